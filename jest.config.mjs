@@ -1,0 +1,33 @@
+// One project a kind of test, chosen by file name and place: `npm run test:unit`, `test:prop`, `test:int`, `test:e2e`, `test:chaos`.
+// tools/check-boundaries.mjs refuses a spec file that no project here would run.
+
+const common = {
+  rootDir: import.meta.dirname,
+  testEnvironment: 'node',
+  // Tests import workspace packages from source, so they need no build.
+  testEnvironmentOptions: { customExportConditions: ['batuta-source', 'node', 'node-addons'] },
+  resolver: '<rootDir>/tools/jest-resolver.cjs',
+  moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'node'],
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: { '^.+\\.ts$': '@swc/jest' },
+  modulePathIgnorePatterns: ['<rootDir>/.*/dist/', '<rootDir>/.batuta/', '<rootDir>/.reports/'],
+};
+
+const project = (displayName, testMatch) => ({ ...common, displayName, testMatch: testMatch.map((glob) => `<rootDir>/${glob}`) });
+
+const beside = (kind) => [
+  `{libs,services}/*/src/**/*.${kind}.spec.ts`,
+  `{cli,bench}/src/**/*.${kind}.spec.ts`,
+  `tools/**/*.${kind}.spec.ts`,
+];
+
+export default {
+  projects: [
+    project('unit', beside('unit')),
+    project('prop', beside('prop')),
+    project('int', ['{libs,services}/*/test/**/*.int.spec.ts', '{cli,bench}/test/**/*.int.spec.ts']),
+    project('e2e', ['test/e2e/**/*.e2e.spec.ts']),
+    project('chaos', ['test/chaos/**/*.chaos.spec.ts']),
+  ],
+  maxWorkers: 2,
+};

@@ -1,0 +1,173 @@
+export type {
+  JsonObject,
+  JsonValue,
+  Failure,
+  Violation,
+  Refusal,
+  Principal,
+} from "./common.js";
+export {
+  REFUSAL_CODES,
+  FAILURE_CODES,
+  BUILT_IN_AGENTS,
+  DEFAULT_POOL,
+  DEFAULT_TENANT,
+  STRATEGIES,
+  EXECUTION_STATUSES,
+  STEP_STATUSES,
+  ROLES,
+} from "./codes.js";
+export type {
+  RefusalCode,
+  BuiltInAgent,
+  Strategy,
+  ExecutionStatus,
+  StepStatus,
+  Role,
+} from "./codes.js";
+export type {
+  Retry,
+  Compensation,
+  ConsensusMode,
+  FailurePolicy,
+  ConsensusGroup,
+  StepDefinition,
+  OrchestrationSettings,
+  OrchestrationDefinition,
+  Config,
+  ConfigReply,
+  CreateConfigRequest,
+  GetConfigRequest,
+  ListConfigsRequest,
+  ListConfigsReply,
+  UpdateConfigRequest,
+  DeleteConfigRequest,
+  RestoreConfigRequest,
+  ListVersionsRequest,
+  ListVersionsReply,
+  ResolveConfigRequest,
+  ResolveConfigReply,
+  GetVersionRequest,
+  GetVersionReply,
+  Agent,
+  PutAgentRequest,
+  GetAgentRequest,
+  DeleteAgentRequest,
+  AgentReply,
+  ListAgentsRequest,
+  ListAgentsReply,
+  ConfigChanged,
+  AuthenticateRequest,
+  AuthenticateReply,
+  ApiKey,
+  CreateApiKeyRequest,
+  CreateApiKeyReply,
+  ListApiKeysRequest,
+  ListApiKeysReply,
+  RevokeApiKeyRequest,
+  RevokeApiKeyReply,
+  KnowledgeDocument,
+  PutDocumentRequest,
+  DocumentReply,
+  ListDocumentsRequest,
+  ListDocumentsReply,
+  DeleteDocumentRequest,
+  SearchKnowledgeRequest,
+  Passage,
+  SearchKnowledgeReply,
+} from "./config.js";
+export {
+  EVENT_SCHEMAS,
+  TERMINAL_EVENT_TYPES,
+  isTerminalEventType,
+} from "./events.js";
+export type {
+  ExecutionStarted,
+  StepScheduled,
+  StepCompleted,
+  StepAttemptFailed,
+  StepFailed,
+  StepSkipped,
+  ExecutionCompleted,
+  ExecutionFailed,
+  ExecutionCancelled,
+  EventData,
+  EventType,
+  DomainEvent,
+  Event,
+  EventsPublished,
+  TerminalEventType,
+} from "./events.js";
+export type {
+  StartExecution,
+  CancelExecution,
+  CommandRequest,
+  Accepted,
+  CommandReply,
+  AttemptResult,
+  ResultRequest,
+  AttemptReply,
+  ResultReply,
+  AttemptCheckRequest,
+  AttemptCheckReply,
+  AttemptHeartbeat,
+  Task,
+  StoppedAttempt,
+  StopAttempts,
+  StepView,
+  ExecutionView,
+  ExecutionSummary,
+  TopologyReply,
+  GetExecutionRequest,
+  GetExecutionReply,
+  ListExecutionsRequest,
+  ListExecutionsReply,
+  ListEventsRequest,
+  ListEventsReply,
+  GetVersionsRequest,
+  GetVersionsReply,
+  ReadLogRequest,
+  ReadLogReply,
+  LifecycleNotice,
+} from "./execution.js";
+export {
+  LIMITS,
+  DEFAULT_EXECUTION_TIMEOUT_MS,
+  DEFAULT_STEP_TIMEOUT_MS,
+} from "./limits.js";
+export { partitionOf } from "./partition.js";
+export {
+  TOKEN,
+  TENANT_ID,
+  STEPS_STREAM,
+  LIFECYCLE_STREAM,
+  PRIORITIES,
+  subjects,
+  headers,
+} from "./subjects.js";
+export type { Priority } from "./subjects.js";
+export { toUserJson, eventToUserJson } from "./user-json.js";
+export type { Wire, Override } from "./wire.js";
+export {
+  AttemptResultSchema,
+  CommandReplySchema,
+  CommandRequestSchema,
+  ResultRequestSchema,
+} from "./generated/batuta/execution/v1/commands_pb.js";
+export { EventSchema } from "./generated/batuta/execution/v1/events_pb.js";
+export {
+  ExecutionSummarySchema,
+  ExecutionViewSchema,
+  StepViewSchema,
+} from "./generated/batuta/execution/v1/queries_pb.js";
+export {
+  AgentSchema,
+  ApiKeySchema,
+  ConfigSchema,
+} from "./generated/batuta/config/v1/service_pb.js";
+export {
+  KnowledgeDocumentSchema,
+  PassageSchema,
+} from "./generated/batuta/config/v1/knowledge_pb.js";
+export { RefusalSchema } from "./generated/batuta/common/v1/common_pb.js";
+export { TaskSchema } from "./generated/batuta/task/v1/task_pb.js";
