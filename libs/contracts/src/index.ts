@@ -1,11 +1,4 @@
-export type {
-  JsonObject,
-  JsonValue,
-  Failure,
-  Violation,
-  Refusal,
-  Principal,
-} from "./common.js";
+export type { JsonObject, JsonValue, Failure, Violation, Refusal, Principal } from './common.js';
 export {
   REFUSAL_CODES,
   FAILURE_CODES,
@@ -16,15 +9,8 @@ export {
   EXECUTION_STATUSES,
   STEP_STATUSES,
   ROLES,
-} from "./codes.js";
-export type {
-  RefusalCode,
-  BuiltInAgent,
-  Strategy,
-  ExecutionStatus,
-  StepStatus,
-  Role,
-} from "./codes.js";
+} from './codes.js';
+export type { RefusalCode, BuiltInAgent, Strategy, ExecutionStatus, StepStatus, Role } from './codes.js';
 export type {
   Retry,
   Compensation,
@@ -75,12 +61,8 @@ export type {
   SearchKnowledgeRequest,
   Passage,
   SearchKnowledgeReply,
-} from "./config.js";
-export {
-  EVENT_SCHEMAS,
-  TERMINAL_EVENT_TYPES,
-  isTerminalEventType,
-} from "./events.js";
+} from './config.js';
+export { EVENT_SCHEMAS, TERMINAL_EVENT_TYPES, isTerminalEventType } from './events.js';
 export type {
   ExecutionStarted,
   StepScheduled,
@@ -97,7 +79,7 @@ export type {
   Event,
   EventsPublished,
   TerminalEventType,
-} from "./events.js";
+} from './events.js';
 export type {
   StartExecution,
   CancelExecution,
@@ -129,45 +111,26 @@ export type {
   ReadLogRequest,
   ReadLogReply,
   LifecycleNotice,
-} from "./execution.js";
-export {
-  LIMITS,
-  DEFAULT_EXECUTION_TIMEOUT_MS,
-  DEFAULT_STEP_TIMEOUT_MS,
-} from "./limits.js";
-export { partitionOf } from "./partition.js";
-export {
-  TOKEN,
-  TENANT_ID,
-  STEPS_STREAM,
-  LIFECYCLE_STREAM,
-  PRIORITIES,
-  subjects,
-  headers,
-} from "./subjects.js";
-export type { Priority } from "./subjects.js";
-export { toUserJson, eventToUserJson } from "./user-json.js";
-export type { Wire, Override } from "./wire.js";
+} from './execution.js';
+export { LIMITS, DEFAULT_EXECUTION_TIMEOUT_MS, DEFAULT_STEP_TIMEOUT_MS } from './limits.js';
+export { partitionOf } from './partition.js';
+export { TOKEN, TENANT_ID, STEPS_STREAM, LIFECYCLE_STREAM, PRIORITIES, subjects, headers } from './subjects.js';
+export type { Priority } from './subjects.js';
+export { toUserJson, eventToUserJson } from './user-json.js';
+export type { Wire, Override } from './wire.js';
 export {
   AttemptResultSchema,
   CommandReplySchema,
   CommandRequestSchema,
   ResultRequestSchema,
-} from "./generated/batuta/execution/v1/commands_pb.js";
-export { EventSchema } from "./generated/batuta/execution/v1/events_pb.js";
+} from './generated/batuta/execution/v1/commands_pb.js';
+export { EventSchema } from './generated/batuta/execution/v1/events_pb.js';
 export {
   ExecutionSummarySchema,
   ExecutionViewSchema,
   StepViewSchema,
-} from "./generated/batuta/execution/v1/queries_pb.js";
-export {
-  AgentSchema,
-  ApiKeySchema,
-  ConfigSchema,
-} from "./generated/batuta/config/v1/service_pb.js";
-export {
-  KnowledgeDocumentSchema,
-  PassageSchema,
-} from "./generated/batuta/config/v1/knowledge_pb.js";
-export { RefusalSchema } from "./generated/batuta/common/v1/common_pb.js";
-export { TaskSchema } from "./generated/batuta/task/v1/task_pb.js";
+} from './generated/batuta/execution/v1/queries_pb.js';
+export { AgentSchema, ApiKeySchema, ConfigSchema } from './generated/batuta/config/v1/service_pb.js';
+export { KnowledgeDocumentSchema, PassageSchema } from './generated/batuta/config/v1/knowledge_pb.js';
+export { RefusalSchema } from './generated/batuta/common/v1/common_pb.js';
+export { TaskSchema } from './generated/batuta/task/v1/task_pb.js';

@@ -1,0 +1,14 @@
+import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
+import type { FailureJson, PrincipalJson, RefusalJson, ViolationJson } from './generated/batuta/common/v1/common_pb.js';
+import type { RefusalCode, Role } from './codes.js';
+import type { Override, Wire } from './wire.js';
+
+export type { JsonObject, JsonValue };
+
+export type Failure = Wire<FailureJson, 'details' | 'trace'>;
+export type Violation = Wire<ViolationJson>;
+export type Refusal = Override<
+  Wire<RefusalJson, 'violations' | 'details'>,
+  { code: RefusalCode; violations?: Violation[] }
+>;
+export type Principal = Override<Wire<PrincipalJson>, { role: Role }>;

@@ -1,0 +1,185 @@
+import type {
+  AgentJson,
+  AgentReplyJson,
+  ApiKeyJson,
+  AuthenticateReplyJson,
+  AuthenticateRequestJson,
+  ConfigChangedJson,
+  ConfigJson,
+  ConfigReplyJson,
+  CreateApiKeyReplyJson,
+  CreateApiKeyRequestJson,
+  CreateConfigRequestJson,
+  DeleteAgentRequestJson,
+  DeleteConfigRequestJson,
+  GetAgentRequestJson,
+  GetConfigRequestJson,
+  GetVersionReplyJson,
+  GetVersionRequestJson,
+  ListAgentsReplyJson,
+  ListAgentsRequestJson,
+  ListApiKeysReplyJson,
+  ListApiKeysRequestJson,
+  ListConfigsReplyJson,
+  ListConfigsRequestJson,
+  ListVersionsReplyJson,
+  ListVersionsRequestJson,
+  PutAgentRequestJson,
+  ResolveConfigReplyJson,
+  ResolveConfigRequestJson,
+  RestoreConfigRequestJson,
+  RevokeApiKeyReplyJson,
+  RevokeApiKeyRequestJson,
+  UpdateConfigRequestJson,
+} from './generated/batuta/config/v1/service_pb.js';
+import type {
+  CompensationJson,
+  ConsensusGroupJson,
+  OrchestrationDefinitionJson,
+  RetryJson,
+  SettingsJson,
+  StepJson,
+} from './generated/batuta/config/v1/definition_pb.js';
+import type {
+  DeleteDocumentRequestJson,
+  DocumentReplyJson,
+  KnowledgeDocumentJson,
+  ListDocumentsReplyJson,
+  ListDocumentsRequestJson,
+  PassageJson,
+  PutDocumentRequestJson,
+  SearchKnowledgeReplyJson,
+  SearchKnowledgeRequestJson,
+} from './generated/batuta/config/v1/knowledge_pb.js';
+import type { Principal, Refusal } from './common.js';
+import type { Role, Strategy } from './codes.js';
+import type { Priority } from './subjects.js';
+import type { Override, Wire } from './wire.js';
+
+export type Retry = Wire<RetryJson, keyof RetryJson>;
+export type Compensation = Override<Wire<CompensationJson, 'input' | 'retry' | 'timeout_ms'>, { retry?: Retry }>;
+export type ConsensusMode = 'quorum' | 'majority' | 'weighted' | 'unanimous' | 'best' | 'judge';
+export type FailurePolicy = 'abort' | 'continue' | 'fallback';
+export type ConsensusGroup = Override<
+  Wire<ConsensusGroupJson, Exclude<keyof ConsensusGroupJson, 'id'>>,
+  {
+    mode?: ConsensusMode;
+    on_tie?: 'fail' | 'first' | 'judge';
+    on_failure?: FailurePolicy;
+    weights?: Record<string, number>;
+  }
+>;
+export type StepDefinition = Override<
+  Wire<StepJson, Exclude<keyof StepJson, 'id' | 'name' | 'agent'>>,
+  {
+    retry?: Retry;
+    on_failure?: FailurePolicy;
+    fallback_when?: ('error' | 'timeout' | 'no_consensus')[];
+    require?: 'any' | 'all';
+    compensate?: Compensation;
+  }
+>;
+export type OrchestrationSettings = Override<Wire<SettingsJson, keyof SettingsJson>, { priority?: Priority }>;
+/** The user's document, after validation; absent fields have their defaults. */
+export type OrchestrationDefinition = Override<
+  Wire<OrchestrationDefinitionJson, Exclude<keyof OrchestrationDefinitionJson, 'name' | 'strategy' | 'steps'>>,
+  {
+    strategy: Strategy;
+    steps: StepDefinition[];
+    settings?: OrchestrationSettings;
+    consensus_groups?: ConsensusGroup[];
+  }
+>;
+
+export type Config = Override<Wire<ConfigJson, 'deletedAt'>, { definition: OrchestrationDefinition }>;
+export type ConfigReply = Override<Wire<ConfigReplyJson, 'config' | 'refused'>, { config?: Config; refused?: Refusal }>;
+export type CreateConfigRequest = Override<Wire<CreateConfigRequestJson>, { principal: Principal }>;
+export type GetConfigRequest = Override<
+  Wire<GetConfigRequestJson, 'version' | 'includeDeleted'>,
+  { principal: Principal }
+>;
+export type ListConfigsRequest = Override<
+  Wire<ListConfigsRequestJson, Exclude<keyof ListConfigsRequestJson, 'principal'>>,
+  { principal: Principal }
+>;
+export type ListConfigsReply = Override<
+  Wire<ListConfigsReplyJson, 'nextCursor' | 'refused'>,
+  { configs: Config[]; refused?: Refusal }
+>;
+export type UpdateConfigRequest = Override<Wire<UpdateConfigRequestJson, 'expectedVersion'>, { principal: Principal }>;
+export type DeleteConfigRequest = Override<Wire<DeleteConfigRequestJson, 'expectedVersion'>, { principal: Principal }>;
+export type RestoreConfigRequest = Override<Wire<RestoreConfigRequestJson>, { principal: Principal }>;
+export type ListVersionsRequest = Override<
+  Wire<ListVersionsRequestJson, 'limit' | 'beforeVersion'>,
+  { principal: Principal }
+>;
+export type ListVersionsReply = Override<
+  Wire<ListVersionsReplyJson, 'refused'>,
+  { versions: Config[]; refused?: Refusal }
+>;
+export type ResolveConfigRequest = Wire<ResolveConfigRequestJson>;
+export type ResolveConfigReply = Override<
+  Wire<ResolveConfigReplyJson, keyof ResolveConfigReplyJson>,
+  { refused?: Refusal }
+>;
+export type GetVersionRequest = Wire<GetVersionRequestJson>;
+export type GetVersionReply = Override<
+  Wire<GetVersionReplyJson, keyof GetVersionReplyJson>,
+  { definition?: OrchestrationDefinition; refused?: Refusal }
+>;
+
+export type Agent = Wire<AgentJson, 'inputSchema' | 'outputSchema'>;
+export type PutAgentRequest = Override<Wire<PutAgentRequestJson>, { principal: Principal }>;
+export type GetAgentRequest = Wire<GetAgentRequestJson>;
+export type DeleteAgentRequest = Override<Wire<DeleteAgentRequestJson>, { principal: Principal }>;
+export type AgentReply = Override<Wire<AgentReplyJson, 'agent' | 'refused'>, { agent?: Agent; refused?: Refusal }>;
+export type ListAgentsRequest = Wire<ListAgentsRequestJson>;
+export type ListAgentsReply = Override<Wire<ListAgentsReplyJson>, { agents: Agent[] }>;
+export type ConfigChanged = Override<Wire<ConfigChangedJson>, { kind: 'config' | 'agent' | 'key' }>;
+
+export type AuthenticateRequest = Wire<AuthenticateRequestJson>;
+export type AuthenticateReply = Override<
+  Wire<AuthenticateReplyJson, keyof AuthenticateReplyJson>,
+  { principal?: Principal }
+>;
+export type ApiKey = Override<Wire<ApiKeyJson, 'expiresAt' | 'revokedAt'>, { role: Role }>;
+export type CreateApiKeyRequest = Override<
+  Wire<CreateApiKeyRequestJson, 'name' | 'expiresAt' | 'tenantId'>,
+  { principal: Principal }
+>;
+export type CreateApiKeyReply = Override<
+  Wire<CreateApiKeyReplyJson, keyof CreateApiKeyReplyJson>,
+  { key?: ApiKey; refused?: Refusal }
+>;
+export type ListApiKeysRequest = Override<Wire<ListApiKeysRequestJson>, { principal: Principal }>;
+export type ListApiKeysReply = Override<Wire<ListApiKeysReplyJson, 'refused'>, { keys: ApiKey[]; refused?: Refusal }>;
+export type RevokeApiKeyRequest = Override<Wire<RevokeApiKeyRequestJson>, { principal: Principal }>;
+export type RevokeApiKeyReply = Override<
+  Wire<RevokeApiKeyReplyJson, keyof RevokeApiKeyReplyJson>,
+  { key?: ApiKey; refused?: Refusal }
+>;
+
+export type KnowledgeDocument = Wire<KnowledgeDocumentJson, 'metadata'>;
+export type PutDocumentRequest = Override<
+  Wire<PutDocumentRequestJson, 'title' | 'contentType' | 'metadata'>,
+  { principal: Principal }
+>;
+export type DocumentReply = Override<
+  Wire<DocumentReplyJson, keyof DocumentReplyJson>,
+  { document?: KnowledgeDocument; refused?: Refusal }
+>;
+export type ListDocumentsRequest = Override<
+  Wire<ListDocumentsRequestJson, 'limit' | 'cursor'>,
+  { principal: Principal }
+>;
+export type ListDocumentsReply = Override<
+  Wire<ListDocumentsReplyJson, 'nextCursor' | 'refused'>,
+  { documents: KnowledgeDocument[]; refused?: Refusal }
+>;
+export type DeleteDocumentRequest = Override<Wire<DeleteDocumentRequestJson>, { principal: Principal }>;
+export type SearchKnowledgeRequest = Wire<SearchKnowledgeRequestJson, 'limit'>;
+export type Passage = Wire<PassageJson>;
+export type SearchKnowledgeReply = Override<
+  Wire<SearchKnowledgeReplyJson, 'refused'>,
+  { passages: Passage[]; refused?: Refusal }
+>;

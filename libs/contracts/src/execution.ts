@@ -1,0 +1,136 @@
+import type {
+  AcceptedJson,
+  AttemptCheckReplyJson,
+  AttemptCheckRequestJson,
+  AttemptHeartbeatJson,
+  AttemptReplyJson,
+  AttemptResultJson,
+  CancelExecutionJson,
+  CommandReplyJson,
+  CommandRequestJson,
+  ResultReplyJson,
+  ResultRequestJson,
+  StartExecutionJson,
+} from './generated/batuta/execution/v1/commands_pb.js';
+import type {
+  ExecutionSummaryJson,
+  ExecutionViewJson,
+  GetExecutionReplyJson,
+  GetExecutionRequestJson,
+  GetVersionsReplyJson,
+  GetVersionsRequestJson,
+  LifecycleNoticeJson,
+  ListEventsReplyJson,
+  ListEventsRequestJson,
+  ListExecutionsReplyJson,
+  ListExecutionsRequestJson,
+  ReadLogReplyJson,
+  ReadLogRequestJson,
+  StepViewJson,
+  TopologyReplyJson,
+} from './generated/batuta/execution/v1/queries_pb.js';
+import type { StopAttemptsJson, StoppedAttemptJson, TaskJson } from './generated/batuta/task/v1/task_pb.js';
+import type { Failure, Principal, Refusal } from './common.js';
+import type { Event } from './events.js';
+import type { ExecutionStatus, StepStatus, Strategy } from './codes.js';
+import type { Override, Wire } from './wire.js';
+
+export type StartExecution = Wire<
+  StartExecutionJson,
+  'input' | 'sessionId' | 'callbackUrl' | 'metadata' | 'requestHash' | 'traceparent'
+>;
+export type CancelExecution = Wire<CancelExecutionJson, 'reason'>;
+export type CommandRequest = Override<
+  Wire<CommandRequestJson, Exclude<keyof CommandRequestJson, 'commandId' | 'executionId' | 'principal'>>,
+  { principal: Principal; start?: StartExecution; cancel?: CancelExecution }
+>;
+export type Accepted = Override<Wire<AcceptedJson, 'repeated'>, { status: ExecutionStatus }>;
+export type CommandReply = Override<
+  Wire<CommandReplyJson, keyof CommandReplyJson>,
+  { accepted?: Accepted; rejected?: Refusal }
+>;
+
+export type AttemptResult = Override<
+  Wire<AttemptResultJson, 'output' | 'failure' | 'workerId' | 'agentVersion'>,
+  { failure?: Failure }
+>;
+export type ResultRequest = Override<Wire<ResultRequestJson>, { results: AttemptResult[] }>;
+export type AttemptReply = Override<Wire<AttemptReplyJson>, { outcome: 'recorded' | 'stale' | 'unknown_execution' }>;
+export type ResultReply = Override<Wire<ResultReplyJson>, { replies: AttemptReply[] }>;
+export type AttemptCheckRequest = Wire<AttemptCheckRequestJson>;
+export type AttemptCheckReply = Wire<AttemptCheckReplyJson, 'reason'>;
+export type AttemptHeartbeat = Wire<AttemptHeartbeatJson, 'progress' | 'message'>;
+
+export type Task = Wire<
+  TaskJson,
+  'input' | 'stepName' | 'timeoutMs' | 'heartbeatMs' | 'checkFirst' | 'traceparent' | 'maxAttempts' | 'executionName'
+>;
+export type StoppedAttempt = Wire<StoppedAttemptJson, 'stepId' | 'attempt' | 'reason'>;
+export type StopAttempts = Override<Wire<StopAttemptsJson>, { attempts: StoppedAttempt[] }>;
+
+export type StepView = Override<
+  Wire<
+    StepViewJson,
+    | 'agentVersion'
+    | 'output'
+    | 'failure'
+    | 'startedAt'
+    | 'completedAt'
+    | 'latencyMs'
+    | 'tokenCount'
+    | 'estimatedCost'
+    | 'skipReason'
+    | 'fallbackFor'
+    | 'servedBy'
+  >,
+  { status: StepStatus; failure?: Failure }
+>;
+export type ExecutionView = Override<
+  Wire<
+    ExecutionViewJson,
+    | 'input'
+    | 'output'
+    | 'failure'
+    | 'sessionId'
+    | 'completedAt'
+    | 'pausedAt'
+    | 'metadata'
+    | 'totalLatencyMs'
+    | 'callbackUrl'
+  >,
+  {
+    status: ExecutionStatus;
+    strategy: Strategy;
+    failure?: Failure;
+    steps: StepView[];
+  }
+>;
+export type ExecutionSummary = Override<
+  Wire<ExecutionSummaryJson, 'sessionId' | 'startedAt' | 'completedAt' | 'pausedAt' | 'totalLatencyMs'>,
+  { status: ExecutionStatus }
+>;
+
+export type TopologyReply = Wire<TopologyReplyJson>;
+export type GetExecutionRequest = Wire<GetExecutionRequestJson, 'executionId' | 'traceId'>;
+export type GetExecutionReply = Override<
+  Wire<GetExecutionReplyJson, keyof GetExecutionReplyJson>,
+  { execution?: ExecutionView; refused?: Refusal }
+>;
+export type ListExecutionsRequest = Override<
+  Wire<ListExecutionsRequestJson, Exclude<keyof ListExecutionsRequestJson, 'tenantId'>>,
+  { status?: ExecutionStatus[] }
+>;
+export type ListExecutionsReply = Override<
+  Wire<ListExecutionsReplyJson, 'nextCursor' | 'refused'>,
+  { executions: ExecutionSummary[]; refused?: Refusal }
+>;
+export type ListEventsRequest = Wire<ListEventsRequestJson, 'fromVersion' | 'limit'>;
+export type ListEventsReply = Override<
+  Wire<ListEventsReplyJson, 'nextVersion' | 'refused'>,
+  { events: Event[]; refused?: Refusal }
+>;
+export type GetVersionsRequest = Wire<GetVersionsRequestJson>;
+export type GetVersionsReply = Wire<GetVersionsReplyJson>;
+export type ReadLogRequest = Wire<ReadLogRequestJson, 'limit' | 'types'>;
+export type ReadLogReply = Override<Wire<ReadLogReplyJson>, { events: Event[] }>;
+export type LifecycleNotice = Wire<LifecycleNoticeJson>;

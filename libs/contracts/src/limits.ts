@@ -1,0 +1,21 @@
+/** Bytes; DESIGN section 4: nothing that cannot be published may be committed. */
+export const LIMITS = {
+  /** One execution input or one step output, as UTF-8 JSON. */
+  payloadBytes: 1024 * 1024,
+  /** The assembled input of one step. */
+  stepInputBytes: 4 * 1024 * 1024,
+  /** Events larger than this are published without payload. */
+  publishedEventBytes: 256 * 1024,
+  /** nats-server max_payload that is needed, checked at start. */
+  natsMaxPayloadBytes: 8 * 1024 * 1024,
+  /** An HTTP request body. */
+  requestBodyBytes: 1024 * 1024,
+  /** Nesting of any JSON that comes from outside. */
+  jsonDepth: 64,
+  steps: 10_000,
+} as const;
+
+/** Milliseconds: the execution's own deadline when settings.timeout_ms is not set (30 days). */
+export const DEFAULT_EXECUTION_TIMEOUT_MS = 30 * 24 * 3600 * 1000;
+/** Milliseconds: one attempt when a step sets no timeout_ms. */
+export const DEFAULT_STEP_TIMEOUT_MS = 60_000;

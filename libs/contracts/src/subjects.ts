@@ -1,0 +1,64 @@
+/** A name that may stand as one token of a NATS subject: step ids, agents, pools, consensus groups. */
+export const TOKEN = /^[A-Za-z0-9_-]{1,64}$/;
+/** Tenant ids: tokens in lower case. */
+export const TENANT_ID = /^[a-z0-9-]{1,40}$/;
+
+export const STEPS_STREAM = 'STEPS';
+export const LIFECYCLE_STREAM = 'LIFECYCLE';
+export const PRIORITIES = ['high', 'normal', 'low'] as const;
+export type Priority = (typeof PRIORITIES)[number];
+
+/** Every subject of the platform. Functions that take ids expect them to be valid tokens. */
+export const subjects = {
+  config: {
+    create: 'batuta.config.create',
+    get: 'batuta.config.get',
+    list: 'batuta.config.list',
+    update: 'batuta.config.update',
+    delete: 'batuta.config.delete',
+    restore: 'batuta.config.restore',
+    versions: 'batuta.config.versions',
+    resolve: 'batuta.config.resolve',
+    version: 'batuta.config.version',
+    changed: 'batuta.config.changed',
+    agentPut: 'batuta.config.agent.put',
+    agentGet: 'batuta.config.agent.get',
+    agentList: 'batuta.config.agent.list',
+    agentDelete: 'batuta.config.agent.delete',
+    keyAuthenticate: 'batuta.config.key.authenticate',
+    keyCreate: 'batuta.config.key.create',
+    keyList: 'batuta.config.key.list',
+    keyRevoke: 'batuta.config.key.revoke',
+    knowledgePut: 'batuta.config.knowledge.put',
+    knowledgeList: 'batuta.config.knowledge.list',
+    knowledgeDelete: 'batuta.config.knowledge.delete',
+    knowledgeSearch: 'batuta.config.knowledge.search',
+  },
+  query: {
+    topology: 'batuta.execution.query.topology',
+    get: 'batuta.execution.query.get',
+    list: 'batuta.execution.query.list',
+    events: 'batuta.execution.query.events',
+    versions: 'batuta.execution.query.versions',
+    log: 'batuta.execution.query.log',
+  },
+  command: (partition: number): string => `batuta.execution.${partition}.command`,
+  result: (partition: number): string => `batuta.execution.${partition}.result`,
+  check: (partition: number): string => `batuta.execution.${partition}.check`,
+  heartbeat: (partition: number): string => `batuta.execution.${partition}.heartbeat`,
+  step: (pool: string, priority: Priority, agent: string, executionId: string, stepId: string): string =>
+    `batuta.step.${pool}.${priority}.${agent}.${executionId}.${stepId}`,
+  stepFilter: (pool: string, priority: Priority): string => `batuta.step.${pool}.${priority}.>`,
+  stepConsumer: (pool: string, priority: Priority): string => `${pool}-${priority}`,
+  allSteps: 'batuta.step.>',
+  stop: 'batuta.control.stop',
+  event: (tenant: string, executionId: string): string => `batuta.event.${tenant}.${executionId}`,
+  lifecycle: (tenant: string, type: string): string => `batuta.lifecycle.${tenant}.${type}`,
+  allLifecycle: 'batuta.lifecycle.>',
+} as const;
+
+export const headers = {
+  traceparent: 'traceparent',
+  tenant: 'Batuta-Tenant',
+  messageId: 'Nats-Msg-Id',
+} as const;

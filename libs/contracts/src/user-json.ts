@@ -1,0 +1,59 @@
+import type { DescField, DescMessage } from '@bufbuild/protobuf';
+import type { JsonObject, JsonValue } from './common.js';
+import { EVENT_SCHEMAS } from './events.js';
+import type { Event } from './events.js';
+
+/** Fields that hold epoch milliseconds end in `At` and are doubles; users see them as RFC 3339. */
+function isTime(field: DescField): boolean {
+  return field.name.endsWith('_at') || field.name === 'at';
+}
+
+function convertField(field: DescField, value: JsonValue): JsonValue {
+  if (field.fieldKind === 'message') {
+    return convertMessage(field.message, value);
+  }
+  if (field.fieldKind === 'list' && field.listKind === 'message' && Array.isArray(value)) {
+    return value.map((item) => convertMessage(field.message, item));
+  }
+  if (typeof value === 'number' && isTime(field)) {
+    return value === 0 ? null : new Date(value).toISOString();
+  }
+  return value;
+}
+
+function convertMessage(schema: DescMessage, value: JsonValue): JsonValue {
+  // Values and structs are the user's own documents: their keys are nobody's to rename.
+  if (schema.typeName.startsWith('google.protobuf.')) {
+    return value;
+  }
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) {
+    return value;
+  }
+  const result: JsonObject = {};
+  for (const field of schema.fields) {
+    const item = value[field.jsonName];
+    if (item !== undefined) {
+      result[field.name] = convertField(field, item);
+    }
+  }
+  return result;
+}
+
+/**
+ * A message in the form that users meet: field names in snake_case, times as RFC 3339 strings, the user's own documents
+ * untouched. Takes proto-JSON of `schema`; fields that the schema does not know are left out.
+ */
+export function toUserJson(schema: DescMessage, value: unknown): JsonObject {
+  return convertMessage(schema, value as JsonValue) as JsonObject;
+}
+
+/** One event as users meet it: `{version, type, at, execution_id, data}`. */
+export function eventToUserJson(event: Event): JsonObject {
+  return {
+    execution_id: event.executionId,
+    version: event.version,
+    type: event.type,
+    at: new Date(event.at).toISOString(),
+    data: toUserJson(EVENT_SCHEMAS[event.type], event.data),
+  };
+}
