@@ -13,7 +13,11 @@ const common = {
   modulePathIgnorePatterns: ['<rootDir>/.*/dist/', '<rootDir>/.batuta/', '<rootDir>/.reports/'],
 };
 
-const project = (displayName, testMatch) => ({ ...common, displayName, testMatch: testMatch.map((glob) => `<rootDir>/${glob}`) });
+const project = (displayName, testMatch) => ({
+  ...common,
+  displayName,
+  testMatch: testMatch.map((glob) => `<rootDir>/${glob}`),
+});
 
 const beside = (kind) => [
   `{libs,services}/*/src/**/*.${kind}.spec.ts`,

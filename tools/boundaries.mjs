@@ -1,0 +1,183 @@
+// Who may import whom, as one table, and the rules that follow from it. tools/check-boundaries.mjs runs it on the repository.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { builtinModules } from 'node:module';
+import { dirname, join, relative, resolve, sep } from 'node:path';
+import { parseSync } from '@swc/core';
+
+const libs = ['contracts', 'settings', 'observability', 'messaging', 'event-store', 'sandbox', 'local-stack'];
+const services = ['gateway', 'config', 'execution', 'step-runner', 'notifications'];
+
+/** The workspace packages that each package may import. */
+export const mayImport = {
+  contracts: [],
+  settings: [],
+  observability: ['contracts', 'settings'],
+  messaging: ['contracts', 'settings', 'observability'],
+  'event-store': ['contracts', 'settings', 'observability'],
+  sandbox: ['contracts', 'settings'],
+  'local-stack': ['contracts', 'settings'],
+  testing: ['contracts', 'settings', 'observability', 'messaging', 'event-store', 'local-stack'],
+  gateway: libs,
+  config: libs,
+  execution: libs,
+  'step-runner': libs,
+  notifications: libs,
+  standalone: [...libs, ...services],
+  cli: ['contracts', 'settings', 'observability', 'event-store', 'local-stack', 'standalone'],
+  bench: [...libs, 'testing', ...services, 'standalone'],
+};
+
+/** Folders that hold pure code, and the only packages it may import. */
+const pure = [/^services\/[^/]+\/src\/domain\//, /^services\/execution\/src\/strategies\//];
+const pureImports = ['@batuta/contracts'];
+
+/** Where each kind of test lives; jest.config.mjs runs the same places. */
+const specPlaces = [
+  /^(libs|services)\/[^/]+\/src\/.+\.(unit|prop)\.spec\.ts$/,
+  /^(cli|bench)\/src\/.+\.(unit|prop)\.spec\.ts$/,
+  /^tools\/.+\.(unit|prop)\.spec\.ts$/,
+  /^(libs|services)\/[^/]+\/test\/.+\.int\.spec\.ts$/,
+  /^(cli|bench)\/test\/.+\.int\.spec\.ts$/,
+  /^test\/e2e\/.+\.e2e\.spec\.ts$/,
+  /^test\/chaos\/.+\.chaos\.spec\.ts$/,
+];
+
+const skippedFolders = new Set(['node_modules', 'dist', '.git', '.batuta', '.reports', 'coverage', 'generated']);
+const builtins = new Set(builtinModules);
+
+/** Paths of the files below `folder` that `wanted` accepts, with `/`, relative to `root`. */
+function filesBelow(root, folder, wanted) {
+  const at = join(root, folder);
+  if (!existsSync(at)) return [];
+  return readdirSync(at, { withFileTypes: true }).flatMap((entry) => {
+    const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
+    if (entry.isDirectory()) return skippedFolders.has(entry.name) ? [] : filesBelow(root, path, wanted);
+    return wanted(path) ? [path] : [];
+  });
+}
+
+/** Every module specifier in a parsed file: import, export from, import(), import type x = …, and types as import('x'). */
+function specifiersIn(node, found = []) {
+  if (Array.isArray(node)) {
+    for (const item of node) specifiersIn(item, found);
+  } else if (node !== null && typeof node === 'object') {
+    if (/^(Import|Export(Named|All))Declaration$/.test(node.type ?? '') && node.source) found.push(node.source.value);
+    else if (node.type === 'CallExpression' && node.callee?.type === 'Import') {
+      const argument = node.arguments[0]?.expression;
+      if (argument?.type === 'StringLiteral') found.push(argument.value);
+    } else if (node.type === 'TsImportType') found.push(node.argument.value);
+    for (const value of Object.values(node))
+      if (value !== null && typeof value === 'object') specifiersIn(value, found);
+  }
+  return found;
+}
+
+const packageOf = (specifier) =>
+  specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/');
+
+/** The workspace packages of a tree: folder, short name, manifest. */
+function packagesOf(root) {
+  const folders = ['libs', 'services'].flatMap((group) =>
+    existsSync(join(root, group)) ? readdirSync(join(root, group)).map((name) => `${group}/${name}`) : [],
+  );
+  return [...folders, 'cli', 'bench']
+    .filter((folder) => existsSync(join(root, folder, 'package.json')))
+    .map((folder) => ({
+      folder,
+      name: folder.split('/').at(-1),
+      manifest: JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')),
+    }));
+}
+
+function problemsOfManifest(root, { folder, name, manifest }, packages) {
+  const problems = [];
+  const allowed = mayImport[name];
+  if (allowed === undefined) return [`${folder}: not in the table of tools/boundaries.mjs; say what it may import`];
+  const declared = Object.keys(manifest.dependencies ?? {})
+    .filter((dependency) => dependency.startsWith('@batuta/'))
+    .map((dependency) => dependency.slice('@batuta/'.length));
+  for (const dependency of declared) {
+    if (!allowed.includes(dependency)) problems.push(`${folder}/package.json: ${name} may not depend on ${dependency}`);
+  }
+  const references = JSON.parse(readFileSync(join(root, folder, 'tsconfig.build.json'), 'utf8')).references ?? [];
+  const referenced = references.map(({ path }) =>
+    dirname(relative(root, resolve(root, folder, path))).replaceAll(sep, '/'),
+  );
+  const expected = packages.filter((other) => declared.includes(other.name)).map((other) => other.folder);
+  for (const missing of expected.filter((other) => !referenced.includes(other))) {
+    problems.push(`${folder}/tsconfig.build.json: package.json depends on ${missing}, but there is no reference to it`);
+  }
+  for (const extra of referenced.filter((other) => !expected.includes(other))) {
+    problems.push(`${folder}/tsconfig.build.json: a reference to ${extra}, which package.json does not depend on`);
+  }
+  return problems;
+}
+
+function problemsOfImport({ root, path, specifier, owner, rootManifest, inTest }) {
+  if (specifier.startsWith('.')) {
+    const target = relative(root, resolve(root, dirname(path), specifier)).replaceAll(sep, '/');
+    if (owner && !target.startsWith(`${owner.folder}/`)) return [`reaches out of its package: ${specifier}`];
+    if (!inTest && pure.some((folder) => folder.test(path)) && !pure.some((folder) => folder.test(target))) {
+      return [`pure code imports ${specifier}, which is not in a pure folder`];
+    }
+    return [];
+  }
+  const imported = packageOf(specifier);
+  const isBuiltin = specifier.startsWith('node:') || builtins.has(imported);
+  if (!inTest && pure.some((folder) => folder.test(path)) && !pureImports.includes(imported)) {
+    return [`pure code may import only ${pureImports.join(', ')} and its own folders, not ${specifier}`];
+  }
+  if (isBuiltin) return specifier.startsWith('node:') ? [] : [`write node:${specifier}`];
+  if (imported.startsWith('@batuta/')) {
+    if (specifier !== imported) return [`deep import ${specifier}; import ${imported}`];
+    const name = imported.slice('@batuta/'.length);
+    if (!owner || name === owner.name) return owner ? [`imports its own package by name: ${specifier}`] : [];
+    if (inTest && name === 'testing') return [];
+    if (!mayImport[owner.name]?.includes(name)) return [`${owner.name} may not import ${name}`];
+  }
+  const manifests = [owner?.manifest ?? {}, ...(inTest || !owner ? [rootManifest] : [])];
+  const declared = manifests.flatMap((manifest) => [
+    ...Object.keys(manifest.dependencies ?? {}),
+    ...(inTest || !owner ? Object.keys(manifest.devDependencies ?? {}) : []),
+  ]);
+  // A package that ships no types of its own is declared by its @types as well, so the name itself must be there.
+  if (!declared.includes(imported) && !(imported.startsWith('@batuta/') && !owner)) {
+    return [`${imported} is not in the dependencies of ${owner ? `${owner.folder}/package.json` : 'package.json'}`];
+  }
+  return [];
+}
+
+/**
+ * Everything wrong with the imports, manifests and test places of the tree at `root`, one line each; empty when all is well.
+ * @throws when a source file does not parse.
+ */
+export function findProblems(root) {
+  const packages = packagesOf(root);
+  const rootManifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const problems = packages.flatMap((owner) => problemsOfManifest(root, owner, packages));
+  const places = ['libs', 'services', 'cli', 'bench', 'test', 'tools', 'examples'];
+  const files = places.flatMap((place) => filesBelow(root, place, (path) => /\.(ts|mts|mjs|js)$/.test(path)));
+  for (const path of files) {
+    if (/\.(spec|test)\.[cm]?[jt]s$/.test(path) && !specPlaces.some((place) => place.test(path))) {
+      problems.push(`${path}: no jest project runs a test of this name in this place`);
+    }
+    // Examples stand alone: a reader copies one folder.
+    if (path.startsWith('examples/')) continue;
+    const owner = packages.find(({ folder }) => path.startsWith(`${folder}/`));
+    const inTest = path.endsWith('.spec.ts') || (owner !== undefined && path.startsWith(`${owner.folder}/test/`));
+    const tree = parseSync(readFileSync(join(root, path), 'utf8'), {
+      syntax: path.endsWith('ts') ? 'typescript' : 'ecmascript',
+      decorators: true,
+      target: 'es2023',
+    });
+    for (const specifier of new Set(specifiersIn(tree.body))) {
+      for (const problem of problemsOfImport({ root, path, specifier, owner, rootManifest, inTest })) {
+        problems.push(`${path}: ${problem}`);
+      }
+    }
+  }
+  return problems;
+}
