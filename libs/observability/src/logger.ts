@@ -1,0 +1,95 @@
+import type { LoggerService } from '@nestjs/common';
+import { pino, stdTimeFunctions } from 'pino';
+import type { Logger } from 'pino';
+import { redactUrl } from './redact.js';
+
+export type { Logger };
+
+export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export interface LoggerOptions {
+  /** Name of the service, in every line. */
+  readonly service: string;
+  readonly level?: LogLevel;
+  /** Readable lines instead of JSON; default: when standard output is a terminal. */
+  readonly pretty?: boolean;
+}
+
+const everyLogger = new Set<WeakRef<Logger>>();
+
+function serialiseError(error: unknown): unknown {
+  if (!(error instanceof Error)) {
+    return { message: redactUrl(String(error)) };
+  }
+  const { code } = error as { code?: unknown };
+  return {
+    type: error.name,
+    message: redactUrl(error.message),
+    ...(typeof code === 'string' || typeof code === 'number' ? { code } : {}),
+    ...(error.stack === undefined ? {} : { stack: redactUrl(error.stack) }),
+    ...(error.cause === undefined ? {} : { cause: serialiseError(error.cause) }),
+  };
+}
+
+/**
+ * A structured logger: one JSON object a line on standard output, or readable lines on a terminal.
+ * Never pass payloads; passwords inside URLs of error messages are removed here as a last line of defence.
+ */
+export function createLogger(options: LoggerOptions): Logger {
+  const pretty = options.pretty ?? process.stdout.isTTY === true;
+  const level = options.level ?? 'info';
+  const base = {
+    level,
+    base: { service: options.service },
+    timestamp: stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+    serializers: { err: serialiseError, error: serialiseError },
+  };
+  const logger = pretty
+    ? pino({
+        ...base,
+        formatters: {},
+        transport: {
+          target: 'pino-pretty',
+          options: { colorize: process.stdout.isTTY === true, translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname' },
+        },
+      })
+    : pino(base);
+  everyLogger.add(new WeakRef(logger));
+  return logger;
+}
+
+/** Changes the level of every logger of this process, from the next line on. */
+export function setLogLevel(level: LogLevel): void {
+  for (const reference of everyLogger) {
+    const logger = reference.deref();
+    if (logger === undefined) {
+      everyLogger.delete(reference);
+    } else {
+      logger.level = level;
+    }
+  }
+}
+
+function contextOf(parameters: unknown[]): { context?: string } {
+  const last = parameters.at(-1);
+  return typeof last === 'string' ? { context: last } : {};
+}
+
+/** Lets Nest's own lines go through the service's logger. */
+export function nestLogger(logger: Logger): LoggerService {
+  const text = (message: unknown): string => (message instanceof Error ? message.message : String(message));
+  return {
+    // Nest narrates every module and route at "log": useful when debugging, noise otherwise.
+    log: (message, ...rest) => logger.debug(contextOf(rest), text(message)),
+    error: (message, ...rest) => {
+      const error = message instanceof Error ? message : rest.find((item) => item instanceof Error);
+      logger.error({ ...contextOf(rest), ...(error === undefined ? {} : { err: error }) }, text(message));
+    },
+    warn: (message, ...rest) => logger.warn(contextOf(rest), text(message)),
+    debug: (message, ...rest) => logger.debug(contextOf(rest), text(message)),
+    verbose: (message, ...rest) => logger.trace(contextOf(rest), text(message)),
+    fatal: (message, ...rest) => logger.fatal(contextOf(rest), text(message)),
+  };
+}

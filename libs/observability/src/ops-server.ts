@@ -1,0 +1,118 @@
+import { createServer } from 'node:http';
+import type { ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Logger } from './logger.js';
+import { LOG_LEVELS, setLogLevel } from './logger.js';
+import type { LogLevel } from './logger.js';
+import { collectProcessMetrics, exposeMetrics } from './metrics.js';
+import { redactUrl } from './redact.js';
+
+export type ReadinessCheck = () => Promise<void> | void;
+
+export interface Readiness {
+  readonly ready: boolean;
+  /** Name of each check → "ok" or why it failed. */
+  readonly checks: Record<string, string>;
+}
+
+/** Runs every check, each for at most `timeoutMs` milliseconds; never throws. */
+export async function checkReadiness(
+  checks: Readonly<Record<string, ReadinessCheck>>,
+  timeoutMs = 2_000,
+): Promise<Readiness> {
+  const entries = await Promise.all(
+    Object.entries(checks).map(async ([name, check]): Promise<[string, string]> => {
+      let timer: NodeJS.Timeout | undefined;
+      try {
+        await Promise.race([
+          Promise.resolve().then(check),
+          new Promise((_, reject) => {
+            timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+          }),
+        ]);
+        return [name, 'ok'];
+      } catch (error) {
+        return [name, redactUrl(error instanceof Error ? error.message : String(error))];
+      } finally {
+        clearTimeout(timer);
+      }
+    }),
+  );
+  return { ready: entries.every(([, result]) => result === 'ok'), checks: Object.fromEntries(entries) };
+}
+
+export interface OpsServerOptions {
+  /** 0 takes a free port. */
+  readonly port: number;
+  readonly host?: string;
+  readonly checks: Readonly<Record<string, ReadinessCheck>>;
+  readonly logger: Logger;
+}
+
+export interface OpsServer {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/**
+ * The HTTP server of a service's operators: /health/live, /health/ready, /metrics, and PUT /log-level?level=debug.
+ * Not for the public network. Throws when the port is taken.
+ */
+export async function startOpsServer(options: OpsServerOptions): Promise<OpsServer> {
+  collectProcessMetrics();
+  const json = (response: ServerResponse, status: number, body: unknown): void => {
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+  };
+  const server = createServer((request, response) => {
+    const url = new URL(request.url ?? '/', 'http://ops');
+    const route = `${request.method ?? 'GET'} ${url.pathname}`;
+    const handle = async (): Promise<void> => {
+      switch (route) {
+        case 'GET /health/live':
+          return json(response, 200, { status: 'live' });
+        case 'GET /health/ready': {
+          const { ready, checks } = await checkReadiness(options.checks);
+          return json(response, ready ? 200 : 503, { status: ready ? 'ready' : 'not_ready', checks });
+        }
+        case 'GET /metrics': {
+          const { contentType, body } = await exposeMetrics();
+          response.writeHead(200, { 'content-type': contentType }).end(body);
+          return;
+        }
+        case 'PUT /log-level': {
+          const level = url.searchParams.get('level') ?? '';
+          if (!(LOG_LEVELS as readonly string[]).includes(level)) {
+            return json(response, 400, { error: `level must be one of ${LOG_LEVELS.join(', ')}` });
+          }
+          setLogLevel(level as LogLevel);
+          options.logger.warn({ level }, 'log level changed');
+          return json(response, 200, { level });
+        }
+        default:
+          return json(response, 404, { error: 'unknown route' });
+      }
+    };
+    handle().catch((error: unknown) => {
+      options.logger.error({ err: error }, 'operations request failed');
+      if (!response.headersSent) {
+        json(response, 500, { error: 'internal' });
+      }
+    });
+  });
+  server.requestTimeout = 10_000;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port, options.host ?? '127.0.0.1', () => {
+      server.removeListener('error', reject);
+      resolve();
+    });
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise<void>((resolve, reject) => {
+        server.close((error) => (error === undefined ? resolve() : reject(error)));
+        server.closeAllConnections();
+      }),
+  };
+}
