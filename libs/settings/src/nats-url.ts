@@ -1,0 +1,30 @@
+/** What a NATS client needs to connect: hosts without credentials, and the credentials apart. */
+export interface NatsServers {
+  readonly servers: string[];
+  readonly user?: string;
+  readonly pass?: string;
+  readonly token?: string;
+}
+
+/**
+ * Splits a NATS URL (`nats://user:password@host:4222`, or `nats://token@host`; several separated by commas) into the
+ * `servers`, `user`, `pass` and `token` options of the client, which itself ignores credentials in a URL.
+ *
+ * The first URL's credentials hold for all. Throws a `TypeError` that does not repeat the URL.
+ */
+export function natsServers(natsUrl: string): NatsServers {
+  const urls = natsUrl
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
+    .map((part) => (part.includes('://') ? part : `nats://${part}`));
+  const parsed = urls.map((part) => (URL.canParse(part) ? new URL(part) : undefined));
+  const first = parsed[0];
+  if (first === undefined || parsed.some((part) => part === undefined || part.hostname === '')) {
+    throw new TypeError('The NATS URL must look like nats://user:password@host:4222, several separated by commas.');
+  }
+  const servers = parsed.map((part) => `${part?.protocol}//${part?.host}`);
+  const user = decodeURIComponent(first.username);
+  if (user === '') return { servers };
+  return first.password === '' ? { servers, token: user } : { servers, user, pass: decodeURIComponent(first.password) };
+}
