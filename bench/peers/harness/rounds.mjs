@@ -1,0 +1,244 @@
+import { performance } from 'node:perf_hooks';
+import { Deployment } from './deployment.mjs';
+import { readLedger } from './ledger.mjs';
+import { cpuSeconds, mapValues, peakMemory, round } from './measure.mjs';
+import { pause, stepsPerExecution, WORKLOADS } from './workload.mjs';
+
+const LAUNCH_LIMIT_MS = 60_000;
+const LOAD_LIMIT_MS = 300_000;
+const CRASH_LIMIT_MS = 240_000;
+// Enough to make a store old: indexes of some depth, logs to be read again at launch.
+const OLD_EXECUTIONS = 2000;
+
+/**
+ * A request for one measured round; what is left out is as in the benchmark's table.
+ *
+ * @typedef {object} RoundRequest
+ * @property {string} work W1 … W5
+ * @property {number} [in_flight]
+ * @property {number} [executions]
+ * @property {number} [warm_up] executions before the first round of this work
+ * @property {number} [step_ms] W5: how long a step takes
+ */
+
+/** Runs rounds on one peer that stays up between them. */
+export class Rounds {
+  #processes;
+  #peer;
+  #tuning;
+  #versions;
+  /** @type {Deployment | undefined} */
+  #deployment;
+  /** @type {Map<string, number>} rounds run so far, by work and in-flight */
+  #counts = new Map();
+  #runs = 0;
+
+  /**
+   * @param {import('./processes.mjs').Processes} processes @param {import('../run.mjs').Peer} peer
+   * @param {Record<string, number>} tuning
+   */
+  constructor(processes, peer, tuning) {
+    this.#processes = processes;
+    this.#peer = peer;
+    this.#tuning = tuning;
+    this.#versions = peer.versions();
+  }
+
+  /**
+   * Runs one round, after a warm-up when it is the first of its kind.
+   *
+   * @param {RoundRequest} request
+   * @returns {Promise<object>} the fields of its JSON line
+   */
+  async run(request) {
+    const standard = WORKLOADS[request.work];
+    if (standard === undefined) throw new Error(`unknown work ${request.work}`);
+    if (!this.#peer.works.includes(request.work)) throw new Error(`${this.#peer.name} does not run ${request.work}`);
+    const executions = request.executions ?? standard.executions;
+    const load = {
+      shape: { ...standard.shape, step_ms: standard.shape.step_ms === 0 ? 0 : (request.step_ms ?? standard.shape.step_ms) },
+      executions,
+      in_flight: request.in_flight ?? Math.min(standard.in_flight, executions),
+      warm_up: request.warm_up ?? Math.min(standard.warm_up, executions),
+    };
+    const key = `${request.work}/${load.in_flight}`;
+    const count = (this.#counts.get(key) ?? 0) + 1;
+    this.#counts.set(key, count);
+
+    const measured = await this.#measure(request.work, load, count === 1);
+    return {
+      peer: this.#peer.name,
+      ...this.#versions,
+      work: request.work,
+      in_flight: load.in_flight,
+      round: count,
+      executions,
+      steps: executions * stepsPerExecution(load.shape),
+      ...measured,
+      settings: this.#tuning,
+    };
+  }
+
+  /** @param {string} work @param {import('./workload.mjs').Workload} load @param {boolean} first */
+  #measure(work, load, first) {
+    if (work === 'W4') return this.#launch(load);
+    if (work === 'W5') return this.#crash(load, first);
+    return this.#throughput(load, first);
+  }
+
+  /** What the processes of the warm deployment wrote last. */
+  logTails() {
+    return this.#deployment?.logTails() ?? [];
+  }
+
+  /** Stops everything and removes the store. */
+  async end() {
+    await this.#deployment?.remove();
+    this.#deployment = undefined;
+  }
+
+  async #warm() {
+    if (this.#deployment === undefined) {
+      this.#deployment = new Deployment(this.#processes, this.#peer, this.#tuning);
+      await this.#deployment.prepare();
+      await this.#deployment.startClient();
+      this.#deployment.launch();
+      await within(LAUNCH_LIMIT_MS, 'launch', this.#deployment.worker?.call('ready'));
+      await this.#load(this.#deployment, { ...one(), retry_until_ms: LAUNCH_LIMIT_MS });
+    }
+    return this.#deployment;
+  }
+
+  /**
+   * @param {Deployment} deployment
+   * @param {{ shape: import('./workload.mjs').Shape, executions: number, in_flight: number, retry_until_ms?: number, prefix?: string }} load
+   */
+  #load(deployment, load) {
+    const { shape, executions, in_flight, retry_until_ms = 0, prefix = this.#prefix() } = load;
+    const limit = Math.max(retry_until_ms, LOAD_LIMIT_MS);
+    const run = deployment.client?.call('run', { prefix, shape, executions, in_flight, retry_until_ms });
+    return within(limit, `${executions} executions`, run);
+  }
+
+  #prefix() {
+    return `r${++this.#runs}`;
+  }
+
+  /** W1, W2, W3. @param {import('./workload.mjs').Workload} load @param {boolean} first */
+  async #throughput(load, first) {
+    const deployment = await this.#warm();
+    if (first && load.warm_up > 0) await this.#load(deployment, { ...load, executions: load.warm_up });
+    const before = cpuSeconds(deployment.pids);
+    const result = await this.#load(deployment, load);
+    const after = cpuSeconds(deployment.pids);
+    const steps = load.executions * stepsPerExecution(load.shape);
+    const cpu = mapValues(after, (seconds, name) => round(((seconds - (before[name] ?? 0)) / steps) * 1000, 4));
+    return {
+      seconds: round(result.seconds, 3),
+      executions_per_s: round(load.executions / result.seconds, 1),
+      steps_per_s: round(steps / result.seconds, 1),
+      latency_ms: result.latency_ms,
+      cpu_s_per_1000_steps: round(Object.values(cpu).reduce((sum, one) => sum + one, 0), 4),
+      cpu_by_process: cpu,
+      peak_rss_mb: peakMemory(deployment.pids),
+    };
+  }
+
+  /** W4: on a store of its own, empty and then old. @param {import('./workload.mjs').Workload} load */
+  async #launch(load) {
+    const deployment = new Deployment(this.#processes, this.#peer, this.#tuning);
+    try {
+      const began = performance.now();
+      await deployment.prepare();
+      const prepared = performance.now();
+      const empty = await this.#launchOnce(deployment, load);
+      await this.#load(deployment, { shape: load.shape, executions: OLD_EXECUTIONS, in_flight: 64 });
+      await deployment.halt();
+      const old = await this.#launchOnce(deployment, load);
+      return {
+        launch_ms: { store_empty: round(empty, 0), store_old: round(old, 0) },
+        old_executions: OLD_EXECUTIONS,
+        prepare_ms: round(prepared - began, 0),
+        peak_rss_mb: peakMemory(deployment.pids),
+      };
+    } finally {
+      await deployment.remove();
+    }
+  }
+
+  /** @param {Deployment} deployment @param {import('./workload.mjs').Workload} load */
+  async #launchOnce(deployment, load) {
+    await deployment.startClient();
+    const began = performance.now();
+    deployment.launch();
+    await this.#load(deployment, { ...load, retry_until_ms: LAUNCH_LIMIT_MS });
+    return performance.now() - began;
+  }
+
+  /** W5: undisturbed, then with the worker killed, then with the server killed. @param {import('./workload.mjs').Workload} load @param {boolean} first */
+  async #crash(load, first) {
+    const deployment = await this.#warm();
+    const undisturbed = first ? await this.#load(deployment, load) : undefined;
+    const kills = [];
+    for (const part of /** @type {const} */ (['worker', 'server'])) {
+      kills.push(await this.#crashOnce(deployment, load, part));
+    }
+    return {
+      ...(undisturbed === undefined ? {} : { undisturbed_ms: round(undisturbed.seconds * 1000, 0) }),
+      kills,
+      peak_rss_mb: peakMemory(deployment.pids),
+    };
+  }
+
+  /** @param {Deployment} deployment @param {import('./workload.mjs').Workload} load @param {'worker' | 'server'} part */
+  async #crashOnce(deployment, load, part) {
+    const prefix = this.#prefix();
+    const steps = load.executions * load.shape.steps;
+    const began = performance.now();
+    let over = false;
+    const running = this.#load(deployment, { ...load, prefix, retry_until_ms: CRASH_LIMIT_MS }).finally(() => {
+      over = true;
+    });
+    // A failure while we still look for the moment to kill is reported by the await below.
+    running.catch(() => undefined);
+    while (!over && readLedger(deployment.ledger, prefix).steps_finished < steps / 2) await pause(5);
+    if (over) {
+      await running;
+      throw new Error('all done before half of the steps were seen done');
+    }
+    const killed = performance.now();
+    await deployment.killAndRestart(part);
+    const result = await running;
+    const counts = readLedger(deployment.ledger, prefix);
+    return {
+      killed: part,
+      killed_at_ms: round(killed - began, 0),
+      ms_to_all_done: round(result.seconds * 1000, 0),
+      ...counts,
+      client_retries: result.retries,
+    };
+  }
+}
+
+function one() {
+  return { shape: /** @type {const} */ ({ shape: 'chain', steps: 1, step_ms: 0 }), executions: 1, in_flight: 1 };
+}
+
+/**
+ * @template T
+ * @param {number} ms @param {string} what @param {Promise<T> | undefined} promise
+ * @returns {Promise<T>}
+ */
+async function within(ms, what, promise) {
+  if (promise === undefined) throw new Error('not started');
+  /** @type {NodeJS.Timeout | undefined} */
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what}: not done after ${ms} ms`)), ms);
+  });
+  try {
+    return /** @type {T} */ (await Promise.race([promise, late]));
+  } finally {
+    clearTimeout(timer);
+  }
+}
