@@ -32,15 +32,15 @@ const pure = [/^services\/[^/]+\/src\/domain\//, /^services\/execution\/src\/str
 const pureImports = ['@batuta/contracts'];
 
 /** Where each kind of test lives; jest.config.mjs runs the same places. */
-const specPlaces = [
-  /^(libs|services)\/[^/]+\/src\/.+\.(unit|prop)\.spec\.ts$/,
-  /^(cli|bench)\/src\/.+\.(unit|prop)\.spec\.ts$/,
-  /^tools\/.+\.(unit|prop)\.spec\.ts$/,
-  /^(libs|services)\/[^/]+\/test\/.+\.int\.spec\.ts$/,
-  /^(cli|bench)\/test\/.+\.int\.spec\.ts$/,
-  /^test\/e2e\/.+\.e2e\.spec\.ts$/,
-  /^test\/chaos\/.+\.chaos\.spec\.ts$/,
-];
+const specPlaces = {
+  unit: [/^((libs|services)\/[^/]+|cli|bench)\/src\/.+\.unit\.spec\.ts$/, /^tools\/.+\.unit\.spec\.ts$/],
+  prop: [/^((libs|services)\/[^/]+|cli|bench)\/src\/.+\.prop\.spec\.ts$/, /^tools\/.+\.prop\.spec\.ts$/],
+  int: [/^((libs|services)\/[^/]+|cli|bench)\/test\/.+\.int\.spec\.ts$/],
+  e2e: [/^test\/e2e\/.+\.e2e\.spec\.ts$/],
+  chaos: [/^test\/chaos\/.+\.chaos\.spec\.ts$/],
+};
+
+const places = ['libs', 'services', 'cli', 'bench', 'test', 'tools', 'examples'];
 
 const skippedFolders = new Set(['node_modules', 'dist', '.git', '.batuta', '.reports', 'coverage', 'generated']);
 const builtins = new Set(builtinModules);
@@ -150,6 +150,12 @@ function problemsOfImport({ root, path, specifier, owner, rootManifest, inTest }
   return [];
 }
 
+/** How many test files of one kind (unit, prop, int, e2e, chaos) the tree at `root` has. */
+export function countSpecFiles(root, kind) {
+  const isOfKind = (path) => specPlaces[kind].some((place) => place.test(path));
+  return places.flatMap((place) => filesBelow(root, place, isOfKind)).length;
+}
+
 /**
  * Everything wrong with the imports, manifests and test places of the tree at `root`, one line each; empty when all is well.
  * @throws when a source file does not parse.
@@ -158,10 +164,14 @@ export function findProblems(root) {
   const packages = packagesOf(root);
   const rootManifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const problems = packages.flatMap((owner) => problemsOfManifest(root, owner, packages));
-  const places = ['libs', 'services', 'cli', 'bench', 'test', 'tools', 'examples'];
   const files = places.flatMap((place) => filesBelow(root, place, (path) => /\.(ts|mts|mjs|js)$/.test(path)));
   for (const path of files) {
-    if (/\.(spec|test)\.[cm]?[jt]s$/.test(path) && !specPlaces.some((place) => place.test(path))) {
+    if (
+      /\.(spec|test)\.[cm]?[jt]s$/.test(path) &&
+      !Object.values(specPlaces)
+        .flat()
+        .some((place) => place.test(path))
+    ) {
       problems.push(`${path}: no jest project runs a test of this name in this place`);
     }
     // Examples stand alone: a reader copies one folder.
