@@ -116,6 +116,14 @@ function problemsOfManifest(root, { folder, name, manifest }, packages) {
   return problems;
 }
 
+/** The manifest that declares what a file may import: the nearest package.json above it, as a tree may hold packages apart. */
+function manifestOf(root, path) {
+  for (let folder = dirname(path); ; folder = dirname(folder)) {
+    const file = join(root, folder, 'package.json');
+    if (existsSync(file)) return { place: join(folder, 'package.json'), ...JSON.parse(readFileSync(file, 'utf8')) };
+  }
+}
+
 function problemsOfImport({ root, path, specifier, owner, rootManifest, inTest }) {
   if (specifier.startsWith('.')) {
     const target = relative(root, resolve(root, dirname(path), specifier)).replaceAll(sep, '/');
@@ -138,16 +146,12 @@ function problemsOfImport({ root, path, specifier, owner, rootManifest, inTest }
     if (inTest && name === 'testing') return [];
     if (!mayImport[owner.name]?.includes(name)) return [`${owner.name} may not import ${name}`];
   }
-  const manifests = [owner?.manifest ?? {}, ...(inTest || !owner ? [rootManifest] : [])];
-  const declared = manifests.flatMap((manifest) => [
-    ...Object.keys(manifest.dependencies ?? {}),
-    ...(inTest || !owner ? Object.keys(manifest.devDependencies ?? {}) : []),
-  ]);
-  // A package that ships no types of its own is declared by its @types as well, so the name itself must be there.
-  if (!declared.includes(imported) && !(imported.startsWith('@batuta/') && !owner)) {
-    return [`${imported} is not in the dependencies of ${owner ? `${owner.folder}/package.json` : 'package.json'}`];
-  }
-  return [];
+  if (imported.startsWith('@batuta/') && !owner) return [];
+  const manifest = manifestOf(root, path);
+  const declaredIn = [manifest.dependencies];
+  if (inTest || !owner) declaredIn.push(manifest.devDependencies, rootManifest.devDependencies);
+  if (declaredIn.some((dependencies) => dependencies?.[imported] !== undefined)) return [];
+  return [`${imported} is not in the dependencies of ${manifest.place}`];
 }
 
 /** How many test files of one kind (unit, prop, int, e2e, chaos) the tree at `root` has. */
