@@ -23,6 +23,13 @@ export const REFUSAL_CODES = [
   'not_running',
   'not_paused',
   'not_applicable',
+  'already_started',
+  'already_paused',
+  'compensating',
+  'already_compensated',
+  'step_not_found',
+  'step_already_finished',
+  'not_retryable',
   'rate_limited',
   'unavailable',
   'internal',
@@ -46,6 +53,9 @@ export const FAILURE_CODES = {
   allFallbacksFailed: 'all_fallbacks_failed',
   noConsensus: 'no_consensus',
   expressionFailed: 'expression_failed',
+  scheduleToClose: 'schedule_to_close_timeout',
+  stalled: 'stalled',
+  conditionFalse: 'condition_false',
 } as const;
 
 /** Agents that every step-runner of the pool `default` serves. */

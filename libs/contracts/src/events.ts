@@ -9,6 +9,16 @@ import {
   StepFailedSchema,
   StepScheduledSchema,
   StepSkippedSchema,
+  CompensationStartedSchema,
+  ConsensusFailedSchema,
+  ConsensusReachedSchema,
+  EvaluationRecordedSchema,
+  EvaluationRequestedSchema,
+  ExecutionPausedSchema,
+  ExecutionResumedSchema,
+  ExecutionRetriedSchema,
+  StepProgressedSchema,
+  StepReusedSchema,
 } from './generated/batuta/execution/v1/events_pb.js';
 import type {
   EventJson,
@@ -22,9 +32,21 @@ import type {
   StepFailedJson,
   StepScheduledJson,
   StepSkippedJson,
+  CompensationStartedJson,
+  ConsensusFailedJson,
+  ConsensusReachedJson,
+  EvaluationRecordedJson,
+  EvaluationRequestedJson,
+  ExecutionPausedJson,
+  ExecutionResumedJson,
+  ExecutionRetriedJson,
+  StepProgressedJson,
+  StepReusedJson,
+  CompensationOutcomeJson,
+  VoteJson,
 } from './generated/batuta/execution/v1/events_pb.js';
 import type { Failure } from './common.js';
-import type { FailurePolicy } from './config.js';
+import type { ConsensusMode, FailurePolicy } from './config.js';
 import type { Override, Wire } from './wire.js';
 
 export type ExecutionStarted = Wire<
@@ -40,17 +62,44 @@ export type ExecutionStarted = Wire<
   | 'forkedFrom'
   | 'createdBy'
 >;
-export type StepScheduled = Wire<StepScheduledJson, 'input' | 'startDeadlineAt'>;
+export type StepScheduled = Wire<StepScheduledJson, 'startDeadlineAt'>;
 export type StepCompleted = Wire<StepCompletedJson, 'output' | 'tokenCount' | 'estimatedCost' | 'agentVersion'>;
 export type StepAttemptFailed = Override<Wire<StepAttemptFailedJson, 'retryAt'>, { failure: Failure }>;
 export type StepFailed = Override<
   Wire<StepFailedJson, 'fallbackStepId'>,
   { failure: Failure; handling: FailurePolicy }
 >;
-export type StepSkipped = Wire<StepSkippedJson>;
+export type StepSkipped = Wire<StepSkippedJson, 'by'>;
 export type ExecutionCompleted = Wire<ExecutionCompletedJson, 'output'>;
-export type ExecutionFailed = Override<Wire<ExecutionFailedJson, 'stepId'>, { failure: Failure }>;
-export type ExecutionCancelled = Wire<ExecutionCancelledJson, 'reason' | 'by'>;
+export type CompensationOutcome = Wire<CompensationOutcomeJson>;
+export type ExecutionFailed = Override<
+  Wire<ExecutionFailedJson, 'stepId' | 'compensation'>,
+  { failure: Failure; compensation?: CompensationOutcome }
+>;
+export type ExecutionCancelled = Override<
+  Wire<ExecutionCancelledJson, 'reason' | 'by' | 'compensation' | 'terminated'>,
+  { compensation?: CompensationOutcome }
+>;
+export type StepReused = Wire<StepReusedJson, 'output'>;
+export type StepProgressed = Wire<StepProgressedJson, 'progress' | 'message'>;
+export type EvaluationRequested = Wire<EvaluationRequestedJson>;
+export type EvaluationRecorded = Override<Wire<EvaluationRecordedJson, 'values' | 'failure'>, { failure?: Failure }>;
+export type Vote = Wire<VoteJson, 'weight' | 'score' | 'excluded'>;
+export type ConsensusReached = Override<
+  Wire<ConsensusReachedJson, 'share'>,
+  { mode: ConsensusMode; votes: Vote[]; decidedBy: 'threshold' | 'score' | 'judge' | 'first' }
+>;
+export type ConsensusFailed = Override<
+  Wire<ConsensusFailedJson, 'fallbackStepId'>,
+  { mode: ConsensusMode; votes: Vote[]; failure: Failure; handling: FailurePolicy }
+>;
+export type ExecutionPaused = Wire<ExecutionPausedJson, 'reason' | 'by' | 'now'>;
+export type ExecutionResumed = Wire<ExecutionResumedJson, 'by'>;
+export type CompensationStarted = Override<
+  Wire<CompensationStartedJson, 'failure' | 'stepId' | 'reason' | 'by'>,
+  { cause: 'failure' | 'cancel'; failure?: Failure }
+>;
+export type ExecutionRetried = Wire<ExecutionRetriedJson, 'by'>;
 
 /** Event type → its data. The type is the proto message's name. */
 export interface EventData {
@@ -60,6 +109,16 @@ export interface EventData {
   StepAttemptFailed: StepAttemptFailed;
   StepFailed: StepFailed;
   StepSkipped: StepSkipped;
+  CompensationStarted: CompensationStarted;
+  ConsensusFailed: ConsensusFailed;
+  ConsensusReached: ConsensusReached;
+  EvaluationRecorded: EvaluationRecorded;
+  EvaluationRequested: EvaluationRequested;
+  ExecutionPaused: ExecutionPaused;
+  ExecutionResumed: ExecutionResumed;
+  ExecutionRetried: ExecutionRetried;
+  StepProgressed: StepProgressed;
+  StepReused: StepReused;
   ExecutionCompleted: ExecutionCompleted;
   ExecutionFailed: ExecutionFailed;
   ExecutionCancelled: ExecutionCancelled;
@@ -90,6 +149,16 @@ export const EVENT_SCHEMAS: { readonly [T in EventType]: DescMessage } = {
   StepAttemptFailed: StepAttemptFailedSchema,
   StepFailed: StepFailedSchema,
   StepSkipped: StepSkippedSchema,
+  CompensationStarted: CompensationStartedSchema,
+  ConsensusFailed: ConsensusFailedSchema,
+  ConsensusReached: ConsensusReachedSchema,
+  EvaluationRecorded: EvaluationRecordedSchema,
+  EvaluationRequested: EvaluationRequestedSchema,
+  ExecutionPaused: ExecutionPausedSchema,
+  ExecutionResumed: ExecutionResumedSchema,
+  ExecutionRetried: ExecutionRetriedSchema,
+  StepProgressed: StepProgressedSchema,
+  StepReused: StepReusedSchema,
   ExecutionCompleted: ExecutionCompletedSchema,
   ExecutionFailed: ExecutionFailedSchema,
   ExecutionCancelled: ExecutionCancelledSchema,

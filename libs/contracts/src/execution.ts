@@ -11,6 +11,12 @@ import type {
   ResultReplyJson,
   ResultRequestJson,
   StartExecutionJson,
+  PauseExecutionJson,
+  ResumeExecutionJson,
+  RetryExecutionJson,
+  SkipStepJson,
+  TerminateExecutionJson,
+  ForkSourceJson,
 } from './generated/batuta/execution/v1/commands_pb.js';
 import type {
   ExecutionSummaryJson,
@@ -27,22 +33,44 @@ import type {
   ReadLogReplyJson,
   ReadLogRequestJson,
   StepViewJson,
+  CompensationViewJson,
+  ConsensusViewJson,
   TopologyReplyJson,
 } from './generated/batuta/execution/v1/queries_pb.js';
 import type { StopAttemptsJson, StoppedAttemptJson, TaskJson } from './generated/batuta/task/v1/task_pb.js';
 import type { Failure, Principal, Refusal } from './common.js';
-import type { Event } from './events.js';
+import type { ConsensusMode } from './config.js';
+import type { Event, Vote } from './events.js';
+import type { Priority } from './subjects.js';
 import type { ExecutionStatus, StepStatus, Strategy } from './codes.js';
 import type { Override, Wire } from './wire.js';
 
-export type StartExecution = Wire<
-  StartExecutionJson,
-  'input' | 'sessionId' | 'callbackUrl' | 'metadata' | 'requestHash' | 'traceparent'
+export type ForkSource = Wire<ForkSourceJson>;
+export type StartExecution = Override<
+  Wire<
+    StartExecutionJson,
+    'input' | 'sessionId' | 'callbackUrl' | 'metadata' | 'requestHash' | 'traceparent' | 'startAt' | 'fork'
+  >,
+  { fork?: ForkSource }
 >;
-export type CancelExecution = Wire<CancelExecutionJson, 'reason'>;
+export type CancelExecution = Wire<CancelExecutionJson, 'reason' | 'compensate'>;
+export type PauseExecution = Wire<PauseExecutionJson, 'reason' | 'now'>;
+export type ResumeExecution = Wire<ResumeExecutionJson>;
+export type TerminateExecution = Wire<TerminateExecutionJson, 'reason'>;
+export type SkipStep = Wire<SkipStepJson>;
+export type RetryExecution = Wire<RetryExecutionJson>;
 export type CommandRequest = Override<
   Wire<CommandRequestJson, Exclude<keyof CommandRequestJson, 'commandId' | 'executionId' | 'principal'>>,
-  { principal: Principal; start?: StartExecution; cancel?: CancelExecution }
+  {
+    principal: Principal;
+    start?: StartExecution;
+    cancel?: CancelExecution;
+    pause?: PauseExecution;
+    resume?: ResumeExecution;
+    terminate?: TerminateExecution;
+    skipStep?: SkipStep;
+    retry?: RetryExecution;
+  }
 >;
 export type Accepted = Override<Wire<AcceptedJson, 'repeated'>, { status: ExecutionStatus }>;
 export type CommandReply = Override<
@@ -82,7 +110,20 @@ export type StepView = Override<
     | 'skipReason'
     | 'fallbackFor'
     | 'servedBy'
+    | 'progress'
+    | 'progressMessage'
+    | 'consensusGroup'
+    | 'reused'
+    | 'retryAt'
   >,
+  { status: StepStatus; failure?: Failure }
+>;
+export type ConsensusView = Override<
+  Wire<ConsensusViewJson, Exclude<keyof ConsensusViewJson, 'groupId' | 'mode' | 'status'>>,
+  { status: StepStatus; mode: ConsensusMode; votes?: Vote[]; failure?: Failure }
+>;
+export type CompensationView = Override<
+  Wire<CompensationViewJson, 'failure'>,
   { status: StepStatus; failure?: Failure }
 >;
 export type ExecutionView = Override<
@@ -97,12 +138,20 @@ export type ExecutionView = Override<
     | 'metadata'
     | 'totalLatencyMs'
     | 'callbackUrl'
+    | 'startAt'
+    | 'forkedFrom'
+    | 'consensus'
+    | 'compensations'
+    | 'deadlineAt'
   >,
   {
     status: ExecutionStatus;
     strategy: Strategy;
     failure?: Failure;
     steps: StepView[];
+    priority: Priority;
+    consensus?: ConsensusView[];
+    compensations?: CompensationView[];
   }
 >;
 export type ExecutionSummary = Override<

@@ -16,7 +16,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/execution/v1/commands.proto.
  */
 export const file_batuta_execution_v1_commands: GenFile = /*@__PURE__*/
-  fileDesc("CiJiYXR1dGEvZXhlY3V0aW9uL3YxL2NvbW1hbmRzLnByb3RvEhNiYXR1dGEuZXhlY3V0aW9uLnYxIuMBCg5Db21tYW5kUmVxdWVzdBISCgpjb21tYW5kX2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIuCglwcmluY2lwYWwYAyABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBI0CgVzdGFydBgKIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuU3RhcnRFeGVjdXRpb25IABI2CgZjYW5jZWwYCyABKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNhbmNlbEV4ZWN1dGlvbkgAQgkKB2NvbW1hbmQi9AEKDlN0YXJ0RXhlY3V0aW9uEhEKCWNvbmZpZ19pZBgBIAEoCRIWCg5jb25maWdfdmVyc2lvbhgCIAEoBRIlCgVpbnB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIQCgh0cmFjZV9pZBgEIAEoCRISCgpzZXNzaW9uX2lkGAUgASgJEhQKDGNhbGxiYWNrX3VybBgGIAEoCRIpCghtZXRhZGF0YRgHIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSFAoMcmVxdWVzdF9oYXNoGAggASgJEhMKC3RyYWNlcGFyZW50GAkgASgJIiEKD0NhbmNlbEV4ZWN1dGlvbhIOCgZyZWFzb24YASABKAkibAoMQ29tbWFuZFJlcGx5Ei8KCGFjY2VwdGVkGAEgASgLMh0uYmF0dXRhLmV4ZWN1dGlvbi52MS5BY2NlcHRlZBIrCghyZWplY3RlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCJlCghBY2NlcHRlZBIUCgxleGVjdXRpb25faWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSDgoGc3RhdHVzGAMgASgJEg8KB3ZlcnNpb24YBCABKAUSEAoIcmVwZWF0ZWQYBSABKAgiRAoNUmVzdWx0UmVxdWVzdBIzCgdyZXN1bHRzGAEgAygLMiIuYmF0dXRhLmV4ZWN1dGlvbi52MS5BdHRlbXB0UmVzdWx0IvoBCg1BdHRlbXB0UmVzdWx0EhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgdzdGVwX2lkGAIgASgJEg8KB2F0dGVtcHQYAyABKAUSCgoCb2sYBCABKAgSJgoGb3V0cHV0GAUgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEioKB2ZhaWx1cmUYBiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSEgoKc3RhcnRlZF9hdBgHIAEoARITCgtmaW5pc2hlZF9hdBgIIAEoARIRCgl3b3JrZXJfaWQYCSABKAkSFQoNYWdlbnRfdmVyc2lvbhgKIAEoCSJBCgtSZXN1bHRSZXBseRIyCgdyZXBsaWVzGAEgAygLMiEuYmF0dXRhLmV4ZWN1dGlvbi52MS5BdHRlbXB0UmVwbHkiHwoMQXR0ZW1wdFJlcGx5Eg8KB291dGNvbWUYASABKAkiTQoTQXR0ZW1wdENoZWNrUmVxdWVzdBIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIPCgdhdHRlbXB0GAMgASgFIjMKEUF0dGVtcHRDaGVja1JlcGx5Eg4KBndhbnRlZBgBIAEoCBIOCgZyZWFzb24YAiABKAkibQoQQXR0ZW1wdEhlYXJ0YmVhdBIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIPCgdhdHRlbXB0GAMgASgFEhAKCHByb2dyZXNzGAQgASgBEg8KB21lc3NhZ2UYBSABKAliBnByb3RvMw", [file_batuta_common_v1_common, file_google_protobuf_struct]);
+  fileDesc("CiJiYXR1dGEvZXhlY3V0aW9uL3YxL2NvbW1hbmRzLnByb3RvEhNiYXR1dGEuZXhlY3V0aW9uLnYxIvkDCg5Db21tYW5kUmVxdWVzdBISCgpjb21tYW5kX2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIuCglwcmluY2lwYWwYAyABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBI0CgVzdGFydBgKIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuU3RhcnRFeGVjdXRpb25IABI2CgZjYW5jZWwYCyABKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNhbmNlbEV4ZWN1dGlvbkgAEjQKBXBhdXNlGAwgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5QYXVzZUV4ZWN1dGlvbkgAEjYKBnJlc3VtZRgNIAEoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuUmVzdW1lRXhlY3V0aW9uSAASPAoJdGVybWluYXRlGA4gASgLMicuYmF0dXRhLmV4ZWN1dGlvbi52MS5UZXJtaW5hdGVFeGVjdXRpb25IABIyCglza2lwX3N0ZXAYDyABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLlNraXBTdGVwSAASNAoFcmV0cnkYECABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLlJldHJ5RXhlY3V0aW9uSABCCQoHY29tbWFuZCK1AgoOU3RhcnRFeGVjdXRpb24SEQoJY29uZmlnX2lkGAEgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAIgASgFEiUKBWlucHV0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhAKCHRyYWNlX2lkGAQgASgJEhIKCnNlc3Npb25faWQYBSABKAkSFAoMY2FsbGJhY2tfdXJsGAYgASgJEikKCG1ldGFkYXRhGAcgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIUCgxyZXF1ZXN0X2hhc2gYCCABKAkSEwoLdHJhY2VwYXJlbnQYCSABKAkSEAoIc3RhcnRfYXQYCiABKAESLQoEZm9yaxgLIAEoCzIfLmJhdHV0YS5leGVjdXRpb24udjEuRm9ya1NvdXJjZSI4CgpGb3JrU291cmNlEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIUCgxmcm9tX3N0ZXBfaWQYAiABKAkiNQoPQ2FuY2VsRXhlY3V0aW9uEg4KBnJlYXNvbhgBIAEoCRISCgpjb21wZW5zYXRlGAIgASgIIi0KDlBhdXNlRXhlY3V0aW9uEg4KBnJlYXNvbhgBIAEoCRILCgNub3cYAiABKAgiEQoPUmVzdW1lRXhlY3V0aW9uIiQKElRlcm1pbmF0ZUV4ZWN1dGlvbhIOCgZyZWFzb24YASABKAkiGwoIU2tpcFN0ZXASDwoHc3RlcF9pZBgBIAEoCSIQCg5SZXRyeUV4ZWN1dGlvbiJsCgxDb21tYW5kUmVwbHkSLwoIYWNjZXB0ZWQYASABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLkFjY2VwdGVkEisKCHJlamVjdGVkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsImUKCEFjY2VwdGVkEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIOCgZzdGF0dXMYAyABKAkSDwoHdmVyc2lvbhgEIAEoBRIQCghyZXBlYXRlZBgFIAEoCCJECg1SZXN1bHRSZXF1ZXN0EjMKB3Jlc3VsdHMYASADKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLkF0dGVtcHRSZXN1bHQi+gEKDUF0dGVtcHRSZXN1bHQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoBRIKCgJvaxgEIAEoCBImCgZvdXRwdXQYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSKgoHZmFpbHVyZRgGIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRISCgpzdGFydGVkX2F0GAcgASgBEhMKC2ZpbmlzaGVkX2F0GAggASgBEhEKCXdvcmtlcl9pZBgJIAEoCRIVCg1hZ2VudF92ZXJzaW9uGAogASgJIkEKC1Jlc3VsdFJlcGx5EjIKB3JlcGxpZXMYASADKAsyIS5iYXR1dGEuZXhlY3V0aW9uLnYxLkF0dGVtcHRSZXBseSIfCgxBdHRlbXB0UmVwbHkSDwoHb3V0Y29tZRgBIAEoCSJNChNBdHRlbXB0Q2hlY2tSZXF1ZXN0EhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgdzdGVwX2lkGAIgASgJEg8KB2F0dGVtcHQYAyABKAUiMwoRQXR0ZW1wdENoZWNrUmVwbHkSDgoGd2FudGVkGAEgASgIEg4KBnJlYXNvbhgCIAEoCSJtChBBdHRlbXB0SGVhcnRiZWF0EhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgdzdGVwX2lkGAIgASgJEg8KB2F0dGVtcHQYAyABKAUSEAoIcHJvZ3Jlc3MYBCABKAESDwoHbWVzc2FnZRgFIAEoCWIGcHJvdG8z", [file_batuta_common_v1_common, file_google_protobuf_struct]);
 
 /**
  * @generated from message batuta.execution.v1.CommandRequest
@@ -54,6 +54,36 @@ export type CommandRequest = Message<"batuta.execution.v1.CommandRequest"> & {
      */
     value: CancelExecution;
     case: "cancel";
+  } | {
+    /**
+     * @generated from field: batuta.execution.v1.PauseExecution pause = 12;
+     */
+    value: PauseExecution;
+    case: "pause";
+  } | {
+    /**
+     * @generated from field: batuta.execution.v1.ResumeExecution resume = 13;
+     */
+    value: ResumeExecution;
+    case: "resume";
+  } | {
+    /**
+     * @generated from field: batuta.execution.v1.TerminateExecution terminate = 14;
+     */
+    value: TerminateExecution;
+    case: "terminate";
+  } | {
+    /**
+     * @generated from field: batuta.execution.v1.SkipStep skip_step = 15;
+     */
+    value: SkipStep;
+    case: "skipStep";
+  } | {
+    /**
+     * @generated from field: batuta.execution.v1.RetryExecution retry = 16;
+     */
+    value: RetryExecution;
+    case: "retry";
   } | { case: undefined; value?: undefined };
 };
 
@@ -87,6 +117,31 @@ export type CommandRequestJson = {
    * @generated from field: batuta.execution.v1.CancelExecution cancel = 11;
    */
   cancel?: CancelExecutionJson;
+
+  /**
+   * @generated from field: batuta.execution.v1.PauseExecution pause = 12;
+   */
+  pause?: PauseExecutionJson;
+
+  /**
+   * @generated from field: batuta.execution.v1.ResumeExecution resume = 13;
+   */
+  resume?: ResumeExecutionJson;
+
+  /**
+   * @generated from field: batuta.execution.v1.TerminateExecution terminate = 14;
+   */
+  terminate?: TerminateExecutionJson;
+
+  /**
+   * @generated from field: batuta.execution.v1.SkipStep skip_step = 15;
+   */
+  skipStep?: SkipStepJson;
+
+  /**
+   * @generated from field: batuta.execution.v1.RetryExecution retry = 16;
+   */
+  retry?: RetryExecutionJson;
 };
 
 /**
@@ -144,6 +199,18 @@ export type StartExecution = Message<"batuta.execution.v1.StartExecution"> & {
    * @generated from field: string traceparent = 9;
    */
   traceparent: string;
+
+  /**
+   * Epoch ms; absent or past: at once.
+   *
+   * @generated from field: double start_at = 10;
+   */
+  startAt: number;
+
+  /**
+   * @generated from field: batuta.execution.v1.ForkSource fork = 11;
+   */
+  fork?: ForkSource | undefined;
 };
 
 /**
@@ -194,6 +261,18 @@ export type StartExecutionJson = {
    * @generated from field: string traceparent = 9;
    */
   traceparent?: string;
+
+  /**
+   * Epoch ms; absent or past: at once.
+   *
+   * @generated from field: double start_at = 10;
+   */
+  startAt?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: batuta.execution.v1.ForkSource fork = 11;
+   */
+  fork?: ForkSourceJson;
 };
 
 /**
@@ -204,6 +283,47 @@ export const StartExecutionSchema: GenMessage<StartExecution, {jsonType: StartEx
   messageDesc(file_batuta_execution_v1_commands, 1);
 
 /**
+ * Start as a copy of another execution, from one of its steps: completed steps before it are not run again.
+ *
+ * @generated from message batuta.execution.v1.ForkSource
+ */
+export type ForkSource = Message<"batuta.execution.v1.ForkSource"> & {
+  /**
+   * @generated from field: string execution_id = 1;
+   */
+  executionId: string;
+
+  /**
+   * @generated from field: string from_step_id = 2;
+   */
+  fromStepId: string;
+};
+
+/**
+ * Start as a copy of another execution, from one of its steps: completed steps before it are not run again.
+ *
+ * @generated from message batuta.execution.v1.ForkSource
+ */
+export type ForkSourceJson = {
+  /**
+   * @generated from field: string execution_id = 1;
+   */
+  executionId?: string;
+
+  /**
+   * @generated from field: string from_step_id = 2;
+   */
+  fromStepId?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.ForkSource.
+ * Use `create(ForkSourceSchema)` to create a new message.
+ */
+export const ForkSourceSchema: GenMessage<ForkSource, {jsonType: ForkSourceJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_commands, 2);
+
+/**
  * @generated from message batuta.execution.v1.CancelExecution
  */
 export type CancelExecution = Message<"batuta.execution.v1.CancelExecution"> & {
@@ -211,6 +331,13 @@ export type CancelExecution = Message<"batuta.execution.v1.CancelExecution"> & {
    * @generated from field: string reason = 1;
    */
   reason: string;
+
+  /**
+   * Undo completed steps first.
+   *
+   * @generated from field: bool compensate = 2;
+   */
+  compensate: boolean;
 };
 
 /**
@@ -221,6 +348,13 @@ export type CancelExecutionJson = {
    * @generated from field: string reason = 1;
    */
   reason?: string;
+
+  /**
+   * Undo completed steps first.
+   *
+   * @generated from field: bool compensate = 2;
+   */
+  compensate?: boolean;
 };
 
 /**
@@ -228,7 +362,148 @@ export type CancelExecutionJson = {
  * Use `create(CancelExecutionSchema)` to create a new message.
  */
 export const CancelExecutionSchema: GenMessage<CancelExecution, {jsonType: CancelExecutionJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 2);
+  messageDesc(file_batuta_execution_v1_commands, 3);
+
+/**
+ * @generated from message batuta.execution.v1.PauseExecution
+ */
+export type PauseExecution = Message<"batuta.execution.v1.PauseExecution"> & {
+  /**
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+
+  /**
+   * Also stop running attempts; they run again after the resume.
+   *
+   * @generated from field: bool now = 2;
+   */
+  now: boolean;
+};
+
+/**
+ * @generated from message batuta.execution.v1.PauseExecution
+ */
+export type PauseExecutionJson = {
+  /**
+   * @generated from field: string reason = 1;
+   */
+  reason?: string;
+
+  /**
+   * Also stop running attempts; they run again after the resume.
+   *
+   * @generated from field: bool now = 2;
+   */
+  now?: boolean;
+};
+
+/**
+ * Describes the message batuta.execution.v1.PauseExecution.
+ * Use `create(PauseExecutionSchema)` to create a new message.
+ */
+export const PauseExecutionSchema: GenMessage<PauseExecution, {jsonType: PauseExecutionJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_commands, 4);
+
+/**
+ * @generated from message batuta.execution.v1.ResumeExecution
+ */
+export type ResumeExecution = Message<"batuta.execution.v1.ResumeExecution"> & {
+};
+
+/**
+ * @generated from message batuta.execution.v1.ResumeExecution
+ */
+export type ResumeExecutionJson = {
+};
+
+/**
+ * Describes the message batuta.execution.v1.ResumeExecution.
+ * Use `create(ResumeExecutionSchema)` to create a new message.
+ */
+export const ResumeExecutionSchema: GenMessage<ResumeExecution, {jsonType: ResumeExecutionJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_commands, 5);
+
+/**
+ * Ends the execution at once; nothing is undone.
+ *
+ * @generated from message batuta.execution.v1.TerminateExecution
+ */
+export type TerminateExecution = Message<"batuta.execution.v1.TerminateExecution"> & {
+  /**
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+};
+
+/**
+ * Ends the execution at once; nothing is undone.
+ *
+ * @generated from message batuta.execution.v1.TerminateExecution
+ */
+export type TerminateExecutionJson = {
+  /**
+   * @generated from field: string reason = 1;
+   */
+  reason?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.TerminateExecution.
+ * Use `create(TerminateExecutionSchema)` to create a new message.
+ */
+export const TerminateExecutionSchema: GenMessage<TerminateExecution, {jsonType: TerminateExecutionJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_commands, 6);
+
+/**
+ * @generated from message batuta.execution.v1.SkipStep
+ */
+export type SkipStep = Message<"batuta.execution.v1.SkipStep"> & {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId: string;
+};
+
+/**
+ * @generated from message batuta.execution.v1.SkipStep
+ */
+export type SkipStepJson = {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.SkipStep.
+ * Use `create(SkipStepSchema)` to create a new message.
+ */
+export const SkipStepSchema: GenMessage<SkipStep, {jsonType: SkipStepJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_commands, 7);
+
+/**
+ * Runs a failed or cancelled execution again from its failed steps.
+ *
+ * @generated from message batuta.execution.v1.RetryExecution
+ */
+export type RetryExecution = Message<"batuta.execution.v1.RetryExecution"> & {
+};
+
+/**
+ * Runs a failed or cancelled execution again from its failed steps.
+ *
+ * @generated from message batuta.execution.v1.RetryExecution
+ */
+export type RetryExecutionJson = {
+};
+
+/**
+ * Describes the message batuta.execution.v1.RetryExecution.
+ * Use `create(RetryExecutionSchema)` to create a new message.
+ */
+export const RetryExecutionSchema: GenMessage<RetryExecution, {jsonType: RetryExecutionJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_commands, 8);
 
 /**
  * @generated from message batuta.execution.v1.CommandReply
@@ -269,7 +544,7 @@ export type CommandReplyJson = {
  * Use `create(CommandReplySchema)` to create a new message.
  */
 export const CommandReplySchema: GenMessage<CommandReply, {jsonType: CommandReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 3);
+  messageDesc(file_batuta_execution_v1_commands, 9);
 
 /**
  * @generated from message batuta.execution.v1.Accepted
@@ -336,7 +611,7 @@ export type AcceptedJson = {
  * Use `create(AcceptedSchema)` to create a new message.
  */
 export const AcceptedSchema: GenMessage<Accepted, {jsonType: AcceptedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 4);
+  messageDesc(file_batuta_execution_v1_commands, 10);
 
 /**
  * batuta.execution.<partition>.result
@@ -367,7 +642,7 @@ export type ResultRequestJson = {
  * Use `create(ResultRequestSchema)` to create a new message.
  */
 export const ResultRequestSchema: GenMessage<ResultRequest, {jsonType: ResultRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 5);
+  messageDesc(file_batuta_execution_v1_commands, 11);
 
 /**
  * @generated from message batuta.execution.v1.AttemptResult
@@ -488,7 +763,7 @@ export type AttemptResultJson = {
  * Use `create(AttemptResultSchema)` to create a new message.
  */
 export const AttemptResultSchema: GenMessage<AttemptResult, {jsonType: AttemptResultJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 6);
+  messageDesc(file_batuta_execution_v1_commands, 12);
 
 /**
  * @generated from message batuta.execution.v1.ResultReply
@@ -519,7 +794,7 @@ export type ResultReplyJson = {
  * Use `create(ResultReplySchema)` to create a new message.
  */
 export const ResultReplySchema: GenMessage<ResultReply, {jsonType: ResultReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 7);
+  messageDesc(file_batuta_execution_v1_commands, 13);
 
 /**
  * @generated from message batuta.execution.v1.AttemptReply
@@ -552,7 +827,7 @@ export type AttemptReplyJson = {
  * Use `create(AttemptReplySchema)` to create a new message.
  */
 export const AttemptReplySchema: GenMessage<AttemptReply, {jsonType: AttemptReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 8);
+  messageDesc(file_batuta_execution_v1_commands, 14);
 
 /**
  * batuta.execution.<partition>.check: is this attempt still wanted?
@@ -603,7 +878,7 @@ export type AttemptCheckRequestJson = {
  * Use `create(AttemptCheckRequestSchema)` to create a new message.
  */
 export const AttemptCheckRequestSchema: GenMessage<AttemptCheckRequest, {jsonType: AttemptCheckRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 9);
+  messageDesc(file_batuta_execution_v1_commands, 15);
 
 /**
  * @generated from message batuta.execution.v1.AttemptCheckReply
@@ -640,7 +915,7 @@ export type AttemptCheckReplyJson = {
  * Use `create(AttemptCheckReplySchema)` to create a new message.
  */
 export const AttemptCheckReplySchema: GenMessage<AttemptCheckReply, {jsonType: AttemptCheckReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 10);
+  messageDesc(file_batuta_execution_v1_commands, 16);
 
 /**
  * batuta.execution.<partition>.heartbeat (published; answered when a reply subject is given)
@@ -715,5 +990,5 @@ export type AttemptHeartbeatJson = {
  * Use `create(AttemptHeartbeatSchema)` to create a new message.
  */
 export const AttemptHeartbeatSchema: GenMessage<AttemptHeartbeat, {jsonType: AttemptHeartbeatJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 11);
+  messageDesc(file_batuta_execution_v1_commands, 17);
 

@@ -16,7 +16,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/execution/v1/events.proto.
  */
 export const file_batuta_execution_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("CiBiYXR1dGEvZXhlY3V0aW9uL3YxL2V2ZW50cy5wcm90bxITYmF0dXRhLmV4ZWN1dGlvbi52MSKoAQoFRXZlbnQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSDAoEdHlwZRgDIAEoCRIKCgJhdBgEIAEoARISCgpjb21tYW5kX2lkGAUgASgJEhAKCHBvc2l0aW9uGAYgASgBEhEKCXBhcnRpdGlvbhgHIAEoBRIlCgRkYXRhGAggASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCJ/Cg9FdmVudHNQdWJsaXNoZWQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIqCgZldmVudHMYAyADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhcKD3dpdGhvdXRfcGF5bG9hZBgEIAEoCCKRAwoQRXhlY3V0aW9uU3RhcnRlZBIRCgl0ZW5hbnRfaWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAUgASgFEiUKBWlucHV0GAYgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEg8KB3VzZXJfaWQYByABKAkSEgoKc2Vzc2lvbl9pZBgIIAEoCRISCgpjcmVhdGVkX2J5GAkgASgJEhQKDGNhbGxiYWNrX3VybBgKIAEoCRIpCghtZXRhZGF0YRgLIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEwoLZGVhZGxpbmVfYXQYDCABKAESEAoIcHJpb3JpdHkYDSABKAkSEwoLdHJhY2VwYXJlbnQYDiABKAkSFAoMcmVxdWVzdF9oYXNoGA8gASgJEhAKCHN0YXJ0X2F0GBAgASgBEhMKC2ZvcmtlZF9mcm9tGBEgASgJInMKDVN0ZXBTY2hlZHVsZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEiUKBWlucHV0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhkKEXN0YXJ0X2RlYWRsaW5lX2F0GAQgASgBIsYBCg1TdGVwQ29tcGxldGVkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRImCgZvdXRwdXQYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEgoKc3RhcnRlZF9hdBgEIAEoARITCgtmaW5pc2hlZF9hdBgFIAEoARITCgt0b2tlbl9jb3VudBgGIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgHIAEoARIVCg1hZ2VudF92ZXJzaW9uGAggASgJIpwBChFTdGVwQXR0ZW1wdEZhaWxlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSKgoHZmFpbHVyZRgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRISCgpzdGFydGVkX2F0GAQgASgBEhMKC2ZpbmlzaGVkX2F0GAUgASgBEhAKCHJldHJ5X2F0GAYgASgBInUKClN0ZXBGYWlsZWQSDwoHc3RlcF9pZBgBIAEoCRIqCgdmYWlsdXJlGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhAKCGhhbmRsaW5nGAMgASgJEhgKEGZhbGxiYWNrX3N0ZXBfaWQYBCABKAkiLgoLU3RlcFNraXBwZWQSDwoHc3RlcF9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkiPAoSRXhlY3V0aW9uQ29tcGxldGVkEiYKBm91dHB1dBgBIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZSJOCg9FeGVjdXRpb25GYWlsZWQSKgoHZmFpbHVyZRgBIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIPCgdzdGVwX2lkGAIgASgJIjAKEkV4ZWN1dGlvbkNhbmNlbGxlZBIOCgZyZWFzb24YASABKAkSCgoCYnkYAiABKAliBnByb3RvMw", [file_batuta_common_v1_common, file_google_protobuf_struct]);
+  fileDesc("CiBiYXR1dGEvZXhlY3V0aW9uL3YxL2V2ZW50cy5wcm90bxITYmF0dXRhLmV4ZWN1dGlvbi52MSKoAQoFRXZlbnQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSDAoEdHlwZRgDIAEoCRIKCgJhdBgEIAEoARISCgpjb21tYW5kX2lkGAUgASgJEhAKCHBvc2l0aW9uGAYgASgBEhEKCXBhcnRpdGlvbhgHIAEoBRIlCgRkYXRhGAggASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCJ/Cg9FdmVudHNQdWJsaXNoZWQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIqCgZldmVudHMYAyADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhcKD3dpdGhvdXRfcGF5bG9hZBgEIAEoCCKRAwoQRXhlY3V0aW9uU3RhcnRlZBIRCgl0ZW5hbnRfaWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAUgASgFEiUKBWlucHV0GAYgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEg8KB3VzZXJfaWQYByABKAkSEgoKc2Vzc2lvbl9pZBgIIAEoCRISCgpjcmVhdGVkX2J5GAkgASgJEhQKDGNhbGxiYWNrX3VybBgKIAEoCRIpCghtZXRhZGF0YRgLIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEwoLZGVhZGxpbmVfYXQYDCABKAESEAoIcHJpb3JpdHkYDSABKAkSEwoLdHJhY2VwYXJlbnQYDiABKAkSFAoMcmVxdWVzdF9oYXNoGA8gASgJEhAKCHN0YXJ0X2F0GBAgASgBEhMKC2ZvcmtlZF9mcm9tGBEgASgJIkUKClN0ZXBSZXVzZWQSDwoHc3RlcF9pZBgBIAEoCRImCgZvdXRwdXQYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiUgoNU3RlcFNjaGVkdWxlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSGQoRc3RhcnRfZGVhZGxpbmVfYXQYBCABKAFKBAgDEAQixgEKDVN0ZXBDb21wbGV0ZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEiYKBm91dHB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRISCgpzdGFydGVkX2F0GAQgASgBEhMKC2ZpbmlzaGVkX2F0GAUgASgBEhMKC3Rva2VuX2NvdW50GAYgASgFEhYKDmVzdGltYXRlZF9jb3N0GAcgASgBEhUKDWFnZW50X3ZlcnNpb24YCCABKAkinAEKEVN0ZXBBdHRlbXB0RmFpbGVkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIqCgdmYWlsdXJlGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhIKCnN0YXJ0ZWRfYXQYBCABKAESEwoLZmluaXNoZWRfYXQYBSABKAESEAoIcmV0cnlfYXQYBiABKAEidQoKU3RlcEZhaWxlZBIPCgdzdGVwX2lkGAEgASgJEioKB2ZhaWx1cmUYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSEAoIaGFuZGxpbmcYAyABKAkSGAoQZmFsbGJhY2tfc3RlcF9pZBgEIAEoCSI6CgtTdGVwU2tpcHBlZBIPCgdzdGVwX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCRIKCgJieRgDIAEoCSJVCg5TdGVwUHJvZ3Jlc3NlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSEAoIcHJvZ3Jlc3MYAyABKAESDwoHbWVzc2FnZRgEIAEoCSIiChNFdmFsdWF0aW9uUmVxdWVzdGVkEgsKA2tleRgBIAEoCSJ1ChJFdmFsdWF0aW9uUmVjb3JkZWQSCwoDa2V5GAEgASgJEiYKBnZhbHVlcxgCIAMoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlIlgKBFZvdGUSDwoHc3RlcF9pZBgBIAEoCRIOCgZvcHRpb24YAiABKAUSDgoGd2VpZ2h0GAMgASgBEg0KBXNjb3JlGAQgASgBEhAKCGV4Y2x1ZGVkGAUgASgJIqEBChBDb25zZW5zdXNSZWFjaGVkEhAKCGdyb3VwX2lkGAEgASgJEgwKBG1vZGUYAiABKAkSKAoFdm90ZXMYAyADKAsyGS5iYXR1dGEuZXhlY3V0aW9uLnYxLlZvdGUSDwoHd2lubmVycxgEIAMoCRIPCgdkaXNzZW50GAUgAygJEhIKCmRlY2lkZWRfYnkYBiABKAkSDQoFc2hhcmUYByABKAEiswEKD0NvbnNlbnN1c0ZhaWxlZBIQCghncm91cF9pZBgBIAEoCRIMCgRtb2RlGAIgASgJEigKBXZvdGVzGAMgAygLMhkuYmF0dXRhLmV4ZWN1dGlvbi52MS5Wb3RlEioKB2ZhaWx1cmUYBCABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSEAoIaGFuZGxpbmcYBSABKAkSGAoQZmFsbGJhY2tfc3RlcF9pZBgGIAEoCSI6Cg9FeGVjdXRpb25QYXVzZWQSDgoGcmVhc29uGAEgASgJEgoKAmJ5GAIgASgJEgsKA25vdxgDIAEoCCIeChBFeGVjdXRpb25SZXN1bWVkEgoKAmJ5GAEgASgJIn0KE0NvbXBlbnNhdGlvblN0YXJ0ZWQSDQoFY2F1c2UYASABKAkSKgoHZmFpbHVyZRgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIPCgdzdGVwX2lkGAMgASgJEg4KBnJlYXNvbhgEIAEoCRIKCgJieRgFIAEoCSJDChNDb21wZW5zYXRpb25PdXRjb21lEhMKC2NvbXBlbnNhdGVkGAEgAygJEhcKD25vdF9jb21wZW5zYXRlZBgCIAMoCSIzChBFeGVjdXRpb25SZXRyaWVkEgoKAmJ5GAEgASgJEhMKC2RlYWRsaW5lX2F0GAIgASgBIjwKEkV4ZWN1dGlvbkNvbXBsZXRlZBImCgZvdXRwdXQYASABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUijgEKD0V4ZWN1dGlvbkZhaWxlZBIqCgdmYWlsdXJlGAEgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEg8KB3N0ZXBfaWQYAiABKAkSPgoMY29tcGVuc2F0aW9uGAMgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25PdXRjb21lIoQBChJFeGVjdXRpb25DYW5jZWxsZWQSDgoGcmVhc29uGAEgASgJEgoKAmJ5GAIgASgJEj4KDGNvbXBlbnNhdGlvbhgDIAEoCzIoLmJhdHV0YS5leGVjdXRpb24udjEuQ29tcGVuc2F0aW9uT3V0Y29tZRISCgp0ZXJtaW5hdGVkGAQgASgIYgZwcm90bzM", [file_batuta_common_v1_common, file_google_protobuf_struct]);
 
 /**
  * One event as it travels and as it is read; in the log its fields are columns. Times are milliseconds since the Unix
@@ -280,11 +280,15 @@ export type ExecutionStarted = Message<"batuta.execution.v1.ExecutionStarted"> &
   requestHash: string;
 
   /**
+   * Epoch ms: nothing is scheduled before it; absent means at once.
+   *
    * @generated from field: double start_at = 16;
    */
   startAt: number;
 
   /**
+   * The execution this one continues from another step of.
+   *
    * @generated from field: string forked_from = 17;
    */
   forkedFrom: string;
@@ -376,11 +380,15 @@ export type ExecutionStartedJson = {
   requestHash?: string;
 
   /**
+   * Epoch ms: nothing is scheduled before it; absent means at once.
+   *
    * @generated from field: double start_at = 16;
    */
   startAt?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
+   * The execution this one continues from another step of.
+   *
    * @generated from field: string forked_from = 17;
    */
   forkedFrom?: string;
@@ -392,6 +400,47 @@ export type ExecutionStartedJson = {
  */
 export const ExecutionStartedSchema: GenMessage<ExecutionStarted, {jsonType: ExecutionStartedJson}> = /*@__PURE__*/
   messageDesc(file_batuta_execution_v1_events, 2);
+
+/**
+ * The output of a step (or consensus group) of the execution this one was forked from; it does not run again.
+ *
+ * @generated from message batuta.execution.v1.StepReused
+ */
+export type StepReused = Message<"batuta.execution.v1.StepReused"> & {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId: string;
+
+  /**
+   * @generated from field: google.protobuf.Value output = 2;
+   */
+  output?: Value | undefined;
+};
+
+/**
+ * The output of a step (or consensus group) of the execution this one was forked from; it does not run again.
+ *
+ * @generated from message batuta.execution.v1.StepReused
+ */
+export type StepReusedJson = {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId?: string;
+
+  /**
+   * @generated from field: google.protobuf.Value output = 2;
+   */
+  output?: ValueJson;
+};
+
+/**
+ * Describes the message batuta.execution.v1.StepReused.
+ * Use `create(StepReusedSchema)` to create a new message.
+ */
+export const StepReusedSchema: GenMessage<StepReused, {jsonType: StepReusedJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_events, 3);
 
 /**
  * @generated from message batuta.execution.v1.StepScheduled
@@ -408,13 +457,6 @@ export type StepScheduled = Message<"batuta.execution.v1.StepScheduled"> & {
    * @generated from field: int32 attempt = 2;
    */
   attempt: number;
-
-  /**
-   * The evaluated input mapping, only when the step has one that needed evaluation.
-   *
-   * @generated from field: google.protobuf.Value input = 3;
-   */
-  input?: Value | undefined;
 
   /**
    * Epoch ms; 0 when the step sets no schedule_to_start_ms.
@@ -441,13 +483,6 @@ export type StepScheduledJson = {
   attempt?: number;
 
   /**
-   * The evaluated input mapping, only when the step has one that needed evaluation.
-   *
-   * @generated from field: google.protobuf.Value input = 3;
-   */
-  input?: ValueJson;
-
-  /**
    * Epoch ms; 0 when the step sets no schedule_to_start_ms.
    *
    * @generated from field: double start_deadline_at = 4;
@@ -460,7 +495,7 @@ export type StepScheduledJson = {
  * Use `create(StepScheduledSchema)` to create a new message.
  */
 export const StepScheduledSchema: GenMessage<StepScheduled, {jsonType: StepScheduledJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 3);
+  messageDesc(file_batuta_execution_v1_events, 4);
 
 /**
  * @generated from message batuta.execution.v1.StepCompleted
@@ -557,7 +592,7 @@ export type StepCompletedJson = {
  * Use `create(StepCompletedSchema)` to create a new message.
  */
 export const StepCompletedSchema: GenMessage<StepCompleted, {jsonType: StepCompletedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 4);
+  messageDesc(file_batuta_execution_v1_events, 5);
 
 /**
  * @generated from message batuta.execution.v1.StepAttemptFailed
@@ -638,7 +673,7 @@ export type StepAttemptFailedJson = {
  * Use `create(StepAttemptFailedSchema)` to create a new message.
  */
 export const StepAttemptFailedSchema: GenMessage<StepAttemptFailed, {jsonType: StepAttemptFailedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 5);
+  messageDesc(file_batuta_execution_v1_events, 6);
 
 /**
  * @generated from message batuta.execution.v1.StepFailed
@@ -703,21 +738,32 @@ export type StepFailedJson = {
  * Use `create(StepFailedSchema)` to create a new message.
  */
 export const StepFailedSchema: GenMessage<StepFailed, {jsonType: StepFailedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 6);
+  messageDesc(file_batuta_execution_v1_events, 7);
 
 /**
  * @generated from message batuta.execution.v1.StepSkipped
  */
 export type StepSkipped = Message<"batuta.execution.v1.StepSkipped"> & {
   /**
+   * A step, or a consensus group all of whose members were skipped.
+   *
    * @generated from field: string step_id = 1;
    */
   stepId: string;
 
   /**
+   * condition_false, dependency_skipped, consensus_reached, members_skipped or requested.
+   *
    * @generated from field: string reason = 2;
    */
   reason: string;
+
+  /**
+   * Who asked for it, with reason requested.
+   *
+   * @generated from field: string by = 3;
+   */
+  by: string;
 };
 
 /**
@@ -725,14 +771,25 @@ export type StepSkipped = Message<"batuta.execution.v1.StepSkipped"> & {
  */
 export type StepSkippedJson = {
   /**
+   * A step, or a consensus group all of whose members were skipped.
+   *
    * @generated from field: string step_id = 1;
    */
   stepId?: string;
 
   /**
+   * condition_false, dependency_skipped, consensus_reached, members_skipped or requested.
+   *
    * @generated from field: string reason = 2;
    */
   reason?: string;
+
+  /**
+   * Who asked for it, with reason requested.
+   *
+   * @generated from field: string by = 3;
+   */
+  by?: string;
 };
 
 /**
@@ -740,13 +797,660 @@ export type StepSkippedJson = {
  * Use `create(StepSkippedSchema)` to create a new message.
  */
 export const StepSkippedSchema: GenMessage<StepSkipped, {jsonType: StepSkippedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 7);
+  messageDesc(file_batuta_execution_v1_events, 8);
+
+/**
+ * A sign of life of a running attempt, recorded when it says something new or extends a deadline.
+ *
+ * @generated from message batuta.execution.v1.StepProgressed
+ */
+export type StepProgressed = Message<"batuta.execution.v1.StepProgressed"> & {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId: string;
+
+  /**
+   * @generated from field: int32 attempt = 2;
+   */
+  attempt: number;
+
+  /**
+   * 0 to 1.
+   *
+   * @generated from field: double progress = 3;
+   */
+  progress: number;
+
+  /**
+   * @generated from field: string message = 4;
+   */
+  message: string;
+};
+
+/**
+ * A sign of life of a running attempt, recorded when it says something new or extends a deadline.
+ *
+ * @generated from message batuta.execution.v1.StepProgressed
+ */
+export type StepProgressedJson = {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId?: string;
+
+  /**
+   * @generated from field: int32 attempt = 2;
+   */
+  attempt?: number;
+
+  /**
+   * 0 to 1.
+   *
+   * @generated from field: double progress = 3;
+   */
+  progress?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: string message = 4;
+   */
+  message?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.StepProgressed.
+ * Use `create(StepProgressedSchema)` to create a new message.
+ */
+export const StepProgressedSchema: GenMessage<StepProgressed, {jsonType: StepProgressedJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_events, 9);
+
+/**
+ * Expressions that a plain path cannot answer were sent to the sandbox.
+ *
+ * @generated from message batuta.execution.v1.EvaluationRequested
+ */
+export type EvaluationRequested = Message<"batuta.execution.v1.EvaluationRequested"> & {
+  /**
+   * <purpose>:<step or group>, for example when:step_2, input:step_2, vote:step_2, output:.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+};
+
+/**
+ * Expressions that a plain path cannot answer were sent to the sandbox.
+ *
+ * @generated from message batuta.execution.v1.EvaluationRequested
+ */
+export type EvaluationRequestedJson = {
+  /**
+   * <purpose>:<step or group>, for example when:step_2, input:step_2, vote:step_2, output:.
+   *
+   * @generated from field: string key = 1;
+   */
+  key?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.EvaluationRequested.
+ * Use `create(EvaluationRequestedSchema)` to create a new message.
+ */
+export const EvaluationRequestedSchema: GenMessage<EvaluationRequested, {jsonType: EvaluationRequestedJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_events, 10);
+
+/**
+ * What the sandbox answered; a replay reads it here and evaluates nothing.
+ *
+ * @generated from message batuta.execution.v1.EvaluationRecorded
+ */
+export type EvaluationRecorded = Message<"batuta.execution.v1.EvaluationRecorded"> & {
+  /**
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * One for each expression, in order; undefined is null.
+   *
+   * @generated from field: repeated google.protobuf.Value values = 2;
+   */
+  values: Value[];
+
+  /**
+   * @generated from field: batuta.common.v1.Failure failure = 3;
+   */
+  failure?: Failure | undefined;
+};
+
+/**
+ * What the sandbox answered; a replay reads it here and evaluates nothing.
+ *
+ * @generated from message batuta.execution.v1.EvaluationRecorded
+ */
+export type EvaluationRecordedJson = {
+  /**
+   * @generated from field: string key = 1;
+   */
+  key?: string;
+
+  /**
+   * One for each expression, in order; undefined is null.
+   *
+   * @generated from field: repeated google.protobuf.Value values = 2;
+   */
+  values?: ValueJson[];
+
+  /**
+   * @generated from field: batuta.common.v1.Failure failure = 3;
+   */
+  failure?: FailureJson;
+};
+
+/**
+ * Describes the message batuta.execution.v1.EvaluationRecorded.
+ * Use `create(EvaluationRecordedSchema)` to create a new message.
+ */
+export const EvaluationRecordedSchema: GenMessage<EvaluationRecorded, {jsonType: EvaluationRecordedJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_events, 11);
+
+/**
+ * @generated from message batuta.execution.v1.Vote
+ */
+export type Vote = Message<"batuta.execution.v1.Vote"> & {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId: string;
+
+  /**
+   * Members with the same option agree; -1: no valid vote.
+   *
+   * @generated from field: int32 option = 2;
+   */
+  option: number;
+
+  /**
+   * @generated from field: double weight = 3;
+   */
+  weight: number;
+
+  /**
+   * @generated from field: double score = 4;
+   */
+  score: number;
+
+  /**
+   * Why the member has no vote: failed, skipped, consensus_reached, expression_failed or not_a_number.
+   *
+   * @generated from field: string excluded = 5;
+   */
+  excluded: string;
+};
+
+/**
+ * @generated from message batuta.execution.v1.Vote
+ */
+export type VoteJson = {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId?: string;
+
+  /**
+   * Members with the same option agree; -1: no valid vote.
+   *
+   * @generated from field: int32 option = 2;
+   */
+  option?: number;
+
+  /**
+   * @generated from field: double weight = 3;
+   */
+  weight?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: double score = 4;
+   */
+  score?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * Why the member has no vote: failed, skipped, consensus_reached, expression_failed or not_a_number.
+   *
+   * @generated from field: string excluded = 5;
+   */
+  excluded?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.Vote.
+ * Use `create(VoteSchema)` to create a new message.
+ */
+export const VoteSchema: GenMessage<Vote, {jsonType: VoteJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_events, 12);
+
+/**
+ * @generated from message batuta.execution.v1.ConsensusReached
+ */
+export type ConsensusReached = Message<"batuta.execution.v1.ConsensusReached"> & {
+  /**
+   * @generated from field: string group_id = 1;
+   */
+  groupId: string;
+
+  /**
+   * @generated from field: string mode = 2;
+   */
+  mode: string;
+
+  /**
+   * @generated from field: repeated batuta.execution.v1.Vote votes = 3;
+   */
+  votes: Vote[];
+
+  /**
+   * @generated from field: repeated string winners = 4;
+   */
+  winners: string[];
+
+  /**
+   * Members that voted for something else.
+   *
+   * @generated from field: repeated string dissent = 5;
+   */
+  dissent: string[];
+
+  /**
+   * threshold, score, judge or first (a tie went to the first listed).
+   *
+   * @generated from field: string decided_by = 6;
+   */
+  decidedBy: string;
+
+  /**
+   * Share of members or of weight behind the winners, 0 to 1.
+   *
+   * @generated from field: double share = 7;
+   */
+  share: number;
+};
+
+/**
+ * @generated from message batuta.execution.v1.ConsensusReached
+ */
+export type ConsensusReachedJson = {
+  /**
+   * @generated from field: string group_id = 1;
+   */
+  groupId?: string;
+
+  /**
+   * @generated from field: string mode = 2;
+   */
+  mode?: string;
+
+  /**
+   * @generated from field: repeated batuta.execution.v1.Vote votes = 3;
+   */
+  votes?: VoteJson[];
+
+  /**
+   * @generated from field: repeated string winners = 4;
+   */
+  winners?: string[];
+
+  /**
+   * Members that voted for something else.
+   *
+   * @generated from field: repeated string dissent = 5;
+   */
+  dissent?: string[];
+
+  /**
+   * threshold, score, judge or first (a tie went to the first listed).
+   *
+   * @generated from field: string decided_by = 6;
+   */
+  decidedBy?: string;
+
+  /**
+   * Share of members or of weight behind the winners, 0 to 1.
+   *
+   * @generated from field: double share = 7;
+   */
+  share?: number | "NaN" | "Infinity" | "-Infinity";
+};
+
+/**
+ * Describes the message batuta.execution.v1.ConsensusReached.
+ * Use `create(ConsensusReachedSchema)` to create a new message.
+ */
+export const ConsensusReachedSchema: GenMessage<ConsensusReached, {jsonType: ConsensusReachedJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_events, 13);
+
+/**
+ * @generated from message batuta.execution.v1.ConsensusFailed
+ */
+export type ConsensusFailed = Message<"batuta.execution.v1.ConsensusFailed"> & {
+  /**
+   * @generated from field: string group_id = 1;
+   */
+  groupId: string;
+
+  /**
+   * @generated from field: string mode = 2;
+   */
+  mode: string;
+
+  /**
+   * @generated from field: repeated batuta.execution.v1.Vote votes = 3;
+   */
+  votes: Vote[];
+
+  /**
+   * @generated from field: batuta.common.v1.Failure failure = 4;
+   */
+  failure?: Failure | undefined;
+
+  /**
+   * abort, continue or fallback.
+   *
+   * @generated from field: string handling = 5;
+   */
+  handling: string;
+
+  /**
+   * @generated from field: string fallback_step_id = 6;
+   */
+  fallbackStepId: string;
+};
+
+/**
+ * @generated from message batuta.execution.v1.ConsensusFailed
+ */
+export type ConsensusFailedJson = {
+  /**
+   * @generated from field: string group_id = 1;
+   */
+  groupId?: string;
+
+  /**
+   * @generated from field: string mode = 2;
+   */
+  mode?: string;
+
+  /**
+   * @generated from field: repeated batuta.execution.v1.Vote votes = 3;
+   */
+  votes?: VoteJson[];
+
+  /**
+   * @generated from field: batuta.common.v1.Failure failure = 4;
+   */
+  failure?: FailureJson;
+
+  /**
+   * abort, continue or fallback.
+   *
+   * @generated from field: string handling = 5;
+   */
+  handling?: string;
+
+  /**
+   * @generated from field: string fallback_step_id = 6;
+   */
+  fallbackStepId?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.ConsensusFailed.
+ * Use `create(ConsensusFailedSchema)` to create a new message.
+ */
+export const ConsensusFailedSchema: GenMessage<ConsensusFailed, {jsonType: ConsensusFailedJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_events, 14);
+
+/**
+ * @generated from message batuta.execution.v1.ExecutionPaused
+ */
+export type ExecutionPaused = Message<"batuta.execution.v1.ExecutionPaused"> & {
+  /**
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: string by = 2;
+   */
+  by: string;
+
+  /**
+   * Running attempts are stopped too and run again after the resume.
+   *
+   * @generated from field: bool now = 3;
+   */
+  now: boolean;
+};
+
+/**
+ * @generated from message batuta.execution.v1.ExecutionPaused
+ */
+export type ExecutionPausedJson = {
+  /**
+   * @generated from field: string reason = 1;
+   */
+  reason?: string;
+
+  /**
+   * @generated from field: string by = 2;
+   */
+  by?: string;
+
+  /**
+   * Running attempts are stopped too and run again after the resume.
+   *
+   * @generated from field: bool now = 3;
+   */
+  now?: boolean;
+};
+
+/**
+ * Describes the message batuta.execution.v1.ExecutionPaused.
+ * Use `create(ExecutionPausedSchema)` to create a new message.
+ */
+export const ExecutionPausedSchema: GenMessage<ExecutionPaused, {jsonType: ExecutionPausedJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_events, 15);
+
+/**
+ * @generated from message batuta.execution.v1.ExecutionResumed
+ */
+export type ExecutionResumed = Message<"batuta.execution.v1.ExecutionResumed"> & {
+  /**
+   * @generated from field: string by = 1;
+   */
+  by: string;
+};
+
+/**
+ * @generated from message batuta.execution.v1.ExecutionResumed
+ */
+export type ExecutionResumedJson = {
+  /**
+   * @generated from field: string by = 1;
+   */
+  by?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.ExecutionResumed.
+ * Use `create(ExecutionResumedSchema)` to create a new message.
+ */
+export const ExecutionResumedSchema: GenMessage<ExecutionResumed, {jsonType: ExecutionResumedJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_events, 16);
+
+/**
+ * The execution is being undone: attempts in flight report, then compensations run in reverse order of completion.
+ *
+ * @generated from message batuta.execution.v1.CompensationStarted
+ */
+export type CompensationStarted = Message<"batuta.execution.v1.CompensationStarted"> & {
+  /**
+   * failure or cancel: decides the final status.
+   *
+   * @generated from field: string cause = 1;
+   */
+  cause: string;
+
+  /**
+   * @generated from field: batuta.common.v1.Failure failure = 2;
+   */
+  failure?: Failure | undefined;
+
+  /**
+   * @generated from field: string step_id = 3;
+   */
+  stepId: string;
+
+  /**
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: string by = 5;
+   */
+  by: string;
+};
+
+/**
+ * The execution is being undone: attempts in flight report, then compensations run in reverse order of completion.
+ *
+ * @generated from message batuta.execution.v1.CompensationStarted
+ */
+export type CompensationStartedJson = {
+  /**
+   * failure or cancel: decides the final status.
+   *
+   * @generated from field: string cause = 1;
+   */
+  cause?: string;
+
+  /**
+   * @generated from field: batuta.common.v1.Failure failure = 2;
+   */
+  failure?: FailureJson;
+
+  /**
+   * @generated from field: string step_id = 3;
+   */
+  stepId?: string;
+
+  /**
+   * @generated from field: string reason = 4;
+   */
+  reason?: string;
+
+  /**
+   * @generated from field: string by = 5;
+   */
+  by?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.CompensationStarted.
+ * Use `create(CompensationStartedSchema)` to create a new message.
+ */
+export const CompensationStartedSchema: GenMessage<CompensationStarted, {jsonType: CompensationStartedJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_events, 17);
+
+/**
+ * What a compensation did.
+ *
+ * @generated from message batuta.execution.v1.CompensationOutcome
+ */
+export type CompensationOutcome = Message<"batuta.execution.v1.CompensationOutcome"> & {
+  /**
+   * @generated from field: repeated string compensated = 1;
+   */
+  compensated: string[];
+
+  /**
+   * @generated from field: repeated string not_compensated = 2;
+   */
+  notCompensated: string[];
+};
+
+/**
+ * What a compensation did.
+ *
+ * @generated from message batuta.execution.v1.CompensationOutcome
+ */
+export type CompensationOutcomeJson = {
+  /**
+   * @generated from field: repeated string compensated = 1;
+   */
+  compensated?: string[];
+
+  /**
+   * @generated from field: repeated string not_compensated = 2;
+   */
+  notCompensated?: string[];
+};
+
+/**
+ * Describes the message batuta.execution.v1.CompensationOutcome.
+ * Use `create(CompensationOutcomeSchema)` to create a new message.
+ */
+export const CompensationOutcomeSchema: GenMessage<CompensationOutcome, {jsonType: CompensationOutcomeJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_events, 18);
+
+/**
+ * A finished execution runs again from its failed steps.
+ *
+ * @generated from message batuta.execution.v1.ExecutionRetried
+ */
+export type ExecutionRetried = Message<"batuta.execution.v1.ExecutionRetried"> & {
+  /**
+   * @generated from field: string by = 1;
+   */
+  by: string;
+
+  /**
+   * @generated from field: double deadline_at = 2;
+   */
+  deadlineAt: number;
+};
+
+/**
+ * A finished execution runs again from its failed steps.
+ *
+ * @generated from message batuta.execution.v1.ExecutionRetried
+ */
+export type ExecutionRetriedJson = {
+  /**
+   * @generated from field: string by = 1;
+   */
+  by?: string;
+
+  /**
+   * @generated from field: double deadline_at = 2;
+   */
+  deadlineAt?: number | "NaN" | "Infinity" | "-Infinity";
+};
+
+/**
+ * Describes the message batuta.execution.v1.ExecutionRetried.
+ * Use `create(ExecutionRetriedSchema)` to create a new message.
+ */
+export const ExecutionRetriedSchema: GenMessage<ExecutionRetried, {jsonType: ExecutionRetriedJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_events, 19);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionCompleted
  */
 export type ExecutionCompleted = Message<"batuta.execution.v1.ExecutionCompleted"> & {
   /**
+   * Absent when it is large and follows from the steps' outputs: the folded execution has it.
+   *
    * @generated from field: google.protobuf.Value output = 1;
    */
   output?: Value | undefined;
@@ -757,6 +1461,8 @@ export type ExecutionCompleted = Message<"batuta.execution.v1.ExecutionCompleted
  */
 export type ExecutionCompletedJson = {
   /**
+   * Absent when it is large and follows from the steps' outputs: the folded execution has it.
+   *
    * @generated from field: google.protobuf.Value output = 1;
    */
   output?: ValueJson;
@@ -767,7 +1473,7 @@ export type ExecutionCompletedJson = {
  * Use `create(ExecutionCompletedSchema)` to create a new message.
  */
 export const ExecutionCompletedSchema: GenMessage<ExecutionCompleted, {jsonType: ExecutionCompletedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 8);
+  messageDesc(file_batuta_execution_v1_events, 20);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionFailed
@@ -782,6 +1488,11 @@ export type ExecutionFailed = Message<"batuta.execution.v1.ExecutionFailed"> & {
    * @generated from field: string step_id = 2;
    */
   stepId: string;
+
+  /**
+   * @generated from field: batuta.execution.v1.CompensationOutcome compensation = 3;
+   */
+  compensation?: CompensationOutcome | undefined;
 };
 
 /**
@@ -797,6 +1508,11 @@ export type ExecutionFailedJson = {
    * @generated from field: string step_id = 2;
    */
   stepId?: string;
+
+  /**
+   * @generated from field: batuta.execution.v1.CompensationOutcome compensation = 3;
+   */
+  compensation?: CompensationOutcomeJson;
 };
 
 /**
@@ -804,7 +1520,7 @@ export type ExecutionFailedJson = {
  * Use `create(ExecutionFailedSchema)` to create a new message.
  */
 export const ExecutionFailedSchema: GenMessage<ExecutionFailed, {jsonType: ExecutionFailedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 9);
+  messageDesc(file_batuta_execution_v1_events, 21);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionCancelled
@@ -819,6 +1535,18 @@ export type ExecutionCancelled = Message<"batuta.execution.v1.ExecutionCancelled
    * @generated from field: string by = 2;
    */
   by: string;
+
+  /**
+   * @generated from field: batuta.execution.v1.CompensationOutcome compensation = 3;
+   */
+  compensation?: CompensationOutcome | undefined;
+
+  /**
+   * Ended at once, with nothing undone.
+   *
+   * @generated from field: bool terminated = 4;
+   */
+  terminated: boolean;
 };
 
 /**
@@ -834,6 +1562,18 @@ export type ExecutionCancelledJson = {
    * @generated from field: string by = 2;
    */
   by?: string;
+
+  /**
+   * @generated from field: batuta.execution.v1.CompensationOutcome compensation = 3;
+   */
+  compensation?: CompensationOutcomeJson;
+
+  /**
+   * Ended at once, with nothing undone.
+   *
+   * @generated from field: bool terminated = 4;
+   */
+  terminated?: boolean;
 };
 
 /**
@@ -841,5 +1581,5 @@ export type ExecutionCancelledJson = {
  * Use `create(ExecutionCancelledSchema)` to create a new message.
  */
 export const ExecutionCancelledSchema: GenMessage<ExecutionCancelled, {jsonType: ExecutionCancelledJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 10);
+  messageDesc(file_batuta_execution_v1_events, 22);
 

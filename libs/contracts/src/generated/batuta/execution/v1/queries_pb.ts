@@ -8,7 +8,7 @@ import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Failure, FailureJson, Refusal, RefusalJson } from "../../common/v1/common_pb.js";
 import { file_batuta_common_v1_common } from "../../common/v1/common_pb.js";
-import type { Event, EventJson } from "./events_pb.js";
+import type { Event, EventJson, Vote, VoteJson } from "./events_pb.js";
 import { file_batuta_execution_v1_events } from "./events_pb.js";
 import type { StructJson, Value, ValueJson } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
@@ -18,7 +18,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/execution/v1/queries.proto.
  */
 export const file_batuta_execution_v1_queries: GenFile = /*@__PURE__*/
-  fileDesc("CiFiYXR1dGEvZXhlY3V0aW9uL3YxL3F1ZXJpZXMucHJvdG8SE2JhdHV0YS5leGVjdXRpb24udjEiEQoPVG9wb2xvZ3lSZXF1ZXN0IiMKDVRvcG9sb2d5UmVwbHkSEgoKcGFydGl0aW9ucxgBIAEoBSJQChNHZXRFeGVjdXRpb25SZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSEAoIdHJhY2VfaWQYAyABKAkidgoRR2V0RXhlY3V0aW9uUmVwbHkSNQoJZXhlY3V0aW9uGAEgASgLMiIuYmF0dXRhLmV4ZWN1dGlvbi52MS5FeGVjdXRpb25WaWV3EioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwi7gQKDUV4ZWN1dGlvblZpZXcSCgoCaWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAUgASgFEhAKCHN0cmF0ZWd5GAYgASgJEg4KBnN0YXR1cxgHIAEoCRIlCgVpbnB1dBgIIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRImCgZvdXRwdXQYCSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSKgoHZmFpbHVyZRgKIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIPCgd1c2VyX2lkGAsgASgJEhIKCnNlc3Npb25faWQYDCABKAkSEQoJdGVuYW50X2lkGA0gASgJEhIKCmNyZWF0ZWRfYXQYDiABKAESEgoKc3RhcnRlZF9hdBgPIAEoARIUCgxjb21wbGV0ZWRfYXQYECABKAESEQoJcGF1c2VkX2F0GBEgASgBEikKCG1ldGFkYXRhGBIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIYChB0b3RhbF9sYXRlbmN5X21zGBMgASgBEhYKDmVzdGltYXRlZF9jb3N0GBQgASgBEhMKC3Rva2VuX2NvdW50GBUgASgFEhIKCmNyZWF0ZWRfYnkYFiABKAkSFAoMY2FsbGJhY2tfdXJsGBcgASgJEg8KB3ZlcnNpb24YGCABKAUSLAoFc3RlcHMYGSADKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLlN0ZXBWaWV3IsgDCghTdGVwVmlldxISCgpzdGVwX2luZGV4GAEgASgFEg8KB3N0ZXBfaWQYAiABKAkSEQoJc3RlcF9uYW1lGAMgASgJEhAKCGFnZW50X2lkGAQgASgJEhUKDWFnZW50X3ZlcnNpb24YBSABKAkSDgoGc3RhdHVzGAYgASgJEiYKBm91dHB1dBgHIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAggASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhQKDGRlcGVuZGVuY2llcxgJIAMoCRIPCgdhdHRlbXB0GAogASgFEhMKC3JldHJ5X2NvdW50GAsgASgFEhIKCnN0YXJ0ZWRfYXQYDCABKAESFAoMY29tcGxldGVkX2F0GA0gASgBEhIKCmxhdGVuY3lfbXMYDiABKAESEwoLdG9rZW5fY291bnQYDyABKAUSFgoOZXN0aW1hdGVkX2Nvc3QYECABKAESEwoLc2tpcF9yZWFzb24YESABKAkSFAoMZmFsbGJhY2tfZm9yGBIgASgJEhEKCXNlcnZlZF9ieRgTIAEoCRISCgpvdXRwdXRfa2V5GBQgASgJIrwBChVMaXN0RXhlY3V0aW9uc1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhEKCWNvbmZpZ19pZBgCIAEoCRIOCgZzdGF0dXMYAyADKAkSDwoHdXNlcl9pZBgEIAEoCRIUCgxjcmVhdGVkX2Zyb20YBSABKAESEgoKY3JlYXRlZF90bxgGIAEoARITCgtjb25maWdfbmFtZRgHIAEoCRINCgVsaW1pdBgIIAEoBRIOCgZjdXJzb3IYCSABKAkikQEKE0xpc3RFeGVjdXRpb25zUmVwbHkSOQoKZXhlY3V0aW9ucxgBIAMoCzIlLmJhdHV0YS5leGVjdXRpb24udjEuRXhlY3V0aW9uU3VtbWFyeRITCgtuZXh0X2N1cnNvchgCIAEoCRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIrcCChBFeGVjdXRpb25TdW1tYXJ5EgoKAmlkGAEgASgJEhAKCHRyYWNlX2lkGAIgASgJEhEKCWNvbmZpZ19pZBgDIAEoCRITCgtjb25maWdfbmFtZRgEIAEoCRIOCgZzdGF0dXMYBSABKAkSDwoHdXNlcl9pZBgGIAEoCRISCgpzZXNzaW9uX2lkGAcgASgJEhEKCXRlbmFudF9pZBgIIAEoCRISCgpjcmVhdGVkX2F0GAkgASgBEhIKCnN0YXJ0ZWRfYXQYCiABKAESFAoMY29tcGxldGVkX2F0GAsgASgBEhEKCXBhdXNlZF9hdBgMIAEoARIYChB0b3RhbF9sYXRlbmN5X21zGA0gASgBEhYKDmVzdGltYXRlZF9jb3N0GA4gASgBEhIKCmNyZWF0ZWRfYnkYDyABKAkiYQoRTGlzdEV2ZW50c1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIUCgxmcm9tX3ZlcnNpb24YAyABKAUSDQoFbGltaXQYBCABKAUifwoPTGlzdEV2ZW50c1JlcGx5EioKBmV2ZW50cxgBIAMoCzIaLmJhdHV0YS5leGVjdXRpb24udjEuRXZlbnQSFAoMbmV4dF92ZXJzaW9uGAIgASgFEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiKwoSR2V0VmVyc2lvbnNSZXF1ZXN0EhUKDWV4ZWN1dGlvbl9pZHMYASADKAkiJAoQR2V0VmVyc2lvbnNSZXBseRIQCgh2ZXJzaW9ucxgBIAMoBSJZCg5SZWFkTG9nUmVxdWVzdBIRCglwYXJ0aXRpb24YASABKAUSFgoOYWZ0ZXJfcG9zaXRpb24YAiABKAESDQoFbGltaXQYAyABKAUSDQoFdHlwZXMYBCADKAkiTAoMUmVhZExvZ1JlcGx5EioKBmV2ZW50cxgBIAMoCzIaLmJhdHV0YS5leGVjdXRpb24udjEuRXZlbnQSEAoIcG9zaXRpb24YAiABKAEibQoPTGlmZWN5Y2xlTm90aWNlEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSDAoEdHlwZRgDIAEoCRIRCglwYXJ0aXRpb24YBCABKAUSEAoIcG9zaXRpb24YBSABKAFiBnByb3RvMw", [file_batuta_common_v1_common, file_batuta_execution_v1_events, file_google_protobuf_struct]);
+  fileDesc("CiFiYXR1dGEvZXhlY3V0aW9uL3YxL3F1ZXJpZXMucHJvdG8SE2JhdHV0YS5leGVjdXRpb24udjEiEQoPVG9wb2xvZ3lSZXF1ZXN0IiMKDVRvcG9sb2d5UmVwbHkSEgoKcGFydGl0aW9ucxgBIAEoBSJQChNHZXRFeGVjdXRpb25SZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSEAoIdHJhY2VfaWQYAyABKAkidgoRR2V0RXhlY3V0aW9uUmVwbHkSNQoJZXhlY3V0aW9uGAEgASgLMiIuYmF0dXRhLmV4ZWN1dGlvbi52MS5FeGVjdXRpb25WaWV3EioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwisQYKDUV4ZWN1dGlvblZpZXcSCgoCaWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAUgASgFEhAKCHN0cmF0ZWd5GAYgASgJEg4KBnN0YXR1cxgHIAEoCRIlCgVpbnB1dBgIIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRImCgZvdXRwdXQYCSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSKgoHZmFpbHVyZRgKIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIPCgd1c2VyX2lkGAsgASgJEhIKCnNlc3Npb25faWQYDCABKAkSEQoJdGVuYW50X2lkGA0gASgJEhIKCmNyZWF0ZWRfYXQYDiABKAESEgoKc3RhcnRlZF9hdBgPIAEoARIUCgxjb21wbGV0ZWRfYXQYECABKAESEQoJcGF1c2VkX2F0GBEgASgBEikKCG1ldGFkYXRhGBIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIYChB0b3RhbF9sYXRlbmN5X21zGBMgASgBEhYKDmVzdGltYXRlZF9jb3N0GBQgASgBEhMKC3Rva2VuX2NvdW50GBUgASgFEhIKCmNyZWF0ZWRfYnkYFiABKAkSFAoMY2FsbGJhY2tfdXJsGBcgASgJEg8KB3ZlcnNpb24YGCABKAUSLAoFc3RlcHMYGSADKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLlN0ZXBWaWV3EhAKCHN0YXJ0X2F0GBogASgBEhMKC2ZvcmtlZF9mcm9tGBsgASgJEhAKCHByaW9yaXR5GBwgASgJEjUKCWNvbnNlbnN1cxgdIAMoCzIiLmJhdHV0YS5leGVjdXRpb24udjEuQ29uc2Vuc3VzVmlldxI8Cg1jb21wZW5zYXRpb25zGB4gAygLMiUuYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25WaWV3EhMKC2RlYWRsaW5lX2F0GB8gASgBIpUCCg1Db25zZW5zdXNWaWV3EhAKCGdyb3VwX2lkGAEgASgJEgwKBG1vZGUYAiABKAkSDgoGc3RhdHVzGAMgASgJEigKBXZvdGVzGAQgAygLMhkuYmF0dXRhLmV4ZWN1dGlvbi52MS5Wb3RlEg8KB3dpbm5lcnMYBSADKAkSDwoHZGlzc2VudBgGIAMoCRISCgpkZWNpZGVkX2J5GAcgASgJEg0KBXNoYXJlGAggASgBEioKB2ZhaWx1cmUYCSABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSJgoGb3V0cHV0GAogASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCXNlcnZlZF9ieRgLIAEoCSJwChBDb21wZW5zYXRpb25WaWV3Eg8KB3N0ZXBfaWQYASABKAkSDgoGc3RhdHVzGAIgASgJEioKB2ZhaWx1cmUYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSDwoHYXR0ZW1wdBgEIAEoBSKvBAoIU3RlcFZpZXcSEgoKc3RlcF9pbmRleBgBIAEoBRIPCgdzdGVwX2lkGAIgASgJEhEKCXN0ZXBfbmFtZRgDIAEoCRIQCghhZ2VudF9pZBgEIAEoCRIVCg1hZ2VudF92ZXJzaW9uGAUgASgJEg4KBnN0YXR1cxgGIAEoCRImCgZvdXRwdXQYByABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSKgoHZmFpbHVyZRgIIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIUCgxkZXBlbmRlbmNpZXMYCSADKAkSDwoHYXR0ZW1wdBgKIAEoBRITCgtyZXRyeV9jb3VudBgLIAEoBRISCgpzdGFydGVkX2F0GAwgASgBEhQKDGNvbXBsZXRlZF9hdBgNIAEoARISCgpsYXRlbmN5X21zGA4gASgBEhMKC3Rva2VuX2NvdW50GA8gASgFEhYKDmVzdGltYXRlZF9jb3N0GBAgASgBEhMKC3NraXBfcmVhc29uGBEgASgJEhQKDGZhbGxiYWNrX2ZvchgSIAEoCRIRCglzZXJ2ZWRfYnkYEyABKAkSEgoKb3V0cHV0X2tleRgUIAEoCRIQCghwcm9ncmVzcxgVIAEoARIYChBwcm9ncmVzc19tZXNzYWdlGBYgASgJEhcKD2NvbnNlbnN1c19ncm91cBgXIAEoCRIOCgZyZXVzZWQYGCABKAgSEAoIcmV0cnlfYXQYGSABKAEivAEKFUxpc3RFeGVjdXRpb25zUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSEQoJY29uZmlnX2lkGAIgASgJEg4KBnN0YXR1cxgDIAMoCRIPCgd1c2VyX2lkGAQgASgJEhQKDGNyZWF0ZWRfZnJvbRgFIAEoARISCgpjcmVhdGVkX3RvGAYgASgBEhMKC2NvbmZpZ19uYW1lGAcgASgJEg0KBWxpbWl0GAggASgFEg4KBmN1cnNvchgJIAEoCSKRAQoTTGlzdEV4ZWN1dGlvbnNSZXBseRI5CgpleGVjdXRpb25zGAEgAygLMiUuYmF0dXRhLmV4ZWN1dGlvbi52MS5FeGVjdXRpb25TdW1tYXJ5EhMKC25leHRfY3Vyc29yGAIgASgJEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwitwIKEEV4ZWN1dGlvblN1bW1hcnkSCgoCaWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEg4KBnN0YXR1cxgFIAEoCRIPCgd1c2VyX2lkGAYgASgJEhIKCnNlc3Npb25faWQYByABKAkSEQoJdGVuYW50X2lkGAggASgJEhIKCmNyZWF0ZWRfYXQYCSABKAESEgoKc3RhcnRlZF9hdBgKIAEoARIUCgxjb21wbGV0ZWRfYXQYCyABKAESEQoJcGF1c2VkX2F0GAwgASgBEhgKEHRvdGFsX2xhdGVuY3lfbXMYDSABKAESFgoOZXN0aW1hdGVkX2Nvc3QYDiABKAESEgoKY3JlYXRlZF9ieRgPIAEoCSJhChFMaXN0RXZlbnRzUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJEhQKDGZyb21fdmVyc2lvbhgDIAEoBRINCgVsaW1pdBgEIAEoBSJ/Cg9MaXN0RXZlbnRzUmVwbHkSKgoGZXZlbnRzGAEgAygLMhouYmF0dXRhLmV4ZWN1dGlvbi52MS5FdmVudBIUCgxuZXh0X3ZlcnNpb24YAiABKAUSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCIrChJHZXRWZXJzaW9uc1JlcXVlc3QSFQoNZXhlY3V0aW9uX2lkcxgBIAMoCSIkChBHZXRWZXJzaW9uc1JlcGx5EhAKCHZlcnNpb25zGAEgAygFIlkKDlJlYWRMb2dSZXF1ZXN0EhEKCXBhcnRpdGlvbhgBIAEoBRIWCg5hZnRlcl9wb3NpdGlvbhgCIAEoARINCgVsaW1pdBgDIAEoBRINCgV0eXBlcxgEIAMoCSJMCgxSZWFkTG9nUmVwbHkSKgoGZXZlbnRzGAEgAygLMhouYmF0dXRhLmV4ZWN1dGlvbi52MS5FdmVudBIQCghwb3NpdGlvbhgCIAEoASJtCg9MaWZlY3ljbGVOb3RpY2USFAoMZXhlY3V0aW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIMCgR0eXBlGAMgASgJEhEKCXBhcnRpdGlvbhgEIAEoBRIQCghwb3NpdGlvbhgFIAEoAWIGcHJvdG8z", [file_batuta_common_v1_common, file_batuta_execution_v1_events, file_google_protobuf_struct]);
 
 /**
  * batuta.execution.query.topology
@@ -290,6 +290,38 @@ export type ExecutionView = Message<"batuta.execution.v1.ExecutionView"> & {
    * @generated from field: repeated batuta.execution.v1.StepView steps = 25;
    */
   steps: StepView[];
+
+  /**
+   * @generated from field: double start_at = 26;
+   */
+  startAt: number;
+
+  /**
+   * @generated from field: string forked_from = 27;
+   */
+  forkedFrom: string;
+
+  /**
+   * @generated from field: string priority = 28;
+   */
+  priority: string;
+
+  /**
+   * @generated from field: repeated batuta.execution.v1.ConsensusView consensus = 29;
+   */
+  consensus: ConsensusView[];
+
+  /**
+   * @generated from field: repeated batuta.execution.v1.CompensationView compensations = 30;
+   */
+  compensations: CompensationView[];
+
+  /**
+   * Set while there is a deadline: epoch ms.
+   *
+   * @generated from field: double deadline_at = 31;
+   */
+  deadlineAt: number;
 };
 
 /**
@@ -424,6 +456,38 @@ export type ExecutionViewJson = {
    * @generated from field: repeated batuta.execution.v1.StepView steps = 25;
    */
   steps?: StepViewJson[];
+
+  /**
+   * @generated from field: double start_at = 26;
+   */
+  startAt?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: string forked_from = 27;
+   */
+  forkedFrom?: string;
+
+  /**
+   * @generated from field: string priority = 28;
+   */
+  priority?: string;
+
+  /**
+   * @generated from field: repeated batuta.execution.v1.ConsensusView consensus = 29;
+   */
+  consensus?: ConsensusViewJson[];
+
+  /**
+   * @generated from field: repeated batuta.execution.v1.CompensationView compensations = 30;
+   */
+  compensations?: CompensationViewJson[];
+
+  /**
+   * Set while there is a deadline: epoch ms.
+   *
+   * @generated from field: double deadline_at = 31;
+   */
+  deadlineAt?: number | "NaN" | "Infinity" | "-Infinity";
 };
 
 /**
@@ -432,6 +496,206 @@ export type ExecutionViewJson = {
  */
 export const ExecutionViewSchema: GenMessage<ExecutionView, {jsonType: ExecutionViewJson}> = /*@__PURE__*/
   messageDesc(file_batuta_execution_v1_queries, 4);
+
+/**
+ * How a consensus group voted.
+ *
+ * @generated from message batuta.execution.v1.ConsensusView
+ */
+export type ConsensusView = Message<"batuta.execution.v1.ConsensusView"> & {
+  /**
+   * @generated from field: string group_id = 1;
+   */
+  groupId: string;
+
+  /**
+   * @generated from field: string mode = 2;
+   */
+  mode: string;
+
+  /**
+   * pending, running, completed, failed or skipped.
+   *
+   * @generated from field: string status = 3;
+   */
+  status: string;
+
+  /**
+   * @generated from field: repeated batuta.execution.v1.Vote votes = 4;
+   */
+  votes: Vote[];
+
+  /**
+   * @generated from field: repeated string winners = 5;
+   */
+  winners: string[];
+
+  /**
+   * @generated from field: repeated string dissent = 6;
+   */
+  dissent: string[];
+
+  /**
+   * @generated from field: string decided_by = 7;
+   */
+  decidedBy: string;
+
+  /**
+   * @generated from field: double share = 8;
+   */
+  share: number;
+
+  /**
+   * @generated from field: batuta.common.v1.Failure failure = 9;
+   */
+  failure?: Failure | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Value output = 10;
+   */
+  output?: Value | undefined;
+
+  /**
+   * @generated from field: string served_by = 11;
+   */
+  servedBy: string;
+};
+
+/**
+ * How a consensus group voted.
+ *
+ * @generated from message batuta.execution.v1.ConsensusView
+ */
+export type ConsensusViewJson = {
+  /**
+   * @generated from field: string group_id = 1;
+   */
+  groupId?: string;
+
+  /**
+   * @generated from field: string mode = 2;
+   */
+  mode?: string;
+
+  /**
+   * pending, running, completed, failed or skipped.
+   *
+   * @generated from field: string status = 3;
+   */
+  status?: string;
+
+  /**
+   * @generated from field: repeated batuta.execution.v1.Vote votes = 4;
+   */
+  votes?: VoteJson[];
+
+  /**
+   * @generated from field: repeated string winners = 5;
+   */
+  winners?: string[];
+
+  /**
+   * @generated from field: repeated string dissent = 6;
+   */
+  dissent?: string[];
+
+  /**
+   * @generated from field: string decided_by = 7;
+   */
+  decidedBy?: string;
+
+  /**
+   * @generated from field: double share = 8;
+   */
+  share?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: batuta.common.v1.Failure failure = 9;
+   */
+  failure?: FailureJson;
+
+  /**
+   * @generated from field: google.protobuf.Value output = 10;
+   */
+  output?: ValueJson;
+
+  /**
+   * @generated from field: string served_by = 11;
+   */
+  servedBy?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.ConsensusView.
+ * Use `create(ConsensusViewSchema)` to create a new message.
+ */
+export const ConsensusViewSchema: GenMessage<ConsensusView, {jsonType: ConsensusViewJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_queries, 5);
+
+/**
+ * Undoing of one completed step.
+ *
+ * @generated from message batuta.execution.v1.CompensationView
+ */
+export type CompensationView = Message<"batuta.execution.v1.CompensationView"> & {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId: string;
+
+  /**
+   * pending, running, completed, failed or skipped.
+   *
+   * @generated from field: string status = 2;
+   */
+  status: string;
+
+  /**
+   * @generated from field: batuta.common.v1.Failure failure = 3;
+   */
+  failure?: Failure | undefined;
+
+  /**
+   * @generated from field: int32 attempt = 4;
+   */
+  attempt: number;
+};
+
+/**
+ * Undoing of one completed step.
+ *
+ * @generated from message batuta.execution.v1.CompensationView
+ */
+export type CompensationViewJson = {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId?: string;
+
+  /**
+   * pending, running, completed, failed or skipped.
+   *
+   * @generated from field: string status = 2;
+   */
+  status?: string;
+
+  /**
+   * @generated from field: batuta.common.v1.Failure failure = 3;
+   */
+  failure?: FailureJson;
+
+  /**
+   * @generated from field: int32 attempt = 4;
+   */
+  attempt?: number;
+};
+
+/**
+ * Describes the message batuta.execution.v1.CompensationView.
+ * Use `create(CompensationViewSchema)` to create a new message.
+ */
+export const CompensationViewSchema: GenMessage<CompensationView, {jsonType: CompensationViewJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_queries, 6);
 
 /**
  * @generated from message batuta.execution.v1.StepView
@@ -542,6 +806,37 @@ export type StepView = Message<"batuta.execution.v1.StepView"> & {
    * @generated from field: string output_key = 20;
    */
   outputKey: string;
+
+  /**
+   * Last heartbeat: 0 to 1, and the agent's words.
+   *
+   * @generated from field: double progress = 21;
+   */
+  progress: number;
+
+  /**
+   * @generated from field: string progress_message = 22;
+   */
+  progressMessage: string;
+
+  /**
+   * @generated from field: string consensus_group = 23;
+   */
+  consensusGroup: string;
+
+  /**
+   * The output was taken over from the execution this one was forked from.
+   *
+   * @generated from field: bool reused = 24;
+   */
+  reused: boolean;
+
+  /**
+   * Epoch ms of the next attempt, while waiting for it.
+   *
+   * @generated from field: double retry_at = 25;
+   */
+  retryAt: number;
 };
 
 /**
@@ -653,6 +948,37 @@ export type StepViewJson = {
    * @generated from field: string output_key = 20;
    */
   outputKey?: string;
+
+  /**
+   * Last heartbeat: 0 to 1, and the agent's words.
+   *
+   * @generated from field: double progress = 21;
+   */
+  progress?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: string progress_message = 22;
+   */
+  progressMessage?: string;
+
+  /**
+   * @generated from field: string consensus_group = 23;
+   */
+  consensusGroup?: string;
+
+  /**
+   * The output was taken over from the execution this one was forked from.
+   *
+   * @generated from field: bool reused = 24;
+   */
+  reused?: boolean;
+
+  /**
+   * Epoch ms of the next attempt, while waiting for it.
+   *
+   * @generated from field: double retry_at = 25;
+   */
+  retryAt?: number | "NaN" | "Infinity" | "-Infinity";
 };
 
 /**
@@ -660,7 +986,7 @@ export type StepViewJson = {
  * Use `create(StepViewSchema)` to create a new message.
  */
 export const StepViewSchema: GenMessage<StepView, {jsonType: StepViewJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 5);
+  messageDesc(file_batuta_execution_v1_queries, 7);
 
 /**
  * batuta.execution.query.list
@@ -779,7 +1105,7 @@ export type ListExecutionsRequestJson = {
  * Use `create(ListExecutionsRequestSchema)` to create a new message.
  */
 export const ListExecutionsRequestSchema: GenMessage<ListExecutionsRequest, {jsonType: ListExecutionsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 6);
+  messageDesc(file_batuta_execution_v1_queries, 8);
 
 /**
  * @generated from message batuta.execution.v1.ListExecutionsReply
@@ -826,7 +1152,7 @@ export type ListExecutionsReplyJson = {
  * Use `create(ListExecutionsReplySchema)` to create a new message.
  */
 export const ListExecutionsReplySchema: GenMessage<ListExecutionsReply, {jsonType: ListExecutionsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 7);
+  messageDesc(file_batuta_execution_v1_queries, 9);
 
 /**
  * One row of orchestration_executions.
@@ -997,7 +1323,7 @@ export type ExecutionSummaryJson = {
  * Use `create(ExecutionSummarySchema)` to create a new message.
  */
 export const ExecutionSummarySchema: GenMessage<ExecutionSummary, {jsonType: ExecutionSummaryJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 8);
+  messageDesc(file_batuta_execution_v1_queries, 10);
 
 /**
  * batuta.execution.query.events
@@ -1066,7 +1392,7 @@ export type ListEventsRequestJson = {
  * Use `create(ListEventsRequestSchema)` to create a new message.
  */
 export const ListEventsRequestSchema: GenMessage<ListEventsRequest, {jsonType: ListEventsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 9);
+  messageDesc(file_batuta_execution_v1_queries, 11);
 
 /**
  * @generated from message batuta.execution.v1.ListEventsReply
@@ -1117,7 +1443,7 @@ export type ListEventsReplyJson = {
  * Use `create(ListEventsReplySchema)` to create a new message.
  */
 export const ListEventsReplySchema: GenMessage<ListEventsReply, {jsonType: ListEventsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 10);
+  messageDesc(file_batuta_execution_v1_queries, 12);
 
 /**
  * batuta.execution.query.versions: newest version of each watched execution, in the order asked; 0 when unknown.
@@ -1148,7 +1474,7 @@ export type GetVersionsRequestJson = {
  * Use `create(GetVersionsRequestSchema)` to create a new message.
  */
 export const GetVersionsRequestSchema: GenMessage<GetVersionsRequest, {jsonType: GetVersionsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 11);
+  messageDesc(file_batuta_execution_v1_queries, 13);
 
 /**
  * @generated from message batuta.execution.v1.GetVersionsReply
@@ -1175,7 +1501,7 @@ export type GetVersionsReplyJson = {
  * Use `create(GetVersionsReplySchema)` to create a new message.
  */
 export const GetVersionsReplySchema: GenMessage<GetVersionsReply, {jsonType: GetVersionsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 12);
+  messageDesc(file_batuta_execution_v1_queries, 14);
 
 /**
  * batuta.execution.query.log: events of a partition after a position, for consumers with a cursor of their own.
@@ -1244,7 +1570,7 @@ export type ReadLogRequestJson = {
  * Use `create(ReadLogRequestSchema)` to create a new message.
  */
 export const ReadLogRequestSchema: GenMessage<ReadLogRequest, {jsonType: ReadLogRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 13);
+  messageDesc(file_batuta_execution_v1_queries, 15);
 
 /**
  * @generated from message batuta.execution.v1.ReadLogReply
@@ -1285,7 +1611,7 @@ export type ReadLogReplyJson = {
  * Use `create(ReadLogReplySchema)` to create a new message.
  */
 export const ReadLogReplySchema: GenMessage<ReadLogReply, {jsonType: ReadLogReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 14);
+  messageDesc(file_batuta_execution_v1_queries, 16);
 
 /**
  * batuta.lifecycle.<tenant>.<type>: only a wake-up for those who read the log.
@@ -1356,5 +1682,5 @@ export type LifecycleNoticeJson = {
  * Use `create(LifecycleNoticeSchema)` to create a new message.
  */
 export const LifecycleNoticeSchema: GenMessage<LifecycleNotice, {jsonType: LifecycleNoticeJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 15);
+  messageDesc(file_batuta_execution_v1_queries, 17);
 
