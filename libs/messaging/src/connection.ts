@@ -1,0 +1,138 @@
+import { natsServers } from '@batuta/settings';
+import { LIMITS } from '@batuta/contracts';
+import type { Logger } from '@batuta/observability';
+import { connect } from '@nats-io/transport-node';
+import type { NatsConnection } from '@nats-io/nats-core';
+import { setTimeout as delay } from 'node:timers/promises';
+
+export interface NatsConnectionOptions {
+  /** `nats://user:password@host:4222`, several separated by commas. */
+  readonly url: string;
+  /** Shown by the server's monitoring. */
+  readonly name: string;
+  readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>;
+  /** Milliseconds to wait for a server that does not answer yet at the first connect. Default 30,000. */
+  readonly firstConnectMs?: number;
+}
+
+/** Client options that every connection of the platform shares, Nest's own included. */
+export function natsClientOptions(url: string, name: string) {
+  return {
+    ...natsServers(url),
+    name,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 250,
+    reconnectJitter: 50,
+    pingInterval: 5_000,
+    maxPingOut: 2,
+    timeout: 5_000,
+    // A stack trace kept for each request costs more than the request.
+    noAsyncTraces: true,
+  };
+}
+
+/** What a connection is doing now; `undefined` for one that was not made by `connectNats`. */
+interface ConnectionWatch {
+  connected: boolean;
+  readonly reconnected: Set<() => void>;
+}
+
+const watches = new WeakMap<NatsConnection, ConnectionWatch>();
+
+function watchOf(nc: NatsConnection): ConnectionWatch {
+  let watch = watches.get(nc);
+  if (watch === undefined) {
+    watch = { connected: true, reconnected: new Set() };
+    watches.set(nc, watch);
+    void followStatus(nc, watch);
+  }
+  return watch;
+}
+
+async function followStatus(
+  nc: NatsConnection,
+  watch: ConnectionWatch,
+  logger?: NatsConnectionOptions['logger'],
+): Promise<void> {
+  for await (const status of nc.status()) {
+    switch (status.type) {
+      case 'disconnect':
+        watch.connected = false;
+        logger?.warn({ server: status.server }, 'nats disconnected');
+        break;
+      case 'reconnect':
+        watch.connected = true;
+        logger?.info({ server: status.server }, 'nats reconnected');
+        for (const listener of watch.reconnected) {
+          listener();
+        }
+        break;
+      case 'error':
+        logger?.error({ err: status.error }, 'nats error');
+        break;
+      case 'ldm':
+        logger?.warn({ server: status.server }, 'nats server is about to stop');
+        break;
+      default:
+        break;
+    }
+  }
+  watch.connected = false;
+}
+
+/** Whether the connection is up right now; while it is not, what is published waits in memory. */
+export function isConnected(nc: NatsConnection): boolean {
+  return watchOf(nc).connected && !nc.isClosed();
+}
+
+/** Calls `listener` after each reconnect; returns how to stop that. What was in flight before is lost by then. */
+export function onReconnect(nc: NatsConnection, listener: () => void): () => void {
+  const { reconnected } = watchOf(nc);
+  reconnected.add(listener);
+  return () => reconnected.delete(listener);
+}
+
+/**
+ * Connects to NATS and stays connected: reconnects for ever, 250 ms apart, and pings every 5 s.
+ * Throws when no server answers within `firstConnectMs`, when the credentials are refused, and when the server's
+ * `max_payload` is below 8 MiB.
+ */
+export async function connectNats(options: NatsConnectionOptions): Promise<NatsConnection> {
+  const { url, name, logger } = options;
+  const deadline = Date.now() + (options.firstConnectMs ?? 30_000);
+  const nc = await firstConnect(natsClientOptions(url, name), deadline, logger);
+  const maxPayload = nc.info?.max_payload ?? 0;
+  if (maxPayload < LIMITS.natsMaxPayloadBytes) {
+    await nc.close();
+    throw new Error(
+      `nats-server allows messages of ${maxPayload} bytes, Batuta needs ${LIMITS.natsMaxPayloadBytes}: ` +
+        'set "max_payload: 8MB" in the configuration file of nats-server.',
+    );
+  }
+  const watch: ConnectionWatch = { connected: true, reconnected: new Set() };
+  watches.set(nc, watch);
+  void followStatus(nc, watch, logger);
+  return nc;
+}
+
+async function firstConnect(
+  clientOptions: ReturnType<typeof natsClientOptions>,
+  deadline: number,
+  logger: NatsConnectionOptions['logger'],
+): Promise<NatsConnection> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await connect(clientOptions);
+    } catch (error) {
+      if (isRefusedForGood(error) || Date.now() >= deadline) throw error;
+      if (attempt === 1) {
+        logger.warn({ servers: clientOptions.servers, err: error }, 'nats does not answer yet, trying on');
+      }
+      await delay(250);
+    }
+  }
+}
+
+function isRefusedForGood(error: unknown): boolean {
+  return error instanceof Error && (error.name === 'AuthorizationError' || error.name === 'InvalidArgumentError');
+}

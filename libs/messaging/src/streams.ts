@@ -1,0 +1,214 @@
+import { LIFECYCLE_STREAM, PRIORITIES, STEPS_STREAM, subjects } from '@batuta/contracts';
+import type { Priority } from '@batuta/contracts';
+import type { Logger } from '@batuta/observability';
+import {
+  AckPolicy,
+  DeliverPolicy,
+  DiscardPolicy,
+  JetStreamApiError,
+  ReplayPolicy,
+  RetentionPolicy,
+  StorageType,
+  jetstreamManager,
+} from '@nats-io/jetstream';
+import type { ConsumerConfig, ConsumerInfo, JetStreamManager, StreamConfig, StreamInfo } from '@nats-io/jetstream';
+import { nanos } from '@nats-io/nats-core';
+import type { NatsConnection } from '@nats-io/nats-core';
+
+type DifferenceLog = Pick<Logger, 'warn' | 'error'>;
+
+export interface StreamSettings {
+  /** Copies of the stream in a NATS cluster: 1, 3 or 5. Default 1. */
+  readonly replicas?: number;
+  /** Bytes; publishing more is refused (`discard: new`). Default: no limit but the server's own. */
+  readonly maxBytes?: number;
+  readonly logger?: DifferenceLog | undefined;
+}
+
+export interface PoolConsumerSettings {
+  /** Milliseconds after which a task that nobody works on is delivered again. Default 2,000. */
+  readonly ackWaitMs?: number;
+  /** Tasks of one pool and priority in work at once, over all runners. Default 20,000. */
+  readonly maxAckPending?: number;
+  readonly replicas?: number;
+  readonly logger?: DifferenceLog | undefined;
+}
+
+// JetStream error codes: https://github.com/nats-io/nats-server/blob/main/server/errors.json
+const STREAM_NOT_FOUND = 10059;
+const CONSUMER_NOT_FOUND = 10014;
+const STREAM_NAME_IN_USE = 10058;
+const CONSUMER_NAME_IN_USE = [10013, 10105, 10148];
+
+const managers = new WeakMap<NatsConnection, Promise<JetStreamManager>>();
+
+function managerOf(nc: NatsConnection): Promise<JetStreamManager> {
+  let manager = managers.get(nc);
+  if (manager === undefined) {
+    // Without the check, so that one failed start (JetStream not ready yet) is not remembered for ever.
+    manager = jetstreamManager(nc, { checkAPI: false, timeout: 5_000 });
+    managers.set(nc, manager);
+  }
+  return manager;
+}
+
+function isApiError(error: unknown, ...codes: number[]): boolean {
+  return error instanceof JetStreamApiError && codes.includes(error.code);
+}
+
+/** The stream of tasks: a work queue on disk that refuses what does not fit. Made, or brought to what is asked. Idempotent. */
+export function ensureStepsStream(nc: NatsConnection, settings: StreamSettings = {}): Promise<StreamInfo> {
+  return ensureStream(
+    nc,
+    {
+      name: STEPS_STREAM,
+      subjects: [subjects.allSteps],
+      retention: RetentionPolicy.Workqueue,
+      discard: DiscardPolicy.New,
+      storage: StorageType.File,
+      num_replicas: settings.replicas ?? 1,
+      max_bytes: settings.maxBytes ?? -1,
+      // Long enough to catch the repeat of a publish whose acknowledgement was lost; the engine's own dispatch number
+      // makes a deliberate repeat another message.
+      duplicate_window: nanos(120_000),
+    },
+    settings.logger,
+  );
+}
+
+/** The stream of lifecycle notices, kept for an hour: a wake-up for those who read the log. Idempotent. */
+export function ensureLifecycleStream(nc: NatsConnection, settings: StreamSettings = {}): Promise<StreamInfo> {
+  return ensureStream(
+    nc,
+    {
+      name: LIFECYCLE_STREAM,
+      subjects: [subjects.allLifecycle],
+      retention: RetentionPolicy.Limits,
+      discard: DiscardPolicy.Old,
+      storage: StorageType.File,
+      num_replicas: settings.replicas ?? 1,
+      max_bytes: settings.maxBytes ?? 256 * 1024 * 1024,
+      max_age: nanos(3_600_000),
+      duplicate_window: nanos(120_000),
+    },
+    settings.logger,
+  );
+}
+
+async function ensureStream(
+  nc: NatsConnection,
+  wanted: Partial<StreamConfig> & { name: string },
+  logger: DifferenceLog | undefined,
+): Promise<StreamInfo> {
+  const manager = await managerOf(nc);
+  let info: StreamInfo;
+  try {
+    info = await manager.streams.info(wanted.name);
+  } catch (error) {
+    if (!isApiError(error, STREAM_NOT_FOUND)) throw error;
+    try {
+      info = await manager.streams.add(wanted);
+    } catch (raced) {
+      // Another process made it in between.
+      if (!isApiError(raced, STREAM_NAME_IN_USE)) throw raced;
+      info = await manager.streams.info(wanted.name);
+    }
+  }
+  let different = differences(wanted, info.config);
+  if (different.length > 0) {
+    logger?.warn({ stream: wanted.name, different }, 'the JetStream stream differs from what is wanted, updating it');
+    try {
+      info = await manager.streams.update(wanted.name, wanted);
+    } catch (error) {
+      logger?.error({ stream: wanted.name, err: error }, 'the JetStream stream cannot be updated');
+    }
+    different = differences(wanted, info.config);
+  }
+  // The client leaves out of a request what an old server would not know, and says nothing.
+  if (different.length > 0) {
+    logger?.error({ stream: wanted.name, different }, 'the JetStream stream is not what was asked for');
+  }
+  return info;
+}
+
+/**
+ * The durable consumers of a pool, one a priority, made or brought to what is asked. Idempotent. Throws when the stream is
+ * missing: `ensureStepsStream` comes first.
+ */
+export async function ensurePoolConsumers(
+  nc: NatsConnection,
+  pool: string,
+  settings: PoolConsumerSettings = {},
+): Promise<Readonly<Record<Priority, ConsumerInfo>>> {
+  const [high, normal, low] = await Promise.all(
+    PRIORITIES.map((priority) => ensurePoolConsumer(nc, pool, priority, settings)),
+  );
+  return { high, normal, low } as Record<Priority, ConsumerInfo>;
+}
+
+async function ensurePoolConsumer(
+  nc: NatsConnection,
+  pool: string,
+  priority: Priority,
+  settings: PoolConsumerSettings,
+): Promise<ConsumerInfo> {
+  const manager = await managerOf(nc);
+  const name = subjects.stepConsumer(pool, priority);
+  const wanted: ConsumerConfig = {
+    name,
+    durable_name: name,
+    filter_subject: subjects.stepFilter(pool, priority),
+    ack_policy: AckPolicy.Explicit,
+    deliver_policy: DeliverPolicy.All,
+    replay_policy: ReplayPolicy.Instant,
+    ack_wait: nanos(settings.ackWaitMs ?? 2_000),
+    max_deliver: -1,
+    max_ack_pending: settings.maxAckPending ?? 20_000,
+    max_waiting: 2_048,
+    num_replicas: settings.replicas ?? 0,
+  };
+  let info: ConsumerInfo;
+  try {
+    info = await manager.consumers.info(STEPS_STREAM, name);
+  } catch (error) {
+    if (!isApiError(error, CONSUMER_NOT_FOUND)) throw error;
+    try {
+      info = await manager.consumers.add(STEPS_STREAM, wanted);
+    } catch (raced) {
+      if (!isApiError(raced, ...CONSUMER_NAME_IN_USE)) throw raced;
+      info = await manager.consumers.info(STEPS_STREAM, name);
+    }
+  }
+  let different = differences(wanted, info.config);
+  if (different.length > 0) {
+    settings.logger?.warn(
+      { consumer: name, different },
+      'the JetStream consumer differs from what is wanted, updating it',
+    );
+    try {
+      info = await manager.consumers.update(STEPS_STREAM, name, wanted);
+    } catch (error) {
+      settings.logger?.error({ consumer: name, err: error }, 'the JetStream consumer cannot be updated');
+    }
+    different = differences(wanted, info.config);
+  }
+  if (different.length > 0) {
+    settings.logger?.error({ consumer: name, different }, 'the JetStream consumer is not what was asked for');
+  }
+  return info;
+}
+
+/** Fields of `wanted` that the server has otherwise, as "field: wanted …, is …". */
+function differences(wanted: object, actual: object): string[] {
+  return Object.entries(wanted)
+    .map(([field, value]): [string, unknown, unknown] => [field, value, (actual as Record<string, unknown>)[field]])
+    .filter(([, value, is]) => JSON.stringify(is ?? emptyLike(value)) !== JSON.stringify(value))
+    .map(([field, value, is]) => `${field}: wanted ${JSON.stringify(value)}, is ${JSON.stringify(is) ?? 'absent'}`);
+}
+
+/** What the server means by leaving a field out of its answer. */
+function emptyLike(value: unknown): unknown {
+  if (typeof value === 'number') return 0;
+  if (typeof value === 'string') return '';
+  return typeof value === 'boolean' ? false : undefined;
+}

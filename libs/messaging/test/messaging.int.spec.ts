@@ -1,0 +1,234 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { STEPS_STREAM, subjects } from '@batuta/contracts';
+import { createLogger } from '@batuta/observability';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/nats-core';
+import type { INestMicroservice } from '@nestjs/common';
+import { Controller, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
+import type { NatsContext } from '@nestjs/microservices';
+import { headers as createHeaders } from '@nats-io/nats-core';
+import {
+  connectNats,
+  createControlClient,
+  ensureLifecycleStream,
+  ensurePoolConsumers,
+  ensureStepsStream,
+  isConnected,
+  natsMicroservice,
+  RemoteError,
+  requestUntilAnswered,
+  UnavailableError,
+} from '@batuta/messaging';
+import type { ControlClient } from '@batuta/messaging';
+import { startNatsServer } from './nats-server.js';
+import type { TestServer } from './nats-server.js';
+
+const logger = createLogger({ service: 'test', level: 'silent' });
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+@Controller()
+class Patterns {
+  @MessagePattern('batuta.test.echo')
+  echo(@Payload() data: unknown, @Ctx() context: NatsContext): unknown {
+    return {
+      data,
+      traceparent: (context.getHeaders() as { get(name: string): string } | undefined)?.get('traceparent'),
+    };
+  }
+
+  @MessagePattern('batuta.test.nothing')
+  nothing(): null {
+    return null;
+  }
+
+  @MessagePattern('batuta.test.broken')
+  broken(): never {
+    throw new TypeError('a bug');
+  }
+}
+
+@Module({ controllers: [Patterns] })
+class PatternsModule {}
+
+describe('messaging', () => {
+  let server: TestServer;
+  let nc: NatsConnection;
+  beforeAll(async () => {
+    server = await startNatsServer();
+    nc = await connectNats({ url: server.url, name: 'test', logger });
+  });
+  afterAll(async () => {
+    await nc?.close();
+    await server?.stop();
+  });
+
+  describe('connectNats', () => {
+    it('refuses a server whose messages may be too small, and names the setting', async () => {
+      const small = await startNatsServer({ maxPayload: '1MB' });
+      try {
+        await expect(connectNats({ url: small.url, name: 'test', logger })).rejects.toThrow(/max_payload: 8MB/);
+      } finally {
+        await small.stop();
+      }
+    });
+
+    it('waits for a server that starts later, and gives up after its time', async () => {
+      const late = await startNatsServer();
+      try {
+        await late.kill();
+        await expect(connectNats({ url: late.url, name: 'test', logger, firstConnectMs: 1 })).rejects.toThrow(/refused/i);
+        const connecting = connectNats({ url: late.url, name: 'test', logger });
+        await late.start();
+        await (await connecting).close();
+      } finally {
+        await late.stop();
+      }
+    });
+  });
+
+  describe('the control plane', () => {
+    let app: INestMicroservice;
+    let client: ControlClient;
+    beforeAll(async () => {
+      app = await NestFactory.createMicroservice(PatternsModule, {
+        ...natsMicroservice({ url: server.url, queue: 'test' }),
+        logger: false,
+      });
+      await app.listen();
+      client = await createControlClient({ url: server.url, name: 'test', logger });
+      await until(() =>
+        client.request('batuta.test.nothing', {}).then(
+          () => true,
+          () => false,
+        ),
+      );
+    });
+    afterAll(async () => {
+      await client?.close();
+      await app?.close();
+    });
+
+    it('answers a request with what the handler returned, headers passed through', async () => {
+      const headers = createHeaders();
+      headers.set('traceparent', '00-aa-bb-01');
+      const data = { text: 'ä\u2028', nested: [1, null] };
+      expect(await client.request('batuta.test.echo', data, { headers })).toEqual({ data, traceparent: '00-aa-bb-01' });
+      expect(await client.request('batuta.test.nothing', {})).toBeNull();
+    });
+
+    it('tells a handler that threw from nobody being there', async () => {
+      await expect(client.request('batuta.test.broken', {})).rejects.toThrow(RemoteError);
+      await expect(client.request('batuta.test.nobody', {})).rejects.toThrow(UnavailableError);
+    });
+  });
+
+  describe('requestUntilAnswered', () => {
+    it('sends again while nobody listens and while nobody answers, always the same payload', async () => {
+      const seen: string[] = [];
+      const repeats: string[] = [];
+      const answer = requestUntilAnswered(nc, 'test.later', 'payload-1', {
+        timeoutMs: 30,
+        onRepeat: ({ reason }) => repeats.push(reason),
+      });
+      await until(() => repeats.includes('no_responders'));
+      const subscription = nc.subscribe('test.later', {
+        callback: (_error, message) => {
+          seen.push(message.string());
+          if (seen.length === 3) message.respond('done');
+        },
+      });
+      expect((await answer).string()).toBe('done');
+      expect(seen).toEqual(['payload-1', 'payload-1', 'payload-1']);
+      expect(repeats).toContain('timeout');
+      subscription.unsubscribe();
+    });
+
+    it('ends with the reason of its signal and with UnavailableError at its deadline', async () => {
+      const abort = new AbortController();
+      const waiting = requestUntilAnswered(nc, 'test.never', '', { signal: abort.signal });
+      abort.abort(new Error('told to stop'));
+      await expect(waiting).rejects.toThrow('told to stop');
+      await expect(requestUntilAnswered(nc, 'test.never', '', { deadlineMs: 40 })).rejects.toThrow(UnavailableError);
+    });
+
+    it('survives a server that is killed and started again', async () => {
+      const other = await startNatsServer();
+      const client = await connectNats({ url: other.url, name: 'asks', logger });
+      const service = await connectNats({ url: other.url, name: 'answers', logger });
+      try {
+        let silent = true;
+        let asked = 0;
+        service.subscribe('test.survive', {
+          callback: (_error, message) => {
+            asked += 1;
+            if (!silent) message.respond('done');
+          },
+        });
+        await service.flush();
+        const answer = requestUntilAnswered(client, 'test.survive', 'x', { timeoutMs: 60_000 });
+        await until(() => asked > 0);
+        await other.kill();
+        await until(() => !isConnected(client));
+        silent = false;
+        await other.start();
+        // The time-out of the first try is a minute away: the answer must come because of the reconnect.
+        expect((await answer).string()).toBe('done');
+      } finally {
+        await client.close();
+        await service.close();
+        await other.stop();
+      }
+    });
+  });
+
+  describe('streams and consumers', () => {
+    it('are made as asked, also when asked twice and by several at once', async () => {
+      const errors: unknown[] = [];
+      const log = { warn: (...args: unknown[]) => errors.push(args), error: (...args: unknown[]) => errors.push(args) };
+      const settings = { logger: log as unknown as typeof logger };
+      for (let round = 0; round < 2; round++) {
+        await Promise.all([ensureStepsStream(nc, settings), ensureStepsStream(nc, settings)]);
+        await Promise.all([ensureLifecycleStream(nc, settings), ensureLifecycleStream(nc, settings)]);
+        await Promise.all([
+          ensurePoolConsumers(nc, 'default', settings),
+          ensurePoolConsumers(nc, 'default', settings),
+          ensurePoolConsumers(nc, 'other', settings),
+        ]);
+      }
+      const info = await ensureStepsStream(nc, settings);
+      expect(info.config).toMatchObject({ retention: 'workqueue', discard: 'new', storage: 'file' });
+      expect(errors).toEqual([]);
+    });
+
+    it('are brought to what is asked when they differ, and the difference is logged', async () => {
+      const warnings: string[] = [];
+      const log = {
+        warn: (fields: { different: string[] }) => warnings.push(...fields.different),
+        error: (fields: object) => warnings.push(`error ${JSON.stringify(fields)}`),
+      };
+      const info = await ensurePoolConsumers(nc, 'default', {
+        ackWaitMs: 3_000,
+        logger: log as unknown as typeof logger,
+      });
+      expect(info.normal.config.ack_wait).toBe(3_000_000_000);
+      expect(warnings).toHaveLength(3);
+      expect(warnings[0]).toContain('ack_wait');
+    });
+
+    it('keep a task until it is acknowledged', async () => {
+      const js = jetstream(nc);
+      await js.publish(subjects.step('default', 'normal', 'echo', 'e1', 's1'), '{}', { msgID: 'e1/s1/1/1' });
+      const repeated = await js.publish(subjects.step('default', 'normal', 'echo', 'e1', 's1'), '{}', {
+        msgID: 'e1/s1/1/1',
+      });
+      expect(repeated.duplicate).toBe(true);
+      const manager = await jetstreamManager(nc);
+      expect((await manager.streams.info(STEPS_STREAM)).state.messages).toBe(1);
+    });
+  });
+});
