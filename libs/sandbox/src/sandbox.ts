@@ -1,0 +1,171 @@
+import type { JsonValue, Violation } from '@batuta/contracts';
+import { WorkerPool } from './worker-pool.js';
+import type { JobOutcome } from './worker-thread.js';
+
+/** Why something in the sandbox gave no value. `position` is the zero-based offset in the expression's text. */
+export interface SandboxFailure {
+  readonly code:
+    | 'time_limit'
+    | 'memory_limit'
+    | 'syntax_error'
+    | 'evaluation_error'
+    | 'result_too_large'
+    | 'schema_invalid'
+    | 'sandbox_failed';
+  readonly message: string;
+  readonly position?: number;
+  readonly token?: string;
+}
+
+/** `total` counts every violation found; `violations` holds the first `maxViolations` of them. */
+export type Validation =
+  | { readonly ok: true; readonly violations: readonly Violation[]; readonly total: number }
+  | { readonly ok: false; readonly failure: SandboxFailure };
+
+/** `value` is undefined when the expression selected nothing. */
+export type Evaluation =
+  | { readonly ok: true; readonly value: JsonValue | undefined }
+  | { readonly ok: false; readonly failure: SandboxFailure };
+
+export interface SandboxOptions {
+  /** Threads for schemas and as many for expressions; each starts when first needed. Default 2. */
+  readonly threads?: number;
+  /** Heap of one thread, MiB; default 64. */
+  readonly memoryMb?: number;
+  /** Jobs that may wait for a thread; default 1000. */
+  readonly maxQueued?: number;
+  /** Milliseconds that a job may wait for a thread; default 10000. */
+  readonly maxWaitMs?: number;
+}
+
+export interface ValidateJsonRequest {
+  /** JSON Schema, draft 2020-12. */
+  readonly schema: unknown;
+  readonly value: unknown;
+  /** Milliseconds; default 1000. */
+  readonly timeoutMs?: number;
+  /** Violations that are returned; default 100. */
+  readonly maxViolations?: number;
+}
+
+export interface EvaluateRequest {
+  /** JSONata, without the marks `{%` and `%}`. */
+  readonly expression: string;
+  /** What `$` is. */
+  readonly context: unknown;
+  /** Milliseconds; default 100. */
+  readonly timeoutMs?: number;
+  /** UTF-8 bytes of the result as JSON; default 256 KiB. */
+  readonly resultBytes?: number;
+}
+
+/** The thread reports its own time-outs; only one that is stuck is ended from outside, this much later. */
+const GRACE_MS = 25;
+
+/**
+ * Runs users' JSON Schemas, patterns and JSONata expressions in threads that are ended when they pass a limit of time or
+ * memory, so that the caller's thread is never blocked. Patterns run in linear time (RE2).
+ *
+ * Expected outcomes are values; methods reject with `SandboxBusyError` when too much waits, `SandboxClosedError` after
+ * `close()`. Values must be JSON: they travel as text.
+ *
+ *     const sandbox = new Sandbox({ threads: 1 });
+ *     const outcome = await sandbox.evaluate({ expression: 'a + 1', context: { a: 1 } }); // { ok: true, value: 2 }
+ */
+export class Sandbox {
+  readonly #schemas: WorkerPool;
+  readonly #expressions: WorkerPool;
+  readonly #memoryMb: number;
+
+  constructor(options: SandboxOptions = {}) {
+    const { threads = 2, memoryMb = 64, maxQueued = 1000, maxWaitMs = 10_000 } = options;
+    this.#memoryMb = memoryMb;
+    this.#schemas = new WorkerPool({ role: 'schema', threads, memoryMb, maxQueued, maxWaitMs });
+    this.#expressions = new WorkerPool({ role: 'expression', threads, memoryMb, maxQueued, maxWaitMs });
+  }
+
+  /** Checks a value against a JSON Schema (draft 2020-12 with formats). A value that fits has no violations. */
+  async validateJson(request: ValidateJsonRequest): Promise<Validation> {
+    const { schema, value, timeoutMs = 1000, maxViolations = 100 } = request;
+    const outcome = await this.#schemas.run(
+      { kind: 'validate', schema: textOf(schema), value: textOf(value), maxViolations },
+      timeoutMs,
+    );
+    if (outcome.kind !== 'reply') return { ok: false, failure: this.#limit(outcome, timeoutMs, 'The check') };
+    const reply = outcome.reply as { schemaViolations: Violation[] } | { violations: Violation[]; total: number };
+    if ('schemaViolations' in reply) {
+      const first = reply.schemaViolations[0];
+      return {
+        ok: false,
+        failure: { code: 'schema_invalid', message: `${first?.path ?? ''}: ${first?.message ?? 'invalid schema'}` },
+      };
+    }
+    return { ok: true, violations: reply.violations, total: reply.total };
+  }
+
+  /** Every mistake in a JSON Schema, paths relative to it; none means that it compiles. */
+  async checkSchema(schema: unknown, limits: { timeoutMs?: number } = {}): Promise<readonly Violation[]> {
+    const { timeoutMs = 1000 } = limits;
+    const outcome = await this.#schemas.run({ kind: 'check', schema: textOf(schema) }, timeoutMs);
+    if (outcome.kind !== 'reply') {
+      const { message } = this.#limit(outcome, timeoutMs, 'Compiling the schema');
+      return [{ path: '', message, code: 'invalid_schema' }];
+    }
+    return (outcome.reply as { schemaViolations: Violation[] }).schemaViolations;
+  }
+
+  /** What is wrong with each expression's syntax, undefined where nothing is; in the order given. */
+  async parseExpressions(
+    expressions: readonly string[],
+    limits: { timeoutMs?: number } = {},
+  ): Promise<readonly (SandboxFailure | undefined)[]> {
+    if (expressions.length === 0) return [];
+    const { timeoutMs = 2000 } = limits;
+    const outcome = await this.#expressions.run({ kind: 'parse', expressions }, timeoutMs);
+    if (outcome.kind !== 'reply') {
+      const failure = this.#limit(outcome, timeoutMs, 'Reading the expressions');
+      return expressions.map(() => failure);
+    }
+    const { failures } = outcome.reply as { failures: (SandboxFailure | null)[] };
+    return failures.map((failure) => failure ?? undefined);
+  }
+
+  /** What is wrong with an expression's syntax; undefined when nothing is. */
+  async parseExpression(expression: string): Promise<SandboxFailure | undefined> {
+    return (await this.parseExpressions([expression]))[0];
+  }
+
+  /** Evaluates a JSONata expression. Its regular expressions run in linear time and without back-references. */
+  async evaluate(request: EvaluateRequest): Promise<Evaluation> {
+    const { expression, context, timeoutMs = 100, resultBytes = 256 * 1024 } = request;
+    const outcome = await this.#expressions.run(
+      { kind: 'evaluate', expression, context: textOf(context), timeoutMs, resultBytes },
+      timeoutMs + GRACE_MS,
+    );
+    if (outcome.kind !== 'reply') return { ok: false, failure: this.#limit(outcome, timeoutMs, 'The expression') };
+    const reply = outcome.reply as { failure: SandboxFailure } | { text: string } | { empty: true };
+    if ('failure' in reply) return { ok: false, failure: reply.failure };
+    return { ok: true, value: 'text' in reply ? (JSON.parse(reply.text) as JsonValue) : undefined };
+  }
+
+  /** Ends every thread. */
+  async close(): Promise<void> {
+    await Promise.all([this.#schemas.close(), this.#expressions.close()]);
+  }
+
+  #limit(outcome: Exclude<JobOutcome, { kind: 'reply' }>, timeoutMs: number, what: string): SandboxFailure {
+    switch (outcome.kind) {
+      case 'time_limit':
+        return { code: 'time_limit', message: `${what} took longer than ${timeoutMs} ms` };
+      case 'memory_limit':
+        return { code: 'memory_limit', message: `${what} needed more than ${this.#memoryMb} MiB` };
+      case 'crash':
+        return { code: 'sandbox_failed', message: `${what} ended unexpectedly: ${outcome.message}` };
+    }
+  }
+}
+
+/** `undefined` has no JSON; it stands for no value. */
+function textOf(value: unknown): string {
+  return JSON.stringify(value) ?? 'null';
+}

@@ -1,0 +1,232 @@
+import { afterAll, describe, expect, it } from '@jest/globals';
+import { SandboxBusyError, SandboxClosedError } from './errors.js';
+import { Sandbox } from './sandbox.js';
+
+const sandbox = new Sandbox({ threads: 1 });
+afterAll(() => sandbox.close());
+
+/** Limits that a busy machine does not reach by itself. */
+const patient = { timeoutMs: 20_000 };
+
+async function failureCode(expression: string, options: { timeoutMs?: number; resultBytes?: number } = {}) {
+  const outcome = await sandbox.evaluate({ expression, context: { a: [{ b: 1 }, { b: 2 }] }, ...options });
+  return outcome.ok ? { value: outcome.value } : outcome.failure.code;
+}
+
+describe('evaluate', () => {
+  it('gives the value of an expression over its context', async () => {
+    const context = { items: [{ price: 2 }, { price: 3 }], name: 'ab' };
+    expect(await sandbox.evaluate({ expression: '$sum(items.price)', context, ...patient })).toEqual({
+      ok: true,
+      value: 5,
+    });
+    expect(await sandbox.evaluate({ expression: '{"n": $uppercase(name)}', context, ...patient })).toEqual({
+      ok: true,
+      value: { n: 'AB' },
+    });
+  });
+
+  it('tells nothing selected from null', async () => {
+    expect(await sandbox.evaluate({ expression: 'missing', context: {}, ...patient })).toEqual({
+      ok: true,
+      value: undefined,
+    });
+    expect(await sandbox.evaluate({ expression: 'x', context: { x: null }, ...patient })).toEqual({
+      ok: true,
+      value: null,
+    });
+  });
+
+  it('names the position of a mistake', async () => {
+    expect(await sandbox.evaluate({ expression: '1 + "a"', context: {}, ...patient })).toMatchObject({
+      ok: false,
+      failure: { code: 'evaluation_error', position: expect.any(Number) },
+    });
+    expect(await sandbox.evaluate({ expression: 'a + (b', context: {}, ...patient })).toMatchObject({
+      ok: false,
+      failure: { code: 'syntax_error', position: 6 },
+    });
+  });
+
+  it('uses regular expressions as RegExp would, match after match', async () => {
+    const groups = '$match("a1b22", /([a-z])(\\d+)/).groups';
+    expect(await failureCode(groups, patient)).toEqual({ value: ['a', '1', 'b', '22'] });
+    expect(await failureCode('$replace("Ab aB", /AB/i, "x")', patient)).toEqual({ value: 'x x' });
+    expect(await failureCode('$split("1, 2,3", /,\\s*/)', patient)).toEqual({ value: ['1', '2', '3'] });
+    expect(await failureCode('$contains("größe 😀", /😀$/)', patient)).toEqual({ value: true });
+  });
+
+  it.each([
+    ['a loop without end', '($f := function(){ $f() }; $f())'],
+    ['a loop inside one native call', '$map([1..900000], function($v){ $map([1..900000], function($w){ $w }) })'],
+    ['a product of ranges', '[1..900000].[1..900000]'],
+    [
+      'a doubled string that is flattened',
+      '($f := function($s,$n){ $n = 0 ? $s : $f($s & $s, $n - 1) }; $map([1..1000], function($i){ $contains($f("aaaaaaaaaaaaaaaa", 22), "b") }))',
+    ],
+  ])('ends %s at the time limit without holding up the caller', async (_, expression) => {
+    // The caller's own timers keep firing while the expression spins: nothing of it runs here.
+    let ticks = 0;
+    const timer = setInterval(() => (ticks += 1), 5);
+    const code = await failureCode(expression, { timeoutMs: 200 });
+    clearInterval(timer);
+    expect(['time_limit', 'memory_limit']).toContain(code);
+    expect(ticks).toBeGreaterThan(3);
+  });
+
+  it('ends an expression at the memory limit, and the next one runs', async () => {
+    const hog =
+      '($a := [1..300000].{"x": $string($), "y": $string($) & "-"}; $b := $map([1..50], function($i){ $a.{"z": x & $string($i)} }); $count($b))';
+    expect(await failureCode(hog, { timeoutMs: 60_000 })).toBe('memory_limit');
+    expect(await failureCode('1 + 1', patient)).toEqual({ value: 2 });
+  });
+
+  it.each([
+    [
+      'exponential backtracking',
+      '$match("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!", /^(a+)+$/)',
+      { value: undefined },
+    ],
+    ['nested repeats', '$match("x", /(((a{1,900}){1,900}){1,900})/)', 'evaluation_error'],
+    ['a regular expression that never moves on', '$split($pad("", 250000, "ab"), /a*?b*?/)', 'evaluation_error'],
+    ['padding', '$pad("x", 1000000000)', 'evaluation_error'],
+    ['padding inside $eval', '$eval("$pad(\\"x\\", -1000000000)")', 'evaluation_error'],
+    ['a huge range', '[1..10000000]', 'evaluation_error'],
+    ['a huge replacement', '$replace($pad("",200000,"a"), "a", $pad("",200000,"b"))', 'evaluation_error'],
+    ['recursion', '($f := function($n){ 1 + $f($n + 1) }; $f(0))', 'evaluation_error'],
+    ['nesting', `${'('.repeat(15_000)}1${')'.repeat(15_000)}`, 'syntax_error'],
+    ['the prototype', '__proto__', { value: undefined }],
+    ['the prototype by $lookup', '$lookup($, "__proto__")', { value: undefined }],
+    ['the constructor', '$string.constructor("return process")()', 'evaluation_error'],
+    ['a key named __proto__', '{"__proto__": {"x": 1}}', 'evaluation_error'],
+    ['a key named constructor', '{"constructor": 1}', 'evaluation_error'],
+    ['a function as result', 'function($x){ $x }', 'evaluation_error'],
+  ])('stands %s', async (_, expression, expected) => {
+    expect(await failureCode(expression, patient)).toEqual(expected);
+  });
+
+  it('keeps prototypes clean whatever an expression assigns', async () => {
+    await failureCode('$ ~> |$|{"__proto__": {"polluted": 1}}|', patient);
+    expect(await failureCode('{}.polluted', patient)).toEqual({ value: undefined });
+    expect(Object.hasOwn(Object.prototype, 'polluted')).toBe(false);
+  });
+
+  it('refuses a result over its size', async () => {
+    expect(await failureCode('$pad("", 1000, "x")', { ...patient, resultBytes: 100 })).toBe('result_too_large');
+  });
+});
+
+describe('parseExpressions', () => {
+  it('reports each mistake at the place of its expression', async () => {
+    const failures = await sandbox.parseExpressions(['a.b', 'a +', '"open'], patient);
+    expect(failures.map((failure) => failure?.code)).toEqual([undefined, 'syntax_error', 'syntax_error']);
+    expect(failures[1]?.position).toBe(3);
+  });
+});
+
+describe('validateJson', () => {
+  const schema = {
+    type: 'object',
+    required: ['name', 'size'],
+    properties: { name: { type: 'string', pattern: '^(a+)+$' }, mail: { type: 'string', format: 'email' } },
+    additionalProperties: false,
+  };
+
+  it('reports every violation with its path', async () => {
+    const outcome = await sandbox.validateJson({ schema, value: { name: 'b', mail: 'x', 'c/d~': 1 }, ...patient });
+    expect(outcome).toMatchObject({ ok: true, total: 4 });
+    const paths = outcome.ok ? outcome.violations.map(({ path, code }) => `${path} ${code}`).toSorted() : [];
+    expect(paths).toEqual(['/c~1d~0 additionalProperties', '/mail format', '/name pattern', '/size required']);
+  });
+
+  it('accepts a value that fits', async () => {
+    expect(await sandbox.validateJson({ schema, value: { name: 'aa', size: 1 }, ...patient })).toMatchObject({
+      violations: [{ path: '/size' }],
+    });
+    expect(await sandbox.validateJson({ schema: true, value: null, ...patient })).toEqual({
+      ok: true,
+      violations: [],
+      total: 0,
+    });
+  });
+
+  it('bounds the violations it returns and counts all', async () => {
+    const value = Array.from({ length: 500 }, () => 'x');
+    const outcome = await sandbox.validateJson({
+      schema: { items: { type: 'number' } },
+      value,
+      maxViolations: 10,
+      ...patient,
+    });
+    expect(outcome).toMatchObject({ ok: true, total: 500 });
+    expect(outcome.ok && outcome.violations).toHaveLength(10);
+  });
+
+  it('runs patterns of users in linear time', async () => {
+    const value = { name: `${'a'.repeat(50_000)}!`, size: 1 };
+    const outcome = await sandbox.validateJson({ schema: { properties: schema.properties }, value, ...patient });
+    expect(outcome).toMatchObject({ ok: true, violations: [{ path: '/name', code: 'pattern' }] });
+  });
+
+  it('ends a check that is quadratic in the value', async () => {
+    const value = Array.from({ length: 60_000 }, (_, index) => ({ index }));
+    const outcome = await sandbox.validateJson({ schema: { uniqueItems: true }, value, timeoutMs: 100 });
+    expect(outcome).toMatchObject({ ok: false, failure: { code: 'time_limit' } });
+  });
+
+  it('knows nothing of the $ids in the schema before', async () => {
+    await sandbox.validateJson({ schema: { $id: 'https://one.example/s', type: 'string' }, value: 1, ...patient });
+    const violations = await sandbox.checkSchema({ $ref: 'https://one.example/s' }, patient);
+    expect(violations).toHaveLength(1);
+  });
+});
+
+describe('checkSchema', () => {
+  it.each([
+    [{ type: 'strin' }, '/type'],
+    [{ properties: { a: { minLength: -1 } } }, '/properties/a/minLength'],
+    [{ pattern: '(?=x)' }, ''],
+    [{ pattern: '[' }, ''],
+    [{ $ref: '#/$defs/missing' }, ''],
+    [{ $ref: 'http://127.0.0.1/schema' }, ''],
+    [{ $schema: 'http://json-schema.org/draft-04/schema#' }, '/$schema'],
+    [{ $async: true }, '/$async'],
+    [[], ''],
+    ['x', ''],
+  ])('refuses %j', async (schema, path) => {
+    const violations = await sandbox.checkSchema(schema, patient);
+    expect(violations[0]).toMatchObject({ path, code: 'invalid_schema' });
+  });
+
+  it('accepts schemas of the draft', async () => {
+    const schema = {
+      $schema: 'https://json-schema.org/draft/2020-12/schema',
+      $defs: { a: { type: 'string' } },
+      $ref: '#/$defs/a',
+    };
+    expect(await sandbox.checkSchema(schema, patient)).toEqual([]);
+  });
+});
+
+describe('the pool', () => {
+  it('refuses what would wait behind a full queue and takes what fits', async () => {
+    const small = new Sandbox({ threads: 1, maxQueued: 1 });
+    const jobs = [1, 2, 3].map((n) => small.evaluate({ expression: 'a', context: { a: n }, ...patient }));
+    const results = await Promise.allSettled(jobs);
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
+    expect((results[2] as PromiseRejectedResult).reason).toBeInstanceOf(SandboxBusyError);
+    await small.close();
+    await expect(small.evaluate({ expression: '1', context: {} })).rejects.toBeInstanceOf(SandboxClosedError);
+  });
+
+  it('closes while a job spins', async () => {
+    const small = new Sandbox({ threads: 1 });
+    const running = small.evaluate({ expression: '($f := function(){ $f() }; $f())', context: {}, ...patient });
+    const waiting = small.evaluate({ expression: '1', context: {}, ...patient });
+    const settled = Promise.allSettled([running, waiting]);
+    await small.close();
+    const [first, second] = await settled;
+    expect(first).toMatchObject({ value: { ok: false, failure: { code: 'sandbox_failed' } } });
+    expect(second).toMatchObject({ status: 'rejected' });
+  });
+});
