@@ -13,22 +13,21 @@ const MAX_SEQUENCE = 1_000_000;
 const MAX_CALL_DEPTH = 4_000;
 const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
 
+class ExpressionError extends Error {}
+
 // Should an expression ever get hold of a native function, it must not reach the compiler, nor leave something on a
 // prototype for the expression after it.
 for (const made of [function () {}, async function () {}, function* () {}, async function* () {}]) {
   Object.defineProperty(Object.getPrototypeOf(made), 'constructor', { value: undefined });
 }
 for (const type of [Object, Array, Function, String, Number, Boolean, RegExp, Promise, Date, Error, Map, Set]) {
-  Object.preventExtensions(type.prototype);
+  void Object.preventExtensions(type.prototype);
 }
 
 /** @param {string} text @param {number} timeout */
 function compile(text, timeout) {
   if (text.length > MAX_EXPRESSION_LENGTH) {
-    throw {
-      code: 'expression_too_long',
-      message: `an expression may have at most ${MAX_EXPRESSION_LENGTH} characters`,
-    };
+    throw new ExpressionError(`an expression may have at most ${MAX_EXPRESSION_LENGTH} characters`);
   }
   // The type declarations lag behind the options.
   const settings = /** @type {import('jsonata').JsonataOptions} */ (
@@ -40,12 +39,12 @@ function compile(text, timeout) {
     (/** @type {string | undefined} */ value, /** @type {number} */ width, /** @type {string | undefined} */ fill) => {
       if (value === undefined) return undefined;
       if (Math.abs(width) > MAX_PADDING) {
-        throw { code: 'D3137', message: `$pad makes at most ${MAX_PADDING} characters` };
+        throw new ExpressionError(`$pad makes at most ${MAX_PADDING} characters`);
       }
-      const characters = [...value];
+      const characters = Array.from(value);
       const missing = Math.abs(Math.trunc(width)) - characters.length;
       if (missing <= 0) return value;
-      const filling = [...(fill === undefined || fill === '' ? ' ' : fill)];
+      const filling = Array.from(fill === undefined || fill === '' ? ' ' : fill);
       const padding = Array.from({ length: missing }, (_, index) => filling[index % filling.length]).join('');
       return width > 0 ? value + padding : padding + value;
     },
@@ -86,9 +85,9 @@ function parse({ expressions }) {
 /** @param {unknown} value */
 function jsonOf(value) {
   return JSON.stringify(value, (key, item) => {
-    if (FORBIDDEN_KEYS.has(key)) throw { message: `the result has a key that is not allowed: ${key}` };
+    if (FORBIDDEN_KEYS.has(key)) throw new ExpressionError(`the result has a key that is not allowed: ${key}`);
     if (typeof item === 'function' || item?._jsonata_lambda === true || item?._jsonata_function === true) {
-      throw { message: 'the result is or holds a function' };
+      throw new ExpressionError('the result is or holds a function');
     }
     return item;
   });

@@ -27,7 +27,7 @@ const addFormats = /** @type {(ajv: Ajv2020) => void} */ (/** @type {unknown} */
 // Compiled once: the check of a schema against the draft itself.
 const draft = new Ajv2020(options);
 addFormats(draft);
-draft.validateSchema({ $schema: DRAFT });
+void draft.validateSchema({ $schema: DRAFT });
 
 /** @type {Map<string, ValidateFunction>} least recently used first */
 const validators = new Map();
