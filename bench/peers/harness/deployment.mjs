@@ -9,6 +9,9 @@ export class Deployment {
   #peer;
   /** @type {any} */
   #settings;
+  #halting = false;
+  /** Times that the worker ended by itself and was started again. */
+  workerCrashes = 0;
 
   /**
    * @param {import('./processes.mjs').Processes} processes @param {import('../run.mjs').Peer} peer
@@ -38,6 +41,7 @@ export class Deployment {
 
   /** Starts server and worker at once; each waits for what it needs. */
   launch() {
+    this.#halting = false;
     this.startServer();
     this.startWorker(false);
   }
@@ -53,7 +57,14 @@ export class Deployment {
   /** @param {boolean} restarted */
   startWorker(restarted) {
     const { settings, ...options } = this.#options('worker');
-    this.worker = this.#processes.node('worker', this.#peer.worker, { ...options, settings: { ...settings, restarted } });
+    const worker = this.#processes.node('worker', this.#peer.worker, { ...options, settings: { ...settings, restarted } });
+    this.worker = worker;
+    // What any supervisor does. Some workers end when their server is killed.
+    void worker.ended.then(() => {
+      if (this.#halting || this.worker !== worker) return;
+      this.workerCrashes += 1;
+      this.startWorker(true);
+    });
   }
 
   /** @param {string} name */
@@ -63,13 +74,20 @@ export class Deployment {
 
   /** Kills the worker or the server with SIGKILL, children included, and starts it again at once. @param {'worker' | 'server'} part */
   async killAndRestart(part) {
-    await this[part]?.kill();
-    if (part === 'worker') this.startWorker(true);
-    else this.startServer();
+    if (part === 'worker') {
+      const { worker } = this;
+      this.worker = undefined; // so that its end is not taken for a crash
+      await worker?.kill();
+      this.startWorker(true);
+    } else {
+      await this.server?.kill();
+      this.startServer();
+    }
   }
 
   /** Stops client, worker and server in order, leaving the store. */
   async halt() {
+    this.#halting = true;
     await this.client?.stop();
     await this.worker?.stop();
     await this.server?.stop(10_000);

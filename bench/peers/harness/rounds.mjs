@@ -178,6 +178,9 @@ export class Rounds {
   /** W5: undisturbed, then with the worker killed, then with the server killed. @param {import('./workload.mjs').Workload} load @param {boolean} first */
   async #crash(load, first) {
     const deployment = await this.#warm();
+    // The same steps without the waiting, so that no code is run for the first time when the clock runs.
+    const warm = { ...load, shape: { ...load.shape, step_ms: 0 }, executions: load.warm_up };
+    if (first && warm.executions > 0) await this.#load(deployment, warm);
     const undisturbed = first ? await this.#load(deployment, load) : undefined;
     const kills = [];
     for (const part of /** @type {const} */ (['worker', 'server'])) {
@@ -206,6 +209,7 @@ export class Rounds {
       await running;
       throw new Error('all done before half of the steps were seen done');
     }
+    const crashes = deployment.workerCrashes;
     const killed = performance.now();
     await deployment.killAndRestart(part);
     const result = await running;
@@ -216,6 +220,7 @@ export class Rounds {
       ms_to_all_done: round(result.seconds * 1000, 0),
       ...counts,
       client_retries: result.retries,
+      worker_crashes: deployment.workerCrashes - crashes,
     };
   }
 }
