@@ -1,0 +1,19 @@
+import { readFile, rename, writeFile } from 'node:fs/promises';
+
+/** Reads a file of JSON; undefined when it is missing or not JSON (a file that a crash cut short). */
+export async function readJson<T>(file: string): Promise<Partial<T> | undefined> {
+  try {
+    const value: unknown = JSON.parse(await readFile(file, 'utf8'));
+    return typeof value === 'object' && value !== null ? (value as Partial<T>) : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Writes a file of JSON whole or not at all, readable by its owner only. */
+export async function writeJson(file: string, value: unknown): Promise<void> {
+  const draft = `${file}.${process.pid}.tmp`;
+  await writeFile(draft, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600, flush: true });
+  await rename(draft, file);
+}

@@ -1,0 +1,116 @@
+import { chmod, mkdir, realpath, stat } from 'node:fs/promises';
+import path from 'node:path';
+import pg from 'pg';
+import { lockDataDir } from './data-lock.js';
+import { LocalStackError } from './errors.js';
+import { silentLogger, type StackLogger } from './logger.js';
+import { checkNats, startNats, type NatsOptions, type NatsServer } from './nats/nats-server.js';
+import { startPostgres, type PostgresOptions, type PostgresServer } from './postgres/postgres-server.js';
+
+export interface LocalStackOptions {
+  /** Directory of all files of the servers; made when missing. */
+  readonly dataDir: string;
+  /** A PostgreSQL that exists, used instead of an embedded one. */
+  readonly databaseUrl?: string | undefined;
+  /** A NATS server that exists, used instead of one of our own. */
+  readonly natsUrl?: string | undefined;
+  readonly logger?: StackLogger | undefined;
+  readonly postgres?: Pick<PostgresOptions, 'port' | 'database' | 'settings' | 'startTimeoutMs'> | undefined;
+  readonly nats?: Pick<NatsOptions, 'port' | 'config' | 'startTimeoutMs'> | undefined;
+}
+
+/** The servers that Batuta needs, ours or given. */
+export interface LocalStack {
+  readonly dataDir: string;
+  readonly databaseUrl: string;
+  readonly natsUrl: string;
+  /** Absent when `databaseUrl` was given. */
+  readonly postgres?: PostgresServer;
+  /** Absent when `natsUrl` was given. */
+  readonly nats?: NatsServer;
+  /** Stops the servers that were started here and frees the data directory. May be called again. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts PostgreSQL and nats-server for one machine, or checks the given ones, and holds the data directory meanwhile.
+ *
+ * The servers end with this process even when it is killed, but only `stop()` waits for them; it is the caller's to call
+ * on Ctrl-C. Throws `LocalStackBusyError` when another live process uses the directory and `LocalStackError` when a
+ * server cannot be started or reached; nothing is left running then.
+ */
+export async function startLocalStack(options: LocalStackOptions): Promise<LocalStack> {
+  const logger = options.logger ?? silentLogger;
+  const dataDir = await prepareDirectory(options.dataDir);
+  const lock = await lockDataDir(dataDir);
+  const logs = path.join(dataDir, 'logs');
+  const [postgres, nats] = await Promise.allSettled([
+    options.databaseUrl === undefined
+      ? startPostgres({
+          ...options.postgres,
+          home: path.join(dataDir, 'postgres'),
+          logFile: path.join(logs, 'postgres.log'),
+          logger,
+        })
+      : checkPostgres(options.databaseUrl),
+    options.natsUrl === undefined
+      ? startNats({ ...options.nats, home: path.join(dataDir, 'nats'), logFile: path.join(logs, 'nats.log'), logger })
+      : checkNats(options.natsUrl),
+  ]);
+  const started = [postgres, nats].flatMap((result) =>
+    result.status === 'fulfilled' && result.value !== undefined ? [result.value] : [],
+  );
+  const end = async (): Promise<void> => {
+    const ends = await Promise.allSettled(started.map((server) => server.stop()));
+    await lock.release();
+    const failed = ends.find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  };
+  for (const result of [postgres, nats]) {
+    if (result.status === 'fulfilled') continue;
+    await end().catch((error: Error) => logger.error(error.message));
+    throw result.reason;
+  }
+  const ownPostgres = postgres.status === 'fulfilled' ? postgres.value : undefined;
+  const ownNats = nats.status === 'fulfilled' ? nats.value : undefined;
+  let ended: Promise<void> | undefined;
+  return {
+    dataDir,
+    databaseUrl: ownPostgres?.url ?? options.databaseUrl ?? '',
+    natsUrl: ownNats?.url ?? options.natsUrl ?? '',
+    ...(ownPostgres === undefined ? {} : { postgres: ownPostgres }),
+    ...(ownNats === undefined ? {} : { nats: ownNats }),
+    stop: () => (ended ??= end()),
+  };
+}
+
+async function prepareDirectory(dataDir: string): Promise<string> {
+  // PostgreSQL's own user passes through this directory when we are root; what is private in it has modes of its own.
+  const asRoot = process.getuid?.() === 0;
+  await mkdir(dataDir, { recursive: true, mode: asRoot ? 0o711 : 0o700 });
+  const directory = await realpath(dataDir);
+  const { mode } = await stat(directory);
+  if (asRoot && (mode & 0o001) === 0) await chmod(directory, (mode & 0o7777) | 0o011);
+  return directory;
+}
+
+async function checkPostgres(databaseUrl: string): Promise<undefined> {
+  const problem = (reason: string, cause?: unknown) =>
+    new LocalStackError(`${reason} Start that PostgreSQL, correct DATABASE_URL, or unset it to use an embedded one.`, {
+      cause,
+    });
+  if (!URL.canParse(databaseUrl))
+    throw problem('DATABASE_URL is no URL (postgres://user:password@host:5432/database).');
+  const { host, pathname } = new URL(databaseUrl);
+  const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 5000 });
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    await client.query('SELECT 1');
+  } catch (error) {
+    const { message, code } = error as NodeJS.ErrnoException;
+    throw problem(`PostgreSQL does not answer at ${host}${pathname} (DATABASE_URL): ${message || code}.`, error);
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,8 @@
+/** Where the local stack says what it does. */
+export interface StackLogger {
+  info(message: string): void;
+  warn(message: string): void;
+  error(message: string): void;
+}
+
+export const silentLogger: StackLogger = { info() {}, warn() {}, error() {} };

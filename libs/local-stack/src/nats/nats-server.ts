@@ -1,0 +1,199 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, realpath, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { connect } from '@nats-io/transport-node';
+import { natsServers } from '@batuta/settings';
+import { LocalStackError } from '../errors.js';
+import { readJson, writeJson } from '../json-file.js';
+import { silentLogger, type StackLogger } from '../logger.js';
+import { freePort, portOr } from '../port.js';
+import type { StopSignals } from '../process-guard.js';
+import { isPortTaken, ServerProcess, stopLeftover } from '../server-process.js';
+import { findNatsServer } from './find-nats-server.js';
+
+const PORT_ATTEMPTS = 3;
+const STOP_SIGNALS: StopSignals = [
+  ['SIGTERM', 10_000],
+  ['SIGKILL', 5000],
+];
+const MEBIBYTE = 1024 * 1024;
+
+export interface NatsOptions {
+  /** Directory that holds this server and nothing else; made when missing. */
+  readonly home: string;
+  /** Listen on this port of 127.0.0.1 or fail. Unless told: the port of the last run while it is free, else a free one. */
+  readonly port?: number | undefined;
+  /** JetStream's files; `<home>/store` unless told. */
+  readonly storeDir?: string | undefined;
+  /** Keys of nats-server's configuration, over the ones here. */
+  readonly config?: Readonly<Record<string, unknown>> | undefined;
+  readonly logFile?: string | undefined;
+  readonly logger?: StackLogger | undefined;
+  /** The server is thrown away: `home` and the store go if this process is killed. */
+  readonly ephemeral?: boolean | undefined;
+  /** Recovery of a large store counts. 30,000 unless told. */
+  readonly startTimeoutMs?: number | undefined;
+}
+
+/** A nats-server of this process, on 127.0.0.1, with JetStream on files. */
+export interface NatsServer {
+  /** `nats://user:password@127.0.0.1:port`; `natsServers(url)` of `@batuta/settings` gives the client's options. */
+  readonly url: string;
+  /** Process id of the current run. */
+  readonly pid: number;
+  readonly port: number;
+  readonly monitorPort: number;
+  readonly storeDir: string;
+  readonly logFile: string;
+  readonly running: boolean;
+  /** Ends it as an administrator would. */
+  stop(): Promise<void>;
+  /** Ends it as a crash would. */
+  kill(): Promise<void>;
+  /** Starts it again on the same ports and store after `stop()` or `kill()`. */
+  start(): Promise<void>;
+  /** `stop()` and `start()`. */
+  restart(): Promise<void>;
+  /** Removes JetStream's files. Throws while the server runs. */
+  deleteStore(): Promise<void>;
+}
+
+/**
+ * Starts nats-server on the JetStream store of `home`, which apt installs first where it may.
+ *
+ * Ends what an earlier run of the same `home` left running. Throws a `LocalStackError` that says what to do, with the
+ * end of the server's log.
+ */
+export async function startNats(options: NatsOptions): Promise<NatsServer> {
+  const logger = options.logger ?? silentLogger;
+  const timeoutMs = options.startTimeoutMs ?? 30_000;
+  await mkdir(options.home, { recursive: true, mode: 0o700 });
+  const home = await realpath(options.home);
+  const storeDir = path.resolve(options.storeDir ?? path.join(home, 'store'));
+  const logFile = options.logFile ?? path.join(home, 'nats.log');
+  const recordFile = path.join(home, 'server.json');
+  const configFile = path.join(home, 'nats.conf');
+  const [program, record, { user, pass }] = await Promise.all([
+    findNatsServer(logger),
+    stopLeftover('nats-server', recordFile, STOP_SIGNALS, logger),
+    credentials(path.join(home, 'credentials.json')),
+  ]);
+
+  const launch = async (port: number, monitorPort: number): Promise<ServerProcess> => {
+    // JSON is valid in nats-server's own format. Its `sync_interval` stays as it is: PostgreSQL alone is the truth.
+    await writeJson(configFile, {
+      server_name: 'batuta-local',
+      max_payload: 8 * MEBIBYTE,
+      max_pending: 64 * MEBIBYTE,
+      ping_interval: '20s',
+      ping_max: 3,
+      ...options.config,
+      listen: `127.0.0.1:${port}`,
+      http: `127.0.0.1:${monitorPort}`,
+      authorization: { user, password: pass },
+      jetstream: {
+        max_memory_store: 256 * MEBIBYTE,
+        ...(options.config?.['jetstream'] as Record<string, unknown> | undefined),
+        store_dir: storeDir,
+      },
+    });
+    const server = await ServerProcess.start({
+      name: 'nats-server',
+      command: program.file,
+      args: ['--config', configFile],
+      env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', TZ: 'UTC' },
+      account: undefined,
+      logFile,
+      recordFile,
+      record: { port, monitorPort },
+      stopSignals: STOP_SIGNALS,
+      remove: options.ephemeral === true ? [home, storeDir] : [],
+      logger,
+    });
+    try {
+      await server.ready(() => answers(natsUrl(port)), timeoutMs);
+    } catch (error) {
+      await server.stop();
+      throw error;
+    }
+    return server;
+  };
+  const natsUrl = (at: number) => `nats://${user}:${pass}@127.0.0.1:${at}`;
+
+  let port = options.port ?? (await portOr(record.port));
+  let monitorPort = await portOr(record.monitorPort);
+  let current: ServerProcess;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      current = await launch(port, monitorPort);
+      break;
+    } catch (error) {
+      if (!isPortTaken(error) || attempt === PORT_ATTEMPTS) throw error;
+      port = options.port ?? (await freePort());
+      monitorPort = await freePort();
+    }
+  }
+  return {
+    url: natsUrl(port),
+    port,
+    monitorPort,
+    storeDir,
+    logFile,
+    get pid() {
+      return current.pid;
+    },
+    get running() {
+      return current.running;
+    },
+    stop: () => current.stop(),
+    kill: () => current.kill(),
+    async start() {
+      if (!current.running) current = await launch(port, monitorPort);
+    },
+    async restart() {
+      await current.stop();
+      current = await launch(port, monitorPort);
+    },
+    async deleteStore() {
+      if (current.running) throw new Error('Stop nats-server before its store is deleted.');
+      await rm(storeDir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function credentials(file: string): Promise<{ user: string; pass: string }> {
+  const { user, pass } = (await readJson<{ user: string; pass: string }>(file)) ?? {};
+  if (user !== undefined && pass !== undefined) return { user, pass };
+  // Begins with a letter: nats-server reads an unquoted run of digits as a number.
+  const made = { user: 'batuta', pass: `b${randomBytes(24).toString('hex')}` };
+  await writeJson(file, made);
+  return made;
+}
+
+/** Whether a NATS server answers and has JetStream. Throws when it answers but refuses us or has none. */
+async function answers(url: string): Promise<boolean> {
+  try {
+    const connection = await connect({ ...natsServers(url), reconnect: false, timeout: 5000 });
+    const jetstream = connection.info?.jetstream === true;
+    await connection.close();
+    if (!jetstream) throw new LocalStackError('The NATS server has JetStream switched off.');
+    return true;
+  } catch (error) {
+    if (error instanceof LocalStackError) throw error;
+    const { name, message } = error as Error;
+    if (name === 'AuthorizationError' || /authorization/i.test(message)) {
+      throw new LocalStackError(`The NATS server refuses us: ${message}`, { cause: error });
+    }
+    return false;
+  }
+}
+
+/** Checks that the server of a NATS URL answers and has JetStream. Throws a `LocalStackError` without the URL's credentials. */
+export async function checkNats(url: string): Promise<void> {
+  if (!(await answers(url))) {
+    const { servers } = natsServers(url);
+    throw new LocalStackError(
+      `No NATS server answers at ${servers.join(', ')} (NATS_URL). Start it, or unset NATS_URL.`,
+    );
+  }
+}

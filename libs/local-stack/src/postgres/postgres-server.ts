@@ -1,0 +1,372 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { chmod, chown, mkdir, readFile, readdir, readlink, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+import { LocalStackError } from '../errors.js';
+import { readJson, writeJson } from '../json-file.js';
+import { silentLogger, type StackLogger } from '../logger.js';
+import { portOr } from '../port.js';
+import type { StopSignals } from '../process-guard.js';
+import { commandLine } from '../process-identity.js';
+import { runCommand } from '../run-command.js';
+import { isPortTaken, ServerProcess, stopLeftover } from '../server-process.js';
+import { postgresRuntime, reachableBy, SHARED_ROOT, type PostgresRuntime } from './runtime.js';
+
+const USER = 'batuta';
+const PORT_ATTEMPTS = 3;
+const ORPHANS_END_MS = 10_000;
+
+// "Fast" shutdown (rolls back, writes a checkpoint), then "immediate" (recovers at its next start): postgres(1).
+const STOP_SIGNALS: StopSignals = [
+  ['SIGINT', 30_000],
+  ['SIGQUIT', 5000],
+  ['SIGKILL', 5000],
+];
+
+/** What of the server's log the platform's own log analysis reads: connections, checkpoints, slow statements, waits. */
+const LOG_SETTINGS: Readonly<Record<string, string>> = {
+  logging_collector: 'off',
+  log_destination: 'stderr',
+  log_line_prefix: '%m [%p] %q%u@%d ',
+  log_timezone: 'UTC',
+  log_connections: 'authorization',
+  log_disconnections: 'on',
+  log_checkpoints: 'on',
+  log_lock_waits: 'on',
+  log_min_duration_statement: '250ms',
+  log_autovacuum_min_duration: '1s',
+  log_temp_files: '10MB',
+};
+
+export interface PostgresOptions {
+  /** Directory that holds this server and nothing else; made when missing. */
+  readonly home: string;
+  /** Made with the cluster; "batuta" unless told. */
+  readonly database?: string | undefined;
+  /** Listen on this port of 127.0.0.1 or fail. Unless told: the port of the last run while it is free, else a free one. */
+  readonly port?: number | undefined;
+  /** Server settings by name, over the defaults here. */
+  readonly settings?: Readonly<Record<string, string>> | undefined;
+  readonly logFile?: string | undefined;
+  readonly logger?: StackLogger | undefined;
+  /** The cluster is thrown away: nothing is synced to disk, and `home` goes if this process is killed. */
+  readonly ephemeral?: boolean | undefined;
+  /** Recovery after a crash counts. 60,000 unless told. */
+  readonly startTimeoutMs?: number | undefined;
+}
+
+/** A PostgreSQL server of this process, on 127.0.0.1. */
+export interface PostgresServer {
+  /** `postgres://user:password@127.0.0.1:port/database` */
+  readonly url: string;
+  /** Process id of the current run. */
+  readonly pid: number;
+  readonly port: number;
+  readonly logFile: string;
+  /** Where the database files are; outside `home` when the server's user cannot reach it. */
+  readonly dataDir: string;
+  readonly running: boolean;
+  /** Ends it as an administrator would: connections are cut, data is written. */
+  stop(): Promise<void>;
+  /** Ends it as a crash would. */
+  kill(): Promise<void>;
+  /** Starts it again on the same port and data after `stop()` or `kill()`. */
+  start(): Promise<void>;
+  /** `stop()` and `start()`. */
+  restart(): Promise<void>;
+}
+
+/**
+ * Starts PostgreSQL on the data of `home`, made first when there is none (UTF-8, C locale, scram passwords on loopback).
+ *
+ * As root it runs as the user `postgres`. Ends what an earlier run of the same `home` left running. Throws a
+ * `LocalStackError` that says what to do, with the end of the server's log.
+ */
+export async function startPostgres(options: PostgresOptions): Promise<PostgresServer> {
+  const logger = options.logger ?? silentLogger;
+  const database = options.database ?? 'batuta';
+  const timeoutMs = options.startTimeoutMs ?? 60_000;
+  await mkdir(options.home, { recursive: true, mode: 0o700 });
+  const home = await realpath(options.home);
+  const logFile = options.logFile ?? path.join(home, 'postgres.log');
+  const recordFile = path.join(home, 'server.json');
+  const runtime = await postgresRuntime(home, logger);
+  const record = await stopLeftover('PostgreSQL', recordFile, STOP_SIGNALS, logger);
+  const dataDir = await placeData(home, runtime, logger);
+  await clearStalePidFile(dataDir);
+  const cluster = await openCluster(home, dataDir, runtime, logger);
+
+  const remove = options.ephemeral === true ? [home, dataDir] : [];
+  const launch = async (port: number): Promise<ServerProcess> => {
+    const settings = {
+      ...LOG_SETTINGS,
+      timezone: 'UTC',
+      max_connections: '200',
+      ...options.settings,
+      listen_addresses: '127.0.0.1',
+      unix_socket_directories: '',
+      port: String(port),
+    };
+    const server = await ServerProcess.start({
+      name: 'PostgreSQL',
+      command: runtime.postgres,
+      args: ['-D', dataDir, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
+      env: serverEnvironment(),
+      account: runtime.account,
+      logFile,
+      recordFile,
+      record: { port },
+      stopSignals: STOP_SIGNALS,
+      remove,
+      logger,
+    });
+    try {
+      await server.ready(async () => {
+        // An attempt before this would stand as FATAL in the log, which people and the log analysis read.
+        if (!(await saysReady(dataDir))) return false;
+        return await answers({ port, password: cluster.password, database: 'postgres' });
+      }, timeoutMs);
+    } catch (error) {
+      await server.stop();
+      throw error;
+    }
+    return server;
+  };
+
+  let port = options.port ?? (await portOr(record.port));
+  let current: ServerProcess;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      current = await launch(port);
+      break;
+    } catch (error) {
+      if (!isPortTaken(error) || options.port !== undefined || attempt === PORT_ATTEMPTS) throw error;
+      port = await portOr(undefined);
+    }
+  }
+  if (cluster.fresh) {
+    try {
+      await Promise.all([
+        createDatabase({ port, password: cluster.password, database }),
+        options.ephemeral === true ? undefined : syncToDisk(dataDir, runtime),
+      ]);
+      await writeJson(cluster.markerFile, { version: runtime.version });
+    } catch (error) {
+      await current.stop();
+      throw error;
+    }
+  }
+  return {
+    url: `postgres://${USER}:${cluster.password}@127.0.0.1:${port}/${encodeURIComponent(database)}`,
+    port,
+    logFile,
+    dataDir,
+    get pid() {
+      return current.pid;
+    },
+    get running() {
+      return current.running;
+    },
+    stop: () => current.stop(),
+    kill: () => current.kill(),
+    async start() {
+      if (current.running) return;
+      await clearStalePidFile(dataDir);
+      current = await launch(port);
+    },
+    async restart() {
+      await current.stop();
+      current = await launch(port);
+    },
+  };
+}
+
+/** Only what the server needs: a `PGDATA`, `PGPORT` or locale of the person's shell must not change it. */
+function serverEnvironment(): Record<string, string> {
+  return { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C', LANG: 'C', TZ: 'UTC' };
+}
+
+/** Chooses where the database files are, which must be within reach of the user that the server runs as. */
+async function placeData(home: string, runtime: PostgresRuntime, logger: StackLogger): Promise<string> {
+  const inside = path.join(home, 'data');
+  if (runtime.account === undefined) return await ownDirectory(inside, runtime);
+  // Others may pass through our own two directories, whose files have modes of their own.
+  await chmod(home, 0o711);
+  if (await reachableBy(home, runtime.account)) return await ownDirectory(inside, runtime);
+
+  const hash = createHash('sha256').update(home).digest('hex').slice(0, 12);
+  const outside = path.join(SHARED_ROOT, `data-${hash}`);
+  const pointerFile = path.join(home, 'data-location.json');
+  if ((await readJson<{ dataDir: string }>(pointerFile))?.dataDir !== outside) {
+    // Nothing here points there: whatever is there belonged to a directory of this name that was removed since.
+    await rm(outside, { recursive: true, force: true });
+    await mkdir(SHARED_ROOT, { recursive: true, mode: 0o755 });
+    await writeJson(pointerFile, { dataDir: outside });
+  }
+  logger.info(`PostgreSQL does not run as root and its own user cannot reach ${home}: its files are in ${outside}.`);
+  return await ownDirectory(outside, runtime);
+}
+
+async function ownDirectory(directory: string, { account }: PostgresRuntime): Promise<string> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const found = await stat(directory);
+  if (account !== undefined && found.uid !== account.uid) {
+    if ((await readdir(directory)).length > 0) {
+      throw new LocalStackError(
+        `${directory} belongs to another user than the one PostgreSQL runs as here. ` +
+          'Start as the user who started it before, or use another data directory.',
+      );
+    }
+    await chown(directory, account.uid, account.gid);
+  }
+  return directory;
+}
+
+interface Cluster {
+  readonly password: string;
+  readonly fresh: boolean;
+  /** Written when the cluster is complete and on disk; without it there is nothing to keep. */
+  readonly markerFile: string;
+}
+
+async function openCluster(
+  home: string,
+  dataDir: string,
+  runtime: PostgresRuntime,
+  logger: StackLogger,
+): Promise<Cluster> {
+  const markerFile = path.join(home, 'initialized.json');
+  const passwordFile = path.join(home, 'password');
+  if ((await readJson(markerFile)) !== undefined && (await readdir(dataDir)).length > 0) {
+    const major = (await readFile(path.join(dataDir, 'PG_VERSION'), 'utf8')).trim();
+    if (major !== runtime.major) {
+      throw new LocalStackError(
+        `The database in ${dataDir} was made by PostgreSQL ${major}; this is ${runtime.major}. ` +
+          `Move its data with PostgreSQL ${major}'s pg_dump, or remove the data directory to start anew.`,
+      );
+    }
+    return { password: (await readFile(passwordFile, 'utf8')).trim(), fresh: false, markerFile };
+  }
+  await rm(markerFile, { force: true });
+  for (const entry of await readdir(dataDir)) await rm(path.join(dataDir, entry), { recursive: true, force: true });
+  logger.info(`Making the database in ${dataDir}.`);
+  const password = randomBytes(24).toString('hex');
+  await writeFile(passwordFile, `${password}\n`, { mode: 0o600, flush: true });
+  await initialize(home, dataDir, password, runtime);
+  return { password, fresh: true, markerFile };
+}
+
+async function initialize(home: string, dataDir: string, password: string, runtime: PostgresRuntime): Promise<void> {
+  // initdb reads the password as the server's user, who cannot read ours.
+  const handover = path.join(runtime.account === undefined ? home : path.dirname(dataDir), `initdb.${process.pid}`);
+  try {
+    await writeFile(handover, `${password}\n`, { mode: 0o600 });
+    if (runtime.account !== undefined) await chown(handover, runtime.account.uid, runtime.account.gid);
+    const { code, output } = await runCommand(
+      runtime.initdb,
+      [
+        ['-D', dataDir],
+        ['-U', USER],
+        [`--pwfile=${handover}`, '--auth=scram-sha-256'],
+        ['--encoding=UTF8', '--locale=C'],
+        // The files are synced while the server starts: see syncToDisk.
+        ['--no-sync', '--no-instructions'],
+      ].flat(),
+      { env: serverEnvironment(), account: runtime.account },
+    );
+    if (code !== 0) throw new LocalStackError(`The database in ${dataDir} cannot be made. initdb says:\n${output}`);
+  } finally {
+    await rm(handover, { force: true });
+  }
+}
+
+/** Puts the new cluster on disk for good; it runs beside the server's start, and nobody gets the server before it ends. */
+async function syncToDisk(dataDir: string, runtime: PostgresRuntime): Promise<void> {
+  const { code, output } = await runCommand(runtime.initdb, ['--sync-only', '-D', dataDir], {
+    env: serverEnvironment(),
+    account: runtime.account,
+  });
+  if (code !== 0) throw new LocalStackError(`The database in ${dataDir} cannot be written to disk:\n${output}`);
+}
+
+/**
+ * PostgreSQL refuses to start when the process id in a crashed run's `postmaster.pid` is in use by any process of its
+ * user, which happens at once in containers, where ids begin at 1 again. That file goes when nothing works on this data.
+ */
+async function clearStalePidFile(dataDir: string): Promise<void> {
+  const file = path.join(dataDir, 'postmaster.pid');
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (text === undefined) return;
+  const pid = Number(text.split('\n')[0]);
+  if (Number.isInteger(pid) && commandLine(pid).includes(dataDir)) {
+    throw new LocalStackError(`Another PostgreSQL (process ${pid}) works on ${dataDir}. Stop it first.`);
+  }
+  for (const limit = performance.now() + ORPHANS_END_MS; await isWorkedOn(dataDir); await delay(20)) {
+    if (performance.now() > limit) {
+      throw new LocalStackError(`Processes of a PostgreSQL that was killed still work on ${dataDir}. Stop them first.`);
+    }
+  }
+  await rm(file, { force: true });
+}
+
+/** A server's processes work in its data directory; those of a killed one may live on for a moment. */
+async function isWorkedOn(dataDir: string): Promise<boolean> {
+  if (process.platform !== 'linux') return false;
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    if ((await readlink(`/proc/${pid}/cwd`).catch(() => undefined)) === dataDir) return true;
+  }
+  return false;
+}
+
+interface Login {
+  readonly port: number;
+  readonly password: string;
+  readonly database: string;
+}
+
+/** Whether the server itself has written that it takes connections: line 8 of its pid file (miscadmin.h of PostgreSQL). */
+async function saysReady(dataDir: string): Promise<boolean> {
+  const text = await readFile(path.join(dataDir, 'postmaster.pid'), 'utf8').catch(() => '');
+  return text.split('\n')[7]?.trim() === 'ready';
+}
+
+async function answers({ port, password, database }: Login): Promise<boolean> {
+  const client = new pg.Client({
+    host: '127.0.0.1',
+    port,
+    user: USER,
+    password,
+    database,
+    connectionTimeoutMillis: 5000,
+    application_name: 'batuta-local-stack',
+  });
+  // A connection that the starting server cuts reports it twice: by connect(), and here.
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    return true;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    // 57P03: the server starts up or recovers.
+    if (code === 'ECONNREFUSED' || code === 'ECONNRESET' || code === '57P03' || /terminated|timeout/.test(message)) {
+      return false;
+    }
+    throw new LocalStackError(`PostgreSQL on 127.0.0.1:${port} refuses us: ${message}`, { cause: error });
+  } finally {
+    await client.end();
+  }
+}
+
+async function createDatabase({ port, password, database }: Login): Promise<void> {
+  const client = new pg.Client({ host: '127.0.0.1', port, user: USER, password, database: 'postgres' });
+  await client.connect();
+  try {
+    await client.query(`CREATE DATABASE ${client.escapeIdentifier(database)}`);
+  } finally {
+    await client.end();
+  }
+}

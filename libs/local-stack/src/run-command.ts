@@ -1,0 +1,30 @@
+import { spawn } from 'node:child_process';
+import type { Account } from './server-process.js';
+
+export interface CommandResult {
+  readonly code: number | null;
+  /** Standard output and standard error together. */
+  readonly output: string;
+}
+
+/** Runs a command to its end without a shell. Throws only when it cannot be started. */
+export async function runCommand(
+  command: string,
+  args: readonly string[],
+  options: { readonly env?: Readonly<Record<string, string>>; readonly account?: Account | undefined } = {},
+): Promise<CommandResult> {
+  const { account, env } = options;
+  return await new Promise((resolve, reject) => {
+    const child = spawn(command, args, {
+      cwd: '/',
+      stdio: ['ignore', 'pipe', 'pipe'],
+      ...(env === undefined ? {} : { env }),
+      ...(account === undefined ? {} : { uid: account.uid, gid: account.gid }),
+    });
+    const chunks: Buffer[] = [];
+    child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => chunks.push(chunk));
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code, output: Buffer.concat(chunks).toString('utf8').trim() }));
+  });
+}
