@@ -1,1 +1,23 @@
-export {};
+export type {
+  CommitLane,
+  CommitOutcome,
+  CommitRequest,
+  ConfigCopies,
+  DueExecution,
+  EventStore,
+  ExecutionChange,
+  ExecutionProgress,
+  ExecutionRow,
+  FencedPartition,
+  LogPage,
+  LogReader,
+  NewEvent,
+  OwnershipStore,
+  OwnershipView,
+  PartitionRecord,
+} from './port.js';
+export { encodeJson, mayHoldUnstorable, storableJson } from './encode-json.js';
+export { MemoryEventStore } from './memory/memory-event-store.js';
+export { migrateEventStore } from './postgres/migrate.js';
+export { PostgresEventStore } from './postgres/postgres-event-store.js';
+export type { PostgresEventStoreOptions } from './postgres/postgres-event-store.js';

@@ -1,0 +1,45 @@
+import type { JsonValue } from '@batuta/contracts';
+
+/** Escapes that JSON text may hold and jsonb refuses: NUL, and surrogates (whole pairs are written unescaped). */
+const REFUSED = /\\u(?:0000|[dD][89a-fA-F])/;
+
+function replaceIn(text: string): string {
+  const whole = text.isWellFormed() ? text : text.toWellFormed();
+  return whole.includes('\u0000') ? whole.replaceAll('\u0000', '\ufffd') : whole;
+}
+
+/**
+ * A copy of a JSON value with NUL characters and lone surrogates replaced by U+FFFD, in keys too; the value itself when
+ * it holds none. Agents produce them, and PostgreSQL's jsonb refuses them.
+ */
+export function storableJson<T extends JsonValue | undefined>(value: T): T {
+  return replaceDeep(value) as T;
+}
+
+function replaceDeep(value: JsonValue | undefined): JsonValue | undefined {
+  if (typeof value === 'string') return replaceIn(value);
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) {
+    const items = value.map((item) => replaceDeep(item) as JsonValue);
+    return items.some((item, index) => item !== value[index]) ? items : value;
+  }
+  let changed = false;
+  const entries = Object.entries(value).map(([key, item]): [string, JsonValue] => {
+    const storedKey = replaceIn(key);
+    const stored = replaceDeep(item) as JsonValue;
+    changed ||= storedKey !== key || stored !== item;
+    return [storedKey, stored];
+  });
+  return changed ? Object.fromEntries(entries) : value;
+}
+
+/** Whether JSON text may hold characters that `storableJson` replaces; cheap, and true for some harmless texts. */
+export function mayHoldUnstorable(json: string): boolean {
+  return json.includes('\\u') && REFUSED.test(json);
+}
+
+/** JSON text on one line that every adapter can store: NUL characters and lone surrogates are replaced by U+FFFD. */
+export function encodeJson(value: JsonValue | object): string {
+  const json = JSON.stringify(value);
+  return mayHoldUnstorable(json) ? JSON.stringify(storableJson(value as JsonValue)) : json;
+}

@@ -1,0 +1,344 @@
+import type { Event, EventType, JsonObject } from '@batuta/contracts';
+import { encodeJson } from '../encode-json.js';
+import type {
+  CommitLane,
+  CommitOutcome,
+  CommitRequest,
+  DueExecution,
+  EventStore,
+  ExecutionProgress,
+  ExecutionRow,
+  FencedPartition,
+  LogPage,
+  OwnershipView,
+  PartitionRecord,
+} from '../port.js';
+
+interface PartitionState {
+  owner: string | null;
+  epoch: number;
+  lastPosition: number;
+  publishedPosition: number;
+}
+
+type StoredRow = Omit<ExecutionRow, 'progress'> & { progress: ExecutionProgress };
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** What PostgreSQL reports for a unique index; kept so that callers need one branch. */
+const UNIQUE_VIOLATION = '23505';
+
+/**
+ * The event store in memory, for simulation: same contract, no durability. `now` is the store's clock in epoch ms.
+ * A commit applies as one step, so a simulation puts faults before, after or around it.
+ */
+export class MemoryEventStore implements EventStore {
+  #partitionCount: number | undefined;
+  readonly #partitions = new Map<number, PartitionState>();
+  readonly #owners = new Map<string, { incarnation: string; leaseUntil: number }>();
+  readonly #executions = new Map<string, Event[]>();
+  readonly #logs = new Map<number, Event[]>();
+  readonly #rows = new Map<string, StoredRow>();
+  readonly #configs = new Map<string, string>();
+  readonly #agents = new Map<string, string>();
+
+  constructor(private readonly now: () => number) {}
+
+  openLane(): CommitLane {
+    let busy = false;
+    const alone = async <T>(work: () => T): Promise<T> => {
+      if (busy) throw new Error('a lane has one statement in flight');
+      busy = true;
+      try {
+        await Promise.resolve();
+        return work();
+      } finally {
+        busy = false;
+      }
+    };
+    return {
+      commit: (request) => alone(() => this.#commit(request)),
+      heldEpochs: (partitions) =>
+        alone(() => new Set(partitions.filter((item) => this.#holds(item)).map((item) => item.partition))),
+      close: () => Promise.resolve(),
+    };
+  }
+
+  async ping(): Promise<void> {
+    await Promise.resolve();
+  }
+
+  async close(): Promise<void> {
+    await Promise.resolve();
+  }
+
+  async fixPartitionCount(wanted: number): Promise<number> {
+    await Promise.resolve();
+    this.#partitionCount ??= wanted;
+    for (let partition = 0; partition < this.#partitionCount; partition++) {
+      if (!this.#partitions.has(partition)) {
+        this.#partitions.set(partition, { owner: null, epoch: 0, lastPosition: 0, publishedPosition: 0 });
+      }
+    }
+    return this.#partitionCount;
+  }
+
+  async register(owner: string, incarnation: string, leaseMs: number): Promise<void> {
+    await Promise.resolve();
+    this.#owners.set(owner, { incarnation, leaseUntil: this.now() + leaseMs });
+  }
+
+  async renew(owner: string, incarnation: string, leaseMs: number): Promise<boolean> {
+    await Promise.resolve();
+    const lease = this.#owners.get(owner);
+    if (lease?.incarnation !== incarnation) return false;
+    lease.leaseUntil = this.now() + leaseMs;
+    return true;
+  }
+
+  async resign(owner: string, incarnation: string): Promise<void> {
+    await Promise.resolve();
+    if (this.#owners.get(owner)?.incarnation !== incarnation) return;
+    this.#owners.delete(owner);
+    for (const state of this.#partitions.values()) {
+      if (state.owner === owner) state.owner = null;
+    }
+  }
+
+  async view(): Promise<OwnershipView> {
+    await Promise.resolve();
+    return {
+      partitions: [...this.#partitions.keys()].sort((a, b) => a - b).map((partition) => this.#record(partition)),
+      liveOwners: [...this.#owners.keys()].filter((name) => this.#alive(name)).sort(),
+    };
+  }
+
+  async claim(
+    owner: string,
+    incarnation: string,
+    wanted: readonly { readonly partition: number; readonly epoch: number }[],
+  ): Promise<PartitionRecord[]> {
+    await Promise.resolve();
+    if (this.#owners.get(owner)?.incarnation !== incarnation || !this.#alive(owner)) return [];
+    const taken: PartitionRecord[] = [];
+    for (const { partition, epoch } of wanted) {
+      const state = this.#partitions.get(partition);
+      if (state === undefined || state.epoch !== epoch) continue;
+      state.owner = owner;
+      state.epoch += 1;
+      taken.push(this.#record(partition));
+    }
+    return taken.sort((a, b) => a.partition - b.partition);
+  }
+
+  async release(owner: string, partitions: readonly FencedPartition[]): Promise<void> {
+    await Promise.resolve();
+    for (const item of partitions) {
+      const state = this.#partitions.get(item.partition);
+      if (state === undefined || state.owner !== owner || state.epoch !== item.epoch) continue;
+      state.owner = null;
+      state.publishedPosition = Math.max(state.publishedPosition, item.publishedPosition);
+    }
+  }
+
+  async publish(partitions: readonly FencedPartition[]): Promise<void> {
+    await Promise.resolve();
+    for (const item of partitions) {
+      const state = this.#partitions.get(item.partition);
+      if (state?.epoch === item.epoch) {
+        state.publishedPosition = Math.max(state.publishedPosition, item.publishedPosition);
+      }
+    }
+  }
+
+  async readExecutions(ids: readonly string[]): Promise<Map<string, Event[]>> {
+    await Promise.resolve();
+    return new Map(ids.flatMap((id) => (this.#executions.has(id) ? [[id, [...this.#eventsOf(id)]]] : [])));
+  }
+
+  async readEvents(executionId: string, fromVersion: number, limit: number): Promise<Event[]> {
+    await Promise.resolve();
+    const first = Math.max(fromVersion, 1) - 1;
+    return this.#eventsOf(executionId).slice(first, first + limit);
+  }
+
+  async readVersions(ids: readonly string[]): Promise<number[]> {
+    await Promise.resolve();
+    return ids.map((id) => this.#eventsOf(id).length);
+  }
+
+  async readLog(partition: number, after: number, limit: number, types: readonly EventType[]): Promise<LogPage> {
+    await Promise.resolve();
+    const log = this.#logs.get(partition) ?? [];
+    const matching = log.slice(after).filter((event) => types.length === 0 || types.includes(event.type));
+    const events = matching.slice(0, limit);
+    const position = events.length < limit ? Math.max(log.length, after) : (events.at(-1)?.position ?? after);
+    return { events, position };
+  }
+
+  async executionsAfter(
+    partition: number,
+    position: number,
+    limit: number,
+  ): Promise<{ id: string; position: number }[]> {
+    await Promise.resolve();
+    const found = new Map<string, number>();
+    for (const event of (this.#logs.get(partition) ?? []).slice(position)) found.set(event.executionId, event.position);
+    return [...found].slice(0, limit).map(([id, last]) => ({ id, position: last }));
+  }
+
+  async readDue(partitions: readonly number[], until: number, limit: number): Promise<DueExecution[]> {
+    await Promise.resolve();
+    return this.#unfinished(partitions)
+      .filter((due) => due.wakeAt <= until)
+      .sort((a, b) => a.wakeAt - b.wakeAt)
+      .slice(0, limit);
+  }
+
+  async nextDue(partitions: readonly number[]): Promise<number | undefined> {
+    await Promise.resolve();
+    const times = this.#unfinished(partitions).map((due) => due.wakeAt);
+    return times.length === 0 ? undefined : times.reduce((a, b) => Math.min(a, b));
+  }
+
+  async readUnfinished(partition: number, afterId: string | undefined, limit: number): Promise<string[]> {
+    await Promise.resolve();
+    return this.#unfinished([partition])
+      .map((due) => due.id)
+      .sort()
+      .filter((id) => afterId === undefined || id > afterId)
+      .slice(0, limit);
+  }
+
+  async readConfig(configId: string, version: number): Promise<JsonObject | undefined> {
+    await Promise.resolve();
+    const text = this.#configs.get(`${configId}/${version}`);
+    return text === undefined ? undefined : (JSON.parse(text) as JsonObject);
+  }
+
+  async writeConfig(configId: string, version: number, _tenantId: string, definition: JsonObject): Promise<void> {
+    await Promise.resolve();
+    const key = `${configId}/${version}`;
+    if (!this.#configs.has(key)) this.#configs.set(key, encodeJson(definition));
+  }
+
+  async readAgentPool(tenantId: string, name: string): Promise<string | undefined> {
+    await Promise.resolve();
+    return this.#agents.get(`${tenantId}/${name}`);
+  }
+
+  async writeAgentPool(tenantId: string, name: string, pool: string): Promise<void> {
+    await Promise.resolve();
+    this.#agents.set(`${tenantId}/${name}`, pool);
+  }
+
+  /** The row of an execution, for what a simulation checks. */
+  executionRow(id: string): ExecutionRow | undefined {
+    return this.#rows.get(id);
+  }
+
+  #commit(request: CommitRequest): CommitOutcome {
+    const held = new Map<number, number>();
+    for (const item of request.partitions) {
+      if (this.#holds(item)) held.set(item.partition, this.#state(item.partition).lastPosition);
+    }
+    const problem = this.#violation(request, held);
+    if (problem !== undefined) return problem;
+    for (const item of request.partitions) {
+      if (!held.has(item.partition)) continue;
+      const state = this.#state(item.partition);
+      state.publishedPosition = Math.max(state.publishedPosition, item.publishedPosition);
+    }
+    for (const event of request.events) {
+      if (held.has(event.partition)) this.#append(event);
+    }
+    for (const row of request.started) {
+      if (held.has(row.partition)) this.#rows.set(row.id, { ...row });
+    }
+    for (const change of request.changed) {
+      const row = this.#rows.get(change.id);
+      if (held.has(change.partition) && row !== undefined) row.progress = change.progress;
+    }
+    return { kind: 'committed', held };
+  }
+
+  #append(event: CommitRequest['events'][number]): void {
+    const state = this.#state(event.partition);
+    state.lastPosition += 1;
+    const stored = {
+      executionId: event.executionId,
+      version: event.version,
+      type: event.type,
+      at: event.at,
+      commandId: event.commandId,
+      position: state.lastPosition,
+      partition: event.partition,
+      data: JSON.parse(event.data) as JsonObject,
+    } as unknown as Event;
+    const log = this.#logs.get(event.partition);
+    if (log === undefined) this.#logs.set(event.partition, [stored]);
+    else log.push(stored);
+    const history = this.#executions.get(event.executionId);
+    if (history === undefined) this.#executions.set(event.executionId, [stored]);
+    else history.push(stored);
+  }
+
+  /** What a real database would refuse the whole statement for. */
+  #violation(request: CommitRequest, held: ReadonlyMap<number, number>): CommitOutcome | undefined {
+    const seen = new Set<string>();
+    for (const event of request.events) {
+      if (!held.has(event.partition)) continue;
+      if (!UUID.test(event.executionId)) return rejected('22P02', `invalid uuid ${event.executionId}`);
+      const key = `${event.executionId}/${event.version}`;
+      if (seen.has(key) || this.#eventsOf(event.executionId).length >= event.version) {
+        return rejected(UNIQUE_VIOLATION, `event ${key} exists`);
+      }
+      seen.add(key);
+    }
+    for (const row of request.started) {
+      if (!held.has(row.partition)) continue;
+      const taken = [...this.#rows.values()].some((other) => other.id === row.id || other.traceId === row.traceId);
+      if (taken) return rejected(UNIQUE_VIOLATION, `execution ${row.id} or its trace_id exists`);
+    }
+    return undefined;
+  }
+
+  #eventsOf(id: string): Event[] {
+    return this.#executions.get(id) ?? [];
+  }
+
+  #holds(item: FencedPartition): boolean {
+    return this.#partitions.get(item.partition)?.epoch === item.epoch;
+  }
+
+  #state(partition: number): PartitionState {
+    const state = this.#partitions.get(partition);
+    if (state === undefined) throw new RangeError(`there is no partition ${partition}`);
+    return state;
+  }
+
+  #alive(owner: string): boolean {
+    return (this.#owners.get(owner)?.leaseUntil ?? -Infinity) > this.now();
+  }
+
+  #record(partition: number): PartitionRecord {
+    const state = this.#state(partition);
+    return { partition, ...state, ownerAlive: state.owner !== null && this.#alive(state.owner) };
+  }
+
+  #unfinished(partitions: readonly number[]): DueExecution[] {
+    const wanted = new Set(partitions);
+    const found: DueExecution[] = [];
+    for (const row of this.#rows.values()) {
+      const { wakeAt } = row.progress;
+      if (wakeAt !== null && wanted.has(row.partition)) {
+        found.push({ id: row.id, partition: row.partition, wakeAt: Math.floor(wakeAt) });
+      }
+    }
+    return found;
+  }
+}
+
+function rejected(code: string, message: string): CommitOutcome {
+  return { kind: 'rejected', code, message, transient: false };
+}

@@ -1,0 +1,185 @@
+import type { Event, EventType, JsonObject, JsonValue } from '@batuta/contracts';
+
+/** An event about to be appended. Its position is given by the store: the partition's last one plus its rank here. */
+export interface NewEvent {
+  readonly partition: number;
+  /** A UUID. */
+  readonly executionId: string;
+  /** 1, 2, 3 … without gaps within the execution. */
+  readonly version: number;
+  readonly type: EventType;
+  /** Not empty, without line breaks. */
+  readonly commandId: string;
+  /** Epoch ms. */
+  readonly at: number;
+  /** The event's data as JSON text on one line, as `encodeJson` makes it. */
+  readonly data: string;
+}
+
+/** A partition that a commit writes to, or whose epoch it checks, and the position below which all effects are done. */
+export interface FencedPartition {
+  readonly partition: number;
+  readonly epoch: number;
+  readonly publishedPosition: number;
+}
+
+/** What a list filters on or a wake-up needs; every field is derived from events. Times are epoch ms. */
+export interface ExecutionRow {
+  readonly id: string;
+  readonly partition: number;
+  readonly traceId: string;
+  readonly configId: string;
+  readonly configName: string;
+  readonly configVersion: number;
+  readonly tenantId: string;
+  readonly userId: string;
+  readonly sessionId: string | null;
+  readonly createdBy: string;
+  readonly callbackUrl: string | null;
+  readonly input: JsonValue | undefined;
+  readonly metadata: JsonObject | null;
+  readonly createdAt: number;
+  readonly progress: ExecutionProgress;
+}
+
+/** The part of an execution's row that changes. */
+export interface ExecutionProgress {
+  readonly status: string;
+  /** The execution's version when the row was written. */
+  readonly version: number;
+  /** Lower bound of the next deadline, retry, delay or timer; null when finished. */
+  readonly wakeAt: number | null;
+  readonly output: JsonValue | undefined;
+  readonly startedAt: number | null;
+  readonly pausedAt: number | null;
+  readonly completedAt: number | null;
+  readonly totalLatencyMs: number | null;
+  readonly estimatedCost: number;
+}
+
+/** A change of a row that exists. */
+export interface ExecutionChange {
+  readonly id: string;
+  readonly partition: number;
+  readonly progress: ExecutionProgress;
+}
+
+/** Everything that one statement writes. `partitions` names each partition of the rest once, in ascending order. */
+export interface CommitRequest {
+  readonly partitions: readonly FencedPartition[];
+  readonly events: readonly NewEvent[];
+  readonly started: readonly ExecutionRow[];
+  readonly changed: readonly ExecutionChange[];
+}
+
+/**
+ * What became of a commit.
+ * - committed: partitions that are not in `held` were fenced, and nothing of theirs was written; the others' part stands.
+ *   The value is the partition's last position before the commit.
+ * - rejected: the store itself said that nothing was written. `transient` when trying again may help.
+ * - unknown: it may have been written, or may still be: never retry under the same epoch.
+ */
+export type CommitOutcome =
+  | { readonly kind: 'committed'; readonly held: ReadonlyMap<number, number> }
+  | { readonly kind: 'rejected'; readonly code: string; readonly message: string; readonly transient: boolean }
+  | { readonly kind: 'unknown'; readonly message: string };
+
+/** One connection's worth of commits. At most one commit is in flight; a second call before the first ends throws. */
+export interface CommitLane {
+  commit(request: CommitRequest): Promise<CommitOutcome>;
+  /** The given partitions whose epoch is still the given one, seen by a statement that began after this call. */
+  heldEpochs(partitions: readonly FencedPartition[]): Promise<ReadonlySet<number>>;
+  close(): Promise<void>;
+}
+
+export interface PartitionRecord {
+  readonly partition: number;
+  readonly owner: string | null;
+  /** Whether the owner's lease is running, by the store's clock. */
+  readonly ownerAlive: boolean;
+  readonly epoch: number;
+  readonly lastPosition: number;
+  readonly publishedPosition: number;
+}
+
+export interface OwnershipView {
+  readonly partitions: readonly PartitionRecord[];
+  /** Names of the owners whose lease is running, sorted. */
+  readonly liveOwners: readonly string[];
+}
+
+/** Leases and partitions. All times are by the store's clock. */
+export interface OwnershipStore {
+  /** Number of partitions of this log; the first caller ever fixes it to `wanted`. */
+  fixPartitionCount(wanted: number): Promise<number>;
+  /** Makes `incarnation` the only holder of the owner's name; an older incarnation's next renewal fails. */
+  register(owner: string, incarnation: string, leaseMs: number): Promise<void>;
+  /** False when another incarnation has taken the name. */
+  renew(owner: string, incarnation: string, leaseMs: number): Promise<boolean>;
+  /** Ends the lease at once, and gives up what this incarnation still owns. */
+  resign(owner: string, incarnation: string): Promise<void>;
+  view(): Promise<OwnershipView>;
+  /**
+   * Takes the partitions that still have the epoch that the view gave, raising it by one. Only while the caller's own
+   * lease is running. Returns what was taken; read their log only in a later call.
+   */
+  claim(
+    owner: string,
+    incarnation: string,
+    wanted: readonly { readonly partition: number; readonly epoch: number }[],
+  ): Promise<PartitionRecord[]>;
+  /** Gives partitions up that are still held with the given epochs; a fenced one is left alone. */
+  release(owner: string, partitions: readonly FencedPartition[]): Promise<void>;
+  /** Writes published positions that only move forward; a fenced partition is left alone. */
+  publish(partitions: readonly FencedPartition[]): Promise<void>;
+}
+
+/** A page of a partition's log. */
+export interface LogPage {
+  readonly events: Event[];
+  /** Read on from here. */
+  readonly position: number;
+}
+
+export interface DueExecution {
+  readonly id: string;
+  readonly partition: number;
+  readonly wakeAt: number;
+}
+
+/** Reading the log and what is derived from it. */
+export interface LogReader {
+  /** All events of each execution, in order; an execution without events has no entry. */
+  readExecutions(ids: readonly string[]): Promise<Map<string, Event[]>>;
+  /** Events of one execution from a version on, at most `limit`. */
+  readEvents(executionId: string, fromVersion: number, limit: number): Promise<Event[]>;
+  /** Newest version of each, 0 when unknown, in the order asked. */
+  readVersions(ids: readonly string[]): Promise<number[]>;
+  /** Events after a position, at most `limit` of them, of these types only (empty: all). */
+  readLog(partition: number, after: number, limit: number, types: readonly EventType[]): Promise<LogPage>;
+  /** Executions of a partition with events after a position, each once. */
+  executionsAfter(partition: number, position: number, limit: number): Promise<{ id: string; position: number }[]>;
+  /** Unfinished executions due at or before `until`, earliest first. */
+  readDue(partitions: readonly number[], until: number, limit: number): Promise<DueExecution[]>;
+  /** The earliest wake-up of these partitions. */
+  nextDue(partitions: readonly number[]): Promise<number | undefined>;
+  /** Unfinished executions of a partition in id order, after `afterId`. */
+  readUnfinished(partition: number, afterId: string | undefined, limit: number): Promise<string[]>;
+}
+
+/** The execution service's own copies of what the config service owns. */
+export interface ConfigCopies {
+  readConfig(configId: string, version: number): Promise<JsonObject | undefined>;
+  /** Keeps the first copy of a version; versions never change. */
+  writeConfig(configId: string, version: number, tenantId: string, definition: JsonObject): Promise<void>;
+  readAgentPool(tenantId: string, name: string): Promise<string | undefined>;
+  writeAgentPool(tenantId: string, name: string, pool: string): Promise<void>;
+}
+
+/** The whole store, as a service uses it. */
+export interface EventStore extends OwnershipStore, LogReader, ConfigCopies {
+  openLane(): CommitLane;
+  /** Throws when the store cannot be reached. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,98 @@
+import type { CommitLane, CommitOutcome, CommitRequest, FencedPartition } from '../port.js';
+import { StatementConnection, classifyFailure } from './connection.js';
+import type { ConnectionOptions } from './connection.js';
+import { encodeChanged, encodeStarted } from './execution-row.js';
+import { COMMIT } from './sql/commit.js';
+import { HELD_EPOCHS } from './sql/held-epochs.js';
+
+/** Encodes a commit as the parameters of `COMMIT`. */
+export function commitParameters(request: CommitRequest): string[] {
+  const { partitions, events } = request;
+  const appended = new Map<number, number>();
+  let eventPartitions = '{';
+  let ranks = '{';
+  let ids = '{';
+  let versions = '{';
+  let types = '';
+  let commandIds = '';
+  let times = '{';
+  let data = '';
+  let separator = '';
+  let line = '';
+  for (const event of events) {
+    const rank = (appended.get(event.partition) ?? 0) + 1;
+    appended.set(event.partition, rank);
+    eventPartitions += `${separator}${event.partition}`;
+    ranks += `${separator}${rank}`;
+    ids += `${separator}${event.executionId}`;
+    versions += `${separator}${event.version}`;
+    types += `${line}${event.type}`;
+    commandIds += `${line}${event.commandId}`;
+    times += `${separator}${event.at}`;
+    data += `${line}${event.data}`;
+    separator = ',';
+    line = '\n';
+  }
+  return [
+    `{${partitions.map((item) => item.partition).join(',')}}`,
+    `{${partitions.map((item) => item.epoch).join(',')}}`,
+    `{${partitions.map((item) => appended.get(item.partition) ?? 0).join(',')}}`,
+    `{${partitions.map((item) => item.publishedPosition).join(',')}}`,
+    `${eventPartitions}}`,
+    `${ranks}}`,
+    `${ids}}`,
+    `${versions}}`,
+    types,
+    commandIds,
+    `${times}}`,
+    data,
+    encodeStarted(request.started),
+    encodeChanged(request.changed),
+  ];
+}
+
+/** Commits over one connection of its own. */
+export class PostgresCommitLane implements CommitLane {
+  readonly #connection: StatementConnection;
+  #busy = false;
+
+  constructor(options: ConnectionOptions) {
+    this.#connection = new StatementConnection(options);
+  }
+
+  async commit(request: CommitRequest): Promise<CommitOutcome> {
+    if (this.#busy) throw new Error('a lane has one statement in flight');
+    this.#busy = true;
+    try {
+      const rows = await this.#connection.query<{ id: number; base: number }>({
+        name: 'commit',
+        text: COMMIT,
+        values: commitParameters(request),
+      });
+      return { kind: 'committed', held: new Map(rows.map((row) => [row.id, row.base])) };
+    } catch (error) {
+      return classifyFailure(error);
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  async heldEpochs(partitions: readonly FencedPartition[]): Promise<ReadonlySet<number>> {
+    if (this.#busy) throw new Error('a lane has one statement in flight');
+    this.#busy = true;
+    try {
+      const rows = await this.#connection.query<{ id: number }>({
+        name: 'held-epochs',
+        text: HELD_EPOCHS,
+        values: [partitions.map((item) => item.partition), partitions.map((item) => item.epoch)],
+      });
+      return new Set(rows.map((row) => row.id));
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#connection.close();
+  }
+}

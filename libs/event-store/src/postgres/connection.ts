@@ -1,0 +1,95 @@
+import pg from 'pg';
+
+const INT8 = 20;
+
+/** int8 as numbers: positions and milliseconds stay below 2^53. */
+export const numericTypes = {
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
+    oid === INT8 ? Number : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
+};
+
+/** Codes after which nothing is known about what the server did: connection failures and shutdowns. */
+const UNKNOWN = /^(08|57P)/;
+/** Codes after which the same statement may work: conflicts, resources, locks, cancellations, read-only, I/O. */
+const TRANSIENT = /^(40|53|55|57|58|25006)/;
+
+export type StatementFailure =
+  | { readonly kind: 'rejected'; readonly code: string; readonly message: string; readonly transient: boolean }
+  | { readonly kind: 'unknown'; readonly message: string };
+
+/** Whether PostgreSQL itself reported that the statement did nothing, or its outcome is open. */
+export function classifyFailure(error: unknown): StatementFailure {
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof pg.DatabaseError && error.code !== undefined && !UNKNOWN.test(error.code)) {
+    return { kind: 'rejected', code: error.code, message, transient: TRANSIENT.test(error.code) };
+  }
+  return { kind: 'unknown', message };
+}
+
+export interface ConnectionOptions {
+  readonly databaseUrl: string;
+  readonly applicationName: string;
+  readonly connectTimeoutMs: number;
+  /** After this long without an answer the connection is cut. */
+  readonly statementTimeoutMs: number;
+}
+
+/** One connection that is opened when needed and thrown away after any failure that leaves its state open. */
+export class StatementConnection {
+  #client: Promise<pg.Client> | undefined;
+  #closed = false;
+
+  constructor(private readonly options: ConnectionOptions) {}
+
+  async query<R extends pg.QueryResultRow>(statement: pg.QueryConfig): Promise<R[]> {
+    if (this.#closed) throw new Error('the connection is closed');
+    const client = await (this.#client ??= this.#open());
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      const timedOut = new Promise<never>((_, reject) => {
+        timer = setTimeout(
+          () => reject(new Error(`no answer within ${this.options.statementTimeoutMs} ms`)),
+          this.options.statementTimeoutMs,
+        );
+      });
+      const { rows } = await Promise.race([client.query<R>(statement), timedOut]);
+      return rows;
+    } catch (error) {
+      if (classifyFailure(error).kind === 'unknown') this.#discard(client);
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const client = await this.#client?.catch(() => undefined);
+    this.#client = undefined;
+    await client?.end();
+  }
+
+  async #open(): Promise<pg.Client> {
+    const client = new pg.Client({
+      connectionString: this.options.databaseUrl,
+      application_name: this.options.applicationName,
+      connectionTimeoutMillis: this.options.connectTimeoutMs,
+      keepAlive: true,
+      types: numericTypes,
+    });
+    client.on('error', () => this.#discard(client));
+    try {
+      await client.connect();
+      return client;
+    } catch (error) {
+      this.#client = undefined;
+      throw error;
+    }
+  }
+
+  #discard(client: pg.Client): void {
+    this.#client = undefined;
+    // end() would wait for the server's goodbye, which a dead peer never sends.
+    (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+  }
+}

@@ -1,0 +1,46 @@
+import pg from 'pg';
+import { engineTables } from './migrations/0001-engine.js';
+
+interface Migration {
+  readonly version: number;
+  readonly statements: readonly string[];
+}
+
+/** In order, never edited once released; each must leave the version before it able to run. */
+const MIGRATIONS: readonly Migration[] = [{ version: 1, statements: engineTables }];
+
+/** Any constant; transaction-scoped, so it works through a connection pooler. */
+const MIGRATION_LOCK = 4_719_262;
+
+/**
+ * Brings schema `execution` up to date; processes that start together run each migration once.
+ * Throws what PostgreSQL reports; nothing of a failed run stays.
+ */
+export async function migrateEventStore(databaseUrl: string): Promise<void> {
+  const client = new pg.Client({ connectionString: databaseUrl, application_name: 'batuta-execution-migrations' });
+  await client.connect();
+  try {
+    await client.query('BEGIN');
+    await client.query('SELECT pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
+    await client.query('CREATE SCHEMA IF NOT EXISTS execution');
+    await client.query(
+      `CREATE TABLE IF NOT EXISTS execution.migrations (
+        version int PRIMARY KEY,
+        applied_at timestamptz NOT NULL DEFAULT now()
+      )`,
+    );
+    const { rows } = await client.query<{ version: number }>('SELECT version FROM execution.migrations');
+    const applied = new Set(rows.map((row) => row.version));
+    for (const { version, statements } of MIGRATIONS) {
+      if (applied.has(version)) continue;
+      for (const statement of statements) await client.query(statement);
+      await client.query('INSERT INTO execution.migrations (version) VALUES ($1)', [version]);
+    }
+    await client.query('COMMIT');
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => undefined);
+    throw error;
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,291 @@
+import pg from 'pg';
+import { EVENT_SCHEMAS } from '@batuta/contracts';
+import type { Event, EventType, JsonObject } from '@batuta/contracts';
+import { encodeJson } from '../encode-json.js';
+import type {
+  CommitLane,
+  DueExecution,
+  EventStore,
+  FencedPartition,
+  LogPage,
+  OwnershipView,
+  PartitionRecord,
+} from '../port.js';
+import { PostgresCommitLane } from './commit-lane.js';
+import { numericTypes } from './connection.js';
+import { READ_AGENT, READ_CONFIG, WRITE_AGENT, WRITE_CONFIG } from './sql/copies.js';
+import {
+  ADD_PARTITIONS,
+  CLAIM,
+  END_LEASE,
+  FIX_SETTINGS,
+  GIVE_UP_ALL,
+  LIVE_OWNERS,
+  PUBLISH,
+  READ_SETTINGS,
+  REGISTER,
+  RELEASE,
+  RENEW,
+  VIEW,
+} from './sql/ownership.js';
+import {
+  EXECUTIONS_AFTER,
+  LAST_POSITION,
+  NEXT_DUE,
+  READ_DUE,
+  READ_EVENTS,
+  READ_EXECUTIONS,
+  READ_LOG,
+  READ_UNFINISHED,
+  READ_VERSIONS,
+} from './sql/read.js';
+
+interface EventRow {
+  execution_id: string;
+  version: number;
+  type: string;
+  at: number;
+  command_id: string;
+  position: number;
+  partition: number;
+  data: unknown;
+}
+
+interface PartitionRow {
+  id: number;
+  owner: string | null;
+  alive: boolean;
+  epoch: number;
+  last_position: number;
+  published_position: number;
+}
+
+/** Throws for a type that this version does not know: it must not be folded, and so not be run, by this version. */
+function toEvent(row: EventRow): Event {
+  if (!Object.hasOwn(EVENT_SCHEMAS, row.type)) {
+    throw new Error(
+      `event ${row.execution_id}/${row.version} has type ${row.type}, which this version of Batuta does not know`,
+    );
+  }
+  return {
+    executionId: row.execution_id,
+    version: row.version,
+    type: row.type as EventType,
+    at: row.at,
+    commandId: row.command_id,
+    position: row.position,
+    partition: row.partition,
+    data: row.data,
+  } as Event;
+}
+
+const toPartition = (row: PartitionRow): PartitionRecord => ({
+  partition: row.id,
+  owner: row.owner,
+  ownerAlive: row.alive,
+  epoch: row.epoch,
+  lastPosition: row.last_position,
+  publishedPosition: row.published_position,
+});
+
+const fencedColumns = (partitions: readonly FencedPartition[]): number[][] => [
+  partitions.map((item) => item.partition),
+  partitions.map((item) => item.epoch),
+  partitions.map((item) => item.publishedPosition),
+];
+
+export interface PostgresEventStoreOptions {
+  readonly databaseUrl: string;
+  /** Connections for everything but commits; default 4. */
+  readonly poolSize?: number;
+  readonly connectTimeoutMs?: number;
+  /** After this long a commit's outcome counts as unknown; default 10 s. */
+  readonly commitTimeoutMs?: number;
+  /** Told of errors of idle connections; they are replaced by themselves. */
+  readonly onConnectionError?: (error: Error) => void;
+}
+
+/** The event store in schema `execution` of PostgreSQL 12 or newer; run `migrateEventStore` first. */
+export class PostgresEventStore implements EventStore {
+  readonly #pool: pg.Pool;
+
+  constructor(private readonly options: PostgresEventStoreOptions) {
+    this.#pool = new pg.Pool({
+      connectionString: options.databaseUrl,
+      max: options.poolSize ?? 4,
+      application_name: 'batuta-execution',
+      connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000,
+      query_timeout: 30_000,
+      keepAlive: true,
+      types: numericTypes,
+    });
+    this.#pool.on('error', options.onConnectionError ?? (() => undefined));
+  }
+
+  openLane(): CommitLane {
+    return new PostgresCommitLane({
+      databaseUrl: this.options.databaseUrl,
+      applicationName: 'batuta-execution-lane',
+      connectTimeoutMs: this.options.connectTimeoutMs ?? 5_000,
+      statementTimeoutMs: this.options.commitTimeoutMs ?? 10_000,
+    });
+  }
+
+  async ping(): Promise<void> {
+    await this.#pool.query('SELECT 1');
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.end();
+  }
+
+  async fixPartitionCount(wanted: number): Promise<number> {
+    await this.#pool.query(FIX_SETTINGS, [wanted]);
+    const [row] = await this.#rows<{ partitions: number }>('read-settings', READ_SETTINGS, []);
+    if (row === undefined) throw new Error('the settings row has vanished');
+    await this.#pool.query(ADD_PARTITIONS, [row.partitions]);
+    return row.partitions;
+  }
+
+  async register(owner: string, incarnation: string, leaseMs: number): Promise<void> {
+    await this.#pool.query(REGISTER, [owner, incarnation, leaseMs]);
+  }
+
+  async renew(owner: string, incarnation: string, leaseMs: number): Promise<boolean> {
+    const { rowCount } = await this.#pool.query(RENEW, [owner, incarnation, leaseMs]);
+    return rowCount === 1;
+  }
+
+  async resign(owner: string, incarnation: string): Promise<void> {
+    const { rowCount } = await this.#pool.query(END_LEASE, [owner, incarnation]);
+    if (rowCount === 1) await this.#pool.query(GIVE_UP_ALL, [owner]);
+  }
+
+  async view(): Promise<OwnershipView> {
+    const [partitions, owners] = await Promise.all([
+      this.#rows<PartitionRow>('view', VIEW, []),
+      this.#rows<{ name: string }>('live-owners', LIVE_OWNERS, []),
+    ]);
+    return { partitions: partitions.map(toPartition), liveOwners: owners.map((row) => row.name) };
+  }
+
+  async claim(
+    owner: string,
+    incarnation: string,
+    wanted: readonly { readonly partition: number; readonly epoch: number }[],
+  ): Promise<PartitionRecord[]> {
+    const rows = await this.#rows<PartitionRow>('claim', CLAIM, [
+      owner,
+      incarnation,
+      wanted.map((item) => item.partition),
+      wanted.map((item) => item.epoch),
+    ]);
+    return rows.map(toPartition).sort((a, b) => a.partition - b.partition);
+  }
+
+  async release(owner: string, partitions: readonly FencedPartition[]): Promise<void> {
+    await this.#pool.query(RELEASE, [owner, ...fencedColumns(partitions)]);
+  }
+
+  async publish(partitions: readonly FencedPartition[]): Promise<void> {
+    await this.#pool.query(PUBLISH, fencedColumns(partitions));
+  }
+
+  async readExecutions(ids: readonly string[]): Promise<Map<string, Event[]>> {
+    const found = new Map<string, Event[]>();
+    for (const row of await this.#rows<EventRow>('read-executions', READ_EXECUTIONS, [ids])) {
+      const events = found.get(row.execution_id);
+      if (events === undefined) found.set(row.execution_id, [toEvent(row)]);
+      else events.push(toEvent(row));
+    }
+    return found;
+  }
+
+  async readEvents(executionId: string, fromVersion: number, limit: number): Promise<Event[]> {
+    const rows = await this.#rows<EventRow>('read-events', READ_EVENTS, [executionId, fromVersion, limit]);
+    return rows.map(toEvent);
+  }
+
+  async readVersions(ids: readonly string[]): Promise<number[]> {
+    const rows = await this.#rows<{ execution_id: string; version: number | null }>('read-versions', READ_VERSIONS, [
+      ids,
+    ]);
+    const versions = new Map(rows.map((row) => [row.execution_id, row.version ?? 0]));
+    return ids.map((id) => versions.get(id.toLowerCase()) ?? 0);
+  }
+
+  async readLog(partition: number, after: number, limit: number, types: readonly EventType[]): Promise<LogPage> {
+    const last =
+      types.length === 0
+        ? undefined
+        : (await this.#rows<{ last_position: number }>('last-position', LAST_POSITION, [partition]))[0]?.last_position;
+    const rows = await this.#rows<EventRow>('read-log', READ_LOG, [
+      partition,
+      after,
+      limit,
+      types.length === 0 ? null : types,
+    ]);
+    const events = rows.map(toEvent);
+    const read = events.at(-1)?.position ?? after;
+    return { events, position: rows.length < limit ? Math.max(read, last ?? 0, after) : read };
+  }
+
+  async executionsAfter(
+    partition: number,
+    position: number,
+    limit: number,
+  ): Promise<{ id: string; position: number }[]> {
+    const rows = await this.#rows<{ execution_id: string; position: number }>('executions-after', EXECUTIONS_AFTER, [
+      partition,
+      position,
+      limit,
+    ]);
+    return rows.map((row) => ({ id: row.execution_id, position: row.position }));
+  }
+
+  async readDue(partitions: readonly number[], until: number, limit: number): Promise<DueExecution[]> {
+    const rows = await this.#rows<{ id: string; partition: number; wake_at: number }>('read-due', READ_DUE, [
+      partitions,
+      Math.floor(until),
+      limit,
+    ]);
+    return rows.map((row) => ({ id: row.id, partition: row.partition, wakeAt: row.wake_at }));
+  }
+
+  async nextDue(partitions: readonly number[]): Promise<number | undefined> {
+    const [row] = await this.#rows<{ wake_at: number | null }>('next-due', NEXT_DUE, [partitions]);
+    return row?.wake_at ?? undefined;
+  }
+
+  async readUnfinished(partition: number, afterId: string | undefined, limit: number): Promise<string[]> {
+    const rows = await this.#rows<{ id: string }>('read-unfinished', READ_UNFINISHED, [
+      partition,
+      afterId ?? null,
+      limit,
+    ]);
+    return rows.map((row) => row.id);
+  }
+
+  async readConfig(configId: string, version: number): Promise<JsonObject | undefined> {
+    const [row] = await this.#rows<{ definition: JsonObject }>('read-config', READ_CONFIG, [configId, version]);
+    return row?.definition;
+  }
+
+  async writeConfig(configId: string, version: number, tenantId: string, definition: JsonObject): Promise<void> {
+    await this.#pool.query(WRITE_CONFIG, [configId, version, tenantId, encodeJson(definition)]);
+  }
+
+  async readAgentPool(tenantId: string, name: string): Promise<string | undefined> {
+    const [row] = await this.#rows<{ pool: string }>('read-agent', READ_AGENT, [tenantId, name]);
+    return row?.pool;
+  }
+
+  async writeAgentPool(tenantId: string, name: string, pool: string): Promise<void> {
+    await this.#pool.query(WRITE_AGENT, [tenantId, name, pool]);
+  }
+
+  async #rows<R extends pg.QueryResultRow>(name: string, text: string, values: unknown[]): Promise<R[]> {
+    const { rows } = await this.#pool.query<R>({ name, text, values });
+    return rows;
+  }
+}

@@ -1,0 +1,51 @@
+const COLUMNS = 'execution_id, version, type, at, command_id, position, partition, data';
+
+/** $1 execution ids. */
+export const READ_EXECUTIONS = `
+SELECT ${COLUMNS} FROM execution.events WHERE execution_id = ANY($1::uuid[]) ORDER BY execution_id, version`;
+
+/** $1 execution id, $2 first version, $3 limit. */
+export const READ_EVENTS = `
+SELECT ${COLUMNS} FROM execution.events WHERE execution_id = $1 AND version >= $2 ORDER BY version LIMIT $3`;
+
+/** $1 execution ids. */
+export const READ_VERSIONS = `
+SELECT w.id AS execution_id,
+  (SELECT e.version FROM execution.events e WHERE e.execution_id = w.id ORDER BY e.version DESC LIMIT 1) AS version
+FROM unnest($1::uuid[]) AS w(id)`;
+
+/**
+ * $1 partition, $2 position, $3 limit, $4 types or null. A commit is seen whole, and positions are given under the
+ * partition's row lock, so what is read is a prefix: nothing can appear later below the last position seen.
+ */
+export const READ_LOG = `
+SELECT ${COLUMNS} FROM execution.events
+WHERE partition = $1 AND position > $2 AND ($4::text[] IS NULL OR type = ANY($4::text[]))
+ORDER BY position LIMIT $3`;
+
+/** $1 partition: its last position, read before the log where types are filtered. */
+export const LAST_POSITION = `SELECT last_position FROM execution.partitions WHERE id = $1`;
+
+/** $1 partition, $2 position, $3 limit. */
+export const EXECUTIONS_AFTER = `
+SELECT execution_id, max(position) AS position FROM execution.events
+WHERE partition = $1 AND position > $2
+GROUP BY execution_id ORDER BY min(position) LIMIT $3`;
+
+/** $1 partitions, $2 epoch ms, $3 limit. */
+export const READ_DUE = `
+SELECT id, partition, wake_at FROM execution.orchestration_executions
+WHERE partition = ANY($1::int[]) AND wake_at <= $2
+ORDER BY wake_at LIMIT $3`;
+
+/** $1 partitions. One index look-up a partition. */
+export const NEXT_DUE = `
+SELECT min((SELECT wake_at FROM execution.orchestration_executions x
+  WHERE x.partition = w.id AND x.wake_at IS NOT NULL ORDER BY x.wake_at LIMIT 1)) AS wake_at
+FROM unnest($1::int[]) AS w(id)`;
+
+/** $1 partition, $2 the id before, $3 limit. */
+export const READ_UNFINISHED = `
+SELECT id FROM execution.orchestration_executions
+WHERE partition = $1 AND wake_at IS NOT NULL AND ($2::uuid IS NULL OR id > $2::uuid)
+ORDER BY id LIMIT $3`;
