@@ -72,6 +72,40 @@ function specifiersIn(node, found = []) {
   return found;
 }
 
+const decoratorNames = (node) =>
+  (node.decorators ?? []).map(({ expression }) => (expression.callee ?? expression).value).filter(Boolean);
+
+/**
+ * Classes that are imported as types though Nest needs them when it runs: what a constructor injects, and the DTO of @Body, @Query
+ * and @Param. Nothing else reports the latter: the validation pipe then lets every body pass.
+ */
+function erasedClassesIn(tree) {
+  const erased = new Set();
+  for (const node of tree.body) {
+    if (node.type !== 'ImportDeclaration') continue;
+    for (const one of node.specifiers) if (node.typeOnly || one.isTypeOnly) erased.add(one.local.value);
+  }
+  const classes = tree.body.map((node) => node.declaration ?? node.decl ?? node);
+  const found = [];
+  for (const node of classes) {
+    if (!/^Class(Declaration|Expression)$/.test(node.type)) continue;
+    for (const member of node.body) {
+      const parameters = member.type === 'Constructor' ? member.params : (member.function?.params ?? []);
+      for (const parameter of parameters) {
+        const names = decoratorNames(parameter);
+        const needed =
+          member.type === 'Constructor'
+            ? (node.decorators ?? []).length > 0 && !names.includes('Inject')
+            : names.some((name) => ['Body', 'Query', 'Param'].includes(name));
+        const type = (parameter.param ?? parameter.pat).typeAnnotation?.typeAnnotation;
+        if (needed && type?.type === 'TsTypeReference' && erased.has(type.typeName.value))
+          found.push(type.typeName.value);
+      }
+    }
+  }
+  return found;
+}
+
 const packageOf = (specifier) =>
   specifier
     .split('/')
@@ -187,6 +221,9 @@ export function findProblems(root) {
       decorators: true,
       target: 'es2023',
     });
+    for (const name of erasedClassesIn(tree)) {
+      problems.push(`${path}: Nest needs the class ${name} when it runs, so import it without "type"`);
+    }
     for (const specifier of new Set(specifiersIn(tree.body))) {
       for (const problem of problemsOfImport({ root, path, specifier, owner, rootManifest, inTest })) {
         problems.push(`${path}: ${problem}`);

@@ -121,4 +121,23 @@ describe('findProblems', () => {
     writePackage('libs/misc', [], []);
     expect(findProblems(root)).toEqual([expect.stringMatching(/^libs\/misc: not in the table/)]);
   });
+
+  it('refuses a type import of a class that Nest injects or validates with', () => {
+    write('services/config/src/parts.ts', '');
+    const source = (imports: string) => `${imports}
+      @Controller()
+      export class Configs {
+        constructor(private readonly store: Store, @Inject(CLOCK) clock: Clock) {}
+        @Post() create(@Body() body: CreateConfig, @Req() request: Request): void {}
+      }\n`;
+    write('services/config/src/a.ts', source("import type { Store, Clock, CreateConfig, Request } from './parts.js';"));
+    write(
+      'services/config/src/b.ts',
+      source("import { Store, CreateConfig, type Clock, type Request } from './parts.js';"),
+    );
+    expect(findProblems(root)).toEqual([
+      'services/config/src/a.ts: Nest needs the class Store when it runs, so import it without "type"',
+      'services/config/src/a.ts: Nest needs the class CreateConfig when it runs, so import it without "type"',
+    ]);
+  });
 });
