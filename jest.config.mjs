@@ -29,7 +29,12 @@ export default {
   projects: [
     project('unit', beside('unit')),
     project('prop', beside('prop')),
-    project('int', ['{libs,services}/*/test/**/*.int.spec.ts', '{cli,bench}/test/**/*.int.spec.ts']),
+    {
+      ...project('int', ['{libs,services}/*/test/**/*.int.spec.ts', '{cli,bench}/test/**/*.int.spec.ts']),
+      // One PostgreSQL for the whole run; the files get databases of their own from it.
+      globalSetup: '<rootDir>/libs/testing/jest/global-setup.mjs',
+      globalTeardown: '<rootDir>/libs/testing/jest/global-teardown.mjs',
+    },
     project('e2e', ['test/e2e/**/*.e2e.spec.ts']),
     project('chaos', ['test/chaos/**/*.chaos.spec.ts']),
   ],

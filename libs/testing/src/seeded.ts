@@ -1,0 +1,53 @@
+import { randomInt } from 'node:crypto';
+
+/** Random choices that one number repeats. */
+export interface Seeded {
+  readonly seed: number;
+  /** From 0 up to, not including, 1. */
+  next(): number;
+  /** A whole number, both ends included. */
+  integer(min: number, max: number): number;
+  /** One of the values; throws a `RangeError` when there are none. */
+  pick<T>(values: readonly T[]): T;
+  /** The values in another order, in a new array (Fisher–Yates). */
+  shuffle<T>(values: readonly T[]): T[];
+}
+
+/**
+ * Draws from a seed of 32 bits, `BATUTA_SEED` or a random one unless told, and prints the seed so that a failure can be
+ * repeated. The generator is Mulberry32 by Tommy Ettinger (public domain).
+ */
+export function seeded(seed: number = seedOf(process.env['BATUTA_SEED'])): Seeded {
+  process.stderr.write(`seed ${seed >>> 0} (BATUTA_SEED=${seed >>> 0} repeats this run)\n`);
+  let state = seed >>> 0;
+  const next = (): number => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+  const integer = (min: number, max: number): number => min + Math.floor(next() * (max - min + 1));
+  return {
+    seed: seed >>> 0,
+    next,
+    integer,
+    pick(values) {
+      if (values.length === 0) throw new RangeError('There is nothing to pick from.');
+      return values[integer(0, values.length - 1)]!;
+    },
+    shuffle(values) {
+      const shuffled = [...values];
+      for (let last = shuffled.length - 1; last > 0; last -= 1) {
+        const other = integer(0, last);
+        [shuffled[last], shuffled[other]] = [shuffled[other]!, shuffled[last]!];
+      }
+      return shuffled;
+    },
+  };
+}
+
+function seedOf(text: string | undefined): number {
+  if (text === undefined || text === '') return randomInt(2 ** 32);
+  if (!/^\d+$/.test(text)) throw new TypeError('BATUTA_SEED must be a whole number.');
+  return Number(text);
+}
