@@ -1,7 +1,7 @@
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { LocalStackBusyError } from './errors.js';
-import { readJson } from './json-file.js';
+import { readJson, writeJson } from './json-file.js';
 import { processIdentity } from './process-identity.js';
 import type { ServerRecord } from './server-process.js';
 
@@ -9,6 +9,7 @@ interface Holder {
   readonly pid: number;
   readonly identity: string;
   readonly startedAt: string;
+  readonly released?: boolean;
 }
 
 /** The data directory is ours until `release()`. */
@@ -19,44 +20,71 @@ export interface DataLock {
 /**
  * Takes a data directory for this process. The lock of a process that ended without releasing it is taken over.
  *
- * Throws `LocalStackBusyError` when a live process, this one included, holds it.
+ * Locks are numbered and the highest number counts: who finds it released or its holder dead makes the next one, which
+ * only one can. The highest is never removed, not even when released, so that someone slow, who saw an older one,
+ * cannot make a number twice without noticing.
+ *
+ * Throws `LocalStackBusyError` when a live process, this one included, holds the directory.
  */
 export async function lockDataDir(dataDir: string): Promise<DataLock> {
-  const file = path.join(dataDir, 'lock.json');
-  const identity = processIdentity(process.pid) ?? String(process.pid);
+  const mine: Holder = {
+    pid: process.pid,
+    identity: processIdentity(process.pid) ?? String(process.pid),
+    startedAt: new Date().toISOString(),
+  };
   const draft = path.join(dataDir, `lock.${process.pid}.${process.hrtime.bigint()}.tmp`);
-  const mine: Holder = { pid: process.pid, identity, startedAt: new Date().toISOString() };
   await writeFile(draft, `${JSON.stringify(mine)}\n`, { mode: 0o644 });
   try {
     for (;;) {
-      if (await linkUnlessThere(draft, file)) break;
-      const found = await textOf(file);
-      if (found === undefined) continue;
-      const holder = parse(found);
-      if (holder?.pid !== undefined && processIdentity(holder.pid) === holder.identity) {
-        const port = async (server: string) =>
-          (await readJson<ServerRecord>(path.join(dataDir, server, 'server.json')))?.port;
-        throw new LocalStackBusyError(
-          dataDir,
-          holder.pid,
-          holder.startedAt ?? 'an unknown time',
-          await port('postgres'),
-          await port('nats'),
-        );
+      const newest = (await lockNumbers(dataDir))[0] ?? 0;
+      const holder = await readJson<Holder>(lockFile(dataDir, newest));
+      if (isHeld(holder)) throw await busy(dataDir, holder);
+      const file = lockFile(dataDir, newest + 1);
+      // A link appears whole and at once, or not at all: a reader never meets a lock that is half written.
+      if (!(await linkUnlessThere(draft, file))) continue;
+      const [highest, ...older] = await lockNumbers(dataDir);
+      if (highest !== newest + 1) {
+        await rm(file, { force: true });
+        continue;
       }
-      await discardStale(file, found, `${draft}.stale`);
+      for (const number of older) await rm(lockFile(dataDir, number), { force: true });
+      return { release: () => writeJson(file, { ...mine, released: true }) };
     }
   } finally {
     await rm(draft, { force: true });
   }
-  return {
-    async release() {
-      if (parse((await textOf(file)) ?? '')?.identity === identity) await rm(file, { force: true });
-    },
-  };
 }
 
-/** A link appears whole and at once, or not at all: a reader never meets a lock that is half written. */
+function lockFile(dataDir: string, number: number): string {
+  return path.join(dataDir, `lock-${number}.json`);
+}
+
+/** Highest first. */
+async function lockNumbers(dataDir: string): Promise<number[]> {
+  const names = await readdir(dataDir);
+  return names
+    .flatMap((name) => /^lock-(\d+)\.json$/.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((one, other) => other - one);
+}
+
+function isHeld(holder: Partial<Holder> | undefined): holder is Partial<Holder> & { pid: number } {
+  return holder?.pid !== undefined && holder.released !== true && processIdentity(holder.pid) === holder.identity;
+}
+
+async function busy(dataDir: string, holder: Partial<Holder> & { pid: number }): Promise<LocalStackBusyError> {
+  const [postgres, nats] = await Promise.all(
+    ['postgres', 'nats'].map((server) => readJson<ServerRecord>(path.join(dataDir, server, 'server.json'))),
+  );
+  return new LocalStackBusyError(
+    dataDir,
+    holder.pid,
+    holder.startedAt ?? 'an unknown time',
+    postgres?.port,
+    nats?.port,
+  );
+}
+
 async function linkUnlessThere(from: string, to: string): Promise<boolean> {
   try {
     await link(from, to);
@@ -64,34 +92,5 @@ async function linkUnlessThere(from: string, to: string): Promise<boolean> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw error;
-  }
-}
-
-/** Removes the lock that was seen, not one that another process put in its place meanwhile. */
-async function discardStale(file: string, seen: string, aside: string): Promise<void> {
-  try {
-    await rename(file, aside);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-    throw error;
-  }
-  if ((await readFile(aside, 'utf8')) !== seen) await linkUnlessThere(aside, file);
-  await rm(aside, { force: true });
-}
-
-async function textOf(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
-function parse(text: string): Partial<Holder> | undefined {
-  try {
-    return JSON.parse(text) as Partial<Holder>;
-  } catch {
-    return undefined;
   }
 }
