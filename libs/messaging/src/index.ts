@@ -7,3 +7,5 @@ export { isNoResponders, isTimeout, requestUntilAnswered } from './request.js';
 export type { ResendOptions } from './request.js';
 export { ensureLifecycleStream, ensurePoolConsumers, ensureStepsStream } from './streams.js';
 export type { PoolConsumerSettings, StreamSettings } from './streams.js';
+export { consumePool } from './work-queue.js';
+export type { Delivery, PoolConsumer, PoolOptions } from './work-queue.js';

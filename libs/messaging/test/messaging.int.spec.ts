@@ -22,8 +22,8 @@ import {
   UnavailableError,
 } from '@batuta/messaging';
 import type { ControlClient } from '@batuta/messaging';
-import { startNatsServer } from './nats-server.js';
-import type { TestServer } from './nats-server.js';
+import { startTestNats } from '@batuta/testing';
+import type { TestNats } from '@batuta/testing';
 
 const logger = createLogger({ service: 'test', level: 'silent' });
 
@@ -56,37 +56,39 @@ class Patterns {
 class PatternsModule {}
 
 describe('messaging', () => {
-  let server: TestServer;
+  let server: TestNats;
   let nc: NatsConnection;
   beforeAll(async () => {
-    server = await startNatsServer();
+    server = await startTestNats();
     nc = await connectNats({ url: server.url, name: 'test', logger });
   });
   afterAll(async () => {
     await nc?.close();
-    await server?.stop();
+    await server?.close();
   });
 
   describe('connectNats', () => {
     it('refuses a server whose messages may be too small, and names the setting', async () => {
-      const small = await startNatsServer({ maxPayload: '1MB' });
+      const small = await startTestNats({ config: { max_payload: 1024 * 1024 } });
       try {
         await expect(connectNats({ url: small.url, name: 'test', logger })).rejects.toThrow(/max_payload: 8MB/);
       } finally {
-        await small.stop();
+        await small.close();
       }
     });
 
     it('waits for a server that starts later, and gives up after its time', async () => {
-      const late = await startNatsServer();
+      const late = await startTestNats();
       try {
         await late.kill();
-        await expect(connectNats({ url: late.url, name: 'test', logger, firstConnectMs: 1 })).rejects.toThrow(/refused/i);
+        await expect(connectNats({ url: late.url, name: 'test', logger, firstConnectMs: 1 })).rejects.toThrow(
+          /refused/i,
+        );
         const connecting = connectNats({ url: late.url, name: 'test', logger });
         await late.start();
         await (await connecting).close();
       } finally {
-        await late.stop();
+        await late.close();
       }
     });
   });
@@ -157,7 +159,7 @@ describe('messaging', () => {
     });
 
     it('survives a server that is killed and started again', async () => {
-      const other = await startNatsServer();
+      const other = await startTestNats();
       const client = await connectNats({ url: other.url, name: 'asks', logger });
       const service = await connectNats({ url: other.url, name: 'answers', logger });
       try {
@@ -181,7 +183,7 @@ describe('messaging', () => {
       } finally {
         await client.close();
         await service.close();
-        await other.stop();
+        await other.close();
       }
     });
   });

@@ -1,0 +1,513 @@
+import { PRIORITIES, STEPS_STREAM, subjects } from '@batuta/contracts';
+import type { Priority } from '@batuta/contracts';
+import type { Logger } from '@batuta/observability';
+import { createInbox } from '@nats-io/nats-core';
+import type { Msg, MsgHdrs, NatsConnection, Subscription } from '@nats-io/nats-core';
+import { setTimeout as delay } from 'node:timers/promises';
+import { isConnected, onReconnect } from './connection.js';
+import { ensurePoolConsumers, ensureStepsStream } from './streams.js';
+import type { PoolConsumerSettings, StreamSettings } from './streams.js';
+
+/** One delivery of a task. Its lease is renewed from arrival until it is settled by `ack`, `nak` or `drop`. */
+export interface Delivery {
+  readonly subject: string;
+  readonly data: Uint8Array;
+  readonly headers: MsgHdrs | undefined;
+  readonly priority: Priority;
+  /** 1 for the first; JetStream's count, which begins again when the consumer is made anew. */
+  readonly deliveries: number;
+  readonly settled: boolean;
+  /** The task is done: the queue forgets it. */
+  ack(): void;
+  /** Hands the task back: it is delivered again at once. */
+  nak(): void;
+  /** The task can never be run: the queue forgets it without counting it as done. */
+  drop(): void;
+}
+
+export interface PoolOptions {
+  readonly pool: string;
+  /** Tasks run at once. */
+  readonly slots: number;
+  /** Runs one task; its slot is free again when the promise settles. It has to settle the delivery itself. */
+  readonly run: (delivery: Delivery) => Promise<void>;
+  readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>;
+  /** Shares of the slots while all priorities wait. Default 6, 3 and 1. */
+  readonly weights?: Readonly<Record<Priority, number>>;
+  /** Milliseconds between renewals of a lease; well below the consumers' `ackWaitMs`. Default 700. */
+  readonly workingMs?: number;
+  /** Milliseconds a pull stays open at the server. Default 5,000. */
+  readonly pullExpiresMs?: number;
+  readonly consumers?: PoolConsumerSettings;
+  readonly stream?: StreamSettings;
+}
+
+export interface PoolConsumer {
+  /** Tasks in a slot now. */
+  readonly running: number;
+  /** Deliveries that are not settled, those that wait for a slot included. */
+  readonly held: number;
+  /** Whether pulls are being answered: false while the stream or the server is away. */
+  readonly healthy: boolean;
+  /** Takes nothing new, hands back what waits for a slot, and resolves when no task is in a slot or `limitMs` are over. */
+  drain(limitMs: number): Promise<void>;
+  /** Stops renewing leases. What is not settled by then is delivered again elsewhere. */
+  close(): void;
+}
+
+const ACK = new TextEncoder().encode('+ACK');
+const NAK = new TextEncoder().encode('-NAK');
+const WORKING = new TextEncoder().encode('+WPI');
+const TERM = new TextEncoder().encode('+TERM');
+
+const DEFAULT_WEIGHTS: Readonly<Record<Priority, number>> = { high: 6, normal: 3, low: 1 };
+const HEARTBEAT_MS = 1_000;
+const LARGEST_PULL = 512;
+/** Milliseconds that a small pull waits for others to be asked for with it, while the runner is busy anyway. */
+const COALESCE_MS = 2;
+
+interface Pull {
+  remaining: number;
+  /** `performance.now()` after which the server has forgotten it. */
+  readonly deadline: number;
+}
+
+interface Lane {
+  readonly priority: Priority;
+  readonly weight: number;
+  /** Of the smooth weighted round robin (nginx's: https://github.com/phusion/nginx/commit/27e94984486058d73157038f7950a0a36ecc6e35). */
+  credit: number;
+  /** What the server still owes, oldest first. Which pull a message belongs to is a guess that expires with the pull. */
+  readonly pulls: Map<string, Pull>;
+  outstanding: number;
+  /** More tasks wait at the server than were asked for. */
+  backlog: boolean;
+  readonly waiting: QueuedDelivery[];
+  lastSeen: number;
+}
+
+/**
+ * The work-queue loop of one pool: pulls by weight over high, normal and low, so that low never starves, keeps the leases
+ * of everything it holds, and makes stream and consumers anew when they are missing.
+ *
+ * It speaks JetStream's pull protocol itself (https://docs.nats.io/reference/reference-protocols/nats_api_reference):
+ * one subscription for all priorities, pulls of exactly what the slots can take, no timer or promise for each message.
+ * Resolves when stream and consumers are there; throws when they cannot be made.
+ */
+export async function consumePool(nc: NatsConnection, options: PoolOptions): Promise<PoolConsumer> {
+  const loop = new PoolLoop(nc, options);
+  await loop.start();
+  return loop;
+}
+
+class QueuedDelivery implements Delivery {
+  settled = false;
+  /** `performance.now()` of the last sign of life sent for it. */
+  touched = performance.now();
+
+  constructor(
+    private readonly loop: PoolLoop,
+    private readonly message: Msg,
+    readonly reply: string,
+    readonly priority: Priority,
+    readonly deliveries: number,
+    /** The stream it came from: an acknowledgement must not reach a stream made after that one was lost. */
+    readonly streamGeneration: number,
+  ) {}
+
+  get subject(): string {
+    return this.message.subject;
+  }
+
+  get data(): Uint8Array {
+    return this.message.data;
+  }
+
+  get headers(): MsgHdrs | undefined {
+    return this.message.headers;
+  }
+
+  ack(): void {
+    this.loop.settle(this, ACK);
+  }
+
+  nak(): void {
+    this.loop.settle(this, NAK);
+  }
+
+  drop(): void {
+    this.loop.settle(this, TERM);
+  }
+}
+
+class PoolLoop implements PoolConsumer {
+  private readonly lanes: readonly Lane[];
+  private readonly lanesByPriority: ReadonlyMap<string, Lane>;
+  private readonly inbox = createInbox();
+  private readonly workingMs: number;
+  private readonly pullExpiresMs: number;
+  private subscription: Subscription | undefined;
+  private forgetReconnect: (() => void) | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  /** In order of their last sign of life. */
+  private readonly unsettled = new Set<QueuedDelivery>();
+  private inSlots = 0;
+  private queued = 0;
+  private lastPull = 0;
+  private draining = false;
+  private closed = false;
+  private refillAt: NodeJS.Immediate | NodeJS.Timeout | undefined;
+  private recovery: Promise<void> | undefined;
+  private recoverAgain = false;
+  private streamCreated: string | undefined;
+  private streamGeneration = 0;
+  /** Settlements that wait until it is known whether the stream is still the same. */
+  private late: { delivery: QueuedDelivery; verdict: Uint8Array }[] = [];
+  private idle: (() => void)[] = [];
+
+  constructor(
+    private readonly nc: NatsConnection,
+    private readonly options: PoolOptions,
+  ) {
+    if (!Number.isInteger(options.slots) || options.slots < 1) throw new RangeError('slots must be a positive integer');
+    this.workingMs = options.workingMs ?? 700;
+    this.pullExpiresMs = options.pullExpiresMs ?? 5_000;
+    const weights = options.weights ?? DEFAULT_WEIGHTS;
+    this.lanes = PRIORITIES.map((priority) => ({
+      priority,
+      weight: weights[priority],
+      credit: 0,
+      pulls: new Map(),
+      outstanding: 0,
+      backlog: false,
+      waiting: [],
+      lastSeen: 0,
+    }));
+    this.lanesByPriority = new Map(this.lanes.map((lane) => [lane.priority, lane]));
+  }
+
+  get running(): number {
+    return this.inSlots;
+  }
+
+  get held(): number {
+    return this.unsettled.size;
+  }
+
+  get healthy(): boolean {
+    return this.recovery === undefined && !this.closed && isConnected(this.nc);
+  }
+
+  async start(): Promise<void> {
+    await this.ensure();
+    this.subscription = this.nc.subscribe(`${this.inbox}.*.*`, {
+      callback: (error, message) => {
+        if (error !== null) {
+          this.options.logger.error({ err: error, pool: this.options.pool }, 'the subscription for tasks failed');
+          return;
+        }
+        this.receive(message);
+      },
+    });
+    this.forgetReconnect = onReconnect(this.nc, () => this.recover('reconnected'));
+    this.timer = setInterval(() => this.tick(), Math.max(10, Math.min(200, this.workingMs / 4)));
+    this.refill();
+  }
+
+  async drain(limitMs: number): Promise<void> {
+    this.draining = true;
+    // Ends the open pulls at the server; what is on its way still arrives here and is handed back.
+    const unsubscribed = this.nc.isClosed() ? undefined : this.subscription?.drain();
+    for (const lane of this.lanes) {
+      for (const delivery of lane.waiting.splice(0)) {
+        this.queued -= 1;
+        delivery.nak();
+      }
+    }
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, limitMs);
+    });
+    const finished = this.inSlots === 0 ? Promise.resolve() : new Promise<void>((resolve) => this.idle.push(resolve));
+    await Promise.race([Promise.all([finished, unsubscribed?.catch(() => undefined)]), limit]);
+    clearTimeout(timer);
+  }
+
+  close(): void {
+    this.closed = true;
+    this.draining = true;
+    clearInterval(this.timer);
+    this.cancelRefill();
+    this.forgetReconnect?.();
+    if (!this.nc.isClosed()) this.subscription?.unsubscribe();
+    this.unsettled.clear();
+  }
+
+  settle(delivery: QueuedDelivery, verdict: Uint8Array): void {
+    if (delivery.settled) return;
+    if (this.recovery !== undefined) {
+      this.late.push({ delivery, verdict });
+      return;
+    }
+    delivery.settled = true;
+    this.unsettled.delete(delivery);
+    if (delivery.streamGeneration === this.streamGeneration && !this.nc.isClosed()) {
+      this.nc.publish(delivery.reply, verdict);
+    }
+  }
+
+  private receive(message: Msg): void {
+    const code = message.headers?.code ?? 0;
+    if (message.data.length === 0 && code >= 100) {
+      this.receiveStatus(message, code);
+      return;
+    }
+    // $JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<consumer seq>.<time>.<pending>; newer servers put a domain
+    // and an account hash before the stream.
+    const tokens = (message.reply ?? '').split('.');
+    const shift = tokens.length >= 11 ? 2 : 0;
+    const lane = this.lanesByPriority.get(message.subject.split('.')[3] ?? '');
+    if (lane === undefined || message.reply === undefined) {
+      this.options.logger.error({ subject: message.subject }, 'a message that is no task came on the inbox for tasks');
+      return;
+    }
+    const delivery = new QueuedDelivery(
+      this,
+      message,
+      message.reply,
+      lane.priority,
+      Number(tokens[4 + shift]) || 1,
+      this.streamGeneration,
+    );
+    this.unsettled.add(delivery);
+    lane.lastSeen = delivery.touched;
+    lane.backlog = Number(tokens[8 + shift]) > 0;
+    for (const [id, pull] of lane.pulls) {
+      lane.outstanding -= 1;
+      pull.remaining -= 1;
+      if (pull.remaining === 0) lane.pulls.delete(id);
+      break;
+    }
+    if (this.draining) {
+      delivery.nak();
+      return;
+    }
+    lane.waiting.push(delivery);
+    this.queued += 1;
+    this.fillSlots();
+    this.scheduleRefill();
+  }
+
+  private receiveStatus(message: Msg, code: number): void {
+    const [priority, pullId] = message.subject.slice(this.inbox.length + 1).split('.');
+    const lane = this.lanesByPriority.get(priority ?? '');
+    if (lane === undefined) return;
+    lane.lastSeen = performance.now();
+    if (code === 100) return;
+    const pull = lane.pulls.get(pullId ?? '');
+    if (pull !== undefined) {
+      lane.pulls.delete(pullId ?? '');
+      lane.outstanding -= pull.remaining;
+    }
+    const description = message.headers?.description ?? '';
+    // 404 and 408: nothing came in the pull's time. 409 has many meanings, among them that the consumer was deleted.
+    if (code === 503 || (code === 409 && /deleted|not found|leadership|shutdown/i.test(description))) {
+      this.recover(`${code} ${description}`);
+      return;
+    }
+    if (code === 404 || code === 408) {
+      lane.backlog = false;
+    } else {
+      this.options.logger.warn({ pool: this.options.pool, code, description }, 'a pull for tasks was refused');
+    }
+    this.scheduleRefill();
+  }
+
+  /** Gives free slots to what waits here, by weight. */
+  private fillSlots(): void {
+    while (this.queued > 0 && this.inSlots < this.options.slots && !this.draining) {
+      const lane = pickByWeight(this.lanes, hasWaiting);
+      const delivery = lane?.waiting.shift();
+      if (delivery === undefined) return;
+      this.queued -= 1;
+      this.inSlots += 1;
+      this.runOne(delivery);
+    }
+  }
+
+  private runOne(delivery: QueuedDelivery): void {
+    const free = (): void => {
+      this.inSlots -= 1;
+      if (this.inSlots === 0) {
+        for (const resolve of this.idle.splice(0)) resolve();
+      }
+      this.fillSlots();
+      this.scheduleRefill();
+    };
+    this.options.run(delivery).then(free, (error: unknown) => {
+      this.options.logger.error({ err: error, subject: delivery.subject }, 'running a task failed, it is handed back');
+      delivery.nak();
+      free();
+    });
+  }
+
+  private scheduleRefill(): void {
+    if (this.refillAt !== undefined || this.draining) return;
+    const free = this.options.slots - this.inSlots - this.queued;
+    if (free <= 0) return;
+    if (free * 4 >= this.options.slots) {
+      this.refillAt = setImmediate(() => this.refill());
+    } else {
+      this.refillAt = setTimeout(() => this.refill(), COALESCE_MS);
+    }
+  }
+
+  private cancelRefill(): void {
+    clearImmediate(this.refillAt as NodeJS.Immediate);
+    clearTimeout(this.refillAt as NodeJS.Timeout);
+    this.refillAt = undefined;
+  }
+
+  /**
+   * Asks for as many tasks as there are free slots. A priority with more waiting at the server gets its share by weight; one
+   * that is empty keeps a pull open, which may bring more than there are slots: those wait here, with their lease renewed.
+   */
+  private refill(): void {
+    this.cancelRefill();
+    if (this.draining || this.recovery !== undefined || !isConnected(this.nc)) return;
+    const free = this.options.slots - this.inSlots - this.queued;
+    if (free <= 0) return;
+    let toShare = free;
+    let backlogs = 0;
+    for (const lane of this.lanes) {
+      if (lane.backlog) {
+        backlogs += 1;
+        toShare -= lane.outstanding;
+      } else if (lane.outstanding * 2 <= free) {
+        this.pull(lane, free - lane.outstanding);
+      }
+    }
+    if (backlogs === 0) return;
+    const shares = new Map<Lane, number>();
+    for (; toShare > 0; toShare--) {
+      const lane = pickByWeight(this.lanes, hasBacklog);
+      if (lane === undefined) break;
+      shares.set(lane, (shares.get(lane) ?? 0) + 1);
+    }
+    for (const [lane, batch] of shares) this.pull(lane, batch);
+  }
+
+  private pull(lane: Lane, wanted: number): void {
+    const batch = Math.min(wanted, LARGEST_PULL);
+    const id = String(++this.lastPull);
+    const now = performance.now();
+    lane.pulls.set(id, { remaining: batch, deadline: now + this.pullExpiresMs + 1_000 });
+    lane.outstanding += batch;
+    lane.lastSeen = now;
+    this.nc.publish(
+      `$JS.API.CONSUMER.MSG.NEXT.${STEPS_STREAM}.${subjects.stepConsumer(this.options.pool, lane.priority)}`,
+      `{"batch":${batch},"expires":${this.pullExpiresMs * 1e6},"idle_heartbeat":${this.heartbeatMs() * 1e6}}`,
+      { reply: `${this.inbox}.${lane.priority}.${id}` },
+    );
+  }
+
+  private heartbeatMs(): number {
+    return Math.min(HEARTBEAT_MS, Math.floor(this.pullExpiresMs / 2));
+  }
+
+  private tick(): void {
+    const now = performance.now();
+    if (!isConnected(this.nc)) return;
+    for (const delivery of this.unsettled) {
+      if (now - delivery.touched < this.workingMs) break;
+      delivery.touched = now;
+      this.unsettled.delete(delivery);
+      this.unsettled.add(delivery);
+      if (delivery.streamGeneration === this.streamGeneration) this.nc.publish(delivery.reply, WORKING);
+    }
+    if (this.draining || this.recovery !== undefined) return;
+    for (const lane of this.lanes) {
+      for (const [id, pull] of lane.pulls) {
+        if (pull.deadline > now) break;
+        lane.pulls.delete(id);
+        lane.outstanding -= pull.remaining;
+      }
+      if (lane.outstanding > 0 && now - lane.lastSeen > this.heartbeatMs() * 2 + 500) {
+        this.recover(`no sign of life from ${subjects.stepConsumer(this.options.pool, lane.priority)}`);
+        return;
+      }
+    }
+    this.scheduleRefill();
+  }
+
+  /** Forgets the open pulls, sees to it that stream and consumers exist, and begins again. */
+  private recover(reason: string): void {
+    if (this.closed) return;
+    if (this.recovery !== undefined) {
+      this.recoverAgain = true;
+      return;
+    }
+    this.options.logger.warn({ pool: this.options.pool, reason }, 'looking after the stream of tasks');
+    for (const lane of this.lanes) {
+      lane.pulls.clear();
+      lane.outstanding = 0;
+      lane.backlog = false;
+    }
+    this.recovery = this.ensureUntilDone().then(() => {
+      this.recovery = undefined;
+      for (const { delivery, verdict } of this.late.splice(0)) this.settle(delivery, verdict);
+      if (this.draining) return;
+      this.fillSlots();
+      this.refill();
+    });
+  }
+
+  private async ensureUntilDone(): Promise<void> {
+    for (let attempt = 0; !this.closed; attempt++) {
+      this.recoverAgain = false;
+      try {
+        await this.ensure();
+        if (!this.recoverAgain) return;
+      } catch (error) {
+        if (this.closed || this.nc.isClosed()) return;
+        if (attempt % 20 === 0) {
+          this.options.logger.warn({ err: error, pool: this.options.pool }, 'the stream of tasks is not there yet');
+        }
+      }
+      await delay(Math.min(1_000, 25 * 2 ** Math.min(attempt, 6)));
+    }
+  }
+
+  private async ensure(): Promise<void> {
+    const { logger } = this.options;
+    const stream = await ensureStepsStream(this.nc, { logger, ...this.options.stream });
+    await ensurePoolConsumers(this.nc, this.options.pool, { logger, ...this.options.consumers });
+    if (this.streamCreated !== undefined && this.streamCreated !== stream.created) {
+      logger.warn({ pool: this.options.pool }, 'the stream of tasks is a new one: what was queued is lost');
+      this.streamGeneration += 1;
+    }
+    this.streamCreated = stream.created;
+  }
+}
+
+function hasWaiting(lane: Lane): boolean {
+  return lane.waiting.length > 0;
+}
+
+function hasBacklog(lane: Lane): boolean {
+  return lane.backlog;
+}
+
+/** Smooth weighted round robin over the lanes that qualify. */
+function pickByWeight(lanes: readonly Lane[], qualifies: (lane: Lane) => boolean): Lane | undefined {
+  let best: Lane | undefined;
+  let total = 0;
+  for (const lane of lanes) {
+    if (!qualifies(lane)) continue;
+    lane.credit += lane.weight;
+    total += lane.weight;
+    if (best === undefined || lane.credit > best.credit) best = lane;
+  }
+  if (best !== undefined) best.credit -= total;
+  return best;
+}

@@ -1,0 +1,66 @@
+import type { JsonObject, JsonValue } from '@batuta/contracts';
+import type { Logger } from '@batuta/observability';
+
+/** What an agent knows about the attempt it makes. */
+export interface AgentContext {
+  readonly executionId: string;
+  readonly executionName: string;
+  readonly stepId: string;
+  readonly stepName: string;
+  readonly tenantId: string;
+  /** 1 for the first. */
+  readonly attempt: number;
+  /** The same for all attempts of the step: hand it on, so that a side effect happens once. */
+  readonly idempotencyKey: string;
+  /** W3C trace context to hand on; empty when the execution is not traced. */
+  readonly traceparent: string;
+  /** Fires when the time is over, when the step is cancelled and when the runner stops. */
+  readonly signal: AbortSignal;
+  readonly logger: Logger;
+  /** Says that the attempt is alive, with progress from 0 to 1; cheap, so call it as often as you like. */
+  heartbeat(progress: number, message?: string): void;
+}
+
+/** One kind of work. `run` returns the step's output: JSON of at most 1 MiB. */
+export interface Agent {
+  readonly name: string;
+  readonly version: string;
+  /** Returns the output or a promise of it. Throws `RetryableError` or `TerminalError`; anything else counts as retryable with the code `agent_error`. */
+  run(input: JsonValue, context: AgentContext): unknown;
+}
+
+interface AgentErrorOptions {
+  /** For machines and people; must be JSON and small. */
+  readonly details?: JsonObject;
+  readonly cause?: unknown;
+}
+
+/** The attempt failed, another may succeed. `code` is stable: retry policies name it. */
+export class RetryableError extends Error {
+  override readonly name = 'RetryableError';
+  readonly details: JsonObject | undefined;
+
+  constructor(
+    readonly code: string,
+    message: string,
+    options: AgentErrorOptions = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.details = options.details;
+  }
+}
+
+/** The attempt failed and every other would: the input is wrong, or what it asks for does not exist. */
+export class TerminalError extends Error {
+  override readonly name = 'TerminalError';
+  readonly details: JsonObject | undefined;
+
+  constructor(
+    readonly code: string,
+    message: string,
+    options: AgentErrorOptions = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.details = options.details;
+  }
+}

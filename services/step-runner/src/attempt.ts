@@ -1,0 +1,206 @@
+import { FAILURE_CODES, subjects } from '@batuta/contracts';
+import type { AttemptHeartbeat, Failure, Task } from '@batuta/contracts';
+import type { Logger } from '@batuta/observability';
+import type { Delivery } from '@batuta/messaging';
+import type { NatsConnection } from '@nats-io/nats-core';
+import type { Agent, AgentContext } from './agents/agent.js';
+import { bounded, failureOf } from './failure.js';
+import { checkOutput } from './output.js';
+
+/** How an attempt ended for the runner. */
+export type Ending =
+  | { readonly kind: 'output'; readonly json: string }
+  | { readonly kind: 'failure'; readonly failure: Failure }
+  /** The engine does not want it any more: nothing is reported. */
+  | { readonly kind: 'unwanted'; readonly reason: string }
+  /** The runner stops: another one is to run it. */
+  | { readonly kind: 'handed_back' };
+
+/** What the signal of an attempt that ran out of time fires with. */
+export class AttemptTimeoutError extends Error {
+  override readonly name = 'TimeoutError';
+}
+
+/** What the signal of an attempt that is not wanted any more fires with. */
+export class AttemptStoppedError extends Error {
+  override readonly name = 'AbortError';
+}
+
+const HEARTBEAT_PAUSE_MS = 250;
+const LONGEST_HEARTBEAT = 500;
+
+export interface AttemptOptions {
+  readonly nc: NatsConnection;
+  readonly logger: Logger;
+}
+
+/**
+ * One attempt of one step while it runs here. It ends once: by the agent, by its time, by a stop or by the runner's end,
+ * whichever comes first; what the agent does afterwards changes nothing.
+ */
+export class Attempt implements AgentContext {
+  readonly startedAt = Date.now();
+  /** Every delivery of its task; all are acknowledged together. */
+  readonly deliveries: Delivery[];
+  readonly ended: Promise<Ending>;
+  /** Settles when the agent itself is done, which may be long after the attempt ended, or never. */
+  agentDone: Promise<void> = Promise.resolve();
+  agentSettled = false;
+  /** `performance.now()` of the last time the engine said that the attempt is wanted. */
+  checkedAt = performance.now();
+  ending: Ending | undefined;
+  private resolveEnded: (ending: Ending) => void = () => undefined;
+  private readonly abort = new AbortController();
+  private readonly timer: NodeJS.Timeout | undefined;
+  private heartbeatTimer: NodeJS.Timeout | undefined;
+  private beatTimer: NodeJS.Timeout | undefined;
+  private lastBeat = -Infinity;
+  private beat: { progress: number; message: string } | undefined;
+  private ownLogger: Logger | undefined;
+
+  constructor(
+    readonly key: string,
+    readonly task: Task,
+    delivery: Delivery,
+    private readonly options: AttemptOptions,
+  ) {
+    this.deliveries = [delivery];
+    this.ended = new Promise((resolve) => {
+      this.resolveEnded = resolve;
+    });
+    const { timeoutMs = 0 } = task;
+    if (timeoutMs > 0) {
+      this.timer = setTimeout(() => this.runOutOfTime(timeoutMs), timeoutMs);
+    }
+    this.expectHeartbeat();
+  }
+
+  get executionId(): string {
+    return this.task.executionId;
+  }
+  get executionName(): string {
+    return this.task.executionName ?? '';
+  }
+  get stepId(): string {
+    return this.task.stepId;
+  }
+  get stepName(): string {
+    return this.task.stepName ?? this.task.stepId;
+  }
+  get tenantId(): string {
+    return this.task.tenantId;
+  }
+  get attempt(): number {
+    return this.task.attempt;
+  }
+  get idempotencyKey(): string {
+    return this.task.idempotencyKey;
+  }
+  get traceparent(): string {
+    return this.task.traceparent ?? '';
+  }
+  get signal(): AbortSignal {
+    return this.abort.signal;
+  }
+  get logger(): Logger {
+    this.ownLogger ??= this.options.logger.child({
+      execution_id: this.executionId,
+      step_id: this.stepId,
+      attempt: this.attempt,
+      agent: this.task.agent,
+    });
+    return this.ownLogger;
+  }
+
+  /** Starts the agent. Never throws: how it goes is in `ended`. */
+  start(agent: Agent): void {
+    this.agentDone = this.runAgent(agent);
+  }
+
+  private async runAgent(agent: Agent): Promise<void> {
+    try {
+      const output = await agent.run(this.task.input ?? null, this);
+      if (this.ending === undefined) {
+        const checked = checkOutput(output);
+        this.end(
+          checked.ok
+            ? { kind: 'output', json: checked.json }
+            : { kind: 'failure', failure: { code: checked.code, message: checked.message, retryable: false } },
+        );
+      }
+    } catch (error) {
+      if (this.ending === undefined) this.end({ kind: 'failure', failure: failureOf(error) });
+    } finally {
+      this.agentSettled = true;
+    }
+  }
+
+  /** The engine wants it no more: fires the signal; nothing will be reported. */
+  stop(reason: string): void {
+    this.end({ kind: 'unwanted', reason }, new AttemptStoppedError(reason));
+  }
+
+  /** The runner stops before the agent is done: fires the signal; the task goes back to the queue. */
+  handBack(): void {
+    this.end({ kind: 'handed_back' }, new AttemptStoppedError('the step-runner is stopping'));
+  }
+
+  heartbeat(progress: number, message = ''): void {
+    if (this.ending !== undefined) return;
+    this.expectHeartbeat();
+    this.beat = {
+      progress: Number.isFinite(progress) ? Math.min(1, Math.max(0, progress)) : 0,
+      message: bounded(String(message), LONGEST_HEARTBEAT).toWellFormed().replaceAll('\0', '\ufffd'),
+    };
+    const pause = this.lastBeat + HEARTBEAT_PAUSE_MS - performance.now();
+    if (pause <= 0) {
+      this.sendBeat();
+    } else {
+      this.beatTimer ??= setTimeout(() => this.sendBeat(), pause);
+    }
+  }
+
+  private sendBeat(): void {
+    this.beatTimer = undefined;
+    if (this.beat === undefined || this.options.nc.isClosed()) return;
+    this.lastBeat = performance.now();
+    const { executionId, stepId, attempt, partition } = this.task;
+    const message: AttemptHeartbeat = { executionId, stepId, attempt, ...this.beat };
+    this.beat = undefined;
+    this.options.nc.publish(subjects.heartbeat(partition), JSON.stringify(message));
+  }
+
+  private expectHeartbeat(): void {
+    const { heartbeatMs = 0 } = this.task;
+    if (heartbeatMs <= 0) return;
+    if (this.heartbeatTimer !== undefined) {
+      this.heartbeatTimer.refresh();
+      return;
+    }
+    this.heartbeatTimer = setTimeout(() => {
+      const message = `The agent ${this.task.agent} gave no sign of life for ${heartbeatMs} ms (heartbeat_ms).`;
+      this.end(
+        { kind: 'failure', failure: { code: FAILURE_CODES.heartbeatTimeout, message, retryable: true } },
+        new AttemptTimeoutError(message),
+      );
+    }, heartbeatMs);
+  }
+
+  private runOutOfTime(timeoutMs: number): void {
+    const message = `The agent ${this.task.agent} did not finish within ${timeoutMs} ms (timeout_ms).`;
+    this.end(
+      { kind: 'failure', failure: { code: FAILURE_CODES.timeout, message, retryable: true } },
+      new AttemptTimeoutError(message),
+    );
+  }
+
+  private end(ending: Ending, abortWith?: Error): void {
+    if (this.ending !== undefined) return;
+    this.ending = ending;
+    clearTimeout(this.timer);
+    clearTimeout(this.heartbeatTimer);
+    clearTimeout(this.beatTimer);
+    if (abortWith !== undefined) this.abort.abort(abortWith);
+    this.resolveEnded(ending);
+  }
+}

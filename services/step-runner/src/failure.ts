@@ -1,0 +1,51 @@
+import { FAILURE_CODES } from '@batuta/contracts';
+import type { Failure, JsonObject } from '@batuta/contracts';
+import { RetryableError, TerminalError } from './agents/agent.js';
+import { checkOutput } from './output.js';
+
+const LONGEST_MESSAGE = 2_000;
+const LONGEST_TRACE = 8_000;
+const LARGEST_DETAILS = 16 * 1024;
+
+/** At most `limit` UTF-16 units of a text, saying so when it was longer. */
+export function bounded(text: string, limit: number): string {
+  return text.length <= limit ? text : `${text.slice(0, limit - 1)}…`;
+}
+
+/** What an agent threw, as the failure of its attempt: messages, traces and details bounded. Never throws. */
+export function failureOf(thrown: unknown): Failure {
+  const error = thrown instanceof Error ? thrown : undefined;
+  const trace = error === undefined ? undefined : stackOf(error);
+  const known = thrown instanceof RetryableError || thrown instanceof TerminalError ? thrown : undefined;
+  const details = known?.details === undefined ? undefined : boundedDetails(known.details);
+  return {
+    code: known === undefined ? FAILURE_CODES.agentError : bounded(known.code, 64),
+    message: bounded(messageOf(thrown), LONGEST_MESSAGE),
+    retryable: !(thrown instanceof TerminalError),
+    ...(details === undefined ? {} : { details }),
+    ...(trace === undefined ? {} : { trace: bounded(trace, LONGEST_TRACE) }),
+  };
+}
+
+function messageOf(thrown: unknown): string {
+  try {
+    if (thrown instanceof Error) return thrown.message === '' ? thrown.name : thrown.message;
+    if (typeof thrown === 'object' && thrown !== null) return JSON.stringify(thrown) ?? 'The agent threw an object.';
+    return `The agent threw ${String(thrown)}.`;
+  } catch {
+    return 'The agent threw something that cannot be shown.';
+  }
+}
+
+function stackOf(error: Error): string | undefined {
+  try {
+    return typeof error.stack === 'string' ? error.stack : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function boundedDetails(details: JsonObject): JsonObject {
+  const checked = checkOutput(details, LARGEST_DETAILS);
+  return checked.ok ? (JSON.parse(checked.json) as JsonObject) : { omitted: checked.message };
+}

@@ -1,0 +1,384 @@
+import { FAILURE_CODES, STEPS_STREAM, subjects } from '@batuta/contracts';
+import type {
+  AttemptCheckReply,
+  AttemptCheckRequest,
+  AttemptResult,
+  Failure,
+  StopAttempts,
+  Task,
+} from '@batuta/contracts';
+import { counter, gauge, histogram } from '@batuta/observability';
+import type { Logger } from '@batuta/observability';
+import { consumePool, requestUntilAnswered } from '@batuta/messaging';
+import type { Delivery, PoolConsumer } from '@batuta/messaging';
+import type { NatsConnection, Subscription } from '@nats-io/nats-core';
+import { RetryableError } from './agents/agent.js';
+import type { Agent } from './agents/agent.js';
+import { Attempt } from './attempt.js';
+import { storable } from './output.js';
+import { ResultReporter } from './result-reporter.js';
+
+export interface RunnerOptions {
+  readonly nc: NatsConnection;
+  readonly agents: readonly Agent[];
+  readonly logger: Logger;
+  readonly pools: readonly string[];
+  /** Attempts that run at once, for each pool. */
+  readonly slots: number;
+  /** Names this runner in results. */
+  readonly workerId: string;
+  /** Milliseconds; see the settings of the step-runner for what each is for. */
+  readonly ackWaitMs: number;
+  readonly workingMs: number;
+  readonly recheckMs: number;
+  readonly graceMs: number;
+  /** Agents that ignore their signal and still run, before their slots are kept from new work. */
+  readonly maxAbandoned: number;
+}
+
+/** The delivery with this number is reported as lost instead of run: whoever ran it twice did not survive it. */
+const LAST_DELIVERY = 3;
+
+const attemptsTotal = counter('batuta_step_runner_attempts_total', 'Attempts by how they ended', ['agent', 'outcome']);
+const attemptSeconds = histogram('batuta_step_runner_attempt_seconds', 'Time of agents, from start to end', ['agent']);
+const repeatsTotal = counter('batuta_step_runner_result_repeats_total', 'Result requests that were sent again');
+const abandonedGauge = gauge(
+  'batuta_step_runner_abandoned_agents',
+  'Agents that ignore their abort signal and still run after their attempt ended',
+);
+
+/** Serves pools of agents: pulls tasks, runs their agents, reports the results, acknowledges what the engine has answered. */
+export class Runner {
+  private readonly agents: ReadonlyMap<string, Agent>;
+  private readonly attempts = new Map<string, Attempt>();
+  private readonly byExecution = new Map<string, Set<Attempt>>();
+  private readonly giveUp = new AbortController();
+  private readonly reporter: ResultReporter;
+  private readonly identity: string;
+  private pools: PoolConsumer[] = [];
+  private stops: Subscription | undefined;
+  private recheckTimer: NodeJS.Timeout | undefined;
+  private rechecking = false;
+  private abandoned = 0;
+  private readonly freed: (() => void)[] = [];
+
+  constructor(private readonly options: RunnerOptions) {
+    this.agents = new Map(options.agents.map((agent) => [agent.name, agent]));
+    if (this.agents.size !== options.agents.length) throw new Error('Two agents have the same name.');
+    this.identity = `"workerId":${JSON.stringify(options.workerId)}`;
+    this.reporter = new ResultReporter(options.nc, {
+      logger: options.logger,
+      signal: this.giveUp.signal,
+      onRepeat: () => repeatsTotal.inc(),
+    });
+  }
+
+  /** Attempts that run now. */
+  get running(): number {
+    return this.attempts.size;
+  }
+
+  /** Begins to serve; throws when the stream of tasks cannot be made. */
+  async start(): Promise<void> {
+    const { nc, logger, slots, ackWaitMs, workingMs } = this.options;
+    this.stops = nc.subscribe(subjects.stop, {
+      callback: (error, message) => {
+        if (error === null) this.hearStop(message.data);
+      },
+    });
+    this.recheckTimer = setInterval(() => void this.recheckLongOnes(), Math.max(20, this.options.recheckMs / 4));
+    for (const pool of this.options.pools) {
+      this.pools.push(
+        await consumePool(nc, {
+          pool,
+          slots,
+          logger,
+          workingMs,
+          consumers: { ackWaitMs },
+          run: (delivery) => this.runDelivery(delivery),
+        }),
+      );
+    }
+  }
+
+  /** Throws when tasks cannot be pulled now, for the readiness check. */
+  checkReady(): void {
+    if (this.pools.length < this.options.pools.length) throw new Error('not started yet');
+    if (!this.pools.every((pool) => pool.healthy)) throw new Error(`the stream ${STEPS_STREAM} is not reachable`);
+    if (this.abandoned >= this.options.maxAbandoned) throw new Error('too many agents ignore their abort signal');
+  }
+
+  /**
+   * Takes nothing new, lets what runs finish for at most `limitMs`, then aborts it and hands it back. Resolves when nothing
+   * runs and all that was said to the queue is on its way.
+   */
+  async stop(limitMs: number): Promise<void> {
+    await Promise.all(this.pools.map((pool) => pool.drain(limitMs)));
+    for (const attempt of this.attempts.values()) attempt.handBack();
+    this.giveUp.abort(new Error('the step-runner is stopping'));
+    await Promise.all(this.pools.map((pool) => pool.drain(500)));
+    clearInterval(this.recheckTimer);
+    for (const pool of this.pools) pool.close();
+    if (!this.options.nc.isClosed()) {
+      this.stops?.unsubscribe();
+      await this.options.nc.flush().catch(() => undefined);
+    }
+  }
+
+  private async runDelivery(delivery: Delivery): Promise<void> {
+    const task = parseTask(delivery.data);
+    if (task === undefined) {
+      this.options.logger.error({ subject: delivery.subject }, 'a task that nobody can read was dropped');
+      delivery.drop();
+      return;
+    }
+    const key = `${task.executionId}/${task.stepId}/${task.attempt}`;
+    const same = this.attempts.get(key);
+    if (same !== undefined) {
+      // Its lease ran out here, while the process was stalled or cut off: the attempt itself is well.
+      same.deliveries.push(delivery);
+      return;
+    }
+    try {
+      if (delivery.deliveries >= LAST_DELIVERY) {
+        await this.reportLost(task, delivery);
+        return;
+      }
+      if ((task.checkFirst === true || task.dispatch > 1 || delivery.deliveries > 1) && !(await this.isWanted(task))) {
+        attemptsTotal.inc({ agent: task.agent, outcome: 'unwanted' });
+        delivery.ack();
+        return;
+      }
+      const meanwhile = this.attempts.get(key);
+      if (meanwhile === undefined) {
+        await this.runAttempt(key, task, delivery);
+      } else {
+        meanwhile.deliveries.push(delivery);
+      }
+    } catch (error) {
+      delivery.nak();
+      if (!this.giveUp.signal.aborted) throw error;
+    }
+  }
+
+  private async runAttempt(key: string, task: Task, delivery: Delivery): Promise<void> {
+    const agent = this.agents.get(task.agent);
+    const attempt = new Attempt(key, task, delivery, this.options);
+    this.attempts.set(key, attempt);
+    let siblings = this.byExecution.get(task.executionId);
+    if (siblings === undefined) {
+      siblings = new Set();
+      this.byExecution.set(task.executionId, siblings);
+    }
+    siblings.add(attempt);
+    try {
+      attempt.start(agent ?? unknownAgent(task.agent, this.agents));
+      const ending = await attempt.ended;
+      const finishedAt = Date.now();
+      attemptsTotal.inc({ agent: task.agent, outcome: ending.kind === 'failure' ? ending.failure.code : ending.kind });
+      attemptSeconds.observe({ agent: task.agent }, (finishedAt - attempt.startedAt) / 1_000);
+      switch (ending.kind) {
+        case 'output':
+          await this.reporter.report(
+            task.partition,
+            this.resultJson(task, attempt.startedAt, finishedAt, agent, `"ok":true,"output":${ending.json}`),
+          );
+          break;
+        case 'failure':
+          await this.reporter.report(
+            task.partition,
+            this.resultJson(task, attempt.startedAt, finishedAt, agent, failureJson(ending.failure)),
+          );
+          break;
+        case 'unwanted':
+          attempt.logger.info({ reason: ending.reason }, 'attempt stopped');
+          break;
+        case 'handed_back':
+          break;
+        default:
+          ending satisfies never;
+      }
+      for (const one of attempt.deliveries) {
+        if (ending.kind === 'handed_back') one.nak();
+        else one.ack();
+      }
+    } catch (error) {
+      for (const one of attempt.deliveries) one.nak();
+      throw error;
+    } finally {
+      this.attempts.delete(key);
+      siblings.delete(attempt);
+      if (siblings.size === 0) this.byExecution.delete(task.executionId);
+    }
+    if (!attempt.agentSettled) await this.awaitAgent(attempt);
+  }
+
+  /**
+   * An agent that does not heed its signal keeps its slot for a grace; then it is left to itself and counted. Beyond
+   * `maxAbandoned` of them slots are kept, because each still costs memory and time.
+   */
+  private async awaitAgent(attempt: Attempt): Promise<void> {
+    if (await settledWithin(attempt.agentDone, this.options.graceMs, this.giveUp.signal)) return;
+    this.abandoned += 1;
+    abandonedGauge.inc();
+    attempt.logger.warn('the agent ignores its abort signal and is left to itself');
+    void attempt.agentDone.then(() => {
+      this.abandoned -= 1;
+      abandonedGauge.dec();
+      for (const resolve of this.freed.splice(0)) resolve();
+    });
+    while (this.abandoned > this.options.maxAbandoned && !this.giveUp.signal.aborted) {
+      const freed = new Promise<void>((resolve) => this.freed.push(resolve));
+      await settledWithin(freed, 1_000, this.giveUp.signal);
+    }
+  }
+
+  private async reportLost(task: Task, delivery: Delivery): Promise<void> {
+    const now = Date.now();
+    const failure: Failure = {
+      code: FAILURE_CODES.runnerLost,
+      message: `The step was handed out ${delivery.deliveries - 1} times and each time its runner was gone before it reported.`,
+      retryable: true,
+    };
+    attemptsTotal.inc({ agent: task.agent, outcome: failure.code });
+    this.options.logger.warn(
+      { execution_id: task.executionId, step_id: task.stepId, attempt: task.attempt, deliveries: delivery.deliveries },
+      'task given up: its runners were lost',
+    );
+    const agent = this.agents.get(task.agent);
+    await this.reporter.report(task.partition, this.resultJson(task, now, now, agent, failureJson(failure)));
+    delivery.ack();
+  }
+
+  /** An AttemptResult whose output is JSON text already, so that it is written once. */
+  private resultJson(
+    task: Task,
+    startedAt: number,
+    finishedAt: number,
+    agent: Agent | undefined,
+    body: string,
+  ): string {
+    const fixed = {
+      executionId: task.executionId,
+      stepId: task.stepId,
+      attempt: task.attempt,
+      startedAt,
+      finishedAt,
+      ...(agent === undefined ? {} : { agentVersion: agent.version }),
+    } satisfies Partial<AttemptResult>;
+    return `${JSON.stringify(fixed).slice(0, -1)},${this.identity},${body}}`;
+  }
+
+  private async isWanted(task: Task): Promise<boolean> {
+    const { executionId, stepId, attempt } = task;
+    const request: AttemptCheckRequest = { executionId, stepId, attempt };
+    const answer = await requestUntilAnswered(
+      this.options.nc,
+      subjects.check(task.partition),
+      JSON.stringify(request),
+      {
+        signal: this.giveUp.signal,
+      },
+    );
+    return answer.json<AttemptCheckReply>().wanted === true;
+  }
+
+  private hearStop(data: Uint8Array): void {
+    let stopped: StopAttempts['attempts'];
+    try {
+      const message = JSON.parse(decoder.decode(data)) as Partial<StopAttempts>;
+      stopped = Array.isArray(message.attempts) ? message.attempts : [];
+    } catch (error) {
+      this.options.logger.error({ err: error }, 'a stop message that nobody can read was ignored');
+      return;
+    }
+    for (const { executionId, stepId = '', attempt = 0, reason = '' } of stopped) {
+      for (const running of this.byExecution.get(executionId) ?? []) {
+        if (stepId !== '' && running.stepId !== stepId) continue;
+        if (attempt !== 0 && running.attempt !== attempt) continue;
+        // The message is only a hint: it may be late, and the attempt may have been dispatched again since.
+        void this.stopUnlessWanted(running, reason);
+      }
+    }
+  }
+
+  /** Catches the stop messages that were lost. */
+  private async recheckLongOnes(): Promise<void> {
+    if (this.rechecking) return;
+    this.rechecking = true;
+    try {
+      const before = performance.now() - this.options.recheckMs;
+      const due: Attempt[] = [];
+      for (const attempt of this.attempts.values()) {
+        if (attempt.checkedAt <= before && attempt.ending === undefined) due.push(attempt);
+      }
+      await Promise.all(due.map((attempt) => this.stopUnlessWanted(attempt, 'not wanted any more')));
+    } finally {
+      this.rechecking = false;
+    }
+  }
+
+  private async stopUnlessWanted(attempt: Attempt, reason: string): Promise<void> {
+    attempt.checkedAt = performance.now();
+    try {
+      if (!(await this.isWanted(attempt.task))) attempt.stop(reason);
+    } catch (error) {
+      if (!this.giveUp.signal.aborted) attempt.logger.warn({ err: error }, 'asking for an attempt failed');
+    }
+  }
+}
+
+const decoder = new TextDecoder();
+
+/** The task of a message; undefined when it is none. */
+function parseTask(data: Uint8Array): Task | undefined {
+  try {
+    const task = JSON.parse(decoder.decode(data)) as Partial<Task> | null;
+    const whole =
+      typeof task?.executionId === 'string' &&
+      typeof task.stepId === 'string' &&
+      typeof task.agent === 'string' &&
+      typeof task.attempt === 'number' &&
+      // Proto-JSON may leave out what has its default.
+      (typeof task.partition === 'number' || task.partition === undefined);
+    return whole
+      ? ({ dispatch: 1, idempotencyKey: '', tenantId: '', ...task, partition: task.partition ?? 0 } as Task)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function failureJson(failure: Failure): string {
+  return `"ok":false,"failure":${storable(JSON.stringify(failure))}`;
+}
+
+function unknownAgent(name: string, agents: ReadonlyMap<string, Agent>): Agent {
+  return {
+    name,
+    version: '',
+    run: () => {
+      throw new RetryableError(
+        FAILURE_CODES.agentUnknown,
+        `This step-runner has no agent "${name}"; it serves ${[...agents.keys()].join(', ')}.`,
+      );
+    },
+  };
+}
+
+/** Whether `work` settles within `ms`; ends early when the signal fires. `work` must not reject. */
+async function settledWithin(work: Promise<void>, ms: number, signal: AbortSignal): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  let finish: () => void = () => undefined;
+  const limit = new Promise<false>((resolve) => {
+    finish = () => resolve(false);
+    timer = setTimeout(finish, ms);
+    signal.addEventListener('abort', finish, { once: true });
+  });
+  try {
+    return await Promise.race([work.then(() => true), limit]);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', finish);
+  }
+}

@@ -1,0 +1,127 @@
+import { headers, STEPS_STREAM, subjects } from '@batuta/contracts';
+import type {
+  AttemptCheckRequest,
+  AttemptHeartbeat,
+  AttemptReply,
+  AttemptResult,
+  Priority,
+  ResultRequest,
+  StoppedAttempt,
+  Task,
+} from '@batuta/contracts';
+import { connectNats, ensurePoolConsumers, ensureStepsStream } from '@batuta/messaging';
+import { createLogger } from '@batuta/observability';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import type { JetStreamManager } from '@nats-io/jetstream';
+import { headers as createHeaders } from '@nats-io/nats-core';
+import type { Msg, NatsConnection } from '@nats-io/nats-core';
+import { randomUUID } from 'node:crypto';
+
+/** Answers as the owner of all partitions would, remembers what it was told, and dispatches tasks. */
+export class FakeEngine {
+  readonly results: AttemptResult[] = [];
+  /** Sizes of the result requests, in order. */
+  readonly batches: number[] = [];
+  readonly checks: AttemptCheckRequest[] = [];
+  readonly heartbeats: AttemptHeartbeat[] = [];
+  /** While true, results and checks are heard and not answered. */
+  silent = false;
+  unwanted = new Set<string>();
+  outcome: AttemptReply['outcome'] = 'recorded';
+  /** Called for each result request before it is answered. */
+  beforeAnswer: (request: ResultRequest) => Promise<void> = () => Promise.resolve();
+
+  private constructor(
+    readonly nc: NatsConnection,
+    readonly manager: JetStreamManager,
+  ) {}
+
+  static async start(url: string, pools: readonly string[] = ['default']): Promise<FakeEngine> {
+    const nc = await connectNats({
+      url,
+      name: 'fake-engine',
+      logger: createLogger({ service: 'test', level: 'silent' }),
+    });
+    await ensureStepsStream(nc);
+    for (const pool of pools) await ensurePoolConsumers(nc, pool);
+    const engine = new FakeEngine(nc, await jetstreamManager(nc));
+    const on = (subject: string, answer: (message: Msg) => Promise<void>): void => {
+      nc.subscribe(subject, {
+        callback: (error, message) => {
+          if (error !== null) throw error;
+          void answer(message);
+        },
+      });
+    };
+    on('batuta.execution.*.result', async (message) => {
+      const request = message.json<ResultRequest>();
+      engine.batches.push(request.results.length);
+      if (engine.silent) return;
+      await engine.beforeAnswer(request);
+      engine.results.push(...request.results);
+      message.respond(JSON.stringify({ replies: request.results.map(() => ({ outcome: engine.outcome })) }));
+    });
+    on('batuta.execution.*.check', (message) => {
+      const request = message.json<AttemptCheckRequest>();
+      engine.checks.push(request);
+      if (!engine.silent) {
+        const wanted = !engine.unwanted.has(request.stepId);
+        message.respond(JSON.stringify({ wanted, reason: wanted ? '' : 'cancelled' }));
+      }
+      return Promise.resolve();
+    });
+    on('batuta.execution.*.heartbeat', (message) => {
+      engine.heartbeats.push(message.json<AttemptHeartbeat>());
+      return Promise.resolve();
+    });
+    await nc.flush();
+    return engine;
+  }
+
+  async dispatch(
+    task: Partial<Task> & { agent: string },
+    options: { pool?: string; priority?: Priority } = {},
+  ): Promise<Task> {
+    const { pool = 'default', priority = 'normal' } = options;
+    const executionId = task.executionId ?? randomUUID();
+    const stepId = task.stepId ?? 'step_1';
+    const whole: Task = {
+      executionId,
+      stepId,
+      attempt: 1,
+      dispatch: 1,
+      idempotencyKey: `${executionId}/${stepId}`,
+      tenantId: 'default',
+      partition: 7,
+      scheduledAt: Date.now(),
+      timeoutMs: 10_000,
+      ...task,
+    };
+    const messageId = `${executionId}/${stepId}/${whole.attempt}/${whole.dispatch}`;
+    const subject = subjects.step(pool, priority, whole.agent, executionId, stepId);
+    const messageHeaders = createHeaders();
+    messageHeaders.set(headers.tenant, 'default');
+    await jetstream(this.nc).publish(subject, JSON.stringify(whole), { msgID: messageId, headers: messageHeaders });
+    return whole;
+  }
+
+  stopAttempts(...attempts: StoppedAttempt[]): void {
+    this.nc.publish(subjects.stop, JSON.stringify({ attempts }));
+  }
+
+  /** Tasks that nobody has acknowledged. */
+  async queued(): Promise<number> {
+    return (await this.manager.streams.info(STEPS_STREAM)).state.messages;
+  }
+
+  resultOf(task: Task): AttemptResult | undefined {
+    return this.results.find(
+      ({ executionId, stepId, attempt }) =>
+        executionId === task.executionId && stepId === task.stepId && attempt === task.attempt,
+    );
+  }
+
+  close(): Promise<void> {
+    return this.nc.close();
+  }
+}

@@ -1,0 +1,388 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { LIMITS } from '@batuta/contracts';
+import type { AttemptResult, Task } from '@batuta/contracts';
+import { connectNats } from '@batuta/messaging';
+import { createLogger } from '@batuta/observability';
+import { eventually, startTestNats } from '@batuta/testing';
+import type { TestNats } from '@batuta/testing';
+import type { NatsConnection } from '@nats-io/nats-core';
+import { setTimeout as delay } from 'node:timers/promises';
+import { delayAgent } from '../src/agents/delay.js';
+import { echoAgent } from '../src/agents/echo.js';
+import { failAgent } from '../src/agents/fail.js';
+import type { Agent } from '../src/agents/agent.js';
+import { Runner } from '../src/runner.js';
+import type { RunnerOptions } from '../src/runner.js';
+import { FakeEngine } from './fake-engine.js';
+
+const logger = createLogger({ service: 'test', level: 'silent' });
+
+/** Tasks that the test lets go one by one. */
+class Gate implements Agent {
+  readonly name = 'gate';
+  readonly version = '1';
+  readonly entered: Task['stepId'][] = [];
+  readonly signals: AbortSignal[] = [];
+  private readonly waiting: (() => void)[] = [];
+
+  async run(_input: unknown, context: { stepId: string; signal: AbortSignal }): Promise<string> {
+    this.entered.push(context.stepId);
+    this.signals.push(context.signal);
+    await new Promise<void>((resolve) => this.waiting.push(resolve));
+    return 'through';
+  }
+
+  open(): void {
+    for (const resolve of this.waiting.splice(0)) resolve();
+  }
+}
+
+describe('the runner', () => {
+  let nats: TestNats;
+  let engine: FakeEngine;
+  let connections: NatsConnection[] = [];
+  let runners: Runner[] = [];
+  let gate: Gate;
+
+  const start = async (options: Partial<RunnerOptions> = {}): Promise<Runner> => {
+    const nc = await connectNats({ url: nats.url, name: 'runner', logger });
+    connections.push(nc);
+    const returning = (name: string, output: () => unknown): Agent => ({ name, version: '1', run: output });
+    const runner = new Runner({
+      nc,
+      logger,
+      pools: ['default'],
+      slots: 50,
+      workerId: 'worker-1',
+      ackWaitMs: 2_000,
+      workingMs: 700,
+      recheckMs: 10_000,
+      graceMs: 20,
+      maxAbandoned: 100,
+      agents: [
+        echoAgent,
+        delayAgent,
+        failAgent,
+        gate,
+        returning('hang', () => new Promise(() => undefined)),
+        returning('large', () => 'x'.repeat(LIMITS.payloadBytes)),
+        returning('function', () => ({ rows: [{ format: () => 'x' }] })),
+        returning('strange', () => ({ text: 'a\0b\ud800c', 'k\0': '\\u0000' })),
+        {
+          name: 'crash',
+          version: '1',
+          run: () => {
+            throw new TypeError('x is undefined');
+          },
+        },
+        {
+          name: 'beats',
+          version: '1',
+          run: (_input, { heartbeat, ...context }) => heartbeat.call(context, 0.5, 'half'),
+        },
+      ],
+      ...options,
+    });
+    await runner.start();
+    runners.push(runner);
+    return runner;
+  };
+  const resultOf = (task: Task): Promise<AttemptResult> =>
+    eventually(() => engine.resultOf(task) ?? false, { timeoutMs: 10_000, describe: `${task.agent} has a result` });
+  const emptied = (): Promise<unknown> =>
+    eventually(async () => (await engine.queued()) === 0, { describe: 'all tasks are acknowledged' });
+
+  beforeAll(async () => {
+    nats = await startTestNats();
+  });
+  beforeEach(async () => {
+    gate = new Gate();
+    engine = await FakeEngine.start(nats.url);
+    await engine.manager.streams.purge('STEPS');
+  });
+  afterEach(async () => {
+    gate.open();
+    await Promise.all(runners.map((runner) => runner.stop(0)));
+    await Promise.all(connections.map((nc) => nc.close()));
+    runners = [];
+    connections = [];
+    await engine.close();
+  });
+  afterAll(async () => {
+    await nats?.close();
+  });
+
+  it('runs a task, reports its output and acknowledges it', async () => {
+    await start();
+    const task = await engine.dispatch({ agent: 'echo', input: { greeting: 'olá', list: [1, null] } });
+    const result = await resultOf(task);
+    expect(result).toMatchObject({ ok: true, output: task.input, workerId: 'worker-1', agentVersion: '1', attempt: 1 });
+    expect(result.finishedAt).toBeGreaterThanOrEqual(result.startedAt);
+    await emptied();
+    expect(engine.checks).toEqual([]);
+  });
+
+  it('acknowledges a task only after the engine has answered', async () => {
+    engine.silent = true;
+    await start();
+    const task = await engine.dispatch({ agent: 'echo' });
+    await eventually(() => engine.batches.length >= 2, { describe: 'the unanswered result was sent again' });
+    expect(await engine.queued()).toBe(1);
+    engine.silent = false;
+    await resultOf(task);
+    await emptied();
+  });
+
+  it.each(['stale', 'unknown_execution'] as const)('acknowledges a task whose result is %s', async (outcome) => {
+    engine.outcome = outcome;
+    await start();
+    await engine.dispatch({ agent: 'echo' });
+    await emptied();
+    expect(engine.results).toHaveLength(1);
+  });
+
+  it('sends results that wait anyway in one request', async () => {
+    await start();
+    const tasks = await Promise.all(
+      Array.from({ length: 30 }, (_, n) => engine.dispatch({ agent: 'gate', stepId: `s${n}` })),
+    );
+    await eventually(() => gate.entered.length === 30);
+    gate.open();
+    await Promise.all(tasks.map(resultOf));
+    expect(engine.batches).toEqual([30]);
+    await emptied();
+  });
+
+  it('reports what went wrong in words, with the code and whether another attempt may help', async () => {
+    await start();
+    const failureOf = async (task: Partial<Task> & { agent: string }) => {
+      const { ok, failure } = await resultOf(await engine.dispatch(task));
+      expect(ok).toBe(false);
+      return failure;
+    };
+    expect(await failureOf({ agent: 'crash' })).toMatchObject({
+      code: 'agent_error',
+      message: 'x is undefined',
+      retryable: true,
+      trace: expect.stringContaining('TypeError'),
+    });
+    expect(await failureOf({ agent: 'fail', input: { code: 'gone', message: 'No.', retryable: false } })).toMatchObject(
+      {
+        code: 'gone',
+        message: 'No.',
+        retryable: false,
+        details: { attempt: 1 },
+      },
+    );
+    expect(await failureOf({ agent: 'large' })).toMatchObject({
+      code: 'output_too_large',
+      message: expect.stringContaining('1048576 bytes'),
+      retryable: false,
+    });
+    expect(await failureOf({ agent: 'function' })).toMatchObject({
+      code: 'output_invalid',
+      message: expect.stringContaining('output.rows[0].format is a function'),
+    });
+    expect(await failureOf({ agent: 'nobody' })).toMatchObject({ code: 'agent_unknown' });
+    expect(await failureOf({ agent: 'hang', timeoutMs: 30 })).toMatchObject({
+      code: 'timeout',
+      message: expect.stringContaining('30 ms'),
+      retryable: true,
+    });
+  });
+
+  it('replaces what PostgreSQL cannot store', async () => {
+    await start();
+    const result = await resultOf(await engine.dispatch({ agent: 'strange' }));
+    expect(result.output).toEqual({ text: 'a\ufffdb\ufffdc', 'k\ufffd': '\\u0000' });
+  });
+
+  it('asks before it runs a task that was dispatched before, and drops what is not wanted', async () => {
+    await start();
+    engine.unwanted.add('unwanted');
+    const wanted = await engine.dispatch({ agent: 'echo', stepId: 'wanted', dispatch: 2 });
+    await engine.dispatch({ agent: 'echo', stepId: 'unwanted', checkFirst: true });
+    await resultOf(wanted);
+    await emptied();
+    expect(engine.checks.map(({ stepId }) => stepId).toSorted()).toEqual(['unwanted', 'wanted']);
+    expect(engine.results).toHaveLength(1);
+  });
+
+  it('keeps the lease of a long task, so that it is delivered once', async () => {
+    await start({ ackWaitMs: 300, workingMs: 60 });
+    const task = await engine.dispatch({ agent: 'delay', input: { ms: 1_200 } });
+    await resultOf(task);
+    expect(engine.checks).toEqual([]);
+    await emptied();
+    const { normal } = { normal: await engine.manager.consumers.info('STEPS', 'default-normal') };
+    expect(normal.num_redelivered).toBe(0);
+  });
+
+  it('aborts what the engine tells it to stop, reports nothing and acknowledges it', async () => {
+    await start();
+    await engine.dispatch({ agent: 'gate', executionId: 'e1', stepId: 'a' });
+    await engine.dispatch({ agent: 'gate', executionId: 'e1', stepId: 'b' });
+    await eventually(() => gate.entered.length === 2);
+    engine.unwanted.add('a');
+    // A stop for both, of which one is out of date: the engine still wants it.
+    engine.stopAttempts({ executionId: 'e1', reason: 'cancelled' });
+    await eventually(() => gate.signals[gate.entered.indexOf('a')]?.aborted === true);
+    await eventually(async () => (await engine.queued()) === 1);
+    expect(gate.signals[gate.entered.indexOf('b')]?.aborted).toBe(false);
+    gate.open();
+    await emptied();
+    expect(engine.results.map(({ stepId }) => stepId)).toEqual(['b']);
+  });
+
+  it('notices by itself that a long attempt is not wanted any more', async () => {
+    await start({ recheckMs: 50 });
+    await engine.dispatch({ agent: 'gate', stepId: 'long' });
+    await eventually(() => engine.checks.length > 0);
+    expect(gate.signals[0]?.aborted).toBe(false);
+    engine.unwanted.add('long');
+    await eventually(() => gate.signals[0]?.aborted === true);
+    await emptied();
+    expect(engine.results).toEqual([]);
+  });
+
+  it('goes on serving when agents hang, and counts those that never end', async () => {
+    const runner = await start({ slots: 2, maxAbandoned: 3 });
+    const hanging = await Promise.all(
+      [1, 2, 3].map((n) => engine.dispatch({ agent: 'hang', timeoutMs: 20, stepId: `h${n}` })),
+    );
+    await Promise.all(hanging.map(resultOf));
+    await resultOf(await engine.dispatch({ agent: 'echo' }));
+    await eventually(() => {
+      expect(() => runner.checkReady()).toThrow(/abort signal/);
+    });
+  });
+
+  it('runs no more at once than it has slots', async () => {
+    const runner = await start({ slots: 3 });
+    await Promise.all(Array.from({ length: 10 }, (_, n) => engine.dispatch({ agent: 'gate', stepId: `s${n}` })));
+    await eventually(() => gate.entered.length === 3);
+    expect(runner.running).toBe(3);
+    await eventually(async () => {
+      gate.open();
+      return (await engine.queued()) === 0;
+    });
+    expect(gate.entered).toHaveLength(10);
+  });
+
+  it('serves all priorities by weight, so that low never starves', async () => {
+    const order: string[] = [];
+    for (const priority of ['low', 'normal', 'high'] as const) {
+      await Promise.all(
+        Array.from({ length: 40 }, (_, n) =>
+          engine.dispatch({ agent: 'note', stepId: `${priority}${n}` }, { priority }),
+        ),
+      );
+    }
+    const note: Agent = {
+      name: 'note',
+      version: '1',
+      run: (_input, { stepId }) => {
+        order.push(stepId.replace(/\d+/, ''));
+      },
+    };
+    await start({ slots: 1, agents: [note] });
+    await emptied();
+    const early = order.slice(0, 50);
+    const count = (priority: string): number => early.filter((one) => one === priority).length;
+    expect(count('high')).toBeGreaterThan(count('normal'));
+    expect(count('normal')).toBeGreaterThan(count('low'));
+    expect(count('low')).toBeGreaterThanOrEqual(3);
+  });
+
+  it('drops a message that is no task', async () => {
+    await start();
+    await engine.manager.streams.info('STEPS');
+    engine.nc.publish('batuta.step.default.normal.echo.e1.s1', 'not JSON');
+    await resultOf(await engine.dispatch({ agent: 'echo' }));
+    await emptied();
+  });
+
+  it('sends heartbeats with progress, the first at once', async () => {
+    const beats: Agent = {
+      name: 'beats',
+      version: '1',
+      run: (_input, context) => {
+        for (let n = 0; n <= 100; n++) context.heartbeat(n / 50, `row ${n}`);
+      },
+    };
+    await start({ agents: [beats] });
+    const task = await engine.dispatch({ agent: 'beats' });
+    await resultOf(task);
+    expect(engine.heartbeats).toEqual([
+      { executionId: task.executionId, stepId: 'step_1', attempt: 1, progress: 0, message: 'row 0' },
+    ]);
+  });
+
+  it('fails an attempt that gives no sign of life for heartbeat_ms', async () => {
+    const quiet: Agent = {
+      name: 'quiet',
+      version: '1',
+      run: async (_input, context) => {
+        for (let n = 0; n < 5; n++) {
+          context.heartbeat(n / 5);
+          await delay(30);
+        }
+        await new Promise(() => undefined);
+      },
+    };
+    await start({ agents: [quiet] });
+    const task = await engine.dispatch({ agent: 'quiet', heartbeatMs: 100 });
+    const { failure, startedAt, finishedAt } = await resultOf(task);
+    expect(failure).toMatchObject({ code: 'heartbeat_timeout', retryable: true });
+    expect(finishedAt - startedAt).toBeGreaterThanOrEqual(220);
+  });
+
+  it('finishes what runs when it is stopped, and takes nothing new', async () => {
+    const runner = await start();
+    const task = await engine.dispatch({ agent: 'gate' });
+    await eventually(() => gate.entered.length === 1);
+    const stopped = runner.stop(5_000);
+    await engine.dispatch({ agent: 'echo', stepId: 'next' });
+    gate.open();
+    await stopped;
+    expect(engine.resultOf(task)).toMatchObject({ ok: true, output: 'through' });
+    expect(await engine.queued()).toBe(1);
+  });
+
+  it('hands back what does not finish in time, and another runner takes it at once', async () => {
+    const first = await start();
+    const task = await engine.dispatch({ agent: 'gate' });
+    await eventually(() => gate.entered.length === 1);
+    await first.stop(30);
+    expect(gate.signals[0]?.aborted).toBe(true);
+    expect(engine.results).toEqual([]);
+    await start();
+    await eventually(() => gate.entered.length === 2, { timeoutMs: 1_500 });
+    expect(engine.checks).toHaveLength(1);
+    gate.open();
+    expect(await resultOf(task)).toMatchObject({ ok: true });
+  });
+
+  it('serves on after the stream was deleted and made anew', async () => {
+    await start();
+    await resultOf(await engine.dispatch({ agent: 'echo' }));
+    await engine.manager.streams.delete('STEPS');
+    const task = await eventually(() => engine.dispatch({ agent: 'echo', stepId: 'after' }), { timeoutMs: 10_000 });
+    await resultOf(task);
+    await emptied();
+  });
+
+  it('serves on after nats-server was killed and its store deleted', async () => {
+    const runner = await start();
+    await resultOf(await engine.dispatch({ agent: 'echo' }));
+    await nats.kill();
+    await nats.deleteStore();
+    await nats.start();
+    await eventually(() => {
+      runner.checkReady();
+    });
+    const task = await eventually(() => engine.dispatch({ agent: 'echo', stepId: 'after' }), { timeoutMs: 10_000 });
+    await resultOf(task);
+    await emptied();
+  });
+});
