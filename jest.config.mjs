@@ -1,6 +1,9 @@
 // One project a kind of test, chosen by file name and place: `npm run test:unit`, `test:prop`, `test:int`, `test:e2e`, `test:chaos`.
 // tools/check-boundaries.mjs refuses a spec file that no project here would run.
 
+// ES modules that a CommonJS package requires: Node 20.19 can do that, jest on Node 20 cannot, so they are compiled for it.
+const requiredEsm = 'content-disposition|cookie';
+
 const common = {
   rootDir: import.meta.dirname,
   testEnvironment: 'node',
@@ -9,7 +12,8 @@ const common = {
   resolver: '<rootDir>/tools/jest-resolver.cjs',
   moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'node'],
   extensionsToTreatAsEsm: ['.ts'],
-  transform: { '^.+\\.ts$': '@swc/jest' },
+  transform: { '^.+\\.ts$': '@swc/jest', [`/node_modules/(${requiredEsm})/.+\\.js$`]: '@swc/jest' },
+  transformIgnorePatterns: [`/node_modules/(?!(${requiredEsm})/)`],
   modulePathIgnorePatterns: ['<rootDir>/.*/dist/', '<rootDir>/.batuta/', '<rootDir>/.reports/'],
 };
 
