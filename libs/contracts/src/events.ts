@@ -64,7 +64,7 @@ export type ExecutionStarted = Wire<
 >;
 export type StepScheduled = Wire<StepScheduledJson, 'startDeadlineAt'>;
 export type StepCompleted = Wire<StepCompletedJson, 'output' | 'tokenCount' | 'estimatedCost' | 'agentVersion'>;
-export type StepAttemptFailed = Override<Wire<StepAttemptFailedJson, 'retryAt'>, { failure: Failure }>;
+export type StepAttemptFailed = Override<Wire<StepAttemptFailedJson, 'retryAt' | 'byEngine'>, { failure: Failure }>;
 export type StepFailed = Override<
   Wire<StepFailedJson, 'fallbackStepId'>,
   { failure: Failure; handling: FailurePolicy }

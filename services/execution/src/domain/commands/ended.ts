@@ -1,0 +1,23 @@
+import type { Rejection } from '../commands.js';
+import type { State } from '../state.js';
+
+/** Why nothing more can be asked of an execution that has ended; undefined while it has not. */
+export function endedRejection(state: State): Rejection | undefined {
+  switch (state.status) {
+    case 'completed':
+      return { code: 'already_completed', message: 'the execution has completed' };
+    case 'failed':
+      return { code: 'already_failed', message: 'the execution has failed' };
+    case 'cancelled':
+      return { code: 'already_cancelled', message: 'the execution was cancelled' };
+    case 'pending':
+    case 'running':
+    case 'paused':
+    case 'compensation':
+      return undefined;
+    default:
+      return state.status satisfies never;
+  }
+}
+
+export const COMPENSATING: Rejection = { code: 'compensating', message: 'the execution is being undone' };

@@ -1,0 +1,28 @@
+import type { Outcome, PauseExecution, Rejection } from '../commands.js';
+import type { Draft } from '../draft.js';
+import { COMPENSATING, endedRejection } from './ended.js';
+
+/** Pauses: nothing new starts. With `now` also after a plain pause, to stop what still runs. */
+export function pauseExecution(draft: Draft, command: PauseExecution): Outcome | Rejection {
+  const { state } = draft;
+  const ended = endedRejection(state);
+  if (ended !== undefined) {
+    return ended;
+  }
+  if (state.status === 'compensation') {
+    return COMPENSATING;
+  }
+  const stopsMore = command.now === true && state.running > 0;
+  if (state.status === 'paused' && !stopsMore) {
+    return { code: 'already_paused', message: 'the execution is paused already' };
+  }
+  draft.emit({
+    type: 'ExecutionPaused',
+    data: {
+      ...(command.reason ? { reason: command.reason } : {}),
+      ...(command.by ? { by: command.by } : {}),
+      ...(command.now === true ? { now: true } : {}),
+    },
+  });
+  return 'done';
+}

@@ -1,0 +1,16 @@
+import type { Outcome, Rejection, ResumeExecution } from '../commands.js';
+import type { Draft } from '../draft.js';
+import { endedRejection } from './ended.js';
+
+/** Resumes a paused execution; what fell due meanwhile happens now. */
+export function resumeExecution(draft: Draft, command: ResumeExecution): Outcome | Rejection {
+  const ended = endedRejection(draft.state);
+  if (ended !== undefined) {
+    return ended;
+  }
+  if (draft.state.status !== 'paused') {
+    return { code: 'not_paused', message: 'the execution is not paused' };
+  }
+  draft.emit({ type: 'ExecutionResumed', data: command.by ? { by: command.by } : {} });
+  return 'done';
+}

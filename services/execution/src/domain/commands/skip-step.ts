@@ -1,0 +1,32 @@
+import type { Outcome, Rejection, SkipStep } from '../commands.js';
+import type { Draft } from '../draft.js';
+import { unitState } from '../state.js';
+import { COMPENSATING, endedRejection } from './ended.js';
+
+/** Skips a step that is not done: a running attempt is stopped, dependents go on and see null. */
+export function skipStep(draft: Draft, command: SkipStep): Outcome | Rejection {
+  const { state } = draft;
+  const ended = endedRejection(state);
+  if (ended !== undefined) {
+    return ended;
+  }
+  if (state.status === 'compensation') {
+    return COMPENSATING;
+  }
+  const index = state.config.unitIndex.get(command.stepId);
+  if (index === undefined || state.config.units[index]?.kind !== 'step') {
+    return { code: 'step_not_found', message: `the config has no step ${command.stepId}` };
+  }
+  const { phase, settled, selected } = unitState(state, index);
+  if (settled || phase === 'completed' || phase === 'failed' || phase === 'skipped') {
+    return { code: 'step_already_finished', message: `step ${command.stepId} is ${phase} already` };
+  }
+  if (!selected) {
+    return { code: 'not_applicable', message: `step ${command.stepId} is an alternative that is not in use` };
+  }
+  draft.emit({
+    type: 'StepSkipped',
+    data: { stepId: command.stepId, reason: 'requested', ...(command.by ? { by: command.by } : {}) },
+  });
+  return 'done';
+}

@@ -1,0 +1,50 @@
+import { LIMITS, type ExecutionStarted } from '@batuta/contracts';
+import type { Outcome, Rejection, StartExecution } from '../commands.js';
+import type { Draft } from '../draft.js';
+import { jsonBytes } from '../json.js';
+
+/** Starts an execution, once: the same request again is a repeat, another one under the same id is refused. */
+export function startExecution(draft: Draft, command: StartExecution): Outcome | Rejection {
+  const { state } = draft;
+  const { start, principal } = command;
+  if (state.started !== undefined) {
+    return (state.started.requestHash ?? '') === (start.requestHash ?? '')
+      ? 'repeated'
+      : { code: 'idempotency_mismatch', message: 'the idempotency key was used before with another request' };
+  }
+  const bytes = jsonBytes(start.input);
+  if (bytes > LIMITS.payloadBytes) {
+    return {
+      code: 'payload_too_large',
+      message: `the input has ${bytes} bytes, the limit is ${LIMITS.payloadBytes}`,
+    };
+  }
+  const { config } = state;
+  const startsAt = Math.max(start.startAt ?? 0, command.at);
+  const data: ExecutionStarted = {
+    tenantId: principal.tenantId,
+    traceId: start.traceId,
+    configId: start.configId,
+    configName: config.definition.name,
+    configVersion: start.configVersion,
+    userId: principal.userId,
+    createdBy: principal.userId,
+    deadlineAt: startsAt + config.timeoutMs,
+    ...(start.input === undefined ? {} : { input: start.input }),
+    ...(start.sessionId ? { sessionId: start.sessionId } : {}),
+    ...(start.callbackUrl || config.definition.settings?.callback_url
+      ? { callbackUrl: start.callbackUrl || config.definition.settings?.callback_url || '' }
+      : {}),
+    ...(start.metadata === undefined ? {} : { metadata: start.metadata }),
+    ...(config.priority === 'normal' ? {} : { priority: config.priority }),
+    ...(start.traceparent ? { traceparent: start.traceparent } : {}),
+    ...(start.requestHash ? { requestHash: start.requestHash } : {}),
+    ...(startsAt > command.at ? { startAt: startsAt } : {}),
+    ...(start.fork === undefined ? {} : { forkedFrom: start.fork.executionId }),
+  };
+  draft.emit({ type: 'ExecutionStarted', data });
+  for (const { stepId, output } of command.reused ?? []) {
+    draft.emit({ type: 'StepReused', data: { stepId, ...(output === undefined ? {} : { output }) } });
+  }
+  return 'done';
+}

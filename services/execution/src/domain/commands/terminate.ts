@@ -1,0 +1,23 @@
+import type { Outcome, Rejection, TerminateExecution } from '../commands.js';
+import type { Draft } from '../draft.js';
+import { compensationOutcome } from '../plan-compensation.js';
+import { endedRejection } from './ended.js';
+
+/** Ends an execution at once, also in the middle of being undone; what was undone until then is listed. */
+export function terminateExecution(draft: Draft, command: TerminateExecution): Outcome | Rejection {
+  const { state } = draft;
+  const ended = endedRejection(state);
+  if (ended !== undefined) {
+    return ended;
+  }
+  draft.emit({
+    type: 'ExecutionCancelled',
+    data: {
+      ...(command.reason ? { reason: command.reason } : {}),
+      ...(command.by ? { by: command.by } : {}),
+      ...(state.status === 'compensation' ? { compensation: compensationOutcome(state) } : {}),
+      terminated: true,
+    },
+  });
+  return 'done';
+}

@@ -1,0 +1,72 @@
+import { FAILURE_CODES } from '@batuta/contracts';
+import type { Outcome } from '../commands.js';
+import type { Draft } from '../draft.js';
+import { compensationOutcome } from '../plan-compensation.js';
+import { plan } from '../plan.js';
+import { compiledUnit } from '../settle.js';
+import { isTerminal, unitState } from '../state.js';
+import { STEP_DEADLINE } from '../timers.js';
+
+/** Lets everything that is due happen, deadlines first: the execution's, then those of steps and attempts. */
+export function wake(draft: Draft): Outcome {
+  if (draft.state.started === undefined) {
+    return 'unknown';
+  }
+  const before = draft.events.length;
+  while (!isTerminal(draft.state.status)) {
+    if (draft.state.deadlineAt <= draft.at) {
+      executionTimeout(draft);
+    } else if (!fireDeadline(draft)) {
+      break;
+    }
+    plan(draft);
+  }
+  plan(draft);
+  return draft.events.length > before ? 'done' : 'stale';
+}
+
+function executionTimeout(draft: Draft): void {
+  const { state } = draft;
+  draft.emit({
+    type: 'ExecutionFailed',
+    data: {
+      failure: {
+        code: FAILURE_CODES.executionTimeout,
+        message: `the execution did not end within ${state.config.timeoutMs} ms`,
+        retryable: false,
+      },
+      ...(state.status === 'compensation' ? { compensation: compensationOutcome(state) } : {}),
+    },
+  });
+}
+
+/** Fires the earliest deadline of a step or attempt that has passed. */
+function fireDeadline(draft: Draft): boolean {
+  const { state } = draft;
+  const due = state.deadlines;
+  const counts = state.status === 'running' || state.status === 'compensation';
+  if (!counts || due === undefined || due.key > draft.at) {
+    return false;
+  }
+  const compiled = compiledUnit(state, due.item);
+  const unit = unitState(state, due.item);
+  if (due.tag !== STEP_DEADLINE) {
+    const failure =
+      unit.heartbeatAt > 0
+        ? { code: FAILURE_CODES.heartbeatTimeout, message: `no heartbeat within ${compiled.heartbeatMs} ms` }
+        : { code: FAILURE_CODES.scheduleToStart, message: `not started within ${compiled.scheduleToStartMs} ms` };
+    draft.failAttempt(due.item, { ...failure, retryable: true }, draft.engineTimes(due.item), true);
+    return true;
+  }
+  const failure = {
+    code: FAILURE_CODES.scheduleToClose,
+    message: `not done within ${compiled.scheduleToCloseMs} ms of being scheduled`,
+    retryable: false,
+  };
+  if (unit.phase === 'running') {
+    draft.failAttempt(due.item, failure, draft.engineTimes(due.item), true);
+  } else {
+    draft.failStep(due.item, failure);
+  }
+  return true;
+}

@@ -1,0 +1,371 @@
+import {
+  DEFAULT_EXECUTION_TIMEOUT_MS,
+  DEFAULT_STEP_TIMEOUT_MS,
+  type ConsensusGroup,
+  type FailurePolicy,
+  type OrchestrationDefinition,
+  type StepDefinition,
+} from '@batuta/contracts';
+import type { CompiledConfig, Group, Unit } from './compiled.js';
+import { parseExpression, parseTemplate } from './expressions.js';
+import { heapMerge, type Heap } from './heap.js';
+import { retryPolicy } from './retry.js';
+import type { GroupState, UnitState } from './unit-state.js';
+import { strategyRules } from '../strategies/rules.js';
+import { Vector } from './vector.js';
+
+const DEFAULT_CONSENSUS_THRESHOLD = 0.8;
+
+type Draft = { -readonly [K in keyof Unit]: Unit[K] };
+
+/** The groups of a config: the declared ones, then those that members only name, with every default. */
+function declaredGroups(definition: OrchestrationDefinition): ConsensusGroup[] {
+  const groups = [...(definition.consensus_groups ?? [])];
+  const known = new Set(groups.map((group) => group.id));
+  for (const step of definition.steps) {
+    const id = step.consensus_group;
+    if (id !== undefined && id !== '' && !known.has(id)) {
+      known.add(id);
+      groups.push({ id });
+    }
+  }
+  return groups;
+}
+
+function stepUnit(step: StepDefinition, index: number, defaultPolicy: FailurePolicy): Draft {
+  return {
+    index,
+    id: step.id,
+    name: step.name,
+    kind: 'step',
+    agent: step.agent,
+    timeoutMs: step.timeout_ms || DEFAULT_STEP_TIMEOUT_MS,
+    heartbeatMs: step.heartbeat_ms ?? 0,
+    scheduleToStartMs: step.schedule_to_start_ms ?? 0,
+    scheduleToCloseMs: step.schedule_to_close_ms ?? 0,
+    retry: retryPolicy(step.retry),
+    input: step.input === undefined ? undefined : parseTemplate(step.input),
+    when: step.when === undefined || step.when === '' ? undefined : parseExpression(step.when),
+    requireAll: step.require === 'all',
+    outputKey: step.output_key || step.id,
+    onFailure: step.on_failure || defaultPolicy,
+    fallbackWhen: step.fallback_when ?? [],
+    fallbackFor: -1,
+    group: -1,
+    compensation: -1,
+    compensates: -1,
+    order: index,
+    dependencies: [],
+    waitsFor: [],
+    definition: step,
+  };
+}
+
+function attendantUnit(index: number, id: string, kind: 'compensation' | 'judge', of: Partial<Draft>): Draft {
+  return {
+    index,
+    id,
+    name: id,
+    kind,
+    agent: '',
+    timeoutMs: DEFAULT_STEP_TIMEOUT_MS,
+    heartbeatMs: 0,
+    scheduleToStartMs: 0,
+    scheduleToCloseMs: 0,
+    retry: retryPolicy(undefined),
+    input: undefined,
+    when: undefined,
+    requireAll: false,
+    outputKey: id,
+    onFailure: 'continue',
+    fallbackWhen: [],
+    fallbackFor: -1,
+    group: -1,
+    compensation: -1,
+    compensates: -1,
+    order: index,
+    dependencies: [],
+    waitsFor: [],
+    definition: undefined,
+    ...of,
+  };
+}
+
+function numbers(names: readonly string[] | undefined, nodes: ReadonlyMap<string, number>): number[] {
+  const found = new Set<number>();
+  for (const name of names ?? []) {
+    const node = nodes.get(name);
+    if (node !== undefined) {
+      found.add(node);
+    }
+  }
+  return [...found];
+}
+
+/** Puts each alternative in the place of the main node it serves, however long the chain, so that it runs in its turn. */
+function linkAlternatives(
+  units: Draft[],
+  steps: readonly StepDefinition[],
+  nodes: ReadonlyMap<string, number>,
+  positional: boolean,
+): void {
+  let lastMain = -1;
+  for (const [index, step] of steps.entries()) {
+    const unit = units[index] as Draft;
+    const target = step.fallback_for ? nodes.get(step.fallback_for) : undefined;
+    if (target !== undefined && target !== index) {
+      unit.fallbackFor = target;
+    } else if (step.is_fallback) {
+      // Without a name it stands in for the main step before it; elsewhere than in the fallback strategy for none.
+      unit.fallbackFor = positional ? lastMain : -1;
+    } else {
+      lastMain = index;
+    }
+  }
+}
+
+/** Main node that a chain of alternatives serves; -1 when the chain leads nowhere. */
+function rootOf(units: readonly Draft[], unit: Draft): number {
+  let node = unit.index;
+  for (let steps = 0; steps <= units.length; steps++) {
+    const current = units[node];
+    if (current === undefined || current.fallbackFor === -1) {
+      return node;
+    }
+    node = current.fallbackFor;
+  }
+  return -1;
+}
+
+/** What a chain of alternatives serves may be named as a dependency, but cannot be waited for. */
+function servedBy(units: readonly Draft[], unit: Draft): Set<number> {
+  const served = new Set<number>();
+  for (let node = unit.fallbackFor; node !== -1 && !served.has(node); node = units[node]?.fallbackFor ?? -1) {
+    served.add(node);
+  }
+  return served;
+}
+
+/**
+ * Turns a validated definition into its static graph. Mistakes that validation would have refused (unknown names, for
+ * example) are left out rather than thrown, so that an execution can always be folded.
+ */
+export function compile(definition: OrchestrationDefinition): CompiledConfig {
+  const rules = strategyRules(definition);
+  const steps = definition.steps;
+  const units: Draft[] = steps.map((step, index) => stepUnit(step, index, rules.defaultOnFailure));
+  const declared = declaredGroups(definition);
+
+  for (const [index, step] of steps.entries()) {
+    const compensate = step.compensate;
+    if (compensate !== undefined) {
+      const unit = attendantUnit(units.length, `${step.id}:compensate`, 'compensation', {
+        name: `Compensate ${step.name}`,
+        agent: compensate.agent,
+        timeoutMs: compensate.timeout_ms || DEFAULT_STEP_TIMEOUT_MS,
+        retry: retryPolicy(compensate.retry),
+        input: compensate.input === undefined ? undefined : parseTemplate(compensate.input),
+        compensates: index,
+      });
+      (units[index] as Draft).compensation = unit.index;
+      units.push(unit);
+    }
+  }
+  const judges = declared.map((group, index) => {
+    if (!group.judge || !(group.mode === 'judge' || group.on_tie === 'judge')) {
+      return -1;
+    }
+    units.push(
+      attendantUnit(units.length, `${group.id}:judge`, 'judge', {
+        name: `Judge of ${group.id}`,
+        agent: group.judge,
+        group: index,
+      }),
+    );
+    return units.length - 1;
+  });
+
+  const unitIndex = new Map(units.map((unit) => [unit.id, unit.index]));
+  const groupIndex = new Map(declared.map((group, index) => [group.id, index]));
+  const nodes = new Map<string, number>();
+  for (const [id, index] of groupIndex) {
+    nodes.set(id, units.length + index);
+  }
+  for (const step of steps) {
+    nodes.set(step.id, unitIndex.get(step.id) as number);
+  }
+
+  linkAlternatives(units, steps, nodes, rules.positionalFallbacks);
+  const isFallback = steps.map((step, index) => step.is_fallback === true || (units[index] as Draft).fallbackFor !== -1);
+  const members: number[][] = declared.map(() => []);
+  for (const [index, step] of steps.entries()) {
+    const unit = units[index] as Draft;
+    unit.dependencies = numbers(step.dependencies, nodes);
+    const group = step.consensus_group ? groupIndex.get(step.consensus_group) : undefined;
+    if (group !== undefined && !isFallback[index]) {
+      unit.group = group;
+      members[group]?.push(index);
+    }
+  }
+  for (const unit of units.slice(0, steps.length)) {
+    const shared = unit.group === -1 ? [unit] : (members[unit.group] ?? []).map((member) => units[member] as Draft);
+    const served = servedBy(units, unit);
+    const waits = new Set(shared.flatMap((member) => member.dependencies));
+    unit.waitsFor = [...waits].filter((node) => node !== unit.index && !served.has(node));
+  }
+  const groups = declared.map((group, index) => compiledGroup(group, index, members[index] ?? [], judges, definition, nodes));
+  for (const unit of units) {
+    if (unit.kind === 'judge') {
+      unit.order = groups[unit.group]?.members[0] ?? unit.index;
+    } else if (unit.fallbackFor !== -1) {
+      const root = rootOf(units, unit);
+      unit.order = root < units.length ? root : (groups[root - units.length]?.members[0] ?? unit.index);
+    }
+  }
+
+  const nodeCount = units.length + groups.length;
+  const dependents: number[][] = Array.from({ length: nodeCount }, () => []);
+  const alternatives: number[][] = Array.from({ length: nodeCount }, () => []);
+  for (const unit of units) {
+    for (const node of unit.waitsFor) {
+      dependents[node]?.push(unit.index);
+    }
+    if (unit.fallbackFor !== -1) {
+      alternatives[unit.fallbackFor]?.push(unit.index);
+    }
+  }
+  const mainSteps = units.filter((unit) => unit.kind === 'step' && !isFallback[unit.index]);
+  const activeGroups = groups.filter((group) => group.members.length > 0);
+  const namedByMain = new Set(mainSteps.flatMap((unit) => unit.dependencies));
+  const mainNodes = [
+    ...mainSteps.filter((unit) => unit.group === -1).map((unit) => unit.index),
+    ...activeGroups.map((group) => units.length + group.index),
+  ];
+  const initialUnits = units.map((unit) => initialUnit(unit, unit.kind === 'step' && !isFallback[unit.index]));
+
+  return {
+    definition,
+    strategy: definition.strategy,
+    priority: definition.settings?.priority || 'normal',
+    timeoutMs: definition.settings?.timeout_ms || DEFAULT_EXECUTION_TIMEOUT_MS,
+    parallelLimit: rules.oneAtATime ? 1 : definition.settings?.parallel_limit || Number.MAX_SAFE_INTEGER,
+    oneAtATime: rules.oneAtATime,
+    units,
+    groups,
+    stepCount: steps.length,
+    unitIndex,
+    groupIndex,
+    dependents,
+    alternatives,
+    sinks: mainNodes.filter((node) => !namedByMain.has(node)),
+    mainNodes: mainSteps.length + activeGroups.length,
+    output: definition.output === undefined ? undefined : parseTemplate(definition.output),
+    initialUnits: Vector.from(initialUnits),
+    initialGroups: Vector.from(groups.map(initialGroup)),
+    initialReady: heapOf(initialUnits.flatMap((unit, index) => (unit.phase === 'ready' ? [index] : []))),
+  };
+}
+
+function compiledGroup(
+  group: ConsensusGroup,
+  index: number,
+  members: readonly number[],
+  judges: readonly number[],
+  definition: OrchestrationDefinition,
+  nodes: ReadonlyMap<string, number>,
+): Group {
+  const weights = Object.entries(group.weights ?? {}).flatMap(([id, weight]): [number, number][] => {
+    const node = nodes.get(id);
+    return node === undefined ? [] : [[node, weight]];
+  });
+  return {
+    index,
+    id: group.id,
+    mode: group.mode || 'quorum',
+    threshold: group.threshold || definition.settings?.consensus_threshold || DEFAULT_CONSENSUS_THRESHOLD,
+    thresholdSet: Boolean(group.threshold),
+    voteKey: group.vote_key ? parseExpression(group.vote_key) : undefined,
+    score: group.score ? parseExpression(group.score) : undefined,
+    weights: new Map(weights),
+    onTie: group.on_tie || 'fail',
+    onFailure: group.on_failure || (definition.strategy === 'fallback' ? 'fallback' : 'abort'),
+    earlyStop: group.early_stop ?? false,
+    outputKey: group.output_key || group.id,
+    members,
+    judge: judges[index] ?? -1,
+    fallbackWhen: [],
+  };
+}
+
+function initialUnit(unit: Unit, main: boolean): UnitState {
+  return {
+    phase: main && unit.waitsFor.length === 0 ? 'ready' : 'waiting',
+    waitingFor: unit.waitsFor.length,
+    selected: main,
+    settled: false,
+    attempt: 0,
+    failures: 0,
+    unreported: [],
+    output: undefined,
+    failure: undefined,
+    servedBy: -1,
+    firstScheduledAt: 0,
+    scheduledAt: 0,
+    startedAt: 0,
+    finishedAt: 0,
+    retryAt: 0,
+    heartbeatAt: 0,
+    progress: 0,
+    progressMessage: '',
+    tokenCount: 0,
+    cost: 0,
+    agentVersion: '',
+    skipReason: '',
+    reused: false,
+    whenValue: undefined,
+    whenEvaluated: false,
+    inputValues: undefined,
+    vote: undefined,
+    voteText: '',
+    ballot: 'open',
+  };
+}
+
+function initialGroup(group: Group): GroupState {
+  return {
+    phase: 'open',
+    settled: false,
+    open: group.members.length,
+    queued: false,
+    votes: [],
+    winners: [],
+    dissent: [],
+    decidedBy: undefined,
+    share: 0,
+    failure: undefined,
+    servedBy: -1,
+    startedAt: 0,
+    finishedAt: 0,
+    reusedOutput: undefined,
+  };
+}
+
+/** A heap of units by their place, merged pairwise: O(n). */
+function heapOf(items: readonly number[]): Heap | undefined {
+  let level: (Heap | undefined)[] = items.map((item) => ({
+    key: item,
+    item,
+    tag: 0,
+    rank: 1,
+    left: undefined,
+    right: undefined,
+  }));
+  while (level.length > 1) {
+    const above: (Heap | undefined)[] = [];
+    for (let i = 0; i < level.length; i += 2) {
+      above.push(heapMerge(level[i], level[i + 1]));
+    }
+    level = above;
+  }
+  return level[0];
+}

@@ -1,0 +1,96 @@
+import type { Command, Decision, Outcome, Rejection } from './commands.js';
+import { isOutsideCommand } from './commands.js';
+import { cancelExecution } from './commands/cancel.js';
+import { pauseExecution } from './commands/pause.js';
+import { recordEvaluation } from './commands/record-evaluation.js';
+import { recordHeartbeat } from './commands/record-heartbeat.js';
+import { failAttempt, recordResult } from './commands/record-result.js';
+import { resumeExecution } from './commands/resume.js';
+import { retryExecution } from './commands/retry-execution.js';
+import { skipStep } from './commands/skip-step.js';
+import { startExecution } from './commands/start.js';
+import { terminateExecution } from './commands/terminate.js';
+import { wake } from './commands/wake.js';
+import { Draft } from './draft.js';
+import { plan } from './plan.js';
+import { listHas, type State } from './state.js';
+
+function handle(draft: Draft, command: Command): Outcome | Rejection {
+  switch (command.type) {
+    case 'StartExecution':
+      return startExecution(draft, command);
+    case 'RecordResult':
+      return recordResult(draft, command);
+    case 'RecordHeartbeat':
+      return recordHeartbeat(draft, command);
+    case 'RecordEvaluation':
+      return recordEvaluation(draft, command);
+    case 'FailAttempt':
+      return failAttempt(draft, command);
+    case 'Wake':
+      return wake(draft);
+    case 'CancelExecution':
+    case 'TerminateExecution':
+    case 'PauseExecution':
+    case 'ResumeExecution':
+    case 'SkipStep':
+    case 'RetryExecution':
+      return control(draft, command);
+    default:
+      return command satisfies never;
+  }
+}
+
+type Control = Extract<
+  Command,
+  {
+    type:
+      | 'CancelExecution'
+      | 'TerminateExecution'
+      | 'PauseExecution'
+      | 'ResumeExecution'
+      | 'SkipStep'
+      | 'RetryExecution';
+  }
+>;
+
+function control(draft: Draft, command: Control): Outcome | Rejection {
+  if (draft.state.started === undefined) {
+    return { code: 'not_found', message: 'there is no such execution' };
+  }
+  switch (command.type) {
+    case 'CancelExecution':
+      return cancelExecution(draft, command);
+    case 'TerminateExecution':
+      return terminateExecution(draft, command);
+    case 'PauseExecution':
+      return pauseExecution(draft, command);
+    case 'ResumeExecution':
+      return resumeExecution(draft, command);
+    case 'SkipStep':
+      return skipStep(draft, command);
+    case 'RetryExecution':
+      return retryExecution(draft, command);
+    default:
+      return command satisfies never;
+  }
+}
+
+/**
+ * What a command does to an execution: every event it causes, up to the point where only the outside can go on. Total,
+ * synchronous and pure; the same command on the same state always gives the same decision.
+ */
+export function decide(command: Command, state: State): Decision {
+  if (isOutsideCommand(command.id) && listHas(state.commands, command.id)) {
+    return { accepted: [], outcome: 'repeated', next: state };
+  }
+  const draft = new Draft(command, state);
+  const result = handle(draft, command);
+  if (typeof result !== 'string') {
+    return { rejected: result };
+  }
+  if (draft.events.length > 0) {
+    plan(draft);
+  }
+  return { accepted: draft.events, outcome: result, next: draft.state };
+}

@@ -1,0 +1,95 @@
+import type { DomainEvent, Event, Failure } from '@batuta/contracts';
+import type { Command } from './commands.js';
+import { evolve } from './evolve.js';
+import { handlingOf } from './failure-handling.js';
+import { nodeId } from './results.js';
+import { nextAttemptAt } from './retry.js';
+import { compiledUnit } from './settle.js';
+import { unitState, type State } from './state.js';
+
+/** The decision being made for one command: events so far, and the state after them. */
+export class Draft {
+  readonly events: DomainEvent[] = [];
+
+  constructor(
+    readonly command: Command,
+    public state: State,
+  ) {}
+
+  get at(): number {
+    return this.command.at;
+  }
+
+  /** Adds an event; what follows is decided on the state after it. */
+  emit(event: DomainEvent): void {
+    this.events.push(event);
+    const executionId = this.command.type === 'StartExecution' ? this.command.executionId : this.state.executionId;
+    this.state = evolve(this.state, {
+      executionId,
+      version: this.state.version + 1,
+      at: this.command.at,
+      commandId: this.command.id,
+      partition: 0,
+      position: 0,
+      type: event.type,
+      data: event.data,
+    } as Event);
+  }
+
+  /** The step has failed for good: what that does to the execution is part of the event. */
+  failStep(unit: number, failure: Failure): void {
+    const compensating = this.state.status === 'compensation';
+    const { handling, alternative } = compensating
+      ? { handling: 'abort' as const, alternative: undefined }
+      : handlingOf(this.state, unit, failure);
+    const kind = compiledUnit(this.state, unit).kind;
+    this.emit({
+      type: 'StepFailed',
+      data: {
+        stepId: nodeId(this.state, unit),
+        failure,
+        handling: kind === 'judge' ? 'continue' : handling,
+        ...(alternative === undefined ? {} : { fallbackStepId: nodeId(this.state, alternative) }),
+      },
+    });
+  }
+
+  /** The running attempt of a unit failed: it is tried again when its policy allows, else the step has failed. */
+  failAttempt(unit: number, failure: Failure, times: { startedAt: number; finishedAt: number }, byEngine: boolean): void {
+    const compiled = compiledUnit(this.state, unit);
+    const current = unitState(this.state, unit);
+    // While an execution is being undone only the undoing itself is worth another attempt.
+    const retriable = this.state.status !== 'compensation' || compiled.kind === 'compensation';
+    const retryAt = retriable
+      ? nextAttemptAt(
+          compiled.retry,
+          failure,
+          current.failures + 1,
+          current.firstScheduledAt,
+          this.at,
+          this.command.seed,
+          unit * 1009 + current.attempt,
+        )
+      : undefined;
+    this.emit({
+      type: 'StepAttemptFailed',
+      data: {
+        stepId: compiled.id,
+        attempt: current.attempt,
+        failure,
+        ...times,
+        ...(retryAt === undefined ? {} : { retryAt }),
+        ...(byEngine ? { byEngine } : {}),
+      },
+    });
+    if (retryAt === undefined) {
+      this.failStep(unit, failure);
+    }
+  }
+
+  /** Times of an attempt that the engine itself ended. */
+  engineTimes(unit: number): { startedAt: number; finishedAt: number } {
+    const { startedAt, scheduledAt, heartbeatAt } = unitState(this.state, unit);
+    return { startedAt: heartbeatAt > 0 ? startedAt : scheduledAt, finishedAt: this.at };
+  }
+}

@@ -1,0 +1,115 @@
+import type { Event, ExecutionRetried } from '@batuta/contracts';
+import type { Group } from './compiled.js';
+import { servingUnit } from './results.js';
+import { putGroup, putUnit, settleGroup, settleUnit, type Next } from './settle.js';
+import { groupState, initialState, unitState, type State } from './state.js';
+import type { UnitState } from './unit-state.js';
+
+/** Reasons for which a step stays skipped: they were decided, not merely suffered. */
+function staysSkipped(unit: UnitState): boolean {
+  return unit.skipReason === 'condition_false' || unit.skipReason === 'requested' || unit.skipReason === 'reused';
+}
+
+/** Members that run again when their group failed: the failed ones; all when every one completed and they disagreed. */
+function membersToRepeat(before: State, group: Group): ReadonlySet<number> {
+  const failed = group.members.filter((member) => unitState(before, member).phase !== 'completed');
+  return new Set(failed.length > 0 ? failed : group.members);
+}
+
+/**
+ * Starts over from the config's initial state, and puts back what was completed: counters and heaps then follow from the
+ * same rules as in a first run. Attempt numbers go on, so that late results of old attempts stay recognisable.
+ */
+export function applyExecutionRetried(next: Next, data: ExecutionRetried, event: Event): void {
+  const before: State = { ...next };
+  const fresh = initialState(before.config);
+  const { config } = before;
+  Object.assign(next, {
+    units: fresh.units,
+    groups: fresh.groups,
+    ready: fresh.ready,
+    retries: undefined,
+    deadlines: undefined,
+    running: 0,
+    active: 0,
+    unsettled: fresh.unsettled,
+    votesToEvaluate: undefined,
+    decidable: undefined,
+    evaluatingOutput: false,
+    outputValues: undefined,
+    aborted: undefined,
+    compensation: undefined,
+    failure: undefined,
+    failedStepId: '',
+    status: 'running',
+    startedAt: before.startedAt || event.at,
+    completedAt: 0,
+    deadlineAt: data.deadlineAt,
+  } satisfies Partial<State>);
+
+  const repeated = new Set<number>();
+  for (const group of config.groups) {
+    const state = groupState(before, group.index);
+    if (state.phase === 'completed' || state.phase === 'skipped') {
+      putGroup(next, group.index, { ...state, settled: false });
+    } else if (!wasServed(before, config.units.length + group.index)) {
+      for (const member of membersToRepeat(before, group)) {
+        repeated.add(member);
+      }
+    }
+  }
+  const kept: number[] = [];
+  for (const { index } of config.units) {
+    const old = unitState(before, index);
+    const clean = unitState(next, index);
+    const keep =
+      config.units[index]?.kind === 'step' &&
+      !repeated.has(index) &&
+      (old.phase === 'completed' || (old.phase === 'skipped' && staysSkipped(old)));
+    if (keep) {
+      kept.push(index);
+      putUnit(next, index, { ...old, waitingFor: clean.waitingFor, settled: false, ballot: 'open', vote: undefined, voteText: '' });
+    } else {
+      const outstanding = old.phase === 'running';
+      putUnit(next, index, {
+        ...clean,
+        attempt: old.attempt,
+        unreported: outstanding ? [...old.unreported, old.attempt] : old.unreported,
+        tokenCount: old.tokenCount,
+        cost: old.cost,
+      });
+    }
+  }
+  for (const index of kept) {
+    restoreServed(before, next, index);
+    settleUnit(next, index);
+  }
+  for (const group of config.groups) {
+    const state = groupState(next, group.index);
+    if (state.phase === 'completed' || state.phase === 'skipped') {
+      settleGroup(next, group.index);
+    }
+  }
+}
+
+function wasServed(before: State, node: number): boolean {
+  const serving = servingUnit(before, node);
+  return serving !== -1 && unitState(before, serving).phase === 'completed';
+}
+
+/** What an alternative has served stays failed and served, up the chain. */
+function restoreServed(before: State, next: Next, index: number): void {
+  const target = before.config.units[index]?.fallbackFor ?? -1;
+  if (target === -1) {
+    return;
+  }
+  if (target >= before.config.units.length) {
+    const group = target - before.config.units.length;
+    const old = groupState(before, group);
+    putGroup(next, group, { ...old, settled: false });
+    return;
+  }
+  const old = unitState(before, target);
+  putUnit(next, target, { ...old, waitingFor: unitState(next, target).waitingFor, settled: false });
+  restoreServed(before, next, target);
+}

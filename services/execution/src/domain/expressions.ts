@@ -1,0 +1,131 @@
+import type { JsonObject, JsonValue } from '@batuta/contracts';
+import { isObject, setOwn } from './json.js';
+
+/** One user expression: a plain path that is evaluated in place, or JSONata for the sandbox. */
+export interface Expression {
+  readonly source: string;
+  /** Field names from the root, when the expression is nothing but a path. */
+  readonly path: readonly string[] | undefined;
+}
+
+/** A mapping with the expressions in it, in the order in which they stand. */
+export interface Template {
+  readonly document: JsonValue;
+  readonly expressions: readonly Expression[];
+}
+
+const DELIMITED = /^\{%([\s\S]*)%\}$/;
+const PLAIN_PATH = /^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$/;
+// Words that JSONata reads as operators or values where they stand in for a name.
+const RESERVED = new Set(['and', 'or', 'in', 'true', 'false', 'null', 'function']);
+
+function delimited(text: string): string | undefined {
+  return DELIMITED.exec(text.trim())?.[1]?.trim();
+}
+
+/** An expression as written in `when`, `vote_key` or `score`: with or without the delimiters `{% %}`. */
+export function parseExpression(text: string): Expression {
+  const source = delimited(text) ?? text.trim();
+  const names = source.split('.');
+  const plain = PLAIN_PATH.test(source) && !names.some((name) => RESERVED.has(name));
+  return { source, path: plain ? names : undefined };
+}
+
+/** A mapping: any JSON in which strings of the form `{% … %}` are expressions. */
+export function parseTemplate(document: JsonValue): Template {
+  const expressions: Expression[] = [];
+  collect(document, expressions);
+  return { document, expressions };
+}
+
+function collect(value: JsonValue, expressions: Expression[]): void {
+  if (typeof value === 'string') {
+    if (delimited(value) !== undefined) {
+      expressions.push(parseExpression(value));
+    }
+  } else if (Array.isArray(value)) {
+    for (const item of value) {
+      collect(item, expressions);
+    }
+  } else if (isObject(value)) {
+    for (const key of Object.keys(value)) {
+      collect(value[key] as JsonValue, expressions);
+    }
+  }
+}
+
+/** The mapping with each expression replaced by its value, in the order of `expressions`; a missing value is null. */
+export function fillTemplate(template: Template, values: readonly (JsonValue | undefined)[]): JsonValue {
+  const rest = values[Symbol.iterator]();
+  return fill(template.document, () => rest.next().value ?? null);
+}
+
+function fill(value: JsonValue, next: () => JsonValue): JsonValue {
+  if (typeof value === 'string') {
+    return delimited(value) === undefined ? value : next();
+  }
+  if (Array.isArray(value)) {
+    return value.map((item) => fill(item, next));
+  }
+  if (isObject(value)) {
+    const filled: JsonObject = {};
+    for (const key of Object.keys(value)) {
+      setOwn(filled, key, fill(value[key] as JsonValue, next));
+    }
+    return filled;
+  }
+  return value;
+}
+
+export type PathValue = { readonly known: true; readonly value: JsonValue | undefined } | { readonly known: false };
+
+const UNKNOWN: PathValue = { known: false };
+
+/**
+ * The value at a plain path; not known when JSONata has to answer. An array on the way makes JSONata map and flatten, so
+ * that is left to it.
+ */
+export function valueAtPath(path: readonly string[] | undefined, root: JsonValue | undefined): PathValue {
+  if (path === undefined || Array.isArray(root)) {
+    return UNKNOWN;
+  }
+  let value: JsonValue | undefined = root;
+  for (const [index, name] of path.entries()) {
+    if (!isObject(value)) {
+      return { known: true, value: undefined };
+    }
+    const field: JsonValue | undefined = Object.hasOwn(value, name) ? value[name] : undefined;
+    value = field;
+    if (Array.isArray(value) && index < path.length - 1) {
+      return UNKNOWN;
+    }
+  }
+  return { known: true, value };
+}
+
+/** The values of all expressions, when plain paths answer every one of them. */
+export function plainValues(
+  expressions: readonly Expression[],
+  root: JsonValue | undefined,
+): (JsonValue | undefined)[] | undefined {
+  const values: (JsonValue | undefined)[] = [];
+  for (const expression of expressions) {
+    const found = valueAtPath(expression.path, root);
+    if (!found.known) {
+      return undefined;
+    }
+    values.push(found.value);
+  }
+  return values;
+}
+
+/** Truth as JSONata's `$boolean` has it: empty strings, arrays and objects, 0, null and nothing are false. */
+export function truthy(value: JsonValue | undefined): boolean {
+  if (Array.isArray(value)) {
+    return value.some(truthy);
+  }
+  if (isObject(value)) {
+    return Object.keys(value).length > 0;
+  }
+  return Boolean(value);
+}

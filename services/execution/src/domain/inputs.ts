@@ -1,0 +1,83 @@
+import type { JsonObject, JsonValue } from '@batuta/contracts';
+import type { Unit } from './compiled.js';
+import { unitContext } from './evaluations.js';
+import { fillTemplate, plainValues } from './expressions.js';
+import { isObject, jsonBytes, setOwn } from './json.js';
+import { nodeId, nodeOutputKey, nodeResult } from './results.js';
+import { unitState, type State } from './state.js';
+import { tallyGroup } from './tally-group.js';
+
+/** The execution's input, its fields overlaid by the outputs of the step's dependencies under their keys. */
+function dependencyInput(state: State, unit: Unit): JsonValue {
+  const base = state.started?.input ?? null;
+  if (unit.dependencies.length === 0) {
+    return base;
+  }
+  const input: JsonObject = {};
+  if (isObject(base)) {
+    for (const key of Object.keys(base)) {
+      setOwn(input, key, base[key] as JsonValue);
+    }
+  } else if (state.started?.input !== undefined) {
+    input.input = base;
+  }
+  for (const node of unit.dependencies) {
+    setOwn(input, nodeOutputKey(state, node), nodeResult(state, node).output);
+  }
+  return input;
+}
+
+function judgeInput(state: State, unit: Unit): JsonValue {
+  const tally = tallyGroup(state, unit.group);
+  const candidates = tally.kind === 'judge' ? tally.candidates : (state.config.groups[unit.group]?.members ?? []);
+  return {
+    input: state.started?.input ?? null,
+    group: state.config.groups[unit.group]?.id ?? '',
+    candidates: candidates.map((member) => ({
+      step_id: nodeId(state, member),
+      output: nodeResult(state, member).output,
+    })),
+  };
+}
+
+/** The input of a unit's next or current attempt; undefined when the sandbox has to answer first. */
+export function unitInput(state: State, unit: Unit): { readonly value: JsonValue } | undefined {
+  if (unit.input !== undefined) {
+    const values =
+      unitState(state, unit.index).inputValues ??
+      (unit.input.expressions.length === 0 ? [] : plainValues(unit.input.expressions, unitContext(state, unit)));
+    return values === undefined ? undefined : { value: fillTemplate(unit.input, values) };
+  }
+  switch (unit.kind) {
+    case 'step':
+      return { value: dependencyInput(state, unit) };
+    case 'judge':
+      return { value: judgeInput(state, unit) };
+    case 'compensation':
+      return {
+        value: { input: state.started?.input ?? null, output: unitState(state, unit.compensates).output ?? null },
+      };
+    default:
+      return unit.kind satisfies never;
+  }
+}
+
+/** Bytes of a unit's input as JSON. */
+export function inputBytes(state: State, unit: Unit, input: JsonValue): number {
+  // Measuring the parts of an assembled input finds what was measured before; the whole is a new object every time.
+  if (unit.input !== undefined || unit.kind !== 'step' || unit.dependencies.length === 0) {
+    return jsonBytes(input);
+  }
+  let bytes = jsonBytes(state.started?.input) + 16;
+  for (const node of unit.dependencies) {
+    bytes += jsonBytes(nodeResult(state, node).output) + nodeOutputKey(state, node).length + 4;
+  }
+  return bytes;
+}
+
+/** The assembled input of an attempt, by step id; null for a step that the config does not have. */
+export function taskInput(state: State, stepId: string): JsonValue {
+  const index = state.config.unitIndex.get(stepId);
+  const unit = index === undefined ? undefined : state.config.units[index];
+  return unit === undefined ? null : (unitInput(state, unit)?.value ?? null);
+}

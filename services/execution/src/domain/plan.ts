@@ -1,0 +1,66 @@
+import { planCompensation } from './plan-compensation.js';
+import { abort, complete, hasOpenEvaluation, stall } from './plan-end.js';
+import { decideGroup } from './plan-group.js';
+import type { Draft } from './draft.js';
+import { evaluationKey } from './evaluations.js';
+import { nodeId } from './results.js';
+import { request, schedule, startUnit } from './start-unit.js';
+import type { State } from './state.js';
+import { hasFreeSlot } from './timers.js';
+
+/**
+ * Emits what follows from the state by itself, one choice at a time until there is none: the end of the execution, the
+ * outcome of a group, due attempts, new steps. Nothing happens while paused or after the end.
+ */
+export function plan(draft: Draft): void {
+  for (;;) {
+    const before = draft.events.length;
+    step(draft);
+    if (draft.events.length === before) {
+      return;
+    }
+  }
+}
+
+function step(draft: Draft): void {
+  const { state, at } = draft;
+  if (state.status === 'compensation') {
+    planCompensation(draft);
+    return;
+  }
+  const due = state.status === 'running' || (state.status === 'pending' && isDue(state, at));
+  if (!due) {
+    return;
+  }
+  if (state.aborted !== undefined) {
+    abort(draft, state.aborted);
+    return;
+  }
+  if (state.votesToEvaluate !== undefined) {
+    request(draft, evaluationKey('vote', nodeId(state, state.votesToEvaluate.head)));
+    return;
+  }
+  if (state.decidable !== undefined) {
+    decideGroup(draft, state.decidable.head);
+    return;
+  }
+  if (hasFreeSlot(state) && state.retries !== undefined && state.retries.key <= at) {
+    schedule(draft, state.retries.item);
+    return;
+  }
+  if (state.ready !== undefined && hasFreeSlot(state) && !(state.config.oneAtATime && state.active > 0)) {
+    startUnit(draft, state.ready.item);
+    return;
+  }
+  if (state.unsettled === 0) {
+    complete(draft);
+    return;
+  }
+  if (state.ready === undefined && state.active === 0 && !hasOpenEvaluation(state)) {
+    stall(draft);
+  }
+}
+
+function isDue(state: State, at: number): boolean {
+  return state.started !== undefined && (state.started.startAt ?? 0) <= at;
+}

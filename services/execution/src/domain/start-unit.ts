@@ -1,0 +1,85 @@
+import { FAILURE_CODES, LIMITS } from '@batuta/contracts';
+import type { Unit } from './compiled.js';
+import type { Draft } from './draft.js';
+import { evaluationKey, unitContext } from './evaluations.js';
+import { truthy, valueAtPath } from './expressions.js';
+import { inputBytes, unitInput } from './inputs.js';
+import { nodeResult } from './results.js';
+import { compiledUnit } from './settle.js';
+import { unitState } from './state.js';
+
+/** Sends expressions to the sandbox. */
+export function request(draft: Draft, key: string): void {
+  draft.emit({ type: 'EvaluationRequested', data: { key } });
+}
+
+export function skip(draft: Draft, stepId: string, reason: string): void {
+  draft.emit({ type: 'StepSkipped', data: { stepId, reason } });
+}
+
+/** Takes the next attempt of a unit into the log. */
+export function schedule(draft: Draft, index: number): void {
+  const unit = compiledUnit(draft.state, index);
+  draft.emit({
+    type: 'StepScheduled',
+    data: {
+      stepId: unit.id,
+      attempt: unitState(draft.state, index).attempt + 1,
+      ...(unit.scheduleToStartMs > 0 ? { startDeadlineAt: draft.at + unit.scheduleToStartMs } : {}),
+    },
+  });
+}
+
+/** A step that was its turn and does not run; an alternative that does not apply makes room for the next one. */
+function passOver(draft: Draft, unit: Unit, reason: 'condition_false' | 'dependency_skipped'): void {
+  if (unit.fallbackFor === -1) {
+    skip(draft, unit.id, reason);
+    return;
+  }
+  const message = reason === 'condition_false' ? 'its condition is false' : 'a dependency was skipped';
+  draft.failStep(unit.index, { code: FAILURE_CODES.conditionFalse, message, retryable: false });
+}
+
+/** A ready unit has its turn: it starts, is passed over, or asks the sandbox first. */
+export function startUnit(draft: Draft, index: number): void {
+  const { state } = draft;
+  const unit = compiledUnit(state, index);
+  if (unit.requireAll && unit.dependencies.some((node) => nodeResult(state, node).skipped)) {
+    passOver(draft, unit, 'dependency_skipped');
+    return;
+  }
+  const current = unitState(state, index);
+  if (unit.when !== undefined) {
+    const found = current.whenEvaluated
+      ? { known: true as const, value: current.whenValue }
+      : valueAtPath(unit.when.path, unitContext(state, unit));
+    if (!found.known) {
+      request(draft, evaluationKey('when', unit.id));
+      return;
+    }
+    if (!truthy(found.value)) {
+      passOver(draft, unit, 'condition_false');
+      return;
+    }
+  }
+  startWithInput(draft, unit);
+}
+
+/** Starts a unit whose condition holds: with its input at hand, else after the sandbox has answered. */
+export function startWithInput(draft: Draft, unit: Unit): void {
+  const input = unitInput(draft.state, unit);
+  if (input === undefined) {
+    request(draft, evaluationKey('input', unit.id));
+    return;
+  }
+  const bytes = inputBytes(draft.state, unit, input.value);
+  if (bytes > LIMITS.stepInputBytes) {
+    draft.failStep(unit.index, {
+      code: FAILURE_CODES.inputTooLarge,
+      message: `the step's input has ${bytes} bytes, the limit is ${LIMITS.stepInputBytes}`,
+      retryable: false,
+    });
+    return;
+  }
+  schedule(draft, unit.index);
+}

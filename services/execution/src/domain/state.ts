@@ -1,0 +1,142 @@
+import type { ExecutionStatus, ExecutionStarted, Failure, JsonValue } from '@batuta/contracts';
+import type { CompiledConfig } from './compiled.js';
+import type { Heap } from './heap.js';
+import type { GroupState, UnitState } from './unit-state.js';
+import type { Vector } from './vector.js';
+
+/** A persistent stack or queue of small things; lists here stay short or are only used at one end. */
+export interface List<T> {
+  readonly head: T;
+  readonly tail: List<T> | undefined;
+}
+
+export interface State {
+  readonly config: CompiledConfig;
+  readonly executionId: string;
+  readonly version: number;
+  readonly status: ExecutionStatus;
+  readonly started: ExecutionStarted | undefined;
+  readonly createdAt: number;
+  readonly startedAt: number;
+  readonly completedAt: number;
+  readonly pausedAt: number;
+  readonly deadlineAt: number;
+  /** Time of the newest event: commands are never older than what they follow. */
+  readonly at: number;
+  readonly units: Vector<UnitState>;
+  readonly groups: Vector<GroupState>;
+  /** Ready units by their place; entries of units that are ready no longer are dropped when they come to the top. */
+  readonly ready: Heap | undefined;
+  /** Next attempts by time. */
+  readonly retries: Heap | undefined;
+  /** Deadlines of running attempts and of steps by time; the tag is the attempt, 0 for a step's own. */
+  readonly deadlines: Heap | undefined;
+  /** Attempts outstanding. */
+  readonly running: number;
+  /** Main units between their first start and their end. */
+  readonly active: number;
+  /** Main steps and groups not settled. */
+  readonly unsettled: number;
+  /** Members whose vote or score needs the sandbox. */
+  readonly votesToEvaluate: List<number> | undefined;
+  /** Groups whose outcome is certain and not recorded yet. */
+  readonly decidable: List<number> | undefined;
+  /** The execution's output mapping is with the sandbox. */
+  readonly evaluatingOutput: boolean;
+  /** What the sandbox answered for it. */
+  readonly outputValues: readonly JsonValue[] | undefined;
+  /** The failure that ends the execution, until that is recorded; kept for the final event of a compensation. */
+  readonly aborted: { readonly failure: Failure; readonly node: number } | undefined;
+  readonly compensation:
+    | { readonly cause: 'failure' | 'cancel'; readonly reason: string; readonly by: string; readonly stopped: boolean }
+    | undefined;
+  /** Completed steps that can be undone and are not yet, newest first. */
+  readonly undoable: List<number> | undefined;
+  readonly undone: List<number> | undefined;
+  readonly output: JsonValue | undefined;
+  readonly failure: Failure | undefined;
+  /** The step whose failure is being undone. */
+  readonly failedStepId: string;
+  readonly tokenCount: number;
+  readonly cost: number;
+  /** Ids of accepted commands from outside, newest first. */
+  readonly commands: List<string> | undefined;
+}
+
+/** The state of an execution before its first event: version 0. */
+export function initialState(config: CompiledConfig): State {
+  return {
+    config,
+    executionId: '',
+    version: 0,
+    status: 'pending',
+    started: undefined,
+    createdAt: 0,
+    startedAt: 0,
+    completedAt: 0,
+    pausedAt: 0,
+    deadlineAt: 0,
+    at: 0,
+    units: config.initialUnits,
+    groups: config.initialGroups,
+    ready: config.initialReady,
+    retries: undefined,
+    deadlines: undefined,
+    running: 0,
+    active: 0,
+    unsettled: config.mainNodes,
+    votesToEvaluate: undefined,
+    decidable: undefined,
+    evaluatingOutput: false,
+    outputValues: undefined,
+    aborted: undefined,
+    compensation: undefined,
+    undoable: undefined,
+    undone: undefined,
+    output: undefined,
+    failure: undefined,
+    failedStepId: '',
+    tokenCount: 0,
+    cost: 0,
+    commands: undefined,
+  };
+}
+
+export function isTerminal(status: ExecutionStatus): boolean {
+  return status === 'completed' || status === 'failed' || status === 'cancelled';
+}
+
+/** The state of a unit by number. @throws RangeError when there is none: a bug of the caller. */
+export function unitState(state: State, unit: number): UnitState {
+  const found = state.units.get(unit);
+  if (found === undefined) {
+    throw new RangeError(`no unit ${unit}`);
+  }
+  return found;
+}
+
+/** The state of a group by number. @throws RangeError when there is none: a bug of the caller. */
+export function groupState(state: State, group: number): GroupState {
+  const found = state.groups.get(group);
+  if (found === undefined) {
+    throw new RangeError(`no group ${group}`);
+  }
+  return found;
+}
+
+export function listItems<T>(list: List<T> | undefined): T[] {
+  const items: T[] = [];
+  for (let cell = list; cell !== undefined; cell = cell.tail) {
+    items.push(cell.head);
+  }
+  return items;
+}
+
+export function listHas<T>(list: List<T> | undefined, item: T): boolean {
+  for (let cell = list; cell !== undefined; cell = cell.tail) {
+    if (cell.head === item) {
+      return true;
+    }
+  }
+  return false;
+}

@@ -1,0 +1,82 @@
+import type { ConsensusReached, Failure, JsonValue, Vote } from '@batuta/contracts';
+
+/**
+ * waiting: dependencies are open, or an alternative that is not selected. ready: may be scheduled when a slot is free.
+ * evaluating: an expression is with the sandbox. running: an attempt is outstanding. failing: its last attempt failed and
+ * what follows is about to be decided. backoff: waits for its next attempt. interrupted: stopped by a pause.
+ */
+export type UnitPhase =
+  | 'waiting'
+  | 'ready'
+  | 'evaluating'
+  | 'running'
+  | 'failing'
+  | 'backoff'
+  | 'interrupted'
+  | 'completed'
+  | 'failed'
+  | 'skipped';
+
+export interface UnitState {
+  readonly phase: UnitPhase;
+  /** Dependencies not settled yet. */
+  readonly waitingFor: number;
+  /** False for an alternative, a judge or a compensation that is not called for. */
+  readonly selected: boolean;
+  /** Dependents need not wait any longer. */
+  readonly settled: boolean;
+  /** Number of the last attempt; 0 before the first. */
+  readonly attempt: number;
+  /** Attempts spent on failures; attempts stopped by a pause are not among them. */
+  readonly failures: number;
+  /** Attempts whose outcome did not come from a runner (stopped, timed out by the engine). */
+  readonly unreported: readonly number[];
+  readonly output: JsonValue | undefined;
+  readonly failure: Failure | undefined;
+  /** The alternative that is serving or has served; -1 for none. */
+  readonly servedBy: number;
+  readonly firstScheduledAt: number;
+  readonly scheduledAt: number;
+  readonly startedAt: number;
+  readonly finishedAt: number;
+  readonly retryAt: number;
+  /** Engine time of the last heartbeat of the running attempt; 0 for none. */
+  readonly heartbeatAt: number;
+  readonly progress: number;
+  readonly progressMessage: string;
+  readonly tokenCount: number;
+  readonly cost: number;
+  readonly agentVersion: string;
+  readonly skipReason: string;
+  readonly reused: boolean;
+  /** What the sandbox answered, by purpose. */
+  readonly whenValue: JsonValue | undefined;
+  /** The condition has its answer, so what is with the sandbox is the mapping. */
+  readonly whenEvaluated: boolean;
+  readonly inputValues: readonly JsonValue[] | undefined;
+  /** Value of the member's vote or score expression; `ballot` tells whether the member has been heard. */
+  readonly vote: JsonValue | undefined;
+  /** Canonical JSON of the vote: equal texts are equal votes. */
+  readonly voteText: string;
+  readonly ballot: 'open' | 'evaluating' | 'cast' | 'none';
+}
+
+export interface GroupState {
+  readonly phase: 'open' | 'judging' | 'completed' | 'failed' | 'skipped';
+  readonly settled: boolean;
+  /** Members not heard yet. */
+  readonly open: number;
+  /** On the list of groups that can be decided. */
+  readonly queued: boolean;
+  readonly votes: readonly Vote[];
+  readonly winners: readonly number[];
+  readonly dissent: readonly number[];
+  readonly decidedBy: ConsensusReached['decidedBy'] | undefined;
+  readonly share: number;
+  readonly failure: Failure | undefined;
+  readonly servedBy: number;
+  readonly startedAt: number;
+  readonly finishedAt: number;
+  /** Set when the output was taken over from another execution. */
+  readonly reusedOutput: JsonValue | undefined;
+}
