@@ -76,34 +76,25 @@ const decoratorNames = (node) =>
   (node.decorators ?? []).map(({ expression }) => (expression.callee ?? expression).value).filter(Boolean);
 
 /**
- * Classes that are imported as types though Nest needs them when it runs: what a constructor injects, and the DTO of @Body, @Query
- * and @Param. Nothing else reports the latter: the validation pipe then lets every body pass.
+ * DTO classes of @Body, @Query and @Param that are imported as types. Nothing else reports them: the validation pipe lets every
+ * body pass. (A type import of an injected class needs no rule, as Nest then refuses to start.)
  */
-function erasedClassesIn(tree) {
-  const erased = new Set();
+function erasedDtosIn(tree, isClass) {
+  const erased = new Map();
   for (const node of tree.body) {
     if (node.type !== 'ImportDeclaration') continue;
-    for (const one of node.specifiers) if (node.typeOnly || one.isTypeOnly) erased.add(one.local.value);
-  }
-  const classes = tree.body.map((node) => node.declaration ?? node.decl ?? node);
-  const found = [];
-  for (const node of classes) {
-    if (!/^Class(Declaration|Expression)$/.test(node.type)) continue;
-    for (const member of node.body) {
-      const parameters = member.type === 'Constructor' ? member.params : (member.function?.params ?? []);
-      for (const parameter of parameters) {
-        const names = decoratorNames(parameter);
-        const needed =
-          member.type === 'Constructor'
-            ? (node.decorators ?? []).length > 0 && !names.includes('Inject')
-            : names.some((name) => ['Body', 'Query', 'Param'].includes(name));
-        const type = (parameter.param ?? parameter.pat).typeAnnotation?.typeAnnotation;
-        if (needed && type?.type === 'TsTypeReference' && erased.has(type.typeName.value))
-          found.push(type.typeName.value);
-      }
+    for (const one of node.specifiers) {
+      if (node.typeOnly || one.isTypeOnly) erased.set(one.local.value, [node.source.value, one.imported ?? one.local]);
     }
   }
-  return found;
+  const members = tree.body
+    .map((node) => node.declaration ?? node)
+    .flatMap((node) => (Array.isArray(node.body) ? node.body : []));
+  return members
+    .flatMap((member) => member.function?.params ?? [])
+    .filter((parameter) => decoratorNames(parameter).some((name) => ['Body', 'Query', 'Param'].includes(name)))
+    .map((parameter) => parameter.pat.typeAnnotation?.typeAnnotation?.typeName?.value)
+    .filter((name) => erased.has(name) && isClass(erased.get(name)[0], erased.get(name)[1].value));
 }
 
 const packageOf = (specifier) =>
@@ -220,8 +211,13 @@ export function findProblems(root) {
       decorators: true,
       target: 'es2023',
     });
-    for (const name of erasedClassesIn(tree)) {
-      problems.push(`${path}: Nest needs the class ${name} when it runs, so import it without "type"`);
+    const isClass = (specifier, name) => {
+      const file = join(root, dirname(path), specifier.replace(/\.js$/, '.ts'));
+      if (!specifier.startsWith('.') || !existsSync(file)) return false;
+      return new RegExp(`export (abstract )?class ${name}\\b`).test(readFileSync(file, 'utf8'));
+    };
+    for (const name of erasedDtosIn(tree, isClass)) {
+      problems.push(`${path}: the validation pipe needs the class ${name} when it runs, so import it without "type"`);
     }
     for (const specifier of new Set(specifiersIn(tree.body))) {
       for (const problem of problemsOfImport({ root, path, specifier, owner, rootManifest, inTest })) {
