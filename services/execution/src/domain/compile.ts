@@ -196,7 +196,9 @@ export function compile(definition: OrchestrationDefinition): CompiledConfig {
   }
 
   linkAlternatives(units, steps, nodes, rules.positionalFallbacks);
-  const isFallback = steps.map((step, index) => step.is_fallback === true || (units[index] as Draft).fallbackFor !== -1);
+  const isFallback = steps.map(
+    (step, index) => step.is_fallback === true || (units[index] as Draft).fallbackFor !== -1,
+  );
   const members: number[][] = declared.map(() => []);
   for (const [index, step] of steps.entries()) {
     const unit = units[index] as Draft;
@@ -213,7 +215,9 @@ export function compile(definition: OrchestrationDefinition): CompiledConfig {
     const waits = new Set(shared.flatMap((member) => member.dependencies));
     unit.waitsFor = [...waits].filter((node) => node !== unit.index && !served.has(node));
   }
-  const groups = declared.map((group, index) => compiledGroup(group, index, members[index] ?? [], judges, definition, nodes));
+  const groups = declared.map((group, index) =>
+    compiledGroup(group, index, members[index] ?? [], judges, definition, nodes),
+  );
   for (const unit of units) {
     if (unit.kind === 'judge') {
       unit.order = groups[unit.group]?.members[0] ?? unit.index;

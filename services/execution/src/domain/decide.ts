@@ -45,12 +45,7 @@ type Control = Extract<
   Command,
   {
     type:
-      | 'CancelExecution'
-      | 'TerminateExecution'
-      | 'PauseExecution'
-      | 'ResumeExecution'
-      | 'SkipStep'
-      | 'RetryExecution';
+      'CancelExecution' | 'TerminateExecution' | 'PauseExecution' | 'ResumeExecution' | 'SkipStep' | 'RetryExecution';
   }
 >;
 

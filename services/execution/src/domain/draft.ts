@@ -55,7 +55,12 @@ export class Draft {
   }
 
   /** The running attempt of a unit failed: it is tried again when its policy allows, else the step has failed. */
-  failAttempt(unit: number, failure: Failure, times: { startedAt: number; finishedAt: number }, byEngine: boolean): void {
+  failAttempt(
+    unit: number,
+    failure: Failure,
+    times: { startedAt: number; finishedAt: number },
+    byEngine: boolean,
+  ): void {
     const compiled = compiledUnit(this.state, unit);
     const current = unitState(this.state, unit);
     // While an execution is being undone only the undoing itself is worth another attempt.

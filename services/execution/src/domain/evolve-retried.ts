@@ -68,7 +68,14 @@ export function applyExecutionRetried(next: Next, data: ExecutionRetried, event:
       (old.phase === 'completed' || (old.phase === 'skipped' && staysSkipped(old)));
     if (keep) {
       kept.push(index);
-      putUnit(next, index, { ...old, waitingFor: clean.waitingFor, settled: false, ballot: 'open', vote: undefined, voteText: '' });
+      putUnit(next, index, {
+        ...old,
+        waitingFor: clean.waitingFor,
+        settled: false,
+        ballot: 'open',
+        vote: undefined,
+        voteText: '',
+      });
     } else {
       const outstanding = old.phase === 'running';
       putUnit(next, index, {

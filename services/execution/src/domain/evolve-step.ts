@@ -275,7 +275,12 @@ export function applyEvaluationRecorded(next: Next, data: EvaluationRecorded): v
   }
   const unit = unitState(next, index);
   if (purpose === 'vote') {
-    castVote(next, index, data.failure === undefined ? 'cast' : 'none', data.failure === undefined ? (values[0] ?? null) : undefined);
+    castVote(
+      next,
+      index,
+      data.failure === undefined ? 'cast' : 'none',
+      data.failure === undefined ? (values[0] ?? null) : undefined,
+    );
     return;
   }
   if (unit.phase !== 'evaluating') {
@@ -288,7 +293,9 @@ export function applyEvaluationRecorded(next: Next, data: EvaluationRecorded): v
   putUnit(
     next,
     index,
-    purpose === 'when' ? { ...unit, whenValue: values[0] ?? null, whenEvaluated: true } : { ...unit, inputValues: values },
+    purpose === 'when'
+      ? { ...unit, whenValue: values[0] ?? null, whenEvaluated: true }
+      : { ...unit, inputValues: values },
   );
   makeReady(next, index);
 }

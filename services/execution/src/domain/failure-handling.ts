@@ -55,7 +55,7 @@ export function handlingOf(state: State, node: number, failure: Failure): Handli
     return { handling: 'fallback', alternative: own };
   }
   const root = rootNode(state, node);
-  for (let current = node; current !== root; ) {
+  for (let current = node; current !== root;) {
     const target = state.config.units[current]?.fallbackFor ?? root;
     const reason = failureOf(state, target);
     const alternative = reason === undefined ? undefined : nextAlternative(state, target, reason, current);

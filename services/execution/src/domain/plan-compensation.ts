@@ -10,9 +10,7 @@ export function startOfCompensation(state: State): boolean {
   return (
     state.undoable !== undefined ||
     (state.running > 0 &&
-      state.config.units.some(
-        (unit) => unit.compensation !== -1 && unitState(state, unit.index).phase === 'running',
-      ))
+      state.config.units.some((unit) => unit.compensation !== -1 && unitState(state, unit.index).phase === 'running'))
   );
 }
 
@@ -28,7 +26,9 @@ export function compensationOutcome(state: State): CompensationOutcome {
 /** The unit that undoes the newest completed step not undone yet; undefined when all is done or one failed for good. */
 function nextCompensation(state: State): number | undefined {
   const step = state.undoable?.head;
-  return step === undefined || state.compensation?.stopped === true ? undefined : compiledUnit(state, step).compensation;
+  return step === undefined || state.compensation?.stopped === true
+    ? undefined
+    : compiledUnit(state, step).compensation;
 }
 
 /** The final event of an execution that was being undone. */

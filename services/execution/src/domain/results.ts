@@ -12,7 +12,8 @@ export function servingUnit(state: State, node: number): number {
   let current = node;
   // A chain is at most as long as the list of steps, whatever the definition says.
   for (let length = 0; length <= state.config.stepCount; length++) {
-    const servedBy = current < unitCount ? unitState(state, current).servedBy : groupState(state, current - unitCount).servedBy;
+    const servedBy =
+      current < unitCount ? unitState(state, current).servedBy : groupState(state, current - unitCount).servedBy;
     if (servedBy === -1) {
       break;
     }

@@ -101,7 +101,9 @@ export function nextWake(state: State): number | undefined {
     case 'paused':
       return state.deadlineAt;
     case 'pending':
-      return state.started === undefined ? undefined : Math.min(state.deadlineAt, state.started.startAt ?? state.deadlineAt);
+      return state.started === undefined
+        ? undefined
+        : Math.min(state.deadlineAt, state.started.startAt ?? state.deadlineAt);
     case 'running':
     case 'compensation': {
       let wake = Math.min(state.deadlineAt, state.deadlines?.key ?? state.deadlineAt);

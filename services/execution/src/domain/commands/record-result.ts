@@ -1,4 +1,11 @@
-import { FAILURE_CODES, LIMITS, type AttemptResult, type Failure, type JsonObject, type JsonValue } from '@batuta/contracts';
+import {
+  FAILURE_CODES,
+  LIMITS,
+  type AttemptResult,
+  type Failure,
+  type JsonObject,
+  type JsonValue,
+} from '@batuta/contracts';
 import type { FailAttempt, Outcome, RecordResult } from '../commands.js';
 import type { Draft } from '../draft.js';
 import { isObject, jsonBytes, setOwn } from '../json.js';

@@ -1,0 +1,17 @@
+export { commandIds, isOutsideCommand } from './commands.js';
+export type { Command, Decision, Outcome, Rejection, ReusedOutput } from './commands.js';
+export { compile } from './compile.js';
+export type { CompiledConfig } from './compiled.js';
+export { decide } from './decide.js';
+export { effectsOf, wantedEffects } from './effects.js';
+export type { Effect } from './effects.js';
+export { evolve } from './evolve.js';
+export { forkFrom } from './fork.js';
+export { taskInput } from './inputs.js';
+export { initialState, isTerminal } from './state.js';
+export type { State } from './state.js';
+export { taskOf } from './task.js';
+export type { Dispatch } from './task.js';
+export { nextWake } from './timers.js';
+export { view } from './view.js';
+export { attemptWanted } from './wanted.js';

@@ -1,0 +1,39 @@
+import type { Task } from '@batuta/contracts';
+import { taskInput } from './inputs.js';
+import { unitState, type State } from './state.js';
+
+/** What the runtime knows about a dispatch and the domain does not. */
+export interface Dispatch {
+  readonly partition: number;
+  /** More than 1 when the attempt was sent before. */
+  readonly dispatch: number;
+  readonly checkFirst: boolean;
+}
+
+/** The message for the running attempt of a step; undefined for a step the config does not have. */
+export function taskOf(state: State, stepId: string, { partition, dispatch, checkFirst }: Dispatch): Task | undefined {
+  const index = state.config.unitIndex.get(stepId);
+  const unit = index === undefined ? undefined : state.config.units[index];
+  if (unit === undefined) {
+    return undefined;
+  }
+  const { attempt, scheduledAt } = unitState(state, unit.index);
+  return {
+    executionId: state.executionId,
+    stepId: unit.id,
+    stepName: unit.name,
+    attempt,
+    dispatch,
+    agent: unit.agent,
+    input: taskInput(state, stepId),
+    timeoutMs: unit.timeoutMs,
+    idempotencyKey: `${state.executionId}/${unit.id}`,
+    tenantId: state.started?.tenantId ?? '',
+    partition,
+    scheduledAt,
+    maxAttempts: unit.retry.maxAttempts,
+    executionName: state.config.definition.name,
+    ...(unit.heartbeatMs > 0 ? { heartbeatMs: unit.heartbeatMs } : {}),
+    ...(checkFirst ? { checkFirst } : {}),
+  };
+}

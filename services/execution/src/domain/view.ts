@@ -1,0 +1,167 @@
+import type {
+  CompensationView,
+  ConsensusView,
+  ExecutionView,
+  JsonValue,
+  StepStatus,
+  StepView,
+} from '@batuta/contracts';
+import type { Unit } from './compiled.js';
+import { nodeId, nodeResult, servingUnit } from './results.js';
+import { groupState, isTerminal, listHas, unitState, type State } from './state.js';
+import { votesOf } from './tally-group.js';
+import type { UnitState } from './unit-state.js';
+
+/** The status of a step as users see it. What an ended execution did not get to is skipped. */
+function stepStatus(state: State, unit: UnitState): StepStatus {
+  const ended = isTerminal(state.status);
+  switch (unit.phase) {
+    case 'completed':
+    case 'failed':
+    case 'skipped':
+      return unit.phase;
+    case 'waiting':
+    case 'ready':
+      return ended ? 'skipped' : 'pending';
+    case 'running':
+    case 'failing':
+    case 'evaluating':
+      return ended ? 'skipped' : 'running';
+    case 'backoff':
+    case 'interrupted':
+      if (ended) {
+        return 'skipped';
+      }
+      return state.status === 'paused' ? 'paused' : 'running';
+    default:
+      return unit.phase satisfies never;
+  }
+}
+
+/** Why a step is skipped that no event names: its execution ended first. */
+function skipReason(state: State, unit: UnitState): string {
+  if (unit.phase === 'skipped') {
+    return unit.skipReason;
+  }
+  if (state.status === 'completed') {
+    return 'not_selected';
+  }
+  return unit.attempt > 0 ? `execution_${state.status}` : 'not_reached';
+}
+
+function stepView(state: State, compiled: Unit): StepView {
+  const unit = unitState(state, compiled.index);
+  const status = stepStatus(state, unit);
+  const { definition } = compiled;
+  const serving = servingUnit(state, compiled.index);
+  const done = status === 'completed' || status === 'failed';
+  return {
+    stepIndex: compiled.index,
+    stepId: compiled.id,
+    stepName: compiled.name,
+    agentId: compiled.agent,
+    status,
+    dependencies: [...(definition?.dependencies ?? [])],
+    attempt: unit.attempt,
+    retryCount: Math.max(0, unit.attempt - 1),
+    outputKey: compiled.outputKey,
+    ...(unit.agentVersion === '' ? {} : { agentVersion: unit.agentVersion }),
+    ...(unit.phase === 'completed' ? { output: unit.output ?? null } : {}),
+    ...(unit.failure !== undefined && unit.phase !== 'completed' ? { failure: unit.failure } : {}),
+    ...(unit.startedAt > 0 || unit.firstScheduledAt > 0 ? { startedAt: unit.startedAt || unit.firstScheduledAt } : {}),
+    ...(unit.finishedAt > 0 && (done || status === 'skipped') ? { completedAt: unit.finishedAt } : {}),
+    ...(done && unit.finishedAt > 0 && unit.startedAt > 0
+      ? { latencyMs: Math.max(0, unit.finishedAt - unit.startedAt) }
+      : {}),
+    ...(unit.tokenCount > 0 ? { tokenCount: unit.tokenCount } : {}),
+    ...(unit.cost > 0 ? { estimatedCost: unit.cost } : {}),
+    ...(status === 'skipped' ? { skipReason: skipReason(state, unit) } : {}),
+    ...(compiled.fallbackFor === -1 ? {} : { fallbackFor: nodeId(state, compiled.fallbackFor) }),
+    ...(serving !== compiled.index && unitState(state, serving).phase === 'completed'
+      ? { servedBy: nodeId(state, serving) }
+      : {}),
+    ...(unit.heartbeatAt > 0 ? { progress: unit.progress } : {}),
+    ...(unit.progressMessage === '' ? {} : { progressMessage: unit.progressMessage }),
+    ...(compiled.group === -1 ? {} : { consensusGroup: state.config.groups[compiled.group]?.id ?? '' }),
+    ...(unit.reused ? { reused: true } : {}),
+    ...(unit.phase === 'backoff' ? { retryAt: unit.retryAt } : {}),
+  };
+}
+
+function consensusView(state: State, index: number): ConsensusView {
+  const group = groupState(state, index);
+  const compiled = state.config.groups[index];
+  const node = state.config.units.length + index;
+  const serving = servingUnit(state, node);
+  const ended = isTerminal(state.status);
+  const open = group.startedAt > 0 ? 'running' : 'pending';
+  const status: StepStatus =
+    group.phase === 'open' || group.phase === 'judging' ? (ended ? 'skipped' : open) : group.phase;
+  const ids = (nodes: readonly number[]): string[] => nodes.map((each) => nodeId(state, each));
+  return {
+    groupId: compiled?.id ?? '',
+    mode: compiled?.mode ?? 'quorum',
+    status,
+    votes: group.votes.length > 0 ? [...group.votes] : votesOf(state, index),
+    winners: ids(group.winners),
+    dissent: ids(group.dissent),
+    ...(group.decidedBy === undefined ? {} : { decidedBy: group.decidedBy, share: group.share }),
+    ...(group.failure === undefined ? {} : { failure: group.failure }),
+    ...(group.phase === 'completed' ? { output: nodeResult(state, node).output } : {}),
+    ...(serving !== -1 && unitState(state, serving).phase === 'completed' ? { servedBy: nodeId(state, serving) } : {}),
+  };
+}
+
+function compensationView(state: State, compiled: Unit): CompensationView {
+  const unit = unitState(state, compiled.index);
+  const status: StepStatus = listHas(state.undone, compiled.compensates) ? 'completed' : stepStatus(state, unit);
+  return {
+    stepId: nodeId(state, compiled.compensates),
+    status,
+    attempt: unit.attempt,
+    ...(unit.failure !== undefined && status !== 'completed' ? { failure: unit.failure } : {}),
+  };
+}
+
+/** The execution as its readers see it. Everything about it is in `state`; times are epoch milliseconds. */
+export function view(state: State): ExecutionView {
+  const { started, config } = state;
+  const ended = isTerminal(state.status);
+  const compensations =
+    state.compensation === undefined
+      ? []
+      : config.units.filter((unit) => unit.kind === 'compensation').map((unit) => compensationView(state, unit));
+  return {
+    id: state.executionId,
+    traceId: started?.traceId ?? '',
+    configId: started?.configId ?? '',
+    configName: started?.configName ?? config.definition.name,
+    configVersion: started?.configVersion ?? 0,
+    strategy: config.strategy,
+    status: state.status,
+    userId: started?.userId ?? '',
+    tenantId: started?.tenantId ?? '',
+    createdAt: state.createdAt,
+    startedAt: state.startedAt,
+    estimatedCost: state.cost,
+    tokenCount: state.tokenCount,
+    createdBy: started?.createdBy ?? '',
+    version: state.version,
+    priority: config.priority,
+    steps: config.units.slice(0, config.stepCount).map((unit) => stepView(state, unit)),
+    ...(started?.input === undefined ? {} : { input: started.input as JsonValue }),
+    ...(state.status === 'completed' ? { output: state.output ?? null } : {}),
+    ...(state.failure === undefined ? {} : { failure: state.failure }),
+    ...(started?.sessionId === undefined ? {} : { sessionId: started.sessionId }),
+    ...(started?.metadata === undefined ? {} : { metadata: started.metadata }),
+    ...(started?.callbackUrl === undefined ? {} : { callbackUrl: started.callbackUrl }),
+    ...(started?.startAt === undefined ? {} : { startAt: started.startAt }),
+    ...(started?.forkedFrom === undefined ? {} : { forkedFrom: started.forkedFrom }),
+    ...(state.pausedAt > 0 ? { pausedAt: state.pausedAt } : {}),
+    ...(ended
+      ? { completedAt: state.completedAt, totalLatencyMs: Math.max(0, state.completedAt - state.createdAt) }
+      : { deadlineAt: state.deadlineAt }),
+    ...(config.groups.length > 0 ? { consensus: config.groups.map((group) => consensusView(state, group.index)) } : {}),
+    ...(compensations.length > 0 ? { compensations } : {}),
+  };
+}
