@@ -101,7 +101,10 @@ export class FakeEngine {
     const subject = subjects.step(pool, priority, whole.agent, executionId, stepId);
     const messageHeaders = createHeaders();
     messageHeaders.set(headers.tenant, 'default');
-    await jetstream(this.nc).publish(subject, JSON.stringify(whole), { msgID: messageId, headers: messageHeaders });
+    await jetstream(this.nc, { timeout: 500 }).publish(subject, JSON.stringify(whole), {
+      msgID: messageId,
+      headers: messageHeaders,
+    });
     return whole;
   }
 
