@@ -1,0 +1,45 @@
+import type { JsonObject, Refusal, RefusalCode, Violation } from '@batuta/contracts';
+
+/** An expected "no": a value, never an exception. */
+export interface Refused {
+  readonly refused: Refusal;
+}
+
+export function refuse(
+  code: RefusalCode,
+  message: string,
+  more: { readonly violations?: readonly Violation[]; readonly details?: JsonObject } = {},
+): Refused {
+  return {
+    refused: {
+      code,
+      message,
+      ...(more.violations === undefined ? {} : { violations: [...more.violations] }),
+      ...(more.details === undefined ? {} : { details: more.details }),
+    },
+  };
+}
+
+/** `validation_failed` with every mistake; `total` may exceed what is listed. */
+export function invalid(what: string, violations: readonly Violation[], total = violations.length): Refused {
+  const count = total === 1 ? 'one mistake' : `${total} mistakes`;
+  const listed = total > violations.length ? `, of which the first ${violations.length} are listed` : '';
+  return refuse('validation_failed', `${what} has ${count}${listed}.`, { violations });
+}
+
+/** `validation_failed` for one field of a request. */
+export function invalidField(path: string, code: string, message: string): Refused {
+  return invalid('The request', [{ path, code, message }]);
+}
+
+export function isRefused(value: object): value is Refused {
+  return 'refused' in value && value.refused !== undefined;
+}
+
+/** Ends a transaction with a refusal; caught where the transaction was begun. */
+export class RefusedError extends Error {
+  override readonly name = 'RefusedError';
+  constructor(readonly refusal: Refused) {
+    super(refusal.refused.message);
+  }
+}

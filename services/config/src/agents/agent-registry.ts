@@ -1,0 +1,218 @@
+import { BUILT_IN_AGENTS, DEFAULT_POOL, TOKEN } from '@batuta/contracts';
+import type { Agent, AgentReply, JsonObject, JsonValue, ListAgentsReply, Principal } from '@batuta/contracts';
+import { Sandbox, SandboxBusyError } from '@batuta/sandbox';
+import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import type { EntityManager } from 'typeorm';
+import { invalid, refuse, RefusedError } from '../access/refusals.js';
+import type { Refused } from '../access/refusals.js';
+import { findable, textField } from '../access/requests.js';
+import { requireRole } from '../access/roles.js';
+import { Changes } from '../changes.js';
+import { guardJson } from '../json/guard.js';
+import { Report } from '../json/report.js';
+import { anyJson, isRecord, object, text } from '../json/shape.js';
+import { AgentEntity } from './agent.entity.js';
+
+const BUILT_IN: ReadonlySet<string> = new Set(BUILT_IN_AGENTS);
+const MAX_SCHEMA_BYTES = 128 * 1024;
+const MAX_AGENTS = 1000;
+/** Configs that a refusal names. */
+const NAMED_CONFIGS = 20;
+
+const token = text({ max: 64, pattern: TOKEN, describe: '1 to 64 letters, digits, "_" or "-"' });
+const bodyShape = object(
+  { pool: token, description: text({ max: 2000, min: 0 }), input_schema: anyJson, output_schema: anyJson },
+  ['pool'],
+);
+
+/** The agents of each tenant besides the built-in ones: which pool serves them, and the schemas of their data. */
+@Injectable()
+export class AgentRegistry {
+  readonly #dataSource: DataSource;
+  readonly #sandbox: Sandbox;
+  readonly #changes: Changes;
+
+  constructor(dataSource: DataSource, sandbox: Sandbox, changes: Changes) {
+    this.#dataSource = dataSource;
+    this.#sandbox = sandbox;
+    this.#changes = changes;
+  }
+
+  /** Makes or changes an agent; each change raises its revision by one. */
+  async put(principal: Principal, name: unknown, body: unknown): Promise<AgentReply> {
+    const denied = requireRole(principal, 'admin', 'register an agent');
+    if (denied !== undefined) return denied;
+    const checked = await this.#check(textField(name), body);
+    if (checked !== undefined) return checked;
+    const { tenantId } = principal;
+    const agent = textField(name);
+    const { pool, description = '', input_schema: input, output_schema: output } = body as Record<string, JsonValue>;
+    const saved = await this.#dataSource.transaction(async (manager) => {
+      // Counted under a lock of the tenant, so that two at once cannot pass the limit.
+      await manager.query('SELECT id FROM config.tenants WHERE id = $1 FOR UPDATE', [tenantId]);
+      const isNew = !(await manager.existsBy(AgentEntity, { tenantId, name: agent }));
+      if (isNew && (await manager.countBy(AgentEntity, { tenantId })) >= MAX_AGENTS) return undefined;
+      await manager.query(
+        `INSERT INTO config.agents AS a (tenant_id, name, pool, description, input_schema, output_schema, revision)
+         VALUES ($1, $2, $3, $4, $5, $6, 1)
+         ON CONFLICT (tenant_id, name) DO UPDATE SET pool = excluded.pool, description = excluded.description,
+           input_schema = excluded.input_schema, output_schema = excluded.output_schema,
+           revision = a.revision + 1, updated_at = now()`,
+        [tenantId, agent, pool, description, jsonOrNull(input), jsonOrNull(output)],
+      );
+      return manager.findOneByOrFail(AgentEntity, { tenantId, name: agent });
+    });
+    if (saved === undefined) return refuse('conflict', `A tenant may have at most ${MAX_AGENTS} agents.`);
+    this.#changes.announce({ kind: 'agent', tenantId, id: agent });
+    return { agent: toAgent(saved) };
+  }
+
+  async get(tenantId: string, name: unknown): Promise<AgentReply> {
+    const agent = findable(name, 64);
+    if (agent !== undefined && BUILT_IN.has(agent)) return { agent: builtIn(agent, tenantId) };
+    const found =
+      agent === undefined ? null : await this.#dataSource.manager.findOneBy(AgentEntity, { tenantId, name: agent });
+    return found === null ? refuse('not_found', 'There is no such agent.') : { agent: toAgent(found) };
+  }
+
+  /** The built-in agents, then the tenant's own by name. */
+  async list(tenantId: string): Promise<ListAgentsReply> {
+    const own = await this.#dataSource.manager.find(AgentEntity, {
+      where: { tenantId },
+      order: { name: 'ASC' },
+      take: MAX_AGENTS,
+      // Schemas of a thousand agents would not fit a message; each agent's own answer has them.
+      select: { tenantId: true, name: true, pool: true, description: true, revision: true, updatedAt: true },
+    });
+    return { agents: [...BUILT_IN_AGENTS.map((name) => builtIn(name, tenantId)), ...own.map(toAgent)] };
+  }
+
+  /** Refused while a config that is not deleted uses the agent. */
+  async delete(principal: Principal, name: unknown): Promise<AgentReply> {
+    const denied = requireRole(principal, 'admin', 'delete an agent');
+    if (denied !== undefined) return denied;
+    const agent = findable(name, 64) ?? '';
+    if (BUILT_IN.has(agent)) return refuse('forbidden', `"${agent}" is built in and cannot be deleted.`);
+    const { tenantId } = principal;
+    try {
+      const gone = await this.#dataSource.transaction(async (manager) => {
+        const where = { tenantId, name: agent };
+        // Waits for every config that is just being saved with this agent, and makes later ones wait.
+        const found = await manager.findOne(AgentEntity, { where, lock: { mode: 'pessimistic_write' } });
+        if (found === null) throw new RefusedError(refuse('not_found', 'There is no such agent.'));
+        const users = await manager.query<{ id: string; name: string; total: string }[]>(
+          `SELECT id, name, count(*) OVER () AS total FROM config.orchestration_configs
+           WHERE tenant_id = $1 AND deleted_at IS NULL AND agents @> ARRAY[$2]::text[] ORDER BY name LIMIT $3`,
+          [tenantId, agent, NAMED_CONFIGS],
+        );
+        if (users.length > 0) throw new RefusedError(inUse(agent, users));
+        await manager.delete(AgentEntity, where);
+        return found;
+      });
+      this.#changes.announce({ kind: 'agent', tenantId, id: agent });
+      return { agent: toAgent(gone) };
+    } catch (error) {
+      if (error instanceof RefusedError) return error.refusal;
+      throw error;
+    }
+  }
+
+  /** Of the given names, those in the tenant's registry. */
+  async existing(tenantId: string, names: readonly string[]): Promise<ReadonlySet<string>> {
+    const found = await this.#dataSource.query<{ name: string }[]>(
+      'SELECT name FROM config.agents WHERE tenant_id = $1 AND name = ANY($2)',
+      [tenantId, names.filter((name) => TOKEN.test(name))],
+    );
+    return new Set(found.map(({ name }) => name));
+  }
+
+  /**
+   * Keeps these agents from being deleted until the transaction ends.
+   * Throws `RefusedError` when one is not there any more.
+   */
+  async lock(manager: EntityManager, tenantId: string, names: readonly string[]): Promise<void> {
+    if (names.length === 0) return;
+    const found = await manager.query<{ name: string }[]>(
+      'SELECT name FROM config.agents WHERE tenant_id = $1 AND name = ANY($2) ORDER BY name FOR KEY SHARE',
+      [tenantId, names],
+    );
+    const locked = new Set(found.map(({ name }) => name));
+    const missing = names.filter((name) => !locked.has(name));
+    if (missing.length === 0) return;
+    throw new RefusedError(
+      invalid(
+        'The config',
+        missing.map((name) => ({
+          path: '',
+          code: 'unknown_agent',
+          message: `the agent "${name}" does not exist any more`,
+        })),
+      ),
+    );
+  }
+
+  async #check(name: string, body: unknown): Promise<Refused | undefined> {
+    const report = new Report();
+    token(name, '/name', report);
+    if (BUILT_IN.has(name)) {
+      report.add('/name', 'reserved_name', `"${name}" is the name of a built-in agent`);
+    }
+    guardJson(body, report);
+    bodyShape(body, '', report);
+    if (isRecord(body) && !report.violations.some(({ code }) => code === 'too_deep')) {
+      for (const field of ['input_schema', 'output_schema']) {
+        if (body[field] === undefined) continue;
+        if (Buffer.byteLength(JSON.stringify(body[field])) > MAX_SCHEMA_BYTES) {
+          report.add(`/${field}`, 'too_long', `must have at most ${MAX_SCHEMA_BYTES} bytes`);
+          continue;
+        }
+        try {
+          for (const { path, code, message } of await this.#sandbox.checkSchema(body[field], { timeoutMs: 2_000 })) {
+            report.add(`/${field}${path}`, code, message);
+          }
+        } catch (error) {
+          if (error instanceof SandboxBusyError) return refuse('unavailable', error.message);
+          throw error;
+        }
+      }
+    }
+    return report.total === 0 ? undefined : invalid('The agent', report.violations, report.total);
+  }
+}
+
+function jsonOrNull(schema: JsonValue | undefined): string | null {
+  return schema === undefined ? null : JSON.stringify(schema);
+}
+
+function inUse(agent: string, users: readonly { id: string; name: string; total: string }[]): Refused {
+  const total = Number(users[0]?.total ?? users.length);
+  const names = users.map(({ name }) => `"${name}"`).join(', ');
+  const more = total > users.length ? ` and ${total - users.length} more` : '';
+  const configs: JsonObject[] = users.map(({ id, name }) => ({ id, name }));
+  return refuse('conflict', `The agent "${agent}" is used by ${names}${more}. Change or delete them first.`, {
+    details: { configs, total },
+  });
+}
+
+function builtIn(name: string, tenantId: string): Agent {
+  return { name, pool: DEFAULT_POOL, description: '', builtIn: true, revision: 1, updatedAt: 0, tenantId };
+}
+
+function toAgent(agent: AgentEntity): Agent {
+  return {
+    name: agent.name,
+    pool: agent.pool,
+    description: agent.description,
+    builtIn: false,
+    revision: agent.revision,
+    updatedAt: agent.updatedAt.getTime(),
+    tenantId: agent.tenantId,
+    ...(agent.inputSchema === null || agent.inputSchema === undefined
+      ? {}
+      : { inputSchema: agent.inputSchema as JsonValue }),
+    ...(agent.outputSchema === null || agent.outputSchema === undefined
+      ? {}
+      : { outputSchema: agent.outputSchema as JsonValue }),
+  };
+}

@@ -1,0 +1,32 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+
+/** An agent of a tenant's registry, served by the workers of its pool. */
+@Entity({ name: 'agents' })
+export class AgentEntity {
+  @PrimaryColumn({ name: 'tenant_id', type: 'text' })
+  tenantId!: string;
+
+  @PrimaryColumn({ type: 'text' })
+  name!: string;
+
+  @Column({ type: 'text' })
+  pool!: string;
+
+  @Column({ type: 'text' })
+  description!: string;
+
+  @Column({ name: 'input_schema', type: 'json', nullable: true })
+  inputSchema!: unknown;
+
+  @Column({ name: 'output_schema', type: 'json', nullable: true })
+  outputSchema!: unknown;
+
+  @Column({ type: 'integer' })
+  revision!: number;
+
+  @Column({ name: 'created_at', type: 'timestamptz', default: () => 'now()' })
+  createdAt!: Date;
+
+  @Column({ name: 'updated_at', type: 'timestamptz', default: () => 'now()' })
+  updatedAt!: Date;
+}

@@ -1,0 +1,52 @@
+import { Sandbox } from '@batuta/sandbox';
+import { Module } from '@nestjs/common';
+import type { DynamicModule } from '@nestjs/common';
+import { APP_INTERCEPTOR } from '@nestjs/core';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import type { DataSource } from 'typeorm';
+import { AgentRegistry } from './agents/agent-registry.js';
+import { AgentsController } from './agents/agents.controller.js';
+import { Changes, PUBLISHER } from './changes.js';
+import type { Publisher } from './changes.js';
+import { Definitions } from './definitions/definitions.service.js';
+import { DefinitionsController } from './definitions/definitions.controller.js';
+import { KnowledgeController } from './knowledge/knowledge.controller.js';
+import { Knowledge } from './knowledge/knowledge.service.js';
+import { RequestMetrics } from './request-metrics.js';
+import { ApiKeysController } from './tenants/api-keys.controller.js';
+import { ApiKeys } from './tenants/api-keys.js';
+
+export interface ConfigModuleOptions {
+  /** Initialised and migrated; the module closes it with the application. */
+  readonly dataSource: DataSource;
+  readonly publisher: Publisher;
+  /** Stays open when the application closes: whoever made it closes it. */
+  readonly sandbox: Sandbox;
+}
+
+/** The config service: definitions, agents, tenants and their keys, and the knowledge base. */
+@Module({})
+export class ConfigModule {
+  static register({ dataSource, publisher, sandbox }: ConfigModuleOptions): DynamicModule {
+    return {
+      module: ConfigModule,
+      imports: [
+        TypeOrmModule.forRootAsync({
+          useFactory: () => dataSource.options,
+          dataSourceFactory: () => Promise.resolve(dataSource),
+        }),
+      ],
+      controllers: [DefinitionsController, AgentsController, ApiKeysController, KnowledgeController],
+      providers: [
+        { provide: PUBLISHER, useValue: publisher },
+        { provide: Sandbox, useValue: sandbox },
+        { provide: APP_INTERCEPTOR, useClass: RequestMetrics },
+        Changes,
+        Definitions,
+        AgentRegistry,
+        ApiKeys,
+        Knowledge,
+      ],
+    };
+  }
+}

@@ -1,0 +1,23 @@
+import { subjects } from '@batuta/contracts';
+import type { ConfigChanged } from '@batuta/contracts';
+import { Inject, Injectable } from '@nestjs/common';
+
+/** What publishing needs of a NATS connection. */
+export interface Publisher {
+  publish(subject: string, payload: string): void;
+}
+export const PUBLISHER = Symbol('publisher');
+
+/** Tells caches what changed, after the commit. A notice may be lost: caches also forget by themselves. */
+@Injectable()
+export class Changes {
+  readonly #publisher: Publisher;
+
+  constructor(@Inject(PUBLISHER) publisher: Publisher) {
+    this.#publisher = publisher;
+  }
+
+  announce(change: ConfigChanged): void {
+    this.#publisher.publish(subjects.config.changed, JSON.stringify(change));
+  }
+}

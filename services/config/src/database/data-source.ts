@@ -1,0 +1,64 @@
+import type { Secret } from '@batuta/settings';
+import { DataSource } from 'typeorm';
+import { AgentEntity } from '../agents/agent.entity.js';
+import { ConfigVersionEntity } from '../definitions/config-version.entity.js';
+import { ConfigEntity } from '../definitions/config.entity.js';
+import { DocumentEntity } from '../knowledge/document.entity.js';
+import { PassageEntity } from '../knowledge/passage.entity.js';
+import { ApiKeyEntity } from '../tenants/api-key.entity.js';
+import { TenantEntity } from '../tenants/tenant.entity.js';
+import { CreateConfigSchema1700000000001 } from './migrations/1700000000001-create-config-schema.js';
+
+export const SCHEMA = 'config';
+/** Identifies the lock under which this service's schema changes; any fixed number that no other service uses. */
+const MIGRATION_LOCK = 7_205_771_001;
+
+/** An unconnected data source of the config service's own schema. */
+export function configDataSource(options: { databaseUrl: Secret; connections: number }): DataSource {
+  return new DataSource({
+    type: 'postgres',
+    url: options.databaseUrl.reveal(),
+    schema: SCHEMA,
+    applicationName: 'batuta-config',
+    poolSize: options.connections,
+    connectTimeoutMS: 10_000,
+    extra: { statement_timeout: 30_000, idle_in_transaction_session_timeout: 30_000 },
+    entities: [
+      AgentEntity,
+      ApiKeyEntity,
+      ConfigEntity,
+      ConfigVersionEntity,
+      DocumentEntity,
+      PassageEntity,
+      TenantEntity,
+    ],
+    migrations: [CreateConfigSchema1700000000001],
+    migrationsTableName: 'migrations',
+  });
+}
+
+/**
+ * Brings the schema up to date; one replica at a time, the others wait and find nothing to do. The lock lives in a
+ * transaction, so that it works behind a connection pooler too. Takes two connections of the data source.
+ */
+export async function migrate(dataSource: DataSource): Promise<void> {
+  await dataSource.transaction(async (lock) => {
+    await lock.query('SELECT pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
+    await dataSource.query(`CREATE SCHEMA IF NOT EXISTS ${SCHEMA}`);
+    await dataSource.runMigrations({ transaction: 'each' });
+  });
+}
+
+/** Whether an error is PostgreSQL's refusal of a duplicate under this unique index or constraint. */
+export function isDuplicate(error: unknown, constraint: string): boolean {
+  const cause =
+    typeof error === 'object' && error !== null && 'driverError' in error ? (error.driverError as unknown) : error;
+  return (
+    typeof cause === 'object' &&
+    cause !== null &&
+    'code' in cause &&
+    cause.code === '23505' &&
+    'constraint' in cause &&
+    cause.constraint === constraint
+  );
+}

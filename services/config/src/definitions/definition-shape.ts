@@ -1,0 +1,121 @@
+import { LIMITS, PRIORITIES, STRATEGIES, TOKEN } from '@batuta/contracts';
+import { all, anyJson, anyObject, flag, list, mapOf, number, object, oneOf, text } from '../json/shape.js';
+import type { Shape } from '../json/shape.js';
+
+/** The largest number of milliseconds that the contract's int32 fields hold: 24.8 days. */
+const MAX_INT32 = 2_147_483_647;
+/** Ten years: an execution must end some day. */
+const MAX_EXECUTION_MS = 10 * 365 * 24 * 3600 * 1000;
+const MAX_EXPRESSION = 32 * 1024;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const CONTROL = /\p{Cc}/u;
+
+/** Whether a text has the form of a config's id; such a text cannot be a name, so `{id or name}` is never ambiguous. */
+export function isUuid(value: string): boolean {
+  return UUID.test(value);
+}
+
+const token = text({ max: 64, pattern: TOKEN, describe: '1 to 64 letters, digits, "_" or "-"' });
+const outputKey = text({ max: 128 });
+const expression = text({ max: MAX_EXPRESSION });
+const milliseconds = number({ min: 1, max: MAX_INT32, whole: true });
+const pause = number({ min: 0, max: MAX_INT32, whole: true });
+const share = number({ min: 0, max: 1 });
+const policy = oneOf(['abort', 'continue', 'fallback']);
+
+const configName: Shape = all(text({ max: 255 }), (value, path, report) => {
+  if (typeof value !== 'string') return;
+  if (value !== '' && value.trim() !== value) {
+    report.add(path, 'bad_format', 'must not begin or end with spaces');
+  } else if (CONTROL.test(value.replaceAll('\0', ''))) {
+    report.add(path, 'bad_format', 'must not hold control characters such as line breaks');
+  } else if (isUuid(value)) {
+    report.add(path, 'bad_format', 'must not look like an id (a UUID)');
+  }
+});
+
+const callbackUrl: Shape = all(text({ max: 2048 }), (value, path, report) => {
+  if (typeof value !== 'string' || value === '') return;
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  if (url === undefined || !['http:', 'https:'].includes(url.protocol)) {
+    report.add(path, 'bad_format', 'must be an http:// or https:// URL');
+  } else if (url.username !== '' || url.password !== '') {
+    report.add(path, 'bad_format', 'must not hold a user name or password');
+  }
+});
+
+const retry = object({
+  max_attempts: number({ min: 1, max: 1000, whole: true }),
+  backoff_ms: pause,
+  backoff_coefficient: number({ min: 1, max: 100 }),
+  max_backoff_ms: pause,
+  jitter: oneOf(['full', 'none']),
+  non_retryable: list(text({ max: 128 }), { max: 100 }),
+  total_timeout_ms: milliseconds,
+});
+
+const step = object(
+  {
+    id: token,
+    name: text({ max: 255 }),
+    agent: token,
+    timeout_ms: milliseconds,
+    retry,
+    dependencies: list(token, { max: LIMITS.steps }),
+    output_key: outputKey,
+    on_failure: policy,
+    is_fallback: flag,
+    fallback_for: token,
+    fallback_when: list(oneOf(['error', 'timeout', 'no_consensus']), { max: 3 }),
+    consensus_group: token,
+    input: anyJson,
+    when: expression,
+    require: oneOf(['any', 'all']),
+    compensate: object({ agent: token, input: anyJson, retry, timeout_ms: milliseconds }, ['agent']),
+    schedule_to_start_ms: milliseconds,
+    schedule_to_close_ms: milliseconds,
+    heartbeat_ms: milliseconds,
+    metadata: anyObject,
+  },
+  ['id', 'name', 'agent'],
+);
+
+const group = object(
+  {
+    id: token,
+    mode: oneOf(['quorum', 'majority', 'weighted', 'unanimous', 'best', 'judge']),
+    threshold: share,
+    vote_key: expression,
+    score: expression,
+    weights: mapOf(number({ min: 0, max: 1_000_000 }), { max: LIMITS.steps }),
+    judge: token,
+    on_tie: oneOf(['fail', 'first', 'judge']),
+    on_failure: policy,
+    early_stop: flag,
+    output_key: outputKey,
+  },
+  ['id'],
+);
+
+/** Types, known and required fields, lengths and ranges of a whole definition. */
+export const definitionShape: Shape = object(
+  {
+    name: configName,
+    description: text({ max: 10_000, min: 0 }),
+    strategy: oneOf(STRATEGIES),
+    steps: list(step, { min: 1, max: LIMITS.steps }),
+    settings: object({
+      parallel_limit: number({ min: 0, max: LIMITS.steps, whole: true }),
+      consensus_threshold: share,
+      callback_url: callbackUrl,
+      timeout_ms: number({ min: 1, max: MAX_EXECUTION_MS, whole: true }),
+      priority: oneOf(PRIORITIES),
+    }),
+    metadata: anyObject,
+    is_global: flag,
+    input_schema: anyJson,
+    consensus_groups: list(group, { max: LIMITS.steps }),
+    output: anyJson,
+  },
+  ['name', 'strategy', 'steps'],
+);

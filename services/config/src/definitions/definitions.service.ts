@@ -1,0 +1,457 @@
+import { LIMITS } from '@batuta/contracts';
+import type {
+  Config,
+  ConfigReply,
+  GetVersionReply,
+  ListConfigsReply,
+  ListVersionsReply,
+  OrchestrationDefinition,
+  Principal,
+  ResolveConfigReply,
+} from '@batuta/contracts';
+import { Sandbox, SandboxBusyError } from '@batuta/sandbox';
+import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import type { EntityManager, FindOptionsWhere, SelectQueryBuilder } from 'typeorm';
+import { decodeCursor, encodeCursor } from '../access/cursor.js';
+import { newId } from '../access/ids.js';
+import { invalid, invalidField, isRefused, refuse, RefusedError } from '../access/refusals.js';
+import type { Refused } from '../access/refusals.js';
+import { findable, intField, pageSize, textField } from '../access/requests.js';
+import { mayActAs, requireRole } from '../access/roles.js';
+import { AgentRegistry } from '../agents/agent-registry.js';
+import { Changes } from '../changes.js';
+import { isDuplicate } from '../database/data-source.js';
+import { ConfigVersionEntity } from './config-version.entity.js';
+import { ConfigEntity } from './config.entity.js';
+import { isUuid } from './definition-shape.js';
+import { validateDefinition } from './validate-definition.js';
+
+/** Documents that one answer holds at most, in bytes: a message must stay below NATS' limit. */
+const PAGE_BYTES = LIMITS.natsMaxPayloadBytes / 2;
+const DEFAULT_PAGE = 50;
+const MAX_PAGE = 200;
+const MAX_VERSION = 2_147_483_647;
+
+interface Checked {
+  readonly definition: OrchestrationDefinition;
+  readonly bytes: number;
+  readonly agents: readonly string[];
+}
+
+const NOT_FOUND = refuse('not_found', 'There is no such config.');
+
+/** Orchestration configs and their immutable versions. A tenant sees its own configs and those that are global. */
+@Injectable()
+export class Definitions {
+  readonly #dataSource: DataSource;
+  readonly #sandbox: Sandbox;
+  readonly #agents: AgentRegistry;
+  readonly #changes: Changes;
+
+  constructor(dataSource: DataSource, sandbox: Sandbox, agents: AgentRegistry, changes: Changes) {
+    this.#dataSource = dataSource;
+    this.#sandbox = sandbox;
+    this.#agents = agents;
+    this.#changes = changes;
+  }
+
+  async create(principal: Principal, document: unknown): Promise<ConfigReply> {
+    const denied = requireRole(principal, 'operator', 'create a config');
+    if (denied !== undefined) return denied;
+    const checked = await this.#check(principal, document);
+    if (isRefused(checked)) return checked;
+    const denial = this.#mayPublish(principal, false, checked.definition);
+    if (denial !== undefined) return denial;
+    return this.#write(principal, checked.definition.name, async (manager) => {
+      await this.#agents.lock(manager, principal.tenantId, checked.agents);
+      const config = manager.create(ConfigEntity, {
+        ...columns(checked),
+        id: newId(),
+        tenantId: principal.tenantId,
+        ownerId: principal.userId,
+        version: 1,
+        isActive: true,
+        deletedAt: null,
+      });
+      await manager.insert(ConfigEntity, config);
+      return toConfig(config, await insertVersion(manager, config, checked, principal));
+    });
+  }
+
+  /** `version` 0 means the newest. */
+  async get(
+    principal: Principal,
+    request: { id: unknown; version: unknown; includeDeleted: boolean },
+  ): Promise<ConfigReply> {
+    const config = await this.#findVisible(principal.tenantId, request.id, request.includeDeleted);
+    if (config === undefined) return NOT_FOUND;
+    const asked = intField(request.version);
+    if (asked < 0 || asked > MAX_VERSION) return NOT_FOUND;
+    const where = { configId: config.id, version: asked === 0 ? config.version : asked };
+    const version = await this.#dataSource.manager.findOneBy(ConfigVersionEntity, where);
+    if (version === null || !isVisible(version, principal.tenantId)) return NOT_FOUND;
+    return { config: toConfig(config, version) };
+  }
+
+  /**
+   * A page in the order of creation, newest first. A page may be shorter than asked when its documents are large; the
+   * last page alone has no `nextCursor`.
+   */
+  async list(
+    principal: Principal,
+    request: {
+      nameContains: unknown;
+      strategy: unknown;
+      ownerId: unknown;
+      includeDeleted: boolean;
+      limit: unknown;
+      cursor: unknown;
+    },
+  ): Promise<ListConfigsReply> {
+    const cursor = textField(request.cursor);
+    const after = cursor === '' ? undefined : decodeCursor(cursor);
+    if (cursor !== '' && (after === undefined || !isUuid(after))) {
+      return { configs: [], ...invalidField('/cursor', 'bad_cursor', 'is not a cursor of this list') };
+    }
+    const limit = pageSize(request.limit, DEFAULT_PAGE, MAX_PAGE);
+    const query = this.#dataSource.manager
+      .createQueryBuilder(ConfigEntity, 'config')
+      .where('(config.tenantId = :tenant OR (config.isGlobal AND config.deletedAt IS NULL))', {
+        tenant: principal.tenantId,
+      })
+      .orderBy('config.id', 'DESC')
+      .limit(limit + 1);
+    if (!request.includeDeleted) query.andWhere('config.deletedAt IS NULL');
+    if (after !== undefined) query.andWhere('config.id < :after', { after });
+    if (!addFilters(query, request)) return { configs: [] };
+    const rows = await query
+      .innerJoin(ConfigVersionEntity, 'v', 'v.configId = config.id AND v.version = config.version')
+      .select(['config.id AS id', 'v.definitionBytes AS bytes'])
+      .getRawMany<{ id: string; bytes: number }>();
+    const page = cutPage(rows, limit);
+    const configs = await this.#read(page.map(({ id }) => id));
+    const last = page.at(-1);
+    return {
+      configs,
+      ...(last !== undefined && page.length < rows.length ? { nextCursor: encodeCursor(last.id) } : {}),
+    };
+  }
+
+  /** Makes a new version; `expectedVersion` 0 means any. Two updates at once get two versions, or one is refused. */
+  async update(
+    principal: Principal,
+    request: { id: unknown; document: unknown; expectedVersion: unknown },
+  ): Promise<ConfigReply> {
+    const denied = requireRole(principal, 'operator', 'change a config');
+    if (denied !== undefined) return denied;
+    const found = await this.#findOwn(principal, request.id);
+    if (isRefused(found)) return found;
+    const checked = await this.#check(principal, request.document);
+    if (isRefused(checked)) return checked;
+    return this.#write(principal, checked.definition.name, async (manager) => {
+      const config = await lockConfig(manager, principal.tenantId, found.id, false);
+      const denial =
+        this.#mayPublish(principal, config.isGlobal, checked.definition) ??
+        versionConflict(config, request.expectedVersion);
+      if (denial !== undefined) throw new RefusedError(denial);
+      await this.#agents.lock(manager, principal.tenantId, checked.agents);
+      const values = { ...columns(checked), version: config.version + 1 };
+      await manager.update(ConfigEntity, { id: config.id }, { ...values, updatedAt: () => 'now()' });
+      const changed = await manager.findOneByOrFail(ConfigEntity, { id: config.id });
+      return toConfig(changed, await insertVersion(manager, changed, checked, principal));
+    });
+  }
+
+  /** Soft: its versions stay for executions that run, and it can be restored. */
+  async delete(principal: Principal, request: { id: unknown; expectedVersion: unknown }): Promise<ConfigReply> {
+    const denied = requireRole(principal, 'operator', 'delete a config');
+    if (denied !== undefined) return denied;
+    const found = await this.#findOwn(principal, request.id);
+    if (isRefused(found)) return found;
+    return this.#write(principal, found.name, async (manager) => {
+      const config = await lockConfig(manager, principal.tenantId, found.id, false);
+      const denial = this.#mayPublish(principal, config.isGlobal) ?? versionConflict(config, request.expectedVersion);
+      if (denial !== undefined) throw new RefusedError(denial);
+      const gone = { isActive: false, deletedAt: () => 'now()', updatedAt: () => 'now()' };
+      await manager.update(ConfigEntity, { id: config.id }, gone);
+      return readConfig(manager, config.id);
+    });
+  }
+
+  /** Takes an id: deleted configs may share a name. Refused when the name, or an agent, is not free or there any more. */
+  async restore(principal: Principal, request: { id: unknown }): Promise<ConfigReply> {
+    const denied = requireRole(principal, 'operator', 'restore a config');
+    if (denied !== undefined) return denied;
+    const id = findable(request.id);
+    if (id === undefined || !isUuid(id)) return NOT_FOUND;
+    const { tenantId } = principal;
+    const found = await this.#dataSource.manager.findOneBy(ConfigEntity, { id, tenantId });
+    if (found === null) return NOT_FOUND;
+    if (found.deletedAt === null) return refuse('conflict', 'The config is not deleted.');
+    return this.#write(principal, found.name, async (manager) => {
+      const config = await lockConfig(manager, tenantId, id, true);
+      const denial = this.#mayPublish(principal, config.isGlobal);
+      if (denial !== undefined) throw new RefusedError(denial);
+      await this.#agents.lock(manager, tenantId, config.agents);
+      const back = { isActive: true, deletedAt: null, updatedAt: () => 'now()' };
+      await manager.update(ConfigEntity, { id }, back);
+      return readConfig(manager, id);
+    });
+  }
+
+  /** Versions newest first, below `beforeVersion` when that is not 0. */
+  async versions(
+    principal: Principal,
+    request: { id: unknown; limit: unknown; beforeVersion: unknown },
+  ): Promise<ListVersionsReply> {
+    const config = await this.#findVisible(principal.tenantId, request.id, true);
+    if (config === undefined) return { versions: [], ...NOT_FOUND };
+    const limit = pageSize(request.limit, DEFAULT_PAGE, MAX_PAGE);
+    const before = intField(request.beforeVersion);
+    const manager = this.#dataSource.manager;
+    const query = manager
+      .createQueryBuilder(ConfigVersionEntity, 'v')
+      .select(['v.version AS version', 'v.definitionBytes AS bytes'])
+      .where('v.configId = :id', { id: config.id })
+      .orderBy('v.version', 'DESC')
+      .limit(limit);
+    if (before > 0 && before <= MAX_VERSION) query.andWhere('v.version < :before', { before });
+    if (config.tenantId !== principal.tenantId) query.andWhere('v.isGlobal');
+    const page = cutPage(await query.getRawMany<{ version: number; bytes: number }>(), limit);
+    if (page.length === 0) return { versions: [] };
+    const versions = await manager
+      .createQueryBuilder(ConfigVersionEntity, 'v')
+      .where('v.configId = :id AND v.version = ANY(:versions)', {
+        id: config.id,
+        versions: page.map(({ version }) => version),
+      })
+      .orderBy('v.version', 'DESC')
+      .getMany();
+    return { versions: versions.map((version) => toConfig(config, version)) };
+  }
+
+  /** What a start needs, always from the database, so that an answered update is seen. */
+  async resolve(tenantId: string, id: unknown): Promise<ResolveConfigReply> {
+    const config = await this.#findVisible(tenantId, id, false);
+    if (config === undefined) return NOT_FOUND;
+    const where = { configId: config.id, version: config.version };
+    const { hasInputSchema } = await this.#dataSource.manager.findOneOrFail(ConfigVersionEntity, {
+      select: { hasInputSchema: true, configId: true },
+      where,
+    });
+    return { configId: config.id, version: config.version, hasInputSchema };
+  }
+
+  /** One version for the execution service, of any tenant and also after a deletion. */
+  async version(configId: unknown, version: unknown): Promise<GetVersionReply> {
+    const id = findable(configId);
+    const number = intField(version);
+    if (id === undefined || !isUuid(id) || number < 1 || number > MAX_VERSION) return NOT_FOUND;
+    const found = await this.#dataSource.manager.findOneBy(ConfigVersionEntity, { configId: id, version: number });
+    if (found === null) return NOT_FOUND;
+    return { configId: id, version: number, tenantId: found.tenantId, definition: documentOf(found) };
+  }
+
+  async #check(principal: Principal, document: unknown): Promise<Checked | Refused> {
+    const bytes = Buffer.byteLength(JSON.stringify(document ?? null));
+    if (bytes > LIMITS.requestBodyBytes) {
+      return refuse(
+        'payload_too_large',
+        `The config has ${bytes} bytes; at most ${LIMITS.requestBodyBytes} are allowed.`,
+      );
+    }
+    try {
+      const checked = await validateDefinition(document, {
+        registeredAgents: (names) => this.#agents.existing(principal.tenantId, names),
+        checkSchema: (schema) => this.#sandbox.checkSchema(schema, { timeoutMs: 2_000 }),
+        parseExpressions: (expressions) => this.#sandbox.parseExpressions(expressions, { timeoutMs: 5_000 }),
+      });
+      if (!checked.ok) return invalid('The config', checked.violations, checked.total);
+      return { definition: checked.definition, agents: checked.agents, bytes };
+    } catch (error) {
+      if (error instanceof SandboxBusyError) return refuse('unavailable', error.message);
+      throw error;
+    }
+  }
+
+  /** A config that every tenant sees is an admin's business, before and after the change. */
+  #mayPublish(principal: Principal, isGlobal: boolean, next?: OrchestrationDefinition): Refused | undefined {
+    if ((!isGlobal && next?.is_global !== true) || mayActAs(principal, 'admin')) return undefined;
+    return requireRole(principal, 'admin', 'make, change or delete a global config');
+  }
+
+  /** Runs a change in one transaction, then announces it. Refusals and taken names come back as values. */
+  async #write(
+    principal: Principal,
+    name: string,
+    change: (manager: EntityManager) => Promise<Config>,
+  ): Promise<ConfigReply> {
+    let config: Config;
+    try {
+      config = await this.#dataSource.transaction(change);
+    } catch (error) {
+      if (error instanceof RefusedError) return error.refusal;
+      if (isDuplicate(error, 'orchestration_configs_name')) {
+        return refuse('name_taken', `There is already a config named "${name}".`);
+      }
+      if (isDuplicate(error, 'orchestration_configs_global_name')) {
+        return refuse('name_taken', `There is already a global config named "${name}".`);
+      }
+      throw error;
+    }
+    this.#changes.announce({ kind: 'config', tenantId: principal.tenantId, id: config.id });
+    return { config };
+  }
+
+  /** By id, or by name among those not deleted: the tenant's own first, then the global one. */
+  async #findVisible(tenantId: string, idOrName: unknown, deletedToo: boolean): Promise<ConfigEntity | undefined> {
+    const text = findable(idOrName);
+    if (text === undefined) return undefined;
+    const found = await this.#dataSource.manager
+      .createQueryBuilder(ConfigEntity, 'config')
+      .where(isUuid(text) ? 'config.id = :text' : 'config.name = :text AND config.deletedAt IS NULL', { text })
+      .andWhere('(config.tenantId = :tenantId OR (config.isGlobal AND config.deletedAt IS NULL))', { tenantId })
+      .orderBy('config.tenantId = :tenantId', 'DESC')
+      .limit(1)
+      .getOne();
+    return found === null || (found.deletedAt !== null && !deletedToo) ? undefined : found;
+  }
+
+  async #findOwn(principal: Principal, idOrName: unknown): Promise<ConfigEntity | Refused> {
+    const found = await this.#findVisible(principal.tenantId, idOrName, false);
+    if (found === undefined) return NOT_FOUND;
+    if (found.tenantId === principal.tenantId) return found;
+    return refuse('forbidden', 'This global config belongs to another tenant, which alone may change it.');
+  }
+
+  async #read(ids: readonly string[]): Promise<Config[]> {
+    if (ids.length === 0) return [];
+    const found = await this.#dataSource.manager
+      .createQueryBuilder(ConfigEntity, 'config')
+      .innerJoinAndMapOne(
+        'config.newest',
+        ConfigVersionEntity,
+        'v',
+        'v.configId = config.id AND v.version = config.version',
+      )
+      .where('config.id = ANY(:ids)', { ids })
+      .orderBy('config.id', 'DESC')
+      .getMany();
+    return found.map((config) => toConfig(config, (config as ConfigEntity & { newest: ConfigVersionEntity }).newest));
+  }
+}
+
+/** False when a filter can match nothing. */
+function addFilters(
+  query: SelectQueryBuilder<ConfigEntity>,
+  request: { nameContains: unknown; strategy: unknown; ownerId: unknown },
+): boolean {
+  const filters = [
+    ['strpos(lower(config.name), lower(:filter0)) > 0', request.nameContains],
+    ['config.strategy = :filter1', request.strategy],
+    ['config.ownerId = :filter2', request.ownerId],
+  ] as const;
+  for (const [index, [condition, value]] of filters.entries()) {
+    if (textField(value) === '') continue;
+    const text = findable(value);
+    if (text === undefined) return false;
+    query.andWhere(condition, { [`filter${index}`]: text });
+  }
+  return true;
+}
+
+/** As many rows as fit a message, but one at least. */
+function cutPage<Row extends { bytes: number }>(rows: readonly Row[], limit: number): Row[] {
+  let bytes = 0;
+  const page: Row[] = [];
+  for (const row of rows.slice(0, limit)) {
+    bytes += Number(row.bytes);
+    if (page.length > 0 && bytes > PAGE_BYTES) break;
+    page.push(row);
+  }
+  return page;
+}
+
+function isVisible(version: ConfigVersionEntity, tenantId: string): boolean {
+  return version.tenantId === tenantId || version.isGlobal;
+}
+
+function versionConflict(config: ConfigEntity, expected: unknown): Refused | undefined {
+  const version = intField(expected);
+  if (version === 0 || version === config.version) return undefined;
+  return refuse('version_conflict', `The config is at version ${config.version}, not ${version}.`, {
+    details: { current_version: config.version },
+  });
+}
+
+function columns({ definition, agents }: Checked) {
+  return {
+    name: definition.name,
+    description: definition.description ?? '',
+    strategy: definition.strategy,
+    steps: definition.steps,
+    settings: definition.settings ?? {},
+    metadata: definition.metadata ?? {},
+    isGlobal: definition.is_global ?? false,
+    agents: [...agents],
+  };
+}
+
+async function insertVersion(
+  manager: EntityManager,
+  config: ConfigEntity,
+  { definition, bytes }: Checked,
+  principal: Principal,
+): Promise<ConfigVersionEntity> {
+  const version = manager.create(ConfigVersionEntity, {
+    configId: config.id,
+    version: config.version,
+    tenantId: config.tenantId,
+    isGlobal: config.isGlobal,
+    definition,
+    definitionBytes: bytes,
+    hasInputSchema: definition.input_schema !== undefined,
+    createdBy: principal.userId,
+  });
+  await manager.insert(ConfigVersionEntity, version);
+  return version;
+}
+
+/** Locks the tenant's config for a change. Throws `RefusedError` when it was deleted, or restored, meanwhile. */
+async function lockConfig(
+  manager: EntityManager,
+  tenantId: string,
+  id: string,
+  deleted: boolean,
+): Promise<ConfigEntity> {
+  const where: FindOptionsWhere<ConfigEntity> = { id, tenantId };
+  const config = await manager.findOne(ConfigEntity, { where, lock: { mode: 'pessimistic_write' } });
+  if (config === null || (config.deletedAt === null) === deleted) throw new RefusedError(NOT_FOUND);
+  return config;
+}
+
+async function readConfig(manager: EntityManager, id: string): Promise<Config> {
+  const config = await manager.findOneByOrFail(ConfigEntity, { id });
+  const where = { configId: id, version: config.version };
+  return toConfig(config, await manager.findOneByOrFail(ConfigVersionEntity, where));
+}
+
+/** Only validated documents are stored. */
+function documentOf(version: ConfigVersionEntity): OrchestrationDefinition {
+  return version.definition as OrchestrationDefinition;
+}
+
+function toConfig(config: ConfigEntity, version: ConfigVersionEntity): Config {
+  return {
+    id: config.id,
+    tenantId: config.tenantId,
+    ownerId: config.ownerId,
+    version: version.version,
+    isActive: config.isActive,
+    createdAt: config.createdAt.getTime(),
+    updatedAt: (version.version === config.version ? config.updatedAt : version.createdAt).getTime(),
+    definition: documentOf(version),
+    ...(config.deletedAt === null ? {} : { deletedAt: config.deletedAt.getTime() }),
+  };
+}

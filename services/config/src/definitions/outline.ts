@@ -1,0 +1,87 @@
+import { isRecord } from '../json/shape.js';
+
+/** What the rules between fields need of a step. Fields of a wrong type count as absent: the shape reports those. */
+export interface StepOutline {
+  readonly index: number;
+  readonly id: string | undefined;
+  readonly dependencies: readonly { readonly name: string; readonly path: string }[];
+  readonly outputKey: string | undefined;
+  readonly group: string | undefined;
+  readonly fallbackFor: string | undefined;
+  readonly isFallback: boolean;
+  /** Whether the step says `is_fallback` itself, and what. */
+  readonly fallbackFlag: boolean | undefined;
+  readonly source: Readonly<Record<string, unknown>>;
+}
+
+export interface GroupOutline {
+  readonly id: string;
+  /** Undefined for a group that steps name and nobody declares. */
+  readonly index: number | undefined;
+  readonly source: Readonly<Record<string, unknown>>;
+  readonly members: StepOutline[];
+}
+
+export interface Outline {
+  readonly strategy: string | undefined;
+  readonly steps: readonly StepOutline[];
+  /** The first step of each id. */
+  readonly stepOf: ReadonlyMap<string, StepOutline>;
+  readonly groupOf: ReadonlyMap<string, GroupOutline>;
+  /** Every declared group, also those whose id is taken. */
+  readonly declaredGroups: readonly GroupOutline[];
+  readonly source: Readonly<Record<string, unknown>>;
+}
+
+export function textOf(source: Readonly<Record<string, unknown>>, field: string): string | undefined {
+  const value = source[field];
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function outlineStep(source: Readonly<Record<string, unknown>>, index: number): StepOutline {
+  const names = Array.isArray(source['dependencies']) ? source['dependencies'] : [];
+  const fallbackFor = textOf(source, 'fallback_for');
+  const flag = source['is_fallback'];
+  return {
+    index,
+    id: textOf(source, 'id'),
+    dependencies: names.flatMap((name: unknown, position) =>
+      typeof name === 'string' ? [{ name, path: `/steps/${index}/dependencies/${position}` }] : [],
+    ),
+    outputKey: textOf(source, 'output_key') ?? textOf(source, 'id'),
+    group: textOf(source, 'consensus_group'),
+    fallbackFor,
+    isFallback: flag === true || fallbackFor !== undefined,
+    fallbackFlag: typeof flag === 'boolean' ? flag : undefined,
+    source,
+  };
+}
+
+/** The parts of a document that the rules between fields look at; tolerates any shape. */
+export function outlineOf(source: Readonly<Record<string, unknown>>, maxSteps: number): Outline {
+  const given: unknown[] = Array.isArray(source['steps']) ? source['steps'] : [];
+  // More than is allowed is refused as such; nothing is gained by looking at each.
+  const steps = (given.length > maxSteps ? [] : given).flatMap((step, index) =>
+    isRecord(step) ? [outlineStep(step, index)] : [],
+  );
+  const stepOf = new Map<string, StepOutline>();
+  for (const step of steps) {
+    if (step.id !== undefined && !stepOf.has(step.id)) stepOf.set(step.id, step);
+  }
+  const groups: unknown[] = Array.isArray(source['consensus_groups']) ? source['consensus_groups'] : [];
+  const declaredGroups = groups.flatMap((group, index): GroupOutline[] => {
+    const id = isRecord(group) ? textOf(group, 'id') : undefined;
+    return isRecord(group) && id !== undefined ? [{ id, index, source: group, members: [] }] : [];
+  });
+  const groupOf = new Map<string, GroupOutline>();
+  for (const group of declaredGroups) {
+    if (!groupOf.has(group.id)) groupOf.set(group.id, group);
+  }
+  for (const step of steps) {
+    if (step.group === undefined || step.isFallback) continue;
+    const group = groupOf.get(step.group) ?? { id: step.group, index: undefined, source: {}, members: [] };
+    groupOf.set(step.group, group);
+    group.members.push(step);
+  }
+  return { strategy: textOf(source, 'strategy'), steps, stepOf, groupOf, declaredGroups, source };
+}

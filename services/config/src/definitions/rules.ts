@@ -1,0 +1,263 @@
+import { expressionIn, expressionsOf } from '@batuta/sandbox';
+import type { JsonValue } from '@batuta/contracts';
+import { pointerToken } from '../json/report.js';
+import type { Report } from '../json/report.js';
+import { isRecord } from '../json/shape.js';
+import type { FallbackForest } from './fallback-forest.js';
+import { textOf } from './outline.js';
+import type { GroupOutline, Outline, StepOutline } from './outline.js';
+
+type Source = Readonly<Record<string, unknown>>;
+
+export function reportDuplicateIds(outline: Outline, report: Report): void {
+  for (const step of outline.steps) {
+    const first = step.id === undefined ? undefined : outline.stepOf.get(step.id);
+    if (first !== undefined && first !== step) {
+      report.add(`/steps/${step.index}/id`, 'duplicate_id', `"${step.id}" is already the id of /steps/${first.index}`);
+    }
+  }
+  for (const group of outline.declaredGroups) {
+    const first = outline.groupOf.get(group.id);
+    if (first !== group && first !== undefined) {
+      const place = `/consensus_groups/${first.index ?? 0}`;
+      report.add(
+        `/consensus_groups/${group.index ?? 0}/id`,
+        'duplicate_id',
+        `"${group.id}" is already the id of ${place}`,
+      );
+    }
+  }
+  for (const group of outline.groupOf.values()) {
+    const clash = outline.stepOf.get(group.id);
+    if (clash === undefined) continue;
+    const path =
+      group.index === undefined
+        ? `/steps/${group.members[0]?.index ?? 0}/consensus_group`
+        : `/consensus_groups/${group.index}/id`;
+    report.add(
+      path,
+      'duplicate_id',
+      `"${group.id}" is already the id of /steps/${clash.index}: groups and steps share their names`,
+    );
+  }
+}
+
+export function reportDependencies(outline: Outline, forest: FallbackForest, report: Report): void {
+  for (const step of outline.steps) {
+    const seen = new Set<string>();
+    for (const { name, path } of step.dependencies) {
+      const target = outline.stepOf.get(name);
+      const group = outline.groupOf.get(name);
+      if (seen.has(name)) {
+        report.add(path, 'duplicate_dependency', `"${name}" is listed twice`);
+      } else if (name === step.id) {
+        report.add(path, 'self_dependency', 'a step cannot depend on itself');
+      } else if (target === undefined && group === undefined) {
+        report.add(path, 'unknown_dependency', `there is no step or consensus group "${name}"`);
+      } else if (target !== undefined) {
+        reportDependencyOnStep({ step, target, name, path }, forest, report);
+      }
+      seen.add(name);
+    }
+  }
+}
+
+function reportDependencyOnStep(
+  use: { step: StepOutline; target: StepOutline; name: string; path: string },
+  forest: FallbackForest,
+  report: Report,
+): void {
+  const { step, target, name, path } = use;
+  if (target.isFallback && !forest.serves(step, name)) {
+    const instead =
+      target.fallbackFor === undefined ? '' : `; depend on "${target.fallbackFor}", under which its output stands`;
+    report.add(path, 'depends_on_fallback', `"${name}" is a fallback and may never run${instead}`);
+  } else if (step.group !== undefined && step.group === target.group && !step.isFallback && !target.isFallback) {
+    report.add(path, 'depends_on_member', `"${name}" is in the same consensus group, whose members run together`);
+  }
+}
+
+/** In the sequential strategy the list is the order, so a dependency must stand earlier. */
+export function reportOrder(outline: Outline, forest: FallbackForest, report: Report): void {
+  if (outline.strategy !== 'sequential') return;
+  const firstMember = (group: string): number | undefined => outline.groupOf.get(group)?.members[0]?.index;
+  const placeOf = (step: StepOutline): number => {
+    const main = forest.mainOf(step);
+    if (main === undefined) return step.index;
+    return 'step' in main ? main.step.index : (firstMember(main.group) ?? step.index);
+  };
+  for (const step of outline.steps) {
+    const place = placeOf(step);
+    for (const { name, path } of step.dependencies) {
+      const target = outline.stepOf.get(name);
+      const targetPlace = target === undefined ? firstMember(name) : placeOf(target);
+      if (targetPlace !== undefined && targetPlace > place && name !== step.id) {
+        report.add(
+          path,
+          'dependency_order',
+          `"${name}" is listed later; strategy sequential runs the steps in listed order`,
+        );
+      }
+    }
+  }
+}
+
+export function reportFallbacks(outline: Outline, report: Report): void {
+  let mainSeen = false;
+  for (const step of outline.steps) {
+    const path = `/steps/${step.index}`;
+    const { fallbackFor } = step;
+    if (fallbackFor === undefined) {
+      // In the fallback strategy an unnamed alternative serves the step before it.
+      if (step.fallbackFlag === true && !(outline.strategy === 'fallback' && mainSeen)) {
+        report.add(`${path}/fallback_for`, 'required', 'a fallback must name the step that it stands in for');
+      }
+    } else if (fallbackFor === step.id) {
+      report.add(`${path}/fallback_for`, 'fallback_cycle', 'a step cannot stand in for itself');
+    } else if (!outline.stepOf.has(fallbackFor) && !outline.groupOf.has(fallbackFor)) {
+      report.add(`${path}/fallback_for`, 'unknown_step', `there is no step or consensus group "${fallbackFor}"`);
+    }
+    if (fallbackFor !== undefined && step.fallbackFlag === false) {
+      report.add(`${path}/is_fallback`, 'contradiction', 'a step with fallback_for is a fallback');
+    }
+    if (step.isFallback && step.group !== undefined) {
+      report.add(`${path}/consensus_group`, 'contradiction', 'a fallback cannot be a member of a consensus group');
+    }
+    if (!step.isFallback) mainSeen = true;
+  }
+}
+
+/** `outputs.<key>` must mean one thing. Fallbacks have no key of their own, and members of one group may share theirs. */
+export function reportOutputKeys(outline: Outline, report: Report): void {
+  const owners = new Map<string, { owner: string; path: string }>();
+  const claim = (key: string, owner: string, path: string): void => {
+    const first = owners.get(key);
+    if (first === undefined) owners.set(key, { owner, path });
+    else if (first.owner !== owner) {
+      report.add(path, 'duplicate_output_key', `"${key}" is already the output key of ${first.path}`);
+    }
+  };
+  for (const step of outline.steps) {
+    if (step.isFallback || step.outputKey === undefined) continue;
+    const path = `/steps/${step.index}`;
+    const member = step.group === undefined ? undefined : `members of ${step.group}`;
+    claim(
+      step.outputKey,
+      member ?? path,
+      textOf(step.source, 'output_key') === undefined ? path : `${path}/output_key`,
+    );
+  }
+  for (const group of outline.groupOf.values()) {
+    if (outline.stepOf.has(group.id)) continue;
+    const path = group.index === undefined ? '/consensus_groups' : `/consensus_groups/${group.index}`;
+    const key = textOf(group.source, 'output_key');
+    claim(key ?? group.id, path + group.id, key === undefined ? path : `${path}/output_key`);
+  }
+}
+
+function reportRetry(retry: unknown, path: string, report: Report): void {
+  if (!isRecord(retry)) return;
+  const { backoff_ms: backoff, max_backoff_ms: cap } = retry;
+  if (typeof backoff === 'number' && typeof cap === 'number' && cap < backoff) {
+    report.add(`${path}/max_backoff_ms`, 'bad_limit', 'must be at least backoff_ms');
+  }
+}
+
+export function reportLimits(outline: Outline, report: Report): void {
+  for (const { index, source } of outline.steps) {
+    const path = `/steps/${index}`;
+    reportRetry(source['retry'], `${path}/retry`, report);
+    if (isRecord(source['compensate'])) reportRetry(source['compensate']['retry'], `${path}/compensate/retry`, report);
+    const { schedule_to_start_ms: toStart, schedule_to_close_ms: toClose } = source;
+    if (typeof toStart === 'number' && typeof toClose === 'number' && toStart > toClose) {
+      report.add(`${path}/schedule_to_start_ms`, 'bad_limit', 'must be at most schedule_to_close_ms');
+    }
+  }
+}
+
+export function reportGroups(outline: Outline, report: Report): void {
+  for (const group of outline.declaredGroups) {
+    if (outline.groupOf.get(group.id) === group) reportGroup(group, report);
+  }
+}
+
+function reportGroup(group: GroupOutline, report: Report): void {
+  const path = `/consensus_groups/${group.index ?? 0}`;
+  const { source } = group;
+  const members = new Set(group.members.map(({ id }) => id));
+  const needs = (field: string, when: string): void => {
+    if (source[field] === undefined) report.add(`${path}/${field}`, 'required', `${when} needs ${field}`);
+  };
+  if (members.size === 0) {
+    report.add(path, 'empty_group', `no step is in the consensus group "${group.id}"`);
+  }
+  if (source['mode'] === 'best') needs('score', 'mode best');
+  if (source['mode'] === 'judge') needs('judge', 'mode judge');
+  else if (source['on_tie'] === 'judge') needs('judge', 'on_tie judge');
+  if (source['mode'] === 'weighted') needs('weights', 'mode weighted');
+  if (!isRecord(source['weights'])) return;
+  for (const name of Object.keys(source['weights'])) {
+    if (!members.has(name)) {
+      report.add(
+        `${path}/weights/${pointerToken(name)}`,
+        'unknown_member',
+        `"${name}" is not in the group "${group.id}"`,
+      );
+    }
+  }
+  const weights = Object.values(source['weights']);
+  if (weights.length >= members.size && members.size > 0 && weights.every((weight) => weight === 0)) {
+    report.add(`${path}/weights`, 'bad_limit', 'at least one weight must be above 0');
+  }
+}
+
+/** A place that names an agent. */
+export interface AgentUse {
+  readonly name: string;
+  readonly path: string;
+}
+
+export function agentsOf(outline: Outline): AgentUse[] {
+  const uses: AgentUse[] = [];
+  const use = (source: Source, field: string, path: string): void => {
+    const name = textOf(source, field);
+    if (name !== undefined) uses.push({ name, path: `${path}/${field}` });
+  };
+  for (const { index, source } of outline.steps) {
+    use(source, 'agent', `/steps/${index}`);
+    if (isRecord(source['compensate'])) use(source['compensate'], 'agent', `/steps/${index}/compensate`);
+  }
+  for (const { index, source } of outline.declaredGroups) use(source, 'judge', `/consensus_groups/${index ?? 0}`);
+  return uses;
+}
+
+/** An expression and the JSON Pointer of the text that holds it. */
+export interface ExpressionUse {
+  readonly expression: string;
+  readonly path: string;
+}
+
+export function definitionExpressions(outline: Outline): ExpressionUse[] {
+  const uses: ExpressionUse[] = [];
+  const plain = (source: Source, field: string, path: string): void => {
+    const value = textOf(source, field);
+    if (value !== undefined) uses.push({ path: `${path}/${field}`, expression: expressionIn(value) ?? value.trim() });
+  };
+  const mapping = (source: Source, field: string, path: string): void => {
+    if (source[field] === undefined) return;
+    for (const { path: inner, expression } of expressionsOf(source[field] as JsonValue)) {
+      uses.push({ path: `${path}/${field}${inner}`, expression });
+    }
+  };
+  for (const { index, source } of outline.steps) {
+    mapping(source, 'input', `/steps/${index}`);
+    plain(source, 'when', `/steps/${index}`);
+    if (isRecord(source['compensate'])) mapping(source['compensate'], 'input', `/steps/${index}/compensate`);
+  }
+  for (const { index, source } of outline.declaredGroups) {
+    plain(source, 'vote_key', `/consensus_groups/${index ?? 0}`);
+    plain(source, 'score', `/consensus_groups/${index ?? 0}`);
+  }
+  mapping(outline.source, 'output', '');
+  return uses;
+}

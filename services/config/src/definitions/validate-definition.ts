@@ -1,0 +1,116 @@
+import { BUILT_IN_AGENTS, LIMITS } from '@batuta/contracts';
+import type { OrchestrationDefinition, Violation } from '@batuta/contracts';
+import type { SandboxFailure } from '@batuta/sandbox';
+import { guardJson } from '../json/guard.js';
+import { Report } from '../json/report.js';
+import { isRecord } from '../json/shape.js';
+import { definitionShape } from './definition-shape.js';
+import { FallbackForest } from './fallback-forest.js';
+import { reportCycles, reportFallbackCycles } from './graph.js';
+import { outlineOf } from './outline.js';
+import {
+  agentsOf,
+  definitionExpressions,
+  reportDependencies,
+  reportDuplicateIds,
+  reportFallbacks,
+  reportGroups,
+  reportLimits,
+  reportOrder,
+  reportOutputKeys,
+} from './rules.js';
+import type { AgentUse } from './rules.js';
+
+/** What validation asks others for. */
+export interface ValidationPorts {
+  /** Of the given names, those in the tenant's registry. */
+  registeredAgents(names: readonly string[]): Promise<ReadonlySet<string>>;
+  /** Mistakes of a JSON Schema, paths relative to it. */
+  checkSchema(schema: unknown): Promise<readonly Violation[]>;
+  /** What is wrong with each JSONata expression, in the order given. */
+  parseExpressions(expressions: readonly string[]): Promise<readonly (SandboxFailure | undefined)[]>;
+}
+
+export type DefinitionValidation =
+  | {
+      readonly ok: true;
+      readonly definition: OrchestrationDefinition;
+      /** Agents of the registry that it uses, each once, sorted. */
+      readonly agents: readonly string[];
+    }
+  | {
+      readonly ok: false;
+      readonly violations: readonly Violation[];
+      /** Mistakes found; more than `violations` holds when there are very many. */
+      readonly total: number;
+    };
+
+const BUILT_IN: ReadonlySet<string> = new Set(BUILT_IN_AGENTS);
+
+/** Names of agents that are not built in, each once, sorted. */
+function registryNames(uses: readonly AgentUse[]): string[] {
+  return [...new Set(uses.map(({ name }) => name))].filter((name) => !BUILT_IN.has(name)).toSorted();
+}
+
+async function reportAgents(
+  uses: readonly AgentUse[],
+  isGlobal: boolean,
+  ports: ValidationPorts,
+  report: Report,
+): Promise<void> {
+  const names = registryNames(uses);
+  const known = names.length === 0 ? new Set<string>() : await ports.registeredAgents(names);
+  for (const { name, path } of uses) {
+    if (BUILT_IN.has(name)) continue;
+    if (!known.has(name)) {
+      report.add(path, 'unknown_agent', `there is no agent "${name}"; register it with PUT /api/v1/agents/${name}`);
+    } else if (isGlobal) {
+      report.add(
+        path,
+        'agent_not_global',
+        `"${name}" is an agent of your tenant only; a global config may use built-in agents`,
+      );
+    }
+  }
+}
+
+/**
+ * Checks a document that a user sent as an orchestration config and reports every mistake at once, each with the JSON
+ * Pointer of its place. O(size of the document); never throws whatever the JSON is, but rejects when a port does.
+ */
+export async function validateDefinition(document: unknown, ports: ValidationPorts): Promise<DefinitionValidation> {
+  const report = new Report();
+  guardJson(document, report);
+  definitionShape(document, '', report);
+  if (!isRecord(document) || report.violations.some(({ code }) => code === 'too_deep')) {
+    return { ok: false, violations: report.violations, total: report.total };
+  }
+  const outline = outlineOf(document, LIMITS.steps);
+  const forest = new FallbackForest(outline);
+  reportDuplicateIds(outline, report);
+  reportDependencies(outline, forest, report);
+  reportFallbacks(outline, report);
+  reportFallbackCycles(outline, report);
+  reportCycles(outline, forest, report);
+  reportOrder(outline, forest, report);
+  reportOutputKeys(outline, report);
+  reportLimits(outline, report);
+  reportGroups(outline, report);
+  const uses = agentsOf(outline);
+  await reportAgents(uses, document['is_global'] === true, ports, report);
+  if (document['input_schema'] !== undefined) {
+    for (const { path, code, message } of await ports.checkSchema(document['input_schema'])) {
+      report.add(`/input_schema${path}`, code, message);
+    }
+  }
+  const expressions = definitionExpressions(outline);
+  const failures = await ports.parseExpressions(expressions.map(({ expression }) => expression));
+  for (const [index, failure] of failures.entries()) {
+    if (failure === undefined) continue;
+    const position = failure.position === undefined ? '' : ` (at position ${failure.position})`;
+    report.add(expressions[index]?.path ?? '', 'bad_expression', `${failure.message}${position}`);
+  }
+  if (report.total > 0) return { ok: false, violations: report.violations, total: report.total };
+  // The shape has seen every field, so the document is of the type.
+  return { ok: true, definition: document as unknown as OrchestrationDefinition, agents: registryNames(uses) };
+}

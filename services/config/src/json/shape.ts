@@ -1,0 +1,122 @@
+import { pointerToken } from './report.js';
+import type { Report } from './report.js';
+import { characters } from './text.js';
+
+/** Looks at one value and reports what is wrong with it; `path` is its JSON Pointer. */
+export type Shape = (value: unknown, path: string, report: Report) => void;
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'null';
+  return Array.isArray(value) ? 'a list' : typeof value === 'object' ? 'an object' : `a ${typeof value}`;
+}
+
+function wrongType(report: Report, path: string, expected: string, value: unknown): void {
+  report.add(path, 'wrong_type', `must be ${expected}, not ${kindOf(value)}`);
+}
+
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+export interface TextRules {
+  /** Characters (code points). */
+  readonly max: number;
+  /** Default 1. */
+  readonly min?: number;
+  readonly pattern?: RegExp;
+  /** What the pattern means, after "must be". */
+  readonly describe?: string;
+}
+
+export function text(rules: TextRules): Shape {
+  const { max, min = 1, pattern, describe } = rules;
+  return (value, path, report) => {
+    if (typeof value !== 'string') return wrongType(report, path, 'a text', value);
+    const length = value.length > max || value.length < min * 2 ? characters(value) : value.length;
+    if (length < min) {
+      report.add(path, 'too_short', min === 1 ? 'must not be empty' : `must have at least ${min} characters`);
+    } else if (length > max) {
+      report.add(path, 'too_long', `has ${length} characters; at most ${max} are allowed`);
+    } else if (pattern !== undefined && !pattern.test(value)) {
+      report.add(path, 'bad_format', `must be ${describe ?? `a text that matches ${pattern.source}`}`);
+    }
+  };
+}
+
+export function number(rules: { readonly min: number; readonly max: number; readonly whole?: boolean }): Shape {
+  const { min, max, whole = false } = rules;
+  return (value, path, report) => {
+    if (typeof value !== 'number' || !Number.isFinite(value)) {
+      return wrongType(report, path, whole ? 'a whole number' : 'a number', value);
+    }
+    if (whole && !Number.isInteger(value)) report.add(path, 'wrong_type', 'must be a whole number');
+    else if (value < min || value > max) report.add(path, 'out_of_range', `must be from ${min} to ${max}`);
+  };
+}
+
+export const flag: Shape = (value, path, report) => {
+  if (typeof value !== 'boolean') wrongType(report, path, 'true or false', value);
+};
+
+export function oneOf(values: readonly string[]): Shape {
+  return (value, path, report) => {
+    if (typeof value !== 'string') wrongType(report, path, `one of ${values.join(', ')}`, value);
+    else if (!values.includes(value)) report.add(path, 'not_allowed', `must be one of ${values.join(', ')}`);
+  };
+}
+
+export function list(item: Shape, rules: { readonly max: number; readonly min?: number }): Shape {
+  const { max, min = 0 } = rules;
+  return (value, path, report) => {
+    if (!Array.isArray(value)) return wrongType(report, path, 'a list', value);
+    if (value.length > max) {
+      report.add(path, 'too_many', `has ${value.length} entries; at most ${max} are allowed`);
+      return;
+    }
+    if (value.length < min) report.add(path, 'too_few', `must have at least ${min} ${min === 1 ? 'entry' : 'entries'}`);
+    for (const [index, entry] of value.entries()) item(entry, `${path}/${index}`, report);
+  };
+}
+
+export function mapOf(item: Shape, rules: { readonly max: number }): Shape {
+  return (value, path, report) => {
+    if (!isRecord(value)) return wrongType(report, path, 'an object', value);
+    const entries = Object.entries(value);
+    if (entries.length > rules.max) {
+      report.add(path, 'too_many', `has ${entries.length} entries; at most ${rules.max} are allowed`);
+      return;
+    }
+    for (const [key, entry] of entries) item(entry, `${path}/${pointerToken(key)}`, report);
+  };
+}
+
+export const anyObject: Shape = (value, path, report) => {
+  if (!isRecord(value)) wrongType(report, path, 'an object', value);
+};
+
+export const anyJson: Shape = () => undefined;
+
+export function object(fields: Readonly<Record<string, Shape>>, required: readonly string[] = []): Shape {
+  const known = new Map(Object.entries(fields));
+  return (value, path, report) => {
+    if (!isRecord(value)) return wrongType(report, path, 'an object', value);
+    for (const name of required) {
+      if (!Object.hasOwn(value, name)) report.add(`${path}/${name}`, 'required', `${name} is required`);
+    }
+    for (const [name, entry] of Object.entries(value)) {
+      const field = known.get(name);
+      if (field === undefined) {
+        report.add(`${path}/${pointerToken(name)}`, 'unknown_field', `"${name.slice(0, 100)}" is not a known field`);
+      } else {
+        field(entry, `${path}/${name}`, report);
+      }
+    }
+  };
+}
+
+/** Runs several shapes over one value. */
+export function all(...shapes: readonly Shape[]): Shape {
+  return (value, path, report) => {
+    for (const shape of shapes) shape(value, path, report);
+  };
+}

@@ -1,0 +1,23 @@
+/** Characters that no text may hold: PostgreSQL cannot store NUL, and a lone surrogate is no character at all. */
+const UNSTORABLE = /\0|[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/;
+
+/** What makes a text unfit to be stored, or undefined. */
+export function unstorable(text: string): string | undefined {
+  const found = UNSTORABLE.exec(text)?.[0];
+  if (found === undefined) return undefined;
+  return found === '\0'
+    ? 'holds a NUL character (\\u0000), which cannot be stored'
+    : 'holds half of a surrogate pair, which is no valid Unicode text';
+}
+
+/** Length in characters (code points), as varchar(n) counts. */
+export function characters(text: string): number {
+  let count = text.length;
+  for (let index = 0; index < text.length - 1; index += 1) {
+    if ((text.codePointAt(index) ?? 0) > 0xffff) {
+      count -= 1;
+      index += 1;
+    }
+  }
+  return count;
+}

@@ -1,0 +1,255 @@
+import { createHash } from 'node:crypto';
+import { LIMITS } from '@batuta/contracts';
+import type {
+  DocumentReply,
+  JsonObject,
+  KnowledgeDocument,
+  ListDocumentsReply,
+  Passage,
+  Principal,
+  SearchKnowledgeReply,
+} from '@batuta/contracts';
+import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { decodeCursor, encodeCursor } from '../access/cursor.js';
+import { newId } from '../access/ids.js';
+import { invalid, invalidField, refuse } from '../access/refusals.js';
+import type { Refused } from '../access/refusals.js';
+import { findable, pageSize, textField } from '../access/requests.js';
+import { requireRole } from '../access/roles.js';
+import { isUuid } from '../definitions/definition-shape.js';
+import { guardJson } from '../json/guard.js';
+import { Report } from '../json/report.js';
+import { anyObject, oneOf, text } from '../json/shape.js';
+import { unstorable } from '../json/text.js';
+import { DocumentEntity } from './document.entity.js';
+import { SEARCH_SQL } from './search-sql.js';
+import { splitPassages, titleIn } from './split-passages.js';
+import type { ContentType, SplitPassage } from './split-passages.js';
+
+const MAX_METADATA_BYTES = 16 * 1024;
+const MAX_QUERY = 1000;
+const MAX_RESULTS = 50;
+const DEFAULT_RESULTS = 5;
+const DEFAULT_PAGE = 50;
+const MAX_PAGE = 200;
+
+const sourceShape = text({ max: 1024 });
+const titleShape = text({ max: 300, min: 0 });
+const typeShape = oneOf(['text/markdown', 'text/plain']);
+const contentShape = text({ max: LIMITS.payloadBytes });
+
+interface NewDocument {
+  readonly source: string;
+  readonly title: string;
+  readonly contentType: ContentType;
+  readonly content: string;
+  readonly metadata: JsonObject;
+}
+
+/** The knowledge base of each tenant: documents split into passages, found by PostgreSQL's full text search. */
+@Injectable()
+export class Knowledge {
+  readonly #dataSource: DataSource;
+
+  constructor(dataSource: DataSource) {
+    this.#dataSource = dataSource;
+  }
+
+  /** Adds a document, or replaces the one of the same source. What is the same already stays untouched. */
+  async put(
+    principal: Principal,
+    request: { source: unknown; title: unknown; contentType: unknown; content: unknown; metadata: unknown },
+  ): Promise<DocumentReply> {
+    const denied = requireRole(principal, 'operator', 'add a document');
+    if (denied !== undefined) return denied;
+    const document = checkDocument(request);
+    if ('refused' in document) return document;
+    const hash = createHash('sha256').update(JSON.stringify(document)).digest('hex');
+    const { tenantId } = principal;
+    const where = { tenantId, source: document.source };
+    const same = await this.#dataSource.manager.findOneBy(DocumentEntity, { ...where, contentHash: hash });
+    if (same !== null) return { document: toDocument(same), unchanged: true };
+    const passages = splitPassages(document.content, document.contentType);
+    const saved = await this.#dataSource.transaction(async (manager) => {
+      // The row is locked from here on, so that two writers of one source follow each other.
+      const [row] = await manager.query<{ id: string }[]>(
+        `INSERT INTO config.knowledge_documents
+           (id, tenant_id, source, title, content_type, content_hash, content_bytes, passages, metadata)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         ON CONFLICT (tenant_id, source) DO UPDATE SET title = excluded.title, content_type = excluded.content_type,
+           content_hash = excluded.content_hash, content_bytes = excluded.content_bytes, passages = excluded.passages,
+           metadata = excluded.metadata, updated_at = now()
+         RETURNING id`,
+        [
+          newId(),
+          tenantId,
+          document.source,
+          document.title,
+          document.contentType,
+          hash,
+          Buffer.byteLength(document.content),
+          passages.length,
+          JSON.stringify(document.metadata),
+        ],
+      );
+      const id = row?.id;
+      await manager.query('DELETE FROM config.knowledge_passages WHERE document_id = $1', [id]);
+      await manager.query(
+        `INSERT INTO config.knowledge_passages
+           (document_id, passage_index, tenant_id, title, headings, heading_text, text, first_line, last_line)
+         SELECT $1, p.passage_index, $2, $3, p.headings, p.heading_text, p.text, p.first_line, p.last_line
+         FROM json_to_recordset($4::json) AS p(
+           passage_index integer, headings jsonb, heading_text text, text text, first_line integer, last_line integer)`,
+        [id, tenantId, document.title, JSON.stringify(passages.map(passageRow))],
+      );
+      return manager.findOneByOrFail(DocumentEntity, where);
+    });
+    return { document: toDocument(saved), unchanged: false };
+  }
+
+  /** A page of documents, the newest first. */
+  async list(principal: Principal, request: { limit: unknown; cursor: unknown }): Promise<ListDocumentsReply> {
+    const cursor = textField(request.cursor);
+    const after = cursor === '' ? undefined : decodeCursor(cursor);
+    if (cursor !== '' && (after === undefined || !isUuid(after))) {
+      return { documents: [], ...invalidField('/cursor', 'bad_cursor', 'is not a cursor of this list') };
+    }
+    const limit = pageSize(request.limit, DEFAULT_PAGE, MAX_PAGE);
+    const query = this.#dataSource.manager
+      .createQueryBuilder(DocumentEntity, 'document')
+      .where('document.tenantId = :tenant', { tenant: principal.tenantId })
+      .orderBy('document.id', 'DESC')
+      .limit(limit + 1);
+    if (after !== undefined) query.andWhere('document.id < :after', { after });
+    const found = await query.getMany();
+    const documents = found.slice(0, limit);
+    const last = documents.at(-1);
+    return {
+      documents: documents.map(toDocument),
+      ...(last !== undefined && found.length > limit ? { nextCursor: encodeCursor(last.id) } : {}),
+    };
+  }
+
+  /** Removes a document with its passages. */
+  async delete(principal: Principal, id: unknown): Promise<DocumentReply> {
+    const denied = requireRole(principal, 'operator', 'delete a document');
+    if (denied !== undefined) return denied;
+    const documentId = findable(id, 36);
+    const where = { id: documentId ?? '', tenantId: principal.tenantId };
+    const found =
+      documentId === undefined || !isUuid(documentId)
+        ? null
+        : await this.#dataSource.manager.findOneBy(DocumentEntity, where);
+    if (found === null) return refuse('not_found', 'There is no such document.');
+    await this.#dataSource.manager.delete(DocumentEntity, where);
+    return { document: toDocument(found) };
+  }
+
+  /**
+   * The passages that fit a query best. The query reads as in a web search (`"a phrase"`, `or`, `-not`); when no passage
+   * has all its words and it has no such marks, those with most of them are found instead.
+   */
+  async search(tenantId: string, request: { query: unknown; limit: unknown }): Promise<SearchKnowledgeReply> {
+    const query = textField(request.query);
+    const problem =
+      query.trim() === ''
+        ? 'must not be empty'
+        : query.length > MAX_QUERY
+          ? `may have at most ${MAX_QUERY} characters`
+          : unstorable(query);
+    if (problem !== undefined) return { passages: [], ...invalidField('/query', 'bad_query', problem) };
+    const limit = pageSize(request.limit, DEFAULT_RESULTS, MAX_RESULTS);
+    const rows = await this.#dataSource.query<PassageRow[]>(SEARCH_SQL, [query, tenantId, limit]);
+    return { passages: rows.map(toPassage) };
+  }
+}
+
+interface PassageRow {
+  readonly document_id: string;
+  readonly source: string;
+  readonly title: string;
+  readonly headings: string[];
+  readonly text: string;
+  readonly highlight: string;
+  readonly rank: number;
+  readonly passage_index: number;
+  readonly first_line: number;
+  readonly last_line: number;
+}
+
+function checkDocument(request: {
+  source: unknown;
+  title: unknown;
+  contentType: unknown;
+  content: unknown;
+  metadata: unknown;
+}): NewDocument | Refused {
+  const { source, title = '', metadata = {} } = request;
+  const contentType = textField(request.contentType) || 'text/markdown';
+  // Files begin with a byte order mark now and then.
+  const content = typeof request.content === 'string' ? request.content.replace(/^\uFEFF/, '') : request.content;
+  const report = new Report();
+  guardJson({ source, title, metadata, content }, report);
+  sourceShape(source, '/source', report);
+  titleShape(title, '/title', report);
+  typeShape(contentType, '/content_type', report);
+  contentShape(content, '/content', report);
+  anyObject(metadata, '/metadata', report);
+  if (Buffer.byteLength(JSON.stringify(metadata)) > MAX_METADATA_BYTES) {
+    report.add('/metadata', 'too_long', `must have at most ${MAX_METADATA_BYTES} bytes`);
+  }
+  if (typeof content === 'string' && Buffer.byteLength(content) > LIMITS.payloadBytes) {
+    report.add('/content', 'too_long', `must have at most ${LIMITS.payloadBytes} bytes`);
+  }
+  if (report.total > 0) return invalid('The document', report.violations, report.total);
+  const type = contentType as ContentType;
+  const name = String(source)
+    .split('/')
+    .findLast((part) => part !== '');
+  return {
+    source: source as string,
+    title: (title as string) || (titleIn(content as string, type) ?? name ?? (source as string)),
+    contentType: type,
+    content: content as string,
+    metadata: metadata as JsonObject,
+  };
+}
+
+function passageRow(passage: SplitPassage, index: number): JsonObject {
+  return {
+    passage_index: index,
+    headings: [...passage.headings],
+    heading_text: passage.headings.join('\n'),
+    text: passage.text,
+    first_line: passage.firstLine,
+    last_line: passage.lastLine,
+  };
+}
+
+function toPassage(row: PassageRow): Passage {
+  return {
+    documentId: row.document_id,
+    source: row.source,
+    title: row.title,
+    headings: row.headings,
+    text: row.text,
+    highlight: row.highlight,
+    rank: Number(row.rank),
+    passageIndex: row.passage_index,
+    firstLine: row.first_line,
+    lastLine: row.last_line,
+  };
+}
+
+function toDocument(document: DocumentEntity): KnowledgeDocument {
+  return {
+    id: document.id,
+    tenantId: document.tenantId,
+    source: document.source,
+    title: document.title,
+    passages: document.passages,
+    updatedAt: document.updatedAt.getTime(),
+    metadata: document.metadata as JsonObject,
+  };
+}

@@ -1,0 +1,26 @@
+import { LOG_LEVELS } from '@batuta/observability';
+import { integer, loadSettings, oneOf, secret, text } from '@batuta/settings';
+import type { SettingsOf } from '@batuta/settings';
+
+const schema = {
+  /** `postgres://user:password@host:5432/database`; its schema `config` is made when missing. */
+  databaseUrl: secret({ env: 'DATABASE_URL' }),
+  natsUrl: secret({ env: 'NATS_URL' }),
+  /** Connections to PostgreSQL, also while the schema is brought up to date (that takes two). */
+  databaseConnections: integer({ env: 'BATUTA_CONFIG_DATABASE_CONNECTIONS', default: 10, min: 2, max: 200 }),
+  /** Port of /health and /metrics; 0 takes a free one. */
+  httpPort: integer({ env: 'BATUTA_CONFIG_HTTP_PORT', default: 0, min: 0, max: 65_535 }),
+  httpHost: text({ env: 'BATUTA_CONFIG_HTTP_HOST', default: '127.0.0.1' }),
+  /** Threads for users' schemas and as many for their expressions. */
+  sandboxThreads: integer({ env: 'BATUTA_CONFIG_SANDBOX_THREADS', default: 2, min: 1, max: 64 }),
+  /** File that gets the first admin key of an empty installation, readable by its owner only. */
+  adminKeyFile: text({ env: 'BATUTA_ADMIN_KEY_FILE', optional: true }),
+  logLevel: oneOf(LOG_LEVELS, { env: 'BATUTA_LOG_LEVEL', default: 'info' }),
+} as const;
+
+export type ConfigSettings = SettingsOf<typeof schema>;
+
+/** The config service's settings from environment variables; throws a `SettingsError` that names each wrong variable. */
+export function loadConfigSettings(env: Readonly<Record<string, string | undefined>> = process.env): ConfigSettings {
+  return loadSettings(schema, env);
+}

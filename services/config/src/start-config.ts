@@ -1,0 +1,95 @@
+import { writeFile } from 'node:fs/promises';
+import { connectNats, isConnected, natsMicroservice } from '@batuta/messaging';
+import { nestLogger, startOpsServer } from '@batuta/observability';
+import type { Logger, ReadinessCheck } from '@batuta/observability';
+import { Sandbox } from '@batuta/sandbox';
+import { NestFactory } from '@nestjs/core';
+import type { MicroserviceOptions } from '@nestjs/microservices';
+import { ConfigModule } from './app.module.js';
+import { configDataSource, migrate } from './database/data-source.js';
+import type { ConfigSettings } from './settings.js';
+import { bootstrap } from './tenants/bootstrap.js';
+
+export interface StartConfigOptions {
+  readonly settings: ConfigSettings;
+  readonly logger: Logger;
+  /** Whether to serve /health and /metrics on a port of its own; default true. */
+  readonly opsServer?: boolean;
+  /**
+   * Keeps the first admin key of an empty installation; throws when it cannot. Default: `settings.adminKeyFile`. With
+   * neither, no key is made.
+   */
+  readonly deliverAdminKey?: (secret: string) => Promise<void>;
+}
+
+export interface RunningConfig {
+  /** Port of /health and /metrics, when it serves them. */
+  readonly opsPort: number | undefined;
+  /** What must hold for the service to be ready, by name. */
+  readonly checks: Readonly<Record<string, ReadinessCheck>>;
+  /** Stops taking requests, finishes those that run, and closes every connection and thread. */
+  close(): Promise<void>;
+}
+
+/** A file that only its owner can read. */
+function writeKeyFile(path: string): (secret: string) => Promise<void> {
+  return (secret) => writeFile(path, `${secret}\n`, { mode: 0o600 });
+}
+
+/**
+ * Starts the config service: brings its schema up to date, makes what an empty installation needs, and answers requests.
+ * Throws when PostgreSQL or NATS cannot be reached; nothing stays open then.
+ */
+export async function startConfig(options: StartConfigOptions): Promise<RunningConfig> {
+  const { settings, logger, opsServer = true } = options;
+  const opened: (() => Promise<unknown>)[] = [];
+  const close = async (): Promise<void> => {
+    for (let end = opened.pop(); end !== undefined; end = opened.pop()) await end();
+  };
+  try {
+    const dataSource = configDataSource({
+      databaseUrl: settings.databaseUrl,
+      connections: settings.databaseConnections,
+    });
+    await dataSource.initialize();
+    opened.push(async () => {
+      if (dataSource.isInitialized) await dataSource.destroy();
+    });
+    await migrate(dataSource);
+    const { adminKeyFile } = settings;
+    const deliver = options.deliverAdminKey ?? (adminKeyFile === undefined ? undefined : writeKeyFile(adminKeyFile));
+    if (deliver === undefined) {
+      logger.debug('no first admin key is made: BATUTA_ADMIN_KEY_FILE is not set');
+    } else if ((await bootstrap(dataSource, deliver)) !== undefined) {
+      logger.info({ file: adminKeyFile }, 'first admin key created');
+    }
+    const natsUrl = settings.natsUrl.reveal();
+    const nats = await connectNats({ url: natsUrl, name: 'config', logger });
+    opened.push(() => nats.close());
+    const sandbox = new Sandbox({ threads: settings.sandboxThreads });
+    opened.push(() => sandbox.close());
+    const app = await NestFactory.createMicroservice<MicroserviceOptions>(
+      ConfigModule.register({ dataSource, publisher: nats, sandbox }),
+      { ...natsMicroservice({ url: natsUrl, queue: 'config' }), logger: nestLogger(logger), abortOnError: false },
+    );
+    opened.push(() => app.close());
+    await app.listen();
+    const checks: Record<string, ReadinessCheck> = {
+      postgres: async () => {
+        await dataSource.query('SELECT 1');
+      },
+      nats: () => {
+        if (!isConnected(nats)) throw new Error('not connected');
+      },
+    };
+    const ops = opsServer
+      ? await startOpsServer({ port: settings.httpPort, host: settings.httpHost, checks, logger })
+      : undefined;
+    if (ops !== undefined) opened.push(() => ops.close());
+    logger.info({ port: ops?.port }, 'config service started');
+    return { opsPort: ops?.port, checks, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

@@ -1,0 +1,165 @@
+import { DEFAULT_TENANT, ROLES, TENANT_ID } from '@batuta/contracts';
+import type {
+  ApiKey,
+  AuthenticateReply,
+  CreateApiKeyReply,
+  ListApiKeysReply,
+  Principal,
+  RevokeApiKeyReply,
+  Role,
+} from '@batuta/contracts';
+import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import type { EntityManager } from 'typeorm';
+import { newId } from '../access/ids.js';
+import { invalid, refuse } from '../access/refusals.js';
+import { findable, textField } from '../access/requests.js';
+import { requireRole } from '../access/roles.js';
+import { Changes } from '../changes.js';
+import { isUuid } from '../definitions/definition-shape.js';
+import { guardJson } from '../json/guard.js';
+import { Report } from '../json/report.js';
+import { oneOf, text } from '../json/shape.js';
+import { ApiKeyEntity } from './api-key.entity.js';
+import { generateKey, hashKey, prefixOf } from './key-secret.js';
+
+const MAX_LISTED = 1000;
+/** The last millisecond of the year 9999: what an RFC 3339 time can say. */
+const MAX_TIME = 253_402_300_799_999;
+const SHA_256 = /^[0-9a-f]{64}$/;
+
+const userShape = text({ max: 255 });
+const nameShape = text({ max: 255, min: 0 });
+const roleShape = oneOf(ROLES);
+
+export interface NewKey {
+  readonly tenantId: string;
+  readonly userId: string;
+  readonly role: Role;
+  readonly name: string;
+  readonly createdBy: string;
+  readonly expiresAt: Date | null;
+}
+
+/** Stores a new key and gives its secret, which nobody can read again. Makes the tenant when it is new. */
+export async function insertKey(manager: EntityManager, key: NewKey): Promise<{ key: ApiKeyEntity; secret: string }> {
+  await manager.query('INSERT INTO config.tenants (id) VALUES ($1) ON CONFLICT DO NOTHING', [key.tenantId]);
+  const secret = generateKey();
+  const entity = manager.create(ApiKeyEntity, {
+    ...key,
+    id: newId(),
+    keyHash: hashKey(secret),
+    prefix: prefixOf(secret),
+    revokedAt: null,
+  });
+  await manager.insert(ApiKeyEntity, entity);
+  return { key: entity, secret };
+}
+
+/** API keys: who a key stands for, and the keys of a tenant. */
+@Injectable()
+export class ApiKeys {
+  readonly #dataSource: DataSource;
+  readonly #changes: Changes;
+
+  constructor(dataSource: DataSource, changes: Changes) {
+    this.#dataSource = dataSource;
+    this.#changes = changes;
+  }
+
+  /** The principal of a key by its SHA-256 (hex); none when it is unknown, expired or revoked. */
+  async authenticate(keyHash: unknown): Promise<AuthenticateReply> {
+    const hash = textField(keyHash).toLowerCase();
+    if (!SHA_256.test(hash)) return {};
+    const key = await this.#dataSource.manager
+      .createQueryBuilder(ApiKeyEntity, 'key')
+      .where('key.keyHash = :hash AND key.revokedAt IS NULL', { hash })
+      .andWhere('(key.expiresAt IS NULL OR key.expiresAt > now())')
+      .getOne();
+    if (key === null) return {};
+    return {
+      principal: { tenantId: key.tenantId, userId: key.userId, role: key.role, keyId: key.id },
+      expiresAt: key.expiresAt?.getTime() ?? 0,
+    };
+  }
+
+  async create(
+    principal: Principal,
+    request: { userId: unknown; role: unknown; name: unknown; expiresAt: unknown; tenantId: unknown },
+  ): Promise<CreateApiKeyReply> {
+    const denied = requireRole(principal, 'admin', 'create an API key');
+    if (denied !== undefined) return denied;
+    const { userId, role, name = '', expiresAt = 0 } = request;
+    const report = new Report();
+    guardJson({ user_id: userId, name }, report);
+    userShape(userId, '/user_id', report);
+    roleShape(role, '/role', report);
+    nameShape(name, '/name', report);
+    if (typeof expiresAt !== 'number' || (expiresAt !== 0 && !(expiresAt > Date.now() && expiresAt <= MAX_TIME))) {
+      report.add('/expires_at', 'out_of_range', 'must be a time in the future');
+    }
+    const tenantId = textField(request.tenantId) || principal.tenantId;
+    if (!TENANT_ID.test(tenantId)) {
+      report.add('/tenant_id', 'bad_format', 'must be 1 to 40 lower-case letters, digits or "-"');
+    }
+    if (report.total > 0) return invalid('The API key', report.violations, report.total);
+    if (tenantId !== principal.tenantId && principal.tenantId !== DEFAULT_TENANT) {
+      return refuse('forbidden', `Only an admin of the tenant "${DEFAULT_TENANT}" may create keys of other tenants.`);
+    }
+    const made = await this.#dataSource.transaction((manager) =>
+      insertKey(manager, {
+        tenantId,
+        userId: userId as string,
+        role: role as Role,
+        name: name as string,
+        createdBy: `${principal.tenantId}/${principal.userId}`,
+        expiresAt: expiresAt === 0 ? null : new Date(expiresAt as number),
+      }),
+    );
+    return { key: toApiKey(made.key), secret: made.secret };
+  }
+
+  /** The tenant's keys, newest first, revoked ones too. */
+  async list(principal: Principal): Promise<ListApiKeysReply> {
+    const denied = requireRole(principal, 'admin', 'list API keys');
+    if (denied !== undefined) return { keys: [], ...denied };
+    const keys = await this.#dataSource.manager.find(ApiKeyEntity, {
+      where: { tenantId: principal.tenantId },
+      order: { id: 'DESC' },
+      take: MAX_LISTED,
+    });
+    return { keys: keys.map(toApiKey) };
+  }
+
+  /** Revokes a key for good; once more changes nothing. */
+  async revoke(principal: Principal, id: unknown): Promise<RevokeApiKeyReply> {
+    const denied = requireRole(principal, 'admin', 'revoke an API key');
+    if (denied !== undefined) return denied;
+    const keyId = findable(id, 36);
+    const where = { id: keyId ?? '', tenantId: principal.tenantId };
+    const manager = this.#dataSource.manager;
+    if (keyId === undefined || !isUuid(keyId) || !(await manager.existsBy(ApiKeyEntity, where))) {
+      return refuse('not_found', 'There is no such API key.');
+    }
+    await this.#dataSource.query(
+      'UPDATE config.api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = $1 AND tenant_id = $2',
+      [where.id, where.tenantId],
+    );
+    this.#changes.announce({ kind: 'key', tenantId: principal.tenantId, id: keyId });
+    return { key: toApiKey(await manager.findOneByOrFail(ApiKeyEntity, where)) };
+  }
+}
+
+function toApiKey(key: ApiKeyEntity): ApiKey {
+  return {
+    id: key.id,
+    tenantId: key.tenantId,
+    userId: key.userId,
+    role: key.role,
+    name: key.name,
+    prefix: key.prefix,
+    createdAt: key.createdAt.getTime(),
+    ...(key.expiresAt === null ? {} : { expiresAt: key.expiresAt.getTime() }),
+    ...(key.revokedAt === null ? {} : { revokedAt: key.revokedAt.getTime() }),
+  };
+}
