@@ -48,7 +48,7 @@ export async function lockDataDir(dataDir: string): Promise<DataLock> {
         continue;
       }
       for (const number of older) await rm(lockFile(dataDir, number), { force: true });
-      return { release: () => writeJson(file, { ...mine, released: true }) };
+      return { release: () => writeJson(file, { ...mine, released: true }, 0o644) };
     }
   } finally {
     await rm(draft, { force: true });

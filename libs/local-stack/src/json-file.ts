@@ -11,9 +11,9 @@ export async function readJson<T>(file: string): Promise<Partial<T> | undefined>
   }
 }
 
-/** Writes a file of JSON whole or not at all, readable by its owner only. */
-export async function writeJson(file: string, value: unknown): Promise<void> {
+/** Writes a file of JSON whole or not at all, readable by its owner only unless told. */
+export async function writeJson(file: string, value: unknown, mode = 0o600): Promise<void> {
   const draft = `${file}.${process.pid}.tmp`;
-  await writeFile(draft, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600, flush: true });
+  await writeFile(draft, `${JSON.stringify(value, null, 2)}\n`, { mode, flush: true });
   await rename(draft, file);
 }
