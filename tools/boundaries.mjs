@@ -4,7 +4,16 @@ import { builtinModules } from 'node:module';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { parseSync } from '@swc/core';
 
-const libs = ['contracts', 'settings', 'observability', 'messaging', 'event-store', 'sandbox', 'local-stack'];
+const libs = [
+  'contracts',
+  'settings',
+  'observability',
+  'service',
+  'messaging',
+  'event-store',
+  'sandbox',
+  'local-stack',
+];
 const services = ['gateway', 'config', 'execution', 'step-runner', 'notifications'];
 
 /** The workspace packages that each package may import. */
@@ -12,6 +21,7 @@ export const mayImport = {
   contracts: [],
   settings: [],
   observability: ['contracts', 'settings'],
+  service: ['observability', 'settings'],
   messaging: ['contracts', 'settings', 'observability'],
   'event-store': ['contracts', 'settings', 'observability'],
   sandbox: ['contracts', 'settings'],

@@ -1,0 +1,69 @@
+import { createLogger } from '@batuta/observability';
+import type { LogLevel, Logger } from '@batuta/observability';
+import { SettingsError } from '@batuta/settings';
+
+export interface RunningService {
+  close(): Promise<void>;
+}
+
+export interface RunServiceOptions<Settings extends { readonly logLevel: LogLevel }> {
+  /** Name in every log line. */
+  readonly name: string;
+  readonly load: () => Settings;
+  readonly start: (options: { settings: Settings; logger: Logger }) => Promise<RunningService>;
+}
+
+/**
+ * Runs one service as this process: loads its settings, starts it, and stops it on SIGINT or SIGTERM.
+ * Exit codes: 0 after a clean stop, 1 when it could not start, stop or go on, 2 for wrong settings. An unhandled
+ * rejection ends the process, since what failed unseen may have left any state behind.
+ */
+export async function runService<Settings extends { readonly logLevel: LogLevel }>(
+  options: RunServiceOptions<Settings>,
+): Promise<void> {
+  let settings: Settings;
+  try {
+    settings = options.load();
+  } catch (error) {
+    if (error instanceof SettingsError) {
+      process.stderr.write(`${options.name}: ${error.message}\n`);
+      process.exit(2);
+    }
+    throw error;
+  }
+  const logger = createLogger({ service: options.name, level: settings.logLevel });
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(event, (error: unknown) => {
+      logger.fatal({ err: error }, `${event}: the process ends`);
+      process.exit(1);
+    });
+  }
+  let service: RunningService | undefined;
+  let stopping = false;
+  const stop = (signal: NodeJS.Signals): void => {
+    if (stopping) {
+      logger.warn({ signal }, 'asked again: the process ends at once');
+      process.exit(1);
+    }
+    stopping = true;
+    if (service === undefined) {
+      process.exit(0);
+    }
+    logger.info({ signal }, 'stopping');
+    service.close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        logger.fatal({ err: error }, 'did not stop cleanly');
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  try {
+    service = await options.start({ settings, logger });
+  } catch (error) {
+    logger.fatal({ err: error }, 'could not start');
+    process.exit(1);
+  }
+}
