@@ -1,0 +1,48 @@
+import type { DynamicModule } from '@nestjs/common';
+import { Module } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
+import { RoleGuard } from './auth/role.guard.js';
+import { Backend } from './backend/backend.js';
+import { ExecutionStarter } from './backend/execution-starter.js';
+import { Executions } from './backend/executions.js';
+import { AgentsController } from './http/agents.controller.js';
+import { ApiKeysController } from './http/api-keys.controller.js';
+import { ConfigsController } from './http/configs.controller.js';
+import { ExecuteController } from './http/execute.controller.js';
+import { ExecutionsController } from './http/executions.controller.js';
+import { KnowledgeController } from './http/knowledge.controller.js';
+import { OperationsController } from './http/operations.controller.js';
+import { ExecutionHub } from './realtime/execution-hub.js';
+
+/** What the gateway's handlers work with; made by `startGateway`, which also ends it. */
+export interface GatewayParts {
+  readonly backend: Backend;
+  readonly starter: ExecutionStarter;
+  readonly hub: ExecutionHub;
+  readonly executions: Executions;
+}
+
+@Module({})
+export class GatewayModule {
+  static register(parts: GatewayParts): DynamicModule {
+    return {
+      module: GatewayModule,
+      controllers: [
+        OperationsController,
+        ConfigsController,
+        ExecuteController,
+        ExecutionsController,
+        AgentsController,
+        KnowledgeController,
+        ApiKeysController,
+      ],
+      providers: [
+        { provide: Backend, useValue: parts.backend },
+        { provide: ExecutionStarter, useValue: parts.starter },
+        { provide: ExecutionHub, useValue: parts.hub },
+        { provide: Executions, useValue: parts.executions },
+        { provide: APP_GUARD, useClass: RoleGuard },
+      ],
+    };
+  }
+}

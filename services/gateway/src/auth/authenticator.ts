@@ -1,0 +1,134 @@
+import { createHash } from 'node:crypto';
+import type { AuthenticateReply, ConfigChanged, Principal } from '@batuta/contracts';
+import { BoundedCache } from '../backend/bounded-cache.js';
+import { Problem } from '../http/problem.js';
+
+/** Who a key belongs to, until when. */
+export interface Identity {
+  readonly principal: Principal;
+  readonly keyHash: string;
+  /** Epoch ms; 0 means never. */
+  readonly expiresAt: number;
+}
+
+interface Entry {
+  /** Undefined: the key is unknown. */
+  readonly identity: Identity | undefined;
+  readonly askedAt: number;
+}
+
+export interface AuthenticatorOptions {
+  readonly knownForMs: number;
+  readonly unknownForMs: number;
+  /** How long a known key stays believed while the config service cannot be asked. Default 60 s. */
+  readonly believedWithoutAnswerMs?: number;
+  readonly capacity?: number;
+  readonly now?: () => number;
+  ask(keyHash: string): Promise<AuthenticateReply>;
+}
+
+const UNKNOWN = 'The API key is unknown, expired or revoked.';
+
+/** Knows who an API key belongs to; asks the config service with the key's SHA-256 and remembers the answer for a while. */
+export class Authenticator {
+  readonly #entries: BoundedCache<string, Entry>;
+  readonly #asked = new Map<string, Promise<Identity | undefined>>();
+  readonly #now: () => number;
+  /** Answers to questions asked before the last forgetting are not kept. */
+  #generation = 0;
+
+  constructor(private readonly options: AuthenticatorOptions) {
+    this.#entries = new BoundedCache(options.capacity ?? 10_000);
+    this.#now = options.now ?? Date.now;
+  }
+
+  static hashOf(key: string): string {
+    return createHash('sha256').update(key, 'utf8').digest('hex');
+  }
+
+  /**
+   * The identity of a key: at once when it is remembered, else a promise.
+   * @throws Problem unauthenticated, or (rejecting) unavailable when the config service cannot be asked.
+   */
+  identify(key: string | undefined): Identity | Promise<Identity> {
+    if (key === undefined) {
+      throw new Problem('unauthenticated', 'Send an API key: "Authorization: Bearer <key>".');
+    }
+    const hash = Authenticator.hashOf(key);
+    const entry = this.#entries.get(hash);
+    if (entry !== undefined && this.#fresh(entry)) return this.#valid(entry.identity);
+    return this.#lookUp(hash, entry);
+  }
+
+  /** The identity of a key by its hash, asked again unless the answer is fresh; undefined when the key is no good any more. */
+  async recheck(keyHash: string): Promise<Identity | undefined> {
+    try {
+      const entry = this.#entries.get(keyHash);
+      if (entry !== undefined && this.#fresh(entry)) return this.#valid(entry.identity);
+      return await this.#lookUp(keyHash, entry);
+    } catch (error) {
+      if (error instanceof Problem && error.code === 'unauthenticated') return undefined;
+      throw error;
+    }
+  }
+
+  /** Takes notice of a changed key: forgets everything, since a notice names the key's id and not its hash. */
+  changed(change: Pick<ConfigChanged, 'kind'>): void {
+    if (change.kind === 'key') this.forget();
+  }
+
+  /** Forgets every answer; also called after a reconnect, when notices may have been missed. */
+  forget(): void {
+    this.#generation += 1;
+    this.#entries.clear();
+    this.#asked.clear();
+  }
+
+  #fresh(entry: Entry): boolean {
+    const { knownForMs, unknownForMs } = this.options;
+    return this.#now() - entry.askedAt < (entry.identity === undefined ? unknownForMs : knownForMs);
+  }
+
+  #valid(identity: Identity | undefined): Identity {
+    if (identity === undefined || (identity.expiresAt > 0 && identity.expiresAt <= this.#now())) {
+      throw new Problem('unauthenticated', UNKNOWN, {
+        headers: { 'www-authenticate': 'Bearer realm="batuta", error="invalid_token"' },
+      });
+    }
+    return identity;
+  }
+
+  async #lookUp(hash: string, stale: Entry | undefined): Promise<Identity> {
+    let asked = this.#asked.get(hash);
+    if (asked === undefined) {
+      asked = this.#ask(hash, stale);
+      this.#asked.set(hash, asked);
+      const forgetQuestion = (): void => {
+        if (this.#asked.get(hash) === asked) this.#asked.delete(hash);
+      };
+      asked.then(forgetQuestion, forgetQuestion);
+    }
+    return this.#valid(await asked);
+  }
+
+  async #ask(keyHash: string, stale: Entry | undefined): Promise<Identity | undefined> {
+    const generation = this.#generation;
+    const askedAt = this.#now();
+    try {
+      const { principal, expiresAt } = await this.options.ask(keyHash);
+      const identity = principal === undefined ? undefined : { principal, keyHash, expiresAt: expiresAt ?? 0 };
+      if (generation === this.#generation) this.#entries.set(keyHash, { identity, askedAt });
+      return identity;
+    } catch (error) {
+      const believed = this.options.believedWithoutAnswerMs ?? 60_000;
+      const usable =
+        error instanceof Problem &&
+        error.code === 'unavailable' &&
+        stale?.identity !== undefined &&
+        generation === this.#generation &&
+        this.#now() - stale.askedAt < believed;
+      if (usable) return stale.identity;
+      throw error;
+    }
+  }
+}

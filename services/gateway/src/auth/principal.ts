@@ -1,0 +1,30 @@
+import type { ExecutionContext } from '@nestjs/common';
+import { createParamDecorator, SetMetadata } from '@nestjs/common';
+import type { Principal, Role } from '@batuta/contracts';
+import type { FastifyRequest } from 'fastify';
+import { Problem } from '../http/problem.js';
+
+export interface AuthenticatedRequest extends FastifyRequest {
+  principal?: Principal;
+}
+
+/** Who asks; set before the body is read. */
+export function principalOf(request: AuthenticatedRequest): Principal {
+  if (request.principal === undefined) throw new Problem('unauthenticated', 'A valid API key is needed.');
+  return request.principal;
+}
+
+/** The handler's parameter that takes who asks. */
+export const Caller = createParamDecorator((_: unknown, context: ExecutionContext) =>
+  principalOf(context.switchToHttp().getRequest<AuthenticatedRequest>()),
+);
+
+export const NEEDED_ROLE = 'batuta:needed-role';
+
+/** The least role that may call a handler. Without it, `viewer` for GET and `admin` for the rest. */
+export const Needs = (role: Role): MethodDecorator & ClassDecorator => SetMetadata(NEEDED_ROLE, role);
+
+export const PUBLIC = 'batuta:public';
+
+/** Marks handlers that need no key. */
+export const Public = (): MethodDecorator & ClassDecorator => SetMetadata(PUBLIC, true);

@@ -1,0 +1,31 @@
+import type { CanActivate, ExecutionContext } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import type { Role } from '@batuta/contracts';
+import { Problem } from '../http/problem.js';
+import { NEEDED_ROLE, PUBLIC, principalOf } from './principal.js';
+import type { AuthenticatedRequest } from './principal.js';
+import { allows } from './roles.js';
+
+/** Lets a request through when its key's role allows the handler. */
+@Injectable()
+export class RoleGuard implements CanActivate {
+  constructor(private readonly reflector: Reflector) {}
+
+  canActivate(context: ExecutionContext): boolean {
+    if (
+      this.reflector.getAllAndOverride<boolean | undefined>(PUBLIC, [context.getHandler(), context.getClass()]) === true
+    ) {
+      return true;
+    }
+    const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
+    const needed =
+      this.reflector.getAllAndOverride<Role | undefined>(NEEDED_ROLE, [context.getHandler(), context.getClass()]) ??
+      (request.method === 'GET' || request.method === 'HEAD' ? 'viewer' : 'admin');
+    const { role } = principalOf(request);
+    if (!allows(role, needed)) {
+      throw new Problem('forbidden', `This needs the role ${needed}; the key has the role ${role}.`);
+    }
+    return true;
+  }
+}

@@ -1,0 +1,92 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { isNoResponders, RemoteError, UnavailableError, requestUntilAnswered } from '@batuta/messaging';
+import type { ControlClient } from '@batuta/messaging';
+import { partitionOf, subjects } from '@batuta/contracts';
+import type { CommandReply, CommandRequest, TopologyReply } from '@batuta/contracts';
+import type { Logger } from '@batuta/observability';
+import type { NatsConnection } from '@nats-io/nats-core';
+import { Problem } from '../http/problem.js';
+
+export interface BackendOptions {
+  readonly nats: NatsConnection;
+  readonly control: ControlClient;
+  readonly logger: Logger;
+  readonly queryTimeoutMs: number;
+  readonly commandDeadlineMs: number;
+}
+
+/** The services behind the gateway: questions to config and execution, commands to the engine. */
+export class Backend {
+  readonly nats: NatsConnection;
+  #partitions: number | undefined;
+  #partitionsAsked: Promise<number> | undefined;
+
+  constructor(private readonly options: BackendOptions) {
+    this.nats = options.nats;
+  }
+
+  /**
+   * Asks a Nest message pattern. Asked again while nobody serves it, since then nothing can have happened.
+   * @throws Problem unavailable when nobody answers in time, internal when the other side broke.
+   */
+  async ask<Reply>(pattern: string, data: unknown, timeoutMs = this.options.queryTimeoutMs): Promise<Reply> {
+    const deadline = performance.now() + timeoutMs;
+    for (let pause = 20; ; pause = Math.min(pause * 2, 250)) {
+      const left = Math.max(1, deadline - performance.now());
+      try {
+        return await this.options.control.request<Reply>(pattern, data, { timeoutMs: left });
+      } catch (error) {
+        const unserved = error instanceof UnavailableError && isNoResponders(error.cause);
+        if (!unserved || performance.now() + pause >= deadline) throw this.#problem(pattern, error);
+      }
+      await delay(pause);
+    }
+  }
+
+  /**
+   * Sends a command to the owner of the execution's partition until it answers, which it does after the commit.
+   * @throws Problem unavailable when the engine does not answer within the command deadline; the command may still
+   * take effect then, and a repeat with the same id is safe.
+   */
+  async command(request: CommandRequest, signal?: AbortSignal): Promise<CommandReply> {
+    const partitions = this.#partitions ?? (await this.partitions());
+    const subject = subjects.command(partitionOf(request.executionId, partitions));
+    try {
+      const reply = await requestUntilAnswered(this.nats, subject, JSON.stringify(request), {
+        deadlineMs: this.options.commandDeadlineMs,
+        ...(signal === undefined ? {} : { signal }),
+      });
+      return reply.json<CommandReply>();
+    } catch (error) {
+      throw this.#problem(subject, error);
+    }
+  }
+
+  /** The number of partitions, which never changes once the platform was started. */
+  async partitions(): Promise<number> {
+    if (this.#partitions !== undefined) return this.#partitions;
+    this.#partitionsAsked ??= this.ask<TopologyReply>(subjects.query.topology, {})
+      .then(({ partitions }) => {
+        if (!Number.isInteger(partitions) || partitions < 1) throw new Error('the topology names no partitions');
+        this.#partitions = partitions;
+        return partitions;
+      })
+      .finally(() => {
+        this.#partitionsAsked = undefined;
+      });
+    return this.#partitionsAsked;
+  }
+
+  #problem(target: string, error: unknown): unknown {
+    if (error instanceof UnavailableError) {
+      this.options.logger.warn({ err: error, target }, 'no answer from behind');
+      const service = target.startsWith('batuta.config.') ? 'config' : 'execution';
+      return new Problem('unavailable', `The ${service} service does not answer right now; try again.`);
+    }
+    if (error instanceof RemoteError) {
+      this.options.logger.error({ err: error, target }, 'a service behind failed');
+      return new Problem('internal', 'A service behind the gateway failed.');
+    }
+    return error;
+  }
+}

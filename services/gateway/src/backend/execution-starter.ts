@@ -1,0 +1,174 @@
+import { subjects, LIMITS } from '@batuta/contracts';
+import type {
+  Accepted,
+  GetExecutionReply,
+  GetVersionReply,
+  JsonObject,
+  JsonValue,
+  Principal,
+  ResolveConfigReply,
+  StartExecution,
+} from '@batuta/contracts';
+import { SandboxBusyError } from '@batuta/sandbox';
+import type { Sandbox } from '@batuta/sandbox';
+import { canonicalJson, executionIdOfKey, newTraceId, sha256, uuidV7 } from '../http/ids.js';
+import { Problem, accepted, problemOfRefusal } from '../http/problem.js';
+import type { Backend } from './backend.js';
+import { BoundedCache } from './bounded-cache.js';
+import { StrictLookup } from './lookup.js';
+
+export interface StartRequest {
+  readonly principal: Principal;
+  /** Id or name. */
+  readonly config: string;
+  readonly input?: JsonValue | undefined;
+  readonly sessionId?: string | undefined;
+  readonly metadata?: JsonObject | undefined;
+  readonly callbackUrl?: string | undefined;
+  readonly idempotencyKey?: string | undefined;
+  /** The caller's W3C traceparent. */
+  readonly traceparent?: string | undefined;
+}
+
+interface Target {
+  readonly configId: string;
+  readonly version: number;
+}
+
+const SEPARATOR = '\n';
+
+/** Turns a request to start into a command: newest config version, input check, ids, idempotency. */
+export class ExecutionStarter {
+  readonly #versions: StrictLookup<ResolveConfigReply>;
+  /** Input schemas by config id and version, which never change; the promise, so that one fetch serves all. */
+  readonly #schemas = new BoundedCache<string, Promise<JsonValue | undefined>>(500);
+
+  constructor(
+    private readonly backend: Backend,
+    private readonly sandbox: Sandbox,
+  ) {
+    this.#versions = new StrictLookup((key) => {
+      const [tenantId, id] = key.split(SEPARATOR);
+      return backend.ask<ResolveConfigReply>(subjects.config.resolve, { tenantId, id });
+    });
+  }
+
+  /** The id that the execution of this request has or will have. */
+  executionId(request: Pick<StartRequest, 'principal' | 'idempotencyKey'>): string {
+    const { principal, idempotencyKey } = request;
+    return idempotencyKey === undefined ? uuidV7() : executionIdOfKey(principal.tenantId, idempotencyKey);
+  }
+
+  /**
+   * Starts the execution and gives the engine's answer, which comes after the commit. `repeated` is true when the same
+   * idempotency key has started it before.
+   * @throws Problem not_found, input_invalid, idempotency_mismatch, payload_too_large, unavailable.
+   */
+  async start(executionId: string, request: StartRequest, signal?: AbortSignal): Promise<Accepted> {
+    const { principal, idempotencyKey } = request;
+    const target = await this.#target(executionId, request);
+    const start: StartExecution = {
+      configId: target.configId,
+      configVersion: target.version,
+      traceId: newTraceId(),
+      ...(request.input === undefined ? {} : { input: request.input }),
+      ...(request.sessionId === undefined ? {} : { sessionId: request.sessionId }),
+      ...(request.callbackUrl === undefined ? {} : { callbackUrl: request.callbackUrl }),
+      ...(request.metadata === undefined ? {} : { metadata: request.metadata }),
+      ...(request.traceparent === undefined ? {} : { traceparent: request.traceparent }),
+      ...(idempotencyKey === undefined ? {} : { requestHash: requestHash(target.configId, request) }),
+    };
+    const reply = await this.backend.command(
+      {
+        commandId: idempotencyKey === undefined ? uuidV7() : `${executionId}:start`,
+        executionId,
+        principal,
+        start,
+      },
+      signal,
+    );
+    if (reply.rejected !== undefined) throw problemOfRefusal(reply.rejected);
+    if (reply.accepted === undefined) throw new Error('the engine answered a start with nothing');
+    return reply.accepted;
+  }
+
+  async #target(executionId: string, request: StartRequest): Promise<Target> {
+    try {
+      const { tenantId } = request.principal;
+      const resolved = accepted(await this.#versions.get(`${tenantId}${SEPARATOR}${request.config}`));
+      const { configId, version } = resolved;
+      if (configId === undefined || version === undefined) throw new Error('a resolved config names no version');
+      if (resolved.hasInputSchema === true) await this.#checkInput(configId, version, request.input);
+      checkSize(request.input);
+      return { configId, version };
+    } catch (error) {
+      // A repeat must be answered as the first time, also when the config is gone or its schema has changed since.
+      const earlier =
+        request.idempotencyKey !== undefined && error instanceof Problem && error.code !== 'unavailable'
+          ? await this.#startedBefore(executionId, request)
+          : undefined;
+      if (earlier === undefined) throw error;
+      return earlier;
+    }
+  }
+
+  async #startedBefore(executionId: string, request: StartRequest): Promise<Target | undefined> {
+    const { tenantId } = request.principal;
+    const { execution } = await this.backend.ask<GetExecutionReply>(subjects.query.get, { tenantId, executionId });
+    return execution !== undefined && [execution.configId, execution.configName].includes(request.config)
+      ? { configId: execution.configId, version: execution.configVersion }
+      : undefined;
+  }
+
+  async #checkInput(configId: string, version: number, input: JsonValue | undefined): Promise<void> {
+    const schema = await this.#schema(configId, version);
+    if (schema === undefined) return;
+    const validation = await this.sandbox.validateJson({ schema, value: input ?? null }).catch((error: unknown) => {
+      if (error instanceof SandboxBusyError)
+        throw new Problem('unavailable', 'Too many inputs are being checked; try again.');
+      throw error;
+    });
+    if (validation.ok && validation.violations.length === 0) return;
+    const detail = `The input does not fit the config's input_schema (version ${version})`;
+    if (!validation.ok) {
+      const code = validation.failure.code === 'sandbox_failed' ? 'unavailable' : 'input_invalid';
+      throw new Problem(code, `${detail}: ${validation.failure.message}.`);
+    }
+    throw new Problem('input_invalid', `${detail}.`, {
+      errors: validation.violations.map((violation) => ({ ...violation, path: `/input${violation.path}` })),
+    });
+  }
+
+  #schema(configId: string, version: number): Promise<JsonValue | undefined> {
+    const key = `${configId}${SEPARATOR}${version}`;
+    const known = this.#schemas.get(key);
+    if (known !== undefined) return known;
+    const asked = this.backend
+      .ask<GetVersionReply>(subjects.config.version, { configId, version })
+      .then((reply) => accepted(reply).definition?.input_schema);
+    this.#schemas.set(key, asked);
+    // A failure is the asker's to report, and must not be remembered.
+    asked.catch(() => this.#schemas.delete(key));
+    return asked;
+  }
+}
+
+/** SHA-256 of what was asked for: another body under the same key gives another hash. */
+function requestHash(configId: string, request: StartRequest): string {
+  const { input, sessionId, metadata, callbackUrl } = request;
+  return sha256(canonicalJson([configId, input ?? null, sessionId ?? null, metadata ?? null, callbackUrl ?? null]));
+}
+
+function checkSize(input: JsonValue | undefined): void {
+  if (input === undefined || input === null || typeof input === 'number' || typeof input === 'boolean') return;
+  const bytes = Buffer.byteLength(JSON.stringify(input));
+  if (bytes > LIMITS.payloadBytes) {
+    throw new Problem(
+      'payload_too_large',
+      `The input has ${bytes} bytes as JSON; at most ${LIMITS.payloadBytes} are allowed.`,
+      {
+        errors: [{ path: '/input', message: `is larger than ${LIMITS.payloadBytes} bytes`, code: 'too_large' }],
+      },
+    );
+  }
+}

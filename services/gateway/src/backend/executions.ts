@@ -1,0 +1,120 @@
+import { subjects } from '@batuta/contracts';
+import type { Accepted, ExecutionView, GetExecutionReply, JsonObject } from '@batuta/contracts';
+import { accepted, Problem } from '../http/problem.js';
+import { isFinished, resultOfEnding, resultOfView } from '../http/result.js';
+import type { ExecutionHub } from '../realtime/execution-hub.js';
+import type { Backend } from './backend.js';
+import type { ExecutionStarter, StartRequest } from './execution-starter.js';
+
+export interface WaitOptions {
+  /** Milliseconds; 0 does not wait. */
+  readonly waitMs: number;
+  /** The client has gone: nobody waits any more. */
+  readonly signal: AbortSignal;
+}
+
+/** A started execution, with its result when it ended within the wait. */
+export interface Started {
+  readonly executionId: string;
+  readonly accepted: Accepted;
+  readonly result: JsonObject | undefined;
+}
+
+/** Starts executions, waits for their end and asks what became of them. */
+export class Executions {
+  /** Aborted when the gateway stops: those who wait get their answer at once. */
+  readonly stopping = new AbortController();
+
+  constructor(
+    private readonly backend: Backend,
+    private readonly starter: ExecutionStarter,
+    private readonly hub: ExecutionHub,
+  ) {}
+
+  /** @throws Problem as `ExecutionStarter.start` does. */
+  async start(request: StartRequest, wait: WaitOptions): Promise<Started> {
+    const executionId = this.starter.executionId(request);
+    if (wait.waitMs === 0) {
+      return { executionId, accepted: await this.starter.start(executionId, request), result: undefined };
+    }
+    const { tenantId } = request.principal;
+    // The events are listened to before the start, so that the end cannot come unheard.
+    const end = this.hub.awaitEnd(tenantId, executionId);
+    try {
+      const started = performance.now();
+      const accepted = await this.starter.start(executionId, request);
+      if (accepted.repeated === true) end.check();
+      const left = Math.max(1, wait.waitMs - (performance.now() - started));
+      const ending = await within(end.ended, left, [wait.signal, this.stopping.signal]);
+      if (ending === undefined) return { executionId, accepted, result: undefined };
+      const result =
+        resultOfEnding(executionId, accepted.traceId, ending) ??
+        resultOfView(await this.view(tenantId, { executionId }));
+      return { executionId, accepted, result };
+    } finally {
+      end.release();
+    }
+  }
+
+  /** The result of an execution, waiting up to `waitMs` for its end; the state it is in when that does not come. */
+  async result(
+    tenantId: string,
+    executionId: string,
+    wait: WaitOptions,
+  ): Promise<{ finished: boolean; body: JsonObject }> {
+    const end = wait.waitMs > 0 ? this.hub.awaitEnd(tenantId, executionId) : undefined;
+    try {
+      let view = await this.view(tenantId, { executionId });
+      if (end !== undefined && !isFinished(view.status)) {
+        const ending = await within(end.ended, wait.waitMs, [wait.signal, this.stopping.signal]);
+        if (ending !== undefined) {
+          const body = resultOfEnding(executionId, view.traceId, ending);
+          if (body !== undefined) return { finished: true, body };
+        }
+        if (!wait.signal.aborted) view = await this.view(tenantId, { executionId });
+      }
+      return { finished: isFinished(view.status), body: resultOfView(view) };
+    } finally {
+      end?.release();
+    }
+  }
+
+  /** One execution of the tenant, folded from its events. @throws Problem not_found. */
+  async view(tenantId: string, by: { executionId: string } | { traceId: string }): Promise<ExecutionView> {
+    const reply = accepted(await this.backend.ask<GetExecutionReply>(subjects.query.get, { tenantId, ...by }));
+    if (reply.execution === undefined) throw new Problem('not_found', 'There is no such execution.');
+    return reply.execution;
+  }
+}
+
+/** The value of a promise that comes within `ms` milliseconds and before any of the signals; else undefined. */
+function within<T>(promise: Promise<T>, ms: number, signals: readonly AbortSignal[]): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const finish = (): void => {
+      clearTimeout(timer);
+      for (const signal of signals) signal.removeEventListener('abort', stop);
+    };
+    const stop = (): void => {
+      finish();
+      resolve(undefined);
+    };
+    const timer = setTimeout(stop, ms);
+    for (const signal of signals) {
+      if (signal.aborted) {
+        stop();
+        return;
+      }
+      signal.addEventListener('abort', stop, { once: true });
+    }
+    promise.then(
+      (value) => {
+        finish();
+        resolve(value);
+      },
+      (error: unknown) => {
+        finish();
+        reject(error as Error);
+      },
+    );
+  });
+}

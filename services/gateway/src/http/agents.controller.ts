@@ -1,0 +1,77 @@
+import { Body, Controller, Delete, Get, Param, Put, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { subjects } from '@batuta/contracts';
+import type { AgentReply, JsonObject, JsonValue, ListAgentsReply, Principal } from '@batuta/contracts';
+import { Caller, Needs } from '../auth/principal.js';
+import { Backend } from '../backend/backend.js';
+import { objectBody } from './checked.js';
+import { Answers, BodyIs, Refuses } from './documented.js';
+import { accepted } from './problem.js';
+import { parseQuery } from './query.js';
+import { shownAgent } from './shown.js';
+
+@ApiTags('Agents')
+@ApiBearerAuth()
+@Controller('api/v1/agents')
+export class AgentsController {
+  constructor(private readonly backend: Backend) {}
+
+  @Get()
+  @ApiOperation({ summary: 'List agents, the built-in ones too' })
+  @Answers(200, 'AgentList', 'All agents.')
+  @Refuses()
+  async list(@Caller() { tenantId }: Principal, @Query() query: unknown): Promise<JsonObject> {
+    parseQuery({}, query);
+    const { agents } = await this.backend.ask<ListAgentsReply>(subjects.config.agentList, { tenantId });
+    return { agents: (agents ?? []).map(shownAgent) };
+  }
+
+  @Get(':name')
+  @ApiOperation({ summary: 'Get an agent' })
+  @Answers(200, 'Agent', 'The agent.')
+  @Refuses('not_found')
+  async get(
+    @Caller() { tenantId }: Principal,
+    @Param('name') name: string,
+    @Query() query: unknown,
+  ): Promise<JsonObject> {
+    parseQuery({}, query);
+    return shownAgent(accepted(await this.backend.ask<AgentReply>(subjects.config.agentGet, { tenantId, name })).agent);
+  }
+
+  @Put(':name')
+  @Needs('operator')
+  @ApiOperation({
+    summary: 'Register an agent that your own workers serve',
+    description: 'A worker needs only a NATS client; see examples/worker-without-sdk.',
+  })
+  @BodyIs('AgentBody', 'The agent.')
+  @Answers(200, 'Agent', 'Registered or changed.')
+  @Refuses('conflict', 'not_applicable', 'malformed_json', 'unsupported_media_type', 'payload_too_large')
+  async put(
+    @Caller() principal: Principal,
+    @Param('name') name: string,
+    @Body(objectBody) body: JsonValue,
+    @Query() query: unknown,
+  ): Promise<JsonObject> {
+    parseQuery({}, query);
+    return shownAgent(
+      accepted(await this.backend.ask<AgentReply>(subjects.config.agentPut, { principal, name, body })).agent,
+    );
+  }
+
+  @Delete(':name')
+  @Needs('operator')
+  @ApiOperation({ summary: 'Remove an agent' })
+  @Answers(200, 'Agent', 'The removed agent.')
+  @Refuses('not_found', 'conflict', 'not_applicable')
+  async remove(
+    @Caller() principal: Principal,
+    @Param('name') name: string,
+    @Query() query: unknown,
+  ): Promise<JsonObject> {
+    parseQuery({}, query);
+    const { agent } = accepted(await this.backend.ask<AgentReply>(subjects.config.agentDelete, { principal, name }));
+    return agent === undefined ? { name } : shownAgent(agent);
+  }
+}

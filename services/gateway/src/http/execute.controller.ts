@@ -1,0 +1,83 @@
+import { Body, Controller, Headers, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { JsonObject, Principal } from '@batuta/contracts';
+import { Caller, Needs } from '../auth/principal.js';
+import { Executions } from '../backend/executions.js';
+import { checkedBody } from './checked.js';
+import { Answers, IdempotencyKey, Queries, Refuses } from './documented.js';
+import { ExecuteBody } from './dto/execute.dto.js';
+import { goneSignal } from './gone-signal.js';
+import { idempotencyKeyOf, traceparentOf } from './headers.js';
+import { parseQuery, waitParameter } from './query.js';
+
+const QUERY = { wait: waitParameter } as const;
+
+@ApiTags('Executions')
+@ApiBearerAuth()
+@Controller('api/v1/orchestrations/execute')
+export class ExecuteController {
+  constructor(private readonly executions: Executions) {}
+
+  @Post(':config_id')
+  @HttpCode(202)
+  @Needs('operator')
+  @ApiOperation({
+    summary: 'Start an execution of a config, by its id or name',
+    description:
+      'Answers when the start is committed: nothing that was answered is lost. With `wait`, answers 200 with the result when the execution ends in time, else 202.',
+  })
+  @Queries(QUERY)
+  @IdempotencyKey
+  @Answers(202, 'Started', 'Started; it runs on.')
+  @Answers(200, 'ExecutionResult', 'With `wait`: it has ended.')
+  @Refuses(
+    'not_found',
+    'input_invalid',
+    'idempotency_mismatch',
+    'malformed_json',
+    'too_deep',
+    'forbidden_key',
+    'payload_too_large',
+    'unsupported_media_type',
+  )
+  async execute(
+    @Caller() principal: Principal,
+    @Param('config_id') config: string,
+    @Query() rawQuery: unknown,
+    @Headers('idempotency-key') key: string | undefined,
+    @Headers('traceparent') traceparent: string | undefined,
+    @Body(checkedBody(ExecuteBody, { optional: true })) body: ExecuteBody,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<JsonObject> {
+    const { wait = 0 } = parseQuery(QUERY, rawQuery);
+    const started = await this.executions.start(
+      {
+        principal,
+        config,
+        input: body.input,
+        sessionId: body.session_id ?? undefined,
+        metadata: body.metadata ?? undefined,
+        callbackUrl: body.callback_url ?? undefined,
+        idempotencyKey: idempotencyKeyOf(key),
+        traceparent: traceparentOf(traceparent),
+      },
+      { waitMs: wait, signal: wait === 0 ? NEVER : goneSignal(request) },
+    );
+    const { executionId, accepted, result } = started;
+    void reply.header('location', `/api/v1/orchestrations/executions/${executionId}`);
+    if (result !== undefined) {
+      void reply.code(200);
+      return result;
+    }
+    return {
+      execution_id: executionId,
+      trace_id: accepted.traceId,
+      status: accepted.status,
+      ...(accepted.repeated === true ? { repeated: true } : {}),
+    };
+  }
+}
+
+const NEVER = new AbortController().signal;

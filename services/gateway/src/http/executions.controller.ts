@@ -1,0 +1,210 @@
+import { Body, Controller, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import {
+  EXECUTION_STATUSES,
+  ExecutionSummarySchema,
+  ExecutionViewSchema,
+  eventToUserJson,
+  subjects,
+  toUserJson,
+} from '@batuta/contracts';
+import type { JsonObject, ListEventsReply, ListExecutionsReply, Principal } from '@batuta/contracts';
+import { Caller, Needs } from '../auth/principal.js';
+import { Backend } from '../backend/backend.js';
+import { Executions } from '../backend/executions.js';
+import { checkedBody } from './checked.js';
+import { Answers, Queries, Refuses } from './documented.js';
+import { CancelBody } from './dto/execute.dto.js';
+import { goneSignal } from './gone-signal.js';
+import { isTraceId, isUuid, uuidV7 } from './ids.js';
+import { accepted, Problem, problemOfRefusal } from './problem.js';
+import {
+  cursorParameter,
+  integerParameter,
+  limitParameter,
+  parseQuery,
+  textParameter,
+  timeParameter,
+  waitParameter,
+  wordsParameter,
+} from './query.js';
+import { statusOfView } from './result.js';
+import { shownCursor } from './shown.js';
+
+const LIST = {
+  config_id: textParameter('Executions of this config: its id or name.'),
+  status: wordsParameter('Executions in this status; may be given several times.', EXECUTION_STATUSES),
+  user: textParameter('Executions that this user started.'),
+  created_from: timeParameter('Created at this time or later.'),
+  created_to: timeParameter('Created before this time.'),
+  limit: limitParameter(200),
+  cursor: cursorParameter,
+} as const;
+const EVENTS = {
+  from_version: integerParameter('First version wanted; 1 when left out.', 1, 2_147_483_647),
+  limit: limitParameter(1000, 100),
+} as const;
+const RESULT = { wait: waitParameter } as const;
+
+/** An id that cannot exist is not found, like one that does not. */
+function executionIdOf(text: string): string {
+  const id = text.toLowerCase();
+  if (!isUuid(id)) throw new Problem('not_found', 'There is no such execution.');
+  return id;
+}
+
+@ApiTags('Executions')
+@ApiBearerAuth()
+@Controller('api/v1/orchestrations')
+export class ExecutionsController {
+  constructor(
+    private readonly backend: Backend,
+    private readonly executions: Executions,
+  ) {}
+
+  @Get('status/:trace_id')
+  @ApiOperation({ summary: 'Where an execution stands, by its trace id' })
+  @Answers(200, 'ExecutionStatus', 'The execution without its payloads.')
+  @Refuses('not_found')
+  async status(
+    @Caller() principal: Principal,
+    @Param('trace_id') text: string,
+    @Query() query: unknown,
+  ): Promise<JsonObject> {
+    parseQuery({}, query);
+    const traceId = text.toLowerCase();
+    if (!isTraceId(traceId)) throw new Problem('not_found', 'There is no execution with this trace id.');
+    return statusOfView(await this.executions.view(principal.tenantId, { traceId }));
+  }
+
+  @Get('executions')
+  @ApiOperation({ summary: 'List executions, newest first' })
+  @Queries(LIST)
+  @Answers(200, 'ExecutionPage', 'A page.')
+  @Refuses()
+  async list(@Caller() principal: Principal, @Query() raw: unknown): Promise<JsonObject> {
+    const query = parseQuery(LIST, raw);
+    const config = query.config_id;
+    const reply = accepted(
+      await this.backend.ask<ListExecutionsReply>(subjects.query.list, {
+        tenantId: principal.tenantId,
+        ...(config === undefined
+          ? {}
+          : isUuid(config.toLowerCase())
+            ? { configId: config.toLowerCase() }
+            : { configName: config }),
+        status: query.status,
+        userId: query.user,
+        createdFrom: query.created_from,
+        createdTo: query.created_to,
+        limit: query.limit,
+        cursor: query.cursor,
+      }),
+    );
+    return {
+      executions: (reply.executions ?? []).map((summary) => toUserJson(ExecutionSummarySchema, summary)),
+      next_cursor: shownCursor(reply.nextCursor),
+    };
+  }
+
+  @Get('executions/:id')
+  @ApiOperation({ summary: 'Get an execution with its steps', description: 'Folded from its events: never stale.' })
+  @Answers(200, 'ExecutionView', 'The execution.')
+  @Refuses('not_found')
+  async get(@Caller() principal: Principal, @Param('id') id: string, @Query() query: unknown): Promise<JsonObject> {
+    parseQuery({}, query);
+    return toUserJson(
+      ExecutionViewSchema,
+      await this.executions.view(principal.tenantId, { executionId: executionIdOf(id) }),
+    );
+  }
+
+  @Get('executions/:id/events')
+  @ApiOperation({ summary: "Read an execution's events" })
+  @Queries(EVENTS)
+  @Answers(200, 'EventPage', 'A page.')
+  @Refuses('not_found')
+  async events(@Caller() principal: Principal, @Param('id') id: string, @Query() raw: unknown): Promise<JsonObject> {
+    const query = parseQuery(EVENTS, raw);
+    const reply = accepted(
+      await this.backend.ask<ListEventsReply>(subjects.query.events, {
+        tenantId: principal.tenantId,
+        executionId: executionIdOf(id),
+        fromVersion: query.from_version ?? 1,
+        limit: query.limit,
+      }),
+    );
+    const next = reply.nextVersion ?? 0;
+    return { events: (reply.events ?? []).map(eventToUserJson), next_version: next === 0 ? null : next };
+  }
+
+  @Get('executions/:id/steps')
+  @ApiOperation({ summary: "Get an execution's steps with their outputs" })
+  @Answers(200, 'ExecutionSteps', 'The steps in the order of the config.')
+  @Refuses('not_found')
+  async steps(@Caller() principal: Principal, @Param('id') id: string, @Query() query: unknown): Promise<JsonObject> {
+    parseQuery({}, query);
+    const view = await this.executions.view(principal.tenantId, { executionId: executionIdOf(id) });
+    const { steps } = toUserJson(ExecutionViewSchema, view);
+    return { execution_id: view.id, status: view.status, steps: steps ?? [] };
+  }
+
+  @Get('executions/:id/result')
+  @ApiOperation({
+    summary: "Get an execution's result",
+    description: 'Answers 202 with the status while it has none; with `wait`, only after that time.',
+  })
+  @Queries(RESULT)
+  @Answers(200, 'ExecutionResult', 'It has ended.')
+  @Answers(202, 'ExecutionResult', 'It has not ended yet.')
+  @Refuses('not_found')
+  async result(
+    @Caller() principal: Principal,
+    @Param('id') id: string,
+    @Query() raw: unknown,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<JsonObject> {
+    const { wait = 0 } = parseQuery(RESULT, raw);
+    const { finished, body } = await this.executions.result(principal.tenantId, executionIdOf(id), {
+      waitMs: wait,
+      signal: goneSignal(request),
+    });
+    void reply.code(finished ? 200 : 202);
+    if (!finished) void reply.header('retry-after', '1');
+    return body;
+  }
+
+  @Post('executions/:id/cancel')
+  @HttpCode(200)
+  @Needs('operator')
+  @ApiOperation({ summary: 'Cancel an execution', description: 'Final when answered: later results are not recorded.' })
+  @ApiBody({ type: CancelBody, required: false })
+  @Answers(200, 'Started', 'Cancelled.')
+  @Refuses('not_found', 'already_completed', 'malformed_json', 'unsupported_media_type')
+  async cancel(
+    @Caller() principal: Principal,
+    @Param('id') text: string,
+    @Query() query: unknown,
+    @Body(checkedBody(CancelBody, { optional: true })) body: CancelBody,
+  ): Promise<JsonObject> {
+    parseQuery({}, query);
+    const executionId = executionIdOf(text);
+    const reply = await this.backend.command({
+      commandId: uuidV7(),
+      executionId,
+      principal,
+      cancel: body.reason == null ? {} : { reason: body.reason },
+    });
+    if (reply.rejected !== undefined) throw problemOfRefusal(reply.rejected);
+    const { accepted: done } = reply;
+    if (done === undefined) throw new Error('the engine answered a cancel with nothing');
+    return {
+      execution_id: executionId,
+      trace_id: done.traceId,
+      status: done.status,
+      ...(done.repeated === true ? { repeated: true } : {}),
+    };
+  }
+}

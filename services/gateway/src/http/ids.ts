@@ -1,0 +1,76 @@
+import { createHash, randomFillSync } from 'node:crypto';
+import type { JsonValue } from '@batuta/contracts';
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+const TRACE_ID = /^[0-9a-f]{32}$/;
+
+/** Whether the text is a UUID as Batuta writes them (lower case). */
+export const isUuid = (text: string): boolean => UUID.test(text);
+export const isTraceId = (text: string): boolean => TRACE_ID.test(text);
+
+const POOL = Buffer.allocUnsafe(4096);
+let used = POOL.length;
+
+/** `length` fresh random bytes; drawn from the system in blocks, since one call a request costs more than the bytes. */
+function randomBytes(length: number): Buffer {
+  if (used + length > POOL.length) {
+    randomFillSync(POOL);
+    used = 0;
+  }
+  const bytes = Buffer.from(POOL.subarray(used, used + length));
+  used += length;
+  return bytes;
+}
+
+function dashed(hex: string): string {
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
+
+/** A new UUIDv7 (RFC 9562): 48 bits of epoch milliseconds, then random bits. */
+export function uuidV7(at: number = Date.now()): string {
+  const bytes = randomBytes(16);
+  bytes.writeUIntBE(at, 0, 6);
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x70;
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
+  return dashed(bytes.toString('hex'));
+}
+
+/** A new trace id (W3C Trace Context): 32 hexadecimal digits, not all zero. */
+export function newTraceId(): string {
+  const hex = randomBytes(16).toString('hex');
+  return /^0+$/.test(hex) ? newTraceId() : hex;
+}
+
+/** UUIDv5 (RFC 9562): SHA-1 of the namespace's bytes and the name. */
+export function uuidV5(namespace: string, name: string): string {
+  const bytes = createHash('sha1')
+    .update(Buffer.from(namespace.replaceAll('-', ''), 'hex'))
+    .update(name, 'utf8')
+    .digest()
+    .subarray(0, 16);
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x50;
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
+  return dashed(bytes.toString('hex'));
+}
+
+/** Namespace of execution ids made from idempotency keys; fixed for ever. */
+const IDEMPOTENCY_NAMESPACE = '6f1c5e0a-2a0d-5b64-9c1f-8d7f5b3e4a21';
+
+/** The execution id of an `Idempotency-Key`: the same for the same tenant and key. */
+export function executionIdOfKey(tenantId: string, key: string): string {
+  return uuidV5(uuidV5(IDEMPOTENCY_NAMESPACE, tenantId), key);
+}
+
+/** JSON with the keys of every object sorted, so that equal documents give equal text. */
+export function canonicalJson(value: JsonValue | undefined): string {
+  if (value === undefined) return 'null';
+  if (value === null || typeof value !== 'object') return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  const entries = Object.keys(value)
+    .sort()
+    .map((key) => `${JSON.stringify(key)}:${canonicalJson(value[key])}`);
+  return `{${entries.join(',')}}`;
+}
+
+/** SHA-256, hexadecimal. */
+export const sha256 = (text: string): string => createHash('sha256').update(text, 'utf8').digest('hex');

@@ -1,0 +1,98 @@
+import { Body, Controller, Delete, Get, Param, Post, Query, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { PassageSchema, subjects, toUserJson } from '@batuta/contracts';
+import type { DocumentReply, JsonObject, ListDocumentsReply, Principal, SearchKnowledgeReply } from '@batuta/contracts';
+import { Caller, Needs } from '../auth/principal.js';
+import { Backend } from '../backend/backend.js';
+import { checkedBody } from './checked.js';
+import { Answers, Queries, Refuses } from './documented.js';
+import { DocumentBody } from './dto/document.dto.js';
+import { accepted, Problem } from './problem.js';
+import { cursorParameter, limitParameter, parseQuery, textParameter } from './query.js';
+import { shownCursor, shownDocument } from './shown.js';
+
+const LIST = { limit: limitParameter(200), cursor: cursorParameter } as const;
+const SEARCH = {
+  q: textParameter('What to look for.', 1000, 'checkout latency'),
+  limit: limitParameter(50, 10),
+} as const;
+
+@ApiTags('Knowledge')
+@ApiBearerAuth()
+@Controller('api/v1/knowledge')
+export class KnowledgeController {
+  constructor(private readonly backend: Backend) {}
+
+  @Post('documents')
+  @Needs('operator')
+  @ApiOperation({ summary: 'Add a document, or replace the one with the same source' })
+  @ApiBody({ type: DocumentBody })
+  @Answers(201, 'StoredDocument', 'Added or replaced.')
+  @Answers(200, 'StoredDocument', 'The same content was there already.')
+  @Refuses('malformed_json', 'payload_too_large', 'unsupported_media_type')
+  async put(
+    @Caller() principal: Principal,
+    @Body(checkedBody(DocumentBody)) body: DocumentBody,
+    @Query() query: unknown,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<JsonObject> {
+    parseQuery({}, query);
+    const { document, unchanged = false } = accepted(
+      await this.backend.ask<DocumentReply>(subjects.config.knowledgePut, {
+        principal,
+        source: body.source,
+        title: body.title ?? undefined,
+        contentType: body.content_type ?? 'text/markdown',
+        content: body.content,
+        metadata: body.metadata ?? undefined,
+      }),
+    );
+    void reply.code(unchanged ? 200 : 201);
+    return { ...shownDocument(document), unchanged };
+  }
+
+  @Get('documents')
+  @ApiOperation({ summary: 'List documents' })
+  @Queries(LIST)
+  @Answers(200, 'DocumentPage', 'A page.')
+  @Refuses()
+  async list(@Caller() principal: Principal, @Query() raw: unknown): Promise<JsonObject> {
+    const { limit, cursor } = parseQuery(LIST, raw);
+    const reply = accepted(
+      await this.backend.ask<ListDocumentsReply>(subjects.config.knowledgeList, { principal, limit, cursor }),
+    );
+    return { documents: (reply.documents ?? []).map(shownDocument), next_cursor: shownCursor(reply.nextCursor) };
+  }
+
+  @Delete('documents/:id')
+  @Needs('operator')
+  @ApiOperation({ summary: 'Remove a document' })
+  @Answers(200, 'KnowledgeDocument', 'The removed document.')
+  @Refuses('not_found')
+  async remove(@Caller() principal: Principal, @Param('id') id: string, @Query() query: unknown): Promise<JsonObject> {
+    parseQuery({}, query);
+    const { document } = accepted(
+      await this.backend.ask<DocumentReply>(subjects.config.knowledgeDelete, { principal, id }),
+    );
+    return document === undefined ? { id } : shownDocument(document);
+  }
+
+  @Get('search')
+  @ApiOperation({ summary: 'Search the documents', description: 'Ranked passages, hits between ** and **.' })
+  @Queries(SEARCH)
+  @Answers(200, 'Passages', 'The best passages first.')
+  @Refuses()
+  async search(@Caller() { tenantId }: Principal, @Query() raw: unknown): Promise<JsonObject> {
+    const { q, limit } = parseQuery(SEARCH, raw);
+    if (q === undefined) {
+      throw new Problem('validation_failed', 'The query parameter q is required.', {
+        errors: [{ path: '/q', message: 'q is required', code: 'required' }],
+      });
+    }
+    const { passages } = accepted(
+      await this.backend.ask<SearchKnowledgeReply>(subjects.config.knowledgeSearch, { tenantId, query: q, limit }),
+    );
+    return { passages: (passages ?? []).map((passage) => toUserJson(PassageSchema, passage)) };
+  }
+}

@@ -1,0 +1,306 @@
+import type { DescField, DescMessage } from '@bufbuild/protobuf';
+import { ScalarType } from '@bufbuild/protobuf';
+import {
+  AgentSchema,
+  ApiKeySchema,
+  ConfigSchema,
+  EVENT_SCHEMAS,
+  EXECUTION_STATUSES,
+  ExecutionSummarySchema,
+  ExecutionViewSchema,
+  KnowledgeDocumentSchema,
+  PassageSchema,
+  PRIORITIES,
+  REFUSAL_CODES,
+  ROLES,
+  STEP_STATUSES,
+  STRATEGIES,
+} from '@batuta/contracts';
+
+export type OpenApiSchema = Record<string, unknown>;
+
+const REF = '#/components/schemas/';
+export const ref = (name: string): OpenApiSchema => ({ $ref: `${REF}${name}` });
+export const listOf = (name: string): OpenApiSchema => ({ type: 'array', items: ref(name) });
+const nullable = (schema: OpenApiSchema): OpenApiSchema => ({ ...schema, nullable: true });
+
+const WORDS: Readonly<Record<string, readonly string[]>> = {
+  'batuta.config.v1.OrchestrationDefinition.strategy': STRATEGIES,
+  'batuta.execution.v1.ExecutionView.strategy': STRATEGIES,
+  'batuta.execution.v1.ExecutionView.status': EXECUTION_STATUSES,
+  'batuta.execution.v1.ExecutionSummary.status': EXECUTION_STATUSES,
+  'batuta.execution.v1.StepView.status': STEP_STATUSES,
+  'batuta.config.v1.Step.on_failure': ['abort', 'continue', 'fallback'],
+  'batuta.config.v1.Step.require': ['any', 'all'],
+  'batuta.config.v1.Settings.priority': PRIORITIES,
+  'batuta.config.v1.Retry.jitter': ['full', 'none'],
+  'batuta.config.v1.ApiKey.role': ROLES,
+};
+
+const isTime = (field: DescField): boolean => field.name.endsWith('_at') || field.name === 'at';
+
+function scalarSchema(scalar: ScalarType): OpenApiSchema {
+  switch (scalar) {
+    case ScalarType.BOOL:
+      return { type: 'boolean' };
+    case ScalarType.STRING:
+    case ScalarType.BYTES:
+      return { type: 'string' };
+    case ScalarType.DOUBLE:
+    case ScalarType.FLOAT:
+      return { type: 'number' };
+    default:
+      return { type: 'integer' };
+  }
+}
+
+/** OpenAPI schemas of the messages that users see, made from the contract itself, so that they cannot differ from it. */
+class MessageSchemas {
+  readonly all: Record<string, OpenApiSchema> = {};
+
+  refTo(message: DescMessage): OpenApiSchema {
+    if (message.typeName === 'google.protobuf.Struct') return { type: 'object', additionalProperties: true };
+    if (message.typeName.startsWith('google.protobuf.')) return { description: 'Any JSON.' };
+    const name = message.name;
+    if (!Object.hasOwn(this.all, name)) {
+      this.all[name] = {};
+      this.all[name] = {
+        type: 'object',
+        properties: Object.fromEntries(
+          message.fields
+            .filter((field) => field.name !== 'trace')
+            .map((field) => [field.name, this.#field(message, field)]),
+        ),
+      };
+    }
+    return ref(name);
+  }
+
+  #field(message: DescMessage, field: DescField): OpenApiSchema {
+    switch (field.fieldKind) {
+      case 'message':
+        return this.refTo(field.message);
+      case 'list':
+        return {
+          type: 'array',
+          items:
+            field.listKind === 'message'
+              ? this.refTo(field.message)
+              : field.listKind === 'scalar'
+                ? scalarSchema(field.scalar)
+                : {},
+        };
+      case 'map':
+        return {
+          type: 'object',
+          additionalProperties: field.mapKind === 'scalar' ? scalarSchema(field.scalar) : {},
+        };
+      case 'enum':
+        return { type: 'string' };
+      case 'scalar': {
+        if (isTime(field)) return nullable({ type: 'string', format: 'date-time' });
+        const words = WORDS[`${message.typeName}.${field.name}`];
+        const schema = scalarSchema(field.scalar);
+        return words === undefined ? schema : { ...schema, enum: [...words] };
+      }
+    }
+  }
+}
+
+const DEFINITION_EXAMPLE = {
+  name: 'greeting',
+  description: 'Two steps, the second after the first.',
+  strategy: 'parallel',
+  steps: [
+    { id: 'hello', name: 'Say hello', agent: 'echo', timeout_ms: 5000 },
+    { id: 'again', name: 'Say it again', agent: 'echo', timeout_ms: 5000, dependencies: ['hello'] },
+  ],
+  settings: { timeout_ms: 60_000 },
+};
+
+const violation: OpenApiSchema = {
+  type: 'object',
+  required: ['path', 'message', 'code'],
+  properties: {
+    path: { type: 'string', description: 'JSON Pointer (RFC 6901) of the value, "" for the whole document.' },
+    message: { type: 'string' },
+    code: { type: 'string', description: 'Stable code of the rule that was broken.' },
+  },
+};
+
+const page = (name: string, items: string): OpenApiSchema => ({
+  type: 'object',
+  required: [name, 'next_cursor'],
+  properties: {
+    [name]: listOf(items),
+    next_cursor: nullable({ type: 'string', description: 'Ask for the next page with it; null on the last page.' }),
+  },
+});
+
+const started: OpenApiSchema = {
+  type: 'object',
+  required: ['execution_id', 'trace_id', 'status'],
+  properties: {
+    execution_id: { type: 'string', format: 'uuid' },
+    trace_id: { type: 'string', pattern: '^[0-9a-f]{32}$' },
+    status: { type: 'string', enum: [...EXECUTION_STATUSES] },
+    repeated: { type: 'boolean', description: 'True when the same Idempotency-Key had started it before.' },
+  },
+  example: {
+    execution_id: '01936f2e-5b7a-7cc0-98c8-3f6a1d2b4e5f',
+    trace_id: '4bf92f3577b34da6a3ce929d0e0e4736',
+    status: 'running',
+  },
+};
+
+/** Every named schema of the API's document. */
+export function platformSchemas(): Record<string, OpenApiSchema> {
+  const messages = new MessageSchemas();
+  for (const schema of [
+    AgentSchema,
+    ApiKeySchema,
+    ConfigSchema,
+    ExecutionSummarySchema,
+    ExecutionViewSchema,
+    KnowledgeDocumentSchema,
+    PassageSchema,
+  ]) {
+    messages.refTo(schema);
+  }
+  const eventTypes = Object.entries(EVENT_SCHEMAS).map(([type, schema]) => {
+    messages.refTo(schema);
+    return type;
+  });
+  const { Config: config, OrchestrationDefinition: definition, ...rest } = messages.all;
+  const { definition: _nested, ...own } = (config?.['properties'] ?? {}) as Record<string, OpenApiSchema>;
+  const written = (definition?.['properties'] ?? {}) as Record<string, OpenApiSchema>;
+  return {
+    ...rest,
+    OrchestrationDefinition: { ...definition, required: ['name', 'strategy', 'steps'], example: DEFINITION_EXAMPLE },
+    Config: {
+      type: 'object',
+      description: 'A definition with what the platform keeps beside it. `version` is also the ETag.',
+      properties: { ...own, ...written },
+    },
+    ConfigPage: page('configs', 'Config'),
+    ConfigVersions: {
+      type: 'object',
+      properties: { versions: listOf('Config'), next_before_version: nullable({ type: 'integer' }) },
+    },
+    Started: started,
+    ExecutionResult: {
+      type: 'object',
+      required: ['execution_id', 'trace_id', 'status'],
+      properties: {
+        execution_id: { type: 'string', format: 'uuid' },
+        trace_id: { type: 'string' },
+        status: { type: 'string', enum: [...EXECUTION_STATUSES] },
+        output: { description: 'Any JSON; null unless the execution completed.' },
+        failure: ref('Failure'),
+        completed_at: { type: 'string', format: 'date-time' },
+      },
+    },
+    ExecutionStatus: {
+      type: 'object',
+      description: 'An execution without its payloads.',
+      properties: {
+        execution_id: { type: 'string', format: 'uuid' },
+        trace_id: { type: 'string' },
+        config_id: { type: 'string' },
+        config_name: { type: 'string' },
+        status: { type: 'string', enum: [...EXECUTION_STATUSES] },
+        step_counts: { type: 'object', additionalProperties: { type: 'integer' } },
+        steps: listOf('StepView'),
+        failure: ref('Failure'),
+        created_at: nullable({ type: 'string', format: 'date-time' }),
+        started_at: nullable({ type: 'string', format: 'date-time' }),
+        completed_at: nullable({ type: 'string', format: 'date-time' }),
+        total_latency_ms: { type: 'number' },
+        token_count: { type: 'integer' },
+        estimated_cost: { type: 'number' },
+      },
+    },
+    ExecutionPage: page('executions', 'ExecutionSummary'),
+    ExecutionSteps: {
+      type: 'object',
+      properties: { execution_id: { type: 'string' }, status: { type: 'string' }, steps: listOf('StepView') },
+    },
+    Event: {
+      type: 'object',
+      required: ['execution_id', 'version', 'type', 'at', 'data'],
+      properties: {
+        execution_id: { type: 'string', format: 'uuid' },
+        version: { type: 'integer', description: '1, 2, 3 … without gaps.' },
+        type: { type: 'string', enum: eventTypes },
+        at: { type: 'string', format: 'date-time' },
+        data: { oneOf: eventTypes.map(ref) },
+      },
+    },
+    EventPage: {
+      type: 'object',
+      required: ['events', 'next_version'],
+      properties: {
+        events: listOf('Event'),
+        next_version: nullable({ type: 'integer', description: 'Ask for more with from_version; null at the end.' }),
+      },
+    },
+    AgentList: { type: 'object', properties: { agents: listOf('Agent') } },
+    AgentBody: {
+      type: 'object',
+      properties: {
+        pool: { type: 'string', pattern: '^[A-Za-z0-9_-]{1,64}$', description: "The workers' pool." },
+        description: { type: 'string' },
+        input_schema: { type: 'object', additionalProperties: true, description: 'JSON Schema of the input.' },
+        output_schema: { type: 'object', additionalProperties: true, description: 'JSON Schema of the output.' },
+      },
+      required: ['pool'],
+      example: { pool: 'python', description: 'Scores a text', input_schema: { type: 'object', required: ['text'] } },
+    },
+    StoredDocument: {
+      allOf: [
+        ref('KnowledgeDocument'),
+        { type: 'object', properties: { unchanged: { type: 'boolean', description: 'The same content was there.' } } },
+      ],
+    },
+    DocumentPage: page('documents', 'KnowledgeDocument'),
+    Passages: { type: 'object', properties: { passages: listOf('Passage') } },
+    ApiKeyList: { type: 'object', properties: { keys: listOf('ApiKey') } },
+    NewApiKey: {
+      allOf: [
+        ref('ApiKey'),
+        { type: 'object', properties: { secret: { type: 'string', description: 'The key itself, shown only now.' } } },
+      ],
+    },
+    Readiness: {
+      type: 'object',
+      properties: {
+        status: { type: 'string', enum: ['ready', 'not_ready'] },
+        checks: { type: 'object', additionalProperties: { type: 'string' } },
+      },
+    },
+    Problem: {
+      type: 'object',
+      description: 'Problem details (RFC 9457).',
+      required: ['type', 'title', 'status', 'detail', 'code'],
+      properties: {
+        type: { type: 'string', description: '`urn:batuta:problem:<code>`' },
+        title: { type: 'string' },
+        status: { type: 'integer' },
+        detail: { type: 'string' },
+        code: { type: 'string', enum: [...REFUSAL_CODES], description: 'Stable: switch on this.' },
+        instance: { type: 'string', description: 'The path that was asked for.' },
+        errors: { type: 'array', items: violation },
+        trace_id: { type: 'string' },
+        details: { type: 'object', additionalProperties: true },
+      },
+      example: {
+        type: 'urn:batuta:problem:not_found',
+        title: 'Not found',
+        status: 404,
+        detail: 'There is no such execution.',
+        code: 'not_found',
+        instance: '/api/v1/orchestrations/executions/none',
+      },
+    },
+  };
+}

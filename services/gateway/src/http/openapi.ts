@@ -1,0 +1,45 @@
+import type { INestApplication } from '@nestjs/common';
+import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import type { OpenAPIObject } from '@nestjs/swagger';
+import { ExecuteMessage } from './dto/execute.dto.js';
+import { platformSchemas } from './openapi-schemas.js';
+
+type Schemas = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>;
+
+const DESCRIPTION = `Runs teams of agents, durably.
+
+**Keys.** Send \`Authorization: Bearer <key>\` with every request under \`/api\` and with WebSockets. Browsers, which cannot
+set that header on a WebSocket, offer the subprotocols \`batuta.v1\` and \`batuta.bearer.<key>\`; never put a key in a URL.
+
+**Errors** are problem details (RFC 9457) with a stable \`code\`. An id that cannot exist is \`not_found\`, like one that
+does not, and so is what belongs to another tenant.
+
+**WebSockets** (not part of OpenAPI): \`/ws/executions/{id}/monitor?from_version=\` sends an execution's events, the past
+ones first, and closes with 1000 after the last; \`/api/v1/orchestrations/ws/execute/{config_id}\` takes the body of a start
+as its first message, sends the same events and then \`{"type":"result", …}\`. Close codes: 4008 too slow, 4401 key revoked
+or expired, otherwise 4000 + the HTTP status of the same mistake.`;
+
+/** The API's OpenAPI document: routes from the controllers, schemas from the contract. */
+export function openApiDocument(app: INestApplication): OpenAPIObject {
+  const config = new DocumentBuilder()
+    .setTitle('Batuta')
+    .setDescription(DESCRIPTION)
+    .setVersion('1')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An API key.' })
+    .build();
+  const document = SwaggerModule.createDocument(app, config, { extraModels: [ExecuteMessage] });
+  document.components = {
+    ...document.components,
+    schemas: { ...document.components?.schemas, ...(platformSchemas() as Schemas) },
+  };
+  return document;
+}
+
+/** Serves the document as a page at /docs and as JSON at /docs-json. */
+export function serveOpenApi(app: INestApplication): void {
+  SwaggerModule.setup('docs', app, () => openApiDocument(app), {
+    jsonDocumentUrl: 'docs-json',
+    yamlDocumentUrl: 'docs-yaml',
+    customSiteTitle: 'Batuta API',
+  });
+}

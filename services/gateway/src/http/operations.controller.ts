@@ -1,0 +1,79 @@
+import { Controller, Get, Res } from '@nestjs/common';
+import { ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { checkReadiness, exposeMetrics } from '@batuta/observability';
+import { isConnected } from '@batuta/messaging';
+import { subjects } from '@batuta/contracts';
+import type { JsonObject } from '@batuta/contracts';
+import { Public } from '../auth/principal.js';
+import { Backend } from '../backend/backend.js';
+import { Executions } from '../backend/executions.js';
+import { Answers } from './documented.js';
+
+const NO_KEY = '0'.repeat(64);
+const CHECK_MS = 1_500;
+
+/** What operators and newcomers ask without a key. */
+@ApiTags('Operations')
+@Public()
+@Controller()
+export class OperationsController {
+  constructor(
+    private readonly backend: Backend,
+    private readonly executions: Executions,
+  ) {}
+
+  @Get()
+  @ApiOperation({ summary: 'What this is and where its documentation is' })
+  @ApiResponse({ status: 200, description: 'Links.' })
+  root(): JsonObject {
+    return {
+      name: 'Batuta',
+      api: '/api/v1',
+      documentation: '/docs',
+      openapi: '/docs-json',
+      health: { live: '/health/live', ready: '/health/ready' },
+      metrics: '/metrics',
+    };
+  }
+
+  @Get('health/live')
+  @ApiOperation({ summary: 'Whether the process runs' })
+  @ApiResponse({ status: 200, description: 'It runs.' })
+  live(): JsonObject {
+    return { status: 'live' };
+  }
+
+  @Get('health/ready')
+  @ApiOperation({ summary: 'Whether requests can be served: NATS, config and execution answer' })
+  @Answers(200, 'Readiness', 'Ready.')
+  @Answers(503, 'Readiness', 'Not ready; `checks` says what fails.')
+  async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<JsonObject> {
+    const { ready, checks } = await checkReadiness({
+      gateway: () => {
+        if (this.executions.stopping.signal.aborted) throw new Error('stopping');
+      },
+      nats: () => {
+        if (!isConnected(this.backend.nats)) throw new Error('not connected');
+      },
+      config: async () => {
+        await this.backend.ask(subjects.config.keyAuthenticate, { keyHash: NO_KEY }, CHECK_MS);
+      },
+      execution: async () => {
+        await this.backend.ask(subjects.query.topology, {}, CHECK_MS);
+      },
+    });
+    void reply.code(ready ? 200 : 503);
+    return { status: ready ? 'ready' : 'not_ready', checks };
+  }
+
+  @Get('metrics')
+  @ApiOperation({ summary: 'Metrics in the Prometheus text format' })
+  @ApiProduces('text/plain')
+  @ApiResponse({ status: 200, description: 'The metrics.' })
+  async metrics(@Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
+    const { contentType, body } = await exposeMetrics();
+    void reply.header('content-type', contentType);
+    return body;
+  }
+}

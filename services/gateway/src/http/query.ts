@@ -1,0 +1,170 @@
+import type { Violation } from '@batuta/contracts';
+import { Problem } from './problem.js';
+import { parseDuration } from './duration.js';
+
+/** What a query parameter holds and how OpenAPI shows it. `read` gives undefined for a text that does not fit. */
+export interface Parameter<T> {
+  readonly description: string;
+  readonly schema: Readonly<Record<string, unknown>>;
+  readonly example?: unknown;
+  readonly repeatable?: boolean;
+  readonly fallback?: T;
+  read(text: string): T | undefined;
+  /** What the text must be, after "must be". */
+  readonly expected: string;
+}
+
+export type QuerySpec = Readonly<Record<string, Parameter<unknown>>>;
+
+type ValueOf<P> = P extends { repeatable: true; read(text: string): infer T }
+  ? Exclude<T, undefined>[]
+  : P extends { fallback: infer F; read(text: string): infer T }
+    ? Exclude<T, undefined> | F
+    : P extends Parameter<infer T>
+      ? T | undefined
+      : never;
+export type QueryOf<S extends QuerySpec> = { readonly [K in keyof S]: ValueOf<S[K]> };
+
+type Raw = Readonly<Record<string, string | string[] | undefined>>;
+
+/**
+ * The query's parameters, each read by its own rule.
+ * @throws Problem validation_failed that names every unknown, repeated or wrong parameter.
+ */
+export function parseQuery<const S extends QuerySpec>(spec: S, query: unknown): QueryOf<S> {
+  const raw = (query ?? {}) as Raw;
+  const errors: Violation[] = [];
+  const values: Record<string, unknown> = {};
+  for (const name of Object.keys(raw)) {
+    if (!Object.hasOwn(spec, name)) {
+      const known = Object.keys(spec).join(', ');
+      errors.push({
+        path: `/${name}`,
+        message:
+          known === ''
+            ? `${name} is unknown: this takes no query parameters`
+            : `${name} is unknown; known are ${known}`,
+        code: 'unknown_parameter',
+      });
+    }
+  }
+  for (const [name, parameter] of Object.entries(spec)) {
+    const given = Object.hasOwn(raw, name) ? raw[name] : undefined;
+    const texts = given === undefined ? [] : Array.isArray(given) ? given : [given];
+    if (texts.length > 1 && parameter.repeatable !== true) {
+      errors.push({ path: `/${name}`, message: `${name} may be given only once`, code: 'repeated_parameter' });
+      continue;
+    }
+    const read = texts.map((text) => parameter.read(text));
+    if (read.includes(undefined)) {
+      errors.push({ path: `/${name}`, message: `${name} must be ${parameter.expected}`, code: 'invalid_parameter' });
+      continue;
+    }
+    values[name] = parameter.repeatable === true ? read : (read[0] ?? parameter.fallback);
+  }
+  if (errors.length > 0) {
+    throw new Problem('validation_failed', `The query is wrong: ${errors.map(({ message }) => message).join('; ')}.`, {
+      errors,
+    });
+  }
+  return values as QueryOf<S>;
+}
+
+export interface Page {
+  readonly limit: Parameter<number> & { readonly fallback: number };
+}
+
+/** A whole number between `min` and `max`. */
+export function integerParameter(description: string, min: number, max: number): Parameter<number> {
+  return {
+    description,
+    schema: { type: 'integer', minimum: min, maximum: max },
+    expected: `a whole number from ${min} to ${max}`,
+    read: (text) => {
+      const value = /^\d{1,15}$/.test(text) ? Number(text) : NaN;
+      return value >= min && value <= max ? value : undefined;
+    },
+  };
+}
+
+/** How many items a page has; 50 when not given. */
+export function limitParameter(max: number, fallback = 50): Parameter<number> & { readonly fallback: number } {
+  const parameter = integerParameter(`Items on a page, 1 to ${max}.`, 1, max);
+  return { ...parameter, schema: { ...parameter.schema, default: fallback }, fallback };
+}
+
+/** Text of at most `maxLength` characters, not empty. */
+export function textParameter(description: string, maxLength = 255, example?: string): Parameter<string> {
+  return {
+    description,
+    schema: { type: 'string', minLength: 1, maxLength },
+    ...(example === undefined ? {} : { example }),
+    expected: `text of 1 to ${maxLength} characters`,
+    read: (text) => (text.length > 0 && text.length <= maxLength && text.isWellFormed() ? text : undefined),
+  };
+}
+
+/** `next_cursor` of the page before. */
+export const cursorParameter = textParameter('`next_cursor` of the page before; leave out for the first page.', 1024);
+
+export function booleanParameter(description: string): Parameter<boolean> {
+  return {
+    description,
+    schema: { type: 'boolean', default: false },
+    expected: 'true or false',
+    read: (text) => (text === 'true' ? true : text === 'false' ? false : undefined),
+  };
+}
+
+export function wordParameter<const T extends string>(
+  description: string,
+  words: readonly T[],
+): Parameter<T> & { readonly repeatable: false } {
+  return {
+    description,
+    repeatable: false,
+    schema: { type: 'string', enum: [...words] },
+    expected: `one of ${words.join(', ')}`,
+    read: (text) => words.find((word) => word === text),
+  };
+}
+
+/** May be given several times; any of them matches. */
+export function wordsParameter<const T extends string>(
+  description: string,
+  words: readonly T[],
+): Parameter<T> & { readonly repeatable: true } {
+  return { ...wordParameter(description, words), repeatable: true };
+}
+
+const RFC3339 = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})$/;
+
+/** Epoch milliseconds of an RFC 3339 time; undefined when the text is none. */
+export function parseTime(text: string): number | undefined {
+  if (!RFC3339.test(text)) return undefined;
+  const value = Date.parse(text);
+  return Number.isFinite(value) ? value : undefined;
+}
+
+export function timeParameter(description: string): Parameter<number> {
+  return {
+    description,
+    schema: { type: 'string', format: 'date-time' },
+    example: '2025-01-31T12:00:00Z',
+    expected: 'an RFC 3339 time such as 2025-01-31T12:00:00Z',
+    read: parseTime,
+  };
+}
+
+export const MAX_WAIT_MS = 60_000;
+
+export const waitParameter: Parameter<number> = {
+  description: 'Wait this long, 1ms to 60s, for the end of the execution and answer 200 with its result.',
+  schema: { type: 'string', pattern: '^[0-9]+(\\.[0-9]+)?(ms|s|m)$' },
+  example: '30s',
+  expected: 'a duration from 1ms to 60s, such as 500ms or 30s',
+  read: (text) => {
+    const value = parseDuration(text);
+    return value !== undefined && value >= 1 && value <= MAX_WAIT_MS ? value : undefined;
+  },
+};

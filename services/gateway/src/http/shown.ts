@@ -1,0 +1,48 @@
+import { AgentSchema, ApiKeySchema, ConfigSchema, KnowledgeDocumentSchema, toUserJson } from '@batuta/contracts';
+import type { Agent, ApiKey, Config, JsonObject, JsonValue, KnowledgeDocument } from '@batuta/contracts';
+import { Problem } from './problem.js';
+
+/** What the platform keeps beside a definition; shown with it, and left out when it comes back in a PUT. */
+const KEPT_BESIDE = [
+  'id',
+  'tenant_id',
+  'owner_id',
+  'version',
+  'is_active',
+  'created_at',
+  'updated_at',
+  'deleted_at',
+] as const;
+
+/** A config as users see it: the definition's fields beside id, version and times. */
+export function shownConfig(config: Config | undefined): JsonObject {
+  if (config === undefined) throw new Problem('not_found', 'There is no such config.');
+  const { definition, ...beside } = toUserJson(ConfigSchema, config);
+  return { ...beside, ...(definition as JsonObject | undefined) };
+}
+
+/** The definition in a body that may be what a GET answered: the fields kept beside it are not the user's to set. */
+export function definitionOf(body: JsonValue): JsonValue {
+  const definition: JsonObject = { ...(body as JsonObject) };
+  for (const field of KEPT_BESIDE) delete definition[field];
+  return definition;
+}
+
+export function shownAgent(agent: Agent | undefined): JsonObject {
+  if (agent === undefined) throw new Problem('not_found', 'There is no such agent.');
+  return toUserJson(AgentSchema, agent);
+}
+
+export function shownKey(key: ApiKey | undefined): JsonObject {
+  if (key === undefined) throw new Problem('not_found', 'There is no such API key.');
+  return toUserJson(ApiKeySchema, key);
+}
+
+export function shownDocument(document: KnowledgeDocument | undefined): JsonObject {
+  if (document === undefined) throw new Problem('not_found', 'There is no such document.');
+  return toUserJson(KnowledgeDocumentSchema, document);
+}
+
+/** A cursor as users see it: null when there is no further page. */
+export const shownCursor = (cursor: string | undefined): string | null =>
+  cursor === undefined || cursor === '' ? null : cursor;

@@ -1,0 +1,126 @@
+import type { JsonObject, JsonValue } from '@batuta/contracts';
+import type { Logger } from '@batuta/observability';
+import { allows } from '../auth/roles.js';
+import type { ExecutionStarter } from '../backend/execution-starter.js';
+import type { Executions } from '../backend/executions.js';
+import { check } from '../http/checked.js';
+import { ExecuteMessage } from '../http/dto/execute.dto.js';
+import { traceparentOf } from '../http/headers.js';
+import { parseJsonText } from '../http/json-text.js';
+import { Problem } from '../http/problem.js';
+import { resultOfEnding, resultOfView } from '../http/result.js';
+import type { ClientSocket } from './client-socket.js';
+import { CLOSE, closeCodeOf } from './close-codes.js';
+import { EventFollower } from './event-follower.js';
+import type { ExecutionHub } from './execution-hub.js';
+import { queryObject } from './monitor-route.js';
+import { parseQuery } from '../http/query.js';
+import type { ServedEvent } from './served-event.js';
+import type { SocketRoute } from './socket-server.js';
+
+export interface ExecuteRouteOptions {
+  readonly hub: ExecutionHub;
+  readonly starter: ExecutionStarter;
+  readonly executions: Executions;
+  readonly logger: Logger;
+  readonly maxMessageBytes: number;
+  /** Milliseconds for the first message. Default 10,000. */
+  readonly firstMessageMs?: number;
+}
+
+/**
+ * `/api/v1/orchestrations/ws/execute/{config_id}`: the first message is the start's body, then come the execution's events
+ * as on the monitor, then `{"type":"result", …}`. A mistake comes as `{"type":"error","problem":…}` before the close. The
+ * execution goes on when the client leaves.
+ */
+export function executeRoute(options: ExecuteRouteOptions): SocketRoute {
+  return {
+    pattern: /^\/api\/v1\/orchestrations\/ws\/execute\/([^/]+)$/,
+    maxMessageBytes: options.maxMessageBytes,
+    prepare({ identity, parameters, query, headers }) {
+      parseQuery({}, queryObject(query));
+      if (!allows(identity.principal.role, 'operator')) {
+        throw new Problem('forbidden', 'This needs the role operator.');
+      }
+      const config = parameters[0] ?? '';
+      const traceparent = traceparentOf(headers['traceparent']);
+      return Promise.resolve((socket) => {
+        const tooLate = setTimeout(
+          () => socket.close(CLOSE.firstMessageLate, 'no first message came in time'),
+          options.firstMessageMs ?? 10_000,
+        );
+        socket.signal.addEventListener('abort', () => clearTimeout(tooLate), { once: true });
+        socket.ws.once('message', (data: Buffer) => {
+          clearTimeout(tooLate);
+          run(options, socket, config, data, traceparent).catch((error: unknown) => fail(options, socket, error));
+        });
+      });
+    },
+  };
+}
+
+async function run(
+  options: ExecuteRouteOptions,
+  socket: ClientSocket,
+  config: string,
+  data: Buffer,
+  traceparent: string | undefined,
+): Promise<void> {
+  const { hub, starter } = options;
+  const { principal } = socket.identity;
+  const { tenantId } = principal;
+  const message = check(ExecuteMessage, parseJsonText(data));
+  const request = {
+    principal,
+    config,
+    input: message.input,
+    sessionId: message.session_id,
+    metadata: message.metadata,
+    callbackUrl: message.callback_url,
+    idempotencyKey: message.idempotency_key,
+    traceparent,
+  };
+  const executionId = starter.executionId(request);
+  // Held from before the start, so that no event is missed and the subscription is not made twice.
+  const hold = hub.awaitEnd(tenantId, executionId);
+  try {
+    const { traceId } = await starter.start(executionId, request);
+    if (socket.closed) return;
+    const follower = new EventFollower(socket, 1, (last) => {
+      sendResult(options, socket, { executionId, traceId, tenantId }, last).catch((error: unknown) =>
+        fail(options, socket, error),
+      );
+    });
+    socket.signal.addEventListener('abort', () => hub.unfollow(tenantId, executionId, follower), { once: true });
+    await hub.follow(tenantId, executionId, follower);
+  } finally {
+    hold.release();
+  }
+}
+
+async function sendResult(
+  options: ExecuteRouteOptions,
+  socket: ClientSocket,
+  execution: { executionId: string; traceId: string; tenantId: string },
+  last: ServedEvent | undefined,
+): Promise<void> {
+  const { executionId, traceId, tenantId } = execution;
+  const result =
+    (last === undefined
+      ? undefined
+      : resultOfEnding(executionId, traceId, { event: last.event, withoutPayload: false })) ??
+    resultOfView(await options.executions.view(tenantId, { executionId }));
+  sendJson(socket, { type: 'result', ...result });
+  socket.close(CLOSE.finished, 'the execution has ended');
+}
+
+function fail(options: ExecuteRouteOptions, socket: ClientSocket, error: unknown): void {
+  const problem = error instanceof Problem ? error : new Problem('internal', 'Something went wrong on our side.');
+  if (problem !== error) options.logger.error({ err: error }, 'execute socket failed');
+  sendJson(socket, { type: 'error', problem: problem.body() as unknown as JsonValue });
+  socket.close(closeCodeOf(problem.getStatus()), `${problem.code}: ${problem.detail}`);
+}
+
+function sendJson(socket: ClientSocket, value: JsonObject): void {
+  socket.send([Buffer.from(JSON.stringify(value))]);
+}

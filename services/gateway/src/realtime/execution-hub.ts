@@ -1,0 +1,187 @@
+import { subjects } from '@batuta/contracts';
+import type { GetVersionsReply, ListEventsReply } from '@batuta/contracts';
+import { onReconnect } from '@batuta/messaging';
+import type { Logger } from '@batuta/observability';
+import type { Subscription } from '@nats-io/nats-core';
+import type { Backend } from '../backend/backend.js';
+import { ExecutionWatch } from './execution-watch.js';
+import type { Ending, Follower, WatchLimits } from './execution-watch.js';
+
+export interface HubOptions {
+  readonly backend: Backend;
+  readonly logger: Logger;
+  readonly compareEveryMs: number;
+  readonly limits?: Partial<WatchLimits>;
+}
+
+interface Watched {
+  readonly tenantId: string;
+  readonly executionId: string;
+  readonly watch: ExecutionWatch;
+  readonly subscription: Subscription;
+}
+
+/** Ids in one comparison query. */
+const COMPARE_AT_ONCE = 1000;
+
+/** Waiting for the end of an execution. Release it in any case. */
+export interface AwaitedEnd {
+  /** Never rejects; stays open until the execution ends. */
+  readonly ended: Promise<Ending>;
+  /** Compares with the log now: the execution may have been over before. */
+  check(): void;
+  release(): void;
+}
+
+/** Everything that is watched through this gateway: one NATS subscription and one state for each execution. */
+export class ExecutionHub {
+  readonly #watched = new Map<string, Watched>();
+  readonly #limits: WatchLimits;
+  readonly #timer: NodeJS.Timeout;
+  readonly #forgetReconnect: () => void;
+  #comparing: Promise<void> | undefined;
+  #compareAgain = false;
+
+  constructor(private readonly options: HubOptions) {
+    this.#limits = { pageSize: 500, recentBytes: 128 * 1024, earlyEvents: 1024, ...options.limits };
+    this.#timer = setInterval(() => this.#compareSoon(), options.compareEveryMs);
+    this.#timer.unref();
+    this.#forgetReconnect = onReconnect(options.backend.nats, () => this.#compareSoon());
+  }
+
+  /** How many executions are watched now. */
+  get size(): number {
+    return this.#watched.size;
+  }
+
+  /**
+   * Gives a follower the events of an execution of the tenant; resolves when it is live or has got the last event.
+   * Rejects with the problem (not_found, unavailable) and has then let go of the follower.
+   */
+  async follow(tenantId: string, executionId: string, follower: Follower): Promise<void> {
+    const watched = this.#open(tenantId, executionId);
+    try {
+      await watched.watch.join(follower);
+    } catch (error) {
+      watched.watch.leave(follower);
+      throw error;
+    } finally {
+      this.#closeUnused(watched);
+    }
+  }
+
+  unfollow(tenantId: string, executionId: string, follower: Follower): void {
+    const watched = this.#watched.get(`${tenantId}/${executionId}`);
+    if (watched === undefined) return;
+    watched.watch.leave(follower);
+    this.#closeUnused(watched);
+  }
+
+  /** Whether the execution is watched under this tenant, which says that it exists there. */
+  isFollowed(tenantId: string, executionId: string): boolean {
+    return this.#watched.get(`${tenantId}/${executionId}`)?.watch.isKnown === true;
+  }
+
+  /** Listens for the end of an execution from now on, also of one that is not started yet. */
+  awaitEnd(tenantId: string, executionId: string): AwaitedEnd {
+    const watched = this.#open(tenantId, executionId);
+    let listener: (ending: Ending) => void = () => undefined;
+    const ended = new Promise<Ending>((resolve) => {
+      listener = resolve;
+    });
+    watched.watch.onEnd(listener);
+    return {
+      ended,
+      check: () => void this.#compareOne(watched),
+      release: () => {
+        watched.watch.offEnd(listener);
+        this.#closeUnused(watched);
+      },
+    };
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#forgetReconnect();
+    await this.#comparing;
+    for (const watched of this.#watched.values()) this.#close(watched);
+  }
+
+  #open(tenantId: string, executionId: string): Watched {
+    const key = `${tenantId}/${executionId}`;
+    const known = this.#watched.get(key);
+    if (known !== undefined) return known;
+    const { backend, logger } = this.options;
+    const watch = new ExecutionWatch(
+      {
+        readEvents: (fromVersion, limit) =>
+          backend.ask<ListEventsReply>(subjects.query.events, { tenantId, executionId, fromVersion, limit }),
+        newestVersion: async () => (await this.#versions([executionId]))[0] ?? 0,
+        report: (error) => logger.warn({ err: error, executionId }, 'watching an execution, will try again'),
+      },
+      this.#limits,
+    );
+    const subscription = backend.nats.subscribe(subjects.event(tenantId, executionId), {
+      callback: (error, message) => {
+        if (error === null) watch.receive(message);
+        else logger.warn({ err: error, executionId }, 'event subscription');
+      },
+    });
+    const watched = { tenantId, executionId, watch, subscription };
+    this.#watched.set(key, watched);
+    return watched;
+  }
+
+  #closeUnused(watched: Watched): void {
+    if (watched.watch.isUnused) this.#close(watched);
+  }
+
+  #close(watched: Watched): void {
+    const key = `${watched.tenantId}/${watched.executionId}`;
+    if (this.#watched.get(key) !== watched) return;
+    this.#watched.delete(key);
+    watched.watch.close();
+    if (!watched.subscription.isClosed()) watched.subscription.unsubscribe();
+  }
+
+  async #versions(executionIds: readonly string[]): Promise<readonly number[]> {
+    const { backend } = this.options;
+    const reply = await backend.ask<GetVersionsReply>(subjects.query.versions, { executionIds });
+    return reply.versions;
+  }
+
+  /** Compares everything watched; a call during a comparison makes another one follow. */
+  #compareSoon(): void {
+    if (this.#comparing !== undefined) {
+      this.#compareAgain = true;
+      return;
+    }
+    this.#comparing = this.#compareAll().finally(() => {
+      this.#comparing = undefined;
+      if (this.#compareAgain) {
+        this.#compareAgain = false;
+        this.#compareSoon();
+      }
+    });
+  }
+
+  async #compareAll(): Promise<void> {
+    const all = [...this.#watched.values()].filter(({ watch }) => !watch.hasEnded);
+    for (let start = 0; start < all.length; start += COMPARE_AT_ONCE) {
+      await this.#compare(all.slice(start, start + COMPARE_AT_ONCE));
+    }
+  }
+
+  async #compareOne(watched: Watched): Promise<void> {
+    await this.#compare([watched]);
+  }
+
+  async #compare(some: readonly Watched[]): Promise<void> {
+    try {
+      const versions = await this.#versions(some.map(({ executionId }) => executionId));
+      for (const [index, { watch }] of some.entries()) watch.compare(versions[index] ?? 0);
+    } catch (error) {
+      this.options.logger.warn({ err: error }, 'comparing versions, will try again');
+    }
+  }
+}

@@ -1,0 +1,252 @@
+import type { IncomingMessage, Server } from 'node:http';
+import { STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Socket } from 'node:net';
+import { counter, gauge } from '@batuta/observability';
+import type { Logger } from '@batuta/observability';
+import { WebSocketServer } from 'ws';
+import type { WebSocket } from 'ws';
+import { bearerOf, bearerOfProtocols, SUBPROTOCOL } from '../auth/bearer.js';
+import type { Authenticator, Identity } from '../auth/authenticator.js';
+import { Problem } from '../http/problem.js';
+import { ClientSocket } from './client-socket.js';
+import { CLOSE } from './close-codes.js';
+
+/** One kind of WebSocket: what it needs before the upgrade and what it does after. */
+export interface SocketRoute {
+  /** Matched against the path; its groups are the parameters, still percent-encoded. */
+  readonly pattern: RegExp;
+  /** Bytes of one message from the client. */
+  readonly maxMessageBytes: number;
+  /**
+   * Checks a request before the upgrade and gives what runs on the socket then.
+   * @throws Problem, which becomes the HTTP answer.
+   */
+  prepare(request: SocketRequest): Promise<(socket: ClientSocket) => void>;
+}
+
+export interface SocketRequest {
+  readonly identity: Identity;
+  readonly parameters: readonly string[];
+  readonly query: URLSearchParams;
+  readonly headers: IncomingMessage['headers'];
+  /** Aborted when the client has gone before the upgrade was done. */
+  readonly signal: AbortSignal;
+}
+
+export interface SocketServerOptions {
+  readonly authenticator: Authenticator;
+  readonly logger: Logger;
+  readonly routes: readonly SocketRoute[];
+  readonly bufferBytes: number;
+  readonly maxSockets: number;
+  readonly pingEveryMs: number;
+}
+
+const LIVENESS_STEP_MS = 1_000;
+
+/**
+ * WebSockets on the gateway's HTTP server, over `ws` itself: authentication, 401 and 404 belong into the HTTP answer
+ * before the upgrade, and sending must be bounded by what the client takes (docs/adr/0010).
+ */
+export class SocketServer {
+  readonly #sockets = new Set<ClientSocket>();
+  readonly #servers = new Map<SocketRoute, WebSocketServer>();
+  readonly #sweep: NodeJS.Timeout;
+  readonly #tooSlow = counter('batuta_gateway_websocket_slow_clients_total', 'WebSocket clients closed as too slow.');
+  #upgrading = 0;
+  #stopping = false;
+
+  constructor(private readonly options: SocketServerOptions) {
+    for (const route of options.routes) {
+      this.#servers.set(
+        route,
+        new WebSocketServer({
+          noServer: true,
+          clientTracking: false,
+          perMessageDeflate: false,
+          maxPayload: route.maxMessageBytes,
+          handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : ([...offered][0] ?? false)),
+        }),
+      );
+    }
+    const sockets = this.#sockets;
+    gauge('batuta_gateway_websocket_clients', 'WebSocket clients connected now.', [], function () {
+      this.set(sockets.size);
+    });
+    // Stepwise, so that ten thousand clients are never pinged in one go.
+    this.#sweep = setInterval(() => this.#pingDue(), Math.min(LIVENESS_STEP_MS, options.pingEveryMs));
+    this.#sweep.unref();
+  }
+
+  get size(): number {
+    return this.#sockets.size;
+  }
+
+  /** Serves upgrades of this HTTP server. */
+  attach(server: Server): void {
+    server.on('upgrade', (request: IncomingMessage, connection: Duplex, head: Buffer) => {
+      if (request.headers.upgrade?.toLowerCase() !== 'websocket') {
+        serveWithoutUpgrade(server, request, connection, head);
+        return;
+      }
+      const gone = new AbortController();
+      connection.on('error', () => gone.abort());
+      connection.once('close', () => gone.abort());
+      this.#upgrading += 1;
+      this.#upgrade(request, connection, head, gone.signal)
+        .catch((error: unknown) => refuse(connection, request, this.#problemOf(error)))
+        .finally(() => {
+          this.#upgrading -= 1;
+        });
+    });
+  }
+
+  /** Closes the sockets of keys that are no good any more. */
+  async recheckKeys(): Promise<void> {
+    const byKey = new Map<string, ClientSocket[]>();
+    for (const socket of this.#sockets) {
+      const { keyHash } = socket.identity;
+      const same = byKey.get(keyHash);
+      if (same === undefined) byKey.set(keyHash, [socket]);
+      else same.push(socket);
+    }
+    for (const [keyHash, sockets] of byKey) {
+      if ((await this.options.authenticator.recheck(keyHash)) === undefined) {
+        for (const socket of sockets) socket.close(CLOSE.unauthenticated, 'the API key was revoked or has expired');
+      }
+    }
+  }
+
+  /** Tells every client that the gateway goes away; resolves when all are gone, at the latest after `limitMs`. */
+  async close(limitMs: number): Promise<void> {
+    this.#stopping = true;
+    clearInterval(this.#sweep);
+    const sockets = [...this.#sockets];
+    for (const socket of sockets) socket.close(CLOSE.goingAway, 'the gateway goes away; come back with from_version');
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, limitMs);
+    });
+    await Promise.race([Promise.all(sockets.map(gone)), late]);
+    clearTimeout(timer);
+    for (const socket of this.#sockets) socket.terminate();
+    for (const server of this.#servers.values()) server.close();
+  }
+
+  async #upgrade(request: IncomingMessage, connection: Duplex, head: Buffer, signal: AbortSignal): Promise<void> {
+    const url = new URL(request.url ?? '/', 'http://gateway');
+    const found = this.#route(url.pathname);
+    if (found === undefined) throw new Problem('not_found', `There is no WebSocket at ${url.pathname}.`);
+    if (this.#stopping) throw new Problem('unavailable', 'The gateway is stopping.');
+    if (this.#sockets.size + this.#upgrading > this.options.maxSockets) {
+      throw new Problem('unavailable', `This gateway serves at most ${this.options.maxSockets} WebSockets.`);
+    }
+    const { headers } = request;
+    const key = bearerOf(headers.authorization) ?? bearerOfProtocols(headers['sec-websocket-protocol']);
+    const identity = await this.options.authenticator.identify(key);
+    const run = await found.route.prepare({
+      identity,
+      parameters: found.parameters,
+      query: url.searchParams,
+      headers,
+      signal,
+    });
+    if (signal.aborted) return;
+    this.#servers.get(found.route)?.handleUpgrade(request, connection, head, (ws) => {
+      this.#serve(ws, connection, identity, run);
+    });
+  }
+
+  #serve(ws: WebSocket, connection: Duplex, identity: Identity, run: (socket: ClientSocket) => void): void {
+    const socket = new ClientSocket({
+      ws,
+      connection,
+      identity,
+      logger: this.options.logger,
+      bufferBytes: this.options.bufferBytes,
+      onClose: (closed) => this.#sockets.delete(closed),
+      onTooSlow: () => this.#tooSlow.inc(),
+    });
+    socket.nextPingAt = Date.now() + this.options.pingEveryMs;
+    this.#sockets.add(socket);
+    if (this.#stopping) {
+      socket.close(CLOSE.goingAway, 'the gateway goes away');
+      return;
+    }
+    run(socket);
+  }
+
+  #route(path: string): { route: SocketRoute; parameters: string[] } | undefined {
+    for (const route of this.options.routes) {
+      const match = route.pattern.exec(path);
+      if (match !== null) return { route, parameters: match.slice(1).map(decoded) };
+    }
+    return undefined;
+  }
+
+  #pingDue(): void {
+    const now = Date.now();
+    for (const socket of this.#sockets) {
+      const { expiresAt } = socket.identity;
+      if (expiresAt > 0 && expiresAt <= now) {
+        socket.close(CLOSE.unauthenticated, 'the API key has expired');
+      } else if (socket.nextPingAt <= now) {
+        socket.nextPingAt = now + this.options.pingEveryMs;
+        socket.ping();
+      }
+    }
+  }
+
+  #problemOf(error: unknown): Problem {
+    if (error instanceof Problem) return error;
+    this.options.logger.error({ err: error }, 'upgrade failed');
+    return new Problem('internal', 'Something went wrong on our side.');
+  }
+}
+
+const gone = (socket: ClientSocket): Promise<void> =>
+  new Promise((resolve) => {
+    if (socket.signal.aborted) resolve();
+    else socket.signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new Problem('not_found', 'The path is not valid percent-encoding.');
+  }
+}
+
+/** Answers an upgrade with problem details and ends the connection. */
+function refuse(connection: Duplex, request: IncomingMessage, problem: Problem): void {
+  if (connection.destroyed || !connection.writable) return;
+  const path = (request.url ?? '/').split('?')[0] ?? '/';
+  const body = JSON.stringify(problem.body(path));
+  const status = problem.getStatus();
+  const lines = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Error'}`,
+    ...Object.entries(problem.headers()).map(([name, value]) => `${name}: ${value}`),
+    `content-length: ${Buffer.byteLength(body)}`,
+    'connection: close',
+  ];
+  connection.once('finish', () => connection.destroy());
+  connection.end(`${lines.join('\r\n')}\r\n\r\n${body}`);
+}
+
+/**
+ * A request that offers another protocol (Java's HTTP client offers h2c with every request) is to be served as if it had
+ * not (RFC 9110, 7.8). Node hands over the bare connection, so the request is put back without the offer.
+ */
+function serveWithoutUpgrade(server: Server, request: IncomingMessage, connection: Duplex, head: Buffer): void {
+  const lines = [`${request.method ?? 'GET'} ${request.url ?? '/'} HTTP/${request.httpVersion}`];
+  for (let at = 0; at + 1 < request.rawHeaders.length; at += 2) {
+    const name = request.rawHeaders[at] ?? '';
+    if (!['upgrade', 'connection', 'http2-settings'].includes(name.toLowerCase())) {
+      lines.push(`${name}: ${request.rawHeaders[at + 1] ?? ''}`);
+    }
+  }
+  connection.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]));
+  server.emit('connection', connection as Socket);
+}

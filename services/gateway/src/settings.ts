@@ -1,0 +1,79 @@
+import { LIMITS } from '@batuta/contracts';
+import { LOG_LEVELS } from '@batuta/observability';
+import { bytes, integer, loadSettings, milliseconds, oneOf, text } from '@batuta/settings';
+import type { SettingsOf } from '@batuta/settings';
+
+const schema = {
+  host: text({ env: 'BATUTA_GATEWAY_HTTP_HOST', default: '127.0.0.1' }),
+  /** 0 takes a free port. */
+  port: integer({ env: 'BATUTA_GATEWAY_HTTP_PORT', default: 3000, min: 0, max: 65_535 }),
+  natsUrl: text({ env: 'NATS_URL', default: 'nats://127.0.0.1:4222' }),
+  logLevel: oneOf(LOG_LEVELS, { env: 'BATUTA_LOG_LEVEL', default: 'info' }),
+  bodyLimit: bytes({
+    env: 'BATUTA_GATEWAY_BODY_LIMIT',
+    default: LIMITS.requestBodyBytes,
+    min: 1024,
+    max: LIMITS.natsMaxPayloadBytes / 2,
+  }),
+  /** Receiving the headers of one request: a client slower than this is cut off. */
+  headersTimeoutMs: milliseconds({
+    env: 'BATUTA_GATEWAY_HEADERS_TIMEOUT',
+    default: 10_000,
+    min: 100,
+    max: 600_000,
+  }),
+  /** Receiving one whole request. */
+  requestTimeoutMs: milliseconds({
+    env: 'BATUTA_GATEWAY_REQUEST_TIMEOUT',
+    default: 30_000,
+    min: 100,
+    max: 600_000,
+  }),
+  /** One question to the config or execution service. */
+  queryTimeoutMs: milliseconds({ env: 'BATUTA_GATEWAY_QUERY_TIMEOUT', default: 5_000, min: 50, max: 60_000 }),
+  /** From a command's first sending until the gateway answers 503. */
+  commandDeadlineMs: milliseconds({
+    env: 'BATUTA_GATEWAY_COMMAND_DEADLINE',
+    default: 20_000,
+    min: 100,
+    max: 120_000,
+  }),
+  /** How long a known key is believed without asking again. */
+  keyCacheMs: milliseconds({ env: 'BATUTA_GATEWAY_KEY_CACHE', default: 5_000, min: 0, max: 300_000 }),
+  /** How long an unknown key is refused without asking again. */
+  unknownKeyCacheMs: milliseconds({
+    env: 'BATUTA_GATEWAY_UNKNOWN_KEY_CACHE',
+    default: 2_000,
+    min: 0,
+    max: 60_000,
+  }),
+  /** How often the versions of everything watched are compared with the log. */
+  compareEveryMs: milliseconds({ env: 'BATUTA_GATEWAY_COMPARE_EVERY', default: 2_000, min: 20, max: 60_000 }),
+  /** Unsent bytes after which a WebSocket client that follows live is closed as too slow. */
+  socketBufferBytes: bytes({
+    env: 'BATUTA_GATEWAY_SOCKET_BUFFER',
+    default: 1024 * 1024,
+    min: 16 * 1024,
+    max: 64 * 1024 * 1024,
+  }),
+  maxSockets: integer({ env: 'BATUTA_GATEWAY_MAX_SOCKETS', default: 20_000, min: 1, max: 1_000_000 }),
+  pingEveryMs: milliseconds({ env: 'BATUTA_GATEWAY_PING_EVERY', default: 25_000, min: 50, max: 600_000 }),
+  /** How long requests and sockets may take to end when the gateway stops. */
+  shutdownLimitMs: milliseconds({ env: 'BATUTA_GATEWAY_SHUTDOWN_LIMIT', default: 10_000, min: 0, max: 120_000 }),
+} as const;
+
+export type GatewaySettings = SettingsOf<typeof schema>;
+
+/** The gateway's settings from environment variables; throws a `SettingsError` that names each wrong variable. */
+export function loadGatewaySettings(env: Readonly<Record<string, string | undefined>> = process.env): GatewaySettings {
+  return loadSettings(schema, env, ({ headersTimeoutMs, requestTimeoutMs }) =>
+    headersTimeoutMs <= requestTimeoutMs
+      ? []
+      : [
+          {
+            variables: ['BATUTA_GATEWAY_HEADERS_TIMEOUT', 'BATUTA_GATEWAY_REQUEST_TIMEOUT'],
+            expected: 'must allow a whole request at least the time of its headers',
+          },
+        ],
+  );
+}

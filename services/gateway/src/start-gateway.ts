@@ -1,0 +1,133 @@
+import 'reflect-metadata';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { subjects } from '@batuta/contracts';
+import type { AuthenticateReply, ConfigChanged } from '@batuta/contracts';
+import { connectNats, controlClientOver, onReconnect } from '@batuta/messaging';
+import { collectProcessMetrics, createLogger, gauge, nestLogger } from '@batuta/observability';
+import type { Logger } from '@batuta/observability';
+import { Sandbox } from '@batuta/sandbox';
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { GatewayModule } from './app.module.js';
+import { Authenticator } from './auth/authenticator.js';
+import { Backend } from './backend/backend.js';
+import { ExecutionStarter } from './backend/execution-starter.js';
+import { Executions } from './backend/executions.js';
+import { createHttpAdapter } from './http/http-server.js';
+import { serveOpenApi } from './http/openapi.js';
+import { ProblemFilter } from './http/problem.filter.js';
+import { RouteTable } from './http/route-table.js';
+import { executeRoute } from './realtime/execute-route.js';
+import { ExecutionHub } from './realtime/execution-hub.js';
+import { monitorRoute } from './realtime/monitor-route.js';
+import { SocketServer } from './realtime/socket-server.js';
+import { loadGatewaySettings } from './settings.js';
+import type { GatewaySettings } from './settings.js';
+
+export interface StartGatewayOptions {
+  /** Default: from the environment. */
+  readonly settings?: GatewaySettings;
+  readonly logger?: Logger;
+}
+
+export interface Gateway {
+  /** `http://host:port`, without a slash at the end. */
+  readonly url: string;
+  readonly port: number;
+  /** Ends what is under way within the shutdown limit, then everything else. */
+  close(): Promise<void>;
+}
+
+/** Starts the HTTP and WebSocket edge. Throws when the port is taken or NATS cannot be used. */
+export async function startGateway(options: StartGatewayOptions = {}): Promise<Gateway> {
+  const settings = options.settings ?? loadGatewaySettings();
+  const logger = options.logger ?? createLogger({ service: 'gateway', level: settings.logLevel });
+  collectProcessMetrics();
+  const nats = await connectNats({ url: settings.natsUrl, name: 'gateway', logger });
+  const sandbox = new Sandbox({ threads: 1 });
+  try {
+    const backend = new Backend({ nats, control: controlClientOver(nats), logger, ...settings });
+    const starter = new ExecutionStarter(backend, sandbox);
+    const hub = new ExecutionHub({ backend, logger, compareEveryMs: settings.compareEveryMs });
+    gauge('batuta_gateway_watched_executions', 'Executions watched by clients and waiting requests.', [], function () {
+      this.set(hub.size);
+    });
+    const executions = new Executions(backend, starter, hub);
+    const authenticator = new Authenticator({
+      knownForMs: settings.keyCacheMs,
+      unknownForMs: settings.unknownKeyCacheMs,
+      ask: (keyHash) => backend.ask<AuthenticateReply>(subjects.config.keyAuthenticate, { keyHash }),
+    });
+    const sockets = new SocketServer({
+      authenticator,
+      logger,
+      bufferBytes: settings.socketBufferBytes,
+      maxSockets: settings.maxSockets,
+      pingEveryMs: settings.pingEveryMs,
+      routes: [
+        monitorRoute(hub, executions),
+        executeRoute({ hub, starter, executions, logger, maxMessageBytes: settings.bodyLimit }),
+      ],
+    });
+    const recheck = (): void => {
+      sockets.recheckKeys().catch((error: unknown) => logger.warn({ err: error }, 'checking the keys of open sockets'));
+    };
+    nats.subscribe(subjects.config.changed, {
+      callback: (error, message) => {
+        if (error !== null) return;
+        const change = message.json<ConfigChanged>();
+        authenticator.changed(change);
+        if (change.kind === 'key') recheck();
+      },
+    });
+    onReconnect(nats, () => {
+      authenticator.forget();
+      recheck();
+    });
+    const routes = new RouteTable();
+    const adapter = createHttpAdapter(settings, authenticator, routes, logger);
+    const app = await NestFactory.create<NestFastifyApplication>(
+      GatewayModule.register({ backend, starter, hub, executions }),
+      adapter,
+      { bodyParser: false, logger: nestLogger(logger), abortOnError: false },
+    );
+    app.useGlobalFilters(new ProblemFilter(logger, routes, settings.bodyLimit));
+    serveOpenApi(app);
+    const server = app.getHttpServer() as Server;
+    sockets.attach(server);
+    await app.listen(settings.port, settings.host);
+    const { port } = server.address() as AddressInfo;
+    logger.info({ host: settings.host, port }, 'gateway listens');
+    const host = settings.host.includes(':')
+      ? `[${settings.host}]`
+      : settings.host === '0.0.0.0'
+        ? '127.0.0.1'
+        : settings.host;
+    return {
+      url: `http://${host}:${port}`,
+      port,
+      close: once(async () => {
+        executions.stopping.abort();
+        const cut = setTimeout(() => server.closeAllConnections(), settings.shutdownLimitMs);
+        try {
+          await Promise.all([sockets.close(settings.shutdownLimitMs), app.close()]);
+        } finally {
+          clearTimeout(cut);
+          await hub.close();
+          await sandbox.close();
+          await nats.close();
+        }
+      }),
+    };
+  } catch (error) {
+    await sandbox.close();
+    await nats.close();
+    throw error;
+  }
+}
+
+function once(work: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | undefined;
+  return () => (done ??= work());
+}

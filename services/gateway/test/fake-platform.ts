@@ -1,0 +1,363 @@
+import { isTerminalEventType, subjects } from '@batuta/contracts';
+import type {
+  CommandReply,
+  CommandRequest,
+  Event,
+  EventsPublished,
+  ExecutionView,
+  JsonValue,
+  OrchestrationDefinition,
+  Principal,
+  Refusal,
+} from '@batuta/contracts';
+import { connect } from '@nats-io/transport-node';
+import type { NatsConnection } from '@nats-io/nats-core';
+import { createHash } from 'node:crypto';
+
+export const KEYS = {
+  viewer: 'batuta_test_viewer_key',
+  operator: 'batuta_test_operator_key',
+  admin: 'batuta_test_admin_key',
+  stranger: 'batuta_test_other_tenant_key',
+} as const;
+
+const PARTITIONS = 4;
+const hash = (key: string): string => createHash('sha256').update(key).digest('hex');
+
+interface FakeExecution {
+  readonly tenantId: string;
+  readonly traceId: string;
+  readonly configId: string;
+  readonly requestHash: string | undefined;
+  readonly events: Event[];
+}
+
+/** How the fake treats each published message: what the network could do. */
+export type Delivery = (message: EventsPublished, publish: (message: EventsPublished) => void) => void;
+
+interface Packet {
+  readonly pattern: string;
+  readonly data: Record<string, unknown>;
+  readonly id: string;
+}
+
+type Handler = (data: never) => unknown;
+
+const notFound: Refusal = { code: 'not_found', message: 'There is no such thing.' };
+
+/**
+ * Config and execution services as the gateway sees them, on a real NATS: an engine in memory that starts, appends events,
+ * answers questions, and publishes as `deliver` says.
+ */
+export class FakePlatform {
+  readonly executions = new Map<string, FakeExecution>();
+  readonly configs = new Map<string, { id: string; version: number; definition: OrchestrationDefinition }>();
+  readonly asked: { pattern: string; data: Record<string, unknown> }[] = [];
+  readonly revoked = new Set<string>();
+  readonly handlers = new Map<string, Handler>();
+  /** Runs each started execution to its end at once; otherwise the test appends. */
+  finishAtOnce = true;
+  deliver: Delivery = (message, publish) => publish(message);
+  /** Awaited before any question is answered. */
+  hold: Promise<void> | undefined;
+  #position = 0;
+
+  private constructor(readonly nats: NatsConnection) {
+    this.#serve();
+  }
+
+  static async start(url: string): Promise<FakePlatform> {
+    const nats = await connect({
+      servers: url.replace(/^nats:\/\/(?:[^@]*@)?/, ''),
+      ...credentials(url),
+      name: 'fake',
+    });
+    const fake = new FakePlatform(nats);
+    await nats.flush();
+    return fake;
+  }
+
+  count(pattern: string): number {
+    return this.asked.filter((question) => question.pattern === pattern).length;
+  }
+
+  putConfig(id: string, definition: Partial<OrchestrationDefinition> = {}): void {
+    const version = (this.configs.get(id)?.version ?? 0) + 1;
+    const full = { name: id, strategy: 'sequential', steps: [], ...definition } as OrchestrationDefinition;
+    this.configs.set(id, { id, version, definition: full });
+  }
+
+  /** Appends one event and publishes it. */
+  append(executionId: string, type: Event['type'], data: unknown): Event {
+    return this.appendAll(executionId, [[type, data]])[0] as Event;
+  }
+
+  /** Appends events in one commit and publishes them in one message. */
+  appendAll(executionId: string, events: readonly (readonly [Event['type'], unknown])[], publish = true): Event[] {
+    const execution = this.executions.get(executionId);
+    if (execution === undefined) throw new Error('no such execution');
+    const appended = events
+      .map(
+        ([type, data]) =>
+          ({
+            executionId,
+            version: execution.events.length + 1,
+            type,
+            at: 1_700_000_000_000 + execution.events.length,
+            commandId: 'c',
+            position: (this.#position += 1),
+            partition: 0,
+            data,
+          }) as unknown as Event,
+      )
+      .map((event, index) => ({ ...event, version: execution.events.length + 1 + index }));
+    execution.events.push(...(appended as Event[]));
+    if (publish) this.publish({ executionId, tenantId: execution.tenantId, events: appended as Event[] });
+    return appended as Event[];
+  }
+
+  /** A running execution without a start through the gateway. */
+  seed(executionId: string, tenantId = 'default', events = 1): void {
+    this.executions.set(executionId, {
+      tenantId,
+      traceId: executionId.replaceAll('-', ''),
+      configId: 'seeded',
+      requestHash: undefined,
+      events: [],
+    });
+    this.appendAll(executionId, [['ExecutionStarted', { tenantId, traceId: 't', configId: 'seeded' }]], false);
+    for (let step = 2; step <= events; step += 1) {
+      this.appendAll(executionId, [['StepScheduled', { stepId: `s${step}`, attempt: 1 }]], false);
+    }
+  }
+
+  publish(message: EventsPublished): void {
+    this.deliver(message, (out) =>
+      this.nats.publish(subjects.event(out.tenantId, out.executionId), JSON.stringify(out)),
+    );
+  }
+
+  changed(kind: 'config' | 'agent' | 'key'): void {
+    this.nats.publish(subjects.config.changed, JSON.stringify({ kind, tenantId: 'default', id: 'x' }));
+  }
+
+  async stop(): Promise<void> {
+    await this.nats.close();
+  }
+
+  #principal(keyHash: string): Principal | undefined {
+    for (const [role, key] of Object.entries(KEYS)) {
+      if (hash(key) !== keyHash || this.revoked.has(key)) continue;
+      return role === 'stranger'
+        ? { tenantId: 'other', userId: 'eve', role: 'admin', keyId: 'k-stranger' }
+        : { tenantId: 'default', userId: 'ada', role: role as 'viewer', keyId: `k-${role}` };
+    }
+    return undefined;
+  }
+
+  #serve(): void {
+    this.#answer(subjects.config.keyAuthenticate, ({ keyHash }: { keyHash: string }) => {
+      const principal = this.#principal(keyHash);
+      return principal === undefined ? {} : { principal, expiresAt: 0 };
+    });
+    this.#answer(subjects.config.resolve, ({ id }: { id: string }) => {
+      const config = this.configs.get(id);
+      if (config === undefined) return { refused: notFound };
+      const hasInputSchema = config.definition.input_schema !== undefined;
+      return { configId: config.id, version: config.version, hasInputSchema };
+    });
+    this.#answer(subjects.config.version, ({ configId, version }: { configId: string; version: number }) => {
+      const config = this.configs.get(configId);
+      return config === undefined
+        ? { refused: notFound }
+        : { configId, version, tenantId: 'default', definition: config.definition };
+    });
+    for (const pattern of Object.values(subjects.config)) {
+      if (this.handlers.has(pattern) || pattern === subjects.config.changed) continue;
+      this.#answer(pattern, () => ({ refused: notFound }));
+    }
+    this.#answer(subjects.config.get, ({ id, version }: { id: string; version?: number }) => {
+      const config = this.configs.get(id);
+      if (config === undefined || (version ?? 0) > config.version) return { refused: notFound };
+      return { config: this.#shown(config, version) };
+    });
+    this.#answer(subjects.config.create, ({ definition }: { definition: OrchestrationDefinition }) => {
+      if (this.configs.has(definition.name)) return { refused: { code: 'name_taken', message: 'The name is taken.' } };
+      if (definition.steps === undefined) {
+        const violations = [{ path: '/steps', message: 'steps is required', code: 'required' }];
+        return { refused: { code: 'validation_failed', message: 'The config has 1 mistake.', violations } };
+      }
+      this.putConfig(definition.name, definition);
+      return { config: this.#shown(this.configs.get(definition.name)) };
+    });
+    this.#answer(subjects.config.update, (request: { id: string; definition: JsonValue; expectedVersion: number }) => {
+      const config = this.configs.get(request.id);
+      if (config === undefined) return { refused: notFound };
+      if (request.expectedVersion !== 0 && request.expectedVersion !== config.version) {
+        return {
+          refused: { code: 'version_conflict', message: 'Another version.', details: { version: config.version } },
+        };
+      }
+      this.putConfig(request.id, request.definition as unknown as OrchestrationDefinition);
+      return { config: this.#shown(this.configs.get(request.id)) };
+    });
+    this.#answer(subjects.config.list, () => ({
+      configs: [...this.configs.values()].map((config) => this.#shown(config)),
+      nextCursor: '',
+    }));
+    this.#answer(subjects.query.topology, () => ({ partitions: PARTITIONS }));
+    this.#answer(subjects.query.get, (by: { tenantId: string; executionId?: string; traceId?: string }) => {
+      const found = [...this.executions].find(
+        ([id, execution]) =>
+          execution.tenantId === by.tenantId &&
+          (id === by.executionId || (by.traceId !== undefined && execution.traceId === by.traceId)),
+      );
+      return found === undefined ? { refused: notFound } : { execution: this.#view(...found) };
+    });
+    this.#answer(
+      subjects.query.events,
+      (page: { tenantId: string; executionId: string; fromVersion: number; limit: number }) => {
+        const execution = this.executions.get(page.executionId);
+        if (execution === undefined || execution.tenantId !== page.tenantId) return { refused: notFound, events: [] };
+        const events = execution.events.slice(page.fromVersion - 1, page.fromVersion - 1 + page.limit);
+        const next = page.fromVersion + events.length;
+        return { events, nextVersion: next <= execution.events.length ? next : 0 };
+      },
+    );
+    this.#answer(subjects.query.versions, ({ executionIds }: { executionIds: string[] }) => ({
+      versions: executionIds.map((id) => this.executions.get(id)?.events.length ?? 0),
+    }));
+    this.#answer(subjects.query.list, () => ({ executions: [], nextCursor: '' }));
+    for (let partition = 0; partition < PARTITIONS; partition += 1) {
+      this.nats.subscribe(subjects.command(partition), {
+        callback: (_error, message) => {
+          const request = message.json<CommandRequest>();
+          this.asked.push({ pattern: 'command', data: request as unknown as Record<string, unknown> });
+          message.respond(JSON.stringify(this.#command(request)));
+        },
+      });
+    }
+  }
+
+  #command(request: CommandRequest): CommandReply {
+    const { executionId, principal, start, cancel } = request;
+    const known = this.executions.get(executionId);
+    if (start !== undefined) {
+      if (known !== undefined) {
+        if (known.requestHash !== start.requestHash) {
+          return { rejected: { code: 'idempotency_mismatch', message: 'Another body.' } };
+        }
+        return { accepted: this.#accepted(executionId, known, true) };
+      }
+      const execution: FakeExecution = {
+        tenantId: principal.tenantId,
+        traceId: start.traceId,
+        configId: start.configId,
+        requestHash: start.requestHash,
+        events: [],
+      };
+      this.executions.set(executionId, execution);
+      this.append(executionId, 'ExecutionStarted', {
+        tenantId: principal.tenantId,
+        traceId: start.traceId,
+        configId: start.configId,
+        input: start.input,
+      });
+      if (this.finishAtOnce)
+        this.append(executionId, 'ExecutionCompleted', { output: { echoed: start.input ?? null } });
+      return { accepted: this.#accepted(executionId, execution, false) };
+    }
+    if (known === undefined || known.tenantId !== principal.tenantId) return { rejected: notFound };
+    if (known.events.some(({ type }) => isTerminalEventType(type))) {
+      return { rejected: { code: 'already_completed', message: 'The execution has completed.' } };
+    }
+    this.append(executionId, 'ExecutionCancelled', { reason: cancel?.reason ?? '', by: principal.userId });
+    return { accepted: this.#accepted(executionId, known, false) };
+  }
+
+  #accepted(executionId: string, execution: FakeExecution, repeated: boolean) {
+    const { status } = this.#view(executionId, execution);
+    return { executionId, traceId: execution.traceId, status, version: execution.events.length, repeated };
+  }
+
+  #view(id: string, execution: FakeExecution): ExecutionView {
+    const last = execution.events.at(-1);
+    const status =
+      last?.type === 'ExecutionCompleted'
+        ? 'completed'
+        : last?.type === 'ExecutionFailed'
+          ? 'failed'
+          : last?.type === 'ExecutionCancelled'
+            ? 'cancelled'
+            : 'running';
+    const output = last?.type === 'ExecutionCompleted' ? last.data.output : undefined;
+    return {
+      id,
+      traceId: execution.traceId,
+      configId: execution.configId,
+      configName: execution.configId,
+      configVersion: 1,
+      strategy: 'sequential',
+      status,
+      ...(output === undefined ? {} : { output }),
+      tenantId: execution.tenantId,
+      userId: 'ada',
+      createdBy: 'ada',
+      createdAt: 1_700_000_000_000,
+      startedAt: 1_700_000_000_000,
+      estimatedCost: 0.25,
+      tokenCount: 7,
+      version: execution.events.length,
+      steps: [
+        {
+          stepIndex: 0,
+          stepId: 'one',
+          stepName: 'One',
+          agentId: 'echo',
+          status: 'completed',
+          output: { big: true },
+          dependencies: [],
+          attempt: 1,
+          retryCount: 0,
+          outputKey: 'one',
+        },
+      ],
+    } as unknown as ExecutionView;
+  }
+
+  #shown(config: { id: string; version: number; definition: OrchestrationDefinition } | undefined, version?: number) {
+    return {
+      id: config?.id,
+      tenantId: 'default',
+      ownerId: 'ada',
+      version: version !== undefined && version > 0 ? version : config?.version,
+      isActive: true,
+      createdAt: 1_700_000_000_000,
+      updatedAt: 1_700_000_000_000,
+      definition: config?.definition,
+    };
+  }
+
+  #answer(pattern: string, handler: Handler): void {
+    const first = !this.handlers.has(pattern);
+    this.handlers.set(pattern, handler);
+    if (!first) return;
+    this.nats.subscribe(pattern, {
+      callback: (_error, message) => {
+        const { data, id } = message.json<Packet>();
+        this.asked.push({ pattern, data });
+        const respond = (): void => {
+          const response = (this.handlers.get(pattern) as (data: unknown) => unknown)(data);
+          message.respond(JSON.stringify({ response, isDisposed: true, id }));
+        };
+        if (this.hold === undefined) respond();
+        else void this.hold.then(respond);
+      },
+    });
+  }
+}
+
+function credentials(url: string): { user?: string; pass?: string } {
+  const { username, password } = new URL(url);
+  return username === '' ? {} : { user: decodeURIComponent(username), pass: decodeURIComponent(password) };
+}
