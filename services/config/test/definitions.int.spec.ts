@@ -1,0 +1,313 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { subjects } from '@batuta/contracts';
+import type {
+  ConfigReply,
+  GetVersionReply,
+  ListConfigsReply,
+  ListVersionsReply,
+  Principal,
+  ResolveConfigReply,
+} from '@batuta/contracts';
+import { eventually } from '@batuta/testing';
+import { createConfig, principal, simpleConfig, startConfigUnderTest } from './harness.js';
+import type { ConfigUnderTest } from './harness.js';
+
+let under: ConfigUnderTest;
+beforeAll(async () => {
+  under = await startConfigUnderTest();
+}, 60_000);
+afterAll(() => under.close());
+
+const { config: on } = subjects;
+const ask = <Reply = ConfigReply>(pattern: string, as: Principal, request: object = {}): Promise<Reply> =>
+  under.client.request<Reply>(pattern, { principal: as, ...request });
+const resolve = (tenantId: string, id: string) =>
+  under.client.request<ResolveConfigReply>(on.resolve, { tenantId, id });
+
+const MISSING = '01900000-0000-7000-8000-000000000000';
+
+describe('create, get, resolve and version', () => {
+  const me = principal('main');
+
+  it('gives the document back as it was written, by id and by name', async () => {
+    const document = simpleConfig('größe 😀', {
+      description: 'd',
+      metadata: { z: 1, a: { y: [1, null] } },
+      settings: { timeout_ms: 5 },
+      input_schema: { type: 'object' },
+    });
+    const made = await createConfig(under, me, document);
+    expect(made).toMatchObject({ tenantId: 'main', ownerId: 'someone', version: 1, isActive: true });
+    for (const id of [made.id, 'größe 😀']) {
+      const { config } = await ask(on.get, me, { id });
+      expect(JSON.stringify(config?.definition)).toBe(JSON.stringify(document));
+      expect(config).toEqual(made);
+    }
+    expect(await resolve('main', 'größe 😀')).toEqual({ configId: made.id, version: 1, hasInputSchema: true });
+    const version = await under.client.request<GetVersionReply>(on.version, { configId: made.id, version: 1 });
+    expect(version).toEqual({ configId: made.id, version: 1, tenantId: 'main', definition: document });
+  });
+
+  it('keeps each version as it was, and resolves to the newest', async () => {
+    const made = await createConfig(under, me, simpleConfig('versions'));
+    const second = simpleConfig('versions', { description: 'second' });
+    const updated = await ask(on.update, me, { id: made.id, definition: second, expectedVersion: 1 });
+    expect(updated.config).toMatchObject({ id: made.id, version: 2, definition: second });
+    expect(await resolve('main', made.id)).toMatchObject({ version: 2, hasInputSchema: false });
+    const first = await under.client.request<GetVersionReply>(on.version, { configId: made.id, version: 1 });
+    expect(first.definition).toEqual(simpleConfig('versions'));
+    expect((await ask(on.get, me, { id: made.id, version: 1 })).config).toMatchObject({ version: 1 });
+    expect((await ask(on.get, me, { id: made.id, version: 3 })).refused?.code).toBe('not_found');
+    const list = await ask<ListVersionsReply>(on.versions, me, { id: made.id });
+    expect(list.versions.map(({ version }) => version)).toEqual([2, 1]);
+    const older = await ask<ListVersionsReply>(on.versions, me, { id: made.id, beforeVersion: 2 });
+    expect(older.versions.map(({ version }) => version)).toEqual([1]);
+  });
+
+  it('refuses every mistake at once and stores nothing', async () => {
+    const reply = await ask(on.create, me, {
+      definition: {
+        name: 'wrong',
+        strategy: 'parallel',
+        steps: [
+          { id: 'a', name: 'A', agent: 'nobody', dependencies: ['b'], timeout_ms: 0 },
+          { id: 'b', name: 'B', agent: 'echo', dependencies: ['a', 'x'], when: 'a +' },
+        ],
+        input_schema: { type: 'strin' },
+      },
+    });
+    expect(reply.refused?.code).toBe('validation_failed');
+    const found = reply.refused?.violations?.map(({ path, code }) => `${path} ${code}`) ?? [];
+    expect(found).toEqual(
+      expect.arrayContaining([
+        '/steps/0/timeout_ms out_of_range',
+        '/steps/1/dependencies/1 unknown_dependency',
+        '/steps/0/dependencies cycle',
+        '/steps/0/agent unknown_agent',
+        '/input_schema/type invalid_schema',
+        '/steps/1/when bad_expression',
+      ]),
+    );
+    expect((await ask(on.get, me, { id: 'wrong' })).refused?.code).toBe('not_found');
+  });
+
+  it('says no to a name that is taken, also among updates', async () => {
+    await createConfig(under, me, simpleConfig('taken'));
+    const other = await createConfig(under, me, simpleConfig('other'));
+    expect((await ask(on.create, me, { definition: simpleConfig('taken') })).refused?.code).toBe('name_taken');
+    const renamed = await ask(on.update, me, { id: other.id, definition: simpleConfig('taken') });
+    expect(renamed.refused?.code).toBe('name_taken');
+    expect((await ask(on.get, me, { id: other.id })).config?.version).toBe(1);
+    await createConfig(under, principal('elsewhere'), simpleConfig('taken'));
+  });
+
+  it('announces each change after it can be read', async () => {
+    const made = await createConfig(under, me, simpleConfig('announced'));
+    await eventually(() => under.changes.some(({ kind, id }) => kind === 'config' && id === made.id));
+  });
+
+  it.each([['x\0y'], ['\ud800'], ['a'.repeat(2000)], [''], ["'; DROP TABLE x; --"], ['%'], [null], [{}]])(
+    'finds nothing under the id %j',
+    async (id) => {
+      expect((await ask(on.get, me, { id })).refused?.code).toBe('not_found');
+      expect((await ask(on.update, me, { id, definition: simpleConfig('u') })).refused?.code).toBe('not_found');
+      expect((await ask(on.restore, me, { id })).refused?.code).toBe('not_found');
+    },
+  );
+});
+
+describe('updates that meet', () => {
+  const me = principal('races');
+
+  it('loses none: with the same expected version one wins, and versions have no gap', async () => {
+    const made = await createConfig(under, me, simpleConfig('race'));
+    const replies = await Promise.all(
+      Array.from({ length: 10 }, (_, n) =>
+        ask(on.update, me, {
+          id: made.id,
+          definition: simpleConfig('race', { description: `by ${n}` }),
+          expectedVersion: 1,
+        }),
+      ),
+    );
+    const winners = replies.filter(({ config }) => config !== undefined);
+    expect(winners).toHaveLength(1);
+    for (const { refused } of replies.filter((reply) => reply.config === undefined)) {
+      expect(refused).toMatchObject({ code: 'version_conflict', details: { current_version: 2 } });
+    }
+    const blind = await Promise.all(
+      Array.from({ length: 5 }, () => ask(on.update, me, { id: made.id, definition: simpleConfig('race') })),
+    );
+    expect(blind.map(({ config }) => config?.version).toSorted()).toEqual([3, 4, 5, 6, 7]);
+  });
+
+  it('lets one of many creates with the same name through', async () => {
+    const replies = await Promise.all(
+      Array.from({ length: 10 }, () => ask(on.create, me, { definition: simpleConfig('once') })),
+    );
+    expect(replies.filter(({ config }) => config !== undefined)).toHaveLength(1);
+    expect(replies.filter(({ refused }) => refused?.code === 'name_taken')).toHaveLength(9);
+  });
+});
+
+describe('delete and restore', () => {
+  const me = principal('bin');
+
+  it('hides a deleted config but keeps its versions for what runs', async () => {
+    const made = await createConfig(under, me, simpleConfig('gone'));
+    expect((await ask(on.delete, me, { id: made.id, expectedVersion: 9 })).refused?.code).toBe('version_conflict');
+    expect((await ask(on.delete, me, { id: 'gone' })).config).toMatchObject({
+      isActive: false,
+      deletedAt: expect.any(Number),
+    });
+    expect((await ask(on.delete, me, { id: made.id })).refused?.code).toBe('not_found');
+    expect((await ask(on.get, me, { id: made.id })).refused?.code).toBe('not_found');
+    expect((await ask(on.update, me, { id: made.id, definition: simpleConfig('gone') })).refused?.code).toBe(
+      'not_found',
+    );
+    expect((await resolve('bin', made.id)).refused?.code).toBe('not_found');
+    expect((await ask(on.get, me, { id: made.id, includeDeleted: true })).config?.isActive).toBe(false);
+    const version = await under.client.request<GetVersionReply>(on.version, { configId: made.id, version: 1 });
+    expect(version.definition?.name).toBe('gone');
+  });
+
+  it('restores by id unless the name was taken meanwhile', async () => {
+    const made = await createConfig(under, me, simpleConfig('back'));
+    expect((await ask(on.restore, me, { id: made.id })).refused?.code).toBe('conflict');
+    await ask(on.delete, me, { id: made.id });
+    const newer = await createConfig(under, me, simpleConfig('back'));
+    expect((await ask(on.restore, me, { id: made.id })).refused?.code).toBe('name_taken');
+    await ask(on.delete, me, { id: newer.id });
+    const restored = await ask(on.restore, me, { id: made.id });
+    expect(restored.config).toMatchObject({ isActive: true, version: 1 });
+    expect(restored.config).not.toHaveProperty('deletedAt');
+    expect(await resolve('bin', 'back')).toMatchObject({ configId: made.id });
+  });
+});
+
+describe('list', () => {
+  const me = principal('lists', 'admin', 'ann');
+  const names = (reply: ListConfigsReply) => reply.configs.map(({ definition }) => definition.name);
+
+  it('pages through everything once, whatever is added meanwhile', async () => {
+    const made: string[] = [];
+    for (let n = 0; n < 7; n += 1) {
+      await createConfig(under, me, simpleConfig(`page ${n}`));
+      made.unshift(`page ${n}`);
+    }
+    const seen: string[] = [];
+    let cursor = '';
+    do {
+      const page: ListConfigsReply = await ask<ListConfigsReply>(on.list, me, { limit: 3, cursor });
+      seen.push(...names(page));
+      cursor = page.nextCursor ?? '';
+      if (cursor !== '') await createConfig(under, me, simpleConfig(`late ${seen.length}`));
+    } while (cursor !== '');
+    expect(seen).toEqual(made);
+  });
+
+  it('filters by name, strategy and owner', async () => {
+    await createConfig(under, principal('lists', 'operator', 'bob'), {
+      ...simpleConfig('Has 100%_Marks'),
+      strategy: 'parallel',
+    });
+    const find = async (filter: object) => names(await ask<ListConfigsReply>(on.list, me, filter));
+    expect(await find({ nameContains: '100%_m' })).toEqual(['Has 100%_Marks']);
+    expect(await find({ nameContains: '%' })).toEqual(['Has 100%_Marks']);
+    expect(await find({ strategy: 'parallel' })).toEqual(['Has 100%_Marks']);
+    expect(await find({ ownerId: 'bob' })).toEqual(['Has 100%_Marks']);
+    expect(await find({ ownerId: 'nobody' })).toEqual([]);
+    expect(await find({ nameContains: 'a\0' })).toEqual([]);
+  });
+
+  it('refuses a cursor that it did not give', async () => {
+    for (const cursor of ['x', '!!', Buffer.from('{"v":1,"after":"1; DROP"}').toString('base64url')]) {
+      const reply = await ask<ListConfigsReply>(on.list, me, { cursor });
+      expect(reply.refused?.violations?.[0]).toMatchObject({ path: '/cursor', code: 'bad_cursor' });
+    }
+  });
+
+  it('ends a page early rather than send more than a message holds', async () => {
+    const big = principal('big');
+    for (let n = 0; n < 6; n += 1) {
+      await createConfig(under, big, simpleConfig(`big ${n}`, { metadata: { text: 'x'.repeat(1_000_000) } }));
+    }
+    const first = await ask<ListConfigsReply>(on.list, big, { limit: 100 });
+    const second = await ask<ListConfigsReply>(on.list, big, { limit: 100, cursor: first.nextCursor });
+    expect(names(first).length).toBeLessThan(6);
+    expect([...names(first), ...names(second)]).toEqual([5, 4, 3, 2, 1, 0].map((n) => `big ${n}`));
+    expect(second.nextCursor).toBeUndefined();
+  });
+});
+
+describe('tenants and roles', () => {
+  const owner = principal('owner');
+  const stranger = principal('stranger');
+
+  it("shows nothing of another tenant's config", async () => {
+    const made = await createConfig(under, owner, simpleConfig('private'));
+    for (const id of [made.id, 'private']) {
+      expect((await ask(on.get, stranger, { id })).refused?.code).toBe('not_found');
+      expect((await ask(on.delete, stranger, { id })).refused?.code).toBe('not_found');
+      expect((await ask(on.update, stranger, { id, definition: simpleConfig('p') })).refused?.code).toBe('not_found');
+      expect((await ask(on.versions, stranger, { id })).refused?.code).toBe('not_found');
+      expect((await resolve('stranger', id)).refused?.code).toBe('not_found');
+    }
+    await ask(on.delete, owner, { id: made.id });
+    expect((await ask(on.restore, stranger, { id: made.id })).refused?.code).toBe('not_found');
+    expect((await ask(on.get, stranger, { id: made.id, includeDeleted: true })).refused?.code).toBe('not_found');
+    expect((await ask<ListConfigsReply>(on.list, stranger, { includeDeleted: true })).configs).toEqual([]);
+  });
+
+  it('lets every tenant see and run a global config, and its owner alone change it', async () => {
+    const first = await createConfig(under, owner, simpleConfig('shared', { description: 'secret draft' }));
+    const shared = simpleConfig('shared', { is_global: true });
+    await ask(on.update, owner, { id: first.id, definition: shared });
+    const seen = await ask(on.get, stranger, { id: 'shared' });
+    expect(seen.config).toMatchObject({ id: first.id, version: 2, tenantId: 'owner' });
+    expect(await resolve('stranger', 'shared')).toMatchObject({ configId: first.id, version: 2 });
+    const listed = await ask<ListConfigsReply>(on.list, stranger, {});
+    expect(listed.configs.map(({ id }) => id)).toContain(first.id);
+    // What was written before it became global stays the owner's own.
+    expect((await ask(on.get, stranger, { id: first.id, version: 1 })).refused?.code).toBe('not_found');
+    const versions = await ask<ListVersionsReply>(on.versions, stranger, { id: first.id });
+    expect(versions.versions.map(({ version }) => version)).toEqual([2]);
+    expect((await ask(on.update, stranger, { id: first.id, definition: shared })).refused?.code).toBe('forbidden');
+    expect((await ask(on.delete, stranger, { id: 'shared' })).refused?.code).toBe('forbidden');
+
+    const own = await createConfig(under, stranger, simpleConfig('shared'));
+    expect(await resolve('stranger', 'shared')).toMatchObject({ configId: own.id });
+    const clash = await ask(on.update, stranger, { id: own.id, definition: shared });
+    expect(clash.refused).toMatchObject({ code: 'name_taken' });
+
+    await ask(on.delete, owner, { id: first.id });
+    expect((await ask(on.get, stranger, { id: first.id, includeDeleted: true })).refused?.code).toBe('not_found');
+  });
+
+  it('asks for the role that an action takes', async () => {
+    const viewer = principal('roles', 'viewer');
+    const operator = principal('roles', 'operator');
+    const admin = principal('roles', 'admin');
+    expect((await ask(on.create, viewer, { definition: simpleConfig('r') })).refused?.code).toBe('forbidden');
+    const made = await createConfig(under, operator, simpleConfig('r'));
+    expect((await ask(on.get, viewer, { id: 'r' })).config?.id).toBe(made.id);
+    for (const pattern of [on.update, on.delete, on.restore]) {
+      const reply = await ask(pattern, viewer, { id: made.id, definition: simpleConfig('r') });
+      expect(reply.refused?.code).toBe('forbidden');
+    }
+    const published = simpleConfig('r', { is_global: true });
+    expect((await ask(on.create, operator, { definition: published })).refused?.code).toBe('forbidden');
+    expect((await ask(on.update, operator, { id: made.id, definition: published })).refused?.code).toBe('forbidden');
+    expect((await ask(on.update, admin, { id: made.id, definition: published })).config?.version).toBe(2);
+    expect((await ask(on.update, operator, { id: made.id, definition: simpleConfig('r') })).refused?.code).toBe(
+      'forbidden',
+    );
+    expect((await ask(on.delete, operator, { id: made.id })).refused?.code).toBe('forbidden');
+  });
+
+  it('does not know a config that never was', async () => {
+    expect((await ask(on.get, owner, { id: MISSING })).refused?.code).toBe('not_found');
+    const version = await under.client.request<GetVersionReply>(on.version, { configId: MISSING, version: 1 });
+    expect(version.refused?.code).toBe('not_found');
+  });
+});

@@ -1,0 +1,87 @@
+import { startConfig } from '@batuta/config';
+import type { RunningConfig } from '@batuta/config';
+import { subjects } from '@batuta/contracts';
+import type { ConfigChanged, ConfigReply, Principal, Role } from '@batuta/contracts';
+import { connectNats, controlClientOver } from '@batuta/messaging';
+import type { ControlClient } from '@batuta/messaging';
+import { createLogger } from '@batuta/observability';
+import { Secret } from '@batuta/settings';
+import { createTestDatabase, startTestNats } from '@batuta/testing';
+
+const logger = createLogger({ service: 'config-test', level: 'error' });
+
+export interface ConfigUnderTest {
+  readonly client: ControlClient;
+  readonly databaseUrl: string;
+  readonly natsUrl: string;
+  /** First admin keys that were made. */
+  readonly adminKeys: string[];
+  readonly changes: ConfigChanged[];
+  readonly services: RunningConfig[];
+  close(): Promise<void>;
+}
+
+/** The config service on a database and a nats-server of its own; `replicas` of it start at the same moment. */
+export async function startConfigUnderTest(replicas = 1): Promise<ConfigUnderTest> {
+  const database = await createTestDatabase();
+  const nats = await startTestNats();
+  const adminKeys: string[] = [];
+  const settings = {
+    databaseUrl: new Secret(database.url),
+    natsUrl: new Secret(nats.url),
+    databaseConnections: 4,
+    httpPort: 0,
+    httpHost: '127.0.0.1',
+    sandboxThreads: 1,
+    adminKeyFile: undefined,
+    logLevel: 'error',
+  } as const;
+  const deliverAdminKey = (secret: string): Promise<void> => {
+    adminKeys.push(secret);
+    return Promise.resolve();
+  };
+  const services = await Promise.all(
+    Array.from({ length: replicas }, () => startConfig({ settings, logger, deliverAdminKey })),
+  );
+  const connection = await connectNats({ url: nats.url, name: 'test', logger });
+  const changes: ConfigChanged[] = [];
+  connection.subscribe(subjects.config.changed, {
+    callback: (_, message) => {
+      changes.push(message.json<ConfigChanged>());
+    },
+  });
+  await connection.flush();
+  return {
+    client: controlClientOver(connection),
+    databaseUrl: database.url,
+    natsUrl: nats.url,
+    adminKeys,
+    changes,
+    services,
+    async close() {
+      await connection.close();
+      await Promise.all(services.map((service) => service.close()));
+      await nats.close();
+      await database.drop();
+    },
+  };
+}
+
+export function principal(tenantId: string, role: Role = 'admin', userId = 'someone'): Principal {
+  return { tenantId, userId, role, keyId: 'key' };
+}
+
+/** A config of one step that every validation accepts. */
+export function simpleConfig(name: string, more: object = {}) {
+  return { name, strategy: 'sequential', steps: [{ id: 'a', name: 'A', agent: 'echo' }], ...more };
+}
+
+export async function createConfig(
+  under: ConfigUnderTest,
+  as: Principal,
+  definition: object,
+): Promise<NonNullable<ConfigReply['config']>> {
+  const reply = await under.client.request<ConfigReply>(subjects.config.create, { principal: as, definition });
+  if (reply.config === undefined) throw new Error(`refused: ${JSON.stringify(reply.refused)}`);
+  return reply.config;
+}
