@@ -1,7 +1,6 @@
 import type { Event, JsonValue, StoppedAttempt } from '@batuta/contracts';
 import { evaluationOf, evaluationKey, pendingPurpose } from './evaluations.js';
 import { isTerminal, unitState, type State } from './state.js';
-import { attemptWanted } from './wanted.js';
 
 /**
  * What the runtime does after a commit; all of it idempotent.
@@ -19,6 +18,16 @@ export type Effect =
       readonly context: JsonValue;
     }
   | { readonly type: 'lifecycle'; readonly event: Event['type'] };
+
+/** Whether an attempt is outstanding: its task should be on the queue or with a runner. */
+export function isAttemptWanted(state: State, stepId: string, attempt: number): boolean {
+  const index = state.config.unitIndex.get(stepId);
+  if (index === undefined || isTerminal(state.status)) {
+    return false;
+  }
+  const unit = unitState(state, index);
+  return unit.phase === 'running' && unit.attempt === attempt;
+}
 
 function evaluate(state: State, key: string): Effect[] {
   const wanted = isTerminal(state.status) ? undefined : evaluationOf(state, key);
@@ -40,7 +49,7 @@ export function effectsOf(event: Event, stateAfter: State): Effect[] {
   switch (event.type) {
     case 'StepScheduled': {
       const { stepId, attempt } = event.data;
-      return attemptWanted(stateAfter, stepId, attempt) ? [{ type: 'dispatch', stepId, attempt }] : [];
+      return isAttemptWanted(stateAfter, stepId, attempt) ? [{ type: 'dispatch', stepId, attempt }] : [];
     }
     case 'EvaluationRequested':
       return evaluate(stateAfter, event.data.key);

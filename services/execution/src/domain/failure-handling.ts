@@ -1,4 +1,4 @@
-import { FAILURE_CODES, type Failure, type FailurePolicy, type JsonObject } from '@batuta/contracts';
+import { FAILURE_CODES, type Failure, type FailurePolicy } from '@batuta/contracts';
 import { nodeId } from './results.js';
 import { rootNode } from './settle.js';
 import { groupState, unitState, type State } from './state.js';
@@ -70,7 +70,9 @@ export function handlingOf(state: State, node: number, failure: Failure): Handli
   return { handling: goesOn ? 'continue' : 'abort', alternative: undefined };
 }
 
-function collectReasons(state: State, node: number, reasons: JsonObject[]): void {
+type Reason = { step_id: string; code: string; message: string };
+
+function collectReasons(state: State, node: number, reasons: Reason[]): void {
   const failure = failureOf(state, node);
   if (failure === undefined) {
     return;
@@ -87,12 +89,12 @@ function collectReasons(state: State, node: number, reasons: JsonObject[]): void
 export function endingFailure(state: State, node: number, failure: Failure): { failure: Failure; stepId: string } {
   const root = rootNode(state, node);
   const stepId = nodeId(state, root);
-  const reasons: JsonObject[] = [];
+  const reasons: Reason[] = [];
   collectReasons(state, root, reasons);
   if (reasons.length < 2) {
     return { failure, stepId };
   }
-  const told = reasons.map((reason) => `${String(reason.step_id)}: ${String(reason.message)} (${String(reason.code)})`);
+  const told = reasons.map((reason) => `${reason.step_id}: ${reason.message} (${reason.code})`);
   return {
     stepId,
     failure: {

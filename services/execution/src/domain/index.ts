@@ -3,7 +3,7 @@ export type { Command, Decision, Outcome, Rejection, ReusedOutput } from './comm
 export { compile } from './compile.js';
 export type { CompiledConfig } from './compiled.js';
 export { decide } from './decide.js';
-export { effectsOf, wantedEffects } from './effects.js';
+export { effectsOf, isAttemptWanted, wantedEffects } from './effects.js';
 export type { Effect } from './effects.js';
 export { evolve } from './evolve.js';
 export { forkFrom } from './fork.js';
@@ -14,4 +14,3 @@ export { taskOf } from './task.js';
 export type { Dispatch } from './task.js';
 export { nextWake } from './timers.js';
 export { view } from './view.js';
-export { attemptWanted } from './wanted.js';

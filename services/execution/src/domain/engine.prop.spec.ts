@@ -1,0 +1,347 @@
+import { describe, expect, test } from '@jest/globals';
+import type { DomainEvent, Event, OrchestrationDefinition } from '@batuta/contracts';
+import fc from 'fast-check';
+import { commandIds, type Command } from './commands.js';
+import { compile } from './compile.js';
+import { decide } from './decide.js';
+import { effectsOf, wantedEffects } from './effects.js';
+import { evolve } from './evolve.js';
+import { taskInput } from './inputs.js';
+import { initialState, isTerminal, unitState, type State } from './state.js';
+import { nextWake } from './timers.js';
+import { view } from './view.js';
+import { anyDefinition, anyMove, type Move } from '../../test/engine/arbitraries.js';
+import { EXECUTION, NOON, PRINCIPAL } from '../../test/engine/scenario.js';
+
+const RUNS = { numRuns: 150 };
+
+function deepFreeze(value: unknown): void {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value) && !(value instanceof Map)) {
+    Object.freeze(value);
+    for (const child of Object.values(value)) {
+      deepFreeze(child);
+    }
+  }
+}
+
+/** What can be told apart about a state, without the config that all states share. */
+function snapshot(state: State): unknown {
+  const { config: _config, units, groups, ...rest } = state;
+  return structuredClone({ ...rest, units: units.toArray(), groups: groups.toArray() });
+}
+
+interface Trace {
+  readonly events: Event[];
+  readonly states: State[];
+  state: State;
+  now: number;
+}
+
+/** Performs random moves as a runtime would; `check` sees the state before and after every command. */
+function run(
+  definition: OrchestrationDefinition,
+  moves: readonly Move[],
+  check: (before: State, command: Command, events: readonly DomainEvent[], after: State) => void,
+): Trace {
+  const state = initialState(compile(definition));
+  const trace: Trace = { events: [], states: [state], state, now: NOON };
+  const perform = (command: Command): void => {
+    const before = trace.state;
+    const decision = decide(command, before);
+    if ('rejected' in decision) {
+      return;
+    }
+    for (const { type, data } of decision.accepted) {
+      const version = trace.state.version + 1;
+      const envelope = {
+        executionId: EXECUTION,
+        version,
+        at: command.at,
+        commandId: command.id,
+        partition: 0,
+        position: 0,
+      };
+      const event = { ...envelope, type, data } as Event;
+      trace.events.push(event);
+      trace.state = evolve(trace.state, event);
+      effectsOf(event, trace.state);
+    }
+    trace.states.push(trace.state);
+    check(before, command, decision.accepted, trace.state);
+    expect(snapshot(decision.next)).toEqual(snapshot(trace.state));
+  };
+  let serial = 0;
+  const base = (): { id: string; at: number; seed: number } => {
+    serial += 1;
+    return { id: `id-${serial}`, at: trace.now, seed: serial * 7919 };
+  };
+  perform({
+    ...base(),
+    type: 'StartExecution',
+    executionId: EXECUTION,
+    principal: PRINCIPAL,
+    start: { configId: 'c', configVersion: 1, traceId: 't', input: { flag: true, list: [1, 2] } },
+  });
+  for (const move of moves) {
+    for (const command of commandsOf(trace, move, base)) {
+      perform(command);
+    }
+  }
+  return trace;
+}
+
+function outstanding(state: State): { stepId: string; attempt: number }[] {
+  return wantedEffects(state).flatMap((effect) =>
+    effect.type === 'dispatch' ? [{ stepId: effect.stepId, attempt: effect.attempt }] : [],
+  );
+}
+
+function commandsOf(trace: Trace, move: Move, base: () => { id: string; at: number; seed: number }): Command[] {
+  const { state } = trace;
+  switch (move.kind) {
+    case 'result': {
+      const open = outstanding(state);
+      const chosen = open[move.pick % Math.max(1, open.length)];
+      if (chosen === undefined) {
+        return [];
+      }
+      const attempt = chosen.attempt + move.shift;
+      const id = commandIds.result(chosen.stepId, attempt);
+      const result = move.ok
+        ? { ok: true, output: move.output }
+        : { ok: false, failure: { code: move.code, message: 'no', retryable: move.retryable } };
+      const times = { startedAt: trace.now, finishedAt: trace.now };
+      const command: Command = {
+        ...base(),
+        id,
+        type: 'RecordResult',
+        result: { executionId: EXECUTION, stepId: chosen.stepId, attempt, ...times, ...result },
+      };
+      return move.twice ? [command, command] : [command];
+    }
+    case 'evaluation':
+      return wantedEffects(state).flatMap((effect): Command[] =>
+        effect.type === 'evaluate'
+          ? [
+              {
+                ...base(),
+                id: commandIds.evaluation(effect.key),
+                type: 'RecordEvaluation',
+                key: effect.key,
+                ...(move.ok
+                  ? { values: effect.expressions.map(() => move.output) }
+                  : { failure: { code: 'expression_failed', message: 'no', retryable: false } }),
+              },
+            ]
+          : [],
+      );
+    case 'wake':
+      trace.now = move.far ? Math.max(trace.now, nextWake(state) ?? trace.now) : trace.now + move.by;
+      return [{ ...base(), id: commandIds.wake, type: 'Wake' }];
+    case 'heartbeat': {
+      const open = outstanding(state);
+      const chosen = open[move.pick % Math.max(1, open.length)];
+      return chosen === undefined
+        ? []
+        : [
+            {
+              ...base(),
+              id: commandIds.heartbeat(chosen.stepId, chosen.attempt),
+              type: 'RecordHeartbeat',
+              ...chosen,
+              progress: 0.5,
+            },
+          ];
+    }
+    case 'control':
+      return [{ ...base(), ...move.command } as Command];
+    default:
+      return move satisfies never;
+  }
+}
+
+const anyRun = [anyDefinition, fc.array(anyMove, { maxLength: 60 })] as const;
+
+describe('the engine, whatever the config and whatever happens', () => {
+  test('folds without throwing and without changing any state that somebody holds', () => {
+    fc.assert(
+      fc.property(...anyRun, (definition, moves) => {
+        const kept: { state: State; image: unknown }[] = [];
+        run(definition, moves, (before, _command, _events, after) => {
+          deepFreeze(before);
+          kept.push({ state: after, image: snapshot(after) });
+        });
+        for (const { state, image } of kept) {
+          expect(snapshot(state)).toEqual(image);
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  test('gives the same state when its events are read back as JSON and folded from the beginning', () => {
+    fc.assert(
+      fc.property(...anyRun, (definition, moves) => {
+        const trace = run(definition, moves, () => undefined);
+        const events = JSON.parse(JSON.stringify(trace.events)) as Event[];
+        const replayed = events.reduce(evolve, initialState(compile(definition)));
+        expect(snapshot(replayed)).toEqual(snapshot(trace.state));
+        expect(view(replayed)).toEqual(view(trace.state));
+      }),
+      RUNS,
+    );
+  });
+
+  test('decides the same again, numbers its events without a gap and never looks back in time', () => {
+    fc.assert(
+      fc.property(...anyRun, (definition, moves) => {
+        const trace = run(definition, moves, (before, command, events) => {
+          const again = decide(command, before);
+          expect('accepted' in again ? again.accepted : undefined).toEqual(events);
+        });
+        expect(trace.events.map((event) => event.version)).toEqual(trace.events.map((_, index) => index + 1));
+      }),
+      RUNS,
+    );
+  });
+
+  test('always has a deadline before its end, and a wake at it never leads to the same wake again', () => {
+    fc.assert(
+      fc.property(...anyRun, (definition, moves) => {
+        run(definition, moves, (_before, command, _events, after) => {
+          const wakeAt = nextWake(after);
+          expect(wakeAt === undefined).toBe(isTerminal(after.status));
+          if (command.type === 'Wake' && wakeAt !== undefined) {
+            expect(wakeAt).toBeGreaterThan(command.at);
+          }
+        });
+      }),
+      RUNS,
+    );
+  });
+
+  test('stays as it is after its end, but for a retry', () => {
+    fc.assert(
+      fc.property(...anyRun, (definition, moves) => {
+        run(definition, moves, (before, command, events) => {
+          if (isTerminal(before.status) && command.type !== 'RetryExecution') {
+            expect(events).toEqual([]);
+          }
+        });
+      }),
+      RUNS,
+    );
+  });
+
+  test('records at most one outcome of an attempt, and none of a result that came before', () => {
+    fc.assert(
+      fc.property(...anyRun, (definition, moves) => {
+        const outcomes = new Set<string>();
+        run(definition, moves, (before, command, events, after) => {
+          for (const { type, data } of events) {
+            if (type === 'StepCompleted' || type === 'StepAttemptFailed') {
+              const key = `${data.stepId}#${data.attempt}`;
+              expect(outcomes.has(key)).toBe(false);
+              outcomes.add(key);
+            }
+          }
+          if (command.type === 'RecordResult') {
+            const again = decide(command, after);
+            expect('accepted' in again && again.accepted).toEqual([]);
+            if ('accepted' in again && before.version !== after.version) {
+              expect(again.outcome).toBe('recorded');
+            }
+          }
+        });
+      }),
+      RUNS,
+    );
+  });
+
+  test('spends no more attempts than the policy has and runs no more at once than the limit', () => {
+    fc.assert(
+      fc.property(...anyRun, (definition, moves) => {
+        run(definition, moves, (_before, _command, _events, after) => {
+          let running = 0;
+          for (const unit of after.config.units) {
+            const { failures, phase } = unitState(after, unit.index);
+            expect(failures).toBeLessThanOrEqual(unit.retry.maxAttempts);
+            running += phase === 'running' ? 1 : 0;
+          }
+          expect(running).toBe(after.running);
+          expect(running).toBeLessThanOrEqual(after.config.parallelLimit);
+        });
+      }),
+      RUNS,
+    );
+  });
+
+  test('starts no step before its dependencies have an outcome, and none while paused or after the end', () => {
+    fc.assert(
+      fc.property(...anyRun, (definition, moves) => {
+        run(definition, moves, (before, command, events, after) => {
+          const scheduled = events.flatMap((event) => (event.type === 'StepScheduled' ? [event.data.stepId] : []));
+          if (before.status === 'paused' && command.type !== 'ResumeExecution') {
+            expect(scheduled).toEqual([]);
+          }
+          for (const stepId of scheduled) {
+            const unit = after.config.units[after.config.unitIndex.get(stepId) ?? -1];
+            if (unit !== undefined && unit.kind === 'step') {
+              expect(unitState(after, unit.index).waitingFor).toBe(0);
+            }
+            expect(taskInput(after, stepId)).toBeDefined();
+          }
+        });
+      }),
+      RUNS,
+    );
+  });
+
+  test('ends once every outstanding attempt and evaluation is answered and time goes on', () => {
+    fc.assert(
+      fc.property(...anyRun, fc.boolean(), (definition, moves, ok) => {
+        const trace = run(definition, moves, () => undefined);
+        let rounds = 0;
+        const base = (): { id: string; at: number; seed: number } => ({
+          id: `z-${rounds}`,
+          at: trace.now,
+          seed: rounds,
+        });
+        const perform = (command: Command): void => {
+          const decision = decide(command, trace.state);
+          trace.state = 'accepted' in decision ? decision.next : trace.state;
+        };
+        perform({ ...base(), type: 'ResumeExecution' });
+        for (; !isTerminal(trace.state.status) && rounds < 1000; rounds++) {
+          const open = outstanding(trace.state);
+          for (const move of [
+            { kind: 'result', pick: rounds, shift: 0, ok, output: { n: 1 }, code: 'x', retryable: true, twice: false },
+            { kind: 'evaluation', ok, output: rounds },
+          ] as const) {
+            for (const command of commandsOf(trace, move, base)) {
+              perform(command);
+            }
+          }
+          if (open.length === 0) {
+            const wakeAt = nextWake(trace.state);
+            // Only the next attempt of a step may be waited for: an execution that waits for its deadline hangs.
+            expect(
+              isTerminal(trace.state.status) ||
+                (wakeAt ?? 0) < trace.state.deadlineAt ||
+                wantedEffects(trace.state).length > 0,
+            ).toBe(true);
+            for (const command of commandsOf(trace, { kind: 'wake', far: true, by: 0 }, base)) {
+              perform(command);
+            }
+          }
+        }
+        expect(isTerminal(trace.state.status)).toBe(true);
+        // Only an alternative that waits for the step it stands in for can wait for ever.
+        if (trace.state.failure?.code === 'stalled') {
+          expect(definition.steps.some((step) => step.is_fallback && (step.dependencies ?? []).length > 0)).toBe(true);
+        }
+      }),
+      RUNS,
+    );
+  });
+});

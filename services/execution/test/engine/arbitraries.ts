@@ -1,0 +1,192 @@
+import type { ConsensusGroup, JsonValue, OrchestrationDefinition, StepDefinition } from '@batuta/contracts';
+import fc from 'fast-check';
+
+export type Move =
+  | {
+      readonly kind: 'result';
+      readonly pick: number;
+      readonly shift: number;
+      readonly ok: boolean;
+      readonly output: JsonValue;
+      readonly code: string;
+      readonly retryable: boolean;
+      readonly twice: boolean;
+    }
+  | { readonly kind: 'evaluation'; readonly ok: boolean; readonly output: JsonValue }
+  | { readonly kind: 'wake'; readonly far: boolean; readonly by: number }
+  | { readonly kind: 'heartbeat'; readonly pick: number }
+  | { readonly kind: 'control'; readonly command: Readonly<Record<string, unknown>> & { readonly type: string } };
+
+const IDS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'] as const;
+const GROUPS = ['G', 'H'] as const;
+
+const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
+  fc.option(arbitrary, { nil: undefined, freq: 2 });
+
+const anyOutput: fc.Arbitrary<JsonValue> = fc.oneof(
+  fc.constant({ verdict: 'yes', score: 1 }),
+  fc.constant({ verdict: 'no', score: 2, _tokens: 5, _cost: 0.25 }),
+  fc.constantFrom<JsonValue>('a', 'b', null, 0, true),
+  fc.record({ winner: fc.constantFrom(...IDS) }),
+);
+
+const anyRetry = fc.record(
+  {
+    max_attempts: fc.integer({ min: 1, max: 3 }),
+    backoff_ms: fc.integer({ min: 0, max: 1000 }),
+    jitter: fc.constantFrom('full', 'none'),
+    non_retryable: fc.constant(['fatal']),
+    total_timeout_ms: fc.constantFrom(0, 1500),
+  },
+  { requiredKeys: ['max_attempts'] },
+);
+
+interface StepSeed {
+  readonly dependsOn: readonly number[];
+  readonly onGroup: boolean;
+  readonly fallbackFor: number | undefined;
+  readonly isFallback: boolean;
+  readonly group: (typeof GROUPS)[number] | undefined;
+  readonly rest: Partial<StepDefinition>;
+}
+
+const anyStepSeed: fc.Arbitrary<StepSeed> = fc.record({
+  dependsOn: fc.array(fc.nat(7), { maxLength: 3 }),
+  onGroup: fc.boolean(),
+  fallbackFor: fc.option(fc.nat(7), { nil: undefined, freq: 1 }),
+  isFallback: fc.constantFrom(false, false, false, true),
+  group: maybe(fc.constantFrom(...GROUPS)),
+  rest: fc
+    .record({
+      on_failure: maybe(fc.constantFrom('abort' as const, 'continue' as const, 'fallback' as const)),
+      retry: maybe(anyRetry),
+      when: maybe(fc.constantFrom('input.flag', 'input.missing', '$exists(input)')),
+      require: maybe(fc.constantFrom('any' as const, 'all' as const)),
+      input: maybe(fc.constantFrom<JsonValue>({ x: '{% input.flag %}' }, { y: '{% $sum(input.list) %}' }, 'plain')),
+      compensate: maybe(fc.record({ agent: fc.constant('echo'), retry: maybe(anyRetry) })),
+      schedule_to_close_ms: maybe(fc.constant(5000)),
+      schedule_to_start_ms: maybe(fc.constant(900)),
+      heartbeat_ms: maybe(fc.constant(700)),
+      fallback_when: maybe(
+        fc.constantFrom<('error' | 'timeout' | 'no_consensus')[]>(['error'], ['timeout', 'no_consensus']),
+      ),
+    })
+    .map((fields) => Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))),
+});
+
+const anyGroup = fc.record(
+  {
+    mode: fc.constantFrom('quorum', 'majority', 'weighted', 'unanimous', 'best', 'judge'),
+    threshold: fc.constantFrom(0.5, 0.8),
+    vote_key: fc.constantFrom('verdict', '$lowercase(verdict)'),
+    on_tie: fc.constantFrom('fail', 'first', 'judge'),
+    on_failure: fc.constantFrom('abort', 'continue', 'fallback'),
+    early_stop: fc.boolean(),
+    weights: fc.constant({ a: 3, b: 2 }),
+  },
+  { requiredKeys: ['mode'] },
+) as fc.Arbitrary<Omit<ConsensusGroup, 'id'>>;
+
+/** Configs over all strategies that validation would accept: dependencies and alternatives point backwards. */
+export const anyDefinition: fc.Arbitrary<OrchestrationDefinition> = fc
+  .record({
+    strategy: fc.constantFrom('sequential', 'parallel', 'consensus', 'fallback') as fc.Arbitrary<
+      OrchestrationDefinition['strategy']
+    >,
+    seeds: fc.array(anyStepSeed, { minLength: 1, maxLength: 8 }),
+    groups: fc.array(anyGroup, { minLength: 2, maxLength: 2 }),
+    limit: fc.constantFrom(0, 0, 1, 2),
+    output: maybe(fc.constantFrom<JsonValue>({ all: '{% outputs %}' }, { n: '{% $count(outputs) %}' })),
+  })
+  .map(({ strategy, seeds, groups, limit, output }) => {
+    const useGroups = strategy === 'consensus';
+    const steps = seeds.map((seed, index): StepDefinition => {
+      const mainBefore = seeds.flatMap((each, at) =>
+        at < index && !isAlternative(seeds, at) && each.fallbackFor === undefined ? [at] : [],
+      );
+      const dependencies = [
+        ...new Set(
+          seed.dependsOn.filter((at) => mainBefore.includes(at) && !(useGroups && seeds[at]?.group !== undefined)),
+        ),
+      ].map((at) => IDS[at] as string);
+      const alternative = isAlternative(seeds, index);
+      const target = seed.fallbackFor === undefined ? undefined : IDS[seed.fallbackFor % Math.max(1, index)];
+      return {
+        id: IDS[index] as string,
+        name: `Step ${index}`,
+        agent: 'echo',
+        dependencies,
+        ...seed.rest,
+        ...(alternative
+          ? { is_fallback: true, fallback_for: useGroups && seed.onGroup ? 'G' : (target as string) }
+          : {}),
+        ...(useGroups && !alternative && seed.group !== undefined ? { consensus_group: seed.group } : {}),
+      };
+    });
+    for (const [index, step] of steps.entries()) {
+      const last = steps.findLastIndex((each) => each.consensus_group === 'G');
+      const free = step.consensus_group === undefined && step.is_fallback !== true;
+      if (useGroups && free && seeds[index]?.onGroup === true && last !== -1 && last < index) {
+        step.dependencies = [...(step.dependencies ?? []), 'G'];
+      }
+    }
+    const named = new Set(steps.map((step) => step.consensus_group));
+    const declared = GROUPS.flatMap((id, at) =>
+      named.has(id) ? [{ id, judge: 'echo', score: 'score', ...groups[at] }] : [],
+    ) as ConsensusGroup[];
+    for (const step of steps) {
+      if (step.fallback_for === 'G' && !named.has('G')) {
+        step.fallback_for = IDS[0];
+      }
+    }
+    return {
+      name: 'any',
+      strategy,
+      steps,
+      settings: { parallel_limit: limit },
+      ...(useGroups ? { consensus_groups: declared } : {}),
+      ...(output === undefined ? {} : { output }),
+    };
+  });
+
+function isAlternative(seeds: readonly StepSeed[], index: number): boolean {
+  return index > 0 && seeds[index]?.fallbackFor !== undefined && seeds[index]?.isFallback === true;
+}
+
+const anyControl = fc.oneof(
+  fc.record({ type: fc.constant('CancelExecution'), compensate: fc.boolean() }),
+  fc.constant({ type: 'TerminateExecution' }),
+  fc.record({ type: fc.constant('PauseExecution'), now: fc.boolean() }),
+  fc.constant({ type: 'ResumeExecution' }),
+  fc.constant({ type: 'ResumeExecution' }),
+  fc.record({ type: fc.constant('SkipStep'), stepId: fc.constantFrom(...IDS) }),
+  fc.constant({ type: 'RetryExecution' }),
+);
+
+/** What may happen to an execution; results and wakes most of all. */
+export const anyMove: fc.Arbitrary<Move> = fc.oneof(
+  {
+    weight: 10,
+    arbitrary: fc.record({
+      kind: fc.constant('result' as const),
+      pick: fc.nat(7),
+      shift: fc.constantFrom(0, 0, 0, 0, -1, 1),
+      ok: fc.constantFrom(true, true, false),
+      output: anyOutput,
+      code: fc.constantFrom('broken', 'timeout', 'fatal'),
+      retryable: fc.boolean(),
+      twice: fc.boolean(),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('evaluation' as const),
+      ok: fc.constantFrom(true, true, false),
+      output: anyOutput,
+    }),
+  },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('wake' as const), far: fc.boolean(), by: fc.nat(1000) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('heartbeat' as const), pick: fc.nat(7) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('control' as const), command: anyControl }) },
+);
