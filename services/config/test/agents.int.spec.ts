@@ -1,0 +1,129 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { BUILT_IN_AGENTS, subjects } from '@batuta/contracts';
+import type { AgentReply, ConfigReply, ListAgentsReply, Principal } from '@batuta/contracts';
+import { eventually } from '@batuta/testing';
+import { createConfig, principal, simpleConfig, startConfigUnderTest } from './harness.js';
+import type { ConfigUnderTest } from './harness.js';
+
+let under: ConfigUnderTest;
+beforeAll(async () => {
+  under = await startConfigUnderTest();
+}, 60_000);
+afterAll(() => under.close());
+
+const { config: on } = subjects;
+const admin = principal('agents');
+const put = (name: string, body: unknown, as: Principal = admin) =>
+  under.client.request<AgentReply>(on.agentPut, { principal: as, name, body });
+const get = (name: string, tenantId = 'agents') => under.client.request<AgentReply>(on.agentGet, { tenantId, name });
+const remove = (name: string, as: Principal = admin) =>
+  under.client.request<AgentReply>(on.agentDelete, { principal: as, name });
+
+const using = (name: string, agent: string, more: object = {}) =>
+  simpleConfig(name, { steps: [{ id: 'a', name: 'A', agent, ...more }] });
+
+describe('put', () => {
+  it('makes an agent, changes it and counts its revisions', async () => {
+    const made = await put('gpu', { pool: 'gpu-pool', description: 'draws', input_schema: { type: 'object' } });
+    expect(made.agent).toMatchObject({
+      name: 'gpu',
+      pool: 'gpu-pool',
+      inputSchema: { type: 'object' },
+      builtIn: false,
+      revision: 1,
+    });
+    const changed = await put('gpu', { pool: 'other', output_schema: false });
+    expect(changed.agent).toMatchObject({ pool: 'other', description: '', outputSchema: false, revision: 2 });
+    expect(changed.agent).not.toHaveProperty('inputSchema');
+    expect((await get('gpu')).agent).toEqual(changed.agent);
+    await eventually(() => under.changes.filter(({ kind, id }) => kind === 'agent' && id === 'gpu').length === 2);
+  });
+
+  it('counts every revision when changes meet', async () => {
+    const replies = await Promise.all(Array.from({ length: 8 }, () => put('busy', { pool: 'p' })));
+    expect(replies.map(({ agent }) => agent?.revision).toSorted()).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+  });
+
+  it.each([
+    ['echo', { pool: 'p' }, '/name reserved_name'],
+    ['a b', { pool: 'p' }, '/name bad_format'],
+    ['', { pool: 'p' }, '/name too_short'],
+    ['ok', {}, '/pool required'],
+    ['ok', { pool: 'a.b' }, '/pool bad_format'],
+    ['ok', { pool: 'p', colour: 1 }, '/colour unknown_field'],
+    ['ok', { pool: 'p', input_schema: { type: 'x' } }, '/input_schema/type invalid_schema'],
+    ['ok', { pool: 'p', description: 'a\0' }, '/description invalid_character'],
+    ['ok', null, ' wrong_type'],
+  ])('refuses %j %j', async (name, body, expected) => {
+    const { refused } = await put(name, body);
+    expect(refused?.code).toBe('validation_failed');
+    expect(refused?.violations?.map(({ path, code }) => `${path} ${code}`)).toContain(expected);
+    expect((await get('ok')).refused?.code).toBe('not_found');
+  });
+});
+
+describe('get and list', () => {
+  it('knows the built-in agents in every tenant and the rest in their own', async () => {
+    await put('mine', { pool: 'p' });
+    expect((await get('echo', 'nobody')).agent).toMatchObject({ builtIn: true, pool: 'default' });
+    expect((await get('mine', 'nobody')).refused?.code).toBe('not_found');
+    expect((await get('a\0')).refused?.code).toBe('not_found');
+    const { agents } = await under.client.request<ListAgentsReply>(on.agentList, { tenantId: 'nobody' });
+    expect(agents.map(({ name }) => name)).toEqual([...BUILT_IN_AGENTS]);
+    const own = await under.client.request<ListAgentsReply>(on.agentList, { tenantId: 'agents' });
+    expect(own.agents.map(({ name }) => name)).toContain('mine');
+  });
+});
+
+describe('agents in configs', () => {
+  it('takes a config with a registered agent of its own tenant only', async () => {
+    await put('local', { pool: 'p' });
+    await createConfig(under, admin, using('uses local', 'local'));
+    const other = await under.client.request<ConfigReply>(on.create, {
+      principal: principal('foreign'),
+      definition: using('x', 'local'),
+    });
+    expect(other.refused?.violations?.[0]).toMatchObject({ path: '/steps/0/agent', code: 'unknown_agent' });
+    const published = await under.client.request<ConfigReply>(on.create, {
+      principal: admin,
+      definition: { ...using('x', 'local'), is_global: true },
+    });
+    expect(published.refused?.violations?.[0]).toMatchObject({ code: 'agent_not_global' });
+  });
+
+  it('keeps an agent while a config uses it, wherever it does', async () => {
+    await put('needed', { pool: 'p' });
+    const asStep = await createConfig(under, admin, using('as step', 'needed'));
+    const asUndo = await createConfig(under, admin, using('as undo', 'echo', { compensate: { agent: 'needed' } }));
+    const { refused } = await remove('needed');
+    expect(refused).toMatchObject({ code: 'conflict', details: { total: 2 } });
+    expect(refused?.message).toContain('"as step"');
+    await under.client.request(on.delete, { principal: admin, id: asStep.id });
+    await under.client.request(on.update, { principal: admin, id: asUndo.id, definition: using('as undo', 'echo') });
+    expect((await remove('needed')).agent?.name).toBe('needed');
+    expect((await get('needed')).refused?.code).toBe('not_found');
+    const restored = await under.client.request<ConfigReply>(on.restore, { principal: admin, id: asStep.id });
+    expect(restored.refused?.violations?.[0]?.code).toBe('unknown_agent');
+  });
+
+  it('never leaves a config without its agent when both happen at once', async () => {
+    for (let round = 0; round < 10; round += 1) {
+      const name = `contested-${round}`;
+      await put(name, { pool: 'p' });
+      const [saved, gone] = await Promise.all([
+        under.client.request<ConfigReply>(on.create, { principal: admin, definition: using(name, name) }),
+        remove(name),
+      ]);
+      expect([saved.config !== undefined, gone.agent !== undefined].toSorted()).toEqual([false, true]);
+    }
+  });
+
+  it('asks for an admin', async () => {
+    const operator = principal('agents', 'operator');
+    expect((await put('nope', { pool: 'p' }, operator)).refused?.code).toBe('forbidden');
+    expect((await remove('gpu', operator)).refused?.code).toBe('forbidden');
+    expect((await remove('echo')).refused?.code).toBe('forbidden');
+    expect((await remove('never')).refused?.code).toBe('not_found');
+    expect((await remove('gpu', principal('foreign'))).refused?.code).toBe('not_found');
+  });
+});

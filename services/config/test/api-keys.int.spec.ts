@@ -1,0 +1,117 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createAdminKey, hashKey } from '@batuta/config';
+import { subjects } from '@batuta/contracts';
+import type {
+  AuthenticateReply,
+  CreateApiKeyReply,
+  ListApiKeysReply,
+  Principal,
+  RevokeApiKeyReply,
+} from '@batuta/contracts';
+import { eventually } from '@batuta/testing';
+import { principal, startConfigUnderTest } from './harness.js';
+import type { ConfigUnderTest } from './harness.js';
+
+let under: ConfigUnderTest;
+beforeAll(async () => {
+  under = await startConfigUnderTest(3);
+}, 60_000);
+afterAll(() => under.close());
+
+const { config: on } = subjects;
+const authenticate = (key: string) =>
+  under.client.request<AuthenticateReply>(on.keyAuthenticate, { keyHash: hashKey(key) });
+const create = (as: Principal, request: object) =>
+  under.client.request<CreateApiKeyReply>(on.keyCreate, { principal: as, userId: 'u', role: 'viewer', ...request });
+
+describe('the first start', () => {
+  it('makes one admin key of the tenant default, however many replicas start at once', async () => {
+    expect(under.adminKeys).toHaveLength(1);
+    const { principal: found, expiresAt } = await authenticate(under.adminKeys[0] ?? '');
+    expect(found).toMatchObject({ tenantId: 'default', role: 'admin', userId: 'admin' });
+    expect(expiresAt).toBe(0);
+  });
+
+  it('lets who has the database make another admin key', async () => {
+    const secret = await createAdminKey(under.databaseUrl, { tenantId: 'rescued' });
+    expect((await authenticate(secret)).principal).toMatchObject({ tenantId: 'rescued', role: 'admin' });
+    await expect(createAdminKey(under.databaseUrl, { tenantId: 'No Good' })).rejects.toThrow(TypeError);
+  });
+});
+
+describe('keys', () => {
+  it('shows a key once and stores only its hash', async () => {
+    const made = await create(principal('keys'), { role: 'operator', userId: 'ann', name: 'laptop' });
+    expect(made.secret).toMatch(/^batuta_[0-9A-Za-z]{43}$/);
+    expect(made.key).toMatchObject({ tenantId: 'keys', userId: 'ann', role: 'operator', name: 'laptop' });
+    const reply = await authenticate(made.secret ?? '');
+    expect(reply.principal).toEqual({ tenantId: 'keys', userId: 'ann', role: 'operator', keyId: made.key?.id });
+    const list = await under.client.request<ListApiKeysReply>(on.keyList, { principal: principal('keys') });
+    expect(list.keys).toEqual([made.key]);
+    expect(JSON.stringify(list)).not.toContain((made.secret ?? '').slice(14));
+  });
+
+  it.each(['', 'batuta_x', 'a'.repeat(64)])('does not know the key %j', async (key) => {
+    expect((await authenticate(key)).principal).toBeUndefined();
+    const raw = await under.client.request<AuthenticateReply>(on.keyAuthenticate, { keyHash: key });
+    expect(raw.principal).toBeUndefined();
+  });
+
+  it('forgets a revoked key at once and for good', async () => {
+    const made = await create(principal('revokes'), {});
+    const revoke = (as: Principal) =>
+      under.client.request<RevokeApiKeyReply>(on.keyRevoke, { principal: as, id: made.key?.id });
+    expect((await revoke(principal('other'))).refused?.code).toBe('not_found');
+    expect((await authenticate(made.secret ?? '')).principal).toBeDefined();
+    const revoked = await revoke(principal('revokes'));
+    expect(revoked.key?.revokedAt).toEqual(expect.any(Number));
+    expect((await authenticate(made.secret ?? '')).principal).toBeUndefined();
+    expect(await revoke(principal('revokes'))).toEqual(revoked);
+    await eventually(() => under.changes.some(({ kind, id }) => kind === 'key' && id === made.key?.id));
+  });
+
+  it('ends a key at its time', async () => {
+    const long = await create(principal('times'), { expiresAt: Date.now() + 3_600_000 });
+    expect((await authenticate(long.secret ?? '')).expiresAt).toBe(long.key?.expiresAt);
+    const short = await create(principal('times'), { expiresAt: Date.now() + 1_000 });
+    await eventually(async () => (await authenticate(short.secret ?? '')).principal === undefined);
+  });
+
+  it.each([
+    [{ userId: '' }, '/user_id'],
+    [{ userId: 'a\0b' }, '/user_id'],
+    [{ role: 'root' }, '/role'],
+    [{ expiresAt: 1 }, '/expires_at'],
+    [{ expiresAt: 1e300 }, '/expires_at'],
+    [{ tenantId: 'Not Good' }, '/tenant_id'],
+    [{ name: 'x'.repeat(256) }, '/name'],
+  ])('refuses %j', async (request, path) => {
+    const { refused } = await create(principal('default'), request);
+    expect(refused?.code).toBe('validation_failed');
+    expect(refused?.violations?.map((violation) => violation.path)).toContain(path);
+  });
+
+  it('lets an admin of the tenant default alone reach into other tenants', async () => {
+    const made = await create(principal('default'), { tenantId: 'new-tenant', role: 'admin' });
+    expect((await authenticate(made.secret ?? '')).principal?.tenantId).toBe('new-tenant');
+    expect((await create(principal('keys'), { tenantId: 'default' })).refused?.code).toBe('forbidden');
+    expect((await create(principal('default', 'operator'), {})).refused?.code).toBe('forbidden');
+    const list = await under.client.request<ListApiKeysReply>(on.keyList, {
+      principal: principal('keys', 'operator'),
+    });
+    expect(list).toMatchObject({ keys: [], refused: { code: 'forbidden' } });
+  });
+});
+
+describe('health', () => {
+  it('is ready and shows its metrics', async () => {
+    const port = under.services[0]?.opsPort;
+    const ready = await fetch(`http://127.0.0.1:${port}/health/ready`);
+    expect([ready.status, await ready.json()]).toMatchObject([200, { checks: { postgres: 'ok', nats: 'ok' } }]);
+    await authenticate('x');
+    const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    expect(metrics).toContain(
+      'batuta_config_request_seconds_count{handler="ApiKeysController.authenticate",outcome="ok"}',
+    );
+  });
+});
