@@ -157,7 +157,7 @@ export interface LogReader {
   readVersions(ids: readonly string[]): Promise<number[]>;
   /** Events after a position, at most `limit` of them, of these types only (empty: all). */
   readLog(partition: number, after: number, limit: number, types: readonly EventType[]): Promise<LogPage>;
-  /** Executions of a partition with events after a position, each once. */
+  /** Executions of a partition with events after a position, each once with the first of these, in that order. */
   executionsAfter(partition: number, position: number, limit: number): Promise<{ id: string; position: number }[]>;
   /** Unfinished executions due at or before `until`, earliest first. */
   readDue(partitions: readonly number[], until: number, limit: number): Promise<DueExecution[]>;

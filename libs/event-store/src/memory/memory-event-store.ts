@@ -183,8 +183,10 @@ export class MemoryEventStore implements EventStore {
   ): Promise<{ id: string; position: number }[]> {
     await Promise.resolve();
     const found = new Map<string, number>();
-    for (const event of (this.#logs.get(partition) ?? []).slice(position)) found.set(event.executionId, event.position);
-    return [...found].slice(0, limit).map(([id, last]) => ({ id, position: last }));
+    for (const event of (this.#logs.get(partition) ?? []).slice(position)) {
+      if (!found.has(event.executionId)) found.set(event.executionId, event.position);
+    }
+    return [...found].slice(0, limit).map(([id, first]) => ({ id, position: first }));
   }
 
   async readDue(partitions: readonly number[], until: number, limit: number): Promise<DueExecution[]> {

@@ -28,9 +28,9 @@ export const LAST_POSITION = `SELECT last_position FROM execution.partitions WHE
 
 /** $1 partition, $2 position, $3 limit. */
 export const EXECUTIONS_AFTER = `
-SELECT execution_id, max(position) AS position FROM execution.events
+SELECT execution_id, min(position) AS position FROM execution.events
 WHERE partition = $1 AND position > $2
-GROUP BY execution_id ORDER BY min(position) LIMIT $3`;
+GROUP BY execution_id ORDER BY 2 LIMIT $3`;
 
 /** $1 partitions, $2 epoch ms, $3 limit. */
 export const READ_DUE = `

@@ -1,0 +1,142 @@
+import type { DomainEvent } from '@batuta/contracts';
+import type { ExecutionChange, ExecutionProgress, ExecutionRow, NewEvent } from '@batuta/event-store';
+import { isTerminal } from '../domain/index.js';
+import type { State } from '../domain/index.js';
+import type { Answer, Input } from './inputs.js';
+import type { HotExecution, Partition } from './partition.js';
+
+/** One input that was decided, and what to say when that is certain. */
+export interface Decided {
+  readonly partition: Partition;
+  readonly input: Input;
+  readonly answer: Answer;
+}
+
+/** An event on its way, with what its effects are derived from. */
+export interface DecidedEvent {
+  readonly event: DomainEvent;
+  readonly stored: NewEvent;
+  readonly position: number;
+  /** The state after the decision that the event belongs to. */
+  readonly state: State;
+}
+
+/** All that one commit does to one execution. */
+export class ExecutionChanges {
+  readonly events: DecidedEvent[] = [];
+  state: State;
+  /** The row is written even when nothing of it changed but its wake-up. */
+  touched = false;
+
+  constructor(
+    readonly execution: HotExecution,
+    readonly base: State | undefined,
+    state: State,
+  ) {
+    this.state = state;
+  }
+}
+
+/** A commit in the making. */
+export class Batch {
+  readonly executions = new Map<HotExecution, ExecutionChanges>();
+  readonly partitions = new Map<number, Partition>();
+  readonly decided: Decided[] = [];
+  /** In the order of deciding, which is that of positions within each partition. */
+  readonly events: DecidedEvent[] = [];
+  /** Published positions that the commit writes. */
+  readonly published = new Map<number, number>();
+  bytes = 0;
+
+  get empty(): boolean {
+    return this.partitions.size === 0;
+  }
+
+  /** An answer that waits for this commit and adds nothing to it. */
+  answer(partition: Partition, input: Input, answer: Answer): void {
+    this.partitions.set(partition.id, partition);
+    this.decided.push({ partition, input, answer });
+  }
+
+  changesOf(execution: HotExecution, base: State | undefined, state: State): ExecutionChanges {
+    let changes = this.executions.get(execution);
+    if (changes === undefined) {
+      changes = new ExecutionChanges(execution, base, state);
+      this.executions.set(execution, changes);
+      this.partitions.set(execution.partition.id, execution.partition);
+      execution.uncommitted += 1;
+    }
+    return changes;
+  }
+}
+
+function progressOf(state: State, wakeAt: number | null): ExecutionProgress {
+  const finished = isTerminal(state.status);
+  return {
+    status: state.status,
+    version: state.version,
+    wakeAt,
+    output: state.status === 'completed' ? state.output : undefined,
+    startedAt: state.startedAt === 0 ? null : state.startedAt,
+    pausedAt: state.pausedAt === 0 ? null : state.pausedAt,
+    completedAt: finished ? state.completedAt : null,
+    totalLatencyMs: finished ? Math.max(0, state.completedAt - state.createdAt) : null,
+    estimatedCost: state.cost,
+  };
+}
+
+/** The execution's row as its events make it; the state must have been started. */
+export function rowOf(id: string, partition: number, state: State, wakeAt: number | null): ExecutionRow {
+  const { started } = state;
+  if (started === undefined) throw new Error(`execution ${id} has no start`);
+  return {
+    id,
+    partition,
+    traceId: started.traceId,
+    configId: started.configId,
+    configName: started.configName,
+    configVersion: started.configVersion,
+    tenantId: started.tenantId,
+    userId: started.userId,
+    sessionId: started.sessionId ?? null,
+    createdBy: started.createdBy ?? started.userId,
+    callbackUrl: started.callbackUrl ?? null,
+    input: started.input,
+    metadata: started.metadata ?? null,
+    createdAt: state.createdAt,
+    progress: progressOf(state, wakeAt),
+  };
+}
+
+/** The wake-up that the row must hold after this commit; `undefined` when what it holds is a good lower bound. */
+function newWake(state: State, held: number | null, next: number | undefined, now: number): number | null | undefined {
+  if (isTerminal(state.status)) return held === null ? undefined : null;
+  // Every non-terminal state has a deadline; should one not, looking again in a minute loses nothing.
+  const wake = Math.floor(next ?? now + 60_000);
+  return held === null || wake < held || held <= now ? wake : undefined;
+}
+
+/**
+ * What of the execution's row this commit writes: the whole row at the start, its changing part when a list would show a
+ * difference or the wake-up moved earlier or fired, else nothing. Moves the execution's idea of its wake-up along.
+ */
+export function rowChange(
+  changes: ExecutionChanges,
+  next: number | undefined,
+  now: number,
+): { started?: ExecutionRow; changed?: ExecutionChange } {
+  const { execution, base, state } = changes;
+  const partition = execution.partition.id;
+  const wake = newWake(state, execution.currentWake, next, now);
+  if (wake !== undefined) execution.currentWake = wake;
+  if (base === undefined || base.version === 0) {
+    return { started: rowOf(execution.id, partition, state, execution.currentWake) };
+  }
+  const listed =
+    base.status !== state.status ||
+    base.startedAt !== state.startedAt ||
+    base.pausedAt !== state.pausedAt ||
+    base.completedAt !== state.completedAt;
+  if (!listed && wake === undefined && !changes.touched) return {};
+  return { changed: { id: execution.id, partition, progress: progressOf(state, execution.currentWake) } };
+}

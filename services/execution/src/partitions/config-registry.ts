@@ -1,0 +1,66 @@
+import type { JsonObject, OrchestrationDefinition } from '@batuta/contracts';
+import type { ConfigCopies } from '@batuta/event-store';
+import { compile } from '../domain/index.js';
+import type { CompiledConfig } from '../domain/index.js';
+import type { ConfigService } from './ports.js';
+
+export type ConfigAnswer =
+  | { readonly kind: 'found'; readonly config: CompiledConfig }
+  | { readonly kind: 'missing' }
+  | { readonly kind: 'unavailable'; readonly message: string };
+
+/**
+ * Compiled config versions. A version is copied into the engine's own schema before the first start that uses it, so that
+ * folding an execution later needs nothing but its events and that copy.
+ */
+export class ConfigRegistry {
+  readonly #compiled = new Map<string, CompiledConfig>();
+  readonly #loading = new Map<string, Promise<ConfigAnswer>>();
+
+  constructor(
+    private readonly copies: ConfigCopies,
+    private readonly service: ConfigService,
+    private readonly capacity = 1_000,
+  ) {}
+
+  /** What is in memory; no I/O. */
+  cached(configId: string, version: number): CompiledConfig | undefined {
+    return this.#compiled.get(`${configId}/${version}`);
+  }
+
+  /** Never throws: what cannot be read or compiled is `unavailable`. */
+  async find(configId: string, version: number): Promise<ConfigAnswer> {
+    const key = `${configId}/${version}`;
+    const known = this.#compiled.get(key);
+    if (known !== undefined) return { kind: 'found', config: known };
+    let loading = this.#loading.get(key);
+    if (loading === undefined) {
+      loading = this.#load(configId, version).finally(() => this.#loading.delete(key));
+      this.#loading.set(key, loading);
+    }
+    return loading;
+  }
+
+  async #load(configId: string, version: number): Promise<ConfigAnswer> {
+    try {
+      const copy = await this.copies.readConfig(configId, version);
+      if (copy !== undefined) return this.#keep(configId, version, copy as unknown as OrchestrationDefinition);
+      const found = await this.service.version(configId, version);
+      if (found.kind !== 'found') return found;
+      await this.copies.writeConfig(configId, version, '', found.definition as unknown as JsonObject);
+      return this.#keep(configId, version, found.definition);
+    } catch (error) {
+      return { kind: 'unavailable', message: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  #keep(configId: string, version: number, definition: OrchestrationDefinition): ConfigAnswer {
+    const config = compile(definition);
+    if (this.#compiled.size >= this.capacity) {
+      const oldest = this.#compiled.keys().next();
+      if (oldest.done !== true) this.#compiled.delete(oldest.value);
+    }
+    this.#compiled.set(`${configId}/${version}`, config);
+    return { kind: 'found', config };
+  }
+}

@@ -1,0 +1,289 @@
+import type {
+  AttemptCheckRequest,
+  AttemptHeartbeat,
+  AttemptResult,
+  CommandRequest,
+  Failure,
+  JsonObject,
+  JsonValue,
+  Principal,
+  ResultRequest,
+} from '@batuta/contracts';
+import { LIMITS, ROLES } from '@batuta/contracts';
+import { mayHoldUnstorable, storableJson } from '@batuta/event-store';
+
+/** A request that does not fit its message; the text says where and is for the sender. */
+export class MalformedRequest extends Error {
+  override readonly name = 'MalformedRequest';
+}
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+/** The last millisecond that an ISO timestamp with four digits of year can show. */
+const LATEST = 253_402_300_799_999;
+const LARGEST_INT32 = 2_147_483_647;
+const COMMANDS = ['start', 'cancel', 'pause', 'resume', 'terminate', 'skipStep', 'retry'] as const;
+
+function fail(path: string, expected: string): never {
+  throw new MalformedRequest(`${path === '' ? 'the message' : path} must be ${expected}`);
+}
+
+function parse(payload: Uint8Array): JsonValue {
+  const text = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString('utf8');
+  let value: JsonValue;
+  try {
+    value = JSON.parse(text) as JsonValue;
+  } catch {
+    throw new MalformedRequest('the message must be JSON');
+  }
+  // Here and not only in the store, so that the state in memory equals the log.
+  return mayHoldUnstorable(text) ? storableJson(value) : value;
+}
+
+function object(value: JsonValue | undefined, path: string): JsonObject {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return fail(path, 'an object');
+  return value;
+}
+
+/** Refuses fields that the message does not have: what a newer sender means by them would be lost silently. */
+function onlyKnown(value: JsonObject, path: string, known: ReadonlySet<string>): void {
+  for (const key in value) {
+    if (!known.has(key)) throw new MalformedRequest(`${path === '' ? '' : `${path}.`}${key} is not a known field`);
+  }
+}
+
+function text(value: JsonValue | undefined, path: string): string {
+  if (value === undefined) return '';
+  return typeof value === 'string' ? value : fail(path, 'a string');
+}
+
+function id(value: JsonValue | undefined, path: string): string {
+  return typeof value === 'string' && UUID.test(value) ? value : fail(path, 'a lower-case UUID');
+}
+
+function name(value: JsonValue | undefined, path: string, longest = 200): string {
+  if (typeof value !== 'string' || value === '' || value.length > longest || /[\u0000-\u001f]/.test(value)) {
+    return fail(path, `a text of 1 to ${longest} characters without control characters`);
+  }
+  return value;
+}
+
+function flag(value: JsonValue | undefined, path: string): boolean {
+  if (value === undefined) return false;
+  return typeof value === 'boolean' ? value : fail(path, 'true or false');
+}
+
+function int(value: JsonValue | undefined, path: string): number {
+  if (value === undefined) return 0;
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= LARGEST_INT32
+    ? value
+    : fail(path, 'a whole number from 0');
+}
+
+/** Epoch ms; fractions are dropped: the log keeps whole milliseconds. */
+function time(value: JsonValue | undefined, path: string): number {
+  if (value === undefined) return 0;
+  return typeof value === 'number' && value >= 0 && value <= LATEST ? Math.floor(value) : fail(path, 'epoch milliseconds');
+}
+
+function optional<K extends string, V>(key: K, value: V | '' | 0 | undefined): { [P in K]?: V } {
+  return (value === undefined || value === '' || value === 0 ? {} : { [key]: value }) as { [P in K]?: V };
+}
+
+const PRINCIPAL = new Set(['tenantId', 'userId', 'role', 'keyId']);
+
+function principal(value: JsonValue | undefined): Principal {
+  const found = object(value, 'principal');
+  onlyKnown(found, 'principal', PRINCIPAL);
+  const role = ROLES.find((item) => item === found.role) ?? fail('principal.role', 'viewer, operator or admin');
+  return {
+    tenantId: name(found.tenantId, 'principal.tenantId', 40),
+    userId: text(found.userId, 'principal.userId'),
+    role,
+    keyId: text(found.keyId, 'principal.keyId'),
+  };
+}
+
+const START = new Set([
+  'configId',
+  'configVersion',
+  'input',
+  'traceId',
+  'sessionId',
+  'callbackUrl',
+  'metadata',
+  'requestHash',
+  'traceparent',
+  'startAt',
+  'fork',
+]);
+
+function start(value: JsonValue): NonNullable<CommandRequest['start']> {
+  const found = object(value, 'start');
+  onlyKnown(found, 'start', START);
+  if (found.input !== undefined) within(found.input, 'start.input', LIMITS.payloadBytes);
+  const fork = found.fork === undefined ? undefined : object(found.fork, 'start.fork');
+  return {
+    configId: name(found.configId, 'start.configId'),
+    configVersion: int(found.configVersion, 'start.configVersion'),
+    traceId: name(found.traceId, 'start.traceId', 64),
+    ...(found.input === undefined ? {} : { input: found.input }),
+    ...optional('sessionId', text(found.sessionId, 'start.sessionId')),
+    ...optional('callbackUrl', text(found.callbackUrl, 'start.callbackUrl')),
+    ...(found.metadata === undefined ? {} : { metadata: object(found.metadata, 'start.metadata') }),
+    ...optional('requestHash', text(found.requestHash, 'start.requestHash')),
+    ...optional('traceparent', text(found.traceparent, 'start.traceparent')),
+    ...optional('startAt', time(found.startAt, 'start.startAt')),
+    ...(fork === undefined
+      ? {}
+      : {
+          fork: {
+            executionId: id(fork.executionId, 'start.fork.executionId'),
+            fromStepId: text(fork.fromStepId, 'start.fork.fromStepId'),
+          },
+        }),
+  };
+}
+
+const COMMAND = new Set<string>(['commandId', 'executionId', 'principal', ...COMMANDS]);
+
+/** Decodes a CommandRequest. Throws `MalformedRequest`. */
+export function decodeCommand(payload: Uint8Array): CommandRequest {
+  const found = object(parse(payload), '');
+  onlyKnown(found, '', COMMAND);
+  const given = COMMANDS.filter((command) => found[command] !== undefined);
+  const [command] = given;
+  if (command === undefined || given.length > 1) return fail('', `exactly one of ${COMMANDS.join(', ')}`);
+  const base = {
+    commandId: name(found.commandId, 'commandId', 100),
+    executionId: id(found.executionId, 'executionId'),
+    principal: principal(found.principal),
+  };
+  // The engine's own inputs have a colon there.
+  if (base.commandId.charAt(1) === ':') return fail('commandId', 'a text whose second character is no colon');
+  const body = object(found[command], command);
+  const reason = optional('reason', text(body.reason, `${command}.reason`).slice(0, 2_000));
+  switch (command) {
+    case 'start':
+      return { ...base, start: start(body) };
+    case 'cancel':
+      onlyKnown(body, command, new Set(['reason', 'compensate']));
+      return { ...base, cancel: { ...reason, compensate: flag(body.compensate, 'cancel.compensate') } };
+    case 'pause':
+      onlyKnown(body, command, new Set(['reason', 'now']));
+      return { ...base, pause: { ...reason, now: flag(body.now, 'pause.now') } };
+    case 'terminate':
+      onlyKnown(body, command, new Set(['reason']));
+      return { ...base, terminate: reason };
+    case 'skipStep':
+      onlyKnown(body, command, new Set(['stepId']));
+      return { ...base, skipStep: { stepId: name(body.stepId, 'skipStep.stepId') } };
+    case 'resume':
+      onlyKnown(body, command, new Set());
+      return { ...base, resume: {} };
+    case 'retry':
+      onlyKnown(body, command, new Set());
+      return { ...base, retry: {} };
+  }
+}
+
+const FAILURE = new Set(['code', 'message', 'retryable', 'details', 'trace']);
+
+function failure(value: JsonValue, path: string): Failure {
+  const found = object(value, path);
+  onlyKnown(found, path, FAILURE);
+  return {
+    code: name(found.code, `${path}.code`),
+    message: text(found.message, `${path}.message`).slice(0, 10_000),
+    retryable: flag(found.retryable, `${path}.retryable`),
+    ...(found.details === undefined ? {} : { details: object(found.details, `${path}.details`) }),
+    ...optional('trace', text(found.trace, `${path}.trace`).slice(0, 20_000)),
+  };
+}
+
+/** Refuses a document whose JSON text is longer than `limit` bytes, naming the limit. */
+function within(value: JsonValue, path: string, limit: number): void {
+  if (Buffer.byteLength(JSON.stringify(value)) > limit) fail(path, `at most ${limit} bytes of JSON`);
+}
+
+const RESULT = new Set([
+  'executionId',
+  'stepId',
+  'attempt',
+  'ok',
+  'output',
+  'failure',
+  'startedAt',
+  'finishedAt',
+  'workerId',
+  'agentVersion',
+]);
+
+function attemptResult(value: JsonValue | undefined, path: string, checkSize: boolean): AttemptResult {
+  const found = object(value, path);
+  onlyKnown(found, path, RESULT);
+  const ok = flag(found.ok, `${path}.ok`);
+  if (ok === (found.failure !== undefined)) {
+    return fail(path, ok ? 'without failure when ok is true' : 'with a failure when ok is not true');
+  }
+  const base = {
+    executionId: id(found.executionId, `${path}.executionId`),
+    stepId: name(found.stepId, `${path}.stepId`),
+    attempt: int(found.attempt, `${path}.attempt`),
+    startedAt: time(found.startedAt, `${path}.startedAt`),
+    finishedAt: time(found.finishedAt, `${path}.finishedAt`),
+    ...optional('workerId', text(found.workerId, `${path}.workerId`)),
+    ...optional('agentVersion', text(found.agentVersion, `${path}.agentVersion`).slice(0, 200)),
+  };
+  if (found.failure !== undefined) return { ...base, ok: false, failure: failure(found.failure, `${path}.failure`) };
+  if (checkSize && found.output !== undefined && Buffer.byteLength(JSON.stringify(found.output)) > LIMITS.payloadBytes) {
+    // A refusal would be sent again for ever: what is too large is the attempt's outcome.
+    const message = `the output has more than ${LIMITS.payloadBytes} bytes of JSON`;
+    return { ...base, ok: false, failure: { code: 'output_too_large', message, retryable: false } };
+  }
+  return { ...base, ok: true, ...(found.output === undefined ? {} : { output: found.output }) };
+}
+
+const RESULTS = new Set(['results']);
+
+/** Decodes a ResultRequest. Throws `MalformedRequest`. An output over the limit becomes a failure that says so. */
+export function decodeResults(payload: Uint8Array): ResultRequest {
+  const found = object(parse(payload), '');
+  onlyKnown(found, '', RESULTS);
+  const { results } = found;
+  if (!Array.isArray(results)) return fail('results', 'a list');
+  // JSON text is never shorter than its value written anew, but for escapes; so a small request needs no measuring.
+  const checkSize = payload.byteLength > LIMITS.payloadBytes;
+  return { results: results.map((item, index) => attemptResult(item, `results[${index}]`, checkSize)) };
+}
+
+const CHECK = new Set(['executionId', 'stepId', 'attempt']);
+
+/** Decodes an AttemptCheckRequest. Throws `MalformedRequest`. */
+export function decodeCheck(payload: Uint8Array): AttemptCheckRequest {
+  const found = object(parse(payload), '');
+  onlyKnown(found, '', CHECK);
+  return {
+    executionId: id(found.executionId, 'executionId'),
+    stepId: name(found.stepId, 'stepId'),
+    attempt: int(found.attempt, 'attempt'),
+  };
+}
+
+const HEARTBEAT = new Set(['executionId', 'stepId', 'attempt', 'progress', 'message']);
+
+/** Decodes an AttemptHeartbeat. Throws `MalformedRequest`. */
+export function decodeHeartbeat(payload: Uint8Array): AttemptHeartbeat {
+  const found = object(parse(payload), '');
+  onlyKnown(found, '', HEARTBEAT);
+  const { progress } = found;
+  if (progress !== undefined && (typeof progress !== 'number' || progress < 0 || progress > 1)) {
+    return fail('progress', 'a number from 0 to 1');
+  }
+  return {
+    executionId: id(found.executionId, 'executionId'),
+    stepId: name(found.stepId, 'stepId'),
+    attempt: int(found.attempt, 'attempt'),
+    ...(progress === undefined ? {} : { progress }),
+    ...optional('message', text(found.message, 'message').slice(0, 2_000)),
+  };
+}

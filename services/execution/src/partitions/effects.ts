@@ -1,0 +1,341 @@
+import { DEFAULT_POOL, BUILT_IN_AGENTS, FAILURE_CODES, LIMITS, subjects } from '@batuta/contracts';
+import type { Event, StopAttempts } from '@batuta/contracts';
+import { effectsOf, isAttemptWanted, taskOf, wantedEffects } from '../domain/index.js';
+import type { Effect, State } from '../domain/index.js';
+import type { ExecutionChanges } from './batch.js';
+import type { EngineCounters } from './counters.js';
+import type { Input } from './inputs.js';
+import type { EffectTicket, HotExecution, Partition } from './partition.js';
+import type { Bus, Clock, ConfigService, EngineLog, Evaluator, PublishOutcome } from './ports.js';
+
+export interface EffectParts {
+  readonly clock: Clock;
+  readonly bus: Bus;
+  readonly configs: ConfigService;
+  readonly evaluator: Evaluator;
+  readonly log: EngineLog;
+  readonly counters: EngineCounters;
+  /** Hands an input back to the execution's partition. */
+  readonly submit: (partition: Partition, input: Input) => void;
+}
+
+type Dispatch = Extract<Effect, { type: 'dispatch' }>;
+type Evaluate = Extract<Effect, { type: 'evaluate' }>;
+
+const RETRY_FIRST_MS = 100;
+const RETRY_LONGEST_MS = 2_000;
+const TRACE_ID = /^[0-9a-f]{32}$/;
+const BUILT_IN = new Set<string>(BUILT_IN_AGENTS);
+
+/** The subject of an attempt's task in the work queue. */
+export function taskSubject(state: State, stepId: string, pool: string): string | undefined {
+  const unit = state.config.units[state.config.unitIndex.get(stepId) ?? -1];
+  if (unit === undefined) return undefined;
+  return subjects.step(pool, state.config.priority, unit.agent, state.executionId, stepId);
+}
+
+/**
+ * Performs what commits ask for: the only place that does. Everything here may happen twice; what must have happened is
+ * tracked by tickets, so that after a takeover the next owner knows where to begin.
+ */
+export class EffectPerformer {
+  readonly #pools = new Map<string, string>();
+  #nextDispatch = 1;
+  #retries = 0;
+
+  constructor(private readonly parts: EffectParts) {}
+
+  /** Effects that wait to be tried again. */
+  get retrying(): number {
+    return this.#retries;
+  }
+
+  /** Agents may have moved to another pool. */
+  forgetPools(): void {
+    this.#pools.clear();
+  }
+
+  /** Publishes a commit's events of one execution and performs their effects. */
+  committed(changes: ExecutionChanges): void {
+    const { execution, state, events } = changes;
+    const last = events.at(-1);
+    if (last === undefined) return;
+    const { partition } = execution;
+    const ticket = partition.openTicket(last.position);
+    this.#publish(changes);
+    for (const { event, stored, position } of events) {
+      // Most events ask for nothing.
+      if (event.type === 'StepCompleted') continue;
+      const full = {
+        executionId: stored.executionId,
+        version: stored.version,
+        type: event.type,
+        at: stored.at,
+        commandId: stored.commandId,
+        position,
+        partition: partition.id,
+        data: event.data,
+      } as Event;
+      for (const effect of effectsOf(full, state)) this.#perform(execution, state, effect, ticket, full, 1, false);
+    }
+    partition.close(ticket);
+  }
+
+  /**
+   * Performs again all that an execution still wants: after a takeover, or when the queue lost its content. The tasks say
+   * that they may have been run before.
+   */
+  redo(execution: HotExecution, ticket: EffectTicket | undefined): void {
+    const state = execution.committed;
+    if (state === undefined) return;
+    const own = ticket ?? execution.partition.openTicket(execution.partition.effectsDone);
+    if (ticket !== undefined) own.open += 1;
+    for (const effect of wantedEffects(state)) this.#perform(execution, state, effect, own, undefined, this.#again(), true);
+    execution.partition.close(own);
+  }
+
+  /** Puts the task of one attempt in the queue again, because the queue has it no more. */
+  dispatchAgain(execution: HotExecution, stepId: string, attempt: number): void {
+    const state = execution.committed;
+    if (state === undefined || !isAttemptWanted(state, stepId, attempt)) return;
+    const ticket = execution.partition.openTicket(execution.partition.effectsDone);
+    this.#perform(execution, state, { type: 'dispatch', stepId, attempt }, ticket, undefined, this.#again(), true);
+    execution.partition.close(ticket);
+  }
+
+  /** The pool that serves an agent; undefined when the tenant has no such agent. Throws when nobody can say now. */
+  async pool(tenantId: string, agent: string): Promise<string | undefined> {
+    const known = this.#knownPool(tenantId, agent);
+    if (known !== undefined) return known;
+    const found = await this.parts.configs.agentPool(tenantId, agent);
+    if ('unavailable' in found) throw new Error(found.unavailable);
+    if (found.pool !== undefined) this.#pools.set(`${tenantId}/${agent}`, found.pool);
+    return found.pool;
+  }
+
+  /** Another number than any dispatch of this attempt had, so that the queue does not take it for a repeat. */
+  #again(): number {
+    this.#nextDispatch += 1;
+    // Time keeps the numbers of different owners apart; seconds in 31 bits reach beyond 2080 in steps of two.
+    return 2 + ((Math.floor(this.parts.clock.now() / 1_000) + this.#nextDispatch) % 2_000_000_000);
+  }
+
+  #knownPool(tenantId: string, agent: string): string | undefined {
+    return BUILT_IN.has(agent) ? DEFAULT_POOL : this.#pools.get(`${tenantId}/${agent}`);
+  }
+
+  #publish(changes: ExecutionChanges): void {
+    const { execution, state, events } = changes;
+    const tenantId = state.started?.tenantId ?? '';
+    const id = JSON.stringify(execution.id);
+    const envelope = (without: boolean): string => {
+      const items = events.map(
+        ({ stored, position }) =>
+          `{"executionId":${id},"version":${stored.version},"type":"${stored.type}","at":${stored.at},"commandId":${JSON.stringify(stored.commandId)},"position":${position},"partition":${stored.partition},"data":${without ? '{}' : stored.data}}`,
+      );
+      return `{"executionId":${id},"tenantId":${JSON.stringify(tenantId)},"events":[${items.join(',')}]${without ? ',"withoutPayload":true' : ''}}`;
+    };
+    let text = envelope(false);
+    // Bytes are at most three times the characters; only then is counting worth it.
+    if (text.length * 3 > LIMITS.publishedEventBytes && Buffer.byteLength(text) > LIMITS.publishedEventBytes) {
+      text = envelope(true);
+    }
+    this.parts.bus.publishEvents(tenantId, execution.id, text);
+  }
+
+  #perform(
+    execution: HotExecution,
+    state: State,
+    effect: Effect,
+    ticket: EffectTicket,
+    event: Event | undefined,
+    dispatch: number,
+    again: boolean,
+  ): void {
+    switch (effect.type) {
+      case 'dispatch':
+        ticket.open += 1;
+        execution.pendingEffects += 1;
+        this.#dispatch(execution, state, effect, ticket, dispatch, again, 1);
+        return;
+      case 'evaluate':
+        ticket.open += 1;
+        execution.pendingEffects += 1;
+        void this.#evaluate(execution, effect, ticket);
+        return;
+      case 'stopAttempts': {
+        const stop: StopAttempts = { attempts: [...effect.attempts] };
+        this.parts.bus.publishStop(JSON.stringify(stop));
+        return;
+      }
+      case 'lifecycle': {
+        const tenantId = state.started?.tenantId ?? '';
+        this.parts.bus.publishLifecycle(
+          tenantId,
+          effect.event,
+          `{"executionId":${JSON.stringify(execution.id)},"tenantId":${JSON.stringify(tenantId)},"type":"${effect.event}","partition":${execution.partition.id},"position":${event?.position ?? 0}}`,
+        );
+        return;
+      }
+      default:
+        return effect satisfies never;
+    }
+  }
+
+  #done(execution: HotExecution, ticket: EffectTicket): void {
+    execution.pendingEffects -= 1;
+    execution.partition.close(ticket);
+  }
+
+  #dispatch(
+    execution: HotExecution,
+    state: State,
+    effect: Dispatch,
+    ticket: EffectTicket,
+    dispatch: number,
+    again: boolean,
+    tried: number,
+  ): void {
+    const { stepId, attempt } = effect;
+    const tenantId = state.started?.tenantId ?? '';
+    const unit = state.config.units[state.config.unitIndex.get(stepId) ?? -1];
+    if (unit === undefined) return this.#done(execution, ticket);
+    const pool = this.#knownPool(tenantId, unit.agent);
+    if (pool === undefined) {
+      void this.#findPool(execution, effect, ticket, dispatch, again, tried, tenantId, unit.agent);
+      return;
+    }
+    const task = taskOf(state, stepId, { partition: execution.partition.id, dispatch, checkFirst: again });
+    if (task === undefined) return this.#done(execution, ticket);
+    const traceparent = traceparentOf(state, stepId, attempt);
+    if (traceparent !== undefined) task.traceparent = traceparent;
+    this.parts.counters.dispatches += 1;
+    if (again) this.parts.counters.redispatches += 1;
+    this.parts.bus.publishTask(
+      {
+        subject: subjects.step(pool, state.config.priority, unit.agent, execution.id, stepId),
+        messageId: `${execution.id}/${stepId}/${attempt}/${dispatch}`,
+        tenantId,
+        traceparent,
+        text: JSON.stringify(task),
+      },
+      (outcome) => this.#published(execution, effect, ticket, dispatch, again, tried, outcome),
+    );
+  }
+
+  #published(
+    execution: HotExecution,
+    effect: Dispatch,
+    ticket: EffectTicket,
+    dispatch: number,
+    again: boolean,
+    tried: number,
+    outcome: PublishOutcome,
+  ): void {
+    const { bus, log } = this.parts;
+    switch (outcome) {
+      case 'stored':
+        return this.#done(execution, ticket);
+      case 'too_large':
+        this.#fail(execution, effect, FAILURE_CODES.inputTooLarge, 'the task is larger than a message may be');
+        return this.#done(execution, ticket);
+      case 'stream_missing':
+        void bus
+          .ensureStreams()
+          .catch((error: unknown) => log.warn({ err: error }, 'the tasks’ stream cannot be made'))
+          .then(() => this.#later(execution, effect, ticket, dispatch, again, tried));
+        return;
+      case 'retry':
+        return this.#later(execution, effect, ticket, dispatch, again, tried);
+    }
+  }
+
+  /** Tries a dispatch again, as long as it is wanted and the partition is owned. */
+  #later(
+    execution: HotExecution,
+    effect: Dispatch,
+    ticket: EffectTicket,
+    dispatch: number,
+    again: boolean,
+    tried: number,
+  ): void {
+    const wait = Math.min(RETRY_LONGEST_MS, RETRY_FIRST_MS * 2 ** Math.min(tried - 1, 10));
+    this.#retries += 1;
+    this.parts.clock.after(wait, () => {
+      this.#retries -= 1;
+      const state = execution.committed;
+      const wanted = state !== undefined && isAttemptWanted(state, effect.stepId, effect.attempt);
+      if (!execution.partition.owned || !wanted) return this.#done(execution, ticket);
+      this.#dispatch(execution, state, effect, ticket, dispatch, again, tried + 1);
+    });
+  }
+
+  async #findPool(
+    execution: HotExecution,
+    effect: Dispatch,
+    ticket: EffectTicket,
+    dispatch: number,
+    again: boolean,
+    tried: number,
+    tenantId: string,
+    agent: string,
+  ): Promise<void> {
+    try {
+      if ((await this.pool(tenantId, agent)) === undefined) {
+        this.#fail(execution, effect, FAILURE_CODES.agentUnknown, `no pool of workers serves the agent "${agent}"`);
+        return this.#done(execution, ticket);
+      }
+    } catch (error) {
+      this.parts.log.warn({ err: error, agent }, 'the pool of an agent cannot be found now');
+      return this.#later(execution, effect, ticket, dispatch, again, tried);
+    }
+    const state = execution.committed;
+    if (state === undefined || !execution.partition.owned) return this.#done(execution, ticket);
+    this.#dispatch(execution, state, effect, ticket, dispatch, again, tried);
+  }
+
+  /** An effect that can never succeed becomes an event, so that it does not block the published position. */
+  #fail(execution: HotExecution, effect: Dispatch, code: string, message: string): void {
+    this.parts.submit(execution.partition, {
+      kind: 'failed_effect',
+      executionId: execution.id,
+      stepId: effect.stepId,
+      attempt: effect.attempt,
+      failure: { code, message, retryable: false },
+    });
+  }
+
+  async #evaluate(execution: HotExecution, effect: Evaluate, ticket: EffectTicket): Promise<void> {
+    const outcome = await this.parts.evaluator.evaluate({ expressions: effect.expressions, scope: effect.context });
+    if (execution.partition.owned) {
+      this.parts.submit(execution.partition, {
+        kind: 'evaluation',
+        executionId: execution.id,
+        key: effect.key,
+        values: 'values' in outcome ? outcome.values : undefined,
+        failure: 'failure' in outcome ? outcome.failure : undefined,
+      });
+    }
+    this.#done(execution, ticket);
+  }
+}
+
+function fnv32(text: string, basis: number): number {
+  let hash = basis;
+  for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+  return hash >>> 0;
+}
+
+const hex32 = (value: number): string => value.toString(16).padStart(8, '0');
+
+/**
+ * The attempt's place in the execution's trace (W3C Trace Context): the execution's trace, a span id that follows from
+ * step and attempt, and the caller's word on sampling.
+ */
+function traceparentOf(state: State, stepId: string, attempt: number): string | undefined {
+  const { started } = state;
+  if (started === undefined || !TRACE_ID.test(started.traceId)) return undefined;
+  const name = `${stepId}/${attempt}`;
+  const flags = started.traceparent?.endsWith('-01') === true ? '01' : '00';
+  return `00-${started.traceId}-${hex32(fnv32(name, 0x811c9dc5))}${hex32(fnv32(name, 0x01000193))}-${flags}`;
+}

@@ -1,0 +1,487 @@
+import { partitionOf } from '@batuta/contracts';
+import type { PartitionRecord } from '@batuta/event-store';
+import { forkFrom } from '../domain/index.js';
+import type { ExecutionChanges } from './batch.js';
+import { ConfigRegistry } from './config-registry.js';
+import { newCounters } from './counters.js';
+import type { EngineCounters } from './counters.js';
+import { MalformedRequest, decodeCheck, decodeCommand, decodeHeartbeat, decodeResults } from './decode.js';
+import { EffectPerformer } from './effects.js';
+import { ExecutionLoader } from './execution-loader.js';
+import { ResultGroup } from './inputs.js';
+import type { CommandInput, Input } from './inputs.js';
+import { Lane } from './lane.js';
+import type { LaneLimits } from './lane.js';
+import { Ownership } from './ownership.js';
+import type { OwnershipSettings } from './ownership.js';
+import { Partition } from './partition.js';
+import type { HotExecution } from './partition.js';
+import type { EnginePorts, PartitionRequest } from './ports.js';
+import { QueueWatch } from './queue-watch.js';
+import type { QueueWatchSettings } from './queue-watch.js';
+import { Waker } from './waker.js';
+import type { WakerSettings } from './waker.js';
+
+export interface EngineSettings {
+  readonly ownership: OwnershipSettings;
+  readonly lanes: number;
+  /** Number of partitions, when this is the first start of all. */
+  readonly partitions: number;
+  readonly limits: LaneLimits;
+  readonly waker: WakerSettings;
+  readonly queue: QueueWatchSettings;
+  /** Attempt deadlines wait this long after a takeover or a stall. */
+  readonly graceMs: number;
+  /** Memory for executions. */
+  readonly cacheBytes: number;
+  /** Effects that wait to be tried again; beyond it no start is taken. */
+  readonly pendingEffects: number;
+  /** How long a release waits for acknowledgements of effects. */
+  readonly drainMs: number;
+}
+
+export interface EngineOptions {
+  readonly ports: EnginePorts;
+  readonly settings: EngineSettings;
+  readonly incarnation: string;
+  /** Another process has started under this name. */
+  readonly onSuperseded: () => void;
+  /** Told of each commit's changes, for read models. */
+  readonly onCommitted?: (changes: ExecutionChanges) => void;
+  /** A partition was taken, or is not owned any more. */
+  readonly onOwned?: (partition: Partition) => void;
+}
+
+/** Published positions of partitions at rest are written this often. */
+const PUBLISH_MS = 1_000;
+/** Executions whose effects are performed again by one look at the log. */
+const REDO_PAGE = 1_000;
+const RECLAIM_PAUSE_MS = 200;
+
+/** One owner process: its partitions, the lanes that commit for them, and what goes on around that. */
+export class Engine {
+  readonly counters: EngineCounters = newCounters();
+  readonly configs: ConfigRegistry;
+  readonly effects: EffectPerformer;
+  readonly #partitions = new Map<number, Partition>();
+  readonly #serving = new Map<number, () => void>();
+  readonly #lanes: Lane[];
+  readonly #loader: ExecutionLoader;
+  readonly #ownership: Ownership;
+  readonly #waker: Waker;
+  readonly #queue: QueueWatch;
+  #partitionCount = 0;
+  #sorted: readonly Partition[] = [];
+  #cancelPublish: (() => void) | undefined;
+  #changes = 0;
+  #stopped = false;
+  readonly #seenDone = new Map<Partition, number>();
+
+  constructor(private readonly options: EngineOptions) {
+    const { ports, settings } = options;
+    const { clock, store, bus, log } = ports;
+    const submit = (partition: Partition, input: Input): void => this.submit(partition, input);
+    this.configs = new ConfigRegistry(store, ports.configs);
+    this.#loader = new ExecutionLoader(store, this.configs, (callback) => clock.soon(callback));
+    this.effects = new EffectPerformer({
+      clock,
+      bus,
+      configs: ports.configs,
+      evaluator: ports.evaluator,
+      log,
+      counters: this.counters,
+      submit,
+    });
+    this.#lanes = Array.from(
+      { length: settings.lanes },
+      () =>
+        new Lane({
+          clock,
+          random: ports.random,
+          log,
+          commits: store.openLane(),
+          configs: this.configs,
+          loader: this.#loader,
+          counters: this.counters,
+          limits: settings.limits,
+          owner: {
+            partition: (id) => this.#partitions.get(id),
+            lost: (partition, reason) => this.#lost(partition, reason),
+            reclaim: (partitions) => this.#reclaim(partitions),
+            committed: (changes) => this.#committed(changes),
+            changed: (execution) => this.#changed(execution),
+          },
+        }),
+    );
+    this.#ownership = new Ownership({
+      clock,
+      store,
+      bus,
+      log,
+      settings: settings.ownership,
+      incarnation: options.incarnation,
+      owned: () => this.#sorted,
+      opened: (record) => this.#opened(record),
+      lost: (partition, reason) => this.#lost(partition, reason),
+      drain: (partitions) => this.#drain(partitions),
+      stalled: (ms) => this.#stalled(ms),
+      superseded: options.onSuperseded,
+    });
+    this.#waker = new Waker({
+      clock,
+      reader: store,
+      log,
+      settings: settings.waker,
+      partitions: () => this.#sorted,
+      partition: (id) => this.#partitions.get(id),
+      submit,
+    });
+    this.#queue = new QueueWatch({
+      clock,
+      bus,
+      reader: store,
+      log,
+      effects: this.effects,
+      settings: settings.queue,
+      partitions: () => this.#sorted,
+      submit,
+    });
+  }
+
+  /** Partitions of the log; 0 before `start`. */
+  get partitionCount(): number {
+    return this.#partitionCount;
+  }
+
+  /** Partitions that this process owns, by id. */
+  get owned(): readonly Partition[] {
+    return this.#sorted;
+  }
+
+  get cacheBytes(): number {
+    let bytes = 0;
+    for (const partition of this.#sorted) bytes += partition.bytes;
+    return bytes;
+  }
+
+  /** Takes partitions and begins to answer. Throws when store or bus cannot be reached. */
+  async start(): Promise<void> {
+    const { store } = this.options.ports;
+    this.#partitionCount = await store.fixPartitionCount(this.options.settings.partitions);
+    await this.options.ports.bus.ensureStreams();
+    await this.#ownership.start();
+    await this.#queue.start();
+    this.#waker.start();
+    this.#schedulePublish();
+  }
+
+  /** Stops taking inputs, finishes what is decided, releases the partitions. */
+  async stop(): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#cancelPublish?.();
+    this.#waker.stop();
+    await this.#queue.stop();
+    await this.#ownership.stop();
+    await Promise.all(this.#lanes.map((lane) => lane.close()));
+    await this.options.ports.bus.flush();
+  }
+
+  /** Hands an input to the lane of its partition. */
+  submit(partition: Partition, input: Input): void {
+    this.#laneOf(partition.id).submit(partition, input);
+  }
+
+  #laneOf(partition: number): Lane {
+    return this.#lanes[partition % this.#lanes.length] as Lane;
+  }
+
+  #opened(record: PartitionRecord): void {
+    const { ports, settings } = this.options;
+    const before = this.#partitions.get(record.partition);
+    if (before !== undefined) before.owned = false;
+    const now = ports.clock.elapsed();
+    const partition = new Partition(record, ports.clock.now(), now + settings.graceMs);
+    this.#partitions.set(record.partition, partition);
+    this.#sort();
+    if (!this.#serving.has(partition.id)) {
+      const stop = ports.bus.serve(partition.id, (request) => this.#request(partition.id, request));
+      this.#serving.set(partition.id, stop);
+    }
+    ports.log.debug({ partition: partition.id, epoch: partition.epoch }, 'partition taken');
+    this.options.onOwned?.(partition);
+    if (record.publishedPosition < record.lastPosition) void this.#redo(partition, record);
+  }
+
+  #sort(): void {
+    this.#sorted = [...this.#partitions.values()].sort((a, b) => a.id - b.id);
+  }
+
+  #lost(partition: Partition, reason: string): void {
+    if (!partition.owned) return;
+    partition.owned = false;
+    if (this.#partitions.get(partition.id) !== partition) return;
+    this.#partitions.delete(partition.id);
+    this.#sort();
+    this.#serving.get(partition.id)?.();
+    this.#serving.delete(partition.id);
+    this.#seenDone.delete(partition);
+    partition.executions.clear();
+    if (reason !== 'released') {
+      this.options.ports.log.warn({ partition: partition.id, epoch: partition.epoch, reason }, 'partition lost');
+      if (!this.#stopped) this.#ownership.check();
+    }
+  }
+
+  /** What was committed after the published position may have had no effects: those still wanted are performed again. */
+  async #redo(partition: Partition, record: PartitionRecord): Promise<void> {
+    const { store, clock, log } = this.options.ports;
+    const ticket = partition.openTicket(record.lastPosition);
+    let after = record.publishedPosition;
+    for (let attempt = 1; partition.owned; ) {
+      try {
+        const page = await store.executionsAfter(partition.id, after, REDO_PAGE);
+        await Promise.all(
+          page.map(
+            ({ id }) =>
+              new Promise<void>((resolve) => {
+                this.submit(partition, {
+                  kind: 'visit',
+                  executionId: id,
+                  visit: (execution) => {
+                    this.effects.redo(execution, ticket);
+                    resolve();
+                  },
+                  missed: resolve,
+                });
+              }),
+          ),
+        );
+        if (page.length < REDO_PAGE) break;
+        after = page.at(-1)?.position ?? after;
+      } catch (error) {
+        log.warn({ err: error, partition: partition.id }, 'effects cannot be performed again now');
+        const wait = Math.min(5_000, 100 * 2 ** attempt++);
+        await new Promise<void>((resolve) => {
+          clock.after(wait, resolve);
+        });
+      }
+    }
+    partition.close(ticket);
+  }
+
+  async #reclaim(partitions: readonly Partition[]): Promise<void> {
+    const { clock, log } = this.options.ports;
+    const held = partitions.filter((partition) => partition.owned);
+    for (const partition of held) {
+      partition.owned = false;
+      partition.executions.clear();
+      this.#partitions.delete(partition.id);
+    }
+    this.#sort();
+    while (held.length > 0 && !this.#stopped) {
+      try {
+        const taken = await this.#ownership.reclaim(held);
+        for (const record of taken) this.#opened(record);
+        break;
+      } catch (error) {
+        log.warn({ err: error }, 'partitions cannot be taken again yet');
+        await new Promise<void>((resolve) => {
+          clock.after(RECLAIM_PAUSE_MS, resolve);
+        });
+      }
+    }
+    for (const partition of held) {
+      if (this.#partitions.has(partition.id)) continue;
+      this.#serving.get(partition.id)?.();
+      this.#serving.delete(partition.id);
+    }
+    if (!this.#stopped) this.#ownership.check();
+  }
+
+  async #drain(partitions: readonly Partition[]): Promise<void> {
+    const { clock } = this.options.ports;
+    for (const partition of partitions) {
+      partition.draining = true;
+      this.#serving.get(partition.id)?.();
+      this.#serving.delete(partition.id);
+    }
+    await Promise.all([...new Set(partitions.map((partition) => this.#laneOf(partition.id)))].map((lane) => lane.settled()));
+    const until = clock.elapsed() + this.options.settings.drainMs;
+    while (clock.elapsed() < until && partitions.some((partition) => partition.owned && partition.openTickets > 0)) {
+      await new Promise<void>((resolve) => {
+        clock.after(10, resolve);
+      });
+    }
+  }
+
+  #stalled(ms: number): void {
+    const { clock, log } = this.options.ports;
+    log.warn({ ms: Math.round(ms) }, 'the process stood still');
+    const until = clock.elapsed() + this.options.settings.graceMs;
+    for (const partition of this.#sorted) partition.graceUntil = until;
+  }
+
+  #committed(changes: ExecutionChanges): void {
+    this.effects.committed(changes);
+    this.options.onCommitted?.(changes);
+  }
+
+  #changed(execution: HotExecution): void {
+    this.#waker.note(execution);
+    this.#changes += 1;
+    if (this.#changes >= 200) {
+      this.#changes = 0;
+      if (this.cacheBytes > this.options.settings.cacheBytes) this.#evict();
+    }
+  }
+
+  /** Forgets executions that were not used since the last look and have nothing in flight, until enough is free. */
+  #evict(): void {
+    const enough = this.options.settings.cacheBytes * 0.8;
+    let bytes = this.cacheBytes;
+    for (const partition of this.#sorted) {
+      for (const execution of partition.executions.values()) {
+        if (bytes <= enough) return;
+        if (execution.used) {
+          execution.used = false;
+        } else if (execution.idle) {
+          bytes -= execution.bytes;
+          partition.forget(execution);
+          this.counters.evictions += 1;
+        }
+      }
+    }
+  }
+
+  #schedulePublish(): void {
+    this.#cancelPublish = this.options.ports.clock.after(PUBLISH_MS, () => {
+      void this.#publish().then(() => {
+        if (!this.#stopped) this.#schedulePublish();
+      });
+    });
+  }
+
+  /** Published positions ride on commits; those of partitions at rest are written here. */
+  async #publish(): Promise<void> {
+    const resting: Partition[] = [];
+    for (const partition of this.#sorted) {
+      const { effectsDone } = partition;
+      if (effectsDone > partition.writtenPublished && this.#seenDone.get(partition) === effectsDone) {
+        resting.push(partition);
+      }
+      this.#seenDone.set(partition, effectsDone);
+    }
+    if (resting.length === 0) return;
+    const written = resting.map((partition) => ({
+      partition: partition.id,
+      epoch: partition.epoch,
+      publishedPosition: partition.effectsDone,
+    }));
+    try {
+      await this.options.ports.store.publish(written);
+      for (const [index, partition] of resting.entries()) {
+        partition.writtenPublished = Math.max(partition.writtenPublished, written[index]?.publishedPosition ?? 0);
+      }
+    } catch (error) {
+      this.options.ports.log.warn({ err: error }, 'published positions cannot be written now');
+    }
+  }
+
+  #request(id: number, request: PartitionRequest): void {
+    const partition = this.#partitions.get(id);
+    // No answer: the sender asks again, and by then the partition has an owner.
+    if (partition === undefined || partition.draining) return;
+    try {
+      switch (request.kind) {
+        case 'command':
+          return this.#command(partition, request);
+        case 'result': {
+          const { results } = decodeResults(request.payload);
+          const group = new ResultGroup(results.length, request.reply);
+          if (results.length === 0) request.reply?.('{"replies":[]}');
+          for (const [place, result] of results.entries()) {
+            this.#expect(partition, result.executionId);
+            this.submit(partition, { kind: 'result', executionId: result.executionId, result, group, place });
+          }
+          return;
+        }
+        case 'check': {
+          const check = decodeCheck(request.payload);
+          this.#expect(partition, check.executionId);
+          return this.submit(partition, { kind: 'check', executionId: check.executionId, check, reply: request.reply });
+        }
+        case 'heartbeat': {
+          const heartbeat = decodeHeartbeat(request.payload);
+          this.#expect(partition, heartbeat.executionId);
+          const { executionId } = heartbeat;
+          return this.submit(partition, { kind: 'heartbeat', executionId, heartbeat, reply: request.reply });
+        }
+      }
+    } catch (error) {
+      if (!(error instanceof MalformedRequest)) throw error;
+      this.options.ports.log.warn({ kind: request.kind, partition: id, reason: error.message }, 'malformed request');
+      request.reply?.(refusal(request.kind, error.message), error.message);
+    }
+  }
+
+  #expect(partition: Partition, executionId: string): void {
+    const right = partitionOf(executionId, this.#partitionCount);
+    if (right !== partition.id) {
+      throw new MalformedRequest(`execution ${executionId} belongs to partition ${right}, not ${partition.id}`);
+    }
+  }
+
+  #command(partition: Partition, request: PartitionRequest): void {
+    const command = decodeCommand(request.payload);
+    this.#expect(partition, command.executionId);
+    const input: CommandInput = {
+      kind: 'command',
+      executionId: command.executionId,
+      request: command,
+      reply: request.reply,
+    };
+    if (command.start !== undefined && this.effects.retrying > this.options.settings.pendingEffects) {
+      this.counters.droppedInputs += 1;
+      return;
+    }
+    if (command.start?.fork === undefined) return this.submit(partition, input);
+    void this.#readFork(input).then((reused) => {
+      if (reused === undefined) return;
+      input.reused = reused;
+      const current = this.#partitions.get(partition.id);
+      if (current !== undefined) this.submit(current, input);
+    });
+  }
+
+  /** What a fork takes over from its source; undefined when that cannot be read now. */
+  async #readFork(input: CommandInput): Promise<CommandInput['reused'] | undefined> {
+    const { fork } = input.request.start ?? {};
+    if (fork === undefined) return [];
+    try {
+      const source = await this.#loader.load(fork.executionId);
+      const started = source?.state.started;
+      if (source === undefined || started?.tenantId !== input.request.principal.tenantId) {
+        const message = `There is no execution ${fork.executionId} to fork.`;
+        return { rejected: { code: 'not_found', message } };
+      }
+      const found = forkFrom(source.state, fork.fromStepId);
+      return 'rejected' in found ? found : found.reused;
+    } catch (error) {
+      this.options.ports.log.warn({ err: error, execution: fork.executionId }, 'the execution to fork cannot be read');
+      return undefined;
+    }
+  }
+}
+
+function refusal(kind: PartitionRequest['kind'], message: string): string {
+  switch (kind) {
+    case 'command':
+      return JSON.stringify({ rejected: { code: 'validation_failed', message } });
+    case 'result':
+      return '{"replies":[]}';
+    case 'check':
+    case 'heartbeat':
+      return JSON.stringify({ wanted: false, reason: `malformed: ${message}` });
+  }
+}

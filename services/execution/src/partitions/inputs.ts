@@ -1,0 +1,182 @@
+import type {
+  AttemptCheckRequest,
+  AttemptHeartbeat,
+  AttemptResult,
+  CommandReply,
+  CommandRequest,
+  Failure,
+  JsonValue,
+} from '@batuta/contracts';
+import type { Outcome, Rejection, ReusedOutput } from '../domain/index.js';
+import type { State } from '../domain/index.js';
+import type { HotExecution } from './partition.js';
+import type { PartitionRequest } from './ports.js';
+
+/** What the engine says about an input once that is certain. */
+export type Answer =
+  | { readonly kind: 'accepted'; readonly outcome: Outcome; readonly state: State }
+  | { readonly kind: 'rejected'; readonly rejection: Rejection }
+  | { readonly kind: 'unknown_execution' }
+  /** Nothing is certain: the sender asks again, and by then another owner may answer. */
+  | { readonly kind: 'dropped' };
+
+export type Reply = PartitionRequest['reply'];
+
+interface InputBase {
+  readonly executionId: string;
+  /** Set when the store refused a commit made of this input alone; it is decided once more as what it became. */
+  triedAlone?: boolean;
+}
+export interface CommandInput extends InputBase {
+  readonly kind: 'command';
+  readonly request: CommandRequest;
+  readonly reply: Reply;
+  /** Outputs of the forked execution, once they are read; null when it does not exist for this tenant. */
+  reused?: readonly ReusedOutput[] | { readonly rejected: Rejection };
+}
+export interface ResultInput extends InputBase {
+  readonly kind: 'result';
+  result: AttemptResult;
+  readonly group: ResultGroup;
+  readonly place: number;
+}
+export interface CheckInput extends InputBase {
+  readonly kind: 'check';
+  readonly check: AttemptCheckRequest;
+  readonly reply: Reply;
+  wanted?: boolean;
+}
+export interface HeartbeatInput extends InputBase {
+  readonly kind: 'heartbeat';
+  readonly heartbeat: AttemptHeartbeat;
+  readonly reply: Reply;
+}
+export interface WakeInput extends InputBase {
+  readonly kind: 'wake';
+  /** The execution's wake_at as its row holds it, when that is how it was found. */
+  readonly rowWakeAt: number | undefined;
+}
+export interface EvaluationInput extends InputBase {
+  readonly kind: 'evaluation';
+  readonly key: string;
+  readonly values: readonly JsonValue[] | undefined;
+  readonly failure: Failure | undefined;
+}
+export interface FailedEffectInput extends InputBase {
+  readonly kind: 'failed_effect';
+  readonly stepId: string;
+  readonly attempt: number;
+  readonly failure: Failure;
+}
+/** Looks at an execution's committed state; appends nothing. */
+export interface VisitInput extends InputBase {
+  readonly kind: 'visit';
+  visit(execution: HotExecution): void;
+  /** The partition is gone, or the execution does not exist. */
+  missed(): void;
+}
+
+export type Input =
+  | CommandInput
+  | ResultInput
+  | CheckInput
+  | HeartbeatInput
+  | WakeInput
+  | EvaluationInput
+  | FailedEffectInput
+  | VisitInput;
+
+/** The results of one request, answered together in their order. */
+export class ResultGroup {
+  readonly #outcomes: string[];
+  #open: number;
+  #dropped = false;
+
+  constructor(
+    count: number,
+    private readonly reply: Reply,
+  ) {
+    this.#outcomes = Array.from({ length: count }, () => '');
+    this.#open = count;
+  }
+
+  settle(place: number, outcome: 'recorded' | 'stale' | 'unknown_execution' | undefined): void {
+    if (outcome === undefined) this.#dropped = true;
+    else this.#outcomes[place] = outcome;
+    this.#open -= 1;
+    if (this.#open > 0 || this.#dropped || this.reply === undefined) return;
+    this.reply(`{"replies":[${this.#outcomes.map((item) => `{"outcome":"${item}"}`).join(',')}]}`);
+  }
+}
+
+function commandReply(input: CommandInput, answer: Answer): CommandReply | undefined {
+  switch (answer.kind) {
+    case 'accepted': {
+      const { state } = answer;
+      return {
+        accepted: {
+          executionId: state.executionId,
+          traceId: state.started?.traceId ?? '',
+          status: state.status,
+          version: state.version,
+          ...(answer.outcome === 'repeated' ? { repeated: true } : {}),
+        },
+      };
+    }
+    case 'rejected':
+      return { rejected: { code: answer.rejection.code, message: answer.rejection.message } };
+    case 'unknown_execution':
+      return { rejected: { code: 'not_found', message: `There is no execution ${input.executionId}.` } };
+    case 'dropped':
+      return undefined;
+  }
+}
+
+/** Tells the sender; a dropped input gets no answer, so that its sender asks again. */
+export function settle(input: Input, answer: Answer): void {
+  switch (input.kind) {
+    case 'command': {
+      const reply = commandReply(input, answer);
+      if (reply !== undefined) input.reply?.(JSON.stringify(reply));
+      return;
+    }
+    case 'result':
+      input.group.settle(input.place, resultOutcome(answer));
+      return;
+    case 'check':
+      if (answer.kind === 'dropped') return;
+      input.reply?.(
+        input.wanted === true
+          ? '{"wanted":true}'
+          : `{"wanted":false,"reason":"${answer.kind === 'unknown_execution' ? 'unknown_execution' : 'stale'}"}`,
+      );
+      return;
+    case 'heartbeat': {
+      if (answer.kind === 'dropped') return;
+      const wanted = answer.kind === 'accepted' && answer.outcome === 'recorded';
+      input.reply?.(wanted ? '{"wanted":true}' : '{"wanted":false,"reason":"stale"}');
+      return;
+    }
+    case 'visit':
+      if (answer.kind !== 'accepted') input.missed();
+      return;
+    case 'wake':
+    case 'evaluation':
+    case 'failed_effect':
+      return;
+  }
+}
+
+function resultOutcome(answer: Answer): 'recorded' | 'stale' | 'unknown_execution' | undefined {
+  switch (answer.kind) {
+    case 'accepted':
+      if (answer.outcome === 'unknown') return 'unknown_execution';
+      return answer.outcome === 'stale' ? 'stale' : 'recorded';
+    case 'rejected':
+      return 'stale';
+    case 'unknown_execution':
+      return 'unknown_execution';
+    case 'dropped':
+      return undefined;
+  }
+}

@@ -1,0 +1,592 @@
+import { encodeJson } from '@batuta/event-store';
+import type { CommitLane, CommitOutcome, ExecutionChange, ExecutionRow, NewEvent } from '@batuta/event-store';
+import { FAILURE_CODES } from '@batuta/contracts';
+import { decide, initialState, isAttemptWanted, isTerminal, nextWake } from '../domain/index.js';
+import type { Command, Decision, State } from '../domain/index.js';
+import { Batch, rowChange } from './batch.js';
+import type { ExecutionChanges } from './batch.js';
+import { commandOf } from './command-of.js';
+import type { ConfigRegistry } from './config-registry.js';
+import type { EngineCounters } from './counters.js';
+import type { ExecutionLoader } from './execution-loader.js';
+import { settle } from './inputs.js';
+import type { Answer, CommandInput, Input } from './inputs.js';
+import { EXECUTION_BYTES } from './partition.js';
+import type { HotExecution, Partition } from './partition.js';
+import type { Clock, EngineLog, Random } from './ports.js';
+
+export interface LaneLimits {
+  /** A commit takes at most this many events; what comes beyond waits for the next. */
+  readonly commitEvents: number;
+  readonly commitBytes: number;
+  /** Inputs that may wait for a commit or for a recovery; beyond it they are dropped, and their senders ask again. */
+  readonly waitingInputs: number;
+}
+
+/** What a lane asks of its engine. */
+export interface LaneOwner {
+  /** The partition as this process owns it now. */
+  partition(id: number): Partition | undefined;
+  /** The partition's epoch has moved on. */
+  lost(partition: Partition, reason: string): void;
+  /**
+   * Raises the epochs of partitions after a commit whose outcome is unknown, with nothing of them in memory; resolves
+   * when each either has a new epoch or is lost.
+   */
+  reclaim(partitions: readonly Partition[]): Promise<void>;
+  /** Performs what a commit asks for. Called once for each execution of a commit that holds. */
+  committed(changes: ExecutionChanges): void;
+  /** The execution was loaded or changed: its memory counts, and it may have a new wake-up. */
+  changed(execution: HotExecution): void;
+}
+
+export interface LaneParts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: EngineLog;
+  readonly commits: CommitLane;
+  readonly configs: ConfigRegistry;
+  readonly loader: ExecutionLoader;
+  readonly counters: EngineCounters;
+  readonly limits: LaneLimits;
+  readonly owner: LaneOwner;
+}
+
+const DROPPED: Answer = { kind: 'dropped' };
+const UNKNOWN_EXECUTION: Answer = { kind: 'unknown_execution' };
+const RETRY_FIRST_MS = 50;
+const RETRY_LONGEST_MS = 2_000;
+/** Waiting inputs of one execution while it is read. */
+const WAITING_FOR_ONE = 1_000;
+
+/**
+ * The commit loop of some partitions. Inputs are decided as they come, on state that may not be committed yet; one commit
+ * is in flight, and the next one holds all that was decided meanwhile. Answers and effects wait for their own commit.
+ */
+export class Lane {
+  #open = new Batch();
+  #inFlight: Batch | undefined;
+  #scheduled = false;
+  /** running: inputs are decided as they come. held: they wait, in order, while a failure is dealt with. */
+  #mode: 'running' | 'held' = 'running';
+  readonly #waiting: Held[] = [];
+  #refusals = 0;
+  #closed = false;
+  readonly #idleListeners: (() => void)[] = [];
+
+  constructor(private readonly parts: LaneParts) {}
+
+  get idle(): boolean {
+    return this.#inFlight === undefined && this.#open.empty && this.#mode === 'running';
+  }
+
+  /** Resolves when nothing is decided that is not committed. */
+  async settled(): Promise<void> {
+    while (!this.idle) await new Promise<void>((resolve) => this.#idleListeners.push(resolve));
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const { input } of this.#waiting.splice(0)) this.#drop(input);
+    await this.parts.commits.close();
+  }
+
+  /** Takes an input of a partition that this process owns. It is answered later, or dropped. */
+  submit(partition: Partition, input: Input): void {
+    if (!partition.owned || this.#closed) return this.#drop(input);
+    this.parts.counters.inputs += 1;
+    const { limits } = this.parts;
+    const full = this.#open.events.length >= limits.commitEvents || this.#open.bytes >= limits.commitBytes;
+    if (this.#mode === 'held' || this.#waiting.length > 0 || full) {
+      if (this.#waiting.length >= limits.waitingInputs) return this.#drop(input);
+      this.#waiting.push({ partition: partition.id, input });
+      return;
+    }
+    this.#take(partition, input);
+  }
+
+  #drop(input: Input): void {
+    this.parts.counters.droppedInputs += 1;
+    settle(input, DROPPED);
+  }
+
+  #take(partition: Partition, input: Input): void {
+    if (!partition.owned) return this.#drop(input);
+    let execution = partition.executions.get(input.executionId);
+    if (execution === undefined) {
+      execution = partition.add(input.executionId);
+      if (!startsNow(partition, input)) void this.#load(execution);
+    }
+    execution.used = true;
+    if (execution.waiting !== undefined) {
+      if (execution.waiting.length >= WAITING_FOR_ONE) return this.#drop(input);
+      execution.waiting.push(input);
+      return;
+    }
+    this.#decide(execution, input);
+  }
+
+  /** Reads the execution from the log; inputs wait for it meanwhile. */
+  async #load(execution: HotExecution): Promise<void> {
+    execution.waiting = [];
+    const { loader, log, clock, counters } = this.parts;
+    for (let attempt = 1; execution.partition.owned && !this.#closed; attempt++) {
+      try {
+        const loaded = await loader.load(execution.id);
+        if (!execution.partition.owned) break;
+        counters.loads += 1;
+        execution.committed = loaded?.state;
+        execution.current = loaded?.state;
+        if (loaded !== undefined) {
+          execution.partition.grow(execution, loaded.bytes);
+          execution.committedWake = wakeBound(loaded.state);
+          execution.currentWake = execution.committedWake;
+        }
+        this.parts.owner.changed(execution);
+        return this.#release(execution);
+      } catch (error) {
+        log.error({ err: error, execution: execution.id, attempt }, 'an execution cannot be read from the log');
+        // Senders ask again; keeping their inputs would only pile up copies.
+        for (const input of execution.waiting.splice(0)) this.#drop(input);
+        await pause(clock, backoff(attempt));
+      }
+    }
+    const waiting = execution.waiting.splice(0);
+    execution.waiting = undefined;
+    for (const input of waiting) this.#drop(input);
+  }
+
+  #release(execution: HotExecution): void {
+    const waiting = execution.waiting ?? [];
+    execution.waiting = undefined;
+    for (const input of waiting) {
+      if (this.#mode === 'held' || !execution.partition.owned) {
+        this.#waiting.push({ partition: execution.partition.id, input });
+      } else if (execution.waiting !== undefined) {
+        // A decision above made the execution wait again, for its config.
+        (execution.waiting as Input[]).push(input);
+      } else {
+        this.#decide(execution, input);
+      }
+    }
+    if (execution.current === undefined && execution.idle) execution.partition.forget(execution);
+  }
+
+  #decide(execution: HotExecution, input: Input): void {
+    const { partition } = execution;
+    const base = execution.current ?? this.#beforeStart(execution, input);
+    if (base === 'waits') return;
+    if (base === undefined) return this.#answer(partition, input, UNKNOWN_EXECUTION);
+    if (typeof base === 'object' && 'rejection' in base) return this.#answer(partition, input, base);
+    if (input.kind === 'visit') {
+      if (execution.committed === undefined) return input.missed();
+      return input.visit(execution);
+    }
+    if (input.kind === 'check') {
+      input.wanted = isAttemptWanted(base, input.check.stepId, input.check.attempt);
+      return this.#answer(partition, input, { kind: 'accepted', outcome: 'done', state: base });
+    }
+    if (input.kind === 'command') {
+      const refused = refusedAtTheDoor(input, execution.current);
+      if (refused !== undefined) return this.#answer(partition, input, refused);
+    }
+    const { clock, random, log } = this.parts;
+    // Results that are on their way when the owner changes or wakes from a stall come before the deadlines they keep.
+    if (input.kind === 'wake' && base.running > 0 && partition.graceUntil > clock.elapsed()) return;
+    const command = commandOf(input, Math.max(clock.now(), base.at), random.seed());
+    if (command === undefined) return;
+    let decision: Decision;
+    try {
+      decision = decide(command, base);
+    } catch (error) {
+      // The decider is total; should it not be, one execution suffers and the partition goes on.
+      log.error({ err: error, execution: execution.id, command: command.type }, 'the decider failed');
+      return this.#answer(partition, input, {
+        kind: 'rejected',
+        rejection: { code: 'internal', message: 'The command could not be decided.' },
+      });
+    }
+    if ('rejected' in decision) {
+      return this.#answer(partition, input, { kind: 'rejected', rejection: decision.rejected });
+    }
+    const answer: Answer = { kind: 'accepted', outcome: decision.outcome, state: decision.next };
+    if (decision.accepted.length === 0) return this.#nothingToAppend(execution, input, base, answer);
+    this.#append(execution, base, command, decision, input, answer);
+  }
+
+  /** The state that a first event is decided on; `waits` when the input has been kept for later. */
+  #beforeStart(execution: HotExecution, input: Input): State | Extract<Answer, { kind: 'rejected' }> | 'waits' | undefined {
+    const start = input.kind === 'command' ? input.request.start : undefined;
+    if (start === undefined) return undefined;
+    const config = this.parts.configs.cached(start.configId, start.configVersion);
+    if (config !== undefined) return initialState(config);
+    execution.waiting = [input];
+    void this.parts.configs.find(start.configId, start.configVersion).then((found) => {
+      if (found.kind === 'found') return this.#release(execution);
+      const waiting = execution.waiting ?? [];
+      execution.waiting = undefined;
+      const rejection =
+        found.kind === 'missing'
+          ? { code: 'not_found' as const, message: `There is no config ${start.configId} version ${start.configVersion}.` }
+          : { code: 'unavailable' as const, message: `The config cannot be read now: ${found.message}` };
+      for (const item of waiting) {
+        const own = item.kind === 'command' && item.request.start !== undefined;
+        this.#answer(execution.partition, item, own ? { kind: 'rejected', rejection } : UNKNOWN_EXECUTION);
+      }
+      if (execution.current === undefined && execution.idle) execution.partition.forget(execution);
+    });
+    return 'waits';
+  }
+
+  /** An answer that appends nothing rides the next commit: it is certain once that has seen the epoch unchanged. */
+  #answer(partition: Partition, input: Input, answer: Answer): void {
+    if (!partition.owned) return this.#drop(input);
+    this.#open.answer(partition, input, answer);
+    this.#schedule();
+  }
+
+  #nothingToAppend(execution: HotExecution, input: Input, base: State, answer: Answer): void {
+    switch (input.kind) {
+      case 'wake': {
+        // Its row says that it is due and its state says that it is not: the row is brought along.
+        const due = input.rowWakeAt !== undefined && input.rowWakeAt <= this.parts.clock.now();
+        if (due && execution.uncommitted === 0) {
+          execution.currentWake = input.rowWakeAt;
+          this.#open.changesOf(execution, base, base).touched = true;
+          this.#schedule();
+        }
+        return;
+      }
+      case 'evaluation':
+      case 'failed_effect':
+        return;
+      case 'command':
+      case 'result':
+      case 'check':
+      case 'heartbeat':
+      case 'visit':
+        return this.#answer(execution.partition, input, answer);
+    }
+  }
+
+  #append(
+    execution: HotExecution,
+    base: State,
+    command: Command,
+    decision: Extract<Decision, { accepted: unknown }>,
+    input: Input,
+    answer: Answer,
+  ): void {
+    const { partition } = execution;
+    const batch = this.#open;
+    const changes = batch.changesOf(execution, execution.current, base);
+    let { version } = base;
+    for (const event of decision.accepted) {
+      version += 1;
+      partition.decidedPosition += 1;
+      const data = encodeJson(event.data);
+      const stored: NewEvent = {
+        partition: partition.id,
+        executionId: execution.id,
+        version,
+        type: event.type,
+        commandId: command.id,
+        at: command.at,
+        data,
+      };
+      const decided = { event, stored, position: partition.decidedPosition, state: decision.next };
+      changes.events.push(decided);
+      batch.events.push(decided);
+      batch.bytes += data.length;
+    }
+    changes.state = decision.next;
+    execution.current = decision.next;
+    batch.decided.push({ partition, input, answer });
+    this.#schedule();
+  }
+
+  /** A lane at rest gathers what arrived together; a busy one goes on when its commit ends. */
+  #schedule(): void {
+    if (this.#scheduled || this.#inFlight !== undefined || this.#mode !== 'running') return;
+    this.#scheduled = true;
+    this.parts.clock.soon(() => {
+      this.#scheduled = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#inFlight !== undefined || this.#mode !== 'running' || this.#closed) return;
+    const batch = this.#open;
+    if (batch.empty) {
+      for (const listener of this.#idleListeners.splice(0)) listener();
+      return;
+    }
+    this.#open = new Batch();
+    this.#inFlight = batch;
+    void this.#send(batch).then((outcome) => this.#ended(batch, outcome));
+  }
+
+  async #send(batch: Batch): Promise<CommitOutcome> {
+    const { commits, counters, clock } = this.parts;
+    const partitions = [...batch.partitions.values()]
+      .filter((partition) => partition.owned)
+      .sort((a, b) => a.id - b.id)
+      .map((partition) => ({
+        partition: partition.id,
+        epoch: partition.epoch,
+        publishedPosition: partition.effectsDone,
+      }));
+    const owned = new Set(partitions.map((item) => item.partition));
+    const events = batch.events.map((event) => event.stored).filter((event) => owned.has(event.partition));
+    const started: ExecutionRow[] = [];
+    const changed: ExecutionChange[] = [];
+    const now = clock.now();
+    for (const changes of batch.executions.values()) {
+      if (!owned.has(changes.execution.partition.id)) continue;
+      const row = rowChange(changes, nextWake(changes.state), now);
+      if (row.started !== undefined) started.push(row.started);
+      if (row.changed !== undefined) changed.push(row.changed);
+    }
+    if (events.length === 0 && started.length === 0 && changed.length === 0) {
+      counters.epochChecks += 1;
+      try {
+        const held = await commits.heldEpochs(partitions);
+        return {
+          kind: 'committed',
+          held: new Map([...held].map((id) => [id, batch.partitions.get(id)?.committedPosition ?? -1])),
+        };
+      } catch (error) {
+        // Nothing was to be written, so nothing is unknown.
+        return { kind: 'rejected', code: '', message: String(error), transient: true };
+      }
+    }
+    for (const item of partitions) batch.published.set(item.partition, item.publishedPosition);
+    counters.commits += 1;
+    counters.appendStatements += 1;
+    return commits.commit({ partitions, events, started, changed });
+  }
+
+  #ended(batch: Batch, outcome: CommitOutcome): void {
+    this.#inFlight = undefined;
+    switch (outcome.kind) {
+      case 'committed':
+        this.#committed(batch, outcome.held);
+        return;
+      case 'rejected':
+        this.parts.counters.rejectedCommits += 1;
+        this.parts.log.warn({ code: outcome.code, reason: outcome.message }, 'PostgreSQL refused a commit');
+        void this.#hold(batch, (inputs) => (outcome.transient ? this.#later(inputs) : this.#alone(inputs)));
+        return;
+      case 'unknown':
+        this.parts.counters.unknownCommits += 1;
+        this.parts.log.warn({ reason: outcome.message }, 'the outcome of a commit is unknown');
+        void this.#hold(batch, (inputs) => this.#recover(batch, inputs));
+        return;
+    }
+  }
+
+  #committed(batch: Batch, held: ReadonlyMap<number, number>): void {
+    const { counters, owner } = this.parts;
+    this.#refusals = 0;
+    const kept: ExecutionChanges[] = [];
+    for (const partition of batch.partitions.values()) {
+      const base = held.get(partition.id);
+      if (!partition.owned) continue;
+      partition.writtenPublished = Math.max(partition.writtenPublished, batch.published.get(partition.id) ?? 0);
+      if (base === undefined) {
+        counters.fenced += 1;
+        owner.lost(partition, 'its epoch has moved on');
+      } else if (base !== partition.committedPosition) {
+        // Only this owner appends under this epoch; memory that disagrees with the log must not be used.
+        owner.lost(partition, `its log ends at ${base}, not at ${partition.committedPosition}`);
+      }
+    }
+    for (const changes of batch.executions.values()) {
+      const { execution } = changes;
+      execution.uncommitted -= 1;
+      if (!execution.partition.owned) continue;
+      execution.committed = changes.state;
+      execution.committedWake = execution.currentWake;
+      execution.partition.committedPosition += changes.events.length;
+      kept.push(changes);
+    }
+    this.#drainWaiting();
+    this.#flush();
+    for (const changes of kept) {
+      const { execution } = changes;
+      if (execution.bytes === 0) execution.partition.grow(execution, EXECUTION_BYTES);
+      let bytes = 0;
+      for (const { stored } of changes.events) bytes += 200 + stored.data.length;
+      counters.events += changes.events.length;
+      execution.partition.grow(execution, bytes);
+      owner.committed(changes);
+    }
+    for (const { partition, input, answer } of batch.decided) {
+      if (partition.owned) settle(input, answer);
+      else this.#drop(input);
+    }
+    for (const changes of kept) owner.changed(changes.execution);
+  }
+
+  #drainWaiting(): void {
+    const { limits, owner } = this.parts;
+    while (this.#mode === 'running' && this.#waiting.length > 0) {
+      if (this.#open.events.length >= limits.commitEvents || this.#open.bytes >= limits.commitBytes) return;
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      const partition = owner.partition(next.partition);
+      if (partition === undefined) this.#drop(next.input);
+      else this.#take(partition, next.input);
+    }
+  }
+
+  /** Takes back what a batch decided; what is left is what is committed. */
+  #takeBack(batch: Batch): Held[] {
+    for (const { execution } of batch.executions.values()) {
+      execution.uncommitted -= 1;
+      execution.current = execution.committed;
+      execution.currentWake = execution.committedWake;
+      if (execution.current === undefined && execution.idle) execution.partition.forget(execution);
+    }
+    for (const partition of batch.partitions.values()) partition.decidedPosition = partition.committedPosition;
+    return batch.decided.map(({ partition, input }) => ({ partition: partition.id, input }));
+  }
+
+  /** Takes back all that is not committed, and holds new inputs until `deal` has dealt with the old ones, in order. */
+  async #hold(failed: Batch, deal: (failed: Held[]) => Promise<void>): Promise<void> {
+    this.#mode = 'held';
+    const onTop = this.#open;
+    this.#open = new Batch();
+    const inputs = this.#takeBack(failed);
+    this.#waiting.unshift(...this.#takeBack(onTop));
+    try {
+      await deal(inputs);
+    } catch (error) {
+      this.parts.log.error({ err: error }, 'dealing with a failed commit failed');
+      for (const { input } of inputs) this.#drop(input);
+    }
+    this.#mode = 'running';
+    this.#drainWaiting();
+    this.#flush();
+  }
+
+  /** PostgreSQL cannot take commits now: everything is decided again a little later. */
+  async #later(inputs: Held[]): Promise<void> {
+    this.#refusals += 1;
+    await pause(this.parts.clock, backoff(this.#refusals));
+    this.#waiting.unshift(...inputs);
+  }
+
+  /** One of these inputs made PostgreSQL refuse them all: each gets a commit of its own, and the culprit is found. */
+  async #alone(inputs: Held[]): Promise<void> {
+    for (const held of inputs) await this.#commitAlone(held);
+  }
+
+  async #commitAlone(held: Held): Promise<void> {
+    const { owner, clock, log } = this.parts;
+    for (let attempt = 1; !this.#closed; attempt++) {
+      const partition = owner.partition(held.partition);
+      if (partition === undefined) return this.#drop(held.input);
+      let execution = partition.executions.get(held.input.executionId);
+      if (execution === undefined) {
+        execution = partition.add(held.input.executionId);
+        await this.#load(execution);
+        if (!partition.owned) return this.#drop(held.input);
+      }
+      this.#decide(execution, held.input);
+      const batch = this.#open;
+      if (batch.empty) return;
+      this.#open = new Batch();
+      const outcome = await this.#send(batch);
+      if (outcome.kind === 'committed') return this.#committed(batch, outcome.held);
+      this.#takeBack(batch);
+      if (outcome.kind === 'unknown') {
+        await owner.reclaim([...batch.partitions.values()]);
+      } else if (outcome.transient) {
+        await pause(clock, backoff(attempt));
+      } else if (!this.#anotherWay(held.input, partition, execution, outcome.code)) {
+        log.error(
+          { code: outcome.code, reason: outcome.message, execution: held.input.executionId, input: held.input.kind },
+          'an input was rejected because PostgreSQL refuses its events',
+        );
+        const rejection = { code: 'internal' as const, message: 'The command cannot be stored.' };
+        return settle(held.input, { kind: 'rejected', rejection });
+      }
+    }
+    this.#drop(held.input);
+  }
+
+  /** Whether a refused input is worth deciding once more, as something else. */
+  #anotherWay(input: Input, partition: Partition, execution: HotExecution, code: string): boolean {
+    if (input.triedAlone === true) return false;
+    input.triedAlone = true;
+    if (code === UNIQUE_VIOLATION) {
+      // The log has events that memory has not: a start that was taken for new. It is answered from the log.
+      partition.forget(execution);
+      return true;
+    }
+    if (input.kind !== 'result' || !input.result.ok) return false;
+    // Its runner would send it for ever: that it cannot be stored is the attempt's outcome.
+    const message = 'the output cannot be stored as JSON';
+    const { output: _output, ...rest } = input.result;
+    input.result = { ...rest, ok: false, failure: { code: FAILURE_CODES.outputInvalid, message, retryable: false } };
+    return true;
+  }
+
+  /** The server may still apply the commit: only a higher epoch makes the log certain. */
+  async #recover(failed: Batch, inputs: Held[]): Promise<void> {
+    await this.parts.owner.reclaim([...failed.partitions.values()].filter((partition) => partition.owned));
+    this.#waiting.unshift(...inputs);
+  }
+}
+
+interface Held {
+  readonly partition: number;
+  readonly input: Input;
+}
+
+const UNIQUE_VIOLATION = '23505';
+
+function backoff(attempt: number): number {
+  return Math.min(RETRY_LONGEST_MS, RETRY_FIRST_MS * 2 ** Math.min(attempt - 1, 10));
+}
+
+function pause(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.after(ms, resolve);
+  });
+}
+
+/**
+ * A bound above the wake-up in the row of an execution that was just folded: rows hold lower bounds of the state's next
+ * wake-up, so a commit that moves it below this one must write it.
+ */
+function wakeBound(state: State): number | null {
+  return isTerminal(state.status) ? null : Math.floor(nextWake(state) ?? Infinity);
+}
+
+/**
+ * Whether an unknown execution can be started without asking the log: its id (UUIDv7, RFC 9562) was made after this owner
+ * took the partition. A wrong clock or an evicted execution makes this wrong; then the log refuses the first version and
+ * the input is answered from the log.
+ */
+function startsNow(partition: Partition, input: Input): boolean {
+  if (input.kind !== 'command' || input.request.start === undefined || input.triedAlone === true) return false;
+  const { executionId } = input;
+  return (
+    executionId.charAt(14) === '7' &&
+    Number.parseInt(executionId.slice(0, 8) + executionId.slice(9, 13), 16) > partition.ownedSince
+  );
+}
+
+/** What the domain does not decide: whose execution it is, and whether the forked one could be read. */
+function refusedAtTheDoor(input: CommandInput, current: State | undefined): Answer | undefined {
+  if (current?.started !== undefined && current.started.tenantId !== input.request.principal.tenantId) {
+    return { kind: 'unknown_execution' };
+  }
+  if (input.reused !== undefined && 'rejected' in input.reused) {
+    return { kind: 'rejected', rejection: input.reused.rejected };
+  }
+  return undefined;
+}

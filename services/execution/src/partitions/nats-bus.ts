@@ -1,0 +1,213 @@
+import { LIMITS, STEPS_STREAM, headers as headerNames, subjects } from '@batuta/contracts';
+import { ensureLifecycleStream, ensureStepsStream, onReconnect } from '@batuta/messaging';
+import type { Logger } from '@batuta/observability';
+import { createInbox, headers } from '@nats-io/transport-node';
+import type { Msg, NatsConnection } from '@nats-io/transport-node';
+import type { EngineCounters } from './counters.js';
+import type { Bus, OutgoingTask, PartitionRequest, PublishOutcome, RequestKind, StreamIdentity } from './ports.js';
+
+const KINDS: ReadonlySet<string> = new Set<RequestKind>(['command', 'result', 'check', 'heartbeat']);
+/** Owners tell each other that partitions are free; not part of the public contract. */
+const RELEASED = 'batuta.execution.released';
+/** JetStream error codes: https://github.com/nats-io/nats-server/blob/main/server/errors.json */
+const STREAM_NOT_FOUND = 10059;
+const NO_MESSAGE_FOUND = 10037;
+const NO_RESPONDERS = 503;
+const SWEEP_MS = 250;
+
+interface Pending {
+  readonly until: number;
+  readonly done: (outcome: PublishOutcome) => void;
+}
+
+interface ApiError {
+  readonly err_code: number;
+  readonly description?: string;
+}
+
+export interface NatsBusOptions {
+  readonly connection: NatsConnection;
+  readonly logger: Logger;
+  readonly counters: Pick<EngineCounters, 'natsIn' | 'natsOut'>;
+  /** A task whose acknowledgement takes longer is sent again. */
+  readonly publishTimeoutMs?: number;
+  /** Copies of the streams in a NATS cluster. */
+  readonly replicas?: number;
+}
+
+/** The engine's bus over NATS. Acknowledgements of tasks come to one inbox, many in flight. */
+export class NatsBus implements Bus {
+  readonly #inbox = createInbox();
+  readonly #pending = new Map<number, Pending>();
+  #next = 0;
+  readonly #sweep: NodeJS.Timeout;
+  readonly #forgetReconnect: () => void;
+
+  constructor(private readonly options: NatsBusOptions) {
+    const { connection } = options;
+    connection.subscribe(`${this.#inbox}.*`, { callback: (error, message) => this.#acknowledged(error, message) });
+    this.#sweep = setInterval(() => this.#expire(performance.now()), SWEEP_MS);
+    // What was in flight when the connection went may or may not have arrived; the queue drops repeats.
+    this.#forgetReconnect = onReconnect(connection, () => this.#expire(Infinity));
+  }
+
+  /** Stops waiting for acknowledgements; the connection stays open. */
+  close(): void {
+    clearInterval(this.#sweep);
+    this.#forgetReconnect();
+    this.#pending.clear();
+  }
+
+  serve(partition: number, handler: (request: PartitionRequest) => void): () => void {
+    const { connection, counters, logger } = this.options;
+    const subscription = connection.subscribe(`batuta.execution.${partition}.*`, {
+      callback: (error, message) => {
+        if (error !== null) return logger.error({ err: error, partition }, 'a request cannot be received');
+        counters.natsIn += 1;
+        const kind = message.subject.slice(message.subject.lastIndexOf('.') + 1);
+        if (!KINDS.has(kind)) return;
+        handler({ kind: kind as RequestKind, payload: message.data, reply: this.#replyTo(message) });
+      },
+    });
+    return () => subscription.unsubscribe();
+  }
+
+  publishTask(task: OutgoingTask, done: (outcome: PublishOutcome) => void): void {
+    const { connection, counters, publishTimeoutMs = 2_000 } = this.options;
+    // Characters are at least a third of the bytes; only large tasks are measured.
+    if (task.text.length * 3 > LIMITS.natsMaxPayloadBytes) {
+      const limit = (connection.info?.max_payload ?? LIMITS.natsMaxPayloadBytes) - 4_096;
+      if (Buffer.byteLength(task.text) > limit) return queueMicrotask(() => done('too_large'));
+    }
+    const meta = headers();
+    meta.set(headerNames.messageId, task.messageId);
+    meta.set(headerNames.tenant, task.tenantId);
+    if (task.traceparent !== undefined) meta.set(headerNames.traceparent, task.traceparent);
+    const id = this.#next++;
+    this.#pending.set(id, { until: performance.now() + publishTimeoutMs, done });
+    counters.natsOut += 1;
+    try {
+      connection.publish(task.subject, task.text, { headers: meta, reply: `${this.#inbox}.${id}` });
+    } catch (error) {
+      this.#pending.delete(id);
+      this.options.logger.warn({ err: error, subject: task.subject }, 'a task cannot be published');
+      queueMicrotask(() => done('retry'));
+    }
+  }
+
+  publishEvents(tenantId: string, executionId: string, text: string): void {
+    this.#publish(subjects.event(tenantId, executionId), text);
+  }
+
+  publishStop(text: string): void {
+    this.#publish(subjects.stop, text);
+  }
+
+  publishLifecycle(tenantId: string, type: string, text: string): void {
+    this.#publish(subjects.lifecycle(tenantId, type), text);
+  }
+
+  async streamIdentity(): Promise<StreamIdentity | undefined> {
+    const info = await this.#api<{ created: string; state: { last_seq: number } }>(`STREAM.INFO.${STEPS_STREAM}`, '');
+    if ('error' in info) {
+      if (info.error.err_code === STREAM_NOT_FOUND) return undefined;
+      throw new Error(`JetStream: ${info.error.description ?? info.error.err_code}`);
+    }
+    return { created: info.created, lastSequence: info.state.last_seq };
+  }
+
+  async ensureStreams(): Promise<void> {
+    const { connection, logger, replicas } = this.options;
+    const settings = { logger, ...(replicas === undefined ? {} : { replicas }) };
+    await ensureStepsStream(connection, settings);
+    await ensureLifecycleStream(connection, settings);
+  }
+
+  async holdsTask(subject: string): Promise<boolean> {
+    const answer = await this.#api<object>(`STREAM.MSG.GET.${STEPS_STREAM}`, JSON.stringify({ last_by_subj: subject }));
+    if (!('error' in answer)) return true;
+    if (answer.error.err_code === NO_MESSAGE_FOUND || answer.error.err_code === STREAM_NOT_FOUND) return false;
+    throw new Error(`JetStream: ${answer.error.description ?? answer.error.err_code}`);
+  }
+
+  announceRelease(): void {
+    if (!this.options.connection.isClosed()) this.#publish(RELEASED, '');
+  }
+
+  onRelease(listener: () => void): () => void {
+    const subscription = this.options.connection.subscribe(RELEASED, { callback: () => listener() });
+    return () => subscription.unsubscribe();
+  }
+
+  onReconnect(listener: () => void): () => void {
+    return onReconnect(this.options.connection, listener);
+  }
+
+  async flush(): Promise<void> {
+    if (!this.options.connection.isClosed()) await this.options.connection.flush();
+  }
+
+  #replyTo(message: Msg): PartitionRequest['reply'] {
+    const { reply } = message;
+    if (reply === undefined || reply === '') return undefined;
+    const { connection, counters } = this.options;
+    return (text, problem) => {
+      if (connection.isClosed()) return;
+      counters.natsOut += 1;
+      if (problem === undefined) {
+        connection.publish(reply, text);
+        return;
+      }
+      // Error headers as in NATS ADR-32 (services).
+      const meta = headers();
+      meta.set('Nats-Service-Error-Code', '400');
+      meta.set('Nats-Service-Error', problem.replaceAll(/[\r\n]+/g, ' ').slice(0, 500));
+      connection.publish(reply, text, { headers: meta });
+    };
+  }
+
+  #publish(subject: string, text: string): void {
+    if (this.options.connection.isClosed()) return;
+    this.options.counters.natsOut += 1;
+    this.options.connection.publish(subject, text);
+  }
+
+  async #api<T>(operation: string, body: string): Promise<T | { readonly error: ApiError }> {
+    const { connection, counters } = this.options;
+    counters.natsOut += 1;
+    const answer = await connection.request(`$JS.API.${operation}`, body, { timeout: 5_000 });
+    counters.natsIn += 1;
+    return answer.json<T | { error: ApiError }>();
+  }
+
+  #acknowledged(error: Error | null, message: Msg): void {
+    if (error !== null) return;
+    this.options.counters.natsIn += 1;
+    const id = Number(message.subject.slice(this.#inbox.length + 1));
+    const pending = this.#pending.get(id);
+    if (pending === undefined) return;
+    this.#pending.delete(id);
+    pending.done(this.#outcomeOf(message));
+  }
+
+  #outcomeOf(message: Msg): PublishOutcome {
+    // No stream takes the subject.
+    if (message.data.length === 0 && message.headers?.code === NO_RESPONDERS) return 'stream_missing';
+    const text = message.string();
+    if (!text.includes('"error"')) return 'stored';
+    const { error } = JSON.parse(text) as { error?: ApiError };
+    if (error === undefined) return 'stored';
+    this.options.logger.warn({ code: error.err_code, reason: error.description }, 'JetStream refused a task');
+    return error.err_code === STREAM_NOT_FOUND ? 'stream_missing' : 'retry';
+  }
+
+  #expire(now: number): void {
+    for (const [id, pending] of this.#pending) {
+      // Entries are in the order of sending, which is that of their time-outs.
+      if (pending.until > now) return;
+      this.#pending.delete(id);
+      pending.done('retry');
+    }
+  }
+}
+

@@ -1,0 +1,177 @@
+import type { OwnershipStore, PartitionRecord } from '@batuta/event-store';
+import type { Partition } from './partition.js';
+import type { Bus, Clock, EngineLog } from './ports.js';
+
+export interface OwnershipSettings {
+  /** Stable name of this process among owners. */
+  readonly name: string;
+  readonly leaseMs: number;
+  readonly renewMs: number;
+}
+
+export interface OwnershipParts {
+  readonly clock: Clock;
+  readonly store: OwnershipStore;
+  readonly bus: Bus;
+  readonly log: EngineLog;
+  readonly settings: OwnershipSettings;
+  /** Another value for each start of the process. */
+  readonly incarnation: string;
+  readonly owned: () => readonly Partition[];
+  /** This process owns the partition now. */
+  readonly opened: (record: PartitionRecord) => void;
+  readonly lost: (partition: Partition, reason: string) => void;
+  /** Ends what the partition is doing; resolves when nothing of it is uncommitted. */
+  readonly drain: (partitions: readonly Partition[]) => Promise<void>;
+  /** The process did not run for a while. */
+  readonly stalled: (ms: number) => void;
+  /** Another process has started under this name: this one must end. */
+  readonly superseded: () => void;
+}
+
+/**
+ * Keeps this process's lease and its share of the partitions: ceil(partitions / live owners), taking what is free or whose
+ * owner's lease has ended, and releasing the surplus.
+ */
+export class Ownership {
+  #running: Promise<void> | undefined;
+  #again = false;
+  #cancel: (() => void) | undefined;
+  #stopped = false;
+  #forgetHint: (() => void) | undefined;
+  #lastBeat: number;
+
+  constructor(private readonly parts: OwnershipParts) {
+    this.#lastBeat = parts.clock.elapsed();
+  }
+
+  /** Registers and takes the first partitions. Throws when the store cannot be reached. */
+  async start(): Promise<void> {
+    const { store, settings, incarnation, bus } = this.parts;
+    await store.register(settings.name, incarnation, settings.leaseMs);
+    this.#forgetHint = bus.onRelease(() => this.check());
+    this.#lastBeat = this.parts.clock.elapsed();
+    await this.#round();
+    this.#schedule();
+    this.#beat();
+  }
+
+  /** Looks at the partitions now, or once more after the look that is under way. */
+  check(): void {
+    if (this.#stopped) return;
+    if (this.#running !== undefined) {
+      this.#again = true;
+      return;
+    }
+    this.#cancel?.();
+    this.#running = this.#round()
+      .catch((error: unknown) => this.parts.log.warn({ err: error }, 'partitions cannot be looked at now'))
+      .then(() => {
+        this.#running = undefined;
+        if (this.#again) {
+          this.#again = false;
+          this.check();
+        } else {
+          this.#schedule();
+        }
+      });
+  }
+
+  /** Takes partitions again under a higher epoch; what is not returned belongs to somebody else. */
+  async reclaim(partitions: readonly Partition[]): Promise<PartitionRecord[]> {
+    const { store, settings, incarnation } = this.parts;
+    return store.claim(
+      settings.name,
+      incarnation,
+      partitions.map((partition) => ({ partition: partition.id, epoch: partition.epoch })),
+    );
+  }
+
+  /** Releases everything and ends the lease. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancel?.();
+    this.#forgetHint?.();
+    await this.#running;
+    await this.#release(this.parts.owned());
+    await this.parts.store.resign(this.parts.settings.name, this.parts.incarnation);
+    this.parts.bus.announceRelease();
+  }
+
+  #schedule(): void {
+    if (this.#stopped) return;
+    this.#cancel = this.parts.clock.after(this.parts.settings.renewMs, () => this.check());
+  }
+
+  /** Notices that the process stood still, which no timer of its own can do for it. */
+  #beat(): void {
+    if (this.#stopped) return;
+    const { clock, settings } = this.parts;
+    const interval = Math.max(50, settings.renewMs / 6);
+    clock.after(interval, () => {
+      const gap = clock.elapsed() - this.#lastBeat - interval;
+      this.#lastBeat = clock.elapsed();
+      if (this.#stopped) return;
+      if (gap > settings.renewMs / 2) {
+        this.parts.stalled(gap);
+        this.check();
+      }
+      this.#beat();
+    });
+  }
+
+  async #round(): Promise<void> {
+    const { store, settings, incarnation } = this.parts;
+    if (!(await store.renew(settings.name, incarnation, settings.leaseMs))) {
+      for (const partition of this.parts.owned()) this.parts.lost(partition, 'another process has its owner’s name');
+      this.parts.superseded();
+      return;
+    }
+    const view = await store.view();
+    const records = new Map(view.partitions.map((record) => [record.partition, record]));
+    for (const partition of this.parts.owned()) {
+      const record = records.get(partition.id);
+      // A claim of our own that ran meanwhile has a higher epoch than the view.
+      if (record !== undefined && (record.epoch > partition.epoch || record.owner !== settings.name)) {
+        this.parts.lost(partition, `it belongs to ${record.owner ?? 'nobody'} now`);
+      }
+    }
+    const owners = new Set([...view.liveOwners, settings.name]).size;
+    const share = Math.ceil(view.partitions.length / owners);
+    const owned = this.parts.owned();
+    if (owned.length > share) {
+      await this.#release(owned.slice(share));
+      this.parts.bus.announceRelease();
+    } else if (!this.#stopped) {
+      await this.#claim(view.partitions, share - owned.length);
+    }
+  }
+
+  async #claim(partitions: readonly PartitionRecord[], count: number): Promise<void> {
+    const { settings, store, incarnation } = this.parts;
+    const inMemory = new Set(this.parts.owned().map((partition) => partition.id));
+    const free = partitions
+      .filter((record) => !inMemory.has(record.partition))
+      .filter((record) => record.owner === settings.name || !record.ownerAlive)
+      // What this name owned before comes first: nobody else waits for it.
+      .sort((a, b) => Number(b.owner === settings.name) - Number(a.owner === settings.name));
+    const wanted = free.slice(0, count);
+    if (wanted.length === 0) return;
+    for (const record of await store.claim(settings.name, incarnation, wanted)) this.parts.opened(record);
+  }
+
+  async #release(partitions: readonly Partition[]): Promise<void> {
+    if (partitions.length === 0) return;
+    await this.parts.drain(partitions);
+    const still = partitions.filter((partition) => partition.owned);
+    await this.parts.store.release(
+      this.parts.settings.name,
+      still.map((partition) => ({
+        partition: partition.id,
+        epoch: partition.epoch,
+        publishedPosition: partition.effectsDone,
+      })),
+    );
+    for (const partition of still) this.parts.lost(partition, 'released');
+  }
+}

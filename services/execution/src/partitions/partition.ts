@@ -1,0 +1,132 @@
+import type { Event } from '@batuta/contracts';
+import type { PartitionRecord } from '@batuta/event-store';
+import type { State } from '../domain/index.js';
+import type { Input } from './inputs.js';
+
+/** An execution in memory. */
+export class HotExecution {
+  /** Folded from what is committed; undefined when nothing is. */
+  committed: State | undefined;
+  /** `committed` and every decision on its way to the log. */
+  current: State | undefined;
+  /** wake_at in the execution's row, or a bound above it; null when finished. The same pair as the states. */
+  committedWake: number | null = null;
+  currentWake: number | null = null;
+  /** Inputs that wait while the execution, or the config of its start, is read. */
+  waiting: Input[] | undefined;
+  /** Commits on their way that hold events of this execution. */
+  uncommitted = 0;
+  /** Effects performed and not acknowledged yet. */
+  pendingEffects = 0;
+  /** Estimate of its memory. */
+  bytes = 0;
+  /** Used since the last time that the cache looked for something to evict. */
+  used = true;
+  /** Time for which the waker has an entry. */
+  wakeEntry = Infinity;
+
+  constructor(
+    readonly id: string,
+    readonly partition: Partition,
+  ) {}
+
+  get idle(): boolean {
+    return this.uncommitted === 0 && this.pendingEffects === 0 && this.waiting === undefined;
+  }
+}
+
+/** Effects of one commit: done when `open` is 0. */
+export interface EffectTicket {
+  readonly position: number;
+  open: number;
+}
+
+/** A partition while this process owns it under one epoch. Another epoch is another object, with nothing in memory. */
+export class Partition {
+  readonly id: number;
+  readonly epoch: number;
+  readonly executions = new Map<string, HotExecution>();
+  /** Last position in the log, and last position decided. */
+  committedPosition: number;
+  decidedPosition: number;
+  /** Position below which all effects are acknowledged, and what of it the log's partition row says. */
+  effectsDone: number;
+  writtenPublished: number;
+  /** False once fenced, released or taken over anew: nothing may be done in its name. */
+  owned = true;
+  /** No new inputs are taken: the partition is about to be released. */
+  draining = false;
+  bytes = 0;
+  /** Wall time and running time since which this epoch is owned. */
+  readonly ownedSince: number;
+  /** Running time before which attempt deadlines wait, so that results on their way come first. */
+  graceUntil: number;
+  readonly #tickets: EffectTicket[] = [];
+
+  constructor(record: PartitionRecord, ownedSince: number, graceUntil: number) {
+    this.id = record.partition;
+    this.epoch = record.epoch;
+    this.committedPosition = record.lastPosition;
+    this.decidedPosition = record.lastPosition;
+    this.effectsDone = record.publishedPosition;
+    this.writtenPublished = record.publishedPosition;
+    this.ownedSince = ownedSince;
+    this.graceUntil = graceUntil;
+  }
+
+  /** Opens the effects of what was appended up to `position`; they count as open until `closeEffect` and `sealTicket`. */
+  openTicket(position: number): EffectTicket {
+    const ticket: EffectTicket = { position, open: 1 };
+    this.#tickets.push(ticket);
+    return ticket;
+  }
+
+  /** One effect of the ticket is acknowledged, or is not wanted any more. */
+  close(ticket: EffectTicket): void {
+    ticket.open -= 1;
+    while (this.#tickets[0] !== undefined && this.#tickets[0].open === 0) {
+      this.effectsDone = Math.max(this.effectsDone, this.#tickets[0].position);
+      this.#tickets.shift();
+    }
+  }
+
+  get openTickets(): number {
+    return this.#tickets.length;
+  }
+
+  add(id: string): HotExecution {
+    const execution = new HotExecution(id, this);
+    this.executions.set(id, execution);
+    return execution;
+  }
+
+  forget(execution: HotExecution): void {
+    if (this.executions.get(execution.id) !== execution) return;
+    this.executions.delete(execution.id);
+    this.bytes -= execution.bytes;
+    execution.bytes = 0;
+  }
+
+  grow(execution: HotExecution, bytes: number): void {
+    execution.bytes += bytes;
+    this.bytes += bytes;
+  }
+}
+
+/** Memory that an execution takes besides its documents, by measurement of small ones. */
+export const EXECUTION_BYTES = 4_000;
+
+/** Estimate of the memory of events' data in a folded state. */
+export function estimateBytes(events: readonly Event[]): number {
+  let bytes = EXECUTION_BYTES;
+  for (const event of events) bytes += 200 + estimateValue(event.data);
+  return bytes;
+}
+
+function estimateValue(value: unknown): number {
+  if (typeof value === 'string') return 16 + value.length;
+  if (typeof value !== 'object' || value === null) return 8;
+  let bytes = 32;
+  for (const item of Object.values(value)) bytes += 16 + estimateValue(item);
+  return bytes;
+}

@@ -1,0 +1,118 @@
+import type { EventStore } from '@batuta/event-store';
+import type { JsonValue, OrchestrationDefinition } from '@batuta/contracts';
+
+/** Time and timers of a process. A simulation gives its own. */
+export interface Clock {
+  /** Epoch ms, whole. */
+  now(): number;
+  /** Milliseconds that only go forward, also when the wall clock is set. */
+  elapsed(): number;
+  /** Calls back once after `ms`; the result cancels it. */
+  after(ms: number, callback: () => void): () => void;
+  /** Calls back when what is readable now has been read: how inputs that arrived together meet in one commit. */
+  soon(callback: () => void): void;
+}
+
+export interface Random {
+  /** An unsigned 32-bit number. */
+  seed(): number;
+}
+
+export type RequestKind = 'command' | 'result' | 'check' | 'heartbeat';
+
+/** A request to a partition's owner. `reply` is undefined when the sender wants no answer; call it at most once. */
+export interface PartitionRequest {
+  readonly kind: RequestKind;
+  readonly payload: Uint8Array;
+  readonly reply: ((text: string, problem?: string) => void) | undefined;
+}
+
+/** Identity of the tasks' stream: another creation time, or a last sequence that fell, means that messages were lost. */
+export interface StreamIdentity {
+  readonly created: string;
+  readonly lastSequence: number;
+}
+
+/** What became of publishing a task. `stored`: the queue has it. `retry`: lost, refused or full; send again. */
+export type PublishOutcome = 'stored' | 'retry' | 'stream_missing' | 'too_large';
+
+/** Everything that leaves the process but commits. */
+export interface Bus {
+  /** Starts answering requests of a partition; the result stops it. */
+  serve(partition: number, handler: (request: PartitionRequest) => void): () => void;
+  /** Puts a task in the work queue; `done` is called exactly once, later. A repeat of `messageId` is dropped by the queue. */
+  publishTask(task: OutgoingTask, done: (outcome: PublishOutcome) => void): void;
+  /** Fire and forget. */
+  publishEvents(tenantId: string, executionId: string, text: string): void;
+  publishStop(text: string): void;
+  publishLifecycle(tenantId: string, type: string, text: string): void;
+  /** Undefined when the stream is missing. Rejects when JetStream does not answer. */
+  streamIdentity(): Promise<StreamIdentity | undefined>;
+  /** Makes the streams that are missing. */
+  ensureStreams(): Promise<void>;
+  /** Whether the work queue still holds a task with this subject. Rejects when JetStream does not answer. */
+  holdsTask(subject: string): Promise<boolean>;
+  /** Tells every owner that partitions were released. */
+  announceRelease(): void;
+  /** Called when another owner announced a release. */
+  onRelease(listener: () => void): () => void;
+  onReconnect(listener: () => void): () => void;
+  /** Pushes what was published to the server; resolves when the server has it. */
+  flush(): Promise<void>;
+}
+
+export interface OutgoingTask {
+  readonly subject: string;
+  readonly messageId: string;
+  readonly tenantId: string;
+  readonly traceparent: string | undefined;
+  readonly text: string;
+}
+
+/** What a config version is, or why there is none. */
+export type ConfigCopy =
+  | { readonly kind: 'found'; readonly definition: OrchestrationDefinition }
+  | { readonly kind: 'missing' }
+  | { readonly kind: 'unavailable'; readonly message: string };
+
+/** The config service, as the engine needs it. Never throws. */
+export interface ConfigService {
+  version(configId: string, version: number): Promise<ConfigCopy>;
+  /** The pool of an agent; undefined when the tenant has no such agent; `unavailable` when nobody answers. */
+  agentPool(
+    tenantId: string,
+    agent: string,
+  ): Promise<{ readonly pool: string | undefined } | { readonly unavailable: string }>;
+}
+
+export interface EvaluationRequest {
+  readonly expressions: readonly string[];
+  readonly scope: JsonValue;
+}
+
+export type EvaluationOutcome =
+  | { readonly values: readonly JsonValue[] }
+  | { readonly failure: { readonly code: string; readonly message: string; readonly retryable: boolean } };
+
+/** Evaluates users' expressions outside of the engine's thread. Never throws. */
+export interface Evaluator {
+  evaluate(request: EvaluationRequest): Promise<EvaluationOutcome>;
+}
+
+export interface EngineLog {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** All that the engine touches outside of itself. */
+export interface EnginePorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly store: EventStore;
+  readonly bus: Bus;
+  readonly configs: ConfigService;
+  readonly evaluator: Evaluator;
+  readonly log: EngineLog;
+}

@@ -1,0 +1,214 @@
+import type { LogReader } from '@batuta/event-store';
+import { wantedEffects } from '../domain/index.js';
+import { unitState } from '../domain/state.js';
+import { taskSubject } from './effects.js';
+import type { EffectPerformer } from './effects.js';
+import type { Input } from './inputs.js';
+import type { HotExecution, Partition } from './partition.js';
+import type { Bus, Clock, EngineLog, StreamIdentity } from './ports.js';
+
+export interface QueueWatchSettings {
+  /** How often the stream's identity is looked at. */
+  readonly watchMs: number;
+  readonly auditMs: number;
+  /** Younger dispatches are not looked up. */
+  readonly auditAgeMs: number;
+  /** Executions that one audit looks at. */
+  readonly auditBatch: number;
+}
+
+export interface QueueWatchParts {
+  readonly clock: Clock;
+  readonly bus: Bus;
+  readonly reader: LogReader;
+  readonly log: EngineLog;
+  readonly effects: EffectPerformer;
+  readonly settings: QueueWatchSettings;
+  readonly partitions: () => readonly Partition[];
+  readonly submit: (partition: Partition, input: Input) => void;
+}
+
+const PAGE = 200;
+
+/**
+ * Finds out what the work queue lost. Its stream's identity says that all may be lost: then everything outstanding is
+ * dispatched again. An audit looks old dispatches up one by one: what is absent and still wanted is dispatched again.
+ */
+export class QueueWatch {
+  #identity: StreamIdentity | undefined;
+  #started = false;
+  #stopped = false;
+  #cancels = new Set<() => void>();
+  #forgetReconnect: (() => void) | undefined;
+  #looking = false;
+  #redoing: Promise<void> | undefined;
+  #redoAgain = false;
+  #cursor: { partition: number; after: string | undefined } = { partition: -1, after: undefined };
+
+  constructor(private readonly parts: QueueWatchParts) {}
+
+  /** Makes the streams and begins to watch them. */
+  async start(): Promise<void> {
+    await this.parts.bus.ensureStreams();
+    this.#forgetReconnect = this.parts.bus.onReconnect(() => void this.#look());
+    await this.#look();
+    this.#every(this.parts.settings.watchMs, () => this.#look());
+    this.#every(this.parts.settings.auditMs, () => this.#audit());
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#forgetReconnect?.();
+    for (const cancel of this.#cancels) cancel();
+    await this.#redoing;
+  }
+
+  #every(ms: number, work: () => Promise<void>): void {
+    if (this.#stopped) return;
+    const cancel = this.parts.clock.after(ms, () => {
+      this.#cancels.delete(cancel);
+      void work().then(() => this.#every(ms, work));
+    });
+    this.#cancels.add(cancel);
+  }
+
+  async #look(): Promise<void> {
+    if (this.#looking || this.#stopped) return;
+    this.#looking = true;
+    const { bus, log } = this.parts;
+    try {
+      let identity = await bus.streamIdentity();
+      if (identity === undefined) {
+        log.warn({}, 'the tasks’ stream is missing, making it');
+        await bus.ensureStreams();
+        identity = await bus.streamIdentity();
+      }
+      const before = this.#identity;
+      this.#identity = identity;
+      // An empty stream at the start may be a new one whose predecessor nobody here has seen.
+      const lost = this.#started
+        ? before?.created !== identity?.created || (identity?.lastSequence ?? 0) < (before?.lastSequence ?? 0)
+        : (identity?.lastSequence ?? 0) === 0;
+      if (lost) {
+        if (this.#started) log.warn({ before, identity }, 'the tasks’ stream lost messages, dispatching all again');
+        this.#redoAll();
+      }
+      this.#started = true;
+    } catch (error) {
+      log.warn({ err: error }, 'the tasks’ stream cannot be looked at now');
+    } finally {
+      this.#looking = false;
+    }
+  }
+
+  #redoAll(): void {
+    if (this.#redoing !== undefined) {
+      this.#redoAgain = true;
+      return;
+    }
+    this.#redoing = this.#redo()
+      .catch((error: unknown) => {
+        this.parts.log.warn({ err: error }, 'not all could be dispatched again, trying once more');
+        this.#redoAgain = true;
+        return new Promise<void>((resolve) => {
+          this.parts.clock.after(this.parts.settings.watchMs, resolve);
+        });
+      })
+      .then(() => {
+        this.#redoing = undefined;
+        if (this.#redoAgain && !this.#stopped) {
+          this.#redoAgain = false;
+          this.#redoAll();
+        }
+      });
+  }
+
+  async #redo(): Promise<void> {
+    for (const partition of this.parts.partitions()) {
+      let after: string | undefined;
+      for (;;) {
+        if (this.#stopped || !partition.owned) break;
+        const ids = await this.parts.reader.readUnfinished(partition.id, after, PAGE);
+        await Promise.all(
+          ids.map((id) => this.#visit(partition, id, (execution) => this.parts.effects.redo(execution, undefined))),
+        );
+        if (ids.length < PAGE) break;
+        after = ids.at(-1);
+      }
+    }
+  }
+
+  /** Resolves once the execution was visited, or cannot be any more. */
+  #visit(partition: Partition, id: string, visit: (execution: HotExecution) => void): Promise<void> {
+    return new Promise((resolve) => {
+      this.parts.submit(partition, {
+        kind: 'visit',
+        executionId: id,
+        visit: (execution) => {
+          visit(execution);
+          resolve();
+        },
+        missed: resolve,
+      });
+    });
+  }
+
+  async #audit(): Promise<void> {
+    try {
+      let left = this.parts.settings.auditBatch;
+      for (let looked = 0; left > 0 && looked <= this.parts.partitions().length && !this.#stopped; looked++) {
+        left -= await this.#auditPage(left);
+      }
+    } catch (error) {
+      this.parts.log.warn({ err: error }, 'dispatches cannot be audited now');
+    }
+  }
+
+  /** Looks at the next executions after the cursor; a partition's end moves it to the next partition. */
+  async #auditPage(limit: number): Promise<number> {
+    const partitions = this.parts.partitions();
+    const partition =
+      partitions.find((item) => item.id === this.#cursor.partition) ??
+      partitions.find((item) => item.id > this.#cursor.partition) ??
+      partitions[0];
+    if (partition === undefined) return 0;
+    const after = partition.id === this.#cursor.partition ? this.#cursor.after : undefined;
+    const size = Math.min(limit, PAGE);
+    const ids = await this.parts.reader.readUnfinished(partition.id, after, size);
+    const following = partitions.find((item) => item.id > partition.id) ?? partitions[0];
+    this.#cursor =
+      ids.length < size
+        ? { partition: following?.id ?? -1, after: undefined }
+        : { partition: partition.id, after: ids.at(-1) };
+    const suspects: { execution: HotExecution; stepId: string; attempt: number }[] = [];
+    await Promise.all(
+      ids.map((id) => this.#visit(partition, id, (execution) => suspects.push(...this.#oldDispatches(execution)))),
+    );
+    for (const suspect of suspects) await this.#lookUp(suspect.execution, suspect.stepId, suspect.attempt);
+    return ids.length;
+  }
+
+  #oldDispatches(execution: HotExecution): { execution: HotExecution; stepId: string; attempt: number }[] {
+    const { committed } = execution;
+    // What is still being sent is not lost.
+    if (committed === undefined || committed.running === 0 || execution.pendingEffects > 0) return [];
+    const before = this.parts.clock.now() - this.parts.settings.auditAgeMs;
+    return wantedEffects(committed).flatMap((effect) => {
+      if (effect.type !== 'dispatch') return [];
+      const unit = unitState(committed, committed.config.unitIndex.get(effect.stepId) ?? 0);
+      return unit.scheduledAt <= before ? [{ execution, stepId: effect.stepId, attempt: effect.attempt }] : [];
+    });
+  }
+
+  async #lookUp(execution: HotExecution, stepId: string, attempt: number): Promise<void> {
+    const { committed } = execution;
+    if (committed === undefined || !execution.partition.owned) return;
+    const unit = committed.config.units[committed.config.unitIndex.get(stepId) ?? -1];
+    const pool = await this.parts.effects.pool(committed.started?.tenantId ?? '', unit?.agent ?? '');
+    const subject = pool === undefined ? undefined : taskSubject(committed, stepId, pool);
+    if (subject === undefined || (await this.parts.bus.holdsTask(subject))) return;
+    if (!execution.partition.owned) return;
+    this.parts.log.warn({ execution: execution.id, step: stepId, attempt }, 'the work queue lost a task, dispatching it again');
+    this.parts.effects.dispatchAgain(execution, stepId, attempt);
+  }
+}
