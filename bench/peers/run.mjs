@@ -23,7 +23,9 @@ import { restate } from './restate/peer.mjs';
  */
 
 /** What was found best on two cores; README.md says what was tried. */
-const TUNING = { concurrency: 64, pool_size: 20, partitions: 24 };
+const TUNING = { concurrency: 64, pool_size: 20, partitions: 4 };
+// Steps that wait: all executions' steps of W5 must be able to run at a time.
+const TUNING_W5 = { ...TUNING, concurrency: 512 };
 /** @type {Record<string, { peer: Peer, tuning: (keyof typeof TUNING)[] }>} */
 const PEERS = {
   bullmq: { peer: bullmq('flow'), tuning: ['concurrency'] },
@@ -61,8 +63,10 @@ if (flags.help || chosen === undefined || flags.serve === (flags.work !== undefi
 
 const processes = new Processes();
 const given = { concurrency: flags.concurrency, pool_size: flags['pool-size'], partitions: flags.partitions };
-const tuning = Object.fromEntries(chosen.tuning.map((name) => [name, count(given[name]) ?? TUNING[name]]));
-const rounds = new Rounds(processes, chosen.peer, tuning);
+const rounds = new Rounds(processes, chosen.peer, (work) => {
+  const best = work === 'W5' ? TUNING_W5 : TUNING;
+  return Object.fromEntries(chosen.tuning.map((name) => [name, count(given[name]) ?? best[name]]));
+});
 
 /** @type {Promise<void> | undefined} */
 let ending;

@@ -25,22 +25,22 @@ const OLD_EXECUTIONS = 2000;
 export class Rounds {
   #processes;
   #peer;
-  #tuning;
+  #tuningOf;
   #versions;
-  /** @type {Deployment | undefined} */
-  #deployment;
+  /** @type {Map<string, Deployment>} what stays up, by its tuning */
+  #deployments = new Map();
   /** @type {Map<string, number>} rounds run so far, by work and in-flight */
   #counts = new Map();
   #runs = 0;
 
   /**
    * @param {import('./processes.mjs').Processes} processes @param {import('../run.mjs').Peer} peer
-   * @param {Record<string, number>} tuning
+   * @param {(work: string) => Record<string, number>} tuningOf worker and server settings for a work
    */
-  constructor(processes, peer, tuning) {
+  constructor(processes, peer, tuningOf) {
     this.#processes = processes;
     this.#peer = peer;
-    this.#tuning = tuning;
+    this.#tuningOf = tuningOf;
     this.#versions = peer.versions();
   }
 
@@ -75,38 +75,44 @@ export class Rounds {
       executions,
       steps: executions * stepsPerExecution(load.shape),
       ...measured,
-      settings: this.#tuning,
+      settings: this.#tuningOf(request.work),
     };
   }
 
   /** @param {string} work @param {import('./workload.mjs').Workload} load @param {boolean} first */
   #measure(work, load, first) {
-    if (work === 'W4') return this.#launch(load);
-    if (work === 'W5') return this.#crash(load, first);
-    return this.#throughput(load, first);
+    const tuning = this.#tuningOf(work);
+    if (work === 'W4') return this.#launch(tuning, load);
+    if (work === 'W5') return this.#crash(tuning, load, first);
+    return this.#throughput(tuning, load, first);
   }
 
   /** What the processes of the warm deployment wrote last. */
   logTails() {
-    return this.#deployment?.logTails() ?? [];
+    return [...this.#deployments.values()].flatMap((deployment) => deployment.logTails());
   }
 
   /** Stops everything and removes the store. */
   async end() {
-    await this.#deployment?.remove();
-    this.#deployment = undefined;
+    for (const [key, deployment] of this.#deployments) {
+      this.#deployments.delete(key);
+      await deployment.remove();
+    }
   }
 
-  async #warm() {
-    if (this.#deployment === undefined) {
-      this.#deployment = new Deployment(this.#processes, this.#peer, this.#tuning);
-      await this.#deployment.prepare();
-      await this.#deployment.startClient();
-      this.#deployment.launch();
-      await within(LAUNCH_LIMIT_MS, 'launch', this.#deployment.worker?.call('ready'));
-      await this.#load(this.#deployment, { ...one(), retry_until_ms: LAUNCH_LIMIT_MS });
-    }
-    return this.#deployment;
+  /** @param {Record<string, number>} tuning */
+  async #warm(tuning) {
+    const key = JSON.stringify(tuning);
+    const running = this.#deployments.get(key);
+    if (running !== undefined) return running;
+    const deployment = new Deployment(this.#processes, this.#peer, tuning);
+    this.#deployments.set(key, deployment);
+    await deployment.prepare();
+    await deployment.startClient();
+    deployment.launch();
+    await within(LAUNCH_LIMIT_MS, 'launch', deployment.worker?.call('ready'));
+    await this.#load(deployment, { ...one(), retry_until_ms: LAUNCH_LIMIT_MS });
+    return deployment;
   }
 
   /**
@@ -124,9 +130,9 @@ export class Rounds {
     return `r${++this.#runs}`;
   }
 
-  /** W1, W2, W3. @param {import('./workload.mjs').Workload} load @param {boolean} first */
-  async #throughput(load, first) {
-    const deployment = await this.#warm();
+  /** W1, W2, W3. @param {Record<string, number>} tuning @param {import('./workload.mjs').Workload} load @param {boolean} first */
+  async #throughput(tuning, load, first) {
+    const deployment = await this.#warm(tuning);
     if (first && load.warm_up > 0) await this.#load(deployment, { ...load, executions: load.warm_up });
     const before = cpuSeconds(deployment.pids);
     const result = await this.#load(deployment, load);
@@ -144,9 +150,9 @@ export class Rounds {
     };
   }
 
-  /** W4: on a store of its own, empty and then old. @param {import('./workload.mjs').Workload} load */
-  async #launch(load) {
-    const deployment = new Deployment(this.#processes, this.#peer, this.#tuning);
+  /** W4: on a store of its own, empty and then old. @param {Record<string, number>} tuning @param {import('./workload.mjs').Workload} load */
+  async #launch(tuning, load) {
+    const deployment = new Deployment(this.#processes, this.#peer, tuning);
     try {
       const began = performance.now();
       await deployment.prepare();
@@ -175,9 +181,13 @@ export class Rounds {
     return performance.now() - began;
   }
 
-  /** W5: undisturbed, then with the worker killed, then with the server killed. @param {import('./workload.mjs').Workload} load @param {boolean} first */
-  async #crash(load, first) {
-    const deployment = await this.#warm();
+  /**
+   * W5: undisturbed, then with the worker killed, then with the server killed.
+   *
+   * @param {Record<string, number>} tuning @param {import('./workload.mjs').Workload} load @param {boolean} first
+   */
+  async #crash(tuning, load, first) {
+    const deployment = await this.#warm(tuning);
     // The same steps without the waiting, so that no code is run for the first time when the clock runs.
     const warm = { ...load, shape: { ...load.shape, step_ms: 0 }, executions: load.warm_up };
     if (first && warm.executions > 0) await this.#load(deployment, warm);
