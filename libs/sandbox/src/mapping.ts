@@ -1,8 +1,11 @@
 import type { JsonValue } from '@batuta/contracts';
 
-/** The JSONata inside `{% … %}`, or undefined when the text is not an expression. The whole text must be marked. */
+/** The JSONata inside `{% … %}`, or undefined when the text is not an expression. The whole text must be marked; spaces around it do not matter. */
 export function expressionIn(text: string): string | undefined {
-  return text.length >= 4 && text.startsWith('{%') && text.endsWith('%}') ? text.slice(2, -2).trim() : undefined;
+  const marked = text.trim();
+  return marked.length >= 4 && marked.startsWith('{%') && marked.endsWith('%}')
+    ? marked.slice(2, -2).trim()
+    : undefined;
 }
 
 /** Where an expression stands in a mapping: `path` is the JSON Pointer of its string, relative to the mapping. */

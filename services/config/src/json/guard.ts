@@ -30,7 +30,8 @@ export function guardJson(value: unknown, report: Report, path = ''): void {
       }
       continue;
     }
-    for (const [key, item] of Object.entries(current).toReversed()) {
+    const children: typeof pending = [];
+    for (const [key, item] of Object.entries(current)) {
       const child = `${at}/${pointerToken(key)}`;
       if (FORBIDDEN_KEYS.has(key)) {
         report.add(child, 'forbidden_key', `the key "${key}" is not allowed`);
@@ -38,7 +39,8 @@ export function guardJson(value: unknown, report: Report, path = ''): void {
       }
       const problem = unstorable(key);
       if (problem !== undefined) report.add(at, 'invalid_character', `a key ${problem}`);
-      pending.push([child, item, depth + 1]);
+      children.push([child, item, depth + 1]);
     }
+    for (const child of children.toReversed()) pending.push(child);
   }
 }

@@ -1,0 +1,404 @@
+import { afterAll, describe, expect, it } from '@jest/globals';
+import type { StepDefinition } from '@batuta/contracts';
+import { Sandbox } from '@batuta/sandbox';
+import { validateDefinition } from './validate-definition.js';
+import type { ValidationPorts } from './validate-definition.js';
+
+const sandbox = new Sandbox({ threads: 1 });
+afterAll(() => sandbox.close());
+
+const ports: ValidationPorts = {
+  registeredAgents: (names) => Promise.resolve(new Set(names.filter((name) => name === 'mine'))),
+  checkSchema: (schema) => sandbox.checkSchema(schema, { timeoutMs: 20_000 }),
+  parseExpressions: (expressions) => sandbox.parseExpressions(expressions, { timeoutMs: 20_000 }),
+};
+
+const step = (id: string, more: object = {}) => ({ id, name: id, agent: 'echo', ...more });
+const config = (steps: unknown, more: object = {}) => ({ name: 'c', strategy: 'parallel', steps, ...more });
+
+/** `<path> <code>` of every mistake. */
+async function mistakes(document: unknown): Promise<string[]> {
+  const result = await validateDefinition(document, ports);
+  return result.ok ? [] : result.violations.map(({ path, code }) => `${path} ${code}`);
+}
+async function messages(document: unknown): Promise<string[]> {
+  const result = await validateDefinition(document, ports);
+  return result.ok ? [] : result.violations.map(({ message }) => message);
+}
+
+describe('a definition that is right', () => {
+  it('may use every field', async () => {
+    const retry = {
+      max_attempts: 3,
+      backoff_ms: 0,
+      backoff_coefficient: 2,
+      max_backoff_ms: 10,
+      jitter: 'none',
+      non_retryable: ['x'],
+      total_timeout_ms: 1,
+    };
+    const document = config(
+      [
+        step('a', {
+          timeout_ms: 1,
+          retry,
+          dependencies: [],
+          output_key: 'ключ',
+          on_failure: 'fallback',
+          input: { q: '{% input.q %}' },
+          when: 'input.q > 1',
+          require: 'all',
+          compensate: { agent: 'mine', input: '{% $ %}', retry, timeout_ms: 5 },
+          schedule_to_start_ms: 1,
+          schedule_to_close_ms: 2,
+          heartbeat_ms: 1,
+          metadata: { x: [1] },
+        }),
+        step('b', { is_fallback: true, fallback_for: 'a', fallback_when: ['error', 'timeout'], dependencies: ['a'] }),
+        step('b2', { fallback_for: 'b' }),
+        step('m1', { consensus_group: 'g', output_key: 'answer' }),
+        step('m2', { consensus_group: 'g', output_key: 'answer' }),
+        step('u1', { consensus_group: 'undeclared' }),
+        step('z', { agent: 'mine', dependencies: ['a', 'g', 'undeclared', 'm1'] }),
+      ],
+      {
+        strategy: 'consensus',
+        description: '',
+        settings: {
+          parallel_limit: 0,
+          consensus_threshold: 1,
+          callback_url: 'https://example.org/x?y',
+          timeout_ms: 1,
+          priority: 'low',
+        },
+        metadata: {},
+        is_global: false,
+        input_schema: { type: 'object' },
+        consensus_groups: [
+          {
+            id: 'g',
+            mode: 'judge',
+            threshold: 0.5,
+            vote_key: '{% answer %}',
+            score: 'score',
+            weights: { m1: 2 },
+            judge: 'echo',
+            on_tie: 'judge',
+            on_failure: 'continue',
+            early_stop: true,
+            output_key: 'group',
+          },
+        ],
+        output: ['{% outputs.z %}', 1],
+      },
+    );
+    expect(await validateDefinition(document, ports)).toEqual({ ok: true, definition: document, agents: ['mine'] });
+  });
+
+  it('takes a name of 255 characters of any script, counted as characters', async () => {
+    expect(await mistakes(config([step('a')], { name: '😀'.repeat(255) }))).toEqual([]);
+    expect(await mistakes(config([step('a')], { name: '😀'.repeat(256) }))).toEqual(['/name too_long']);
+  });
+});
+
+describe('structure', () => {
+  it.each<[unknown, string[]]>([
+    [null, [' wrong_type']],
+    [[], [' wrong_type']],
+    ['x', [' wrong_type']],
+    [{}, ['/name required', '/strategy required', '/steps required']],
+    [config({}), ['/steps wrong_type']],
+    [config([]), ['/steps too_few']],
+    [config([null, 1]), ['/steps/0 wrong_type', '/steps/1 wrong_type']],
+    [config([{}]), ['/steps/0/id required', '/steps/0/name required', '/steps/0/agent required']],
+    [config([step('a')], { colour: 1, 'x/y': 2 }), ['/colour unknown_field', '/x~1y unknown_field']],
+    [config([step('a', { retrys: {} })]), ['/steps/0/retrys unknown_field']],
+    [config([step('a')], { strategy: 'chaos' }), ['/strategy not_allowed']],
+    [config([step('a')], { name: '' }), ['/name too_short']],
+    [config([step('a')], { name: ' a' }), ['/name bad_format']],
+    [config([step('a')], { name: 'a\nb' }), ['/name bad_format']],
+    [config([step('a')], { name: '01900000-0000-7000-8000-000000000000' }), ['/name bad_format']],
+    [config([step('a.b')]), ['/steps/0/id bad_format']],
+    [config([step('é')]), ['/steps/0/id bad_format']],
+    [config([step('a'.repeat(65))]), ['/steps/0/id too_long']],
+    [config([step('a', { timeout_ms: '5s' })]), ['/steps/0/timeout_ms wrong_type']],
+    [config([step('a', { timeout_ms: 1.5 })]), ['/steps/0/timeout_ms wrong_type']],
+    [config([step('a', { timeout_ms: null })]), ['/steps/0/timeout_ms wrong_type']],
+    [config([step('a', { timeout_ms: 2 ** 31 })]), ['/steps/0/timeout_ms out_of_range']],
+    [config([step('a', { retry: { max_attempts: 0 } })]), ['/steps/0/retry/max_attempts out_of_range']],
+    [config([step('a', { retry: { backoff_coefficient: 0.5 } })]), ['/steps/0/retry/backoff_coefficient out_of_range']],
+    [config([step('a', { fallback_when: ['always'] })]), ['/steps/0/fallback_when/0 not_allowed']],
+    [config([step('a', { dependencies: 'b' })]), ['/steps/0/dependencies wrong_type']],
+    [config([step('a', { metadata: [] })]), ['/steps/0/metadata wrong_type']],
+    [config([step('a', { compensate: {} })]), ['/steps/0/compensate/agent required']],
+    [config([step('a')], { is_global: 'yes' }), ['/is_global wrong_type']],
+    [config([step('a')], { settings: { consensus_threshold: 1.1 } }), ['/settings/consensus_threshold out_of_range']],
+    [config([step('a')], { settings: { parallel_limit: -1 } }), ['/settings/parallel_limit out_of_range']],
+    [config([step('a')], { settings: { timeout_ms: 0 } }), ['/settings/timeout_ms out_of_range']],
+    [config([step('a')], { settings: { callback_url: 'ftp://x' } }), ['/settings/callback_url bad_format']],
+    [config([step('a')], { settings: { callback_url: 'http://u:p@x' } }), ['/settings/callback_url bad_format']],
+  ])('names what is wrong with %j', async (document, expected) => {
+    expect(await mistakes(document)).toEqual(expected);
+  });
+
+  it('refuses what cannot be stored, wherever it stands', async () => {
+    const document = JSON.parse(
+      '{"name":"c","strategy":"parallel","steps":[{"id":"a","name":"\\u0000","agent":"echo","input":{"\\ud800":"\\udc00"}}],' +
+        '"metadata":{"__proto__":{"x":1},"constructor":1,"deep":{"prototype":2}}}',
+    ) as unknown;
+    expect(await mistakes(document)).toEqual([
+      '/steps/0/name invalid_character',
+      '/steps/0/input invalid_character',
+      '/steps/0/input/\ud800 invalid_character',
+      '/metadata/__proto__ forbidden_key',
+      '/metadata/constructor forbidden_key',
+      '/metadata/deep/prototype forbidden_key',
+    ]);
+  });
+
+  it('refuses nesting that is too deep without recursing into it', async () => {
+    let metadata: object = {};
+    for (let depth = 0; depth < 100_000; depth += 1) metadata = { a: metadata };
+    expect(await mistakes(config([step('a')], { metadata }))).toEqual([
+      expect.stringMatching(/^\/metadata(\/a)+ too_deep$/),
+    ]);
+  });
+});
+
+describe('dependencies', () => {
+  it.each<[string, Partial<StepDefinition>[], string[]]>([
+    [
+      'twice the same id',
+      [step('a'), step('a'), step('b')],
+      ['/steps/1/id duplicate_id', '/steps/1 duplicate_output_key'],
+    ],
+    ['an unknown one', [step('a', { dependencies: ['x'] })], ['/steps/0/dependencies/0 unknown_dependency']],
+    ['itself', [step('a', { dependencies: ['a'] })], ['/steps/0/dependencies/0 self_dependency']],
+    [
+      'one listed twice',
+      [step('a'), step('b', { dependencies: ['a', 'a'] })],
+      ['/steps/1/dependencies/1 duplicate_dependency'],
+    ],
+    [
+      'a fallback',
+      [step('a', { on_failure: 'fallback' }), step('f', { fallback_for: 'a' }), step('b', { dependencies: ['f'] })],
+      ['/steps/2/dependencies/0 depends_on_fallback'],
+    ],
+    [
+      'a member of the same group',
+      [step('a', { consensus_group: 'g' }), step('b', { consensus_group: 'g', dependencies: ['a'] })],
+      ['/steps/1/dependencies/0 depends_on_member'],
+    ],
+  ])('refuses %s', async (_, steps, expected) => {
+    expect(await mistakes(config(steps))).toEqual(expected);
+  });
+
+  it('names a cycle in the order of waiting', async () => {
+    const steps = [
+      step('start'),
+      step('a', { dependencies: ['start', 'b'] }),
+      step('b', { dependencies: ['c'] }),
+      step('c', { dependencies: ['a'] }),
+      step('x', { dependencies: ['y'] }),
+      step('y', { dependencies: ['x'] }),
+    ];
+    expect(await messages(config(steps))).toEqual([
+      expect.stringContaining('a → b → c → a'),
+      expect.stringContaining('x → y → x'),
+    ]);
+  });
+
+  it('sees a cycle that goes through a group or an alternative', async () => {
+    const group = [step('m', { consensus_group: 'g', dependencies: ['x'] }), step('x', { dependencies: ['g'] })];
+    expect(await messages(config(group))).toEqual([expect.stringContaining('m → g → x → g → m')]);
+    const alternative = [
+      step('a', { on_failure: 'fallback' }),
+      step('b', { dependencies: ['a'] }),
+      step('f', { fallback_for: 'a', dependencies: ['b'] }),
+    ];
+    expect(await messages(config(alternative))).toEqual([expect.stringContaining('a → f → b → a')]);
+  });
+
+  it('asks the sequential strategy for dependencies that stand earlier', async () => {
+    const steps = [step('a', { dependencies: ['b'] }), step('b')];
+    expect(await mistakes(config(steps, { strategy: 'sequential' }))).toEqual([
+      '/steps/0/dependencies/0 dependency_order',
+    ]);
+    expect(await mistakes(config(steps))).toEqual([]);
+    const fallback = [step('a'), step('b'), step('f', { fallback_for: 'a', dependencies: ['b'] })];
+    expect(await mistakes(config(fallback, { strategy: 'sequential' }))).toEqual([
+      '/steps/2/dependencies/0 dependency_order',
+    ]);
+  });
+});
+
+describe('fallbacks', () => {
+  it.each<[string, object[], string[]]>([
+    [
+      'without a step to stand in for',
+      [step('a'), step('f', { is_fallback: true })],
+      ['/steps/1/fallback_for required'],
+    ],
+    ['for a step that is missing', [step('a', { fallback_for: 'x' })], ['/steps/0/fallback_for unknown_step']],
+    ['for itself', [step('a', { fallback_for: 'a' })], ['/steps/0/fallback_for fallback_cycle']],
+    [
+      'for each other',
+      [step('a', { fallback_for: 'b' }), step('b', { fallback_for: 'c' }), step('c', { fallback_for: 'a' })],
+      ['/steps/0/fallback_for fallback_cycle'],
+    ],
+    [
+      'that say they are none',
+      [step('a'), step('f', { fallback_for: 'a', is_fallback: false })],
+      ['/steps/1/is_fallback contradiction'],
+    ],
+    [
+      'that are members of a group',
+      [step('a'), step('m', { consensus_group: 'g' }), step('f', { fallback_for: 'a', consensus_group: 'g' })],
+      ['/steps/2/consensus_group contradiction'],
+    ],
+  ])('are refused %s', async (_, steps, expected) => {
+    expect(await mistakes(config(steps))).toEqual(expected);
+  });
+
+  it('may go unnamed in the fallback strategy, after the step they serve', async () => {
+    const unnamed = step('f', { is_fallback: true });
+    expect(await mistakes(config([step('a'), unnamed], { strategy: 'fallback' }))).toEqual([]);
+    expect(await mistakes(config([unnamed, step('a')], { strategy: 'fallback' }))).toEqual([
+      '/steps/0/fallback_for required',
+    ]);
+  });
+
+  it('may stand in for a group, and depend on what they serve over a chain', async () => {
+    const steps = [
+      step('m', { consensus_group: 'g' }),
+      step('f', { fallback_for: 'g', dependencies: ['g'] }),
+      step('f2', { fallback_for: 'f', dependencies: ['g', 'f'] }),
+    ];
+    expect(await mistakes(config(steps))).toEqual([]);
+  });
+});
+
+describe('consensus groups', () => {
+  const members = [step('a', { consensus_group: 'g' }), step('b', { consensus_group: 'g' })];
+  it.each<[object, string[]]>([
+    [{ id: 'a' }, ['/consensus_groups/0/id duplicate_id', '/consensus_groups/0 empty_group']],
+    [{ id: 'empty' }, ['/consensus_groups/0 empty_group']],
+    [{ id: 'g', mode: 'best' }, ['/consensus_groups/0/score required']],
+    [{ id: 'g', mode: 'judge' }, ['/consensus_groups/0/judge required']],
+    [{ id: 'g', on_tie: 'judge' }, ['/consensus_groups/0/judge required']],
+    [{ id: 'g', mode: 'weighted' }, ['/consensus_groups/0/weights required']],
+    [{ id: 'g', judge: 'nobody' }, ['/consensus_groups/0/judge unknown_agent']],
+    [{ id: 'g', weights: { a: 1, x: 1 } }, ['/consensus_groups/0/weights/x unknown_member']],
+    [{ id: 'g', weights: { a: 0, b: 0 } }, ['/consensus_groups/0/weights bad_limit']],
+    [{ id: 'g', weights: { a: -1 } }, ['/consensus_groups/0/weights/a out_of_range']],
+    [{ id: 'g', threshold: 2 }, ['/consensus_groups/0/threshold out_of_range']],
+    [{ id: 'g', vote_key: '(' }, ['/consensus_groups/0/vote_key bad_expression']],
+  ])('refuses %j', async (group, expected) => {
+    expect(await mistakes(config(members, { strategy: 'consensus', consensus_groups: [group] }))).toEqual(expected);
+  });
+
+  it('refuses an undeclared group that is named like a step, and a group declared twice', async () => {
+    const clash = [step('a', { consensus_group: 'b' }), step('b')];
+    expect(await mistakes(config(clash))).toContain('/steps/0/consensus_group duplicate_id');
+    const twice = [{ id: 'g' }, { id: 'g' }];
+    expect(await mistakes(config(members, { consensus_groups: twice }))).toEqual([
+      '/consensus_groups/1/id duplicate_id',
+    ]);
+  });
+});
+
+describe('the rest', () => {
+  it('wants an output key to mean one thing', async () => {
+    const steps = [step('a', { output_key: 'k' }), step('b', { output_key: 'k' }), step('k')];
+    expect(await mistakes(config(steps))).toEqual([
+      '/steps/1/output_key duplicate_output_key',
+      '/steps/2 duplicate_output_key',
+    ]);
+  });
+
+  it('names unknown agents wherever they are named', async () => {
+    const steps = [step('a', { agent: 'x', compensate: { agent: 'y' } }), step('b', { agent: 'mine' })];
+    expect(await mistakes(config(steps))).toEqual([
+      '/steps/0/agent unknown_agent',
+      '/steps/0/compensate/agent unknown_agent',
+    ]);
+    expect(await mistakes(config(steps.slice(1), { is_global: true }))).toEqual(['/steps/0/agent agent_not_global']);
+  });
+
+  it('refuses limits that contradict each other', async () => {
+    const steps = [
+      step('a', { retry: { backoff_ms: 5, max_backoff_ms: 4 }, schedule_to_start_ms: 9, schedule_to_close_ms: 8 }),
+    ];
+    expect(await mistakes(config(steps))).toEqual([
+      '/steps/0/retry/max_backoff_ms bad_limit',
+      '/steps/0/schedule_to_start_ms bad_limit',
+    ]);
+  });
+
+  it('reads every expression, and says where it is wrong', async () => {
+    const document = config(
+      [step('a', { when: '{% a + %}', input: { x: ['{% [1 %}', '{% ok %}', 'no {% expression'] } })],
+      {
+        output: { y: '{% "open %}' },
+        input_schema: { type: 'object', required: 'x' },
+      },
+    );
+    expect(await mistakes(document)).toEqual([
+      '/input_schema/required invalid_schema',
+      '/steps/0/input/x/0 bad_expression',
+      '/steps/0/when bad_expression',
+      '/output/y bad_expression',
+    ]);
+    expect((await messages(document)).at(-1)).toMatch(/\(at position \d+\)$/);
+  });
+
+  it('reports mistakes of structure and of meaning together', async () => {
+    const document = config([step('a', { dependencies: ['x', 5], timeout_ms: 'z' }), 7], { extra: true });
+    expect(await mistakes(document)).toEqual([
+      '/steps/0/dependencies/1 wrong_type',
+      '/steps/0/timeout_ms wrong_type',
+      '/steps/1 wrong_type',
+      '/extra unknown_field',
+      '/steps/0/dependencies/0 unknown_dependency',
+    ]);
+  });
+});
+
+describe('size', () => {
+  const chain = (length: number, link: (n: number) => object) =>
+    Array.from({ length }, (_, n) => step(`s${n}`, n === 0 ? {} : link(n)));
+
+  it.each<[string, (n: number) => object, string[]]>([
+    ['one long chain', (n) => ({ dependencies: [`s${n - 1}`], when: 'input.x' }), []],
+    [
+      'ten dependencies each',
+      (n) => ({ dependencies: [...new Set(Array.from({ length: 10 }, (_, k) => `s${(n * (k + 1) * 7) % n}`))] }),
+      [],
+    ],
+    [
+      'one long chain of alternatives',
+      (n) => ({ fallback_for: `s${n - 1}`, dependencies: ['s0', `s${n - 1}`].slice(n === 1 ? 1 : 0) }),
+      [],
+    ],
+    ['a chain listed backwards', (n) => ({ dependencies: [`s${(n + 1) % 10_000}`] }), []],
+  ])('takes 10,000 steps with %s', async (_, link, expected) => {
+    // What is not linear runs into jest's time-out here.
+    expect(await mistakes(config(chain(10_000, link)))).toEqual(expected);
+  });
+
+  it('names a cycle of 10,000 steps without listing them all', async () => {
+    const steps = chain(10_000, (n) => ({ dependencies: [`s${n - 1}`] }));
+    steps[0] = step('s0', { dependencies: ['s9999'] });
+    const [message, ...others] = await messages(config(steps));
+    expect(others).toEqual([]);
+    expect(message).toMatch(/^these wait for each other: s0 → s9999 → .*… → s0/);
+    expect(message?.length).toBeLessThan(1000);
+  });
+
+  it('refuses more, and counts mistakes beyond those it lists', async () => {
+    expect(await mistakes(config(chain(10_001, () => ({}))))).toEqual(['/steps too_many']);
+    const result = await validateDefinition(config(Array.from({ length: 5000 }, () => null)), ports);
+    expect(result).toMatchObject({ ok: false, total: 5000 });
+    expect(!result.ok && result.violations).toHaveLength(1000);
+  });
+});
