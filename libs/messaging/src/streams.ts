@@ -198,6 +198,24 @@ async function ensurePoolConsumer(
   return info;
 }
 
+/** One durable consumer of a pool as the server knows it. Throws when it is missing. */
+export async function poolConsumerInfo(nc: NatsConnection, pool: string, priority: Priority): Promise<ConsumerInfo> {
+  const manager = await managerOf(nc);
+  return manager.consumers.info(STEPS_STREAM, subjects.stepConsumer(pool, priority));
+}
+
+/** Deletes one durable consumer of a pool; the tasks stay, those in work will be delivered again. */
+export async function deletePoolConsumer(nc: NatsConnection, pool: string, priority: Priority): Promise<void> {
+  const manager = await managerOf(nc);
+  await manager.consumers.delete(STEPS_STREAM, subjects.stepConsumer(pool, priority));
+}
+
+/** Deletes the stream of tasks with all that is in it. */
+export async function deleteStepsStream(nc: NatsConnection): Promise<void> {
+  const manager = await managerOf(nc);
+  await manager.streams.delete(STEPS_STREAM);
+}
+
 /** Fields of `wanted` that the server has otherwise, as "field: wanted …, is …". */
 function differences(wanted: object, actual: object): string[] {
   return Object.entries(wanted)

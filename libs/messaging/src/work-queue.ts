@@ -5,7 +5,13 @@ import { createInbox } from '@nats-io/nats-core';
 import type { Msg, MsgHdrs, NatsConnection, Subscription } from '@nats-io/nats-core';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isConnected, onReconnect } from './connection.js';
-import { ensurePoolConsumers, ensureStepsStream } from './streams.js';
+import {
+  deletePoolConsumer,
+  deleteStepsStream,
+  ensurePoolConsumers,
+  ensureStepsStream,
+  poolConsumerInfo,
+} from './streams.js';
 import type { PoolConsumerSettings, StreamSettings } from './streams.js';
 
 /** One delivery of a task. Its lease is renewed from arrival until it is settled by `ack`, `nak` or `drop`. */
@@ -66,6 +72,10 @@ const LARGEST_PULL = 512;
 /** Milliseconds that a small pull waits for others to be asked for with it, while the runner is busy anyway. */
 const COALESCE_MS = 2;
 
+/** Milliseconds for nats-server to finish deleting a stream or consumer. */
+const DELETION_MS = 250;
+const REMADE_LATELY_MS = 60_000;
+
 interface Pull {
   remaining: number;
   /** `performance.now()` after which the server has forgotten it. */
@@ -84,6 +94,11 @@ interface Lane {
   backlog: boolean;
   readonly waiting: QueuedDelivery[];
   lastSeen: number;
+  lastTask: number;
+  lastLook: number;
+  /** What the consumer had delivered when tasks were seen to wait although a pull was open; undefined when all was well. */
+  suspect: number | undefined;
+  remade: number;
 }
 
 /**
@@ -182,6 +197,10 @@ class PoolLoop implements PoolConsumer {
       backlog: false,
       waiting: [],
       lastSeen: 0,
+      lastTask: 0,
+      lastLook: 0,
+      suspect: undefined,
+      remade: -Infinity,
     }));
     this.lanesByPriority = new Map(this.lanes.map((lane) => [lane.priority, lane]));
   }
@@ -281,6 +300,7 @@ class PoolLoop implements PoolConsumer {
     );
     this.unsettled.add(delivery);
     lane.lastSeen = delivery.touched;
+    lane.lastTask = delivery.touched;
     lane.backlog = Number(tokens[8 + shift]) > 0;
     for (const [id, pull] of lane.pulls) {
       lane.outstanding -= 1;
@@ -312,7 +332,8 @@ class PoolLoop implements PoolConsumer {
     const description = message.headers?.description ?? '';
     // 404 and 408: nothing came in the pull's time. 409 has many meanings, among them that the consumer was deleted.
     if (code === 503 || (code === 409 && /deleted|not found|leadership|shutdown/i.test(description))) {
-      this.recover(`${code} ${description}`);
+      // A stream that is made while nats-server 2.9 still deletes its namesake may never deliver anything.
+      this.recover(`${code} ${description}`, DELETION_MS);
       return;
     }
     if (code === 404 || code === 408) {
@@ -436,12 +457,52 @@ class PoolLoop implements PoolConsumer {
         this.recover(`no sign of life from ${subjects.stepConsumer(this.options.pool, lane.priority)}`);
         return;
       }
+      if (lane.outstanding > 0 && now - Math.max(lane.lastTask, lane.lastLook) > this.pullExpiresMs) {
+        lane.lastLook = now;
+        void this.lookForStranded(lane);
+      }
     }
     this.scheduleRefill();
   }
 
+  /**
+   * A consumer of nats-server 2.9 can come to a state in which it delivers nothing although tasks and pulls wait, for example
+   * when its stream was made while the one before was being deleted. Seen twice in a row, it is made anew; if that
+   * does not help, so is the stream.
+   */
+  private async lookForStranded(lane: Lane): Promise<void> {
+    const { pool, logger } = this.options;
+    try {
+      const info = await poolConsumerInfo(this.nc, pool, lane.priority);
+      const stuck =
+        info.num_pending > 0 &&
+        info.num_waiting > 0 &&
+        info.num_ack_pending < (info.config.max_ack_pending ?? Infinity);
+      const delivered = info.delivered.consumer_seq;
+      if (!stuck || performance.now() - lane.lastTask <= this.pullExpiresMs) {
+        lane.suspect = undefined;
+      } else if (lane.suspect !== delivered) {
+        lane.suspect = delivered;
+      } else {
+        lane.suspect = undefined;
+        const again = performance.now() - lane.remade < REMADE_LATELY_MS;
+        lane.remade = performance.now();
+        const what = again ? 'stream' : 'consumer';
+        logger.error(
+          { pool, priority: lane.priority, waiting: info.num_pending },
+          `tasks are stranded, making the ${what} anew`,
+        );
+        // Nothing is lost with the stream for good: the engine dispatches again what a new one does not hold.
+        await (again ? deleteStepsStream(this.nc) : deletePoolConsumer(this.nc, pool, lane.priority));
+        this.recover('stranded consumer', DELETION_MS);
+      }
+    } catch (error) {
+      if (!this.closed) logger.warn({ err: error, pool, priority: lane.priority }, 'a consumer cannot be looked at');
+    }
+  }
+
   /** Forgets the open pulls, sees to it that stream and consumers exist, and begins again. */
-  private recover(reason: string): void {
+  private recover(reason: string, pauseMs = 0): void {
     if (this.closed) return;
     if (this.recovery !== undefined) {
       this.recoverAgain = true;
@@ -453,7 +514,7 @@ class PoolLoop implements PoolConsumer {
       lane.outstanding = 0;
       lane.backlog = false;
     }
-    this.recovery = this.ensureUntilDone().then(() => {
+    this.recovery = this.ensureUntilDone(pauseMs).then(() => {
       this.recovery = undefined;
       for (const { delivery, verdict } of this.late.splice(0)) this.settle(delivery, verdict);
       if (this.draining) return;
@@ -462,7 +523,8 @@ class PoolLoop implements PoolConsumer {
     });
   }
 
-  private async ensureUntilDone(): Promise<void> {
+  private async ensureUntilDone(pauseMs: number): Promise<void> {
+    await delay(pauseMs);
     for (let attempt = 0; !this.closed; attempt++) {
       this.recoverAgain = false;
       try {

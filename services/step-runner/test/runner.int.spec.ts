@@ -300,7 +300,7 @@ describe('the runner', () => {
     await start();
     await engine.manager.streams.info('STEPS');
     engine.nc.publish('batuta.step.default.normal.echo.e1.s1', 'not JSON');
-    await resultOf(await engine.dispatch({ agent: 'echo' }));
+    expect(await resultOf(await engine.dispatch({ agent: 'echo' }))).toMatchObject({ ok: true });
     await emptied();
   });
 
@@ -396,11 +396,11 @@ describe('the runner', () => {
   });
 
   /** As the engine does: what a lost stream swallowed is dispatched again. */
-  const dispatchUntilDone = (): Promise<unknown> =>
+  const dispatchUntilDone = (): Promise<AttemptResult> =>
     eventually(
       async () => {
         const task = await engine.dispatch({ agent: 'echo', stepId: 'after' });
-        await eventually(() => engine.resultOf(task) !== undefined, { timeoutMs: 500 });
+        return eventually(() => engine.resultOf(task) ?? false, { timeoutMs: 500 });
       },
       { timeoutMs: 15_000 },
     );
@@ -409,7 +409,7 @@ describe('the runner', () => {
     await start();
     await resultOf(await engine.dispatch({ agent: 'echo' }));
     await engine.manager.streams.delete('STEPS');
-    await dispatchUntilDone();
+    expect(await dispatchUntilDone()).toMatchObject({ ok: true });
     await emptied();
   }, 20_000);
 
@@ -422,7 +422,7 @@ describe('the runner', () => {
     await eventually(() => {
       runner.checkReady();
     });
-    await dispatchUntilDone();
+    expect(await dispatchUntilDone()).toMatchObject({ ok: true });
     await emptied();
   }, 20_000);
 });
