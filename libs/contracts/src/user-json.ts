@@ -8,6 +8,19 @@ function isTime(field: DescField): boolean {
   return field.name.endsWith('_at') || field.name === 'at';
 }
 
+const shown = new WeakMap<DescMessage, readonly DescField[]>();
+
+/** The fields that users see: where an agent's code failed (`trace`) is for operators only. */
+function shownFields(schema: DescMessage): readonly DescField[] {
+  let fields = shown.get(schema);
+  if (fields === undefined) {
+    const isFailure = schema.typeName === 'batuta.common.v1.Failure';
+    fields = schema.fields.filter((field) => !(isFailure && field.name === 'trace'));
+    shown.set(schema, fields);
+  }
+  return fields;
+}
+
 function convertField(field: DescField, value: JsonValue): JsonValue {
   if (field.fieldKind === 'message') {
     return convertMessage(field.message, value);
@@ -30,7 +43,7 @@ function convertMessage(schema: DescMessage, value: JsonValue): JsonValue {
     return value;
   }
   const result: JsonObject = {};
-  for (const field of schema.fields) {
+  for (const field of shownFields(schema)) {
     const item = value[field.jsonName];
     if (item !== undefined) {
       result[field.name] = convertField(field, item);
@@ -47,13 +60,17 @@ export function toUserJson(schema: DescMessage, value: unknown): JsonObject {
   return convertMessage(schema, value as JsonValue) as JsonObject;
 }
 
-/** One event as users meet it: `{version, type, at, execution_id, data}`. */
+/**
+ * One event as users meet it: `{version, type, at, execution_id, data}`. The data of a type that this version does not know
+ * (a newer engine wrote it) is left out, since nobody could say which of it users may see.
+ */
 export function eventToUserJson(event: Event): JsonObject {
+  const schema: DescMessage | undefined = EVENT_SCHEMAS[event.type];
   return {
     execution_id: event.executionId,
     version: event.version,
     type: event.type,
     at: new Date(event.at).toISOString(),
-    data: toUserJson(EVENT_SCHEMAS[event.type], event.data),
+    data: schema === undefined ? {} : toUserJson(schema, event.data ?? {}),
   };
 }

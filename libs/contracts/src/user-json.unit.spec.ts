@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { ExecutionViewSchema } from './generated/batuta/execution/v1/queries_pb.js';
+import type { Event } from './events.js';
 import { eventToUserJson, toUserJson } from './user-json.js';
 
 describe('what users see', () => {
@@ -52,5 +53,24 @@ describe('what users see', () => {
       at: '2023-11-14T22:13:20.000Z',
       data: { step_id: 's', reason: 'aborted' },
     });
+  });
+
+  it('does not show where in an agent a failure came from', () => {
+    const failure = { code: 'agent_error', message: 'm', retryable: false, trace: 'at agent.ts:7' };
+    expect(toUserJson(ExecutionViewSchema, { failure, steps: [{ stepId: 's', failure }] })).toEqual({
+      failure: { code: 'agent_error', message: 'm', retryable: false },
+      steps: [{ step_id: 's', failure: { code: 'agent_error', message: 'm', retryable: false } }],
+    });
+  });
+
+  it('shows an event of a type that it does not know without its data', () => {
+    const event = {
+      executionId: 'e',
+      version: 1,
+      at: 0,
+      type: 'FromTheFuture',
+      data: { inner: 1 },
+    } as unknown as Event;
+    expect(eventToUserJson(event)).toMatchObject({ version: 1, type: 'FromTheFuture', data: {} });
   });
 });

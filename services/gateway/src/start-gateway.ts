@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { subjects } from '@batuta/contracts';
 import type { AuthenticateReply, ConfigChanged } from '@batuta/contracts';
 import { connectNats, controlClientOver, onReconnect } from '@batuta/messaging';
-import { collectProcessMetrics, createLogger, gauge, nestLogger } from '@batuta/observability';
+import { collectProcessMetrics, createLogger, nestLogger } from '@batuta/observability';
 import type { Logger } from '@batuta/observability';
 import { Sandbox } from '@batuta/sandbox';
 import { NestFactory } from '@nestjs/core';
@@ -50,9 +50,6 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
     const backend = new Backend({ nats, control: controlClientOver(nats), logger, ...settings });
     const starter = new ExecutionStarter(backend, sandbox);
     const hub = new ExecutionHub({ backend, logger, compareEveryMs: settings.compareEveryMs });
-    gauge('batuta_gateway_watched_executions', 'Executions watched by clients and waiting requests.', [], function () {
-      this.set(hub.size);
-    });
     const executions = new Executions(backend, starter, hub);
     const authenticator = new Authenticator({
       knownForMs: settings.keyCacheMs,

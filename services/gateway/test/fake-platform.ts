@@ -347,8 +347,12 @@ export class FakePlatform {
         const { data, id } = message.json<Packet>();
         this.asked.push({ pattern, data });
         const respond = (): void => {
-          const response = (this.handlers.get(pattern) as (data: unknown) => unknown)(data);
-          message.respond(JSON.stringify({ response, isDisposed: true, id }));
+          try {
+            const response = (this.handlers.get(pattern) as (data: unknown) => unknown)(data);
+            message.respond(JSON.stringify({ response, isDisposed: true, id }));
+          } catch (error) {
+            message.respond(JSON.stringify({ err: { status: 'error', message: String(error) }, isDisposed: true, id }));
+          }
         };
         if (this.hold === undefined) respond();
         else void this.hold.then(respond);

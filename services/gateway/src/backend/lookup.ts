@@ -1,6 +1,6 @@
 interface Waiting<T> {
-  resolve(value: T): void;
-  reject(reason: unknown): void;
+  readonly resolve: (value: T) => void;
+  readonly reject: (reason: unknown) => void;
 }
 
 interface Line<T> {

@@ -1,6 +1,7 @@
 import { subjects } from '@batuta/contracts';
 import type { GetVersionsReply, ListEventsReply } from '@batuta/contracts';
 import { onReconnect } from '@batuta/messaging';
+import { gauge } from '@batuta/observability';
 import type { Logger } from '@batuta/observability';
 import type { Subscription } from '@nats-io/nats-core';
 import type { Backend } from '../backend/backend.js';
@@ -39,6 +40,7 @@ export class ExecutionHub {
   readonly #limits: WatchLimits;
   readonly #timer: NodeJS.Timeout;
   readonly #forgetReconnect: () => void;
+  readonly #gauge = gauge('batuta_gateway_watched_executions', 'Executions watched by clients and waiting requests.');
   #comparing: Promise<void> | undefined;
   #compareAgain = false;
 
@@ -129,6 +131,7 @@ export class ExecutionHub {
     });
     const watched = { tenantId, executionId, watch, subscription };
     this.#watched.set(key, watched);
+    this.#gauge.inc();
     return watched;
   }
 
@@ -140,6 +143,7 @@ export class ExecutionHub {
     const key = `${watched.tenantId}/${watched.executionId}`;
     if (this.#watched.get(key) !== watched) return;
     this.#watched.delete(key);
+    this.#gauge.dec();
     watched.watch.close();
     if (!watched.subscription.isClosed()) watched.subscription.unsubscribe();
   }

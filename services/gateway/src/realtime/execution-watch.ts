@@ -251,7 +251,7 @@ export class ExecutionWatch {
   #handOut(events: readonly ServedEvent[]): void {
     const last = events.at(-1);
     if (last === undefined) return;
-    for (const follower of [...this.#followers]) {
+    for (const follower of this.#followers) {
       give(follower, events);
       if (last.isTerminal) this.#followers.delete(follower);
     }

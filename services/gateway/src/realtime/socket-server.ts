@@ -54,6 +54,7 @@ export class SocketServer {
   readonly #servers = new Map<SocketRoute, WebSocketServer>();
   readonly #sweep: NodeJS.Timeout;
   readonly #tooSlow = counter('batuta_gateway_websocket_slow_clients_total', 'WebSocket clients closed as too slow.');
+  readonly #connected = gauge('batuta_gateway_websocket_clients', 'WebSocket clients connected now.');
   #upgrading = 0;
   #stopping = false;
 
@@ -70,10 +71,6 @@ export class SocketServer {
         }),
       );
     }
-    const sockets = this.#sockets;
-    gauge('batuta_gateway_websocket_clients', 'WebSocket clients connected now.', [], function () {
-      this.set(sockets.size);
-    });
     // Stepwise, so that ten thousand clients are never pinged in one go.
     this.#sweep = setInterval(() => this.#pingDue(), Math.min(LIVENESS_STEP_MS, options.pingEveryMs));
     this.#sweep.unref();
@@ -165,11 +162,14 @@ export class SocketServer {
       identity,
       logger: this.options.logger,
       bufferBytes: this.options.bufferBytes,
-      onClose: (closed) => this.#sockets.delete(closed),
+      onClose: (closed) => {
+        if (this.#sockets.delete(closed)) this.#connected.dec();
+      },
       onTooSlow: () => this.#tooSlow.inc(),
     });
     socket.nextPingAt = Date.now() + this.options.pingEveryMs;
     this.#sockets.add(socket);
+    this.#connected.inc();
     if (this.#stopping) {
       socket.close(CLOSE.goingAway, 'the gateway goes away');
       return;

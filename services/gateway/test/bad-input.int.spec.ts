@@ -1,0 +1,279 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createConnection } from 'node:net';
+import { KEYS } from './fake-platform.js';
+import { startUnderTest } from './gateway-under-test.js';
+import type { Answer, UnderTest } from './gateway-under-test.js';
+
+const EXECUTE = '/api/v1/orchestrations/execute/greeting';
+const CONFIGS = '/api/v1/orchestrations/configs';
+
+describe('bad input', () => {
+  let under: UnderTest;
+  beforeAll(async () => {
+    under = await startUnderTest({
+      BATUTA_GATEWAY_HEADERS_TIMEOUT: '400ms',
+      BATUTA_GATEWAY_REQUEST_TIMEOUT: '800ms',
+      BATUTA_GATEWAY_BODY_LIMIT: '64KiB',
+    });
+    under.fake.putConfig('greeting');
+  });
+  afterAll(async () => {
+    await under.close();
+  });
+
+  /** The answer must be problem details with this code, and nothing may have been started or changed. */
+  async function expectRefusal(answer: Promise<Answer>, status: number, code: string): Promise<Answer> {
+    const got = await answer;
+    expect({ status: got.status, code: got.body['code'] }).toEqual({ status, code });
+    expect(got.headers.get('content-type')).toBe('application/problem+json; charset=utf-8');
+    expect(got.body).toMatchObject({ type: `urn:batuta:problem:${code}`, status, code });
+    expect(String(got.body['title'])).not.toBe('');
+    expect(got.text).not.toMatch(/\bat .*\.[jt]s:\d+/);
+    expect(got.text).not.toContain('node_modules');
+    expect(under.fake.executions.size).toBe(0);
+    expect([...under.fake.configs.keys()]).toEqual(['greeting']);
+    return got;
+  }
+  const post = (raw: string | Buffer, headers?: Record<string, string>): Promise<Answer> =>
+    under.call('POST', EXECUTE, { raw, ...(headers === undefined ? {} : { headers }) });
+
+  it.each([
+    ['{"input": 1,}', 12],
+    ['{"input": nul}', 10],
+    ['{"a" 1}', 5],
+    ['[1, 2', 5],
+    ['{"a":"\n"}', 6],
+    ['{"a":"\\x"}', 6],
+    ['01', 1],
+  ])('names the position of the mistake in %j', async (raw, position) => {
+    const { body } = await expectRefusal(post(raw), 400, 'malformed_json');
+    expect(body['details']).toEqual({ position });
+    expect(body['detail']).toContain(`position ${position}`);
+  });
+
+  it('refuses an empty body, and bytes that are not UTF-8', async () => {
+    await expectRefusal(post(''), 400, 'malformed_json');
+    await expectRefusal(post(Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x7d])), 400, 'malformed_json');
+  });
+
+  it('refuses wrong types and unknown fields, all of them with their paths', async () => {
+    const answer = under.call('POST', EXECUTE, { body: { session_id: 5, extra: 1, another: 2, metadata: [] } });
+    const { body } = await expectRefusal(answer, 400, 'validation_failed');
+    const found = new Set(body.errors?.map(({ path, code }) => `${path} ${code}`));
+    for (const expected of [
+      '/extra unknown_field',
+      '/another unknown_field',
+      '/session_id is_string',
+      '/metadata is_object',
+    ]) {
+      expect(found).toContain(expected);
+    }
+  });
+
+  it.each(['[]', '5', 'null', '"text"'])('refuses the body %s, which is not an object', async (raw) => {
+    await expectRefusal(post(raw), 400, 'validation_failed');
+    await expectRefusal(under.call('POST', CONFIGS, { raw }), 400, 'validation_failed');
+  });
+
+  it('refuses a callback_url that is no http URL', async () => {
+    await expectRefusal(
+      under.call('POST', EXECUTE, { body: { callback_url: 'file:///etc/passwd' } }),
+      400,
+      'validation_failed',
+    );
+  });
+
+  it('refuses JSON that is nested too deep, without exhausting the stack', async () => {
+    const nest = (levels: number): string => `{"input":${'['.repeat(levels)}${']'.repeat(levels)}}`;
+    await expectRefusal(post(nest(64)), 400, 'too_deep');
+    await expectRefusal(post(nest(30_000)), 400, 'too_deep');
+  });
+
+  it.each(['__proto__', 'constructor', 'prototype', '\\u005f_proto__'])(
+    'refuses the key %s and names its path',
+    async (key) => {
+      const { body } = await expectRefusal(
+        post(`{"input":{"a":[{"${key}":{"polluted":true}}]}}`),
+        400,
+        'forbidden_key',
+      );
+      expect(body.errors?.[0]?.path).toMatch(/^\/input\/a\/0\/(?:__proto__|constructor|prototype)$/);
+      expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
+    },
+  );
+
+  it.each([
+    ['{"input":{"a":"x\\u0000y"}}', '/input/a'],
+    ['{"input":["\\ud800"]}', '/input/0'],
+    ['{"input":{"\\udc00":1}}', '/input/\ufffd'],
+    ['{"input":{"k\\u0000":1}}', '/input/k\u2400'],
+    ['{"input":1e999}', '/input'],
+  ])('refuses %s, which cannot be stored, and names the path', async (raw, path) => {
+    const { body } = await expectRefusal(post(raw), 400, 'validation_failed');
+    expect(body.errors?.[0]?.path).toBe(path);
+  });
+
+  it('takes emoji, escaped pairs and duplicate keys', async () => {
+    under.fake.finishAtOnce = true;
+    const answer = await under.call('POST', `${EXECUTE}?wait=5s`, {
+      raw: '{"input":1,"input":"\\ud83d\\ude00 \u{1f600}"}',
+    });
+    expect(answer.body['output']).toEqual({ echoed: '\u{1f600} \u{1f600}' });
+    under.fake.executions.clear();
+  });
+
+  it('refuses a body that is too large and names the limit', async () => {
+    const { body } = await expectRefusal(post(`{"input":"${'x'.repeat(70_000)}"}`), 413, 'payload_too_large');
+    expect(body['detail']).toContain('65536');
+  });
+
+  it('refuses other media types, charsets and encodings', async () => {
+    for (const headers of [
+      { 'content-type': 'text/plain' },
+      { 'content-type': 'application/x-www-form-urlencoded' },
+      { 'content-type': 'application/json; charset=latin1' },
+      { 'content-encoding': 'gzip' },
+    ]) {
+      await expectRefusal(post('{}', headers as Record<string, string>), 415, 'unsupported_media_type');
+    }
+  });
+
+  it('answers 401 to wrong keys before it looks at anything else', async () => {
+    for (const key of [null, 'wrong-key-wrong-key', '', 'x'.repeat(1000)]) {
+      const got = await expectRefusal(
+        under.call('POST', '/api/v1/nothing/here', { key, raw: '{' }),
+        401,
+        'unauthenticated',
+      );
+      expect(got.headers.get('www-authenticate')).toMatch(/^Bearer realm="batuta"/);
+    }
+    await expectRefusal(
+      under.call('GET', CONFIGS, { key: null, headers: { authorization: `Basic ${KEYS.admin}` } }),
+      401,
+      'unauthenticated',
+    );
+  });
+
+  it.each([
+    '/api/v1/orchestrations/executions/none',
+    '/api/v1/orchestrations/executions/00000000-0000-7000-8000-000000000000',
+    '/api/v1/orchestrations/executions/none/events',
+    '/api/v1/orchestrations/executions/none/steps',
+    '/api/v1/orchestrations/executions/none/result',
+    '/api/v1/orchestrations/status/none',
+    `/api/v1/orchestrations/status/${'a'.repeat(32)}`,
+    '/api/v1/orchestrations/configs/none',
+    '/api/v1/orchestrations/configs/greeting/versions/0',
+    '/api/v1/orchestrations/configs/greeting/versions/9',
+    '/api/v1/agents/none',
+    '/api/v1/nothing',
+  ])('answers 404 to %s', async (path) => {
+    await expectRefusal(under.call('GET', path), 404, 'not_found');
+  });
+
+  it('answers 404 to a start of an unknown config and a cancel of an unknown execution', async () => {
+    await expectRefusal(under.call('POST', '/api/v1/orchestrations/execute/none', { body: {} }), 404, 'not_found');
+    await expectRefusal(under.call('POST', '/api/v1/orchestrations/executions/none/cancel'), 404, 'not_found');
+  });
+
+  it('answers 405 with the allowed methods', async () => {
+    const got = await expectRefusal(
+      under.call('PATCH', `${CONFIGS}/greeting`, { body: {} }),
+      405,
+      'method_not_allowed',
+    );
+    expect(got.headers.get('allow')).toBe('DELETE, GET, HEAD, PUT');
+    const execute = await expectRefusal(under.call('GET', EXECUTE), 405, 'method_not_allowed');
+    expect(execute.headers.get('allow')).toBe('POST');
+  });
+
+  it.each([
+    ['/api/v1/orchestrations/executions?limit=0', '/limit'],
+    ['/api/v1/orchestrations/executions?limit=201', '/limit'],
+    ['/api/v1/orchestrations/executions?limit=5&limit=6', '/limit'],
+    ['/api/v1/orchestrations/executions?status=done', '/status'],
+    ['/api/v1/orchestrations/executions?created_from=yesterday', '/created_from'],
+    ['/api/v1/orchestrations/executions?colour=red', '/colour'],
+    ['/api/v1/orchestrations/executions?__proto__=1', '/__proto__'],
+    ['/api/v1/orchestrations/configs?strategy=magic', '/strategy'],
+    ['/api/v1/orchestrations/configs?include_deleted=maybe', '/include_deleted'],
+    ['/api/v1/knowledge/search', '/q'],
+    ['/api/v1/agents?q=1', '/q'],
+  ])('refuses the query of %s', async (path, where) => {
+    const { body } = await expectRefusal(under.call('GET', path), 400, 'validation_failed');
+    expect(body.errors?.map((error) => error.path)).toContain(where);
+  });
+
+  it.each(['0ms', '61s', '30', '-1s', '1h', '1e3s'])('refuses to wait %s', async (wait) => {
+    await expectRefusal(under.call('POST', `${EXECUTE}?wait=${wait}`, { body: {} }), 400, 'validation_failed');
+  });
+
+  it('refuses wrong headers of its own', async () => {
+    await expectRefusal(post('{}', { 'idempotency-key': 'two words' }), 400, 'validation_failed');
+    const put = under.call('PUT', `${CONFIGS}/greeting`, { body: {}, headers: { 'if-match': 'three' } });
+    await expectRefusal(put, 400, 'validation_failed');
+  });
+
+  it('refuses NUL characters and broken escapes in the path', async () => {
+    await expectRefusal(under.call('GET', `${CONFIGS}/a%00b`), 400, 'validation_failed');
+    await expectRefusal(under.call('GET', `${CONFIGS}/%zz`), 400, 'validation_failed');
+  });
+
+  it('passes on what the config service refuses, with every violation', async () => {
+    const answer = under.call('POST', CONFIGS, { body: { name: 'x', strategy: 'parallel' } });
+    const { body } = await expectRefusal(answer, 400, 'validation_failed');
+    expect(body.errors).toEqual([{ path: '/steps', message: 'steps is required', code: 'required' }]);
+    await expectRefusal(under.call('POST', CONFIGS, { body: { name: 'greeting', steps: [] } }), 409, 'name_taken');
+  });
+
+  it('answers 500 without a stack when a service behind throws', async () => {
+    const answer = await withHandler('batuta.execution.query.list', () => {
+      throw new Error('secret internals at /srv/app.ts:3');
+    });
+    expect([answer.status, answer.body['code']]).toEqual([500, 'internal']);
+    expect(answer.text).not.toContain('secret');
+  });
+
+  async function withHandler(pattern: string, handler: () => unknown): Promise<Answer> {
+    const before = under.fake.handlers.get(pattern);
+    under.fake.handlers.set(pattern, handler as never);
+    try {
+      return await under.call('GET', '/api/v1/orchestrations/executions');
+    } finally {
+      if (before !== undefined) under.fake.handlers.set(pattern, before);
+    }
+  }
+
+  /** What the server writes to raw bytes until it closes the connection. */
+  function exchange(bytes: string): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const socket = createConnection(under.gateway.port, '127.0.0.1', () => socket.write(bytes));
+      let text = '';
+      socket.on('data', (data) => (text += data.toString()));
+      socket.on('close', () => resolve(text));
+      socket.on('error', reject);
+    });
+  }
+
+  it('refuses what is no HTTP, headers that are too large, and clients that never finish', async () => {
+    expect(await exchange('NONSENSE\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 [^]*application\/problem\+json/);
+    expect(await exchange(`GET / HTTP/1.1\r\nhost: x\r\na: ${'b'.repeat(20_000)}\r\n\r\n`)).toMatch(
+      /^HTTP\/1\.1 431 [^]*16384/,
+    );
+    expect(await exchange('GET / HTTP/1.1\r\nhost: x\r\n')).toMatch(/^HTTP\/1\.1 408 /);
+    const unfinished = `POST ${EXECUTE} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${KEYS.operator}\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{`;
+    expect(await exchange(unfinished)).toMatch(/^HTTP\/1\.1 408 /);
+    expect(under.fake.executions.size).toBe(0);
+  });
+
+  it('serves a request that offers another protocol as if it had not', async () => {
+    const body = '{"input":1}';
+    const answer = await exchange(
+      `POST ${EXECUTE} HTTP/1.1\r\nhost: x\r\nconnection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAEAAEAA\r\n` +
+        `authorization: Bearer ${KEYS.operator}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}` +
+        'GET /health/live HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n',
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 202 [^]*HTTP\/1\.1 200 /);
+    under.fake.executions.clear();
+  });
+});
