@@ -5,3 +5,5 @@ export type { Counter, Gauge, Histogram } from './metrics.js';
 export { checkReadiness, startOpsServer } from './ops-server.js';
 export type { OpsServer, OpsServerOptions, Readiness, ReadinessCheck } from './ops-server.js';
 export { redactUrl } from './redact.js';
+export { NO_TRACING, parseTraceparent, spanIdOf, startTracing, traceparentOf } from './tracing.js';
+export type { FinishedSpan, SpanKindName, SpanLink, Tracing } from './tracing.js';

@@ -1,0 +1,213 @@
+import { createHash } from 'node:crypto';
+import type { Attributes, Context, HrTime, Link, SpanContext } from '@opentelemetry/api';
+import type { Logger } from './logger.js';
+
+export type SpanKindName = 'internal' | 'server' | 'client' | 'producer' | 'consumer';
+
+export interface SpanLink {
+  readonly traceId: string;
+  readonly spanId: string;
+}
+
+/** A span that is over. Ids are hex as in W3C Trace Context: 32 digits for the trace, 16 for spans. */
+export interface FinishedSpan {
+  readonly traceId: string;
+  readonly spanId: string;
+  /** Absent for the root of the trace. */
+  readonly parentSpanId?: string;
+  readonly name: string;
+  readonly kind?: SpanKindName;
+  /** Epoch milliseconds. */
+  readonly startAt: number;
+  readonly endAt: number;
+  readonly attributes?: Attributes;
+  /** Set when it failed: why. */
+  readonly error?: string;
+  readonly links?: readonly SpanLink[];
+}
+
+/** Where spans go. */
+export interface Tracing {
+  /** False when nothing is exported: then do not even build spans. */
+  readonly enabled: boolean;
+  /** Whether spans of this trace are exported; the same answer in every process with the same sampler settings. */
+  sampled(traceId: string): boolean;
+  /** Hands over a span; does nothing when its trace is not sampled. */
+  record(span: FinishedSpan): void;
+  /** Resolves when all recorded spans were exported or given up. */
+  flush(): Promise<void>;
+  shutdown(): Promise<void>;
+}
+
+export const NO_TRACING: Tracing = {
+  enabled: false,
+  sampled: () => false,
+  record: () => undefined,
+  flush: () => Promise.resolve(),
+  shutdown: () => Promise.resolve(),
+};
+
+const PREFIX = 'batuta span';
+
+/**
+ * Span id of a thing that an execution's events name: the same in every process and after every crash, so that a parent
+ * can be referred to before, or without, it being exported by the same process.
+ */
+export function spanIdOf(traceId: string, ...path: readonly (string | number)[]): string {
+  const id = createHash('sha256')
+    .update([PREFIX, traceId, ...path].join('\u001f'))
+    .digest('hex')
+    .slice(0, 16);
+  return id === '0000000000000000' ? '0000000000000001' : id;
+}
+
+/** The W3C `traceparent` header of a span. */
+export function traceparentOf(traceId: string, spanId: string, sampled: boolean): string {
+  return `00-${traceId}-${spanId}-${sampled ? '01' : '00'}`;
+}
+
+const TRACEPARENT = /^[\da-f]{2}-([\da-f]{32})-([\da-f]{16})-[\da-f]{2}$/;
+
+/** Reads a `traceparent` header; undefined when it is not one. Source: W3C Trace Context, section 3.2. */
+export function parseTraceparent(header: string | undefined): SpanLink | undefined {
+  const match = header === undefined ? null : TRACEPARENT.exec(header);
+  const [, traceId, spanId] = match ?? [];
+  if (traceId === undefined || spanId === undefined || /^0+$/.test(traceId) || /^0+$/.test(spanId)) {
+    return undefined;
+  }
+  return { traceId, spanId };
+}
+
+function wanted(env: NodeJS.ProcessEnv): boolean {
+  if (env['OTEL_SDK_DISABLED']?.toLowerCase() === 'true') {
+    return false;
+  }
+  const exporters = env['OTEL_TRACES_EXPORTER'];
+  if (exporters !== undefined && exporters !== '') {
+    return exporters.split(',').some((name) => name.trim() === 'otlp');
+  }
+  // The specification's default exporter is otlp to localhost; without an address we take that as "not wanted".
+  return (env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] ?? env['OTEL_EXPORTER_OTLP_ENDPOINT'] ?? '') !== '';
+}
+
+/** Ratio of traces to sample, from OTEL_TRACES_SAMPLER and its argument. */
+function samplingRatio(env: NodeJS.ProcessEnv, logger: Logger): number {
+  const sampler = env['OTEL_TRACES_SAMPLER'] ?? '';
+  switch (sampler) {
+    case '':
+    case 'always_on':
+    case 'parentbased_always_on':
+      return 1;
+    case 'always_off':
+    case 'parentbased_always_off':
+      return 0;
+    case 'traceidratio':
+    case 'parentbased_traceidratio': {
+      const ratio = Number(env['OTEL_TRACES_SAMPLER_ARG'] ?? '1');
+      if (ratio >= 0 && ratio <= 1) {
+        return ratio;
+      }
+      logger.warn({ variable: 'OTEL_TRACES_SAMPLER_ARG' }, 'not a number from 0 to 1: every trace is sampled');
+      return 1;
+    }
+    default:
+      logger.warn({ variable: 'OTEL_TRACES_SAMPLER' }, 'unknown sampler: every trace is sampled');
+      return 1;
+  }
+}
+
+/**
+ * Whether a trace falls under a ratio: its last 7 bytes, as the specification's consistent sampling takes them
+ * (OpenTelemetry TraceIdRatioBased), so every process decides alike.
+ */
+function underRatio(traceId: string, ratio: number): boolean {
+  return ratio >= 1 || (ratio > 0 && Number.parseInt(traceId.slice(18), 16) < ratio * 2 ** 56);
+}
+
+/** Seconds and nanoseconds: a plain number could be taken for one of `performance.now()`. */
+function hrTime(epochMs: number): HrTime {
+  const seconds = Math.floor(epochMs / 1_000);
+  return [seconds, Math.round((epochMs - seconds * 1_000) * 1_000_000)];
+}
+
+/**
+ * The tracing of one service, set up by the OTEL_* variables of the OpenTelemetry specification and exported as OTLP over
+ * HTTP; NO_TRACING when they ask for none. Several services of one process each have their own.
+ */
+export async function startTracing(
+  service: string,
+  logger: Logger,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<Tracing> {
+  if (!wanted(env)) {
+    return NO_TRACING;
+  }
+  const ratio = samplingRatio(env, logger);
+  // Loaded only here: a service without tracing starts without it.
+  const [api, { node, resources, tracing }, { OTLPTraceExporter }] = await Promise.all([
+    import('@opentelemetry/api'),
+    import('@opentelemetry/sdk-node'),
+    import('@opentelemetry/exporter-trace-otlp-http'),
+  ]);
+  const { INVALID_SPANID, ROOT_CONTEXT, SpanKind, SpanStatusCode, TraceFlags, trace } = api;
+  const kinds: Readonly<Record<SpanKindName, number>> = {
+    internal: SpanKind.INTERNAL,
+    server: SpanKind.SERVER,
+    client: SpanKind.CLIENT,
+    producer: SpanKind.PRODUCER,
+    consumer: SpanKind.CONSUMER,
+  };
+  // startSpan asks for ids synchronously, so what is set right before it is what it gets.
+  let nextTraceId = '';
+  let nextSpanId = '';
+  const provider = new node.NodeTracerProvider({
+    resource: resources
+      .defaultResource()
+      .merge(resources.resourceFromAttributes({ 'service.name': `batuta-${service}`, 'service.namespace': 'batuta' }))
+      .merge(resources.detectResources({ detectors: [resources.envDetector] })),
+    sampler: new tracing.AlwaysOnSampler(),
+    idGenerator: { generateTraceId: () => nextTraceId, generateSpanId: () => nextSpanId },
+    spanProcessors: [new tracing.BatchSpanProcessor(new OTLPTraceExporter())],
+  });
+  const tracer = provider.getTracer('batuta');
+  const contextOf = (traceId: string, spanId: string): SpanContext => ({
+    traceId,
+    spanId,
+    traceFlags: TraceFlags.SAMPLED,
+    isRemote: true,
+  });
+  const sampled = (traceId: string): boolean => underRatio(traceId, ratio);
+  return {
+    enabled: true,
+    sampled,
+    record: (span) => {
+      if (!sampled(span.traceId) || span.spanId === INVALID_SPANID) {
+        return;
+      }
+      const parent: Context =
+        span.parentSpanId === undefined
+          ? ROOT_CONTEXT
+          : trace.setSpanContext(ROOT_CONTEXT, contextOf(span.traceId, span.parentSpanId));
+      nextTraceId = span.traceId;
+      nextSpanId = span.spanId;
+      const links: Link[] = (span.links ?? []).map((link) => ({ context: contextOf(link.traceId, link.spanId) }));
+      const recorded = tracer.startSpan(
+        span.name,
+        {
+          kind: kinds[span.kind ?? 'internal'],
+          startTime: hrTime(span.startAt),
+          ...(span.attributes === undefined ? {} : { attributes: span.attributes }),
+          links,
+          root: span.parentSpanId === undefined,
+        },
+        parent,
+      );
+      if (span.error !== undefined) {
+        recorded.setStatus({ code: SpanStatusCode.ERROR, message: span.error });
+      }
+      recorded.end(hrTime(Math.max(span.startAt, span.endAt)));
+    },
+    flush: () => provider.forceFlush(),
+    shutdown: () => provider.shutdown(),
+  };
+}
