@@ -58,7 +58,7 @@ export class FakePlatform {
   /** Runs each started execution to its end at once; otherwise the test appends. */
   finishAtOnce = true;
   deliver: Delivery = (message, publish) => publish(message);
-  /** Awaited before any question is answered. */
+  /** Awaited before an answer is sent; what it says is read before that. */
   hold: Promise<void> | undefined;
   #position = 0;
 
@@ -346,13 +346,14 @@ export class FakePlatform {
       callback: (_error, message) => {
         const { data, id } = message.json<Packet>();
         this.asked.push({ pattern, data });
+        let reply: unknown;
+        try {
+          reply = { response: (this.handlers.get(pattern) as (data: unknown) => unknown)(data), isDisposed: true, id };
+        } catch (error) {
+          reply = { err: { status: 'error', message: String(error) }, isDisposed: true, id };
+        }
         const respond = (): void => {
-          try {
-            const response = (this.handlers.get(pattern) as (data: unknown) => unknown)(data);
-            message.respond(JSON.stringify({ response, isDisposed: true, id }));
-          } catch (error) {
-            message.respond(JSON.stringify({ err: { status: 'error', message: String(error) }, isDisposed: true, id }));
-          }
+          message.respond(JSON.stringify(reply));
         };
         if (this.hold === undefined) respond();
         else void this.hold.then(respond);

@@ -1,0 +1,175 @@
+import { describe, expect, it } from '@jest/globals';
+import { parseDuration } from './duration.js';
+import { expectedVersionOf, idempotencyKeyOf, traceparentOf } from './headers.js';
+import { canonicalJson, executionIdOfKey, isUuid, newTraceId, uuidV5, uuidV7 } from './ids.js';
+import {
+  booleanParameter,
+  limitParameter,
+  parseQuery,
+  parseTime,
+  textParameter,
+  waitParameter,
+  wordsParameter,
+} from './query.js';
+import { RouteTable } from './route-table.js';
+import { bearerOf, bearerOfProtocols } from '../auth/bearer.js';
+import { problemOfRefusal, problemOfStatus } from './problem.js';
+
+describe('durations', () => {
+  it.each([
+    ['1ms', 1],
+    ['500ms', 500],
+    ['30s', 30_000],
+    ['1.5s', 1500],
+    ['1m', 60_000],
+  ])('%s are %i ms', (text, ms) => {
+    expect(parseDuration(text)).toBe(ms);
+  });
+
+  it.each(['', '5', 's', '-1s', '1 s', '1S', '1e3ms', '١s', '1h'])('%j is none', (text) => {
+    expect(parseDuration(text)).toBeUndefined();
+  });
+
+  it('allows to wait from 1 ms to 60 s', () => {
+    expect(['1ms', '60s', '1m'].map((text) => waitParameter.read(text))).toEqual([1, 60_000, 60_000]);
+    expect(['0ms', '0.4ms', '61s', '2m'].map((text) => waitParameter.read(text))).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+});
+
+describe('query parameters', () => {
+  const spec = {
+    limit: limitParameter(200),
+    name: textParameter('A name.', 5),
+    deleted: booleanParameter('Deleted?'),
+    status: wordsParameter('Status', ['a', 'b']),
+  } as const;
+
+  it('have their types and defaults', () => {
+    expect(parseQuery(spec, {})).toEqual({ limit: 50, name: undefined, deleted: undefined, status: [] });
+    expect(parseQuery(spec, { limit: '7', name: 'x', deleted: 'true', status: ['a', 'b'] })).toEqual({
+      limit: 7,
+      name: 'x',
+      deleted: true,
+      status: ['a', 'b'],
+    });
+  });
+
+  it('are reported all at once', () => {
+    expect(() => parseQuery(spec, { limit: '1.5', name: 'too long', deleted: '1', status: 'c', other: '' })).toThrow(
+      expect.objectContaining({
+        extra: {
+          errors: ['/other', '/limit', '/name', '/deleted', '/status'].map(
+            (path) => expect.objectContaining({ path }) as unknown,
+          ),
+        },
+      }) as unknown as Error,
+    );
+  });
+
+  it('reads RFC 3339 times only', () => {
+    expect(parseTime('2025-01-31T12:00:00+02:00')).toBe(Date.UTC(2025, 0, 31, 10));
+    expect(['2025-01-31', 'January 31, 2025', '2025-13-01T00:00:00Z', '1738324800000'].map(parseTime)).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+});
+
+describe('headers', () => {
+  it('reads the version of an If-Match', () => {
+    expect([undefined, '*', '"3"', ' "12" '].map((header) => expectedVersionOf(header))).toEqual([0, 0, 3, 12]);
+    for (const wrong of ['3', 'W/"3"', '"0"', '"1", "2"', '""', '"x"']) {
+      expect(() => expectedVersionOf(wrong)).toThrow(
+        expect.objectContaining({ code: 'validation_failed' }) as unknown as Error,
+      );
+    }
+  });
+
+  it('takes an idempotency key of visible ASCII', () => {
+    expect(idempotencyKeyOf('a'.repeat(255))).toHaveLength(255);
+    for (const wrong of ['', 'a b', 'é', 'a'.repeat(256)])
+      expect(() => idempotencyKeyOf(wrong)).toThrow('Idempotency-Key');
+  });
+
+  it('passes on a valid traceparent and drops any other', () => {
+    const valid = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    expect(traceparentOf(valid)).toBe(valid);
+    expect(traceparentOf('00-00000000000000000000000000000000-00f067aa0ba902b7-01')).toBeUndefined();
+    expect(traceparentOf('nonsense')).toBeUndefined();
+  });
+
+  it('finds the key in Authorization or among the subprotocols, and nowhere else', () => {
+    expect(bearerOf('bearer  abcdefgh ')).toBe('abcdefgh');
+    expect(['Bearer', 'Bearer a b', 'Basic abcdefgh', 'Bearer short', undefined].map(bearerOf)).toEqual(
+      Array(5).fill(undefined),
+    );
+    expect(bearerOfProtocols('batuta.v1, batuta.bearer.abcdefgh')).toBe('abcdefgh');
+    expect(bearerOfProtocols('batuta.v1')).toBeUndefined();
+  });
+});
+
+describe('ids', () => {
+  it('makes UUIDs of the versions it should', () => {
+    const at = 1_700_000_000_000;
+    const id = uuidV7(at);
+    expect(isUuid(id)).toBe(true);
+    expect(parseInt(id.replaceAll('-', '').slice(0, 12), 16)).toBe(at);
+    expect(id[14]).toBe('7');
+    // RFC 9562, appendix A.4
+    expect(uuidV5('6ba7b810-9dad-11d1-80b4-00c04fd430c8', 'www.example.com')).toBe(
+      '2ed6657d-e927-568b-95e1-2665a8aea6a2',
+    );
+    expect(newTraceId()).toMatch(/^[0-9a-f]{32}$/);
+    expect(new Set(Array.from({ length: 2000 }, () => uuidV7())).size).toBe(2000);
+  });
+
+  it('makes the same execution id of the same tenant and key, and another of any other', () => {
+    expect(executionIdOfKey('default', 'k')).toBe(executionIdOfKey('default', 'k'));
+    expect(executionIdOfKey('default', 'k')).not.toBe(executionIdOfKey('other', 'k'));
+    expect(isUuid(executionIdOfKey('default', 'k'))).toBe(true);
+  });
+
+  it('writes equal documents the same, whatever the order of their keys', () => {
+    expect(canonicalJson({ b: [1, { d: null, c: 'x' }], a: true })).toBe('{"a":true,"b":[1,{"c":"x","d":null}]}');
+  });
+});
+
+describe('problems', () => {
+  it('have one status a code, 409 for what does not fit the present state', () => {
+    expect(problemOfRefusal({ code: 'not_found', message: 'm' }).getStatus()).toBe(404);
+    expect(problemOfRefusal({ code: 'already_paused', message: '' }).body('/x')).toEqual({
+      type: 'urn:batuta:problem:already_paused',
+      title: 'Already paused',
+      status: 409,
+      detail: 'Already paused',
+      code: 'already_paused',
+      instance: '/x',
+    });
+    expect(problemOfRefusal({ code: 'from_the_future' as never, message: 'm' }).getStatus()).toBe(409);
+  });
+
+  it('hide what a library says about a failure on our side', () => {
+    expect(problemOfStatus(500, 'secret').body().detail).not.toContain('secret');
+    expect(problemOfStatus(400, 'bad').body()).toMatchObject({ code: 'validation_failed', detail: 'bad' });
+  });
+
+  it('know the methods of a path', () => {
+    const routes = new RouteTable();
+    routes.add('/a/:id', ['GET']);
+    routes.add('/a/:id', ['PUT']);
+    routes.add('/a/b.c', ['POST']);
+    expect([
+      routes.methodsOf('/a/x'),
+      routes.methodsOf('/a/bxc'),
+      routes.methodsOf('/a/b.c'),
+      routes.methodsOf('/a/x/y'),
+    ]).toEqual([['GET', 'PUT'], ['GET', 'PUT'], ['GET', 'POST', 'PUT'], []]);
+  });
+});
