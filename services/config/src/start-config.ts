@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { connectNats, isConnected, natsMicroservice } from '@batuta/messaging';
 import { nestLogger, startOpsServer } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
@@ -31,10 +31,16 @@ export interface RunningConfig {
   close(): Promise<void>;
 }
 
-/** A file that only its owner can read. */
+/** A file that only its owner can read, whatever stood there before. */
 function writeKeyFile(path: string): (secret: string) => Promise<void> {
-  return (secret) => writeFile(path, `${secret}\n`, { mode: 0o600 });
+  return async (secret) => {
+    await rm(path, { force: true });
+    await writeFile(path, `${secret}\n`, { mode: 0o600, flag: 'wx' });
+  };
 }
+
+/** Milliseconds that requests get to end after the service took its last one. */
+const GRACE_MS = 300;
 
 /**
  * Starts the config service: brings its schema up to date, makes what an empty installation needs, and answers requests.
@@ -68,9 +74,15 @@ export async function startConfig(options: StartConfigOptions): Promise<RunningC
     opened.push(() => nats.close());
     const sandbox = new Sandbox({ threads: settings.sandboxThreads });
     opened.push(() => sandbox.close());
+    const transport = natsMicroservice({ url: natsUrl, queue: 'config' });
     const app = await NestFactory.createMicroservice<MicroserviceOptions>(
       ConfigModule.register({ dataSource, publisher: nats, sandbox }),
-      { ...natsMicroservice({ url: natsUrl, queue: 'config' }), logger: nestLogger(logger), abortOnError: false },
+      {
+        ...transport,
+        options: { ...transport.options, gracefulShutdown: true, gracePeriod: GRACE_MS },
+        logger: nestLogger(logger),
+        abortOnError: false,
+      },
     );
     opened.push(() => app.close());
     await app.listen();

@@ -9,6 +9,7 @@ import type {
   ResolveConfigReply,
 } from '@batuta/contracts';
 import { eventually } from '@batuta/testing';
+import pg from 'pg';
 import { createConfig, principal, simpleConfig, startConfigUnderTest } from './harness.js';
 import type { ConfigUnderTest } from './harness.js';
 
@@ -101,9 +102,10 @@ describe('create, get, resolve and version', () => {
     await createConfig(under, principal('elsewhere'), simpleConfig('taken'));
   });
 
-  it('announces each change after it can be read', async () => {
+  it('announces each change', async () => {
     const made = await createConfig(under, me, simpleConfig('announced'));
-    await eventually(() => under.changes.some(({ kind, id }) => kind === 'config' && id === made.id));
+    const change = { kind: 'config', tenantId: 'main', id: made.id };
+    await eventually(() => expect(under.changes).toContainEqual(change));
   });
 
   it.each([['x\0y'], ['\ud800'], ['a'.repeat(2000)], [''], ["'; DROP TABLE x; --"], ['%'], [null], [{}]])(
@@ -309,5 +311,31 @@ describe('tenants and roles', () => {
     expect((await ask(on.get, owner, { id: MISSING })).refused?.code).toBe('not_found');
     const version = await under.client.request<GetVersionReply>(on.version, { configId: MISSING, version: 1 });
     expect(version.refused?.code).toBe('not_found');
+  });
+});
+
+describe('PostgreSQL', () => {
+  it('may end every connection: the service makes new ones', async () => {
+    const me = principal('reconnects');
+    const made = await createConfig(under, me, simpleConfig('survivor'));
+    const client = new pg.Client({ connectionString: under.databaseUrl });
+    await client.connect();
+    const { rowCount } = await client.query(
+      'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
+    );
+    await client.end();
+    expect(rowCount).toBeGreaterThan(0);
+    await eventually(async () => expect((await ask(on.get, me, { id: made.id })).config).toEqual(made));
+  });
+
+  it('refuses to change a version, whoever asks', async () => {
+    const client = new pg.Client({ connectionString: under.databaseUrl });
+    await client.connect();
+    try {
+      const change = client.query("UPDATE config.orchestration_config_versions SET definition = '{}'");
+      await expect(change).rejects.toThrow(/immutable/);
+    } finally {
+      await client.end();
+    }
   });
 });

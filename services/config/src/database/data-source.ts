@@ -43,6 +43,9 @@ export function configDataSource(options: { databaseUrl: Secret; connections: nu
  */
 export async function migrate(dataSource: DataSource): Promise<void> {
   await dataSource.transaction(async (lock) => {
+    // Other replicas may wait for long, and this transaction is idle while the migrations run.
+    await lock.query('SET LOCAL statement_timeout = 0');
+    await lock.query('SET LOCAL idle_in_transaction_session_timeout = 0');
     await lock.query('SELECT pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
     await dataSource.query(`CREATE SCHEMA IF NOT EXISTS ${SCHEMA}`);
     await dataSource.runMigrations({ transaction: 'each' });
