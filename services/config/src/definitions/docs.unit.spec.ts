@@ -1,0 +1,42 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Sandbox } from '@batuta/sandbox';
+import { validateDefinition } from './validate-definition.js';
+
+const sandbox = new Sandbox({ threads: 1 });
+afterAll(() => sandbox.close());
+
+let docs = '';
+beforeAll(async () => {
+  docs = await readFile(new URL('../../../../docs/configs.md', import.meta.url), 'utf8');
+});
+
+describe('docs/configs.md', () => {
+  it('shows examples that are accepted', async () => {
+    const examples = [...docs.matchAll(/^```json\n([\s\S]*?)^```$/gm)].map(
+      ([, text]) => JSON.parse(text ?? '') as unknown,
+    );
+    expect(examples.length).toBeGreaterThan(1);
+    for (const example of examples) {
+      const result = await validateDefinition(example, {
+        registeredAgents: () => Promise.resolve(new Set()),
+        checkSchema: (schema) => sandbox.checkSchema(schema, { timeoutMs: 20_000 }),
+        parseExpressions: (expressions) => sandbox.parseExpressions(expressions, { timeoutMs: 20_000 }),
+      });
+      expect(result).toMatchObject({ ok: true });
+    }
+  });
+
+  it('names every code that validation gives', async () => {
+    const codes = new Set<string>();
+    for (const folder of ['./', '../json/', '../agents/']) {
+      const directory = new URL(folder, import.meta.url);
+      for (const file of (await readdir(directory)).filter((name) => /^[a-z-]+\.ts$/.test(name))) {
+        const source = await readFile(new URL(file, directory), 'utf8');
+        for (const [, code] of source.matchAll(/\.add\(\s*[^;]*?,\s*'([a-z_]+)',/g)) codes.add(code ?? '');
+      }
+    }
+    expect(codes.size).toBeGreaterThan(25);
+    expect([...codes].filter((code) => !docs.includes(`\`${code}\``))).toEqual([]);
+  });
+});
