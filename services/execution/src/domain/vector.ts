@@ -33,6 +33,9 @@ export class Vector<T> {
   }
 
   get(index: number): T | undefined {
+    if (index < 0 || index >= this.length) {
+      return undefined;
+    }
     let node = this.root;
     for (let shift = this.shift; shift > 0; shift -= BITS) {
       const child = node[(index >>> shift) & MASK];

@@ -1,0 +1,223 @@
+import { describe, expect, test } from '@jest/globals';
+import { taskInput } from '../inputs.js';
+import { nextWake } from '../timers.js';
+import { view } from '../view.js';
+import { config, event, failure, scenario } from '../../../test/engine/scenario.js';
+
+const chain = config('sequential', [{ id: 'a' }, { id: 'b', dependencies: ['a'] }]);
+const wide = config('parallel', [{ id: 'a' }, { id: 'b' }, { id: 'c', dependencies: ['a'] }]);
+
+describe('cancel', () => {
+  test('ends the execution at its commit and stops what runs', () => {
+    const run = scenario(wide).start().when({ type: 'CancelExecution', reason: 'mistake', by: 'bob' });
+    expect(run.lastEvents).toEqual([event('ExecutionCancelled', { reason: 'mistake', by: 'bob' })]);
+    expect(run.effects).toEqual([
+      { type: 'stopAttempts', attempts: [{ executionId: 'execution-1', reason: 'cancelled' }] },
+      { type: 'lifecycle', event: 'ExecutionCancelled' },
+    ]);
+    expect(run.ok('a').outcome).toBe('stale');
+    expect(view(run.state).steps.map((step) => [step.status, step.skipReason])).toEqual([
+      ['skipped', 'execution_cancelled'],
+      ['skipped', 'execution_cancelled'],
+      ['skipped', 'not_reached'],
+    ]);
+  });
+
+  test('with the same command id is a repeat; with another one it says what the execution is', () => {
+    const run = scenario(chain).start().when({ type: 'CancelExecution', id: '0190-same' });
+    run.when({ type: 'CancelExecution', id: '0190-same' });
+    expect([run.outcome, run.last]).toEqual(['repeated', []]);
+    expect(run.when({ type: 'CancelExecution' }).rejected?.code).toBe('already_cancelled');
+  });
+
+  test('races with the end have one answer', () => {
+    const run = scenario(chain).start().ok('a').ok('b');
+    expect(run.when({ type: 'CancelExecution' }).rejected?.code).toBe('already_completed');
+    const failed = scenario(chain).start().fails('a');
+    expect(failed.when({ type: 'CancelExecution' }).rejected?.code).toBe('already_failed');
+    expect(failed.when({ type: 'PauseExecution' }).rejected?.code).toBe('already_failed');
+    expect(failed.when({ type: 'TerminateExecution' }).rejected?.code).toBe('already_failed');
+  });
+});
+
+describe('pause and resume', () => {
+  test('running steps finish, nothing new starts, and the resume goes on', () => {
+    const run = scenario(chain).start().when({ type: 'PauseExecution' });
+    expect(run.last).toEqual(['ExecutionPaused']);
+    expect(run.ok('a').last).toEqual(['StepCompleted a #1']);
+    expect(run.status).toBe('paused');
+    expect(run.when({ type: 'ResumeExecution' }).last).toEqual(['ExecutionResumed', 'StepScheduled b #1']);
+  });
+
+  test('a retry that falls due during the pause happens at the resume', () => {
+    const retry = { max_attempts: 2, backoff_ms: 100, jitter: 'none' };
+    const run = scenario(config('sequential', [{ id: 'a', retry }]))
+      .start()
+      .fails('a', failure('broken'));
+    run.when({ type: 'PauseExecution' });
+    expect(nextWake(run.state)).toBe(run.state.deadlineAt);
+    expect(view(run.state).steps[0]?.status).toBe('paused');
+    expect(run.wakes(500).last).toEqual([]);
+    expect(run.when({ type: 'ResumeExecution' }).last).toEqual(['ExecutionResumed', 'StepScheduled a #2']);
+  });
+
+  test('an abort or a completion during the pause is recorded at the resume', () => {
+    const run = scenario(chain).start().when({ type: 'PauseExecution' }).fails('a');
+    expect(run.last).toEqual(['StepAttemptFailed a #1 broken final', 'StepFailed a broken abort']);
+    expect(run.status).toBe('paused');
+    expect(run.when({ type: 'ResumeExecution' }).last).toEqual(['ExecutionResumed', 'ExecutionFailed a broken']);
+  });
+
+  test('now stops running attempts, which run again at the resume without spending one', () => {
+    const run = scenario(wide).start().when({ type: 'PauseExecution', now: true });
+    expect(run.effects[0]).toMatchObject({ type: 'stopAttempts' });
+    expect(view(run.state).steps.map((step) => step.status)).toEqual(['paused', 'paused', 'pending']);
+    expect(run.ok('a', 1, 1).outcome).toBe('stale');
+    run.when({ type: 'ResumeExecution' });
+    expect(run.last).toEqual(['ExecutionResumed', 'StepScheduled a #2', 'StepScheduled b #2']);
+    expect(run.state.units.get(0)?.failures).toBe(0);
+    expect(run.ok('a', 1, 1).outcome).toBe('stale');
+    expect(run.ok('a').last).toEqual(['StepCompleted a #2', 'StepScheduled c #1']);
+  });
+
+  test('now after a plain pause stops what still runs; any other second pause is refused', () => {
+    const run = scenario(chain).start().when({ type: 'PauseExecution' });
+    expect(run.when({ type: 'PauseExecution' }).rejected?.code).toBe('already_paused');
+    expect(run.when({ type: 'PauseExecution', now: true }).last).toEqual(['ExecutionPaused']);
+    expect(run.when({ type: 'PauseExecution', now: true }).rejected?.code).toBe('already_paused');
+  });
+
+  test('a resume of what is not paused is refused, and the deadline counts through a pause', () => {
+    const run = scenario({ ...chain, settings: { timeout_ms: 1000 } }).start();
+    expect(run.when({ type: 'ResumeExecution' }).rejected?.code).toBe('not_paused');
+    run.when({ type: 'PauseExecution' });
+    expect(run.wakes(1000).last).toEqual(['ExecutionFailed execution_timeout']);
+  });
+});
+
+describe('skip step', () => {
+  test('a running step is stopped and its dependents see null', () => {
+    const run = scenario(chain).start({}).when({ type: 'SkipStep', stepId: 'a', by: 'bob' });
+    expect(run.last).toEqual(['StepSkipped a requested', 'StepScheduled b #1']);
+    expect(taskInput(run.state, 'b')).toEqual({ a: null });
+    expect(run.effects[0]).toEqual({
+      type: 'stopAttempts',
+      attempts: [{ executionId: 'execution-1', stepId: 'a', attempt: 1, reason: 'requested' }],
+    });
+    expect(run.ok('a', 1, 1).outcome).toBe('stale');
+  });
+
+  test('a step not reached yet never runs; one that waits for its retry is not tried again', () => {
+    const retry = { max_attempts: 2, backoff_ms: 100 };
+    const run = scenario(config('sequential', [{ id: 'a', retry }, { id: 'b' }])).start();
+    expect(run.when({ type: 'SkipStep', stepId: 'b' }).last).toEqual(['StepSkipped b requested']);
+    run.fails('a', failure('broken')).when({ type: 'SkipStep', stepId: 'a' });
+    expect(run.last).toEqual(['StepSkipped a requested', 'ExecutionCompleted']);
+  });
+
+  test('what does not apply is refused with its reason', () => {
+    const definition = config('fallback', [{ id: 'a' }, { id: 'spare', is_fallback: true }, { id: 'b' }]);
+    const run = scenario(definition).start();
+    const codeFor = (stepId: string) => run.when({ type: 'SkipStep', stepId }).rejected?.code;
+    expect(codeFor('nowhere')).toBe('step_not_found');
+    expect(codeFor('spare')).toBe('not_applicable');
+    run.ok('a');
+    expect(codeFor('a')).toBe('step_already_finished');
+    run.ok('b');
+    expect(codeFor('b')).toBe('already_completed');
+  });
+
+  test('the alternative in use can be skipped too', () => {
+    const run = scenario(config('fallback', [{ id: 'a' }, { id: 'spare', is_fallback: true }, { id: 'b' }])).start();
+    run.fails('a').when({ type: 'SkipStep', stepId: 'spare' });
+    expect(run.last).toEqual(['StepSkipped spare requested', 'StepScheduled b #1']);
+  });
+});
+
+describe('terminate', () => {
+  test('ends at once, also while being undone', () => {
+    const definition = config('sequential', [{ id: 'a', compensate: { agent: 'undo' } }, { id: 'b' }]);
+    const run = scenario(definition).start().ok('a').fails('b');
+    expect(run.status).toBe('compensation');
+    expect(run.when({ type: 'CancelExecution' }).rejected?.code).toBe('compensating');
+    expect(run.when({ type: 'PauseExecution' }).rejected?.code).toBe('compensating');
+    run.when({ type: 'TerminateExecution', reason: 'enough' });
+    expect(run.lastEvents).toEqual([
+      event('ExecutionCancelled', {
+        reason: 'enough',
+        compensation: { compensated: [], notCompensated: ['a'] },
+        terminated: true,
+      }),
+    ]);
+  });
+});
+
+describe('retry of a finished execution', () => {
+  test('runs again from the failed steps and keeps the completed ones', () => {
+    const definition = config('parallel', [
+      { id: 'a' },
+      { id: 'b', dependencies: ['a'] },
+      { id: 'c', dependencies: ['b'] },
+    ]);
+    const run = scenario(definition).start({ x: 1 }).ok('a', 'kept').fails('b');
+    expect(run.status).toBe('failed');
+    expect(run.when({ type: 'RetryExecution', by: 'bob' }).last).toEqual(['ExecutionRetried', 'StepScheduled b #2']);
+    expect(run.fails('b', failure('broken', false), 1).outcome).toBe('recorded');
+    expect(taskInput(run.state, 'b')).toEqual({ x: 1, a: 'kept' });
+    expect(run.ok('b').last).toEqual(['StepCompleted b #2', 'StepScheduled c #1']);
+    expect(run.ok('c').status).toBe('completed');
+    expect(view(run.state).failure).toBeUndefined();
+  });
+
+  test('an attempt that was running at the cancel counts as stopped', () => {
+    const run = scenario(chain).start().when({ type: 'CancelExecution' }).when({ type: 'RetryExecution' });
+    expect(run.last).toEqual(['ExecutionRetried', 'StepScheduled a #2']);
+    expect(run.ok('a', 1, 1).outcome).toBe('stale');
+  });
+
+  test('keeps what an alternative has served, and starts failed chains from their main step', () => {
+    const definition = config('fallback', [
+      { id: 'a' },
+      { id: 'a2', fallback_for: 'a' },
+      { id: 'b' },
+      { id: 'b2', fallback_for: 'b' },
+    ]);
+    const run = scenario(definition).start().fails('a').ok('a2', 'served').fails('b').fails('b2');
+    expect(run.status).toBe('failed');
+    expect(run.when({ type: 'RetryExecution' }).last).toEqual(['ExecutionRetried', 'StepScheduled b #2']);
+    expect(run.fails('b').last).toContain('StepScheduled b2 #2');
+    run.ok('b2', 'saved');
+    expect(run.state.output).toEqual({ a: 'served', b: 'saved' });
+  });
+
+  test('a group that failed votes again', () => {
+    const definition = config(
+      'consensus',
+      [
+        { id: 'x', consensus_group: 'g' },
+        { id: 'y', consensus_group: 'g' },
+      ],
+      { consensus_groups: [{ id: 'g', mode: 'unanimous' }] },
+    );
+    const run = scenario(definition).start().ok('x', 1).ok('y', 2);
+    expect(run.status).toBe('failed');
+    run.when({ type: 'RetryExecution' });
+    expect(run.last).toEqual(['ExecutionRetried', 'StepScheduled x #2', 'StepScheduled y #2']);
+    expect(run.ok('x', 1).ok('y', 1).status).toBe('completed');
+    const half = scenario(definition).start().ok('x', 1).fails('y').when({ type: 'RetryExecution' });
+    expect(half.last).toEqual(['ExecutionRetried', 'StepScheduled y #2']);
+    expect(half.ok('y', 1).status).toBe('completed');
+  });
+
+  test('what does not apply is refused with its reason', () => {
+    const run = scenario(chain).start();
+    const code = () => run.when({ type: 'RetryExecution' }).rejected?.code;
+    expect(code()).toBe('not_retryable');
+    run.ok('a').ok('b');
+    expect(code()).toBe('already_completed');
+    const undone = scenario(config('sequential', [{ id: 'a', compensate: { agent: 'undo' } }, { id: 'b' }]));
+    undone.start().ok('a').fails('b').ok('a:compensate');
+    expect(undone.status).toBe('failed');
+    expect(undone.when({ type: 'RetryExecution' }).rejected?.code).toBe('already_compensated');
+  });
+});

@@ -1,0 +1,119 @@
+import { describe, expect, test } from '@jest/globals';
+import { taskInput } from './inputs.js';
+import { forkFrom } from './fork.js';
+import { taskOf } from './task.js';
+import { config, scenario } from '../../test/engine/scenario.js';
+
+const diamond = config('parallel', [
+  { id: 'a', output_key: 'left', on_failure: 'continue' },
+  { id: 'b' },
+  { id: 'c', dependencies: ['a', 'b'] },
+]);
+
+describe('the input of a step', () => {
+  test('is the execution input without dependencies, else its fields overlaid by their outputs', () => {
+    const run = scenario(diamond).start({ left: 'mine', keep: 1 });
+    expect(taskInput(run.state, 'a')).toEqual({ left: 'mine', keep: 1 });
+    run.fails('a').ok('b', [1]);
+    expect(taskInput(run.state, 'c')).toEqual({ left: null, keep: 1, b: [1] });
+  });
+
+  test('an execution input that is no object stands under input', () => {
+    const run = scenario(diamond).start('text').ok('a', 1).ok('b', 2);
+    expect(taskInput(run.state, 'c')).toEqual({ input: 'text', left: 1, b: 2 });
+    const without = scenario(diamond).start().ok('a', 1).ok('b', 2);
+    expect(taskInput(without.state, 'c')).toEqual({ left: 1, b: 2 });
+  });
+
+  test('a key named __proto__ stays a key', () => {
+    const definition = config('parallel', [
+      { id: 'a', output_key: '__proto__' },
+      { id: 'b', dependencies: ['a'] },
+    ]);
+    const input = taskInput(scenario(definition).start({}).ok('a', { x: 1 }).state, 'b');
+    expect(Object.keys(input as object)).toEqual(['__proto__']);
+    expect(({} as { x?: number }).x).toBeUndefined();
+  });
+
+  test('a task carries what its runner needs', () => {
+    const run = scenario(config('parallel', [{ id: 'a', timeout_ms: 5000, retry: { max_attempts: 3 } }])).start({
+      q: 1,
+    });
+    expect(taskOf(run.state, 'a', { partition: 7, dispatch: 1, checkFirst: false })).toEqual({
+      executionId: 'execution-1',
+      stepId: 'a',
+      stepName: 'A',
+      attempt: 1,
+      dispatch: 1,
+      agent: 'echo',
+      input: { q: 1 },
+      timeoutMs: 5000,
+      idempotencyKey: 'execution-1/a',
+      tenantId: 'default',
+      partition: 7,
+      scheduledAt: run.now,
+      maxAttempts: 3,
+      executionName: 'test',
+    });
+  });
+});
+
+describe('a fork', () => {
+  const chain = config('sequential', [
+    { id: 'a' },
+    { id: 'b', dependencies: ['a'] },
+    { id: 'c', dependencies: ['b'] },
+    { id: 'd' },
+  ]);
+
+  test('takes over the completed steps before the one it starts from', () => {
+    const source = scenario(chain).start({ x: 1 }).ok('a', 'A').ok('b', 'B').ok('c', 'C').ok('d', 'D');
+    const fork = forkFrom(source.state, 'c');
+    expect(fork).toEqual({
+      reused: [
+        { stepId: 'a', output: 'A' },
+        { stepId: 'b', output: 'B' },
+      ],
+    });
+    const run = scenario(chain).when({
+      type: 'StartExecution',
+      executionId: 'execution-2',
+      principal: { tenantId: 'default', userId: 'u', role: 'operator', keyId: 'k' },
+      start: {
+        configId: 'c',
+        configVersion: 1,
+        traceId: 't',
+        input: { x: 2 },
+        fork: { executionId: 'execution-1', fromStepId: 'c' },
+      },
+      ...fork,
+    });
+    expect(run.last).toEqual(['ExecutionStarted', 'StepReused a', 'StepReused b', 'StepScheduled c #1']);
+    expect(run.state.started?.forkedFrom).toBe('execution-1');
+    expect(taskInput(run.state, 'c')).toEqual({ x: 2, b: 'B' });
+    expect(run.ok('c').ok('d').status).toBe('completed');
+  });
+
+  test('keeps independent branches of a graph, and a group as a whole', () => {
+    const definition = config('consensus', [
+      { id: 'x', consensus_group: 'g' },
+      { id: 'y', consensus_group: 'g' },
+      { id: 'after', dependencies: ['g'] },
+      { id: 'alone' },
+    ]);
+    const source = scenario(definition).start().ok('x', { x: 1 }).ok('y', { y: 1 }).ok('alone', 1).ok('after', 2);
+    expect(forkFrom(source.state, 'after')).toEqual({
+      reused: [
+        { stepId: 'g', output: { x: 1, y: 1 } },
+        { stepId: 'alone', output: 1 },
+      ],
+    });
+    expect(forkFrom(source.state, 'x')).toEqual({ reused: [{ stepId: 'alone', output: 1 }] });
+  });
+
+  test('is refused from a step that does not exist and of an execution that still runs', () => {
+    const run = scenario(chain).start();
+    expect(forkFrom(run.state, 'nowhere')).toMatchObject({ rejected: { code: 'step_not_found' } });
+    expect(forkFrom(run.state, 'a')).toMatchObject({ rejected: { code: 'not_applicable' } });
+  });
+});
