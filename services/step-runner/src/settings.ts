@@ -1,0 +1,58 @@
+import { DEFAULT_POOL, TOKEN } from '@batuta/contracts';
+import { LOG_LEVELS } from '@batuta/observability';
+import { integer, list, loadSettings, milliseconds, oneOf, Secret, secret, text } from '@batuta/settings';
+import type { SettingsOf } from '@batuta/settings';
+import { hostname } from 'node:os';
+
+const schema = {
+  natsUrl: secret({ env: 'NATS_URL', default: new Secret('nats://127.0.0.1:4222') }),
+  logLevel: oneOf(LOG_LEVELS, { env: 'BATUTA_LOG_LEVEL', default: 'info' }),
+  /** Health and metrics; 0 takes a free port. */
+  httpPort: integer({ env: 'BATUTA_STEP_RUNNER_HTTP_PORT', default: 0, min: 0, max: 65_535 }),
+  httpHost: text({ env: 'BATUTA_STEP_RUNNER_HTTP_HOST', default: '127.0.0.1' }),
+  /** Names this runner in results; default: host and process id. */
+  workerId: text({ env: 'BATUTA_RUNNER_ID', optional: true }),
+  pools: list({ env: 'BATUTA_RUNNER_POOLS', default: [DEFAULT_POOL], pattern: TOKEN, describe: 'pool names' }),
+  /** Attempts at once, for each pool. */
+  slots: integer({ env: 'BATUTA_RUNNER_SLOTS', default: 256, min: 1, max: 10_000 }),
+  /** A task without a sign of life for this long is delivered to another runner. */
+  ackWaitMs: milliseconds({ env: 'BATUTA_RUNNER_ACK_WAIT', default: 2_000, min: 50, max: 600_000 }),
+  /** Between the signs of life of a task. */
+  workingMs: milliseconds({ env: 'BATUTA_RUNNER_WORKING', default: 700, min: 10, max: 300_000 }),
+  /** How often the engine is asked whether a long attempt is still wanted. */
+  recheckMs: milliseconds({ env: 'BATUTA_RUNNER_RECHECK', default: 10_000, min: 20, max: 600_000 }),
+  /** What a stopping runner gives its attempts to finish, before it hands them back. */
+  drainMs: milliseconds({ env: 'BATUTA_RUNNER_DRAIN', default: 10_000, min: 0, max: 3_600_000 }),
+  /** What an agent gets to heed its signal, before its slot is given to another. */
+  graceMs: milliseconds({ env: 'BATUTA_RUNNER_GRACE', default: 1_000, min: 0, max: 60_000 }),
+  maxAbandoned: integer({ env: 'BATUTA_RUNNER_MAX_ABANDONED', default: 64, min: 0, max: 10_000 }),
+  /** Directories below which `log_analyzer` may read. */
+  logDirectories: list({ env: 'BATUTA_RUNNER_LOG_DIRECTORIES', default: [] }),
+  /** Private addresses that `http` and `status_handler` may reach: `10.1.0.0/16`, `127.0.0.1`, `[::1]:8080`. */
+  allowedAddresses: list({ env: 'BATUTA_RUNNER_ALLOWED_ADDRESSES', default: [] }),
+  /** The same for `status_handler` alone: the platform's own addresses. */
+  statusAddresses: list({ env: 'BATUTA_RUNNER_STATUS_ADDRESSES', default: [] }),
+} as const;
+
+export type StepRunnerSettings = SettingsOf<typeof schema>;
+
+/** Settings of the step-runner from environment variables. Throws a `SettingsError` that names every wrong one. */
+export function loadStepRunnerSettings(
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): StepRunnerSettings {
+  return loadSettings(schema, env, ({ ackWaitMs, workingMs }) =>
+    workingMs * 2 <= ackWaitMs
+      ? []
+      : [
+          {
+            variables: ['BATUTA_RUNNER_WORKING', 'BATUTA_RUNNER_ACK_WAIT'],
+            expected: 'must give two signs of life within the wait for one',
+          },
+        ],
+  );
+}
+
+/** The name of this runner in results. */
+export function workerIdOf(settings: StepRunnerSettings): string {
+  return settings.workerId ?? `${hostname()}-${process.pid}`;
+}

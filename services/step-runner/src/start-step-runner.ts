@@ -1,0 +1,81 @@
+import 'reflect-metadata';
+import { connectNats, controlClientOver } from '@batuta/messaging';
+import { nestLogger, startOpsServer } from '@batuta/observability';
+import type { Logger, ReadinessCheck } from '@batuta/observability';
+import { NestFactory } from '@nestjs/core';
+import type { Agent } from './agents/agent.js';
+import { builtInAgents } from './agents/built-in.js';
+import { StepRunnerModule } from './app.module.js';
+import { Runner } from './runner.js';
+import { workerIdOf } from './settings.js';
+import type { StepRunnerSettings } from './settings.js';
+
+export interface StartStepRunnerOptions {
+  readonly settings: StepRunnerSettings;
+  readonly logger: Logger;
+  /** Whether to serve /health and /metrics on a port of its own; default true. */
+  readonly opsServer?: boolean;
+  /** Agents of your own, served besides the built-in ones. */
+  readonly agents?: readonly Agent[];
+}
+
+export interface RunningStepRunner {
+  /** Port of /health and /metrics, when it serves them. */
+  readonly opsPort: number | undefined;
+  /** What must hold for the service to be ready, by name. */
+  readonly checks: Readonly<Record<string, ReadinessCheck>>;
+  /** Takes nothing new, finishes or hands back what runs, and closes every connection. */
+  close(): Promise<void>;
+}
+
+/** Starts a step-runner. Throws when NATS cannot be reached; nothing stays open then. */
+export async function startStepRunner(options: StartStepRunnerOptions): Promise<RunningStepRunner> {
+  const { settings, logger, opsServer = true } = options;
+  const workerId = workerIdOf(settings);
+  const opened: (() => Promise<unknown>)[] = [];
+  const close = async (): Promise<void> => {
+    for (let end = opened.pop(); end !== undefined; end = opened.pop()) await end();
+  };
+  try {
+    const nc = await connectNats({ url: settings.natsUrl.reveal(), name: `step-runner ${workerId}`, logger });
+    opened.push(() => nc.close());
+    const agents = [
+      ...builtInAgents({
+        control: controlClientOver(nc),
+        logDirectories: settings.logDirectories,
+        allowedAddresses: settings.allowedAddresses,
+        statusAddresses: settings.statusAddresses,
+      }),
+      ...(options.agents ?? []),
+    ];
+    const { pools, slots, ackWaitMs, workingMs, recheckMs, graceMs, maxAbandoned } = settings;
+    const runner = new Runner({
+      nc,
+      agents,
+      logger,
+      workerId,
+      pools,
+      slots,
+      ackWaitMs,
+      workingMs,
+      recheckMs,
+      graceMs,
+      maxAbandoned,
+    });
+    const app = await NestFactory.createApplicationContext(StepRunnerModule.register(runner, settings.drainMs), {
+      logger: nestLogger(logger),
+      abortOnError: false,
+    });
+    opened.push(() => app.close());
+    const checks: Record<string, ReadinessCheck> = { tasks: () => runner.checkReady() };
+    const ops = opsServer
+      ? await startOpsServer({ port: settings.httpPort, host: settings.httpHost, checks, logger })
+      : undefined;
+    if (ops !== undefined) opened.push(() => ops.close());
+    logger.info({ pools, slots, worker_id: workerId, port: ops?.port }, 'step-runner started');
+    return { opsPort: ops?.port, checks, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
