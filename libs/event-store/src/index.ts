@@ -18,6 +18,7 @@ export type {
 } from './port.js';
 export { encodeJson, mayHoldUnstorable, storableJson } from './encode-json.js';
 export { MemoryEventStore } from './memory/memory-event-store.js';
+export { encodeExecutionRows } from './postgres/execution-row.js';
 export { migrateEventStore } from './postgres/migrate.js';
 export { PostgresEventStore } from './postgres/postgres-event-store.js';
 export type { PostgresEventStoreOptions } from './postgres/postgres-event-store.js';

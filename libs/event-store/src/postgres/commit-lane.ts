@@ -1,7 +1,7 @@
 import type { CommitLane, CommitOutcome, CommitRequest, FencedPartition } from '../port.js';
 import { StatementConnection, classifyFailure } from './connection.js';
 import type { ConnectionOptions } from './connection.js';
-import { encodeChanged, encodeStarted } from './execution-row.js';
+import { encodeChanged, encodeExecutionRows } from './execution-row.js';
 import { COMMIT } from './sql/commit.js';
 import { HELD_EPOCHS } from './sql/held-epochs.js';
 
@@ -46,7 +46,7 @@ export function commitParameters(request: CommitRequest): string[] {
     commandIds,
     `${times}}`,
     data,
-    encodeStarted(request.started),
+    encodeExecutionRows(request.started),
     encodeChanged(request.changed),
   ];
 }

@@ -41,7 +41,7 @@ function startedColumns(row: ExecutionRow): Record<string, unknown> {
 }
 
 /** Rows of orchestration_executions as one JSON text for jsonb_populate_recordset. */
-export function encodeStarted(rows: readonly ExecutionRow[]): string {
+export function encodeExecutionRows(rows: readonly ExecutionRow[]): string {
   return rows.length === 0 ? '[]' : encodeJson(rows.map(startedColumns));
 }
 

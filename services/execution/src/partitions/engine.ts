@@ -8,6 +8,7 @@ import type { EngineCounters } from './counters.js';
 import { MalformedRequest, decodeCheck, decodeCommand, decodeHeartbeat, decodeResults } from './decode.js';
 import { EffectPerformer } from './effects.js';
 import { ExecutionLoader } from './execution-loader.js';
+import type { LoadedExecution } from './execution-loader.js';
 import { ResultGroup } from './inputs.js';
 import type { CommandInput, Input } from './inputs.js';
 import { Lane } from './lane.js';
@@ -44,6 +45,8 @@ export interface EngineOptions {
   readonly ports: EnginePorts;
   readonly settings: EngineSettings;
   readonly incarnation: string;
+  /** Counters to add to, when others count in them too. */
+  readonly counters?: EngineCounters;
   /** Another process has started under this name. */
   readonly onSuperseded: () => void;
   /** Told of each commit's changes, for read models. */
@@ -60,7 +63,7 @@ const RECLAIM_PAUSE_MS = 200;
 
 /** One owner process: its partitions, the lanes that commit for them, and what goes on around that. */
 export class Engine {
-  readonly counters: EngineCounters = newCounters();
+  readonly counters: EngineCounters;
   readonly configs: ConfigRegistry;
   readonly effects: EffectPerformer;
   readonly #partitions = new Map<number, Partition>();
@@ -81,6 +84,7 @@ export class Engine {
     const { ports, settings } = options;
     const { clock, store, bus, log } = ports;
     const submit = (partition: Partition, input: Input): void => this.submit(partition, input);
+    this.counters = options.counters ?? newCounters();
     this.configs = new ConfigRegistry(store, ports.configs);
     this.#loader = new ExecutionLoader(store, this.configs, (callback) => clock.soon(callback));
     this.effects = new EffectPerformer({
@@ -185,6 +189,11 @@ export class Engine {
     await this.#ownership.stop();
     await Promise.all(this.#lanes.map((lane) => lane.close()));
     await this.options.ports.bus.flush();
+  }
+
+  /** An execution folded from the log; undefined when it has no events. */
+  load(id: string): Promise<LoadedExecution | undefined> {
+    return this.#loader.load(id);
   }
 
   /** Hands an input to the lane of its partition. */

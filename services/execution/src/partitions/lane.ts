@@ -419,6 +419,7 @@ export class Lane {
       let bytes = 0;
       for (const { stored } of changes.events) bytes += 200 + stored.data.length;
       counters.events += changes.events.length;
+      counters.eventBytes += bytes - 200 * changes.events.length;
       execution.partition.grow(execution, bytes);
       owner.committed(changes);
     }

@@ -1,0 +1,161 @@
+import { encodeJson } from '@batuta/event-store';
+import type { LogReader } from '@batuta/event-store';
+import type { Pool } from 'pg';
+import type { State } from '../domain/index.js';
+import type { ExecutionChanges } from '../partitions/batch.js';
+import type { LoadedExecution } from '../partitions/execution-loader.js';
+import type { Partition } from '../partitions/partition.js';
+import type { Clock, EngineLog } from '../partitions/ports.js';
+import { PROJECT_STEP_RUNS, READ_CURSOR } from './sql/step-runs.js';
+import { stepRunRows } from './step-run-rows.js';
+
+interface Pending {
+  readonly base: State | undefined;
+  state: State;
+}
+
+export interface StepRunProjectionParts {
+  readonly clock: Clock;
+  readonly log: EngineLog;
+  readonly pool: Pool;
+  readonly reader: LogReader;
+  readonly load: (id: string) => Promise<LoadedExecution | undefined>;
+  readonly partitions: () => readonly Partition[];
+  readonly intervalMs: number;
+}
+
+const CATCH_UP_PAGE = 200;
+/** Executions of one statement. */
+const CHUNK = 200;
+/** More executions than this wait only in the log. */
+const MOST_PENDING = 20_000;
+
+/**
+ * Projects step runs from what was committed: in bulk, one write for all that happened to an execution meanwhile. Each
+ * partition's cursor is committed with its rows; what is between cursor and log when a partition is taken is read back.
+ */
+export class StepRunProjection {
+  readonly #pending = new Map<string, Pending>();
+  /** Partitions whose log is read up to here first: their cursors stay where they are meanwhile. */
+  readonly #behind = new Set<Partition>();
+  #cancel: (() => void) | undefined;
+  #running: Promise<void> = Promise.resolve();
+  #stopped = false;
+  readonly #written = new Map<Partition, number>();
+
+  constructor(private readonly parts: StepRunProjectionParts) {}
+
+  start(): void {
+    this.#schedule();
+  }
+
+  /** Writes what is left. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancel?.();
+    await this.#running;
+    await this.flush();
+  }
+
+  /** A partition was taken. */
+  owned(partition: Partition): void {
+    this.#behind.add(partition);
+  }
+
+  committed(changes: ExecutionChanges): void {
+    const { id } = changes.execution;
+    const pending = this.#pending.get(id);
+    if (pending !== undefined) {
+      pending.state = changes.state;
+      return;
+    }
+    if (this.#pending.size >= MOST_PENDING) {
+      this.#pending.clear();
+      for (const partition of this.parts.partitions()) this.#behind.add(partition);
+      return;
+    }
+    this.#pending.set(id, { base: changes.base, state: changes.state });
+  }
+
+  #schedule(): void {
+    if (this.#stopped) return;
+    this.#cancel = this.parts.clock.after(this.parts.intervalMs, () => {
+      this.#running = this.#round().then(() => this.#schedule());
+    });
+  }
+
+  async #round(): Promise<void> {
+    try {
+      for (const partition of this.#behind) await this.#catchUp(partition);
+      await this.flush();
+    } catch (error) {
+      this.parts.log.warn({ err: error }, 'step runs cannot be projected now');
+    }
+  }
+
+  /** Writes all that is pending. Throws what PostgreSQL reports; what was not written stays pending. */
+  async flush(): Promise<void> {
+    const cursors = this.parts
+      .partitions()
+      .filter((partition) => !this.#behind.has(partition))
+      .filter((partition) => partition.committedPosition > (this.#written.get(partition) ?? -1))
+      .map((partition) => ({ partition, position: partition.committedPosition }));
+    const entries = [...this.#pending];
+    if (entries.length === 0 && (cursors.length === 0 || this.#stopped)) return;
+    this.#pending.clear();
+    try {
+      while (entries.length > CHUNK) {
+        await this.#write(entries.slice(0, CHUNK), []);
+        entries.splice(0, CHUNK);
+      }
+      await this.#write(entries, cursors);
+    } catch (error) {
+      for (const [id, pending] of entries) {
+        const newer = this.#pending.get(id);
+        this.#pending.set(id, { base: pending.base, state: newer?.state ?? pending.state });
+      }
+      throw error;
+    }
+    for (const { partition, position } of cursors) {
+      if (partition.owned) this.#written.set(partition, position);
+      else this.#written.delete(partition);
+    }
+  }
+
+  async #write(
+    entries: readonly (readonly [string, Pending])[],
+    cursors: readonly { partition: Partition; position: number }[],
+  ): Promise<void> {
+    const rows = entries.flatMap(([, pending]) => stepRunRows(pending.base, pending.state));
+    await this.parts.pool.query({
+      name: 'project-step-runs',
+      text: PROJECT_STEP_RUNS,
+      values: [
+        encodeJson(rows),
+        cursors.map(({ partition }) => partition.id),
+        cursors.map(({ position }) => position),
+      ],
+    });
+  }
+
+  /** Reads back what lies between the cursor and the log. */
+  async #catchUp(partition: Partition): Promise<void> {
+    if (!partition.owned) {
+      this.#behind.delete(partition);
+      this.#written.delete(partition);
+      return;
+    }
+    const { rows } = await this.parts.pool.query<{ position: string }>(READ_CURSOR, [partition.id]);
+    let after = Number(rows[0]?.position ?? 0);
+    while (after < partition.committedPosition) {
+      const page = await this.parts.reader.executionsAfter(partition.id, after, CATCH_UP_PAGE);
+      for (const { id } of page) {
+        const loaded = await this.parts.load(id);
+        if (loaded !== undefined) await this.#write([[id, { base: undefined, state: loaded.state }]], []);
+      }
+      if (page.length < CATCH_UP_PAGE) break;
+      after = page.at(-1)?.position ?? after;
+    }
+    this.#behind.delete(partition);
+  }
+}

@@ -1,0 +1,200 @@
+import { EVENT_SCHEMAS, EXECUTION_STATUSES, LIMITS } from '@batuta/contracts';
+import type {
+  Event,
+  EventType,
+  ExecutionStatus,
+  ExecutionSummary,
+  GetExecutionReply,
+  GetExecutionRequest,
+  GetVersionsReply,
+  GetVersionsRequest,
+  ListEventsReply,
+  ListEventsRequest,
+  ListExecutionsReply,
+  ListExecutionsRequest,
+  ReadLogReply,
+  ReadLogRequest,
+  Refusal,
+} from '@batuta/contracts';
+import type { LogReader } from '@batuta/event-store';
+import type { Pool } from 'pg';
+import { view } from '../domain/index.js';
+import type { ConfigRegistry } from '../partitions/config-registry.js';
+import { foldExecution } from '../partitions/execution-loader.js';
+import { decodeCursor, encodeCursor } from './cursor.js';
+import { EXECUTION_BY_TRACE, LIST_EXECUTIONS } from './sql.js';
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+/** Room for the rest of the message. */
+const REPLY_BYTES = LIMITS.natsMaxPayloadBytes - 1024 * 1024;
+const MOST_VERSIONS = 10_000;
+
+interface SummaryRow {
+  id: string;
+  trace_id: string;
+  config_id: string;
+  config_name: string;
+  status: ExecutionStatus;
+  user_id: string;
+  session_id: string | null;
+  tenant_id: string;
+  created_at: Date;
+  started_at: Date | null;
+  completed_at: Date | null;
+  paused_at: Date | null;
+  total_latency_ms: number | null;
+  estimated_cost: string;
+  created_by: string;
+}
+
+const refused = (code: Refusal['code'], message: string): { refused: Refusal } => ({ refused: { code, message } });
+
+function clamp(value: number | undefined, otherwise: number, most: number): number {
+  return value === undefined || value < 1 ? otherwise : Math.min(Math.floor(value), most);
+}
+
+/** The first events that fit in one reply; at least one. */
+function fitting(events: readonly Event[]): Event[] {
+  let bytes = 0;
+  const kept: Event[] = [];
+  for (const event of events) {
+    bytes += Buffer.byteLength(JSON.stringify(event.data)) + 300;
+    if (bytes > REPLY_BYTES && kept.length > 0) break;
+    kept.push(event);
+  }
+  return kept;
+}
+
+/** Answers questions about executions, from PostgreSQL alone: any replica can. */
+export class ExecutionQueries {
+  constructor(
+    private readonly reader: LogReader,
+    private readonly configs: ConfigRegistry,
+    private readonly pool: Pool,
+    private readonly partitions: number,
+  ) {}
+
+  get topology(): { partitions: number } {
+    return { partitions: this.partitions };
+  }
+
+  /** One execution, folded from its events: never stale. */
+  async get(request: GetExecutionRequest): Promise<GetExecutionReply> {
+    const id = await this.#idOf(request);
+    const notFound = refused('not_found', 'There is no such execution.');
+    if (id === undefined) return notFound;
+    const events = (await this.reader.readExecutions([id])).get(id);
+    const [first] = events ?? [];
+    if (events === undefined || first?.type !== 'ExecutionStarted') return notFound;
+    if (first.data.tenantId !== request.tenantId) return notFound;
+    const execution = view(await foldExecution(this.configs, events));
+    if (Buffer.byteLength(JSON.stringify(execution)) > REPLY_BYTES) {
+      return refused('payload_too_large', `The execution is larger than ${REPLY_BYTES} bytes: read its events instead.`);
+    }
+    return { execution };
+  }
+
+  async events(request: ListEventsRequest): Promise<ListEventsReply> {
+    const notFound = { events: [], ...refused('not_found', 'There is no such execution.') };
+    if (!UUID.test(request.executionId)) return notFound;
+    const limit = clamp(request.limit, 1_000, 1_000);
+    const from = clamp(request.fromVersion, 1, Number.MAX_SAFE_INTEGER);
+    const [[first], events] = await Promise.all([
+      this.reader.readEvents(request.executionId, 1, 1),
+      this.reader.readEvents(request.executionId, from, limit),
+    ]);
+    if (first?.type !== 'ExecutionStarted' || first.data.tenantId !== request.tenantId) return notFound;
+    const kept = fitting(events);
+    const last = kept.at(-1);
+    const more = last !== undefined && (kept.length < events.length || events.length === limit);
+    return { events: kept, ...(more ? { nextVersion: last.version + 1 } : {}) };
+  }
+
+  /** Newest versions, for those who already may see these executions. */
+  async versions(request: GetVersionsRequest): Promise<GetVersionsReply> {
+    const asked = request.executionIds.slice(0, MOST_VERSIONS);
+    const ids = asked.filter((id) => UUID.test(id));
+    const found = new Map<string, number>();
+    const versions = ids.length === 0 ? [] : await this.reader.readVersions(ids);
+    for (const [index, id] of ids.entries()) found.set(id, versions[index] ?? 0);
+    return { versions: asked.map((id) => found.get(id) ?? 0) };
+  }
+
+  async list(request: ListExecutionsRequest): Promise<ListExecutionsReply> {
+    const cursor = request.cursor ? decodeCursor(request.cursor) : undefined;
+    if (request.cursor && cursor === undefined) {
+      return { executions: [], ...refused('validation_failed', 'The cursor is not one that a list has returned.') };
+    }
+    const statuses = request.status ?? [];
+    const unknown = statuses.find((status) => !EXECUTION_STATUSES.includes(status));
+    if (unknown !== undefined) {
+      return { executions: [], ...refused('validation_failed', `There is no status "${String(unknown)}".`) };
+    }
+    const limit = clamp(request.limit, 50, 200);
+    const { rows } = await this.pool.query<SummaryRow>({
+      name: 'list-executions',
+      text: LIST_EXECUTIONS,
+      values: [
+        request.tenantId,
+        request.configId || null,
+        statuses.length === 0 ? null : statuses,
+        request.userId || null,
+        request.createdFrom ? new Date(request.createdFrom) : null,
+        request.createdTo ? new Date(request.createdTo) : null,
+        request.configName || null,
+        cursor === undefined ? null : new Date(cursor.createdAt),
+        cursor?.id ?? null,
+        limit + 1,
+      ],
+    });
+    const page = rows.slice(0, limit);
+    const last = page.at(-1);
+    return {
+      executions: page.map(summary),
+      ...(rows.length > limit && last !== undefined
+        ? { nextCursor: encodeCursor({ createdAt: last.created_at.getTime(), id: last.id }) }
+        : {}),
+    };
+  }
+
+  /** A partition's log after a position, for consumers with a cursor of their own. */
+  async log(request: ReadLogRequest): Promise<ReadLogReply> {
+    const types = (request.types ?? []).filter((type): type is EventType => Object.hasOwn(EVENT_SCHEMAS, type));
+    const after = Math.max(0, request.afterPosition);
+    const page = await this.reader.readLog(request.partition, after, clamp(request.limit, 1_000, 1_000), types);
+    const events = fitting(page.events);
+    const cut = events.length < page.events.length;
+    return { events, position: cut ? (events.at(-1)?.position ?? after) : page.position };
+  }
+
+  async #idOf(request: GetExecutionRequest): Promise<string | undefined> {
+    if (request.executionId) return UUID.test(request.executionId) ? request.executionId : undefined;
+    if (!request.traceId) return undefined;
+    const { rows } = await this.pool.query<{ id: string }>({
+      name: 'execution-by-trace',
+      text: EXECUTION_BY_TRACE,
+      values: [request.tenantId, request.traceId],
+    });
+    return rows[0]?.id;
+  }
+}
+
+function summary(row: SummaryRow): ExecutionSummary {
+  return {
+    id: row.id,
+    traceId: row.trace_id,
+    configId: row.config_id,
+    configName: row.config_name,
+    status: row.status,
+    userId: row.user_id,
+    tenantId: row.tenant_id,
+    createdAt: row.created_at.getTime(),
+    estimatedCost: Number(row.estimated_cost),
+    createdBy: row.created_by,
+    ...(row.session_id === null ? {} : { sessionId: row.session_id }),
+    ...(row.started_at === null ? {} : { startedAt: row.started_at.getTime() }),
+    ...(row.completed_at === null ? {} : { completedAt: row.completed_at.getTime() }),
+    ...(row.paused_at === null ? {} : { pausedAt: row.paused_at.getTime() }),
+    ...(row.total_latency_ms === null ? {} : { totalLatencyMs: row.total_latency_ms }),
+  };
+}

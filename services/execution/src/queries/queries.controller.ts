@@ -1,0 +1,57 @@
+import { subjects } from '@batuta/contracts';
+import type {
+  GetExecutionReply,
+  GetExecutionRequest,
+  GetVersionsReply,
+  GetVersionsRequest,
+  ListEventsReply,
+  ListEventsRequest,
+  ListExecutionsReply,
+  ListExecutionsRequest,
+  ReadLogReply,
+  ReadLogRequest,
+  TopologyReply,
+} from '@batuta/contracts';
+import { Controller } from '@nestjs/common';
+import { MessagePattern, Payload } from '@nestjs/microservices';
+import { ExecutionQueries } from './execution-queries.js';
+
+/** `batuta.execution.query.*`. */
+@Controller()
+export class QueriesController {
+  readonly #queries: ExecutionQueries;
+
+  constructor(queries: ExecutionQueries) {
+    this.#queries = queries;
+  }
+
+  @MessagePattern(subjects.query.topology)
+  topology(): TopologyReply {
+    return this.#queries.topology;
+  }
+
+  @MessagePattern(subjects.query.get)
+  get(@Payload() request: GetExecutionRequest): Promise<GetExecutionReply> {
+    return this.#queries.get(request);
+  }
+
+  @MessagePattern(subjects.query.list)
+  list(@Payload() request: ListExecutionsRequest): Promise<ListExecutionsReply> {
+    return this.#queries.list(request);
+  }
+
+  @MessagePattern(subjects.query.events)
+  events(@Payload() request: ListEventsRequest): Promise<ListEventsReply> {
+    return this.#queries.events(request);
+  }
+
+  @MessagePattern(subjects.query.versions)
+  versions(@Payload() request: GetVersionsRequest): Promise<GetVersionsReply> {
+    return this.#queries.versions(request);
+  }
+
+  @MessagePattern(subjects.query.log)
+  log(@Payload() request: ReadLogRequest): Promise<ReadLogReply> {
+    return this.#queries.log(request);
+  }
+}

@@ -1,0 +1,22 @@
+/** $1 tenant, $2 trace id. */
+export const EXECUTION_BY_TRACE = `
+SELECT id FROM execution.orchestration_executions WHERE tenant_id = $1 AND trace_id = $2`;
+
+/**
+ * One page of a tenant's executions, newest first. $1 tenant, $2 config id, $3 statuses, $4 user, $5 and $6 created from
+ * and to, $7 config name, $8 and $9 creation time and id of the last one seen, $10 limit; null means any.
+ */
+export const LIST_EXECUTIONS = `
+SELECT id, trace_id, config_id, config_name, status, user_id, session_id, tenant_id, created_at, started_at,
+  completed_at, paused_at, total_latency_ms, estimated_cost, created_by
+FROM execution.orchestration_executions
+WHERE tenant_id = $1
+  AND ($2::text IS NULL OR config_id = $2)
+  AND ($3::text[] IS NULL OR status = ANY($3))
+  AND ($4::text IS NULL OR user_id = $4)
+  AND ($5::timestamptz IS NULL OR created_at >= $5)
+  AND ($6::timestamptz IS NULL OR created_at < $6)
+  AND ($7::text IS NULL OR config_name = $7)
+  AND ($8::timestamptz IS NULL OR (created_at, id) < ($8, $9::uuid))
+ORDER BY created_at DESC, id DESC
+LIMIT $10`;

@@ -1,0 +1,72 @@
+import { hostname } from 'node:os';
+import { LOG_LEVELS } from '@batuta/observability';
+import { bytes, integer, loadSettings, milliseconds, oneOf, secret, text } from '@batuta/settings';
+import type { SettingsOf, SettingsProblem } from '@batuta/settings';
+
+const schema = {
+  /** `postgres://user:password@host:5432/database`; its schema `execution` is made when missing. */
+  databaseUrl: secret({ env: 'DATABASE_URL' }),
+  natsUrl: secret({ env: 'NATS_URL' }),
+  /** Port of /health and /metrics; 0 takes a free one. */
+  httpPort: integer({ env: 'BATUTA_EXECUTION_HTTP_PORT', default: 0, min: 0, max: 65_535 }),
+  httpHost: text({ env: 'BATUTA_EXECUTION_HTTP_HOST', default: '127.0.0.1' }),
+  /** Name among owners: the same after a restart, another for each process that runs at the same time. */
+  name: text({
+    env: 'BATUTA_EXECUTION_NAME',
+    default: hostname(),
+    pattern: /^[A-Za-z0-9._-]{1,100}$/,
+    describe: 'a name of letters, digits, dots, dashes and underscores',
+  }),
+  /** Number of partitions; only the first start of all decides it. */
+  partitions: integer({ env: 'BATUTA_EXECUTION_PARTITIONS', default: 64, min: 1, max: 4_096 }),
+  /** Connections that commit. One commits for more executions at a time, more use more cores of PostgreSQL. */
+  lanes: integer({ env: 'BATUTA_EXECUTION_LANES', default: 1, min: 1, max: 64 }),
+  /** Connections for everything but commits. */
+  databaseConnections: integer({ env: 'BATUTA_EXECUTION_DATABASE_CONNECTIONS', default: 4, min: 2, max: 100 }),
+  leaseMs: milliseconds({ env: 'BATUTA_EXECUTION_LEASE', default: 10_000, min: 100 }),
+  renewMs: milliseconds({ env: 'BATUTA_EXECUTION_RENEW', default: 3_000, min: 20 }),
+  /** After this long without an answer a commit's outcome counts as unknown. */
+  commitTimeoutMs: milliseconds({ env: 'BATUTA_EXECUTION_COMMIT_TIMEOUT', default: 10_000, min: 50 }),
+  /** A task whose acknowledgement takes longer is published again. */
+  publishTimeoutMs: milliseconds({ env: 'BATUTA_EXECUTION_PUBLISH_TIMEOUT', default: 2_000, min: 20 }),
+  /** Attempt deadlines wait this long after a takeover or a stall. */
+  graceMs: milliseconds({ env: 'BATUTA_EXECUTION_GRACE', default: 5_000, min: 0 }),
+  /** How often rows are asked for what is due. */
+  wakeScanMs: milliseconds({ env: 'BATUTA_EXECUTION_WAKE_SCAN', default: 1_000, min: 20 }),
+  /** How often the tasks' stream is looked at. */
+  queueWatchMs: milliseconds({ env: 'BATUTA_EXECUTION_QUEUE_WATCH', default: 1_000, min: 20 }),
+  auditMs: milliseconds({ env: 'BATUTA_EXECUTION_AUDIT', default: 2_000, min: 20 }),
+  /** Dispatches younger than this are not looked up by the audit. */
+  auditAgeMs: milliseconds({ env: 'BATUTA_EXECUTION_AUDIT_AGE', default: 10_000, min: 0 }),
+  auditBatch: integer({ env: 'BATUTA_EXECUTION_AUDIT_BATCH', default: 200, min: 1, max: 10_000 }),
+  /** Memory for executions; those not used lately are forgotten first. */
+  cacheBytes: bytes({ env: 'BATUTA_EXECUTION_CACHE', default: 256 * 1024 * 1024, min: 1024 * 1024 }),
+  /** How often step runs are projected. */
+  projectionMs: milliseconds({ env: 'BATUTA_EXECUTION_PROJECTION', default: 1_000, min: 10 }),
+  /** How long a release waits for acknowledgements of tasks. */
+  drainMs: milliseconds({ env: 'BATUTA_EXECUTION_DRAIN', default: 2_000, min: 0 }),
+  sandboxThreads: integer({ env: 'BATUTA_EXECUTION_SANDBOX_THREADS', default: 2, min: 1, max: 64 }),
+  /** Copies of the JetStream streams in a NATS cluster. */
+  streamReplicas: integer({ env: 'BATUTA_STREAM_REPLICAS', default: 1, min: 1, max: 5 }),
+  logLevel: oneOf(LOG_LEVELS, { env: 'BATUTA_LOG_LEVEL', default: 'info' }),
+} as const;
+
+export type ExecutionSettings = SettingsOf<typeof schema>;
+
+function contradictions(settings: ExecutionSettings): SettingsProblem[] {
+  return settings.renewMs * 2 > settings.leaseMs
+    ? [
+        {
+          variables: ['BATUTA_EXECUTION_RENEW', 'BATUTA_EXECUTION_LEASE'],
+          expected: 'must let a lease be renewed twice before it ends: renew at most half of the lease',
+        },
+      ]
+    : [];
+}
+
+/** The execution service's settings from environment variables; throws a `SettingsError` that names each wrong variable. */
+export function loadExecutionSettings(
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): ExecutionSettings {
+  return loadSettings(schema, env, contradictions);
+}

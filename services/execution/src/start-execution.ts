@@ -1,0 +1,179 @@
+import { subjects } from '@batuta/contracts';
+import { PostgresEventStore, migrateEventStore } from '@batuta/event-store';
+import { connectNats, controlClientOver, isConnected, natsMicroservice } from '@batuta/messaging';
+import { nestLogger, startOpsServer } from '@batuta/observability';
+import type { Logger, ReadinessCheck } from '@batuta/observability';
+import { Sandbox } from '@batuta/sandbox';
+import { NestFactory } from '@nestjs/core';
+import type { MicroserviceOptions } from '@nestjs/microservices';
+import pg from 'pg';
+import { ExecutionModule } from './app.module.js';
+import { configClient } from './partitions/config-client.js';
+import type { EngineCounters } from './partitions/counters.js';
+import { newCounters } from './partitions/counters.js';
+import { exposeEngine } from './partitions/engine-metrics.js';
+import { Engine } from './partitions/engine.js';
+import type { EngineSettings } from './partitions/engine.js';
+import { NatsBus } from './partitions/nats-bus.js';
+import { sandboxEvaluator } from './partitions/sandbox-evaluator.js';
+import { newIncarnation, systemClock, systemRandom } from './partitions/system-ports.js';
+import { StepRunProjection } from './projections/step-run-projection.js';
+import { ExecutionQueries } from './queries/execution-queries.js';
+import type { ExecutionSettings } from './settings.js';
+
+export interface StartExecutionOptions {
+  readonly settings: ExecutionSettings;
+  readonly logger: Logger;
+  /** Whether to serve /health and /metrics on a port of its own; default true. */
+  readonly opsServer?: boolean;
+  /** Another process has started under this one's name; default: the process ends. */
+  readonly onSuperseded?: () => void;
+}
+
+export interface RunningExecution {
+  /** Port of /health and /metrics, when it serves them. */
+  readonly opsPort: number | undefined;
+  /** What must hold for the service to be ready, by name. */
+  readonly checks: Readonly<Record<string, ReadinessCheck>>;
+  /** What the engine has done since the start. */
+  readonly counters: Readonly<EngineCounters>;
+  /** Partitions that this process owns now. */
+  ownedPartitions(): readonly number[];
+  /** Takes no more inputs, finishes the commit in flight, releases the partitions, closes every connection. */
+  close(): Promise<void>;
+}
+
+function engineSettings(settings: ExecutionSettings): EngineSettings {
+  return {
+    ownership: { name: settings.name, leaseMs: settings.leaseMs, renewMs: settings.renewMs },
+    lanes: settings.lanes,
+    partitions: settings.partitions,
+    limits: { commitEvents: 2_000, commitBytes: 8 * 1024 * 1024, waitingInputs: 20_000 },
+    waker: { scanMs: settings.wakeScanMs, scanLimit: 1_000 },
+    queue: {
+      watchMs: settings.queueWatchMs,
+      auditMs: settings.auditMs,
+      auditAgeMs: settings.auditAgeMs,
+      auditBatch: settings.auditBatch,
+    },
+    graceMs: settings.graceMs,
+    cacheBytes: settings.cacheBytes,
+    pendingEffects: 50_000,
+    drainMs: settings.drainMs,
+  };
+}
+
+/**
+ * Starts the execution service: brings its schema up to date, takes its share of the partitions and answers commands,
+ * results and queries. Throws when PostgreSQL or NATS cannot be reached; nothing stays open then.
+ */
+export async function startExecution(options: StartExecutionOptions): Promise<RunningExecution> {
+  const { settings, logger, opsServer = true } = options;
+  const opened: (() => Promise<unknown> | void)[] = [];
+  const close = async (): Promise<void> => {
+    for (let end = opened.pop(); end !== undefined; end = opened.pop()) await end();
+  };
+  const superseded =
+    options.onSuperseded ??
+    ((): void => {
+      logger.fatal({ name: settings.name }, 'another process has started under this name (BATUTA_EXECUTION_NAME)');
+      process.exit(1);
+    });
+  try {
+    const databaseUrl = settings.databaseUrl.reveal();
+    const natsUrl = settings.natsUrl.reveal();
+    await migrateEventStore(databaseUrl);
+    const store = new PostgresEventStore({
+      databaseUrl,
+      poolSize: settings.databaseConnections,
+      commitTimeoutMs: settings.commitTimeoutMs,
+      onConnectionError: (error) => logger.warn({ err: error }, 'a connection to PostgreSQL was lost'),
+    });
+    opened.push(() => store.close());
+    const pool = new pg.Pool({
+      connectionString: databaseUrl,
+      max: 2,
+      application_name: 'batuta-execution-queries',
+      connectionTimeoutMillis: 5_000,
+      query_timeout: 30_000,
+    });
+    pool.on('error', (error) => logger.warn({ err: error }, 'a connection to PostgreSQL was lost'));
+    opened.push(() => pool.end());
+    const nats = await connectNats({ url: natsUrl, name: `execution ${settings.name}`, logger });
+    opened.push(() => nats.close());
+    const sandbox = new Sandbox({ threads: settings.sandboxThreads });
+    opened.push(() => sandbox.close());
+    const messages = newCounters();
+    const bus = new NatsBus({
+      connection: nats,
+      logger,
+      counters: messages,
+      publishTimeoutMs: settings.publishTimeoutMs,
+      replicas: settings.streamReplicas,
+    });
+    opened.push(() => bus.close());
+    let projection: StepRunProjection | undefined;
+    const engine = new Engine({
+      ports: {
+        clock: systemClock,
+        random: systemRandom,
+        store,
+        bus,
+        configs: configClient(controlClientOver(nats), store),
+        evaluator: sandboxEvaluator(sandbox),
+        log: logger,
+      },
+      settings: engineSettings(settings),
+      incarnation: newIncarnation(),
+      counters: messages,
+      onSuperseded: superseded,
+      onCommitted: (changes) => projection?.committed(changes),
+      onOwned: (partition) => projection?.owned(partition),
+    });
+    projection = new StepRunProjection({
+      clock: systemClock,
+      log: logger,
+      pool,
+      reader: store,
+      load: (id) => engine.load(id),
+      partitions: () => engine.owned,
+      intervalMs: settings.projectionMs,
+    });
+    opened.push(() => projection.stop());
+    opened.push(exposeEngine(engine));
+    opened.push(() => engine.stop());
+    await engine.start();
+    projection.start();
+    const changed = nats.subscribe(subjects.config.changed, { callback: () => engine.effects.forgetPools() });
+    opened.push(() => changed.unsubscribe());
+    const queries = new ExecutionQueries(store, engine.configs, pool, engine.partitionCount);
+    const app = await NestFactory.createMicroservice<MicroserviceOptions>(ExecutionModule.register({ queries }), {
+      ...natsMicroservice({ url: natsUrl, queue: 'execution' }),
+      logger: nestLogger(logger),
+      abortOnError: false,
+    });
+    opened.push(() => app.close());
+    await app.listen();
+    const checks: Record<string, ReadinessCheck> = {
+      postgres: () => store.ping(),
+      nats: () => {
+        if (!isConnected(nats)) throw new Error('not connected');
+      },
+    };
+    const ops = opsServer
+      ? await startOpsServer({ port: settings.httpPort, host: settings.httpHost, checks, logger })
+      : undefined;
+    if (ops !== undefined) opened.push(() => ops.close());
+    logger.info({ port: ops?.port, partitions: engine.owned.length, of: engine.partitionCount }, 'execution service started');
+    return {
+      opsPort: ops?.port,
+      checks,
+      counters: engine.counters,
+      ownedPartitions: () => engine.owned.map((partition) => partition.id),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
