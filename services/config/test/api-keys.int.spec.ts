@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { createAdminKey, hashKey } from '@batuta/config';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createAdminKey, hashKey, startConfig } from '@batuta/config';
 import { subjects } from '@batuta/contracts';
 import type {
   AuthenticateReply,
@@ -8,8 +11,9 @@ import type {
   Principal,
   RevokeApiKeyReply,
 } from '@batuta/contracts';
-import { eventually } from '@batuta/testing';
-import { principal, startConfigUnderTest } from './harness.js';
+import { createTestDatabase, eventually } from '@batuta/testing';
+import pg from 'pg';
+import { logger, principal, settingsFor, startConfigUnderTest } from './harness.js';
 import type { ConfigUnderTest } from './harness.js';
 
 let under: ConfigUnderTest;
@@ -30,6 +34,38 @@ describe('the first start', () => {
     const { principal: found, expiresAt } = await authenticate(under.adminKeys[0] ?? '');
     expect(found).toMatchObject({ tenantId: 'default', role: 'admin', userId: 'admin' });
     expect(expiresAt).toBe(0);
+  });
+
+  it('makes another key when the first could not be kept', async () => {
+    const database = await createTestDatabase();
+    const start = (deliverAdminKey: (secret: string) => Promise<void>) =>
+      startConfig({ settings: settingsFor(database.url, under.natsUrl), logger, deliverAdminKey, opsServer: false });
+    const secrets: string[] = [];
+    const keep = (secret: string) => Promise.resolve(void secrets.push(secret));
+    const lose = (secret: string) => keep(secret).then(() => Promise.reject(new Error('disk full')));
+    await expect(start(lose)).rejects.toThrow('disk full');
+    await (await start(keep)).close();
+    await (await start(keep)).close();
+    expect(secrets).toHaveLength(2);
+    const client = new pg.Client({ connectionString: database.url });
+    await client.connect();
+    const { rows } = await client.query<{ key_hash: string }>('SELECT key_hash FROM config.api_keys');
+    await client.end();
+    await database.drop();
+    expect(rows).toEqual([{ key_hash: hashKey(secrets[1] ?? '') }]);
+  });
+
+  it('writes it to a file that its owner alone can read, whatever stood there', async () => {
+    const database = await createTestDatabase();
+    const folder = await mkdtemp(join(tmpdir(), 'batuta-key-'));
+    const file = join(folder, 'admin.key');
+    await writeFile(file, 'from an attempt that failed', { mode: 0o644 });
+    const settings = { ...settingsFor(database.url, under.natsUrl), adminKeyFile: file };
+    await (await startConfig({ settings, logger, opsServer: false })).close();
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    expect(await readFile(file, 'utf8')).toMatch(/^batuta_[0-9A-Za-z]{43}\n$/);
+    await rm(folder, { recursive: true });
+    await database.drop();
   });
 
   it('lets who has the database make another admin key', async () => {

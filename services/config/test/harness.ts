@@ -1,5 +1,5 @@
 import { startConfig } from '@batuta/config';
-import type { RunningConfig } from '@batuta/config';
+import type { ConfigSettings, RunningConfig } from '@batuta/config';
 import { subjects } from '@batuta/contracts';
 import type { ConfigChanged, ConfigReply, Principal, Role } from '@batuta/contracts';
 import { connectNats, controlClientOver } from '@batuta/messaging';
@@ -8,7 +8,20 @@ import { createLogger } from '@batuta/observability';
 import { Secret } from '@batuta/settings';
 import { createTestDatabase, startTestNats } from '@batuta/testing';
 
-const logger = createLogger({ service: 'config-test', level: 'error' });
+export const logger = createLogger({ service: 'config-test', level: 'error' });
+
+export function settingsFor(databaseUrl: string, natsUrl: string): ConfigSettings {
+  return {
+    databaseUrl: new Secret(databaseUrl),
+    natsUrl: new Secret(natsUrl),
+    databaseConnections: 4,
+    httpPort: 0,
+    httpHost: '127.0.0.1',
+    sandboxThreads: 1,
+    adminKeyFile: undefined,
+    logLevel: 'error',
+  };
+}
 
 export interface ConfigUnderTest {
   readonly client: ControlClient;
@@ -26,16 +39,7 @@ export async function startConfigUnderTest(replicas = 1): Promise<ConfigUnderTes
   const database = await createTestDatabase();
   const nats = await startTestNats();
   const adminKeys: string[] = [];
-  const settings = {
-    databaseUrl: new Secret(database.url),
-    natsUrl: new Secret(nats.url),
-    databaseConnections: 4,
-    httpPort: 0,
-    httpHost: '127.0.0.1',
-    sandboxThreads: 1,
-    adminKeyFile: undefined,
-    logLevel: 'error',
-  } as const;
+  const settings = settingsFor(database.url, nats.url);
   const deliverAdminKey = (secret: string): Promise<void> => {
     adminKeys.push(secret);
     return Promise.resolve();

@@ -76,6 +76,7 @@ describe('search', () => {
   });
 
   it('finds something for a question in plain language, the passage with most of its words first', async () => {
+    await put('noise.md', `# Disconnected\n\n${'disconnected '.repeat(50)}`);
     const { passages } = await search('Why does my client get disconnected when it reads slowly on Mondays?');
     expect(passages[0]).toMatchObject({ source: 'runbooks/nats.md', headings: ['NATS runbook', 'Slow consumers'] });
     expect(passages[0]?.highlight).toMatch(/\*\*/);
