@@ -112,7 +112,8 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
       replicas: settings.streamReplicas,
     });
     opened.push(() => bus.close());
-    let projection: StepRunProjection | undefined;
+    // Engine and projection know each other.
+    const readModels: { projection?: StepRunProjection } = {};
     const engine = new Engine({
       ports: {
         clock: systemClock,
@@ -127,10 +128,10 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
       incarnation: newIncarnation(),
       counters: messages,
       onSuperseded: superseded,
-      onCommitted: (changes) => projection?.committed(changes),
-      onOwned: (partition) => projection?.owned(partition),
+      onCommitted: (changes) => readModels.projection?.committed(changes),
+      onOwned: (partition) => readModels.projection?.owned(partition),
     });
-    projection = new StepRunProjection({
+    const projection = new StepRunProjection({
       clock: systemClock,
       log: logger,
       pool,
@@ -139,6 +140,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
       partitions: () => engine.owned,
       intervalMs: settings.projectionMs,
     });
+    readModels.projection = projection;
     opened.push(() => projection.stop());
     opened.push(exposeEngine(engine));
     opened.push(() => engine.stop());

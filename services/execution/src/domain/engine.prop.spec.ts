@@ -282,7 +282,8 @@ describe('the engine, whatever the config and whatever happens', () => {
         run(definition, moves, (before, command, events, after) => {
           const scheduled = events.flatMap((event) => (event.type === 'StepScheduled' ? [event.data.stepId] : []));
           if (before.status === 'paused' && command.type !== 'ResumeExecution') {
-            expect(scheduled).toEqual([]);
+            // Undoing is no part of what was paused.
+            expect(scheduled.filter((stepId) => !stepId.endsWith(':compensate'))).toEqual([]);
           }
           for (const stepId of scheduled) {
             const unit = after.config.units[after.config.unitIndex.get(stepId) ?? -1];

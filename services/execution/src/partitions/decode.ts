@@ -61,7 +61,7 @@ function id(value: JsonValue | undefined, path: string): string {
 }
 
 function name(value: JsonValue | undefined, path: string, longest = 200): string {
-  if (typeof value !== 'string' || value === '' || value.length > longest || /[\u0000-\u001f]/.test(value)) {
+  if (typeof value !== 'string' || value === '' || value.length > longest || /\p{Cc}/u.test(value)) {
     return fail(path, `a text of 1 to ${longest} characters without control characters`);
   }
   return value;

@@ -70,6 +70,8 @@ export class Lane {
   /** running: inputs are decided as they come. held: they wait, in order, while a failure is dealt with. */
   #mode: 'running' | 'held' = 'running';
   readonly #waiting: Held[] = [];
+  /** Inputs of executions that are being read. */
+  readonly #reading = new Map<HotExecution, Input[]>();
   #refusals = 0;
   #closed = false;
   readonly #idleListeners: (() => void)[] = [];
@@ -118,9 +120,10 @@ export class Lane {
       if (!startsNow(partition, input)) void this.#load(execution);
     }
     execution.used = true;
-    if (execution.waiting !== undefined) {
-      if (execution.waiting.length >= WAITING_FOR_ONE) return this.#drop(input);
-      execution.waiting.push(input);
+    if (execution.reading) {
+      const waiting = this.#waitingFor(execution);
+      if (waiting.length >= WAITING_FOR_ONE) return this.#drop(input);
+      waiting.push(input);
       return;
     }
     this.#decide(execution, input);
@@ -128,7 +131,7 @@ export class Lane {
 
   /** Reads the execution from the log; inputs wait for it meanwhile. */
   async #load(execution: HotExecution): Promise<void> {
-    execution.waiting = [];
+    execution.reading = true;
     const { loader, log, clock, counters } = this.parts;
     for (let attempt = 1; execution.partition.owned && !this.#closed; attempt++) {
       try {
@@ -147,24 +150,36 @@ export class Lane {
       } catch (error) {
         log.error({ err: error, execution: execution.id, attempt }, 'an execution cannot be read from the log');
         // Senders ask again; keeping their inputs would only pile up copies.
-        for (const input of execution.waiting.splice(0)) this.#drop(input);
+        for (const input of this.#waitingFor(execution).splice(0)) this.#drop(input);
         await pause(clock, backoff(attempt));
       }
     }
-    const waiting = execution.waiting.splice(0);
-    execution.waiting = undefined;
-    for (const input of waiting) this.#drop(input);
+    for (const input of this.#endReading(execution)) this.#drop(input);
+  }
+
+  #waitingFor(execution: HotExecution): Input[] {
+    let waiting = this.#reading.get(execution);
+    if (waiting === undefined) {
+      waiting = [];
+      this.#reading.set(execution, waiting);
+    }
+    return waiting;
+  }
+
+  #endReading(execution: HotExecution): Input[] {
+    const waiting = this.#reading.get(execution) ?? [];
+    this.#reading.delete(execution);
+    execution.reading = false;
+    return waiting;
   }
 
   #release(execution: HotExecution): void {
-    const waiting = execution.waiting ?? [];
-    execution.waiting = undefined;
-    for (const input of waiting) {
+    for (const input of this.#endReading(execution)) {
       if (this.#mode === 'held' || !execution.partition.owned) {
         this.#waiting.push({ partition: execution.partition.id, input });
-      } else if (execution.waiting !== undefined) {
+      } else if (execution.reading) {
         // A decision above made the execution wait again, for its config.
-        (execution.waiting as Input[]).push(input);
+        this.#waitingFor(execution).push(input);
       } else {
         this.#decide(execution, input);
       }
@@ -220,11 +235,11 @@ export class Lane {
     if (start === undefined) return undefined;
     const config = this.parts.configs.cached(start.configId, start.configVersion);
     if (config !== undefined) return initialState(config);
-    execution.waiting = [input];
+    execution.reading = true;
+    this.#waitingFor(execution).push(input);
     void this.parts.configs.find(start.configId, start.configVersion).then((found) => {
       if (found.kind === 'found') return this.#release(execution);
-      const waiting = execution.waiting ?? [];
-      execution.waiting = undefined;
+      const waiting = this.#endReading(execution);
       const rejection =
         found.kind === 'missing'
           ? { code: 'not_found' as const, message: `There is no config ${start.configId} version ${start.configVersion}.` }

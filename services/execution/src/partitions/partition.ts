@@ -1,7 +1,6 @@
 import type { Event } from '@batuta/contracts';
 import type { PartitionRecord } from '@batuta/event-store';
 import type { State } from '../domain/index.js';
-import type { Input } from './inputs.js';
 
 /** An execution in memory. */
 export class HotExecution {
@@ -12,8 +11,8 @@ export class HotExecution {
   /** wake_at in the execution's row, or a bound above it; null when finished. The same pair as the states. */
   committedWake: number | null = null;
   currentWake: number | null = null;
-  /** Inputs that wait while the execution, or the config of its start, is read. */
-  waiting: Input[] | undefined;
+  /** The execution, or the config of its start, is being read; its lane keeps the inputs that wait for that. */
+  reading = false;
   /** Commits on their way that hold events of this execution. */
   uncommitted = 0;
   /** Effects performed and not acknowledged yet. */
@@ -31,7 +30,7 @@ export class HotExecution {
   ) {}
 
   get idle(): boolean {
-    return this.uncommitted === 0 && this.pendingEffects === 0 && this.waiting === undefined;
+    return this.uncommitted === 0 && this.pendingEffects === 0 && !this.reading;
   }
 }
 
