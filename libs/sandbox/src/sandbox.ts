@@ -59,12 +59,9 @@ export interface EvaluateRequest {
   readonly resultBytes?: number;
 }
 
-/** The thread reports its own time-outs; only one that is stuck is ended from outside, this much later. */
-const GRACE_MS = 25;
-
 /**
- * Runs users' JSON Schemas, patterns and JSONata expressions in threads that are ended when they pass a limit of time or
- * memory, so that the caller's thread is never blocked. Patterns run in linear time (RE2).
+ * Runs users' JSON Schemas, patterns and JSONata expressions in threads that are ended when they pass a limit of CPU time
+ * or memory, so that the caller's thread is never blocked. Patterns run in linear time (RE2).
  *
  * Expected outcomes are values; methods reject with `SandboxBusyError` when too much waits, `SandboxClosedError` after
  * `close()`. Values must be JSON: they travel as text.
@@ -139,8 +136,8 @@ export class Sandbox {
   async evaluate(request: EvaluateRequest): Promise<Evaluation> {
     const { expression, context, timeoutMs = 100, resultBytes = 256 * 1024 } = request;
     const outcome = await this.#expressions.run(
-      { kind: 'evaluate', expression, context: textOf(context), timeoutMs, resultBytes },
-      timeoutMs + GRACE_MS,
+      { kind: 'evaluate', expression, context: textOf(context), resultBytes },
+      timeoutMs,
     );
     if (outcome.kind !== 'reply') return { ok: false, failure: this.#limit(outcome, timeoutMs, 'The expression') };
     const reply = outcome.reply as { failure: SandboxFailure } | { text: string } | { empty: true };

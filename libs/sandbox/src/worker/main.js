@@ -1,5 +1,6 @@
 // Entry point of a sandbox thread. It and its neighbours are type-checked JavaScript, because Node loads this very file
 // both from a build and from source: what the tests run is what runs in production.
+import { readlinkSync } from 'node:fs';
 import { workerData } from 'node:worker_threads';
 
 /**
@@ -15,6 +16,16 @@ const modules = {
 };
 const { handle } = /** @type {{ handle: Handler }} */ (await modules[role]());
 
+/** This thread's id with the kernel, by which its CPU time can be read; undefined where there is no Linux /proc. */
+function systemThreadId() {
+  try {
+    const id = Number(readlinkSync('/proc/thread-self').split('/').at(-1));
+    return Number.isInteger(id) ? id : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 port.on('message', (/** @type {{ id: number, job: unknown }} */ { id, job }) => {
   Promise.resolve()
     .then(() => handle(job))
@@ -23,4 +34,4 @@ port.on('message', (/** @type {{ id: number, job: unknown }} */ { id, job }) => 
       (/** @type {unknown} */ error) => port.postMessage({ id, crash: String(error) }),
     );
 });
-port.postMessage({ ready: true });
+port.postMessage({ ready: true, threadId: systemThreadId() });

@@ -1,8 +1,10 @@
-import { afterAll, describe, expect, it } from '@jest/globals';
+import { afterAll, describe, expect, it, jest } from '@jest/globals';
 import type { StepDefinition } from '@batuta/contracts';
 import { Sandbox } from '@batuta/sandbox';
 import { validateDefinition } from './validate-definition.js';
 import type { ValidationPorts } from './validate-definition.js';
+
+jest.setTimeout(20_000);
 
 const sandbox = new Sandbox({ threads: 1 });
 afterAll(() => sandbox.close());
