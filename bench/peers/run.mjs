@@ -24,8 +24,8 @@ import { restate } from './restate/peer.mjs';
 
 /** What was found best on two cores; README.md says what was tried. */
 const TUNING = { concurrency: 64, pool_size: 20, partitions: 4 };
-// Steps that wait: all executions' steps of W5 must be able to run at a time.
-const TUNING_W5 = { ...TUNING, concurrency: 512 };
+// Steps that wait must all be able to run at a time; and Restate reads its log again after a crash, a partition beside the other.
+const TUNING_W5 = { ...TUNING, concurrency: 512, partitions: 24 };
 /** @type {Record<string, { peer: Peer, tuning: (keyof typeof TUNING)[] }>} */
 const PEERS = {
   bullmq: { peer: bullmq('flow'), tuning: ['concurrency'] },

@@ -27,8 +27,10 @@ export class Rounds {
   #peer;
   #tuningOf;
   #versions;
-  /** @type {Map<string, Deployment>} what stays up, by its tuning */
-  #deployments = new Map();
+  /** @type {Deployment | undefined} stays up between the rounds of W1, W2 and W3 */
+  #warmed;
+  /** @type {Set<Deployment>} */
+  #deployments = new Set();
   /** @type {Map<string, number>} rounds run so far, by work and in-flight */
   #counts = new Map();
   #runs = 0;
@@ -89,24 +91,30 @@ export class Rounds {
 
   /** What the processes of the warm deployment wrote last. */
   logTails() {
-    return [...this.#deployments.values()].flatMap((deployment) => deployment.logTails());
+    return [...this.#deployments].flatMap((deployment) => deployment.logTails());
   }
 
   /** Stops everything and removes the store. */
   async end() {
-    for (const [key, deployment] of this.#deployments) {
-      this.#deployments.delete(key);
-      await deployment.remove();
-    }
+    for (const deployment of this.#deployments) await this.#remove(deployment);
   }
 
   /** @param {Record<string, number>} tuning */
-  async #warm(tuning) {
-    const key = JSON.stringify(tuning);
-    const running = this.#deployments.get(key);
-    if (running !== undefined) return running;
+  #deploy(tuning) {
     const deployment = new Deployment(this.#processes, this.#peer, tuning);
-    this.#deployments.set(key, deployment);
+    this.#deployments.add(deployment);
+    return deployment;
+  }
+
+  /** @param {Deployment} deployment */
+  async #remove(deployment) {
+    this.#deployments.delete(deployment);
+    await deployment.remove();
+  }
+
+  /** @param {Record<string, number>} tuning */
+  async #launched(tuning) {
+    const deployment = this.#deploy(tuning);
     await deployment.prepare();
     await deployment.startClient();
     deployment.launch();
@@ -132,7 +140,8 @@ export class Rounds {
 
   /** W1, W2, W3. @param {Record<string, number>} tuning @param {import('./workload.mjs').Workload} load @param {boolean} first */
   async #throughput(tuning, load, first) {
-    const deployment = await this.#warm(tuning);
+    this.#warmed ??= await this.#launched(tuning);
+    const deployment = this.#warmed;
     if (first && load.warm_up > 0) await this.#load(deployment, { ...load, executions: load.warm_up });
     const before = cpuSeconds(deployment.pids);
     const result = await this.#load(deployment, load);
@@ -152,7 +161,7 @@ export class Rounds {
 
   /** W4: on a store of its own, empty and then old. @param {Record<string, number>} tuning @param {import('./workload.mjs').Workload} load */
   async #launch(tuning, load) {
-    const deployment = new Deployment(this.#processes, this.#peer, tuning);
+    const deployment = this.#deploy(tuning);
     try {
       const began = performance.now();
       await deployment.prepare();
@@ -168,7 +177,7 @@ export class Rounds {
         peak_rss_mb: peakMemory(deployment.pids),
       };
     } finally {
-      await deployment.remove();
+      await this.#remove(deployment);
     }
   }
 
@@ -187,19 +196,29 @@ export class Rounds {
    * @param {Record<string, number>} tuning @param {import('./workload.mjs').Workload} load @param {boolean} first
    */
   async #crash(tuning, load, first) {
-    const deployment = await this.#warm(tuning);
-    // The same steps without the waiting, so that no code is run for the first time when the clock runs.
-    const warm = { ...load, shape: { ...load.shape, step_ms: 0 }, executions: load.warm_up };
-    if (first && warm.executions > 0) await this.#load(deployment, warm);
-    const undisturbed = first ? await this.#load(deployment, load) : undefined;
+    const onItsOwn = async (/** @type {(deployment: Deployment) => Promise<any>} */ run) => {
+      // A store of its own: how long an engine recovers must not depend on what the other runs left to it.
+      const deployment = await this.#launched(tuning);
+      try {
+        // The same steps without the waiting, so that no code is run for the first time when the clock runs.
+        const warm = { ...load, shape: { ...load.shape, step_ms: 0 }, executions: load.warm_up };
+        if (warm.executions > 0) await this.#load(deployment, warm);
+        return await run(deployment);
+      } catch (error) {
+        for (const tail of deployment.logTails()) console.error(tail);
+        throw error;
+      } finally {
+        await this.#remove(deployment);
+      }
+    };
+    const undisturbed = first ? await onItsOwn((deployment) => this.#load(deployment, load)) : undefined;
     const kills = [];
     for (const part of /** @type {const} */ (['worker', 'server'])) {
-      kills.push(await this.#crashOnce(deployment, load, part));
+      kills.push(await onItsOwn((deployment) => this.#crashOnce(deployment, load, part)));
     }
     return {
       ...(undisturbed === undefined ? {} : { undisturbed_ms: round(undisturbed.seconds * 1000, 0) }),
       kills,
-      peak_rss_mb: peakMemory(deployment.pids),
     };
   }
 
@@ -231,6 +250,7 @@ export class Rounds {
       ...counts,
       client_retries: result.retries,
       worker_crashes: deployment.workerCrashes - crashes,
+      peak_rss_mb: peakMemory(deployment.pids),
     };
   }
 }
