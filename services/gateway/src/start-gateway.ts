@@ -105,7 +105,7 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
       url: `http://${host}:${port}`,
       port,
       close: once(async () => {
-        executions.stopping.abort();
+        executions.stopWaiting();
         const cut = setTimeout(() => server.closeAllConnections(), settings.shutdownLimitMs);
         try {
           await Promise.all([sockets.close(settings.shutdownLimitMs), app.close()]);

@@ -3,14 +3,15 @@ import type { Accepted, ExecutionView, GetExecutionReply, JsonObject } from '@ba
 import { accepted, Problem } from '../http/problem.js';
 import { isFinished, resultOfEnding, resultOfView } from '../http/result.js';
 import type { ExecutionHub } from '../realtime/execution-hub.js';
+import type { Leaving } from '../http/leaving.js';
 import type { Backend } from './backend.js';
 import type { ExecutionStarter, StartRequest } from './execution-starter.js';
 
 export interface WaitOptions {
   /** Milliseconds; 0 does not wait. */
   readonly waitMs: number;
-  /** The client has gone: nobody waits any more. */
-  readonly signal: AbortSignal;
+  /** The client, who may leave before the end. */
+  readonly client?: Leaving;
 }
 
 /** A started execution, with its result when it ended within the wait. */
@@ -22,14 +23,25 @@ export interface Started {
 
 /** Starts executions, waits for their end and asks what became of them. */
 export class Executions {
-  /** Aborted when the gateway stops: those who wait get their answer at once. */
-  readonly stopping = new AbortController();
+  /** Those who wait, to be let go when the gateway stops. */
+  readonly #waiting = new Set<() => void>();
+  #stopping = false;
 
   constructor(
     private readonly backend: Backend,
     private readonly starter: ExecutionStarter,
     private readonly hub: ExecutionHub,
   ) {}
+
+  get stopping(): boolean {
+    return this.#stopping;
+  }
+
+  /** Answers everybody who waits at once, and from now on nobody waits. */
+  stopWaiting(): void {
+    this.#stopping = true;
+    for (const letGo of [...this.#waiting]) letGo();
+  }
 
   /** @throws Problem as `ExecutionStarter.start` does. */
   async start(request: StartRequest, wait: WaitOptions): Promise<Started> {
@@ -45,7 +57,7 @@ export class Executions {
       const accepted = await this.starter.start(executionId, request);
       if (accepted.repeated === true) end.check();
       const left = Math.max(1, wait.waitMs - (performance.now() - started));
-      const ending = await within(end.ended, left, [wait.signal, this.stopping.signal]);
+      const ending = await this.#within(end.ended, left, wait.client);
       if (ending === undefined) return { executionId, accepted, result: undefined };
       const result =
         resultOfEnding(executionId, accepted.traceId, ending) ??
@@ -66,12 +78,12 @@ export class Executions {
     try {
       let view = await this.view(tenantId, { executionId });
       if (end !== undefined && !isFinished(view.status)) {
-        const ending = await within(end.ended, wait.waitMs, [wait.signal, this.stopping.signal]);
+        const ending = await this.#within(end.ended, wait.waitMs, wait.client);
         if (ending !== undefined) {
           const body = resultOfEnding(executionId, view.traceId, ending);
           if (body !== undefined) return { finished: true, body };
         }
-        if (!wait.signal.aborted) view = await this.view(tenantId, { executionId });
+        if (wait.client?.gone !== true) view = await this.view(tenantId, { executionId });
       }
       return { finished: isFinished(view.status), body: resultOfView(view) };
     } finally {
@@ -85,36 +97,22 @@ export class Executions {
     if (reply.execution === undefined) throw new Problem('not_found', 'There is no such execution.');
     return reply.execution;
   }
-}
 
-/** The value of a promise that comes within `ms` milliseconds and before any of the signals; else undefined. */
-function within<T>(promise: Promise<T>, ms: number, signals: readonly AbortSignal[]): Promise<T | undefined> {
-  return new Promise((resolve, reject) => {
-    const finish = (): void => {
-      clearTimeout(timer);
-      for (const signal of signals) signal.removeEventListener('abort', stop);
-    };
-    const stop = (): void => {
-      finish();
-      resolve(undefined);
-    };
-    const timer = setTimeout(stop, ms);
-    for (const signal of signals) {
-      if (signal.aborted) {
-        stop();
-        return;
-      }
-      signal.addEventListener('abort', stop, { once: true });
-    }
-    promise.then(
-      (value) => {
-        finish();
+  /** The value of a promise (that never rejects) when it comes within `ms` milliseconds, while the client is there. */
+  #within<T>(promise: Promise<T>, ms: number, client: Leaving | undefined): Promise<T | undefined> {
+    if (this.#stopping || client?.gone === true) return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      const finish = (value: T | undefined): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(letGo);
+        client?.onGone(undefined);
         resolve(value);
-      },
-      (error: unknown) => {
-        finish();
-        reject(error as Error);
-      },
-    );
-  });
+      };
+      const letGo = (): void => finish(undefined);
+      const timer = setTimeout(letGo, ms);
+      this.#waiting.add(letGo);
+      client?.onGone(letGo);
+      void promise.then(finish);
+    });
+  }
 }

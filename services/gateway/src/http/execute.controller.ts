@@ -1,13 +1,13 @@
-import { Body, Controller, Headers, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { Body, Controller, Headers, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply } from 'fastify';
 import type { JsonObject, Principal } from '@batuta/contracts';
 import { Caller, Needs } from '../auth/principal.js';
 import { Executions } from '../backend/executions.js';
 import { checkedBody } from './checked.js';
 import { Answers, IdempotencyKey, Queries, Refuses } from './documented.js';
 import { ExecuteBody } from './dto/execute.dto.js';
-import { goneSignal } from './gone-signal.js';
+import { leavingOf } from './leaving.js';
 import { idempotencyKeyOf, traceparentOf } from './headers.js';
 import { parseQuery, waitParameter } from './query.js';
 
@@ -48,7 +48,6 @@ export class ExecuteController {
     @Headers('idempotency-key') key: string | undefined,
     @Headers('traceparent') traceparent: string | undefined,
     @Body(checkedBody(ExecuteBody, { optional: true })) body: ExecuteBody,
-    @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
     const { wait = 0 } = parseQuery(QUERY, rawQuery);
@@ -63,7 +62,7 @@ export class ExecuteController {
         idempotencyKey: idempotencyKeyOf(key),
         traceparent: traceparentOf(traceparent),
       },
-      { waitMs: wait, signal: wait === 0 ? NEVER : goneSignal(request) },
+      wait === 0 ? { waitMs: 0 } : { waitMs: wait, client: leavingOf(reply) },
     );
     const { executionId, accepted, result } = started;
     void reply.header('location', `/api/v1/orchestrations/executions/${executionId}`);
@@ -79,5 +78,3 @@ export class ExecuteController {
     };
   }
 }
-
-const NEVER = new AbortController().signal;

@@ -1,6 +1,6 @@
-import { Body, Controller, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply } from 'fastify';
 import {
   EXECUTION_STATUSES,
   ExecutionSummarySchema,
@@ -16,7 +16,7 @@ import { Executions } from '../backend/executions.js';
 import { checkedBody } from './checked.js';
 import { Answers, Queries, Refuses } from './documented.js';
 import { CancelBody } from './dto/execute.dto.js';
-import { goneSignal } from './gone-signal.js';
+import { leavingOf } from './leaving.js';
 import { isTraceId, isUuid, uuidV7 } from './ids.js';
 import { accepted, Problem, problemOfRefusal } from './problem.js';
 import {
@@ -163,13 +163,12 @@ export class ExecutionsController {
     @Caller() principal: Principal,
     @Param('id') id: string,
     @Query() raw: unknown,
-    @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
     const { wait = 0 } = parseQuery(RESULT, raw);
     const { finished, body } = await this.executions.result(principal.tenantId, executionIdOf(id), {
       waitMs: wait,
-      signal: goneSignal(request),
+      client: leavingOf(reply),
     });
     void reply.code(finished ? 200 : 202);
     if (!finished) void reply.header('retry-after', '1');

@@ -51,7 +51,7 @@ export class OperationsController {
   async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<JsonObject> {
     const { ready, checks } = await checkReadiness({
       gateway: () => {
-        if (this.executions.stopping.signal.aborted) throw new Error('stopping');
+        if (this.executions.stopping) throw new Error('stopping');
       },
       nats: () => {
         if (!isConnected(this.backend.nats)) throw new Error('not connected');

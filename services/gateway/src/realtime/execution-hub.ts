@@ -24,6 +24,7 @@ interface Watched {
 
 /** Ids in one comparison query. */
 const COMPARE_AT_ONCE = 1000;
+const RETIRE_AFTER_MS = 5;
 
 /** Waiting for the end of an execution. Release it in any case. */
 export interface AwaitedEnd {
@@ -41,6 +42,7 @@ export class ExecutionHub {
   readonly #timer: NodeJS.Timeout;
   readonly #forgetReconnect: () => void;
   readonly #gauge = gauge('batuta_gateway_watched_executions', 'Executions watched by clients and waiting requests.');
+  readonly #retired: Subscription[] = [];
   #comparing: Promise<void> | undefined;
   #compareAgain = false;
 
@@ -107,6 +109,7 @@ export class ExecutionHub {
     this.#forgetReconnect();
     await this.#comparing;
     for (const watched of this.#watched.values()) this.#close(watched);
+    this.#endRetired();
   }
 
   #open(tenantId: string, executionId: string): Watched {
@@ -145,7 +148,20 @@ export class ExecutionHub {
     this.#watched.delete(key);
     this.#gauge.dec();
     watched.watch.close();
-    if (!watched.subscription.isClosed()) watched.subscription.unsubscribe();
+    this.#retire(watched.subscription);
+  }
+
+  /** Ends subscriptions a few at a time: one write to NATS then serves many that ended together. */
+  #retire(subscription: Subscription): void {
+    this.#retired.push(subscription);
+    if (this.#retired.length > 1) return;
+    setTimeout(() => this.#endRetired(), RETIRE_AFTER_MS).unref();
+  }
+
+  #endRetired(): void {
+    for (const subscription of this.#retired.splice(0)) {
+      if (!subscription.isClosed()) subscription.unsubscribe();
+    }
   }
 
   async #versions(executionIds: readonly string[]): Promise<readonly number[]> {

@@ -48,6 +48,15 @@ interface Page {
 }
 
 const TERMINAL_MARKS = TERMINAL_EVENT_TYPES.map((type) => Buffer.from(`"${type}"`));
+/** All of them begin so, and most messages of a run hold nothing that does. */
+const COMMON_MARK = Buffer.from('"Execution');
+
+/** Whether bytes of JSON may hold a terminal event; false only when they hold none. */
+function mayEnd(data: Uint8Array): boolean {
+  const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  const from = bytes.indexOf(COMMON_MARK);
+  return from !== -1 && TERMINAL_MARKS.some((mark) => bytes.includes(mark, from));
+}
 
 /**
  * All that this gateway knows of one watched execution: its newest version, the events in memory, and who wants them.
@@ -144,8 +153,7 @@ export class ExecutionWatch {
   receive(message: Msg): void {
     if (this.#followers.size + this.#joining === 0) {
       // Those who wait for the end only need the last message; looking for its mark is much cheaper than parsing all.
-      const data = Buffer.from(message.data.buffer, message.data.byteOffset, message.data.byteLength);
-      if (!TERMINAL_MARKS.some((mark) => data.includes(mark))) return;
+      if (!mayEnd(message.data)) return;
     }
     try {
       const published = message.json<EventsPublished>();
