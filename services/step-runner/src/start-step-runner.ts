@@ -39,15 +39,14 @@ export async function startStepRunner(options: StartStepRunnerOptions): Promise<
   try {
     const nc = await connectNats({ url: settings.natsUrl.reveal(), name: `step-runner ${workerId}`, logger });
     opened.push(() => nc.close());
-    const agents = [
-      ...builtInAgents({
-        control: controlClientOver(nc),
-        logDirectories: settings.logDirectories,
-        allowedAddresses: settings.allowedAddresses,
-        statusAddresses: settings.statusAddresses,
-      }),
-      ...(options.agents ?? []),
-    ];
+    const builtIn = builtInAgents({
+      control: controlClientOver(nc),
+      logDirectories: settings.logDirectories,
+      allowedAddresses: settings.allowedAddresses,
+      statusAddresses: settings.statusAddresses,
+    });
+    opened.push(() => builtIn.close());
+    const agents = [...builtIn.agents, ...(options.agents ?? [])];
     const { pools, slots, ackWaitMs, workingMs, recheckMs, graceMs, maxAbandoned } = settings;
     const runner = new Runner({
       nc,

@@ -1,8 +1,16 @@
+import type { BuiltInAgent } from '@batuta/contracts';
 import type { ControlClient } from '@batuta/messaging';
+import { addressPolicy } from '../net/address-policy.js';
+import { GuardedClient } from '../net/guarded-client.js';
 import type { Agent } from './agent.js';
 import { delayAgent } from './delay.js';
 import { echoAgent } from './echo.js';
 import { failAgent } from './fail.js';
+import { httpAgent } from './http.js';
+import { logAnalyzerAgent } from './log-analyzer.js';
+import { ragHandlerAgent } from './rag-handler.js';
+import { statusHandlerAgent } from './status-handler.js';
+import { synthesizerAgent } from './synthesizer.js';
 
 export interface BuiltInAgentOptions {
   /** Asks the config and execution services. */
@@ -15,7 +23,31 @@ export interface BuiltInAgentOptions {
   readonly statusAddresses: readonly string[];
 }
 
-/** The agents that every step-runner of the pool `default` serves: those of `BUILT_IN_AGENTS`. */
-export function builtInAgents(_options: BuiltInAgentOptions): readonly Agent[] {
-  return [echoAgent, delayAgent, failAgent];
+export interface BuiltInAgents {
+  readonly agents: readonly Agent[];
+  /** Closes the connections that the agents keep. */
+  close(): Promise<void>;
+}
+
+/** The agents that every step-runner of the pool `default` serves. Throws a `TypeError` for an address that is none. */
+export function builtInAgents(options: BuiltInAgentOptions): BuiltInAgents {
+  const { control, logDirectories, allowedAddresses, statusAddresses } = options;
+  const http = new GuardedClient(addressPolicy(allowedAddresses));
+  const status = new GuardedClient(addressPolicy([...allowedAddresses, ...statusAddresses]));
+  const agents: Record<BuiltInAgent, Agent> = {
+    status_handler: statusHandlerAgent(status, control),
+    log_analyzer: logAnalyzerAgent(logDirectories),
+    rag_handler: ragHandlerAgent(control),
+    synthesizer: synthesizerAgent,
+    http: httpAgent(http),
+    echo: echoAgent,
+    delay: delayAgent,
+    fail: failAgent,
+  };
+  return {
+    agents: Object.values(agents),
+    async close() {
+      await Promise.all([http.close(), status.close()]);
+    },
+  };
 }

@@ -1,0 +1,69 @@
+import { subjects } from '@batuta/contracts';
+import type { Passage, SearchKnowledgeReply, SearchKnowledgeRequest } from '@batuta/contracts';
+import { UnavailableError } from '@batuta/messaging';
+import type { ControlClient } from '@batuta/messaging';
+import { RetryableError, TerminalError } from './agent.js';
+import type { Agent } from './agent.js';
+import { Parameters, wrong } from './parameters.js';
+
+const LONGEST_QUERY = 2_000;
+const LONGEST_TEXT = 4_000;
+
+/** Searches the tenant's knowledge base for `query` (or `question`) and returns the best passages with their sources. */
+export function ragHandlerAgent(control: ControlClient): Agent {
+  return {
+    name: 'rag_handler',
+    version: '1',
+    async run(input, { tenantId }) {
+      const parameters = new Parameters(input);
+      const query = (
+        parameters.text('query', { maxLength: LONGEST_QUERY }) ??
+        parameters.text('question', { maxLength: LONGEST_QUERY }) ??
+        ''
+      ).trim();
+      if (query === '') throw wrong('query', 'or "question" is missing: rag_handler needs words to search for');
+      const request: SearchKnowledgeRequest = {
+        tenantId,
+        query,
+        limit: parameters.number('limit', { min: 1, max: 50, whole: true }) ?? 5,
+      };
+      const reply = await ask<SearchKnowledgeReply>(control, subjects.config.knowledgeSearch, request);
+      if (reply.refused !== undefined) throw new TerminalError(reply.refused.code, reply.refused.message);
+      const passages = reply.passages.map(passageOf);
+      return { query, count: passages.length, passages, sources: sourcesOf(passages) };
+    },
+  };
+}
+
+/** A control request whose failures are those of an agent: nobody there is worth another attempt. */
+export async function ask<Reply>(control: ControlClient, pattern: string, data: unknown): Promise<Reply> {
+  try {
+    return await control.request<Reply>(pattern, data);
+  } catch (error) {
+    if (error instanceof UnavailableError) {
+      throw new RetryableError('unavailable', `A service of the platform does not answer: ${error.message}.`, {
+        cause: error,
+      });
+    }
+    throw error;
+  }
+}
+
+function passageOf(passage: Passage) {
+  return {
+    source: passage.source,
+    title: passage.title,
+    headings: passage.headings,
+    text: passage.text.slice(0, LONGEST_TEXT),
+    highlight: passage.highlight.slice(0, LONGEST_TEXT),
+    rank: passage.rank,
+    passage: passage.passageIndex,
+    first_line: passage.firstLine,
+    last_line: passage.lastLine,
+  };
+}
+
+function sourcesOf(passages: readonly ReturnType<typeof passageOf>[]): { source: string; title: string }[] {
+  const titles = new Map(passages.map(({ source, title }) => [source, title]));
+  return [...titles].map(([source, title]) => ({ source, title }));
+}

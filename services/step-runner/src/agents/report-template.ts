@@ -1,0 +1,65 @@
+/** The report of `synthesizer` when the step gives no template: Liquid over `title`, `summary` and `inputs`. */
+export const INCIDENT_REPORT = `# {{ title }}
+
+**Status: {{ summary.status | upcase }}** · {{ summary.generated_at }}
+
+## Findings
+{% for finding in summary.findings %}
+- {{ finding }}
+{%- else %}
+Nothing stands out.
+{%- endfor %}
+{% for section in sections %}
+## {{ section.title }}
+{% case section.kind %}
+{%- when "status" %}
+{% if section.data.services.size > 0 -%}
+| Service | Status | Code | Latency |
+|---|---|---|---|
+{% for service in section.data.services -%}
+| {{ service.name | cell }} | {{ service.status }} | {{ service.code | default: "–" }} | {{ service.latency_ms | default: "–" }} ms |
+{% endfor %}
+{%- endif %}
+{% for job in section.data.jobs -%}
+- Job {{ job.name | cell }}: {{ job.status }}{% if job.failure %} ({{ job.failure.message | cell }}){% endif %}
+{% endfor %}
+{%- when "logs" %}
+{{ section.data.lines }} lines{% if section.data.time_range %} from {{ section.data.time_range.from }} to {{ section.data.time_range.to }}{% endif %}: {{ section.data.levels.fatal }} fatal, {{ section.data.levels.error }} errors, {{ section.data.levels.warn }} warnings.
+
+| Count | Level | Pattern |
+|---|---|---|
+{% for pattern in section.data.patterns limit: 10 -%}
+| {{ pattern.count }} | {{ pattern.level }} | {{ pattern.pattern | truncate: 160 | cell }} |
+{% endfor %}
+{%- if section.data.last_errors.size > 0 or section.data.first_errors.size > 0 %}
+Errors:
+{% for error in section.data.first_errors -%}
+- line {{ error.line }}{% if error.time %}, {{ error.time }}{% endif %}: {{ error.message | truncate: 300 | cell }}
+{% endfor %}
+{%- for error in section.data.last_errors -%}
+- line {{ error.line }}{% if error.time %}, {{ error.time }}{% endif %}: {{ error.message | truncate: 300 | cell }}
+{% endfor %}
+{%- endif %}
+{%- when "knowledge" %}
+{% for passage in section.data.passages limit: 5 -%}
+- **{{ passage.title | cell }}** ({{ passage.source | cell }}, lines {{ passage.first_line }}–{{ passage.last_line }}): {{ passage.highlight | truncate: 400 | cell }}
+{% else %}
+No passage was found.
+{% endfor %}
+{%- else %}
+\`\`\`json
+{{ section.data | json: 2 | truncate: 4000 }}
+\`\`\`
+{% endcase %}
+{%- endfor %}
+{% if summary.missing.size > 0 %}
+## Not available
+
+These steps gave no output: {{ summary.missing | join: ", " }}.
+{% endif %}
+{%- if summary.sources.size > 0 %}
+## Sources
+{% for source in summary.sources %}
+- {{ source.title | cell }}: {{ source.source | cell }}
+{%- endfor %}
+{% endif %}`;

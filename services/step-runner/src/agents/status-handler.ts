@@ -1,0 +1,179 @@
+import { subjects } from '@batuta/contracts';
+import type {
+  GetExecutionReply,
+  GetExecutionRequest,
+  JsonObject,
+  JsonValue,
+  ListExecutionsReply,
+  ListExecutionsRequest,
+} from '@batuta/contracts';
+import type { ControlClient } from '@batuta/messaging';
+import type { GuardedClient } from '../net/guarded-client.js';
+import { TerminalError } from './agent.js';
+import type { Agent, AgentContext } from './agent.js';
+import { bodyOf, callOrFail } from './http.js';
+import { Parameters, wrong } from './parameters.js';
+import { ask } from './rag-handler.js';
+
+const MOST_TARGETS = 50;
+const LARGEST_BODY = 64 * 1024;
+const DEFAULT_CHECK_MS = 4_000;
+
+interface Service {
+  readonly name: string;
+  readonly url: string;
+}
+
+/**
+ * Status of services (an HTTP endpoint each: `services: [{name, url}]`, or `url` alone) and of jobs (the newest execution of
+ * a config: `jobs: [{config_name}]`, or `job` alone). A service that is down is a finding, not a failure.
+ */
+export function statusHandlerAgent(client: GuardedClient, control: ControlClient): Agent {
+  return {
+    name: 'status_handler',
+    version: '1',
+    async run(input, context) {
+      const parameters = new Parameters(input);
+      const services = servicesOf(parameters);
+      const jobs = jobsOf(parameters);
+      if (services.length + jobs.length === 0) {
+        throw wrong('services', 'or "jobs", "url" or "job" is missing: status_handler needs something to look at');
+      }
+      if (services.length + jobs.length > MOST_TARGETS)
+        throw wrong('services', `and "jobs" hold more than ${MOST_TARGETS}`);
+      const checkMs = parameters.number('check_timeout_ms', { min: 1, max: 60_000 }) ?? DEFAULT_CHECK_MS;
+      const checked = await Promise.all(services.map((service) => serviceStatus(client, service, checkMs, context)));
+      const looked = await Promise.all(jobs.map((job) => jobStatus(control, job, context.tenantId)));
+      const down = checked.filter(({ status }) => status === 'down').length;
+      const degraded = checked.filter(({ status }) => status === 'degraded').length;
+      const failed = looked.filter(({ status }) => status === 'failed' || status === 'cancelled').length;
+      return {
+        status: down > 0 ? 'down' : degraded + failed > 0 ? 'degraded' : 'ok',
+        checked_at: new Date().toISOString(),
+        counts: { services: checked.length, down, degraded, jobs: looked.length, jobs_failed: failed },
+        services: checked,
+        jobs: looked,
+      };
+    },
+  };
+}
+
+function servicesOf(parameters: Parameters): Service[] {
+  const services = (parameters.list('services') ?? []).map((item, index): Service => {
+    const service = new Parameters(item);
+    const url = service.text('url', { maxLength: 8_000 });
+    if (url === undefined) throw wrong('services', `has no "url" at position ${index}`);
+    return { url, name: service.text('name', { maxLength: 200 }) ?? url };
+  });
+  const url = parameters.text('url', { maxLength: 8_000 });
+  return url === undefined
+    ? services
+    : [...services, { url, name: parameters.text('name', { maxLength: 200 }) ?? url }];
+}
+
+interface Job {
+  readonly configName?: string;
+  readonly configId?: string;
+  readonly executionId?: string;
+}
+
+function jobsOf(parameters: Parameters): Job[] {
+  const jobs = (parameters.list('jobs') ?? []).map((item, index): Job => {
+    if (typeof item === 'string') return { configName: item };
+    const job = new Parameters(item);
+    const found = {
+      configName: job.text('config_name'),
+      configId: job.text('config_id'),
+      executionId: job.text('execution_id'),
+    };
+    const given = Object.entries(found).filter(([, value]) => value !== undefined);
+    if (given.length !== 1) {
+      throw wrong('jobs', `must give one of config_name, config_id and execution_id at position ${index}`);
+    }
+    return Object.fromEntries(given) as Job;
+  });
+  const job = parameters.text('job', { maxLength: 255 });
+  return job === undefined ? jobs : [...jobs, { configName: job }];
+}
+
+async function serviceStatus(client: GuardedClient, { name, url }: Service, checkMs: number, context: AgentContext) {
+  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(checkMs)]);
+  const startedAt = performance.now();
+  try {
+    const answer = await callOrFail(client, {
+      url,
+      method: 'GET',
+      headers: { accept: 'application/json, */*;q=0.5' },
+      signal,
+      maxBytes: LARGEST_BODY,
+      maxRedirects: 3,
+    });
+    const status = answer.status < 400 ? 'up' : answer.status < 500 ? 'degraded' : 'down';
+    return {
+      name,
+      url,
+      status,
+      code: answer.status,
+      latency_ms: answer.latencyMs,
+      body: bodyOf(answer) as JsonValue,
+      error: null,
+    };
+  } catch (error) {
+    context.signal.throwIfAborted();
+    // What nobody may call is a mistake in the config, not the state of a service.
+    if (error instanceof TerminalError && error.code !== 'response_too_large') throw error;
+    return {
+      name,
+      url,
+      status: 'down',
+      code: null,
+      latency_ms: Math.round((performance.now() - startedAt) * 100) / 100,
+      body: null,
+      error: signal.aborted ? `no answer within ${checkMs} ms` : (error as Error).message,
+    };
+  }
+}
+
+async function jobStatus(control: ControlClient, job: Job, tenantId: string) {
+  const name = job.configName ?? job.configId ?? job.executionId ?? '';
+  let executionId = job.executionId;
+  if (executionId === undefined) {
+    const request: ListExecutionsRequest = {
+      tenantId,
+      limit: 1,
+      ...(job.configName === undefined ? {} : { configName: job.configName }),
+      ...(job.configId === undefined ? {} : { configId: job.configId }),
+    };
+    const list = await ask<ListExecutionsReply>(control, subjects.query.list, request);
+    if (list.refused !== undefined) throw new TerminalError(list.refused.code, list.refused.message);
+    executionId = list.executions[0]?.id;
+  }
+  if (executionId === undefined) return unknownJob(name);
+  const request: GetExecutionRequest = { tenantId, executionId };
+  const { execution, refused } = await ask<GetExecutionReply>(control, subjects.query.get, request);
+  if (refused !== undefined && refused.code !== 'not_found') throw new TerminalError(refused.code, refused.message);
+  if (execution === undefined) return unknownJob(name);
+  const steps: JsonObject = {};
+  for (const { status } of execution.steps) steps[status] = Number(steps[status] ?? 0) + 1;
+  return {
+    name,
+    status: execution.status,
+    execution_id: execution.id,
+    config_name: execution.configName,
+    config_version: execution.configVersion,
+    started_at: isoOrNull(execution.startedAt),
+    completed_at: isoOrNull(execution.completedAt),
+    total_latency_ms: execution.totalLatencyMs ?? null,
+    steps,
+    failure:
+      execution.failure === undefined ? null : { code: execution.failure.code, message: execution.failure.message },
+  };
+}
+
+function unknownJob(name: string) {
+  return { name, status: 'unknown', execution_id: null };
+}
+
+function isoOrNull(at: number | undefined): string | null {
+  return at === undefined || at === 0 ? null : new Date(at).toISOString();
+}

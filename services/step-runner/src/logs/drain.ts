@@ -1,0 +1,162 @@
+/** One kind of message: the tokens that all its lines share, `<*>` where they differ. */
+export interface LogCluster {
+  template: string[];
+  count: number;
+  readonly example: string;
+  readonly firstLine: number;
+  lastLine: number;
+}
+
+export interface DrainOptions {
+  /** Clusters kept; the one that was met longest ago goes first. Default 1,000. */
+  readonly maxClusters?: number;
+  /** Share of equal tokens from which a line belongs to a cluster, 0 to 1. Default 0.4. */
+  readonly similarity?: number;
+  /** Tokens from the front that decide the way through the tree. Default 2 (a tree of depth 4 in the paper's count). */
+  readonly prefixTokens?: number;
+  /** Branches of one node; what goes beyond shares the branch `<*>`. Default 100. */
+  readonly maxChildren?: number;
+}
+
+interface Node {
+  readonly children: Map<string, Node>;
+  clusters: LogCluster[];
+}
+
+const WILDCARD = '<*>';
+const LONGEST_TOKENS = 200;
+
+/**
+ * Groups log messages by the Drain algorithm: P. He, J. Zhu, Z. Zheng, M. R. Lyu, "Drain: An Online Log Parsing Approach
+ * with Fixed Depth Tree", ICWS 2017. A tree of fixed depth (number of tokens, then the first tokens) leads each line to a
+ * few clusters; the most similar one takes it in. Memory is bounded by `maxClusters`, whatever the number of lines.
+ */
+export class Drain {
+  /** Lines of clusters that had to go. */
+  forgottenLines = 0;
+  forgottenClusters = 0;
+  private readonly root: Node = { children: new Map(), clusters: [] };
+  /** In order of use, the oldest first; with the way to each one. */
+  private readonly ways = new Map<LogCluster, readonly string[]>();
+  private readonly maxClusters: number;
+  private readonly similarity: number;
+  private readonly prefixTokens: number;
+  private readonly maxChildren: number;
+
+  constructor(options: DrainOptions = {}) {
+    this.maxClusters = options.maxClusters ?? 1_000;
+    this.similarity = options.similarity ?? 0.4;
+    this.prefixTokens = options.prefixTokens ?? 2;
+    this.maxChildren = options.maxChildren ?? 100;
+  }
+
+  /** Clusters kept now, in no particular order. */
+  get clusters(): readonly LogCluster[] {
+    return [...this.ways.keys()];
+  }
+
+  /** Adds one message and gives its cluster. `line` is its number, for the cluster's first and last line. */
+  add(message: string, line: number): LogCluster {
+    const tokens = tokensOf(message);
+    const way = this.wayOf(tokens);
+    let leaf = this.root;
+    for (const step of way) {
+      let next = leaf.children.get(step);
+      if (next === undefined) {
+        next = { children: new Map(), clusters: [] };
+        leaf.children.set(step, next);
+      }
+      leaf = next;
+    }
+    const found = mostSimilar(leaf.clusters, tokens, this.similarity);
+    if (found !== undefined) {
+      for (let index = 0; index < tokens.length; index++) {
+        if (found.template[index] !== tokens[index]) found.template[index] = WILDCARD;
+      }
+      found.count += 1;
+      found.lastLine = line;
+      this.ways.delete(found);
+      this.ways.set(found, way);
+      return found;
+    }
+    const cluster: LogCluster = { template: tokens, count: 1, example: message, firstLine: line, lastLine: line };
+    leaf.clusters.push(cluster);
+    this.ways.set(cluster, way);
+    if (this.ways.size > this.maxClusters) this.forgetOldest();
+    return cluster;
+  }
+
+  private wayOf(tokens: readonly string[]): string[] {
+    const way = [String(tokens.length)];
+    let node = this.root.children.get(way[0] ?? '');
+    for (let index = 0; index < Math.min(this.prefixTokens, tokens.length); index++) {
+      const token = tokens[index] ?? '';
+      // The paper sends tokens with digits to one branch: they are variables more often than not.
+      let step = /\d/.test(token) ? WILDCARD : token;
+      if (node !== undefined && !node.children.has(step) && node.children.size >= this.maxChildren) step = WILDCARD;
+      way.push(step);
+      node = node?.children.get(step);
+    }
+    return way;
+  }
+
+  private forgetOldest(): void {
+    for (const [cluster, way] of this.ways) {
+      this.ways.delete(cluster);
+      this.forgottenLines += cluster.count;
+      this.forgottenClusters += 1;
+      this.prune(this.root, way, 0, cluster);
+      return;
+    }
+  }
+
+  private prune(node: Node, way: readonly string[], depth: number, cluster: LogCluster): void {
+    const step = way[depth];
+    if (step === undefined) {
+      node.clusters = node.clusters.filter((one) => one !== cluster);
+      return;
+    }
+    const child = node.children.get(step);
+    if (child === undefined) return;
+    this.prune(child, way, depth + 1, cluster);
+    if (child.clusters.length === 0 && child.children.size === 0) node.children.delete(step);
+  }
+}
+
+function mostSimilar(
+  clusters: readonly LogCluster[],
+  tokens: readonly string[],
+  least: number,
+): LogCluster | undefined {
+  let best: LogCluster | undefined;
+  let bestEqual = -1;
+  let bestWildcards = -1;
+  for (const cluster of clusters) {
+    let equal = 0;
+    let wildcards = 0;
+    for (let index = 0; index < tokens.length; index++) {
+      const part = cluster.template[index];
+      if (part === tokens[index]) equal += 1;
+      else if (part === WILDCARD) wildcards += 1;
+    }
+    if (equal > bestEqual || (equal === bestEqual && wildcards > bestWildcards)) {
+      best = cluster;
+      bestEqual = equal;
+      bestWildcards = wildcards;
+    }
+  }
+  return tokens.length === 0 || bestEqual >= least * tokens.length ? best : undefined;
+}
+
+/** What is a variable by its form alone (the paper's preprocessing by domain knowledge). */
+const VARIABLE =
+  /^[^\w<]*(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?|0x[0-9a-f]+|[0-9a-f]*\d[0-9a-f]{7,}|[-+]?\d+(?:[.,:]\d+)*(?:[a-zµ%]{1,3})?)[^\w]*$/i;
+
+function tokensOf(message: string): string[] {
+  const tokens = message.trim().split(/\s+/, LONGEST_TOKENS);
+  for (let index = 0; index < tokens.length; index++) {
+    const token = tokens[index] ?? '';
+    if (token.length <= 80 && VARIABLE.test(token)) tokens[index] = WILDCARD;
+  }
+  return tokens;
+}
