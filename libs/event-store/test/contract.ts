@@ -1,0 +1,287 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { CommitLane, CommitRequest, EventStore, ExecutionProgress, ExecutionRow, NewEvent } from '../src/index.js';
+import { encodeJson } from '../src/index.js';
+
+export interface ContractSetup {
+  readonly store: EventStore;
+  close(): Promise<void>;
+}
+
+const PARTITIONS = 8;
+let counter = 0;
+
+/** A UUID that no other call gave. */
+function newId(): string {
+  counter += 1;
+  return `00000000-0000-7000-8000-${counter.toString(16).padStart(12, '0')}`;
+}
+
+const progress = (changes: Partial<ExecutionProgress> = {}): ExecutionProgress => ({
+  status: 'running',
+  version: 1,
+  wakeAt: 5_000,
+  output: undefined,
+  startedAt: 1_000,
+  pausedAt: null,
+  completedAt: null,
+  totalLatencyMs: null,
+  estimatedCost: 0,
+  ...changes,
+});
+
+const row = (id: string, partition: number, changes: Partial<ExecutionProgress> = {}): ExecutionRow => ({
+  id,
+  partition,
+  traceId: `trace-${id}`,
+  configId: 'config-1',
+  configName: 'demo',
+  configVersion: 1,
+  tenantId: 'default',
+  userId: 'user-1',
+  sessionId: null,
+  createdBy: 'user-1',
+  callbackUrl: null,
+  input: { a: 1 },
+  metadata: null,
+  createdAt: 1_000,
+  progress: progress(changes),
+});
+
+const event = (executionId: string, partition: number, version: number, data: object = {}): NewEvent => ({
+  executionId,
+  partition,
+  version,
+  type: version === 1 ? 'ExecutionStarted' : 'StepScheduled',
+  commandId: `c-${version}`,
+  at: 1_000 + version,
+  data: encodeJson(data),
+});
+
+/** The contract of every event store; `setup` gives an empty one. */
+export function eventStoreContract(name: string, setup: () => Promise<ContractSetup>): void {
+  describe(`the event store ${name}`, () => {
+    let store: EventStore;
+    let close: () => Promise<void>;
+    let lane: CommitLane;
+
+    beforeAll(async () => {
+      ({ store, close } = await setup());
+      expect(await store.fixPartitionCount(PARTITIONS)).toBe(PARTITIONS);
+      await store.register('me', 'first', 60_000);
+      lane = store.openLane();
+    });
+
+    afterAll(async () => {
+      await lane.close();
+      await store.close();
+      await close();
+    });
+
+    async function take(partition: number): Promise<number> {
+      const record = (await store.view()).partitions[partition];
+      const [taken] = await store.claim('me', 'first', [{ partition, epoch: record?.epoch ?? -1 }]);
+      expect(taken?.partition).toBe(partition);
+      return taken?.epoch ?? -1;
+    }
+
+    const request = (
+      partitions: CommitRequest['partitions'],
+      events: readonly NewEvent[],
+      rest: Partial<CommitRequest> = {},
+    ): CommitRequest => ({ partitions, events, started: [], changed: [], ...rest });
+
+    it('keeps the number of partitions that the first start chose', async () => {
+      expect(await store.fixPartitionCount(3)).toBe(PARTITIONS);
+      expect((await store.view()).partitions.map((record) => record.partition)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    });
+
+    it('appends to several partitions at once with positions without gaps', async () => {
+      const [zero, one] = [await take(0), await take(1)];
+      const [a, b, c] = [newId(), newId(), newId()];
+      const fences = [
+        { partition: 0, epoch: zero, publishedPosition: 0 },
+        { partition: 1, epoch: one, publishedPosition: 0 },
+      ];
+      const outcome = await lane.commit(
+        request(fences, [event(a, 0, 1, { n: 1 }), event(b, 1, 1), event(c, 0, 1), event(a, 0, 2)], {
+          started: [row(a, 0), row(b, 1), row(c, 0)],
+        }),
+      );
+      expect(outcome).toEqual({
+        kind: 'committed',
+        held: new Map([
+          [0, 0],
+          [1, 0],
+        ]),
+      });
+      const page = await store.readLog(0, 0, 10, []);
+      expect(page.position).toBe(3);
+      expect(page.events.map((item) => [item.position, item.executionId, item.version])).toEqual([
+        [1, a, 1],
+        [2, c, 1],
+        [3, a, 2],
+      ]);
+      expect(page.events[0]).toEqual({
+        executionId: a,
+        version: 1,
+        type: 'ExecutionStarted',
+        at: 1_001,
+        commandId: 'c-1',
+        position: 1,
+        partition: 0,
+        data: { n: 1 },
+      });
+      expect((await store.readLog(0, 1, 1, [])).events.map((item) => item.position)).toEqual([2]);
+      expect(await store.readLog(0, 0, 10, ['StepScheduled'])).toMatchObject({ position: 3, events: [{ position: 3 }] });
+      expect(await store.readVersions([c, a, newId()])).toEqual([1, 2, 0]);
+      expect((await store.readEvents(a, 2, 10)).map((item) => item.version)).toEqual([2]);
+      expect([...(await store.readExecutions([a, b, newId()])).entries()].map(([id, items]) => [id, items.length])).toEqual(
+        expect.arrayContaining([
+          [a, 2],
+          [b, 1],
+        ]),
+      );
+      expect(await store.executionsAfter(0, 1, 10)).toEqual([
+        { id: c, position: 2 },
+        { id: a, position: 3 },
+      ]);
+    });
+
+    it('leaves out the part of a fenced partition and keeps the rest', async () => {
+      const [two, three] = [await take(2), await take(3)];
+      const current = await take(3);
+      expect(current).toBe(three + 1);
+      const [a, b] = [newId(), newId()];
+      const outcome = await lane.commit(
+        request(
+          [
+            { partition: 2, epoch: two, publishedPosition: 0 },
+            { partition: 3, epoch: three, publishedPosition: 0 },
+          ],
+          [event(a, 2, 1), event(b, 3, 1)],
+          { started: [row(a, 2), row(b, 3)] },
+        ),
+      );
+      expect(outcome).toEqual({ kind: 'committed', held: new Map([[2, 0]]) });
+      expect(await store.readVersions([a, b])).toEqual([1, 0]);
+      expect(await store.readUnfinished(3, undefined, 10)).toEqual([]);
+      expect((await store.view()).partitions[3]?.lastPosition).toBe(0);
+    });
+
+    it('refuses a version twice, reports it and writes nothing of the commit', async () => {
+      const epoch = await take(4);
+      const fence = [{ partition: 4, epoch, publishedPosition: 0 }];
+      const [a, b] = [newId(), newId()];
+      expect((await lane.commit(request(fence, [event(a, 4, 1)], { started: [row(a, 4)] }))).kind).toBe('committed');
+      const outcome = await lane.commit(
+        request(fence, [event(b, 4, 1), event(a, 4, 1)], { started: [row(b, 4)] }),
+      );
+      expect(outcome).toMatchObject({ kind: 'rejected', code: '23505', transient: false });
+      expect(await store.readVersions([a, b])).toEqual([1, 0]);
+      expect((await store.view()).partitions[4]?.lastPosition).toBe(1);
+    });
+
+    it('tells which epochs still hold without writing', async () => {
+      const held = await take(5);
+      const items = [
+        { partition: 5, epoch: held, publishedPosition: 0 },
+        { partition: 6, epoch: 999, publishedPosition: 0 },
+      ];
+      expect([...(await lane.heldEpochs(items))]).toEqual([5]);
+    });
+
+    it('moves published positions forward only, with a commit, alone and on release', async () => {
+      const epoch = await take(6);
+      const at = (publishedPosition: number) => [{ partition: 6, epoch, publishedPosition }];
+      const published = async () => (await store.view()).partitions[6]?.publishedPosition;
+      const [a, b] = [newId(), newId()];
+      await lane.commit(request(at(0), [event(a, 6, 1), event(b, 6, 1)], { started: [row(a, 6), row(b, 6)] }));
+      await lane.commit(request(at(1), [event(a, 6, 2)]));
+      expect(await published()).toBe(1);
+      await store.publish(at(2));
+      await store.publish(at(1));
+      expect(await published()).toBe(2);
+      await store.release('me', at(3));
+      expect((await store.view()).partitions[6]).toMatchObject({ owner: null, publishedPosition: 3, lastPosition: 3 });
+    });
+
+    it('finds what is due, earliest first, and forgets what has finished', async () => {
+      const epoch = await take(7);
+      const fence = [{ partition: 7, epoch, publishedPosition: 0 }];
+      const [late, soon, done] = [newId(), newId(), newId()];
+      await lane.commit(
+        request(fence, [event(late, 7, 1), event(soon, 7, 1), event(done, 7, 1)], {
+          started: [row(late, 7, { wakeAt: 900 }), row(soon, 7, { wakeAt: 300 }), row(done, 7, { wakeAt: 100 })],
+        }),
+      );
+      await lane.commit(
+        request(fence, [event(done, 7, 2)], {
+          changed: [{ id: done, partition: 7, progress: progress({ status: 'completed', wakeAt: null, output: 1 }) }],
+        }),
+      );
+      expect(await store.readDue([7], 1_000, 10)).toEqual([
+        { id: soon, partition: 7, wakeAt: 300 },
+        { id: late, partition: 7, wakeAt: 900 },
+      ]);
+      expect(await store.readDue([7], 500, 10)).toHaveLength(1);
+      expect(await store.nextDue([7])).toBe(300);
+      expect(await store.readUnfinished(7, undefined, 10)).toEqual([late, soon].sort());
+      expect(await store.readUnfinished(7, [late, soon].sort()[0], 10)).toHaveLength(1);
+      expect(await store.nextDue([])).toBeUndefined();
+    });
+
+    it('replaces NUL characters and lone surrogates in any place', async () => {
+      const epoch = await take(0);
+      const id = newId();
+      const hostile = { 'k\u0000': ['a\u0000b', '\ud800', 'ok \u{1f600}'], nested: { x: '\udc00tail' } };
+      const outcome = await lane.commit(
+        request([{ partition: 0, epoch, publishedPosition: 0 }], [event(id, 0, 1, hostile)], {
+          started: [{ ...row(id, 0), input: 'x\u0000y' }],
+        }),
+      );
+      expect(outcome.kind).toBe('committed');
+      const [stored] = await store.readEvents(id, 1, 1);
+      expect(stored?.data).toEqual({
+        'k\ufffd': ['a\ufffdb', '\ufffd', 'ok \u{1f600}'],
+        nested: { x: '\ufffdtail' },
+      });
+    });
+
+    it('lets only the newest incarnation of a name renew and claim', async () => {
+      await store.register('other', 'old', 60_000);
+      await store.register('other', 'new', 60_000);
+      expect(await store.renew('other', 'old', 60_000)).toBe(false);
+      expect(await store.renew('other', 'new', 60_000)).toBe(true);
+      const epoch = (await store.view()).partitions[1]?.epoch ?? -1;
+      expect(await store.claim('other', 'old', [{ partition: 1, epoch }])).toEqual([]);
+      expect(await store.claim('other', 'new', [{ partition: 1, epoch: epoch - 1 }])).toEqual([]);
+      const [taken] = await store.claim('other', 'new', [{ partition: 1, epoch }]);
+      expect(taken).toMatchObject({ owner: 'other', epoch: epoch + 1, ownerAlive: true, lastPosition: 1 });
+      expect((await store.view()).liveOwners).toEqual(['me', 'other']);
+      await store.resign('other', 'old');
+      expect((await store.view()).liveOwners).toContain('other');
+      await store.resign('other', 'new');
+      const view = await store.view();
+      expect(view.liveOwners).toEqual(['me']);
+      expect(view.partitions[1]).toMatchObject({ owner: null, ownerAlive: false });
+    });
+
+    it('counts a lease that has ended as nobody’s', async () => {
+      await store.register('brief', 'only', -1);
+      expect((await store.view()).liveOwners).not.toContain('brief');
+      const epoch = (await store.view()).partitions[2]?.epoch ?? -1;
+      expect(await store.claim('brief', 'only', [{ partition: 2, epoch }])).toEqual([]);
+    });
+
+    it('keeps the first copy of a config version and the last pool of an agent', async () => {
+      expect(await store.readConfig('c', 1)).toBeUndefined();
+      await store.writeConfig('c', 1, 'default', { name: 'first' });
+      await store.writeConfig('c', 1, 'default', { name: 'second' });
+      expect(await store.readConfig('c', 1)).toEqual({ name: 'first' });
+      await store.writeAgentPool('default', 'a', 'p1');
+      await store.writeAgentPool('default', 'a', 'p2');
+      expect(await store.readAgentPool('default', 'a')).toBe('p2');
+      expect(await store.readAgentPool('elsewhere', 'a')).toBeUndefined();
+    });
+  });
+}
