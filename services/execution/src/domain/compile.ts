@@ -209,11 +209,13 @@ export function compile(definition: OrchestrationDefinition): CompiledConfig {
       members[group]?.push(index);
     }
   }
+  const sharedDependencies = members.map((group) => [
+    ...new Set(group.flatMap((member) => (units[member] as Draft).dependencies)),
+  ]);
   for (const unit of units.slice(0, steps.length)) {
-    const shared = unit.group === -1 ? [unit] : (members[unit.group] ?? []).map((member) => units[member] as Draft);
+    const waits = unit.group === -1 ? unit.dependencies : (sharedDependencies[unit.group] ?? []);
     const served = servedBy(units, unit);
-    const waits = new Set(shared.flatMap((member) => member.dependencies));
-    unit.waitsFor = [...waits].filter((node) => node !== unit.index && !served.has(node));
+    unit.waitsFor = waits.filter((node) => node !== unit.index && !served.has(node));
   }
   const groups = declared.map((group, index) =>
     compiledGroup(group, index, members[index] ?? [], judges, definition, nodes),

@@ -34,8 +34,18 @@ function evaluate(state: State, key: string): Effect[] {
   return wanted === undefined ? [] : [{ type: 'evaluate', key, ...wanted }];
 }
 
-function stopAll(executionId: string, reason: string): Effect {
-  return { type: 'stopAttempts', attempts: [{ executionId, reason }] };
+/** Ends whatever of an execution runs anywhere, unless it was taken up again since. */
+function stopAll(executionId: string, stateAfter: State, reason: string): Effect[] {
+  return isTerminal(stateAfter.status) ? [{ type: 'stopAttempts', attempts: [{ executionId, reason }] }] : [];
+}
+
+/** Ends the attempts that a pause interrupted, one by one: those of a resume must not be hit by a late message. */
+function stopInterrupted(executionId: string, stateAfter: State): Effect[] {
+  const attempts = stateAfter.config.units.flatMap(({ id, index }) => {
+    const { phase, attempt } = unitState(stateAfter, index);
+    return phase === 'interrupted' ? [{ executionId, stepId: id, attempt, reason: 'paused' }] : [];
+  });
+  return attempts.length > 0 ? [{ type: 'stopAttempts', attempts }] : [];
 }
 
 function stopOne(executionId: string, stepId: string, attempt: number, reason: string): Effect {
@@ -65,10 +75,13 @@ export function effectsOf(event: Event, stateAfter: State): Effect[] {
         : [];
     }
     case 'ExecutionPaused':
-      return event.data.now === true ? [stopAll(executionId, 'paused'), lifecycle] : [lifecycle];
+      return event.data.now === true ? [...stopInterrupted(executionId, stateAfter), lifecycle] : [lifecycle];
     case 'ExecutionFailed':
     case 'ExecutionCancelled':
-      return [stopAll(executionId, event.type === 'ExecutionFailed' ? 'failed' : 'cancelled'), lifecycle];
+      return [
+        ...stopAll(executionId, stateAfter, event.type === 'ExecutionFailed' ? 'failed' : 'cancelled'),
+        lifecycle,
+      ];
     case 'ExecutionStarted':
     case 'ExecutionResumed':
     case 'ExecutionRetried':

@@ -80,7 +80,13 @@ function run(
     type: 'StartExecution',
     executionId: EXECUTION,
     principal: PRINCIPAL,
-    start: { configId: 'c', configVersion: 1, traceId: 't', input: { flag: true, list: [1, 2] } },
+    start: {
+      configId: 'c',
+      configVersion: 1,
+      traceId: 't',
+      input: { flag: true, list: [1, 2] },
+      ...(moves.length % 4 === 0 ? { startAt: NOON + 500 } : {}),
+    },
   });
   for (const move of moves) {
     for (const command of commandsOf(trace, move, base)) {

@@ -9,8 +9,8 @@ import type {
   ExecutionStarted,
 } from '@batuta/contracts';
 import { defaultOutput } from './results.js';
-import { isActive, makeReady, putUnit, type Next } from './settle.js';
-import { unitState } from './state.js';
+import { isActive, makeReady, putUnit } from './settle.js';
+import { unitState, type Next } from './state.js';
 
 export function applyExecutionStarted(next: Next, data: ExecutionStarted, event: Event): void {
   next.executionId = event.executionId;

@@ -1,6 +1,6 @@
 import type { ConsensusFailed, ConsensusReached, Event } from '@batuta/contracts';
-import { applyHandling, putGroup, settleGroup, type Next } from './settle.js';
-import { groupState } from './state.js';
+import { applyHandling, putGroup, settleGroup } from './settle.js';
+import { groupState, type Next } from './state.js';
 
 function take(next: Next, id: string): number | undefined {
   const index = next.config.groupIndex.get(id);

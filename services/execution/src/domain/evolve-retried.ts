@@ -1,8 +1,8 @@
 import type { Event, ExecutionRetried } from '@batuta/contracts';
 import type { Group } from './compiled.js';
 import { servingUnit } from './results.js';
-import { putGroup, putUnit, settleGroup, settleUnit, type Next } from './settle.js';
-import { groupState, initialState, unitState, type State } from './state.js';
+import { putGroup, putUnit, settleGroup, settleUnit } from './settle.js';
+import { groupState, initialState, unitState, type State, type Next } from './state.js';
 import type { UnitState } from './unit-state.js';
 
 /** Reasons for which a step stays skipped: they were decided, not merely suffered. */

@@ -22,13 +22,13 @@ import {
   queueGroup,
   settleGroup,
   settleUnit,
-  type Next,
 } from './settle.js';
-import { groupState, unitState } from './state.js';
+import { groupState, unitState, type Next } from './state.js';
 import { addDeadline, addRetry, attemptDeadline, STEP_DEADLINE } from './timers.js';
 
 function begin(next: Next, at: number): void {
-  if (next.status === 'pending') {
+  // A step skipped before start_at does not make the execution start.
+  if (next.status === 'pending' && (next.started?.startAt ?? 0) <= at) {
     next.status = 'running';
     next.startedAt = at;
   }

@@ -22,8 +22,7 @@ import {
   applyExecutionStarted,
 } from './evolve-execution.js';
 import { applyExecutionRetried } from './evolve-retried.js';
-import type { Next } from './settle.js';
-import type { State } from './state.js';
+import { copyState, type Next, type State } from './state.js';
 import { dropStaleTimers } from './timers.js';
 
 type Reducers = { readonly [T in EventType]: (next: Next, data: Readonly<EventData[T]>, event: Event) => void };
@@ -55,7 +54,7 @@ const reducers: Reducers = {
  * Never changes a state that somebody holds: what is written to is this call's own copy.
  */
 export function evolve(state: State, event: Event): State {
-  const next: Next = { ...state };
+  const next = copyState(state);
   next.version = event.version;
   next.at = event.at;
   const { commandId } = event;

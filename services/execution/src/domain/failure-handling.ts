@@ -29,6 +29,13 @@ function policyOf(state: State, node: number): FailurePolicy {
   return (node < units.length ? units[node]?.onFailure : groups[node - units.length]?.onFailure) ?? 'abort';
 }
 
+/** Whether a node's own alternatives are asked: a main step may narrow that to some kinds of failure. */
+function fallsBack(state: State, node: number, failure: Failure): boolean {
+  const unit = state.config.units[node];
+  const kinds = unit === undefined || unit.fallbackFor !== -1 ? [] : unit.fallbackWhen;
+  return policyOf(state, node) === 'fallback' && (kinds.length === 0 || kinds.includes(failureKind(failure)));
+}
+
 function failureOf(state: State, node: number): Failure | undefined {
   const { units } = state.config;
   return node < units.length ? unitState(state, node).failure : groupState(state, node - units.length).failure;
@@ -50,7 +57,7 @@ function nextAlternative(state: State, node: number, failure: Failure, after: nu
  * next ones of the node it serves, and so on up the chain. When none is left a chain that was tried means abort.
  */
 export function handlingOf(state: State, node: number, failure: Failure): Handling {
-  const own = policyOf(state, node) === 'fallback' ? nextAlternative(state, node, failure, -1) : undefined;
+  const own = fallsBack(state, node, failure) ? nextAlternative(state, node, failure, -1) : undefined;
   if (own !== undefined) {
     return { handling: 'fallback', alternative: own };
   }

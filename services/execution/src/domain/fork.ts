@@ -1,6 +1,6 @@
 import type { Rejection, ReusedOutput } from './commands.js';
 import { nodeId, nodeResult, servingUnit } from './results.js';
-import { groupState, isTerminal, unitState, type State } from './state.js';
+import { groupState, unitState, type State } from './state.js';
 
 /** The node and everything that depends on it, directly or not. */
 function downstream(state: State, from: number): Set<number> {
@@ -33,7 +33,7 @@ function isServed(state: State, node: number): boolean {
 }
 
 /**
- * What a fork of a finished or running execution from a step takes over: the outputs of the completed steps and groups
+ * What a fork of an execution from a step takes over, whether it has ended or not: the outputs of the completed steps and groups
  * that do not depend on it; one at a time only those listed before it.
  */
 export function forkFrom(
@@ -46,9 +46,6 @@ export function forkFrom(
   const isStep = unit !== undefined && config.units[unit]?.kind === 'step';
   if (!isStep && group === undefined) {
     return { rejected: { code: 'step_not_found', message: `the config has no step ${fromStepId}` } };
-  }
-  if (!isTerminal(source.status)) {
-    return { rejected: { code: 'not_applicable', message: 'only a finished execution can be forked' } };
   }
   const from = isStep ? unit : config.units.length + (group ?? 0);
   const excluded = downstream(source, from);

@@ -4,12 +4,9 @@ import { valueAtPath } from './expressions.js';
 import { heapInsert } from './heap.js';
 import { canonicalJson } from './json.js';
 import { nodeResult, servingUnit } from './results.js';
-import { groupState, unitState, type State } from './state.js';
+import { groupState, unitState, type Next, type State } from './state.js';
 import { tallyGroup } from './tally-group.js';
 import type { GroupState, UnitPhase, UnitState } from './unit-state.js';
-
-/** A state under construction: only the fold that made the copy may write to it, and only to its own fields. */
-export type Next = { -readonly [K in keyof State]: State[K] };
 
 export function compiledUnit(state: State, index: number): Unit {
   return state.config.units[index] as Unit;

@@ -102,6 +102,48 @@ export function initialState(config: CompiledConfig): State {
   };
 }
 
+/** A state under construction: only the fold that made the copy may write to it, and only to its own fields. */
+export type Next = { -readonly [K in keyof State]: State[K] };
+
+/** A copy to write to. Field by field: V8 copies a literal of this size twice as fast as a spread. */
+export function copyState(state: State): Next {
+  return {
+    config: state.config,
+    executionId: state.executionId,
+    version: state.version,
+    status: state.status,
+    started: state.started,
+    createdAt: state.createdAt,
+    startedAt: state.startedAt,
+    completedAt: state.completedAt,
+    pausedAt: state.pausedAt,
+    deadlineAt: state.deadlineAt,
+    at: state.at,
+    units: state.units,
+    groups: state.groups,
+    ready: state.ready,
+    retries: state.retries,
+    deadlines: state.deadlines,
+    running: state.running,
+    active: state.active,
+    unsettled: state.unsettled,
+    votesToEvaluate: state.votesToEvaluate,
+    decidable: state.decidable,
+    evaluatingOutput: state.evaluatingOutput,
+    outputValues: state.outputValues,
+    aborted: state.aborted,
+    compensation: state.compensation,
+    undoable: state.undoable,
+    undone: state.undone,
+    output: state.output,
+    failure: state.failure,
+    failedStepId: state.failedStepId,
+    tokenCount: state.tokenCount,
+    cost: state.cost,
+    commands: state.commands,
+  };
+}
+
 export function isTerminal(status: ExecutionStatus): boolean {
   return status === 'completed' || status === 'failed' || status === 'cancelled';
 }

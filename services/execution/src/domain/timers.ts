@@ -1,6 +1,6 @@
 import { heapInsert, heapPop, type Heap } from './heap.js';
-import { compiledUnit, type Next } from './settle.js';
-import { unitState, type State } from './state.js';
+import { compiledUnit } from './settle.js';
+import { unitState, type State, type Next } from './state.js';
 
 /** Tag of the deadline of a step as a whole; attempts count from 1. */
 export const STEP_DEADLINE = 0;

@@ -105,6 +105,17 @@ describe('fallback', () => {
     ]);
   });
 
+  test('a main step may name the kinds of failure that its alternatives are for', () => {
+    const steps = [
+      { id: 'main', fallback_when: ['timeout' as const] },
+      { id: 'b', fallback_for: 'main' },
+    ];
+    const run = scenario(config('fallback', steps)).start().fails('main');
+    expect(run.last.at(-1)).toBe('ExecutionFailed main broken');
+    const late = scenario(config('fallback', steps)).start().fails('main', failure('heartbeat_timeout', false));
+    expect(late.last).toContain('StepScheduled b #1');
+  });
+
   test('uses all attempts of a step before its alternatives', () => {
     const retry = { max_attempts: 2, backoff_ms: 0 };
     const run = scenario(

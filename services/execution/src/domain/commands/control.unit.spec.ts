@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { taskInput } from '../inputs.js';
 import { nextWake } from '../timers.js';
 import { view } from '../view.js';
-import { config, event, failure, scenario } from '../../../test/engine/scenario.js';
+import { config, event, failure, NOON, scenario } from '../../../test/engine/scenario.js';
 
 const chain = config('sequential', [{ id: 'a' }, { id: 'b', dependencies: ['a'] }]);
 const wide = config('parallel', [{ id: 'a' }, { id: 'b' }, { id: 'c', dependencies: ['a'] }]);
@@ -70,7 +70,13 @@ describe('pause and resume', () => {
 
   test('now stops running attempts, which run again at the resume without spending one', () => {
     const run = scenario(wide).start().when({ type: 'PauseExecution', now: true });
-    expect(run.effects[0]).toMatchObject({ type: 'stopAttempts' });
+    expect(run.effects[0]).toEqual({
+      type: 'stopAttempts',
+      attempts: [
+        { executionId: 'execution-1', stepId: 'a', attempt: 1, reason: 'paused' },
+        { executionId: 'execution-1', stepId: 'b', attempt: 1, reason: 'paused' },
+      ],
+    });
     expect(view(run.state).steps.map((step) => step.status)).toEqual(['paused', 'paused', 'pending']);
     expect(run.ok('a', 1, 1).outcome).toBe('stale');
     run.when({ type: 'ResumeExecution' });
@@ -85,6 +91,17 @@ describe('pause and resume', () => {
     expect(run.when({ type: 'PauseExecution' }).rejected?.code).toBe('already_paused');
     expect(run.when({ type: 'PauseExecution', now: true }).last).toEqual(['ExecutionPaused']);
     expect(run.when({ type: 'PauseExecution', now: true }).rejected?.code).toBe('already_paused');
+  });
+
+  test('a deadline that passed during the pause fires at the resume, before anything is attempted again', () => {
+    const run = scenario(config('sequential', [{ id: 'a', schedule_to_close_ms: 500 }])).start();
+    run.when({ type: 'PauseExecution', now: true }).wakes(600);
+    expect(run.last).toEqual([]);
+    expect(run.when({ type: 'ResumeExecution' }).last).toEqual([
+      'ExecutionResumed',
+      'StepFailed a schedule_to_close_timeout abort',
+      'ExecutionFailed a schedule_to_close_timeout',
+    ]);
   });
 
   test('a resume of what is not paused is refused, and the deadline counts through a pause', () => {
@@ -113,6 +130,14 @@ describe('skip step', () => {
     expect(run.when({ type: 'SkipStep', stepId: 'b' }).last).toEqual(['StepSkipped b requested']);
     run.fails('a', failure('broken')).when({ type: 'SkipStep', stepId: 'a' });
     expect(run.last).toEqual(['StepSkipped a requested', 'ExecutionCompleted']);
+  });
+
+  test('a skip before start_at does not start the execution', () => {
+    const run = scenario(chain)
+      .start({}, { startAt: NOON + 1000 })
+      .when({ type: 'SkipStep', stepId: 'a' });
+    expect([run.last, run.status]).toEqual([['StepSkipped a requested'], 'pending']);
+    expect(run.wakes(1000).last).toEqual(['StepScheduled b #1']);
   });
 
   test('what does not apply is refused with its reason', () => {

@@ -1,6 +1,7 @@
 import type { Outcome, Rejection, ResumeExecution } from '../commands.js';
 import type { Draft } from '../draft.js';
 import { endedRejection } from './ended.js';
+import { elapse } from './wake.js';
 
 /** Resumes a paused execution; what fell due meanwhile happens now. */
 export function resumeExecution(draft: Draft, command: ResumeExecution): Outcome | Rejection {
@@ -12,5 +13,6 @@ export function resumeExecution(draft: Draft, command: ResumeExecution): Outcome
     return { code: 'not_paused', message: 'the execution is not paused' };
   }
   draft.emit({ type: 'ExecutionResumed', data: command.by ? { by: command.by } : {} });
+  elapse(draft);
   return 'done';
 }

@@ -12,7 +12,12 @@ export function wake(draft: Draft): Outcome {
   if (draft.state.started === undefined) {
     return 'unknown';
   }
-  const before = draft.events.length;
+  elapse(draft);
+  return draft.events.length > 0 ? 'done' : 'stale';
+}
+
+/** Deadlines that have passed come before what is planned next: a step out of time must not be attempted again. */
+export function elapse(draft: Draft): void {
   while (!isTerminal(draft.state.status)) {
     if (draft.state.deadlineAt <= draft.at) {
       executionTimeout(draft);
@@ -22,7 +27,6 @@ export function wake(draft: Draft): Outcome {
     plan(draft);
   }
   plan(draft);
-  return draft.events.length > before ? 'done' : 'stale';
 }
 
 function executionTimeout(draft: Draft): void {
