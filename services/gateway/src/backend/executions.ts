@@ -40,7 +40,7 @@ export class Executions {
   /** Answers everybody who waits at once, and from now on nobody waits. */
   stopWaiting(): void {
     this.#stopping = true;
-    for (const letGo of [...this.#waiting]) letGo();
+    for (const letGo of this.#waiting) letGo();
   }
 
   /** @throws Problem as `ExecutionStarter.start` does. */
