@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { DomainEvent, Event, OrchestrationDefinition } from '@batuta/contracts';
+import type { DomainEvent, Event, JsonValue, OrchestrationDefinition } from '@batuta/contracts';
 import fc from 'fast-check';
 import { commandIds, type Command } from './commands.js';
 import { compile } from './compile.js';
@@ -7,6 +7,7 @@ import { decide } from './decide.js';
 import { effectsOf, wantedEffects } from './effects.js';
 import { evolve } from './evolve.js';
 import { taskInput } from './inputs.js';
+import { decodeSnapshot, encodeSnapshot } from './snapshot.js';
 import { initialState, isTerminal, unitState, type State } from './state.js';
 import { nextWake } from './timers.js';
 import { view } from './view.js';
@@ -193,6 +194,26 @@ describe('the engine, whatever the config and whatever happens', () => {
         const replayed = events.reduce(evolve, initialState(compile(definition)));
         expect(snapshot(replayed)).toEqual(snapshot(trace.state));
         expect(view(replayed)).toEqual(view(trace.state));
+      }),
+      RUNS,
+    );
+  });
+
+  test('goes on from a snapshot, read back as JSON, as if every event had been folded', () => {
+    fc.assert(
+      fc.property(...anyRun, fc.nat(), (definition, moves, cut) => {
+        const trace = run(definition, moves, () => undefined);
+        const config = compile(definition);
+        const at = cut % (trace.events.length + 1);
+        const half = trace.events.slice(0, at).reduce(evolve, initialState(config));
+        const restored = decodeSnapshot(config, JSON.parse(JSON.stringify(encodeSnapshot(half))) as JsonValue);
+        expect(restored).toBeDefined();
+        const whole = trace.events.slice(at).reduce(evolve, restored ?? initialState(config));
+        expect(view(whole)).toEqual(view(trace.state));
+        expect(nextWake(whole)).toBe(nextWake(trace.state));
+        expect(wantedEffects(whole)).toEqual(wantedEffects(trace.state));
+        const { ready: _r, retries: _t, deadlines: _d, ...kept } = snapshot(whole) as Record<string, unknown>;
+        expect(snapshot(trace.state)).toMatchObject(kept);
       }),
       RUNS,
     );

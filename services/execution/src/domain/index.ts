@@ -8,6 +8,7 @@ export type { Effect } from './effects.js';
 export { evolve } from './evolve.js';
 export { forkFrom } from './fork.js';
 export { taskInput } from './inputs.js';
+export { decodeSnapshot, encodeSnapshot, REDUCER_VERSION } from './snapshot.js';
 export { initialState, isTerminal } from './state.js';
 export type { State } from './state.js';
 export { taskOf } from './task.js';
