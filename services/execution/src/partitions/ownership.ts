@@ -37,6 +37,7 @@ export class Ownership {
   #running: Promise<void> | undefined;
   #again = false;
   #cancel: (() => void) | undefined;
+  #cancelBeat: (() => void) | undefined;
   #stopped = false;
   #forgetHint: (() => void) | undefined;
   #lastBeat: number;
@@ -91,6 +92,7 @@ export class Ownership {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancel?.();
+    this.#cancelBeat?.();
     this.#forgetHint?.();
     await this.#running;
     await this.#release(this.parts.owned());
@@ -108,7 +110,7 @@ export class Ownership {
     if (this.#stopped) return;
     const { clock, settings } = this.parts;
     const interval = Math.max(50, settings.renewMs / 6);
-    clock.after(interval, () => {
+    this.#cancelBeat = clock.after(interval, () => {
       const gap = clock.elapsed() - this.#lastBeat - interval;
       this.#lastBeat = clock.elapsed();
       if (this.#stopped) return;

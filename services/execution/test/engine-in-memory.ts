@@ -1,0 +1,163 @@
+import { partitionOf } from '@batuta/contracts';
+import type { CommandReply, CommandRequest, ResultReply, Task } from '@batuta/contracts';
+import { MemoryEventStore } from '@batuta/event-store';
+import type { CommitLane, CommitOutcome, CommitRequest, EventStore } from '@batuta/event-store';
+import { Engine } from '../src/partitions/engine.js';
+import type { Bus, OutgoingTask, PartitionRequest, PublishOutcome, RequestKind } from '../src/partitions/ports.js';
+import { newIncarnation, systemClock, systemRandom } from '../src/partitions/system-ports.js';
+import { DEFINITIONS } from './fixtures.js';
+
+type Handler = (request: PartitionRequest) => void;
+
+/** A bus in this process. Only the partition's last server is asked, unless another is named. */
+export class TestBus implements Bus {
+  readonly tasks: Task[] = [];
+  readonly lifecycle: string[] = [];
+  readonly stops: string[] = [];
+  readonly handlers = new Map<number, Handler>();
+
+  serve(partition: number, handler: Handler): () => void {
+    this.handlers.set(partition, handler);
+    return () => {
+      if (this.handlers.get(partition) === handler) this.handlers.delete(partition);
+    };
+  }
+  publishTask(task: OutgoingTask, done: (outcome: PublishOutcome) => void): void {
+    this.tasks.push(JSON.parse(task.text) as Task);
+    queueMicrotask(() => done('stored'));
+  }
+  publishEvents(): void {}
+  publishStop(text: string): void {
+    this.stops.push(text);
+  }
+  publishLifecycle(_tenantId: string, type: string): void {
+    this.lifecycle.push(type);
+  }
+  streamIdentity() {
+    return Promise.resolve({ created: 'once', lastSequence: 1 });
+  }
+  ensureStreams(): Promise<void> {
+    return Promise.resolve();
+  }
+  holdsTask(): Promise<boolean> {
+    return Promise.resolve(true);
+  }
+  announceRelease(): void {}
+  onRelease(): () => void {
+    return () => undefined;
+  }
+  onReconnect(): () => void {
+    return () => undefined;
+  }
+  flush(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** The answer, or undefined when there is none by the time that `until` settles. */
+  ask<T>(kind: RequestKind, executionId: string, body: object, handler?: Handler): { answer: Promise<T>; answered: () => boolean } {
+    let answered = false;
+    const to = handler ?? this.handlers.get(partitionOf(executionId, PARTITIONS));
+    const answer = new Promise<T>((resolve) => {
+      to?.({
+        kind,
+        payload: new TextEncoder().encode(JSON.stringify(body)),
+        reply: (text) => {
+          answered = true;
+          resolve(JSON.parse(text) as T);
+        },
+      });
+    });
+    return { answer, answered: () => answered };
+  }
+  command(request: CommandRequest) {
+    return this.ask<CommandReply>('command', request.executionId, request);
+  }
+  results(executionId: string, results: object[], handler?: Handler) {
+    return this.ask<ResultReply>('result', executionId, { results }, handler);
+  }
+}
+
+export const PARTITIONS = 4;
+
+/** What a test does to commits: `before` may replace the outcome without applying, `after` may replace what is answered. */
+export interface Faults {
+  before?: (request: CommitRequest) => Promise<CommitOutcome | undefined> | CommitOutcome | undefined;
+  after?: (request: CommitRequest, outcome: CommitOutcome) => Promise<CommitOutcome> | CommitOutcome;
+}
+
+function faulty(store: EventStore, faults: Faults): EventStore {
+  return new Proxy(store, {
+    get(target, property) {
+      if (property !== 'openLane') {
+        const value = Reflect.get(target, property) as unknown;
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+      }
+      return (): CommitLane => {
+        const lane = target.openLane();
+        return {
+          commit: async (request) => {
+            const instead = await faults.before?.(request);
+            if (instead !== undefined) return instead;
+            const outcome = await lane.commit(request);
+            return (await faults.after?.(request, outcome)) ?? outcome;
+          },
+          heldEpochs: (partitions) => lane.heldEpochs(partitions),
+          close: () => lane.close(),
+        };
+      };
+    },
+  });
+}
+
+export interface TestEngine {
+  readonly engine: Engine;
+  readonly bus: TestBus;
+  readonly store: MemoryEventStore;
+  readonly faults: Faults;
+}
+
+export async function engineInMemory(
+  options: { store?: MemoryEventStore; bus?: TestBus; name?: string; leaseMs?: number } = {},
+): Promise<TestEngine> {
+  const store = options.store ?? new MemoryEventStore(() => Date.now());
+  const bus = options.bus ?? new TestBus();
+  const faults: Faults = {};
+  const log = { debug() {}, info() {}, warn() {}, error() {} };
+  const leaseMs = options.leaseMs ?? 60_000;
+  const engine = new Engine({
+    ports: {
+      clock: systemClock,
+      random: systemRandom,
+      store: faulty(store, faults),
+      bus,
+      log,
+      configs: {
+        version: (configId) =>
+          Promise.resolve(
+            DEFINITIONS[configId] === undefined
+              ? { kind: 'missing' }
+              : { kind: 'found', definition: DEFINITIONS[configId] },
+          ),
+        agentPool: () => Promise.resolve({ pool: undefined }),
+      },
+      evaluator: { evaluate: () => Promise.resolve({ values: [] }) },
+    },
+    settings: {
+      ownership: { name: options.name ?? 'one', leaseMs, renewMs: leaseMs / 4 },
+      lanes: 1,
+      partitions: PARTITIONS,
+      limits: { commitEvents: 500, commitBytes: 1_000_000, waitingInputs: 1_000 },
+      waker: { scanMs: 50, scanLimit: 100 },
+      queue: { watchMs: 60_000, auditMs: 60_000, auditAgeMs: 60_000, auditBatch: 100 },
+      graceMs: 0,
+      cacheBytes: 64 * 1024 * 1024,
+      pendingEffects: 1_000,
+      drainMs: 100,
+    },
+    incarnation: newIncarnation(),
+    onSuperseded: () => undefined,
+  });
+  await engine.start();
+  return { engine, bus, store, faults };
+}
+

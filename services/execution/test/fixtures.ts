@@ -1,0 +1,84 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { AttemptResult, CommandReply, CommandRequest, JsonValue, OrchestrationDefinition, Task } from '@batuta/contracts';
+
+export const TENANT = 'default';
+
+/** A UUIDv7, as the gateway makes them. */
+export function executionId(): string {
+  const time = Date.now().toString(16).padStart(12, '0');
+  const random = randomBytes(10).toString('hex');
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${random.slice(0, 3)}-8${random.slice(3, 6)}-${random.slice(6, 18)}`;
+}
+
+export const DEFINITIONS: Readonly<Record<string, OrchestrationDefinition>> = {
+  three: {
+    name: 'three',
+    strategy: 'sequential',
+    steps: ['a', 'b', 'c'].map((id) => ({ id, name: `Step ${id}`, agent: 'echo' })),
+  },
+  wide: {
+    name: 'wide',
+    strategy: 'parallel',
+    steps: [
+      ...Array.from({ length: 20 }, (_, index) => ({ id: `w${index}`, name: `Wide ${index}`, agent: 'echo' })),
+      {
+        id: 'join',
+        name: 'Join',
+        agent: 'echo',
+        dependencies: Array.from({ length: 20 }, (_, index) => `w${index}`),
+      },
+    ],
+  },
+  retried: {
+    name: 'retried',
+    strategy: 'sequential',
+    steps: [
+      { id: 'a', name: 'Retried', agent: 'fail', retry: { max_attempts: 3, backoff_ms: 200, jitter: 'none' } },
+      { id: 'b', name: 'After', agent: 'echo' },
+    ],
+  },
+  elsewhere: {
+    name: 'elsewhere',
+    strategy: 'sequential',
+    steps: [{ id: 'a', name: 'Nobody serves it', agent: 'stranger' }],
+  },
+};
+
+export function startRequest(id: string, configId: string, input: JsonValue = { question: 1 }): CommandRequest {
+  return {
+    commandId: randomUUID(),
+    executionId: id,
+    principal: { tenantId: TENANT, userId: 'user-1', role: 'operator', keyId: 'key-1' },
+    start: { configId, configVersion: 1, input, traceId: randomBytes(16).toString('hex') },
+  };
+}
+
+export function cancelRequest(id: string, tenantId = TENANT): CommandRequest {
+  return {
+    commandId: randomUUID(),
+    executionId: id,
+    principal: { tenantId, userId: 'user-1', role: 'operator', keyId: 'key-1' },
+    cancel: { reason: 'not needed' },
+  };
+}
+
+export function success(task: Pick<Task, 'executionId' | 'stepId' | 'attempt'>, output: JsonValue = { done: true }): AttemptResult {
+  const now = Date.now();
+  return {
+    executionId: task.executionId,
+    stepId: task.stepId,
+    attempt: task.attempt,
+    ok: true,
+    output,
+    startedAt: now,
+    finishedAt: now,
+    workerId: 'test',
+  };
+}
+
+export function failure(task: Task): AttemptResult {
+  const { output: _output, ...rest } = success(task);
+  return { ...rest, ok: false, failure: { code: 'agent_error', message: 'it broke', retryable: true } };
+}
+
+export type { CommandReply, Task };
