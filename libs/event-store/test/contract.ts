@@ -132,10 +132,15 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
         data: { n: 1 },
       });
       expect((await store.readLog(0, 1, 1, [])).events.map((item) => item.position)).toEqual([2]);
-      expect(await store.readLog(0, 0, 10, ['StepScheduled'])).toMatchObject({ position: 3, events: [{ position: 3 }] });
+      expect(await store.readLog(0, 0, 10, ['StepScheduled'])).toMatchObject({
+        position: 3,
+        events: [{ position: 3 }],
+      });
       expect(await store.readVersions([c, a, newId()])).toEqual([1, 2, 0]);
       expect((await store.readEvents(a, 2, 10)).map((item) => item.version)).toEqual([2]);
-      expect([...(await store.readExecutions([a, b, newId()])).entries()].map(([id, items]) => [id, items.length])).toEqual(
+      expect(
+        [...(await store.readExecutions([a, b, newId()])).entries()].map(([id, items]) => [id, items.length]),
+      ).toEqual(
         expect.arrayContaining([
           [a, 2],
           [b, 1],
@@ -173,9 +178,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       const fence = [{ partition: 4, epoch, publishedPosition: 0 }];
       const [a, b] = [newId(), newId()];
       expect((await lane.commit(request(fence, [event(a, 4, 1)], { started: [row(a, 4)] }))).kind).toBe('committed');
-      const outcome = await lane.commit(
-        request(fence, [event(b, 4, 1), event(a, 4, 1)], { started: [row(b, 4)] }),
-      );
+      const outcome = await lane.commit(request(fence, [event(b, 4, 1), event(a, 4, 1)], { started: [row(b, 4)] }));
       expect(outcome).toMatchObject({ kind: 'rejected', code: '23505', transient: false });
       expect(await store.readVersions([a, b])).toEqual([1, 0]);
       expect((await store.view()).partitions[4]?.lastPosition).toBe(1);

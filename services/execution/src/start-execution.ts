@@ -166,7 +166,10 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
       ? await startOpsServer({ port: settings.httpPort, host: settings.httpHost, checks, logger })
       : undefined;
     if (ops !== undefined) opened.push(() => ops.close());
-    logger.info({ port: ops?.port, partitions: engine.owned.length, of: engine.partitionCount }, 'execution service started');
+    logger.info(
+      { port: ops?.port, partitions: engine.owned.length, of: engine.partitionCount },
+      'execution service started',
+    );
     return {
       opsPort: ops?.port,
       checks,

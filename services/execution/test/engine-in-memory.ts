@@ -3,7 +3,14 @@ import type { CommandReply, CommandRequest, ResultReply, Task } from '@batuta/co
 import { MemoryEventStore } from '@batuta/event-store';
 import type { CommitLane, CommitOutcome, CommitRequest, EventStore } from '@batuta/event-store';
 import { Engine } from '../src/partitions/engine.js';
-import type { Bus, OutgoingTask, PartitionRequest, PublishOutcome, RequestKind } from '../src/partitions/ports.js';
+import type {
+  Bus,
+  Clock,
+  OutgoingTask,
+  PartitionRequest,
+  PublishOutcome,
+  RequestKind,
+} from '../src/partitions/ports.js';
 import { newIncarnation, systemClock, systemRandom } from '../src/partitions/system-ports.js';
 import { DEFINITIONS } from './fixtures.js';
 
@@ -54,7 +61,12 @@ export class TestBus implements Bus {
   }
 
   /** The answer, or undefined when there is none by the time that `until` settles. */
-  ask<T>(kind: RequestKind, executionId: string, body: object, handler?: Handler): { answer: Promise<T>; answered: () => boolean } {
+  ask<T>(
+    kind: RequestKind,
+    executionId: string,
+    body: object,
+    handler?: Handler,
+  ): { answer: Promise<T>; answered: () => boolean } {
     let answered = false;
     const to = handler ?? this.handlers.get(partitionOf(executionId, PARTITIONS));
     const answer = new Promise<T>((resolve) => {
@@ -117,7 +129,7 @@ export interface TestEngine {
 }
 
 export async function engineInMemory(
-  options: { store?: MemoryEventStore; bus?: TestBus; name?: string; leaseMs?: number } = {},
+  options: { store?: MemoryEventStore; bus?: TestBus; name?: string; leaseMs?: number; clock?: Clock } = {},
 ): Promise<TestEngine> {
   const store = options.store ?? new MemoryEventStore(() => Date.now());
   const bus = options.bus ?? new TestBus();
@@ -126,7 +138,7 @@ export async function engineInMemory(
   const leaseMs = options.leaseMs ?? 60_000;
   const engine = new Engine({
     ports: {
-      clock: systemClock,
+      clock: options.clock ?? systemClock,
       random: systemRandom,
       store: faulty(store, faults),
       bus,
@@ -161,3 +173,40 @@ export async function engineInMemory(
   return { engine, bus, store, faults };
 }
 
+/** A clock whose callbacks can be held back, as those of a process that is stopped; time itself goes on. */
+export class StallingClock implements Clock {
+  #held: (() => void)[] | undefined;
+
+  now = (): number => systemClock.now();
+  elapsed = (): number => systemClock.elapsed();
+  after(ms: number, callback: () => void): () => void {
+    let cancelled = false;
+    const cancel = systemClock.after(ms, () =>
+      this.#run(() => {
+        if (!cancelled) callback();
+      }),
+    );
+    return () => {
+      cancelled = true;
+      cancel();
+    };
+  }
+  soon(callback: () => void): void {
+    systemClock.soon(() => this.#run(callback));
+  }
+
+  stop(): void {
+    this.#held ??= [];
+  }
+
+  go(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const callback of held) callback();
+  }
+
+  #run(callback: () => void): void {
+    if (this.#held === undefined) callback();
+    else this.#held.push(callback);
+  }
+}

@@ -1,5 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import type { AttemptResult, CommandReply, CommandRequest, JsonValue, OrchestrationDefinition, Task } from '@batuta/contracts';
+import type {
+  AttemptResult,
+  CommandReply,
+  CommandRequest,
+  JsonValue,
+  OrchestrationDefinition,
+  Task,
+} from '@batuta/contracts';
 
 export const TENANT = 'default';
 
@@ -62,7 +69,10 @@ export function cancelRequest(id: string, tenantId = TENANT): CommandRequest {
   };
 }
 
-export function success(task: Pick<Task, 'executionId' | 'stepId' | 'attempt'>, output: JsonValue = { done: true }): AttemptResult {
+export function success(
+  task: Pick<Task, 'executionId' | 'stepId' | 'attempt'>,
+  output: JsonValue = { done: true },
+): AttemptResult {
   const now = Date.now();
   return {
     executionId: task.executionId,

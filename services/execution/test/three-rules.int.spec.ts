@@ -95,8 +95,7 @@ describe('an answer that appends nothing', () => {
     const test = await started();
     const id = await running(test);
     let release: () => void = () => undefined;
-    test.faults.before = () =>
-      new Promise<undefined>((resolve) => (release = () => resolve(undefined)));
+    test.faults.before = () => new Promise<undefined>((resolve) => (release = () => resolve(undefined)));
     const first = test.bus.results(id, [success({ executionId: id, stepId: 'a', attempt: 1 })]);
     await new Promise((resolve) => setImmediate(resolve));
     const repeat = test.bus.results(id, [success({ executionId: id, stepId: 'a', attempt: 1 })]);
@@ -194,7 +193,9 @@ describe('requests', () => {
   it('of another tenant see no execution', async () => {
     const test = await started();
     const id = await running(test);
-    expect(await test.bus.command(cancelRequest(id, 'other')).answer).toMatchObject({ rejected: { code: 'not_found' } });
+    expect(await test.bus.command(cancelRequest(id, 'other')).answer).toMatchObject({
+      rejected: { code: 'not_found' },
+    });
     expect(await types(test, id)).toEqual(['ExecutionStarted', 'StepScheduled']);
   });
 

@@ -12,9 +12,7 @@ export function configClient(control: ControlClient, copies: ConfigCopies): Conf
     async version(configId, version): Promise<ConfigCopy> {
       try {
         const reply = await control.request<GetVersionReply>(subjects.config.version, { configId, version });
-        return reply.definition === undefined
-          ? { kind: 'missing' }
-          : { kind: 'found', definition: reply.definition };
+        return reply.definition === undefined ? { kind: 'missing' } : { kind: 'found', definition: reply.definition };
       } catch (error) {
         return { kind: 'unavailable', message: reason(error) };
       }

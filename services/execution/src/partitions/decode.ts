@@ -82,7 +82,9 @@ function int(value: JsonValue | undefined, path: string): number {
 /** Epoch ms; fractions are dropped: the log keeps whole milliseconds. */
 function time(value: JsonValue | undefined, path: string): number {
   if (value === undefined) return 0;
-  return typeof value === 'number' && value >= 0 && value <= LATEST ? Math.floor(value) : fail(path, 'epoch milliseconds');
+  return typeof value === 'number' && value >= 0 && value <= LATEST
+    ? Math.floor(value)
+    : fail(path, 'epoch milliseconds');
 }
 
 function optional<K extends string, V>(key: K, value: V | '' | 0 | undefined): { [P in K]?: V } {
@@ -235,7 +237,11 @@ function attemptResult(value: JsonValue | undefined, path: string, checkSize: bo
     ...optional('agentVersion', text(found.agentVersion, `${path}.agentVersion`).slice(0, 200)),
   };
   if (found.failure !== undefined) return { ...base, ok: false, failure: failure(found.failure, `${path}.failure`) };
-  if (checkSize && found.output !== undefined && Buffer.byteLength(JSON.stringify(found.output)) > LIMITS.payloadBytes) {
+  if (
+    checkSize &&
+    found.output !== undefined &&
+    Buffer.byteLength(JSON.stringify(found.output)) > LIMITS.payloadBytes
+  ) {
     // A refusal would be sent again for ever: what is too large is the attempt's outcome.
     const message = `the output has more than ${LIMITS.payloadBytes} bytes of JSON`;
     return { ...base, ok: false, failure: { code: 'output_too_large', message, retryable: false } };

@@ -196,6 +196,11 @@ export class Engine {
     return this.#loader.load(id);
   }
 
+  /** Looks at once whether partitions are free or too many. */
+  rebalance(): void {
+    this.#ownership.check();
+  }
+
   /** Hands an input to the lane of its partition. */
   submit(partition: Partition, input: Input): void {
     this.#laneOf(partition.id).submit(partition, input);
@@ -247,7 +252,7 @@ export class Engine {
     const { store, clock, log } = this.options.ports;
     const ticket = partition.openTicket(record.lastPosition);
     let after = record.publishedPosition;
-    for (let attempt = 1; partition.owned; ) {
+    for (let attempt = 1; partition.owned;) {
       try {
         const page = await store.executionsAfter(partition.id, after, REDO_PAGE);
         await Promise.all(
@@ -315,7 +320,9 @@ export class Engine {
       this.#serving.get(partition.id)?.();
       this.#serving.delete(partition.id);
     }
-    await Promise.all([...new Set(partitions.map((partition) => this.#laneOf(partition.id)))].map((lane) => lane.settled()));
+    await Promise.all(
+      [...new Set(partitions.map((partition) => this.#laneOf(partition.id)))].map((lane) => lane.settled()),
+    );
     const until = clock.elapsed() + this.options.settings.drainMs;
     while (clock.elapsed() < until && partitions.some((partition) => partition.owned && partition.openTickets > 0)) {
       await new Promise<void>((resolve) => {

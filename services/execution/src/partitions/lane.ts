@@ -230,7 +230,10 @@ export class Lane {
   }
 
   /** The state that a first event is decided on; `waits` when the input has been kept for later. */
-  #beforeStart(execution: HotExecution, input: Input): State | Extract<Answer, { kind: 'rejected' }> | 'waits' | undefined {
+  #beforeStart(
+    execution: HotExecution,
+    input: Input,
+  ): State | Extract<Answer, { kind: 'rejected' }> | 'waits' | undefined {
     const start = input.kind === 'command' ? input.request.start : undefined;
     if (start === undefined) return undefined;
     const config = this.parts.configs.cached(start.configId, start.configVersion);
@@ -242,7 +245,10 @@ export class Lane {
       const waiting = this.#endReading(execution);
       const rejection =
         found.kind === 'missing'
-          ? { code: 'not_found' as const, message: `There is no config ${start.configId} version ${start.configVersion}.` }
+          ? {
+              code: 'not_found' as const,
+              message: `There is no config ${start.configId} version ${start.configVersion}.`,
+            }
           : { code: 'unavailable' as const, message: `The config cannot be read now: ${found.message}` };
       for (const item of waiting) {
         const own = item.kind === 'command' && item.request.start !== undefined;

@@ -208,7 +208,10 @@ export class QueueWatch {
     const subject = pool === undefined ? undefined : taskSubject(committed, stepId, pool);
     if (subject === undefined || (await this.parts.bus.holdsTask(subject))) return;
     if (!execution.partition.owned) return;
-    this.parts.log.warn({ execution: execution.id, step: stepId, attempt }, 'the work queue lost a task, dispatching it again');
+    this.parts.log.warn(
+      { execution: execution.id, step: stepId, attempt },
+      'the work queue lost a task, dispatching it again',
+    );
     this.parts.effects.dispatchAgain(execution, stepId, attempt);
   }
 }

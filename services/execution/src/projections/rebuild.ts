@@ -44,7 +44,7 @@ export async function rebuildReadModels(
   try {
     const { partitions } = await store.view();
     for (const { partition } of partitions) {
-      for (let after: string | null = null; ; ) {
+      for (let after: string | null = null; ;) {
         const client = await pool.connect();
         try {
           await client.query('BEGIN');

@@ -130,11 +130,7 @@ export class StepRunProjection {
     await this.parts.pool.query({
       name: 'project-step-runs',
       text: PROJECT_STEP_RUNS,
-      values: [
-        encodeJson(rows),
-        cursors.map(({ partition }) => partition.id),
-        cursors.map(({ position }) => position),
-      ],
+      values: [encodeJson(rows), cursors.map(({ partition }) => partition.id), cursors.map(({ position }) => position)],
     });
   }
 

@@ -7,7 +7,8 @@ const OUTPUT_CHARACTERS = 64 * 1024;
 const LARGEST_COST = 9999.999999;
 const LARGEST_INT = 2_147_483_647;
 
-const time = (ms: number | undefined): string | null => (ms === undefined || ms === 0 ? null : new Date(ms).toISOString());
+const time = (ms: number | undefined): string | null =>
+  ms === undefined || ms === 0 ? null : new Date(ms).toISOString();
 
 function stepRun(executionId: string, version: number, step: StepView): Record<string, unknown> {
   const output = step.output === undefined ? undefined : JSON.stringify(step.output);

@@ -13,7 +13,5 @@ export function encodeCursor(cursor: ListCursor): string {
 /** Undefined when the text is no cursor. */
 export function decodeCursor(text: string): ListCursor | undefined {
   const found = FORM.exec(Buffer.from(text, 'base64url').toString('utf8'));
-  return found?.[1] === undefined || found[2] === undefined
-    ? undefined
-    : { createdAt: Number(found[1]), id: found[2] };
+  return found?.[1] === undefined || found[2] === undefined ? undefined : { createdAt: Number(found[1]), id: found[2] };
 }

@@ -89,7 +89,10 @@ export class ExecutionQueries {
     if (first.data.tenantId !== request.tenantId) return notFound;
     const execution = view(await foldExecution(this.configs, events));
     if (Buffer.byteLength(JSON.stringify(execution)) > REPLY_BYTES) {
-      return refused('payload_too_large', `The execution is larger than ${REPLY_BYTES} bytes: read its events instead.`);
+      return refused(
+        'payload_too_large',
+        `The execution is larger than ${REPLY_BYTES} bytes: read its events instead.`,
+      );
     }
     return { execution };
   }

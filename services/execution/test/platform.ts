@@ -1,0 +1,234 @@
+import { createServer, connect } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import { partitionOf, subjects } from '@batuta/contracts';
+import type { CommandReply, CommandRequest, Event, ExecutionView, ResultReply, Task } from '@batuta/contracts';
+import { migrateEventStore } from '@batuta/event-store';
+import { connectNats, controlClientOver, ensurePoolConsumers, requestUntilAnswered } from '@batuta/messaging';
+import type { ControlClient } from '@batuta/messaging';
+import { createLogger } from '@batuta/observability';
+import { createTestDatabase, startTestNats, templateFor } from '@batuta/testing';
+import type { TestDatabase, TestNats } from '@batuta/testing';
+import type { NatsConnection } from '@nats-io/transport-node';
+import pg from 'pg';
+import { loadExecutionSettings, startExecution } from '../src/index.js';
+import type { RunningExecution } from '../src/index.js';
+import { DEFINITIONS, TENANT, failure, success } from './fixtures.js';
+
+export const logger = createLogger({ service: 'test', level: 'silent', pretty: false });
+
+/** What a runner of these tests makes of a task; undefined keeps it without an answer. */
+export type Agent = (task: Task) => 'succeed' | 'fail' | undefined;
+
+/** Real servers, a config service and a runner of the tests, and as many execution services as wanted. */
+export class Platform {
+  readonly tasks: Task[] = [];
+  agent: Agent = (task) => (task.agent === 'fail' ? 'fail' : 'succeed');
+  readonly #services: RunningExecution[] = [];
+  readonly #ends: (() => Promise<unknown>)[] = [];
+  #pulling = true;
+
+  private constructor(
+    readonly database: TestDatabase,
+    readonly nats: TestNats,
+    readonly connection: NatsConnection,
+    readonly control: ControlClient,
+    readonly sql: pg.Pool,
+  ) {}
+
+  static async start(): Promise<Platform> {
+    const database = await createTestDatabase({ template: await templateFor('execution', migrateEventStore) });
+    const nats = await startTestNats();
+    const connection = await connectNats({ url: nats.url, name: 'test', logger });
+    const sql = new pg.Pool({ connectionString: database.url, max: 2 });
+    const platform = new Platform(database, nats, connection, controlClientOver(connection), sql);
+    connection.subscribe(subjects.config.version, {
+      callback: (_error, message) => {
+        const { id, data } = message.json<{ id: string; data: { configId: string } }>();
+        const definition = DEFINITIONS[data.configId];
+        const response =
+          definition === undefined ? { refused: { code: 'not_found', message: 'none' } } : { definition };
+        message.respond(JSON.stringify({ response, isDisposed: true, id }));
+      },
+    });
+    connection.subscribe(subjects.config.agentGet, {
+      callback: (_error, message) => {
+        const { id } = message.json<{ id: string }>();
+        message.respond(JSON.stringify({ response: { refused: { code: 'not_found' } }, isDisposed: true, id }));
+      },
+    });
+    return platform;
+  }
+
+  /** Starts an execution service with short times. */
+  async execution(name: string, env: Readonly<Record<string, string>> = {}): Promise<RunningExecution> {
+    const service = await startExecution({
+      settings: loadExecutionSettings({
+        DATABASE_URL: this.database.url,
+        NATS_URL: this.nats.url,
+        BATUTA_EXECUTION_NAME: name,
+        BATUTA_EXECUTION_PARTITIONS: '8',
+        BATUTA_EXECUTION_LEASE: '1s',
+        BATUTA_EXECUTION_RENEW: '100ms',
+        BATUTA_EXECUTION_GRACE: '0ms',
+        BATUTA_EXECUTION_WAKE_SCAN: '50ms',
+        BATUTA_EXECUTION_QUEUE_WATCH: '50ms',
+        BATUTA_EXECUTION_AUDIT: '50ms',
+        BATUTA_EXECUTION_AUDIT_AGE: '200ms',
+        BATUTA_EXECUTION_PROJECTION: '50ms',
+        BATUTA_EXECUTION_PUBLISH_TIMEOUT: '300ms',
+        ...env,
+      }),
+      logger,
+      opsServer: false,
+      onSuperseded: () => undefined,
+    });
+    this.#services.push(service);
+    return service;
+  }
+
+  async stop(service: RunningExecution): Promise<void> {
+    this.#services.splice(this.#services.indexOf(service), 1);
+    await service.close();
+  }
+
+  async end(): Promise<void> {
+    this.#pulling = false;
+    for (const service of this.#services.splice(0)) await service.close();
+    for (const end of this.#ends) await end();
+    await this.sql.end();
+    await this.connection.close();
+    await this.nats.close();
+    await this.database.drop();
+  }
+
+  /** Begins to run tasks, until the end. */
+  async run(): Promise<void> {
+    await ensurePoolConsumers(this.connection, 'default', { ackWaitMs: 2_000 });
+    const inbox = `_INBOX.runner.${Math.random().toString(36).slice(2)}`;
+    const pull = (): void => {
+      if (!this.#pulling || this.connection.isClosed()) return;
+      this.connection.publish(
+        `$JS.API.CONSUMER.MSG.NEXT.STEPS.${subjects.stepConsumer('default', 'normal')}`,
+        JSON.stringify({ batch: 50, expires: 200_000_000 }),
+        { reply: inbox },
+      );
+    };
+    this.connection.subscribe(inbox, {
+      callback: (_error, message) => {
+        if (message.headers?.code !== undefined && message.headers.code !== 0) return;
+        const task = message.json<Task>();
+        this.tasks.push(task);
+        const outcome = this.agent(task);
+        if (outcome === undefined) return;
+        void this.report(task, outcome).then(() => message.respond('+ACK'));
+      },
+    });
+    const timer = setInterval(pull, 100);
+    this.#ends.push(() => Promise.resolve(clearInterval(timer)));
+    pull();
+  }
+
+  async report(task: Task, outcome: 'succeed' | 'fail'): Promise<ResultReply> {
+    const result =
+      outcome === 'succeed' ? success(task, { step: task.stepId, input: task.input ?? null }) : failure(task);
+    const reply = await requestUntilAnswered(
+      this.connection,
+      subjects.result(task.partition),
+      JSON.stringify({ results: [result] }),
+      { timeoutMs: 500 },
+    );
+    return reply.json<ResultReply>();
+  }
+
+  async command(request: CommandRequest): Promise<CommandReply> {
+    const subject = subjects.command(partitionOf(request.executionId, 8));
+    const reply = await requestUntilAnswered(this.connection, subject, JSON.stringify(request), { timeoutMs: 500 });
+    return reply.json<CommandReply>();
+  }
+
+  async get(executionId: string): Promise<ExecutionView | undefined> {
+    const reply = await this.control.request<{ execution?: ExecutionView }>(subjects.query.get, {
+      tenantId: TENANT,
+      executionId,
+    });
+    return reply.execution;
+  }
+
+  async events(executionId: string): Promise<Event[]> {
+    const reply = await this.control.request<{ events: Event[] }>(subjects.query.events, {
+      tenantId: TENANT,
+      executionId,
+    });
+    return reply.events;
+  }
+
+  /** Problems of the whole log: gaps, and attempts with other than one outcome. */
+  async logProblems(): Promise<string[]> {
+    const { rows } = await this.sql.query<{ problem: string }>(`
+      SELECT 'versions of ' || execution_id AS problem FROM execution.events
+      GROUP BY execution_id HAVING max(version) <> count(*) OR min(version) <> 1
+      UNION ALL
+      SELECT 'positions of partition ' || e.partition FROM execution.events e
+      JOIN execution.partitions p ON p.id = e.partition
+      GROUP BY e.partition, p.last_position HAVING max(position) <> count(*) OR max(position) <> p.last_position
+      UNION ALL
+      SELECT 'outcomes of ' || execution_id || ' ' || (data->>'stepId') FROM execution.events
+      WHERE type IN ('StepCompleted', 'StepAttemptFailed')
+      GROUP BY execution_id, data->>'stepId', data->>'attempt' HAVING count(*) <> 1`);
+    return rows.map((row) => row.problem);
+  }
+}
+
+/** A TCP proxy whose connections a test can cut. */
+export class CuttableProxy {
+  readonly #sockets = new Set<Socket>();
+  /** Called with what a client sends; true drops the answer to it and cuts the connection once the server has it. */
+  cutAfter: (bytes: Buffer) => boolean = () => false;
+  /** Called with what a client sends; true cuts the connection before the server has it. */
+  cutBefore: (bytes: Buffer) => boolean = () => false;
+
+  private constructor(
+    readonly url: string,
+    private readonly close_: () => Promise<void>,
+  ) {}
+
+  static async start(databaseUrl: string): Promise<CuttableProxy> {
+    const target = new URL(databaseUrl);
+    // eslint-disable-next-line prefer-const -- the server's handler and the proxy know each other
+    let proxy: CuttableProxy;
+    const server = createServer((client) => {
+      const upstream = connect(Number(target.port), target.hostname);
+      let cut = false;
+      proxy.#sockets.add(client);
+      proxy.#sockets.add(upstream);
+      const end = (): void => {
+        client.destroy();
+        upstream.destroy();
+        proxy.#sockets.delete(client);
+        proxy.#sockets.delete(upstream);
+      };
+      client.on('error', end).on('close', end);
+      upstream.on('error', end).on('close', end);
+      client.on('data', (bytes) => {
+        if (proxy.cutBefore(bytes)) return end();
+        cut ||= proxy.cutAfter(bytes);
+        upstream.write(bytes);
+      });
+      upstream.on('data', (bytes) => {
+        if (cut) end();
+        else client.write(bytes);
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const url = new URL(databaseUrl);
+    url.hostname = '127.0.0.1';
+    url.port = String((server.address() as AddressInfo).port);
+    proxy = new CuttableProxy(url.href, () => new Promise((resolve) => server.close(() => resolve())));
+    return proxy;
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    await this.close_();
+  }
+}
