@@ -12,6 +12,7 @@ const libs = [
   'messaging',
   'event-store',
   'sandbox',
+  'outbound-http',
   'local-stack',
 ];
 const services = ['gateway', 'config', 'execution', 'step-runner', 'notifications'];
@@ -25,6 +26,7 @@ export const mayImport = {
   messaging: ['contracts', 'settings', 'observability'],
   'event-store': ['contracts', 'settings', 'observability'],
   sandbox: ['contracts', 'settings'],
+  'outbound-http': [],
   'local-stack': ['contracts', 'settings'],
   testing: ['contracts', 'settings', 'observability', 'messaging', 'event-store', 'local-stack'],
   gateway: libs,
@@ -33,7 +35,17 @@ export const mayImport = {
   'step-runner': libs,
   notifications: libs,
   standalone: [...libs, ...services],
-  cli: ['contracts', 'settings', 'observability', 'event-store', 'local-stack', 'standalone'],
+  cli: [
+    'contracts',
+    'settings',
+    'observability',
+    'service',
+    'event-store',
+    'local-stack',
+    'config',
+    'execution',
+    'standalone',
+  ],
   bench: [...libs, 'testing', ...services, 'standalone'],
 };
 

@@ -1,7 +1,6 @@
 import type { BuiltInAgent } from '@batuta/contracts';
 import type { ControlClient } from '@batuta/messaging';
-import { addressPolicy } from '../net/address-policy.js';
-import { GuardedClient } from '../net/guarded-client.js';
+import { addressPolicy, GuardedClient } from '@batuta/outbound-http';
 import type { Agent } from './agent.js';
 import { delayAgent } from './delay.js';
 import { echoAgent } from './echo.js';

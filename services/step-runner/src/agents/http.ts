@@ -1,6 +1,6 @@
 import type { JsonValue } from '@batuta/contracts';
-import { AddressRefusedError, AnswerTooLargeError, InvalidCallError } from '../net/guarded-client.js';
-import type { CallAnswer, CallOptions, GuardedClient } from '../net/guarded-client.js';
+import { addressRefusal, AnswerTooLargeError, InvalidCallError } from '@batuta/outbound-http';
+import type { CallAnswer, CallOptions, GuardedClient } from '@batuta/outbound-http';
 import { RetryableError, TerminalError } from './agent.js';
 import type { Agent } from './agent.js';
 import { Parameters, wrong } from './parameters.js';
@@ -82,13 +82,6 @@ export async function callOrFail(client: GuardedClient, options: CallOptions): P
       cause: error,
     });
   }
-}
-
-/** The refusal inside an error, however the client has wrapped it. */
-export function addressRefusal(error: unknown): string | undefined {
-  if (error instanceof AddressRefusedError) return error.message;
-  if (error instanceof AggregateError) return error.errors.map(addressRefusal).find((found) => found !== undefined);
-  return error instanceof Error && error.cause !== undefined ? addressRefusal(error.cause) : undefined;
 }
 
 function reasonOf(error: unknown): string {

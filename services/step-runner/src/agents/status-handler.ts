@@ -8,7 +8,7 @@ import type {
   ListExecutionsRequest,
 } from '@batuta/contracts';
 import type { ControlClient } from '@batuta/messaging';
-import type { GuardedClient } from '../net/guarded-client.js';
+import type { GuardedClient } from '@batuta/outbound-http';
 import { TerminalError } from './agent.js';
 import type { Agent, AgentContext } from './agent.js';
 import { bodyOf, callOrFail } from './http.js';

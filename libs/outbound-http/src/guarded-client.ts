@@ -15,6 +15,8 @@ export interface CallOptions {
   readonly signal: AbortSignal;
   /** Bytes of the answer's body, also after decompression. */
   readonly maxBytes: number;
+  /** What becomes of a longer body: `fail` (the default) throws, `cut` reads no further and keeps the beginning. */
+  readonly longBody?: 'fail' | 'cut';
   readonly maxRedirects: number;
 }
 
@@ -32,6 +34,13 @@ export interface CallAnswer {
 /** The address is one that the settings do not allow. */
 export class AddressRefusedError extends Error {
   override readonly name = 'AddressRefusedError';
+}
+
+/** The refusal inside an error, however the client has wrapped it. */
+export function addressRefusal(error: unknown): string | undefined {
+  if (error instanceof AddressRefusedError) return error.message;
+  if (error instanceof AggregateError) return error.errors.map(addressRefusal).find((found) => found !== undefined);
+  return error instanceof Error && error.cause !== undefined ? addressRefusal(error.cause) : undefined;
 }
 
 /** The answer is larger than asked for. */
@@ -98,12 +107,13 @@ export class GuardedClient {
       const answer = await this.send(url, method, headers, body, options.signal);
       const location = answer.headers['location'];
       if (!REDIRECTS.has(answer.statusCode) || location === undefined || options.maxRedirects === 0) {
-        const raw = await readBody(answer.body, options.maxBytes);
+        const { raw, isCut } = await readBody(answer.body, options.maxBytes, options.longBody ?? 'fail');
         const flat = flatHeaders(answer.headers);
         return {
           status: answer.statusCode,
           headers: flat,
-          body: await decoded(raw, flat['content-encoding'], options.maxBytes),
+          // The beginning of a compressed body cannot be decompressed.
+          body: isCut ? raw : await decoded(raw, flat['content-encoding'], options.maxBytes),
           url: url.href,
           redirects,
           latencyMs: Math.round((performance.now() - startedAt) * 100) / 100,
@@ -240,15 +250,19 @@ function flatHeaders(headers: Readonly<Record<string, string | string[] | undefi
 async function readBody(
   stream: AsyncIterable<Buffer> & { destroy(error?: Error): unknown },
   maxBytes: number,
-): Promise<Buffer> {
+  longBody: 'fail' | 'cut',
+): Promise<{ raw: Buffer; isCut: boolean }> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of stream) {
     size += chunk.length;
-    if (size > maxBytes) throw new AnswerTooLargeError(`the answer is larger than ${maxBytes} bytes`);
     chunks.push(chunk);
+    if (size <= maxBytes) continue;
+    if (longBody === 'fail') throw new AnswerTooLargeError(`the answer is larger than ${maxBytes} bytes`);
+    // Leaving the loop destroys the stream, and with it the connection that the rest would come on.
+    return { raw: Buffer.concat(chunks).subarray(0, maxBytes), isCut: true };
   }
-  return Buffer.concat(chunks);
+  return { raw: Buffer.concat(chunks), isCut: false };
 }
 
 const DECODERS: Readonly<Record<string, (raw: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>>> = {
@@ -264,7 +278,8 @@ async function decoded(raw: Buffer, encoding: string | undefined, maxBytes: numb
   try {
     return await decode(raw, { maxOutputLength: maxBytes });
   } catch (error) {
-    if (error instanceof RangeError) throw new AnswerTooLargeError(`the answer is larger than ${maxBytes} bytes`);
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE')
+      throw new AnswerTooLargeError(`the answer is larger than ${maxBytes} bytes`);
     throw error;
   }
 }
