@@ -1,4 +1,5 @@
 import type { JsonObject, OrchestrationDefinition } from '@batuta/contracts';
+import { storableJson } from '@batuta/event-store';
 import type { ConfigCopies } from '@batuta/event-store';
 import { compile } from '../domain/index.js';
 import type { CompiledConfig } from '../domain/index.js';
@@ -47,8 +48,9 @@ export class ConfigRegistry {
       if (copy !== undefined) return this.#keep(configId, version, copy as unknown as OrchestrationDefinition);
       const found = await this.service.version(configId, version);
       if (found.kind !== 'found') return found;
-      await this.copies.writeConfig(configId, version, '', found.definition as unknown as JsonObject);
-      return this.#keep(configId, version, found.definition);
+      const definition = storableJson(found.definition as unknown as JsonObject);
+      await this.copies.writeConfig(configId, version, '', definition);
+      return this.#keep(configId, version, definition as unknown as OrchestrationDefinition);
     } catch (error) {
       return { kind: 'unavailable', message: error instanceof Error ? error.message : String(error) };
     }

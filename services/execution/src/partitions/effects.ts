@@ -1,5 +1,6 @@
 import { DEFAULT_POOL, BUILT_IN_AGENTS, FAILURE_CODES, LIMITS, subjects } from '@batuta/contracts';
 import type { Event, StopAttempts } from '@batuta/contracts';
+import { storableJson } from '@batuta/event-store';
 import { effectsOf, isAttemptWanted, taskOf, wantedEffects } from '../domain/index.js';
 import type { Effect, State } from '../domain/index.js';
 import type { ExecutionChanges } from './batch.js';
@@ -313,8 +314,11 @@ export class EffectPerformer {
         kind: 'evaluation',
         executionId: execution.id,
         key: effect.key,
-        values: 'values' in outcome ? outcome.values : undefined,
-        failure: 'failure' in outcome ? outcome.failure : undefined,
+        values: 'values' in outcome ? storableJson([...outcome.values]) : undefined,
+        failure:
+          'failure' in outcome
+            ? { ...outcome.failure, message: storableJson(outcome.failure.message) }
+            : undefined,
       });
     }
     this.#done(execution, ticket);

@@ -442,6 +442,7 @@ export class Engine {
   }
 
   #expect(partition: Partition, executionId: string): void {
+    if (partition.executions.has(executionId)) return;
     const right = partitionOf(executionId, this.#partitionCount);
     if (right !== partition.id) {
       throw new MalformedRequest(`execution ${executionId} belongs to partition ${right}, not ${partition.id}`);

@@ -1,4 +1,3 @@
-import { encodeJson } from '@batuta/event-store';
 import type { CommitLane, CommitOutcome, ExecutionChange, ExecutionRow, NewEvent } from '@batuta/event-store';
 import { FAILURE_CODES } from '@batuta/contracts';
 import { decide, initialState, isAttemptWanted, isTerminal, nextWake } from '../domain/index.js';
@@ -305,7 +304,8 @@ export class Lane {
     for (const event of decision.accepted) {
       version += 1;
       partition.decidedPosition += 1;
-      const data = encodeJson(event.data);
+      // Everything that comes in was made storable when it was decoded.
+      const data = JSON.stringify(event.data);
       const stored: NewEvent = {
         partition: partition.id,
         executionId: execution.id,
