@@ -1,13 +1,13 @@
 import { LIMITS } from '@batuta/contracts';
 import { LOG_LEVELS } from '@batuta/observability';
-import { bytes, integer, loadSettings, milliseconds, oneOf, text } from '@batuta/settings';
+import { bytes, integer, loadSettings, milliseconds, oneOf, secret, text } from '@batuta/settings';
 import type { SettingsOf } from '@batuta/settings';
 
 const schema = {
   host: text({ env: 'BATUTA_GATEWAY_HTTP_HOST', default: '127.0.0.1' }),
   /** 0 takes a free port. */
   port: integer({ env: 'BATUTA_GATEWAY_HTTP_PORT', default: 3000, min: 0, max: 65_535 }),
-  natsUrl: text({ env: 'NATS_URL', default: 'nats://127.0.0.1:4222' }),
+  natsUrl: secret({ env: 'NATS_URL' }),
   logLevel: oneOf(LOG_LEVELS, { env: 'BATUTA_LOG_LEVEL', default: 'info' }),
   bodyLimit: bytes({
     env: 'BATUTA_GATEWAY_BODY_LIMIT',

@@ -44,7 +44,7 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
   const settings = options.settings ?? loadGatewaySettings();
   const logger = options.logger ?? createLogger({ service: 'gateway', level: settings.logLevel });
   collectProcessMetrics();
-  const nats = await connectNats({ url: settings.natsUrl, name: 'gateway', logger });
+  const nats = await connectNats({ url: settings.natsUrl.reveal(), name: 'gateway', logger });
   const sandbox = new Sandbox({ threads: 1 });
   try {
     const backend = new Backend({ nats, control: controlClientOver(nats), logger, ...settings });

@@ -51,8 +51,9 @@ describe('bad input', () => {
     expect(body['detail']).toContain(`position ${position}`);
   });
 
-  it('refuses an empty body, and bytes that are not UTF-8', async () => {
-    await expectRefusal(post(''), 400, 'malformed_json');
+  it('refuses no body where one is needed, and bytes that are not UTF-8', async () => {
+    await expectRefusal(under.call('POST', CONFIGS, { raw: '' }), 400, 'validation_failed');
+    await expectRefusal(under.call('POST', CONFIGS), 400, 'validation_failed');
     await expectRefusal(post(Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x7d])), 400, 'malformed_json');
   });
 

@@ -29,6 +29,7 @@ interface FakeExecution {
   readonly traceId: string;
   readonly configId: string;
   readonly requestHash: string | undefined;
+  readonly startedBy: string;
   readonly events: Event[];
 }
 
@@ -123,6 +124,7 @@ export class FakePlatform {
       traceId: executionId.replaceAll('-', ''),
       configId: 'seeded',
       requestHash: undefined,
+      startedBy: 'seed',
       events: [],
     });
     this.appendAll(executionId, [['ExecutionStarted', { tenantId, traceId: 't', configId: 'seeded' }]], false);
@@ -244,7 +246,8 @@ export class FakePlatform {
     const known = this.executions.get(executionId);
     if (start !== undefined) {
       if (known !== undefined) {
-        if (known.requestHash !== start.requestHash) {
+        // As the engine does: a command id that is known is a repeat, whatever comes with it.
+        if (known.startedBy !== request.commandId && known.requestHash !== start.requestHash) {
           return { rejected: { code: 'idempotency_mismatch', message: 'Another body.' } };
         }
         return { accepted: this.#accepted(executionId, known, true) };
@@ -254,6 +257,7 @@ export class FakePlatform {
         traceId: start.traceId,
         configId: start.configId,
         requestHash: start.requestHash,
+        startedBy: request.commandId,
         events: [],
       };
       this.executions.set(executionId, execution);

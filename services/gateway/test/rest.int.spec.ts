@@ -71,7 +71,8 @@ describe('the REST edge', () => {
       body: { reason: 'enough' },
     });
     expect([cancelled.status, cancelled.body['status']]).toEqual([200, 'cancelled']);
-    const again = await under.call('POST', `/api/v1/orchestrations/executions/${id}/cancel`);
+    // Also with a content type and nothing behind it.
+    const again = await under.call('POST', `/api/v1/orchestrations/executions/${id}/cancel`, { raw: '' });
     expect([again.status, again.body['code']]).toEqual([409, 'already_completed']);
   });
 

@@ -30,6 +30,15 @@ export class Backend {
    * @throws Problem unavailable when nobody answers in time, internal when the other side broke.
    */
   async ask<Reply>(pattern: string, data: unknown, timeoutMs = this.options.queryTimeoutMs): Promise<Reply> {
+    try {
+      return await this.probe<Reply>(pattern, data, timeoutMs);
+    } catch (error) {
+      throw this.#problem(pattern, error);
+    }
+  }
+
+  /** As `ask`, with the error as it came and without a line in the log: for health checks. */
+  async probe<Reply>(pattern: string, data: unknown, timeoutMs: number): Promise<Reply> {
     const deadline = performance.now() + timeoutMs;
     for (let pause = 20; ; pause = Math.min(pause * 2, 250)) {
       const left = Math.max(1, deadline - performance.now());
@@ -37,7 +46,7 @@ export class Backend {
         return await this.options.control.request<Reply>(pattern, data, { timeoutMs: left });
       } catch (error) {
         const unserved = error instanceof UnavailableError && isNoResponders(error.cause);
-        if (!unserved || performance.now() + pause >= deadline) throw this.#problem(pattern, error);
+        if (!unserved || performance.now() + pause >= deadline) throw error;
       }
       await delay(pause);
     }
@@ -79,7 +88,7 @@ export class Backend {
 
   #problem(target: string, error: unknown): unknown {
     if (error instanceof UnavailableError) {
-      this.options.logger.warn({ err: error, target }, 'no answer from behind');
+      this.options.logger.warn({ reason: error.message, target }, 'no answer from behind');
       const service = target.startsWith('batuta.config.') ? 'config' : 'execution';
       return new Problem('unavailable', `The ${service} service does not answer right now; try again.`);
     }

@@ -67,6 +67,7 @@ export class ExecutionStarter {
   async start(executionId: string, request: StartRequest, signal?: AbortSignal): Promise<Accepted> {
     const { principal, idempotencyKey } = request;
     const target = await this.#target(executionId, request);
+    const hash = idempotencyKey === undefined ? undefined : requestHash(target.configId, request);
     const start: StartExecution = {
       configId: target.configId,
       configVersion: target.version,
@@ -76,11 +77,12 @@ export class ExecutionStarter {
       ...(request.callbackUrl === undefined ? {} : { callbackUrl: request.callbackUrl }),
       ...(request.metadata === undefined ? {} : { metadata: request.metadata }),
       ...(request.traceparent === undefined ? {} : { traceparent: request.traceparent }),
-      ...(idempotencyKey === undefined ? {} : { requestHash: requestHash(target.configId, request) }),
+      ...(hash === undefined ? {} : { requestHash: hash }),
     };
     const reply = await this.backend.command(
       {
-        commandId: idempotencyKey === undefined ? uuidV7() : `${executionId}:start`,
+        // With the hash in it, only a true repeat is answered as one; another body is another command, which is refused.
+        commandId: hash === undefined ? uuidV7() : `${executionId}:start:${hash.slice(0, 32)}`,
         executionId,
         principal,
         start,

@@ -46,6 +46,11 @@ export function createHttpAdapter(
   const fastify: FastifyInstance = adapter.getInstance();
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    // Clients that always send a content type send it without a body too.
+    if (body.length === 0) {
+      done(null, undefined);
+      return;
+    }
     try {
       requireUtf8(request.headers['content-type']);
       done(null, parseJsonText(body as Buffer));

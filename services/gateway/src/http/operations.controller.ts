@@ -57,10 +57,10 @@ export class OperationsController {
         if (!isConnected(this.backend.nats)) throw new Error('not connected');
       },
       config: async () => {
-        await this.backend.ask(subjects.config.keyAuthenticate, { keyHash: NO_KEY }, CHECK_MS);
+        await this.backend.probe(subjects.config.keyAuthenticate, { keyHash: NO_KEY }, CHECK_MS);
       },
       execution: async () => {
-        await this.backend.ask(subjects.query.topology, {}, CHECK_MS);
+        await this.backend.probe(subjects.query.topology, {}, CHECK_MS);
       },
     });
     void reply.code(ready ? 200 : 503);
