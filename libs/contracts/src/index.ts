@@ -132,6 +132,33 @@ export type {
   ReadLogReply,
   LifecycleNotice,
 } from './execution.js';
+export { CALLBACK_EVENTS, CALLBACK_TYPES, DELIVERY_STATUSES } from './notifications.js';
+export type {
+  AckInboxReply,
+  AckInboxRequest,
+  Callback,
+  CallbackChannel,
+  CallbackDelivery,
+  CallbackEvent,
+  CallbackReply,
+  CallbackType,
+  CreateCallbackRequest,
+  DeliveryAttempt,
+  DeliveryReply,
+  DeliveryStatus,
+  GetCallbackRequest,
+  GetDeliveryRequest,
+  InboxNotice,
+  InboxNotification,
+  ListCallbacksReply,
+  ListCallbacksRequest,
+  ListDeliveriesReply,
+  ListDeliveriesRequest,
+  ListInboxReply,
+  ListInboxRequest,
+  RotateSecretReply,
+  RotateSecretRequest,
+} from './notifications.js';
 export { LIMITS, DEFAULT_EXECUTION_TIMEOUT_MS, DEFAULT_STEP_TIMEOUT_MS } from './limits.js';
 export { partitionOf } from './partition.js';
 export { TOKEN, TENANT_ID, STEPS_STREAM, LIFECYCLE_STREAM, PRIORITIES, subjects, headers } from './subjects.js';
@@ -154,3 +181,8 @@ export { AgentSchema, ApiKeySchema, ConfigSchema } from './generated/batuta/conf
 export { KnowledgeDocumentSchema, PassageSchema } from './generated/batuta/config/v1/knowledge_pb.js';
 export { RefusalSchema } from './generated/batuta/common/v1/common_pb.js';
 export { TaskSchema } from './generated/batuta/task/v1/task_pb.js';
+export {
+  CallbackDeliverySchema,
+  CallbackSchema,
+  InboxNotificationSchema,
+} from './generated/batuta/notifications/v1/service_pb.js';

@@ -8,6 +8,10 @@ export const LIFECYCLE_STREAM = 'LIFECYCLE';
 export const PRIORITIES = ['high', 'normal', 'low'] as const;
 export type Priority = (typeof PRIORITIES)[number];
 
+function base64Url(text: string): string {
+  return Buffer.from(text, 'utf8').toString('base64url');
+}
+
 /** Every subject of the platform. Functions that take ids expect them to be valid tokens. */
 export const subjects = {
   config: {
@@ -42,6 +46,21 @@ export const subjects = {
     versions: 'batuta.execution.query.versions',
     log: 'batuta.execution.query.log',
   },
+  notifications: {
+    callbackCreate: 'batuta.notifications.callback.create',
+    callbackGet: 'batuta.notifications.callback.get',
+    callbackList: 'batuta.notifications.callback.list',
+    callbackDelete: 'batuta.notifications.callback.delete',
+    callbackEnable: 'batuta.notifications.callback.enable',
+    secretRotate: 'batuta.notifications.secret.rotate',
+    deliveryList: 'batuta.notifications.delivery.list',
+    deliveryGet: 'batuta.notifications.delivery.get',
+    deliveryRedrive: 'batuta.notifications.delivery.redrive',
+    inboxList: 'batuta.notifications.inbox.list',
+    inboxAck: 'batuta.notifications.inbox.ack',
+  },
+  /** Notices of one user's inbox. User ids may hold anything, so they are encoded to be a token. */
+  inbox: (tenant: string, userId: string): string => `batuta.inbox.${tenant}.${base64Url(userId)}`,
   command: (partition: number): string => `batuta.execution.${partition}.command`,
   result: (partition: number): string => `batuta.execution.${partition}.result`,
   check: (partition: number): string => `batuta.execution.${partition}.check`,

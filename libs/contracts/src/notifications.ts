@@ -1,0 +1,113 @@
+import type {
+  AckInboxReplyJson,
+  AckInboxRequestJson,
+  CallbackChannelJson,
+  CallbackDeliveryJson,
+  CallbackJson,
+  CallbackReplyJson,
+  CreateCallbackRequestJson,
+  DeliveryAttemptJson,
+  DeliveryReplyJson,
+  GetCallbackRequestJson,
+  GetDeliveryRequestJson,
+  InboxNoticeJson,
+  InboxNotificationJson,
+  ListCallbacksReplyJson,
+  ListCallbacksRequestJson,
+  ListDeliveriesReplyJson,
+  ListDeliveriesRequestJson,
+  ListInboxReplyJson,
+  ListInboxRequestJson,
+  RotateSecretReplyJson,
+  RotateSecretRequestJson,
+} from './generated/batuta/notifications/v1/service_pb.js';
+import type { Principal, Refusal } from './common.js';
+import type { Override, Wire } from './wire.js';
+import type { EventType } from './events.js';
+
+export const CALLBACK_TYPES = ['webhook', 'email', 'sms', 'websocket'] as const;
+export type CallbackType = (typeof CALLBACK_TYPES)[number];
+
+/** What a callback can be about → the event of the log that it is. */
+export const CALLBACK_EVENTS = {
+  started: 'ExecutionStarted',
+  completed: 'ExecutionCompleted',
+  failed: 'ExecutionFailed',
+  cancelled: 'ExecutionCancelled',
+  paused: 'ExecutionPaused',
+  step_failed: 'StepFailed',
+} as const satisfies Record<string, EventType>;
+export type CallbackEvent = keyof typeof CALLBACK_EVENTS;
+
+export const DELIVERY_STATUSES = ['pending', 'sent', 'delivered', 'failed', 'retrying'] as const;
+export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];
+
+export type CallbackChannel = Override<
+  Wire<CallbackChannelJson, Exclude<keyof CallbackChannelJson, 'type'>>,
+  { type: CallbackType }
+>;
+export type Callback = Override<
+  Wire<CallbackJson, 'configId' | 'executionId' | 'disabledReason'>,
+  { events: CallbackEvent[]; channel: CallbackChannel; fallback: CallbackChannel[] }
+>;
+export type CallbackReply = Override<
+  Wire<CallbackReplyJson, keyof CallbackReplyJson>,
+  { callback?: Callback; refused?: Refusal }
+>;
+export type CreateCallbackRequest = Override<Wire<CreateCallbackRequestJson>, { principal: Principal }>;
+export type GetCallbackRequest = Override<Wire<GetCallbackRequestJson>, { principal: Principal }>;
+export type ListCallbacksRequest = Override<
+  Wire<ListCallbacksRequestJson, 'configId' | 'executionId' | 'limit' | 'cursor'>,
+  { principal: Principal }
+>;
+export type ListCallbacksReply = Override<
+  Wire<ListCallbacksReplyJson, 'nextCursor' | 'refused'>,
+  { callbacks: Callback[]; refused?: Refusal }
+>;
+export type RotateSecretRequest = Override<Wire<RotateSecretRequestJson, 'callbackId'>, { principal: Principal }>;
+export type RotateSecretReply = Override<
+  Wire<RotateSecretReplyJson, keyof RotateSecretReplyJson>,
+  { refused?: Refusal }
+>;
+export type DeliveryAttempt = Override<
+  Wire<DeliveryAttemptJson, 'durationMs' | 'responseStatus' | 'error'>,
+  { outcome: 'running' | 'succeeded' | 'failed' | 'refused' | 'interrupted' }
+>;
+export type CallbackDelivery = Override<
+  Wire<
+    CallbackDeliveryJson,
+    | 'callbackMethod'
+    | 'lastRetryAt'
+    | 'responseStatus'
+    | 'responseBody'
+    | 'sentAt'
+    | 'completedAt'
+    | 'callbackId'
+    | 'error'
+    | 'nextAttemptAt'
+    | 'attempts'
+  >,
+  { status: DeliveryStatus; callbackType: CallbackType; eventType: CallbackEvent; attempts?: DeliveryAttempt[] }
+>;
+export type ListDeliveriesRequest = Override<
+  Wire<ListDeliveriesRequestJson, Exclude<keyof ListDeliveriesRequestJson, 'principal'>>,
+  { principal: Principal; status?: DeliveryStatus[] }
+>;
+export type ListDeliveriesReply = Override<
+  Wire<ListDeliveriesReplyJson, 'nextCursor' | 'refused'>,
+  { deliveries: CallbackDelivery[]; refused?: Refusal }
+>;
+export type GetDeliveryRequest = Override<Wire<GetDeliveryRequestJson>, { principal: Principal }>;
+export type DeliveryReply = Override<
+  Wire<DeliveryReplyJson, keyof DeliveryReplyJson>,
+  { delivery?: CallbackDelivery; refused?: Refusal }
+>;
+export type InboxNotification = Override<Wire<InboxNotificationJson>, { eventType: CallbackEvent }>;
+export type ListInboxRequest = Override<Wire<ListInboxRequestJson, 'limit' | 'afterId'>, { principal: Principal }>;
+export type ListInboxReply = Override<
+  Wire<ListInboxReplyJson, 'more' | 'refused'>,
+  { notifications: InboxNotification[]; refused?: Refusal }
+>;
+export type AckInboxRequest = Override<Wire<AckInboxRequestJson>, { principal: Principal }>;
+export type AckInboxReply = Override<Wire<AckInboxReplyJson, 'refused'>, { refused?: Refusal }>;
+export type InboxNotice = Override<Wire<InboxNoticeJson, 'notification'>, { notification?: InboxNotification }>;
