@@ -99,6 +99,8 @@ interface Lane {
   /** What the consumer had delivered when tasks were seen to wait although a pull was open; undefined when all was well. */
   suspect: number | undefined;
   remade: number;
+  /** Highest stream sequence known to have been delivered once: what comes at or below it comes again. */
+  delivered: number;
 }
 
 /**
@@ -201,6 +203,7 @@ class PoolLoop implements PoolConsumer {
       lastLook: 0,
       suspect: undefined,
       remade: -Infinity,
+      delivered: 0,
     }));
     this.lanesByPriority = new Map(this.lanes.map((lane) => [lane.priority, lane]));
   }
@@ -290,12 +293,16 @@ class PoolLoop implements PoolConsumer {
       this.options.logger.error({ subject: message.subject }, 'a message that is no task came on the inbox for tasks');
       return;
     }
+    const sequence = Number(tokens[5 + shift]) || 0;
+    // nats-server 2.9 can forget a delivery in its count when the client it went to is gone.
+    const least = sequence <= lane.delivered ? 2 : 1;
+    lane.delivered = Math.max(lane.delivered, sequence);
     const delivery = new QueuedDelivery(
       this,
       message,
       message.reply,
       lane.priority,
-      Number(tokens[4 + shift]) || 1,
+      Math.max(least, Number(tokens[4 + shift]) || 1),
       this.streamGeneration,
     );
     this.unsettled.add(delivery);
@@ -543,12 +550,16 @@ class PoolLoop implements PoolConsumer {
   private async ensure(): Promise<void> {
     const { logger } = this.options;
     const stream = await ensureStepsStream(this.nc, { logger, ...this.options.stream });
-    await ensurePoolConsumers(this.nc, this.options.pool, { logger, ...this.options.consumers });
+    const consumers = await ensurePoolConsumers(this.nc, this.options.pool, { logger, ...this.options.consumers });
     if (this.streamCreated !== undefined && this.streamCreated !== stream.created) {
       logger.warn({ pool: this.options.pool }, 'the stream of tasks is a new one: what was queued is lost');
       this.streamGeneration += 1;
+      for (const lane of this.lanes) lane.delivered = 0;
     }
     this.streamCreated = stream.created;
+    for (const lane of this.lanes) {
+      lane.delivered = Math.max(lane.delivered, consumers[lane.priority].delivered.stream_seq);
+    }
   }
 }
 

@@ -25,11 +25,10 @@ const liquid = new Liquid({
   templates: {},
 });
 /** A value inside one line of a Markdown table or list. */
-liquid.registerFilter('cell', (value: unknown) =>
-  String(typeof value === 'object' && value !== null ? JSON.stringify(value) : (value ?? ''))
-    .replace(/\s+/g, ' ')
-    .replaceAll('|', '\\|'),
-);
+liquid.registerFilter('cell', (value: unknown) => {
+  const text = typeof value === 'string' ? value : (JSON.stringify(value ?? '') ?? '');
+  return text.replace(/\s+/g, ' ').replaceAll('|', '\\|');
+});
 
 interface Section {
   readonly name: string;

@@ -12,7 +12,7 @@ export interface DrainOptions {
   readonly maxClusters?: number;
   /** Share of equal tokens from which a line belongs to a cluster, 0 to 1. Default 0.4. */
   readonly similarity?: number;
-  /** Tokens from the front that decide the way through the tree. Default 2 (a tree of depth 4 in the paper's count). */
+  /** Tokens from the front that decide the way through the tree. Default 1 (what depth 4 means in the authors' own program). */
   readonly prefixTokens?: number;
   /** Branches of one node; what goes beyond shares the branch `<*>`. Default 100. */
   readonly maxChildren?: number;
@@ -46,7 +46,7 @@ export class Drain {
   constructor(options: DrainOptions = {}) {
     this.maxClusters = options.maxClusters ?? 1_000;
     this.similarity = options.similarity ?? 0.4;
-    this.prefixTokens = options.prefixTokens ?? 2;
+    this.prefixTokens = options.prefixTokens ?? 1;
     this.maxChildren = options.maxChildren ?? 100;
   }
 

@@ -52,7 +52,7 @@ const LEVEL_WORDS: Readonly<Record<string, LogLineLevel>> = {
 };
 // In capitals anywhere in the head; in small letters only where it cannot be a word of the message.
 const LEVEL =
-  /\b(PANIC|FATAL|EMERG|EMERGENCY|ALERT|CRITICAL|CRIT|ERROR|ERR|SEVERE|WARNING|WARN|NOTICE|INFO|LOG|STATEMENT|DETAIL|HINT|CONTEXT|DEBUG[1-5]?|VERBOSE|TRACE)\b:?|(?:\[|level[=:] ?"?)(panic|fatal|emerg|alert|critical|crit|error|err|severe|warning|warn|notice|info|debug|verbose|trace)\b\]?"?|^(fatal|error|warning|warn|info|debug|trace):/i;
+  /^(fatal|error|warning|warn|info|debug|trace):|\b(PANIC|FATAL|EMERG|EMERGENCY|ALERT|CRITICAL|CRIT|ERROR|ERR|SEVERE|WARNING|WARN|NOTICE|INFO|LOG|STATEMENT|DETAIL|HINT|CONTEXT|DEBUG[1-5]?|VERBOSE|TRACE)\b:?|(?:\[|level[=:] ?"?)(panic|fatal|emerg|alert|critical|crit|error|err|severe|warning|warn|notice|info|debug|verbose|trace)\b\]?"?/i;
 const HEAD = 160;
 
 /** Takes a line apart: its time, level and message, in the formats of PostgreSQL, ISO times, syslog, web servers and pino. */
@@ -97,7 +97,7 @@ export function parseLogLine(line: string, now: number = Date.now()): LogLine {
 function levelIn(rest: string): { level: LogLineLevel; start: number; end: number } | undefined {
   const found = LEVEL.exec(rest.slice(0, HEAD));
   if (found === null) return undefined;
-  const [whole, capital, bracketed, leading] = found;
+  const [whole, leading, capital, bracketed] = found;
   // The pattern ignores case, so that one pass finds all; capitals are asked for here.
   if (capital !== undefined && capital !== capital.toUpperCase()) {
     const next = levelIn(rest.slice(found.index + whole.length));

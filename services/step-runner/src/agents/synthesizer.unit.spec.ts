@@ -1,0 +1,100 @@
+import { describe, expect, it } from '@jest/globals';
+import type { JsonObject } from '@batuta/contracts';
+import { testContext } from '../../test/test-context.js';
+import { synthesizerAgent } from './synthesizer.js';
+
+interface Synthesis {
+  report: string;
+  summary: { status: string; findings: string[]; counts: Record<string, number>; sources: object[]; missing: string[] };
+}
+const synthesize = async (input: JsonObject): Promise<Synthesis> =>
+  (await synthesizerAgent.run(input, testContext())) as Synthesis;
+
+const outputs: JsonObject = {
+  incident: 'INC-7',
+  job_status: {
+    status: 'down',
+    services: [
+      { name: 'gateway', url: 'http://x', status: 'up', code: 200, latency_ms: 3 },
+      { name: 'pay|ments', url: 'http://y', status: 'down', code: null, latency_ms: 4_000, error: 'no answer' },
+    ],
+    jobs: [{ name: 'nightly', status: 'failed', failure: { code: 'x', message: 'it broke' } }],
+  },
+  log_analysis: {
+    lines: 1_000,
+    levels: { fatal: 0, error: 12, warn: 3 },
+    patterns: [{ pattern: 'duplicate key <*>', count: 12, level: 'error' }],
+    rate: { spikes: [{ from: '2026-11-21T04:20:00.000Z', lines: 40, times_the_median: 20 }] },
+    first_errors: [{ line: 5, time: null, message: 'duplicate key 1' }],
+    last_errors: [],
+  },
+  rag_results: {
+    passages: [
+      { source: 'runbooks/db.md', title: 'Database', highlight: 'use **upsert**', first_line: 3, last_line: 9 },
+    ],
+  },
+};
+
+describe('synthesizer', () => {
+  it('writes a report of an incident and a summary from what the steps before it found', async () => {
+    const { report, summary } = await synthesize({ ...outputs, title: 'Incident 7' });
+    expect(summary).toMatchObject({
+      status: 'critical',
+      counts: { services: 2, services_down: 1, jobs: 1, log_lines: 1_000, log_errors: 12, passages: 1 },
+      sources: [{ source: 'runbooks/db.md', title: 'Database' }],
+      missing: [],
+    });
+    expect(summary.findings).toEqual([
+      'Service pay|ments is down (no answer).',
+      'Job nightly is failed: it broke.',
+      'The log has 12 errors in 1000 lines.',
+      '12 × error: duplicate key <*>',
+      'Spike at 2026-11-21T04:20:00.000Z: 40 lines, 20 times the median.',
+    ]);
+    expect(report).toContain('# Incident 7');
+    expect(report).toContain('**Status: CRITICAL**');
+    expect(report).toContain('| gateway | up | 200 | 3 ms |');
+    expect(report).toContain('| pay\\|ments | down | – | 4000 ms |');
+    expect(report).toContain('| 12 | error | duplicate key <*> |');
+    expect(report).toContain('use **upsert**');
+    expect(report).toContain('- Database: runbooks/db.md');
+  });
+
+  it('says which outputs are missing', async () => {
+    const { report, summary } = await synthesize({ job_status: null, other: { a: 1 } });
+    expect(summary).toMatchObject({ status: 'degraded', missing: ['job_status'] });
+    expect(report).toContain('These steps gave no output: job_status.');
+    expect(report).toContain('"a": 1');
+  });
+
+  it('renders a template of the step over the same values', async () => {
+    const { report } = await synthesize({
+      ...outputs,
+      template: '{{ incident }}: {{ job_status.services | map: "name" | join: ", " }} ({{ summary.status }})',
+    });
+    expect(report).toBe('INC-7: gateway, pay|ments (critical)');
+  });
+
+  it.each([
+    ['{% for i in (1..100000000) %}x{% endfor %}', 'template_limit'],
+    [
+      '{% for i in (1..3000) %}{% for j in (1..3000) %}{% for k in (1..3000) %}{% endfor %}{% endfor %}{% endfor %}',
+      'template_limit',
+    ],
+    ['{% assign a = "xxxxxxxxxx" %}{% for i in (1..40) %}{% assign a = a | append: a %}{% endfor %}', 'template_limit'],
+    ['{% if %}', 'template_invalid'],
+    ['{{ a | no_such_filter }}', 'template_invalid'],
+    ['{% include "/etc/passwd" %}', 'template_invalid'],
+    ['{% render "../secret" %}', 'template_invalid'],
+  ])('refuses the template %s', async (template, code) => {
+    await expect(synthesize({ template })).rejects.toMatchObject({ code });
+  });
+
+  it('reaches nothing but the values', async () => {
+    const { report } = await synthesize({
+      template: '{{ incident.constructor }}{{ incident.__proto__ }}{{ process }}{{ incident.length }}',
+      incident: {},
+    });
+    expect(report).toBe('');
+  });
+});
