@@ -1,10 +1,7 @@
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import { bullmq } from './bullmq/peer.mjs';
-import { dbos } from './dbos/peer.mjs';
 import { Processes } from './harness/processes.mjs';
 import { Rounds } from './harness/rounds.mjs';
-import { restate } from './restate/peer.mjs';
 
 /**
  * An engine to compare with.
@@ -26,12 +23,13 @@ import { restate } from './restate/peer.mjs';
 const TUNING = { concurrency: 64, pool_size: 20, partitions: 4 };
 // Steps that wait must all be able to run at a time; and Restate reads its log again after a crash, a partition beside the other.
 const TUNING_W5 = { ...TUNING, concurrency: 512, partitions: 24 };
-/** @type {Record<string, { peer: Peer, tuning: (keyof typeof TUNING)[] }>} */
+// Loaded when chosen: a machine that one engine has no binary for can still run the others.
+/** @type {Record<string, { load: () => Promise<Peer>, tuning: (keyof typeof TUNING)[] }>} */
 const PEERS = {
-  bullmq: { peer: bullmq('flow'), tuning: ['concurrency'] },
-  'bullmq-single': { peer: bullmq('single'), tuning: ['concurrency'] },
-  dbos: { peer: dbos, tuning: ['pool_size'] },
-  restate: { peer: restate, tuning: ['partitions'] },
+  bullmq: { load: async () => (await import('./bullmq/peer.mjs')).bullmq('flow'), tuning: ['concurrency'] },
+  'bullmq-single': { load: async () => (await import('./bullmq/peer.mjs')).bullmq('single'), tuning: ['concurrency'] },
+  dbos: { load: async () => (await import('./dbos/peer.mjs')).dbos, tuning: ['pool_size'] },
+  restate: { load: async () => (await import('./restate/peer.mjs')).restate, tuning: ['partitions'] },
 };
 const USAGE = `node run.mjs --peer ${Object.keys(PEERS).join('|')} (--work W1|W2|W3|W4|W5 | --serve)
   --in-flight N   executions at a time     --executions N   executions a round     --rounds N
@@ -63,7 +61,7 @@ if (flags.help || chosen === undefined || flags.serve === (flags.work !== undefi
 
 const processes = new Processes();
 const given = { concurrency: flags.concurrency, pool_size: flags['pool-size'], partitions: flags.partitions };
-const rounds = new Rounds(processes, chosen.peer, (work) => {
+const rounds = new Rounds(processes, await chosen.load(), (work) => {
   const best = work === 'W5' ? TUNING_W5 : TUNING;
   return Object.fromEntries(chosen.tuning.map((name) => [name, count(given[name]) ?? best[name]]));
 });
