@@ -316,9 +316,7 @@ export class EffectPerformer {
         key: effect.key,
         values: 'values' in outcome ? storableJson([...outcome.values]) : undefined,
         failure:
-          'failure' in outcome
-            ? { ...outcome.failure, message: storableJson(outcome.failure.message) }
-            : undefined,
+          'failure' in outcome ? { ...outcome.failure, message: storableJson(outcome.failure.message) } : undefined,
       });
     }
     this.#done(execution, ticket);

@@ -14,6 +14,8 @@ const STREAM_NOT_FOUND = 10059;
 const NO_MESSAGE_FOUND = 10037;
 const NO_RESPONDERS = 503;
 const SWEEP_MS = 250;
+/** A request that was in flight when the connection went is never answered: waiting long for it only delays recovery. */
+const API_TIMEOUT_MS = 1_500;
 
 interface Pending {
   readonly until: number;
@@ -175,7 +177,7 @@ export class NatsBus implements Bus {
   async #api<T>(operation: string, body: string): Promise<T | { readonly error: ApiError }> {
     const { connection, counters } = this.options;
     counters.natsOut += 1;
-    const answer = await connection.request(`$JS.API.${operation}`, body, { timeout: 5_000 });
+    const answer = await connection.request(`$JS.API.${operation}`, body, { timeout: API_TIMEOUT_MS });
     counters.natsIn += 1;
     return answer.json<T | { error: ApiError }>();
   }

@@ -41,6 +41,7 @@ export class QueueWatch {
   #cancels = new Set<() => void>();
   #forgetReconnect: (() => void) | undefined;
   #looking = false;
+  #lookAgain = false;
   #redoing: Promise<void> | undefined;
   #redoAgain = false;
   #cursor: { partition: number; after: string | undefined } = { partition: -1, after: undefined };
@@ -73,7 +74,11 @@ export class QueueWatch {
   }
 
   async #look(): Promise<void> {
-    if (this.#looking || this.#stopped) return;
+    if (this.#stopped) return;
+    if (this.#looking) {
+      this.#lookAgain = true;
+      return;
+    }
     this.#looking = true;
     const { bus, log } = this.parts;
     try {
@@ -98,6 +103,10 @@ export class QueueWatch {
       log.warn({ err: error }, 'the tasks’ stream cannot be looked at now');
     } finally {
       this.#looking = false;
+    }
+    if (this.#lookAgain) {
+      this.#lookAgain = false;
+      await this.#look();
     }
   }
 

@@ -1,0 +1,84 @@
+import { describe, expect, it } from '@jest/globals';
+import { LIMITS } from '@batuta/contracts';
+import { MalformedRequest, decodeCheck, decodeCommand, decodeHeartbeat, decodeResults } from './decode.js';
+
+const ID = '01890000-0000-7000-8000-000000000001';
+const bytes = (value: unknown): Uint8Array =>
+  new TextEncoder().encode(typeof value === 'string' ? value : JSON.stringify(value));
+const command = (changes: object): Uint8Array =>
+  bytes({
+    commandId: 'c1',
+    executionId: ID,
+    principal: { tenantId: 'default', userId: 'u', role: 'operator', keyId: 'k' },
+    ...changes,
+  });
+const result = (changes: object): Uint8Array =>
+  bytes({
+    results: [{ executionId: ID, stepId: 'a', attempt: 1, ok: true, startedAt: 5.7, finishedAt: 6, ...changes }],
+  });
+
+describe('decodeCommand', () => {
+  it('takes a start with the fields that proto-JSON leaves out at their defaults', () => {
+    expect(decodeCommand(command({ start: { configId: 'c', traceId: 't' } })).start).toEqual({
+      configId: 'c',
+      configVersion: 0,
+      traceId: 't',
+    });
+  });
+
+  it.each([
+    ['not JSON', 'the message must be JSON', '{'],
+    ['no command', 'exactly one of', command({})],
+    ['two commands', 'exactly one of', command({ resume: {}, retry: {} })],
+    ['an unknown field', 'extra is not a known field', command({ resume: {}, extra: 1 })],
+    ['an unknown field below', 'start.why is not a known field', command({ start: { configId: 'c', why: 1 } })],
+    ['an id that is none', 'executionId must be a lower-case UUID', command({ executionId: 'x', resume: {} })],
+    ['the engine’s own ids', 'commandId must be', command({ commandId: 'r:a:1', resume: {} })],
+    ['an unknown role', 'principal.role must be', command({ principal: { tenantId: 't', role: 'king' }, resume: {} })],
+    ['a line break in an id', 'commandId must be', command({ commandId: 'a\nb', resume: {} })],
+    [
+      'too large an input',
+      `start.input must be at most ${LIMITS.payloadBytes} bytes`,
+      command({ start: { configId: 'c', traceId: 't', input: 'x'.repeat(LIMITS.payloadBytes) } }),
+    ],
+  ])('refuses %s and says where', (_title, message, payload) => {
+    expect(() => decodeCommand(typeof payload === 'string' ? bytes(payload) : payload)).toThrow(MalformedRequest);
+    expect(() => decodeCommand(typeof payload === 'string' ? bytes(payload) : payload)).toThrow(message);
+  });
+
+  it('replaces NUL characters and lone surrogates', () => {
+    const payload = bytes(
+      `{"commandId":"c","executionId":"${ID}","principal":{"tenantId":"t","role":"admin"},"start":{"configId":"c","traceId":"t","input":["a\\u0000","\\ud800","\\ud83d\\ude00"]}}`,
+    );
+    expect(decodeCommand(payload).start?.input).toEqual(['a\ufffd', '\ufffd', '\u{1f600}']);
+  });
+});
+
+describe('decodeResults', () => {
+  it('keeps whole milliseconds', () => {
+    expect(decodeResults(result({})).results[0]).toMatchObject({ startedAt: 5, finishedAt: 6, ok: true });
+  });
+
+  it('takes an output over the limit as the attempt’s failure', () => {
+    const [decoded] = decodeResults(result({ output: 'x'.repeat(LIMITS.payloadBytes) })).results;
+    expect(decoded).toMatchObject({ ok: false, failure: { code: 'output_too_large', retryable: false } });
+    expect(decoded).not.toHaveProperty('output');
+  });
+
+  it.each([
+    ['success with a failure', { failure: { code: 'x' } }],
+    ['failure without one', { ok: false }],
+    ['a time beyond the calendar', { startedAt: 1e300 }],
+    ['half an attempt', { attempt: 1.5 }],
+  ])('refuses %s', (_title, changes) => {
+    expect(() => decodeResults(result(changes))).toThrow(MalformedRequest);
+  });
+});
+
+describe('decodeCheck and decodeHeartbeat', () => {
+  it('refuse what they do not know', () => {
+    expect(() => decodeCheck(bytes({ executionId: ID, stepId: 'a', attempt: 1, x: 1 }))).toThrow(MalformedRequest);
+    expect(() => decodeHeartbeat(bytes({ executionId: ID, stepId: 'a', attempt: 1, progress: 2 }))).toThrow('progress');
+    expect(decodeHeartbeat(bytes({ executionId: ID, stepId: 'a', attempt: 1, progress: 0.5 })).progress).toBe(0.5);
+  });
+});
