@@ -18,8 +18,10 @@ export const dbos = {
   works: ['W1', 'W2', 'W3', 'W4', 'W5'],
 
   versions() {
+    linkLibraries();
     const manifest = new URL('../node_modules/@dbos-inc/dbos-sdk/package.json', import.meta.url);
     const postgres = spawnSync(join(BIN, 'postgres'), ['--version'], { encoding: 'utf8' });
+    if (postgres.status !== 0) throw new Error(`postgres does not run: ${postgres.stderr}`);
     return {
       peer_version: JSON.parse(readFileSync(manifest, 'utf8')).version,
       server_version: `postgres ${/\d[\d.]*/.exec(postgres.stdout)?.[0]}`,
@@ -27,7 +29,6 @@ export const dbos = {
   },
 
   async prepare(dir) {
-    linkLibraries();
     const data = join(dir, 'data');
     mkdirSync(data, { mode: 0o700 });
     const user = unprivilegedUser();
