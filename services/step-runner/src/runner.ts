@@ -36,8 +36,15 @@ export interface RunnerOptions {
   readonly maxAbandoned: number;
 }
 
-/** The delivery with this number is reported as lost instead of run: whoever ran it twice did not survive it. */
-const LAST_DELIVERY = 3;
+/**
+ * The delivery with this number is reported as lost instead of run: whoever ran it before did not survive it. It is the third
+ * where the count can be trusted. nats-server before 2.10 also counts deliveries to pulls whose runner is gone already
+ * (seen with 2.9.10: two more for one crash), and a step must not fail because of one crash.
+ */
+export function lastDelivery(serverVersion: string): number {
+  const [major = 0, minor = 0] = serverVersion.split('.').map(Number);
+  return major > 2 || (major === 2 && minor >= 10) ? 3 : 6;
+}
 
 const attemptsTotal = counter('batuta_step_runner_attempts_total', 'Attempts by how they ended', ['agent', 'outcome']);
 const attemptSeconds = histogram('batuta_step_runner_attempt_seconds', 'Time of agents, from start to end', ['agent']);
@@ -140,7 +147,7 @@ export class Runner {
       return;
     }
     try {
-      if (delivery.deliveries >= LAST_DELIVERY) {
+      if (delivery.deliveries >= lastDelivery(this.options.nc.info?.version ?? '')) {
         await this.reportLost(task, delivery);
         return;
       }
@@ -237,7 +244,7 @@ export class Runner {
     const now = Date.now();
     const failure: Failure = {
       code: FAILURE_CODES.runnerLost,
-      message: `The step was handed out ${delivery.deliveries - 1} times and each time its runner was gone before it reported.`,
+      message: 'The step was handed out again and again, and each time its runner was gone before it reported.',
       retryable: true,
     };
     attemptsTotal.inc({ agent: task.agent, outcome: failure.code });
