@@ -1,0 +1,104 @@
+// Serves the agent "word_count" of the pool "text" with nothing but a NATS client: pull a task, run it, report, acknowledge.
+import { AckPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { nanos } from '@nats-io/nats-core';
+import { connect } from '@nats-io/transport-node';
+
+const url = new URL(process.env.NATS_URL ?? 'nats://127.0.0.1:4222');
+const nc = await connect({
+  servers: url.host,
+  ...(url.username === '' ? {} : { user: decodeURIComponent(url.username), pass: decodeURIComponent(url.password) }),
+  maxReconnectAttempts: -1,
+  reconnectTimeWait: 250,
+});
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+const agents = {
+  word_count: async ({ text }) => {
+    if (typeof text !== 'string')
+      throw Object.assign(new Error('"text" is missing.'), { code: 'input_invalid', retryable: false });
+    return { words: text.split(/\s+/).filter(Boolean).length, characters: text.length };
+  },
+};
+
+/** Sends a request until it is answered: the engine knows repeats, and its answer means that the result is committed. */
+async function answered(subject, payload) {
+  for (;;) {
+    try {
+      return (await nc.request(subject, JSON.stringify(payload), { timeout: 1_000 })).json();
+    } catch (error) {
+      if (nc.isClosed()) throw error;
+      await pause(200);
+    }
+  }
+}
+
+async function serve(message) {
+  // Keeps the task ours while it runs; after ack_wait (2 s) without it, another worker gets it.
+  const lease = setInterval(() => message.working(), 700);
+  try {
+    const {
+      executionId,
+      stepId,
+      attempt,
+      partition = 0,
+      dispatch = 1,
+      checkFirst,
+      agent,
+      input,
+      timeoutMs,
+    } = message.json();
+    const id = { executionId, stepId, attempt };
+    if (checkFirst || dispatch > 1 || message.info.deliveryCount > 1) {
+      const { wanted } = await answered(`batuta.execution.${partition}.check`, id);
+      if (!wanted) return message.ack();
+    }
+    const result = { ...id, workerId: `word-count-${process.pid}`, startedAt: Date.now() };
+    try {
+      if (agents[agent] === undefined) throw new Error(`This worker has no agent ${agent}.`);
+      const late =
+        timeoutMs > 0 &&
+        pause(timeoutMs).then(() => Promise.reject(Object.assign(new Error('Out of time.'), { code: 'timeout' })));
+      Object.assign(result, {
+        ok: true,
+        output: await Promise.race([agents[agent](input ?? {}), late].filter(Boolean)),
+      });
+    } catch ({ code = 'agent_error', message: text, retryable = true }) {
+      Object.assign(result, { ok: false, failure: { code, message: text, retryable } });
+    }
+    await answered(`batuta.execution.${partition}.result`, { results: [{ ...result, finishedAt: Date.now() }] });
+    message.ack();
+  } finally {
+    clearInterval(lease);
+  }
+}
+
+process.once('SIGTERM', () => nc.drain());
+const running = new Set();
+while (!nc.isClosed()) {
+  try {
+    const manager = await jetstreamManager(nc);
+    await manager.consumers.add('STEPS', {
+      durable_name: 'text-normal',
+      filter_subject: 'batuta.step.text.normal.>',
+      ack_policy: AckPolicy.Explicit,
+      ack_wait: nanos(2_000),
+      max_ack_pending: 20_000,
+      max_waiting: 2_048,
+    });
+    const consumer = await jetstream(nc).consumers.get('STEPS', 'text-normal');
+    console.log('serving');
+    for await (const message of await consumer.consume({
+      max_messages: 10,
+      expires: 5_000,
+      idle_heartbeat: 1_000,
+      abort_on_missing_resource: true,
+    })) {
+      const work = serve(message).catch((error) => console.error('a task is left to another worker:', error.message));
+      running.add(work.finally(() => running.delete(work)));
+      if (running.size >= 10) await Promise.race(running);
+    }
+  } catch (error) {
+    if (!nc.isClosed()) console.error('the queue is not there yet:', error.message);
+    await pause(500);
+  }
+}

@@ -1,0 +1,9 @@
+// A process of its own, so that its memory can be bounded: node … analyze-file.ts <directory> <file>
+import { logAnalyzerAgent } from '../src/agents/log-analyzer.js';
+import { testContext } from './test-context.js';
+
+const [directory = '', file = ''] = process.argv.slice(2);
+const startedAt = performance.now();
+const result = await logAnalyzerAgent([directory]).run({ file }, testContext());
+const peakMiB = process.resourceUsage().maxRSS / 1024;
+process.stdout.write(`${JSON.stringify({ result, peakMiB, seconds: (performance.now() - startedAt) / 1_000 })}\n`);

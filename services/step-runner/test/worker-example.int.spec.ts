@@ -1,0 +1,53 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { eventually, startTestNats } from '@batuta/testing';
+import type { TestNats } from '@batuta/testing';
+import { runFile } from './child.js';
+import type { Child } from './child.js';
+import { FakeEngine } from './fake-engine.js';
+
+describe('the worker without an SDK', () => {
+  let nats: TestNats;
+  let engine: FakeEngine;
+  let worker: Child;
+  beforeAll(async () => {
+    nats = await startTestNats();
+    engine = await FakeEngine.start(nats.url, ['text']);
+    worker = runFile('examples/worker-without-sdk/worker.mjs', { env: { NATS_URL: nats.url } });
+  }, 30_000);
+  afterAll(async () => {
+    await worker?.end('SIGKILL');
+    await engine?.close();
+    await nats?.close();
+  });
+
+  it('serves its agent, reports failures and acknowledges what the engine has answered', async () => {
+    const task = await engine.dispatch({ agent: 'word_count', input: { text: 'one two  three' } }, { pool: 'text' });
+    const wrong = await engine.dispatch({ agent: 'word_count', input: {} }, { pool: 'text' });
+    engine.unwanted.add('unwanted');
+    await engine.dispatch({ agent: 'word_count', stepId: 'unwanted', checkFirst: true }, { pool: 'text' });
+    const result = await eventually(() => engine.resultOf(task) ?? false, { timeoutMs: 20_000 });
+    expect(result).toMatchObject({ ok: true, output: { words: 3, characters: 14 } });
+    expect(await eventually(() => engine.resultOf(wrong) ?? false)).toMatchObject({
+      ok: false,
+      failure: { code: 'input_invalid', retryable: false },
+    });
+    await eventually(async () => (await engine.queued()) === 0);
+    expect(engine.results).toHaveLength(2);
+  }, 30_000);
+
+  it('serves on after nats-server was killed and its store deleted', async () => {
+    await nats.kill();
+    await nats.deleteStore();
+    await nats.start();
+    const { ensureStepsStream } = await import('@batuta/messaging');
+    await eventually(() => ensureStepsStream(engine.nc), { timeoutMs: 10_000 });
+    const result = await eventually(
+      async () => {
+        const task = await engine.dispatch({ agent: 'word_count', input: { text: 'again' } }, { pool: 'text' });
+        return eventually(() => engine.resultOf(task) ?? false, { timeoutMs: 2_000 });
+      },
+      { timeoutMs: 25_000 },
+    );
+    expect(result).toMatchObject({ ok: true, output: { words: 1 } });
+  }, 40_000);
+});
