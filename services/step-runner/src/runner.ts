@@ -27,6 +27,8 @@ export interface RunnerOptions {
   readonly slots: number;
   /** Names this runner in results. */
   readonly workerId: string;
+  /** Copies of the tasks' stream in a NATS cluster; default 1. */
+  readonly streamReplicas?: number;
   /** Milliseconds; see the settings of the step-runner for what each is for. */
   readonly ackWaitMs: number;
   readonly workingMs: number;
@@ -87,7 +89,7 @@ export class Runner {
 
   /** Begins to serve; throws when the stream of tasks cannot be made. */
   async start(): Promise<void> {
-    const { nc, logger, slots, ackWaitMs, workingMs } = this.options;
+    const { nc, logger, slots, ackWaitMs, workingMs, streamReplicas } = this.options;
     this.stops = nc.subscribe(subjects.stop, {
       callback: (error, message) => {
         if (error === null) this.hearStop(message.data);
@@ -101,6 +103,7 @@ export class Runner {
           slots,
           logger,
           workingMs,
+          ...(streamReplicas === undefined ? {} : { stream: { replicas: streamReplicas } }),
           consumers: { ackWaitMs },
           run: (delivery) => this.runDelivery(delivery),
         }),

@@ -15,6 +15,8 @@ const schema = {
   pools: list({ env: 'BATUTA_RUNNER_POOLS', default: [DEFAULT_POOL], pattern: TOKEN, describe: 'pool names' }),
   /** Attempts at once, for each pool. */
   slots: integer({ env: 'BATUTA_RUNNER_SLOTS', default: 256, min: 1, max: 10_000 }),
+  /** Copies of the tasks' stream in a NATS cluster; the same as the execution service's, as both make it when it is missing. */
+  streamReplicas: integer({ env: 'BATUTA_STREAM_REPLICAS', default: 1, min: 1, max: 5 }),
   /** A task without a sign of life for this long is delivered to another runner. */
   ackWaitMs: milliseconds({ env: 'BATUTA_RUNNER_ACK_WAIT', default: 2_000, min: 50, max: 600_000 }),
   /** Between the signs of life of a task. */

@@ -47,7 +47,7 @@ export async function startStepRunner(options: StartStepRunnerOptions): Promise<
     });
     opened.push(() => builtIn.close());
     const agents = [...builtIn.agents, ...(options.agents ?? [])];
-    const { pools, slots, ackWaitMs, workingMs, recheckMs, graceMs, maxAbandoned } = settings;
+    const { pools, slots, streamReplicas, ackWaitMs, workingMs, recheckMs, graceMs, maxAbandoned } = settings;
     const runner = new Runner({
       nc,
       agents,
@@ -55,6 +55,7 @@ export async function startStepRunner(options: StartStepRunnerOptions): Promise<
       workerId,
       pools,
       slots,
+      streamReplicas,
       ackWaitMs,
       workingMs,
       recheckMs,
