@@ -1,0 +1,39 @@
+import { LOG_LEVELS, createLogger } from '@batuta/observability';
+import type { Logger } from '@batuta/observability';
+import { SettingsError, loadSettings, oneOf, secret } from '@batuta/settings';
+
+const schema = {
+  databaseUrl: secret({ env: 'DATABASE_URL' }),
+  logLevel: oneOf(LOG_LEVELS, { env: 'BATUTA_LOG_LEVEL', default: 'info' }),
+} as const;
+
+export interface RunOnceOptions {
+  /** Name in every log line. */
+  readonly name: string;
+  readonly run: (context: { databaseUrl: string; logger: Logger }) => Promise<void>;
+}
+
+/**
+ * Runs one task of an operator on the database of DATABASE_URL as this process, and ends it. Exit codes: 0 when it is done,
+ * 1 when it failed, 2 for wrong settings.
+ */
+export async function runOnce(options: RunOnceOptions): Promise<never> {
+  let logger: Logger;
+  let databaseUrl: string;
+  try {
+    const settings = loadSettings(schema, process.env);
+    logger = createLogger({ service: options.name, level: settings.logLevel });
+    databaseUrl = settings.databaseUrl.reveal();
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    process.stderr.write(`${options.name}: ${error.message}\n`);
+    process.exit(2);
+  }
+  try {
+    await options.run({ databaseUrl, logger });
+  } catch (error) {
+    logger.fatal({ err: error }, 'failed');
+    process.exit(1);
+  }
+  process.exit(0);
+}

@@ -1,0 +1,11 @@
+import { runOnce } from '@batuta/service';
+import { rebuildReadModels } from './projections/rebuild.js';
+
+// Writes both read models anew from the log; the service may run meanwhile.
+await runOnce({
+  name: 'execution-rebuild',
+  run: async ({ databaseUrl, logger }) => {
+    const { executions, stepRuns } = await rebuildReadModels(databaseUrl);
+    logger.info({ executions, stepRuns }, 'the read models are rebuilt');
+  },
+});
