@@ -11,13 +11,20 @@ import { hasFreeSlot } from './timers.js';
 /**
  * Emits what follows from the state by itself, one choice at a time until there is none: the end of the execution, the
  * outcome of a group, due attempts, new steps. Nothing happens while paused or after the end.
+ * @throws RangeError when choices lead to each other without end: a bug, told instead of blocking the engine.
  */
 export function plan(draft: Draft): void {
+  const { units, groups } = draft.state.config;
+  // Each unit has a handful of events before only the outside can go on: more of them would be a rule that undoes itself.
+  const most = draft.events.length + 10 * (units.length + groups.length) + 10;
   for (;;) {
     const before = draft.events.length;
     step(draft);
     if (draft.events.length === before) {
       return;
+    }
+    if (draft.events.length > most) {
+      throw new RangeError(`the plan of ${draft.state.executionId} does not come to an end`);
     }
   }
 }

@@ -42,6 +42,17 @@ describe('fallback', () => {
     expect(view(run.state).steps[1]).toMatchObject({ status: 'skipped', skipReason: 'not_selected', attempt: 0 });
   });
 
+  test('does not keep those waiting who depend on an alternative that is not called for', () => {
+    const run = scenario(
+      config('parallel', [
+        { id: 'main', on_failure: 'fallback' },
+        { id: 'spare', fallback_for: 'main' },
+        { id: 'after', dependencies: ['spare'] },
+      ]),
+    ).start();
+    expect(run.ok('main').last).toEqual(['StepCompleted main #1', 'StepScheduled after #1']);
+  });
+
   test('goes down a chain first: a fallback has fallbacks of its own', () => {
     const run = scenario(
       config('parallel', [
