@@ -1,0 +1,31 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, test } from '@jest/globals';
+import type { Event, ExecutionView, OrchestrationDefinition } from '@batuta/contracts';
+import { compile } from './compile.js';
+import { evolve } from './evolve.js';
+import { initialState } from './state.js';
+import { view } from './view.js';
+
+interface History {
+  readonly definition: OrchestrationDefinition;
+  readonly events: readonly Event[];
+  readonly view: ExecutionView;
+}
+
+const folder = new URL('../../test/golden/', import.meta.url);
+const names = readdirSync(folder).filter((name) => name.endsWith('.json'));
+
+// These logs were written by earlier versions. They are never changed: when one no longer folds to what it did, a log in
+// somebody's database does not either.
+describe('histories of earlier versions', () => {
+  test('are there', () => {
+    expect(names.length).toBeGreaterThanOrEqual(7);
+  });
+
+  test.each(names)('%s folds to the same execution for ever', (name) => {
+    const history = JSON.parse(readFileSync(new URL(name, folder), 'utf8')) as History;
+    const state = history.events.reduce(evolve, initialState(compile(history.definition)));
+    // Fields that later versions add to the view are theirs; none of those recorded may change or go.
+    expect(JSON.parse(JSON.stringify(view(state)))).toMatchObject(history.view);
+  });
+});
