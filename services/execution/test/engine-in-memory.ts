@@ -22,6 +22,9 @@ export class TestBus implements Bus {
   readonly lifecycle: string[] = [];
   readonly stops: string[] = [];
   readonly handlers = new Map<number, Handler>();
+  /** What happens to a task; nothing is said about one that is lost. */
+  queue: PublishOutcome | 'lost' = 'stored';
+  ensured = 0;
 
   serve(partition: number, handler: Handler): () => void {
     this.handlers.set(partition, handler);
@@ -30,8 +33,10 @@ export class TestBus implements Bus {
     };
   }
   publishTask(task: OutgoingTask, done: (outcome: PublishOutcome) => void): void {
-    this.tasks.push(JSON.parse(task.text) as Task);
-    queueMicrotask(() => done('stored'));
+    const { queue } = this;
+    if (queue === 'lost') return;
+    if (queue === 'stored') this.tasks.push(JSON.parse(task.text) as Task);
+    queueMicrotask(() => done(queue));
   }
   publishEvents(): void {}
   publishStop(text: string): void {
@@ -44,6 +49,7 @@ export class TestBus implements Bus {
     return Promise.resolve({ created: 'once', lastSequence: 1 });
   }
   ensureStreams(): Promise<void> {
+    this.ensured += 1;
     return Promise.resolve();
   }
   holdsTask(): Promise<boolean> {
@@ -129,7 +135,14 @@ export interface TestEngine {
 }
 
 export async function engineInMemory(
-  options: { store?: MemoryEventStore; bus?: TestBus; name?: string; leaseMs?: number; clock?: Clock } = {},
+  options: {
+    store?: MemoryEventStore;
+    bus?: TestBus;
+    name?: string;
+    leaseMs?: number;
+    clock?: Clock;
+    cacheBytes?: number;
+  } = {},
 ): Promise<TestEngine> {
   const store = options.store ?? new MemoryEventStore(() => Date.now());
   const bus = options.bus ?? new TestBus();
@@ -162,7 +175,7 @@ export async function engineInMemory(
       waker: { scanMs: 50, scanLimit: 100 },
       queue: { watchMs: 60_000, auditMs: 60_000, auditAgeMs: 60_000, auditBatch: 100 },
       graceMs: 0,
-      cacheBytes: 64 * 1024 * 1024,
+      cacheBytes: options.cacheBytes ?? 64 * 1024 * 1024,
       pendingEffects: 1_000,
       drainMs: 100,
     },

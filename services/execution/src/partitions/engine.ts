@@ -60,6 +60,7 @@ const PUBLISH_MS = 1_000;
 /** Executions whose effects are performed again by one look at the log. */
 const REDO_PAGE = 1_000;
 const RECLAIM_PAUSE_MS = 200;
+const LONGEST_DRAIN_MS = 10_000;
 
 /** One owner process: its partitions, the lanes that commit for them, and what goes on around that. */
 export class Engine {
@@ -213,6 +214,8 @@ export class Engine {
   #opened(record: PartitionRecord): void {
     const { ports, settings } = this.options;
     const before = this.#partitions.get(record.partition);
+    // A later claim of our own may have come back first.
+    if (before !== undefined && before.epoch >= record.epoch) return;
     if (before !== undefined) before.owned = false;
     const now = ports.clock.elapsed();
     const partition = new Partition(record, ports.clock.now(), now + settings.graceMs);
@@ -320,9 +323,14 @@ export class Engine {
       this.#serving.get(partition.id)?.();
       this.#serving.delete(partition.id);
     }
-    await Promise.all(
-      [...new Set(partitions.map((partition) => this.#laneOf(partition.id)))].map((lane) => lane.settled()),
-    );
+    const lanes = [...new Set(partitions.map((partition) => this.#laneOf(partition.id)))];
+    // A store that does not answer must not keep the process from ending: what is not committed has not been answered.
+    let cancel: () => void = () => undefined;
+    const limit = new Promise<void>((resolve) => {
+      cancel = clock.after(LONGEST_DRAIN_MS, resolve);
+    });
+    await Promise.race([Promise.all(lanes.map((lane) => lane.settled())), limit]);
+    cancel();
     const until = clock.elapsed() + this.options.settings.drainMs;
     while (clock.elapsed() < until && partitions.some((partition) => partition.owned && partition.openTickets > 0)) {
       await new Promise<void>((resolve) => {
@@ -435,7 +443,10 @@ export class Engine {
         }
       }
     } catch (error) {
-      if (!(error instanceof MalformedRequest)) throw error;
+      if (!(error instanceof MalformedRequest)) {
+        this.options.ports.log.error({ err: error, kind: request.kind, partition: id }, 'a request failed');
+        return;
+      }
       this.options.ports.log.warn({ kind: request.kind, partition: id, reason: error.message }, 'malformed request');
       request.reply?.(refusal(request.kind, error.message), error.message);
     }

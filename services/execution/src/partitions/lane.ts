@@ -280,10 +280,12 @@ export class Lane {
       case 'evaluation':
       case 'failed_effect':
         return;
+      case 'heartbeat':
+        if (input.reply === undefined) return;
+        return this.#answer(execution.partition, input, answer);
       case 'command':
       case 'result':
       case 'check':
-      case 'heartbeat':
       case 'visit':
         return this.#answer(execution.partition, input, answer);
     }
