@@ -61,8 +61,10 @@ export function votesOf(state: State, index: number): Vote[] {
   return ballots(state, group).map((ballot) => {
     let option = -1;
     if (ballot.ballot === 'cast') {
-      option = options.get(ballot.text) ?? options.size;
-      options.set(ballot.text, option);
+      // Where members are compared by something else than their votes, each stands for itself.
+      const vote = group.mode === 'best' || group.mode === 'judge' ? String(ballot.member) : ballot.text;
+      option = options.get(vote) ?? options.size;
+      options.set(vote, option);
     }
     return {
       stepId: state.config.units[ballot.member]?.id ?? '',

@@ -107,8 +107,8 @@ describe('consensus', () => {
     expect(run.last).toContain('ConsensusReached panel score y');
     expect(run.lastEvents[1]?.data).toMatchObject({
       votes: [
-        { stepId: 'x', score: 3 },
-        { stepId: 'y', score: 7 },
+        { stepId: 'x', option: 0, score: 3 },
+        { stepId: 'y', option: 1, score: 7 },
         { stepId: 'z', option: -1, excluded: 'not_a_number' },
       ],
     });
