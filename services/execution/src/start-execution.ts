@@ -175,7 +175,8 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
       checks,
       counters: engine.counters,
       ownedPartitions: () => engine.owned.map((partition) => partition.id),
-      close,
+      // Partitions go first: others wait for them, and nobody for the rest.
+      close: () => engine.stop().finally(close),
     };
   } catch (error) {
     await close();

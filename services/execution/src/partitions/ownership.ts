@@ -81,6 +81,8 @@ export class Ownership {
   /** Takes partitions again under a higher epoch; what is not returned belongs to somebody else. */
   async reclaim(partitions: readonly Partition[]): Promise<PartitionRecord[]> {
     const { store, settings, incarnation } = this.parts;
+    // What made the commit fail may have lasted longer than the lease.
+    await store.renew(settings.name, incarnation, settings.leaseMs);
     return store.claim(
       settings.name,
       incarnation,
