@@ -36,11 +36,10 @@ export class ServiceProcess {
       throw new Error(`${this.service} runs already`);
     }
     const log = openSync(this.options.logFile, 'a');
-    const child = spawn(
-      process.execPath,
-      ['--enable-source-maps', `${ROOT}services/${this.service}/dist/main.js`],
-      { env: this.options.env, stdio: ['ignore', log, log] },
-    );
+    const child = spawn(process.execPath, ['--enable-source-maps', `${ROOT}services/${this.service}/dist/main.js`], {
+      env: this.options.env,
+      stdio: ['ignore', log, log],
+    });
     closeSync(log);
     this.child = child;
     child.once('exit', () => {

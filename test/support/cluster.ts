@@ -1,0 +1,134 @@
+import { mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort, startLocalStack } from '@batuta/local-stack';
+import type { LocalStack, NatsServer, PostgresServer } from '@batuta/local-stack';
+import { Api } from './api.js';
+import { ServiceProcess } from './service-process.js';
+import type { DeployableService } from './service-process.js';
+
+export interface ClusterOptions {
+  /** Instances by service; default one of each but notifications. */
+  readonly instances?: Partial<Record<DeployableService, number>>;
+  /** Environment of every service process, over the cluster's own. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+const PORT_VARIABLE: Readonly<Record<DeployableService, string>> = {
+  gateway: 'BATUTA_GATEWAY_HTTP_PORT',
+  config: 'BATUTA_CONFIG_HTTP_PORT',
+  execution: 'BATUTA_EXECUTION_HTTP_PORT',
+  'step-runner': 'BATUTA_STEP_RUNNER_HTTP_PORT',
+  notifications: 'BATUTA_NOTIFICATIONS_HTTP_PORT',
+};
+
+/** A whole platform of separate processes, the way production runs it, with servers of its own. */
+export class Cluster {
+  private constructor(
+    readonly dir: string,
+    readonly stack: LocalStack,
+    private readonly processes: ReadonlyMap<DeployableService, readonly ServiceProcess[]>,
+  ) {}
+
+  /** Starts everything and waits until the gateway is ready. */
+  static async start(options: ClusterOptions = {}): Promise<Cluster> {
+    const dir = mkdtempSync(join(tmpdir(), 'batuta-cluster-'));
+    const logs = join(dir, 'logs');
+    mkdirSync(logs, { recursive: true });
+    const stack = await startLocalStack({ dataDir: dir });
+    const instances = { config: 1, execution: 1, 'step-runner': 1, gateway: 1, notifications: 0, ...options.instances };
+    const processes = new Map<DeployableService, ServiceProcess[]>();
+    for (const service of Object.keys(instances) as DeployableService[]) {
+      const members: ServiceProcess[] = [];
+      for (let index = 0; index < instances[service]; index += 1) {
+        const port = await freePort();
+        members.push(
+          new ServiceProcess({
+            service,
+            url: `http://127.0.0.1:${port}`,
+            logFile: join(logs, `${service}-${index}.log`),
+            env: {
+              PATH: process.env['PATH'],
+              HOME: process.env['HOME'],
+              DATABASE_URL: stack.databaseUrl,
+              NATS_URL: stack.natsUrl,
+              BATUTA_ADMIN_KEY_FILE: join(dir, 'admin.key'),
+              BATUTA_EXECUTION_NAME: `execution-${index}`,
+              BATUTA_RUNNER_ID: `runner-${index}`,
+              BATUTA_RUNNER_LOG_DIRECTORIES: dir,
+              ...options.env,
+              [PORT_VARIABLE[service]]: String(port),
+            },
+          }),
+        );
+      }
+      processes.set(service, members);
+    }
+    const cluster = new Cluster(dir, stack, processes);
+    try {
+      for (const member of cluster.all()) {
+        member.spawn();
+      }
+      for (const member of cluster.all()) {
+        await member.ready();
+      }
+    } catch (error) {
+      await cluster.stop();
+      throw error;
+    }
+    return cluster;
+  }
+
+  private all(): ServiceProcess[] {
+    return [...this.processes.values()].flat();
+  }
+
+  get postgres(): PostgresServer {
+    if (this.stack.postgres === undefined) {
+      throw new Error('the cluster has no PostgreSQL of its own');
+    }
+    return this.stack.postgres;
+  }
+
+  get nats(): NatsServer {
+    if (this.stack.nats === undefined) {
+      throw new Error('the cluster has no NATS server of its own');
+    }
+    return this.stack.nats;
+  }
+
+  /** The instance of a service; throws when there is none. */
+  process(service: DeployableService, index = 0): ServiceProcess {
+    const member = this.processes.get(service)?.[index];
+    if (member === undefined) {
+      throw new Error(`the cluster has no ${service} ${index}`);
+    }
+    return member;
+  }
+
+  /** The REST API with the first admin's key. */
+  api(): Api {
+    return new Api(this.process('gateway').url, readFileSync(join(this.dir, 'admin.key'), 'utf8').trim());
+  }
+
+  /** Ends every process and server and removes the files. */
+  async stop(): Promise<void> {
+    for (const member of this.all()) {
+      member.resume();
+    }
+    const codes = await Promise.all(
+      this.all().map(async (member) => ({
+        service: member.service,
+        ran: member.running,
+        code: await member.end('SIGTERM'),
+      })),
+    );
+    await this.stack.stop();
+    const unclean = codes.filter(({ ran, code }) => ran && code !== 0);
+    if (unclean.length > 0) {
+      throw new Error(`did not stop cleanly: ${JSON.stringify(unclean)} (logs in ${this.dir}/logs)`);
+    }
+    await rm(this.dir, { recursive: true, force: true });
+  }
+}

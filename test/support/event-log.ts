@@ -1,0 +1,96 @@
+import pg from 'pg';
+
+interface LogRow {
+  readonly execution_id: string;
+  readonly version: number;
+  readonly type: string;
+  readonly step_id: string | null;
+  readonly attempt: number | null;
+}
+
+const OUTCOMES = new Set(['StepCompleted', 'StepAttemptFailed']);
+const TERMINAL = new Set(['ExecutionCompleted', 'ExecutionFailed', 'ExecutionCancelled']);
+
+export interface LogFacts {
+  /** Executions whose last event ends them, by that event's type. */
+  readonly ended: Readonly<Record<string, number>>;
+  readonly outcomes: number;
+}
+
+/**
+ * Reads the events table itself and throws when it breaks a promise: versions without a gap, positions without a gap in
+ * each partition, exactly one outcome for each attempt that has one, one outcome for each scheduled attempt of a completed
+ * execution, nothing behind a terminal event.
+ */
+export async function checkLog(databaseUrl: string, executionIds: readonly string[]): Promise<LogFacts> {
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    const gaps = await client.query<{ partition: number; events: string; last: string }>(
+      `SELECT partition, count(*) AS events, max(position) AS last FROM execution.events
+       GROUP BY partition HAVING count(*) <> max(position) OR min(position) <> 1`,
+    );
+    if (gaps.rows.length > 0) {
+      throw new Error(`positions have gaps: ${JSON.stringify(gaps.rows)}`);
+    }
+    const { rows } = await client.query<LogRow>(
+      `SELECT execution_id, version, type, data->>'stepId' AS step_id, (data->>'attempt')::int AS attempt
+       FROM execution.events WHERE execution_id = ANY($1) ORDER BY execution_id, version`,
+      [executionIds],
+    );
+    const byExecution = new Map<string, LogRow[]>();
+    for (const row of rows) {
+      const events = byExecution.get(row.execution_id);
+      if (events === undefined) {
+        byExecution.set(row.execution_id, [row]);
+      } else {
+        events.push(row);
+      }
+    }
+    const ended: Record<string, number> = {};
+    let outcomes = 0;
+    for (const id of executionIds) {
+      const events = byExecution.get(id) ?? [];
+      outcomes += checkExecution(id, events);
+      const last = events.at(-1)?.type ?? 'nothing';
+      ended[last] = (ended[last] ?? 0) + 1;
+    }
+    return { ended, outcomes };
+  } finally {
+    await client.end();
+  }
+}
+
+function checkExecution(id: string, events: readonly LogRow[]): number {
+  const outcomes = new Map<string, number>();
+  const scheduled = new Set<string>();
+  events.forEach((event, index) => {
+    if (event.version !== index + 1) {
+      throw new Error(`execution ${id}: version ${event.version} stands at place ${index + 1}`);
+    }
+    if (TERMINAL.has(event.type) && index !== events.length - 1) {
+      throw new Error(
+        `execution ${id}: version ${event.version} ends it, and ${events.length - index - 1} events follow`,
+      );
+    }
+    const attempt = `${String(event.step_id)}/${String(event.attempt)}`;
+    if (event.type === 'StepScheduled') {
+      scheduled.add(attempt);
+    }
+    if (OUTCOMES.has(event.type)) {
+      outcomes.set(attempt, (outcomes.get(attempt) ?? 0) + 1);
+    }
+  });
+  for (const [attempt, count] of outcomes) {
+    if (count !== 1) {
+      throw new Error(`execution ${id}: attempt ${attempt} has ${count} outcomes`);
+    }
+    if (!scheduled.has(attempt)) {
+      throw new Error(`execution ${id}: attempt ${attempt} has an outcome but was never scheduled`);
+    }
+  }
+  if (events.at(-1)?.type === 'ExecutionCompleted' && outcomes.size !== scheduled.size) {
+    throw new Error(`execution ${id}: ${scheduled.size} attempts were scheduled, ${outcomes.size} have an outcome`);
+  }
+  return outcomes.size;
+}
