@@ -1,1 +1,4 @@
-export {};
+export { DEFAULT_LAYOUT, SERVICES, parseLayout } from './layout.js';
+export type { Layout, ServiceName } from './layout.js';
+export { startPlatform } from './platform.js';
+export type { Platform, PlatformOptions } from './platform.js';

@@ -1,0 +1,57 @@
+import { readFile, readdir } from 'node:fs/promises';
+import { extname, join, relative, resolve, sep } from 'node:path';
+import { CliError, callApi } from './api-client.js';
+import type { Connection } from './api-client.js';
+
+const CONTENT_TYPES: Readonly<Record<string, string>> = {
+  '.md': 'text/markdown',
+  '.markdown': 'text/markdown',
+  '.txt': 'text/plain',
+};
+
+export interface AddedDocument {
+  readonly source: string;
+  readonly passages: number;
+  readonly unchanged: boolean;
+}
+
+interface DocumentAnswer {
+  readonly source: string;
+  readonly passages: number;
+  readonly unchanged?: boolean;
+}
+
+/**
+ * Adds every Markdown and text file below a directory to the knowledge base; the path below it is the document's source,
+ * so adding a changed file again replaces it.
+ * @throws CliError when the directory cannot be read or holds no such file.
+ */
+export async function addKnowledge(
+  connection: Connection,
+  directory: string,
+  onDocument: (document: AddedDocument) => void,
+): Promise<void> {
+  const top = resolve(directory);
+  let entries;
+  try {
+    entries = await readdir(top, { withFileTypes: true, recursive: true });
+  } catch (error) {
+    throw new CliError(`cannot read ${directory}: ${(error as Error).message}`);
+  }
+  const files = entries
+    .filter((entry) => entry.isFile() && CONTENT_TYPES[extname(entry.name).toLowerCase()] !== undefined)
+    .map((entry) => join(entry.parentPath, entry.name))
+    .toSorted();
+  if (files.length === 0) {
+    throw new CliError(`${directory} holds no Markdown (.md, .markdown) or text (.txt) file`);
+  }
+  for (const file of files) {
+    const source = relative(top, file).split(sep).join('/');
+    const document = await callApi<DocumentAnswer>(connection, 'POST', '/api/v1/knowledge/documents', {
+      source,
+      content_type: CONTENT_TYPES[extname(file).toLowerCase()],
+      content: await readFile(file, 'utf8'),
+    });
+    onDocument({ source, passages: document.passages, unchanged: document.unchanged === true });
+  }
+}

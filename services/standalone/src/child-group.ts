@@ -1,0 +1,124 @@
+import { fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { Logger } from '@batuta/observability';
+import type { ServiceName } from './layout.js';
+import type { FromGroup, ToGroup } from './process-messages.js';
+
+const GROUP_PROGRAM = fileURLToPath(new URL('./group.js', import.meta.url));
+const RESTART_FIRST_MS = 250;
+const RESTART_LIMIT_MS = 10_000;
+/** A group that ran this long before it crashed starts again at once. */
+const STABLE_MS = 30_000;
+
+export interface ChildGroupOptions {
+  readonly services: readonly ServiceName[];
+  readonly env: NodeJS.ProcessEnv;
+  readonly logger: Logger;
+  /** File descriptor for the services' logs; default: this process's own output. */
+  readonly logFd?: number;
+  /** Milliseconds for a stop before the process is killed. */
+  readonly stopLimitMs: number;
+  readonly onReady: (ready: Extract<FromGroup, { type: 'ready' }>) => void;
+}
+
+/** One process that runs some services; started again when it crashes, until it is stopped. */
+export class ChildGroup {
+  private child: ChildProcess | undefined;
+  private restartTimer: NodeJS.Timeout | undefined;
+  private stopping = false;
+  private crashes = 0;
+
+  constructor(private readonly options: ChildGroupOptions) {}
+
+  /** Process id while it runs. */
+  get pid(): number | undefined {
+    return this.child?.pid;
+  }
+
+  /** Starts the process; resolves when its services are ready, throws when the first start fails. */
+  async start(): Promise<void> {
+    await this.spawn();
+  }
+
+  private spawn(): Promise<void> {
+    const { env, logger, logFd } = this.options;
+    const services = this.options.services.join(',');
+    const startedAt = Date.now();
+    const output = logFd ?? 'inherit';
+    const child = fork(GROUP_PROGRAM, [services], {
+      env,
+      execArgv: ['--enable-source-maps'],
+      stdio: ['ignore', output, output, 'ipc'],
+    });
+    this.child = child;
+    return new Promise<void>((resolve, reject) => {
+      let ready = false;
+      let failure: string | undefined;
+      child.on('message', (message: FromGroup) => {
+        if (message.type === 'failed') {
+          failure = message.message;
+          return;
+        }
+        ready = true;
+        this.options.onReady(message);
+        resolve();
+      });
+      child.once('error', (error) => {
+        failure = error.message;
+      });
+      child.once('close', (code, signal) => {
+        if (this.child === child) {
+          this.child = undefined;
+        }
+        const cause = failure ?? (signal === null ? `exit code ${String(code)}` : `signal ${signal}`);
+        if (!ready) {
+          reject(new Error(`${services} did not start: ${cause}`));
+        }
+        if (this.stopping || (!ready && this.crashes === 0)) {
+          return;
+        }
+        this.restart(cause, Date.now() - startedAt);
+        logger.debug({ services }, 'restart planned');
+      });
+    });
+  }
+
+  private restart(cause: string, ranMs: number): void {
+    this.crashes = ranMs >= STABLE_MS ? 1 : this.crashes + 1;
+    const wait = Math.min(RESTART_LIMIT_MS, RESTART_FIRST_MS * 2 ** (this.crashes - 1));
+    const services = this.options.services.join(',');
+    this.options.logger.error(
+      { services, cause, restart_in_ms: wait },
+      'a process of the platform ended; starting it again',
+    );
+    this.restartTimer = setTimeout(() => {
+      this.spawn().catch((error: unknown) => {
+        this.options.logger.error({ err: error, services }, 'a process of the platform could not start again');
+      });
+    }, wait);
+  }
+
+  /** Asks the services to end, and kills the process when they have not within the limit. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    clearTimeout(this.restartTimer);
+    const child = this.child;
+    if (child === undefined) {
+      return;
+    }
+    const closed = new Promise<void>((resolve) => {
+      child.once('close', () => resolve());
+    });
+    if (child.connected) {
+      const stop: ToGroup = { type: 'stop' };
+      child.send(stop, () => undefined);
+    }
+    const kill = setTimeout(() => {
+      this.options.logger.warn({ services: this.options.services.join(',') }, 'did not end in time and is killed');
+      child.kill('SIGKILL');
+    }, this.options.stopLimitMs);
+    await closed;
+    clearTimeout(kill);
+  }
+}

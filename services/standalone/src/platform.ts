@@ -1,0 +1,165 @@
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { startLocalStack } from '@batuta/local-stack';
+import type { LocalStack } from '@batuta/local-stack';
+import type { Logger } from '@batuta/observability';
+import { ChildGroup } from './child-group.js';
+import { DEFAULT_LAYOUT, SERVICES, parseLayout } from './layout.js';
+import type { ServiceName } from './layout.js';
+
+export interface PlatformOptions {
+  /** Everything the platform keeps: databases, logs, keys; made when missing. */
+  readonly dataDir: string;
+  readonly logger: Logger;
+  /** Port of the gateway; default: 3000, or a free one when that is taken. */
+  readonly port?: number;
+  readonly databaseUrl?: string;
+  readonly natsUrl?: string;
+  /** See `parseLayout`. */
+  readonly layout?: string;
+  /** File for the services' logs; default: this process's own output. */
+  readonly logFile?: string;
+  /** Directories besides `dataDir` that log_analyzer may read. */
+  readonly logDirectories?: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+export interface Platform {
+  readonly url: string;
+  readonly apiKeyFile: string;
+  /** Where each service answers /health/ready. */
+  readonly services: Readonly<Partial<Record<ServiceName, string>>>;
+  readonly stack: LocalStack;
+  /** Process ids by group, for those who watch. */
+  readonly pids: () => Record<string, number | undefined>;
+  stop(): Promise<void>;
+}
+
+const STOP_LIMIT_MS = 15_000;
+
+/**
+ * Starts the servers and all services of one machine and writes `<dataDir>/run.json`.
+ * Throws LocalStackBusyError when a platform is running there already; whatever was started is stopped on any failure.
+ */
+export async function startPlatform(options: PlatformOptions): Promise<Platform> {
+  const dataDir = resolve(options.dataDir);
+  const layout = parseLayout(options.layout ?? DEFAULT_LAYOUT);
+  const stack = await startLocalStack({
+    dataDir,
+    ...(options.databaseUrl === undefined ? {} : { databaseUrl: options.databaseUrl }),
+    ...(options.natsUrl === undefined ? {} : { natsUrl: options.natsUrl }),
+    logger: options.logger,
+  });
+  const runFile = join(dataDir, 'run.json');
+  const apiKeyFile = join(dataDir, 'admin.key');
+  const services: Partial<Record<ServiceName, string>> = {};
+  let logFd: number | undefined;
+  const groups: ChildGroup[] = [];
+  const stop = async (): Promise<void> => {
+    await rm(runFile, { force: true });
+    const ends = await Promise.allSettled(groups.map((group) => group.stop()));
+    await stack.stop();
+    if (logFd !== undefined) {
+      closeSync(logFd);
+      logFd = undefined;
+    }
+    for (const end of ends) {
+      if (end.status === 'rejected') {
+        throw end.reason;
+      }
+    }
+  };
+  try {
+    if (options.logFile !== undefined) {
+      mkdirSync(dirname(options.logFile), { recursive: true });
+      logFd = openSync(options.logFile, 'a');
+    }
+    const inherited = options.env ?? process.env;
+    const env: NodeJS.ProcessEnv = {
+      BATUTA_RUNNER_LOG_DIRECTORIES: [dataDir, ...(options.logDirectories ?? [])].join(','),
+      BATUTA_RUNNER_STATUS_ADDRESSES: '127.0.0.1',
+      // Ports are chosen at each start and the owner's name must stay: one platform has one engine.
+      BATUTA_EXECUTION_NAME: 'standalone',
+      ...inherited,
+      DATABASE_URL: stack.databaseUrl,
+      NATS_URL: stack.natsUrl,
+      BATUTA_ADMIN_KEY_FILE: apiKeyFile,
+      ...(options.port === undefined ? {} : { BATUTA_GATEWAY_HTTP_PORT: String(options.port) }),
+    };
+    for (const members of layout) {
+      groups.push(
+        new ChildGroup({
+          services: members,
+          env,
+          logger: options.logger,
+          ...(logFd === undefined ? {} : { logFd }),
+          stopLimitMs: STOP_LIMIT_MS,
+          onReady: ({ urls }) => Object.assign(services, urls),
+        }),
+      );
+    }
+    await allOrFirstFailure(groups.map((group) => group.start()));
+    const url = services.gateway;
+    if (url === undefined) {
+      throw new Error('the gateway did not say where it listens');
+    }
+    await readFile(apiKeyFile, 'utf8');
+    await untilReady(url);
+    await writeAtomically(runFile, {
+      url,
+      pid: process.pid,
+      api_key_file: apiKeyFile,
+      services,
+      database_url: stack.databaseUrl,
+      postgres_log: stack.postgres?.logFile ?? null,
+      started_at: new Date().toISOString(),
+    });
+    let ended: Promise<void> | undefined;
+    return {
+      url,
+      apiKeyFile,
+      services,
+      stack,
+      pids: () => Object.fromEntries(layout.map((members, index) => [members.join(','), groups[index]?.pid])),
+      stop: () => (ended ??= stop()),
+    };
+  } catch (error) {
+    await stop().catch((stopError: unknown) =>
+      options.logger.error({ err: stopError }, 'stopping after a failed start'),
+    );
+    throw error;
+  }
+}
+
+/** Like Promise.all, but waits for every member, so that nothing is still starting when the failure is handled. */
+async function allOrFirstFailure(work: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(work)) {
+    if (result.status === 'rejected') {
+      throw result.reason;
+    }
+  }
+}
+
+async function writeAtomically(file: string, content: unknown): Promise<void> {
+  const temporary = `${file}.${process.pid}.tmp`;
+  await writeFile(temporary, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 });
+  await rename(temporary, file);
+}
+
+const READY_LIMIT_MS = 60_000;
+
+async function untilReady(url: string): Promise<void> {
+  const giveUpAt = Date.now() + READY_LIMIT_MS;
+  for (;;) {
+    const response = await fetch(`${url}/health/ready`).catch(() => undefined);
+    if (response?.status === 200) {
+      return;
+    }
+    if (Date.now() > giveUpAt) {
+      const body = (await response?.text()) ?? 'no answer';
+      throw new Error(`the platform (${SERVICES.join(', ')}) is not ready after ${READY_LIMIT_MS / 1000} s: ${body}`);
+    }
+    await new Promise((tick) => setTimeout(tick, 20));
+  }
+}
