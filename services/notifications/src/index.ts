@@ -1,1 +1,6 @@
-export {};
+export { NotificationsModule } from './app.module.js';
+export type { NotificationsModuleOptions } from './app.module.js';
+export { loadNotificationsSettings } from './settings.js';
+export type { NotificationsSettings } from './settings.js';
+export { startNotifications } from './start-notifications.js';
+export type { RunningNotifications, StartNotificationsOptions } from './start-notifications.js';

@@ -1,0 +1,53 @@
+import type { ControlClient } from '@batuta/messaging';
+import { Module } from '@nestjs/common';
+import type { DynamicModule } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import type { DataSource } from 'typeorm';
+import { CallbacksController } from './callbacks/callbacks.controller.js';
+import { CALLBACK_RULES, Callbacks, CONTROL } from './callbacks/callbacks.service.js';
+import type { CallbackRules } from './callbacks/callbacks.service.js';
+import { SigningSecrets } from './callbacks/signing-secrets.js';
+import { DeliveriesController } from './deliveries/deliveries.controller.js';
+import { Deliveries } from './deliveries/deliveries.service.js';
+import { DELIVERY_RULES, DeliveryQueue } from './deliveries/delivery-queue.js';
+import type { DeliveryRules } from './deliveries/delivery-queue.js';
+import { InboxController } from './inbox/inbox.controller.js';
+import { Inbox } from './inbox/inbox.service.js';
+import { Templates } from './templates/templates.js';
+
+export interface NotificationsModuleOptions {
+  /** Initialised and migrated; the module closes it with the application. */
+  readonly dataSource: DataSource;
+  readonly control: ControlClient;
+  readonly callbackRules: CallbackRules;
+  readonly deliveryRules: DeliveryRules;
+}
+
+/** The notifications service: callbacks, their deliveries, and users' inboxes. */
+@Module({})
+export class NotificationsModule {
+  static register(options: NotificationsModuleOptions): DynamicModule {
+    const { dataSource } = options;
+    return {
+      module: NotificationsModule,
+      imports: [
+        TypeOrmModule.forRootAsync({
+          useFactory: () => dataSource.options,
+          dataSourceFactory: () => Promise.resolve(dataSource),
+        }),
+      ],
+      controllers: [CallbacksController, DeliveriesController, InboxController],
+      providers: [
+        { provide: CONTROL, useValue: options.control },
+        { provide: CALLBACK_RULES, useValue: options.callbackRules },
+        { provide: DELIVERY_RULES, useValue: options.deliveryRules },
+        Templates,
+        SigningSecrets,
+        DeliveryQueue,
+        Callbacks,
+        Deliveries,
+        Inbox,
+      ],
+    };
+  }
+}

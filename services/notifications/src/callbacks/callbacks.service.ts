@@ -1,0 +1,247 @@
+import { subjects } from '@batuta/contracts';
+import type {
+  Callback,
+  CallbackChannel,
+  CallbackReply,
+  CallbackType,
+  ConfigReply,
+  GetExecutionReply,
+  ListCallbacksReply,
+  ListCallbacksRequest,
+  Principal,
+  RotateSecretReply,
+} from '@batuta/contracts';
+import { UnavailableError } from '@batuta/messaging';
+import type { ControlClient } from '@batuta/messaging';
+import { Inject, Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { invalid, refuse, requireRole } from '../access/refusals.js';
+import type { Refused } from '../access/refusals.js';
+import { decodeCursor, encodeCursor, newId, pageSize, textOf, uuidOf } from '../access/requests.js';
+import { DeliveryQueue } from '../deliveries/delivery-queue.js';
+import { Templates } from '../templates/templates.js';
+import { CallbackEntity } from './callback.entity.js';
+import type { ChannelDefinition } from './channel-definition.js';
+import { SigningSecrets } from './signing-secrets.js';
+import { validateCallback } from './validate-callback.js';
+
+export const CONTROL = Symbol('control');
+export const CALLBACK_RULES = Symbol('callback rules');
+
+export interface CallbackRules {
+  readonly unavailable: ReadonlySet<CallbackType>;
+  readonly secretOverlapMs: number;
+}
+
+/** Callbacks of one config or execution, and of one tenant. */
+const MAX_OF_OWNER = 50;
+const MAX_OF_TENANT = 10_000;
+
+const NOT_FOUND = 'There is no such callback.';
+
+/** Definitions of callbacks: who is told about which events, and how. */
+@Injectable()
+export class Callbacks {
+  readonly #dataSource: DataSource;
+  readonly #control: ControlClient;
+  readonly #templates: Templates;
+  readonly #secrets: SigningSecrets;
+  readonly #queue: DeliveryQueue;
+  readonly #rules: CallbackRules;
+
+  constructor(
+    dataSource: DataSource,
+    @Inject(CONTROL) control: ControlClient,
+    templates: Templates,
+    secrets: SigningSecrets,
+    queue: DeliveryQueue,
+    @Inject(CALLBACK_RULES) rules: CallbackRules,
+  ) {
+    this.#dataSource = dataSource;
+    this.#control = control;
+    this.#templates = templates;
+    this.#secrets = secrets;
+    this.#queue = queue;
+    this.#rules = rules;
+  }
+
+  async create(principal: Principal, body: unknown): Promise<CallbackReply> {
+    const denied = requireRole(principal, 'operator', 'make a callback');
+    if (denied !== undefined) return denied;
+    const checked = validateCallback(body, { templates: this.#templates, unavailable: this.#rules.unavailable });
+    if ('violations' in checked) return invalid('The callback', checked.violations);
+    const { events, channel, fallback } = checked.valid;
+    const owner = await this.#owner(principal, checked.valid.configId, checked.valid.executionId);
+    if ('refused' in owner) return owner;
+    const { tenantId } = principal;
+    const entity = {
+      id: newId(),
+      tenantId,
+      configId: owner.configId ?? null,
+      executionId: owner.executionId ?? null,
+      events,
+      channel,
+      fallback,
+      enabled: true,
+      disabledReason: null,
+      createdBy: principal.userId,
+    };
+    return this.#dataSource.transaction(async (manager) => {
+      // Counted under a lock of the tenant, so that two at once cannot pass a limit.
+      await manager.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 6))', [tenantId]);
+      const all = await manager.countBy(CallbackEntity, { tenantId });
+      const own = await manager.countBy(CallbackEntity, {
+        tenantId,
+        ...(owner.configId === undefined ? { executionId: owner.executionId ?? '' } : { configId: owner.configId }),
+      });
+      if (all >= MAX_OF_TENANT) return refuse('conflict', `A tenant may have at most ${MAX_OF_TENANT} callbacks.`);
+      if (own >= MAX_OF_OWNER) {
+        return refuse('conflict', `A config or an execution may have at most ${MAX_OF_OWNER} callbacks.`);
+      }
+      await manager.insert(CallbackEntity, entity);
+      const signs = [channel, ...fallback].some(({ type }) => type === 'webhook');
+      const secret = signs ? await this.#secrets.create(manager, tenantId, entity.id) : undefined;
+      const saved = await manager.findOneByOrFail(CallbackEntity, { id: entity.id });
+      return { callback: shown(saved), ...(secret === undefined ? {} : { secret }) };
+    });
+  }
+
+  async get(principal: Principal, id: unknown): Promise<CallbackReply> {
+    const found = await this.#find(principal, id);
+    return found === null ? refuse('not_found', NOT_FOUND) : { callback: shown(found) };
+  }
+
+  async list(request: ListCallbacksRequest, principal: Principal): Promise<ListCallbacksReply | Refused> {
+    const cursor = textOf(request.cursor);
+    const before = cursor === '' ? undefined : decodeCursor(cursor);
+    if (cursor !== '' && before === undefined) {
+      return invalid('The request', [{ path: '/cursor', code: 'invalid_cursor', message: 'is not a cursor of ours' }]);
+    }
+    const limit = pageSize(request.limit, 50, 200);
+    const query = this.#dataSource.manager
+      .createQueryBuilder(CallbackEntity, 'c')
+      .where('c.tenantId = :tenant', { tenant: principal.tenantId });
+    if (before !== undefined) query.andWhere('c.id < :before', { before });
+    if (textOf(request.configId) !== '') query.andWhere('c.configId = :config', { config: request.configId });
+    if (textOf(request.executionId) !== '') {
+      query.andWhere('c.executionId = :execution', { execution: request.executionId });
+    }
+    const rows = await query
+      .orderBy('c.id', 'DESC')
+      .limit(limit + 1)
+      .getMany();
+    const page = rows.slice(0, limit);
+    const last = page.at(-1);
+    return {
+      callbacks: page.map(shown),
+      ...(rows.length > limit && last !== undefined ? { nextCursor: encodeCursor(last.id) } : {}),
+    };
+  }
+
+  /** Deletes a callback; what it still had to deliver is closed. */
+  async delete(principal: Principal, id: unknown): Promise<CallbackReply> {
+    const denied = requireRole(principal, 'operator', 'delete a callback');
+    if (denied !== undefined) return denied;
+    const found = await this.#find(principal, id);
+    if (found === null) return refuse('not_found', NOT_FOUND);
+    await this.#dataSource.manager.delete(CallbackEntity, { id: found.id, tenantId: principal.tenantId });
+    await this.#queue.closeAll({ callbackId: found.id }, 'the callback was deleted', false);
+    return { callback: shown(found) };
+  }
+
+  /** Lets a callback that was disabled (410) work again, for events from now on. */
+  async enable(principal: Principal, id: unknown): Promise<CallbackReply> {
+    const denied = requireRole(principal, 'operator', 'enable a callback');
+    if (denied !== undefined) return denied;
+    const found = await this.#find(principal, id);
+    if (found === null) return refuse('not_found', NOT_FOUND);
+    await this.#dataSource.manager.update(
+      CallbackEntity,
+      { id: found.id, tenantId: principal.tenantId },
+      { enabled: true, disabledReason: null, updatedAt: () => 'now()' },
+    );
+    return this.get(principal, id);
+  }
+
+  async rotate(principal: Principal, callbackId: unknown): Promise<RotateSecretReply> {
+    const whole = textOf(callbackId) === '';
+    const denied = requireRole(principal, whole ? 'admin' : 'operator', 'rotate a signing secret');
+    if (denied !== undefined) return denied;
+    const found = whole ? undefined : await this.#find(principal, callbackId);
+    if (found === null) return refuse('not_found', NOT_FOUND);
+    return this.#secrets.rotate(principal.tenantId, found?.id ?? null, this.#rules.secretOverlapMs);
+  }
+
+  async #find(principal: Principal, id: unknown): Promise<CallbackEntity | null> {
+    const callbackId = uuidOf(id);
+    if (callbackId === undefined) return null;
+    return this.#dataSource.manager.findOneBy(CallbackEntity, { id: callbackId, tenantId: principal.tenantId });
+  }
+
+  /** The config or execution that the callback is to belong to, if the principal may see it. */
+  async #owner(
+    principal: Principal,
+    configId: string | undefined,
+    executionId: string | undefined,
+  ): Promise<{ configId?: string; executionId?: string } | Refused> {
+    try {
+      if (configId !== undefined) {
+        const reply = await this.#control.request<ConfigReply>(subjects.config.get, { principal, id: configId });
+        if (reply.config !== undefined) return { configId: reply.config.id };
+        return reply.refused === undefined || reply.refused.code === 'not_found'
+          ? invalid('The callback', [
+              { path: '/config_id', code: 'unknown_config', message: 'there is no such config' },
+            ])
+          : { refused: reply.refused };
+      }
+      const reply = await this.#control.request<GetExecutionReply>(subjects.query.get, {
+        tenantId: principal.tenantId,
+        executionId,
+      });
+      if (reply.execution !== undefined) return { executionId: reply.execution.id };
+      return reply.refused === undefined || reply.refused.code === 'not_found'
+        ? invalid('The callback', [
+            { path: '/execution_id', code: 'unknown_execution', message: 'there is no such execution' },
+          ])
+        : { refused: reply.refused };
+    } catch (error) {
+      if (error instanceof UnavailableError) return refuse('unavailable', 'The service behind does not answer.');
+      throw error;
+    }
+  }
+}
+
+const SECRET_HEADER = /auth|token|secret|key|cookie|password|signature/i;
+
+/** Values of headers that carry credentials are for the receiver's eyes alone. */
+export function shownHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name, SECRET_HEADER.test(name) ? '***' : value]),
+  );
+}
+
+function shownChannel(channel: ChannelDefinition): CallbackChannel {
+  const { callback_headers: headers, to, ...rest } = channel;
+  return {
+    ...rest,
+    ...(headers === undefined ? {} : { callback_headers: shownHeaders(headers) }),
+    ...(to === undefined ? {} : { to: [...to] }),
+  };
+}
+
+function shown(callback: CallbackEntity): Callback {
+  return {
+    id: callback.id,
+    tenantId: callback.tenantId,
+    ...(callback.configId === null ? {} : { configId: callback.configId }),
+    ...(callback.executionId === null ? {} : { executionId: callback.executionId }),
+    events: callback.events,
+    channel: shownChannel(callback.channel),
+    fallback: callback.fallback.map(shownChannel),
+    enabled: callback.enabled,
+    ...(callback.disabledReason === null ? {} : { disabledReason: callback.disabledReason }),
+    createdBy: callback.createdBy,
+    createdAt: callback.createdAt.getTime(),
+    updatedAt: callback.updatedAt.getTime(),
+  };
+}

@@ -1,0 +1,282 @@
+import { CALLBACK_EVENTS, CALLBACK_TYPES } from '@batuta/contracts';
+import type { CallbackEvent, CallbackType, Violation } from '@batuta/contracts';
+import { sampleMessage, valuesOf } from '../templates/message.js';
+import { MAX_TEMPLATE_BYTES } from '../templates/templates.js';
+import type { TemplateKind, Templates } from '../templates/templates.js';
+import type { ChannelDefinition } from './channel-definition.js';
+
+export interface ValidCallback {
+  readonly configId: string | undefined;
+  readonly executionId: string | undefined;
+  readonly events: CallbackEvent[];
+  readonly channel: ChannelDefinition;
+  readonly fallback: ChannelDefinition[];
+}
+
+export interface ValidationContext {
+  readonly templates: Templates;
+  /** Channels that the settings give no way to. */
+  readonly unavailable: ReadonlySet<CallbackType>;
+}
+
+const METHODS = ['POST', 'PUT', 'PATCH'];
+const MAX_FALLBACKS = 5;
+const MAX_RECIPIENTS = 20;
+const WEEK_MS = 7 * 24 * 3600 * 1000;
+/** Written by the sender itself; another value would forge a signature's parts or let two servers read one request differently. */
+const OWN_HEADERS =
+  /^(webhook-.*|host|content-length|transfer-encoding|connection|upgrade|expect|te|trailer|keep-alive|proxy-.*)$/i;
+const TOKEN_CHARACTERS = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/;
+const HEADER_VALUE = /^[\t\x20-\x7e]{0,2000}$/;
+export const EMAIL_ADDRESS =
+  /^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$/;
+const PHONE_NUMBER = /^\+[1-9]\d{6,14}$/;
+// eslint-disable-next-line no-control-regex -- control characters are what it looks for
+const CONTROL = /[\u0000-\u001f\u007f]/;
+/** NUL cannot be stored, half a surrogate pair is no text. */
+const UNSTORABLE = /\0|[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/;
+/** Events that users expect and the engine does not have. */
+const NOT_YET = new Map([
+  ['approval_requested', 'the engine has no approvals yet'],
+  ['budget_exceeded', 'the engine has no budgets yet'],
+]);
+
+const FIELDS_OF: Readonly<Record<CallbackType, readonly string[]>> = {
+  webhook: ['callback_url', 'callback_method', 'callback_headers', 'callback_body_template'],
+  email: ['to', 'subject_template', 'callback_body_template', 'html_template'],
+  sms: ['to', 'callback_body_template'],
+  websocket: ['to', 'callback_body_template'],
+};
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Checks a callback as the user sent it; every mistake is reported with its path. */
+export function validateCallback(
+  body: unknown,
+  context: ValidationContext,
+): { readonly valid: ValidCallback } | { readonly violations: Violation[] } {
+  const violations: Violation[] = [];
+  const add = (path: string, code: string, message: string): void => {
+    violations.push({ path, code, message });
+  };
+  if (!isRecord(body)) {
+    add('', 'wrong_type', 'must be an object');
+    return { violations };
+  }
+  const { config_id: configId, execution_id: executionId, events, fallback, ...own } = body;
+  for (const [name, value] of Object.entries({ config_id: configId, execution_id: executionId })) {
+    if (
+      value !== undefined &&
+      (typeof value !== 'string' || value === '' || value.length > 255 || UNSTORABLE.test(value))
+    ) {
+      add(`/${name}`, 'wrong_type', 'must be an id');
+    }
+  }
+  if ((configId === undefined) === (executionId === undefined)) {
+    add('', 'required', 'exactly one of config_id and execution_id is required');
+  }
+  const names = checkEvents(events, add);
+  const channel = checkChannel(own, '', names, false, context, add);
+  const fallbacks: ChannelDefinition[] = [];
+  if (fallback !== undefined) {
+    if (!Array.isArray(fallback)) add('/fallback', 'wrong_type', 'must be a list');
+    else if (fallback.length > MAX_FALLBACKS) {
+      add('/fallback', 'too_many', `has ${fallback.length} entries; at most ${MAX_FALLBACKS} are allowed`);
+    } else {
+      for (const [index, entry] of fallback.entries()) {
+        if (isRecord(entry)) fallbacks.push(checkChannel(entry, `/fallback/${index}`, names, true, context, add));
+        else add(`/fallback/${index}`, 'wrong_type', 'must be an object');
+      }
+    }
+  }
+  if (violations.length > 0) return { violations };
+  return {
+    valid: {
+      configId: configId as string | undefined,
+      executionId: executionId as string | undefined,
+      events: names,
+      channel,
+      fallback: fallbacks,
+    },
+  };
+}
+
+type Add = (path: string, code: string, message: string) => void;
+
+function checkEvents(events: unknown, add: Add): CallbackEvent[] {
+  const known = Object.keys(CALLBACK_EVENTS);
+  if (!Array.isArray(events) || events.length === 0) {
+    add('/events', 'required', `must be a list of at least one of ${known.join(', ')}`);
+    return [];
+  }
+  if (events.length > 50) {
+    add('/events', 'too_many', 'has more entries than there are events');
+    return [];
+  }
+  const names = new Set<CallbackEvent>();
+  for (const [index, event] of events.entries()) {
+    const missing = NOT_YET.get(event as string);
+    if (typeof event === 'string' && known.includes(event)) names.add(event as CallbackEvent);
+    else if (missing !== undefined) add(`/events/${index}`, 'not_available', `${String(event)}: ${missing}`);
+    else add(`/events/${index}`, 'not_allowed', `must be one of ${known.join(', ')}`);
+  }
+  return [...names];
+}
+
+function checkChannel(
+  value: Record<string, unknown>,
+  path: string,
+  events: readonly CallbackEvent[],
+  isFallback: boolean,
+  context: ValidationContext,
+  add: Add,
+): ChannelDefinition {
+  const type = value['type'];
+  if (typeof type !== 'string' || !(CALLBACK_TYPES as readonly string[]).includes(type)) {
+    add(`${path}/type`, 'not_allowed', `must be one of ${CALLBACK_TYPES.join(', ')}`);
+    return { type: 'webhook' };
+  }
+  const kind = type as CallbackType;
+  if (context.unavailable.has(kind)) {
+    add(`${path}/type`, 'not_available', `${kind} is not set up on this platform: ask its operator`);
+  }
+  const allowed = ['type', 'max_retries', ...(isFallback ? ['after_ms'] : []), ...FIELDS_OF[kind]];
+  for (const [name, field] of Object.entries(value)) {
+    if (field !== undefined && !allowed.includes(name)) {
+      const token = name.replaceAll('~', '~0').replaceAll('/', '~1').slice(0, 100);
+      add(`${path}/${token}`, 'unknown_field', `"${name.slice(0, 100)}" is not a field of a ${kind} callback`);
+    }
+  }
+  const whole = (name: string, min: number, max: number): number | undefined => {
+    const field = value[name];
+    if (field === undefined) return undefined;
+    if (typeof field === 'number' && Number.isInteger(field) && field >= min && field <= max) return field;
+    add(`${path}/${name}`, 'out_of_range', `must be a whole number from ${min} to ${max}`);
+    return undefined;
+  };
+  const template = (name: string, as: TemplateKind): string | undefined => {
+    const field = value[name];
+    if (field === undefined) return undefined;
+    if (typeof field !== 'string' || UNSTORABLE.test(field)) {
+      add(`${path}/${name}`, 'wrong_type', 'must be a text that can be stored');
+      return undefined;
+    }
+    if (Buffer.byteLength(field) > MAX_TEMPLATE_BYTES) {
+      add(`${path}/${name}`, 'too_long', `must have at most ${MAX_TEMPLATE_BYTES} bytes`);
+      return undefined;
+    }
+    for (const event of events.length === 0 ? (['completed'] as const) : events) {
+      const problem = context.templates.problem(field, as, valuesOf(sampleMessage(event)));
+      if (problem !== undefined) {
+        add(`${path}/${name}`, 'bad_template', problem);
+        break;
+      }
+    }
+    return field;
+  };
+  const afterMs = isFallback ? whole('after_ms', 1, WEEK_MS) : undefined;
+  if (isFallback && value['after_ms'] === undefined) {
+    add(`${path}/after_ms`, 'required', 'says how long the channel before has');
+  }
+  const bodyTemplate = template('callback_body_template', 'text');
+  const maxRetries = whole('max_retries', 0, 50);
+  const common = {
+    type: kind,
+    ...(bodyTemplate === undefined ? {} : { callback_body_template: bodyTemplate }),
+    ...(maxRetries === undefined ? {} : { max_retries: maxRetries }),
+    ...(afterMs === undefined ? {} : { after_ms: afterMs }),
+  };
+  switch (kind) {
+    case 'webhook':
+      return {
+        ...common,
+        callback_url: checkUrl(value['callback_url'], `${path}/callback_url`, add),
+        callback_method: checkMethod(value['callback_method'], `${path}/callback_method`, add),
+        callback_headers: checkHeaders(value['callback_headers'], `${path}/callback_headers`, add),
+      };
+    case 'email': {
+      const subject = template('subject_template', 'text');
+      if (subject !== undefined && CONTROL.test(subject)) {
+        add(`${path}/subject_template`, 'bad_format', 'must be one line without control characters');
+      }
+      const html = template('html_template', 'html');
+      return {
+        ...common,
+        to: checkRecipients(value['to'], `${path}/to`, MAX_RECIPIENTS, EMAIL_ADDRESS, 'an email address', add),
+        ...(subject === undefined ? {} : { subject_template: subject }),
+        ...(html === undefined ? {} : { html_template: html }),
+      };
+    }
+    case 'sms':
+      return {
+        ...common,
+        to: checkRecipients(value['to'], `${path}/to`, 1, PHONE_NUMBER, 'a phone number such as +4915112345678', add),
+      };
+    case 'websocket':
+      return value['to'] === undefined
+        ? common
+        : { ...common, to: checkRecipients(value['to'], `${path}/to`, 1, /^.{1,255}$/su, 'a user id', add) };
+    default:
+      return kind satisfies never;
+  }
+}
+
+function checkUrl(value: unknown, path: string, add: Add): string {
+  const parsed = typeof value === 'string' && value.length <= 2048 && URL.canParse(value) ? new URL(value) : undefined;
+  if (parsed === undefined || !['http:', 'https:'].includes(parsed.protocol)) {
+    add(path, 'bad_format', 'must be an http or https URL of at most 2048 characters');
+    return '';
+  }
+  if (parsed.username !== '' || parsed.password !== '') {
+    add(path, 'bad_format', 'must not hold credentials: send them in callback_headers');
+  }
+  return parsed.href;
+}
+
+function checkMethod(value: unknown, path: string, add: Add): string {
+  if (value === undefined) return 'POST';
+  if (typeof value === 'string' && METHODS.includes(value)) return value;
+  add(path, 'not_allowed', `must be one of ${METHODS.join(', ')}`);
+  return 'POST';
+}
+
+function checkHeaders(value: unknown, path: string, add: Add): Record<string, string> {
+  if (value === undefined) return {};
+  if (!isRecord(value)) {
+    add(path, 'wrong_type', 'must be an object of texts');
+    return {};
+  }
+  const entries = Object.entries(value);
+  if (entries.length > 30) {
+    add(path, 'too_many', `has ${entries.length} entries; at most 30 are allowed`);
+    return {};
+  }
+  const headers: [string, string][] = [];
+  for (const [name, text] of entries) {
+    const at = `${path}/${name.slice(0, 100).replaceAll('~', '~0').replaceAll('/', '~1')}`;
+    if (!TOKEN_CHARACTERS.test(name)) add(at, 'bad_format', 'is not the name of a header');
+    else if (OWN_HEADERS.test(name)) add(at, 'not_allowed', `the header ${name} is set by the platform`);
+    else if (typeof text !== 'string' || !HEADER_VALUE.test(text)) {
+      add(at, 'bad_format', 'must be one line of at most 2000 visible ASCII characters');
+    } else headers.push([name.toLowerCase(), text]);
+  }
+  return Object.fromEntries(headers);
+}
+
+function checkRecipients(value: unknown, path: string, max: number, pattern: RegExp, what: string, add: Add): string[] {
+  const list = typeof value === 'string' ? [value] : value;
+  if (!Array.isArray(list) || list.length === 0) {
+    add(path, 'required', `must be a list with ${what}`);
+    return [];
+  }
+  if (list.length > max) {
+    add(path, 'too_many', `has ${list.length} entries; at most ${max} ${max === 1 ? 'is' : 'are'} allowed`);
+    return [];
+  }
+  for (const [index, entry] of list.entries()) {
+    const fits = typeof entry === 'string' && entry.length <= 255 && !CONTROL.test(entry) && pattern.test(entry);
+    if (!fits || UNSTORABLE.test(entry)) add(`${path}/${index}`, 'bad_format', `must be ${what}`);
+  }
+  return list as string[];
+}

@@ -1,0 +1,136 @@
+import { createTransport } from 'nodemailer';
+import type { NotificationsSettings } from '../settings.js';
+import { defaultContent, summaryOf, valuesOf } from '../templates/message.js';
+import { TemplateError } from '../templates/templates.js';
+import type { Templates } from '../templates/templates.js';
+import { EMAIL_ADDRESS } from '../callbacks/validate-callback.js';
+import { reasonOf } from './channel.js';
+import type { Channel, Outcome } from './channel.js';
+
+export interface EmailOptions {
+  /** `smtp://` or `smtps://`, with user and password. */
+  readonly url: string;
+  readonly from: string;
+  readonly requireTls: boolean;
+  readonly verifyTls: boolean;
+  readonly connections: number;
+  readonly timeoutMs: number;
+  readonly templates: Templates;
+}
+
+// eslint-disable-next-line no-control-regex -- control characters are what it looks for
+const CONTROL = /[\u0000-\u001f\u007f\u2028\u2029]/;
+const MAX_SUBJECT = 500;
+
+/** The options of an email channel; undefined when no SMTP server is set. */
+export function emailOptions(settings: NotificationsSettings, templates: Templates): EmailOptions | undefined {
+  const { smtpUrl, smtpFrom } = settings;
+  if (smtpUrl === undefined || smtpFrom === undefined) return undefined;
+  return {
+    url: smtpUrl.reveal(),
+    from: smtpFrom,
+    requireTls: settings.smtpRequireTls,
+    verifyTls: settings.smtpVerifyTls,
+    connections: settings.smtpConnections,
+    timeoutMs: settings.attemptTimeoutMs,
+    templates,
+  };
+}
+
+/** Email over a pool of SMTP connections. */
+export function emailChannel(options: EmailOptions): Channel {
+  const server = new URL(options.url);
+  const secure = server.protocol === 'smtps:';
+  const { templates } = options;
+  const transport = createTransport({
+    pool: true,
+    maxConnections: options.connections,
+    host: server.hostname.replace(/^\[|\]$/g, ''),
+    port: server.port === '' ? (secure ? 465 : 587) : Number(server.port),
+    secure,
+    requireTLS: !secure && options.requireTls,
+    tls: { rejectUnauthorized: options.verifyTls },
+    ...(server.username === ''
+      ? {}
+      : { auth: { user: decodeURIComponent(server.username), pass: decodeURIComponent(server.password) } }),
+    connectionTimeout: options.timeoutMs,
+    greetingTimeout: options.timeoutMs,
+    socketTimeout: options.timeoutMs,
+    // Content is made here; nothing is to be fetched or read for a user.
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  });
+  return {
+    type: 'email',
+    async send({ id, settings, message, signal }) {
+      const to = settings.to ?? [];
+      if (to.length === 0 || to.some((address) => !EMAIL_ADDRESS.test(address))) {
+        return { result: 'refused', error: 'an address is not one that can be written to' };
+      }
+      let subject: string;
+      let text: string;
+      let html: string | undefined;
+      try {
+        const values = valuesOf(message);
+        subject =
+          settings.subject_template === undefined
+            ? summaryOf(message)
+            : templates.render(settings.subject_template, 'text', values);
+        text =
+          settings.callback_body_template === undefined
+            ? `${summaryOf(message)}\n\n${JSON.stringify(defaultContent(message), null, 2)}\n`
+            : templates.render(settings.callback_body_template, 'text', values);
+        html =
+          settings.html_template === undefined ? undefined : templates.render(settings.html_template, 'html', values);
+      } catch (error) {
+        if (error instanceof TemplateError) return { result: 'refused', error: `the template: ${error.message}` };
+        throw error;
+      }
+      // A line break would end the header and begin another one that the user's data chose.
+      if (CONTROL.test(subject)) return { result: 'refused', error: 'the subject holds control characters' };
+      const sending = transport.sendMail({
+        from: options.from,
+        to: to.map((address) => ({ name: '', address })),
+        subject: [...subject].slice(0, MAX_SUBJECT).join(''),
+        text,
+        ...(html === undefined ? {} : { html }),
+        // Receivers know repeats by it.
+        messageId: `<${id}@batuta>`,
+      });
+      return Promise.race([
+        sending.then(
+          ({ response }): Outcome => ({ result: 'sent', responseStatus: codeOf(response), responseBody: response }),
+          failureOf,
+        ),
+        aborted(signal),
+      ]);
+    },
+    close() {
+      transport.close();
+      return Promise.resolve();
+    },
+  };
+}
+
+function codeOf(response: string): number | undefined {
+  const code = Number(response.slice(0, 3));
+  return Number.isInteger(code) && code > 0 ? code : undefined;
+}
+
+/** A 5yz reply is final for this message (RFC 5321, 4.2.1), but not a refused login, which the operator repairs. */
+function failureOf(error: unknown): Outcome {
+  const { responseCode, code } = error as { responseCode?: unknown; code?: unknown };
+  const status = typeof responseCode === 'number' ? { responseStatus: responseCode } : {};
+  const isFinal = typeof responseCode === 'number' && responseCode >= 500 && code !== 'EAUTH';
+  return isFinal
+    ? { result: 'refused', error: reasonOf(error), ...status }
+    : { result: 'failed', unreachable: true, error: reasonOf(error), ...status };
+}
+
+function aborted(signal: AbortSignal): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const give = (): void => resolve({ result: 'failed', unreachable: true, error: reasonOf(signal.reason) });
+    if (signal.aborted) give();
+    else signal.addEventListener('abort', give, { once: true });
+  });
+}

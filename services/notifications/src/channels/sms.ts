@@ -1,0 +1,77 @@
+import { request } from 'undici';
+import { summaryOf, valuesOf } from '../templates/message.js';
+import { TemplateError } from '../templates/templates.js';
+import type { Templates } from '../templates/templates.js';
+import { reasonOf } from './channel.js';
+import type { Channel, Outcome } from './channel.js';
+
+/** What an SMS provider does for us. */
+export interface SmsProvider {
+  /** Hands one message over. Expected failures are outcomes. */
+  send(to: string, text: string, signal: AbortSignal): Promise<Outcome>;
+}
+
+export interface TwilioOptions {
+  readonly url: string;
+  readonly account: string;
+  readonly token: string;
+  readonly from: string;
+}
+
+const MAX_CHARACTERS = 1_600;
+const READ_BYTES = 64 * 1024;
+
+/** A provider with Twilio's Messages resource: https://www.twilio.com/docs/messaging/api/message-resource. */
+export function twilioProvider({ url, account, token, from }: TwilioOptions): SmsProvider {
+  const resource = `${url.replace(/\/+$/, '')}/2010-04-01/Accounts/${encodeURIComponent(account)}/Messages.json`;
+  return {
+    async send(to, text, signal) {
+      try {
+        const answer = await request(resource, {
+          method: 'POST',
+          headers: {
+            authorization: `Basic ${Buffer.from(`${account}:${token}`).toString('base64')}`,
+            'content-type': 'application/x-www-form-urlencoded',
+          },
+          body: new URLSearchParams({ To: to, From: from, Body: text }).toString(),
+          signal,
+        });
+        const { statusCode: responseStatus } = answer;
+        if (responseStatus >= 200 && responseStatus < 300) {
+          await answer.body.dump({ limit: READ_BYTES });
+          return { result: 'sent', responseStatus };
+        }
+        await answer.body.dump({ limit: READ_BYTES });
+        const error = `the SMS provider answered with ${responseStatus}`;
+        // 401 and 403 are about the platform's own account, which its operator repairs.
+        const isFinal = responseStatus >= 400 && responseStatus < 500 && ![401, 403, 408, 429].includes(responseStatus);
+        return isFinal
+          ? { result: 'refused', error, responseStatus }
+          : { result: 'failed', error, unreachable: true, responseStatus };
+      } catch (error) {
+        return { result: 'failed', unreachable: true, error: reasonOf(signal.aborted ? signal.reason : error) };
+      }
+    },
+  };
+}
+
+export function smsChannel(provider: SmsProvider, templates: Templates): Channel {
+  return {
+    type: 'sms',
+    async send({ settings, message, signal }) {
+      const [to] = settings.to ?? [];
+      if (to === undefined) return { result: 'refused', error: 'there is no number' };
+      let text: string;
+      try {
+        text =
+          settings.callback_body_template === undefined
+            ? summaryOf(message)
+            : templates.render(settings.callback_body_template, 'text', valuesOf(message));
+      } catch (error) {
+        if (error instanceof TemplateError) return { result: 'refused', error: `the template: ${error.message}` };
+        throw error;
+      }
+      return provider.send(to, [...text].slice(0, MAX_CHARACTERS).join(''), signal);
+    },
+  };
+}

@@ -1,0 +1,39 @@
+import type { Secret } from '@batuta/settings';
+import { DataSource } from 'typeorm';
+import { CallbackEntity } from '../callbacks/callback.entity.js';
+import { AttemptEntity } from '../deliveries/attempt.entity.js';
+import { DeliveryEntity } from '../deliveries/delivery.entity.js';
+import { InboxEntity } from '../inbox/inbox.entity.js';
+import { CreateNotificationsSchema1700000000001 } from './migrations/1700000000001-create-notifications-schema.js';
+
+export const SCHEMA = 'notifications';
+/** Identifies the lock under which this service's schema changes; any fixed number that no other service uses. */
+const MIGRATION_LOCK = 7_205_771_004;
+
+/** An unconnected data source of the notifications service's own schema. */
+export function notificationsDataSource(options: { databaseUrl: Secret; connections: number }): DataSource {
+  return new DataSource({
+    type: 'postgres',
+    url: options.databaseUrl.reveal(),
+    schema: SCHEMA,
+    applicationName: 'batuta-notifications',
+    poolSize: options.connections,
+    connectTimeoutMS: 10_000,
+    extra: { statement_timeout: 30_000, idle_in_transaction_session_timeout: 30_000 },
+    entities: [AttemptEntity, CallbackEntity, DeliveryEntity, InboxEntity],
+    migrations: [CreateNotificationsSchema1700000000001],
+    migrationsTableName: 'migrations',
+  });
+}
+
+/**
+ * Brings the schema up to date; one replica at a time, the others wait and find nothing to do. The lock lives in a
+ * transaction, so that it works behind a connection pooler too. Takes two connections of the data source.
+ */
+export async function migrate(dataSource: DataSource): Promise<void> {
+  await dataSource.transaction(async (lock) => {
+    await lock.query('SELECT pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
+    await dataSource.query(`CREATE SCHEMA IF NOT EXISTS ${SCHEMA}`);
+    await dataSource.runMigrations({ transaction: 'each' });
+  });
+}

@@ -1,0 +1,142 @@
+import { DELIVERY_STATUSES } from '@batuta/contracts';
+import type {
+  CallbackDelivery,
+  DeliveryReply,
+  ListDeliveriesReply,
+  ListDeliveriesRequest,
+  Principal,
+} from '@batuta/contracts';
+import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { invalid, refuse, requireRole } from '../access/refusals.js';
+import type { Refused } from '../access/refusals.js';
+import { decodeCursor, encodeCursor, pageSize, textOf, uuidOf } from '../access/requests.js';
+import { AttemptEntity } from './attempt.entity.js';
+import { DeliveryEntity } from './delivery.entity.js';
+import { DeliveryQueue } from './delivery-queue.js';
+
+const NOT_FOUND = 'There is no such delivery.';
+const SHOWN_ATTEMPTS = 200;
+
+/** What became of the deliveries, and the dead letters among them. */
+@Injectable()
+export class Deliveries {
+  readonly #dataSource: DataSource;
+  readonly #queue: DeliveryQueue;
+
+  constructor(dataSource: DataSource, queue: DeliveryQueue) {
+    this.#dataSource = dataSource;
+    this.#queue = queue;
+  }
+
+  async list(request: ListDeliveriesRequest, principal: Principal): Promise<ListDeliveriesReply | Refused> {
+    const cursor = textOf(request.cursor);
+    const before = cursor === '' ? undefined : decodeCursor(cursor);
+    if (cursor !== '' && before === undefined) {
+      return invalid('The request', [{ path: '/cursor', code: 'invalid_cursor', message: 'is not a cursor of ours' }]);
+    }
+    const limit = pageSize(request.limit, 50, 200);
+    const query = this.#dataSource.manager
+      .createQueryBuilder(DeliveryEntity, 'd')
+      .where('d.tenantId = :tenant', { tenant: principal.tenantId });
+    if (before !== undefined) query.andWhere('d.id < :before', { before });
+    if (textOf(request.executionId) !== '') {
+      query.andWhere('d.executionId = :execution', { execution: request.executionId });
+    }
+    if (textOf(request.callbackId) !== '') {
+      const callback = uuidOf(request.callbackId);
+      if (callback === undefined) return { deliveries: [] };
+      query.andWhere('d.callbackId = :callback', { callback });
+    }
+    const status = (request.status ?? []).filter((one) => DELIVERY_STATUSES.includes(one));
+    if (status.length > 0) query.andWhere('d.status IN (:...status)', { status });
+    if (request.deadLetter === true) query.andWhere('d.deadAt IS NOT NULL');
+    const rows = await query
+      .orderBy('d.id', 'DESC')
+      .limit(limit + 1)
+      .getMany();
+    const page = rows.slice(0, limit);
+    const last = page.at(-1);
+    return {
+      deliveries: page.map(shown),
+      ...(rows.length > limit && last !== undefined ? { nextCursor: encodeCursor(last.id) } : {}),
+    };
+  }
+
+  /** A delivery with its attempts. */
+  async get(principal: Principal, id: unknown): Promise<DeliveryReply> {
+    const deliveryId = uuidOf(id);
+    const found =
+      deliveryId === undefined
+        ? null
+        : await this.#dataSource.manager.findOneBy(DeliveryEntity, { id: deliveryId, tenantId: principal.tenantId });
+    if (found === null) return refuse('not_found', NOT_FOUND);
+    const attempts = await this.#dataSource.manager.find(AttemptEntity, {
+      where: { deliveryId: found.id },
+      order: { attempt: 'DESC' },
+      take: SHOWN_ATTEMPTS,
+    });
+    return {
+      delivery: {
+        ...shown(found),
+        attempts: attempts.toReversed().map((attempt) => ({
+          attempt: attempt.attempt,
+          startedAt: attempt.startedAt.getTime(),
+          outcome: attempt.outcome,
+          ...(attempt.durationMs === null ? {} : { durationMs: attempt.durationMs }),
+          ...(attempt.responseStatus === null ? {} : { responseStatus: attempt.responseStatus }),
+          ...(attempt.error === null ? {} : { error: attempt.error }),
+        })),
+      },
+    };
+  }
+
+  /** Tries a dead letter again, with the same `webhook-id` and all its retries. */
+  async redrive(principal: Principal, id: unknown): Promise<DeliveryReply> {
+    const denied = requireRole(principal, 'operator', 'redrive a dead letter');
+    if (denied !== undefined) return denied;
+    const deliveryId = uuidOf(id);
+    if (deliveryId === undefined) return refuse('not_found', NOT_FOUND);
+    const result = await this.#queue.redrive(principal.tenantId, deliveryId);
+    switch (result) {
+      case 'redriven':
+        return this.get(principal, deliveryId);
+      case 'not_found':
+        return refuse('not_found', NOT_FOUND);
+      case 'not_dead':
+        return refuse('conflict', 'The delivery is no dead letter.');
+      case 'disabled':
+        return refuse('conflict', 'The callback of this delivery is disabled or deleted: enable it first.');
+      default:
+        return result satisfies never;
+    }
+  }
+}
+
+function shown(delivery: DeliveryEntity): CallbackDelivery {
+  const time = <K extends string>(name: K, at: Date | null): { [P in K]?: number } =>
+    (at === null ? {} : { [name]: at.getTime() }) as { [P in K]?: number };
+  return {
+    id: delivery.id,
+    executionId: delivery.executionId,
+    callbackType: delivery.callbackType,
+    callbackUrl: delivery.callbackUrl,
+    ...(delivery.callbackMethod === null ? {} : { callbackMethod: delivery.callbackMethod }),
+    status: delivery.status,
+    retryCount: delivery.retryCount,
+    maxRetries: delivery.maxRetries,
+    ...time('lastRetryAt', delivery.lastRetryAt),
+    ...(delivery.responseStatus === null ? {} : { responseStatus: delivery.responseStatus }),
+    ...(delivery.responseBody === null ? {} : { responseBody: delivery.responseBody }),
+    createdAt: delivery.createdAt.getTime(),
+    ...time('sentAt', delivery.sentAt),
+    ...time('completedAt', delivery.completedAt),
+    ...(delivery.callbackId === null ? {} : { callbackId: delivery.callbackId }),
+    eventType: delivery.eventType,
+    eventVersion: delivery.eventVersion,
+    channel: delivery.channel,
+    ...(delivery.error === null ? {} : { error: delivery.error }),
+    ...time('nextAttemptAt', delivery.nextAttemptAt),
+    deadLetter: delivery.deadAt !== null,
+  };
+}

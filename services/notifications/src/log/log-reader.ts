@@ -1,0 +1,274 @@
+import { CALLBACK_EVENTS, isTerminalEventType, subjects } from '@batuta/contracts';
+import type { CallbackEvent, Event, ReadLogReply, ReadLogRequest, TopologyReply } from '@batuta/contracts';
+import { UnavailableError } from '@batuta/messaging';
+import type { ControlClient } from '@batuta/messaging';
+import { counter, gauge } from '@batuta/observability';
+import type { Logger } from '@batuta/observability';
+import type { DataSource, EntityManager } from 'typeorm';
+import type { ChannelDefinition } from '../callbacks/channel-definition.js';
+import type { DeliveryQueue, NewDelivery } from '../deliveries/delivery-queue.js';
+import { callbackEventOf, messageOf } from '../templates/message.js';
+import type { ExecutionContext, Message } from '../templates/message.js';
+import * as sql from './log-sql.js';
+
+const TYPES = Object.values(CALLBACK_EVENTS);
+/** Events of one reading; their payloads together must fit a message, which the execution service sees to. */
+const PAGE = 200;
+/** Partitions that are read at the same time. */
+const AT_ONCE = 4;
+/** What the short form tells: that the execution has ended. */
+const SHORT_FORM_EVENTS: ReadonlySet<CallbackEvent> = new Set(['completed', 'failed', 'cancelled']);
+
+const eventsRead = counter('batuta_notifications_events_read_total', 'Events read from the log, by type', ['type']);
+const deliveriesMade = counter('batuta_notifications_deliveries_created_total', 'Deliveries made from events');
+const unknownExecutions = counter(
+  'batuta_notifications_events_without_execution_total',
+  'Events of executions whose start is not known any more',
+);
+const lag = gauge(
+  'batuta_notifications_cursor_lag_seconds',
+  'Age of the oldest event that the last reading of a partition found, the largest of all partitions; 0 when all is read',
+);
+
+export interface LogReaderOptions {
+  readonly dataSource: DataSource;
+  readonly control: ControlClient;
+  readonly queue: DeliveryQueue;
+  readonly logger: Logger;
+  readonly pollMs: number;
+  /** Events older than this are not told any more. */
+  readonly maxAgeMs: number;
+  /** Told when there are new deliveries. */
+  readonly onDeliveries: () => void;
+}
+
+interface CallbackRow {
+  id: string;
+  tenant_id: string;
+  config_id: string | null;
+  execution_id: string | null;
+  events: CallbackEvent[];
+  channel: ChannelDefinition;
+  fallback: ChannelDefinition[];
+}
+
+type ExecutionRow = ExecutionContext & { readonly callback_url: string | null; readonly callback_url_gone: boolean };
+
+/**
+ * Reads every partition's log and makes the deliveries. Deliveries and the cursor's move are one transaction, and a cursor
+ * moves only from where the reading began: replicas that read the same make nothing twice.
+ */
+export class LogReader {
+  readonly #options: LogReaderOptions;
+  readonly #dirty = new Set<number>();
+  readonly #running = new Map<number, Promise<void>>();
+  readonly #lag = new Map<number, number>();
+  #partitions = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #closing = false;
+
+  constructor(options: LogReaderOptions) {
+    this.#options = options;
+  }
+
+  /** Asks for the partitions until the execution service answers, then reads; does not wait for any of it. */
+  start(): void {
+    this.#poll();
+  }
+
+  /** Throws while the partitions are not known. */
+  checkReady(): void {
+    if (this.#partitions === 0) throw new Error('the execution service has not told its partitions yet');
+  }
+
+  /** Reads a partition soon; all of them when none is named. */
+  wake(partition?: number): void {
+    if (this.#closing || this.#partitions === 0) return;
+    if (partition === undefined) {
+      for (let each = 0; each < this.#partitions; each += 1) this.#dirty.add(each);
+    } else if (Number.isInteger(partition) && partition >= 0 && partition < this.#partitions) {
+      this.#dirty.add(partition);
+    }
+    this.#next();
+  }
+
+  /** Ends after the readings that are under way. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    clearTimeout(this.#timer);
+    this.#dirty.clear();
+    await Promise.all(this.#running.values());
+  }
+
+  #poll(): void {
+    const again = (ms: number): void => {
+      if (this.#closing) return;
+      // Not all replicas at the same moment.
+      this.#timer = setTimeout(() => this.#poll(), ms * (0.75 + Math.random() / 2));
+    };
+    if (this.#partitions > 0) {
+      this.wake();
+      again(this.#options.pollMs);
+      return;
+    }
+    const asked = this.#topology().then(
+      () => again(0),
+      (error: unknown) => {
+        const level = error instanceof UnavailableError ? 'debug' : 'error';
+        this.#options.logger[level]({ err: error }, 'the partitions cannot be asked for yet');
+        again(Math.min(1_000, this.#options.pollMs));
+      },
+    );
+    this.#running.set(-1, asked);
+    void asked.finally(() => this.#running.delete(-1));
+  }
+
+  async #topology(): Promise<void> {
+    const { control, dataSource } = this.#options;
+    const { partitions } = await control.request<TopologyReply>(subjects.query.topology, {});
+    if (!Number.isInteger(partitions) || partitions < 1) throw new Error('the topology names no partitions');
+    await dataSource.query(sql.ADD_CURSORS, [partitions]);
+    this.#partitions = partitions;
+  }
+
+  #next(): void {
+    for (const partition of this.#dirty) {
+      if (this.#running.size >= AT_ONCE) return;
+      if (this.#running.has(partition)) continue;
+      this.#dirty.delete(partition);
+      const reading = this.#read(partition)
+        .catch((error: unknown) => {
+          const level = error instanceof UnavailableError ? 'debug' : 'error';
+          this.#options.logger[level]({ err: error, partition }, 'reading the log failed; the next poll reads on');
+        })
+        .finally(() => {
+          this.#running.delete(partition);
+          this.#next();
+        });
+      this.#running.set(partition, reading);
+    }
+  }
+
+  /** Reads a partition to its end. */
+  async #read(partition: number): Promise<void> {
+    const { control, dataSource, onDeliveries } = this.#options;
+    while (!this.#closing) {
+      const [cursor] = await dataSource.query<{ position: string }[]>(sql.POSITION, [partition]);
+      if (cursor === undefined) throw new Error(`partition ${partition} has no cursor`);
+      const from = Number(cursor.position);
+      const request: ReadLogRequest = { partition, afterPosition: from, limit: PAGE, types: TYPES };
+      const reply = await control.request<ReadLogReply>(subjects.query.log, request);
+      const events = reply.events ?? [];
+      const to = reply.position ?? from;
+      this.#measure(partition, events);
+      if (to <= from) return;
+      const made = await dataSource.transaction(async (manager) => {
+        const [, moved] = await manager.query<[unknown, number]>(sql.MOVE, [partition, from, to]);
+        return moved === 0 ? undefined : this.#make(manager, events);
+      });
+      if (made !== undefined) {
+        for (const event of events) eventsRead.inc({ type: event.type });
+        deliveriesMade.inc(made);
+        if (made > 0) onDeliveries();
+      }
+      if (events.length === 0) return;
+    }
+  }
+
+  #measure(partition: number, events: readonly Event[]): void {
+    const [oldest] = events;
+    if (oldest === undefined) this.#lag.delete(partition);
+    else this.#lag.set(partition, Math.max(0, Date.now() - oldest.at) / 1000);
+    lag.set(Math.max(0, ...this.#lag.values()));
+  }
+
+  /** Makes the deliveries of a page of events. Gives how many. */
+  async #make(manager: EntityManager, events: readonly Event[]): Promise<number> {
+    if (events.length === 0) return 0;
+    const started = events.flatMap((event) =>
+      event.type === 'ExecutionStarted'
+        ? [
+            {
+              execution_id: event.executionId,
+              tenant_id: event.data.tenantId,
+              trace_id: event.data.traceId ?? '',
+              config_id: event.data.configId ?? '',
+              config_name: event.data.configName ?? '',
+              user_id: event.data.userId ?? '',
+              callback_url: event.data.callbackUrl ?? null,
+            },
+          ]
+        : [],
+    );
+    if (started.length > 0) await manager.query(sql.KEEP_EXECUTIONS, [JSON.stringify(started)]);
+    const ids = [...new Set(events.map((event) => event.executionId))];
+    const executions = new Map(
+      (await manager.query<ExecutionRow[]>(sql.EXECUTIONS, [ids])).map((row) => [row.execution_id, row]),
+    );
+    const lasts = new Map(events.map((event) => [event.executionId, event.type]));
+    const ended = ids.filter((id) => isTerminalEventType(lasts.get(id) ?? ''));
+    await manager.query(sql.MARK_ENDED, [ended, ids.filter((id) => !ended.includes(id))]);
+    const configs = [...new Set([...executions.values()].map((row) => row.config_id))];
+    const callbacks = await manager.query<CallbackRow[]>(sql.CALLBACKS, [ids, configs]);
+    const messages = new Map<string, { execution_id: string; version: number; event: Message }>();
+    const deliveries: NewDelivery[] = [];
+    const oldest = Date.now() - this.#options.maxAgeMs;
+    for (const event of events) {
+      const name = callbackEventOf(event.type);
+      if (name === undefined || event.at < oldest) continue;
+      const execution = executions.get(event.executionId);
+      if (execution === undefined) {
+        unknownExecutions.inc();
+        continue;
+      }
+      const wanted = wantedBy(event, name, execution, callbacks);
+      if (wanted.length === 0) continue;
+      const version = event.version;
+      messages.set(`${event.executionId}/${version}`, {
+        execution_id: event.executionId,
+        version,
+        event: messageOf(event, name, execution),
+      });
+      deliveries.push(...wanted);
+    }
+    if (deliveries.length === 0) return 0;
+    await manager.query(sql.KEEP_EVENTS, [JSON.stringify([...messages.values()])]);
+    return this.#options.queue.add(manager, deliveries);
+  }
+}
+
+function wantedBy(
+  event: Event,
+  name: CallbackEvent,
+  execution: ExecutionRow,
+  callbacks: readonly CallbackRow[],
+): NewDelivery[] {
+  const common = {
+    executionId: event.executionId,
+    tenantId: execution.tenant_id,
+    event: name,
+    version: event.version,
+    position: event.position,
+    at: event.at,
+    userId: execution.user_id,
+    channelIndex: 0,
+  };
+  const wanted: NewDelivery[] = callbacks
+    .filter(
+      (callback) =>
+        // A global config has callbacks of several tenants: each hears of its own executions.
+        callback.tenant_id === execution.tenant_id &&
+        (callback.execution_id === event.executionId || callback.config_id === execution.config_id) &&
+        callback.events.includes(name),
+    )
+    .map(({ id, channel, fallback }) => ({ ...common, callbackId: id, channels: [channel, ...fallback] }));
+  const { callback_url: url, callback_url_gone: gone } = execution;
+  if (url !== null && url !== '' && !gone && SHORT_FORM_EVENTS.has(name)) {
+    wanted.push({
+      ...common,
+      callbackId: null,
+      channels: [{ type: 'webhook', callback_url: url, callback_method: 'POST', callback_headers: {} }],
+    });
+  }
+  return wanted;
+}

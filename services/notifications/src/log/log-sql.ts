@@ -1,0 +1,42 @@
+/** $1: number of partitions. */
+export const ADD_CURSORS = `
+  INSERT INTO notifications.cursors (partition) SELECT generate_series(0, $1::int - 1) ON CONFLICT DO NOTHING`;
+
+export const POSITION = 'SELECT position FROM notifications.cursors WHERE partition = $1';
+
+/**
+ * Moves a cursor from where the reading began; no row when another replica has moved it. $1: partition, $2: from, $3: to.
+ */
+export const MOVE = `
+  UPDATE notifications.cursors SET position = $3, updated_at = now() WHERE partition = $1 AND position = $2`;
+
+/** $1: JSON array of executions. */
+export const KEEP_EXECUTIONS = `
+  INSERT INTO notifications.executions
+    (execution_id, tenant_id, trace_id, config_id, config_name, user_id, callback_url)
+  SELECT execution_id, tenant_id, trace_id, config_id, config_name, user_id, callback_url
+  FROM jsonb_to_recordset($1::jsonb) AS r(execution_id text, tenant_id text, trace_id text, config_id text,
+    config_name text, user_id text, callback_url text)
+  ON CONFLICT (execution_id) DO NOTHING`;
+
+/** $1: execution ids. */
+export const EXECUTIONS = `
+  SELECT execution_id, tenant_id, trace_id, config_id, config_name, user_id, callback_url, callback_url_gone
+  FROM notifications.executions WHERE execution_id = ANY($1::text[])`;
+
+/** $1: execution ids that have ended; $2: those that run (again). */
+export const MARK_ENDED = `
+  UPDATE notifications.executions
+  SET ended_at = CASE WHEN execution_id = ANY($1::text[]) THEN now() END
+  WHERE execution_id = ANY($1::text[] || $2::text[])`;
+
+/** $1: execution ids, $2: config ids. */
+export const CALLBACKS = `
+  SELECT id, tenant_id, config_id, execution_id, events, channel, fallback FROM notifications.callbacks
+  WHERE enabled AND (execution_id = ANY($1::text[]) OR config_id = ANY($2::text[])) ORDER BY id`;
+
+/** $1: JSON array of {execution_id, version, event}. */
+export const KEEP_EVENTS = `
+  INSERT INTO notifications.events (execution_id, version, event)
+  SELECT execution_id, version, event FROM json_to_recordset($1::json) AS r(execution_id text, version int, event json)
+  ON CONFLICT DO NOTHING`;

@@ -1,0 +1,6 @@
+import 'reflect-metadata';
+import { runService } from '@batuta/service';
+import { loadNotificationsSettings } from './settings.js';
+import { startNotifications } from './start-notifications.js';
+
+await runService({ name: 'notifications', load: loadNotificationsSettings, start: startNotifications });

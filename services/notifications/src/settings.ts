@@ -1,0 +1,105 @@
+import { LOG_LEVELS } from '@batuta/observability';
+import { boolean, integer, list, loadSettings, milliseconds, oneOf, secret, text, url } from '@batuta/settings';
+import type { SettingsOf, SettingsProblem } from '@batuta/settings';
+
+const schema = {
+  /** `postgres://user:password@host:5432/database`; its schema `notifications` is made when missing. */
+  databaseUrl: secret({ env: 'DATABASE_URL' }),
+  natsUrl: secret({ env: 'NATS_URL' }),
+  databaseConnections: integer({ env: 'BATUTA_NOTIFICATIONS_DATABASE_CONNECTIONS', default: 10, min: 3, max: 200 }),
+  /** Port of /health and /metrics; 0 takes a free one. */
+  httpPort: integer({ env: 'BATUTA_NOTIFICATIONS_HTTP_PORT', default: 0, min: 0, max: 65_535 }),
+  httpHost: text({ env: 'BATUTA_NOTIFICATIONS_HTTP_HOST', default: '127.0.0.1' }),
+  logLevel: oneOf(LOG_LEVELS, { env: 'BATUTA_LOG_LEVEL', default: 'info' }),
+  /** How often each partition's log is read without a wake-up. */
+  pollMs: milliseconds({ env: 'BATUTA_NOTIFICATIONS_POLL', default: 5_000, min: 20, max: 600_000 }),
+  /** How often due deliveries and fallbacks are looked for without a wake-up. */
+  dueMs: milliseconds({ env: 'BATUTA_NOTIFICATIONS_DUE', default: 500, min: 10, max: 60_000 }),
+  /** Deliveries under way at once, and of them to one destination. */
+  concurrency: integer({ env: 'BATUTA_NOTIFICATIONS_CONCURRENCY', default: 64, min: 1, max: 1_000 }),
+  destinationConcurrency: integer({
+    env: 'BATUTA_NOTIFICATIONS_DESTINATION_CONCURRENCY',
+    default: 8,
+    min: 1,
+    max: 1_000,
+  }),
+  /** One attempt, from the connection to the end of the answer. */
+  attemptTimeoutMs: milliseconds({
+    env: 'BATUTA_NOTIFICATIONS_ATTEMPT_TIMEOUT',
+    default: 15_000,
+    min: 50,
+    max: 120_000,
+  }),
+  /** An attempt whose process has died is made again after this long. */
+  leaseMs: milliseconds({ env: 'BATUTA_NOTIFICATIONS_LEASE', default: 45_000, min: 100, max: 600_000 }),
+  /** Retries wait for a random time up to this, doubled with each one, at most `retryMaxMs`. */
+  retryBaseMs: milliseconds({ env: 'BATUTA_NOTIFICATIONS_RETRY_BASE', default: 5_000, min: 1, max: 600_000 }),
+  retryMaxMs: milliseconds({ env: 'BATUTA_NOTIFICATIONS_RETRY_MAX', default: 3_600_000, min: 1, max: 86_400_000 }),
+  maxRetries: integer({ env: 'BATUTA_NOTIFICATIONS_MAX_RETRIES', default: 16, min: 0, max: 50 }),
+  /** What has not been delivered by then is given up; older events are not told at all. */
+  giveUpMs: milliseconds({ env: 'BATUTA_NOTIFICATIONS_GIVE_UP', default: 259_200_000, min: 1_000, max: 2_592_000_000 }),
+  /** Failures in a row after which a destination is left alone for a while. */
+  breakerFailures: integer({ env: 'BATUTA_NOTIFICATIONS_BREAKER_FAILURES', default: 5, min: 1, max: 1_000 }),
+  breakerOpenMs: milliseconds({ env: 'BATUTA_NOTIFICATIONS_BREAKER_OPEN', default: 30_000, min: 10, max: 3_600_000 }),
+  /** Finished deliveries and acknowledged notifications are kept this long. */
+  keepMs: milliseconds({ env: 'BATUTA_NOTIFICATIONS_KEEP', default: 2_592_000_000, min: 60_000, max: 31_536_000_000 }),
+  /** How long the secret before the newest one signs too. */
+  secretOverlapMs: milliseconds({
+    env: 'BATUTA_NOTIFICATIONS_SECRET_OVERLAP',
+    default: 86_400_000,
+    min: 0,
+    max: 2_592_000_000,
+  }),
+  /** Private addresses that webhooks may reach: `10.1.0.0/16`, `127.0.0.1`, `[::1]:8080`. */
+  allowedAddresses: list({ env: 'BATUTA_NOTIFICATIONS_ALLOWED_ADDRESSES', default: [] }),
+  /** `smtp://user:password@host:587` or `smtps://…:465`; without it there is no email. */
+  smtpUrl: secret({ env: 'BATUTA_NOTIFICATIONS_SMTP_URL', optional: true }),
+  /** `Batuta <batuta@example.org>` or a bare address. */
+  smtpFrom: text({ env: 'BATUTA_NOTIFICATIONS_SMTP_FROM', optional: true }),
+  /** With `smtp://`: refuse to send when the server offers no STARTTLS. */
+  smtpRequireTls: boolean({ env: 'BATUTA_NOTIFICATIONS_SMTP_REQUIRE_TLS', default: true }),
+  /** Off only for servers with a certificate that nobody signed. */
+  smtpVerifyTls: boolean({ env: 'BATUTA_NOTIFICATIONS_SMTP_VERIFY_TLS', default: true }),
+  smtpConnections: integer({ env: 'BATUTA_NOTIFICATIONS_SMTP_CONNECTIONS', default: 5, min: 1, max: 100 }),
+  /** Base URL of an SMS provider with an API of Twilio's shape; without it there is no SMS. */
+  smsUrl: url({ env: 'BATUTA_NOTIFICATIONS_SMS_URL', protocols: ['https', 'http'], optional: true }),
+  smsAccount: text({ env: 'BATUTA_NOTIFICATIONS_SMS_ACCOUNT', pattern: /^[A-Za-z0-9_-]{1,64}$/, optional: true }),
+  smsToken: secret({ env: 'BATUTA_NOTIFICATIONS_SMS_TOKEN', optional: true }),
+  smsFrom: text({ env: 'BATUTA_NOTIFICATIONS_SMS_FROM', optional: true }),
+} as const;
+
+export type NotificationsSettings = SettingsOf<typeof schema>;
+
+function contradictions(settings: NotificationsSettings): SettingsProblem[] {
+  const problems: SettingsProblem[] = [];
+  if (settings.leaseMs <= settings.attemptTimeoutMs) {
+    problems.push({
+      variables: ['BATUTA_NOTIFICATIONS_LEASE', 'BATUTA_NOTIFICATIONS_ATTEMPT_TIMEOUT'],
+      expected: 'must leave an attempt more time than it may take, or it is made twice',
+    });
+  }
+  if (settings.smtpUrl !== undefined && settings.smtpFrom === undefined) {
+    problems.push({ variables: ['BATUTA_NOTIFICATIONS_SMTP_FROM'], expected: 'is required with an SMTP server' });
+  }
+  if (settings.smtpUrl !== undefined && !/^smtps?:\/\/\S+$/.test(settings.smtpUrl.reveal())) {
+    problems.push({
+      variables: ['BATUTA_NOTIFICATIONS_SMTP_URL'],
+      expected: 'must be a URL that begins with smtp:// or smtps://',
+    });
+  }
+  const sms = [settings.smsUrl, settings.smsAccount, settings.smsToken, settings.smsFrom];
+  if (sms.some((value) => value !== undefined) && sms.includes(undefined)) {
+    problems.push({
+      variables: ['URL', 'ACCOUNT', 'TOKEN', 'FROM'].map((name) => `BATUTA_NOTIFICATIONS_SMS_${name}`),
+      expected: 'must be set together or not at all',
+    });
+  }
+  return problems;
+}
+
+/** The notifications service's settings from environment variables; throws a `SettingsError` that names each wrong one. */
+export function loadNotificationsSettings(
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): NotificationsSettings {
+  return loadSettings(schema, env, contradictions);
+}

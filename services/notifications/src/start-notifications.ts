@@ -1,0 +1,192 @@
+import 'reflect-metadata';
+import { subjects } from '@batuta/contracts';
+import type { CallbackType, LifecycleNotice } from '@batuta/contracts';
+import { connectNats, controlClientOver, isConnected, natsMicroservice, onReconnect } from '@batuta/messaging';
+import { createLogger, nestLogger, startOpsServer } from '@batuta/observability';
+import type { Logger, ReadinessCheck } from '@batuta/observability';
+import { addressPolicy, GuardedClient } from '@batuta/outbound-http';
+import type { Resolve } from '@batuta/outbound-http';
+import { NestFactory } from '@nestjs/core';
+import type { MicroserviceOptions } from '@nestjs/microservices';
+import type { DataSource } from 'typeorm';
+import { NotificationsModule } from './app.module.js';
+import { SigningSecrets } from './callbacks/signing-secrets.js';
+import type { Channel } from './channels/channel.js';
+import { emailChannel, emailOptions } from './channels/email.js';
+import { smsChannel, twilioProvider } from './channels/sms.js';
+import { webhookChannel } from './channels/webhook.js';
+import { webSocketChannel } from './channels/websocket.js';
+import { migrate, notificationsDataSource } from './database/data-source.js';
+import { DeliveryQueue } from './deliveries/delivery-queue.js';
+import { Sender } from './deliveries/sender.js';
+import { LogReader } from './log/log-reader.js';
+import { loadNotificationsSettings } from './settings.js';
+import type { NotificationsSettings } from './settings.js';
+import { Templates } from './templates/templates.js';
+
+export interface StartNotificationsOptions {
+  /** Default: from the environment. */
+  readonly settings?: NotificationsSettings;
+  readonly logger?: Logger;
+  /** Whether to serve /health and /metrics on a port of its own; default true. */
+  readonly opsServer?: boolean;
+  /** How host names become addresses; default: the system's way. */
+  readonly resolve?: Resolve;
+}
+
+export interface RunningNotifications {
+  /** Port of /health and /metrics, when it serves them. */
+  readonly opsPort: number | undefined;
+  readonly opsUrl: string | undefined;
+  /** What must hold for the service to be ready, by name. */
+  readonly checks: Readonly<Record<string, ReadinessCheck>>;
+  /** Finishes the attempts under way, then closes every connection. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts the notifications service: brings its schema up to date, reads the log, delivers, and answers requests.
+ * Throws when PostgreSQL or NATS cannot be reached or a setting is wrong; nothing stays open then.
+ */
+export async function startNotifications(options: StartNotificationsOptions = {}): Promise<RunningNotifications> {
+  const settings = options.settings ?? loadNotificationsSettings();
+  const logger = options.logger ?? createLogger({ service: 'notifications', level: settings.logLevel });
+  const opened: (() => Promise<unknown>)[] = [];
+  const close = async (): Promise<void> => {
+    for (let end = opened.pop(); end !== undefined; end = opened.pop()) await end();
+  };
+  try {
+    const dataSource = notificationsDataSource({
+      databaseUrl: settings.databaseUrl,
+      connections: settings.databaseConnections,
+    });
+    await dataSource.initialize();
+    opened.push(async () => {
+      if (dataSource.isInitialized) await dataSource.destroy();
+    });
+    await migrate(dataSource);
+    const natsUrl = settings.natsUrl.reveal();
+    const nats = await connectNats({ url: natsUrl, name: 'notifications', logger });
+    opened.push(() => nats.close());
+    const control = controlClientOver(nats);
+    const templates = new Templates();
+    const channels = openChannels(settings, {
+      dataSource,
+      templates,
+      publish: (subject, payload) => nats.publish(subject, payload),
+      ...(options.resolve === undefined ? {} : { resolve: options.resolve }),
+    });
+    for (const channel of channels) opened.push(async () => channel.close?.());
+    const types: readonly CallbackType[] = ['email', 'sms'];
+    const app = await NestFactory.createMicroservice<MicroserviceOptions>(
+      NotificationsModule.register({
+        dataSource,
+        control,
+        callbackRules: {
+          unavailable: new Set(types.filter((type) => !channels.some((channel) => channel.type === type))),
+          secretOverlapMs: settings.secretOverlapMs,
+        },
+        deliveryRules: settings,
+      }),
+      {
+        ...natsMicroservice({ url: natsUrl, queue: 'notifications' }),
+        logger: nestLogger(logger),
+        abortOnError: false,
+      },
+    );
+    opened.push(() => app.close());
+    await app.listen();
+    const queue = app.get(DeliveryQueue);
+    const { concurrency, attemptTimeoutMs, dueMs, pollMs, giveUpMs: maxAgeMs } = settings;
+    const sender = new Sender({ queue, channels, logger, concurrency, attemptTimeoutMs, dueMs });
+    opened.push(() => sender.close());
+    const reader = new LogReader({
+      dataSource,
+      control,
+      queue,
+      logger,
+      pollMs,
+      maxAgeMs,
+      onDeliveries: () => sender.wake(),
+    });
+    opened.push(() => reader.close());
+    // Notices of the LIFECYCLE stream as they are published, shared among the replicas. What is missed while nobody
+    // listens is read at the start, after a reconnect and by the poll, so that no consumer has to be kept.
+    const notices = nats.subscribe(subjects.allLifecycle, {
+      queue: 'notifications',
+      callback: (error, message) => {
+        if (error === null) reader.wake(partitionOfNotice(message.data));
+      },
+    });
+    opened.push(() => {
+      notices.unsubscribe();
+      return Promise.resolve();
+    });
+    onReconnect(nats, () => reader.wake());
+    sender.start();
+    reader.start();
+    const checks: Record<string, ReadinessCheck> = {
+      postgres: async () => {
+        await dataSource.query('SELECT 1');
+      },
+      nats: () => {
+        if (!isConnected(nats)) throw new Error('not connected');
+      },
+    };
+    const ops =
+      options.opsServer === false
+        ? undefined
+        : await startOpsServer({ port: settings.httpPort, host: settings.httpHost, checks, logger });
+    if (ops !== undefined) opened.push(() => ops.close());
+    logger.info({ port: ops?.port, channels: channels.map(({ type }) => type) }, 'notifications service started');
+    let closed: Promise<void> | undefined;
+    return {
+      opsPort: ops?.port,
+      opsUrl: ops === undefined ? undefined : `http://127.0.0.1:${ops.port}`,
+      checks,
+      close: () => (closed ??= close()),
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The partition that a notice is about; undefined (all of them) when it cannot be read. */
+function partitionOfNotice(data: Uint8Array): number | undefined {
+  try {
+    const notice = JSON.parse(Buffer.from(data).toString('utf8')) as Partial<LifecycleNotice>;
+    // proto-JSON leaves out a partition of 0.
+    return typeof notice.executionId === 'string' ? (notice.partition ?? 0) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+interface ChannelParts {
+  readonly dataSource: DataSource;
+  readonly templates: Templates;
+  readonly publish: (subject: string, payload: string) => void;
+  readonly resolve?: Resolve;
+}
+
+function openChannels(settings: NotificationsSettings, parts: ChannelParts): Channel[] {
+  const { dataSource, templates, publish, resolve } = parts;
+  const policy = addressPolicy(settings.allowedAddresses);
+  const secrets = new SigningSecrets(dataSource);
+  const channels = [
+    webhookChannel({
+      client: resolve === undefined ? new GuardedClient(policy) : new GuardedClient(policy, resolve),
+      templates,
+      signing: (tenantId, callbackId) => secrets.signing(tenantId, callbackId),
+    }),
+    webSocketChannel({ dataSource, templates, publish }),
+  ];
+  const email = emailOptions(settings, templates);
+  if (email !== undefined) channels.push(emailChannel(email));
+  const { smsUrl: url, smsAccount: account, smsToken, smsFrom: from } = settings;
+  if (url !== undefined && account !== undefined && smsToken !== undefined && from !== undefined) {
+    channels.push(smsChannel(twilioProvider({ url, account, token: smsToken.reveal(), from }), templates));
+  }
+  return channels;
+}

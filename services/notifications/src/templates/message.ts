@@ -1,0 +1,106 @@
+import { CALLBACK_EVENTS, eventToUserJson } from '@batuta/contracts';
+import type { CallbackEvent, Event, JsonObject } from '@batuta/contracts';
+
+/** What callbacks know of an execution besides the event itself. */
+export interface ExecutionContext {
+  readonly execution_id: string;
+  readonly tenant_id: string;
+  readonly trace_id: string;
+  readonly config_id: string;
+  readonly config_name: string;
+  readonly user_id: string;
+}
+
+/** What a callback tells, as templates see it. */
+export interface Message {
+  readonly event: {
+    readonly name: CallbackEvent;
+    readonly type: string;
+    readonly version: number;
+    /** RFC 3339. */
+    readonly at: string;
+    readonly data: JsonObject;
+  };
+  readonly execution: {
+    readonly id: string;
+    readonly trace_id: string;
+    readonly config_id: string;
+    readonly config_name: string;
+    readonly tenant_id: string;
+    readonly user_id: string;
+  };
+}
+
+const NAMES: ReadonlyMap<string, CallbackEvent> = new Map(
+  Object.entries(CALLBACK_EVENTS).map(([name, type]) => [type, name as CallbackEvent]),
+);
+
+/** The name under which callbacks ask for events of this type; undefined when none can. */
+export const callbackEventOf = (type: string): CallbackEvent | undefined => NAMES.get(type);
+
+export function messageOf(event: Event, name: CallbackEvent, execution: ExecutionContext): Message {
+  const shown = eventToUserJson(event);
+  return {
+    event: {
+      name,
+      type: event.type,
+      version: event.version,
+      at: String(shown['at']),
+      data: (shown['data'] ?? {}) as JsonObject,
+    },
+    execution: {
+      id: execution.execution_id,
+      trace_id: execution.trace_id,
+      config_id: execution.config_id,
+      config_name: execution.config_name,
+      tenant_id: execution.tenant_id,
+      user_id: execution.user_id,
+    },
+  };
+}
+
+/** What a template is rendered over: plain JSON. */
+export const valuesOf = (message: Message): JsonObject => message as unknown as JsonObject;
+
+/** The body without a template: `{type, timestamp, data}` as Standard Webhooks recommends. */
+export function defaultContent({ event, execution }: Message): JsonObject {
+  const { id, ...rest } = execution;
+  return {
+    type: event.name === 'step_failed' ? 'step.failed' : `execution.${event.name}`,
+    timestamp: event.at,
+    data: { execution_id: id, ...rest, version: event.version, ...event.data },
+  };
+}
+
+/** One line for people. */
+export function summaryOf({ event, execution }: Message): string {
+  const { config_name: config, id } = execution;
+  if (event.name === 'step_failed') {
+    return `Step ${String(event.data['step_id'] ?? '')} of ${config} failed (execution ${id})`;
+  }
+  return `${config}: ${event.name} (execution ${id})`;
+}
+
+/** A message such as a template may meet, to try it on when it is saved. */
+export function sampleMessage(name: CallbackEvent): Message {
+  const failure = { code: 'timeout', message: 'no answer within 5000 ms', retryable: true };
+  const data: Record<CallbackEvent, JsonObject> = {
+    started: { config_version: 1, input: {}, priority: 'normal' },
+    completed: { output: {} },
+    failed: { failure, step_id: 'step_1' },
+    cancelled: { reason: 'not needed any more', by: 'ada' },
+    paused: { reason: 'maintenance', by: 'ada' },
+    step_failed: { step_id: 'step_1', failure, handling: 'abort' },
+  };
+  return {
+    event: { name, type: CALLBACK_EVENTS[name], version: 2, at: '2025-01-31T12:00:00.000Z', data: data[name] },
+    execution: {
+      id: '01944f2c-0000-7000-8000-000000000000',
+      trace_id: '0123456789abcdef0123456789abcdef',
+      config_id: '01944f2c-0000-7000-8000-000000000001',
+      config_name: 'sample',
+      tenant_id: 'default',
+      user_id: 'ada',
+    },
+  };
+}
