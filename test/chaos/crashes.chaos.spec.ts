@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { eventually, seeded } from '@batuta/testing';
+import { seeded } from '@batuta/testing';
 import type { Api } from '../support/api.js';
 import { expectStatus } from '../support/api.js';
 import { Cluster } from '../support/cluster.js';
 import { checkLog } from '../support/event-log.js';
+import { allHaveStatus, startSurely } from '../support/running.js';
 
 const EXECUTIONS = 50;
 const ROUNDS = 5;
@@ -42,41 +43,6 @@ describe('50 running executions survive', () => {
     await cluster?.stop();
   }, 60_000);
 
-  /** A start is sent again with its key until it is answered, as any client does that lost its connection. */
-  const start = async (key: string): Promise<string> => {
-    let id = '';
-    await eventually(
-      async () => {
-        const answer = await api.post<{ execution_id: string }>(
-          '/api/v1/orchestrations/execute/crash-course',
-          { input: { ms: 250 } },
-          { 'idempotency-key': key },
-        );
-        id = expectStatus(answer, 202).execution_id;
-      },
-      { timeoutMs: 60_000, describe: `start ${key} is answered` },
-    );
-    return id;
-  };
-
-  const allCompleted = async (ids: readonly string[]): Promise<void> => {
-    await eventually(
-      async () => {
-        const open: string[] = [];
-        for (const id of ids) {
-          const answer = await api.get<{ status: string }>(`/api/v1/orchestrations/executions/${id}`);
-          if (expectStatus(answer, 200).status !== 'completed') {
-            open.push(`${id} ${answer.body.status}`);
-          }
-        }
-        if (open.length > 0) {
-          throw new Error(`${open.length} not completed, for example ${open[0]}`);
-        }
-      },
-      { timeoutMs: 90_000, intervalMs: 200, describe: 'all executions are completed' },
-    );
-  };
-
   const faults: Record<string, () => Promise<void>> = {
     'kill -9 of the execution service': async () => {
       const engine = cluster.process('execution');
@@ -111,16 +77,17 @@ describe('50 running executions survive', () => {
     it(`${name}, at five moments`, async () => {
       for (let round = 1; round <= ROUNDS; round += 1) {
         const moment = random.integer(0, RUN_MS);
+        const key = `${name.replaceAll(' ', '_')}-${random.seed}-${round}`;
         const starts = Promise.all(
           Array.from({ length: EXECUTIONS }, (_, index) =>
-            start(`${name.replaceAll(' ', '_')}-${random.seed}-${round}-${index}`),
+            startSurely(api, CONFIG.name, `${key}-${index}`, { ms: 250 }),
           ),
         );
         await new Promise((resolve) => setTimeout(resolve, moment));
         await fault();
         const ids = await starts;
         expect(new Set(ids).size).toBe(EXECUTIONS);
-        await allCompleted(ids);
+        await allHaveStatus(api, ids, 'completed');
         const facts = await checkLog(cluster.stack.databaseUrl, ids);
         expect(facts.ended).toEqual({ ExecutionCompleted: EXECUTIONS });
         expect(facts.outcomes).toBeGreaterThanOrEqual(EXECUTIONS * STEPS.length);

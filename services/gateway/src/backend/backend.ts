@@ -7,6 +7,24 @@ import type { Logger } from '@batuta/observability';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { Problem } from '../http/problem.js';
 
+/** Patterns that change nothing, so that asking twice is harmless. */
+const READS: ReadonlySet<string> = new Set([
+  ...Object.values(subjects.query),
+  subjects.config.get,
+  subjects.config.list,
+  subjects.config.versions,
+  subjects.config.resolve,
+  subjects.config.version,
+  subjects.config.agentGet,
+  subjects.config.agentList,
+  subjects.config.keyAuthenticate,
+  subjects.config.keyList,
+  subjects.config.knowledgeList,
+  subjects.config.knowledgeSearch,
+]);
+const READ_AGAIN_MS = 750;
+const READS_AT_MOST = 5;
+
 export interface BackendOptions {
   readonly nats: NatsConnection;
   readonly control: ControlClient;
@@ -43,13 +61,44 @@ export class Backend {
     for (let pause = 20; ; pause = Math.min(pause * 2, 250)) {
       const left = Math.max(1, deadline - performance.now());
       try {
-        return await this.options.control.request<Reply>(pattern, data, { timeoutMs: left });
+        return await (READS.has(pattern)
+          ? this.#read<Reply>(pattern, data, left)
+          : this.options.control.request<Reply>(pattern, data, { timeoutMs: left }));
       } catch (error) {
         const unserved = error instanceof UnavailableError && isNoResponders(error.cause);
         if (!unserved || performance.now() + pause >= deadline) throw error;
       }
       await delay(pause);
     }
+  }
+
+  /** Asks again every so often while there is no answer, and takes the first: the replica that got it may be frozen. */
+  #read<Reply>(pattern: string, data: unknown, timeoutMs: number): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      let open = 0;
+      let sent = 0;
+      let timer: NodeJS.Timeout | undefined;
+      const send = (): void => {
+        const left = timeoutMs - sent * READ_AGAIN_MS;
+        sent += 1;
+        open += 1;
+        timer = sent < READS_AT_MOST && left > READ_AGAIN_MS ? setTimeout(send, READ_AGAIN_MS) : undefined;
+        this.options.control.request<Reply>(pattern, data, { timeoutMs: left }).then(
+          (reply) => {
+            clearTimeout(timer);
+            resolve(reply);
+          },
+          (error: unknown) => {
+            open -= 1;
+            const silent = error instanceof UnavailableError && !isNoResponders(error.cause);
+            if (silent && (open > 0 || timer !== undefined)) return;
+            clearTimeout(timer);
+            reject(error);
+          },
+        );
+      };
+      send();
+    });
   }
 
   /**

@@ -1,0 +1,37 @@
+import { eventually } from '@batuta/testing';
+import { expectStatus } from './api.js';
+import type { Api } from './api.js';
+
+/** Starts an execution as a client does that may lose its connection: sent again with its key until it is answered. */
+export async function startSurely(api: Api, config: string, key: string, input: unknown): Promise<string> {
+  let id = '';
+  await eventually(
+    async () => {
+      const answer = await api.post<{ execution_id: string }>(
+        `/api/v1/orchestrations/execute/${config}`,
+        { input },
+        { 'idempotency-key': key },
+      );
+      id = expectStatus(answer, 202).execution_id;
+    },
+    { timeoutMs: 60_000, describe: `start ${key} is answered` },
+  );
+  return id;
+}
+
+/** Waits until every execution has this status. */
+export async function allHaveStatus(api: Api, ids: readonly string[], status: string): Promise<void> {
+  const open = new Set(ids);
+  await eventually(
+    async () => {
+      for (const id of open) {
+        const answer = await api.get<{ status: string }>(`/api/v1/orchestrations/executions/${id}`);
+        if (expectStatus(answer, 200).status !== status) {
+          throw new Error(`${open.size} are not ${status}, for example ${id}: ${answer.body.status}`);
+        }
+        open.delete(id);
+      }
+    },
+    { timeoutMs: 90_000, intervalMs: 100, describe: `all executions are ${status}` },
+  );
+}
