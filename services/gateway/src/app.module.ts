@@ -7,10 +7,12 @@ import { ExecutionStarter } from './backend/execution-starter.js';
 import { Executions } from './backend/executions.js';
 import { AgentsController } from './http/agents.controller.js';
 import { ApiKeysController } from './http/api-keys.controller.js';
+import { CallbacksController } from './http/callbacks.controller.js';
 import { ConfigsController } from './http/configs.controller.js';
 import { ExecuteController } from './http/execute.controller.js';
 import { ExecutionsController } from './http/executions.controller.js';
 import { KnowledgeController } from './http/knowledge.controller.js';
+import { NotificationsController } from './http/notifications.controller.js';
 import { OperationsController } from './http/operations.controller.js';
 import { ExecutionHub } from './realtime/execution-hub.js';
 
@@ -35,6 +37,8 @@ export class GatewayModule {
         AgentsController,
         KnowledgeController,
         ApiKeysController,
+        CallbacksController,
+        NotificationsController,
       ],
       providers: [
         { provide: Backend, useValue: parts.backend },

@@ -20,7 +20,9 @@ import { ProblemFilter } from './http/problem.filter.js';
 import { RouteTable } from './http/route-table.js';
 import { executeRoute } from './realtime/execute-route.js';
 import { ExecutionHub } from './realtime/execution-hub.js';
+import { InboxHub } from './realtime/inbox-hub.js';
 import { monitorRoute } from './realtime/monitor-route.js';
+import { notificationsRoute } from './realtime/notifications-route.js';
 import { SocketServer } from './realtime/socket-server.js';
 import { loadGatewaySettings } from './settings.js';
 import type { GatewaySettings } from './settings.js';
@@ -65,6 +67,7 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
       routes: [
         monitorRoute(hub, executions),
         executeRoute({ hub, starter, executions, logger, maxMessageBytes: settings.bodyLimit }),
+        notificationsRoute(new InboxHub({ backend, logger }), logger),
       ],
     });
     const recheck = (): void => {

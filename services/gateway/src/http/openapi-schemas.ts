@@ -3,11 +3,13 @@ import { ScalarType } from '@bufbuild/protobuf';
 import {
   AgentSchema,
   ApiKeySchema,
+  CallbackDeliverySchema,
   ConfigSchema,
   EVENT_SCHEMAS,
   EXECUTION_STATUSES,
   ExecutionSummarySchema,
   ExecutionViewSchema,
+  InboxNotificationSchema,
   KnowledgeDocumentSchema,
   PassageSchema,
   PRIORITIES,
@@ -16,6 +18,7 @@ import {
   STEP_STATUSES,
   STRATEGIES,
 } from '@batuta/contracts';
+import { callbackSchemas } from './openapi-callbacks.js';
 
 export type OpenApiSchema = Record<string, unknown>;
 
@@ -164,6 +167,8 @@ export function platformSchemas(): Record<string, OpenApiSchema> {
     ExecutionViewSchema,
     KnowledgeDocumentSchema,
     PassageSchema,
+    CallbackDeliverySchema,
+    InboxNotificationSchema,
   ]) {
     messages.refTo(schema);
   }
@@ -176,6 +181,7 @@ export function platformSchemas(): Record<string, OpenApiSchema> {
   const written = (definition?.['properties'] ?? {}) as Record<string, OpenApiSchema>;
   return {
     ...rest,
+    ...callbackSchemas(),
     OrchestrationDefinition: { ...definition, required: ['name', 'strategy', 'steps'], example: DEFINITION_EXAMPLE },
     Config: {
       type: 'object',

@@ -16,7 +16,8 @@ does not, and so is what belongs to another tenant.
 
 **WebSockets** (not part of OpenAPI): \`/ws/executions/{id}/monitor?from_version=\` sends an execution's events, the past
 ones first, and closes with 1000 after the last; \`/api/v1/orchestrations/ws/execute/{config_id}\` takes the body of a start
-as its first message, sends the same events and then \`{"type":"result", …}\`. Close codes: 4008 too slow, 4401 key revoked
+as its first message, sends the same events and then \`{"type":"result", …}\`;
+\`/ws/notifications\` sends what waits in your inbox, then what comes, until you acknowledge it (docs/notifications.md). Close codes: 4008 too slow, 4401 key revoked
 or expired, otherwise 4000 + the HTTP status of the same mistake.`;
 
 /** The API's OpenAPI document: routes from the controllers, schemas from the contract. */

@@ -1,0 +1,218 @@
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { DELIVERY_STATUSES, subjects } from '@batuta/contracts';
+import type {
+  CallbackReply,
+  DeliveryReply,
+  JsonObject,
+  JsonValue,
+  ListCallbacksReply,
+  ListDeliveriesReply,
+  Principal,
+  RotateSecretReply,
+} from '@batuta/contracts';
+import { Caller, Needs } from '../auth/principal.js';
+import { Backend } from '../backend/backend.js';
+import { objectBody } from './checked.js';
+import { Answers, BodyIs, Queries, Refuses } from './documented.js';
+import { accepted } from './problem.js';
+import { cursorParameter, limitParameter, parseQuery, textParameter, wordsParameter } from './query.js';
+import { shownCursor } from './shown.js';
+import { shownCallback, shownDelivery } from './shown-callback.js';
+
+const LIST = {
+  config_id: textParameter('Only callbacks of this config.'),
+  execution_id: textParameter('Only callbacks of this execution.'),
+  limit: limitParameter(200),
+  cursor: cursorParameter,
+} as const;
+const DEAD_LETTERS = {
+  execution_id: textParameter('Only deliveries about this execution.'),
+  callback_id: textParameter('Only deliveries of this callback.'),
+  limit: limitParameter(200),
+  cursor: cursorParameter,
+} as const;
+const DELIVERIES = {
+  ...DEAD_LETTERS,
+  status: wordsParameter('Only deliveries with this status.', DELIVERY_STATUSES),
+} as const;
+
+@ApiTags('Callbacks')
+@ApiBearerAuth()
+@Controller('api/v1/orchestrations/callbacks')
+export class CallbacksController {
+  constructor(private readonly backend: Backend) {}
+
+  @Post()
+  @Needs('operator')
+  @ApiOperation({
+    summary: 'Tell somebody about events of a config’s executions, or of one execution',
+    description: 'For events that come after it. The signing secret of a webhook is shown only in this answer.',
+  })
+  @BodyIs('CallbackBody', 'Whom to tell about what, and how.')
+  @Answers(201, 'NewCallback', 'Made.')
+  @Refuses('malformed_json', 'payload_too_large', 'unsupported_media_type', 'conflict')
+  async create(
+    @Caller() principal: Principal,
+    @Body(objectBody) body: JsonValue,
+    @Query() query: unknown,
+  ): Promise<JsonObject> {
+    parseQuery({}, query);
+    const reply = accepted(
+      await this.backend.ask<CallbackReply>(subjects.notifications.callbackCreate, { principal, body }),
+    );
+    return {
+      ...shownCallback(reply.callback),
+      ...(reply.secret === undefined || reply.secret === '' ? {} : { secret: reply.secret }),
+    };
+  }
+
+  @Get()
+  @ApiOperation({ summary: 'List callbacks' })
+  @Queries(LIST)
+  @Answers(200, 'CallbackPage', 'A page, the newest first.')
+  @Refuses()
+  async list(@Caller() principal: Principal, @Query() raw: unknown): Promise<JsonObject> {
+    const { config_id: configId, execution_id: executionId, limit, cursor } = parseQuery(LIST, raw);
+    const reply = accepted(
+      await this.backend.ask<ListCallbacksReply>(subjects.notifications.callbackList, {
+        principal,
+        configId,
+        executionId,
+        limit,
+        cursor,
+      }),
+    );
+    return { callbacks: (reply.callbacks ?? []).map(shownCallback), next_cursor: shownCursor(reply.nextCursor) };
+  }
+
+  @Get('deliveries')
+  @ApiOperation({ summary: 'List deliveries' })
+  @Queries(DELIVERIES)
+  @Answers(200, 'DeliveryPage', 'A page, the newest first.')
+  @Refuses()
+  async deliveries(@Caller() principal: Principal, @Query() raw: unknown): Promise<JsonObject> {
+    const { execution_id: executionId, callback_id: callbackId, ...rest } = parseQuery(DELIVERIES, raw);
+    return this.#page({ principal, executionId, callbackId, ...rest });
+  }
+
+  @Get('dead-letters')
+  @ApiOperation({ summary: 'List the deliveries that were given up' })
+  @Queries(DEAD_LETTERS)
+  @Answers(200, 'DeliveryPage', 'A page, the newest first.')
+  @Refuses()
+  async deadLetters(@Caller() principal: Principal, @Query() raw: unknown): Promise<JsonObject> {
+    const { execution_id: executionId, callback_id: callbackId, ...rest } = parseQuery(DEAD_LETTERS, raw);
+    return this.#page({ principal, executionId, callbackId, deadLetter: true, ...rest });
+  }
+
+  @Get('deliveries/:id')
+  @ApiOperation({ summary: 'One delivery with its attempts' })
+  @Answers(200, 'CallbackDelivery', 'The delivery.')
+  @Refuses('not_found')
+  async delivery(
+    @Caller() principal: Principal,
+    @Param('id') id: string,
+    @Query() query: unknown,
+  ): Promise<JsonObject> {
+    parseQuery({}, query);
+    const { delivery } = accepted(
+      await this.backend.ask<DeliveryReply>(subjects.notifications.deliveryGet, { principal, id }),
+    );
+    return shownDelivery(delivery);
+  }
+
+  @Post('deliveries/:id/redrive')
+  @Needs('operator')
+  @HttpCode(202)
+  @ApiOperation({
+    summary: 'Try a dead letter again',
+    description: 'With the same `webhook-id` and all its retries.',
+  })
+  @Answers(202, 'CallbackDelivery', 'It is on its way again.')
+  @Refuses('not_found', 'conflict')
+  async redrive(@Caller() principal: Principal, @Param('id') id: string, @Query() query: unknown): Promise<JsonObject> {
+    parseQuery({}, query);
+    const { delivery } = accepted(
+      await this.backend.ask<DeliveryReply>(subjects.notifications.deliveryRedrive, { principal, id }),
+    );
+    return shownDelivery(delivery);
+  }
+
+  @Post('secret/rotate')
+  @Needs('admin')
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'A new signing secret for the short form `callback_url`',
+    description: 'The tenant’s own. The secret before it signs too until it expires.',
+  })
+  @Answers(200, 'SigningSecret', 'The new secret, shown only now.')
+  @Refuses()
+  async rotateTenant(@Caller() principal: Principal, @Query() query: unknown): Promise<JsonObject> {
+    parseQuery({}, query);
+    return this.#rotate({ principal });
+  }
+
+  @Get(':id')
+  @ApiOperation({ summary: 'One callback' })
+  @Answers(200, 'Callback', 'The callback; values of headers that carry credentials are shown as ***.')
+  @Refuses('not_found')
+  async get(@Caller() principal: Principal, @Param('id') id: string, @Query() query: unknown): Promise<JsonObject> {
+    parseQuery({}, query);
+    return this.#one(subjects.notifications.callbackGet, principal, id);
+  }
+
+  @Delete(':id')
+  @Needs('operator')
+  @ApiOperation({ summary: 'Delete a callback', description: 'What it still had to deliver is not delivered.' })
+  @Answers(200, 'Callback', 'The deleted callback.')
+  @Refuses('not_found')
+  async remove(@Caller() principal: Principal, @Param('id') id: string, @Query() query: unknown): Promise<JsonObject> {
+    parseQuery({}, query);
+    return this.#one(subjects.notifications.callbackDelete, principal, id);
+  }
+
+  @Post(':id/enable')
+  @Needs('operator')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Enable a callback that a 410 disabled' })
+  @Answers(200, 'Callback', 'The callback.')
+  @Refuses('not_found')
+  async enable(@Caller() principal: Principal, @Param('id') id: string, @Query() query: unknown): Promise<JsonObject> {
+    parseQuery({}, query);
+    return this.#one(subjects.notifications.callbackEnable, principal, id);
+  }
+
+  @Post(':id/secret/rotate')
+  @Needs('operator')
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'A new signing secret for a callback',
+    description: 'The secret before it signs too until it expires.',
+  })
+  @Answers(200, 'SigningSecret', 'The new secret, shown only now.')
+  @Refuses('not_found')
+  async rotate(@Caller() principal: Principal, @Param('id') id: string, @Query() query: unknown): Promise<JsonObject> {
+    parseQuery({}, query);
+    return this.#rotate({ principal, callbackId: id });
+  }
+
+  async #one(pattern: string, principal: Principal, id: string): Promise<JsonObject> {
+    const { callback } = accepted(await this.backend.ask<CallbackReply>(pattern, { principal, id }));
+    return shownCallback(callback);
+  }
+
+  async #page(request: object): Promise<JsonObject> {
+    const reply = accepted(await this.backend.ask<ListDeliveriesReply>(subjects.notifications.deliveryList, request));
+    return { deliveries: (reply.deliveries ?? []).map(shownDelivery), next_cursor: shownCursor(reply.nextCursor) };
+  }
+
+  async #rotate(request: object): Promise<JsonObject> {
+    const reply = accepted(await this.backend.ask<RotateSecretReply>(subjects.notifications.secretRotate, request));
+    const expiresAt = reply.previousExpiresAt ?? 0;
+    return {
+      secret: reply.secret ?? '',
+      previous_expires_at: expiresAt === 0 ? null : new Date(expiresAt).toISOString(),
+    };
+  }
+}

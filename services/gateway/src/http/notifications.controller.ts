@@ -1,0 +1,57 @@
+import { Body, Controller, Get, HttpCode, Post, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { subjects } from '@batuta/contracts';
+import type { AckInboxReply, JsonObject, ListInboxReply, Principal } from '@batuta/contracts';
+import { Caller, Needs } from '../auth/principal.js';
+import { Backend } from '../backend/backend.js';
+import { checkedBody } from './checked.js';
+import { Answers, Queries, Refuses } from './documented.js';
+import { AckBody } from './dto/ack.dto.js';
+import { accepted } from './problem.js';
+import { limitParameter, parseQuery, textParameter } from './query.js';
+import { shownNotification } from './shown-callback.js';
+
+const LIST = {
+  limit: limitParameter(500, 100),
+  after_id: textParameter('`id` of the last notification of the page before.'),
+} as const;
+
+@ApiTags('Notifications')
+@ApiBearerAuth()
+@Controller('api/v1/notifications')
+export class NotificationsController {
+  constructor(private readonly backend: Backend) {}
+
+  @Get()
+  @ApiOperation({
+    summary: 'What waits in your inbox',
+    description: 'Not yet acknowledged, the oldest first. The WebSocket `/ws/notifications` sends the same at once.',
+  })
+  @Queries(LIST)
+  @Answers(200, 'NotificationPage', 'A page.')
+  @Refuses()
+  async list(@Caller() principal: Principal, @Query() raw: unknown): Promise<JsonObject> {
+    const { limit, after_id: afterId } = parseQuery(LIST, raw);
+    const reply = accepted(
+      await this.backend.ask<ListInboxReply>(subjects.notifications.inboxList, { principal, limit, afterId }),
+    );
+    return { notifications: (reply.notifications ?? []).map(shownNotification), more: reply.more ?? false };
+  }
+
+  @Post('ack')
+  @Needs('viewer')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Acknowledge notifications' })
+  @ApiBody({ type: AckBody })
+  @Answers(200, 'Acknowledged', 'Those that are yours.')
+  @Refuses('malformed_json', 'payload_too_large', 'unsupported_media_type')
+  async acknowledge(
+    @Caller() principal: Principal,
+    @Body(checkedBody(AckBody)) { ids }: AckBody,
+    @Query() query: unknown,
+  ): Promise<JsonObject> {
+    parseQuery({}, query);
+    const reply = accepted(await this.backend.ask<AckInboxReply>(subjects.notifications.inboxAck, { principal, ids }));
+    return { ids: reply.ids ?? [] };
+  }
+}

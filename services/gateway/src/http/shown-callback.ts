@@ -1,0 +1,18 @@
+import { CallbackDeliverySchema, CallbackSchema, InboxNotificationSchema, toUserJson } from '@batuta/contracts';
+import type { Callback, CallbackDelivery, InboxNotification, JsonObject } from '@batuta/contracts';
+import { Problem } from './problem.js';
+
+/** A callback as users write it: its channel's fields beside its own. */
+export function shownCallback(callback: Callback | undefined): JsonObject {
+  if (callback === undefined) throw new Problem('not_found', 'There is no such callback.');
+  const { channel, ...own } = toUserJson(CallbackSchema, callback);
+  return { ...own, ...(channel as JsonObject | undefined) };
+}
+
+export function shownDelivery(delivery: CallbackDelivery | undefined): JsonObject {
+  if (delivery === undefined) throw new Problem('not_found', 'There is no such delivery.');
+  return toUserJson(CallbackDeliverySchema, delivery);
+}
+
+export const shownNotification = (notification: InboxNotification): JsonObject =>
+  toUserJson(InboxNotificationSchema, notification);
