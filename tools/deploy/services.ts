@@ -1,0 +1,57 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { read, root } from './places.js';
+
+export type Environment = Readonly<Record<string, string>>;
+
+/** Milliseconds between SIGTERM and the end that a service's settings allow it. */
+type DrainOf = (env: Environment) => number;
+
+interface Service {
+  /** Throws when the service would refuse to start with these variables. */
+  readonly drainMs: DrainOf;
+}
+
+/** The services of the image, each with its own reading of its environment. */
+export async function loadServices(): Promise<ReadonlyMap<string, Service>> {
+  // One after the other: jest links modules that are imported at once into each other's way.
+  const gateway = await import('@batuta/gateway');
+  const config = await import('@batuta/config');
+  const execution = await import('@batuta/execution');
+  const runner = await import('@batuta/step-runner');
+  const notifications = await import('@batuta/notifications');
+  return new Map<string, Service>([
+    ['gateway', { drainMs: (env) => gateway.loadGatewaySettings(env).shutdownLimitMs }],
+    ['config', { drainMs: (env) => (config.loadConfigSettings(env), 1_000) }],
+    [
+      'execution',
+      {
+        drainMs: (env) => {
+          const { drainMs, commitTimeoutMs } = execution.loadExecutionSettings(env);
+          return drainMs + commitTimeoutMs;
+        },
+      },
+    ],
+    [
+      'step-runner',
+      {
+        drainMs: (env) => {
+          const { drainMs, graceMs } = runner.loadStepRunnerSettings(env);
+          return drainMs + graceMs;
+        },
+      },
+    ],
+    ['notifications', { drainMs: (env) => notifications.loadNotificationsSettings(env).attemptTimeoutMs }],
+  ]);
+}
+
+/** The environment variables that a service reads, by the source of its settings. */
+export function variablesOf(service: string): ReadonlySet<string> {
+  const source = read(`services/${service}/src/settings.ts`);
+  return new Set([...source.matchAll(/env: '([A-Z0-9_]+)'/g)].map((match) => match[1] ?? ''));
+}
+
+/** Whether a command of a container is one that the image can run: the source of the file that it names exists. */
+export function isRunnable(file: string): boolean {
+  return existsSync(join(root, file.replace('/dist/', '/src/').replace(/\.js$/, '.ts')));
+}
