@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { Attributes, Context, HrTime, Link, SpanContext } from '@opentelemetry/api';
+import type { tracing as sdkTracing } from '@opentelemetry/sdk-node';
 import type { Logger } from './logger.js';
+
+type SpanProcessor = sdkTracing.SpanProcessor;
 
 export type SpanKindName = 'internal' | 'server' | 'client' | 'producer' | 'consumer';
 
@@ -34,15 +37,27 @@ export interface Tracing {
   sampled(traceId: string): boolean;
   /** Hands over a span; does nothing when its trace is not sampled. */
   record(span: FinishedSpan): void;
+  /**
+   * Exports spans now, past the buffer of `record`, and resolves when the collector has them; those of traces that are not
+   * sampled are left out. Rejects with `SpansRefusedError` when it will never take them, with anything else when it may
+   * take them later.
+   */
+  export(spans: readonly FinishedSpan[]): Promise<void>;
   /** Resolves when all recorded spans were exported or given up. */
   flush(): Promise<void>;
   shutdown(): Promise<void>;
+}
+
+/** The collector said that it will not take these spans, whenever they are sent. */
+export class SpansRefusedError extends Error {
+  override readonly name = 'SpansRefusedError';
 }
 
 export const NO_TRACING: Tracing = {
   enabled: false,
   sampled: () => false,
   record: () => undefined,
+  export: () => Promise.resolve(),
   flush: () => Promise.resolve(),
   shutdown: () => Promise.resolve(),
 };
@@ -157,9 +172,21 @@ export async function startTracing(
     producer: SpanKind.PRODUCER,
     consumer: SpanKind.CONSUMER,
   };
-  // startSpan asks for ids synchronously, so what is set right before it is what it gets.
+  // startSpan asks for ids synchronously, so what is set right before it is what it gets; and `end` hands over in the same way.
   let nextTraceId = '';
   let nextSpanId = '';
+  let collecting: Parameters<SpanProcessor['onEnd']>[0][] | undefined;
+  const exporter = new OTLPTraceExporter();
+  const buffered = new tracing.BatchSpanProcessor(exporter);
+  const processor: SpanProcessor = {
+    onStart: () => undefined,
+    onEnd: (span) => {
+      if (collecting === undefined) buffered.onEnd(span);
+      else collecting.push(span);
+    },
+    forceFlush: () => buffered.forceFlush(),
+    shutdown: () => buffered.shutdown(),
+  };
   const provider = new node.NodeTracerProvider({
     resource: resources
       .defaultResource()
@@ -167,7 +194,7 @@ export async function startTracing(
       .merge(resources.detectResources({ detectors: [resources.envDetector] })),
     sampler: new tracing.AlwaysOnSampler(),
     idGenerator: { generateTraceId: () => nextTraceId, generateSpanId: () => nextSpanId },
-    spanProcessors: [new tracing.BatchSpanProcessor(new OTLPTraceExporter())],
+    spanProcessors: [processor],
   });
   const tracer = provider.getTracer('batuta');
   const contextOf = (traceId: string, spanId: string): SpanContext => ({
@@ -177,37 +204,72 @@ export async function startTracing(
     isRemote: true,
   });
   const sampled = (traceId: string): boolean => underRatio(traceId, ratio);
+  const record = (span: FinishedSpan): void => {
+    if (!sampled(span.traceId) || span.spanId === INVALID_SPANID) {
+      return;
+    }
+    const parent: Context =
+      span.parentSpanId === undefined
+        ? ROOT_CONTEXT
+        : trace.setSpanContext(ROOT_CONTEXT, contextOf(span.traceId, span.parentSpanId));
+    nextTraceId = span.traceId;
+    nextSpanId = span.spanId;
+    const links: Link[] = (span.links ?? []).map((link) => ({ context: contextOf(link.traceId, link.spanId) }));
+    const recorded = tracer.startSpan(
+      span.name,
+      {
+        kind: kinds[span.kind ?? 'internal'],
+        startTime: hrTime(span.startAt),
+        ...(span.attributes === undefined ? {} : { attributes: span.attributes }),
+        links,
+        root: span.parentSpanId === undefined,
+      },
+      parent,
+    );
+    if (span.error !== undefined) {
+      recorded.setStatus({ code: SpanStatusCode.ERROR, message: span.error });
+    }
+    recorded.end(hrTime(Math.max(span.startAt, span.endAt)));
+  };
   return {
     enabled: true,
     sampled,
-    record: (span) => {
-      if (!sampled(span.traceId) || span.spanId === INVALID_SPANID) {
-        return;
+    record,
+    export: async (spans) => {
+      for (let start = 0; start < spans.length; start += EXPORT_BATCH) {
+        const batch: NonNullable<typeof collecting> = [];
+        collecting = batch;
+        try {
+          for (const span of spans.slice(start, start + EXPORT_BATCH)) record(span);
+        } finally {
+          collecting = undefined;
+        }
+        if (batch.length > 0) {
+          await new Promise<void>((resolve, reject) => {
+            exporter.export(batch, ({ code, error }) => {
+              if (code === EXPORTED) resolve();
+              else reject(failureOf(error));
+            });
+          });
+        }
       }
-      const parent: Context =
-        span.parentSpanId === undefined
-          ? ROOT_CONTEXT
-          : trace.setSpanContext(ROOT_CONTEXT, contextOf(span.traceId, span.parentSpanId));
-      nextTraceId = span.traceId;
-      nextSpanId = span.spanId;
-      const links: Link[] = (span.links ?? []).map((link) => ({ context: contextOf(link.traceId, link.spanId) }));
-      const recorded = tracer.startSpan(
-        span.name,
-        {
-          kind: kinds[span.kind ?? 'internal'],
-          startTime: hrTime(span.startAt),
-          ...(span.attributes === undefined ? {} : { attributes: span.attributes }),
-          links,
-          root: span.parentSpanId === undefined,
-        },
-        parent,
-      );
-      if (span.error !== undefined) {
-        recorded.setStatus({ code: SpanStatusCode.ERROR, message: span.error });
-      }
-      recorded.end(hrTime(Math.max(span.startAt, span.endAt)));
     },
     flush: () => provider.forceFlush(),
     shutdown: () => provider.shutdown(),
   };
+}
+
+/** Spans of one request to the collector, as the specification's default. */
+const EXPORT_BATCH = 512;
+/** ExportResultCode.SUCCESS of the SDK. */
+const EXPORTED = 0;
+/** Bad data and too much of it stay so; everything else (no such path, no permission, an outage) can be put right. */
+const REFUSALS = new Set([400, 413]);
+
+function failureOf(error: Error | undefined): Error {
+  const { code } = (error ?? {}) as { code?: unknown };
+  if (typeof code === 'number' && REFUSALS.has(code)) {
+    return new SpansRefusedError(`the collector answered with ${code}`, { cause: error });
+  }
+  return error ?? new Error('the spans were not exported');
 }

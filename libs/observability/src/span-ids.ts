@@ -1,0 +1,28 @@
+import { spanIdOf } from './tracing.js';
+
+const FNV_PRIME = 0x01000193;
+const FNV_BASIS = 0x811c9dc5;
+
+function fnv32(text: string, basis: number): number {
+  let hash = basis;
+  for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), FNV_PRIME);
+  return hash >>> 0;
+}
+
+const hex32 = (value: number): string => value.toString(16).padStart(8, '0');
+
+/** Ids of the spans that more than one service refers to; all of them follow from what the execution's events name. */
+export const spanIds = {
+  /** The root of an execution's trace. */
+  execution: (traceId: string): string => spanIdOf(traceId, 'execution'),
+  /** A command from outside, by its id. */
+  command: (traceId: string, commandId: string): string => spanIdOf(traceId, 'command', commandId),
+  /**
+   * The run of an attempt's agent: what a task's `traceparent` names. Made for every dispatch, traced or not, so it is the
+   * cheapest hash (FNV-1a, twice) of what is unique within the trace.
+   */
+  run: (stepId: string, attempt: number): string => {
+    const name = `${stepId}/${attempt}`;
+    return hex32(fnv32(name, FNV_BASIS)) + hex32(fnv32(name, FNV_PRIME));
+  },
+} as const;
