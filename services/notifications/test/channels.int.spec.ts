@@ -1,0 +1,282 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { AddressInfo } from 'node:net';
+import { subjects } from '@batuta/contracts';
+import type {
+  AckInboxReply,
+  CallbackReply,
+  InboxNotice,
+  ListDeliveriesReply,
+  ListInboxReply,
+  Principal,
+} from '@batuta/contracts';
+import { eventually } from '@batuta/testing';
+import { SMTPServer } from 'smtp-server';
+import { principal, Receiver, startUnderTest } from './harness.js';
+import type { UnderTest } from './harness.js';
+
+interface Mail {
+  readonly to: string[];
+  readonly source: string;
+}
+
+/** A real SMTP server on loopback that refuses the first `refusals` mails with 451. */
+async function startSmtp(): Promise<{
+  url: string;
+  mails: Mail[];
+  refuse: { left: number; code: number };
+  close(): Promise<void>;
+}> {
+  const mails: Mail[] = [];
+  const refuse = { left: 0, code: 451 };
+  const server = new SMTPServer({
+    authOptional: false,
+    disabledCommands: ['STARTTLS'],
+    onAuth: ({ username, password }, _session, callback) =>
+      username === 'batuta' && password === 'p@ss' ? callback(null, { user: username }) : callback(new Error('no')),
+    onData(stream, session, callback) {
+      let source = '';
+      stream.on('data', (chunk: Buffer) => {
+        source += chunk.toString('utf8');
+      });
+      stream.on('end', () => {
+        if (refuse.left > 0) {
+          refuse.left -= 1;
+          callback(Object.assign(new Error('not now'), { responseCode: refuse.code }));
+          return;
+        }
+        mails.push({ to: session.envelope.rcptTo.map(({ address }) => address), source });
+        callback();
+      });
+    },
+  });
+  server.on('error', () => undefined);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.server.address() as AddressInfo;
+  return {
+    url: `smtp://batuta:p%40ss@127.0.0.1:${port}`,
+    mails,
+    refuse,
+    close: () => new Promise((resolve) => server.close(resolve)),
+  };
+}
+
+const who = principal();
+
+let test: UnderTest;
+let smtp: Awaited<ReturnType<typeof startSmtp>>;
+let sms: Receiver;
+
+beforeEach(async () => {
+  test = await startUnderTest();
+  smtp = await startSmtp();
+  sms = await Receiver.start();
+  await test.start({
+    BATUTA_NOTIFICATIONS_SMTP_URL: smtp.url,
+    BATUTA_NOTIFICATIONS_SMTP_FROM: 'Batuta <batuta@example.org>',
+    BATUTA_NOTIFICATIONS_SMTP_REQUIRE_TLS: 'false',
+    BATUTA_NOTIFICATIONS_SMS_URL: sms.url,
+    BATUTA_NOTIFICATIONS_SMS_ACCOUNT: 'AC1',
+    BATUTA_NOTIFICATIONS_SMS_TOKEN: 'token',
+    BATUTA_NOTIFICATIONS_SMS_FROM: '+15005550006',
+  });
+}, 60_000);
+
+afterEach(async () => {
+  await test?.close();
+  await smtp?.close();
+  await sms?.close();
+});
+
+async function create(body: object): Promise<CallbackReply> {
+  return test.client.request<CallbackReply>(subjects.notifications.callbackCreate, { principal: who, body });
+}
+
+const deliveries = (executionId: string) =>
+  test.client
+    .request<ListDeliveriesReply>(subjects.notifications.deliveryList, { principal: who, executionId })
+    .then((reply) => reply.deliveries);
+
+const inbox = (principalOf: Principal = who) =>
+  test.client
+    .request<ListInboxReply>(subjects.notifications.inboxList, { principal: principalOf })
+    .then((reply) => reply.notifications);
+
+const acknowledge = (ids: readonly string[], principalOf: Principal = who) =>
+  test.client.request<AckInboxReply>(subjects.notifications.inboxAck, { principal: principalOf, ids });
+
+function ended(configId: string, name: 'completed' | 'failed' = 'completed', data: object = {}): string {
+  const execution = test.engine.start(configId);
+  test.engine.tell(execution, name, data);
+  return execution;
+}
+
+describe('email', () => {
+  it('is sent with text and HTML from templates, after the server had refused it at first', async () => {
+    const configId = test.engine.addConfig();
+    const reply = await create({
+      config_id: configId,
+      type: 'email',
+      events: ['failed'],
+      to: ['ops@example.org', 'ada@example.org'],
+      subject_template: '{{ execution.config_name }}: {{ event.data.failure.code }}',
+      callback_body_template: 'It failed: {{ event.data.failure.message }}',
+      html_template: '<p>{{ event.data.failure.message }}</p>',
+    });
+    expect(reply.refused).toBeUndefined();
+    smtp.refuse.left = 2;
+    const failure = { code: 'timeout', message: '<b>too slow</b>', retryable: true };
+    const execution = ended(configId, 'failed', { failure });
+    await eventually(() => smtp.mails.length === 1, { timeoutMs: 10_000 });
+    await eventually(async () => {
+      expect(await deliveries(execution)).toMatchObject([{ status: 'sent', retryCount: 2, responseStatus: 250 }]);
+    });
+    const [mail] = smtp.mails;
+    expect(mail?.to).toEqual(['ops@example.org', 'ada@example.org']);
+    expect(mail?.source).toMatch(/^Subject: incident: timeout\r$/m);
+    expect(mail?.source).toMatch(/^From: Batuta <batuta@example\.org>\r$/m);
+    expect(mail?.source).toContain('It failed: <b>too slow</b>');
+    expect(mail?.source).toContain('<p>&lt;b&gt;too slow&lt;/b&gt;</p>');
+  });
+
+  it('never takes a header from what an event holds', async () => {
+    const configId = test.engine.addConfig();
+    await create({
+      config_id: configId,
+      type: 'email',
+      events: ['failed'],
+      to: ['ops@example.org'],
+      subject_template: '{{ event.data.failure.message }}',
+    });
+    const failure = { code: 'x', message: 'hello\r\nBcc: everybody@example.org', retryable: false };
+    const execution = ended(configId, 'failed', { failure });
+    await eventually(async () => {
+      expect(await deliveries(execution)).toMatchObject([
+        { status: 'failed', deadLetter: true, error: 'the subject holds control characters' },
+      ]);
+    });
+    expect(smtp.mails).toEqual([]);
+    const injected = await create({
+      config_id: configId,
+      type: 'email',
+      events: ['failed'],
+      to: ['ops@example.org\r\nBcc: everybody@example.org', 'a@b.c>,<d@e.f'],
+    });
+    expect(injected.refused?.violations?.map(({ path }) => path)).toEqual(['/to/0', '/to/1']);
+  });
+
+  it('that the server refuses for good is a dead letter at once', async () => {
+    const configId = test.engine.addConfig();
+    await create({ config_id: configId, type: 'email', events: ['completed'], to: ['ops@example.org'] });
+    smtp.refuse.left = 1;
+    smtp.refuse.code = 554;
+    const execution = ended(configId);
+    await eventually(async () => {
+      expect(await deliveries(execution)).toMatchObject([{ status: 'failed', deadLetter: true, retryCount: 0 }]);
+    });
+  });
+});
+
+describe('SMS', () => {
+  it('is handed to the provider, again after it was busy', async () => {
+    const configId = test.engine.addConfig();
+    await create({ config_id: configId, type: 'sms', events: ['completed'], to: '+4915112345678' });
+    sms.answer = (_, count) => (count === 1 ? { status: 429 } : { status: 201, body: '{"sid":"SM1"}' });
+    const execution = ended(configId);
+    await eventually(async () => {
+      expect(await deliveries(execution)).toMatchObject([{ status: 'sent', retryCount: 1, responseStatus: 201 }]);
+    });
+    expect(sms.received).toHaveLength(2);
+    const [request] = sms.received;
+    expect(request?.path).toBe('/2010-04-01/Accounts/AC1/Messages.json');
+    expect(request?.headers.authorization).toBe(`Basic ${Buffer.from('AC1:token').toString('base64')}`);
+    expect(Object.fromEntries(new URLSearchParams(request?.body))).toEqual({
+      To: '+4915112345678',
+      From: '+15005550006',
+      Body: `incident: completed (execution ${execution})`,
+    });
+  });
+});
+
+describe('the inbox', () => {
+  it('keeps a notification for whoever started the execution until it is acknowledged', async () => {
+    const configId = test.engine.addConfig();
+    await create({ config_id: configId, type: 'websocket', events: ['completed'] });
+    const notices: InboxNotice[] = [];
+    test.nats.subscribe(subjects.inbox('default', 'ada'), {
+      callback: (_, message) => void notices.push(message.json<InboxNotice>()),
+    });
+    await test.nats.flush();
+    const execution = ended(configId);
+    const waiting = await eventually(async () => {
+      const found = await inbox();
+      expect(found).toHaveLength(1);
+      return found;
+    });
+    expect(waiting[0]).toMatchObject({ executionId: execution, eventType: 'completed' });
+    await eventually(() => notices.length === 1);
+    expect(notices[0]?.notification).toEqual(waiting[0]);
+    await eventually(async () => expect(await deliveries(execution)).toMatchObject([{ status: 'sent' }]));
+    const id = waiting[0]!.id;
+    expect((await acknowledge([id], principal('default', 'viewer', 'eve'))).ids).toEqual([]);
+    expect((await acknowledge([id], principal('other', 'admin', 'ada'))).ids).toEqual([]);
+    expect(await inbox()).toHaveLength(1);
+    expect((await acknowledge([id])).ids).toEqual([id]);
+    expect((await acknowledge([id])).ids).toEqual([id]);
+    expect(await inbox()).toEqual([]);
+    expect(await deliveries(execution)).toMatchObject([{ status: 'delivered' }]);
+  });
+
+  it('that is not acknowledged in time makes the fallback take over, and one that is does not', async () => {
+    const configId = test.engine.addConfig();
+    const reply = await create({
+      config_id: configId,
+      type: 'websocket',
+      events: ['completed'],
+      fallback: [
+        { type: 'email', after_ms: 600, to: ['ops@example.org'] },
+        { type: 'sms', after_ms: 600_000, to: '+4915112345678' },
+      ],
+    });
+    expect(reply.refused).toBeUndefined();
+    const read = ended(configId);
+    const [seen] = await eventually(async () => {
+      const found = await inbox();
+      expect(found).toHaveLength(1);
+      return found;
+    });
+    await acknowledge([seen!.id]);
+    const unread = ended(configId);
+    await eventually(() => smtp.mails.length === 1, { timeoutMs: 10_000 });
+    await eventually(async () => {
+      expect((await deliveries(unread)).map(({ callbackType, status }) => [callbackType, status])).toEqual([
+        ['email', 'sent'],
+        ['websocket', 'sent'],
+      ]);
+    });
+    const rows = await test.rows<{ late: number }>(
+      `SELECT extract(epoch FROM e.sent_at - w.created_at) * 1000 AS late
+       FROM notifications.orchestration_callbacks AS w JOIN notifications.orchestration_callbacks AS e USING (execution_id)
+       WHERE w.callback_type = 'websocket' AND e.callback_type = 'email'`,
+    );
+    expect(Number(rows[0]?.late)).toBeGreaterThanOrEqual(600);
+    expect(await deliveries(read)).toMatchObject([{ callbackType: 'websocket', status: 'delivered' }]);
+    expect(smtp.mails[0]?.source).toContain(unread);
+    // The email has arrived as far as anybody can tell, so the SMS is not due any more.
+    const due = await test.rows('SELECT 1 FROM notifications.orchestration_callbacks WHERE fallback_at IS NOT NULL');
+    expect(due).toEqual([]);
+  });
+
+  it('is skipped at once when its channel fails for good', async () => {
+    const configId = test.engine.addConfig();
+    await create({
+      config_id: configId,
+      type: 'webhook',
+      events: ['completed'],
+      callback_url: 'http://10.0.0.1/x',
+      fallback: [{ type: 'email', after_ms: 600_000, to: ['ops@example.org'] }],
+    });
+    const execution = ended(configId);
+    await eventually(() => smtp.mails.length === 1, { timeoutMs: 10_000 });
+    expect(smtp.mails[0]?.source).toContain(execution);
+  });
+});

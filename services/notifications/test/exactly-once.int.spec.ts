@@ -1,0 +1,247 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { subjects } from '@batuta/contracts';
+import type { CallbackReply, ListDeliveriesReply } from '@batuta/contracts';
+import { eventually } from '@batuta/testing';
+import { principal, Receiver, startUnderTest } from './harness.js';
+import type { UnderTest } from './harness.js';
+
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+
+let test: UnderTest;
+let receiver: Receiver;
+let children: ChildProcess[] = [];
+
+beforeEach(async () => {
+  test = await startUnderTest();
+  receiver = await Receiver.start();
+}, 60_000);
+
+afterEach(async () => {
+  await Promise.all(children.map((child) => kill(child)));
+  children = [];
+  await receiver?.close();
+  await test?.close();
+}, 60_000);
+
+/** The service as a process of its own, ready when it answers. */
+async function startProcess(env: Record<string, string> = {}): Promise<ChildProcess> {
+  const child = spawn(
+    process.execPath,
+    [
+      '--conditions=batuta-source',
+      '--import',
+      `${root}services/step-runner/test/run-source.mjs`,
+      `${root}services/notifications/src/main.ts`,
+    ],
+    {
+      cwd: root,
+      env: { PATH: process.env['PATH'], BATUTA_LOG_LEVEL: 'warn', ...test.env, ...env },
+      stdio: ['ignore', 'inherit', 'inherit'],
+    },
+  );
+  children.push(child);
+  await eventually(
+    () => test.client.request(subjects.notifications.callbackList, { principal: principal() }, { timeoutMs: 500 }),
+    { timeoutMs: 20_000 },
+  );
+  return child;
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'exit');
+  child.kill('SIGKILL');
+  await ended;
+}
+
+async function create(body: object): Promise<string> {
+  const reply = await test.client.request<CallbackReply>(subjects.notifications.callbackCreate, {
+    principal: principal(),
+    body: { type: 'webhook', ...body },
+  });
+  if (reply.callback === undefined) throw new Error(JSON.stringify(reply.refused));
+  return reply.callback.id;
+}
+
+const typeOf = (body: string): string => (JSON.parse(body) as { type: string }).type;
+
+async function expectAll(executions: readonly string[], events: readonly string[]): Promise<void> {
+  await eventually(
+    async () => {
+      const [row] = await test.rows<{ count: number }>(
+        `SELECT count(*)::int AS count FROM notifications.orchestration_callbacks WHERE status = 'delivered'`,
+      );
+      expect(row?.count).toBe(executions.length * events.length);
+    },
+    { timeoutMs: 20_000 },
+  );
+  const rows = await test.rows<{ execution_id: string; event_type: string }>(
+    'SELECT execution_id, event_type FROM notifications.orchestration_callbacks ORDER BY position, id',
+  );
+  for (const execution of executions) {
+    expect(rows.filter((row) => row.execution_id === execution).map((row) => row.event_type)).toEqual(events);
+    // The order in which each event was first told: repeats may follow a crash, but nothing overtakes.
+    const told = receiver.received
+      .filter(({ body }) => body.includes(execution))
+      .map(({ body }) => typeOf(body).replace('execution.', ''));
+    expect([...new Set(told)]).toEqual(events);
+  }
+}
+
+describe('deliveries', () => {
+  it('are made once and come in order when the service is killed in the middle of them', async () => {
+    const env = { BATUTA_NOTIFICATIONS_ATTEMPT_TIMEOUT: '200ms', BATUTA_NOTIFICATIONS_LEASE: '500ms' };
+    const first = await startProcess(env);
+    const configId = test.engine.addConfig();
+    await create({ config_id: configId, events: ['started', 'paused', 'completed'], callback_url: receiver.url });
+    // Attempts that are under way when the process dies: they are answered only after that.
+    receiver.answer = (_, count) => (count > 3 ? { status: 200 } : undefined);
+    const executions = Array.from({ length: 6 }, () => test.engine.start(configId));
+    await eventually(() => receiver.received.length >= 3, { timeoutMs: 10_000 });
+    for (const execution of executions) test.engine.tell(execution, 'paused');
+    await kill(first);
+    for (const execution of executions) test.engine.tell(execution, 'completed');
+    await startProcess(env);
+    await expectAll(executions, ['started', 'paused', 'completed']);
+    const interrupted = await test.rows(
+      `SELECT 1 FROM notifications.callback_attempts WHERE outcome IN ('interrupted', 'running')`,
+    );
+    expect(interrupted.length).toBeGreaterThan(0);
+  }, 60_000);
+
+  it('are made once by several replicas, whatever happens to the notices', async () => {
+    await Promise.all([test.start(), test.start(), test.start()]);
+    const configId = test.engine.addConfig();
+    await create({ config_id: configId, events: ['started', 'completed'], callback_url: receiver.url });
+    const executions: string[] = [];
+    for (const [index, notices] of [1, 2, 0, 2, 0, 1, 2, 0].entries()) {
+      test.engine.notices = notices;
+      const execution = test.engine.start(configId, { partition: index % 2 });
+      test.engine.tell(execution, 'completed');
+      executions.push(execution);
+    }
+    await expectAll(executions, ['started', 'completed']);
+    expect(receiver.received).toHaveLength(executions.length * 2);
+  }, 60_000);
+
+  it('are not made twice when a cursor’s transaction is repeated, and a cursor never goes back', async () => {
+    const service = await test.start();
+    const configId = test.engine.addConfig();
+    await create({ config_id: configId, events: ['completed'], callback_url: receiver.url });
+    const execution = test.engine.start(configId, { partition: 1 });
+    test.engine.tell(execution, 'completed');
+    await expectAll([execution], ['completed']);
+    await service.close();
+    // As after a restore of the cursors from an older backup than the deliveries.
+    await test.rows('UPDATE notifications.cursors SET position = 0');
+    await test.start();
+    await eventually(async () => {
+      const [row] = await test.rows<{ position: string }>(
+        'SELECT position FROM notifications.cursors WHERE partition = 1',
+      );
+      expect(Number(row?.position)).toBe(2);
+    });
+    await expectAll([execution], ['completed']);
+    expect(receiver.received).toHaveLength(1);
+  }, 60_000);
+});
+
+describe('a dead endpoint', () => {
+  it('delays nobody else, and its own deliveries wait until it works', async () => {
+    await test.start({
+      BATUTA_NOTIFICATIONS_CONCURRENCY: '3',
+      BATUTA_NOTIFICATIONS_DESTINATION_CONCURRENCY: '2',
+      BATUTA_NOTIFICATIONS_ATTEMPT_TIMEOUT: '400ms',
+      BATUTA_NOTIFICATIONS_BREAKER_FAILURES: '3',
+      BATUTA_NOTIFICATIONS_BREAKER_OPEN: '1s',
+    });
+    const dead = await Receiver.start();
+    try {
+      dead.answer = () => undefined;
+      const configs = { dead: test.engine.addConfig(), good: test.engine.addConfig() };
+      await create({ config_id: configs.dead, events: ['completed'], callback_url: dead.url, max_retries: 50 });
+      await create({ config_id: configs.good, events: ['completed'], callback_url: receiver.url });
+      const waiting = Array.from({ length: 40 }, () => test.engine.start(configs.dead));
+      for (const execution of waiting) test.engine.tell(execution, 'completed');
+      await eventually(() => dead.received.length >= 3, { timeoutMs: 10_000 });
+      const good = Array.from({ length: 20 }, () => test.engine.start(configs.good));
+      for (const execution of good) test.engine.tell(execution, 'completed');
+      await eventually(() => receiver.received.length === good.length, { timeoutMs: 10_000 });
+      await eventually(async () => {
+        const [row] = await test.rows<{ open: boolean }>(
+          `SELECT open_until IS NOT NULL AS open FROM notifications.destinations WHERE destination LIKE '%' || $1`,
+          [dead.url],
+        );
+        expect(row?.open).toBe(true);
+      });
+      // 40 deliveries of 400 ms each, two at a time, would be 8 s of attempts: the breaker lets one through a second.
+      expect(dead.received.length).toBeLessThan(20);
+      dead.answer = () => ({ status: 200 });
+      await eventually(
+        async () => {
+          const [count] = await test.rows<{ count: number }>(
+            `SELECT count(*)::int AS count FROM notifications.orchestration_callbacks WHERE status = 'delivered'`,
+          );
+          expect(count?.count).toBe(waiting.length + good.length);
+        },
+        { timeoutMs: 20_000 },
+      );
+    } finally {
+      await dead.close();
+    }
+  }, 60_000);
+});
+
+describe('addresses', () => {
+  const failed = (executionId: string) =>
+    eventually(async () => {
+      const { deliveries } = await test.client.request<ListDeliveriesReply>(subjects.notifications.deliveryList, {
+        principal: principal(),
+        executionId,
+        deadLetter: true,
+      });
+      expect(deliveries).toHaveLength(1);
+      return deliveries[0]!;
+    });
+
+  it('that are private are refused when the connection is made, also by name', async () => {
+    await test.start({ BATUTA_NOTIFICATIONS_ALLOWED_ADDRESSES: '' });
+    const configId = test.engine.addConfig();
+    for (const host of ['127.0.0.1', 'localhost', '169.254.169.254', '10.0.0.1', '[::1]']) {
+      const execution = test.engine.start(configId, { callbackUrl: `http://${host}:${new URL(receiver.url).port}/x` });
+      test.engine.tell(execution, 'completed');
+      const delivery = await failed(execution);
+      expect(delivery.error).toContain('the address may not be called');
+      expect(delivery.retryCount).toBe(0);
+    }
+    expect(receiver.received).toEqual([]);
+  }, 60_000);
+
+  it('are checked on the answer that the connection uses, so that DNS cannot change its mind', async () => {
+    let asked = 0;
+    await test.start(
+      { BATUTA_NOTIFICATIONS_ALLOWED_ADDRESSES: '127.0.0.1' },
+      {
+        resolve: (_hostname, _options, callback) => {
+          asked += 1;
+          // Allowed for the first connection, the cloud's metadata service for the second one.
+          callback(null, [{ address: asked === 1 ? '127.0.0.1' : '169.254.169.254', family: 4 }]);
+        },
+      },
+    );
+    receiver.answer = () => ({ status: 503, headers: { connection: 'close' } });
+    const configId = test.engine.addConfig();
+    const execution = test.engine.start(configId, {
+      callbackUrl: `http://hooks.example.org:${new URL(receiver.url).port}/x`,
+    });
+    test.engine.tell(execution, 'completed');
+    const delivery = await failed(execution);
+    expect(delivery.error).toContain('169.254.169.254');
+    expect(receiver.received).toHaveLength(1);
+    expect(asked).toBe(2);
+  }, 60_000);
+});
