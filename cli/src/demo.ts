@@ -149,12 +149,12 @@ async function demonstrate(dir: string, out: (line?: string) => void): Promise<v
 
 /** Creates the config, or makes a new version of the one there. */
 async function saveConfig(connection: Connection, config: ConfigDocument): Promise<void> {
-  const list = await callApi<{ items: readonly { id: string; name: string }[] }>(
+  const list = await callApi<{ configs: readonly { id: string; name: string }[] }>(
     connection,
     'GET',
     `${CONFIGS}?name=${encodeURIComponent(config.name)}`,
   );
-  const existing = list.items.find(({ name }) => name === config.name);
+  const existing = list.configs.find(({ name }) => name === config.name);
   if (existing === undefined) {
     await callApi(connection, 'POST', CONFIGS, config);
   } else {

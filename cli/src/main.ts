@@ -66,12 +66,12 @@ knowledge.command('list').action(async () => {
   let cursor: string | undefined;
   do {
     const query = cursor === undefined ? '' : `?cursor=${encodeURIComponent(cursor)}`;
-    const page = await callApi<{ items: { source: string; passages: number }[]; next_cursor?: string | null }>(
+    const page = await callApi<{ documents: { source: string; passages: number }[]; next_cursor?: string | null }>(
       connection,
       'GET',
       `/api/v1/knowledge/documents${query}`,
     );
-    for (const document of page.items) {
+    for (const document of page.documents) {
       out(`${document.source}  (${document.passages} passages)`);
     }
     cursor = page.next_cursor ?? undefined;

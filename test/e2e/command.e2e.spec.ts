@@ -1,0 +1,161 @@
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { eventually } from '@batuta/testing';
+import { Api, expectStatus } from '../support/api.js';
+import { BatutaCommand } from '../support/command.js';
+import { processesNaming } from '../support/processes.js';
+
+interface RunFile {
+  readonly url: string;
+  readonly pid: number;
+  readonly api_key_file: string;
+  readonly services: Record<string, string>;
+}
+
+describe('the batuta command', () => {
+  let dir: string;
+  const opened: BatutaCommand[] = [];
+  const batuta = (args: readonly string[], env?: Record<string, string>): BatutaCommand => {
+    const command = new BatutaCommand(args, dir, env);
+    opened.push(command);
+    return command;
+  };
+  const runFile = (): RunFile => JSON.parse(readFileSync(join(dir, 'run.json'), 'utf8')) as RunFile;
+  const nothingRuns = (): Promise<void> =>
+    eventually(
+      () => {
+        const left = processesNaming(dir);
+        if (left.length > 0) {
+          throw new Error(`processes ${left.join(', ')}`);
+        }
+      },
+      { timeoutMs: 30_000, describe: 'no process of the platform is left' },
+    );
+
+  beforeAll(() => {
+    dir = mkdtempSync(join(tmpdir(), 'batuta-command-'));
+  });
+
+  afterAll(async () => {
+    for (const { child } of opened) {
+      child.kill('SIGKILL');
+    }
+    await nothingRuns();
+    rmSync(dir, { recursive: true, force: true });
+  }, 60_000);
+
+  it('demo runs the incident orchestration on live data, shows each step, and leaves nothing running', async () => {
+    const demo = batuta(['demo']);
+    expect(await demo.exited()).toBe(0);
+    const { output } = demo;
+    const at = (text: string): number => {
+      expect(output).toContain(text);
+      return output.indexOf(text);
+    };
+    expect(at('▶ Collect Job Status')).toBeLessThan(at('✔ Collect Job Status'));
+    expect(at('✔ Collect Job Status')).toBeLessThan(at('▶ Analyze Logs'));
+    expect(at('✔ Analyze Logs')).toBeLessThan(at('▶ Synthesize Response'));
+    expect(at('✔ Search Knowledge Base')).toBeLessThan(at('▶ Synthesize Response'));
+    expect(at('● execution completed')).toBeLessThan(at('# State of this Batuta platform'));
+    for (const service of ['gateway', 'config', 'execution', 'step-runner', 'notifications']) {
+      expect(output).toMatch(new RegExp(`\\| ${service} \\| up \\| 200 \\| [\\d.]+ ms \\|`));
+    }
+    // What PostgreSQL itself has just written.
+    expect(output).toMatch(/\| \d+ \| info \| .*database system is ready to accept connections/);
+    expect(output).toMatch(/\.md, lines \d+–\d+/);
+    for (const step of ['Collect Job Status', 'Analyze Logs', 'Search Knowledge Base', 'Synthesize Response']) {
+      expect(output).toMatch(new RegExp(`${step}\\s+completed\\s+\\d+ ms`));
+    }
+    const execution = /executions\/([\da-f-]{36})\/events/.exec(output)?.[1];
+    expect(execution).toBeDefined();
+    await nothingRuns();
+  }, 120_000);
+
+  it('start keeps the platform up, says when it runs already, and Ctrl-C ends all of it', async () => {
+    const start = batuta(['start', '--port', '0']);
+    await start.says(/Batuta is ready at http/);
+    const run = runFile();
+    expect(run.pid).toBe(start.child.pid);
+    expect(statSync(run.api_key_file).mode & 0o077).toBe(0);
+    expect(statSync(join(dir, 'run.json')).mode & 0o077).toBe(0);
+    expect((await fetch(`${run.url}/docs`)).status).toBe(200);
+    const api = new Api(run.url, readFileSync(run.api_key_file, 'utf8').trim());
+    // The demo's execution is still there: a restart loses nothing.
+    const list = expectStatus(
+      await api.get<{ executions: { status: string }[] }>('/api/v1/orchestrations/executions'),
+      200,
+    );
+    expect(list.executions.map(({ status }) => status)).toEqual(['completed']);
+
+    const second = batuta(['start']);
+    expect(await second.exited()).toBe(1);
+    expect(second.output).toContain(`running already: ${run.url}`);
+
+    const added = batuta(['knowledge', 'add', join(import.meta.dirname, '../../examples/incident/runbooks')]);
+    expect(await added.exited()).toBe(0);
+    expect(added.output).toMatch(/unchanged\s+checkpoints\.md/);
+    const rebuilt = batuta(['rebuild']);
+    expect(await rebuilt.exited()).toBe(0);
+    expect(rebuilt.output).toContain('rebuilt 1 executions and 4 step runs');
+
+    start.child.kill('SIGINT');
+    expect(await start.exited()).toBe(0);
+    await nothingRuns();
+    const gone = batuta(['knowledge', 'list']);
+    expect(await gone.exited()).toBe(1);
+    expect(gone.output).toContain('No platform is running here');
+  }, 120_000);
+
+  it('leaves nothing behind when it is killed, and starts again on the same data', async () => {
+    const killed = batuta(['start', '--port', '0']);
+    await killed.says(/Batuta is ready at http/);
+    killed.child.kill('SIGKILL');
+    await killed.exited();
+    await nothingRuns();
+
+    const again = batuta(['start', '--port', '0']);
+    await again.says(/Batuta is ready at http/);
+    again.child.kill('SIGTERM');
+    expect(await again.exited()).toBe(0);
+    await nothingRuns();
+  }, 120_000);
+
+  it('starts a service of the platform again when it crashes', async () => {
+    const start = batuta(['start', '--port', '0'], {
+      BATUTA_LAYOUT: 'gateway,config,notifications|execution|step-runner',
+    });
+    await start.says(/Batuta is ready at http/);
+    const run = runFile();
+    const victims = processesNaming('standalone/dist/group.js').filter((pid) =>
+      readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('execution'),
+    );
+    const own = victims.filter((pid) => readFileSync(`/proc/${pid}/environ`, 'utf8').includes(dir));
+    expect(own).toHaveLength(1);
+    process.kill(own[0] ?? 0, 'SIGKILL');
+    await start.says(/a process of the platform ended; starting it again/);
+    await eventually(
+      async () => {
+        const response = await fetch(`${run.url}/health/ready`);
+        if (response.status !== 200) {
+          throw new Error(await response.text());
+        }
+      },
+      { timeoutMs: 30_000, describe: 'the platform is ready again' },
+    );
+    start.child.kill('SIGINT');
+    expect(await start.exited()).toBe(0);
+    await nothingRuns();
+  }, 120_000);
+
+  it('names every wrong setting instead of starting', async () => {
+    const wrong = batuta(['start'], { BATUTA_LAYOUT: 'gateway|engine' });
+    expect(await wrong.exited()).toBe(1);
+    expect(wrong.output).toContain('unknown service "engine"');
+    const limit = batuta(['start', '--port', '0'], { BATUTA_EXECUTION_LEASE: 'soon' });
+    expect(await limit.exited()).toBe(1);
+    expect(limit.output).toContain('BATUTA_EXECUTION_LEASE');
+    await nothingRuns();
+  }, 120_000);
+});

@@ -1,0 +1,115 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { eventually } from '@batuta/testing';
+import pg from 'pg';
+import { expectStatus } from '../support/api.js';
+import type { Api } from '../support/api.js';
+import { Cluster } from '../support/cluster.js';
+import { checkLog } from '../support/event-log.js';
+import { allHaveStatus, startSurely } from '../support/running.js';
+
+const STEP_MS = 200;
+const STEPS = 20;
+/** Attempts at once of one runner: few, so that the runners are what is short, and not the machine under the test. */
+const SLOTS = 4;
+
+/** Steps that depend on nothing, so that all of them lie in the queue at once. */
+const BACKLOG = {
+  name: 'backlog',
+  strategy: 'parallel',
+  settings: { parallel_limit: 0 },
+  steps: Array.from({ length: STEPS }, (_, index) => ({
+    id: `step_${index}`,
+    name: `Step ${index}`,
+    agent: 'delay',
+    input: { ms: STEP_MS },
+    timeout_ms: 20_000,
+    retry: { max_attempts: 3, backoff_ms: 50 },
+  })),
+};
+
+describe('step-runners as processes of their own, wired as a deployment wires them', () => {
+  let cluster: Cluster;
+  let api: Api;
+  let database: pg.Client;
+
+  beforeAll(async () => {
+    cluster = await Cluster.start({
+      instances: { 'step-runner': 4 },
+      env: { BATUTA_RUNNER_SLOTS: String(SLOTS) },
+    });
+    api = cluster.api();
+    expectStatus(await api.post('/api/v1/orchestrations/configs', BACKLOG), 201);
+    database = new pg.Client({ connectionString: cluster.stack.databaseUrl });
+    await database.connect();
+  }, 120_000);
+
+  afterAll(async () => {
+    await database?.end();
+    await cluster?.stop();
+  }, 60_000);
+
+  const startBacklog = (name: string, executions: number): Promise<string[]> =>
+    Promise.all(Array.from({ length: executions }, (_, index) => startSurely(api, 'backlog', `${name}-${index}`, {})));
+
+  /** Outcomes of these executions in the log, and the milliseconds from the first to the last of them. */
+  const outcomesOf = async (ids: readonly string[]): Promise<{ count: number; ms: number }> => {
+    const { rows } = await database.query<{ count: string; ms: string | null }>(
+      `SELECT count(*) AS count, max(at) - min(at) AS ms
+       FROM execution.events WHERE execution_id = ANY($1) AND type IN ('StepCompleted', 'StepAttemptFailed')`,
+      [ids],
+    );
+    return { count: Number(rows[0]?.count ?? 0), ms: Number(rows[0]?.ms ?? 0) };
+  };
+
+  const runningOnly = async (count: number): Promise<void> => {
+    for (let index = 0; index < 4; index += 1) {
+      const runner = cluster.process('step-runner', index);
+      if (index >= count) await runner.end('SIGTERM');
+      else if (!runner.running) await runner.start();
+    }
+  };
+
+  it('do more work the more of them there are', async () => {
+    const throughput: number[] = [];
+    for (const count of [1, 2, 4]) {
+      await runningOnly(count);
+      const ids = await startBacklog(`${count}-runners`, 3 * count);
+      await allHaveStatus(api, ids, 'completed');
+      const facts = await checkLog(cluster.stack.databaseUrl, ids);
+      expect(facts).toEqual({ ended: { ExecutionCompleted: ids.length }, outcomes: ids.length * STEPS });
+      const { count: outcomes, ms } = await outcomesOf(ids);
+      throughput.push((outcomes / ms) * 1_000);
+    }
+    const [one = 0, two = 0, four = 0] = throughput;
+    const shown = [1, 2, 4].map((count, index) => `${count}: ${throughput[index]?.toFixed(1)}/s`).join(', ');
+    process.stdout.write(`steps of ${STEP_MS} ms by runners with ${SLOTS} slots: ${shown}\n`);
+    expect(two).toBeGreaterThan(one * 1.2);
+    expect(four).toBeGreaterThan(two * 1.2);
+  }, 90_000);
+
+  it('lose and double no outcome when some of them are stopped and others killed under a backlog', async () => {
+    await runningOnly(4);
+    const ids = await startBacklog('removed', 20);
+    const total = ids.length * STEPS;
+    const reach = (share: number): Promise<unknown> =>
+      eventually(
+        async () => {
+          const { count } = await outcomesOf(ids);
+          if (count < total * share) throw new Error(`${count} of ${total} outcomes`);
+        },
+        { timeoutMs: 60_000, intervalMs: 20, describe: `${share * 100} % of the outcomes are recorded` },
+      );
+    await reach(0.1);
+    const stopped = cluster.process('step-runner', 3).end('SIGTERM');
+    await reach(0.2);
+    await cluster.process('step-runner', 2).end('SIGKILL');
+    expect(await stopped).toBe(0);
+    await reach(0.4);
+    await cluster.process('step-runner', 1).end('SIGKILL');
+    expect((await outcomesOf(ids)).count).toBeLessThan(total);
+    expect(cluster.process('step-runner', 0).running).toBe(true);
+    await allHaveStatus(api, ids, 'completed');
+    const facts = await checkLog(cluster.stack.databaseUrl, ids);
+    expect(facts).toEqual({ ended: { ExecutionCompleted: ids.length }, outcomes: total });
+  }, 90_000);
+});

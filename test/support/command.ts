@@ -1,0 +1,49 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { eventually } from '@batuta/testing';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+/** The `batuta` command as a process, with a data directory of its own. */
+export class BatutaCommand {
+  readonly child: ChildProcess;
+  private text = '';
+  private readonly exit: Promise<number | null>;
+
+  constructor(args: readonly string[], dataDir: string, env: Readonly<Record<string, string>> = {}) {
+    this.child = spawn(process.execPath, ['--enable-source-maps', `${ROOT}cli/dist/main.js`, ...args], {
+      env: { PATH: process.env['PATH'], HOME: process.env['HOME'], BATUTA_DATA_DIR: dataDir, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const collect = (chunk: Buffer): void => {
+      this.text += chunk.toString('utf8');
+    };
+    this.child.stdout?.on('data', collect);
+    this.child.stderr?.on('data', collect);
+    this.exit = new Promise((resolve) => {
+      this.child.once('close', (code) => resolve(code));
+    });
+  }
+
+  /** Standard output and standard error so far. */
+  get output(): string {
+    return this.text;
+  }
+
+  async says(pattern: RegExp): Promise<void> {
+    await eventually(
+      () => {
+        if (!pattern.test(this.text)) {
+          throw new Error(`it said:\n${this.text}`);
+        }
+      },
+      { timeoutMs: 60_000, describe: `the command says ${String(pattern)}` },
+    );
+  }
+
+  /** Resolves with the exit code once the process has ended (null when a signal ended it). */
+  exited(): Promise<number | null> {
+    return this.exit;
+  }
+}

@@ -1,0 +1,20 @@
+import { readFileSync, readdirSync } from 'node:fs';
+
+/** Ids of all processes whose command line or environment names a text (Linux: read from /proc). */
+export function processesNaming(text: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => pid !== process.pid)
+    .filter((pid) => {
+      try {
+        return (
+          readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(text) ||
+          readFileSync(`/proc/${pid}/environ`, 'utf8').includes(text)
+        );
+      } catch {
+        // It has ended, or it is another user's.
+        return false;
+      }
+    });
+}
