@@ -1,0 +1,119 @@
+import { fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createLogger } from '@batuta/observability';
+import { startPlatform } from '@batuta/standalone';
+import type { Platform } from '@batuta/standalone';
+import type { Load, LoadResult } from './client-process.js';
+import { HttpClient } from './http-client.js';
+import { call } from './ipc.js';
+import { configOf } from './workload.js';
+import type { Shape } from './workload.js';
+
+export interface DeploymentOptions {
+  /** Which services share a process, as BATUTA_LAYOUT has it. */
+  readonly layout: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Directory of an earlier deployment, whose store is old. */
+  readonly directory?: string;
+}
+
+export const CLIENT_PROGRAM = fileURLToPath(new URL('./client-process.js', import.meta.url));
+
+/** The client in a process of its own; it ends with this one. */
+export function startClient(): ChildProcess {
+  return fork(CLIENT_PROGRAM, [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+}
+
+/** The whole platform, started by its own supervisor in a directory of its own, and a client process. */
+export class Deployment {
+  readonly #configs = new Set<string>();
+  #loads = 0;
+
+  private constructor(
+    readonly directory: string,
+    readonly platform: Platform,
+    readonly client: ChildProcess,
+    readonly api: HttpClient,
+  ) {}
+
+  static async start(options: DeploymentOptions): Promise<Deployment> {
+    const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'batuta-bench-'));
+    const client = startClient();
+    try {
+      const platform = await startPlatform({
+        dataDir: directory,
+        logger: createLogger({ service: 'bench', level: 'warn' }),
+        port: 0,
+        layout: options.layout,
+        logFile: join(directory, 'logs', 'services.log'),
+        env: { ...process.env, ...options.env },
+      });
+      const target = { url: platform.url, keyFile: platform.apiKeyFile };
+      await call(client, 'connect', target);
+      const api = new HttpClient(platform.url, readFileSync(platform.apiKeyFile, 'utf8').trim());
+      return new Deployment(directory, platform, client, api);
+    } catch (error) {
+      client.kill();
+      throw error;
+    }
+  }
+
+  /** name → process id of all that runs: a name for each process of the platform. */
+  get pids(): Record<string, number> {
+    const { stack } = this.platform;
+    const all: [string, number | undefined][] = [
+      ...Object.entries(this.platform.pids()),
+      ['postgres', stack.postgres?.pid],
+      ['nats-server', stack.nats?.pid],
+      ['client', this.client.pid],
+    ];
+    return Object.fromEntries(all.filter((entry): entry is [string, number] => entry[1] !== undefined));
+  }
+
+  /** Runs executions from the client process; the config is made when it is new. */
+  async load(
+    load: Pick<Load, 'shape' | 'executions' | 'inFlight'> & { readonly retryMs?: number },
+  ): Promise<LoadResult> {
+    const { shape, executions, inFlight, retryMs = 0 } = load;
+    this.#loads += 1;
+    const config = await this.config(shape);
+    const prefix = `load-${this.#loads}-${process.pid}`;
+    return call<LoadResult>(this.client, 'run', {
+      config,
+      shape,
+      executions,
+      inFlight,
+      prefix,
+      retryMs,
+    } satisfies Load);
+  }
+
+  /** The name of the config that runs a shape. */
+  async config(shape: Shape): Promise<string> {
+    const name = `${shape.shape}-${shape.steps}-${shape.stepMs}`;
+    if (!this.#configs.has(name)) {
+      const found = await this.api.send('GET', `/api/v1/orchestrations/configs/${name}`);
+      if (found.status === 404)
+        await this.api.expect(201, 'POST', '/api/v1/orchestrations/configs', configOf(name, shape));
+      this.#configs.add(name);
+    }
+    return name;
+  }
+
+  /** Ends everything in order; the files stay. */
+  async halt(): Promise<void> {
+    this.api.close();
+    this.client.kill();
+    await this.platform.stop();
+  }
+
+  async remove(): Promise<void> {
+    await this.halt();
+    await rm(this.directory, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,67 @@
+/** One execution: `steps` in a row, or `steps` side by side and a join. */
+export interface Shape {
+  readonly shape: 'chain' | 'fan';
+  readonly steps: number;
+  /** How long a step takes; 0 is a no-op. */
+  readonly stepMs: number;
+}
+
+export interface Workload {
+  readonly shape: Shape;
+  readonly executions: number;
+  readonly inFlight: number;
+  /** Executions before the first measured round. */
+  readonly warmUp: number;
+}
+
+/** The works that start executions and wait for their results; the numbers are the peers' too (bench/peers). */
+export const WORKLOADS: Readonly<Record<'W1' | 'W2' | 'W3' | 'W4' | 'W5', Workload>> = {
+  W1: { shape: { shape: 'chain', steps: 3, stepMs: 0 }, executions: 300, inFlight: 1, warmUp: 100 },
+  W2: { shape: { shape: 'chain', steps: 5, stepMs: 0 }, executions: 2000, inFlight: 64, warmUp: 1000 },
+  W3: { shape: { shape: 'fan', steps: 50, stepMs: 0 }, executions: 100, inFlight: 100, warmUp: 40 },
+  W4: { shape: { shape: 'chain', steps: 3, stepMs: 0 }, executions: 1, inFlight: 1, warmUp: 0 },
+  W5: { shape: { shape: 'chain', steps: 5, stepMs: 200 }, executions: 500, inFlight: 500, warmUp: 100 },
+};
+
+/** Steps of one execution, the join counted. */
+export function stepsPerExecution({ shape, steps }: Shape): number {
+  return shape === 'fan' ? steps + 1 : steps;
+}
+
+// Not one repeated letter: a store that compresses its log would write next to nothing.
+const FILLER =
+  'The baton rises, sixty players breathe in, and for 1 beat nobody in hall 7 knows who leads: the strings, ' +
+  'the oboe with its A at 442 Hz, or the silence (ppp) before bar 19.';
+
+/** The output of one no-op step: about 200 bytes as JSON. */
+export function stepOutput(step: number): { step: number; ok: boolean; text: string } {
+  return { step, ok: true, text: FILLER };
+}
+
+/** An orchestration config that runs the shape. A step's output is its input, which its config gives. */
+export function configOf(name: string, { shape, steps, stepMs }: Shape): object {
+  const agent = stepMs === 0 ? { agent: 'echo' } : { agent: 'bench_ledger' };
+  const step = (index: number): object => ({
+    id: `step_${index}`,
+    name: `Step ${index}`,
+    ...agent,
+    ...(shape === 'chain' && index > 0 ? { dependencies: [`step_${index - 1}`] } : {}),
+    // A process that dies with an attempt running spends nothing; being killed three times in a row would.
+    retry: { max_attempts: 5, backoff_ms: 50 },
+    input: stepMs === 0 ? stepOutput(index) : { ...stepOutput(index), ms: stepMs },
+  });
+  const all = Array.from({ length: steps }, (_, index) => step(index));
+  if (shape === 'chain') return { name, strategy: 'sequential', steps: all };
+  const dependencies = Array.from({ length: steps }, (_, index) => `step_${index}`);
+  // The join gets the outputs of all before it, as the peers' joins read their children's values.
+  const join = { id: 'join', name: 'Join', agent: 'echo', dependencies };
+  return { name, strategy: 'parallel', settings: { parallel_limit: steps }, steps: [...all, join] };
+}
+
+/** Whether this is what the shape's execution must end with: the last step's output, or the join of all of them. */
+export function isResultOf({ shape, steps }: Shape, output: unknown): boolean {
+  if (output === null || typeof output !== 'object') return false;
+  const fields = output as Record<string, unknown>;
+  if (shape === 'chain') return fields['step'] === steps - 1;
+  return Object.keys(fields).filter((name) => name.startsWith('step_')).length === steps;
+}
