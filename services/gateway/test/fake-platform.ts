@@ -178,6 +178,9 @@ export class FakePlatform {
       if (this.handlers.has(pattern) || pattern === subjects.config.changed) continue;
       this.#answer(pattern, () => ({ refused: notFound }));
     }
+    for (const pattern of Object.values(subjects.notifications)) {
+      this.#answer(pattern, () => ({ refused: notFound }));
+    }
     this.#answer(subjects.config.get, ({ id, version }: { id: string; version?: number }) => {
       const config = this.configs.get(id);
       if (config === undefined || (version ?? 0) > config.version) return { refused: notFound };

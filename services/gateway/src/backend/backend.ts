@@ -21,6 +21,13 @@ const READS: ReadonlySet<string> = new Set([
   subjects.config.keyList,
   subjects.config.knowledgeList,
   subjects.config.knowledgeSearch,
+  subjects.notifications.callbackGet,
+  subjects.notifications.callbackList,
+  subjects.notifications.deliveryGet,
+  subjects.notifications.deliveryList,
+  subjects.notifications.inboxList,
+  // Acknowledging again changes nothing.
+  subjects.notifications.inboxAck,
 ]);
 const READ_AGAIN_MS = 750;
 const READS_AT_MOST = 5;

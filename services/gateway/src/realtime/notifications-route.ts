@@ -93,7 +93,7 @@ class InboxClient implements InboxFollower {
     let after: string | undefined;
     this.#more = false;
     while (!socket.closed) {
-      const { notifications = [], more = false } = await hub.list(socket.identity.principal, PAGE, after);
+      const { notifications, more = false } = await hub.list(socket.identity.principal, PAGE, after);
       this.#send(notifications);
       after = notifications.at(-1)?.id;
       if (!more || after === undefined || this.#more) return;

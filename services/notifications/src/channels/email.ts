@@ -91,7 +91,7 @@ export function emailChannel(options: EmailOptions): Channel {
       const sending = transport.sendMail({
         from: options.from,
         to: to.map((address) => ({ name: '', address })),
-        subject: [...subject].slice(0, MAX_SUBJECT).join(''),
+        subject: subject.slice(0, MAX_SUBJECT).toWellFormed(),
         text,
         ...(html === undefined ? {} : { html }),
         // Receivers know repeats by it.

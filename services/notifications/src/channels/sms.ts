@@ -71,7 +71,7 @@ export function smsChannel(provider: SmsProvider, templates: Templates): Channel
         if (error instanceof TemplateError) return { result: 'refused', error: `the template: ${error.message}` };
         throw error;
       }
-      return provider.send(to, [...text].slice(0, MAX_CHARACTERS).join(''), signal);
+      return provider.send(to, text.slice(0, MAX_CHARACTERS).toWellFormed(), signal);
     },
   };
 }

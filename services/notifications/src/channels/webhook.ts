@@ -17,7 +17,7 @@ export interface WebhookOptions {
   readonly client: GuardedClient;
   readonly templates: Templates;
   /** The secrets that sign now, the newest first. */
-  signing(tenantId: string, callbackId: string | null): Promise<readonly string[]>;
+  readonly signing: (tenantId: string, callbackId: string | null) => Promise<readonly string[]>;
 }
 
 /** Webhooks as Standard Webhooks has them: https://github.com/standard-webhooks/standard-webhooks. */

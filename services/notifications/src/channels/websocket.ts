@@ -9,7 +9,7 @@ import type { Channel } from './channel.js';
 export interface WebSocketOptions {
   readonly dataSource: DataSource;
   readonly templates: Templates;
-  publish(subject: string, payload: string): void;
+  readonly publish: (subject: string, payload: string) => void;
 }
 
 /** Notifications in a user's inbox: kept until the user's client acknowledges them, and told to the gateways at once. */

@@ -45,7 +45,7 @@ export function messageOf(event: Event, name: CallbackEvent, execution: Executio
       name,
       type: event.type,
       version: event.version,
-      at: String(shown['at']),
+      at: new Date(event.at).toISOString(),
       data: (shown['data'] ?? {}) as JsonObject,
     },
     execution: {
@@ -76,7 +76,8 @@ export function defaultContent({ event, execution }: Message): JsonObject {
 export function summaryOf({ event, execution }: Message): string {
   const { config_name: config, id } = execution;
   if (event.name === 'step_failed') {
-    return `Step ${String(event.data['step_id'] ?? '')} of ${config} failed (execution ${id})`;
+    const step = event.data['step_id'];
+    return `Step ${typeof step === 'string' ? step : ''} of ${config} failed (execution ${id})`;
   }
   return `${config}: ${event.name} (execution ${id})`;
 }
