@@ -1,7 +1,7 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { startLocalStack } from '@batuta/local-stack';
+import { portOr, startLocalStack } from '@batuta/local-stack';
 import type { LocalStack } from '@batuta/local-stack';
 import type { Logger } from '@batuta/observability';
 import { ChildGroup } from './child-group.js';
@@ -12,7 +12,7 @@ export interface PlatformOptions {
   /** Everything the platform keeps: databases, logs, keys; made when missing. */
   readonly dataDir: string;
   readonly logger: Logger;
-  /** Port of the gateway; default: 3000, or a free one when that is taken. */
+  /** Port of the gateway; 0 takes a free one; default: 3000, or a free one when that is taken. */
   readonly port?: number;
   readonly databaseUrl?: string;
   readonly natsUrl?: string;
@@ -37,6 +37,7 @@ export interface Platform {
 }
 
 const STOP_LIMIT_MS = 15_000;
+const DEFAULT_PORT = 3000;
 
 /**
  * Starts the servers and all services of one machine and writes `<dataDir>/run.json`.
@@ -85,7 +86,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       DATABASE_URL: stack.databaseUrl,
       NATS_URL: stack.natsUrl,
       BATUTA_ADMIN_KEY_FILE: apiKeyFile,
-      ...(options.port === undefined ? {} : { BATUTA_GATEWAY_HTTP_PORT: String(options.port) }),
+      ...(await portsFor(inherited, options.port)),
     };
     for (const members of layout) {
       groups.push(
@@ -130,6 +131,26 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     );
     throw error;
   }
+}
+
+const PORT_VARIABLES: Readonly<Record<ServiceName, string>> = {
+  gateway: 'BATUTA_GATEWAY_HTTP_PORT',
+  config: 'BATUTA_CONFIG_HTTP_PORT',
+  execution: 'BATUTA_EXECUTION_HTTP_PORT',
+  'step-runner': 'BATUTA_STEP_RUNNER_HTTP_PORT',
+  notifications: 'BATUTA_NOTIFICATIONS_HTTP_PORT',
+};
+
+/** The port of every service, decided here so that a service that crashed comes back where it was. */
+async function portsFor(env: NodeJS.ProcessEnv, gatewayPort: number | undefined): Promise<Record<string, string>> {
+  const ports: Record<string, string> = {};
+  for (const [service, variable] of Object.entries(PORT_VARIABLES)) {
+    const wanted = service === 'gateway' && gatewayPort !== undefined ? String(gatewayPort) : env[variable];
+    const preferred = wanted === undefined && service === 'gateway' ? DEFAULT_PORT : undefined;
+    ports[variable] =
+      wanted === undefined || wanted === '0' || wanted === '' ? String(await portOr(preferred)) : wanted;
+  }
+  return ports;
 }
 
 /** Like Promise.all, but waits for every member, so that nothing is still starting when the failure is handled. */
