@@ -7,13 +7,20 @@ export const DURATION_BUCKETS = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600,
 ] as const;
 
-/** A counter of the process's registry; the one that exists when the name is taken (services share a process locally). */
+/**
+ * A counter of the process's registry; the one that exists when the name is taken (services share a process locally).
+ * `collect` brings it up to date when it is scraped.
+ */
 export function counter<L extends string = never>(
   name: string,
   help: string,
   labelNames: readonly L[] = [],
+  collect?: (this: Counter<L>) => void | Promise<void>,
 ): Counter<L> {
-  return (register.getSingleMetric(name) as Counter<L> | undefined) ?? new Counter({ name, help, labelNames });
+  return (
+    (register.getSingleMetric(name) as Counter<L> | undefined) ??
+    new Counter({ name, help, labelNames, ...(collect === undefined ? {} : { collect }) })
+  );
 }
 
 /** A gauge of the process's registry; `collect` sets its value when it is scraped. */

@@ -45,6 +45,7 @@ export interface Tracing {
   export(spans: readonly FinishedSpan[]): Promise<void>;
   /** Resolves when all recorded spans were exported or given up. */
   flush(): Promise<void>;
+  /** Exports what is left and ends. Never rejects. */
   shutdown(): Promise<void>;
 }
 
@@ -255,7 +256,9 @@ export async function startTracing(
       }
     },
     flush: () => provider.forceFlush(),
-    shutdown: () => provider.shutdown(),
+    // What a collector that is gone does not get must not keep a service from ending well.
+    shutdown: () =>
+      provider.shutdown().catch((error: unknown) => logger.warn({ err: error }, 'the last spans were not exported')),
   };
 }
 

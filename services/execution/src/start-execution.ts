@@ -1,7 +1,7 @@
 import { subjects } from '@batuta/contracts';
 import { PostgresEventStore, migrateEventStore } from '@batuta/event-store';
 import { connectNats, controlClientOver, isConnected, natsMicroservice } from '@batuta/messaging';
-import { nestLogger, startOpsServer } from '@batuta/observability';
+import { nestLogger, startOpsServer, startTracing } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
 import { Sandbox } from '@batuta/sandbox';
 import { NestFactory } from '@nestjs/core';
@@ -11,7 +11,7 @@ import { ExecutionModule } from './app.module.js';
 import { configClient } from './partitions/config-client.js';
 import type { EngineCounters } from './partitions/counters.js';
 import { newCounters } from './partitions/counters.js';
-import { exposeEngine } from './partitions/engine-metrics.js';
+import { CommitMeter, exposeEngine, readBacklog } from './partitions/engine-metrics.js';
 import { Engine } from './partitions/engine.js';
 import type { EngineSettings } from './partitions/engine.js';
 import { NatsBus } from './partitions/nats-bus.js';
@@ -20,6 +20,8 @@ import { newIncarnation, systemClock, systemRandom } from './partitions/system-p
 import { StepRunProjection } from './projections/step-run-projection.js';
 import { ExecutionQueries } from './queries/execution-queries.js';
 import type { ExecutionSettings } from './settings.js';
+import { recordCommit } from './tracing/commit-spans.js';
+import { TraceProjection } from './tracing/trace-projection.js';
 
 export interface StartExecutionOptions {
   readonly settings: ExecutionSettings;
@@ -82,6 +84,8 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
   try {
     const databaseUrl = settings.databaseUrl.reveal();
     const natsUrl = settings.natsUrl.reveal();
+    const tracing = await startTracing('execution', logger);
+    opened.push(() => tracing.shutdown());
     await migrateEventStore(databaseUrl);
     const store = new PostgresEventStore({
       databaseUrl,
@@ -113,7 +117,8 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
     });
     opened.push(() => bus.close());
     // Engine and projection know each other.
-    const readModels: { projection?: StepRunProjection } = {};
+    const readModels: { projection?: StepRunProjection; traces?: TraceProjection } = {};
+    const meter = new CommitMeter();
     const engine = new Engine({
       ports: {
         clock: systemClock,
@@ -128,9 +133,35 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
       incarnation: newIncarnation(),
       counters: messages,
       onSuperseded: superseded,
+      onCommit: tracing.enabled
+        ? (commit) => {
+            meter.record(commit);
+            recordCommit(tracing, commit);
+          }
+        : (commit) => meter.record(commit),
+      ...(tracing.enabled ? { sampled: (traceId: string) => tracing.sampled(traceId) } : {}),
       onCommitted: (changes) => readModels.projection?.committed(changes),
-      onOwned: (partition) => readModels.projection?.owned(partition),
+      onOwned: (partition) => {
+        readModels.projection?.owned(partition);
+        readModels.traces?.owned(partition);
+      },
     });
+    const traces = tracing.enabled
+      ? new TraceProjection({
+          clock: systemClock,
+          log: logger,
+          pool,
+          reader: store,
+          configs: engine.configs,
+          tracing,
+          partitions: () => engine.owned,
+          intervalMs: settings.projectionMs,
+        })
+      : undefined;
+    if (traces !== undefined) {
+      readModels.traces = traces;
+      opened.push(() => traces.stop());
+    }
     const projection = new StepRunProjection({
       clock: systemClock,
       log: logger,
@@ -142,10 +173,18 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
     });
     readModels.projection = projection;
     opened.push(() => projection.stop());
-    opened.push(exposeEngine(engine));
+    opened.push(
+      exposeEngine({
+        engine,
+        lags: () => ({ step_runs: projection.lag, ...(traces === undefined ? {} : { traces: traces.lag }) }),
+        backlog: () =>
+          readBacklog(async (subject, body) => (await nats.request(subject, body, { timeout: 1_000 })).json()),
+      }),
+    );
     opened.push(() => engine.stop());
     await engine.start();
     projection.start();
+    traces?.start();
     const changed = nats.subscribe(subjects.config.changed, { callback: () => engine.effects.forgetPools() });
     opened.push(() => changed.unsubscribe());
     const queries = new ExecutionQueries(store, engine.configs, pool, engine.partitionCount);

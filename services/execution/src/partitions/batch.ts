@@ -37,6 +37,15 @@ export class ExecutionChanges {
   }
 }
 
+/** A commit that holds, with what it did to executions that are still owned. */
+export interface Commit {
+  readonly changes: readonly ExecutionChanges[];
+  /** Epoch ms. */
+  readonly sentAt: number;
+  readonly endedAt: number;
+  readonly tookMs: number;
+}
+
 /** A commit in the making. */
 export class Batch {
   readonly executions = new Map<HotExecution, ExecutionChanges>();
@@ -47,6 +56,10 @@ export class Batch {
   /** Published positions that the commit writes. */
   readonly published = new Map<number, number>();
   bytes = 0;
+  /** When the commit was sent and when its outcome came: epoch ms, and the milliseconds between by a clock that is not set. */
+  sentAt = 0;
+  endedAt = 0;
+  tookMs = 0;
 
   get empty(): boolean {
     return this.partitions.size === 0;

@@ -13,6 +13,8 @@ export interface EngineCounters {
   /** Attempts dispatched, again or for the first time. */
   dispatches: number;
   redispatches: number;
+  /** Partitions taken, each with a new epoch. */
+  takeovers: number;
   loads: number;
   evictions: number;
   fenced: number;
@@ -33,6 +35,7 @@ export function newCounters(): EngineCounters {
     inputs: 0,
     dispatches: 0,
     redispatches: 0,
+    takeovers: 0,
     loads: 0,
     evictions: 0,
     fenced: 0,

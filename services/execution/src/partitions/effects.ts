@@ -1,6 +1,7 @@
 import { DEFAULT_POOL, BUILT_IN_AGENTS, FAILURE_CODES, LIMITS, subjects } from '@batuta/contracts';
 import type { Event, StopAttempts } from '@batuta/contracts';
 import { storableJson } from '@batuta/event-store';
+import { spanIds, traceparentOf } from '@batuta/observability';
 import { effectsOf, isAttemptWanted, taskOf, wantedEffects } from '../domain/index.js';
 import type { Effect, State } from '../domain/index.js';
 import type { ExecutionChanges } from './batch.js';
@@ -18,6 +19,8 @@ export interface EffectParts {
   readonly counters: EngineCounters;
   /** Hands an input back to the execution's partition. */
   readonly submit: (partition: Partition, input: Input) => void;
+  /** Whether spans of a trace are recorded; default: as the caller of the start says. */
+  readonly sampled?: (traceId: string) => boolean;
 }
 
 type Dispatch = Extract<Effect, { type: 'dispatch' }>;
@@ -209,7 +212,7 @@ export class EffectPerformer {
     }
     const task = taskOf(state, stepId, { partition: execution.partition.id, dispatch, checkFirst: again });
     if (task === undefined) return this.#done(execution, ticket);
-    const traceparent = traceparentOf(state, stepId, attempt);
+    const traceparent = taskTraceparent(state, stepId, attempt, this.parts.sampled);
     if (traceparent !== undefined) task.traceparent = traceparent;
     this.parts.counters.dispatches += 1;
     if (again) this.parts.counters.redispatches += 1;
@@ -323,22 +326,18 @@ export class EffectPerformer {
   }
 }
 
-function fnv32(text: string, basis: number): number {
-  let hash = basis;
-  for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
-  return hash >>> 0;
-}
-
-const hex32 = (value: number): string => value.toString(16).padStart(8, '0');
-
 /**
- * The attempt's place in the execution's trace (W3C Trace Context): the execution's trace, a span id that follows from
- * step and attempt, and the caller's word on sampling.
+ * The attempt's place in the execution's trace (W3C Trace Context): the execution's trace, the span of the attempt's run, and
+ * whether it is recorded.
  */
-function traceparentOf(state: State, stepId: string, attempt: number): string | undefined {
+function taskTraceparent(
+  state: State,
+  stepId: string,
+  attempt: number,
+  sampled: EffectParts['sampled'],
+): string | undefined {
   const { started } = state;
   if (started === undefined || !TRACE_ID.test(started.traceId)) return undefined;
-  const name = `${stepId}/${attempt}`;
-  const flags = started.traceparent?.endsWith('-01') === true ? '01' : '00';
-  return `00-${started.traceId}-${hex32(fnv32(name, 0x811c9dc5))}${hex32(fnv32(name, 0x01000193))}-${flags}`;
+  const recorded = sampled === undefined ? started.traceparent?.endsWith('-01') === true : sampled(started.traceId);
+  return traceparentOf(started.traceId, spanIds.run(stepId, attempt), recorded);
 }

@@ -1,7 +1,7 @@
 import { partitionOf } from '@batuta/contracts';
 import type { PartitionRecord } from '@batuta/event-store';
 import { forkFrom } from '../domain/index.js';
-import type { ExecutionChanges } from './batch.js';
+import type { Commit, ExecutionChanges } from './batch.js';
 import { ConfigRegistry } from './config-registry.js';
 import { newCounters } from './counters.js';
 import type { EngineCounters } from './counters.js';
@@ -49,6 +49,10 @@ export interface EngineOptions {
   readonly counters?: EngineCounters;
   /** Another process has started under this name. */
   readonly onSuperseded: () => void;
+  /** Told of each commit that holds, for metrics and traces; before `onCommitted`. */
+  readonly onCommit?: (commit: Commit) => void;
+  /** Whether spans of a trace are recorded, for those who continue it; default: as the caller of the start says. */
+  readonly sampled?: (traceId: string) => boolean;
   /** Told of each commit's changes, for read models. */
   readonly onCommitted?: (changes: ExecutionChanges) => void;
   /** A partition was taken, or is not owned any more. */
@@ -96,6 +100,7 @@ export class Engine {
       log,
       counters: this.counters,
       submit,
+      ...(options.sampled === undefined ? {} : { sampled: options.sampled }),
     });
     this.#lanes = Array.from(
       { length: settings.lanes },
@@ -113,6 +118,7 @@ export class Engine {
             partition: (id) => this.#partitions.get(id),
             lost: (partition, reason) => this.#lost(partition, reason),
             reclaim: (partitions) => this.#reclaim(partitions),
+            stored: (commit) => options.onCommit?.(commit),
             committed: (changes) => this.#committed(changes),
             changed: (execution) => this.#changed(execution),
           },
@@ -220,6 +226,7 @@ export class Engine {
     const now = ports.clock.elapsed();
     const partition = new Partition(record, ports.clock.now(), now + settings.graceMs);
     this.#partitions.set(record.partition, partition);
+    this.counters.takeovers += 1;
     this.#sort();
     if (!this.#serving.has(partition.id)) {
       const stop = ports.bus.serve(partition.id, (request) => this.#request(partition.id, request));

@@ -3,7 +3,7 @@ import { FAILURE_CODES } from '@batuta/contracts';
 import { decide, initialState, isAttemptWanted, isTerminal, nextWake } from '../domain/index.js';
 import type { Command, Decision, State } from '../domain/index.js';
 import { Batch, rowChange } from './batch.js';
-import type { ExecutionChanges } from './batch.js';
+import type { Commit, ExecutionChanges } from './batch.js';
 import { commandOf } from './command-of.js';
 import type { ConfigRegistry } from './config-registry.js';
 import type { EngineCounters } from './counters.js';
@@ -33,6 +33,8 @@ export interface LaneOwner {
    * when each either has a new epoch or is lost.
    */
   reclaim(partitions: readonly Partition[]): Promise<void>;
+  /** A commit holds. Called before `committed`. */
+  stored(commit: Commit): void;
   /** Performs what a commit asks for. Called once for each execution of a commit that holds. */
   committed(changes: ExecutionChanges): void;
   /** The execution was loaded or changed: its memory counts, and it may have a new wake-up. */
@@ -387,7 +389,12 @@ export class Lane {
     for (const item of partitions) batch.published.set(item.partition, item.publishedPosition);
     counters.commits += 1;
     counters.appendStatements += 1;
-    return commits.commit({ partitions, events, started, changed });
+    batch.sentAt = clock.now();
+    const sent = clock.elapsed();
+    const outcome = await commits.commit({ partitions, events, started, changed });
+    batch.endedAt = clock.now();
+    batch.tookMs = clock.elapsed() - sent;
+    return outcome;
   }
 
   #ended(batch: Batch, outcome: CommitOutcome): void {
@@ -436,6 +443,8 @@ export class Lane {
     }
     this.#drainWaiting();
     this.#flush();
+    if (kept.length > 0)
+      owner.stored({ changes: kept, sentAt: batch.sentAt, endedAt: batch.endedAt, tookMs: batch.tookMs });
     for (const changes of kept) {
       const { execution } = changes;
       if (execution.bytes === 0) execution.partition.grow(execution, EXECUTION_BYTES);

@@ -49,6 +49,16 @@ export class StepRunProjection {
     this.#schedule();
   }
 
+  /** Committed events of owned partitions that the written cursors do not cover. */
+  get lag(): number {
+    let lag = 0;
+    for (const partition of this.parts.partitions()) {
+      const written = this.#written.get(partition);
+      if (written !== undefined) lag += Math.max(0, partition.committedPosition - written);
+    }
+    return lag;
+  }
+
   /** Writes what is left. */
   async stop(): Promise<void> {
     this.#stopped = true;

@@ -1,0 +1,38 @@
+import type { Event } from '@batuta/contracts';
+import { isOutsideCommand } from '../domain/index.js';
+
+/** Name of the command that an event, its first one, was caused by. */
+export function commandName(event: Pick<Event, 'commandId' | 'type'>): string {
+  const { commandId, type } = event;
+  if (!isOutsideCommand(commandId)) {
+    switch (commandId.charAt(0)) {
+      case 'r':
+        return 'record_result';
+      case 'h':
+        return 'record_heartbeat';
+      case 'e':
+        return 'record_evaluation';
+      case 'f':
+        return 'fail_attempt';
+      default:
+        return 'wake';
+    }
+  }
+  switch (type) {
+    case 'ExecutionStarted':
+      return 'start';
+    case 'ExecutionPaused':
+      return 'pause';
+    case 'ExecutionResumed':
+      return 'resume';
+    case 'ExecutionRetried':
+      return 'retry';
+    case 'StepSkipped':
+      return 'skip_step';
+    case 'ExecutionCancelled':
+    case 'CompensationStarted':
+      return 'cancel';
+    default:
+      return 'other';
+  }
+}

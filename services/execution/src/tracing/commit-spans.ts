@@ -1,0 +1,45 @@
+import { spanIdOf } from '@batuta/observability';
+import type { Tracing } from '@batuta/observability';
+import type { Commit } from '../partitions/batch.js';
+import { commandName } from './command-name.js';
+import { commandSpanId } from './execution-trace.js';
+
+/**
+ * Records, for each command that a commit carried, a span of that commit under the command's own. The log does not say what
+ * was committed together, so these come from memory: a crash right after the commit loses them, and nothing under them.
+ */
+export function recordCommit(tracing: Tracing, commit: Commit): void {
+  const { sentAt, endedAt, changes } = commit;
+  let size = 0;
+  for (const { events } of changes) size += events.length;
+  for (const { state, events } of changes) {
+    const traceId = state.started?.traceId ?? '';
+    if (!tracing.sampled(traceId)) continue;
+    let last = '';
+    for (const { event, stored } of events) {
+      if (commandName({ commandId: stored.commandId, type: event.type }) === 'record_heartbeat') continue;
+      const parentSpanId = commandSpanId(traceId, stored.commandId, stored.at);
+      if (parentSpanId === last) continue;
+      last = parentSpanId;
+      tracing.record({
+        traceId,
+        spanId: spanIdOf(traceId, 'commit', stored.version),
+        parentSpanId,
+        name: 'commit',
+        kind: 'client',
+        startAt: sentAt,
+        endAt: endedAt,
+        attributes: {
+          'batuta.execution.id': stored.executionId,
+          'batuta.event.version': stored.version,
+          'batuta.partition': stored.partition,
+          'batuta.commit.executions': changes.length,
+          'db.system.name': 'postgresql',
+          'db.operation.name': 'INSERT',
+          'db.collection.name': 'execution.events',
+          'db.operation.batch.size': size,
+        },
+      });
+    }
+  }
+}

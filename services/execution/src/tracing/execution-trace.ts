@@ -1,0 +1,583 @@
+import type { Event, Failure, StepAttemptFailed, StepCompleted } from '@batuta/contracts';
+import { STEPS_STREAM } from '@batuta/contracts';
+import { parseTraceparent, spanIdOf, spanIds } from '@batuta/observability';
+import type { FinishedSpan, SpanLink } from '@batuta/observability';
+import { isOutsideCommand } from '../domain/index.js';
+import type { CompiledConfig } from '../domain/index.js';
+import { commandName } from './command-name.js';
+
+type Attributes = NonNullable<FinishedSpan['attributes']>;
+
+interface OpenAttempt {
+  readonly number: number;
+  readonly scheduledAt: number;
+}
+
+interface OpenStep {
+  readonly spanId: string;
+  readonly parentSpanId: string;
+  readonly startAt: number;
+  readonly links: readonly SpanLink[];
+  readonly unit: Unit | undefined;
+  attempt: OpenAttempt | undefined;
+  attempts: number;
+  backoff: { readonly from: number; readonly until: number; readonly after: number } | undefined;
+}
+
+interface OpenSpan {
+  readonly spanId: string;
+  readonly startAt: number;
+  readonly name: string;
+  readonly attributes: Attributes;
+  readonly links: readonly SpanLink[];
+}
+
+type Unit = CompiledConfig['units'][number];
+
+/** The span of the command that caused an event. */
+export function commandSpanId(traceId: string, commandId: string, at: number): string {
+  // The engine's own command ids come again; with the time, which only grows, they do not.
+  return isOutsideCommand(commandId)
+    ? spanIds.command(traceId, commandId)
+    : spanIdOf(traceId, 'command', commandId, at);
+}
+
+/**
+ * The spans of one execution as a fold of its events: `apply` gives those that end with an event. Ids and times follow from
+ * the events alone, so folding them again, in another process, gives the same spans.
+ */
+export class ExecutionTrace {
+  readonly executionId: string;
+  readonly traceId: string;
+  #version = 0;
+  /** What spans of the execution itself are under: the root, or a retry of the finished execution. */
+  #phase: OpenSpan & { readonly parentSpanId: string | undefined };
+  #round = 0;
+  #lastCommand = '';
+  #finished = false;
+  readonly #steps = new Map<string, OpenStep>();
+  readonly #groups = new Map<string, OpenSpan>();
+  readonly #evaluations = new Map<string, number>();
+  readonly #ended = new Map<string, string>();
+  #startDelay: number | undefined;
+  #pause: OpenSpan | undefined;
+  #compensation: OpenSpan | undefined;
+  #tokens = 0;
+  #cost = 0;
+
+  constructor(
+    started: Extract<Event, { type: 'ExecutionStarted' }>,
+    private readonly config: CompiledConfig,
+  ) {
+    const { data } = started;
+    this.executionId = started.executionId;
+    this.traceId = data.traceId;
+    const caller = parseTraceparent(data.traceparent);
+    this.#phase = {
+      spanId: spanIds.execution(this.traceId),
+      parentSpanId: undefined,
+      startAt: started.at,
+      name: `execution ${data.configName}`,
+      attributes: {
+        'batuta.config.id': data.configId,
+        'batuta.config.name': data.configName,
+        'batuta.config.version': data.configVersion,
+        'batuta.strategy': config.strategy,
+        'batuta.tenant.id': data.tenantId,
+        ...(data.forkedFrom === undefined ? {} : { 'batuta.forked_from': data.forkedFrom }),
+      },
+      links: caller === undefined ? [] : [caller],
+    };
+    if (data.startAt !== undefined && data.startAt > started.at) this.#startDelay = data.startAt;
+  }
+
+  /** Whether nothing is open: only a retry can follow. */
+  get ended(): boolean {
+    return this.#finished;
+  }
+
+  /** Version of the last event that was applied. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** Folds the next event; the spans that it ends. */
+  apply(event: Event): FinishedSpan[] {
+    const spans: FinishedSpan[] = [];
+    this.#version = event.version;
+    this.#command(event, spans);
+    if (this.#startDelay !== undefined && event.at >= this.#startDelay) {
+      this.#endStartDelay(event.at, spans);
+    }
+    switch (event.type) {
+      case 'ExecutionStarted':
+        break;
+      case 'StepReused':
+        this.#endStep(event.data.stepId, event.at, 'reused', undefined, spans, { 'batuta.step.reused': true });
+        break;
+      case 'StepScheduled': {
+        const { stepId, attempt } = event.data;
+        const step = this.#openStep(stepId, event.at);
+        // An attempt that a pause interrupted has no outcome of its own.
+        this.#endAttempt(stepId, step, event.at, 'interrupted', spans);
+        this.#endBackoff(stepId, step, event.at, spans);
+        step.attempt = { number: attempt, scheduledAt: event.at };
+        step.attempts += 1;
+        break;
+      }
+      case 'StepProgressed':
+        break;
+      case 'StepCompleted': {
+        const { stepId, tokenCount = 0, estimatedCost = 0 } = event.data;
+        this.#tokens += tokenCount;
+        this.#cost += estimatedCost;
+        const step = this.#openStep(stepId, event.at);
+        this.#endAttempt(stepId, step, event.at, 'completed', spans, event.data);
+        this.#endStep(stepId, event.at, 'completed', undefined, spans, usage(tokenCount, estimatedCost));
+        break;
+      }
+      case 'StepAttemptFailed': {
+        const { stepId, attempt, retryAt, failure } = event.data;
+        const step = this.#openStep(stepId, event.at);
+        this.#endAttempt(stepId, step, event.at, 'failed', spans, event.data, failure);
+        if (retryAt !== undefined) step.backoff = { from: event.at, until: retryAt, after: attempt };
+        break;
+      }
+      case 'StepFailed': {
+        const { stepId, failure, handling, fallbackStepId } = event.data;
+        this.#endStep(stepId, event.at, 'failed', failure, spans, {
+          'batuta.failure.handling': handling,
+          ...(fallbackStepId === undefined ? {} : { 'batuta.fallback.step': fallbackStepId }),
+        });
+        break;
+      }
+      case 'StepSkipped': {
+        const { stepId, reason } = event.data;
+        if (this.config.groupIndex.has(stepId)) {
+          this.#endGroup(stepId, event.at, { 'batuta.step.status': 'skipped', 'batuta.skip.reason': reason }, spans);
+        } else {
+          this.#endStep(stepId, event.at, 'skipped', undefined, spans, { 'batuta.skip.reason': reason });
+        }
+        break;
+      }
+      case 'EvaluationRequested':
+        this.#evaluations.set(event.data.key, event.at);
+        break;
+      case 'EvaluationRecorded':
+        this.#endEvaluation(event.data.key, event.at, event.data.failure, spans);
+        break;
+      case 'ConsensusReached': {
+        const { groupId, mode, winners, dissent, decidedBy, share } = event.data;
+        const outcome = {
+          'batuta.step.status': 'completed',
+          'batuta.consensus.mode': mode,
+          'batuta.consensus.winners': winners,
+          'batuta.consensus.dissent': dissent,
+          'batuta.consensus.decided_by': decidedBy,
+          ...(share === undefined ? {} : { 'batuta.consensus.share': share }),
+        };
+        this.#endGroup(groupId, event.at, outcome, spans);
+        break;
+      }
+      case 'ConsensusFailed': {
+        const { groupId, mode, failure, handling, fallbackStepId } = event.data;
+        const outcome = {
+          'batuta.step.status': 'failed',
+          'batuta.consensus.mode': mode,
+          'batuta.failure.handling': handling,
+          ...(fallbackStepId === undefined ? {} : { 'batuta.fallback.step': fallbackStepId }),
+        };
+        this.#endGroup(groupId, event.at, outcome, spans, failure);
+        break;
+      }
+      case 'ExecutionPaused':
+        this.#pause ??= {
+          spanId: spanIdOf(this.traceId, 'pause', event.version),
+          startAt: event.at,
+          name: 'paused',
+          attributes: { 'batuta.pause.now': event.data.now === true },
+          links: [this.#commandLink(event)],
+        };
+        break;
+      case 'ExecutionResumed':
+        this.#endPause(event.at, this.#commandLink(event), spans);
+        break;
+      case 'CompensationStarted':
+        this.#compensation = {
+          spanId: spanIdOf(this.traceId, 'compensation', event.version),
+          startAt: event.at,
+          name: 'compensation',
+          attributes: { 'batuta.compensation.cause': event.data.cause },
+          links: [],
+        };
+        break;
+      case 'ExecutionRetried':
+        this.#retry(event);
+        break;
+      case 'ExecutionCompleted':
+        this.#end(event.at, 'completed', undefined, spans);
+        break;
+      case 'ExecutionFailed':
+        this.#end(event.at, 'failed', event.data.failure, spans);
+        break;
+      case 'ExecutionCancelled':
+        this.#end(event.at, 'cancelled', undefined, spans);
+        break;
+      default:
+        event satisfies never;
+    }
+    return spans;
+  }
+
+  #command(event: Event, spans: FinishedSpan[]): void {
+    const name = commandName(event);
+    // Signs of life are too many, and each says what its StepProgressed says.
+    if (name === 'record_heartbeat') return;
+    const spanId = commandSpanId(this.traceId, event.commandId, event.at);
+    if (spanId === this.#lastCommand) return;
+    this.#lastCommand = spanId;
+    spans.push(
+      this.#span(`command ${name}`, spanId, spanIds.execution(this.traceId), event.at, event.at, {
+        'batuta.command.id': event.commandId,
+        'batuta.event.version': event.version,
+        'batuta.event.position': event.position,
+        'batuta.partition': event.partition,
+      }),
+    );
+  }
+
+  #commandLink(event: Event): SpanLink {
+    return { traceId: this.traceId, spanId: commandSpanId(this.traceId, event.commandId, event.at) };
+  }
+
+  #span(
+    name: string,
+    spanId: string,
+    parentSpanId: string | undefined,
+    startAt: number,
+    endAt: number,
+    attributes: Attributes = {},
+    extra: Pick<FinishedSpan, 'kind' | 'links'> & { readonly failure?: Failure | undefined } = {},
+  ): FinishedSpan {
+    const { failure, ...rest } = extra;
+    return {
+      traceId: this.traceId,
+      spanId,
+      ...(parentSpanId === undefined ? {} : { parentSpanId }),
+      name,
+      startAt,
+      endAt: Math.max(startAt, endAt),
+      attributes: {
+        'batuta.execution.id': this.executionId,
+        ...attributes,
+        // Messages of failures may quote what an agent worked on: only the code leaves the platform.
+        ...(failure === undefined ? {} : { 'error.type': failure.code }),
+      },
+      ...(failure === undefined ? {} : { error: failure.code }),
+      ...rest,
+    };
+  }
+
+  #path(...path: (string | number)[]): string {
+    return this.#round === 0
+      ? spanIdOf(this.traceId, ...path)
+      : spanIdOf(this.traceId, ...path, `round ${this.#round}`);
+  }
+
+  #unit(stepId: string): Unit | undefined {
+    return this.config.units[this.config.unitIndex.get(stepId) ?? -1];
+  }
+
+  #nodeName(node: number): string | undefined {
+    const { units, groups } = this.config;
+    return node < 0 ? undefined : node < units.length ? units[node]?.id : groups[node - units.length]?.id;
+  }
+
+  #stepSpanId(stepId: string): string {
+    return this.#path('step', stepId);
+  }
+
+  #openStep(stepId: string, at: number): OpenStep {
+    const known = this.#steps.get(stepId);
+    if (known !== undefined) return known;
+    const unit = this.#unit(stepId);
+    const served = unit === undefined ? undefined : this.#nodeName(unit.fallbackFor);
+    const failed = served === undefined ? undefined : this.#ended.get(served);
+    const step: OpenStep = {
+      spanId: this.#stepSpanId(stepId),
+      parentSpanId: this.#parentOfStep(unit, at),
+      startAt: at,
+      links: failed === undefined ? [] : [{ traceId: this.traceId, spanId: failed }],
+      unit,
+      attempt: undefined,
+      attempts: 0,
+      backoff: undefined,
+    };
+    this.#steps.set(stepId, step);
+    return step;
+  }
+
+  #parentOfStep(unit: Unit | undefined, at: number): string {
+    if (unit?.kind === 'compensation' && this.#compensation !== undefined) return this.#compensation.spanId;
+    const group = unit === undefined ? undefined : this.config.groups[unit.group];
+    if (group === undefined) return this.#phase.spanId;
+    // The outcome may come before the last members end; they stay where the group was.
+    return this.#ended.get(group.id) ?? this.#openGroup(group.id, at).spanId;
+  }
+
+  #openGroup(groupId: string, at: number): OpenSpan {
+    let group = this.#groups.get(groupId);
+    if (group === undefined) {
+      group = {
+        spanId: this.#path('consensus', groupId),
+        startAt: at,
+        name: `consensus ${groupId}`,
+        attributes: { 'batuta.consensus.group': groupId },
+        links: [],
+      };
+      this.#groups.set(groupId, group);
+    }
+    return group;
+  }
+
+  #endGroup(groupId: string, at: number, outcome: Attributes, spans: FinishedSpan[], failure?: Failure): void {
+    if (this.#ended.has(groupId)) return;
+    const group = this.#openGroup(groupId, at);
+    this.#groups.delete(groupId);
+    this.#ended.set(groupId, group.spanId);
+    spans.push(
+      this.#span(
+        group.name,
+        group.spanId,
+        this.#phase.spanId,
+        group.startAt,
+        at,
+        { ...group.attributes, ...outcome },
+        { failure },
+      ),
+    );
+  }
+
+  #endStep(
+    stepId: string,
+    at: number,
+    status: string,
+    failure: Failure | undefined,
+    spans: FinishedSpan[],
+    attributes: Attributes = {},
+  ): void {
+    const { config } = this;
+    if (config.groupIndex.has(stepId)) return this.#endGroup(stepId, at, attributes, spans, failure);
+    const step = this.#openStep(stepId, at);
+    this.#endAttempt(stepId, step, at, 'stopped', spans);
+    this.#endBackoff(stepId, step, at, spans);
+    this.#steps.delete(stepId);
+    this.#ended.set(stepId, step.spanId);
+    const { unit } = step;
+    const fallbackFor = unit === undefined ? undefined : this.#nodeName(unit.fallbackFor);
+    spans.push(
+      this.#span(
+        `step ${stepId}`,
+        step.spanId,
+        step.parentSpanId,
+        step.startAt,
+        at,
+        {
+          'batuta.step.id': stepId,
+          'batuta.step.status': status,
+          'batuta.step.attempts': step.attempts,
+          ...(unit === undefined ? {} : { 'batuta.step.kind': unit.kind, 'batuta.agent': unit.agent }),
+          ...(fallbackFor === undefined ? {} : { 'batuta.fallback.for': fallbackFor }),
+          ...attributes,
+        },
+        { failure, links: step.links },
+      ),
+    );
+  }
+
+  #endAttempt(
+    stepId: string,
+    step: OpenStep,
+    at: number,
+    outcome: string,
+    spans: FinishedSpan[],
+    result?: Pick<StepCompleted & StepAttemptFailed, 'startedAt' | 'finishedAt' | 'tokenCount' | 'estimatedCost'>,
+    failure?: Failure,
+  ): void {
+    const { attempt, unit } = step;
+    if (attempt === undefined) return;
+    step.attempt = undefined;
+    const { number, scheduledAt } = attempt;
+    const agent = unit?.agent ?? '';
+    const attemptSpan = this.#path('attempt', stepId, number);
+    // Without a word from the runner nobody knows when it began; what it called is under this run all the same.
+    const startedAt = result !== undefined && result.startedAt > 0 ? result.startedAt : at;
+    const finishedAt = result !== undefined && result.startedAt > 0 ? result.finishedAt : at;
+    const common = { 'batuta.step.id': stepId, 'batuta.attempt': number, 'batuta.agent': agent };
+    const messaging = {
+      'messaging.system': 'nats',
+      'messaging.destination.name': STEPS_STREAM,
+      'messaging.message.conversation_id': this.executionId,
+    };
+    spans.push(
+      this.#span(
+        `attempt ${number}`,
+        attemptSpan,
+        step.spanId,
+        scheduledAt,
+        at,
+        { ...common, 'batuta.attempt.outcome': outcome },
+        { failure },
+      ),
+      this.#span(
+        'queue wait',
+        spanIdOf(this.traceId, 'queue wait', stepId, number),
+        attemptSpan,
+        scheduledAt,
+        startedAt,
+        { ...common, ...messaging, 'messaging.operation.name': 'publish', 'messaging.operation.type': 'send' },
+        { kind: 'producer' },
+      ),
+      this.#span(
+        `run ${agent}`,
+        spanIds.run(stepId, number),
+        attemptSpan,
+        startedAt,
+        finishedAt,
+        {
+          ...common,
+          ...messaging,
+          'messaging.operation.name': 'process',
+          'messaging.operation.type': 'process',
+          'batuta.attempt.outcome': outcome,
+          ...genAi(agent, result?.tokenCount ?? 0, result?.estimatedCost ?? 0),
+        },
+        { kind: 'consumer', failure },
+      ),
+    );
+  }
+
+  #endBackoff(stepId: string, step: OpenStep, at: number, spans: FinishedSpan[]): void {
+    const { backoff } = step;
+    if (backoff === undefined) return;
+    step.backoff = undefined;
+    spans.push(
+      this.#span(
+        'retry backoff',
+        spanIdOf(this.traceId, 'backoff', stepId, backoff.after),
+        step.spanId,
+        backoff.from,
+        at,
+        {
+          'batuta.step.id': stepId,
+          'batuta.attempt': backoff.after,
+          'batuta.timer.planned_ms': backoff.until - backoff.from,
+        },
+      ),
+    );
+  }
+
+  #endStartDelay(at: number, spans: FinishedSpan[]): void {
+    const until = this.#startDelay ?? at;
+    this.#startDelay = undefined;
+    spans.push(
+      this.#span('start delay', spanIdOf(this.traceId, 'start delay'), this.#phase.spanId, this.#phase.startAt, at, {
+        'batuta.timer.planned_ms': until - this.#phase.startAt,
+      }),
+    );
+  }
+
+  #endEvaluation(key: string, at: number, failure: Failure | undefined, spans: FinishedSpan[]): void {
+    const startAt = this.#evaluations.get(key);
+    if (startAt === undefined) return;
+    this.#evaluations.delete(key);
+    const colon = key.indexOf(':');
+    const [purpose, subject] = [key.slice(0, colon), key.slice(colon + 1)];
+    spans.push(
+      this.#span(
+        `evaluate ${purpose}`,
+        spanIdOf(this.traceId, 'evaluate', key, startAt),
+        this.#phase.spanId,
+        startAt,
+        at,
+        subject === '' ? {} : { 'batuta.step.id': subject },
+        { failure },
+      ),
+    );
+  }
+
+  #endPause(at: number, link: SpanLink | undefined, spans: FinishedSpan[]): void {
+    const pause = this.#pause;
+    if (pause === undefined) return;
+    this.#pause = undefined;
+    spans.push(
+      this.#span(pause.name, pause.spanId, this.#phase.spanId, pause.startAt, at, pause.attributes, {
+        links: link === undefined ? pause.links : [...pause.links, link],
+      }),
+    );
+  }
+
+  /** Nothing may stay open: a parent that never comes would leave its children without one. */
+  #end(at: number, status: string, failure: Failure | undefined, spans: FinishedSpan[]): void {
+    this.#finished = true;
+    for (const stepId of [...this.#steps.keys()]) this.#endStep(stepId, at, 'skipped', undefined, spans);
+    for (const groupId of [...this.#groups.keys()]) {
+      this.#endGroup(groupId, at, { 'batuta.step.status': 'skipped' }, spans);
+    }
+    for (const key of [...this.#evaluations.keys()]) this.#endEvaluation(key, at, undefined, spans);
+    if (this.#startDelay !== undefined) this.#endStartDelay(at, spans);
+    this.#endPause(at, undefined, spans);
+    const compensation = this.#compensation;
+    if (compensation !== undefined) {
+      this.#compensation = undefined;
+      const { name, spanId, startAt, attributes } = compensation;
+      spans.push(this.#span(name, spanId, this.#phase.spanId, startAt, at, attributes));
+    }
+    const { name, spanId, parentSpanId, startAt, attributes, links } = this.#phase;
+    spans.push(
+      this.#span(
+        name,
+        spanId,
+        parentSpanId,
+        startAt,
+        at,
+        {
+          ...attributes,
+          'batuta.execution.status': status,
+          'batuta.execution.events': this.#version,
+          ...usage(this.#tokens, this.#cost),
+        },
+        { links, failure },
+      ),
+    );
+  }
+
+  /** The root is exported already: what a retry of the finished execution does is under a span of its own. */
+  #retry(event: Event): void {
+    this.#finished = false;
+    this.#round += 1;
+    this.#ended.clear();
+    this.#phase = {
+      spanId: spanIdOf(this.traceId, 'retry', event.version),
+      parentSpanId: spanIds.execution(this.traceId),
+      startAt: event.at,
+      name: 'execution retry',
+      attributes: { 'batuta.retry.round': this.#round },
+      links: [this.#commandLink(event)],
+    };
+  }
+}
+
+function usage(tokens: number, cost: number): Attributes {
+  return {
+    ...(tokens > 0 ? { 'gen_ai.usage.total_tokens': tokens } : {}),
+    ...(cost > 0 ? { 'batuta.cost': cost } : {}),
+  };
+}
+
+/** Attributes of the GenAI semantic conventions, for an agent that says what it spent. */
+function genAi(agent: string, tokens: number, cost: number): Attributes {
+  return tokens > 0
+    ? { 'gen_ai.operation.name': 'invoke_agent', 'gen_ai.agent.name': agent, ...usage(tokens, cost) }
+    : usage(tokens, cost);
+}

@@ -1,0 +1,195 @@
+import { isTerminalEventType } from '@batuta/contracts';
+import type { Event } from '@batuta/contracts';
+import type { LogReader } from '@batuta/event-store';
+import { SpansRefusedError } from '@batuta/observability';
+import type { FinishedSpan, Tracing } from '@batuta/observability';
+import type { Pool } from 'pg';
+import type { ConfigRegistry } from '../partitions/config-registry.js';
+import type { Partition } from '../partitions/partition.js';
+import type { Clock, EngineLog } from '../partitions/ports.js';
+import { ExecutionTrace } from './execution-trace.js';
+import { MOVE_CURSORS, OPEN_CURSORS } from './sql.js';
+
+export interface TraceProjectionParts {
+  readonly clock: Clock;
+  readonly log: EngineLog;
+  readonly pool: Pick<Pool, 'query'>;
+  readonly reader: Pick<LogReader, 'readLog' | 'readExecutions'>;
+  readonly configs: Pick<ConfigRegistry, 'find'>;
+  readonly tracing: Tracing;
+  readonly partitions: () => readonly Partition[];
+  readonly intervalMs: number;
+}
+
+/** Events of one read. */
+const PAGE = 500;
+/** Events of one export, over all partitions; their spans are in memory meanwhile. */
+const ROUND = 2_000;
+/** Traces kept open between rounds; what is forgotten is folded from the log again when it goes on. */
+const MOST_OPEN = 5_000;
+const LONGEST_PAUSE_MS = 30_000;
+const TRACE_ID = /^(?!0{32})[0-9a-f]{32}$/;
+
+/**
+ * Traces as a projection of the log: turns committed events into spans, exports them, and only then moves the partition's
+ * cursor. A crash in between exports the same spans again, with the same ids.
+ */
+export class TraceProjection {
+  readonly #cursors = new Map<Partition, number>();
+  /** Partitions whose cursor is not read yet, with their last position when they were taken. */
+  readonly #unread = new Map<Partition, number>();
+  /** By execution, the least recently used first; null for those that are not sampled. */
+  readonly #traces = new Map<string, ExecutionTrace | null>();
+  #cancel: (() => void) | undefined;
+  #running: Promise<void> = Promise.resolve();
+  #stopped = false;
+  #failures = 0;
+
+  constructor(private readonly parts: TraceProjectionParts) {}
+
+  start(): void {
+    this.#schedule(0);
+  }
+
+  /** Ends the round under way. What is left is exported by the partitions' next owners. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancel?.();
+    await this.#running;
+  }
+
+  /** A partition was taken. */
+  owned(partition: Partition): void {
+    this.#unread.set(partition, partition.committedPosition);
+  }
+
+  /** Committed events of owned partitions whose spans are not exported yet. */
+  get lag(): number {
+    let lag = 0;
+    for (const partition of this.parts.partitions()) {
+      const cursor = this.#cursors.get(partition);
+      if (cursor !== undefined) lag += Math.max(0, partition.committedPosition - cursor);
+    }
+    return lag;
+  }
+
+  #schedule(ms: number): void {
+    if (this.#stopped) return;
+    this.#cancel = this.parts.clock.after(ms, () => {
+      this.#running = this.#round().then((pause) => this.#schedule(pause));
+    });
+  }
+
+  /** Milliseconds until the next round. */
+  async #round(): Promise<number> {
+    const { intervalMs, log } = this.parts;
+    try {
+      await this.#openCursors();
+      const full = await this.#export();
+      this.#failures = 0;
+      return full ? 0 : intervalMs;
+    } catch (error) {
+      // Open traces are ahead of the cursors now: they are folded again.
+      this.#traces.clear();
+      this.#failures += 1;
+      log.warn({ err: error, lag: this.lag }, 'traces cannot be exported now');
+      return Math.min(LONGEST_PAUSE_MS, intervalMs * 2 ** Math.min(this.#failures, 10));
+    }
+  }
+
+  async #openCursors(): Promise<void> {
+    for (const partition of this.#cursors.keys()) if (!partition.owned) this.#cursors.delete(partition);
+    if (this.#unread.size === 0) return;
+    const wanted = [...this.#unread];
+    const { rows } = await this.parts.pool.query<{ partition: number; position: string }>(OPEN_CURSORS, [
+      wanted.map(([partition]) => partition.id),
+      wanted.map(([, position]) => position),
+    ]);
+    const positions = new Map(rows.map((row) => [row.partition, Number(row.position)]));
+    for (const [partition] of wanted) {
+      this.#unread.delete(partition);
+      if (partition.owned) this.#cursors.set(partition, positions.get(partition.id) ?? 0);
+    }
+  }
+
+  /** Exports what was committed since; true when there is more. */
+  async #export(): Promise<boolean> {
+    const moved: { partition: Partition; position: number }[] = [];
+    const spans: FinishedSpan[] = [];
+    let events = 0;
+    let full = false;
+    for (const [partition, cursor] of this.#cursors) {
+      if (partition.committedPosition <= cursor) continue;
+      if (events >= ROUND) {
+        full = true;
+        break;
+      }
+      const page = await this.parts.reader.readLog(partition.id, cursor, PAGE, []);
+      events += page.events.length;
+      full ||= page.events.length >= PAGE;
+      spans.push(...(await this.#spansOf(page.events)));
+      moved.push({ partition, position: page.position });
+    }
+    if (moved.length === 0) return false;
+    try {
+      await this.parts.tracing.export(spans);
+    } catch (error) {
+      if (!(error instanceof SpansRefusedError)) throw error;
+      this.parts.log.error({ err: error, spans: spans.length }, 'spans were refused for good and are lost');
+    }
+    await this.parts.pool.query(MOVE_CURSORS, [
+      moved.map(({ partition }) => partition.id),
+      moved.map(({ position }) => position),
+    ]);
+    for (const { partition, position } of moved) this.#cursors.set(partition, position);
+    return full;
+  }
+
+  async #spansOf(events: readonly Event[]): Promise<FinishedSpan[]> {
+    await this.#openTraces(events);
+    const spans: FinishedSpan[] = [];
+    for (const event of events) {
+      const trace = this.#traces.get(event.executionId);
+      if (trace == null || trace.version >= event.version) continue;
+      for (const span of trace.apply(event)) spans.push(span);
+    }
+    for (const event of events) {
+      const trace = this.#traces.get(event.executionId);
+      if (trace === undefined) continue;
+      this.#traces.delete(event.executionId);
+      const ended = trace === null ? isTerminalEventType(event.type) : trace.ended;
+      if (!ended) this.#traces.set(event.executionId, trace);
+    }
+    for (const id of this.#traces.keys()) {
+      if (this.#traces.size <= MOST_OPEN) break;
+      this.#traces.delete(id);
+    }
+    return spans;
+  }
+
+  /** Opens the traces of events: those that go on are folded up to them. */
+  async #openTraces(events: readonly Event[]): Promise<void> {
+    const firsts = new Map<string, Event>();
+    for (const event of events) {
+      if (!this.#traces.has(event.executionId) && !firsts.has(event.executionId)) firsts.set(event.executionId, event);
+    }
+    const older = [...firsts.values()].filter((event) => event.version > 1).map((event) => event.executionId);
+    const histories = older.length === 0 ? new Map<string, Event[]>() : await this.parts.reader.readExecutions(older);
+    for (const [id, first] of firsts) {
+      const before = first.version === 1 ? [first] : (histories.get(id) ?? []);
+      const [started] = before;
+      if (started?.type !== 'ExecutionStarted') continue;
+      const { traceId, configId, configVersion } = started.data;
+      if (!TRACE_ID.test(traceId) || !this.parts.tracing.sampled(traceId)) {
+        this.#traces.set(id, null);
+        continue;
+      }
+      const found = await this.parts.configs.find(configId, configVersion);
+      if (found.kind === 'unavailable') throw new Error(`config ${configId} cannot be read: ${found.message}`);
+      if (found.kind === 'missing') continue;
+      const trace = new ExecutionTrace(started, found.config);
+      for (const event of before) if (event.version < first.version) trace.apply(event);
+      this.#traces.set(id, trace);
+    }
+  }
+}
