@@ -91,10 +91,10 @@ async function crash(error) {
   report(error);
   await end().finally(() => process.exit(1));
 }
-process.on('uncaughtException', crash);
-process.on('unhandledRejection', crash);
+process.on('uncaughtException', (error) => void crash(error));
+process.on('unhandledRejection', (error) => void crash(error));
 // The reader of our lines is gone.
-process.stdout.on('error', crash);
+process.stdout.on('error', (error) => void crash(error));
 
 try {
   if (flags.serve) await serve();
@@ -127,7 +127,11 @@ async function serve() {
       if (ending !== undefined) return;
       // The asker waits for one line; what is broken for one work may run another.
       report(error);
-      print({ peer: flags.peer, request: request ?? line, error: error instanceof Error ? error.message : String(error) });
+      print({
+        peer: flags.peer,
+        request: request ?? line,
+        error: error instanceof Error ? error.message : String(error),
+      });
     }
   }
 }

@@ -191,7 +191,7 @@ function progressLines(steps: readonly StepDocument[]): (event: MonitorEvent) =>
       case 'StepFailed':
         return `${clock} ✘ ${name} ${failureOf(data)}`;
       case 'StepSkipped':
-        return `${clock} ⤼ ${name} ${String(data['reason'] ?? '')}`;
+        return `${clock} ⤼ ${name} ${typeof data['reason'] === 'string' ? data['reason'] : ''}`;
       case 'ExecutionStarted':
       case 'ExecutionCompleted':
       case 'ExecutionFailed':

@@ -72,7 +72,7 @@ async function serve(message) {
   }
 }
 
-process.once('SIGTERM', () => nc.drain());
+process.once('SIGTERM', () => void nc.drain());
 const running = new Set();
 while (!nc.isClosed()) {
   try {

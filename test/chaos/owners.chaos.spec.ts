@@ -96,6 +96,7 @@ describe('two execution processes', () => {
     await cluster.process('execution', 0).end('SIGKILL');
     await ownedBy('execution-1', 64);
     await completed(ids);
+    expect((await partitions()).every(({ owner }) => owner === 'execution-1')).toBe(true);
 
     await cluster.process('execution', 0).start();
     await ownedBy('execution-0', 32);

@@ -50,11 +50,11 @@ export function unprivilegedUser() {
 export function guarded(command, options = {}) {
   const user = options.unprivileged ? unprivilegedUser() : undefined;
   if (!setpriv) {
-    if (user !== undefined) throw new Error('running as root needs setpriv (util-linux), since PostgreSQL refuses root');
+    if (user !== undefined)
+      throw new Error('running as root needs setpriv (util-linux), since PostgreSQL refuses root');
     return command;
   }
-  const identity =
-    user === undefined ? [] : [`--reuid=${user}`, `--regid=${user}`, '--clear-groups'];
+  const identity = user === undefined ? [] : [`--reuid=${user}`, `--regid=${user}`, '--clear-groups'];
   return ['setpriv', '--pdeathsig=KILL', ...identity, '--', ...command];
 }
 
@@ -199,15 +199,19 @@ export class Child {
  * @param {Record<string, (input: any) => Promise<unknown>>} commands
  */
 export function answerCommands(commands) {
-  process.on('message', async (/** @type {{ command: string, input: unknown }} */ message) => {
+  const answer = async (/** @type {{ command: string, input: unknown }} */ message) => {
     const command = commands[message.command];
     try {
       if (command === undefined) throw new Error(`unknown command ${message.command}`);
       reply({ answer_to: message.command, result: (await command(message.input)) ?? null });
     } catch (error) {
-      reply({ answer_to: message.command, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+      reply({
+        answer_to: message.command,
+        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      });
     }
-  });
+  };
+  process.on('message', (/** @type {{ command: string, input: unknown }} */ message) => void answer(message));
   process.once('disconnect', () => process.exit(0));
 }
 

@@ -7,7 +7,7 @@ import type { NatsConnection } from '@nats-io/nats-core';
 import { Backend } from './backend.js';
 
 /** Answers of successive requests: a value, an error, or silence until the request's own time-out. */
-function backendWith(answers: readonly (string | Error | 'silence')[]): { backend: Backend; asked: string[] } {
+function backendWith(answers: readonly (string | Error)[]): { backend: Backend; asked: string[] } {
   const asked: string[] = [];
   const control = {
     request: (pattern: string, _data: unknown, options?: { timeoutMs?: number }) => {
