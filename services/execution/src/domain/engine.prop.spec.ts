@@ -1,18 +1,18 @@
 import { describe, expect, test } from '@jest/globals';
-import type { DomainEvent, Event, JsonValue, OrchestrationDefinition } from '@batuta/contracts';
+import type { Event, JsonValue } from '@batuta/contracts';
 import fc from 'fast-check';
-import { commandIds, type Command } from './commands.js';
+import type { Command } from './commands.js';
 import { compile } from './compile.js';
 import { decide } from './decide.js';
-import { effectsOf, wantedEffects } from './effects.js';
+import { wantedEffects } from './effects.js';
 import { evolve } from './evolve.js';
 import { taskInput } from './inputs.js';
 import { decodeSnapshot, encodeSnapshot } from './snapshot.js';
 import { initialState, isTerminal, unitState, type State } from './state.js';
 import { nextWake } from './timers.js';
 import { view } from './view.js';
-import { anyDefinition, anyMove, type Move } from '../../test/engine/arbitraries.js';
-import { EXECUTION, NOON, PRINCIPAL } from '../../test/engine/scenario.js';
+import { anyDefinition, anyMove } from '../../test/engine/arbitraries.js';
+import { commandsOf, outstanding, run, snapshot } from '../../test/engine/random-run.js';
 
 const RUNS = { numRuns: 150 };
 
@@ -22,148 +22,6 @@ function deepFreeze(value: unknown): void {
     for (const child of Object.values(value)) {
       deepFreeze(child);
     }
-  }
-}
-
-/** What can be told apart about a state, without the config that all states share. */
-function snapshot(state: State): unknown {
-  const { config: _config, units, groups, ...rest } = state;
-  return structuredClone({ ...rest, units: units.toArray(), groups: groups.toArray() });
-}
-
-interface Trace {
-  readonly events: Event[];
-  readonly states: State[];
-  state: State;
-  now: number;
-}
-
-/** Performs random moves as a runtime would; `check` sees the state before and after every command. */
-function run(
-  definition: OrchestrationDefinition,
-  moves: readonly Move[],
-  check: (before: State, command: Command, events: readonly DomainEvent[], after: State) => void,
-): Trace {
-  const state = initialState(compile(definition));
-  const trace: Trace = { events: [], states: [state], state, now: NOON };
-  const perform = (command: Command): void => {
-    const before = trace.state;
-    const decision = decide(command, before);
-    if ('rejected' in decision) {
-      return;
-    }
-    for (const { type, data } of decision.accepted) {
-      const version = trace.state.version + 1;
-      const envelope = {
-        executionId: EXECUTION,
-        version,
-        at: command.at,
-        commandId: command.id,
-        partition: 0,
-        position: 0,
-      };
-      const event = { ...envelope, type, data } as Event;
-      trace.events.push(event);
-      trace.state = evolve(trace.state, event);
-      effectsOf(event, trace.state);
-    }
-    trace.states.push(trace.state);
-    check(before, command, decision.accepted, trace.state);
-    expect(snapshot(decision.next)).toEqual(snapshot(trace.state));
-  };
-  let serial = 0;
-  const base = (): { id: string; at: number; seed: number } => {
-    serial += 1;
-    return { id: `id-${serial}`, at: trace.now, seed: serial * 7919 };
-  };
-  perform({
-    ...base(),
-    type: 'StartExecution',
-    executionId: EXECUTION,
-    principal: PRINCIPAL,
-    start: {
-      configId: 'c',
-      configVersion: 1,
-      traceId: 't',
-      input: { flag: true, list: [1, 2] },
-      ...(moves.length % 4 === 0 ? { startAt: NOON + 500 } : {}),
-    },
-  });
-  for (const move of moves) {
-    for (const command of commandsOf(trace, move, base)) {
-      perform(command);
-    }
-  }
-  return trace;
-}
-
-function outstanding(state: State): { stepId: string; attempt: number }[] {
-  return wantedEffects(state).flatMap((effect) =>
-    effect.type === 'dispatch' ? [{ stepId: effect.stepId, attempt: effect.attempt }] : [],
-  );
-}
-
-function commandsOf(trace: Trace, move: Move, base: () => { id: string; at: number; seed: number }): Command[] {
-  const { state } = trace;
-  switch (move.kind) {
-    case 'result': {
-      const open = outstanding(state);
-      const chosen = open[move.pick % Math.max(1, open.length)];
-      if (chosen === undefined) {
-        return [];
-      }
-      const attempt = chosen.attempt + move.shift;
-      const id = commandIds.result(chosen.stepId, attempt);
-      const result = move.ok
-        ? { ok: true, output: move.output }
-        : { ok: false, failure: { code: move.code, message: 'no', retryable: move.retryable } };
-      const times = { startedAt: trace.now, finishedAt: trace.now };
-      const command: Command = {
-        ...base(),
-        id,
-        type: 'RecordResult',
-        result: { executionId: EXECUTION, stepId: chosen.stepId, attempt, ...times, ...result },
-      };
-      return move.twice ? [command, command] : [command];
-    }
-    case 'evaluation':
-      return wantedEffects(state).flatMap((effect): Command[] =>
-        effect.type === 'evaluate'
-          ? [
-              {
-                ...base(),
-                id: commandIds.evaluation(effect.key),
-                type: 'RecordEvaluation',
-                key: effect.key,
-                ...(move.ok
-                  ? { values: effect.expressions.map(() => move.output) }
-                  : { failure: { code: 'expression_failed', message: 'no', retryable: false } }),
-              },
-            ]
-          : [],
-      );
-    case 'wake':
-      trace.now = move.far ? Math.max(trace.now, nextWake(state) ?? trace.now) : trace.now + move.by;
-      return [{ ...base(), id: commandIds.wake, type: 'Wake' }];
-    case 'heartbeat': {
-      const open = outstanding(state);
-      const chosen = open[move.pick % Math.max(1, open.length)];
-      return chosen === undefined
-        ? []
-        : [
-            {
-              ...base(),
-              id: commandIds.heartbeat(chosen.stepId, chosen.attempt),
-              type: 'RecordHeartbeat',
-              ...chosen,
-              progress: 0.5,
-            },
-          ];
-    }
-    case 'control':
-      return [{ ...base(), ...move.command } as Command];
-    default:
-      return move satisfies never;
   }
 }
 

@@ -1,0 +1,80 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { describe, expect, test } from '@jest/globals';
+import type { Event, OrchestrationDefinition } from '@batuta/contracts';
+import { isTerminalEventType } from '@batuta/contracts';
+import type { FinishedSpan } from '@batuta/observability';
+import { spanIds } from '@batuta/observability';
+import fc from 'fast-check';
+import { compile } from '../domain/index.js';
+import { anyDefinition, anyMove } from '../../test/engine/arbitraries.js';
+import { run } from '../../test/engine/random-run.js';
+import { ExecutionTrace } from './execution-trace.js';
+
+function spansOf(definition: OrchestrationDefinition, events: readonly Event[]): FinishedSpan[] {
+  const [started] = events;
+  if (started?.type !== 'ExecutionStarted') throw new Error('no start');
+  const trace = new ExecutionTrace(started, compile(definition));
+  return events.flatMap((event) => trace.apply(event));
+}
+
+/** What must hold for every trace whose execution has ended. */
+function checkTree(spans: readonly FinishedSpan[], events: readonly Event[]): void {
+  const ids = new Set(spans.map((span) => span.spanId));
+  expect(ids.size).toBe(spans.length);
+  expect(new Set(spans.map((span) => span.traceId)).size).toBe(1);
+  expect(spans.filter((span) => span.parentSpanId === undefined)).toHaveLength(1);
+  expect(spans.filter((span) => span.parentSpanId !== undefined && !ids.has(span.parentSpanId))).toEqual([]);
+  expect(spans.filter((span) => span.endAt < span.startAt)).toEqual([]);
+  for (const event of events) {
+    if (event.type !== 'StepScheduled') continue;
+    const { stepId, attempt } = event.data;
+    // A task carries the id of its run, so whatever an agent records under it needs that span.
+    expect(ids.has(spanIds.run(stepId, attempt))).toBe(true);
+  }
+}
+
+const goldenFolder = new URL('../../test/golden/', import.meta.url);
+const golden = readdirSync(goldenFolder).map((name) => {
+  const text = readFileSync(new URL(name, goldenFolder), 'utf8');
+  return { name, ...(JSON.parse(text) as { definition: OrchestrationDefinition; events: Event[] }) };
+});
+
+describe('the trace of an execution', () => {
+  test('is one tree without orphans, whatever the config and whatever happens', () => {
+    let ended = 0;
+    fc.assert(
+      fc.property(anyDefinition, fc.array(anyMove, { maxLength: 60 }), (definition, moves) => {
+        const { events } = run(definition, moves, () => undefined);
+        const last = events.findLastIndex((event) => isTerminalEventType(event.type));
+        if (last === -1) return;
+        ended += 1;
+        checkTree(spansOf(definition, events.slice(0, last + 1)), events.slice(0, last + 1));
+      }),
+      { numRuns: 300 },
+    );
+    expect(ended).toBeGreaterThan(50);
+  });
+
+  test('has the same spans when it is folded anew from any event on', () => {
+    fc.assert(
+      fc.property(anyDefinition, fc.array(anyMove, { maxLength: 40 }), fc.nat(100), (definition, moves, cut) => {
+        const { events } = run(definition, moves, () => undefined);
+        const whole = spansOf(definition, events);
+        const at = 1 + (cut % events.length);
+        const [started] = events;
+        if (started?.type !== 'ExecutionStarted') return;
+        const before = spansOf(definition, events.slice(0, at));
+        const again = new ExecutionTrace(started, compile(definition));
+        for (const event of events.slice(0, at)) again.apply(event);
+        const after = events.slice(at).flatMap((event) => again.apply(event));
+        expect([...before, ...after]).toEqual(whole);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test.each(golden)('of $name is one tree without orphans', ({ definition, events }) => {
+    if (!isTerminalEventType(events.at(-1)?.type ?? '')) throw new Error('a golden history has no end');
+    checkTree(spansOf(definition, events), events);
+  });
+});
