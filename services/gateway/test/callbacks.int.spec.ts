@@ -236,6 +236,7 @@ describe('/ws/notifications', () => {
     inbox.push(notification(1));
     publish(undefined);
     await eventually(() => messages.length === 1);
+    expect(messages[0]?.id).toBe(notification(1).id);
   });
 
   it('sends no more than a client can have open, and the rest when it acknowledges', async () => {

@@ -32,8 +32,6 @@ export interface NewDelivery {
   readonly event: CallbackEvent;
   readonly version: number;
   readonly position: number;
-  /** Epoch ms of the event. */
-  readonly at: number;
   readonly userId: string;
   readonly channels: readonly [ChannelDefinition, ...ChannelDefinition[]];
   /** Place of the first of `channels` in the callback's list. */
@@ -234,7 +232,6 @@ export class DeliveryQueue {
             event: row.event_type,
             version: row.event_version,
             position: Number(row.position),
-            at: Date.now(),
             userId: row.user_id,
             channels: [first, ...rest],
             channelIndex: row.channel + 1,

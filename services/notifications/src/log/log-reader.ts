@@ -76,11 +76,6 @@ export class LogReader {
     this.#poll();
   }
 
-  /** Throws while the partitions are not known. */
-  checkReady(): void {
-    if (this.#partitions === 0) throw new Error('the execution service has not told its partitions yet');
-  }
-
   /** Reads a partition soon; all of them when none is named. */
   wake(partition?: number): void {
     if (this.#closing || this.#partitions === 0) return;
@@ -249,7 +244,6 @@ function wantedBy(
     event: name,
     version: event.version,
     position: event.position,
-    at: event.at,
     userId: execution.user_id,
     channelIndex: 0,
   };
