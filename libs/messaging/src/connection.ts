@@ -4,6 +4,7 @@ import type { Logger } from '@batuta/observability';
 import { connect } from '@nats-io/transport-node';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { setTimeout as delay } from 'node:timers/promises';
+import { gatherWrites } from './gather-writes.js';
 
 export interface NatsConnectionOptions {
   /** `nats://user:password@host:4222`, several separated by commas. */
@@ -62,6 +63,7 @@ async function followStatus(
         break;
       case 'reconnect':
         watch.connected = true;
+        gatherWrites(nc);
         logger?.info({ server: status.server }, 'nats reconnected');
         for (const listener of watch.reconnected) {
           listener();
@@ -111,6 +113,7 @@ export async function connectNats(options: NatsConnectionOptions): Promise<NatsC
   }
   const watch: ConnectionWatch = { connected: true, reconnected: new Set() };
   watches.set(nc, watch);
+  gatherWrites(nc);
   void followStatus(nc, watch, logger);
   return nc;
 }
