@@ -14,6 +14,7 @@ import { ExecutionsController } from './http/executions.controller.js';
 import { KnowledgeController } from './http/knowledge.controller.js';
 import { NotificationsController } from './http/notifications.controller.js';
 import { OperationsController } from './http/operations.controller.js';
+import { TraceLinks } from './http/trace-links.js';
 import { ExecutionHub } from './realtime/execution-hub.js';
 
 /** What the gateway's handlers work with; made by `startGateway`, which also ends it. */
@@ -22,6 +23,7 @@ export interface GatewayParts {
   readonly starter: ExecutionStarter;
   readonly hub: ExecutionHub;
   readonly executions: Executions;
+  readonly traceLinks: TraceLinks;
 }
 
 @Module({})
@@ -45,6 +47,7 @@ export class GatewayModule {
         { provide: ExecutionStarter, useValue: parts.starter },
         { provide: ExecutionHub, useValue: parts.hub },
         { provide: Executions, useValue: parts.executions },
+        { provide: TraceLinks, useValue: parts.traceLinks },
         { provide: APP_GUARD, useClass: RoleGuard },
       ],
     };

@@ -1,6 +1,6 @@
 import { LIMITS } from '@batuta/contracts';
 import { LOG_LEVELS } from '@batuta/observability';
-import { bytes, integer, loadSettings, milliseconds, oneOf, secret, text } from '@batuta/settings';
+import { bytes, integer, loadSettings, milliseconds, oneOf, secret, text, url } from '@batuta/settings';
 import type { SettingsOf } from '@batuta/settings';
 
 const schema = {
@@ -58,6 +58,8 @@ const schema = {
   }),
   maxSockets: integer({ env: 'BATUTA_GATEWAY_MAX_SOCKETS', default: 20_000, min: 1, max: 1_000_000 }),
   pingEveryMs: milliseconds({ env: 'BATUTA_GATEWAY_PING_EVERY', default: 25_000, min: 50, max: 600_000 }),
+  /** Address of Jaeger's UI as users reach it: the status of an execution then links to its trace. */
+  jaegerUrl: url({ env: 'BATUTA_JAEGER_URL', optional: true, protocols: ['http', 'https'] }),
   /** How long requests and sockets may take to end when the gateway stops. */
   shutdownLimitMs: milliseconds({ env: 'BATUTA_GATEWAY_SHUTDOWN_LIMIT', default: 10_000, min: 0, max: 120_000 }),
 } as const;

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { subjects } from '@batuta/contracts';
 import type { AuthenticateReply, ConfigChanged } from '@batuta/contracts';
 import { connectNats, controlClientOver, onReconnect } from '@batuta/messaging';
-import { collectProcessMetrics, createLogger, nestLogger } from '@batuta/observability';
+import { collectProcessMetrics, createLogger, nestLogger, startTracing } from '@batuta/observability';
 import type { Logger } from '@batuta/observability';
 import { Sandbox } from '@batuta/sandbox';
 import { NestFactory } from '@nestjs/core';
@@ -17,7 +17,9 @@ import { Executions } from './backend/executions.js';
 import { createHttpAdapter } from './http/http-server.js';
 import { serveOpenApi } from './http/openapi.js';
 import { ProblemFilter } from './http/problem.filter.js';
+import { RequestTracing } from './http/request-tracing.js';
 import { RouteTable } from './http/route-table.js';
+import { TraceLinks } from './http/trace-links.js';
 import { executeRoute } from './realtime/execute-route.js';
 import { ExecutionHub } from './realtime/execution-hub.js';
 import { InboxHub } from './realtime/inbox-hub.js';
@@ -48,8 +50,10 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
   collectProcessMetrics();
   const nats = await connectNats({ url: settings.natsUrl.reveal(), name: 'gateway', logger });
   const sandbox = new Sandbox({ threads: 1 });
+  const tracing = await startTracing('gateway', logger);
+  const requestTracing = tracing.enabled ? new RequestTracing(tracing) : undefined;
   try {
-    const backend = new Backend({ nats, control: controlClientOver(nats), logger, ...settings });
+    const backend = new Backend({ nats, control: controlClientOver(nats), logger, requestTracing, ...settings });
     const starter = new ExecutionStarter(backend, sandbox);
     const hub = new ExecutionHub({ backend, logger, compareEveryMs: settings.compareEveryMs });
     const executions = new Executions(backend, starter, hub);
@@ -66,7 +70,7 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
       pingEveryMs: settings.pingEveryMs,
       routes: [
         monitorRoute(hub, executions),
-        executeRoute({ hub, starter, executions, logger, maxMessageBytes: settings.bodyLimit }),
+        executeRoute({ hub, starter, executions, logger, requestTracing, maxMessageBytes: settings.bodyLimit }),
         notificationsRoute(new InboxHub({ backend, logger }), logger),
       ],
     });
@@ -86,9 +90,9 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
       recheck();
     });
     const routes = new RouteTable();
-    const adapter = createHttpAdapter(settings, authenticator, routes, logger);
+    const adapter = createHttpAdapter(settings, authenticator, routes, logger, requestTracing);
     const app = await NestFactory.create<NestFastifyApplication>(
-      GatewayModule.register({ backend, starter, hub, executions }),
+      GatewayModule.register({ backend, starter, hub, executions, traceLinks: new TraceLinks(settings.jaegerUrl) }),
       adapter,
       { bodyParser: false, logger: nestLogger(logger), abortOnError: false },
     );
@@ -117,10 +121,12 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
           await hub.close();
           await sandbox.close();
           await nats.close();
+          await tracing.shutdown();
         }
       }),
     };
   } catch (error) {
+    await tracing.shutdown();
     await sandbox.close();
     await nats.close();
     throw error;

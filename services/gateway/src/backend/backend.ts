@@ -6,6 +6,7 @@ import type { CommandReply, CommandRequest, TopologyReply } from '@batuta/contra
 import type { Logger } from '@batuta/observability';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { Problem } from '../http/problem.js';
+import type { RequestTracing } from '../http/request-tracing.js';
 
 /** Patterns that change nothing, so that asking twice is harmless. */
 const READS: ReadonlySet<string> = new Set([
@@ -38,6 +39,8 @@ export interface BackendOptions {
   readonly logger: Logger;
   readonly queryTimeoutMs: number;
   readonly commandDeadlineMs: number;
+  /** Undefined when nothing is traced. */
+  readonly requestTracing?: RequestTracing | undefined;
 }
 
 /** The services behind the gateway: questions to config and execution, commands to the engine. */
@@ -116,12 +119,16 @@ export class Backend {
   async command(request: CommandRequest, signal?: AbortSignal): Promise<CommandReply> {
     const partitions = this.#partitions ?? (await this.partitions());
     const subject = subjects.command(partitionOf(request.executionId, partitions));
+    const traced = this.options.requestTracing?.command(request);
     try {
       const reply = await requestUntilAnswered(this.nats, subject, JSON.stringify(request), {
         deadlineMs: this.options.commandDeadlineMs,
         ...(signal === undefined ? {} : { signal }),
+        ...(traced?.headers === undefined ? {} : { headers: traced.headers }),
       });
-      return reply.json<CommandReply>();
+      const answer = reply.json<CommandReply>();
+      traced?.answered(answer);
+      return answer;
     } catch (error) {
       throw this.#problem(subject, error);
     }

@@ -31,6 +31,7 @@ import {
 } from './query.js';
 import { statusOfView } from './result.js';
 import { shownCursor } from './shown.js';
+import { TraceLinks } from './trace-links.js';
 
 const LIST = {
   config_id: textParameter('Executions of this config: its id or name.'),
@@ -61,6 +62,7 @@ export class ExecutionsController {
   constructor(
     private readonly backend: Backend,
     private readonly executions: Executions,
+    private readonly traceLinks: TraceLinks,
   ) {}
 
   @Get('status/:trace_id')
@@ -75,7 +77,9 @@ export class ExecutionsController {
     parseQuery({}, query);
     const traceId = text.toLowerCase();
     if (!isTraceId(traceId)) throw new Problem('not_found', 'There is no execution with this trace id.');
-    return statusOfView(await this.executions.view(principal.tenantId, { traceId }));
+    const status = statusOfView(await this.executions.view(principal.tenantId, { traceId }));
+    const link = this.traceLinks.of(traceId);
+    return link === undefined ? status : { ...status, trace_url: link };
   }
 
   @Get('executions')

@@ -11,6 +11,7 @@ import type { GatewaySettings } from '../settings.js';
 import { parseJsonText } from './json-text.js';
 import { Problem, problemOfStatus } from './problem.js';
 import { pathOf } from './problem.filter.js';
+import type { RequestTracing } from './request-tracing.js';
 import type { RouteTable } from './route-table.js';
 
 /** Bytes of a request's line and headers together. */
@@ -22,6 +23,7 @@ export function createHttpAdapter(
   authenticator: Authenticator,
   routes: RouteTable,
   logger: Logger,
+  requestTracing?: RequestTracing,
 ): FastifyAdapter {
   const adapter = new FastifyAdapter({
     logger: false,
@@ -61,6 +63,7 @@ export function createHttpAdapter(
   fastify.addHook('onRoute', (route) => routes.add(route.url, [route.method].flat()));
   authenticateRequests(fastify, authenticator);
   measureRequests(fastify);
+  requestTracing?.install(fastify);
   return adapter;
 }
 

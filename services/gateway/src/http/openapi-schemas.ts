@@ -212,6 +212,7 @@ export function platformSchemas(): Record<string, OpenApiSchema> {
       properties: {
         execution_id: { type: 'string', format: 'uuid' },
         trace_id: { type: 'string' },
+        trace_url: { type: 'string', format: 'uri', description: 'The trace in Jaeger, where its address is set.' },
         config_id: { type: 'string' },
         config_name: { type: 'string' },
         status: { type: 'string', enum: [...EXECUTION_STATUSES] },

@@ -8,6 +8,7 @@ import { ExecuteMessage } from '../http/dto/execute.dto.js';
 import { traceparentOf } from '../http/headers.js';
 import { parseJsonText } from '../http/json-text.js';
 import { Problem } from '../http/problem.js';
+import type { RequestTracing } from '../http/request-tracing.js';
 import { resultOfEnding, resultOfView } from '../http/result.js';
 import type { ClientSocket } from './client-socket.js';
 import { CLOSE, closeCodeOf } from './close-codes.js';
@@ -24,6 +25,8 @@ export interface ExecuteRouteOptions {
   readonly executions: Executions;
   readonly logger: Logger;
   readonly maxMessageBytes: number;
+  /** Undefined when nothing is traced. */
+  readonly requestTracing?: RequestTracing | undefined;
   /** Milliseconds for the first message. Default 10,000. */
   readonly firstMessageMs?: number;
 }
@@ -59,6 +62,8 @@ export function executeRoute(options: ExecuteRouteOptions): SocketRoute {
   };
 }
 
+const ROUTE = '/api/v1/orchestrations/ws/execute/:config_id';
+
 async function run(
   options: ExecuteRouteOptions,
   socket: ClientSocket,
@@ -84,7 +89,8 @@ async function run(
   // Held from before the start, so that no event is missed and the subscription is not made twice.
   const hold = hub.awaitEnd(tenantId, executionId);
   try {
-    const { traceId } = await starter.start(executionId, request);
+    const start = () => starter.start(executionId, request);
+    const { traceId } = await (options.requestTracing?.socket(ROUTE, start) ?? start());
     if (socket.closed) return;
     const follower = new EventFollower(socket, 1, (last) => {
       sendResult(options, socket, { executionId, traceId, tenantId }, last).catch((error: unknown) =>

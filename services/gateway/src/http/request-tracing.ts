@@ -1,0 +1,150 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { randomBytes } from 'node:crypto';
+import type { CommandReply, CommandRequest } from '@batuta/contracts';
+import { headers as headerNames } from '@batuta/contracts';
+import { spanIds, traceparentOf } from '@batuta/observability';
+import type { FinishedSpan, Tracing } from '@batuta/observability';
+import { headers as natsHeaders } from '@nats-io/nats-core';
+import type { MsgHdrs } from '@nats-io/nats-core';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+
+interface Served {
+  readonly spanId: string;
+  readonly startAt: number;
+  /** The command that the request became, once the engine has answered it. */
+  command?: {
+    readonly traceId: string;
+    readonly id: string;
+    readonly executionId: string;
+    readonly span: FinishedSpan;
+  };
+}
+
+/** A command on its way to the engine. */
+export interface TracedCommand {
+  /** Headers of the message; undefined when the trace is not known before the answer. */
+  readonly headers: MsgHdrs | undefined;
+  answered(reply: CommandReply): void;
+}
+
+const newSpanId = (): string =>
+  randomBytes(8)
+    .toString('hex')
+    .replace(/^0{16}$/, '0000000000000001');
+/** Commands as the contract's templates name them: a partition's number would make another name of each. */
+const COMMAND_SUBJECT = 'batuta.execution.{partition}.command';
+
+/**
+ * Spans of the requests that became a command: the request under the execution's root, and the command's way to the engine and
+ * back under the request. Requests that only read belong to no execution and have none.
+ */
+export class RequestTracing {
+  readonly #current = new AsyncLocalStorage<Served>();
+  readonly #served = new WeakMap<FastifyRequest, Served>();
+
+  constructor(private readonly tracing: Tracing) {}
+
+  /** Follows the requests of an HTTP server. */
+  install(fastify: FastifyInstance): void {
+    // After the body was read: reading it would leave the context of what came before.
+    fastify.addHook('preHandler', (request, reply, done) => {
+      const served: Served = { spanId: newSpanId(), startAt: Date.now() - reply.elapsedTime };
+      this.#served.set(request, served);
+      this.#current.run(served, done);
+    });
+    fastify.addHook('onResponse', (request, reply, done) => {
+      const served = this.#served.get(request);
+      if (served?.command !== undefined) {
+        const route = request.routeOptions.url ?? 'unknown';
+        this.#record(served, `${request.method} ${route}`, {
+          'http.request.method': request.method,
+          'http.route': route,
+          'http.response.status_code': reply.statusCode,
+          'url.scheme': request.protocol,
+          ...(reply.statusCode >= 500 ? { 'error.type': String(reply.statusCode) } : {}),
+        });
+      }
+      done();
+    });
+  }
+
+  /** Follows what a WebSocket's message asks for. */
+  async socket<T>(route: string, work: () => Promise<T>): Promise<T> {
+    const served: Served = { spanId: newSpanId(), startAt: Date.now() };
+    try {
+      return await this.#current.run(served, work);
+    } finally {
+      this.#record(served, `GET ${route}`, {
+        'http.request.method': 'GET',
+        'http.route': route,
+        'http.response.status_code': 101,
+        'network.protocol.name': 'websocket',
+      });
+    }
+  }
+
+  /** Notes a command that the current request sends. */
+  command(request: CommandRequest): TracedCommand | undefined {
+    const served = this.#current.getStore();
+    if (served === undefined) return undefined;
+    const startAt = Date.now();
+    const spanId = newSpanId();
+    const known = request.start?.traceId;
+    let headers: MsgHdrs | undefined;
+    if (known !== undefined) {
+      headers = natsHeaders();
+      headers.set(headerNames.traceparent, traceparentOf(known, spanId, this.tracing.sampled(known)));
+    }
+    return {
+      headers,
+      answered: ({ accepted }) => {
+        const traceId = accepted?.traceId ?? '';
+        if (accepted === undefined || traceId === '') return;
+        served.command = {
+          traceId,
+          id: request.commandId,
+          executionId: accepted.executionId,
+          span: {
+            traceId,
+            spanId,
+            parentSpanId: served.spanId,
+            name: `request ${COMMAND_SUBJECT}`,
+            kind: 'client',
+            startAt,
+            endAt: Date.now(),
+            attributes: {
+              'batuta.execution.id': accepted.executionId,
+              'batuta.command.id': request.commandId,
+              'messaging.system': 'nats',
+              'messaging.operation.name': 'request',
+              'messaging.operation.type': 'send',
+              'messaging.destination.template': COMMAND_SUBJECT,
+              'messaging.message.id': request.commandId,
+              ...(accepted.repeated === true ? { 'batuta.command.repeated': true } : {}),
+            },
+          },
+        };
+      },
+    };
+  }
+
+  #record(served: Served, name: string, attributes: NonNullable<FinishedSpan['attributes']>): void {
+    const { command } = served;
+    if (command === undefined) return;
+    const { traceId } = command;
+    const failed = attributes['error.type'];
+    this.tracing.record({
+      traceId,
+      spanId: served.spanId,
+      parentSpanId: spanIds.execution(traceId),
+      name,
+      kind: 'server',
+      startAt: served.startAt,
+      endAt: Date.now(),
+      attributes: { 'batuta.execution.id': command.executionId, ...attributes },
+      links: [{ traceId, spanId: spanIds.command(traceId, command.id) }],
+      ...(typeof failed === 'string' ? { error: failed } : {}),
+    });
+    this.tracing.record(command.span);
+  }
+}
