@@ -3,6 +3,7 @@ import { eventually } from '@batuta/testing';
 import pg from 'pg';
 import { expectStatus } from '../support/api.js';
 import type { Api } from '../support/api.js';
+import { expressions, selectionsOf } from '../../tools/deploy/promql.js';
 import { Cluster } from '../support/cluster.js';
 import { checkLog } from '../support/event-log.js';
 import { allHaveStatus, startSurely } from '../support/running.js';
@@ -34,7 +35,7 @@ describe('step-runners as processes of their own, wired as a deployment wires th
 
   beforeAll(async () => {
     cluster = await Cluster.start({
-      instances: { 'step-runner': 4 },
+      instances: { 'step-runner': 4, notifications: 1 },
       env: { BATUTA_RUNNER_SLOTS: String(SLOTS) },
     });
     api = cluster.api();
@@ -112,4 +113,29 @@ describe('step-runners as processes of their own, wired as a deployment wires th
     const facts = await checkLog(cluster.stack.databaseUrl, ids);
     expect(facts).toEqual({ ended: { ExecutionCompleted: ids.length }, outcomes: total });
   }, 90_000);
+
+  it('export every metric and label that the dashboards and alerts ask for', async () => {
+    await runningOnly(1);
+    const exposed = await Promise.all(
+      (['gateway', 'config', 'execution', 'step-runner', 'notifications'] as const).map(async (service) => {
+        const response = await fetch(`${cluster.process(service).url}/metrics`);
+        expect(response.status).toBe(200);
+        return response.text();
+      }),
+    );
+    const lines = exposed.flatMap((text) => text.split('\n'));
+    const names = new Set(lines.flatMap((line) => /^# TYPE (\S+)/.exec(line)?.[1] ?? []));
+    const missing = expressions.flatMap(selectionsOf).flatMap(({ from, metric, labels }) => {
+      // What Prometheus adds itself.
+      if (metric === 'up') return [];
+      const samples = lines.filter((line) => line.startsWith(`${metric}{`) || line.startsWith(`${metric} `));
+      if (!names.has(metric) && !names.has(metric.replace(/_(bucket|sum|count)$/, ''))) return [`${from}: ${metric}`];
+      const own = labels.filter((label) => label !== 'service');
+      if (samples.length === 0) return [];
+      return own
+        .filter((label) => !samples.some((line) => line.includes(`${label}="`)))
+        .map((label) => `${from}: ${metric}{${label}}`);
+    });
+    expect(missing).toEqual([]);
+  });
 });
