@@ -1,9 +1,12 @@
 import { FAILURE_CODES, subjects } from '@batuta/contracts';
 import type { AttemptHeartbeat, Failure, Task } from '@batuta/contracts';
-import type { Logger } from '@batuta/observability';
+import { NO_TRACING, parseTraceparent } from '@batuta/observability';
+import type { Logger, Tracing } from '@batuta/observability';
 import type { Delivery } from '@batuta/messaging';
 import type { NatsConnection } from '@nats-io/nats-core';
 import type { Agent, AgentContext } from './agents/agent.js';
+import { beginCall } from './agents/outbound-call.js';
+import type { OutboundCall } from './agents/outbound-call.js';
 import { bounded, failureOf } from './failure.js';
 import { checkOutput } from './output.js';
 
@@ -32,6 +35,8 @@ const LONGEST_HEARTBEAT = 500;
 export interface AttemptOptions {
   readonly nc: NatsConnection;
   readonly logger: Logger;
+  /** Default: nothing is traced. */
+  readonly tracing?: Tracing;
 }
 
 /**
@@ -104,6 +109,7 @@ export class Attempt implements AgentContext {
   }
   get logger(): Logger {
     this.ownLogger ??= this.options.logger.child({
+      trace_id: parseTraceparent(this.task.traceparent)?.traceId,
       execution_id: this.executionId,
       step_id: this.stepId,
       attempt: this.attempt,
@@ -143,6 +149,15 @@ export class Attempt implements AgentContext {
   /** The runner stops before the agent is done: fires the signal; the task goes back to the queue. */
   handBack(): void {
     this.end({ kind: 'handed_back' }, new AttemptStoppedError('the step-runner is stopping'));
+  }
+
+  beginCall(name: string, attributes: Readonly<Record<string, string | number>>): OutboundCall {
+    return beginCall(this.options.tracing ?? NO_TRACING, this.traceparent, name, {
+      'batuta.execution.id': this.executionId,
+      'batuta.step.id': this.stepId,
+      'batuta.attempt': this.attempt,
+      ...attributes,
+    });
   }
 
   heartbeat(progress: number, message = ''): void {

@@ -15,13 +15,17 @@ export interface ResultReporterOptions {
 }
 
 interface Waiting {
+  readonly partition: number;
   readonly json: string;
   readonly resolve: (outcome: AttemptReply['outcome']) => void;
   readonly reject: (error: unknown) => void;
 }
 
-interface PartitionQueue {
-  waiting: Waiting[];
+/** What waits for one subject: a partition's, or that of an owner of many. */
+interface Queue {
+  readonly waiting: Waiting[];
+  /** Whether it is an owner's own subject, which may be gone at any time. */
+  readonly shared: boolean;
   inFlight: number;
   scheduled: boolean;
 }
@@ -33,9 +37,14 @@ const LARGEST_BATCH_LENGTH = 1_500_000;
 /** Milliseconds after which a batch without an answer is sent one by one: one result must not hold back the others. */
 const SPLIT_AFTER_MS = 10_000;
 
-/** Sends results to the owners of their partitions and repeats each until it is answered. What waits anyway goes together. */
+/**
+ * Sends results to the owners of their partitions and repeats each until it is answered. What waits anyway goes together:
+ * once an owner has told its own subject, results of all its partitions.
+ */
 export class ResultReporter {
-  private readonly queues = new Map<number, PartitionQueue>();
+  private readonly queues = new Map<string, Queue>();
+  /** The owner's subject by partition, as last told. */
+  private readonly owners = new Map<number, string>();
 
   constructor(
     private readonly nc: NatsConnection,
@@ -48,66 +57,105 @@ export class ResultReporter {
    */
   report(partition: number, json: string): Promise<AttemptReply['outcome']> {
     return new Promise((resolve, reject) => {
-      let queue = this.queues.get(partition);
-      if (queue === undefined) {
-        queue = { waiting: [], inFlight: 0, scheduled: false };
-        this.queues.set(partition, queue);
-      }
-      queue.waiting.push({ json, resolve, reject });
-      this.schedule(partition, queue);
+      const owner = this.owners.get(partition);
+      this.enqueue(owner ?? subjects.result(partition), owner !== undefined, { partition, json, resolve, reject });
     });
   }
 
-  private schedule(partition: number, queue: PartitionQueue): void {
-    if (queue.scheduled || queue.waiting.length === 0 || queue.inFlight >= REQUESTS_IN_FLIGHT) return;
+  private enqueue(subject: string, shared: boolean, one: Waiting): void {
+    let queue = this.queues.get(subject);
+    if (queue === undefined) {
+      queue = { waiting: [], shared, inFlight: 0, scheduled: false };
+      this.queues.set(subject, queue);
+    }
+    queue.waiting.push(one);
+    this.schedule(subject, queue);
+  }
+
+  private schedule(subject: string, queue: Queue): void {
+    if (queue.scheduled || queue.inFlight >= REQUESTS_IN_FLIGHT) return;
+    if (queue.waiting.length === 0) {
+      // An owner's subject is another after each of its starts.
+      if (queue.shared && queue.inFlight === 0) this.queues.delete(subject);
+      return;
+    }
     queue.scheduled = true;
     // After everything that this turn of the event loop finishes.
     setImmediate(() => {
       queue.scheduled = false;
       const batch = takeBatch(queue.waiting);
       queue.inFlight += 1;
-      this.send(partition, batch, SPLIT_AFTER_MS)
+      (queue.shared ? this.sendToOwner(subject, batch) : this.send(subject, batch))
         .catch((error: unknown) => {
           for (const { reject } of batch) reject(error);
         })
         .finally(() => {
           queue.inFlight -= 1;
-          this.schedule(partition, queue);
+          this.schedule(subject, queue);
         })
         // Neither of the two above throws; the chain must end handled all the same.
         .catch((error: unknown) => this.options.logger.error({ err: error }, 'reporting results failed'));
-      this.schedule(partition, queue);
+      this.schedule(subject, queue);
     });
   }
 
-  private async send(partition: number, batch: readonly Waiting[], splitAfterMs: number): Promise<void> {
-    const payload = `{"results":[${batch.map(({ json }) => json).join(',')}]}`;
+  /** Asks an owner once. Whatever it does not answer goes to its partition's subject, where somebody will. */
+  private async sendToOwner(subject: string, batch: readonly Waiting[]): Promise<void> {
+    const { signal, timeoutMs = 1_000, onRepeat } = this.options;
+    let outcomes: readonly AttemptReply[] | undefined;
+    try {
+      const answer = await requestUntilAnswered(this.nc, subject, payloadOf(batch), {
+        signal,
+        timeoutMs,
+        attempts: 1,
+      });
+      outcomes = replyOf(answer.string(), batch.length)?.replies;
+    } catch (error) {
+      if (!(error instanceof UnavailableError) || this.nc.isClosed()) throw error;
+    }
+    for (const [index, one] of batch.entries()) {
+      const outcome = outcomes?.[index]?.outcome ?? 'elsewhere';
+      if (outcome !== 'elsewhere') {
+        one.resolve(outcome);
+        continue;
+      }
+      onRepeat?.();
+      if (this.owners.get(one.partition) === subject) this.owners.delete(one.partition);
+      this.enqueue(subjects.result(one.partition), false, one);
+    }
+  }
+
+  /** Asks a partition until it answers. */
+  private async send(subject: string, batch: readonly Waiting[]): Promise<void> {
+    const payload = payloadOf(batch);
     const { signal, timeoutMs, onRepeat, logger } = this.options;
     for (;;) {
-      let outcomes: AttemptReply[] | undefined;
+      let reply: ResultReply | undefined;
       try {
-        const answer = await requestUntilAnswered(this.nc, subjects.result(partition), payload, {
+        const answer = await requestUntilAnswered(this.nc, subject, payload, {
           signal,
           ...(timeoutMs === undefined ? {} : { timeoutMs }),
-          ...(batch.length > 1 ? { deadlineMs: splitAfterMs } : {}),
+          ...(batch.length > 1 ? { deadlineMs: SPLIT_AFTER_MS } : {}),
           ...(onRepeat === undefined ? {} : { onRepeat }),
         });
-        outcomes = repliesOf(answer.string(), batch.length);
-        if (outcomes === undefined) {
-          logger.error({ partition, results: batch.length }, 'the engine answered results in a way nobody understands');
+        reply = replyOf(answer.string(), batch.length);
+        if (reply === undefined) {
+          logger.error({ subject, results: batch.length }, 'the engine answered results in a way nobody understands');
         }
       } catch (error) {
         if (!(error instanceof UnavailableError) || this.nc.isClosed() || batch.length === 1) throw error;
       }
-      if (outcomes !== undefined) {
-        for (const [index, { resolve }] of batch.entries()) resolve(outcomes[index]?.outcome ?? 'stale');
+      if (reply !== undefined) {
+        const { replies, ownerSubject } = reply;
+        for (const [index, { partition, resolve }] of batch.entries()) {
+          if (ownerSubject !== undefined && ownerSubject !== '') this.owners.set(partition, ownerSubject);
+          resolve(replies[index]?.outcome ?? 'stale');
+        }
         return;
       }
       if (batch.length > 1) {
-        logger.warn({ partition, results: batch.length }, 'a batch of results has no answer, sending them one by one');
-        await Promise.all(
-          batch.map((one) => this.send(partition, [one], splitAfterMs).catch((error: unknown) => one.reject(error))),
-        );
+        logger.warn({ subject, results: batch.length }, 'a batch of results has no answer, sending them one by one');
+        await Promise.all(batch.map((one) => this.send(subject, [one]).catch((error: unknown) => one.reject(error))));
         return;
       }
       await delay(1_000, undefined, { signal });
@@ -115,13 +163,23 @@ export class ResultReporter {
   }
 }
 
-const OUTCOMES: readonly string[] = ['recorded', 'stale', 'unknown_execution'] satisfies AttemptReply['outcome'][];
+const OUTCOMES: readonly string[] = [
+  'recorded',
+  'stale',
+  'unknown_execution',
+  'elsewhere',
+] satisfies AttemptReply['outcome'][];
 
-function repliesOf(text: string, count: number): AttemptReply[] | undefined {
+function payloadOf(batch: readonly Waiting[]): string {
+  return `{"results":[${batch.map(({ json }) => json).join(',')}]}`;
+}
+
+function replyOf(text: string, count: number): ResultReply | undefined {
   try {
-    const { replies } = JSON.parse(text) as Partial<ResultReply>;
+    const reply = JSON.parse(text) as Partial<ResultReply>;
+    const { replies } = reply;
     if (!Array.isArray(replies) || replies.length !== count) return undefined;
-    return replies.every((reply) => OUTCOMES.includes(reply?.outcome)) ? replies : undefined;
+    return replies.every(({ outcome }) => OUTCOMES.includes(outcome)) ? (reply as ResultReply) : undefined;
   } catch {
     return undefined;
   }

@@ -7,8 +7,8 @@ import type {
   StopAttempts,
   Task,
 } from '@batuta/contracts';
-import { counter, gauge, histogram } from '@batuta/observability';
-import type { Logger } from '@batuta/observability';
+import { counter, distributions, gauge, tallies } from '@batuta/observability';
+import type { Logger, Tracing } from '@batuta/observability';
 import { consumePool, requestUntilAnswered } from '@batuta/messaging';
 import type { Delivery, PoolConsumer } from '@batuta/messaging';
 import type { NatsConnection, Subscription } from '@nats-io/nats-core';
@@ -36,6 +36,8 @@ export interface RunnerOptions {
   readonly graceMs: number;
   /** Agents that ignore their signal and still run, before their slots are kept from new work. */
   readonly maxAbandoned: number;
+  /** Default: nothing is traced. */
+  readonly tracing?: Tracing;
 }
 
 /**
@@ -48,8 +50,18 @@ export function lastDelivery(serverVersion: string): number {
   return major > 2 || (major === 2 && minor >= 10) ? 3 : 6;
 }
 
-const attemptsTotal = counter('batuta_step_runner_attempts_total', 'Attempts by how they ended', ['agent', 'outcome']);
-const attemptSeconds = histogram('batuta_step_runner_attempt_seconds', 'Time of agents, from start to end', ['agent']);
+/** Agents may fail with codes of their own: only those of the platform are told apart. */
+const OUTCOMES: ReadonlySet<string> = new Set([...Object.values(FAILURE_CODES), 'output', 'unwanted', 'handed_back']);
+const attemptsTotal = tallies(
+  'batuta_step_runner_attempts_total',
+  'Attempts by how they ended',
+  ['agent', 'outcome'],
+  1_000,
+);
+const attemptSeconds = distributions('batuta_step_runner_attempt_seconds', 'Time of agents, from start to end', [
+  'agent',
+]);
+const runningGauge = gauge('batuta_step_runner_running_attempts', 'Attempts that run now');
 const repeatsTotal = counter('batuta_step_runner_result_repeats_total', 'Result requests that were sent again');
 const abandonedGauge = gauge(
   'batuta_step_runner_abandoned_agents',
@@ -155,7 +167,7 @@ export class Runner {
         return;
       }
       if ((task.checkFirst === true || task.dispatch > 1 || delivery.deliveries > 1) && !(await this.isWanted(task))) {
-        attemptsTotal.inc({ agent: task.agent, outcome: 'unwanted' });
+        attemptsTotal(this.agents.has(task.agent) ? task.agent : 'unknown', 'unwanted').inc();
         delivery.ack();
         return;
       }
@@ -175,6 +187,7 @@ export class Runner {
     const agent = this.agents.get(task.agent);
     const attempt = new Attempt(key, task, delivery, this.options);
     this.attempts.set(key, attempt);
+    runningGauge.inc();
     let siblings = this.byExecution.get(task.executionId);
     if (siblings === undefined) {
       siblings = new Set();
@@ -185,8 +198,11 @@ export class Runner {
       attempt.start(agent ?? unknownAgent(task.agent, this.agents));
       const ending = await attempt.ended;
       const finishedAt = Date.now();
-      attemptsTotal.inc({ agent: task.agent, outcome: ending.kind === 'failure' ? ending.failure.code : ending.kind });
-      attemptSeconds.observe({ agent: task.agent }, (finishedAt - attempt.startedAt) / 1_000);
+      const outcome = ending.kind === 'failure' ? ending.failure.code : ending.kind;
+      // A task may name an agent that nobody has: its name must not become a label.
+      const name = agent === undefined ? 'unknown' : agent.name;
+      attemptsTotal(name, OUTCOMES.has(outcome) ? outcome : FAILURE_CODES.agentError).inc();
+      attemptSeconds(name).observe((finishedAt - attempt.startedAt) / 1_000);
       switch (ending.kind) {
         case 'output':
           await this.reporter.report(
@@ -217,6 +233,7 @@ export class Runner {
       throw error;
     } finally {
       this.attempts.delete(key);
+      runningGauge.dec();
       siblings.delete(attempt);
       if (siblings.size === 0) this.byExecution.delete(task.executionId);
     }
@@ -250,7 +267,7 @@ export class Runner {
       message: 'The step was handed out again and again, and each time its runner was gone before it reported.',
       retryable: true,
     };
-    attemptsTotal.inc({ agent: task.agent, outcome: failure.code });
+    attemptsTotal(this.agents.has(task.agent) ? task.agent : 'unknown', failure.code).inc();
     this.options.logger.warn(
       { execution_id: task.executionId, step_id: task.stepId, attempt: task.attempt, deliveries: delivery.deliveries },
       'task given up: its runners were lost',

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { connectNats, controlClientOver } from '@batuta/messaging';
-import { nestLogger, startOpsServer } from '@batuta/observability';
+import { nestLogger, startOpsServer, startTracing } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
 import { NestFactory } from '@nestjs/core';
 import type { Agent } from './agents/agent.js';
@@ -37,6 +37,8 @@ export async function startStepRunner(options: StartStepRunnerOptions): Promise<
     for (let end = opened.pop(); end !== undefined; end = opened.pop()) await end();
   };
   try {
+    const tracing = await startTracing('step-runner', logger);
+    opened.push(() => tracing.shutdown());
     const nc = await connectNats({ url: settings.natsUrl.reveal(), name: `step-runner ${workerId}`, logger });
     opened.push(() => nc.close());
     const builtIn = builtInAgents({
@@ -61,6 +63,7 @@ export async function startStepRunner(options: StartStepRunnerOptions): Promise<
       recheckMs,
       graceMs,
       maxAbandoned,
+      tracing,
     });
     const app = await NestFactory.createApplicationContext(StepRunnerModule.register(runner, settings.drainMs), {
       logger: nestLogger(logger),

@@ -1,5 +1,6 @@
 import type { JsonObject, JsonValue } from '@batuta/contracts';
 import type { Logger } from '@batuta/observability';
+import type { OutboundCall } from './outbound-call.js';
 
 /** What an agent knows about the attempt it makes. */
 export interface AgentContext {
@@ -17,6 +18,8 @@ export interface AgentContext {
   /** Fires when the time is over, when the step is cancelled and when the runner stops. */
   readonly signal: AbortSignal;
   readonly logger: Logger;
+  /** Begins a call to another system, so that the execution's trace shows it. */
+  beginCall(name: string, attributes: Readonly<Record<string, string | number>>): OutboundCall;
   /** Says that the attempt is alive, with progress from 0 to 1; cheap, so call it as often as you like. */
   heartbeat(progress: number, message?: string): void;
 }

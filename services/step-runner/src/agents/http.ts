@@ -2,7 +2,7 @@ import type { JsonValue } from '@batuta/contracts';
 import { addressRefusal, AnswerTooLargeError, InvalidCallError } from '@batuta/outbound-http';
 import type { CallAnswer, CallOptions, GuardedClient } from '@batuta/outbound-http';
 import { RetryableError, TerminalError } from './agent.js';
-import type { Agent } from './agent.js';
+import type { Agent, AgentContext } from './agent.js';
 import { Parameters, wrong } from './parameters.js';
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
@@ -16,7 +16,7 @@ export function httpAgent(client: GuardedClient): Agent {
   return {
     name: 'http',
     version: '1',
-    async run(input, { signal, idempotencyKey, traceparent }) {
+    async run(input, context) {
       const parameters = new Parameters(input);
       const url = urlOf(parameters);
       const method = (parameters.text('method', { maxLength: 16 }) ?? 'GET').toUpperCase();
@@ -25,19 +25,23 @@ export function httpAgent(client: GuardedClient): Agent {
       const expected = expectedCodes(parameters);
       const headers: Record<string, string> = {
         ...(body === undefined || typeof body === 'string' ? {} : { 'content-type': 'application/json' }),
-        ...(method === 'GET' || method === 'HEAD' ? {} : { 'idempotency-key': idempotencyKey }),
-        ...(traceparent === '' ? {} : { traceparent }),
+        ...(method === 'GET' || method === 'HEAD' ? {} : { 'idempotency-key': context.idempotencyKey }),
         ...headersOf(parameters),
       };
-      const answer = await callOrFail(client, {
-        url,
-        method,
-        headers,
-        body: body === undefined || typeof body === 'string' ? body : JSON.stringify(body),
-        signal,
-        maxBytes: parameters.number('max_bytes', { min: 1, max: LARGEST_MAX_BYTES, whole: true }) ?? DEFAULT_MAX_BYTES,
-        maxRedirects: parameters.number('max_redirects', { min: 0, max: 20, whole: true }) ?? 5,
-      });
+      const answer = await callOrFail(
+        client,
+        {
+          url,
+          method,
+          headers,
+          body: body === undefined || typeof body === 'string' ? body : JSON.stringify(body),
+          signal: context.signal,
+          maxBytes:
+            parameters.number('max_bytes', { min: 1, max: LARGEST_MAX_BYTES, whole: true }) ?? DEFAULT_MAX_BYTES,
+          maxRedirects: parameters.number('max_redirects', { min: 0, max: 20, whole: true }) ?? 5,
+        },
+        context,
+      );
       const content = bodyOf(answer);
       if (!expected(answer.status)) {
         const message = `${method} ${url} was answered with ${answer.status}, which is not an expected code.`;
@@ -59,10 +63,21 @@ export function httpAgent(client: GuardedClient): Agent {
 }
 
 /** A call whose failures are those of an agent: what the caller got wrong is terminal, what the network did is retryable. */
-export async function callOrFail(client: GuardedClient, options: CallOptions): Promise<CallAnswer> {
+export async function callOrFail(
+  client: GuardedClient,
+  options: CallOptions,
+  context: Pick<AgentContext, 'beginCall'>,
+): Promise<CallAnswer> {
+  const call = context.beginCall(options.method, addressOf(options));
+  const { traceparent } = call;
+  const headers = traceparent === '' ? options.headers : { traceparent, ...options.headers };
   try {
-    return await client.call(options);
+    const answer = await client.call({ ...options, headers });
+    const code = String(answer.status);
+    call.end({ 'http.response.status_code': answer.status }, answer.status >= 400 ? code : undefined);
+    return answer;
   } catch (error) {
+    call.end({}, error instanceof Error ? error.name : 'error');
     options.signal.throwIfAborted();
     const { message } = error as Error;
     const refused = addressRefusal(error);
@@ -89,6 +104,18 @@ function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { code } = error as { code?: unknown };
   return error.message === '' ? (typeof code === 'string' ? code : error.name) : error.message;
+}
+
+/** Where a call goes. Path and query may hold what is secret. */
+function addressOf({ url, method }: CallOptions): Record<string, string | number> {
+  if (!URL.canParse(url)) return { 'http.request.method': method };
+  const { protocol, hostname, port } = new URL(url);
+  return {
+    'http.request.method': method,
+    'url.scheme': protocol.slice(0, -1),
+    'server.address': hostname,
+    'server.port': port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port),
+  };
 }
 
 function hostOf(url: string): string {

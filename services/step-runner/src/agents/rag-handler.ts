@@ -3,7 +3,7 @@ import type { Passage, SearchKnowledgeReply, SearchKnowledgeRequest } from '@bat
 import { UnavailableError } from '@batuta/messaging';
 import type { ControlClient } from '@batuta/messaging';
 import { RetryableError, TerminalError } from './agent.js';
-import type { Agent } from './agent.js';
+import type { Agent, AgentContext } from './agent.js';
 import { Parameters, wrong } from './parameters.js';
 
 const LONGEST_QUERY = 2_000;
@@ -14,7 +14,8 @@ export function ragHandlerAgent(control: ControlClient): Agent {
   return {
     name: 'rag_handler',
     version: '1',
-    async run(input, { tenantId }) {
+    async run(input, context) {
+      const { tenantId } = context;
       const parameters = new Parameters(input);
       const query = (
         parameters.text('query', { maxLength: LONGEST_QUERY }) ??
@@ -27,7 +28,7 @@ export function ragHandlerAgent(control: ControlClient): Agent {
         query,
         limit: parameters.number('limit', { min: 1, max: 50, whole: true }) ?? 5,
       };
-      const reply = await ask<SearchKnowledgeReply>(control, subjects.config.knowledgeSearch, request);
+      const reply = await ask<SearchKnowledgeReply>(control, subjects.config.knowledgeSearch, request, context);
       if (reply.refused !== undefined) throw new TerminalError(reply.refused.code, reply.refused.message);
       const passages = reply.passages.map(passageOf);
       return { query, count: passages.length, passages, sources: sourcesOf(passages) };
@@ -36,10 +37,24 @@ export function ragHandlerAgent(control: ControlClient): Agent {
 }
 
 /** A control request whose failures are those of an agent: nobody there is worth another attempt. */
-export async function ask<Reply>(control: ControlClient, pattern: string, data: unknown): Promise<Reply> {
+export async function ask<Reply>(
+  control: ControlClient,
+  pattern: string,
+  data: unknown,
+  context: Pick<AgentContext, 'beginCall'>,
+): Promise<Reply> {
+  const call = context.beginCall(`request ${pattern}`, {
+    'messaging.system': 'nats',
+    'messaging.operation.name': 'request',
+    'messaging.operation.type': 'send',
+    'messaging.destination.name': pattern,
+  });
   try {
-    return await control.request<Reply>(pattern, data);
+    const reply = await control.request<Reply>(pattern, data);
+    call.end({});
+    return reply;
   } catch (error) {
+    call.end({}, error instanceof Error ? error.name : 'error');
     if (error instanceof UnavailableError) {
       throw new RetryableError('unavailable', `A service of the platform does not answer: ${error.message}.`, {
         cause: error,

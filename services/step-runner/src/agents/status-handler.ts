@@ -43,7 +43,7 @@ export function statusHandlerAgent(client: GuardedClient, control: ControlClient
         throw wrong('services', `and "jobs" hold more than ${MOST_TARGETS}`);
       const checkMs = parameters.number('check_timeout_ms', { min: 1, max: 60_000 }) ?? DEFAULT_CHECK_MS;
       const checked = await Promise.all(services.map((service) => serviceStatus(client, service, checkMs, context)));
-      const looked = await Promise.all(jobs.map((job) => jobStatus(control, job, context.tenantId)));
+      const looked = await Promise.all(jobs.map((job) => jobStatus(control, job, context)));
       const down = checked.filter(({ status }) => status === 'down').length;
       const degraded = checked.filter(({ status }) => status === 'degraded').length;
       const failed = looked.filter(({ status }) => status === 'failed' || status === 'cancelled').length;
@@ -100,14 +100,18 @@ async function serviceStatus(client: GuardedClient, { name, url }: Service, chec
   const signal = AbortSignal.any([context.signal, AbortSignal.timeout(checkMs)]);
   const startedAt = performance.now();
   try {
-    const answer = await callOrFail(client, {
-      url,
-      method: 'GET',
-      headers: { accept: 'application/json, */*;q=0.5' },
-      signal,
-      maxBytes: LARGEST_BODY,
-      maxRedirects: 3,
-    });
+    const answer = await callOrFail(
+      client,
+      {
+        url,
+        method: 'GET',
+        headers: { accept: 'application/json, */*;q=0.5' },
+        signal,
+        maxBytes: LARGEST_BODY,
+        maxRedirects: 3,
+      },
+      context,
+    );
     const status = answer.status < 400 ? 'up' : answer.status < 500 ? 'degraded' : 'down';
     return {
       name,
@@ -134,7 +138,8 @@ async function serviceStatus(client: GuardedClient, { name, url }: Service, chec
   }
 }
 
-async function jobStatus(control: ControlClient, job: Job, tenantId: string) {
+async function jobStatus(control: ControlClient, job: Job, context: AgentContext) {
+  const { tenantId } = context;
   const name = job.configName ?? job.configId ?? job.executionId ?? '';
   let executionId = job.executionId;
   if (executionId === undefined) {
@@ -144,13 +149,13 @@ async function jobStatus(control: ControlClient, job: Job, tenantId: string) {
       ...(job.configName === undefined ? {} : { configName: job.configName }),
       ...(job.configId === undefined ? {} : { configId: job.configId }),
     };
-    const list = await ask<ListExecutionsReply>(control, subjects.query.list, request);
+    const list = await ask<ListExecutionsReply>(control, subjects.query.list, request, context);
     if (list.refused !== undefined) throw new TerminalError(list.refused.code, list.refused.message);
     executionId = list.executions[0]?.id;
   }
   if (executionId === undefined) return unknownJob(name);
   const request: GetExecutionRequest = { tenantId, executionId };
-  const { execution, refused } = await ask<GetExecutionReply>(control, subjects.query.get, request);
+  const { execution, refused } = await ask<GetExecutionReply>(control, subjects.query.get, request, context);
   if (refused !== undefined && refused.code !== 'not_found') throw new TerminalError(refused.code, refused.message);
   if (execution === undefined) return unknownJob(name);
   const steps: JsonObject = {};

@@ -1,0 +1,36 @@
+import { randomBytes } from 'node:crypto';
+import { parseTraceparent, traceparentOf } from '@batuta/observability';
+import type { FinishedSpan, Tracing } from '@batuta/observability';
+
+type Attributes = NonNullable<FinishedSpan['attributes']>;
+
+/** A call that an agent makes, as the execution's trace shows it. */
+export interface OutboundCall {
+  /** W3C trace context to send along; empty when there is none. */
+  readonly traceparent: string;
+  /** The call is over; `error` says what kind of failure it was. */
+  end(attributes: Attributes, error?: string): void;
+}
+
+/** Begins a call under the span that `traceparent` names. */
+export function beginCall(tracing: Tracing, traceparent: string, name: string, attributes: Attributes): OutboundCall {
+  const parent = tracing.enabled ? parseTraceparent(traceparent) : undefined;
+  if (parent === undefined) return { traceparent, end: () => undefined };
+  const spanId = randomBytes(8).toString('hex');
+  const startAt = Date.now();
+  return {
+    traceparent: traceparentOf(parent.traceId, spanId, tracing.sampled(parent.traceId)),
+    end: (more, error) =>
+      tracing.record({
+        traceId: parent.traceId,
+        spanId,
+        parentSpanId: parent.spanId,
+        name,
+        kind: 'client',
+        startAt,
+        endAt: Date.now(),
+        attributes: { ...attributes, ...more, ...(error === undefined ? {} : { 'error.type': error }) },
+        ...(error === undefined ? {} : { error }),
+      }),
+  };
+}
