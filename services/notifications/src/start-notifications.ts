@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { subjects } from '@batuta/contracts';
 import type { CallbackType, LifecycleNotice } from '@batuta/contracts';
 import { connectNats, controlClientOver, isConnected, natsMicroservice, onReconnect } from '@batuta/messaging';
-import { createLogger, nestLogger, startOpsServer } from '@batuta/observability';
+import { createLogger, nestLogger, startOpsServer, startTracing } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
 import { addressPolicy, GuardedClient } from '@batuta/outbound-http';
 import type { Resolve } from '@batuta/outbound-http';
@@ -56,6 +56,8 @@ export async function startNotifications(options: StartNotificationsOptions = {}
     for (let end = opened.pop(); end !== undefined; end = opened.pop()) await end();
   };
   try {
+    const tracing = await startTracing('notifications', logger);
+    opened.push(() => tracing.shutdown());
     const dataSource = notificationsDataSource({
       databaseUrl: settings.databaseUrl,
       connections: settings.databaseConnections,
@@ -98,7 +100,7 @@ export async function startNotifications(options: StartNotificationsOptions = {}
     await app.listen();
     const queue = app.get(DeliveryQueue);
     const { concurrency, attemptTimeoutMs, dueMs, pollMs, giveUpMs: maxAgeMs } = settings;
-    const sender = new Sender({ queue, channels, logger, concurrency, attemptTimeoutMs, dueMs });
+    const sender = new Sender({ queue, channels, logger, concurrency, attemptTimeoutMs, dueMs, tracing });
     opened.push(() => sender.close());
     const reader = new LogReader({
       dataSource,

@@ -13,6 +13,8 @@ export interface Outgoing {
   readonly event: CallbackEvent;
   readonly settings: ChannelDefinition;
   readonly message: Message;
+  /** W3C trace context of the attempt, to send along; undefined when nothing is traced. */
+  readonly traceparent?: string | undefined;
   readonly signal: AbortSignal;
 }
 

@@ -45,6 +45,7 @@ export function webhookChannel({ client, templates, signing }: WebhookOptions): 
             'user-agent': 'Batuta-Webhooks/1',
             // What is cut off cannot be decompressed.
             'accept-encoding': 'identity',
+            ...(outgoing.traceparent === undefined ? {} : { traceparent: outgoing.traceparent }),
             ...settings.callback_headers,
             'webhook-id': id,
             'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),

@@ -1,8 +1,9 @@
 import type { CallbackType } from '@batuta/contracts';
-import { counter, gauge, histogram } from '@batuta/observability';
-import type { Logger } from '@batuta/observability';
+import { NO_TRACING, counter, gauge, histogram, traceparentOf } from '@batuta/observability';
+import type { Logger, Tracing } from '@batuta/observability';
 import { reasonOf } from '../channels/channel.js';
 import type { Channel, Outcome } from '../channels/channel.js';
+import { attemptSpan, attemptSpanId, traceOf } from './attempt-span.js';
 import type { ClaimedDelivery, DeliveryQueue } from './delivery-queue.js';
 
 const attempts = counter(
@@ -26,6 +27,8 @@ export interface SenderOptions {
   readonly attemptTimeoutMs: number;
   /** How often due deliveries are looked for without a wake-up. */
   readonly dueMs: number;
+  /** Default: nothing is traced. */
+  readonly tracing?: Tracing;
 }
 
 /** Attempts what is due: bounded in all and for each destination, so that a dead one delays no other. */
@@ -35,12 +38,14 @@ export class Sender {
   readonly #running = new Set<Promise<void>>();
   readonly #busy = new Map<string, number>();
   readonly #stopping = new AbortController();
+  readonly #tracing: Tracing;
   #wake: () => void = () => undefined;
   #woken = false;
   #loops: Promise<unknown> = Promise.resolve();
 
   constructor(options: SenderOptions) {
     this.#options = options;
+    this.#tracing = options.tracing ?? NO_TRACING;
     this.#channels = new Map(options.channels.map((channel) => [channel.type, channel]));
   }
 
@@ -135,15 +140,21 @@ export class Sender {
   async #attempt(delivery: ClaimedDelivery): Promise<void> {
     const { logger, queue } = this.#options;
     const startedAt = performance.now();
+    const startAt = Date.now();
     try {
       const outcome = await this.#send(delivery);
       const ms = performance.now() - startedAt;
       duration.observe({ channel: delivery.type }, ms / 1000);
       const result = await queue.finish(delivery, outcome, Math.round(ms * 100) / 100);
       attempts.inc({ channel: delivery.type, outcome: result });
+      const traceId = this.#tracing.enabled ? traceOf(delivery) : undefined;
+      if (traceId !== undefined) {
+        this.#tracing.record(attemptSpan(traceId, delivery, outcome, result, { startAt, endAt: startAt + ms }));
+      }
       const line = {
         delivery_id: delivery.id,
         execution_id: delivery.executionId,
+        trace_id: traceOf(delivery),
         channel: delivery.type,
         attempt: delivery.attempt,
         status: outcome.responseStatus,
@@ -167,13 +178,20 @@ export class Sender {
     const { attemptTimeoutMs } = this.#options;
     const timer = setTimeout(() => limit.abort(new Error(`no answer within ${attemptTimeoutMs} ms`)), attemptTimeoutMs);
     try {
-      return await channel.send({ ...delivery, signal: limit.signal });
+      return await channel.send({ ...delivery, traceparent: this.#traceparent(delivery), signal: limit.signal });
     } catch (error) {
       this.#options.logger.error({ err: error, delivery_id: delivery.id }, 'a channel broke');
       return { result: 'failed', unreachable: false, error: reasonOf(error) };
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  #traceparent(delivery: ClaimedDelivery): string | undefined {
+    const traceId = this.#tracing.enabled ? traceOf(delivery) : undefined;
+    return traceId === undefined
+      ? undefined
+      : traceparentOf(traceId, attemptSpanId(traceId, delivery), this.#tracing.sampled(traceId));
   }
 
   #pause(ms: number): Promise<void> {

@@ -1,0 +1,58 @@
+import { spanIdOf, spanIds } from '@batuta/observability';
+import type { FinishedSpan } from '@batuta/observability';
+import type { Outcome } from '../channels/channel.js';
+import type { ClaimedDelivery } from './delivery-queue.js';
+
+const TRACE_ID = /^(?!0{32})[0-9a-f]{32}$/;
+
+/** The trace of the execution that a delivery tells of; undefined when it has none. */
+export function traceOf(delivery: ClaimedDelivery): string | undefined {
+  const { trace_id: traceId } = delivery.message.execution;
+  return TRACE_ID.test(traceId) ? traceId : undefined;
+}
+
+export function attemptSpanId(traceId: string, delivery: ClaimedDelivery): string {
+  return spanIdOf(traceId, 'delivery', delivery.id, delivery.attempt);
+}
+
+/** One attempt of a delivery, under the execution's root. Of the destination only the host: the rest may be secret. */
+export function attemptSpan(
+  traceId: string,
+  delivery: ClaimedDelivery,
+  outcome: Outcome,
+  result: string,
+  times: { readonly startAt: number; readonly endAt: number },
+): FinishedSpan {
+  const { type, settings, responseStatus } = { ...delivery, ...outcome };
+  const url =
+    type === 'webhook' && URL.canParse(settings.callback_url ?? '') ? new URL(settings.callback_url ?? '') : undefined;
+  const failed = outcome.result === 'failed' || outcome.result === 'refused';
+  const error = failed ? (responseStatus === undefined ? outcome.result : String(responseStatus)) : undefined;
+  return {
+    traceId,
+    spanId: attemptSpanId(traceId, delivery),
+    parentSpanId: spanIds.execution(traceId),
+    name: `callback ${type}`,
+    kind: 'client',
+    ...times,
+    attributes: {
+      'batuta.execution.id': delivery.executionId,
+      'batuta.delivery.id': delivery.id,
+      'batuta.callback.channel': type,
+      'batuta.callback.event': delivery.event,
+      'batuta.callback.outcome': result,
+      'batuta.attempt': delivery.attempt,
+      ...(url === undefined
+        ? {}
+        : {
+            'http.request.method': settings.callback_method ?? 'POST',
+            'url.scheme': url.protocol.slice(0, -1),
+            'server.address': url.hostname,
+            'server.port': url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port),
+          }),
+      ...(responseStatus === undefined ? {} : { 'http.response.status_code': responseStatus }),
+      ...(error === undefined ? {} : { 'error.type': error }),
+    },
+    ...(error === undefined ? {} : { error }),
+  };
+}
