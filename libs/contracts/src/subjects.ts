@@ -63,6 +63,8 @@ export const subjects = {
   inbox: (tenant: string, userId: string): string => `batuta.inbox.${tenant}.${base64Url(userId)}`,
   command: (partition: number): string => `batuta.execution.${partition}.command`,
   result: (partition: number): string => `batuta.execution.${partition}.result`,
+  /** Where one owner process takes results of all its partitions; `owner` is a token of this run of it. */
+  ownerResult: (owner: string): string => `batuta.execution.owner.${owner}.result`,
   check: (partition: number): string => `batuta.execution.${partition}.check`,
   heartbeat: (partition: number): string => `batuta.execution.${partition}.heartbeat`,
   step: (pool: string, priority: Priority, agent: string, executionId: string, stepId: string): string =>

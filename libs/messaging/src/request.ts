@@ -2,6 +2,8 @@ import { NoRespondersError, RequestError, TimeoutError } from '@nats-io/nats-cor
 import type { Msg, MsgHdrs, NatsConnection, Payload } from '@nats-io/nats-core';
 import { isConnected, onReconnect } from './connection.js';
 import { UnavailableError } from './errors.js';
+import { requestMux } from './request-mux.js';
+import type { RequestOutcome } from './request-mux.js';
 
 export interface ResendOptions {
   /** Milliseconds to wait for one answer. Default 1,000. */
@@ -11,6 +13,8 @@ export interface ResendOptions {
   readonly headers?: MsgHdrs | undefined;
   /** Milliseconds in all, after which the promise rejects with `UnavailableError`. Default: none. */
   readonly deadlineMs?: number | undefined;
+  /** Sendings after which the promise rejects with `UnavailableError`. Default: any number. */
+  readonly attempts?: number | undefined;
   /** Told about every repeat, for logs and metrics. */
   readonly onRepeat?:
     ((repeat: { attempt: number; reason: 'timeout' | 'no_responders' | 'disconnected' }) => void) | undefined;
@@ -31,7 +35,7 @@ export async function requestUntilAnswered(
   payload: Payload,
   options: ResendOptions = {},
 ): Promise<Msg> {
-  const { timeoutMs = 1_000, signal, headers, deadlineMs } = options;
+  const { timeoutMs = 1_000, signal, headers, deadlineMs, attempts = Infinity } = options;
   const deadline = deadlineMs === undefined ? Infinity : performance.now() + deadlineMs;
   for (let attempt = 1; ; attempt++) {
     signal?.throwIfAborted();
@@ -42,33 +46,19 @@ export async function requestUntilAnswered(
     let reason: 'timeout' | 'no_responders' | 'disconnected';
     // Publishing while disconnected would only pile up copies in the client's buffer.
     if (isConnected(nc)) {
-      try {
-        const request = nc.request(subject, payload, {
-          timeout: Math.max(1, Math.min(timeoutMs, left)),
-          ...(headers === undefined ? {} : { headers }),
-        });
-        return await orLost(request, nc, signal);
-      } catch (error) {
-        signal?.throwIfAborted();
-        const kind = resendReason(error);
-        if (kind === undefined) throw error;
-        reason = kind;
-      }
+      const outcome = await sendOnce(nc, subject, payload, headers, Math.max(1, Math.min(timeoutMs, left)), signal);
+      if (typeof outcome !== 'string') return outcome;
+      reason = outcome === 'lost' ? 'timeout' : outcome;
     } else if (nc.isClosed()) {
       throw new UnavailableError(`${subject} cannot be asked: the NATS connection is closed`);
     } else {
       reason = 'disconnected';
     }
+    if (attempt >= attempts) throw new UnavailableError(`${subject} was not answered (${reason})`);
     options.onRepeat?.({ attempt, reason });
     const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(attempt - 1, 10));
     await pauseOrReconnect(nc, Math.min(pause * (0.5 + Math.random() / 2), Math.max(0, left)), signal);
   }
-}
-
-/** Why a failed request is worth repeating; undefined when it is not. */
-function resendReason(error: unknown): 'timeout' | 'no_responders' | undefined {
-  if (isNoResponders(error)) return 'no_responders';
-  return isTimeout(error) ? 'timeout' : undefined;
 }
 
 export function isNoResponders(error: unknown): boolean {
@@ -79,32 +69,25 @@ export function isTimeout(error: unknown): boolean {
   return error instanceof TimeoutError || (error instanceof Error && error.cause instanceof TimeoutError);
 }
 
-/** Ends early when the signal fires, and when a reconnect says that the answer is lost: then it may be asked again. */
-function orLost(request: Promise<Msg>, nc: NatsConnection, signal: AbortSignal | undefined): Promise<Msg> {
-  return new Promise<Msg>((resolve, reject) => {
-    const forget = onReconnect(nc, () => {
-      detach();
-      reject(new TimeoutError());
-    });
+/** One sending of a request; rejects with the signal's reason, else resolves with what became of it. */
+function sendOnce(
+  nc: NatsConnection,
+  subject: string,
+  payload: Payload,
+  headers: MsgHdrs | undefined,
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+): Promise<RequestOutcome> {
+  return new Promise((resolve, reject) => {
     const abort = (): void => {
-      detach();
+      forget();
       reject(signal?.reason as Error);
     };
-    const detach = (): void => {
-      forget();
+    const forget = requestMux(nc).send(subject, payload, headers, timeoutMs, (outcome) => {
       signal?.removeEventListener('abort', abort);
-    };
+      resolve(outcome);
+    });
     signal?.addEventListener('abort', abort, { once: true });
-    request.then(
-      (answer) => {
-        detach();
-        resolve(answer);
-      },
-      (error: unknown) => {
-        detach();
-        reject(error as Error);
-      },
-    );
   });
 }
 

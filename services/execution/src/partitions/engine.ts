@@ -79,6 +79,7 @@ export class Engine {
   readonly #waker: Waker;
   readonly #queue: QueueWatch;
   #partitionCount = 0;
+  #own: { readonly subject: string; readonly stop: () => void } | undefined;
   #sorted: readonly Partition[] = [];
   #cancelPublish: (() => void) | undefined;
   #changes = 0;
@@ -180,6 +181,7 @@ export class Engine {
     const { store } = this.options.ports;
     this.#partitionCount = await store.fixPartitionCount(this.options.settings.partitions);
     await this.options.ports.bus.ensureStreams();
+    this.#own = this.options.ports.bus.serveOwner?.((request) => this.#sharedResults(request));
     await this.#ownership.start();
     await this.#queue.start();
     this.#waker.start();
@@ -194,6 +196,7 @@ export class Engine {
     this.#waker.stop();
     await this.#queue.stop();
     await this.#ownership.stop();
+    this.#own?.stop();
     await Promise.all(this.#lanes.map((lane) => lane.close()));
     await this.options.ports.bus.flush();
   }
@@ -429,7 +432,7 @@ export class Engine {
           return this.#command(partition, request);
         case 'result': {
           const { results } = decodeResults(request.payload);
-          const group = new ResultGroup(results.length, request.reply);
+          const group = new ResultGroup(results.length, request.reply, this.#own?.subject);
           if (results.length === 0) request.reply?.('{"replies":[]}');
           for (const [place, result] of results.entries()) {
             this.#expect(partition, result.executionId);
@@ -455,6 +458,27 @@ export class Engine {
         return;
       }
       this.options.ports.log.warn({ kind: request.kind, partition: id, reason: error.message }, 'malformed request');
+      request.reply?.(refusal(request.kind, error.message), error.message);
+    }
+  }
+
+  /** Results of any partitions: what belongs to none of this owner's is to be asked elsewhere. */
+  #sharedResults(request: PartitionRequest): void {
+    try {
+      const { results } = decodeResults(request.payload);
+      const group = new ResultGroup(results.length, request.reply, this.#own?.subject, true);
+      if (results.length === 0) request.reply?.('{"replies":[]}');
+      for (const [place, result] of results.entries()) {
+        const partition = this.#partitions.get(partitionOf(result.executionId, this.#partitionCount));
+        if (partition === undefined || partition.draining) group.settle(place, undefined);
+        else this.submit(partition, { kind: 'result', executionId: result.executionId, result, group, place });
+      }
+    } catch (error) {
+      if (!(error instanceof MalformedRequest)) {
+        this.options.ports.log.error({ err: error, kind: request.kind }, 'a request failed');
+        return;
+      }
+      this.options.ports.log.warn({ kind: request.kind, reason: error.message }, 'malformed request');
       request.reply?.(refusal(request.kind, error.message), error.message);
     }
   }

@@ -95,17 +95,23 @@ export class ResultGroup {
   constructor(
     count: number,
     private readonly reply: Reply,
+    /** Where the owner takes results of all its partitions; told to the sender. */
+    private readonly ownerSubject?: string,
+    /** The request came to that subject: its sender can ask the partition for what has no certain answer. */
+    private readonly shared = false,
   ) {
     this.#outcomes = Array.from({ length: count }, () => '');
     this.#open = count;
   }
 
   settle(place: number, outcome: 'recorded' | 'stale' | 'unknown_execution' | undefined): void {
-    if (outcome === undefined) this.#dropped = true;
-    else this.#outcomes[place] = outcome;
+    if (outcome !== undefined) this.#outcomes[place] = outcome;
+    else if (this.shared) this.#outcomes[place] = 'elsewhere';
+    else this.#dropped = true;
     this.#open -= 1;
     if (this.#open > 0 || this.#dropped || this.reply === undefined) return;
-    this.reply(`{"replies":[${this.#outcomes.map((item) => `{"outcome":"${item}"}`).join(',')}]}`);
+    const owner = this.ownerSubject === undefined ? '' : `,"ownerSubject":"${this.ownerSubject}"`;
+    this.reply(`{"replies":[${this.#outcomes.map((item) => `{"outcome":"${item}"}`).join(',')}]${owner}}`);
   }
 }
 

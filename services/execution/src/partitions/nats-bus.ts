@@ -1,7 +1,7 @@
 import { LIMITS, STEPS_STREAM, headers as headerNames, subjects } from '@batuta/contracts';
 import { ensureLifecycleStream, ensureStepsStream, onReconnect } from '@batuta/messaging';
 import type { Logger } from '@batuta/observability';
-import { createInbox, headers } from '@nats-io/transport-node';
+import { createInbox, headers, nuid } from '@nats-io/transport-node';
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import type { EngineCounters } from './counters.js';
 import type { Bus, OutgoingTask, PartitionRequest, PublishOutcome, RequestKind, StreamIdentity } from './ports.js';
@@ -72,6 +72,19 @@ export class NatsBus implements Bus {
       },
     });
     return () => subscription.unsubscribe();
+  }
+
+  serveOwner(handler: (request: PartitionRequest) => void): { subject: string; stop: () => void } {
+    const { connection, counters, logger } = this.options;
+    const subject = subjects.ownerResult(nuid.next());
+    const subscription = connection.subscribe(subject, {
+      callback: (error, message) => {
+        if (error !== null) return logger.error({ err: error, subject }, 'a request cannot be received');
+        counters.natsIn += 1;
+        handler({ kind: 'result', payload: message.data, reply: this.#replyTo(message) });
+      },
+    });
+    return { subject, stop: () => subscription.unsubscribe() };
   }
 
   publishTask(task: OutgoingTask, done: (outcome: PublishOutcome) => void): void {

@@ -40,6 +40,11 @@ export type PublishOutcome = 'stored' | 'retry' | 'stream_missing' | 'too_large'
 export interface Bus {
   /** Starts answering requests of a partition; the result stops it. */
   serve(partition: number, handler: (request: PartitionRequest) => void): () => void;
+  /**
+   * Starts answering requests with results of any of this owner's partitions. `subject` is where they are to be sent.
+   * A bus that has no such address is only asked by partition.
+   */
+  serveOwner?(handler: (request: PartitionRequest) => void): { readonly subject: string; readonly stop: () => void };
   /** Puts a task in the work queue; `done` is called exactly once, later. A repeat of `messageId` is dropped by the queue. */
   publishTask(task: OutgoingTask, done: (outcome: PublishOutcome) => void): void;
   /** Fire and forget. */

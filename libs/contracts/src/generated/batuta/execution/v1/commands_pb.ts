@@ -16,7 +16,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/execution/v1/commands.proto.
  */
 export const file_batuta_execution_v1_commands: GenFile = /*@__PURE__*/
-  fileDesc("CiJiYXR1dGEvZXhlY3V0aW9uL3YxL2NvbW1hbmRzLnByb3RvEhNiYXR1dGEuZXhlY3V0aW9uLnYxIvkDCg5Db21tYW5kUmVxdWVzdBISCgpjb21tYW5kX2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIuCglwcmluY2lwYWwYAyABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBI0CgVzdGFydBgKIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuU3RhcnRFeGVjdXRpb25IABI2CgZjYW5jZWwYCyABKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNhbmNlbEV4ZWN1dGlvbkgAEjQKBXBhdXNlGAwgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5QYXVzZUV4ZWN1dGlvbkgAEjYKBnJlc3VtZRgNIAEoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuUmVzdW1lRXhlY3V0aW9uSAASPAoJdGVybWluYXRlGA4gASgLMicuYmF0dXRhLmV4ZWN1dGlvbi52MS5UZXJtaW5hdGVFeGVjdXRpb25IABIyCglza2lwX3N0ZXAYDyABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLlNraXBTdGVwSAASNAoFcmV0cnkYECABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLlJldHJ5RXhlY3V0aW9uSABCCQoHY29tbWFuZCK1AgoOU3RhcnRFeGVjdXRpb24SEQoJY29uZmlnX2lkGAEgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAIgASgFEiUKBWlucHV0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhAKCHRyYWNlX2lkGAQgASgJEhIKCnNlc3Npb25faWQYBSABKAkSFAoMY2FsbGJhY2tfdXJsGAYgASgJEikKCG1ldGFkYXRhGAcgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIUCgxyZXF1ZXN0X2hhc2gYCCABKAkSEwoLdHJhY2VwYXJlbnQYCSABKAkSEAoIc3RhcnRfYXQYCiABKAESLQoEZm9yaxgLIAEoCzIfLmJhdHV0YS5leGVjdXRpb24udjEuRm9ya1NvdXJjZSI4CgpGb3JrU291cmNlEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIUCgxmcm9tX3N0ZXBfaWQYAiABKAkiNQoPQ2FuY2VsRXhlY3V0aW9uEg4KBnJlYXNvbhgBIAEoCRISCgpjb21wZW5zYXRlGAIgASgIIi0KDlBhdXNlRXhlY3V0aW9uEg4KBnJlYXNvbhgBIAEoCRILCgNub3cYAiABKAgiEQoPUmVzdW1lRXhlY3V0aW9uIiQKElRlcm1pbmF0ZUV4ZWN1dGlvbhIOCgZyZWFzb24YASABKAkiGwoIU2tpcFN0ZXASDwoHc3RlcF9pZBgBIAEoCSIQCg5SZXRyeUV4ZWN1dGlvbiJsCgxDb21tYW5kUmVwbHkSLwoIYWNjZXB0ZWQYASABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLkFjY2VwdGVkEisKCHJlamVjdGVkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsImUKCEFjY2VwdGVkEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIOCgZzdGF0dXMYAyABKAkSDwoHdmVyc2lvbhgEIAEoBRIQCghyZXBlYXRlZBgFIAEoCCJECg1SZXN1bHRSZXF1ZXN0EjMKB3Jlc3VsdHMYASADKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLkF0dGVtcHRSZXN1bHQi+gEKDUF0dGVtcHRSZXN1bHQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoBRIKCgJvaxgEIAEoCBImCgZvdXRwdXQYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSKgoHZmFpbHVyZRgGIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRISCgpzdGFydGVkX2F0GAcgASgBEhMKC2ZpbmlzaGVkX2F0GAggASgBEhEKCXdvcmtlcl9pZBgJIAEoCRIVCg1hZ2VudF92ZXJzaW9uGAogASgJIkEKC1Jlc3VsdFJlcGx5EjIKB3JlcGxpZXMYASADKAsyIS5iYXR1dGEuZXhlY3V0aW9uLnYxLkF0dGVtcHRSZXBseSIfCgxBdHRlbXB0UmVwbHkSDwoHb3V0Y29tZRgBIAEoCSJNChNBdHRlbXB0Q2hlY2tSZXF1ZXN0EhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgdzdGVwX2lkGAIgASgJEg8KB2F0dGVtcHQYAyABKAUiMwoRQXR0ZW1wdENoZWNrUmVwbHkSDgoGd2FudGVkGAEgASgIEg4KBnJlYXNvbhgCIAEoCSJtChBBdHRlbXB0SGVhcnRiZWF0EhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgdzdGVwX2lkGAIgASgJEg8KB2F0dGVtcHQYAyABKAUSEAoIcHJvZ3Jlc3MYBCABKAESDwoHbWVzc2FnZRgFIAEoCWIGcHJvdG8z", [file_batuta_common_v1_common, file_google_protobuf_struct]);
+  fileDesc("CiJiYXR1dGEvZXhlY3V0aW9uL3YxL2NvbW1hbmRzLnByb3RvEhNiYXR1dGEuZXhlY3V0aW9uLnYxIvkDCg5Db21tYW5kUmVxdWVzdBISCgpjb21tYW5kX2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIuCglwcmluY2lwYWwYAyABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBI0CgVzdGFydBgKIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuU3RhcnRFeGVjdXRpb25IABI2CgZjYW5jZWwYCyABKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNhbmNlbEV4ZWN1dGlvbkgAEjQKBXBhdXNlGAwgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5QYXVzZUV4ZWN1dGlvbkgAEjYKBnJlc3VtZRgNIAEoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuUmVzdW1lRXhlY3V0aW9uSAASPAoJdGVybWluYXRlGA4gASgLMicuYmF0dXRhLmV4ZWN1dGlvbi52MS5UZXJtaW5hdGVFeGVjdXRpb25IABIyCglza2lwX3N0ZXAYDyABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLlNraXBTdGVwSAASNAoFcmV0cnkYECABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLlJldHJ5RXhlY3V0aW9uSABCCQoHY29tbWFuZCK1AgoOU3RhcnRFeGVjdXRpb24SEQoJY29uZmlnX2lkGAEgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAIgASgFEiUKBWlucHV0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhAKCHRyYWNlX2lkGAQgASgJEhIKCnNlc3Npb25faWQYBSABKAkSFAoMY2FsbGJhY2tfdXJsGAYgASgJEikKCG1ldGFkYXRhGAcgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIUCgxyZXF1ZXN0X2hhc2gYCCABKAkSEwoLdHJhY2VwYXJlbnQYCSABKAkSEAoIc3RhcnRfYXQYCiABKAESLQoEZm9yaxgLIAEoCzIfLmJhdHV0YS5leGVjdXRpb24udjEuRm9ya1NvdXJjZSI4CgpGb3JrU291cmNlEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIUCgxmcm9tX3N0ZXBfaWQYAiABKAkiNQoPQ2FuY2VsRXhlY3V0aW9uEg4KBnJlYXNvbhgBIAEoCRISCgpjb21wZW5zYXRlGAIgASgIIi0KDlBhdXNlRXhlY3V0aW9uEg4KBnJlYXNvbhgBIAEoCRILCgNub3cYAiABKAgiEQoPUmVzdW1lRXhlY3V0aW9uIiQKElRlcm1pbmF0ZUV4ZWN1dGlvbhIOCgZyZWFzb24YASABKAkiGwoIU2tpcFN0ZXASDwoHc3RlcF9pZBgBIAEoCSIQCg5SZXRyeUV4ZWN1dGlvbiJsCgxDb21tYW5kUmVwbHkSLwoIYWNjZXB0ZWQYASABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLkFjY2VwdGVkEisKCHJlamVjdGVkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsImUKCEFjY2VwdGVkEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIOCgZzdGF0dXMYAyABKAkSDwoHdmVyc2lvbhgEIAEoBRIQCghyZXBlYXRlZBgFIAEoCCJECg1SZXN1bHRSZXF1ZXN0EjMKB3Jlc3VsdHMYASADKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLkF0dGVtcHRSZXN1bHQi+gEKDUF0dGVtcHRSZXN1bHQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoBRIKCgJvaxgEIAEoCBImCgZvdXRwdXQYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSKgoHZmFpbHVyZRgGIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRISCgpzdGFydGVkX2F0GAcgASgBEhMKC2ZpbmlzaGVkX2F0GAggASgBEhEKCXdvcmtlcl9pZBgJIAEoCRIVCg1hZ2VudF92ZXJzaW9uGAogASgJIlgKC1Jlc3VsdFJlcGx5EjIKB3JlcGxpZXMYASADKAsyIS5iYXR1dGEuZXhlY3V0aW9uLnYxLkF0dGVtcHRSZXBseRIVCg1vd25lcl9zdWJqZWN0GAIgASgJIh8KDEF0dGVtcHRSZXBseRIPCgdvdXRjb21lGAEgASgJIk0KE0F0dGVtcHRDaGVja1JlcXVlc3QSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoBSIzChFBdHRlbXB0Q2hlY2tSZXBseRIOCgZ3YW50ZWQYASABKAgSDgoGcmVhc29uGAIgASgJIm0KEEF0dGVtcHRIZWFydGJlYXQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoBRIQCghwcm9ncmVzcxgEIAEoARIPCgdtZXNzYWdlGAUgASgJYgZwcm90bzM", [file_batuta_common_v1_common, file_google_protobuf_struct]);
 
 /**
  * @generated from message batuta.execution.v1.CommandRequest
@@ -614,7 +614,7 @@ export const AcceptedSchema: GenMessage<Accepted, {jsonType: AcceptedJson}> = /*
   messageDesc(file_batuta_execution_v1_commands, 10);
 
 /**
- * batuta.execution.<partition>.result
+ * batuta.execution.<partition>.result, and the owner's own subject (see ResultReply.owner_subject)
  *
  * @generated from message batuta.execution.v1.ResultRequest
  */
@@ -626,7 +626,7 @@ export type ResultRequest = Message<"batuta.execution.v1.ResultRequest"> & {
 };
 
 /**
- * batuta.execution.<partition>.result
+ * batuta.execution.<partition>.result, and the owner's own subject (see ResultReply.owner_subject)
  *
  * @generated from message batuta.execution.v1.ResultRequest
  */
@@ -775,6 +775,14 @@ export type ResultReply = Message<"batuta.execution.v1.ResultReply"> & {
    * @generated from field: repeated batuta.execution.v1.AttemptReply replies = 1;
    */
   replies: AttemptReply[];
+
+  /**
+   * While this owner lives it also takes results of all its partitions together, at this subject. Optional to use; when
+   * that is not answered, or says elsewhere, the partition's own subject is to be asked.
+   *
+   * @generated from field: string owner_subject = 2;
+   */
+  ownerSubject: string;
 };
 
 /**
@@ -787,6 +795,14 @@ export type ResultReplyJson = {
    * @generated from field: repeated batuta.execution.v1.AttemptReply replies = 1;
    */
   replies?: AttemptReplyJson[];
+
+  /**
+   * While this owner lives it also takes results of all its partitions together, at this subject. Optional to use; when
+   * that is not answered, or says elsewhere, the partition's own subject is to be asked.
+   *
+   * @generated from field: string owner_subject = 2;
+   */
+  ownerSubject?: string;
 };
 
 /**
@@ -803,6 +819,7 @@ export type AttemptReply = Message<"batuta.execution.v1.AttemptReply"> & {
   /**
    * recorded: this result (or an equal one) is committed. stale: another outcome, or the end of the execution, came
    * first; throw the work away. unknown_execution: no such execution or step. In all three the task is to be acked.
+   * elsewhere, only at an owner's own subject: ask the partition's subject, this owner cannot say.
    *
    * @generated from field: string outcome = 1;
    */
@@ -816,6 +833,7 @@ export type AttemptReplyJson = {
   /**
    * recorded: this result (or an equal one) is committed. stale: another outcome, or the end of the execution, came
    * first; throw the work away. unknown_execution: no such execution or step. In all three the task is to be acked.
+   * elsewhere, only at an owner's own subject: ask the partition's subject, this owner cannot say.
    *
    * @generated from field: string outcome = 1;
    */

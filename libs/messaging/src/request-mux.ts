@@ -1,0 +1,87 @@
+import { createInbox } from '@nats-io/nats-core';
+import type { Msg, MsgHdrs, NatsConnection, Payload } from '@nats-io/nats-core';
+import { onReconnect } from './connection.js';
+
+/** What became of one request. `lost`: the connection was renewed or closed, so an answer will not come. */
+export type RequestOutcome = Msg | 'timeout' | 'no_responders' | 'lost';
+
+interface Pending {
+  readonly until: number;
+  readonly settle: (outcome: RequestOutcome) => void;
+}
+
+const SWEEP_MS = 50;
+const NO_RESPONDERS = 503;
+
+/**
+ * Requests over one subscription, without a timer, a promise chain and an error with its stack for each of them, which is
+ * what the client's own `request` costs. Time-outs are looked for every 50 ms.
+ */
+class RequestMux {
+  readonly #inbox = createInbox();
+  readonly #pending = new Map<number, Pending>();
+  #next = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly nc: NatsConnection) {
+    nc.subscribe(`${this.#inbox}.*`, { callback: (error, message) => this.#answered(error, message) });
+    onReconnect(nc, () => this.#settleAll());
+    void nc.closed().then(() => this.#settleAll());
+  }
+
+  /** Sends a request; `settle` is called at most once, later, and not at all after the returned function was called. */
+  send(
+    subject: string,
+    payload: Payload,
+    headers: MsgHdrs | undefined,
+    timeoutMs: number,
+    settle: (outcome: RequestOutcome) => void,
+  ): () => void {
+    const id = this.#next++;
+    const reply = `${this.#inbox}.${id}`;
+    this.nc.publish(subject, payload, headers === undefined ? { reply } : { reply, headers });
+    this.#pending.set(id, { until: performance.now() + timeoutMs, settle });
+    this.#timer ??= setInterval(() => this.#expire(), SWEEP_MS).unref();
+    return () => this.#pending.delete(id);
+  }
+
+  #answered(error: Error | null, message: Msg): void {
+    if (error !== null) return;
+    const id = Number(message.subject.slice(this.#inbox.length + 1));
+    const pending = this.#pending.get(id);
+    if (pending === undefined) return;
+    this.#pending.delete(id);
+    const unserved = message.data.length === 0 && message.headers?.code === NO_RESPONDERS;
+    pending.settle(unserved ? 'no_responders' : message);
+  }
+
+  #expire(): void {
+    const now = performance.now();
+    for (const [id, { until, settle }] of this.#pending) {
+      if (until > now) continue;
+      this.#pending.delete(id);
+      settle('timeout');
+    }
+    if (this.#pending.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #settleAll(): void {
+    const pending = [...this.#pending.values()];
+    this.#pending.clear();
+    for (const { settle } of pending) settle('lost');
+  }
+}
+
+const muxes = new WeakMap<NatsConnection, RequestMux>();
+
+/** The mux of a connection, made when first asked for. */
+export function requestMux(nc: NatsConnection): RequestMux {
+  let mux = muxes.get(nc);
+  if (mux === undefined) {
+    mux = new RequestMux(nc);
+    muxes.set(nc, mux);
+  }
+  return mux;
+}
