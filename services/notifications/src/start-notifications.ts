@@ -6,6 +6,7 @@ import { createLogger, nestLogger, startOpsServer, startTracing } from '@batuta/
 import type { Logger, ReadinessCheck } from '@batuta/observability';
 import { addressPolicy, GuardedClient } from '@batuta/outbound-http';
 import type { Resolve } from '@batuta/outbound-http';
+import type { NatsConnection } from '@nats-io/nats-core';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import type { DataSource } from 'typeorm';
@@ -98,6 +99,8 @@ export async function startNotifications(options: StartNotificationsOptions = {}
     );
     opened.push(() => app.close());
     await app.listen();
+    // Whoever is told that the service runs finds its subscriptions at the server.
+    await app.unwrap<NatsConnection>().flush();
     const queue = app.get(DeliveryQueue);
     const { concurrency, attemptTimeoutMs, dueMs, pollMs, giveUpMs: maxAgeMs } = settings;
     const sender = new Sender({ queue, channels, logger, concurrency, attemptTimeoutMs, dueMs, tracing });
@@ -117,7 +120,11 @@ export async function startNotifications(options: StartNotificationsOptions = {}
     const notices = nats.subscribe(subjects.allLifecycle, {
       queue: 'notifications',
       callback: (error, message) => {
-        if (error === null) reader.wake(partitionOfNotice(message.data));
+        if (error !== null) return;
+        const notice = noticeOf(message.data);
+        // proto-JSON leaves out a partition of 0.
+        if (notice === undefined) reader.wake();
+        else reader.wake(notice.partition ?? 0, notice.position);
       },
     });
     opened.push(() => {
@@ -154,12 +161,11 @@ export async function startNotifications(options: StartNotificationsOptions = {}
   }
 }
 
-/** The partition that a notice is about; undefined (all of them) when it cannot be read. */
-function partitionOfNotice(data: Uint8Array): number | undefined {
+/** Undefined for what is no notice. */
+function noticeOf(data: Uint8Array): Partial<LifecycleNotice> | undefined {
   try {
-    const notice = JSON.parse(Buffer.from(data).toString('utf8')) as Partial<LifecycleNotice>;
-    // proto-JSON leaves out a partition of 0.
-    return typeof notice.executionId === 'string' ? (notice.partition ?? 0) : undefined;
+    const notice = JSON.parse(Buffer.from(data).toString('utf8')) as Partial<LifecycleNotice> | null;
+    return typeof notice?.executionId === 'string' ? notice : undefined;
   } catch {
     return undefined;
   }

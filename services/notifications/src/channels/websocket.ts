@@ -1,6 +1,7 @@
 import { LIMITS, subjects } from '@batuta/contracts';
-import type { InboxNotice, JsonValue } from '@batuta/contracts';
+import type { CallbackEvent, InboxNotice, JsonValue } from '@batuta/contracts';
 import type { DataSource } from 'typeorm';
+import { GroupCommit } from '../database/group-commit.js';
 import { defaultContent, valuesOf } from '../templates/message.js';
 import { TemplateError } from '../templates/templates.js';
 import type { Templates } from '../templates/templates.js';
@@ -14,6 +15,7 @@ export interface WebSocketOptions {
 
 /** Notifications in a user's inbox: kept until the user's client acknowledges them, and told to the gateways at once. */
 export function webSocketChannel({ dataSource, templates, publish }: WebSocketOptions): Channel {
+  const inbox = new GroupCommit<Addition, Added | undefined>((additions) => addAll(dataSource, additions));
   return {
     type: 'websocket',
     async send({ id, tenantId, executionId, event, settings, message }) {
@@ -31,16 +33,7 @@ export function webSocketChannel({ dataSource, templates, publish }: WebSocketOp
         if (error instanceof TemplateError) return { result: 'refused', error: `the template: ${error.message}` };
         throw error;
       }
-      const rows = await dataSource.query<{ created_at: Date; acked_at: Date | null }[]>(
-        `WITH added AS (
-           INSERT INTO notifications.inbox (id, tenant_id, user_id, execution_id, event_type, content)
-           VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING RETURNING created_at, acked_at
-         )
-         SELECT created_at, acked_at FROM added
-         UNION ALL SELECT created_at, acked_at FROM notifications.inbox WHERE id = $1 LIMIT 1`,
-        [id, tenantId, userId, executionId, event, JSON.stringify(content)],
-      );
-      const [row] = rows;
+      const row = await inbox.add({ id, tenantId, userId, executionId, event, content });
       if (row?.acked_at != null) return { result: 'delivered' };
       const notice: InboxNotice = {
         notification: {
@@ -61,10 +54,44 @@ export function webSocketChannel({ dataSource, templates, publish }: WebSocketOp
   };
 }
 
+interface Addition {
+  readonly id: string;
+  readonly tenantId: string;
+  readonly userId: string;
+  readonly executionId: string;
+  readonly event: CallbackEvent;
+  readonly content: JsonValue;
+}
+
+interface Added {
+  readonly id: string;
+  readonly created_at: Date;
+  readonly acked_at: Date | null;
+}
+
+/** $1: JSON array. json, because its content is handed on as it is. */
+const ADD = `
+  INSERT INTO notifications.inbox (id, tenant_id, user_id, execution_id, event_type, content)
+  SELECT id, "tenantId", "userId", "executionId", event, content
+  FROM json_to_recordset($1::json) AS r(id uuid, "tenantId" text, "userId" text, "executionId" text, event text,
+    content json)
+  ON CONFLICT (id) DO NOTHING`;
+
+async function addAll(dataSource: DataSource, additions: readonly Addition[]): Promise<(Added | undefined)[]> {
+  await dataSource.query(ADD, [JSON.stringify(additions)]);
+  const rows = await dataSource.query<Added[]>(
+    'SELECT id, created_at, acked_at FROM notifications.inbox WHERE id = ANY($1::uuid[])',
+    [additions.map(({ id }) => id)],
+  );
+  const added = new Map(rows.map((row) => [row.id, row]));
+  return additions.map(({ id }) => added.get(id));
+}
+
 /** A template may write JSON or text. */
 function contentOf(rendered: string): JsonValue {
   try {
-    return JSON.parse(rendered) as JsonValue;
+    // A bare null would be no content at all.
+    return (JSON.parse(rendered) as JsonValue) ?? rendered;
   } catch {
     return rendered.replaceAll('\0', '\uFFFD').toWellFormed();
   }

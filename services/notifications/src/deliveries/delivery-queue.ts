@@ -4,6 +4,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { EntityManager } from 'typeorm';
 import { newId } from '../access/requests.js';
+import { GroupCommit } from '../database/group-commit.js';
 import type { ChannelDefinition } from '../callbacks/channel-definition.js';
 import type { Outcome } from '../channels/channel.js';
 import type { Message } from '../templates/message.js';
@@ -52,6 +53,8 @@ export interface ClaimedDelivery {
   readonly message: Message;
   /** 1 for the first; with `id` it says who may report the outcome. */
   readonly attempt: number;
+  /** Retries made, this attempt included when it is one. */
+  readonly retryCount: number;
 }
 
 interface ClaimedRow {
@@ -66,6 +69,7 @@ interface ClaimedRow {
   channel_settings: ChannelDefinition;
   message: Message;
   attempts: number;
+  retry_count: number;
 }
 
 export type FinishResult = 'delivered' | 'sent' | 'retrying' | 'dead' | 'stale';
@@ -104,6 +108,7 @@ export function backoffMs(retry: number, baseMs: number, maxMs: number, random: 
 export class DeliveryQueue {
   readonly #dataSource: DataSource;
   readonly #rules: DeliveryRules;
+  readonly #finishes = new GroupCommit<Finish, FinishResult>((finishes) => this.#finishAll(finishes));
 
   constructor(dataSource: DataSource, @Inject(DELIVERY_RULES) rules: DeliveryRules) {
     this.#dataSource = dataSource;
@@ -143,32 +148,17 @@ export class DeliveryQueue {
       settings: row.channel_settings,
       message: row.message,
       attempt: row.attempts,
+      retryCount: row.retry_count,
     }));
   }
 
   /** Records what an attempt gave. `stale`: somebody else has the delivery by now, and only the attempt is recorded. */
   async finish(delivery: ClaimedDelivery, outcome: Outcome, durationMs: number): Promise<FinishResult> {
-    const result = await this.#dataSource.transaction(async (manager) => {
-      await lockKeys(manager, [delivery.orderKey]);
-      await manager.query(sql.FINISH_ATTEMPT, [
-        delivery.id,
-        delivery.attempt,
-        durationMs,
-        outcome.result === 'failed' ? 'failed' : outcome.result === 'refused' ? 'refused' : 'succeeded',
-        outcome.responseStatus ?? null,
-        'error' in outcome ? outcome.error : null,
-      ]);
-      const finished = await this.#finishDelivery(manager, delivery, outcome);
-      if (finished !== 'stale' && finished !== 'retrying') await manager.query(sql.PROMOTE, [[delivery.orderKey]]);
-      await manager.query(sql.SETTLE_DESTINATION, [
-        delivery.destination,
-        outcome.result === 'failed' && outcome.unreachable,
-        this.#rules.breakerFailures,
-        this.#rules.breakerOpenMs,
-      ]);
-      return finished;
-    });
-    if (outcome.result === 'refused' && outcome.gone === true && result === 'dead') await this.#disable(delivery);
+    const result = await this.#finishes.add({ delivery, outcome, durationMs });
+    if (result === 'dead' && isGone(outcome)) {
+      const { callbackId, executionId } = delivery;
+      await this.closeAll(callbackId === null ? { shortFormOf: executionId } : { callbackId }, GONE, true);
+    }
     return result;
   }
 
@@ -260,53 +250,63 @@ export class DeliveryQueue {
     for (const statement of sql.SWEEPS) await this.#dataSource.query(statement, [this.#rules.keepMs]);
   }
 
-  async #finishDelivery(
-    manager: EntityManager,
-    { id, attempt, type }: ClaimedDelivery,
-    outcome: Outcome,
-  ): Promise<FinishResult> {
-    const answer = [outcome.responseStatus ?? null, outcome.responseBody ?? null] as const;
-    if (!('error' in outcome)) {
-      // Only an inbox can still be answered by its user; a server that took an email has it.
-      const waits = type === 'websocket' && outcome.result === 'sent';
-      const [, count] = await manager.query<[unknown, number]>(sql.SUCCEED, [
-        id,
-        attempt,
-        outcome.result,
-        waits,
-        ...answer,
+  #finishAll(finishes: readonly Finish[]): Promise<FinishResult[]> {
+    const { breakerFailures, breakerOpenMs } = this.#rules;
+    return this.#dataSource.transaction(async (manager) => {
+      await lockKeys(
+        manager,
+        finishes.map(({ delivery }) => delivery.orderKey),
+      );
+      const [rows] = await manager.query<[{ id: string; open: boolean; order_key: string }[], number]>(sql.FINISH, [
+        JSON.stringify(finishes.map((finish) => this.#finishRow(finish))),
       ]);
-      return count === 0 ? 'stale' : outcome.result;
-    }
-    const retries = outcome.result === 'failed';
-    const [rows] = await manager.query<[{ open: boolean }[], number]>(sql.FAIL, [
-      id,
-      attempt,
-      retries,
-      outcome.error,
-      ...answer,
-      this.#delays(outcome),
-    ]);
-    const [row] = rows;
-    if (row === undefined) return 'stale';
-    return row.open ? 'retrying' : 'dead';
+      const finished = new Map(rows.map((row) => [row.id, row]));
+      const closed = rows.filter(({ open }) => !open).map((row) => row.order_key);
+      const gone = finishes.filter(({ delivery, outcome }) => isGone(outcome) && finished.has(delivery.id));
+      await this.#disable(
+        manager,
+        gone.map(({ delivery }) => delivery),
+      );
+      if (closed.length > 0) await manager.query(sql.PROMOTE, [[...new Set(closed)]]);
+      const failures = failuresOf(finishes);
+      await manager.query(sql.SETTLE_DESTINATIONS, [
+        [...failures.keys()],
+        [...failures.values()],
+        breakerFailures,
+        breakerOpenMs,
+      ]);
+      return finishes.map(({ delivery, outcome }): FinishResult => {
+        const row = finished.get(delivery.id);
+        if (row === undefined) return 'stale';
+        if (row.open) return 'retrying';
+        return outcome.result === 'delivered' || outcome.result === 'sent' ? outcome.result : 'dead';
+      });
+    });
   }
 
-  /** Milliseconds to wait after each number of retries made, drawn now. */
-  #delays(outcome: Outcome): number[] {
+  #finishRow({ delivery, outcome, durationMs }: Finish) {
     const { retryBaseMs, retryMaxMs } = this.#rules;
     const asked = outcome.result === 'failed' ? Math.min(outcome.retryAfterMs ?? 0, retryMaxMs) : 0;
-    return Array.from({ length: 51 }, (_, made) => Math.max(asked, backoffMs(made + 1, retryBaseMs, retryMaxMs)));
+    return {
+      id: delivery.id,
+      attempt: delivery.attempt,
+      ms: durationMs,
+      result: outcome.result,
+      // Only an inbox can still be answered by its user; a server that took an email has it.
+      waits: delivery.type === 'websocket' && outcome.result === 'sent',
+      response_status: outcome.responseStatus ?? null,
+      response_body: outcome.responseBody ?? null,
+      error: 'error' in outcome ? outcome.error : null,
+      retry_after_ms: Math.max(asked, backoffMs(delivery.retryCount + 1, retryBaseMs, retryMaxMs)),
+    };
   }
 
-  async #disable({ callbackId, executionId }: ClaimedDelivery): Promise<void> {
-    const reason = 'the destination answered with 410: gone';
-    if (callbackId === null) {
-      await this.#dataSource.query(sql.SHORT_FORM_GONE, [executionId]);
-      await this.closeAll({ shortFormOf: executionId }, reason, true);
-    } else {
-      await this.#dataSource.query(sql.DISABLE_CALLBACK, [callbackId, reason]);
-      await this.closeAll({ callbackId }, reason, true);
+  /** Disables callbacks whose destination is gone, before the next delivery of the same order would be scheduled. */
+  async #disable(manager: EntityManager, gone: readonly ClaimedDelivery[]): Promise<void> {
+    for (const { callbackId, executionId, orderKey } of gone) {
+      if (callbackId === null) await manager.query(sql.SHORT_FORM_GONE, [executionId]);
+      else await manager.query(sql.DISABLE_CALLBACK, [callbackId, GONE]);
+      await manager.query(sql.CLOSE_ORDER, [orderKey, callbackId, GONE]);
     }
   }
 
@@ -340,6 +340,29 @@ export class DeliveryQueue {
       give_up_after_ms: this.#rules.giveUpMs,
     };
   }
+}
+
+const GONE = 'the destination answered with 410: gone';
+
+const isGone = (outcome: Outcome): boolean => outcome.result === 'refused' && outcome.gone === true;
+
+interface Finish {
+  readonly delivery: ClaimedDelivery;
+  readonly outcome: Outcome;
+  readonly durationMs: number;
+}
+
+/** For each destination how many attempts could not reach it; 0 when one did. */
+function failuresOf(finishes: readonly Finish[]): Map<string, number> {
+  const failures = new Map<string, number>();
+  const reached = new Set<string>();
+  for (const { delivery, outcome } of finishes) {
+    const { destination } = delivery;
+    const failed = outcome.result === 'failed' && outcome.unreachable;
+    if (!failed) reached.add(destination);
+    failures.set(destination, reached.has(destination) ? 0 : (failures.get(destination) ?? 0) + 1);
+  }
+  return failures;
 }
 
 interface FallbackRow {

@@ -45,11 +45,13 @@ export const USE_DESTINATIONS = `
 /**
  * Takes due deliveries: of each destination as many as it has room for, one when it is tried again after a pause.
  * $1: how many in all, $2 and $3: destinations and how many run here, $4: how many may, $5: milliseconds of the lease.
+ * The inbox is our own database and takes what there is.
  */
 export const CLAIM = `
   WITH places AS (
     SELECT d.destination, d.open_until IS NOT NULL AS probe,
-      CASE WHEN d.open_until IS NOT NULL THEN least(1, $4::int - coalesce(b.running, 0))
+      CASE WHEN d.destination = 'websocket' THEN $1::int
+           WHEN d.open_until IS NOT NULL THEN least(1, $4::int - coalesce(b.running, 0))
            ELSE $4::int - coalesce(b.running, 0) END AS room
     FROM notifications.destinations AS d
     LEFT JOIN unnest($2::text[], $3::int[]) AS b(destination, running) USING (destination)
@@ -80,52 +82,58 @@ export const CLAIM = `
     INSERT INTO notifications.callback_attempts (delivery_id, attempt) SELECT id, attempts FROM claimed
   )
   SELECT c.id, c.execution_id, c.tenant_id, c.callback_id, c.callback_type, c.event_type, c.destination, c.order_key,
-    c.channel_settings, c.attempts, e.event AS message
+    c.channel_settings, c.attempts, c.retry_count, e.event AS message
   FROM claimed AS c JOIN notifications.events AS e ON e.execution_id = c.execution_id AND e.version = c.event_version
   ORDER BY c.id`;
 
-/** $1: delivery, $2: attempt, $3: milliseconds, $4: outcome, $5: status, $6: error. */
-export const FINISH_ATTEMPT = `
-  UPDATE notifications.callback_attempts SET duration_ms = $3, outcome = $4, response_status = $5, error = $6
-  WHERE delivery_id = $1 AND attempt = $2`;
-
 /**
- * $1: delivery, $2: attempt, $3: sent or delivered, $4: whether its user is still to acknowledge it, $5: status,
- * $6: body. A user may have acknowledged it before this is written.
+ * Records attempts and what they mean for their deliveries. A delivery that somebody else has by now stays as it is and is not
+ * in the answer. A user may have acknowledged a notification before this is written. $1: JSON array; `waits`: its user is
+ * still to acknowledge it.
  */
-export const SUCCEED = `
-  UPDATE notifications.orchestration_callbacks
-  SET status = CASE WHEN status = 'delivered' THEN status ELSE $3 END, open = false, next_attempt_at = NULL,
-      sent_at = coalesce(sent_at, now()), error = NULL, response_status = $5, response_body = $6,
-      completed_at = CASE WHEN $4 THEN completed_at ELSE now() END,
-      fallback_at = CASE WHEN $4 THEN fallback_at END
-  WHERE id = $1 AND attempts = $2 AND open`;
-
-/**
- * $1: delivery, $2: attempt, $3: whether it may be tried again, $4: error, $5: status, $6: body,
- * $7: milliseconds to wait, by the number of retries made.
- */
-export const FAIL = `
+export const FINISH = `
+  WITH r AS (
+    SELECT * FROM jsonb_to_recordset($1::jsonb) AS r(id uuid, attempt int, ms double precision, result text,
+      waits boolean, response_status int, response_body text, error text, retry_after_ms double precision)
+  ), recorded AS (
+    UPDATE notifications.callback_attempts AS a
+    SET duration_ms = r.ms, response_status = r.response_status, error = r.error,
+        outcome = CASE r.result WHEN 'failed' THEN 'failed' WHEN 'refused' THEN 'refused' ELSE 'succeeded' END
+    FROM r WHERE a.delivery_id = r.id AND a.attempt = r.attempt
+  ), judged AS (
+    SELECT r.*, r.result IN ('delivered', 'sent') AS ok, r.result = 'failed' AND c.retry_count < c.max_retries AS again
+    FROM r JOIN notifications.orchestration_callbacks AS c ON c.id = r.id
+  )
   UPDATE notifications.orchestration_callbacks AS c
-  SET open = f.again, error = $4, response_status = $5, response_body = $6,
-      status = CASE WHEN f.again THEN 'retrying' ELSE 'failed' END,
-      next_attempt_at = CASE WHEN f.again
-        THEN now() + ($7::double precision[])[least(c.retry_count, 50) + 1] * interval '1 ms' END,
-      completed_at = CASE WHEN f.again THEN NULL ELSE now() END,
-      dead_at = CASE WHEN f.again THEN NULL ELSE now() END,
-      fallback_at = CASE WHEN NOT f.again AND c.fallback_at IS NOT NULL THEN now() ELSE c.fallback_at END
-  FROM (SELECT id, $3::boolean AND retry_count < max_retries AS again
-        FROM notifications.orchestration_callbacks WHERE id = $1) AS f
-  WHERE c.id = f.id AND c.attempts = $2 AND c.open
-  RETURNING c.open`;
+  SET open = j.again, response_status = j.response_status, response_body = j.response_body, error = j.error,
+      status = CASE WHEN j.again THEN 'retrying' WHEN NOT j.ok THEN 'failed'
+                    WHEN c.status = 'delivered' THEN c.status ELSE j.result END,
+      next_attempt_at = CASE WHEN j.again THEN now() + j.retry_after_ms * interval '1 ms' END,
+      sent_at = CASE WHEN j.ok THEN coalesce(c.sent_at, now()) ELSE c.sent_at END,
+      completed_at = CASE WHEN j.again THEN NULL WHEN j.waits THEN c.completed_at ELSE now() END,
+      dead_at = CASE WHEN NOT j.ok AND NOT j.again THEN now() END,
+      fallback_at = CASE WHEN j.again OR j.waits OR c.fallback_at IS NULL THEN c.fallback_at WHEN j.ok THEN NULL
+                         ELSE now() END
+  FROM judged AS j
+  WHERE c.id = j.id AND c.attempts = j.attempt AND c.open
+  RETURNING c.id, c.open, c.order_key`;
 
-/** The circuit breaker. $1: destination, $2: whether it could not be reached, $3: failures that open it, $4: for how long. */
-export const SETTLE_DESTINATION = `
-  UPDATE notifications.destinations
-  SET failures = CASE WHEN $2::boolean THEN failures + 1 ELSE 0 END,
-      open_until = CASE WHEN $2::boolean AND failures + 1 >= $3::int
+/**
+ * The circuit breakers, changed where there is something to change and locked in order. $1: destinations, $2: failures of
+ * each, 0 when it was reached; $3: failures in a row that open one, $4: milliseconds for which.
+ */
+export const SETTLE_DESTINATIONS = `
+  WITH changed AS (
+    SELECT d.destination, s.failed FROM notifications.destinations AS d
+    JOIN unnest($1::text[], $2::int[]) AS s(destination, failed) USING (destination)
+    WHERE s.failed > 0 OR d.failures > 0 OR d.open_until IS NOT NULL
+    ORDER BY d.destination FOR UPDATE OF d
+  )
+  UPDATE notifications.destinations AS d
+  SET failures = CASE WHEN c.failed > 0 THEN d.failures + c.failed ELSE 0 END,
+      open_until = CASE WHEN c.failed > 0 AND d.failures + c.failed >= $3::int
         THEN now() + $4::double precision * interval '1 ms' END
-  WHERE destination = $1 AND ($2::boolean OR failures > 0 OR open_until IS NOT NULL)`;
+  FROM changed AS c WHERE d.destination = c.destination`;
 
 /** $1: callback, or null and $2: the execution whose short form it is. */
 export const OPEN_OF_CALLBACK = `
@@ -140,6 +148,13 @@ export const CLOSE = `
       completed_at = now(), dead_at = CASE WHEN $3::boolean THEN now() END,
       fallback_at = CASE WHEN $3::boolean AND fallback_at IS NOT NULL THEN now() END
   WHERE id = ANY($1::uuid[]) AND open`;
+
+/** Makes dead letters of what is open of a callback in an order that is locked. $1: order key, $2: callback, $3: why. */
+export const CLOSE_ORDER = `
+  UPDATE notifications.orchestration_callbacks
+  SET open = false, status = 'failed', error = $3, next_attempt_at = NULL, completed_at = now(), dead_at = now(),
+      fallback_at = CASE WHEN fallback_at IS NOT NULL THEN now() END
+  WHERE order_key = $1 AND callback_id IS NOT DISTINCT FROM $2::uuid AND open`;
 
 /** $1: tenant, $2: delivery. */
 export const REDRIVABLE = `

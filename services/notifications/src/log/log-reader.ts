@@ -14,8 +14,8 @@ import * as sql from './log-sql.js';
 const TYPES = Object.values(CALLBACK_EVENTS);
 /** Events of one reading; their payloads together must fit a message, which the execution service sees to. */
 const PAGE = 200;
-/** Partitions that are read at the same time. */
-const AT_ONCE = 4;
+/** Partitions that are read and committed together. */
+const ROUND = 16;
 /** What the short form tells: that the execution has ended. */
 const SHORT_FORM_EVENTS: ReadonlySet<CallbackEvent> = new Set(['completed', 'failed', 'cancelled']);
 
@@ -52,19 +52,36 @@ interface CallbackRow {
   fallback: ChannelDefinition[];
 }
 
+interface CursorRow {
+  partition: number;
+  position: string;
+}
+
 type ExecutionRow = ExecutionContext & { readonly callback_url: string | null; readonly callback_url_gone: boolean };
 
+/** What one reading of a partition gave. */
+interface Reading {
+  readonly partition: number;
+  readonly from: number;
+  readonly to: number;
+  readonly events: readonly Event[];
+}
+
 /**
- * Reads every partition's log and makes the deliveries. Deliveries and the cursor's move are one transaction, and a cursor
- * moves only from where the reading began: replicas that read the same make nothing twice.
+ * Reads every partition's log and makes the deliveries. Deliveries and the cursors' moves are one transaction, and a cursor
+ * moves only from where the reading began: replicas that read the same make nothing twice. Partitions that have something
+ * new at the same time share a transaction.
  */
 export class LogReader {
   readonly #options: LogReaderOptions;
-  readonly #dirty = new Set<number>();
-  readonly #running = new Map<number, Promise<void>>();
+  /** Partitions to read, each with the position that is known to be there. */
+  readonly #dirty = new Map<number, number>();
+  readonly #positions = new Map<number, number>();
   readonly #lag = new Map<number, number>();
   #partitions = 0;
   #timer: NodeJS.Timeout | undefined;
+  #asking: Promise<void> = Promise.resolve();
+  #reading: Promise<void> | undefined;
   #closing = false;
 
   constructor(options: LogReaderOptions) {
@@ -76,23 +93,31 @@ export class LogReader {
     this.#poll();
   }
 
-  /** Reads a partition soon; all of them when none is named. */
-  wake(partition?: number): void {
+  /** Reads a partition soon, up to a position that is known to be there; all of them when none is named. */
+  wake(partition?: number, position = 0): void {
     if (this.#closing || this.#partitions === 0) return;
     if (partition === undefined) {
-      for (let each = 0; each < this.#partitions; each += 1) this.#dirty.add(each);
+      for (let each = 0; each < this.#partitions; each += 1) this.#mark(each, 0);
     } else if (Number.isInteger(partition) && partition >= 0 && partition < this.#partitions) {
-      this.#dirty.add(partition);
+      if (position > 0 && position <= (this.#positions.get(partition) ?? 0)) return;
+      this.#mark(partition, position);
     }
-    this.#next();
+    this.#reading ??= this.#readAll().finally(() => {
+      this.#reading = undefined;
+    });
   }
 
-  /** Ends after the readings that are under way. */
+  /** Ends after the reading that is under way. */
   async close(): Promise<void> {
     this.#closing = true;
     clearTimeout(this.#timer);
     this.#dirty.clear();
-    await Promise.all(this.#running.values());
+    await this.#asking;
+    await this.#reading;
+  }
+
+  #mark(partition: number, position: number): void {
+    this.#dirty.set(partition, Math.max(position, this.#dirty.get(partition) ?? 0));
   }
 
   #poll(): void {
@@ -106,16 +131,13 @@ export class LogReader {
       again(this.#options.pollMs);
       return;
     }
-    const asked = this.#topology().then(
+    this.#asking = this.#topology().then(
       () => again(0),
       (error: unknown) => {
-        const level = error instanceof UnavailableError ? 'debug' : 'error';
-        this.#options.logger[level]({ err: error }, 'the partitions cannot be asked for yet');
+        this.#failed(error, 'the partitions cannot be asked for yet');
         again(Math.min(1_000, this.#options.pollMs));
       },
     );
-    this.#running.set(-1, asked);
-    void asked.finally(() => this.#running.delete(-1));
   }
 
   async #topology(): Promise<void> {
@@ -126,48 +148,96 @@ export class LogReader {
     this.#partitions = partitions;
   }
 
-  #next(): void {
-    for (const partition of this.#dirty) {
-      if (this.#running.size >= AT_ONCE) return;
-      if (this.#running.has(partition)) continue;
-      this.#dirty.delete(partition);
-      const reading = this.#read(partition)
-        .catch((error: unknown) => {
-          const level = error instanceof UnavailableError ? 'debug' : 'error';
-          this.#options.logger[level]({ err: error, partition }, 'reading the log failed; the next poll reads on');
-        })
-        .finally(() => {
-          this.#running.delete(partition);
-          this.#next();
-        });
-      this.#running.set(partition, reading);
+  async #readAll(): Promise<void> {
+    while (this.#dirty.size > 0 && !this.#closing) {
+      const round = new Map([...this.#dirty].slice(0, ROUND));
+      for (const partition of round.keys()) this.#dirty.delete(partition);
+      try {
+        await this.#readRound(round);
+      } catch (error) {
+        this.#failed(error, 'reading the log failed; the next poll reads on');
+      }
     }
   }
 
-  /** Reads a partition to its end. */
-  async #read(partition: number): Promise<void> {
-    const { control, dataSource, onDeliveries } = this.#options;
-    while (!this.#closing) {
-      const [cursor] = await dataSource.query<{ position: string }[]>(sql.POSITION, [partition]);
-      if (cursor === undefined) throw new Error(`partition ${partition} has no cursor`);
-      const from = Number(cursor.position);
-      const request: ReadLogRequest = { partition, afterPosition: from, limit: PAGE, types: TYPES };
-      const reply = await control.request<ReadLogReply>(subjects.query.log, request);
-      const events = reply.events ?? [];
-      const to = reply.position ?? from;
-      this.#measure(partition, events);
-      if (to <= from) return;
-      const made = await dataSource.transaction(async (manager) => {
-        const [, moved] = await manager.query<[unknown, number]>(sql.MOVE, [partition, from, to]);
-        return moved === 0 ? undefined : this.#make(manager, events);
-      });
-      if (made !== undefined) {
-        for (const event of events) eventsRead.inc({ type: event.type });
-        deliveriesMade.inc(made);
-        if (made > 0) onDeliveries();
+  async #readRound(round: ReadonlyMap<number, number>): Promise<void> {
+    await this.#loadPositions([...round.keys()].filter((partition) => !this.#positions.has(partition)));
+    const readings = await Promise.all([...round.keys()].map((partition) => this.#read(partition)));
+    const news = readings.filter((reading) => reading !== undefined).filter(({ from, to }) => to > from);
+    if (news.length === 0) return;
+    try {
+      await this.#commit(news, round);
+    } catch (error) {
+      if (news.length === 1) throw error;
+      // So that one partition with something that cannot be kept stops no other.
+      for (const one of news) {
+        await this.#commit([one], round).catch((alone: unknown) =>
+          this.#failed(alone, 'a partition could not be read', one.partition),
+        );
       }
-      if (events.length === 0) return;
     }
+  }
+
+  /** Undefined when the execution service does not answer; the next poll asks again. */
+  async #read(partition: number): Promise<Reading | undefined> {
+    const from = this.#positions.get(partition) ?? 0;
+    const request: ReadLogRequest = { partition, afterPosition: from, limit: PAGE, types: TYPES };
+    try {
+      const reply = await this.#options.control.request<ReadLogReply>(subjects.query.log, request);
+      const events = reply.events ?? [];
+      this.#measure(partition, events);
+      return { partition, from, to: reply.position ?? from, events };
+    } catch (error) {
+      this.#failed(error, 'reading the log failed; the next poll reads on', partition);
+      return undefined;
+    }
+  }
+
+  async #commit(readings: readonly Reading[], known: ReadonlyMap<number, number>): Promise<void> {
+    const { dataSource, onDeliveries } = this.#options;
+    const partitions = readings.map(({ partition }) => partition);
+    const { made, events, behind } = await dataSource.transaction(async (manager) => {
+      const cursors = new Map(
+        (await manager.query<CursorRow[]>(sql.LOCK_POSITIONS, [partitions])).map((row) => [
+          row.partition,
+          Number(row.position),
+        ]),
+      );
+      // Another replica has moved the others.
+      const mine = readings.filter(({ partition, from }) => cursors.get(partition) === from);
+      const found = mine.flatMap((reading) => reading.events);
+      await manager.query(sql.MOVE, [mine.map(({ partition }) => partition), mine.map(({ to }) => to)]);
+      return {
+        made: await this.#make(manager, found),
+        events: found,
+        behind: new Set(readings.filter((reading) => !mine.includes(reading)).map(({ partition }) => partition)),
+      };
+    });
+    for (const { partition, to, events: page } of readings) {
+      if (behind.has(partition)) {
+        this.#positions.delete(partition);
+        this.#mark(partition, known.get(partition) ?? 0);
+        continue;
+      }
+      this.#positions.set(partition, to);
+      const target = known.get(partition) ?? 0;
+      // A poll knows of no position, and a page may be cut by its size: only an empty one is the end for it.
+      if (page.length >= PAGE || to < target || (target === 0 && page.length > 0)) this.#mark(partition, target);
+    }
+    for (const event of events) eventsRead.inc({ type: event.type });
+    deliveriesMade.inc(made);
+    if (made > 0) onDeliveries();
+  }
+
+  async #loadPositions(partitions: readonly number[]): Promise<void> {
+    if (partitions.length === 0) return;
+    const rows = await this.#options.dataSource.query<CursorRow[]>(sql.POSITIONS, [partitions]);
+    for (const { partition, position } of rows) this.#positions.set(partition, Number(position));
+  }
+
+  #failed(error: unknown, message: string, partition?: number): void {
+    const level = error instanceof UnavailableError ? 'debug' : 'error';
+    this.#options.logger[level]({ err: error, partition }, message);
   }
 
   #measure(partition: number, events: readonly Event[]): void {

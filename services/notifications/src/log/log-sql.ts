@@ -2,13 +2,17 @@
 export const ADD_CURSORS = `
   INSERT INTO notifications.cursors (partition) SELECT generate_series(0, $1::int - 1) ON CONFLICT DO NOTHING`;
 
-export const POSITION = 'SELECT position FROM notifications.cursors WHERE partition = $1';
+/** $1: partitions. */
+export const POSITIONS = 'SELECT partition, position FROM notifications.cursors WHERE partition = ANY($1::int[])';
 
-/**
- * Moves a cursor from where the reading began; no row when another replica has moved it. $1: partition, $2: from, $3: to.
- */
+/** Locks cursors, always in the same order. $1: partitions. */
+export const LOCK_POSITIONS = `
+  SELECT partition, position FROM notifications.cursors WHERE partition = ANY($1::int[]) ORDER BY partition FOR UPDATE`;
+
+/** Moves cursors that are locked. $1: partitions, $2: where to. */
 export const MOVE = `
-  UPDATE notifications.cursors SET position = $3, updated_at = now() WHERE partition = $1 AND position = $2`;
+  UPDATE notifications.cursors AS c SET position = r.position, updated_at = now()
+  FROM unnest($1::int[], $2::bigint[]) AS r(partition, position) WHERE c.partition = r.partition`;
 
 /** $1: JSON array of executions. */
 export const KEEP_EXECUTIONS = `
