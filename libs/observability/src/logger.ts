@@ -1,6 +1,7 @@
 import type { LoggerService } from '@nestjs/common';
 import { pino, stdTimeFunctions } from 'pino';
 import type { Logger } from 'pino';
+import { allowedFields } from './log-fields.js';
 import { redactUrl } from './redact.js';
 
 export type { Logger };
@@ -34,7 +35,8 @@ function serialiseError(error: unknown): unknown {
 
 /**
  * A structured logger: one JSON object a line on standard output, or readable lines on a terminal.
- * Never pass payloads; passwords inside URLs of error messages are removed here as a last line of defence.
+ * Fields that `log-fields.ts` does not list are left out; passwords inside URLs of error messages are
+ * removed here as a last line of defence.
  */
 export function createLogger(options: LoggerOptions): Logger {
   const pretty = options.pretty ?? process.stdout.isTTY === true;
@@ -43,13 +45,13 @@ export function createLogger(options: LoggerOptions): Logger {
     level,
     base: { service: options.service },
     timestamp: stdTimeFunctions.isoTime,
-    formatters: { level: (label: string) => ({ level: label }) },
+    formatters: { level: (label: string) => ({ level: label }), log: allowedFields },
     serializers: { err: serialiseError, error: serialiseError },
   };
   const logger = pretty
     ? pino({
         ...base,
-        formatters: {},
+        formatters: { log: allowedFields },
         transport: {
           target: 'pino-pretty',
           options: { colorize: process.stdout.isTTY === true, translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname' },
