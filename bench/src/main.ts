@@ -15,7 +15,7 @@ const USAGE = `npm run bench -- [--work W1,W2,…] [--rounds N] [--peers [names]
   --executions N     executions a round      --warm-up N   executions before the first round
   --peers            also BullMQ, BullMQ in one job, DBOS and Restate, round by round in turn; or some: --peer bullmq --peer dbos
   --layout L         processes of the platform, as BATUTA_LAYOUT; repeat it to compare several in one run
-  --profile          CPU profile of one round of W2 for each process of the platform
+  --profile          CPU profile of one round of a work (default W2 with 64 in flight), for each process of the platform
   --smoke            counts only, checked against their budgets, in under a minute`;
 
 const { values: flags } = parseArgs({
@@ -103,8 +103,8 @@ async function runThroughput(works: readonly string[]): Promise<void> {
 async function runProfile(): Promise<void> {
   const bench = benchOf(layouts[0] ?? DEFAULT_LAYOUT, profilingEnvironment());
   ends.unshift(() => rm(profileDirectory(), { recursive: true, force: true }));
-  const inFlight = count('in-flight') ?? 64;
-  const { round, profiles } = await bench.profile({ work: 'W2', inFlight, executions: count('executions') });
+  const [request = { work: 'W2', inFlight: 64 } as const] = requestsOf([flags.work ?? 'W2']);
+  const { round, profiles } = await bench.profile(request);
   print(round);
   for (const [name, { busyMs, byFunction, byPackage }] of Object.entries(profiles)) {
     const perStep = (ms: number): string => ((ms / round.steps) * 1000).toFixed(1);

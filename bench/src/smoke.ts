@@ -24,11 +24,11 @@ interface Counts {
 }
 
 /** The engine's own counters, from its /metrics. */
-async function engineCounter(url: string): Promise<(kind: string) => number> {
+async function engineCounter(url: string): Promise<(name: string) => number> {
   const text = await (await fetch(`${url}/metrics`)).text();
-  return (kind) => {
-    const found = new RegExp(`^batuta_engine_total\\{[^}]*kind="${kind}"[^}]*\\} (\\S+)$`, 'm').exec(text);
-    if (found === null) throw new Error(`the engine's /metrics does not count ${kind}`);
+  return (name) => {
+    const found = new RegExp(`^batuta_engine_${name}_total(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(text);
+    if (found === null) throw new Error(`the engine's /metrics does not count ${name}`);
     return Number(found[1]);
   };
 }
@@ -46,7 +46,7 @@ async function countsOf(deployment: Deployment, database: pg.Client): Promise<Co
   );
   return {
     commits: counter('commits'),
-    appends: counter('appendStatements'),
+    appends: counter('append_statements'),
     messages: varz.in_msgs + varz.out_msgs,
     logBytes: Number(rows[0]?.bytes),
     steps: Number(rows[0]?.steps),
