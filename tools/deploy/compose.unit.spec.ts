@@ -1,11 +1,14 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { Ajv2019 } from 'ajv/dist/2019.js';
 import { parse } from 'yaml';
 import { read, root } from './places.js';
 import { loadServices, variablesOf } from './services.js';
+
+// Commands run and all services are loaded here, beside other tests on the same processors.
+jest.setTimeout(120_000);
 
 interface ComposeService {
   readonly image: string;

@@ -3,13 +3,16 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { PRIORITIES, STEPS_STREAM, subjects } from '@batuta/contracts';
-import { beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { parse } from 'yaml';
 import { hasKubectl, render } from './kustomize.js';
 import type { KubernetesObject } from './kustomize.js';
 import { filesBelow, read, root } from './places.js';
 import { isRunnable, loadServices, variablesOf } from './services.js';
 import type { Environment } from './services.js';
+
+// Commands run and all services are loaded here, beside other tests on the same processors.
+jest.setTimeout(120_000);
 
 interface Reference {
   readonly name: string;

@@ -1,8 +1,11 @@
 import { collectProcessMetrics, exposeMetrics } from '@batuta/observability';
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { parse } from 'yaml';
 import { filesBelow, read } from './places.js';
 import { alerts, dashboards, expressions, groupingsOf, selectionsOf } from './promql.js';
+
+// Commands run and all services are loaded here, beside other tests on the same processors.
+jest.setTimeout(120_000);
 
 interface Declared {
   readonly isHistogram: boolean;
