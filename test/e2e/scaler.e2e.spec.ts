@@ -72,5 +72,5 @@ describe('the autoscaler of a runner pool', () => {
     } finally {
       await connection.close();
     }
-  });
+  }, 30_000);
 });
