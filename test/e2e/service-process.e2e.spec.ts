@@ -62,7 +62,7 @@ describe('a service process', () => {
     started.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
     started.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
     const exited = new Promise<number | null>((resolve) => started.once('close', (code) => resolve(code)));
-    const says = (text: string): Promise<void> =>
+    const says = (text: string): Promise<unknown> =>
       eventually(() => output.includes(text), { timeoutMs: 20_000, describe: `it says ${text}` });
     return { process: started, exited, says, output: () => output };
   };
