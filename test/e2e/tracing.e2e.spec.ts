@@ -1,0 +1,448 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync, readdirSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { partitionOf, subjects } from '@batuta/contracts';
+import type { CommandReply, CommandRequest } from '@batuta/contracts';
+import { connectNats, requestUntilAnswered } from '@batuta/messaging';
+import { createLogger } from '@batuta/observability';
+import { eventually } from '@batuta/testing';
+import type { Api } from '../support/api.js';
+import { expectStatus } from '../support/api.js';
+import { Cluster } from '../support/cluster.js';
+import { tableUnder } from '../support/markdown-table.js';
+import { OtlpCollector } from '../support/otlp-collector.js';
+import type { CollectedSpan } from '../support/otlp-collector.js';
+import type { DeployableService } from '../support/service-process.js';
+
+const DOCS = new URL('../../docs/observability.md', import.meta.url);
+const SERVICES: readonly DeployableService[] = ['gateway', 'config', 'execution', 'step-runner', 'notifications'];
+const SECRET = `secret-${randomBytes(12).toString('hex')}`;
+const CALLER = { traceId: randomBytes(16).toString('hex'), spanId: randomBytes(8).toString('hex') };
+const JAEGER = 'http://jaeger.example:16686';
+
+/** A server that agents and webhooks call: what it answers is up to the test, what it was asked is kept. */
+class CalledServer {
+  readonly requests: { path: string; traceparent: string | undefined; body: string }[] = [];
+  /** Settled by the test; requests to /held wait for it. */
+  release: () => void = () => undefined;
+  readonly #released = new Promise<void>((resolve) => {
+    this.release = resolve;
+  });
+  readonly #server: Server = createServer((request, response) => {
+    this.#answer(request, response).catch((error: unknown) => response.destroy(error as Error));
+  });
+
+  async start(): Promise<string> {
+    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  async stop(): Promise<void> {
+    this.release();
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  to(path: string): { path: string; traceparent: string | undefined; body: string }[] {
+    return this.requests.filter((request) => request.path === path);
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let body = '';
+    for await (const chunk of request) body += String(chunk);
+    const path = (request.url ?? '').split('?')[0] ?? '';
+    const { traceparent } = request.headers;
+    this.requests.push({ path, traceparent: typeof traceparent === 'string' ? traceparent : undefined, body });
+    if (path === '/held') await this.#released;
+    const status = path === '/broken' ? 400 : path === '/flaky' && this.to('/flaky').length === 1 ? 503 : 200;
+    response.writeHead(status, { 'content-type': 'application/json' }).end('{"said":"hello"}');
+  }
+}
+
+interface Row {
+  readonly pattern: RegExp;
+  readonly span: string;
+  readonly service: string;
+  readonly kind: string;
+  readonly parents: readonly string[];
+  readonly required: readonly string[];
+  readonly optional: readonly string[];
+}
+
+/** What stands in the documentation for parents, as the first words of their spans. */
+const PARENTS: Readonly<Record<string, RegExp>> = {
+  execution: /^execution /,
+  request: /^(GET|POST) \//,
+  command: /^command /,
+  step: /^step /,
+  attempt: /^attempt /,
+  run: /^run /,
+  consensus: /^consensus /,
+  compensation: /^compensation$/,
+};
+
+function documentedSpans(): Row[] {
+  return tableUnder(DOCS, 'Spans').map((row): Row => {
+    const span = row['Span'] ?? '';
+    const names = (row['Attributes'] ?? '').split(' ').filter((name) => name !== '');
+    const source = span
+      .replaceAll(/[{}.]/g, String.raw`\$&`)
+      .replaceAll('<method> <route>', String.raw`[A-Z]+ /\S+`)
+      .replaceAll('<method>', '[A-Z]+')
+      .replaceAll(/<\w+>/g, '.+');
+    return {
+      pattern: new RegExp(`^${source}$`),
+      span,
+      service: `batuta-${row['Service']}`,
+      kind: row['Kind'] ?? '',
+      parents: row['Parent'] === 'none' ? [] : (row['Parent'] ?? '').split(/, | or /),
+      required: names.filter((name) => !name.endsWith('?')),
+      optional: names.filter((name) => name.endsWith('?')).map((name) => name.slice(0, -1)),
+    };
+  });
+}
+
+describe('what a platform shows of itself', () => {
+  const called = new CalledServer();
+  let collector: OtlpCollector;
+  let cluster: Cluster;
+  let api: Api;
+  let base: string;
+  let execution: { execution_id: string; trace_id: string };
+  let spans: CollectedSpan[];
+
+  const named = (name: string): CollectedSpan[] => spans.filter((span) => span.name === name);
+  const only = (name: string): CollectedSpan => {
+    const found = named(name);
+    if (found.length !== 1) throw new Error(`${found.length} spans are named ${name}`);
+    return found[0] as CollectedSpan;
+  };
+  const under = (parent: CollectedSpan): CollectedSpan[] => spans.filter((span) => span.parentSpanId === parent.spanId);
+  const parentOf = (span: CollectedSpan): CollectedSpan | undefined =>
+    spans.find((other) => other.spanId === span.parentSpanId);
+
+  /** A command that REST has no route for, as the gateway would send it. */
+  const command = async (body: Partial<CommandRequest>): Promise<void> => {
+    const logger = createLogger({ service: 'test', level: 'silent' });
+    const nats = await connectNats({ url: cluster.stack.natsUrl, name: 'test', logger });
+    try {
+      const request = {
+        commandId: `test-${randomBytes(8).toString('hex')}`,
+        executionId: execution.execution_id,
+        principal: { tenantId: 'default', userId: 'tester', role: 'admin' },
+        ...body,
+      };
+      const subject = subjects.command(partitionOf(execution.execution_id, 64));
+      const reply = await requestUntilAnswered(nats, subject, JSON.stringify(request), { deadlineMs: 30_000 });
+      expect(reply.json<CommandReply>().rejected).toBeUndefined();
+    } finally {
+      await nats.close();
+    }
+  };
+
+  beforeAll(async () => {
+    collector = await OtlpCollector.start();
+    base = await called.start();
+    cluster = await Cluster.start({
+      instances: { notifications: 1 },
+      env: {
+        OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+        OTEL_BSP_SCHEDULE_DELAY: '100',
+        BATUTA_JAEGER_URL: `${JAEGER}/`,
+        BATUTA_EXECUTION_PROJECTION: '100',
+        BATUTA_RUNNER_ALLOWED_ADDRESSES: '127.0.0.1',
+        BATUTA_NOTIFICATIONS_ALLOWED_ADDRESSES: '127.0.0.1',
+        BATUTA_NOTIFICATIONS_POLL: '200ms',
+        BATUTA_LOG_LEVEL: 'trace',
+      },
+    });
+    api = cluster.api();
+    expectStatus(
+      await api.post('/api/v1/orchestrations/configs', {
+        name: 'traced',
+        strategy: 'parallel',
+        steps: [
+          {
+            id: 'flaky',
+            name: 'Flaky',
+            agent: 'http',
+            input: { url: `${base}/flaky?key=${SECRET}` },
+            retry: { max_attempts: 3, backoff_ms: 50 },
+          },
+          {
+            id: 'broken',
+            name: 'Broken',
+            agent: 'http',
+            input: { url: `${base}/broken` },
+            on_failure: 'fallback',
+          },
+          { id: 'instead', name: 'Instead', agent: 'echo', is_fallback: true, fallback_for: 'broken' },
+          {
+            id: 'held',
+            name: 'Held',
+            agent: 'http',
+            dependencies: ['flaky'],
+            input: { url: `${base}/held` },
+            timeout_ms: 60_000,
+          },
+          {
+            id: 'spender',
+            name: 'Spender',
+            agent: 'echo',
+            dependencies: ['held', 'broken'],
+            input: { text: '{% input.secret & "!" %}', _tokens: 42, _cost: 0.25 },
+          },
+        ],
+      }),
+      201,
+    );
+  }, 120_000);
+
+  afterAll(async () => {
+    await called.stop();
+    await cluster?.stop();
+    await collector?.stop();
+  }, 60_000);
+
+  it('runs an orchestration with a retry, a fallback, a pause, a kill -9 of the engine and a webhook', async () => {
+    execution = expectStatus(
+      await api.post<{ execution_id: string; trace_id: string }>(
+        '/api/v1/orchestrations/execute/traced',
+        { input: { secret: SECRET }, callback_url: `${base}/hook` },
+        { traceparent: `00-${CALLER.traceId}-${CALLER.spanId}-01` },
+      ),
+      202,
+    );
+    await eventually(
+      () => {
+        if (called.to('/held').length === 0) throw new Error('not called yet');
+        // Commits are recorded from memory: this one must be out before the engine is killed.
+        if (!collector.spans.some((span) => span.name === 'commit' && span.attributes['batuta.event.version'] === 1)) {
+          throw new Error('the commit of the start is not exported yet');
+        }
+      },
+      { timeoutMs: 30_000, describe: 'the held step runs' },
+    );
+    await command({ pause: { reason: 'a human looks' } });
+    // Nothing is exported from here until the engine is killed: what it had to export, the next one must.
+    collector.down = true;
+    const engine = cluster.process('execution');
+    await engine.end('SIGKILL');
+    collector.down = false;
+    await engine.start();
+    await command({ resume: {} });
+    called.release();
+    await eventually(
+      async () => {
+        const { status } = expectStatus(
+          await api.get<{ status: string }>(`/api/v1/orchestrations/executions/${execution.execution_id}`),
+          200,
+        );
+        if (status !== 'completed') throw new Error(status);
+      },
+      { timeoutMs: 60_000, describe: 'the execution is completed' },
+    );
+    await eventually(
+      () => {
+        const names = collector.trace(execution.trace_id).map((span) => span.name);
+        for (const name of ['execution traced', 'callback webhook', 'POST /api/v1/orchestrations/execute/:config_id']) {
+          if (!names.includes(name)) throw new Error(`no span ${name}`);
+        }
+        // Calls of agents come from the runner's own buffer.
+        if (names.filter((name) => name === 'GET').length < 4) throw new Error('not all calls');
+      },
+      { timeoutMs: 30_000, describe: 'the trace has been exported' },
+    );
+    spans = collector.trace(execution.trace_id);
+  }, 180_000);
+
+  it('gives one tree: one trace, one root, no orphan', () => {
+    expect(spans.filter((span) => span.parentSpanId === undefined).map((span) => span.name)).toEqual([
+      'execution traced',
+    ]);
+    expect(spans.filter((span) => span.parentSpanId !== undefined && parentOf(span) === undefined)).toEqual([]);
+    expect(spans.filter((span) => span.end < span.start)).toEqual([]);
+    const traces = new Set(collector.spans.map((span) => span.traceId));
+    expect(traces).toEqual(new Set([execution.trace_id]));
+    expect(only('execution traced').links).toEqual([CALLER]);
+    expect(new Set(spans.map((span) => span.attributes['batuta.execution.id']))).toEqual(
+      new Set([execution.execution_id]),
+    );
+  });
+
+  it('shows the retry, the fallback, the pause, the commands and the callback where they belong', () => {
+    const flaky = only('step flaky');
+    expect(flaky.attributes).toMatchObject({ 'batuta.step.attempts': 2, 'batuta.step.status': 'completed' });
+    expect(
+      under(flaky)
+        .map((span) => span.name)
+        .sort(),
+    ).toEqual(['attempt 1', 'attempt 2', 'retry backoff']);
+    for (const attempt of under(flaky).filter((span) => span.name.startsWith('attempt'))) {
+      const children = under(attempt);
+      const [wait, run] = ['queue wait', 'run http'].map((name) => children.find((span) => span.name === name));
+      expect(wait?.start).toBe(attempt.start);
+      expect(wait?.end).toBe(run?.start);
+      const calls = under(run as CollectedSpan);
+      expect(calls.map((span) => span.name)).toEqual(['GET']);
+      // The called server was told the span of this very call.
+      expect(called.to('/flaky').map((request) => request.traceparent)).toContain(
+        `00-${execution.trace_id}-${calls[0]?.spanId}-01`,
+      );
+    }
+    const broken = only('step broken');
+    expect(broken).toMatchObject({
+      error: 'http_status',
+      attributes: {
+        'batuta.failure.handling': 'fallback',
+        'batuta.fallback.step': 'instead',
+        'error.type': 'http_status',
+      },
+    });
+    const instead = only('step instead');
+    expect(instead.attributes['batuta.fallback.for']).toBe('broken');
+    expect(instead.links).toEqual([{ traceId: execution.trace_id, spanId: broken.spanId }]);
+    const paused = only('paused');
+    expect(paused.links.map(({ spanId }) => spanId)).toEqual([
+      only('command pause').spanId,
+      only('command resume').spanId,
+    ]);
+    const request = only('POST /api/v1/orchestrations/execute/:config_id');
+    expect(request.links.map(({ spanId }) => spanId)).toEqual([only('command start').spanId]);
+    expect(under(request).map((span) => span.name)).toEqual(['request batuta.execution.{partition}.command']);
+    expect(under(only('command start')).map((span) => span.name)).toEqual(['commit']);
+  });
+
+  it('tells what agents spent by the GenAI conventions, on the run, the step and the execution', () => {
+    const spender = only('step spender');
+    const run = spans.find(
+      (span) => span.name === 'run echo' && span.attributes['batuta.step.id'] === 'spender',
+    ) as CollectedSpan;
+    expect(run.attributes).toMatchObject({
+      'gen_ai.operation.name': 'invoke_agent',
+      'gen_ai.agent.name': 'echo',
+      'gen_ai.usage.total_tokens': 42,
+      'batuta.cost': 0.25,
+    });
+    for (const span of [spender, only('execution traced')]) {
+      expect(span.attributes['gen_ai.usage.total_tokens']).toBe(42);
+    }
+  });
+
+  it('exports exactly the spans and attributes that the documentation lists', () => {
+    const rows = documentedSpans();
+    const problems: string[] = [];
+    for (const span of spans) {
+      const row = rows.find((each) => each.service === span.service && each.pattern.test(span.name));
+      if (row === undefined) {
+        problems.push(`${span.service} "${span.name}" is not documented`);
+        continue;
+      }
+      const parent = parentOf(span);
+      if (!row.parents.some((name) => PARENTS[name]?.test(parent?.name ?? '')) && row.parents.length > 0) {
+        problems.push(`"${span.name}" is under "${parent?.name}", not under ${row.parents.join(' or ')}`);
+      }
+      if (row.kind !== span.kind) problems.push(`"${span.name}" is of the kind ${span.kind}, not ${row.kind}`);
+      const allowed = new Set([...row.required, ...row.optional, 'batuta.execution.id', 'error.type']);
+      for (const name of Object.keys(span.attributes)) {
+        if (!allowed.has(name)) problems.push(`"${span.name}" has ${name}, which is not documented`);
+      }
+      for (const name of row.required) {
+        if (!Object.hasOwn(span.attributes, name)) problems.push(`"${span.name}" lacks ${name}`);
+      }
+    }
+    expect([...new Set(problems)]).toEqual([]);
+    const seen = new Set(
+      rows.filter((row) => spans.some((span) => row.pattern.test(span.name))).map((row) => row.span),
+    );
+    // What this orchestration does not do is documented all the same.
+    expect(rows.map((row) => row.span).filter((span) => !seen.has(span))).toEqual([
+      'execution retry',
+      'start delay',
+      'consensus <group>',
+      'compensation',
+    ]);
+  });
+
+  it('links the status to Jaeger and hands the trace to the webhook', async () => {
+    const status = expectStatus(
+      await api.get<{ trace_url: string }>(`/api/v1/orchestrations/status/${execution.trace_id}`),
+      200,
+    );
+    expect(status.trace_url).toBe(`${JAEGER}/trace/${execution.trace_id}`);
+    expect(called.to('/hook').map((request) => request.traceparent)).toEqual([
+      `00-${execution.trace_id}-${only('callback webhook').spanId}-01`,
+    ]);
+  });
+
+  it('shows every documented metric at its service, none that is not, and no id in any label', async () => {
+    const rows = tableUnder(DOCS, 'Exported metrics');
+    const problems: string[] = [];
+    const texts = new Map<string, string>();
+    for (const service of SERVICES) {
+      const response = await fetch(`${cluster.process(service).url}/metrics`);
+      expect(response.status).toBe(200);
+      const text = await response.text();
+      texts.set(service, text);
+      const types = new Map([...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name, type]));
+      for (const row of rows.filter((each) => each['Service'] === service)) {
+        const type = types.get(row['Metric']);
+        if (type !== row['Type'])
+          problems.push(`${service}: ${row['Metric']} is ${type}, documented as ${row['Type']}`);
+      }
+      for (const [name] of types) {
+        const documented = rows.some((row) => row['Metric'] === name && row['Service'] === service);
+        if (name?.startsWith('batuta_') === true && !documented) problems.push(`${service}: ${name} is not documented`);
+      }
+      const labels = new Map(rows.map((row) => [row['Metric'], new Set((row['Labels'] ?? '').split(' '))]));
+      for (const [, name = '', found = ''] of text.matchAll(/^(batuta_\w+)\{([^}]*)\}/gm)) {
+        const metric = name.replace(/_(bucket|sum|count)$/, '');
+        for (const [, label = ''] of found.matchAll(/(\w+)="/g)) {
+          if (label !== 'le' && labels.get(metric)?.has(label) !== true && labels.get(name)?.has(label) !== true) {
+            problems.push(`${service}: ${name} has the label ${label}, which is not documented`);
+          }
+        }
+      }
+      if (!types.has('nodejs_eventloop_lag_seconds')) problems.push(`${service} does not tell of its event loop`);
+      expect(text).not.toMatch(/[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}|[\da-f]{32}/);
+      expect(text).not.toContain(SECRET);
+    }
+    expect(problems).toEqual([]);
+    // The engine was started anew in the middle: it counts what happened since.
+    const engine = texts.get('execution') ?? '';
+    expect(engine).toMatch(/^batuta_executions_total\{status="completed"\} 1$/m);
+    expect(engine).toMatch(/^batuta_tokens_total\{agent="echo"\} 42$/m);
+    expect(engine).toMatch(/^batuta_cost_total\{agent="echo"\} 0\.25$/m);
+    expect(engine).toMatch(/^batuta_step_run_seconds_count\{agent="echo"\} 1$/m);
+    expect(engine).toMatch(/^batuta_step_queue_seconds_count\{agent="echo"\} 1$/m);
+    expect(engine).toMatch(/^batuta_engine_partitions 64$/m);
+    expect(engine).toMatch(/^batuta_engine_takeovers_total 64$/m);
+    expect(engine).toMatch(/^batuta_queue_tasks\{pool="default",priority="normal",state="waiting"\} 0$/m);
+    expect(engine).toMatch(/^batuta_projection_lag_events\{projection="traces"\} 0$/m);
+    expect(texts.get('notifications')).toMatch(
+      /^batuta_notifications_attempts_total\{channel="webhook",outcome="delivered"\} 1$/m,
+    );
+  }, 30_000);
+
+  it('keeps payloads out of logs and traces at every level, and takes another level while it runs', async () => {
+    const folder = join(cluster.dir, 'logs');
+    let lines = 0;
+    for (const file of readdirSync(folder)) {
+      const text = readFileSync(join(folder, file), 'utf8');
+      expect(text).not.toContain(SECRET);
+      for (const line of text.split('\n').filter((each) => each.startsWith('{'))) {
+        expect(JSON.parse(line)).toMatchObject({ service: expect.any(String), level: expect.any(String) });
+        lines += 1;
+      }
+    }
+    expect(lines).toBeGreaterThan(20);
+    expect(called.to('/flaky')).toHaveLength(2);
+    expect(collector.bodies.filter((body) => body.includes(SECRET))).toEqual([]);
+    const change = await fetch(`${cluster.process('execution').url}/log-level?level=error`, { method: 'PUT' });
+    expect(await change.json()).toEqual({ level: 'error' });
+  });
+});
