@@ -125,7 +125,7 @@ export class Ownership {
   }
 
   async #round(): Promise<void> {
-    const { store, settings, incarnation } = this.parts;
+    const { store, settings, incarnation, bus } = this.parts;
     if (!(await store.renew(settings.name, incarnation, settings.leaseMs))) {
       for (const partition of this.parts.owned()) this.parts.lost(partition, 'another process has its owner’s name');
       this.parts.superseded();
@@ -149,6 +149,15 @@ export class Ownership {
     } else if (!this.#stopped) {
       await this.#claim(view.partitions, share - owned.length);
     }
+    // In this name but not in memory, as the answer to their claim was lost: the share has just been taken from them, and
+    // nobody else takes the rest while this lease runs. With the view's epochs: what was taken since is left alone.
+    const inMemory = new Set(owned.map((partition) => partition.id));
+    const forgotten = view.partitions
+      .filter((record) => record.owner === settings.name && !inMemory.has(record.partition))
+      .slice(Math.max(0, share - owned.length));
+    if (forgotten.length === 0) return;
+    await store.release(settings.name, forgotten);
+    bus.announceRelease();
   }
 
   async #claim(partitions: readonly PartitionRecord[], count: number): Promise<void> {
