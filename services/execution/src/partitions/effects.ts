@@ -6,7 +6,7 @@ import { effectsOf, isAttemptWanted, taskOf, wantedEffects } from '../domain/ind
 import type { Effect, State } from '../domain/index.js';
 import type { ExecutionChanges } from './batch.js';
 import type { EngineCounters } from './counters.js';
-import type { Input } from './inputs.js';
+import type { Answer, Input } from './inputs.js';
 import type { EffectTicket, HotExecution, Partition } from './partition.js';
 import type { Bus, Clock, ConfigService, EngineLog, Evaluator, PublishOutcome } from './ports.js';
 
@@ -242,8 +242,13 @@ export class EffectPerformer {
       case 'stored':
         return this.#done(execution, ticket);
       case 'too_large':
-        this.#fail(execution, effect, FAILURE_CODES.inputTooLarge, 'the task is larger than a message may be');
-        return this.#done(execution, ticket);
+        return this.#fail(
+          execution,
+          effect,
+          ticket,
+          FAILURE_CODES.inputTooLarge,
+          'the task is larger than a message may be',
+        );
       case 'stream_missing':
         void bus
           .ensureStreams()
@@ -287,8 +292,8 @@ export class EffectPerformer {
   ): Promise<void> {
     try {
       if ((await this.pool(tenantId, agent)) === undefined) {
-        this.#fail(execution, effect, FAILURE_CODES.agentUnknown, `no pool of workers serves the agent "${agent}"`);
-        return this.#done(execution, ticket);
+        const message = `no pool of workers serves the agent "${agent}"`;
+        return this.#fail(execution, effect, ticket, FAILURE_CODES.agentUnknown, message);
       }
     } catch (error) {
       this.parts.log.warn({ err: error, agent }, 'the pool of an agent cannot be found now');
@@ -300,29 +305,45 @@ export class EffectPerformer {
   }
 
   /** An effect that can never succeed becomes an event, so that it does not block the published position. */
-  #fail(execution: HotExecution, effect: Dispatch, code: string, message: string): void {
-    this.parts.submit(execution.partition, {
+  #fail(execution: HotExecution, effect: Dispatch, ticket: EffectTicket, code: string, message: string): void {
+    this.#becomeEvent(execution, ticket, (settled) => ({
       kind: 'failed_effect',
       executionId: execution.id,
       stepId: effect.stepId,
       attempt: effect.attempt,
       failure: { code, message, retryable: false },
-    });
+      settled,
+    }));
   }
 
   async #evaluate(execution: HotExecution, effect: Evaluate, ticket: EffectTicket): Promise<void> {
     const outcome = await this.parts.evaluator.evaluate({ expressions: effect.expressions, scope: effect.context });
-    if (execution.partition.owned) {
-      this.parts.submit(execution.partition, {
-        kind: 'evaluation',
-        executionId: execution.id,
-        key: effect.key,
-        values: 'values' in outcome ? storableJson([...outcome.values]) : undefined,
-        failure:
-          'failure' in outcome ? { ...outcome.failure, message: storableJson(outcome.failure.message) } : undefined,
-      });
-    }
-    this.#done(execution, ticket);
+    this.#becomeEvent(execution, ticket, (settled) => ({
+      kind: 'evaluation',
+      executionId: execution.id,
+      key: effect.key,
+      values: 'values' in outcome ? storableJson([...outcome.values]) : undefined,
+      failure:
+        'failure' in outcome ? { ...outcome.failure, message: storableJson(outcome.failure.message) } : undefined,
+      settled,
+    }));
+  }
+
+  /**
+   * Hands in what an effect came to. The effect is done only when that is committed: until then a next owner must find
+   * it past the published position.
+   */
+  #becomeEvent(
+    execution: HotExecution,
+    ticket: EffectTicket,
+    inputOf: (settled: (answer: Answer) => void) => Input,
+  ): void {
+    if (!execution.partition.owned) return this.#done(execution, ticket);
+    const settled = (answer: Answer): void => {
+      if (answer.kind !== 'dropped' || !execution.partition.owned) return this.#done(execution, ticket);
+      this.parts.clock.after(RETRY_FIRST_MS, () => this.#becomeEvent(execution, ticket, inputOf));
+    };
+    this.parts.submit(execution.partition, inputOf(settled));
   }
 }
 

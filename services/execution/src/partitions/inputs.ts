@@ -61,12 +61,16 @@ export interface EvaluationInput extends InputBase {
   readonly key: string;
   readonly values: readonly JsonValue[] | undefined;
   readonly failure: Failure | undefined;
+  /** The effect that this came from is done once its outcome is committed. */
+  settled(answer: Answer): void;
 }
 export interface FailedEffectInput extends InputBase {
   readonly kind: 'failed_effect';
   readonly stepId: string;
   readonly attempt: number;
   readonly failure: Failure;
+  /** The effect that failed is done once that is committed. */
+  settled(answer: Answer): void;
 }
 /** Looks at an execution's committed state; appends nothing. */
 export interface VisitInput extends InputBase {
@@ -166,9 +170,11 @@ export function settle(input: Input, answer: Answer): void {
     case 'visit':
       if (answer.kind !== 'accepted') input.missed();
       return;
-    case 'wake':
     case 'evaluation':
     case 'failed_effect':
+      input.settled(answer);
+      return;
+    case 'wake':
       return;
   }
 }

@@ -279,9 +279,6 @@ export class Lane {
         }
         return;
       }
-      case 'evaluation':
-      case 'failed_effect':
-        return;
       case 'heartbeat':
         if (input.reply === undefined) return;
         return this.#answer(execution.partition, input, answer);
@@ -289,6 +286,9 @@ export class Lane {
       case 'result':
       case 'check':
       case 'visit':
+      // What is recorded already may be on its way only: the effect is done when that is certain.
+      case 'evaluation':
+      case 'failed_effect':
         return this.#answer(execution.partition, input, answer);
     }
   }
