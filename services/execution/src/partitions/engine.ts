@@ -64,6 +64,7 @@ const PUBLISH_MS = 1_000;
 /** Executions whose effects are performed again by one look at the log. */
 const REDO_PAGE = 1_000;
 const RECLAIM_PAUSE_MS = 200;
+const REDO_PAUSE_MS = 200;
 const LONGEST_DRAIN_MS = 10_000;
 
 /** One owner process: its partitions, the lanes that commit for them, and what goes on around that. */
@@ -272,15 +273,21 @@ export class Engine {
           page.map(
             ({ id }) =>
               new Promise<void>((resolve) => {
-                this.submit(partition, {
-                  kind: 'visit',
-                  executionId: id,
-                  visit: (execution) => {
-                    this.effects.redo(execution, ticket);
-                    resolve();
-                  },
-                  missed: resolve,
-                });
+                const look = (): void =>
+                  this.submit(partition, {
+                    kind: 'visit',
+                    executionId: id,
+                    visit: (execution) => {
+                      this.effects.redo(execution, ticket);
+                      resolve();
+                    },
+                    missed: (dropped) => {
+                      // Not read is not done: the published position must not pass it.
+                      if (dropped && partition.owned) clock.after(REDO_PAUSE_MS, look);
+                      else resolve();
+                    },
+                  });
+                look();
               }),
           ),
         );

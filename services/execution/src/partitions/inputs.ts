@@ -76,8 +76,8 @@ export interface FailedEffectInput extends InputBase {
 export interface VisitInput extends InputBase {
   readonly kind: 'visit';
   visit(execution: HotExecution): void;
-  /** The partition is gone, or the execution does not exist. */
-  missed(): void;
+  /** The execution does not exist; `dropped`: nobody knows, as it could not be read or its partition is gone. */
+  missed(dropped: boolean): void;
 }
 
 export type Input =
@@ -168,7 +168,7 @@ export function settle(input: Input, answer: Answer): void {
       return;
     }
     case 'visit':
-      if (answer.kind !== 'accepted') input.missed();
+      if (answer.kind !== 'accepted') input.missed(answer.kind === 'dropped');
       return;
     case 'evaluation':
     case 'failed_effect':

@@ -195,7 +195,7 @@ export class Lane {
     if (base === undefined) return this.#answer(partition, input, UNKNOWN_EXECUTION);
     if (typeof base === 'object' && 'rejection' in base) return this.#answer(partition, input, base);
     if (input.kind === 'visit') {
-      if (execution.committed === undefined) return input.missed();
+      if (execution.committed === undefined) return input.missed(false);
       return input.visit(execution);
     }
     if (input.kind === 'check') {

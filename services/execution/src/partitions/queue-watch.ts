@@ -29,6 +29,7 @@ export interface QueueWatchParts {
 }
 
 const PAGE = 200;
+const VISIT_PAUSE_MS = 200;
 
 /**
  * Finds out what the work queue lost. Its stream's identity says that all may be lost: then everything outstanding is
@@ -150,15 +151,20 @@ export class QueueWatch {
   /** Resolves once the execution was visited, or cannot be any more. */
   #visit(partition: Partition, id: string, visit: (execution: HotExecution) => void): Promise<void> {
     return new Promise((resolve) => {
-      this.parts.submit(partition, {
-        kind: 'visit',
-        executionId: id,
-        visit: (execution) => {
-          visit(execution);
-          resolve();
-        },
-        missed: resolve,
-      });
+      const look = (): void =>
+        this.parts.submit(partition, {
+          kind: 'visit',
+          executionId: id,
+          visit: (execution) => {
+            visit(execution);
+            resolve();
+          },
+          missed: (dropped) => {
+            if (dropped && partition.owned && !this.#stopped) this.parts.clock.after(VISIT_PAUSE_MS, look);
+            else resolve();
+          },
+        });
+      look();
     });
   }
 
