@@ -1,5 +1,6 @@
 import type { JsonObject, JsonValue } from '@batuta/contracts';
 import type { Unit } from './compiled.js';
+import { valueAtPath } from './expressions.js';
 import { setOwn } from './json.js';
 import { nodeOutputKey, nodeResult } from './results.js';
 import { unitState, type State } from './state.js';
@@ -105,6 +106,9 @@ export function evaluationOf(
 
 /** Which of a step's expressions is with the sandbox: the condition first, then the mapping. */
 export function pendingPurpose(state: State, unit: Unit): 'when' | 'input' {
-  const { whenEvaluated } = unitState(state, unit.index);
-  return unit.when !== undefined && !whenEvaluated ? 'when' : 'input';
+  if (unit.when === undefined || unitState(state, unit.index).whenEvaluated) {
+    return 'input';
+  }
+  // A plain path is never sent: it was read in its place.
+  return valueAtPath(unit.when.path, unitContext(state, unit)).known ? 'input' : 'when';
 }
