@@ -1,0 +1,29 @@
+import { describe, expect, it } from '@jest/globals';
+import { simulate } from '../../test/simulation/simulation.js';
+
+/** How many seeds a run of the tests tries; `npm run simulate` tries any number. */
+const SEEDS = 300;
+
+/** What went wrong, readable: the end of the timeline, the rule and the seed. */
+async function broken(seed: number): Promise<string | undefined> {
+  const { violation } = await simulate(seed);
+  if (violation === undefined) return undefined;
+  const { timeline } = await simulate(seed, true);
+  const whole = `the whole timeline: npm run simulate -- --seed ${seed}`;
+  return `${timeline.slice(-80).join('\n')}\nseed ${seed}: ${violation.rule}: ${violation.message}\n${whole}`;
+}
+
+describe('the engine in simulated worlds', () => {
+  it(`breaks no rule in the first ${SEEDS} seeds`, async () => {
+    for (let seed = 1; seed <= SEEDS; seed++) expect(await broken(seed)).toBeUndefined();
+  }, 120_000);
+
+  it('runs a seed the same way every time', async () => {
+    for (const seed of [3, 17, 58]) {
+      const first = await simulate(seed, true);
+      const second = await simulate(seed, true);
+      expect(second.timeline).toEqual(first.timeline);
+      expect(first.events).toBeGreaterThan(0);
+    }
+  }, 30_000);
+});

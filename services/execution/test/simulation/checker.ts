@@ -1,0 +1,296 @@
+import { partitionOf } from '@batuta/contracts';
+import type {
+  AttemptReply,
+  AttemptResult,
+  CommandReply,
+  CommandRequest,
+  Event,
+  EventsPublished,
+  OrchestrationDefinition,
+  StopAttempts,
+  Task,
+} from '@batuta/contracts';
+import type { CommitRequest, MemoryEventStore } from '@batuta/event-store';
+import { compile, evolve, initialState, isTerminal, nextWake } from '../../src/domain/index.js';
+import type { State } from '../../src/domain/index.js';
+import type { OutgoingTask, RequestKind } from '../../src/partitions/ports.js';
+import { History } from './history.js';
+import type { SimulatedProcess } from './simulated-process.js';
+import { short } from './simulated-store.js';
+import type { BusObserver } from './simulated-bus.js';
+import type { CommitObserver } from './simulated-store.js';
+import type { World } from './world.js';
+
+/** A config that the simulation's config service has. */
+export type Definitions = ReadonlyMap<string, OrchestrationDefinition>;
+
+/** Looks at all that is committed and all that is said, in each step, and reports the first rule that is broken. */
+export class Checker implements BusObserver, CommitObserver {
+  /** What is committed, as this checker saw it being committed. */
+  readonly histories = new Map<string, History>();
+  readonly #states = new Map<string, State>();
+  readonly #positions = new Map<number, { last: number; epoch: number }>();
+
+  constructor(
+    private readonly world: World,
+    private readonly memory: () => MemoryEventStore,
+    private readonly definitions: Definitions,
+    private readonly partitions: number,
+  ) {}
+
+  state(executionId: string): State | undefined {
+    return this.#states.get(executionId);
+  }
+
+  async applied(process: SimulatedProcess, request: CommitRequest, epochs: ReadonlyMap<number, number>): Promise<void> {
+    const touched = new Set<string>(request.changed.map((change) => change.id));
+    for (const { partition, epoch } of request.partitions) {
+      const seen = this.#positions.get(partition) ?? { last: 0, epoch: 0 };
+      const { events } = await this.memory().readLog(partition, seen.last, 1_000_000, []);
+      if (events.length > 0 && (epochs.get(partition) !== epoch || epoch < seen.epoch)) {
+        this.world.violated(
+          'nothing under an old epoch',
+          `${process.name} appended to partition ${partition} under epoch ${epoch}, which has ${epochs.get(partition)}`,
+        );
+      }
+      this.#positions.set(partition, { last: seen.last + events.length, epoch: Math.max(epoch, seen.epoch) });
+      for (const [index, event] of events.entries()) {
+        if (event.position !== seen.last + index + 1) {
+          this.world.violated('positions without gaps', `${event.position} after ${seen.last + index}`);
+        }
+        touched.add(event.executionId);
+        this.#committed(event, partition);
+      }
+    }
+    for (const id of touched) this.#settled(id);
+  }
+
+  #committed(event: Event, partition: number): void {
+    const { world } = this;
+    const id = event.executionId;
+    world.note('log', () => `${short(id)}/${event.version} ${event.type} ${JSON.stringify(event.data)}`);
+    let history = this.histories.get(id);
+    if (history === undefined) {
+      if (event.type !== 'ExecutionStarted') {
+        world.violated('first the start', `${id} begins with ${event.type}`);
+        return;
+      }
+      const definition = this.definitions.get(event.data.configId) as OrchestrationDefinition;
+      history = new History(world, id, definition);
+      this.histories.set(id, history);
+      this.#states.set(id, initialState(compile(definition)));
+    }
+    if (partitionOf(id, this.partitions) !== partition) world.violated('its own partition', `${id} in ${partition}`);
+    history.add(event);
+    const state = this.#states.get(id) as State;
+    try {
+      const next = evolve(state, event);
+      if (next.version !== event.version) world.violated('fold', `version ${next.version} after ${event.version}`);
+      this.#states.set(id, next);
+    } catch (error) {
+      world.violated('fold never throws', String(error));
+    }
+  }
+
+  /** An execution after a commit that touched it. */
+  #settled(id: string): void {
+    const { world } = this;
+    const state = this.#states.get(id);
+    const row = this.memory().executionRow(id);
+    if (state === undefined || row === undefined) return world.violated('a row each', `${id} has none`);
+    this.histories.get(id)?.settled();
+    const next = nextWake(state);
+    if (isTerminal(state.status)) {
+      if (row.progress.wakeAt !== null) world.violated('wake_at', `${id} is finished and wakes`);
+    } else if (next === undefined) {
+      world.violated('a deadline in every state', `${id} at version ${state.version} has none`);
+    } else if (row.progress.wakeAt === null || row.progress.wakeAt > next) {
+      world.violated('wake_at is a lower bound', `${short(id)}: ${row.progress.wakeAt} but next is ${next}`);
+    }
+    if (row.progress.status !== state.status) {
+      world.violated('the row follows the log', `${short(id)}: ${row.progress.status}, not ${state.status}`);
+    }
+  }
+
+  asked(process: SimulatedProcess, kind: RequestKind, body: object): (reply: unknown) => void {
+    const { world } = this;
+    switch (kind) {
+      case 'command':
+        return this.#command(process, body as CommandRequest);
+      case 'result': {
+        const { results } = body as { results: AttemptResult[] };
+        const before = results.map((result) =>
+          this.histories.get(result.executionId)?.wanted(result.stepId, result.attempt),
+        );
+        return (reply) => {
+          const { replies } = reply as { replies: AttemptReply[] };
+          world.note(process.name, () => `answers a result: ${JSON.stringify(replies)}`);
+          for (const [index, result] of results.entries()) {
+            this.#resultAnswered(result, replies[index]?.outcome, before[index]);
+          }
+        };
+      }
+      case 'check':
+      case 'heartbeat': {
+        const { executionId, stepId, attempt } = body as { executionId: string; stepId: string; attempt: number };
+        const before = this.histories.get(executionId)?.wanted(stepId, attempt);
+        return (reply) => {
+          const { wanted } = reply as { wanted: boolean };
+          const after = this.histories.get(executionId)?.wanted(stepId, attempt);
+          // The moment of the answer lies between: what did not change must be what it says.
+          if (before !== undefined && before === after && before !== wanted) {
+            this.world.violated(
+              'answers follow the log',
+              `${process.name} says wanted=${wanted} of ${short(executionId)} ${stepId}/${attempt}`,
+            );
+          }
+        };
+      }
+    }
+  }
+
+  #resultAnswered(
+    result: AttemptResult,
+    outcome: AttemptReply['outcome'] | undefined,
+    before: boolean | undefined,
+  ): void {
+    const { world } = this;
+    const history = this.histories.get(result.executionId);
+    const name = `${short(result.executionId)} ${result.stepId}/${result.attempt}`;
+    switch (outcome) {
+      case 'recorded':
+        if (history?.outcomeOf(result.stepId, result.attempt) === undefined) {
+          world.violated('reply after commit', `${name} is said to be recorded and is not in the log`);
+        }
+        return;
+      case 'stale':
+        // Wanted all the time between question and answer: the runner throws away what is still needed.
+        if (before === true && history?.wanted(result.stepId, result.attempt) === true) {
+          world.violated('stale is certain', `${name} is said to be stale and is still wanted`);
+        }
+        return;
+      case 'unknown_execution':
+        if (before === true) world.violated('unknown is certain', `${name} is in the log`);
+        return;
+      case 'elsewhere':
+        return;
+      case undefined:
+        world.violated('every result answered', name);
+    }
+  }
+
+  #command(process: SimulatedProcess, request: CommandRequest): (reply: unknown) => void {
+    const { world } = this;
+    const before = this.histories.get(request.executionId);
+    const versionBefore = before?.version ?? 0;
+    const kind = Object.keys(request).find((key) => !['commandId', 'executionId', 'principal'].includes(key)) ?? '';
+    return (value) => {
+      const reply = value as CommandReply;
+      const name = `${kind} ${short(request.executionId)}`;
+      world.note(process.name, () => `answers ${name}: ${JSON.stringify(reply)}`);
+      const history = this.histories.get(request.executionId);
+      if (reply.accepted !== undefined) {
+        if (history === undefined || history.version < reply.accepted.version) {
+          world.violated(
+            'reply after commit',
+            `${name} is accepted at version ${reply.accepted.version}, log ${history?.version}`,
+          );
+          return;
+        }
+        if (!history.hasCommand(request.commandId) && kind === 'start' && reply.accepted.repeated !== true) {
+          world.violated('accepted is in the log', `${name} ${request.commandId}`);
+        }
+        const status = history.statusAt(reply.accepted.version);
+        // A delayed start is pending until something of it happens, which the log alone does not tell.
+        if (status !== undefined && status !== 'pending' && status !== reply.accepted.status) {
+          world.violated('answers follow the log', `${name} says ${reply.accepted.status}, the log ${status}`);
+        }
+        return;
+      }
+      const code = reply.rejected?.code;
+      if (
+        history?.hasCommand(request.commandId) === true &&
+        before?.hasCommandUpTo(request.commandId, versionBefore) === true
+      ) {
+        world.violated('a repeat is answered from the log', `${name} was accepted and is now refused: ${code}`);
+      }
+      if (code === 'not_found' && before !== undefined && kind !== 'start') {
+        world.violated('not found is certain', name);
+      }
+      const claims = {
+        already_completed: 'completed',
+        already_failed: 'failed',
+        already_cancelled: 'cancelled',
+      } as const;
+      const claimed = claims[code as keyof typeof claims];
+      if (claimed !== undefined && history?.everHad(claimed, versionBefore) !== true) {
+        world.violated('answers follow the log', `${name} is refused as ${code}`);
+      }
+    };
+  }
+
+  dispatched(process: SimulatedProcess, outgoing: OutgoingTask): void {
+    const task = JSON.parse(outgoing.text) as Task;
+    const history = this.histories.get(task.executionId);
+    if (history?.wasScheduled(task.stepId, task.attempt) !== true) {
+      this.world.violated(
+        'effects after commit',
+        `${process.name} dispatched ${short(task.executionId)} ${task.stepId}/${task.attempt}, which is not scheduled`,
+      );
+    }
+    history?.checkTask(task);
+  }
+
+  published(process: SimulatedProcess, text: string): void {
+    const { executionId, events } = JSON.parse(text) as EventsPublished;
+    const history = this.histories.get(executionId);
+    for (const event of events) {
+      const logged = history?.at(event.version);
+      if (logged === undefined || JSON.stringify(logged) !== JSON.stringify(event)) {
+        this.world.violated(
+          'effects after commit',
+          `${process.name} published ${short(executionId)}/${event.version}, which the log does not have`,
+        );
+      }
+    }
+  }
+
+  stopped(process: SimulatedProcess, text: string): void {
+    for (const { executionId, stepId, attempt } of (JSON.parse(text) as StopAttempts).attempts) {
+      const history = this.histories.get(executionId);
+      if (
+        history?.version === undefined ||
+        (stepId !== undefined && attempt !== undefined && history.wanted(stepId, attempt))
+      ) {
+        this.world.violated(
+          'effects after commit',
+          `${process.name} stopped ${short(executionId)} ${stepId}/${attempt}, which is wanted`,
+        );
+      }
+    }
+  }
+
+  notified(process: SimulatedProcess, text: string): void {
+    const { executionId, position, partition } = JSON.parse(text) as {
+      executionId: string;
+      position: number;
+      partition: number;
+    };
+    if (position > (this.#positions.get(partition)?.last ?? 0)) {
+      this.world.violated(
+        'effects after commit',
+        `${process.name} told of ${short(executionId)} at position ${position}`,
+      );
+    }
+  }
+
+  /** At the end: the store still holds exactly what was committed. */
+  async finish(): Promise<void> {
+    const found = await this.memory().readExecutions([...this.histories.keys()]);
+    for (const [id, history] of this.histories) {
+      if (JSON.stringify(found.get(id)) !== JSON.stringify(history.events)) {
+        this.world.violated('what is committed stays', `${short(id)} changed`);
+      }
+    }
+  }
+}

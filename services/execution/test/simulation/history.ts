@@ -1,0 +1,213 @@
+import type { Event, ExecutionStatus, OrchestrationDefinition, Task } from '@batuta/contracts';
+import { short } from './simulated-store.js';
+import type { World } from './world.js';
+
+interface Attempt {
+  outcome: Event | undefined;
+  /** It runs, as far as the log says. */
+  wanted: boolean;
+}
+
+/** One execution's log and the rules that hold for it, whatever its config says. */
+export class History {
+  readonly events: Event[] = [];
+  readonly #attempts = new Map<string, Attempt>();
+  /** The attempt of each step that runs. */
+  readonly #running = new Map<string, number>();
+  /** Failed attempts of each step since the start or the last retry of the execution. */
+  readonly #failures = new Map<string, number>();
+  readonly #commands = new Map<string, number>();
+  readonly #statuses: ExecutionStatus[] = [];
+  readonly #limits: ReadonlyMap<string, number>;
+  #status: ExecutionStatus = 'pending';
+  #before: ExecutionStatus = 'running';
+
+  constructor(
+    private readonly world: World,
+    readonly id: string,
+    readonly definition: OrchestrationDefinition,
+  ) {
+    const limits = new Map<string, number>();
+    for (const step of definition.steps) {
+      limits.set(step.id, step.retry?.max_attempts ?? 1);
+      limits.set(`${step.id}:compensate`, step.compensate?.retry?.max_attempts ?? 1);
+    }
+    this.#limits = limits;
+  }
+
+  get version(): number {
+    return this.events.length;
+  }
+
+  get status(): ExecutionStatus {
+    return this.#status;
+  }
+
+  get terminal(): boolean {
+    return ['completed', 'failed', 'cancelled'].includes(this.#status);
+  }
+
+  at(version: number): Event | undefined {
+    return this.events[version - 1];
+  }
+
+  statusAt(version: number): ExecutionStatus | undefined {
+    return this.#statuses[version - 1];
+  }
+
+  /** Whether the execution was in this status at some version from `from` on. */
+  everHad(status: ExecutionStatus, from: number): boolean {
+    return this.#statuses.slice(Math.max(0, from - 1)).includes(status);
+  }
+
+  hasCommand(commandId: string): boolean {
+    return this.#commands.has(commandId);
+  }
+
+  hasCommandUpTo(commandId: string, version: number): boolean {
+    return (this.#commands.get(commandId) ?? Infinity) <= version;
+  }
+
+  wasScheduled(stepId: string, attempt: number): boolean {
+    return this.#attempts.has(`${stepId}/${attempt}`);
+  }
+
+  wanted(stepId: string, attempt: number): boolean {
+    return this.#attempts.get(`${stepId}/${attempt}`)?.wanted === true;
+  }
+
+  outcomeOf(stepId: string, attempt: number): Event | undefined {
+    return this.#attempts.get(`${stepId}/${attempt}`)?.outcome;
+  }
+
+  checkTask(task: Task): void {
+    if (task.idempotencyKey !== `${this.id}/${task.stepId}`) {
+      this.#violated('one idempotency key', `${task.stepId} has ${task.idempotencyKey}`);
+    }
+  }
+
+  add(event: Event): void {
+    if (event.version !== this.version + 1) {
+      this.#violated('versions without gaps', `version ${event.version} after ${this.version}`);
+    }
+    const last = this.events.at(-1);
+    if (last !== undefined && last.at > event.at) this.#violated('time goes forward', `${event.at} after ${last.at}`);
+    if (this.terminal && event.type !== 'ExecutionRetried') {
+      this.#violated('terminal absorbs', `${event.type} after ${this.#status}`);
+    }
+    if (!this.#commands.has(event.commandId)) this.#commands.set(event.commandId, event.version);
+    this.events.push(event);
+    this.#apply(event);
+    this.#statuses.push(this.#status);
+  }
+
+  /** After a commit: what may be broken between the events of one decision holds again. */
+  settled(): void {
+    const limit = this.definition.settings?.parallel_limit ?? 0;
+    const running = [...this.#running.keys()].filter((id) => !id.includes(':'));
+    if (limit > 0 && running.length > limit) {
+      this.#violated('parallel_limit', `${running.join(', ')} run at once, the limit is ${limit}`);
+    }
+    if (this.terminal && this.#running.size > 0) {
+      this.#violated('nothing runs after the end', [...this.#running.keys()].join(', '));
+    }
+    if (this.#status === 'running' && this.definition.strategy === 'sequential') {
+      const groups = new Set(running.map((id) => this.#step(id)?.consensus_group ?? id));
+      if (groups.size > 1) this.#violated('sequential', `${[...groups].join(' and ')} run at once`);
+    }
+  }
+
+  #step(id: string): OrchestrationDefinition['steps'][number] | undefined {
+    return this.definition.steps.find((step) => step.id === id);
+  }
+
+  #violated(rule: string, message: string): void {
+    this.world.violated(rule, `${short(this.id)}: ${message}`);
+  }
+
+  #apply(event: Event): void {
+    switch (event.type) {
+      case 'ExecutionStarted':
+        if (event.version !== 1) this.#violated('one start', `version ${event.version}`);
+        if ((event.data.startAt ?? 0) <= event.at) this.#status = 'running';
+        return;
+      case 'StepScheduled': {
+        const { stepId, attempt } = event.data;
+        const key = `${stepId}/${attempt}`;
+        if (this.#attempts.has(key)) this.#violated('an attempt begins once', key);
+        if (this.#running.has(stepId)) this.#violated('one attempt at a time', key);
+        if (this.#status === 'paused') this.#violated('nothing begins in a pause', key);
+        if ((this.#failures.get(stepId) ?? 0) >= (this.#limits.get(stepId) ?? 1)) {
+          this.#violated('attempts ≤ policy', `${key} begins, and ${this.#failures.get(stepId)} have failed`);
+        }
+        this.#attempts.set(key, { outcome: undefined, wanted: true });
+        this.#running.set(stepId, attempt);
+        if (this.#status === 'pending') this.#status = 'running';
+        return;
+      }
+      case 'StepCompleted':
+      case 'StepAttemptFailed': {
+        const { stepId, attempt } = event.data;
+        const key = `${stepId}/${attempt}`;
+        const known = this.#attempts.get(key);
+        if (known === undefined) return this.#violated('an outcome of what was begun', key);
+        if (known.outcome !== undefined) this.#violated('one outcome an attempt', key);
+        if (!known.wanted) this.#violated('no outcome of what was stopped', key);
+        known.outcome = event;
+        known.wanted = false;
+        this.#running.delete(stepId);
+        if (event.type === 'StepAttemptFailed') this.#failures.set(stepId, (this.#failures.get(stepId) ?? 0) + 1);
+        return;
+      }
+      case 'StepFailed':
+      case 'StepSkipped':
+        return this.#stop(event.data.stepId);
+      case 'ExecutionPaused':
+        if (this.#status !== 'paused') this.#before = this.#status;
+        this.#status = 'paused';
+        if (event.data.now === true) this.#stopAll();
+        return;
+      case 'ExecutionResumed':
+        if (this.#status !== 'paused') this.#violated('resume what is paused', this.#status);
+        this.#status = this.#before;
+        return;
+      case 'CompensationStarted':
+        this.#status = 'compensation';
+        return;
+      case 'ExecutionRetried':
+        this.#status = 'running';
+        this.#failures.clear();
+        return;
+      case 'ExecutionCompleted':
+        this.#status = 'completed';
+        return this.#stopAll();
+      case 'ExecutionFailed':
+        this.#status = 'failed';
+        return this.#stopAll();
+      case 'ExecutionCancelled':
+        this.#status = 'cancelled';
+        return this.#stopAll();
+      case 'StepReused':
+      case 'StepProgressed':
+      case 'EvaluationRequested':
+      case 'EvaluationRecorded':
+      case 'ConsensusReached':
+      case 'ConsensusFailed':
+        return;
+      default:
+        event satisfies never;
+    }
+  }
+
+  #stop(stepId: string): void {
+    const attempt = this.#running.get(stepId);
+    if (attempt === undefined) return;
+    this.#running.delete(stepId);
+    const known = this.#attempts.get(`${stepId}/${attempt}`);
+    if (known !== undefined) known.wanted = false;
+  }
+
+  #stopAll(): void {
+    for (const stepId of this.#running.keys()) this.#stop(stepId);
+  }
+}

@@ -1,0 +1,219 @@
+import type { ConsensusGroup, JsonValue, OrchestrationDefinition, Retry, StepDefinition } from '@batuta/contracts';
+import type { SeededRandom } from './random.js';
+
+interface Draft {
+  readonly random: SeededRandom;
+  readonly strategy: OrchestrationDefinition['strategy'];
+  readonly steps: StepDefinition[];
+  readonly groups: ConsensusGroup[];
+  /** Ids that a later step may depend on. */
+  readonly dependable: string[];
+  /** Keys under which outputs may stand. */
+  readonly keys: string[];
+  next: number;
+}
+
+/** A random valid config (docs/configs.md) over every strategy and option that the simulation's agents can serve. */
+export function randomConfig(random: SeededRandom, index: number): OrchestrationDefinition {
+  const strategy = random.pick(['sequential', 'parallel', 'parallel', 'consensus', 'fallback'] as const);
+  const draft: Draft = { random, strategy, steps: [], groups: [], dependable: [], keys: [], next: 0 };
+  const size = random.between(1, 6);
+  while (draft.steps.length < size) {
+    if (random.chance(strategy === 'consensus' ? 0.6 : 0.12)) addGroup(draft);
+    else if (draft.dependable.length > 0 && random.chance(strategy === 'fallback' ? 0.5 : 0.2)) addFallback(draft);
+    else addStep(draft, {});
+  }
+  // Steps may be listed before what they depend on, except where the order means something.
+  const shuffled = (strategy === 'parallel' || strategy === 'consensus') && random.chance(0.2);
+  return {
+    name: `config-${index}`,
+    strategy,
+    steps: shuffled ? shuffle(random, draft.steps) : draft.steps,
+    ...(draft.groups.length === 0 ? {} : { consensus_groups: draft.groups }),
+    settings: {
+      ...(random.chance(0.5) ? { parallel_limit: random.between(0, 3) } : {}),
+      ...(random.chance(0.2) ? { consensus_threshold: random.pick([0.3, 0.5, 0.67, 1]) } : {}),
+      ...(random.chance(0.15) ? { timeout_ms: random.between(200, 30_000) } : {}),
+      ...(random.chance(0.3) ? { priority: random.pick(['high', 'normal', 'low'] as const) } : {}),
+    },
+    ...(random.chance(0.15) ? { output: mapping(draft, draft.keys) } : {}),
+  };
+}
+
+function shuffle<T>(random: SeededRandom, items: readonly T[]): T[] {
+  const left = [...items];
+  const shuffled: T[] = [];
+  while (left.length > 0) shuffled.push(...left.splice(random.int(left.length), 1));
+  return shuffled;
+}
+
+function newId(draft: Draft): string {
+  draft.next += 1;
+  return `s${draft.next}`;
+}
+
+function retryPolicy(random: SeededRandom): Retry {
+  const backoff = random.pick([0, 10, 100, 1_000]);
+  return {
+    max_attempts: random.between(1, 4),
+    ...(random.chance(0.7) ? { backoff_ms: backoff } : {}),
+    ...(random.chance(0.3) ? { backoff_coefficient: random.pick([1, 2, 3]) } : {}),
+    ...(random.chance(0.3) ? { max_backoff_ms: Math.max(backoff, 1_500) } : {}),
+    ...(random.chance(0.5) ? { jitter: random.pick(['full', 'none'] as const) } : {}),
+    ...(random.chance(0.3) ? { non_retryable: ['busy'] } : {}),
+    ...(random.chance(0.1) ? { total_timeout_ms: random.between(100, 5_000) } : {}),
+  };
+}
+
+function expression(draft: Draft, keys: readonly string[]): string {
+  const { random } = draft;
+  const path = (): string => {
+    if (keys.length === 0 || random.chance(0.4))
+      return random.pick(['input.n', 'input.flag', 'input.missing', 'input.list']);
+    return `outputs.${random.pick(keys)}${random.pick(['', '.v', '.s', '.missing'])}`;
+  };
+  if (random.chance(0.5)) return path();
+  if (random.chance(0.04)) return '$error("boom")';
+  return `${path()}${random.pick([' = ', ' != ', ' > ', ' + '])}${random.pick(['1', '0', '2'])}`;
+}
+
+function condition(draft: Draft, keys: readonly string[]): string {
+  const { random } = draft;
+  if (random.chance(0.15)) return 'true';
+  if (random.chance(0.3)) return random.pick(['input.flag', 'input.missing', 'input.n = 1', 'input.n != 1']);
+  return expression(draft, keys);
+}
+
+function mapping(draft: Draft, keys: readonly string[]): JsonValue {
+  const { random } = draft;
+  const value = (): JsonValue => (random.chance(0.25) ? random.int(5) : `{% ${expression(draft, keys)} %}`);
+  if (random.chance(0.1)) return value();
+  return { one: value(), ...(random.chance(0.5) ? { two: [value(), { deep: value() }] } : {}) };
+}
+
+function common(draft: Draft, id: string): StepDefinition {
+  const { random } = draft;
+  return {
+    id,
+    name: id.toUpperCase(),
+    agent: random.chance(0.02) ? 'ghost' : random.pick(['echo', 'worker', 'thinker']),
+    timeout_ms: random.pick([200, 1_000, 5_000]),
+    ...(random.chance(0.5) ? { retry: retryPolicy(random) } : {}),
+    ...(random.chance(0.06) ? { schedule_to_start_ms: random.between(300, 6_000) } : {}),
+    ...(random.chance(0.06) ? { schedule_to_close_ms: random.between(6_000, 12_000) } : {}),
+    ...(random.chance(0.08) ? { heartbeat_ms: random.pick([300, 1_500]) } : {}),
+    ...(random.chance(0.2)
+      ? {
+          compensate: {
+            agent: 'undoer',
+            timeout_ms: 1_000,
+            ...(random.chance(0.5) ? { retry: retryPolicy(random) } : {}),
+            ...(random.chance(0.3) ? { input: { id: '{% output.v %}' } } : {}),
+          },
+        }
+      : {}),
+  };
+}
+
+function dependencies(draft: Draft): Pick<StepDefinition, 'dependencies' | 'require'> {
+  const { random } = draft;
+  const chosen = random.some(draft.dependable, 0.45).slice(-3);
+  return {
+    ...(chosen.length === 0 ? {} : { dependencies: chosen }),
+    ...(random.chance(0.15) ? { require: random.pick(['all', 'any'] as const) } : {}),
+  };
+}
+
+/** Keys of everything that a step with these dependencies may surely name. */
+function visibleKeys(draft: Draft, depends: readonly string[] | undefined): string[] {
+  return (depends ?? []).flatMap((id) => {
+    const step = draft.steps.find((item) => item.id === id);
+    const group = draft.groups.find((item) => item.id === id);
+    return [step?.output_key ?? group?.output_key ?? id];
+  });
+}
+
+function addStep(draft: Draft, more: Partial<StepDefinition>): StepDefinition {
+  const { random } = draft;
+  const id = newId(draft);
+  const depends = dependencies(draft);
+  const keys = visibleKeys(draft, depends.dependencies);
+  const step: StepDefinition = {
+    ...common(draft, id),
+    ...depends,
+    ...(random.chance(0.15) ? { output_key: `k_${id}` } : {}),
+    ...(random.chance(0.5) ? { on_failure: random.pick(['abort', 'continue', 'continue', 'fallback'] as const) } : {}),
+    ...(random.chance(0.2) ? { when: condition(draft, keys) } : {}),
+    ...(random.chance(0.2) ? { input: mapping(draft, keys) } : {}),
+    ...more,
+  };
+  draft.steps.push(step);
+  draft.dependable.push(id);
+  draft.keys.push(step.output_key ?? id);
+  return step;
+}
+
+function addFallback(draft: Draft): void {
+  const { random } = draft;
+  const last = draft.steps.at(-1) as StepDefinition;
+  const served = random.chance(0.6) && last.consensus_group === undefined ? last.id : random.pick(draft.dependable);
+  const target = draft.steps.find((item) => item.id === served);
+  if (target?.consensus_group !== undefined) return;
+  const group = draft.groups.find((item) => item.id === served);
+  // What it serves should mostly turn to it.
+  if (target !== undefined && random.chance(0.8)) target.on_failure = 'fallback';
+  if (group !== undefined && random.chance(0.8)) group.on_failure = 'fallback';
+  const id = newId(draft);
+  const implied = draft.strategy === 'fallback' && last.id === served && random.chance(0.4);
+  draft.steps.push({
+    ...common(draft, id),
+    ...(implied ? { is_fallback: true } : { fallback_for: served }),
+    ...(random.chance(0.2) ? { fallback_when: random.some(['error', 'timeout', 'no_consensus'] as const, 0.6) } : {}),
+    ...(random.chance(0.3) ? { on_failure: random.pick(['abort', 'continue', 'fallback'] as const) } : {}),
+    ...(random.chance(0.15) ? { when: condition(draft, []) } : {}),
+    ...(random.chance(0.15) ? { input: mapping(draft, []) } : {}),
+  });
+}
+
+function addGroup(draft: Draft): void {
+  const { random } = draft;
+  const id = `g${draft.groups.length + 1}`;
+  const before = [...draft.dependable];
+  const members: string[] = [];
+  const size = random.between(2, 4);
+  for (let index = 0; index < size; index++) {
+    const member = addStep({ ...draft, dependable: [...before] }, { consensus_group: id });
+    draft.next = Math.max(draft.next, Number(member.id.slice(1)));
+    if (random.chance(0.5)) delete member.on_failure;
+    members.push(member.id);
+  }
+  draft.dependable.push(...(random.chance(0.1) ? members : []), id);
+  const mode = random.pick([
+    'quorum',
+    'quorum',
+    'majority',
+    'majority',
+    'weighted',
+    'unanimous',
+    'best',
+    'judge',
+  ] as const);
+  const tie = random.pick([undefined, 'fail', 'first', 'judge'] as const);
+  const group: ConsensusGroup = {
+    id,
+    mode,
+    ...(random.chance(0.3) ? { threshold: random.pick([0, 0.3, 0.5, 0.75, 1]) } : {}),
+    ...(random.chance(0.5) ? { vote_key: random.pick(['s', 'v', 's = "a"', 'v + 1']) } : {}),
+    ...(mode === 'best' ? { score: random.pick(['v', 'v + 1']) } : {}),
+    ...(mode === 'weighted'
+      ? { weights: Object.fromEntries(members.map((member, place) => [member, place === 0 ? 2 : random.int(4)])) }
+      : {}),
+    ...(mode === 'judge' || tie === 'judge' ? { judge: 'arbiter' } : {}),
+    ...(tie === undefined ? {} : { on_tie: tie }),
+    ...(random.chance(0.5) ? { on_failure: random.pick(['abort', 'continue', 'fallback'] as const) } : {}),
+    ...(random.chance(0.4) ? { early_stop: true } : {}),
+    ...(random.chance(0.15) ? { output_key: `k_${id}` } : {}),
+  };
+  draft.groups.push(group);
+  draft.keys.push(group.output_key ?? id);
+}

@@ -1,0 +1,186 @@
+import { partitionOf } from '@batuta/contracts';
+import type { Bus, OutgoingTask, PartitionRequest, PublishOutcome, RequestKind } from '../../src/partitions/ports.js';
+import type { SimulatedProcess } from './simulated-process.js';
+import type { TaskQueue } from './task-queue.js';
+import type { World } from './world.js';
+
+/** Who looks at everything that processes say. */
+export interface BusObserver {
+  /** A request reached a process; the result is called when the process answers it. */
+  asked(process: SimulatedProcess, kind: RequestKind, body: object): (reply: unknown) => void;
+  dispatched(process: SimulatedProcess, task: OutgoingTask): void;
+  published(process: SimulatedProcess, text: string): void;
+  stopped(process: SimulatedProcess, text: string): void;
+  notified(process: SimulatedProcess, text: string): void;
+}
+
+interface Server {
+  readonly process: SimulatedProcess;
+  readonly handler: (request: PartitionRequest) => void;
+}
+
+const PUBLISH_TIMEOUT_MS = 2_000;
+const encoder = new TextEncoder();
+
+/** NATS: requests to the owners of partitions, the work queue, and what is published; all of it may get lost. */
+export class SimulatedBus {
+  readonly #servers = new Map<number, Set<Server>>();
+  readonly #releaseListeners = new Set<{ readonly process: SimulatedProcess; readonly listener: () => void }>();
+  readonly #reconnectListeners = new Set<{ readonly process: SimulatedProcess; readonly listener: () => void }>();
+  /** Runners that hear stops. */
+  readonly stopListeners: ((text: string) => void)[] = [];
+
+  constructor(
+    private readonly world: World,
+    private readonly queue: TaskQueue,
+    private readonly partitions: number,
+    /** Probability that a message is lost, doubled or late. */
+    private readonly trouble: number,
+    private readonly observer: BusObserver,
+  ) {}
+
+  /** How long one message is on its way; undefined: for ever. */
+  #delays(): number[] {
+    const { world, trouble } = this;
+    const usual = world.random.between(0, 3);
+    if (!world.strikes(trouble)) return [usual];
+    switch (world.random.int(4)) {
+      case 0:
+        return [];
+      case 1:
+        return [usual, world.random.between(0, 6_000)];
+      default:
+        return [world.random.between(0, world.random.chance(0.3) ? 9_000 : 400)];
+    }
+  }
+
+  /** A message to somebody: it comes never, once or twice, and may overtake others. */
+  travel(arrive: () => void): void {
+    for (const delay of this.#delays()) this.world.after(delay, arrive);
+  }
+
+  /** One request to the owner of an execution; `answered` is called for each answer that comes back. */
+  ask(kind: RequestKind, executionId: string, body: object, answered: (reply: unknown) => void): void {
+    const partition = partitionOf(executionId, this.partitions);
+    const payload = encoder.encode(JSON.stringify(body));
+    this.travel(() => {
+      for (const { process, handler } of this.#servers.get(partition) ?? []) {
+        process.deliver(() => {
+          const replied = this.observer.asked(process, kind, body);
+          handler({
+            kind,
+            payload,
+            reply: (text) => {
+              if (!process.alive) return;
+              const reply = JSON.parse(text) as unknown;
+              replied(reply);
+              this.travel(() => answered(reply));
+            },
+          });
+        });
+      }
+    });
+  }
+
+  wipe(remake: boolean): void {
+    this.queue.wipe(remake);
+    // The server was restarted for it: every client notices, unless it is slow.
+    for (const { process, listener } of this.#reconnectListeners) {
+      if (this.world.random.chance(0.7))
+        this.world.after(this.world.random.between(10, 500), () => process.deliver(listener));
+    }
+  }
+
+  portOf(process: SimulatedProcess): Bus {
+    const { world, queue, observer } = this;
+    const api = <R>(work: () => R): Promise<R> =>
+      new Promise((resolve, reject) => {
+        if (!process.alive) return;
+        const lost = world.strikes(this.trouble / 2);
+        world.after(world.random.between(1, 4), () => {
+          const value = work();
+          world.after(lost ? 2_000 : world.random.between(1, 4), () =>
+            process.deliver(() => (lost ? reject(new Error('JetStream does not answer')) : resolve(value))),
+          );
+        });
+      });
+    const listen = (
+      listeners: Set<{ readonly process: SimulatedProcess; readonly listener: () => void }>,
+      listener: () => void,
+    ): (() => void) => {
+      const entry = { process, listener };
+      listeners.add(entry);
+      return () => listeners.delete(entry);
+    };
+    return {
+      serve: (partition, handler) => {
+        const server = { process, handler };
+        const servers = this.#servers.get(partition) ?? new Set();
+        this.#servers.set(partition, servers);
+        // A subscription takes a moment to reach the server.
+        world.after(1, () => {
+          if (process.alive && !stopped) servers.add(server);
+        });
+        let stopped = false;
+        return () => {
+          stopped = true;
+          servers.delete(server);
+        };
+      },
+      publishTask: (task, done) => {
+        if (!process.alive) return;
+        world.note(process.name, () => `dispatches ${task.messageId.slice(32)}`);
+        observer.dispatched(process, task);
+        this.#publishTask(process, task, done);
+      },
+      publishEvents: (_tenantId, _executionId, text) => {
+        if (process.alive) observer.published(process, text);
+      },
+      publishStop: (text) => {
+        if (!process.alive) return;
+        observer.stopped(process, text);
+        this.travel(() => {
+          for (const listener of this.stopListeners) listener(text);
+        });
+      },
+      publishLifecycle: (_tenantId, _type, text) => {
+        if (process.alive) observer.notified(process, text);
+      },
+      streamIdentity: () => api(() => queue.identity),
+      ensureStreams: () => api(() => queue.ensure()),
+      holdsTask: (subject) => api(() => queue.holds(subject)),
+      announceRelease: () => {
+        if (!process.alive) return;
+        for (const { process: other, listener } of this.#releaseListeners) {
+          this.travel(() => other.deliver(listener));
+        }
+      },
+      onRelease: (listener) => listen(this.#releaseListeners, listener),
+      onReconnect: (listener) => listen(this.#reconnectListeners, listener),
+      flush: () => Promise.resolve(),
+    };
+  }
+
+  #publishTask(process: SimulatedProcess, task: OutgoingTask, done: (outcome: PublishOutcome) => void): void {
+    const { world, queue } = this;
+    let open = true;
+    const answer = (outcome: PublishOutcome): void =>
+      process.deliver(() => {
+        if (!open) return;
+        open = false;
+        done(outcome);
+      });
+    this.travel(() => {
+      // Acknowledged and lost: what JetStream may do before it fsyncs.
+      if (world.strikes(this.trouble / 8)) {
+        world.note('queue', () => `acknowledges ${task.messageId} and loses it`);
+        queue.lastSequence += 1;
+        answer('stored');
+        return;
+      }
+      const outcome = world.strikes(this.trouble / 8) ? 'retry' : queue.publish(task);
+      this.travel(() => answer(outcome));
+    });
+    world.after(PUBLISH_TIMEOUT_MS, () => answer('retry'));
+  }
+}

@@ -1,0 +1,221 @@
+import type { JsonObject } from '@batuta/contracts';
+import { MemoryEventStore } from '@batuta/event-store';
+import type { CommitLane, CommitOutcome, CommitRequest, EventStore, FencedPartition } from '@batuta/event-store';
+import type { SimulatedProcess } from './simulated-process.js';
+import type { World } from './world.js';
+
+/** Who is told when a commit was applied. */
+export interface CommitObserver {
+  applied(process: SimulatedProcess, request: CommitRequest, epochs: ReadonlyMap<number, number>): Promise<void>;
+}
+
+/** What happens to one commit. */
+type CommitFate =
+  | 'fine'
+  | 'slow'
+  | 'refused'
+  | 'refused_together'
+  | 'unknown_applied'
+  | 'unknown_later'
+  | 'unknown_never'
+  | 'crash_before'
+  | 'crash_sent'
+  | 'crash_after';
+
+const FATES: Readonly<Record<CommitFate, number>> = {
+  fine: 0,
+  slow: 3,
+  refused: 2,
+  refused_together: 2,
+  unknown_applied: 3,
+  unknown_later: 4,
+  unknown_never: 2,
+  crash_before: 2,
+  crash_sent: 2,
+  crash_after: 3,
+};
+
+/** Calls that decide who owns what: a timeline tells them. */
+const LEASING: ReadonlySet<string> = new Set(['register', 'renew', 'resign', 'claim', 'release']);
+
+/** The database server that all processes share. What reaches it happens there, whatever becomes of the sender. */
+export class SimulatedDatabase {
+  readonly memory: MemoryEventStore;
+
+  constructor(
+    readonly world: World,
+    /** Probability that something happens to a commit. */
+    readonly trouble: number,
+    readonly observer: CommitObserver,
+  ) {
+    this.memory = new MemoryEventStore(() => world.now);
+  }
+
+  /** The event store as one process sees it. */
+  storeOf(process: SimulatedProcess): EventStore {
+    const call =
+      <A extends readonly unknown[], R>(name: string, work: (...values: A) => Promise<R>) =>
+      (...values: A): Promise<R> =>
+        this.#call(process, name, () => work(...values));
+    const { memory } = this;
+    return {
+      openLane: () => this.#lane(process),
+      ping: call('ping', () => memory.ping()),
+      close: () => Promise.resolve(),
+      fixPartitionCount: call('fixPartitionCount', (wanted: number) => memory.fixPartitionCount(wanted)),
+      register: call('register', (...values: Parameters<EventStore['register']>) => memory.register(...values)),
+      renew: call('renew', (...values: Parameters<EventStore['renew']>) => memory.renew(...values)),
+      resign: call('resign', (...values: Parameters<EventStore['resign']>) => memory.resign(...values)),
+      view: call('view', () => memory.view()),
+      claim: call('claim', (...values: Parameters<EventStore['claim']>) => memory.claim(...values)),
+      release: call('release', (...values: Parameters<EventStore['release']>) => memory.release(...values)),
+      publish: call('publish', (partitions: readonly FencedPartition[]) => memory.publish(partitions)),
+      readExecutions: call('readExecutions', (ids: readonly string[]) => memory.readExecutions(ids)),
+      readEvents: call('readEvents', (...values: Parameters<EventStore['readEvents']>) => memory.readEvents(...values)),
+      readVersions: call('readVersions', (ids: readonly string[]) => memory.readVersions(ids)),
+      readLog: call('readLog', (...values: Parameters<EventStore['readLog']>) => memory.readLog(...values)),
+      executionsAfter: call('executionsAfter', (...values: Parameters<EventStore['executionsAfter']>) =>
+        memory.executionsAfter(...values),
+      ),
+      readDue: call('readDue', (...values: Parameters<EventStore['readDue']>) => memory.readDue(...values)),
+      nextDue: call('nextDue', (partitions: readonly number[]) => memory.nextDue(partitions)),
+      readUnfinished: call('readUnfinished', (...values: Parameters<EventStore['readUnfinished']>) =>
+        memory.readUnfinished(...values),
+      ),
+      readConfig: call('readConfig', (id: string, version: number) => memory.readConfig(id, version)),
+      writeConfig: call('writeConfig', (id: string, version: number, tenant: string, definition: JsonObject) =>
+        memory.writeConfig(id, version, tenant, definition),
+      ),
+      readAgentPool: call('readAgentPool', (tenant: string, name: string) => memory.readAgentPool(tenant, name)),
+      writeAgentPool: call('writeAgentPool', (tenant: string, name: string, pool: string) =>
+        memory.writeAgentPool(tenant, name, pool),
+      ),
+    };
+  }
+
+  #latency(): number {
+    const { world } = this;
+    if (world.strikes(this.trouble / 4)) return world.random.between(100, 4_000);
+    return world.random.between(1, 4);
+  }
+
+  /** One statement: it travels, is executed at one moment, and its answer travels back. */
+  #call<R>(process: SimulatedProcess, name: string, work: () => Promise<R>): Promise<R> {
+    const { world } = this;
+    return new Promise<R>((resolve, reject) => {
+      if (!process.alive) return;
+      const lost = world.strikes(this.trouble / 3) ? world.random.pick(['before', 'after'] as const) : undefined;
+      const fail = (): void => {
+        world.note(process.name, () => `${name}: connection lost ${lost ?? ''} it was executed`);
+        world.after(this.#latency(), () => process.deliver(() => reject(new Error(`connection lost (${name})`))));
+      };
+      world.after(this.#latency(), () => {
+        if (lost === 'before') return fail();
+        work().then(
+          (value) => {
+            if (LEASING.has(name)) world.note(process.name, () => `${name}: ${JSON.stringify(value)}`);
+            if (lost === 'after') return fail();
+            world.after(this.#latency(), () => process.deliver(() => resolve(value)));
+          },
+          (error: unknown) => process.deliver(() => reject(error instanceof Error ? error : new Error(String(error)))),
+        );
+      });
+    });
+  }
+
+  #lane(process: SimulatedProcess): CommitLane {
+    let busy = false;
+    const alone = async <R>(work: Promise<R>): Promise<R> => {
+      if (busy) this.world.violated('one commit in flight', `${process.name} sent a second statement on one lane`);
+      busy = true;
+      try {
+        return await work;
+      } finally {
+        busy = false;
+      }
+    };
+    return {
+      commit: (request) => alone(this.#commit(process, request)),
+      heldEpochs: (partitions) =>
+        alone(this.#call(process, 'heldEpochs', () => this.memory.openLane().heldEpochs(partitions))),
+      close: () => Promise.resolve(),
+    };
+  }
+
+  #commit(process: SimulatedProcess, request: CommitRequest): Promise<CommitOutcome> {
+    const { world } = this;
+    const { random } = world;
+    const fate = world.strikes(this.trouble) ? random.weighted(FATES) : 'fine';
+    world.note(
+      process.name,
+      () =>
+        `commits ${request.events.map((event) => `${short(event.executionId)}/${event.version} ${event.type}`).join(', ') || 'no events'}${fate === 'fine' ? '' : ` (${fate})`}`,
+    );
+    return new Promise((resolve) => {
+      const answer = (ms: number, outcome: CommitOutcome): void => {
+        world.after(ms, () => process.deliver(() => resolve(outcome)));
+      };
+      const apply = (ms: number, then: (outcome: CommitOutcome) => void): void => {
+        world.after(ms, () => {
+          void this.#apply(process, request).then(then);
+        });
+      };
+      const nothing = (): void => undefined;
+      const unknown: CommitOutcome = { kind: 'unknown', message: 'the connection was lost' };
+      switch (fate) {
+        case 'fine':
+          return apply(this.#latency(), (outcome) => answer(this.#latency(), outcome));
+        case 'slow':
+          return apply(random.between(200, 9_000), (outcome) => answer(random.between(1, 2_000), outcome));
+        case 'refused':
+          return answer(random.between(2, 50), {
+            kind: 'rejected',
+            code: '53300',
+            message: 'too many connections',
+            transient: true,
+          });
+        case 'refused_together': {
+          // As when one input's events make the server refuse the statement of all: alone, the others pass.
+          const together = new Set(request.events.map((event) => event.executionId)).size > 1;
+          return together
+            ? answer(random.between(2, 50), { kind: 'rejected', code: '22P05', message: 'refused', transient: false })
+            : apply(this.#latency(), (outcome) => answer(this.#latency(), outcome));
+        }
+        case 'unknown_applied':
+          return apply(this.#latency(), () => answer(random.between(1, 3_000), unknown));
+        case 'unknown_later':
+          answer(random.between(1, 500), unknown);
+          return apply(random.between(1, 12_000), nothing);
+        case 'unknown_never':
+          return answer(random.between(1, 3_000), unknown);
+        case 'crash_before':
+          return process.crash('before its commit was sent');
+        case 'crash_sent':
+          if (random.chance(0.7)) apply(random.between(1, 6_000), nothing);
+          return process.crash('when its commit was sent');
+        case 'crash_after':
+          return apply(this.#latency(), () => process.crash('after its commit, before the answer'));
+      }
+    });
+  }
+
+  /** The statement runs on the server. */
+  async #apply(process: SimulatedProcess, request: CommitRequest): Promise<CommitOutcome> {
+    const view = await this.memory.view();
+    const epochs = new Map(view.partitions.map(({ partition, epoch }) => [partition, epoch]));
+    const outcome = await this.memory.openLane().commit(request);
+    if (outcome.kind === 'committed') {
+      const fenced = request.partitions.filter(({ partition }) => !outcome.held.has(partition));
+      if (fenced.length > 0) this.world.note('database', () => `fences ${process.name}`);
+      await this.observer.applied(process, request, epochs);
+    } else {
+      this.world.note('database', () => `refuses: ${outcome.message}`);
+    }
+    return outcome;
+  }
+}
+
+/** The end of an id, enough to tell executions apart. */
+export function short(id: string): string {
+  return id.slice(-4);
+}

@@ -1,0 +1,383 @@
+import type {
+  CommandReply,
+  CommandRequest,
+  ExecutionView,
+  JsonValue,
+  OrchestrationDefinition,
+} from '@batuta/contracts';
+import { isTerminal, view } from '../../src/domain/index.js';
+import type { EngineSettings } from '../../src/partitions/engine.js';
+import type { ConfigService, Evaluator } from '../../src/partitions/ports.js';
+import { Checker } from './checker.js';
+import { evaluateExpression } from './expressions.js';
+import { OwnerProcess } from './owner-process.js';
+import { randomConfig } from './random-config.js';
+import { SeededRandom } from './random.js';
+import { Runner } from './runner.js';
+import { SimulatedBus } from './simulated-bus.js';
+import { SimulatedDatabase, short } from './simulated-store.js';
+import { TaskQueue } from './task-queue.js';
+import { Violation, World } from './world.js';
+
+export interface SimulationResult {
+  readonly seed: number;
+  readonly violation: { readonly rule: string; readonly message: string } | undefined;
+  readonly timeline: readonly string[];
+  readonly steps: number;
+  readonly events: number;
+  readonly executions: readonly { readonly definition: OrchestrationDefinition; readonly view: ExecutionView }[];
+}
+
+const PARTITIONS = 4;
+/** Faults stop by then, virtual ms. */
+const TROUBLED_MS = 30_000;
+/** Everything must have ended this long after the faults, virtual ms. */
+const QUIET_MS = 240_000;
+const LEASE_MS = 3_000;
+const PRINCIPAL = { tenantId: 'default', userId: 'ann', role: 'operator', keyId: 'k' } as const;
+
+const SETTINGS: Omit<EngineSettings, 'ownership'> = {
+  lanes: 1,
+  partitions: PARTITIONS,
+  limits: { commitEvents: 50, commitBytes: 1_000_000, waitingInputs: 1_000 },
+  waker: { scanMs: 1_000, scanLimit: 100 },
+  queue: { watchMs: 1_000, auditMs: 2_000, auditAgeMs: 4_000, auditBatch: 100 },
+  graceMs: 2_000,
+  cacheBytes: 64 * 1024 * 1024,
+  pendingEffects: 1_000,
+  drainMs: 500,
+};
+
+/** Runs one seed. Everything in it, faults included, follows from the seed alone. */
+export async function simulate(seed: number, traced = false): Promise<SimulationResult> {
+  const simulation = new Simulation(seed, traced);
+  return simulation.run();
+}
+
+class Simulation {
+  readonly #world: World;
+  readonly #checker: Checker;
+  readonly #database: SimulatedDatabase;
+  readonly #queue: TaskQueue;
+  readonly #bus: SimulatedBus;
+  readonly #definitions = new Map<string, OrchestrationDefinition>();
+  readonly #runners: Runner[] = [];
+  readonly #processes = new Map<string, OwnerProcess>();
+  readonly #executions: string[] = [];
+  readonly #unanswered = new Set<string>();
+  readonly #settings: Omit<EngineSettings, 'ownership'>;
+  readonly #names: readonly string[];
+
+  constructor(
+    private readonly seed: number,
+    traced: boolean,
+  ) {
+    const random = new SeededRandom(seed);
+    const world = new World(random, traced);
+    this.#world = world;
+    // Quiet seeds find what loud ones hide.
+    const trouble = random.pick([0, 0.02, 0.05, 0.15, 0.3]);
+    this.#checker = new Checker(world, () => this.#database.memory, this.#definitions, PARTITIONS);
+    this.#database = new SimulatedDatabase(world, trouble, this.#checker);
+    this.#queue = new TaskQueue(world);
+    this.#bus = new SimulatedBus(world, this.#queue, PARTITIONS, trouble, this.#checker);
+    this.#names = ['one', 'two', 'three'].slice(0, random.between(1, 3));
+    this.#settings = {
+      ...SETTINGS,
+      lanes: random.between(1, 2),
+      limits: { ...SETTINGS.limits, commitEvents: random.pick([1, 5, 50]) },
+      cacheBytes: random.chance(0.3) ? 1 : SETTINGS.cacheBytes,
+    };
+    this.#queue.ready = () => {
+      for (const runner of this.#runners) runner.pull();
+    };
+  }
+
+  async run(): Promise<SimulationResult> {
+    const world = this.#world;
+    try {
+      this.#prepare();
+      await world.run(TROUBLED_MS);
+      this.#calm();
+      await world.run(TROUBLED_MS + QUIET_MS, () => this.#done());
+      await this.#finish();
+      if (world.violation !== undefined) throw world.violation;
+    } catch (error) {
+      const violation =
+        error instanceof Violation
+          ? error
+          : new Violation('nothing throws', error instanceof Error ? (error.stack ?? error.message) : String(error));
+      return this.#result(violation);
+    } finally {
+      // Timers of processes that still live must not be taken for theirs by anybody.
+      for (const process of this.#processes.values()) process.alive = false;
+    }
+    return this.#result(undefined);
+  }
+
+  #result(violation: Violation | undefined): SimulationResult {
+    const histories = [...this.#checker.histories.values()];
+    return {
+      seed: this.seed,
+      violation: violation === undefined ? undefined : { rule: violation.rule, message: violation.message },
+      timeline: this.#world.timeline,
+      steps: this.#world.steps,
+      events: histories.reduce((sum, history) => sum + history.version, 0),
+      executions: histories.flatMap((history) => {
+        const state = this.#checker.state(history.id);
+        return state === undefined ? [] : [{ definition: history.definition, view: view(state) }];
+      }),
+    };
+  }
+
+  #prepare(): void {
+    const world = this.#world;
+    const { random } = world;
+    for (const name of this.#names) {
+      world.after(random.chance(0.7) ? 0 : random.int(10_000), () => this.#launch(name));
+    }
+    const habits = {
+      failing: random.pick([0, 0.1, 0.3, 0.6]),
+      hanging: random.pick([0, 0, 0.1]),
+      late: random.pick([0, 0.5]),
+      twice: random.pick([0, 0.2]),
+    };
+    for (let index = 1; index <= random.between(1, 2); index++) {
+      this.#runners.push(new Runner(`runner ${index}`, world, this.#queue, this.#bus, habits));
+    }
+    const count = random.between(1, 4);
+    for (let index = 1; index <= count; index++) {
+      const definition = randomConfig(random, index);
+      this.#definitions.set(`config-${index}`, definition);
+      world.note('config', () => JSON.stringify(definition));
+      world.after(random.int(8_000), () => this.#start(`config-${index}`, index));
+    }
+    this.#planFaults();
+  }
+
+  #launch(name: string): void {
+    if (this.#processes.get(name)?.alive === true) return;
+    const world = this.#world;
+    world.note(name, () => 'starts');
+    const process = new OwnerProcess(name, {
+      world,
+      database: this.#database,
+      bus: this.#bus,
+      configs: this.#configs,
+      evaluator: this.#evaluator,
+      settings: this.#settings,
+      leaseMs: LEASE_MS,
+      skewMs: world.random.chance(0.2) ? world.random.between(-1_500, 1_500) : 0,
+      crashed: (crashed) => {
+        // A supervisor starts it again, at once or after a while.
+        if (this.#processes.get(name) !== crashed) return;
+        world.after(world.random.chance(0.6) ? 100 : world.random.between(100, 6_000), () => this.#launch(name));
+      },
+    });
+    this.#processes.set(name, process);
+  }
+
+  readonly #configs: ConfigService = {
+    version: (configId) => {
+      if (this.#world.strikes(0.1)) return Promise.resolve({ kind: 'unavailable', message: 'nobody answers' });
+      const definition = this.#definitions.get(configId);
+      return Promise.resolve(definition === undefined ? { kind: 'missing' } : { kind: 'found', definition });
+    },
+    agentPool: (_tenantId, agent) => {
+      if (this.#world.strikes(0.1)) return Promise.resolve({ unavailable: 'nobody answers' });
+      return Promise.resolve({ pool: agent === 'ghost' ? undefined : 'default' });
+    },
+  };
+
+  readonly #evaluator: Evaluator = {
+    evaluate: ({ expressions, scope }) => {
+      const values: JsonValue[] = [];
+      for (const expression of expressions) {
+        try {
+          values.push(evaluateExpression(expression, scope) ?? null);
+        } catch (error) {
+          const message = `${expression}: ${error instanceof Error ? error.message : String(error)}`;
+          return Promise.resolve({ failure: { code: 'expression_failed', message, retryable: false } });
+        }
+      }
+      return Promise.resolve({ values });
+    },
+  };
+
+  #planFaults(): void {
+    const world = this.#world;
+    const { random } = world;
+    const some = (most: number, event: () => void): void => {
+      for (let left = random.int(most + 1); left > 0; left--) {
+        world.after(random.int(TROUBLED_MS), () => {
+          if (world.faults) event();
+        });
+      }
+    };
+    if (random.chance(0.2)) return;
+    const any = (): OwnerProcess | undefined => this.#processes.get(random.pick(this.#names));
+    some(3, () => any()?.crash('(killed)'));
+    some(2, () => {
+      const process = any();
+      process?.stall();
+      world.after(random.between(100, 12_000), () => process?.wake());
+    });
+    some(1, () => void any()?.stop());
+    // A second process under the same name, while the first one may still live.
+    some(1, () => {
+      const name = random.pick(this.#names);
+      const before = this.#processes.get(name);
+      if (before === undefined || !before.alive) return;
+      this.#processes.delete(name);
+      this.#launch(name);
+    });
+    some(2, () => this.#bus.wipe(random.chance(0.5)));
+    some(2, () => this.#queue.strand());
+    some(2, () => {
+      const runner = random.pick(this.#runners);
+      runner.crash();
+      world.after(random.between(100, 8_000), () => runner.restart());
+    });
+    some(2, () => random.pick(this.#runners).stall(random.between(100, 6_000)));
+  }
+
+  #newId(): string {
+    const { random, now } = this.#world;
+    const time = now.toString(16).padStart(12, '0');
+    return `${time.slice(0, 8)}-${time.slice(8)}-7${random.hex(3)}-8${random.hex(3)}-${random.hex(12)}`;
+  }
+
+  #input(): JsonValue {
+    const { random } = this.#world;
+    if (random.chance(0.1)) return random.pick([null, 5, 'text', [1, 2]]);
+    return {
+      n: random.int(3),
+      ...(random.chance(0.7) ? { flag: random.chance(0.6) } : {}),
+      ...(random.chance(0.3) ? { list: [1, 2] } : {}),
+    };
+  }
+
+  #start(configId: string, index: number, fork?: { executionId: string; fromStepId: string }): void {
+    const world = this.#world;
+    const { random } = world;
+    const executionId = this.#newId();
+    this.#executions.push(executionId);
+    const request: CommandRequest = {
+      commandId: `start-${index}-${executionId}`,
+      executionId,
+      principal: PRINCIPAL,
+      start: {
+        configId,
+        configVersion: 1,
+        input: this.#input(),
+        traceId: random.hex(32),
+        ...(random.chance(0.15) ? { startAt: world.now + random.between(-1_000, 15_000) } : {}),
+        ...(fork === undefined ? {} : { fork }),
+      },
+    };
+    this.#send(request);
+    // Clients that lost their answer start again, with the same command or, wrongly, with another.
+    if (random.chance(0.2)) world.after(random.int(5_000), () => this.#send(request));
+    if (random.chance(0.1)) {
+      world.after(random.int(5_000), () => this.#send({ ...request, commandId: `again-${index}` }));
+    }
+    this.#planCommands(executionId, configId);
+  }
+
+  #planCommands(executionId: string, configId: string): void {
+    const world = this.#world;
+    const { random } = world;
+    if (random.chance(0.35)) return;
+    const steps = this.#definitions.get(configId)?.steps ?? [];
+    for (let left = random.int(5); left > 0; left--) {
+      const wait = random.chance(0.7) ? random.int(4_000) : random.int(20_000);
+      const command = random.weighted({
+        cancel: 2,
+        compensate: 2,
+        pause: 4,
+        resume: 6,
+        terminate: 1,
+        skip: 4,
+        retry: 5,
+        fork: 2,
+      });
+      world.after(wait, () => {
+        const base = { commandId: `${command}-${this.#newId()}`, executionId, principal: PRINCIPAL };
+        const stepId = random.pick(steps).id;
+        switch (command) {
+          case 'cancel':
+            return this.#send({ ...base, cancel: { compensate: false, reason: 'enough' } });
+          case 'compensate':
+            return this.#send({ ...base, cancel: { compensate: true } });
+          case 'pause': {
+            this.#send({ ...base, pause: { now: random.chance(0.4) } });
+            if (random.chance(0.8)) {
+              const resume = { ...base, commandId: `${base.commandId}-end`, resume: {} };
+              world.after(random.int(6_000), () => this.#send(resume));
+            }
+            return;
+          }
+          case 'resume':
+            return this.#send({ ...base, resume: {} });
+          case 'terminate':
+            return this.#send({ ...base, terminate: { reason: 'now' } });
+          case 'skip':
+            return this.#send({ ...base, skipStep: { stepId: random.chance(0.05) ? 'nothing' : stepId } });
+          case 'retry':
+            return this.#send({ ...base, retry: {} });
+          case 'fork':
+            if (this.#executions.length > 6) return;
+            return this.#start(configId, this.#executions.length + 1, { executionId, fromStepId: stepId });
+        }
+      });
+    }
+  }
+
+  /** A client sends a command until it is answered. */
+  #send(request: CommandRequest): void {
+    const world = this.#world;
+    const key = `${request.executionId} ${request.commandId} ${world.steps}`;
+    this.#unanswered.add(key);
+    const ask = (): void => {
+      if (!this.#unanswered.has(key)) return;
+      this.#bus.ask('command', request.executionId, request, (value) => {
+        const { rejected } = value as CommandReply;
+        // Only for now: the client asks again.
+        if (rejected?.code !== 'unavailable') this.#unanswered.delete(key);
+      });
+      world.after(1_000, ask);
+    };
+    world.note('client', () => `sends ${JSON.stringify(request)}`);
+    ask();
+  }
+
+  #calm(): void {
+    const world = this.#world;
+    world.note('world', () => 'is calm from now on');
+    world.faults = false;
+    for (const process of this.#processes.values()) process.wake();
+    for (const runner of this.#runners) if (!runner.alive) runner.restart();
+  }
+
+  #done(): boolean {
+    if (this.#world.steps % 64 !== 0 || this.#unanswered.size > 0) return false;
+    return this.#executions.every((id) => {
+      const state = this.#checker.state(id);
+      return state === undefined || isTerminal(state.status) || state.status === 'paused';
+    });
+  }
+
+  async #finish(): Promise<void> {
+    const world = this.#world;
+    await this.#checker.finish();
+    for (const key of this.#unanswered) world.violated('every command is answered', key);
+    for (const id of this.#executions) {
+      const state = this.#checker.state(id);
+      // A start that is refused for good (a fork of nothing) leaves no execution.
+      if (state === undefined) continue;
+      if (!isTerminal(state.status) && state.status !== 'paused') {
+        world.violated('no execution hangs', `${short(id)} is ${state.status} at version ${state.version}`);
+      }
+    }
+  }
+}
