@@ -186,6 +186,8 @@ export class Lane {
       }
     }
     if (execution.current === undefined && execution.idle) execution.partition.forget(execution);
+    // A lane at rest has no commit whose end would do it, and what waits makes all that follows wait.
+    this.#drainWaiting();
   }
 
   #decide(execution: HotExecution, input: Input): void {
