@@ -2,8 +2,7 @@ import { Sandbox } from '@batuta/sandbox';
 import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
-import { TypeOrmModule } from '@nestjs/typeorm';
-import type { DataSource } from 'typeorm';
+import { DataSource } from 'typeorm';
 import { AgentRegistry } from './agents/agent-registry.js';
 import { AgentsController } from './agents/agents.controller.js';
 import { Changes, PUBLISHER } from './changes.js';
@@ -17,7 +16,7 @@ import { ApiKeysController } from './tenants/api-keys.controller.js';
 import { ApiKeys } from './tenants/api-keys.js';
 
 export interface ConfigModuleOptions {
-  /** Initialised and migrated; the module closes it with the application. */
+  /** Initialised and migrated; stays open when the application closes: whoever made it closes it. */
   readonly dataSource: DataSource;
   readonly publisher: Publisher;
   /** Stays open when the application closes: whoever made it closes it. */
@@ -30,14 +29,9 @@ export class ConfigModule {
   static register({ dataSource, publisher, sandbox }: ConfigModuleOptions): DynamicModule {
     return {
       module: ConfigModule,
-      imports: [
-        TypeOrmModule.forRootAsync({
-          useFactory: () => dataSource.options,
-          dataSourceFactory: () => Promise.resolve(dataSource),
-        }),
-      ],
       controllers: [DefinitionsController, AgentsController, ApiKeysController, KnowledgeController],
       providers: [
+        { provide: DataSource, useValue: dataSource },
         { provide: PUBLISHER, useValue: publisher },
         { provide: Sandbox, useValue: sandbox },
         { provide: APP_INTERCEPTOR, useClass: RequestMetrics },

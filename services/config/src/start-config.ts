@@ -4,6 +4,7 @@ import { nestLogger, startOpsServer } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
 import { Sandbox } from '@batuta/sandbox';
 import { NestFactory } from '@nestjs/core';
+import type { NatsConnection } from '@nats-io/nats-core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import { ConfigModule } from './app.module.js';
 import { configDataSource, migrate } from './database/data-source.js';
@@ -86,6 +87,8 @@ export async function startConfig(options: StartConfigOptions): Promise<RunningC
     );
     opened.push(() => app.close());
     await app.listen();
+    // Whoever is told that the service runs finds its subscriptions at the server.
+    await app.unwrap<NatsConnection>().flush();
     const checks: Record<string, ReadinessCheck> = {
       postgres: async () => {
         await dataSource.query('SELECT 1');

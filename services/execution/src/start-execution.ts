@@ -5,6 +5,7 @@ import { nestLogger, startOpsServer, startTracing } from '@batuta/observability'
 import type { Logger, ReadinessCheck } from '@batuta/observability';
 import { Sandbox } from '@batuta/sandbox';
 import { NestFactory } from '@nestjs/core';
+import type { NatsConnection } from '@nats-io/nats-core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import pg from 'pg';
 import { ExecutionModule } from './app.module.js';
@@ -195,6 +196,8 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
     });
     opened.push(() => app.close());
     await app.listen();
+    // Whoever is told that the service runs finds its subscriptions at the server.
+    await app.unwrap<NatsConnection>().flush();
     const checks: Record<string, ReadinessCheck> = {
       postgres: () => store.ping(),
       nats: () => {

@@ -1,8 +1,7 @@
 import type { ControlClient } from '@batuta/messaging';
 import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
-import { TypeOrmModule } from '@nestjs/typeorm';
-import type { DataSource } from 'typeorm';
+import { DataSource } from 'typeorm';
 import { CallbacksController } from './callbacks/callbacks.controller.js';
 import { CALLBACK_RULES, Callbacks, CONTROL } from './callbacks/callbacks.service.js';
 import type { CallbackRules } from './callbacks/callbacks.service.js';
@@ -16,7 +15,7 @@ import { Inbox } from './inbox/inbox.service.js';
 import { Templates } from './templates/templates.js';
 
 export interface NotificationsModuleOptions {
-  /** Initialised and migrated; the module closes it with the application. */
+  /** Initialised and migrated; stays open when the application closes: whoever made it closes it. */
   readonly dataSource: DataSource;
   readonly control: ControlClient;
   readonly callbackRules: CallbackRules;
@@ -30,14 +29,9 @@ export class NotificationsModule {
     const { dataSource } = options;
     return {
       module: NotificationsModule,
-      imports: [
-        TypeOrmModule.forRootAsync({
-          useFactory: () => dataSource.options,
-          dataSourceFactory: () => Promise.resolve(dataSource),
-        }),
-      ],
       controllers: [CallbacksController, DeliveriesController, InboxController],
       providers: [
+        { provide: DataSource, useValue: dataSource },
         { provide: CONTROL, useValue: options.control },
         { provide: CALLBACK_RULES, useValue: options.callbackRules },
         { provide: DELIVERY_RULES, useValue: options.deliveryRules },

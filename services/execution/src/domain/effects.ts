@@ -83,6 +83,7 @@ export function effectsOf(event: Event, stateAfter: State): Effect[] {
         lifecycle,
       ];
     case 'ExecutionStarted':
+    case 'StepFailed':
     case 'ExecutionResumed':
     case 'ExecutionRetried':
     case 'CompensationStarted':
@@ -91,7 +92,6 @@ export function effectsOf(event: Event, stateAfter: State): Effect[] {
     case 'StepReused':
     case 'StepProgressed':
     case 'StepCompleted':
-    case 'StepFailed':
     case 'EvaluationRecorded':
     case 'ConsensusReached':
     case 'ConsensusFailed':
