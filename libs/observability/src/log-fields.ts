@@ -42,6 +42,7 @@ const ALLOWED: ReadonlySet<string> = new Set([
   'servers',
   'host',
   'port',
+  'ops_port',
   'method',
   'path',
   'route',

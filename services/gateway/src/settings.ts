@@ -58,6 +58,9 @@ const schema = {
   }),
   maxSockets: integer({ env: 'BATUTA_GATEWAY_MAX_SOCKETS', default: 20_000, min: 1, max: 1_000_000 }),
   pingEveryMs: milliseconds({ env: 'BATUTA_GATEWAY_PING_EVERY', default: 25_000, min: 50, max: 600_000 }),
+  /** A second port for operators alone, with /log-level besides /health and /metrics; none when left out, 0 a free one. */
+  opsPort: integer({ env: 'BATUTA_GATEWAY_OPS_PORT', optional: true, min: 0, max: 65_535 }),
+  opsHost: text({ env: 'BATUTA_GATEWAY_OPS_HOST', default: '127.0.0.1' }),
   /** Address of Jaeger's UI as users reach it: the status of an execution then links to its trace. */
   jaegerUrl: url({ env: 'BATUTA_JAEGER_URL', optional: true, protocols: ['http', 'https'] }),
   /** How long requests and sockets may take to end when the gateway stops. */

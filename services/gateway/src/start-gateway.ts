@@ -3,9 +3,9 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { subjects } from '@batuta/contracts';
 import type { AuthenticateReply, ConfigChanged } from '@batuta/contracts';
-import { connectNats, controlClientOver, onReconnect } from '@batuta/messaging';
-import { collectProcessMetrics, createLogger, nestLogger, startTracing } from '@batuta/observability';
-import type { Logger } from '@batuta/observability';
+import { connectNats, controlClientOver, isConnected, onReconnect } from '@batuta/messaging';
+import { collectProcessMetrics, createLogger, nestLogger, startOpsServer, startTracing } from '@batuta/observability';
+import type { Logger, OpsServer } from '@batuta/observability';
 import { Sandbox } from '@batuta/sandbox';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -39,6 +39,8 @@ export interface Gateway {
   /** `http://host:port`, without a slash at the end. */
   readonly url: string;
   readonly port: number;
+  /** Port for operators, when it has one. */
+  readonly opsPort: number | undefined;
   /** Ends what is under way within the shutdown limit, then everything else. */
   close(): Promise<void>;
 }
@@ -50,6 +52,7 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
   collectProcessMetrics();
   const nats = await connectNats({ url: settings.natsUrl.reveal(), name: 'gateway', logger });
   const sandbox = new Sandbox({ threads: 1 });
+  let ops: OpsServer | undefined;
   const tracing = await startTracing('gateway', logger);
   const requestTracing = tracing.enabled ? new RequestTracing(tracing) : undefined;
   try {
@@ -100,9 +103,20 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
     serveOpenApi(app);
     const server = app.getHttpServer() as Server;
     sockets.attach(server);
+    if (settings.opsPort !== undefined) {
+      const connected = (): void => {
+        if (!isConnected(nats)) throw new Error('not connected');
+      };
+      ops = await startOpsServer({
+        port: settings.opsPort,
+        host: settings.opsHost,
+        checks: { nats: connected },
+        logger,
+      });
+    }
     await app.listen(settings.port, settings.host);
     const { port } = server.address() as AddressInfo;
-    logger.info({ host: settings.host, port }, 'gateway listens');
+    logger.info({ host: settings.host, port, ops_port: ops?.port }, 'gateway listens');
     const host = settings.host.includes(':')
       ? `[${settings.host}]`
       : settings.host === '0.0.0.0'
@@ -111,6 +125,7 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
     return {
       url: `http://${host}:${port}`,
       port,
+      opsPort: ops?.port,
       close: once(async () => {
         executions.stopWaiting();
         const cut = setTimeout(() => server.closeAllConnections(), settings.shutdownLimitMs);
@@ -118,6 +133,7 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
           await Promise.all([sockets.close(settings.shutdownLimitMs), app.close()]);
         } finally {
           clearTimeout(cut);
+          await ops?.close();
           await hub.close();
           await sandbox.close();
           await nats.close();
@@ -126,6 +142,7 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
       }),
     };
   } catch (error) {
+    await ops?.close();
     await tracing.shutdown();
     await sandbox.close();
     await nats.close();
