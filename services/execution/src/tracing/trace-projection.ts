@@ -51,11 +51,17 @@ export class TraceProjection {
     this.#schedule(0);
   }
 
-  /** Ends the round under way. What is left is exported by the partitions' next owners. */
+  /** Exports what is left, when the collector takes it; else the partitions' next owners do. Never rejects. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancel?.();
     await this.#running;
+    if (this.#failures > 0) return;
+    try {
+      while (await this.#export());
+    } catch (error) {
+      this.parts.log.warn({ err: error }, 'the last traces are left to the next owner');
+    }
   }
 
   /** A partition was taken. */
@@ -98,7 +104,10 @@ export class TraceProjection {
   }
 
   async #openCursors(): Promise<void> {
-    for (const partition of this.#cursors.keys()) if (!partition.owned) this.#cursors.delete(partition);
+    for (const [partition, cursor] of this.#cursors) {
+      // What this owner committed last may be exported by it or by the next one: the spans are the same.
+      if (!partition.owned && cursor >= partition.committedPosition) this.#cursors.delete(partition);
+    }
     if (this.#unread.size === 0) return;
     const wanted = [...this.#unread];
     const { rows } = await this.parts.pool.query<{ partition: number; position: string }>(OPEN_CURSORS, [
