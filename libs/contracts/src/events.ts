@@ -47,20 +47,24 @@ import type {
 } from './generated/batuta/execution/v1/events_pb.js';
 import type { Failure } from './common.js';
 import type { ConsensusMode, FailurePolicy } from './config.js';
+import type { Priority } from './subjects.js';
 import type { Override, Wire } from './wire.js';
 
-export type ExecutionStarted = Wire<
-  ExecutionStartedJson,
-  | 'input'
-  | 'sessionId'
-  | 'callbackUrl'
-  | 'metadata'
-  | 'priority'
-  | 'traceparent'
-  | 'requestHash'
-  | 'startAt'
-  | 'forkedFrom'
-  | 'createdBy'
+export type ExecutionStarted = Override<
+  Wire<
+    ExecutionStartedJson,
+    | 'input'
+    | 'sessionId'
+    | 'callbackUrl'
+    | 'metadata'
+    | 'priority'
+    | 'traceparent'
+    | 'requestHash'
+    | 'startAt'
+    | 'forkedFrom'
+    | 'createdBy'
+  >,
+  { priority?: Priority }
 >;
 export type StepScheduled = Wire<StepScheduledJson, 'startDeadlineAt'>;
 export type StepCompleted = Wire<StepCompletedJson, 'output' | 'tokenCount' | 'estimatedCost' | 'agentVersion'>;
@@ -139,7 +143,10 @@ export type Event = {
   };
 }[EventType];
 
-export type EventsPublished = Override<Wire<EventsPublishedJson, 'withoutPayload'>, { events: Event[] }>;
+export type EventsPublished = Override<
+  Wire<EventsPublishedJson, 'withoutPayload' | 'plainResult'>,
+  { events: Event[] }
+>;
 
 /** Descriptor of each event type's data. */
 export const EVENT_SCHEMAS: { readonly [T in EventType]: DescMessage } = {

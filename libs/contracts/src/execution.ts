@@ -40,7 +40,7 @@ import type {
 import type { StopAttemptsJson, StoppedAttemptJson, TaskJson } from './generated/batuta/task/v1/task_pb.js';
 import type { Failure, Principal, Refusal } from './common.js';
 import type { ConsensusMode } from './config.js';
-import type { Event, Vote } from './events.js';
+import type { CompensationOutcome, Event, Vote } from './events.js';
 import type { Priority } from './subjects.js';
 import type { ExecutionStatus, StepStatus, Strategy } from './codes.js';
 import type { Override, Wire } from './wire.js';
@@ -49,9 +49,9 @@ export type ForkSource = Wire<ForkSourceJson>;
 export type StartExecution = Override<
   Wire<
     StartExecutionJson,
-    'input' | 'sessionId' | 'callbackUrl' | 'metadata' | 'requestHash' | 'traceparent' | 'startAt' | 'fork'
+    'input' | 'sessionId' | 'callbackUrl' | 'metadata' | 'requestHash' | 'traceparent' | 'startAt' | 'fork' | 'priority'
   >,
-  { fork?: ForkSource }
+  { fork?: ForkSource; priority?: Priority }
 >;
 export type CancelExecution = Wire<CancelExecutionJson, 'reason' | 'compensate'>;
 export type PauseExecution = Wire<PauseExecutionJson, 'reason' | 'now'>;
@@ -91,7 +91,15 @@ export type AttemptHeartbeat = Wire<AttemptHeartbeatJson, 'progress' | 'message'
 
 export type Task = Wire<
   TaskJson,
-  'input' | 'stepName' | 'timeoutMs' | 'heartbeatMs' | 'checkFirst' | 'traceparent' | 'maxAttempts' | 'executionName'
+  | 'input'
+  | 'stepName'
+  | 'timeoutMs'
+  | 'heartbeatMs'
+  | 'checkFirst'
+  | 'traceparent'
+  | 'maxAttempts'
+  | 'executionName'
+  | 'reportStart'
 >;
 export type StoppedAttempt = Wire<StoppedAttemptJson, 'stepId' | 'attempt' | 'reason'>;
 export type StopAttempts = Override<Wire<StopAttemptsJson>, { attempts: StoppedAttempt[] }>;
@@ -143,6 +151,7 @@ export type ExecutionView = Override<
     | 'consensus'
     | 'compensations'
     | 'deadlineAt'
+    | 'compensation'
   >,
   {
     status: ExecutionStatus;
@@ -152,15 +161,16 @@ export type ExecutionView = Override<
     priority: Priority;
     consensus?: ConsensusView[];
     compensations?: CompensationView[];
+    compensation?: CompensationOutcome;
   }
 >;
 export type ExecutionSummary = Override<
-  Wire<ExecutionSummaryJson, 'sessionId' | 'startedAt' | 'completedAt' | 'pausedAt' | 'totalLatencyMs'>,
+  Wire<ExecutionSummaryJson, 'sessionId' | 'startedAt' | 'completedAt' | 'pausedAt' | 'totalLatencyMs' | 'tokenCount'>,
   { status: ExecutionStatus }
 >;
 
 export type TopologyReply = Wire<TopologyReplyJson>;
-export type GetExecutionRequest = Wire<GetExecutionRequestJson, 'executionId' | 'traceId'>;
+export type GetExecutionRequest = Wire<GetExecutionRequestJson, 'executionId' | 'traceId' | 'atVersion'>;
 export type GetExecutionReply = Override<
   Wire<GetExecutionReplyJson, keyof GetExecutionReplyJson>,
   { execution?: ExecutionView; refused?: Refusal }

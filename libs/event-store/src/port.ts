@@ -55,6 +55,7 @@ export interface ExecutionProgress {
   readonly completedAt: number | null;
   readonly totalLatencyMs: number | null;
   readonly estimatedCost: number;
+  readonly tokenCount: number;
 }
 
 /** A change of a row that exists. */

@@ -9,6 +9,7 @@ import { AgentsController } from './http/agents.controller.js';
 import { ApiKeysController } from './http/api-keys.controller.js';
 import { CallbacksController } from './http/callbacks.controller.js';
 import { ConfigsController } from './http/configs.controller.js';
+import { ControlController } from './http/control.controller.js';
 import { ExecuteController } from './http/execute.controller.js';
 import { ExecutionsController } from './http/executions.controller.js';
 import { KnowledgeController } from './http/knowledge.controller.js';
@@ -36,6 +37,7 @@ export class GatewayModule {
         ConfigsController,
         ExecuteController,
         ExecutionsController,
+        ControlController,
         AgentsController,
         KnowledgeController,
         ApiKeysController,

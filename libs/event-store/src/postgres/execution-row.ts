@@ -4,6 +4,8 @@ import type { ExecutionChange, ExecutionProgress, ExecutionRow } from '../port.j
 /** Largest value of numeric(10,6); a cost beyond it is shown as this rather than failing the commit. */
 const LARGEST_COST = 9999.999999;
 
+const LARGEST_INT = 2_147_483_647;
+
 const time = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
 
 function progressColumns(progress: ExecutionProgress): Record<string, unknown> {
@@ -17,6 +19,7 @@ function progressColumns(progress: ExecutionProgress): Record<string, unknown> {
     completed_at: time(progress.completedAt),
     total_latency_ms: progress.totalLatencyMs,
     estimated_cost: Math.min(progress.estimatedCost, LARGEST_COST),
+    token_count: Math.min(progress.tokenCount, LARGEST_INT),
   };
 }
 

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { engineTables } from './migrations/0001-engine.js';
+import { spendingAndSnapshots } from './migrations/0002-spending-and-snapshots.js';
 
 interface Migration {
   readonly version: number;
@@ -7,7 +8,10 @@ interface Migration {
 }
 
 /** In order, never edited once released; each must leave the version before it able to run. */
-const MIGRATIONS: readonly Migration[] = [{ version: 1, statements: engineTables }];
+const MIGRATIONS: readonly Migration[] = [
+  { version: 1, statements: engineTables },
+  { version: 2, statements: spendingAndSnapshots },
+];
 
 /** Any constant; transaction-scoped, so it works through a connection pooler. */
 const MIGRATION_LOCK = 4_719_262;

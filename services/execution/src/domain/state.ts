@@ -1,4 +1,4 @@
-import type { ExecutionStatus, ExecutionStarted, Failure, JsonValue } from '@batuta/contracts';
+import type { ExecutionStatus, ExecutionStarted, Failure, JsonValue, Priority } from '@batuta/contracts';
 import type { CompiledConfig } from './compiled.js';
 import type { Heap } from './heap.js';
 import type { GroupState, UnitState } from './unit-state.js';
@@ -146,6 +146,11 @@ export function copyState(state: State): Next {
 
 export function isTerminal(status: ExecutionStatus): boolean {
   return status === 'completed' || status === 'failed' || status === 'cancelled';
+}
+
+/** Which queue the execution's tasks go to: as its start says, else as its config does. */
+export function priorityOf(state: State): Priority {
+  return state.started?.priority ?? state.config.priority;
 }
 
 /** The state of a unit by number. @throws RangeError when there is none: a bug of the caller. */

@@ -34,6 +34,7 @@ export function taskOf(state: State, stepId: string, { partition, dispatch, chec
     maxAttempts: unit.retry.maxAttempts,
     executionName: state.config.definition.name,
     ...(unit.heartbeatMs > 0 ? { heartbeatMs: unit.heartbeatMs } : {}),
+    ...(unit.heartbeatMs > 0 || unit.scheduleToStartMs > 0 ? { reportStart: true } : {}),
     ...(checkFirst ? { checkFirst } : {}),
   };
 }

@@ -7,8 +7,9 @@ import type {
   StepView,
 } from '@batuta/contracts';
 import type { Unit } from './compiled.js';
+import { compensationOutcome } from './plan-compensation.js';
 import { nodeId, nodeResult, servingUnit } from './results.js';
-import { groupState, isTerminal, listHas, unitState, type State } from './state.js';
+import { groupState, isTerminal, listHas, priorityOf, unitState, type State } from './state.js';
 import { votesOf } from './tally-group.js';
 import type { UnitState } from './unit-state.js';
 
@@ -147,7 +148,7 @@ export function view(state: State): ExecutionView {
     tokenCount: state.tokenCount,
     createdBy: started?.createdBy ?? '',
     version: state.version,
-    priority: config.priority,
+    priority: priorityOf(state),
     steps: config.units.slice(0, config.stepCount).map((unit) => stepView(state, unit)),
     ...(started?.input === undefined ? {} : { input: started.input as JsonValue }),
     ...(state.status === 'completed' ? { output: state.output ?? null } : {}),
@@ -163,5 +164,18 @@ export function view(state: State): ExecutionView {
       : { deadlineAt: state.deadlineAt }),
     ...(config.groups.length > 0 ? { consensus: config.groups.map((group) => consensusView(state, group.index)) } : {}),
     ...(compensations.length > 0 ? { compensations } : {}),
+    ...(state.compensation === undefined ? {} : { compensation: compensationOutcome(state) }),
   };
+}
+
+/** Whether the output alone is the execution's result: nobody voted, stood in, was undone or spent anything. */
+export function isPlainResult(state: State): boolean {
+  const { config } = state;
+  return (
+    state.status === 'completed' &&
+    config.groups.length === 0 &&
+    state.cost === 0 &&
+    state.tokenCount === 0 &&
+    config.alternatives.every((each) => each.length === 0)
+  );
 }

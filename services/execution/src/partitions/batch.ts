@@ -95,6 +95,7 @@ function progressOf(state: State, wakeAt: number | null): ExecutionProgress {
     completedAt: finished ? state.completedAt : null,
     totalLatencyMs: finished ? Math.max(0, state.completedAt - state.createdAt) : null,
     estimatedCost: state.cost,
+    tokenCount: state.tokenCount,
   };
 }
 
@@ -149,7 +150,9 @@ export function rowChange(
     base.status !== state.status ||
     base.startedAt !== state.startedAt ||
     base.pausedAt !== state.pausedAt ||
-    base.completedAt !== state.completedAt;
+    base.completedAt !== state.completedAt ||
+    base.cost !== state.cost ||
+    base.tokenCount !== state.tokenCount;
   if (!listed && wake === undefined && !changes.touched) return {};
   return { changed: { id: execution.id, partition, progress: progressOf(state, execution.currentWake) } };
 }

@@ -9,7 +9,7 @@ import type {
   Principal,
   ResultRequest,
 } from '@batuta/contracts';
-import { LIMITS, ROLES } from '@batuta/contracts';
+import { LIMITS, PRIORITIES, ROLES } from '@batuta/contracts';
 import { mayHoldUnstorable, storableJson } from '@batuta/event-store';
 
 /** A request that does not fit its message; the text says where and is for the sender. */
@@ -117,13 +117,20 @@ const START = new Set([
   'traceparent',
   'startAt',
   'fork',
+  'priority',
 ]);
+const FORK = new Set(['executionId', 'fromStepId']);
 
 function start(value: JsonValue): NonNullable<CommandRequest['start']> {
   const found = object(value, 'start');
   onlyKnown(found, 'start', START);
   if (found.input !== undefined) within(found.input, 'start.input', LIMITS.payloadBytes);
   const fork = found.fork === undefined ? undefined : object(found.fork, 'start.fork');
+  if (fork !== undefined) onlyKnown(fork, 'start.fork', FORK);
+  const priority =
+    found.priority === undefined
+      ? undefined
+      : (PRIORITIES.find((item) => item === found.priority) ?? fail('start.priority', PRIORITIES.join(', ')));
   return {
     configId: name(found.configId, 'start.configId'),
     configVersion: int(found.configVersion, 'start.configVersion'),
@@ -135,12 +142,13 @@ function start(value: JsonValue): NonNullable<CommandRequest['start']> {
     ...optional('requestHash', text(found.requestHash, 'start.requestHash')),
     ...optional('traceparent', text(found.traceparent, 'start.traceparent')),
     ...optional('startAt', time(found.startAt, 'start.startAt')),
+    ...(priority === undefined ? {} : { priority }),
     ...(fork === undefined
       ? {}
       : {
           fork: {
             executionId: id(fork.executionId, 'start.fork.executionId'),
-            fromStepId: text(fork.fromStepId, 'start.fork.fromStepId'),
+            fromStepId: name(fork.fromStepId, 'start.fork.fromStepId'),
           },
         }),
   };

@@ -2,7 +2,7 @@ import { DEFAULT_POOL, BUILT_IN_AGENTS, FAILURE_CODES, LIMITS, subjects } from '
 import type { Event, StopAttempts } from '@batuta/contracts';
 import { storableJson } from '@batuta/event-store';
 import { spanIds, traceparentOf } from '@batuta/observability';
-import { effectsOf, isAttemptWanted, taskOf, wantedEffects } from '../domain/index.js';
+import { effectsOf, isAttemptWanted, isPlainResult, priorityOf, taskOf, wantedEffects } from '../domain/index.js';
 import type { Effect, State } from '../domain/index.js';
 import type { ExecutionChanges } from './batch.js';
 import type { EngineCounters } from './counters.js';
@@ -35,7 +35,7 @@ const BUILT_IN = new Set<string>(BUILT_IN_AGENTS);
 export function taskSubject(state: State, stepId: string, pool: string): string | undefined {
   const unit = state.config.units[state.config.unitIndex.get(stepId) ?? -1];
   if (unit === undefined) return undefined;
-  return subjects.step(pool, state.config.priority, unit.agent, state.executionId, stepId);
+  return subjects.step(pool, priorityOf(state), unit.agent, state.executionId, stepId);
 }
 
 /**
@@ -133,12 +133,13 @@ export class EffectPerformer {
     const { execution, state, events } = changes;
     const tenantId = state.started?.tenantId ?? '';
     const id = JSON.stringify(execution.id);
+    const plain = isPlainResult(state) ? ',"plainResult":true' : '';
     const envelope = (without: boolean): string => {
       const items = events.map(
         ({ stored, position }) =>
           `{"executionId":${id},"version":${stored.version},"type":"${stored.type}","at":${stored.at},"commandId":${JSON.stringify(stored.commandId)},"position":${position},"partition":${stored.partition},"data":${without ? '{}' : stored.data}}`,
       );
-      return `{"executionId":${id},"tenantId":${JSON.stringify(tenantId)},"events":[${items.join(',')}]${without ? ',"withoutPayload":true' : ''}}`;
+      return `{"executionId":${id},"tenantId":${JSON.stringify(tenantId)},"events":[${items.join(',')}]${without ? ',"withoutPayload":true' : ''}${plain}}`;
     };
     let text = envelope(false);
     // Bytes are at most three times the characters; only then is counting worth it.
@@ -218,7 +219,7 @@ export class EffectPerformer {
     if (again) this.parts.counters.redispatches += 1;
     this.parts.bus.publishTask(
       {
-        subject: subjects.step(pool, state.config.priority, unit.agent, execution.id, stepId),
+        subject: subjects.step(pool, priorityOf(state), unit.agent, execution.id, stepId),
         messageId: `${execution.id}/${stepId}/${attempt}/${dispatch}`,
         tenantId,
         traceparent,

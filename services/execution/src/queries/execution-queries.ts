@@ -45,6 +45,7 @@ interface SummaryRow {
   total_latency_ms: number | null;
   estimated_cost: string;
   created_by: string;
+  token_count: number;
 }
 
 const refused = (code: Refusal['code'], message: string): { refused: Refusal } => ({ refused: { code, message } });
@@ -87,7 +88,12 @@ export class ExecutionQueries {
     const [first] = events ?? [];
     if (events === undefined || first?.type !== 'ExecutionStarted') return notFound;
     if (first.data.tenantId !== request.tenantId) return notFound;
-    const execution = view(await foldExecution(this.configs, events));
+    const newest = events.length;
+    const version = request.atVersion || newest;
+    if (version < 1 || version > newest) {
+      return refused('not_found', `The execution has no version ${version}: its newest is ${newest}.`);
+    }
+    const execution = view(await foldExecution(this.configs, events.slice(0, version)));
     if (Buffer.byteLength(JSON.stringify(execution)) > REPLY_BYTES) {
       return refused(
         'payload_too_large',
@@ -194,6 +200,7 @@ function summary(row: SummaryRow): ExecutionSummary {
     createdAt: row.created_at.getTime(),
     estimatedCost: Number(row.estimated_cost),
     createdBy: row.created_by,
+    tokenCount: row.token_count,
     ...(row.session_id === null ? {} : { sessionId: row.session_id }),
     ...(row.started_at === null ? {} : { startedAt: row.started_at.getTime() }),
     ...(row.completed_at === null ? {} : { completedAt: row.completed_at.getTime() }),

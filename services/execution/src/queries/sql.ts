@@ -8,7 +8,8 @@ SELECT id FROM execution.orchestration_executions WHERE tenant_id = $1 AND trace
  */
 export const LIST_EXECUTIONS = `
 SELECT id, trace_id, config_id, config_name, status, user_id, session_id, tenant_id, created_at, started_at,
-  completed_at, paused_at, total_latency_ms, estimated_cost, created_by
+  completed_at, paused_at, total_latency_ms, estimated_cost, created_by,
+  coalesce(token_count, 0) AS token_count
 FROM execution.orchestration_executions
 WHERE tenant_id = $1
   AND ($2::text IS NULL OR config_id = $2)

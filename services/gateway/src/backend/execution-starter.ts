@@ -6,6 +6,7 @@ import type {
   JsonObject,
   JsonValue,
   Principal,
+  Priority,
   ResolveConfigReply,
   StartExecution,
 } from '@batuta/contracts';
@@ -28,6 +29,20 @@ export interface StartRequest {
   readonly idempotencyKey?: string | undefined;
   /** The caller's W3C traceparent. */
   readonly traceparent?: string | undefined;
+  /** Epoch ms; nothing runs before it. */
+  readonly startAt?: number | undefined;
+  readonly priority?: Priority | undefined;
+  readonly fork?: Fork | undefined;
+}
+
+/** Another execution to continue from one of its steps, with the config version that it had. */
+export interface Fork {
+  readonly executionId: string;
+  readonly fromStepId: string;
+  readonly configId: string;
+  readonly configVersion: number;
+  /** The input is another one than the source's. */
+  readonly edited: boolean;
 }
 
 interface Target {
@@ -78,6 +93,11 @@ export class ExecutionStarter {
       ...(request.metadata === undefined ? {} : { metadata: request.metadata }),
       ...(request.traceparent === undefined ? {} : { traceparent: request.traceparent }),
       ...(hash === undefined ? {} : { requestHash: hash }),
+      ...(request.startAt === undefined ? {} : { startAt: request.startAt }),
+      ...(request.priority === undefined ? {} : { priority: request.priority }),
+      ...(request.fork === undefined
+        ? {}
+        : { fork: { executionId: request.fork.executionId, fromStepId: request.fork.fromStepId } }),
     };
     const reply = await this.backend.command(
       {
@@ -95,6 +115,14 @@ export class ExecutionStarter {
   }
 
   async #target(executionId: string, request: StartRequest): Promise<Target> {
+    if (request.fork !== undefined) {
+      const { configId, configVersion: version, edited } = request.fork;
+      if (edited) {
+        await this.#checkInput(configId, version, request.input);
+        checkSize(request.input);
+      }
+      return { configId, version };
+    }
     try {
       const { tenantId } = request.principal;
       const resolved = accepted(await this.#versions.get(`${tenantId}${SEPARATOR}${request.config}`));
@@ -157,8 +185,14 @@ export class ExecutionStarter {
 
 /** SHA-256 of what was asked for: another body under the same key gives another hash. */
 function requestHash(configId: string, request: StartRequest): string {
-  const { input, sessionId, metadata, callbackUrl } = request;
-  return sha256(canonicalJson([configId, input ?? null, sessionId ?? null, metadata ?? null, callbackUrl ?? null]));
+  const { input, sessionId, metadata, callbackUrl, startAt, priority, fork } = request;
+  const always = [configId, input ?? null, sessionId ?? null, metadata ?? null, callbackUrl ?? null];
+  // Added only where they are given: hashes of starts before these fields existed stay what they were.
+  const added =
+    startAt === undefined && priority === undefined && fork === undefined
+      ? []
+      : [startAt ?? null, priority ?? null, fork === undefined ? null : [fork.executionId, fork.fromStepId]];
+  return sha256(canonicalJson([...always, ...added]));
 }
 
 function checkSize(input: JsonValue | undefined): void {

@@ -91,9 +91,14 @@ export class Executions {
     }
   }
 
-  /** One execution of the tenant, folded from its events. @throws Problem not_found. */
-  async view(tenantId: string, by: { executionId: string } | { traceId: string }): Promise<ExecutionView> {
-    const reply = accepted(await this.backend.ask<GetExecutionReply>(subjects.query.get, { tenantId, ...by }));
+  /** One execution of the tenant, folded from its events (up to a version). @throws Problem not_found. */
+  async view(
+    tenantId: string,
+    by: { executionId: string } | { traceId: string },
+    atVersion?: number,
+  ): Promise<ExecutionView> {
+    const request = { tenantId, ...by, ...(atVersion === undefined ? {} : { atVersion }) };
+    const reply = accepted(await this.backend.ask<GetExecutionReply>(subjects.query.get, request));
     if (reply.execution === undefined) throw new Problem('not_found', 'There is no such execution.');
     return reply.execution;
   }

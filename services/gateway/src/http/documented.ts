@@ -75,3 +75,12 @@ export const IdempotencyKey: MethodDecorator = ApiHeader({
     'Yours, 1 to 255 visible ASCII characters: a repeat starts nothing and answers with the first execution; with another body it is refused with 422 `idempotency_mismatch`.',
   schema: { type: 'string', maxLength: 255 },
 });
+
+/** For commands to an execution, where a repeat answers as the first time. */
+export const CommandKey: MethodDecorator = ApiHeader({
+  name: 'Idempotency-Key',
+  required: false,
+  description:
+    'Yours, 1 to 255 visible ASCII characters: the same command with the same key takes effect once, and a repeat answers with `repeated`.',
+  schema: { type: 'string', maxLength: 255 },
+});

@@ -10,6 +10,7 @@ import { ExecuteBody } from './dto/execute.dto.js';
 import { leavingOf } from './leaving.js';
 import { idempotencyKeyOf, traceparentOf } from './headers.js';
 import { parseQuery, waitParameter } from './query.js';
+import { startOptionsOf } from './start-options.js';
 
 const QUERY = { wait: waitParameter } as const;
 
@@ -61,6 +62,7 @@ export class ExecuteController {
         callbackUrl: body.callback_url ?? undefined,
         idempotencyKey: idempotencyKeyOf(key),
         traceparent: traceparentOf(traceparent),
+        ...startOptionsOf(body),
       },
       wait === 0 ? { waitMs: 0 } : { waitMs: wait, client: leavingOf(reply) },
     );

@@ -1,5 +1,5 @@
-import { Body, Controller, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Controller, Get, Param, Query, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import {
   EXECUTION_STATUSES,
@@ -10,15 +10,13 @@ import {
   toUserJson,
 } from '@batuta/contracts';
 import type { JsonObject, ListEventsReply, ListExecutionsReply, Principal } from '@batuta/contracts';
-import { Caller, Needs } from '../auth/principal.js';
+import { Caller } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
 import { Executions } from '../backend/executions.js';
-import { checkedBody } from './checked.js';
 import { Answers, Queries, Refuses } from './documented.js';
-import { CancelBody } from './dto/execute.dto.js';
 import { leavingOf } from './leaving.js';
-import { isTraceId, isUuid, uuidV7 } from './ids.js';
-import { accepted, Problem, problemOfRefusal } from './problem.js';
+import { executionIdOf, isTraceId, isUuid } from './ids.js';
+import { accepted, Problem } from './problem.js';
 import {
   cursorParameter,
   integerParameter,
@@ -47,13 +45,13 @@ const EVENTS = {
   limit: limitParameter(1000, 100),
 } as const;
 const RESULT = { wait: waitParameter } as const;
-
-/** An id that cannot exist is not found, like one that does not. */
-function executionIdOf(text: string): string {
-  const id = text.toLowerCase();
-  if (!isUuid(id)) throw new Problem('not_found', 'There is no such execution.');
-  return id;
-}
+const VIEW = {
+  at_version: integerParameter(
+    'The state after the event with this version, from 1; the newest when left out.',
+    1,
+    2_147_483_647,
+  ),
+} as const;
 
 @ApiTags('Executions')
 @ApiBearerAuth()
@@ -113,14 +111,18 @@ export class ExecutionsController {
   }
 
   @Get('executions/:id')
-  @ApiOperation({ summary: 'Get an execution with its steps', description: 'Folded from its events: never stale.' })
+  @ApiOperation({
+    summary: 'Get an execution with its steps, as it is or as it was',
+    description: 'Folded from its events: never stale. A version that it does not have is `not_found`.',
+  })
+  @Queries(VIEW)
   @Answers(200, 'ExecutionView', 'The execution.')
   @Refuses('not_found')
-  async get(@Caller() principal: Principal, @Param('id') id: string, @Query() query: unknown): Promise<JsonObject> {
-    parseQuery({}, query);
+  async get(@Caller() principal: Principal, @Param('id') id: string, @Query() raw: unknown): Promise<JsonObject> {
+    const { at_version: atVersion } = parseQuery(VIEW, raw);
     return toUserJson(
       ExecutionViewSchema,
-      await this.executions.view(principal.tenantId, { executionId: executionIdOf(id) }),
+      await this.executions.view(principal.tenantId, { executionId: executionIdOf(id) }, atVersion),
     );
   }
 
@@ -177,37 +179,5 @@ export class ExecutionsController {
     void reply.code(finished ? 200 : 202);
     if (!finished) void reply.header('retry-after', '1');
     return body;
-  }
-
-  @Post('executions/:id/cancel')
-  @HttpCode(200)
-  @Needs('operator')
-  @ApiOperation({ summary: 'Cancel an execution', description: 'Final when answered: later results are not recorded.' })
-  @ApiBody({ type: CancelBody, required: false })
-  @Answers(200, 'Started', 'Cancelled.')
-  @Refuses('not_found', 'already_completed', 'malformed_json', 'unsupported_media_type')
-  async cancel(
-    @Caller() principal: Principal,
-    @Param('id') text: string,
-    @Query() query: unknown,
-    @Body(checkedBody(CancelBody, { optional: true })) body: CancelBody,
-  ): Promise<JsonObject> {
-    parseQuery({}, query);
-    const executionId = executionIdOf(text);
-    const reply = await this.backend.command({
-      commandId: uuidV7(),
-      executionId,
-      principal,
-      cancel: body.reason == null ? {} : { reason: body.reason },
-    });
-    if (reply.rejected !== undefined) throw problemOfRefusal(reply.rejected);
-    const { accepted: done } = reply;
-    if (done === undefined) throw new Error('the engine answered a cancel with nothing');
-    return {
-      execution_id: executionId,
-      trace_id: done.traceId,
-      status: done.status,
-      ...(done.repeated === true ? { repeated: true } : {}),
-    };
   }
 }

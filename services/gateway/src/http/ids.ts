@@ -1,5 +1,6 @@
 import { createHash, randomFillSync } from 'node:crypto';
 import type { JsonValue } from '@batuta/contracts';
+import { Problem } from './problem.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const TRACE_ID = /^[0-9a-f]{32}$/;
@@ -7,6 +8,13 @@ const TRACE_ID = /^[0-9a-f]{32}$/;
 /** Whether the text is a UUID as Batuta writes them (lower case). */
 export const isUuid = (text: string): boolean => UUID.test(text);
 export const isTraceId = (text: string): boolean => TRACE_ID.test(text);
+
+/** The execution id in a path. An id that cannot exist is not found, like one that does not. @throws Problem not_found. */
+export function executionIdOf(text: string): string {
+  const id = text.toLowerCase();
+  if (!isUuid(id)) throw new Problem('not_found', 'There is no such execution.');
+  return id;
+}
 
 const POOL = Buffer.allocUnsafe(4096);
 let used = POOL.length;
@@ -59,6 +67,16 @@ const IDEMPOTENCY_NAMESPACE = '6f1c5e0a-2a0d-5b64-9c1f-8d7f5b3e4a21';
 /** The execution id of an `Idempotency-Key`: the same for the same tenant and key. */
 export function executionIdOfKey(tenantId: string, key: string): string {
   return uuidV5(uuidV5(IDEMPOTENCY_NAMESPACE, tenantId), key);
+}
+
+/**
+ * The id of a command: the same for the same request with the same `Idempotency-Key`, fresh without one. `request` is all
+ * that tells one command from another.
+ */
+export function commandIdOf(tenantId: string, key: string | undefined, request: JsonValue): string {
+  return key === undefined
+    ? uuidV7()
+    : `${executionIdOfKey(tenantId, key)}:${sha256(canonicalJson(request)).slice(0, 32)}`;
 }
 
 /** JSON with the keys of every object sorted, so that equal documents give equal text. */

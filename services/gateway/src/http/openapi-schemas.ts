@@ -194,6 +194,18 @@ export function platformSchemas(): Record<string, OpenApiSchema> {
       properties: { versions: listOf('Config'), next_before_version: nullable({ type: 'integer' }) },
     },
     Started: started,
+    Commanded: {
+      type: 'object',
+      description: 'Where the execution stands after the command.',
+      required: ['execution_id', 'trace_id', 'status', 'version'],
+      properties: {
+        execution_id: { type: 'string', format: 'uuid' },
+        trace_id: { type: 'string', pattern: '^[0-9a-f]{32}$' },
+        status: { type: 'string', enum: [...EXECUTION_STATUSES] },
+        version: { type: 'integer', description: 'Version of its newest event.' },
+        repeated: { type: 'boolean', description: 'True when this command had taken effect before.' },
+      },
+    },
     ExecutionResult: {
       type: 'object',
       required: ['execution_id', 'trace_id', 'status'],
@@ -204,6 +216,15 @@ export function platformSchemas(): Record<string, OpenApiSchema> {
         output: { description: 'Any JSON; null unless the execution completed.' },
         failure: ref('Failure'),
         completed_at: { type: 'string', format: 'date-time' },
+        token_count: { type: 'integer', description: 'Tokens that the agents reported (`_tokens`).' },
+        estimated_cost: { type: 'number', description: 'Cost that the agents reported (`_cost`).' },
+        served_by: {
+          type: 'object',
+          additionalProperties: { type: 'string' },
+          description: 'Alternatives that stood in, by the step or group they stood in for.',
+        },
+        consensus: listOf('ConsensusView'),
+        compensation: ref('CompensationOutcome'),
       },
     },
     ExecutionStatus: {

@@ -1,25 +1,20 @@
-import { EVENT_SCHEMAS, ExecutionViewSchema, toUserJson } from '@batuta/contracts';
+import { ExecutionViewSchema, toUserJson } from '@batuta/contracts';
 import type { ExecutionView, JsonObject } from '@batuta/contracts';
 import type { Ending } from '../realtime/execution-watch.js';
 
-/** The result of a finished execution from its terminal event; undefined when that came without its payload. */
+/** The result of a finished execution from the event that ended it; undefined when that does not say all of it. */
 export function resultOfEnding(executionId: string, traceId: string, ending: Ending): JsonObject | undefined {
-  if (ending.withoutPayload) return undefined;
-  const { event } = ending;
-  const base = { execution_id: executionId, trace_id: traceId };
-  const completed_at = new Date(event.at).toISOString();
-  switch (event.type) {
-    case 'ExecutionCompleted':
-      return { ...base, status: 'completed', output: event.data.output ?? null, completed_at };
-    case 'ExecutionFailed': {
-      const { failure } = toUserJson(EVENT_SCHEMAS.ExecutionFailed, event.data);
-      return { ...base, status: 'failed', output: null, failure: failure ?? null, completed_at };
-    }
-    case 'ExecutionCancelled':
-      return { ...base, status: 'cancelled', output: null, completed_at };
-    default:
-      return undefined;
-  }
+  const { event, isResult } = ending;
+  if (!isResult || event.type !== 'ExecutionCompleted' || event.data.output === undefined) return undefined;
+  return {
+    execution_id: executionId,
+    trace_id: traceId,
+    status: 'completed',
+    output: event.data.output,
+    completed_at: new Date(event.at).toISOString(),
+    token_count: 0,
+    estimated_cost: 0,
+  };
 }
 
 const FINISHED: ReadonlySet<string> = new Set(['completed', 'failed', 'cancelled']);
@@ -36,7 +31,21 @@ export function resultOfView(view: ExecutionView): JsonObject {
     output: view.output ?? null,
     ...(view.status === 'failed' ? { failure: shown['failure'] ?? null } : {}),
     completed_at: shown['completed_at'] ?? null,
+    token_count: view.tokenCount,
+    estimated_cost: view.estimatedCost,
+    ...servedBy(view),
+    ...(shown['consensus'] === undefined ? {} : { consensus: shown['consensus'] }),
+    ...(shown['compensation'] === undefined ? {} : { compensation: shown['compensation'] }),
   };
+}
+
+/** Which alternative stood in for which step or group; nothing when none did. */
+function servedBy(view: ExecutionView): { served_by?: JsonObject } {
+  const served = [
+    ...(view.steps ?? []).map(({ stepId, servedBy: by }) => [stepId, by]),
+    ...(view.consensus ?? []).map(({ groupId, servedBy: by }) => [groupId, by]),
+  ].filter(([, by]) => by !== undefined);
+  return served.length === 0 ? {} : { served_by: Object.fromEntries(served) as JsonObject };
 }
 
 /** Where an execution stands: its steps without their outputs. */

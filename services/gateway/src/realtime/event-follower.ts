@@ -21,10 +21,9 @@ export class EventFollower implements Follower {
     return this.socket.closed;
   }
 
-  deliver(events: readonly ServedEvent[]): void {
+  deliver(events: readonly ServedEvent[], ended: boolean): void {
     this.socket.send(events.map(({ bytes }) => bytes));
-    const last = events.at(-1);
-    if (last?.isTerminal === true) this.onFinished(last);
+    if (ended) this.onFinished(events.at(-1));
   }
 
   nothingMore(): void {

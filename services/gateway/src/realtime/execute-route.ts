@@ -8,15 +8,15 @@ import { ExecuteMessage } from '../http/dto/execute.dto.js';
 import { traceparentOf } from '../http/headers.js';
 import { parseJsonText } from '../http/json-text.js';
 import { Problem } from '../http/problem.js';
+import { startOptionsOf } from '../http/start-options.js';
 import type { RequestTracing } from '../http/request-tracing.js';
-import { resultOfEnding, resultOfView } from '../http/result.js';
+import { resultOfView } from '../http/result.js';
 import type { ClientSocket } from './client-socket.js';
 import { CLOSE, closeCodeOf } from './close-codes.js';
 import { EventFollower } from './event-follower.js';
 import type { ExecutionHub } from './execution-hub.js';
 import { queryObject } from './monitor-route.js';
 import { parseQuery } from '../http/query.js';
-import type { ServedEvent } from './served-event.js';
 import type { SocketRoute } from './socket-server.js';
 
 export interface ExecuteRouteOptions {
@@ -84,18 +84,17 @@ async function run(
     callbackUrl: message.callback_url,
     idempotencyKey: message.idempotency_key,
     traceparent,
+    ...startOptionsOf(message),
   };
   const executionId = starter.executionId(request);
   // Held from before the start, so that no event is missed and the subscription is not made twice.
   const hold = hub.awaitEnd(tenantId, executionId);
   try {
     const start = () => starter.start(executionId, request);
-    const { traceId } = await (options.requestTracing?.socket(ROUTE, start) ?? start());
+    await (options.requestTracing?.socket(ROUTE, start) ?? start());
     if (socket.closed) return;
-    const follower = new EventFollower(socket, 1, (last) => {
-      sendResult(options, socket, { executionId, traceId, tenantId }, last).catch((error: unknown) =>
-        fail(options, socket, error),
-      );
+    const follower = new EventFollower(socket, 1, () => {
+      sendResult(options, socket, { executionId, tenantId }).catch((error: unknown) => fail(options, socket, error));
     });
     socket.signal.addEventListener('abort', () => hub.unfollow(tenantId, executionId, follower), { once: true });
     await hub.follow(tenantId, executionId, follower);
@@ -107,15 +106,10 @@ async function run(
 async function sendResult(
   options: ExecuteRouteOptions,
   socket: ClientSocket,
-  execution: { executionId: string; traceId: string; tenantId: string },
-  last: ServedEvent | undefined,
+  execution: { executionId: string; tenantId: string },
 ): Promise<void> {
-  const { executionId, traceId, tenantId } = execution;
-  const result =
-    (last === undefined
-      ? undefined
-      : resultOfEnding(executionId, traceId, { event: last.event, withoutPayload: false })) ??
-    resultOfView(await options.executions.view(tenantId, { executionId }));
+  const { executionId, tenantId } = execution;
+  const result = resultOfView(await options.executions.view(tenantId, { executionId }));
   sendJson(socket, { type: 'result', ...result });
   socket.close(CLOSE.finished, 'the execution has ended');
 }

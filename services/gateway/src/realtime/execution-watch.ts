@@ -8,8 +8,8 @@ import { ServedEvent } from './served-event.js';
 export interface Follower {
   /** First version not yet given to it; the watch moves it on. */
   nextVersion: number;
-  /** Takes events in order, without a gap; the last one may be terminal. */
-  deliver(events: readonly ServedEvent[]): void;
+  /** Takes events in order, without a gap. With `ended`, the last one ends the execution and nothing more will come. */
+  deliver(events: readonly ServedEvent[], ended: boolean): void;
   /** The execution ended before `nextVersion`: nothing more will come. */
   nothingMore(): void;
   /** Resolves when what was delivered has left the process, so that history is read no faster than it is taken. */
@@ -17,10 +17,11 @@ export interface Follower {
   readonly closed: boolean;
 }
 
-/** How an execution ended. Without `data` the event was published without its payload: ask for the execution. */
+/** How an execution ended. */
 export interface Ending {
   readonly event: Event;
-  readonly withoutPayload: boolean;
+  /** The event, with its payload, is the whole result; otherwise ask for the execution. */
+  readonly isResult: boolean;
 }
 
 export type EndListener = (ending: Ending) => void;
@@ -47,15 +48,17 @@ interface Page {
   readonly last: boolean;
 }
 
-const TERMINAL_MARKS = TERMINAL_EVENT_TYPES.map((type) => Buffer.from(`"${type}"`));
+/** Takes an execution up again that had ended. */
+const REOPENED = 'ExecutionRetried';
+const END_MARKS = [...TERMINAL_EVENT_TYPES, REOPENED].map((type) => Buffer.from(`"${type}"`));
 /** All of them begin so, and most messages of a run hold nothing that does. */
 const COMMON_MARK = Buffer.from('"Execution');
 
-/** Whether bytes of JSON may hold a terminal event; false only when they hold none. */
+/** Whether bytes of JSON may hold an event that ends an execution or takes it up again; false only when they hold none. */
 function mayEnd(data: Uint8Array): boolean {
   const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   const from = bytes.indexOf(COMMON_MARK);
-  return from !== -1 && TERMINAL_MARKS.some((mark) => bytes.includes(mark, from));
+  return from !== -1 && END_MARKS.some((mark) => bytes.includes(mark, from));
 }
 
 /**
@@ -124,9 +127,11 @@ export class ExecutionWatch {
         const fromMemory = this.#recentFrom(follower.nextVersion);
         const events = fromMemory ?? (await this.#readFor(follower));
         if (follower.closed || this.#closed) return;
-        if (events.length > 0) {
-          give(follower, events);
-          if (events.at(-1)?.isTerminal === true) return;
+        const last = events.at(-1);
+        if (last !== undefined) {
+          const ended = last.version === this.#ended?.version && last.version >= this.#highest;
+          give(follower, events, ended);
+          if (ended) return;
           await follower.drained();
         }
       }
@@ -142,7 +147,7 @@ export class ExecutionWatch {
   /** Calls the listener once when the execution ends. */
   onEnd(listener: EndListener): void {
     this.#endListeners.add(listener);
-    if (this.#ended !== undefined) this.#tellEnd({ event: this.#ended.event, withoutPayload: false });
+    if (this.#ended !== undefined) this.#tellEnd({ event: this.#ended.event, isResult: false });
   }
 
   offEnd(listener: EndListener): void {
@@ -157,17 +162,20 @@ export class ExecutionWatch {
     }
     try {
       const published = message.json<EventsPublished>();
-      this.take(published.events, published.withoutPayload === true);
+      this.take(published.events, published.withoutPayload === true, published.plainResult === true);
     } catch (error) {
       this.source.report(error);
     }
   }
 
   /** Takes events in any order, any number of times. */
-  take(events: readonly Event[], withoutPayload = false): void {
+  take(events: readonly Event[], withoutPayload = false, plainResult = false): void {
     const last = events.at(-1);
     if (last === undefined || this.#closed) return;
-    if (isTerminalEventType(last.type)) this.#tellEnd({ event: last, withoutPayload });
+    if (last.version >= this.#highest) {
+      if (isTerminalEventType(last.type)) this.#tellEnd({ event: last, isResult: plainResult && !withoutPayload });
+      else if (events.some(({ type }) => type === REOPENED)) this.#ended = undefined;
+    }
     this.#highest = Math.max(this.#highest, last.version);
     const fresh: ServedEvent[] = [];
     if (!withoutPayload) {
@@ -198,7 +206,7 @@ export class ExecutionWatch {
 
   #lookForEnd(reply: ListEventsReply): void {
     const event = reply.events?.at(-1);
-    if (event !== undefined && isTerminalEventType(event.type)) this.#tellEnd({ event, withoutPayload: false });
+    if (event !== undefined && isTerminalEventType(event.type)) this.#tellEnd({ event, isResult: false });
   }
 
   #tellEnd(ending: Ending): void {
@@ -234,7 +242,9 @@ export class ExecutionWatch {
     this.#remember(served);
     if (served.isTerminal) {
       this.#ended = served;
-      this.#tellEnd({ event: served.event, withoutPayload: false });
+      if (served.version >= this.#highest) this.#tellEnd({ event: served.event, isResult: false });
+    } else if (served.event.type === REOPENED) {
+      this.#ended = undefined;
     }
     return served;
   }
@@ -259,9 +269,11 @@ export class ExecutionWatch {
   #handOut(events: readonly ServedEvent[]): void {
     const last = events.at(-1);
     if (last === undefined) return;
+    // Behind an end that is not the newest version heard of, the execution was taken up again.
+    const ended = last.isTerminal && last.version >= this.#highest;
     for (const follower of this.#followers) {
-      give(follower, events);
-      if (last.isTerminal) this.#followers.delete(follower);
+      give(follower, events, ended);
+      if (ended) this.#followers.delete(follower);
     }
   }
 
@@ -312,7 +324,7 @@ export class ExecutionWatch {
     const last = events.at(-1);
     if (last?.isTerminal === true) {
       this.#ended = last;
-      this.#tellEnd({ event: last.event, withoutPayload: false });
+      if (version >= this.#highest) this.#tellEnd({ event: last.event, isResult: false });
     }
     // No follower can be live yet, so what drains here reaches the joining ones from memory.
     this.#drainEarly([]);
@@ -358,11 +370,11 @@ export class ExecutionWatch {
 }
 
 /** Hands over the part of a run of events that a follower has not had. */
-function give(follower: Follower, events: readonly ServedEvent[]): void {
+function give(follower: Follower, events: readonly ServedEvent[], ended: boolean): void {
   const first = events[0];
   const last = events.at(-1);
   if (first === undefined || last === undefined || last.version < follower.nextVersion) return;
   const unseen = first.version >= follower.nextVersion ? events : events.slice(follower.nextVersion - first.version);
   follower.nextVersion = last.version + 1;
-  follower.deliver(unseen);
+  follower.deliver(unseen, ended);
 }

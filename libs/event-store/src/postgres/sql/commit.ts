@@ -32,17 +32,18 @@ WITH wanted AS (
   INSERT INTO execution.orchestration_executions (
     id, trace_id, config_id, config_name, status, input, output, user_id, session_id, tenant_id, started_at,
     completed_at, paused_at, created_at, metadata, total_latency_ms, estimated_cost, created_by, callback_url,
-    config_version, partition, version, wake_at)
+    config_version, partition, version, wake_at, token_count)
   SELECT r.id, r.trace_id, r.config_id, r.config_name, r.status, r.input, r.output, r.user_id, r.session_id,
     r.tenant_id, r.started_at, r.completed_at, r.paused_at, r.created_at, r.metadata, r.total_latency_ms,
-    r.estimated_cost, r.created_by, r.callback_url, r.config_version, r.partition, r.version, r.wake_at
+    r.estimated_cost, r.created_by, r.callback_url, r.config_version, r.partition, r.version, r.wake_at,
+    r.token_count
   FROM jsonb_populate_recordset(NULL::execution.orchestration_executions, $13::jsonb) r
   JOIN moved m ON m.id = r.partition
 ), changed AS (
   UPDATE execution.orchestration_executions x
   SET status = r.status, output = r.output, started_at = r.started_at, completed_at = r.completed_at,
     paused_at = r.paused_at, total_latency_ms = r.total_latency_ms, estimated_cost = r.estimated_cost,
-    version = r.version, wake_at = r.wake_at
+    version = r.version, wake_at = r.wake_at, token_count = r.token_count
   FROM jsonb_populate_recordset(NULL::execution.orchestration_executions, $14::jsonb) r
   JOIN moved m ON m.id = r.partition
   WHERE x.id = r.id

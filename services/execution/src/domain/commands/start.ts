@@ -20,6 +20,7 @@ export function startExecution(draft: Draft, command: StartExecution): Outcome |
     };
   }
   const { config } = state;
+  const priority = start.priority ?? config.priority;
   const startsAt = Math.max(start.startAt ?? 0, command.at);
   const data: ExecutionStarted = {
     tenantId: principal.tenantId,
@@ -36,7 +37,7 @@ export function startExecution(draft: Draft, command: StartExecution): Outcome |
       ? { callbackUrl: start.callbackUrl || config.definition.settings?.callback_url || '' }
       : {}),
     ...(start.metadata === undefined ? {} : { metadata: start.metadata }),
-    ...(config.priority === 'normal' ? {} : { priority: config.priority }),
+    ...(priority === 'normal' && config.priority === 'normal' ? {} : { priority }),
     ...(start.traceparent ? { traceparent: start.traceparent } : {}),
     ...(start.requestHash ? { requestHash: start.requestHash } : {}),
     ...(startsAt > command.at ? { startAt: startsAt } : {}),

@@ -19,7 +19,7 @@ ON CONFLICT (id) DO UPDATE SET
   metadata = excluded.metadata, total_latency_ms = excluded.total_latency_ms,
   estimated_cost = excluded.estimated_cost, created_by = excluded.created_by, callback_url = excluded.callback_url,
   config_version = excluded.config_version, partition = excluded.partition, version = excluded.version,
-  wake_at = excluded.wake_at`;
+  wake_at = excluded.wake_at, token_count = excluded.token_count`;
 
 /** Rows that no event accounts for. */
 export const REMOVE_STRAY_EXECUTIONS = `

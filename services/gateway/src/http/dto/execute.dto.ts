@@ -1,8 +1,9 @@
-import type { JsonObject, JsonValue } from '@batuta/contracts';
-import { ApiPropertyOptional } from '@nestjs/swagger';
-import { Allow, IsObject, IsString, Length, Matches } from 'class-validator';
+import { PRIORITIES } from '@batuta/contracts';
+import type { JsonObject, JsonValue, Priority } from '@batuta/contracts';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { Allow, IsBoolean, IsIn, IsObject, IsString, Length, Matches } from 'class-validator';
 import { IDEMPOTENCY_KEY } from '../headers.js';
-import { IsHttpUrl, Maybe } from './rules.js';
+import { IsHttpUrl, IsTime, Maybe } from './rules.js';
 
 /** What starts an execution. */
 export class ExecuteBody {
@@ -35,6 +36,37 @@ export class ExecuteBody {
   @Maybe()
   @IsHttpUrl()
   callback_url?: string;
+
+  @ApiPropertyOptional({
+    description: 'Nothing runs before this time; a time in the past means at once.',
+    format: 'date-time',
+    example: '2030-01-31T12:00:00Z',
+  })
+  @Maybe()
+  @IsTime()
+  start_at?: string;
+
+  @ApiPropertyOptional({
+    description: "Which of the queue's three lanes its tasks take; default `settings.priority` of the config.",
+    enum: [...PRIORITIES],
+  })
+  @Maybe()
+  @IsIn(PRIORITIES)
+  priority?: Priority;
+}
+
+/** What continues another execution from one of its steps. */
+export class ForkBody extends ExecuteBody {
+  @ApiProperty({
+    description:
+      'Step or consensus group to run again, with all that depends on it. Completed steps that do not are taken over.',
+    minLength: 1,
+    maxLength: 64,
+    example: 'step_2',
+  })
+  @IsString()
+  @Length(1, 64)
+  from_step_id!: string;
 }
 
 /** The first message on an execute WebSocket: the same body, with the key in place of the header. */
@@ -45,10 +77,35 @@ export class ExecuteMessage extends ExecuteBody {
   idempotency_key?: string;
 }
 
-export class CancelBody {
+/** Why something is asked for. */
+export class ReasonBody {
   @ApiPropertyOptional({ description: 'Why, for people.', maxLength: 1000, example: 'not needed any more' })
   @Maybe()
   @IsString()
   @Length(0, 1000)
   reason?: string;
 }
+
+export class CancelBody extends ReasonBody {
+  @ApiPropertyOptional({
+    description:
+      'Undo the completed steps that say how (`compensate`), newest first; the status is `compensation` meanwhile.',
+    default: false,
+  })
+  @Maybe()
+  @IsBoolean()
+  compensate?: boolean;
+}
+
+export class PauseBody extends ReasonBody {
+  @ApiPropertyOptional({
+    description: 'Also stop the attempts that run; they run again at the resume, without spending one.',
+    default: false,
+  })
+  @Maybe()
+  @IsBoolean()
+  now?: boolean;
+}
+
+/** For commands that take nothing. */
+export class EmptyBody {}

@@ -16,6 +16,17 @@ export function IsHttpUrl(): PropertyDecorator {
   });
 }
 
+/** An RFC 3339 time. */
+export function IsTime(): PropertyDecorator {
+  return ValidateBy({
+    name: 'isTime',
+    validator: {
+      validate: (value) => typeof value === 'string' && (parseTime(value) ?? -1) >= 0,
+      defaultMessage: (args) => `${args?.property} must be an RFC 3339 time such as 2030-01-31T12:00:00Z`,
+    },
+  });
+}
+
 /** An RFC 3339 time that has not come yet. */
 export function IsFutureTime(): PropertyDecorator {
   return ValidateBy({

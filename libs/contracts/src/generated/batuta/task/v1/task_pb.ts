@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file batuta/task/v1/task.proto.
  */
 export const file_batuta_task_v1_task: GenFile = /*@__PURE__*/
-  fileDesc("ChliYXR1dGEvdGFzay92MS90YXNrLnByb3RvEg5iYXR1dGEudGFzay52MSLwAgoEVGFzaxIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIRCglzdGVwX25hbWUYAyABKAkSDwoHYXR0ZW1wdBgEIAEoBRIQCghkaXNwYXRjaBgFIAEoBRINCgVhZ2VudBgGIAEoCRIlCgVpbnB1dBgHIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRISCgp0aW1lb3V0X21zGAggASgFEhQKDGhlYXJ0YmVhdF9tcxgJIAEoBRIXCg9pZGVtcG90ZW5jeV9rZXkYCiABKAkSEQoJdGVuYW50X2lkGAsgASgJEhEKCXBhcnRpdGlvbhgMIAEoBRITCgtjaGVja19maXJzdBgNIAEoCBITCgt0cmFjZXBhcmVudBgOIAEoCRIUCgxzY2hlZHVsZWRfYXQYDyABKAESFAoMbWF4X2F0dGVtcHRzGBAgASgFEhYKDmV4ZWN1dGlvbl9uYW1lGBEgASgJIkAKDFN0b3BBdHRlbXB0cxIwCghhdHRlbXB0cxgBIAMoCzIeLmJhdHV0YS50YXNrLnYxLlN0b3BwZWRBdHRlbXB0IlgKDlN0b3BwZWRBdHRlbXB0EhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgdzdGVwX2lkGAIgASgJEg8KB2F0dGVtcHQYAyABKAUSDgoGcmVhc29uGAQgASgJYgZwcm90bzM", [file_google_protobuf_struct]);
+  fileDesc("ChliYXR1dGEvdGFzay92MS90YXNrLnByb3RvEg5iYXR1dGEudGFzay52MSKGAwoEVGFzaxIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIRCglzdGVwX25hbWUYAyABKAkSDwoHYXR0ZW1wdBgEIAEoBRIQCghkaXNwYXRjaBgFIAEoBRINCgVhZ2VudBgGIAEoCRIlCgVpbnB1dBgHIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRISCgp0aW1lb3V0X21zGAggASgFEhQKDGhlYXJ0YmVhdF9tcxgJIAEoBRIXCg9pZGVtcG90ZW5jeV9rZXkYCiABKAkSEQoJdGVuYW50X2lkGAsgASgJEhEKCXBhcnRpdGlvbhgMIAEoBRITCgtjaGVja19maXJzdBgNIAEoCBITCgt0cmFjZXBhcmVudBgOIAEoCRIUCgxzY2hlZHVsZWRfYXQYDyABKAESFAoMbWF4X2F0dGVtcHRzGBAgASgFEhYKDmV4ZWN1dGlvbl9uYW1lGBEgASgJEhQKDHJlcG9ydF9zdGFydBgSIAEoCCJACgxTdG9wQXR0ZW1wdHMSMAoIYXR0ZW1wdHMYASADKAsyHi5iYXR1dGEudGFzay52MS5TdG9wcGVkQXR0ZW1wdCJYCg5TdG9wcGVkQXR0ZW1wdBIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIPCgdhdHRlbXB0GAMgASgFEg4KBnJlYXNvbhgEIAEoCWIGcHJvdG8z", [file_google_protobuf_struct]);
 
 /**
  * @generated from message batuta.task.v1.Task
@@ -112,6 +112,13 @@ export type Task = Message<"batuta.task.v1.Task"> & {
    * @generated from field: string execution_name = 17;
    */
   executionName: string;
+
+  /**
+   * The engine waits for a heartbeat as the sign that the agent has started: send one before running it.
+   *
+   * @generated from field: bool report_start = 18;
+   */
+  reportStart: boolean;
 };
 
 /**
@@ -210,6 +217,13 @@ export type TaskJson = {
    * @generated from field: string execution_name = 17;
    */
   executionName?: string;
+
+  /**
+   * The engine waits for a heartbeat as the sign that the agent has started: send one before running it.
+   *
+   * @generated from field: bool report_start = 18;
+   */
+  reportStart?: boolean;
 };
 
 /**
