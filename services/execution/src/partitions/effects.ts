@@ -297,7 +297,7 @@ export class EffectPerformer {
         return this.#fail(execution, effect, ticket, FAILURE_CODES.agentUnknown, message);
       }
     } catch (error) {
-      this.parts.log.warn({ err: error, agent }, 'the pool of an agent cannot be found now');
+      this.parts.log.warn({ err: error, ...execution.named, agent }, 'the pool of an agent cannot be found now');
       return this.#later(execution, effect, ticket, dispatch, again, tried);
     }
     const state = execution.committed;

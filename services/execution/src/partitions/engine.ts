@@ -534,7 +534,10 @@ export class Engine {
       const found = forkFrom(source.state, fork.fromStepId);
       return 'rejected' in found ? found : found.reused;
     } catch (error) {
-      this.options.ports.log.warn({ err: error, execution: fork.executionId }, 'the execution to fork cannot be read');
+      this.options.ports.log.warn(
+        { err: error, execution_id: fork.executionId },
+        'the execution to fork cannot be read',
+      );
       return undefined;
     }
   }

@@ -149,7 +149,7 @@ export class Lane {
         this.parts.owner.changed(execution);
         return this.#release(execution);
       } catch (error) {
-        log.error({ err: error, execution: execution.id, attempt }, 'an execution cannot be read from the log');
+        log.error({ err: error, ...execution.named, attempt }, 'an execution cannot be read from the log');
         // Senders ask again; keeping their inputs would only pile up copies.
         for (const input of this.#waitingFor(execution).splice(0)) this.#drop(input);
         await pause(clock, backoff(attempt));
@@ -218,7 +218,7 @@ export class Lane {
       decision = decide(command, base);
     } catch (error) {
       // The decider is total; should it not be, one execution suffers and the partition goes on.
-      log.error({ err: error, execution: execution.id, command: command.type }, 'the decider failed');
+      log.error({ err: error, ...execution.named, command: command.type }, 'the decider failed');
       return this.#answer(partition, input, {
         kind: 'rejected',
         rejection: { code: 'internal', message: 'The command could not be decided.' },
@@ -542,7 +542,7 @@ export class Lane {
         await pause(clock, backoff(attempt));
       } else if (!this.#anotherWay(held.input, partition, execution, outcome.code)) {
         log.error(
-          { code: outcome.code, reason: outcome.message, execution: held.input.executionId, input: held.input.kind },
+          { code: outcome.code, reason: outcome.message, ...execution.named, kind: held.input.kind },
           'an input was rejected because PostgreSQL refuses its events',
         );
         const rejection = { code: 'internal' as const, message: 'The command cannot be stored.' };

@@ -29,6 +29,11 @@ export class HotExecution {
     readonly partition: Partition,
   ) {}
 
+  /** The fields that name it in a log line. */
+  get named(): { readonly execution_id: string; readonly trace_id: string | undefined } {
+    return { execution_id: this.id, trace_id: (this.committed ?? this.current)?.started?.traceId };
+  }
+
   get idle(): boolean {
     return this.uncommitted === 0 && this.pendingEffects === 0 && !this.reading;
   }

@@ -224,7 +224,7 @@ export class QueueWatch {
     if (subject === undefined || (await this.parts.bus.holdsTask(subject))) return;
     if (!execution.partition.owned) return;
     this.parts.log.warn(
-      { execution: execution.id, step: stepId, attempt },
+      { ...execution.named, step_id: stepId, attempt },
       'the work queue lost a task, dispatching it again',
     );
     this.parts.effects.dispatchAgain(execution, stepId, attempt);
