@@ -63,7 +63,10 @@ function flowOf(execution, { shape, steps, step_ms }) {
 
   if (shape === 'fan') {
     const join = { ...job(steps), data: { execution, step: steps, join: true } };
-    return ended(join, Array.from({ length: steps }, (_, step) => job(step)));
+    return ended(
+      join,
+      Array.from({ length: steps }, (_, step) => job(step)),
+    );
   }
   /** @type {import('bullmq').FlowJob} */
   let flow = job(0);

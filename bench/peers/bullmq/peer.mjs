@@ -17,7 +17,9 @@ export function bullmq(mode) {
     works: mode === 'flow' ? ['W1', 'W2', 'W3', 'W4', 'W5'] : ['W1', 'W2', 'W4', 'W5'],
 
     versions() {
-      const { version } = JSON.parse(readFileSync(new URL('../node_modules/bullmq/package.json', import.meta.url), 'utf8'));
+      const { version } = JSON.parse(
+        readFileSync(new URL('../node_modules/bullmq/package.json', import.meta.url), 'utf8'),
+      );
       const redis = spawnSync('redis-server', ['--version'], { encoding: 'utf8' });
       if (redis.status !== 0) throw new Error('redis-server is missing: apt-get install redis-server');
       return { peer_version: version, server_version: `redis ${/v=(\S+)/.exec(redis.stdout)?.[1]}` };

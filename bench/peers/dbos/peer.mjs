@@ -33,7 +33,17 @@ export const dbos = {
     mkdirSync(data, { mode: 0o700 });
     const user = unprivilegedUser();
     if (user !== undefined) chownSync(data, user, user);
-    const command = [join(BIN, 'initdb'), '-D', data, '-U', 'bench', '--auth=trust', '--encoding=UTF8', '--locale=C', '--no-sync'];
+    const command = [
+      join(BIN, 'initdb'),
+      '-D',
+      data,
+      '-U',
+      'bench',
+      '--auth=trust',
+      '--encoding=UTF8',
+      '--locale=C',
+      '--no-sync',
+    ];
     const [file, ...args] = guarded(command, { unprivileged: true });
     const made = spawnSync(/** @type {string} */ (file), args, { cwd: dir, encoding: 'utf8' });
     if (made.status !== 0) throw new Error(`initdb failed: ${made.stderr}`);

@@ -57,7 +57,10 @@ export class Deployment {
   /** @param {boolean} restarted */
   startWorker(restarted) {
     const { settings, ...options } = this.#options('worker');
-    const worker = this.#processes.node('worker', this.#peer.worker, { ...options, settings: { ...settings, restarted } });
+    const worker = this.#processes.node('worker', this.#peer.worker, {
+      ...options,
+      settings: { ...settings, restarted },
+    });
     this.worker = worker;
     // What any supervisor does. Some workers end when their server is killed.
     void worker.ended.then(() => {

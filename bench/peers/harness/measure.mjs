@@ -49,7 +49,9 @@ function treeOf(root, processes) {
  */
 export function cpuSeconds(roots) {
   const processes = readProcesses();
-  return mapValues(roots, (pid) => treeOf(pid, processes).reduce((sum, one) => sum + (processes.get(one)?.cpu_s ?? 0), 0));
+  return mapValues(roots, (pid) =>
+    treeOf(pid, processes).reduce((sum, one) => sum + (processes.get(one)?.cpu_s ?? 0), 0),
+  );
 }
 
 /**
@@ -70,7 +72,8 @@ export function peakMemory(roots) {
       } catch {
         continue; // ended meanwhile
       }
-      const bytes = (/** @type {string} */ field) => Number(new RegExp(`${field}:\\s+(\\d+) kB`).exec(status)?.[1] ?? 0) * 1024;
+      const bytes = (/** @type {string} */ field) =>
+        Number(new RegExp(`${field}:\\s+(\\d+) kB`).exec(status)?.[1] ?? 0) * 1024;
       own += bytes('VmHWM') - bytes('RssShmem');
       shared = Math.max(shared, bytes('RssShmem'));
     }

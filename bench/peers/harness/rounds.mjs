@@ -58,7 +58,10 @@ export class Rounds {
     if (!this.#peer.works.includes(request.work)) throw new Error(`${this.#peer.name} does not run ${request.work}`);
     const executions = request.executions ?? standard.executions;
     const load = {
-      shape: { ...standard.shape, step_ms: standard.shape.step_ms === 0 ? 0 : (request.step_ms ?? standard.shape.step_ms) },
+      shape: {
+        ...standard.shape,
+        step_ms: standard.shape.step_ms === 0 ? 0 : (request.step_ms ?? standard.shape.step_ms),
+      },
       executions,
       in_flight: request.in_flight ?? Math.min(standard.in_flight, executions),
       warm_up: request.warm_up ?? Math.min(standard.warm_up, executions),
@@ -153,7 +156,10 @@ export class Rounds {
       executions_per_s: round(load.executions / result.seconds, 1),
       steps_per_s: round(steps / result.seconds, 1),
       latency_ms: result.latency_ms,
-      cpu_s_per_1000_steps: round(Object.values(cpu).reduce((sum, one) => sum + one, 0), 4),
+      cpu_s_per_1000_steps: round(
+        Object.values(cpu).reduce((sum, one) => sum + one, 0),
+        4,
+      ),
       cpu_by_process: cpu,
       peak_rss_mb: peakMemory(deployment.pids),
     };

@@ -83,7 +83,10 @@ export type AttemptResult = Override<
   { failure?: Failure }
 >;
 export type ResultRequest = Override<Wire<ResultRequestJson>, { results: AttemptResult[] }>;
-export type AttemptReply = Override<Wire<AttemptReplyJson>, { outcome: 'recorded' | 'stale' | 'unknown_execution' | 'elsewhere' }>;
+export type AttemptReply = Override<
+  Wire<AttemptReplyJson>,
+  { outcome: 'recorded' | 'stale' | 'unknown_execution' | 'elsewhere' }
+>;
 export type ResultReply = Override<Wire<ResultReplyJson>, { replies: AttemptReply[] }>;
 export type AttemptCheckRequest = Wire<AttemptCheckRequestJson>;
 export type AttemptCheckReply = Wire<AttemptCheckReplyJson, 'reason'>;
