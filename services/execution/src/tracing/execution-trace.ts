@@ -520,11 +520,11 @@ export class ExecutionTrace {
   /** Nothing may stay open: a parent that never comes would leave its children without one. */
   #end(at: number, status: string, failure: Failure | undefined, spans: FinishedSpan[]): void {
     this.#finished = true;
-    for (const stepId of [...this.#steps.keys()]) this.#endStep(stepId, at, 'skipped', undefined, spans);
-    for (const groupId of [...this.#groups.keys()]) {
+    for (const stepId of this.#steps.keys()) this.#endStep(stepId, at, 'skipped', undefined, spans);
+    for (const groupId of this.#groups.keys()) {
       this.#endGroup(groupId, at, { 'batuta.step.status': 'skipped' }, spans);
     }
-    for (const key of [...this.#evaluations.keys()]) this.#endEvaluation(key, at, undefined, spans);
+    for (const key of this.#evaluations.keys()) this.#endEvaluation(key, at, undefined, spans);
     if (this.#startDelay !== undefined) this.#endStartDelay(at, spans);
     this.#endPause(at, undefined, spans);
     const compensation = this.#compensation;

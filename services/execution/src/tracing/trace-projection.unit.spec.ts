@@ -38,7 +38,8 @@ class Surroundings {
   readonly partition: Partition;
   readonly projection: TraceProjection;
 
-  constructor(before?: Surroundings, from: number = before?.log.length ?? 0) {
+  constructor(before?: { readonly log: Event[]; readonly cursor: number | undefined }) {
+    const from = before?.log.length ?? 0;
     this.log = before?.log ?? [];
     this.cursor = before?.cursor;
     this.partition = new Partition(
@@ -164,10 +165,7 @@ describe('the projection of traces', () => {
   });
 
   test('exports nothing of the time before it was turned on', async () => {
-    const around = new Surroundings();
-    await around.projection.stop();
-    const log = LOG.slice(0, 3);
-    const later = new Surroundings({ ...around, log, cursor: undefined } as unknown as Surroundings, 3);
+    const later = new Surroundings({ log: LOG.slice(0, 3), cursor: undefined });
     await later.cursorAt(3);
     later.commit(LOG.slice(3));
     await later.cursorAt(LOG.length);
