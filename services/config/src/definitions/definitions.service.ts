@@ -25,6 +25,8 @@ import { isDuplicate } from '../database/data-source.js';
 import { ConfigVersionEntity } from './config-version.entity.js';
 import { ConfigEntity } from './config.entity.js';
 import { isUuid } from './definition-shape.js';
+import { RESOLVE_ID, RESOLVE_NAME } from './resolve-sql.js';
+import type { ResolvedRow } from './resolve-sql.js';
 import { validateDefinition } from './validate-definition.js';
 
 /** Documents that one answer holds at most, in bytes: a message must stay below NATS' limit. */
@@ -233,14 +235,14 @@ export class Definitions {
 
   /** What a start needs, always from the database, so that an answered update is seen. */
   async resolve(tenantId: string, id: unknown): Promise<ResolveConfigReply> {
-    const config = await this.#findVisible(tenantId, id, false);
-    if (config === undefined) return NOT_FOUND;
-    const where = { configId: config.id, version: config.version };
-    const { hasInputSchema } = await this.#dataSource.manager.findOneOrFail(ConfigVersionEntity, {
-      select: { hasInputSchema: true, configId: true },
-      where,
-    });
-    return { configId: config.id, version: config.version, hasInputSchema };
+    const text = findable(id);
+    if (text === undefined) return NOT_FOUND;
+    const [found] = await this.#dataSource.query<ResolvedRow[]>(isUuid(text) ? RESOLVE_ID : RESOLVE_NAME, [
+      text,
+      tenantId,
+    ]);
+    if (found === undefined) return NOT_FOUND;
+    return { configId: found.config_id, version: found.version, hasInputSchema: found.has_input_schema };
   }
 
   /** One version for the execution service, of any tenant and also after a deletion. */
