@@ -43,6 +43,7 @@ async function serve(message) {
       partition = 0,
       dispatch = 1,
       checkFirst,
+      reportStart,
       agent,
       input,
       timeoutMs,
@@ -52,6 +53,8 @@ async function serve(message) {
       const { wanted } = await answered(`batuta.execution.${partition}.check`, id);
       if (!wanted) return message.ack();
     }
+    // The step has schedule_to_start_ms or heartbeat_ms: the engine waits for this sign of life.
+    if (reportStart) await answered(`batuta.execution.${partition}.heartbeat`, id);
     const result = { ...id, workerId: `word-count-${process.pid}`, startedAt: Date.now() };
     try {
       if (agents[agent] === undefined) throw new Error(`This worker has no agent ${agent}.`);

@@ -1,5 +1,6 @@
 import { FAILURE_CODES, subjects } from '@batuta/contracts';
-import type { AttemptHeartbeat, Failure, Task } from '@batuta/contracts';
+import type { AttemptCheckReply, AttemptHeartbeat, Failure, Task } from '@batuta/contracts';
+import { requestUntilAnswered } from '@batuta/messaging';
 import { NO_TRACING, parseTraceparent } from '@batuta/observability';
 import type { Logger, Tracing } from '@batuta/observability';
 import type { Delivery } from '@batuta/messaging';
@@ -29,6 +30,7 @@ export class AttemptStoppedError extends Error {
   override readonly name = 'AbortError';
 }
 
+/** Heartbeats go out at most this often, and at least three times within what the engine waits for. */
 const HEARTBEAT_PAUSE_MS = 250;
 const LONGEST_HEARTBEAT = 500;
 
@@ -56,6 +58,7 @@ export class Attempt implements AgentContext {
   ending: Ending | undefined;
   private resolveEnded: (ending: Ending) => void = () => undefined;
   private readonly abort = new AbortController();
+  private readonly over = new AbortController();
   private readonly timer: NodeJS.Timeout | undefined;
   private heartbeatTimer: NodeJS.Timeout | undefined;
   private beatTimer: NodeJS.Timeout | undefined;
@@ -120,7 +123,22 @@ export class Attempt implements AgentContext {
 
   /** Starts the agent. Never throws: how it goes is in `ended`. */
   start(agent: Agent): void {
+    if (this.task.reportStart === true) void this.reportStart();
     this.agentDone = this.runAgent(agent);
+  }
+
+  /** Tells the engine that the agent runs: its deadline for the start ends here, so the message must not be lost. */
+  private async reportStart(): Promise<void> {
+    const { executionId, stepId, attempt, partition } = this.task;
+    const beat: AttemptHeartbeat = { executionId, stepId, attempt };
+    try {
+      const answer = await requestUntilAnswered(this.options.nc, subjects.heartbeat(partition), JSON.stringify(beat), {
+        signal: this.over.signal,
+      });
+      if (!answer.json<AttemptCheckReply>().wanted) this.stop('not wanted any more');
+    } catch (error) {
+      if (this.ending === undefined) this.logger.warn({ err: error }, 'the start could not be reported');
+    }
   }
 
   private async runAgent(agent: Agent): Promise<void> {
@@ -167,7 +185,9 @@ export class Attempt implements AgentContext {
       progress: Number.isFinite(progress) ? Math.min(1, Math.max(0, progress)) : 0,
       message: bounded(String(message), LONGEST_HEARTBEAT).toWellFormed().replaceAll('\0', '\ufffd'),
     };
-    const pause = this.lastBeat + HEARTBEAT_PAUSE_MS - performance.now();
+    const { heartbeatMs = 0 } = this.task;
+    const between = heartbeatMs > 0 ? Math.min(HEARTBEAT_PAUSE_MS, heartbeatMs / 4) : HEARTBEAT_PAUSE_MS;
+    const pause = this.lastBeat + between - performance.now();
     if (pause <= 0) {
       this.sendBeat();
     } else {
@@ -212,6 +232,7 @@ export class Attempt implements AgentContext {
   private end(ending: Ending, abortWith?: Error): void {
     if (this.ending !== undefined) return;
     this.ending = ending;
+    this.over.abort();
     clearTimeout(this.timer);
     clearTimeout(this.heartbeatTimer);
     clearTimeout(this.beatTimer);

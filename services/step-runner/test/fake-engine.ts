@@ -71,7 +71,9 @@ export class FakeEngine {
       return Promise.resolve();
     });
     on('batuta.execution.*.heartbeat', (message) => {
-      engine.heartbeats.push(message.json<AttemptHeartbeat>());
+      const heartbeat = message.json<AttemptHeartbeat>();
+      engine.heartbeats.push(heartbeat);
+      if (!engine.silent) message.respond(JSON.stringify({ wanted: !engine.unwanted.has(heartbeat.stepId) }));
       return Promise.resolve();
     });
     await nc.flush();

@@ -320,6 +320,21 @@ describe('the runner', () => {
     ]);
   });
 
+  it('reports the start of an agent for which the engine waits, until it is answered', async () => {
+    await start();
+    engine.silent = true;
+    const task = await engine.dispatch({ agent: 'gate', reportStart: true });
+    const { executionId, stepId, attempt } = task;
+    await eventually(() => engine.heartbeats.length >= 2, { describe: 'it is sent again' });
+    expect(engine.heartbeats[1]).toEqual({ executionId, stepId, attempt });
+    // The answer says that the attempt is not wanted: its deadline has passed.
+    engine.unwanted.add(stepId);
+    engine.silent = false;
+    await eventually(() => gate.signals[0]?.aborted === true, { describe: 'the attempt is stopped' });
+    await emptied();
+    expect(engine.resultOf(task)).toBeUndefined();
+  });
+
   it('fails an attempt that gives no sign of life for heartbeat_ms', async () => {
     const quiet: Agent = {
       name: 'quiet',

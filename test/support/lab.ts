@@ -1,0 +1,116 @@
+import { createLogger } from '@batuta/observability';
+import { loadStepRunnerSettings, startStepRunner } from '@batuta/step-runner';
+import type { Agent, AgentContext, RunningStepRunner } from '@batuta/step-runner';
+import { RetryableError } from '@batuta/step-runner';
+import { eventually } from '@batuta/testing';
+import { expectStatus } from './api.js';
+import type { Cluster } from './cluster.js';
+
+/** An attempt of the agent `held`, which goes on when the test says so. */
+export interface HeldAttempt {
+  readonly executionId: string;
+  readonly stepId: string;
+  readonly attempt: number;
+  readonly input: unknown;
+  readonly signal: AbortSignal;
+  heartbeat(progress: number, message: string): void;
+  finish(output: unknown): void;
+  fail(code: string): void;
+}
+
+const POOL = 'lab';
+
+/**
+ * A step-runner in the test's own process. Its agents: `held` waits until the test ends the attempt; `chooser` is a judge
+ * that names the candidate with the highest `quality`; `undo` returns at once and is remembered, or fails when its input
+ * says `{"fail": true}`.
+ */
+export class Lab {
+  readonly held: HeldAttempt[] = [];
+  /** Attempts of `undo` in the order in which they came. */
+  readonly undone: { readonly executionId: string; readonly input: unknown }[] = [];
+
+  private constructor(private runner: RunningStepRunner | undefined) {}
+
+  static async start(cluster: Cluster): Promise<Lab> {
+    const lab = new Lab(undefined);
+    const api = cluster.api();
+    const agents = lab.agents();
+    for (const { name } of agents) {
+      expectStatus(await api.call('PUT', `/api/v1/agents/${name}`, { pool: POOL, description: 'for tests' }), 200);
+    }
+    lab.runner = await startStepRunner({
+      settings: loadStepRunnerSettings({
+        NATS_URL: cluster.stack.natsUrl,
+        BATUTA_RUNNER_ID: 'lab',
+        BATUTA_RUNNER_POOLS: POOL,
+        BATUTA_RUNNER_DRAIN: '0ms',
+      }),
+      logger: createLogger({ service: 'lab', level: 'silent' }),
+      opsServer: false,
+      agents,
+    });
+    return lab;
+  }
+
+  async stop(): Promise<void> {
+    for (const attempt of this.held) attempt.finish(null);
+    await this.runner?.close();
+  }
+
+  /** The attempt of a step once it has come in; the newest one, or the one with that number. */
+  attempt(executionId: string, stepId: string, attempt?: number): Promise<HeldAttempt> {
+    return eventually(
+      () =>
+        this.held.findLast(
+          (each) =>
+            each.executionId === executionId &&
+            each.stepId === stepId &&
+            (attempt === undefined || each.attempt === attempt),
+        ) ?? false,
+      { timeoutMs: 20_000, describe: `attempt ${attempt ?? ''} of ${stepId} has come in` },
+    );
+  }
+
+  private agents(): Agent[] {
+    return [
+      { name: 'held', version: '1', run: (input, context) => this.hold(input, context) },
+      {
+        name: 'chooser',
+        version: '1',
+        run: (input) => {
+          const { candidates } = input as { candidates: { step_id: string; output: { quality: number } }[] };
+          const [best] = candidates.toSorted((a, b) => b.output.quality - a.output.quality);
+          return { winner: best?.step_id ?? null };
+        },
+      },
+      {
+        name: 'undo',
+        version: '1',
+        run: (input, { executionId }) => {
+          this.undone.push({ executionId, input });
+          if ((input as { fail?: boolean } | null)?.fail === true)
+            throw new RetryableError('cannot_undo', 'No way back.');
+          return { undone: true };
+        },
+      },
+    ];
+  }
+
+  private hold(input: unknown, context: AgentContext): Promise<unknown> {
+    const { executionId, stepId, attempt, signal } = context;
+    return new Promise((resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+      this.held.push({
+        executionId,
+        stepId,
+        attempt,
+        input,
+        signal,
+        heartbeat: (progress, message) => context.heartbeat(progress, message),
+        finish: resolve,
+        fail: (code) => reject(new RetryableError(code, `The test says ${code}.`)),
+      });
+    });
+  }
+}
