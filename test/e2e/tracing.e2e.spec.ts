@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
@@ -10,6 +10,7 @@ import type { CommandReply, CommandRequest } from '@batuta/contracts';
 import { connectNats, requestUntilAnswered } from '@batuta/messaging';
 import { createLogger } from '@batuta/observability';
 import { eventually } from '@batuta/testing';
+import WebSocket from 'ws';
 import type { Api } from '../support/api.js';
 import { expectStatus } from '../support/api.js';
 import { Cluster } from '../support/cluster.js';
@@ -22,6 +23,30 @@ const DOCS = new URL('../../docs/observability.md', import.meta.url);
 const SERVICES: readonly DeployableService[] = ['gateway', 'config', 'execution', 'step-runner', 'notifications'];
 const SECRET = `secret-${randomBytes(12).toString('hex')}`;
 const CALLER = { traceId: randomBytes(16).toString('hex'), spanId: randomBytes(8).toString('hex') };
+const CONFIGS = '/api/v1/orchestrations/configs';
+const WEBSOCKET_SPAN = 'GET /api/v1/orchestrations/ws/execute/:config_id';
+/** Waits, agrees, goes on, fails and is undone. */
+const UNDONE = {
+  name: 'undone',
+  strategy: 'consensus',
+  consensus_groups: [{ id: 'panel', mode: 'majority', vote_key: 'verdict' }],
+  steps: [
+    ...['one', 'two'].map((id) => ({
+      id,
+      name: id,
+      agent: 'echo',
+      consensus_group: 'panel',
+      input: { verdict: 'yes' },
+    })),
+    { id: 'after', name: 'After', agent: 'echo', dependencies: ['panel'], compensate: { agent: 'echo' } },
+    { id: 'fails', name: 'Fails', agent: 'fail', dependencies: ['after'], input: { retryable: false } },
+  ],
+};
+const FAILING = {
+  name: 'failing',
+  strategy: 'sequential',
+  steps: [{ id: 'fails', name: 'Fails', agent: 'fail', input: { retryable: false } }],
+};
 const JAEGER = 'http://jaeger.example:16686';
 
 /** A server that agents and webhooks call: what it answers is up to the test, what it was asked is kept. */
@@ -75,7 +100,7 @@ interface Row {
 
 /** What stands in the documentation for parents, as the first words of their spans. */
 const PARENTS: Readonly<Record<string, RegExp>> = {
-  execution: /^execution /,
+  execution: /^(execution |retry of execution$)/,
   request: /^(GET|POST) \//,
   command: /^command /,
   step: /^step /,
@@ -106,6 +131,34 @@ function documentedSpans(): Row[] {
   });
 }
 
+/** Starts an execution over a WebSocket and waits for its result. */
+function startByWebSocket(
+  { url, key }: Api,
+  config: string,
+): Promise<{ execution_id: string; trace_id: string; status: string }> {
+  return new Promise((resolve, reject) => {
+    const socket = new WebSocket(`${url.replace('http', 'ws')}/api/v1/orchestrations/ws/execute/${config}`, {
+      headers: { authorization: `Bearer ${key}` },
+    });
+    socket.on('open', () => socket.send('{}'));
+    socket.on('error', reject);
+    socket.on('message', (data: Buffer) => {
+      const message = JSON.parse(data.toString('utf8')) as { type: string } & Awaited<
+        ReturnType<typeof startByWebSocket>
+      >;
+      if (message.type === 'result') resolve(message);
+      if (message.type === 'error') reject(new Error(data.toString('utf8')));
+    });
+  });
+}
+
+function checkTree(spans: readonly CollectedSpan[]): void {
+  const ids = new Set(spans.map((span) => span.spanId));
+  expect(spans.filter((span) => span.parentSpanId === undefined)).toHaveLength(1);
+  expect(spans.filter((span) => span.parentSpanId !== undefined && !ids.has(span.parentSpanId))).toEqual([]);
+  expect(spans.filter((span) => span.end < span.start)).toEqual([]);
+}
+
 describe('what a platform shows of itself', () => {
   const called = new CalledServer();
   let collector: OtlpCollector;
@@ -114,6 +167,7 @@ describe('what a platform shows of itself', () => {
   let base: string;
   let execution: { execution_id: string; trace_id: string };
   let spans: CollectedSpan[];
+  let others: string[] = [];
 
   const named = (name: string): CollectedSpan[] => spans.filter((span) => span.name === name);
   const only = (name: string): CollectedSpan => {
@@ -123,20 +177,20 @@ describe('what a platform shows of itself', () => {
   };
   const under = (parent: CollectedSpan): CollectedSpan[] => spans.filter((span) => span.parentSpanId === parent.spanId);
   const parentOf = (span: CollectedSpan): CollectedSpan | undefined =>
-    spans.find((other) => other.spanId === span.parentSpanId);
+    collector.trace(span.traceId).find((other) => other.spanId === span.parentSpanId);
 
   /** A command that REST has no route for, as the gateway would send it. */
-  const command = async (body: Partial<CommandRequest>): Promise<void> => {
+  const command = async (body: Partial<CommandRequest>, executionId = execution.execution_id): Promise<void> => {
     const logger = createLogger({ service: 'test', level: 'silent' });
     const nats = await connectNats({ url: cluster.stack.natsUrl, name: 'test', logger });
     try {
       const request = {
         commandId: `test-${randomBytes(8).toString('hex')}`,
-        executionId: execution.execution_id,
+        executionId,
         principal: { tenantId: 'default', userId: 'tester', role: 'admin' },
         ...body,
       };
-      const subject = subjects.command(partitionOf(execution.execution_id, 64));
+      const subject = subjects.command(partitionOf(executionId, 64));
       const reply = await requestUntilAnswered(nats, subject, JSON.stringify(request), { deadlineMs: 30_000 });
       expect(reply.json<CommandReply>().rejected).toBeUndefined();
     } finally {
@@ -162,7 +216,7 @@ describe('what a platform shows of itself', () => {
     });
     api = cluster.api();
     expectStatus(
-      await api.post('/api/v1/orchestrations/configs', {
+      await api.post(CONFIGS, {
         name: 'traced',
         strategy: 'parallel',
         steps: [
@@ -194,7 +248,7 @@ describe('what a platform shows of itself', () => {
             name: 'Spender',
             agent: 'echo',
             dependencies: ['held', 'broken'],
-            input: { text: '{% input.secret & "!" %}', _tokens: 42, _cost: 0.25 },
+            input: { text: '{% input.secret & "!" %}', _tokens: { input: 40, output: 2 }, _cost: 0.25 },
           },
         ],
       }),
@@ -261,13 +315,9 @@ describe('what a platform shows of itself', () => {
   }, 180_000);
 
   it('gives one tree: one trace, one root, no orphan', () => {
-    expect(spans.filter((span) => span.parentSpanId === undefined).map((span) => span.name)).toEqual([
-      'execution traced',
-    ]);
-    expect(spans.filter((span) => span.parentSpanId !== undefined && parentOf(span) === undefined)).toEqual([]);
-    expect(spans.filter((span) => span.end < span.start)).toEqual([]);
     const traces = new Set(collector.spans.map((span) => span.traceId));
     expect(traces).toEqual(new Set([execution.trace_id]));
+    checkTree(spans);
     expect(only('execution traced').links).toEqual([CALLER]);
     expect(new Set(spans.map((span) => span.attributes['batuta.execution.id']))).toEqual(
       new Set([execution.execution_id]),
@@ -325,18 +375,48 @@ describe('what a platform shows of itself', () => {
     expect(run.attributes).toMatchObject({
       'gen_ai.operation.name': 'invoke_agent',
       'gen_ai.agent.name': 'echo',
-      'gen_ai.usage.total_tokens': 42,
+      'gen_ai.usage.input_tokens': 40,
+      'gen_ai.usage.output_tokens': 2,
+      'batuta.tokens': 42,
       'batuta.cost': 0.25,
     });
     for (const span of [spender, only('execution traced')]) {
-      expect(span.attributes['gen_ai.usage.total_tokens']).toBe(42);
+      expect(span.attributes['batuta.tokens']).toBe(42);
     }
   });
+
+  it('gives one tree also for a start by WebSocket, a retry of what failed, a delay, a consensus and a compensation', async () => {
+    const config = expectStatus(await api.post<{ id: string; version: number }>(CONFIGS, UNDONE), 201);
+    const delayed = { id: randomUUID(), traceId: randomBytes(16).toString('hex') };
+    const { id: configId, version: configVersion } = config;
+    const startAt = Date.now() + 300;
+    await command({ start: { configId, configVersion, traceId: delayed.traceId, startAt } }, delayed.id);
+    expectStatus(await api.post(CONFIGS, FAILING), 201);
+    const failed = await startByWebSocket(api, 'failing');
+    expect(failed.status).toBe('failed');
+    await command({ retry: {} }, failed.execution_id);
+    others = [delayed.traceId, failed.trace_id];
+    await eventually(
+      () => {
+        const names = new Set(others.flatMap((id) => collector.trace(id)).map((span) => span.name));
+        for (const name of ['execution undone', 'execution failing', 'retry of execution', WEBSOCKET_SPAN]) {
+          if (!names.has(name)) throw new Error(`no span ${name}`);
+        }
+      },
+      { timeoutMs: 30_000, describe: 'both traces have been exported' },
+    );
+    for (const id of others) checkTree(collector.trace(id));
+    const names = collector.trace(delayed.traceId).map((span) => span.name);
+    expect(names).toEqual(
+      expect.arrayContaining(['start delay', 'consensus panel', 'compensation', 'step after:compensate']),
+    );
+  }, 60_000);
 
   it('exports exactly the spans and attributes that the documentation lists', () => {
     const rows = documentedSpans();
     const problems: string[] = [];
-    for (const span of spans) {
+    const all = [execution.trace_id, ...others].flatMap((id) => collector.trace(id));
+    for (const span of all) {
       const row = rows.find((each) => each.service === span.service && each.pattern.test(span.name));
       if (row === undefined) {
         problems.push(`${span.service} "${span.name}" is not documented`);
@@ -356,16 +436,8 @@ describe('what a platform shows of itself', () => {
       }
     }
     expect([...new Set(problems)]).toEqual([]);
-    const seen = new Set(
-      rows.filter((row) => spans.some((span) => row.pattern.test(span.name))).map((row) => row.span),
-    );
-    // What this orchestration does not do is documented all the same.
-    expect(rows.map((row) => row.span).filter((span) => !seen.has(span))).toEqual([
-      'execution retry',
-      'start delay',
-      'consensus <group>',
-      'compensation',
-    ]);
+    const unseen = rows.filter((row) => !all.some((span) => row.pattern.test(span.name))).map((row) => row.span);
+    expect(unseen).toEqual([]);
   });
 
   it('links the status to Jaeger and hands the trace to the webhook', async () => {
@@ -417,8 +489,8 @@ describe('what a platform shows of itself', () => {
     expect(engine).toMatch(/^batuta_executions_total\{status="completed"\} 1$/m);
     expect(engine).toMatch(/^batuta_tokens_total\{agent="echo"\} 42$/m);
     expect(engine).toMatch(/^batuta_cost_total\{agent="echo"\} 0\.25$/m);
-    expect(engine).toMatch(/^batuta_step_run_seconds_count\{agent="echo"\} 1$/m);
-    expect(engine).toMatch(/^batuta_step_queue_seconds_count\{agent="echo"\} 1$/m);
+    expect(engine).toMatch(/^batuta_step_run_seconds_count\{agent="echo"\} [1-9]\d*$/m);
+    expect(engine).toMatch(/^batuta_step_queue_seconds_count\{agent="echo"\} [1-9]\d*$/m);
     expect(engine).toMatch(/^batuta_engine_partitions 64$/m);
     expect(engine).toMatch(/^batuta_engine_takeovers_total 64$/m);
     expect(engine).toMatch(/^batuta_queue_tasks\{pool="default",priority="normal",state="waiting"\} 0$/m);

@@ -67,7 +67,10 @@ export type ExecutionStarted = Override<
   { priority?: Priority }
 >;
 export type StepScheduled = Wire<StepScheduledJson, 'startDeadlineAt'>;
-export type StepCompleted = Wire<StepCompletedJson, 'output' | 'tokenCount' | 'estimatedCost' | 'agentVersion'>;
+export type StepCompleted = Wire<
+  StepCompletedJson,
+  'output' | 'tokenCount' | 'estimatedCost' | 'agentVersion' | 'inputTokens' | 'outputTokens'
+>;
 export type StepAttemptFailed = Override<Wire<StepAttemptFailedJson, 'retryAt' | 'byEngine'>, { failure: Failure }>;
 export type StepFailed = Override<
   Wire<StepFailedJson, 'fallbackStepId'>,

@@ -401,7 +401,7 @@ export class ExecutionTrace {
     at: number,
     outcome: string,
     spans: FinishedSpan[],
-    result?: Pick<StepCompleted & StepAttemptFailed, 'startedAt' | 'finishedAt' | 'tokenCount' | 'estimatedCost'>,
+    result?: Partial<StepCompleted> & Pick<StepAttemptFailed, 'startedAt' | 'finishedAt'>,
     failure?: Failure,
   ): void {
     const { attempt, unit } = step;
@@ -450,7 +450,7 @@ export class ExecutionTrace {
           'messaging.operation.name': 'process',
           'messaging.operation.type': 'process',
           'batuta.attempt.outcome': outcome,
-          ...genAi(agent, result?.tokenCount ?? 0, result?.estimatedCost ?? 0),
+          ...genAi(agent, result),
         },
         { kind: 'consumer', failure },
       ),
@@ -561,7 +561,7 @@ export class ExecutionTrace {
       spanId: spanIdOf(this.traceId, 'retry', event.version),
       parentSpanId: spanIds.execution(this.traceId),
       startAt: event.at,
-      name: 'execution retry',
+      name: 'retry of execution',
       attributes: { 'batuta.retry.round': this.#round },
       links: [this.#commandLink(event)],
     };
@@ -570,14 +570,20 @@ export class ExecutionTrace {
 
 function usage(tokens: number, cost: number): Attributes {
   return {
-    ...(tokens > 0 ? { 'gen_ai.usage.total_tokens': tokens } : {}),
+    ...(tokens > 0 ? { 'batuta.tokens': tokens } : {}),
     ...(cost > 0 ? { 'batuta.cost': cost } : {}),
   };
 }
 
 /** Attributes of the GenAI semantic conventions, for an agent that says what it spent. */
-function genAi(agent: string, tokens: number, cost: number): Attributes {
-  return tokens > 0
-    ? { 'gen_ai.operation.name': 'invoke_agent', 'gen_ai.agent.name': agent, ...usage(tokens, cost) }
-    : usage(tokens, cost);
+function genAi(agent: string, result: Partial<StepCompleted> | undefined): Attributes {
+  const { tokenCount = 0, inputTokens, outputTokens, estimatedCost = 0 } = result ?? {};
+  if (tokenCount === 0) return usage(0, estimatedCost);
+  return {
+    'gen_ai.operation.name': 'invoke_agent',
+    'gen_ai.agent.name': agent,
+    ...(inputTokens === undefined ? {} : { 'gen_ai.usage.input_tokens': inputTokens }),
+    ...(outputTokens === undefined ? {} : { 'gen_ai.usage.output_tokens': outputTokens }),
+    ...usage(tokenCount, estimatedCost),
+  };
 }

@@ -5,6 +5,7 @@ import {
   type Failure,
   type JsonObject,
   type JsonValue,
+  type StepCompleted,
 } from '@batuta/contracts';
 import type { FailAttempt, Outcome, RecordResult } from '../commands.js';
 import type { Draft } from '../draft.js';
@@ -33,10 +34,26 @@ function amount(value: JsonValue | undefined, most: number): number {
   return typeof value === 'number' && value > 0 ? Math.min(value, most) : 0;
 }
 
+type Spending = Pick<StepCompleted, 'tokenCount' | 'inputTokens' | 'outputTokens' | 'estimatedCost'>;
+
+/** `_tokens` is their number, or `{input, output}` for the two kinds. */
+function tokensOf(value: JsonValue | undefined): Spending {
+  const inputTokens = isObject(value) ? Math.round(amount(value.input, MAX_TOKENS)) : 0;
+  const outputTokens = isObject(value) ? Math.round(amount(value.output, MAX_TOKENS)) : 0;
+  const tokenCount = Math.min(MAX_TOKENS, inputTokens + outputTokens) || Math.round(amount(value, MAX_TOKENS));
+  return {
+    ...(tokenCount > 0 ? { tokenCount } : {}),
+    ...(inputTokens > 0 ? { inputTokens } : {}),
+    ...(outputTokens > 0 ? { outputTokens } : {}),
+  };
+}
+
+const NOTHING_SPENT: Spending = {};
+
 /** An agent tells what it spent in `_tokens` and `_cost`; they are not part of its output. */
-function takeSpending(output: JsonValue | undefined): { output: JsonValue; tokens: number; cost: number } {
+function takeSpending(output: JsonValue | undefined): { output: JsonValue; spending: Spending } {
   if (!isObject(output) || !(Object.hasOwn(output, '_tokens') || Object.hasOwn(output, '_cost'))) {
-    return { output: output ?? null, tokens: 0, cost: 0 };
+    return { output: output ?? null, spending: NOTHING_SPENT };
   }
   const rest: JsonObject = {};
   for (const key of Object.keys(output)) {
@@ -44,10 +61,10 @@ function takeSpending(output: JsonValue | undefined): { output: JsonValue; token
       setOwn(rest, key, output[key] as JsonValue);
     }
   }
+  const estimatedCost = amount(output._cost, Number.MAX_SAFE_INTEGER);
   return {
     output: rest,
-    tokens: Math.round(amount(output._tokens, MAX_TOKENS)),
-    cost: amount(output._cost, Number.MAX_SAFE_INTEGER),
+    spending: { ...tokensOf(output._tokens), ...(estimatedCost > 0 ? { estimatedCost } : {}) },
   };
 }
 
@@ -78,7 +95,7 @@ export function recordResult(draft: Draft, command: RecordResult): Outcome {
     draft.failAttempt(index, failure, { startedAt, finishedAt }, false);
     return 'recorded';
   }
-  const { output, tokens, cost } = takeSpending(result.output);
+  const { output, spending } = takeSpending(result.output);
   draft.emit({
     type: 'StepCompleted',
     data: {
@@ -87,8 +104,7 @@ export function recordResult(draft: Draft, command: RecordResult): Outcome {
       output,
       startedAt,
       finishedAt,
-      ...(tokens > 0 ? { tokenCount: tokens } : {}),
-      ...(cost > 0 ? { estimatedCost: cost } : {}),
+      ...spending,
       ...(result.agentVersion ? { agentVersion: result.agentVersion } : {}),
     },
   });

@@ -86,6 +86,16 @@ describe('the result of an attempt', () => {
     expect([run.state.tokenCount, run.state.cost]).toEqual([120, 0.5]);
   });
 
+  test('tokens may be told apart as those of the input and of the output', () => {
+    const run = scenario(patient)
+      .given(started, scheduled('a', 1))
+      .ok('a', { _tokens: { input: 100, output: 20.4 } });
+    expect(run.lastEvents[0]?.data).toMatchObject({ tokenCount: 120, inputTokens: 100, outputTokens: 20 });
+    run.ok('b', { _tokens: { input: -1, output: 'many' } });
+    expect(run.lastEvents[0]?.data).toEqual({ stepId: 'b', attempt: 1, output: {}, startedAt: NOON, finishedAt: NOON });
+    expect(run.state.tokenCount).toBe(120);
+  });
+
   test('an output over the limit fails the step', () => {
     const run = scenario(patient)
       .given(started, scheduled('a', 1))
