@@ -16,6 +16,8 @@ export interface Decided {
 export interface DecidedEvent {
   readonly event: DomainEvent;
   readonly stored: NewEvent;
+  /** The partition under the epoch that it was decided for. */
+  readonly partition: Partition;
   readonly position: number;
   /** The state after the decision that the event belongs to. */
   readonly state: State;

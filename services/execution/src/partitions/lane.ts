@@ -321,7 +321,7 @@ export class Lane {
         at: command.at,
         data,
       };
-      const decided = { event, stored, position: partition.decidedPosition, state: decision.next };
+      const decided = { event, stored, partition, position: partition.decidedPosition, state: decision.next };
       changes.events.push(decided);
       batch.events.push(decided);
       batch.bytes += data.length;
@@ -364,13 +364,13 @@ export class Lane {
         epoch: partition.epoch,
         publishedPosition: partition.effectsDone,
       }));
-    const owned = new Set(partitions.map((item) => item.partition));
-    const events = batch.events.map((event) => event.stored).filter((event) => owned.has(event.partition));
+    // The partition may have been lost and taken again since: what was decided on its old state must not go under its new epoch.
+    const events = batch.events.filter(({ partition }) => partition.owned).map((event) => event.stored);
     const started: ExecutionRow[] = [];
     const changed: ExecutionChange[] = [];
     const now = clock.now();
     for (const changes of batch.executions.values()) {
-      if (!owned.has(changes.execution.partition.id)) continue;
+      if (!changes.execution.partition.owned) continue;
       const row = rowChange(changes, nextWake(changes.state), now);
       if (row.started !== undefined) started.push(row.started);
       if (row.changed !== undefined) changed.push(row.changed);
