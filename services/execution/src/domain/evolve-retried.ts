@@ -2,7 +2,7 @@ import type { Event, ExecutionRetried } from '@batuta/contracts';
 import type { Group } from './compiled.js';
 import { servingUnit } from './results.js';
 import { putGroup, putUnit, settleGroup, settleUnit } from './settle.js';
-import { groupState, initialState, unitState, type State, type Next } from './state.js';
+import { groupState, initialState, listItems, unitState, type State, type Next } from './state.js';
 import type { UnitState } from './unit-state.js';
 
 /** Reasons for which a step stays skipped: they were decided, not merely suffered. */
@@ -87,6 +87,9 @@ export function applyExecutionRetried(next: Next, data: ExecutionRetried, event:
       });
     }
   }
+  // A step that runs again is undone once, for its new completion.
+  const completed = new Set(kept);
+  next.undoable = listOf(listItems(before.undoable).filter((index) => completed.has(index)));
   for (const index of kept) {
     restoreServed(before, next, index);
     settleUnit(next, index);
@@ -97,6 +100,14 @@ export function applyExecutionRetried(next: Next, data: ExecutionRetried, event:
       settleGroup(next, group.index);
     }
   }
+}
+
+function listOf(items: readonly number[]): State['undoable'] {
+  let list: State['undoable'];
+  for (const head of items.toReversed()) {
+    list = { head, tail: list };
+  }
+  return list;
 }
 
 function wasServed(before: State, node: number): boolean {
