@@ -59,7 +59,8 @@ export function applyExecutionPaused(next: Next, data: ExecutionPaused, event: E
 
 export function applyExecutionResumed(next: Next, _data: ExecutionResumed, event: Event): void {
   next.pausedAt = 0;
-  next.status = (next.started?.startAt ?? 0) > event.at ? 'pending' : 'running';
+  // A retry does not wait for start_at: what has begun goes on.
+  next.status = next.startedAt === 0 && (next.started?.startAt ?? 0) > event.at ? 'pending' : 'running';
   if (next.status === 'running' && next.startedAt === 0) {
     next.startedAt = event.at;
   }
