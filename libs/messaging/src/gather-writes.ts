@@ -24,11 +24,11 @@ export function gatherWrites(nc: NatsConnection): void {
   let frames: Uint8Array[] = [];
   let bytes = 0;
   let written: Promise<void> | undefined;
-  let scheduled: NodeJS.Immediate | undefined;
+  let scheduled = false;
   let settle: (outcome: Promise<void>) => void = () => undefined;
 
   const flush = (): void => {
-    clearImmediate(scheduled);
+    if (frames.length === 0) return;
     const [only] = frames;
     const all = frames.length === 1 && only !== undefined ? only : Buffer.concat(frames, bytes);
     frames = [];
@@ -43,7 +43,14 @@ export function gatherWrites(nc: NatsConnection): void {
       written = new Promise<void>((resolve) => {
         settle = resolve;
       });
-      scheduled = setImmediate(flush);
+    }
+    if (!scheduled) {
+      scheduled = true;
+      // Never cleared: clearing an immediate while others of its turn run leaves Node 20's event loop spinning.
+      setImmediate(() => {
+        scheduled = false;
+        flush();
+      });
     }
     const promise = written;
     if (bytes > LARGEST_GATHERED_BYTES) flush();

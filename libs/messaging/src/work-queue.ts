@@ -173,7 +173,9 @@ class PoolLoop implements PoolConsumer {
   private lastPull = 0;
   private draining = false;
   private closed = false;
-  private refillAt: NodeJS.Immediate | NodeJS.Timeout | undefined;
+  /** The refill that is planned; another one or none when it was called off. */
+  private planned: symbol | undefined;
+  private refillTimer: NodeJS.Timeout | undefined;
   private recovery: Promise<void> | undefined;
   private recoverAgain = false;
   private streamCreated: string | undefined;
@@ -380,20 +382,26 @@ class PoolLoop implements PoolConsumer {
   }
 
   private scheduleRefill(): void {
-    if (this.refillAt !== undefined || this.draining) return;
+    if (this.planned !== undefined || this.draining) return;
     const free = this.options.slots - this.inSlots - this.queued;
     if (free <= 0) return;
+    const plan = Symbol('refill');
+    const run = (): void => {
+      if (this.planned === plan) this.refill();
+    };
+    this.planned = plan;
     if (free * 4 >= this.options.slots) {
-      this.refillAt = setImmediate(() => this.refill());
+      // Called off by its mark and never cleared: clearing an immediate while others of its turn run leaves Node 20's
+      // event loop spinning.
+      setImmediate(run);
     } else {
-      this.refillAt = setTimeout(() => this.refill(), COALESCE_MS);
+      this.refillTimer = setTimeout(run, COALESCE_MS);
     }
   }
 
   private cancelRefill(): void {
-    clearImmediate(this.refillAt as NodeJS.Immediate);
-    clearTimeout(this.refillAt as NodeJS.Timeout);
-    this.refillAt = undefined;
+    clearTimeout(this.refillTimer);
+    this.planned = undefined;
   }
 
   /**

@@ -3,6 +3,7 @@ import type { AttemptReply, ResultReply } from '@batuta/contracts';
 import type { Logger } from '@batuta/observability';
 import { requestUntilAnswered, UnavailableError } from '@batuta/messaging';
 import type { NatsConnection } from '@nats-io/nats-core';
+import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface ResultReporterOptions {
@@ -49,7 +50,10 @@ export class ResultReporter {
   constructor(
     private readonly nc: NatsConnection,
     private readonly options: ResultReporterOptions,
-  ) {}
+  ) {
+    // Every request in flight listens to it.
+    setMaxListeners(0, options.signal);
+  }
 
   /**
    * Reports one result (an AttemptResult in proto-JSON text); resolves with the engine's answer, after its commit. Rejects
