@@ -1,4 +1,5 @@
 export type {
+  AgentCopy,
   CommitLane,
   CommitOutcome,
   CommitRequest,

@@ -168,13 +168,21 @@ export interface LogReader {
   readUnfinished(partition: number, afterId: string | undefined, limit: number): Promise<string[]>;
 }
 
+/** What is kept of an agent: the pool that serves it, and the JSON Schemas of its input and output that it has. */
+export interface AgentCopy {
+  readonly pool: string;
+  readonly inputSchema?: JsonValue;
+  readonly outputSchema?: JsonValue;
+}
+
 /** The execution service's own copies of what the config service owns. */
 export interface ConfigCopies {
   readConfig(configId: string, version: number): Promise<JsonObject | undefined>;
   /** Keeps the first copy of a version; versions never change. */
   writeConfig(configId: string, version: number, tenantId: string, definition: JsonObject): Promise<void>;
-  readAgentPool(tenantId: string, name: string): Promise<string | undefined>;
-  writeAgentPool(tenantId: string, name: string, pool: string): Promise<void>;
+  readAgent(tenantId: string, name: string): Promise<AgentCopy | undefined>;
+  /** Keeps the last copy. */
+  writeAgent(tenantId: string, name: string, agent: AgentCopy): Promise<void>;
 }
 
 /** The whole store, as a service uses it. */

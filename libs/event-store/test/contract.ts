@@ -26,6 +26,7 @@ const progress = (changes: Partial<ExecutionProgress> = {}): ExecutionProgress =
   completedAt: null,
   totalLatencyMs: null,
   estimatedCost: 0,
+  tokenCount: 0,
   ...changes,
 });
 
@@ -276,15 +277,22 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       expect(await store.claim('brief', 'only', [{ partition: 2, epoch }])).toEqual([]);
     });
 
-    it('keeps the first copy of a config version and the last pool of an agent', async () => {
+    it('keeps the first copy of a config version and the last copy of an agent', async () => {
       expect(await store.readConfig('c', 1)).toBeUndefined();
       await store.writeConfig('c', 1, 'default', { name: 'first' });
       await store.writeConfig('c', 1, 'default', { name: 'second' });
       expect(await store.readConfig('c', 1)).toEqual({ name: 'first' });
-      await store.writeAgentPool('default', 'a', 'p1');
-      await store.writeAgentPool('default', 'a', 'p2');
-      expect(await store.readAgentPool('default', 'a')).toBe('p2');
-      expect(await store.readAgentPool('elsewhere', 'a')).toBeUndefined();
+      await store.writeAgent('default', 'a', { pool: 'p1', inputSchema: { const: 'a\u0000b' }, outputSchema: false });
+      expect(await store.readAgent('default', 'a')).toEqual({
+        pool: 'p1',
+        inputSchema: { const: 'a\ufffdb' },
+        outputSchema: false,
+      });
+      await store.writeAgent('default', 'a', { pool: 'p2', inputSchema: true });
+      expect(await store.readAgent('default', 'a')).toEqual({ pool: 'p2', inputSchema: true });
+      await store.writeAgent('default', 'a', { pool: 'p2' });
+      expect(await store.readAgent('default', 'a')).toEqual({ pool: 'p2' });
+      expect(await store.readAgent('elsewhere', 'a')).toBeUndefined();
     });
   });
 }

@@ -188,6 +188,8 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
     traces?.start();
     const changed = nats.subscribe(subjects.config.changed, { callback: () => engine.effects.forgetPools() });
     opened.push(() => changed.unsubscribe());
+    // What changed while this process was not connected was announced to others only.
+    opened.push(bus.onReconnect(() => engine.effects.forgetPools()));
     const queries = new ExecutionQueries(store, engine.configs, pool, engine.partitionCount);
     const app = await NestFactory.createMicroservice<MicroserviceOptions>(ExecutionModule.register({ queries }), {
       ...natsMicroservice({ url: natsUrl, queue: 'execution' }),

@@ -71,7 +71,7 @@ describe('effects', () => {
         failure: { code: 'input_too_large' },
       });
     });
-    expect(test.bus.lifecycle).toEqual(['ExecutionStarted', 'ExecutionFailed']);
+    expect(test.bus.lifecycle).toEqual(['ExecutionStarted', 'StepFailed', 'ExecutionFailed']);
     expect(test.bus.stops.length).toBeGreaterThan(0);
   });
 });

@@ -6,6 +6,8 @@ import { Engine } from '../src/partitions/engine.js';
 import type {
   Bus,
   Clock,
+  ConfigService,
+  Evaluator,
   OutgoingTask,
   PartitionRequest,
   PublishOutcome,
@@ -142,6 +144,8 @@ export async function engineInMemory(
     leaseMs?: number;
     clock?: Clock;
     cacheBytes?: number;
+    configs?: Partial<ConfigService>;
+    evaluator?: Partial<Evaluator>;
   } = {},
 ): Promise<TestEngine> {
   const store = options.store ?? new MemoryEventStore(() => Date.now());
@@ -163,9 +167,14 @@ export async function engineInMemory(
               ? { kind: 'missing' }
               : { kind: 'found', definition: DEFINITIONS[configId] },
           ),
-        agentPool: () => Promise.resolve({ pool: undefined }),
+        agent: () => Promise.resolve({ agent: undefined }),
+        ...options.configs,
       },
-      evaluator: { evaluate: () => Promise.resolve({ values: [] }) },
+      evaluator: {
+        evaluate: () => Promise.resolve({ values: [] }),
+        validate: () => Promise.resolve({ violations: [], total: 0 }),
+        ...options.evaluator,
+      },
     },
     settings: {
       ownership: { name: options.name ?? 'one', leaseMs, renewMs: leaseMs / 4 },

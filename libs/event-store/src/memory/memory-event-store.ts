@@ -1,6 +1,7 @@
 import type { Event, EventType, JsonObject } from '@batuta/contracts';
 import { encodeJson } from '../encode-json.js';
 import type {
+  AgentCopy,
   CommitLane,
   CommitOutcome,
   CommitRequest,
@@ -224,14 +225,15 @@ export class MemoryEventStore implements EventStore {
     if (!this.#configs.has(key)) this.#configs.set(key, encodeJson(definition));
   }
 
-  async readAgentPool(tenantId: string, name: string): Promise<string | undefined> {
+  async readAgent(tenantId: string, name: string): Promise<AgentCopy | undefined> {
     await Promise.resolve();
-    return this.#agents.get(`${tenantId}/${name}`);
+    const text = this.#agents.get(`${tenantId}/${name}`);
+    return text === undefined ? undefined : (JSON.parse(text) as AgentCopy);
   }
 
-  async writeAgentPool(tenantId: string, name: string, pool: string): Promise<void> {
+  async writeAgent(tenantId: string, name: string, agent: AgentCopy): Promise<void> {
     await Promise.resolve();
-    this.#agents.set(`${tenantId}/${name}`, pool);
+    this.#agents.set(`${tenantId}/${name}`, encodeJson(agent));
   }
 
   /** The row of an execution, for what a simulation checks. */

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { engineTables } from './migrations/0001-engine.js';
 import { spendingAndSnapshots } from './migrations/0002-spending-and-snapshots.js';
+import { agentSchemas } from './migrations/0003-agent-schemas.js';
 
 interface Migration {
   readonly version: number;
@@ -11,6 +12,7 @@ interface Migration {
 const MIGRATIONS: readonly Migration[] = [
   { version: 1, statements: engineTables },
   { version: 2, statements: spendingAndSnapshots },
+  { version: 3, statements: agentSchemas },
 ];
 
 /** Any constant; transaction-scoped, so it works through a connection pooler. */

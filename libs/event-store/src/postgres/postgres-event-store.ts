@@ -1,8 +1,9 @@
 import pg from 'pg';
 import { EVENT_SCHEMAS } from '@batuta/contracts';
-import type { Event, EventType, JsonObject } from '@batuta/contracts';
+import type { Event, EventType, JsonObject, JsonValue } from '@batuta/contracts';
 import { encodeJson } from '../encode-json.js';
 import type {
+  AgentCopy,
   CommitLane,
   DueExecution,
   EventStore,
@@ -275,13 +276,29 @@ export class PostgresEventStore implements EventStore {
     await this.#pool.query(WRITE_CONFIG, [configId, version, tenantId, encodeJson(definition)]);
   }
 
-  async readAgentPool(tenantId: string, name: string): Promise<string | undefined> {
-    const [row] = await this.#rows<{ pool: string }>('read-agent', READ_AGENT, [tenantId, name]);
-    return row?.pool;
+  async readAgent(tenantId: string, name: string): Promise<AgentCopy | undefined> {
+    const [row] = await this.#rows<{ pool: string; input_schema: JsonValue; output_schema: JsonValue }>(
+      'read-agent',
+      READ_AGENT,
+      [tenantId, name],
+    );
+    if (row === undefined) return undefined;
+    return {
+      pool: row.pool,
+      ...(row.input_schema === null ? {} : { inputSchema: row.input_schema }),
+      ...(row.output_schema === null ? {} : { outputSchema: row.output_schema }),
+    };
   }
 
-  async writeAgentPool(tenantId: string, name: string, pool: string): Promise<void> {
-    await this.#pool.query(WRITE_AGENT, [tenantId, name, pool]);
+  async writeAgent(tenantId: string, name: string, agent: AgentCopy): Promise<void> {
+    const { pool, inputSchema, outputSchema } = agent;
+    await this.#pool.query(WRITE_AGENT, [
+      tenantId,
+      name,
+      pool,
+      inputSchema === undefined ? null : encodeJson(inputSchema),
+      outputSchema === undefined ? null : encodeJson(outputSchema),
+    ]);
   }
 
   async #rows<R extends pg.QueryResultRow>(name: string, text: string, values: unknown[]): Promise<R[]> {

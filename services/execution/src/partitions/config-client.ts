@@ -1,12 +1,13 @@
 import { subjects } from '@batuta/contracts';
 import type { AgentReply, GetVersionReply } from '@batuta/contracts';
-import type { ConfigCopies } from '@batuta/event-store';
+import { storableJson } from '@batuta/event-store';
+import type { AgentCopy, ConfigCopies } from '@batuta/event-store';
 import type { ControlClient } from '@batuta/messaging';
 import type { ConfigCopy, ConfigService } from './ports.js';
 
 const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** The config service over NATS; pools of agents are kept so that they are known while it is away. */
+/** The config service over NATS; agents are kept so that they are known while it is away. */
 export function configClient(control: ControlClient, copies: ConfigCopies): ConfigService {
   return {
     async version(configId, version): Promise<ConfigCopy> {
@@ -17,15 +18,22 @@ export function configClient(control: ControlClient, copies: ConfigCopies): Conf
         return { kind: 'unavailable', message: reason(error) };
       }
     },
-    async agentPool(tenantId, agent) {
+    async agent(tenantId, name) {
       try {
-        const reply = await control.request<AgentReply>(subjects.config.agentGet, { tenantId, name: agent });
-        const pool = reply.agent?.pool;
-        if (pool !== undefined) await copies.writeAgentPool(tenantId, agent, pool);
-        return { pool };
+        const reply = await control.request<AgentReply>(subjects.config.agentGet, { tenantId, name });
+        if (reply.agent === undefined) return { agent: undefined };
+        const { pool, inputSchema, outputSchema } = reply.agent;
+        const agent: AgentCopy = {
+          pool,
+          // Values are made storable when they come in, so a schema must ask for what they became.
+          ...(inputSchema === undefined ? {} : { inputSchema: storableJson(inputSchema) }),
+          ...(outputSchema === undefined ? {} : { outputSchema: storableJson(outputSchema) }),
+        };
+        await copies.writeAgent(tenantId, name, agent);
+        return { agent };
       } catch (error) {
-        const kept = await copies.readAgentPool(tenantId, agent).catch(() => undefined);
-        return kept === undefined ? { unavailable: reason(error) } : { pool: kept };
+        const kept = await copies.readAgent(tenantId, name).catch(() => undefined);
+        return kept === undefined ? { unavailable: reason(error) } : { agent: kept };
       }
     },
   };

@@ -1,12 +1,14 @@
 import { DEFAULT_POOL, BUILT_IN_AGENTS, FAILURE_CODES, LIMITS, subjects } from '@batuta/contracts';
-import type { Event, StopAttempts } from '@batuta/contracts';
+import type { Event, JsonValue, StopAttempts, Task } from '@batuta/contracts';
 import { storableJson } from '@batuta/event-store';
+import type { AgentCopy } from '@batuta/event-store';
 import { spanIds, traceparentOf } from '@batuta/observability';
 import { effectsOf, isAttemptWanted, isPlainResult, priorityOf, taskOf, wantedEffects } from '../domain/index.js';
 import type { Effect, State } from '../domain/index.js';
 import type { ExecutionChanges } from './batch.js';
 import type { EngineCounters } from './counters.js';
 import type { Answer, Input } from './inputs.js';
+import { misfit } from './misfit.js';
 import type { EffectTicket, HotExecution, Partition } from './partition.js';
 import type { Bus, Clock, ConfigService, EngineLog, Evaluator, PublishOutcome } from './ports.js';
 
@@ -30,6 +32,7 @@ const RETRY_FIRST_MS = 100;
 const RETRY_LONGEST_MS = 2_000;
 const TRACE_ID = /^[0-9a-f]{32}$/;
 const BUILT_IN = new Set<string>(BUILT_IN_AGENTS);
+const BUILT_IN_AGENT: AgentCopy = { pool: DEFAULT_POOL };
 
 /** The subject of an attempt's task in the work queue. */
 export function taskSubject(state: State, stepId: string, pool: string): string | undefined {
@@ -43,7 +46,10 @@ export function taskSubject(state: State, stepId: string, pool: string): string 
  * tracked by tickets, so that after a takeover the next owner knows where to begin.
  */
 export class EffectPerformer {
-  readonly #pools = new Map<string, string>();
+  #agents = new Map<string, AgentCopy>();
+  #lookUps = new Map<string, Promise<AgentCopy | undefined>>();
+  /** The agent whose input_schema the input of a dispatch was found to fit. */
+  readonly #fits = new WeakMap<Dispatch, AgentCopy>();
   #nextDispatch = 1;
   #retries = 0;
 
@@ -54,9 +60,11 @@ export class EffectPerformer {
     return this.#retries;
   }
 
-  /** Agents may have moved to another pool. */
+  /** Agents may have moved to another pool, or have other schemas. */
   forgetPools(): void {
-    this.#pools.clear();
+    // Other maps, so that an answer given before the change is not kept after it.
+    this.#agents = new Map();
+    this.#lookUps = new Map();
   }
 
   /** Publishes a commit's events of one execution and performs their effects. */
@@ -110,12 +118,33 @@ export class EffectPerformer {
 
   /** The pool that serves an agent; undefined when the tenant has no such agent. Throws when nobody can say now. */
   async pool(tenantId: string, agent: string): Promise<string | undefined> {
-    const known = this.#knownPool(tenantId, agent);
+    return (await this.agent(tenantId, agent))?.pool;
+  }
+
+  /** An agent as this process knows it; undefined when it has to be looked up. */
+  known(tenantId: string, agent: string): AgentCopy | undefined {
+    return BUILT_IN.has(agent) ? BUILT_IN_AGENT : this.#agents.get(`${tenantId}/${agent}`);
+  }
+
+  /** An agent; undefined when the tenant has no such agent. Throws when nobody can say now. */
+  async agent(tenantId: string, agent: string): Promise<AgentCopy | undefined> {
+    const known = this.known(tenantId, agent);
     if (known !== undefined) return known;
-    const found = await this.parts.configs.agentPool(tenantId, agent);
-    if ('unavailable' in found) throw new Error(found.unavailable);
-    if (found.pool !== undefined) this.#pools.set(`${tenantId}/${agent}`, found.pool);
-    return found.pool;
+    const key = `${tenantId}/${agent}`;
+    const asked = this.#lookUps.get(key);
+    if (asked !== undefined) return asked;
+    const agents = this.#agents;
+    const lookUps = this.#lookUps;
+    const lookUp = this.parts.configs
+      .agent(tenantId, agent)
+      .then((found) => {
+        if ('unavailable' in found) throw new Error(found.unavailable);
+        if (found.agent !== undefined) agents.set(key, found.agent);
+        return found.agent;
+      })
+      .finally(() => lookUps.delete(key));
+    lookUps.set(key, lookUp);
+    return lookUp;
   }
 
   /** Another number than any dispatch of this attempt had, so that the queue does not take it for a repeat. */
@@ -123,10 +152,6 @@ export class EffectPerformer {
     this.#nextDispatch += 1;
     // Time keeps the numbers of different owners apart; seconds in 31 bits reach beyond 2080 in steps of two.
     return 2 + ((Math.floor(this.parts.clock.now() / 1_000) + this.#nextDispatch) % 2_000_000_000);
-  }
-
-  #knownPool(tenantId: string, agent: string): string | undefined {
-    return BUILT_IN.has(agent) ? DEFAULT_POOL : this.#pools.get(`${tenantId}/${agent}`);
   }
 
   #publish(changes: ExecutionChanges): void {
@@ -206,20 +231,25 @@ export class EffectPerformer {
     const tenantId = state.started?.tenantId ?? '';
     const unit = state.config.units[state.config.unitIndex.get(stepId) ?? -1];
     if (unit === undefined) return this.#done(execution, ticket);
-    const pool = this.#knownPool(tenantId, unit.agent);
-    if (pool === undefined) {
-      void this.#findPool(execution, effect, ticket, dispatch, again, tried, tenantId, unit.agent);
+    const agent = this.known(tenantId, unit.agent);
+    if (agent === undefined) {
+      void this.#findAgent(execution, effect, ticket, dispatch, again, tried, tenantId, unit.agent);
       return;
     }
     const task = taskOf(state, stepId, { partition: execution.partition.id, dispatch, checkFirst: again });
     if (task === undefined) return this.#done(execution, ticket);
+    if (agent.inputSchema !== undefined && this.#fits.get(effect) !== agent) {
+      const { inputSchema: schema } = agent;
+      void this.#checkInput(execution, effect, ticket, dispatch, again, tried, agent, schema, task);
+      return;
+    }
     const traceparent = taskTraceparent(state, stepId, attempt, this.parts.sampled);
     if (traceparent !== undefined) task.traceparent = traceparent;
     this.parts.counters.dispatches += 1;
     if (again) this.parts.counters.redispatches += 1;
     this.parts.bus.publishTask(
       {
-        subject: subjects.step(pool, priorityOf(state), unit.agent, execution.id, stepId),
+        subject: subjects.step(agent.pool, priorityOf(state), unit.agent, execution.id, stepId),
         messageId: `${execution.id}/${stepId}/${attempt}/${dispatch}`,
         tenantId,
         traceparent,
@@ -274,14 +304,11 @@ export class EffectPerformer {
     this.#retries += 1;
     this.parts.clock.after(wait, () => {
       this.#retries -= 1;
-      const state = execution.committed;
-      const wanted = state !== undefined && isAttemptWanted(state, effect.stepId, effect.attempt);
-      if (!execution.partition.owned || !wanted) return this.#done(execution, ticket);
-      this.#dispatch(execution, state, effect, ticket, dispatch, again, tried + 1);
+      this.#goOn(execution, effect, ticket, dispatch, again, tried + 1);
     });
   }
 
-  async #findPool(
+  async #findAgent(
     execution: HotExecution,
     effect: Dispatch,
     ticket: EffectTicket,
@@ -292,16 +319,55 @@ export class EffectPerformer {
     agent: string,
   ): Promise<void> {
     try {
-      if ((await this.pool(tenantId, agent)) === undefined) {
+      if ((await this.agent(tenantId, agent)) === undefined) {
         const message = `no pool of workers serves the agent "${agent}"`;
         return this.#fail(execution, effect, ticket, FAILURE_CODES.agentUnknown, message);
       }
     } catch (error) {
-      this.parts.log.warn({ err: error, ...execution.named, agent }, 'the pool of an agent cannot be found now');
+      this.parts.log.warn({ err: error, ...execution.named, agent }, 'an agent cannot be looked up now');
       return this.#later(execution, effect, ticket, dispatch, again, tried);
     }
+    this.#goOn(execution, effect, ticket, dispatch, again, tried);
+  }
+
+  /** Holds the input of an attempt to its agent's input_schema. */
+  async #checkInput(
+    execution: HotExecution,
+    effect: Dispatch,
+    ticket: EffectTicket,
+    dispatch: number,
+    again: boolean,
+    tried: number,
+    agent: AgentCopy,
+    schema: JsonValue,
+    task: Task,
+  ): Promise<void> {
+    const outcome = await this.parts.evaluator.validate({ schema, value: task.input ?? null });
+    if ('unavailable' in outcome) {
+      const fields = { reason: outcome.unavailable, ...execution.named, agent: task.agent };
+      this.parts.log.warn(fields, 'an input cannot be checked now');
+      return this.#later(execution, effect, ticket, dispatch, again, tried);
+    }
+    const problem = misfit('input', task.agent, outcome);
+    if (problem !== undefined) {
+      return this.#fail(execution, effect, ticket, FAILURE_CODES.inputInvalid, storableJson(problem));
+    }
+    this.#fits.set(effect, agent);
+    this.#goOn(execution, effect, ticket, dispatch, again, tried);
+  }
+
+  /** Goes on with a dispatch that had to wait, if it is still wanted. */
+  #goOn(
+    execution: HotExecution,
+    effect: Dispatch,
+    ticket: EffectTicket,
+    dispatch: number,
+    again: boolean,
+    tried: number,
+  ): void {
     const state = execution.committed;
-    if (state === undefined || !execution.partition.owned) return this.#done(execution, ticket);
+    const wanted = state !== undefined && isAttemptWanted(state, effect.stepId, effect.attempt);
+    if (!execution.partition.owned || !wanted) return this.#done(execution, ticket);
     this.#dispatch(execution, state, effect, ticket, dispatch, again, tried);
   }
 

@@ -13,6 +13,7 @@ import { ResultGroup } from './inputs.js';
 import type { CommandInput, Input } from './inputs.js';
 import { Lane } from './lane.js';
 import type { LaneLimits } from './lane.js';
+import { OutputCheck } from './output-check.js';
 import { Ownership } from './ownership.js';
 import type { OwnershipSettings } from './ownership.js';
 import { Partition } from './partition.js';
@@ -77,6 +78,7 @@ export class Engine {
   readonly #lanes: Lane[];
   readonly #loader: ExecutionLoader;
   readonly #ownership: Ownership;
+  readonly #outputs: OutputCheck;
   readonly #waker: Waker;
   readonly #queue: QueueWatch;
   #partitionCount = 0;
@@ -103,6 +105,14 @@ export class Engine {
       counters: this.counters,
       submit,
       ...(options.sampled === undefined ? {} : { sampled: options.sampled }),
+    });
+    this.#outputs = new OutputCheck({
+      agents: this.effects,
+      evaluator: ports.evaluator,
+      log,
+      counters: this.counters,
+      limit: settings.limits.waitingInputs,
+      submit,
     });
     this.#lanes = Array.from(
       { length: settings.lanes },
@@ -443,7 +453,7 @@ export class Engine {
           if (results.length === 0) request.reply?.('{"replies":[]}');
           for (const [place, result] of results.entries()) {
             this.#expect(partition, result.executionId);
-            this.submit(partition, { kind: 'result', executionId: result.executionId, result, group, place });
+            this.#outputs.take(partition, { kind: 'result', executionId: result.executionId, result, group, place });
           }
           return;
         }
@@ -478,7 +488,7 @@ export class Engine {
       for (const [place, result] of results.entries()) {
         const partition = this.#partitions.get(partitionOf(result.executionId, this.#partitionCount));
         if (partition === undefined || partition.draining) group.settle(place, undefined);
-        else this.submit(partition, { kind: 'result', executionId: result.executionId, result, group, place });
+        else this.#outputs.take(partition, { kind: 'result', executionId: result.executionId, result, group, place });
       }
     } catch (error) {
       if (!(error instanceof MalformedRequest)) {

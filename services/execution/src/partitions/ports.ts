@@ -1,5 +1,5 @@
-import type { EventStore } from '@batuta/event-store';
-import type { JsonValue, OrchestrationDefinition } from '@batuta/contracts';
+import type { AgentCopy, EventStore } from '@batuta/event-store';
+import type { JsonValue, OrchestrationDefinition, Violation } from '@batuta/contracts';
 
 /** Time and timers of a process. A simulation gives its own. */
 export interface Clock {
@@ -83,11 +83,11 @@ export type ConfigCopy =
 /** The config service, as the engine needs it. Never throws. */
 export interface ConfigService {
   version(configId: string, version: number): Promise<ConfigCopy>;
-  /** The pool of an agent; undefined when the tenant has no such agent; `unavailable` when nobody answers. */
-  agentPool(
+  /** An agent; undefined when the tenant has no such agent; `unavailable` when nobody answers. */
+  agent(
     tenantId: string,
-    agent: string,
-  ): Promise<{ readonly pool: string | undefined } | { readonly unavailable: string }>;
+    name: string,
+  ): Promise<{ readonly agent: AgentCopy | undefined } | { readonly unavailable: string }>;
 }
 
 export interface EvaluationRequest {
@@ -99,9 +99,25 @@ export type EvaluationOutcome =
   | { readonly values: readonly JsonValue[] }
   | { readonly failure: { readonly code: string; readonly message: string; readonly retryable: boolean } };
 
-/** Evaluates users' expressions outside of the engine's thread. Never throws. */
+export interface ValidationRequest {
+  /** JSON Schema, draft 2020-12. */
+  readonly schema: JsonValue;
+  readonly value: JsonValue;
+}
+
+/**
+ * What a value has against its schema. `total` counts every violation, `violations` holds the first of them.
+ * failure: the schema cannot say, and will not be able to. unavailable: nobody could look now.
+ */
+export type ValidationOutcome =
+  | { readonly violations: readonly Violation[]; readonly total: number }
+  | { readonly failure: string }
+  | { readonly unavailable: string };
+
+/** Runs users' expressions and schemas outside of the engine's thread. Never throws. */
 export interface Evaluator {
   evaluate(request: EvaluationRequest): Promise<EvaluationOutcome>;
+  validate(request: ValidationRequest): Promise<ValidationOutcome>;
 }
 
 export interface EngineLog {

@@ -1,9 +1,12 @@
 import { FAILURE_CODES } from '@batuta/contracts';
 import type { JsonValue } from '@batuta/contracts';
 import type { Sandbox } from '@batuta/sandbox';
-import type { EvaluationOutcome, Evaluator } from './ports.js';
+import type { EvaluationOutcome, Evaluator, ValidationOutcome } from './ports.js';
 
-/** Evaluates users' JSONata in the sandbox's threads; undefined becomes null. */
+/** Violations that a failure can name. */
+const MAX_VIOLATIONS = 5;
+
+/** Runs users' JSONata and JSON Schemas in the sandbox's threads; an expression's undefined becomes null. */
 export function sandboxEvaluator(sandbox: Sandbox): Evaluator {
   return {
     async evaluate({ expressions, scope }): Promise<EvaluationOutcome> {
@@ -25,6 +28,16 @@ export function sandboxEvaluator(sandbox: Sandbox): Evaluator {
         }
       }
       return { values };
+    },
+    async validate({ schema, value }): Promise<ValidationOutcome> {
+      try {
+        const validation = await sandbox.validateJson({ schema, value, maxViolations: MAX_VIOLATIONS });
+        if (validation.ok) return { violations: validation.violations, total: validation.total };
+        const { code, message } = validation.failure;
+        return code === 'sandbox_failed' ? { unavailable: message } : { failure: message };
+      } catch (error) {
+        return { unavailable: error instanceof Error ? error.message : String(error) };
+      }
     },
   };
 }

@@ -141,7 +141,7 @@ export class OwnerProcess implements SimulatedProcess {
       });
     return {
       version: (configId, version) => travel(configs.version(configId, version)),
-      agentPool: (tenantId, agent) => travel(configs.agentPool(tenantId, agent)),
+      agent: (tenantId, name) => travel(configs.agent(tenantId, name)),
     };
   }
 
@@ -152,6 +152,12 @@ export class OwnerProcess implements SimulatedProcess {
         new Promise((resolve) => {
           void evaluator.evaluate(request).then((outcome) => {
             world.note(this.name, () => `evaluates ${JSON.stringify(request)}: ${JSON.stringify(outcome)}`);
+            world.after(world.random.between(1, 100), () => this.deliver(() => resolve(outcome)));
+          });
+        }),
+      validate: (request) =>
+        new Promise((resolve) => {
+          void evaluator.validate(request).then((outcome) => {
             world.after(world.random.between(1, 100), () => this.deliver(() => resolve(outcome)));
           });
         }),

@@ -1,6 +1,6 @@
 import type { JsonObject } from '@batuta/contracts';
 import { MemoryEventStore } from '@batuta/event-store';
-import type { CommitLane, CommitOutcome, CommitRequest, EventStore, FencedPartition } from '@batuta/event-store';
+import type { AgentCopy, CommitLane, CommitOutcome, CommitRequest, EventStore, FencedPartition } from '@batuta/event-store';
 import type { SimulatedProcess } from './simulated-process.js';
 import type { World } from './world.js';
 
@@ -86,9 +86,9 @@ export class SimulatedDatabase {
       writeConfig: call('writeConfig', (id: string, version: number, tenant: string, definition: JsonObject) =>
         memory.writeConfig(id, version, tenant, definition),
       ),
-      readAgentPool: call('readAgentPool', (tenant: string, name: string) => memory.readAgentPool(tenant, name)),
-      writeAgentPool: call('writeAgentPool', (tenant: string, name: string, pool: string) =>
-        memory.writeAgentPool(tenant, name, pool),
+      readAgent: call('readAgent', (tenant: string, name: string) => memory.readAgent(tenant, name)),
+      writeAgent: call('writeAgent', (tenant: string, name: string, agent: AgentCopy) =>
+        memory.writeAgent(tenant, name, agent),
       ),
     };
   }

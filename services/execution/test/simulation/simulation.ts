@@ -29,6 +29,8 @@ export interface SimulationResult {
 }
 
 const PARTITIONS = 4;
+/** The only JSON Schema that agents of a simulation have. */
+const OBJECT: JsonValue = { type: 'object' };
 /** Faults stop by then, virtual ms. */
 const TROUBLED_MS = 30_000;
 /** Everything must have ended this long after the faults, virtual ms. */
@@ -183,9 +185,11 @@ class Simulation {
       const definition = this.#definitions.get(configId);
       return Promise.resolve(definition === undefined ? { kind: 'missing' } : { kind: 'found', definition });
     },
-    agentPool: (_tenantId, agent) => {
+    agent: (_tenantId, name) => {
       if (this.#world.strikes(0.1)) return Promise.resolve({ unavailable: 'nobody answers' });
-      return Promise.resolve({ pool: agent === 'ghost' ? undefined : 'default' });
+      if (name === 'ghost') return Promise.resolve({ agent: undefined });
+      const schemas = name === 'thinker' ? { inputSchema: OBJECT, outputSchema: OBJECT } : {};
+      return Promise.resolve({ agent: { pool: 'default', ...schemas } });
     },
   };
 
@@ -201,6 +205,12 @@ class Simulation {
         }
       }
       return Promise.resolve({ values });
+    },
+    validate: ({ schema, value }) => {
+      if (this.#world.strikes(0.1)) return Promise.resolve({ unavailable: 'too much waits' });
+      const fits = schema !== OBJECT || (typeof value === 'object' && value !== null && !Array.isArray(value));
+      const violation = { path: '', message: 'must be object', code: 'type' };
+      return Promise.resolve(fits ? { violations: [], total: 0 } : { violations: [violation], total: 1 });
     },
   };
 

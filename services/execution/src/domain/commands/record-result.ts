@@ -51,7 +51,7 @@ function tokensOf(value: JsonValue | undefined): Spending {
 const NOTHING_SPENT: Spending = {};
 
 /** An agent tells what it spent in `_tokens` and `_cost`; they are not part of its output. */
-function takeSpending(output: JsonValue | undefined): { output: JsonValue; spending: Spending } {
+export function takeSpending(output: JsonValue | undefined): { output: JsonValue; spending: Spending } {
   if (!isObject(output) || !(Object.hasOwn(output, '_tokens') || Object.hasOwn(output, '_cost'))) {
     return { output: output ?? null, spending: NOTHING_SPENT };
   }

@@ -1,0 +1,103 @@
+import { FAILURE_CODES } from '@batuta/contracts';
+import { storableJson } from '@batuta/event-store';
+import { isAttemptWanted, takeSpending } from '../domain/index.js';
+import type { State } from '../domain/index.js';
+import type { EngineCounters } from './counters.js';
+import type { EffectPerformer } from './effects.js';
+import { settle } from './inputs.js';
+import type { Input, ResultInput } from './inputs.js';
+import { misfit } from './misfit.js';
+import type { Partition } from './partition.js';
+import type { EngineLog, Evaluator } from './ports.js';
+
+export interface OutputCheckParts {
+  readonly agents: Pick<EffectPerformer, 'known' | 'agent'>;
+  readonly evaluator: Evaluator;
+  readonly log: EngineLog;
+  readonly counters: EngineCounters;
+  /** Results that may be looked at at one time; beyond it they are dropped, and their senders ask again. */
+  readonly limit: number;
+  /** Hands an input to the execution's partition. */
+  readonly submit: (partition: Partition, input: Input) => void;
+}
+
+/**
+ * Holds what agents answer to their output_schema before it is decided: an output that does not fit becomes the attempt's
+ * failure. Nothing is answered here: what cannot be checked now is dropped, and its runner sends it again.
+ */
+export class OutputCheck {
+  #checking = 0;
+
+  constructor(private readonly parts: OutputCheckParts) {}
+
+  /** Hands a result in, at once unless its agent has an output_schema. */
+  take(partition: Partition, input: ResultInput): void {
+    const { submit } = this.parts;
+    if (!input.result.ok) return submit(partition, input);
+    const hot = partition.executions.get(input.executionId);
+    const state = hot?.current ?? hot?.committed;
+    if (state !== undefined) return this.#take(partition, input, state, hot?.committed);
+    submit(partition, {
+      kind: 'visit',
+      executionId: input.executionId,
+      visit: (execution) => {
+        const { current, committed } = execution;
+        const loaded = current ?? committed;
+        if (loaded === undefined) submit(execution.partition, input);
+        else this.#take(execution.partition, input, loaded, committed);
+      },
+      missed: (dropped) => {
+        if (dropped) return this.#drop(input);
+        const begun = partition.executions.get(input.executionId)?.current;
+        if (begun === undefined) submit(partition, input);
+        else this.#take(partition, input, begun, undefined);
+      },
+    });
+  }
+
+  #take(partition: Partition, input: ResultInput, state: State, committed: State | undefined): void {
+    const { agents, submit, limit } = this.parts;
+    const { stepId, attempt } = input.result;
+    const unit = state.config.units[state.config.unitIndex.get(stepId) ?? -1];
+    if (unit === undefined) return submit(partition, input);
+    const tenantId = state.started?.tenantId ?? '';
+    const known = agents.known(tenantId, unit.agent);
+    if (known !== undefined && known.outputSchema === undefined) return submit(partition, input);
+    // A repeat or a late one is answered also when nobody can check it; what is not committed may yet be taken back.
+    const wanted = [state, committed].some((one) => one !== undefined && isAttemptWanted(one, stepId, attempt));
+    if (!wanted) return submit(partition, input);
+    if (this.#checking >= limit) return this.#drop(input);
+    this.#checking += 1;
+    void this.#check(partition, input, tenantId, unit.agent);
+  }
+
+  async #check(partition: Partition, input: ResultInput, tenantId: string, agent: string): Promise<void> {
+    const { agents, evaluator, log, submit } = this.parts;
+    try {
+      const schema = (await agents.agent(tenantId, agent))?.outputSchema;
+      if (schema !== undefined) {
+        const { output: given, ...rest } = input.result;
+        const outcome = await evaluator.validate({ schema, value: takeSpending(given).output });
+        if ('unavailable' in outcome) throw new Error(outcome.unavailable);
+        const problem = misfit('output', agent, outcome);
+        if (problem !== undefined) {
+          // Another attempt may answer better.
+          const failure = { code: FAILURE_CODES.outputInvalid, message: storableJson(problem), retryable: true };
+          input.result = { ...rest, ok: false, failure };
+        }
+      }
+    } catch (error) {
+      log.warn({ err: error, execution_id: input.executionId, agent }, 'an output cannot be checked now');
+      return this.#drop(input);
+    } finally {
+      this.#checking -= 1;
+    }
+    if (partition.draining) return this.#drop(input);
+    submit(partition, input);
+  }
+
+  #drop(input: ResultInput): void {
+    this.parts.counters.droppedInputs += 1;
+    settle(input, { kind: 'dropped' });
+  }
+}
