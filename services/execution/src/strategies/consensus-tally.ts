@@ -140,12 +140,14 @@ function plurality(
   if (leader === undefined) {
     return { kind: 'failed', reason: 'no member cast a vote' };
   }
-  if (leaders.length > 1) {
+  // Votes without weight are not tied, they do not count.
+  if (leaders.length > 1 && top > EPSILON) {
     return tie(rules, leaders, verdict, choice);
   }
+  const share = total > 0 ? rounded(top / total) : 0;
   return enough(top)
     ? choice(leader, 'threshold')
-    : { kind: 'failed', reason: `the leading vote has a share of ${rounded(top / total)}, which is not enough` };
+    : { kind: 'failed', reason: `the leading vote has a share of ${share}, which is not enough` };
 }
 
 function tie(

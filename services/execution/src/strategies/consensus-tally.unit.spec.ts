@@ -74,6 +74,8 @@ describe('the count of votes', () => {
     expect(outcome({ mode: 'weighted' }, 'xyy', undefined, [5, 1, 1])).toBe('threshold 0');
     expect(outcome({ mode: 'weighted' }, 'xyy', undefined, [2, 1, 1])).toBe('failed');
     expect(outcome({ mode: 'weighted', earlyStop: true }, 'x??', undefined, [5, 1, 1])).toBe('threshold 0');
+    expect(outcome({ mode: 'weighted', onTie: 'first' }, '-xy', undefined, [2, 0, 0])).toBe('failed');
+    expect(outcome({ mode: 'weighted', onTie: 'judge' }, 'sxy', undefined, [2, 0, 0])).toBe('failed');
   });
 
   test('takes the word of the judge only when it names a candidate', () => {
