@@ -6,6 +6,7 @@ interface LogRow {
   readonly type: string;
   readonly step_id: string | null;
   readonly attempt: number | null;
+  readonly now: boolean | null;
 }
 
 const OUTCOMES = new Set(['StepCompleted', 'StepAttemptFailed']);
@@ -19,8 +20,8 @@ export interface LogFacts {
 
 /**
  * Reads the events table itself and throws when it breaks a promise: versions without a gap, positions without a gap in
- * each partition, exactly one outcome for each attempt that has one, one outcome for each scheduled attempt of a completed
- * execution, nothing behind a terminal event.
+ * each partition, exactly one outcome for each attempt that has one, one outcome for each attempt of a completed execution
+ * that was not stopped by a command, nothing behind a terminal event but a retry.
  */
 export async function checkLog(databaseUrl: string, executionIds: readonly string[]): Promise<LogFacts> {
   const client = new pg.Client({ connectionString: databaseUrl });
@@ -34,7 +35,8 @@ export async function checkLog(databaseUrl: string, executionIds: readonly strin
       throw new Error(`positions have gaps: ${JSON.stringify(gaps.rows)}`);
     }
     const { rows } = await client.query<LogRow>(
-      `SELECT execution_id, version, type, data->>'stepId' AS step_id, (data->>'attempt')::int AS attempt
+      `SELECT execution_id, version, type, data->>'stepId' AS step_id, (data->>'attempt')::int AS attempt,
+         (data->>'now')::boolean AS now
        FROM execution.events WHERE execution_id = ANY($1) ORDER BY execution_id, version`,
       [executionIds],
     );
@@ -64,11 +66,20 @@ export async function checkLog(databaseUrl: string, executionIds: readonly strin
 function checkExecution(id: string, events: readonly LogRow[]): number {
   const outcomes = new Map<string, number>();
   const scheduled = new Set<string>();
+  /** Attempts under way that a command has ended: a skip, a pause with `now`, a cancel. */
+  const stopped = new Set<string>();
+  const stop = (step?: string): void => {
+    for (const attempt of scheduled) {
+      if (outcomes.has(attempt) || (step !== undefined && !attempt.startsWith(`${step}/`))) continue;
+      stopped.add(attempt);
+    }
+  };
   events.forEach((event, index) => {
     if (event.version !== index + 1) {
       throw new Error(`execution ${id}: version ${event.version} stands at place ${index + 1}`);
     }
-    if (TERMINAL.has(event.type) && index !== events.length - 1) {
+    const next = events[index + 1];
+    if (TERMINAL.has(event.type) && next !== undefined && next.type !== 'ExecutionRetried') {
       throw new Error(
         `execution ${id}: version ${event.version} ends it, and ${events.length - index - 1} events follow`,
       );
@@ -76,6 +87,11 @@ function checkExecution(id: string, events: readonly LogRow[]): number {
     const attempt = `${String(event.step_id)}/${String(event.attempt)}`;
     if (event.type === 'StepScheduled') {
       scheduled.add(attempt);
+    }
+    if (event.type === 'StepSkipped') {
+      stop(String(event.step_id));
+    } else if (event.now === true || event.type === 'ExecutionRetried') {
+      stop();
     }
     if (OUTCOMES.has(event.type)) {
       outcomes.set(attempt, (outcomes.get(attempt) ?? 0) + 1);
@@ -89,8 +105,15 @@ function checkExecution(id: string, events: readonly LogRow[]): number {
       throw new Error(`execution ${id}: attempt ${attempt} has an outcome but was never scheduled`);
     }
   }
-  if (events.at(-1)?.type === 'ExecutionCompleted' && outcomes.size !== scheduled.size) {
-    throw new Error(`execution ${id}: ${scheduled.size} attempts were scheduled, ${outcomes.size} have an outcome`);
+  for (const attempt of outcomes.keys()) {
+    if (stopped.has(attempt)) {
+      throw new Error(`execution ${id}: attempt ${attempt} has an outcome although a command had ended it`);
+    }
+  }
+  if (events.at(-1)?.type === 'ExecutionCompleted' && outcomes.size + stopped.size !== scheduled.size) {
+    throw new Error(
+      `execution ${id}: ${scheduled.size} attempts were scheduled, ${outcomes.size} have an outcome, ${stopped.size} were stopped`,
+    );
   }
   return outcomes.size;
 }

@@ -57,6 +57,24 @@ export function checkedBody<T extends object>(
   };
 }
 
+/** A pipe for commands that take nothing: no body, or an empty object. (class-validator refuses to check a class without rules.) */
+export const emptyBody: PipeTransform<JsonValue | undefined, undefined> = {
+  transform: (body) => {
+    if (body === undefined) return undefined;
+    if (body === null || typeof body !== 'object' || Array.isArray(body)) {
+      const message = 'The body must be an empty JSON object, or left out.';
+      throw new Problem('validation_failed', message, { errors: [{ path: '', message, code: 'is_object' }] });
+    }
+    const errors = Object.keys(body).map((field) => ({
+      path: `/${field.replaceAll('~', '~0').replaceAll('/', '~1')}`,
+      message: `${field} is not a known field`,
+      code: 'unknown_field',
+    }));
+    if (errors.length > 0) throw new Problem('validation_failed', 'This command takes no fields.', { errors });
+    return undefined;
+  },
+};
+
 /** A pipe for a body that the service behind checks: any JSON object. */
 export const objectBody: PipeTransform<JsonValue | undefined, JsonValue> = {
   transform: (body) => {

@@ -5,9 +5,9 @@ import type { CommandRequest, JsonObject, Principal } from '@batuta/contracts';
 import { Caller, Needs } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
 import { Executions } from '../backend/executions.js';
-import { checkedBody } from './checked.js';
+import { checkedBody, emptyBody } from './checked.js';
 import { Answers, CommandKey, IdempotencyKey, Queries, Refuses } from './documented.js';
-import { CancelBody, EmptyBody, ForkBody, PauseBody, ReasonBody } from './dto/execute.dto.js';
+import { CancelBody, ForkBody, PauseBody, ReasonBody } from './dto/execute.dto.js';
 import { idempotencyKeyOf, traceparentOf } from './headers.js';
 import { commandIdOf, executionIdOf } from './ids.js';
 import { leavingOf } from './leaving.js';
@@ -61,7 +61,6 @@ export class ControlController {
   @HttpCode(200)
   @Needs('operator')
   @ApiOperation({ summary: 'Resume a paused execution', description: 'What fell due meanwhile happens now.' })
-  @ApiBody({ type: EmptyBody, required: false })
   @CommandKey
   @Answers(200, 'Commanded', 'Resumed; the status says what became of it.')
   @Refuses('not_found', ...ENDED, 'not_paused', ...BODY)
@@ -70,7 +69,7 @@ export class ControlController {
     @Param('id') id: string,
     @Query() query: unknown,
     @Headers('idempotency-key') key: string | undefined,
-    @Body(checkedBody(EmptyBody, { optional: true })) _body: EmptyBody,
+    @Body(emptyBody) _body: undefined,
   ): Promise<JsonObject> {
     parseQuery({}, query);
     return this.#command(principal, id, key, { resume: {} });
@@ -130,7 +129,6 @@ export class ControlController {
     summary: 'Run a failed or cancelled execution again from its failed steps',
     description: 'Completed steps are kept. The execution goes on under its id, with a new deadline.',
   })
-  @ApiBody({ type: EmptyBody, required: false })
   @CommandKey
   @Answers(200, 'Commanded', 'It runs again.')
   @Refuses('not_found', 'already_completed', 'not_retryable', 'already_compensated', ...BODY)
@@ -139,7 +137,7 @@ export class ControlController {
     @Param('id') id: string,
     @Query() query: unknown,
     @Headers('idempotency-key') key: string | undefined,
-    @Body(checkedBody(EmptyBody, { optional: true })) _body: EmptyBody,
+    @Body(emptyBody) _body: undefined,
   ): Promise<JsonObject> {
     parseQuery({}, query);
     return this.#command(principal, id, key, { retry: {} });
@@ -152,7 +150,6 @@ export class ControlController {
     summary: 'Skip a step',
     description: 'A running attempt is stopped; dependents go on and see null.',
   })
-  @ApiBody({ type: EmptyBody, required: false })
   @CommandKey
   @Answers(200, 'Commanded', 'Skipped.')
   @Refuses('not_found', 'step_not_found', 'step_already_finished', 'not_applicable', ...ENDED, 'compensating', ...BODY)
@@ -162,7 +159,7 @@ export class ControlController {
     @Param('step_id') stepId: string,
     @Query() query: unknown,
     @Headers('idempotency-key') key: string | undefined,
-    @Body(checkedBody(EmptyBody, { optional: true })) _body: EmptyBody,
+    @Body(emptyBody) _body: undefined,
   ): Promise<JsonObject> {
     parseQuery({}, query);
     return this.#command(principal, id, key, { skipStep: { stepId } });

@@ -106,6 +106,3 @@ export class PauseBody extends ReasonBody {
   @IsBoolean()
   now?: boolean;
 }
-
-/** For commands that take nothing. */
-export class EmptyBody {}

@@ -1,0 +1,239 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { expectStatus } from '../support/api.js';
+import type { Api } from '../support/api.js';
+import { Cluster } from '../support/cluster.js';
+import { Lab } from '../support/lab.js';
+import { Orchestrations, outline, stepOf } from '../support/orchestration.js';
+import type { EventShown, ExecutionShown } from '../support/orchestration.js';
+
+const FOLDER = new URL('../../examples/orchestrations/', import.meta.url);
+const GUIDE = readFileSync(new URL('../../docs/orchestrations.md', import.meta.url), 'utf8');
+
+interface Example {
+  readonly input?: unknown;
+  check(execution: ExecutionShown, events: readonly EventShown[]): void;
+}
+
+const completedWith = (output: unknown): Example => ({
+  check: (execution) => expect(execution).toMatchObject({ status: 'completed', output }),
+});
+
+/** What each example of docs/orchestrations.md must come to. */
+const EXAMPLES: Readonly<Record<string, Example>> = {
+  sequential: {
+    input: { topic: 'otters' },
+    check: (execution, events) => {
+      expect(execution).toMatchObject({ status: 'completed', output: { published: 'Draft about otters' } });
+      expect(outline(events, 'StepScheduled', 'StepCompleted')).toEqual([
+        'StepScheduled draft',
+        'StepCompleted draft',
+        'StepScheduled review',
+        'StepCompleted review',
+        'StepScheduled publish',
+        'StepCompleted publish',
+      ]);
+    },
+  },
+  parallel: completedWith({ mean: 3.5 }),
+  'consensus-quorum': {
+    check: (execution) => {
+      expect(execution.output).toEqual({ facts: { sky: 'clear', concert: true } });
+      expect(execution.consensus).toMatchObject([
+        { group_id: 'facts', mode: 'quorum', status: 'completed', winners: ['weather', 'events'], share: 2 / 3 },
+      ]);
+      expect(stepOf(execution, 'traffic')).toMatchObject({ status: 'failed', failure: { code: 'source_down' } });
+    },
+  },
+  'consensus-majority': {
+    check: (execution, events) => {
+      expect(execution).toMatchObject({ status: 'completed', output: 'spam' });
+      expect(stepOf(execution, 'three')).toMatchObject({ status: 'skipped', skip_reason: 'consensus_reached' });
+      expect(events.find(({ type }) => type === 'ConsensusReached')?.data).toMatchObject({
+        winners: ['one', 'two'],
+        votes: [
+          { step_id: 'one', option: 0 },
+          { step_id: 'two', option: 0 },
+          { step_id: 'three', excluded: 'consensus_reached' },
+        ],
+      });
+    },
+  },
+  'consensus-tie': {
+    check: (execution) => {
+      expect(execution).toMatchObject({ status: 'completed', output: { vote: 'tea' } });
+      expect(execution.consensus).toMatchObject([{ winners: ['a', 'd'], dissent: ['b', 'c'], decided_by: 'first' }]);
+    },
+  },
+  'consensus-weighted': {
+    check: (execution) => {
+      expect(execution).toMatchObject({ status: 'completed', output: { dose: 5 } });
+      expect(execution.consensus).toMatchObject([{ dissent: ['intern_1', 'intern_2'], share: 0.6 }]);
+    },
+  },
+  'consensus-unanimous': {
+    input: { on_duty: 'Ada' },
+    check: (execution, events) => {
+      expect(execution).toMatchObject({ status: 'completed', output: { door: 'unknown', asked: 'Ada' } });
+      expect(outline(events, 'ConsensusFailed')).toEqual(['ConsensusFailed sensors']);
+      expect(execution.consensus).toMatchObject([{ status: 'failed', served_by: 'person' }]);
+    },
+  },
+  'consensus-best': {
+    check: (execution) => {
+      expect(execution).toMatchObject({ status: 'completed', output: { text: 'Yes, from nine to five.' } });
+      expect(execution.consensus).toMatchObject([{ winners: ['long'], decided_by: 'score' }]);
+    },
+  },
+  'consensus-judge': {
+    check: (execution) => {
+      expect(execution).toMatchObject({ status: 'completed', output: { text: 'Hello' } });
+      expect(execution.consensus).toMatchObject([{ winners: ['second'], decided_by: 'judge' }]);
+    },
+  },
+  fallback: {
+    check: (execution) => {
+      expect(execution).toMatchObject({ status: 'completed', output: { from: 'secondary' } });
+      expect(stepOf(execution, 'primary')).toMatchObject({ status: 'failed', served_by: 'secondary' });
+      expect(stepOf(execution, 'slow_lane').status).toBe('skipped');
+    },
+  },
+  'fallback-chain': {
+    check: (execution) => {
+      expect(execution).toMatchObject({ status: 'completed', output: { used: 'default' } });
+      expect(stepOf(execution, 'lookup')).toMatchObject({ failure: { code: 'timeout' }, served_by: 'default_value' });
+    },
+  },
+  'fallback-exhausted': {
+    check: (execution) => {
+      expect(execution).toMatchObject({
+        status: 'failed',
+        failure: {
+          code: 'all_fallbacks_failed',
+          details: {
+            reasons: [
+              { step_id: 'north', code: 'north_down' },
+              { step_id: 'south', code: 'south_down' },
+            ],
+          },
+        },
+      });
+    },
+  },
+  mapping: {
+    input: { customer: 'Ann', items: [{ price: 20, quantity: 3 }] },
+    check: (execution) => {
+      expect(execution).toMatchObject({
+        status: 'completed',
+        output: { invoice: { to: 'Ann', percent: 0 }, total: 60, of: 'example-mapping' },
+      });
+      expect(stepOf(execution, 'discount')).toMatchObject({ status: 'skipped', skip_reason: 'condition_false' });
+      expect(stepOf(execution, 'approve_discount')).toMatchObject({ skip_reason: 'dependency_skipped' });
+    },
+  },
+  retry: {
+    check: (execution, events) => {
+      expect(execution).toMatchObject({ status: 'completed', output: { flaky: { answer: 42 }, wrong: null } });
+      expect(stepOf(execution, 'flaky')).toMatchObject({ status: 'completed', attempt: 3, retry_count: 2 });
+      expect(stepOf(execution, 'wrong')).toMatchObject({ status: 'failed', attempt: 1 });
+      const failed = events.filter(({ type, data }) => type === 'StepAttemptFailed' && data['step_id'] === 'flaky');
+      expect(failed).toHaveLength(2);
+    },
+  },
+  time: {
+    check: (execution) => {
+      expect(execution).toMatchObject({ status: 'completed', priority: 'high' });
+      expect(stepOf(execution, 'lively')).toMatchObject({ status: 'completed', attempt: 1 });
+      expect(stepOf(execution, 'lively').progress).toBeGreaterThan(0.5);
+      expect(stepOf(execution, 'quiet').failure?.code).toBe('heartbeat_timeout');
+      expect(stepOf(execution, 'slow').failure?.code).toBe('timeout');
+      expect(stepOf(execution, 'stubborn').failure?.code).toBe('schedule_to_close_timeout');
+    },
+  },
+  compensation: {
+    check: (execution, events) => {
+      expect(execution).toMatchObject({
+        status: 'failed',
+        failure: { code: 'card_declined' },
+        compensation: { compensated: ['hotel', 'flight'] },
+      });
+      const undone = events.filter(
+        ({ type, data }) => type === 'StepCompleted' && String(data['step_id']).endsWith(':compensate'),
+      );
+      expect(undone.map(({ data }) => data['output'])).toEqual([{ cancel: 'H-1', flight: 'F-1' }, { cancel: 'F-1' }]);
+    },
+  },
+  cost: {
+    check: (execution) => {
+      expect(execution).toMatchObject({ status: 'completed', output: { ok: true }, token_count: 150 });
+      expect(execution.estimated_cost).toBeCloseTo(0.0145);
+      expect(stepOf(execution, 'ask')).toMatchObject({
+        output: { text: 'An answer' },
+        token_count: 120,
+        estimated_cost: 0.0125,
+      });
+    },
+  },
+};
+
+describe('the examples of docs/orchestrations.md', () => {
+  let cluster: Cluster;
+  let lab: Lab;
+  let api: Api;
+  let orchestrations: Orchestrations;
+
+  beforeAll(async () => {
+    cluster = await Cluster.start();
+    api = cluster.api();
+    orchestrations = new Orchestrations(api);
+    lab = await Lab.start(cluster);
+  }, 120_000);
+
+  afterAll(async () => {
+    await lab?.stop();
+    await cluster?.stop();
+  }, 60_000);
+
+  it('are all in the guide, and all have an outcome here', () => {
+    const files = readdirSync(FOLDER).map((file) => file.replace('.json', ''));
+    expect(files.toSorted()).toEqual(Object.keys(EXAMPLES).toSorted());
+    for (const file of files) expect(GUIDE).toContain(`examples/orchestrations/${file}.json`);
+  });
+
+  it.each(Object.keys(EXAMPLES))(
+    '%s runs and comes to what the guide says',
+    async (name) => {
+      const definition = JSON.parse(readFileSync(new URL(`${name}.json`, FOLDER), 'utf8')) as { name: string };
+      const config = await orchestrations.save({ ...definition });
+      const { input, check } = EXAMPLES[name] as Example;
+      const id = await orchestrations.start(config, input === undefined ? {} : { input });
+      const execution = await orchestrations.ended(id);
+      expect(execution.id).toBe(id);
+      check(execution, await orchestrations.events(id));
+    },
+    90_000,
+  );
+
+  it('shows what was spent wherever executions are shown', async () => {
+    const listed = await api.get<{
+      executions: { token_count: number; estimated_cost: number; trace_id: string; id: string }[];
+    }>('/api/v1/orchestrations/executions?config_id=example-cost');
+    const [found] = expectStatus(listed, 200).executions;
+    expect(found).toMatchObject({ token_count: 150, estimated_cost: 0.0145 });
+    const status = await api.get(`/api/v1/orchestrations/status/${found?.trace_id ?? ''}`);
+    expect(status.body).toMatchObject({ token_count: 150, estimated_cost: expect.closeTo(0.0145) });
+    const result = await api.get(`/api/v1/orchestrations/executions/${found?.id ?? ''}/result`);
+    expect(result.body).toMatchObject({ token_count: 150, estimated_cost: expect.closeTo(0.0145) });
+    const steps = await api.get(`/api/v1/orchestrations/executions/${found?.id ?? ''}/steps`);
+    expect(steps.body).toMatchObject({ steps: [{ token_count: 120, estimated_cost: 0.0125 }, { token_count: 30 }] });
+  });
+
+  it('answers a waiting start with votes, alternatives and what was undone, as it answers later', async () => {
+    for (const name of ['example-consensus-unanimous', 'example-compensation', 'example-cost', 'example-mapping']) {
+      const body = { input: { on_duty: 'Ada', customer: 'Ann', items: [] } };
+      const waited = await api.post<{ execution_id: string }>(`/api/v1/orchestrations/execute/${name}?wait=30s`, body);
+      const { execution_id: id } = expectStatus(waited, 200);
+      expect((await api.get(`/api/v1/orchestrations/executions/${id}/result`)).body).toEqual(waited.body);
+    }
+  }, 60_000);
+});
