@@ -11,10 +11,11 @@ import type {
   Task,
 } from '@batuta/contracts';
 import type { CommitRequest, MemoryEventStore } from '@batuta/event-store';
-import { compile, evolve, initialState, isTerminal, nextWake } from '../../src/domain/index.js';
+import { compile, evolve, initialState, isTerminal, nextWake, view } from '../../src/domain/index.js';
 import type { State } from '../../src/domain/index.js';
 import type { OutgoingTask, RequestKind } from '../../src/partitions/ports.js';
 import { History } from './history.js';
+import { Reference, canonical } from './reference.js';
 import type { SimulatedProcess } from './simulated-process.js';
 import { short } from './simulated-store.js';
 import type { BusObserver } from './simulated-bus.js';
@@ -29,6 +30,7 @@ export class Checker implements BusObserver, CommitObserver {
   /** What is committed, as this checker saw it being committed. */
   readonly histories = new Map<string, History>();
   readonly #states = new Map<string, State>();
+  readonly #references = new Map<string, Reference>();
   readonly #positions = new Map<number, { last: number; epoch: number }>();
 
   constructor(
@@ -78,10 +80,12 @@ export class Checker implements BusObserver, CommitObserver {
       const definition = this.definitions.get(event.data.configId) as OrchestrationDefinition;
       history = new History(world, id, definition);
       this.histories.set(id, history);
+      this.#references.set(id, new Reference(id, definition));
       this.#states.set(id, initialState(compile(definition)));
     }
     if (partitionOf(id, this.partitions) !== partition) world.violated('its own partition', `${id} in ${partition}`);
     history.add(event);
+    this.#compare(id, event);
     const state = this.#states.get(id) as State;
     try {
       const next = evolve(state, event);
@@ -89,6 +93,37 @@ export class Checker implements BusObserver, CommitObserver {
       this.#states.set(id, next);
     } catch (error) {
       world.violated('fold never throws', String(error));
+    }
+  }
+
+  #compare(id: string, event: Event): void {
+    const reference = this.#references.get(id) as Reference;
+    reference.apply(event);
+    const [difference] = reference.differences;
+    if (difference !== undefined)
+      this.world.violated('as the reference', `${short(id)}/${event.version}: ${difference}`);
+  }
+
+  /** A finished execution is what the reference makes of its outcomes and commands. */
+  #compareEnd(id: string, state: State): void {
+    const mine = (this.#references.get(id) as Reference).result;
+    const theirs = view(state);
+    const differ = (what: string, found: unknown, expected: unknown): void => {
+      if (found === expected) return;
+      this.world.violated(
+        'as the reference',
+        `${short(id)}: ${what} is ${String(found)}, expected ${String(expected)}`,
+      );
+    };
+    differ('the status', theirs.status, mine.status);
+    if (theirs.status === 'completed') differ('the output', canonical(theirs.output), canonical(mine.output));
+    if (theirs.status === 'failed') differ('the failure', theirs.failure?.code, mine.failureCode);
+    for (const step of theirs.steps) {
+      const expected = mine.steps.get(step.stepId);
+      differ(`step ${step.stepId}`, step.status, expected?.status);
+      if (step.status === 'completed') {
+        differ(`the output of ${step.stepId}`, canonical(step.output), canonical(expected?.output));
+      }
     }
   }
 
@@ -102,6 +137,7 @@ export class Checker implements BusObserver, CommitObserver {
     const next = nextWake(state);
     if (isTerminal(state.status)) {
       if (row.progress.wakeAt !== null) world.violated('wake_at', `${id} is finished and wakes`);
+      this.#compareEnd(id, state);
     } else if (next === undefined) {
       world.violated('a deadline in every state', `${id} at version ${state.version} has none`);
     } else if (row.progress.wakeAt === null || row.progress.wakeAt > next) {
@@ -239,6 +275,12 @@ export class Checker implements BusObserver, CommitObserver {
       );
     }
     history?.checkTask(task);
+    const input = this.#references.get(task.executionId)?.inputOf(task.stepId);
+    if (input === undefined || history?.wanted(task.stepId, task.attempt) !== true) return;
+    if (canonical(task.input) !== canonical(input.value)) {
+      const expected = canonical(input.value);
+      this.world.violated('as the reference', `${task.stepId} gets ${canonical(task.input)}, expected ${expected}`);
+    }
   }
 
   published(process: SimulatedProcess, text: string): void {

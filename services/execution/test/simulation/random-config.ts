@@ -164,7 +164,8 @@ function addFallback(draft: Draft): void {
   if (target !== undefined && random.chance(0.8)) target.on_failure = 'fallback';
   if (group !== undefined && random.chance(0.8)) group.on_failure = 'fallback';
   const id = newId(draft);
-  const implied = draft.strategy === 'fallback' && last.id === served && random.chance(0.4);
+  const main = draft.steps.findLast((step) => step.is_fallback !== true && step.fallback_for === undefined);
+  const implied = draft.strategy === 'fallback' && main?.id === served && random.chance(0.4);
   draft.steps.push({
     ...common(draft, id),
     ...(implied ? { is_fallback: true } : { fallback_for: served }),

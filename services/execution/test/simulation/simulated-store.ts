@@ -1,6 +1,5 @@
-import type { JsonObject } from '@batuta/contracts';
 import { MemoryEventStore } from '@batuta/event-store';
-import type { AgentCopy, CommitLane, CommitOutcome, CommitRequest, EventStore, FencedPartition } from '@batuta/event-store';
+import type { CommitLane, CommitOutcome, CommitRequest, EventStore } from '@batuta/event-store';
 import type { SimulatedProcess } from './simulated-process.js';
 import type { World } from './world.js';
 
@@ -53,44 +52,18 @@ export class SimulatedDatabase {
 
   /** The event store as one process sees it. */
   storeOf(process: SimulatedProcess): EventStore {
-    const call =
-      <A extends readonly unknown[], R>(name: string, work: (...values: A) => Promise<R>) =>
-      (...values: A): Promise<R> =>
-        this.#call(process, name, () => work(...values));
-    const { memory } = this;
-    return {
-      openLane: () => this.#lane(process),
-      ping: call('ping', () => memory.ping()),
-      close: () => Promise.resolve(),
-      fixPartitionCount: call('fixPartitionCount', (wanted: number) => memory.fixPartitionCount(wanted)),
-      register: call('register', (...values: Parameters<EventStore['register']>) => memory.register(...values)),
-      renew: call('renew', (...values: Parameters<EventStore['renew']>) => memory.renew(...values)),
-      resign: call('resign', (...values: Parameters<EventStore['resign']>) => memory.resign(...values)),
-      view: call('view', () => memory.view()),
-      claim: call('claim', (...values: Parameters<EventStore['claim']>) => memory.claim(...values)),
-      release: call('release', (...values: Parameters<EventStore['release']>) => memory.release(...values)),
-      publish: call('publish', (partitions: readonly FencedPartition[]) => memory.publish(partitions)),
-      readExecutions: call('readExecutions', (ids: readonly string[]) => memory.readExecutions(ids)),
-      readEvents: call('readEvents', (...values: Parameters<EventStore['readEvents']>) => memory.readEvents(...values)),
-      readVersions: call('readVersions', (ids: readonly string[]) => memory.readVersions(ids)),
-      readLog: call('readLog', (...values: Parameters<EventStore['readLog']>) => memory.readLog(...values)),
-      executionsAfter: call('executionsAfter', (...values: Parameters<EventStore['executionsAfter']>) =>
-        memory.executionsAfter(...values),
-      ),
-      readDue: call('readDue', (...values: Parameters<EventStore['readDue']>) => memory.readDue(...values)),
-      nextDue: call('nextDue', (partitions: readonly number[]) => memory.nextDue(partitions)),
-      readUnfinished: call('readUnfinished', (...values: Parameters<EventStore['readUnfinished']>) =>
-        memory.readUnfinished(...values),
-      ),
-      readConfig: call('readConfig', (id: string, version: number) => memory.readConfig(id, version)),
-      writeConfig: call('writeConfig', (id: string, version: number, tenant: string, definition: JsonObject) =>
-        memory.writeConfig(id, version, tenant, definition),
-      ),
-      readAgent: call('readAgent', (tenant: string, name: string) => memory.readAgent(tenant, name)),
-      writeAgent: call('writeAgent', (tenant: string, name: string, agent: AgentCopy) =>
-        memory.writeAgent(tenant, name, agent),
-      ),
-    };
+    const lane = (): CommitLane => this.#lane(process);
+    const close = (): Promise<void> => Promise.resolve();
+    return new Proxy<EventStore>(this.memory, {
+      get: (memory, property) => {
+        if (property === 'openLane') return lane;
+        if (property === 'close') return close;
+        const member = Reflect.get(memory, property) as unknown;
+        if (typeof member !== 'function') return member;
+        return (...values: unknown[]): Promise<unknown> =>
+          this.#call(process, String(property), () => member.apply(memory, values) as Promise<unknown>);
+      },
+    });
   }
 
   #latency(): number {

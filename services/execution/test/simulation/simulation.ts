@@ -1,6 +1,7 @@
 import type {
   CommandReply,
   CommandRequest,
+  Event,
   ExecutionView,
   JsonValue,
   OrchestrationDefinition,
@@ -25,7 +26,11 @@ export interface SimulationResult {
   readonly timeline: readonly string[];
   readonly steps: number;
   readonly events: number;
-  readonly executions: readonly { readonly definition: OrchestrationDefinition; readonly view: ExecutionView }[];
+  readonly executions: readonly {
+    readonly definition: OrchestrationDefinition;
+    readonly view: ExecutionView;
+    readonly events: readonly Event[];
+  }[];
 }
 
 const PARTITIONS = 4;
@@ -127,7 +132,9 @@ class Simulation {
       events: histories.reduce((sum, history) => sum + history.version, 0),
       executions: histories.flatMap((history) => {
         const state = this.#checker.state(history.id);
-        return state === undefined ? [] : [{ definition: history.definition, view: view(state) }];
+        return state === undefined
+          ? []
+          : [{ definition: history.definition, view: view(state), events: history.events }];
       }),
     };
   }

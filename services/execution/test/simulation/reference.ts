@@ -1,0 +1,680 @@
+import type {
+  ConsensusGroup,
+  Event,
+  Failure,
+  FailurePolicy,
+  JsonValue,
+  OrchestrationDefinition,
+  StepDefinition,
+} from '@batuta/contracts';
+import { tally } from './reference-consensus.js';
+import { evaluateExpression, isPlainPath } from './expressions.js';
+
+type Status = 'open' | 'completed' | 'failed' | 'skipped';
+
+/** A step or a consensus group, and what became of it. */
+interface Node {
+  readonly id: string;
+  readonly step: StepDefinition | undefined;
+  readonly group: ConsensusGroup | undefined;
+  readonly key: string;
+  readonly dependencies: readonly string[];
+  readonly policy: FailurePolicy;
+  /** Steps that stand in for it, in listed order. */
+  readonly alternatives: Node[];
+  readonly members: Node[];
+  servesFor: Node | undefined;
+  status: Status;
+  reason: string;
+  output: JsonValue;
+  failure: Failure | undefined;
+  failedAttempts: number;
+  running: boolean;
+  /** Evaluated values of `when` and `input`, once the log has them. */
+  condition: JsonValue | undefined;
+  values: readonly JsonValue[] | undefined;
+  vote: { readonly value: JsonValue } | { readonly excluded: string } | undefined;
+  /** The place in `alternatives` of the one whose turn it is. */
+  turn: number;
+  servedBy: string | undefined;
+  decided: Event | undefined;
+}
+
+/** What the reference says about an execution. */
+export interface ReferenceResult {
+  readonly status: string;
+  readonly output: JsonValue | undefined;
+  readonly failureCode: string | undefined;
+  readonly failedStep: string | undefined;
+  readonly steps: ReadonlyMap<string, { readonly status: string; readonly output: JsonValue | undefined }>;
+  readonly compensated: readonly string[];
+}
+
+const TIMEOUTS = new Set(['timeout', 'heartbeat_timeout', 'schedule_to_start_timeout', 'schedule_to_close_timeout']);
+/** Steps that time ends, and not one of their attempts. */
+const BY_TIME = new Set(['schedule_to_close_timeout', 'input_too_large']);
+
+/**
+ * A second reading of docs/configs.md and of issue-level rules, written without the engine's code: fed with the outcomes,
+ * answers of the sandbox and commands of a log in their order, it says what the execution comes to. It plans nothing: the
+ * engine's own choices in the log are compared with it, not followed.
+ */
+export class Reference {
+  readonly #nodes = new Map<string, Node>();
+  readonly #roots: Node[] = [];
+  readonly #completed: Node[] = [];
+  readonly #judged = new Map<string, JsonValue>();
+  #status = 'running';
+  #starting = false;
+  #input: JsonValue = null;
+  #name = '';
+  #output: JsonValue | undefined;
+  #failure: Failure | undefined;
+  #failedStep: string | undefined;
+  #cause: 'failure' | 'cancel' | undefined;
+  readonly #undone: string[] = [];
+  /** What the log says and this reading does not. */
+  readonly differences: string[] = [];
+
+  constructor(
+    private readonly id: string,
+    private readonly definition: OrchestrationDefinition,
+  ) {
+    const { steps, consensus_groups: groups = [] } = definition;
+    const usual: FailurePolicy = definition.strategy === 'fallback' ? 'fallback' : 'abort';
+    for (const step of steps) this.#nodes.set(step.id, newNode(step, undefined, step.on_failure ?? usual, []));
+    const declared = new Map(groups.map((group) => [group.id, group]));
+    for (const name of new Set(steps.flatMap((step) => step.consensus_group ?? []))) {
+      const group = declared.get(name) ?? { id: name };
+      const members = steps.filter((step) => step.consensus_group === name).map((step) => this.#node(step.id));
+      this.#nodes.set(name, newNode(undefined, group, group.on_failure ?? usual, members));
+    }
+    let main: StepDefinition | undefined;
+    for (const step of steps) {
+      const served = step.fallback_for ?? (step.is_fallback === true ? main?.id : undefined);
+      if (served === undefined) {
+        main = step;
+        continue;
+      }
+      const node = this.#node(step.id);
+      node.servesFor = this.#node(served);
+      node.servesFor.alternatives.push(node);
+    }
+    for (const node of this.#nodes.values()) {
+      if (node.servesFor === undefined && node.step?.consensus_group === undefined) this.#roots.push(node);
+    }
+  }
+
+  get result(): ReferenceResult {
+    return {
+      status: this.#status,
+      output: this.#output,
+      failureCode: this.#failure?.code,
+      failedStep: this.#failedStep,
+      compensated: this.#undone,
+      steps: new Map(
+        [...this.#nodes.values()]
+          .filter((node) => node.step !== undefined)
+          .map((node) => [
+            node.id,
+            { status: node.status, output: node.status === 'completed' ? node.output : undefined },
+          ]),
+      ),
+    };
+  }
+
+  #node(id: string): Node {
+    const node = this.#nodes.get(id);
+    if (node === undefined) throw new Error(`there is no ${id}`);
+    return node;
+  }
+
+  /** Takes the next event of the log. */
+  apply(event: Event): void {
+    // What a fork takes over comes right after its start, and before anything follows from either.
+    if (this.#starting && event.type !== 'StepReused') {
+      this.#starting = false;
+      this.#settle();
+    }
+    if (this.#fact(event) && !this.#starting) this.#settle();
+  }
+
+  /** Whether the event is something that the engine was told, not something that it chose. */
+  #fact(event: Event): boolean {
+    switch (event.type) {
+      case 'ExecutionStarted':
+        this.#input = event.data.input ?? null;
+        this.#name = this.definition.name;
+        this.#starting = true;
+        return true;
+      case 'StepReused':
+        this.#reused(this.#node(event.data.stepId), event.data.output ?? null);
+        return true;
+      case 'StepCompleted':
+        return this.#outcome(event.data.stepId, event.data.output ?? null, undefined, event);
+      case 'StepAttemptFailed':
+        return this.#outcome(event.data.stepId, null, event.data, event);
+      case 'StepSkipped': {
+        const node = this.#nodes.get(event.data.stepId);
+        if (node === undefined) return false;
+        if (event.data.reason === 'requested' || event.data.reason === 'consensus_reached') {
+          node.status = 'skipped';
+          node.reason = event.data.reason;
+          node.running = false;
+          // Who skips the one that stands in wants no output in its place.
+          if (node.servesFor?.alternatives[node.servesFor.turn] === node) this.#serve(node.servesFor, node.id, null);
+          return true;
+        }
+        this.#expect(
+          node.status === 'skipped',
+          `${node.id} is skipped (${event.data.reason}), expected ${node.status}`,
+        );
+        return false;
+      }
+      case 'StepFailed': {
+        const node = this.#nodes.get(event.data.stepId);
+        if (node === undefined) return false;
+        if (node.status === 'open' && BY_TIME.has(event.data.failure.code)) {
+          this.#fail(node, event.data.failure);
+          return true;
+        }
+        this.#expect(
+          node.status === 'failed',
+          `${node.id} fails (${event.data.failure.code}), expected ${node.status}`,
+        );
+        return false;
+      }
+      case 'EvaluationRecorded':
+        return this.#evaluated(event.data.key, event.data.values, event.data.failure);
+      case 'CompensationStarted':
+        if (event.data.cause === 'cancel') this.#cause = 'cancel';
+        else this.#expect(this.#cause === 'failure', 'compensation starts without a reason');
+        this.#status = 'compensation';
+        return true;
+      case 'ExecutionRetried':
+        this.#retry();
+        return true;
+      case 'ExecutionCancelled':
+        this.#status = 'cancelled';
+        this.#expect(
+          event.data.compensation === undefined || event.data.terminated === true || this.#cause === 'cancel',
+          'cancelled without a cancel',
+        );
+        this.#abandon();
+        return false;
+      case 'ExecutionFailed':
+        if (event.data.failure.code === 'execution_timeout') {
+          this.#failure = event.data.failure;
+          this.#failedStep = undefined;
+          this.#abandon();
+          this.#status = 'failed';
+        }
+        if (this.#status === 'compensation') this.#status = 'failed';
+        return false;
+      case 'StepScheduled': {
+        const node = this.#nodes.get(event.data.stepId);
+        if (node === undefined) return false;
+        this.#expect(
+          this.#mayStart(node),
+          `${node.id} starts (attempt ${event.data.attempt}), and it may not: ${node.status}`,
+        );
+        node.running = true;
+        return false;
+      }
+      case 'ConsensusReached':
+      case 'ConsensusFailed': {
+        const node = this.#node(event.data.groupId);
+        node.decided = event;
+        const told = event.type === 'ConsensusReached' ? `reached by ${[...event.data.winners].join()}` : 'failed';
+        const mine = tally(this.definition, node.group as ConsensusGroup, node.members, this.#judged.get(node.id));
+        const said = typeof mine === 'object' ? `reached by ${mine.winners.join()}` : (mine ?? 'open');
+        this.#expect(told === said, `${node.id} ${told}, expected ${said}`);
+        if (event.type === 'ConsensusReached') {
+          node.output = typeof mine === 'object' ? mine.output : null;
+          node.status = 'completed';
+        } else {
+          this.#fail(node, event.data.failure);
+        }
+        return true;
+      }
+      case 'ExecutionPaused':
+        for (const node of this.#nodes.values()) if (event.data.now === true) node.running = false;
+        return false;
+      case 'ExecutionResumed':
+      case 'StepProgressed':
+      case 'EvaluationRequested':
+      case 'ExecutionCompleted':
+        return false;
+    }
+  }
+
+  #expect(holds: boolean, message: string): void {
+    if (!holds) this.differences.push(message);
+  }
+
+  #outcome(
+    id: string,
+    output: JsonValue,
+    failed: { readonly failure: Failure; readonly retryAt?: number } | undefined,
+    event: Event,
+  ): boolean {
+    const [owner = '', role] = id.split(':');
+    const node = this.#node(owner);
+    if (role === 'judge') {
+      if (failed === undefined) this.#judged.set(owner, output);
+      else if (failed.retryAt === undefined) this.#judged.set(owner, null);
+      return true;
+    }
+    if (role === 'compensate') {
+      if (failed === undefined) this.#compensated(node);
+      return true;
+    }
+    node.running = false;
+    if (failed === undefined) {
+      this.#complete(node, withoutCosts(output));
+      return true;
+    }
+    node.failedAttempts += 1;
+    const { retry } = node.step as StepDefinition;
+    const { failure } = failed;
+    const again =
+      this.#status === 'running' &&
+      this.#cause === undefined &&
+      failure.retryable &&
+      !(retry?.non_retryable ?? []).includes(failure.code) &&
+      node.failedAttempts < (retry?.max_attempts ?? 1);
+    // Whether another attempt comes too late is a matter of time, which the log tells.
+    const timed = retry?.total_timeout_ms !== undefined || node.step?.schedule_to_close_ms !== undefined;
+    this.#expect(
+      again === (failed.retryAt !== undefined) || (timed && again),
+      `${id} fails at ${event.version}: retry ${again}`,
+    );
+    if (failed.retryAt === undefined) this.#fail(node, failure);
+    return true;
+  }
+
+  #complete(node: Node, output: JsonValue): void {
+    node.status = 'completed';
+    node.output = output;
+    node.running = false;
+    this.#completed.push(node);
+    if (node.servesFor !== undefined) this.#serve(node.servesFor, node.id, output);
+    const group = node.step?.consensus_group;
+    if (group === undefined) return;
+    const { group: rules } = this.#node(group);
+    const key = rules?.mode === 'best' ? rules.score : rules?.vote_key;
+    if (key === undefined || isPlainPath(key)) {
+      node.vote = { value: key === undefined ? output : (evaluateExpression(key, output) ?? null) };
+    }
+  }
+
+  /** Done in the execution that this one was forked from: it is not run, and not undone either. */
+  #reused(node: Node, output: JsonValue): void {
+    node.status = 'completed';
+    node.output = output;
+    for (const member of node.members) Object.assign(member, { status: 'skipped', reason: 'reused' });
+  }
+
+  #serve(node: Node, by: string, output: JsonValue): void {
+    node.servedBy = by;
+    node.output = output;
+    if (node.servesFor !== undefined) this.#serve(node.servesFor, by, output);
+  }
+
+  #fail(node: Node, failure: Failure): void {
+    node.status = 'failed';
+    node.failure = failure;
+    node.running = false;
+    if (node.step?.consensus_group !== undefined) return;
+    if (node.policy === 'fallback' && this.#nextAlternative(node)) return;
+    if (node.servesFor !== undefined) return this.#alternativeFailed(node);
+    if (node.policy === 'continue') return;
+    this.#abort(node, failure);
+  }
+
+  /** Moves on to the next alternative that is for this kind of failure; false when there is none. */
+  #nextAlternative(node: Node): boolean {
+    const code = node.failure?.code ?? '';
+    const kind = code === 'no_consensus' ? 'no_consensus' : TIMEOUTS.has(code) ? 'timeout' : 'error';
+    for (node.turn += 1; node.turn < node.alternatives.length; node.turn++) {
+      const alternative = node.alternatives[node.turn];
+      const when = alternative?.step?.fallback_when ?? [];
+      if (alternative?.status === 'skipped') continue;
+      if (when.length === 0 || when.includes(kind)) return true;
+    }
+    return false;
+  }
+
+  #alternativeFailed(node: Node): void {
+    const served = node.servesFor as Node;
+    if (this.#nextAlternative(served)) return;
+    if (served.servesFor !== undefined) return this.#alternativeFailed(served);
+    this.#abort(served, served.failure as Failure);
+  }
+
+  #abort(node: Node, failure: Failure): void {
+    if (this.#cause !== undefined || this.#status !== 'running') return;
+    this.#cause = 'failure';
+    // What was tried in its place is part of the reason.
+    const tried = node.alternatives.some((item) => item.status === 'failed' || item.reason === 'requested');
+    this.#failure = tried ? { code: 'all_fallbacks_failed', message: failure.message, retryable: false } : failure;
+    this.#failedStep = node.id;
+  }
+
+  #evaluated(key: string, values: readonly JsonValue[] | undefined, failure: Failure | undefined): boolean {
+    const colon = key.indexOf(':');
+    const purpose = key.slice(0, colon);
+    const subject = key.slice(colon + 1);
+    if (purpose === 'output') {
+      if (failure !== undefined && this.#cause === undefined) {
+        this.#cause = 'failure';
+        this.#failure = failure;
+      }
+      return true;
+    }
+    if (subject.endsWith(':compensate')) return true;
+    const node = this.#node(subject);
+    if (purpose === 'vote') {
+      node.vote = failure === undefined ? { value: values?.[0] ?? null } : { excluded: 'expression_failed' };
+      return true;
+    }
+    if (failure !== undefined) {
+      this.#fail(node, failure);
+      return true;
+    }
+    if (purpose === 'when') {
+      node.condition = values?.[0] ?? null;
+      const mine = attempt(() => evaluateExpression(node.step?.when ?? '', this.#scope(node)));
+      this.#expect(
+        same(mine, node.condition),
+        `${key} is ${JSON.stringify(node.condition)}, expected ${JSON.stringify(mine)}`,
+      );
+    } else {
+      node.values = values;
+    }
+    return true;
+  }
+
+  /** Everything that follows from what is known. */
+  #settle(): void {
+    for (let changed = true; changed && this.#cause === undefined && this.#status === 'running';) {
+      changed = false;
+      for (const node of this.#nodes.values()) {
+        if (node.status !== 'open' || node.running) continue;
+        if (node.group !== undefined) {
+          if (node.members.every((member) => member.status === 'skipped')) {
+            node.status = 'skipped';
+            changed = true;
+          }
+          continue;
+        }
+        if (!this.#reached(node)) continue;
+        if (node.failedAttempts > 0) continue;
+        const reason = this.#passedOver(node);
+        if (reason === undefined) continue;
+        changed = true;
+        if (node.servesFor === undefined) {
+          node.status = 'skipped';
+          node.reason = reason;
+        } else {
+          this.#fail(node, { code: 'condition_false', message: reason, retryable: false });
+        }
+      }
+    }
+    if (this.#cause !== undefined || this.#status !== 'running') return this.#end();
+    if (!this.#roots.every((node) => this.#done(node))) return;
+    this.#finish();
+    // Alternatives that nobody turned to.
+    if ((this.#status as string) === 'completed') this.#abandonOpen(false);
+  }
+
+  /** A step whose condition does not hold, or that needs a dependency that was skipped. */
+  #passedOver(node: Node): string | undefined {
+    const { step } = node;
+    if (step === undefined) return undefined;
+    if (step.require === 'all' && node.dependencies.some((id) => this.#node(id).status === 'skipped')) {
+      return 'dependency_skipped';
+    }
+    if (step.when === undefined) return undefined;
+    const value = isPlainPath(step.when) ? (evaluateExpression(step.when, this.#scope(node)) ?? null) : node.condition;
+    return value === undefined || isTrue(value) ? undefined : 'condition_false';
+  }
+
+  #mayStart(node: Node): boolean {
+    return (
+      node.status === 'open' &&
+      this.#cause === undefined &&
+      this.#status === 'running' &&
+      this.#reached(node) &&
+      this.#passedOver(node) === undefined &&
+      (node.step?.when === undefined || isPlainPath(node.step.when) || node.condition !== undefined)
+    );
+  }
+
+  /** Its turn may come: what it waits for is done. */
+  #reached(node: Node): boolean {
+    const { servesFor } = node;
+    if (servesFor !== undefined) {
+      return (
+        servesFor.status === 'failed' &&
+        servesFor.alternatives[servesFor.turn] === node &&
+        servesFor.servedBy === undefined
+      );
+    }
+    // Members run together: none before what any of them waits for is done.
+    const group = node.step?.consensus_group;
+    const members =
+      node.group === undefined ? (group === undefined ? [node] : this.#node(group).members) : node.members;
+    return members.every((member) => member.dependencies.every((id) => this.#done(this.#node(id))));
+  }
+
+  #done(node: Node): boolean {
+    switch (node.status) {
+      case 'open':
+        return false;
+      case 'completed':
+      case 'skipped':
+        return true;
+      case 'failed':
+        return node.servedBy !== undefined || node.policy === 'continue' || node.step?.consensus_group !== undefined;
+    }
+  }
+
+  #outputOf(node: Node): JsonValue {
+    return node.status === 'completed' || node.servedBy !== undefined ? node.output : null;
+  }
+
+  #ancestors(node: Node, found: Set<Node> = new Set()): Set<Node> {
+    for (const id of [...node.dependencies, ...node.members.map((member) => member.id)]) {
+      const above = this.#node(id);
+      if (found.has(above)) continue;
+      found.add(above);
+      this.#ancestors(above, found);
+    }
+    return found;
+  }
+
+  #scope(node: Node): JsonValue {
+    const outputs = Object.fromEntries([...this.#ancestors(node)].map((above) => [above.key, this.#outputOf(above)]));
+    return { input: this.#input, outputs, execution: { id: this.id, name: this.#name } };
+  }
+
+  /** What an attempt of a step gets (ADR 0004); undefined where the rule is not written down. */
+  inputOf(stepId: string): { readonly value: JsonValue } | undefined {
+    const node = this.#nodes.get(stepId);
+    if (node?.step === undefined) return undefined;
+    const { input } = node.step;
+    if (input !== undefined)
+      return { value: map(input, (text) => evaluateExpression(text, this.#scope(node)) ?? null) };
+    if (node.servesFor !== undefined) return undefined;
+    if (node.dependencies.length === 0) return { value: this.#input };
+    const base = typeof this.#input === 'object' && this.#input !== null && !Array.isArray(this.#input);
+    const fields = base ? (this.#input as { [key: string]: JsonValue }) : { input: this.#input };
+    const outputs = node.dependencies.map((id) => [this.#node(id).key, this.#outputOf(this.#node(id))] as const);
+    return { value: { ...fields, ...Object.fromEntries(outputs) } };
+  }
+
+  #finish(): void {
+    const { output } = this.definition;
+    if (output === undefined) {
+      const needed = new Set([...this.#nodes.values()].flatMap((node) => node.dependencies));
+      const sinks = this.#roots.filter((node) => !needed.has(node.id));
+      const [only] = sinks;
+      this.#output =
+        sinks.length === 1 && only !== undefined
+          ? this.#outputOf(only)
+          : Object.fromEntries(sinks.map((node) => [node.key, this.#outputOf(node)]));
+      this.#status = 'completed';
+      return;
+    }
+    const all = Object.fromEntries(
+      [...this.#nodes.values()]
+        .filter((node) => node.servesFor === undefined)
+        .map((node) => [node.key, this.#outputOf(node)]),
+    );
+    const scope = { input: this.#input, outputs: all, execution: { id: this.id, name: this.#name } };
+    const mapped = attempt(() => map(output, (text) => evaluateExpression(text, scope) ?? null));
+    // The sandbox's refusal is in the log; until then the execution runs.
+    if (mapped === undefined) return;
+    this.#output = mapped;
+    this.#status = 'completed';
+  }
+
+  /** The execution is being ended: what is in flight may still report when something is to be undone. */
+  #end(): void {
+    if (this.#cause === undefined || this.#status === 'cancelled' || this.#status === 'failed') return;
+    this.#abandonOpen(this.#status === 'compensation');
+    if (this.#status === 'running' && this.#cause === 'failure') {
+      const undoes = this.#completed.some((node) => node.step?.compensate !== undefined);
+      const mayUndo = [...this.#nodes.values()].some((node) => node.running && node.step?.compensate !== undefined);
+      if (!undoes && !mayUndo) {
+        this.#status = 'failed';
+        this.#abandon();
+      }
+    }
+  }
+
+  #compensated(node: Node): void {
+    const left = this.#completed.filter(
+      (item) => item.step?.compensate !== undefined && !this.#undone.includes(item.id),
+    );
+    this.#expect(left.at(-1) === node, `${node.id} is undone, expected ${left.at(-1)?.id}`);
+    this.#undone.push(node.id);
+  }
+
+  #abandonOpen(keepRunning: boolean): void {
+    for (const node of this.#nodes.values()) {
+      if (node.status === 'open' && !(keepRunning && node.running)) node.status = 'skipped';
+    }
+  }
+
+  #abandon(): void {
+    this.#abandonOpen(false);
+    for (const node of this.#nodes.values()) node.running = false;
+  }
+
+  #retry(): void {
+    this.#status = 'running';
+    this.#cause = undefined;
+    this.#failure = undefined;
+    this.#failedStep = undefined;
+    this.#output = undefined;
+    const again = new Set<Node>();
+    for (const node of this.#nodes.values()) {
+      if (node.group === undefined || node.status === 'completed' || node.servedBy !== undefined) continue;
+      // All of a group whose members completed and disagreed; else those that did not complete.
+      const unfinished = node.members.filter((member) => member.status !== 'completed');
+      if (node.status === 'failed' || unfinished.some((member) => member.status === 'failed' || member.reason === '')) {
+        for (const member of unfinished.length > 0 ? unfinished : node.members) again.add(member);
+      }
+    }
+    for (const node of this.#nodes.values()) {
+      node.running = false;
+      const stays =
+        !again.has(node) &&
+        (node.status === 'completed' ||
+          node.servedBy !== undefined ||
+          ['condition_false', 'requested', 'reused'].includes(node.reason));
+      if (stays) continue;
+      Object.assign(node, { status: 'open', reason: '', failure: undefined, failedAttempts: 0, turn: -1 });
+      Object.assign(node, { condition: undefined, values: undefined, vote: undefined, servedBy: undefined });
+      this.#judged.delete(node.id);
+      const at = this.#completed.indexOf(node);
+      if (at >= 0) this.#completed.splice(at, 1);
+    }
+  }
+}
+
+function newNode(
+  step: StepDefinition | undefined,
+  group: ConsensusGroup | undefined,
+  policy: FailurePolicy,
+  members: Node[],
+): Node {
+  const id = step?.id ?? group?.id ?? '';
+  return {
+    id,
+    step,
+    group,
+    policy,
+    members,
+    key: step?.output_key ?? group?.output_key ?? id,
+    dependencies: step?.dependencies ?? [],
+    alternatives: [],
+    servesFor: undefined,
+    status: 'open',
+    reason: '',
+    output: null,
+    failure: undefined,
+    failedAttempts: 0,
+    running: false,
+    condition: undefined,
+    values: undefined,
+    vote: undefined,
+    turn: -1,
+    servedBy: undefined,
+    decided: undefined,
+  };
+}
+
+/** JSONata's idea of true (its $boolean). */
+function isTrue(value: JsonValue): boolean {
+  if (Array.isArray(value)) return value.some(isTrue);
+  if (typeof value === 'object' && value !== null) return Object.keys(value).length > 0;
+  return Boolean(value);
+}
+
+function withoutCosts(output: JsonValue): JsonValue {
+  if (typeof output !== 'object' || output === null || Array.isArray(output)) return output;
+  return Object.fromEntries(Object.entries(output).filter(([key]) => key !== '_tokens' && key !== '_cost'));
+}
+
+function map(template: JsonValue, evaluate: (expression: string) => JsonValue): JsonValue {
+  if (typeof template === 'string') {
+    const found = /^\{%(.*)%\}$/s.exec(template);
+    return found === null ? template : evaluate((found[1] ?? '').trim());
+  }
+  if (Array.isArray(template)) return template.map((item) => map(item, evaluate));
+  if (typeof template !== 'object' || template === null) return template;
+  return Object.fromEntries(Object.entries(template).map(([key, item]) => [key, map(item, evaluate)]));
+}
+
+function attempt(work: () => JsonValue | undefined): JsonValue | undefined {
+  try {
+    return work() ?? null;
+  } catch {
+    return undefined;
+  }
+}
+
+/** JSON with its keys in order, for comparing. */
+export function canonical(value: JsonValue | undefined): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value ?? null);
+  const keys = Object.keys(value).sort();
+  return `{${keys.map((key) => `${JSON.stringify(key)}:${canonical(value[key])}`).join()}}`;
+}
+
+function same(a: JsonValue | undefined, b: JsonValue | undefined): boolean {
+  return a !== undefined && canonical(a) === canonical(b);
+}
