@@ -220,7 +220,13 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
       counters: engine.counters,
       ownedPartitions: () => engine.owned.map((partition) => partition.id),
       // Partitions go first: others wait for them, and nobody for the rest.
-      close: () => engine.stop().finally(close),
+      close: async () => {
+        try {
+          await engine.stop();
+        } finally {
+          await close();
+        }
+      },
     };
   } catch (error) {
     await close();
