@@ -7,8 +7,21 @@ import type {
   OrchestrationDefinition,
   Task,
 } from '@batuta/contracts';
+import type { AgentCopy } from '@batuta/event-store';
 
 export const TENANT = 'default';
+
+/** The agent of the config `strict`. */
+export const STRICT: AgentCopy = {
+  pool: 'default',
+  inputSchema: { type: 'object', properties: { question: { type: 'integer' } }, required: ['question'] },
+  outputSchema: {
+    type: 'object',
+    properties: { answer: { type: 'string' } },
+    required: ['answer'],
+    additionalProperties: false,
+  },
+};
 
 /** A UUIDv7, as the gateway makes them. */
 export function executionId(): string {
@@ -48,6 +61,14 @@ export const DEFINITIONS: Readonly<Record<string, OrchestrationDefinition>> = {
     name: 'elsewhere',
     strategy: 'sequential',
     steps: [{ id: 'a', name: 'Nobody serves it', agent: 'stranger' }],
+  },
+  strict: {
+    name: 'strict',
+    strategy: 'sequential',
+    steps: [
+      { id: 'a', name: 'Strict', agent: 'strict', retry: { max_attempts: 2, backoff_ms: 20, jitter: 'none' } },
+      { id: 'b', name: 'After', agent: 'echo' },
+    ],
   },
 };
 

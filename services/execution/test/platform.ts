@@ -3,12 +3,13 @@ import type { AddressInfo, Socket } from 'node:net';
 import { partitionOf, subjects } from '@batuta/contracts';
 import type { CommandReply, CommandRequest, Event, ExecutionView, ResultReply, Task } from '@batuta/contracts';
 import { migrateEventStore } from '@batuta/event-store';
+import type { AgentCopy } from '@batuta/event-store';
 import { connectNats, controlClientOver, ensurePoolConsumers, requestUntilAnswered } from '@batuta/messaging';
 import type { ControlClient } from '@batuta/messaging';
 import { createLogger } from '@batuta/observability';
 import { createTestDatabase, startTestNats, templateFor } from '@batuta/testing';
 import type { TestDatabase, TestNats } from '@batuta/testing';
-import type { NatsConnection } from '@nats-io/transport-node';
+import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 import pg from 'pg';
 import { loadExecutionSettings, startExecution } from '../src/index.js';
 import type { RunningExecution } from '../src/index.js';
@@ -23,7 +24,10 @@ export type Agent = (task: Task) => 'succeed' | 'fail' | undefined;
 export class Platform {
   readonly tasks: Task[] = [];
   agent: Agent = (task) => (task.agent === 'fail' ? 'fail' : 'succeed');
+  /** What the config service says about agents. */
+  readonly registry = new Map<string, AgentCopy>();
   readonly #services: RunningExecution[] = [];
+  readonly #configService: Subscription[] = [];
   readonly #ends: (() => Promise<unknown>)[] = [];
   #pulling = true;
 
@@ -41,7 +45,7 @@ export class Platform {
     const connection = await connectNats({ url: nats.url, name: 'test', logger });
     const sql = new pg.Pool({ connectionString: database.url, max: 2 });
     const platform = new Platform(database, nats, connection, controlClientOver(connection), sql);
-    connection.subscribe(subjects.config.version, {
+    const versions = connection.subscribe(subjects.config.version, {
       callback: (_error, message) => {
         const { id, data } = message.json<{ id: string; data: { configId: string } }>();
         const definition = DEFINITIONS[data.configId];
@@ -50,13 +54,22 @@ export class Platform {
         message.respond(JSON.stringify({ response, isDisposed: true, id }));
       },
     });
-    connection.subscribe(subjects.config.agentGet, {
+    const agents = connection.subscribe(subjects.config.agentGet, {
       callback: (_error, message) => {
-        const { id } = message.json<{ id: string }>();
-        message.respond(JSON.stringify({ response: { refused: { code: 'not_found' } }, isDisposed: true, id }));
+        const { id, data } = message.json<{ id: string; data: { name: string } }>();
+        const agent = platform.registry.get(data.name);
+        const response = agent === undefined ? { refused: { code: 'not_found' } } : { agent };
+        message.respond(JSON.stringify({ response, isDisposed: true, id }));
       },
     });
+    platform.#configService.push(versions, agents);
     return platform;
+  }
+
+  /** From now on nobody answers for the config service. */
+  async endConfigService(): Promise<void> {
+    for (const subscription of this.#configService.splice(0)) subscription.unsubscribe();
+    await this.connection.flush();
   }
 
   /** Starts an execution service with short times. */

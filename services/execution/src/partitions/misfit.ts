@@ -17,7 +17,7 @@ export function misfit(
   }
   const { violations, total } = outcome;
   if (total === 0) return undefined;
-  const named = violations.map(({ path, message }) => shortened(`/${what}${path} ${message}`));
+  const named = violations.map(({ path, message }) => shortened(`/${what}${path}: ${message}`));
   const more = total > violations.length ? `; and ${total - violations.length} more` : '';
   return `the ${what} of the agent "${agent}" does not fit its ${what}_schema: ${named.join('; ')}${more}`.slice(
     0,
