@@ -1,0 +1,108 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { expectStatus } from '../support/api.js';
+import type { Api } from '../support/api.js';
+import { Cluster } from '../support/cluster.js';
+
+const BASE = '/api/v1/orchestrations';
+const WORKER = fileURLToPath(new URL('../../examples/worker-without-sdk/worker.mjs', import.meta.url));
+
+interface Finished {
+  readonly execution_id: string;
+  readonly status: string;
+  readonly output?: unknown;
+  readonly failure?: { readonly code: string; readonly message: string };
+}
+
+const TEXT = { type: 'object', properties: { text: { type: 'string' } }, required: ['text'] };
+const COUNTS = {
+  type: 'object',
+  properties: { words: { type: 'integer' }, characters: { type: 'integer' } },
+  required: ['words', 'characters'],
+};
+
+describe('an agent served by a worker of its own', () => {
+  let cluster: Cluster;
+  let api: Api;
+  let worker: ChildProcess | undefined;
+
+  const register = async (outputSchema: object): Promise<number> => {
+    const body = { pool: 'text', input_schema: TEXT, output_schema: outputSchema };
+    const answer = await api.call<{ revision: number }>('PUT', '/api/v1/agents/word_count', body);
+    expect([200, 201]).toContain(answer.status);
+    return answer.body.revision;
+  };
+  const run = async (input: unknown): Promise<Finished> =>
+    expectStatus(await api.post<Finished>(`${BASE}/execute/count?wait=30s`, { input }), 200);
+  const events = async (id: string): Promise<{ type: string; data: Record<string, unknown> }[]> => {
+    const answer = await api.get<{ events: { type: string; data: Record<string, unknown> }[] }>(
+      `${BASE}/executions/${id}/events`,
+    );
+    return expectStatus(answer, 200).events;
+  };
+
+  beforeAll(async () => {
+    cluster = await Cluster.start();
+    api = cluster.api();
+    expect(await register(COUNTS)).toBe(1);
+    const config = {
+      name: 'count',
+      strategy: 'sequential',
+      steps: [{ id: 'count', name: 'Count', agent: 'word_count', retry: { max_attempts: 2, backoff_ms: 50 } }],
+    };
+    expectStatus(await api.post(`${BASE}/configs`, config), 201);
+    worker = spawn(process.execPath, [WORKER], {
+      env: { PATH: process.env['PATH'], NATS_URL: cluster.stack.natsUrl },
+      stdio: 'ignore',
+    });
+  }, 120_000);
+
+  afterAll(async () => {
+    if (worker !== undefined && worker.exitCode === null) {
+      const ended = once(worker, 'exit');
+      worker.kill('SIGKILL');
+      await ended;
+    }
+    await cluster?.stop();
+  }, 60_000);
+
+  it('gives its output when both fit their schemas', async () => {
+    expect(await run({ text: 'one two  three' })).toMatchObject({
+      status: 'completed',
+      output: { words: 3, characters: 14 },
+    });
+  }, 60_000);
+
+  it('is not asked about an input that does not fit', async () => {
+    const finished = await run({ text: 3 });
+    expect(finished).toMatchObject({
+      status: 'failed',
+      failure: {
+        code: 'input_invalid',
+        message: expect.stringContaining('does not fit its input_schema: /input/text: ') as unknown,
+      },
+    });
+    const failed = (await events(finished.execution_id)).filter(({ type }) => type === 'StepAttemptFailed');
+    expect(failed).toHaveLength(1);
+    expect(failed[0]?.data).toMatchObject({ by_engine: true });
+  }, 60_000);
+
+  it('fails after its retries when its outputs do not fit the schema of a new revision', async () => {
+    expect(await register({ ...COUNTS, required: ['words', 'characters', 'sentences'] })).toBe(2);
+    const finished = await run({ text: 'one two' });
+    expect(finished).toMatchObject({
+      status: 'failed',
+      failure: {
+        code: 'output_invalid',
+        message: expect.stringContaining('does not fit its output_schema: /output/sentences: ') as unknown,
+      },
+    });
+    const attempts = (await events(finished.execution_id)).filter(({ type }) => type === 'StepAttemptFailed');
+    expect(attempts).toHaveLength(2);
+    expect(await register(COUNTS)).toBe(3);
+    expect(await run({ text: 'one two' })).toMatchObject({ status: 'completed', output: { words: 2 } });
+  }, 60_000);
+});
