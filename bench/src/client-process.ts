@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { HttpClient } from './http-client.js';
 import { answerCommands } from './ipc.js';
@@ -32,6 +33,7 @@ interface Target {
 
 const RETRY_PAUSE_MS = 20;
 let client: HttpClient | undefined;
+let target: URL | undefined;
 
 interface ExecutionAnswer {
   readonly execution_id?: string;
@@ -56,6 +58,32 @@ async function execute(http: HttpClient, { config, shape, prefix, retryMs }: Loa
   return body.output;
 }
 
+let reachable: Promise<void> | undefined;
+
+/** One probe for all lanes: hundreds that hammer a dead port would take the CPU that its restart needs. */
+async function untilReachable(): Promise<void> {
+  reachable ??= probe().finally(() => {
+    reachable = undefined;
+  });
+  await reachable;
+}
+
+async function probe(): Promise<void> {
+  const { hostname, port } = target ?? {};
+  for (;;) {
+    const accepted = await new Promise<boolean>((resolve) => {
+      const socket = connect(Number(port), hostname);
+      socket.once('connect', () => {
+        socket.destroy();
+        resolve(true);
+      });
+      socket.once('error', () => resolve(false));
+    });
+    if (accepted) return;
+    await delay(5);
+  }
+}
+
 async function run(load: Load): Promise<LoadResult> {
   const http = client;
   if (http === undefined) throw new Error('not connected');
@@ -73,6 +101,7 @@ async function run(load: Load): Promise<LoadResult> {
         // A wrong result is no outage: trying again would hide it.
         if (error instanceof TypeError || performance.now() - began > load.retryMs) throw error;
         retries += 1;
+        await untilReachable();
         await delay(RETRY_PAUSE_MS);
       }
     }
@@ -94,6 +123,7 @@ async function run(load: Load): Promise<LoadResult> {
 answerCommands({
   connect: ({ url, keyFile }: Target) => {
     client?.close();
+    target = new URL(url);
     client = new HttpClient(url, readFileSync(keyFile, 'utf8').trim());
     return Promise.resolve();
   },

@@ -2,11 +2,16 @@ import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { DEFAULT_LAYOUT } from '@batuta/standalone';
+import { runBackoff } from './backoff.js';
+import { runCrashes } from './crash.js';
+import { runLaunch } from './launch.js';
 import { PEERS, PeerBench } from './peers.js';
+import { runReplay } from './replay.js';
 import { runSmoke } from './smoke.js';
 import { columns, processTable, throughputTable } from './table.js';
 import { ThroughputBench, profileDirectory, profilingEnvironment } from './throughput.js';
 import type { RoundRequest, ThroughputRound, ThroughputWork } from './throughput.js';
+import { runWatchers } from './watchers.js';
 
 const USAGE = `npm run bench -- [--work W1,W2,…] [--rounds N] [--peers [names]] [--layout L] [--profile] [--smoke]
   --work W1..W8      what to run (default: W1,W2,W3)
@@ -100,6 +105,28 @@ async function runThroughput(works: readonly string[]): Promise<void> {
   console.log(`\n${processTable(rounds)}\n\n${throughputTable(rounds)}`);
 }
 
+/** Works that are no rounds of executions; their lines say all. Peers run W4 and W5 by themselves, see bench/peers. */
+async function runOthers(works: readonly string[]): Promise<void> {
+  const layout = layouts[0] ?? DEFAULT_LAYOUT;
+  const size = count('executions');
+  if (works.includes('W4')) await runLaunch(layout, count('rounds') ?? 5, print);
+  if (works.includes('W5')) await runCrashes(print, size);
+  if (works.includes('W6')) for (const clients of [1_000, 10_000]) await runWatchers(layout, clients, print);
+  if (works.includes('W7')) await runBackoff(size ?? 100_000, print);
+  if (works.includes('W8')) await runReplay(layout, size ?? 1_000_000, print);
+  if (flags.peers || flags.peer !== undefined) {
+    for (const work of ['W4', 'W5'] as const) {
+      if (!works.includes(work)) continue;
+      for (const name of flags.peer ?? PEERS) {
+        const peer = new PeerBench(name);
+        ends.push(() => peer.end());
+        print((await peer.round({ work })) ?? {});
+        await peer.end();
+      }
+    }
+  }
+}
+
 async function runProfile(): Promise<void> {
   const bench = benchOf(layouts[0] ?? DEFAULT_LAYOUT, profilingEnvironment());
   ends.unshift(() => rm(profileDirectory(), { recursive: true, force: true }));
@@ -135,6 +162,7 @@ try {
     const unknown = works.filter((work) => !/^W[1-8]$/.test(work));
     if (unknown.length > 0) throw new Error(`unknown work ${unknown.join(', ')}\n${USAGE}`);
     await runThroughput(works);
+    await runOthers(works);
   }
 } finally {
   await end();

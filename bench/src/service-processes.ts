@@ -1,0 +1,148 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { freePort, startLocalStack } from '@batuta/local-stack';
+import type { LocalStack } from '@batuta/local-stack';
+import { HttpClient } from './http-client.js';
+
+export const SERVICE_NAMES = ['config', 'execution', 'step-runner', 'gateway'] as const;
+export type BenchService = (typeof SERVICE_NAMES)[number];
+
+const PROGRAMS: Readonly<Record<BenchService, string>> = {
+  gateway: programOf('@batuta/gateway'),
+  config: programOf('@batuta/config'),
+  execution: programOf('@batuta/execution'),
+  // The same step-runner with one agent more, which writes down what it runs.
+  'step-runner': fileURLToPath(new URL('./ledger-runner.js', import.meta.url)),
+};
+const PORTS: Readonly<Record<BenchService, string>> = {
+  gateway: 'BATUTA_GATEWAY_HTTP_PORT',
+  config: 'BATUTA_CONFIG_HTTP_PORT',
+  execution: 'BATUTA_EXECUTION_HTTP_PORT',
+  'step-runner': 'BATUTA_STEP_RUNNER_HTTP_PORT',
+};
+const READY_MS = 60_000;
+
+/** What a service's own deployment runs: `main.js` beside the package's entry. */
+function programOf(name: string): string {
+  return fileURLToPath(new URL('./main.js', import.meta.resolve(name)));
+}
+
+/** Every service as a process of its own, as production runs them, for works that kill them. */
+export class ServiceProcesses {
+  readonly #children = new Map<BenchService, ChildProcess>();
+  readonly #ports = new Map<BenchService, number>();
+
+  private constructor(
+    readonly directory: string,
+    readonly stack: LocalStack,
+    private readonly env: Readonly<Record<string, string>>,
+  ) {}
+
+  static async start(env: Readonly<Record<string, string>> = {}): Promise<ServiceProcesses> {
+    const directory = mkdtempSync(join(tmpdir(), 'batuta-bench-'));
+    mkdirSync(join(directory, 'logs'), { recursive: true });
+    const stack = await startLocalStack({ dataDir: directory });
+    const all = new ServiceProcesses(directory, stack, env);
+    try {
+      for (const name of SERVICE_NAMES) {
+        all.#ports.set(name, await freePort());
+        all.spawn(name);
+      }
+      await Promise.all(SERVICE_NAMES.map((name) => all.ready(name)));
+    } catch (error) {
+      await all.remove();
+      throw error;
+    }
+    return all;
+  }
+
+  get url(): string {
+    return this.urlOf('gateway');
+  }
+
+  get keyFile(): string {
+    return join(this.directory, 'admin.key');
+  }
+
+  /** Where the agent of W5 writes what it runs. */
+  get ledger(): string {
+    return join(this.directory, 'ledger');
+  }
+
+  get pids(): Record<string, number> {
+    const services = [...this.#children].map(([name, child]) => [name, child.pid]);
+    const { postgres, nats } = this.stack;
+    return Object.fromEntries([...services, ['postgres', postgres?.pid], ['nats-server', nats?.pid]]) as Record<
+      string,
+      number
+    >;
+  }
+
+  urlOf(name: BenchService): string {
+    return `http://127.0.0.1:${this.#ports.get(name) ?? 0}`;
+  }
+
+  api(): HttpClient {
+    return new HttpClient(this.url, readFileSync(this.keyFile, 'utf8').trim());
+  }
+
+  spawn(name: BenchService): void {
+    const log = openSync(join(this.directory, 'logs', `${name}.log`), 'a');
+    const child = spawn(process.execPath, ['--enable-source-maps', PROGRAMS[name]], {
+      stdio: ['ignore', log, log],
+      env: {
+        ...process.env,
+        DATABASE_URL: this.stack.databaseUrl,
+        NATS_URL: this.stack.natsUrl,
+        BATUTA_ADMIN_KEY_FILE: this.keyFile,
+        BATUTA_EXECUTION_NAME: 'bench',
+        BATUTA_RUNNER_SLOTS: '512',
+        BENCH_LEDGER: this.ledger,
+        ...this.env,
+        [PORTS[name]]: String(this.#ports.get(name)),
+      },
+    });
+    closeSync(log);
+    this.#children.set(name, child);
+  }
+
+  /** Kills a service with SIGKILL and starts it again at once; does not wait for it to be ready. */
+  async killAndRestart(name: BenchService): Promise<void> {
+    await this.#end(name, 'SIGKILL');
+    this.spawn(name);
+  }
+
+  async ready(name: BenchService): Promise<void> {
+    const giveUp = performance.now() + READY_MS;
+    for (;;) {
+      const response = await fetch(`${this.urlOf(name)}/health/ready`).catch(() => undefined);
+      if (response?.status === 200) return;
+      if (performance.now() > giveUp) throw new Error(`${name} is not ready (logs in ${this.directory}/logs)`);
+      await delay(10);
+    }
+  }
+
+  async #end(name: BenchService, signal: NodeJS.Signals): Promise<void> {
+    const child = this.#children.get(name);
+    this.#children.delete(name);
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise<void>((resolve) => {
+      child.once('exit', () => resolve());
+    });
+    child.kill(signal);
+    await ended;
+  }
+
+  async remove(): Promise<void> {
+    // The edge first; the engine before the config service that it may still ask.
+    for (const name of ['gateway', 'step-runner', 'execution', 'config'] as const) await this.#end(name, 'SIGTERM');
+    await this.stack.stop();
+    await rm(this.directory, { recursive: true, force: true });
+  }
+}
