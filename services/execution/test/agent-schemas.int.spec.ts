@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { subjects } from '@batuta/contracts';
 import type { Event, JsonValue, Task } from '@batuta/contracts';
 import type { AgentCopy } from '@batuta/event-store';
 import { requestUntilAnswered } from '@batuta/messaging';
-import { subjects } from '@batuta/contracts';
 import { Sandbox } from '@batuta/sandbox';
 import { eventually } from '@batuta/testing';
 import type { Evaluator } from '../src/partitions/ports.js';
