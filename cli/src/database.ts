@@ -1,4 +1,7 @@
-import { readRunFile } from './api-client.js';
+import { startLocalStack } from '@batuta/local-stack';
+import { CliError, readRunFile } from './api-client.js';
+
+const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /**
  * Address of the database to work on directly: DATABASE_URL when set, else that of the platform running from `dataDir`;
@@ -9,4 +12,24 @@ export async function databaseUrlOfRunning(
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<string | undefined> {
   return env['DATABASE_URL'] ?? (await readRunFile(dataDir))?.database_url;
+}
+
+/**
+ * Does something with the database itself: that of DATABASE_URL when set, else of the platform here, which may be running
+ * and is started without its services when it is not.
+ * @throws CliError when there is no database to work on.
+ */
+export async function withDatabase<T>(dataDir: string, work: (databaseUrl: string) => Promise<T>): Promise<T> {
+  const url = await databaseUrlOfRunning(dataDir);
+  if (url !== undefined) {
+    return work(url);
+  }
+  const stack = await startLocalStack({ dataDir, logger: quiet }).catch((error: unknown) => {
+    throw new CliError(`the database of ${dataDir} cannot be started: ${(error as Error).message}`);
+  });
+  try {
+    return await work(stack.databaseUrl);
+  } finally {
+    await stack.stop();
+  }
 }

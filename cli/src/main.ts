@@ -6,6 +6,7 @@ import { addKnowledge } from './knowledge.js';
 import { dataDir } from './places.js';
 import { rebuild } from './rebuild.js';
 import { startHere, stopSignal } from './start.js';
+import { verify } from './verify.js';
 
 const out = (line = ''): void => void process.stdout.write(`${line}\n`);
 
@@ -84,6 +85,20 @@ program
   .action(async () => {
     const { executions, stepRuns } = await rebuild(dataDir());
     out(`rebuilt ${executions} executions and ${stepRuns} step runs from the event log`);
+  });
+
+program
+  .command('verify')
+  .argument('<id|all>', 'an execution, or all of them')
+  .description('fold the event log and compare with snapshots and read models; exits with 1 when anything differs')
+  .action(async (which: string) => {
+    const { executions, events, snapshots, different, behind } = await verify(dataDir(), which, (found) => {
+      out(`${found.executionId}  ${found.where}  ${found.what}`);
+    });
+    out(`folded ${executions} executions (${events} events, ${snapshots} snapshots): ${different} differ`);
+    if (behind > 0)
+      out(`${behind} have newer events than their step runs; the execution service projects them when it runs`);
+    if (different > 0) process.exitCode = 1;
   });
 
 try {

@@ -16,8 +16,12 @@ export type {
   OwnershipStore,
   OwnershipView,
   PartitionRecord,
+  Snapshot,
+  SnapshotStore,
 } from './port.js';
 export { encodeJson, mayHoldUnstorable, storableJson } from './encode-json.js';
+export { upcast } from './upcast.js';
+export type { StoredEvent, Upcaster } from './upcast.js';
 export { MemoryEventStore } from './memory/memory-event-store.js';
 export { encodeExecutionRows } from './postgres/execution-row.js';
 export { migrateEventStore } from './postgres/migrate.js';

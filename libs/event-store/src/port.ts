@@ -185,6 +185,25 @@ export interface ConfigCopies {
   writeAgent(tenantId: string, name: string, agent: AgentCopy): Promise<void>;
 }
 
+/** A folded state to begin loading an execution from. It holds nothing that the events up to its version do not. */
+export interface Snapshot {
+  readonly executionId: string;
+  readonly version: number;
+  /** The fold that made it; another one cannot read it. */
+  readonly reducerVersion: number;
+  readonly configId: string;
+  readonly configVersion: number;
+  readonly state: JsonValue;
+}
+
+/** Snapshots: any of them may be missing or be deleted at any time. */
+export interface SnapshotStore {
+  /** The newest snapshot of each execution that has one made by this fold. */
+  readSnapshots(ids: readonly string[], reducerVersion: number): Promise<Map<string, Snapshot>>;
+  /** Keeps a snapshot unless there is one of a later version by the same fold. */
+  writeSnapshot(snapshot: Snapshot): Promise<void>;
+}
+
 /** The whole store, as a service uses it. */
 export interface EventStore extends OwnershipStore, LogReader, ConfigCopies {
   openLane(): CommitLane;

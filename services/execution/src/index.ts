@@ -4,6 +4,8 @@ export { compile, evolve, initialState } from './domain/index.js';
 export type { EngineCounters } from './partitions/counters.js';
 export { rebuildReadModels } from './projections/rebuild.js';
 export type { RebuildSummary } from './projections/rebuild.js';
+export { verifyExecutions } from './projections/verify.js';
+export type { Difference, VerifySummary } from './projections/verify.js';
 export { loadExecutionSettings } from './settings.js';
 export type { ExecutionSettings } from './settings.js';
 export { startExecution } from './start-execution.js';

@@ -43,6 +43,8 @@ const schema = {
   cacheBytes: bytes({ env: 'BATUTA_EXECUTION_CACHE', default: 256 * 1024 * 1024, min: 1024 * 1024 }),
   /** How often step runs are projected. */
   projectionMs: milliseconds({ env: 'BATUTA_EXECUTION_PROJECTION', default: 1_000, min: 10 }),
+  /** An execution's state is kept beside its log every so many events, to load it from. */
+  snapshotEvents: integer({ env: 'BATUTA_EXECUTION_SNAPSHOT_EVENTS', default: 200, min: 5, max: 1_000_000 }),
   /** How long a release waits for acknowledgements of tasks. */
   drainMs: milliseconds({ env: 'BATUTA_EXECUTION_DRAIN', default: 2_000, min: 0 }),
   sandboxThreads: integer({ env: 'BATUTA_EXECUTION_SANDBOX_THREADS', default: 2, min: 1, max: 64 }),

@@ -18,6 +18,7 @@ import type { EngineSettings } from './partitions/engine.js';
 import { NatsBus } from './partitions/nats-bus.js';
 import { sandboxEvaluator } from './partitions/sandbox-evaluator.js';
 import { newIncarnation, systemClock, systemRandom } from './partitions/system-ports.js';
+import { SnapshotWriter } from './projections/snapshot-writer.js';
 import { StepRunProjection } from './projections/step-run-projection.js';
 import { ExecutionQueries } from './queries/execution-queries.js';
 import type { ExecutionSettings } from './settings.js';
@@ -119,12 +120,20 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
     opened.push(() => bus.close());
     // Engine and projection know each other.
     const readModels: { projection?: StepRunProjection; traces?: TraceProjection } = {};
+    const snapshots = new SnapshotWriter({
+      clock: systemClock,
+      log: logger,
+      snapshots: store,
+      everyEvents: settings.snapshotEvents,
+    });
+    opened.push(() => snapshots.stop());
     const meter = new CommitMeter();
     const engine = new Engine({
       ports: {
         clock: systemClock,
         random: systemRandom,
         store,
+        snapshots: store,
         bus,
         configs: configClient(controlClientOver(nats), store),
         evaluator: sandboxEvaluator(sandbox),
@@ -141,7 +150,10 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
           }
         : (commit) => meter.record(commit),
       ...(tracing.enabled ? { sampled: (traceId: string) => tracing.sampled(traceId) } : {}),
-      onCommitted: (changes) => readModels.projection?.committed(changes),
+      onCommitted: (changes) => {
+        readModels.projection?.committed(changes);
+        snapshots.committed(changes);
+      },
       onOwned: (partition) => {
         readModels.projection?.owned(partition);
         readModels.traces?.owned(partition);
@@ -190,7 +202,11 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
     opened.push(() => changed.unsubscribe());
     // What changed while this process was not connected was announced to others only.
     opened.push(bus.onReconnect(() => engine.effects.forgetPools()));
-    const queries = new ExecutionQueries(store, engine.configs, pool, engine.partitionCount);
+    const queries = new ExecutionQueries(
+      { reader: store, configs: engine.configs, snapshots: store },
+      pool,
+      engine.partitionCount,
+    );
     const app = await NestFactory.createMicroservice<MicroserviceOptions>(ExecutionModule.register({ queries }), {
       ...natsMicroservice({ url: natsUrl, queue: 'execution' }),
       logger: nestLogger(logger),

@@ -1,5 +1,4 @@
 import pg from 'pg';
-import { EVENT_SCHEMAS } from '@batuta/contracts';
 import type { Event, EventType, JsonObject, JsonValue } from '@batuta/contracts';
 import { encodeJson } from '../encode-json.js';
 import type {
@@ -11,7 +10,10 @@ import type {
   LogPage,
   OwnershipView,
   PartitionRecord,
+  Snapshot,
+  SnapshotStore,
 } from '../port.js';
+import { upcast } from '../upcast.js';
 import { PostgresCommitLane } from './commit-lane.js';
 import { numericTypes } from './connection.js';
 import { READ_AGENT, READ_CONFIG, WRITE_AGENT, WRITE_CONFIG } from './sql/copies.js';
@@ -40,6 +42,7 @@ import {
   READ_UNFINISHED,
   READ_VERSIONS,
 } from './sql/read.js';
+import { READ_SNAPSHOTS, WRITE_SNAPSHOT } from './sql/snapshots.js';
 
 interface EventRow {
   execution_id: string;
@@ -52,6 +55,15 @@ interface EventRow {
   data: unknown;
 }
 
+interface SnapshotRow {
+  execution_id: string;
+  version: number;
+  reducer_version: number;
+  config_id: string;
+  config_version: number;
+  state: JsonValue;
+}
+
 interface PartitionRow {
   id: number;
   owner: string | null;
@@ -61,22 +73,25 @@ interface PartitionRow {
   published_position: number;
 }
 
-/** Throws for a type that this version does not know: it must not be folded, and so not be run, by this version. */
+/** Throws for a type that this version does not know, naming the event. */
 function toEvent(row: EventRow): Event {
-  if (!Object.hasOwn(EVENT_SCHEMAS, row.type)) {
-    throw new Error(
-      `event ${row.execution_id}/${row.version} has type ${row.type}, which this version of Batuta does not know`,
-    );
+  let event: ReturnType<typeof upcast>;
+  try {
+    event = upcast(row);
+  } catch (error) {
+    throw new Error(`event ${row.execution_id}/${row.version} cannot be read: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
   return {
     executionId: row.execution_id,
     version: row.version,
-    type: row.type as EventType,
+    type: event.type,
     at: row.at,
     commandId: row.command_id,
     position: row.position,
     partition: row.partition,
-    data: row.data,
+    data: event.data,
   } as Event;
 }
 
@@ -107,7 +122,7 @@ export interface PostgresEventStoreOptions {
 }
 
 /** The event store in schema `execution` of PostgreSQL 12 or newer; run `migrateEventStore` first. */
-export class PostgresEventStore implements EventStore {
+export class PostgresEventStore implements EventStore, SnapshotStore {
   readonly #pool: pg.Pool;
 
   constructor(private readonly options: PostgresEventStoreOptions) {
@@ -299,6 +314,32 @@ export class PostgresEventStore implements EventStore {
       inputSchema === undefined ? null : encodeJson(inputSchema),
       outputSchema === undefined ? null : encodeJson(outputSchema),
     ]);
+  }
+
+  async readSnapshots(ids: readonly string[], reducerVersion: number): Promise<Map<string, Snapshot>> {
+    const rows = await this.#rows<SnapshotRow>('read-snapshots', READ_SNAPSHOTS, [ids, reducerVersion]);
+    return new Map(
+      rows.map((row) => [
+        row.execution_id,
+        {
+          executionId: row.execution_id,
+          version: row.version,
+          reducerVersion: row.reducer_version,
+          configId: row.config_id,
+          configVersion: row.config_version,
+          state: row.state,
+        },
+      ]),
+    );
+  }
+
+  async writeSnapshot(snapshot: Snapshot): Promise<void> {
+    const { executionId, version, reducerVersion, configId, configVersion, state } = snapshot;
+    await this.#pool.query({
+      name: 'write-snapshot',
+      text: WRITE_SNAPSHOT,
+      values: [executionId, version, reducerVersion, configId, configVersion, encodeJson(state)],
+    });
   }
 
   async #rows<R extends pg.QueryResultRow>(name: string, text: string, values: unknown[]): Promise<R[]> {

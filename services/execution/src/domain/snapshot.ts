@@ -26,7 +26,8 @@ function heapEntries(heap: Heap | undefined): Entry[] {
       }
     }
   }
-  return entries;
+  // In order of time and place, so that equal states are equal text however their heaps came about.
+  return entries.sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2]);
 }
 
 function heapFrom(entries: readonly Entry[]): Heap | undefined {

@@ -8,7 +8,7 @@ import type { EngineCounters } from './counters.js';
 import { MalformedRequest, decodeCheck, decodeCommand, decodeHeartbeat, decodeResults } from './decode.js';
 import { EffectPerformer } from './effects.js';
 import { ExecutionLoader } from './execution-loader.js';
-import type { LoadedExecution } from './execution-loader.js';
+import type { LoadedExecution } from './fold-execution.js';
 import { ResultGroup } from './inputs.js';
 import type { CommandInput, Input } from './inputs.js';
 import { Lane } from './lane.js';
@@ -95,7 +95,10 @@ export class Engine {
     const submit = (partition: Partition, input: Input): void => this.submit(partition, input);
     this.counters = options.counters ?? newCounters();
     this.configs = new ConfigRegistry(store, ports.configs);
-    this.#loader = new ExecutionLoader(store, this.configs, (callback) => clock.soon(callback));
+    this.#loader = new ExecutionLoader(
+      { reader: store, configs: this.configs, snapshots: ports.snapshots },
+      (callback) => clock.soon(callback),
+    );
     this.effects = new EffectPerformer({
       clock,
       bus,

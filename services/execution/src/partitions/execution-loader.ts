@@ -1,48 +1,20 @@
 import type { Event } from '@batuta/contracts';
-import type { LogReader } from '@batuta/event-store';
-import { evolve, initialState } from '../domain/index.js';
-import type { State } from '../domain/index.js';
-import type { ConfigRegistry } from './config-registry.js';
+import { foldExecution, foldFromSnapshots } from './fold-execution.js';
+import type { ExecutionSource, LoadedExecution } from './fold-execution.js';
 import { estimateBytes } from './partition.js';
-
-export interface LoadedExecution {
-  readonly state: State;
-  /** Estimate of its memory. */
-  readonly bytes: number;
-}
 
 interface Waiting {
   resolve(loaded: LoadedExecution | undefined): void;
   reject(error: unknown): void;
 }
 
-/** Folds one execution's events. Throws when its config version cannot be had or the log is not contiguous. */
-export async function foldExecution(configs: ConfigRegistry, events: readonly Event[]): Promise<State> {
-  const [first] = events;
-  if (first?.type !== 'ExecutionStarted') throw new Error(`execution ${first?.executionId ?? ''} has no start`);
-  const { configId, configVersion } = first.data;
-  const found = await configs.find(configId, configVersion);
-  if (found.kind !== 'found') {
-    throw new Error(`config ${configId} version ${configVersion} is ${found.kind}: its execution cannot be read`);
-  }
-  let state = initialState(found.config);
-  for (const event of events) {
-    if (event.version !== state.version + 1) {
-      throw new Error(`execution ${event.executionId} has version ${event.version} after ${state.version}`);
-    }
-    state = evolve(state, event);
-  }
-  return state;
-}
-
-/** Reads executions from the log: those asked for at the same time come with one query, at most `batch` each. */
+/** Reads executions from their snapshots and the log: those asked for at the same time come with one query, at most `batch` each. */
 export class ExecutionLoader {
   readonly #queue = new Map<string, Waiting[]>();
   #running = 0;
 
   constructor(
-    private readonly reader: LogReader,
-    private readonly configs: ConfigRegistry,
+    private readonly source: ExecutionSource,
     private readonly soon: (callback: () => void) => void,
     private readonly batch = 50,
     private readonly concurrency = 2,
@@ -72,9 +44,12 @@ export class ExecutionLoader {
   }
 
   async #read(ids: readonly string[], waiting: ReadonlyMap<string, Waiting[]>): Promise<void> {
+    let folded: Map<string, LoadedExecution>;
     let found: Map<string, Event[]>;
     try {
-      found = await this.reader.readExecutions(ids);
+      folded = await foldFromSnapshots(this.source, ids);
+      const whole = ids.filter((id) => !folded.has(id));
+      found = whole.length === 0 ? new Map() : await this.source.reader.readExecutions(whole);
     } catch (error) {
       if (ids.length === 1) {
         for (const item of waiting.get(ids[0] ?? '') ?? []) item.reject(error);
@@ -89,8 +64,8 @@ export class ExecutionLoader {
       try {
         const loaded =
           events === undefined
-            ? undefined
-            : { state: await foldExecution(this.configs, events), bytes: estimateBytes(events) };
+            ? folded.get(id)
+            : { state: await foldExecution(this.source.configs, events), bytes: estimateBytes(events) };
         for (const item of waiting.get(id) ?? []) item.resolve(loaded);
       } catch (error) {
         for (const item of waiting.get(id) ?? []) item.reject(error);

@@ -127,6 +127,11 @@ export function estimateBytes(events: readonly Event[]): number {
   return bytes;
 }
 
+/** Estimate of the memory of a state that was decoded from a snapshot. */
+export function estimateSnapshotBytes(state: unknown): number {
+  return EXECUTION_BYTES + estimateValue(state);
+}
+
 function estimateValue(value: unknown): number {
   if (typeof value === 'string') return 16 + value.length;
   if (typeof value !== 'object' || value === null) return 8;

@@ -1,4 +1,4 @@
-import type { AgentCopy, EventStore } from '@batuta/event-store';
+import type { AgentCopy, EventStore, SnapshotStore } from '@batuta/event-store';
 import type { JsonValue, OrchestrationDefinition, Violation } from '@batuta/contracts';
 
 /** Time and timers of a process. A simulation gives its own. */
@@ -132,6 +132,8 @@ export interface EnginePorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly store: EventStore;
+  /** Without it every execution is folded from its first event. */
+  readonly snapshots?: SnapshotStore;
   readonly bus: Bus;
   readonly configs: ConfigService;
   readonly evaluator: Evaluator;

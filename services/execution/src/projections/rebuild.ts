@@ -4,11 +4,12 @@ import pg from 'pg';
 import { isTerminal, nextWake } from '../domain/index.js';
 import { rowOf } from '../partitions/batch.js';
 import { ConfigRegistry } from '../partitions/config-registry.js';
-import { foldExecution } from '../partitions/execution-loader.js';
+import { foldExecution } from '../partitions/fold-execution.js';
 import { PROJECT_STEP_RUNS } from './sql/step-runs.js';
 import {
   EXECUTIONS_OF_PARTITION,
   HOLD_PARTITION,
+  REMOVE_SNAPSHOTS,
   REMOVE_STEP_RUNS,
   REMOVE_STRAY_EXECUTIONS,
   REMOVE_STRAY_STEP_RUNS,
@@ -25,8 +26,8 @@ export interface RebuildSummary {
 const PAGE = 50;
 
 /**
- * Writes orchestration_executions and orchestration_step_runs anew from the log and the copies of configs. The service may
- * run meanwhile. Throws what PostgreSQL reports, and when an execution cannot be folded; done pages stay.
+ * Writes orchestration_executions and orchestration_step_runs anew from the log and the copies of configs, and drops all
+ * snapshots. The service may run meanwhile. Throws what PostgreSQL reports, and when an execution cannot be folded; done pages stay.
  */
 export async function rebuildReadModels(
   databaseUrl: string,
@@ -86,6 +87,7 @@ export async function rebuildReadModels(
         }
       }
     }
+    await pool.query(REMOVE_SNAPSHOTS);
     await pool.query(REMOVE_STRAY_EXECUTIONS);
     await pool.query(REMOVE_STRAY_STEP_RUNS);
     return { executions, stepRuns };

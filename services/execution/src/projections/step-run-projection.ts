@@ -3,7 +3,7 @@ import type { LogReader } from '@batuta/event-store';
 import type { Pool } from 'pg';
 import type { State } from '../domain/index.js';
 import type { ExecutionChanges } from '../partitions/batch.js';
-import type { LoadedExecution } from '../partitions/execution-loader.js';
+import type { LoadedExecution } from '../partitions/fold-execution.js';
 import type { Partition } from '../partitions/partition.js';
 import type { Clock, EngineLog } from '../partitions/ports.js';
 import { PROJECT_STEP_RUNS, READ_CURSOR } from './sql/step-runs.js';

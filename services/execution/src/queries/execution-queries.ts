@@ -16,11 +16,10 @@ import type {
   ReadLogRequest,
   Refusal,
 } from '@batuta/contracts';
-import type { LogReader } from '@batuta/event-store';
 import type { Pool } from 'pg';
 import { view } from '../domain/index.js';
-import type { ConfigRegistry } from '../partitions/config-registry.js';
-import { foldExecution } from '../partitions/execution-loader.js';
+import { readExecution } from '../partitions/fold-execution.js';
+import type { ExecutionSource } from '../partitions/fold-execution.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
 import { EXECUTION_BY_TRACE, LIST_EXECUTIONS } from './sql.js';
 
@@ -69,8 +68,7 @@ function fitting(events: readonly Event[]): Event[] {
 /** Answers questions about executions, from PostgreSQL alone: any replica can. */
 export class ExecutionQueries {
   constructor(
-    private readonly reader: LogReader,
-    private readonly configs: ConfigRegistry,
+    private readonly source: ExecutionSource,
     private readonly pool: Pool,
     private readonly partitions: number,
   ) {}
@@ -84,16 +82,13 @@ export class ExecutionQueries {
     const id = await this.#idOf(request);
     const notFound = refused('not_found', 'There is no such execution.');
     if (id === undefined) return notFound;
-    const events = (await this.reader.readExecutions([id])).get(id);
-    const [first] = events ?? [];
-    if (events === undefined || first?.type !== 'ExecutionStarted') return notFound;
-    if (first.data.tenantId !== request.tenantId) return notFound;
-    const newest = events.length;
-    const version = request.atVersion || newest;
-    if (version < 1 || version > newest) {
-      return refused('not_found', `The execution has no version ${version}: its newest is ${newest}.`);
+    const version = request.atVersion || undefined;
+    const state = await readExecution(this.source, id, version);
+    if (state?.started?.tenantId !== request.tenantId) return notFound;
+    if (version !== undefined && version !== state.version) {
+      return refused('not_found', `The execution has no version ${version}: its newest is ${state.version}.`);
     }
-    const execution = view(await foldExecution(this.configs, events.slice(0, version)));
+    const execution = view(state);
     if (Buffer.byteLength(JSON.stringify(execution)) > REPLY_BYTES) {
       return refused(
         'payload_too_large',
@@ -109,8 +104,8 @@ export class ExecutionQueries {
     const limit = clamp(request.limit, 1_000, 1_000);
     const from = clamp(request.fromVersion, 1, Number.MAX_SAFE_INTEGER);
     const [[first], events] = await Promise.all([
-      this.reader.readEvents(request.executionId, 1, 1),
-      this.reader.readEvents(request.executionId, from, limit),
+      this.source.reader.readEvents(request.executionId, 1, 1),
+      this.source.reader.readEvents(request.executionId, from, limit),
     ]);
     if (first?.type !== 'ExecutionStarted' || first.data.tenantId !== request.tenantId) return notFound;
     const kept = fitting(events);
@@ -124,7 +119,7 @@ export class ExecutionQueries {
     const asked = request.executionIds.slice(0, MOST_VERSIONS);
     const ids = asked.filter((id) => UUID.test(id));
     const found = new Map<string, number>();
-    const versions = ids.length === 0 ? [] : await this.reader.readVersions(ids);
+    const versions = ids.length === 0 ? [] : await this.source.reader.readVersions(ids);
     for (const [index, id] of ids.entries()) found.set(id, versions[index] ?? 0);
     return { versions: asked.map((id) => found.get(id) ?? 0) };
   }
@@ -170,7 +165,7 @@ export class ExecutionQueries {
   async log(request: ReadLogRequest): Promise<ReadLogReply> {
     const types = (request.types ?? []).filter((type): type is EventType => Object.hasOwn(EVENT_SCHEMAS, type));
     const after = Math.max(0, request.afterPosition);
-    const page = await this.reader.readLog(request.partition, after, clamp(request.limit, 1_000, 1_000), types);
+    const page = await this.source.reader.readLog(request.partition, after, clamp(request.limit, 1_000, 1_000), types);
     const events = fitting(page.events);
     const cut = events.length < page.events.length;
     return { events, position: cut ? (events.at(-1)?.position ?? after) : page.position };

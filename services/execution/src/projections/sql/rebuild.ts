@@ -32,3 +32,6 @@ WHERE NOT EXISTS (SELECT FROM execution.events e WHERE e.execution_id = x.execut
 
 /** What was written before may have come from another fold: $1 execution ids. */
 export const REMOVE_STEP_RUNS = `DELETE FROM execution.orchestration_step_runs WHERE execution_id = ANY($1::uuid[])`;
+
+/** Folded states are made anew as executions go on. */
+export const REMOVE_SNAPSHOTS = `DELETE FROM execution.snapshots`;

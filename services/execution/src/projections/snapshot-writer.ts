@@ -1,0 +1,89 @@
+import type { SnapshotStore } from '@batuta/event-store';
+import { REDUCER_VERSION, encodeSnapshot } from '../domain/index.js';
+import type { State } from '../domain/index.js';
+import type { ExecutionChanges } from '../partitions/batch.js';
+import type { Clock, EngineLog } from '../partitions/ports.js';
+
+export interface SnapshotWriterParts {
+  readonly clock: Clock;
+  readonly log: EngineLog;
+  readonly snapshots: SnapshotStore;
+  /** A snapshot is due whenever an execution's version passes a multiple of this. */
+  readonly everyEvents: number;
+}
+
+/** More than this many do not wait: a snapshot that is not written is only a longer load. */
+const MOST_PENDING = 1_000;
+const PAUSE_MS = 20;
+const PAUSE_AFTER_FAILURE_MS = 2_000;
+
+/** Keeps the states of long executions, one at a time, so that writing them never holds up the commit loop for long. */
+export class SnapshotWriter {
+  readonly #pending = new Map<string, State>();
+  #cancel: (() => void) | undefined;
+  #running: Promise<void> = Promise.resolve();
+  #idle = true;
+  #stopped = false;
+
+  constructor(private readonly parts: SnapshotWriterParts) {}
+
+  /** Told of each commit that holds. */
+  committed({ base, state, execution }: ExecutionChanges): void {
+    const { everyEvents } = this.parts;
+    const before = base?.version ?? 0;
+    if (Math.floor(before / everyEvents) === Math.floor(state.version / everyEvents)) return;
+    if (this.#stopped || (this.#pending.size >= MOST_PENDING && !this.#pending.has(execution.id))) return;
+    this.#pending.set(execution.id, state);
+    if (this.#idle) this.#schedule(PAUSE_MS);
+  }
+
+  /** Writes no more; what waits is dropped. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancel?.();
+    this.#pending.clear();
+    await this.#running;
+  }
+
+  #schedule(ms: number): void {
+    this.#idle = this.#stopped;
+    if (this.#stopped) return;
+    this.#cancel = this.parts.clock.after(ms, () => {
+      this.#running = this.#next();
+    });
+  }
+
+  /** Never rejects. */
+  async #next(): Promise<void> {
+    let pause = PAUSE_MS;
+    const [entry] = this.#pending;
+    if (entry !== undefined) {
+      const [executionId, state] = entry;
+      try {
+        await this.#write(executionId, state);
+      } catch (error) {
+        pause = PAUSE_AFTER_FAILURE_MS;
+        this.parts.log.warn(
+          { err: error, execution: executionId },
+          'a snapshot cannot be written; loading takes longer',
+        );
+      }
+      if (this.#pending.get(executionId) === state) this.#pending.delete(executionId);
+    }
+    if (this.#pending.size > 0) this.#schedule(pause);
+    else this.#idle = true;
+  }
+
+  async #write(executionId: string, state: State): Promise<void> {
+    if (state.started === undefined) return;
+    const { configId, configVersion } = state.started;
+    await this.parts.snapshots.writeSnapshot({
+      executionId,
+      version: state.version,
+      reducerVersion: REDUCER_VERSION,
+      configId,
+      configVersion,
+      state: encodeSnapshot(state),
+    });
+  }
+}

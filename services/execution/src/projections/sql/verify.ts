@@ -1,0 +1,48 @@
+/** One page of everything that has an id anywhere: $1 the id before or null, $2 limit. */
+export const IDS_AFTER = `
+SELECT id FROM (
+  (SELECT execution_id AS id FROM execution.events
+    WHERE version = 1 AND ($1::uuid IS NULL OR execution_id > $1::uuid) ORDER BY execution_id LIMIT $2)
+  UNION
+  (SELECT id FROM execution.orchestration_executions
+    WHERE $1::uuid IS NULL OR id > $1::uuid ORDER BY id LIMIT $2)
+  UNION
+  (SELECT DISTINCT execution_id FROM execution.orchestration_step_runs
+    WHERE $1::uuid IS NULL OR execution_id > $1::uuid ORDER BY execution_id LIMIT $2)
+  UNION
+  (SELECT execution_id FROM execution.snapshots
+    WHERE $1::uuid IS NULL OR execution_id > $1::uuid ORDER BY execution_id LIMIT $2)
+) AS found ORDER BY id LIMIT $2`;
+
+/** $1 execution ids. */
+export const EVENTS_OF = `
+SELECT execution_id, version, type, at, command_id, position, partition, data
+FROM execution.events WHERE execution_id = ANY($1::uuid[]) ORDER BY execution_id, version`;
+
+/** $1 execution ids. */
+export const SNAPSHOTS_OF = `
+SELECT execution_id, version, reducer_version, config_id, config_version, state
+FROM execution.snapshots WHERE execution_id = ANY($1::uuid[])`;
+
+/** $1 execution ids. */
+export const EXECUTIONS_OF = `
+SELECT x.id, to_jsonb(x) AS row FROM execution.orchestration_executions x WHERE x.id = ANY($1::uuid[])`;
+
+/** $1 execution ids. The id of a step run is derived from the rest. */
+export const STEP_RUNS_OF = `
+SELECT x.execution_id, to_jsonb(x) - 'id' AS row FROM execution.orchestration_step_runs x
+WHERE x.execution_id = ANY($1::uuid[]) ORDER BY x.execution_id, x.step_index`;
+
+/** Rows as the tables would show them, so that both sides have gone through the same types: $1 rows as JSON. */
+export const AS_EXECUTIONS = `
+SELECT r.id, to_jsonb(r) AS row FROM jsonb_populate_recordset(NULL::execution.orchestration_executions, $1::jsonb) r`;
+
+/** As AS_EXECUTIONS, for step runs. */
+export const AS_STEP_RUNS = `
+SELECT r.execution_id, to_jsonb(r) - 'id' AS row
+FROM jsonb_populate_recordset(NULL::execution.orchestration_step_runs, $1::jsonb) r
+ORDER BY r.execution_id, r.step_index, r.version`;
+
+/** Positions up to which step runs were projected, by partition. */
+export const PROJECTED = `
+SELECT partition, position FROM execution.projection_cursors WHERE projection = 'step_runs'`;

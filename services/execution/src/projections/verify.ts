@@ -1,0 +1,324 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Event, JsonValue } from '@batuta/contracts';
+import { PostgresEventStore, encodeExecutionRows, encodeJson, migrateEventStore, upcast } from '@batuta/event-store';
+import pg from 'pg';
+import { REDUCER_VERSION, encodeSnapshot, evolve, initialState, isTerminal, nextWake } from '../domain/index.js';
+import type { State } from '../domain/index.js';
+import { rowOf } from '../partitions/batch.js';
+import { ConfigRegistry } from '../partitions/config-registry.js';
+import { firstDifference } from './first-difference.js';
+import {
+  AS_EXECUTIONS,
+  AS_STEP_RUNS,
+  EVENTS_OF,
+  EXECUTIONS_OF,
+  IDS_AFTER,
+  PROJECTED,
+  SNAPSHOTS_OF,
+  STEP_RUNS_OF,
+} from './sql/verify.js';
+import { stepRunRows } from './step-run-rows.js';
+
+/** What of an execution differs from the fold of its log. */
+export interface Difference {
+  readonly executionId: string;
+  readonly where: 'log' | 'snapshot' | 'orchestration_executions' | 'orchestration_step_runs';
+  readonly what: string;
+}
+
+export interface VerifySummary {
+  readonly executions: number;
+  readonly events: number;
+  readonly snapshots: number;
+  /** Executions that have a difference. */
+  readonly different: number;
+  /** Executions whose newest step runs have not been projected yet; what is projected was compared. */
+  readonly behind: number;
+}
+
+interface EventRow {
+  execution_id: string;
+  version: number;
+  type: string;
+  at: string;
+  command_id: string;
+  position: string;
+  partition: number;
+  data: unknown;
+}
+
+interface SnapshotRow {
+  execution_id: string;
+  version: number;
+  reducer_version: number;
+  state: JsonValue;
+}
+
+type Columns = Readonly<Record<string, unknown>>;
+
+/** All that is stored of some executions, seen at one moment. */
+interface Stored {
+  readonly events: ReadonlyMap<string, readonly EventRow[]>;
+  readonly snapshots: ReadonlyMap<string, SnapshotRow>;
+  readonly executions: ReadonlyMap<string, Columns>;
+  readonly stepRuns: ReadonlyMap<string, readonly Columns[]>;
+  readonly projected: ReadonlyMap<number, number>;
+}
+
+interface Folded {
+  readonly newest: State;
+  readonly partition: number;
+  readonly position: number;
+  /** The states after the versions that something stored speaks of. */
+  readonly at: ReadonlyMap<number, State>;
+}
+
+const PAGE = 20;
+/** A projection that runs catches up meanwhile. */
+const LAG_ROUNDS = 25;
+const LAG_PAUSE_MS = 200;
+/** Columns that say when a row was written and when to look again, not what the execution is. */
+const BOOKKEEPING = ['version', 'wake_at'] as const;
+
+/**
+ * Folds executions from their first event and compares what they come to with their snapshots and with both read models.
+ * `which` is an execution's id, or `all`. The service may run meanwhile. Reports the first difference of each execution.
+ * Throws what PostgreSQL reports.
+ */
+export async function verifyExecutions(
+  databaseUrl: string,
+  which: string,
+  report: (difference: Difference) => void,
+): Promise<VerifySummary> {
+  await migrateEventStore(databaseUrl);
+  const store = new PostgresEventStore({ databaseUrl, poolSize: 1 });
+  const pool = new pg.Pool({ connectionString: databaseUrl, max: 1, application_name: 'batuta-verify' });
+  const verifier = new Verifier(
+    pool,
+    new ConfigRegistry(store, {
+      version: () => Promise.resolve({ kind: 'missing' }),
+      agent: () => Promise.resolve({ agent: undefined }),
+    }),
+    report,
+  );
+  try {
+    if (which !== 'all') {
+      await verifier.page([which]);
+      return verifier.summary;
+    }
+    for (let after: string | null = null; ;) {
+      const { rows }: { rows: { id: string }[] } = await pool.query(IDS_AFTER, [after, PAGE]);
+      const ids = rows.map(({ id }) => id);
+      if (ids.length > 0) await verifier.page(ids);
+      if (ids.length < PAGE) return verifier.summary;
+      after = ids.at(-1) ?? null;
+    }
+  } finally {
+    await pool.end();
+    await store.close();
+  }
+}
+
+class Verifier {
+  readonly #counts = { executions: 0, events: 0, snapshots: 0, different: 0, behind: 0 };
+
+  constructor(
+    private readonly pool: pg.Pool,
+    private readonly configs: ConfigRegistry,
+    private readonly report: (difference: Difference) => void,
+  ) {}
+
+  get summary(): VerifySummary {
+    return { ...this.#counts };
+  }
+
+  async page(ids: readonly string[]): Promise<void> {
+    for (let open = ids, round = 1; open.length > 0; round += 1) {
+      const stored = await this.#read(open);
+      const lagging: string[] = [];
+      for (const id of open) {
+        const { difference, behind } = await this.#verify(id, stored);
+        if (behind && difference === undefined && round < LAG_ROUNDS) {
+          lagging.push(id);
+          continue;
+        }
+        const events = stored.events.get(id)?.length ?? 0;
+        this.#counts.executions += 1;
+        this.#counts.events += events;
+        this.#counts.snapshots += stored.snapshots.has(id) ? 1 : 0;
+        this.#counts.behind += behind ? 1 : 0;
+        if (difference !== undefined) {
+          this.#counts.different += 1;
+          this.report(difference);
+        }
+      }
+      open = lagging;
+      if (open.length > 0) await delay(LAG_PAUSE_MS);
+    }
+  }
+
+  /** One moment's view: rows and events of a commit are all there or not at all. */
+  async #read(ids: readonly string[]): Promise<Stored> {
+    const client = await this.pool.connect();
+    try {
+      await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+      const events = await client.query<EventRow>(EVENTS_OF, [ids]);
+      const snapshots = await client.query<SnapshotRow>(SNAPSHOTS_OF, [ids]);
+      const executions = await client.query<{ id: string; row: Columns }>(EXECUTIONS_OF, [ids]);
+      const stepRuns = await client.query<{ execution_id: string; row: Columns }>(STEP_RUNS_OF, [ids]);
+      const projected = await client.query<{ partition: number; position: string }>(PROJECTED);
+      await client.query('COMMIT');
+      return {
+        events: groupBy(
+          events.rows,
+          (row) => row.execution_id,
+          (row) => row,
+        ),
+        snapshots: new Map(snapshots.rows.map((row) => [row.execution_id, row])),
+        executions: new Map(executions.rows.map(({ id, row }) => [id, row])),
+        stepRuns: groupBy(
+          stepRuns.rows,
+          (row) => row.execution_id,
+          ({ row }) => row,
+        ),
+        projected: new Map(projected.rows.map(({ partition, position }) => [partition, Number(position)])),
+      };
+    } catch (error) {
+      await client.query('ROLLBACK').catch(() => undefined);
+      throw error;
+    } finally {
+      client.release();
+    }
+  }
+
+  async #verify(id: string, stored: Stored): Promise<{ difference?: Difference; behind: boolean }> {
+    const snapshot = stored.snapshots.get(id);
+    const stepRuns = stored.stepRuns.get(id) ?? [];
+    const versions = new Set([...stepRuns.map((row) => Number(row['version'])), snapshot?.version ?? 0]);
+    const folded = await this.#fold(id, stored.events.get(id) ?? [], versions);
+    if (typeof folded === 'string') {
+      return { difference: { executionId: id, where: 'log', what: folded }, behind: false };
+    }
+    const behind = (stored.projected.get(folded.partition) ?? 0) < folded.position;
+    const checks: readonly [Difference['where'], () => Promise<string | undefined> | string | undefined][] = [
+      ['snapshot', () => (snapshot === undefined ? undefined : snapshotDifference(folded, snapshot))],
+      ['orchestration_executions', () => this.#executionDifference(id, folded, stored.executions.get(id))],
+      ['orchestration_step_runs', () => this.#stepRunDifference(folded, stepRuns, behind)],
+    ];
+    for (const [where, check] of checks) {
+      const what = await check();
+      if (what !== undefined) return { difference: { executionId: id, where, what }, behind };
+    }
+    return { behind };
+  }
+
+  async #fold(id: string, rows: readonly EventRow[], versions: ReadonlySet<number>): Promise<Folded | string> {
+    const [first] = rows;
+    const last = rows.at(-1);
+    if (first === undefined || last === undefined) return 'there are no events of this execution';
+    const data = first.data as { configId?: string; configVersion?: number } | null;
+    if (first.type !== 'ExecutionStarted') return `its first event is ${first.type}, not ExecutionStarted`;
+    const found = await this.configs.find(data?.configId ?? '', data?.configVersion ?? 0);
+    if (found.kind !== 'found') {
+      return `the copy of its config ${data?.configId ?? ''} version ${data?.configVersion ?? 0} is ${found.kind}`;
+    }
+    let state = initialState(found.config);
+    let position = 0;
+    const at = new Map<number, State>();
+    for (const row of rows) {
+      if (row.version !== state.version + 1) return `version ${row.version} comes after version ${state.version}`;
+      if (row.partition !== first.partition) return `version ${row.version} lies in partition ${row.partition}`;
+      if (Number(row.position) <= position) return `version ${row.version} has position ${row.position}`;
+      position = Number(row.position);
+      try {
+        state = evolve(state, eventOf(row));
+      } catch (error) {
+        return `version ${row.version} cannot be folded: ${(error as Error).message}`;
+      }
+      if (versions.has(row.version)) at.set(row.version, state);
+    }
+    if (state.executionId !== id) return `its events are those of ${state.executionId}`;
+    return { newest: state, partition: first.partition, position, at };
+  }
+
+  async #executionDifference(id: string, { newest, partition }: Folded, row: Columns | undefined) {
+    if (row === undefined) return 'the row is missing';
+    const wake = isTerminal(newest.status) ? null : Math.floor(nextWake(newest) ?? newest.deadlineAt);
+    const { rows } = await this.pool.query<{ row: Columns }>(AS_EXECUTIONS, [
+      encodeExecutionRows([rowOf(id, partition, newest, wake)]),
+    ]);
+    const difference = firstDifference(without(rows[0]?.row ?? {}), without(row));
+    if (difference !== undefined) return difference;
+    const { wake_at: wakeAt, version } = row;
+    if (Number(version) > newest.version)
+      return `/version: the log ends at ${newest.version}, stored is ${Number(version)}`;
+    // A lower bound: waking too early does nothing, waking too late would.
+    const good = wake === null ? wakeAt === null : typeof wakeAt === 'number' && wakeAt <= wake;
+    return good ? undefined : `/wake_at: the log says ${wake ?? 'none'}, stored is ${String(wakeAt)}`;
+  }
+
+  async #stepRunDifference({ newest, at }: Folded, stored: readonly Columns[], behind: boolean) {
+    const expected = new Map<string, Columns>();
+    const states = new Map(at);
+    states.set(newest.version, newest);
+    const all = [...states.values()].flatMap((state) => stepRunRows(undefined, state));
+    const { rows } = await this.pool.query<{ row: Columns }>(AS_STEP_RUNS, [encodeJson(all as JsonValue)]);
+    for (const { row } of rows) expected.set(`${Number(row['step_index'])}/${Number(row['version'])}`, row);
+    for (const row of stored) {
+      const step = Number(row['step_index']);
+      const then = expected.get(`${step}/${Number(row['version'])}`);
+      if (then === undefined) return `/${step}: the log has no such step at version ${Number(row['version'])}`;
+      const difference = firstDifference(then, row, `/${String(row['step_id'])}`);
+      if (difference !== undefined) return difference;
+    }
+    if (behind) return undefined;
+    const byStep = new Map(stored.map((row) => [Number(row['step_index']), row]));
+    for (const { step_index: step, step_id: id } of stepRunRows(undefined, newest)) {
+      const row = byStep.get(Number(step));
+      if (row === undefined) return `/${String(id)}: the row is missing`;
+      const now = expected.get(`${Number(step)}/${newest.version}`) ?? {};
+      const difference = firstDifference(without(now), without(row), `/${String(id)}`);
+      if (difference !== undefined) return difference;
+    }
+    return undefined;
+  }
+}
+
+function snapshotDifference({ newest, at }: Folded, snapshot: SnapshotRow): string | undefined {
+  // Nobody reads what another fold made.
+  if (snapshot.reducer_version !== REDUCER_VERSION) return undefined;
+  const state = at.get(snapshot.version);
+  if (state === undefined) return `/version: the log ends at ${newest.version}, stored is ${snapshot.version}`;
+  const expected = JSON.parse(encodeJson(encodeSnapshot(state))) as unknown;
+  return firstDifference(expected, snapshot.state);
+}
+
+function eventOf(row: EventRow): Event {
+  const { type, data } = upcast(row);
+  return {
+    executionId: row.execution_id,
+    version: row.version,
+    type,
+    at: Number(row.at),
+    commandId: row.command_id,
+    position: Number(row.position),
+    partition: row.partition,
+    data,
+  } as Event;
+}
+
+function without(row: Columns): Columns {
+  const rest: Record<string, unknown> = { ...row };
+  for (const name of BOOKKEEPING) delete rest[name];
+  return rest;
+}
+
+function groupBy<T, V>(items: readonly T[], key: (item: T) => string, value: (item: T) => V): Map<string, V[]> {
+  const groups = new Map<string, V[]>();
+  for (const item of items) {
+    const group = groups.get(key(item));
+    if (group === undefined) groups.set(key(item), [value(item)]);
+    else group.push(value(item));
+  }
+  return groups;
+}
