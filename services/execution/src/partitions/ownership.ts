@@ -177,14 +177,18 @@ export class Ownership {
     if (partitions.length === 0) return;
     await this.parts.drain(partitions);
     const still = partitions.filter((partition) => partition.owned);
-    await this.parts.store.release(
-      this.parts.settings.name,
-      still.map((partition) => ({
-        partition: partition.id,
-        epoch: partition.epoch,
-        publishedPosition: partition.effectsDone,
-      })),
-    );
-    for (const partition of still) this.parts.lost(partition, 'released');
+    try {
+      await this.parts.store.release(
+        this.parts.settings.name,
+        still.map((partition) => ({
+          partition: partition.id,
+          epoch: partition.epoch,
+          publishedPosition: partition.effectsDone,
+        })),
+      );
+    } finally {
+      // Nobody is served any more, whether or not the release was heard: what still has this name is looked at again.
+      for (const partition of still) this.parts.lost(partition, 'released');
+    }
   }
 }
