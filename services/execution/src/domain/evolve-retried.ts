@@ -52,7 +52,7 @@ export function applyExecutionRetried(next: Next, data: ExecutionRetried, event:
     const state = groupState(before, group.index);
     if (state.phase === 'completed' || state.phase === 'skipped') {
       putGroup(next, group.index, { ...state, settled: false });
-    } else if (!wasServed(before, config.units.length + group.index)) {
+    } else if (state.phase === 'failed' && !wasServed(before, config.units.length + group.index)) {
       for (const member of membersToRepeat(before, group)) {
         repeated.add(member);
       }
