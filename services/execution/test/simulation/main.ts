@@ -9,6 +9,8 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     /** With `--seed`: the whole timeline, also when no rule is broken. */
     trace: { type: 'boolean', default: false },
+    /** Tell which seed breaks which rule, without its timeline. */
+    quiet: { type: 'boolean', default: false },
     /** Go on after a failure, and print this many at most. */
     failures: { type: 'string', default: '1' },
   },
@@ -41,7 +43,7 @@ async function many(from: number, count: number, most: number): Promise<void> {
     events += result.events;
     if (result.violation !== undefined) {
       failed += 1;
-      if (most === 1) print(await simulate(seed, true));
+      if (most === 1 && !values.quiet) print(await simulate(seed, true));
       else say(`seed ${seed}: broken: ${result.violation.rule}: ${result.violation.message.split('\n')[0]}`);
     }
     if (performance.now() - told > 10_000) {

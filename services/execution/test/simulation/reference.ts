@@ -45,6 +45,8 @@ export interface ReferenceResult {
   readonly status: string;
   readonly output: JsonValue | undefined;
   readonly failureCode: string | undefined;
+  /** Codes of other failures that may have come first. */
+  readonly otherFailures: ReadonlySet<string>;
   readonly failedStep: string | undefined;
   readonly steps: ReadonlyMap<string, { readonly status: string; readonly output: JsonValue | undefined }>;
   readonly compensated: readonly string[];
@@ -65,6 +67,11 @@ export class Reference {
   readonly #completed: Node[] = [];
   readonly #judged = new Map<string, JsonValue>();
   #status = 'running';
+  #paused = false;
+  /** Failures any of which may be the one that ended the execution: in a pause they wait for the resume together. */
+  readonly #ends = new Set<string>();
+  /** A retry has met what the documents do not say. */
+  silent = false;
   #starting = false;
   #input: JsonValue = null;
   #name = '';
@@ -110,6 +117,7 @@ export class Reference {
       status: this.#status,
       output: this.#output,
       failureCode: this.#failure?.code,
+      otherFailures: this.#ends,
       failedStep: this.#failedStep,
       compensated: this.#undone,
       steps: new Map(
@@ -174,7 +182,10 @@ export class Reference {
       case 'StepFailed': {
         const node = this.#nodes.get(event.data.stepId);
         if (node === undefined) return false;
-        if (node.status === 'open' && BY_TIME.has(event.data.failure.code)) {
+        // When an alternative has its turn is the engine's choice; that it does not apply is not.
+        const passedOver = node.servesFor !== undefined && this.#reached(node) && this.#passedOver(node) !== undefined;
+        const byTime = BY_TIME.has(event.data.failure.code);
+        if (node.status === 'open' && (byTime || (event.data.failure.code === 'condition_false' && passedOver))) {
           this.#fail(node, event.data.failure);
           return true;
         }
@@ -238,9 +249,12 @@ export class Reference {
         return true;
       }
       case 'ExecutionPaused':
+        this.#paused = true;
         for (const node of this.#nodes.values()) if (event.data.now === true) node.running = false;
         return false;
       case 'ExecutionResumed':
+        this.#paused = false;
+        return false;
       case 'StepProgressed':
       case 'EvaluationRequested':
       case 'ExecutionCompleted':
@@ -286,7 +300,7 @@ export class Reference {
     // Whether another attempt comes too late is a matter of time, which the log tells.
     const timed = retry?.total_timeout_ms !== undefined || node.step?.schedule_to_close_ms !== undefined;
     this.#expect(
-      again === (failed.retryAt !== undefined) || (timed && again),
+      again === (failed.retryAt !== undefined) || (timed && again) || this.#paused,
       `${id} fails at ${event.version}: retry ${again}`,
     );
     if (failed.retryAt === undefined) this.#fail(node, failure);
@@ -353,6 +367,7 @@ export class Reference {
   }
 
   #abort(node: Node, failure: Failure): void {
+    this.#ends.add(failure.code);
     if (this.#cause !== undefined || this.#status !== 'running') return;
     this.#cause = 'failure';
     // What was tried in its place is part of the reason.
@@ -402,7 +417,7 @@ export class Reference {
       for (const node of this.#nodes.values()) {
         if (node.status !== 'open' || node.running) continue;
         if (node.group !== undefined) {
-          if (node.members.every((member) => member.status === 'skipped')) {
+          if (node.members.every((member) => member.status === 'skipped' && member.reason !== 'consensus_reached')) {
             node.status = 'skipped';
             changed = true;
           }
@@ -411,14 +426,10 @@ export class Reference {
         if (!this.#reached(node)) continue;
         if (node.failedAttempts > 0) continue;
         const reason = this.#passedOver(node);
-        if (reason === undefined) continue;
+        if (reason === undefined || node.servesFor !== undefined) continue;
         changed = true;
-        if (node.servesFor === undefined) {
-          node.status = 'skipped';
-          node.reason = reason;
-        } else {
-          this.#fail(node, { code: 'condition_false', message: reason, retryable: false });
-        }
+        node.status = 'skipped';
+        node.reason = reason;
       }
     }
     if (this.#cause !== undefined || this.#status !== 'running') return this.#end();
@@ -432,12 +443,17 @@ export class Reference {
   #passedOver(node: Node): string | undefined {
     const { step } = node;
     if (step === undefined) return undefined;
-    if (step.require === 'all' && node.dependencies.some((id) => this.#node(id).status === 'skipped')) {
+    if (step.require === 'all' && node.dependencies.some((id) => this.#skipped(this.#node(id)))) {
       return 'dependency_skipped';
     }
     if (step.when === undefined) return undefined;
     const value = isPlainPath(step.when) ? (evaluateExpression(step.when, this.#scope(node)) ?? null) : node.condition;
     return value === undefined || isTrue(value) ? undefined : 'condition_false';
+  }
+
+  /** Skipped itself, or served by an alternative that was skipped in its turn. */
+  #skipped(node: Node): boolean {
+    return node.status === 'skipped' || (node.servedBy !== undefined && this.#node(node.servedBy).status === 'skipped');
   }
 
   #mayStart(node: Node): boolean {
@@ -580,13 +596,20 @@ export class Reference {
     this.#failedStep = undefined;
     this.#output = undefined;
     const again = new Set<Node>();
+    this.#paused = false;
+    this.#ends.clear();
+    // Whether members that failed run again when their group was decided without them is not written down.
+    this.silent ||= [...this.#nodes.values()].some(
+      (node) =>
+        node.members.some((member) => member.status === 'failed') &&
+        (node.status === 'completed' || node.servedBy !== undefined),
+    );
     for (const node of this.#nodes.values()) {
       if (node.group === undefined || node.status === 'completed' || node.servedBy !== undefined) continue;
-      // All of a group whose members completed and disagreed; else those that did not complete.
+      // Of a group that failed: all, when every member completed and they disagreed; else those that did not complete.
+      if (node.status !== 'failed') continue;
       const unfinished = node.members.filter((member) => member.status !== 'completed');
-      if (node.status === 'failed' || unfinished.some((member) => member.status === 'failed' || member.reason === '')) {
-        for (const member of unfinished.length > 0 ? unfinished : node.members) again.add(member);
-      }
+      for (const member of unfinished.length > 0 ? unfinished : node.members) again.add(member);
     }
     for (const node of this.#nodes.values()) {
       node.running = false;

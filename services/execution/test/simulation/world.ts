@@ -14,7 +14,7 @@ export class Violation extends Error {
     readonly rule: string,
     message: string,
   ) {
-    super(`${rule}: ${message}`);
+    super(message);
   }
 }
 

@@ -1,0 +1,279 @@
+// Deliberate faults: each is one change of the engine's or store's source, and the seed that finds it. `npm run simulate:faults`
+// puts them in one at a time, in memory, and checks that the seed still finds each; `-- --find` looks for new seeds.
+const partitions = 'services/execution/src/partitions';
+const domain = 'services/execution/src/domain';
+const memory = 'libs/event-store/src/memory/memory-event-store.ts';
+
+export const faults = [
+  {
+    name: 'no fence',
+    what: 'the store appends under any epoch',
+    seed: 0,
+    patches: [
+      {
+        file: memory,
+        from: 'return this.#partitions.get(item.partition)?.epoch === item.epoch;',
+        to: 'return this.#partitions.has(item.partition);',
+      },
+    ],
+  },
+  {
+    name: 'reply before commit',
+    what: 'what was decided is answered at once',
+    seed: 0,
+    patches: [
+      {
+        file: `${partitions}/lane.ts`,
+        from: 'batch.decided.push({ partition, input, answer });',
+        to: 'settle(input, answer);',
+      },
+    ],
+  },
+  {
+    name: 'retry of an unknown commit',
+    what: 'a commit whose outcome is unknown is sent again under the same epoch',
+    seed: 0,
+    patches: [
+      {
+        file: `${partitions}/lane.ts`,
+        from: 'void this.#hold(batch, (inputs) => this.#recover(batch, inputs));',
+        to: 'void this.#hold(batch, (inputs) => this.#later(inputs));',
+      },
+    ],
+  },
+  {
+    name: 'effects before commit',
+    what: 'tasks and events go out when the commit is sent',
+    seed: 0,
+    patches: [
+      {
+        file: `${partitions}/lane.ts`,
+        from: '    this.#inFlight = batch;\n',
+        to: '    this.#inFlight = batch;\n    for (const early of batch.executions.values()) this.parts.owner.committed(early);\n',
+      },
+    ],
+  },
+  {
+    name: 'wake_at not written',
+    what: 'the row keeps the first wake-up of its execution',
+    seed: 0,
+    patches: [
+      {
+        file: `${partitions}/batch.ts`,
+        from: 'return held === null || wake < held || held <= now ? wake : undefined;',
+        to: 'return held === null ? wake : undefined;',
+      },
+    ],
+  },
+  {
+    name: 'takeover without reload',
+    what: 'a process keeps what it once read of an execution',
+    seed: 0,
+    patches: [
+      {
+        file: `${partitions}/execution-loader.ts`,
+        from: '    return new Promise((resolve, reject) => {\n      const waiting',
+        to: '    return (this.kept[id] ??= new Promise((resolve, reject) => {\n      const waiting',
+      },
+      {
+        file: `${partitions}/execution-loader.ts`,
+        from: 'if (this.#queue.size === 1) this.soon(() => this.#next());\n    });\n',
+        to: 'if (this.#queue.size === 1) this.soon(() => this.#next());\n    }));\n',
+      },
+      {
+        file: `${partitions}/execution-loader.ts`,
+        from: '  #running = 0;\n',
+        to: '  #running = 0;\n  kept: Record<string, Promise<LoadedExecution | undefined>> = {};\n',
+      },
+    ],
+  },
+  {
+    name: 'fenced owner goes on',
+    what: 'an owner takes a fenced commit for its own',
+    seed: 0,
+    patches: [{ file: `${partitions}/lane.ts`, from: "owner.lost(partition, 'its epoch has moved on');", to: '' }],
+  },
+  {
+    name: 'answers without a look at the epoch',
+    what: 'rejections and stale results are answered at once',
+    seed: 0,
+    patches: [
+      {
+        file: `${partitions}/lane.ts`,
+        from: '    this.#open.answer(partition, input, answer);\n',
+        to: '    settle(input, answer);\n',
+      },
+    ],
+  },
+  {
+    name: 'decisions on a failed commit stand',
+    what: 'what was decided on top of a failed commit is kept',
+    seed: 0,
+    patches: [{ file: `${partitions}/lane.ts`, from: '      execution.current = execution.committed;\n', to: '' }],
+  },
+  {
+    name: 'old decisions under a new epoch',
+    what: 'a partition that was lost and taken again commits what it had decided before',
+    seed: 0,
+    patches: [{ file: `${partitions}/lane.ts`, from: '.filter(({ partition }) => partition.owned).map(', to: '.map(' }],
+  },
+  {
+    name: 'a lane that rests on waiting inputs',
+    what: 'inputs that were put aside are taken up only after a commit',
+    seed: 0,
+    patches: [
+      {
+        file: `${partitions}/lane.ts`,
+        from: 'what waits makes all that follows wait.\n    this.#drainWaiting();\n',
+        to: 'what waits makes all that follows wait.\n',
+      },
+    ],
+  },
+  {
+    name: 'effects are not performed again',
+    what: 'a takeover trusts that all effects have happened',
+    seed: 0,
+    patches: [
+      {
+        file: `${partitions}/engine.ts`,
+        from: 'if (record.publishedPosition < record.lastPosition) void this.#redo(partition, record);',
+        to: '',
+      },
+    ],
+  },
+  {
+    name: 'published position runs ahead',
+    what: 'it passes effects that are not acknowledged',
+    seed: 0,
+    patches: [
+      {
+        file: `${partitions}/partition.ts`,
+        from: 'this.#tickets[0] !== undefined && this.#tickets[0].open === 0',
+        to: 'this.#tickets[0] !== undefined',
+      },
+    ],
+  },
+  {
+    name: 'evaluations are done before they are committed',
+    what: 'the published position passes an evaluation whose outcome a crash can still lose',
+    seed: 0,
+    patches: [
+      {
+        file: `${partitions}/effects.ts`,
+        from: 'this.parts.submit(execution.partition, inputOf(settled));',
+        to: 'this.parts.submit(execution.partition, inputOf(() => undefined));\n    this.#done(execution, ticket);',
+      },
+    ],
+  },
+  {
+    name: 'unread is done',
+    what: 'an execution that cannot be read after a takeover counts as one whose effects were performed again',
+    seed: 0,
+    patches: [
+      {
+        file: `${partitions}/engine.ts`,
+        from: 'if (dropped && partition.owned) clock.after(REDO_PAUSE_MS, look);',
+        to: 'if (!partition.owned) clock.after(REDO_PAUSE_MS, look);',
+      },
+    ],
+  },
+  {
+    name: 'lost queue not noticed',
+    what: 'neither the identity of the tasks’ stream nor single tasks are looked at',
+    seed: 0,
+    patches: [
+      { file: `${partitions}/queue-watch.ts`, from: '      if (lost) {\n', to: '      if (lost && this.#stopped) {\n' },
+      { file: `${partitions}/queue-watch.ts`, from: 'let left = this.parts.settings.auditBatch;', to: 'let left = 0;' },
+    ],
+  },
+  {
+    name: 'no audit',
+    what: 'single tasks that the queue lost are not looked up',
+    seed: 0,
+    patches: [
+      { file: `${partitions}/queue-watch.ts`, from: 'let left = this.parts.settings.auditBatch;', to: 'let left = 0;' },
+    ],
+  },
+  {
+    name: 'claims nobody heard of',
+    what: 'partitions whose claim was not answered are not given up',
+    seed: 0,
+    patches: [{ file: `${partitions}/ownership.ts`, from: 'await store.release(settings.name, forgotten);', to: '' }],
+  },
+  {
+    name: 'rows are not scanned',
+    what: 'only executions in memory are woken',
+    seed: 0,
+    patches: [
+      {
+        file: `${partitions}/waker.ts`,
+        from: '      for (const { id, partition, wakeAt } of due) {\n',
+        to: '      for (const { id, partition, wakeAt } of due.slice(0, 0)) {\n',
+      },
+    ],
+  },
+  {
+    name: 'one attempt too many',
+    what: 'max_attempts does not count the first attempt',
+    seed: 0,
+    patches: [
+      { file: `${domain}/retry.ts`, from: 'failures >= policy.maxAttempts', to: 'failures > policy.maxAttempts' },
+    ],
+  },
+  {
+    name: 'no parallel_limit',
+    what: 'any number of steps run at once',
+    seed: 0,
+    patches: [
+      { file: `${domain}/timers.ts`, from: 'return state.running < state.config.parallelLimit;', to: 'return true;' },
+    ],
+  },
+  {
+    name: 'two outcomes of one attempt',
+    what: 'a result is recorded whether or not its attempt is outstanding',
+    seed: 0,
+    patches: [
+      {
+        file: `${domain}/commands/record-result.ts`,
+        from: "return !isTerminal(state.status) && unit.phase === 'running' && unit.attempt === attempt;",
+        to: 'return unit.attempt >= attempt && attempt > 0;',
+      },
+    ],
+  },
+  {
+    name: 'a condition is asked for twice',
+    what: 'a plain path in when is taken for a pending evaluation',
+    seed: 0,
+    patches: [
+      {
+        file: `${domain}/evaluations.ts`,
+        from: "return valueAtPath(unit.when.path, unitContext(state, unit)).known ? 'input' : 'when';",
+        to: "return 'when';",
+      },
+    ],
+  },
+  {
+    name: 'undone twice',
+    what: 'a retry keeps what was to be undone before it',
+    seed: 0,
+    patches: [
+      {
+        file: `${domain}/evolve-retried.ts`,
+        from: 'listItems(before.undoable).filter((index) => completed.has(index))',
+        to: 'listItems(before.undoable)',
+      },
+    ],
+  },
+  {
+    name: 'weightless votes win',
+    what: 'votes of weight 0 are tied and the tie is broken',
+    seed: 0,
+    patches: [
+      {
+        file: 'services/execution/src/strategies/consensus-tally.ts',
+        from: 'leaders.length > 1 && top > EPSILON',
+        to: 'leaders.length > 1',
+      },
+    ],
+  },
+];
