@@ -5,6 +5,7 @@ import { DEFAULT_LAYOUT } from '@batuta/standalone';
 import { runBackoff } from './backoff.js';
 import { runCrashes } from './crash.js';
 import { runLaunch } from './launch.js';
+import { runNotifications } from './notifications.js';
 import { PEERS, PeerBench } from './peers.js';
 import { runReplay } from './replay.js';
 import { runSmoke } from './smoke.js';
@@ -14,7 +15,7 @@ import type { RoundRequest, ThroughputRound, ThroughputWork } from './throughput
 import { runWatchers } from './watchers.js';
 
 const USAGE = `npm run bench -- [--work W1,W2,…] [--rounds N] [--peers [names]] [--layout L] [--profile] [--smoke]
-  --work W1..W8      what to run (default: W1,W2,W3)
+  --work W1..W8      what to run (default: W1,W2,W3); notifications: inbox and fallback to email
   --rounds N         measured rounds of each (default 5)
   --in-flight N      executions at a time (default: 64 and 256 for W2, the work's own for others)
   --executions N     executions a round      --warm-up N   executions before the first round
@@ -50,6 +51,8 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
   version: string;
 };
 const layouts = flags.layout ?? [process.env['BATUTA_LAYOUT'] ?? DEFAULT_LAYOUT];
+/** Each service in a process of its own. */
+const SEPARATE = 'gateway|config|execution|notifications|step-runner';
 const ends: (() => Promise<void>)[] = [];
 
 async function end(): Promise<void> {
@@ -114,6 +117,10 @@ async function runOthers(works: readonly string[]): Promise<void> {
   if (works.includes('W6')) for (const clients of [1_000, 10_000]) await runWatchers(layout, clients, print);
   if (works.includes('W7')) await runBackoff(size ?? 100_000, print);
   if (works.includes('W8')) await runReplay(layout, size ?? 1_000_000, print);
+  if (works.includes('notifications')) {
+    // A process for each service: the notifications' own share of the CPU can be told.
+    await runNotifications(flags.layout === undefined ? SEPARATE : layout, count('rounds') ?? 5, print);
+  }
   if (flags.peers || flags.peer !== undefined) {
     for (const work of ['W4', 'W5'] as const) {
       if (!works.includes(work)) continue;
@@ -159,7 +166,7 @@ try {
     await runProfile();
   } else {
     const works = (flags.work ?? 'W1,W2,W3').split(',');
-    const unknown = works.filter((work) => !/^W[1-8]$/.test(work));
+    const unknown = works.filter((work) => !/^(W[1-8]|notifications)$/.test(work));
     if (unknown.length > 0) throw new Error(`unknown work ${unknown.join(', ')}\n${USAGE}`);
     await runThroughput(works);
     await runOthers(works);
