@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually } from '@batuta/testing';
+import pg from 'pg';
 import WebSocket from 'ws';
 import { expectStatus } from '../support/api.js';
 import type { Api } from '../support/api.js';
 import { Cluster } from '../support/cluster.js';
+import { BatutaCommand } from '../support/command.js';
 import { checkLog } from '../support/event-log.js';
 import { Lab } from '../support/lab.js';
 import { Orchestrations, outline, stepOf } from '../support/orchestration.js';
@@ -41,7 +43,7 @@ describe('commands to a running execution, through the gateway', () => {
   };
 
   beforeAll(async () => {
-    cluster = await Cluster.start();
+    cluster = await Cluster.start({ env: { BATUTA_EXECUTION_SNAPSHOT_EVENTS: '5' } });
     api = cluster.api();
     run = new Orchestrations(api);
     lab = await Lab.start(cluster);
@@ -342,7 +344,7 @@ describe('commands to a running execution, through the gateway', () => {
 
   describe('start options and the past', () => {
     it('starts nothing before start_at, and takes the priority of the start', async () => {
-      const startAt = new Date(Date.now() + 1_500);
+      const startAt = new Date(Date.now() + 3_000);
       const id = await start('chain', { start_at: startAt.toISOString(), priority: 'high' });
       expect(await run.get(id)).toMatchObject({ status: 'pending', priority: 'high', start_at: startAt.toISOString() });
       (await lab.attempt(id, 'a')).finish(1);
@@ -491,6 +493,33 @@ describe('commands to a running execution, through the gateway', () => {
     expect(Object.values(ended).reduce((sum, count) => sum + count, 0)).toBe(all.length);
     expect(Object.keys(ended).toSorted()).toEqual(['ExecutionCancelled', 'ExecutionCompleted', 'ExecutionFailed']);
   });
+
+  it('left read models and snapshots that equal the fold of the log, and verify would notice if not', async () => {
+    const verify = async (which: string): Promise<{ code: number | null; output: string }> => {
+      const command = new BatutaCommand(['verify', which], cluster.dir, { DATABASE_URL: cluster.stack.databaseUrl });
+      return { code: await command.exited(), output: command.output };
+    };
+    const clean = await verify('all');
+    expect(clean.output).toMatch(/folded \d+ executions \(\d+ events, [1-9]\d* snapshots\): 0 differ/);
+    expect(clean.code).toBe(0);
+    const [id = ''] = all;
+    const database = new pg.Client({ connectionString: cluster.stack.databaseUrl });
+    await database.connect();
+    await database.query(
+      `UPDATE execution.orchestration_step_runs SET status = 'failed' WHERE execution_id = $1 AND step_id = 'b'`,
+      [id],
+    );
+    await database.end();
+    for (const which of ['all', id]) {
+      const { code, output } = await verify(which);
+      expect(output).toContain(
+        `${id}  orchestration_step_runs  /b/status: the log says "completed", stored is "failed"`,
+      );
+      expect(output).toContain('1 differ');
+      expect(code).toBe(1);
+    }
+    expect(await verify('everything')).toMatchObject({ code: 1, output: expect.stringContaining('neither the id') });
+  }, 60_000);
 });
 
 /** All events of a monitor socket until the server closes it. */

@@ -123,6 +123,11 @@ export function reportFallbacks(outline: Outline, report: Report): void {
     if (step.isFallback && step.group !== undefined) {
       report.add(`${path}/consensus_group`, 'contradiction', 'a fallback cannot be a member of a consensus group');
     }
+    const { on_failure: policy = outline.strategy === 'fallback' ? 'fallback' : 'abort', fallback_when: kinds } =
+      step.source;
+    if (!step.isFallback && Array.isArray(kinds) && kinds.length > 0 && policy !== 'fallback') {
+      report.add(`${path}/fallback_when`, 'contradiction', 'is only used with on_failure fallback, or on a fallback');
+    }
     if (!step.isFallback) mainSeen = true;
   }
 }
@@ -195,6 +200,7 @@ function reportGroup(group: GroupOutline, report: Report): void {
   if (source['mode'] === 'judge') needs('judge', 'mode judge');
   else if (source['on_tie'] === 'judge') needs('judge', 'on_tie judge');
   if (source['mode'] === 'weighted') needs('weights', 'mode weighted');
+  reportUnused(source, path, report);
   if (!isRecord(source['weights'])) return;
   for (const name of Object.keys(source['weights'])) {
     if (!members.has(name)) {
@@ -209,6 +215,19 @@ function reportGroup(group: GroupOutline, report: Report): void {
   if (weights.length >= members.size && members.size > 0 && weights.every((weight) => weight === 0)) {
     report.add(`${path}/weights`, 'bad_limit', 'at least one weight must be above 0');
   }
+}
+
+/** What would be ignored without a word says that somebody expects something else. */
+function reportUnused(source: Source, path: string, report: Report): void {
+  const mode = textOf(source, 'mode') ?? 'quorum';
+  const onlyWith = (field: string, used: boolean, where: string): void => {
+    if (source[field] !== undefined && !used)
+      report.add(`${path}/${field}`, 'contradiction', `is only used with ${where}`);
+  };
+  onlyWith('score', mode === 'best', 'mode best');
+  onlyWith('weights', mode === 'weighted', 'mode weighted');
+  onlyWith('vote_key', mode !== 'best', 'a mode other than best, which compares scores');
+  onlyWith('judge', mode === 'judge' || source['on_tie'] === 'judge', 'mode judge or on_tie judge');
 }
 
 /** A place that names an agent. */
