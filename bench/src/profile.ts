@@ -32,7 +32,8 @@ export function summarize(profile: CpuProfile): ProfileSummary {
   for (const [index, id] of profile.samples.entries()) {
     const us = profile.timeDeltas[index] ?? 0;
     const frame = nodes.get(id)?.callFrame;
-    if (frame === undefined || frame.functionName === '(idle)') continue;
+    // `dispatch` is the inspector's own beginning of the profile.
+    if (frame === undefined || ['(idle)', 'dispatch'].includes(frame.functionName)) continue;
     busy += us;
     const file = shortened(frame.url);
     const where = `${frame.functionName === '' ? '(anonymous)' : frame.functionName} ${file}${file === '' ? '' : `:${frame.lineNumber + 1}`}`;

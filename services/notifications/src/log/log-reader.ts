@@ -5,6 +5,7 @@ import type { ControlClient } from '@batuta/messaging';
 import { counter, gauge } from '@batuta/observability';
 import type { Logger } from '@batuta/observability';
 import type { DataSource, EntityManager } from 'typeorm';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ChannelDefinition } from '../callbacks/channel-definition.js';
 import type { DeliveryQueue, NewDelivery } from '../deliveries/delivery-queue.js';
 import { callbackEventOf, messageOf } from '../templates/message.js';
@@ -15,7 +16,9 @@ const TYPES = Object.values(CALLBACK_EVENTS);
 /** Events of one reading; their payloads together must fit a message, which the execution service sees to. */
 const PAGE = 200;
 /** Partitions that are read and committed together. */
-const ROUND = 16;
+const ROUND = 64;
+/** Milliseconds from the beginning of one pass over what is new to that of the next. */
+const BUSY_PAUSE_MS = 250;
 /** What the short form tells: that the execution has ended. */
 const SHORT_FORM_EVENTS: ReadonlySet<CallbackEvent> = new Set(['completed', 'failed', 'cancelled']);
 
@@ -83,6 +86,8 @@ export class LogReader {
   #asking: Promise<void> = Promise.resolve();
   #reading: Promise<void> | undefined;
   #closing = false;
+  #lastPass = -Infinity;
+  readonly #stopping = new AbortController();
 
   constructor(options: LogReaderOptions) {
     this.#options = options;
@@ -110,6 +115,7 @@ export class LogReader {
   /** Ends after the reading that is under way. */
   async close(): Promise<void> {
     this.#closing = true;
+    this.#stopping.abort();
     clearTimeout(this.#timer);
     this.#dirty.clear();
     await this.#asking;
@@ -149,7 +155,13 @@ export class LogReader {
   }
 
   async #readAll(): Promise<void> {
+    let left = 0;
     while (this.#dirty.size > 0 && !this.#closing) {
+      if (left <= 0) {
+        await this.#breathe();
+        left = this.#dirty.size;
+      }
+      left -= ROUND;
       const round = new Map([...this.#dirty].slice(0, ROUND));
       for (const partition of round.keys()) this.#dirty.delete(partition);
       try {
@@ -158,6 +170,13 @@ export class LogReader {
         this.#failed(error, 'reading the log failed; the next poll reads on');
       }
     }
+  }
+
+  /** Passes that follow each other closely would each read next to nothing: a pause lets what is new gather. */
+  async #breathe(): Promise<void> {
+    const wait = this.#lastPass + BUSY_PAUSE_MS - performance.now();
+    if (wait > 0) await delay(wait, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+    this.#lastPass = performance.now();
   }
 
   async #readRound(round: ReadonlyMap<number, number>): Promise<void> {
