@@ -228,6 +228,41 @@ describe('the examples of docs/orchestrations.md', () => {
     expect(steps.body).toMatchObject({ steps: [{ token_count: 120, estimated_cost: 0.0125 }, { token_count: 30 }] });
   });
 
+  it('fails a step whose expression is hostile, names it, and goes on serving others meanwhile', async () => {
+    const hostile = [
+      '($f := function($n) { $f($n + 1) + 1 }; $f(0))',
+      '($f := function($n) { $f($n) }; $f(0))',
+      "$length($pad('x', 1000000000)) > 0",
+      '$count([1..10000000].{"a": $})',
+      "$match('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!', /^(a+)+$/)[0].nothing.$error('x')",
+      '$eval("[1..9999999]")',
+      'input.missing.(1 + "x")',
+      "1 + 'x'",
+    ];
+    const ids: string[] = [];
+    for (const [index, when] of hostile.entries()) {
+      const steps = [{ id: 'only', name: 'only', agent: 'echo', when }];
+      ids.push(
+        await orchestrations.start(
+          await orchestrations.save({ name: `hostile-${index}`, strategy: 'parallel', steps }),
+        ),
+      );
+    }
+    // All of them are in the sandbox now, or wait for it; this one needs the engine alone.
+    const plain = await api.post('/api/v1/orchestrations/execute/example-cost?wait=30s', {});
+    expect(expectStatus(plain, 200)).toMatchObject({ status: 'completed' });
+    for (const [index, id] of ids.entries()) {
+      const { status, failure } = await orchestrations.ended(id);
+      if (status === 'completed') {
+        // Linear regular expressions and empty paths are harmless: the condition is false.
+        expect([4, 6]).toContain(index);
+        continue;
+      }
+      expect(failure).toMatchObject({ code: 'expression_failed' });
+      expect(failure?.message).toContain(JSON.stringify(hostile[index]).slice(0, 20));
+    }
+  }, 90_000);
+
   it('answers a waiting start with votes, alternatives and what was undone, as it answers later', async () => {
     for (const name of ['example-consensus-unanimous', 'example-compensation', 'example-cost', 'example-mapping']) {
       const body = { input: { on_duty: 'Ada', customer: 'Ann', items: [] } };

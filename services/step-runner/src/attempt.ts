@@ -185,7 +185,8 @@ export class Attempt implements AgentContext {
     });
   }
 
-  heartbeat(progress: number, message = ''): void {
+  /** Bound, so that agents may take it out of their context. */
+  readonly heartbeat = (progress: number, message = ''): void => {
     if (this.ending !== undefined) return;
     this.expectHeartbeat();
     this.beat = {
@@ -200,7 +201,7 @@ export class Attempt implements AgentContext {
     } else {
       this.beatTimer ??= setTimeout(() => this.sendBeat(), pause);
     }
-  }
+  };
 
   private sendBeat(): void {
     this.beatTimer = undefined;

@@ -80,7 +80,7 @@ describe('the runner', () => {
         {
           name: 'beats',
           version: '1',
-          run: (_input, { heartbeat, ...context }) => heartbeat.call(context, 0.5, 'half'),
+          run: (_input, { heartbeat }) => heartbeat(0.5, 'half'),
         },
       ],
       ...options,

@@ -1,0 +1,112 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { KEYS } from './fake-platform.js';
+import { startUnderTest } from './gateway-under-test.js';
+import type { UnderTest } from './gateway-under-test.js';
+
+const COMMANDS = ['pause', 'resume', 'cancel', 'terminate', 'retry', 'steps/one/skip'] as const;
+const TAKES_NOTHING: ReadonlySet<string> = new Set(['resume', 'retry', 'steps/one/skip']);
+
+describe('commands to an execution at the edge', () => {
+  let under: UnderTest;
+  let id: string;
+  let path: string;
+  const commands = (): Record<string, unknown>[] =>
+    under.fake.asked.filter(({ pattern }) => pattern === 'command').map(({ data }) => data);
+
+  beforeAll(async () => {
+    under = await startUnderTest();
+  });
+  afterAll(async () => {
+    await under.close();
+  });
+  beforeEach(async () => {
+    under.fake.putConfig('greeting');
+    under.fake.finishAtOnce = false;
+    const started = await under.call('POST', '/api/v1/orchestrations/execute/greeting', { body: { input: { a: 1 } } });
+    id = String(started.body['execution_id']);
+    path = `/api/v1/orchestrations/executions/${id}`;
+    under.fake.asked.length = 0;
+  });
+
+  it.each(COMMANDS)(
+    '%s refuses bad bodies, unknown fields and parameters, viewers and strangers, and sends nothing',
+    async (command) => {
+      const call = async (options: object, query = ''): Promise<unknown[]> => {
+        const answer = await under.call('POST', `${path}/${command}${query}`, options);
+        return [answer.status, answer.body['code']];
+      };
+      expect(await call({ raw: '{"reason"' })).toEqual([400, 'malformed_json']);
+      expect(await call({ body: [] })).toEqual([400, 'validation_failed']);
+      expect(await call({ body: { hurry: true } })).toEqual([400, 'validation_failed']);
+      expect(await call({ body: TAKES_NOTHING.has(command) ? { reason: 'x' } : { reason: 7 } })).toEqual([
+        400,
+        'validation_failed',
+      ]);
+      expect(await call({}, '?force=true')).toEqual([400, 'validation_failed']);
+      expect(await call({ headers: { 'idempotency-key': 'with space' } })).toEqual([400, 'validation_failed']);
+      expect(await call({ key: KEYS.viewer })).toEqual([403, 'forbidden']);
+      expect(commands()).toEqual([]);
+      expect(await call({ key: KEYS.stranger })).toEqual([404, 'not_found']);
+    },
+  );
+
+  it('hands the body on, and gives the same command the same id under one key only', async () => {
+    const send = async (command: string, body: object, key?: string): Promise<Record<string, unknown>> => {
+      under.fake.asked.length = 0;
+      await under.call('POST', `${path}/${command}`, {
+        body,
+        ...(key === undefined ? {} : { headers: { 'idempotency-key': key } }),
+      });
+      return commands()[0] ?? {};
+    };
+    const paused = await send('pause', { reason: 'lunch', now: true }, 'k1');
+    expect(paused).toMatchObject({ executionId: id, pause: { reason: 'lunch', now: true } });
+    const ids = [
+      paused,
+      await send('pause', { now: true, reason: 'lunch' }, 'k1'),
+      await send('pause', { reason: 'lunch' }, 'k1'),
+      await send('terminate', { reason: 'lunch' }, 'k1'),
+      await send('pause', { reason: 'lunch', now: true }, 'k2'),
+      await send('pause', { reason: 'lunch', now: true }),
+      await send('pause', { reason: 'lunch', now: true }),
+    ].map(({ commandId }) => String(commandId));
+    expect(ids[1]).toBe(ids[0]);
+    expect(new Set(ids).size).toBe(6);
+    expect(await send('cancel', { compensate: true })).toMatchObject({ cancel: { compensate: true } });
+    expect(await send('steps/a%20b/skip', {})).toMatchObject({ skipStep: { stepId: 'a b' } });
+  });
+
+  it('forks with what the source had, unless told otherwise', async () => {
+    const forked = await under.call('POST', `${path}/fork`, { body: { from_step_id: 'one', priority: 'low' } });
+    expect(forked.status).toBe(202);
+    expect(forked.headers.get('location')).toBe(
+      `/api/v1/orchestrations/executions/${String(forked.body['execution_id'])}`,
+    );
+    expect(commands()).toMatchObject([
+      {
+        start: {
+          configId: 'greeting',
+          configVersion: 1,
+          priority: 'low',
+          fork: { executionId: id, fromStepId: 'one' },
+        },
+      },
+    ]);
+    const none = await under.call('POST', `${path}/fork`, { body: { input: {} } });
+    expect([none.status, none.body['errors']]).toMatchObject([400, [{ path: '/from_step_id' }, {}]]);
+  });
+
+  it('is all in the OpenAPI document, with every refusal', async () => {
+    const { body } = await under.call('GET', '/docs-json');
+    const paths = body['paths'] as Record<string, Record<string, { responses: Record<string, unknown> }>>;
+    const base = '/api/v1/orchestrations/executions/{id}';
+    for (const command of [...COMMANDS, 'fork']) {
+      const route = paths[`${base}/${command.replace('one', '{step_id}')}`]?.['post'];
+      expect(Object.keys(route?.responses ?? {})).toEqual(
+        expect.arrayContaining([command === 'fork' ? '202' : '200', '400', '401', '403', '404', '503']),
+      );
+    }
+    expect(JSON.stringify(paths[`${base}/retry`])).toContain('not_retryable');
+    expect(JSON.stringify(paths[base])).toContain('at_version');
+  });
+});
