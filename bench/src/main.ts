@@ -119,7 +119,9 @@ async function runOthers(works: readonly string[]): Promise<void> {
   if (works.includes('W8')) await runReplay(layout, size ?? 1_000_000, print);
   if (works.includes('notifications')) {
     // A process for each service: the notifications' own share of the CPU can be told.
-    await runNotifications(flags.layout === undefined ? SEPARATE : layout, count('rounds') ?? 5, print);
+    await runNotifications(flags.layout === undefined ? SEPARATE : layout, count('rounds') ?? 5, print, (stop) =>
+      ends.push(stop),
+    );
   }
   if (flags.peers || flags.peer !== undefined) {
     for (const work of ['W4', 'W5'] as const) {

@@ -50,73 +50,78 @@ async function keysOf(api: HttpClient): Promise<string[]> {
  * The inbox: 100 users on a WebSocket each and 100 executions a second, each with one notification; milliseconds from the
  * completed event's time in the log to its arrival. First with clients that acknowledge, then with some that do not, until
  * an email is handed to an SMTP server: milliseconds after the end of the fallback's time, which counts from the event.
+ * `onEnd` is given what stops all that was started, last started first to stop.
  */
-export async function runNotifications(layout: string, rounds: number, print: (line: object) => void): Promise<void> {
+export async function runNotifications(
+  layout: string,
+  rounds: number,
+  print: (line: object) => void,
+  onEnd: (stop: () => Promise<void>) => void,
+): Promise<void> {
   const users = fork(PROGRAM, [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-  let deployment: Deployment | undefined;
-  try {
-    const port = await call<number>(users, 'mailbox');
-    deployment = await Deployment.start({
-      layout,
-      env: {
-        BATUTA_NOTIFICATIONS_SMTP_URL: `smtp://127.0.0.1:${port}`,
-        BATUTA_NOTIFICATIONS_SMTP_FROM: 'batuta@example.org',
-        BATUTA_NOTIFICATIONS_SMTP_REQUIRE_TLS: 'false',
-      },
-    });
-    const { api, platform } = deployment;
-    const read = await told(api, 'read', []);
-    const email = {
-      type: 'email',
-      after_ms: FALLBACK_MS,
-      to: ['team@example.org'],
-      callback_body_template: '{{ execution.id }}\n{{ event.at }}\n',
-    };
-    const unread = await told(api, 'unread', [email]);
-    await call(users, 'connect', { url: platform.url, keys: await keysOf(api) } satisfies InboxTarget);
-    const run = (config: string, seconds: number, acknowledge: boolean): Promise<InboxResult> =>
-      call(users, 'run', {
-        config,
-        executions: seconds * PER_SECOND,
-        perSecond: PER_SECOND,
-        acknowledge,
-      } satisfies InboxLoad);
-    await run(read, WARM_UP_SECONDS, true);
-    await run(unread, 1, false);
-    const inbox: Spread[] = [];
-    const emails: Spread[] = [];
-    for (let round = 1; round <= rounds; round += 1) {
-      const before = cpuSeconds(deployment.pids);
-      const acknowledged = await run(read, INBOX_SECONDS, true);
-      const after = cpuSeconds(deployment.pids);
-      const left = await run(unread, EMAIL_SECONDS, false);
-      const inboxMs = spread(acknowledged.inboxMs);
-      const emailMs = spread(left.emailMs.map((ms) => ms - FALLBACK_MS));
-      inbox.push(inboxMs);
-      emails.push(emailMs);
-      print({
-        peer: 'batuta',
-        work: 'notifications',
-        round,
-        clients: USERS,
-        notifications: acknowledged.inboxMs.length,
-        per_second: rounded(acknowledged.inboxMs.length / acknowledged.startSeconds, 1),
-        inbox_ms: inboxMs,
-        emails: left.emailMs.length,
-        emails_per_second: rounded(left.emailMs.length / left.startSeconds, 1),
-        fallback_ms: FALLBACK_MS,
-        email_after_fallback_ms: emailMs,
-        inbox_before_email_ms: spread(left.inboxMs),
-        repeats: acknowledged.repeats + left.repeats,
-        cpu_s: mapValues(after, (seconds, name) => rounded(seconds - (before[name] ?? 0), 2)),
-        settings: { layout },
-      });
-    }
-    console.log(`\n${tableOf(inbox, emails)}`);
-  } finally {
+  onEnd(() => {
     users.kill();
-    await deployment?.remove();
+    return Promise.resolve();
+  });
+  const port = await call<number>(users, 'mailbox');
+  const deployment = await Deployment.start({
+    layout,
+    env: {
+      BATUTA_NOTIFICATIONS_SMTP_URL: `smtp://127.0.0.1:${port}`,
+      BATUTA_NOTIFICATIONS_SMTP_FROM: 'batuta@example.org',
+      BATUTA_NOTIFICATIONS_SMTP_REQUIRE_TLS: 'false',
+    },
+  });
+  onEnd(() => deployment.remove());
+  const { api, platform } = deployment;
+  const read = await told(api, 'read', []);
+  const email = {
+    type: 'email',
+    after_ms: FALLBACK_MS,
+    to: ['team@example.org'],
+    callback_body_template: '{{ execution.id }}\n{{ event.at }}\n',
+  };
+  const unread = await told(api, 'unread', [email]);
+  await call(users, 'connect', { url: platform.url, keys: await keysOf(api) } satisfies InboxTarget);
+  const run = (config: string, seconds: number, acknowledge: boolean): Promise<InboxResult> =>
+    call(users, 'run', {
+      config,
+      executions: seconds * PER_SECOND,
+      perSecond: PER_SECOND,
+      acknowledge,
+    } satisfies InboxLoad);
+  await run(read, WARM_UP_SECONDS, true);
+  await run(unread, 1, false);
+  const inbox: Spread[] = [];
+  const emails: Spread[] = [];
+  for (let round = 1; round <= rounds; round += 1) {
+    const before = cpuSeconds(deployment.pids);
+    const acknowledged = await run(read, INBOX_SECONDS, true);
+    const after = cpuSeconds(deployment.pids);
+    const left = await run(unread, EMAIL_SECONDS, false);
+    const inboxMs = spread(acknowledged.inboxMs);
+    const emailMs = spread(left.emailMs.map((ms) => ms - FALLBACK_MS));
+    inbox.push(inboxMs);
+    emails.push(emailMs);
+    print({
+      peer: 'batuta',
+      work: 'notifications',
+      round,
+      clients: USERS,
+      notifications: acknowledged.inboxMs.length,
+      per_second: rounded(acknowledged.inboxMs.length / acknowledged.startSeconds, 1),
+      inbox_ms: inboxMs,
+      emails: left.emailMs.length,
+      emails_per_second: rounded(left.emailMs.length / left.startSeconds, 1),
+      fallback_ms: FALLBACK_MS,
+      email_after_fallback_ms: emailMs,
+      inbox_before_email_ms: spread(left.inboxMs),
+      repeats: acknowledged.repeats + left.repeats,
+      cpu_s: mapValues(after, (seconds, name) => rounded(seconds - (before[name] ?? 0), 2)),
+      settings: { layout },
+    });
   }
+  console.log(`\n${tableOf(inbox, emails)}`);
 }
 
 /** Medians over the rounds, with the lowest and highest round in parentheses. */

@@ -110,8 +110,10 @@ export class Sender {
   }
 
   async #fallBack(): Promise<void> {
-    const taken = await this.#options.queue.fallBack();
-    if (taken > 0) {
+    // While there are some more become due: taken at once they go out evenly, not all of a pause's together.
+    while (!this.#stopping.signal.aborted) {
+      const taken = await this.#options.queue.fallBack();
+      if (taken === 0) return;
       fallbacks.inc(taken);
       this.wake();
     }
