@@ -169,7 +169,11 @@ describe('verify', () => {
       `UPDATE execution.orchestration_executions SET estimated_cost = 1 WHERE id = $1`,
       '/estimated_cost',
     ],
-    ['orchestration_executions', `UPDATE execution.orchestration_executions SET wake_at = 1 WHERE id = $1`, '/wake_at'],
+    [
+      'orchestration_executions',
+      `UPDATE execution.orchestration_executions SET wake_at = 4102444800000 WHERE id = $1`,
+      '/wake_at',
+    ],
     ['orchestration_executions', `DELETE FROM execution.orchestration_executions WHERE id = $1`, 'missing'],
     [
       'orchestration_step_runs',
