@@ -16,9 +16,9 @@ const TYPES = Object.values(CALLBACK_EVENTS);
 /** Events of one reading; their payloads together must fit a message, which the execution service sees to. */
 const PAGE = 200;
 /** Partitions that are read and committed together. */
-const ROUND = 64;
+const ROUND = 16;
 /** Milliseconds from the beginning of one pass over what is new to that of the next. */
-const BUSY_PAUSE_MS = 250;
+const BUSY_PAUSE_MS = 40;
 /** What the short form tells: that the execution has ended. */
 const SHORT_FORM_EVENTS: ReadonlySet<CallbackEvent> = new Set(['completed', 'failed', 'cancelled']);
 
