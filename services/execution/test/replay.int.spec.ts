@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { CommandRequest, JsonValue } from '@batuta/contracts';
 import { PostgresEventStore } from '@batuta/event-store';
 import { eventually } from '@batuta/testing';
-import { encodeSnapshot, wantedEffects } from '../src/domain/index.js';
+import { REDUCER_VERSION, encodeSnapshot, wantedEffects } from '../src/domain/index.js';
 import { rebuildReadModels, verifyExecutions } from '../src/index.js';
 import type { Difference, RunningExecution } from '../src/index.js';
 import { ConfigRegistry } from '../src/partitions/config-registry.js';
@@ -121,8 +121,8 @@ describe('snapshots', () => {
     );
     expect(await sameBothWays(id)).toEqual(whole);
     await platform.sql.query(
-      `UPDATE execution.snapshots SET reducer_version = 1, version = 1000,
-         state = jsonb_set('{"reducer":1,"state":{}}', '{state,version}', '1000') WHERE execution_id = $1`,
+      `UPDATE execution.snapshots SET reducer_version = ${REDUCER_VERSION}, version = 1000,
+         state = jsonb_set('{"reducer":${REDUCER_VERSION},"state":{}}', '{state,version}', '1000') WHERE execution_id = $1`,
       [id],
     );
     expect(await sameBothWays(id)).toEqual(whole);
