@@ -57,7 +57,7 @@ export class ExecutionTrace {
   #finished = false;
   readonly #steps = new Map<string, OpenStep>();
   readonly #groups = new Map<string, OpenSpan>();
-  readonly #evaluations = new Map<string, number>();
+  readonly #evaluations = new Map<string, { readonly at: number; readonly version: number }>();
   readonly #ended = new Map<string, string>();
   #startDelay: number | undefined;
   #pause: OpenSpan | undefined;
@@ -161,7 +161,8 @@ export class ExecutionTrace {
         break;
       }
       case 'EvaluationRequested':
-        this.#evaluations.set(event.data.key, event.at);
+        // The version too: after a retry the same key may be asked for again within the same millisecond.
+        this.#evaluations.set(event.data.key, { at: event.at, version: event.version });
         break;
       case 'EvaluationRecorded':
         this.#endEvaluation(event.data.key, event.at, event.data.failure, spans);
@@ -488,17 +489,17 @@ export class ExecutionTrace {
   }
 
   #endEvaluation(key: string, at: number, failure: Failure | undefined, spans: FinishedSpan[]): void {
-    const startAt = this.#evaluations.get(key);
-    if (startAt === undefined) return;
+    const requested = this.#evaluations.get(key);
+    if (requested === undefined) return;
     this.#evaluations.delete(key);
     const colon = key.indexOf(':');
     const [purpose, subject] = [key.slice(0, colon), key.slice(colon + 1)];
     spans.push(
       this.#span(
         `evaluate ${purpose}`,
-        spanIdOf(this.traceId, 'evaluate', key, startAt),
+        spanIdOf(this.traceId, 'evaluate', key, requested.version),
         this.#phase.spanId,
-        startAt,
+        requested.at,
         at,
         subject === '' ? {} : { 'batuta.step.id': subject },
         { failure },
