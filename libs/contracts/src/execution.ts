@@ -30,6 +30,8 @@ import type {
   ListEventsRequestJson,
   ListExecutionsReplyJson,
   ListExecutionsRequestJson,
+  LogCursorJson,
+  LogPageJson,
   ReadLogReplyJson,
   ReadLogRequestJson,
   StepViewJson,
@@ -193,6 +195,12 @@ export type ListEventsReply = Override<
 >;
 export type GetVersionsRequest = Wire<GetVersionsRequestJson>;
 export type GetVersionsReply = Wire<GetVersionsReplyJson>;
-export type ReadLogRequest = Wire<ReadLogRequestJson, 'limit' | 'types'>;
-export type ReadLogReply = Override<Wire<ReadLogReplyJson>, { events: Event[] }>;
+export type LogCursor = Wire<LogCursorJson>;
+export type LogPage = Override<Wire<LogPageJson, 'more'>, { events: Event[] }>;
+/** Either one partition with a position, or cursors. */
+export type ReadLogRequest = Override<
+  Wire<ReadLogRequestJson, 'partition' | 'afterPosition' | 'limit' | 'types' | 'cursors'>,
+  { cursors?: LogCursor[] }
+>;
+export type ReadLogReply = Override<Wire<ReadLogReplyJson, 'pages'>, { events: Event[]; pages?: LogPage[] }>;
 export type LifecycleNotice = Wire<LifecycleNoticeJson>;

@@ -128,6 +128,8 @@ export type {
   ListEventsReply,
   GetVersionsRequest,
   GetVersionsReply,
+  LogCursor,
+  LogPage,
   ReadLogRequest,
   ReadLogReply,
   LifecycleNotice,

@@ -10,6 +10,7 @@ export type {
   ExecutionProgress,
   ExecutionRow,
   FencedPartition,
+  LogCursor,
   LogPage,
   LogReader,
   NewEvent,

@@ -135,6 +135,12 @@ export interface OwnershipStore {
   publish(partitions: readonly FencedPartition[]): Promise<void>;
 }
 
+/** How far somebody has read a partition's log. */
+export interface LogCursor {
+  readonly partition: number;
+  readonly after: number;
+}
+
 /** A page of a partition's log. */
 export interface LogPage {
   readonly events: Event[];
@@ -156,7 +162,12 @@ export interface LogReader {
   readEvents(executionId: string, fromVersion: number, limit: number): Promise<Event[]>;
   /** Newest version of each, 0 when unknown, in the order asked. */
   readVersions(ids: readonly string[]): Promise<number[]>;
-  /** Events after a position, at most `limit` of them, of these types only (empty: all). */
+  /**
+   * For each cursor, in the order asked: its partition's events after its position, at most `limit` of them, of these types
+   * only (empty: all).
+   */
+  readLogs(cursors: readonly LogCursor[], limit: number, types: readonly EventType[]): Promise<LogPage[]>;
+  /** The same for one cursor. */
   readLog(partition: number, after: number, limit: number, types: readonly EventType[]): Promise<LogPage>;
   /** Executions of a partition with events after a position, each once with the first of these, in that order. */
   executionsAfter(partition: number, position: number, limit: number): Promise<{ id: string; position: number }[]>;

@@ -137,6 +137,17 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
         position: 3,
         events: [{ position: 3 }],
       });
+      const cursors = [
+        { partition: 1, after: 0 },
+        { partition: 0, after: 3 },
+        { partition: 0, after: 0 },
+      ];
+      const pages = await store.readLogs(cursors, 2, []);
+      expect(pages.map(({ events, position }) => [events.map((item) => item.executionId), position])).toEqual([
+        [[b], 1],
+        [[], 3],
+        [[a, c], 2],
+      ]);
       expect(await store.readVersions([c, a, newId()])).toEqual([1, 2, 0]);
       expect((await store.readEvents(a, 2, 10)).map((item) => item.version)).toEqual([2]);
       expect(

@@ -2,7 +2,15 @@ import { createServer } from 'node:http';
 import type { IncomingHttpHeaders, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { CALLBACK_EVENTS, subjects } from '@batuta/contracts';
-import type { CallbackEvent, Event, EventType, LifecycleNotice, Principal, Role } from '@batuta/contracts';
+import type {
+  CallbackEvent,
+  Event,
+  EventType,
+  LifecycleNotice,
+  Principal,
+  Role,
+  ReadLogRequest,
+} from '@batuta/contracts';
 import { connectNats, controlClientOver } from '@batuta/messaging';
 import type { ControlClient } from '@batuta/messaging';
 import { loadNotificationsSettings, startNotifications } from '@batuta/notifications';
@@ -129,14 +137,17 @@ export class FakeEngine {
   }
 
   #log(data: Record<string, unknown>) {
-    const after = Number(data['afterPosition'] ?? 0);
-    const types = (data['types'] ?? []) as string[];
-    const limit = Number(data['limit'] ?? 1000);
-    const log = this.logs[Number(data['partition'] ?? 0)] ?? [];
-    const wanted = log.filter((event) => event.position > after && (types.length === 0 || types.includes(event.type)));
-    const events = wanted.slice(0, limit);
-    const position = events.length < wanted.length ? events.at(-1)!.position : Math.max(after, log.length);
-    return { events, position };
+    const { cursors = [], types = [], limit = 1000 } = data as unknown as ReadLogRequest;
+    const pages = cursors.map(({ partition, afterPosition: after }) => {
+      const log = this.logs[partition] ?? [];
+      const wanted = log.filter(
+        (event) => event.position > after && (types.length === 0 || types.includes(event.type)),
+      );
+      const events = wanted.slice(0, limit);
+      const position = events.length < wanted.length ? events.at(-1)!.position : Math.max(after, log.length);
+      return { events, position };
+    });
+    return { events: [], position: 0, pages };
   }
 
   #serve(pattern: string, answer: (data: Record<string, unknown>) => unknown): void {

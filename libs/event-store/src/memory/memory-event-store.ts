@@ -10,6 +10,7 @@ import type {
   ExecutionProgress,
   ExecutionRow,
   FencedPartition,
+  LogCursor,
   LogPage,
   OwnershipView,
   PartitionRecord,
@@ -175,6 +176,10 @@ export class MemoryEventStore implements EventStore {
     const events = matching.slice(0, limit);
     const position = events.length < limit ? Math.max(log.length, after) : (events.at(-1)?.position ?? after);
     return { events, position };
+  }
+
+  readLogs(cursors: readonly LogCursor[], limit: number, types: readonly EventType[]): Promise<LogPage[]> {
+    return Promise.all(cursors.map(({ partition, after }) => this.readLog(partition, after, limit, types)));
   }
 
   async executionsAfter(

@@ -7,6 +7,7 @@ import type {
   DueExecution,
   EventStore,
   FencedPartition,
+  LogCursor,
   LogPage,
   OwnershipView,
   PartitionRecord,
@@ -33,12 +34,11 @@ import {
 } from './sql/ownership.js';
 import {
   EXECUTIONS_AFTER,
-  LAST_POSITION,
   NEXT_DUE,
   READ_DUE,
   READ_EVENTS,
   READ_EXECUTIONS,
-  READ_LOG,
+  READ_LOGS,
   READ_UNFINISHED,
   READ_VERSIONS,
 } from './sql/read.js';
@@ -54,6 +54,9 @@ interface EventRow {
   partition: number;
   data: unknown;
 }
+
+/** An event of the cursor at place `of`, or none when every column of it is null. */
+type LogRow = { readonly of: number; readonly last_position: number } & (EventRow | Record<keyof EventRow, null>);
 
 interface SnapshotRow {
   execution_id: string;
@@ -231,19 +234,29 @@ export class PostgresEventStore implements EventStore, SnapshotStore {
   }
 
   async readLog(partition: number, after: number, limit: number, types: readonly EventType[]): Promise<LogPage> {
-    const last =
-      types.length === 0
-        ? undefined
-        : (await this.#rows<{ last_position: number }>('last-position', LAST_POSITION, [partition]))[0]?.last_position;
-    const rows = await this.#rows<EventRow>('read-log', READ_LOG, [
-      partition,
-      after,
+    const [page = { events: [], position: after }] = await this.readLogs([{ partition, after }], limit, types);
+    return page;
+  }
+
+  async readLogs(cursors: readonly LogCursor[], limit: number, types: readonly EventType[]): Promise<LogPage[]> {
+    const rows = await this.#rows<LogRow>('read-logs', READ_LOGS, [
+      cursors.map(({ partition }) => partition),
+      cursors.map(({ after }) => after),
       limit,
       types.length === 0 ? null : types,
     ]);
-    const events = rows.map(toEvent);
-    const read = events.at(-1)?.position ?? after;
-    return { events, position: rows.length < limit ? Math.max(read, last ?? 0, after) : read };
+    const found = new Map<number, { events: Event[]; last: number }>();
+    for (const row of rows) {
+      const { of, last_position: last } = row;
+      let page = found.get(of);
+      if (page === undefined) found.set(of, (page = { events: [], last }));
+      if (row.execution_id !== null) page.events.push(toEvent(row));
+    }
+    return cursors.map(({ after }, place) => {
+      const { events, last } = found.get(place + 1) ?? { events: [], last: after };
+      const read = events.at(-1)?.position ?? after;
+      return { events, position: events.length < limit ? Math.max(read, last) : read };
+    });
   }
 
   async executionsAfter(

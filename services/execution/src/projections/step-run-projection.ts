@@ -36,8 +36,8 @@ const MOST_PENDING = 20_000;
  */
 export class StepRunProjection {
   readonly #pending = new Map<string, Pending>();
-  /** Partitions whose log is read up to here first: their cursors stay where they are meanwhile. */
-  readonly #behind = new Set<Partition>();
+  /** Partitions whose log is read first, up to a position: their cursors stay where they are meanwhile. */
+  readonly #behind = new Map<Partition, number>();
   #cancel: (() => void) | undefined;
   #running: Promise<void> = Promise.resolve();
   #stopped = false;
@@ -69,7 +69,7 @@ export class StepRunProjection {
 
   /** A partition was taken. */
   owned(partition: Partition): void {
-    this.#behind.add(partition);
+    this.#behind.set(partition, partition.committedPosition);
   }
 
   committed(changes: ExecutionChanges): void {
@@ -81,7 +81,7 @@ export class StepRunProjection {
     }
     if (this.#pending.size >= MOST_PENDING) {
       this.#pending.clear();
-      for (const partition of this.parts.partitions()) this.#behind.add(partition);
+      for (const partition of this.parts.partitions()) this.#behind.set(partition, Infinity);
       return;
     }
     this.#pending.set(id, { base: changes.base, state: changes.state });
@@ -96,7 +96,7 @@ export class StepRunProjection {
 
   async #round(): Promise<void> {
     try {
-      for (const partition of this.#behind) await this.#catchUp(partition);
+      for (const [partition, end] of this.#behind) await this.#catchUp(partition, end);
       await this.flush();
     } catch (error) {
       this.parts.log.warn({ err: error }, 'step runs cannot be projected now');
@@ -144,8 +144,8 @@ export class StepRunProjection {
     });
   }
 
-  /** Reads back what lies between the cursor and the log. */
-  async #catchUp(partition: Partition): Promise<void> {
+  /** Reads back what lies between the cursor and the log's end when the partition was taken; what came later was told. */
+  async #catchUp(partition: Partition, end: number): Promise<void> {
     if (!partition.owned) {
       this.#behind.delete(partition);
       this.#written.delete(partition);
@@ -153,15 +153,21 @@ export class StepRunProjection {
     }
     const { rows } = await this.parts.pool.query<{ position: string }>(READ_CURSOR, [partition.id]);
     let after = Number(rows[0]?.position ?? 0);
-    while (after < partition.committedPosition) {
+    while (after < Math.min(end, partition.committedPosition)) {
       const page = await this.parts.reader.executionsAfter(partition.id, after, CATCH_UP_PAGE);
-      for (const { id } of page) {
-        const loaded = await this.parts.load(id);
-        if (loaded !== undefined) await this.#write([[id, { base: undefined, state: loaded.state }]], []);
-      }
-      if (page.length < CATCH_UP_PAGE) break;
+      const found = await Promise.all(
+        page
+          .filter(({ position }) => position <= end)
+          .map(async ({ id }) => ({ id, loaded: await this.parts.load(id) })),
+      );
+      const entries = found.flatMap(({ id, loaded }): [string, Pending][] =>
+        loaded === undefined ? [] : [[id, { base: undefined, state: loaded.state }]],
+      );
+      if (entries.length > 0) await this.#write(entries, []);
+      if (page.length < CATCH_UP_PAGE || found.length < page.length) break;
       after = page.at(-1)?.position ?? after;
     }
-    this.#behind.delete(partition);
+    // Marked again meanwhile, it is read again.
+    if (this.#behind.get(partition) === end) this.#behind.delete(partition);
   }
 }

@@ -12,6 +12,7 @@ import type {
   ListEventsRequest,
   ListExecutionsReply,
   ListExecutionsRequest,
+  LogPage,
   ReadLogReply,
   ReadLogRequest,
   Refusal,
@@ -27,6 +28,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** Room for the rest of the message. */
 const REPLY_BYTES = LIMITS.natsMaxPayloadBytes - 1024 * 1024;
 const MOST_VERSIONS = 10_000;
+const MOST_CURSORS = 4_096;
 
 interface SummaryRow {
   id: string;
@@ -53,16 +55,17 @@ function clamp(value: number | undefined, otherwise: number, most: number): numb
   return value === undefined || value < 1 ? otherwise : Math.min(Math.floor(value), most);
 }
 
-/** The first events that fit in one reply; at least one. */
-function fitting(events: readonly Event[]): Event[] {
+/** The first events that fit in a reply with room for so many bytes. A whole reply takes at least one. */
+function fitting(events: readonly Event[], room = REPLY_BYTES): { events: Event[]; bytes: number } {
   let bytes = 0;
   const kept: Event[] = [];
   for (const event of events) {
-    bytes += Buffer.byteLength(JSON.stringify(event.data)) + 300;
-    if (bytes > REPLY_BYTES && kept.length > 0) break;
+    const more = Buffer.byteLength(JSON.stringify(event.data)) + 300;
+    if (bytes + more > room && (kept.length > 0 || room < REPLY_BYTES)) break;
+    bytes += more;
     kept.push(event);
   }
-  return kept;
+  return { events: kept, bytes };
 }
 
 /** Answers questions about executions, from PostgreSQL alone: any replica can. */
@@ -108,7 +111,7 @@ export class ExecutionQueries {
       this.source.reader.readEvents(request.executionId, from, limit),
     ]);
     if (first?.type !== 'ExecutionStarted' || first.data.tenantId !== request.tenantId) return notFound;
-    const kept = fitting(events);
+    const kept = fitting(events).events;
     const last = kept.at(-1);
     const more = last !== undefined && (kept.length < events.length || events.length === limit);
     return { events: kept, ...(more ? { nextVersion: last.version + 1 } : {}) };
@@ -161,14 +164,25 @@ export class ExecutionQueries {
     };
   }
 
-  /** A partition's log after a position, for consumers with a cursor of their own. */
+  /** Partitions' logs after a position of each, for consumers with cursors of their own. */
   async log(request: ReadLogRequest): Promise<ReadLogReply> {
     const types = (request.types ?? []).filter((type): type is EventType => Object.hasOwn(EVENT_SCHEMAS, type));
-    const after = Math.max(0, request.afterPosition);
-    const page = await this.source.reader.readLog(request.partition, after, clamp(request.limit, 1_000, 1_000), types);
-    const events = fitting(page.events);
-    const cut = events.length < page.events.length;
-    return { events, position: cut ? (events.at(-1)?.position ?? after) : page.position };
+    const limit = clamp(request.limit, 1_000, 1_000);
+    const asked = request.cursors ?? [{ partition: request.partition ?? 0, afterPosition: request.afterPosition ?? 0 }];
+    if (asked.length > MOST_CURSORS) throw new RangeError(`at most ${MOST_CURSORS} cursors may be read at once`);
+    const cursors = asked.map(({ partition, afterPosition }) => ({ partition, after: Math.max(0, afterPosition) }));
+    const found = await this.source.reader.readLogs(cursors, limit, types);
+    let room = REPLY_BYTES;
+    const pages = found.map((page, place): LogPage => {
+      const kept = fitting(page.events, room);
+      room -= kept.bytes;
+      if (kept.events.length === page.events.length) return page;
+      const position = kept.events.at(-1)?.position ?? cursors[place]?.after ?? 0;
+      return { events: kept.events, position, more: true };
+    });
+    if (request.cursors !== undefined) return { events: [], position: 0, pages };
+    const [{ events, position } = { events: [], position: 0 }] = pages;
+    return { events, position };
   }
 
   async #idOf(request: GetExecutionRequest): Promise<string | undefined> {

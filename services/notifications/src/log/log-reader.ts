@@ -13,10 +13,12 @@ import type { ExecutionContext, Message } from '../templates/message.js';
 import * as sql from './log-sql.js';
 
 const TYPES = Object.values(CALLBACK_EVENTS);
-/** Events of one reading; their payloads together must fit a message, which the execution service sees to. */
+/** Events of one reading, over all its partitions; their payloads together must fit a message, which the execution service sees to. */
+const READING = 3_200;
+/** Events of one partition in a reading. */
 const PAGE = 200;
 /** Partitions that are read and committed together. */
-const ROUND = 16;
+const ROUND = 64;
 /** Milliseconds from the beginning of one pass over what is new to that of the next. */
 const BUSY_PAUSE_MS = 40;
 /** What the short form tells: that the execution has ended. */
@@ -68,6 +70,8 @@ interface Reading {
   readonly from: number;
   readonly to: number;
   readonly events: readonly Event[];
+  /** It may have been cut: there may be more. */
+  readonly full: boolean;
 }
 
 /**
@@ -181,8 +185,7 @@ export class LogReader {
 
   async #readRound(round: ReadonlyMap<number, number>): Promise<void> {
     await this.#loadPositions([...round.keys()].filter((partition) => !this.#positions.has(partition)));
-    const readings = await Promise.all([...round.keys()].map((partition) => this.#read(partition)));
-    const news = readings.filter((reading) => reading !== undefined).filter(({ from, to }) => to > from);
+    const news = (await this.#read([...round.keys()])).filter(({ from, to }) => to > from);
     if (news.length === 0) return;
     try {
       await this.#commit(news, round);
@@ -197,18 +200,24 @@ export class LogReader {
     }
   }
 
-  /** Undefined when the execution service does not answer; the next poll asks again. */
-  async #read(partition: number): Promise<Reading | undefined> {
-    const from = this.#positions.get(partition) ?? 0;
-    const request: ReadLogRequest = { partition, afterPosition: from, limit: PAGE, types: TYPES };
+  /** Empty when the execution service does not answer; the next poll asks again. */
+  async #read(partitions: readonly number[]): Promise<Reading[]> {
+    const cursors = partitions.map((partition) => ({ partition, afterPosition: this.#positions.get(partition) ?? 0 }));
+    const limit = Math.min(PAGE, Math.ceil(READING / partitions.length));
+    const request: ReadLogRequest = { cursors, limit, types: TYPES };
     try {
-      const reply = await this.#options.control.request<ReadLogReply>(subjects.query.log, request);
-      const events = reply.events ?? [];
-      this.#measure(partition, events);
-      return { partition, from, to: reply.position ?? from, events };
+      const { pages = [] } = await this.#options.control.request<ReadLogReply>(subjects.query.log, request);
+      return cursors.flatMap(({ partition, afterPosition: from }, place) => {
+        const page = pages[place];
+        if (page === undefined) return [];
+        this.#measure(partition, page.events);
+        const full = page.more === true || page.events.length >= limit;
+        if (full && page.position === from) this.#mark(partition, from + 1);
+        return [{ partition, from, to: page.position, events: page.events, full }];
+      });
     } catch (error) {
-      this.#failed(error, 'reading the log failed; the next poll reads on', partition);
-      return undefined;
+      this.#failed(error, 'reading the log failed; the next poll reads on');
+      return [];
     }
   }
 
@@ -232,7 +241,7 @@ export class LogReader {
         behind: new Set(readings.filter((reading) => !mine.includes(reading)).map(({ partition }) => partition)),
       };
     });
-    for (const { partition, to, events: page } of readings) {
+    for (const { partition, to, events: page, full } of readings) {
       if (behind.has(partition)) {
         this.#positions.delete(partition);
         this.#mark(partition, known.get(partition) ?? 0);
@@ -241,7 +250,7 @@ export class LogReader {
       this.#positions.set(partition, to);
       const target = known.get(partition) ?? 0;
       // A poll knows of no position, and a page may be cut by its size: only an empty one is the end for it.
-      if (page.length >= PAGE || to < target || (target === 0 && page.length > 0)) this.#mark(partition, target);
+      if (full || to < target || (target === 0 && page.length > 0)) this.#mark(partition, target);
     }
     for (const event of events) eventsRead.inc({ type: event.type });
     deliveriesMade.inc(made);

@@ -15,16 +15,20 @@ SELECT w.id AS execution_id,
 FROM unnest($1::uuid[]) AS w(id)`;
 
 /**
- * $1 partition, $2 position, $3 limit, $4 types or null. A commit is seen whole, and positions are given under the
- * partition's row lock, so what is read is a prefix: nothing can appear later below the last position seen.
+ * $1 partitions and $2 positions, $3 limit for each of them, $4 types or null; `of` is the place of the cursor. A commit is
+ * seen whole, and positions are given under the partition's row lock, so what is read is a prefix: nothing can appear later
+ * below the last position seen. A partition without news is one row without an event.
  */
-export const READ_LOG = `
-SELECT ${COLUMNS} FROM execution.events
-WHERE partition = $1 AND position > $2 AND ($4::text[] IS NULL OR type = ANY($4::text[]))
-ORDER BY position LIMIT $3`;
-
-/** $1 partition: its last position, read before the log where types are filtered. */
-export const LAST_POSITION = `SELECT last_position FROM execution.partitions WHERE id = $1`;
+export const READ_LOGS = `
+SELECT w.of::int, p.last_position, e.*
+FROM unnest($1::int[], $2::bigint[]) WITH ORDINALITY AS w(partition, after, of)
+JOIN execution.partitions p ON p.id = w.partition
+LEFT JOIN LATERAL (
+  SELECT ${COLUMNS} FROM execution.events
+  WHERE partition = w.partition AND position > w.after AND ($4::text[] IS NULL OR type = ANY($4::text[]))
+  ORDER BY position LIMIT $3
+) e ON p.last_position > w.after
+ORDER BY w.of, e.position`;
 
 /** $1 partition, $2 position, $3 limit. */
 export const EXECUTIONS_AFTER = `
