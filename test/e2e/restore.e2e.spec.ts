@@ -75,14 +75,17 @@ describe('a backup', () => {
     try {
       await eventually(
         async () => {
-          const { rows } = await client.query<{ steps: number; waiting: number }>(
+          const { rows } = await client.query<{ steps: number; waiting: number; behind: number }>(
             `SELECT (SELECT count(*)::int FROM execution.orchestration_step_runs
                       WHERE execution_id = ANY($1) AND status IN ('completed', 'failed')) AS steps,
                     (SELECT count(*)::int FROM execution.events
-                      WHERE execution_id = ANY($2) AND type = 'StepScheduled' AND data->>'stepId' = 'waits') AS waiting`,
+                      WHERE execution_id = ANY($2) AND type = 'StepScheduled' AND data->>'stepId' = 'waits') AS waiting,
+                    (SELECT count(*)::int FROM execution.partitions p
+                      JOIN execution.projection_cursors c ON c.partition = p.id AND c.projection = 'step_runs'
+                      WHERE c.position < p.last_position) AS behind`,
             [ended, open],
           );
-          expect(rows).toEqual([{ steps: 16, waiting: 2 }]);
+          expect(rows).toEqual([{ steps: 16, waiting: 2, behind: 0 }]);
         },
         { timeoutMs: 20_000, describe: 'step runs are projected and the slow steps run' },
       );

@@ -39,7 +39,15 @@ import type {
   ConsensusViewJson,
   TopologyReplyJson,
 } from './generated/batuta/execution/v1/queries_pb.js';
-import type { StopAttemptsJson, StoppedAttemptJson, TaskJson } from './generated/batuta/task/v1/task_pb.js';
+import type {
+  DirectReceiptJson,
+  DirectTasksJson,
+  RunnerBeatJson,
+  RunnerPoolJson,
+  StopAttemptsJson,
+  StoppedAttemptJson,
+  TaskJson,
+} from './generated/batuta/task/v1/task_pb.js';
 import type { Failure, Principal, Refusal } from './common.js';
 import type { ConsensusMode } from './config.js';
 import type { CompensationOutcome, Event, Vote } from './events.js';
@@ -105,7 +113,12 @@ export type Task = Wire<
   | 'maxAttempts'
   | 'executionName'
   | 'reportStart'
+  | 'lostRunners'
 >;
+export type DirectTasks = Override<Wire<DirectTasksJson>, { tasks: Task[] }>;
+export type DirectReceipt = Wire<DirectReceiptJson, 'open'>;
+export type RunnerPool = Wire<RunnerPoolJson>;
+export type RunnerBeat = Override<Wire<RunnerBeatJson>, { pools: RunnerPool[] }>;
 export type StoppedAttempt = Wire<StoppedAttemptJson, 'stepId' | 'attempt' | 'reason'>;
 export type StopAttempts = Override<Wire<StopAttemptsJson>, { attempts: StoppedAttempt[] }>;
 

@@ -73,6 +73,11 @@ export const subjects = {
   stepConsumer: (pool: string, priority: Priority): string => `${pool}-${priority}`,
   allSteps: 'batuta.step.>',
   stop: 'batuta.control.stop',
+  /** Direct dispatch to one run of a runner's process. */
+  runnerTasks: (incarnation: string): string => `batuta.runner.${incarnation}.tasks`,
+  runnerBeat: 'batuta.runner.beat',
+  /** Asks every runner for a beat now. */
+  runnerCall: 'batuta.runner.call',
   event: (tenant: string, executionId: string): string => `batuta.event.${tenant}.${executionId}`,
   lifecycle: (tenant: string, type: string): string => `batuta.lifecycle.${tenant}.${type}`,
   allLifecycle: 'batuta.lifecycle.>',

@@ -14,6 +14,12 @@ import {
 } from './streams.js';
 import type { PoolConsumerSettings, StreamSettings } from './streams.js';
 
+/** A task that somebody else gives to the pool's slots than its queue. */
+export interface DirectDelivery extends Delivery {
+  /** What gives the slot back; set by the pool that takes the task. */
+  onFreeSlot: (() => void) | undefined;
+}
+
 /** One delivery of a task. Its lease is renewed from arrival until it is settled by `ack`, `nak` or `drop`. */
 export interface Delivery {
   readonly subject: string;
@@ -23,6 +29,8 @@ export interface Delivery {
   /** 1 for the first; JetStream's count, which begins again when the consumer is made anew. */
   readonly deliveries: number;
   readonly settled: boolean;
+  /** The agent is done and only the engine's answer is waited for: another task may have the slot meanwhile. */
+  freeSlot(): void;
   /** The task is done: the queue forgets it. */
   ack(): void;
   /** Hands the task back: it is delivered again at once. */
@@ -55,6 +63,13 @@ export interface PoolConsumer {
   readonly held: number;
   /** Whether pulls are being answered: false while the stream or the server is away. */
   readonly healthy: boolean;
+  readonly slots: number;
+  /** Slots that are free now. */
+  readonly free: number;
+  /** Whether no task waits in the queue for a slot, as far as is known. */
+  readonly queueEmpty: boolean;
+  /** Runs a task that did not come from the queue; false when no slot is free for it, or tasks of the queue wait. */
+  take(delivery: DirectDelivery): boolean;
   /** Takes nothing new, hands back what waits for a slot, and resolves when no task is in a slot or `limitMs` are over. */
   drain(limitMs: number): Promise<void>;
   /** Stops renewing leases. What is not settled by then is delivered again elsewhere. */
@@ -119,6 +134,7 @@ export async function consumePool(nc: NatsConnection, options: PoolOptions): Pro
 
 class QueuedDelivery implements Delivery {
   settled = false;
+  onFreeSlot: (() => void) | undefined;
   /** `performance.now()` of the last sign of life sent for it. */
   touched = performance.now();
 
@@ -142,6 +158,10 @@ class QueuedDelivery implements Delivery {
 
   get headers(): MsgHdrs | undefined {
     return this.message.headers;
+  }
+
+  freeSlot(): void {
+    this.onFreeSlot?.();
   }
 
   ack(): void {
@@ -169,6 +189,8 @@ class PoolLoop implements PoolConsumer {
   /** In order of their last sign of life. */
   private readonly unsettled = new Set<QueuedDelivery>();
   private inSlots = 0;
+  /** Tasks that have given their slots back and are not settled yet. */
+  private ending = 0;
   private queued = 0;
   private lastPull = 0;
   private draining = false;
@@ -211,7 +233,26 @@ class PoolLoop implements PoolConsumer {
   }
 
   get running(): number {
-    return this.inSlots;
+    return this.inSlots + this.ending;
+  }
+
+  get slots(): number {
+    return this.options.slots;
+  }
+
+  get free(): number {
+    return this.draining ? 0 : Math.max(0, this.options.slots - this.inSlots - this.queued);
+  }
+
+  get queueEmpty(): boolean {
+    return this.queued === 0 && !this.lanes.some(hasBacklog);
+  }
+
+  take(delivery: DirectDelivery): boolean {
+    if (this.free === 0 || !this.queueEmpty) return false;
+    this.inSlots += 1;
+    this.runOne(delivery);
+    return true;
   }
 
   get held(): number {
@@ -252,7 +293,7 @@ class PoolLoop implements PoolConsumer {
     const limit = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, limitMs);
     });
-    const finished = this.inSlots === 0 ? Promise.resolve() : new Promise<void>((resolve) => this.idle.push(resolve));
+    const finished = this.running === 0 ? Promise.resolve() : new Promise<void>((resolve) => this.idle.push(resolve));
     await Promise.race([Promise.all([finished, unsubscribed?.catch(() => undefined)]), limit]);
     clearTimeout(timer);
   }
@@ -365,14 +406,28 @@ class PoolLoop implements PoolConsumer {
     }
   }
 
-  private runOne(delivery: QueuedDelivery): void {
-    const free = (): void => {
-      this.inSlots -= 1;
-      if (this.inSlots === 0) {
-        for (const resolve of this.idle.splice(0)) resolve();
-      }
+  private runOne(delivery: QueuedDelivery | DirectDelivery): void {
+    let inSlot = true;
+    const next = (): void => {
       this.fillSlots();
       this.scheduleRefill();
+    };
+    delivery.onFreeSlot = () => {
+      // As many may end as may run: an engine that does not answer must not make a runner take ever more.
+      if (!inSlot || this.ending >= this.options.slots) return;
+      inSlot = false;
+      this.inSlots -= 1;
+      this.ending += 1;
+      next();
+    };
+    const free = (): void => {
+      if (inSlot) this.inSlots -= 1;
+      else this.ending -= 1;
+      inSlot = false;
+      if (this.running === 0) {
+        for (const resolve of this.idle.splice(0)) resolve();
+      }
+      next();
     };
     this.options.run(delivery).then(free, (error: unknown) => {
       this.options.logger.error({ err: error, subject: delivery.subject }, 'running a task failed, it is handed back');

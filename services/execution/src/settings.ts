@@ -27,6 +27,8 @@ const schema = {
   renewMs: milliseconds({ env: 'BATUTA_EXECUTION_RENEW', default: 3_000, min: 20 }),
   /** After this long without an answer a commit's outcome counts as unknown. */
   commitTimeoutMs: milliseconds({ env: 'BATUTA_EXECUTION_COMMIT_TIMEOUT', default: 10_000, min: 50 }),
+  /** Whether tasks go straight to runners with free slots, past the work queue. */
+  direct: oneOf(['on', 'off'], { env: 'BATUTA_EXECUTION_DIRECT', default: 'on' }),
   /** A task whose acknowledgement takes longer is published again. */
   publishTimeoutMs: milliseconds({ env: 'BATUTA_EXECUTION_PUBLISH_TIMEOUT', default: 2_000, min: 20 }),
   /** Attempt deadlines wait this long after a takeover or a stall. */

@@ -116,6 +116,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
       counters: messages,
       publishTimeoutMs: settings.publishTimeoutMs,
       replicas: settings.streamReplicas,
+      direct: settings.direct === 'on',
     });
     opened.push(() => bus.close());
     // Engine and projection know each other.

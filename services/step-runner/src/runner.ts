@@ -16,6 +16,8 @@ import { RetryableError } from './agents/agent.js';
 import type { Agent } from './agents/agent.js';
 import { Attempt } from './attempt.js';
 import { storable } from './output.js';
+import { taskOfBytes } from './task.js';
+import { DirectTasks, HeldTask } from './direct-tasks.js';
 import { ResultReporter } from './result-reporter.js';
 
 export interface RunnerOptions {
@@ -40,6 +42,8 @@ export interface RunnerOptions {
   readonly tracing?: Tracing;
 }
 
+const LAST_DELIVERY = 3;
+
 /**
  * The delivery with this number is reported as lost instead of run: whoever ran it before did not survive it. It is the third
  * where the count can be trusted. nats-server before 2.10 also counts deliveries to pulls whose runner is gone already
@@ -47,7 +51,7 @@ export interface RunnerOptions {
  */
 export function lastDelivery(serverVersion: string): number {
   const [major = 0, minor = 0] = serverVersion.split('.').map(Number);
-  return major > 2 || (major === 2 && minor >= 10) ? 3 : 6;
+  return major > 2 || (major === 2 && minor >= 10) ? LAST_DELIVERY : 6;
 }
 
 /** Agents may fail with codes of their own: only those of the platform are told apart. */
@@ -77,6 +81,7 @@ export class Runner {
   private readonly reporter: ResultReporter;
   private readonly identity: string;
   private pools: PoolConsumer[] = [];
+  private direct: DirectTasks | undefined;
   private stops: Subscription | undefined;
   private recheckTimer: NodeJS.Timeout | undefined;
   private rechecking = false;
@@ -121,6 +126,15 @@ export class Runner {
         }),
       );
     }
+    this.direct = new DirectTasks({
+      nc,
+      logger,
+      workerId: this.options.workerId,
+      pools: new Map(this.options.pools.map((name, place) => [name, this.pools[place] as PoolConsumer])),
+      beatMs: workingMs,
+      expiresMs: ackWaitMs,
+    });
+    this.direct.start();
   }
 
   /** Throws when tasks cannot be pulled now, for the readiness check. */
@@ -135,11 +149,13 @@ export class Runner {
    * runs and all that was said to the queue is on its way.
    */
   async stop(limitMs: number): Promise<void> {
+    this.direct?.leave();
     await Promise.all(this.pools.map((pool) => pool.drain(limitMs)));
     for (const attempt of this.attempts.values()) attempt.handBack();
     this.giveUp.abort(new Error('the step-runner is stopping'));
     await Promise.all(this.pools.map((pool) => pool.drain(500)));
     clearInterval(this.recheckTimer);
+    this.direct?.stop();
     for (const pool of this.pools) pool.close();
     if (!this.options.nc.isClosed()) {
       this.stops?.unsubscribe();
@@ -148,7 +164,7 @@ export class Runner {
   }
 
   private async runDelivery(delivery: Delivery): Promise<void> {
-    const task = parseTask(delivery.data);
+    const task = delivery instanceof HeldTask ? delivery.task : taskOfBytes(delivery.data);
     if (task === undefined) {
       this.options.logger.error({ subject: delivery.subject }, 'a task that nobody can read was dropped');
       delivery.drop();
@@ -162,7 +178,7 @@ export class Runner {
       return;
     }
     try {
-      if (delivery.deliveries >= lastDelivery(this.options.nc.info?.version ?? '')) {
+      if (this.isLast(task, delivery)) {
         await this.reportLost(task, delivery);
         return;
       }
@@ -183,6 +199,12 @@ export class Runner {
     }
   }
 
+  /** Whether it was handed out so often that it is reported as lost instead of run. */
+  private isLast({ lostRunners = 0 }: Task, delivery: Delivery): boolean {
+    const version = this.options.nc.info?.version ?? '';
+    return delivery.deliveries + lostRunners >= (delivery instanceof HeldTask ? LAST_DELIVERY : lastDelivery(version));
+  }
+
   private async runAttempt(key: string, task: Task, delivery: Delivery): Promise<void> {
     const agent = this.agents.get(task.agent);
     const attempt = new Attempt(key, task, delivery, this.options);
@@ -198,6 +220,8 @@ export class Runner {
       attempt.start(agent ?? unknownAgent(task.agent, this.agents));
       const ending = await attempt.ended;
       const finishedAt = Date.now();
+      // An agent that ignores its signal keeps its slot.
+      if (attempt.agentSettled) for (const one of attempt.deliveries) one.freeSlot();
       const outcome = ending.kind === 'failure' ? ending.failure.code : ending.kind;
       // A task may name an agent that nobody has: its name must not become a label.
       const name = agent === undefined ? 'unknown' : agent.name;
@@ -356,25 +380,6 @@ export class Runner {
 }
 
 const decoder = new TextDecoder();
-
-/** The task of a message; undefined when it is none. */
-function parseTask(data: Uint8Array): Task | undefined {
-  try {
-    const task = JSON.parse(decoder.decode(data)) as Partial<Task> | null;
-    const whole =
-      typeof task?.executionId === 'string' &&
-      typeof task.stepId === 'string' &&
-      typeof task.agent === 'string' &&
-      typeof task.attempt === 'number' &&
-      // Proto-JSON may leave out what has its default.
-      (typeof task.partition === 'number' || task.partition === undefined);
-    return whole
-      ? ({ dispatch: 1, idempotencyKey: '', tenantId: '', ...task, partition: task.partition ?? 0 } as Task)
-      : undefined;
-  } catch {
-    return undefined;
-  }
-}
 
 function failureJson(failure: Failure): string {
   return `"ok":false,"failure":${storable(JSON.stringify(failure))}`;

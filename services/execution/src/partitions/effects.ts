@@ -25,7 +25,7 @@ export interface EffectParts {
   readonly sampled?: (traceId: string) => boolean;
 }
 
-type Dispatch = Extract<Effect, { type: 'dispatch' }>;
+type Dispatch = Extract<Effect, { type: 'dispatch' }> & { readonly lostRunners?: number };
 type Evaluate = Extract<Effect, { type: 'evaluate' }>;
 
 const RETRY_FIRST_MS = 100;
@@ -107,12 +107,13 @@ export class EffectPerformer {
     execution.partition.close(own);
   }
 
-  /** Puts the task of one attempt in the queue again, because the queue has it no more. */
-  dispatchAgain(execution: HotExecution, stepId: string, attempt: number): void {
+  /** Dispatches one attempt again, because neither the queue nor a runner has its task any more. */
+  dispatchAgain(execution: HotExecution, stepId: string, attempt: number, lostRunners = 0): void {
     const state = execution.committed;
     if (state === undefined || !isAttemptWanted(state, stepId, attempt)) return;
     const ticket = execution.partition.openTicket(execution.partition.effectsDone);
-    this.#perform(execution, state, { type: 'dispatch', stepId, attempt }, ticket, undefined, this.#again(), true);
+    const effect: Dispatch = { type: 'dispatch', stepId, attempt, lostRunners };
+    this.#perform(execution, state, effect, ticket, undefined, this.#again(), true);
     execution.partition.close(ticket);
   }
 
@@ -177,7 +178,7 @@ export class EffectPerformer {
   #perform(
     execution: HotExecution,
     state: State,
-    effect: Effect,
+    effect: Exclude<Effect, { type: 'dispatch' }> | Dispatch,
     ticket: EffectTicket,
     event: Event | undefined,
     dispatch: number,
@@ -245,12 +246,19 @@ export class EffectPerformer {
     }
     const traceparent = taskTraceparent(state, stepId, attempt, this.parts.sampled);
     if (traceparent !== undefined) task.traceparent = traceparent;
+    const { lostRunners = 0 } = effect;
+    if (lostRunners > 0) task.lostRunners = lostRunners;
+    const attemptKey = `${execution.id}/${stepId}/${attempt}`;
     this.parts.counters.dispatches += 1;
     if (again) this.parts.counters.redispatches += 1;
     this.parts.bus.publishTask(
       {
+        pool: agent.pool,
+        attemptKey,
+        again,
+        lostRunners,
         subject: subjects.step(agent.pool, priorityOf(state), unit.agent, execution.id, stepId),
-        messageId: `${execution.id}/${stepId}/${attempt}/${dispatch}`,
+        messageId: `${attemptKey}/${dispatch}`,
         tenantId,
         traceparent,
         text: JSON.stringify(task),

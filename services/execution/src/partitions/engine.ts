@@ -1,4 +1,5 @@
 import { partitionOf } from '@batuta/contracts';
+import type { AttemptResult } from '@batuta/contracts';
 import type { PartitionRecord } from '@batuta/event-store';
 import { forkFrom } from '../domain/index.js';
 import type { Commit, ExecutionChanges } from './batch.js';
@@ -170,6 +171,7 @@ export class Engine {
       effects: this.effects,
       settings: settings.queue,
       partitions: () => this.#sorted,
+      partitionOf: (executionId) => this.#partitions.get(partitionOf(executionId, this.#partitionCount)),
       submit,
     });
   }
@@ -452,10 +454,13 @@ export class Engine {
           return this.#command(partition, request);
         case 'result': {
           const { results } = decodeResults(request.payload);
-          const group = new ResultGroup(results.length, request.reply, this.#own?.subject);
+          const group = new ResultGroup(results.length, request.reply, this.#own?.subject, false, () =>
+            this.#answered(results),
+          );
           if (results.length === 0) request.reply?.('{"replies":[]}');
           for (const [place, result] of results.entries()) {
             this.#expect(partition, result.executionId);
+            this.#reported(result);
             this.#outputs.take(partition, { kind: 'result', executionId: result.executionId, result, group, place });
           }
           return;
@@ -486,10 +491,13 @@ export class Engine {
   #sharedResults(request: PartitionRequest): void {
     try {
       const { results } = decodeResults(request.payload);
-      const group = new ResultGroup(results.length, request.reply, this.#own?.subject, true);
+      const group = new ResultGroup(results.length, request.reply, this.#own?.subject, true, () =>
+        this.#answered(results),
+      );
       if (results.length === 0) request.reply?.('{"replies":[]}');
       for (const [place, result] of results.entries()) {
         const partition = this.#partitions.get(partitionOf(result.executionId, this.#partitionCount));
+        this.#reported(result);
         if (partition === undefined || partition.draining) group.settle(place, undefined);
         else this.#outputs.take(partition, { kind: 'result', executionId: result.executionId, result, group, place });
       }
@@ -501,6 +509,15 @@ export class Engine {
       this.options.ports.log.warn({ kind: request.kind, reason: error.message }, 'malformed request');
       request.reply?.(refusal(request.kind, error.message), error.message);
     }
+  }
+
+  #reported({ executionId, stepId, attempt }: AttemptResult): void {
+    this.options.ports.bus.taskReported?.(`${executionId}/${stepId}/${attempt}`);
+  }
+
+  #answered(results: readonly AttemptResult[]): void {
+    const { bus } = this.options.ports;
+    for (const { executionId, stepId, attempt } of results) bus.taskAnswered?.(`${executionId}/${stepId}/${attempt}`);
   }
 
   #expect(partition: Partition, executionId: string): void {

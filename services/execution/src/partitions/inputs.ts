@@ -103,6 +103,8 @@ export class ResultGroup {
     private readonly ownerSubject?: string,
     /** The request came to that subject: its sender can ask the partition for what has no certain answer. */
     private readonly shared = false,
+    /** Called once all of them are answered. */
+    private readonly answered: () => void = () => undefined,
   ) {
     this.#outcomes = Array.from({ length: count }, () => '');
     this.#open = count;
@@ -116,6 +118,7 @@ export class ResultGroup {
     if (this.#open > 0 || this.#dropped || this.reply === undefined) return;
     const owner = this.ownerSubject === undefined ? '' : `,"ownerSubject":"${this.ownerSubject}"`;
     this.reply(`{"replies":[${this.#outcomes.map((item) => `{"outcome":"${item}"}`).join(',')}]${owner}}`);
+    this.answered();
   }
 }
 

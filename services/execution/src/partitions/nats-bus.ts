@@ -1,10 +1,21 @@
-import { LIMITS, STEPS_STREAM, headers as headerNames, subjects } from '@batuta/contracts';
-import { ensureLifecycleStream, ensureStepsStream, onReconnect } from '@batuta/messaging';
+import { LIMITS, STEPS_STREAM, TOKEN, headers as headerNames, subjects } from '@batuta/contracts';
+import type { RunnerBeat } from '@batuta/contracts';
+import { ensureLifecycleStream, ensureStepsStream, onReconnect, requestMux } from '@batuta/messaging';
 import type { Logger } from '@batuta/observability';
 import { createInbox, headers, nuid } from '@nats-io/transport-node';
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import type { EngineCounters } from './counters.js';
-import type { Bus, OutgoingTask, PartitionRequest, PublishOutcome, RequestKind, StreamIdentity } from './ports.js';
+import { DirectDispatch } from './direct-dispatch.js';
+import type {
+  Bus,
+  LostTask,
+  OutgoingTask,
+  PartitionRequest,
+  PublishOutcome,
+  RequestKind,
+  StreamIdentity,
+} from './ports.js';
+import { systemClock } from './system-ports.js';
 
 const KINDS: ReadonlySet<string> = new Set<RequestKind>(['command', 'result', 'check', 'heartbeat']);
 /** Owners tell each other that partitions are free; not part of the public contract. */
@@ -35,6 +46,31 @@ export interface NatsBusOptions {
   readonly publishTimeoutMs?: number;
   /** Copies of the streams in a NATS cluster. */
   readonly replicas?: number;
+  /** Whether tasks may go straight to runners with free slots. Default true. */
+  readonly direct?: boolean;
+}
+
+/** A RunnerBeat; undefined when the text is none. */
+function beatOf(text: string): RunnerBeat | undefined {
+  try {
+    const { runnerId = '', incarnation, pools = [], held = [], expiresMs } = JSON.parse(text) as Partial<RunnerBeat>;
+    const whole =
+      typeof incarnation === 'string' &&
+      TOKEN.test(incarnation) &&
+      typeof expiresMs === 'number' &&
+      Array.isArray(held) &&
+      Array.isArray(pools);
+    if (!whole) return undefined;
+    const counted = pools.map(({ pool, free, open, slots }) => ({
+      pool,
+      free: free ?? 0,
+      open: open ?? false,
+      slots: slots ?? 0,
+    }));
+    return { runnerId, incarnation, pools: counted, held, expiresMs };
+  } catch {
+    return undefined;
+  }
 }
 
 /** The engine's bus over NATS. Acknowledgements of tasks come to one inbox, many in flight. */
@@ -44,19 +80,56 @@ export class NatsBus implements Bus {
   #next = 0;
   readonly #sweep: NodeJS.Timeout;
   readonly #forgetReconnect: () => void;
+  /** Undefined when every task goes to the work queue. */
+  readonly direct: DirectDispatch | undefined;
 
   constructor(private readonly options: NatsBusOptions) {
     const { connection } = options;
     connection.subscribe(`${this.#inbox}.*`, { callback: (error, message) => this.#acknowledged(error, message) });
     this.#sweep = setInterval(() => this.#expire(performance.now()), SWEEP_MS);
     // What was in flight when the connection went may or may not have arrived; the queue drops repeats.
-    this.#forgetReconnect = onReconnect(connection, () => this.#expire(Infinity));
+    this.#forgetReconnect = onReconnect(connection, () => {
+      this.#expire(Infinity);
+      this.direct?.reconnected();
+    });
+    if (options.direct !== false) this.direct = this.#openDirect();
+  }
+
+  #openDirect(): DirectDispatch {
+    const { connection, counters, logger } = this.options;
+    const mux = requestMux(connection);
+    const direct = new DirectDispatch({
+      clock: systemClock,
+      log: logger,
+      ask: (subject, text, timeoutMs, settle) => {
+        if (connection.isClosed()) return;
+        counters.natsOut += 1;
+        mux.send(subject, text, undefined, timeoutMs, (outcome) => {
+          if (typeof outcome === 'string') return settle(outcome);
+          counters.natsIn += 1;
+          settle({ text: outcome.string() });
+        });
+      },
+      enqueue: (task, done) => this.#enqueue(task, done),
+    });
+    connection.subscribe(subjects.runnerBeat, {
+      callback: (error, message) => {
+        if (error !== null) return logger.error({ err: error }, 'beats of runners cannot be received');
+        counters.natsIn += 1;
+        const beat = beatOf(message.string());
+        if (beat === undefined) logger.warn({}, 'a beat of a runner cannot be read');
+        else direct.heard(beat);
+      },
+    });
+    connection.publish(subjects.runnerCall, '');
+    return direct;
   }
 
   /** Stops waiting for acknowledgements; the connection stays open. */
   close(): void {
     clearInterval(this.#sweep);
     this.#forgetReconnect();
+    this.direct?.close();
     this.#pending.clear();
   }
 
@@ -88,6 +161,28 @@ export class NatsBus implements Bus {
   }
 
   publishTask(task: OutgoingTask, done: (outcome: PublishOutcome) => void): void {
+    const { direct } = this;
+    if (direct !== undefined) {
+      // Whoever holds it goes on with it.
+      if (task.again && direct.holds(task.attemptKey)) return queueMicrotask(() => done('stored'));
+      if (direct.offer(task, done)) return;
+    }
+    this.#enqueue(task, done);
+  }
+
+  taskReported(attemptKey: string): void {
+    this.direct?.reported(attemptKey);
+  }
+
+  taskAnswered(attemptKey: string): void {
+    this.direct?.answered(attemptKey);
+  }
+
+  onTasksLost(listener: (lost: readonly LostTask[]) => void): void {
+    this.direct?.onLost(listener);
+  }
+
+  #enqueue(task: OutgoingTask, done: (outcome: PublishOutcome) => void): void {
     const { connection, counters, publishTimeoutMs = 2_000 } = this.options;
     // Characters are at least a third of the bytes; only large tasks are measured.
     if (task.text.length * 3 > LIMITS.natsMaxPayloadBytes) {
@@ -138,7 +233,8 @@ export class NatsBus implements Bus {
     await ensureLifecycleStream(connection, settings);
   }
 
-  async holdsTask(subject: string): Promise<boolean> {
+  async holdsTask(subject: string, attemptKey: string): Promise<boolean> {
+    if (this.direct?.holds(attemptKey) === true) return true;
     const answer = await this.#api<object>(`STREAM.MSG.GET.${STEPS_STREAM}`, JSON.stringify({ last_by_subj: subject }));
     if (!('error' in answer)) return true;
     if (answer.error.err_code === NO_MESSAGE_FOUND || answer.error.err_code === STREAM_NOT_FOUND) return false;

@@ -55,8 +55,17 @@ export interface Bus {
   streamIdentity(): Promise<StreamIdentity | undefined>;
   /** Makes the streams that are missing. */
   ensureStreams(): Promise<void>;
-  /** Whether the work queue still holds a task with this subject. Rejects when JetStream does not answer. */
-  holdsTask(subject: string): Promise<boolean>;
+  /**
+   * Whether the work queue still holds a task with this subject, or a runner holds the attempt (execution/step/attempt).
+   * Rejects when JetStream does not answer.
+   */
+  holdsTask(subject: string, attemptKey: string): Promise<boolean>;
+  /** An attempt's result has come in. */
+  taskReported?(attemptKey: string): void;
+  /** An attempt's result was answered: whoever held its task by direct dispatch has room again. */
+  taskAnswered?(attemptKey: string): void;
+  /** Told of attempts whose tasks were lost with the runners that held them. */
+  onTasksLost?(listener: (lost: readonly LostTask[]) => void): void;
   /** Tells every owner that partitions were released. */
   announceRelease(): void;
   /** Called when another owner announced a release. */
@@ -66,7 +75,22 @@ export interface Bus {
   flush(): Promise<void>;
 }
 
+/** An attempt whose task no runner holds any more. */
+export interface LostTask {
+  readonly executionId: string;
+  readonly stepId: string;
+  readonly attempt: number;
+  /** Runners that held it and were lost, one after the other. */
+  readonly lostRunners: number;
+}
+
 export interface OutgoingTask {
+  readonly pool: string;
+  /** execution/step/attempt. */
+  readonly attemptKey: string;
+  /** It may have been sent before: who holds it already need not get it. */
+  readonly again: boolean;
+  readonly lostRunners: number;
   readonly subject: string;
   readonly messageId: string;
   readonly tenantId: string;

@@ -5,7 +5,7 @@ import { taskSubject } from './effects.js';
 import type { EffectPerformer } from './effects.js';
 import type { Input } from './inputs.js';
 import type { HotExecution, Partition } from './partition.js';
-import type { Bus, Clock, EngineLog, StreamIdentity } from './ports.js';
+import type { Bus, Clock, EngineLog, LostTask, StreamIdentity } from './ports.js';
 
 export interface QueueWatchSettings {
   /** How often the stream's identity is looked at. */
@@ -25,6 +25,8 @@ export interface QueueWatchParts {
   readonly effects: EffectPerformer;
   readonly settings: QueueWatchSettings;
   readonly partitions: () => readonly Partition[];
+  /** The partition of an execution, when this process owns it. */
+  readonly partitionOf: (executionId: string) => Partition | undefined;
   readonly submit: (partition: Partition, input: Input) => void;
 }
 
@@ -53,6 +55,9 @@ export class QueueWatch {
   async start(): Promise<void> {
     await this.parts.bus.ensureStreams();
     this.#forgetReconnect = this.parts.bus.onReconnect(() => void this.#look());
+    this.parts.bus.onTasksLost?.((lost) => {
+      for (const task of lost) void this.#dispatchAgain(task);
+    });
     await this.#look();
     this.#every(this.parts.settings.watchMs, () => this.#look());
     this.#every(this.parts.settings.auditMs, () => this.#audit());
@@ -148,6 +153,15 @@ export class QueueWatch {
     }
   }
 
+  /** Dispatches again what was lost with its runner, if it belongs to this owner. */
+  async #dispatchAgain({ executionId, stepId, attempt, lostRunners }: LostTask): Promise<void> {
+    const partition = this.parts.partitionOf(executionId);
+    if (partition === undefined || this.#stopped) return;
+    await this.#visit(partition, executionId, (execution) =>
+      this.parts.effects.dispatchAgain(execution, stepId, attempt, lostRunners),
+    );
+  }
+
   /** Resolves once the execution was visited, or cannot be any more. */
   #visit(partition: Partition, id: string, visit: (execution: HotExecution) => void): Promise<void> {
     return new Promise((resolve) => {
@@ -221,7 +235,8 @@ export class QueueWatch {
     const unit = committed.config.units[committed.config.unitIndex.get(stepId) ?? -1];
     const pool = await this.parts.effects.pool(committed.started?.tenantId ?? '', unit?.agent ?? '');
     const subject = pool === undefined ? undefined : taskSubject(committed, stepId, pool);
-    if (subject === undefined || (await this.parts.bus.holdsTask(subject))) return;
+    if (subject === undefined || (await this.parts.bus.holdsTask(subject, `${execution.id}/${stepId}/${attempt}`)))
+      return;
     if (!execution.partition.owned) return;
     this.parts.log.warn(
       { ...execution.named, step_id: stepId, attempt },

@@ -97,7 +97,12 @@ function jobsOf(parameters: Parameters): Job[] {
 }
 
 async function serviceStatus(client: GuardedClient, { name, url }: Service, checkMs: number, context: AgentContext) {
-  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(checkMs)]);
+  // Not AbortSignal.any over AbortSignal.timeout: Node 20 may collect those as garbage, and then they never fire.
+  const limit = new AbortController();
+  const abort = (): void => limit.abort(context.signal.reason);
+  const timer = setTimeout(() => limit.abort(new DOMException('The check timed out.', 'TimeoutError')), checkMs);
+  context.signal.addEventListener('abort', abort, { once: true });
+  const { signal } = limit;
   const startedAt = performance.now();
   try {
     const answer = await callOrFail(
@@ -135,6 +140,9 @@ async function serviceStatus(client: GuardedClient, { name, url }: Service, chec
       body: null,
       error: signal.aborted ? `no answer within ${checkMs} ms` : (error as Error).message,
     };
+  } finally {
+    clearTimeout(timer);
+    context.signal.removeEventListener('abort', abort);
   }
 }
 

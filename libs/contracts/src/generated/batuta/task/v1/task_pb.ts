@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file batuta/task/v1/task.proto.
  */
 export const file_batuta_task_v1_task: GenFile = /*@__PURE__*/
-  fileDesc("ChliYXR1dGEvdGFzay92MS90YXNrLnByb3RvEg5iYXR1dGEudGFzay52MSKGAwoEVGFzaxIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIRCglzdGVwX25hbWUYAyABKAkSDwoHYXR0ZW1wdBgEIAEoBRIQCghkaXNwYXRjaBgFIAEoBRINCgVhZ2VudBgGIAEoCRIlCgVpbnB1dBgHIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRISCgp0aW1lb3V0X21zGAggASgFEhQKDGhlYXJ0YmVhdF9tcxgJIAEoBRIXCg9pZGVtcG90ZW5jeV9rZXkYCiABKAkSEQoJdGVuYW50X2lkGAsgASgJEhEKCXBhcnRpdGlvbhgMIAEoBRITCgtjaGVja19maXJzdBgNIAEoCBITCgt0cmFjZXBhcmVudBgOIAEoCRIUCgxzY2hlZHVsZWRfYXQYDyABKAESFAoMbWF4X2F0dGVtcHRzGBAgASgFEhYKDmV4ZWN1dGlvbl9uYW1lGBEgASgJEhQKDHJlcG9ydF9zdGFydBgSIAEoCCJACgxTdG9wQXR0ZW1wdHMSMAoIYXR0ZW1wdHMYASADKAsyHi5iYXR1dGEudGFzay52MS5TdG9wcGVkQXR0ZW1wdCJYCg5TdG9wcGVkQXR0ZW1wdBIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIPCgdhdHRlbXB0GAMgASgFEg4KBnJlYXNvbhgEIAEoCWIGcHJvdG8z", [file_google_protobuf_struct]);
+  fileDesc("ChliYXR1dGEvdGFzay92MS90YXNrLnByb3RvEg5iYXR1dGEudGFzay52MSKcAwoEVGFzaxIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIRCglzdGVwX25hbWUYAyABKAkSDwoHYXR0ZW1wdBgEIAEoBRIQCghkaXNwYXRjaBgFIAEoBRINCgVhZ2VudBgGIAEoCRIlCgVpbnB1dBgHIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRISCgp0aW1lb3V0X21zGAggASgFEhQKDGhlYXJ0YmVhdF9tcxgJIAEoBRIXCg9pZGVtcG90ZW5jeV9rZXkYCiABKAkSEQoJdGVuYW50X2lkGAsgASgJEhEKCXBhcnRpdGlvbhgMIAEoBRITCgtjaGVja19maXJzdBgNIAEoCBITCgt0cmFjZXBhcmVudBgOIAEoCRIUCgxzY2hlZHVsZWRfYXQYDyABKAESFAoMbWF4X2F0dGVtcHRzGBAgASgFEhYKDmV4ZWN1dGlvbl9uYW1lGBEgASgJEhQKDHJlcG9ydF9zdGFydBgSIAEoCBIUCgxsb3N0X3J1bm5lcnMYEyABKAUiQAoLRGlyZWN0VGFza3MSDAoEcG9vbBgBIAEoCRIjCgV0YXNrcxgCIAMoCzIULmJhdHV0YS50YXNrLnYxLlRhc2siLAoNRGlyZWN0UmVjZWlwdBINCgV0YWtlbhgBIAEoBRIMCgRvcGVuGAIgASgIIoEBCgpSdW5uZXJCZWF0EhEKCXJ1bm5lcl9pZBgBIAEoCRITCgtpbmNhcm5hdGlvbhgCIAEoCRIpCgVwb29scxgDIAMoCzIaLmJhdHV0YS50YXNrLnYxLlJ1bm5lclBvb2wSDAoEaGVsZBgEIAMoCRISCgpleHBpcmVzX21zGAUgASgFIkUKClJ1bm5lclBvb2wSDAoEcG9vbBgBIAEoCRIMCgRmcmVlGAIgASgFEgwKBG9wZW4YAyABKAgSDQoFc2xvdHMYBCABKAUiQAoMU3RvcEF0dGVtcHRzEjAKCGF0dGVtcHRzGAEgAygLMh4uYmF0dXRhLnRhc2sudjEuU3RvcHBlZEF0dGVtcHQiWAoOU3RvcHBlZEF0dGVtcHQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoBRIOCgZyZWFzb24YBCABKAliBnByb3RvMw", [file_google_protobuf_struct]);
 
 /**
  * @generated from message batuta.task.v1.Task
@@ -119,6 +119,13 @@ export type Task = Message<"batuta.task.v1.Task"> & {
    * @generated from field: bool report_start = 18;
    */
   reportStart: boolean;
+
+  /**
+   * Runners that held this attempt by direct dispatch and were lost with it.
+   *
+   * @generated from field: int32 lost_runners = 19;
+   */
+  lostRunners: number;
 };
 
 /**
@@ -224,6 +231,13 @@ export type TaskJson = {
    * @generated from field: bool report_start = 18;
    */
   reportStart?: boolean;
+
+  /**
+   * Runners that held this attempt by direct dispatch and were lost with it.
+   *
+   * @generated from field: int32 lost_runners = 19;
+   */
+  lostRunners?: number;
 };
 
 /**
@@ -232,6 +246,244 @@ export type TaskJson = {
  */
 export const TaskSchema: GenMessage<Task, {jsonType: TaskJson}> = /*@__PURE__*/
   messageDesc(file_batuta_task_v1_task, 0);
+
+/**
+ * batuta.runner.<incarnation>.tasks, a request: tasks that go straight to a runner with free slots. They are not in the work
+ * queue; the runner holds them, and says so in its beats.
+ *
+ * @generated from message batuta.task.v1.DirectTasks
+ */
+export type DirectTasks = Message<"batuta.task.v1.DirectTasks"> & {
+  /**
+   * @generated from field: string pool = 1;
+   */
+  pool: string;
+
+  /**
+   * @generated from field: repeated batuta.task.v1.Task tasks = 2;
+   */
+  tasks: Task[];
+};
+
+/**
+ * batuta.runner.<incarnation>.tasks, a request: tasks that go straight to a runner with free slots. They are not in the work
+ * queue; the runner holds them, and says so in its beats.
+ *
+ * @generated from message batuta.task.v1.DirectTasks
+ */
+export type DirectTasksJson = {
+  /**
+   * @generated from field: string pool = 1;
+   */
+  pool?: string;
+
+  /**
+   * @generated from field: repeated batuta.task.v1.Task tasks = 2;
+   */
+  tasks?: TaskJson[];
+};
+
+/**
+ * Describes the message batuta.task.v1.DirectTasks.
+ * Use `create(DirectTasksSchema)` to create a new message.
+ */
+export const DirectTasksSchema: GenMessage<DirectTasks, {jsonType: DirectTasksJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_task_v1_task, 1);
+
+/**
+ * The first so many were taken, the others refused: for want of a slot, or because the runner is not open (RunnerPool).
+ *
+ * @generated from message batuta.task.v1.DirectReceipt
+ */
+export type DirectReceipt = Message<"batuta.task.v1.DirectReceipt"> & {
+  /**
+   * @generated from field: int32 taken = 1;
+   */
+  taken: number;
+
+  /**
+   * @generated from field: bool open = 2;
+   */
+  open: boolean;
+};
+
+/**
+ * The first so many were taken, the others refused: for want of a slot, or because the runner is not open (RunnerPool).
+ *
+ * @generated from message batuta.task.v1.DirectReceipt
+ */
+export type DirectReceiptJson = {
+  /**
+   * @generated from field: int32 taken = 1;
+   */
+  taken?: number;
+
+  /**
+   * @generated from field: bool open = 2;
+   */
+  open?: boolean;
+};
+
+/**
+ * Describes the message batuta.task.v1.DirectReceipt.
+ * Use `create(DirectReceiptSchema)` to create a new message.
+ */
+export const DirectReceiptSchema: GenMessage<DirectReceipt, {jsonType: DirectReceiptJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_task_v1_task, 2);
+
+/**
+ * batuta.runner.beat, published every so often and whenever a held task is given up: a sign of life of a runner, with
+ * all that it holds by direct dispatch.
+ *
+ * @generated from message batuta.task.v1.RunnerBeat
+ */
+export type RunnerBeat = Message<"batuta.task.v1.RunnerBeat"> & {
+  /**
+   * @generated from field: string runner_id = 1;
+   */
+  runnerId: string;
+
+  /**
+   * One run of a runner's process; a token.
+   *
+   * @generated from field: string incarnation = 2;
+   */
+  incarnation: string;
+
+  /**
+   * @generated from field: repeated batuta.task.v1.RunnerPool pools = 3;
+   */
+  pools: RunnerPool[];
+
+  /**
+   * execution/step/attempt.
+   *
+   * @generated from field: repeated string held = 4;
+   */
+  held: string[];
+
+  /**
+   * Without a beat for this many milliseconds the runner counts as lost.
+   *
+   * @generated from field: int32 expires_ms = 5;
+   */
+  expiresMs: number;
+};
+
+/**
+ * batuta.runner.beat, published every so often and whenever a held task is given up: a sign of life of a runner, with
+ * all that it holds by direct dispatch.
+ *
+ * @generated from message batuta.task.v1.RunnerBeat
+ */
+export type RunnerBeatJson = {
+  /**
+   * @generated from field: string runner_id = 1;
+   */
+  runnerId?: string;
+
+  /**
+   * One run of a runner's process; a token.
+   *
+   * @generated from field: string incarnation = 2;
+   */
+  incarnation?: string;
+
+  /**
+   * @generated from field: repeated batuta.task.v1.RunnerPool pools = 3;
+   */
+  pools?: RunnerPoolJson[];
+
+  /**
+   * execution/step/attempt.
+   *
+   * @generated from field: repeated string held = 4;
+   */
+  held?: string[];
+
+  /**
+   * Without a beat for this many milliseconds the runner counts as lost.
+   *
+   * @generated from field: int32 expires_ms = 5;
+   */
+  expiresMs?: number;
+};
+
+/**
+ * Describes the message batuta.task.v1.RunnerBeat.
+ * Use `create(RunnerBeatSchema)` to create a new message.
+ */
+export const RunnerBeatSchema: GenMessage<RunnerBeat, {jsonType: RunnerBeatJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_task_v1_task, 3);
+
+/**
+ * @generated from message batuta.task.v1.RunnerPool
+ */
+export type RunnerPool = Message<"batuta.task.v1.RunnerPool"> & {
+  /**
+   * @generated from field: string pool = 1;
+   */
+  pool: string;
+
+  /**
+   * Slots that are free now.
+   *
+   * @generated from field: int32 free = 2;
+   */
+  free: number;
+
+  /**
+   * Whether it takes tasks by direct dispatch: not while tasks wait in the work queue, so that nothing overtakes them.
+   *
+   * @generated from field: bool open = 3;
+   */
+  open: boolean;
+
+  /**
+   * All its slots.
+   *
+   * @generated from field: int32 slots = 4;
+   */
+  slots: number;
+};
+
+/**
+ * @generated from message batuta.task.v1.RunnerPool
+ */
+export type RunnerPoolJson = {
+  /**
+   * @generated from field: string pool = 1;
+   */
+  pool?: string;
+
+  /**
+   * Slots that are free now.
+   *
+   * @generated from field: int32 free = 2;
+   */
+  free?: number;
+
+  /**
+   * Whether it takes tasks by direct dispatch: not while tasks wait in the work queue, so that nothing overtakes them.
+   *
+   * @generated from field: bool open = 3;
+   */
+  open?: boolean;
+
+  /**
+   * All its slots.
+   *
+   * @generated from field: int32 slots = 4;
+   */
+  slots?: number;
+};
+
+/**
+ * Describes the message batuta.task.v1.RunnerPool.
+ * Use `create(RunnerPoolSchema)` to create a new message.
+ */
+export const RunnerPoolSchema: GenMessage<RunnerPool, {jsonType: RunnerPoolJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_task_v1_task, 4);
 
 /**
  * batuta.control.stop (published to all runners): stop these attempts; results of them are not wanted.
@@ -262,7 +514,7 @@ export type StopAttemptsJson = {
  * Use `create(StopAttemptsSchema)` to create a new message.
  */
 export const StopAttemptsSchema: GenMessage<StopAttempts, {jsonType: StopAttemptsJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_task_v1_task, 1);
+  messageDesc(file_batuta_task_v1_task, 5);
 
 /**
  * @generated from message batuta.task.v1.StoppedAttempt
@@ -327,5 +579,5 @@ export type StoppedAttemptJson = {
  * Use `create(StoppedAttemptSchema)` to create a new message.
  */
 export const StoppedAttemptSchema: GenMessage<StoppedAttempt, {jsonType: StoppedAttemptJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_task_v1_task, 2);
+  messageDesc(file_batuta_task_v1_task, 6);
 

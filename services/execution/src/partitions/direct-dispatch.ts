@@ -1,0 +1,447 @@
+import { subjects } from '@batuta/contracts';
+import type { DirectReceipt, RunnerBeat } from '@batuta/contracts';
+import type { Clock, EngineLog, LostTask, OutgoingTask, PublishOutcome } from './ports.js';
+
+/** What became of a request to a runner: its answer's text, or why there is none. */
+export type RunnerAnswer = { readonly text: string } | 'timeout' | 'no_responders' | 'lost';
+
+export interface DirectDispatchParts {
+  readonly clock: Clock;
+  readonly log: Pick<EngineLog, 'info' | 'warn' | 'error'>;
+  /** Asks a runner; `settle` is called once, later, after at most `timeoutMs`. */
+  readonly ask: (subject: string, text: string, timeoutMs: number, settle: (answer: RunnerAnswer) => void) => void;
+  /** Puts a task in the work queue instead. */
+  readonly enqueue: (task: OutgoingTask, done: (outcome: PublishOutcome) => void) => void;
+}
+
+/** A task on its way to a runner or held by one. */
+interface Sent {
+  readonly task: OutgoingTask;
+  /** Its result has not come in. */
+  running: boolean;
+  /** Undefined once the runner has said that it has the task, or its result was answered. */
+  done: ((outcome: PublishOutcome) => void) | undefined;
+}
+
+interface RunnerPool {
+  /** Tasks of this owner that it may run. */
+  limit: number;
+  /** Sent by this owner without a result so far, and without an answer to it so far. */
+  running: number;
+  sent: number;
+  /** To be sent in this turn. */
+  readonly batch: Sent[];
+}
+
+/** A task that waits for a slot: the agents of a pool may be so quick that one is free at once. */
+interface Waiting {
+  readonly task: OutgoingTask;
+  readonly done: (outcome: PublishOutcome) => void;
+  /** Running time. */
+  readonly since: number;
+}
+
+interface Runner {
+  readonly id: string;
+  readonly incarnation: string;
+  /** Running time of its last sign of life. */
+  seen: number;
+  expiresMs: number;
+  readonly pools: Map<string, RunnerPool>;
+  /** What it said it holds, whoever sent it. */
+  held: ReadonlySet<string>;
+  readonly sent: Map<string, Sent>;
+  pinged: boolean;
+}
+
+/** Larger tasks go to the work queue. */
+const LARGEST_TASK_LENGTH = 256 * 1024;
+const LARGEST_BATCH_LENGTH = 1024 * 1024;
+const TICK_MS = 250;
+/**
+ * What got no slot for this long goes to the work queue, where other runners find it and its length can be seen; unless slots
+ * come free so fast that all who wait will have one within a second.
+ */
+const WAIT_MS = 100;
+const FAST_ENOUGH_MS = 1_000;
+const MOST_WAITING = 20_000;
+const MOST_WAITING_LENGTH = 32 * 1024 * 1024;
+const RECEIPT_MS = 1_000;
+/** The share of its expiry that a runner may be silent before it is asked whether it is there. */
+const SILENT_SHARE = 0.45;
+const SHORTEST_EXPIRY_MS = 50;
+/** Beyond those that run, results may wait for their commits; a runner holds at most twice its slots. */
+const HELD_SHARE = 1.5;
+
+/**
+ * Gives tasks straight to runners that have free slots, past the work queue: two messages for all tasks of a commit instead of
+ * four for each. Nothing here is remembered beyond the process, because nothing needs to be: a runner's beats say what it
+ * holds, to this owner and to every other. What no beat mentions any more, or was held by a runner that is silent, is
+ * dispatched again, and the audit finds what was lost together with its owner (ADR 0012).
+ */
+export class DirectDispatch {
+  readonly #runners = new Map<string, Runner>();
+  /** The runner of each attempt that this owner sent and whose result has not been answered. */
+  readonly #holders = new Map<string, Runner>();
+  #listener: (lost: readonly LostTask[]) => void = () => undefined;
+  #cancel: () => void;
+  #lastTick: number;
+  readonly #flushing = new Set<Runner>();
+  /** By pool, in the order of coming. */
+  readonly #waiting = new Map<string, Waiting[]>();
+  #waitingCount = 0;
+  #waitingLength = 0;
+  #cancelWait: (() => void) | undefined;
+  /** Results since waiting was last looked at, by pool with waiting tasks. */
+  readonly #progress = new Map<string, number>();
+
+  constructor(private readonly parts: DirectDispatchParts) {
+    this.#lastTick = parts.clock.elapsed();
+    this.#cancel = parts.clock.after(TICK_MS, () => this.#tick());
+  }
+
+  close(): void {
+    this.#cancel();
+    this.#cancelWait?.();
+    this.#waiting.clear();
+    this.#runners.clear();
+    this.#holders.clear();
+  }
+
+  get runners(): number {
+    return this.#runners.size;
+  }
+
+  onLost(listener: (lost: readonly LostTask[]) => void): void {
+    this.#listener = listener;
+  }
+
+  /** Whether a runner that is alive holds the attempt. */
+  holds(attemptKey: string): boolean {
+    if (this.#holders.has(attemptKey)) return true;
+    for (const runner of this.#runners.values()) {
+      if (runner.held.has(attemptKey)) return true;
+    }
+    return false;
+  }
+
+  /** Takes a task for a runner with a free slot; false when none is to be expected. `done` is called once, later. */
+  offer(task: OutgoingTask, done: (outcome: PublishOutcome) => void): boolean {
+    if (task.text.length > LARGEST_TASK_LENGTH) return false;
+    const waiting = this.#waiting.get(task.pool);
+    if (waiting === undefined) {
+      const runner = this.#withRoom(task.pool);
+      if (runner !== undefined) {
+        this.#give(runner, task, done);
+        return true;
+      }
+      if (!this.#isOpen(task.pool)) return false;
+    }
+    const full = this.#waitingCount >= MOST_WAITING || this.#waitingLength + task.text.length > MOST_WAITING_LENGTH;
+    if (full) return false;
+    const one: Waiting = { task, done, since: this.parts.clock.elapsed() };
+    if (waiting === undefined) this.#waiting.set(task.pool, [one]);
+    else waiting.push(one);
+    this.#waitingCount += 1;
+    this.#waitingLength += task.text.length;
+    this.#cancelWait ??= this.#lookLater();
+    return true;
+  }
+
+  /** The attempt's result has come in: its slot is free. */
+  reported(attemptKey: string): void {
+    const runner = this.#holders.get(attemptKey);
+    const sent = runner?.sent.get(attemptKey);
+    if (runner === undefined || sent?.running !== true) return;
+    sent.running = false;
+    const pool = runner.pools.get(sent.task.pool);
+    if (pool !== undefined) pool.running -= 1;
+    this.#giveWaiting(sent.task.pool);
+  }
+
+  /** The attempt's result was answered. */
+  answered(attemptKey: string): void {
+    const runner = this.#holders.get(attemptKey);
+    if (runner === undefined) return;
+    const sent = this.#take(runner, attemptKey);
+    if (sent === undefined) return;
+    if (sent.done !== undefined) settle(sent, 'stored');
+    const { pool } = sent.task;
+    if (!this.#waiting.has(pool)) return;
+    this.#progress.set(pool, (this.#progress.get(pool) ?? 0) + 1);
+    this.#giveWaiting(pool);
+  }
+
+  heard(beat: RunnerBeat): void {
+    let runner = this.#runners.get(beat.incarnation);
+    if (runner === undefined) {
+      runner = {
+        id: beat.runnerId,
+        incarnation: beat.incarnation,
+        seen: 0,
+        expiresMs: 0,
+        pools: new Map(),
+        held: new Set(),
+        sent: new Map(),
+        pinged: false,
+      };
+      this.#runners.set(beat.incarnation, runner);
+    }
+    runner.seen = this.parts.clock.elapsed();
+    runner.expiresMs = Math.max(SHORTEST_EXPIRY_MS, beat.expiresMs);
+    runner.pinged = false;
+    runner.held = new Set(beat.held);
+    const lost: LostTask[] = [];
+    for (const [key, sent] of runner.sent) {
+      if (runner.held.has(key)) {
+        if (sent.done !== undefined) settle(sent, 'stored');
+      } else if (sent.done === undefined) {
+        // What it has said to have, and neither holds nor has reported, it has given up.
+        this.#take(runner, key);
+        lost.push(lostTask(key, sent.task.lostRunners));
+      }
+    }
+    for (const { pool: name, free, open, slots } of beat.pools) {
+      const pool = runner.pools.get(name) ?? { limit: 0, running: 0, sent: 0, batch: [] };
+      runner.pools.set(name, pool);
+      // What is on its way is counted twice: there are no more slots than there are.
+      pool.limit = open ? Math.min(slots, free + pool.running) : 0;
+    }
+    for (const { pool } of beat.pools) this.#giveWaiting(pool);
+    if (lost.length > 0) this.#listener(lost);
+  }
+
+  /** The connection was renewed: beats were missed meanwhile, which says nothing about the runners. */
+  reconnected(): void {
+    const now = this.parts.clock.elapsed();
+    for (const runner of this.#runners.values()) runner.seen = now;
+  }
+
+  #give(runner: Runner, task: OutgoingTask, done: (outcome: PublishOutcome) => void): void {
+    const sent: Sent = { task, running: true, done };
+    const pool = runner.pools.get(task.pool);
+    if (pool !== undefined) {
+      pool.batch.push(sent);
+      pool.sent += 1;
+      pool.running += 1;
+    }
+    runner.sent.set(task.attemptKey, sent);
+    this.#holders.set(task.attemptKey, runner);
+    if (this.#flushing.has(runner)) return;
+    this.#flushing.add(runner);
+    // After everything that one commit asks for.
+    queueMicrotask(() => this.#flush(runner));
+  }
+
+  #giveWaiting(pool: string): void {
+    const waiting = this.#waiting.get(pool);
+    if (waiting === undefined) return;
+    let given = 0;
+    for (const { task, done } of waiting) {
+      const runner = this.#withRoom(pool);
+      if (runner === undefined) break;
+      given += 1;
+      this.#waitingLength -= task.text.length;
+      this.#give(runner, task, done);
+    }
+    if (given > 0) this.#leave(pool, waiting, given);
+  }
+
+  #lookLater(): () => void {
+    const { clock } = this.parts;
+    // A busy process may not have read yet which slots came free.
+    return clock.after(WAIT_MS, () => clock.soon(() => this.#endWaiting()));
+  }
+
+  /** Those that have waited too long go to the work queue, and with them all of a pool that has no open runner. */
+  #endWaiting(): void {
+    this.#cancelWait = undefined;
+    const before = this.parts.clock.elapsed() - WAIT_MS;
+    for (const pool of this.#waiting.keys()) this.#giveWaiting(pool);
+    for (const [pool, waiting] of this.#waiting) {
+      const ended = this.#progress.get(pool) ?? 0;
+      this.#progress.delete(pool);
+      const open = this.#isOpen(pool);
+      if (open && ended * (FAST_ENOUGH_MS / WAIT_MS) >= waiting.length) continue;
+      const young = open ? waiting.findIndex(({ since }) => since > before) : -1;
+      const count = young === -1 ? waiting.length : young;
+      for (const { task, done } of waiting.slice(0, count)) {
+        this.#waitingLength -= task.text.length;
+        this.parts.enqueue(task, done);
+      }
+      this.#leave(pool, waiting, count);
+    }
+    if (this.#waiting.size > 0) this.#cancelWait = this.#lookLater();
+  }
+
+  #leave(pool: string, waiting: Waiting[], count: number): void {
+    waiting.splice(0, count);
+    this.#waitingCount -= count;
+    if (waiting.length === 0) this.#waiting.delete(pool);
+  }
+
+  /** Whether a runner takes tasks of the pool, be it that all its slots are taken just now. */
+  #isOpen(pool: string): boolean {
+    for (const { pools } of this.#runners.values()) {
+      if ((pools.get(pool)?.limit ?? 0) > 0) return true;
+    }
+    return false;
+  }
+
+  /** The runner with the most room; undefined when none has any. */
+  #withRoom(pool: string): Runner | undefined {
+    let best: Runner | undefined;
+    let most = 0;
+    for (const runner of this.#runners.values()) {
+      const own = runner.pools.get(pool);
+      if (own === undefined) continue;
+      const room = Math.min(own.limit - own.running, own.limit * HELD_SHARE - own.sent);
+      if (room <= most) continue;
+      most = room;
+      best = runner;
+    }
+    return best;
+  }
+
+  #take(runner: Runner, attemptKey: string): Sent | undefined {
+    const sent = runner.sent.get(attemptKey);
+    if (sent === undefined) return undefined;
+    runner.sent.delete(attemptKey);
+    this.#holders.delete(attemptKey);
+    const pool = runner.pools.get(sent.task.pool);
+    if (pool === undefined) return sent;
+    pool.sent -= 1;
+    if (sent.running) pool.running -= 1;
+    sent.running = false;
+    return sent;
+  }
+
+  #flush(runner: Runner): void {
+    this.#flushing.delete(runner);
+    for (const [name, { batch }] of runner.pools) {
+      while (batch.length > 0) {
+        let length = 0;
+        let count = 0;
+        for (const { task } of batch) {
+          length += task.text.length;
+          if (count > 0 && length > LARGEST_BATCH_LENGTH) break;
+          count += 1;
+        }
+        this.#send(runner, name, batch.splice(0, count));
+      }
+    }
+  }
+
+  #send(runner: Runner, pool: string, batch: readonly Sent[]): void {
+    const text = `{"pool":${JSON.stringify(pool)},"tasks":[${batch.map(({ task }) => task.text).join(',')}]}`;
+    this.parts.ask(subjects.runnerTasks(runner.incarnation), text, RECEIPT_MS, (answer) => {
+      // Lost as a whole meanwhile, and with it all that was sent to it.
+      if (this.#runners.get(runner.incarnation) !== runner) return;
+      if (answer === 'no_responders') return this.#lost(runner, 'it is not connected');
+      const open = batch.filter((sent) => sent.done !== undefined);
+      if (answer === 'timeout' || answer === 'lost') {
+        // It may have them. A repeat is harmless for it, and is what tells.
+        if (open.length > 0) this.#send(runner, pool, open);
+        return;
+      }
+      runner.seen = this.parts.clock.elapsed();
+      const receipt = receiptOf(answer.text);
+      if (receipt === undefined) this.parts.log.error({ worker_id: runner.id }, 'a runner’s receipt cannot be read');
+      const { taken = 0, open: isOpen = false } = receipt ?? {};
+      for (const [place, sent] of batch.entries()) {
+        if (place < taken && sent.done !== undefined) settle(sent, 'stored');
+      }
+      const refused = batch.slice(taken).filter((sent) => sent.done !== undefined);
+      if (refused.length > 0) this.#refused(runner, pool, refused, isOpen);
+    });
+  }
+
+  #refused(runner: Runner, name: string, refused: readonly Sent[], isOpen: boolean): void {
+    for (const { task } of refused) this.#take(runner, task.attemptKey);
+    const pool = runner.pools.get(name);
+    // Until a result or its next beat tells of more room.
+    if (pool !== undefined) pool.limit = isOpen ? Math.min(pool.limit, Math.max(1, pool.running)) : 0;
+    for (const sent of refused) {
+      const { task, done } = sent;
+      sent.done = undefined;
+      if (done === undefined) continue;
+      if (!isOpen || !this.offer(task, done)) this.parts.enqueue(task, done);
+    }
+  }
+
+  #lost(runner: Runner, reason: string): void {
+    this.#runners.delete(runner.incarnation);
+    for (const { batch } of runner.pools.values()) batch.length = 0;
+    const lost: LostTask[] = [];
+    const unsettled: Sent[] = [];
+    for (const [key, sent] of runner.sent) {
+      this.#holders.delete(key);
+      if (sent.done === undefined) lost.push(lostTask(key, sent.task.lostRunners + 1));
+      else unsettled.push(sent);
+    }
+    // Sent by owners before this one: whoever owns their partitions now sees to them.
+    for (const key of runner.held) {
+      if (!runner.sent.has(key)) lost.push(lostTask(key, 1));
+    }
+    runner.sent.clear();
+    const fields = { worker_id: runner.id, count: lost.length + unsettled.length, reason };
+    if (fields.count > 0) this.parts.log.warn(fields, 'a runner is gone, its tasks are dispatched again');
+    else this.parts.log.info(fields, 'a runner is gone');
+    for (const sent of unsettled) {
+      const { task, done } = sent;
+      sent.done = undefined;
+      if (done !== undefined) this.parts.enqueue(task, done);
+    }
+    if (lost.length > 0) this.#listener(lost);
+  }
+
+  #tick(): void {
+    const { clock } = this.parts;
+    const now = clock.elapsed();
+    // This process stood still: the beats that came meanwhile have not been read yet.
+    if (now - this.#lastTick > 2 * TICK_MS) this.reconnected();
+    this.#lastTick = now;
+    for (const runner of this.#runners.values()) {
+      const silent = now - runner.seen;
+      if (silent > runner.expiresMs) this.#lost(runner, `no sign of life for ${Math.round(silent)} ms`);
+      else if (silent > runner.expiresMs * SILENT_SHARE && !runner.pinged) this.#ping(runner);
+    }
+    this.#cancel = clock.after(TICK_MS, () => this.#tick());
+  }
+
+  /** A runner that is late may be gone: then nobody listens where it took its tasks. */
+  #ping(runner: Runner): void {
+    runner.pinged = true;
+    const [pool = ''] = runner.pools.keys();
+    this.parts.ask(
+      subjects.runnerTasks(runner.incarnation),
+      `{"pool":${JSON.stringify(pool)},"tasks":[]}`,
+      RECEIPT_MS,
+      (answer) => {
+        if (this.#runners.get(runner.incarnation) !== runner) return;
+        runner.pinged = false;
+        if (answer === 'no_responders') this.#lost(runner, 'it is not connected');
+      },
+    );
+  }
+}
+
+function settle(sent: Sent, outcome: PublishOutcome): void {
+  const { done } = sent;
+  sent.done = undefined;
+  done?.(outcome);
+}
+
+function lostTask(attemptKey: string, lostRunners: number): LostTask {
+  const [executionId = '', stepId = '', attempt = ''] = attemptKey.split('/');
+  return { executionId, stepId, attempt: Number(attempt), lostRunners };
+}
+
+function receiptOf(text: string): Partial<DirectReceipt> | undefined {
+  try {
+    const receipt = JSON.parse(text) as Partial<DirectReceipt>;
+    return Number.isInteger(receipt.taken ?? 0) ? receipt : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,286 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import type { RunnerBeat } from '@batuta/contracts';
+import { DirectDispatch } from './direct-dispatch.js';
+import type { RunnerAnswer } from './direct-dispatch.js';
+import type { Clock, LostTask, OutgoingTask, PublishOutcome } from './ports.js';
+
+interface Asked {
+  readonly subject: string;
+  readonly tasks: readonly { readonly n: number }[];
+  readonly answer: (answer: RunnerAnswer) => void;
+}
+
+/** Time that moves when it is told to. */
+class ManualClock implements Clock {
+  #now = 1_000;
+  #timers: { at: number; callback: () => void }[] = [];
+  now = (): number => this.#now;
+  elapsed = (): number => this.#now;
+  soon = (callback: () => void): void => callback();
+  after(ms: number, callback: () => void): () => void {
+    const timer = { at: this.#now + ms, callback };
+    this.#timers.push(timer);
+    return () => {
+      this.#timers = this.#timers.filter((other) => other !== timer);
+    };
+  }
+  /** Moves on in steps that are shorter than any timer. */
+  pass(ms: number): void {
+    for (const end = this.#now + ms; this.#now < end;) {
+      this.#now = Math.min(end, this.#now + 10);
+      for (const timer of this.#timers.filter(({ at }) => at <= this.#now)) {
+        this.#timers = this.#timers.filter((other) => other !== timer);
+        timer.callback();
+      }
+    }
+  }
+  /** Stands still for so long: timers that were due come late, all at once. */
+  stall(ms: number): void {
+    this.#now += ms;
+    this.pass(10);
+  }
+}
+
+let clock: ManualClock;
+let direct: DirectDispatch;
+let asked: Asked[];
+let queued: string[];
+let lost: LostTask[];
+let outcomes: Map<string, PublishOutcome>;
+let next = 0;
+
+beforeEach(() => {
+  clock = new ManualClock();
+  asked = [];
+  queued = [];
+  lost = [];
+  outcomes = new Map();
+  next = 0;
+  direct = new DirectDispatch({
+    clock,
+    log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+    ask: (subject, text, _timeoutMs, answer) => {
+      asked.push({ subject, tasks: (JSON.parse(text) as { tasks: { n: number }[] }).tasks, answer });
+    },
+    enqueue: (task, done) => {
+      queued.push(task.attemptKey);
+      done('stored');
+    },
+  });
+  direct.onLost((tasks) => lost.push(...tasks));
+});
+
+function beat(incarnation: string, more: Partial<RunnerBeat> & { free?: number; open?: boolean } = {}): void {
+  const { free = 2, open = true, ...rest } = more;
+  direct.heard({
+    runnerId: `runner ${incarnation}`,
+    incarnation,
+    pools: [{ pool: 'default', free, open, slots: 2 }],
+    held: [],
+    expiresMs: 2_000,
+    ...rest,
+  });
+}
+
+/** Offers a task; its attempt's key. */
+function offer(lostRunners = 0): string {
+  const n = (next += 1);
+  const attemptKey = `e/s${n}/1`;
+  const task: OutgoingTask = {
+    pool: 'default',
+    attemptKey,
+    again: false,
+    lostRunners,
+    subject: `subject.${n}`,
+    messageId: `${attemptKey}/1`,
+    tenantId: 't',
+    traceparent: undefined,
+    text: `{"n":${n}}`,
+  };
+  const done = (outcome: PublishOutcome): void => {
+    if (outcomes.has(attemptKey)) throw new Error(`${attemptKey} was settled twice`);
+    outcomes.set(attemptKey, outcome);
+  };
+  if (!direct.offer(task, done)) queued.push(attemptKey);
+  return attemptKey;
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => queueMicrotask(resolve));
+const receipt = (taken: number, open = true): RunnerAnswer => ({ text: JSON.stringify({ taken, open }) });
+
+describe('giving tasks', () => {
+  it('sends what one turn asks for in one message, and settles each when the runner says that it has it', async () => {
+    beat('a');
+    const [one, two] = [offer(), offer()];
+    expect(asked).toEqual([]);
+    await turn();
+    expect(asked.map(({ subject, tasks }) => [subject, tasks])).toEqual([
+      ['batuta.runner.a.tasks', [{ n: 1 }, { n: 2 }]],
+    ]);
+    expect(outcomes.size).toBe(0);
+    expect(direct.holds(one)).toBe(true);
+    asked[0]?.answer(receipt(2));
+    expect([...outcomes]).toEqual([
+      [one, 'stored'],
+      [two, 'stored'],
+    ]);
+  });
+
+  it('takes nothing while nobody is there, or nobody is open', () => {
+    const first = offer();
+    beat('a', { open: false });
+    expect(queued).toEqual([first, offer()]);
+  });
+
+  it('prefers the runner with the most room', async () => {
+    beat('a', { free: 1 });
+    beat('b');
+    offer();
+    offer();
+    offer();
+    await turn();
+    expect(asked.map(({ subject, tasks }) => [subject, tasks.length]).toSorted()).toEqual([
+      ['batuta.runner.a.tasks', 1],
+      ['batuta.runner.b.tasks', 2],
+    ]);
+  });
+
+  it('gives what waits the slot of a result that has come in', async () => {
+    beat('a');
+    const keys = [offer(), offer(), offer()];
+    await turn();
+    asked[0]?.answer(receipt(2));
+    direct.reported(keys[0] ?? '');
+    await turn();
+    expect(asked[1]?.tasks).toEqual([{ n: 3 }]);
+    expect(queued).toEqual([]);
+  });
+
+  it('bounds what a runner holds while results are not answered', async () => {
+    beat('a');
+    const keys = [offer(), offer(), offer(), offer()];
+    await turn();
+    asked[0]?.answer(receipt(2));
+    for (const key of keys.slice(0, 2)) direct.reported(key);
+    await turn();
+    expect(asked[1]?.tasks).toEqual([{ n: 3 }]);
+    direct.answered(keys[0] ?? '');
+    await turn();
+    expect(asked[2]?.tasks).toEqual([{ n: 4 }]);
+  });
+
+  it('puts in the queue what gets no slot in time', async () => {
+    beat('a');
+    offer();
+    offer();
+    const third = offer();
+    await turn();
+    clock.pass(50);
+    expect(queued).toEqual([]);
+    clock.pass(100);
+    expect(queued).toEqual([third]);
+    expect(outcomes.get(third)).toBe('stored');
+  });
+
+  it('puts in the queue what a runner refuses because its own queue has tasks', async () => {
+    beat('a');
+    const [one, two] = [offer(), offer()];
+    await turn();
+    asked[0]?.answer(receipt(1, false));
+    expect(outcomes.get(one)).toBe('stored');
+    expect(queued).toEqual([two]);
+    expect(queued).toContain(two);
+    expect(direct.holds(two)).toBe(false);
+  });
+
+  it('keeps for the next slot what a runner refuses for want of one', async () => {
+    beat('a');
+    const [one, two] = [offer(), offer()];
+    await turn();
+    asked[0]?.answer(receipt(1));
+    expect(queued).toEqual([]);
+    direct.reported(one);
+    await turn();
+    expect(asked[1]?.tasks).toEqual([{ n: 2 }]);
+    asked[1]?.answer(receipt(1));
+    expect(outcomes.get(two)).toBe('stored');
+  });
+});
+
+describe('what is lost', () => {
+  it('is what a runner has taken and no longer names', async () => {
+    beat('a');
+    const [one, two] = [offer(), offer()];
+    await turn();
+    // A beat that was under way before the tasks says nothing about them.
+    beat('a');
+    expect(lost).toEqual([]);
+    asked[0]?.answer(receipt(2));
+    beat('a', { held: [one, two] });
+    expect(lost).toEqual([]);
+    beat('a', { held: [two] });
+    expect(lost).toEqual([{ executionId: 'e', stepId: 's1', attempt: 1, lostRunners: 0 }]);
+    expect(direct.holds(one)).toBe(false);
+    expect(direct.holds(two)).toBe(true);
+  });
+
+  it('is not what was answered', async () => {
+    beat('a');
+    const one = offer();
+    await turn();
+    asked[0]?.answer(receipt(1));
+    direct.reported(one);
+    direct.answered(one);
+    beat('a');
+    expect(lost).toEqual([]);
+  });
+
+  it('is all that a silent runner held, also what other owners gave it; what it has not confirmed goes to the queue', async () => {
+    beat('a', { held: ['f/x/3'] });
+    const one = offer(1);
+    await turn();
+    asked[0]?.answer(receipt(1));
+    const two = offer();
+    await turn();
+    clock.pass(1_900);
+    expect(lost).toEqual([]);
+    clock.pass(400);
+    expect(lost).toEqual([
+      { executionId: 'e', stepId: 's1', attempt: 1, lostRunners: 2 },
+      { executionId: 'f', stepId: 'x', attempt: 3, lostRunners: 1 },
+    ]);
+    expect(queued).toEqual([two]);
+    expect(outcomes.get(one)).toBe('stored');
+    expect(direct.holds(one)).toBe(false);
+  });
+
+  it('is known sooner when nobody listens where the runner took its tasks', () => {
+    beat('a', { held: ['f/x/3'] });
+    clock.pass(1_000);
+    expect(asked).toHaveLength(1);
+    asked[0]?.answer('no_responders');
+    expect(lost).toEqual([{ executionId: 'f', stepId: 'x', attempt: 3, lostRunners: 1 }]);
+  });
+
+  it('is nothing because this process stood still', () => {
+    beat('a', { held: ['f/x/3'] });
+    clock.stall(10_000);
+    expect(lost).toEqual([]);
+    beat('a', { held: ['f/x/3'] });
+    clock.pass(1_000);
+    expect(lost).toEqual([]);
+  });
+
+  it('is nothing because a receipt is late: the tasks are sent again to the same runner', async () => {
+    beat('a');
+    const one = offer();
+    await turn();
+    asked[0]?.answer('timeout');
+    expect(asked[1]).toMatchObject({ subject: 'batuta.runner.a.tasks', tasks: [{ n: 1 }] });
+    beat('a', { held: [one] });
+    expect(outcomes.get(one)).toBe('stored');
+    asked[1]?.answer(receipt(1));
+    expect(lost).toEqual([]);
+    expect(queued).toEqual([]);
+  });
+});

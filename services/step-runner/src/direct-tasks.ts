@@ -1,0 +1,180 @@
+import { subjects } from '@batuta/contracts';
+import type { DirectTasks as DirectTasksMessage, RunnerBeat, Task } from '@batuta/contracts';
+import { onReconnect } from '@batuta/messaging';
+import type { DirectDelivery, PoolConsumer } from '@batuta/messaging';
+import type { Logger } from '@batuta/observability';
+import { nuid } from '@nats-io/nats-core';
+import type { Msg, NatsConnection, Subscription } from '@nats-io/nats-core';
+import { taskOf } from './task.js';
+
+export interface DirectTasksOptions {
+  readonly nc: NatsConnection;
+  readonly logger: Pick<Logger, 'error'>;
+  readonly workerId: string;
+  readonly pools: ReadonlyMap<string, PoolConsumer>;
+  /** Milliseconds between beats. */
+  readonly beatMs: number;
+  /** Milliseconds without a beat after which this runner counts as lost. */
+  readonly expiresMs: number;
+}
+
+/** A list of what is held goes with every beat: more than this is not held by direct dispatch. */
+const MOST_HELD = 2_000;
+const NO_DATA = new Uint8Array();
+
+/** A task that came straight from the engine. The runner holds it: nobody else has it until a beat no longer lists it. */
+export class HeldTask implements DirectDelivery {
+  readonly subject = '';
+  readonly data = NO_DATA;
+  readonly headers = undefined;
+  readonly priority = 'normal';
+  readonly deliveries = 1;
+  settled = false;
+  onFreeSlot: (() => void) | undefined;
+
+  constructor(
+    readonly key: string,
+    readonly task: Task,
+    private readonly settle: (held: HeldTask, givenUp: boolean) => void,
+  ) {}
+
+  freeSlot(): void {
+    this.onFreeSlot?.();
+  }
+
+  ack(): void {
+    this.settle(this, false);
+  }
+
+  nak(): void {
+    this.settle(this, true);
+  }
+
+  drop(): void {
+    this.settle(this, false);
+  }
+}
+
+/**
+ * Takes tasks that owners of partitions send straight to this runner, as long as it has slots and its queue is empty, and
+ * publishes beats that say what it holds (ADR 0012). A task that no beat lists any more is dispatched again.
+ */
+export class DirectTasks {
+  readonly #held = new Map<string, HeldTask>();
+  readonly #incarnation = nuid.next();
+  #subscriptions: Subscription[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #forgetReconnect: (() => void) | undefined;
+  #beatSoon = false;
+  #leaving = false;
+
+  constructor(private readonly options: DirectTasksOptions) {}
+
+  /** Tasks held now. */
+  get held(): number {
+    return this.#held.size;
+  }
+
+  start(): void {
+    const { nc, logger, beatMs } = this.options;
+    const guarded =
+      (take: (message: Msg) => void) =>
+      (error: Error | null, message: Msg): void => {
+        if (error === null) take(message);
+        else logger.error({ err: error }, 'tasks cannot be received from the engine');
+      };
+    this.#subscriptions = [
+      nc.subscribe(subjects.runnerTasks(this.#incarnation), { callback: guarded((message) => this.#receive(message)) }),
+      nc.subscribe(subjects.runnerCall, { callback: guarded(() => this.#soon()) }),
+    ];
+    this.#timer = setInterval(() => this.#beat(), beatMs);
+    this.#forgetReconnect = onReconnect(nc, () => this.#beat());
+    this.#beat();
+  }
+
+  /** Takes no more; what is held stays held until it is settled. */
+  leave(): void {
+    this.#leaving = true;
+    this.#beat();
+  }
+
+  /** Publishes a last beat, which lists only what is still held. */
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#forgetReconnect?.();
+    if (this.options.nc.isClosed()) return;
+    this.#beat();
+    for (const subscription of this.#subscriptions) subscription.unsubscribe();
+  }
+
+  #receive(message: Msg): void {
+    const { logger, pools } = this.options;
+    let taken = 0;
+    let open = false;
+    try {
+      const { pool: name, tasks = [] } = message.json<Partial<DirectTasksMessage>>();
+      const pool = pools.get(name ?? '');
+      for (const one of tasks) {
+        if (pool === undefined || !this.#take(pool, one)) break;
+        taken += 1;
+      }
+      open = pool !== undefined && this.#isOpen(pool);
+    } catch (error) {
+      logger.error({ err: error }, 'tasks from the engine that nobody can read were refused');
+    }
+    message.respond(`{"taken":${taken},"open":${open}}`);
+  }
+
+  #isOpen(pool: PoolConsumer): boolean {
+    return !this.#leaving && pool.queueEmpty;
+  }
+
+  #take(pool: PoolConsumer, value: unknown): boolean {
+    const task = taskOf(value);
+    if (task === undefined || this.#leaving) return false;
+    const key = `${task.executionId}/${task.stepId}/${task.attempt}`;
+    // Sent again because the receipt was late.
+    if (this.#held.has(key)) return true;
+    if (this.#held.size >= MOST_HELD) return false;
+    const held = new HeldTask(key, task, (one, givenUp) => this.#settle(one, givenUp));
+    this.#held.set(key, held);
+    if (pool.take(held)) return true;
+    this.#held.delete(key);
+    return false;
+  }
+
+  #settle(held: HeldTask, givenUp: boolean): void {
+    if (held.settled) return;
+    held.settled = true;
+    if (this.#held.get(held.key) === held) this.#held.delete(held.key);
+    if (givenUp) this.#soon();
+  }
+
+  /** A beat for all that happens in this turn. */
+  #soon(): void {
+    if (this.#beatSoon) return;
+    this.#beatSoon = true;
+    setImmediate(() => {
+      this.#beatSoon = false;
+      this.#beat();
+    });
+  }
+
+  #beat(): void {
+    const { nc, workerId, pools, expiresMs } = this.options;
+    if (nc.isClosed()) return;
+    const beat: RunnerBeat = {
+      runnerId: workerId,
+      incarnation: this.#incarnation,
+      pools: [...pools].map(([pool, consumer]) => ({
+        pool,
+        free: Math.min(consumer.free, MOST_HELD - this.#held.size),
+        open: this.#isOpen(consumer),
+        slots: Math.min(consumer.slots, MOST_HELD),
+      })),
+      held: [...this.#held.keys()],
+      expiresMs,
+    };
+    nc.publish(subjects.runnerBeat, JSON.stringify(beat));
+  }
+}

@@ -1,0 +1,26 @@
+import type { Task } from '@batuta/contracts';
+
+const decoder = new TextDecoder();
+
+/** The task of a message; undefined when it is none. */
+export function taskOfBytes(data: Uint8Array): Task | undefined {
+  try {
+    return taskOf(JSON.parse(decoder.decode(data)));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Parsed JSON as a task; undefined when it is none. */
+export function taskOf(value: unknown): Task | undefined {
+  const task = value as Partial<Task> | null | undefined;
+  const whole =
+    typeof task?.executionId === 'string' &&
+    typeof task.stepId === 'string' &&
+    typeof task.agent === 'string' &&
+    typeof task.attempt === 'number' &&
+    // Proto-JSON may leave out what has its default.
+    (typeof task.partition === 'number' || task.partition === undefined);
+  if (!whole) return undefined;
+  return { dispatch: 1, idempotencyKey: '', tenantId: '', ...task, partition: task.partition ?? 0 } as Task;
+}
