@@ -78,6 +78,8 @@ export const subjects = {
   runnerBeat: 'batuta.runner.beat',
   /** Asks every runner for a beat now. */
   runnerCall: 'batuta.runner.call',
+  /** Ends of executions that were started through one run of a gateway. */
+  end: (gateway: string): string => `batuta.end.${gateway}`,
   event: (tenant: string, executionId: string): string => `batuta.event.${tenant}.${executionId}`,
   lifecycle: (tenant: string, type: string): string => `batuta.lifecycle.${tenant}.${type}`,
   allLifecycle: 'batuta.lifecycle.>',
@@ -87,4 +89,6 @@ export const headers = {
   traceparent: 'traceparent',
   tenant: 'Batuta-Tenant',
   messageId: 'Nats-Msg-Id',
+  /** On a start: where the owner says besides how the execution ended. Only a shortcut, which is lost with the owner. */
+  end: 'Batuta-End',
 } as const;

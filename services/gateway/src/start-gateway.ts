@@ -14,6 +14,7 @@ import { Authenticator } from './auth/authenticator.js';
 import { Backend } from './backend/backend.js';
 import { ExecutionStarter } from './backend/execution-starter.js';
 import { Executions } from './backend/executions.js';
+import { executeHandler } from './http/execute.controller.js';
 import { createHttpAdapter } from './http/http-server.js';
 import { serveOpenApi } from './http/openapi.js';
 import { ProblemFilter } from './http/problem.filter.js';
@@ -93,7 +94,14 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
       recheck();
     });
     const routes = new RouteTable();
-    const adapter = createHttpAdapter(settings, authenticator, routes, logger, requestTracing);
+    const adapter = createHttpAdapter(
+      settings,
+      authenticator,
+      routes,
+      logger,
+      executeHandler(executions),
+      requestTracing,
+    );
     const app = await NestFactory.create<NestFastifyApplication>(
       GatewayModule.register({ backend, starter, hub, executions, traceLinks: new TraceLinks(settings.jaegerUrl) }),
       adapter,

@@ -48,7 +48,8 @@ export class ChildGroup {
     const output = logFd ?? 'inherit';
     const child = fork(GROUP_PROGRAM, [services], {
       env,
-      execArgv: ['--enable-source-maps'],
+      // Most objects die young, but not before their commit: room for them saves half of the collections.
+      execArgv: ['--enable-source-maps', '--max-semi-space-size=32'],
       stdio: ['ignore', output, output, 'ipc'],
     });
     this.child = child;

@@ -3,7 +3,15 @@ import type { Event, JsonValue, StopAttempts, Task } from '@batuta/contracts';
 import { storableJson } from '@batuta/event-store';
 import type { AgentCopy } from '@batuta/event-store';
 import { spanIds, traceparentOf } from '@batuta/observability';
-import { effectsOf, isAttemptWanted, isPlainResult, priorityOf, taskOf, wantedEffects } from '../domain/index.js';
+import {
+  effectsOf,
+  isAttemptWanted,
+  isPlainResult,
+  isTerminal,
+  priorityOf,
+  taskOf,
+  wantedEffects,
+} from '../domain/index.js';
 import type { Effect, State } from '../domain/index.js';
 import type { ExecutionChanges } from './batch.js';
 import type { EngineCounters } from './counters.js';
@@ -160,19 +168,20 @@ export class EffectPerformer {
     const tenantId = state.started?.tenantId ?? '';
     const id = JSON.stringify(execution.id);
     const plain = isPlainResult(state) ? ',"plainResult":true' : '';
-    const envelope = (without: boolean): string => {
-      const items = events.map(
+    const envelope = (some: typeof events, without: boolean): string => {
+      const items = some.map(
         ({ stored, position }) =>
           `{"executionId":${id},"version":${stored.version},"type":"${stored.type}","at":${stored.at},"commandId":${JSON.stringify(stored.commandId)},"position":${position},"partition":${stored.partition},"data":${without ? '{}' : stored.data}}`,
       );
       return `{"executionId":${id},"tenantId":${JSON.stringify(tenantId)},"events":[${items.join(',')}]${without ? ',"withoutPayload":true' : ''}${plain}}`;
     };
-    let text = envelope(false);
-    // Bytes are at most three times the characters; only then is counting worth it.
-    if (text.length * 3 > LIMITS.publishedEventBytes && Buffer.byteLength(text) > LIMITS.publishedEventBytes) {
-      text = envelope(true);
+    const { bus } = this.parts;
+    bus.publishEvents(tenantId, execution.id, fitting(envelope, events));
+    const { endSubject } = execution;
+    if (endSubject !== undefined && isTerminal(state.status)) {
+      execution.endSubject = undefined;
+      bus.publishEnd?.(endSubject, fitting(envelope, events.slice(-1)));
     }
-    this.parts.bus.publishEvents(tenantId, execution.id, text);
   }
 
   #perform(
@@ -420,6 +429,14 @@ export class EffectPerformer {
     };
     this.parts.submit(execution.partition, inputOf(settled));
   }
+}
+
+/** The message with the payloads, or without them when it would be larger than such messages may be. */
+function fitting<T>(envelope: (events: T, without: boolean) => string, events: T): string {
+  const text = envelope(events, false);
+  // Bytes are at most three times the characters; only then is counting worth it.
+  const large = text.length * 3 > LIMITS.publishedEventBytes && Buffer.byteLength(text) > LIMITS.publishedEventBytes;
+  return large ? envelope(events, true) : text;
 }
 
 /**

@@ -536,6 +536,7 @@ export class Engine {
       executionId: command.executionId,
       request: command,
       reply: request.reply,
+      endSubject: request.endSubject,
     };
     if (command.start !== undefined && this.effects.retrying > this.options.settings.pendingEffects) {
       this.counters.droppedInputs += 1;

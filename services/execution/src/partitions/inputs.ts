@@ -31,6 +31,8 @@ export interface CommandInput extends InputBase {
   readonly kind: 'command';
   readonly request: CommandRequest;
   readonly reply: Reply;
+  /** Of a start: who is to be told of the end. */
+  readonly endSubject?: string | undefined;
   /** Outputs of the forked execution, once they are read; null when it does not exist for this tenant. */
   reused?: readonly ReusedOutput[] | { readonly rejected: Rejection };
 }

@@ -326,6 +326,7 @@ export class Lane {
       batch.events.push(decided);
       batch.bytes += data.length;
     }
+    if (input.kind === 'command' && input.endSubject !== undefined) execution.endSubject = input.endSubject;
     changes.state = decision.next;
     execution.current = decision.next;
     batch.decided.push({ partition, input, answer });

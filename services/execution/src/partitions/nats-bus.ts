@@ -50,6 +50,13 @@ export interface NatsBusOptions {
   readonly direct?: boolean;
 }
 
+const END = subjects.end('');
+
+function endSubjectOf(message: Msg): string | undefined {
+  const subject = message.headers?.get(headerNames.end) ?? '';
+  return subject.startsWith(END) && TOKEN.test(subject.slice(END.length)) ? subject : undefined;
+}
+
 /** A RunnerBeat; undefined when the text is none. */
 function beatOf(text: string): RunnerBeat | undefined {
   try {
@@ -141,7 +148,8 @@ export class NatsBus implements Bus {
         counters.natsIn += 1;
         const kind = message.subject.slice(message.subject.lastIndexOf('.') + 1);
         if (!KINDS.has(kind)) return;
-        handler({ kind: kind as RequestKind, payload: message.data, reply: this.#replyTo(message) });
+        const endSubject = kind === 'command' ? endSubjectOf(message) : undefined;
+        handler({ kind: kind as RequestKind, payload: message.data, reply: this.#replyTo(message), endSubject });
       },
     });
     return () => subscription.unsubscribe();
@@ -207,6 +215,10 @@ export class NatsBus implements Bus {
 
   publishEvents(tenantId: string, executionId: string, text: string): void {
     this.#publish(subjects.event(tenantId, executionId), text);
+  }
+
+  publishEnd(subject: string, text: string): void {
+    this.#publish(subject, text);
   }
 
   publishStop(text: string): void {

@@ -13,6 +13,8 @@ export class HotExecution {
   currentWake: number | null = null;
   /** The execution, or the config of its start, is being read; its lane keeps the inputs that wait for that. */
   reading = false;
+  /** Who is told of its end besides, as its start asked; forgotten with the execution. */
+  endSubject: string | undefined;
   /** Commits on their way that hold events of this execution. */
   uncommitted = 0;
   /** Effects performed and not acknowledged yet. */

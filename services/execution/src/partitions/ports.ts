@@ -25,6 +25,8 @@ export interface PartitionRequest {
   readonly kind: RequestKind;
   readonly payload: Uint8Array;
   readonly reply: ((text: string, problem?: string) => void) | undefined;
+  /** Of a start: the subject to be told of the execution's end besides. */
+  readonly endSubject?: string | undefined;
 }
 
 /** Identity of the tasks' stream: another creation time, or a last sequence that fell, means that messages were lost. */
@@ -49,6 +51,8 @@ export interface Bus {
   publishTask(task: OutgoingTask, done: (outcome: PublishOutcome) => void): void;
   /** Fire and forget. */
   publishEvents(tenantId: string, executionId: string, text: string): void;
+  /** The end of an execution, to whoever asked for it at its start. */
+  publishEnd?(subject: string, text: string): void;
   publishStop(text: string): void;
   publishLifecycle(tenantId: string, type: string, text: string): void;
   /** Undefined when the stream is missing. Rejects when JetStream does not answer. */

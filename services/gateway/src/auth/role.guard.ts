@@ -1,11 +1,18 @@
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import { Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import type { Role } from '@batuta/contracts';
+import type { Principal, Role } from '@batuta/contracts';
 import { Problem } from '../http/problem.js';
 import { NEEDED_ROLE, PUBLIC, principalOf } from './principal.js';
 import type { AuthenticatedRequest } from './principal.js';
 import { allows } from './roles.js';
+
+/** @throws Problem forbidden when the key's role does not allow what needs this one. */
+export function requireRole({ role }: Principal, needed: Role): void {
+  if (!allows(role, needed)) {
+    throw new Problem('forbidden', `This needs the role ${needed}; the key has the role ${role}.`);
+  }
+}
 
 /** Lets a request through when its key's role allows the handler. */
 @Injectable()
@@ -22,10 +29,7 @@ export class RoleGuard implements CanActivate {
     const needed =
       this.reflector.getAllAndOverride<Role | undefined>(NEEDED_ROLE, [context.getHandler(), context.getClass()]) ??
       (request.method === 'GET' || request.method === 'HEAD' ? 'viewer' : 'admin');
-    const { role } = principalOf(request);
-    if (!allows(role, needed)) {
-      throw new Problem('forbidden', `This needs the role ${needed}; the key has the role ${role}.`);
-    }
+    requireRole(principalOf(request), needed);
     return true;
   }
 }

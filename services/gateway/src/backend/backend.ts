@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isNoResponders, RemoteError, UnavailableError, requestUntilAnswered } from '@batuta/messaging';
 import type { ControlClient } from '@batuta/messaging';
-import { partitionOf, subjects } from '@batuta/contracts';
+import { headers as headerNames, partitionOf, subjects } from '@batuta/contracts';
 import type { CommandReply, CommandRequest, TopologyReply } from '@batuta/contracts';
 import type { Logger } from '@batuta/observability';
+import { headers } from '@nats-io/nats-core';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { Problem } from '../http/problem.js';
 import type { RequestTracing } from '../http/request-tracing.js';
@@ -116,15 +117,21 @@ export class Backend {
    * @throws Problem unavailable when the engine does not answer within the command deadline; the command may still
    * take effect then, and a repeat with the same id is safe.
    */
-  async command(request: CommandRequest, signal?: AbortSignal): Promise<CommandReply> {
+  async command(
+    request: CommandRequest,
+    options: { readonly signal?: AbortSignal | undefined; readonly endSubject?: string | undefined } = {},
+  ): Promise<CommandReply> {
+    const { signal, endSubject } = options;
     const partitions = this.#partitions ?? (await this.partitions());
     const subject = subjects.command(partitionOf(request.executionId, partitions));
     const traced = this.options.requestTracing?.command(request);
+    const meta = traced?.headers ?? (endSubject === undefined ? undefined : headers());
+    if (endSubject !== undefined) meta?.set(headerNames.end, endSubject);
     try {
       const reply = await requestUntilAnswered(this.nats, subject, JSON.stringify(request), {
         deadlineMs: this.options.commandDeadlineMs,
         ...(signal === undefined ? {} : { signal }),
-        ...(traced?.headers === undefined ? {} : { headers: traced.headers }),
+        ...(meta === undefined ? {} : { headers: meta }),
       });
       const answer = reply.json<CommandReply>();
       traced?.answered(answer);

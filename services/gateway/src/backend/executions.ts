@@ -50,12 +50,12 @@ export class Executions {
       return { executionId, accepted: await this.starter.start(executionId, request), result: undefined };
     }
     const { tenantId } = request.principal;
-    // The events are listened to before the start, so that the end cannot come unheard.
-    const end = this.hub.awaitEnd(tenantId, executionId);
+    // Listened to before the start, so that the end cannot come unheard.
+    const end = this.hub.awaitEnd(tenantId, executionId, { told: true });
     try {
       const started = performance.now();
-      const accepted = await this.starter.start(executionId, request);
-      if (accepted.repeated === true) end.check();
+      const accepted = await this.starter.start(executionId, request, { endSubject: this.hub.endSubject });
+      if (accepted.repeated === true) end.repeated();
       const left = Math.max(1, wait.waitMs - (performance.now() - started));
       const ending = await this.#within(end.ended, left, wait.client);
       if (ending === undefined) return { executionId, accepted, result: undefined };

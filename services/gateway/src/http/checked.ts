@@ -1,5 +1,5 @@
 import type { PipeTransform } from '@nestjs/common';
-import type { JsonValue, Violation } from '@batuta/contracts';
+import type { JsonObject, JsonValue, Violation } from '@batuta/contracts';
 import { validateSync } from 'class-validator';
 import type { ValidationError } from 'class-validator';
 import { Problem } from './problem.js';
@@ -47,14 +47,27 @@ export function check<T extends object>(dto: new () => T, body: JsonValue | unde
   return instance;
 }
 
-/** A pipe for `@Body()`: the body as a checked DTO. With `optional`, no body stands for an empty one. */
+/**
+ * A pipe for `@Body()`: the body as a checked DTO. With `optional`, no body stands for an empty one, which must be right.
+ * `anything`: a field that may hold any value; a body of it alone needs no check.
+ */
 export function checkedBody<T extends object>(
   dto: new () => T,
-  options: { optional?: boolean } = {},
+  options: { optional?: boolean; anything?: keyof T & string } = {},
 ): PipeTransform<JsonValue | undefined, T> {
   return {
-    transform: (body) => check(dto, body === undefined && options.optional === true ? {} : body),
+    transform: (body) => {
+      if (body === undefined && options.optional === true) return new dto();
+      if (options.anything !== undefined && isOnly(body, options.anything)) return Object.assign(new dto(), body);
+      return check(dto, body);
+    },
   };
+}
+
+function isOnly(body: JsonValue | undefined, field: string): body is JsonObject {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return false;
+  const keys = Object.keys(body);
+  return keys.length === 1 && keys[0] === field;
 }
 
 /** A pipe for commands that take nothing: no body, or an empty object. (class-validator refuses to check a class without rules.) */

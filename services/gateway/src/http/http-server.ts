@@ -3,11 +3,12 @@ import type { Socket } from 'node:net';
 import { histogram } from '@batuta/observability';
 import type { Logger } from '@batuta/observability';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
 import type { Authenticator, Identity } from '../auth/authenticator.js';
 import { bearerOf } from '../auth/bearer.js';
 import type { AuthenticatedRequest } from '../auth/principal.js';
 import type { GatewaySettings } from '../settings.js';
+import { EXECUTE_ROUTE } from './execute.controller.js';
 import { parseJsonText } from './json-text.js';
 import { Problem, problemOfStatus } from './problem.js';
 import { pathOf } from './problem.filter.js';
@@ -23,6 +24,7 @@ export function createHttpAdapter(
   authenticator: Authenticator,
   routes: RouteTable,
   logger: Logger,
+  execute: RouteHandlerMethod,
   requestTracing?: RequestTracing,
 ): FastifyAdapter {
   const adapter = new FastifyAdapter({
@@ -60,7 +62,10 @@ export function createHttpAdapter(
       done(error as Error);
     }
   });
-  fastify.addHook('onRoute', (route) => routes.add(route.url, [route.method].flat()));
+  fastify.addHook('onRoute', (route) => {
+    routes.add(route.url, [route.method].flat());
+    if (route.url === EXECUTE_ROUTE.url && route.method === EXECUTE_ROUTE.method) route.handler = execute;
+  });
   authenticateRequests(fastify, authenticator);
   measureRequests(fastify);
   requestTracing?.install(fastify);

@@ -1,9 +1,10 @@
 import { subjects } from '@batuta/contracts';
-import type { GetVersionsReply, ListEventsReply } from '@batuta/contracts';
+import type { EventsPublished, GetVersionsReply, ListEventsReply } from '@batuta/contracts';
 import { onReconnect } from '@batuta/messaging';
 import { gauge } from '@batuta/observability';
 import type { Logger } from '@batuta/observability';
-import type { Subscription } from '@nats-io/nats-core';
+import { nuid } from '@nats-io/nats-core';
+import type { Msg, Subscription } from '@nats-io/nats-core';
 import type { Backend } from '../backend/backend.js';
 import { ExecutionWatch } from './execution-watch.js';
 import type { Ending, Follower, WatchLimits } from './execution-watch.js';
@@ -19,7 +20,8 @@ interface Watched {
   readonly tenantId: string;
   readonly executionId: string;
   readonly watch: ExecutionWatch;
-  readonly subscription: Subscription;
+  /** Undefined while nobody needs more than the end, which the owner tells by itself. */
+  subscription: Subscription | undefined;
 }
 
 /** Ids in one comparison query. */
@@ -30,6 +32,8 @@ const RETIRE_AFTER_MS = 5;
 export interface AwaitedEnd {
   /** Never rejects; stays open until the execution ends. */
   readonly ended: Promise<Ending>;
+  /** The start was made before: its owner told somebody else, and the execution may be over. */
+  repeated(): void;
   /** Compares with the log now: the execution may have been over before. */
   check(): void;
   release(): void;
@@ -37,6 +41,8 @@ export interface AwaitedEnd {
 
 /** Everything that is watched through this gateway: one NATS subscription and one state for each execution. */
 export class ExecutionHub {
+  /** Where owners tell the ends of executions whose starts name it. */
+  readonly endSubject: string;
   readonly #watched = new Map<string, Watched>();
   readonly #limits: WatchLimits;
   readonly #timer: NodeJS.Timeout;
@@ -48,6 +54,13 @@ export class ExecutionHub {
 
   constructor(private readonly options: HubOptions) {
     this.#limits = { pageSize: 500, recentBytes: 128 * 1024, earlyEvents: 1024, ...options.limits };
+    this.endSubject = subjects.end(nuid.next());
+    options.backend.nats.subscribe(this.endSubject, {
+      callback: (error, message) => {
+        if (error === null) this.#toldEnd(message);
+        else options.logger.warn({ err: error }, 'ends of executions cannot be received');
+      },
+    });
     this.#timer = setInterval(() => this.#compareSoon(), options.compareEveryMs);
     this.#timer.unref();
     this.#forgetReconnect = onReconnect(options.backend.nats, () => this.#compareSoon());
@@ -64,6 +77,7 @@ export class ExecutionHub {
    */
   async follow(tenantId: string, executionId: string, follower: Follower): Promise<void> {
     const watched = this.#open(tenantId, executionId);
+    this.#listen(watched);
     try {
       await watched.watch.join(follower);
     } catch (error) {
@@ -86,9 +100,13 @@ export class ExecutionHub {
     return this.#watched.get(`${tenantId}/${executionId}`)?.watch.isKnown === true;
   }
 
-  /** Listens for the end of an execution from now on, also of one that is not started yet. */
-  awaitEnd(tenantId: string, executionId: string): AwaitedEnd {
+  /**
+   * Listens for the end of an execution from now on, also of one that is not started yet. With `told`, its start names
+   * `endSubject`, so that no subscription of its own is needed.
+   */
+  awaitEnd(tenantId: string, executionId: string, { told = false } = {}): AwaitedEnd {
     const watched = this.#open(tenantId, executionId);
+    if (!told) this.#listen(watched);
     let listener: (ending: Ending) => void = () => undefined;
     const ended = new Promise<Ending>((resolve) => {
       listener = resolve;
@@ -96,6 +114,10 @@ export class ExecutionHub {
     watched.watch.onEnd(listener);
     return {
       ended,
+      repeated: () => {
+        this.#listen(watched);
+        void this.#compareOne(watched);
+      },
       check: () => void this.#compareOne(watched),
       release: () => {
         watched.watch.offEnd(listener);
@@ -126,16 +148,34 @@ export class ExecutionHub {
       },
       this.#limits,
     );
-    const subscription = backend.nats.subscribe(subjects.event(tenantId, executionId), {
-      callback: (error, message) => {
-        if (error === null) watch.receive(message);
-        else logger.warn({ err: error, executionId }, 'event subscription');
-      },
-    });
-    const watched = { tenantId, executionId, watch, subscription };
+    const watched: Watched = { tenantId, executionId, watch, subscription: undefined };
     this.#watched.set(key, watched);
     this.#gauge.inc();
     return watched;
+  }
+
+  /** Subscribes to all events of a watched execution. */
+  #listen(watched: Watched): void {
+    if (watched.subscription !== undefined) return;
+    const { backend, logger } = this.options;
+    const { tenantId, executionId, watch } = watched;
+    watched.subscription = backend.nats.subscribe(subjects.event(tenantId, executionId), {
+      callback: (error, message) => {
+        if (error === null) watch.receive(message);
+        else logger.warn({ err: error, execution_id: executionId }, 'event subscription');
+      },
+    });
+  }
+
+  /** Takes the end of an execution that was started through this gateway. */
+  #toldEnd(message: Msg): void {
+    try {
+      const { tenantId, executionId, events, withoutPayload, plainResult } = message.json<EventsPublished>();
+      const watched = this.#watched.get(`${tenantId}/${executionId}`);
+      watched?.watch.take(events, withoutPayload === true, plainResult === true);
+    } catch (error) {
+      this.options.logger.warn({ err: error }, 'the end of an execution cannot be read');
+    }
   }
 
   #closeUnused(watched: Watched): void {
@@ -148,7 +188,7 @@ export class ExecutionHub {
     this.#watched.delete(key);
     this.#gauge.dec();
     watched.watch.close();
-    this.#retire(watched.subscription);
+    if (watched.subscription !== undefined) this.#retire(watched.subscription);
   }
 
   /** Ends subscriptions a few at a time: one write to NATS then serves many that ended together. */
