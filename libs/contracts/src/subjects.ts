@@ -78,6 +78,8 @@ export const subjects = {
   runnerBeat: 'batuta.runner.beat',
   /** Asks every runner for a beat now. */
   runnerCall: 'batuta.runner.call',
+  /** An owner has taken partitions: {partitions}. What the owner before it knew by heart, it does not. */
+  taken: 'batuta.execution.taken',
   /** Ends of executions that were started through one run of a gateway. */
   end: (gateway: string): string => `batuta.end.${gateway}`,
   event: (tenant: string, executionId: string): string => `batuta.event.${tenant}.${executionId}`,

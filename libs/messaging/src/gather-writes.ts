@@ -5,7 +5,26 @@ interface Transport {
   _send?: (frame: Uint8Array) => Promise<void>;
 }
 
-const gathering = new WeakSet<Transport>();
+interface Gathering {
+  /** What is sent next does not wait for the end of the turn. */
+  atOnce: boolean;
+}
+
+const gathering = new WeakMap<Transport, Gathering>();
+
+function transportOf(nc: NatsConnection): Transport | undefined {
+  return (nc as unknown as { protocol?: { transport?: Transport } }).protocol?.transport;
+}
+
+/**
+ * Writes what was just published without waiting for what else this turn of the event loop sends: for what must not be lost
+ * should the process be killed in a long turn.
+ */
+export function writeAtOnce(nc: NatsConnection): void {
+  const transport = transportOf(nc);
+  const state = transport === undefined ? undefined : gathering.get(transport);
+  if (state !== undefined) state.atOnce = true;
+}
 
 /** Beyond this a write is not worth waiting for: copying would cost more than the call saves. */
 const LARGEST_GATHERED_BYTES = 64 * 1024;
@@ -17,9 +36,10 @@ const LARGEST_GATHERED_BYTES = 64 * 1024;
  * To be called again after each reconnect, which has a new transport. Does nothing when the client is another than expected.
  */
 export function gatherWrites(nc: NatsConnection): void {
-  const { transport } = (nc as unknown as { protocol?: { transport?: Transport } }).protocol ?? {};
+  const transport = transportOf(nc);
   if (typeof transport?._send !== 'function' || gathering.has(transport)) return;
-  gathering.add(transport);
+  const state: Gathering = { atOnce: false };
+  gathering.set(transport, state);
   const send = transport._send.bind(transport);
   let frames: Uint8Array[] = [];
   let bytes = 0;
@@ -53,7 +73,10 @@ export function gatherWrites(nc: NatsConnection): void {
       });
     }
     const promise = written;
-    if (bytes > LARGEST_GATHERED_BYTES) flush();
+    if (bytes > LARGEST_GATHERED_BYTES || state.atOnce) {
+      state.atOnce = false;
+      flush();
+    }
     return promise;
   };
 }

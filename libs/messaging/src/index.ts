@@ -3,6 +3,7 @@ export type { NatsConnectionOptions } from './connection.js';
 export { controlClientOver, createControlClient, natsMicroservice } from './control.js';
 export type { ControlClient, ControlRequestOptions } from './control.js';
 export { RemoteError, UnavailableError } from './errors.js';
+export { writeAtOnce } from './gather-writes.js';
 export { requestMux } from './request-mux.js';
 export type { RequestOutcome } from './request-mux.js';
 export { isNoResponders, isTimeout, requestUntilAnswered } from './request.js';

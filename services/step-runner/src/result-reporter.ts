@@ -1,7 +1,7 @@
 import { subjects } from '@batuta/contracts';
 import type { AttemptReply, ResultReply } from '@batuta/contracts';
 import type { Logger } from '@batuta/observability';
-import { requestUntilAnswered, UnavailableError } from '@batuta/messaging';
+import { requestUntilAnswered, UnavailableError, writeAtOnce } from '@batuta/messaging';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -57,11 +57,18 @@ export class ResultReporter {
 
   /**
    * Reports one result (an AttemptResult in proto-JSON text); resolves with the engine's answer, after its commit. Rejects
-   * only when the signal fires or the connection is closed.
+   * only when the signal fires or the connection is closed. `atOnce`: written before anything else happens here, on its own.
    */
-  report(partition: number, json: string): Promise<AttemptReply['outcome']> {
+  report(partition: number, json: string, atOnce = false): Promise<AttemptReply['outcome']> {
     return new Promise((resolve, reject) => {
       const owner = this.owners.get(partition);
+      if (atOnce) {
+        const alone = [{ partition, json, resolve, reject }];
+        const sent = owner === undefined ? this.send(subjects.result(partition), alone) : this.sendToOwner(owner, alone);
+        sent.catch(reject);
+        writeAtOnce(this.nc);
+        return;
+      }
       this.enqueue(owner ?? subjects.result(partition), owner !== undefined, { partition, json, resolve, reject });
     });
   }

@@ -45,6 +45,12 @@ export interface RunnerOptions {
 const LAST_DELIVERY = 3;
 
 /**
+ * A result that took this long is not kept for others to be sent with it: should this process be killed meanwhile, the work
+ * would be done once more.
+ */
+const PRECIOUS_MS = 50;
+
+/**
  * The delivery with this number is reported as lost instead of run: whoever ran it before did not survive it. It is the third
  * where the count can be trusted. nats-server before 2.10 also counts deliveries to pulls whose runner is gone already
  * (seen with 2.9.10: two more for one crash), and a step must not fail because of one crash.
@@ -232,6 +238,7 @@ export class Runner {
           await this.reporter.report(
             task.partition,
             this.resultJson(task, attempt.startedAt, finishedAt, agent, `"ok":true,"output":${ending.json}`),
+            finishedAt - attempt.startedAt >= PRECIOUS_MS,
           );
           break;
         case 'failure':

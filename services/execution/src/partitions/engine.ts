@@ -85,6 +85,8 @@ export class Engine {
   #partitionCount = 0;
   #own: { readonly subject: string; readonly stop: () => void } | undefined;
   #sorted: readonly Partition[] = [];
+  /** Taken and not announced yet. */
+  readonly #taken: number[] = [];
   #cancelPublish: (() => void) | undefined;
   #changes = 0;
   #stopped = false;
@@ -251,9 +253,18 @@ export class Engine {
       const stop = ports.bus.serve(partition.id, (request) => this.#request(partition.id, request));
       this.#serving.set(partition.id, stop);
     }
+    this.#announceTaken(partition.id);
     ports.log.debug({ partition: partition.id, epoch: partition.epoch }, 'partition taken');
     this.options.onOwned?.(partition);
     if (record.publishedPosition < record.lastPosition) void this.#redo(partition, record);
+  }
+
+  /** One message for all that are taken together. */
+  #announceTaken(partition: number): void {
+    this.#taken.push(partition);
+    if (this.#taken.length > 1) return;
+    const { bus, clock } = this.options.ports;
+    clock.soon(() => bus.announceTaken?.(this.#taken.splice(0)));
   }
 
   #sort(): void {

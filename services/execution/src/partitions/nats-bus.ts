@@ -253,6 +253,10 @@ export class NatsBus implements Bus {
     throw new Error(`JetStream: ${answer.error.description ?? answer.error.err_code}`);
   }
 
+  announceTaken(partitions: readonly number[]): void {
+    this.#publish(subjects.taken, JSON.stringify({ partitions }));
+  }
+
   announceRelease(): void {
     if (!this.options.connection.isClosed()) this.#publish(RELEASED, '');
   }

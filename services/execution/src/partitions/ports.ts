@@ -70,6 +70,8 @@ export interface Bus {
   taskAnswered?(attemptKey: string): void;
   /** Told of attempts whose tasks were lost with the runners that held them. */
   onTasksLost?(listener: (lost: readonly LostTask[]) => void): void;
+  /** Tells everybody who relies on what owners only keep in memory that partitions have another owner now. */
+  announceTaken?(partitions: readonly number[]): void;
   /** Tells every owner that partitions were released. */
   announceRelease(): void;
   /** Called when another owner announced a release. */

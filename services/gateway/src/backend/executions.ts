@@ -55,7 +55,12 @@ export class Executions {
     try {
       const started = performance.now();
       const accepted = await this.starter.start(executionId, request, { endSubject: this.hub.endSubject });
-      if (accepted.repeated === true) end.repeated();
+      if (accepted.repeated === true) {
+        if (isFinished(accepted.status)) {
+          return { executionId, accepted, result: resultOfView(await this.view(tenantId, { executionId })) };
+        }
+        end.repeated();
+      }
       const left = Math.max(1, wait.waitMs - (performance.now() - started));
       const ending = await this.#within(end.ended, left, wait.client);
       if (ending === undefined) return { executionId, accepted, result: undefined };

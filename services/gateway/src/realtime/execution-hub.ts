@@ -32,10 +32,8 @@ const RETIRE_AFTER_MS = 5;
 export interface AwaitedEnd {
   /** Never rejects; stays open until the execution ends. */
   readonly ended: Promise<Ending>;
-  /** The start was made before: its owner told somebody else, and the execution may be over. */
+  /** The start was made before and the execution runs on: its end is told to somebody else. */
   repeated(): void;
-  /** Compares with the log now: the execution may have been over before. */
-  check(): void;
   release(): void;
 }
 
@@ -59,6 +57,11 @@ export class ExecutionHub {
       callback: (error, message) => {
         if (error === null) this.#toldEnd(message);
         else options.logger.warn({ err: error }, 'ends of executions cannot be received');
+      },
+    });
+    options.backend.nats.subscribe(subjects.taken, {
+      callback: (error) => {
+        if (error === null) this.#ownersChanged();
       },
     });
     this.#timer = setInterval(() => this.#compareSoon(), options.compareEveryMs);
@@ -116,9 +119,9 @@ export class ExecutionHub {
       ended,
       repeated: () => {
         this.#listen(watched);
-        void this.#compareOne(watched);
+        // Many that come at once, after a gateway was lost, are compared together.
+        this.#compareSoon();
       },
-      check: () => void this.#compareOne(watched),
       release: () => {
         watched.watch.offEnd(listener);
         this.#closeUnused(watched);
@@ -165,6 +168,18 @@ export class ExecutionHub {
         else logger.warn({ err: error, execution_id: executionId }, 'event subscription');
       },
     });
+  }
+
+  /** A new owner tells the ends of what was started before to nobody: from now on they are listened to. */
+  #ownersChanged(): void {
+    let told = false;
+    for (const watched of this.#watched.values()) {
+      if (watched.subscription !== undefined) continue;
+      told = true;
+      this.#listen(watched);
+    }
+    // What ended between the two.
+    if (told) this.#compareSoon();
   }
 
   /** Takes the end of an execution that was started through this gateway. */
@@ -230,10 +245,6 @@ export class ExecutionHub {
     for (let start = 0; start < all.length; start += COMPARE_AT_ONCE) {
       await this.#compare(all.slice(start, start + COMPARE_AT_ONCE));
     }
-  }
-
-  async #compareOne(watched: Watched): Promise<void> {
-    await this.#compare([watched]);
   }
 
   async #compare(some: readonly Watched[]): Promise<void> {
