@@ -64,7 +64,8 @@ export class ResultReporter {
       const owner = this.owners.get(partition);
       if (atOnce) {
         const alone = [{ partition, json, resolve, reject }];
-        const sent = owner === undefined ? this.send(subjects.result(partition), alone) : this.sendToOwner(owner, alone);
+        const sent =
+          owner === undefined ? this.send(subjects.result(partition), alone) : this.sendToOwner(owner, alone);
         sent.catch(reject);
         writeAtOnce(this.nc);
         return;
