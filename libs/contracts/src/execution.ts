@@ -207,7 +207,7 @@ export type ListEventsReply = Override<
   { events: Event[]; refused?: Refusal }
 >;
 export type GetVersionsRequest = Wire<GetVersionsRequestJson>;
-export type GetVersionsReply = Wire<GetVersionsReplyJson>;
+export type GetVersionsReply = Wire<GetVersionsReplyJson, 'ended'>;
 export type LogCursor = Wire<LogCursorJson>;
 export type LogPage = Override<Wire<LogPageJson, 'more'>, { events: Event[] }>;
 /** Either one partition with a position, or cursors. */

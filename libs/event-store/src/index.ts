@@ -13,6 +13,7 @@ export type {
   LogCursor,
   LogPage,
   LogReader,
+  NewestEvent,
   NewEvent,
   OwnershipStore,
   OwnershipView,

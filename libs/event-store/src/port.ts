@@ -154,6 +154,11 @@ export interface DueExecution {
   readonly wakeAt: number;
 }
 
+export interface NewestEvent {
+  readonly version: number;
+  readonly type: EventType;
+}
+
 /** Reading the log and what is derived from it. */
 export interface LogReader {
   /** All events of each execution, in order; an execution without events has no entry. */
@@ -162,6 +167,8 @@ export interface LogReader {
   readEvents(executionId: string, fromVersion: number, limit: number): Promise<Event[]>;
   /** Newest version of each, 0 when unknown, in the order asked. */
   readVersions(ids: readonly string[]): Promise<number[]>;
+  /** The newest version of each with the type of its event, in the order asked; undefined when unknown. */
+  readNewest(ids: readonly string[]): Promise<(NewestEvent | undefined)[]>;
   /**
    * For each cursor, in the order asked: its partition's events after its position, at most `limit` of them, of these types
    * only (empty: all).

@@ -149,6 +149,11 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
         [[a, c], 2],
       ]);
       expect(await store.readVersions([c, a, newId()])).toEqual([1, 2, 0]);
+      expect(await store.readNewest([a, newId(), b])).toEqual([
+        { version: 2, type: 'StepScheduled' },
+        undefined,
+        { version: 1, type: 'ExecutionStarted' },
+      ]);
       expect((await store.readEvents(a, 2, 10)).map((item) => item.version)).toEqual([2]);
       expect(
         [...(await store.readExecutions([a, b, newId()])).entries()].map(([id, items]) => [id, items.length]),

@@ -61,7 +61,7 @@ describe('an execution', () => {
       refused: { code: 'not_found' },
     });
     const versions = await platform.control.request(subjects.query.versions, { executionIds: ['nonsense', id] });
-    expect(versions).toEqual({ versions: [0, 8] });
+    expect(versions).toEqual({ versions: [0, 8], ended: [false, true] });
   });
 
   it('tries a failed attempt again after its backoff, and fails when attempts are spent', async () => {

@@ -12,6 +12,7 @@ import type {
   FencedPartition,
   LogCursor,
   LogPage,
+  NewestEvent,
   OwnershipView,
   PartitionRecord,
 } from '../port.js';
@@ -162,6 +163,14 @@ export class MemoryEventStore implements EventStore {
     await Promise.resolve();
     const first = Math.max(fromVersion, 1) - 1;
     return this.#eventsOf(executionId).slice(first, first + limit);
+  }
+
+  async readNewest(ids: readonly string[]): Promise<(NewestEvent | undefined)[]> {
+    await Promise.resolve();
+    return ids.map((id) => {
+      const newest = this.#eventsOf(id).at(-1);
+      return newest === undefined ? undefined : { version: newest.version, type: newest.type };
+    });
   }
 
   async readVersions(ids: readonly string[]): Promise<number[]> {

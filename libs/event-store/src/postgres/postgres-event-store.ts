@@ -9,6 +9,7 @@ import type {
   FencedPartition,
   LogCursor,
   LogPage,
+  NewestEvent,
   OwnershipView,
   PartitionRecord,
   Snapshot,
@@ -39,8 +40,8 @@ import {
   READ_EVENTS,
   READ_EXECUTIONS,
   READ_LOGS,
+  READ_NEWEST,
   READ_UNFINISHED,
-  READ_VERSIONS,
 } from './sql/read.js';
 import { READ_SNAPSHOTS, WRITE_SNAPSHOT } from './sql/snapshots.js';
 
@@ -226,11 +227,13 @@ export class PostgresEventStore implements EventStore, SnapshotStore {
   }
 
   async readVersions(ids: readonly string[]): Promise<number[]> {
-    const rows = await this.#rows<{ execution_id: string; version: number | null }>('read-versions', READ_VERSIONS, [
-      ids,
-    ]);
-    const versions = new Map(rows.map((row) => [row.execution_id, row.version ?? 0]));
-    return ids.map((id) => versions.get(id.toLowerCase()) ?? 0);
+    return (await this.readNewest(ids)).map((newest) => newest?.version ?? 0);
+  }
+
+  async readNewest(ids: readonly string[]): Promise<(NewestEvent | undefined)[]> {
+    const rows = await this.#rows<{ execution_id: string } & NewestEvent>('read-newest', READ_NEWEST, [ids]);
+    const newest = new Map(rows.map(({ execution_id: id, version, type }) => [id, { version, type }]));
+    return ids.map((id) => newest.get(id.toLowerCase()));
   }
 
   async readLog(partition: number, after: number, limit: number, types: readonly EventType[]): Promise<LogPage> {

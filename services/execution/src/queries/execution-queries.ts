@@ -1,4 +1,4 @@
-import { EVENT_SCHEMAS, EXECUTION_STATUSES, LIMITS } from '@batuta/contracts';
+import { EVENT_SCHEMAS, EXECUTION_STATUSES, LIMITS, isTerminalEventType } from '@batuta/contracts';
 import type {
   Event,
   EventType,
@@ -121,10 +121,12 @@ export class ExecutionQueries {
   async versions(request: GetVersionsRequest): Promise<GetVersionsReply> {
     const asked = request.executionIds.slice(0, MOST_VERSIONS);
     const ids = asked.filter((id) => UUID.test(id));
-    const found = new Map<string, number>();
-    const versions = ids.length === 0 ? [] : await this.source.reader.readVersions(ids);
-    for (const [index, id] of ids.entries()) found.set(id, versions[index] ?? 0);
-    return { versions: asked.map((id) => found.get(id) ?? 0) };
+    const newest = ids.length === 0 ? [] : await this.source.reader.readNewest(ids);
+    const found = new Map(ids.map((id, place) => [id, newest[place]]));
+    return {
+      versions: asked.map((id) => found.get(id)?.version ?? 0),
+      ended: asked.map((id) => isTerminalEventType(found.get(id)?.type ?? '')),
+    };
   }
 
   async list(request: ListExecutionsRequest): Promise<ListExecutionsReply> {

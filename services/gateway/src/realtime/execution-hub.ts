@@ -146,7 +146,7 @@ export class ExecutionHub {
       {
         readEvents: (fromVersion, limit) =>
           backend.ask<ListEventsReply>(subjects.query.events, { tenantId, executionId, fromVersion, limit }),
-        newestVersion: async () => (await this.#versions([executionId]))[0] ?? 0,
+        newestVersion: async () => (await this.#versions([executionId])).versions[0] ?? 0,
         report: (error) => logger.warn({ err: error, executionId }, 'watching an execution, will try again'),
       },
       this.#limits,
@@ -219,10 +219,9 @@ export class ExecutionHub {
     }
   }
 
-  async #versions(executionIds: readonly string[]): Promise<readonly number[]> {
+  #versions(executionIds: readonly string[]): Promise<GetVersionsReply> {
     const { backend } = this.options;
-    const reply = await backend.ask<GetVersionsReply>(subjects.query.versions, { executionIds });
-    return reply.versions;
+    return backend.ask<GetVersionsReply>(subjects.query.versions, { executionIds });
   }
 
   /** Compares everything watched; a call during a comparison makes another one follow. */
@@ -249,8 +248,8 @@ export class ExecutionHub {
 
   async #compare(some: readonly Watched[]): Promise<void> {
     try {
-      const versions = await this.#versions(some.map(({ executionId }) => executionId));
-      for (const [index, { watch }] of some.entries()) watch.compare(versions[index] ?? 0);
+      const { versions, ended } = await this.#versions(some.map(({ executionId }) => executionId));
+      for (const [index, { watch }] of some.entries()) watch.compare(versions[index] ?? 0, ended?.[index]);
     } catch (error) {
       this.options.logger.warn({ err: error }, 'comparing versions, will try again');
     }

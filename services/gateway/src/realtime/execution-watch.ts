@@ -186,13 +186,13 @@ export class ExecutionWatch {
     if (this.#head !== undefined && this.#highest > this.#head) this.#heal();
   }
 
-  /** Takes notice of the newest version in the log, which may be news when messages were lost. */
-  compare(version: number): void {
+  /** Takes notice of the newest version in the log, and whether that is the end: it may be news when messages were lost. */
+  compare(version: number, ended = true): void {
     if (version === 0 || this.#closed) return;
     this.#highest = Math.max(this.#highest, version);
     if (this.#head !== undefined && this.#highest > this.#head) {
       this.#heal();
-    } else if (this.#head === undefined && this.#endListeners.size > 0 && version > this.#lookedAt) {
+    } else if (ended && this.#head === undefined && this.#endListeners.size > 0 && version > this.#lookedAt) {
       this.#lookedAt = version;
       this.source.readEvents(version, 1).then(
         (reply) => this.#lookForEnd(reply),

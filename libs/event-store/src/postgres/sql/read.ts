@@ -9,10 +9,12 @@ export const READ_EVENTS = `
 SELECT ${COLUMNS} FROM execution.events WHERE execution_id = $1 AND version >= $2 ORDER BY version LIMIT $3`;
 
 /** $1 execution ids. */
-export const READ_VERSIONS = `
-SELECT w.id AS execution_id,
-  (SELECT e.version FROM execution.events e WHERE e.execution_id = w.id ORDER BY e.version DESC LIMIT 1) AS version
-FROM unnest($1::uuid[]) AS w(id)`;
+export const READ_NEWEST = `
+SELECT w.id AS execution_id, e.version, e.type
+FROM unnest($1::uuid[]) AS w(id)
+CROSS JOIN LATERAL (
+  SELECT version, type FROM execution.events WHERE execution_id = w.id ORDER BY version DESC LIMIT 1
+) e`;
 
 /**
  * $1 partitions and $2 positions, $3 limit for each of them, $4 types or null; `of` is the place of the cursor. A commit is
