@@ -12,6 +12,8 @@ import type {
 import { Sandbox, SandboxBusyError } from '@batuta/sandbox';
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import type { Pool } from 'pg';
+import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import type { EntityManager, FindOptionsWhere, SelectQueryBuilder } from 'typeorm';
 import { decodeCursor, encodeCursor } from '../access/cursor.js';
 import { newId } from '../access/ids.js';
@@ -237,10 +239,12 @@ export class Definitions {
   async resolve(tenantId: string, id: unknown): Promise<ResolveConfigReply> {
     const text = findable(id);
     if (text === undefined) return NOT_FOUND;
-    const [found] = await this.#dataSource.query<ResolvedRow[]>(isUuid(text) ? RESOLVE_ID : RESOLVE_NAME, [
-      text,
-      tenantId,
-    ]);
+    // Through the driver's pool, as only that prepares statements: planning took three quarters of this one's time.
+    const pool = (this.#dataSource.driver as PostgresDriver).master as Pool;
+    const statement = isUuid(text) ? RESOLVE_ID : RESOLVE_NAME;
+    const {
+      rows: [found],
+    } = await pool.query<ResolvedRow>({ ...statement, values: [text, tenantId] });
     if (found === undefined) return NOT_FOUND;
     return { configId: found.config_id, version: found.version, hasInputSchema: found.has_input_schema };
   }

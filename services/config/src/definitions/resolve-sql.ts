@@ -14,7 +14,7 @@ const resolveBy = (condition: string): string => `
   LIMIT 1`;
 
 /** $1: id, $2: tenant. */
-export const RESOLVE_ID = resolveBy('c.id = $1::uuid');
+export const RESOLVE_ID = { name: 'resolve-config-id', text: resolveBy('c.id = $1::uuid') };
 
 /** $1: name, $2: tenant, whose own config comes before a global one. */
-export const RESOLVE_NAME = resolveBy('c.name = $1');
+export const RESOLVE_NAME = { name: 'resolve-config-name', text: resolveBy('c.name = $1') };
