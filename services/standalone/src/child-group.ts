@@ -28,6 +28,10 @@ export class ChildGroup {
   private restartTimer: NodeJS.Timeout | undefined;
   private stopping = false;
   private crashes = 0;
+  /** What it gets once it is loaded; undefined while the servers start. */
+  private env: Readonly<Record<string, string>> | undefined;
+  private loaded = false;
+  private ready: Promise<void> | undefined;
 
   constructor(private readonly options: ChildGroupOptions) {}
 
@@ -36,9 +40,28 @@ export class ChildGroup {
     return this.child?.pid;
   }
 
-  /** Starts the process; resolves when its services are ready, throws when the first start fails. */
-  async start(): Promise<void> {
-    await this.spawn();
+  /** Starts the process, which loads its programs and then waits for `start`. */
+  load(): void {
+    this.ready = this.spawn();
+    // Whoever starts it hears of it.
+    this.ready.catch(() => undefined);
+  }
+
+  /**
+   * Starts the services, with this besides the environment of the process; resolves when they are ready, throws when the
+   * first start fails.
+   */
+  async start(env: Readonly<Record<string, string>>): Promise<void> {
+    this.env = env;
+    if (this.ready === undefined) this.load();
+    else if (this.loaded) this.sendStart();
+    await this.ready;
+  }
+
+  private sendStart(): void {
+    if (this.env === undefined || this.child?.connected !== true) return;
+    const start: ToGroup = { type: 'start', env: this.env };
+    this.child.send(start, () => undefined);
   }
 
   private spawn(): Promise<void> {
@@ -53,10 +76,16 @@ export class ChildGroup {
       stdio: ['ignore', output, output, 'ipc'],
     });
     this.child = child;
+    this.loaded = false;
     return new Promise<void>((resolve, reject) => {
       let ready = false;
       let failure: string | undefined;
       child.on('message', (message: FromGroup) => {
+        if (message.type === 'loaded') {
+          this.loaded = true;
+          this.sendStart();
+          return;
+        }
         if (message.type === 'failed') {
           failure = message.message;
           return;

@@ -46,21 +46,17 @@ const DEFAULT_PORT = 3000;
 export async function startPlatform(options: PlatformOptions): Promise<Platform> {
   const dataDir = resolve(options.dataDir);
   const layout = parseLayout(options.layout ?? DEFAULT_LAYOUT);
-  const stack = await startLocalStack({
-    dataDir,
-    ...(options.databaseUrl === undefined ? {} : { databaseUrl: options.databaseUrl }),
-    ...(options.natsUrl === undefined ? {} : { natsUrl: options.natsUrl }),
-    logger: options.logger,
-  });
   const runFile = join(dataDir, 'run.json');
   const apiKeyFile = join(dataDir, 'admin.key');
   const services: Partial<Record<ServiceName, string>> = {};
   let logFd: number | undefined;
   const groups: ChildGroup[] = [];
+  let servers: LocalStack | undefined;
   const stop = async (): Promise<void> => {
-    await rm(runFile, { force: true });
+    // Only ours: without servers the data directory may be another platform's.
+    if (servers !== undefined) await rm(runFile, { force: true });
     const ends = await Promise.allSettled(groups.map((group) => group.stop()));
-    await stack.stop();
+    await servers?.stop();
     if (logFd !== undefined) {
       closeSync(logFd);
       logFd = undefined;
@@ -83,24 +79,33 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       // Ports are chosen at each start and the owner's name must stay: one platform has one engine.
       BATUTA_EXECUTION_NAME: 'standalone',
       ...inherited,
-      DATABASE_URL: stack.databaseUrl,
-      NATS_URL: stack.natsUrl,
       BATUTA_ADMIN_KEY_FILE: apiKeyFile,
-      ...(await portsFor(inherited, options.port)),
     };
     for (const members of layout) {
-      groups.push(
-        new ChildGroup({
-          services: members,
-          env,
-          logger: options.logger,
-          ...(logFd === undefined ? {} : { logFd }),
-          stopLimitMs: STOP_LIMIT_MS,
-          onReady: ({ urls }) => Object.assign(services, urls),
-        }),
-      );
+      const group = new ChildGroup({
+        services: members,
+        env,
+        logger: options.logger,
+        ...(logFd === undefined ? {} : { logFd }),
+        stopLimitMs: STOP_LIMIT_MS,
+        onReady: ({ urls }) => Object.assign(services, urls),
+      });
+      groups.push(group);
+      group.load();
     }
-    await allOrFirstFailure(groups.map((group) => group.start()));
+    const stack = await startLocalStack({
+      dataDir,
+      ...(options.databaseUrl === undefined ? {} : { databaseUrl: options.databaseUrl }),
+      ...(options.natsUrl === undefined ? {} : { natsUrl: options.natsUrl }),
+      logger: options.logger,
+    });
+    servers = stack;
+    const found = {
+      DATABASE_URL: stack.databaseUrl,
+      NATS_URL: stack.natsUrl,
+      ...(await portsFor(inherited, options.port)),
+    };
+    await allOrFirstFailure(groups.map((group) => group.start(found)));
     const url = services.gateway;
     if (url === undefined) {
       throw new Error('the gateway did not say where it listens');

@@ -2,6 +2,8 @@ import type { ServiceName } from './layout.js';
 
 /** What a group of services says to the supervisor over the IPC channel. */
 export type FromGroup =
+  /** Its programs are loaded; it waits for `start`. */
+  | { readonly type: 'loaded' }
   | {
       readonly type: 'ready';
       /** Where each service answers /health/ready. */
@@ -10,6 +12,6 @@ export type FromGroup =
   | { readonly type: 'failed'; readonly message: string };
 
 /** What the supervisor says to a group. */
-export interface ToGroup {
-  readonly type: 'stop';
-}
+export type ToGroup =
+  /** The rest of the environment, which is known once the servers run. */
+  { readonly type: 'start'; readonly env: Readonly<Record<string, string>> } | { readonly type: 'stop' };
