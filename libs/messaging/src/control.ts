@@ -1,9 +1,14 @@
 import type { Logger } from '@batuta/observability';
+import { NoRespondersError } from '@nats-io/nats-core';
 import type { MsgHdrs, NatsConnection } from '@nats-io/nats-core';
-import type { NatsOptions, Transport } from '@nestjs/microservices';
+import type { INestMicroservice } from '@nestjs/common';
+import type { MessageHandler, NatsContext, NatsOptions, Transport } from '@nestjs/microservices';
+import { isObservable, lastValueFrom } from 'rxjs';
 import { connectNats, natsClientOptions } from './connection.js';
 import { RemoteError, UnavailableError } from './errors.js';
-import { isNoResponders, isTimeout } from './request.js';
+import { serveLocally } from './local-delivery.js';
+import { requestMux } from './request-mux.js';
+import type { RequestOutcome } from './request-mux.js';
 
 /** `Transport.NATS`; written out because importing the enum loads all of Nest's transports. */
 const NATS_TRANSPORT = 2 as Transport.NATS;
@@ -45,22 +50,58 @@ export function controlClientOver(nc: NatsConnection): ControlClient {
       const id = String(++lastPacketId);
       // Nest's packet (ServerNats): {pattern, data, id} is answered with {response | err, isDisposed, id}.
       const payload = JSON.stringify({ pattern, data, id });
-      const reply = await nc
-        .request(pattern, payload, { timeout: timeoutMs, ...(headers === undefined ? {} : { headers }) })
-        .catch((error: unknown) => {
-          if (isNoResponders(error)) throw new UnavailableError(`nobody serves ${pattern}`, { cause: error });
-          if (isTimeout(error)) {
-            throw new UnavailableError(`${pattern} was not answered within ${timeoutMs} ms`, { cause: error });
-          }
-          if (nc.isClosed()) throw new UnavailableError('the NATS connection is closed', { cause: error });
-          throw error;
-        });
+      if (nc.isClosed()) throw new UnavailableError('the NATS connection is closed');
+      const reply = await new Promise<RequestOutcome>((resolve) => {
+        requestMux(nc).send(pattern, payload, headers, timeoutMs, resolve);
+      });
+      switch (reply) {
+        case 'no_responders':
+          throw new UnavailableError(`nobody serves ${pattern}`, { cause: new NoRespondersError(pattern) });
+        case 'timeout':
+          throw new UnavailableError(`${pattern} was not answered within ${timeoutMs} ms`);
+        case 'lost':
+          throw new UnavailableError(`${pattern} was not answered: the connection was renewed or closed`);
+      }
       const packet = reply.json<{ response?: Reply; err?: unknown }>();
       if (packet.err !== undefined && packet.err !== null) throw new RemoteError(pattern, packet.err);
       return packet.response as Reply;
     },
     close: () => Promise.resolve(),
   };
+}
+
+/** What of a Nest microservice is used here; private to Nest, whose version is pinned. */
+interface NestServer {
+  readonly server?: { getHandlers?: () => Map<string, MessageHandler> };
+}
+
+/**
+ * Serves the message patterns of a Nest microservice to this process itself as well, as `serveLocally` does for a subject. The
+ * result ends it. Does nothing when Nest is another than expected.
+ */
+export async function servePatternsLocally(nc: NatsConnection, app: INestMicroservice): Promise<() => void> {
+  // Not at the top: it loads all of Nest's transports, which those who only ask do not need.
+  const { NatsContext: Context } = await import('@nestjs/microservices');
+  const handlers = (app as unknown as NestServer).server?.getHandlers?.() ?? new Map<string, MessageHandler>();
+  const ends = [...handlers]
+    .filter(([, handler]) => handler.isEventHandler !== true)
+    .map(([pattern, handler]) =>
+      serveLocally(nc, pattern, ({ text, headers, reply }) => {
+        const { data, id } = JSON.parse(text) as { data: unknown; id: string };
+        handled(handler, data, new Context([pattern, headers])).then(
+          (response) => reply?.(JSON.stringify({ response, isDisposed: true, id })),
+          (err: unknown) => reply?.(JSON.stringify({ err: err ?? 'failed', isDisposed: true, id })),
+        );
+      }),
+    );
+  return () => {
+    for (const end of ends) end();
+  };
+}
+
+async function handled(handler: MessageHandler, data: unknown, context: NatsContext): Promise<unknown> {
+  const result: unknown = await handler(data, context);
+  return isObservable(result) ? lastValueFrom(result, { defaultValue: undefined }) : result;
 }
 
 /** A control client with a connection of its own. Throws as `connectNats` does. */

@@ -1,11 +1,13 @@
 export { connectNats, isConnected, natsClientOptions, onReconnect } from './connection.js';
 export type { NatsConnectionOptions } from './connection.js';
-export { controlClientOver, createControlClient, natsMicroservice } from './control.js';
+export { controlClientOver, createControlClient, natsMicroservice, servePatternsLocally } from './control.js';
 export type { ControlClient, ControlRequestOptions } from './control.js';
 export { RemoteError, UnavailableError } from './errors.js';
 export { writeAtOnce } from './gather-writes.js';
+export { localHandler, serveLocally } from './local-delivery.js';
+export type { LocalHandler, LocalMessage } from './local-delivery.js';
 export { requestMux } from './request-mux.js';
-export type { RequestOutcome } from './request-mux.js';
+export type { Answer, RequestOutcome } from './request-mux.js';
 export { isNoResponders, isTimeout, requestUntilAnswered } from './request.js';
 export type { ResendOptions } from './request.js';
 export { ensureLifecycleStream, ensurePoolConsumers, ensureStepsStream } from './streams.js';

@@ -1,9 +1,27 @@
 import { createInbox } from '@nats-io/nats-core';
 import type { Msg, MsgHdrs, NatsConnection, Payload } from '@nats-io/nats-core';
 import { onReconnect } from './connection.js';
+import { localHandler } from './local-delivery.js';
+
+/** The answer to a request. */
+export type Answer = Pick<Msg, 'string' | 'json'>;
 
 /** What became of one request. `lost`: the connection was renewed or closed, so an answer will not come. */
-export type RequestOutcome = Msg | 'timeout' | 'no_responders' | 'lost';
+export type RequestOutcome = Answer | 'timeout' | 'no_responders' | 'lost';
+
+const decoder = new TextDecoder();
+
+class LocalAnswer implements Answer {
+  constructor(private readonly text: string) {}
+
+  string(): string {
+    return this.text;
+  }
+
+  json<T>(): T {
+    return JSON.parse(this.text) as T;
+  }
+}
 
 interface Pending {
   readonly until: number;
@@ -38,8 +56,16 @@ class RequestMux {
     settle: (outcome: RequestOutcome) => void,
   ): () => void {
     const id = this.#next++;
-    const reply = `${this.#inbox}.${id}`;
-    this.nc.publish(subject, payload, headers === undefined ? { reply } : { reply, headers });
+    const local = localHandler(this.nc, subject);
+    if (local === undefined) {
+      const reply = `${this.#inbox}.${id}`;
+      this.nc.publish(subject, payload, headers === undefined ? { reply } : { reply, headers });
+    } else {
+      const text = typeof payload === 'string' ? payload : decoder.decode(payload);
+      const reply = (answer: string): void => this.#take(id)?.settle(new LocalAnswer(answer));
+      // Never before the caller has gone on, as with a message.
+      queueMicrotask(() => local({ text, headers, reply }));
+    }
     this.#pending.set(id, { until: performance.now() + timeoutMs, settle });
     this.#timer ??= setInterval(() => this.#expire(), SWEEP_MS).unref();
     return () => this.#pending.delete(id);
@@ -48,11 +74,16 @@ class RequestMux {
   #answered(error: Error | null, message: Msg): void {
     if (error !== null) return;
     const id = Number(message.subject.slice(this.#inbox.length + 1));
-    const pending = this.#pending.get(id);
+    const pending = this.#take(id);
     if (pending === undefined) return;
-    this.#pending.delete(id);
     const unserved = message.data.length === 0 && message.headers?.code === NO_RESPONDERS;
     pending.settle(unserved ? 'no_responders' : message);
+  }
+
+  #take(id: number): Pending | undefined {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    return pending;
   }
 
   #expire(): void {

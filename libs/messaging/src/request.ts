@@ -1,9 +1,9 @@
 import { NoRespondersError, RequestError, TimeoutError } from '@nats-io/nats-core';
-import type { Msg, MsgHdrs, NatsConnection, Payload } from '@nats-io/nats-core';
+import type { MsgHdrs, NatsConnection, Payload } from '@nats-io/nats-core';
 import { isConnected, onReconnect } from './connection.js';
 import { UnavailableError } from './errors.js';
 import { requestMux } from './request-mux.js';
-import type { RequestOutcome } from './request-mux.js';
+import type { Answer, RequestOutcome } from './request-mux.js';
 
 export interface ResendOptions {
   /** Milliseconds to wait for one answer. Default 1,000. */
@@ -34,7 +34,7 @@ export async function requestUntilAnswered(
   subject: string,
   payload: Payload,
   options: ResendOptions = {},
-): Promise<Msg> {
+): Promise<Answer> {
   const { timeoutMs = 1_000, signal, headers, deadlineMs, attempts = Infinity } = options;
   const deadline = deadlineMs === undefined ? Infinity : performance.now() + deadlineMs;
   for (let attempt = 1; ; attempt++) {

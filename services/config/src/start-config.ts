@@ -1,5 +1,5 @@
 import { rm, writeFile } from 'node:fs/promises';
-import { connectNats, isConnected, natsMicroservice } from '@batuta/messaging';
+import { connectNats, isConnected, natsMicroservice, servePatternsLocally } from '@batuta/messaging';
 import { nestLogger, startOpsServer } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
 import { Sandbox } from '@batuta/sandbox';
@@ -87,6 +87,8 @@ export async function startConfig(options: StartConfigOptions): Promise<RunningC
     );
     opened.push(() => app.close());
     await app.listen();
+    const endLocal = await servePatternsLocally(nats, app);
+    opened.push(() => Promise.resolve(endLocal()));
     // Whoever is told that the service runs finds its subscriptions at the server.
     await app.unwrap<NatsConnection>().flush();
     const checks: Record<string, ReadinessCheck> = {

@@ -1,6 +1,6 @@
 import { subjects } from '@batuta/contracts';
 import { PostgresEventStore, migrateEventStore } from '@batuta/event-store';
-import { connectNats, controlClientOver, isConnected, natsMicroservice } from '@batuta/messaging';
+import { connectNats, controlClientOver, isConnected, natsMicroservice, servePatternsLocally } from '@batuta/messaging';
 import { nestLogger, startOpsServer, startTracing } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
 import { Sandbox } from '@batuta/sandbox';
@@ -215,6 +215,8 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
     });
     opened.push(() => app.close());
     await app.listen();
+    const endLocal = await servePatternsLocally(nats, app);
+    opened.push(() => Promise.resolve(endLocal()));
     // Whoever is told that the service runs finds its subscriptions at the server.
     await app.unwrap<NatsConnection>().flush();
     const checks: Record<string, ReadinessCheck> = {

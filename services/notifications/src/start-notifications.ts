@@ -1,7 +1,14 @@
 import 'reflect-metadata';
 import { subjects } from '@batuta/contracts';
 import type { CallbackType, LifecycleNotice } from '@batuta/contracts';
-import { connectNats, controlClientOver, isConnected, natsMicroservice, onReconnect } from '@batuta/messaging';
+import {
+  connectNats,
+  controlClientOver,
+  isConnected,
+  natsMicroservice,
+  servePatternsLocally,
+  onReconnect,
+} from '@batuta/messaging';
 import { createLogger, nestLogger, startOpsServer, startTracing } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
 import { addressPolicy, GuardedClient } from '@batuta/outbound-http';
@@ -99,6 +106,8 @@ export async function startNotifications(options: StartNotificationsOptions = {}
     );
     opened.push(() => app.close());
     await app.listen();
+    const endLocal = await servePatternsLocally(nats, app);
+    opened.push(() => Promise.resolve(endLocal()));
     // Whoever is told that the service runs finds its subscriptions at the server.
     await app.unwrap<NatsConnection>().flush();
     const queue = app.get(DeliveryQueue);

@@ -27,8 +27,11 @@ function fail(path: string, expected: string): never {
   throw new MalformedRequest(`${path === '' ? 'the message' : path} must be ${expected}`);
 }
 
-function parse(payload: Uint8Array): JsonValue {
-  const text = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString('utf8');
+function parse(payload: Uint8Array | string): JsonValue {
+  const text =
+    typeof payload === 'string'
+      ? payload
+      : Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString('utf8');
   let value: JsonValue;
   try {
     value = JSON.parse(text) as JsonValue;
@@ -157,7 +160,7 @@ function start(value: JsonValue): NonNullable<CommandRequest['start']> {
 const COMMAND = new Set<string>(['commandId', 'executionId', 'principal', ...COMMANDS]);
 
 /** Decodes a CommandRequest. Throws `MalformedRequest`. */
-export function decodeCommand(payload: Uint8Array): CommandRequest {
+export function decodeCommand(payload: Uint8Array | string): CommandRequest {
   const found = object(parse(payload), '');
   onlyKnown(found, '', COMMAND);
   const given = COMMANDS.filter((command) => found[command] !== undefined);
@@ -260,20 +263,20 @@ function attemptResult(value: JsonValue | undefined, path: string, checkSize: bo
 const RESULTS = new Set(['results']);
 
 /** Decodes a ResultRequest. Throws `MalformedRequest`. An output over the limit becomes a failure that says so. */
-export function decodeResults(payload: Uint8Array): ResultRequest {
+export function decodeResults(payload: Uint8Array | string): ResultRequest {
   const found = object(parse(payload), '');
   onlyKnown(found, '', RESULTS);
   const { results } = found;
   if (!Array.isArray(results)) return fail('results', 'a list');
   // JSON text is never shorter than its value written anew, but for escapes; so a small request needs no measuring.
-  const checkSize = payload.byteLength > LIMITS.payloadBytes;
+  const checkSize = Buffer.byteLength(payload) > LIMITS.payloadBytes;
   return { results: results.map((item, index) => attemptResult(item, `results[${index}]`, checkSize)) };
 }
 
 const CHECK = new Set(['executionId', 'stepId', 'attempt']);
 
 /** Decodes an AttemptCheckRequest. Throws `MalformedRequest`. */
-export function decodeCheck(payload: Uint8Array): AttemptCheckRequest {
+export function decodeCheck(payload: Uint8Array | string): AttemptCheckRequest {
   const found = object(parse(payload), '');
   onlyKnown(found, '', CHECK);
   return {
@@ -286,7 +289,7 @@ export function decodeCheck(payload: Uint8Array): AttemptCheckRequest {
 const HEARTBEAT = new Set(['executionId', 'stepId', 'attempt', 'progress', 'message']);
 
 /** Decodes an AttemptHeartbeat. Throws `MalformedRequest`. */
-export function decodeHeartbeat(payload: Uint8Array): AttemptHeartbeat {
+export function decodeHeartbeat(payload: Uint8Array | string): AttemptHeartbeat {
   const found = object(parse(payload), '');
   onlyKnown(found, '', HEARTBEAT);
   const { progress } = found;

@@ -1,9 +1,16 @@
 import { LIMITS, STEPS_STREAM, TOKEN, headers as headerNames, subjects } from '@batuta/contracts';
 import type { RunnerBeat } from '@batuta/contracts';
-import { ensureLifecycleStream, ensureStepsStream, onReconnect, requestMux } from '@batuta/messaging';
+import {
+  ensureLifecycleStream,
+  ensureStepsStream,
+  localHandler,
+  onReconnect,
+  requestMux,
+  serveLocally,
+} from '@batuta/messaging';
 import type { Logger } from '@batuta/observability';
 import { createInbox, headers, nuid } from '@nats-io/transport-node';
-import type { Msg, NatsConnection } from '@nats-io/transport-node';
+import type { Msg, MsgHdrs, NatsConnection } from '@nats-io/transport-node';
 import type { EngineCounters } from './counters.js';
 import { DirectDispatch } from './direct-dispatch.js';
 import type {
@@ -52,8 +59,8 @@ export interface NatsBusOptions {
 
 const END = subjects.end('');
 
-function endSubjectOf(message: Msg): string | undefined {
-  const subject = message.headers?.get(headerNames.end) ?? '';
+function endSubjectOf(meta: MsgHdrs | undefined): string | undefined {
+  const subject = meta?.get(headerNames.end) ?? '';
   return subject.startsWith(END) && TOKEN.test(subject.slice(END.length)) ? subject : undefined;
 }
 
@@ -148,11 +155,19 @@ export class NatsBus implements Bus {
         counters.natsIn += 1;
         const kind = message.subject.slice(message.subject.lastIndexOf('.') + 1);
         if (!KINDS.has(kind)) return;
-        const endSubject = kind === 'command' ? endSubjectOf(message) : undefined;
+        const endSubject = kind === 'command' ? endSubjectOf(message.headers) : undefined;
         handler({ kind: kind as RequestKind, payload: message.data, reply: this.#replyTo(message), endSubject });
       },
     });
-    return () => subscription.unsubscribe();
+    const ends = [...KINDS].map((kind) =>
+      serveLocally(connection, `batuta.execution.${partition}.${kind}`, ({ text, headers: meta, reply }) => {
+        handler({ kind: kind as RequestKind, payload: text, reply, endSubject: endSubjectOf(meta) });
+      }),
+    );
+    return () => {
+      subscription.unsubscribe();
+      for (const end of ends) end();
+    };
   }
 
   serveOwner(handler: (request: PartitionRequest) => void): { subject: string; stop: () => void } {
@@ -165,7 +180,16 @@ export class NatsBus implements Bus {
         handler({ kind: 'result', payload: message.data, reply: this.#replyTo(message) });
       },
     });
-    return { subject, stop: () => subscription.unsubscribe() };
+    const end = serveLocally(connection, subject, ({ text, reply }) => {
+      handler({ kind: 'result', payload: text, reply });
+    });
+    return {
+      subject,
+      stop: () => {
+        subscription.unsubscribe();
+        end();
+      },
+    };
   }
 
   publishTask(task: OutgoingTask, done: (outcome: PublishOutcome) => void): void {
@@ -218,7 +242,9 @@ export class NatsBus implements Bus {
   }
 
   publishEnd(subject: string, text: string): void {
-    this.#publish(subject, text);
+    const local = localHandler(this.options.connection, subject);
+    if (local === undefined) this.#publish(subject, text);
+    else local({ text, headers: undefined, reply: undefined });
   }
 
   publishStop(text: string): void {

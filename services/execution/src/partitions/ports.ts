@@ -23,7 +23,8 @@ export type RequestKind = 'command' | 'result' | 'check' | 'heartbeat';
 /** A request to a partition's owner. `reply` is undefined when the sender wants no answer; call it at most once. */
 export interface PartitionRequest {
   readonly kind: RequestKind;
-  readonly payload: Uint8Array;
+  /** JSON, as it came. */
+  readonly payload: Uint8Array | string;
   readonly reply: ((text: string, problem?: string) => void) | undefined;
   /** Of a start: the subject to be told of the execution's end besides. */
   readonly endSubject?: string | undefined;

@@ -1,10 +1,10 @@
 import { subjects } from '@batuta/contracts';
 import type { EventsPublished, GetVersionsReply, ListEventsReply } from '@batuta/contracts';
-import { onReconnect } from '@batuta/messaging';
+import { onReconnect, serveLocally } from '@batuta/messaging';
 import { gauge } from '@batuta/observability';
 import type { Logger } from '@batuta/observability';
 import { nuid } from '@nats-io/nats-core';
-import type { Msg, Subscription } from '@nats-io/nats-core';
+import type { Subscription } from '@nats-io/nats-core';
 import type { Backend } from '../backend/backend.js';
 import { ExecutionWatch } from './execution-watch.js';
 import type { Ending, Follower, WatchLimits } from './execution-watch.js';
@@ -45,6 +45,7 @@ export class ExecutionHub {
   readonly #limits: WatchLimits;
   readonly #timer: NodeJS.Timeout;
   readonly #forgetReconnect: () => void;
+  readonly #endLocal: () => void;
   readonly #gauge = gauge('batuta_gateway_watched_executions', 'Executions watched by clients and waiting requests.');
   readonly #retired: Subscription[] = [];
   #comparing: Promise<void> | undefined;
@@ -55,10 +56,11 @@ export class ExecutionHub {
     this.endSubject = subjects.end(nuid.next());
     options.backend.nats.subscribe(this.endSubject, {
       callback: (error, message) => {
-        if (error === null) this.#toldEnd(message);
+        if (error === null) this.#toldEnd(message.string());
         else options.logger.warn({ err: error }, 'ends of executions cannot be received');
       },
     });
+    this.#endLocal = serveLocally(options.backend.nats, this.endSubject, ({ text }) => this.#toldEnd(text));
     options.backend.nats.subscribe(subjects.taken, {
       callback: (error) => {
         if (error === null) this.#ownersChanged();
@@ -132,6 +134,7 @@ export class ExecutionHub {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     this.#forgetReconnect();
+    this.#endLocal();
     await this.#comparing;
     for (const watched of this.#watched.values()) this.#close(watched);
     this.#endRetired();
@@ -183,9 +186,9 @@ export class ExecutionHub {
   }
 
   /** Takes the end of an execution that was started through this gateway. */
-  #toldEnd(message: Msg): void {
+  #toldEnd(text: string): void {
     try {
-      const { tenantId, executionId, events, withoutPayload, plainResult } = message.json<EventsPublished>();
+      const { tenantId, executionId, events, withoutPayload, plainResult } = JSON.parse(text) as EventsPublished;
       const watched = this.#watched.get(`${tenantId}/${executionId}`);
       watched?.watch.take(events, withoutPayload === true, plainResult === true);
     } catch (error) {
