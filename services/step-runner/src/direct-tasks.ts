@@ -1,6 +1,6 @@
 import { subjects } from '@batuta/contracts';
 import type { DirectTasks as DirectTasksMessage, RunnerBeat, Task } from '@batuta/contracts';
-import { onReconnect } from '@batuta/messaging';
+import { onReconnect, serveLocally } from '@batuta/messaging';
 import type { DirectDelivery, PoolConsumer } from '@batuta/messaging';
 import type { Logger } from '@batuta/observability';
 import { nuid } from '@nats-io/nats-core';
@@ -63,6 +63,7 @@ export class DirectTasks {
   readonly #held = new Map<string, HeldTask>();
   readonly #incarnation = nuid.next();
   #subscriptions: Subscription[] = [];
+  #endLocal: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
   #forgetReconnect: (() => void) | undefined;
   #beatSoon = false;
@@ -83,8 +84,15 @@ export class DirectTasks {
         if (error === null) take(message);
         else logger.error({ err: error }, 'tasks cannot be received from the engine');
       };
+    const tasks = subjects.runnerTasks(this.#incarnation);
+    this.#endLocal = serveLocally(nc, tasks, ({ text, reply }) => {
+      const receipt = this.#receive(text);
+      reply?.(receipt);
+    });
     this.#subscriptions = [
-      nc.subscribe(subjects.runnerTasks(this.#incarnation), { callback: guarded((message) => this.#receive(message)) }),
+      nc.subscribe(tasks, {
+        callback: guarded((message) => message.respond(this.#receive(message.string()))),
+      }),
       nc.subscribe(subjects.runnerCall, { callback: guarded(() => this.#soon()) }),
     ];
     this.#timer = setInterval(() => this.#beat(), beatMs);
@@ -101,18 +109,20 @@ export class DirectTasks {
   /** Publishes a last beat, which lists only what is still held. */
   stop(): void {
     clearInterval(this.#timer);
+    this.#endLocal?.();
     this.#forgetReconnect?.();
     if (this.options.nc.isClosed()) return;
     this.#beat();
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
   }
 
-  #receive(message: Msg): void {
+  /** Takes tasks; the receipt. */
+  #receive(text: string): string {
     const { logger, pools } = this.options;
     let taken = 0;
     let open = false;
     try {
-      const { pool: name, tasks = [] } = message.json<Partial<DirectTasksMessage>>();
+      const { pool: name, tasks = [] } = JSON.parse(text) as Partial<DirectTasksMessage>;
       const pool = pools.get(name ?? '');
       for (const one of tasks) {
         if (pool === undefined || !this.#take(pool, one)) break;
@@ -122,7 +132,7 @@ export class DirectTasks {
     } catch (error) {
       logger.error({ err: error }, 'tasks from the engine that nobody can read were refused');
     }
-    message.respond(`{"taken":${taken},"open":${open}}`);
+    return `{"taken":${taken},"open":${open}}`;
   }
 
   #isOpen(pool: PoolConsumer): boolean {
