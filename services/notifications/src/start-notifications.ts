@@ -73,10 +73,11 @@ export async function startNotifications(options: StartNotificationsOptions = {}
     opened.push(() => nats.close());
     const control = controlClientOver(nats);
     const templates = new Templates();
+    const publish = (subject: string, payload: string): void => nats.publish(subject, payload);
     const channels = openChannels(settings, {
       dataSource,
       templates,
-      publish: (subject, payload) => nats.publish(subject, payload),
+      publish,
       ...(options.resolve === undefined ? {} : { resolve: options.resolve }),
     });
     for (const channel of channels) opened.push(async () => channel.close?.());
@@ -103,7 +104,7 @@ export async function startNotifications(options: StartNotificationsOptions = {}
     await app.unwrap<NatsConnection>().flush();
     const queue = app.get(DeliveryQueue);
     const { concurrency, attemptTimeoutMs, dueMs, pollMs, giveUpMs: maxAgeMs } = settings;
-    const sender = new Sender({ queue, channels, logger, concurrency, attemptTimeoutMs, dueMs, tracing });
+    const sender = new Sender({ queue, channels, publish, logger, concurrency, attemptTimeoutMs, dueMs, tracing });
     opened.push(() => sender.close());
     const reader = new LogReader({
       dataSource,
@@ -112,7 +113,7 @@ export async function startNotifications(options: StartNotificationsOptions = {}
       logger,
       pollMs,
       maxAgeMs,
-      onDeliveries: () => sender.wake(),
+      onDeliveries: (added) => sender.added(added),
     });
     opened.push(() => reader.close());
     // Notices of the LIFECYCLE stream as they are published, shared among the replicas. What is missed while nobody

@@ -7,7 +7,7 @@ import type { Logger } from '@batuta/observability';
 import type { DataSource, EntityManager } from 'typeorm';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ChannelDefinition } from '../callbacks/channel-definition.js';
-import type { DeliveryQueue, NewDelivery } from '../deliveries/delivery-queue.js';
+import type { AddedDeliveries, DeliveryQueue, NewDelivery } from '../deliveries/delivery-queue.js';
 import { callbackEventOf, messageOf } from '../templates/message.js';
 import type { ExecutionContext, Message } from '../templates/message.js';
 import * as sql from './log-sql.js';
@@ -23,6 +23,8 @@ const ROUND = 64;
 const BUSY_PAUSE_MS = 40;
 /** What the short form tells: that the execution has ended. */
 const SHORT_FORM_EVENTS: ReadonlySet<CallbackEvent> = new Set(['completed', 'failed', 'cancelled']);
+
+const NOTHING: AddedDeliveries = { made: 0, waiting: 0, atOnce: [] };
 
 const eventsRead = counter('batuta_notifications_events_read_total', 'Events read from the log, by type', ['type']);
 const deliveriesMade = counter('batuta_notifications_deliveries_created_total', 'Deliveries made from events');
@@ -43,8 +45,8 @@ export interface LogReaderOptions {
   readonly pollMs: number;
   /** Events older than this are not told any more. */
   readonly maxAgeMs: number;
-  /** Told when there are new deliveries. */
-  readonly onDeliveries: () => void;
+  /** Told when new deliveries are committed. */
+  readonly onDeliveries: (added: AddedDeliveries) => void;
 }
 
 interface CallbackRow {
@@ -224,7 +226,7 @@ export class LogReader {
   async #commit(readings: readonly Reading[], known: ReadonlyMap<number, number>): Promise<void> {
     const { dataSource, onDeliveries } = this.#options;
     const partitions = readings.map(({ partition }) => partition);
-    const { made, events, behind } = await dataSource.transaction(async (manager) => {
+    const { added, events, behind } = await dataSource.transaction(async (manager) => {
       const cursors = new Map(
         (await manager.query<CursorRow[]>(sql.LOCK_POSITIONS, [partitions])).map((row) => [
           row.partition,
@@ -236,7 +238,7 @@ export class LogReader {
       const found = mine.flatMap((reading) => reading.events);
       await manager.query(sql.MOVE, [mine.map(({ partition }) => partition), mine.map(({ to }) => to)]);
       return {
-        made: await this.#make(manager, found),
+        added: await this.#make(manager, found),
         events: found,
         behind: new Set(readings.filter((reading) => !mine.includes(reading)).map(({ partition }) => partition)),
       };
@@ -253,8 +255,8 @@ export class LogReader {
       if (full || to < target || (target === 0 && page.length > 0)) this.#mark(partition, target);
     }
     for (const event of events) eventsRead.inc({ type: event.type });
-    deliveriesMade.inc(made);
-    if (made > 0) onDeliveries();
+    deliveriesMade.inc(added.made);
+    if (added.made > 0) onDeliveries(added);
   }
 
   async #loadPositions(partitions: readonly number[]): Promise<void> {
@@ -275,9 +277,9 @@ export class LogReader {
     lag.set(Math.max(0, ...this.#lag.values()));
   }
 
-  /** Makes the deliveries of a page of events. Gives how many. */
-  async #make(manager: EntityManager, events: readonly Event[]): Promise<number> {
-    if (events.length === 0) return 0;
+  /** Makes the deliveries of a page of events. */
+  async #make(manager: EntityManager, events: readonly Event[]): Promise<AddedDeliveries> {
+    if (events.length === 0) return NOTHING;
     const started = events.flatMap((event) =>
       event.type === 'ExecutionStarted'
         ? [
@@ -317,14 +319,11 @@ export class LogReader {
       const wanted = wantedBy(event, name, execution, callbacks);
       if (wanted.length === 0) continue;
       const version = event.version;
-      messages.set(`${event.executionId}/${version}`, {
-        execution_id: event.executionId,
-        version,
-        event: messageOf(event, name, execution),
-      });
-      deliveries.push(...wanted);
+      const message = messageOf(event, name, execution);
+      messages.set(`${event.executionId}/${version}`, { execution_id: event.executionId, version, event: message });
+      deliveries.push(...wanted.map((one) => ({ ...one, message })));
     }
-    if (deliveries.length === 0) return 0;
+    if (deliveries.length === 0) return NOTHING;
     await manager.query(sql.KEEP_EVENTS, [JSON.stringify([...messages.values()])]);
     return this.#options.queue.add(manager, deliveries);
   }
@@ -335,7 +334,7 @@ function wantedBy(
   name: CallbackEvent,
   execution: ExecutionRow,
   callbacks: readonly CallbackRow[],
-): NewDelivery[] {
+): Omit<NewDelivery, 'message'>[] {
   const common = {
     executionId: event.executionId,
     tenantId: execution.tenant_id,
@@ -345,7 +344,7 @@ function wantedBy(
     userId: execution.user_id,
     channelIndex: 0,
   };
-  const wanted: NewDelivery[] = callbacks
+  const wanted: Omit<NewDelivery, 'message'>[] = callbacks
     .filter(
       (callback) =>
         // A global config has callbacks of several tenants: each hears of its own executions.
