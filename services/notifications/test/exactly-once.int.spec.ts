@@ -128,6 +128,37 @@ describe('deliveries', () => {
     expect(receiver.received).toHaveLength(executions.length * 2);
   }, 60_000);
 
+  it('tell of every end of an execution that is retried after it had ended, once to each callback', async () => {
+    await Promise.all([test.start(), test.start()]);
+    const configId = test.engine.addConfig();
+    await create({ config_id: configId, events: ['failed', 'completed'], callback_url: `${receiver.url}/own` });
+    await test.client.request<CallbackReply>(subjects.notifications.callbackCreate, {
+      principal: principal(),
+      body: { type: 'websocket', config_id: configId, events: ['failed', 'completed'] },
+    });
+    const execution = test.engine.start(configId, { callbackUrl: `${receiver.url}/short` });
+    test.engine.notices = 2;
+    const ends = ['failed', 'failed', 'completed'] as const;
+    for (const [index, end] of ends.entries()) {
+      if (index > 0) test.engine.append(execution, 'ExecutionRetried', { by: 'ada', round: index });
+      test.engine.tell(execution, end);
+      // Each end is told before the execution goes on: also then the next one is told again.
+      await eventually(async () => {
+        const rows = await test.rows(
+          `SELECT 1 FROM notifications.orchestration_callbacks WHERE status = 'delivered' OR callback_type = 'websocket'`,
+        );
+        expect(rows).toHaveLength((index + 1) * 3);
+      });
+    }
+    for (const path of ['/own', '/short']) {
+      const told = receiver.at(path);
+      expect(told.map(({ body }) => typeOf(body))).toEqual(ends.map((end) => `execution.${end}`));
+      expect(new Set(told.map(({ headers }) => headers['webhook-id'])).size).toBe(ends.length);
+    }
+    const inbox = await test.rows<{ event_type: string }>('SELECT event_type FROM notifications.inbox ORDER BY id');
+    expect(inbox.map((row) => row.event_type)).toEqual(ends);
+  }, 60_000);
+
   it('are not made twice when a cursor’s transaction is repeated, and a cursor never goes back', async () => {
     const service = await test.start();
     const configId = test.engine.addConfig();

@@ -62,3 +62,28 @@ export function attemptSpan(
     ...(error === undefined ? {} : { error }),
   };
 }
+
+/** The wait between two attempts of a delivery, until `endAt`; undefined when the attempt follows no failed one. */
+export function backoffSpan(traceId: string, delivery: ClaimedDelivery, endAt: number): FinishedSpan | undefined {
+  const { backoff } = delivery;
+  if (backoff === undefined) return undefined;
+  const attempt = delivery.attempt - 1;
+  return {
+    traceId,
+    spanId: spanIdOf(traceId, 'delivery backoff', delivery.id, attempt),
+    parentSpanId: spanIds.execution(traceId),
+    name: 'redelivery backoff',
+    kind: 'internal',
+    startAt: backoff.failedAt,
+    // The database measured the beginning, this process the end.
+    endAt: Math.max(backoff.failedAt, endAt),
+    attributes: {
+      'batuta.execution.id': delivery.executionId,
+      'batuta.delivery.id': delivery.id,
+      'batuta.callback.channel': delivery.type,
+      'batuta.callback.event': delivery.event,
+      'batuta.attempt': attempt,
+      'batuta.timer.planned_ms': Math.max(0, Math.round(backoff.dueAt - backoff.failedAt)),
+    },
+  };
+}

@@ -75,6 +75,8 @@ export interface ClaimedDelivery {
   readonly attempt: number;
   /** Retries made, this attempt included when it is one. */
   readonly retryCount: number;
+  /** For a retry when the attempt before failed and when this one was due, epoch milliseconds. */
+  readonly backoff?: { readonly failedAt: number; readonly dueAt: number } | undefined;
 }
 
 interface ClaimedRow {
@@ -90,6 +92,9 @@ interface ClaimedRow {
   message: Message;
   attempts: number;
   retry_count: number;
+  /** Null for a first attempt, and when the one before was cut off. */
+  failed_at: number | null;
+  due_at: number;
 }
 
 export type FinishResult = 'delivered' | 'sent' | 'retrying' | 'dead' | 'stale';
@@ -195,6 +200,7 @@ export class DeliveryQueue {
       message: row.message,
       attempt: row.attempts,
       retryCount: row.retry_count,
+      backoff: row.failed_at === null ? undefined : { failedAt: row.failed_at, dueAt: row.due_at },
     }));
   }
 

@@ -77,9 +77,9 @@ export const CLAIM = `
     LEFT JOIN unnest($2::text[], $3::int[]) AS b(destination, running) USING (destination)
     WHERE d.open_until IS NULL OR d.open_until <= now()
   ), due AS (
-    SELECT p.destination, p.probe, c.id FROM (SELECT * FROM places WHERE room > 0 ORDER BY random()) AS p
+    SELECT p.destination, p.probe, c.id, c.next_attempt_at FROM (SELECT * FROM places WHERE room > 0 ORDER BY random()) AS p
     CROSS JOIN LATERAL (
-      SELECT o.id FROM notifications.orchestration_callbacks AS o
+      SELECT o.id, o.next_attempt_at FROM notifications.orchestration_callbacks AS o
       WHERE o.destination = p.destination AND o.next_attempt_at <= now()
       ORDER BY o.next_attempt_at LIMIT p.room FOR UPDATE SKIP LOCKED
     ) AS c
@@ -94,7 +94,7 @@ export const CLAIM = `
         last_retry_at = CASE WHEN c.attempts > c.attempts_before THEN now() ELSE c.last_retry_at END,
         next_attempt_at = now() + $5::double precision * interval '1 ms'
     FROM due WHERE c.id = due.id
-    RETURNING c.*
+    RETURNING c.*, due.next_attempt_at AS due_at
   ), interrupted AS (
     UPDATE notifications.callback_attempts AS a SET outcome = 'interrupted'
     FROM claimed AS c WHERE a.delivery_id = c.id AND a.outcome = 'running'
@@ -102,8 +102,12 @@ export const CLAIM = `
     INSERT INTO notifications.callback_attempts (delivery_id, attempt) SELECT id, attempts FROM claimed
   )
   SELECT c.id, c.execution_id, c.tenant_id, c.callback_id, c.callback_type, c.event_type, c.destination, c.order_key,
-    c.channel_settings, c.attempts, c.retry_count, e.event AS message
+    c.channel_settings, c.attempts, c.retry_count, e.event AS message,
+    (extract(epoch FROM p.started_at) * 1000 + p.duration_ms)::double precision AS failed_at,
+    (extract(epoch FROM c.due_at) * 1000)::double precision AS due_at
   FROM claimed AS c JOIN notifications.events AS e ON e.execution_id = c.execution_id AND e.version = c.event_version
+  LEFT JOIN notifications.callback_attempts AS p
+    ON c.retry_count > 0 AND p.delivery_id = c.id AND p.attempt = c.attempts - 1
   ORDER BY c.id`;
 
 /**

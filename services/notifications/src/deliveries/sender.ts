@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { reasonOf } from '../channels/channel.js';
 import { announce } from '../inbox/inbox-entry.js';
 import type { Channel, Outcome } from '../channels/channel.js';
-import { attemptSpan, attemptSpanId, traceOf } from './attempt-span.js';
+import { attemptSpan, attemptSpanId, backoffSpan, traceOf } from './attempt-span.js';
 import type { AttemptedDelivery } from './attempt-span.js';
 import type { AddedDeliveries, ClaimedDelivery, DeliveryQueue, FinishResult } from './delivery-queue.js';
 
@@ -153,6 +153,7 @@ export class Sender {
     const { logger, queue } = this.#options;
     const startedAt = performance.now();
     const startAt = Date.now();
+    this.#recordBackoff(delivery, startAt);
     try {
       const outcome = await this.#send(delivery);
       const ms = performance.now() - startedAt;
@@ -178,6 +179,12 @@ export class Sender {
       logger.error({ err: error, delivery_id: delivery.id }, 'an attempt could not be recorded');
       return false;
     }
+  }
+
+  #recordBackoff(delivery: ClaimedDelivery, endAt: number): void {
+    const traceId = this.#tracing.enabled ? traceOf(delivery) : undefined;
+    const span = traceId === undefined ? undefined : backoffSpan(traceId, delivery, endAt);
+    if (span !== undefined) this.#tracing.record(span);
   }
 
   #record(

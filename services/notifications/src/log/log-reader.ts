@@ -20,7 +20,7 @@ const PAGE = 200;
 /** Partitions that are read and committed together. */
 const ROUND = 64;
 /** Milliseconds from the beginning of one pass over what is new to that of the next. */
-const BUSY_PAUSE_MS = 40;
+const BUSY_PAUSE_MS = 25;
 /** What the short form tells: that the execution has ended. */
 const SHORT_FORM_EVENTS: ReadonlySet<CallbackEvent> = new Set(['completed', 'failed', 'cancelled']);
 
