@@ -60,6 +60,8 @@ const schema = {
   smtpRequireTls: boolean({ env: 'BATUTA_NOTIFICATIONS_SMTP_REQUIRE_TLS', default: true }),
   /** Off only for servers with a certificate that nobody signed. */
   smtpVerifyTls: boolean({ env: 'BATUTA_NOTIFICATIONS_SMTP_VERIFY_TLS', default: true }),
+  /** File with the PEM certificates of authorities that the SMTP server may also be signed by, besides the usual ones. */
+  smtpCa: text({ env: 'BATUTA_NOTIFICATIONS_SMTP_CA', optional: true }),
   smtpConnections: integer({ env: 'BATUTA_NOTIFICATIONS_SMTP_CONNECTIONS', default: 5, min: 1, max: 100 }),
   /** Base URL of an SMS provider with an API of Twilio's shape; without it there is no SMS. */
   smsUrl: url({ env: 'BATUTA_NOTIFICATIONS_SMS_URL', protocols: ['https', 'http'], optional: true }),
