@@ -1,19 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { subjects } from '@batuta/contracts';
 import type { CallbackReply, ListDeliveriesReply } from '@batuta/contracts';
-import { eventually } from '@batuta/testing';
+import { eventually, runFile } from '@batuta/testing';
+import type { Child } from '@batuta/testing';
 import { principal, Receiver, startUnderTest } from './harness.js';
 import type { UnderTest } from './harness.js';
 
-const root = fileURLToPath(new URL('../../../', import.meta.url));
-
 let test: UnderTest;
 let receiver: Receiver;
-let children: ChildProcess[] = [];
+let children: Child[] = [];
 
 beforeEach(async () => {
   test = await startUnderTest();
@@ -21,41 +16,23 @@ beforeEach(async () => {
 }, 60_000);
 
 afterEach(async () => {
-  await Promise.all(children.map((child) => kill(child)));
+  await Promise.all(children.map((child) => child.end('SIGKILL')));
   children = [];
   await receiver?.close();
   await test?.close();
 }, 60_000);
 
 /** The service as a process of its own, ready when it answers. */
-async function startProcess(env: Record<string, string> = {}): Promise<ChildProcess> {
-  const child = spawn(
-    process.execPath,
-    [
-      '--conditions=batuta-source',
-      '--import',
-      `${root}services/step-runner/test/run-source.mjs`,
-      `${root}services/notifications/src/main.ts`,
-    ],
-    {
-      cwd: root,
-      env: { PATH: process.env['PATH'], BATUTA_LOG_LEVEL: 'warn', ...test.env, ...env },
-      stdio: ['ignore', 'inherit', 'inherit'],
-    },
-  );
+async function startProcess(env: Record<string, string> = {}): Promise<Child> {
+  const child = runFile('services/notifications/src/main.ts', {
+    env: { BATUTA_LOG_LEVEL: 'warn', ...test.env, ...env },
+  });
   children.push(child);
   await eventually(
     () => test.client.request(subjects.notifications.callbackList, { principal: principal() }, { timeoutMs: 500 }),
     { timeoutMs: 20_000 },
   );
   return child;
-}
-
-async function kill(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = once(child, 'exit');
-  child.kill('SIGKILL');
-  await ended;
 }
 
 async function create(body: object): Promise<string> {
@@ -103,7 +80,7 @@ describe('deliveries', () => {
     const executions = Array.from({ length: 6 }, () => test.engine.start(configId));
     await eventually(() => receiver.received.length >= 3, { timeoutMs: 10_000 });
     for (const execution of executions) test.engine.tell(execution, 'paused');
-    await kill(first);
+    await first.end('SIGKILL');
     for (const execution of executions) test.engine.tell(execution, 'completed');
     await startProcess(env);
     await expectAll(executions, ['started', 'paused', 'completed']);
