@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { newId } from '@batuta/contracts';
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { EntityManager } from 'typeorm';
-import { newId } from '../access/requests.js';
 import { SecretCipher, SecretCipherError } from './secret-cipher.js';
 
 /** A new secret as Standard Webhooks writes them: 32 random bytes. */

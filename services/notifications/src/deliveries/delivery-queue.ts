@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
+import { newId } from '@batuta/contracts';
 import type { CallbackEvent, CallbackType, JsonValue } from '@batuta/contracts';
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { EntityManager } from 'typeorm';
-import { newId } from '../access/requests.js';
 import { GroupCommit } from '../database/group-commit.js';
 import type { ChannelDefinition } from '../callbacks/channel-definition.js';
 import type { Outcome } from '../channels/channel.js';
