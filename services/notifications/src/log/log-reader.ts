@@ -227,16 +227,15 @@ export class LogReader {
     const { dataSource, onDeliveries } = this.#options;
     const partitions = readings.map(({ partition }) => partition);
     const { added, events, behind } = await dataSource.transaction(async (manager) => {
-      const cursors = new Map(
-        (await manager.query<CursorRow[]>(sql.LOCK_POSITIONS, [partitions])).map((row) => [
-          row.partition,
-          Number(row.position),
-        ]),
-      );
+      const [rows] = await manager.query<[{ partition: number }[], number]>(sql.MOVE, [
+        partitions,
+        readings.map(({ from }) => from),
+        readings.map(({ to }) => to),
+      ]);
+      const moved = new Set(rows.map(({ partition }) => partition));
       // Another replica has moved the others.
-      const mine = readings.filter(({ partition, from }) => cursors.get(partition) === from);
+      const mine = readings.filter(({ partition }) => moved.has(partition));
       const found = mine.flatMap((reading) => reading.events);
-      await manager.query(sql.MOVE, [mine.map(({ partition }) => partition), mine.map(({ to }) => to)]);
       return {
         added: await this.#make(manager, found),
         events: found,
@@ -296,13 +295,12 @@ export class LogReader {
         : [],
     );
     if (started.length > 0) await manager.query(sql.KEEP_EXECUTIONS, [JSON.stringify(started)]);
-    const ids = [...new Set(events.map((event) => event.executionId))];
-    const executions = new Map(
-      (await manager.query<ExecutionRow[]>(sql.EXECUTIONS, [ids])).map((row) => [row.execution_id, row]),
-    );
     const lasts = new Map(events.map((event) => [event.executionId, event.type]));
+    const ids = [...lasts.keys()];
     const ended = ids.filter((id) => isTerminalEventType(lasts.get(id) ?? ''));
-    await manager.query(sql.MARK_ENDED, [ended, ids.filter((id) => !ended.includes(id))]);
+    const running = ids.filter((id) => !isTerminalEventType(lasts.get(id) ?? ''));
+    const [known] = await manager.query<[ExecutionRow[], number]>(sql.EXECUTIONS, [ended, running]);
+    const executions = new Map(known.map((row) => [row.execution_id, row]));
     const configs = [...new Set([...executions.values()].map((row) => row.config_id))];
     const callbacks = await manager.query<CallbackRow[]>(sql.CALLBACKS, [ids, configs]);
     const messages = new Map<string, { execution_id: string; version: number; event: Message }>();
