@@ -119,6 +119,34 @@ describe('callbacks, through the whole platform', () => {
     }
   }, 60_000);
 
+  it('tell of each end of an execution that is retried after it had failed', async () => {
+    expectStatus(
+      await api.post(`${BASE}/configs`, {
+        name: 'failing',
+        strategy: 'sequential',
+        steps: [{ id: 'fails', name: 'Fails', agent: 'fail', input: { retryable: false } }],
+      }),
+      201,
+    );
+    const { execution_id: id } = expectStatus(
+      await api.post<{ execution_id: string }>(`${BASE}/execute/failing`, { callback_url: hook }),
+      202,
+    );
+    const ids = (): unknown[] =>
+      received.filter(({ body }) => body.includes(id)).map(({ headers }) => headers['webhook-id']);
+    await eventually(() => ids().length === 1, { timeoutMs: 15_000 });
+    expectStatus(await api.post(`${BASE}/executions/${id}/retry`, {}), 200);
+    await eventually(() => ids().length === 2, { timeoutMs: 15_000 });
+    expect(new Set(ids()).size).toBe(2);
+    const { deliveries } = expectStatus(
+      await api.get<{ deliveries: { status: string; event_type: string }[] }>(
+        `${BASE}/callbacks/deliveries?execution_id=${id}`,
+      ),
+      200,
+    );
+    expect(deliveries.map(({ event_type: type }) => type)).toEqual(['failed', 'failed']);
+  }, 60_000);
+
   it('reach their receiver in order, with one id each, though every process and server is killed meanwhile', async () => {
     const config = expectStatus(
       await api.post<{ id: string }>(`${BASE}/configs`, {

@@ -117,7 +117,13 @@ describe('deliveries', () => {
     test.engine.notices = 2;
     const ends = ['failed', 'failed', 'completed'] as const;
     for (const [index, end] of ends.entries()) {
-      if (index > 0) test.engine.append(execution, 'ExecutionRetried', { by: 'ada', round: index });
+      if (index > 0) {
+        test.engine.append(execution, 'ExecutionRetried', { by: 'ada', round: index });
+        // What is known of it must not be removed as that of an execution which ended long ago.
+        await eventually(async () => {
+          expect(await test.rows('SELECT ended_at FROM notifications.executions')).toEqual([{ ended_at: null }]);
+        });
+      }
       test.engine.tell(execution, end);
       // Each end is told before the execution goes on: also then the next one is told again.
       await eventually(async () => {

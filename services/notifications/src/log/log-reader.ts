@@ -1,5 +1,5 @@
 import { CALLBACK_EVENTS, isTerminalEventType, subjects } from '@batuta/contracts';
-import type { CallbackEvent, Event, ReadLogReply, ReadLogRequest, TopologyReply } from '@batuta/contracts';
+import type { CallbackEvent, Event, EventType, ReadLogReply, ReadLogRequest, TopologyReply } from '@batuta/contracts';
 import { UnavailableError } from '@batuta/messaging';
 import type { ControlClient } from '@batuta/messaging';
 import { counter, gauge } from '@batuta/observability';
@@ -12,7 +12,8 @@ import { callbackEventOf, messageOf } from '../templates/message.js';
 import type { ExecutionContext, Message } from '../templates/message.js';
 import * as sql from './log-sql.js';
 
-const TYPES = Object.values(CALLBACK_EVENTS);
+/** A retry is told nobody, but its execution has not ended any more. */
+const TYPES: EventType[] = [...Object.values(CALLBACK_EVENTS), 'ExecutionRetried'];
 /** Events of one reading, over all its partitions; their payloads together must fit a message, which the execution service sees to. */
 const READING = 3_200;
 /** Events of one partition in a reading. */
