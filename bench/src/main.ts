@@ -12,10 +12,12 @@ import { runSmoke } from './smoke.js';
 import { columns, processTable, throughputTable } from './table.js';
 import { ThroughputBench, profileDirectory, profilingEnvironment } from './throughput.js';
 import type { RoundRequest, ThroughputRound, ThroughputWork } from './throughput.js';
+import { runTracing } from './tracing.js';
 import { runWatchers } from './watchers.js';
 
 const USAGE = `npm run bench -- [--work W1,W2,…] [--rounds N] [--peers [names]] [--layout L] [--profile] [--smoke]
-  --work W1..W8      what to run (default: W1,W2,W3); notifications: inbox and fallback to email
+  --work W1..W8      what to run (default: W1,W2,W3); notifications: inbox and fallback to email;
+                     tracing: what it costs on, off and not configured
   --rounds N         measured rounds of each (default 5)
   --in-flight N      executions at a time (default: 64 and 256 for W2, the work's own for others)
   --executions N     executions a round      --warm-up N   executions before the first round
@@ -117,6 +119,10 @@ async function runOthers(works: readonly string[]): Promise<void> {
   if (works.includes('W6')) for (const clients of [1_000, 10_000]) await runWatchers(layout, clients, print);
   if (works.includes('W7')) await runBackoff(size ?? 100_000, print);
   if (works.includes('W8')) await runReplay(layout, size ?? 1_000_000, print);
+  if (works.includes('tracing')) {
+    const rounds = count('rounds') ?? 5;
+    await runTracing({ layout, rounds, version, executions: size, print, onEnd: (stop) => ends.push(stop) });
+  }
   if (works.includes('notifications')) {
     // A process for each service: the notifications' own share of the CPU can be told.
     await runNotifications(flags.layout === undefined ? SEPARATE : layout, count('rounds') ?? 5, print, (stop) =>
@@ -168,7 +174,7 @@ try {
     await runProfile();
   } else {
     const works = (flags.work ?? 'W1,W2,W3').split(',');
-    const unknown = works.filter((work) => !/^(W[1-8]|notifications)$/.test(work));
+    const unknown = works.filter((work) => !/^(W[1-8]|notifications|tracing)$/.test(work));
     if (unknown.length > 0) throw new Error(`unknown work ${unknown.join(', ')}\n${USAGE}`);
     await runThroughput(works);
     await runOthers(works);

@@ -45,7 +45,13 @@ describe('callbacks, through the whole platform', () => {
     hook = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`;
     cluster = await Cluster.start({
       instances: { notifications: 1 },
-      env: { BATUTA_NOTIFICATIONS_ALLOWED_ADDRESSES: '127.0.0.1' },
+      env: {
+        BATUTA_NOTIFICATIONS_ALLOWED_ADDRESSES: '127.0.0.1',
+        // An attempt that dies with its process is made again soon.
+        BATUTA_NOTIFICATIONS_ATTEMPT_TIMEOUT: '2s',
+        BATUTA_NOTIFICATIONS_LEASE: '3s',
+        BATUTA_NOTIFICATIONS_RETRY_BASE: '100ms',
+      },
     });
     api = cluster.api();
   }, 120_000);
@@ -112,4 +118,110 @@ describe('callbacks, through the whole platform', () => {
       socket.terminate();
     }
   }, 60_000);
+
+  it('tell of each end of an execution that is retried after it had failed', async () => {
+    expectStatus(
+      await api.post(`${BASE}/configs`, {
+        name: 'failing',
+        strategy: 'sequential',
+        steps: [{ id: 'fails', name: 'Fails', agent: 'fail', input: { retryable: false } }],
+      }),
+      201,
+    );
+    const { execution_id: id } = expectStatus(
+      await api.post<{ execution_id: string }>(`${BASE}/execute/failing`, { callback_url: hook }),
+      202,
+    );
+    const ids = (): unknown[] =>
+      received.filter(({ body }) => body.includes(id)).map(({ headers }) => headers['webhook-id']);
+    await eventually(() => ids().length === 1, { timeoutMs: 15_000 });
+    expectStatus(await api.post(`${BASE}/executions/${id}/retry`, {}), 200);
+    await eventually(() => ids().length === 2, { timeoutMs: 15_000 });
+    expect(new Set(ids()).size).toBe(2);
+    const { deliveries } = expectStatus(
+      await api.get<{ deliveries: { status: string; event_type: string }[] }>(
+        `${BASE}/callbacks/deliveries?execution_id=${id}`,
+      ),
+      200,
+    );
+    expect(deliveries.map(({ event_type: type }) => type)).toEqual(['failed', 'failed']);
+  }, 60_000);
+
+  it('reach their receiver in order, with one id each, though every process and server is killed meanwhile', async () => {
+    const config = expectStatus(
+      await api.post<{ id: string }>(`${BASE}/configs`, {
+        name: 'shaken',
+        strategy: 'sequential',
+        steps: [{ id: 'only', name: 'Only', agent: 'echo' }],
+      }),
+      201,
+    );
+    expectStatus(
+      await api.post(`${BASE}/callbacks`, {
+        config_id: config.id,
+        type: 'webhook',
+        events: ['started', 'completed'],
+        callback_url: hook,
+      }),
+      201,
+    );
+    const ids: string[] = [];
+    const start = async (): Promise<void> => {
+      const { execution_id: id } = expectStatus(
+        await api.post<{ execution_id: string }>(`${BASE}/execute/shaken`, {}),
+        202,
+      );
+      ids.push(id);
+    };
+    const { postgres, nats } = cluster;
+    const crashes = [
+      async () => {
+        await cluster.process('notifications').end('SIGKILL');
+        await start();
+        await cluster.process('notifications').start();
+      },
+      async () => {
+        await nats.kill();
+        await nats.start();
+      },
+      async () => {
+        await postgres.kill();
+        await postgres.start();
+      },
+      async () => {
+        await cluster.process('execution').end('SIGKILL');
+        await cluster.process('execution').start();
+      },
+    ];
+    for (const crash of crashes) {
+      await start();
+      await start();
+      await crash();
+      // The way in is open again.
+      await eventually(async () => expectStatus(await api.get(`${BASE}/configs/shaken`), 200), { timeoutMs: 30_000 });
+    }
+    const toldOf = (id: string): { id: string; type: string }[] =>
+      received
+        .filter(({ body }) => body.includes(id))
+        .map(({ headers, body }) => ({
+          id: String(headers['webhook-id']),
+          type: (JSON.parse(body) as { type: string }).type,
+        }));
+    await eventually(
+      () => {
+        for (const id of ids) expect(toldOf(id).at(-1)?.type).toBe('execution.completed');
+      },
+      { timeoutMs: 90_000, describe: 'every execution is told to its end' },
+    );
+    for (const id of ids) {
+      // An attempt whose outcome could not be recorded is made again, with the same id; nothing is told out of order.
+      const told = [...new Map(toldOf(id).map((one) => [one.id, one.type])).values()];
+      expect(told).toEqual(['execution.started', 'execution.completed']);
+      const { deliveries } = expectStatus(
+        await api.get<{ deliveries: { status: string }[] }>(`${BASE}/callbacks/deliveries?execution_id=${id}`),
+        200,
+      );
+      expect(deliveries).toHaveLength(2);
+    }
+  }, 180_000);
 });

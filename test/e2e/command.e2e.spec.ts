@@ -17,6 +17,7 @@ interface RunFile {
 describe('the batuta command', () => {
   let dir: string;
   const opened: BatutaCommand[] = [];
+  const keys = new Set<string>();
   const batuta = (args: readonly string[], env?: Record<string, string>): BatutaCommand => {
     const command = new BatutaCommand(args, dir, env);
     opened.push(command);
@@ -70,6 +71,7 @@ describe('the batuta command', () => {
     }
     const execution = /executions\/([\da-f-]{36})\/events/.exec(output)?.[1];
     expect(execution).toBeDefined();
+    keys.add(readFileSync(join(dir, 'notifications.key'), 'utf8'));
     await nothingRuns();
   }, 120_000);
 
@@ -78,6 +80,12 @@ describe('the batuta command', () => {
     await start.says(/Batuta is ready at http/);
     const run = runFile();
     expect(run.pid).toBe(start.child.pid);
+    // The key of signing secrets is made once and stays with the data.
+    const key = readFileSync(join(dir, 'notifications.key'), 'utf8');
+    expect(Buffer.from(key, 'base64')).toHaveLength(32);
+    expect(statSync(join(dir, 'notifications.key')).mode & 0o777).toBe(0o600);
+    keys.add(key);
+    expect(keys.size).toBe(1);
     expect(statSync(run.api_key_file).mode & 0o077).toBe(0);
     expect(statSync(join(dir, 'run.json')).mode & 0o077).toBe(0);
     expect((await fetch(`${run.url}/docs`)).status).toBe(200);

@@ -83,7 +83,8 @@ class CalledServer {
     const { traceparent } = request.headers;
     this.requests.push({ path, traceparent: typeof traceparent === 'string' ? traceparent : undefined, body });
     if (path === '/held') await this.#released;
-    const status = path === '/broken' ? 400 : path === '/flaky' && this.to('/flaky').length === 1 ? 503 : 200;
+    const isFirst = this.to(path).length === 1;
+    const status = path === '/broken' ? 400 : (path === '/flaky' || path === '/hook') && isFirst ? 503 : 200;
     response.writeHead(status, { 'content-type': 'application/json' }).end('{"said":"hello"}');
   }
 }
@@ -211,6 +212,8 @@ describe('what a platform shows of itself', () => {
         BATUTA_RUNNER_ALLOWED_ADDRESSES: '127.0.0.1',
         BATUTA_NOTIFICATIONS_ALLOWED_ADDRESSES: '127.0.0.1',
         BATUTA_NOTIFICATIONS_POLL: '200ms',
+        BATUTA_NOTIFICATIONS_DUE: '20ms',
+        BATUTA_NOTIFICATIONS_RETRY_BASE: '50ms',
         BATUTA_LOG_LEVEL: 'trace',
       },
     });
@@ -303,9 +306,14 @@ describe('what a platform shows of itself', () => {
     await eventually(
       () => {
         const names = collector.trace(execution.trace_id).map((span) => span.name);
-        for (const name of ['execution traced', 'callback webhook', 'POST /api/v1/orchestrations/execute/:config_id']) {
+        for (const name of [
+          'execution traced',
+          'redelivery backoff',
+          'POST /api/v1/orchestrations/execute/:config_id',
+        ]) {
           if (!names.includes(name)) throw new Error(`no span ${name}`);
         }
+        if (names.filter((name) => name === 'callback webhook').length < 2) throw new Error('not both callbacks');
         // Calls of agents come from the runner's own buffer.
         if (names.filter((name) => name === 'GET').length < 4) throw new Error('not all calls');
       },
@@ -361,6 +369,18 @@ describe('what a platform shows of itself', () => {
       only('command pause').spanId,
       only('command resume').spanId,
     ]);
+    const [refused, wait, taken] = [...named('callback webhook'), only('redelivery backoff')].sort(
+      (one, other) => Number(one.start) - Number(other.start),
+    ) as [CollectedSpan, CollectedSpan, CollectedSpan];
+    expect([refused, wait, taken].map((span) => span.name)).toEqual([
+      'callback webhook',
+      'redelivery backoff',
+      'callback webhook',
+    ]);
+    expect(refused).toMatchObject({ error: '503', attributes: { 'batuta.attempt': 1 } });
+    expect(wait.attributes['batuta.delivery.id']).toBe(refused.attributes['batuta.delivery.id']);
+    expect(wait.end).toBe(taken.start);
+    expect(taken.attributes).toMatchObject({ 'batuta.attempt': 2, 'http.response.status_code': 200 });
     const request = only('POST /api/v1/orchestrations/execute/:config_id');
     expect(request.links.map(({ spanId }) => spanId)).toEqual([only('command start').spanId]);
     expect(under(request).map((span) => span.name)).toEqual(['request batuta.execution.{partition}.command']);
@@ -446,9 +466,12 @@ describe('what a platform shows of itself', () => {
       200,
     );
     expect(status.trace_url).toBe(`${JAEGER}/trace/${execution.trace_id}`);
-    expect(called.to('/hook').map((request) => request.traceparent)).toEqual([
-      `00-${execution.trace_id}-${only('callback webhook').spanId}-01`,
-    ]);
+    expect(called.to('/hook').map((request) => request.traceparent)).toEqual(
+      [1, 2].map((attempt) => {
+        const span = named('callback webhook').find((each) => each.attributes['batuta.attempt'] === attempt);
+        return `00-${execution.trace_id}-${span?.spanId}-01`;
+      }),
+    );
   });
 
   it('shows every documented metric at its service, none that is not, and no id in any label', async () => {

@@ -43,8 +43,8 @@ const serviceNamed = (name: string): ComposeService => {
 
 /** Values as Compose would fill them in: what is required gets an example, the rest its default. */
 const filled = (value: string): string =>
-  value.replaceAll(/\$\{(\w+)(?::([?-])([^}]*))?\}/g, (_, _name: string, kind: string | undefined, rest: string) =>
-    kind === '-' ? rest : 'p0',
+  value.replaceAll(/\$\{(\w+)(?::([?-])([^}]*))?\}/g, (_, name: string, kind: string | undefined, rest: string) =>
+    kind === '-' ? rest : name.endsWith('_KEYS') ? Buffer.alloc(32, 7).toString('base64') : 'p0',
   );
 
 const environmentOf = ({ environment = {} }: ComposeService): Record<string, string> =>
@@ -156,14 +156,16 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('holds no password, and asks for those that the example lists', () => {
+  it('holds no password and no key, and asks for those that the example lists', () => {
     const example = read('deploy/compose/env.example');
-    const asked = new Set([...text.matchAll(/\$\{(\w*PASSWORD):\?/g)].map((match) => match[1]));
-    expect(asked).toEqual(new Set(['POSTGRES_PASSWORD', 'NATS_PASSWORD', 'GRAFANA_ADMIN_PASSWORD']));
+    const asked = new Set([...text.matchAll(/\$\{(\w+):\?/g)].map((match) => match[1]));
+    expect(asked).toEqual(
+      new Set(['POSTGRES_PASSWORD', 'NATS_PASSWORD', 'GRAFANA_ADMIN_PASSWORD', 'NOTIFICATIONS_ENCRYPTION_KEYS']),
+    );
     for (const name of asked) expect(example).toMatch(new RegExp(`^${name}=$`, 'm'));
     for (const [, service] of entries) {
       for (const [name, value] of Object.entries(service.environment ?? {})) {
-        if (name.endsWith('PASSWORD')) expect(value).toMatch(/^\$\{\w+:\?/);
+        if (/PASSWORD$|_KEYS$/.test(name)) expect(value).toMatch(/^\$\{\w+:\?/);
       }
     }
     expect(read('.gitignore').split('\n')).toContain('.env');

@@ -1,5 +1,7 @@
 export { eventually } from './eventually.js';
 export type { EventuallyOptions } from './eventually.js';
+export { runFile } from './run-file.js';
+export type { Child } from './run-file.js';
 export { seeded } from './seeded.js';
 export type { Seeded } from './seeded.js';
 export { createTestDatabase, LeakedConnectionsError, templateFor } from './test-database.js';

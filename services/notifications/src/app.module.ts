@@ -5,6 +5,7 @@ import { DataSource } from 'typeorm';
 import { CallbacksController } from './callbacks/callbacks.controller.js';
 import { CALLBACK_RULES, Callbacks, CONTROL } from './callbacks/callbacks.service.js';
 import type { CallbackRules } from './callbacks/callbacks.service.js';
+import { SecretCipher } from './callbacks/secret-cipher.js';
 import { SigningSecrets } from './callbacks/signing-secrets.js';
 import { DeliveriesController } from './deliveries/deliveries.controller.js';
 import { Deliveries } from './deliveries/deliveries.service.js';
@@ -20,6 +21,7 @@ export interface NotificationsModuleOptions {
   readonly control: ControlClient;
   readonly callbackRules: CallbackRules;
   readonly deliveryRules: DeliveryRules;
+  readonly secretCipher: SecretCipher;
 }
 
 /** The notifications service: callbacks, their deliveries, and users' inboxes. */
@@ -35,6 +37,7 @@ export class NotificationsModule {
         { provide: CONTROL, useValue: options.control },
         { provide: CALLBACK_RULES, useValue: options.callbackRules },
         { provide: DELIVERY_RULES, useValue: options.deliveryRules },
+        { provide: SecretCipher, useValue: options.secretCipher },
         Templates,
         SigningSecrets,
         DeliveryQueue,

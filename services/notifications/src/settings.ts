@@ -1,6 +1,7 @@
 import { LOG_LEVELS } from '@batuta/observability';
 import { boolean, integer, list, loadSettings, milliseconds, oneOf, secret, text, url } from '@batuta/settings';
 import type { SettingsOf, SettingsProblem } from '@batuta/settings';
+import { encryptionKeysOf } from './callbacks/secret-cipher.js';
 
 const schema = {
   /** `postgres://user:password@host:5432/database`; its schema `notifications` is made when missing. */
@@ -50,6 +51,11 @@ const schema = {
     min: 0,
     max: 2_592_000_000,
   }),
+  /**
+   * What signing secrets are encrypted with in the database: 32 bytes in Base64. Several, separated by commas, while one is
+   * replaced: the first encrypts, all of them decrypt. Without it they are stored in the clear.
+   */
+  encryptionKeys: secret({ env: 'BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS', optional: true }),
   /** Private addresses that webhooks may reach: `10.1.0.0/16`, `127.0.0.1`, `[::1]:8080`. */
   allowedAddresses: list({ env: 'BATUTA_NOTIFICATIONS_ALLOWED_ADDRESSES', default: [] }),
   /** `smtp://user:password@host:587` or `smtps://…:465`; without it there is no email. */
@@ -60,6 +66,8 @@ const schema = {
   smtpRequireTls: boolean({ env: 'BATUTA_NOTIFICATIONS_SMTP_REQUIRE_TLS', default: true }),
   /** Off only for servers with a certificate that nobody signed. */
   smtpVerifyTls: boolean({ env: 'BATUTA_NOTIFICATIONS_SMTP_VERIFY_TLS', default: true }),
+  /** File with the PEM certificates of authorities that the SMTP server may also be signed by, besides the usual ones. */
+  smtpCa: text({ env: 'BATUTA_NOTIFICATIONS_SMTP_CA', optional: true }),
   smtpConnections: integer({ env: 'BATUTA_NOTIFICATIONS_SMTP_CONNECTIONS', default: 5, min: 1, max: 100 }),
   /** Base URL of an SMS provider with an API of Twilio's shape; without it there is no SMS. */
   smsUrl: url({ env: 'BATUTA_NOTIFICATIONS_SMS_URL', protocols: ['https', 'http'], optional: true }),
@@ -76,6 +84,12 @@ function contradictions(settings: NotificationsSettings): SettingsProblem[] {
     problems.push({
       variables: ['BATUTA_NOTIFICATIONS_LEASE', 'BATUTA_NOTIFICATIONS_ATTEMPT_TIMEOUT'],
       expected: 'must leave an attempt more time than it may take, or it is made twice',
+    });
+  }
+  if (settings.encryptionKeys !== undefined && encryptionKeysOf(settings.encryptionKeys.reveal()) === undefined) {
+    problems.push({
+      variables: ['BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS'],
+      expected: 'must be 32 bytes in Base64 (openssl rand -base64 32), or several of them with commas between',
     });
   }
   if (settings.smtpUrl !== undefined && settings.smtpFrom === undefined) {

@@ -18,6 +18,7 @@ import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import type { DataSource } from 'typeorm';
 import { NotificationsModule } from './app.module.js';
+import { encryptionKeysOf, SecretCipher } from './callbacks/secret-cipher.js';
 import { SigningSecrets } from './callbacks/signing-secrets.js';
 import type { Channel } from './channels/channel.js';
 import { emailChannel, emailOptions } from './channels/email.js';
@@ -80,10 +81,15 @@ export async function startNotifications(options: StartNotificationsOptions = {}
     opened.push(() => nats.close());
     const control = controlClientOver(nats);
     const templates = new Templates();
+    const secretCipher = new SecretCipher(encryptionKeysOf(settings.encryptionKeys?.reveal() ?? '') ?? []);
+    const secrets = new SigningSecrets(dataSource, secretCipher);
+    await renewSecrets(secrets, secretCipher, logger);
+    const publish = (subject: string, payload: string): void => nats.publish(subject, payload);
     const channels = openChannels(settings, {
       dataSource,
       templates,
-      publish: (subject, payload) => nats.publish(subject, payload),
+      secrets,
+      publish,
       ...(options.resolve === undefined ? {} : { resolve: options.resolve }),
     });
     for (const channel of channels) opened.push(async () => channel.close?.());
@@ -97,6 +103,7 @@ export async function startNotifications(options: StartNotificationsOptions = {}
           secretOverlapMs: settings.secretOverlapMs,
         },
         deliveryRules: settings,
+        secretCipher,
       }),
       {
         ...natsMicroservice({ url: natsUrl, queue: 'notifications' }),
@@ -112,7 +119,7 @@ export async function startNotifications(options: StartNotificationsOptions = {}
     await app.unwrap<NatsConnection>().flush();
     const queue = app.get(DeliveryQueue);
     const { concurrency, attemptTimeoutMs, dueMs, pollMs, giveUpMs: maxAgeMs } = settings;
-    const sender = new Sender({ queue, channels, logger, concurrency, attemptTimeoutMs, dueMs, tracing });
+    const sender = new Sender({ queue, channels, publish, logger, concurrency, attemptTimeoutMs, dueMs, tracing });
     opened.push(() => sender.close());
     const reader = new LogReader({
       dataSource,
@@ -121,7 +128,7 @@ export async function startNotifications(options: StartNotificationsOptions = {}
       logger,
       pollMs,
       maxAgeMs,
-      onDeliveries: () => sender.wake(),
+      onDeliveries: (added) => sender.added(added),
     });
     opened.push(() => reader.close());
     // Notices of the LIFECYCLE stream as they are published, shared among the replicas. What is missed while nobody
@@ -170,6 +177,21 @@ export async function startNotifications(options: StartNotificationsOptions = {}
   }
 }
 
+/** Brings stored secrets under the newest key; a service that cannot read some of them starts, and says so. */
+async function renewSecrets(secrets: SigningSecrets, cipher: SecretCipher, logger: Logger): Promise<void> {
+  if (!cipher.enabled) {
+    logger.warn('signing secrets are stored in the clear: set BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS');
+  }
+  const { renewed, unreadable } = await secrets.renew();
+  if (renewed > 0) logger.info({ count: renewed }, 'signing secrets encrypted with the newest key');
+  if (unreadable > 0) {
+    logger.error(
+      { count: unreadable },
+      'signing secrets cannot be read with BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS: their webhooks fail until the key is set or the secret is rotated',
+    );
+  }
+}
+
 /** Undefined for what is no notice. */
 function noticeOf(data: Uint8Array): Partial<LifecycleNotice> | undefined {
   try {
@@ -183,14 +205,14 @@ function noticeOf(data: Uint8Array): Partial<LifecycleNotice> | undefined {
 interface ChannelParts {
   readonly dataSource: DataSource;
   readonly templates: Templates;
+  readonly secrets: SigningSecrets;
   readonly publish: (subject: string, payload: string) => void;
   readonly resolve?: Resolve;
 }
 
 function openChannels(settings: NotificationsSettings, parts: ChannelParts): Channel[] {
-  const { dataSource, templates, publish, resolve } = parts;
+  const { dataSource, templates, secrets, publish, resolve } = parts;
   const policy = addressPolicy(settings.allowedAddresses);
-  const secrets = new SigningSecrets(dataSource);
   const channels = [
     webhookChannel({
       client: resolve === undefined ? new GuardedClient(policy) : new GuardedClient(policy, resolve),

@@ -279,4 +279,81 @@ describe('the inbox', () => {
     await eventually(() => smtp.mails.length === 1, { timeoutMs: 10_000 });
     expect(smtp.mails[0]?.source).toContain(execution);
   });
+
+  it('takes over from a channel that failed, and hands on to the next one', async () => {
+    const configId = test.engine.addConfig();
+    await create({
+      config_id: configId,
+      type: 'webhook',
+      events: ['completed'],
+      callback_url: 'http://10.0.0.1/x',
+      fallback: [
+        { type: 'websocket', after_ms: 600_000 },
+        { type: 'email', after_ms: 300, to: ['ops@example.org'] },
+      ],
+    });
+    const notices: InboxNotice[] = [];
+    test.nats.subscribe(subjects.inbox('default', 'ada'), {
+      callback: (_, message) => void notices.push(message.json<InboxNotice>()),
+    });
+    await test.nats.flush();
+    const execution = ended(configId);
+    await eventually(() => smtp.mails.length === 1, { timeoutMs: 10_000 });
+    expect(await inbox()).toMatchObject([{ executionId: execution, eventType: 'completed' }]);
+    expect(notices.map(({ notification }) => notification?.executionId)).toEqual([execution]);
+    await eventually(async () => {
+      expect((await deliveries(execution)).map(({ callbackType, status }) => [callbackType, status])).toEqual([
+        ['email', 'sent'],
+        ['websocket', 'sent'],
+        ['webhook', 'failed'],
+      ]);
+    });
+  });
+
+  it('acknowledges for each user what is theirs, also when many do it at once', async () => {
+    const configId = test.engine.addConfig();
+    const users = Array.from({ length: 20 }, (_, index) => `user-${index}`);
+    for (const to of users) await create({ config_id: configId, type: 'websocket', events: ['completed'], to });
+    ended(configId);
+    const ids = await eventually(async () => {
+      const found = await Promise.all(users.map((user) => inbox(principal('default', 'viewer', user))));
+      return found.map((list) => {
+        expect(list).toHaveLength(1);
+        return list[0]!.id;
+      });
+    });
+    // Everybody asks for everything, each in another order.
+    const answers = await Promise.all(
+      users.map((user, index) =>
+        acknowledge([...ids.slice(index), ...ids.slice(0, index)], principal('default', 'viewer', user)),
+      ),
+    );
+    expect(answers.map((answer) => answer.ids)).toEqual(ids.map((id) => [id]));
+    const left = await test.rows('SELECT 1 FROM notifications.inbox WHERE acked_at IS NULL');
+    expect(left).toEqual([]);
+  });
+
+  it('keeps the order behind a delivery that is still open', async () => {
+    const configId = test.engine.addConfig();
+    // With a template it goes through an attempt; the one without must not overtake it.
+    await create({
+      config_id: configId,
+      type: 'websocket',
+      events: ['started'],
+      callback_body_template: '{"n": {{ event.version }}}',
+    });
+    await create({ config_id: configId, type: 'websocket', events: ['completed'] });
+    const executions = Array.from({ length: 10 }, () => ended(configId));
+    const all = await eventually(async () => {
+      const found = await inbox();
+      expect(found).toHaveLength(20);
+      return found;
+    });
+    const order = await test.rows<{ id: string }>('SELECT id FROM notifications.inbox ORDER BY created_at, id');
+    const typeOf = new Map(all.map((one) => [one.id, one]));
+    for (const execution of executions) {
+      const told = order.map(({ id }) => typeOf.get(id)).filter((one) => one?.executionId === execution);
+      expect(told.map((one) => one?.eventType)).toEqual(['started', 'completed']);
+    }
+  });
 });

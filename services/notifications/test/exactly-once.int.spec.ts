@@ -1,19 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { subjects } from '@batuta/contracts';
 import type { CallbackReply, ListDeliveriesReply } from '@batuta/contracts';
-import { eventually } from '@batuta/testing';
+import { eventually, runFile } from '@batuta/testing';
+import type { Child } from '@batuta/testing';
 import { principal, Receiver, startUnderTest } from './harness.js';
 import type { UnderTest } from './harness.js';
 
-const root = fileURLToPath(new URL('../../../', import.meta.url));
-
 let test: UnderTest;
 let receiver: Receiver;
-let children: ChildProcess[] = [];
+let children: Child[] = [];
 
 beforeEach(async () => {
   test = await startUnderTest();
@@ -21,41 +16,23 @@ beforeEach(async () => {
 }, 60_000);
 
 afterEach(async () => {
-  await Promise.all(children.map((child) => kill(child)));
+  await Promise.all(children.map((child) => child.end('SIGKILL')));
   children = [];
   await receiver?.close();
   await test?.close();
 }, 60_000);
 
 /** The service as a process of its own, ready when it answers. */
-async function startProcess(env: Record<string, string> = {}): Promise<ChildProcess> {
-  const child = spawn(
-    process.execPath,
-    [
-      '--conditions=batuta-source',
-      '--import',
-      `${root}services/step-runner/test/run-source.mjs`,
-      `${root}services/notifications/src/main.ts`,
-    ],
-    {
-      cwd: root,
-      env: { PATH: process.env['PATH'], BATUTA_LOG_LEVEL: 'warn', ...test.env, ...env },
-      stdio: ['ignore', 'inherit', 'inherit'],
-    },
-  );
+async function startProcess(env: Record<string, string> = {}): Promise<Child> {
+  const child = runFile('services/notifications/src/main.ts', {
+    env: { BATUTA_LOG_LEVEL: 'warn', ...test.env, ...env },
+  });
   children.push(child);
   await eventually(
     () => test.client.request(subjects.notifications.callbackList, { principal: principal() }, { timeoutMs: 500 }),
     { timeoutMs: 20_000 },
   );
   return child;
-}
-
-async function kill(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = once(child, 'exit');
-  child.kill('SIGKILL');
-  await ended;
 }
 
 async function create(body: object): Promise<string> {
@@ -103,7 +80,7 @@ describe('deliveries', () => {
     const executions = Array.from({ length: 6 }, () => test.engine.start(configId));
     await eventually(() => receiver.received.length >= 3, { timeoutMs: 10_000 });
     for (const execution of executions) test.engine.tell(execution, 'paused');
-    await kill(first);
+    await first.end('SIGKILL');
     for (const execution of executions) test.engine.tell(execution, 'completed');
     await startProcess(env);
     await expectAll(executions, ['started', 'paused', 'completed']);
@@ -126,6 +103,43 @@ describe('deliveries', () => {
     }
     await expectAll(executions, ['started', 'completed']);
     expect(receiver.received).toHaveLength(executions.length * 2);
+  }, 60_000);
+
+  it('tell of every end of an execution that is retried after it had ended, once to each callback', async () => {
+    await Promise.all([test.start(), test.start()]);
+    const configId = test.engine.addConfig();
+    await create({ config_id: configId, events: ['failed', 'completed'], callback_url: `${receiver.url}/own` });
+    await test.client.request<CallbackReply>(subjects.notifications.callbackCreate, {
+      principal: principal(),
+      body: { type: 'websocket', config_id: configId, events: ['failed', 'completed'] },
+    });
+    const execution = test.engine.start(configId, { callbackUrl: `${receiver.url}/short` });
+    test.engine.notices = 2;
+    const ends = ['failed', 'failed', 'completed'] as const;
+    for (const [index, end] of ends.entries()) {
+      if (index > 0) {
+        test.engine.append(execution, 'ExecutionRetried', { by: 'ada', round: index });
+        // What is known of it must not be removed as that of an execution which ended long ago.
+        await eventually(async () => {
+          expect(await test.rows('SELECT ended_at FROM notifications.executions')).toEqual([{ ended_at: null }]);
+        });
+      }
+      test.engine.tell(execution, end);
+      // Each end is told before the execution goes on: also then the next one is told again.
+      await eventually(async () => {
+        const rows = await test.rows(
+          `SELECT 1 FROM notifications.orchestration_callbacks WHERE status = 'delivered' OR callback_type = 'websocket'`,
+        );
+        expect(rows).toHaveLength((index + 1) * 3);
+      });
+    }
+    for (const path of ['/own', '/short']) {
+      const told = receiver.at(path);
+      expect(told.map(({ body }) => typeOf(body))).toEqual(ends.map((end) => `execution.${end}`));
+      expect(new Set(told.map(({ headers }) => headers['webhook-id'])).size).toBe(ends.length);
+    }
+    const inbox = await test.rows<{ event_type: string }>('SELECT event_type FROM notifications.inbox ORDER BY id');
+    expect(inbox.map((row) => row.event_type)).toEqual(ends);
   }, 60_000);
 
   it('are not made twice when a cursor’s transaction is repeated, and a cursor never goes back', async () => {

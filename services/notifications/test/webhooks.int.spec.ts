@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { subjects } from '@batuta/contracts';
 import type { CallbackReply, DeliveryReply, ListDeliveriesReply, RotateSecretReply } from '@batuta/contracts';
 import { eventually } from '@batuta/testing';
@@ -11,7 +13,7 @@ let receiver: Receiver;
 
 beforeAll(async () => {
   test = await startUnderTest();
-  await test.start();
+  await test.start({ BATUTA_NOTIFICATIONS_RETRY_MAX: '2s' });
 }, 60_000);
 
 beforeEach(async () => {
@@ -83,13 +85,18 @@ describe('webhooks', () => {
       callback_url: `${receiver.url}/flaky`,
       max_retries: 5,
     });
-    receiver.answer = (_, count) => (count < 3 ? { status: 503, body: 'not now' } : { status: 204 });
+    // Timestamps are whole seconds: a second between the attempts makes a fresh one differ.
+    receiver.answer = (_, count) =>
+      count < 3 ? { status: 503, body: 'not now', headers: { 'retry-after': '1' } } : { status: 204 };
     const id = test.engine.start(execution);
     test.engine.tell(id, 'completed');
     const [delivery] = await delivered(id, 1);
     expect(receiver.received).toHaveLength(3);
     expect(new Set(receiver.received.map(({ headers }) => headers['webhook-id']))).toEqual(new Set([delivery?.id]));
     for (const one of receiver.received) verified(secret, one);
+    const times = receiver.received.map(({ headers }) => Number(headers['webhook-timestamp']));
+    expect(times[1]).toBeGreaterThan(times[0] ?? Infinity);
+    expect(times[2]).toBeGreaterThan(times[1] ?? Infinity);
     const { delivery: full } = await test.client.request<DeliveryReply>(subjects.notifications.deliveryGet, {
       principal: who,
       id: delivery?.id,
@@ -235,6 +242,39 @@ describe('webhooks', () => {
     await test.client.request(subjects.notifications.callbackEnable, { principal: who, id });
     const next = test.engine.start(configId);
     await delivered(next, 1);
+  });
+
+  it('reads no more than 64 KiB of an answer that never ends', async () => {
+    const configId = test.engine.addConfig();
+    let offered = 0;
+    const hungUp = new Promise<void>((resolve) => {
+      const endless = createServer((request, response) => {
+        request.resume();
+        response.writeHead(200, { 'content-type': 'text/plain' });
+        const more = (): void => {
+          // As much as the connection takes: what the client does not read stays in buffers of a bounded size.
+          while (!response.destroyed && response.write('x'.repeat(16 * 1024))) offered += 16 * 1024;
+        };
+        response.on('drain', more);
+        response.on('close', () => endless.close(() => resolve()));
+        more();
+      });
+      endless.listen(0, '127.0.0.1', () => {
+        const url = `http://127.0.0.1:${(endless.address() as AddressInfo).port}/endless`;
+        void create({ config_id: configId, events: ['completed'], callback_url: url }).then(() => {
+          test.engine.tell(test.engine.start(configId), 'completed');
+        });
+      });
+    });
+    await hungUp;
+    // The rest is what the kernel's buffers of both ends hold.
+    expect(offered).toBeLessThan(16 * 1024 * 1024);
+    await eventually(async () => {
+      const rows = await test.rows<{ status: string; response_body: string }>(
+        `SELECT status, response_body FROM notifications.orchestration_callbacks WHERE callback_url LIKE '%/endless'`,
+      );
+      expect(rows).toEqual([{ status: 'delivered', response_body: 'x'.repeat(4096) }]);
+    });
   });
 
   it('does not follow redirects', async () => {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
@@ -78,6 +79,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       BATUTA_RUNNER_STATUS_ADDRESSES: '127.0.0.1',
       // Ports are chosen at each start and the owner's name must stay: one platform has one engine.
       BATUTA_EXECUTION_NAME: 'standalone',
+      BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS: await keptKey(join(dataDir, 'notifications.key')),
       ...inherited,
       BATUTA_ADMIN_KEY_FILE: apiKeyFile,
     };
@@ -165,6 +167,21 @@ async function allOrFirstFailure(work: readonly Promise<void>[]): Promise<void> 
       throw result.reason;
     }
   }
+}
+
+/** The key in a file of this directory, 32 bytes in Base64; made at the first start. */
+async function keptKey(file: string): Promise<string> {
+  try {
+    return (await readFile(file, 'utf8')).trim();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  const key = randomBytes(32).toString('base64');
+  const temporary = `${file}.${process.pid}.tmp`;
+  // On the disk before anything is encrypted with it.
+  await writeFile(temporary, `${key}\n`, { mode: 0o600, flush: true });
+  await rename(temporary, file);
+  return key;
 }
 
 async function writeAtomically(file: string, content: unknown): Promise<void> {

@@ -4,7 +4,7 @@ import { createWriteStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { runFile } from './child.js';
+import { runFile } from '@batuta/testing';
 
 /** MiB; `BATUTA_TEST_LOG_MIB=1024` does it with a gigabyte. */
 const SIZE = Number(process.env['BATUTA_TEST_LOG_MIB'] ?? '64');

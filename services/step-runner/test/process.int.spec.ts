@@ -1,8 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { eventually, startTestNats } from '@batuta/testing';
-import type { TestNats } from '@batuta/testing';
-import { runFile } from './child.js';
-import type { Child } from './child.js';
+import { eventually, runFile, startTestNats } from '@batuta/testing';
+import type { Child, TestNats } from '@batuta/testing';
 import { FakeEngine } from './fake-engine.js';
 
 const STARTING = { timeoutMs: 30_000 };

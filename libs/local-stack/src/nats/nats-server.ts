@@ -5,55 +5,31 @@ import { connect } from '@nats-io/transport-node';
 import { natsServers } from '@batuta/settings';
 import { LocalStackError } from '../errors.js';
 import { readJson, writeJson } from '../json-file.js';
-import { silentLogger, type StackLogger } from '../logger.js';
+import { launchOn, runsOf } from '../local-server.js';
+import type { LocalServer, LocalServerOptions } from '../local-server.js';
+import { silentLogger } from '../logger.js';
 import { freePort, portOr } from '../port.js';
 import type { StopSignals } from '../process-guard.js';
-import { isPortTaken, ServerProcess, stopLeftover } from '../server-process.js';
+import { ServerProcess, stopLeftover } from '../server-process.js';
 import { findNatsServer } from './find-nats-server.js';
 
-const PORT_ATTEMPTS = 3;
 const STOP_SIGNALS: StopSignals = [
   ['SIGTERM', 10_000],
   ['SIGKILL', 5000],
 ];
 const MEBIBYTE = 1024 * 1024;
 
-export interface NatsOptions {
-  /** Directory that holds this server and nothing else; made when missing. */
-  readonly home: string;
-  /** Listen on this port of 127.0.0.1 or fail. Unless told: the port of the last run while it is free, else a free one. */
-  readonly port?: number | undefined;
-  /** JetStream's files; `<home>/store` unless told. */
+export interface NatsOptions extends LocalServerOptions {
+  /** JetStream's files; `<home>/store` unless told. They go too when the server is ephemeral. */
   readonly storeDir?: string | undefined;
   /** Keys of nats-server's configuration, over the ones here. */
   readonly config?: Readonly<Record<string, unknown>> | undefined;
-  readonly logFile?: string | undefined;
-  readonly logger?: StackLogger | undefined;
-  /** The server is thrown away: `home` and the store go if this process is killed. */
-  readonly ephemeral?: boolean | undefined;
-  /** Recovery of a large store counts. 30,000 unless told. */
-  readonly startTimeoutMs?: number | undefined;
 }
 
-/** A nats-server of this process, on 127.0.0.1, with JetStream on files. */
-export interface NatsServer {
-  /** `nats://user:password@127.0.0.1:port`; `natsServers(url)` of `@batuta/settings` gives the client's options. */
-  readonly url: string;
-  /** Process id of the current run. */
-  readonly pid: number;
-  readonly port: number;
+/** A nats-server of this process, on 127.0.0.1, with JetStream on files; `natsServers(url)` gives the client's options. */
+export interface NatsServer extends LocalServer {
   readonly monitorPort: number;
   readonly storeDir: string;
-  readonly logFile: string;
-  readonly running: boolean;
-  /** Ends it as an administrator would. */
-  stop(): Promise<void>;
-  /** Ends it as a crash would. */
-  kill(): Promise<void>;
-  /** Starts it again on the same ports and store after `stop()` or `kill()`. */
-  start(): Promise<void>;
-  /** `stop()` and `start()`. */
-  restart(): Promise<void>;
   /** Removes JetStream's files. Throws while the server runs. */
   deleteStore(): Promise<void>;
 }
@@ -120,45 +96,24 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
   };
   const natsUrl = (at: number) => `nats://${user}:${pass}@127.0.0.1:${at}`;
 
-  let port = options.port ?? (await portOr(record.port));
-  let monitorPort = await portOr(record.monitorPort);
-  let current: ServerProcess;
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      current = await launch(port, monitorPort);
-      break;
-    } catch (error) {
-      if (!isPortTaken(error) || attempt === PORT_ATTEMPTS) throw error;
-      port = options.port ?? (await freePort());
-      monitorPort = await freePort();
-    }
-  }
-  return {
+  const { first, ports } = await launchOn(
+    { port: options.port ?? (await portOr(record.port)), monitorPort: await portOr(record.monitorPort) },
+    async () => ({ port: options.port ?? (await freePort()), monitorPort: await freePort() }),
+    ({ port, monitorPort }) => launch(port, monitorPort),
+  );
+  const { port, monitorPort } = ports;
+  const runs = runsOf(first, () => launch(port, monitorPort));
+  return Object.assign(runs, {
     url: natsUrl(port),
     port,
     monitorPort,
     storeDir,
     logFile,
-    get pid() {
-      return current.pid;
-    },
-    get running() {
-      return current.running;
-    },
-    stop: () => current.stop(),
-    kill: () => current.kill(),
-    async start() {
-      if (!current.running) current = await launch(port, monitorPort);
-    },
-    async restart() {
-      await current.stop();
-      current = await launch(port, monitorPort);
-    },
     async deleteStore() {
-      if (current.running) throw new Error('Stop nats-server before its store is deleted.');
+      if (runs.running) throw new Error('Stop nats-server before its store is deleted.');
       await rm(storeDir, { recursive: true, force: true });
     },
-  };
+  });
 }
 
 async function credentials(file: string): Promise<{ user: string; pass: string }> {

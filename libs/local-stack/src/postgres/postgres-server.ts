@@ -5,16 +5,17 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { LocalStackError } from '../errors.js';
 import { readJson, writeJson } from '../json-file.js';
+import { launchOn, runsOf } from '../local-server.js';
+import type { LocalServer, LocalServerOptions } from '../local-server.js';
 import { silentLogger, type StackLogger } from '../logger.js';
 import { portOr } from '../port.js';
 import type { StopSignals } from '../process-guard.js';
 import { commandLine } from '../process-identity.js';
 import { runCommand } from '../run-command.js';
-import { isPortTaken, ServerProcess, stopLeftover } from '../server-process.js';
+import { ServerProcess, stopLeftover } from '../server-process.js';
 import { postgresRuntime, reachableBy, SHARED_ROOT, type PostgresRuntime } from './runtime.js';
 
 const USER = 'batuta';
-const PORT_ATTEMPTS = 3;
 const ORPHANS_END_MS = 10_000;
 
 // "Fast" shutdown (rolls back, writes a checkpoint), then "immediate" (recovers at its next start): postgres(1).
@@ -39,42 +40,17 @@ const LOG_SETTINGS: Readonly<Record<string, string>> = {
   log_temp_files: '10MB',
 };
 
-export interface PostgresOptions {
-  /** Directory that holds this server and nothing else; made when missing. */
-  readonly home: string;
+export interface PostgresOptions extends LocalServerOptions {
   /** Made with the cluster; "batuta" unless told. */
   readonly database?: string | undefined;
-  /** Listen on this port of 127.0.0.1 or fail. Unless told: the port of the last run while it is free, else a free one. */
-  readonly port?: number | undefined;
   /** Server settings by name, over the defaults here. */
   readonly settings?: Readonly<Record<string, string>> | undefined;
-  readonly logFile?: string | undefined;
-  readonly logger?: StackLogger | undefined;
-  /** The cluster is thrown away: nothing is synced to disk, and `home` goes if this process is killed. */
-  readonly ephemeral?: boolean | undefined;
-  /** Recovery after a crash counts. 60,000 unless told. */
-  readonly startTimeoutMs?: number | undefined;
 }
 
 /** A PostgreSQL server of this process, on 127.0.0.1. */
-export interface PostgresServer {
-  /** `postgres://user:password@127.0.0.1:port/database` */
-  readonly url: string;
-  /** Process id of the current run. */
-  readonly pid: number;
-  readonly port: number;
-  readonly logFile: string;
+export interface PostgresServer extends LocalServer {
   /** Where the database files are; outside `home` when the server's user cannot reach it. */
   readonly dataDir: string;
-  readonly running: boolean;
-  /** Ends it as an administrator would: connections are cut, data is written. */
-  stop(): Promise<void>;
-  /** Ends it as a crash would. */
-  kill(): Promise<void>;
-  /** Starts it again on the same port and data after `stop()` or `kill()`. */
-  start(): Promise<void>;
-  /** `stop()` and `start()`. */
-  restart(): Promise<void>;
 }
 
 /**
@@ -134,17 +110,11 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
     return server;
   };
 
-  let port = options.port ?? (await portOr(record.port));
-  let current: ServerProcess;
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      current = await launch(port);
-      break;
-    } catch (error) {
-      if (!isPortTaken(error) || options.port !== undefined || attempt === PORT_ATTEMPTS) throw error;
-      port = await portOr(undefined);
-    }
-  }
+  const { first, ports: port } = await launchOn(
+    options.port ?? (await portOr(record.port)),
+    async () => options.port ?? (await portOr(undefined)),
+    launch,
+  );
   if (cluster.fresh) {
     try {
       await Promise.all([
@@ -153,33 +123,20 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
       ]);
       await writeJson(cluster.markerFile, { version: runtime.version });
     } catch (error) {
-      await current.stop();
+      await first.stop();
       throw error;
     }
   }
-  return {
+  const runs = runsOf(first, async () => {
+    await clearStalePidFile(dataDir);
+    return await launch(port);
+  });
+  return Object.assign(runs, {
     url: `postgres://${USER}:${cluster.password}@127.0.0.1:${port}/${encodeURIComponent(database)}`,
     port,
     logFile,
     dataDir,
-    get pid() {
-      return current.pid;
-    },
-    get running() {
-      return current.running;
-    },
-    stop: () => current.stop(),
-    kill: () => current.kill(),
-    async start() {
-      if (current.running) return;
-      await clearStalePidFile(dataDir);
-      current = await launch(port);
-    },
-    async restart() {
-      await current.stop();
-      current = await launch(port);
-    },
-  };
+  });
 }
 
 /** Only what the server needs: a `PGDATA`, `PGPORT` or locale of the person's shell must not change it. */

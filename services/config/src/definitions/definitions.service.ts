@@ -1,4 +1,4 @@
-import { LIMITS } from '@batuta/contracts';
+import { LIMITS, newId } from '@batuta/contracts';
 import type {
   Config,
   ConfigReply,
@@ -16,7 +16,6 @@ import type { Pool } from 'pg';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import type { EntityManager, FindOptionsWhere, SelectQueryBuilder } from 'typeorm';
 import { decodeCursor, encodeCursor } from '../access/cursor.js';
-import { newId } from '../access/ids.js';
 import { invalid, invalidField, isRefused, refuse, RefusedError } from '../access/refusals.js';
 import type { Refused } from '../access/refusals.js';
 import { findable, intField, pageSize, textField } from '../access/requests.js';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { LIMITS } from '@batuta/contracts';
+import { LIMITS, newId } from '@batuta/contracts';
 import type {
   DocumentReply,
   JsonObject,
@@ -12,7 +12,6 @@ import type {
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { decodeCursor, encodeCursor } from '../access/cursor.js';
-import { newId } from '../access/ids.js';
 import { invalid, invalidField, refuse } from '../access/refusals.js';
 import type { Refused } from '../access/refusals.js';
 import { findable, pageSize, textField } from '../access/requests.js';

@@ -1,4 +1,4 @@
-import { DEFAULT_TENANT, ROLES, TENANT_ID } from '@batuta/contracts';
+import { DEFAULT_TENANT, newId, ROLES, TENANT_ID } from '@batuta/contracts';
 import type {
   ApiKey,
   AuthenticateReply,
@@ -11,7 +11,6 @@ import type {
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { EntityManager } from 'typeorm';
-import { newId } from '../access/ids.js';
 import { invalid, refuse } from '../access/refusals.js';
 import { findable, textField } from '../access/requests.js';
 import { requireRole } from '../access/roles.js';

@@ -1,16 +1,7 @@
-import { randomBytes } from 'node:crypto';
+import { invalid } from './refusals.js';
+import type { Refused } from './refusals.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
-
-/** A new UUIDv7: ordered by the millisecond in which it was made. Source: RFC 9562, section 5.7. */
-export function newId(): string {
-  const bytes = randomBytes(16);
-  bytes.writeUIntBE(Date.now(), 0, 6);
-  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x70, 6);
-  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
-  const hex = bytes.toString('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
-}
 
 /** The text when it is a UUID, which alone can be found; else undefined. */
 export function uuidOf(value: unknown): string | undefined {
@@ -28,9 +19,30 @@ export function pageSize(value: unknown, fallback: number, max: number): number 
   return asked <= 0 ? fallback : Math.min(asked, max);
 }
 
-/** Where the next page begins (after this id), as an opaque text. */
-export const encodeCursor = (id: string): string => Buffer.from(id).toString('base64url');
+/** The page of a list that a request asks for, by its cursor and limit; refused when the cursor is none of ours. */
+export function pageAsked(request: {
+  readonly cursor?: unknown;
+  readonly limit?: unknown;
+}): { readonly before: string | undefined; readonly limit: number } | Refused {
+  const cursor = textOf(request.cursor);
+  const before = cursor === '' ? undefined : idOf(cursor);
+  if (cursor !== '' && before === undefined) {
+    return invalid('The request', [{ path: '/cursor', code: 'invalid_cursor', message: 'is not a cursor of ours' }]);
+  }
+  return { before, limit: pageSize(request.limit, 50, 200) };
+}
 
-/** The id of a cursor; undefined when the text is no cursor. */
-export const decodeCursor = (cursor: string): string | undefined =>
+/** What is shown of rows of which one more than `limit` was asked for, and where the next page begins. */
+export function cutPage<Row extends { readonly id: string }>(
+  rows: readonly Row[],
+  limit: number,
+): { readonly page: readonly Row[]; readonly next: { readonly nextCursor?: string } } {
+  const page = rows.slice(0, limit);
+  const last = page.at(-1);
+  const more = rows.length > limit && last !== undefined;
+  return { page, next: more ? { nextCursor: Buffer.from(last.id).toString('base64url') } : {} };
+}
+
+/** The id that a cursor holds; undefined when the text is no cursor. */
+const idOf = (cursor: string): string | undefined =>
   cursor.length > 100 ? undefined : uuidOf(Buffer.from(cursor, 'base64url').toString('utf8'));

@@ -1,4 +1,4 @@
-import { subjects } from '@batuta/contracts';
+import { newId, subjects } from '@batuta/contracts';
 import type {
   Callback,
   CallbackChannel,
@@ -17,7 +17,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { invalid, refuse, requireRole } from '../access/refusals.js';
 import type { Refused } from '../access/refusals.js';
-import { decodeCursor, encodeCursor, newId, pageSize, textOf, uuidOf } from '../access/requests.js';
+import { cutPage, pageAsked, textOf, uuidOf } from '../access/requests.js';
 import { DeliveryQueue } from '../deliveries/delivery-queue.js';
 import { Templates } from '../templates/templates.js';
 import { CallbackEntity } from './callback.entity.js';
@@ -112,12 +112,9 @@ export class Callbacks {
   }
 
   async list(request: ListCallbacksRequest, principal: Principal): Promise<ListCallbacksReply | Refused> {
-    const cursor = textOf(request.cursor);
-    const before = cursor === '' ? undefined : decodeCursor(cursor);
-    if (cursor !== '' && before === undefined) {
-      return invalid('The request', [{ path: '/cursor', code: 'invalid_cursor', message: 'is not a cursor of ours' }]);
-    }
-    const limit = pageSize(request.limit, 50, 200);
+    const asked = pageAsked(request);
+    if ('refused' in asked) return asked;
+    const { before, limit } = asked;
     const query = this.#dataSource.manager
       .createQueryBuilder(CallbackEntity, 'c')
       .where('c.tenantId = :tenant', { tenant: principal.tenantId });
@@ -130,12 +127,8 @@ export class Callbacks {
       .orderBy('c.id', 'DESC')
       .limit(limit + 1)
       .getMany();
-    const page = rows.slice(0, limit);
-    const last = page.at(-1);
-    return {
-      callbacks: page.map(shown),
-      ...(rows.length > limit && last !== undefined ? { nextCursor: encodeCursor(last.id) } : {}),
-    };
+    const { page, next } = cutPage(rows, limit);
+    return { callbacks: page.map(shown), ...next };
   }
 
   /** Deletes a callback; what it still had to deliver is closed. */

@@ -1,27 +1,78 @@
 import { randomBytes } from 'node:crypto';
+import { newId } from '@batuta/contracts';
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { EntityManager } from 'typeorm';
-import { newId } from '../access/requests.js';
+import { SecretCipher, SecretCipherError } from './secret-cipher.js';
 
 /** A new secret as Standard Webhooks writes them: 32 random bytes. */
 const newSecret = (): string => `whsec_${randomBytes(32).toString('base64')}`;
 
 const INSERT = `INSERT INTO notifications.signing_secrets (id, tenant_id, callback_id, secret) VALUES ($1, $2, $3, $4)`;
 
-/** What signs the webhooks: a secret of each callback, and one of each tenant for the short form. */
+/** Secrets that are encrypted anew in one statement. */
+const PAGE = 500;
+
+/** Where a secret belongs: an encrypted one can be read nowhere else. */
+const placeOf = (tenantId: string, callbackId: string | null): string => `${tenantId}/${callbackId ?? ''}`;
+
+interface StoredSecret {
+  readonly id: string;
+  readonly tenant_id: string;
+  readonly callback_id: string | null;
+  readonly secret: string;
+}
+
+/** What signs the webhooks: a secret of each callback, and one of each tenant for the short form; encrypted at rest. */
 @Injectable()
 export class SigningSecrets {
   readonly #dataSource: DataSource;
+  readonly #cipher: SecretCipher;
 
-  constructor(dataSource: DataSource) {
+  constructor(dataSource: DataSource, cipher: SecretCipher) {
     this.#dataSource = dataSource;
+    this.#cipher = cipher;
+  }
+
+  /**
+   * Encrypts with the newest key what is stored in the clear or under an older key. `unreadable` counts what no key that is
+   * set can read; it stays as it is. Several replicas may do it at once.
+   */
+  async renew(): Promise<{ readonly renewed: number; readonly unreadable: number }> {
+    const count = { renewed: 0, unreadable: 0 };
+    for (let after = '00000000-0000-0000-0000-000000000000'; ;) {
+      const rows = await this.#dataSource.query<StoredSecret[]>(
+        `SELECT id, tenant_id, callback_id, secret FROM notifications.signing_secrets
+         WHERE id > $1 ORDER BY id LIMIT $2`,
+        [after, PAGE],
+      );
+      const last = rows.at(-1);
+      if (last === undefined) return count;
+      after = last.id;
+      const changes: { id: string; was: string; is: string }[] = [];
+      for (const { id, tenant_id: tenantId, callback_id: callbackId, secret } of rows) {
+        const place = placeOf(tenantId, callbackId);
+        try {
+          const open = this.#cipher.open(secret, place);
+          if (!this.#cipher.isCurrent(secret)) changes.push({ id, was: secret, is: this.#cipher.seal(open, place) });
+        } catch (error) {
+          if (!(error instanceof SecretCipherError)) throw error;
+          count.unreadable += 1;
+        }
+      }
+      const [, renewed] = await this.#dataSource.query<[unknown, number]>(
+        `UPDATE notifications.signing_secrets AS s SET secret = r."is"
+         FROM jsonb_to_recordset($1::jsonb) AS r(id uuid, was text, "is" text) WHERE s.id = r.id AND s.secret = r.was`,
+        [JSON.stringify(changes)],
+      );
+      count.renewed += renewed;
+    }
   }
 
   /** The first secret of a callback that is being made. */
   async create(manager: EntityManager, tenantId: string, callbackId: string): Promise<string> {
     const secret = newSecret();
-    await manager.query(INSERT, [newId(), tenantId, callbackId, secret]);
+    await manager.query(INSERT, [newId(), tenantId, callbackId, this.#sealed(secret, tenantId, callbackId)]);
     return secret;
   }
 
@@ -48,16 +99,24 @@ export class SigningSecrets {
          WHERE tenant_id = $1 AND callback_id IS NOT DISTINCT FROM $2 RETURNING expires_at`,
         [tenantId, callbackId, overlapMs],
       );
-      await manager.query(INSERT, [newId(), tenantId, callbackId, secret]);
+      await manager.query(INSERT, [newId(), tenantId, callbackId, this.#sealed(secret, tenantId, callbackId)]);
       return { secret, previousExpiresAt: rows[0]?.expires_at.getTime() ?? 0 };
     });
   }
 
-  /** The secrets that sign now, the newest first; a tenant's first one is made when it is needed. */
+  /**
+   * The secrets that sign now, the newest first; a tenant's first one is made when it is needed. Throws a
+   * `SecretCipherError` when one cannot be read.
+   */
   async signing(tenantId: string, callbackId: string | null): Promise<string[]> {
     const found = await this.#find(tenantId, callbackId);
     if (found.length > 0) return found;
-    await this.#dataSource.query(`${INSERT} ON CONFLICT DO NOTHING`, [newId(), tenantId, callbackId, newSecret()]);
+    await this.#dataSource.query(`${INSERT} ON CONFLICT DO NOTHING`, [
+      newId(),
+      tenantId,
+      callbackId,
+      this.#sealed(newSecret(), tenantId, callbackId),
+    ]);
     return this.#find(tenantId, callbackId);
   }
 
@@ -68,6 +127,10 @@ export class SigningSecrets {
        ORDER BY expires_at DESC NULLS FIRST LIMIT 2`,
       [tenantId, callbackId],
     );
-    return rows.map(({ secret }) => secret);
+    return rows.map(({ secret }) => this.#cipher.open(secret, placeOf(tenantId, callbackId)));
+  }
+
+  #sealed(secret: string, tenantId: string, callbackId: string | null): string {
+    return this.#cipher.seal(secret, placeOf(tenantId, callbackId));
   }
 }

@@ -1,3 +1,7 @@
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { rootCertificates } from 'node:tls';
+import { SettingsError } from '@batuta/settings';
 import { createTransport } from 'nodemailer';
 import type { NotificationsSettings } from '../settings.js';
 import { defaultContent, summaryOf, valuesOf } from '../templates/message.js';
@@ -13,6 +17,8 @@ export interface EmailOptions {
   readonly from: string;
   readonly requireTls: boolean;
   readonly verifyTls: boolean;
+  /** PEM certificates of authorities besides the usual ones. */
+  readonly authorities: readonly string[];
   readonly connections: number;
   readonly timeoutMs: number;
   readonly templates: Templates;
@@ -22,7 +28,7 @@ export interface EmailOptions {
 const CONTROL = /[\u0000-\u001f\u007f\u2028\u2029]/;
 const MAX_SUBJECT = 500;
 
-/** The options of an email channel; undefined when no SMTP server is set. */
+/** The options of an email channel; undefined when no SMTP server is set. Throws a `SettingsError`. */
 export function emailOptions(settings: NotificationsSettings, templates: Templates): EmailOptions | undefined {
   const { smtpUrl, smtpFrom } = settings;
   if (smtpUrl === undefined || smtpFrom === undefined) return undefined;
@@ -31,10 +37,30 @@ export function emailOptions(settings: NotificationsSettings, templates: Templat
     from: smtpFrom,
     requireTls: settings.smtpRequireTls,
     verifyTls: settings.smtpVerifyTls,
+    authorities: settings.smtpCa === undefined ? [] : authoritiesIn(settings.smtpCa),
     connections: settings.smtpConnections,
     timeoutMs: settings.attemptTimeoutMs,
     templates,
   };
+}
+
+function authoritiesIn(file: string): string[] {
+  const wrong = (expected: string): SettingsError =>
+    new SettingsError([{ variables: ['BATUTA_NOTIFICATIONS_SMTP_CA'], expected }]);
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw wrong(`must name a file that can be read (${reasonOf((error as { code?: unknown }).code)})`);
+  }
+  const found = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  try {
+    for (const pem of found) new X509Certificate(pem);
+  } catch {
+    found.length = 0;
+  }
+  if (found.length === 0) throw wrong('must name a file with certificates in PEM');
+  return found;
 }
 
 /** Email over a pool of SMTP connections. */
@@ -49,7 +75,10 @@ export function emailChannel(options: EmailOptions): Channel {
     port: server.port === '' ? (secure ? 465 : 587) : Number(server.port),
     secure,
     requireTLS: !secure && options.requireTls,
-    tls: { rejectUnauthorized: options.verifyTls },
+    tls: {
+      rejectUnauthorized: options.verifyTls,
+      ...(options.authorities.length === 0 ? {} : { ca: [...rootCertificates, ...options.authorities] }),
+    },
     ...(server.username === ''
       ? {}
       : { auth: { user: decodeURIComponent(server.username), pass: decodeURIComponent(server.password) } }),
@@ -120,11 +149,24 @@ function codeOf(response: string): number | undefined {
 /** A 5yz reply is final for this message (RFC 5321, 4.2.1), but not a refused login, which the operator repairs. */
 function failureOf(error: unknown): Outcome {
   const { responseCode, code } = error as { responseCode?: unknown; code?: unknown };
+  const certificate = certificateProblem(error);
+  if (certificate !== undefined) {
+    return { result: 'failed', unreachable: true, error: `the SMTP server's certificate is refused: ${certificate}` };
+  }
   const status = typeof responseCode === 'number' ? { responseStatus: responseCode } : {};
   const isFinal = typeof responseCode === 'number' && responseCode >= 500 && code !== 'EAUTH';
   return isFinal
     ? { result: 'refused', error: reasonOf(error), ...status }
     : { result: 'failed', unreachable: true, error: reasonOf(error), ...status };
+}
+
+/** Why TLS refused a certificate, in words; undefined for other errors. OpenSSL's codes: openssl-verification-options(1). */
+function certificateProblem(error: unknown): string | undefined {
+  const { message } = error as { message?: unknown };
+  if (typeof message !== 'string') return undefined;
+  return /certificate|altnames|CERT_|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)/i.test(message)
+    ? message.slice(0, 400)
+    : undefined;
 }
 
 function aborted(signal: AbortSignal): Promise<Outcome> {

@@ -1,7 +1,8 @@
-import { LIMITS, subjects } from '@batuta/contracts';
-import type { CallbackEvent, InboxNotice, JsonValue } from '@batuta/contracts';
+import type { JsonValue } from '@batuta/contracts';
 import type { DataSource } from 'typeorm';
 import { GroupCommit } from '../database/group-commit.js';
+import { announce } from '../inbox/inbox-entry.js';
+import type { InboxEntry } from '../inbox/inbox-entry.js';
 import { defaultContent, valuesOf } from '../templates/message.js';
 import { TemplateError } from '../templates/templates.js';
 import type { Templates } from '../templates/templates.js';
@@ -13,7 +14,10 @@ export interface WebSocketOptions {
   readonly publish: (subject: string, payload: string) => void;
 }
 
-/** Notifications in a user's inbox: kept until the user's client acknowledges them, and told to the gateways at once. */
+/**
+ * Notifications in a user's inbox: kept until the user's client acknowledges them, and told to the gateways at once. Most
+ * are there already when their deliveries are made (`DeliveryQueue.add`); the rest come through here.
+ */
 export function webSocketChannel({ dataSource, templates, publish }: WebSocketOptions): Channel {
   const inbox = new GroupCommit<Addition, Added | undefined>((additions) => addAll(dataSource, additions));
   return {
@@ -35,33 +39,14 @@ export function webSocketChannel({ dataSource, templates, publish }: WebSocketOp
       }
       const row = await inbox.add({ id, tenantId, userId, executionId, event, content });
       if (row?.acked_at != null) return { result: 'delivered' };
-      const notice: InboxNotice = {
-        notification: {
-          id,
-          executionId,
-          eventType: event,
-          content,
-          createdAt: row?.created_at.getTime() ?? Date.now(),
-        },
-      };
-      const text = JSON.stringify(notice);
-      publish(
-        subjects.inbox(tenantId, userId),
-        Buffer.byteLength(text) > LIMITS.publishedEventBytes ? JSON.stringify({} satisfies InboxNotice) : text,
-      );
+      const createdAt = row?.created_at.getTime() ?? Date.now();
+      announce(publish, { id, tenantId, userId, executionId, event, content, createdAt });
       return { result: 'sent' };
     },
   };
 }
 
-interface Addition {
-  readonly id: string;
-  readonly tenantId: string;
-  readonly userId: string;
-  readonly executionId: string;
-  readonly event: CallbackEvent;
-  readonly content: JsonValue;
-}
+type Addition = Omit<InboxEntry, 'createdAt'>;
 
 interface Added {
   readonly id: string;

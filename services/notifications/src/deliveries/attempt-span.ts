@@ -5,20 +5,26 @@ import type { ClaimedDelivery } from './delivery-queue.js';
 
 const TRACE_ID = /^(?!0{32})[0-9a-f]{32}$/;
 
+/** What a span tells of an attempt. */
+export type AttemptedDelivery = Pick<
+  ClaimedDelivery,
+  'id' | 'executionId' | 'type' | 'event' | 'settings' | 'message' | 'attempt'
+>;
+
 /** The trace of the execution that a delivery tells of; undefined when it has none. */
-export function traceOf(delivery: ClaimedDelivery): string | undefined {
+export function traceOf(delivery: Pick<AttemptedDelivery, 'message'>): string | undefined {
   const { trace_id: traceId } = delivery.message.execution;
   return TRACE_ID.test(traceId) ? traceId : undefined;
 }
 
-export function attemptSpanId(traceId: string, delivery: ClaimedDelivery): string {
+export function attemptSpanId(traceId: string, delivery: AttemptedDelivery): string {
   return spanIdOf(traceId, 'delivery', delivery.id, delivery.attempt);
 }
 
 /** One attempt of a delivery, under the execution's root. Of the destination only the host: the rest may be secret. */
 export function attemptSpan(
   traceId: string,
-  delivery: ClaimedDelivery,
+  delivery: AttemptedDelivery,
   outcome: Outcome,
   result: string,
   times: { readonly startAt: number; readonly endAt: number },
@@ -54,5 +60,30 @@ export function attemptSpan(
       ...(error === undefined ? {} : { 'error.type': error }),
     },
     ...(error === undefined ? {} : { error }),
+  };
+}
+
+/** The wait between two attempts of a delivery, until `endAt`; undefined when the attempt follows no failed one. */
+export function backoffSpan(traceId: string, delivery: ClaimedDelivery, endAt: number): FinishedSpan | undefined {
+  const { backoff } = delivery;
+  if (backoff === undefined) return undefined;
+  const attempt = delivery.attempt - 1;
+  return {
+    traceId,
+    spanId: spanIdOf(traceId, 'delivery backoff', delivery.id, attempt),
+    parentSpanId: spanIds.execution(traceId),
+    name: 'redelivery backoff',
+    kind: 'internal',
+    startAt: backoff.failedAt,
+    // The database measured the beginning, this process the end.
+    endAt: Math.max(backoff.failedAt, endAt),
+    attributes: {
+      'batuta.execution.id': delivery.executionId,
+      'batuta.delivery.id': delivery.id,
+      'batuta.callback.channel': delivery.type,
+      'batuta.callback.event': delivery.event,
+      'batuta.attempt': attempt,
+      'batuta.timer.planned_ms': Math.max(0, Math.round(backoff.dueAt - backoff.failedAt)),
+    },
   };
 }

@@ -8,9 +8,9 @@ import type {
 } from '@batuta/contracts';
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { invalid, refuse, requireRole } from '../access/refusals.js';
+import { refuse, requireRole } from '../access/refusals.js';
 import type { Refused } from '../access/refusals.js';
-import { decodeCursor, encodeCursor, pageSize, textOf, uuidOf } from '../access/requests.js';
+import { cutPage, pageAsked, textOf, uuidOf } from '../access/requests.js';
 import { AttemptEntity } from './attempt.entity.js';
 import { DeliveryEntity } from './delivery.entity.js';
 import { DeliveryQueue } from './delivery-queue.js';
@@ -30,12 +30,9 @@ export class Deliveries {
   }
 
   async list(request: ListDeliveriesRequest, principal: Principal): Promise<ListDeliveriesReply | Refused> {
-    const cursor = textOf(request.cursor);
-    const before = cursor === '' ? undefined : decodeCursor(cursor);
-    if (cursor !== '' && before === undefined) {
-      return invalid('The request', [{ path: '/cursor', code: 'invalid_cursor', message: 'is not a cursor of ours' }]);
-    }
-    const limit = pageSize(request.limit, 50, 200);
+    const asked = pageAsked(request);
+    if ('refused' in asked) return asked;
+    const { before, limit } = asked;
     const query = this.#dataSource.manager
       .createQueryBuilder(DeliveryEntity, 'd')
       .where('d.tenantId = :tenant', { tenant: principal.tenantId });
@@ -55,12 +52,8 @@ export class Deliveries {
       .orderBy('d.id', 'DESC')
       .limit(limit + 1)
       .getMany();
-    const page = rows.slice(0, limit);
-    const last = page.at(-1);
-    return {
-      deliveries: page.map(shown),
-      ...(rows.length > limit && last !== undefined ? { nextCursor: encodeCursor(last.id) } : {}),
-    };
+    const { page, next } = cutPage(rows, limit);
+    return { deliveries: page.map(shown), ...next };
   }
 
   /** A delivery with its attempts. */

@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto';
-import type { CallbackEvent, CallbackType } from '@batuta/contracts';
+import { newId } from '@batuta/contracts';
+import type { CallbackEvent, CallbackType, JsonValue } from '@batuta/contracts';
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { EntityManager } from 'typeorm';
-import { newId } from '../access/requests.js';
 import { GroupCommit } from '../database/group-commit.js';
 import type { ChannelDefinition } from '../callbacks/channel-definition.js';
 import type { Outcome } from '../channels/channel.js';
+import type { InboxEntry } from '../inbox/inbox-entry.js';
+import { defaultContent } from '../templates/message.js';
 import type { Message } from '../templates/message.js';
 import * as sql from './delivery-sql.js';
 
@@ -37,6 +39,24 @@ export interface NewDelivery {
   readonly channels: readonly [ChannelDefinition, ...ChannelDefinition[]];
   /** Place of the first of `channels` in the callback's list. */
   readonly channelIndex: number;
+  readonly message: Message;
+}
+
+/** A delivery that was complete when it was made: its notification is in the inbox, and only to be announced. */
+export interface DeliveredAtOnce {
+  readonly entry: InboxEntry;
+  readonly settings: ChannelDefinition;
+  readonly message: Message;
+}
+
+/** What adding deliveries gave. */
+export interface AddedDeliveries {
+  /** How many are new. */
+  readonly made: number;
+  /** How many of them are to be sent. */
+  readonly waiting: number;
+  /** To be announced when the caller's transaction is committed. */
+  readonly atOnce: readonly DeliveredAtOnce[];
 }
 
 /** A delivery that this process attempts now. */
@@ -55,6 +75,8 @@ export interface ClaimedDelivery {
   readonly attempt: number;
   /** Retries made, this attempt included when it is one. */
   readonly retryCount: number;
+  /** For a retry when the attempt before failed and when this one was due, epoch milliseconds. */
+  readonly backoff?: { readonly failedAt: number; readonly dueAt: number } | undefined;
 }
 
 interface ClaimedRow {
@@ -70,9 +92,18 @@ interface ClaimedRow {
   message: Message;
   attempts: number;
   retry_count: number;
+  /** Null for a first attempt, and when the one before was cut off. */
+  failed_at: number | null;
+  due_at: number;
 }
 
 export type FinishResult = 'delivered' | 'sent' | 'retrying' | 'dead' | 'stale';
+
+export interface Finished {
+  readonly result: FinishResult;
+  /** Whether another delivery may go out because this one, or one recorded with it, is through. */
+  readonly nextIsDue: boolean;
+}
 
 /** Where a channel leads, as a URL. */
 export function targetOf(channel: ChannelDefinition, userId: string): string {
@@ -108,23 +139,43 @@ export function backoffMs(retry: number, baseMs: number, maxMs: number, random: 
 export class DeliveryQueue {
   readonly #dataSource: DataSource;
   readonly #rules: DeliveryRules;
-  readonly #finishes = new GroupCommit<Finish, FinishResult>((finishes) => this.#finishAll(finishes));
+  readonly #finishes = new GroupCommit<Finish, Finished>((finishes) => this.#finishAll(finishes));
 
   constructor(dataSource: DataSource, @Inject(DELIVERY_RULES) rules: DeliveryRules) {
     this.#dataSource = dataSource;
     this.#rules = rules;
   }
 
-  /** Adds deliveries inside the caller's transaction; those that exist already stay as they are. Gives how many are new. */
-  async add(manager: EntityManager, deliveries: readonly NewDelivery[]): Promise<number> {
-    if (deliveries.length === 0) return 0;
-    const rows = deliveries.map((delivery) => this.#row(delivery));
-    const keys = rows.map((row) => row.order_key);
+  /**
+   * Adds deliveries inside the caller's transaction; those that exist already stay as they are. A notification goes into
+   * its user's inbox in the same transaction, unless its content is a template's, which takes a user's time, or another
+   * delivery of its order is still open.
+   */
+  async add(manager: EntityManager, deliveries: readonly NewDelivery[]): Promise<AddedDeliveries> {
+    if (deliveries.length === 0) return { made: 0, waiting: 0, atOnce: [] };
+    const rows = deliveries.map((delivery) => ({ ...this.#row(delivery), ...inboxColumns(delivery) }));
+    const keys = [...new Set(rows.map((row) => row.order_key))];
     await lockKeys(manager, keys);
-    const added = await manager.query<unknown[]>(sql.INSERT, [JSON.stringify(rows)]);
-    await manager.query(sql.PROMOTE, [[...new Set(keys)]]);
-    await manager.query(sql.USE_DESTINATIONS, [[...new Set(rows.map((row) => row.destination))]]);
-    return added.length;
+    const added = await manager.query<{ id: string; open: boolean; created_at: Date }[]>(sql.INSERT, [
+      JSON.stringify(rows),
+    ]);
+    const waiting = new Set(added.filter(({ open }) => open).map(({ id }) => id));
+    if (waiting.size > 0) {
+      await manager.query(sql.PROMOTE, [keys]);
+      const destinations = rows.filter(({ id }) => waiting.has(id)).map((row) => row.destination);
+      await manager.query(sql.USE_DESTINATIONS, [[...new Set(destinations)]]);
+    }
+    const createdAt = new Map(added.map((row) => [row.id, row.created_at.getTime()]));
+    const atOnce = rows.flatMap(({ id, inbox_user: userId, content }, index) => {
+      const [delivery, at] = [deliveries[index], createdAt.get(id)];
+      if (delivery === undefined || at === undefined || waiting.has(id) || userId === null || content === null)
+        return [];
+      const { tenantId, executionId, event, message, channels } = delivery;
+      return [
+        { entry: { id, tenantId, userId, executionId, event, content, createdAt: at }, settings: channels[0], message },
+      ];
+    });
+    return { made: added.length, waiting: waiting.size, atOnce };
   }
 
   /** Takes due deliveries, at most `limit`; `busy` says how many to each destination run here already. */
@@ -149,17 +200,18 @@ export class DeliveryQueue {
       message: row.message,
       attempt: row.attempts,
       retryCount: row.retry_count,
+      backoff: row.failed_at === null ? undefined : { failedAt: row.failed_at, dueAt: row.due_at },
     }));
   }
 
   /** Records what an attempt gave. `stale`: somebody else has the delivery by now, and only the attempt is recorded. */
-  async finish(delivery: ClaimedDelivery, outcome: Outcome, durationMs: number): Promise<FinishResult> {
-    const result = await this.#finishes.add({ delivery, outcome, durationMs });
-    if (result === 'dead' && isGone(outcome)) {
+  async finish(delivery: ClaimedDelivery, outcome: Outcome, durationMs: number): Promise<Finished> {
+    const finished = await this.#finishes.add({ delivery, outcome, durationMs });
+    if (finished.result === 'dead' && isGone(outcome)) {
       const { callbackId, executionId } = delivery;
       await this.closeAll(callbackId === null ? { shortFormOf: executionId } : { callbackId }, GONE, true);
     }
-    return result;
+    return finished;
   }
 
   /** Ends everything open of a callback, or of the short form of an execution. */
@@ -207,8 +259,11 @@ export class DeliveryQueue {
     });
   }
 
-  /** Lets the next channel take over where one was not successful in its time. Gives how many did. */
-  async fallBack(): Promise<number> {
+  /**
+   * Lets the next channel take over where one was not successful in its time. Gives the deliveries of those that did, and
+   * in how many milliseconds the next is due: undefined when none is known.
+   */
+  async fallBack(): Promise<AddedDeliveries & { readonly nextMs: number | undefined }> {
     return this.#dataSource.transaction(async (manager) => {
       const [rows] = await manager.query<[FallbackRow[], number]>(sql.TAKE_FALLBACKS);
       const next = rows.flatMap((row): NewDelivery[] => {
@@ -225,10 +280,13 @@ export class DeliveryQueue {
             userId: row.user_id,
             channels: [first, ...rest],
             channelIndex: row.channel + 1,
+            message: row.message,
           },
         ];
       });
-      return this.add(manager, next);
+      const added = await this.add(manager, next);
+      const [due] = await manager.query<{ ms: number | null }[]>(sql.NEXT_FALLBACK);
+      return { ...added, nextMs: due?.ms ?? undefined };
     });
   }
 
@@ -250,7 +308,7 @@ export class DeliveryQueue {
     for (const statement of sql.SWEEPS) await this.#dataSource.query(statement, [this.#rules.keepMs]);
   }
 
-  #finishAll(finishes: readonly Finish[]): Promise<FinishResult[]> {
+  #finishAll(finishes: readonly Finish[]): Promise<Finished[]> {
     const { breakerFailures, breakerOpenMs } = this.#rules;
     return this.#dataSource.transaction(async (manager) => {
       await lockKeys(
@@ -267,7 +325,8 @@ export class DeliveryQueue {
         manager,
         gone.map(({ delivery }) => delivery),
       );
-      if (closed.length > 0) await manager.query(sql.PROMOTE, [[...new Set(closed)]]);
+      const [, promoted] =
+        closed.length === 0 ? [[], 0] : await manager.query<[unknown, number]>(sql.PROMOTE, [[...new Set(closed)]]);
       const failures = failuresOf(finishes);
       await manager.query(sql.SETTLE_DESTINATIONS, [
         [...failures.keys()],
@@ -275,12 +334,11 @@ export class DeliveryQueue {
         breakerFailures,
         breakerOpenMs,
       ]);
-      return finishes.map(({ delivery, outcome }): FinishResult => {
-        const row = finished.get(delivery.id);
-        if (row === undefined) return 'stale';
-        if (row.open) return 'retrying';
-        return outcome.result === 'delivered' || outcome.result === 'sent' ? outcome.result : 'dead';
-      });
+      const nextIsDue = promoted > 0;
+      return finishes.map(({ delivery, outcome }) => ({
+        result: resultOf(outcome, finished.get(delivery.id)),
+        nextIsDue,
+      }));
     });
   }
 
@@ -352,6 +410,13 @@ interface Finish {
   readonly durationMs: number;
 }
 
+/** What an attempt gave, by what became of its delivery. */
+function resultOf(outcome: Outcome, row: { readonly open: boolean } | undefined): FinishResult {
+  if (row === undefined) return 'stale';
+  if (row.open) return 'retrying';
+  return outcome.result === 'delivered' || outcome.result === 'sent' ? outcome.result : 'dead';
+}
+
 /** For each destination how many attempts could not reach it; 0 when one did. */
 function failuresOf(finishes: readonly Finish[]): Map<string, number> {
   const failures = new Map<string, number>();
@@ -375,6 +440,18 @@ interface FallbackRow {
   channel: number;
   fallback: ChannelDefinition[];
   user_id: string;
+  message: Message;
+}
+
+/** The inbox and the content of a notification that can be written at once; else none. */
+function inboxColumns({ channels: [channel], userId, message }: NewDelivery): {
+  readonly inbox_user: string | null;
+  readonly content: JsonValue | null;
+} {
+  const user = channel.to?.[0] ?? userId;
+  return channel.type === 'websocket' && channel.callback_body_template === undefined && user !== ''
+    ? { inbox_user: user, content: defaultContent(message) }
+    : { inbox_user: null, content: null };
 }
 
 /** Whoever opens or closes a delivery of an order holds its lock, so that exactly one of them schedules the next. */

@@ -4,23 +4,43 @@ export const LOCK_ORDER = `
     SELECT DISTINCT hashtextextended(key, 7) AS lock FROM unnest($1::text[]) AS key ORDER BY 1
   ) AS locks`;
 
-/** $1: JSON array of rows. Gives the ids of the new ones. */
+/**
+ * Adds deliveries, and in the inbox those with an `inbox_user` whose order has nothing open: they are through then, with one
+ * attempt made. Gives the new ones. json, because the content is handed on as it is. $1: JSON array of rows, their orders
+ * locked.
+ */
 export const INSERT = `
-  INSERT INTO notifications.orchestration_callbacks
-    (id, execution_id, callback_type, callback_url, callback_method, callback_headers, callback_body_template,
-     max_retries, tenant_id, callback_id, callback_key, event_type, event_version, position, channel, channel_settings,
-     fallback, fallback_at, destination, order_key, give_up_at)
-  SELECT id, execution_id, callback_type, callback_url, callback_method, callback_headers, callback_body_template,
-    max_retries, tenant_id, callback_id, callback_key, event_type, event_version, position, channel, channel_settings,
-    fallback, now() + fallback_after_ms * interval '1 ms', destination, order_key,
-    now() + give_up_after_ms * interval '1 ms'
-  FROM jsonb_to_recordset($1::jsonb) AS r(id uuid, execution_id text, callback_type text, callback_url text,
-    callback_method text, callback_headers jsonb, callback_body_template text, max_retries int, tenant_id text,
-    callback_id uuid, callback_key text, event_type text, event_version int, position bigint, channel int,
-    channel_settings jsonb, fallback jsonb, fallback_after_ms double precision, destination text, order_key text,
-    give_up_after_ms double precision)
-  ON CONFLICT (execution_id, event_version, callback_key, channel) DO NOTHING
-  RETURNING id`;
+  WITH r AS (
+    SELECT r.*, inbox_user IS NOT NULL AND NOT EXISTS (
+      SELECT FROM notifications.orchestration_callbacks AS o WHERE o.order_key = r.order_key AND o.open
+    ) AND r.position < coalesce(min(r.position) FILTER (WHERE inbox_user IS NULL) OVER (PARTITION BY r.order_key),
+      9223372036854775807) AS at_once
+    FROM json_to_recordset($1::json) AS r(id uuid, execution_id text, callback_type text, callback_url text,
+      callback_method text, callback_headers jsonb, callback_body_template text, max_retries int, tenant_id text,
+      callback_id uuid, callback_key text, event_type text, event_version int, position bigint, channel int,
+      channel_settings jsonb, fallback jsonb, fallback_after_ms double precision, destination text, order_key text,
+      give_up_after_ms double precision, inbox_user text, content json)
+  ), added AS (
+    INSERT INTO notifications.orchestration_callbacks
+      (id, execution_id, callback_type, callback_url, callback_method, callback_headers, callback_body_template,
+       max_retries, tenant_id, callback_id, callback_key, event_type, event_version, position, channel,
+       channel_settings, fallback, fallback_at, destination, order_key, give_up_at, open, status, attempts, sent_at)
+    SELECT id, execution_id, callback_type, callback_url, callback_method, callback_headers, callback_body_template,
+      max_retries, tenant_id, callback_id, callback_key, event_type, event_version, position, channel,
+      channel_settings, fallback, now() + fallback_after_ms * interval '1 ms', destination, order_key,
+      now() + give_up_after_ms * interval '1 ms', NOT at_once, CASE WHEN at_once THEN 'sent' ELSE 'pending' END,
+      CASE WHEN at_once THEN 1 ELSE 0 END, CASE WHEN at_once THEN now() END
+    FROM r
+    ON CONFLICT (execution_id, event_version, callback_key, channel) DO NOTHING
+    RETURNING id, open, created_at
+  ), put AS (
+    INSERT INTO notifications.inbox (id, tenant_id, user_id, execution_id, event_type, content)
+    SELECT id, tenant_id, inbox_user, execution_id, event_type, content FROM added JOIN r USING (id) WHERE NOT open
+  ), attempted AS (
+    INSERT INTO notifications.callback_attempts (delivery_id, attempt, duration_ms, outcome)
+    SELECT id, 1, 0, 'succeeded' FROM added WHERE NOT open
+  )
+  SELECT id, open, created_at FROM added`;
 
 /** Schedules the first open delivery of each order that has none scheduled. $1: order keys, locked. */
 export const PROMOTE = `
@@ -57,9 +77,9 @@ export const CLAIM = `
     LEFT JOIN unnest($2::text[], $3::int[]) AS b(destination, running) USING (destination)
     WHERE d.open_until IS NULL OR d.open_until <= now()
   ), due AS (
-    SELECT p.destination, p.probe, c.id FROM (SELECT * FROM places WHERE room > 0 ORDER BY random()) AS p
+    SELECT p.destination, p.probe, c.id, c.next_attempt_at FROM (SELECT * FROM places WHERE room > 0 ORDER BY random()) AS p
     CROSS JOIN LATERAL (
-      SELECT o.id FROM notifications.orchestration_callbacks AS o
+      SELECT o.id, o.next_attempt_at FROM notifications.orchestration_callbacks AS o
       WHERE o.destination = p.destination AND o.next_attempt_at <= now()
       ORDER BY o.next_attempt_at LIMIT p.room FOR UPDATE SKIP LOCKED
     ) AS c
@@ -74,7 +94,7 @@ export const CLAIM = `
         last_retry_at = CASE WHEN c.attempts > c.attempts_before THEN now() ELSE c.last_retry_at END,
         next_attempt_at = now() + $5::double precision * interval '1 ms'
     FROM due WHERE c.id = due.id
-    RETURNING c.*
+    RETURNING c.*, due.next_attempt_at AS due_at
   ), interrupted AS (
     UPDATE notifications.callback_attempts AS a SET outcome = 'interrupted'
     FROM claimed AS c WHERE a.delivery_id = c.id AND a.outcome = 'running'
@@ -82,12 +102,16 @@ export const CLAIM = `
     INSERT INTO notifications.callback_attempts (delivery_id, attempt) SELECT id, attempts FROM claimed
   )
   SELECT c.id, c.execution_id, c.tenant_id, c.callback_id, c.callback_type, c.event_type, c.destination, c.order_key,
-    c.channel_settings, c.attempts, c.retry_count, e.event AS message
+    c.channel_settings, c.attempts, c.retry_count, e.event AS message,
+    (extract(epoch FROM p.started_at) * 1000 + p.duration_ms)::double precision AS failed_at,
+    (extract(epoch FROM c.due_at) * 1000)::double precision AS due_at
   FROM claimed AS c JOIN notifications.events AS e ON e.execution_id = c.execution_id AND e.version = c.event_version
+  LEFT JOIN notifications.callback_attempts AS p
+    ON c.retry_count > 0 AND p.delivery_id = c.id AND p.attempt = c.attempts - 1
   ORDER BY c.id`;
 
 /**
- * Records attempts and what they mean for their deliveries. A delivery that somebody else has by now stays as it is and is not
+ * Records attempts and what they mean for their deliveries; their rows are locked in order, as acknowledging does. A delivery that somebody else has by now stays as it is and is not
  * in the answer. A user may have acknowledged a notification before this is written. $1: JSON array; `waits`: its user is
  * still to acknowledge it.
  */
@@ -95,6 +119,8 @@ export const FINISH = `
   WITH r AS (
     SELECT * FROM jsonb_to_recordset($1::jsonb) AS r(id uuid, attempt int, ms double precision, result text,
       waits boolean, response_status int, response_body text, error text, retry_after_ms double precision)
+  ), locked AS MATERIALIZED (
+    SELECT id FROM notifications.orchestration_callbacks WHERE id IN (SELECT id FROM r) ORDER BY id FOR UPDATE
   ), recorded AS (
     UPDATE notifications.callback_attempts AS a
     SET duration_ms = r.ms, response_status = r.response_status, error = r.error,
@@ -102,7 +128,7 @@ export const FINISH = `
     FROM r WHERE a.delivery_id = r.id AND a.attempt = r.attempt
   ), judged AS (
     SELECT r.*, r.result IN ('delivered', 'sent') AS ok, r.result = 'failed' AND c.retry_count < c.max_retries AS again
-    FROM r JOIN notifications.orchestration_callbacks AS c ON c.id = r.id
+    FROM r JOIN locked USING (id) JOIN notifications.orchestration_callbacks AS c USING (id)
   )
   UPDATE notifications.orchestration_callbacks AS c
   SET open = j.again, response_status = j.response_status, response_body = j.response_body, error = j.error,
@@ -175,13 +201,20 @@ export const REDRIVE = `
 export const TAKE_FALLBACKS = `
   UPDATE notifications.orchestration_callbacks AS c SET fallback_at = NULL
   FROM (
-    SELECT d.id, coalesce(x.user_id, '') AS user_id FROM notifications.orchestration_callbacks AS d
-    LEFT JOIN notifications.executions AS x USING (execution_id)
+    SELECT d.id, coalesce(x.user_id, '') AS user_id, e.event AS message
+    FROM notifications.orchestration_callbacks AS d
+    JOIN notifications.events AS e ON e.execution_id = d.execution_id AND e.version = d.event_version
+    LEFT JOIN notifications.executions AS x ON x.execution_id = d.execution_id
     WHERE d.fallback_at <= now() ORDER BY d.fallback_at LIMIT 100 FOR UPDATE OF d SKIP LOCKED
   ) AS due
   WHERE c.id = due.id
   RETURNING c.execution_id, c.tenant_id, c.callback_id, c.event_type, c.event_version, c.position, c.channel, c.fallback,
-    due.user_id`;
+    due.user_id, due.message`;
+
+/** Milliseconds until the next fallback is due; negative when one is. */
+export const NEXT_FALLBACK = `
+  SELECT (extract(epoch FROM min(fallback_at) - clock_timestamp()) * 1000)::double precision AS ms
+  FROM notifications.orchestration_callbacks WHERE fallback_at IS NOT NULL`;
 
 export const TOO_OLD = `
   SELECT id, order_key FROM notifications.orchestration_callbacks

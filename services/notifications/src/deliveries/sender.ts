@@ -1,10 +1,13 @@
 import type { CallbackType } from '@batuta/contracts';
 import { NO_TRACING, counter, gauge, histogram, traceparentOf } from '@batuta/observability';
 import type { Logger, Tracing } from '@batuta/observability';
+import { setTimeout as delay } from 'node:timers/promises';
 import { reasonOf } from '../channels/channel.js';
+import { announce } from '../inbox/inbox-entry.js';
 import type { Channel, Outcome } from '../channels/channel.js';
-import { attemptSpan, attemptSpanId, traceOf } from './attempt-span.js';
-import type { ClaimedDelivery, DeliveryQueue } from './delivery-queue.js';
+import { attemptSpan, attemptSpanId, backoffSpan, traceOf } from './attempt-span.js';
+import type { AttemptedDelivery } from './attempt-span.js';
+import type { AddedDeliveries, ClaimedDelivery, DeliveryQueue, FinishResult } from './delivery-queue.js';
 
 const attempts = counter(
   'batuta_notifications_attempts_total',
@@ -18,10 +21,14 @@ const inFlight = gauge('batuta_notifications_deliveries_in_flight', 'Attempts un
 const fallbacks = counter('batuta_notifications_fallbacks_total', 'Times that a fallback channel took over');
 
 const SWEEP_MS = 60_000;
+/** Milliseconds from one taking of due fallbacks to the next. */
+const FALLBACK_PAUSE_MS = 50;
 
 export interface SenderOptions {
   readonly queue: DeliveryQueue;
   readonly channels: readonly Channel[];
+  /** Tells the gateways. */
+  readonly publish: (subject: string, payload: string) => void;
   readonly logger: Logger;
   readonly concurrency: number;
   readonly attemptTimeoutMs: number;
@@ -50,7 +57,19 @@ export class Sender {
   }
 
   start(): void {
-    this.#loops = Promise.all([this.#loop(), this.#every(this.#options.dueMs, () => this.#fallBack())]);
+    this.#loops = Promise.all([this.#loop(), this.#fallBackForEver()]);
+  }
+
+  /** Sends what was added, and announces what is in an inbox already; both are committed. */
+  added({ waiting, atOnce }: AddedDeliveries): void {
+    if (waiting > 0) this.wake();
+    for (const { entry, settings, message } of atOnce) {
+      announce(this.#options.publish, entry);
+      attempts.inc({ channel: 'websocket', outcome: 'sent' });
+      const attempted = { ...entry, type: 'websocket', attempt: 1, settings, message } as const;
+      const times = { startAt: entry.createdAt, endAt: Date.now() };
+      this.#record(attempted, { result: 'sent' }, 'sent', times);
+    }
   }
 
   /** Looks for due deliveries at once. */
@@ -72,9 +91,9 @@ export class Sender {
     let sweepAt = Date.now();
     while (!this.#stopping.signal.aborted) {
       this.#woken = false;
-      let claimed = 0;
+      let more = false;
       try {
-        claimed = await this.#claim();
+        more = await this.#claim();
         if (Date.now() >= sweepAt) {
           sweepAt = Date.now() + SWEEP_MS;
           while ((await this.#options.queue.giveUp()) > 0) this.#stopping.signal.throwIfAborted();
@@ -84,75 +103,64 @@ export class Sender {
         if (!this.#stopping.signal.aborted)
           this.#options.logger.error({ err: error }, 'looking for due deliveries failed');
       }
-      if (claimed === 0) await this.#pause(this.#options.dueMs);
+      if (!more) await this.#pause(this.#options.dueMs);
     }
   }
 
-  async #every(ms: number, work: () => Promise<void>): Promise<void> {
+  /** Lets fallbacks take over when their time has come. */
+  async #fallBackForEver(): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
+      let pause = this.#options.dueMs;
       try {
-        await work();
+        const { nextMs, ...added } = await this.#options.queue.fallBack();
+        fallbacks.inc(added.made);
+        this.added(added);
+        // Not one by one when many are due shortly after each other, and not too late for one that comes in meanwhile.
+        if (nextMs !== undefined) pause = Math.min(pause, Math.max(nextMs, FALLBACK_PAUSE_MS));
       } catch (error) {
         this.#options.logger.error({ err: error }, 'letting fallbacks take over failed');
       }
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(done, ms);
-        function done(): void {
-          clearTimeout(timer);
-          signal.removeEventListener('abort', done);
-          resolve();
-        }
-        signal.addEventListener('abort', done, { once: true });
-        if (signal.aborted) done();
-      });
+      await delay(pause, undefined, { signal }).catch(() => undefined);
     }
   }
 
-  async #fallBack(): Promise<void> {
-    // While there are some more become due: taken at once they go out evenly, not all of a pause's together.
-    while (!this.#stopping.signal.aborted) {
-      const taken = await this.#options.queue.fallBack();
-      if (taken === 0) return;
-      fallbacks.inc(taken);
-      this.wake();
-    }
-  }
-
-  async #claim(): Promise<number> {
-    const free = this.#options.concurrency - this.#running.size;
-    if (free <= 0) return 0;
+  /** Begins the attempts of what is due; whether there may be more that has room. */
+  async #claim(): Promise<boolean> {
+    const { concurrency } = this.#options;
+    const free = concurrency - this.#running.size;
+    if (free <= 0) return false;
     const claimed = await this.#options.queue.claim(free, this.#busy);
     for (const delivery of claimed) {
       this.#busy.set(delivery.destination, (this.#busy.get(delivery.destination) ?? 0) + 1);
-      const attempt = this.#attempt(delivery).finally(() => {
+      const attempt = this.#attempt(delivery).then((nextIsDue) => {
+        // An inbox has no limit of its own: nothing waited for one of its attempts to end.
+        if (nextIsDue || delivery.type !== 'websocket' || this.#running.size >= concurrency) this.wake();
         this.#running.delete(attempt);
         const left = (this.#busy.get(delivery.destination) ?? 1) - 1;
         if (left === 0) this.#busy.delete(delivery.destination);
         else this.#busy.set(delivery.destination, left);
         inFlight.set(this.#running.size);
-        this.wake();
       });
       this.#running.add(attempt);
     }
     inFlight.set(this.#running.size);
-    return claimed.length;
+    return claimed.length === free;
   }
 
-  async #attempt(delivery: ClaimedDelivery): Promise<void> {
+  /** Never rejects; whether its end made another delivery due. */
+  async #attempt(delivery: ClaimedDelivery): Promise<boolean> {
     const { logger, queue } = this.#options;
     const startedAt = performance.now();
     const startAt = Date.now();
+    this.#recordBackoff(delivery, startAt);
     try {
       const outcome = await this.#send(delivery);
       const ms = performance.now() - startedAt;
       duration.observe({ channel: delivery.type }, ms / 1000);
-      const result = await queue.finish(delivery, outcome, Math.round(ms * 100) / 100);
+      const { result, nextIsDue } = await queue.finish(delivery, outcome, Math.round(ms * 100) / 100);
       attempts.inc({ channel: delivery.type, outcome: result });
-      const traceId = this.#tracing.enabled ? traceOf(delivery) : undefined;
-      if (traceId !== undefined) {
-        this.#tracing.record(attemptSpan(traceId, delivery, outcome, result, { startAt, endAt: startAt + ms }));
-      }
+      this.#record(delivery, outcome, result, { startAt, endAt: startAt + ms });
       const line = {
         delivery_id: delivery.id,
         execution_id: delivery.executionId,
@@ -165,10 +173,28 @@ export class Sender {
       };
       if (result === 'dead') logger.warn(line, 'a callback could not be delivered');
       else logger.debug(line, 'callback attempted');
+      return nextIsDue;
     } catch (error) {
       // Its lease ends and it is attempted again.
       logger.error({ err: error, delivery_id: delivery.id }, 'an attempt could not be recorded');
+      return false;
     }
+  }
+
+  #recordBackoff(delivery: ClaimedDelivery, endAt: number): void {
+    const traceId = this.#tracing.enabled ? traceOf(delivery) : undefined;
+    const span = traceId === undefined ? undefined : backoffSpan(traceId, delivery, endAt);
+    if (span !== undefined) this.#tracing.record(span);
+  }
+
+  #record(
+    delivery: AttemptedDelivery,
+    outcome: Outcome,
+    result: FinishResult,
+    times: { readonly startAt: number; readonly endAt: number },
+  ): void {
+    const traceId = this.#tracing.enabled ? traceOf(delivery) : undefined;
+    if (traceId !== undefined) this.#tracing.record(attemptSpan(traceId, delivery, outcome, result, times));
   }
 
   async #send(delivery: ClaimedDelivery): Promise<Outcome> {

@@ -3,29 +3,46 @@ import { Injectable } from '@nestjs/common';
 import { DataSource, IsNull, MoreThan } from 'typeorm';
 import { invalid } from '../access/refusals.js';
 import { pageSize, uuidOf } from '../access/requests.js';
+import { GroupCommit } from '../database/group-commit.js';
 import { InboxEntity } from './inbox.entity.js';
 
 const MAX_ACKS = 1_000;
 /** A page must fit a message, and contents may be large. */
 const PAGE_BYTES = 2 * 1024 * 1024;
 
-/** Acknowledges in the inbox and in the deliveries at once. $1: tenant, $2: user, $3: ids. */
+/**
+ * Acknowledges in the inbox and in the deliveries at once, both locked in order; gives those that are their user's. $1: JSON
+ * array.
+ */
 const ACKNOWLEDGE = `
-  WITH mine AS (
-    SELECT id FROM notifications.inbox WHERE tenant_id = $1 AND user_id = $2 AND id = ANY($3::uuid[])
+  WITH mine AS MATERIALIZED (
+    SELECT i.id, i.tenant_id, i.user_id FROM json_to_recordset($1::json) AS r(id uuid, "tenantId" text, "userId" text)
+    JOIN notifications.inbox AS i ON i.id = r.id AND i.tenant_id = r."tenantId" AND i.user_id = r."userId"
+    ORDER BY i.id FOR UPDATE OF i
+  ), theirs AS MATERIALIZED (
+    SELECT id FROM notifications.orchestration_callbacks WHERE id IN (SELECT id FROM mine) ORDER BY id FOR UPDATE
   ), acked AS (
     UPDATE notifications.inbox AS i SET acked_at = now() FROM mine WHERE i.id = mine.id AND i.acked_at IS NULL
   ), delivered AS (
     UPDATE notifications.orchestration_callbacks AS c
     SET status = 'delivered', completed_at = now(), fallback_at = NULL
-    FROM mine WHERE c.id = mine.id AND c.status <> 'delivered'
+    FROM theirs WHERE c.id = theirs.id AND c.status <> 'delivered'
   )
-  SELECT id FROM mine`;
+  SELECT * FROM mine`;
+
+/** Ids that one user acknowledges. */
+interface Acknowledgement {
+  readonly tenantId: string;
+  readonly userId: string;
+  readonly ids: readonly string[];
+}
 
 /** Each user's notifications, until they are acknowledged. */
 @Injectable()
 export class Inbox {
   readonly #dataSource: DataSource;
+  /** Users acknowledge one by one and many at a time: written together. */
+  readonly #acknowledgements = new GroupCommit<Acknowledgement, string[]>((group) => this.#acknowledgeAll(group), 20);
 
   constructor(dataSource: DataSource) {
     this.#dataSource = dataSource;
@@ -66,12 +83,17 @@ export class Inbox {
       return { ids: [], refused };
     }
     const known = [...new Set(list.map(uuidOf))].filter((id) => id !== undefined);
-    const rows = await this.#dataSource.query<{ id: string }[]>(ACKNOWLEDGE, [
-      principal.tenantId,
-      principal.userId,
-      known,
+    const { tenantId, userId } = principal;
+    return { ids: await this.#acknowledgements.add({ tenantId, userId, ids: known }) };
+  }
+
+  async #acknowledgeAll(group: readonly Acknowledgement[]): Promise<string[][]> {
+    const rows = await this.#dataSource.query<{ id: string; tenant_id: string; user_id: string }[]>(ACKNOWLEDGE, [
+      JSON.stringify(group.flatMap(({ tenantId, userId, ids }) => ids.map((id) => ({ id, tenantId, userId })))),
     ]);
-    return { ids: rows.map(({ id }) => id) };
+    const keyOf = (...parts: string[]): string => JSON.stringify(parts);
+    const found = new Set(rows.map((row) => keyOf(row.tenant_id, row.user_id, row.id)));
+    return group.map(({ tenantId, userId, ids }) => ids.filter((id) => found.has(keyOf(tenantId, userId, id))));
   }
 }
 

@@ -1,5 +1,5 @@
 import { CALLBACK_EVENTS, isTerminalEventType, subjects } from '@batuta/contracts';
-import type { CallbackEvent, Event, ReadLogReply, ReadLogRequest, TopologyReply } from '@batuta/contracts';
+import type { CallbackEvent, Event, EventType, ReadLogReply, ReadLogRequest, TopologyReply } from '@batuta/contracts';
 import { UnavailableError } from '@batuta/messaging';
 import type { ControlClient } from '@batuta/messaging';
 import { counter, gauge } from '@batuta/observability';
@@ -7,12 +7,13 @@ import type { Logger } from '@batuta/observability';
 import type { DataSource, EntityManager } from 'typeorm';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ChannelDefinition } from '../callbacks/channel-definition.js';
-import type { DeliveryQueue, NewDelivery } from '../deliveries/delivery-queue.js';
+import type { AddedDeliveries, DeliveryQueue, NewDelivery } from '../deliveries/delivery-queue.js';
 import { callbackEventOf, messageOf } from '../templates/message.js';
 import type { ExecutionContext, Message } from '../templates/message.js';
 import * as sql from './log-sql.js';
 
-const TYPES = Object.values(CALLBACK_EVENTS);
+/** A retry is told nobody, but its execution has not ended any more. */
+const TYPES: EventType[] = [...Object.values(CALLBACK_EVENTS), 'ExecutionRetried'];
 /** Events of one reading, over all its partitions; their payloads together must fit a message, which the execution service sees to. */
 const READING = 3_200;
 /** Events of one partition in a reading. */
@@ -20,9 +21,11 @@ const PAGE = 200;
 /** Partitions that are read and committed together. */
 const ROUND = 64;
 /** Milliseconds from the beginning of one pass over what is new to that of the next. */
-const BUSY_PAUSE_MS = 40;
+const BUSY_PAUSE_MS = 25;
 /** What the short form tells: that the execution has ended. */
 const SHORT_FORM_EVENTS: ReadonlySet<CallbackEvent> = new Set(['completed', 'failed', 'cancelled']);
+
+const NOTHING: AddedDeliveries = { made: 0, waiting: 0, atOnce: [] };
 
 const eventsRead = counter('batuta_notifications_events_read_total', 'Events read from the log, by type', ['type']);
 const deliveriesMade = counter('batuta_notifications_deliveries_created_total', 'Deliveries made from events');
@@ -43,8 +46,8 @@ export interface LogReaderOptions {
   readonly pollMs: number;
   /** Events older than this are not told any more. */
   readonly maxAgeMs: number;
-  /** Told when there are new deliveries. */
-  readonly onDeliveries: () => void;
+  /** Told when new deliveries are committed. */
+  readonly onDeliveries: (added: AddedDeliveries) => void;
 }
 
 interface CallbackRow {
@@ -224,19 +227,18 @@ export class LogReader {
   async #commit(readings: readonly Reading[], known: ReadonlyMap<number, number>): Promise<void> {
     const { dataSource, onDeliveries } = this.#options;
     const partitions = readings.map(({ partition }) => partition);
-    const { made, events, behind } = await dataSource.transaction(async (manager) => {
-      const cursors = new Map(
-        (await manager.query<CursorRow[]>(sql.LOCK_POSITIONS, [partitions])).map((row) => [
-          row.partition,
-          Number(row.position),
-        ]),
-      );
+    const { added, events, behind } = await dataSource.transaction(async (manager) => {
+      const [rows] = await manager.query<[{ partition: number }[], number]>(sql.MOVE, [
+        partitions,
+        readings.map(({ from }) => from),
+        readings.map(({ to }) => to),
+      ]);
+      const moved = new Set(rows.map(({ partition }) => partition));
       // Another replica has moved the others.
-      const mine = readings.filter(({ partition, from }) => cursors.get(partition) === from);
+      const mine = readings.filter(({ partition }) => moved.has(partition));
       const found = mine.flatMap((reading) => reading.events);
-      await manager.query(sql.MOVE, [mine.map(({ partition }) => partition), mine.map(({ to }) => to)]);
       return {
-        made: await this.#make(manager, found),
+        added: await this.#make(manager, found),
         events: found,
         behind: new Set(readings.filter((reading) => !mine.includes(reading)).map(({ partition }) => partition)),
       };
@@ -253,8 +255,8 @@ export class LogReader {
       if (full || to < target || (target === 0 && page.length > 0)) this.#mark(partition, target);
     }
     for (const event of events) eventsRead.inc({ type: event.type });
-    deliveriesMade.inc(made);
-    if (made > 0) onDeliveries();
+    deliveriesMade.inc(added.made);
+    if (added.made > 0) onDeliveries(added);
   }
 
   async #loadPositions(partitions: readonly number[]): Promise<void> {
@@ -275,9 +277,9 @@ export class LogReader {
     lag.set(Math.max(0, ...this.#lag.values()));
   }
 
-  /** Makes the deliveries of a page of events. Gives how many. */
-  async #make(manager: EntityManager, events: readonly Event[]): Promise<number> {
-    if (events.length === 0) return 0;
+  /** Makes the deliveries of a page of events. */
+  async #make(manager: EntityManager, events: readonly Event[]): Promise<AddedDeliveries> {
+    if (events.length === 0) return NOTHING;
     const started = events.flatMap((event) =>
       event.type === 'ExecutionStarted'
         ? [
@@ -294,13 +296,12 @@ export class LogReader {
         : [],
     );
     if (started.length > 0) await manager.query(sql.KEEP_EXECUTIONS, [JSON.stringify(started)]);
-    const ids = [...new Set(events.map((event) => event.executionId))];
-    const executions = new Map(
-      (await manager.query<ExecutionRow[]>(sql.EXECUTIONS, [ids])).map((row) => [row.execution_id, row]),
-    );
     const lasts = new Map(events.map((event) => [event.executionId, event.type]));
+    const ids = [...lasts.keys()];
     const ended = ids.filter((id) => isTerminalEventType(lasts.get(id) ?? ''));
-    await manager.query(sql.MARK_ENDED, [ended, ids.filter((id) => !ended.includes(id))]);
+    const running = ids.filter((id) => !isTerminalEventType(lasts.get(id) ?? ''));
+    const [known] = await manager.query<[ExecutionRow[], number]>(sql.EXECUTIONS, [ended, running]);
+    const executions = new Map(known.map((row) => [row.execution_id, row]));
     const configs = [...new Set([...executions.values()].map((row) => row.config_id))];
     const callbacks = await manager.query<CallbackRow[]>(sql.CALLBACKS, [ids, configs]);
     const messages = new Map<string, { execution_id: string; version: number; event: Message }>();
@@ -317,14 +318,11 @@ export class LogReader {
       const wanted = wantedBy(event, name, execution, callbacks);
       if (wanted.length === 0) continue;
       const version = event.version;
-      messages.set(`${event.executionId}/${version}`, {
-        execution_id: event.executionId,
-        version,
-        event: messageOf(event, name, execution),
-      });
-      deliveries.push(...wanted);
+      const message = messageOf(event, name, execution);
+      messages.set(`${event.executionId}/${version}`, { execution_id: event.executionId, version, event: message });
+      deliveries.push(...wanted.map((one) => ({ ...one, message })));
     }
-    if (deliveries.length === 0) return 0;
+    if (deliveries.length === 0) return NOTHING;
     await manager.query(sql.KEEP_EVENTS, [JSON.stringify([...messages.values()])]);
     return this.#options.queue.add(manager, deliveries);
   }
@@ -335,7 +333,7 @@ function wantedBy(
   name: CallbackEvent,
   execution: ExecutionRow,
   callbacks: readonly CallbackRow[],
-): NewDelivery[] {
+): Omit<NewDelivery, 'message'>[] {
   const common = {
     executionId: event.executionId,
     tenantId: execution.tenant_id,
@@ -345,7 +343,7 @@ function wantedBy(
     userId: execution.user_id,
     channelIndex: 0,
   };
-  const wanted: NewDelivery[] = callbacks
+  const wanted: Omit<NewDelivery, 'message'>[] = callbacks
     .filter(
       (callback) =>
         // A global config has callbacks of several tenants: each hears of its own executions.

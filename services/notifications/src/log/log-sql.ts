@@ -5,14 +5,20 @@ export const ADD_CURSORS = `
 /** $1: partitions. */
 export const POSITIONS = 'SELECT partition, position FROM notifications.cursors WHERE partition = ANY($1::int[])';
 
-/** Locks cursors, always in the same order. $1: partitions. */
-export const LOCK_POSITIONS = `
-  SELECT partition, position FROM notifications.cursors WHERE partition = ANY($1::int[]) ORDER BY partition FOR UPDATE`;
-
-/** Moves cursors that are locked. $1: partitions, $2: where to. */
+/**
+ * Moves the cursors that stand where the reading began, all of them locked in the same order by everybody; gives those that
+ * moved. $1: partitions, $2: where from, $3: where to.
+ */
 export const MOVE = `
-  UPDATE notifications.cursors AS c SET position = r.position, updated_at = now()
-  FROM unnest($1::int[], $2::bigint[]) AS r(partition, position) WHERE c.partition = r.partition`;
+  WITH locked AS MATERIALIZED (
+    SELECT partition, position FROM notifications.cursors WHERE partition = ANY($1::int[])
+    ORDER BY partition FOR UPDATE
+  )
+  UPDATE notifications.cursors AS c SET position = r.upto, updated_at = now()
+  FROM unnest($1::int[], $2::bigint[], $3::bigint[]) AS r(partition, since, upto)
+  JOIN locked USING (partition)
+  WHERE c.partition = r.partition AND locked.position = r.since
+  RETURNING c.partition`;
 
 /** $1: JSON array of executions. */
 export const KEEP_EXECUTIONS = `
@@ -23,16 +29,12 @@ export const KEEP_EXECUTIONS = `
     config_name text, user_id text, callback_url text)
   ON CONFLICT (execution_id) DO NOTHING`;
 
-/** $1: execution ids. */
+/** Notes whether executions have ended and gives what is known of them. $1: ids that have ended; $2: those that run (again). */
 export const EXECUTIONS = `
-  SELECT execution_id, tenant_id, trace_id, config_id, config_name, user_id, callback_url, callback_url_gone
-  FROM notifications.executions WHERE execution_id = ANY($1::text[])`;
-
-/** $1: execution ids that have ended; $2: those that run (again). */
-export const MARK_ENDED = `
   UPDATE notifications.executions
   SET ended_at = CASE WHEN execution_id = ANY($1::text[]) THEN now() END
-  WHERE execution_id = ANY($1::text[] || $2::text[])`;
+  WHERE execution_id = ANY($1::text[] || $2::text[])
+  RETURNING execution_id, tenant_id, trace_id, config_id, config_name, user_id, callback_url, callback_url_gone`;
 
 /** $1: execution ids, $2: config ids. */
 export const CALLBACKS = `

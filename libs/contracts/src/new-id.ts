@@ -1,8 +1,6 @@
-import { randomBytes } from 'node:crypto';
-
 /** A new UUIDv7: ordered by the millisecond in which it was made. Source: RFC 9562, section 5.7. */
 export function newId(): string {
-  const bytes = randomBytes(16);
+  const bytes = crypto.getRandomValues(Buffer.alloc(16));
   bytes.writeUIntBE(Date.now(), 0, 6);
   bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x70, 6);
   bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);

@@ -4,8 +4,9 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
-const loader = fileURLToPath(new URL('./run-source.mjs', import.meta.url));
+const loader = fileURLToPath(new URL('../run-source.mjs', import.meta.url));
 
+/** A process of a file of the repository. */
 export interface Child {
   readonly process: ChildProcess;
   /** All that it has written. */

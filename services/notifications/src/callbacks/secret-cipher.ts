@@ -1,0 +1,84 @@
+import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
+
+const KEY_BYTES = 32;
+const IV_BYTES = 12;
+const TAG_BYTES = 16;
+const KEY = /^[A-Za-z0-9+/]{43}=$/;
+/** `enc1.<key id>.<Base64url of nonce, ciphertext and tag>`; a secret in the clear begins with `whsec_`. */
+const SEALED = /^enc1\.([0-9a-f]{16})\.([A-Za-z0-9_-]+)$/;
+
+/** What a secret is encrypted with is not among the keys that are set, or somebody has changed it. */
+export class SecretCipherError extends Error {
+  override readonly name = 'SecretCipherError';
+}
+
+/** The keys in a comma-separated list, 32 bytes in Base64 each; undefined when one of them is not that, or there is none. */
+export function encryptionKeysOf(text: string): readonly Buffer[] | undefined {
+  const keys = text.split(',').map((each) => each.trim());
+  return keys.every((key) => KEY.test(key)) ? keys.map((key) => Buffer.from(key, 'base64')) : undefined;
+}
+
+/**
+ * Secrets at rest: AES-256-GCM (NIST SP 800-38D) with a random nonce each. The first key encrypts, all of them decrypt. A
+ * secret is bound to its place, so that one cannot be put in the place of another. Without keys secrets stay in the clear.
+ */
+export class SecretCipher {
+  readonly #keys: ReadonlyMap<string, Buffer>;
+  readonly #current: string | undefined;
+
+  /** Throws a RangeError when a key has not 32 bytes. */
+  constructor(keys: readonly Buffer[]) {
+    if (keys.some((key) => key.length !== KEY_BYTES)) throw new RangeError(`a key has ${KEY_BYTES} bytes`);
+    const named = keys.map((key) => [idOf(key), key] as const);
+    this.#keys = new Map(named);
+    this.#current = named[0]?.[0];
+  }
+
+  get enabled(): boolean {
+    return this.#current !== undefined;
+  }
+
+  /** Whether a stored secret is as it would be stored today. */
+  isCurrent(stored: string): boolean {
+    return SEALED.exec(stored)?.[1] === this.#current;
+  }
+
+  seal(secret: string, place: string): string {
+    const id = this.#current;
+    const key = id === undefined ? undefined : this.#keys.get(id);
+    if (key === undefined) return secret;
+    const nonce = randomBytes(IV_BYTES);
+    const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES });
+    cipher.setAAD(Buffer.from(place));
+    const sealed = Buffer.concat([nonce, cipher.update(secret, 'utf8'), cipher.final(), cipher.getAuthTag()]);
+    return `enc1.${id}.${sealed.toString('base64url')}`;
+  }
+
+  /** The secret itself, also when it was stored in the clear. Throws a `SecretCipherError`. */
+  open(stored: string, place: string): string {
+    if (stored.startsWith('whsec_')) return stored;
+    const [, id = '', text = ''] = SEALED.exec(stored) ?? [];
+    const key = this.#keys.get(id);
+    if (key === undefined) {
+      throw new SecretCipherError(
+        'a signing secret is encrypted with a key that is not among BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS',
+      );
+    }
+    const sealed = Buffer.from(text, 'base64url');
+    try {
+      const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, IV_BYTES), { authTagLength: TAG_BYTES });
+      decipher.setAAD(Buffer.from(place));
+      decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
+      const secret = decipher.update(sealed.subarray(IV_BYTES, -TAG_BYTES));
+      return Buffer.concat([secret, decipher.final()]).toString('utf8');
+    } catch (error) {
+      throw new SecretCipherError('a signing secret was changed in the database, or put in the place of another', {
+        cause: error,
+      });
+    }
+  }
+}
+
+/** Says which key was used, and nothing of the key. */
+const idOf = (key: Buffer): string =>
+  createHash('sha256').update('batuta signing secrets').update(key).digest('hex').slice(0, 16);

@@ -1,0 +1,54 @@
+import { randomBytes } from 'node:crypto';
+import { describe, expect, it } from '@jest/globals';
+import { encryptionKeysOf, SecretCipher, SecretCipherError } from './secret-cipher.js';
+
+const [first, second] = [randomBytes(32), randomBytes(32)];
+const SECRET = `whsec_${randomBytes(32).toString('base64')}`;
+
+describe('signing secrets at rest', () => {
+  it('are stored without a trace of themselves, differently each time, and come back', () => {
+    const cipher = new SecretCipher([first]);
+    const stored = [cipher.seal(SECRET, 'a'), cipher.seal(SECRET, 'a')];
+    expect(new Set(stored).size).toBe(2);
+    for (const each of stored) {
+      expect(each).toMatch(/^enc1\.[0-9a-f]{16}\.[A-Za-z0-9_-]{100,}$/);
+      expect(cipher.open(each, 'a')).toBe(SECRET);
+      expect(cipher.isCurrent(each)).toBe(true);
+    }
+  });
+
+  it('are read with every key that is set, and written with the first', () => {
+    const old = new SecretCipher([first]).seal(SECRET, 'a');
+    const both = new SecretCipher([second, first]);
+    expect(both.open(old, 'a')).toBe(SECRET);
+    expect(both.isCurrent(old)).toBe(false);
+    const renewed = both.seal(SECRET, 'a');
+    expect(new SecretCipher([second]).open(renewed, 'a')).toBe(SECRET);
+    expect(() => new SecretCipher([second]).open(old, 'a')).toThrow(SecretCipherError);
+  });
+
+  it('cannot be changed, nor put in the place of another', () => {
+    const cipher = new SecretCipher([first]);
+    const stored = cipher.seal(SECRET, 'a');
+    expect(() => cipher.open(stored, 'b')).toThrow('put in the place of another');
+    const at = stored.length - 30;
+    const changed = `${stored.slice(0, at)}${stored[at] === 'A' ? 'B' : 'A'}${stored.slice(at + 1)}`;
+    expect(() => cipher.open(changed, 'a')).toThrow(SecretCipherError);
+    expect(() => cipher.open('enc1.0123456789abcdef.AA', 'a')).toThrow('BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS');
+    expect(() => cipher.open('nonsense', 'a')).toThrow(SecretCipherError);
+  });
+
+  it('that were stored in the clear are still read, and without a key all are', () => {
+    expect(new SecretCipher([first]).open(SECRET, 'a')).toBe(SECRET);
+    expect(new SecretCipher([first]).isCurrent(SECRET)).toBe(false);
+    const none = new SecretCipher([]);
+    expect([none.enabled, none.seal(SECRET, 'a'), none.isCurrent(SECRET)]).toEqual([false, SECRET, true]);
+  });
+
+  it('take keys of 32 bytes in Base64 and nothing else', () => {
+    const [one, two] = [first.toString('base64'), second.toString('base64')];
+    expect(encryptionKeysOf(`${one}, ${two}`)).toEqual([first, second]);
+    for (const wrong of ['', 'short', `${one},`, `${one};${two}`, randomBytes(31).toString('base64')])
+      expect(encryptionKeysOf(wrong)).toBeUndefined();
+  });
+});

@@ -1,0 +1,129 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomBytes } from 'node:crypto';
+import { subjects } from '@batuta/contracts';
+import type { CallbackReply, ListDeliveriesReply, RotateSecretReply } from '@batuta/contracts';
+import { loadNotificationsSettings } from '@batuta/notifications';
+import { eventually } from '@batuta/testing';
+import { Webhook } from 'standardwebhooks';
+import { principal, Receiver, startUnderTest } from './harness.js';
+import type { UnderTest } from './harness.js';
+
+const who = principal();
+const [old, current] = [randomBytes(32).toString('base64'), randomBytes(32).toString('base64')];
+
+let test: UnderTest;
+let receiver: Receiver;
+
+beforeAll(async () => {
+  test = await startUnderTest();
+  receiver = await Receiver.start();
+}, 60_000);
+
+afterAll(async () => {
+  await receiver?.close();
+  await test?.close();
+});
+
+const stored = async (): Promise<string[]> =>
+  (await test.rows<{ secret: string }>('SELECT secret FROM notifications.signing_secrets ORDER BY id')).map(
+    ({ secret }) => secret,
+  );
+
+/** Starts the service with these keys, lets `work` use it and ends it. */
+async function running<T>(keys: readonly string[], work: () => Promise<T>): Promise<T> {
+  const service = await test.start(keys.length === 0 ? {} : { BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS: keys.join(',') });
+  try {
+    return await work();
+  } finally {
+    await service.close();
+  }
+}
+
+describe('signing secrets in the database', () => {
+  let configId: string;
+  let id: string;
+  let secret: string;
+  let tenantSecret: string;
+
+  /** Ends an execution and checks that its two webhooks are signed with the secrets that their receivers know. */
+  async function expectSigned(): Promise<void> {
+    const execution = test.engine.start(configId, { callbackUrl: `${receiver.url}/short` });
+    test.engine.tell(execution, 'completed');
+    const told = await eventually(() => {
+      const found = receiver.received.filter(({ body }) => body.includes(execution));
+      expect(found).toHaveLength(2);
+      return found;
+    });
+    for (const { path, body, headers } of told) {
+      new Webhook(path === '/short' ? tenantSecret : secret).verify(body, headers as Record<string, string>);
+    }
+  }
+
+  it('are in the clear without a key, as those of an installation before', async () => {
+    await running([], async () => {
+      configId = test.engine.addConfig();
+      const made = await test.client.request<CallbackReply>(subjects.notifications.callbackCreate, {
+        principal: who,
+        body: { type: 'webhook', config_id: configId, events: ['completed'], callback_url: `${receiver.url}/own` },
+      });
+      [id, secret] = [made.callback?.id ?? '', made.secret ?? ''];
+      const rotated = await test.client.request<RotateSecretReply>(subjects.notifications.secretRotate, {
+        principal: who,
+      });
+      tenantSecret = rotated.secret ?? '';
+      await expectSigned();
+    });
+    expect(new Set(await stored())).toEqual(new Set([secret, tenantSecret]));
+  }, 60_000);
+
+  it('are encrypted at the first start with a key, and sign as before', async () => {
+    await running([old], async () => {
+      for (const each of await stored()) expect(each).toMatch(/^enc1\./);
+      expect((await stored()).join()).not.toContain(secret.replace('whsec_', ''));
+      await expectSigned();
+      const { secret: next } = await test.client.request<RotateSecretReply>(subjects.notifications.secretRotate, {
+        principal: who,
+        callbackId: id,
+      });
+      secret = next ?? '';
+      await expectSigned();
+    });
+    for (const each of await stored()) expect(each).toMatch(/^enc1\./);
+  }, 60_000);
+
+  it('are encrypted anew when the key is replaced; then the old key is not needed', async () => {
+    const before = await stored();
+    await running([current, old], expectSigned);
+    const after = await stored();
+    expect(after).toHaveLength(before.length);
+    expect(after.filter((each) => before.includes(each))).toEqual([]);
+    await running([current], expectSigned);
+    expect(await stored()).toEqual(after);
+  }, 60_000);
+
+  it('that no key can read fail their webhooks with the reason, which come when the key is back', async () => {
+    const execution = await running([old], async () => {
+      const started = test.engine.start(configId);
+      test.engine.tell(started, 'completed');
+      await eventually(async () => {
+        const { deliveries } = await test.client.request<ListDeliveriesReply>(subjects.notifications.deliveryList, {
+          principal: who,
+          executionId: started,
+        });
+        expect(deliveries[0]).toMatchObject({ status: 'retrying' });
+        expect(deliveries[0]?.error).toContain('BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS');
+      });
+      return started;
+    });
+    expect(receiver.received.filter(({ body }) => body.includes(execution))).toEqual([]);
+    await running([current], async () => {
+      await eventually(() => receiver.received.some(({ body }) => body.includes(execution)));
+    });
+  }, 60_000);
+
+  it('need keys of 32 bytes in Base64', () => {
+    const wrong = { ...test.env, BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS: 'hunter2' };
+    expect(() => loadNotificationsSettings(wrong)).toThrow(/BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS must be 32 bytes/);
+    expect(() => loadNotificationsSettings(wrong)).not.toThrow(/hunter2/);
+  });
+});
