@@ -70,8 +70,6 @@ export class Reference {
   #paused = false;
   /** Failures any of which may be the one that ended the execution: in a pause they wait for the resume together. */
   readonly #ends = new Set<string>();
-  /** A retry has met what the documents do not say. */
-  silent = false;
   #starting = false;
   #input: JsonValue = null;
   #name = '';
@@ -598,26 +596,26 @@ export class Reference {
     const again = new Set<Node>();
     this.#paused = false;
     this.#ends.clear();
-    // Whether members that failed run again when their group was decided without them is not written down.
-    this.silent ||= [...this.#nodes.values()].some(
-      (node) =>
-        node.members.some((member) => member.status === 'failed') &&
-        (node.status === 'completed' || node.servedBy !== undefined),
-    );
+    const decidedSkip = (node: Node): boolean => ['condition_false', 'requested', 'reused'].includes(node.reason);
+    const done = new Set<Node>();
     for (const node of this.#nodes.values()) {
-      if (node.group === undefined || node.status === 'completed' || node.servedBy !== undefined) continue;
-      // Of a group that failed: all, when every member completed and they disagreed; else those that did not complete.
+      if (node.group === undefined) continue;
+      // A group with an outcome is completed, and so nothing of it runs again, whatever became of single members.
+      if (node.status === 'completed' || node.servedBy !== undefined) {
+        for (const member of node.members) done.add(member);
+        continue;
+      }
+      // Of a group that failed: those that failed or were stopped; all, when none failed and so they disagreed.
       if (node.status !== 'failed') continue;
-      const unfinished = node.members.filter((member) => member.status !== 'completed');
-      for (const member of unfinished.length > 0 ? unfinished : node.members) again.add(member);
+      const voters = node.members.filter((member) => !decidedSkip(member));
+      const failed = voters.some((member) => member.status !== 'completed' && member.reason !== 'consensus_reached');
+      for (const member of voters) if (!failed || member.status !== 'completed') again.add(member);
     }
     for (const node of this.#nodes.values()) {
       node.running = false;
       const stays =
-        !again.has(node) &&
-        (node.status === 'completed' ||
-          node.servedBy !== undefined ||
-          ['condition_false', 'requested', 'reused'].includes(node.reason));
+        done.has(node) ||
+        (!again.has(node) && (node.status === 'completed' || node.servedBy !== undefined || decidedSkip(node)));
       if (stays) continue;
       Object.assign(node, { status: 'open', reason: '', failure: undefined, failedAttempts: 0, turn: -1 });
       Object.assign(node, { condition: undefined, values: undefined, vote: undefined, servedBy: undefined });
