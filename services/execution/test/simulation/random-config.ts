@@ -185,7 +185,7 @@ function addGroup(draft: Draft): void {
   for (let index = 0; index < size; index++) {
     const member = addStep({ ...draft, dependable: [...before] }, { consensus_group: id });
     draft.next = Math.max(draft.next, Number(member.id.slice(1)));
-    if (random.chance(0.5)) delete member.on_failure;
+    if (random.chance(0.5) || member.on_failure === 'abort') delete member.on_failure;
     members.push(member.id);
   }
   draft.dependable.push(...(random.chance(0.1) ? members : []), id);
@@ -199,12 +199,17 @@ function addGroup(draft: Draft): void {
     'best',
     'judge',
   ] as const);
-  const tie = random.pick([undefined, 'fail', 'first', 'judge'] as const);
+  const drawn = random.pick([undefined, 'fail', 'first', 'judge'] as const);
+  const threshold = random.chance(0.3) ? random.pick([0, 0.3, 0.5, 0.75, 1]) : 0;
+  const key = random.chance(0.5) ? random.pick(['s', 'v', 's = "a"', 'v + 1']) : undefined;
+  // What has no effect in a mode is refused when a config is saved.
+  const compares = mode === 'majority' || mode === 'weighted';
+  const tie = compares || mode === 'best' ? drawn : undefined;
   const group: ConsensusGroup = {
     id,
     mode,
-    ...(random.chance(0.3) ? { threshold: random.pick([0, 0.3, 0.5, 0.75, 1]) } : {}),
-    ...(random.chance(0.5) ? { vote_key: random.pick(['s', 'v', 's = "a"', 'v + 1']) } : {}),
+    ...(threshold > 0 && (compares || mode === 'quorum') ? { threshold } : {}),
+    ...(key !== undefined && (compares || mode === 'unanimous') ? { vote_key: key } : {}),
     ...(mode === 'best' ? { score: random.pick(['v', 'v + 1']) } : {}),
     ...(mode === 'weighted'
       ? { weights: Object.fromEntries(members.map((member, place) => [member, place === 0 ? 2 : random.int(4)])) }
@@ -212,7 +217,7 @@ function addGroup(draft: Draft): void {
     ...(mode === 'judge' || tie === 'judge' ? { judge: 'arbiter' } : {}),
     ...(tie === undefined ? {} : { on_tie: tie }),
     ...(random.chance(0.5) ? { on_failure: random.pick(['abort', 'continue', 'fallback'] as const) } : {}),
-    ...(random.chance(0.4) ? { early_stop: true } : {}),
+    ...(random.chance(0.4) && mode !== 'best' && mode !== 'judge' ? { early_stop: true } : {}),
     ...(random.chance(0.15) ? { output_key: `k_${id}` } : {}),
   };
   draft.groups.push(group);
