@@ -299,6 +299,7 @@ describe('commands to a running execution, through the gateway', () => {
       expect(await run.ended(id)).toMatchObject({
         status: 'completed',
         forked_from: source,
+        forked_from_step_id: 'b',
         metadata: { team: 'ops' },
         output: { n: 2, b: { of: 'fork' } },
         steps: [{ step_id: 'a', status: 'completed', reused: true, output: { kept: true } }, {}, {}],

@@ -166,6 +166,7 @@ export type ExecutionView = Override<
     | 'callbackUrl'
     | 'startAt'
     | 'forkedFrom'
+    | 'forkedFromStepId'
     | 'consensus'
     | 'compensations'
     | 'deadlineAt'
