@@ -28,6 +28,13 @@ async function running(test: TestEngine, config = 'three'): Promise<string> {
   return id;
 }
 
+function executionIn(partition: number): string {
+  for (;;) {
+    const id = executionId();
+    if (partitionOf(id, PARTITIONS) === partition) return id;
+  }
+}
+
 afterEach(async () => {
   await Promise.all(engines.splice(0).map(({ engine }) => engine.stop()));
 });
@@ -176,6 +183,40 @@ describe('a commit that PostgreSQL refuses', () => {
     const again = await test.bus.command(request).answer;
     expect(again).toMatchObject({ accepted: { executionId: request.executionId, repeated: true } });
     expect(await types(test, request.executionId)).toEqual(['ExecutionStarted', 'StepScheduled']);
+  });
+});
+
+describe('a partition that is lost and taken again while its commit is slow', () => {
+  it('never commits under the new epoch what was decided under the old one', async () => {
+    const test = await started({ leaseMs: 400 });
+    const id = await running(test);
+    const partition = partitionOf(id, PARTITIONS);
+    const epochOf = (): number => test.engine.owned.find((item) => item.id === partition)?.epoch ?? 0;
+    const before = epochOf();
+    let release: () => void = () => undefined;
+    test.faults.before = () => {
+      delete test.faults.before;
+      return new Promise<undefined>((resolve) => (release = () => resolve(undefined)));
+    };
+    test.bus.results(id, [success({ executionId: id, stepId: 'a', attempt: 1 })]);
+    await eventually(() => test.faults.before === undefined);
+    // Decided on top of the commit that is under way; it waits for the next one.
+    const onTop = test.bus.command(cancelRequest(id));
+    await test.store.register('two', 'second', 60_000);
+    await test.store.claim('two', 'second', [{ partition, epoch: before }]);
+    await test.store.release('two', [{ partition, epoch: before + 1, publishedPosition: 0 }]);
+    await test.store.resign('two', 'second');
+    await eventually(() => epochOf() > before + 1);
+    // Makes the next commit name the partition under its new epoch.
+    const other = executionIn(partition);
+    const start = test.bus.command(startRequest(other, 'three'));
+    release();
+    expect(await start.answer).toMatchObject({ accepted: { executionId: other } });
+    expect(onTop.answered()).toBe(false);
+    expect(await types(test, id)).toEqual(['ExecutionStarted', 'StepScheduled']);
+    // Whoever was not answered asks again, and is answered from the log as it is.
+    expect(await test.bus.command(cancelRequest(id)).answer).toMatchObject({ accepted: { status: 'cancelled' } });
+    expect(await types(test, id)).toEqual(['ExecutionStarted', 'StepScheduled', 'ExecutionCancelled']);
   });
 });
 
