@@ -28,9 +28,10 @@ async function running(test: TestEngine, config = 'three'): Promise<string> {
   return id;
 }
 
-function executionIn(partition: number): string {
+/** The id of an execution in this partition, as if it were made at `at`, epoch ms. */
+function executionIn(partition: number, at = Date.now()): string {
   for (;;) {
-    const id = executionId();
+    const id = executionId(at);
     if (partitionOf(id, PARTITIONS) === partition) return id;
   }
 }
@@ -59,6 +60,31 @@ describe('a commit whose outcome is unknown', () => {
     // Its effects may never have been performed: the next owner of the epoch performs what is still wanted.
     await eventually(() => test.bus.tasks.some((task) => task.executionId === id && task.stepId === 'b'));
     expect(test.engine.counters.unknownCommits).toBe(1);
+  });
+
+  it('has its effects performed also when its start is decided once more, because its id looks new', async () => {
+    const test = await started();
+    // A gateway whose clock is ahead made the id: this owner takes it for one that the log cannot have.
+    const id = executionIn(0, Date.now() + 3_600_000);
+    let release: () => void = () => undefined;
+    let again = false;
+    test.faults.after = () => {
+      delete test.faults.after;
+      test.faults.before = () => {
+        delete test.faults.before;
+        again = true;
+        return new Promise<undefined>((resolve) => (release = () => resolve(undefined)));
+      };
+      return { kind: 'unknown', message: 'the line went dead' };
+    };
+    const start = test.bus.command(startRequest(id, 'three'));
+    await eventually(() => again);
+    // What was committed without effects is looked for meanwhile, and meets the start that is on its way.
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    release();
+    expect(await start.answer).toMatchObject({ accepted: { executionId: id, repeated: true } });
+    await eventually(() => test.bus.tasks.some((task) => task.executionId === id));
+    expect(await types(test, id)).toEqual(['ExecutionStarted', 'StepScheduled']);
   });
 
   it('never lets what was decided on top of it be answered before it is known', async () => {

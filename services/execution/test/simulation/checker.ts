@@ -246,6 +246,8 @@ export class Checker implements BusObserver, CommitObserver {
         return;
       }
       const code = reply.rejected?.code;
+      // Says only that nobody can tell now; the client asks again.
+      if (code === 'unavailable') return;
       if (
         history?.hasCommand(request.commandId) === true &&
         before?.hasCommandUpTo(request.commandId, versionBefore) === true
