@@ -153,7 +153,7 @@ function restoreServed(before: State, next: Next, index: number): void {
   const old = unitState(before, target);
   const { waitingFor, ballot } = unitState(next, target);
   // A member of a group that is still to decide is heard again.
-  const heard = ballot === 'open' ? UNHEARD : {};
+  const heard = ballot === 'open' ? UNHEARD : { ballot };
   putUnit(next, target, { ...old, ...heard, waitingFor, settled: false });
   restoreServed(before, next, target);
 }

@@ -1,5 +1,5 @@
 import type { ConsensusGroup, JsonValue, OrchestrationDefinition, Retry, StepDefinition } from '@batuta/contracts';
-import type { SeededRandom } from './random.js';
+import { SeededRandom } from './random.js';
 
 interface Draft {
   readonly random: SeededRandom;
@@ -23,6 +23,8 @@ export function randomConfig(random: SeededRandom, index: number): Orchestration
     else if (draft.dependable.length > 0 && random.chance(strategy === 'fallback' ? 0.5 : 0.2)) addFallback(draft);
     else addStep(draft, {});
   }
+  // By numbers of their own: what was added to these configs later leaves the others, and so their seeds, as they were.
+  serveMembers({ ...draft, random: new SeededRandom(textHash(JSON.stringify(draft.steps))) });
   // Steps may be listed before what they depend on, except where the order means something.
   const shuffled = (strategy === 'parallel' || strategy === 'consensus') && random.chance(0.2);
   return {
@@ -222,4 +224,38 @@ function addGroup(draft: Draft): void {
   };
   draft.groups.push(group);
   draft.keys.push(group.output_key ?? id);
+}
+
+/** Gives some members alternatives of their own, and some main steps kinds of failure that theirs are for. */
+function serveMembers(draft: Draft): void {
+  const { random } = draft;
+  if (random.chance(0.6)) return;
+  for (const step of draft.steps.slice()) {
+    const main = step.fallback_for === undefined && step.is_fallback !== true;
+    if (step.consensus_group !== undefined && random.chance(0.3)) {
+      step.on_failure = 'fallback';
+      let served = step.id;
+      for (let left = random.between(1, 2); left > 0; left--) {
+        const id = newId(draft);
+        draft.steps.push({
+          ...common(draft, id),
+          fallback_for: served,
+          ...(random.chance(0.15) ? { when: condition(draft, []) } : {}),
+          ...(random.chance(0.2) ? { fallback_when: random.some(['error', 'timeout'] as const, 0.6) } : {}),
+          ...(random.chance(0.5) ? { on_failure: 'fallback' as const } : {}),
+        });
+        if (random.chance(0.5)) served = id;
+      }
+    }
+    if (main && step.on_failure === 'fallback' && random.chance(0.15)) {
+      step.fallback_when = [random.pick(['error', 'timeout'] as const)];
+    }
+  }
+}
+
+/** FNV-1a. */
+function textHash(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+  return hash >>> 0;
 }
