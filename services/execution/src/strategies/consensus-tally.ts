@@ -60,6 +60,10 @@ export function tally(rules: TallyRules, ballots: readonly Ballot[], verdict: Ve
   if (counted.length === 0) {
     return { kind: 'skipped' };
   }
+  // Those that are left may all be skipped yet, and then there is nothing to agree on.
+  if (open.length === counted.length) {
+    return OPEN;
+  }
   const cast = counted.filter((ballot) => ballot.ballot === 'cast');
   switch (rules.mode) {
     case 'quorum':
