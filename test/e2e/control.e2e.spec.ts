@@ -121,6 +121,35 @@ describe('commands to a running execution, through the gateway', () => {
       expect((await run.events(id)).at(-1)).toMatchObject({ type: 'ExecutionCancelled', data: { reason: 'mistake' } });
     }, 60_000);
 
+    it.each([
+      ['pause', {}, { status: 'paused' }],
+      ['pause', { now: true }, { status: 'paused' }],
+      ['cancel', { reason: 'enough' }, { status: 'cancelled' }],
+      ['terminate', {}, { status: 'cancelled' }],
+      ['steps/a/skip', {}, { status: 'running' }],
+      ['resume', {}, { status: 'running' }],
+      ['retry', {}, { status: 'running' }],
+    ])(
+      '%s %j, sent three times with one key, takes effect once and is answered alike',
+      async (command, body, shown) => {
+        const id = await start('chain');
+        await lab.attempt(id, 'a');
+        if (command === 'resume') await run.command(id, 'pause');
+        if (command === 'retry') await run.command(id, 'cancel');
+        const send = () => run.command(id, command, body, `once-${command}`);
+        const first = await send();
+        expect(first).toMatchObject({ http: 200, ...shown });
+        expect(first.repeated).not.toBe(true);
+        const events = await run.events(id);
+        for (const again of [await send(), await send()]) {
+          expect(again).toMatchObject({ http: 200, repeated: true });
+        }
+        expect(await run.events(id)).toHaveLength(events.length);
+        if (command !== 'cancel' && command !== 'terminate') await run.command(id, 'terminate');
+      },
+      60_000,
+    );
+
     it('takes effect once however often it is sent with one key, also at the same time', async () => {
       const id = await start('chain');
       await lab.attempt(id, 'a');
@@ -393,9 +422,16 @@ describe('commands to a running execution, through the gateway', () => {
         { timeoutMs: 10_000 },
       );
       expect(outline(await run.events(id), 'StepProgressed')).toEqual(['StepProgressed a']);
+      // However soon after each other: the last one is what is kept.
+      a.heartbeat(0.5, 'half');
+      a.heartbeat(0.75, 'nearly all');
       a.finish(1);
       (await lab.attempt(id, 'b')).finish(2);
-      expect(stepOf(await run.ended(id), 'a')).toMatchObject({ status: 'completed', progress: 0.25 });
+      expect(stepOf(await run.ended(id), 'a')).toMatchObject({
+        status: 'completed',
+        progress: 0.75,
+        progress_message: 'nearly all',
+      });
     }, 60_000);
 
     it('fails a step that nobody starts in time, and one whose runner started it goes on', async () => {
