@@ -135,10 +135,13 @@ function plurality(
   });
   if (open.length > 0) {
     const second = options.reduce((most, option) => (option === leader ? most : Math.max(most, option.weight)), 0);
-    if (leader !== undefined && leaders.length === 1 && enough(top) && second + undecided < top - EPSILON) {
+    // Nobody can draw level with the leader any more.
+    const ahead = leader !== undefined && second + undecided < top - EPSILON;
+    if (ahead && enough(top)) {
       return choice(leader, 'threshold');
     }
-    const hopeless = rules.onTie === 'fail' && !enough(top + undecided);
+    // Only a tie wins without enough support.
+    const hopeless = (ahead || rules.onTie === 'fail') && !enough(top + undecided);
     return hopeless ? { kind: 'failed', reason: 'no vote can gather enough support any more' } : OPEN;
   }
   if (leader === undefined) {
