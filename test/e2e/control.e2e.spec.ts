@@ -110,6 +110,56 @@ describe('commands to a running execution, through the gateway', () => {
     }, 60_000);
   });
 
+  it.each([
+    ['cancel', {}],
+    ['cancel', { compensate: true }],
+    ['terminate', {}],
+    ['pause', { now: true }],
+    ['steps/only/skip', {}],
+  ])(
+    '%s %j that races with the completion has one answer, and the execution is what it says',
+    async (command, body) => {
+      const name = `race-${command.replaceAll('/', '-')}-${Object.keys(body).join('')}`;
+      await run.save({ name, strategy: 'sequential', steps: [held('only', { compensate: { agent: 'echo' } })] });
+      const ids = await Promise.all(Array.from({ length: 8 }, () => start(name)));
+      await Promise.all(
+        ids.map(async (id, place) => {
+          const attempt = await lab.attempt(id, 'only');
+          // Half of them finish first, the others while the command is on its way.
+          const early = place % 2 === 0;
+          if (early) attempt.finish(7);
+          const sent = run.command(id, command, body);
+          if (!early) attempt.finish(7);
+          const answer = await sent;
+          if (answer.http === 409) {
+            expect(answer.code).toBe('already_completed');
+            expect(await run.ended(id)).toMatchObject({ status: 'completed', output: 7 });
+            return;
+          }
+          expect(answer.http).toBe(200);
+          if (command === 'pause') {
+            expect(answer.status).toBe('paused');
+            await run.command(id, 'resume');
+            if (stepOf(await run.get(id), 'only').status !== 'completed') (await lab.attempt(id, 'only', 2)).finish(7);
+            expect(await run.ended(id)).toMatchObject({ status: 'completed', output: 7 });
+            return;
+          }
+          const after = await run.ended(id);
+          if (command === 'steps/only/skip') {
+            expect(after).toMatchObject({ status: 'completed', output: null, steps: [{ status: 'skipped' }] });
+            return;
+          }
+          expect(after.status).toBe('cancelled');
+          const undoes = Object.keys(body).length > 0;
+          // An attempt in flight reports before anything is undone.
+          if (undoes) expect(after.compensation).toEqual({ compensated: ['only'], not_compensated: [] });
+          else expect(stepOf(after, 'only').status).not.toBe('completed');
+        }),
+      );
+    },
+    60_000,
+  );
+
   describe('cancel and terminate', () => {
     it('fires the abort signals, is final, and a second one says so', async () => {
       const id = await start('chain');
