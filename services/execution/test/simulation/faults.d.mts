@@ -6,4 +6,5 @@ export interface Fault {
   readonly patches: readonly { readonly file: string; readonly from: string; readonly to: string }[];
 }
 
-export const faults: readonly Fault[];
+declare const faults: readonly Fault[];
+export { faults };
