@@ -110,6 +110,56 @@ describe('commands to a running execution, through the gateway', () => {
     }, 60_000);
   });
 
+  it.each([
+    ['cancel', {}],
+    ['cancel', { compensate: true }],
+    ['terminate', {}],
+    ['pause', { now: true }],
+    ['steps/only/skip', {}],
+  ])(
+    '%s %j that races with the completion has one answer, and the execution is what it says',
+    async (command, body) => {
+      const name = `race-${command.replaceAll('/', '-')}-${Object.keys(body).join('')}`;
+      await run.save({ name, strategy: 'sequential', steps: [held('only', { compensate: { agent: 'echo' } })] });
+      const ids = await Promise.all(Array.from({ length: 8 }, () => start(name)));
+      await Promise.all(
+        ids.map(async (id, place) => {
+          const attempt = await lab.attempt(id, 'only');
+          // Half of them finish first, the others while the command is on its way.
+          const early = place % 2 === 0;
+          if (early) attempt.finish(7);
+          const sent = run.command(id, command, body);
+          if (!early) attempt.finish(7);
+          const answer = await sent;
+          if (answer.http === 409) {
+            expect(answer.code).toBe('already_completed');
+            expect(await run.ended(id)).toMatchObject({ status: 'completed', output: 7 });
+            return;
+          }
+          expect(answer.http).toBe(200);
+          if (command === 'pause') {
+            expect(answer.status).toBe('paused');
+            await run.command(id, 'resume');
+            if (stepOf(await run.get(id), 'only').status !== 'completed') (await lab.attempt(id, 'only', 2)).finish(7);
+            expect(await run.ended(id)).toMatchObject({ status: 'completed', output: 7 });
+            return;
+          }
+          const after = await run.ended(id);
+          if (command === 'steps/only/skip') {
+            expect(after).toMatchObject({ status: 'completed', output: null, steps: [{ status: 'skipped' }] });
+            return;
+          }
+          expect(after.status).toBe('cancelled');
+          const undoes = Object.keys(body).length > 0;
+          // An attempt in flight reports before anything is undone.
+          if (undoes) expect(after.compensation).toEqual({ compensated: ['only'], not_compensated: [] });
+          else expect(stepOf(after, 'only').status).not.toBe('completed');
+        }),
+      );
+    },
+    60_000,
+  );
+
   describe('cancel and terminate', () => {
     it('fires the abort signals, is final, and a second one says so', async () => {
       const id = await start('chain');
@@ -120,6 +170,35 @@ describe('commands to a running execution, through the gateway', () => {
       expect(await run.command(id, 'pause')).toMatchObject({ http: 409, code: 'already_cancelled' });
       expect((await run.events(id)).at(-1)).toMatchObject({ type: 'ExecutionCancelled', data: { reason: 'mistake' } });
     }, 60_000);
+
+    it.each([
+      ['pause', {}, { status: 'paused' }],
+      ['pause', { now: true }, { status: 'paused' }],
+      ['cancel', { reason: 'enough' }, { status: 'cancelled' }],
+      ['terminate', {}, { status: 'cancelled' }],
+      ['steps/a/skip', {}, { status: 'running' }],
+      ['resume', {}, { status: 'running' }],
+      ['retry', {}, { status: 'running' }],
+    ])(
+      '%s %j, sent three times with one key, takes effect once and is answered alike',
+      async (command, body, shown) => {
+        const id = await start('chain');
+        await lab.attempt(id, 'a');
+        if (command === 'resume') await run.command(id, 'pause');
+        if (command === 'retry') await run.command(id, 'cancel');
+        const send = () => run.command(id, command, body, `once-${command}`);
+        const first = await send();
+        expect(first).toMatchObject({ http: 200, ...shown });
+        expect(first.repeated).not.toBe(true);
+        const events = await run.events(id);
+        for (const again of [await send(), await send()]) {
+          expect(again).toMatchObject({ http: 200, repeated: true });
+        }
+        expect(await run.events(id)).toHaveLength(events.length);
+        if (command !== 'cancel' && command !== 'terminate') await run.command(id, 'terminate');
+      },
+      60_000,
+    );
 
     it('takes effect once however often it is sent with one key, also at the same time', async () => {
       const id = await start('chain');
@@ -299,6 +378,7 @@ describe('commands to a running execution, through the gateway', () => {
       expect(await run.ended(id)).toMatchObject({
         status: 'completed',
         forked_from: source,
+        forked_from_step_id: 'b',
         metadata: { team: 'ops' },
         output: { n: 2, b: { of: 'fork' } },
         steps: [{ step_id: 'a', status: 'completed', reused: true, output: { kept: true } }, {}, {}],
@@ -392,9 +472,16 @@ describe('commands to a running execution, through the gateway', () => {
         { timeoutMs: 10_000 },
       );
       expect(outline(await run.events(id), 'StepProgressed')).toEqual(['StepProgressed a']);
+      // However soon after each other: the last one is what is kept.
+      a.heartbeat(0.5, 'half');
+      a.heartbeat(0.75, 'nearly all');
       a.finish(1);
       (await lab.attempt(id, 'b')).finish(2);
-      expect(stepOf(await run.ended(id), 'a')).toMatchObject({ status: 'completed', progress: 0.25 });
+      expect(stepOf(await run.ended(id), 'a')).toMatchObject({
+        status: 'completed',
+        progress: 0.75,
+        progress_message: 'nearly all',
+      });
     }, 60_000);
 
     it('fails a step that nobody starts in time, and one whose runner started it goes on', async () => {

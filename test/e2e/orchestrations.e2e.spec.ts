@@ -1,5 +1,6 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { eventually } from '@batuta/testing';
 import { expectStatus } from '../support/api.js';
 import type { Api } from '../support/api.js';
 import { Cluster } from '../support/cluster.js';
@@ -163,6 +164,12 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
       expect(undone.map(({ data }) => data['output'])).toEqual([{ cancel: 'H-1', flight: 'F-1' }, { cancel: 'F-1' }]);
     },
   },
+  control: {
+    input: { text: 'Hello', patience_ms: 0 },
+    check: (execution) => {
+      expect(execution).toMatchObject({ status: 'completed', output: { published: 'Hello' } });
+    },
+  },
   cost: {
     check: (execution) => {
       expect(execution).toMatchObject({ status: 'completed', output: { ok: true }, token_count: 150 });
@@ -213,6 +220,55 @@ describe('the examples of docs/orchestrations.md', () => {
     },
     90_000,
   );
+
+  it('control is paused, resumed, skipped, cancelled, retried, terminated, forked and undone as the guide says', async () => {
+    const waiting = { input: { text: 'Hello', patience_ms: 600_000 } };
+    const begin = async (attempt = 1, id?: string): Promise<string> => {
+      const started = id ?? (await orchestrations.start('example-control', waiting));
+      await eventually(
+        async () =>
+          expect(stepOf(await orchestrations.get(started), 'approval')).toMatchObject({ status: 'running', attempt }),
+        { timeoutMs: 20_000 },
+      );
+      return started;
+    };
+    const told = async (id: string, command: string, body: Record<string, unknown> = {}): Promise<string> => {
+      const answer = await orchestrations.command(id, command, body);
+      expect(answer.http).toBe(command === 'fork' ? 202 : 200);
+      return answer.status;
+    };
+    const first = await begin();
+    expect(await told(first, 'pause', { reason: 'lunch' })).toBe('paused');
+    expect(await told(first, 'resume')).toBe('running');
+    expect(await told(first, 'pause', { now: true })).toBe('paused');
+    expect(stepOf(await orchestrations.get(first), 'approval').status).toBe('paused');
+    expect(await told(first, 'resume')).toBe('running');
+    await begin(2, first);
+    expect(await told(first, 'cancel', { reason: 'changed my mind' })).toBe('cancelled');
+    expect(await told(first, 'retry')).toBe('running');
+    await begin(3, first);
+    expect(await told(first, 'steps/approval/skip')).toBe('running');
+    expect(await orchestrations.ended(first)).toMatchObject({ status: 'completed', output: { published: 'Hello' } });
+    const fork = await orchestrations.command(first, 'fork', {
+      from_step_id: 'approval',
+      input: { text: 'other', patience_ms: 0 },
+    });
+    // The draft was completed before, so it is that of the first one.
+    expect(await orchestrations.ended((fork as unknown as { execution_id: string }).execution_id)).toMatchObject({
+      status: 'completed',
+      output: { published: 'Hello' },
+      forked_from: first,
+      forked_from_step_id: 'approval',
+    });
+    expect(await told(await begin(), 'terminate', { reason: 'enough' })).toBe('cancelled');
+    const undone = await begin();
+    expect(await told(undone, 'pause', { now: true })).toBe('paused');
+    await told(undone, 'cancel', { compensate: true });
+    expect(await orchestrations.ended(undone)).toMatchObject({
+      status: 'cancelled',
+      compensation: { compensated: ['draft'], not_compensated: [] },
+    });
+  }, 120_000);
 
   it('shows what was spent wherever executions are shown', async () => {
     const listed = await api.get<{

@@ -62,6 +62,7 @@ export type ExecutionStarted = Override<
     | 'requestHash'
     | 'startAt'
     | 'forkedFrom'
+    | 'forkedFromStepId'
     | 'createdBy'
   >,
   { priority?: Priority }

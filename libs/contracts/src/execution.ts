@@ -100,7 +100,7 @@ export type AttemptReply = Override<
 export type ResultReply = Override<Wire<ResultReplyJson>, { replies: AttemptReply[] }>;
 export type AttemptCheckRequest = Wire<AttemptCheckRequestJson>;
 export type AttemptCheckReply = Wire<AttemptCheckReplyJson, 'reason'>;
-export type AttemptHeartbeat = Wire<AttemptHeartbeatJson, 'progress' | 'message'>;
+export type AttemptHeartbeat = Wire<AttemptHeartbeatJson, 'progress' | 'message' | 'last'>;
 
 export type Task = Wire<
   TaskJson,
@@ -166,6 +166,7 @@ export type ExecutionView = Override<
     | 'callbackUrl'
     | 'startAt'
     | 'forkedFrom'
+    | 'forkedFromStepId'
     | 'consensus'
     | 'compensations'
     | 'deadlineAt'

@@ -23,9 +23,9 @@ export const STRICT: AgentCopy = {
   },
 };
 
-/** A UUIDv7, as the gateway makes them. */
-export function executionId(): string {
-  const time = Date.now().toString(16).padStart(12, '0');
+/** A UUIDv7 of `at`, epoch ms, as the gateway makes them. */
+export function executionId(at = Date.now()): string {
+  const time = at.toString(16).padStart(12, '0');
   const random = randomBytes(10).toString('hex');
   return `${time.slice(0, 8)}-${time.slice(8)}-7${random.slice(0, 3)}-8${random.slice(3, 6)}-${random.slice(6, 18)}`;
 }

@@ -28,6 +28,14 @@ async function running(test: TestEngine, config = 'three'): Promise<string> {
   return id;
 }
 
+/** The id of an execution in this partition, as if it were made at `at`, epoch ms. */
+function executionIn(partition: number, at = Date.now()): string {
+  for (;;) {
+    const id = executionId(at);
+    if (partitionOf(id, PARTITIONS) === partition) return id;
+  }
+}
+
 afterEach(async () => {
   await Promise.all(engines.splice(0).map(({ engine }) => engine.stop()));
 });
@@ -52,6 +60,31 @@ describe('a commit whose outcome is unknown', () => {
     // Its effects may never have been performed: the next owner of the epoch performs what is still wanted.
     await eventually(() => test.bus.tasks.some((task) => task.executionId === id && task.stepId === 'b'));
     expect(test.engine.counters.unknownCommits).toBe(1);
+  });
+
+  it('has its effects performed also when its start is decided once more, because its id looks new', async () => {
+    const test = await started();
+    // A gateway whose clock is ahead made the id: this owner takes it for one that the log cannot have.
+    const id = executionIn(0, Date.now() + 3_600_000);
+    let release: () => void = () => undefined;
+    let again = false;
+    test.faults.after = () => {
+      delete test.faults.after;
+      test.faults.before = () => {
+        delete test.faults.before;
+        again = true;
+        return new Promise<undefined>((resolve) => (release = () => resolve(undefined)));
+      };
+      return { kind: 'unknown', message: 'the line went dead' };
+    };
+    const start = test.bus.command(startRequest(id, 'three'));
+    await eventually(() => again);
+    // What was committed without effects is looked for meanwhile, and meets the start that is on its way.
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    release();
+    expect(await start.answer).toMatchObject({ accepted: { executionId: id, repeated: true } });
+    await eventually(() => test.bus.tasks.some((task) => task.executionId === id));
+    expect(await types(test, id)).toEqual(['ExecutionStarted', 'StepScheduled']);
   });
 
   it('never lets what was decided on top of it be answered before it is known', async () => {
@@ -176,6 +209,40 @@ describe('a commit that PostgreSQL refuses', () => {
     const again = await test.bus.command(request).answer;
     expect(again).toMatchObject({ accepted: { executionId: request.executionId, repeated: true } });
     expect(await types(test, request.executionId)).toEqual(['ExecutionStarted', 'StepScheduled']);
+  });
+});
+
+describe('a partition that is lost and taken again while its commit is slow', () => {
+  it('never commits under the new epoch what was decided under the old one', async () => {
+    const test = await started({ leaseMs: 400 });
+    const id = await running(test);
+    const partition = partitionOf(id, PARTITIONS);
+    const epochOf = (): number => test.engine.owned.find((item) => item.id === partition)?.epoch ?? 0;
+    const before = epochOf();
+    let release: () => void = () => undefined;
+    test.faults.before = () => {
+      delete test.faults.before;
+      return new Promise<undefined>((resolve) => (release = () => resolve(undefined)));
+    };
+    test.bus.results(id, [success({ executionId: id, stepId: 'a', attempt: 1 })]);
+    await eventually(() => test.faults.before === undefined);
+    // Decided on top of the commit that is under way; it waits for the next one.
+    const onTop = test.bus.command(cancelRequest(id));
+    await test.store.register('two', 'second', 60_000);
+    await test.store.claim('two', 'second', [{ partition, epoch: before }]);
+    await test.store.release('two', [{ partition, epoch: before + 1, publishedPosition: 0 }]);
+    await test.store.resign('two', 'second');
+    await eventually(() => epochOf() > before + 1);
+    // Makes the next commit name the partition under its new epoch.
+    const other = executionIn(partition);
+    const start = test.bus.command(startRequest(other, 'three'));
+    release();
+    expect(await start.answer).toMatchObject({ accepted: { executionId: other } });
+    expect(onTop.answered()).toBe(false);
+    expect(await types(test, id)).toEqual(['ExecutionStarted', 'StepScheduled']);
+    // Whoever was not answered asks again, and is answered from the log as it is.
+    expect(await test.bus.command(cancelRequest(id)).answer).toMatchObject({ accepted: { status: 'cancelled' } });
+    expect(await types(test, id)).toEqual(['ExecutionStarted', 'StepScheduled', 'ExecutionCancelled']);
   });
 });
 

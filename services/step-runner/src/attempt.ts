@@ -30,8 +30,8 @@ export class AttemptStoppedError extends Error {
   override readonly name = 'AbortError';
 }
 
-/** Heartbeats go out at most this often, and at least three times within what the engine waits for. */
-const HEARTBEAT_PAUSE_MS = 250;
+/** Heartbeats go out at most this often, the newest always, and at least three times within what the engine waits for. */
+const HEARTBEAT_PAUSE_MS = 1_000;
 const LONGEST_HEARTBEAT = 500;
 
 export interface AttemptOptions {
@@ -65,6 +65,9 @@ export class Attempt implements AgentContext {
   private beatTimer: NodeJS.Timeout | undefined;
   private lastBeat = -Infinity;
   private beat: { progress: number; message: string } | undefined;
+  /** The newest heartbeat, and whether there was one before it. */
+  private said: { progress: number; message: string } | undefined;
+  private saidBefore = false;
   private ownLogger: Logger | undefined;
   private abortedWith: Error | undefined;
 
@@ -193,6 +196,8 @@ export class Attempt implements AgentContext {
       progress: Number.isFinite(progress) ? Math.min(1, Math.max(0, progress)) : 0,
       message: bounded(String(message), LONGEST_HEARTBEAT).toWellFormed().replaceAll('\0', '\ufffd'),
     };
+    this.saidBefore = this.said !== undefined;
+    this.said = this.beat;
     const { heartbeatMs = 0 } = this.task;
     const between = heartbeatMs > 0 ? Math.min(HEARTBEAT_PAUSE_MS, heartbeatMs / 4) : HEARTBEAT_PAUSE_MS;
     const pause = this.lastBeat + between - performance.now();
@@ -205,11 +210,21 @@ export class Attempt implements AgentContext {
 
   private sendBeat(): void {
     this.beatTimer = undefined;
-    if (this.beat === undefined || this.options.nc.isClosed()) return;
+    if (this.beat === undefined) return;
     this.lastBeat = performance.now();
-    const { executionId, stepId, attempt, partition } = this.task;
-    const message: AttemptHeartbeat = { executionId, stepId, attempt, ...this.beat };
+    this.publishBeat(this.beat);
     this.beat = undefined;
+  }
+
+  /** The engine keeps the last heartbeat, and it may have passed over one that came soon after another. */
+  private sendLastBeat(): void {
+    if (this.said !== undefined && this.saidBefore) this.publishBeat({ ...this.said, last: true });
+  }
+
+  private publishBeat(beat: Pick<AttemptHeartbeat, 'progress' | 'message' | 'last'>): void {
+    if (this.options.nc.isClosed()) return;
+    const { executionId, stepId, attempt, partition } = this.task;
+    const message: AttemptHeartbeat = { executionId, stepId, attempt, ...beat };
     this.options.nc.publish(subjects.heartbeat(partition), JSON.stringify(message));
   }
 
@@ -244,6 +259,7 @@ export class Attempt implements AgentContext {
     clearTimeout(this.timer);
     clearTimeout(this.heartbeatTimer);
     clearTimeout(this.beatTimer);
+    this.sendLastBeat();
     this.abortedWith = abortWith;
     if (abortWith !== undefined) this.abort?.abort(abortWith);
     this.resolveEnded(ending);

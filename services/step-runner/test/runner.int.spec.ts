@@ -304,7 +304,7 @@ describe('the runner', () => {
     await emptied();
   });
 
-  it('sends heartbeats with progress, the first at once', async () => {
+  it('sends heartbeats with progress, the first at once and the last before the result', async () => {
     const beats: Agent = {
       name: 'beats',
       version: '1',
@@ -317,6 +317,7 @@ describe('the runner', () => {
     await resultOf(task);
     expect(engine.heartbeats).toEqual([
       { executionId: task.executionId, stepId: 'step_1', attempt: 1, progress: 0, message: 'row 0' },
+      { executionId: task.executionId, stepId: 'step_1', attempt: 1, progress: 1, message: 'row 100', last: true },
     ]);
   });
 

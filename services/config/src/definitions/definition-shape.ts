@@ -20,7 +20,10 @@ const outputKey = text({ max: 128 });
 const expression = text({ max: MAX_EXPRESSION });
 const milliseconds = number({ min: 1, max: MAX_INT32, whole: true });
 const pause = number({ min: 0, max: MAX_INT32, whole: true });
-const share = number({ min: 0, max: 1 });
+/** Between services 0 cannot be told from what is left out, so nobody may mean it. */
+const share: Shape = all(number({ min: 0, max: 1 }), (value, path, report) => {
+  if (value === 0) report.add(path, 'out_of_range', 'must be above 0; leave it out for the default');
+});
 const policy = oneOf(['abort', 'continue', 'fallback']);
 
 const configName: Shape = all(text({ max: 255 }), (value, path, report) => {

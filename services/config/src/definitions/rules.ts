@@ -184,6 +184,7 @@ export function reportGroups(outline: Outline, report: Report): void {
   for (const group of outline.declaredGroups) {
     if (outline.groupOf.get(group.id) === group) reportGroup(group, report);
   }
+  reportMembers(outline, report);
 }
 
 function reportGroup(group: GroupOutline, report: Report): void {
@@ -220,14 +221,32 @@ function reportGroup(group: GroupOutline, report: Report): void {
 /** What would be ignored without a word says that somebody expects something else. */
 function reportUnused(source: Source, path: string, report: Report): void {
   const mode = textOf(source, 'mode') ?? 'quorum';
+  const modes = (...some: string[]): boolean => some.includes(mode);
   const onlyWith = (field: string, used: boolean, where: string): void => {
     if (source[field] !== undefined && !used)
-      report.add(`${path}/${field}`, 'contradiction', `is only used with ${where}`);
+      report.add(`${path}/${field}`, 'contradiction', `has no effect in mode ${mode}: it is only used with ${where}`);
   };
-  onlyWith('score', mode === 'best', 'mode best');
-  onlyWith('weights', mode === 'weighted', 'mode weighted');
-  onlyWith('vote_key', mode !== 'best', 'a mode other than best, which compares scores');
-  onlyWith('judge', mode === 'judge' || source['on_tie'] === 'judge', 'mode judge or on_tie judge');
+  onlyWith('score', modes('best'), 'mode best');
+  onlyWith('weights', modes('weighted'), 'mode weighted');
+  onlyWith('vote_key', modes('majority', 'weighted', 'unanimous'), 'modes majority, weighted and unanimous');
+  onlyWith('threshold', modes('quorum', 'majority', 'weighted'), 'modes quorum, majority and weighted');
+  onlyWith('on_tie', modes('majority', 'weighted', 'best'), 'modes majority, weighted and best');
+  onlyWith('judge', modes('judge') || source['on_tie'] === 'judge', 'mode judge or on_tie judge');
+  if (source['early_stop'] === true && modes('best', 'judge')) {
+    report.add(`${path}/early_stop`, 'contradiction', `has no effect in mode ${mode}, which waits for all members`);
+  }
+}
+
+/** A member's failure is its group's matter; only what serves the member in its place is its own. */
+function reportMembers(outline: Outline, report: Report): void {
+  for (const { index, group, isFallback, source } of outline.steps) {
+    if (group === undefined || isFallback || source['on_failure'] !== 'abort') continue;
+    report.add(
+      `/steps/${index}/on_failure`,
+      'contradiction',
+      `has no effect: whether the failure of a member aborts is for its group "${group}" to say, with the on_failure of the group`,
+    );
+  }
 }
 
 /** A place that names an agent. */

@@ -81,7 +81,7 @@ describe('a definition that is right', () => {
         consensus_groups: [
           {
             id: 'g',
-            mode: 'judge',
+            mode: 'majority',
             threshold: 0.5,
             vote_key: '{% answer %}',
             judge: 'echo',
@@ -90,7 +90,7 @@ describe('a definition that is right', () => {
             early_stop: true,
             output_key: 'group',
           },
-          { id: 'undeclared', mode: 'best', score: 'score' },
+          { id: 'undeclared', mode: 'best', score: 'score', on_tie: 'first', early_stop: false },
           { id: 'h', mode: 'weighted', weights: { m3: 2 } },
         ],
         output: ['{% outputs.z %}', 1],
@@ -293,7 +293,7 @@ describe('consensus groups', () => {
     [{ id: 'empty' }, ['/consensus_groups/0 empty_group']],
     [{ id: 'g', mode: 'best' }, ['/consensus_groups/0/score required']],
     [{ id: 'g', mode: 'judge' }, ['/consensus_groups/0/judge required']],
-    [{ id: 'g', on_tie: 'judge' }, ['/consensus_groups/0/judge required']],
+    [{ id: 'g', mode: 'majority', on_tie: 'judge' }, ['/consensus_groups/0/judge required']],
     [{ id: 'g', mode: 'weighted' }, ['/consensus_groups/0/weights required']],
     [{ id: 'g', mode: 'judge', judge: 'nobody' }, ['/consensus_groups/0/judge unknown_agent']],
     [{ id: 'g', weights: { a: 1 } }, ['/consensus_groups/0/weights contradiction']],
@@ -301,12 +301,47 @@ describe('consensus groups', () => {
     [{ id: 'g', mode: 'weighted', weights: { a: 0, b: 0 } }, ['/consensus_groups/0/weights bad_limit']],
     [{ id: 'g', mode: 'weighted', weights: { a: -1 } }, ['/consensus_groups/0/weights/a out_of_range']],
     [{ id: 'g', threshold: 2 }, ['/consensus_groups/0/threshold out_of_range']],
+    [{ id: 'g', threshold: 0 }, ['/consensus_groups/0/threshold out_of_range']],
+    [{ id: 'g', mode: 'unanimous', threshold: 1 }, ['/consensus_groups/0/threshold contradiction']],
+    [{ id: 'g', mode: 'best', score: 'x', threshold: 1 }, ['/consensus_groups/0/threshold contradiction']],
+    [{ id: 'g', mode: 'judge', judge: 'echo', threshold: 1 }, ['/consensus_groups/0/threshold contradiction']],
+    [{ id: 'g', on_tie: 'fail' }, ['/consensus_groups/0/on_tie contradiction']],
+    [{ id: 'g', mode: 'unanimous', on_tie: 'first' }, ['/consensus_groups/0/on_tie contradiction']],
+    [{ id: 'g', mode: 'judge', judge: 'echo', on_tie: 'judge' }, ['/consensus_groups/0/on_tie contradiction']],
+    [{ id: 'g', mode: 'best', score: 'x', early_stop: true }, ['/consensus_groups/0/early_stop contradiction']],
+    [{ id: 'g', mode: 'judge', judge: 'echo', early_stop: true }, ['/consensus_groups/0/early_stop contradiction']],
+    [{ id: 'g', vote_key: 'x' }, ['/consensus_groups/0/vote_key contradiction']],
+    [{ id: 'g', mode: 'judge', judge: 'echo', vote_key: 'x' }, ['/consensus_groups/0/vote_key contradiction']],
     [{ id: 'g', score: 'x' }, ['/consensus_groups/0/score contradiction']],
     [{ id: 'g', mode: 'majority', judge: 'echo' }, ['/consensus_groups/0/judge contradiction']],
     [{ id: 'g', mode: 'best', score: 'x', vote_key: 'y' }, ['/consensus_groups/0/vote_key contradiction']],
-    [{ id: 'g', vote_key: '(' }, ['/consensus_groups/0/vote_key bad_expression']],
+    [{ id: 'g', mode: 'majority', vote_key: '(' }, ['/consensus_groups/0/vote_key bad_expression']],
   ])('refuses %j', async (group, expected) => {
     expect(await mistakes(config(members, { strategy: 'consensus', consensus_groups: [group] }))).toEqual(expected);
+  });
+
+  it('refuses a setting without effect with the field and the mode, and takes early_stop: false anywhere', async () => {
+    const group = { id: 'g', mode: 'judge', judge: 'echo', threshold: 1, early_stop: false };
+    const report = await validateDefinition(config(members, { consensus_groups: [group] }), ports);
+    expect(report).toMatchObject({
+      violations: [
+        {
+          path: '/consensus_groups/0/threshold',
+          message: 'has no effect in mode judge: it is only used with modes quorum, majority and weighted',
+        },
+      ],
+    });
+  });
+
+  it('refuses a member that aborts: its group says what its failure does', async () => {
+    const failing = [
+      step('a', { consensus_group: 'g', on_failure: 'abort' }),
+      step('b', { consensus_group: 'g', on_failure: 'continue' }),
+      step('c', { consensus_group: 'g', on_failure: 'fallback' }),
+      step('c2', { fallback_for: 'c', on_failure: 'abort' }),
+      step('d', { on_failure: 'abort' }),
+    ];
+    expect(await mistakes(config(failing))).toEqual(['/steps/0/on_failure contradiction']);
   });
 
   it('refuses an undeclared group that is named like a step, and a group declared twice', async () => {

@@ -76,6 +76,8 @@ export interface RecordHeartbeat extends CommandBase {
   readonly attempt: number;
   readonly progress?: number;
   readonly message?: string;
+  /** Its attempt has ended. */
+  readonly last?: boolean;
 }
 /** What the sandbox answered to an `evaluate` effect: values (undefined as null), or why not. */
 export interface RecordEvaluation extends CommandBase {

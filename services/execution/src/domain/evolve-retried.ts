@@ -1,19 +1,39 @@
 import type { Event, ExecutionRetried } from '@batuta/contracts';
 import type { Group } from './compiled.js';
 import { servingUnit } from './results.js';
-import { putGroup, putUnit, settleGroup, settleUnit } from './settle.js';
+import { putGroup, putUnit, rootNode, settleGroup, settleUnit } from './settle.js';
 import { groupState, initialState, listItems, unitState, type State, type Next } from './state.js';
 import type { UnitState } from './unit-state.js';
+
+/** A member whose group has not counted its vote. */
+const UNHEARD = { ballot: 'open', vote: undefined, voteText: '' } as const;
 
 /** Reasons for which a step stays skipped: they were decided, not merely suffered. */
 function staysSkipped(unit: UnitState): boolean {
   return unit.skipReason === 'condition_false' || unit.skipReason === 'requested' || unit.skipReason === 'reused';
 }
 
-/** Members that run again when their group failed: the failed ones; all when every one completed and they disagreed. */
-function membersToRepeat(before: State, group: Group): ReadonlySet<number> {
-  const failed = group.members.filter((member) => unitState(before, member).phase !== 'completed');
-  return new Set(failed.length > 0 ? failed : group.members);
+/**
+ * Members that run again when their group failed: those that failed or were stopped; when none failed they disagreed, and
+ * all run again but those skipped on condition or request.
+ */
+function membersToRepeat(before: State, group: Group): readonly number[] {
+  const outcomes = group.members.filter((member) => !isSkippedForGood(before, member));
+  const open = outcomes.filter((member) => !hasOutput(before, member));
+  const failed = open.filter((member) => unitState(before, member).skipReason !== 'consensus_reached');
+  return failed.length > 0 ? open : outcomes;
+}
+
+function isSkippedForGood(before: State, node: number): boolean {
+  const serving = servingUnit(before, node);
+  return serving !== -1 && unitState(before, serving).phase === 'skipped' && staysSkipped(unitState(before, serving));
+}
+
+/** The group has its outcome, its own or by an alternative: it is done with, and so are its members. */
+function isDone(before: State, group: Group): boolean {
+  const { phase } = groupState(before, group.index);
+  const node = before.config.units.length + group.index;
+  return phase === 'completed' || phase === 'skipped' || hasOutput(before, node) || isSkippedForGood(before, node);
 }
 
 /**
@@ -48,11 +68,15 @@ export function applyExecutionRetried(next: Next, data: ExecutionRetried, event:
   } satisfies Partial<State>);
 
   const repeated = new Set<number>();
+  const decided = new Set<number>();
   for (const group of config.groups) {
     const state = groupState(before, group.index);
-    if (state.phase === 'completed' || state.phase === 'skipped') {
+    if (isDone(before, group)) {
       putGroup(next, group.index, { ...state, settled: false });
-    } else if (state.phase === 'failed' && !wasServed(before, config.units.length + group.index)) {
+      for (const member of group.members) {
+        decided.add(member);
+      }
+    } else if (state.phase === 'failed') {
       for (const member of membersToRepeat(before, group)) {
         repeated.add(member);
       }
@@ -64,18 +88,16 @@ export function applyExecutionRetried(next: Next, data: ExecutionRetried, event:
     const clean = unitState(next, index);
     const keep =
       config.units[index]?.kind === 'step' &&
-      !repeated.has(index) &&
+      !repeated.has(rootNode(before, index)) &&
       (old.phase === 'completed' || (old.phase === 'skipped' && staysSkipped(old)));
-    if (keep) {
+    if (decided.has(index)) {
+      // Its vote was counted; one that came too late for that is not asked for again.
+      const ballot = old.ballot === 'cast' ? 'cast' : 'none';
       kept.push(index);
-      putUnit(next, index, {
-        ...old,
-        waitingFor: clean.waitingFor,
-        settled: false,
-        ballot: 'open',
-        vote: undefined,
-        voteText: '',
-      });
+      putUnit(next, index, { ...old, waitingFor: clean.waitingFor, settled: false, ballot });
+    } else if (keep) {
+      kept.push(index);
+      putUnit(next, index, { ...old, ...UNHEARD, waitingFor: clean.waitingFor, settled: false });
     } else {
       const outstanding = old.phase === 'running';
       putUnit(next, index, {
@@ -110,7 +132,8 @@ function listOf(items: readonly number[]): State['undoable'] {
   return list;
 }
 
-function wasServed(before: State, node: number): boolean {
+/** A step completed, or an alternative did in the place of a step or group. */
+function hasOutput(before: State, node: number): boolean {
   const serving = servingUnit(before, node);
   return serving !== -1 && unitState(before, serving).phase === 'completed';
 }
@@ -128,6 +151,9 @@ function restoreServed(before: State, next: Next, index: number): void {
     return;
   }
   const old = unitState(before, target);
-  putUnit(next, target, { ...old, waitingFor: unitState(next, target).waitingFor, settled: false });
+  const { waitingFor, ballot } = unitState(next, target);
+  // A member of a group that is still to decide is heard again.
+  const heard = ballot === 'open' ? UNHEARD : { ballot };
+  putUnit(next, target, { ...old, ...heard, waitingFor, settled: false });
   restoreServed(before, next, target);
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { taskInput } from './inputs.js';
 import { forkFrom } from './fork.js';
 import { taskOf } from './task.js';
+import { view } from './view.js';
 import { config, scenario } from '../../test/engine/scenario.js';
 
 const diamond = config('parallel', [
@@ -89,7 +90,8 @@ describe('a fork', () => {
       ...fork,
     });
     expect(run.last).toEqual(['ExecutionStarted', 'StepReused a', 'StepReused b', 'StepScheduled c #1']);
-    expect(run.state.started?.forkedFrom).toBe('execution-1');
+    expect(run.state.started).toMatchObject({ forkedFrom: 'execution-1', forkedFromStepId: 'c' });
+    expect(view(run.state)).toMatchObject({ forkedFrom: 'execution-1', forkedFromStepId: 'c' });
     expect(taskInput(run.state, 'c')).toEqual({ x: 2, b: 'B' });
     expect(run.ok('c').ok('d').status).toBe('completed');
   });

@@ -158,6 +158,7 @@ export function view(state: State): ExecutionView {
     ...(started?.callbackUrl === undefined ? {} : { callbackUrl: started.callbackUrl }),
     ...(started?.startAt === undefined ? {} : { startAt: started.startAt }),
     ...(started?.forkedFrom === undefined ? {} : { forkedFrom: started.forkedFrom }),
+    ...(started?.forkedFromStepId === undefined ? {} : { forkedFromStepId: started.forkedFromStepId }),
     ...(state.pausedAt > 0 ? { pausedAt: state.pausedAt } : {}),
     ...(ended
       ? { completedAt: state.completedAt, totalLatencyMs: Math.max(0, state.completedAt - state.createdAt) }

@@ -12,7 +12,7 @@ export function commandOf(input: Input, at: number, seed: number): Command | und
       return { type: 'RecordResult', id: commandIds.result(result.stepId, result.attempt), at, seed, result };
     }
     case 'heartbeat': {
-      const { stepId, attempt, progress, message } = input.heartbeat;
+      const { stepId, attempt, progress, message, last } = input.heartbeat;
       return {
         type: 'RecordHeartbeat',
         id: commandIds.heartbeat(stepId, attempt),
@@ -22,6 +22,7 @@ export function commandOf(input: Input, at: number, seed: number): Command | und
         attempt,
         ...(progress === undefined ? {} : { progress }),
         ...(message === undefined ? {} : { message }),
+        ...(last === true ? { last } : {}),
       };
     }
     case 'wake':

@@ -286,7 +286,7 @@ export function decodeCheck(payload: Uint8Array | string): AttemptCheckRequest {
   };
 }
 
-const HEARTBEAT = new Set(['executionId', 'stepId', 'attempt', 'progress', 'message']);
+const HEARTBEAT = new Set(['executionId', 'stepId', 'attempt', 'progress', 'message', 'last']);
 
 /** Decodes an AttemptHeartbeat. Throws `MalformedRequest`. */
 export function decodeHeartbeat(payload: Uint8Array | string): AttemptHeartbeat {
@@ -302,5 +302,6 @@ export function decodeHeartbeat(payload: Uint8Array | string): AttemptHeartbeat 
     attempt: int(found.attempt, 'attempt'),
     ...(progress === undefined ? {} : { progress }),
     ...optional('message', text(found.message, 'message').slice(0, 2_000)),
+    ...(flag(found.last, 'last') ? { last: true } : {}),
   };
 }

@@ -197,7 +197,8 @@ export class Lane {
     if (base === undefined) return this.#answer(partition, input, UNKNOWN_EXECUTION);
     if (typeof base === 'object' && 'rejection' in base) return this.#answer(partition, input, base);
     if (input.kind === 'visit') {
-      if (execution.committed === undefined) return input.missed(false);
+      // Its start is on its way, and the log may have had it before: only the end of that commit tells.
+      if (execution.committed === undefined) return input.missed(true);
       return input.visit(execution);
     }
     if (input.kind === 'check') {
@@ -255,7 +256,9 @@ export class Lane {
           : { code: 'unavailable' as const, message: `The config cannot be read now: ${found.message}` };
       for (const item of waiting) {
         const own = item.kind === 'command' && item.request.start !== undefined;
-        this.#answer(execution.partition, item, own ? { kind: 'rejected', rejection } : UNKNOWN_EXECUTION);
+        if (own) this.#answer(execution.partition, item, { kind: 'rejected', rejection });
+        // Nobody has looked whether the log has an execution whose id looks new.
+        else this.#drop(item);
       }
       if (execution.current === undefined && execution.idle) execution.partition.forget(execution);
     });

@@ -60,6 +60,10 @@ export function tally(rules: TallyRules, ballots: readonly Ballot[], verdict: Ve
   if (counted.length === 0) {
     return { kind: 'skipped' };
   }
+  // Those that are left may all be skipped yet, and then there is nothing to agree on.
+  if (open.length === counted.length) {
+    return OPEN;
+  }
   const cast = counted.filter((ballot) => ballot.ballot === 'cast');
   switch (rules.mode) {
     case 'quorum':
@@ -131,10 +135,13 @@ function plurality(
   });
   if (open.length > 0) {
     const second = options.reduce((most, option) => (option === leader ? most : Math.max(most, option.weight)), 0);
-    if (leader !== undefined && leaders.length === 1 && enough(top) && second + undecided < top - EPSILON) {
+    // Nobody can draw level with the leader any more.
+    const ahead = leader !== undefined && second + undecided < top - EPSILON;
+    if (ahead && enough(top)) {
       return choice(leader, 'threshold');
     }
-    const hopeless = rules.onTie === 'fail' && !enough(top + undecided);
+    // Only a tie wins without enough support.
+    const hopeless = (ahead || rules.onTie === 'fail') && !enough(top + undecided);
     return hopeless ? { kind: 'failed', reason: 'no vote can gather enough support any more' } : OPEN;
   }
   if (leader === undefined) {

@@ -52,6 +52,9 @@ describe('the count of votes', () => {
     ['majority', { earlyStop: true }, 'xx???', 'open'],
     ['majority', { earlyStop: true }, 'xyz-?', 'failed'],
     ['majority', { earlyStop: true, onTie: 'first' as const }, 'xyz-?', 'open'],
+    ['majority', { earlyStop: true, onTie: 'first' as const }, 'xx----?', 'failed'],
+    ['majority', { earlyStop: true, onTie: 'judge' as const }, 'xx--?', 'open'],
+    ['majority', { earlyStop: true, onTie: 'judge' as const }, 'xxy---?', 'open'],
     ['unanimous', {}, 'xxx', 'threshold 0+1+2'],
     ['unanimous', {}, 'xx-', 'failed'],
     ['unanimous', {}, 'xxs', 'threshold 0+1'],
@@ -74,6 +77,9 @@ describe('the count of votes', () => {
     expect(outcome({ mode: 'weighted' }, 'xyy', undefined, [5, 1, 1])).toBe('threshold 0');
     expect(outcome({ mode: 'weighted' }, 'xyy', undefined, [2, 1, 1])).toBe('failed');
     expect(outcome({ mode: 'weighted', earlyStop: true }, 'x??', undefined, [5, 1, 1])).toBe('threshold 0');
+    expect(outcome({ mode: 'weighted', earlyStop: true }, '-?', undefined, [2, 0])).toBe('failed');
+    // The last one may be skipped too, and a group without members that count is skipped, not failed.
+    expect(outcome({ mode: 'weighted', earlyStop: true }, 's?', undefined, [2, 0])).toBe('open');
     expect(outcome({ mode: 'weighted', onTie: 'first' }, '-xy', undefined, [2, 0, 0])).toBe('failed');
     expect(outcome({ mode: 'weighted', onTie: 'judge' }, 'sxy', undefined, [2, 0, 0])).toBe('failed');
   });

@@ -100,14 +100,13 @@ export class Checker implements BusObserver, CommitObserver {
     const reference = this.#references.get(id) as Reference;
     reference.apply(event);
     const [difference] = reference.differences;
-    if (difference !== undefined && !reference.silent)
+    if (difference !== undefined)
       this.world.violated('as the reference', `${short(id)}/${event.version}: ${difference}`);
   }
 
   /** A finished execution is what the reference makes of its outcomes and commands. */
   #compareEnd(id: string, state: State): void {
     const reference = this.#references.get(id) as Reference;
-    if (reference.silent) return;
     const mine = reference.result;
     const theirs = view(state);
     const differ = (what: string, found: unknown, expected: unknown): void => {
@@ -247,6 +246,8 @@ export class Checker implements BusObserver, CommitObserver {
         return;
       }
       const code = reply.rejected?.code;
+      // Says only that nobody can tell now; the client asks again.
+      if (code === 'unavailable') return;
       if (
         history?.hasCommand(request.commandId) === true &&
         before?.hasCommandUpTo(request.commandId, versionBefore) === true
@@ -280,8 +281,7 @@ export class Checker implements BusObserver, CommitObserver {
     history?.checkTask(task);
     const reference = this.#references.get(task.executionId);
     const input = reference?.inputOf(task.stepId);
-    if (input === undefined || reference?.silent === true || history?.wanted(task.stepId, task.attempt) !== true)
-      return;
+    if (input === undefined || history?.wanted(task.stepId, task.attempt) !== true) return;
     if (canonical(task.input) !== canonical(input.value)) {
       const expected = canonical(input.value);
       this.world.violated('as the reference', `${task.stepId} gets ${canonical(task.input)}, expected ${expected}`);

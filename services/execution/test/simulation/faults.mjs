@@ -150,7 +150,7 @@ export const faults = [
   {
     name: 'evaluations are done before they are committed',
     what: 'the published position passes an evaluation whose outcome a crash can still lose',
-    seed: 70,
+    seed: 71,
     patches: [
       {
         file: `${partitions}/effects.ts`,
@@ -162,7 +162,7 @@ export const faults = [
   {
     name: 'unread is done',
     what: 'an execution that cannot be read after a takeover counts as one whose effects were performed again',
-    seed: 203,
+    seed: 329,
     patches: [
       {
         file: `${partitions}/engine.ts`,
@@ -191,7 +191,7 @@ export const faults = [
   {
     name: 'claims nobody heard of',
     what: 'partitions whose claim was not answered are not given up',
-    seed: 70,
+    seed: 39,
     patches: [{ file: `${partitions}/ownership.ts`, from: 'await store.release(settings.name, forgotten);', to: '' }],
   },
   {
@@ -233,5 +233,52 @@ export const faults = [
         to: "return 'when';",
       },
     ],
+  },
+  {
+    name: 'an old decision under a new epoch',
+    what: 'what was decided before its partition was lost and taken again is committed under the new epoch',
+    seed: 46275,
+    patches: [
+      {
+        file: `${partitions}/lane.ts`,
+        from: 'batch.events.filter(({ partition }) => partition.owned)',
+        to: 'batch.events.filter(({ partition }) => partitions.some((item) => item.partition === partition.id))',
+      },
+      {
+        file: `${partitions}/lane.ts`,
+        from: 'if (!changes.execution.partition.owned) continue;\n',
+        to: 'if (!partitions.some((item) => item.partition === changes.execution.partition.id)) continue;\n',
+      },
+    ],
+  },
+  {
+    name: 'a failed release',
+    what: 'partitions whose release was not answered stay in memory',
+    seed: 30529,
+    patches: [
+      {
+        file: `${partitions}/ownership.ts`,
+        from: "} finally {\n      // Nobody is served any more, whether or not the release was heard: what still has this name is looked at again.\n      for (const partition of still) this.parts.lost(partition, 'released');\n    }",
+        to: "for (const partition of still) this.parts.lost(partition, 'released');\n    } finally {}",
+      },
+    ],
+  },
+  {
+    name: 'members of a decided group run again',
+    what: 'a retry of the execution runs what failed in a group that had its outcome',
+    seed: 324,
+    patches: [
+      {
+        file: `${domain}/evolve-retried.ts`,
+        from: '    if (decided.has(index)) {',
+        to: "    if (decided.has(index) && old.phase === 'completed') {",
+      },
+    ],
+  },
+  {
+    name: 'a start on its way has no effects',
+    what: 'an execution whose start is being decided again counts as one whose effects were performed again',
+    seed: 69983,
+    patches: [{ file: `${partitions}/lane.ts`, from: 'return input.missed(true);', to: 'return input.missed(false);' }],
   },
 ];

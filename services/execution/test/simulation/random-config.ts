@@ -1,5 +1,5 @@
 import type { ConsensusGroup, JsonValue, OrchestrationDefinition, Retry, StepDefinition } from '@batuta/contracts';
-import type { SeededRandom } from './random.js';
+import { SeededRandom } from './random.js';
 
 interface Draft {
   readonly random: SeededRandom;
@@ -23,6 +23,8 @@ export function randomConfig(random: SeededRandom, index: number): Orchestration
     else if (draft.dependable.length > 0 && random.chance(strategy === 'fallback' ? 0.5 : 0.2)) addFallback(draft);
     else addStep(draft, {});
   }
+  // By numbers of their own: what was added to these configs later leaves the others, and so their seeds, as they were.
+  serveMembers({ ...draft, random: new SeededRandom(textHash(JSON.stringify(draft.steps))) });
   // Steps may be listed before what they depend on, except where the order means something.
   const shuffled = (strategy === 'parallel' || strategy === 'consensus') && random.chance(0.2);
   return {
@@ -185,7 +187,7 @@ function addGroup(draft: Draft): void {
   for (let index = 0; index < size; index++) {
     const member = addStep({ ...draft, dependable: [...before] }, { consensus_group: id });
     draft.next = Math.max(draft.next, Number(member.id.slice(1)));
-    if (random.chance(0.5)) delete member.on_failure;
+    if (random.chance(0.5) || member.on_failure === 'abort') delete member.on_failure;
     members.push(member.id);
   }
   draft.dependable.push(...(random.chance(0.1) ? members : []), id);
@@ -199,12 +201,17 @@ function addGroup(draft: Draft): void {
     'best',
     'judge',
   ] as const);
-  const tie = random.pick([undefined, 'fail', 'first', 'judge'] as const);
+  const drawn = random.pick([undefined, 'fail', 'first', 'judge'] as const);
+  const threshold = random.chance(0.3) ? random.pick([0, 0.3, 0.5, 0.75, 1]) : 0;
+  const key = random.chance(0.5) ? random.pick(['s', 'v', 's = "a"', 'v + 1']) : undefined;
+  // What has no effect in a mode is refused when a config is saved.
+  const compares = mode === 'majority' || mode === 'weighted';
+  const tie = compares || mode === 'best' ? drawn : undefined;
   const group: ConsensusGroup = {
     id,
     mode,
-    ...(random.chance(0.3) ? { threshold: random.pick([0, 0.3, 0.5, 0.75, 1]) } : {}),
-    ...(random.chance(0.5) ? { vote_key: random.pick(['s', 'v', 's = "a"', 'v + 1']) } : {}),
+    ...(threshold > 0 && (compares || mode === 'quorum') ? { threshold } : {}),
+    ...(key !== undefined && (compares || mode === 'unanimous') ? { vote_key: key } : {}),
     ...(mode === 'best' ? { score: random.pick(['v', 'v + 1']) } : {}),
     ...(mode === 'weighted'
       ? { weights: Object.fromEntries(members.map((member, place) => [member, place === 0 ? 2 : random.int(4)])) }
@@ -212,9 +219,43 @@ function addGroup(draft: Draft): void {
     ...(mode === 'judge' || tie === 'judge' ? { judge: 'arbiter' } : {}),
     ...(tie === undefined ? {} : { on_tie: tie }),
     ...(random.chance(0.5) ? { on_failure: random.pick(['abort', 'continue', 'fallback'] as const) } : {}),
-    ...(random.chance(0.4) ? { early_stop: true } : {}),
+    ...(random.chance(0.4) && mode !== 'best' && mode !== 'judge' ? { early_stop: true } : {}),
     ...(random.chance(0.15) ? { output_key: `k_${id}` } : {}),
   };
   draft.groups.push(group);
   draft.keys.push(group.output_key ?? id);
+}
+
+/** Gives some members alternatives of their own, and some main steps kinds of failure that theirs are for. */
+function serveMembers(draft: Draft): void {
+  const { random } = draft;
+  if (random.chance(0.6)) return;
+  for (const step of draft.steps.slice()) {
+    const main = step.fallback_for === undefined && step.is_fallback !== true;
+    if (step.consensus_group !== undefined && random.chance(0.3)) {
+      step.on_failure = 'fallback';
+      let served = step.id;
+      for (let left = random.between(1, 2); left > 0; left--) {
+        const id = newId(draft);
+        draft.steps.push({
+          ...common(draft, id),
+          fallback_for: served,
+          ...(random.chance(0.15) ? { when: condition(draft, []) } : {}),
+          ...(random.chance(0.2) ? { fallback_when: random.some(['error', 'timeout'] as const, 0.6) } : {}),
+          ...(random.chance(0.5) ? { on_failure: 'fallback' as const } : {}),
+        });
+        if (random.chance(0.5)) served = id;
+      }
+    }
+    if (main && step.on_failure === 'fallback' && random.chance(0.15)) {
+      step.fallback_when = [random.pick(['error', 'timeout'] as const)];
+    }
+  }
+}
+
+/** FNV-1a. */
+function textHash(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+  return hash >>> 0;
 }

@@ -8,6 +8,7 @@ import type {
   StepDefinition,
 } from '@batuta/contracts';
 import { tally } from './reference-consensus.js';
+import type { Member } from './reference-consensus.js';
 import { evaluateExpression, isPlainPath } from './expressions.js';
 
 type Status = 'open' | 'completed' | 'failed' | 'skipped';
@@ -70,8 +71,6 @@ export class Reference {
   #paused = false;
   /** Failures any of which may be the one that ended the execution: in a pause they wait for the resume together. */
   readonly #ends = new Set<string>();
-  /** A retry has met what the documents do not say. */
-  silent = false;
   #starting = false;
   #input: JsonValue = null;
   #name = '';
@@ -237,7 +236,8 @@ export class Reference {
         const node = this.#node(event.data.groupId);
         node.decided = event;
         const told = event.type === 'ConsensusReached' ? `reached by ${[...event.data.winners].join()}` : 'failed';
-        const mine = tally(this.definition, node.group as ConsensusGroup, node.members, this.#judged.get(node.id));
+        const members = node.members.map((member) => this.#standing(member));
+        const mine = tally(this.definition, node.group as ConsensusGroup, members, this.#judged.get(node.id));
         const said = typeof mine === 'object' ? `reached by ${mine.winners.join()}` : (mine ?? 'open');
         this.#expect(told === said, `${node.id} ${told}, expected ${said}`);
         if (event.type === 'ConsensusReached') {
@@ -260,6 +260,13 @@ export class Reference {
       case 'ExecutionCompleted':
         return false;
     }
+  }
+
+  /** A member as the vote sees it: as what served it, when something did. */
+  #standing(member: Node): Member {
+    if (member.servedBy === undefined) return member;
+    const { status, reason } = this.#node(member.servedBy);
+    return { id: member.id, step: member.step, output: member.output, vote: member.vote, status, reason };
   }
 
   #expect(holds: boolean, message: string): void {
@@ -313,6 +320,11 @@ export class Reference {
     node.running = false;
     this.#completed.push(node);
     if (node.servesFor !== undefined) this.#serve(node.servesFor, node.id, output);
+    this.#vote(node, output);
+  }
+
+  /** A member's output is there, its own or an alternative's. */
+  #vote(node: Node, output: JsonValue): void {
     const group = node.step?.consensus_group;
     if (group === undefined) return;
     const { group: rules } = this.#node(group);
@@ -332,6 +344,7 @@ export class Reference {
   #serve(node: Node, by: string, output: JsonValue): void {
     node.servedBy = by;
     node.output = output;
+    if (this.#node(by).status === 'completed') this.#vote(node, output);
     if (node.servesFor !== undefined) this.#serve(node.servesFor, by, output);
   }
 
@@ -339,17 +352,18 @@ export class Reference {
     node.status = 'failed';
     node.failure = failure;
     node.running = false;
-    if (node.step?.consensus_group !== undefined) return;
-    if (node.policy === 'fallback' && this.#nextAlternative(node)) return;
+    const kinds = node.servesFor === undefined ? (node.step?.fallback_when ?? []) : [];
+    const asked = kinds.length === 0 || kinds.includes(kindOf(failure));
+    if (node.policy === 'fallback' && asked && this.#nextAlternative(node)) return;
     if (node.servesFor !== undefined) return this.#alternativeFailed(node);
-    if (node.policy === 'continue') return;
+    // What a member's failure does is for its group to say.
+    if (node.policy === 'continue' || node.step?.consensus_group !== undefined) return;
     this.#abort(node, failure);
   }
 
   /** Moves on to the next alternative that is for this kind of failure; false when there is none. */
   #nextAlternative(node: Node): boolean {
-    const code = node.failure?.code ?? '';
-    const kind = code === 'no_consensus' ? 'no_consensus' : TIMEOUTS.has(code) ? 'timeout' : 'error';
+    const kind = kindOf(node.failure);
     for (node.turn += 1; node.turn < node.alternatives.length; node.turn++) {
       const alternative = node.alternatives[node.turn];
       const when = alternative?.step?.fallback_when ?? [];
@@ -363,6 +377,7 @@ export class Reference {
     const served = node.servesFor as Node;
     if (this.#nextAlternative(served)) return;
     if (served.servesFor !== undefined) return this.#alternativeFailed(served);
+    if (served.step?.consensus_group !== undefined) return;
     this.#abort(served, served.failure as Failure);
   }
 
@@ -417,7 +432,8 @@ export class Reference {
       for (const node of this.#nodes.values()) {
         if (node.status !== 'open' || node.running) continue;
         if (node.group !== undefined) {
-          if (node.members.every((member) => member.status === 'skipped' && member.reason !== 'consensus_reached')) {
+          const standing = node.members.map((member) => this.#standing(member));
+          if (standing.every(({ status, reason }) => status === 'skipped' && reason !== 'consensus_reached')) {
             node.status = 'skipped';
             changed = true;
           }
@@ -492,7 +508,8 @@ export class Reference {
       case 'skipped':
         return true;
       case 'failed':
-        return node.servedBy !== undefined || node.policy === 'continue' || node.step?.consensus_group !== undefined;
+        if (node.servedBy !== undefined || node.policy === 'continue') return true;
+        return node.step?.consensus_group !== undefined && node.alternatives[node.turn] === undefined;
     }
   }
 
@@ -598,26 +615,29 @@ export class Reference {
     const again = new Set<Node>();
     this.#paused = false;
     this.#ends.clear();
-    // Whether members that failed run again when their group was decided without them is not written down.
-    this.silent ||= [...this.#nodes.values()].some(
-      (node) =>
-        node.members.some((member) => member.status === 'failed') &&
-        (node.status === 'completed' || node.servedBy !== undefined),
-    );
+    const decidedSkip = (node: Node): boolean =>
+      ['condition_false', 'requested', 'reused'].includes(this.#standing(node).reason);
+    const main = (node: Node): Node => (node.servesFor === undefined ? node : main(node.servesFor));
+    const done = new Set<Node>();
     for (const node of this.#nodes.values()) {
-      if (node.group === undefined || node.status === 'completed' || node.servedBy !== undefined) continue;
-      // Of a group that failed: all, when every member completed and they disagreed; else those that did not complete.
+      if (node.group === undefined) continue;
+      // A group with an outcome is completed, and so nothing of it runs again, whatever became of single members.
+      if (node.status === 'completed' || node.servedBy !== undefined) {
+        for (const member of node.members) done.add(member);
+        continue;
+      }
+      // Of a group that failed: those that failed or were stopped; all, when none failed and so they disagreed.
       if (node.status !== 'failed') continue;
-      const unfinished = node.members.filter((member) => member.status !== 'completed');
-      for (const member of unfinished.length > 0 ? unfinished : node.members) again.add(member);
+      const voters = node.members.filter((member) => !decidedSkip(member));
+      const open = voters.filter((member) => this.#standing(member).status !== 'completed');
+      const failed = open.some((member) => member.reason !== 'consensus_reached');
+      for (const member of failed ? open : voters) again.add(member);
     }
     for (const node of this.#nodes.values()) {
       node.running = false;
       const stays =
-        !again.has(node) &&
-        (node.status === 'completed' ||
-          node.servedBy !== undefined ||
-          ['condition_false', 'requested', 'reused'].includes(node.reason));
+        done.has(node) ||
+        (!again.has(main(node)) && (node.status === 'completed' || node.servedBy !== undefined || decidedSkip(node)));
       if (stays) continue;
       Object.assign(node, { status: 'open', reason: '', failure: undefined, failedAttempts: 0, turn: -1 });
       Object.assign(node, { condition: undefined, values: undefined, vote: undefined, servedBy: undefined });
@@ -658,6 +678,11 @@ function newNode(
     servedBy: undefined,
     decided: undefined,
   };
+}
+
+function kindOf(failure: Failure | undefined): 'error' | 'timeout' | 'no_consensus' {
+  if (failure?.code === 'no_consensus') return 'no_consensus';
+  return TIMEOUTS.has(failure?.code ?? '') ? 'timeout' : 'error';
 }
 
 /** JSONata's idea of true (its $boolean). */

@@ -47,25 +47,30 @@ export class Runner {
   }
 
   crash(): void {
+    if (!this.alive) return;
     this.world.note(this.name, () => 'crashes');
     this.alive = false;
+    this.#stalled = undefined;
     this.#held.clear();
   }
 
   restart(): void {
+    // One that lives, though it stands still, keeps what it was about to do.
+    if (this.alive) return;
+    this.world.note(this.name, () => 'starts');
     this.alive = true;
-    this.#stalled = undefined;
     this.pull();
   }
 
   stall(ms: number): void {
     if (!this.alive || this.#stalled !== undefined) return;
     this.world.note(this.name, () => `stands still for ${ms} ms`);
-    this.#stalled = [];
+    const waiting: (() => void)[] = [];
+    this.#stalled = waiting;
     this.world.after(ms, () => {
-      const waiting = this.#stalled ?? [];
+      // It crashed meanwhile: what it was about to do is gone.
+      if (this.#stalled !== waiting) return;
       this.#stalled = undefined;
-      if (!this.alive) return;
       for (const callback of waiting) callback();
       this.pull();
     });

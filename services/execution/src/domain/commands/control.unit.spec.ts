@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
+import type { ConsensusGroup, OrchestrationDefinition } from '@batuta/contracts';
 import { taskInput } from '../inputs.js';
 import { nextWake } from '../timers.js';
 import { view } from '../view.js';
-import { config, event, failure, NOON, scenario } from '../../../test/engine/scenario.js';
+import { config, event, failure, NOON, scenario, step } from '../../../test/engine/scenario.js';
 
 const chain = config('sequential', [{ id: 'a' }, { id: 'b', dependencies: ['a'] }]);
 const wide = config('parallel', [{ id: 'a' }, { id: 'b' }, { id: 'c', dependencies: ['a'] }]);
@@ -177,6 +178,20 @@ describe('terminate', () => {
   });
 });
 
+/** Three members and a step after their group. */
+function panel(group: Partial<ConsensusGroup>): OrchestrationDefinition {
+  return config(
+    'consensus',
+    [
+      { id: 'x', consensus_group: 'g' },
+      { id: 'y', consensus_group: 'g' },
+      { id: 'z', consensus_group: 'g' },
+      { id: 'after', dependencies: ['g'] },
+    ],
+    { consensus_groups: [{ id: 'g', ...group }] },
+  );
+}
+
 describe('retry of a finished execution', () => {
   test('runs again from the failed steps and keeps the completed ones', () => {
     const definition = config('parallel', [
@@ -232,6 +247,80 @@ describe('retry of a finished execution', () => {
     const half = scenario(definition).start().ok('x', 1).fails('y').when({ type: 'RetryExecution' });
     expect(half.last).toEqual(['ExecutionRetried', 'StepScheduled y #2']);
     expect(half.ok('y', 1).status).toBe('completed');
+    const without = scenario(definition).start().when({ type: 'SkipStep', stepId: 'x' }).fails('y');
+    expect(without.when({ type: 'RetryExecution' }).last).toEqual(['ExecutionRetried', 'StepScheduled y #2']);
+    expect(without.ok('y', 1).status).toBe('completed');
+  });
+
+  test('a group that failed early because its members disagreed votes again with all of them', () => {
+    const run = scenario(panel({ mode: 'unanimous', early_stop: true }))
+      .start()
+      .ok('x', 1)
+      .ok('y', 2);
+    expect(run.last).toContain('StepSkipped z consensus_reached');
+    run.when({ type: 'RetryExecution' });
+    expect(run.last).toEqual(['ExecutionRetried', 'StepScheduled x #2', 'StepScheduled y #2', 'StepScheduled z #2']);
+    expect(run.ok('x', 1).ok('y', 1).ok('z', 1).last).toContain('StepScheduled after #1');
+  });
+
+  test('a group that reached its outcome is completed: its failed and stopped members do not run again', () => {
+    const run = scenario(panel({ mode: 'majority', vote_key: '$ + 1', early_stop: true }))
+      .start()
+      .fails('x')
+      .ok('y', 1);
+    run.evaluated('vote:y', 2).ok('z', 1);
+    expect(run.evaluated('vote:z', 2).last).toContain('StepScheduled after #1');
+    const before = view(run.fails('after').state);
+    expect(before.status).toBe('failed');
+    expect(run.when({ type: 'RetryExecution' }).last).toEqual(['ExecutionRetried', 'StepScheduled after #2']);
+    const again = view(run.state);
+    expect(again.steps.map((step) => step.status)).toEqual(['failed', 'completed', 'completed', 'running']);
+    expect(again.consensus).toEqual(before.consensus);
+    expect(run.ok('after').status).toBe('completed');
+
+    const stopped = scenario(panel({ threshold: 0.6, early_stop: true }))
+      .start()
+      .ok('x', {})
+      .ok('y', {})
+      .fails('after');
+    expect(stopped.when({ type: 'RetryExecution' }).last).toEqual(['ExecutionRetried', 'StepScheduled after #2']);
+    expect(view(stopped.state).steps[2]).toMatchObject({ status: 'skipped', skipReason: 'consensus_reached' });
+  });
+
+  test('a group that an alternative served is completed too', () => {
+    const definition = panel({ mode: 'unanimous', on_failure: 'fallback' });
+    const served = { ...definition, steps: [...definition.steps, step({ id: 'instead', fallback_for: 'g' })] };
+    const run = scenario(served).start().ok('x', 1).fails('y').ok('z', 2).ok('instead', 'kept').fails('after');
+    expect(run.when({ type: 'RetryExecution' }).last).toEqual(['ExecutionRetried', 'StepScheduled after #2']);
+    expect(run.ok('after').status).toBe('completed');
+  });
+
+  test('a member whose alternative served it is kept, and its vote counts again', () => {
+    const definition = panel({ mode: 'unanimous' });
+    const [x, ...others] = definition.steps;
+    const steps = [step({ ...x, id: 'x', on_failure: 'fallback' }), ...others, step({ id: 'x2', fallback_for: 'x' })];
+    const run = scenario({ ...definition, steps })
+      .start()
+      .fails('x')
+      .ok('x2', 1)
+      .ok('y', 1)
+      .fails('z');
+    expect(run.status).toBe('failed');
+    expect(run.when({ type: 'RetryExecution' }).last).toEqual(['ExecutionRetried', 'StepScheduled z #2']);
+    expect(run.ok('z', 1).last).toContain('StepScheduled after #1');
+
+    const disagreed = scenario({ ...definition, steps })
+      .start()
+      .fails('x')
+      .ok('x2', 1)
+      .ok('y', 2)
+      .ok('z', 2);
+    expect(disagreed.when({ type: 'RetryExecution' }).last).toEqual([
+      'ExecutionRetried',
+      'StepScheduled x #2',
+      'StepScheduled y #2',
+      'StepScheduled z #2',
+    ]);
   });
 
   test('what does not apply is refused with its reason', () => {

@@ -2,8 +2,11 @@ import type { Outcome, RecordHeartbeat } from '../commands.js';
 import type { Draft } from '../draft.js';
 import { isTerminal, unitState } from '../state.js';
 
-/** Milliseconds between recorded heartbeats that only bring news; those that keep a deadline away come as needed. */
-const NEWS_INTERVAL_MS = 1000;
+/**
+ * Milliseconds between recorded heartbeats that only bring news; those that keep a deadline away come as needed. The runner
+ * sends the newest once a second, so that none of its own falls into this.
+ */
+const NEWS_INTERVAL_MS = 500;
 const MESSAGE_LENGTH = 1024;
 
 /** Records a heartbeat when it says something new or keeps the attempt's deadline away; `stale` tells the agent to stop. */
@@ -27,7 +30,7 @@ export function recordHeartbeat(draft: Draft, command: RecordHeartbeat): Outcome
   const heartbeatMs = compiled?.heartbeatMs ?? 0;
   const first = unit.heartbeatAt === 0 && (news || heartbeatMs > 0 || (compiled?.scheduleToStartMs ?? 0) > 0);
   const keepsAlive = heartbeatMs > 0 && since >= heartbeatMs / 3;
-  if (first || keepsAlive || (news && since >= NEWS_INTERVAL_MS)) {
+  if (first || keepsAlive || (news && (command.last === true || since >= NEWS_INTERVAL_MS))) {
     draft.emit({
       type: 'StepProgressed',
       data: {

@@ -41,7 +41,9 @@ export function startExecution(draft: Draft, command: StartExecution): Outcome |
     ...(start.traceparent ? { traceparent: start.traceparent } : {}),
     ...(start.requestHash ? { requestHash: start.requestHash } : {}),
     ...(startsAt > command.at ? { startAt: startsAt } : {}),
-    ...(start.fork === undefined ? {} : { forkedFrom: start.fork.executionId }),
+    ...(start.fork === undefined
+      ? {}
+      : { forkedFrom: start.fork.executionId, forkedFromStepId: start.fork.fromStepId }),
   };
   draft.emit({ type: 'ExecutionStarted', data });
   for (const { stepId, output } of command.reused ?? []) {

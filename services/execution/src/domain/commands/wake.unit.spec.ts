@@ -55,17 +55,31 @@ describe('time', () => {
     expect(beat().outcome).toBe('stale');
   });
 
-  test('progress of an agent without deadlines is recorded at most every second', () => {
+  test('progress of an agent without deadlines is recorded at most every half second, the last one always', () => {
     const run = scenario(config('parallel', [{ id: 'a' }])).start();
-    const beat = (progress: number) =>
-      run.when({ type: 'RecordHeartbeat', id: 'h:a:1', stepId: 'a', attempt: 1, progress }).last;
+    const beat = (progress: number, last?: true) =>
+      run.when({
+        type: 'RecordHeartbeat',
+        id: 'h:a:1',
+        stepId: 'a',
+        attempt: 1,
+        progress,
+        ...(last === undefined ? {} : { last }),
+      }).last;
     expect(beat(0.1)).toEqual(['StepProgressed a']);
-    run.now += 900;
+    run.now += 400;
     expect(beat(0.2)).toEqual([]);
     run.now += 100;
     expect(beat(0.3)).toEqual(['StepProgressed a']);
     run.now += 5000;
     expect(beat(0.3)).toEqual([]);
+    expect(beat(0.4)).toEqual(['StepProgressed a']);
+    run.now += 1;
+    expect(beat(0.9)).toEqual([]);
+    expect(beat(0.9, true)).toEqual(['StepProgressed a']);
+    expect(beat(0.9, true)).toEqual([]);
+    run.ok('a');
+    expect(view(run.state).steps[0]).toMatchObject({ status: 'completed', progress: 0.9 });
   });
 
   test('schedule_to_close ends a step whatever its attempts do', () => {
