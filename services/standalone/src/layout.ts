@@ -1,11 +1,22 @@
+import { availableParallelism } from 'node:os';
+
 export const SERVICES = ['gateway', 'config', 'execution', 'step-runner', 'notifications'] as const;
 export type ServiceName = (typeof SERVICES)[number];
 
 /** Which services share a process: one inner list a process. */
 export type Layout = readonly (readonly ServiceName[])[];
 
-/** Agents run outside the engine's process, so that a heavy or crashing agent cannot stop it. */
-export const DEFAULT_LAYOUT = 'gateway,config,execution,notifications|step-runner';
+/**
+ * On two cores one process: another would only take turns with it and with PostgreSQL. With more cores agents run outside of
+ * the engine's process, so that a heavy or crashing one cannot stop it (ADR 0007).
+ */
+export function layoutFor(cores: number): string {
+  return cores <= 2
+    ? 'gateway,config,execution,notifications,step-runner'
+    : 'gateway,config,execution,notifications|step-runner';
+}
+
+export const DEFAULT_LAYOUT = layoutFor(availableParallelism());
 
 /**
  * Reads a layout: services separated by commas, processes by "|".

@@ -1,9 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
-import { DEFAULT_LAYOUT, SERVICES, parseLayout } from './layout.js';
+import { DEFAULT_LAYOUT, SERVICES, layoutFor, parseLayout } from './layout.js';
 
 describe('the layout of processes', () => {
   it('has every service once by default', () => {
     expect(parseLayout(DEFAULT_LAYOUT).flat().toSorted()).toEqual([...SERVICES].toSorted());
+  });
+
+  it('is one process on two cores, and puts agents apart where there are more', () => {
+    expect(parseLayout(layoutFor(2))).toHaveLength(1);
+    expect(parseLayout(layoutFor(4))[1]).toEqual(['step-runner']);
   });
 
   it('puts services that a "|" separates into processes of their own', () => {
