@@ -8,8 +8,8 @@ import { WORKLOADS, stepOutput } from './workload.js';
 const BUDGETS = [
   { name: 'commits', perStep: 0.15 },
   { name: 'append statements', perStep: 0.15 },
-  { name: 'NATS messages', perStep: 9 },
-  { name: 'bytes of log beyond its output', perStep: 700 },
+  { name: 'NATS messages', perStep: 4 },
+  { name: 'bytes of log beyond its output', perStep: 300 },
 ] as const;
 
 const EXECUTIONS = 1_000;
