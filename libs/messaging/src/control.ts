@@ -77,9 +77,14 @@ interface NestServer {
 
 /**
  * Serves the message patterns of a Nest microservice to this process itself as well, as `serveLocally` does for a subject. The
- * result ends it. Does nothing when Nest is another than expected.
+ * result ends it. Does nothing when Nest is another than expected. `straight`: handlers of patterns that are asked so often that
+ * Nest's pipeline, which has nothing to do for them, would cost more than they do.
  */
-export async function servePatternsLocally(nc: NatsConnection, app: INestMicroservice): Promise<() => void> {
+export async function servePatternsLocally(
+  nc: NatsConnection,
+  app: INestMicroservice,
+  straight: Readonly<Record<string, (data: never) => Promise<unknown>>> = {},
+): Promise<() => void> {
   // Not at the top: it loads all of Nest's transports, which those who only ask do not need.
   const { NatsContext: Context } = await import('@nestjs/microservices');
   const handlers = (app as unknown as NestServer).server?.getHandlers?.() ?? new Map<string, MessageHandler>();
@@ -88,7 +93,9 @@ export async function servePatternsLocally(nc: NatsConnection, app: INestMicrose
     .map(([pattern, handler]) =>
       serveLocally(nc, pattern, ({ text, headers, reply }) => {
         const { data, id } = JSON.parse(text) as { data: unknown; id: string };
-        handled(handler, data, new Context([pattern, headers])).then(
+        const own = straight[pattern];
+        const answer = own === undefined ? handled(handler, data, new Context([pattern, headers])) : own(data as never);
+        answer.then(
           (response) => reply?.(JSON.stringify({ response, isDisposed: true, id })),
           (err: unknown) => reply?.(JSON.stringify({ err: err ?? 'failed', isDisposed: true, id })),
         );

@@ -1,4 +1,6 @@
 import { rm, writeFile } from 'node:fs/promises';
+import { subjects } from '@batuta/contracts';
+import type { ResolveConfigRequest } from '@batuta/contracts';
 import { connectNats, isConnected, natsMicroservice, servePatternsLocally } from '@batuta/messaging';
 import { nestLogger, startOpsServer } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
@@ -8,6 +10,7 @@ import type { NatsConnection } from '@nats-io/nats-core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import { ConfigModule } from './app.module.js';
 import { configDataSource, migrate } from './database/data-source.js';
+import { DefinitionsController } from './definitions/definitions.controller.js';
 import type { ConfigSettings } from './settings.js';
 import { bootstrap } from './tenants/bootstrap.js';
 
@@ -87,7 +90,11 @@ export async function startConfig(options: StartConfigOptions): Promise<RunningC
     );
     opened.push(() => app.close());
     await app.listen();
-    const endLocal = await servePatternsLocally(nats, app);
+    const definitions = app.get(DefinitionsController);
+    const endLocal = await servePatternsLocally(nats, app, {
+      // Every start of an execution asks it.
+      [subjects.config.resolve]: async (request: ResolveConfigRequest) => definitions.resolve(request),
+    });
     opened.push(() => Promise.resolve(endLocal()));
     // Whoever is told that the service runs finds its subscriptions at the server.
     await app.unwrap<NatsConnection>().flush();
