@@ -147,6 +147,7 @@ describe('results', () => {
     const moved = new Set(['s1', 's4', 's5']);
     const owner = await engine.serveOwner(OWNER, ({ stepId }) => (moved.has(stepId) ? 'elsewhere' : 'recorded'));
     await learn([1, 2, 3]);
+    engine.ownerSubject = undefined;
     const tasks = await waitingResults(9, (n) => 1 + (n % 3));
     gate.open();
     await done(tasks);
@@ -156,6 +157,13 @@ describe('results', () => {
       [subjects.result(3), ['s5']],
     ]);
     expect(names(engine.results)).toEqual(names(tasks as unknown as AttemptResult[]));
+    // It is not asked again for partitions that it does not own.
+    toPartitions.length = 0;
+    const later = await waitingResults(6, (n) => 1 + (n % 3));
+    gate.open();
+    await done(later);
+    expect(owner.requests.slice(1).map(names)).toEqual([['s0', 's3']]);
+    expect(names(toPartitions.flatMap((request) => request.results))).toEqual(['s1', 's2', 's4', 's5']);
   });
 
   it('go to their partitions when the owner does not answer in time', async () => {
@@ -175,8 +183,9 @@ describe('results', () => {
     await done(await Promise.all([1, 2, 3, 4, 5].map((n) => long(`p${n}`, 1))));
     expect(engine.batches).toEqual([1, 1, 1, 1, 1]);
     const owner = await engine.serveOwner(OWNER, ({ stepId }) => (stepId === 'o2' ? 'elsewhere' : 'recorded'));
-    await learn([1]);
-    await done(await Promise.all([1, 2, 3, 4, 5].map((n) => long(`o${n}`, 1))));
+    await learn([1, 2]);
+    // An owner that does not have a partition is not asked about it again.
+    await done(await Promise.all([1, 2, 3, 4, 5].map((n) => long(`o${n}`, n === 2 ? 2 : 1))));
     expect(owner.requests.map(names).toSorted()).toEqual([['o1'], ['o2'], ['o3'], ['o4'], ['o5']]);
     expect(toPartitions.map(({ results }) => names(results))).toEqual([['o2']]);
     expect(names(engine.results)).toEqual(['o1', 'o2', 'o3', 'o4', 'o5']);
