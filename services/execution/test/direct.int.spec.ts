@@ -18,6 +18,7 @@ const MORE = 64;
 interface Way {
   readonly key: string;
   readonly to: string;
+  readonly lostRunners: number | undefined;
 }
 
 describe('with runners in processes of their own, the engine', () => {
@@ -29,6 +30,9 @@ describe('with runners in processes of their own, the engine', () => {
 
   const keyOf = ({ executionId: id, stepId, attempt }: Pick<Task, 'executionId' | 'stepId' | 'attempt'>): string =>
     `${id}/${stepId}/${attempt}`;
+  const sent = (to: string, task: Task): void => {
+    ways.push({ key: keyOf(task), to, lostRunners: task.lostRunners });
+  };
   const keysOf = (id: string, prefix: string, count: number): string[] =>
     Array.from({ length: count }, (_, n) => `${id}/${prefix}${n}/1`).toSorted();
   const lastSequence = async (): Promise<number> =>
@@ -134,12 +138,12 @@ describe('with runners in processes of their own, the engine', () => {
     results = [];
     const { connection } = platform;
     connection.subscribe('batuta.step.>', {
-      callback: (_error, message) => ways.push({ key: keyOf(message.json<Task>()), to: 'queue' }),
+      callback: (_error, message) => sent('queue', message.json<Task>()),
     });
     connection.subscribe(subjects.runnerTasks('*'), {
       callback: (_error, message) => {
         const to = message.subject.split('.')[2] ?? '';
-        for (const task of message.json<Partial<DirectTasks>>().tasks ?? []) ways.push({ key: keyOf(task), to });
+        for (const task of message.json<Partial<DirectTasks>>().tasks ?? []) sent(to, task);
       },
     });
     connection.subscribe(subjects.runnerBeat, {
@@ -201,13 +205,16 @@ describe('with runners in processes of their own, the engine', () => {
   }, 60_000);
 
   it('has another runner do what a killed one held, and records each outcome once', async () => {
-    await platform.execution('one');
+    // Without the audit, which would find them too, only later.
+    await platform.execution('one', { BATUTA_EXECUTION_AUDIT: '60s' });
     const [killed] = await Promise.all([runner('killed', MORE), runner('other')]);
     const id = await start('long');
     const keys = keysOf(id, 'l', 6);
     await isHeldBy('killed', keys);
+    const from = ways.length;
     await end(killed);
     await isHeldBy('other', keys);
+    expect(waysOf(keys, from).map(({ lostRunners }) => lostRunners)).toEqual([1, 1, 1, 1, 1, 1]);
     await completed([id]);
     ranOnce(keys, 'other');
     expect((await platform.get(id))?.steps.map(({ attempt }) => attempt)).toEqual([1, 1, 1, 1, 1, 1]);
