@@ -147,11 +147,11 @@ describe('with runners in processes of their own, the engine', () => {
       },
     });
     connection.subscribe(subjects.runnerBeat, {
-      callback: (_error, message) => beats.push(message.json<RunnerBeat>()),
+      callback: (_error, message) => void beats.push(message.json<RunnerBeat>()),
     });
     for (const subject of ['batuta.execution.*.result', subjects.ownerResult('*')]) {
       connection.subscribe(subject, {
-        callback: (_error, message) => results.push(...message.json<ResultRequest>().results),
+        callback: (_error, message) => void results.push(...message.json<ResultRequest>().results),
       });
     }
     await connection.flush();

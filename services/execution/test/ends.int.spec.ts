@@ -30,11 +30,11 @@ describe('the owner of an execution', () => {
     for (const subject of ['batuta.end.*', 'elsewhere.>']) {
       platform.connection.subscribe(subject, {
         callback: (_error, message) =>
-          told.push({ subject: message.subject, message: message.json<EventsPublished>() }),
+          void told.push({ subject: message.subject, message: message.json<EventsPublished>() }),
       });
     }
     platform.connection.subscribe(subjects.taken, {
-      callback: (_error, message) => taken.push(...message.json<{ partitions: number[] }>().partitions),
+      callback: (_error, message) => void taken.push(...message.json<{ partitions: number[] }>().partitions),
     });
     await platform.connection.flush();
     await platform.execution('one');
