@@ -49,6 +49,28 @@ export const DEFINITIONS: Readonly<Record<string, OrchestrationDefinition>> = {
       },
     ],
   },
+  /** Steps of 300 ms at the same time, by the built-in agent. */
+  brief: {
+    name: 'brief',
+    strategy: 'parallel',
+    steps: Array.from({ length: 12 }, (_, index) => ({
+      id: `b${index}`,
+      name: `Brief ${index}`,
+      agent: 'delay',
+      input: { ms: 300 },
+    })),
+  },
+  /** The same, long enough for something to happen meanwhile. */
+  long: {
+    name: 'long',
+    strategy: 'parallel',
+    steps: Array.from({ length: 6 }, (_, index) => ({
+      id: `l${index}`,
+      name: `Long ${index}`,
+      agent: 'delay',
+      input: { ms: 2_500 },
+    })),
+  },
   retried: {
     name: 'retried',
     strategy: 'sequential',

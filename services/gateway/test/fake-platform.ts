@@ -1,4 +1,4 @@
-import { isTerminalEventType, subjects } from '@batuta/contracts';
+import { headers as headerNames, isTerminalEventType, subjects } from '@batuta/contracts';
 import type {
   CommandReply,
   CommandRequest,
@@ -58,7 +58,11 @@ export class FakePlatform {
   readonly handlers = new Map<string, Handler>();
   /** Runs each started execution to its end at once; otherwise the test appends. */
   finishAtOnce = true;
+  /** Who is to be told of an execution's end; cleared, it is an owner that has just taken over. */
+  readonly ends = new Map<string, string>();
   deliver: Delivery = (message, publish) => publish(message);
+  /** Called when a command was answered. */
+  afterCommand: () => void = () => undefined;
   /** Awaited before an answer is sent; what it says is read before that. */
   hold: Promise<void> | undefined;
   #position = 0;
@@ -137,6 +141,11 @@ export class FakePlatform {
     this.deliver(message, (out) =>
       this.nats.publish(subjects.event(out.tenantId, out.executionId), JSON.stringify(out)),
     );
+    const end = this.ends.get(message.executionId);
+    const last = message.events.at(-1);
+    if (end === undefined || last === undefined || !isTerminalEventType(last.type)) return;
+    this.ends.delete(message.executionId);
+    this.nats.publish(end, JSON.stringify({ ...message, events: [last] }));
   }
 
   changed(kind: 'config' | 'agent' | 'key'): void {
@@ -238,13 +247,14 @@ export class FakePlatform {
         callback: (_error, message) => {
           const request = message.json<CommandRequest>();
           this.asked.push({ pattern: 'command', data: request as unknown as Record<string, unknown> });
-          message.respond(JSON.stringify(this.#command(request)));
+          message.respond(JSON.stringify(this.#command(request, message.headers?.get(headerNames.end) ?? '')));
+          this.afterCommand();
         },
       });
     }
   }
 
-  #command(request: CommandRequest): CommandReply {
+  #command(request: CommandRequest, end: string): CommandReply {
     const { executionId, principal, start, cancel } = request;
     const known = this.executions.get(executionId);
     if (start !== undefined) {
@@ -264,6 +274,7 @@ export class FakePlatform {
         events: [],
       };
       this.executions.set(executionId, execution);
+      if (end !== '') this.ends.set(executionId, end);
       this.append(executionId, 'ExecutionStarted', {
         tenantId: principal.tenantId,
         traceId: start.traceId,

@@ -33,6 +33,25 @@ export interface Answer {
 export async function startUnderTest(env: Record<string, string> = {}): Promise<UnderTest> {
   const nats = await startTestNats();
   const fake = await FakePlatform.start(nats.url);
+  const { gateway, call } = await startGatewayOn(nats, env);
+  return {
+    nats,
+    fake,
+    gateway,
+    call,
+    async close() {
+      await gateway.close();
+      await fake.stop();
+      await nats.close();
+    },
+  };
+}
+
+/** A gateway of the same platform. */
+export async function startGatewayOn(
+  nats: TestNats,
+  env: Record<string, string> = {},
+): Promise<Pick<UnderTest, 'gateway' | 'call'>> {
   const logger = createLogger({ service: 'gateway', level: 'silent', pretty: false });
   const settings = loadGatewaySettings({
     BATUTA_GATEWAY_HTTP_PORT: '0',
@@ -44,8 +63,6 @@ export async function startUnderTest(env: Record<string, string> = {}): Promise<
   });
   const gateway = await startGateway({ settings, logger });
   return {
-    nats,
-    fake,
     gateway,
     async call(method, path, options = {}) {
       const key = options.key === undefined ? KEYS.operator : options.key;
@@ -68,11 +85,6 @@ export async function startUnderTest(env: Record<string, string> = {}): Promise<
         text,
         body: (json ? JSON.parse(text) : {}) as Answer['body'],
       };
-    },
-    async close() {
-      await gateway.close();
-      await fake.stop();
-      await nats.close();
     },
   };
 }

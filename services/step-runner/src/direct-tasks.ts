@@ -141,11 +141,11 @@ export class DirectTasks {
 
   #take(pool: PoolConsumer, value: unknown): boolean {
     const task = taskOf(value);
-    if (task === undefined || this.#leaving) return false;
+    if (task === undefined) return false;
     const key = `${task.executionId}/${task.stepId}/${task.attempt}`;
-    // Sent again because the receipt was late.
+    // Sent again because the receipt was late. Refused, it would run elsewhere besides, also while this runner leaves.
     if (this.#held.has(key)) return true;
-    if (this.#held.size >= MOST_HELD) return false;
+    if (this.#leaving || this.#held.size >= MOST_HELD) return false;
     const held = new HeldTask(key, task, (one, givenUp) => this.#settle(one, givenUp));
     this.#held.set(key, held);
     if (pool.take(held)) return true;

@@ -4,8 +4,11 @@ import type {
   AttemptHeartbeat,
   AttemptReply,
   AttemptResult,
+  DirectReceipt,
   Priority,
+  ResultReply,
   ResultRequest,
+  RunnerBeat,
   StoppedAttempt,
   Task,
 } from '@batuta/contracts';
@@ -24,6 +27,9 @@ export class FakeEngine {
   readonly batches: number[] = [];
   readonly checks: AttemptCheckRequest[] = [];
   readonly heartbeats: AttemptHeartbeat[] = [];
+  readonly beats: RunnerBeat[] = [];
+  /** Told with the answers of partitions; undefined tells none. */
+  ownerSubject: string | undefined;
   /** While true, results and checks are heard and not answered. */
   silent = false;
   unwanted = new Set<string>();
@@ -59,7 +65,15 @@ export class FakeEngine {
       if (engine.silent) return;
       await engine.beforeAnswer(request);
       engine.results.push(...request.results);
-      message.respond(JSON.stringify({ replies: request.results.map(() => ({ outcome: engine.outcome })) }));
+      const reply: Partial<ResultReply> = {
+        replies: request.results.map(() => ({ outcome: engine.outcome })),
+        ...(engine.ownerSubject === undefined ? {} : { ownerSubject: engine.ownerSubject }),
+      };
+      message.respond(JSON.stringify(reply));
+    });
+    on(subjects.runnerBeat, (message) => {
+      engine.beats.push(message.json<RunnerBeat>());
+      return Promise.resolve();
     });
     on('batuta.execution.*.check', (message) => {
       const request = message.json<AttemptCheckRequest>();
@@ -85,20 +99,8 @@ export class FakeEngine {
     options: { pool?: string; priority?: Priority } = {},
   ): Promise<Task> {
     const { pool = 'default', priority = 'normal' } = options;
-    const executionId = task.executionId ?? randomUUID();
-    const stepId = task.stepId ?? 'step_1';
-    const whole: Task = {
-      executionId,
-      stepId,
-      attempt: 1,
-      dispatch: 1,
-      idempotencyKey: `${executionId}/${stepId}`,
-      tenantId: 'default',
-      partition: 7,
-      scheduledAt: Date.now(),
-      timeoutMs: 10_000,
-      ...task,
-    };
+    const whole = wholeTask(task);
+    const { executionId, stepId } = whole;
     const messageId = `${executionId}/${stepId}/${whole.attempt}/${whole.dispatch}`;
     const subject = subjects.step(pool, priority, whole.agent, executionId, stepId);
     const messageHeaders = createHeaders();
@@ -108,6 +110,42 @@ export class FakeEngine {
       headers: messageHeaders,
     });
     return whole;
+  }
+
+  /** Gives tasks straight to a run of a runner. */
+  async give(incarnation: string, tasks: readonly unknown[], pool = 'default'): Promise<DirectReceipt> {
+    const answer = await this.nc.request(subjects.runnerTasks(incarnation), JSON.stringify({ pool, tasks }), {
+      timeout: 2_000,
+    });
+    return answer.json<DirectReceipt>();
+  }
+
+  /**
+   * Takes results as an owner at its own subject, besides the partitions, and remembers the requests. `outcomeOf`
+   * undefined leaves a request without an answer.
+   */
+  async serveOwner(
+    subject: string,
+    outcomeOf: (result: AttemptResult) => AttemptReply['outcome'] | undefined = () => 'recorded',
+  ): Promise<{ requests: AttemptResult[][]; stop: () => Promise<void> }> {
+    const requests: AttemptResult[][] = [];
+    const subscription = this.nc.subscribe(subject, {
+      callback: (error, message) => {
+        if (error !== null) throw error;
+        const { results } = message.json<ResultRequest>();
+        requests.push(results);
+        const outcomes = results.map(outcomeOf);
+        if (outcomes.includes(undefined)) return;
+        this.results.push(...results.filter((_, place) => outcomes[place] !== 'elsewhere'));
+        message.respond(JSON.stringify({ replies: outcomes.map((outcome) => ({ outcome })) }));
+      },
+    });
+    await this.nc.flush();
+    const stop = async (): Promise<void> => {
+      subscription.unsubscribe();
+      await this.nc.flush();
+    };
+    return { requests, stop };
   }
 
   stopAttempts(...attempts: StoppedAttempt[]): void {
@@ -129,4 +167,22 @@ export class FakeEngine {
   close(): Promise<void> {
     return this.nc.close();
   }
+}
+
+/** A task with all that a runner needs to know. */
+export function wholeTask(task: Partial<Task> & { agent: string }): Task {
+  const executionId = task.executionId ?? randomUUID();
+  const stepId = task.stepId ?? 'step_1';
+  return {
+    executionId,
+    stepId,
+    attempt: 1,
+    dispatch: 1,
+    idempotencyKey: `${executionId}/${stepId}`,
+    tenantId: 'default',
+    partition: 7,
+    scheduledAt: Date.now(),
+    timeoutMs: 10_000,
+    ...task,
+  };
 }

@@ -16,28 +16,9 @@ import type { Agent } from '../src/agents/agent.js';
 import { lastDelivery, Runner } from '../src/runner.js';
 import type { RunnerOptions } from '../src/runner.js';
 import { FakeEngine } from './fake-engine.js';
+import { Gate } from './gate.js';
 
 const logger = createLogger({ service: 'test', level: 'silent' });
-
-/** Tasks that the test lets go one by one. */
-class Gate implements Agent {
-  readonly name = 'gate';
-  readonly version = '1';
-  readonly entered: Task['stepId'][] = [];
-  readonly signals: AbortSignal[] = [];
-  private readonly waiting: (() => void)[] = [];
-
-  async run(_input: unknown, context: { stepId: string; signal: AbortSignal }): Promise<string> {
-    this.entered.push(context.stepId);
-    this.signals.push(context.signal);
-    await new Promise<void>((resolve) => this.waiting.push(resolve));
-    return 'through';
-  }
-
-  open(): void {
-    for (const resolve of this.waiting.splice(0)) resolve();
-  }
-}
 
 describe('the runner', () => {
   let nats: TestNats;
@@ -146,7 +127,8 @@ describe('the runner', () => {
   it('sends results that wait anyway in one request', async () => {
     await start();
     const tasks = await Promise.all(
-      Array.from({ length: 30 }, (_, n) => engine.dispatch({ agent: 'gate', stepId: `s${n}` })),
+      // A failure, which waits for others however long it took.
+      Array.from({ length: 30 }, (_, n) => engine.dispatch({ agent: 'gate', stepId: `s${n}`, input: { fail: true } })),
     );
     await eventually(() => gate.entered.length === 30);
     gate.open();

@@ -1,0 +1,86 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { headers as headerNames, partitionOf, subjects } from '@batuta/contracts';
+import type { CommandReply, CommandRequest, EventsPublished } from '@batuta/contracts';
+import { eventually } from '@batuta/testing';
+import { headers } from '@nats-io/transport-node';
+import { executionId, startRequest } from './fixtures.js';
+import { Platform } from './platform.js';
+
+describe('the owner of an execution', () => {
+  let platform: Platform;
+  const told: { subject: string; message: EventsPublished }[] = [];
+  const taken: number[] = [];
+
+  const command = async (request: CommandRequest, end: string): Promise<CommandReply> => {
+    const meta = headers();
+    meta.set(headerNames.end, end);
+    const subject = subjects.command(partitionOf(request.executionId, 8));
+    const reply = await platform.connection.request(subject, JSON.stringify(request), {
+      headers: meta,
+      timeout: 2_000,
+    });
+    return reply.json<CommandReply>();
+  };
+  const of = (id: string) => told.filter(({ message }) => message.executionId === id);
+  const completed = (id: string): Promise<unknown> =>
+    eventually(async () => expect((await platform.get(id))?.status).toBe('completed'), { timeoutMs: 15_000 });
+
+  beforeAll(async () => {
+    platform = await Platform.start();
+    for (const subject of ['batuta.end.*', 'elsewhere.>']) {
+      platform.connection.subscribe(subject, {
+        callback: (_error, message) =>
+          void told.push({ subject: message.subject, message: message.json<EventsPublished>() }),
+      });
+    }
+    platform.connection.subscribe(subjects.taken, {
+      callback: (_error, message) => void taken.push(...message.json<{ partitions: number[] }>().partitions),
+    });
+    await platform.connection.flush();
+    await platform.execution('one');
+    await platform.run();
+  });
+  afterAll(() => platform.end());
+
+  it('says which partitions it has taken', async () => {
+    await eventually(() => expect(taken.toSorted()).toEqual([0, 1, 2, 3, 4, 5, 6, 7]));
+  });
+
+  it('tells its end, and nothing else of it, once and to the subject that the start named', async () => {
+    platform.agent = () => undefined;
+    const id = executionId();
+    const request = startRequest(id, 'three');
+    expect(await command(request, subjects.end('gateway1'))).toMatchObject({ accepted: { status: 'running' } });
+    // The same start through another gateway: the first is told all the same.
+    expect(await command(request, subjects.end('gateway2'))).toMatchObject({ accepted: { repeated: true } });
+    const task = await eventually(() => platform.tasks.find((item) => item.executionId === id) ?? false);
+    expect(of(id)).toEqual([]);
+    platform.agent = () => 'succeed';
+    await platform.report(task, 'succeed');
+    await completed(id);
+    await eventually(() => of(id).length > 0);
+    expect(of(id)).toMatchObject([
+      {
+        subject: subjects.end('gateway1'),
+        message: { tenantId: 'default', events: [{ executionId: id, version: 8, type: 'ExecutionCompleted' }] },
+      },
+    ]);
+  });
+
+  it('tells nobody when the start names no subject for ends', async () => {
+    const names = ['elsewhere.subject', 'batuta.end.', 'batuta.end.a.b', 'batuta.end.*', 'batuta.end.>'];
+    const ids = await Promise.all(
+      names.map(async (name) => {
+        const id = executionId();
+        expect(await command(startRequest(id, 'three'), name)).toMatchObject({ accepted: {} });
+        return id;
+      }),
+    );
+    await Promise.all(ids.map(completed));
+    // What an owner publishes keeps its order: after this end nothing of those is on its way.
+    const last = executionId();
+    await command(startRequest(last, 'three'), subjects.end('last'));
+    await eventually(() => of(last).length === 1);
+    expect(ids.flatMap(of)).toEqual([]);
+  });
+});

@@ -1,0 +1,224 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { subjects } from '@batuta/contracts';
+import type { AttemptResult, ResultRequest, Task } from '@batuta/contracts';
+import { connectNats } from '@batuta/messaging';
+import { createLogger } from '@batuta/observability';
+import { eventually, startTestNats } from '@batuta/testing';
+import type { TestNats } from '@batuta/testing';
+import type { NatsConnection } from '@nats-io/nats-core';
+import type { Socket } from 'node:net';
+import { setImmediate as turnOver } from 'node:timers/promises';
+import { delayAgent } from '../src/agents/delay.js';
+import { echoAgent } from '../src/agents/echo.js';
+import { Runner } from '../src/runner.js';
+import { FakeEngine } from './fake-engine.js';
+import { Gate } from './gate.js';
+
+const logger = createLogger({ service: 'test', level: 'silent' });
+const OWNER = subjects.ownerResult('owner1');
+
+describe('results', () => {
+  let nats: TestNats;
+  let engine: FakeEngine;
+  let nc: NatsConnection;
+  let runner: Runner;
+  let gate: Gate;
+  /** Result requests to partitions' subjects, in order. */
+  let toPartitions: { subject: string; results: readonly AttemptResult[] }[];
+
+  const names = (results: readonly AttemptResult[]): string[] => results.map(({ stepId }) => stepId).toSorted();
+  const done = (tasks: readonly Task[]): Promise<unknown> =>
+    eventually(async () => tasks.every((task) => engine.resultOf(task)) && (await engine.queued()) === 0, {
+      describe: 'all results are answered and all tasks acknowledged',
+    });
+  /** Failures: these always wait for others to go with them, however long an attempt took. */
+  const waitingResults = async (count: number, partitionOf: (n: number) => number): Promise<Task[]> => {
+    const before = gate.entered.length;
+    const tasks = await Promise.all(
+      Array.from({ length: count }, (_, n) =>
+        engine.dispatch({ agent: 'gate', stepId: `s${n}`, partition: partitionOf(n), input: { fail: true } }),
+      ),
+    );
+    await eventually(() => gate.entered.length === before + count);
+    return tasks;
+  };
+  /** Lets the runner learn the owner's subject of partitions. */
+  const learn = async (partitions: readonly number[]): Promise<void> => {
+    engine.ownerSubject = OWNER;
+    const tasks = await Promise.all(
+      partitions.map((partition) => engine.dispatch({ agent: 'echo', stepId: `learn${partition}`, partition })),
+    );
+    await done(tasks);
+    toPartitions.length = 0;
+    engine.results.length = 0;
+  };
+
+  beforeAll(async () => {
+    nats = await startTestNats();
+  });
+  beforeEach(async () => {
+    engine = await FakeEngine.start(nats.url);
+    await engine.manager.streams.purge('STEPS');
+    toPartitions = [];
+    engine.nc.subscribe('batuta.execution.*.result', {
+      callback: (error, message) => {
+        if (error !== null) throw error;
+        toPartitions.push({ subject: message.subject, results: message.json<ResultRequest>().results });
+      },
+    });
+    await engine.nc.flush();
+    gate = new Gate();
+    nc = await connectNats({ url: nats.url, name: 'runner', logger });
+    runner = new Runner({
+      nc,
+      logger,
+      pools: ['default'],
+      slots: 50,
+      workerId: 'worker-1',
+      ackWaitMs: 5_000,
+      workingMs: 700,
+      recheckMs: 10_000,
+      graceMs: 20,
+      maxAbandoned: 100,
+      agents: [echoAgent, delayAgent, gate],
+    });
+    await runner.start();
+  });
+  afterEach(async () => {
+    gate.open();
+    await runner.stop(0);
+    await nc.close();
+    await engine.close();
+  });
+  afterAll(async () => {
+    await nats?.close();
+  });
+
+  it('of many partitions go together to the owner that told its subject', async () => {
+    const owner = await engine.serveOwner(OWNER);
+    await learn([1, 2, 3]);
+    const tasks = await waitingResults(30, (n) => 1 + (n % 3));
+    gate.open();
+    await done(tasks);
+    expect(owner.requests.map(({ length }) => length)).toEqual([30]);
+    expect(names(engine.results)).toEqual(names(tasks as unknown as AttemptResult[]));
+    expect(toPartitions).toEqual([]);
+  });
+
+  it('of partitions whose owner is not known yet go to the partition', async () => {
+    const owner = await engine.serveOwner(OWNER);
+    await learn([1]);
+    const tasks = await waitingResults(4, (n) => 1 + (n % 2));
+    gate.open();
+    await done(tasks);
+    expect(owner.requests.map(names)).toEqual([['s0', 's2']]);
+    expect(toPartitions.map(({ subject, results }) => [subject, names(results)])).toEqual([
+      [subjects.result(2), ['s1', 's3']],
+    ]);
+  });
+
+  it('go to their partitions when the owner is gone, each once, and then to the owner after it', async () => {
+    const first = await engine.serveOwner(OWNER);
+    await learn([1, 2]);
+    await first.stop();
+    const next = subjects.ownerResult('owner2');
+    const second = await engine.serveOwner(next);
+    engine.ownerSubject = next;
+    const tasks = await waitingResults(10, (n) => 1 + (n % 2));
+    gate.open();
+    await done(tasks);
+    expect(first.requests).toEqual([]);
+    expect(second.requests).toEqual([]);
+    expect(names(toPartitions.flatMap(({ results }) => results))).toEqual(names(tasks as unknown as AttemptResult[]));
+    for (const { subject, results } of toPartitions) {
+      const own = results.map((result) => tasks.find(({ stepId }) => stepId === result.stepId)?.partition);
+      expect(new Set(own.map((partition) => subjects.result(partition ?? 0)))).toEqual(new Set([subject]));
+    }
+    expect(engine.results).toHaveLength(10);
+    toPartitions.length = 0;
+    const later = await waitingResults(4, (n) => 1 + (n % 2));
+    gate.open();
+    await done(later);
+    expect(second.requests.map(({ length }) => length)).toEqual([4]);
+    expect(toPartitions).toEqual([]);
+  });
+
+  it('that an owner wants elsewhere, and only those, go to their partitions', async () => {
+    const moved = new Set(['s1', 's4', 's5']);
+    const owner = await engine.serveOwner(OWNER, ({ stepId }) => (moved.has(stepId) ? 'elsewhere' : 'recorded'));
+    await learn([1, 2, 3]);
+    engine.ownerSubject = undefined;
+    const tasks = await waitingResults(9, (n) => 1 + (n % 3));
+    gate.open();
+    await done(tasks);
+    expect(owner.requests.map(({ length }) => length)).toEqual([9]);
+    expect(toPartitions.map(({ subject, results }) => [subject, names(results)]).toSorted()).toEqual([
+      [subjects.result(2), ['s1', 's4']],
+      [subjects.result(3), ['s5']],
+    ]);
+    expect(names(engine.results)).toEqual(names(tasks as unknown as AttemptResult[]));
+    // It is not asked again for partitions that it does not own.
+    toPartitions.length = 0;
+    const later = await waitingResults(6, (n) => 1 + (n % 3));
+    gate.open();
+    await done(later);
+    expect(owner.requests.slice(1).map(names)).toEqual([['s0', 's3']]);
+    expect(names(toPartitions.flatMap((request) => request.results))).toEqual(['s1', 's2', 's4', 's5']);
+  });
+
+  it('go to their partitions when the owner does not answer in time', async () => {
+    const owner = await engine.serveOwner(OWNER, () => undefined);
+    await learn([1]);
+    const tasks = await waitingResults(3, () => 1);
+    gate.open();
+    await done(tasks);
+    expect(owner.requests.map(({ length }) => length)).toEqual([3]);
+    expect(names(toPartitions.flatMap(({ results }) => results))).toEqual(['s0', 's1', 's2']);
+    expect(engine.results).toHaveLength(3);
+  });
+
+  it('of long attempts go alone, to the owner as to the partition', async () => {
+    const long = (stepId: string, partition: number) =>
+      engine.dispatch({ agent: 'delay', stepId, partition, input: { ms: 80 } });
+    await done(await Promise.all([1, 2, 3, 4, 5].map((n) => long(`p${n}`, 1))));
+    expect(engine.batches).toEqual([1, 1, 1, 1, 1]);
+    const owner = await engine.serveOwner(OWNER, ({ stepId }) => (stepId === 'o2' ? 'elsewhere' : 'recorded'));
+    await learn([1, 2]);
+    // An owner that does not have a partition is not asked about it again.
+    await done(await Promise.all([1, 2, 3, 4, 5].map((n) => long(`o${n}`, n === 2 ? 2 : 1))));
+    expect(owner.requests.map(names).toSorted()).toEqual([['o1'], ['o2'], ['o3'], ['o4'], ['o5']]);
+    expect(toPartitions.map(({ results }) => names(results))).toEqual([['o2']]);
+    expect(names(engine.results)).toEqual(['o1', 'o2', 'o3', 'o4', 'o5']);
+  });
+
+  it('of long attempts are written before the turn ends in which their agents do, those of short ones after it', async () => {
+    const long = await engine.dispatch({ agent: 'gate', stepId: 'long' });
+    await eventually(() => gate.entered.length === 1);
+    const began = Date.now();
+    await eventually(() => Date.now() - began > 60);
+    const { socket } = (nc as unknown as { protocol: { transport: { socket: Socket } } }).protocol.transport;
+    let written = '';
+    const write = socket.write.bind(socket) as (...parameters: unknown[]) => boolean;
+    socket.write = (...parameters: unknown[]): boolean => {
+      written += Buffer.from(parameters[0] as Uint8Array).toString();
+      return write(...parameters);
+    };
+    const microtasks = async (): Promise<void> => {
+      for (let n = 0; n < 200; n++) await Promise.resolve();
+    };
+    await turnOver();
+    gate.open();
+    await microtasks();
+    expect(written).toContain('"stepId":"long"');
+    await done([long]);
+
+    const short = await engine.dispatch({ agent: 'gate', stepId: 'short', input: { fail: true } });
+    await eventually(() => gate.entered.length === 2);
+    await turnOver();
+    gate.open();
+    await microtasks();
+    expect(written).not.toContain('"stepId":"short"');
+    await done([short]);
+    expect(written).toContain('"stepId":"short"');
+  });
+});
