@@ -48,8 +48,8 @@ interface Runner {
   seen: number;
   expiresMs: number;
   readonly pools: Map<string, RunnerPool>;
-  /** What it said it holds, whoever sent it. */
-  held: ReadonlySet<string>;
+  /** What it said it holds, whoever sent it, less what was answered since. */
+  held: Set<string>;
   readonly sent: Map<string, Sent>;
   pinged: boolean;
 }
@@ -161,6 +161,8 @@ export class DirectDispatch {
 
   /** The attempt's result was answered. */
   answered(attemptKey: string): void {
+    // Its last beat may still name it, whoever sent it.
+    for (const { held } of this.#runners.values()) held.delete(attemptKey);
     const runner = this.#holders.get(attemptKey);
     if (runner === undefined) return;
     const sent = this.#take(runner, attemptKey);
@@ -332,16 +334,23 @@ export class DirectDispatch {
     }
   }
 
-  #send(runner: Runner, pool: string, batch: readonly Sent[]): void {
+  /** `repeat`: the runner may have them already. */
+  #send(runner: Runner, pool: string, batch: readonly Sent[], repeat = false): void {
     const text = `{"pool":${JSON.stringify(pool)},"tasks":[${batch.map(({ task }) => task.text).join(',')}]}`;
     this.parts.ask(subjects.runnerTasks(runner.incarnation), text, RECEIPT_MS, (answer) => {
       // Lost as a whole meanwhile, and with it all that was sent to it.
       if (this.#runners.get(runner.incarnation) !== runner) return;
-      if (answer === 'no_responders') return this.#lost(runner, 'it is not connected');
       const open = batch.filter((sent) => sent.done !== undefined);
       if (answer === 'timeout' || answer === 'lost') {
-        // It may have them. A repeat is harmless for it, and is what tells.
-        if (open.length > 0) this.#send(runner, pool, open);
+        // A repeat is harmless for it, and is what tells.
+        if (open.length > 0) this.#send(runner, pool, open, true);
+        return;
+      }
+      if (answer === 'no_responders') {
+        if (open.length === 0) return;
+        // Its connection may be renewed just now: whether it is gone is for its silence to say. What it may have waits for that.
+        if (repeat) this.parts.clock.after(TICK_MS, () => this.#sendAgain(runner, pool, open));
+        else this.#refused(runner, pool, open, false);
         return;
       }
       runner.seen = this.parts.clock.elapsed();
@@ -354,6 +363,12 @@ export class DirectDispatch {
       const refused = batch.slice(taken).filter((sent) => sent.done !== undefined);
       if (refused.length > 0) this.#refused(runner, pool, refused, isOpen);
     });
+  }
+
+  #sendAgain(runner: Runner, pool: string, batch: readonly Sent[]): void {
+    if (this.#runners.get(runner.incarnation) !== runner) return;
+    const open = batch.filter((sent) => sent.done !== undefined);
+    if (open.length > 0) this.#send(runner, pool, open, true);
   }
 
   #refused(runner: Runner, name: string, refused: readonly Sent[], isOpen: boolean): void {

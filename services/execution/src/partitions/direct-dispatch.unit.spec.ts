@@ -262,6 +262,27 @@ describe('what is lost', () => {
     expect(lost).toEqual([{ executionId: 'f', stepId: 'x', attempt: 3, lostRunners: 1 }]);
   });
 
+  it('is nothing because nobody listens for a moment: what was under way for the first time goes to the queue', async () => {
+    beat('a', { held: ['f/x/3'] });
+    const one = offer();
+    await turn();
+    asked[0]?.answer('no_responders');
+    expect(queued).toEqual([one]);
+    expect(lost).toEqual([]);
+    expect(queued).toEqual([one, offer()]);
+    beat('a', { held: ['f/x/3'] });
+    const third = offer();
+    await turn();
+    asked[1]?.answer('lost');
+    asked[2]?.answer('no_responders');
+    clock.pass(300);
+    // The runner may have it, so nobody else gets it.
+    expect(asked[3]?.tasks).toEqual([{ n: 3 }]);
+    expect(queued).not.toContain(third);
+    asked[3]?.answer(receipt(1));
+    expect(outcomes.get(third)).toBe('stored');
+  });
+
   it('is nothing because this process stood still', () => {
     beat('a', { held: ['f/x/3'] });
     clock.stall(10_000);
