@@ -22,6 +22,10 @@ const PAGE = 200;
 const ROUND = 64;
 /** Milliseconds from the beginning of one pass over what is new to that of the next. */
 const BUSY_PAUSE_MS = 25;
+/** The same when the last passes found nothing that anybody wants to hear of: the first who does waits this long at most. */
+const UNWANTED_PAUSE_MS = 75;
+/** Passes without a delivery before the longer pause. */
+const UNWANTED_PASSES = 4;
 /** What the short form tells: that the execution has ended. */
 const SHORT_FORM_EVENTS: ReadonlySet<CallbackEvent> = new Set(['completed', 'failed', 'cancelled']);
 
@@ -94,6 +98,8 @@ export class LogReader {
   #reading: Promise<void> | undefined;
   #closing = false;
   #lastPass = -Infinity;
+  /** Passes since one made a delivery. */
+  #unwanted = 0;
   readonly #stopping = new AbortController();
 
   constructor(options: LogReaderOptions) {
@@ -181,7 +187,9 @@ export class LogReader {
 
   /** Passes that follow each other closely would each read next to nothing: a pause lets what is new gather. */
   async #breathe(): Promise<void> {
-    const wait = this.#lastPass + BUSY_PAUSE_MS - performance.now();
+    const pause = this.#unwanted < UNWANTED_PASSES ? BUSY_PAUSE_MS : UNWANTED_PAUSE_MS;
+    this.#unwanted += 1;
+    const wait = this.#lastPass + pause - performance.now();
     if (wait > 0) await delay(wait, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
     this.#lastPass = performance.now();
   }
@@ -255,6 +263,7 @@ export class LogReader {
       if (full || to < target || (target === 0 && page.length > 0)) this.#mark(partition, target);
     }
     for (const event of events) eventsRead.inc({ type: event.type });
+    if (added.made > 0) this.#unwanted = 0;
     deliveriesMade.inc(added.made);
     if (added.made > 0) onDeliveries(added);
   }
