@@ -70,14 +70,14 @@ export function controlClientOver(nc: NatsConnection): ControlClient {
   };
 }
 
-/** What of a Nest microservice is used here; private to Nest, whose version is pinned. */
-interface NestServer {
-  readonly server?: { getHandlers?: () => Map<string, MessageHandler> };
+/** What of Nest's server of a microservice is used here. */
+interface PatternServer {
+  getHandlers(): Map<string, MessageHandler>;
 }
 
 /**
  * Serves the message patterns of a Nest microservice to this process itself as well, as `serveLocally` does for a subject. The
- * result ends it. Does nothing when Nest is another than expected. `straight`: handlers of patterns that are asked so often that
+ * result ends it. `straight`: handlers of patterns that are asked so often that
  * Nest's pipeline, which has nothing to do for them, would cost more than they do.
  */
 export async function servePatternsLocally(
@@ -87,7 +87,7 @@ export async function servePatternsLocally(
 ): Promise<() => void> {
   // Not at the top: it loads all of Nest's transports, which those who only ask do not need.
   const { NatsContext: Context } = await import('@nestjs/microservices');
-  const handlers = (app as unknown as NestServer).server?.getHandlers?.() ?? new Map<string, MessageHandler>();
+  const handlers = (app as unknown as { getTransportServer(): PatternServer }).getTransportServer().getHandlers();
   const ends = [...handlers]
     .filter(([, handler]) => handler.isEventHandler !== true)
     .map(([pattern, handler]) =>

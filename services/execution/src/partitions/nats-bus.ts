@@ -64,6 +64,8 @@ function endSubjectOf(meta: MsgHdrs | undefined): string | undefined {
   return subject.startsWith(END) && TOKEN.test(subject.slice(END.length)) ? subject : undefined;
 }
 
+const countOf = (value: unknown): number => (Number.isInteger(value) ? Math.max(0, value as number) : 0);
+
 /** A RunnerBeat; undefined when the text is none. */
 function beatOf(text: string): RunnerBeat | undefined {
   try {
@@ -77,9 +79,9 @@ function beatOf(text: string): RunnerBeat | undefined {
     if (!whole) return undefined;
     const counted = pools.map(({ pool, free, open, slots }) => ({
       pool,
-      free: free ?? 0,
-      open: open ?? false,
-      slots: slots ?? 0,
+      free: countOf(free),
+      open: open === true,
+      slots: countOf(slots),
     }));
     return { runnerId, incarnation, pools: counted, held, expiresMs };
   } catch {
