@@ -50,7 +50,7 @@ describe('services in one process', () => {
   let other: TestNats;
   let asking: NatsConnection;
   let serving: NatsConnection;
-  let ends: (() => void)[] = [];
+  const ends: (() => void)[] = [];
 
   const connect = (url: string): Promise<NatsConnection> => connectNats({ url, name: 'test', logger });
   const serve = (nc: NatsConnection, answer: string): void => {
