@@ -78,7 +78,7 @@ describe('services in one process', () => {
 
   it('are asked through nats-server again once they have ended it', async () => {
     serve(serving, 'local');
-    const subscription = serving.subscribe(SUBJECT, { callback: (_, message) => message.respond('remote') });
+    const subscription = serving.subscribe(SUBJECT, { callback: (_, message) => void message.respond('remote') });
     await serving.flush();
     expect(await ask(asking)).toBe('local question');
     for (const end of ends.splice(0)) end();
