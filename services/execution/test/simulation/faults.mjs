@@ -1,6 +1,7 @@
 // Deliberate faults: each is one change of the engine's or store's source, and the seed that finds it. `npm run simulate:faults`
 // puts them in one at a time, in memory, and checks that the seed still finds each; `-- --find` looks for new seeds.
 const partitions = 'services/execution/src/partitions';
+const direct = `${partitions}/direct-dispatch.ts`;
 const domain = 'services/execution/src/domain';
 const memory = 'libs/event-store/src/memory/memory-event-store.ts';
 
@@ -280,5 +281,56 @@ export const faults = [
     what: 'an execution whose start is being decided again counts as one whose effects were performed again',
     seed: 69983,
     patches: [{ file: `${partitions}/lane.ts`, from: 'return input.missed(true);', to: 'return input.missed(false);' }],
+  },
+  {
+    name: 'a silent runner is waited for',
+    what: 'a runner that gives no sign of life and answers nobody keeps its tasks',
+    seed: 1,
+    patches: [
+      { file: direct, from: 'if (silent > runner.expiresMs) this.#lost(', to: 'if (silent > Infinity) this.#lost(' },
+      {
+        file: direct,
+        from: "runner.pinged = false;\n        if (answer === 'no_responders') this.#lost(runner, 'it is not connected');",
+        to: '',
+      },
+    ],
+  },
+  {
+    name: 'what a silent runner held stays lost',
+    what: 'only what it had not confirmed is dispatched again, and nothing is looked up',
+    seed: 1,
+    patches: [
+      {
+        file: direct,
+        from: 'if (lost.length > 0) this.#listener(lost);\n  }\n\n  #tick',
+        to: '  }\n\n  #tick',
+      },
+      { file: `${partitions}/queue-watch.ts`, from: 'let left = this.parts.settings.auditBatch;', to: 'let left = 0;' },
+    ],
+  },
+  {
+    name: 'a task is done before its receipt',
+    what: 'the published position passes tasks that no runner has confirmed, and nothing is looked up',
+    seed: 1,
+    patches: [
+      {
+        file: direct,
+        from: 'const sent: Sent = { task, running: true, done };',
+        to: "const sent: Sent = { task, running: true, done: () => undefined };\n    queueMicrotask(() => done('stored'));",
+      },
+      { file: `${partitions}/queue-watch.ts`, from: 'let left = this.parts.settings.auditBatch;', to: 'let left = 0;' },
+    ],
+  },
+  {
+    name: 'a held task is sent to another runner',
+    what: 'what a runner holds already is given away again',
+    seed: 1,
+    patches: [
+      {
+        file: direct,
+        from: '    if (this.#holders.has(attemptKey)) return true;\n    for (const runner of this.#runners.values()) {\n      if (runner.held.has(attemptKey)) return true;\n    }\n',
+        to: '',
+      },
+    ],
   },
 ];

@@ -40,15 +40,17 @@ export class OwnerProcess implements SimulatedProcess {
     incarnations += 1;
     this.#incarnation = `${name}#${incarnations}`;
     const { world, settings, leaseMs } = parts;
+    const clock = this.#clock();
+    const log = this.#log();
     this.engine = new Engine({
       ports: {
-        clock: this.#clock(),
+        clock,
         random: { seed: () => world.random.uint32() },
         store: parts.database.storeOf(this),
-        bus: parts.bus.portOf(this),
+        bus: parts.bus.portOf(this, clock, log),
         configs: this.#configs(),
         evaluator: this.#evaluator(),
-        log: this.#log(),
+        log,
       },
       settings: { ...settings, ownership: { name, leaseMs, renewMs: Math.floor(leaseMs / 3) } },
       incarnation: this.#incarnation,

@@ -1,13 +1,32 @@
 import type { AttemptResult, JsonValue, StopAttempts, Task } from '@batuta/contracts';
+import type { DirectNetwork } from './direct-network.js';
+import { DirectTasks, HeldTask } from './direct-tasks.js';
 import type { SimulatedBus } from './simulated-bus.js';
 import { short } from './simulated-store.js';
 import type { QueuedTask, TaskQueue } from './task-queue.js';
 import type { World } from './world.js';
 
+/** One way in which a task came: from the queue, or straight from an owner. */
+interface Delivery {
+  readonly from: QueuedTask | HeldTask;
+  /** What is to be done with it; another one when the attempt ran here already. */
+  held: Held;
+}
+
 interface Held {
-  readonly message: QueuedTask;
+  readonly deliveries: Delivery[];
   readonly task: Task;
   stopped: boolean;
+  /** Its agent has begun. */
+  running: boolean;
+  /** False once only the engine's answer is waited for. */
+  inSlot: boolean;
+}
+
+/** How a runner takes part in direct dispatch. */
+export interface DirectPart {
+  readonly network: DirectNetwork;
+  readonly slots: number;
 }
 
 export interface AgentHabits {
@@ -26,6 +45,9 @@ export class Runner {
   alive = true;
   #stalled: (() => void)[] | undefined;
   readonly #held = new Set<Held>();
+  #direct: DirectTasks | undefined;
+  #incarnations = 0;
+  #leaving = false;
 
   constructor(
     readonly name: string,
@@ -33,17 +55,78 @@ export class Runner {
     private readonly queue: TaskQueue,
     private readonly bus: SimulatedBus,
     private readonly habits: AgentHabits,
+    /** Undefined: it takes tasks from the queue only. */
+    private readonly part: DirectPart | undefined,
   ) {
+    if (part !== undefined) world.after(0, () => this.#open(part));
     bus.stopListeners.push((text) => this.#run(() => this.#stop(JSON.parse(text) as StopAttempts)));
   }
 
   /** Takes what it has room for. */
   pull(): void {
-    while (this.alive && this.#stalled === undefined && this.#held.size < SLOTS) {
+    while (this.alive && this.#stalled === undefined && !this.#leaving && this.#hasRoom()) {
       const message = this.queue.take();
       if (message === undefined) return;
-      this.#take(message);
+      this.#take(message, JSON.parse(message.task.text) as Task, message.deliveries);
     }
+  }
+
+  #hasRoom(): boolean {
+    return this.part === undefined ? this.#held.size < SLOTS : this.#free(this.part) > 0;
+  }
+
+  #free({ slots }: DirectPart): number {
+    if (this.#leaving) return 0;
+    let taken = 0;
+    for (const { inSlot } of this.#held) if (inSlot) taken += 1;
+    return Math.max(0, slots - taken);
+  }
+
+  /** Begins to take tasks straight from owners, as a new incarnation. */
+  #open(part: DirectPart): void {
+    if (!this.alive) return;
+    this.#incarnations += 1;
+    const { queue } = this;
+    const free = (): number => this.#free(part);
+    this.#direct = new DirectTasks(
+      `${this.name.replace(' ', '')}x${this.#incarnations}`,
+      this.world,
+      part.network,
+      {
+        name: this.name,
+        slots: part.slots,
+        get free() {
+          return free();
+        },
+        get queueEmpty() {
+          return !queue.waits;
+        },
+        run: (callback) => this.#run(callback),
+        take: (held) => this.#take(held, held.task, 1),
+      },
+    );
+  }
+
+  /**
+   * Ends as SIGTERM has it: takes nothing new, lets what runs finish for a while, and hands the rest back. Starts again
+   * `downMs` later.
+   */
+  leave(graceMs: number, downMs: number): void {
+    const direct = this.#direct;
+    if (!this.alive || this.#stalled !== undefined || this.#leaving || direct === undefined) return;
+    this.world.note(this.name, () => 'is told to stop');
+    this.#leaving = true;
+    direct.leave();
+    this.world.after(graceMs, () =>
+      this.#run(() => {
+        if (this.#direct !== direct) return;
+        for (const held of this.#held) this.#settle(held, true);
+        direct.stop();
+        this.#direct = undefined;
+        this.crash();
+        this.world.after(downMs, () => this.restart());
+      }),
+    );
   }
 
   crash(): void {
@@ -52,6 +135,9 @@ export class Runner {
     this.alive = false;
     this.#stalled = undefined;
     this.#held.clear();
+    this.#leaving = false;
+    this.#direct?.crash();
+    this.#direct = undefined;
   }
 
   restart(): void {
@@ -59,6 +145,7 @@ export class Runner {
     if (this.alive) return;
     this.world.note(this.name, () => 'starts');
     this.alive = true;
+    if (this.part !== undefined) this.#open(this.part);
     this.pull();
   }
 
@@ -91,35 +178,71 @@ export class Runner {
     );
   }
 
-  #take(message: QueuedTask): void {
-    const task = JSON.parse(message.task.text) as Task;
-    const held: Held = { message, task, stopped: false };
+  #take(from: QueuedTask | HeldTask, task: Task, deliveries: number): void {
+    const held: Held = { deliveries: [], task, stopped: false, running: false, inSlot: true };
+    const delivery: Delivery = { from, held };
+    held.deliveries.push(delivery);
     this.#held.add(held);
     this.world.note(
       this.name,
       () =>
-        `takes ${short(task.executionId)} ${task.stepId}/${task.attempt} (dispatch ${task.dispatch}, delivery ${message.deliveries})`,
+        `takes ${short(task.executionId)} ${task.stepId}/${task.attempt} (dispatch ${task.dispatch}, ${from instanceof HeldTask ? `direct, lost ${task.lostRunners ?? 0}` : `delivery ${deliveries}`})`,
     );
-    this.#keep(held);
-    if (message.deliveries >= 3) {
+    if (!(from instanceof HeldTask)) this.#keep(delivery, from.sequence);
+    if (this.#joins(held)) return;
+    if (deliveries + (task.lostRunners ?? 0) >= 3) {
       const failure = { code: 'runner_lost', message: 'its runners were lost', retryable: true };
       return this.#report(held, { ok: false, failure }, 0);
     }
-    if (message.deliveries > 1 || task.dispatch > 1 || task.checkFirst === true) return this.#check(held);
+    if (deliveries > 1 || task.dispatch > 1 || task.checkFirst === true) return this.#check(held);
     this.#runAgent(held);
   }
 
-  #keep(held: Held): void {
-    this.#after(WORKING_MS, held, () => {
-      if (!this.world.strikes(0.05)) this.queue.extend(held.message.sequence);
-      this.#keep(held);
-    });
+  #keep(delivery: Delivery, sequence: number): void {
+    this.world.after(WORKING_MS, () =>
+      this.#run(() => {
+        if (!this.#held.has(delivery.held)) return;
+        if (!this.world.strikes(0.05)) this.queue.extend(sequence);
+        this.#keep(delivery, sequence);
+      }),
+    );
+  }
+
+  /** Whether the attempt runs here already: then this is one more delivery of it, settled with the others. */
+  #joins(held: Held): boolean {
+    if (this.part === undefined) return false;
+    const { executionId, stepId, attempt } = held.task;
+    for (const other of this.#held) {
+      const { task } = other;
+      if (other === held || !other.running || task.executionId !== executionId) continue;
+      if (task.stepId !== stepId || task.attempt !== attempt) continue;
+      for (const delivery of held.deliveries) delivery.held = other;
+      other.deliveries.push(...held.deliveries);
+      this.#held.delete(held);
+      return true;
+    }
+    return false;
   }
 
   #release(held: Held): void {
-    if (!this.#held.delete(held)) return;
-    this.bus.travel(() => this.queue.ack(held.message.sequence));
+    if (!this.#held.has(held)) return;
+    this.#settle(held, false);
     this.world.after(0, () => this.pull());
+  }
+
+  #settle(held: Held, handBack: boolean): void {
+    this.#held.delete(held);
+    for (const { from } of held.deliveries) {
+      if (from instanceof HeldTask) {
+        if (handBack) from.nak();
+        else from.ack();
+      } else {
+        this.bus.travel(() => {
+          if (handBack) this.queue.nak(from.sequence);
+          else this.queue.ack(from.sequence);
+        });
+      }
+    }
   }
 
   #check(held: Held): void {
@@ -156,6 +279,9 @@ export class Runner {
   }
 
   #runAgent(held: Held): void {
+    if (this.#joins(held)) return;
+    held.running = true;
+    for (const { from } of held.deliveries) if (from instanceof HeldTask) this.part?.network.began(from.key);
     const { random } = this.world;
     const { task } = held;
     const timeout = task.timeoutMs ?? ATTEMPT_LIMIT_MS;
@@ -222,6 +348,10 @@ export class Runner {
   /** Sends a result until it is answered, then lets go of the task. */
   #report(held: Held, outcome: Pick<AttemptResult, 'ok' | 'output' | 'failure'>, startedAt: number): void {
     const results = [this.#result(held, outcome, startedAt)];
+    if (this.part !== undefined && held.inSlot) {
+      held.inSlot = false;
+      this.world.after(0, () => this.pull());
+    }
     let answered = false;
     let wait = 1_000;
     const ask = (): void => {

@@ -1,5 +1,14 @@
 import { partitionOf } from '@batuta/contracts';
-import type { Bus, OutgoingTask, PartitionRequest, PublishOutcome, RequestKind } from '../../src/partitions/ports.js';
+import type {
+  Bus,
+  Clock,
+  EngineLog,
+  OutgoingTask,
+  PartitionRequest,
+  PublishOutcome,
+  RequestKind,
+} from '../../src/partitions/ports.js';
+import type { DirectNetwork } from './direct-network.js';
 import type { SimulatedProcess } from './simulated-process.js';
 import type { TaskQueue } from './task-queue.js';
 import type { World } from './world.js';
@@ -37,6 +46,8 @@ export class SimulatedBus {
     /** Probability that a message is lost, doubled or late. */
     private readonly trouble: number,
     private readonly observer: BusObserver,
+    /** Undefined: every task goes through the work queue. */
+    private readonly direct: DirectNetwork | undefined,
   ) {}
 
   /** How long one message is on its way; undefined: for ever. */
@@ -84,6 +95,7 @@ export class SimulatedBus {
 
   wipe(remake: boolean): void {
     this.queue.wipe(remake);
+    this.direct?.restarted();
     // The server was restarted for it: every client notices, unless it is slow.
     for (const { process, listener } of this.#reconnectListeners) {
       if (this.world.random.chance(0.7))
@@ -91,8 +103,13 @@ export class SimulatedBus {
     }
   }
 
-  portOf(process: SimulatedProcess): Bus {
+  portOf(process: SimulatedProcess, clock: Clock, log: EngineLog): Bus {
     const { world, queue, observer } = this;
+    const enqueue = (task: OutgoingTask, done: (outcome: PublishOutcome) => void): void =>
+      this.#publishTask(process, task, done);
+    // As NatsBus uses it.
+    const own = this.direct?.open(process, { clock, log, enqueue });
+    const direct = own?.dispatch;
     const api = <R>(work: () => R): Promise<R> =>
       new Promise((resolve, reject) => {
         if (!process.alive) return;
@@ -131,8 +148,20 @@ export class SimulatedBus {
         if (!process.alive) return;
         world.note(process.name, () => `dispatches ${task.messageId.slice(32)}`);
         observer.dispatched(process, task);
-        this.#publishTask(process, task, done);
+        const once = this.#once(task, done);
+        if (direct !== undefined) {
+          if (task.again && direct.holds(task.attemptKey)) return queueMicrotask(() => once('stored'));
+          if (direct.offer(task, once)) return;
+        }
+        enqueue(task, once);
       },
+      taskReported: (attemptKey) => direct?.reported(attemptKey),
+      taskAnswered: (attemptKey) => direct?.answered(attemptKey),
+      onTasksLost: (listener) =>
+        direct?.onLost((lost) => {
+          world.note(process.name, () => `hears of lost tasks: ${JSON.stringify(lost)}`);
+          listener(lost);
+        }),
       publishEvents: (_tenantId, _executionId, text) => {
         if (process.alive) observer.published(process, text);
       },
@@ -148,7 +177,8 @@ export class SimulatedBus {
       },
       streamIdentity: () => api(() => queue.identity),
       ensureStreams: () => api(() => queue.ensure()),
-      holdsTask: (subject) => api(() => queue.holds(subject)),
+      holdsTask: (subject, attemptKey) =>
+        direct?.holds(attemptKey) === true ? Promise.resolve(true) : api(() => queue.holds(subject)),
       announceRelease: () => {
         if (!process.alive) return;
         for (const { process: other, listener } of this.#releaseListeners) {
@@ -156,8 +186,24 @@ export class SimulatedBus {
         }
       },
       onRelease: (listener) => listen(this.#releaseListeners, listener),
-      onReconnect: (listener) => listen(this.#reconnectListeners, listener),
+      onReconnect: (listener) =>
+        listen(this.#reconnectListeners, () => {
+          own?.reconnected();
+          listener();
+        }),
       flush: () => Promise.resolve(),
+    };
+  }
+
+  /** What became of a task is said once, however it went. */
+  #once(task: OutgoingTask, done: (outcome: PublishOutcome) => void): (outcome: PublishOutcome) => void {
+    let said: PublishOutcome | undefined;
+    return (outcome) => {
+      if (said !== undefined) {
+        this.world.violated('one answer a dispatch', `${task.messageId} is ${said} and then ${outcome}`);
+      }
+      said = outcome;
+      done(outcome);
     };
   }
 

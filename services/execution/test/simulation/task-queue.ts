@@ -71,6 +71,19 @@ export class TaskQueue {
     this.world.after(ACK_WAIT_MS, () => this.ready());
   }
 
+  /** Handed back: delivered again at once. */
+  nak(sequence: number): void {
+    const message = this.#messages.find((item) => item.sequence === sequence);
+    if (message === undefined) return;
+    message.invisibleUntil = this.world.now;
+    this.world.after(0, () => this.ready());
+  }
+
+  /** Whether a task waits for a runner. */
+  get waits(): boolean {
+    return this.#messages.some((message) => message.invisibleUntil <= this.world.now);
+  }
+
   /** Removes whatever has that sequence now: after a wipe that can be another task. */
   ack(sequence: number): void {
     this.#messages = this.#messages.filter((message) => message.sequence !== sequence);

@@ -1,0 +1,195 @@
+import type { RunnerBeat } from '@batuta/contracts';
+import { DirectDispatch } from '../../src/partitions/direct-dispatch.js';
+import type { RunnerAnswer } from '../../src/partitions/direct-dispatch.js';
+import type { Clock, EngineLog, OutgoingTask, PublishOutcome } from '../../src/partitions/ports.js';
+import type { SeededRandom } from './random.js';
+import type { SimulatedProcess } from './simulated-process.js';
+import type { World } from './world.js';
+
+/** A runner as the server sees it: who has subscribed to an incarnation's subject. */
+export interface RunnerEnd {
+  readonly incarnation: string;
+  /** Tasks have come; `respond` sends the receipt. */
+  receive(text: string, respond: (receipt: string) => void): void;
+  /** An owner has started and asks who is there. */
+  called(): void;
+}
+
+export interface OwnerDirectParts {
+  readonly clock: Clock;
+  readonly log: EngineLog;
+  readonly enqueue: (task: OutgoingTask, done: (outcome: PublishOutcome) => void) => void;
+}
+
+/**
+ * Messages from one process to another, in the order of sending: they share one connection at either end. They may be lost,
+ * come twice, and be late together with all that was sent after them.
+ */
+class Link {
+  #last = 0;
+  readonly #arrived: (() => void)[] = [];
+
+  constructor(
+    private readonly world: World,
+    private readonly random: SeededRandom,
+    private readonly trouble: number,
+    private readonly deliver: (callback: () => void) => void,
+  ) {}
+
+  send(arrive: () => void): void {
+    for (const delay of this.#delays()) {
+      const { now } = this.world;
+      this.#last = Math.max(this.#last, now + delay);
+      this.world.after(this.#last - now, () => {
+        this.#arrived.push(arrive);
+        // The oldest, whatever this call was for: a process that stood still reads its socket in order.
+        this.deliver(() => this.#arrived.shift()?.());
+      });
+    }
+  }
+
+  #delays(): number[] {
+    const { random, world, trouble } = this;
+    const usual = random.between(0, 3);
+    if (!random.chance(trouble) || !world.faults) return [usual];
+    switch (random.int(4)) {
+      case 0:
+        return [];
+      case 1:
+        return [usual, random.between(0, 400)];
+      default:
+        return [random.between(0, random.chance(0.15) ? 6_000 : 400)];
+    }
+  }
+}
+
+/** What one owner process has of direct dispatch: the real thing, and its messages to and from each runner. */
+export class OwnerDirect {
+  readonly dispatch: DirectDispatch;
+  readonly #links = new Map<string, { readonly to: Link; readonly from: Link }>();
+  readonly #asked = new Set<(answer: RunnerAnswer) => void>();
+
+  constructor(
+    readonly process: SimulatedProcess,
+    private readonly network: DirectNetwork,
+    parts: OwnerDirectParts,
+  ) {
+    this.dispatch = new DirectDispatch({
+      clock: parts.clock,
+      log: parts.log,
+      ask: (subject, text, timeoutMs, settle) => this.#ask(subject, text, timeoutMs, settle),
+      enqueue: parts.enqueue,
+    });
+  }
+
+  /** A beat is on its way here. */
+  heard(incarnation: string, text: string): void {
+    this.#linksOf(incarnation).from.send(() => this.dispatch.heard(JSON.parse(text) as RunnerBeat));
+  }
+
+  reconnected(): void {
+    for (const settle of [...this.#asked]) settle('lost');
+    this.dispatch.reconnected();
+  }
+
+  #linksOf(incarnation: string): { readonly to: Link; readonly from: Link } {
+    let links = this.#links.get(incarnation);
+    if (links === undefined) {
+      links = {
+        to: this.network.link((callback) => callback()),
+        from: this.network.link((callback) => this.process.deliver(callback)),
+      };
+      this.#links.set(incarnation, links);
+    }
+    return links;
+  }
+
+  #ask(subject: string, text: string, timeoutMs: number, settle: (answer: RunnerAnswer) => void): void {
+    if (!this.process.alive) return;
+    const once = (answer: RunnerAnswer): void => {
+      if (!this.#asked.delete(once)) return;
+      settle(answer);
+    };
+    this.#asked.add(once);
+    // batuta.runner.<incarnation>.tasks
+    const incarnation = subject.split('.')[2] ?? '';
+    const { to, from } = this.#linksOf(incarnation);
+    to.send(() => {
+      const end = this.network.end(incarnation);
+      if (end === undefined) return from.send(() => once('no_responders'));
+      end.receive(text, (receipt) => from.send(() => once({ text: receipt })));
+    });
+    this.network.world.after(timeoutMs, () => this.process.deliver(() => once('timeout')));
+  }
+}
+
+/** NATS as direct dispatch uses it: the subjects of runners, their beats, and who is connected. */
+export class DirectNetwork {
+  readonly #owners = new Set<OwnerDirect>();
+  readonly #ends = new Map<string, RunnerEnd>();
+  /** Attempts whose agents have begun; undefined where a second time may be right. */
+  #ran: Set<string> | undefined;
+
+  constructor(
+    readonly world: World,
+    /** Its own, so that a seed without direct dispatch is what it was before there was any. */
+    readonly random: SeededRandom,
+    private readonly trouble: number,
+  ) {}
+
+  /** Nobody crashes or stands still in this seed. */
+  planNothing(): void {
+    if (this.trouble === 0) this.#ran = new Set();
+  }
+
+  /** The agent of an attempt begins that came straight from an owner: a second time only when something went wrong. */
+  began(attemptKey: string): void {
+    if (this.#ran?.has(attemptKey) === true) {
+      this.world.violated('nothing runs twice where nothing goes wrong', attemptKey);
+    }
+    this.#ran?.add(attemptKey);
+  }
+
+  link(deliver: (callback: () => void) => void): Link {
+    return new Link(this.world, this.random, this.trouble, deliver);
+  }
+
+  end(incarnation: string): RunnerEnd | undefined {
+    return this.#ends.get(incarnation);
+  }
+
+  /** An owner process connects. */
+  open(process: SimulatedProcess, parts: OwnerDirectParts): OwnerDirect {
+    const owner = new OwnerDirect(process, this, parts);
+    this.#owners.add(owner);
+    for (const end of this.#ends.values()) this.link((callback) => callback()).send(() => end.called());
+    return owner;
+  }
+
+  join(end: RunnerEnd): void {
+    this.#ends.set(end.incarnation, end);
+  }
+
+  /** A runner's connection ends. The server may be slow to see it when the process did not say so. */
+  leave(incarnation: string, crashed: boolean): void {
+    const unseen = crashed && this.world.faults && this.random.chance(0.3) ? this.random.between(1, 4_000) : 0;
+    if (unseen === 0) this.#ends.delete(incarnation);
+    else this.world.after(unseen, () => this.#ends.delete(incarnation));
+  }
+
+  beat(incarnation: string, text: string): void {
+    for (const owner of this.#owners) {
+      if (owner.process.alive) {
+        owner.heard(incarnation, text);
+        continue;
+      }
+      owner.dispatch.close();
+      this.#owners.delete(owner);
+    }
+  }
+
+  /** The server was restarted, and the runners' connections were renewed. */
+  restarted(): void {
+    for (const end of this.#ends.values()) this.world.after(this.random.between(10, 500), () => end.called());
+  }
+}

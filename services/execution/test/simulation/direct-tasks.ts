@@ -1,0 +1,157 @@
+import type { DirectTasks as DirectTasksMessage, RunnerBeat, Task } from '@batuta/contracts';
+import type { DirectNetwork, RunnerEnd } from './direct-network.js';
+import type { World } from './world.js';
+
+const POOL = 'default';
+const BEAT_MS = 700;
+const EXPIRES_MS = 2_000;
+
+/** A runner, as far as this end of it has to know. */
+export interface DirectRunner {
+  readonly name: string;
+  readonly slots: number;
+  /** Slots that are free now. */
+  readonly free: number;
+  /** Whether it knows of no task that waits in the work queue. */
+  readonly queueEmpty: boolean;
+  /** Calls back at once, after its stall, or never. */
+  run(callback: () => void): void;
+  take(held: HeldTask): void;
+}
+
+/** A task that came straight from an owner, until it is settled. */
+export class HeldTask {
+  settled = false;
+
+  constructor(
+    readonly key: string,
+    readonly task: Task,
+    private readonly settle: (held: HeldTask, givenUp: boolean) => void,
+  ) {}
+
+  ack(): void {
+    this.settle(this, false);
+  }
+
+  nak(): void {
+    this.settle(this, true);
+  }
+}
+
+/** A model of the step-runner's end of direct dispatch (services/step-runner/src/direct-tasks.ts), one for each incarnation. */
+export class DirectTasks implements RunnerEnd {
+  readonly #held = new Map<string, HeldTask>();
+  #beatSoon = false;
+  #leaving = false;
+  #stopped = false;
+
+  constructor(
+    readonly incarnation: string,
+    private readonly world: World,
+    private readonly network: DirectNetwork,
+    private readonly runner: DirectRunner,
+  ) {
+    network.join(this);
+    this.#beat();
+    this.#beatLater();
+  }
+
+  receive(text: string, respond: (receipt: string) => void): void {
+    this.#run(() => {
+      const { pool, tasks = [] } = JSON.parse(text) as Partial<DirectTasksMessage>;
+      let taken = 0;
+      for (const task of tasks) {
+        if (pool !== POOL || !this.#take(task)) break;
+        taken += 1;
+      }
+      respond(`{"taken":${taken},"open":${this.#open}}`);
+    });
+  }
+
+  called(): void {
+    this.#run(() => this.#soon());
+  }
+
+  /** Takes no more; what is held stays held until it is settled. */
+  leave(): void {
+    this.#leaving = true;
+    this.#beat();
+  }
+
+  /** Publishes a last beat, which lists only what is still held. */
+  stop(): void {
+    this.#beat();
+    this.#end(false);
+  }
+
+  crash(): void {
+    this.#end(true);
+  }
+
+  #end(crashed: boolean): void {
+    this.#stopped = true;
+    this.network.leave(this.incarnation, crashed);
+  }
+
+  get #open(): boolean {
+    return !this.#leaving && this.runner.queueEmpty;
+  }
+
+  #run(callback: () => void): void {
+    if (this.#stopped) return;
+    this.runner.run(() => {
+      if (!this.#stopped) callback();
+    });
+  }
+
+  #take(task: Task): boolean {
+    if (this.#leaving) return false;
+    const key = `${task.executionId}/${task.stepId}/${task.attempt}`;
+    // Sent again because the receipt was late.
+    if (this.#held.has(key)) return true;
+    if (this.runner.free === 0 || !this.runner.queueEmpty) return false;
+    const held = new HeldTask(key, task, (one, givenUp) => this.#settle(one, givenUp));
+    this.#held.set(key, held);
+    this.runner.take(held);
+    return true;
+  }
+
+  #settle(held: HeldTask, givenUp: boolean): void {
+    if (held.settled) return;
+    held.settled = true;
+    if (this.#held.get(held.key) === held) this.#held.delete(held.key);
+    if (givenUp) this.#soon();
+  }
+
+  #soon(): void {
+    if (this.#beatSoon) return;
+    this.#beatSoon = true;
+    this.world.after(0, () =>
+      this.#run(() => {
+        this.#beatSoon = false;
+        this.#beat();
+      }),
+    );
+  }
+
+  #beatLater(): void {
+    this.world.after(BEAT_MS, () =>
+      this.#run(() => {
+        this.#beat();
+        this.#beatLater();
+      }),
+    );
+  }
+
+  #beat(): void {
+    const { name, free, slots } = this.runner;
+    const beat: RunnerBeat = {
+      runnerId: name,
+      incarnation: this.incarnation,
+      pools: [{ pool: POOL, free, open: this.#open, slots }],
+      held: [...this.#held.keys()],
+      expiresMs: EXPIRES_MS,
+    };
+    this.network.beat(this.incarnation, JSON.stringify(beat));
+  }
+}
