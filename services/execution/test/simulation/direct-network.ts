@@ -127,6 +127,8 @@ export class OwnerDirect {
 export class DirectNetwork {
   readonly #owners = new Set<OwnerDirect>();
   readonly #ends = new Map<string, RunnerEnd>();
+  /** Attempts that a runner has taken or whose result was answered, and messages that the queue has acknowledged. */
+  readonly sure = new Set<string>();
   /** Attempts whose agents have begun; undefined where a second time may be right. */
   #ran: Set<string> | undefined;
 
@@ -136,6 +138,12 @@ export class DirectNetwork {
     readonly random: SeededRandom,
     private readonly trouble: number,
   ) {}
+
+  /** An owner counts a task as stored that it gave to direct dispatch: somebody must have it then. */
+  check(process: SimulatedProcess, { attemptKey, messageId }: OutgoingTask): void {
+    if (this.sure.has(attemptKey) || this.sure.has(messageId)) return;
+    this.world.violated('stored is certain', `${process.name} counts on ${messageId}, which nobody has`);
+  }
 
   /** Nobody crashes or stands still in this seed. */
   planNothing(): void {

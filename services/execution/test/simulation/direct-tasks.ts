@@ -112,6 +112,7 @@ export class DirectTasks implements RunnerEnd {
     if (this.runner.free === 0 || !this.runner.queueEmpty) return false;
     const held = new HeldTask(key, task, (one, givenUp) => this.#settle(one, givenUp));
     this.#held.set(key, held);
+    this.network.sure.add(key);
     this.runner.take(held);
     return true;
   }

@@ -296,21 +296,20 @@ export const faults = [
     ],
   },
   {
-    name: 'what a silent runner held stays lost',
-    what: 'only what it had not confirmed is dispatched again, and nothing is looked up',
+    name: 'what a silent runner held stays with it',
+    what: 'only what it had not confirmed is dispatched again, the rest counts as held',
     seed: 1,
     patches: [
       {
         file: direct,
-        from: 'if (lost.length > 0) this.#listener(lost);\n  }\n\n  #tick',
-        to: '  }\n\n  #tick',
+        from: "      this.#holders.delete(key);\n      if (sent.done === undefined) lost",
+        to: '      if (sent.done === undefined) continue;\n      this.#holders.delete(key);\n      if (sent.done === undefined) lost',
       },
-      { file: `${partitions}/queue-watch.ts`, from: 'let left = this.parts.settings.auditBatch;', to: 'let left = 0;' },
     ],
   },
   {
     name: 'a task is done before its receipt',
-    what: 'the published position passes tasks that no runner has confirmed, and nothing is looked up',
+    what: 'the published position passes tasks that no runner has confirmed',
     seed: 1,
     patches: [
       {
@@ -318,7 +317,6 @@ export const faults = [
         from: 'const sent: Sent = { task, running: true, done };',
         to: "const sent: Sent = { task, running: true, done: () => undefined };\n    queueMicrotask(() => done('stored'));",
       },
-      { file: `${partitions}/queue-watch.ts`, from: 'let left = this.parts.settings.auditBatch;', to: 'let left = 0;' },
     ],
   },
   {

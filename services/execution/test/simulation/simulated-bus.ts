@@ -106,7 +106,10 @@ export class SimulatedBus {
   portOf(process: SimulatedProcess, clock: Clock, log: EngineLog): Bus {
     const { world, queue, observer } = this;
     const enqueue = (task: OutgoingTask, done: (outcome: PublishOutcome) => void): void =>
-      this.#publishTask(process, task, done);
+      this.#publishTask(process, task, (outcome) => {
+        if (outcome === 'stored') this.direct?.sure.add(task.messageId);
+        done(outcome);
+      });
     // As NatsBus uses it.
     const own = this.direct?.open(process, { clock, log, enqueue });
     const direct = own?.dispatch;
@@ -151,12 +154,19 @@ export class SimulatedBus {
         const once = this.#once(task, done);
         if (direct !== undefined) {
           if (task.again && direct.holds(task.attemptKey)) return queueMicrotask(() => once('stored'));
-          if (direct.offer(task, once)) return;
+          const given = direct.offer(task, (outcome) => {
+            if (outcome === 'stored') this.direct?.check(process, task);
+            once(outcome);
+          });
+          if (given) return;
         }
         enqueue(task, once);
       },
       taskReported: (attemptKey) => direct?.reported(attemptKey),
-      taskAnswered: (attemptKey) => direct?.answered(attemptKey),
+      taskAnswered: (attemptKey) => {
+        this.direct?.sure.add(attemptKey);
+        direct?.answered(attemptKey);
+      },
       onTasksLost: (listener) =>
         direct?.onLost((lost) => {
           world.note(process.name, () => `hears of lost tasks: ${JSON.stringify(lost)}`);
