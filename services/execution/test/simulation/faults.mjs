@@ -175,7 +175,7 @@ export const faults = [
   {
     name: 'lost queue not noticed',
     what: 'neither the identity of the tasks’ stream nor single tasks are looked at',
-    seed: 3,
+    seed: 31,
     patches: [
       { file: `${partitions}/queue-watch.ts`, from: '      if (lost) {\n', to: '      if (lost && this.#stopped) {\n' },
       { file: `${partitions}/queue-watch.ts`, from: 'let left = this.parts.settings.auditBatch;', to: 'let left = 0;' },
@@ -285,7 +285,7 @@ export const faults = [
   {
     name: 'a silent runner is waited for',
     what: 'a runner that gives no sign of life and answers nobody keeps its tasks',
-    seed: 1,
+    seed: 99,
     patches: [
       { file: direct, from: 'if (silent > runner.expiresMs) this.#lost(', to: 'if (silent > Infinity) this.#lost(' },
       {
@@ -298,11 +298,11 @@ export const faults = [
   {
     name: 'what a silent runner held stays with it',
     what: 'only what it had not confirmed is dispatched again, the rest counts as held',
-    seed: 1,
+    seed: 210,
     patches: [
       {
         file: direct,
-        from: "      this.#holders.delete(key);\n      if (sent.done === undefined) lost",
+        from: '      this.#holders.delete(key);\n      if (sent.done === undefined) lost',
         to: '      if (sent.done === undefined) continue;\n      this.#holders.delete(key);\n      if (sent.done === undefined) lost',
       },
     ],
@@ -310,7 +310,7 @@ export const faults = [
   {
     name: 'a task is done before its receipt',
     what: 'the published position passes tasks that no runner has confirmed',
-    seed: 1,
+    seed: 3,
     patches: [
       {
         file: direct,
@@ -322,7 +322,7 @@ export const faults = [
   {
     name: 'a held task is sent to another runner',
     what: 'what a runner holds already is given away again',
-    seed: 1,
+    seed: 1680,
     patches: [
       {
         file: direct,

@@ -88,23 +88,18 @@ export class Runner {
     this.#incarnations += 1;
     const { queue } = this;
     const free = (): number => this.#free(part);
-    this.#direct = new DirectTasks(
-      `${this.name.replace(' ', '')}x${this.#incarnations}`,
-      this.world,
-      part.network,
-      {
-        name: this.name,
-        slots: part.slots,
-        get free() {
-          return free();
-        },
-        get queueEmpty() {
-          return !queue.waits;
-        },
-        run: (callback) => this.#run(callback),
-        take: (held) => this.#take(held, held.task, 1),
+    this.#direct = new DirectTasks(`${this.name.replace(' ', '')}x${this.#incarnations}`, this.world, part.network, {
+      name: this.name,
+      slots: part.slots,
+      get free() {
+        return free();
       },
-    );
+      get queueEmpty() {
+        return !queue.waits;
+      },
+      run: (callback) => this.#run(callback),
+      take: (held) => this.#take(held, held.task, 1),
+    });
   }
 
   /**
