@@ -128,6 +128,7 @@ export class DirectDispatch {
   /** Takes a task for a runner with a free slot; false when none is to be expected. `done` is called once, later. */
   offer(task: OutgoingTask, done: (outcome: PublishOutcome) => void): boolean {
     if (task.text.length > LARGEST_TASK_LENGTH) return false;
+    if (this.#joins(task, done)) return true;
     const waiting = this.#waiting.get(task.pool);
     if (waiting === undefined) {
       const runner = this.#withRoom(task.pool);
@@ -219,7 +220,27 @@ export class DirectDispatch {
     for (const runner of this.#runners.values()) runner.seen = now;
   }
 
+  /**
+   * Whether this owner has given the attempt to a runner already: a first dispatch that had to wait for its agent or its slot
+   * can come after one that was made because of it. One runner is enough, and both dispatches come to the same.
+   */
+  #joins({ attemptKey }: OutgoingTask, done: (outcome: PublishOutcome) => void): boolean {
+    const sent = this.#holders.get(attemptKey)?.sent.get(attemptKey);
+    if (sent === undefined) return false;
+    const { done: before } = sent;
+    if (before === undefined) {
+      queueMicrotask(() => done('stored'));
+    } else {
+      sent.done = (outcome) => {
+        before(outcome);
+        done(outcome);
+      };
+    }
+    return true;
+  }
+
   #give(runner: Runner, task: OutgoingTask, done: (outcome: PublishOutcome) => void): void {
+    if (this.#joins(task, done)) return;
     const sent: Sent = { task, running: true, done };
     const pool = runner.pools.get(task.pool);
     if (pool !== undefined) {

@@ -82,11 +82,9 @@ function beat(incarnation: string, more: Partial<RunnerBeat> & { free?: number; 
   });
 }
 
-/** Offers a task; its attempt's key. */
-function offer(lostRunners = 0): string {
-  const n = (next += 1);
+function taskOf(n: number, lostRunners: number): OutgoingTask {
   const attemptKey = `e/s${n}/1`;
-  const task: OutgoingTask = {
+  return {
     pool: 'default',
     attemptKey,
     again: false,
@@ -97,6 +95,12 @@ function offer(lostRunners = 0): string {
     traceparent: undefined,
     text: `{"n":${n}}`,
   };
+}
+
+/** Offers a task; its attempt's key. */
+function offer(lostRunners = 0): string {
+  const task = taskOf((next += 1), lostRunners);
+  const { attemptKey } = task;
   const done = (outcome: PublishOutcome): void => {
     if (outcomes.has(attemptKey)) throw new Error(`${attemptKey} was settled twice`);
     outcomes.set(attemptKey, outcome);
@@ -303,5 +307,35 @@ describe('what is lost', () => {
     asked[1]?.answer(receipt(1));
     expect(lost).toEqual([]);
     expect(queued).toEqual([]);
+  });
+
+  it('gives an attempt that is dispatched twice to one runner, and settles both dispatches', async () => {
+    beat('a');
+    beat('b');
+    const settled: string[] = [];
+    const dispatch = (name: string): void => {
+      expect(direct.offer(taskOf(1, 0), (outcome) => settled.push(`${name} ${outcome}`))).toBe(true);
+    };
+    dispatch('first');
+    dispatch('second');
+    await turn();
+    expect(asked).toHaveLength(1);
+    expect(settled).toEqual([]);
+    asked[0]?.answer('no_responders');
+    expect(queued).toEqual(['e/s1/1']);
+    expect(settled).toEqual(['first stored', 'second stored']);
+  });
+
+  it('takes a second dispatch of an attempt that a runner has confirmed for done', async () => {
+    beat('a');
+    const key = offer();
+    await turn();
+    asked[0]?.answer(receipt(1));
+    expect(outcomes.get(key)).toBe('stored');
+    const settled: string[] = [];
+    expect(direct.offer(taskOf(next, 0), (outcome) => settled.push(outcome))).toBe(true);
+    await turn();
+    expect(asked).toHaveLength(1);
+    expect(settled).toEqual(['stored']);
   });
 });
