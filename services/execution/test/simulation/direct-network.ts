@@ -127,7 +127,7 @@ export class OwnerDirect {
 export class DirectNetwork {
   readonly #owners = new Set<OwnerDirect>();
   readonly #ends = new Map<string, RunnerEnd>();
-  /** Attempts that a runner has taken or whose result was answered, and messages that the queue has acknowledged. */
+  /** Attempts that a runner has taken, that the queue has acknowledged, or whose result was answered. */
   readonly sure = new Set<string>();
   /** Attempts whose agents have begun; undefined where a second time may be right. */
   #ran: Set<string> | undefined;
@@ -141,7 +141,7 @@ export class DirectNetwork {
 
   /** An owner counts a task as stored that it gave to direct dispatch: somebody must have it then. */
   check(process: SimulatedProcess, { attemptKey, messageId }: OutgoingTask): void {
-    if (this.sure.has(attemptKey) || this.sure.has(messageId)) return;
+    if (this.sure.has(attemptKey)) return;
     this.world.violated('stored is certain', `${process.name} counts on ${messageId}, which nobody has`);
   }
 

@@ -107,7 +107,7 @@ export class SimulatedBus {
     const { world, queue, observer } = this;
     const enqueue = (task: OutgoingTask, done: (outcome: PublishOutcome) => void): void =>
       this.#publishTask(process, task, (outcome) => {
-        if (outcome === 'stored') this.direct?.sure.add(task.messageId);
+        if (outcome === 'stored') this.direct?.sure.add(task.attemptKey);
         done(outcome);
       });
     // As NatsBus uses it.
