@@ -88,7 +88,9 @@ export class OwnerDirect {
   }
 
   reconnected(): void {
-    for (const settle of [...this.#asked]) settle('lost');
+    // What is lost may be asked for again at once.
+    const asked = [...this.#asked];
+    for (const settle of asked) settle('lost');
     this.dispatch.reconnected();
   }
 

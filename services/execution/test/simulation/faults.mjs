@@ -324,6 +324,8 @@ export const faults = [
     what: 'what a runner holds already is given away again',
     seed: 1680,
     patches: [
+      { file: direct, from: '    if (this.#joins(task, done)) return true;\n', to: '' },
+      { file: direct, from: '    if (this.#joins(task, done)) return;\n', to: '' },
       {
         file: direct,
         from: '    if (this.#holders.has(attemptKey)) return true;\n    for (const runner of this.#runners.values()) {\n      if (runner.held.has(attemptKey)) return true;\n    }\n',
