@@ -13,6 +13,10 @@ export interface EngineCounters {
   /** Attempts dispatched, again or for the first time. */
   dispatches: number;
   redispatches: number;
+  /** Of these, tasks given straight to runners. */
+  directDispatches: number;
+  /** Runners that went away with tasks that they held. */
+  lostRunners: number;
   /** Partitions taken, each with a new epoch. */
   takeovers: number;
   loads: number;
@@ -35,6 +39,8 @@ export function newCounters(): EngineCounters {
     inputs: 0,
     dispatches: 0,
     redispatches: 0,
+    directDispatches: 0,
+    lostRunners: 0,
     takeovers: 0,
     loads: 0,
     evictions: 0,

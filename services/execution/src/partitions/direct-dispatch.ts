@@ -1,5 +1,6 @@
 import { subjects } from '@batuta/contracts';
 import type { DirectReceipt, RunnerBeat } from '@batuta/contracts';
+import type { EngineCounters } from './counters.js';
 import type { Clock, EngineLog, LostTask, OutgoingTask, PublishOutcome } from './ports.js';
 
 /** What became of a request to a runner: its answer's text, or why there is none. */
@@ -8,6 +9,7 @@ export type RunnerAnswer = { readonly text: string } | 'timeout' | 'no_responder
 export interface DirectDispatchParts {
   readonly clock: Clock;
   readonly log: Pick<EngineLog, 'info' | 'warn' | 'error'>;
+  readonly counters: Pick<EngineCounters, 'directDispatches' | 'lostRunners'>;
   /** Asks a runner; `settle` is called once, later, after at most `timeoutMs`. */
   readonly ask: (subject: string, text: string, timeoutMs: number, settle: (answer: RunnerAnswer) => void) => void;
   /** Puts a task in the work queue instead. */
@@ -241,6 +243,7 @@ export class DirectDispatch {
 
   #give(runner: Runner, task: OutgoingTask, done: (outcome: PublishOutcome) => void): void {
     if (this.#joins(task, done)) return;
+    this.parts.counters.directDispatches += 1;
     const sent: Sent = { task, running: true, done };
     const pool = runner.pools.get(task.pool);
     if (pool !== undefined) {
@@ -421,6 +424,7 @@ export class DirectDispatch {
     }
     runner.sent.clear();
     const fields = { worker_id: runner.id, count: lost.length + unsettled.length, reason };
+    if (fields.count > 0) this.parts.counters.lostRunners += 1;
     if (fields.count > 0) this.parts.log.warn(fields, 'a runner is gone, its tasks are dispatched again');
     else this.parts.log.info(fields, 'a runner is gone');
     for (const sent of unsettled) {

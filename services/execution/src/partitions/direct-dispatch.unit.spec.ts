@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { RunnerBeat } from '@batuta/contracts';
+import { newCounters } from './counters.js';
 import { DirectDispatch } from './direct-dispatch.js';
 import type { RunnerAnswer } from './direct-dispatch.js';
 import type { Clock, LostTask, OutgoingTask, PublishOutcome } from './ports.js';
@@ -59,6 +60,7 @@ beforeEach(() => {
   direct = new DirectDispatch({
     clock,
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+    counters: newCounters(),
     ask: (subject, text, _timeoutMs, answer) => {
       asked.push({ subject, tasks: (JSON.parse(text) as { tasks: { n: number }[] }).tasks, answer });
     },

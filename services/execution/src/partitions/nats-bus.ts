@@ -48,7 +48,7 @@ interface ApiError {
 export interface NatsBusOptions {
   readonly connection: NatsConnection;
   readonly logger: Logger;
-  readonly counters: Pick<EngineCounters, 'natsIn' | 'natsOut'>;
+  readonly counters: Pick<EngineCounters, 'natsIn' | 'natsOut' | 'directDispatches' | 'lostRunners'>;
   /** A task whose acknowledgement takes longer is sent again. */
   readonly publishTimeoutMs?: number;
   /** Copies of the streams in a NATS cluster. */
@@ -117,6 +117,7 @@ export class NatsBus implements Bus {
     const direct = new DirectDispatch({
       clock: systemClock,
       log: logger,
+      counters,
       ask: (subject, text, timeoutMs, settle) => {
         if (connection.isClosed()) return;
         counters.natsOut += 1;

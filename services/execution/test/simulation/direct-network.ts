@@ -1,4 +1,5 @@
 import type { RunnerBeat } from '@batuta/contracts';
+import { newCounters } from '../../src/partitions/counters.js';
 import { DirectDispatch } from '../../src/partitions/direct-dispatch.js';
 import type { RunnerAnswer } from '../../src/partitions/direct-dispatch.js';
 import type { Clock, EngineLog, OutgoingTask, PublishOutcome } from '../../src/partitions/ports.js';
@@ -77,6 +78,7 @@ export class OwnerDirect {
     this.dispatch = new DirectDispatch({
       clock: parts.clock,
       log: parts.log,
+      counters: newCounters(),
       ask: (subject, text, timeoutMs, settle) => this.#ask(subject, text, timeoutMs, settle),
       enqueue: parts.enqueue,
     });
