@@ -84,6 +84,8 @@ const TERM = new TextEncoder().encode('+TERM');
 const DEFAULT_WEIGHTS: Readonly<Record<Priority, number>> = { high: 6, normal: 3, low: 1 };
 const HEARTBEAT_MS = 1_000;
 const LARGEST_PULL = 512;
+/** Tasks whose results wait for the engine's answer, beside those in slots: times the slots. */
+const ENDING_SHARE = 2;
 /** Milliseconds that a small pull waits for others to be asked for with it, while the runner is busy anyway. */
 const COALESCE_MS = 2;
 
@@ -413,8 +415,8 @@ class PoolLoop implements PoolConsumer {
       this.scheduleRefill();
     };
     delivery.onFreeSlot = () => {
-      // As many may end as may run: an engine that does not answer must not make a runner take ever more.
-      if (!inSlot || this.ending >= this.options.slots) return;
+      // An engine that does not answer must not make a runner take ever more.
+      if (!inSlot || this.ending >= this.options.slots * ENDING_SHARE) return;
       inSlot = false;
       this.inSlots -= 1;
       this.ending += 1;

@@ -61,11 +61,13 @@ const LARGEST_TASK_LENGTH = 256 * 1024;
 const LARGEST_BATCH_LENGTH = 1024 * 1024;
 const TICK_MS = 250;
 /**
- * What got no slot for this long goes to the work queue, where other runners find it and its length can be seen; unless slots
- * come free so fast that all who wait will have one within a second.
+ * What got no slot within two looks goes to the work queue, where other runners find it and its length can be seen; unless
+ * slots come free so fast that all who wait will have one within three seconds. One look is not enough to judge by: thousands of
+ * tasks come with a commit, and this process is busy with them at first.
  */
 const WAIT_MS = 100;
-const FAST_ENOUGH_MS = 1_000;
+const PATIENCE_MS = 2 * WAIT_MS;
+const FAST_ENOUGH_MS = 3_000;
 const MOST_WAITING = 20_000;
 const MOST_WAITING_LENGTH = 32 * 1024 * 1024;
 const RECEIPT_MS = 1_000;
@@ -96,6 +98,7 @@ export class DirectDispatch {
   #cancelWait: (() => void) | undefined;
   /** Results since waiting was last looked at, by pool with waiting tasks. */
   readonly #progress = new Map<string, number>();
+  readonly #givingSoon = new Set<string>();
 
   constructor(private readonly parts: DirectDispatchParts) {
     this.#lastTick = parts.clock.elapsed();
@@ -174,7 +177,13 @@ export class DirectDispatch {
     const { pool } = sent.task;
     if (!this.#waiting.has(pool)) return;
     this.#progress.set(pool, (this.#progress.get(pool) ?? 0) + 1);
-    this.#giveWaiting(pool);
+    if (this.#givingSoon.has(pool)) return;
+    this.#givingSoon.add(pool);
+    // Not in this turn: the answer is on its way, and the runner has the room only when it has heard it.
+    this.parts.clock.soon(() => {
+      this.#givingSoon.delete(pool);
+      this.#giveWaiting(pool);
+    });
   }
 
   heard(beat: RunnerBeat): void {
@@ -282,7 +291,7 @@ export class DirectDispatch {
   /** Those that have waited too long go to the work queue, and with them all of a pool that has no open runner. */
   #endWaiting(): void {
     this.#cancelWait = undefined;
-    const before = this.parts.clock.elapsed() - WAIT_MS;
+    const before = this.parts.clock.elapsed() - PATIENCE_MS;
     for (const pool of this.#waiting.keys()) this.#giveWaiting(pool);
     for (const [pool, waiting] of this.#waiting) {
       const ended = this.#progress.get(pool) ?? 0;
@@ -398,8 +407,8 @@ export class DirectDispatch {
   #refused(runner: Runner, name: string, refused: readonly Sent[], isOpen: boolean): void {
     for (const { task } of refused) this.#take(runner, task.attemptKey);
     const pool = runner.pools.get(name);
-    // Until a result or its next beat tells of more room.
-    if (pool !== undefined) pool.limit = isOpen ? Math.min(pool.limit, Math.max(1, pool.running)) : 0;
+    // Until its next beat tells how much room there is.
+    if (pool !== undefined) pool.limit = isOpen ? Math.max(1, pool.running, Math.floor(pool.limit / 2)) : 0;
     for (const sent of refused) {
       const { task, done } = sent;
       sent.done = undefined;

@@ -181,9 +181,9 @@ describe('giving tasks', () => {
     offer();
     const third = offer();
     await turn();
-    clock.pass(50);
+    clock.pass(150);
     expect(queued).toEqual([]);
-    clock.pass(100);
+    clock.pass(150);
     expect(queued).toEqual([third]);
     expect(outcomes.get(third)).toBe('stored');
   });
