@@ -165,8 +165,6 @@ export interface LogReader {
   readExecutions(ids: readonly string[]): Promise<Map<string, Event[]>>;
   /** Events of one execution from a version on, at most `limit`. */
   readEvents(executionId: string, fromVersion: number, limit: number): Promise<Event[]>;
-  /** Newest version of each, 0 when unknown, in the order asked. */
-  readVersions(ids: readonly string[]): Promise<number[]>;
   /** The newest version of each with the type of its event, in the order asked; undefined when unknown. */
   readNewest(ids: readonly string[]): Promise<(NewestEvent | undefined)[]>;
   /**
@@ -174,8 +172,6 @@ export interface LogReader {
    * only (empty: all).
    */
   readLogs(cursors: readonly LogCursor[], limit: number, types: readonly EventType[]): Promise<LogPage[]>;
-  /** The same for one cursor. */
-  readLog(partition: number, after: number, limit: number, types: readonly EventType[]): Promise<LogPage>;
   /** Executions of a partition with events after a position, each once with the first of these, in that order. */
   executionsAfter(partition: number, position: number, limit: number): Promise<{ id: string; position: number }[]>;
   /** Unfinished executions due at or before `until`, earliest first. */

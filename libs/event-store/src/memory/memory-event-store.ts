@@ -173,22 +173,15 @@ export class MemoryEventStore implements EventStore {
     });
   }
 
-  async readVersions(ids: readonly string[]): Promise<number[]> {
+  async readLogs(cursors: readonly LogCursor[], limit: number, types: readonly EventType[]): Promise<LogPage[]> {
     await Promise.resolve();
-    return ids.map((id) => this.#eventsOf(id).length);
-  }
-
-  async readLog(partition: number, after: number, limit: number, types: readonly EventType[]): Promise<LogPage> {
-    await Promise.resolve();
-    const log = this.#logs.get(partition) ?? [];
-    const matching = log.slice(after).filter((event) => types.length === 0 || types.includes(event.type));
-    const events = matching.slice(0, limit);
-    const position = events.length < limit ? Math.max(log.length, after) : (events.at(-1)?.position ?? after);
-    return { events, position };
-  }
-
-  readLogs(cursors: readonly LogCursor[], limit: number, types: readonly EventType[]): Promise<LogPage[]> {
-    return Promise.all(cursors.map(({ partition, after }) => this.readLog(partition, after, limit, types)));
+    return cursors.map(({ partition, after }) => {
+      const log = this.#logs.get(partition) ?? [];
+      const matching = log.slice(after).filter((event) => types.length === 0 || types.includes(event.type));
+      const events = matching.slice(0, limit);
+      const position = events.length < limit ? Math.max(log.length, after) : (events.at(-1)?.position ?? after);
+      return { events, position };
+    });
   }
 
   async executionsAfter(

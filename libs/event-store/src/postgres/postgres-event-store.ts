@@ -226,19 +226,10 @@ export class PostgresEventStore implements EventStore, SnapshotStore {
     return rows.map(toEvent);
   }
 
-  async readVersions(ids: readonly string[]): Promise<number[]> {
-    return (await this.readNewest(ids)).map((newest) => newest?.version ?? 0);
-  }
-
   async readNewest(ids: readonly string[]): Promise<(NewestEvent | undefined)[]> {
     const rows = await this.#rows<{ execution_id: string } & NewestEvent>('read-newest', READ_NEWEST, [ids]);
     const newest = new Map(rows.map(({ execution_id: id, version, type }) => [id, { version, type }]));
     return ids.map((id) => newest.get(id.toLowerCase()));
-  }
-
-  async readLog(partition: number, after: number, limit: number, types: readonly EventType[]): Promise<LogPage> {
-    const [page = { events: [], position: after }] = await this.readLogs([{ partition, after }], limit, types);
-    return page;
   }
 
   async readLogs(cursors: readonly LogCursor[], limit: number, types: readonly EventType[]): Promise<LogPage[]> {

@@ -14,7 +14,7 @@ export interface TraceProjectionParts {
   readonly clock: Clock;
   readonly log: EngineLog;
   readonly pool: Pick<Pool, 'query'>;
-  readonly reader: Pick<LogReader, 'readLog' | 'readExecutions'>;
+  readonly reader: Pick<LogReader, 'readLogs' | 'readExecutions'>;
   readonly configs: Pick<ConfigRegistry, 'find'>;
   readonly tracing: Tracing;
   readonly partitions: () => readonly Partition[];
@@ -123,23 +123,13 @@ export class TraceProjection {
 
   /** Exports what was committed since; true when there is more. */
   async #export(): Promise<boolean> {
-    const moved: { partition: Partition; position: number }[] = [];
+    const behind = [...this.#cursors].filter(([partition, cursor]) => partition.committedPosition > cursor);
+    if (behind.length === 0) return false;
+    const limit = Math.min(PAGE, Math.ceil(ROUND / behind.length));
+    const cursors = behind.map(([{ id }, after]) => ({ partition: id, after }));
+    const pages = await this.parts.reader.readLogs(cursors, limit, []);
     const spans: FinishedSpan[] = [];
-    let events = 0;
-    let full = false;
-    for (const [partition, cursor] of this.#cursors) {
-      if (partition.committedPosition <= cursor) continue;
-      if (events >= ROUND) {
-        full = true;
-        break;
-      }
-      const page = await this.parts.reader.readLog(partition.id, cursor, PAGE, []);
-      events += page.events.length;
-      full ||= page.events.length >= PAGE;
-      spans.push(...(await this.#spansOf(page.events)));
-      moved.push({ partition, position: page.position });
-    }
-    if (moved.length === 0) return false;
+    for (const { events } of pages) spans.push(...(await this.#spansOf(events)));
     try {
       await this.parts.tracing.export(spans);
     } catch (error) {
@@ -147,11 +137,13 @@ export class TraceProjection {
       this.parts.log.error({ err: error, spans: spans.length }, 'spans were refused for good and are lost');
     }
     await this.parts.pool.query(MOVE_CURSORS, [
-      moved.map(({ partition }) => partition.id),
-      moved.map(({ position }) => position),
+      cursors.map(({ partition }) => partition),
+      pages.map(({ position }) => position),
     ]);
-    for (const { partition, position } of moved) this.#cursors.set(partition, position);
-    return full;
+    for (const [place, [partition, cursor]] of behind.entries()) {
+      this.#cursors.set(partition, pages[place]?.position ?? cursor);
+    }
+    return pages.some(({ events }) => events.length >= limit);
   }
 
   async #spansOf(events: readonly Event[]): Promise<FinishedSpan[]> {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import type { Event, EventType, OrchestrationDefinition } from '@batuta/contracts';
+import type { LogCursor } from '@batuta/event-store';
 import { SpansRefusedError } from '@batuta/observability';
 import type { FinishedSpan, Tracing } from '@batuta/observability';
 import { eventually } from '@batuta/testing';
@@ -71,10 +72,14 @@ class Surroundings {
       log: { debug: () => undefined, info: () => undefined, warn: () => (this.warnings += 1), error: () => undefined },
       pool: { query } as never,
       reader: {
-        readLog: (_partition: number, after: number, limit: number, types: readonly EventType[]) => {
+        readLogs: (cursors: readonly LogCursor[], limit: number, types: readonly EventType[]) => {
           expect(types).toEqual([]);
-          const events = this.log.filter((event) => event.position > after).slice(0, limit);
-          return Promise.resolve({ events, position: events.at(-1)?.position ?? after });
+          return Promise.resolve(
+            cursors.map(({ after }) => {
+              const events = this.log.filter((event) => event.position > after).slice(0, limit);
+              return { events, position: events.at(-1)?.position ?? after };
+            }),
+          );
         },
         readExecutions: (ids: readonly string[]) => {
           this.histories += 1;

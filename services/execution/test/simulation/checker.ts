@@ -48,7 +48,8 @@ export class Checker implements BusObserver, CommitObserver {
     const touched = new Set<string>(request.changed.map((change) => change.id));
     for (const { partition, epoch } of request.partitions) {
       const seen = this.#positions.get(partition) ?? { last: 0, epoch: 0 };
-      const { events } = await this.memory().readLog(partition, seen.last, 1_000_000, []);
+      const [page] = await this.memory().readLogs([{ partition, after: seen.last }], 1_000_000, []);
+      const { events = [] } = page ?? {};
       if (events.length > 0 && (epochs.get(partition) !== epoch || epoch < seen.epoch)) {
         this.world.violated(
           'nothing under an old epoch',
