@@ -36,6 +36,19 @@ export interface EffectParts {
 type Dispatch = Extract<Effect, { type: 'dispatch' }> & { readonly lostRunners?: number };
 type Evaluate = Extract<Effect, { type: 'evaluate' }>;
 
+/** A dispatch on its way to the queue or a runner. */
+interface Sending {
+  readonly execution: HotExecution;
+  readonly effect: Dispatch;
+  readonly ticket: EffectTicket;
+  readonly dispatch: number;
+  /** It may have been performed before. */
+  readonly again: boolean;
+  tried: number;
+  /** The agent whose input_schema its input was found to fit. */
+  fits: AgentCopy | undefined;
+}
+
 const RETRY_FIRST_MS = 100;
 const RETRY_LONGEST_MS = 2_000;
 const TRACE_ID = /^[0-9a-f]{32}$/;
@@ -56,8 +69,6 @@ export function taskSubject(state: State, stepId: string, pool: string): string 
 export class EffectPerformer {
   #agents = new Map<string, AgentCopy>();
   #lookUps = new Map<string, Promise<AgentCopy | undefined>>();
-  /** The agent whose input_schema the input of a dispatch was found to fit. */
-  readonly #fits = new WeakMap<Dispatch, AgentCopy>();
   #nextDispatch = 1;
   #retries = 0;
 
@@ -197,7 +208,7 @@ export class EffectPerformer {
       case 'dispatch':
         ticket.open += 1;
         execution.pendingEffects += 1;
-        this.#dispatch(execution, state, effect, ticket, dispatch, again, 1);
+        this.#dispatch({ execution, effect, ticket, dispatch, again, tried: 1, fits: undefined }, state);
         return;
       case 'evaluate':
         ticket.open += 1;
@@ -228,29 +239,21 @@ export class EffectPerformer {
     execution.partition.close(ticket);
   }
 
-  #dispatch(
-    execution: HotExecution,
-    state: State,
-    effect: Dispatch,
-    ticket: EffectTicket,
-    dispatch: number,
-    again: boolean,
-    tried: number,
-  ): void {
+  #dispatch(sending: Sending, state: State): void {
+    const { execution, effect, ticket, dispatch, again } = sending;
     const { stepId, attempt } = effect;
     const tenantId = state.started?.tenantId ?? '';
     const unit = state.config.units[state.config.unitIndex.get(stepId) ?? -1];
     if (unit === undefined) return this.#done(execution, ticket);
     const agent = this.known(tenantId, unit.agent);
     if (agent === undefined) {
-      void this.#findAgent(execution, effect, ticket, dispatch, again, tried, tenantId, unit.agent);
+      void this.#findAgent(sending, tenantId, unit.agent);
       return;
     }
     const task = taskOf(state, stepId, { partition: execution.partition.id, dispatch, checkFirst: again });
     if (task === undefined) return this.#done(execution, ticket);
-    if (agent.inputSchema !== undefined && this.#fits.get(effect) !== agent) {
-      const { inputSchema: schema } = agent;
-      void this.#checkInput(execution, effect, ticket, dispatch, again, tried, agent, schema, task);
+    if (agent.inputSchema !== undefined && sending.fits !== agent) {
+      void this.#checkInput(sending, agent, agent.inputSchema, task);
       return;
     }
     const traceparent = taskTraceparent(state, stepId, attempt, this.parts.sampled);
@@ -272,124 +275,76 @@ export class EffectPerformer {
         traceparent,
         text: JSON.stringify(task),
       },
-      (outcome) => this.#published(execution, effect, ticket, dispatch, again, tried, outcome),
+      (outcome) => this.#published(sending, outcome),
     );
   }
 
-  #published(
-    execution: HotExecution,
-    effect: Dispatch,
-    ticket: EffectTicket,
-    dispatch: number,
-    again: boolean,
-    tried: number,
-    outcome: PublishOutcome,
-  ): void {
+  #published(sending: Sending, outcome: PublishOutcome): void {
     const { bus, log } = this.parts;
     switch (outcome) {
       case 'stored':
-        return this.#done(execution, ticket);
+        return this.#done(sending.execution, sending.ticket);
       case 'too_large':
-        return this.#fail(
-          execution,
-          effect,
-          ticket,
-          FAILURE_CODES.inputTooLarge,
-          'the task is larger than a message may be',
-        );
+        return this.#fail(sending, FAILURE_CODES.inputTooLarge, 'the task is larger than a message may be');
       case 'stream_missing':
         void bus
           .ensureStreams()
           .catch((error: unknown) => log.warn({ err: error }, 'the tasks’ stream cannot be made'))
-          .then(() => this.#later(execution, effect, ticket, dispatch, again, tried));
+          .then(() => this.#later(sending));
         return;
       case 'retry':
-        return this.#later(execution, effect, ticket, dispatch, again, tried);
+        return this.#later(sending);
     }
   }
 
   /** Tries a dispatch again, as long as it is wanted and the partition is owned. */
-  #later(
-    execution: HotExecution,
-    effect: Dispatch,
-    ticket: EffectTicket,
-    dispatch: number,
-    again: boolean,
-    tried: number,
-  ): void {
-    const wait = Math.min(RETRY_LONGEST_MS, RETRY_FIRST_MS * 2 ** Math.min(tried - 1, 10));
+  #later(sending: Sending): void {
+    const wait = Math.min(RETRY_LONGEST_MS, RETRY_FIRST_MS * 2 ** Math.min(sending.tried - 1, 10));
     this.#retries += 1;
     this.parts.clock.after(wait, () => {
       this.#retries -= 1;
-      this.#goOn(execution, effect, ticket, dispatch, again, tried + 1);
+      sending.tried += 1;
+      this.#goOn(sending);
     });
   }
 
-  async #findAgent(
-    execution: HotExecution,
-    effect: Dispatch,
-    ticket: EffectTicket,
-    dispatch: number,
-    again: boolean,
-    tried: number,
-    tenantId: string,
-    agent: string,
-  ): Promise<void> {
+  async #findAgent(sending: Sending, tenantId: string, agent: string): Promise<void> {
     try {
       if ((await this.agent(tenantId, agent)) === undefined) {
-        const message = `no pool of workers serves the agent "${agent}"`;
-        return this.#fail(execution, effect, ticket, FAILURE_CODES.agentUnknown, message);
+        return this.#fail(sending, FAILURE_CODES.agentUnknown, `no pool of workers serves the agent "${agent}"`);
       }
     } catch (error) {
-      this.parts.log.warn({ err: error, ...execution.named, agent }, 'an agent cannot be looked up now');
-      return this.#later(execution, effect, ticket, dispatch, again, tried);
+      this.parts.log.warn({ err: error, ...sending.execution.named, agent }, 'an agent cannot be looked up now');
+      return this.#later(sending);
     }
-    this.#goOn(execution, effect, ticket, dispatch, again, tried);
+    this.#goOn(sending);
   }
 
   /** Holds the input of an attempt to its agent's input_schema. */
-  async #checkInput(
-    execution: HotExecution,
-    effect: Dispatch,
-    ticket: EffectTicket,
-    dispatch: number,
-    again: boolean,
-    tried: number,
-    agent: AgentCopy,
-    schema: JsonValue,
-    task: Task,
-  ): Promise<void> {
+  async #checkInput(sending: Sending, agent: AgentCopy, schema: JsonValue, task: Task): Promise<void> {
     const outcome = await this.parts.evaluator.validate({ schema, value: task.input ?? null });
     if ('unavailable' in outcome) {
-      const fields = { reason: outcome.unavailable, ...execution.named, agent: task.agent };
+      const fields = { reason: outcome.unavailable, ...sending.execution.named, agent: task.agent };
       this.parts.log.warn(fields, 'an input cannot be checked now');
-      return this.#later(execution, effect, ticket, dispatch, again, tried);
+      return this.#later(sending);
     }
     const problem = misfit('input', task.agent, outcome);
-    if (problem !== undefined) {
-      return this.#fail(execution, effect, ticket, FAILURE_CODES.inputInvalid, storableJson(problem));
-    }
-    this.#fits.set(effect, agent);
-    this.#goOn(execution, effect, ticket, dispatch, again, tried);
+    if (problem !== undefined) return this.#fail(sending, FAILURE_CODES.inputInvalid, storableJson(problem));
+    sending.fits = agent;
+    this.#goOn(sending);
   }
 
   /** Goes on with a dispatch that had to wait, if it is still wanted. */
-  #goOn(
-    execution: HotExecution,
-    effect: Dispatch,
-    ticket: EffectTicket,
-    dispatch: number,
-    again: boolean,
-    tried: number,
-  ): void {
+  #goOn(sending: Sending): void {
+    const { execution, effect, ticket } = sending;
     const state = execution.committed;
     const wanted = state !== undefined && isAttemptWanted(state, effect.stepId, effect.attempt);
     if (!execution.partition.owned || !wanted) return this.#done(execution, ticket);
-    this.#dispatch(execution, state, effect, ticket, dispatch, again, tried);
+    this.#dispatch(sending, state);
   }
 
   /** An effect that can never succeed becomes an event, so that it does not block the published position. */
-  #fail(execution: HotExecution, effect: Dispatch, ticket: EffectTicket, code: string, message: string): void {
+  #fail({ execution, effect, ticket }: Sending, code: string, message: string): void {
     this.#becomeEvent(execution, ticket, (settled) => ({
       kind: 'failed_effect',
       executionId: execution.id,

@@ -459,23 +459,15 @@ export class Engine {
     const partition = this.#partitions.get(id);
     // No answer: the sender asks again, and by then the partition has an owner.
     if (partition === undefined || partition.draining) return;
-    try {
+    this.#guarded(request, id, () => {
       switch (request.kind) {
         case 'command':
           return this.#command(partition, request);
-        case 'result': {
-          const { results } = decodeResults(request.payload);
-          const group = new ResultGroup(results.length, request.reply, this.#own?.subject, false, () =>
-            this.#answered(results),
-          );
-          if (results.length === 0) request.reply?.('{"replies":[]}');
-          for (const [place, result] of results.entries()) {
-            this.#expect(partition, result.executionId);
-            this.#reported(result);
-            this.#outputs.take(partition, { kind: 'result', executionId: result.executionId, result, group, place });
-          }
-          return;
-        }
+        case 'result':
+          return this.#results(request, false, (executionId) => {
+            this.#expect(partition, executionId);
+            return partition;
+          });
         case 'check': {
           const check = decodeCheck(request.payload);
           this.#expect(partition, check.executionId);
@@ -488,37 +480,50 @@ export class Engine {
           return this.submit(partition, { kind: 'heartbeat', executionId, heartbeat, reply: request.reply });
         }
       }
-    } catch (error) {
-      if (!(error instanceof MalformedRequest)) {
-        this.options.ports.log.error({ err: error, kind: request.kind, partition: id }, 'a request failed');
-        return;
-      }
-      this.options.ports.log.warn({ kind: request.kind, partition: id, reason: error.message }, 'malformed request');
-      request.reply?.(refusal(request.kind, error.message), error.message);
-    }
+    });
   }
 
   /** Results of any partitions: what belongs to none of this owner's is to be asked elsewhere. */
   #sharedResults(request: PartitionRequest): void {
+    this.#guarded(request, undefined, () =>
+      this.#results(request, true, (executionId) => {
+        const partition = this.#partitions.get(partitionOf(executionId, this.#partitionCount));
+        return partition?.draining === true ? undefined : partition;
+      }),
+    );
+  }
+
+  /** Answers a malformed request with what is wrong about it. */
+  #guarded(request: PartitionRequest, partition: number | undefined, work: () => void): void {
+    const { log } = this.options.ports;
     try {
-      const { results } = decodeResults(request.payload);
-      const group = new ResultGroup(results.length, request.reply, this.#own?.subject, true, () =>
-        this.#answered(results),
-      );
-      if (results.length === 0) request.reply?.('{"replies":[]}');
-      for (const [place, result] of results.entries()) {
-        const partition = this.#partitions.get(partitionOf(result.executionId, this.#partitionCount));
-        this.#reported(result);
-        if (partition === undefined || partition.draining) group.settle(place, undefined);
-        else this.#outputs.take(partition, { kind: 'result', executionId: result.executionId, result, group, place });
-      }
+      work();
     } catch (error) {
       if (!(error instanceof MalformedRequest)) {
-        this.options.ports.log.error({ err: error, kind: request.kind }, 'a request failed');
+        log.error({ err: error, kind: request.kind, partition }, 'a request failed');
         return;
       }
-      this.options.ports.log.warn({ kind: request.kind, reason: error.message }, 'malformed request');
+      log.warn({ kind: request.kind, partition, reason: error.message }, 'malformed request');
       request.reply?.(refusal(request.kind, error.message), error.message);
+    }
+  }
+
+  /** Takes the results of one request, each to its partition; `shared`: its sender may ask others for what has none here. */
+  #results(
+    request: PartitionRequest,
+    shared: boolean,
+    partitionFor: (executionId: string) => Partition | undefined,
+  ): void {
+    const { results } = decodeResults(request.payload);
+    const group = new ResultGroup(results.length, request.reply, this.#own?.subject, shared, () =>
+      this.#answered(results),
+    );
+    if (results.length === 0) request.reply?.('{"replies":[]}');
+    for (const [place, result] of results.entries()) {
+      const partition = partitionFor(result.executionId);
+      this.#reported(result);
+      if (partition === undefined) group.settle(place, undefined);
+      else this.#outputs.take(partition, { kind: 'result', executionId: result.executionId, result, group, place });
     }
   }
 

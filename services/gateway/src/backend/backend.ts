@@ -113,15 +113,12 @@ export class Backend {
   }
 
   /**
-   * Sends a command to the owner of the execution's partition until it answers, which it does after the commit.
+   * Sends a command to the owner of the execution's partition until it answers, which it does after the commit. The owner
+   * tells the end of an execution that is started to `endSubject` too.
    * @throws Problem unavailable when the engine does not answer within the command deadline; the command may still
    * take effect then, and a repeat with the same id is safe.
    */
-  async command(
-    request: CommandRequest,
-    options: { readonly signal?: AbortSignal | undefined; readonly endSubject?: string | undefined } = {},
-  ): Promise<CommandReply> {
-    const { signal, endSubject } = options;
+  async command(request: CommandRequest, endSubject?: string): Promise<CommandReply> {
     const partitions = this.#partitions ?? (await this.partitions());
     const subject = subjects.command(partitionOf(request.executionId, partitions));
     const traced = this.options.requestTracing?.command(request);
@@ -130,7 +127,6 @@ export class Backend {
     try {
       const reply = await requestUntilAnswered(this.nats, subject, JSON.stringify(request), {
         deadlineMs: this.options.commandDeadlineMs,
-        ...(signal === undefined ? {} : { signal }),
         ...(meta === undefined ? {} : { headers: meta }),
       });
       const answer = reply.json<CommandReply>();

@@ -79,11 +79,7 @@ export class ExecutionStarter {
    * idempotency key has started it before.
    * @throws Problem not_found, input_invalid, idempotency_mismatch, payload_too_large, unavailable.
    */
-  async start(
-    executionId: string,
-    request: StartRequest,
-    options: { readonly signal?: AbortSignal; readonly endSubject?: string | undefined } = {},
-  ): Promise<Accepted> {
+  async start(executionId: string, request: StartRequest, endSubject?: string): Promise<Accepted> {
     const { principal, idempotencyKey } = request;
     const target = await this.#target(executionId, request);
     const hash = idempotencyKey === undefined ? undefined : requestHash(target.configId, request);
@@ -111,7 +107,7 @@ export class ExecutionStarter {
         principal,
         start,
       },
-      options,
+      endSubject,
     );
     if (reply.rejected !== undefined) throw problemOfRefusal(reply.rejected);
     if (reply.accepted === undefined) throw new Error('the engine answered a start with nothing');

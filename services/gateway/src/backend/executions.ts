@@ -54,7 +54,7 @@ export class Executions {
     const end = this.hub.awaitEnd(tenantId, executionId, { told: true });
     try {
       const started = performance.now();
-      const accepted = await this.starter.start(executionId, request, { endSubject: this.hub.endSubject });
+      const accepted = await this.starter.start(executionId, request, this.hub.endSubject);
       if (accepted.repeated === true) {
         if (isFinished(accepted.status)) {
           return { executionId, accepted, result: resultOfView(await this.view(tenantId, { executionId })) };
