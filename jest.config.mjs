@@ -32,7 +32,7 @@ const beside = (kind) => [
 export default {
   projects: [
     project('unit', beside('unit')),
-    project('prop', beside('prop')),
+    { ...project('prop', beside('prop')), setupFiles: ['<rootDir>/tools/jest-properties.ts'] },
     {
       ...project('int', ['{libs,services}/*/test/**/*.int.spec.ts', '{cli,bench}/test/**/*.int.spec.ts']),
       // One PostgreSQL for the whole run; the files get databases of their own from it.

@@ -1,8 +1,9 @@
 export { eventually } from './eventually.js';
 export type { EventuallyOptions } from './eventually.js';
+export { propertyRuns } from './property-runs.js';
 export { runFile } from './run-file.js';
 export type { Child } from './run-file.js';
-export { seeded } from './seeded.js';
+export { seeded, seedOf } from './seeded.js';
 export type { Seeded } from './seeded.js';
 export { createTestDatabase, LeakedConnectionsError, templateFor } from './test-database.js';
 export type { DatabaseTemplate, TestDatabase } from './test-database.js';

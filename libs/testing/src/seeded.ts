@@ -1,5 +1,7 @@
 import { randomInt } from 'node:crypto';
 
+const USUAL_SEED = 20_261_121;
+
 /** Random choices that one number repeats. */
 export interface Seeded {
   readonly seed: number;
@@ -14,8 +16,7 @@ export interface Seeded {
 }
 
 /**
- * Draws from a seed of 32 bits, `BATUTA_SEED` or a random one unless told, and prints the seed so that a failure can be
- * repeated. The generator is Mulberry32 by Tommy Ettinger (public domain).
+ * Draws from a seed of 32 bits, that of `seedOf` unless told, and prints the seed so that a failure can be repeated. The generator is Mulberry32 by Tommy Ettinger (public domain).
  */
 export function seeded(seed: number = seedOf(process.env['BATUTA_SEED'])): Seeded {
   process.stderr.write(`seed ${seed >>> 0} (BATUTA_SEED=${seed >>> 0} repeats this run)\n`);
@@ -46,8 +47,13 @@ export function seeded(seed: number = seedOf(process.env['BATUTA_SEED'])): Seede
   };
 }
 
-function seedOf(text: string | undefined): number {
-  if (text === undefined || text === '') return randomInt(2 ** 32);
-  if (!/^\d+$/.test(text)) throw new TypeError('BATUTA_SEED must be a whole number.');
+/**
+ * The seed that `BATUTA_SEED` names: a whole number, or `random` for another one each time. Without it the same one always,
+ * so that a change alone decides whether its tests pass. Throws a `TypeError` for anything else.
+ */
+export function seedOf(text: string | undefined): number {
+  if (text === undefined || text === '') return USUAL_SEED;
+  if (text === 'random') return randomInt(2 ** 31);
+  if (!/^\d+$/.test(text)) throw new TypeError('BATUTA_SEED must be a whole number or random.');
   return Number(text);
 }

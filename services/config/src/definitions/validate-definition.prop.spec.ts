@@ -1,4 +1,5 @@
 import { describe, it, expect } from '@jest/globals';
+import { propertyRuns } from '@batuta/testing';
 import fc from 'fast-check';
 import { validateDefinition } from './validate-definition.js';
 import type { ValidationPorts } from './validate-definition.js';
@@ -128,7 +129,7 @@ describe('validateDefinition', () => {
         const result = await validateDefinition(document, ports);
         expect(result.ok || result.total > 0).toBe(true);
       }),
-      { numRuns: 500 },
+      { numRuns: propertyRuns(500) },
     );
   });
 
@@ -151,7 +152,7 @@ describe('validateDefinition', () => {
         const places = result.ok ? [] : result.violations;
         expect(places.filter(({ path }) => !parentExists(document, path))).toEqual([]);
       }),
-      { numRuns: 500 },
+      { numRuns: propertyRuns(500) },
     );
   });
 
@@ -178,7 +179,7 @@ describe('validateDefinition', () => {
         }
         expect(document.steps.map(({ id }) => id).filter((id) => !done.has(id))).toEqual([]);
       }),
-      { numRuns: 2000 },
+      { numRuns: propertyRuns(2000) },
     );
   });
 
@@ -187,7 +188,7 @@ describe('validateDefinition', () => {
       fc.asyncProperty(valid, async (document) => {
         expect(await validateDefinition(document, ports)).toMatchObject({ ok: true });
       }),
-      { numRuns: 500 },
+      { numRuns: propertyRuns(500) },
     );
   });
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Event, JsonValue } from '@batuta/contracts';
+import { propertyRuns } from '@batuta/testing';
 import fc from 'fast-check';
 import type { Command } from './commands.js';
 import { compile } from './compile.js';
@@ -14,7 +15,7 @@ import { view } from './view.js';
 import { anyDefinition, anyMove } from '../../test/engine/arbitraries.js';
 import { commandsOf, outstanding, run, snapshot } from '../../test/engine/random-run.js';
 
-const RUNS = { numRuns: 150 };
+const RUNS = { numRuns: propertyRuns(150) };
 
 function deepFreeze(value: unknown): void {
   if (typeof value === 'object' && value !== null && !Object.isFrozen(value) && !(value instanceof Map)) {

@@ -4,9 +4,11 @@ import type { Event, OrchestrationDefinition } from '@batuta/contracts';
 import { isTerminalEventType } from '@batuta/contracts';
 import type { FinishedSpan } from '@batuta/observability';
 import { spanIds } from '@batuta/observability';
+import { propertyRuns } from '@batuta/testing';
 import fc from 'fast-check';
 import { compile } from '../domain/index.js';
 import { anyDefinition, anyMove } from '../../test/engine/arbitraries.js';
+import { NOON } from '../../test/engine/scenario.js';
 import { run } from '../../test/engine/random-run.js';
 import { ExecutionTrace } from './execution-trace.js';
 
@@ -50,9 +52,28 @@ describe('the trace of an execution', () => {
         ended += 1;
         checkTree(spansOf(definition, events.slice(0, last + 1)), events.slice(0, last + 1));
       }),
-      { numRuns: 300 },
+      { numRuns: propertyRuns(300) },
     );
     expect(ended).toBeGreaterThan(50);
+  });
+
+  test('has one span for an evaluation that comes again in the same millisecond, after a retry', () => {
+    const definition: OrchestrationDefinition = {
+      name: 'any',
+      strategy: 'sequential',
+      steps: [{ id: 'a', name: 'A', agent: 'echo', dependencies: [], when: '$exists(input)' }],
+    };
+    const { events } = run(
+      definition,
+      [
+        { kind: 'evaluation', ok: false, output: null },
+        { kind: 'control', command: { type: 'RetryExecution' } },
+        { kind: 'evaluation', ok: false, output: null },
+      ],
+      () => undefined,
+    );
+    expect(events.filter(({ type }) => type === 'EvaluationRecorded').map(({ at }) => at)).toEqual([NOON, NOON]);
+    checkTree(spansOf(definition, events), events);
   });
 
   test('has the same spans when it is folded anew from any event on', () => {
@@ -69,7 +90,7 @@ describe('the trace of an execution', () => {
         const after = events.slice(at).flatMap((event) => again.apply(event));
         expect([...before, ...after]).toEqual(whole);
       }),
-      { numRuns: 100 },
+      { numRuns: propertyRuns(100) },
     );
   });
 

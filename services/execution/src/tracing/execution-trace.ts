@@ -36,7 +36,7 @@ type Unit = CompiledConfig['units'][number];
 
 /** The span of the command that caused an event. */
 export function commandSpanId(traceId: string, commandId: string, at: number): string {
-  // The engine's own command ids come again; with the time, which only grows, they do not.
+  // The engine's own command ids come again, so the time tells them apart; within one millisecond they share a span.
   return isOutsideCommand(commandId)
     ? spanIds.command(traceId, commandId)
     : spanIdOf(traceId, 'command', commandId, at);
@@ -53,7 +53,8 @@ export class ExecutionTrace {
   /** What spans of the execution itself are under: the root, or a retry of the finished execution. */
   #phase: OpenSpan & { readonly parentSpanId: string | undefined };
   #round = 0;
-  #lastCommand = '';
+  /** Command spans of the latest millisecond, by which a further event of a command is told from a new one. */
+  #commandsNow: { at: number; spanIds: Set<string> } = { at: 0, spanIds: new Set() };
   #finished = false;
   readonly #steps = new Map<string, OpenStep>();
   readonly #groups = new Map<string, OpenSpan>();
@@ -235,8 +236,10 @@ export class ExecutionTrace {
     // Signs of life are too many, and each says what its StepProgressed says.
     if (name === 'record_heartbeat') return;
     const spanId = commandSpanId(this.traceId, event.commandId, event.at);
-    if (spanId === this.#lastCommand) return;
-    this.#lastCommand = spanId;
+    if (event.at !== this.#commandsNow.at) this.#commandsNow = { at: event.at, spanIds: new Set() };
+    const { spanIds: known } = this.#commandsNow;
+    if (known.has(spanId)) return;
+    known.add(spanId);
     spans.push(
       this.#span(`command ${name}`, spanId, spanIds.execution(this.traceId), event.at, event.at, {
         'batuta.command.id': event.commandId,

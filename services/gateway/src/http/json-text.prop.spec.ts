@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { propertyRuns } from '@batuta/testing';
 import fc from 'fast-check';
 import { jsonErrorOffset, parseJsonText } from './json-text.js';
 
@@ -25,7 +26,7 @@ describe('JSON text', () => {
         expect(offset === undefined).toBe(parses(text));
         if (offset !== undefined) expect(offset).toBeLessThanOrEqual(text.length);
       }),
-      { numRuns: 3000 },
+      { numRuns: propertyRuns(3000) },
     );
   });
 
