@@ -1,25 +1,34 @@
-import { Body, Controller, Headers, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Headers, Param, Query, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import type { CommandRequest, JsonObject, Principal } from '@batuta/contracts';
-import { Caller, Needs } from '../auth/principal.js';
+import { Caller } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
 import { Executions } from '../backend/executions.js';
 import { checkedBody, emptyBody } from './checked.js';
-import { Answers, CommandKey, IdempotencyKey, Queries, Refuses } from './documented.js';
+import { CommandRoute } from './command-route.js';
 import { CancelBody, ForkBody, PauseBody, ReasonBody } from './dto/execute.dto.js';
 import { idempotencyKeyOf, traceparentOf } from './headers.js';
 import { commandIdOf, executionIdOf } from './ids.js';
-import { leavingOf } from './leaving.js';
 import { problemOfRefusal } from './problem.js';
-import { parseQuery, waitParameter } from './query.js';
+import { parseQuery } from './query.js';
+import { answerStart, START_QUERY, StartRoute } from './start-answer.js';
 import { startOptionsOf } from './start-options.js';
 
 type Control = Pick<CommandRequest, 'cancel' | 'pause' | 'resume' | 'terminate' | 'skipStep' | 'retry'>;
 
-const FORK = { wait: waitParameter } as const;
+/** What every command says beside what it is to do. */
+interface Commander {
+  readonly principal: Principal;
+  /** The execution's, as in the path. */
+  readonly id: string;
+  /** Commands take no query parameters. */
+  readonly query: unknown;
+  /** The header `Idempotency-Key`. */
+  readonly key: string | undefined;
+}
+
 const ENDED = ['already_completed', 'already_failed', 'already_cancelled'] as const;
-const BODY = ['malformed_json', 'unsupported_media_type'] as const;
 
 const reasonOf = (body: ReasonBody): { reason?: string } => (body.reason == null ? {} : { reason: body.reason });
 
@@ -33,17 +42,13 @@ export class ControlController {
     private readonly executions: Executions,
   ) {}
 
-  @Post('pause')
-  @HttpCode(200)
-  @Needs('operator')
-  @ApiOperation({
+  @CommandRoute('pause', {
     summary: 'Pause an execution',
     description: 'Running steps finish and nothing new starts; with `now`, running attempts are stopped too.',
+    body: PauseBody,
+    answers: 'Paused.',
+    refuses: [...ENDED, 'already_paused', 'compensating'],
   })
-  @ApiBody({ type: PauseBody, required: false })
-  @CommandKey
-  @Answers(200, 'Commanded', 'Paused.')
-  @Refuses('not_found', ...ENDED, 'already_paused', 'compensating', ...BODY)
   pause(
     @Caller() principal: Principal,
     @Param('id') id: string,
@@ -51,19 +56,16 @@ export class ControlController {
     @Headers('idempotency-key') key: string | undefined,
     @Body(checkedBody(PauseBody, { optional: true })) body: PauseBody,
   ): Promise<JsonObject> {
-    parseQuery({}, query);
-    return this.#command(principal, id, key, {
-      pause: { ...reasonOf(body), ...(body.now === true ? { now: true } : {}) },
-    });
+    const pause = { ...reasonOf(body), ...(body.now === true ? { now: true } : {}) };
+    return this.#command({ principal, id, query, key }, { pause });
   }
 
-  @Post('resume')
-  @HttpCode(200)
-  @Needs('operator')
-  @ApiOperation({ summary: 'Resume a paused execution', description: 'What fell due meanwhile happens now.' })
-  @CommandKey
-  @Answers(200, 'Commanded', 'Resumed; the status says what became of it.')
-  @Refuses('not_found', ...ENDED, 'not_paused', ...BODY)
+  @CommandRoute('resume', {
+    summary: 'Resume a paused execution',
+    description: 'What fell due meanwhile happens now.',
+    answers: 'Resumed; the status says what became of it.',
+    refuses: [...ENDED, 'not_paused'],
+  })
   resume(
     @Caller() principal: Principal,
     @Param('id') id: string,
@@ -71,22 +73,17 @@ export class ControlController {
     @Headers('idempotency-key') key: string | undefined,
     @Body(emptyBody) _body: undefined,
   ): Promise<JsonObject> {
-    parseQuery({}, query);
-    return this.#command(principal, id, key, { resume: {} });
+    return this.#command({ principal, id, query, key }, { resume: {} });
   }
 
-  @Post('cancel')
-  @HttpCode(200)
-  @Needs('operator')
-  @ApiOperation({
+  @CommandRoute('cancel', {
     summary: 'Cancel an execution',
     description:
       'Final when answered: later results are not recorded. With `compensate`, what was completed is undone first.',
+    body: CancelBody,
+    answers: 'Cancelled, or being undone (`compensation`).',
+    refuses: [...ENDED, 'compensating'],
   })
-  @ApiBody({ type: CancelBody, required: false })
-  @CommandKey
-  @Answers(200, 'Commanded', 'Cancelled, or being undone (`compensation`).')
-  @Refuses('not_found', ...ENDED, 'compensating', ...BODY)
   cancel(
     @Caller() principal: Principal,
     @Param('id') id: string,
@@ -94,23 +91,17 @@ export class ControlController {
     @Headers('idempotency-key') key: string | undefined,
     @Body(checkedBody(CancelBody, { optional: true })) body: CancelBody,
   ): Promise<JsonObject> {
-    parseQuery({}, query);
-    return this.#command(principal, id, key, {
-      cancel: { ...reasonOf(body), ...(body.compensate === true ? { compensate: true } : {}) },
-    });
+    const cancel = { ...reasonOf(body), ...(body.compensate === true ? { compensate: true } : {}) };
+    return this.#command({ principal, id, query, key }, { cancel });
   }
 
-  @Post('terminate')
-  @HttpCode(200)
-  @Needs('operator')
-  @ApiOperation({
+  @CommandRoute('terminate', {
     summary: 'End an execution at once',
     description: 'Nothing is undone, and an undoing that is under way is stopped. The status is `cancelled`.',
+    body: ReasonBody,
+    answers: 'Ended.',
+    refuses: ENDED,
   })
-  @ApiBody({ type: ReasonBody, required: false })
-  @CommandKey
-  @Answers(200, 'Commanded', 'Ended.')
-  @Refuses('not_found', ...ENDED, ...BODY)
   terminate(
     @Caller() principal: Principal,
     @Param('id') id: string,
@@ -118,20 +109,15 @@ export class ControlController {
     @Headers('idempotency-key') key: string | undefined,
     @Body(checkedBody(ReasonBody, { optional: true })) body: ReasonBody,
   ): Promise<JsonObject> {
-    parseQuery({}, query);
-    return this.#command(principal, id, key, { terminate: reasonOf(body) });
+    return this.#command({ principal, id, query, key }, { terminate: reasonOf(body) });
   }
 
-  @Post('retry')
-  @HttpCode(200)
-  @Needs('operator')
-  @ApiOperation({
+  @CommandRoute('retry', {
     summary: 'Run a failed or cancelled execution again from its failed steps',
     description: 'Completed steps are kept. The execution goes on under its id, with a new deadline.',
+    answers: 'It runs again.',
+    refuses: ['already_completed', 'not_retryable', 'already_compensated'],
   })
-  @CommandKey
-  @Answers(200, 'Commanded', 'It runs again.')
-  @Refuses('not_found', 'already_completed', 'not_retryable', 'already_compensated', ...BODY)
   retry(
     @Caller() principal: Principal,
     @Param('id') id: string,
@@ -139,20 +125,15 @@ export class ControlController {
     @Headers('idempotency-key') key: string | undefined,
     @Body(emptyBody) _body: undefined,
   ): Promise<JsonObject> {
-    parseQuery({}, query);
-    return this.#command(principal, id, key, { retry: {} });
+    return this.#command({ principal, id, query, key }, { retry: {} });
   }
 
-  @Post('steps/:step_id/skip')
-  @HttpCode(200)
-  @Needs('operator')
-  @ApiOperation({
+  @CommandRoute('steps/:step_id/skip', {
     summary: 'Skip a step',
     description: 'A running attempt is stopped; dependents go on and see null.',
+    answers: 'Skipped.',
+    refuses: ['step_not_found', 'step_already_finished', 'not_applicable', ...ENDED, 'compensating'],
   })
-  @CommandKey
-  @Answers(200, 'Commanded', 'Skipped.')
-  @Refuses('not_found', 'step_not_found', 'step_already_finished', 'not_applicable', ...ENDED, 'compensating', ...BODY)
   skip(
     @Caller() principal: Principal,
     @Param('id') id: string,
@@ -161,32 +142,25 @@ export class ControlController {
     @Headers('idempotency-key') key: string | undefined,
     @Body(emptyBody) _body: undefined,
   ): Promise<JsonObject> {
-    parseQuery({}, query);
-    return this.#command(principal, id, key, { skipStep: { stepId } });
+    return this.#command({ principal, id, query, key }, { skipStep: { stepId } });
   }
 
-  @Post('fork')
-  @HttpCode(202)
-  @Needs('operator')
-  @ApiOperation({
+  @StartRoute('fork', {
     summary: 'Start a copy of an execution from one of its steps',
     description:
       'With the same config version and, unless given, the same input. Completed steps that do not depend on the step are taken over (`reused`) and do not run again.',
+    refuses: [
+      'not_found',
+      'step_not_found',
+      'input_invalid',
+      'idempotency_mismatch',
+      'too_deep',
+      'forbidden_key',
+      'payload_too_large',
+      'malformed_json',
+      'unsupported_media_type',
+    ],
   })
-  @Queries(FORK)
-  @IdempotencyKey
-  @Answers(202, 'Started', 'Started; it runs on.')
-  @Answers(200, 'ExecutionResult', 'With `wait`: it has ended.')
-  @Refuses(
-    'not_found',
-    'step_not_found',
-    'input_invalid',
-    'idempotency_mismatch',
-    'too_deep',
-    'forbidden_key',
-    'payload_too_large',
-    ...BODY,
-  )
   async fork(
     @Caller() principal: Principal,
     @Param('id') id: string,
@@ -196,9 +170,10 @@ export class ControlController {
     @Body(checkedBody(ForkBody)) body: ForkBody,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    const { wait = 0 } = parseQuery(FORK, rawQuery);
+    const { wait = 0 } = parseQuery(START_QUERY, rawQuery);
     const source = await this.executions.view(principal.tenantId, { executionId: executionIdOf(id) });
-    const { executionId, accepted, result } = await this.executions.start(
+    return answerStart(
+      this.executions,
       {
         principal,
         config: source.configId,
@@ -217,22 +192,13 @@ export class ControlController {
           edited: body.input !== undefined,
         },
       },
-      wait === 0 ? { waitMs: 0 } : { waitMs: wait, client: leavingOf(reply) },
+      wait,
+      reply,
     );
-    void reply.header('location', `/api/v1/orchestrations/executions/${executionId}`);
-    if (result !== undefined) {
-      void reply.code(200);
-      return result;
-    }
-    return {
-      execution_id: executionId,
-      trace_id: accepted.traceId,
-      status: accepted.status,
-      ...(accepted.repeated === true ? { repeated: true } : {}),
-    };
   }
 
-  async #command(principal: Principal, id: string, key: string | undefined, control: Control): Promise<JsonObject> {
+  async #command({ principal, id, query, key }: Commander, control: Control): Promise<JsonObject> {
+    parseQuery({}, query);
     const executionId = executionIdOf(id);
     const reply = await this.backend.command({
       commandId: commandIdOf(principal.tenantId, idempotencyKeyOf(key), { executionId, ...control } as JsonObject),

@@ -1,20 +1,18 @@
-import { Body, Controller, Headers, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Headers, Param, Query, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import type { JsonObject, JsonValue, Principal } from '@batuta/contracts';
-import { Caller, Needs, principalOf } from '../auth/principal.js';
+import { Caller, principalOf } from '../auth/principal.js';
 import type { AuthenticatedRequest } from '../auth/principal.js';
 import { requireRole } from '../auth/role.guard.js';
 import { Executions } from '../backend/executions.js';
 import { checkedBody } from './checked.js';
-import { Answers, IdempotencyKey, Queries, Refuses } from './documented.js';
 import { ExecuteBody } from './dto/execute.dto.js';
-import { leavingOf } from './leaving.js';
 import { idempotencyKeyOf, traceparentOf } from './headers.js';
-import { parseQuery, waitParameter } from './query.js';
+import { parseQuery } from './query.js';
+import { answerStart, START_QUERY, StartRoute } from './start-answer.js';
 import { startOptionsOf } from './start-options.js';
 
-const QUERY = { wait: waitParameter } as const;
 const BODY = checkedBody(ExecuteBody, { optional: true, anything: 'input' });
 
 @ApiTags('Executions')
@@ -23,28 +21,21 @@ const BODY = checkedBody(ExecuteBody, { optional: true, anything: 'input' });
 export class ExecuteController {
   constructor(private readonly executions: Executions) {}
 
-  @Post(':config_id')
-  @HttpCode(202)
-  @Needs('operator')
-  @ApiOperation({
+  @StartRoute(':config_id', {
     summary: 'Start an execution of a config, by its id or name',
     description:
       'Answers when the start is committed: nothing that was answered is lost. With `wait`, answers 200 with the result when the execution ends in time, else 202.',
+    refuses: [
+      'not_found',
+      'input_invalid',
+      'idempotency_mismatch',
+      'malformed_json',
+      'too_deep',
+      'forbidden_key',
+      'payload_too_large',
+      'unsupported_media_type',
+    ],
   })
-  @Queries(QUERY)
-  @IdempotencyKey
-  @Answers(202, 'Started', 'Started; it runs on.')
-  @Answers(200, 'ExecutionResult', 'With `wait`: it has ended.')
-  @Refuses(
-    'not_found',
-    'input_invalid',
-    'idempotency_mismatch',
-    'malformed_json',
-    'too_deep',
-    'forbidden_key',
-    'payload_too_large',
-    'unsupported_media_type',
-  )
   execute(
     @Caller() principal: Principal,
     @Param('config_id') config: string,
@@ -97,10 +88,11 @@ interface ExecuteRequest {
   readonly body: ExecuteBody;
 }
 
-async function execute(executions: Executions, request: ExecuteRequest, reply: FastifyReply): Promise<JsonObject> {
+function execute(executions: Executions, request: ExecuteRequest, reply: FastifyReply): Promise<JsonObject> {
   const { principal, config, query, key, traceparent, body } = request;
-  const { wait = 0 } = parseQuery(QUERY, query);
-  const started = await executions.start(
+  const { wait = 0 } = parseQuery(START_QUERY, query);
+  return answerStart(
+    executions,
     {
       principal,
       config,
@@ -112,18 +104,7 @@ async function execute(executions: Executions, request: ExecuteRequest, reply: F
       traceparent: traceparentOf(traceparent),
       ...startOptionsOf(body),
     },
-    wait === 0 ? { waitMs: 0 } : { waitMs: wait, client: leavingOf(reply) },
+    wait,
+    reply,
   );
-  const { executionId, accepted, result } = started;
-  void reply.header('location', `/api/v1/orchestrations/executions/${executionId}`);
-  if (result !== undefined) {
-    void reply.code(200);
-    return result;
-  }
-  return {
-    execution_id: executionId,
-    trace_id: accepted.traceId,
-    status: accepted.status,
-    ...(accepted.repeated === true ? { repeated: true } : {}),
-  };
 }

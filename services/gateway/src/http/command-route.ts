@@ -1,0 +1,30 @@
+import { applyDecorators, HttpCode, Post } from '@nestjs/common';
+import type { Type } from '@nestjs/common';
+import { ApiBody, ApiOperation } from '@nestjs/swagger';
+import type { RefusalCode } from '@batuta/contracts';
+import { Needs } from '../auth/principal.js';
+import { Answers, CommandKey, Refuses } from './documented.js';
+
+export interface CommandRouteOptions {
+  readonly summary: string;
+  readonly description: string;
+  /** The optional body, where the command takes one. */
+  readonly body?: Type<unknown>;
+  /** What the 200 says. */
+  readonly answers: string;
+  /** Beside those of every command: `not_found`, those of a malformed body, and those of every handler. */
+  readonly refuses: readonly RefusalCode[];
+}
+
+/** A POST that commands an execution, for operators; answered with 200 `Commanded` after the commit. */
+export const CommandRoute = (path: string, options: CommandRouteOptions): MethodDecorator =>
+  applyDecorators(
+    Refuses('not_found', ...options.refuses, 'malformed_json', 'unsupported_media_type'),
+    Answers(200, 'Commanded', options.answers),
+    CommandKey,
+    ...(options.body === undefined ? [] : [ApiBody({ type: options.body, required: false })]),
+    ApiOperation({ summary: options.summary, description: options.description }),
+    Needs('operator'),
+    HttpCode(200),
+    Post(path),
+  );

@@ -1,0 +1,61 @@
+import { applyDecorators, HttpCode, Post } from '@nestjs/common';
+import { ApiOperation } from '@nestjs/swagger';
+import type { JsonObject, RefusalCode } from '@batuta/contracts';
+import type { FastifyReply } from 'fastify';
+import { Needs } from '../auth/principal.js';
+import type { StartRequest } from '../backend/execution-starter.js';
+import type { Executions } from '../backend/executions.js';
+import { Answers, IdempotencyKey, Queries, Refuses } from './documented.js';
+import { leavingOf } from './leaving.js';
+import { waitParameter } from './query.js';
+
+/** The query of every route that starts an execution. */
+export const START_QUERY = { wait: waitParameter } as const;
+
+export interface StartRouteOptions {
+  readonly summary: string;
+  readonly description: string;
+  /** Beside those of every handler. */
+  readonly refuses: readonly RefusalCode[];
+}
+
+/** A POST that starts an execution: 202 when it runs on, 200 with the result when its end came within `wait`. */
+export const StartRoute = (path: string, { summary, description, refuses }: StartRouteOptions): MethodDecorator =>
+  applyDecorators(
+    Refuses(...refuses),
+    Answers(200, 'ExecutionResult', 'With `wait`: it has ended.'),
+    Answers(202, 'Started', 'Started; it runs on.'),
+    IdempotencyKey,
+    Queries(START_QUERY),
+    ApiOperation({ summary, description }),
+    Needs('operator'),
+    HttpCode(202),
+    Post(path),
+  );
+
+/**
+ * Starts an execution and writes the answer of a `StartRoute`; `waitMs` 0 does not wait.
+ * @throws Problem as `Executions.start` does.
+ */
+export async function answerStart(
+  executions: Executions,
+  request: StartRequest,
+  waitMs: number,
+  reply: FastifyReply,
+): Promise<JsonObject> {
+  const { executionId, accepted, result } = await executions.start(
+    request,
+    waitMs === 0 ? { waitMs } : { waitMs, client: leavingOf(reply) },
+  );
+  void reply.header('location', `/api/v1/orchestrations/executions/${executionId}`);
+  if (result !== undefined) {
+    void reply.code(200);
+    return result;
+  }
+  return {
+    execution_id: executionId,
+    trace_id: accepted.traceId,
+    status: accepted.status,
+    ...(accepted.repeated === true ? { repeated: true } : {}),
+  };
+}
