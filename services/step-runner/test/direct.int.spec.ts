@@ -1,47 +1,29 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { subjects } from '@batuta/contracts';
 import type { RunnerBeat, Task } from '@batuta/contracts';
-import { connectNats, isConnected } from '@batuta/messaging';
-import { createLogger } from '@batuta/observability';
-import { eventually, startTestNats } from '@batuta/testing';
+import { isConnected } from '@batuta/messaging';
+import { eventually } from '@batuta/testing';
 import type { TestNats } from '@batuta/testing';
-import type { NatsConnection } from '@nats-io/nats-core';
 import { echoAgent } from '../src/agents/echo.js';
-import { Runner } from '../src/runner.js';
-import type { RunnerOptions } from '../src/runner.js';
-import { FakeEngine, wholeTask } from './fake-engine.js';
-import { Gate } from './gate.js';
-
-const logger = createLogger({ service: 'test', level: 'silent' });
+import type { Runner, RunnerOptions } from '../src/runner.js';
+import { wholeTask } from './fake-engine.js';
+import type { FakeEngine } from './fake-engine.js';
+import type { Gate } from './gate.js';
+import { RunnersUnderTest } from './runners-under-test.js';
 
 describe('tasks straight from the engine', () => {
+  const under = new RunnersUnderTest((own) => ({ slots: 4, workingMs: 20, agents: [echoAgent, own] })).hook();
   let nats: TestNats;
   let engine: FakeEngine;
-  let connections: NatsConnection[] = [];
-  let runners: Runner[] = [];
   let gate: Gate;
+  beforeEach(() => {
+    ({ nats, engine, gate } = under);
+  });
 
   /** Starts a runner and gives it with the name of its run, which its first beat tells. */
   const start = async (options: Partial<RunnerOptions> = {}): Promise<{ runner: Runner; incarnation: string }> => {
-    const nc = await connectNats({ url: nats.url, name: 'runner', logger });
-    connections.push(nc);
-    const workerId = `worker-${runners.length}`;
-    const runner = new Runner({
-      nc,
-      logger,
-      pools: ['default'],
-      slots: 4,
-      workerId,
-      ackWaitMs: 2_000,
-      workingMs: 20,
-      recheckMs: 10_000,
-      graceMs: 20,
-      maxAbandoned: 100,
-      agents: [echoAgent, gate],
-      ...options,
-    });
-    await runner.start();
-    runners.push(runner);
+    const runner = await under.start(options);
+    const workerId = `worker-${under.connections.length}`;
     const { incarnation } = await eventually(() => engine.beats.find(({ runnerId }) => runnerId === workerId) ?? false);
     return { runner, incarnation };
   };
@@ -58,26 +40,6 @@ describe('tasks straight from the engine', () => {
     );
   };
   const lastSequence = async (): Promise<number> => (await engine.manager.streams.info('STEPS')).state.last_seq;
-
-  beforeAll(async () => {
-    nats = await startTestNats();
-  });
-  beforeEach(async () => {
-    gate = new Gate();
-    engine = await FakeEngine.start(nats.url);
-    await engine.manager.streams.purge('STEPS');
-  });
-  afterEach(async () => {
-    gate.open();
-    await Promise.all(runners.map((runner) => runner.stop(0)));
-    await Promise.all(connections.map((nc) => nc.close()));
-    runners = [];
-    connections = [];
-    await engine.close();
-  });
-  afterAll(async () => {
-    await nats?.close();
-  });
 
   it('are taken up to the slots, with word of how many, and run without the queue', async () => {
     const { incarnation } = await start();
@@ -249,7 +211,7 @@ describe('tasks straight from the engine', () => {
     await engine.give(incarnation, [task]);
     await eventually(() => gate.entered.length === 1);
     await nats.kill();
-    await eventually(() => !isConnected(engine.nc) && connections.every((nc) => !isConnected(nc)));
+    await eventually(() => !isConnected(engine.nc) && under.connections.every((nc) => !isConnected(nc)));
     gate.open();
     await nats.start();
     await eventually(() => engine.resultOf(task)?.ok === true, { timeoutMs: 10_000 });

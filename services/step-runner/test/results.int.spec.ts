@@ -1,27 +1,20 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { subjects } from '@batuta/contracts';
 import type { AttemptResult, ResultRequest, Task } from '@batuta/contracts';
-import { connectNats } from '@batuta/messaging';
-import { createLogger } from '@batuta/observability';
-import { eventually, startTestNats } from '@batuta/testing';
-import type { TestNats } from '@batuta/testing';
-import type { NatsConnection } from '@nats-io/nats-core';
+import { eventually } from '@batuta/testing';
 import type { Socket } from 'node:net';
 import { setImmediate as turnOver } from 'node:timers/promises';
 import { delayAgent } from '../src/agents/delay.js';
 import { echoAgent } from '../src/agents/echo.js';
-import { Runner } from '../src/runner.js';
-import { FakeEngine } from './fake-engine.js';
-import { Gate } from './gate.js';
+import type { FakeEngine } from './fake-engine.js';
+import type { Gate } from './gate.js';
+import { RunnersUnderTest } from './runners-under-test.js';
 
-const logger = createLogger({ service: 'test', level: 'silent' });
 const OWNER = subjects.ownerResult('owner1');
 
 describe('results', () => {
-  let nats: TestNats;
+  const under = new RunnersUnderTest((own) => ({ ackWaitMs: 5_000, agents: [echoAgent, delayAgent, own] })).hook();
   let engine: FakeEngine;
-  let nc: NatsConnection;
-  let runner: Runner;
   let gate: Gate;
   /** Result requests to partitions' subjects, in order. */
   let toPartitions: { subject: string; results: readonly AttemptResult[] }[];
@@ -53,12 +46,8 @@ describe('results', () => {
     engine.results.length = 0;
   };
 
-  beforeAll(async () => {
-    nats = await startTestNats();
-  });
   beforeEach(async () => {
-    engine = await FakeEngine.start(nats.url);
-    await engine.manager.streams.purge('STEPS');
+    ({ engine, gate } = under);
     toPartitions = [];
     engine.nc.subscribe('batuta.execution.*.result', {
       callback: (error, message) => {
@@ -67,31 +56,7 @@ describe('results', () => {
       },
     });
     await engine.nc.flush();
-    gate = new Gate();
-    nc = await connectNats({ url: nats.url, name: 'runner', logger });
-    runner = new Runner({
-      nc,
-      logger,
-      pools: ['default'],
-      slots: 50,
-      workerId: 'worker-1',
-      ackWaitMs: 5_000,
-      workingMs: 700,
-      recheckMs: 10_000,
-      graceMs: 20,
-      maxAbandoned: 100,
-      agents: [echoAgent, delayAgent, gate],
-    });
-    await runner.start();
-  });
-  afterEach(async () => {
-    gate.open();
-    await runner.stop(0);
-    await nc.close();
-    await engine.close();
-  });
-  afterAll(async () => {
-    await nats?.close();
+    await under.start();
   });
 
   it('of many partitions go together to the owner that told its subject', async () => {
@@ -196,7 +161,8 @@ describe('results', () => {
     await eventually(() => gate.entered.length === 1);
     const began = Date.now();
     await eventually(() => Date.now() - began > 60);
-    const { socket } = (nc as unknown as { protocol: { transport: { socket: Socket } } }).protocol.transport;
+    const { socket } = (under.connections[0] as unknown as { protocol: { transport: { socket: Socket } } }).protocol
+      .transport;
     let written = '';
     const write = socket.write.bind(socket) as (...parameters: unknown[]) => boolean;
     socket.write = (...parameters: unknown[]): boolean => {

@@ -1,99 +1,59 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { LIMITS } from '@batuta/contracts';
 import type { AttemptResult, Task } from '@batuta/contracts';
-import { connectNats } from '@batuta/messaging';
-import { createLogger } from '@batuta/observability';
-import { eventually, startTestNats } from '@batuta/testing';
+import { eventually } from '@batuta/testing';
 import type { TestNats } from '@batuta/testing';
 import { jetstream } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/nats-core';
-import type { NatsConnection } from '@nats-io/nats-core';
 import { setTimeout as delay } from 'node:timers/promises';
 import { delayAgent } from '../src/agents/delay.js';
 import { echoAgent } from '../src/agents/echo.js';
 import { failAgent } from '../src/agents/fail.js';
 import type { Agent } from '../src/agents/agent.js';
-import { lastDelivery, Runner } from '../src/runner.js';
-import type { RunnerOptions } from '../src/runner.js';
-import { FakeEngine } from './fake-engine.js';
-import { Gate } from './gate.js';
-
-const logger = createLogger({ service: 'test', level: 'silent' });
+import { lastDelivery } from '../src/runner.js';
+import type { Runner, RunnerOptions } from '../src/runner.js';
+import type { FakeEngine } from './fake-engine.js';
+import type { Gate } from './gate.js';
+import { RunnersUnderTest } from './runners-under-test.js';
 
 describe('the runner', () => {
+  const returning = (name: string, output: () => unknown): Agent => ({ name, version: '1', run: output });
+  const under = new RunnersUnderTest((own) => ({
+    agents: [
+      echoAgent,
+      delayAgent,
+      failAgent,
+      own,
+      returning('hang', () => new Promise(() => undefined)),
+      returning('large', () => 'x'.repeat(LIMITS.payloadBytes)),
+      returning('function', () => ({ rows: [{ format: () => 'x' }] })),
+      returning('strange', () => ({ text: 'a\0b\ud800c', 'k\0': '\\u0000' })),
+      {
+        name: 'crash',
+        version: '1',
+        run: () => {
+          throw new TypeError('x is undefined');
+        },
+      },
+      {
+        name: 'beats',
+        version: '1',
+        run: (_input, { heartbeat }) => heartbeat(0.5, 'half'),
+      },
+    ],
+  })).hook();
+  const start = (options: Partial<RunnerOptions> = {}): Promise<Runner> => under.start(options);
   let nats: TestNats;
   let engine: FakeEngine;
-  let connections: NatsConnection[] = [];
-  let runners: Runner[] = [];
   let gate: Gate;
+  beforeEach(() => {
+    ({ nats, engine, gate } = under);
+  });
 
-  const start = async (options: Partial<RunnerOptions> = {}): Promise<Runner> => {
-    const nc = await connectNats({ url: nats.url, name: 'runner', logger });
-    connections.push(nc);
-    const returning = (name: string, output: () => unknown): Agent => ({ name, version: '1', run: output });
-    const runner = new Runner({
-      nc,
-      logger,
-      pools: ['default'],
-      slots: 50,
-      workerId: 'worker-1',
-      ackWaitMs: 2_000,
-      workingMs: 700,
-      recheckMs: 10_000,
-      graceMs: 20,
-      maxAbandoned: 100,
-      agents: [
-        echoAgent,
-        delayAgent,
-        failAgent,
-        gate,
-        returning('hang', () => new Promise(() => undefined)),
-        returning('large', () => 'x'.repeat(LIMITS.payloadBytes)),
-        returning('function', () => ({ rows: [{ format: () => 'x' }] })),
-        returning('strange', () => ({ text: 'a\0b\ud800c', 'k\0': '\\u0000' })),
-        {
-          name: 'crash',
-          version: '1',
-          run: () => {
-            throw new TypeError('x is undefined');
-          },
-        },
-        {
-          name: 'beats',
-          version: '1',
-          run: (_input, { heartbeat }) => heartbeat(0.5, 'half'),
-        },
-      ],
-      ...options,
-    });
-    await runner.start();
-    runners.push(runner);
-    return runner;
-  };
   const resultOf = (task: Task): Promise<AttemptResult> =>
     eventually(() => engine.resultOf(task) ?? false, { timeoutMs: 10_000, describe: `${task.agent} has a result` });
   const emptied = (): Promise<unknown> =>
     eventually(async () => (await engine.queued()) === 0, { describe: 'all tasks are acknowledged' });
-
-  beforeAll(async () => {
-    nats = await startTestNats();
-  });
-  beforeEach(async () => {
-    gate = new Gate();
-    engine = await FakeEngine.start(nats.url);
-    await engine.manager.streams.purge('STEPS');
-  });
-  afterEach(async () => {
-    gate.open();
-    await Promise.all(runners.map((runner) => runner.stop(0)));
-    await Promise.all(connections.map((nc) => nc.close()));
-    runners = [];
-    connections = [];
-    await engine.close();
-  });
-  afterAll(async () => {
-    await nats?.close();
-  });
 
   it('runs a task, reports its output and acknowledges it', async () => {
     await start();
