@@ -1,7 +1,7 @@
 import { partitionOf } from '@batuta/contracts';
 import type { AttemptResult } from '@batuta/contracts';
 import type { PartitionRecord } from '@batuta/event-store';
-import { forkFrom } from '../domain/index.js';
+import { forkFrom, isTerminal } from '../domain/index.js';
 import type { Commit, ExecutionChanges } from './batch.js';
 import { ConfigRegistry } from './config-registry.js';
 import { newCounters } from './counters.js';
@@ -395,6 +395,12 @@ export class Engine {
   }
 
   #changed(execution: HotExecution): void {
+    const { committed, partition } = execution;
+    if (committed !== undefined && isTerminal(committed.status) && execution.idle) {
+      // Questions are answered from the log, and hardly an input follows: kept, it would only be copied as garbage.
+      partition.forgetEnded(execution);
+      return;
+    }
     this.#waker.note(execution);
     this.#changes += 1;
     if (this.#changes >= 200) {

@@ -615,6 +615,7 @@ function startsNow(partition: Partition, input: Input): boolean {
   const { executionId } = input;
   return (
     executionId.charAt(14) === '7' &&
+    !partition.endedLately(executionId) &&
     Number.parseInt(executionId.slice(0, 8) + executionId.slice(9, 13), 16) > partition.ownedSince
   );
 }

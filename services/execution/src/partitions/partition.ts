@@ -47,6 +47,9 @@ export interface EffectTicket {
   open: number;
 }
 
+/** Ids of ended executions that a partition remembers: those of a few seconds at full speed. */
+const ENDED_KEPT = 250;
+
 /** A partition while this process owns it under one epoch. Another epoch is another object, with nothing in memory. */
 export class Partition {
   readonly id: number;
@@ -68,6 +71,7 @@ export class Partition {
   /** Running time before which attempt deadlines wait, so that results on their way come first. */
   graceUntil: number;
   readonly #tickets: EffectTicket[] = [];
+  readonly #ended = new Set<string>();
 
   constructor(record: PartitionRecord, ownedSince: number, graceUntil: number) {
     this.id = record.partition;
@@ -104,6 +108,22 @@ export class Partition {
     const execution = new HotExecution(id, this);
     this.executions.set(id, execution);
     return execution;
+  }
+
+  /** Forgets an execution that has ended; a start that comes again soon is known not to be new. */
+  forgetEnded(execution: HotExecution): void {
+    this.forget(execution);
+    this.#ended.add(execution.id);
+    if (this.#ended.size <= ENDED_KEPT) return;
+    for (const oldest of this.#ended) {
+      this.#ended.delete(oldest);
+      return;
+    }
+  }
+
+  /** Whether the execution has ended lately, so that the log has it. */
+  endedLately(id: string): boolean {
+    return this.#ended.has(id);
   }
 
   forget(execution: HotExecution): void {

@@ -1,6 +1,7 @@
 import { encodeJson } from '@batuta/event-store';
 import type { LogReader } from '@batuta/event-store';
 import type { Pool } from 'pg';
+import { isTerminal } from '../domain/index.js';
 import type { State } from '../domain/index.js';
 import type { ExecutionChanges } from '../partitions/batch.js';
 import type { LoadedExecution } from '../partitions/fold-execution.js';
@@ -27,6 +28,7 @@ export interface StepRunProjectionParts {
 const CATCH_UP_PAGE = 200;
 /** Executions of one statement. */
 const CHUNK = 200;
+const CANNOT_PROJECT = 'step runs cannot be projected now';
 /** More executions than this wait only in the log. */
 const MOST_PENDING = 20_000;
 
@@ -40,6 +42,9 @@ export class StepRunProjection {
   readonly #behind = new Map<Partition, number>();
   #cancel: (() => void) | undefined;
   #running: Promise<void> = Promise.resolve();
+  /** Ended executions among those pending. */
+  #ended = 0;
+  #writingEnded = false;
   #stopped = false;
   readonly #written = new Map<Partition, number>();
 
@@ -77,20 +82,39 @@ export class StepRunProjection {
     const pending = this.#pending.get(id);
     if (pending !== undefined) {
       pending.state = changes.state;
-      return;
-    }
-    if (this.#pending.size >= MOST_PENDING) {
+    } else if (this.#pending.size >= MOST_PENDING) {
       this.#pending.clear();
+      this.#ended = 0;
       for (const partition of this.parts.partitions()) this.#behind.set(partition, Infinity);
       return;
+    } else {
+      this.#pending.set(id, { base: changes.base, state: changes.state });
     }
-    this.#pending.set(id, { base: changes.base, state: changes.state });
+    if (!isTerminal(changes.state.status)) return;
+    this.#ended += 1;
+    if (this.#ended >= CHUNK && !this.#writingEnded) this.#writeEnded();
+  }
+
+  /** Nothing more comes of ended executions: a full statement of them is written at once and leaves memory. */
+  #writeEnded(): void {
+    this.#writingEnded = true;
+    this.#running = this.#running
+      .then(async () => {
+        const ended = [...this.#pending].filter(([, { state }]) => isTerminal(state.status));
+        for (const [id] of ended) this.#pending.delete(id);
+        this.#ended = 0;
+        await this.#writeAll(ended, []);
+      })
+      .catch((error: unknown) => this.parts.log.warn({ err: error }, CANNOT_PROJECT))
+      .finally(() => {
+        this.#writingEnded = false;
+      });
   }
 
   #schedule(): void {
     if (this.#stopped) return;
     this.#cancel = this.parts.clock.after(this.parts.intervalMs, () => {
-      this.#running = this.#round().then(() => this.#schedule());
+      this.#running = this.#running.then(() => this.#round()).then(() => this.#schedule());
     });
   }
 
@@ -99,7 +123,7 @@ export class StepRunProjection {
       for (const [partition, end] of this.#behind) await this.#catchUp(partition, end);
       await this.flush();
     } catch (error) {
-      this.parts.log.warn({ err: error }, 'step runs cannot be projected now');
+      this.parts.log.warn({ err: error }, CANNOT_PROJECT);
     }
   }
 
@@ -113,6 +137,19 @@ export class StepRunProjection {
     const entries = [...this.#pending];
     if (entries.length === 0 && (cursors.length === 0 || this.#stopped)) return;
     this.#pending.clear();
+    this.#ended = 0;
+    await this.#writeAll(entries, cursors);
+    for (const { partition, position } of cursors) {
+      if (partition.owned) this.#written.set(partition, position);
+      else this.#written.delete(partition);
+    }
+  }
+
+  /** Writes in statements of bounded size, the cursors with the last; what is not written is pending again. */
+  async #writeAll(
+    entries: (readonly [string, Pending])[],
+    cursors: readonly { partition: Partition; position: number }[],
+  ): Promise<void> {
     try {
       while (entries.length > CHUNK) {
         await this.#write(entries.slice(0, CHUNK), []);
@@ -125,10 +162,6 @@ export class StepRunProjection {
         this.#pending.set(id, { base: pending.base, state: newer?.state ?? pending.state });
       }
       throw error;
-    }
-    for (const { partition, position } of cursors) {
-      if (partition.owned) this.#written.set(partition, position);
-      else this.#written.delete(partition);
     }
   }
 
