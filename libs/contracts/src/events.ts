@@ -23,6 +23,7 @@ import {
 import type {
   EventJson,
   EventsPublishedJson,
+  FollowExecutionsJson,
   ExecutionCancelledJson,
   ExecutionCompletedJson,
   ExecutionFailedJson,
@@ -151,6 +152,8 @@ export type EventsPublished = Override<
   Wire<EventsPublishedJson, 'withoutPayload' | 'plainResult'>,
   { events: Event[] }
 >;
+
+export type FollowExecutions = Wire<FollowExecutionsJson>;
 
 /** Descriptor of each event type's data. */
 export const EVENT_SCHEMAS: { readonly [T in EventType]: DescMessage } = {

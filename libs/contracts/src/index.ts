@@ -90,6 +90,7 @@ export type {
   DomainEvent,
   Event,
   EventsPublished,
+  FollowExecutions,
   TerminalEventType,
 } from './events.js';
 export type {

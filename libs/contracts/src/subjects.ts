@@ -80,6 +80,8 @@ export const subjects = {
   runnerCall: 'batuta.runner.call',
   /** An owner has taken partitions: {partitions}. What the owner before it knew by heart, it does not. */
   taken: 'batuta.execution.taken',
+  /** A gateway wants the events of executions: FollowExecutions. */
+  follow: 'batuta.execution.follow',
   /** Ends of executions that were started through one run of a gateway. */
   end: (gateway: string): string => `batuta.end.${gateway}`,
   event: (tenant: string, executionId: string): string => `batuta.event.${tenant}.${executionId}`,

@@ -44,7 +44,12 @@ describe('create, get, resolve and version', () => {
       expect(JSON.stringify(config?.definition)).toBe(JSON.stringify(document));
       expect(config).toEqual(made);
     }
-    expect(await resolve('main', 'größe 😀')).toEqual({ configId: made.id, version: 1, hasInputSchema: true });
+    expect(await resolve('main', 'größe 😀')).toEqual({
+      configId: made.id,
+      version: 1,
+      hasInputSchema: true,
+      leaseMs: 200,
+    });
     const version = await under.client.request<GetVersionReply>(on.version, { configId: made.id, version: 1 });
     expect(version).toEqual({ configId: made.id, version: 1, tenantId: 'main', definition: document });
   });
@@ -63,6 +68,41 @@ describe('create, get, resolve and version', () => {
     expect(list.versions.map(({ version }) => version)).toEqual([2, 1]);
     const older = await ask<ListVersionsReply>(on.versions, me, { id: made.id, beforeVersion: 2 });
     expect(older.versions.map(({ version }) => version)).toEqual([1]);
+  });
+
+  it('answers a change only when no lease holds what was before', async () => {
+    const tenant = principal('leases');
+    const owner = principal('leases-global', 'admin');
+    const global = await createConfig(under, owner, {
+      ...simpleConfig('leased'),
+      is_global: true,
+    });
+    /** Resolves all the time while something changes. */
+    const changed = async (id: string, before: object, change: () => Promise<unknown>) => {
+      let leasedUntil = 0;
+      let answeredAt = 0;
+      const first = await resolve('leases', id);
+      expect(first).toMatchObject(before);
+      const changing = change().then(() => {
+        answeredAt = performance.now();
+      });
+      while (answeredAt === 0) {
+        const sentAt = performance.now();
+        const { configId, version, leaseMs = 0, refused } = await resolve('leases', id);
+        const same = refused === undefined && configId === first.configId && version === first.version;
+        if (same) leasedUntil = sentAt + leaseMs;
+      }
+      await changing;
+      expect(answeredAt).toBeGreaterThanOrEqual(leasedUntil);
+    };
+    const own = await createConfig(under, tenant, simpleConfig('owned'));
+    const version2 = { id: own.id, definition: simpleConfig('owned', { description: 'two' }) };
+    await changed('owned', { version: 1 }, () => ask(on.update, tenant, version2));
+    await changed(own.id, { version: 2 }, () => ask(on.delete, tenant, { id: own.id }));
+    expect((await resolve('leases', 'owned')).refused?.code).toBe('not_found');
+    await changed('leased', { configId: global.id }, () => createConfig(under, tenant, simpleConfig('leased')));
+    // Every tenant would see it.
+    await ask(on.delete, owner, { id: global.id });
   });
 
   it('refuses every mistake at once and stores nothing', async () => {

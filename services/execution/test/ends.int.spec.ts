@@ -46,6 +46,27 @@ describe('the owner of an execution', () => {
     await eventually(() => expect(taken.toSorted()).toEqual([0, 1, 2, 3, 4, 5, 6, 7]));
   });
 
+  it('publishes the events of those executions that somebody follows', async () => {
+    const events: string[] = [];
+    platform.connection.subscribe('batuta.event.>', {
+      callback: (_error, message) => {
+        const { executionId: id, events: some } = message.json<EventsPublished>();
+        events.push(...some.map(({ type }) => `${id} ${type}`));
+      },
+    });
+    const [followed, other] = [executionId(), executionId()];
+    platform.connection.publish(subjects.follow, 'no JSON');
+    platform.connection.publish(subjects.follow, JSON.stringify({ executionIds: [followed], forMs: 60_000 }));
+    platform.agent = () => 'succeed';
+    for (const id of [other, followed]) {
+      expect(await command(startRequest(id, 'three'), subjects.end('gateway1'))).toMatchObject({ accepted: {} });
+      await completed(id);
+    }
+    await eventually(() => expect(events).toContain(`${followed} ExecutionCompleted`));
+    expect(events).toContain(`${followed} ExecutionStarted`);
+    expect(events.filter((event) => event.startsWith(other))).toEqual([]);
+  });
+
   it('tells its end, and nothing else of it, once and to the subject that the start named', async () => {
     platform.agent = () => undefined;
     const id = executionId();

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { subjects } from '@batuta/contracts';
+import type { FollowExecutions } from '@batuta/contracts';
 import { eventually } from '@batuta/testing';
 import { startGatewayOn, startUnderTest } from './gateway-under-test.js';
 import type { Answer, UnderTest } from './gateway-under-test.js';
@@ -94,6 +95,43 @@ describe('the end of an execution that a start waits for', () => {
     expect(await followed()).toEqual([]);
     complete(second, 'told');
     expect((await next).body).toMatchObject({ output: 'told' });
+  });
+
+  it('makes owners publish the events only of what somebody has to listen to, again after a change of owners', async () => {
+    const follows: string[][] = [];
+    under.fake.nats.subscribe(subjects.follow, {
+      callback: (_error, message) => {
+        const { executionIds, forMs } = message.json<FollowExecutions>();
+        expect(forMs).toBeGreaterThan(5_000);
+        follows.push(executionIds);
+      },
+    });
+    await under.fake.nats.flush();
+    const waiting = startOn(under);
+    const [id = ''] = await running(1);
+    expect(follows).toEqual([]);
+    const result = under.call('GET', `/api/v1/orchestrations/executions/${id}/result?wait=60s`);
+    await eventually(() => expect(follows).toEqual([[id]]));
+    under.fake.nats.publish(subjects.taken, JSON.stringify({ partitions: [0] }));
+    await eventually(() => expect(follows.slice(0, 2)).toEqual([[id], [id]]));
+    complete(id, 'followed');
+    for (const { body } of await Promise.all([waiting, result])) expect(body).toMatchObject({ output: 'followed' });
+  });
+
+  it('is found when it came before its owner had heard that somebody listens', async () => {
+    const waiting = startOn(under);
+    const [id = ''] = await running(1);
+    under.fake.ends.clear();
+    const view = under.fake.handlers.get(subjects.query.get) as (by: object) => object;
+    under.fake.handlers.set(subjects.query.get, (by: object) => {
+      const shown = view(by);
+      // The end comes right after the gateway was told that the execution runs.
+      if (under.fake.executions.get(id)?.events.length === 1) complete(id, 'unheard', false);
+      return shown;
+    });
+    const result = under.call('GET', `/api/v1/orchestrations/executions/${id}/result?wait=60s`);
+    expect((await result).body).toMatchObject({ output: 'unheard' });
+    expect((await waiting).body).toMatchObject({ output: 'unheard' });
   });
 
   it('comes when it came between two owners and was told to nobody', async () => {

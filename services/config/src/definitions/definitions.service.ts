@@ -11,7 +11,8 @@ import type {
 } from '@batuta/contracts';
 import { Sandbox, SandboxBusyError } from '@batuta/sandbox';
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
+import { DataSource, IsNull } from 'typeorm';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import type { EntityManager, FindOptionsWhere, SelectQueryBuilder } from 'typeorm';
@@ -35,6 +36,10 @@ const PAGE_BYTES = LIMITS.natsMaxPayloadBytes / 2;
 const DEFAULT_PAGE = 50;
 const MAX_PAGE = 200;
 const MAX_VERSION = 2_147_483_647;
+/** How long starts may go on with the version that they were told (ADR 0014): each change is answered that much later. */
+const LEASE_MS = 200;
+/** Timers may be a little early. */
+const LEASE_MARGIN_MS = 5;
 
 interface Checked {
   readonly definition: OrchestrationDefinition;
@@ -66,7 +71,7 @@ export class Definitions {
     if (isRefused(checked)) return checked;
     const denial = this.#mayPublish(principal, false, checked.definition);
     if (denial !== undefined) return denial;
-    return this.#write(principal, checked.definition.name, async (manager) => {
+    return this.#write(principal, checked.definition.name, 'new', async (manager) => {
       await this.#agents.lock(manager, principal.tenantId, checked.agents);
       const config = manager.create(ConfigEntity, {
         ...columns(checked),
@@ -152,7 +157,7 @@ export class Definitions {
     if (isRefused(found)) return found;
     const checked = await this.#check(principal, request.document);
     if (isRefused(checked)) return checked;
-    return this.#write(principal, checked.definition.name, async (manager) => {
+    return this.#write(principal, checked.definition.name, 'known', async (manager) => {
       const config = await lockConfig(manager, principal.tenantId, found.id, false);
       const denial =
         this.#mayPublish(principal, config.isGlobal, checked.definition) ??
@@ -172,7 +177,7 @@ export class Definitions {
     if (denied !== undefined) return denied;
     const found = await this.#findOwn(principal, request.id);
     if (isRefused(found)) return found;
-    return this.#write(principal, found.name, async (manager) => {
+    return this.#write(principal, found.name, 'known', async (manager) => {
       const config = await lockConfig(manager, principal.tenantId, found.id, false);
       const denial = this.#mayPublish(principal, config.isGlobal) ?? versionConflict(config, request.expectedVersion);
       if (denial !== undefined) throw new RefusedError(denial);
@@ -192,7 +197,7 @@ export class Definitions {
     const found = await this.#dataSource.manager.findOneBy(ConfigEntity, { id, tenantId });
     if (found === null) return NOT_FOUND;
     if (found.deletedAt === null) return refuse('conflict', 'The config is not deleted.');
-    return this.#write(principal, found.name, async (manager) => {
+    return this.#write(principal, found.name, 'new', async (manager) => {
       const config = await lockConfig(manager, tenantId, id, true);
       const denial = this.#mayPublish(principal, config.isGlobal);
       if (denial !== undefined) throw new RefusedError(denial);
@@ -234,7 +239,7 @@ export class Definitions {
     return { versions: versions.map((version) => toConfig(config, version)) };
   }
 
-  /** What a start needs, always from the database, so that an answered update is seen. */
+  /** What a start needs, always from the database, and for how long that holds, so that an answered update is seen. */
   async resolve(tenantId: string, id: unknown): Promise<ResolveConfigReply> {
     const text = findable(id);
     if (text === undefined) return NOT_FOUND;
@@ -245,7 +250,12 @@ export class Definitions {
       rows: [found],
     } = await pool.query<ResolvedRow>({ ...statement, values: [text, tenantId] });
     if (found === undefined) return NOT_FOUND;
-    return { configId: found.config_id, version: found.version, hasInputSchema: found.has_input_schema };
+    return {
+      configId: found.config_id,
+      version: found.version,
+      hasInputSchema: found.has_input_schema,
+      leaseMs: LEASE_MS,
+    };
   }
 
   /** One version for the execution service, of any tenant and also after a deletion. */
@@ -286,10 +296,14 @@ export class Definitions {
     return requireRole(principal, 'admin', 'make, change or delete a global config');
   }
 
-  /** Runs a change in one transaction, then announces it. Refusals and taken names come back as values. */
+  /**
+   * Runs a change in one transaction, then announces it. Refusals and taken names come back as values. Returns when no
+   * start holds what was true before: of a config that starts did not know, at once, unless it hides a global one.
+   */
   async #write(
     principal: Principal,
     name: string,
+    before: 'known' | 'new',
     change: (manager: EntityManager) => Promise<Config>,
   ): Promise<ConfigReply> {
     let config: Config;
@@ -306,7 +320,13 @@ export class Definitions {
       throw error;
     }
     this.#changes.announce({ kind: 'config', tenantId: principal.tenantId, id: config.id });
+    if (before === 'known' || (await this.#hidesGlobal(name))) await delay(LEASE_MS + LEASE_MARGIN_MS);
     return { config };
+  }
+
+  /** A tenant's own config comes before a global one of the same name. */
+  #hidesGlobal(name: string): Promise<boolean> {
+    return this.#dataSource.manager.existsBy(ConfigEntity, { name, isGlobal: true, deletedAt: IsNull() });
   }
 
   /** By id, or by name among those not deleted: the tenant's own first, then the global one. */

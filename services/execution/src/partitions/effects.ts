@@ -187,7 +187,7 @@ export class EffectPerformer {
       return `{"executionId":${id},"tenantId":${JSON.stringify(tenantId)},"events":[${items.join(',')}]${without ? ',"withoutPayload":true' : ''}${plain}}`;
     };
     const { bus } = this.parts;
-    bus.publishEvents(tenantId, execution.id, fitting(envelope, events));
+    if (bus.followed?.(execution.id) !== false) bus.publishEvents(tenantId, execution.id, fitting(envelope, events));
     const { endSubject } = execution;
     if (endSubject !== undefined && isTerminal(state.status)) {
       execution.endSubject = undefined;

@@ -13,6 +13,7 @@ import { createInbox, headers, nuid } from '@nats-io/transport-node';
 import type { Msg, MsgHdrs, NatsConnection } from '@nats-io/transport-node';
 import type { EngineCounters } from './counters.js';
 import { DirectDispatch } from './direct-dispatch.js';
+import { FollowedExecutions } from './followed-executions.js';
 import type {
   Bus,
   LostTask,
@@ -96,13 +97,26 @@ export class NatsBus implements Bus {
   #next = 0;
   readonly #sweep: NodeJS.Timeout;
   readonly #forgetReconnect: () => void;
+  readonly #followed = new FollowedExecutions(systemClock);
+  readonly #endLocalFollow: () => void;
   /** Undefined when every task goes to the work queue. */
   readonly direct: DirectDispatch | undefined;
 
   constructor(private readonly options: NatsBusOptions) {
     const { connection } = options;
     connection.subscribe(`${this.#inbox}.*`, { callback: (error, message) => this.#acknowledged(error, message) });
-    this.#sweep = setInterval(() => this.#expire(performance.now()), SWEEP_MS);
+    this.#sweep = setInterval(() => {
+      this.#expire(performance.now());
+      this.#followed.sweep();
+    }, SWEEP_MS);
+    connection.subscribe(subjects.follow, {
+      callback: (error, message) => {
+        if (error !== null) return options.logger.error({ err: error }, 'followers cannot be heard');
+        options.counters.natsIn += 1;
+        this.#heardFollower(message.string());
+      },
+    });
+    this.#endLocalFollow = serveLocally(connection, subjects.follow, ({ text }) => this.#heardFollower(text));
     // What was in flight when the connection went may or may not have arrived; the queue drops repeats.
     this.#forgetReconnect = onReconnect(connection, () => {
       this.#expire(Infinity);
@@ -146,6 +160,7 @@ export class NatsBus implements Bus {
   close(): void {
     clearInterval(this.#sweep);
     this.#forgetReconnect();
+    this.#endLocalFollow();
     this.direct?.close();
     this.#pending.clear();
   }
@@ -237,6 +252,18 @@ export class NatsBus implements Bus {
       this.#pending.delete(id);
       this.options.logger.warn({ err: error, subject: task.subject }, 'a task cannot be published');
       queueMicrotask(() => done('retry'));
+    }
+  }
+
+  followed(executionId: string): boolean {
+    return this.#followed.has(executionId);
+  }
+
+  #heardFollower(text: string): void {
+    try {
+      this.#followed.heard(text);
+    } catch (error) {
+      this.options.logger.warn({ err: error }, 'what a follower wants cannot be read');
     }
   }
 

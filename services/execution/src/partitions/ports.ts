@@ -50,6 +50,8 @@ export interface Bus {
   serveOwner?(handler: (request: PartitionRequest) => void): { readonly subject: string; readonly stop: () => void };
   /** Puts a task in the work queue; `done` is called exactly once, later. A repeat of `messageId` is dropped by the queue. */
   publishTask(task: OutgoingTask, done: (outcome: PublishOutcome) => void): void;
+  /** Whether anybody wants an execution's events; without it, everybody does. */
+  followed?(executionId: string): boolean;
   /** Fire and forget. */
   publishEvents(tenantId: string, executionId: string, text: string): void;
   /** The end of an execution, to whoever asked for it at its start. */

@@ -51,6 +51,8 @@ interface Target {
 }
 
 const SEPARATOR = '\n';
+/** Configs whose newest version is held while it is leased. */
+const KNOWN_VERSIONS = 1_000;
 
 /** Turns a request to start into a command: newest config version, input check, ids, idempotency. */
 export class ExecutionStarter {
@@ -62,10 +64,12 @@ export class ExecutionStarter {
     private readonly backend: Backend,
     private readonly sandbox: Sandbox,
   ) {
-    this.#versions = new StrictLookup((key) => {
+    this.#versions = new StrictLookup(async (key) => {
       const [tenantId, id] = key.split(SEPARATOR);
-      return backend.ask<ResolveConfigReply>(subjects.config.resolve, { tenantId, id });
-    });
+      const sentAt = performance.now();
+      const value = await backend.ask<ResolveConfigReply>(subjects.config.resolve, { tenantId, id });
+      return { value, until: value.leaseMs === undefined ? undefined : sentAt + value.leaseMs };
+    }, KNOWN_VERSIONS);
   }
 
   /** The id that the execution of this request has or will have. */

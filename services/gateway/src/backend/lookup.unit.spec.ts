@@ -1,16 +1,21 @@
 import { describe, expect, it } from '@jest/globals';
 import { StrictLookup } from './lookup.js';
+import type { Leased } from './lookup.js';
 
 interface Sent {
   readonly key: string;
-  answer(value: string): void;
+  answer(value: string, until?: number): void;
   fail(error: Error): void;
 }
 
 function lookups(): { lookup: StrictLookup<string>; sent: Sent[] } {
   const sent: Sent[] = [];
   const lookup = new StrictLookup<string>(
-    (key) => new Promise((resolve, reject) => sent.push({ key, answer: resolve, fail: reject })),
+    (key) =>
+      new Promise<Leased<string>>((resolve, reject) =>
+        sent.push({ key, answer: (value, until) => resolve({ value, until }), fail: reject }),
+      ),
+    2,
   );
   return { lookup, sent };
 }
@@ -55,5 +60,32 @@ describe('a strict lookup', () => {
     expect(sent).toHaveLength(3);
     sent[2]?.answer('again');
     expect(await later).toBe('again');
+  });
+
+  it('gives an answer again while it is leased, and asks anew afterwards', async () => {
+    const { lookup, sent } = lookups();
+    const first = lookup.get('a');
+    const meanwhile = lookup.get('a');
+    sent[0]?.answer('leased', Infinity);
+    expect(await Promise.all([first, meanwhile, lookup.get('a')])).toEqual(['leased', 'leased', 'leased']);
+    expect(sent).toHaveLength(1);
+    const other = lookup.get('b');
+    sent[1]?.answer('over', performance.now() - 1);
+    expect(await other).toBe('over');
+    void lookup.get('b');
+    expect(sent).toHaveLength(3);
+  });
+
+  it('keeps the leases of so many keys at most', async () => {
+    const { lookup, sent } = lookups();
+    for (const [place, key] of ['a', 'b', 'c'].entries()) {
+      const got = lookup.get(key);
+      sent[place]?.answer(key, Infinity);
+      await got;
+    }
+    void lookup.get('c');
+    expect(sent).toHaveLength(3);
+    void lookup.get('a');
+    expect(sent).toHaveLength(4);
   });
 });

@@ -1,6 +1,6 @@
 import { subjects } from '@batuta/contracts';
-import type { EventsPublished, GetVersionsReply, ListEventsReply } from '@batuta/contracts';
-import { onReconnect, serveLocally } from '@batuta/messaging';
+import type { EventsPublished, FollowExecutions, GetVersionsReply, ListEventsReply } from '@batuta/contracts';
+import { localHandler, onReconnect, serveLocally } from '@batuta/messaging';
 import { gauge } from '@batuta/observability';
 import type { Logger } from '@batuta/observability';
 import { nuid } from '@nats-io/nats-core';
@@ -27,6 +27,11 @@ interface Watched {
 /** Ids in one comparison query. */
 const COMPARE_AT_ONCE = 1000;
 const RETIRE_AFTER_MS = 5;
+/** Owners publish what is followed for so long, and hear of it again this often. */
+const FOLLOW_MS = 10_000;
+const FOLLOW_AGAIN_MS = 3_000;
+/** What was committed before its owner has heard of a new follower is looked for after this long. */
+const HEARD_AFTER_MS = 50;
 
 /** Waiting for the end of an execution. Release it in any case. */
 export interface AwaitedEnd {
@@ -48,6 +53,9 @@ export class ExecutionHub {
   readonly #endLocal: () => void;
   readonly #gauge = gauge('batuta_gateway_watched_executions', 'Executions watched by clients and waiting requests.');
   readonly #retired: Subscription[] = [];
+  readonly #followTimer: NodeJS.Timeout;
+  /** Followed since, and not compared with the log yet. */
+  #newlyFollowed: Watched[] = [];
   #comparing: Promise<void> | undefined;
   #compareAgain = false;
 
@@ -68,7 +76,12 @@ export class ExecutionHub {
     });
     this.#timer = setInterval(() => this.#compareSoon(), options.compareEveryMs);
     this.#timer.unref();
-    this.#forgetReconnect = onReconnect(options.backend.nats, () => this.#compareSoon());
+    this.#followTimer = setInterval(() => this.#followAgain(), FOLLOW_AGAIN_MS);
+    this.#followTimer.unref();
+    this.#forgetReconnect = onReconnect(options.backend.nats, () => {
+      this.#followAgain();
+      this.#compareSoon();
+    });
   }
 
   /** How many executions are watched now. */
@@ -133,6 +146,7 @@ export class ExecutionHub {
 
   async close(): Promise<void> {
     clearInterval(this.#timer);
+    clearInterval(this.#followTimer);
     this.#forgetReconnect();
     this.#endLocal();
     await this.#comparing;
@@ -171,10 +185,37 @@ export class ExecutionHub {
         else logger.warn({ err: error, execution_id: executionId }, 'event subscription');
       },
     });
+    this.#sayFollowed([executionId]);
+    this.#newlyFollowed.push(watched);
+    if (this.#newlyFollowed.length > 1) return;
+    setTimeout(() => {
+      const since = this.#newlyFollowed;
+      this.#newlyFollowed = [];
+      void this.#compareThese(since);
+    }, HEARD_AFTER_MS).unref();
+  }
+
+  /** Tells the owners, in this process or another, whose events are wanted. */
+  #sayFollowed(executionIds: string[]): void {
+    const { nats } = this.options.backend;
+    const follow: FollowExecutions = { executionIds, forMs: FOLLOW_MS };
+    const text = JSON.stringify(follow);
+    localHandler(nats, subjects.follow)?.({ text, headers: undefined, reply: undefined });
+    if (!nats.isClosed()) nats.publish(subjects.follow, text);
+  }
+
+  #followAgain(): void {
+    const followed = [...this.#watched.values()]
+      .filter(({ subscription, watch }) => subscription !== undefined && !watch.hasEnded)
+      .map(({ executionId }) => executionId);
+    for (let start = 0; start < followed.length; start += COMPARE_AT_ONCE) {
+      this.#sayFollowed(followed.slice(start, start + COMPARE_AT_ONCE));
+    }
   }
 
   /** A new owner tells the ends of what was started before to nobody: from now on they are listened to. */
   #ownersChanged(): void {
+    this.#followAgain();
     let told = false;
     for (const watched of this.#watched.values()) {
       if (watched.subscription !== undefined) continue;
@@ -243,7 +284,11 @@ export class ExecutionHub {
   }
 
   async #compareAll(): Promise<void> {
-    const all = [...this.#watched.values()].filter(({ watch }) => !watch.hasEnded);
+    await this.#compareThese([...this.#watched.values()]);
+  }
+
+  async #compareThese(these: readonly Watched[]): Promise<void> {
+    const all = these.filter(({ watch }) => !watch.hasEnded && !watch.isUnused);
     for (let start = 0; start < all.length; start += COMPARE_AT_ONCE) {
       await this.#compare(all.slice(start, start + COMPARE_AT_ONCE));
     }

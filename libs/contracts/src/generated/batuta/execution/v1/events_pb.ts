@@ -16,7 +16,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/execution/v1/events.proto.
  */
 export const file_batuta_execution_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("CiBiYXR1dGEvZXhlY3V0aW9uL3YxL2V2ZW50cy5wcm90bxITYmF0dXRhLmV4ZWN1dGlvbi52MSKoAQoFRXZlbnQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSDAoEdHlwZRgDIAEoCRIKCgJhdBgEIAEoARISCgpjb21tYW5kX2lkGAUgASgJEhAKCHBvc2l0aW9uGAYgASgBEhEKCXBhcnRpdGlvbhgHIAEoBRIlCgRkYXRhGAggASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCKVAQoPRXZlbnRzUHVibGlzaGVkEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSKgoGZXZlbnRzGAMgAygLMhouYmF0dXRhLmV4ZWN1dGlvbi52MS5FdmVudBIXCg93aXRob3V0X3BheWxvYWQYBCABKAgSFAoMcGxhaW5fcmVzdWx0GAUgASgIIq4DChBFeGVjdXRpb25TdGFydGVkEhEKCXRlbmFudF9pZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSFgoOY29uZmlnX3ZlcnNpb24YBSABKAUSJQoFaW5wdXQYBiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSDwoHdXNlcl9pZBgHIAEoCRISCgpzZXNzaW9uX2lkGAggASgJEhIKCmNyZWF0ZWRfYnkYCSABKAkSFAoMY2FsbGJhY2tfdXJsGAogASgJEikKCG1ldGFkYXRhGAsgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBITCgtkZWFkbGluZV9hdBgMIAEoARIQCghwcmlvcml0eRgNIAEoCRITCgt0cmFjZXBhcmVudBgOIAEoCRIUCgxyZXF1ZXN0X2hhc2gYDyABKAkSEAoIc3RhcnRfYXQYECABKAESEwoLZm9ya2VkX2Zyb20YESABKAkSGwoTZm9ya2VkX2Zyb21fc3RlcF9pZBgSIAEoCSJFCgpTdGVwUmV1c2VkEg8KB3N0ZXBfaWQYASABKAkSJgoGb3V0cHV0GAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlIlIKDVN0ZXBTY2hlZHVsZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEhkKEXN0YXJ0X2RlYWRsaW5lX2F0GAQgASgBSgQIAxAEIvMBCg1TdGVwQ29tcGxldGVkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRImCgZvdXRwdXQYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEgoKc3RhcnRlZF9hdBgEIAEoARITCgtmaW5pc2hlZF9hdBgFIAEoARITCgt0b2tlbl9jb3VudBgGIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgHIAEoARIVCg1hZ2VudF92ZXJzaW9uGAggASgJEhQKDGlucHV0X3Rva2VucxgJIAEoBRIVCg1vdXRwdXRfdG9rZW5zGAogASgFIq8BChFTdGVwQXR0ZW1wdEZhaWxlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSKgoHZmFpbHVyZRgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRISCgpzdGFydGVkX2F0GAQgASgBEhMKC2ZpbmlzaGVkX2F0GAUgASgBEhAKCHJldHJ5X2F0GAYgASgBEhEKCWJ5X2VuZ2luZRgHIAEoCCJ1CgpTdGVwRmFpbGVkEg8KB3N0ZXBfaWQYASABKAkSKgoHZmFpbHVyZRgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIQCghoYW5kbGluZxgDIAEoCRIYChBmYWxsYmFja19zdGVwX2lkGAQgASgJIjoKC1N0ZXBTa2lwcGVkEg8KB3N0ZXBfaWQYASABKAkSDgoGcmVhc29uGAIgASgJEgoKAmJ5GAMgASgJIlUKDlN0ZXBQcm9ncmVzc2VkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIQCghwcm9ncmVzcxgDIAEoARIPCgdtZXNzYWdlGAQgASgJIiIKE0V2YWx1YXRpb25SZXF1ZXN0ZWQSCwoDa2V5GAEgASgJInUKEkV2YWx1YXRpb25SZWNvcmRlZBILCgNrZXkYASABKAkSJgoGdmFsdWVzGAIgAygLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEioKB2ZhaWx1cmUYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUiWAoEVm90ZRIPCgdzdGVwX2lkGAEgASgJEg4KBm9wdGlvbhgCIAEoBRIOCgZ3ZWlnaHQYAyABKAESDQoFc2NvcmUYBCABKAESEAoIZXhjbHVkZWQYBSABKAkioQEKEENvbnNlbnN1c1JlYWNoZWQSEAoIZ3JvdXBfaWQYASABKAkSDAoEbW9kZRgCIAEoCRIoCgV2b3RlcxgDIAMoCzIZLmJhdHV0YS5leGVjdXRpb24udjEuVm90ZRIPCgd3aW5uZXJzGAQgAygJEg8KB2Rpc3NlbnQYBSADKAkSEgoKZGVjaWRlZF9ieRgGIAEoCRINCgVzaGFyZRgHIAEoASKzAQoPQ29uc2Vuc3VzRmFpbGVkEhAKCGdyb3VwX2lkGAEgASgJEgwKBG1vZGUYAiABKAkSKAoFdm90ZXMYAyADKAsyGS5iYXR1dGEuZXhlY3V0aW9uLnYxLlZvdGUSKgoHZmFpbHVyZRgEIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIQCghoYW5kbGluZxgFIAEoCRIYChBmYWxsYmFja19zdGVwX2lkGAYgASgJIjoKD0V4ZWN1dGlvblBhdXNlZBIOCgZyZWFzb24YASABKAkSCgoCYnkYAiABKAkSCwoDbm93GAMgASgIIh4KEEV4ZWN1dGlvblJlc3VtZWQSCgoCYnkYASABKAkifQoTQ29tcGVuc2F0aW9uU3RhcnRlZBINCgVjYXVzZRgBIAEoCRIqCgdmYWlsdXJlGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEg8KB3N0ZXBfaWQYAyABKAkSDgoGcmVhc29uGAQgASgJEgoKAmJ5GAUgASgJIkMKE0NvbXBlbnNhdGlvbk91dGNvbWUSEwoLY29tcGVuc2F0ZWQYASADKAkSFwoPbm90X2NvbXBlbnNhdGVkGAIgAygJIjMKEEV4ZWN1dGlvblJldHJpZWQSCgoCYnkYASABKAkSEwoLZGVhZGxpbmVfYXQYAiABKAEiPAoSRXhlY3V0aW9uQ29tcGxldGVkEiYKBm91dHB1dBgBIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZSKOAQoPRXhlY3V0aW9uRmFpbGVkEioKB2ZhaWx1cmUYASABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSDwoHc3RlcF9pZBgCIAEoCRI+Cgxjb21wZW5zYXRpb24YAyABKAsyKC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvbk91dGNvbWUihAEKEkV4ZWN1dGlvbkNhbmNlbGxlZBIOCgZyZWFzb24YASABKAkSCgoCYnkYAiABKAkSPgoMY29tcGVuc2F0aW9uGAMgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25PdXRjb21lEhIKCnRlcm1pbmF0ZWQYBCABKAhiBnByb3RvMw", [file_batuta_common_v1_common, file_google_protobuf_struct]);
+  fileDesc("CiBiYXR1dGEvZXhlY3V0aW9uL3YxL2V2ZW50cy5wcm90bxITYmF0dXRhLmV4ZWN1dGlvbi52MSKoAQoFRXZlbnQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSDAoEdHlwZRgDIAEoCRIKCgJhdBgEIAEoARISCgpjb21tYW5kX2lkGAUgASgJEhAKCHBvc2l0aW9uGAYgASgBEhEKCXBhcnRpdGlvbhgHIAEoBRIlCgRkYXRhGAggASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCKVAQoPRXZlbnRzUHVibGlzaGVkEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSKgoGZXZlbnRzGAMgAygLMhouYmF0dXRhLmV4ZWN1dGlvbi52MS5FdmVudBIXCg93aXRob3V0X3BheWxvYWQYBCABKAgSFAoMcGxhaW5fcmVzdWx0GAUgASgIIjkKEEZvbGxvd0V4ZWN1dGlvbnMSFQoNZXhlY3V0aW9uX2lkcxgBIAMoCRIOCgZmb3JfbXMYAiABKAUirgMKEEV4ZWN1dGlvblN0YXJ0ZWQSEQoJdGVuYW50X2lkGAEgASgJEhAKCHRyYWNlX2lkGAIgASgJEhEKCWNvbmZpZ19pZBgDIAEoCRITCgtjb25maWdfbmFtZRgEIAEoCRIWCg5jb25maWdfdmVyc2lvbhgFIAEoBRIlCgVpbnB1dBgGIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIPCgd1c2VyX2lkGAcgASgJEhIKCnNlc3Npb25faWQYCCABKAkSEgoKY3JlYXRlZF9ieRgJIAEoCRIUCgxjYWxsYmFja191cmwYCiABKAkSKQoIbWV0YWRhdGEYCyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhMKC2RlYWRsaW5lX2F0GAwgASgBEhAKCHByaW9yaXR5GA0gASgJEhMKC3RyYWNlcGFyZW50GA4gASgJEhQKDHJlcXVlc3RfaGFzaBgPIAEoCRIQCghzdGFydF9hdBgQIAEoARITCgtmb3JrZWRfZnJvbRgRIAEoCRIbChNmb3JrZWRfZnJvbV9zdGVwX2lkGBIgASgJIkUKClN0ZXBSZXVzZWQSDwoHc3RlcF9pZBgBIAEoCRImCgZvdXRwdXQYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiUgoNU3RlcFNjaGVkdWxlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSGQoRc3RhcnRfZGVhZGxpbmVfYXQYBCABKAFKBAgDEAQi8wEKDVN0ZXBDb21wbGV0ZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEiYKBm91dHB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRISCgpzdGFydGVkX2F0GAQgASgBEhMKC2ZpbmlzaGVkX2F0GAUgASgBEhMKC3Rva2VuX2NvdW50GAYgASgFEhYKDmVzdGltYXRlZF9jb3N0GAcgASgBEhUKDWFnZW50X3ZlcnNpb24YCCABKAkSFAoMaW5wdXRfdG9rZW5zGAkgASgFEhUKDW91dHB1dF90b2tlbnMYCiABKAUirwEKEVN0ZXBBdHRlbXB0RmFpbGVkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIqCgdmYWlsdXJlGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhIKCnN0YXJ0ZWRfYXQYBCABKAESEwoLZmluaXNoZWRfYXQYBSABKAESEAoIcmV0cnlfYXQYBiABKAESEQoJYnlfZW5naW5lGAcgASgIInUKClN0ZXBGYWlsZWQSDwoHc3RlcF9pZBgBIAEoCRIqCgdmYWlsdXJlGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhAKCGhhbmRsaW5nGAMgASgJEhgKEGZhbGxiYWNrX3N0ZXBfaWQYBCABKAkiOgoLU3RlcFNraXBwZWQSDwoHc3RlcF9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkSCgoCYnkYAyABKAkiVQoOU3RlcFByb2dyZXNzZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEhAKCHByb2dyZXNzGAMgASgBEg8KB21lc3NhZ2UYBCABKAkiIgoTRXZhbHVhdGlvblJlcXVlc3RlZBILCgNrZXkYASABKAkidQoSRXZhbHVhdGlvblJlY29yZGVkEgsKA2tleRgBIAEoCRImCgZ2YWx1ZXMYAiADKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSKgoHZmFpbHVyZRgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZSJYCgRWb3RlEg8KB3N0ZXBfaWQYASABKAkSDgoGb3B0aW9uGAIgASgFEg4KBndlaWdodBgDIAEoARINCgVzY29yZRgEIAEoARIQCghleGNsdWRlZBgFIAEoCSKhAQoQQ29uc2Vuc3VzUmVhY2hlZBIQCghncm91cF9pZBgBIAEoCRIMCgRtb2RlGAIgASgJEigKBXZvdGVzGAMgAygLMhkuYmF0dXRhLmV4ZWN1dGlvbi52MS5Wb3RlEg8KB3dpbm5lcnMYBCADKAkSDwoHZGlzc2VudBgFIAMoCRISCgpkZWNpZGVkX2J5GAYgASgJEg0KBXNoYXJlGAcgASgBIrMBCg9Db25zZW5zdXNGYWlsZWQSEAoIZ3JvdXBfaWQYASABKAkSDAoEbW9kZRgCIAEoCRIoCgV2b3RlcxgDIAMoCzIZLmJhdHV0YS5leGVjdXRpb24udjEuVm90ZRIqCgdmYWlsdXJlGAQgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhAKCGhhbmRsaW5nGAUgASgJEhgKEGZhbGxiYWNrX3N0ZXBfaWQYBiABKAkiOgoPRXhlY3V0aW9uUGF1c2VkEg4KBnJlYXNvbhgBIAEoCRIKCgJieRgCIAEoCRILCgNub3cYAyABKAgiHgoQRXhlY3V0aW9uUmVzdW1lZBIKCgJieRgBIAEoCSJ9ChNDb21wZW5zYXRpb25TdGFydGVkEg0KBWNhdXNlGAEgASgJEioKB2ZhaWx1cmUYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSDwoHc3RlcF9pZBgDIAEoCRIOCgZyZWFzb24YBCABKAkSCgoCYnkYBSABKAkiQwoTQ29tcGVuc2F0aW9uT3V0Y29tZRITCgtjb21wZW5zYXRlZBgBIAMoCRIXCg9ub3RfY29tcGVuc2F0ZWQYAiADKAkiMwoQRXhlY3V0aW9uUmV0cmllZBIKCgJieRgBIAEoCRITCgtkZWFkbGluZV9hdBgCIAEoASI8ChJFeGVjdXRpb25Db21wbGV0ZWQSJgoGb3V0cHV0GAEgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlIo4BCg9FeGVjdXRpb25GYWlsZWQSKgoHZmFpbHVyZRgBIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIPCgdzdGVwX2lkGAIgASgJEj4KDGNvbXBlbnNhdGlvbhgDIAEoCzIoLmJhdHV0YS5leGVjdXRpb24udjEuQ29tcGVuc2F0aW9uT3V0Y29tZSKEAQoSRXhlY3V0aW9uQ2FuY2VsbGVkEg4KBnJlYXNvbhgBIAEoCRIKCgJieRgCIAEoCRI+Cgxjb21wZW5zYXRpb24YAyABKAsyKC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvbk91dGNvbWUSEgoKdGVybWluYXRlZBgEIAEoCGIGcHJvdG8z", [file_batuta_common_v1_common, file_google_protobuf_struct]);
 
 /**
  * One event as it travels and as it is read; in the log its fields are columns. Times are milliseconds since the Unix
@@ -207,6 +207,53 @@ export type EventsPublishedJson = {
  */
 export const EventsPublishedSchema: GenMessage<EventsPublished, {jsonType: EventsPublishedJson}> = /*@__PURE__*/
   messageDesc(file_batuta_execution_v1_events, 1);
+
+/**
+ * batuta.execution.follow: a gateway wants the events of these executions. Owners publish those of nobody else, so it says
+ * so again before the time is over, and whenever partitions have another owner.
+ *
+ * @generated from message batuta.execution.v1.FollowExecutions
+ */
+export type FollowExecutions = Message<"batuta.execution.v1.FollowExecutions"> & {
+  /**
+   * @generated from field: repeated string execution_ids = 1;
+   */
+  executionIds: string[];
+
+  /**
+   * Milliseconds from now on.
+   *
+   * @generated from field: int32 for_ms = 2;
+   */
+  forMs: number;
+};
+
+/**
+ * batuta.execution.follow: a gateway wants the events of these executions. Owners publish those of nobody else, so it says
+ * so again before the time is over, and whenever partitions have another owner.
+ *
+ * @generated from message batuta.execution.v1.FollowExecutions
+ */
+export type FollowExecutionsJson = {
+  /**
+   * @generated from field: repeated string execution_ids = 1;
+   */
+  executionIds?: string[];
+
+  /**
+   * Milliseconds from now on.
+   *
+   * @generated from field: int32 for_ms = 2;
+   */
+  forMs?: number;
+};
+
+/**
+ * Describes the message batuta.execution.v1.FollowExecutions.
+ * Use `create(FollowExecutionsSchema)` to create a new message.
+ */
+export const FollowExecutionsSchema: GenMessage<FollowExecutions, {jsonType: FollowExecutionsJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_events, 2);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionStarted
@@ -427,7 +474,7 @@ export type ExecutionStartedJson = {
  * Use `create(ExecutionStartedSchema)` to create a new message.
  */
 export const ExecutionStartedSchema: GenMessage<ExecutionStarted, {jsonType: ExecutionStartedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 2);
+  messageDesc(file_batuta_execution_v1_events, 3);
 
 /**
  * The output of a step (or consensus group) of the execution this one was forked from; it does not run again.
@@ -468,7 +515,7 @@ export type StepReusedJson = {
  * Use `create(StepReusedSchema)` to create a new message.
  */
 export const StepReusedSchema: GenMessage<StepReused, {jsonType: StepReusedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 3);
+  messageDesc(file_batuta_execution_v1_events, 4);
 
 /**
  * @generated from message batuta.execution.v1.StepScheduled
@@ -523,7 +570,7 @@ export type StepScheduledJson = {
  * Use `create(StepScheduledSchema)` to create a new message.
  */
 export const StepScheduledSchema: GenMessage<StepScheduled, {jsonType: StepScheduledJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 4);
+  messageDesc(file_batuta_execution_v1_events, 5);
 
 /**
  * @generated from message batuta.execution.v1.StepCompleted
@@ -644,7 +691,7 @@ export type StepCompletedJson = {
  * Use `create(StepCompletedSchema)` to create a new message.
  */
 export const StepCompletedSchema: GenMessage<StepCompleted, {jsonType: StepCompletedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 5);
+  messageDesc(file_batuta_execution_v1_events, 6);
 
 /**
  * @generated from message batuta.execution.v1.StepAttemptFailed
@@ -739,7 +786,7 @@ export type StepAttemptFailedJson = {
  * Use `create(StepAttemptFailedSchema)` to create a new message.
  */
 export const StepAttemptFailedSchema: GenMessage<StepAttemptFailed, {jsonType: StepAttemptFailedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 6);
+  messageDesc(file_batuta_execution_v1_events, 7);
 
 /**
  * @generated from message batuta.execution.v1.StepFailed
@@ -804,7 +851,7 @@ export type StepFailedJson = {
  * Use `create(StepFailedSchema)` to create a new message.
  */
 export const StepFailedSchema: GenMessage<StepFailed, {jsonType: StepFailedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 7);
+  messageDesc(file_batuta_execution_v1_events, 8);
 
 /**
  * @generated from message batuta.execution.v1.StepSkipped
@@ -863,7 +910,7 @@ export type StepSkippedJson = {
  * Use `create(StepSkippedSchema)` to create a new message.
  */
 export const StepSkippedSchema: GenMessage<StepSkipped, {jsonType: StepSkippedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 8);
+  messageDesc(file_batuta_execution_v1_events, 9);
 
 /**
  * A sign of life of a running attempt, recorded when it says something new or extends a deadline.
@@ -928,7 +975,7 @@ export type StepProgressedJson = {
  * Use `create(StepProgressedSchema)` to create a new message.
  */
 export const StepProgressedSchema: GenMessage<StepProgressed, {jsonType: StepProgressedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 9);
+  messageDesc(file_batuta_execution_v1_events, 10);
 
 /**
  * Expressions that a plain path cannot answer were sent to the sandbox.
@@ -963,7 +1010,7 @@ export type EvaluationRequestedJson = {
  * Use `create(EvaluationRequestedSchema)` to create a new message.
  */
 export const EvaluationRequestedSchema: GenMessage<EvaluationRequested, {jsonType: EvaluationRequestedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 10);
+  messageDesc(file_batuta_execution_v1_events, 11);
 
 /**
  * What the sandbox answered; a replay reads it here and evaluates nothing.
@@ -1018,7 +1065,7 @@ export type EvaluationRecordedJson = {
  * Use `create(EvaluationRecordedSchema)` to create a new message.
  */
 export const EvaluationRecordedSchema: GenMessage<EvaluationRecorded, {jsonType: EvaluationRecordedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 11);
+  messageDesc(file_batuta_execution_v1_events, 12);
 
 /**
  * @generated from message batuta.execution.v1.Vote
@@ -1093,7 +1140,7 @@ export type VoteJson = {
  * Use `create(VoteSchema)` to create a new message.
  */
 export const VoteSchema: GenMessage<Vote, {jsonType: VoteJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 12);
+  messageDesc(file_batuta_execution_v1_events, 13);
 
 /**
  * @generated from message batuta.execution.v1.ConsensusReached
@@ -1192,7 +1239,7 @@ export type ConsensusReachedJson = {
  * Use `create(ConsensusReachedSchema)` to create a new message.
  */
 export const ConsensusReachedSchema: GenMessage<ConsensusReached, {jsonType: ConsensusReachedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 13);
+  messageDesc(file_batuta_execution_v1_events, 14);
 
 /**
  * @generated from message batuta.execution.v1.ConsensusFailed
@@ -1273,7 +1320,7 @@ export type ConsensusFailedJson = {
  * Use `create(ConsensusFailedSchema)` to create a new message.
  */
 export const ConsensusFailedSchema: GenMessage<ConsensusFailed, {jsonType: ConsensusFailedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 14);
+  messageDesc(file_batuta_execution_v1_events, 15);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionPaused
@@ -1324,7 +1371,7 @@ export type ExecutionPausedJson = {
  * Use `create(ExecutionPausedSchema)` to create a new message.
  */
 export const ExecutionPausedSchema: GenMessage<ExecutionPaused, {jsonType: ExecutionPausedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 15);
+  messageDesc(file_batuta_execution_v1_events, 16);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionResumed
@@ -1351,7 +1398,7 @@ export type ExecutionResumedJson = {
  * Use `create(ExecutionResumedSchema)` to create a new message.
  */
 export const ExecutionResumedSchema: GenMessage<ExecutionResumed, {jsonType: ExecutionResumedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 16);
+  messageDesc(file_batuta_execution_v1_events, 17);
 
 /**
  * The execution is being undone: attempts in flight report, then compensations run in reverse order of completion.
@@ -1426,7 +1473,7 @@ export type CompensationStartedJson = {
  * Use `create(CompensationStartedSchema)` to create a new message.
  */
 export const CompensationStartedSchema: GenMessage<CompensationStarted, {jsonType: CompensationStartedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 17);
+  messageDesc(file_batuta_execution_v1_events, 18);
 
 /**
  * What a compensation did.
@@ -1467,7 +1514,7 @@ export type CompensationOutcomeJson = {
  * Use `create(CompensationOutcomeSchema)` to create a new message.
  */
 export const CompensationOutcomeSchema: GenMessage<CompensationOutcome, {jsonType: CompensationOutcomeJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 18);
+  messageDesc(file_batuta_execution_v1_events, 19);
 
 /**
  * A finished execution runs again from its failed steps.
@@ -1508,7 +1555,7 @@ export type ExecutionRetriedJson = {
  * Use `create(ExecutionRetriedSchema)` to create a new message.
  */
 export const ExecutionRetriedSchema: GenMessage<ExecutionRetried, {jsonType: ExecutionRetriedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 19);
+  messageDesc(file_batuta_execution_v1_events, 20);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionCompleted
@@ -1539,7 +1586,7 @@ export type ExecutionCompletedJson = {
  * Use `create(ExecutionCompletedSchema)` to create a new message.
  */
 export const ExecutionCompletedSchema: GenMessage<ExecutionCompleted, {jsonType: ExecutionCompletedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 20);
+  messageDesc(file_batuta_execution_v1_events, 21);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionFailed
@@ -1586,7 +1633,7 @@ export type ExecutionFailedJson = {
  * Use `create(ExecutionFailedSchema)` to create a new message.
  */
 export const ExecutionFailedSchema: GenMessage<ExecutionFailed, {jsonType: ExecutionFailedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 21);
+  messageDesc(file_batuta_execution_v1_events, 22);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionCancelled
@@ -1647,5 +1694,5 @@ export type ExecutionCancelledJson = {
  * Use `create(ExecutionCancelledSchema)` to create a new message.
  */
 export const ExecutionCancelledSchema: GenMessage<ExecutionCancelled, {jsonType: ExecutionCancelledJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 22);
+  messageDesc(file_batuta_execution_v1_events, 23);
 

@@ -1,0 +1,46 @@
+import type { FollowExecutions } from '@batuta/contracts';
+import type { Clock } from './ports.js';
+
+/** Longest time for which one message can ask for events. */
+const LONGEST_MS = 60_000;
+
+/** Executions whose events somebody wants, as gateways say again and again: the others' need not be published. */
+export class FollowedExecutions {
+  /** By id, until when (running time); renewed ones move to the end. */
+  readonly #until = new Map<string, number>();
+  /** Until then all count as followed, because there are too many to remember. */
+  #allUntil = -Infinity;
+
+  /** Remembers at most `most` executions. */
+  constructor(
+    private readonly clock: Pick<Clock, 'elapsed'>,
+    private readonly most = 100_000,
+  ) {}
+
+  /** Takes a FollowExecutions as JSON text. Throws when it is none. */
+  heard(text: string): void {
+    const { executionIds = [], forMs = 0 } = JSON.parse(text) as Partial<FollowExecutions>;
+    const until = this.clock.elapsed() + Math.min(forMs, LONGEST_MS);
+    for (const id of executionIds) {
+      const before = this.#until.get(id) ?? until;
+      this.#until.delete(id);
+      if (this.#until.size >= this.most) this.#allUntil = Math.max(this.#allUntil, until);
+      else this.#until.set(id, Math.max(before, until));
+    }
+  }
+
+  has(id: string): boolean {
+    const until = this.#until.get(id);
+    if (until === undefined) return this.#allUntil > -Infinity && this.#allUntil > this.clock.elapsed();
+    return until > this.clock.elapsed();
+  }
+
+  /** Forgets what nobody has asked for again. */
+  sweep(): void {
+    const now = this.clock.elapsed();
+    for (const [id, until] of this.#until) {
+      if (until > now) return;
+      this.#until.delete(id);
+    }
+  }
+}
