@@ -338,5 +338,67 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       expect(await store.readAgent('default', 'a')).toEqual({ pool: 'p2' });
       expect(await store.readAgent('elsewhere', 'a')).toBeUndefined();
     });
+
+    it.each([
+      { partitions: [4], starts: false, changes: false },
+      { partitions: [4], starts: false, changes: true },
+      { partitions: [4], starts: true, changes: false },
+      { partitions: [4], starts: true, changes: true },
+      { partitions: [4, 5], starts: false, changes: false },
+      { partitions: [4, 5], starts: false, changes: true },
+      { partitions: [4, 5], starts: true, changes: false },
+      { partitions: [4, 5], starts: true, changes: true },
+    ])('writes all that a commit holds, and nothing of a fenced one: %o', async ({ partitions, starts, changes }) => {
+      const fences: CommitRequest['partitions'][number][] = [];
+      for (const partition of partitions)
+        fences.push({ partition, epoch: await take(partition), publishedPosition: 0 });
+      const known = partitions.map((partition) => ({ partition, id: newId() }));
+      const fresh = partitions.map((partition) => ({ partition, id: newId() }));
+      const before = await lane.commit(
+        request(
+          fences,
+          known.map(({ partition, id }) => event(id, partition, 1)),
+          { started: known.map(({ partition, id }) => row(id, partition, { wakeAt: 9_000_000 })) },
+        ),
+      );
+      if (before.kind !== 'committed') throw new Error(before.kind);
+      const events = known.map(({ partition, id }) => event(id, partition, 2, { n: 2 }));
+      const news = request(
+        fences,
+        starts ? [...events, ...fresh.map((one) => event(one.id, one.partition, 1))] : events,
+        {
+          started: starts ? fresh.map(({ partition, id }) => row(id, partition, { wakeAt: 8_000_000 })) : [],
+          changed: changes
+            ? known.map(({ partition, id }) => ({
+                id,
+                partition,
+                progress: progress({ version: 2, wakeAt: 7_000_000 }),
+              }))
+            : [],
+        },
+      );
+      const fenced = await lane.commit({
+        ...news,
+        partitions: fences.map((fence) => ({ ...fence, epoch: fence.epoch + 1 })),
+      });
+      expect(fenced).toEqual({ kind: 'committed', held: new Map() });
+      expect(
+        await readVersions(
+          store,
+          known.map(({ id }) => id),
+        ),
+      ).toEqual(known.map(() => 1));
+      const outcome = await lane.commit(news);
+      expect(outcome).toEqual({
+        kind: 'committed',
+        held: new Map([...before.held].map(([partition, base]) => [partition, base + 1])),
+      });
+      const ids = [...known, ...fresh].map(({ id }) => id);
+      expect(await readVersions(store, ids)).toEqual([...known.map(() => 2), ...fresh.map(() => (starts ? 1 : 0))]);
+      const due = await store.readDue(partitions, 9_000_000, 1_000);
+      const wakes = new Map(due.map(({ id, wakeAt }) => [id, wakeAt]));
+      expect(known.map(({ id }) => wakes.get(id))).toEqual(known.map(() => (changes ? 7_000_000 : 9_000_000)));
+      expect(fresh.map(({ id }) => wakes.get(id))).toEqual(fresh.map(() => (starts ? 8_000_000 : undefined)));
+    });
   });
 }

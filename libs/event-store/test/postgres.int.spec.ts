@@ -54,21 +54,31 @@ describe('the event store in PostgreSQL under races', () => {
     return rows[0]?.n ?? 0;
   }
 
-  it('fences a commit that waited for the row while another owner took the partition', async () => {
-    const [mine] = await store.claim('me', 'first', [{ partition: 0, epoch: 0 }]);
+  it.each([
+    { commit: 'of one partition', others: [] },
+    { commit: 'of two partitions', others: [3] },
+  ])('fences a commit $commit that waited for the row while another owner took it', async ({ others }) => {
+    const { partitions } = await store.view();
+    const claims = [0, ...others].map((partition) => ({ partition, epoch: partitions[partition]?.epoch ?? -1 }));
+    const fences = (await store.claim('me', 'first', claims)).map(({ partition, epoch }) => ({
+      partition,
+      epoch,
+      publishedPosition: 0,
+    }));
     const lane = store.openLane();
     await blocker.query('BEGIN');
     await blocker.query('UPDATE execution.partitions SET epoch = epoch + 1, owner = $1 WHERE id = 0', ['other']);
     const commit = lane.commit({
-      partitions: [{ partition: 0, epoch: mine?.epoch ?? -1, publishedPosition: 0 }],
-      events: [started('00000000-0000-7000-8000-0000000000f1', 0)],
+      partitions: fences,
+      events: fences.map(({ partition }) => started(`00000000-0000-7000-8000-0000000000e${partition}`, partition)),
       started: [],
       changed: [],
     });
     await eventually(async () => (await waitingStatements()) === 1);
     await blocker.query('COMMIT');
-    expect(await commit).toEqual({ kind: 'committed', held: new Map() });
+    expect(await commit).toEqual({ kind: 'committed', held: new Map(others.map((partition) => [partition, 0])) });
     expect((await readLog(store, 0, 0, 10, [])).events).toEqual([]);
+    for (const partition of others) expect((await readLog(store, partition, 0, 10, [])).events).toHaveLength(1);
     await lane.close();
   });
 

@@ -1,13 +1,13 @@
+import type { QueryConfig } from 'pg';
 import type { CommitLane, CommitOutcome, CommitRequest, FencedPartition } from '../port.js';
 import { StatementConnection, classifyFailure } from './connection.js';
 import type { ConnectionOptions } from './connection.js';
 import { encodeChanged, encodeExecutionRows } from './execution-row.js';
-import { COMMIT } from './sql/commit.js';
+import { commitOf } from './sql/commit.js';
 import { HELD_EPOCHS } from './sql/held-epochs.js';
 
-/** Encodes a commit as the parameters of `COMMIT`. */
-export function commitParameters(request: CommitRequest): string[] {
-  const { partitions, events } = request;
+/** A commit as the statement of its shape, with its parameters. */
+function commitQuery({ partitions, events, started, changed }: CommitRequest): QueryConfig {
   const appended = new Map<number, number>();
   let eventPartitions = '{';
   let ranks = '{';
@@ -33,22 +33,20 @@ export function commitParameters(request: CommitRequest): string[] {
     separator = ',';
     line = '\n';
   }
-  return [
-    `{${partitions.map((item) => item.partition).join(',')}}`,
-    `{${partitions.map((item) => item.epoch).join(',')}}`,
-    `{${partitions.map((item) => appended.get(item.partition) ?? 0).join(',')}}`,
-    `{${partitions.map((item) => item.publishedPosition).join(',')}}`,
-    `${eventPartitions}}`,
-    `${ranks}}`,
-    `${ids}}`,
-    `${versions}}`,
-    types,
-    commandIds,
-    `${times}}`,
-    data,
-    encodeExecutionRows(request.started),
-    encodeChanged(request.changed),
-  ];
+  const [only] = partitions;
+  const single = partitions.length === 1 && only !== undefined;
+  const values: (string | number)[] = single
+    ? [only.partition, only.epoch, appended.get(only.partition) ?? 0, only.publishedPosition]
+    : [
+        `{${partitions.map((item) => item.partition).join(',')}}`,
+        `{${partitions.map((item) => item.epoch).join(',')}}`,
+        `{${partitions.map((item) => appended.get(item.partition) ?? 0).join(',')}}`,
+        `{${partitions.map((item) => item.publishedPosition).join(',')}}`,
+      ];
+  values.push(`${eventPartitions}}`, `${ranks}}`, `${ids}}`, `${versions}}`, types, commandIds, `${times}}`, data);
+  if (started.length > 0) values.push(encodeExecutionRows(started));
+  if (changed.length > 0) values.push(encodeChanged(changed));
+  return { ...commitOf({ single, starts: started.length > 0, changes: changed.length > 0 }), values };
 }
 
 /** Commits over one connection of its own. */
@@ -64,11 +62,7 @@ export class PostgresCommitLane implements CommitLane {
     if (this.#busy) throw new Error('a lane has one statement in flight');
     this.#busy = true;
     try {
-      const rows = await this.#connection.query<{ id: number; base: number }>({
-        name: 'commit',
-        text: COMMIT,
-        values: commitParameters(request),
-      });
+      const rows = await this.#connection.query<{ id: number; base: number }>(commitQuery(request));
       return { kind: 'committed', held: new Map(rows.map((row) => [row.id, row.base])) };
     } catch (error) {
       return classifyFailure(error);

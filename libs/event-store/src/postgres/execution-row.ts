@@ -45,18 +45,12 @@ function startedColumns(row: ExecutionRow): Record<string, unknown> {
 
 /** Rows of orchestration_executions as one JSON text for jsonb_populate_recordset. */
 export function encodeExecutionRows(rows: readonly ExecutionRow[]): string {
-  return rows.length === 0 ? '[]' : encodeJson(rows.map(startedColumns));
+  return encodeJson(rows.map(startedColumns));
 }
 
 /** Changed columns, with id and partition, as one JSON text for jsonb_populate_recordset. */
 export function encodeChanged(changes: readonly ExecutionChange[]): string {
-  return changes.length === 0
-    ? '[]'
-    : encodeJson(
-        changes.map((change) => ({
-          id: change.id,
-          partition: change.partition,
-          ...progressColumns(change.progress),
-        })),
-      );
+  return encodeJson(
+    changes.map((change) => ({ id: change.id, partition: change.partition, ...progressColumns(change.progress) })),
+  );
 }
