@@ -105,11 +105,10 @@ export class DirectTasks implements RunnerEnd {
   }
 
   #take(task: Task): boolean {
-    if (this.#leaving) return false;
     const key = `${task.executionId}/${task.stepId}/${task.attempt}`;
-    // Sent again because the receipt was late.
+    // Sent again because the receipt was late. Refused, it would run elsewhere besides, also while this runner leaves.
     if (this.#held.has(key)) return true;
-    if (this.runner.free === 0 || !this.runner.queueEmpty) return false;
+    if (this.#leaving || this.runner.free === 0 || !this.runner.queueEmpty) return false;
     const held = new HeldTask(key, task, (one, givenUp) => this.#settle(one, givenUp));
     this.#held.set(key, held);
     this.network.sure.add(key);
