@@ -167,10 +167,13 @@ export class DirectDispatch {
 
   /** The attempt's result was answered. */
   answered(attemptKey: string): void {
-    // Its last beat may still name it, whoever sent it.
-    for (const { held } of this.#runners.values()) held.delete(attemptKey);
     const runner = this.#holders.get(attemptKey);
-    if (runner === undefined) return;
+    if (runner === undefined) {
+      // Sent by an owner before this one, or lost since: the last beat of whichever runner has it may still name it.
+      for (const { held } of this.#runners.values()) held.delete(attemptKey);
+      return;
+    }
+    runner.held.delete(attemptKey);
     const sent = this.#take(runner, attemptKey);
     if (sent === undefined) return;
     if (sent.done !== undefined) settle(sent, 'stored');

@@ -241,6 +241,22 @@ describe('what is lost', () => {
     expect(lost).toEqual([]);
   });
 
+  it('is not what was answered either when an owner before this one gave it, once its holder is answered', async () => {
+    beat('a');
+    const one = offer();
+    await turn();
+    asked[0]?.answer(receipt(1));
+    beat('a', { held: [one] });
+    beat('b', { held: [one] });
+    direct.answered(one);
+    // What the other one holds is its own to report.
+    expect(direct.holds(one)).toBe(true);
+    direct.answered(one);
+    expect(direct.holds(one)).toBe(false);
+    clock.pass(3_000);
+    expect(lost).toEqual([]);
+  });
+
   it('is all that a silent runner held, also what other owners gave it; what it has not confirmed goes to the queue', async () => {
     beat('a', { held: ['f/x/3'] });
     const one = offer(1);
