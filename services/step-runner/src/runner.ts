@@ -235,18 +235,16 @@ export class Runner {
       attemptSeconds(name).observe((finishedAt - attempt.startedAt) / 1_000);
       switch (ending.kind) {
         case 'output':
+        case 'failure': {
+          const ok = ending.kind === 'output';
+          const body = ok ? `"ok":true,"output":${ending.json}` : failureJson(ending.failure);
           await this.reporter.report(
             task.partition,
-            this.resultJson(task, attempt.startedAt, finishedAt, agent, `"ok":true,"output":${ending.json}`),
-            finishedAt - attempt.startedAt >= PRECIOUS_MS,
+            this.resultJson(task, attempt.startedAt, finishedAt, agent, body),
+            ok && finishedAt - attempt.startedAt >= PRECIOUS_MS,
           );
           break;
-        case 'failure':
-          await this.reporter.report(
-            task.partition,
-            this.resultJson(task, attempt.startedAt, finishedAt, agent, failureJson(ending.failure)),
-          );
-          break;
+        }
         case 'unwanted':
           attempt.logger.info({ reason: ending.reason }, 'attempt stopped');
           break;
