@@ -104,6 +104,45 @@ const inbox = (principalOf: Principal = who) =>
 const acknowledge = (ids: readonly string[], principalOf: Principal = who) =>
   test.client.request<AckInboxReply>(subjects.notifications.inboxAck, { principal: principalOf, ids });
 
+/** Waits until the deliveries of an execution are these, newest first, as far as they are given. */
+const becomes = (executionId: string, expected: readonly object[]): Promise<unknown> =>
+  eventually(async () => {
+    const found = await deliveries(executionId);
+    expect(found).toHaveLength(expected.length);
+    expect(found).toMatchObject(expected);
+  });
+
+/** Waits until somebody's inbox holds so many notifications. */
+const waitingIn = (count: number, principalOf: Principal = who) =>
+  eventually(async () => {
+    const found = await inbox(principalOf);
+    expect(found).toHaveLength(count);
+    return found;
+  });
+
+const mailed = (): Promise<unknown> => eventually(() => smtp.mails.length === 1, { timeoutMs: 10_000 });
+
+/** What is told to the one who started the executions, from now on. */
+async function noticesToAda(): Promise<InboxNotice[]> {
+  const notices: InboxNotice[] = [];
+  test.nats.subscribe(subjects.inbox('default', 'ada'), {
+    callback: (_, message) => void notices.push(message.json<InboxNotice>()),
+  });
+  await test.nats.flush();
+  return notices;
+}
+
+/** A new config with this callback; its id. */
+async function configWith(callback: object): Promise<string> {
+  const configId = test.engine.addConfig();
+  const reply = await create({ config_id: configId, events: ['completed'], ...callback });
+  expect(reply.refused).toBeUndefined();
+  return configId;
+}
+
+/** A webhook to where no callback may go. */
+const NOWHERE = { type: 'webhook', callback_url: 'http://10.0.0.1/x' } as const;
+
 function ended(configId: string, name: 'completed' | 'failed' = 'completed', data: object = {}): string {
   const execution = test.engine.start(configId);
   test.engine.tell(execution, name, data);
@@ -112,9 +151,7 @@ function ended(configId: string, name: 'completed' | 'failed' = 'completed', dat
 
 describe('email', () => {
   it('is sent with text and HTML from templates, after the server had refused it at first', async () => {
-    const configId = test.engine.addConfig();
-    const reply = await create({
-      config_id: configId,
+    const configId = await configWith({
       type: 'email',
       events: ['failed'],
       to: ['ops@example.org', 'ada@example.org'],
@@ -122,14 +159,11 @@ describe('email', () => {
       callback_body_template: 'It failed: {{ event.data.failure.message }}',
       html_template: '<p>{{ event.data.failure.message }}</p>',
     });
-    expect(reply.refused).toBeUndefined();
     smtp.refuse.left = 2;
     const failure = { code: 'timeout', message: '<b>too slow</b>', retryable: true };
     const execution = ended(configId, 'failed', { failure });
-    await eventually(() => smtp.mails.length === 1, { timeoutMs: 10_000 });
-    await eventually(async () => {
-      expect(await deliveries(execution)).toMatchObject([{ status: 'sent', retryCount: 2, responseStatus: 250 }]);
-    });
+    await mailed();
+    await becomes(execution, [{ status: 'sent', retryCount: 2, responseStatus: 250 }]);
     const [mail] = smtp.mails;
     expect(mail?.to).toEqual(['ops@example.org', 'ada@example.org']);
     expect(mail?.source).toMatch(/^Subject: incident: timeout\r$/m);
@@ -139,9 +173,7 @@ describe('email', () => {
   });
 
   it('never takes a header from what an event holds', async () => {
-    const configId = test.engine.addConfig();
-    await create({
-      config_id: configId,
+    const configId = await configWith({
       type: 'email',
       events: ['failed'],
       to: ['ops@example.org'],
@@ -149,11 +181,7 @@ describe('email', () => {
     });
     const failure = { code: 'x', message: 'hello\r\nBcc: everybody@example.org', retryable: false };
     const execution = ended(configId, 'failed', { failure });
-    await eventually(async () => {
-      expect(await deliveries(execution)).toMatchObject([
-        { status: 'failed', deadLetter: true, error: 'the subject holds control characters' },
-      ]);
-    });
+    await becomes(execution, [{ status: 'failed', deadLetter: true, error: 'the subject holds control characters' }]);
     expect(smtp.mails).toEqual([]);
     const injected = await create({
       config_id: configId,
@@ -165,26 +193,20 @@ describe('email', () => {
   });
 
   it('that the server refuses for good is a dead letter at once', async () => {
-    const configId = test.engine.addConfig();
-    await create({ config_id: configId, type: 'email', events: ['completed'], to: ['ops@example.org'] });
+    const configId = await configWith({ type: 'email', to: ['ops@example.org'] });
     smtp.refuse.left = 1;
     smtp.refuse.code = 554;
     const execution = ended(configId);
-    await eventually(async () => {
-      expect(await deliveries(execution)).toMatchObject([{ status: 'failed', deadLetter: true, retryCount: 0 }]);
-    });
+    await becomes(execution, [{ status: 'failed', deadLetter: true, retryCount: 0 }]);
   });
 });
 
 describe('SMS', () => {
   it('is handed to the provider, again after it was busy', async () => {
-    const configId = test.engine.addConfig();
-    await create({ config_id: configId, type: 'sms', events: ['completed'], to: '+4915112345678' });
+    const configId = await configWith({ type: 'sms', to: '+4915112345678' });
     sms.answer = (_, count) => (count === 1 ? { status: 429 } : { status: 201, body: '{"sid":"SM1"}' });
     const execution = ended(configId);
-    await eventually(async () => {
-      expect(await deliveries(execution)).toMatchObject([{ status: 'sent', retryCount: 1, responseStatus: 201 }]);
-    });
+    await becomes(execution, [{ status: 'sent', retryCount: 1, responseStatus: 201 }]);
     expect(sms.received).toHaveLength(2);
     const [request] = sms.received;
     expect(request?.path).toBe('/2010-04-01/Accounts/AC1/Messages.json');
@@ -199,23 +221,14 @@ describe('SMS', () => {
 
 describe('the inbox', () => {
   it('keeps a notification for whoever started the execution until it is acknowledged', async () => {
-    const configId = test.engine.addConfig();
-    await create({ config_id: configId, type: 'websocket', events: ['completed'] });
-    const notices: InboxNotice[] = [];
-    test.nats.subscribe(subjects.inbox('default', 'ada'), {
-      callback: (_, message) => void notices.push(message.json<InboxNotice>()),
-    });
-    await test.nats.flush();
+    const configId = await configWith({ type: 'websocket' });
+    const notices = await noticesToAda();
     const execution = ended(configId);
-    const waiting = await eventually(async () => {
-      const found = await inbox();
-      expect(found).toHaveLength(1);
-      return found;
-    });
+    const waiting = await waitingIn(1);
     expect(waiting[0]).toMatchObject({ executionId: execution, eventType: 'completed' });
     await eventually(() => notices.length === 1);
     expect(notices[0]?.notification).toEqual(waiting[0]);
-    await eventually(async () => expect(await deliveries(execution)).toMatchObject([{ status: 'sent' }]));
+    await becomes(execution, [{ status: 'sent' }]);
     const id = waiting[0]!.id;
     expect((await acknowledge([id], principal('default', 'viewer', 'eve'))).ids).toEqual([]);
     expect((await acknowledge([id], principal('other', 'admin', 'ada'))).ids).toEqual([]);
@@ -227,32 +240,22 @@ describe('the inbox', () => {
   });
 
   it('that is not acknowledged in time makes the fallback take over, and one that is does not', async () => {
-    const configId = test.engine.addConfig();
-    const reply = await create({
-      config_id: configId,
+    const configId = await configWith({
       type: 'websocket',
-      events: ['completed'],
       fallback: [
         { type: 'email', after_ms: 600, to: ['ops@example.org'] },
         { type: 'sms', after_ms: 600_000, to: '+4915112345678' },
       ],
     });
-    expect(reply.refused).toBeUndefined();
     const read = ended(configId);
-    const [seen] = await eventually(async () => {
-      const found = await inbox();
-      expect(found).toHaveLength(1);
-      return found;
-    });
+    const [seen] = await waitingIn(1);
     await acknowledge([seen!.id]);
     const unread = ended(configId);
-    await eventually(() => smtp.mails.length === 1, { timeoutMs: 10_000 });
-    await eventually(async () => {
-      expect((await deliveries(unread)).map(({ callbackType, status }) => [callbackType, status])).toEqual([
-        ['email', 'sent'],
-        ['websocket', 'sent'],
-      ]);
-    });
+    await mailed();
+    await becomes(unread, [
+      { callbackType: 'email', status: 'sent' },
+      { callbackType: 'websocket', status: 'sent' },
+    ]);
     const rows = await test.rows<{ late: number }>(
       `SELECT extract(epoch FROM e.sent_at - w.created_at) * 1000 AS late
        FROM notifications.orchestration_callbacks AS w JOIN notifications.orchestration_callbacks AS e USING (execution_id)
@@ -267,47 +270,33 @@ describe('the inbox', () => {
   });
 
   it('is skipped at once when its channel fails for good', async () => {
-    const configId = test.engine.addConfig();
-    await create({
-      config_id: configId,
-      type: 'webhook',
-      events: ['completed'],
-      callback_url: 'http://10.0.0.1/x',
+    const configId = await configWith({
+      ...NOWHERE,
       fallback: [{ type: 'email', after_ms: 600_000, to: ['ops@example.org'] }],
     });
     const execution = ended(configId);
-    await eventually(() => smtp.mails.length === 1, { timeoutMs: 10_000 });
+    await mailed();
     expect(smtp.mails[0]?.source).toContain(execution);
   });
 
   it('takes over from a channel that failed, and hands on to the next one', async () => {
-    const configId = test.engine.addConfig();
-    await create({
-      config_id: configId,
-      type: 'webhook',
-      events: ['completed'],
-      callback_url: 'http://10.0.0.1/x',
+    const configId = await configWith({
+      ...NOWHERE,
       fallback: [
         { type: 'websocket', after_ms: 600_000 },
         { type: 'email', after_ms: 300, to: ['ops@example.org'] },
       ],
     });
-    const notices: InboxNotice[] = [];
-    test.nats.subscribe(subjects.inbox('default', 'ada'), {
-      callback: (_, message) => void notices.push(message.json<InboxNotice>()),
-    });
-    await test.nats.flush();
+    const notices = await noticesToAda();
     const execution = ended(configId);
-    await eventually(() => smtp.mails.length === 1, { timeoutMs: 10_000 });
+    await mailed();
     expect(await inbox()).toMatchObject([{ executionId: execution, eventType: 'completed' }]);
     expect(notices.map(({ notification }) => notification?.executionId)).toEqual([execution]);
-    await eventually(async () => {
-      expect((await deliveries(execution)).map(({ callbackType, status }) => [callbackType, status])).toEqual([
-        ['email', 'sent'],
-        ['websocket', 'sent'],
-        ['webhook', 'failed'],
-      ]);
-    });
+    await becomes(execution, [
+      { callbackType: 'email', status: 'sent' },
+      { callbackType: 'websocket', status: 'sent' },
+      { callbackType: 'webhook', status: 'failed' },
+    ]);
   });
 
   it('acknowledges for each user what is theirs, also when many do it at once', async () => {
@@ -315,13 +304,8 @@ describe('the inbox', () => {
     const users = Array.from({ length: 20 }, (_, index) => `user-${index}`);
     for (const to of users) await create({ config_id: configId, type: 'websocket', events: ['completed'], to });
     ended(configId);
-    const ids = await eventually(async () => {
-      const found = await Promise.all(users.map((user) => inbox(principal('default', 'viewer', user))));
-      return found.map((list) => {
-        expect(list).toHaveLength(1);
-        return list[0]!.id;
-      });
-    });
+    const waiting = await Promise.all(users.map((user) => waitingIn(1, principal('default', 'viewer', user))));
+    const ids = waiting.map((list) => list[0]!.id);
     // Everybody asks for everything, each in another order.
     const answers = await Promise.all(
       users.map((user, index) =>
@@ -334,21 +318,15 @@ describe('the inbox', () => {
   });
 
   it('keeps the order behind a delivery that is still open', async () => {
-    const configId = test.engine.addConfig();
     // With a template it goes through an attempt; the one without must not overtake it.
-    await create({
-      config_id: configId,
+    const configId = await configWith({
       type: 'websocket',
       events: ['started'],
       callback_body_template: '{"n": {{ event.version }}}',
     });
     await create({ config_id: configId, type: 'websocket', events: ['completed'] });
     const executions = Array.from({ length: 10 }, () => ended(configId));
-    const all = await eventually(async () => {
-      const found = await inbox();
-      expect(found).toHaveLength(20);
-      return found;
-    });
+    const all = await waitingIn(20);
     const order = await test.rows<{ id: string }>('SELECT id FROM notifications.inbox ORDER BY created_at, id');
     const typeOf = new Map(all.map((one) => [one.id, one]));
     for (const execution of executions) {
