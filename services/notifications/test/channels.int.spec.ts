@@ -105,7 +105,7 @@ const acknowledge = (ids: readonly string[], principalOf: Principal = who) =>
   test.client.request<AckInboxReply>(subjects.notifications.inboxAck, { principal: principalOf, ids });
 
 /** Waits until the deliveries of an execution are these, newest first, as far as they are given. */
-const becomes = (executionId: string, expected: readonly object[]): Promise<unknown> =>
+const expectDeliveries = (executionId: string, expected: readonly object[]): Promise<unknown> =>
   eventually(async () => {
     const found = await deliveries(executionId);
     expect(found).toHaveLength(expected.length);
@@ -163,7 +163,7 @@ describe('email', () => {
     const failure = { code: 'timeout', message: '<b>too slow</b>', retryable: true };
     const execution = ended(configId, 'failed', { failure });
     await mailed();
-    await becomes(execution, [{ status: 'sent', retryCount: 2, responseStatus: 250 }]);
+    await expectDeliveries(execution, [{ status: 'sent', retryCount: 2, responseStatus: 250 }]);
     const [mail] = smtp.mails;
     expect(mail?.to).toEqual(['ops@example.org', 'ada@example.org']);
     expect(mail?.source).toMatch(/^Subject: incident: timeout\r$/m);
@@ -181,7 +181,9 @@ describe('email', () => {
     });
     const failure = { code: 'x', message: 'hello\r\nBcc: everybody@example.org', retryable: false };
     const execution = ended(configId, 'failed', { failure });
-    await becomes(execution, [{ status: 'failed', deadLetter: true, error: 'the subject holds control characters' }]);
+    await expectDeliveries(execution, [
+      { status: 'failed', deadLetter: true, error: 'the subject holds control characters' },
+    ]);
     expect(smtp.mails).toEqual([]);
     const injected = await create({
       config_id: configId,
@@ -197,7 +199,7 @@ describe('email', () => {
     smtp.refuse.left = 1;
     smtp.refuse.code = 554;
     const execution = ended(configId);
-    await becomes(execution, [{ status: 'failed', deadLetter: true, retryCount: 0 }]);
+    await expectDeliveries(execution, [{ status: 'failed', deadLetter: true, retryCount: 0 }]);
   });
 });
 
@@ -206,7 +208,7 @@ describe('SMS', () => {
     const configId = await configWith({ type: 'sms', to: '+4915112345678' });
     sms.answer = (_, count) => (count === 1 ? { status: 429 } : { status: 201, body: '{"sid":"SM1"}' });
     const execution = ended(configId);
-    await becomes(execution, [{ status: 'sent', retryCount: 1, responseStatus: 201 }]);
+    await expectDeliveries(execution, [{ status: 'sent', retryCount: 1, responseStatus: 201 }]);
     expect(sms.received).toHaveLength(2);
     const [request] = sms.received;
     expect(request?.path).toBe('/2010-04-01/Accounts/AC1/Messages.json');
@@ -228,7 +230,7 @@ describe('the inbox', () => {
     expect(waiting[0]).toMatchObject({ executionId: execution, eventType: 'completed' });
     await eventually(() => notices.length === 1);
     expect(notices[0]?.notification).toEqual(waiting[0]);
-    await becomes(execution, [{ status: 'sent' }]);
+    await expectDeliveries(execution, [{ status: 'sent' }]);
     const id = waiting[0]!.id;
     expect((await acknowledge([id], principal('default', 'viewer', 'eve'))).ids).toEqual([]);
     expect((await acknowledge([id], principal('other', 'admin', 'ada'))).ids).toEqual([]);
@@ -252,7 +254,7 @@ describe('the inbox', () => {
     await acknowledge([seen!.id]);
     const unread = ended(configId);
     await mailed();
-    await becomes(unread, [
+    await expectDeliveries(unread, [
       { callbackType: 'email', status: 'sent' },
       { callbackType: 'websocket', status: 'sent' },
     ]);
@@ -292,7 +294,7 @@ describe('the inbox', () => {
     await mailed();
     expect(await inbox()).toMatchObject([{ executionId: execution, eventType: 'completed' }]);
     expect(notices.map(({ notification }) => notification?.executionId)).toEqual([execution]);
-    await becomes(execution, [
+    await expectDeliveries(execution, [
       { callbackType: 'email', status: 'sent' },
       { callbackType: 'websocket', status: 'sent' },
       { callbackType: 'webhook', status: 'failed' },
