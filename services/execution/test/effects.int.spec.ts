@@ -93,4 +93,18 @@ describe('the cache of executions', () => {
     expect(test.engine.counters.loads).toBeGreaterThan(0);
     expect((await test.store.readNewest([first])).map((newest) => newest?.version)).toEqual([4]);
   });
+
+  it('keeps who waits for the end of an execution that it forgot', async () => {
+    const test = await started({ cacheBytes: 400_000 });
+    const waitedFor = executionId();
+    await test.bus.command(startRequest(waitedFor, 'three'), 'batuta.end.gateway1').answer;
+    const inMemory = (): boolean => test.engine.owned.some(({ executions }) => executions.has(waitedFor));
+    for (let others = 0; inMemory() && others < 2_000; others++) {
+      await test.bus.command(startRequest(executionId(), 'three')).answer;
+    }
+    expect(inMemory()).toBe(false);
+    expect(test.bus.ends).toEqual([]);
+    await test.bus.command(cancelRequest(waitedFor)).answer;
+    expect(test.bus.ends).toEqual(['batuta.end.gateway1']);
+  });
 });

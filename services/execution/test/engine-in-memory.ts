@@ -23,6 +23,8 @@ export class TestBus implements Bus {
   readonly tasks: Task[] = [];
   readonly lifecycle: string[] = [];
   readonly stops: string[] = [];
+  /** Subjects that ends were told to. */
+  readonly ends: string[] = [];
   readonly handlers = new Map<number, Handler>();
   /** What happens to a task; nothing is said about one that is lost. */
   queue: PublishOutcome | 'lost' = 'stored';
@@ -41,6 +43,9 @@ export class TestBus implements Bus {
     queueMicrotask(() => done(queue));
   }
   publishEvents(): void {}
+  publishEnd(subject: string): void {
+    this.ends.push(subject);
+  }
   publishStop(text: string): void {
     this.stops.push(text);
   }
@@ -74,6 +79,7 @@ export class TestBus implements Bus {
     executionId: string,
     body: object,
     handler?: Handler,
+    endSubject?: string,
   ): { answer: Promise<T>; answered: () => boolean } {
     let answered = false;
     const to = handler ?? this.handlers.get(partitionOf(executionId, PARTITIONS));
@@ -81,6 +87,7 @@ export class TestBus implements Bus {
       to?.({
         kind,
         payload: new TextEncoder().encode(JSON.stringify(body)),
+        endSubject,
         reply: (text) => {
           answered = true;
           resolve(JSON.parse(text) as T);
@@ -89,8 +96,9 @@ export class TestBus implements Bus {
     });
     return { answer, answered: () => answered };
   }
-  command(request: CommandRequest) {
-    return this.ask<CommandReply>('command', request.executionId, request);
+  /** `endSubject`: who is to be told of its end. */
+  command(request: CommandRequest, endSubject?: string) {
+    return this.ask<CommandReply>('command', request.executionId, request, undefined, endSubject);
   }
   results(executionId: string, results: object[], handler?: Handler) {
     return this.ask<ResultReply>('result', executionId, { results }, handler);

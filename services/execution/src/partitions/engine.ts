@@ -420,7 +420,7 @@ export class Engine {
           execution.used = false;
         } else if (execution.idle) {
           bytes -= execution.bytes;
-          partition.forget(execution);
+          partition.evict(execution);
           this.counters.evictions += 1;
         }
       }

@@ -13,7 +13,7 @@ export class HotExecution {
   currentWake: number | null = null;
   /** The execution, or the config of its start, is being read; its lane keeps the inputs that wait for that. */
   reading = false;
-  /** Who is told of its end besides, as its start asked; forgotten with the execution. */
+  /** Who is told of its end besides, as its start asked; its partition keeps it when the execution is evicted. */
   endSubject: string | undefined;
   /** Commits on their way that hold events of this execution. */
   uncommitted = 0;
@@ -72,6 +72,8 @@ export class Partition {
   graceUntil: number;
   readonly #tickets: EffectTicket[] = [];
   readonly #ended = new Set<string>();
+  /** Of executions that were evicted, the newest last. */
+  readonly #endSubjects = new Map<string, string>();
 
   constructor(record: PartitionRecord, ownedSince: number, graceUntil: number) {
     this.id = record.partition;
@@ -107,6 +109,10 @@ export class Partition {
   add(id: string): HotExecution {
     const execution = new HotExecution(id, this);
     this.executions.set(id, execution);
+    if (this.#endSubjects.size > 0) {
+      execution.endSubject = this.#endSubjects.get(id);
+      this.#endSubjects.delete(id);
+    }
     return execution;
   }
 
@@ -114,16 +120,20 @@ export class Partition {
   forgetEnded(execution: HotExecution): void {
     this.forget(execution);
     this.#ended.add(execution.id);
-    if (this.#ended.size <= ENDED_KEPT) return;
-    for (const oldest of this.#ended) {
-      this.#ended.delete(oldest);
-      return;
-    }
+    dropOldest(this.#ended, ENDED_KEPT);
   }
 
   /** Whether the execution has ended lately, so that the log has it. */
   endedLately(id: string): boolean {
     return this.#ended.has(id);
+  }
+
+  /** Forgets an execution and its memory for now; who waits for its end stays known for when it is read again. */
+  evict(execution: HotExecution): void {
+    this.forget(execution);
+    if (execution.endSubject === undefined) return;
+    this.#endSubjects.set(execution.id, execution.endSubject);
+    dropOldest(this.#endSubjects, MOST_END_SUBJECTS);
   }
 
   forget(execution: HotExecution): void {
@@ -136,6 +146,20 @@ export class Partition {
   grow(execution: HotExecution, bytes: number): void {
     execution.bytes += bytes;
     this.bytes += bytes;
+  }
+}
+
+/**
+ * A hundred or so bytes each. Whoever waits for one that is beyond it finds the end by comparing versions, as after any lost
+ * message.
+ */
+const MOST_END_SUBJECTS = 1_000;
+
+function dropOldest(entries: Map<string, unknown> | Set<string>, most: number): void {
+  if (entries.size <= most) return;
+  for (const oldest of entries.keys()) {
+    entries.delete(oldest);
+    return;
   }
 }
 

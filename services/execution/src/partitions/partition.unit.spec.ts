@@ -1,0 +1,40 @@
+import { describe, expect, it } from '@jest/globals';
+import { Partition } from './partition.js';
+
+describe('executions that a partition evicts', () => {
+  const evicted = (partition: Partition, id: string, endSubject?: string): void => {
+    const execution = partition.add(id);
+    execution.endSubject = endSubject;
+    partition.evict(execution);
+  };
+  const partition = (): Partition =>
+    new Partition(
+      { partition: 1, owner: 'one', ownerAlive: true, epoch: 1, lastPosition: 0, publishedPosition: 0 },
+      0,
+      0,
+    );
+
+  it('have who waits for their end back when they are read again', () => {
+    const one = partition();
+    evicted(one, 'a', 'end.a');
+    evicted(one, 'b');
+    expect(one.executions.size).toBe(0);
+    expect(one.add('a').endSubject).toBe('end.a');
+    expect(one.add('b').endSubject).toBeUndefined();
+  });
+
+  it('have it once: what was told meanwhile is not told again', () => {
+    const one = partition();
+    evicted(one, 'a', 'end.a');
+    evicted(one, 'a');
+    expect(one.add('a').endSubject).toBeUndefined();
+  });
+
+  it('have it up to a thousand, the newest of them', () => {
+    const one = partition();
+    for (let index = 0; index <= 1_000; index++) evicted(one, `e${index}`, `end.${index}`);
+    expect(one.add('e0').endSubject).toBeUndefined();
+    expect(one.add('e1').endSubject).toBe('end.1');
+    expect(one.add('e1000').endSubject).toBe('end.1000');
+  });
+});
