@@ -136,6 +136,9 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
       opsPort: ops?.port,
       close: once(async () => {
         executions.stopWaiting();
+        // The idle connections are closed at once. One whose last answer comes after that would be kept alive, and would hold
+        // the gateway up until the cut.
+        server.keepAliveTimeout = 1;
         const cut = setTimeout(() => server.closeAllConnections(), settings.shutdownLimitMs);
         try {
           await Promise.all([sockets.close(settings.shutdownLimitMs), app.close()]);

@@ -61,6 +61,8 @@ export class FakePlatform {
   /** Who is to be told of an execution's end; cleared, it is an owner that has just taken over. */
   readonly ends = new Map<string, string>();
   deliver: Delivery = (message, publish) => publish(message);
+  /** Awaited before a command is answered; it is done before that. */
+  holdCommands: Promise<void> | undefined;
   /** Called when a command was answered. */
   afterCommand: () => void = () => undefined;
   /** Awaited before an answer is sent; what it says is read before that. */
@@ -247,8 +249,13 @@ export class FakePlatform {
         callback: (_error, message) => {
           const request = message.json<CommandRequest>();
           this.asked.push({ pattern: 'command', data: request as unknown as Record<string, unknown> });
-          message.respond(JSON.stringify(this.#command(request, message.headers?.get(headerNames.end) ?? '')));
-          this.afterCommand();
+          const reply = JSON.stringify(this.#command(request, message.headers?.get(headerNames.end) ?? ''));
+          const respond = (): void => {
+            message.respond(reply);
+            this.afterCommand();
+          };
+          if (this.holdCommands === undefined) respond();
+          else void this.holdCommands.then(respond);
         },
       });
     }

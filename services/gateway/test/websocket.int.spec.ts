@@ -323,6 +323,29 @@ describe('WebSockets', () => {
     expect((await waiting).status).toBe(202);
     await closing;
   });
+
+  it('is gone when the last request is answered that was under way: its connection is not kept alive', async () => {
+    under.fake.finishAtOnce = false;
+    let answer: () => void = () => undefined;
+    under.fake.holdCommands = new Promise((resolve) => {
+      answer = resolve;
+    });
+    const waiting = under.call('POST', '/api/v1/orchestrations/execute/greeting', { body: {} });
+    await eventually(() => under.fake.executions.size === 1);
+    const closing = under.gateway.close();
+    await eventually(
+      () =>
+        fetch(`${under.gateway.url}/health/live`).then(
+          () => false,
+          () => true,
+        ),
+      { describe: 'the gateway listens no more' },
+    );
+    answer();
+    expect((await waiting).status).toBe(202);
+    // Kept alive, it would hold the gateway until it cuts what is left: longer than a test may take.
+    await closing;
+  });
 });
 
 describe('many WebSockets', () => {
