@@ -5,6 +5,7 @@ import { DataSource } from 'typeorm';
 import { CallbacksController } from './callbacks/callbacks.controller.js';
 import { CALLBACK_RULES, Callbacks, CONTROL } from './callbacks/callbacks.service.js';
 import type { CallbackRules } from './callbacks/callbacks.service.js';
+import { CallbackHeaders } from './callbacks/callback-headers.js';
 import { SecretCipher } from './callbacks/secret-cipher.js';
 import { SigningSecrets } from './callbacks/signing-secrets.js';
 import { DeliveriesController } from './deliveries/deliveries.controller.js';
@@ -40,6 +41,7 @@ export class NotificationsModule {
         { provide: SecretCipher, useValue: options.secretCipher },
         Templates,
         SigningSecrets,
+        CallbackHeaders,
         DeliveryQueue,
         Callbacks,
         Deliveries,

@@ -18,6 +18,7 @@ import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import type { DataSource } from 'typeorm';
 import { NotificationsModule } from './app.module.js';
+import { CallbackHeaders } from './callbacks/callback-headers.js';
 import { encryptionKeysOf, SecretCipher } from './callbacks/secret-cipher.js';
 import { SigningSecrets } from './callbacks/signing-secrets.js';
 import type { Channel } from './channels/channel.js';
@@ -83,12 +84,14 @@ export async function startNotifications(options: StartNotificationsOptions = {}
     const templates = new Templates();
     const secretCipher = new SecretCipher(encryptionKeysOf(settings.encryptionKeys?.reveal() ?? '') ?? []);
     const secrets = new SigningSecrets(dataSource, secretCipher);
-    await renewSecrets(secrets, secretCipher, logger);
+    const headers = new CallbackHeaders(dataSource, secretCipher);
+    await renewSecrets(secrets, headers, secretCipher, logger);
     const publish = (subject: string, payload: string): void => nats.publish(subject, payload);
     const channels = openChannels(settings, {
       dataSource,
       templates,
       secrets,
+      headers,
       publish,
       ...(options.resolve === undefined ? {} : { resolve: options.resolve }),
     });
@@ -178,9 +181,16 @@ export async function startNotifications(options: StartNotificationsOptions = {}
 }
 
 /** Brings stored secrets under the newest key; a service that cannot read some of them starts, and says so. */
-async function renewSecrets(secrets: SigningSecrets, cipher: SecretCipher, logger: Logger): Promise<void> {
+async function renewSecrets(
+  secrets: SigningSecrets,
+  headers: CallbackHeaders,
+  cipher: SecretCipher,
+  logger: Logger,
+): Promise<void> {
   if (!cipher.enabled) {
-    logger.warn('signing secrets are stored in the clear: set BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS');
+    logger.warn(
+      'signing secrets and headers of callbacks are stored in the clear: set BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS',
+    );
   }
   const { renewed, unreadable } = await secrets.renew();
   if (renewed > 0) logger.info({ count: renewed }, 'signing secrets encrypted with the newest key');
@@ -188,6 +198,16 @@ async function renewSecrets(secrets: SigningSecrets, cipher: SecretCipher, logge
     logger.error(
       { count: unreadable },
       'signing secrets cannot be read with BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS: their webhooks fail until the key is set or the secret is rotated',
+    );
+  }
+  const ofHeaders = await headers.renew();
+  if (ofHeaders.renewed > 0) {
+    logger.info({ count: ofHeaders.renewed }, 'headers of callbacks encrypted with the newest key');
+  }
+  if (ofHeaders.unreadable > 0) {
+    logger.error(
+      { count: ofHeaders.unreadable },
+      'headers of callbacks cannot be read with BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS: their webhooks fail until the key is set or the callback is made anew',
     );
   }
 }
@@ -206,18 +226,20 @@ interface ChannelParts {
   readonly dataSource: DataSource;
   readonly templates: Templates;
   readonly secrets: SigningSecrets;
+  readonly headers: CallbackHeaders;
   readonly publish: (subject: string, payload: string) => void;
   readonly resolve?: Resolve;
 }
 
 function openChannels(settings: NotificationsSettings, parts: ChannelParts): Channel[] {
-  const { dataSource, templates, secrets, publish, resolve } = parts;
+  const { dataSource, templates, secrets, headers, publish, resolve } = parts;
   const policy = addressPolicy(settings.allowedAddresses);
   const channels = [
     webhookChannel({
       client: resolve === undefined ? new GuardedClient(policy) : new GuardedClient(policy, resolve),
       templates,
       signing: (tenantId, callbackId) => secrets.signing(tenantId, callbackId),
+      headers: (tenantId, callbackId, channelIndex) => headers.sending(tenantId, callbackId, channelIndex),
     }),
     webSocketChannel({ dataSource, templates, publish }),
   ];

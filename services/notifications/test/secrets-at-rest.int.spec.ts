@@ -127,3 +127,139 @@ describe('signing secrets in the database', () => {
     expect(() => loadNotificationsSettings(wrong)).not.toThrow(/hunter2/);
   });
 });
+
+describe('headers of callbacks in the database', () => {
+  const AUTHORIZATION = 'Bearer s3cret-of-the-receiver';
+  const FALLBACK_KEY = 's3cret-of-the-fallback';
+  let configId: string;
+  let id: string;
+
+  /** All that the tables of callbacks and deliveries hold, as a dump would have it. */
+  const dump = async (): Promise<string> => {
+    const rows = await test.rows<{ row: string }>(
+      `SELECT c::text AS row FROM notifications.callbacks AS c
+       UNION ALL SELECT d::text FROM notifications.orchestration_callbacks AS d`,
+    );
+    return rows.map(({ row }) => row).join('\n');
+  };
+  const shownHeaders = async (): Promise<unknown> => {
+    const { callback } = await test.client.request<CallbackReply>(subjects.notifications.callbackGet, {
+      principal: who,
+      id,
+    });
+    return callback?.channel?.callback_headers;
+  };
+  const end = (): string => {
+    const execution = test.engine.start(configId);
+    test.engine.tell(execution, 'completed');
+    return execution;
+  };
+  /** Waits for the webhook of the callback, and of the fallback of the other one, and checks what came with them. */
+  const expectSent = async (execution: string): Promise<void> => {
+    const told = await eventually(() => {
+      const found = receiver.received.filter(({ body }) => body.includes(execution));
+      expect(found.map(({ path }) => path).toSorted()).toEqual(['/fallback', '/headers']);
+      return found;
+    });
+    const of = (path: string): unknown => told.find((one) => one.path === path)?.headers;
+    expect(of('/headers')).toMatchObject({ authorization: AUTHORIZATION, 'x-team': 'checkout' });
+    expect(of('/fallback')).toMatchObject({ 'x-api-key': FALLBACK_KEY });
+  };
+
+  it('are in the clear without a key, in their callbacks only', async () => {
+    await running([], async () => {
+      configId = test.engine.addConfig();
+      const create = (body: object): Promise<CallbackReply> =>
+        test.client.request<CallbackReply>(subjects.notifications.callbackCreate, {
+          principal: who,
+          body: { type: 'webhook', config_id: configId, events: ['completed'], ...body },
+        });
+      const made = await create({
+        callback_url: `${receiver.url}/headers`,
+        callback_headers: { Authorization: AUTHORIZATION, 'X-Team': 'checkout' },
+      });
+      id = made.callback?.id ?? '';
+      await create({
+        // An address that no callback may call.
+        callback_url: 'http://10.0.0.1/x',
+        fallback: [
+          {
+            type: 'webhook',
+            after_ms: 600_000,
+            callback_url: `${receiver.url}/fallback`,
+            callback_headers: { 'X-Api-Key': FALLBACK_KEY },
+          },
+        ],
+      });
+      expect(await shownHeaders()).toEqual({ authorization: '***', 'x-team': 'checkout' });
+      await expectSent(end());
+    });
+    expect((await dump()).split(AUTHORIZATION)).toHaveLength(2);
+    expect((await dump()).split(FALLBACK_KEY)).toHaveLength(2);
+  }, 60_000);
+
+  it('are encrypted at the first start with a key, and copies in deliveries of the version before are hidden', async () => {
+    await test.rows(
+      `UPDATE notifications.orchestration_callbacks AS d
+       SET callback_headers = c.channel -> 'callback_headers', channel_settings = c.channel, fallback = c.fallback
+       FROM notifications.callbacks AS c WHERE d.callback_id = c.id AND d.channel = 0`,
+    );
+    expect((await dump()).split(AUTHORIZATION).length).toBeGreaterThan(2);
+    await running([old], async () => {
+      expect(await dump()).not.toMatch(/s3cret|checkout/);
+      expect(await shownHeaders()).toEqual({ authorization: '***', 'x-team': 'checkout' });
+      await expectSent(end());
+    });
+    expect(await dump()).not.toMatch(/s3cret|checkout/);
+    expect(await dump()).toContain('enc1.');
+  }, 60_000);
+
+  it('that were waiting in a delivery of the version before are sent all the same', async () => {
+    receiver.answer = () => ({ status: 503 });
+    let execution = '';
+    await running([old], async () => {
+      execution = end();
+      await eventually(() => receiver.received.filter(({ body }) => body.includes(execution)).length >= 2);
+    });
+    receiver.received.length = 0;
+    receiver.answer = () => ({ status: 204 });
+    await test.rows(
+      `UPDATE notifications.orchestration_callbacks
+       SET callback_headers = '{"x-team": "of before"}',
+           channel_settings = jsonb_set(channel_settings, '{callback_headers}', '{"x-team": "of before"}')
+       WHERE callback_id = '${id}'`,
+    );
+    await running([old], () => expectSent(execution));
+    expect(await dump()).not.toContain('of before');
+  }, 60_000);
+
+  it('are encrypted anew when the key is replaced; then the old key is not needed', async () => {
+    const before = await dump();
+    await running([current, old], () => expectSent(end()));
+    const stored = /enc1\.[0-9a-f]{16}\.[\w-]+/g;
+    const was: string[] = before.match(stored) ?? [];
+    const is: string[] = (await dump()).match(stored) ?? [];
+    expect([was.length, is.length]).toEqual([3, 3]);
+    expect(is.filter((each) => was.includes(each))).toEqual([]);
+    await running([current], () => expectSent(end()));
+  }, 60_000);
+
+  it('that no key can read are shown to nobody and fail their webhooks, which come when the key is back', async () => {
+    const execution = await running([old], async () => {
+      expect(await shownHeaders()).toEqual({ authorization: '***', 'x-team': '***' });
+      const started = end();
+      await eventually(async () => {
+        const { deliveries } = await test.client.request<ListDeliveriesReply>(subjects.notifications.deliveryList, {
+          principal: who,
+          executionId: started,
+        });
+        const own = deliveries.find(({ callbackId }) => callbackId === id);
+        expect(own).toMatchObject({ status: 'retrying' });
+        expect(own?.error).toContain('BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS');
+      });
+      return started;
+    });
+    expect(receiver.received.filter(({ body }) => body.includes(execution))).toEqual([]);
+    await running([current], () => expectSent(execution));
+  }, 60_000);
+});

@@ -11,7 +11,11 @@ const channel: OpenApiSchema = {
   type: { type: 'string', enum: [...CALLBACK_TYPES] },
   callback_url: { type: 'string', format: 'uri', maxLength: 2048, description: 'Webhooks: where to.' },
   callback_method: { type: 'string', enum: ['POST', 'PUT', 'PATCH'], default: 'POST' },
-  callback_headers: { type: 'object', additionalProperties: { type: 'string' } },
+  callback_headers: {
+    type: 'object',
+    description: 'Sent with each webhook. Values of headers that carry credentials are shown as `***`.',
+    additionalProperties: { type: 'string' },
+  },
   callback_body_template: template(
     'Liquid over `event` and `execution`: a webhook’s body, an email’s or SMS’s text, a notification’s content.',
   ),

@@ -21,6 +21,7 @@ import { cutPage, pageAsked, textOf, uuidOf } from '../access/requests.js';
 import { DeliveryQueue } from '../deliveries/delivery-queue.js';
 import { Templates } from '../templates/templates.js';
 import { CallbackEntity } from './callback.entity.js';
+import { CallbackHeaders } from './callback-headers.js';
 import type { ChannelDefinition } from './channel-definition.js';
 import { SigningSecrets } from './signing-secrets.js';
 import { validateCallback } from './validate-callback.js';
@@ -46,6 +47,7 @@ export class Callbacks {
   readonly #control: ControlClient;
   readonly #templates: Templates;
   readonly #secrets: SigningSecrets;
+  readonly #headers: CallbackHeaders;
   readonly #queue: DeliveryQueue;
   readonly #rules: CallbackRules;
 
@@ -54,6 +56,7 @@ export class Callbacks {
     @Inject(CONTROL) control: ControlClient,
     templates: Templates,
     secrets: SigningSecrets,
+    headers: CallbackHeaders,
     queue: DeliveryQueue,
     @Inject(CALLBACK_RULES) rules: CallbackRules,
   ) {
@@ -61,6 +64,7 @@ export class Callbacks {
     this.#control = control;
     this.#templates = templates;
     this.#secrets = secrets;
+    this.#headers = headers;
     this.#queue = queue;
     this.#rules = rules;
   }
@@ -74,14 +78,15 @@ export class Callbacks {
     const owner = await this.#owner(principal, checked.valid.configId, checked.valid.executionId);
     if ('refused' in owner) return owner;
     const { tenantId } = principal;
+    const id = newId();
     const entity = {
-      id: newId(),
+      id,
       tenantId,
       configId: owner.configId ?? null,
       executionId: owner.executionId ?? null,
       events,
-      channel,
-      fallback,
+      channel: this.#headers.sealed(tenantId, id, channel),
+      fallback: fallback.map((each) => this.#headers.sealed(tenantId, id, each)),
       enabled: true,
       disabledReason: null,
       createdBy: principal.userId,
@@ -102,13 +107,13 @@ export class Callbacks {
       const signs = [channel, ...fallback].some(({ type }) => type === 'webhook');
       const secret = signs ? await this.#secrets.create(manager, tenantId, entity.id) : undefined;
       const saved = await manager.findOneByOrFail(CallbackEntity, { id: entity.id });
-      return { callback: shown(saved), ...(secret === undefined ? {} : { secret }) };
+      return { callback: this.#shown(saved), ...(secret === undefined ? {} : { secret }) };
     });
   }
 
   async get(principal: Principal, id: unknown): Promise<CallbackReply> {
     const found = await this.#find(principal, id);
-    return found === null ? refuse('not_found', NOT_FOUND) : { callback: shown(found) };
+    return found === null ? refuse('not_found', NOT_FOUND) : { callback: this.#shown(found) };
   }
 
   async list(request: ListCallbacksRequest, principal: Principal): Promise<ListCallbacksReply | Refused> {
@@ -128,7 +133,7 @@ export class Callbacks {
       .limit(limit + 1)
       .getMany();
     const { page, next } = cutPage(rows, limit);
-    return { callbacks: page.map(shown), ...next };
+    return { callbacks: page.map((row) => this.#shown(row)), ...next };
   }
 
   /** Deletes a callback; what it still had to deliver is closed. */
@@ -139,7 +144,7 @@ export class Callbacks {
     if (found === null) return refuse('not_found', NOT_FOUND);
     await this.#dataSource.manager.delete(CallbackEntity, { id: found.id, tenantId: principal.tenantId });
     await this.#queue.closeAll({ callbackId: found.id }, 'the callback was deleted', false);
-    return { callback: shown(found) };
+    return { callback: this.#shown(found) };
   }
 
   /** Lets a callback that was disabled (410) work again, for events from now on. */
@@ -202,39 +207,29 @@ export class Callbacks {
       throw error;
     }
   }
-}
 
-const SECRET_HEADER = /auth|token|secret|key|cookie|password|signature/i;
-
-/** Values of headers that carry credentials are for the receiver's eyes alone. */
-export function shownHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [name, SECRET_HEADER.test(name) ? '***' : value]),
-  );
-}
-
-function shownChannel(channel: ChannelDefinition): CallbackChannel {
-  const { callback_headers: headers, to, ...rest } = channel;
-  return {
-    ...rest,
-    ...(headers === undefined ? {} : { callback_headers: shownHeaders(headers) }),
-    ...(to === undefined ? {} : { to: [...to] }),
-  };
-}
-
-function shown(callback: CallbackEntity): Callback {
-  return {
-    id: callback.id,
-    tenantId: callback.tenantId,
-    ...(callback.configId === null ? {} : { configId: callback.configId }),
-    ...(callback.executionId === null ? {} : { executionId: callback.executionId }),
-    events: callback.events,
-    channel: shownChannel(callback.channel),
-    fallback: callback.fallback.map(shownChannel),
-    enabled: callback.enabled,
-    ...(callback.disabledReason === null ? {} : { disabledReason: callback.disabledReason }),
-    createdBy: callback.createdBy,
-    createdAt: callback.createdAt.getTime(),
-    updatedAt: callback.updatedAt.getTime(),
-  };
+  #shown(callback: CallbackEntity): Callback {
+    const channel = (stored: ChannelDefinition): CallbackChannel => {
+      const { callback_headers: headers, to, ...rest } = this.#headers.shown(callback.tenantId, callback.id, stored);
+      return {
+        ...rest,
+        ...(headers === undefined ? {} : { callback_headers: { ...headers } }),
+        ...(to === undefined ? {} : { to: [...to] }),
+      };
+    };
+    return {
+      id: callback.id,
+      tenantId: callback.tenantId,
+      ...(callback.configId === null ? {} : { configId: callback.configId }),
+      ...(callback.executionId === null ? {} : { executionId: callback.executionId }),
+      events: callback.events,
+      channel: channel(callback.channel),
+      fallback: callback.fallback.map(channel),
+      enabled: callback.enabled,
+      ...(callback.disabledReason === null ? {} : { disabledReason: callback.disabledReason }),
+      createdBy: callback.createdBy,
+      createdAt: callback.createdAt.getTime(),
+      updatedAt: callback.updatedAt.getTime(),
+    };
+  }
 }

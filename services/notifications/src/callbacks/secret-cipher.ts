@@ -4,7 +4,7 @@ const KEY_BYTES = 32;
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
 const KEY = /^[A-Za-z0-9+/]{43}=$/;
-/** `enc1.<key id>.<Base64url of nonce, ciphertext and tag>`; a secret in the clear begins with `whsec_`. */
+/** `enc1.<key id>.<Base64url of nonce, ciphertext and tag>`; a signing secret in the clear begins with `whsec_`. */
 const SEALED = /^enc1\.([0-9a-f]{16})\.([A-Za-z0-9_-]+)$/;
 
 /** What a secret is encrypted with is not among the keys that are set, or somebody has changed it. */
@@ -34,6 +34,11 @@ export class SecretCipher {
     this.#current = named[0]?.[0];
   }
 
+  /** Whether a text looks as if `seal` had made it; nothing else that is stored beside sealed texts may. */
+  static isSealed(stored: string): boolean {
+    return SEALED.test(stored);
+  }
+
   get enabled(): boolean {
     return this.#current !== undefined;
   }
@@ -61,7 +66,7 @@ export class SecretCipher {
     const key = this.#keys.get(id);
     if (key === undefined) {
       throw new SecretCipherError(
-        'a signing secret is encrypted with a key that is not among BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS',
+        'a secret is encrypted with a key that is not among BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS',
       );
     }
     const sealed = Buffer.from(text, 'base64url');
@@ -72,7 +77,7 @@ export class SecretCipher {
       const secret = decipher.update(sealed.subarray(IV_BYTES, -TAG_BYTES));
       return Buffer.concat([secret, decipher.final()]).toString('utf8');
     } catch (error) {
-      throw new SecretCipherError('a signing secret was changed in the database, or put in the place of another', {
+      throw new SecretCipherError('a secret was changed in the database, or put in the place of another', {
         cause: error,
       });
     }

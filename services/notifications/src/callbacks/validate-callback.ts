@@ -4,6 +4,7 @@ import { sampleMessage, valuesOf } from '../templates/message.js';
 import { MAX_TEMPLATE_BYTES } from '../templates/templates.js';
 import type { TemplateKind, Templates } from '../templates/templates.js';
 import type { ChannelDefinition } from './channel-definition.js';
+import { SecretCipher } from './secret-cipher.js';
 
 export interface ValidCallback {
   readonly configId: string | undefined;
@@ -259,6 +260,8 @@ function checkHeaders(value: unknown, path: string, add: Add): Record<string, st
     else if (OWN_HEADERS.test(name)) add(at, 'not_allowed', `the header ${name} is set by the platform`);
     else if (typeof text !== 'string' || !HEADER_VALUE.test(text)) {
       add(at, 'bad_format', 'must be one line of at most 2000 visible ASCII characters');
+    } else if (SecretCipher.isSealed(text)) {
+      add(at, 'not_allowed', 'looks like a value that the platform has encrypted');
     } else headers.push([name.toLowerCase(), text]);
   }
   return Object.fromEntries(headers);

@@ -81,6 +81,11 @@ describe('a callback', () => {
       webhook({ callback_headers: { a: 'b\r\nc: d', 'x y': 'z' } }),
       ['/callback_headers/a bad_format', '/callback_headers/x y bad_format'],
     ],
+    [
+      'a header that passes for an encrypted one',
+      webhook({ callback_headers: { a: 'enc1.0123456789abcdef.AA' } }),
+      ['/callback_headers/a not_allowed'],
+    ],
     ['too many retries', webhook({ max_retries: 51 }), ['/max_retries out_of_range']],
     [
       'an unclosed template',

@@ -11,6 +11,9 @@ export interface Outgoing {
   /** Null for the short form. */
   readonly callbackId: string | null;
   readonly event: CallbackEvent;
+  /** 0 for the callback's own channel, then its fallbacks. */
+  readonly channelIndex: number;
+  /** Without the values of headers. */
   readonly settings: ChannelDefinition;
   readonly message: Message;
   /** W3C trace context of the attempt, to send along; undefined when nothing is traced. */

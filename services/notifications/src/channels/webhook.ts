@@ -18,10 +18,16 @@ export interface WebhookOptions {
   readonly templates: Templates;
   /** The secrets that sign now, the newest first. */
   readonly signing: (tenantId: string, callbackId: string | null) => Promise<readonly string[]>;
+  /** The headers that the user has set for a channel of a callback; undefined when the callback was deleted. */
+  readonly headers: (
+    tenantId: string,
+    callbackId: string,
+    channelIndex: number,
+  ) => Promise<Readonly<Record<string, string>> | undefined>;
 }
 
 /** Webhooks as Standard Webhooks has them: https://github.com/standard-webhooks/standard-webhooks. */
-export function webhookChannel({ client, templates, signing }: WebhookOptions): Channel {
+export function webhookChannel({ client, templates, signing, headers }: WebhookOptions): Channel {
   return {
     type: 'webhook',
     async send(outgoing) {
@@ -32,9 +38,12 @@ export function webhookChannel({ client, templates, signing }: WebhookOptions): 
         if (error instanceof TemplateError) return { result: 'refused', error: `the template: ${error.message}` };
         throw error;
       }
-      const secrets = await signing(outgoing.tenantId, outgoing.callbackId);
+      const { settings, id, tenantId, callbackId, channelIndex } = outgoing;
+      const secrets = await signing(tenantId, callbackId);
+      const hasOwn = callbackId !== null && Object.keys(settings.callback_headers ?? {}).length > 0;
+      const own = hasOwn ? await headers(tenantId, callbackId, channelIndex) : {};
+      if (own === undefined) return { result: 'refused', error: 'the callback was deleted' };
       const at = new Date();
-      const { settings, id } = outgoing;
       const signatures = secrets.map((secret) => new Webhook(secret).sign(id, at, body));
       try {
         const answer = await client.call({
@@ -46,7 +55,7 @@ export function webhookChannel({ client, templates, signing }: WebhookOptions): 
             // What is cut off cannot be decompressed.
             'accept-encoding': 'identity',
             ...(outgoing.traceparent === undefined ? {} : { traceparent: outgoing.traceparent }),
-            ...settings.callback_headers,
+            ...own,
             'webhook-id': id,
             'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
             'webhook-signature': signatures.join(' '),

@@ -5,6 +5,7 @@ import { AttemptEntity } from '../deliveries/attempt.entity.js';
 import { DeliveryEntity } from '../deliveries/delivery.entity.js';
 import { InboxEntity } from '../inbox/inbox.entity.js';
 import { CreateNotificationsSchema1700000000001 } from './migrations/1700000000001-create-notifications-schema.js';
+import { FindCopiedHeaders1700000000002 } from './migrations/1700000000002-find-copied-headers.js';
 
 export const SCHEMA = 'notifications';
 /** Identifies the lock under which this service's schema changes; any fixed number that no other service uses. */
@@ -21,7 +22,7 @@ export function notificationsDataSource(options: { databaseUrl: Secret; connecti
     connectTimeoutMS: 10_000,
     extra: { statement_timeout: 30_000, idle_in_transaction_session_timeout: 30_000 },
     entities: [AttemptEntity, CallbackEntity, DeliveryEntity, InboxEntity],
-    migrations: [CreateNotificationsSchema1700000000001],
+    migrations: [CreateNotificationsSchema1700000000001, FindCopiedHeaders1700000000002],
     migrationsTableName: 'migrations',
   });
 }

@@ -5,6 +5,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { EntityManager } from 'typeorm';
 import { GroupCommit } from '../database/group-commit.js';
+import { withoutHeaderValues } from '../callbacks/callback-headers.js';
 import type { ChannelDefinition } from '../callbacks/channel-definition.js';
 import type { Outcome } from '../channels/channel.js';
 import type { InboxEntry } from '../inbox/inbox-entry.js';
@@ -69,6 +70,9 @@ export interface ClaimedDelivery {
   readonly event: CallbackEvent;
   readonly destination: string;
   readonly orderKey: string;
+  /** 0 for the callback's own channel, then its fallbacks. */
+  readonly channelIndex: number;
+  /** Without the values of headers. */
   readonly settings: ChannelDefinition;
   readonly message: Message;
   /** 1 for the first; with `id` it says who may report the outcome. */
@@ -88,6 +92,7 @@ interface ClaimedRow {
   event_type: CallbackEvent;
   destination: string;
   order_key: string;
+  channel: number;
   channel_settings: ChannelDefinition;
   message: Message;
   attempts: number;
@@ -196,6 +201,7 @@ export class DeliveryQueue {
       event: row.event_type,
       destination: row.destination,
       orderKey: row.order_key,
+      channelIndex: row.channel,
       settings: row.channel_settings,
       message: row.message,
       attempt: row.attempts,
@@ -369,7 +375,10 @@ export class DeliveryQueue {
   }
 
   #row(delivery: NewDelivery) {
-    const [channel, ...fallback] = delivery.channels;
+    const [whole, ...others] = delivery.channels;
+    // Credentials stay in one place, where they are encrypted.
+    const channel = withoutHeaderValues(whole);
+    const fallback = others.map(withoutHeaderValues);
     const target = targetOf(channel, delivery.userId);
     const [next] = fallback;
     return {

@@ -102,7 +102,7 @@ export const CLAIM = `
     INSERT INTO notifications.callback_attempts (delivery_id, attempt) SELECT id, attempts FROM claimed
   )
   SELECT c.id, c.execution_id, c.tenant_id, c.callback_id, c.callback_type, c.event_type, c.destination, c.order_key,
-    c.channel_settings, c.attempts, c.retry_count, e.event AS message,
+    c.channel, c.channel_settings, c.attempts, c.retry_count, e.event AS message,
     (extract(epoch FROM p.started_at) * 1000 + p.duration_ms)::double precision AS failed_at,
     (extract(epoch FROM c.due_at) * 1000)::double precision AS due_at
   FROM claimed AS c JOIN notifications.events AS e ON e.execution_id = c.execution_id AND e.version = c.event_version

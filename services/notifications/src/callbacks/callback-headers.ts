@@ -1,0 +1,157 @@
+import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import type { ChannelDefinition } from './channel-definition.js';
+import { SecretCipher, SecretCipherError } from './secret-cipher.js';
+
+type Headers = Readonly<Record<string, string>>;
+
+/** What stands for a value that is not to be seen. */
+const HIDDEN = '***';
+const SECRET_HEADER = /auth|token|secret|key|cookie|password|signature/i;
+
+/** Callbacks, and deliveries of the version before, that are changed in one statement. */
+const PAGE = 500;
+
+const WITH_HEADERS = `
+  SELECT id, tenant_id, channel, fallback FROM notifications.callbacks
+  WHERE id > $1 AND (jsonb_path_exists(channel, '$.callback_headers.*')
+    OR jsonb_path_exists(fallback, '$[*].callback_headers.*'))
+  ORDER BY id LIMIT $2`;
+
+const REPLACE = `
+  UPDATE notifications.callbacks AS c SET channel = r.channel, fallback = r.fallback
+  FROM jsonb_to_recordset($1::jsonb) AS r(id uuid, channel jsonb, fallback jsonb, old_channel jsonb, old_fallback jsonb)
+  WHERE c.id = r.id AND c.channel = r.old_channel AND c.fallback = r.old_fallback`;
+
+/** Deliveries once held copies of the values. $1: how many at most. The condition is that of the index which finds them. */
+const HIDE_COPIES = `
+  UPDATE notifications.orchestration_callbacks AS d
+  SET callback_headers = (SELECT coalesce(jsonb_object_agg(name, '***'), '{}') FROM jsonb_object_keys(callback_headers) AS name),
+      channel_settings = CASE WHEN channel_settings ? 'callback_headers' THEN jsonb_set(channel_settings, '{callback_headers}',
+        (SELECT coalesce(jsonb_object_agg(name, '***'), '{}') FROM jsonb_object_keys(channel_settings -> 'callback_headers') AS name))
+        ELSE channel_settings END,
+      fallback = (
+        SELECT coalesce(jsonb_agg(CASE WHEN f ? 'callback_headers' THEN jsonb_set(f, '{callback_headers}',
+          (SELECT coalesce(jsonb_object_agg(name, '***'), '{}') FROM jsonb_object_keys(f -> 'callback_headers') AS name))
+          ELSE f END ORDER BY place), '[]')
+        FROM jsonb_array_elements(fallback) WITH ORDINALITY AS e(f, place))
+  WHERE id IN (
+    SELECT id FROM notifications.orchestration_callbacks
+    WHERE jsonb_path_exists(callback_headers, '$.* ? (@ != "***")')
+      OR jsonb_path_exists(fallback, '$[*].callback_headers.* ? (@ != "***")')
+    ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)`;
+
+interface StoredCallback {
+  readonly id: string;
+  readonly tenant_id: string;
+  readonly channel: ChannelDefinition;
+  readonly fallback: readonly ChannelDefinition[];
+}
+
+/** A channel as its deliveries keep it: the names of its headers, which are read where they belong when they are sent. */
+export function withoutHeaderValues(channel: ChannelDefinition): ChannelDefinition {
+  return mapped(channel, () => HIDDEN);
+}
+
+/** The headers that users give their webhooks. They often carry credentials: each value is encrypted, bound to its place. */
+@Injectable()
+export class CallbackHeaders {
+  readonly #dataSource: DataSource;
+  readonly #cipher: SecretCipher;
+
+  constructor(dataSource: DataSource, cipher: SecretCipher) {
+    this.#dataSource = dataSource;
+    this.#cipher = cipher;
+  }
+
+  /** A channel as its callback keeps it. */
+  sealed(tenantId: string, callbackId: string, channel: ChannelDefinition): ChannelDefinition {
+    return mapped(channel, (value, name) => this.#cipher.seal(value, placeOf(tenantId, callbackId, name)));
+  }
+
+  /** A stored channel as users see it: without the values of headers that carry credentials, or that cannot be read. */
+  shown(tenantId: string, callbackId: string, channel: ChannelDefinition): ChannelDefinition {
+    return mapped(channel, (stored, name) => {
+      if (SECRET_HEADER.test(name)) return HIDDEN;
+      try {
+        return this.#open(stored, placeOf(tenantId, callbackId, name));
+      } catch (error) {
+        if (error instanceof SecretCipherError) return HIDDEN;
+        throw error;
+      }
+    });
+  }
+
+  /**
+   * What to send with a webhook of the callback's channel with this number, 0 for its own; undefined when the callback was
+   * deleted. Throws a `SecretCipherError` when a value cannot be read.
+   */
+  async sending(tenantId: string, callbackId: string, channelIndex: number): Promise<Headers | undefined> {
+    const [row] = await this.#dataSource.query<Pick<StoredCallback, 'channel' | 'fallback'>[]>(
+      'SELECT channel, fallback FROM notifications.callbacks WHERE id = $1 AND tenant_id = $2',
+      [callbackId, tenantId],
+    );
+    const channel = row === undefined ? undefined : [row.channel, ...row.fallback][channelIndex];
+    if (channel === undefined) return undefined;
+    return mapped(channel, (stored, name) => this.#open(stored, placeOf(tenantId, callbackId, name))).callback_headers;
+  }
+
+  /**
+   * Encrypts with the newest key what is stored in the clear or under an older key. `unreadable` counts the callbacks with
+   * values that no key that is set can read; they stay as they are. Several replicas may do it at once.
+   */
+  async renew(): Promise<{ readonly renewed: number; readonly unreadable: number }> {
+    const count = { renewed: 0, unreadable: 0 };
+    for (let after = '00000000-0000-0000-0000-000000000000'; ;) {
+      const rows = await this.#dataSource.query<StoredCallback[]>(WITH_HEADERS, [after, PAGE]);
+      const last = rows.at(-1);
+      if (last === undefined) break;
+      after = last.id;
+      const changes: object[] = [];
+      for (const { id, tenant_id: tenantId, channel, fallback } of rows) {
+        try {
+          const [own, ...others] = [channel, ...fallback].map((each) => this.#renewed(tenantId, id, each));
+          if (own === channel && others.every((other, place) => other === fallback[place])) continue;
+          changes.push({ id, channel: own, fallback: others, old_channel: channel, old_fallback: fallback });
+        } catch (error) {
+          if (!(error instanceof SecretCipherError)) throw error;
+          count.unreadable += 1;
+        }
+      }
+      const [, renewed] = await this.#dataSource.query<[unknown, number]>(REPLACE, [JSON.stringify(changes)]);
+      count.renewed += renewed;
+    }
+    for (let hidden = PAGE; hidden > 0;) {
+      [, hidden] = await this.#dataSource.query<[unknown, number]>(HIDE_COPIES, [PAGE]);
+    }
+    return count;
+  }
+
+  /** The same object when all of it is as it would be stored today. */
+  #renewed(tenantId: string, callbackId: string, channel: ChannelDefinition): ChannelDefinition {
+    let changed = false;
+    const renewed = mapped(channel, (stored, name) => {
+      const place = placeOf(tenantId, callbackId, name);
+      const open = this.#open(stored, place);
+      if (this.#cipher.isCurrent(stored)) return stored;
+      const sealed = this.#cipher.seal(open, place);
+      changed ||= sealed !== stored;
+      return sealed;
+    });
+    return changed ? renewed : channel;
+  }
+
+  #open(stored: string, place: string): string {
+    return SecretCipher.isSealed(stored) ? this.#cipher.open(stored, place) : stored;
+  }
+}
+
+const placeOf = (tenantId: string, callbackId: string, name: string): string =>
+  `${tenantId}/${callbackId}/callback_headers/${name}`;
+
+function mapped(channel: ChannelDefinition, change: (value: string, name: string) => string): ChannelDefinition {
+  const { callback_headers: headers } = channel;
+  if (headers === undefined) return channel;
+  const changed = Object.entries(headers).map(([name, value]) => [name, change(value, name)] as const);
+  return { ...channel, callback_headers: Object.fromEntries(changed) };
+}

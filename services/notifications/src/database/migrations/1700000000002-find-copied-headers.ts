@@ -1,0 +1,15 @@
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+
+/** Finds the deliveries that hold values of their callbacks' headers, as those of the version before: none of later ones do. */
+export class FindCopiedHeaders1700000000002 implements MigrationInterface {
+  async up(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.query(`
+      CREATE INDEX orchestration_callbacks_copied_headers ON notifications.orchestration_callbacks (id)
+      WHERE jsonb_path_exists(callback_headers, '$.* ? (@ != "***")')
+        OR jsonb_path_exists(fallback, '$[*].callback_headers.* ? (@ != "***")')`);
+  }
+
+  async down(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.query('DROP INDEX notifications.orchestration_callbacks_copied_headers');
+  }
+}
