@@ -1,7 +1,8 @@
 import { LIMITS } from '@batuta/contracts';
 import { LOG_LEVELS } from '@batuta/observability';
-import { bytes, integer, loadSettings, milliseconds, oneOf, secret, text, url } from '@batuta/settings';
-import type { SettingsOf } from '@batuta/settings';
+import { bytes, integer, list, loadSettings, milliseconds, oneOf, secret, text, url } from '@batuta/settings';
+import type { SettingsOf, SettingsProblem } from '@batuta/settings';
+import { areProxies } from './auth/wrong-keys.js';
 
 const schema = {
   host: text({ env: 'BATUTA_GATEWAY_HTTP_HOST', default: '127.0.0.1' }),
@@ -47,6 +48,10 @@ const schema = {
     min: 0,
     max: 60_000,
   }),
+  /** Wrong keys that one address may send a minute before it is told to wait; 0 sets no limit. */
+  wrongKeysPerMinute: integer({ env: 'BATUTA_GATEWAY_WRONG_KEYS_PER_MINUTE', default: 60, min: 0, max: 1_000_000 }),
+  /** Whose `X-Forwarded-For` says where a request came from: addresses, CIDR ranges, `loopback`, `uniquelocal`. */
+  trustedProxies: list({ env: 'BATUTA_GATEWAY_TRUSTED_PROXIES', default: [] }),
   /** How often the versions of everything watched are compared with the log. */
   compareEveryMs: milliseconds({ env: 'BATUTA_GATEWAY_COMPARE_EVERY', default: 2_000, min: 20, max: 60_000 }),
   /** Unsent bytes after which a WebSocket client that follows live is closed as too slow. */
@@ -71,14 +76,20 @@ export type GatewaySettings = SettingsOf<typeof schema>;
 
 /** The gateway's settings from environment variables; throws a `SettingsError` that names each wrong variable. */
 export function loadGatewaySettings(env: Readonly<Record<string, string | undefined>> = process.env): GatewaySettings {
-  return loadSettings(schema, env, ({ headersTimeoutMs, requestTimeoutMs }) =>
-    headersTimeoutMs <= requestTimeoutMs
-      ? []
-      : [
-          {
-            variables: ['BATUTA_GATEWAY_HEADERS_TIMEOUT', 'BATUTA_GATEWAY_REQUEST_TIMEOUT'],
-            expected: 'must allow a whole request at least the time of its headers',
-          },
-        ],
-  );
+  return loadSettings(schema, env, ({ headersTimeoutMs, requestTimeoutMs, trustedProxies }) => {
+    const problems: SettingsProblem[] = [];
+    if (headersTimeoutMs > requestTimeoutMs) {
+      problems.push({
+        variables: ['BATUTA_GATEWAY_HEADERS_TIMEOUT', 'BATUTA_GATEWAY_REQUEST_TIMEOUT'],
+        expected: 'must allow a whole request at least the time of its headers',
+      });
+    }
+    if (!areProxies(trustedProxies)) {
+      problems.push({
+        variables: ['BATUTA_GATEWAY_TRUSTED_PROXIES'],
+        expected: 'must be addresses, CIDR ranges, loopback, linklocal or uniquelocal, separated by commas',
+      });
+    }
+    return problems;
+  });
 }

@@ -11,6 +11,7 @@ import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { GatewayModule } from './app.module.js';
 import { Authenticator } from './auth/authenticator.js';
+import { WrongKeys } from './auth/wrong-keys.js';
 import { Backend } from './backend/backend.js';
 import { ExecutionStarter } from './backend/execution-starter.js';
 import { Executions } from './backend/executions.js';
@@ -64,6 +65,7 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
     const authenticator = new Authenticator({
       knownForMs: settings.keyCacheMs,
       unknownForMs: settings.unknownKeyCacheMs,
+      wrongKeys: new WrongKeys({ perMinute: settings.wrongKeysPerMinute, trustedProxies: settings.trustedProxies }),
       ask: (keyHash) => backend.ask<AuthenticateReply>(subjects.config.keyAuthenticate, { keyHash }),
     });
     const sockets = new SocketServer({

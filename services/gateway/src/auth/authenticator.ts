@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import type { AuthenticateReply, ConfigChanged, Principal } from '@batuta/contracts';
 import { BoundedCache } from '../backend/bounded-cache.js';
 import { Problem } from '../http/problem.js';
+import type { WrongKeys } from './wrong-keys.js';
 
 /** Who a key belongs to, until when. */
 export interface Identity {
@@ -24,6 +26,7 @@ export interface AuthenticatorOptions {
   readonly believedWithoutAnswerMs?: number;
   readonly capacity?: number;
   readonly now?: () => number;
+  readonly wrongKeys: WrongKeys;
   ask(keyHash: string): Promise<AuthenticateReply>;
 }
 
@@ -33,12 +36,15 @@ const UNKNOWN = 'The API key is unknown, expired or revoked.';
 export class Authenticator {
   readonly #entries: BoundedCache<string, Entry>;
   readonly #asked = new Map<string, Promise<Identity | undefined>>();
+  /** Hashes of keys that were good once: whoever has one of them is not guessing. */
+  readonly #onceGood: BoundedCache<string, true>;
   readonly #now: () => number;
   /** Answers to questions asked before the last forgetting are not kept. */
   #generation = 0;
 
   constructor(private readonly options: AuthenticatorOptions) {
     this.#entries = new BoundedCache(options.capacity ?? 10_000);
+    this.#onceGood = new BoundedCache(options.capacity ?? 10_000);
     this.#now = options.now ?? Date.now;
   }
 
@@ -47,17 +53,18 @@ export class Authenticator {
   }
 
   /**
-   * The identity of a key: at once when it is remembered, else a promise.
-   * @throws Problem unauthenticated, or (rejecting) unavailable when the config service cannot be asked.
+   * The identity of a key that came with a request: at once when it is remembered, else a promise.
+   * @throws Problem unauthenticated, or (rejecting) also rate_limited after too many wrong keys from there, or unavailable when
+   * the config service cannot be asked.
    */
-  identify(key: string | undefined): Identity | Promise<Identity> {
+  identify(key: string | undefined, request: IncomingMessage): Identity | Promise<Identity> {
     if (key === undefined) {
       throw new Problem('unauthenticated', 'Send an API key: "Authorization: Bearer <key>".');
     }
     const hash = Authenticator.hashOf(key);
     const entry = this.#entries.get(hash);
-    if (entry !== undefined && this.#fresh(entry)) return this.#valid(entry.identity);
-    return this.#lookUp(hash, entry);
+    if (entry?.identity !== undefined && this.#fresh(entry) && this.#unexpired(entry.identity)) return entry.identity;
+    return this.#identifyOther(hash, entry, request);
   }
 
   /** The identity of a key by its hash, asked again unless the answer is fresh; undefined when the key is no good any more. */
@@ -68,6 +75,24 @@ export class Authenticator {
       return await this.#lookUp(keyHash, entry);
     } catch (error) {
       if (error instanceof Problem && error.code === 'unauthenticated') return undefined;
+      throw error;
+    }
+  }
+
+  /** What is not remembered as good, so that nothing of this is on the way of those who are. */
+  async #identifyOther(hash: string, entry: Entry | undefined, request: IncomingMessage): Promise<Identity> {
+    const { wrongKeys } = this.options;
+    if (this.#onceGood.get(hash) === undefined) wrongKeys.check(request);
+    try {
+      const fresh = entry !== undefined && this.#fresh(entry);
+      const identity = fresh ? this.#valid(entry.identity) : await this.#lookUp(hash, entry);
+      this.#onceGood.set(hash, true);
+      return identity;
+    } catch (error) {
+      if (error instanceof Problem && error.code === 'unauthenticated') {
+        this.#onceGood.delete(hash);
+        wrongKeys.count(request);
+      }
       throw error;
     }
   }
@@ -89,8 +114,12 @@ export class Authenticator {
     return this.#now() - entry.askedAt < (entry.identity === undefined ? unknownForMs : knownForMs);
   }
 
+  #unexpired({ expiresAt }: Identity): boolean {
+    return expiresAt === 0 || expiresAt > this.#now();
+  }
+
   #valid(identity: Identity | undefined): Identity {
-    if (identity === undefined || (identity.expiresAt > 0 && identity.expiresAt <= this.#now())) {
+    if (identity === undefined || !this.#unexpired(identity)) {
       throw new Problem('unauthenticated', UNKNOWN, {
         headers: { 'www-authenticate': 'Bearer realm="batuta", error="invalid_token"' },
       });

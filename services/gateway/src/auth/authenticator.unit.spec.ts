@@ -1,23 +1,29 @@
+import type { IncomingMessage } from 'node:http';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { AuthenticateReply } from '@batuta/contracts';
 import { Problem } from '../http/problem.js';
 import { Authenticator } from './authenticator.js';
+import { WrongKeys } from './wrong-keys.js';
 
 const KNOWN: AuthenticateReply = {
   principal: { tenantId: 'default', userId: 'ada', role: 'admin', keyId: 'k' },
   expiresAt: 0,
 };
 
+const REQUEST = { socket: { remoteAddress: '192.0.2.1' }, headers: {} } as unknown as IncomingMessage;
+
 describe('the authenticator', () => {
   let now = 0;
   let asked: string[] = [];
   let answer: () => Promise<AuthenticateReply>;
+  let wrongKeys: WrongKeys;
   const build = (capacity = 100): Authenticator =>
     new Authenticator({
       knownForMs: 5000,
       unknownForMs: 2000,
       capacity,
       now: () => now,
+      wrongKeys,
       ask: (hash) => {
         asked.push(hash);
         return answer();
@@ -25,7 +31,7 @@ describe('the authenticator', () => {
     });
   const identify = async (authenticator: Authenticator, key = 'a-key'): Promise<string> => {
     try {
-      return (await authenticator.identify(key)).principal.userId;
+      return (await authenticator.identify(key, REQUEST)).principal.userId;
     } catch (error) {
       return (error as Problem).code;
     }
@@ -35,6 +41,7 @@ describe('the authenticator', () => {
     now = 1_000_000;
     asked = [];
     answer = () => Promise.resolve(KNOWN);
+    wrongKeys = new WrongKeys({ perMinute: 3, now: () => now });
   });
 
   it('asks with the hash of the key and never with the key', async () => {
@@ -47,7 +54,7 @@ describe('the authenticator', () => {
     const authenticator = build();
     await identify(authenticator);
     now += 4999;
-    expect(authenticator.identify('a-key')).not.toBeInstanceOf(Promise);
+    expect(authenticator.identify('a-key', REQUEST)).not.toBeInstanceOf(Promise);
     now += 1;
     await identify(authenticator);
     expect(asked).toHaveLength(2);
@@ -114,5 +121,47 @@ describe('the authenticator', () => {
     expect(asked).toHaveLength(3);
     await identify(authenticator, 'key-two');
     expect(asked).toHaveLength(4);
+  });
+
+  it('asks nothing for an address that sent too many wrong keys, be they new or remembered', async () => {
+    const authenticator = build();
+    answer = () => Promise.resolve({});
+    for (const key of ['wrong-1', 'wrong-2', 'wrong-2']) {
+      expect(await identify(authenticator, key)).toBe('unauthenticated');
+    }
+    expect(asked).toHaveLength(2);
+    answer = () => Promise.resolve(KNOWN);
+    expect(await identify(authenticator, 'right')).toBe('rate_limited');
+    expect(await identify(authenticator, 'wrong-2')).toBe('rate_limited');
+    expect(asked).toHaveLength(2);
+    now += 20_000;
+    expect(await identify(authenticator, 'right')).toBe('ada');
+  });
+
+  it('lets a key in that was good before, whatever else comes from its address and though its answer was forgotten', async () => {
+    const authenticator = build();
+    expect(await identify(authenticator, 'right')).toBe('ada');
+    answer = () => Promise.resolve({});
+    for (const key of ['wrong-1', 'wrong-2', 'wrong-3']) await identify(authenticator, key);
+    expect(await identify(authenticator, 'wrong-4')).toBe('rate_limited');
+    authenticator.forget();
+    answer = () => Promise.resolve(KNOWN);
+    expect(await identify(authenticator, 'right')).toBe('ada');
+    // Revoked, it is a wrong key as any other.
+    authenticator.forget();
+    answer = () => Promise.resolve({});
+    expect(await identify(authenticator, 'right')).toBe('unauthenticated');
+    expect(await identify(authenticator, 'right')).toBe('rate_limited');
+  });
+
+  it('counts only what is wrong: neither a missing key nor a question without an answer', async () => {
+    const authenticator = build();
+    answer = () => Promise.reject(new Problem('unavailable', 'no'));
+    for (let times = 0; times < 5; times += 1) {
+      expect(await identify(authenticator, 'a-key')).toBe('unavailable');
+      expect(() => authenticator.identify(undefined, REQUEST)).toThrow('Send an API key');
+    }
+    answer = () => Promise.resolve(KNOWN);
+    expect(await identify(authenticator, 'a-key')).toBe('ada');
   });
 });

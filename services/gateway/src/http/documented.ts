@@ -22,6 +22,7 @@ export function Refuses(...codes: readonly RefusalCode[]): MethodDecorator {
     'validation_failed',
     'unauthenticated',
     'forbidden',
+    'rate_limited',
     'unavailable',
     'internal',
   ];

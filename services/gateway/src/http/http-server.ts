@@ -100,7 +100,7 @@ function authenticateRequests(fastify: FastifyInstance, authenticator: Authentic
         request.principal = identity.principal;
         done();
       };
-      const identity = authenticator.identify(bearerOf(headers.authorization));
+      const identity = authenticator.identify(bearerOf(headers.authorization), request.raw);
       if (identity instanceof Promise) identity.then(letIn).catch((error: unknown) => done(error as Error));
       else letIn(identity);
     } catch (error) {

@@ -141,7 +141,7 @@ export class SocketServer {
     }
     const { headers } = request;
     const key = bearerOf(headers.authorization) ?? bearerOfProtocols(headers['sec-websocket-protocol']);
-    const identity = await this.options.authenticator.identify(key);
+    const identity = await this.options.authenticator.identify(key, request);
     const run = await found.route.prepare({
       identity,
       parameters: found.parameters,
