@@ -56,6 +56,7 @@ export const FAILURE_CODES = {
   scheduleToClose: 'schedule_to_close_timeout',
   stalled: 'stalled',
   conditionFalse: 'condition_false',
+  budgetExceeded: 'budget_exceeded',
 } as const;
 
 /** Agents that every step-runner of the pool `default` serves. */

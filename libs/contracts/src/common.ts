@@ -1,11 +1,19 @@
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
-import type { FailureJson, PrincipalJson, RefusalJson, ViolationJson } from './generated/batuta/common/v1/common_pb.js';
+import type {
+  BudgetJson,
+  FailureJson,
+  PrincipalJson,
+  RefusalJson,
+  ViolationJson,
+} from './generated/batuta/common/v1/common_pb.js';
 import type { RefusalCode, Role } from './codes.js';
 import type { Override, Wire } from './wire.js';
 
 export type { JsonObject, JsonValue };
 
 export type Failure = Wire<FailureJson, 'details' | 'trace'>;
+/** What an execution may spend; an absent limit is none. */
+export type Budget = Wire<BudgetJson, keyof BudgetJson>;
 export type Violation = Wire<ViolationJson>;
 export type Refusal = Override<
   Wire<RefusalJson, 'violations' | 'details'>,

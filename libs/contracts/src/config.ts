@@ -33,6 +33,7 @@ import type {
   UpdateConfigRequestJson,
 } from './generated/batuta/config/v1/service_pb.js';
 import type {
+  BudgetJson,
   CompensationJson,
   ConsensusGroupJson,
   OrchestrationDefinitionJson,
@@ -79,7 +80,11 @@ export type StepDefinition = Override<
     compensate?: Compensation;
   }
 >;
-export type OrchestrationSettings = Override<Wire<SettingsJson, keyof SettingsJson>, { priority?: Priority }>;
+export type BudgetDefinition = Wire<BudgetJson, keyof BudgetJson>;
+export type OrchestrationSettings = Override<
+  Wire<SettingsJson, keyof SettingsJson>,
+  { priority?: Priority; budget?: BudgetDefinition }
+>;
 /** The user's document, after validation; absent fields have their defaults. */
 export type OrchestrationDefinition = Override<
   Wire<OrchestrationDefinitionJson, Exclude<keyof OrchestrationDefinitionJson, 'name' | 'strategy' | 'steps'>>,

@@ -1,5 +1,6 @@
 import type { DescMessage } from '@bufbuild/protobuf';
 import {
+  BudgetExceededSchema,
   ExecutionCancelledSchema,
   ExecutionCompletedSchema,
   ExecutionFailedSchema,
@@ -21,6 +22,7 @@ import {
   StepReusedSchema,
 } from './generated/batuta/execution/v1/events_pb.js';
 import type {
+  BudgetExceededJson,
   EventJson,
   EventsPublishedJson,
   FollowExecutionsJson,
@@ -46,7 +48,7 @@ import type {
   CompensationOutcomeJson,
   VoteJson,
 } from './generated/batuta/execution/v1/events_pb.js';
-import type { Failure } from './common.js';
+import type { Budget, Failure } from './common.js';
 import type { ConsensusMode, FailurePolicy } from './config.js';
 import type { Priority } from './subjects.js';
 import type { Override, Wire } from './wire.js';
@@ -65,15 +67,19 @@ export type ExecutionStarted = Override<
     | 'forkedFrom'
     | 'forkedFromStepId'
     | 'createdBy'
+    | 'budget'
   >,
-  { priority?: Priority }
+  { priority?: Priority; budget?: Budget }
 >;
 export type StepScheduled = Wire<StepScheduledJson, 'startDeadlineAt'>;
 export type StepCompleted = Wire<
   StepCompletedJson,
   'output' | 'tokenCount' | 'estimatedCost' | 'agentVersion' | 'inputTokens' | 'outputTokens'
 >;
-export type StepAttemptFailed = Override<Wire<StepAttemptFailedJson, 'retryAt' | 'byEngine'>, { failure: Failure }>;
+export type StepAttemptFailed = Override<
+  Wire<StepAttemptFailedJson, 'retryAt' | 'byEngine' | 'tokenCount' | 'estimatedCost' | 'inputTokens' | 'outputTokens'>,
+  { failure: Failure }
+>;
 export type StepFailed = Override<
   Wire<StepFailedJson, 'fallbackStepId'>,
   { failure: Failure; handling: FailurePolicy }
@@ -108,6 +114,7 @@ export type CompensationStarted = Override<
   Wire<CompensationStartedJson, 'failure' | 'stepId' | 'reason' | 'by'>,
   { cause: 'failure' | 'cancel'; failure?: Failure }
 >;
+export type BudgetExceeded = Override<Wire<BudgetExceededJson>, { resource: 'tokens' | 'cost' }>;
 export type ExecutionRetried = Wire<ExecutionRetriedJson, 'by'>;
 
 /** Event type → its data. The type is the proto message's name. */
@@ -118,6 +125,7 @@ export interface EventData {
   StepAttemptFailed: StepAttemptFailed;
   StepFailed: StepFailed;
   StepSkipped: StepSkipped;
+  BudgetExceeded: BudgetExceeded;
   CompensationStarted: CompensationStarted;
   ConsensusFailed: ConsensusFailed;
   ConsensusReached: ConsensusReached;
@@ -163,6 +171,7 @@ export const EVENT_SCHEMAS: { readonly [T in EventType]: DescMessage } = {
   StepAttemptFailed: StepAttemptFailedSchema,
   StepFailed: StepFailedSchema,
   StepSkipped: StepSkippedSchema,
+  BudgetExceeded: BudgetExceededSchema,
   CompensationStarted: CompensationStartedSchema,
   ConsensusFailed: ConsensusFailedSchema,
   ConsensusReached: ConsensusReachedSchema,

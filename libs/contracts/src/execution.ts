@@ -19,6 +19,7 @@ import type {
   ForkSourceJson,
 } from './generated/batuta/execution/v1/commands_pb.js';
 import type {
+  BudgetViewJson,
   ExecutionSummaryJson,
   ExecutionViewJson,
   GetExecutionReplyJson,
@@ -48,9 +49,9 @@ import type {
   StoppedAttemptJson,
   TaskJson,
 } from './generated/batuta/task/v1/task_pb.js';
-import type { Failure, Principal, Refusal } from './common.js';
+import type { Budget, Failure, Principal, Refusal } from './common.js';
 import type { ConsensusMode } from './config.js';
-import type { CompensationOutcome, Event, Vote } from './events.js';
+import type { BudgetExceeded, CompensationOutcome, Event, Vote } from './events.js';
 import type { Priority } from './subjects.js';
 import type { ExecutionStatus, StepStatus, Strategy } from './codes.js';
 import type { Override, Wire } from './wire.js';
@@ -59,9 +60,18 @@ export type ForkSource = Wire<ForkSourceJson>;
 export type StartExecution = Override<
   Wire<
     StartExecutionJson,
-    'input' | 'sessionId' | 'callbackUrl' | 'metadata' | 'requestHash' | 'traceparent' | 'startAt' | 'fork' | 'priority'
+    | 'input'
+    | 'sessionId'
+    | 'callbackUrl'
+    | 'metadata'
+    | 'requestHash'
+    | 'traceparent'
+    | 'startAt'
+    | 'fork'
+    | 'priority'
+    | 'budget'
   >,
-  { fork?: ForkSource; priority?: Priority }
+  { fork?: ForkSource; priority?: Priority; budget?: Budget }
 >;
 export type CancelExecution = Wire<CancelExecutionJson, 'reason' | 'compensate'>;
 export type PauseExecution = Wire<PauseExecutionJson, 'reason' | 'now'>;
@@ -152,6 +162,10 @@ export type CompensationView = Override<
   Wire<CompensationViewJson, 'failure'>,
   { status: StepStatus; failure?: Failure }
 >;
+export type BudgetView = Override<
+  Wire<BudgetViewJson, 'maxTokens' | 'maxCost' | 'exceeded'>,
+  { exceeded?: BudgetExceeded }
+>;
 export type ExecutionView = Override<
   Wire<
     ExecutionViewJson,
@@ -171,6 +185,7 @@ export type ExecutionView = Override<
     | 'compensations'
     | 'deadlineAt'
     | 'compensation'
+    | 'budget'
   >,
   {
     status: ExecutionStatus;
@@ -181,6 +196,7 @@ export type ExecutionView = Override<
     consensus?: ConsensusView[];
     compensations?: CompensationView[];
     compensation?: CompensationOutcome;
+    budget?: BudgetView;
   }
 >;
 export type ExecutionSummary = Override<

@@ -1,4 +1,4 @@
-export type { JsonObject, JsonValue, Failure, Violation, Refusal, Principal } from './common.js';
+export type { JsonObject, JsonValue, Failure, Violation, Refusal, Principal, Budget } from './common.js';
 export {
   REFUSAL_CODES,
   FAILURE_CODES,
@@ -19,6 +19,7 @@ export type {
   ConsensusGroup,
   StepDefinition,
   OrchestrationSettings,
+  BudgetDefinition,
   OrchestrationDefinition,
   Config,
   ConfigReply,
@@ -70,6 +71,7 @@ export type {
   StepAttemptFailed,
   StepFailed,
   StepSkipped,
+  BudgetExceeded,
   CompensationStarted,
   ConsensusFailed,
   ConsensusReached,
@@ -119,6 +121,7 @@ export type {
   Task,
   StoppedAttempt,
   StopAttempts,
+  BudgetView,
   StepView,
   ConsensusView,
   CompensationView,

@@ -108,6 +108,7 @@ export class FakeEngine {
         failure: { code: 'timeout', message: 'too slow', retryable: true },
         handling: 'abort',
       },
+      budget_exceeded: { resource: 'cost', limit: 0.5, spent: 0.75 },
     };
     this.append(executionId, CALLBACK_EVENTS[name], { ...whole[name], ...data });
   }

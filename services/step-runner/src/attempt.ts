@@ -10,6 +10,7 @@ import { beginCall } from './agents/outbound-call.js';
 import type { OutboundCall } from './agents/outbound-call.js';
 import { bounded, failureOf } from './failure.js';
 import { checkOutput } from './output.js';
+import { spentOf } from './spent.js';
 
 /** How an attempt ended for the runner. */
 export type Ending =
@@ -156,11 +157,16 @@ export class Attempt implements AgentContext {
       const output = await agent.run(this.task.input ?? null, this);
       if (this.ending === undefined) {
         const checked = checkOutput(output);
-        this.end(
-          checked.ok
-            ? { kind: 'output', json: checked.json }
-            : { kind: 'failure', failure: { code: checked.code, message: checked.message, retryable: false } },
-        );
+        if (checked.ok) {
+          this.end({ kind: 'output', json: checked.json });
+        } else {
+          const { code, message } = checked;
+          const spent = spentOf(output);
+          this.end({
+            kind: 'failure',
+            failure: { code, message, retryable: false, ...(spent === undefined ? {} : { details: spent }) },
+          });
+        }
       }
     } catch (error) {
       if (this.ending === undefined) this.end({ kind: 'failure', failure: failureOf(error) });

@@ -1,5 +1,5 @@
 import { LIMITS, PRIORITIES, STRATEGIES, TOKEN } from '@batuta/contracts';
-import { all, anyJson, anyObject, flag, list, mapOf, number, object, oneOf, text } from '../json/shape.js';
+import { all, anyJson, anyObject, flag, isRecord, list, mapOf, number, object, oneOf, text } from '../json/shape.js';
 import type { Shape } from '../json/shape.js';
 
 /** The largest number of milliseconds that the contract's int32 fields hold: 24.8 days. */
@@ -24,6 +24,23 @@ const pause = number({ min: 0, max: MAX_INT32, whole: true });
 const share: Shape = all(number({ min: 0, max: 1 }), (value, path, report) => {
   if (value === 0) report.add(path, 'out_of_range', 'must be above 0; leave it out for the default');
 });
+/** A limit of zero would be one that the first token breaks: whoever means none leaves it out. */
+function limit(rules: { readonly max: number; readonly whole?: boolean }): Shape {
+  return all(number({ min: 0, ...rules }), (value, path, report) => {
+    if (value === 0) report.add(path, 'out_of_range', 'must be above 0; leave it out for no limit');
+  });
+}
+const budget: Shape = all(
+  object({
+    max_tokens: limit({ max: Number.MAX_SAFE_INTEGER, whole: true }),
+    max_cost: limit({ max: Number.MAX_SAFE_INTEGER }),
+  }),
+  (value, path, report) => {
+    if (isRecord(value) && value['max_tokens'] === undefined && value['max_cost'] === undefined) {
+      report.add(path, 'required', 'must have max_tokens, max_cost or both');
+    }
+  },
+);
 const policy = oneOf(['abort', 'continue', 'fallback']);
 
 const configName: Shape = all(text({ max: 255 }), (value, path, report) => {
@@ -113,6 +130,7 @@ export const definitionShape: Shape = object(
       callback_url: callbackUrl,
       timeout_ms: number({ min: 1, max: MAX_EXECUTION_MS, whole: true }),
       priority: oneOf(PRIORITIES),
+      budget,
     }),
     metadata: anyObject,
     is_global: flag,

@@ -1,6 +1,7 @@
 import {
   DEFAULT_EXECUTION_TIMEOUT_MS,
   DEFAULT_STEP_TIMEOUT_MS,
+  type Budget,
   type ConsensusGroup,
   type FailurePolicy,
   type OrchestrationDefinition,
@@ -254,6 +255,7 @@ export function compile(definition: OrchestrationDefinition): CompiledConfig {
     strategy: definition.strategy,
     priority: definition.settings?.priority || 'normal',
     timeoutMs: definition.settings?.timeout_ms || DEFAULT_EXECUTION_TIMEOUT_MS,
+    budget: compiledBudget(definition),
     parallelLimit: rules.oneAtATime ? 1 : definition.settings?.parallel_limit || Number.MAX_SAFE_INTEGER,
     oneAtATime: rules.oneAtATime,
     units,
@@ -270,6 +272,11 @@ export function compile(definition: OrchestrationDefinition): CompiledConfig {
     initialGroups: Vector.from(groups.map(initialGroup)),
     initialReady: heapOf(initialUnits.flatMap((unit, index) => (unit.phase === 'ready' ? [index] : []))),
   };
+}
+
+function compiledBudget({ settings }: OrchestrationDefinition): Budget {
+  const { max_tokens: maxTokens, max_cost: maxCost } = settings?.budget ?? {};
+  return { ...(maxTokens ? { maxTokens } : {}), ...(maxCost ? { maxCost } : {}) };
 }
 
 function compiledGroup(

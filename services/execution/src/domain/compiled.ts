@@ -1,4 +1,5 @@
 import type {
+  Budget,
   ConsensusMode,
   FailurePolicy,
   JsonValue,
@@ -82,6 +83,8 @@ export interface CompiledConfig {
   readonly strategy: Strategy;
   readonly priority: Priority;
   readonly timeoutMs: number;
+  /** What every execution may spend. */
+  readonly budget: Budget;
   /** Attempts running at once. */
   readonly parallelLimit: number;
   /** At most one step between its start and its end, retries and alternatives included. */

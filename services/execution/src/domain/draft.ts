@@ -5,6 +5,7 @@ import { handlingOf } from './failure-handling.js';
 import { nodeId } from './results.js';
 import { nextAttemptAt } from './retry.js';
 import { compiledUnit } from './settle.js';
+import type { Spending } from './spending.js';
 import { unitState, type State } from './state.js';
 
 /** The decision being made for one command: events so far, and the state after them. */
@@ -58,7 +59,7 @@ export class Draft {
   failAttempt(
     unit: number,
     failure: Failure,
-    times: { startedAt: number; finishedAt: number },
+    measured: { startedAt: number; finishedAt: number } & Spending,
     byEngine: boolean,
   ): void {
     const compiled = compiledUnit(this.state, unit);
@@ -82,7 +83,7 @@ export class Draft {
         stepId: compiled.id,
         attempt: current.attempt,
         failure,
-        ...times,
+        ...measured,
         ...(retryAt === undefined ? {} : { retryAt }),
         ...(byEngine ? { byEngine } : {}),
       },

@@ -87,6 +87,7 @@ export function effectsOf(event: Event, stateAfter: State): Effect[] {
     case 'ExecutionResumed':
     case 'ExecutionRetried':
     case 'CompensationStarted':
+    case 'BudgetExceeded':
     case 'ExecutionCompleted':
       return [lifecycle];
     case 'StepReused':

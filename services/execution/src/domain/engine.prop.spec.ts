@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { Event, JsonValue } from '@batuta/contracts';
 import { propertyRuns } from '@batuta/testing';
 import fc from 'fast-check';
+import { overspending } from './budget.js';
 import type { Command } from './commands.js';
 import { compile } from './compile.js';
 import { decide } from './decide.js';
@@ -156,6 +157,33 @@ describe('the engine, whatever the config and whatever happens', () => {
           }
           expect(running).toBe(after.running);
           expect(running).toBeLessThanOrEqual(after.config.parallelLimit);
+        });
+      }),
+      RUNS,
+    );
+  });
+
+  test('says once a run that its budget is exceeded, and starts nothing after', () => {
+    fc.assert(
+      fc.property(...anyRun, (definition, moves) => {
+        let told = false;
+        run(definition, moves, (_before, _command, events, after) => {
+          for (const { type, data } of events) {
+            if (type === 'ExecutionRetried') {
+              told = false;
+            }
+            if (type === 'BudgetExceeded') {
+              expect(told).toBe(false);
+              expect(data.spent).toBeGreaterThan(data.limit);
+              told = true;
+            }
+            if (type === 'StepScheduled' && told && after.compensation === undefined) {
+              expect(data.stepId).toBeUndefined();
+            }
+          }
+          if (after.status === 'running') {
+            expect(overspending(after) === undefined || after.exceeded !== undefined).toBe(true);
+          }
         });
       }),
       RUNS,

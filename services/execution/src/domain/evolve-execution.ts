@@ -1,4 +1,5 @@
 import type {
+  BudgetExceeded,
   CompensationStarted,
   Event,
   ExecutionCancelled,
@@ -86,4 +87,8 @@ export function applyCompensationStarted(next: Next, data: CompensationStarted):
       putUnit(next, index, { ...unit, phase: 'waiting', selected: false });
     }
   }
+}
+
+export function applyBudgetExceeded(next: Next, data: BudgetExceeded): void {
+  next.exceeded = data;
 }

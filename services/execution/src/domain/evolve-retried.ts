@@ -61,6 +61,10 @@ export function applyExecutionRetried(next: Next, data: ExecutionRetried, event:
     compensation: undefined,
     failure: undefined,
     failedStepId: '',
+    // Who retries consents to what it costs.
+    spentTokens: 0,
+    spentCost: 0,
+    exceeded: undefined,
     status: 'running',
     startedAt: before.startedAt || event.at,
     completedAt: 0,

@@ -23,6 +23,7 @@ import {
   settleGroup,
   settleUnit,
 } from './settle.js';
+import type { Spending } from './spending.js';
 import { groupState, unitState, type Next } from './state.js';
 import { addDeadline, addRetry, attemptDeadline, STEP_DEADLINE } from './timers.js';
 
@@ -91,6 +92,14 @@ export function applyStepProgressed(next: Next, data: StepProgressed, event: Eve
   }
 }
 
+/** Every attempt counts, whatever came of it. */
+function spend(next: Next, { tokenCount = 0, estimatedCost = 0 }: Spending): void {
+  next.tokenCount += tokenCount;
+  next.cost += estimatedCost;
+  next.spentTokens += tokenCount;
+  next.spentCost += estimatedCost;
+}
+
 export function applyStepCompleted(next: Next, data: StepCompleted): void {
   const index = next.config.unitIndex.get(data.stepId);
   if (index === undefined) {
@@ -110,8 +119,7 @@ export function applyStepCompleted(next: Next, data: StepCompleted): void {
     cost: unit.cost + (data.estimatedCost ?? 0),
     agentVersion: data.agentVersion ?? '',
   });
-  next.tokenCount += data.tokenCount ?? 0;
-  next.cost += data.estimatedCost ?? 0;
+  spend(next, data);
   if (compiled.compensation !== -1) {
     next.undoable = { head: index, tail: next.undoable };
   }
@@ -140,7 +148,10 @@ export function applyStepAttemptFailed(next: Next, data: StepAttemptFailed): voi
     startedAt: data.startedAt,
     finishedAt: data.finishedAt,
     retryAt: data.retryAt ?? 0,
+    tokenCount: unit.tokenCount + (data.tokenCount ?? 0),
+    cost: unit.cost + (data.estimatedCost ?? 0),
   });
+  spend(next, data);
   if (data.retryAt !== undefined) {
     addRetry(next, index, data.retryAt, data.attempt);
   }

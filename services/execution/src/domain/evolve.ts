@@ -13,6 +13,7 @@ import {
   applyStepSkipped,
 } from './evolve-step.js';
 import {
+  applyBudgetExceeded,
   applyCompensationStarted,
   applyExecutionCancelled,
   applyExecutionCompleted,
@@ -42,6 +43,7 @@ const reducers: Reducers = {
   ConsensusFailed: applyConsensusFailed,
   ExecutionPaused: applyExecutionPaused,
   ExecutionResumed: applyExecutionResumed,
+  BudgetExceeded: applyBudgetExceeded,
   CompensationStarted: applyCompensationStarted,
   ExecutionCompleted: applyExecutionCompleted,
   ExecutionFailed: applyExecutionFailed,

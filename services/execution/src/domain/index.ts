@@ -1,6 +1,6 @@
 export { commandIds, isOutsideCommand } from './commands.js';
 export type { Command, Decision, Outcome, Rejection, ReusedOutput } from './commands.js';
-export { takeSpending } from './commands/record-result.js';
+export { spendingDetails, takeSpending } from './spending.js';
 export { compile } from './compile.js';
 export type { CompiledConfig } from './compiled.js';
 export { decide } from './decide.js';

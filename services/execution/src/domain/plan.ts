@@ -1,10 +1,12 @@
+import type { BudgetExceeded } from '@batuta/contracts';
+import { budgetFailure, overspending } from './budget.js';
 import { planCompensation } from './plan-compensation.js';
 import { abort, complete, hasOpenEvaluation, stall } from './plan-end.js';
 import { decideGroup } from './plan-group.js';
 import type { Draft } from './draft.js';
 import { evaluationKey } from './evaluations.js';
 import { nodeId } from './results.js';
-import { request, schedule, startUnit } from './start-unit.js';
+import { isToRun, request, schedule, startUnit } from './start-unit.js';
 import type { State } from './state.js';
 import { hasFreeSlot } from './timers.js';
 
@@ -39,6 +41,11 @@ function step(draft: Draft): void {
   if (!due) {
     return;
   }
+  const excess = state.exceeded === undefined ? overspending(state) : undefined;
+  if (excess !== undefined) {
+    draft.emit({ type: 'BudgetExceeded', data: excess });
+    return;
+  }
   if (state.aborted !== undefined) {
     abort(draft, state.aborted);
     return;
@@ -49,6 +56,10 @@ function step(draft: Draft): void {
   }
   if (state.decidable !== undefined) {
     decideGroup(draft, state.decidable.head);
+    return;
+  }
+  if (state.exceeded !== undefined) {
+    goOnForNothing(draft, state.exceeded);
     return;
   }
   if (hasFreeSlot(state) && state.retries !== undefined && state.retries.key <= at) {
@@ -66,6 +77,29 @@ function step(draft: Draft): void {
   if (state.ready === undefined && state.active === 0 && !hasOpenEvaluation(state)) {
     stall(draft);
   }
+}
+
+/**
+ * The budget is exceeded: what costs nothing still happens (a group is decided, a step whose condition is false is skipped), so
+ * that a result that is paid for is not thrown away. Once an attempt runs or would have to, the execution ends.
+ */
+function goOnForNothing(draft: Draft, exceeded: BudgetExceeded): void {
+  const { state } = draft;
+  if (state.unsettled === 0) {
+    complete(draft);
+    return;
+  }
+  if (state.running === 0 && state.retries === undefined) {
+    if (state.ready !== undefined && !(state.config.oneAtATime && state.active > 0)) {
+      if (!isToRun(draft, state.ready.item)) {
+        return;
+      }
+    } else if (state.active > 0 || hasOpenEvaluation(state)) {
+      // A condition, a mapping or a vote is with the sandbox.
+      return;
+    }
+  }
+  abort(draft, { failure: budgetFailure(exceeded), node: -1 });
 }
 
 function isDue(state: State, at: number): boolean {

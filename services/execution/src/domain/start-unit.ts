@@ -42,11 +42,18 @@ function passOver(draft: Draft, unit: Unit, reason: 'condition_false' | 'depende
 
 /** A ready unit has its turn: it starts, is passed over, or asks the sandbox first. */
 export function startUnit(draft: Draft, index: number): void {
+  if (isToRun(draft, index)) {
+    startWithInput(draft, compiledUnit(draft.state, index));
+  }
+}
+
+/** Whether a ready unit that has its turn runs; when not, it was passed over or its condition went to the sandbox. */
+export function isToRun(draft: Draft, index: number): boolean {
   const { state } = draft;
   const unit = compiledUnit(state, index);
   if (unit.requireAll && unit.dependencies.some((node) => nodeResult(state, node).skipped)) {
     passOver(draft, unit, 'dependency_skipped');
-    return;
+    return false;
   }
   const current = unitState(state, index);
   if (unit.when !== undefined) {
@@ -55,14 +62,14 @@ export function startUnit(draft: Draft, index: number): void {
       : valueAtPath(unit.when.path, unitContext(state, unit));
     if (!found.known) {
       request(draft, evaluationKey('when', unit.id));
-      return;
+      return false;
     }
     if (!truthy(found.value)) {
       passOver(draft, unit, 'condition_false');
-      return;
+      return false;
     }
   }
-  startWithInput(draft, unit);
+  return true;
 }
 
 /** Starts a unit whose condition holds: with its input at hand, else after the sandbox has answered. */

@@ -1,4 +1,11 @@
-import type { ExecutionStatus, ExecutionStarted, Failure, JsonValue, Priority } from '@batuta/contracts';
+import type {
+  BudgetExceeded,
+  ExecutionStatus,
+  ExecutionStarted,
+  Failure,
+  JsonValue,
+  Priority,
+} from '@batuta/contracts';
 import type { CompiledConfig } from './compiled.js';
 import type { Heap } from './heap.js';
 import type { GroupState, UnitState } from './unit-state.js';
@@ -59,6 +66,11 @@ export interface State {
   readonly failedStepId: string;
   readonly tokenCount: number;
   readonly cost: number;
+  /** Of these, what counts against the budget: since the start or the last retry. */
+  readonly spentTokens: number;
+  readonly spentCost: number;
+  /** Set once they were more than the budget. */
+  readonly exceeded: BudgetExceeded | undefined;
   /** Ids of accepted commands from outside, newest first. */
   readonly commands: List<string> | undefined;
 }
@@ -98,6 +110,9 @@ export function initialState(config: CompiledConfig): State {
     failedStepId: '',
     tokenCount: 0,
     cost: 0,
+    spentTokens: 0,
+    spentCost: 0,
+    exceeded: undefined,
     commands: undefined,
   };
 }
@@ -140,6 +155,9 @@ export function copyState(state: State): Next {
     failedStepId: state.failedStepId,
     tokenCount: state.tokenCount,
     cost: state.cost,
+    spentTokens: state.spentTokens,
+    spentCost: state.spentCost,
+    exceeded: state.exceeded,
     commands: state.commands,
   };
 }

@@ -107,8 +107,8 @@ export function nextWake(state: State): number | undefined {
     case 'running':
     case 'compensation': {
       let wake = Math.min(state.deadlineAt, state.deadlines?.key ?? state.deadlineAt);
-      // Without a free slot a due attempt has to wait for a result, not for time.
-      if (state.retries !== undefined && hasFreeSlot(state)) {
+      // Without a free slot a due attempt has to wait for a result, not for time; beyond the budget it never comes.
+      if (state.retries !== undefined && hasFreeSlot(state) && state.exceeded === undefined) {
         wake = Math.min(wake, state.retries.key);
       }
       return wake;

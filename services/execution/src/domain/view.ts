@@ -1,4 +1,5 @@
 import type {
+  BudgetView,
   CompensationView,
   ConsensusView,
   ExecutionView,
@@ -6,6 +7,7 @@ import type {
   StepStatus,
   StepView,
 } from '@batuta/contracts';
+import { budgetOf, hasBudget } from './budget.js';
 import type { Unit } from './compiled.js';
 import { compensationOutcome } from './plan-compensation.js';
 import { nodeId, nodeResult, servingUnit } from './results.js';
@@ -124,6 +126,11 @@ function compensationView(state: State, compiled: Unit): CompensationView {
   };
 }
 
+function budgetView(state: State): BudgetView {
+  const { spentTokens, spentCost, exceeded } = state;
+  return { ...budgetOf(state), spentTokens, spentCost, ...(exceeded === undefined ? {} : { exceeded }) };
+}
+
 /** The execution as its readers see it. Everything about it is in `state`; times are epoch milliseconds. */
 export function view(state: State): ExecutionView {
   const { started, config } = state;
@@ -166,10 +173,11 @@ export function view(state: State): ExecutionView {
     ...(config.groups.length > 0 ? { consensus: config.groups.map((group) => consensusView(state, group.index)) } : {}),
     ...(compensations.length > 0 ? { compensations } : {}),
     ...(state.compensation === undefined ? {} : { compensation: compensationOutcome(state) }),
+    ...(hasBudget(state) ? { budget: budgetView(state) } : {}),
   };
 }
 
-/** Whether the output alone is the execution's result: nobody voted, stood in, was undone or spent anything. */
+/** Whether the output alone is the execution's result: nobody voted, stood in, was undone, spent anything or had a budget. */
 export function isPlainResult(state: State): boolean {
   const { config } = state;
   return (
@@ -177,6 +185,7 @@ export function isPlainResult(state: State): boolean {
     config.groups.length === 0 &&
     state.cost === 0 &&
     state.tokenCount === 0 &&
+    !hasBudget(state) &&
     config.alternatives.every((each) => each.length === 0)
   );
 }

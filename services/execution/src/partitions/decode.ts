@@ -2,6 +2,7 @@ import type {
   AttemptCheckRequest,
   AttemptHeartbeat,
   AttemptResult,
+  Budget,
   CommandRequest,
   Failure,
   JsonObject,
@@ -10,6 +11,7 @@ import type {
   ResultRequest,
 } from '@batuta/contracts';
 import { LIMITS, PRIORITIES, ROLES } from '@batuta/contracts';
+import { spendingDetails } from '../domain/index.js';
 import { mayHoldUnstorable, storableJson } from '@batuta/event-store';
 
 /** A request that does not fit its message; the text says where and is for the sender. */
@@ -121,8 +123,24 @@ const START = new Set([
   'startAt',
   'fork',
   'priority',
+  'budget',
 ]);
+const BUDGET = new Set(['maxTokens', 'maxCost']);
 const FORK = new Set(['executionId', 'fromStepId']);
+
+function limit(value: JsonValue | undefined, path: string): number | undefined {
+  if (value === undefined || value === 0) return undefined;
+  return typeof value === 'number' && value > 0 ? value : fail(path, 'a positive number');
+}
+
+function budget(value: JsonValue): Budget {
+  const found = object(value, 'start.budget');
+  onlyKnown(found, 'start.budget', BUDGET);
+  return {
+    ...optional('maxTokens', limit(found.maxTokens, 'start.budget.maxTokens')),
+    ...optional('maxCost', limit(found.maxCost, 'start.budget.maxCost')),
+  };
+}
 
 function start(value: JsonValue): NonNullable<CommandRequest['start']> {
   const found = object(value, 'start');
@@ -146,6 +164,7 @@ function start(value: JsonValue): NonNullable<CommandRequest['start']> {
     ...optional('traceparent', text(found.traceparent, 'start.traceparent')),
     ...optional('startAt', time(found.startAt, 'start.startAt')),
     ...(priority === undefined ? {} : { priority }),
+    ...(found.budget === undefined ? {} : { budget: budget(found.budget) }),
     ...(fork === undefined
       ? {}
       : {
@@ -255,7 +274,8 @@ function attemptResult(value: JsonValue | undefined, path: string, checkSize: bo
   ) {
     // A refusal would be sent again for ever: what is too large is the attempt's outcome.
     const message = `the output has more than ${LIMITS.payloadBytes} bytes of JSON`;
-    return { ...base, ok: false, failure: { code: 'output_too_large', message, retryable: false } };
+    const failure = { code: 'output_too_large', message, retryable: false, ...spendingDetails(found.output) };
+    return { ...base, ok: false, failure };
   }
   return { ...base, ok: true, ...(found.output === undefined ? {} : { output: found.output }) };
 }

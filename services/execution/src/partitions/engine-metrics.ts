@@ -154,6 +154,9 @@ export class CommitMeter {
   readonly #resumed = this.#executions('resumed');
   readonly #retried = this.#executions('retried');
   readonly #compensating = this.#executions('compensation');
+  readonly #budgets = tallies('batuta_budgets_exceeded_total', 'Executions that spent more than their budget', [
+    'resource',
+  ]);
   readonly #executionSeconds = distributions('batuta_execution_seconds', 'Time of executions, from start to end')();
   readonly #runSeconds = distributions(
     'batuta_step_run_seconds',
@@ -200,6 +203,9 @@ export class CommitMeter {
           case 'ExecutionRetried':
             this.#retried.inc();
             break;
+          case 'BudgetExceeded':
+            this.#budgets(event.data.resource).inc();
+            break;
           case 'CompensationStarted':
             this.#compensating.inc();
             break;
@@ -235,14 +241,14 @@ export class CommitMeter {
         meters.queueSeconds.observe(Math.max(0, data.startedAt - unit.scheduledAt) / 1_000);
       }
     }
+    if (data.tokenCount !== undefined) meters.tokens.inc(data.tokenCount);
+    if (data.estimatedCost !== undefined) meters.cost.inc(data.estimatedCost);
     if ('failure' in data) {
       meters.failed.inc();
       if (data.retryAt !== undefined) meters.retries.inc();
       return;
     }
     meters.completed.inc();
-    if (data.tokenCount !== undefined) meters.tokens.inc(data.tokenCount);
-    if (data.estimatedCost !== undefined) meters.cost.inc(data.estimatedCost);
   }
 
   #of(agent: string): AgentMeters {

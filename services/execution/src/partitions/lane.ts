@@ -1,6 +1,6 @@
 import type { CommitLane, CommitOutcome, ExecutionChange, ExecutionRow, NewEvent } from '@batuta/event-store';
 import { FAILURE_CODES } from '@batuta/contracts';
-import { decide, initialState, isAttemptWanted, isTerminal, nextWake } from '../domain/index.js';
+import { decide, initialState, isAttemptWanted, isTerminal, nextWake, spendingDetails } from '../domain/index.js';
 import type { Command, Decision, State } from '../domain/index.js';
 import { Batch, rowChange } from './batch.js';
 import type { Commit, ExecutionChanges } from './batch.js';
@@ -568,8 +568,9 @@ export class Lane {
     if (input.kind !== 'result' || !input.result.ok) return false;
     // Its runner would send it for ever: that it cannot be stored is the attempt's outcome.
     const message = 'the output cannot be stored as JSON';
-    const { output: _output, ...rest } = input.result;
-    input.result = { ...rest, ok: false, failure: { code: FAILURE_CODES.outputInvalid, message, retryable: false } };
+    const { output, ...rest } = input.result;
+    const failure = { code: FAILURE_CODES.outputInvalid, message, retryable: false, ...spendingDetails(output) };
+    input.result = { ...rest, ok: false, failure };
     return true;
   }
 

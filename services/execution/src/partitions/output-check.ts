@@ -1,6 +1,6 @@
 import { FAILURE_CODES } from '@batuta/contracts';
 import { storableJson } from '@batuta/event-store';
-import { isAttemptWanted, takeSpending } from '../domain/index.js';
+import { isAttemptWanted, spendingDetails, takeSpending } from '../domain/index.js';
 import type { State } from '../domain/index.js';
 import type { EngineCounters } from './counters.js';
 import type { EffectPerformer } from './effects.js';
@@ -82,7 +82,12 @@ export class OutputCheck {
         const problem = misfit('output', agent, outcome);
         if (problem !== undefined) {
           // Another attempt may answer better.
-          const failure = { code: FAILURE_CODES.outputInvalid, message: storableJson(problem), retryable: true };
+          const failure = {
+            code: FAILURE_CODES.outputInvalid,
+            message: storableJson(problem),
+            retryable: true,
+            ...spendingDetails(given),
+          };
           input.result = { ...rest, ok: false, failure };
         }
       }

@@ -1,4 +1,4 @@
-import type { Event, Failure, StepAttemptFailed, StepCompleted } from '@batuta/contracts';
+import type { BudgetExceeded, Event, Failure, StepAttemptFailed, StepCompleted } from '@batuta/contracts';
 import { STEPS_STREAM } from '@batuta/contracts';
 import { parseTraceparent, spanIdOf, spanIds } from '@batuta/observability';
 import type { FinishedSpan, SpanLink } from '@batuta/observability';
@@ -21,6 +21,8 @@ interface OpenStep {
   readonly unit: Unit | undefined;
   attempt: OpenAttempt | undefined;
   attempts: number;
+  tokens: number;
+  cost: number;
   backoff: { readonly from: number; readonly until: number; readonly after: number } | undefined;
 }
 
@@ -65,6 +67,7 @@ export class ExecutionTrace {
   #compensation: OpenSpan | undefined;
   #tokens = 0;
   #cost = 0;
+  #exceeded: BudgetExceeded | undefined;
 
   constructor(
     started: Extract<Event, { type: 'ExecutionStarted' }>,
@@ -129,17 +132,17 @@ export class ExecutionTrace {
       case 'StepProgressed':
         break;
       case 'StepCompleted': {
-        const { stepId, tokenCount = 0, estimatedCost = 0 } = event.data;
-        this.#tokens += tokenCount;
-        this.#cost += estimatedCost;
+        const { stepId } = event.data;
         const step = this.#openStep(stepId, event.at);
+        this.#spend(step, event.data);
         this.#endAttempt(stepId, step, event.at, 'completed', spans, event.data);
-        this.#endStep(stepId, event.at, 'completed', undefined, spans, usage(tokenCount, estimatedCost));
+        this.#endStep(stepId, event.at, 'completed', undefined, spans);
         break;
       }
       case 'StepAttemptFailed': {
         const { stepId, attempt, retryAt, failure } = event.data;
         const step = this.#openStep(stepId, event.at);
+        this.#spend(step, event.data);
         this.#endAttempt(stepId, step, event.at, 'failed', spans, event.data, failure);
         if (retryAt !== undefined) step.backoff = { from: event.at, until: retryAt, after: attempt };
         break;
@@ -213,6 +216,9 @@ export class ExecutionTrace {
           links: [],
         };
         break;
+      case 'BudgetExceeded':
+        this.#exceeded = event.data;
+        break;
       case 'ExecutionRetried':
         this.#retry(event);
         break;
@@ -229,6 +235,13 @@ export class ExecutionTrace {
         event satisfies never;
     }
     return spans;
+  }
+
+  #spend(step: OpenStep, { tokenCount = 0, estimatedCost = 0 }: Partial<StepCompleted>): void {
+    step.tokens += tokenCount;
+    step.cost += estimatedCost;
+    this.#tokens += tokenCount;
+    this.#cost += estimatedCost;
   }
 
   #command(event: Event, spans: FinishedSpan[]): void {
@@ -315,6 +328,8 @@ export class ExecutionTrace {
       unit,
       attempt: undefined,
       attempts: 0,
+      tokens: 0,
+      cost: 0,
       backoff: undefined,
     };
     this.#steps.set(stepId, step);
@@ -392,6 +407,7 @@ export class ExecutionTrace {
           'batuta.step.attempts': step.attempts,
           ...(unit === undefined ? {} : { 'batuta.step.kind': unit.kind, 'batuta.agent': unit.agent }),
           ...(fallbackFor === undefined ? {} : { 'batuta.fallback.for': fallbackFor }),
+          ...usage(step.tokens, step.cost),
           ...attributes,
         },
         { failure, links: step.links },
@@ -550,6 +566,7 @@ export class ExecutionTrace {
           'batuta.execution.status': status,
           'batuta.execution.events': this.#version,
           ...usage(this.#tokens, this.#cost),
+          ...excess(this.#exceeded),
         },
         { links, failure },
       ),
@@ -559,6 +576,7 @@ export class ExecutionTrace {
   /** The root is exported already: what a retry of the finished execution does is under a span of its own. */
   #retry(event: Event): void {
     this.#finished = false;
+    this.#exceeded = undefined;
     this.#round += 1;
     this.#ended.clear();
     this.#phase = {
@@ -577,6 +595,16 @@ function usage(tokens: number, cost: number): Attributes {
     ...(tokens > 0 ? { 'batuta.tokens': tokens } : {}),
     ...(cost > 0 ? { 'batuta.cost': cost } : {}),
   };
+}
+
+function excess(exceeded: BudgetExceeded | undefined): Attributes {
+  return exceeded === undefined
+    ? {}
+    : {
+        'batuta.budget.exceeded': exceeded.resource,
+        'batuta.budget.limit': exceeded.limit,
+        'batuta.budget.spent': exceeded.spent,
+      };
 }
 
 /** Attributes of the GenAI semantic conventions, for an agent that says what it spent. */

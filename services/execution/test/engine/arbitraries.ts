@@ -1,4 +1,4 @@
-import type { ConsensusGroup, JsonValue, OrchestrationDefinition, StepDefinition } from '@batuta/contracts';
+import type { ConsensusGroup, JsonObject, JsonValue, OrchestrationDefinition, StepDefinition } from '@batuta/contracts';
 import fc from 'fast-check';
 
 export type Move =
@@ -11,6 +11,8 @@ export type Move =
       readonly code: string;
       readonly retryable: boolean;
       readonly twice: boolean;
+      /** Details of a failure: what was spent on it. */
+      readonly details?: JsonObject;
     }
   | { readonly kind: 'evaluation'; readonly ok: boolean; readonly output: JsonValue }
   | { readonly kind: 'wake'; readonly far: boolean; readonly by: number }
@@ -26,6 +28,7 @@ const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
 const anyOutput: fc.Arbitrary<JsonValue> = fc.oneof(
   fc.constant({ verdict: 'yes', score: 1 }),
   fc.constant({ verdict: 'no', score: 2, _tokens: 5, _cost: 0.25 }),
+  fc.constant({ verdict: 'yes', _tokens: { input: 3, output: 4 }, _cost: 0.1 }),
   fc.constantFrom<JsonValue>('a', 'b', null, 0, true),
   fc.record({ winner: fc.constantFrom(...IDS) }),
 );
@@ -96,9 +99,10 @@ export const anyDefinition: fc.Arbitrary<OrchestrationDefinition> = fc
     seeds: fc.array(anyStepSeed, { minLength: 1, maxLength: 8 }),
     groups: fc.array(anyGroup, { minLength: 2, maxLength: 2 }),
     limit: fc.constantFrom(0, 0, 1, 2),
+    budget: maybe(fc.constantFrom({ max_tokens: 4 }, { max_cost: 0.3 }, { max_tokens: 12, max_cost: 0.5 })),
     output: maybe(fc.constantFrom<JsonValue>({ all: '{% outputs %}' }, { n: '{% $count(outputs) %}' })),
   })
-  .map(({ strategy, seeds, groups, limit, output }) => {
+  .map(({ strategy, seeds, groups, limit, budget, output }) => {
     const useGroups = strategy === 'consensus';
     const steps = seeds.map((seed, index): StepDefinition => {
       const mainBefore = seeds.flatMap((each, at) =>
@@ -143,7 +147,7 @@ export const anyDefinition: fc.Arbitrary<OrchestrationDefinition> = fc
       name: 'any',
       strategy,
       steps,
-      settings: { parallel_limit: limit },
+      settings: { parallel_limit: limit, ...(budget === undefined ? {} : { budget }) },
       ...(useGroups ? { consensus_groups: declared } : {}),
       ...(output === undefined ? {} : { output }),
     };
@@ -176,6 +180,7 @@ export const anyMove: fc.Arbitrary<Move> = fc.oneof(
       code: fc.constantFrom('broken', 'timeout', 'fatal'),
       retryable: fc.boolean(),
       twice: fc.boolean(),
+      details: fc.constantFrom({}, { _tokens: 4 }, { _cost: 0.1, seen: 1 }),
     }),
   },
   {

@@ -107,7 +107,10 @@ export function commandsOf(
       const id = commandIds.result(chosen.stepId, attempt);
       const result = move.ok
         ? { ok: true, output: move.output }
-        : { ok: false, failure: { code: move.code, message: 'no', retryable: move.retryable } };
+        : {
+            ok: false,
+            failure: { code: move.code, message: 'no', retryable: move.retryable, details: move.details ?? {} },
+          };
       const times = { startedAt: trace.now, finishedAt: trace.now };
       const command: Command = {
         ...base(),

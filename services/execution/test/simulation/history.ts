@@ -193,6 +193,7 @@ export class History {
       case 'EvaluationRecorded':
       case 'ConsensusReached':
       case 'ConsensusFailed':
+      case 'BudgetExceeded':
         return;
       default:
         event satisfies never;

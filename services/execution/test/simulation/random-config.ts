@@ -37,6 +37,7 @@ export function randomConfig(random: SeededRandom, index: number): Orchestration
       ...(random.chance(0.2) ? { consensus_threshold: random.pick([0.3, 0.5, 0.67, 1]) } : {}),
       ...(random.chance(0.15) ? { timeout_ms: random.between(200, 30_000) } : {}),
       ...(random.chance(0.3) ? { priority: random.pick(['high', 'normal', 'low'] as const) } : {}),
+      ...randomBudget(new SeededRandom(textHash(`budget of ${JSON.stringify(draft.steps)}`))),
     },
     ...(random.chance(0.15) ? { output: mapping(draft, draft.keys) } : {}),
   };
@@ -253,8 +254,32 @@ function serveMembers(draft: Draft): void {
   }
 }
 
+/** What agents of the simulation report (`randomSpending`) is within it for some executions and not for others. */
+function randomBudget(random: SeededRandom): { budget?: { max_tokens?: number; max_cost?: number } } {
+  if (random.chance(0.7)) return {};
+  const tokens = random.chance(0.6);
+  return {
+    budget: {
+      ...(tokens ? { max_tokens: random.pick([1, 50, 100, 200]) } : {}),
+      ...(!tokens || random.chance(0.3) ? { max_cost: random.pick([0.1, 0.3, 1]) } : {}),
+    },
+  };
+}
+
+/** What an attempt says it spent; it follows from the attempt, so that a repeated answer says the same. */
+export function randomSpending(key: string): { [name: string]: JsonValue } {
+  const random = new SeededRandom(textHash(key));
+  return {
+    ...(random.chance(0.5)
+      ? { _tokens: random.chance(0.3) ? { input: random.int(40), output: 10 } : random.int(60) }
+      : {}),
+    // In tenths, whose sums are not exact.
+    ...(random.chance(0.4) ? { _cost: random.int(4) / 10 } : {}),
+  };
+}
+
 /** FNV-1a. */
-function textHash(text: string): number {
+export function textHash(text: string): number {
   let hash = 0x811c9dc5;
   for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
   return hash >>> 0;

@@ -1,4 +1,5 @@
 import type {
+  BudgetExceeded,
   ConsensusGroup,
   Event,
   Failure,
@@ -79,6 +80,14 @@ export class Reference {
   #failedStep: string | undefined;
   #cause: 'failure' | 'cancel' | undefined;
   readonly #undone: string[] = [];
+  #limits: { readonly tokens: number; readonly cost: number } = { tokens: Infinity, cost: Infinity };
+  /** Since the start or the last retry. */
+  #spent = { tokens: 0, cost: 0 };
+  /** What is spent counts: the execution is neither being undone nor over. */
+  #counting = true;
+  #exceeded: BudgetExceeded | undefined;
+  /** Keys of what is with the sandbox. */
+  readonly #evaluating = new Set<string>();
   /** What the log says and this reading does not. */
   readonly differences: string[] = [];
 
@@ -148,8 +157,10 @@ export class Reference {
 
   /** Whether the event is something that the engine was told, not something that it chose. */
   #fact(event: Event): boolean {
+    this.#audit(event);
     switch (event.type) {
       case 'ExecutionStarted':
+        this.#limits = this.#limitsOf(event.data.budget);
         this.#input = event.data.input ?? null;
         this.#name = this.definition.name;
         this.#starting = true;
@@ -197,6 +208,8 @@ export class Reference {
       case 'EvaluationRecorded':
         return this.#evaluated(event.data.key, event.data.values, event.data.failure);
       case 'CompensationStarted':
+        if (event.data.cause === 'failure') this.#budgetEnds(event.data.failure);
+        this.#counting = false;
         if (event.data.cause === 'cancel') this.#cause = 'cancel';
         else this.#expect(this.#cause === 'failure', 'compensation starts without a reason');
         this.#status = 'compensation';
@@ -205,6 +218,7 @@ export class Reference {
         this.#retry();
         return true;
       case 'ExecutionCancelled':
+        this.#counting = false;
         this.#status = 'cancelled';
         this.#expect(
           event.data.compensation === undefined || event.data.terminated === true || this.#cause === 'cancel',
@@ -219,6 +233,11 @@ export class Reference {
           this.#abandon();
           this.#status = 'failed';
         }
+        if (this.#counting && this.#budgetEnds(event.data.failure)) {
+          this.#counting = false;
+          return true;
+        }
+        this.#counting = false;
         if (this.#status === 'compensation') this.#status = 'failed';
         return false;
       case 'StepScheduled': {
@@ -255,11 +274,118 @@ export class Reference {
       case 'ExecutionResumed':
         this.#paused = false;
         return false;
-      case 'StepProgressed':
+      case 'BudgetExceeded': {
+        const mine = this.#overspent();
+        const { resource, limit } = event.data;
+        const said = `${resource} over ${limit}`;
+        this.#expect(this.#exceeded === undefined, 'the budget is exceeded twice in a run');
+        this.#expect(this.#counting && !this.#paused, `${said} is found while nothing of it is to be done`);
+        this.#expect(said === mine, `${said}, expected ${mine ?? 'nothing'}`);
+        this.#exceeded = event.data;
+        return false;
+      }
       case 'EvaluationRequested':
+        this.#evaluating.add(event.data.key);
+        return false;
+      case 'StepProgressed':
       case 'ExecutionCompleted':
         return false;
     }
+  }
+
+  #limitsOf(own: { readonly maxTokens?: number; readonly maxCost?: number } | undefined) {
+    const { max_tokens: tokens, max_cost: cost } = this.definition.settings?.budget ?? {};
+    return {
+      tokens: Math.min(tokens ?? Infinity, own?.maxTokens ?? Infinity),
+      cost: Math.min(cost ?? Infinity, own?.maxCost ?? Infinity),
+    };
+  }
+
+  /** The limit that is exceeded, tokens first. A billionth more is how sums are rounded. */
+  #overspent(): string | undefined {
+    const kinds = ['tokens', 'cost'] as const;
+    const over = kinds.find((kind) => this.#spent[kind] - this.#limits[kind] > this.#limits[kind] / 1e9);
+    return over === undefined ? undefined : `${over} over ${this.#limits[over]}`;
+  }
+
+  /** What budgets forbid, whatever becomes of the event. */
+  #audit(event: Event): void {
+    switch (event.type) {
+      case 'StepCompleted':
+      case 'StepAttemptFailed': {
+        const byEngine = event.type === 'StepAttemptFailed' && event.data.byEngine === true;
+        this.#expect(
+          this.#exceeded === undefined || !this.#counting || byEngine,
+          `${event.data.stepId} runs on although the budget is exceeded`,
+        );
+        this.#spent.tokens += event.data.tokenCount ?? 0;
+        this.#spent.cost += event.data.estimatedCost ?? 0;
+        return;
+      }
+      case 'EvaluationRecorded':
+        this.#evaluating.delete(event.data.key);
+        return;
+      case 'StepScheduled':
+        this.#expect(
+          this.#exceeded === undefined || !this.#counting,
+          `${event.data.stepId} starts although the budget is exceeded`,
+        );
+        return this.#expectTold();
+      case 'ExecutionCompleted':
+        this.#expectTold();
+        this.#counting = false;
+        return;
+      case 'ExecutionFailed':
+        if (event.data.failure.code !== 'execution_timeout') this.#expectTold();
+        return;
+      case 'CompensationStarted':
+        if (event.data.cause === 'failure') this.#expectTold();
+        return;
+      case 'ConsensusReached':
+      case 'ConsensusFailed':
+      case 'EvaluationRequested':
+        return this.#expectTold();
+      default:
+        return;
+    }
+  }
+
+  #expectTold(): void {
+    const over = this.#counting && this.#exceeded === undefined ? this.#overspent() : undefined;
+    this.#expect(over === undefined, `${over} is spent, and nobody says so`);
+  }
+
+  /** Whether an end is that of the budget: something must be left to pay for, and nothing to be had for free. */
+  #budgetEnds(failure: Failure | undefined): boolean {
+    if (failure?.code !== 'budget_exceeded') return false;
+    this.#expect(this.#exceeded !== undefined, 'the budget ends it, and it is not exceeded');
+    this.#expect(this.#toPay() || this.#evaluating.size === 0, 'the budget ends it while the sandbox is still asked');
+    const decidable = [...this.#nodes.values()].find((node) => {
+      if (node.group === undefined || node.status !== 'open') return false;
+      if (node.members.some((member) => !this.#done(member) || this.#evaluating.has(`vote:${member.id}`))) return false;
+      const members = node.members.map((member) => this.#standing(member));
+      return tally(this.definition, node.group, members, this.#judged.get(node.id)) !== 'judge';
+    });
+    this.#expect(decidable === undefined, `the budget ends it, and ${decidable?.id} can be decided`);
+    if (this.#cause === undefined && this.#status === 'running') {
+      this.#cause = 'failure';
+      this.#failure = failure;
+      this.#failedStep = undefined;
+    }
+    return true;
+  }
+
+  /** An attempt runs, waits for its next try, or would have to begin. */
+  #toPay(): boolean {
+    return [...this.#nodes.values()].some((node) => {
+      if (node.status !== 'open') return false;
+      if (node.running) return true;
+      if (node.step === undefined) return node.members.length > 0 && node.members.every((member) => this.#done(member));
+      if (!this.#reached(node)) return false;
+      if (node.failedAttempts > 0) return true;
+      const unknown = node.step.when !== undefined && !isPlainPath(node.step.when) && node.condition === undefined;
+      return !unknown && this.#passedOver(node) === undefined;
+    });
   }
 
   /** A member as the vote sees it: as what served it, when something did. */
@@ -613,6 +739,10 @@ export class Reference {
     this.#failedStep = undefined;
     this.#output = undefined;
     const again = new Set<Node>();
+    this.#spent = { tokens: 0, cost: 0 };
+    this.#counting = true;
+    this.#exceeded = undefined;
+    this.#evaluating.clear();
     this.#paused = false;
     this.#ends.clear();
     const decidedSkip = (node: Node): boolean =>

@@ -1,6 +1,7 @@
 import type { AttemptResult, JsonValue, StopAttempts, Task } from '@batuta/contracts';
 import type { DirectNetwork } from './direct-network.js';
 import { DirectTasks, HeldTask } from './direct-tasks.js';
+import { randomSpending } from './random-config.js';
 import type { SimulatedBus } from './simulated-bus.js';
 import { short } from './simulated-store.js';
 import type { QueuedTask, TaskQueue } from './task-queue.js';
@@ -291,11 +292,11 @@ export class Runner {
       if (random.chance(late)) this.#send(timeout + random.between(0, 3_000), held, this.#succeed(held), startedAt);
       return;
     }
-    const outcome = random.chance(failing) ? this.#fail() : this.#succeed(held);
+    const outcome = random.chance(failing) ? this.#fail(held) : this.#succeed(held);
     this.#after(takes, held, () => {
       this.#report(held, outcome, startedAt);
       if (random.chance(twice)) {
-        const other = random.chance(0.5) ? outcome : random.chance(0.5) ? this.#fail() : this.#succeed(held);
+        const other = random.chance(0.5) ? outcome : random.chance(0.5) ? this.#fail(held) : this.#succeed(held);
         this.#send(random.between(0, 2_000), held, other, startedAt);
       }
     });
@@ -312,6 +313,7 @@ export class Runner {
     };
     if (random.chance(0.1)) output._tokens = random.int(100);
     if (random.chance(0.1)) output._cost = random.int(100) / 100;
+    Object.assign(output, this.#spent(held));
     return random.chance(0.05) ? { ok: true, output: random.pick([null, 7, 'text', [1]]) } : { ok: true, output };
   }
 
@@ -322,9 +324,14 @@ export class Runner {
     return { winner: JSON.parse(random.pick(candidates)) as string };
   }
 
-  #fail(): Pick<AttemptResult, 'ok' | 'failure'> {
+  #fail(held: Held): Pick<AttemptResult, 'ok' | 'failure'> {
     const code = this.world.random.pick(['agent_error', 'busy', 'fatal', 'timeout']);
-    return { ok: false, failure: { code, message: `${code} happened`, retryable: code !== 'fatal' } };
+    const details = this.#spent(held);
+    return { ok: false, failure: { code, message: `${code} happened`, retryable: code !== 'fatal', details } };
+  }
+
+  #spent({ task }: Held): { [name: string]: JsonValue } {
+    return randomSpending(`${task.executionId}/${task.stepId}/${task.attempt}`);
   }
 
   #beat(held: Held, every: number, takes: number): void {

@@ -13,7 +13,7 @@ import { Checker } from './checker.js';
 import { evaluateExpression } from './expressions.js';
 import { DirectNetwork } from './direct-network.js';
 import { OwnerProcess } from './owner-process.js';
-import { randomConfig } from './random-config.js';
+import { randomConfig, textHash } from './random-config.js';
 import { SeededRandom } from './random.js';
 import { Runner } from './runner.js';
 import type { DirectPart } from './runner.js';
@@ -335,6 +335,7 @@ class Simulation {
         traceId: random.hex(32),
         ...(random.chance(0.15) ? { startAt: world.now + random.between(-1_000, 15_000) } : {}),
         ...(fork === undefined ? {} : { fork }),
+        ...startBudget(executionId),
       },
     };
     this.#send(request);
@@ -442,4 +443,13 @@ class Simulation {
       }
     }
   }
+}
+
+/** A start's own budget follows from its id, so that a repeat asks for the same. */
+function startBudget(executionId: string): { budget?: { maxTokens?: number; maxCost?: number } } {
+  const random = new SeededRandom(textHash(executionId));
+  if (random.chance(0.9)) return {};
+  return {
+    budget: random.chance(0.5) ? { maxTokens: random.between(1, 150) } : { maxCost: random.between(1, 8) / 10 },
+  };
 }

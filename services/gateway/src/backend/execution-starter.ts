@@ -1,6 +1,7 @@
 import { subjects, LIMITS } from '@batuta/contracts';
 import type {
   Accepted,
+  Budget,
   GetExecutionReply,
   GetVersionReply,
   JsonObject,
@@ -32,6 +33,8 @@ export interface StartRequest {
   /** Epoch ms; nothing runs before it. */
   readonly startAt?: number | undefined;
   readonly priority?: Priority | undefined;
+  /** What it may spend; the config's own limits hold too. */
+  readonly budget?: Budget | undefined;
   readonly fork?: Fork | undefined;
 }
 
@@ -99,6 +102,7 @@ export class ExecutionStarter {
       ...(hash === undefined ? {} : { requestHash: hash }),
       ...(request.startAt === undefined ? {} : { startAt: request.startAt }),
       ...(request.priority === undefined ? {} : { priority: request.priority }),
+      ...(request.budget === undefined ? {} : { budget: request.budget }),
       ...(request.fork === undefined
         ? {}
         : { fork: { executionId: request.fork.executionId, fromStepId: request.fork.fromStepId } }),
@@ -189,14 +193,15 @@ export class ExecutionStarter {
 
 /** SHA-256 of what was asked for: another body under the same key gives another hash. */
 function requestHash(configId: string, request: StartRequest): string {
-  const { input, sessionId, metadata, callbackUrl, startAt, priority, fork } = request;
+  const { input, sessionId, metadata, callbackUrl, startAt, priority, fork, budget } = request;
   const always = [configId, input ?? null, sessionId ?? null, metadata ?? null, callbackUrl ?? null];
   // Added only where they are given: hashes of starts before these fields existed stay what they were.
   const added =
     startAt === undefined && priority === undefined && fork === undefined
       ? []
       : [startAt ?? null, priority ?? null, fork === undefined ? null : [fork.executionId, fork.fromStepId]];
-  return sha256(canonicalJson([...always, ...added]));
+  const limits = budget === undefined ? [] : [{ budget: { ...budget } }];
+  return sha256(canonicalJson([...always, ...added, ...limits]));
 }
 
 function checkSize(input: JsonValue | undefined): void {

@@ -13,7 +13,7 @@ import { commandIdOf, executionIdOf } from './ids.js';
 import { problemOfRefusal } from './problem.js';
 import { parseQuery } from './query.js';
 import { answerStart, START_QUERY, StartRoute } from './start-answer.js';
-import { startOptionsOf } from './start-options.js';
+import { limitsOf, startOptionsOf } from './start-options.js';
 
 type Control = Pick<CommandRequest, 'cancel' | 'pause' | 'resume' | 'terminate' | 'skipStep' | 'retry'>;
 
@@ -183,7 +183,11 @@ export class ControlController {
         callbackUrl: body.callback_url ?? source.callbackUrl,
         idempotencyKey: idempotencyKeyOf(key),
         traceparent: traceparentOf(traceparent),
-        ...startOptionsOf({ start_at: body.start_at, priority: body.priority ?? source.priority }),
+        ...startOptionsOf({
+          start_at: body.start_at,
+          priority: body.priority ?? source.priority,
+          budget: body.budget ?? limitsOf(source),
+        }),
         fork: {
           executionId: source.id,
           fromStepId: body.from_step_id,

@@ -36,6 +36,7 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
   'batuta.config.v1.Step.on_failure': ['abort', 'continue', 'fallback'],
   'batuta.config.v1.Step.require': ['any', 'all'],
   'batuta.config.v1.Settings.priority': PRIORITIES,
+  'batuta.execution.v1.BudgetExceeded.resource': ['tokens', 'cost'],
   'batuta.config.v1.Retry.jitter': ['full', 'none'],
   'batuta.config.v1.ApiKey.role': ROLES,
 };
@@ -218,6 +219,7 @@ export function platformSchemas(): Record<string, OpenApiSchema> {
         completed_at: { type: 'string', format: 'date-time' },
         token_count: { type: 'integer', description: 'Tokens that the agents reported (`_tokens`).' },
         estimated_cost: { type: 'number', description: 'Cost that the agents reported (`_cost`).' },
+        budget: ref('BudgetView'),
         served_by: {
           type: 'object',
           additionalProperties: { type: 'string' },
@@ -246,6 +248,7 @@ export function platformSchemas(): Record<string, OpenApiSchema> {
         total_latency_ms: { type: 'number' },
         token_count: { type: 'integer' },
         estimated_cost: { type: 'number' },
+        budget: ref('BudgetView'),
       },
     },
     ExecutionPage: page('executions', 'ExecutionSummary'),

@@ -33,6 +33,7 @@ export function resultOfView(view: ExecutionView): JsonObject {
     completed_at: shown['completed_at'] ?? null,
     token_count: view.tokenCount,
     estimated_cost: view.estimatedCost,
+    ...(shown['budget'] === undefined ? {} : { budget: shown['budget'] }),
     ...servedBy(view),
     ...(shown['consensus'] === undefined ? {} : { consensus: shown['consensus'] }),
     ...(shown['compensation'] === undefined ? {} : { compensation: shown['compensation'] }),

@@ -1,16 +1,30 @@
-import type { Priority } from '@batuta/contracts';
+import type { Budget, BudgetDefinition, ExecutionView, Priority } from '@batuta/contracts';
 import { parseTime } from './query.js';
 
-/** When a start is to happen and in which lane, as far as its checked body says. */
+/** When a start is to happen, in which lane and for how much, as far as its checked body says. */
 export function startOptionsOf(body: {
   readonly start_at?: string | undefined;
   readonly priority?: Priority | undefined;
+  readonly budget?: BudgetDefinition | undefined;
 }): {
   startAt: number | undefined;
   priority: Priority | undefined;
+  budget: Budget | undefined;
 } {
   return {
     startAt: body.start_at == null ? undefined : parseTime(body.start_at),
     priority: body.priority ?? undefined,
+    budget: body.budget == null ? undefined : budgetOf(body.budget),
   };
+}
+
+/** The limits of another execution, for one that continues it; undefined when it has none. */
+export function limitsOf({ budget }: Pick<ExecutionView, 'budget'>): BudgetDefinition | undefined {
+  if (budget === undefined) return undefined;
+  const { maxTokens, maxCost } = budget;
+  return { ...(maxTokens ? { max_tokens: maxTokens } : {}), ...(maxCost ? { max_cost: maxCost } : {}) };
+}
+
+function budgetOf({ max_tokens: maxTokens, max_cost: maxCost }: BudgetDefinition): Budget {
+  return { ...(maxTokens === undefined ? {} : { maxTokens }), ...(maxCost === undefined ? {} : { maxCost }) };
 }

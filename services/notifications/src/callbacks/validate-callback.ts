@@ -37,10 +37,7 @@ const CONTROL = /[\u0000-\u001f\u007f]/;
 /** NUL cannot be stored, half a surrogate pair is no text. */
 const UNSTORABLE = /\0|[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/;
 /** Events that users expect and the engine does not have. */
-const NOT_YET = new Map([
-  ['approval_requested', 'the engine has no approvals yet'],
-  ['budget_exceeded', 'the engine has no budgets yet'],
-]);
+const NOT_YET = new Map([['approval_requested', 'the engine has no approvals yet']]);
 
 const FIELDS_OF: Readonly<Record<CallbackType, readonly string[]>> = {
   webhook: ['callback_url', 'callback_method', 'callback_headers', 'callback_body_template'],

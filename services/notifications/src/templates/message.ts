@@ -79,6 +79,10 @@ export function summaryOf({ event, execution }: Message): string {
     const step = event.data['step_id'];
     return `Step ${typeof step === 'string' ? step : ''} of ${config} failed (execution ${id})`;
   }
+  if (event.name === 'budget_exceeded') {
+    const { resource, limit, spent } = event.data;
+    return `${config} spent more than its budget: ${String(resource)} ${String(spent)} of ${String(limit)} (execution ${id})`;
+  }
   return `${config}: ${event.name} (execution ${id})`;
 }
 
@@ -92,6 +96,7 @@ export function sampleMessage(name: CallbackEvent): Message {
     cancelled: { reason: 'not needed any more', by: 'ada' },
     paused: { reason: 'maintenance', by: 'ada' },
     step_failed: { step_id: 'step_1', failure, handling: 'abort' },
+    budget_exceeded: { resource: 'tokens', limit: 10_000, spent: 10_250 },
   };
   return {
     event: { name, type: CALLBACK_EVENTS[name], version: 2, at: '2025-01-31T12:00:00.000Z', data: data[name] },

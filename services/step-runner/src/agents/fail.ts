@@ -1,10 +1,11 @@
 import { RetryableError, TerminalError } from './agent.js';
 import type { Agent } from './agent.js';
 import { Parameters } from './parameters.js';
+import { spentOf } from '../spent.js';
 
 /**
  * Fails with `code`, `message` and `retryable` of its input. With `times`, only the first so many attempts fail, and the
- * next one returns the input.
+ * next one returns the input. `_tokens` and `_cost` of the input are told as spent.
  */
 export const failAgent: Agent = {
   name: 'fail',
@@ -15,8 +16,9 @@ export const failAgent: Agent = {
     if (times !== undefined && attempt > times) return input;
     const code = parameters.text('code', { maxLength: 64 }) ?? 'failed_on_request';
     const message = parameters.text('message', { maxLength: 2_000 }) ?? 'The step asked to fail.';
+    const details = { attempt, ...spentOf(input) };
     throw parameters.boolean('retryable') === false
-      ? new TerminalError(code, message, { details: { attempt } })
-      : new RetryableError(code, message, { details: { attempt } });
+      ? new TerminalError(code, message, { details })
+      : new RetryableError(code, message, { details });
   },
 };

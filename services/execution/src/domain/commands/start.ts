@@ -41,6 +41,7 @@ export function startExecution(draft: Draft, command: StartExecution): Outcome |
     ...(start.traceparent ? { traceparent: start.traceparent } : {}),
     ...(start.requestHash ? { requestHash: start.requestHash } : {}),
     ...(startsAt > command.at ? { startAt: startsAt } : {}),
+    ...(start.budget === undefined ? {} : { budget: start.budget }),
     ...(start.fork === undefined
       ? {}
       : { forkedFrom: start.fork.executionId, forkedFromStepId: start.fork.fromStepId }),

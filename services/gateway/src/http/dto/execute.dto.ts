@@ -1,9 +1,9 @@
 import { PRIORITIES } from '@batuta/contracts';
-import type { JsonObject, JsonValue, Priority } from '@batuta/contracts';
+import type { BudgetDefinition, JsonObject, JsonValue, Priority } from '@batuta/contracts';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Allow, IsBoolean, IsIn, IsObject, IsString, Length, Matches } from 'class-validator';
 import { IDEMPOTENCY_KEY } from '../headers.js';
-import { IsHttpUrl, IsTime, Maybe } from './rules.js';
+import { IsBudget, IsHttpUrl, IsTime, Maybe } from './rules.js';
 
 /** What starts an execution. */
 export class ExecuteBody {
@@ -53,6 +53,22 @@ export class ExecuteBody {
   @Maybe()
   @IsIn(PRIORITIES)
   priority?: Priority;
+
+  @ApiPropertyOptional({
+    description:
+      'What it may spend at most, in tokens and cost that agents report; of this and `settings.budget` of the config the smaller limits count.',
+    type: 'object',
+    properties: {
+      max_tokens: { type: 'integer', minimum: 1 },
+      max_cost: { type: 'number', minimum: 0, exclusiveMinimum: true },
+    },
+    additionalProperties: false,
+    minProperties: 1,
+    example: { max_tokens: 20_000 },
+  })
+  @Maybe()
+  @IsBudget()
+  budget?: BudgetDefinition;
 }
 
 /** What continues another execution from one of its steps. */

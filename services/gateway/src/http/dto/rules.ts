@@ -38,5 +38,35 @@ export function IsFutureTime(): PropertyDecorator {
   });
 }
 
+const LIMITS_OF_BUDGET = ['max_tokens', 'max_cost'];
+
+function isBudget(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const entries = Object.entries(value);
+  return (
+    entries.length > 0 &&
+    entries.every(
+      ([name, limit]) =>
+        LIMITS_OF_BUDGET.includes(name) &&
+        typeof limit === 'number' &&
+        limit > 0 &&
+        limit <= Number.MAX_SAFE_INTEGER &&
+        (name !== 'max_tokens' || Number.isInteger(limit)),
+    )
+  );
+}
+
+/** `{max_tokens, max_cost}`: one or both, each above 0. */
+export function IsBudget(): PropertyDecorator {
+  return ValidateBy({
+    name: 'isBudget',
+    validator: {
+      validate: isBudget,
+      defaultMessage: (args) =>
+        `${args?.property} must be an object with max_tokens (a whole number above 0), max_cost (a number above 0) or both`,
+    },
+  });
+}
+
 /** A field that may be left out or null. */
 export const Maybe = (): PropertyDecorator => IsOptional();

@@ -14,7 +14,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/common/v1/common.proto.
  */
 export const file_batuta_common_v1_common: GenFile = /*@__PURE__*/
-  fileDesc("Ch1iYXR1dGEvY29tbW9uL3YxL2NvbW1vbi5wcm90bxIQYmF0dXRhLmNvbW1vbi52MSKDAQoHUmVmdXNhbBIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSLwoKdmlvbGF0aW9ucxgDIAMoCzIbLmJhdHV0YS5jb21tb24udjEuVmlvbGF0aW9uEigKB2RldGFpbHMYBCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0IjgKCVZpb2xhdGlvbhIMCgRwYXRoGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSDAoEY29kZRgDIAEoCSJ0CgdGYWlsdXJlEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIRCglyZXRyeWFibGUYAyABKAgSKAoHZGV0YWlscxgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSDQoFdHJhY2UYBSABKAkiTQoJUHJpbmNpcGFsEhEKCXRlbmFudF9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEgwKBHJvbGUYAyABKAkSDgoGa2V5X2lkGAQgASgJYgZwcm90bzM", [file_google_protobuf_struct]);
+  fileDesc("Ch1iYXR1dGEvY29tbW9uL3YxL2NvbW1vbi5wcm90bxIQYmF0dXRhLmNvbW1vbi52MSKDAQoHUmVmdXNhbBIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSLwoKdmlvbGF0aW9ucxgDIAMoCzIbLmJhdHV0YS5jb21tb24udjEuVmlvbGF0aW9uEigKB2RldGFpbHMYBCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0IjgKCVZpb2xhdGlvbhIMCgRwYXRoGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSDAoEY29kZRgDIAEoCSJ0CgdGYWlsdXJlEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIRCglyZXRyeWFibGUYAyABKAgSKAoHZGV0YWlscxgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSDQoFdHJhY2UYBSABKAkiLgoGQnVkZ2V0EhIKCm1heF90b2tlbnMYASABKAESEAoIbWF4X2Nvc3QYAiABKAEiTQoJUHJpbmNpcGFsEhEKCXRlbmFudF9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEgwKBHJvbGUYAyABKAkSDgoGa2V5X2lkGAQgASgJYgZwcm90bzM", [file_google_protobuf_struct]);
 
 /**
  * An expected refusal. `code` is stable and part of the contract; `message` is for people.
@@ -224,6 +224,47 @@ export const FailureSchema: GenMessage<Failure, {jsonType: FailureJson}> = /*@__
   messageDesc(file_batuta_common_v1_common, 2);
 
 /**
+ * What an execution may spend; 0 or absent means no limit.
+ *
+ * @generated from message batuta.common.v1.Budget
+ */
+export type Budget = Message<"batuta.common.v1.Budget"> & {
+  /**
+   * @generated from field: double max_tokens = 1;
+   */
+  maxTokens: number;
+
+  /**
+   * @generated from field: double max_cost = 2;
+   */
+  maxCost: number;
+};
+
+/**
+ * What an execution may spend; 0 or absent means no limit.
+ *
+ * @generated from message batuta.common.v1.Budget
+ */
+export type BudgetJson = {
+  /**
+   * @generated from field: double max_tokens = 1;
+   */
+  maxTokens?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: double max_cost = 2;
+   */
+  maxCost?: number | "NaN" | "Infinity" | "-Infinity";
+};
+
+/**
+ * Describes the message batuta.common.v1.Budget.
+ * Use `create(BudgetSchema)` to create a new message.
+ */
+export const BudgetSchema: GenMessage<Budget, {jsonType: BudgetJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_common_v1_common, 3);
+
+/**
  * Who asks: made by the gateway from the API key.
  *
  * @generated from message batuta.common.v1.Principal
@@ -286,5 +327,5 @@ export type PrincipalJson = {
  * Use `create(PrincipalSchema)` to create a new message.
  */
 export const PrincipalSchema: GenMessage<Principal, {jsonType: PrincipalJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_common_v1_common, 3);
+  messageDesc(file_batuta_common_v1_common, 4);
 

@@ -14,7 +14,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/config/v1/definition.proto.
  */
 export const file_batuta_config_v1_definition: GenFile = /*@__PURE__*/
-  fileDesc("CiFiYXR1dGEvY29uZmlnL3YxL2RlZmluaXRpb24ucHJvdG8SEGJhdHV0YS5jb25maWcudjEingMKF09yY2hlc3RyYXRpb25EZWZpbml0aW9uEgwKBG5hbWUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSEAoIc3RyYXRlZ3kYAyABKAkSJQoFc3RlcHMYBCADKAsyFi5iYXR1dGEuY29uZmlnLnYxLlN0ZXASLAoIc2V0dGluZ3MYBSABKAsyGi5iYXR1dGEuY29uZmlnLnYxLlNldHRpbmdzEikKCG1ldGFkYXRhGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIcCglpc19nbG9iYWwYByABKAhSCWlzX2dsb2JhbBI6CgxpbnB1dF9zY2hlbWEYCCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVSDGlucHV0X3NjaGVtYRJMChBjb25zZW5zdXNfZ3JvdXBzGAkgAygLMiAuYmF0dXRhLmNvbmZpZy52MS5Db25zZW5zdXNHcm91cFIQY29uc2Vuc3VzX2dyb3VwcxImCgZvdXRwdXQYCiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUilAUKBFN0ZXASCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRINCgVhZ2VudBgDIAEoCRIeCgp0aW1lb3V0X21zGAQgASgFUgp0aW1lb3V0X21zEiYKBXJldHJ5GAUgASgLMhcuYmF0dXRhLmNvbmZpZy52MS5SZXRyeRIUCgxkZXBlbmRlbmNpZXMYBiADKAkSHgoKb3V0cHV0X2tleRgHIAEoCVIKb3V0cHV0X2tleRIeCgpvbl9mYWlsdXJlGAggASgJUgpvbl9mYWlsdXJlEiAKC2lzX2ZhbGxiYWNrGAkgASgIUgtpc19mYWxsYmFjaxIiCgxmYWxsYmFja19mb3IYCiABKAlSDGZhbGxiYWNrX2ZvchIkCg1mYWxsYmFja193aGVuGAsgAygJUg1mYWxsYmFja193aGVuEigKD2NvbnNlbnN1c19ncm91cBgMIAEoCVIPY29uc2Vuc3VzX2dyb3VwEiUKBWlucHV0GA0gASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEgwKBHdoZW4YDiABKAkSDwoHcmVxdWlyZRgPIAEoCRIyCgpjb21wZW5zYXRlGBAgASgLMh4uYmF0dXRhLmNvbmZpZy52MS5Db21wZW5zYXRpb24SMgoUc2NoZWR1bGVfdG9fc3RhcnRfbXMYESABKAVSFHNjaGVkdWxlX3RvX3N0YXJ0X21zEjIKFHNjaGVkdWxlX3RvX2Nsb3NlX21zGBIgASgFUhRzY2hlZHVsZV90b19jbG9zZV9tcxIiCgxoZWFydGJlYXRfbXMYEyABKAVSDGhlYXJ0YmVhdF9tcxIpCghtZXRhZGF0YRgUIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QihwIKBVJldHJ5EiIKDG1heF9hdHRlbXB0cxgBIAEoBVIMbWF4X2F0dGVtcHRzEh4KCmJhY2tvZmZfbXMYAiABKAVSCmJhY2tvZmZfbXMSMAoTYmFja29mZl9jb2VmZmljaWVudBgDIAEoAVITYmFja29mZl9jb2VmZmljaWVudBImCg5tYXhfYmFja29mZl9tcxgEIAEoBVIObWF4X2JhY2tvZmZfbXMSDgoGaml0dGVyGAUgASgJEiQKDW5vbl9yZXRyeWFibGUYBiADKAlSDW5vbl9yZXRyeWFibGUSKgoQdG90YWxfdGltZW91dF9tcxgHIAEoBVIQdG90YWxfdGltZW91dF9tcyKMAQoMQ29tcGVuc2F0aW9uEg0KBWFnZW50GAEgASgJEiUKBWlucHV0GAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiYKBXJldHJ5GAMgASgLMhcuYmF0dXRhLmNvbmZpZy52MS5SZXRyeRIeCgp0aW1lb3V0X21zGAQgASgFUgp0aW1lb3V0X21zIt8CCg5Db25zZW5zdXNHcm91cBIKCgJpZBgBIAEoCRIMCgRtb2RlGAIgASgJEhEKCXRocmVzaG9sZBgDIAEoARIaCgh2b3RlX2tleRgEIAEoCVIIdm90ZV9rZXkSDQoFc2NvcmUYBSABKAkSPgoHd2VpZ2h0cxgGIAMoCzItLmJhdHV0YS5jb25maWcudjEuQ29uc2Vuc3VzR3JvdXAuV2VpZ2h0c0VudHJ5Eg0KBWp1ZGdlGAcgASgJEhYKBm9uX3RpZRgIIAEoCVIGb25fdGllEh4KCm9uX2ZhaWx1cmUYCSABKAlSCm9uX2ZhaWx1cmUSHgoKZWFybHlfc3RvcBgKIAEoCFIKZWFybHlfc3RvcBIeCgpvdXRwdXRfa2V5GAsgASgJUgpvdXRwdXRfa2V5Gi4KDFdlaWdodHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIroBCghTZXR0aW5ncxImCg5wYXJhbGxlbF9saW1pdBgBIAEoBVIOcGFyYWxsZWxfbGltaXQSMAoTY29uc2Vuc3VzX3RocmVzaG9sZBgCIAEoAVITY29uc2Vuc3VzX3RocmVzaG9sZBIiCgxjYWxsYmFja191cmwYAyABKAlSDGNhbGxiYWNrX3VybBIeCgp0aW1lb3V0X21zGAQgASgBUgp0aW1lb3V0X21zEhAKCHByaW9yaXR5GAUgASgJYgZwcm90bzM", [file_google_protobuf_struct]);
+  fileDesc("CiFiYXR1dGEvY29uZmlnL3YxL2RlZmluaXRpb24ucHJvdG8SEGJhdHV0YS5jb25maWcudjEingMKF09yY2hlc3RyYXRpb25EZWZpbml0aW9uEgwKBG5hbWUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSEAoIc3RyYXRlZ3kYAyABKAkSJQoFc3RlcHMYBCADKAsyFi5iYXR1dGEuY29uZmlnLnYxLlN0ZXASLAoIc2V0dGluZ3MYBSABKAsyGi5iYXR1dGEuY29uZmlnLnYxLlNldHRpbmdzEikKCG1ldGFkYXRhGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIcCglpc19nbG9iYWwYByABKAhSCWlzX2dsb2JhbBI6CgxpbnB1dF9zY2hlbWEYCCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVSDGlucHV0X3NjaGVtYRJMChBjb25zZW5zdXNfZ3JvdXBzGAkgAygLMiAuYmF0dXRhLmNvbmZpZy52MS5Db25zZW5zdXNHcm91cFIQY29uc2Vuc3VzX2dyb3VwcxImCgZvdXRwdXQYCiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUilAUKBFN0ZXASCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRINCgVhZ2VudBgDIAEoCRIeCgp0aW1lb3V0X21zGAQgASgFUgp0aW1lb3V0X21zEiYKBXJldHJ5GAUgASgLMhcuYmF0dXRhLmNvbmZpZy52MS5SZXRyeRIUCgxkZXBlbmRlbmNpZXMYBiADKAkSHgoKb3V0cHV0X2tleRgHIAEoCVIKb3V0cHV0X2tleRIeCgpvbl9mYWlsdXJlGAggASgJUgpvbl9mYWlsdXJlEiAKC2lzX2ZhbGxiYWNrGAkgASgIUgtpc19mYWxsYmFjaxIiCgxmYWxsYmFja19mb3IYCiABKAlSDGZhbGxiYWNrX2ZvchIkCg1mYWxsYmFja193aGVuGAsgAygJUg1mYWxsYmFja193aGVuEigKD2NvbnNlbnN1c19ncm91cBgMIAEoCVIPY29uc2Vuc3VzX2dyb3VwEiUKBWlucHV0GA0gASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEgwKBHdoZW4YDiABKAkSDwoHcmVxdWlyZRgPIAEoCRIyCgpjb21wZW5zYXRlGBAgASgLMh4uYmF0dXRhLmNvbmZpZy52MS5Db21wZW5zYXRpb24SMgoUc2NoZWR1bGVfdG9fc3RhcnRfbXMYESABKAVSFHNjaGVkdWxlX3RvX3N0YXJ0X21zEjIKFHNjaGVkdWxlX3RvX2Nsb3NlX21zGBIgASgFUhRzY2hlZHVsZV90b19jbG9zZV9tcxIiCgxoZWFydGJlYXRfbXMYEyABKAVSDGhlYXJ0YmVhdF9tcxIpCghtZXRhZGF0YRgUIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QihwIKBVJldHJ5EiIKDG1heF9hdHRlbXB0cxgBIAEoBVIMbWF4X2F0dGVtcHRzEh4KCmJhY2tvZmZfbXMYAiABKAVSCmJhY2tvZmZfbXMSMAoTYmFja29mZl9jb2VmZmljaWVudBgDIAEoAVITYmFja29mZl9jb2VmZmljaWVudBImCg5tYXhfYmFja29mZl9tcxgEIAEoBVIObWF4X2JhY2tvZmZfbXMSDgoGaml0dGVyGAUgASgJEiQKDW5vbl9yZXRyeWFibGUYBiADKAlSDW5vbl9yZXRyeWFibGUSKgoQdG90YWxfdGltZW91dF9tcxgHIAEoBVIQdG90YWxfdGltZW91dF9tcyKMAQoMQ29tcGVuc2F0aW9uEg0KBWFnZW50GAEgASgJEiUKBWlucHV0GAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiYKBXJldHJ5GAMgASgLMhcuYmF0dXRhLmNvbmZpZy52MS5SZXRyeRIeCgp0aW1lb3V0X21zGAQgASgFUgp0aW1lb3V0X21zIt8CCg5Db25zZW5zdXNHcm91cBIKCgJpZBgBIAEoCRIMCgRtb2RlGAIgASgJEhEKCXRocmVzaG9sZBgDIAEoARIaCgh2b3RlX2tleRgEIAEoCVIIdm90ZV9rZXkSDQoFc2NvcmUYBSABKAkSPgoHd2VpZ2h0cxgGIAMoCzItLmJhdHV0YS5jb25maWcudjEuQ29uc2Vuc3VzR3JvdXAuV2VpZ2h0c0VudHJ5Eg0KBWp1ZGdlGAcgASgJEhYKBm9uX3RpZRgIIAEoCVIGb25fdGllEh4KCm9uX2ZhaWx1cmUYCSABKAlSCm9uX2ZhaWx1cmUSHgoKZWFybHlfc3RvcBgKIAEoCFIKZWFybHlfc3RvcBIeCgpvdXRwdXRfa2V5GAsgASgJUgpvdXRwdXRfa2V5Gi4KDFdlaWdodHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIuQBCghTZXR0aW5ncxImCg5wYXJhbGxlbF9saW1pdBgBIAEoBVIOcGFyYWxsZWxfbGltaXQSMAoTY29uc2Vuc3VzX3RocmVzaG9sZBgCIAEoAVITY29uc2Vuc3VzX3RocmVzaG9sZBIiCgxjYWxsYmFja191cmwYAyABKAlSDGNhbGxiYWNrX3VybBIeCgp0aW1lb3V0X21zGAQgASgBUgp0aW1lb3V0X21zEhAKCHByaW9yaXR5GAUgASgJEigKBmJ1ZGdldBgGIAEoCzIYLmJhdHV0YS5jb25maWcudjEuQnVkZ2V0IkQKBkJ1ZGdldBIeCgptYXhfdG9rZW5zGAEgASgBUgptYXhfdG9rZW5zEhoKCG1heF9jb3N0GAIgASgBUghtYXhfY29zdGIGcHJvdG8z", [file_google_protobuf_struct]);
 
 /**
  * @generated from message batuta.config.v1.OrchestrationDefinition
@@ -727,6 +727,11 @@ export type Settings = Message<"batuta.config.v1.Settings"> & {
    * @generated from field: string priority = 5;
    */
   priority: string;
+
+  /**
+   * @generated from field: batuta.config.v1.Budget budget = 6;
+   */
+  budget?: Budget | undefined;
 };
 
 /**
@@ -763,6 +768,11 @@ export type SettingsJson = {
    * @generated from field: string priority = 5;
    */
   priority?: string;
+
+  /**
+   * @generated from field: batuta.config.v1.Budget budget = 6;
+   */
+  budget?: BudgetJson;
 };
 
 /**
@@ -771,4 +781,45 @@ export type SettingsJson = {
  */
 export const SettingsSchema: GenMessage<Settings, {jsonType: SettingsJson}> = /*@__PURE__*/
   messageDesc(file_batuta_config_v1_definition, 5);
+
+/**
+ * What an execution may spend; an absent limit is none.
+ *
+ * @generated from message batuta.config.v1.Budget
+ */
+export type Budget = Message<"batuta.config.v1.Budget"> & {
+  /**
+   * @generated from field: double max_tokens = 1 [json_name = "max_tokens"];
+   */
+  maxTokens: number;
+
+  /**
+   * @generated from field: double max_cost = 2 [json_name = "max_cost"];
+   */
+  maxCost: number;
+};
+
+/**
+ * What an execution may spend; an absent limit is none.
+ *
+ * @generated from message batuta.config.v1.Budget
+ */
+export type BudgetJson = {
+  /**
+   * @generated from field: double max_tokens = 1 [json_name = "max_tokens"];
+   */
+  max_tokens?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: double max_cost = 2 [json_name = "max_cost"];
+   */
+  max_cost?: number | "NaN" | "Infinity" | "-Infinity";
+};
+
+/**
+ * Describes the message batuta.config.v1.Budget.
+ * Use `create(BudgetSchema)` to create a new message.
+ */
+export const BudgetSchema: GenMessage<Budget, {jsonType: BudgetJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_definition, 6);
 

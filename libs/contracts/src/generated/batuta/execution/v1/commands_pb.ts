@@ -6,7 +6,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Failure, FailureJson, Principal, PrincipalJson, Refusal, RefusalJson } from "../../common/v1/common_pb.js";
+import type { Budget, BudgetJson, Failure, FailureJson, Principal, PrincipalJson, Refusal, RefusalJson } from "../../common/v1/common_pb.js";
 import { file_batuta_common_v1_common } from "../../common/v1/common_pb.js";
 import type { StructJson, Value, ValueJson } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
@@ -16,7 +16,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/execution/v1/commands.proto.
  */
 export const file_batuta_execution_v1_commands: GenFile = /*@__PURE__*/
-  fileDesc("CiJiYXR1dGEvZXhlY3V0aW9uL3YxL2NvbW1hbmRzLnByb3RvEhNiYXR1dGEuZXhlY3V0aW9uLnYxIvkDCg5Db21tYW5kUmVxdWVzdBISCgpjb21tYW5kX2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIuCglwcmluY2lwYWwYAyABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBI0CgVzdGFydBgKIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuU3RhcnRFeGVjdXRpb25IABI2CgZjYW5jZWwYCyABKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNhbmNlbEV4ZWN1dGlvbkgAEjQKBXBhdXNlGAwgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5QYXVzZUV4ZWN1dGlvbkgAEjYKBnJlc3VtZRgNIAEoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuUmVzdW1lRXhlY3V0aW9uSAASPAoJdGVybWluYXRlGA4gASgLMicuYmF0dXRhLmV4ZWN1dGlvbi52MS5UZXJtaW5hdGVFeGVjdXRpb25IABIyCglza2lwX3N0ZXAYDyABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLlNraXBTdGVwSAASNAoFcmV0cnkYECABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLlJldHJ5RXhlY3V0aW9uSABCCQoHY29tbWFuZCLHAgoOU3RhcnRFeGVjdXRpb24SEQoJY29uZmlnX2lkGAEgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAIgASgFEiUKBWlucHV0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhAKCHRyYWNlX2lkGAQgASgJEhIKCnNlc3Npb25faWQYBSABKAkSFAoMY2FsbGJhY2tfdXJsGAYgASgJEikKCG1ldGFkYXRhGAcgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIUCgxyZXF1ZXN0X2hhc2gYCCABKAkSEwoLdHJhY2VwYXJlbnQYCSABKAkSEAoIc3RhcnRfYXQYCiABKAESLQoEZm9yaxgLIAEoCzIfLmJhdHV0YS5leGVjdXRpb24udjEuRm9ya1NvdXJjZRIQCghwcmlvcml0eRgMIAEoCSI4CgpGb3JrU291cmNlEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIUCgxmcm9tX3N0ZXBfaWQYAiABKAkiNQoPQ2FuY2VsRXhlY3V0aW9uEg4KBnJlYXNvbhgBIAEoCRISCgpjb21wZW5zYXRlGAIgASgIIi0KDlBhdXNlRXhlY3V0aW9uEg4KBnJlYXNvbhgBIAEoCRILCgNub3cYAiABKAgiEQoPUmVzdW1lRXhlY3V0aW9uIiQKElRlcm1pbmF0ZUV4ZWN1dGlvbhIOCgZyZWFzb24YASABKAkiGwoIU2tpcFN0ZXASDwoHc3RlcF9pZBgBIAEoCSIQCg5SZXRyeUV4ZWN1dGlvbiJsCgxDb21tYW5kUmVwbHkSLwoIYWNjZXB0ZWQYASABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLkFjY2VwdGVkEisKCHJlamVjdGVkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsImUKCEFjY2VwdGVkEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIOCgZzdGF0dXMYAyABKAkSDwoHdmVyc2lvbhgEIAEoBRIQCghyZXBlYXRlZBgFIAEoCCJECg1SZXN1bHRSZXF1ZXN0EjMKB3Jlc3VsdHMYASADKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLkF0dGVtcHRSZXN1bHQi+gEKDUF0dGVtcHRSZXN1bHQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoBRIKCgJvaxgEIAEoCBImCgZvdXRwdXQYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSKgoHZmFpbHVyZRgGIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRISCgpzdGFydGVkX2F0GAcgASgBEhMKC2ZpbmlzaGVkX2F0GAggASgBEhEKCXdvcmtlcl9pZBgJIAEoCRIVCg1hZ2VudF92ZXJzaW9uGAogASgJIlgKC1Jlc3VsdFJlcGx5EjIKB3JlcGxpZXMYASADKAsyIS5iYXR1dGEuZXhlY3V0aW9uLnYxLkF0dGVtcHRSZXBseRIVCg1vd25lcl9zdWJqZWN0GAIgASgJIh8KDEF0dGVtcHRSZXBseRIPCgdvdXRjb21lGAEgASgJIk0KE0F0dGVtcHRDaGVja1JlcXVlc3QSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoBSIzChFBdHRlbXB0Q2hlY2tSZXBseRIOCgZ3YW50ZWQYASABKAgSDgoGcmVhc29uGAIgASgJInsKEEF0dGVtcHRIZWFydGJlYXQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoBRIQCghwcm9ncmVzcxgEIAEoARIPCgdtZXNzYWdlGAUgASgJEgwKBGxhc3QYBiABKAhiBnByb3RvMw", [file_batuta_common_v1_common, file_google_protobuf_struct]);
+  fileDesc("CiJiYXR1dGEvZXhlY3V0aW9uL3YxL2NvbW1hbmRzLnByb3RvEhNiYXR1dGEuZXhlY3V0aW9uLnYxIvkDCg5Db21tYW5kUmVxdWVzdBISCgpjb21tYW5kX2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIuCglwcmluY2lwYWwYAyABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBI0CgVzdGFydBgKIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuU3RhcnRFeGVjdXRpb25IABI2CgZjYW5jZWwYCyABKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNhbmNlbEV4ZWN1dGlvbkgAEjQKBXBhdXNlGAwgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5QYXVzZUV4ZWN1dGlvbkgAEjYKBnJlc3VtZRgNIAEoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuUmVzdW1lRXhlY3V0aW9uSAASPAoJdGVybWluYXRlGA4gASgLMicuYmF0dXRhLmV4ZWN1dGlvbi52MS5UZXJtaW5hdGVFeGVjdXRpb25IABIyCglza2lwX3N0ZXAYDyABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLlNraXBTdGVwSAASNAoFcmV0cnkYECABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLlJldHJ5RXhlY3V0aW9uSABCCQoHY29tbWFuZCLxAgoOU3RhcnRFeGVjdXRpb24SEQoJY29uZmlnX2lkGAEgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAIgASgFEiUKBWlucHV0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhAKCHRyYWNlX2lkGAQgASgJEhIKCnNlc3Npb25faWQYBSABKAkSFAoMY2FsbGJhY2tfdXJsGAYgASgJEikKCG1ldGFkYXRhGAcgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIUCgxyZXF1ZXN0X2hhc2gYCCABKAkSEwoLdHJhY2VwYXJlbnQYCSABKAkSEAoIc3RhcnRfYXQYCiABKAESLQoEZm9yaxgLIAEoCzIfLmJhdHV0YS5leGVjdXRpb24udjEuRm9ya1NvdXJjZRIQCghwcmlvcml0eRgMIAEoCRIoCgZidWRnZXQYDSABKAsyGC5iYXR1dGEuY29tbW9uLnYxLkJ1ZGdldCI4CgpGb3JrU291cmNlEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIUCgxmcm9tX3N0ZXBfaWQYAiABKAkiNQoPQ2FuY2VsRXhlY3V0aW9uEg4KBnJlYXNvbhgBIAEoCRISCgpjb21wZW5zYXRlGAIgASgIIi0KDlBhdXNlRXhlY3V0aW9uEg4KBnJlYXNvbhgBIAEoCRILCgNub3cYAiABKAgiEQoPUmVzdW1lRXhlY3V0aW9uIiQKElRlcm1pbmF0ZUV4ZWN1dGlvbhIOCgZyZWFzb24YASABKAkiGwoIU2tpcFN0ZXASDwoHc3RlcF9pZBgBIAEoCSIQCg5SZXRyeUV4ZWN1dGlvbiJsCgxDb21tYW5kUmVwbHkSLwoIYWNjZXB0ZWQYASABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLkFjY2VwdGVkEisKCHJlamVjdGVkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsImUKCEFjY2VwdGVkEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIOCgZzdGF0dXMYAyABKAkSDwoHdmVyc2lvbhgEIAEoBRIQCghyZXBlYXRlZBgFIAEoCCJECg1SZXN1bHRSZXF1ZXN0EjMKB3Jlc3VsdHMYASADKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLkF0dGVtcHRSZXN1bHQi+gEKDUF0dGVtcHRSZXN1bHQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoBRIKCgJvaxgEIAEoCBImCgZvdXRwdXQYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSKgoHZmFpbHVyZRgGIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRISCgpzdGFydGVkX2F0GAcgASgBEhMKC2ZpbmlzaGVkX2F0GAggASgBEhEKCXdvcmtlcl9pZBgJIAEoCRIVCg1hZ2VudF92ZXJzaW9uGAogASgJIlgKC1Jlc3VsdFJlcGx5EjIKB3JlcGxpZXMYASADKAsyIS5iYXR1dGEuZXhlY3V0aW9uLnYxLkF0dGVtcHRSZXBseRIVCg1vd25lcl9zdWJqZWN0GAIgASgJIh8KDEF0dGVtcHRSZXBseRIPCgdvdXRjb21lGAEgASgJIk0KE0F0dGVtcHRDaGVja1JlcXVlc3QSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoBSIzChFBdHRlbXB0Q2hlY2tSZXBseRIOCgZ3YW50ZWQYASABKAgSDgoGcmVhc29uGAIgASgJInsKEEF0dGVtcHRIZWFydGJlYXQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoBRIQCghwcm9ncmVzcxgEIAEoARIPCgdtZXNzYWdlGAUgASgJEgwKBGxhc3QYBiABKAhiBnByb3RvMw", [file_batuta_common_v1_common, file_google_protobuf_struct]);
 
 /**
  * @generated from message batuta.execution.v1.CommandRequest
@@ -218,6 +218,13 @@ export type StartExecution = Message<"batuta.execution.v1.StartExecution"> & {
    * @generated from field: string priority = 12;
    */
   priority: string;
+
+  /**
+   * The smaller of this and the config's own limits counts.
+   *
+   * @generated from field: batuta.common.v1.Budget budget = 13;
+   */
+  budget?: Budget | undefined;
 };
 
 /**
@@ -287,6 +294,13 @@ export type StartExecutionJson = {
    * @generated from field: string priority = 12;
    */
   priority?: string;
+
+  /**
+   * The smaller of this and the config's own limits counts.
+   *
+   * @generated from field: batuta.common.v1.Budget budget = 13;
+   */
+  budget?: BudgetJson;
 };
 
 /**
@@ -678,7 +692,8 @@ export type AttemptResult = Message<"batuta.execution.v1.AttemptResult"> & {
   attempt: number;
 
   /**
-   * Exactly one of output (with ok) and failure.
+   * Exactly one of output (with ok) and failure. What the attempt spent is told in `_tokens` and `_cost` of the output, or of
+   * the failure's details.
    *
    * @generated from field: bool ok = 4;
    */
@@ -735,7 +750,8 @@ export type AttemptResultJson = {
   attempt?: number;
 
   /**
-   * Exactly one of output (with ok) and failure.
+   * Exactly one of output (with ok) and failure. What the attempt spent is told in `_tokens` and `_cost` of the output, or of
+   * the failure's details.
    *
    * @generated from field: bool ok = 4;
    */

@@ -6,7 +6,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Failure, FailureJson } from "../../common/v1/common_pb.js";
+import type { Budget, BudgetJson, Failure, FailureJson } from "../../common/v1/common_pb.js";
 import { file_batuta_common_v1_common } from "../../common/v1/common_pb.js";
 import type { StructJson, Value, ValueJson } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
@@ -16,7 +16,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/execution/v1/events.proto.
  */
 export const file_batuta_execution_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("CiBiYXR1dGEvZXhlY3V0aW9uL3YxL2V2ZW50cy5wcm90bxITYmF0dXRhLmV4ZWN1dGlvbi52MSKoAQoFRXZlbnQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSDAoEdHlwZRgDIAEoCRIKCgJhdBgEIAEoARISCgpjb21tYW5kX2lkGAUgASgJEhAKCHBvc2l0aW9uGAYgASgBEhEKCXBhcnRpdGlvbhgHIAEoBRIlCgRkYXRhGAggASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCKVAQoPRXZlbnRzUHVibGlzaGVkEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSKgoGZXZlbnRzGAMgAygLMhouYmF0dXRhLmV4ZWN1dGlvbi52MS5FdmVudBIXCg93aXRob3V0X3BheWxvYWQYBCABKAgSFAoMcGxhaW5fcmVzdWx0GAUgASgIIjkKEEZvbGxvd0V4ZWN1dGlvbnMSFQoNZXhlY3V0aW9uX2lkcxgBIAMoCRIOCgZmb3JfbXMYAiABKAUirgMKEEV4ZWN1dGlvblN0YXJ0ZWQSEQoJdGVuYW50X2lkGAEgASgJEhAKCHRyYWNlX2lkGAIgASgJEhEKCWNvbmZpZ19pZBgDIAEoCRITCgtjb25maWdfbmFtZRgEIAEoCRIWCg5jb25maWdfdmVyc2lvbhgFIAEoBRIlCgVpbnB1dBgGIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIPCgd1c2VyX2lkGAcgASgJEhIKCnNlc3Npb25faWQYCCABKAkSEgoKY3JlYXRlZF9ieRgJIAEoCRIUCgxjYWxsYmFja191cmwYCiABKAkSKQoIbWV0YWRhdGEYCyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhMKC2RlYWRsaW5lX2F0GAwgASgBEhAKCHByaW9yaXR5GA0gASgJEhMKC3RyYWNlcGFyZW50GA4gASgJEhQKDHJlcXVlc3RfaGFzaBgPIAEoCRIQCghzdGFydF9hdBgQIAEoARITCgtmb3JrZWRfZnJvbRgRIAEoCRIbChNmb3JrZWRfZnJvbV9zdGVwX2lkGBIgASgJIkUKClN0ZXBSZXVzZWQSDwoHc3RlcF9pZBgBIAEoCRImCgZvdXRwdXQYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiUgoNU3RlcFNjaGVkdWxlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSGQoRc3RhcnRfZGVhZGxpbmVfYXQYBCABKAFKBAgDEAQi8wEKDVN0ZXBDb21wbGV0ZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEiYKBm91dHB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRISCgpzdGFydGVkX2F0GAQgASgBEhMKC2ZpbmlzaGVkX2F0GAUgASgBEhMKC3Rva2VuX2NvdW50GAYgASgFEhYKDmVzdGltYXRlZF9jb3N0GAcgASgBEhUKDWFnZW50X3ZlcnNpb24YCCABKAkSFAoMaW5wdXRfdG9rZW5zGAkgASgFEhUKDW91dHB1dF90b2tlbnMYCiABKAUirwEKEVN0ZXBBdHRlbXB0RmFpbGVkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIqCgdmYWlsdXJlGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhIKCnN0YXJ0ZWRfYXQYBCABKAESEwoLZmluaXNoZWRfYXQYBSABKAESEAoIcmV0cnlfYXQYBiABKAESEQoJYnlfZW5naW5lGAcgASgIInUKClN0ZXBGYWlsZWQSDwoHc3RlcF9pZBgBIAEoCRIqCgdmYWlsdXJlGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhAKCGhhbmRsaW5nGAMgASgJEhgKEGZhbGxiYWNrX3N0ZXBfaWQYBCABKAkiOgoLU3RlcFNraXBwZWQSDwoHc3RlcF9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkSCgoCYnkYAyABKAkiVQoOU3RlcFByb2dyZXNzZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEhAKCHByb2dyZXNzGAMgASgBEg8KB21lc3NhZ2UYBCABKAkiIgoTRXZhbHVhdGlvblJlcXVlc3RlZBILCgNrZXkYASABKAkidQoSRXZhbHVhdGlvblJlY29yZGVkEgsKA2tleRgBIAEoCRImCgZ2YWx1ZXMYAiADKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSKgoHZmFpbHVyZRgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZSJYCgRWb3RlEg8KB3N0ZXBfaWQYASABKAkSDgoGb3B0aW9uGAIgASgFEg4KBndlaWdodBgDIAEoARINCgVzY29yZRgEIAEoARIQCghleGNsdWRlZBgFIAEoCSKhAQoQQ29uc2Vuc3VzUmVhY2hlZBIQCghncm91cF9pZBgBIAEoCRIMCgRtb2RlGAIgASgJEigKBXZvdGVzGAMgAygLMhkuYmF0dXRhLmV4ZWN1dGlvbi52MS5Wb3RlEg8KB3dpbm5lcnMYBCADKAkSDwoHZGlzc2VudBgFIAMoCRISCgpkZWNpZGVkX2J5GAYgASgJEg0KBXNoYXJlGAcgASgBIrMBCg9Db25zZW5zdXNGYWlsZWQSEAoIZ3JvdXBfaWQYASABKAkSDAoEbW9kZRgCIAEoCRIoCgV2b3RlcxgDIAMoCzIZLmJhdHV0YS5leGVjdXRpb24udjEuVm90ZRIqCgdmYWlsdXJlGAQgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhAKCGhhbmRsaW5nGAUgASgJEhgKEGZhbGxiYWNrX3N0ZXBfaWQYBiABKAkiOgoPRXhlY3V0aW9uUGF1c2VkEg4KBnJlYXNvbhgBIAEoCRIKCgJieRgCIAEoCRILCgNub3cYAyABKAgiHgoQRXhlY3V0aW9uUmVzdW1lZBIKCgJieRgBIAEoCSJ9ChNDb21wZW5zYXRpb25TdGFydGVkEg0KBWNhdXNlGAEgASgJEioKB2ZhaWx1cmUYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSDwoHc3RlcF9pZBgDIAEoCRIOCgZyZWFzb24YBCABKAkSCgoCYnkYBSABKAkiQwoTQ29tcGVuc2F0aW9uT3V0Y29tZRITCgtjb21wZW5zYXRlZBgBIAMoCRIXCg9ub3RfY29tcGVuc2F0ZWQYAiADKAkiMwoQRXhlY3V0aW9uUmV0cmllZBIKCgJieRgBIAEoCRITCgtkZWFkbGluZV9hdBgCIAEoASI8ChJFeGVjdXRpb25Db21wbGV0ZWQSJgoGb3V0cHV0GAEgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlIo4BCg9FeGVjdXRpb25GYWlsZWQSKgoHZmFpbHVyZRgBIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIPCgdzdGVwX2lkGAIgASgJEj4KDGNvbXBlbnNhdGlvbhgDIAEoCzIoLmJhdHV0YS5leGVjdXRpb24udjEuQ29tcGVuc2F0aW9uT3V0Y29tZSKEAQoSRXhlY3V0aW9uQ2FuY2VsbGVkEg4KBnJlYXNvbhgBIAEoCRIKCgJieRgCIAEoCRI+Cgxjb21wZW5zYXRpb24YAyABKAsyKC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvbk91dGNvbWUSEgoKdGVybWluYXRlZBgEIAEoCGIGcHJvdG8z", [file_batuta_common_v1_common, file_google_protobuf_struct]);
+  fileDesc("CiBiYXR1dGEvZXhlY3V0aW9uL3YxL2V2ZW50cy5wcm90bxITYmF0dXRhLmV4ZWN1dGlvbi52MSKoAQoFRXZlbnQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSDAoEdHlwZRgDIAEoCRIKCgJhdBgEIAEoARISCgpjb21tYW5kX2lkGAUgASgJEhAKCHBvc2l0aW9uGAYgASgBEhEKCXBhcnRpdGlvbhgHIAEoBRIlCgRkYXRhGAggASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCKVAQoPRXZlbnRzUHVibGlzaGVkEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSKgoGZXZlbnRzGAMgAygLMhouYmF0dXRhLmV4ZWN1dGlvbi52MS5FdmVudBIXCg93aXRob3V0X3BheWxvYWQYBCABKAgSFAoMcGxhaW5fcmVzdWx0GAUgASgIIjkKEEZvbGxvd0V4ZWN1dGlvbnMSFQoNZXhlY3V0aW9uX2lkcxgBIAMoCRIOCgZmb3JfbXMYAiABKAUi2AMKEEV4ZWN1dGlvblN0YXJ0ZWQSEQoJdGVuYW50X2lkGAEgASgJEhAKCHRyYWNlX2lkGAIgASgJEhEKCWNvbmZpZ19pZBgDIAEoCRITCgtjb25maWdfbmFtZRgEIAEoCRIWCg5jb25maWdfdmVyc2lvbhgFIAEoBRIlCgVpbnB1dBgGIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIPCgd1c2VyX2lkGAcgASgJEhIKCnNlc3Npb25faWQYCCABKAkSEgoKY3JlYXRlZF9ieRgJIAEoCRIUCgxjYWxsYmFja191cmwYCiABKAkSKQoIbWV0YWRhdGEYCyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhMKC2RlYWRsaW5lX2F0GAwgASgBEhAKCHByaW9yaXR5GA0gASgJEhMKC3RyYWNlcGFyZW50GA4gASgJEhQKDHJlcXVlc3RfaGFzaBgPIAEoCRIQCghzdGFydF9hdBgQIAEoARITCgtmb3JrZWRfZnJvbRgRIAEoCRIbChNmb3JrZWRfZnJvbV9zdGVwX2lkGBIgASgJEigKBmJ1ZGdldBgTIAEoCzIYLmJhdHV0YS5jb21tb24udjEuQnVkZ2V0IkUKClN0ZXBSZXVzZWQSDwoHc3RlcF9pZBgBIAEoCRImCgZvdXRwdXQYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiUgoNU3RlcFNjaGVkdWxlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSGQoRc3RhcnRfZGVhZGxpbmVfYXQYBCABKAFKBAgDEAQi8wEKDVN0ZXBDb21wbGV0ZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEiYKBm91dHB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRISCgpzdGFydGVkX2F0GAQgASgBEhMKC2ZpbmlzaGVkX2F0GAUgASgBEhMKC3Rva2VuX2NvdW50GAYgASgFEhYKDmVzdGltYXRlZF9jb3N0GAcgASgBEhUKDWFnZW50X3ZlcnNpb24YCCABKAkSFAoMaW5wdXRfdG9rZW5zGAkgASgFEhUKDW91dHB1dF90b2tlbnMYCiABKAUiiQIKEVN0ZXBBdHRlbXB0RmFpbGVkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIqCgdmYWlsdXJlGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhIKCnN0YXJ0ZWRfYXQYBCABKAESEwoLZmluaXNoZWRfYXQYBSABKAESEAoIcmV0cnlfYXQYBiABKAESEQoJYnlfZW5naW5lGAcgASgIEhMKC3Rva2VuX2NvdW50GAggASgFEhYKDmVzdGltYXRlZF9jb3N0GAkgASgBEhQKDGlucHV0X3Rva2VucxgKIAEoBRIVCg1vdXRwdXRfdG9rZW5zGAsgASgFInUKClN0ZXBGYWlsZWQSDwoHc3RlcF9pZBgBIAEoCRIqCgdmYWlsdXJlGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhAKCGhhbmRsaW5nGAMgASgJEhgKEGZhbGxiYWNrX3N0ZXBfaWQYBCABKAkiOgoLU3RlcFNraXBwZWQSDwoHc3RlcF9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkSCgoCYnkYAyABKAkiVQoOU3RlcFByb2dyZXNzZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEhAKCHByb2dyZXNzGAMgASgBEg8KB21lc3NhZ2UYBCABKAkiIgoTRXZhbHVhdGlvblJlcXVlc3RlZBILCgNrZXkYASABKAkidQoSRXZhbHVhdGlvblJlY29yZGVkEgsKA2tleRgBIAEoCRImCgZ2YWx1ZXMYAiADKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSKgoHZmFpbHVyZRgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZSJYCgRWb3RlEg8KB3N0ZXBfaWQYASABKAkSDgoGb3B0aW9uGAIgASgFEg4KBndlaWdodBgDIAEoARINCgVzY29yZRgEIAEoARIQCghleGNsdWRlZBgFIAEoCSKhAQoQQ29uc2Vuc3VzUmVhY2hlZBIQCghncm91cF9pZBgBIAEoCRIMCgRtb2RlGAIgASgJEigKBXZvdGVzGAMgAygLMhkuYmF0dXRhLmV4ZWN1dGlvbi52MS5Wb3RlEg8KB3dpbm5lcnMYBCADKAkSDwoHZGlzc2VudBgFIAMoCRISCgpkZWNpZGVkX2J5GAYgASgJEg0KBXNoYXJlGAcgASgBIrMBCg9Db25zZW5zdXNGYWlsZWQSEAoIZ3JvdXBfaWQYASABKAkSDAoEbW9kZRgCIAEoCRIoCgV2b3RlcxgDIAMoCzIZLmJhdHV0YS5leGVjdXRpb24udjEuVm90ZRIqCgdmYWlsdXJlGAQgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhAKCGhhbmRsaW5nGAUgASgJEhgKEGZhbGxiYWNrX3N0ZXBfaWQYBiABKAkiOgoPRXhlY3V0aW9uUGF1c2VkEg4KBnJlYXNvbhgBIAEoCRIKCgJieRgCIAEoCRILCgNub3cYAyABKAgiHgoQRXhlY3V0aW9uUmVzdW1lZBIKCgJieRgBIAEoCSJ9ChNDb21wZW5zYXRpb25TdGFydGVkEg0KBWNhdXNlGAEgASgJEioKB2ZhaWx1cmUYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSDwoHc3RlcF9pZBgDIAEoCRIOCgZyZWFzb24YBCABKAkSCgoCYnkYBSABKAkiQwoTQ29tcGVuc2F0aW9uT3V0Y29tZRITCgtjb21wZW5zYXRlZBgBIAMoCRIXCg9ub3RfY29tcGVuc2F0ZWQYAiADKAkiQAoOQnVkZ2V0RXhjZWVkZWQSEAoIcmVzb3VyY2UYASABKAkSDQoFbGltaXQYAiABKAESDQoFc3BlbnQYAyABKAEiMwoQRXhlY3V0aW9uUmV0cmllZBIKCgJieRgBIAEoCRITCgtkZWFkbGluZV9hdBgCIAEoASI8ChJFeGVjdXRpb25Db21wbGV0ZWQSJgoGb3V0cHV0GAEgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlIo4BCg9FeGVjdXRpb25GYWlsZWQSKgoHZmFpbHVyZRgBIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIPCgdzdGVwX2lkGAIgASgJEj4KDGNvbXBlbnNhdGlvbhgDIAEoCzIoLmJhdHV0YS5leGVjdXRpb24udjEuQ29tcGVuc2F0aW9uT3V0Y29tZSKEAQoSRXhlY3V0aW9uQ2FuY2VsbGVkEg4KBnJlYXNvbhgBIAEoCRIKCgJieRgCIAEoCRI+Cgxjb21wZW5zYXRpb24YAyABKAsyKC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvbk91dGNvbWUSEgoKdGVybWluYXRlZBgEIAEoCGIGcHJvdG8z", [file_batuta_common_v1_common, file_google_protobuf_struct]);
 
 /**
  * One event as it travels and as it is read; in the log its fields are columns. Times are milliseconds since the Unix
@@ -158,7 +158,8 @@ export type EventsPublished = Message<"batuta.execution.v1.EventsPublished"> & {
   withoutPayload: boolean;
 
   /**
-   * The last event ends the execution, and its result is that event: nobody voted, stood in, was undone or spent anything.
+   * The last event ends the execution, and its result is that event: nobody voted, stood in, was undone, spent anything or had
+   * a budget.
    *
    * @generated from field: bool plain_result = 5;
    */
@@ -194,7 +195,8 @@ export type EventsPublishedJson = {
   withoutPayload?: boolean;
 
   /**
-   * The last event ends the execution, and its result is that event: nobody voted, stood in, was undone or spent anything.
+   * The last event ends the execution, and its result is that event: nobody voted, stood in, was undone, spent anything or had
+   * a budget.
    *
    * @generated from field: bool plain_result = 5;
    */
@@ -360,6 +362,13 @@ export type ExecutionStarted = Message<"batuta.execution.v1.ExecutionStarted"> &
    * @generated from field: string forked_from_step_id = 18;
    */
   forkedFromStepId: string;
+
+  /**
+   * What this start allows to be spent, besides the config's own budget.
+   *
+   * @generated from field: batuta.common.v1.Budget budget = 19;
+   */
+  budget?: Budget | undefined;
 };
 
 /**
@@ -467,6 +476,13 @@ export type ExecutionStartedJson = {
    * @generated from field: string forked_from_step_id = 18;
    */
   forkedFromStepId?: string;
+
+  /**
+   * What this start allows to be spent, besides the config's own budget.
+   *
+   * @generated from field: batuta.common.v1.Budget budget = 19;
+   */
+  budget?: BudgetJson;
 };
 
 /**
@@ -735,6 +751,28 @@ export type StepAttemptFailed = Message<"batuta.execution.v1.StepAttemptFailed">
    * @generated from field: bool by_engine = 7;
    */
   byEngine: boolean;
+
+  /**
+   * What the attempt spent all the same, as in StepCompleted.
+   *
+   * @generated from field: int32 token_count = 8;
+   */
+  tokenCount: number;
+
+  /**
+   * @generated from field: double estimated_cost = 9;
+   */
+  estimatedCost: number;
+
+  /**
+   * @generated from field: int32 input_tokens = 10;
+   */
+  inputTokens: number;
+
+  /**
+   * @generated from field: int32 output_tokens = 11;
+   */
+  outputTokens: number;
 };
 
 /**
@@ -779,6 +817,28 @@ export type StepAttemptFailedJson = {
    * @generated from field: bool by_engine = 7;
    */
   byEngine?: boolean;
+
+  /**
+   * What the attempt spent all the same, as in StepCompleted.
+   *
+   * @generated from field: int32 token_count = 8;
+   */
+  tokenCount?: number;
+
+  /**
+   * @generated from field: double estimated_cost = 9;
+   */
+  estimatedCost?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: int32 input_tokens = 10;
+   */
+  inputTokens?: number;
+
+  /**
+   * @generated from field: int32 output_tokens = 11;
+   */
+  outputTokens?: number;
 };
 
 /**
@@ -1517,6 +1577,65 @@ export const CompensationOutcomeSchema: GenMessage<CompensationOutcome, {jsonTyp
   messageDesc(file_batuta_execution_v1_events, 19);
 
 /**
+ * More was spent than the budget has, once in a run: with steps left the execution ends, else it completes.
+ *
+ * @generated from message batuta.execution.v1.BudgetExceeded
+ */
+export type BudgetExceeded = Message<"batuta.execution.v1.BudgetExceeded"> & {
+  /**
+   * tokens or cost.
+   *
+   * @generated from field: string resource = 1;
+   */
+  resource: string;
+
+  /**
+   * @generated from field: double limit = 2;
+   */
+  limit: number;
+
+  /**
+   * Since the start, or since the last retry of the execution.
+   *
+   * @generated from field: double spent = 3;
+   */
+  spent: number;
+};
+
+/**
+ * More was spent than the budget has, once in a run: with steps left the execution ends, else it completes.
+ *
+ * @generated from message batuta.execution.v1.BudgetExceeded
+ */
+export type BudgetExceededJson = {
+  /**
+   * tokens or cost.
+   *
+   * @generated from field: string resource = 1;
+   */
+  resource?: string;
+
+  /**
+   * @generated from field: double limit = 2;
+   */
+  limit?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * Since the start, or since the last retry of the execution.
+   *
+   * @generated from field: double spent = 3;
+   */
+  spent?: number | "NaN" | "Infinity" | "-Infinity";
+};
+
+/**
+ * Describes the message batuta.execution.v1.BudgetExceeded.
+ * Use `create(BudgetExceededSchema)` to create a new message.
+ */
+export const BudgetExceededSchema: GenMessage<BudgetExceeded, {jsonType: BudgetExceededJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_events, 20);
+
+/**
  * A finished execution runs again from its failed steps.
  *
  * @generated from message batuta.execution.v1.ExecutionRetried
@@ -1555,7 +1674,7 @@ export type ExecutionRetriedJson = {
  * Use `create(ExecutionRetriedSchema)` to create a new message.
  */
 export const ExecutionRetriedSchema: GenMessage<ExecutionRetried, {jsonType: ExecutionRetriedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 20);
+  messageDesc(file_batuta_execution_v1_events, 21);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionCompleted
@@ -1586,7 +1705,7 @@ export type ExecutionCompletedJson = {
  * Use `create(ExecutionCompletedSchema)` to create a new message.
  */
 export const ExecutionCompletedSchema: GenMessage<ExecutionCompleted, {jsonType: ExecutionCompletedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 21);
+  messageDesc(file_batuta_execution_v1_events, 22);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionFailed
@@ -1633,7 +1752,7 @@ export type ExecutionFailedJson = {
  * Use `create(ExecutionFailedSchema)` to create a new message.
  */
 export const ExecutionFailedSchema: GenMessage<ExecutionFailed, {jsonType: ExecutionFailedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 22);
+  messageDesc(file_batuta_execution_v1_events, 23);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionCancelled
@@ -1694,5 +1813,5 @@ export type ExecutionCancelledJson = {
  * Use `create(ExecutionCancelledSchema)` to create a new message.
  */
 export const ExecutionCancelledSchema: GenMessage<ExecutionCancelled, {jsonType: ExecutionCancelledJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 23);
+  messageDesc(file_batuta_execution_v1_events, 24);
 

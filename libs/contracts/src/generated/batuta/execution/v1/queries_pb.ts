@@ -8,7 +8,7 @@ import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Failure, FailureJson, Refusal, RefusalJson } from "../../common/v1/common_pb.js";
 import { file_batuta_common_v1_common } from "../../common/v1/common_pb.js";
-import type { CompensationOutcome, CompensationOutcomeJson, Event, EventJson, Vote, VoteJson } from "./events_pb.js";
+import type { BudgetExceeded, BudgetExceededJson, CompensationOutcome, CompensationOutcomeJson, Event, EventJson, Vote, VoteJson } from "./events_pb.js";
 import { file_batuta_execution_v1_events } from "./events_pb.js";
 import type { StructJson, Value, ValueJson } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
@@ -18,7 +18,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/execution/v1/queries.proto.
  */
 export const file_batuta_execution_v1_queries: GenFile = /*@__PURE__*/
-  fileDesc("CiFiYXR1dGEvZXhlY3V0aW9uL3YxL3F1ZXJpZXMucHJvdG8SE2JhdHV0YS5leGVjdXRpb24udjEiEQoPVG9wb2xvZ3lSZXF1ZXN0IiMKDVRvcG9sb2d5UmVwbHkSEgoKcGFydGl0aW9ucxgBIAEoBSJkChNHZXRFeGVjdXRpb25SZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSEAoIdHJhY2VfaWQYAyABKAkSEgoKYXRfdmVyc2lvbhgEIAEoBSJ2ChFHZXRFeGVjdXRpb25SZXBseRI1CglleGVjdXRpb24YASABKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV4ZWN1dGlvblZpZXcSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCKOBwoNRXhlY3V0aW9uVmlldxIKCgJpZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSFgoOY29uZmlnX3ZlcnNpb24YBSABKAUSEAoIc3RyYXRlZ3kYBiABKAkSDgoGc3RhdHVzGAcgASgJEiUKBWlucHV0GAggASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiYKBm91dHB1dBgJIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAogASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEg8KB3VzZXJfaWQYCyABKAkSEgoKc2Vzc2lvbl9pZBgMIAEoCRIRCgl0ZW5hbnRfaWQYDSABKAkSEgoKY3JlYXRlZF9hdBgOIAEoARISCgpzdGFydGVkX2F0GA8gASgBEhQKDGNvbXBsZXRlZF9hdBgQIAEoARIRCglwYXVzZWRfYXQYESABKAESKQoIbWV0YWRhdGEYEiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhgKEHRvdGFsX2xhdGVuY3lfbXMYEyABKAESFgoOZXN0aW1hdGVkX2Nvc3QYFCABKAESEwoLdG9rZW5fY291bnQYFSABKAUSEgoKY3JlYXRlZF9ieRgWIAEoCRIUCgxjYWxsYmFja191cmwYFyABKAkSDwoHdmVyc2lvbhgYIAEoBRIsCgVzdGVwcxgZIAMoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcFZpZXcSEAoIc3RhcnRfYXQYGiABKAESEwoLZm9ya2VkX2Zyb20YGyABKAkSEAoIcHJpb3JpdHkYHCABKAkSNQoJY29uc2Vuc3VzGB0gAygLMiIuYmF0dXRhLmV4ZWN1dGlvbi52MS5Db25zZW5zdXNWaWV3EjwKDWNvbXBlbnNhdGlvbnMYHiADKAsyJS5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvblZpZXcSEwoLZGVhZGxpbmVfYXQYHyABKAESPgoMY29tcGVuc2F0aW9uGCAgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25PdXRjb21lEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYISABKAkilQIKDUNvbnNlbnN1c1ZpZXcSEAoIZ3JvdXBfaWQYASABKAkSDAoEbW9kZRgCIAEoCRIOCgZzdGF0dXMYAyABKAkSKAoFdm90ZXMYBCADKAsyGS5iYXR1dGEuZXhlY3V0aW9uLnYxLlZvdGUSDwoHd2lubmVycxgFIAMoCRIPCgdkaXNzZW50GAYgAygJEhIKCmRlY2lkZWRfYnkYByABKAkSDQoFc2hhcmUYCCABKAESKgoHZmFpbHVyZRgJIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRImCgZvdXRwdXQYCiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEQoJc2VydmVkX2J5GAsgASgJInAKEENvbXBlbnNhdGlvblZpZXcSDwoHc3RlcF9pZBgBIAEoCRIOCgZzdGF0dXMYAiABKAkSKgoHZmFpbHVyZRgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIPCgdhdHRlbXB0GAQgASgFIq8ECghTdGVwVmlldxISCgpzdGVwX2luZGV4GAEgASgFEg8KB3N0ZXBfaWQYAiABKAkSEQoJc3RlcF9uYW1lGAMgASgJEhAKCGFnZW50X2lkGAQgASgJEhUKDWFnZW50X3ZlcnNpb24YBSABKAkSDgoGc3RhdHVzGAYgASgJEiYKBm91dHB1dBgHIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAggASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhQKDGRlcGVuZGVuY2llcxgJIAMoCRIPCgdhdHRlbXB0GAogASgFEhMKC3JldHJ5X2NvdW50GAsgASgFEhIKCnN0YXJ0ZWRfYXQYDCABKAESFAoMY29tcGxldGVkX2F0GA0gASgBEhIKCmxhdGVuY3lfbXMYDiABKAESEwoLdG9rZW5fY291bnQYDyABKAUSFgoOZXN0aW1hdGVkX2Nvc3QYECABKAESEwoLc2tpcF9yZWFzb24YESABKAkSFAoMZmFsbGJhY2tfZm9yGBIgASgJEhEKCXNlcnZlZF9ieRgTIAEoCRISCgpvdXRwdXRfa2V5GBQgASgJEhAKCHByb2dyZXNzGBUgASgBEhgKEHByb2dyZXNzX21lc3NhZ2UYFiABKAkSFwoPY29uc2Vuc3VzX2dyb3VwGBcgASgJEg4KBnJldXNlZBgYIAEoCBIQCghyZXRyeV9hdBgZIAEoASK8AQoVTGlzdEV4ZWN1dGlvbnNSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIRCgljb25maWdfaWQYAiABKAkSDgoGc3RhdHVzGAMgAygJEg8KB3VzZXJfaWQYBCABKAkSFAoMY3JlYXRlZF9mcm9tGAUgASgBEhIKCmNyZWF0ZWRfdG8YBiABKAESEwoLY29uZmlnX25hbWUYByABKAkSDQoFbGltaXQYCCABKAUSDgoGY3Vyc29yGAkgASgJIpEBChNMaXN0RXhlY3V0aW9uc1JlcGx5EjkKCmV4ZWN1dGlvbnMYASADKAsyJS5iYXR1dGEuZXhlY3V0aW9uLnYxLkV4ZWN1dGlvblN1bW1hcnkSEwoLbmV4dF9jdXJzb3IYAiABKAkSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCLMAgoQRXhlY3V0aW9uU3VtbWFyeRIKCgJpZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSDgoGc3RhdHVzGAUgASgJEg8KB3VzZXJfaWQYBiABKAkSEgoKc2Vzc2lvbl9pZBgHIAEoCRIRCgl0ZW5hbnRfaWQYCCABKAkSEgoKY3JlYXRlZF9hdBgJIAEoARISCgpzdGFydGVkX2F0GAogASgBEhQKDGNvbXBsZXRlZF9hdBgLIAEoARIRCglwYXVzZWRfYXQYDCABKAESGAoQdG90YWxfbGF0ZW5jeV9tcxgNIAEoARIWCg5lc3RpbWF0ZWRfY29zdBgOIAEoARISCgpjcmVhdGVkX2J5GA8gASgJEhMKC3Rva2VuX2NvdW50GBAgASgFImEKEUxpc3RFdmVudHNSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSFAoMZnJvbV92ZXJzaW9uGAMgASgFEg0KBWxpbWl0GAQgASgFIn8KD0xpc3RFdmVudHNSZXBseRIqCgZldmVudHMYASADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhQKDG5leHRfdmVyc2lvbhgCIAEoBRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIisKEkdldFZlcnNpb25zUmVxdWVzdBIVCg1leGVjdXRpb25faWRzGAEgAygJIjMKEEdldFZlcnNpb25zUmVwbHkSEAoIdmVyc2lvbnMYASADKAUSDQoFZW5kZWQYAiADKAgiigEKDlJlYWRMb2dSZXF1ZXN0EhEKCXBhcnRpdGlvbhgBIAEoBRIWCg5hZnRlcl9wb3NpdGlvbhgCIAEoARINCgVsaW1pdBgDIAEoBRINCgV0eXBlcxgEIAMoCRIvCgdjdXJzb3JzGAUgAygLMh4uYmF0dXRhLmV4ZWN1dGlvbi52MS5Mb2dDdXJzb3IiNgoJTG9nQ3Vyc29yEhEKCXBhcnRpdGlvbhgBIAEoBRIWCg5hZnRlcl9wb3NpdGlvbhgCIAEoASJ5CgxSZWFkTG9nUmVwbHkSKgoGZXZlbnRzGAEgAygLMhouYmF0dXRhLmV4ZWN1dGlvbi52MS5FdmVudBIQCghwb3NpdGlvbhgCIAEoARIrCgVwYWdlcxgDIAMoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuTG9nUGFnZSJVCgdMb2dQYWdlEioKBmV2ZW50cxgBIAMoCzIaLmJhdHV0YS5leGVjdXRpb24udjEuRXZlbnQSEAoIcG9zaXRpb24YAiABKAESDAoEbW9yZRgDIAEoCCJtCg9MaWZlY3ljbGVOb3RpY2USFAoMZXhlY3V0aW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIMCgR0eXBlGAMgASgJEhEKCXBhcnRpdGlvbhgEIAEoBRIQCghwb3NpdGlvbhgFIAEoAWIGcHJvdG8z", [file_batuta_common_v1_common, file_batuta_execution_v1_events, file_google_protobuf_struct]);
+  fileDesc("CiFiYXR1dGEvZXhlY3V0aW9uL3YxL3F1ZXJpZXMucHJvdG8SE2JhdHV0YS5leGVjdXRpb24udjEiEQoPVG9wb2xvZ3lSZXF1ZXN0IiMKDVRvcG9sb2d5UmVwbHkSEgoKcGFydGl0aW9ucxgBIAEoBSJkChNHZXRFeGVjdXRpb25SZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSEAoIdHJhY2VfaWQYAyABKAkSEgoKYXRfdmVyc2lvbhgEIAEoBSJ2ChFHZXRFeGVjdXRpb25SZXBseRI1CglleGVjdXRpb24YASABKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV4ZWN1dGlvblZpZXcSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCK/BwoNRXhlY3V0aW9uVmlldxIKCgJpZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSFgoOY29uZmlnX3ZlcnNpb24YBSABKAUSEAoIc3RyYXRlZ3kYBiABKAkSDgoGc3RhdHVzGAcgASgJEiUKBWlucHV0GAggASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiYKBm91dHB1dBgJIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAogASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEg8KB3VzZXJfaWQYCyABKAkSEgoKc2Vzc2lvbl9pZBgMIAEoCRIRCgl0ZW5hbnRfaWQYDSABKAkSEgoKY3JlYXRlZF9hdBgOIAEoARISCgpzdGFydGVkX2F0GA8gASgBEhQKDGNvbXBsZXRlZF9hdBgQIAEoARIRCglwYXVzZWRfYXQYESABKAESKQoIbWV0YWRhdGEYEiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhgKEHRvdGFsX2xhdGVuY3lfbXMYEyABKAESFgoOZXN0aW1hdGVkX2Nvc3QYFCABKAESEwoLdG9rZW5fY291bnQYFSABKAUSEgoKY3JlYXRlZF9ieRgWIAEoCRIUCgxjYWxsYmFja191cmwYFyABKAkSDwoHdmVyc2lvbhgYIAEoBRIsCgVzdGVwcxgZIAMoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcFZpZXcSEAoIc3RhcnRfYXQYGiABKAESEwoLZm9ya2VkX2Zyb20YGyABKAkSEAoIcHJpb3JpdHkYHCABKAkSNQoJY29uc2Vuc3VzGB0gAygLMiIuYmF0dXRhLmV4ZWN1dGlvbi52MS5Db25zZW5zdXNWaWV3EjwKDWNvbXBlbnNhdGlvbnMYHiADKAsyJS5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvblZpZXcSEwoLZGVhZGxpbmVfYXQYHyABKAESPgoMY29tcGVuc2F0aW9uGCAgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25PdXRjb21lEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYISABKAkSLwoGYnVkZ2V0GCIgASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5CdWRnZXRWaWV3IpMBCgpCdWRnZXRWaWV3EhIKCm1heF90b2tlbnMYASABKAESEAoIbWF4X2Nvc3QYAiABKAESFAoMc3BlbnRfdG9rZW5zGAMgASgBEhIKCnNwZW50X2Nvc3QYBCABKAESNQoIZXhjZWVkZWQYBSABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLkJ1ZGdldEV4Y2VlZGVkIpUCCg1Db25zZW5zdXNWaWV3EhAKCGdyb3VwX2lkGAEgASgJEgwKBG1vZGUYAiABKAkSDgoGc3RhdHVzGAMgASgJEigKBXZvdGVzGAQgAygLMhkuYmF0dXRhLmV4ZWN1dGlvbi52MS5Wb3RlEg8KB3dpbm5lcnMYBSADKAkSDwoHZGlzc2VudBgGIAMoCRISCgpkZWNpZGVkX2J5GAcgASgJEg0KBXNoYXJlGAggASgBEioKB2ZhaWx1cmUYCSABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSJgoGb3V0cHV0GAogASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCXNlcnZlZF9ieRgLIAEoCSJwChBDb21wZW5zYXRpb25WaWV3Eg8KB3N0ZXBfaWQYASABKAkSDgoGc3RhdHVzGAIgASgJEioKB2ZhaWx1cmUYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSDwoHYXR0ZW1wdBgEIAEoBSKvBAoIU3RlcFZpZXcSEgoKc3RlcF9pbmRleBgBIAEoBRIPCgdzdGVwX2lkGAIgASgJEhEKCXN0ZXBfbmFtZRgDIAEoCRIQCghhZ2VudF9pZBgEIAEoCRIVCg1hZ2VudF92ZXJzaW9uGAUgASgJEg4KBnN0YXR1cxgGIAEoCRImCgZvdXRwdXQYByABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSKgoHZmFpbHVyZRgIIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIUCgxkZXBlbmRlbmNpZXMYCSADKAkSDwoHYXR0ZW1wdBgKIAEoBRITCgtyZXRyeV9jb3VudBgLIAEoBRISCgpzdGFydGVkX2F0GAwgASgBEhQKDGNvbXBsZXRlZF9hdBgNIAEoARISCgpsYXRlbmN5X21zGA4gASgBEhMKC3Rva2VuX2NvdW50GA8gASgFEhYKDmVzdGltYXRlZF9jb3N0GBAgASgBEhMKC3NraXBfcmVhc29uGBEgASgJEhQKDGZhbGxiYWNrX2ZvchgSIAEoCRIRCglzZXJ2ZWRfYnkYEyABKAkSEgoKb3V0cHV0X2tleRgUIAEoCRIQCghwcm9ncmVzcxgVIAEoARIYChBwcm9ncmVzc19tZXNzYWdlGBYgASgJEhcKD2NvbnNlbnN1c19ncm91cBgXIAEoCRIOCgZyZXVzZWQYGCABKAgSEAoIcmV0cnlfYXQYGSABKAEivAEKFUxpc3RFeGVjdXRpb25zUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSEQoJY29uZmlnX2lkGAIgASgJEg4KBnN0YXR1cxgDIAMoCRIPCgd1c2VyX2lkGAQgASgJEhQKDGNyZWF0ZWRfZnJvbRgFIAEoARISCgpjcmVhdGVkX3RvGAYgASgBEhMKC2NvbmZpZ19uYW1lGAcgASgJEg0KBWxpbWl0GAggASgFEg4KBmN1cnNvchgJIAEoCSKRAQoTTGlzdEV4ZWN1dGlvbnNSZXBseRI5CgpleGVjdXRpb25zGAEgAygLMiUuYmF0dXRhLmV4ZWN1dGlvbi52MS5FeGVjdXRpb25TdW1tYXJ5EhMKC25leHRfY3Vyc29yGAIgASgJEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwizAIKEEV4ZWN1dGlvblN1bW1hcnkSCgoCaWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEg4KBnN0YXR1cxgFIAEoCRIPCgd1c2VyX2lkGAYgASgJEhIKCnNlc3Npb25faWQYByABKAkSEQoJdGVuYW50X2lkGAggASgJEhIKCmNyZWF0ZWRfYXQYCSABKAESEgoKc3RhcnRlZF9hdBgKIAEoARIUCgxjb21wbGV0ZWRfYXQYCyABKAESEQoJcGF1c2VkX2F0GAwgASgBEhgKEHRvdGFsX2xhdGVuY3lfbXMYDSABKAESFgoOZXN0aW1hdGVkX2Nvc3QYDiABKAESEgoKY3JlYXRlZF9ieRgPIAEoCRITCgt0b2tlbl9jb3VudBgQIAEoBSJhChFMaXN0RXZlbnRzUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJEhQKDGZyb21fdmVyc2lvbhgDIAEoBRINCgVsaW1pdBgEIAEoBSJ/Cg9MaXN0RXZlbnRzUmVwbHkSKgoGZXZlbnRzGAEgAygLMhouYmF0dXRhLmV4ZWN1dGlvbi52MS5FdmVudBIUCgxuZXh0X3ZlcnNpb24YAiABKAUSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCIrChJHZXRWZXJzaW9uc1JlcXVlc3QSFQoNZXhlY3V0aW9uX2lkcxgBIAMoCSIzChBHZXRWZXJzaW9uc1JlcGx5EhAKCHZlcnNpb25zGAEgAygFEg0KBWVuZGVkGAIgAygIIooBCg5SZWFkTG9nUmVxdWVzdBIRCglwYXJ0aXRpb24YASABKAUSFgoOYWZ0ZXJfcG9zaXRpb24YAiABKAESDQoFbGltaXQYAyABKAUSDQoFdHlwZXMYBCADKAkSLwoHY3Vyc29ycxgFIAMoCzIeLmJhdHV0YS5leGVjdXRpb24udjEuTG9nQ3Vyc29yIjYKCUxvZ0N1cnNvchIRCglwYXJ0aXRpb24YASABKAUSFgoOYWZ0ZXJfcG9zaXRpb24YAiABKAEieQoMUmVhZExvZ1JlcGx5EioKBmV2ZW50cxgBIAMoCzIaLmJhdHV0YS5leGVjdXRpb24udjEuRXZlbnQSEAoIcG9zaXRpb24YAiABKAESKwoFcGFnZXMYAyADKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLkxvZ1BhZ2UiVQoHTG9nUGFnZRIqCgZldmVudHMYASADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhAKCHBvc2l0aW9uGAIgASgBEgwKBG1vcmUYAyABKAgibQoPTGlmZWN5Y2xlTm90aWNlEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSDAoEdHlwZRgDIAEoCRIRCglwYXJ0aXRpb24YBCABKAUSEAoIcG9zaXRpb24YBSABKAFiBnByb3RvMw", [file_batuta_common_v1_common, file_batuta_execution_v1_events, file_google_protobuf_struct]);
 
 /**
  * batuta.execution.query.topology
@@ -350,6 +350,13 @@ export type ExecutionView = Message<"batuta.execution.v1.ExecutionView"> & {
    * @generated from field: string forked_from_step_id = 33;
    */
   forkedFromStepId: string;
+
+  /**
+   * Absent when nothing limits what it may spend.
+   *
+   * @generated from field: batuta.execution.v1.BudgetView budget = 34;
+   */
+  budget?: BudgetView | undefined;
 };
 
 /**
@@ -530,6 +537,13 @@ export type ExecutionViewJson = {
    * @generated from field: string forked_from_step_id = 33;
    */
   forkedFromStepId?: string;
+
+  /**
+   * Absent when nothing limits what it may spend.
+   *
+   * @generated from field: batuta.execution.v1.BudgetView budget = 34;
+   */
+  budget?: BudgetViewJson;
 };
 
 /**
@@ -538,6 +552,89 @@ export type ExecutionViewJson = {
  */
 export const ExecutionViewSchema: GenMessage<ExecutionView, {jsonType: ExecutionViewJson}> = /*@__PURE__*/
   messageDesc(file_batuta_execution_v1_queries, 4);
+
+/**
+ * The limits that hold for an execution, and what counts against them.
+ *
+ * @generated from message batuta.execution.v1.BudgetView
+ */
+export type BudgetView = Message<"batuta.execution.v1.BudgetView"> & {
+  /**
+   * The smaller of the config's limit and the start's own; 0 means none.
+   *
+   * @generated from field: double max_tokens = 1;
+   */
+  maxTokens: number;
+
+  /**
+   * @generated from field: double max_cost = 2;
+   */
+  maxCost: number;
+
+  /**
+   * Since the start, or since the last retry of the execution.
+   *
+   * @generated from field: double spent_tokens = 3;
+   */
+  spentTokens: number;
+
+  /**
+   * @generated from field: double spent_cost = 4;
+   */
+  spentCost: number;
+
+  /**
+   * Set once more was spent than allowed.
+   *
+   * @generated from field: batuta.execution.v1.BudgetExceeded exceeded = 5;
+   */
+  exceeded?: BudgetExceeded | undefined;
+};
+
+/**
+ * The limits that hold for an execution, and what counts against them.
+ *
+ * @generated from message batuta.execution.v1.BudgetView
+ */
+export type BudgetViewJson = {
+  /**
+   * The smaller of the config's limit and the start's own; 0 means none.
+   *
+   * @generated from field: double max_tokens = 1;
+   */
+  maxTokens?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: double max_cost = 2;
+   */
+  maxCost?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * Since the start, or since the last retry of the execution.
+   *
+   * @generated from field: double spent_tokens = 3;
+   */
+  spentTokens?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: double spent_cost = 4;
+   */
+  spentCost?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * Set once more was spent than allowed.
+   *
+   * @generated from field: batuta.execution.v1.BudgetExceeded exceeded = 5;
+   */
+  exceeded?: BudgetExceededJson;
+};
+
+/**
+ * Describes the message batuta.execution.v1.BudgetView.
+ * Use `create(BudgetViewSchema)` to create a new message.
+ */
+export const BudgetViewSchema: GenMessage<BudgetView, {jsonType: BudgetViewJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_queries, 5);
 
 /**
  * How a consensus group voted.
@@ -672,7 +769,7 @@ export type ConsensusViewJson = {
  * Use `create(ConsensusViewSchema)` to create a new message.
  */
 export const ConsensusViewSchema: GenMessage<ConsensusView, {jsonType: ConsensusViewJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 5);
+  messageDesc(file_batuta_execution_v1_queries, 6);
 
 /**
  * Undoing of one completed step.
@@ -737,7 +834,7 @@ export type CompensationViewJson = {
  * Use `create(CompensationViewSchema)` to create a new message.
  */
 export const CompensationViewSchema: GenMessage<CompensationView, {jsonType: CompensationViewJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 6);
+  messageDesc(file_batuta_execution_v1_queries, 7);
 
 /**
  * @generated from message batuta.execution.v1.StepView
@@ -1028,7 +1125,7 @@ export type StepViewJson = {
  * Use `create(StepViewSchema)` to create a new message.
  */
 export const StepViewSchema: GenMessage<StepView, {jsonType: StepViewJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 7);
+  messageDesc(file_batuta_execution_v1_queries, 8);
 
 /**
  * batuta.execution.query.list
@@ -1147,7 +1244,7 @@ export type ListExecutionsRequestJson = {
  * Use `create(ListExecutionsRequestSchema)` to create a new message.
  */
 export const ListExecutionsRequestSchema: GenMessage<ListExecutionsRequest, {jsonType: ListExecutionsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 8);
+  messageDesc(file_batuta_execution_v1_queries, 9);
 
 /**
  * @generated from message batuta.execution.v1.ListExecutionsReply
@@ -1194,7 +1291,7 @@ export type ListExecutionsReplyJson = {
  * Use `create(ListExecutionsReplySchema)` to create a new message.
  */
 export const ListExecutionsReplySchema: GenMessage<ListExecutionsReply, {jsonType: ListExecutionsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 9);
+  messageDesc(file_batuta_execution_v1_queries, 10);
 
 /**
  * One row of orchestration_executions.
@@ -1375,7 +1472,7 @@ export type ExecutionSummaryJson = {
  * Use `create(ExecutionSummarySchema)` to create a new message.
  */
 export const ExecutionSummarySchema: GenMessage<ExecutionSummary, {jsonType: ExecutionSummaryJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 10);
+  messageDesc(file_batuta_execution_v1_queries, 11);
 
 /**
  * batuta.execution.query.events
@@ -1444,7 +1541,7 @@ export type ListEventsRequestJson = {
  * Use `create(ListEventsRequestSchema)` to create a new message.
  */
 export const ListEventsRequestSchema: GenMessage<ListEventsRequest, {jsonType: ListEventsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 11);
+  messageDesc(file_batuta_execution_v1_queries, 12);
 
 /**
  * @generated from message batuta.execution.v1.ListEventsReply
@@ -1495,7 +1592,7 @@ export type ListEventsReplyJson = {
  * Use `create(ListEventsReplySchema)` to create a new message.
  */
 export const ListEventsReplySchema: GenMessage<ListEventsReply, {jsonType: ListEventsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 12);
+  messageDesc(file_batuta_execution_v1_queries, 13);
 
 /**
  * batuta.execution.query.versions: newest version of each watched execution, in the order asked; 0 when unknown.
@@ -1526,7 +1623,7 @@ export type GetVersionsRequestJson = {
  * Use `create(GetVersionsRequestSchema)` to create a new message.
  */
 export const GetVersionsRequestSchema: GenMessage<GetVersionsRequest, {jsonType: GetVersionsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 13);
+  messageDesc(file_batuta_execution_v1_queries, 14);
 
 /**
  * @generated from message batuta.execution.v1.GetVersionsReply
@@ -1567,7 +1664,7 @@ export type GetVersionsReplyJson = {
  * Use `create(GetVersionsReplySchema)` to create a new message.
  */
 export const GetVersionsReplySchema: GenMessage<GetVersionsReply, {jsonType: GetVersionsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 14);
+  messageDesc(file_batuta_execution_v1_queries, 15);
 
 /**
  * batuta.execution.query.log: events of partitions after a position of each, for consumers with cursors of their own.
@@ -1650,7 +1747,7 @@ export type ReadLogRequestJson = {
  * Use `create(ReadLogRequestSchema)` to create a new message.
  */
 export const ReadLogRequestSchema: GenMessage<ReadLogRequest, {jsonType: ReadLogRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 15);
+  messageDesc(file_batuta_execution_v1_queries, 16);
 
 /**
  * @generated from message batuta.execution.v1.LogCursor
@@ -1687,7 +1784,7 @@ export type LogCursorJson = {
  * Use `create(LogCursorSchema)` to create a new message.
  */
 export const LogCursorSchema: GenMessage<LogCursor, {jsonType: LogCursorJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 16);
+  messageDesc(file_batuta_execution_v1_queries, 17);
 
 /**
  * @generated from message batuta.execution.v1.ReadLogReply
@@ -1742,7 +1839,7 @@ export type ReadLogReplyJson = {
  * Use `create(ReadLogReplySchema)` to create a new message.
  */
 export const ReadLogReplySchema: GenMessage<ReadLogReply, {jsonType: ReadLogReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 17);
+  messageDesc(file_batuta_execution_v1_queries, 18);
 
 /**
  * @generated from message batuta.execution.v1.LogPage
@@ -1797,7 +1894,7 @@ export type LogPageJson = {
  * Use `create(LogPageSchema)` to create a new message.
  */
 export const LogPageSchema: GenMessage<LogPage, {jsonType: LogPageJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 18);
+  messageDesc(file_batuta_execution_v1_queries, 19);
 
 /**
  * batuta.lifecycle.<tenant>.<type>: only a wake-up for those who read the log.
@@ -1868,5 +1965,5 @@ export type LifecycleNoticeJson = {
  * Use `create(LifecycleNoticeSchema)` to create a new message.
  */
 export const LifecycleNoticeSchema: GenMessage<LifecycleNotice, {jsonType: LifecycleNoticeJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 19);
+  messageDesc(file_batuta_execution_v1_queries, 20);
 
