@@ -170,6 +170,19 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
       expect(execution).toMatchObject({ status: 'completed', output: { published: 'Hello' } });
     },
   },
+  budget: {
+    check: (execution, events) => {
+      const exceeded = { resource: 'tokens', limit: 1500, spent: 1600 };
+      expect(execution).toMatchObject({
+        status: 'failed',
+        failure: { code: 'budget_exceeded', details: exceeded },
+        token_count: 1600,
+        budget: { max_tokens: 1500, max_cost: 0.5, spent_tokens: 1600, exceeded },
+      });
+      expect(stepOf(execution, 'publish')).toMatchObject({ status: 'skipped', skip_reason: 'not_reached' });
+      expect(events.find(({ type }) => type === 'BudgetExceeded')?.data).toEqual(exceeded);
+    },
+  },
   cost: {
     check: (execution) => {
       expect(execution).toMatchObject({ status: 'completed', output: { ok: true }, token_count: 150 });

@@ -28,6 +28,13 @@ export interface ExecutionShown {
   readonly forked_from?: string;
   readonly token_count: number;
   readonly estimated_cost: number;
+  readonly budget?: {
+    readonly max_tokens?: number;
+    readonly max_cost?: number;
+    readonly spent_tokens: number;
+    readonly spent_cost: number;
+    readonly exceeded?: { readonly resource: string; readonly limit: number; readonly spent: number };
+  };
   readonly steps: readonly StepShown[];
   readonly consensus?: readonly {
     readonly group_id: string;

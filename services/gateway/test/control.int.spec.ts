@@ -92,6 +92,14 @@ describe('commands to an execution at the edge', () => {
         },
       },
     ]);
+    under.platform.view = { ...under.platform.view, budget: { maxTokens: 100, spentTokens: 120, spentCost: 0 } };
+    await under.call('POST', `${path}/fork`, { body: { from_step_id: 'one' } });
+    await under.call('POST', `${path}/fork`, { body: { from_step_id: 'one', budget: { max_cost: 0.5 } } });
+    expect(
+      commands()
+        .slice(-2)
+        .map((command) => (command['start'] as { budget?: unknown }).budget),
+    ).toEqual([{ maxTokens: 100 }, { maxCost: 0.5 }]);
     const none = await under.call('POST', `${path}/fork`, { body: { input: {} } });
     expect([none.status, none.body['errors']]).toMatchObject([400, [{ path: '/from_step_id' }, {}]]);
   });

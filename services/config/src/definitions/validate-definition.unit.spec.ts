@@ -74,6 +74,7 @@ describe('a definition that is right', () => {
           callback_url: 'https://example.org/x?y',
           timeout_ms: 1,
           priority: 'low',
+          budget: { max_tokens: 1, max_cost: 0.000001 },
         },
         metadata: {},
         is_global: false,

@@ -255,6 +255,14 @@ describe('a budget', () => {
     ]);
   });
 
+  test('leaves an undoing its retries', () => {
+    const compensate = { agent: 'echo', retry: { max_attempts: 2, backoff_ms: 1000, jitter: 'none' } };
+    const run = scenario(within({ max_tokens: 10 }, [{ id: 'a', compensate }, { id: 'b' }], 'sequential')).start();
+    run.ok('a', tokens(11)).fails('a:compensate', failure('broken'));
+    expect(nextWake(run.state)).toBe(run.now + 1000);
+    expect(run.wakes(1000).last).toEqual(['StepScheduled a:compensate #2']);
+  });
+
   test('of a start counts where it is the smaller one, for each resource', () => {
     const steps = [{ id: 'a' }, { id: 'b', dependencies: ['a'] }];
     const definition = within({ max_tokens: 100, max_cost: 1 }, steps);

@@ -107,8 +107,9 @@ export function nextWake(state: State): number | undefined {
     case 'running':
     case 'compensation': {
       let wake = Math.min(state.deadlineAt, state.deadlines?.key ?? state.deadlineAt);
-      // Without a free slot a due attempt has to wait for a result, not for time; beyond the budget it never comes.
-      if (state.retries !== undefined && hasFreeSlot(state) && state.exceeded === undefined) {
+      // Without a free slot a due attempt has to wait for a result, not for time; beyond the budget only an undoing has one.
+      const spentOut = state.exceeded !== undefined && state.status === 'running';
+      if (state.retries !== undefined && hasFreeSlot(state) && !spentOut) {
         wake = Math.min(wake, state.retries.key);
       }
       return wake;

@@ -277,6 +277,66 @@ export const faults = [
     ],
   },
   {
+    name: 'a budget for all retries together',
+    what: 'a retry does not give an execution its budget anew',
+    seed: 31,
+    patches: [
+      {
+        file: `${domain}/evolve-retried.ts`,
+        from: '    spentTokens: 0,\n    spentCost: 0,\n    exceeded: undefined,\n',
+        to: '',
+      },
+    ],
+  },
+  {
+    name: 'a budget stops no retries',
+    what: 'beyond the budget an execution waits for the next attempt of a step that failed',
+    seed: 14,
+    patches: [
+      {
+        file: `${domain}/plan.ts`,
+        from: 'if (state.running === 0 && state.retries === undefined) {',
+        to: 'if (state.retries !== undefined) return;\n  if (state.running === 0) {',
+      },
+    ],
+  },
+  {
+    name: 'failed attempts cost nothing',
+    what: 'what an attempt that failed had spent does not count',
+    seed: 14,
+    patches: [
+      {
+        file: `${domain}/evolve-step.ts`,
+        from: 'spend(next, data);\n  if (data.retryAt',
+        to: 'if (data.retryAt',
+      },
+    ],
+  },
+  {
+    name: 'a budget ends what is paid for',
+    what: 'beyond the budget an execution fails although every step is done',
+    seed: 1,
+    patches: [
+      {
+        file: `${domain}/plan.ts`,
+        from: '  if (state.unsettled === 0) {\n    complete(draft);\n    return;\n  }\n  if (state.running === 0',
+        to: '  if (state.running === 0',
+      },
+    ],
+  },
+  {
+    name: 'no retries of an undoing beyond the budget',
+    what: 'a due attempt of a compensation is not woken for once the budget is exceeded',
+    seed: 2134,
+    patches: [
+      {
+        file: `${domain}/timers.ts`,
+        from: "const spentOut = state.exceeded !== undefined && state.status === 'running';",
+        to: 'const spentOut = state.exceeded !== undefined;',
+      },
+    ],
+  },
+  {
     name: 'a start on its way has no effects',
     what: 'an execution whose start is being decided again counts as one whose effects were performed again',
     seed: 69983,
