@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { createServer } from 'node:http';
-import type { IncomingHttpHeaders, Server } from 'node:http';
+import type { IncomingHttpHeaders, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually } from '@batuta/testing';
@@ -28,6 +28,9 @@ describe('callbacks, through the whole platform', () => {
   let api: Api;
   let server: Server;
   let hook: string;
+  /** A step that waits here. */
+  let held: ServerResponse | undefined;
+  let released = false;
   const received: { headers: IncomingHttpHeaders; body: string }[] = [];
 
   beforeAll(async () => {
@@ -37,6 +40,11 @@ describe('callbacks, through the whole platform', () => {
         body += chunk.toString('utf8');
       });
       request.on('end', () => {
+        if (request.url?.endsWith('/wait') === true) {
+          if (!released) held = response;
+          else response.end();
+          return;
+        }
         received.push({ headers: request.headers, body });
         response.end();
       });
@@ -47,6 +55,7 @@ describe('callbacks, through the whole platform', () => {
       instances: { notifications: 1 },
       env: {
         BATUTA_NOTIFICATIONS_ALLOWED_ADDRESSES: '127.0.0.1',
+        BATUTA_RUNNER_ALLOWED_ADDRESSES: '127.0.0.1',
         // An attempt that dies with its process is made again soon.
         BATUTA_NOTIFICATIONS_ATTEMPT_TIMEOUT: '2s',
         BATUTA_NOTIFICATIONS_LEASE: '3s',
@@ -146,6 +155,92 @@ describe('callbacks, through the whole platform', () => {
     );
     expect(deliveries.map(({ event_type: type }) => type)).toEqual(['failed', 'failed']);
   }, 60_000);
+
+  it('tell that a budget is exceeded, counted across a kill of the engine, and show it to who watches', async () => {
+    const { id: configId } = expectStatus(
+      await api.post<{ id: string }>(`${BASE}/configs`, {
+        name: 'thrifty',
+        strategy: 'sequential',
+        steps: [
+          { id: 'draft', name: 'Draft', agent: 'echo', input: { _tokens: 60, _cost: 0.1 } },
+          { id: 'wait', name: 'Wait', agent: 'http', input: { url: `${hook}/wait` }, retry: { max_attempts: 5 } },
+          {
+            id: 'revise',
+            name: 'Revise',
+            agent: 'fail',
+            input: { _tokens: 50, times: 1 },
+            retry: { max_attempts: 3, backoff_ms: 600_000 },
+          },
+          { id: 'publish', name: 'Publish', agent: 'echo' },
+        ],
+        settings: { budget: { max_tokens: 1000, max_cost: 5 } },
+      }),
+      201,
+    );
+    expectStatus(
+      await api.post(`${BASE}/callbacks`, {
+        config_id: configId,
+        type: 'webhook',
+        events: ['budget_exceeded', 'failed'],
+        callback_url: hook,
+      }),
+      201,
+    );
+    const execute = (budget: object) => api.post<{ execution_id: string }>(`${BASE}/execute/thrifty`, { budget });
+    const { execution_id: id } = expectStatus(await execute({ max_tokens: 100 }), 202);
+    const socket = new WebSocket(
+      `${cluster.process('gateway').url.replace('http', 'ws')}/ws/executions/${id}/monitor`,
+      {
+        headers: { authorization: `Bearer ${api.key}` },
+      },
+    );
+    const watched: { type: string; data: unknown }[] = [];
+    socket.on('message', (data: Buffer) => watched.push(JSON.parse(data.toString('utf8')) as (typeof watched)[number]));
+    try {
+      await eventually(() => held !== undefined, { timeoutMs: 15_000, describe: 'the second step runs' });
+      const engine = cluster.process('execution');
+      await engine.end('SIGKILL');
+      released = true;
+      held?.end();
+      await engine.start();
+      const told = (): { type: string; data: Record<string, unknown> }[] =>
+        received
+          .filter(({ body }) => body.includes(id))
+          .map(({ body }) => JSON.parse(body) as { type: string; data: Record<string, unknown> });
+      await eventually(() => told().length === 2, { timeoutMs: 45_000, describe: 'both callbacks' });
+      const exceeded = { resource: 'tokens', limit: 100, spent: 110 };
+      expect(told()).toMatchObject([
+        { type: 'execution.budget_exceeded', data: { execution_id: id, ...exceeded } },
+        { type: 'execution.failed', data: { failure: { code: 'budget_exceeded', details: exceeded } } },
+      ]);
+      const shown = expectStatus(await api.get<{ steps: unknown[] }>(`${BASE}/executions/${id}`), 200);
+      expect(shown).toMatchObject({
+        status: 'failed',
+        token_count: 110,
+        budget: { max_tokens: 100, max_cost: 5, spent_tokens: 110, spent_cost: 0.1, exceeded },
+      });
+      expect(shown.steps[3]).toMatchObject({ status: 'skipped', skip_reason: 'not_reached' });
+      expect((await api.get(`${BASE}/executions/${id}/result`)).body).toMatchObject({ budget: { exceeded } });
+      await eventually(() => watched.some(({ type }) => type === 'ExecutionFailed'), { timeoutMs: 15_000 });
+      expect(watched.find(({ type }) => type === 'BudgetExceeded')?.data).toEqual(exceeded);
+      const metrics = await (await fetch(`${cluster.process('execution').url}/metrics`)).text();
+      expect(metrics).toMatch(/^batuta_budgets_exceeded_total\{resource="tokens"\} 1$/m);
+
+      // Who retries consents: what was spent before does not count, and the step that failed fails no more.
+      expectStatus(await api.post(`${BASE}/executions/${id}/retry`, {}), 200);
+      await eventually(
+        async () =>
+          expect((await api.get(`${BASE}/executions/${id}`)).body).toMatchObject({
+            status: 'completed',
+            budget: { spent_tokens: 50 },
+            token_count: 160,
+          }),
+        { timeoutMs: 20_000 },
+      );
+    } finally {
+      socket.terminate();
+    }
+  }, 120_000);
 
   it('reach their receiver in order, with one id each, though every process and server is killed meanwhile', async () => {
     const config = expectStatus(

@@ -92,16 +92,45 @@ describe('commands to an execution at the edge', () => {
         },
       },
     ]);
-    under.platform.view = { ...under.platform.view, budget: { maxTokens: 100, spentTokens: 120, spentCost: 0 } };
-    await under.call('POST', `${path}/fork`, { body: { from_step_id: 'one' } });
-    await under.call('POST', `${path}/fork`, { body: { from_step_id: 'one', budget: { max_cost: 0.5 } } });
-    expect(
-      commands()
-        .slice(-2)
-        .map((command) => (command['start'] as { budget?: unknown }).budget),
-    ).toEqual([{ maxTokens: 100 }, { maxCost: 0.5 }]);
     const none = await under.call('POST', `${path}/fork`, { body: { input: {} } });
     expect([none.status, none.body['errors']]).toMatchObject([400, [{ path: '/from_step_id' }, {}]]);
+  });
+
+  it('hands the budget of a start on, shows it, and gives a fork the limits of its source unless told otherwise', async () => {
+    const limits = (): unknown => (commands().at(-1)?.['start'] as { budget?: unknown }).budget;
+    const execute = '/api/v1/orchestrations/execute/greeting';
+    const started = await under.call('POST', execute, { body: { budget: { max_tokens: 100, max_cost: 0.5 } } });
+    expect(started.status).toBe(202);
+    expect(limits()).toEqual({ maxTokens: 100, maxCost: 0.5 });
+    const source = `/api/v1/orchestrations/executions/${String(started.body['execution_id'])}`;
+    expect((await under.call('GET', source)).body).toMatchObject({
+      budget: { max_tokens: 100, max_cost: 0.5, spent_tokens: 7, spent_cost: 0.25 },
+    });
+    await under.call('POST', `${source}/fork`, { body: { from_step_id: 'one' } });
+    expect(limits()).toEqual({ maxTokens: 100, maxCost: 0.5 });
+    await under.call('POST', `${source}/fork`, { body: { from_step_id: 'one', budget: { max_cost: 9 } } });
+    expect(limits()).toEqual({ maxCost: 9 });
+    under.fake.asked.length = 0;
+    const wrong = [
+      {},
+      [],
+      5,
+      { max_tokens: 0 },
+      { max_tokens: 1.5 },
+      { max_cost: -1 },
+      { max_cost: '1' },
+      { max_euros: 1 },
+    ];
+    for (const budget of wrong) {
+      const refused = await under.call('POST', execute, { body: { budget } });
+      expect([refused.status, refused.body['errors']]).toMatchObject([400, [{ path: '/budget' }]]);
+    }
+    expect(commands()).toEqual([]);
+    const headers = { 'idempotency-key': 'spend-1' };
+    expect((await under.call('POST', execute, { headers, body: { budget: { max_cost: 1 } } })).status).toBe(202);
+    expect((await under.call('POST', execute, { headers, body: { budget: { max_cost: 1 } } })).status).toBe(200);
+    expect((await under.call('POST', execute, { headers, body: { budget: { max_cost: 2 } } })).status).toBe(422);
+    expect((await under.call('POST', execute, { headers, body: {} })).status).toBe(422);
   });
 
   it('is all in the OpenAPI document, with every refusal', async () => {

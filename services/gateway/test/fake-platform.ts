@@ -287,6 +287,7 @@ export class FakePlatform {
         traceId: start.traceId,
         configId: start.configId,
         input: start.input,
+        ...(start.budget === undefined ? {} : { budget: start.budget }),
       });
       if (this.finishAtOnce)
         this.append(executionId, 'ExecutionCompleted', { output: { echoed: start.input ?? null } });
@@ -316,6 +317,8 @@ export class FakePlatform {
             ? 'cancelled'
             : 'running';
     const output = last?.type === 'ExecutionCompleted' ? last.data.output : undefined;
+    const [first] = execution.events;
+    const limits = first?.type === 'ExecutionStarted' ? first.data.budget : undefined;
     return {
       id,
       traceId: execution.traceId,
@@ -332,6 +335,7 @@ export class FakePlatform {
       startedAt: 1_700_000_000_000,
       estimatedCost: 0.25,
       tokenCount: 7,
+      ...(limits === undefined ? {} : { budget: { ...limits, spentTokens: 7, spentCost: 0.25 } }),
       version: execution.events.length,
       steps: [
         {

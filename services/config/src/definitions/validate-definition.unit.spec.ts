@@ -18,6 +18,8 @@ const ports: ValidationPorts = {
 const step = (id: string, more: object = {}) => ({ id, name: id, agent: 'echo', ...more });
 const config = (steps: unknown, more: object = {}) => ({ name: 'c', strategy: 'parallel', steps, ...more });
 
+const budget = (limits: unknown) => config([step('a')], { settings: { budget: limits } });
+
 /** `<path> <code>` of every mistake. */
 async function mistakes(document: unknown): Promise<string[]> {
   const result = await validateDefinition(document, ports);
@@ -126,6 +128,15 @@ describe('structure', () => {
     [config([step('a.b')]), ['/steps/0/id bad_format']],
     [config([step('é')]), ['/steps/0/id bad_format']],
     [config([step('a'.repeat(65))]), ['/steps/0/id too_long']],
+    [budget({}), ['/settings/budget required']],
+    [budget(5), ['/settings/budget wrong_type']],
+    [budget({ max_tokens: 0 }), ['/settings/budget/max_tokens out_of_range']],
+    [budget({ max_tokens: 1.5 }), ['/settings/budget/max_tokens wrong_type']],
+    [budget({ max_cost: -1 }), ['/settings/budget/max_cost out_of_range']],
+    [
+      budget({ max_cost: 0, tokens: 1 }),
+      ['/settings/budget/max_cost out_of_range', '/settings/budget/tokens unknown_field'],
+    ],
     [config([step('a', { timeout_ms: '5s' })]), ['/steps/0/timeout_ms wrong_type']],
     [config([step('a', { timeout_ms: 1.5 })]), ['/steps/0/timeout_ms wrong_type']],
     [config([step('a', { timeout_ms: null })]), ['/steps/0/timeout_ms wrong_type']],
