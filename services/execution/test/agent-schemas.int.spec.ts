@@ -119,9 +119,12 @@ describe('an output that does not fit its agent’s output_schema', () => {
     const test = await started();
     const id = await begin(test, 'strict', { question: 1 });
     for (const attempt of [1, 2]) {
-      const reply = await test.bus.results(id, [success(await taskOf(test, id, attempt), { answer: 42 })]).answer;
+      const output = { answer: 42, _tokens: 7, _cost: 0.5 };
+      const reply = await test.bus.results(id, [success(await taskOf(test, id, attempt), output)]).answer;
       expect(reply.replies).toEqual([{ outcome: 'recorded' }]);
     }
+    // What it cost it has cost.
+    expect((await eventOf(test, id, 'StepAttemptFailed')).data).toMatchObject({ tokenCount: 7, estimatedCost: 0.5 });
     expect((await eventOf(test, id, 'StepFailed')).data).toMatchObject({
       failure: {
         code: 'output_invalid',

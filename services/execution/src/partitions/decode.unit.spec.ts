@@ -32,6 +32,16 @@ describe('decodeCommand', () => {
     ['two commands', 'exactly one of', command({ resume: {}, retry: {} })],
     ['an unknown field', 'extra is not a known field', command({ resume: {}, extra: 1 })],
     ['an unknown field below', 'start.why is not a known field', command({ start: { configId: 'c', why: 1 } })],
+    [
+      'a budget below zero',
+      'start.budget.maxCost must be a positive number',
+      command({ start: { configId: 'c', traceId: 't', budget: { maxCost: -1 } } }),
+    ],
+    [
+      'an unknown limit',
+      'start.budget.euros is not a known field',
+      command({ start: { configId: 'c', traceId: 't', budget: { euros: 1 } } }),
+    ],
     ['an id that is none', 'executionId must be a lower-case UUID', command({ executionId: 'x', resume: {} })],
     ['the engine’s own ids', 'commandId must be', command({ commandId: 'r:a:1', resume: {} })],
     ['an unknown role', 'principal.role must be', command({ principal: { tenantId: 't', role: 'king' }, resume: {} })],
