@@ -97,7 +97,7 @@ describe('commands to an execution at the edge', () => {
   });
 
   it('hands the budget of a start on, shows it, and gives a fork the limits of its source unless told otherwise', async () => {
-    const limits = (): unknown => (commands().at(-1)?.['start'] as { budget?: unknown }).budget;
+    const limits = (): unknown => (commands().at(-1)?.['start'] as { budget?: unknown } | undefined)?.budget;
     const execute = '/api/v1/orchestrations/execute/greeting';
     const started = await under.call('POST', execute, { body: { budget: { max_tokens: 100, max_cost: 0.5 } } });
     expect(started.status).toBe(202);

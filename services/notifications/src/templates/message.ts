@@ -1,5 +1,5 @@
 import { CALLBACK_EVENTS, eventToUserJson } from '@batuta/contracts';
-import type { CallbackEvent, Event, JsonObject } from '@batuta/contracts';
+import type { BudgetExceeded, CallbackEvent, Event, JsonObject } from '@batuta/contracts';
 
 /** What callbacks know of an execution besides the event itself. */
 export interface ExecutionContext {
@@ -80,8 +80,8 @@ export function summaryOf({ event, execution }: Message): string {
     return `Step ${typeof step === 'string' ? step : ''} of ${config} failed (execution ${id})`;
   }
   if (event.name === 'budget_exceeded') {
-    const { resource, limit, spent } = event.data;
-    return `${config} spent more than its budget: ${String(resource)} ${String(spent)} of ${String(limit)} (execution ${id})`;
+    const { resource, limit, spent } = event.data as unknown as BudgetExceeded;
+    return `${config} spent more than its budget: ${spent} of ${limit} ${resource} (execution ${id})`;
   }
   return `${config}: ${event.name} (execution ${id})`;
 }

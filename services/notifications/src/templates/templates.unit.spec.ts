@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { sampleMessage, valuesOf } from './message.js';
+import { defaultContent, sampleMessage, summaryOf, valuesOf } from './message.js';
 import { TemplateError, Templates } from './templates.js';
 
 const templates = new Templates();
@@ -10,6 +10,19 @@ describe('templates', () => {
     expect(
       templates.render('{{ event.name }} {{ event.data.failure.code }} {{ execution.config_name }}', 'text', values),
     ).toBe('failed timeout sample');
+  });
+
+  it('say what was spent of which budget', () => {
+    const exceeded = sampleMessage('budget_exceeded');
+    const template = '{{ event.data.spent }} of {{ event.data.limit }} {{ event.data.resource }}';
+    expect(templates.render(template, 'text', valuesOf(exceeded))).toBe('10250 of 10000 tokens');
+    expect(summaryOf(exceeded)).toBe(
+      `sample spent more than its budget: 10250 of 10000 tokens (execution ${exceeded.execution.id})`,
+    );
+    expect(defaultContent(exceeded)).toMatchObject({
+      type: 'execution.budget_exceeded',
+      data: { resource: 'tokens', limit: 10_000, spent: 10_250 },
+    });
   });
 
   it('escape values in HTML only', () => {
