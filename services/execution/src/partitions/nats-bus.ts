@@ -33,6 +33,8 @@ const STREAM_NOT_FOUND = 10059;
 const NO_MESSAGE_FOUND = 10037;
 const NO_RESPONDERS = 503;
 const SWEEP_MS = 250;
+/** Lifecycle messages of so long go together: who hears one reads the log, and nobody waits for the writing. */
+const WAKE_UP_MS = 5;
 /** A request that was in flight when the connection went is never answered: waiting long for it only delays recovery. */
 const API_TIMEOUT_MS = 1_500;
 
@@ -97,6 +99,7 @@ export class NatsBus implements Bus {
   #next = 0;
   readonly #sweep: NodeJS.Timeout;
   readonly #forgetReconnect: () => void;
+  readonly #wakeUps: { readonly subject: string; readonly text: string }[] = [];
   readonly #followed = new FollowedExecutions(systemClock);
   readonly #endLocalFollow: () => void;
   /** Undefined when every task goes to the work queue. */
@@ -282,7 +285,13 @@ export class NatsBus implements Bus {
   }
 
   publishLifecycle(tenantId: string, type: string, text: string): void {
-    this.#publish(subjects.lifecycle(tenantId, type), text);
+    this.#wakeUps.push({ subject: subjects.lifecycle(tenantId, type), text });
+    if (this.#wakeUps.length > 1) return;
+    setTimeout(() => this.#sendWakeUps(), WAKE_UP_MS);
+  }
+
+  #sendWakeUps(): void {
+    for (const { subject, text } of this.#wakeUps.splice(0)) this.#publish(subject, text);
   }
 
   async streamIdentity(): Promise<StreamIdentity | undefined> {
@@ -327,6 +336,7 @@ export class NatsBus implements Bus {
   }
 
   async flush(): Promise<void> {
+    this.#sendWakeUps();
     if (!this.options.connection.isClosed()) await this.options.connection.flush();
   }
 
