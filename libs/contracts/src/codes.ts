@@ -30,6 +30,9 @@ export const REFUSAL_CODES = [
   'step_not_found',
   'step_already_finished',
   'not_retryable',
+  'not_awaiting_approval',
+  'already_decided',
+  'not_an_approver',
   'rate_limited',
   'unavailable',
   'internal',
@@ -56,6 +59,8 @@ export const FAILURE_CODES = {
   scheduleToClose: 'schedule_to_close_timeout',
   stalled: 'stalled',
   conditionFalse: 'condition_false',
+  approvalRejected: 'approval_rejected',
+  approvalTimeout: 'approval_timeout',
   budgetExceeded: 'budget_exceeded',
 } as const;
 

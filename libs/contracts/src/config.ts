@@ -33,6 +33,7 @@ import type {
   UpdateConfigRequestJson,
 } from './generated/batuta/config/v1/service_pb.js';
 import type {
+  ApprovalJson,
   BudgetJson,
   CompensationJson,
   ConsensusGroupJson,
@@ -59,6 +60,8 @@ import type { Override, Wire } from './wire.js';
 
 export type Retry = Wire<RetryJson, keyof RetryJson>;
 export type Compensation = Override<Wire<CompensationJson, 'input' | 'retry' | 'timeout_ms'>, { retry?: Retry }>;
+/** Instead of an agent: a human decides. `message` is a text or one expression; `timeout_ms` counts from the request. */
+export type Approval = Override<Wire<ApprovalJson, keyof ApprovalJson>, { on_timeout?: 'reject' | 'approve' }>;
 export type ConsensusMode = 'quorum' | 'majority' | 'weighted' | 'unanimous' | 'best' | 'judge';
 export type FailurePolicy = 'abort' | 'continue' | 'fallback';
 export type ConsensusGroup = Override<
@@ -71,9 +74,10 @@ export type ConsensusGroup = Override<
   }
 >;
 export type StepDefinition = Override<
-  Wire<StepJson, Exclude<keyof StepJson, 'id' | 'name' | 'agent'>>,
+  Wire<StepJson, Exclude<keyof StepJson, 'id' | 'name'>>,
   {
     retry?: Retry;
+    approval?: Approval;
     on_failure?: FailurePolicy;
     fallback_when?: ('error' | 'timeout' | 'no_consensus')[];
     require?: 'any' | 'all';

@@ -1,5 +1,7 @@
 import type { DescMessage } from '@bufbuild/protobuf';
 import {
+  ApprovalDecidedSchema,
+  ApprovalRequestedSchema,
   BudgetExceededSchema,
   ExecutionCancelledSchema,
   ExecutionCompletedSchema,
@@ -22,6 +24,8 @@ import {
   StepReusedSchema,
 } from './generated/batuta/execution/v1/events_pb.js';
 import type {
+  ApprovalDecidedJson,
+  ApprovalRequestedJson,
   BudgetExceededJson,
   EventJson,
   EventsPublishedJson,
@@ -97,6 +101,8 @@ export type ExecutionCancelled = Override<
 >;
 export type StepReused = Wire<StepReusedJson, 'output'>;
 export type StepProgressed = Wire<StepProgressedJson, 'progress' | 'message'>;
+export type ApprovalRequested = Wire<ApprovalRequestedJson, 'input' | 'deadlineAt' | 'approvers'>;
+export type ApprovalDecided = Wire<ApprovalDecidedJson, 'by' | 'comment' | 'data' | 'timedOut'>;
 export type EvaluationRequested = Wire<EvaluationRequestedJson>;
 export type EvaluationRecorded = Override<Wire<EvaluationRecordedJson, 'values' | 'failure'>, { failure?: Failure }>;
 export type Vote = Wire<VoteJson, 'weight' | 'score' | 'excluded'>;
@@ -125,6 +131,8 @@ export interface EventData {
   StepAttemptFailed: StepAttemptFailed;
   StepFailed: StepFailed;
   StepSkipped: StepSkipped;
+  ApprovalRequested: ApprovalRequested;
+  ApprovalDecided: ApprovalDecided;
   BudgetExceeded: BudgetExceeded;
   CompensationStarted: CompensationStarted;
   ConsensusFailed: ConsensusFailed;
@@ -171,6 +179,8 @@ export const EVENT_SCHEMAS: { readonly [T in EventType]: DescMessage } = {
   StepAttemptFailed: StepAttemptFailedSchema,
   StepFailed: StepFailedSchema,
   StepSkipped: StepSkippedSchema,
+  ApprovalRequested: ApprovalRequestedSchema,
+  ApprovalDecided: ApprovalDecidedSchema,
   BudgetExceeded: BudgetExceededSchema,
   CompensationStarted: CompensationStartedSchema,
   ConsensusFailed: ConsensusFailedSchema,

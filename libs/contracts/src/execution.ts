@@ -8,6 +8,7 @@ import type {
   CancelExecutionJson,
   CommandReplyJson,
   CommandRequestJson,
+  DecideApprovalJson,
   ResultReplyJson,
   ResultRequestJson,
   StartExecutionJson,
@@ -19,6 +20,8 @@ import type {
   ForkSourceJson,
 } from './generated/batuta/execution/v1/commands_pb.js';
 import type {
+  ApprovalSummaryJson,
+  ApprovalViewJson,
   BudgetViewJson,
   ExecutionSummaryJson,
   ExecutionViewJson,
@@ -27,6 +30,8 @@ import type {
   GetVersionsReplyJson,
   GetVersionsRequestJson,
   LifecycleNoticeJson,
+  ListApprovalsReplyJson,
+  ListApprovalsRequestJson,
   ListEventsReplyJson,
   ListEventsRequestJson,
   ListExecutionsReplyJson,
@@ -78,6 +83,7 @@ export type PauseExecution = Wire<PauseExecutionJson, 'reason' | 'now'>;
 export type ResumeExecution = Wire<ResumeExecutionJson>;
 export type TerminateExecution = Wire<TerminateExecutionJson, 'reason'>;
 export type SkipStep = Wire<SkipStepJson>;
+export type DecideApproval = Wire<DecideApprovalJson, 'comment' | 'data'>;
 export type RetryExecution = Wire<RetryExecutionJson>;
 export type CommandRequest = Override<
   Wire<CommandRequestJson, Exclude<keyof CommandRequestJson, 'commandId' | 'executionId' | 'principal'>>,
@@ -90,6 +96,7 @@ export type CommandRequest = Override<
     terminate?: TerminateExecution;
     skipStep?: SkipStep;
     retry?: RetryExecution;
+    decideApproval?: DecideApproval;
   }
 >;
 export type Accepted = Override<Wire<AcceptedJson, 'repeated'>, { status: ExecutionStatus }>;
@@ -132,6 +139,13 @@ export type RunnerBeat = Override<Wire<RunnerBeatJson>, { pools: RunnerPool[] }>
 export type StoppedAttempt = Wire<StoppedAttemptJson, 'stepId' | 'attempt' | 'reason'>;
 export type StopAttempts = Override<Wire<StopAttemptsJson>, { attempts: StoppedAttempt[] }>;
 
+export type ApprovalView = Override<
+  Wire<
+    ApprovalViewJson,
+    'input' | 'approvers' | 'deadlineAt' | 'decidedAt' | 'decidedBy' | 'comment' | 'data' | 'timedOut'
+  >,
+  { status: 'waiting' | 'approved' | 'rejected' | 'withdrawn' }
+>;
 export type StepView = Override<
   Wire<
     StepViewJson,
@@ -151,8 +165,9 @@ export type StepView = Override<
     | 'consensusGroup'
     | 'reused'
     | 'retryAt'
+    | 'approval'
   >,
-  { status: StepStatus; failure?: Failure }
+  { status: StepStatus; failure?: Failure; approval?: ApprovalView }
 >;
 export type ConsensusView = Override<
   Wire<ConsensusViewJson, Exclude<keyof ConsensusViewJson, 'groupId' | 'mode' | 'status'>>,
@@ -217,6 +232,15 @@ export type ListExecutionsRequest = Override<
 export type ListExecutionsReply = Override<
   Wire<ListExecutionsReplyJson, 'nextCursor' | 'refused'>,
   { executions: ExecutionSummary[]; refused?: Refusal }
+>;
+export type ApprovalSummary = Override<
+  Wire<ApprovalSummaryJson, 'approvers' | 'deadlineAt'>,
+  { status: ExecutionStatus }
+>;
+export type ListApprovalsRequest = Wire<ListApprovalsRequestJson, Exclude<keyof ListApprovalsRequestJson, 'tenantId'>>;
+export type ListApprovalsReply = Override<
+  Wire<ListApprovalsReplyJson, 'nextCursor' | 'refused'>,
+  { approvals: ApprovalSummary[]; refused?: Refusal }
 >;
 export type ListEventsRequest = Wire<ListEventsRequestJson, 'fromVersion' | 'limit'>;
 export type ListEventsReply = Override<

@@ -12,6 +12,7 @@ export {
 } from './codes.js';
 export type { RefusalCode, BuiltInAgent, Strategy, ExecutionStatus, StepStatus, Role } from './codes.js';
 export type {
+  Approval,
   Retry,
   Compensation,
   ConsensusMode,
@@ -65,6 +66,8 @@ export type {
 } from './config.js';
 export { EVENT_SCHEMAS, TERMINAL_EVENT_TYPES, isTerminalEventType } from './events.js';
 export type {
+  ApprovalDecided,
+  ApprovalRequested,
   ExecutionStarted,
   StepScheduled,
   StepCompleted,
@@ -101,6 +104,7 @@ export type {
   ResumeExecution,
   RetryExecution,
   SkipStep,
+  DecideApproval,
   TerminateExecution,
   ForkSource,
   CancelExecution,
@@ -123,10 +127,14 @@ export type {
   StopAttempts,
   BudgetView,
   StepView,
+  ApprovalView,
   ConsensusView,
   CompensationView,
   ExecutionView,
   ExecutionSummary,
+  ApprovalSummary,
+  ListApprovalsRequest,
+  ListApprovalsReply,
   TopologyReply,
   GetExecutionRequest,
   GetExecutionReply,
@@ -184,6 +192,7 @@ export {
 } from './generated/batuta/execution/v1/commands_pb.js';
 export { EventSchema } from './generated/batuta/execution/v1/events_pb.js';
 export {
+  ApprovalSummarySchema,
   ExecutionSummarySchema,
   ExecutionViewSchema,
   StepViewSchema,

@@ -4,6 +4,8 @@ export const LIMITS = {
   payloadBytes: 1024 * 1024,
   /** The assembled input of one step. */
   stepInputBytes: 4 * 1024 * 1024,
+  /** What an approver is asked, as UTF-8 JSON: it goes into lists, notifications and callbacks. */
+  approvalMessageBytes: 16 * 1024,
   /** Events larger than this are published without payload. */
   publishedEventBytes: 256 * 1024,
   /** nats-server max_payload that is needed, checked at start. */

@@ -36,6 +36,7 @@ export const CALLBACK_EVENTS = {
   cancelled: 'ExecutionCancelled',
   paused: 'ExecutionPaused',
   step_failed: 'StepFailed',
+  approval_requested: 'ApprovalRequested',
   budget_exceeded: 'BudgetExceeded',
 } as const satisfies Record<string, EventType>;
 export type CallbackEvent = keyof typeof CALLBACK_EVENTS;

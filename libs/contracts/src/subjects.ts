@@ -42,6 +42,7 @@ export const subjects = {
     topology: 'batuta.execution.query.topology',
     get: 'batuta.execution.query.get',
     list: 'batuta.execution.query.list',
+    approvals: 'batuta.execution.query.approvals',
     events: 'batuta.execution.query.events',
     versions: 'batuta.execution.query.versions',
     log: 'batuta.execution.query.log',

@@ -21,6 +21,7 @@ import { newIncarnation, systemClock, systemRandom } from './partitions/system-p
 import { SnapshotWriter } from './projections/snapshot-writer.js';
 import { StepRunProjection } from './projections/step-run-projection.js';
 import { ExecutionQueries } from './queries/execution-queries.js';
+import { COUNT_APPROVALS } from './queries/sql.js';
 import type { ExecutionSettings } from './settings.js';
 import { recordCommit } from './tracing/commit-spans.js';
 import { TraceProjection } from './tracing/trace-projection.js';
@@ -193,6 +194,12 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
         lags: () => ({ step_runs: projection.lag, ...(traces === undefined ? {} : { traces: traces.lag }) }),
         backlog: () =>
           readBacklog(async (subject, body) => (await nats.request(subject, body, { timeout: 1_000 })).json()),
+        waitingApprovals: () =>
+          pool.query<{ waiting: number }>(COUNT_APPROVALS).then(
+            ({ rows }) => rows[0]?.waiting,
+            // Readiness tells of an outage; a scrape must not fail because of it.
+            () => undefined,
+          ),
       }),
     );
     opened.push(() => engine.stop());

@@ -79,6 +79,28 @@ export const DEFINITIONS: Readonly<Record<string, OrchestrationDefinition>> = {
       { id: 'b', name: 'After', agent: 'echo' },
     ],
   },
+  gated: {
+    name: 'gated',
+    strategy: 'sequential',
+    steps: [
+      {
+        id: 'gate',
+        name: 'Gate',
+        input: { amount: '{% input.amount %}' },
+        approval: {
+          message: '{% "Pay " & input.amount & "?" %}',
+          approvers: ['user-1', 'user-2'],
+          timeout_ms: 600_000,
+        },
+      },
+      { id: 'pay', name: 'Pay', agent: 'echo', dependencies: ['gate'] },
+    ],
+  },
+  hasty: {
+    name: 'hasty',
+    strategy: 'sequential',
+    steps: [{ id: 'gate', name: 'Gate', approval: { timeout_ms: 700 } }],
+  },
   elsewhere: {
     name: 'elsewhere',
     strategy: 'sequential',
@@ -109,6 +131,21 @@ export function cancelRequest(id: string, tenantId = TENANT): CommandRequest {
     executionId: id,
     principal: { tenantId, userId: 'user-1', role: 'operator', keyId: 'key-1' },
     cancel: { reason: 'not needed' },
+  };
+}
+
+export function decisionRequest(
+  id: string,
+  stepId: string,
+  approved: boolean,
+  more: { userId?: string; comment?: string; data?: JsonValue } = {},
+): CommandRequest {
+  const { userId = 'user-1', ...rest } = more;
+  return {
+    commandId: randomUUID(),
+    executionId: id,
+    principal: { tenantId: TENANT, userId, role: 'operator', keyId: 'key-1' },
+    decideApproval: { stepId, approved, ...rest },
   };
 }
 

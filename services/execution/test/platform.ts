@@ -186,7 +186,7 @@ export class Platform {
       GROUP BY e.partition, p.last_position HAVING max(position) <> count(*) OR max(position) <> p.last_position
       UNION ALL
       SELECT 'outcomes of ' || execution_id || ' ' || (data->>'stepId') FROM execution.events
-      WHERE type IN ('StepCompleted', 'StepAttemptFailed')
+      WHERE type IN ('StepCompleted', 'StepAttemptFailed') AND data->>'attempt' <> '0'
       GROUP BY execution_id, data->>'stepId', data->>'attempt' HAVING count(*) <> 1`);
     return rows.map((row) => row.problem);
   }

@@ -2,6 +2,7 @@ import pg from 'pg';
 import { engineTables } from './migrations/0001-engine.js';
 import { spendingAndSnapshots } from './migrations/0002-spending-and-snapshots.js';
 import { agentSchemas } from './migrations/0003-agent-schemas.js';
+import { approvals } from './migrations/0004-approvals.js';
 
 interface Migration {
   readonly version: number;
@@ -13,6 +14,7 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 1, statements: engineTables },
   { version: 2, statements: spendingAndSnapshots },
   { version: 3, statements: agentSchemas },
+  { version: 4, statements: approvals },
 ];
 
 /** Any constant; transaction-scoped, so it works through a connection pooler. */

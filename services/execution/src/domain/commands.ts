@@ -60,6 +60,15 @@ export interface SkipStep extends CommandBase {
   readonly stepId: string;
   readonly by?: string;
 }
+/** A human's decision about a step that waits for one. */
+export interface DecideApproval extends CommandBase {
+  readonly type: 'DecideApproval';
+  readonly stepId: string;
+  readonly approved: boolean;
+  readonly by?: string;
+  readonly comment?: string;
+  readonly data?: JsonValue;
+}
 export interface RetryExecution extends CommandBase {
   readonly type: 'RetryExecution';
   readonly by?: string;
@@ -105,6 +114,7 @@ export type Command =
   | PauseExecution
   | ResumeExecution
   | SkipStep
+  | DecideApproval
   | RetryExecution
   | RecordResult
   | RecordHeartbeat

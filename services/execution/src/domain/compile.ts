@@ -7,7 +7,7 @@ import {
   type OrchestrationDefinition,
   type StepDefinition,
 } from '@batuta/contracts';
-import type { CompiledConfig, Group, Unit } from './compiled.js';
+import type { ApprovalRules, CompiledConfig, Group, Unit } from './compiled.js';
 import { parseExpression, parseTemplate } from './expressions.js';
 import { heapMerge, type Heap } from './heap.js';
 import { retryPolicy } from './retry.js';
@@ -33,19 +33,39 @@ function declaredGroups(definition: OrchestrationDefinition): ConsensusGroup[] {
   return groups;
 }
 
+function approvalRules({ approval }: StepDefinition): ApprovalRules | undefined {
+  if (approval === undefined) {
+    return undefined;
+  }
+  return {
+    approvers: approval.approvers ?? [],
+    timeoutMs: approval.timeout_ms ?? 0,
+    approvesOnTimeout: approval.on_timeout === 'approve',
+  };
+}
+
+/** An approval's message is evaluated with its input: one mapping, one answer of the sandbox. */
+function inputTemplate({ input, approval }: StepDefinition): Unit['input'] {
+  if (approval !== undefined) {
+    return parseTemplate({ message: approval.message ?? '', ...(input === undefined ? {} : { input }) });
+  }
+  return input === undefined ? undefined : parseTemplate(input);
+}
+
 function stepUnit(step: StepDefinition, index: number, defaultPolicy: FailurePolicy): Draft {
   return {
     index,
     id: step.id,
     name: step.name,
     kind: 'step',
-    agent: step.agent,
+    agent: step.approval === undefined ? (step.agent ?? '') : '',
+    approval: approvalRules(step),
     timeoutMs: step.timeout_ms || DEFAULT_STEP_TIMEOUT_MS,
     heartbeatMs: step.heartbeat_ms ?? 0,
     scheduleToStartMs: step.schedule_to_start_ms ?? 0,
     scheduleToCloseMs: step.schedule_to_close_ms ?? 0,
     retry: retryPolicy(step.retry),
-    input: step.input === undefined ? undefined : parseTemplate(step.input),
+    input: inputTemplate(step),
     when: step.when === undefined || step.when === '' ? undefined : parseExpression(step.when),
     requireAll: step.require === 'all',
     outputKey: step.output_key || step.id,
@@ -69,6 +89,7 @@ function attendantUnit(index: number, id: string, kind: 'compensation' | 'judge'
     name: id,
     kind,
     agent: '',
+    approval: undefined,
     timeoutMs: DEFAULT_STEP_TIMEOUT_MS,
     heartbeatMs: 0,
     scheduleToStartMs: 0,
@@ -249,6 +270,7 @@ export function compile(definition: OrchestrationDefinition): CompiledConfig {
     ...activeGroups.map((group) => units.length + group.index),
   ];
   const initialUnits = units.map((unit) => initialUnit(unit, unit.kind === 'step' && !isFallback[unit.index]));
+  const ready = initialUnits.flatMap((unit, index) => (unit.phase === 'ready' ? [index] : []));
 
   return {
     definition,
@@ -270,7 +292,8 @@ export function compile(definition: OrchestrationDefinition): CompiledConfig {
     output: definition.output === undefined ? undefined : parseTemplate(definition.output),
     initialUnits: Vector.from(initialUnits),
     initialGroups: Vector.from(groups.map(initialGroup)),
-    initialReady: heapOf(initialUnits.flatMap((unit, index) => (unit.phase === 'ready' ? [index] : []))),
+    initialReady: heapOf(ready.filter((index) => units[index]?.approval === undefined)),
+    initialReadyApprovals: heapOf(ready.filter((index) => units[index]?.approval !== undefined)),
   };
 }
 
@@ -341,6 +364,7 @@ function initialUnit(unit: Unit, main: boolean): UnitState {
     vote: undefined,
     voteText: '',
     ballot: 'open',
+    approval: undefined,
   };
 }
 

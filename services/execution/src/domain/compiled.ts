@@ -14,6 +14,15 @@ import type { RetryPolicy } from './retry.js';
 import type { GroupState, UnitState } from './unit-state.js';
 import type { Vector } from './vector.js';
 
+/** Who decides instead of an agent, and what the passing of time decides. */
+export interface ApprovalRules {
+  /** User ids; empty means every operator. */
+  readonly approvers: readonly string[];
+  /** Milliseconds from the request; 0 for no limit of its own. */
+  readonly timeoutMs: number;
+  readonly approvesOnTimeout: boolean;
+}
+
 /**
  * Something that is attempted by an agent: a step, the compensation of a step (id `<step>:compensate`) or the judge of a
  * consensus group (id `<group>:judge`). Users' ids cannot hold a colon, so these never meet.
@@ -23,12 +32,15 @@ export interface Unit {
   readonly id: string;
   readonly name: string;
   readonly kind: 'step' | 'compensation' | 'judge';
+  /** Empty for an approval. */
   readonly agent: string;
+  readonly approval: ApprovalRules | undefined;
   readonly timeoutMs: number;
   readonly heartbeatMs: number;
   readonly scheduleToStartMs: number;
   readonly scheduleToCloseMs: number;
   readonly retry: RetryPolicy;
+  /** Of an approval: `{message, input?}`. */
   readonly input: Template | undefined;
   readonly when: Expression | undefined;
   readonly requireAll: boolean;
@@ -108,6 +120,7 @@ export interface CompiledConfig {
   readonly initialUnits: Vector<UnitState>;
   readonly initialGroups: Vector<GroupState>;
   readonly initialReady: Heap | undefined;
+  readonly initialReadyApprovals: Heap | undefined;
 }
 
 /** Output of a node as its dependents see it, and whether it counts as skipped. */

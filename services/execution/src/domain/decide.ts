@@ -1,6 +1,7 @@
 import type { Command, Decision, Outcome, Rejection } from './commands.js';
 import { isOutsideCommand } from './commands.js';
 import { cancelExecution } from './commands/cancel.js';
+import { decideApproval } from './commands/decide-approval.js';
 import { pauseExecution } from './commands/pause.js';
 import { recordEvaluation } from './commands/record-evaluation.js';
 import { recordHeartbeat } from './commands/record-heartbeat.js';
@@ -34,6 +35,7 @@ function handle(draft: Draft, command: Command): Outcome | Rejection {
     case 'PauseExecution':
     case 'ResumeExecution':
     case 'SkipStep':
+    case 'DecideApproval':
     case 'RetryExecution':
       return control(draft, command);
     default:
@@ -45,7 +47,13 @@ type Control = Extract<
   Command,
   {
     type:
-      'CancelExecution' | 'TerminateExecution' | 'PauseExecution' | 'ResumeExecution' | 'SkipStep' | 'RetryExecution';
+      | 'CancelExecution'
+      | 'TerminateExecution'
+      | 'PauseExecution'
+      | 'ResumeExecution'
+      | 'SkipStep'
+      | 'DecideApproval'
+      | 'RetryExecution';
   }
 >;
 
@@ -64,6 +72,8 @@ function control(draft: Draft, command: Control): Outcome | Rejection {
       return resumeExecution(draft, command);
     case 'SkipStep':
       return skipStep(draft, command);
+    case 'DecideApproval':
+      return decideApproval(draft, command);
     case 'RetryExecution':
       return retryExecution(draft, command);
     default:

@@ -83,6 +83,7 @@ export function effectsOf(event: Event, stateAfter: State): Effect[] {
         lifecycle,
       ];
     case 'ExecutionStarted':
+    case 'ApprovalRequested':
     case 'StepFailed':
     case 'ExecutionResumed':
     case 'ExecutionRetried':
@@ -93,6 +94,7 @@ export function effectsOf(event: Event, stateAfter: State): Effect[] {
     case 'StepReused':
     case 'StepProgressed':
     case 'StepCompleted':
+    case 'ApprovalDecided':
     case 'EvaluationRecorded':
     case 'ConsensusReached':
     case 'ConsensusFailed':

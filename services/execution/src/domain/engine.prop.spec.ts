@@ -72,7 +72,13 @@ describe('the engine, whatever the config and whatever happens', () => {
         expect(view(whole)).toEqual(view(trace.state));
         expect(nextWake(whole)).toBe(nextWake(trace.state));
         expect(wantedEffects(whole)).toEqual(wantedEffects(trace.state));
-        const { ready: _r, retries: _t, deadlines: _d, ...kept } = snapshot(whole) as Record<string, unknown>;
+        const {
+          ready: _r,
+          readyApprovals: _a,
+          retries: _t,
+          deadlines: _d,
+          ...kept
+        } = snapshot(whole) as Record<string, unknown>;
         expect(snapshot(trace.state)).toMatchObject(kept);
       }),
       RUNS,
@@ -126,7 +132,8 @@ describe('the engine, whatever the config and whatever happens', () => {
         const outcomes = new Set<string>();
         run(definition, moves, (before, command, events, after) => {
           for (const { type, data } of events) {
-            if (type === 'StepCompleted' || type === 'StepAttemptFailed') {
+            // A human makes no attempts: decisions are counted by themselves.
+            if ((type === 'StepCompleted' || type === 'StepAttemptFailed') && data.attempt > 0) {
               const key = `${data.stepId}#${data.attempt}`;
               expect(outcomes.has(key)).toBe(false);
               outcomes.add(key);
@@ -143,6 +150,46 @@ describe('the engine, whatever the config and whatever happens', () => {
       }),
       RUNS,
     );
+  });
+
+  test('has one decision for each approval that it asks for, taken while it waits, by who may and with its effect', () => {
+    let decided = 0;
+    fc.assert(
+      fc.property(...anyRun, (definition, moves) => {
+        const waiting = new Set<string>();
+        run(definition, moves, (before, command, events, after) => {
+          for (const [place, { type, data }] of events.entries()) {
+            if (type === 'ApprovalRequested') {
+              expect(waiting.has(data.stepId)).toBe(false);
+              waiting.add(data.stepId);
+            } else if (type === 'ApprovalDecided') {
+              decided += 1;
+              expect(waiting.delete(data.stepId)).toBe(true);
+              const index = before.config.unitIndex.get(data.stepId) ?? -1;
+              const rules = before.config.units[index]?.approval;
+              if (data.timedOut === true) {
+                expect(command.at).toBeGreaterThanOrEqual(unitState(before, index).approval?.deadlineAt || Infinity);
+                expect(data.approved).toBe(rules?.approvesOnTimeout);
+              } else {
+                expect(rules?.approvers.length === 0 || rules?.approvers.includes(data.by ?? '')).toBe(true);
+              }
+              const effect = events[place + 1];
+              expect(effect?.type).toBe(data.approved ? 'StepCompleted' : 'StepFailed');
+              expect(effect?.data).toMatchObject({ stepId: data.stepId });
+            } else if (type === 'StepSkipped') {
+              waiting.delete(data.stepId);
+            } else if (type === 'CompensationStarted' || type.startsWith('Execution')) {
+              if (type !== 'ExecutionPaused' && type !== 'ExecutionResumed' && type !== 'ExecutionStarted')
+                waiting.clear();
+            }
+          }
+          const shown = view(after).steps.filter(({ approval }) => approval?.status === 'waiting');
+          expect(new Set(shown.map(({ stepId }) => stepId))).toEqual(waiting);
+        });
+      }),
+      RUNS,
+    );
+    expect(decided).toBeGreaterThan(15);
   });
 
   test('spends no more attempts than the policy has and runs no more at once than the limit', () => {
@@ -194,7 +241,9 @@ describe('the engine, whatever the config and whatever happens', () => {
     fc.assert(
       fc.property(...anyRun, (definition, moves) => {
         run(definition, moves, (before, command, events, after) => {
-          const scheduled = events.flatMap((event) => (event.type === 'StepScheduled' ? [event.data.stepId] : []));
+          const scheduled = events.flatMap((event) =>
+            event.type === 'StepScheduled' || event.type === 'ApprovalRequested' ? [event.data.stepId] : [],
+          );
           if (before.status === 'paused' && command.type !== 'ResumeExecution') {
             // Undoing is no part of what was paused.
             expect(scheduled.filter((stepId) => !stepId.endsWith(':compensate'))).toEqual([]);
@@ -237,7 +286,12 @@ describe('the engine, whatever the config and whatever happens', () => {
               perform(command);
             }
           }
-          if (open.length === 0) {
+          const asked = view(trace.state).steps.filter(({ approval }) => approval?.status === 'waiting');
+          for (const { stepId, approval } of asked) {
+            const by = approval?.approvers?.[0] ?? 'ann';
+            perform({ ...base(), id: `z-${rounds}-${stepId}`, type: 'DecideApproval', stepId, approved: ok, by });
+          }
+          if (open.length === 0 && asked.length === 0) {
             const wakeAt = nextWake(trace.state);
             // Only the next attempt of a step may be waited for: an execution that waits for its deadline hangs.
             expect(

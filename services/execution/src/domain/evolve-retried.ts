@@ -48,6 +48,7 @@ export function applyExecutionRetried(next: Next, data: ExecutionRetried, event:
     units: fresh.units,
     groups: fresh.groups,
     ready: fresh.ready,
+    readyApprovals: fresh.readyApprovals,
     retries: undefined,
     deadlines: undefined,
     running: 0,

@@ -27,7 +27,8 @@ import type { Spending } from './spending.js';
 import { groupState, unitState, type Next } from './state.js';
 import { addDeadline, addRetry, attemptDeadline, STEP_DEADLINE } from './timers.js';
 
-function begin(next: Next, at: number): void {
+/** Whatever happens first starts an execution that waited for its time. */
+export function begin(next: Next, at: number): void {
   // A step skipped before start_at does not make the execution start.
   if (next.status === 'pending' && (next.started?.startAt ?? 0) <= at) {
     next.status = 'running';
@@ -62,11 +63,15 @@ export function applyStepScheduled(next: Next, data: StepScheduled, event: Event
   if (deadline !== undefined) {
     addDeadline(next, index, deadline, data.attempt);
   }
-  if (compiled.group !== -1) {
-    const group = groupState(next, compiled.group);
-    if (group.startedAt === 0) {
-      putGroup(next, compiled.group, { ...group, startedAt: event.at });
-    }
+  noteGroupStart(next, index, event.at);
+}
+
+/** A group begins with the first of its members. */
+export function noteGroupStart(next: Next, index: number, at: number): void {
+  const { group } = compiledUnit(next, index);
+  const before = group === -1 ? undefined : groupState(next, group);
+  if (before?.startedAt === 0) {
+    putGroup(next, group, { ...before, startedAt: at });
   }
 }
 

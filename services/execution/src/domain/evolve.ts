@@ -1,5 +1,6 @@
 import type { Event, EventData, EventType } from '@batuta/contracts';
 import { isOutsideCommand } from './commands.js';
+import { applyApprovalDecided, applyApprovalRequested } from './evolve-approval.js';
 import { applyConsensusFailed, applyConsensusReached } from './evolve-group.js';
 import {
   applyEvaluationRecorded,
@@ -37,6 +38,8 @@ const reducers: Reducers = {
   StepAttemptFailed: applyStepAttemptFailed,
   StepFailed: applyStepFailed,
   StepSkipped: applyStepSkipped,
+  ApprovalRequested: applyApprovalRequested,
+  ApprovalDecided: applyApprovalDecided,
   EvaluationRequested: applyEvaluationRequested,
   EvaluationRecorded: applyEvaluationRecorded,
   ConsensusReached: applyConsensusReached,

@@ -14,6 +14,7 @@ const TIMEOUTS: ReadonlySet<string> = new Set([
   FAILURE_CODES.scheduleToStart,
   FAILURE_CODES.scheduleToClose,
   FAILURE_CODES.heartbeatTimeout,
+  FAILURE_CODES.approvalTimeout,
 ]);
 
 /** The kind of a failure as `fallback_when` names it. */

@@ -6,9 +6,10 @@ import { decideGroup } from './plan-group.js';
 import type { Draft } from './draft.js';
 import { evaluationKey } from './evaluations.js';
 import { nodeId } from './results.js';
+import { compiledUnit } from './settle.js';
 import { isToRun, request, schedule, startUnit } from './start-unit.js';
 import type { State } from './state.js';
-import { hasFreeSlot } from './timers.js';
+import { hasFreeSlot, nextReady } from './timers.js';
 
 /**
  * Emits what follows from the state by itself, one choice at a time until there is none: the end of the execution, the
@@ -66,8 +67,9 @@ function step(draft: Draft): void {
     schedule(draft, state.retries.item);
     return;
   }
-  if (state.ready !== undefined && hasFreeSlot(state) && !(state.config.oneAtATime && state.active > 0)) {
-    startUnit(draft, state.ready.item);
+  const ready = nextReady(state);
+  if (ready !== undefined) {
+    startUnit(draft, ready);
     return;
   }
   if (state.unsettled === 0) {
@@ -80,8 +82,8 @@ function step(draft: Draft): void {
 }
 
 /**
- * The budget is exceeded: what costs nothing still happens (a group is decided, a step whose condition is false is skipped), so
- * that a result that is paid for is not thrown away. Once an attempt runs or would have to, the execution ends.
+ * The budget is exceeded: what costs nothing still happens (a group is decided, a step whose condition is false is skipped, a
+ * human decides), so that a result that is paid for is not thrown away. Once an attempt runs or would have to, the execution ends.
  */
 function goOnForNothing(draft: Draft, exceeded: BudgetExceeded): void {
   const { state } = draft;
@@ -90,12 +92,18 @@ function goOnForNothing(draft: Draft, exceeded: BudgetExceeded): void {
     return;
   }
   if (state.running === 0 && state.retries === undefined) {
-    if (state.ready !== undefined && !(state.config.oneAtATime && state.active > 0)) {
-      if (!isToRun(draft, state.ready.item)) {
+    // Side by side agents come first: nobody is asked when one of them has to run, since that ends the execution.
+    const next = (state.config.oneAtATime ? undefined : state.ready?.item) ?? nextReady(state);
+    if (next !== undefined) {
+      if (compiledUnit(state, next).approval !== undefined) {
+        startUnit(draft, next);
+        return;
+      }
+      if (!isToRun(draft, next)) {
         return;
       }
     } else if (state.active > 0 || hasOpenEvaluation(state)) {
-      // A condition, a mapping or a vote is with the sandbox.
+      // A condition, a mapping or a vote is with the sandbox, or a human is asked.
       return;
     }
   }

@@ -24,6 +24,7 @@ export function isActive(phase: UnitPhase): boolean {
     case 'failing':
     case 'backoff':
     case 'interrupted':
+    case 'awaiting':
       return true;
     case 'waiting':
     case 'ready':
@@ -52,7 +53,12 @@ export function putGroup(next: Next, index: number, group: GroupState): void {
 
 export function makeReady(next: Next, index: number): void {
   putUnit(next, index, { ...unitState(next, index), phase: 'ready' });
-  next.ready = heapInsert(next.ready, compiledUnit(next, index).order, index, 0);
+  const { order, approval } = compiledUnit(next, index);
+  if (approval === undefined) {
+    next.ready = heapInsert(next.ready, order, index, 0);
+  } else {
+    next.readyApprovals = heapInsert(next.readyApprovals, order, index, 0);
+  }
 }
 
 /** Calls for an alternative, a judge or a compensation: it runs as soon as its dependencies allow. */

@@ -8,11 +8,11 @@ import { Vector } from './vector.js';
  * Goes up with every change to the fold or to the shape of the state: snapshots of another version are thrown away and
  * made anew from the events.
  */
-export const REDUCER_VERSION = 4;
+export const REDUCER_VERSION = 5;
 
 type Entry = readonly [key: number, item: number, tag: number];
 
-const HEAPS = ['ready', 'retries', 'deadlines'] as const;
+const HEAPS = ['ready', 'readyApprovals', 'retries', 'deadlines'] as const;
 const LISTS = ['votesToEvaluate', 'decidable', 'undoable', 'undone', 'commands'] as const;
 
 function heapEntries(heap: Heap | undefined): Entry[] {

@@ -1,4 +1,5 @@
 import { FAILURE_CODES, LIMITS } from '@batuta/contracts';
+import { requestApproval } from './approvals.js';
 import type { Unit } from './compiled.js';
 import type { Draft } from './draft.js';
 import { evaluationKey, unitContext } from './evaluations.js';
@@ -77,6 +78,10 @@ export function startWithInput(draft: Draft, unit: Unit): void {
   const input = unitInput(draft.state, unit);
   if (input === undefined) {
     request(draft, evaluationKey('input', unit.id));
+    return;
+  }
+  if (unit.approval !== undefined) {
+    requestApproval(draft, unit, unit.approval, input.value);
     return;
   }
   const bytes = inputBytes(draft.state, unit, input.value);

@@ -34,9 +34,11 @@ export interface State {
   readonly groups: Vector<GroupState>;
   /** Ready units by their place; entries of units that are ready no longer are dropped when they come to the top. */
   readonly ready: Heap | undefined;
+  /** The same for approvals, which need no slot. */
+  readonly readyApprovals: Heap | undefined;
   /** Next attempts by time. */
   readonly retries: Heap | undefined;
-  /** Deadlines of running attempts and of steps by time; the tag is the attempt, 0 for a step's own. */
+  /** Deadlines of running attempts, of steps and of approvals by time; the tag is the attempt, 0 for a step's own. */
   readonly deadlines: Heap | undefined;
   /** Attempts outstanding. */
   readonly running: number;
@@ -92,6 +94,7 @@ export function initialState(config: CompiledConfig): State {
     units: config.initialUnits,
     groups: config.initialGroups,
     ready: config.initialReady,
+    readyApprovals: config.initialReadyApprovals,
     retries: undefined,
     deadlines: undefined,
     running: 0,
@@ -137,6 +140,7 @@ export function copyState(state: State): Next {
     units: state.units,
     groups: state.groups,
     ready: state.ready,
+    readyApprovals: state.readyApprovals,
     retries: state.retries,
     deadlines: state.deadlines,
     running: state.running,

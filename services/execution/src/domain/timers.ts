@@ -1,6 +1,7 @@
 import { heapInsert, heapPop, type Heap } from './heap.js';
 import { compiledUnit } from './settle.js';
 import { unitState, type State, type Next } from './state.js';
+import { isAwaiting } from './unit-state.js';
 
 /** Tag of the deadline of a step as a whole; attempts count from 1. */
 export const STEP_DEADLINE = 0;
@@ -28,6 +29,9 @@ function isLiveDeadline(state: State, entry: Heap): boolean {
   const unit = unitState(state, entry.item);
   if (entry.tag !== STEP_DEADLINE) {
     return unit.phase === 'running' && unit.attempt === entry.tag && attemptDeadline(state, entry.item) === entry.key;
+  }
+  if (unit.phase === 'awaiting') {
+    return isAwaiting(unit) && unit.approval?.deadlineAt === entry.key;
   }
   if (unit.firstScheduledAt + compiledUnit(state, entry.item).scheduleToCloseMs !== entry.key) {
     return false;
@@ -67,6 +71,9 @@ export function dropStaleTimers(next: Next): void {
   if (next.ready !== undefined) {
     next.ready = dropped(next, next.ready, isReady);
   }
+  if (next.readyApprovals !== undefined) {
+    next.readyApprovals = dropped(next, next.readyApprovals, isReady);
+  }
   if (next.retries !== undefined) {
     next.retries = dropped(next, next.retries, isDueRetry);
   }
@@ -86,6 +93,16 @@ export function addDeadline(next: Next, index: number, at: number, tag: number):
 /** Whether a slot is free for one more attempt. */
 export function hasFreeSlot(state: State): boolean {
   return state.running < state.config.parallelLimit;
+}
+
+/** The unit that has its turn: the first in the list that may start. A human needs no slot, but waits for its turn too. */
+export function nextReady(state: State): number | undefined {
+  if (state.config.oneAtATime && state.active > 0) {
+    return undefined;
+  }
+  const agent = hasFreeSlot(state) ? state.ready : undefined;
+  const human = state.readyApprovals;
+  return human !== undefined && (agent === undefined || human.key < agent.key) ? human.item : agent?.item;
 }
 
 /**

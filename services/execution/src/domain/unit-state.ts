@@ -3,7 +3,8 @@ import type { ConsensusReached, Failure, JsonValue, Vote } from '@batuta/contrac
 /**
  * waiting: dependencies are open, or an alternative that is not selected. ready: may be scheduled when a slot is free.
  * evaluating: an expression is with the sandbox. running: an attempt is outstanding. failing: its last attempt failed and
- * what follows is about to be decided. backoff: waits for its next attempt. interrupted: stopped by a pause.
+ * what follows is about to be decided. backoff: waits for its next attempt. interrupted: stopped by a pause. awaiting: a human
+ * was asked.
  */
 export type UnitPhase =
   | 'waiting'
@@ -13,9 +14,30 @@ export type UnitPhase =
   | 'failing'
   | 'backoff'
   | 'interrupted'
+  | 'awaiting'
   | 'completed'
   | 'failed'
   | 'skipped';
+
+/** What a human was asked; `decision` once it is recorded. */
+export interface ApprovalState {
+  readonly requestedAt: number;
+  readonly message: string;
+  readonly input: JsonValue | undefined;
+  /** Epoch ms; 0 for none. */
+  readonly deadlineAt: number;
+  readonly approvers: readonly string[];
+  readonly decision:
+    | {
+        readonly approved: boolean;
+        readonly by: string;
+        readonly comment: string;
+        readonly data: JsonValue | undefined;
+        readonly timedOut: boolean;
+        readonly at: number;
+      }
+    | undefined;
+}
 
 export interface UnitState {
   readonly phase: UnitPhase;
@@ -59,6 +81,13 @@ export interface UnitState {
   /** Canonical JSON of the vote: equal texts are equal votes. */
   readonly voteText: string;
   readonly ballot: 'open' | 'evaluating' | 'cast' | 'none';
+  /** Of a step with an approval, from the request on. */
+  readonly approval: ApprovalState | undefined;
+}
+
+/** Whether a human is being waited for: until the decision is recorded, which comes just before what it does to the step. */
+export function isAwaiting(unit: UnitState): boolean {
+  return unit.phase === 'awaiting' && unit.approval?.decision === undefined;
 }
 
 export interface GroupState {

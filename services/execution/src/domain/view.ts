@@ -1,4 +1,5 @@
 import type {
+  ApprovalView,
   BudgetView,
   CompensationView,
   ConsensusView,
@@ -13,7 +14,7 @@ import { compensationOutcome } from './plan-compensation.js';
 import { nodeId, nodeResult, servingUnit } from './results.js';
 import { groupState, isTerminal, listHas, priorityOf, unitState, type State } from './state.js';
 import { votesOf } from './tally-group.js';
-import type { UnitState } from './unit-state.js';
+import { isAwaiting, type UnitState } from './unit-state.js';
 
 /** The status of a step as users see it. What an ended execution did not get to is skipped. */
 function stepStatus(state: State, unit: UnitState): StepStatus {
@@ -29,6 +30,7 @@ function stepStatus(state: State, unit: UnitState): StepStatus {
     case 'running':
     case 'failing':
     case 'evaluating':
+    case 'awaiting':
       return ended ? 'skipped' : 'running';
     case 'backoff':
     case 'interrupted':
@@ -49,7 +51,38 @@ function skipReason(state: State, unit: UnitState): string {
   if (state.status === 'completed') {
     return 'not_selected';
   }
-  return unit.attempt > 0 ? `execution_${state.status}` : 'not_reached';
+  return unit.attempt > 0 || unit.approval !== undefined ? `execution_${state.status}` : 'not_reached';
+}
+
+function approvalStatus(state: State, unit: UnitState): ApprovalView['status'] {
+  const decision = unit.approval?.decision;
+  if (decision !== undefined) {
+    return decision.approved ? 'approved' : 'rejected';
+  }
+  return isAwaiting(unit) && !isTerminal(state.status) ? 'waiting' : 'withdrawn';
+}
+
+function approvalView(state: State, unit: UnitState): { approval?: ApprovalView } {
+  const { approval } = unit;
+  if (approval === undefined) {
+    return {};
+  }
+  const { decision, deadlineAt, approvers, input } = approval;
+  return {
+    approval: {
+      status: approvalStatus(state, unit),
+      message: approval.message,
+      requestedAt: approval.requestedAt,
+      ...(input === undefined ? {} : { input }),
+      ...(approvers.length === 0 ? {} : { approvers: [...approvers] }),
+      ...(deadlineAt === 0 ? {} : { deadlineAt }),
+      ...(decision === undefined ? {} : { decidedAt: decision.at }),
+      ...(decision === undefined || decision.by === '' ? {} : { decidedBy: decision.by }),
+      ...(decision === undefined || decision.comment === '' ? {} : { comment: decision.comment }),
+      ...(decision?.data === undefined ? {} : { data: decision.data }),
+      ...(decision?.timedOut === true ? { timedOut: true } : {}),
+    },
+  };
 }
 
 function stepView(state: State, compiled: Unit): StepView {
@@ -88,6 +121,7 @@ function stepView(state: State, compiled: Unit): StepView {
     ...(compiled.group === -1 ? {} : { consensusGroup: state.config.groups[compiled.group]?.id ?? '' }),
     ...(unit.reused ? { reused: true } : {}),
     ...(unit.phase === 'backoff' ? { retryAt: unit.retryAt } : {}),
+    ...approvalView(state, unit),
   };
 }
 

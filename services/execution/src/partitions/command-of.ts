@@ -72,5 +72,7 @@ function outsideCommand(input: CommandInput, at: number, seed: number): Command 
   if (request.pause !== undefined) return { ...base, ...by, type: 'PauseExecution', ...request.pause };
   if (request.resume !== undefined) return { ...base, ...by, type: 'ResumeExecution' };
   if (request.skipStep !== undefined) return { ...base, ...by, type: 'SkipStep', stepId: request.skipStep.stepId };
+  if (request.decideApproval !== undefined)
+    return { ...base, ...by, type: 'DecideApproval', ...request.decideApproval };
   return { ...base, ...by, type: 'RetryExecution' };
 }

@@ -23,7 +23,8 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** The last millisecond that an ISO timestamp with four digits of year can show. */
 const LATEST = 253_402_300_799_999;
 const LARGEST_INT32 = 2_147_483_647;
-const COMMANDS = ['start', 'cancel', 'pause', 'resume', 'terminate', 'skipStep', 'retry'] as const;
+const COMMANDS = ['start', 'cancel', 'pause', 'resume', 'terminate', 'skipStep', 'decideApproval', 'retry'] as const;
+const DECISION = new Set(['stepId', 'approved', 'comment', 'data']);
 
 function fail(path: string, expected: string): never {
   throw new MalformedRequest(`${path === '' ? 'the message' : path} must be ${expected}`);
@@ -209,6 +210,18 @@ export function decodeCommand(payload: Uint8Array | string): CommandRequest {
     case 'skipStep':
       onlyKnown(body, command, new Set(['stepId']));
       return { ...base, skipStep: { stepId: name(body.stepId, 'skipStep.stepId') } };
+    case 'decideApproval':
+      onlyKnown(body, command, DECISION);
+      if (body.data !== undefined) within(body.data, 'decideApproval.data', LIMITS.payloadBytes);
+      return {
+        ...base,
+        decideApproval: {
+          stepId: name(body.stepId, 'decideApproval.stepId'),
+          approved: flag(body.approved, 'decideApproval.approved'),
+          ...optional('comment', text(body.comment, 'decideApproval.comment').slice(0, 2_000)),
+          ...(body.data === undefined ? {} : { data: body.data }),
+        },
+      };
     case 'resume':
       onlyKnown(body, command, new Set());
       return { ...base, resume: {} };

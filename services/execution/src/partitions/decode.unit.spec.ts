@@ -26,6 +26,11 @@ describe('decodeCommand', () => {
     });
   });
 
+  it('takes a decision; false is what is left out, and null is data', () => {
+    const decided = decodeCommand(command({ decideApproval: { stepId: 'a', data: null, comment: 'x'.repeat(3_000) } }));
+    expect(decided.decideApproval).toEqual({ stepId: 'a', approved: false, data: null, comment: 'x'.repeat(2_000) });
+  });
+
   it.each([
     ['not JSON', 'the message must be JSON', '{'],
     ['no command', 'exactly one of', command({})],
@@ -46,6 +51,13 @@ describe('decodeCommand', () => {
     ['the engine’s own ids', 'commandId must be', command({ commandId: 'r:a:1', resume: {} })],
     ['an unknown role', 'principal.role must be', command({ principal: { tenantId: 't', role: 'king' }, resume: {} })],
     ['a line break in an id', 'commandId must be', command({ commandId: 'a\nb', resume: {} })],
+    ['a decision about nothing', 'decideApproval.stepId must be', command({ decideApproval: { approved: true } })],
+    ['half a decision', 'decideApproval.approved must be', command({ decideApproval: { stepId: 'a', approved: 1 } })],
+    [
+      'too much data of a decision',
+      `decideApproval.data must be at most ${LIMITS.payloadBytes} bytes`,
+      command({ decideApproval: { stepId: 'a', approved: true, data: 'x'.repeat(LIMITS.payloadBytes) } }),
+    ],
     [
       'too large an input',
       `start.input must be at most ${LIMITS.payloadBytes} bytes`,

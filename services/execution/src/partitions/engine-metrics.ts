@@ -1,5 +1,5 @@
 import { PRIORITIES, STEPS_STREAM, subjects } from '@batuta/contracts';
-import type { Event } from '@batuta/contracts';
+import type { ApprovalDecided, Event } from '@batuta/contracts';
 import { counter, distributions, gauge, tallies } from '@batuta/observability';
 import type { Distribution, Tally } from '@batuta/observability';
 import type { State } from '../domain/index.js';
@@ -13,6 +13,8 @@ export interface ExposedEngine {
   /** Events behind, by projection. */
   readonly lags: () => Readonly<Record<string, number>>;
   readonly backlog: () => Promise<readonly Backlog[]>;
+  /** Approvals that wait, of all tenants; undefined when that cannot be said now. */
+  readonly waitingApprovals: () => Promise<number | undefined>;
 }
 
 /** Tasks of a pool: `waiting` for a runner, and `running` (delivered and not acknowledged). */
@@ -46,6 +48,9 @@ const COUNTED: Readonly<Record<keyof EngineCounters, readonly [name: string, hel
 };
 
 const COMMIT_EVENTS_BUCKETS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000];
+
+/** Seconds: humans take minutes to days. */
+const APPROVAL_BUCKETS = [1, 5, 15, 60, 300, 900, 3_600, 14_400, 43_200, 86_400, 259_200, 604_800];
 
 const running = new Set<ExposedEngine>();
 
@@ -96,6 +101,16 @@ export function exposeEngine(exposed: ExposedEngine): () => void {
         this.set({ pool, priority, state: 'waiting' }, waiting);
         this.set({ pool, priority, state: 'running' }, inWork);
       }
+    },
+  );
+  gauge(
+    'batuta_approvals_waiting',
+    'Approvals that wait for a decision; the same in every execution process',
+    [],
+    async function collect() {
+      const [first] = running;
+      const waiting = await first?.waitingApprovals();
+      if (waiting !== undefined) this.set(waiting);
     },
   );
   return () => running.delete(exposed);
@@ -170,6 +185,18 @@ export class CommitMeter {
   readonly #retriesOf = tallies('batuta_step_retries_total', 'Attempts that failed and are tried again', ['agent']);
   readonly #tokens = tallies('batuta_tokens_total', 'Tokens that agents reported', ['agent']);
   readonly #cost = tallies('batuta_cost_total', 'Cost that agents reported', ['agent']);
+  readonly #approvals = tallies(
+    'batuta_approvals_total',
+    'Approvals that were asked for, and what was decided: approved, rejected, approved_by_timeout or rejected_by_timeout',
+    ['outcome'],
+  );
+  readonly #requested = this.#approvals('requested');
+  readonly #waitSeconds = distributions(
+    'batuta_approval_wait_seconds',
+    'Time that humans took to decide, from the request',
+    ['outcome'],
+    APPROVAL_BUCKETS,
+  );
   readonly #byAgent = new Map<string, AgentMeters>();
 
   record({ changes, tookMs }: Commit): void {
@@ -181,6 +208,12 @@ export class CommitMeter {
           case 'StepCompleted':
           case 'StepAttemptFailed':
             this.#attempt(event, state);
+            break;
+          case 'ApprovalRequested':
+            this.#requested.inc();
+            break;
+          case 'ApprovalDecided':
+            this.#decided(event.data, state);
             break;
           case 'ExecutionStarted':
             this.#started.inc();
@@ -219,6 +252,15 @@ export class CommitMeter {
     this.#commitEvents.observe(events);
   }
 
+  #decided({ stepId, approved, timedOut }: ApprovalDecided, state: State): void {
+    const outcome = `${approved ? 'approved' : 'rejected'}${timedOut === true ? '_by_timeout' : ''}`;
+    this.#approvals(outcome).inc();
+    const approval = state.units.get(state.config.unitIndex.get(stepId) ?? -1)?.approval;
+    const decidedAt = approval?.decision?.at;
+    if (approval === undefined || decidedAt === undefined) return;
+    this.#waitSeconds(outcome).observe(Math.max(0, decidedAt - approval.requestedAt) / 1_000);
+  }
+
   #ended(status: Tally, state: State, at: number): void {
     status.inc();
     this.#executionSeconds.observe(Math.max(0, at - state.createdAt) / 1_000);
@@ -230,15 +272,17 @@ export class CommitMeter {
   ): void {
     const { data } = event;
     const index = state.config.unitIndex.get(data.stepId) ?? -1;
-    const agent = state.config.units[index]?.agent;
-    if (agent === undefined) return;
+    const unit = state.config.units[index];
+    // What a human decides is no attempt of an agent.
+    if (unit === undefined || unit.approval !== undefined) return;
+    const { agent } = unit;
     const meters = this.#of(agent);
     if (data.startedAt > 0) {
       meters.runSeconds.observe(Math.max(0, data.finishedAt - data.startedAt) / 1_000);
-      const unit = state.units.get(index);
+      const current = state.units.get(index);
       // A next attempt that was scheduled at once has taken the place of this one's time.
-      if (unit !== undefined && unit.attempt === data.attempt) {
-        meters.queueSeconds.observe(Math.max(0, data.startedAt - unit.scheduledAt) / 1_000);
+      if (current !== undefined && current.attempt === data.attempt) {
+        meters.queueSeconds.observe(Math.max(0, data.startedAt - current.scheduledAt) / 1_000);
       }
     }
     if (data.tokenCount !== undefined) meters.tokens.inc(data.tokenCount);

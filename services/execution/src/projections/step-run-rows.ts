@@ -10,7 +10,19 @@ const LARGEST_INT = 2_147_483_647;
 const time = (ms: number | undefined): string | null =>
   ms === undefined || ms === 0 ? null : new Date(ms).toISOString();
 
-function stepRun(executionId: string, version: number, step: StepView): Record<string, unknown> {
+/** What the list of waiting approvals shows; nothing once nobody is waited for. */
+function waitingApproval(tenantId: string, { approval }: StepView): Record<string, unknown> {
+  const waiting = approval?.status === 'waiting' ? approval : undefined;
+  return {
+    approval_tenant_id: waiting === undefined ? null : tenantId,
+    approval_requested_at: time(waiting?.requestedAt),
+    approval_deadline_at: time(waiting?.deadlineAt),
+    approval_message: waiting?.message ?? null,
+    approval_approvers: waiting?.approvers ?? null,
+  };
+}
+
+function stepRun({ executionId, version, started }: State, step: StepView): Record<string, unknown> {
   const output = step.output === undefined ? undefined : JSON.stringify(step.output);
   const truncated = output !== undefined && output.length > OUTPUT_CHARACTERS;
   return {
@@ -33,6 +45,7 @@ function stepRun(executionId: string, version: number, step: StepView): Record<s
     agent_id: step.agentId,
     agent_version: step.agentVersion ?? null,
     version,
+    ...waitingApproval(started?.tenantId ?? '', step),
   };
 }
 
@@ -44,5 +57,5 @@ export function stepRunRows(base: State | undefined, state: State): Record<strin
   const all = base === undefined || base.version === 0 || base.status !== state.status || isTerminal(state.status);
   return view(state)
     .steps.filter((step) => all || base.units.get(step.stepIndex) !== state.units.get(step.stepIndex))
-    .map((step) => stepRun(state.executionId, state.version, step));
+    .map((step) => stepRun(state, step));
 }

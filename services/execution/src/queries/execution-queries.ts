@@ -1,5 +1,6 @@
 import { EVENT_SCHEMAS, EXECUTION_STATUSES, LIMITS, isTerminalEventType } from '@batuta/contracts';
 import type {
+  ApprovalSummary,
   Event,
   EventType,
   ExecutionStatus,
@@ -8,6 +9,8 @@ import type {
   GetExecutionRequest,
   GetVersionsReply,
   GetVersionsRequest,
+  ListApprovalsReply,
+  ListApprovalsRequest,
   ListEventsReply,
   ListEventsRequest,
   ListExecutionsReply,
@@ -22,7 +25,7 @@ import { view } from '../domain/index.js';
 import { readExecution } from '../partitions/fold-execution.js';
 import type { ExecutionSource } from '../partitions/fold-execution.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
-import { EXECUTION_BY_TRACE, LIST_EXECUTIONS } from './sql.js';
+import { EXECUTION_BY_TRACE, LIST_APPROVALS, LIST_EXECUTIONS } from './sql.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** Room for the rest of the message. */
@@ -47,6 +50,20 @@ interface SummaryRow {
   estimated_cost: string;
   created_by: string;
   token_count: number;
+}
+
+interface ApprovalRow {
+  id: string;
+  execution_id: string;
+  step_id: string;
+  step_name: string;
+  config_id: string;
+  config_name: string;
+  status: ExecutionStatus;
+  approval_message: string;
+  approval_approvers: string[] | null;
+  approval_requested_at: Date;
+  approval_deadline_at: Date | null;
 }
 
 const refused = (code: Refusal['code'], message: string): { refused: Refusal } => ({ refused: { code, message } });
@@ -166,6 +183,38 @@ export class ExecutionQueries {
     };
   }
 
+  /** Approvals that wait, from the projection: what was asked for or decided a moment ago may be missing or still there. */
+  async approvals(request: ListApprovalsRequest): Promise<ListApprovalsReply> {
+    const cursor = request.cursor ? decodeCursor(request.cursor) : undefined;
+    if (request.cursor && cursor === undefined) {
+      return { approvals: [], ...refused('validation_failed', 'The cursor is not one that a list has returned.') };
+    }
+    if (request.executionId && !UUID.test(request.executionId)) return { approvals: [] };
+    const limit = clamp(request.limit, 50, 200);
+    const { rows } = await this.pool.query<ApprovalRow>({
+      name: 'list-approvals',
+      text: LIST_APPROVALS,
+      values: [
+        request.tenantId,
+        request.configId || null,
+        request.executionId || null,
+        request.approver || null,
+        cursor === undefined ? null : new Date(cursor.createdAt),
+        cursor?.id ?? null,
+        limit + 1,
+        request.configName || null,
+      ],
+    });
+    const page = rows.slice(0, limit);
+    const last = page.at(-1);
+    return {
+      approvals: page.map(approvalSummary),
+      ...(rows.length > limit && last !== undefined
+        ? { nextCursor: encodeCursor({ createdAt: last.approval_requested_at.getTime(), id: last.id }) }
+        : {}),
+    };
+  }
+
   /** Partitions' logs after a position of each, for consumers with cursors of their own. */
   async log(request: ReadLogRequest): Promise<ReadLogReply> {
     const types = (request.types ?? []).filter((type): type is EventType => Object.hasOwn(EVENT_SCHEMAS, type));
@@ -197,6 +246,21 @@ export class ExecutionQueries {
     });
     return rows[0]?.id;
   }
+}
+
+function approvalSummary(row: ApprovalRow): ApprovalSummary {
+  return {
+    executionId: row.execution_id,
+    stepId: row.step_id,
+    stepName: row.step_name,
+    configId: row.config_id,
+    configName: row.config_name,
+    message: row.approval_message,
+    requestedAt: row.approval_requested_at.getTime(),
+    status: row.status,
+    ...(row.approval_approvers === null ? {} : { approvers: row.approval_approvers }),
+    ...(row.approval_deadline_at === null ? {} : { deadlineAt: row.approval_deadline_at.getTime() }),
+  };
 }
 
 function summary(row: SummaryRow): ExecutionSummary {

@@ -4,6 +4,8 @@ import type {
   GetExecutionRequest,
   GetVersionsReply,
   GetVersionsRequest,
+  ListApprovalsReply,
+  ListApprovalsRequest,
   ListEventsReply,
   ListEventsRequest,
   ListExecutionsReply,
@@ -38,6 +40,11 @@ export class QueriesController {
   @MessagePattern(subjects.query.list)
   list(@Payload() request: ListExecutionsRequest): Promise<ListExecutionsReply> {
     return this.#queries.list(request);
+  }
+
+  @MessagePattern(subjects.query.approvals)
+  approvals(@Payload() request: ListApprovalsRequest): Promise<ListApprovalsReply> {
+    return this.#queries.approvals(request);
   }
 
   @MessagePattern(subjects.query.events)

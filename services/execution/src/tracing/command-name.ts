@@ -27,6 +27,8 @@ export function commandName(event: Pick<Event, 'commandId' | 'type'>): string {
       return 'resume';
     case 'ExecutionRetried':
       return 'retry';
+    case 'ApprovalDecided':
+      return 'decide_approval';
     case 'StepSkipped':
       return 'skip_step';
     case 'ExecutionCancelled':

@@ -35,6 +35,19 @@ function checkTree(spans: readonly FinishedSpan[], events: readonly Event[]): vo
   }
 }
 
+/** Each request of an approval has its wait, under its step and linked to the commands that began and ended it. */
+function checkWaits(spans: readonly FinishedSpan[], events: readonly Event[]): void {
+  const waits = spans.filter(({ name }) => name === 'human wait');
+  expect(waits).toHaveLength(events.filter(({ type }) => type === 'ApprovalRequested').length);
+  const byId = new Map(spans.map((span) => [span.spanId, span]));
+  for (const wait of waits) {
+    const { attributes = {}, links = [] } = wait;
+    expect(byId.get(wait.parentSpanId ?? '')?.name).toBe(`step ${String(attributes['batuta.step.id'])}`);
+    expect(links).toHaveLength(attributes['batuta.approval.outcome'] === 'withdrawn' ? 1 : 2);
+    for (const { spanId } of links) expect(byId.get(spanId)?.name).toMatch(/^command /);
+  }
+}
+
 const goldenFolder = new URL('../../test/golden/', import.meta.url);
 const golden = readdirSync(goldenFolder).map((name) => {
   const text = readFileSync(new URL(name, goldenFolder), 'utf8');
@@ -44,17 +57,23 @@ const golden = readdirSync(goldenFolder).map((name) => {
 describe('the trace of an execution', () => {
   test('is one tree without orphans, whatever the config and whatever happens', () => {
     let ended = 0;
+    let waits = 0;
     fc.assert(
       fc.property(anyDefinition, fc.array(anyMove, { maxLength: 60 }), (definition, moves) => {
         const { events } = run(definition, moves, () => undefined);
         const last = events.findLastIndex((event) => isTerminalEventType(event.type));
         if (last === -1) return;
         ended += 1;
-        checkTree(spansOf(definition, events.slice(0, last + 1)), events.slice(0, last + 1));
+        const told = events.slice(0, last + 1);
+        const spans = spansOf(definition, told);
+        checkTree(spans, told);
+        checkWaits(spans, told);
+        waits += spans.filter(({ name }) => name === 'human wait').length;
       }),
       { numRuns: propertyRuns(300) },
     );
     expect(ended).toBeGreaterThan(50);
+    expect(waits).toBeGreaterThan(30);
   });
 
   test('has one span for an evaluation that comes again in the same millisecond, after a retry', () => {
@@ -97,5 +116,6 @@ describe('the trace of an execution', () => {
   test.each(golden)('of $name is one tree without orphans', ({ definition, events }) => {
     expect(isTerminalEventType(events.at(-1)?.type ?? '')).toBe(true);
     checkTree(spansOf(definition, events), events);
+    checkWaits(spansOf(definition, events), events);
   });
 });

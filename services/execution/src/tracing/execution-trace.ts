@@ -21,6 +21,8 @@ interface OpenStep {
   readonly unit: Unit | undefined;
   attempt: OpenAttempt | undefined;
   attempts: number;
+  /** A human is being waited for. */
+  wait: OpenSpan | undefined;
   tokens: number;
   cost: number;
   backoff: { readonly from: number; readonly until: number; readonly after: number } | undefined;
@@ -164,6 +166,27 @@ export class ExecutionTrace {
         }
         break;
       }
+      case 'ApprovalRequested': {
+        const { stepId, deadlineAt, approvers = [] } = event.data;
+        this.#openStep(stepId, event.at).wait = {
+          spanId: spanIdOf(this.traceId, 'human wait', stepId, event.version),
+          startAt: event.at,
+          name: 'human wait',
+          attributes: {
+            'batuta.approval.approvers': approvers.length,
+            ...(deadlineAt === undefined ? {} : { 'batuta.timer.planned_ms': deadlineAt - event.at }),
+          },
+          links: [this.#commandLink(event)],
+        };
+        break;
+      }
+      case 'ApprovalDecided': {
+        const { stepId, approved, timedOut = false } = event.data;
+        const outcome = approved ? 'approved' : 'rejected';
+        const step = this.#openStep(stepId, event.at);
+        this.#endWait(stepId, step, event.at, outcome, spans, timedOut, this.#commandLink(event));
+        break;
+      }
       case 'EvaluationRequested':
         // The version too: after a retry the same key may be asked for again within the same millisecond.
         this.#evaluations.set(event.data.key, { at: event.at, version: event.version });
@@ -208,6 +231,7 @@ export class ExecutionTrace {
         this.#endPause(event.at, this.#commandLink(event), spans);
         break;
       case 'CompensationStarted':
+        for (const [stepId, step] of this.#steps) this.#endWait(stepId, step, event.at, 'withdrawn', spans);
         this.#compensation = {
           spanId: spanIdOf(this.traceId, 'compensation', event.version),
           startAt: event.at,
@@ -328,6 +352,7 @@ export class ExecutionTrace {
       unit,
       attempt: undefined,
       attempts: 0,
+      wait: undefined,
       tokens: 0,
       cost: 0,
       backoff: undefined,
@@ -390,6 +415,7 @@ export class ExecutionTrace {
     const step = this.#openStep(stepId, at);
     this.#endAttempt(stepId, step, at, 'stopped', spans);
     this.#endBackoff(stepId, step, at, spans);
+    this.#endWait(stepId, step, at, 'withdrawn', spans);
     this.#steps.delete(stepId);
     this.#ended.set(stepId, step.spanId);
     const { unit } = step;
@@ -405,7 +431,8 @@ export class ExecutionTrace {
           'batuta.step.id': stepId,
           'batuta.step.status': status,
           'batuta.step.attempts': step.attempts,
-          ...(unit === undefined ? {} : { 'batuta.step.kind': unit.kind, 'batuta.agent': unit.agent }),
+          ...(unit === undefined ? {} : { 'batuta.step.kind': unit.kind }),
+          ...(unit === undefined || unit.approval !== undefined ? {} : { 'batuta.agent': unit.agent }),
           ...(fallbackFor === undefined ? {} : { 'batuta.fallback.for': fallbackFor }),
           ...usage(step.tokens, step.cost),
           ...attributes,
@@ -493,6 +520,36 @@ export class ExecutionTrace {
           'batuta.attempt': backoff.after,
           'batuta.timer.planned_ms': backoff.until - backoff.from,
         },
+      ),
+    );
+  }
+
+  #endWait(
+    stepId: string,
+    step: OpenStep,
+    at: number,
+    outcome: string,
+    spans: FinishedSpan[],
+    timedOut = false,
+    link?: SpanLink,
+  ): void {
+    const { wait } = step;
+    if (wait === undefined) return;
+    step.wait = undefined;
+    spans.push(
+      this.#span(
+        wait.name,
+        wait.spanId,
+        step.spanId,
+        wait.startAt,
+        at,
+        {
+          'batuta.step.id': stepId,
+          ...wait.attributes,
+          'batuta.approval.outcome': outcome,
+          'batuta.approval.timed_out': timedOut,
+        },
+        { links: link === undefined ? wait.links : [...wait.links, link] },
       ),
     );
   }

@@ -17,6 +17,16 @@ export type Move =
   | { readonly kind: 'evaluation'; readonly ok: boolean; readonly output: JsonValue }
   | { readonly kind: 'wake'; readonly far: boolean; readonly by: number }
   | { readonly kind: 'heartbeat'; readonly pick: number }
+  | {
+      readonly kind: 'decision';
+      readonly pick: number;
+      /** Of any step, whether or not it waits. */
+      readonly stray: boolean;
+      readonly approved: boolean;
+      readonly by: string;
+      readonly data: JsonValue | undefined;
+      readonly twice: boolean;
+    }
   | { readonly kind: 'control'; readonly command: Readonly<Record<string, unknown>> & { readonly type: string } };
 
 const IDS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'] as const;
@@ -44,21 +54,33 @@ const anyRetry = fc.record(
   { requiredKeys: ['max_attempts'] },
 );
 
+const anyApproval = fc.record(
+  {
+    message: fc.constantFrom('May it?', '{% input.flag %}', '{% $sum(input.list) %}'),
+    approvers: fc.constantFrom<string[]>(['ann'], ['ann', 'bob']),
+    timeout_ms: fc.constantFrom(400, 2000),
+    on_timeout: fc.constantFrom('approve' as const, 'reject' as const),
+  },
+  { requiredKeys: [] },
+);
+
 interface StepSeed {
   readonly dependsOn: readonly number[];
   readonly onGroup: boolean;
   readonly fallbackFor: number | undefined;
   readonly isFallback: boolean;
   readonly group: (typeof GROUPS)[number] | undefined;
+  readonly approval: StepDefinition['approval'];
   readonly rest: Partial<StepDefinition>;
 }
 
 const anyStepSeed: fc.Arbitrary<StepSeed> = fc.record({
   dependsOn: fc.array(fc.nat(7), { maxLength: 3 }),
   onGroup: fc.boolean(),
-  fallbackFor: fc.option(fc.nat(7), { nil: undefined, freq: 1 }),
+  fallbackFor: maybe(fc.nat(7)),
   isFallback: fc.constantFrom(false, false, false, true),
   group: maybe(fc.constantFrom(...GROUPS)),
+  approval: fc.oneof({ weight: 2, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: anyApproval }),
   rest: fc
     .record({
       on_failure: maybe(fc.constantFrom('abort' as const, 'continue' as const, 'fallback' as const)),
@@ -118,9 +140,8 @@ export const anyDefinition: fc.Arbitrary<OrchestrationDefinition> = fc
       return {
         id: IDS[index] as string,
         name: `Step ${index}`,
-        agent: 'echo',
         dependencies,
-        ...seed.rest,
+        ...(seed.approval === undefined ? { agent: 'echo', ...seed.rest } : approvalStep(seed.approval, seed.rest)),
         ...(alternative
           ? { is_fallback: true, fallback_for: useGroups && seed.onGroup ? 'G' : (target as string) }
           : {}),
@@ -152,6 +173,16 @@ export const anyDefinition: fc.Arbitrary<OrchestrationDefinition> = fc
       ...(output === undefined ? {} : { output }),
     };
   });
+
+/** What a step with an approval may say besides. */
+function approvalStep(
+  approval: NonNullable<StepDefinition['approval']>,
+  rest: Partial<StepDefinition>,
+): Partial<StepDefinition> {
+  const { on_failure: policy, when, require, input, fallback_when: kinds } = rest;
+  const fields = { on_failure: policy, when, require, input, fallback_when: kinds };
+  return { approval, ...Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) };
+}
 
 function isAlternative(seeds: readonly StepSeed[], index: number): boolean {
   return index > 0 && seeds[index]?.fallbackFor !== undefined && seeds[index]?.isFallback === true;
@@ -194,4 +225,16 @@ export const anyMove: fc.Arbitrary<Move> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('wake' as const), far: fc.boolean(), by: fc.nat(1000) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('heartbeat' as const), pick: fc.nat(7) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('control' as const), command: anyControl }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: fc.constant('decision' as const),
+      pick: fc.nat(7),
+      stray: fc.constantFrom(false, false, false, true),
+      approved: fc.boolean(),
+      by: fc.constantFrom('ann', 'ann', 'bob'),
+      data: fc.option(anyOutput, { nil: undefined }),
+      twice: fc.boolean(),
+    }),
+  },
 );

@@ -9,6 +9,7 @@ import { evolve } from '../../src/domain/evolve.js';
 import { initialState } from '../../src/domain/state.js';
 import type { State } from '../../src/domain/state.js';
 import { nextWake } from '../../src/domain/timers.js';
+import { view } from '../../src/domain/view.js';
 import type { Move } from './arbitraries.js';
 import { EXECUTION, NOON, PRINCIPAL } from './scenario.js';
 
@@ -90,6 +91,11 @@ export function outstanding(state: State): { stepId: string; attempt: number }[]
   );
 }
 
+/** Steps that wait for a human. */
+export function waiting(state: State): string[] {
+  return view(state).steps.flatMap(({ stepId, approval }) => (approval?.status === 'waiting' ? [stepId] : []));
+}
+
 export function commandsOf(
   trace: RandomRun,
   move: Move,
@@ -153,6 +159,18 @@ export function commandsOf(
               progress: 0.5,
             },
           ];
+    }
+    case 'decision': {
+      const ids = move.stray ? state.config.units.map(({ id }) => id) : waiting(state);
+      const stepId = ids[move.pick % Math.max(1, ids.length)];
+      if (stepId === undefined) {
+        return [];
+      }
+      const { approved, by, data } = move;
+      const decision = { stepId, approved, by, ...(data === undefined ? {} : { data }) };
+      const command: Command = { ...base(), type: 'DecideApproval', ...decision };
+      // Again by itself, then somebody else, too late.
+      return move.twice ? [command, command, { ...command, ...base(), approved: !approved }] : [command];
     }
     case 'control':
       return [{ ...base(), ...move.command } as Command];

@@ -24,7 +24,7 @@ export type StepInit = Partial<StepDefinition> & { id: string };
 
 /** A step with an agent and a name, and whatever else a test says. */
 export function step(init: StepInit): StepDefinition {
-  return { name: init.id.toUpperCase(), agent: 'echo', ...init };
+  return { name: init.id.toUpperCase(), ...(init.approval === undefined ? { agent: 'echo' } : {}), ...init };
 }
 
 export function config(
@@ -89,6 +89,9 @@ export function told({ type, data }: DomainEvent): string {
     case 'StepFailed':
     case 'ConsensusFailed':
       words.push(data.failure.code, data.handling, data.fallbackStepId);
+      break;
+    case 'ApprovalDecided':
+      words.push(data.approved ? 'approved' : 'rejected', data.timedOut === true ? 'by time' : data.by);
       break;
     case 'StepSkipped':
       words.push(data.reason);
@@ -192,6 +195,14 @@ export class Scenario {
         finishedAt: this.now,
       },
     });
+  }
+
+  approves(stepId: string, more: { by?: string; comment?: string; data?: JsonValue; id?: string } = {}): this {
+    return this.when({ type: 'DecideApproval', stepId, approved: true, by: 'alice', ...more });
+  }
+
+  rejects(stepId: string, more: { by?: string; comment?: string; data?: JsonValue; id?: string } = {}): this {
+    return this.when({ type: 'DecideApproval', stepId, approved: false, by: 'alice', ...more });
   }
 
   evaluated(key: string, ...values: JsonValue[]): this {

@@ -137,6 +137,7 @@ export class Checker implements BusObserver, CommitObserver {
     const row = this.memory().executionRow(id);
     if (state === undefined || row === undefined) return world.violated('a row each', `${id} has none`);
     this.histories.get(id)?.settled();
+    this.#checkAsked(id, state);
     const next = nextWake(state);
     if (isTerminal(state.status)) {
       if (row.progress.wakeAt !== null) world.violated('wake_at', `${id} is finished and wakes`);
@@ -148,6 +149,16 @@ export class Checker implements BusObserver, CommitObserver {
     }
     if (row.progress.status !== state.status) {
       world.violated('the row follows the log', `${short(id)}: ${row.progress.status}, not ${state.status}`);
+    }
+  }
+
+  /** Where steps run side by side, a human is asked as soon as a step's turn comes, however many agents work. */
+  #checkAsked(id: string, { status, config, units }: State): void {
+    if (status !== 'running' || config.oneAtATime) return;
+    for (const { index, id: stepId, approval } of config.units) {
+      if (approval !== undefined && units.get(index)?.phase === 'ready') {
+        this.world.violated('an approval needs no slot', `${short(id)}: ${stepId} is not asked for`);
+      }
     }
   }
 
@@ -263,6 +274,10 @@ export class Checker implements BusObserver, CommitObserver {
         already_failed: 'failed',
         already_cancelled: 'cancelled',
       } as const;
+      const decided = request.decideApproval?.stepId ?? '';
+      if (code === 'already_decided' && history?.wasDecided(decided) !== true) {
+        world.violated('answers follow the log', `${name} is refused as ${code}`);
+      }
       const claimed = claims[code as keyof typeof claims];
       if (claimed !== undefined && history?.everHad(claimed, versionBefore) !== true) {
         world.violated('answers follow the log', `${name} is refused as ${code}`);

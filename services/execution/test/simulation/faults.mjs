@@ -393,4 +393,57 @@ export const faults = [
       },
     ],
   },
+  {
+    name: 'a decision counts twice',
+    what: 'a human may decide what is decided already',
+    seed: 20,
+    patches: [
+      {
+        file: `${domain}/commands/decide-approval.ts`,
+        from: '  if (decision !== undefined) {\n',
+        to: '  if (decision !== undefined && rules === undefined) {\n',
+      },
+      {
+        file: `${domain}/commands/decide-approval.ts`,
+        from: '  if (!isAwaiting(current)) {\n',
+        to: '  if (current.approval === undefined) {\n',
+      },
+    ],
+  },
+  {
+    name: 'a time-out after the decision',
+    what: 'the deadline of an approval stays when it is decided',
+    seed: 51,
+    patches: [
+      {
+        file: `${domain}/timers.ts`,
+        from: "  if (unit.phase === 'awaiting') {\n    return isAwaiting(unit) && unit.approval?.deadlineAt === entry.key;\n",
+        to: '  if (unit.approval !== undefined) {\n    return unit.approval.decision?.timedOut !== true && unit.approval.deadlineAt === entry.key;\n',
+      },
+    ],
+  },
+  {
+    name: 'a human waits for a slot',
+    what: 'an approval is asked for only when an agent could start',
+    seed: 85,
+    patches: [
+      {
+        file: `${domain}/timers.ts`,
+        from: 'const human = state.readyApprovals;',
+        to: 'const human = hasFreeSlot(state) ? state.readyApprovals : undefined;',
+      },
+    ],
+  },
+  {
+    name: 'anybody decides',
+    what: 'the approvers of a step are not looked at',
+    seed: 27,
+    patches: [
+      {
+        file: `${domain}/commands/decide-approval.ts`,
+        from: 'if (rules.approvers.length > 0 && !rules.approvers.includes(by)) {',
+        to: 'if (rules.approvers.length > 1_000 && !rules.approvers.includes(by)) {',
+      },
+    ],
+  },
 ];

@@ -16,6 +16,8 @@ export class History {
   readonly #running = new Map<string, number>();
   /** Failed attempts of each step since the start or the last retry of the execution. */
   readonly #failures = new Map<string, number>();
+  /** Steps that a human was asked about: null until it is decided, then whether it was approved. */
+  readonly #asked = new Map<string, boolean | null>();
   readonly #commands = new Map<string, number>();
   readonly #statuses: ExecutionStatus[] = [];
   readonly #limits: ReadonlyMap<string, number>;
@@ -80,6 +82,11 @@ export class History {
     return this.#attempts.get(`${stepId}/${attempt}`)?.outcome;
   }
 
+  /** Whether a decision about the step is in the log. */
+  wasDecided(stepId: string): boolean {
+    return this.events.some((event) => event.type === 'ApprovalDecided' && event.data.stepId === stepId);
+  }
+
   checkTask(task: Task): void {
     if (task.idempotencyKey !== `${this.id}/${task.stepId}`) {
       this.#violated('one idempotency key', `${task.stepId} has ${task.idempotencyKey}`);
@@ -111,8 +118,11 @@ export class History {
     if (this.terminal && this.#running.size > 0) {
       this.#violated('nothing runs after the end', [...this.#running.keys()].join(', '));
     }
+    for (const [id, decision] of this.#asked) {
+      if (decision !== null) this.#violated('a decision has its effect', `${id} is decided and goes on waiting`);
+    }
     if (this.#status === 'running' && this.definition.strategy === 'sequential') {
-      const groups = new Set(running.map((id) => this.#step(id)?.consensus_group ?? id));
+      const groups = new Set([...running, ...this.#asked.keys()].map((id) => this.#step(id)?.consensus_group ?? id));
       if (groups.size > 1) this.#violated('sequential', `${[...groups].join(' and ')} run at once`);
     }
   }
@@ -145,8 +155,28 @@ export class History {
         if (this.#status === 'pending') this.#status = 'running';
         return;
       }
+      case 'ApprovalRequested': {
+        const { stepId } = event.data;
+        if (this.#asked.has(stepId)) this.#violated('asked once', stepId);
+        if (this.#status === 'paused') this.#violated('nothing begins in a pause', stepId);
+        this.#asked.set(stepId, null);
+        if (this.#status === 'pending') this.#status = 'running';
+        return;
+      }
+      case 'ApprovalDecided': {
+        const { stepId, approved } = event.data;
+        if (this.#asked.get(stepId) !== null) this.#violated('one decision an approval', stepId);
+        this.#asked.set(stepId, approved);
+        return;
+      }
       case 'StepCompleted':
       case 'StepAttemptFailed': {
+        if (event.data.attempt === 0 && event.type === 'StepCompleted') {
+          const { stepId } = event.data;
+          if (this.#asked.get(stepId) !== true) this.#violated('done by its approval', stepId);
+          this.#asked.delete(stepId);
+          return;
+        }
         const { stepId, attempt } = event.data;
         const key = `${stepId}/${attempt}`;
         const known = this.#attempts.get(key);
@@ -161,6 +191,7 @@ export class History {
       }
       case 'StepFailed':
       case 'StepSkipped':
+        this.#asked.delete(event.data.stepId);
         return this.#stop(event.data.stepId);
       case 'ExecutionPaused':
         if (this.#status !== 'paused') this.#before = this.#status;
@@ -173,6 +204,7 @@ export class History {
         return;
       case 'CompensationStarted':
         this.#status = 'compensation';
+        this.#asked.clear();
         return;
       case 'ExecutionRetried':
         this.#status = 'running';
@@ -180,13 +212,13 @@ export class History {
         return;
       case 'ExecutionCompleted':
         this.#status = 'completed';
-        return this.#stopAll();
+        return this.#stopEverything();
       case 'ExecutionFailed':
         this.#status = 'failed';
-        return this.#stopAll();
+        return this.#stopEverything();
       case 'ExecutionCancelled':
         this.#status = 'cancelled';
-        return this.#stopAll();
+        return this.#stopEverything();
       case 'StepReused':
       case 'StepProgressed':
       case 'EvaluationRequested':
@@ -206,6 +238,11 @@ export class History {
     this.#running.delete(stepId);
     const known = this.#attempts.get(`${stepId}/${attempt}`);
     if (known !== undefined) known.wanted = false;
+  }
+
+  #stopEverything(): void {
+    this.#asked.clear();
+    this.#stopAll();
   }
 
   #stopAll(): void {

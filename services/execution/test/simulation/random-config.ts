@@ -254,6 +254,42 @@ function serveMembers(draft: Draft): void {
   }
 }
 
+/** Gives some steps to a human instead of their agent; settings that mean nothing there go. */
+export function withApprovals(definition: OrchestrationDefinition, random: SeededRandom): OrchestrationDefinition {
+  return {
+    ...definition,
+    steps: definition.steps.map((step) => (random.chance(0.4) ? approvalStep(step, random) : step)),
+  };
+}
+
+function approvalStep(step: StepDefinition, random: SeededRandom): StepDefinition {
+  const {
+    agent: _agent,
+    timeout_ms: _timeout,
+    retry: _retry,
+    heartbeat_ms: _heartbeat,
+    schedule_to_start_ms: _toStart,
+    schedule_to_close_ms: _toClose,
+    compensate: _compensate,
+    ...rest
+  } = step;
+  const paths = ['input.n', 'input.flag', ...(step.dependencies ?? []).map((id) => `outputs.${id}.v`)];
+  const message = random.weighted({ none: 1, text: 3, path: 2, sum: 2, broken: 0.1 });
+  const timed = random.chance(0.5);
+  return {
+    ...rest,
+    approval: {
+      ...(message === 'text' ? { message: 'May this go out?' } : {}),
+      ...(message === 'path' ? { message: `{% ${random.pick(paths)} %}` } : {}),
+      ...(message === 'sum' ? { message: `{% ${random.pick(paths)} != 1 %}` } : {}),
+      ...(message === 'broken' ? { message: '{% $error("boom") %}' } : {}),
+      ...(random.chance(0.4) ? { approvers: random.pick([['ann'], ['bob'], ['ann', 'bob']]) } : {}),
+      ...(timed ? { timeout_ms: random.pick([50, 500, 2_000, 20_000]) } : {}),
+      ...(timed && random.chance(0.5) ? { on_timeout: random.pick(['approve', 'reject'] as const) } : {}),
+    },
+  };
+}
+
 /** What agents of the simulation report (`randomSpending`) is within it for some executions and not for others. */
 function randomBudget(random: SeededRandom): { budget?: { max_tokens?: number; max_cost?: number } } {
   if (random.chance(0.7)) return {};

@@ -32,6 +32,10 @@ interface Node {
   failure: Failure | undefined;
   failedAttempts: number;
   running: boolean;
+  /** A human was asked and has not decided. */
+  waiting: boolean;
+  /** By when; undefined for no limit. */
+  decideBy: number | undefined;
   /** Evaluated values of `when` and `input`, once the log has them. */
   condition: JsonValue | undefined;
   values: readonly JsonValue[] | undefined;
@@ -54,7 +58,13 @@ export interface ReferenceResult {
   readonly compensated: readonly string[];
 }
 
-const TIMEOUTS = new Set(['timeout', 'heartbeat_timeout', 'schedule_to_start_timeout', 'schedule_to_close_timeout']);
+const TIMEOUTS = new Set([
+  'approval_timeout',
+  'timeout',
+  'heartbeat_timeout',
+  'schedule_to_start_timeout',
+  'schedule_to_close_timeout',
+]);
 /** Steps that time ends, and not one of their attempts. */
 const BY_TIME = new Set(['schedule_to_close_timeout', 'input_too_large']);
 
@@ -168,7 +178,18 @@ export class Reference {
       case 'StepReused':
         this.#reused(this.#node(event.data.stepId), event.data.output ?? null);
         return true;
+      case 'ApprovalRequested':
+        this.#asked(event);
+        return false;
+      case 'ApprovalDecided':
+        return this.#decided(event);
       case 'StepCompleted':
+        if (this.#nodes.get(event.data.stepId)?.step?.approval !== undefined) {
+          const node = this.#node(event.data.stepId);
+          this.#expect(node.status === 'completed', `${node.id} completes, expected ${node.status}`);
+          this.#expect(same(event.data.output, node.output), `${node.id} gives ${canonical(event.data.output)}`);
+          return false;
+        }
         return this.#outcome(event.data.stepId, event.data.output ?? null, undefined, event);
       case 'StepAttemptFailed':
         return this.#outcome(event.data.stepId, null, event.data, event);
@@ -179,6 +200,7 @@ export class Reference {
           node.status = 'skipped';
           node.reason = event.data.reason;
           node.running = false;
+          node.waiting = false;
           // Who skips the one that stands in wants no output in its place.
           if (node.servesFor?.alternatives[node.servesFor.turn] === node) this.#serve(node.servesFor, node.id, null);
           return true;
@@ -293,6 +315,57 @@ export class Reference {
     }
   }
 
+  #asked(event: Extract<Event, { type: 'ApprovalRequested' }>): void {
+    const { stepId, message, input, deadlineAt, approvers = [] } = event.data;
+    const node = this.#node(stepId);
+    const rules = node.step?.approval;
+    this.#expect(rules !== undefined, `${stepId} asks, and is no approval`);
+    this.#expect(this.#mayStart(node) && !this.#paused, `${stepId} asks, and it may not: ${node.status}`);
+    const scope = this.#scope(node);
+    const filled = (template: JsonValue): JsonValue => map(template, (text) => evaluateExpression(text, scope) ?? null);
+    const asked = filled(rules?.message ?? '');
+    const text = typeof asked === 'string' ? asked : asked === null ? '' : JSON.stringify(asked);
+    this.#expect(message === text, `${stepId} asks ${message}, expected ${text}`);
+    const shown = node.step?.input === undefined ? undefined : filled(node.step.input);
+    this.#expect(canonical(input) === canonical(shown), `${stepId} shows ${canonical(input)}`);
+    this.#expect(approvers.join() === (rules?.approvers ?? []).join(), `${stepId} asks ${approvers.join()}`);
+    const by = rules?.timeout_ms === undefined ? undefined : event.at + rules.timeout_ms;
+    this.#expect(deadlineAt === by, `${stepId} waits until ${deadlineAt}, expected ${by}`);
+    node.waiting = true;
+    node.decideBy = by;
+  }
+
+  /** The first decision counts, and time decides only when its limit has passed. */
+  #decided(event: Extract<Event, { type: 'ApprovalDecided' }>): boolean {
+    const { stepId, approved, by, comment, data, timedOut = false } = event.data;
+    const node = this.#node(stepId);
+    const rules = node.step?.approval;
+    this.#expect(node.waiting, `${stepId} is decided and does not wait: ${node.status}`);
+    if (timedOut) {
+      this.#expect(event.at >= (node.decideBy ?? Infinity), `${stepId} times out early`);
+      this.#expect(approved === (rules?.on_timeout === 'approve'), `${stepId} times out as ${approved}`);
+      this.#expect(!this.#paused, `${stepId} times out in a pause`);
+    } else {
+      const may = rules?.approvers === undefined || rules.approvers.includes(by ?? '');
+      this.#expect(may, `${stepId} is decided by ${by}`);
+    }
+    node.waiting = false;
+    if (approved) {
+      this.#complete(node, {
+        approved: true,
+        by: by ?? null,
+        ...(comment === undefined ? {} : { comment }),
+        ...(data === undefined ? {} : { data }),
+        ...(timedOut ? { timed_out: true } : {}),
+        decided_at: new Date(event.at).toISOString(),
+      });
+    } else {
+      const code = timedOut ? 'approval_timeout' : 'approval_rejected';
+      this.#fail(node, { code, message: '', retryable: false });
+    }
+    return true;
+  }
+
   #limitsOf(own: { readonly maxTokens?: number; readonly maxCost?: number } | undefined) {
     const { max_tokens: tokens, max_cost: cost } = this.definition.settings?.budget ?? {};
     return {
@@ -314,6 +387,8 @@ export class Reference {
       case 'StepCompleted':
       case 'StepAttemptFailed': {
         const byEngine = event.type === 'StepAttemptFailed' && event.data.byEngine === true;
+        // A human's decision is free.
+        if (event.data.attempt === 0) return;
         this.#expect(
           this.#exceeded === undefined || !this.#counting || byEngine,
           `${event.data.stepId} runs on although the budget is exceeded`,
@@ -341,6 +416,7 @@ export class Reference {
       case 'CompensationStarted':
         if (event.data.cause === 'failure') this.#expectTold();
         return;
+      case 'ApprovalRequested':
       case 'ConsensusReached':
       case 'ConsensusFailed':
       case 'EvaluationRequested':
@@ -360,6 +436,8 @@ export class Reference {
     if (failure?.code !== 'budget_exceeded') return false;
     this.#expect(this.#exceeded !== undefined, 'the budget ends it, and it is not exceeded');
     this.#expect(this.#toPay() || this.#evaluating.size === 0, 'the budget ends it while the sandbox is still asked');
+    const asked = [...this.#nodes.values()].find((node) => node.waiting);
+    this.#expect(this.#toPay() || asked === undefined, `the budget ends it while ${asked?.id} waits for a human`);
     const decidable = [...this.#nodes.values()].find((node) => {
       if (node.group === undefined || node.status !== 'open') return false;
       if (node.members.some((member) => !this.#done(member) || this.#evaluating.has(`vote:${member.id}`))) return false;
@@ -380,6 +458,7 @@ export class Reference {
     return [...this.#nodes.values()].some((node) => {
       if (node.status !== 'open') return false;
       if (node.running) return true;
+      if (node.step?.approval !== undefined) return false;
       if (node.step === undefined) return node.members.length > 0 && node.members.every((member) => this.#done(member));
       if (!this.#reached(node)) return false;
       if (node.failedAttempts > 0) return true;
@@ -444,6 +523,7 @@ export class Reference {
     node.status = 'completed';
     node.output = output;
     node.running = false;
+    node.waiting = false;
     this.#completed.push(node);
     if (node.servesFor !== undefined) this.#serve(node.servesFor, node.id, output);
     this.#vote(node, output);
@@ -478,6 +558,7 @@ export class Reference {
     node.status = 'failed';
     node.failure = failure;
     node.running = false;
+    node.waiting = false;
     const kinds = node.servesFor === undefined ? (node.step?.fallback_when ?? []) : [];
     const asked = kinds.length === 0 || kinds.includes(kindOf(failure));
     if (node.policy === 'fallback' && asked && this.#nextAlternative(node)) return;
@@ -556,7 +637,7 @@ export class Reference {
     for (let changed = true; changed && this.#cause === undefined && this.#status === 'running';) {
       changed = false;
       for (const node of this.#nodes.values()) {
-        if (node.status !== 'open' || node.running) continue;
+        if (node.status !== 'open' || node.running || node.waiting) continue;
         if (node.group !== undefined) {
           const standing = node.members.map((member) => this.#standing(member));
           if (standing.every(({ status, reason }) => status === 'skipped' && reason !== 'consensus_reached')) {
@@ -601,6 +682,7 @@ export class Reference {
   #mayStart(node: Node): boolean {
     return (
       node.status === 'open' &&
+      !node.waiting &&
       this.#cause === undefined &&
       this.#status === 'running' &&
       this.#reached(node) &&
@@ -723,7 +805,11 @@ export class Reference {
 
   #abandonOpen(keepRunning: boolean): void {
     for (const node of this.#nodes.values()) {
-      if (node.status === 'open' && !(keepRunning && node.running)) node.status = 'skipped';
+      if (node.status === 'open' && !(keepRunning && node.running)) {
+        node.status = 'skipped';
+        // What has failed in a pause ends the execution at the resume: until then a decision is still taken.
+        if (!this.#paused) node.waiting = false;
+      }
     }
   }
 
@@ -765,6 +851,7 @@ export class Reference {
     }
     for (const node of this.#nodes.values()) {
       node.running = false;
+      node.waiting = false;
       const stays =
         done.has(node) ||
         (!again.has(main(node)) && (node.status === 'completed' || node.servedBy !== undefined || decidedSkip(node)));
@@ -801,6 +888,8 @@ function newNode(
     failure: undefined,
     failedAttempts: 0,
     running: false,
+    waiting: false,
+    decideBy: undefined,
     condition: undefined,
     values: undefined,
     vote: undefined,

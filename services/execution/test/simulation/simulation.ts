@@ -13,7 +13,7 @@ import { Checker } from './checker.js';
 import { evaluateExpression } from './expressions.js';
 import { DirectNetwork } from './direct-network.js';
 import { OwnerProcess } from './owner-process.js';
-import { randomConfig, textHash } from './random-config.js';
+import { randomConfig, textHash, withApprovals } from './random-config.js';
 import { SeededRandom } from './random.js';
 import { Runner } from './runner.js';
 import type { DirectPart } from './runner.js';
@@ -48,6 +48,8 @@ const LEASE_MS = 3_000;
  * was chosen so that the seeds that once broke a rule or find a rare fault without it stay without it.
  */
 const DIRECT_SALT = 46_456;
+/** The same for approvals: a third of the seeds has some, and the others are what they were before. */
+const APPROVAL_SALT = 996_771;
 const PRINCIPAL = { tenantId: 'default', userId: 'ann', role: 'operator', keyId: 'k' } as const;
 
 const SETTINGS: Omit<EngineSettings, 'ownership'> = {
@@ -75,6 +77,8 @@ class Simulation {
   readonly #queue: TaskQueue;
   readonly #bus: SimulatedBus;
   readonly #direct: DirectNetwork | undefined;
+  /** What approvals need of chance, in a seed with approvals. */
+  readonly #humans: SeededRandom | undefined;
   readonly #definitions = new Map<string, OrchestrationDefinition>();
   readonly #runners: Runner[] = [];
   readonly #processes = new Map<string, OwnerProcess>();
@@ -98,6 +102,8 @@ class Simulation {
     const own = new SeededRandom(seed + DIRECT_SALT * 2 ** 32);
     this.#direct = own.chance(0.5) ? new DirectNetwork(world, own, trouble) : undefined;
     this.#bus = new SimulatedBus(world, this.#queue, PARTITIONS, trouble, this.#checker, this.#direct);
+    const human = new SeededRandom(seed + APPROVAL_SALT * 2 ** 32);
+    this.#humans = human.chance(0.35) ? human : undefined;
     this.#names = ['one', 'two', 'three'].slice(0, random.between(1, 3));
     this.#settings = {
       ...SETTINGS,
@@ -166,12 +172,14 @@ class Simulation {
     }
     const count = random.between(1, 4);
     for (let index = 1; index <= count; index++) {
-      const definition = randomConfig(random, index);
+      const drawn = randomConfig(random, index);
+      const definition = this.#humans === undefined ? drawn : withApprovals(drawn, this.#humans);
       this.#definitions.set(`config-${index}`, definition);
       world.note('config', () => JSON.stringify(definition));
       world.after(random.int(8_000), () => this.#start(`config-${index}`, index));
     }
     this.#planFaults();
+    if (this.#humans !== undefined) this.#lookForApprovals(this.#humans);
   }
 
   /** Most runners of a seed with direct dispatch take part in it, with few slots or more than are needed. */
@@ -394,6 +402,40 @@ class Simulation {
         }
       });
     }
+  }
+
+  /** Humans look now and then for what waits for them; some decide late, twice, or what is not theirs to decide. */
+  #lookForApprovals(random: SeededRandom): void {
+    const world = this.#world;
+    world.after(random.between(50, 1_500), () => this.#lookForApprovals(random));
+    for (const id of this.#executions) {
+      const state = this.#checker.state(id);
+      if (state === undefined || isTerminal(state.status)) continue;
+      const { steps } = state.config.definition;
+      const waiting = view(state).steps.filter(({ approval }) => approval?.status === 'waiting');
+      for (const { stepId, approval } of waiting) {
+        if (random.chance(world.faults ? 0.3 : 0.7)) this.#decide(random, id, stepId, approval?.approvers);
+      }
+      if (random.chance(0.03)) this.#decide(random, id, random.chance(0.1) ? 'nothing' : random.pick(steps).id, []);
+    }
+  }
+
+  #decide(random: SeededRandom, executionId: string, stepId: string, approvers: readonly string[] = ['ann']): void {
+    const request = (): CommandRequest => ({
+      commandId: `decide-${this.#newId()}`,
+      executionId,
+      principal: { ...PRINCIPAL, userId: random.chance(0.9) ? random.pick(['ann', ...approvers]) : 'eve' },
+      decideApproval: {
+        stepId,
+        approved: random.chance(0.65),
+        ...(random.chance(0.3) ? { comment: 'as agreed' } : {}),
+        ...(random.chance(0.3) ? { data: random.pick<JsonValue>([{ v: 1 }, [2], null, 'text']) } : {}),
+      },
+    });
+    const first = request();
+    this.#send(first);
+    if (random.chance(0.2)) this.#world.after(random.int(5_000), () => this.#send(first));
+    if (random.chance(0.2)) this.#world.after(random.int(3_000), () => this.#send(request()));
   }
 
   /** A client sends a command until it is answered. */

@@ -1,4 +1,5 @@
 import { FAILURE_CODES } from '@batuta/contracts';
+import { decideAwaiting } from '../approvals.js';
 import type { Outcome } from '../commands.js';
 import type { Draft } from '../draft.js';
 import { compensationOutcome } from '../plan-compensation.js';
@@ -54,6 +55,11 @@ function fireDeadline(draft: Draft): boolean {
   }
   const compiled = compiledUnit(state, due.item);
   const unit = unitState(state, due.item);
+  if (compiled.approval !== undefined) {
+    const approved = compiled.approval.approvesOnTimeout;
+    decideAwaiting(draft, compiled, compiled.approval, { approved, timedOut: true });
+    return true;
+  }
   if (due.tag !== STEP_DEADLINE) {
     const failure =
       unit.heartbeatAt > 0

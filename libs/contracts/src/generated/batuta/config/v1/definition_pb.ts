@@ -14,7 +14,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/config/v1/definition.proto.
  */
 export const file_batuta_config_v1_definition: GenFile = /*@__PURE__*/
-  fileDesc("CiFiYXR1dGEvY29uZmlnL3YxL2RlZmluaXRpb24ucHJvdG8SEGJhdHV0YS5jb25maWcudjEingMKF09yY2hlc3RyYXRpb25EZWZpbml0aW9uEgwKBG5hbWUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSEAoIc3RyYXRlZ3kYAyABKAkSJQoFc3RlcHMYBCADKAsyFi5iYXR1dGEuY29uZmlnLnYxLlN0ZXASLAoIc2V0dGluZ3MYBSABKAsyGi5iYXR1dGEuY29uZmlnLnYxLlNldHRpbmdzEikKCG1ldGFkYXRhGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIcCglpc19nbG9iYWwYByABKAhSCWlzX2dsb2JhbBI6CgxpbnB1dF9zY2hlbWEYCCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVSDGlucHV0X3NjaGVtYRJMChBjb25zZW5zdXNfZ3JvdXBzGAkgAygLMiAuYmF0dXRhLmNvbmZpZy52MS5Db25zZW5zdXNHcm91cFIQY29uc2Vuc3VzX2dyb3VwcxImCgZvdXRwdXQYCiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUilAUKBFN0ZXASCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRINCgVhZ2VudBgDIAEoCRIeCgp0aW1lb3V0X21zGAQgASgFUgp0aW1lb3V0X21zEiYKBXJldHJ5GAUgASgLMhcuYmF0dXRhLmNvbmZpZy52MS5SZXRyeRIUCgxkZXBlbmRlbmNpZXMYBiADKAkSHgoKb3V0cHV0X2tleRgHIAEoCVIKb3V0cHV0X2tleRIeCgpvbl9mYWlsdXJlGAggASgJUgpvbl9mYWlsdXJlEiAKC2lzX2ZhbGxiYWNrGAkgASgIUgtpc19mYWxsYmFjaxIiCgxmYWxsYmFja19mb3IYCiABKAlSDGZhbGxiYWNrX2ZvchIkCg1mYWxsYmFja193aGVuGAsgAygJUg1mYWxsYmFja193aGVuEigKD2NvbnNlbnN1c19ncm91cBgMIAEoCVIPY29uc2Vuc3VzX2dyb3VwEiUKBWlucHV0GA0gASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEgwKBHdoZW4YDiABKAkSDwoHcmVxdWlyZRgPIAEoCRIyCgpjb21wZW5zYXRlGBAgASgLMh4uYmF0dXRhLmNvbmZpZy52MS5Db21wZW5zYXRpb24SMgoUc2NoZWR1bGVfdG9fc3RhcnRfbXMYESABKAVSFHNjaGVkdWxlX3RvX3N0YXJ0X21zEjIKFHNjaGVkdWxlX3RvX2Nsb3NlX21zGBIgASgFUhRzY2hlZHVsZV90b19jbG9zZV9tcxIiCgxoZWFydGJlYXRfbXMYEyABKAVSDGhlYXJ0YmVhdF9tcxIpCghtZXRhZGF0YRgUIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QihwIKBVJldHJ5EiIKDG1heF9hdHRlbXB0cxgBIAEoBVIMbWF4X2F0dGVtcHRzEh4KCmJhY2tvZmZfbXMYAiABKAVSCmJhY2tvZmZfbXMSMAoTYmFja29mZl9jb2VmZmljaWVudBgDIAEoAVITYmFja29mZl9jb2VmZmljaWVudBImCg5tYXhfYmFja29mZl9tcxgEIAEoBVIObWF4X2JhY2tvZmZfbXMSDgoGaml0dGVyGAUgASgJEiQKDW5vbl9yZXRyeWFibGUYBiADKAlSDW5vbl9yZXRyeWFibGUSKgoQdG90YWxfdGltZW91dF9tcxgHIAEoBVIQdG90YWxfdGltZW91dF9tcyKMAQoMQ29tcGVuc2F0aW9uEg0KBWFnZW50GAEgASgJEiUKBWlucHV0GAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiYKBXJldHJ5GAMgASgLMhcuYmF0dXRhLmNvbmZpZy52MS5SZXRyeRIeCgp0aW1lb3V0X21zGAQgASgFUgp0aW1lb3V0X21zIt8CCg5Db25zZW5zdXNHcm91cBIKCgJpZBgBIAEoCRIMCgRtb2RlGAIgASgJEhEKCXRocmVzaG9sZBgDIAEoARIaCgh2b3RlX2tleRgEIAEoCVIIdm90ZV9rZXkSDQoFc2NvcmUYBSABKAkSPgoHd2VpZ2h0cxgGIAMoCzItLmJhdHV0YS5jb25maWcudjEuQ29uc2Vuc3VzR3JvdXAuV2VpZ2h0c0VudHJ5Eg0KBWp1ZGdlGAcgASgJEhYKBm9uX3RpZRgIIAEoCVIGb25fdGllEh4KCm9uX2ZhaWx1cmUYCSABKAlSCm9uX2ZhaWx1cmUSHgoKZWFybHlfc3RvcBgKIAEoCFIKZWFybHlfc3RvcBIeCgpvdXRwdXRfa2V5GAsgASgJUgpvdXRwdXRfa2V5Gi4KDFdlaWdodHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIuQBCghTZXR0aW5ncxImCg5wYXJhbGxlbF9saW1pdBgBIAEoBVIOcGFyYWxsZWxfbGltaXQSMAoTY29uc2Vuc3VzX3RocmVzaG9sZBgCIAEoAVITY29uc2Vuc3VzX3RocmVzaG9sZBIiCgxjYWxsYmFja191cmwYAyABKAlSDGNhbGxiYWNrX3VybBIeCgp0aW1lb3V0X21zGAQgASgBUgp0aW1lb3V0X21zEhAKCHByaW9yaXR5GAUgASgJEigKBmJ1ZGdldBgGIAEoCzIYLmJhdHV0YS5jb25maWcudjEuQnVkZ2V0IkQKBkJ1ZGdldBIeCgptYXhfdG9rZW5zGAEgASgBUgptYXhfdG9rZW5zEhoKCG1heF9jb3N0GAIgASgBUghtYXhfY29zdGIGcHJvdG8z", [file_google_protobuf_struct]);
+  fileDesc("CiFiYXR1dGEvY29uZmlnL3YxL2RlZmluaXRpb24ucHJvdG8SEGJhdHV0YS5jb25maWcudjEingMKF09yY2hlc3RyYXRpb25EZWZpbml0aW9uEgwKBG5hbWUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSEAoIc3RyYXRlZ3kYAyABKAkSJQoFc3RlcHMYBCADKAsyFi5iYXR1dGEuY29uZmlnLnYxLlN0ZXASLAoIc2V0dGluZ3MYBSABKAsyGi5iYXR1dGEuY29uZmlnLnYxLlNldHRpbmdzEikKCG1ldGFkYXRhGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIcCglpc19nbG9iYWwYByABKAhSCWlzX2dsb2JhbBI6CgxpbnB1dF9zY2hlbWEYCCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVSDGlucHV0X3NjaGVtYRJMChBjb25zZW5zdXNfZ3JvdXBzGAkgAygLMiAuYmF0dXRhLmNvbmZpZy52MS5Db25zZW5zdXNHcm91cFIQY29uc2Vuc3VzX2dyb3VwcxImCgZvdXRwdXQYCiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiwgUKBFN0ZXASCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRINCgVhZ2VudBgDIAEoCRIeCgp0aW1lb3V0X21zGAQgASgFUgp0aW1lb3V0X21zEiYKBXJldHJ5GAUgASgLMhcuYmF0dXRhLmNvbmZpZy52MS5SZXRyeRIUCgxkZXBlbmRlbmNpZXMYBiADKAkSHgoKb3V0cHV0X2tleRgHIAEoCVIKb3V0cHV0X2tleRIeCgpvbl9mYWlsdXJlGAggASgJUgpvbl9mYWlsdXJlEiAKC2lzX2ZhbGxiYWNrGAkgASgIUgtpc19mYWxsYmFjaxIiCgxmYWxsYmFja19mb3IYCiABKAlSDGZhbGxiYWNrX2ZvchIkCg1mYWxsYmFja193aGVuGAsgAygJUg1mYWxsYmFja193aGVuEigKD2NvbnNlbnN1c19ncm91cBgMIAEoCVIPY29uc2Vuc3VzX2dyb3VwEiUKBWlucHV0GA0gASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEgwKBHdoZW4YDiABKAkSDwoHcmVxdWlyZRgPIAEoCRIyCgpjb21wZW5zYXRlGBAgASgLMh4uYmF0dXRhLmNvbmZpZy52MS5Db21wZW5zYXRpb24SMgoUc2NoZWR1bGVfdG9fc3RhcnRfbXMYESABKAVSFHNjaGVkdWxlX3RvX3N0YXJ0X21zEjIKFHNjaGVkdWxlX3RvX2Nsb3NlX21zGBIgASgFUhRzY2hlZHVsZV90b19jbG9zZV9tcxIiCgxoZWFydGJlYXRfbXMYEyABKAVSDGhlYXJ0YmVhdF9tcxIpCghtZXRhZGF0YRgUIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSLAoIYXBwcm92YWwYFSABKAsyGi5iYXR1dGEuY29uZmlnLnYxLkFwcHJvdmFsIm4KCEFwcHJvdmFsEg8KB21lc3NhZ2UYASABKAkSEQoJYXBwcm92ZXJzGAIgAygJEh4KCnRpbWVvdXRfbXMYAyABKAFSCnRpbWVvdXRfbXMSHgoKb25fdGltZW91dBgEIAEoCVIKb25fdGltZW91dCKHAgoFUmV0cnkSIgoMbWF4X2F0dGVtcHRzGAEgASgFUgxtYXhfYXR0ZW1wdHMSHgoKYmFja29mZl9tcxgCIAEoBVIKYmFja29mZl9tcxIwChNiYWNrb2ZmX2NvZWZmaWNpZW50GAMgASgBUhNiYWNrb2ZmX2NvZWZmaWNpZW50EiYKDm1heF9iYWNrb2ZmX21zGAQgASgFUg5tYXhfYmFja29mZl9tcxIOCgZqaXR0ZXIYBSABKAkSJAoNbm9uX3JldHJ5YWJsZRgGIAMoCVINbm9uX3JldHJ5YWJsZRIqChB0b3RhbF90aW1lb3V0X21zGAcgASgFUhB0b3RhbF90aW1lb3V0X21zIowBCgxDb21wZW5zYXRpb24SDQoFYWdlbnQYASABKAkSJQoFaW5wdXQYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSJgoFcmV0cnkYAyABKAsyFy5iYXR1dGEuY29uZmlnLnYxLlJldHJ5Eh4KCnRpbWVvdXRfbXMYBCABKAVSCnRpbWVvdXRfbXMi3wIKDkNvbnNlbnN1c0dyb3VwEgoKAmlkGAEgASgJEgwKBG1vZGUYAiABKAkSEQoJdGhyZXNob2xkGAMgASgBEhoKCHZvdGVfa2V5GAQgASgJUgh2b3RlX2tleRINCgVzY29yZRgFIAEoCRI+Cgd3ZWlnaHRzGAYgAygLMi0uYmF0dXRhLmNvbmZpZy52MS5Db25zZW5zdXNHcm91cC5XZWlnaHRzRW50cnkSDQoFanVkZ2UYByABKAkSFgoGb25fdGllGAggASgJUgZvbl90aWUSHgoKb25fZmFpbHVyZRgJIAEoCVIKb25fZmFpbHVyZRIeCgplYXJseV9zdG9wGAogASgIUgplYXJseV9zdG9wEh4KCm91dHB1dF9rZXkYCyABKAlSCm91dHB1dF9rZXkaLgoMV2VpZ2h0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEi5AEKCFNldHRpbmdzEiYKDnBhcmFsbGVsX2xpbWl0GAEgASgFUg5wYXJhbGxlbF9saW1pdBIwChNjb25zZW5zdXNfdGhyZXNob2xkGAIgASgBUhNjb25zZW5zdXNfdGhyZXNob2xkEiIKDGNhbGxiYWNrX3VybBgDIAEoCVIMY2FsbGJhY2tfdXJsEh4KCnRpbWVvdXRfbXMYBCABKAFSCnRpbWVvdXRfbXMSEAoIcHJpb3JpdHkYBSABKAkSKAoGYnVkZ2V0GAYgASgLMhguYmF0dXRhLmNvbmZpZy52MS5CdWRnZXQiRAoGQnVkZ2V0Eh4KCm1heF90b2tlbnMYASABKAFSCm1heF90b2tlbnMSGgoIbWF4X2Nvc3QYAiABKAFSCG1heF9jb3N0YgZwcm90bzM", [file_google_protobuf_struct]);
 
 /**
  * @generated from message batuta.config.v1.OrchestrationDefinition
@@ -268,6 +268,13 @@ export type Step = Message<"batuta.config.v1.Step"> & {
    * @generated from field: google.protobuf.Struct metadata = 20;
    */
   metadata?: JsonObject | undefined;
+
+  /**
+   * Instead of an agent: the step is done when a human has decided.
+   *
+   * @generated from field: batuta.config.v1.Approval approval = 21;
+   */
+  approval?: Approval | undefined;
 };
 
 /**
@@ -393,6 +400,13 @@ export type StepJson = {
    * @generated from field: google.protobuf.Struct metadata = 20;
    */
   metadata?: StructJson;
+
+  /**
+   * Instead of an agent: the step is done when a human has decided.
+   *
+   * @generated from field: batuta.config.v1.Approval approval = 21;
+   */
+  approval?: ApprovalJson;
 };
 
 /**
@@ -401,6 +415,79 @@ export type StepJson = {
  */
 export const StepSchema: GenMessage<Step, {jsonType: StepJson}> = /*@__PURE__*/
   messageDesc(file_batuta_config_v1_definition, 1);
+
+/**
+ * @generated from message batuta.config.v1.Approval
+ */
+export type Approval = Message<"batuta.config.v1.Approval"> & {
+  /**
+   * What the approver is asked: plain text, or one expression "{% … %}" over what an input mapping sees.
+   *
+   * @generated from field: string message = 1;
+   */
+  message: string;
+
+  /**
+   * User ids that may decide; empty means every operator of the tenant.
+   *
+   * @generated from field: repeated string approvers = 2;
+   */
+  approvers: string[];
+
+  /**
+   * Milliseconds to decide, counted from the request; absent: as long as the execution lives.
+   *
+   * @generated from field: double timeout_ms = 3 [json_name = "timeout_ms"];
+   */
+  timeoutMs: number;
+
+  /**
+   * reject (default) or approve.
+   *
+   * @generated from field: string on_timeout = 4 [json_name = "on_timeout"];
+   */
+  onTimeout: string;
+};
+
+/**
+ * @generated from message batuta.config.v1.Approval
+ */
+export type ApprovalJson = {
+  /**
+   * What the approver is asked: plain text, or one expression "{% … %}" over what an input mapping sees.
+   *
+   * @generated from field: string message = 1;
+   */
+  message?: string;
+
+  /**
+   * User ids that may decide; empty means every operator of the tenant.
+   *
+   * @generated from field: repeated string approvers = 2;
+   */
+  approvers?: string[];
+
+  /**
+   * Milliseconds to decide, counted from the request; absent: as long as the execution lives.
+   *
+   * @generated from field: double timeout_ms = 3 [json_name = "timeout_ms"];
+   */
+  timeout_ms?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * reject (default) or approve.
+   *
+   * @generated from field: string on_timeout = 4 [json_name = "on_timeout"];
+   */
+  on_timeout?: string;
+};
+
+/**
+ * Describes the message batuta.config.v1.Approval.
+ * Use `create(ApprovalSchema)` to create a new message.
+ */
+export const ApprovalSchema: GenMessage<Approval, {jsonType: ApprovalJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_definition, 2);
 
 /**
  * @generated from message batuta.config.v1.Retry
@@ -495,7 +582,7 @@ export type RetryJson = {
  * Use `create(RetrySchema)` to create a new message.
  */
 export const RetrySchema: GenMessage<Retry, {jsonType: RetryJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 2);
+  messageDesc(file_batuta_config_v1_definition, 3);
 
 /**
  * @generated from message batuta.config.v1.Compensation
@@ -552,7 +639,7 @@ export type CompensationJson = {
  * Use `create(CompensationSchema)` to create a new message.
  */
 export const CompensationSchema: GenMessage<Compensation, {jsonType: CompensationJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 3);
+  messageDesc(file_batuta_config_v1_definition, 4);
 
 /**
  * @generated from message batuta.config.v1.ConsensusGroup
@@ -691,7 +778,7 @@ export type ConsensusGroupJson = {
  * Use `create(ConsensusGroupSchema)` to create a new message.
  */
 export const ConsensusGroupSchema: GenMessage<ConsensusGroup, {jsonType: ConsensusGroupJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 4);
+  messageDesc(file_batuta_config_v1_definition, 5);
 
 /**
  * @generated from message batuta.config.v1.Settings
@@ -780,7 +867,7 @@ export type SettingsJson = {
  * Use `create(SettingsSchema)` to create a new message.
  */
 export const SettingsSchema: GenMessage<Settings, {jsonType: SettingsJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 5);
+  messageDesc(file_batuta_config_v1_definition, 6);
 
 /**
  * What an execution may spend; an absent limit is none.
@@ -821,5 +908,5 @@ export type BudgetJson = {
  * Use `create(BudgetSchema)` to create a new message.
  */
 export const BudgetSchema: GenMessage<Budget, {jsonType: BudgetJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 6);
+  messageDesc(file_batuta_config_v1_definition, 7);
 

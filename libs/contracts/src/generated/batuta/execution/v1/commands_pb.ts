@@ -16,7 +16,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/execution/v1/commands.proto.
  */
 export const file_batuta_execution_v1_commands: GenFile = /*@__PURE__*/
-  fileDesc("CiJiYXR1dGEvZXhlY3V0aW9uL3YxL2NvbW1hbmRzLnByb3RvEhNiYXR1dGEuZXhlY3V0aW9uLnYxIvkDCg5Db21tYW5kUmVxdWVzdBISCgpjb21tYW5kX2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIuCglwcmluY2lwYWwYAyABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBI0CgVzdGFydBgKIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuU3RhcnRFeGVjdXRpb25IABI2CgZjYW5jZWwYCyABKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNhbmNlbEV4ZWN1dGlvbkgAEjQKBXBhdXNlGAwgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5QYXVzZUV4ZWN1dGlvbkgAEjYKBnJlc3VtZRgNIAEoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuUmVzdW1lRXhlY3V0aW9uSAASPAoJdGVybWluYXRlGA4gASgLMicuYmF0dXRhLmV4ZWN1dGlvbi52MS5UZXJtaW5hdGVFeGVjdXRpb25IABIyCglza2lwX3N0ZXAYDyABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLlNraXBTdGVwSAASNAoFcmV0cnkYECABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLlJldHJ5RXhlY3V0aW9uSABCCQoHY29tbWFuZCLxAgoOU3RhcnRFeGVjdXRpb24SEQoJY29uZmlnX2lkGAEgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAIgASgFEiUKBWlucHV0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhAKCHRyYWNlX2lkGAQgASgJEhIKCnNlc3Npb25faWQYBSABKAkSFAoMY2FsbGJhY2tfdXJsGAYgASgJEikKCG1ldGFkYXRhGAcgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIUCgxyZXF1ZXN0X2hhc2gYCCABKAkSEwoLdHJhY2VwYXJlbnQYCSABKAkSEAoIc3RhcnRfYXQYCiABKAESLQoEZm9yaxgLIAEoCzIfLmJhdHV0YS5leGVjdXRpb24udjEuRm9ya1NvdXJjZRIQCghwcmlvcml0eRgMIAEoCRIoCgZidWRnZXQYDSABKAsyGC5iYXR1dGEuY29tbW9uLnYxLkJ1ZGdldCI4CgpGb3JrU291cmNlEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIUCgxmcm9tX3N0ZXBfaWQYAiABKAkiNQoPQ2FuY2VsRXhlY3V0aW9uEg4KBnJlYXNvbhgBIAEoCRISCgpjb21wZW5zYXRlGAIgASgIIi0KDlBhdXNlRXhlY3V0aW9uEg4KBnJlYXNvbhgBIAEoCRILCgNub3cYAiABKAgiEQoPUmVzdW1lRXhlY3V0aW9uIiQKElRlcm1pbmF0ZUV4ZWN1dGlvbhIOCgZyZWFzb24YASABKAkiGwoIU2tpcFN0ZXASDwoHc3RlcF9pZBgBIAEoCSIQCg5SZXRyeUV4ZWN1dGlvbiJsCgxDb21tYW5kUmVwbHkSLwoIYWNjZXB0ZWQYASABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLkFjY2VwdGVkEisKCHJlamVjdGVkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsImUKCEFjY2VwdGVkEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIOCgZzdGF0dXMYAyABKAkSDwoHdmVyc2lvbhgEIAEoBRIQCghyZXBlYXRlZBgFIAEoCCJECg1SZXN1bHRSZXF1ZXN0EjMKB3Jlc3VsdHMYASADKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLkF0dGVtcHRSZXN1bHQi+gEKDUF0dGVtcHRSZXN1bHQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoBRIKCgJvaxgEIAEoCBImCgZvdXRwdXQYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSKgoHZmFpbHVyZRgGIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRISCgpzdGFydGVkX2F0GAcgASgBEhMKC2ZpbmlzaGVkX2F0GAggASgBEhEKCXdvcmtlcl9pZBgJIAEoCRIVCg1hZ2VudF92ZXJzaW9uGAogASgJIlgKC1Jlc3VsdFJlcGx5EjIKB3JlcGxpZXMYASADKAsyIS5iYXR1dGEuZXhlY3V0aW9uLnYxLkF0dGVtcHRSZXBseRIVCg1vd25lcl9zdWJqZWN0GAIgASgJIh8KDEF0dGVtcHRSZXBseRIPCgdvdXRjb21lGAEgASgJIk0KE0F0dGVtcHRDaGVja1JlcXVlc3QSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoBSIzChFBdHRlbXB0Q2hlY2tSZXBseRIOCgZ3YW50ZWQYASABKAgSDgoGcmVhc29uGAIgASgJInsKEEF0dGVtcHRIZWFydGJlYXQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoBRIQCghwcm9ncmVzcxgEIAEoARIPCgdtZXNzYWdlGAUgASgJEgwKBGxhc3QYBiABKAhiBnByb3RvMw", [file_batuta_common_v1_common, file_google_protobuf_struct]);
+  fileDesc("CiJiYXR1dGEvZXhlY3V0aW9uL3YxL2NvbW1hbmRzLnByb3RvEhNiYXR1dGEuZXhlY3V0aW9uLnYxIrkECg5Db21tYW5kUmVxdWVzdBISCgpjb21tYW5kX2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIuCglwcmluY2lwYWwYAyABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBI0CgVzdGFydBgKIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuU3RhcnRFeGVjdXRpb25IABI2CgZjYW5jZWwYCyABKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNhbmNlbEV4ZWN1dGlvbkgAEjQKBXBhdXNlGAwgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5QYXVzZUV4ZWN1dGlvbkgAEjYKBnJlc3VtZRgNIAEoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuUmVzdW1lRXhlY3V0aW9uSAASPAoJdGVybWluYXRlGA4gASgLMicuYmF0dXRhLmV4ZWN1dGlvbi52MS5UZXJtaW5hdGVFeGVjdXRpb25IABIyCglza2lwX3N0ZXAYDyABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLlNraXBTdGVwSAASNAoFcmV0cnkYECABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLlJldHJ5RXhlY3V0aW9uSAASPgoPZGVjaWRlX2FwcHJvdmFsGBEgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5EZWNpZGVBcHByb3ZhbEgAQgkKB2NvbW1hbmQi8QIKDlN0YXJ0RXhlY3V0aW9uEhEKCWNvbmZpZ19pZBgBIAEoCRIWCg5jb25maWdfdmVyc2lvbhgCIAEoBRIlCgVpbnB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIQCgh0cmFjZV9pZBgEIAEoCRISCgpzZXNzaW9uX2lkGAUgASgJEhQKDGNhbGxiYWNrX3VybBgGIAEoCRIpCghtZXRhZGF0YRgHIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSFAoMcmVxdWVzdF9oYXNoGAggASgJEhMKC3RyYWNlcGFyZW50GAkgASgJEhAKCHN0YXJ0X2F0GAogASgBEi0KBGZvcmsYCyABKAsyHy5iYXR1dGEuZXhlY3V0aW9uLnYxLkZvcmtTb3VyY2USEAoIcHJpb3JpdHkYDCABKAkSKAoGYnVkZ2V0GA0gASgLMhguYmF0dXRhLmNvbW1vbi52MS5CdWRnZXQiOAoKRm9ya1NvdXJjZRIUCgxleGVjdXRpb25faWQYASABKAkSFAoMZnJvbV9zdGVwX2lkGAIgASgJIjUKD0NhbmNlbEV4ZWN1dGlvbhIOCgZyZWFzb24YASABKAkSEgoKY29tcGVuc2F0ZRgCIAEoCCItCg5QYXVzZUV4ZWN1dGlvbhIOCgZyZWFzb24YASABKAkSCwoDbm93GAIgASgIIhEKD1Jlc3VtZUV4ZWN1dGlvbiIkChJUZXJtaW5hdGVFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJIhsKCFNraXBTdGVwEg8KB3N0ZXBfaWQYASABKAkiagoORGVjaWRlQXBwcm92YWwSDwoHc3RlcF9pZBgBIAEoCRIQCghhcHByb3ZlZBgCIAEoCBIPCgdjb21tZW50GAMgASgJEiQKBGRhdGEYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiEAoOUmV0cnlFeGVjdXRpb24ibAoMQ29tbWFuZFJlcGx5Ei8KCGFjY2VwdGVkGAEgASgLMh0uYmF0dXRhLmV4ZWN1dGlvbi52MS5BY2NlcHRlZBIrCghyZWplY3RlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCJlCghBY2NlcHRlZBIUCgxleGVjdXRpb25faWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSDgoGc3RhdHVzGAMgASgJEg8KB3ZlcnNpb24YBCABKAUSEAoIcmVwZWF0ZWQYBSABKAgiRAoNUmVzdWx0UmVxdWVzdBIzCgdyZXN1bHRzGAEgAygLMiIuYmF0dXRhLmV4ZWN1dGlvbi52MS5BdHRlbXB0UmVzdWx0IvoBCg1BdHRlbXB0UmVzdWx0EhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgdzdGVwX2lkGAIgASgJEg8KB2F0dGVtcHQYAyABKAUSCgoCb2sYBCABKAgSJgoGb3V0cHV0GAUgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEioKB2ZhaWx1cmUYBiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSEgoKc3RhcnRlZF9hdBgHIAEoARITCgtmaW5pc2hlZF9hdBgIIAEoARIRCgl3b3JrZXJfaWQYCSABKAkSFQoNYWdlbnRfdmVyc2lvbhgKIAEoCSJYCgtSZXN1bHRSZXBseRIyCgdyZXBsaWVzGAEgAygLMiEuYmF0dXRhLmV4ZWN1dGlvbi52MS5BdHRlbXB0UmVwbHkSFQoNb3duZXJfc3ViamVjdBgCIAEoCSIfCgxBdHRlbXB0UmVwbHkSDwoHb3V0Y29tZRgBIAEoCSJNChNBdHRlbXB0Q2hlY2tSZXF1ZXN0EhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgdzdGVwX2lkGAIgASgJEg8KB2F0dGVtcHQYAyABKAUiMwoRQXR0ZW1wdENoZWNrUmVwbHkSDgoGd2FudGVkGAEgASgIEg4KBnJlYXNvbhgCIAEoCSJ7ChBBdHRlbXB0SGVhcnRiZWF0EhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgdzdGVwX2lkGAIgASgJEg8KB2F0dGVtcHQYAyABKAUSEAoIcHJvZ3Jlc3MYBCABKAESDwoHbWVzc2FnZRgFIAEoCRIMCgRsYXN0GAYgASgIYgZwcm90bzM", [file_batuta_common_v1_common, file_google_protobuf_struct]);
 
 /**
  * @generated from message batuta.execution.v1.CommandRequest
@@ -84,6 +84,12 @@ export type CommandRequest = Message<"batuta.execution.v1.CommandRequest"> & {
      */
     value: RetryExecution;
     case: "retry";
+  } | {
+    /**
+     * @generated from field: batuta.execution.v1.DecideApproval decide_approval = 17;
+     */
+    value: DecideApproval;
+    case: "decideApproval";
   } | { case: undefined; value?: undefined };
 };
 
@@ -142,6 +148,11 @@ export type CommandRequestJson = {
    * @generated from field: batuta.execution.v1.RetryExecution retry = 16;
    */
   retry?: RetryExecutionJson;
+
+  /**
+   * @generated from field: batuta.execution.v1.DecideApproval decide_approval = 17;
+   */
+  decideApproval?: DecideApprovalJson;
 };
 
 /**
@@ -511,6 +522,67 @@ export const SkipStepSchema: GenMessage<SkipStep, {jsonType: SkipStepJson}> = /*
   messageDesc(file_batuta_execution_v1_commands, 7);
 
 /**
+ * What a human says about a step that waits for it.
+ *
+ * @generated from message batuta.execution.v1.DecideApproval
+ */
+export type DecideApproval = Message<"batuta.execution.v1.DecideApproval"> & {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId: string;
+
+  /**
+   * @generated from field: bool approved = 2;
+   */
+  approved: boolean;
+
+  /**
+   * @generated from field: string comment = 3;
+   */
+  comment: string;
+
+  /**
+   * @generated from field: google.protobuf.Value data = 4;
+   */
+  data?: Value | undefined;
+};
+
+/**
+ * What a human says about a step that waits for it.
+ *
+ * @generated from message batuta.execution.v1.DecideApproval
+ */
+export type DecideApprovalJson = {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId?: string;
+
+  /**
+   * @generated from field: bool approved = 2;
+   */
+  approved?: boolean;
+
+  /**
+   * @generated from field: string comment = 3;
+   */
+  comment?: string;
+
+  /**
+   * @generated from field: google.protobuf.Value data = 4;
+   */
+  data?: ValueJson;
+};
+
+/**
+ * Describes the message batuta.execution.v1.DecideApproval.
+ * Use `create(DecideApprovalSchema)` to create a new message.
+ */
+export const DecideApprovalSchema: GenMessage<DecideApproval, {jsonType: DecideApprovalJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_commands, 8);
+
+/**
  * Runs a failed or cancelled execution again from its failed steps.
  *
  * @generated from message batuta.execution.v1.RetryExecution
@@ -531,7 +603,7 @@ export type RetryExecutionJson = {
  * Use `create(RetryExecutionSchema)` to create a new message.
  */
 export const RetryExecutionSchema: GenMessage<RetryExecution, {jsonType: RetryExecutionJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 8);
+  messageDesc(file_batuta_execution_v1_commands, 9);
 
 /**
  * @generated from message batuta.execution.v1.CommandReply
@@ -572,7 +644,7 @@ export type CommandReplyJson = {
  * Use `create(CommandReplySchema)` to create a new message.
  */
 export const CommandReplySchema: GenMessage<CommandReply, {jsonType: CommandReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 9);
+  messageDesc(file_batuta_execution_v1_commands, 10);
 
 /**
  * @generated from message batuta.execution.v1.Accepted
@@ -639,7 +711,7 @@ export type AcceptedJson = {
  * Use `create(AcceptedSchema)` to create a new message.
  */
 export const AcceptedSchema: GenMessage<Accepted, {jsonType: AcceptedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 10);
+  messageDesc(file_batuta_execution_v1_commands, 11);
 
 /**
  * batuta.execution.<partition>.result, and the owner's own subject (see ResultReply.owner_subject)
@@ -670,7 +742,7 @@ export type ResultRequestJson = {
  * Use `create(ResultRequestSchema)` to create a new message.
  */
 export const ResultRequestSchema: GenMessage<ResultRequest, {jsonType: ResultRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 11);
+  messageDesc(file_batuta_execution_v1_commands, 12);
 
 /**
  * @generated from message batuta.execution.v1.AttemptResult
@@ -793,7 +865,7 @@ export type AttemptResultJson = {
  * Use `create(AttemptResultSchema)` to create a new message.
  */
 export const AttemptResultSchema: GenMessage<AttemptResult, {jsonType: AttemptResultJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 12);
+  messageDesc(file_batuta_execution_v1_commands, 13);
 
 /**
  * @generated from message batuta.execution.v1.ResultReply
@@ -840,7 +912,7 @@ export type ResultReplyJson = {
  * Use `create(ResultReplySchema)` to create a new message.
  */
 export const ResultReplySchema: GenMessage<ResultReply, {jsonType: ResultReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 13);
+  messageDesc(file_batuta_execution_v1_commands, 14);
 
 /**
  * @generated from message batuta.execution.v1.AttemptReply
@@ -875,7 +947,7 @@ export type AttemptReplyJson = {
  * Use `create(AttemptReplySchema)` to create a new message.
  */
 export const AttemptReplySchema: GenMessage<AttemptReply, {jsonType: AttemptReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 14);
+  messageDesc(file_batuta_execution_v1_commands, 15);
 
 /**
  * batuta.execution.<partition>.check: is this attempt still wanted?
@@ -926,7 +998,7 @@ export type AttemptCheckRequestJson = {
  * Use `create(AttemptCheckRequestSchema)` to create a new message.
  */
 export const AttemptCheckRequestSchema: GenMessage<AttemptCheckRequest, {jsonType: AttemptCheckRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 15);
+  messageDesc(file_batuta_execution_v1_commands, 16);
 
 /**
  * @generated from message batuta.execution.v1.AttemptCheckReply
@@ -963,7 +1035,7 @@ export type AttemptCheckReplyJson = {
  * Use `create(AttemptCheckReplySchema)` to create a new message.
  */
 export const AttemptCheckReplySchema: GenMessage<AttemptCheckReply, {jsonType: AttemptCheckReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 16);
+  messageDesc(file_batuta_execution_v1_commands, 17);
 
 /**
  * batuta.execution.<partition>.heartbeat (published; answered when a reply subject is given)
@@ -1052,5 +1124,5 @@ export type AttemptHeartbeatJson = {
  * Use `create(AttemptHeartbeatSchema)` to create a new message.
  */
 export const AttemptHeartbeatSchema: GenMessage<AttemptHeartbeat, {jsonType: AttemptHeartbeatJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 17);
+  messageDesc(file_batuta_execution_v1_commands, 18);
 

@@ -18,7 +18,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/execution/v1/queries.proto.
  */
 export const file_batuta_execution_v1_queries: GenFile = /*@__PURE__*/
-  fileDesc("CiFiYXR1dGEvZXhlY3V0aW9uL3YxL3F1ZXJpZXMucHJvdG8SE2JhdHV0YS5leGVjdXRpb24udjEiEQoPVG9wb2xvZ3lSZXF1ZXN0IiMKDVRvcG9sb2d5UmVwbHkSEgoKcGFydGl0aW9ucxgBIAEoBSJkChNHZXRFeGVjdXRpb25SZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSEAoIdHJhY2VfaWQYAyABKAkSEgoKYXRfdmVyc2lvbhgEIAEoBSJ2ChFHZXRFeGVjdXRpb25SZXBseRI1CglleGVjdXRpb24YASABKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV4ZWN1dGlvblZpZXcSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCK/BwoNRXhlY3V0aW9uVmlldxIKCgJpZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSFgoOY29uZmlnX3ZlcnNpb24YBSABKAUSEAoIc3RyYXRlZ3kYBiABKAkSDgoGc3RhdHVzGAcgASgJEiUKBWlucHV0GAggASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiYKBm91dHB1dBgJIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAogASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEg8KB3VzZXJfaWQYCyABKAkSEgoKc2Vzc2lvbl9pZBgMIAEoCRIRCgl0ZW5hbnRfaWQYDSABKAkSEgoKY3JlYXRlZF9hdBgOIAEoARISCgpzdGFydGVkX2F0GA8gASgBEhQKDGNvbXBsZXRlZF9hdBgQIAEoARIRCglwYXVzZWRfYXQYESABKAESKQoIbWV0YWRhdGEYEiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhgKEHRvdGFsX2xhdGVuY3lfbXMYEyABKAESFgoOZXN0aW1hdGVkX2Nvc3QYFCABKAESEwoLdG9rZW5fY291bnQYFSABKAUSEgoKY3JlYXRlZF9ieRgWIAEoCRIUCgxjYWxsYmFja191cmwYFyABKAkSDwoHdmVyc2lvbhgYIAEoBRIsCgVzdGVwcxgZIAMoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcFZpZXcSEAoIc3RhcnRfYXQYGiABKAESEwoLZm9ya2VkX2Zyb20YGyABKAkSEAoIcHJpb3JpdHkYHCABKAkSNQoJY29uc2Vuc3VzGB0gAygLMiIuYmF0dXRhLmV4ZWN1dGlvbi52MS5Db25zZW5zdXNWaWV3EjwKDWNvbXBlbnNhdGlvbnMYHiADKAsyJS5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvblZpZXcSEwoLZGVhZGxpbmVfYXQYHyABKAESPgoMY29tcGVuc2F0aW9uGCAgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25PdXRjb21lEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYISABKAkSLwoGYnVkZ2V0GCIgASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5CdWRnZXRWaWV3IpMBCgpCdWRnZXRWaWV3EhIKCm1heF90b2tlbnMYASABKAESEAoIbWF4X2Nvc3QYAiABKAESFAoMc3BlbnRfdG9rZW5zGAMgASgBEhIKCnNwZW50X2Nvc3QYBCABKAESNQoIZXhjZWVkZWQYBSABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLkJ1ZGdldEV4Y2VlZGVkIpUCCg1Db25zZW5zdXNWaWV3EhAKCGdyb3VwX2lkGAEgASgJEgwKBG1vZGUYAiABKAkSDgoGc3RhdHVzGAMgASgJEigKBXZvdGVzGAQgAygLMhkuYmF0dXRhLmV4ZWN1dGlvbi52MS5Wb3RlEg8KB3dpbm5lcnMYBSADKAkSDwoHZGlzc2VudBgGIAMoCRISCgpkZWNpZGVkX2J5GAcgASgJEg0KBXNoYXJlGAggASgBEioKB2ZhaWx1cmUYCSABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSJgoGb3V0cHV0GAogASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCXNlcnZlZF9ieRgLIAEoCSJwChBDb21wZW5zYXRpb25WaWV3Eg8KB3N0ZXBfaWQYASABKAkSDgoGc3RhdHVzGAIgASgJEioKB2ZhaWx1cmUYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSDwoHYXR0ZW1wdBgEIAEoBSKvBAoIU3RlcFZpZXcSEgoKc3RlcF9pbmRleBgBIAEoBRIPCgdzdGVwX2lkGAIgASgJEhEKCXN0ZXBfbmFtZRgDIAEoCRIQCghhZ2VudF9pZBgEIAEoCRIVCg1hZ2VudF92ZXJzaW9uGAUgASgJEg4KBnN0YXR1cxgGIAEoCRImCgZvdXRwdXQYByABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSKgoHZmFpbHVyZRgIIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIUCgxkZXBlbmRlbmNpZXMYCSADKAkSDwoHYXR0ZW1wdBgKIAEoBRITCgtyZXRyeV9jb3VudBgLIAEoBRISCgpzdGFydGVkX2F0GAwgASgBEhQKDGNvbXBsZXRlZF9hdBgNIAEoARISCgpsYXRlbmN5X21zGA4gASgBEhMKC3Rva2VuX2NvdW50GA8gASgFEhYKDmVzdGltYXRlZF9jb3N0GBAgASgBEhMKC3NraXBfcmVhc29uGBEgASgJEhQKDGZhbGxiYWNrX2ZvchgSIAEoCRIRCglzZXJ2ZWRfYnkYEyABKAkSEgoKb3V0cHV0X2tleRgUIAEoCRIQCghwcm9ncmVzcxgVIAEoARIYChBwcm9ncmVzc19tZXNzYWdlGBYgASgJEhcKD2NvbnNlbnN1c19ncm91cBgXIAEoCRIOCgZyZXVzZWQYGCABKAgSEAoIcmV0cnlfYXQYGSABKAEivAEKFUxpc3RFeGVjdXRpb25zUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSEQoJY29uZmlnX2lkGAIgASgJEg4KBnN0YXR1cxgDIAMoCRIPCgd1c2VyX2lkGAQgASgJEhQKDGNyZWF0ZWRfZnJvbRgFIAEoARISCgpjcmVhdGVkX3RvGAYgASgBEhMKC2NvbmZpZ19uYW1lGAcgASgJEg0KBWxpbWl0GAggASgFEg4KBmN1cnNvchgJIAEoCSKRAQoTTGlzdEV4ZWN1dGlvbnNSZXBseRI5CgpleGVjdXRpb25zGAEgAygLMiUuYmF0dXRhLmV4ZWN1dGlvbi52MS5FeGVjdXRpb25TdW1tYXJ5EhMKC25leHRfY3Vyc29yGAIgASgJEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwizAIKEEV4ZWN1dGlvblN1bW1hcnkSCgoCaWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEg4KBnN0YXR1cxgFIAEoCRIPCgd1c2VyX2lkGAYgASgJEhIKCnNlc3Npb25faWQYByABKAkSEQoJdGVuYW50X2lkGAggASgJEhIKCmNyZWF0ZWRfYXQYCSABKAESEgoKc3RhcnRlZF9hdBgKIAEoARIUCgxjb21wbGV0ZWRfYXQYCyABKAESEQoJcGF1c2VkX2F0GAwgASgBEhgKEHRvdGFsX2xhdGVuY3lfbXMYDSABKAESFgoOZXN0aW1hdGVkX2Nvc3QYDiABKAESEgoKY3JlYXRlZF9ieRgPIAEoCRITCgt0b2tlbl9jb3VudBgQIAEoBSJhChFMaXN0RXZlbnRzUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJEhQKDGZyb21fdmVyc2lvbhgDIAEoBRINCgVsaW1pdBgEIAEoBSJ/Cg9MaXN0RXZlbnRzUmVwbHkSKgoGZXZlbnRzGAEgAygLMhouYmF0dXRhLmV4ZWN1dGlvbi52MS5FdmVudBIUCgxuZXh0X3ZlcnNpb24YAiABKAUSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCIrChJHZXRWZXJzaW9uc1JlcXVlc3QSFQoNZXhlY3V0aW9uX2lkcxgBIAMoCSIzChBHZXRWZXJzaW9uc1JlcGx5EhAKCHZlcnNpb25zGAEgAygFEg0KBWVuZGVkGAIgAygIIooBCg5SZWFkTG9nUmVxdWVzdBIRCglwYXJ0aXRpb24YASABKAUSFgoOYWZ0ZXJfcG9zaXRpb24YAiABKAESDQoFbGltaXQYAyABKAUSDQoFdHlwZXMYBCADKAkSLwoHY3Vyc29ycxgFIAMoCzIeLmJhdHV0YS5leGVjdXRpb24udjEuTG9nQ3Vyc29yIjYKCUxvZ0N1cnNvchIRCglwYXJ0aXRpb24YASABKAUSFgoOYWZ0ZXJfcG9zaXRpb24YAiABKAEieQoMUmVhZExvZ1JlcGx5EioKBmV2ZW50cxgBIAMoCzIaLmJhdHV0YS5leGVjdXRpb24udjEuRXZlbnQSEAoIcG9zaXRpb24YAiABKAESKwoFcGFnZXMYAyADKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLkxvZ1BhZ2UiVQoHTG9nUGFnZRIqCgZldmVudHMYASADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhAKCHBvc2l0aW9uGAIgASgBEgwKBG1vcmUYAyABKAgibQoPTGlmZWN5Y2xlTm90aWNlEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSDAoEdHlwZRgDIAEoCRIRCglwYXJ0aXRpb24YBCABKAUSEAoIcG9zaXRpb24YBSABKAFiBnByb3RvMw", [file_batuta_common_v1_common, file_batuta_execution_v1_events, file_google_protobuf_struct]);
+  fileDesc("CiFiYXR1dGEvZXhlY3V0aW9uL3YxL3F1ZXJpZXMucHJvdG8SE2JhdHV0YS5leGVjdXRpb24udjEiEQoPVG9wb2xvZ3lSZXF1ZXN0IiMKDVRvcG9sb2d5UmVwbHkSEgoKcGFydGl0aW9ucxgBIAEoBSJkChNHZXRFeGVjdXRpb25SZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSEAoIdHJhY2VfaWQYAyABKAkSEgoKYXRfdmVyc2lvbhgEIAEoBSJ2ChFHZXRFeGVjdXRpb25SZXBseRI1CglleGVjdXRpb24YASABKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV4ZWN1dGlvblZpZXcSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCK/BwoNRXhlY3V0aW9uVmlldxIKCgJpZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSFgoOY29uZmlnX3ZlcnNpb24YBSABKAUSEAoIc3RyYXRlZ3kYBiABKAkSDgoGc3RhdHVzGAcgASgJEiUKBWlucHV0GAggASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiYKBm91dHB1dBgJIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAogASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEg8KB3VzZXJfaWQYCyABKAkSEgoKc2Vzc2lvbl9pZBgMIAEoCRIRCgl0ZW5hbnRfaWQYDSABKAkSEgoKY3JlYXRlZF9hdBgOIAEoARISCgpzdGFydGVkX2F0GA8gASgBEhQKDGNvbXBsZXRlZF9hdBgQIAEoARIRCglwYXVzZWRfYXQYESABKAESKQoIbWV0YWRhdGEYEiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhgKEHRvdGFsX2xhdGVuY3lfbXMYEyABKAESFgoOZXN0aW1hdGVkX2Nvc3QYFCABKAESEwoLdG9rZW5fY291bnQYFSABKAUSEgoKY3JlYXRlZF9ieRgWIAEoCRIUCgxjYWxsYmFja191cmwYFyABKAkSDwoHdmVyc2lvbhgYIAEoBRIsCgVzdGVwcxgZIAMoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcFZpZXcSEAoIc3RhcnRfYXQYGiABKAESEwoLZm9ya2VkX2Zyb20YGyABKAkSEAoIcHJpb3JpdHkYHCABKAkSNQoJY29uc2Vuc3VzGB0gAygLMiIuYmF0dXRhLmV4ZWN1dGlvbi52MS5Db25zZW5zdXNWaWV3EjwKDWNvbXBlbnNhdGlvbnMYHiADKAsyJS5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvblZpZXcSEwoLZGVhZGxpbmVfYXQYHyABKAESPgoMY29tcGVuc2F0aW9uGCAgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25PdXRjb21lEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYISABKAkSLwoGYnVkZ2V0GCIgASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5CdWRnZXRWaWV3IpMBCgpCdWRnZXRWaWV3EhIKCm1heF90b2tlbnMYASABKAESEAoIbWF4X2Nvc3QYAiABKAESFAoMc3BlbnRfdG9rZW5zGAMgASgBEhIKCnNwZW50X2Nvc3QYBCABKAESNQoIZXhjZWVkZWQYBSABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLkJ1ZGdldEV4Y2VlZGVkIpUCCg1Db25zZW5zdXNWaWV3EhAKCGdyb3VwX2lkGAEgASgJEgwKBG1vZGUYAiABKAkSDgoGc3RhdHVzGAMgASgJEigKBXZvdGVzGAQgAygLMhkuYmF0dXRhLmV4ZWN1dGlvbi52MS5Wb3RlEg8KB3dpbm5lcnMYBSADKAkSDwoHZGlzc2VudBgGIAMoCRISCgpkZWNpZGVkX2J5GAcgASgJEg0KBXNoYXJlGAggASgBEioKB2ZhaWx1cmUYCSABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSJgoGb3V0cHV0GAogASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCXNlcnZlZF9ieRgLIAEoCSJwChBDb21wZW5zYXRpb25WaWV3Eg8KB3N0ZXBfaWQYASABKAkSDgoGc3RhdHVzGAIgASgJEioKB2ZhaWx1cmUYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSDwoHYXR0ZW1wdBgEIAEoBSLkBAoIU3RlcFZpZXcSEgoKc3RlcF9pbmRleBgBIAEoBRIPCgdzdGVwX2lkGAIgASgJEhEKCXN0ZXBfbmFtZRgDIAEoCRIQCghhZ2VudF9pZBgEIAEoCRIVCg1hZ2VudF92ZXJzaW9uGAUgASgJEg4KBnN0YXR1cxgGIAEoCRImCgZvdXRwdXQYByABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSKgoHZmFpbHVyZRgIIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIUCgxkZXBlbmRlbmNpZXMYCSADKAkSDwoHYXR0ZW1wdBgKIAEoBRITCgtyZXRyeV9jb3VudBgLIAEoBRISCgpzdGFydGVkX2F0GAwgASgBEhQKDGNvbXBsZXRlZF9hdBgNIAEoARISCgpsYXRlbmN5X21zGA4gASgBEhMKC3Rva2VuX2NvdW50GA8gASgFEhYKDmVzdGltYXRlZF9jb3N0GBAgASgBEhMKC3NraXBfcmVhc29uGBEgASgJEhQKDGZhbGxiYWNrX2ZvchgSIAEoCRIRCglzZXJ2ZWRfYnkYEyABKAkSEgoKb3V0cHV0X2tleRgUIAEoCRIQCghwcm9ncmVzcxgVIAEoARIYChBwcm9ncmVzc19tZXNzYWdlGBYgASgJEhcKD2NvbnNlbnN1c19ncm91cBgXIAEoCRIOCgZyZXVzZWQYGCABKAgSEAoIcmV0cnlfYXQYGSABKAESMwoIYXBwcm92YWwYGiABKAsyIS5iYXR1dGEuZXhlY3V0aW9uLnYxLkFwcHJvdmFsVmlldyKGAgoMQXBwcm92YWxWaWV3Eg4KBnN0YXR1cxgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEiUKBWlucHV0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCWFwcHJvdmVycxgEIAMoCRIUCgxyZXF1ZXN0ZWRfYXQYBSABKAESEwoLZGVhZGxpbmVfYXQYBiABKAESEgoKZGVjaWRlZF9hdBgHIAEoARISCgpkZWNpZGVkX2J5GAggASgJEg8KB2NvbW1lbnQYCSABKAkSJAoEZGF0YRgKIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCgl0aW1lZF9vdXQYCyABKAgimAEKFExpc3RBcHByb3ZhbHNSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRINCgVsaW1pdBgCIAEoBRIOCgZjdXJzb3IYAyABKAkSEAoIYXBwcm92ZXIYBCABKAkSEQoJY29uZmlnX2lkGAUgASgJEhQKDGV4ZWN1dGlvbl9pZBgGIAEoCRITCgtjb25maWdfbmFtZRgHIAEoCSKOAQoSTGlzdEFwcHJvdmFsc1JlcGx5EjcKCWFwcHJvdmFscxgBIAMoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuQXBwcm92YWxTdW1tYXJ5EhMKC25leHRfY3Vyc29yGAIgASgJEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwi0gEKD0FwcHJvdmFsU3VtbWFyeRIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIRCglzdGVwX25hbWUYAyABKAkSEQoJY29uZmlnX2lkGAQgASgJEhMKC2NvbmZpZ19uYW1lGAUgASgJEg8KB21lc3NhZ2UYBiABKAkSEQoJYXBwcm92ZXJzGAcgAygJEhQKDHJlcXVlc3RlZF9hdBgIIAEoARITCgtkZWFkbGluZV9hdBgJIAEoARIOCgZzdGF0dXMYCiABKAkivAEKFUxpc3RFeGVjdXRpb25zUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSEQoJY29uZmlnX2lkGAIgASgJEg4KBnN0YXR1cxgDIAMoCRIPCgd1c2VyX2lkGAQgASgJEhQKDGNyZWF0ZWRfZnJvbRgFIAEoARISCgpjcmVhdGVkX3RvGAYgASgBEhMKC2NvbmZpZ19uYW1lGAcgASgJEg0KBWxpbWl0GAggASgFEg4KBmN1cnNvchgJIAEoCSKRAQoTTGlzdEV4ZWN1dGlvbnNSZXBseRI5CgpleGVjdXRpb25zGAEgAygLMiUuYmF0dXRhLmV4ZWN1dGlvbi52MS5FeGVjdXRpb25TdW1tYXJ5EhMKC25leHRfY3Vyc29yGAIgASgJEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwizAIKEEV4ZWN1dGlvblN1bW1hcnkSCgoCaWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEg4KBnN0YXR1cxgFIAEoCRIPCgd1c2VyX2lkGAYgASgJEhIKCnNlc3Npb25faWQYByABKAkSEQoJdGVuYW50X2lkGAggASgJEhIKCmNyZWF0ZWRfYXQYCSABKAESEgoKc3RhcnRlZF9hdBgKIAEoARIUCgxjb21wbGV0ZWRfYXQYCyABKAESEQoJcGF1c2VkX2F0GAwgASgBEhgKEHRvdGFsX2xhdGVuY3lfbXMYDSABKAESFgoOZXN0aW1hdGVkX2Nvc3QYDiABKAESEgoKY3JlYXRlZF9ieRgPIAEoCRITCgt0b2tlbl9jb3VudBgQIAEoBSJhChFMaXN0RXZlbnRzUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJEhQKDGZyb21fdmVyc2lvbhgDIAEoBRINCgVsaW1pdBgEIAEoBSJ/Cg9MaXN0RXZlbnRzUmVwbHkSKgoGZXZlbnRzGAEgAygLMhouYmF0dXRhLmV4ZWN1dGlvbi52MS5FdmVudBIUCgxuZXh0X3ZlcnNpb24YAiABKAUSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCIrChJHZXRWZXJzaW9uc1JlcXVlc3QSFQoNZXhlY3V0aW9uX2lkcxgBIAMoCSIzChBHZXRWZXJzaW9uc1JlcGx5EhAKCHZlcnNpb25zGAEgAygFEg0KBWVuZGVkGAIgAygIIooBCg5SZWFkTG9nUmVxdWVzdBIRCglwYXJ0aXRpb24YASABKAUSFgoOYWZ0ZXJfcG9zaXRpb24YAiABKAESDQoFbGltaXQYAyABKAUSDQoFdHlwZXMYBCADKAkSLwoHY3Vyc29ycxgFIAMoCzIeLmJhdHV0YS5leGVjdXRpb24udjEuTG9nQ3Vyc29yIjYKCUxvZ0N1cnNvchIRCglwYXJ0aXRpb24YASABKAUSFgoOYWZ0ZXJfcG9zaXRpb24YAiABKAEieQoMUmVhZExvZ1JlcGx5EioKBmV2ZW50cxgBIAMoCzIaLmJhdHV0YS5leGVjdXRpb24udjEuRXZlbnQSEAoIcG9zaXRpb24YAiABKAESKwoFcGFnZXMYAyADKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLkxvZ1BhZ2UiVQoHTG9nUGFnZRIqCgZldmVudHMYASADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhAKCHBvc2l0aW9uGAIgASgBEgwKBG1vcmUYAyABKAgibQoPTGlmZWN5Y2xlTm90aWNlEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSDAoEdHlwZRgDIAEoCRIRCglwYXJ0aXRpb24YBCABKAUSEAoIcG9zaXRpb24YBSABKAFiBnByb3RvMw", [file_batuta_common_v1_common, file_batuta_execution_v1_events, file_google_protobuf_struct]);
 
 /**
  * batuta.execution.query.topology
@@ -976,6 +976,13 @@ export type StepView = Message<"batuta.execution.v1.StepView"> & {
    * @generated from field: double retry_at = 25;
    */
   retryAt: number;
+
+  /**
+   * Of a step with an approval, once it was asked for.
+   *
+   * @generated from field: batuta.execution.v1.ApprovalView approval = 26;
+   */
+  approval?: ApprovalView | undefined;
 };
 
 /**
@@ -1118,6 +1125,13 @@ export type StepViewJson = {
    * @generated from field: double retry_at = 25;
    */
   retryAt?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * Of a step with an approval, once it was asked for.
+   *
+   * @generated from field: batuta.execution.v1.ApprovalView approval = 26;
+   */
+  approval?: ApprovalViewJson;
 };
 
 /**
@@ -1126,6 +1140,420 @@ export type StepViewJson = {
  */
 export const StepViewSchema: GenMessage<StepView, {jsonType: StepViewJson}> = /*@__PURE__*/
   messageDesc(file_batuta_execution_v1_queries, 8);
+
+/**
+ * What a human was asked, and what became of it.
+ *
+ * @generated from message batuta.execution.v1.ApprovalView
+ */
+export type ApprovalView = Message<"batuta.execution.v1.ApprovalView"> & {
+  /**
+   * waiting, approved, rejected, or withdrawn: the step ended without a decision.
+   *
+   * @generated from field: string status = 1;
+   */
+  status: string;
+
+  /**
+   * @generated from field: string message = 2;
+   */
+  message: string;
+
+  /**
+   * @generated from field: google.protobuf.Value input = 3;
+   */
+  input?: Value | undefined;
+
+  /**
+   * @generated from field: repeated string approvers = 4;
+   */
+  approvers: string[];
+
+  /**
+   * @generated from field: double requested_at = 5;
+   */
+  requestedAt: number;
+
+  /**
+   * @generated from field: double deadline_at = 6;
+   */
+  deadlineAt: number;
+
+  /**
+   * @generated from field: double decided_at = 7;
+   */
+  decidedAt: number;
+
+  /**
+   * User id; absent when nobody decided in time.
+   *
+   * @generated from field: string decided_by = 8;
+   */
+  decidedBy: string;
+
+  /**
+   * @generated from field: string comment = 9;
+   */
+  comment: string;
+
+  /**
+   * @generated from field: google.protobuf.Value data = 10;
+   */
+  data?: Value | undefined;
+
+  /**
+   * The deadline passed: the status is what on_timeout says.
+   *
+   * @generated from field: bool timed_out = 11;
+   */
+  timedOut: boolean;
+};
+
+/**
+ * What a human was asked, and what became of it.
+ *
+ * @generated from message batuta.execution.v1.ApprovalView
+ */
+export type ApprovalViewJson = {
+  /**
+   * waiting, approved, rejected, or withdrawn: the step ended without a decision.
+   *
+   * @generated from field: string status = 1;
+   */
+  status?: string;
+
+  /**
+   * @generated from field: string message = 2;
+   */
+  message?: string;
+
+  /**
+   * @generated from field: google.protobuf.Value input = 3;
+   */
+  input?: ValueJson;
+
+  /**
+   * @generated from field: repeated string approvers = 4;
+   */
+  approvers?: string[];
+
+  /**
+   * @generated from field: double requested_at = 5;
+   */
+  requestedAt?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: double deadline_at = 6;
+   */
+  deadlineAt?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: double decided_at = 7;
+   */
+  decidedAt?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * User id; absent when nobody decided in time.
+   *
+   * @generated from field: string decided_by = 8;
+   */
+  decidedBy?: string;
+
+  /**
+   * @generated from field: string comment = 9;
+   */
+  comment?: string;
+
+  /**
+   * @generated from field: google.protobuf.Value data = 10;
+   */
+  data?: ValueJson;
+
+  /**
+   * The deadline passed: the status is what on_timeout says.
+   *
+   * @generated from field: bool timed_out = 11;
+   */
+  timedOut?: boolean;
+};
+
+/**
+ * Describes the message batuta.execution.v1.ApprovalView.
+ * Use `create(ApprovalViewSchema)` to create a new message.
+ */
+export const ApprovalViewSchema: GenMessage<ApprovalView, {jsonType: ApprovalViewJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_queries, 9);
+
+/**
+ * batuta.execution.query.approvals: those that wait now, the oldest first.
+ *
+ * @generated from message batuta.execution.v1.ListApprovalsRequest
+ */
+export type ListApprovalsRequest = Message<"batuta.execution.v1.ListApprovalsRequest"> & {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * 1 to 200.
+   *
+   * @generated from field: int32 limit = 2;
+   */
+  limit: number;
+
+  /**
+   * @generated from field: string cursor = 3;
+   */
+  cursor: string;
+
+  /**
+   * Only those that this user may decide; empty means all.
+   *
+   * @generated from field: string approver = 4;
+   */
+  approver: string;
+
+  /**
+   * @generated from field: string config_id = 5;
+   */
+  configId: string;
+
+  /**
+   * @generated from field: string execution_id = 6;
+   */
+  executionId: string;
+
+  /**
+   * @generated from field: string config_name = 7;
+   */
+  configName: string;
+};
+
+/**
+ * batuta.execution.query.approvals: those that wait now, the oldest first.
+ *
+ * @generated from message batuta.execution.v1.ListApprovalsRequest
+ */
+export type ListApprovalsRequestJson = {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId?: string;
+
+  /**
+   * 1 to 200.
+   *
+   * @generated from field: int32 limit = 2;
+   */
+  limit?: number;
+
+  /**
+   * @generated from field: string cursor = 3;
+   */
+  cursor?: string;
+
+  /**
+   * Only those that this user may decide; empty means all.
+   *
+   * @generated from field: string approver = 4;
+   */
+  approver?: string;
+
+  /**
+   * @generated from field: string config_id = 5;
+   */
+  configId?: string;
+
+  /**
+   * @generated from field: string execution_id = 6;
+   */
+  executionId?: string;
+
+  /**
+   * @generated from field: string config_name = 7;
+   */
+  configName?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.ListApprovalsRequest.
+ * Use `create(ListApprovalsRequestSchema)` to create a new message.
+ */
+export const ListApprovalsRequestSchema: GenMessage<ListApprovalsRequest, {jsonType: ListApprovalsRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_queries, 10);
+
+/**
+ * @generated from message batuta.execution.v1.ListApprovalsReply
+ */
+export type ListApprovalsReply = Message<"batuta.execution.v1.ListApprovalsReply"> & {
+  /**
+   * @generated from field: repeated batuta.execution.v1.ApprovalSummary approvals = 1;
+   */
+  approvals: ApprovalSummary[];
+
+  /**
+   * @generated from field: string next_cursor = 2;
+   */
+  nextCursor: string;
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 3;
+   */
+  refused?: Refusal | undefined;
+};
+
+/**
+ * @generated from message batuta.execution.v1.ListApprovalsReply
+ */
+export type ListApprovalsReplyJson = {
+  /**
+   * @generated from field: repeated batuta.execution.v1.ApprovalSummary approvals = 1;
+   */
+  approvals?: ApprovalSummaryJson[];
+
+  /**
+   * @generated from field: string next_cursor = 2;
+   */
+  nextCursor?: string;
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 3;
+   */
+  refused?: RefusalJson;
+};
+
+/**
+ * Describes the message batuta.execution.v1.ListApprovalsReply.
+ * Use `create(ListApprovalsReplySchema)` to create a new message.
+ */
+export const ListApprovalsReplySchema: GenMessage<ListApprovalsReply, {jsonType: ListApprovalsReplyJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_queries, 11);
+
+/**
+ * A step that waits for a human.
+ *
+ * @generated from message batuta.execution.v1.ApprovalSummary
+ */
+export type ApprovalSummary = Message<"batuta.execution.v1.ApprovalSummary"> & {
+  /**
+   * @generated from field: string execution_id = 1;
+   */
+  executionId: string;
+
+  /**
+   * @generated from field: string step_id = 2;
+   */
+  stepId: string;
+
+  /**
+   * @generated from field: string step_name = 3;
+   */
+  stepName: string;
+
+  /**
+   * @generated from field: string config_id = 4;
+   */
+  configId: string;
+
+  /**
+   * @generated from field: string config_name = 5;
+   */
+  configName: string;
+
+  /**
+   * @generated from field: string message = 6;
+   */
+  message: string;
+
+  /**
+   * @generated from field: repeated string approvers = 7;
+   */
+  approvers: string[];
+
+  /**
+   * @generated from field: double requested_at = 8;
+   */
+  requestedAt: number;
+
+  /**
+   * @generated from field: double deadline_at = 9;
+   */
+  deadlineAt: number;
+
+  /**
+   * Of the execution.
+   *
+   * @generated from field: string status = 10;
+   */
+  status: string;
+};
+
+/**
+ * A step that waits for a human.
+ *
+ * @generated from message batuta.execution.v1.ApprovalSummary
+ */
+export type ApprovalSummaryJson = {
+  /**
+   * @generated from field: string execution_id = 1;
+   */
+  executionId?: string;
+
+  /**
+   * @generated from field: string step_id = 2;
+   */
+  stepId?: string;
+
+  /**
+   * @generated from field: string step_name = 3;
+   */
+  stepName?: string;
+
+  /**
+   * @generated from field: string config_id = 4;
+   */
+  configId?: string;
+
+  /**
+   * @generated from field: string config_name = 5;
+   */
+  configName?: string;
+
+  /**
+   * @generated from field: string message = 6;
+   */
+  message?: string;
+
+  /**
+   * @generated from field: repeated string approvers = 7;
+   */
+  approvers?: string[];
+
+  /**
+   * @generated from field: double requested_at = 8;
+   */
+  requestedAt?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: double deadline_at = 9;
+   */
+  deadlineAt?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * Of the execution.
+   *
+   * @generated from field: string status = 10;
+   */
+  status?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.ApprovalSummary.
+ * Use `create(ApprovalSummarySchema)` to create a new message.
+ */
+export const ApprovalSummarySchema: GenMessage<ApprovalSummary, {jsonType: ApprovalSummaryJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_queries, 12);
 
 /**
  * batuta.execution.query.list
@@ -1244,7 +1672,7 @@ export type ListExecutionsRequestJson = {
  * Use `create(ListExecutionsRequestSchema)` to create a new message.
  */
 export const ListExecutionsRequestSchema: GenMessage<ListExecutionsRequest, {jsonType: ListExecutionsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 9);
+  messageDesc(file_batuta_execution_v1_queries, 13);
 
 /**
  * @generated from message batuta.execution.v1.ListExecutionsReply
@@ -1291,7 +1719,7 @@ export type ListExecutionsReplyJson = {
  * Use `create(ListExecutionsReplySchema)` to create a new message.
  */
 export const ListExecutionsReplySchema: GenMessage<ListExecutionsReply, {jsonType: ListExecutionsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 10);
+  messageDesc(file_batuta_execution_v1_queries, 14);
 
 /**
  * One row of orchestration_executions.
@@ -1472,7 +1900,7 @@ export type ExecutionSummaryJson = {
  * Use `create(ExecutionSummarySchema)` to create a new message.
  */
 export const ExecutionSummarySchema: GenMessage<ExecutionSummary, {jsonType: ExecutionSummaryJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 11);
+  messageDesc(file_batuta_execution_v1_queries, 15);
 
 /**
  * batuta.execution.query.events
@@ -1541,7 +1969,7 @@ export type ListEventsRequestJson = {
  * Use `create(ListEventsRequestSchema)` to create a new message.
  */
 export const ListEventsRequestSchema: GenMessage<ListEventsRequest, {jsonType: ListEventsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 12);
+  messageDesc(file_batuta_execution_v1_queries, 16);
 
 /**
  * @generated from message batuta.execution.v1.ListEventsReply
@@ -1592,7 +2020,7 @@ export type ListEventsReplyJson = {
  * Use `create(ListEventsReplySchema)` to create a new message.
  */
 export const ListEventsReplySchema: GenMessage<ListEventsReply, {jsonType: ListEventsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 13);
+  messageDesc(file_batuta_execution_v1_queries, 17);
 
 /**
  * batuta.execution.query.versions: newest version of each watched execution, in the order asked; 0 when unknown.
@@ -1623,7 +2051,7 @@ export type GetVersionsRequestJson = {
  * Use `create(GetVersionsRequestSchema)` to create a new message.
  */
 export const GetVersionsRequestSchema: GenMessage<GetVersionsRequest, {jsonType: GetVersionsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 14);
+  messageDesc(file_batuta_execution_v1_queries, 18);
 
 /**
  * @generated from message batuta.execution.v1.GetVersionsReply
@@ -1664,7 +2092,7 @@ export type GetVersionsReplyJson = {
  * Use `create(GetVersionsReplySchema)` to create a new message.
  */
 export const GetVersionsReplySchema: GenMessage<GetVersionsReply, {jsonType: GetVersionsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 15);
+  messageDesc(file_batuta_execution_v1_queries, 19);
 
 /**
  * batuta.execution.query.log: events of partitions after a position of each, for consumers with cursors of their own.
@@ -1747,7 +2175,7 @@ export type ReadLogRequestJson = {
  * Use `create(ReadLogRequestSchema)` to create a new message.
  */
 export const ReadLogRequestSchema: GenMessage<ReadLogRequest, {jsonType: ReadLogRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 16);
+  messageDesc(file_batuta_execution_v1_queries, 20);
 
 /**
  * @generated from message batuta.execution.v1.LogCursor
@@ -1784,7 +2212,7 @@ export type LogCursorJson = {
  * Use `create(LogCursorSchema)` to create a new message.
  */
 export const LogCursorSchema: GenMessage<LogCursor, {jsonType: LogCursorJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 17);
+  messageDesc(file_batuta_execution_v1_queries, 21);
 
 /**
  * @generated from message batuta.execution.v1.ReadLogReply
@@ -1839,7 +2267,7 @@ export type ReadLogReplyJson = {
  * Use `create(ReadLogReplySchema)` to create a new message.
  */
 export const ReadLogReplySchema: GenMessage<ReadLogReply, {jsonType: ReadLogReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 18);
+  messageDesc(file_batuta_execution_v1_queries, 22);
 
 /**
  * @generated from message batuta.execution.v1.LogPage
@@ -1894,7 +2322,7 @@ export type LogPageJson = {
  * Use `create(LogPageSchema)` to create a new message.
  */
 export const LogPageSchema: GenMessage<LogPage, {jsonType: LogPageJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 19);
+  messageDesc(file_batuta_execution_v1_queries, 23);
 
 /**
  * batuta.lifecycle.<tenant>.<type>: only a wake-up for those who read the log.
@@ -1965,5 +2393,5 @@ export type LifecycleNoticeJson = {
  * Use `create(LifecycleNoticeSchema)` to create a new message.
  */
 export const LifecycleNoticeSchema: GenMessage<LifecycleNotice, {jsonType: LifecycleNoticeJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 20);
+  messageDesc(file_batuta_execution_v1_queries, 24);
 

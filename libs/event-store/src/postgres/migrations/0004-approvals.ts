@@ -1,0 +1,15 @@
+/**
+ * What a step run that waits for a human shows in the list of those; all null in the others. The version before names the
+ * columns that it writes, and an execution with approvals is none that it can fold. Statements run one by one in a transaction.
+ */
+export const approvals: readonly string[] = [
+  `ALTER TABLE execution.orchestration_step_runs
+    ADD COLUMN approval_tenant_id text,
+    ADD COLUMN approval_requested_at timestamptz,
+    ADD COLUMN approval_deadline_at timestamptz,
+    ADD COLUMN approval_message text,
+    ADD COLUMN approval_approvers jsonb`,
+  `CREATE INDEX orchestration_step_runs_approvals
+    ON execution.orchestration_step_runs (approval_tenant_id, approval_requested_at, id)
+    WHERE approval_requested_at IS NOT NULL`,
+];

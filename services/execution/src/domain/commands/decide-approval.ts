@@ -1,0 +1,55 @@
+import { LIMITS } from '@batuta/contracts';
+import { approvedOutput, decideAwaiting, type Decided } from '../approvals.js';
+import type { DecideApproval, Outcome, Rejection } from '../commands.js';
+import type { Draft } from '../draft.js';
+import { jsonBytes } from '../json.js';
+import { unitState } from '../state.js';
+import { isAwaiting } from '../unit-state.js';
+import { COMPENSATING, endedRejection } from './ended.js';
+
+/** A human approves or rejects a step that waits for it; whichever decision is recorded first counts, that of time too. */
+export function decideApproval(draft: Draft, command: DecideApproval): Outcome | Rejection {
+  const { state } = draft;
+  const { stepId, approved, by = '' } = command;
+  const ended = endedRejection(state);
+  if (ended !== undefined) {
+    return ended;
+  }
+  if (state.status === 'compensation') {
+    return COMPENSATING;
+  }
+  const index = state.config.unitIndex.get(stepId);
+  const unit = index === undefined ? undefined : state.config.units[index];
+  if (index === undefined || unit?.kind !== 'step') {
+    return { code: 'step_not_found', message: `the config has no step ${stepId}` };
+  }
+  const rules = unit.approval;
+  if (rules === undefined) {
+    return { code: 'not_awaiting_approval', message: `step ${stepId} is the work of an agent: nobody is asked` };
+  }
+  if (rules.approvers.length > 0 && !rules.approvers.includes(by)) {
+    return { code: 'not_an_approver', message: `only the approvers of step ${stepId} may decide` };
+  }
+  const current = unitState(state, index);
+  const decision = current.approval?.decision;
+  if (decision !== undefined) {
+    const how = decision.timedOut ? 'its time ran out' : decision.approved ? 'it was approved' : 'it was rejected';
+    return { code: 'already_decided', message: `step ${stepId} is decided already: ${how}` };
+  }
+  if (!isAwaiting(current)) {
+    return { code: 'not_awaiting_approval', message: `step ${stepId} does not wait for a decision` };
+  }
+  const decided: Decided = {
+    approved,
+    ...(by === '' ? {} : { by }),
+    ...(command.comment ? { comment: command.comment } : {}),
+    ...(command.data === undefined ? {} : { data: command.data }),
+  };
+  const bytes = jsonBytes(approvedOutput(decided, command.at));
+  if (bytes > LIMITS.payloadBytes) {
+    const message = `the decision has ${bytes} bytes, the limit is ${LIMITS.payloadBytes}`;
+    return { code: 'payload_too_large', message };
+  }
+  decideAwaiting(draft, unit, rules, decided);
+  return 'done';
+}
