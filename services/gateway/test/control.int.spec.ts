@@ -3,7 +3,17 @@ import { KEYS } from './fake-platform.js';
 import { startUnderTest } from './gateway-under-test.js';
 import type { UnderTest } from './gateway-under-test.js';
 
-const COMMANDS = ['pause', 'resume', 'cancel', 'terminate', 'retry', 'steps/one/skip'] as const;
+const COMMANDS = [
+  'pause',
+  'resume',
+  'cancel',
+  'terminate',
+  'retry',
+  'steps/one/skip',
+  'steps/one/approve',
+  'steps/one/reject',
+] as const;
+const DECISIONS: ReadonlySet<string> = new Set(['steps/one/approve', 'steps/one/reject']);
 const TAKES_NOTHING: ReadonlySet<string> = new Set(['resume', 'retry', 'steps/one/skip']);
 
 describe('commands to an execution at the edge', () => {
@@ -38,10 +48,12 @@ describe('commands to an execution at the edge', () => {
       expect(await call({ raw: '{"reason"' })).toEqual([400, 'malformed_json']);
       expect(await call({ body: [] })).toEqual([400, 'validation_failed']);
       expect(await call({ body: { hurry: true } })).toEqual([400, 'validation_failed']);
-      expect(await call({ body: TAKES_NOTHING.has(command) ? { reason: 'x' } : { reason: 7 } })).toEqual([
-        400,
-        'validation_failed',
-      ]);
+      const wrong = DECISIONS.has(command)
+        ? { comment: 7 }
+        : TAKES_NOTHING.has(command)
+          ? { reason: 'x' }
+          : { reason: 7 };
+      expect(await call({ body: wrong })).toEqual([400, 'validation_failed']);
       expect(await call({}, '?force=true')).toEqual([400, 'validation_failed']);
       expect(await call({ headers: { 'idempotency-key': 'with space' } })).toEqual([400, 'validation_failed']);
       expect(await call({ key: KEYS.viewer })).toEqual([403, 'forbidden']);
@@ -74,6 +86,95 @@ describe('commands to an execution at the edge', () => {
     expect(new Set(ids).size).toBe(6);
     expect(await send('cancel', { compensate: true })).toMatchObject({ cancel: { compensate: true } });
     expect(await send('steps/a%20b/skip', {})).toMatchObject({ skipStep: { stepId: 'a b' } });
+  });
+
+  it('hands a decision on as it was said, with an id that is the decider’s', async () => {
+    const decide = async (verdict: string, options: object): Promise<Record<string, unknown>> => {
+      under.fake.asked.length = 0;
+      const answer = await under.call('POST', `${path}/steps/one/${verdict}`, options);
+      expect(answer.status).toBe(200);
+      return commands()[0] ?? {};
+    };
+    expect(await decide('approve', {})).toMatchObject({ decideApproval: { stepId: 'one', approved: true } });
+    const body = { comment: 'no', data: { nested: [1, null], constructor_: 'x' } };
+    expect(await decide('reject', { body })).toMatchObject({
+      decideApproval: { stepId: 'one', approved: false, comment: 'no', data: body.data },
+    });
+    expect((await decide('approve', { body: { data: null } }))['decideApproval']).toEqual({
+      stepId: 'one',
+      approved: true,
+      data: null,
+    });
+    const headers = { 'idempotency-key': 'k1' };
+    const ids = [
+      await decide('approve', { headers }),
+      await decide('approve', { headers }),
+      await decide('reject', { headers }),
+      await decide('approve', { headers, key: KEYS.colleague }),
+    ].map(({ commandId }) => String(commandId));
+    expect(ids[1]).toBe(ids[0]);
+    expect(new Set(ids).size).toBe(3);
+  });
+
+  it.each([
+    ['a long comment', { comment: 'x'.repeat(2001) }, 400, 'validation_failed'],
+    ['data that is too deep', { data: JSON.parse('['.repeat(70) + ']'.repeat(70)) as unknown }, 400, 'too_deep'],
+    ['a forbidden key', { data: JSON.parse('{"__proto__": 1}') as unknown }, 400, 'forbidden_key'],
+    ['too much data', { data: 'x'.repeat(1024 * 1024) }, 413, 'payload_too_large'],
+  ])('refuses a decision with %s', async (_, body, status, code) => {
+    const answer = await under.call('POST', `${path}/steps/one/approve`, { body });
+    expect([answer.status, answer.body['code']]).toEqual([status, code]);
+    expect(commands()).toEqual([]);
+  });
+
+  it('lists the approvals that wait in the caller’s tenant, in pages', async () => {
+    under.fake.approvals = [
+      {
+        executionId: id,
+        stepId: 'one',
+        stepName: 'One',
+        configId: 'greeting',
+        configName: 'greeting',
+        message: 'May it?',
+        requestedAt: 1_738_324_800_000,
+        status: 'running',
+        approvers: ['ada'],
+      },
+    ];
+    const url = '/api/v1/orchestrations/approvals';
+    const page = await under.call(
+      'GET',
+      `${url}?approver=ada&limit=1&config_id=greeting&execution_id=${id.toUpperCase()}`,
+    );
+    expect(page.status).toBe(200);
+    expect(page.body).toEqual({
+      approvals: [
+        {
+          execution_id: id,
+          step_id: 'one',
+          step_name: 'One',
+          config_id: 'greeting',
+          config_name: 'greeting',
+          message: 'May it?',
+          requested_at: '2025-01-31T12:00:00.000Z',
+          status: 'running',
+          approvers: ['ada'],
+        },
+      ],
+      next_cursor: 'next',
+    });
+    expect(under.fake.asked.at(-1)).toMatchObject({
+      data: { tenantId: 'default', approver: 'ada', limit: 1, configName: 'greeting', executionId: id },
+    });
+    expect((await under.call('GET', `${url}?user=x`)).status).toBe(400);
+    expect((await under.call('GET', url, { key: KEYS.viewer })).status).toBe(200);
+    const { body } = await under.call('GET', '/docs-json');
+    expect(JSON.stringify((body['paths'] as Record<string, unknown>)[url])).toContain('ApprovalPage');
+    const { schemas } = body['components'] as { schemas: Record<string, { properties: object }> };
+    expect(Object.keys(schemas['ApprovalView']?.properties ?? {})).toEqual(
+      expect.arrayContaining(['status', 'message', 'deadline_at', 'decided_by', 'timed_out']),
+    );
+    expect(schemas['Step']?.properties).toHaveProperty('approval');
   });
 
   it('forks with what the source had, unless told otherwise', async () => {
@@ -148,6 +249,9 @@ describe('commands to an execution at the edge', () => {
       );
     }
     expect(JSON.stringify(paths[`${base}/retry`])).toContain('not_retryable');
+    for (const code of ['already_decided', 'not_awaiting_approval', 'not_an_approver']) {
+      expect(JSON.stringify(paths[`${base}/steps/{step_id}/approve`])).toContain(code);
+    }
     expect(JSON.stringify(paths[base])).toContain('at_version');
   });
 });

@@ -1,5 +1,6 @@
 import { headers as headerNames, isTerminalEventType, subjects } from '@batuta/contracts';
 import type {
+  ApprovalSummary,
   CommandReply,
   CommandRequest,
   Event,
@@ -17,6 +18,8 @@ import { createHash } from 'node:crypto';
 export const KEYS = {
   viewer: 'batuta_test_viewer_key',
   operator: 'batuta_test_operator_key',
+  /** Another user of the same tenant. */
+  colleague: 'batuta_test_colleague_key',
   admin: 'batuta_test_admin_key',
   stranger: 'batuta_test_other_tenant_key',
 } as const;
@@ -58,6 +61,8 @@ export class FakePlatform {
   readonly handlers = new Map<string, Handler>();
   /** Runs each started execution to its end at once; otherwise the test appends. */
   finishAtOnce = true;
+  /** What the list of waiting approvals answers. */
+  approvals: ApprovalSummary[] = [];
   /** Who is to be told of an execution's end; cleared, it is an owner that has just taken over. */
   readonly ends = new Map<string, string>();
   deliver: Delivery = (message, publish) => publish(message);
@@ -161,6 +166,9 @@ export class FakePlatform {
   #principal(keyHash: string): Principal | undefined {
     for (const [role, key] of Object.entries(KEYS)) {
       if (hash(key) !== keyHash || this.revoked.has(key)) continue;
+      if (role === 'colleague') {
+        return { tenantId: 'default', userId: 'grace', role: 'operator', keyId: 'k-colleague' };
+      }
       return role === 'stranger'
         ? { tenantId: 'other', userId: 'eve', role: 'admin', keyId: 'k-stranger' }
         : { tenantId: 'default', userId: 'ada', role: role as 'viewer', keyId: `k-${role}` };
@@ -244,6 +252,7 @@ export class FakePlatform {
       versions: executionIds.map((id) => this.executions.get(id)?.events.length ?? 0),
     }));
     this.#answer(subjects.query.list, () => ({ executions: [], nextCursor: '' }));
+    this.#answer(subjects.query.approvals, () => ({ approvals: this.approvals, nextCursor: 'next' }));
     for (let partition = 0; partition < PARTITIONS; partition += 1) {
       this.nats.subscribe(subjects.command(partition), {
         callback: (_error, message) => {
@@ -297,6 +306,8 @@ export class FakePlatform {
     if (known.events.some(({ type }) => isTerminalEventType(type))) {
       return { rejected: { code: 'already_completed', message: 'The execution has completed.' } };
     }
+    // That a step waits is for the engine to know: here every decision is taken.
+    if (request.decideApproval !== undefined) return { accepted: this.#accepted(executionId, known, false) };
     this.append(executionId, 'ExecutionCancelled', { reason: cancel?.reason ?? '', by: principal.userId });
     return { accepted: this.#accepted(executionId, known, false) };
   }

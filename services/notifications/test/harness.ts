@@ -108,6 +108,12 @@ export class FakeEngine {
         failure: { code: 'timeout', message: 'too slow', retryable: true },
         handling: 'abort',
       },
+      approval_requested: {
+        stepId: 'a',
+        message: 'May it go out?',
+        deadlineAt: Date.now() + 1000,
+        approvers: ['grace'],
+      },
       budget_exceeded: { resource: 'cost', limit: 0.5, spent: 0.75 },
     };
     this.append(executionId, CALLBACK_EVENTS[name], { ...whole[name], ...data });

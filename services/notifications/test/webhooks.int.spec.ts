@@ -77,6 +77,37 @@ describe('webhooks', () => {
     expect(receiver.received[0]?.headers).toMatchObject({ 'x-team': 'checkout', authorization: 'Bearer s3cret' });
   });
 
+  it('tells of an approval that is asked for, with all that a template needs to ask a person', async () => {
+    const configId = test.engine.addConfig();
+    await create({
+      config_id: configId,
+      events: ['approval_requested'],
+      callback_url: `${receiver.url}/plain`,
+    });
+    await create({
+      config_id: configId,
+      events: ['approval_requested', 'completed'],
+      callback_url: `${receiver.url}/template`,
+      callback_body_template:
+        '{{ event.data.step_id }}|{{ event.data.message }}|{{ event.data.deadline_at }}|{{ event.data.approvers | join: "," }}',
+    });
+    const execution = test.engine.start(configId);
+    test.engine.tell(execution, 'approval_requested', { deadlineAt: Date.UTC(2025, 0, 31, 12) });
+    await delivered(execution, 2);
+    const bodies = new Map(receiver.received.map(({ path, body }) => [path, body]));
+    expect(JSON.parse(bodies.get('/plain') ?? '')).toMatchObject({
+      type: 'approval.requested',
+      data: {
+        execution_id: execution,
+        step_id: 'a',
+        message: 'May it go out?',
+        deadline_at: '2025-01-31T12:00:00.000Z',
+        approvers: ['grace'],
+      },
+    });
+    expect(bodies.get('/template')).toBe('a|May it go out?|2025-01-31T12:00:00.000Z|grace');
+  });
+
   it('retries with the same id and a fresh timestamp, and keeps every attempt', async () => {
     const execution = test.engine.addConfig();
     const { secret } = await create({

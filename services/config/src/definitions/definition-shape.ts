@@ -74,7 +74,17 @@ const retry = object({
   total_timeout_ms: milliseconds,
 });
 
-const step = object(
+/** Longer ones are no message for a person; what an expression gives may be longer (LIMITS.approvalMessageBytes). */
+const MAX_APPROVAL_MESSAGE = 4_096;
+
+const approval = object({
+  message: text({ max: MAX_APPROVAL_MESSAGE }),
+  approvers: list(text({ max: 255 }), { min: 1, max: 1_000 }),
+  timeout_ms: number({ min: 1, max: MAX_EXECUTION_MS, whole: true }),
+  on_timeout: oneOf(['reject', 'approve']),
+});
+
+const stepFields = object(
   {
     id: token,
     name: text({ max: 255 }),
@@ -96,9 +106,17 @@ const step = object(
     schedule_to_close_ms: milliseconds,
     heartbeat_ms: milliseconds,
     metadata: anyObject,
+    approval,
   },
-  ['id', 'name', 'agent'],
+  ['id', 'name'],
 );
+
+const step: Shape = all(stepFields, (value, path, report) => {
+  if (!isRecord(value) || Object.hasOwn(value, 'approval')) return;
+  if (!Object.hasOwn(value, 'agent')) {
+    report.add(`${path}/agent`, 'required', 'agent is required, or approval in its place');
+  }
+});
 
 const group = object(
   {

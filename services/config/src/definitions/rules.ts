@@ -180,6 +180,40 @@ export function reportLimits(outline: Outline, report: Report): void {
   }
 }
 
+/** What an agent's attempts have, and a human's decision has not. */
+const OF_ATTEMPTS: Readonly<Record<string, string>> = {
+  timeout_ms: 'the time to decide is approval.timeout_ms',
+  retry: 'a decision is not tried again',
+  heartbeat_ms: 'nothing runs that could show a sign of life',
+  schedule_to_start_ms: 'the time to decide is approval.timeout_ms',
+  schedule_to_close_ms: 'the time to decide is approval.timeout_ms',
+  compensate: 'a decision is not undone; let a step after it do that',
+};
+
+export function reportApprovals(outline: Outline, report: Report): void {
+  for (const { index, source } of outline.steps) {
+    const { approval } = source;
+    if (approval === undefined) continue;
+    const path = `/steps/${index}`;
+    if (source['agent'] !== undefined) {
+      report.add(`${path}/agent`, 'contradiction', 'a step has an agent or an approval, not both');
+    }
+    for (const [field, why] of Object.entries(OF_ATTEMPTS)) {
+      if (source[field] === undefined) continue;
+      report.add(`${path}/${field}`, 'contradiction', `has no effect on a step with an approval: ${why}`);
+    }
+    if (!isRecord(approval)) continue;
+    if (approval['on_timeout'] !== undefined && approval['timeout_ms'] === undefined) {
+      report.add(`${path}/approval/on_timeout`, 'contradiction', 'has no effect without timeout_ms');
+    }
+    const approvers = Array.isArray(approval['approvers']) ? (approval['approvers'] as unknown[]) : [];
+    for (const [place, approver] of approvers.entries()) {
+      if (approvers.indexOf(approver) === place) continue;
+      report.add(`${path}/approval/approvers/${place}`, 'duplicate_approver', 'is listed twice');
+    }
+  }
+}
+
 export function reportGroups(outline: Outline, report: Report): void {
   for (const group of outline.declaredGroups) {
     if (outline.groupOf.get(group.id) === group) reportGroup(group, report);
@@ -290,6 +324,7 @@ export function definitionExpressions(outline: Outline): ExpressionUse[] {
   for (const { index, source } of outline.steps) {
     mapping(source, 'input', `/steps/${index}`);
     plain(source, 'when', `/steps/${index}`);
+    if (isRecord(source['approval'])) mapping(source['approval'], 'message', `/steps/${index}/approval`);
     if (isRecord(source['compensate'])) mapping(source['compensate'], 'input', `/steps/${index}/compensate`);
   }
   for (const { index, source } of outline.declaredGroups) {

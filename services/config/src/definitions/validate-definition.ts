@@ -11,6 +11,7 @@ import { outlineOf } from './outline.js';
 import {
   agentsOf,
   definitionExpressions,
+  reportApprovals,
   reportDependencies,
   reportDuplicateIds,
   reportFallbacks,
@@ -95,6 +96,7 @@ export async function validateDefinition(document: unknown, ports: ValidationPor
   reportOrder(outline, forest, report);
   reportOutputKeys(outline, report);
   reportLimits(outline, report);
+  reportApprovals(outline, report);
   reportGroups(outline, report);
   const uses = agentsOf(outline);
   await reportAgents(uses, document['is_global'] === true, ports, report);

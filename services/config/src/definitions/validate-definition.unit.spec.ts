@@ -366,6 +366,88 @@ describe('consensus groups', () => {
   });
 });
 
+describe('approvals', () => {
+  const gate = (approval: unknown, more: object = {}) => ({ id: 'gate', name: 'Gate', approval, ...more });
+
+  it.each<[string, object[]]>([
+    ['nothing but itself', [gate({})]],
+    [
+      'every field',
+      [
+        gate({
+          message: '{% input.x & "?" %}',
+          approvers: ['ada', 'bob'],
+          timeout_ms: 86_400_000_000,
+          on_timeout: 'approve',
+        }),
+      ],
+    ],
+    [
+      'what any step may have',
+      [
+        step('a'),
+        gate(
+          {},
+          {
+            dependencies: ['a'],
+            input: { shown: '{% outputs.a %}' },
+            when: 'input.big',
+            require: 'all',
+            output_key: 'k',
+            on_failure: 'fallback',
+            fallback_when: ['timeout'],
+            metadata: {},
+          },
+        ),
+        gate({}, { id: 'boss', fallback_for: 'gate' }),
+      ],
+    ],
+    ['a vote in a group', [step('a', { consensus_group: 'g' }), gate({}, { consensus_group: 'g' })]],
+  ])('may have %s', async (_, steps) => {
+    expect(await mistakes(config(steps))).toEqual([]);
+  });
+
+  it.each<[string, object, string[]]>([
+    ['no agent and no approval', { id: 'a', name: 'A' }, ['/steps/0/agent required']],
+    ['both', gate({}, { agent: 'echo' }), ['/steps/0/agent contradiction']],
+    ['an approval that is no object', gate(true), ['/steps/0/approval wrong_type']],
+    ['an unknown field', gate({ approver: 'ada' }), ['/steps/0/approval/approver unknown_field']],
+    ['an empty list of approvers', gate({ approvers: [] }), ['/steps/0/approval/approvers too_few']],
+    ['an approver twice', gate({ approvers: ['a', 'b', 'a'] }), ['/steps/0/approval/approvers/2 duplicate_approver']],
+    ['an empty message', gate({ message: '' }), ['/steps/0/approval/message too_short']],
+    ['a long message', gate({ message: 'x'.repeat(4_097) }), ['/steps/0/approval/message too_long']],
+    ['a message that is no JSONata', gate({ message: '{% a + %}' }), ['/steps/0/approval/message bad_expression']],
+    ['no time at all', gate({ timeout_ms: 0 }), ['/steps/0/approval/timeout_ms out_of_range']],
+    ['another way out', gate({ timeout_ms: 5, on_timeout: 'ignore' }), ['/steps/0/approval/on_timeout not_allowed']],
+    ['a way out without a time', gate({ on_timeout: 'approve' }), ['/steps/0/approval/on_timeout contradiction']],
+    [
+      'what is for attempts',
+      gate(
+        {},
+        {
+          timeout_ms: 5,
+          retry: { max_attempts: 2 },
+          heartbeat_ms: 5,
+          schedule_to_start_ms: 5,
+          schedule_to_close_ms: 5,
+          compensate: { agent: 'echo' },
+        },
+      ),
+      ['timeout_ms', 'retry', 'heartbeat_ms', 'schedule_to_start_ms', 'schedule_to_close_ms', 'compensate'].map(
+        (field) => `/steps/0/${field} contradiction`,
+      ),
+    ],
+  ])('are refused with %s', async (_, wrong, expected) => {
+    expect(await mistakes(config([wrong]))).toEqual(expected);
+  });
+
+  it('say what to use instead of what has no effect', async () => {
+    expect(await messages(config([gate({}, { timeout_ms: 5 })]))).toEqual([
+      'has no effect on a step with an approval: the time to decide is approval.timeout_ms',
+    ]);
+  });
+});
+
 describe('the rest', () => {
   it('wants an output key to mean one thing', async () => {
     const steps = [step('a', { output_key: 'k' }), step('b', { output_key: 'k' }), step('k')];

@@ -7,7 +7,7 @@ import { Backend } from '../backend/backend.js';
 import { Executions } from '../backend/executions.js';
 import { checkedBody, emptyBody } from './checked.js';
 import { CommandRoute } from './command-route.js';
-import { CancelBody, ForkBody, PauseBody, ReasonBody } from './dto/execute.dto.js';
+import { CancelBody, DecisionBody, ForkBody, PauseBody, ReasonBody } from './dto/execute.dto.js';
 import { idempotencyKeyOf, traceparentOf } from './headers.js';
 import { commandIdOf, executionIdOf } from './ids.js';
 import { problemOfRefusal } from './problem.js';
@@ -15,7 +15,10 @@ import { parseQuery } from './query.js';
 import { answerStart, START_QUERY, StartRoute } from './start-answer.js';
 import { limitsOf, startOptionsOf } from './start-options.js';
 
-type Control = Pick<CommandRequest, 'cancel' | 'pause' | 'resume' | 'terminate' | 'skipStep' | 'retry'>;
+type Control = Pick<
+  CommandRequest,
+  'cancel' | 'pause' | 'resume' | 'terminate' | 'skipStep' | 'retry' | 'decideApproval'
+>;
 
 /** What every command says beside what it is to do. */
 interface Commander {
@@ -31,6 +34,27 @@ interface Commander {
 const ENDED = ['already_completed', 'already_failed', 'already_cancelled'] as const;
 
 const reasonOf = (body: ReasonBody): { reason?: string } => (body.reason == null ? {} : { reason: body.reason });
+
+const DECISION_REFUSES = [
+  'step_not_found',
+  'not_awaiting_approval',
+  'already_decided',
+  'not_an_approver',
+  ...ENDED,
+  'compensating',
+  'payload_too_large',
+  'too_deep',
+  'forbidden_key',
+] as const;
+
+const decisionOf = (stepId: string, approved: boolean, { comment, data }: DecisionBody): Control => ({
+  decideApproval: {
+    stepId,
+    approved,
+    ...(comment == null || comment === '' ? {} : { comment }),
+    ...(data === undefined ? {} : { data }),
+  },
+});
 
 /** What can be done to an execution that was started. Every answer comes after the commit that it speaks of. */
 @ApiTags('Executions')
@@ -145,6 +169,43 @@ export class ControlController {
     return this.#command({ principal, id, query, key }, { skipStep: { stepId } });
   }
 
+  @CommandRoute('steps/:step_id/approve', {
+    summary: 'Approve a step that waits for a human',
+    description:
+      'The step completes; `comment` and `data` are part of its output. Also while the execution is paused: what follows then waits for the resume.',
+    body: DecisionBody,
+    answers: 'Approved.',
+    refuses: DECISION_REFUSES,
+  })
+  approve(
+    @Caller() principal: Principal,
+    @Param('id') id: string,
+    @Param('step_id') stepId: string,
+    @Query() query: unknown,
+    @Headers('idempotency-key') key: string | undefined,
+    @Body(checkedBody(DecisionBody, { optional: true })) body: DecisionBody,
+  ): Promise<JsonObject> {
+    return this.#command({ principal, id, query, key }, decisionOf(stepId, true, body));
+  }
+
+  @CommandRoute('steps/:step_id/reject', {
+    summary: 'Reject a step that waits for a human',
+    description: 'The step fails with `approval_rejected`; its `on_failure` says what follows.',
+    body: DecisionBody,
+    answers: 'Rejected.',
+    refuses: DECISION_REFUSES,
+  })
+  reject(
+    @Caller() principal: Principal,
+    @Param('id') id: string,
+    @Param('step_id') stepId: string,
+    @Query() query: unknown,
+    @Headers('idempotency-key') key: string | undefined,
+    @Body(checkedBody(DecisionBody, { optional: true })) body: DecisionBody,
+  ): Promise<JsonObject> {
+    return this.#command({ principal, id, query, key }, decisionOf(stepId, false, body));
+  }
+
   @StartRoute('fork', {
     summary: 'Start a copy of an execution from one of its steps',
     description:
@@ -204,8 +265,11 @@ export class ControlController {
   async #command({ principal, id, query, key }: Commander, control: Control): Promise<JsonObject> {
     parseQuery({}, query);
     const executionId = executionIdOf(id);
+    // Who decides is part of a decision: the same words of another user are not a repeat of it.
+    const decider = control.decideApproval === undefined ? {} : { by: principal.userId };
+    const command = { executionId, ...control, ...decider } as JsonObject;
     const reply = await this.backend.command({
-      commandId: commandIdOf(principal.tenantId, idempotencyKeyOf(key), { executionId, ...control } as JsonObject),
+      commandId: commandIdOf(principal.tenantId, idempotencyKeyOf(key), command),
       executionId,
       principal,
       ...control,

@@ -2,6 +2,7 @@ import { Controller, Get, Param, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import {
+  ApprovalSummarySchema,
   EXECUTION_STATUSES,
   ExecutionSummarySchema,
   ExecutionViewSchema,
@@ -9,7 +10,13 @@ import {
   subjects,
   toUserJson,
 } from '@batuta/contracts';
-import type { JsonObject, ListEventsReply, ListExecutionsReply, Principal } from '@batuta/contracts';
+import type {
+  JsonObject,
+  ListApprovalsReply,
+  ListEventsReply,
+  ListExecutionsReply,
+  Principal,
+} from '@batuta/contracts';
 import { Caller } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
 import { Executions } from '../backend/executions.js';
@@ -40,6 +47,13 @@ const LIST = {
   limit: limitParameter(200),
   cursor: cursorParameter,
 } as const;
+const APPROVALS = {
+  config_id: textParameter('Approvals of executions of this config: its id or name.'),
+  execution_id: textParameter('Approvals of this execution.'),
+  approver: textParameter('Those that this user may decide, by the `approvers` of the step.'),
+  limit: limitParameter(200),
+  cursor: cursorParameter,
+} as const;
 const EVENTS = {
   from_version: integerParameter('First version wanted; 1 when left out.', 1, 2_147_483_647),
   limit: limitParameter(1000, 100),
@@ -52,6 +66,13 @@ const VIEW = {
     2_147_483_647,
   ),
 } as const;
+
+/** A config as a list's parameter names it. */
+function configOf(config: string | undefined): { configId?: string; configName?: string } {
+  if (config === undefined) return {};
+  const id = config.toLowerCase();
+  return isUuid(id) ? { configId: id } : { configName: config };
+}
 
 @ApiTags('Executions')
 @ApiBearerAuth()
@@ -87,15 +108,10 @@ export class ExecutionsController {
   @Refuses()
   async list(@Caller() principal: Principal, @Query() raw: unknown): Promise<JsonObject> {
     const query = parseQuery(LIST, raw);
-    const config = query.config_id;
     const reply = accepted(
       await this.backend.ask<ListExecutionsReply>(subjects.query.list, {
         tenantId: principal.tenantId,
-        ...(config === undefined
-          ? {}
-          : isUuid(config.toLowerCase())
-            ? { configId: config.toLowerCase() }
-            : { configName: config }),
+        ...configOf(query.config_id),
         status: query.status,
         userId: query.user,
         createdFrom: query.created_from,
@@ -106,6 +122,33 @@ export class ExecutionsController {
     );
     return {
       executions: (reply.executions ?? []).map((summary) => toUserJson(ExecutionSummarySchema, summary)),
+      next_cursor: shownCursor(reply.nextCursor),
+    };
+  }
+
+  @Get('approvals')
+  @ApiOperation({
+    summary: 'List approvals that wait for a decision, oldest first',
+    description:
+      'A projection, a moment behind: what was asked for just now may be missing, and what was decided may still be there.',
+  })
+  @Queries(APPROVALS)
+  @Answers(200, 'ApprovalPage', 'A page.')
+  @Refuses()
+  async approvals(@Caller() principal: Principal, @Query() raw: unknown): Promise<JsonObject> {
+    const query = parseQuery(APPROVALS, raw);
+    const reply = accepted(
+      await this.backend.ask<ListApprovalsReply>(subjects.query.approvals, {
+        tenantId: principal.tenantId,
+        ...configOf(query.config_id),
+        executionId: query.execution_id?.toLowerCase(),
+        approver: query.approver,
+        limit: query.limit,
+        cursor: query.cursor,
+      }),
+    );
+    return {
+      approvals: (reply.approvals ?? []).map((summary) => toUserJson(ApprovalSummarySchema, summary)),
       next_cursor: shownCursor(reply.nextCursor),
     };
   }

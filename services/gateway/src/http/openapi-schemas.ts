@@ -3,6 +3,7 @@ import { ScalarType } from '@bufbuild/protobuf';
 import {
   AgentSchema,
   ApiKeySchema,
+  ApprovalSummarySchema,
   CallbackDeliverySchema,
   ConfigSchema,
   EVENT_SCHEMAS,
@@ -35,6 +36,9 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
   'batuta.execution.v1.StepView.status': STEP_STATUSES,
   'batuta.config.v1.Step.on_failure': ['abort', 'continue', 'fallback'],
   'batuta.config.v1.Step.require': ['any', 'all'],
+  'batuta.execution.v1.ApprovalSummary.status': EXECUTION_STATUSES,
+  'batuta.execution.v1.ApprovalView.status': ['waiting', 'approved', 'rejected', 'withdrawn'],
+  'batuta.config.v1.Approval.on_timeout': ['reject', 'approve'],
   'batuta.config.v1.Settings.priority': PRIORITIES,
   'batuta.execution.v1.BudgetExceeded.resource': ['tokens', 'cost'],
   'batuta.config.v1.Retry.jitter': ['full', 'none'],
@@ -163,6 +167,7 @@ export function platformSchemas(): Record<string, OpenApiSchema> {
   for (const schema of [
     AgentSchema,
     ApiKeySchema,
+    ApprovalSummarySchema,
     ConfigSchema,
     ExecutionSummarySchema,
     ExecutionViewSchema,
@@ -252,6 +257,7 @@ export function platformSchemas(): Record<string, OpenApiSchema> {
       },
     },
     ExecutionPage: page('executions', 'ExecutionSummary'),
+    ApprovalPage: page('approvals', 'ApprovalSummary'),
     ExecutionSteps: {
       type: 'object',
       properties: { execution_id: { type: 'string' }, status: { type: 'string' }, steps: listOf('StepView') },

@@ -49,7 +49,14 @@ function servedBy(view: ExecutionView): { served_by?: JsonObject } {
   return served.length === 0 ? {} : { served_by: Object.fromEntries(served) as JsonObject };
 }
 
-/** Where an execution stands: its steps without their outputs. */
+/** A step without its payloads: what it gave, what an approver was shown, and what came with the decision. */
+function withoutPayloads({ output: _output, approval, ...step }: JsonObject): JsonObject {
+  if (typeof approval !== 'object' || approval === null || Array.isArray(approval)) return step;
+  const { input: _input, data: _data, ...shown } = approval;
+  return { ...step, approval: shown };
+}
+
+/** Where an execution stands: its steps without their payloads. */
 export function statusOfView(view: ExecutionView): JsonObject {
   const shown = toUserJson(ExecutionViewSchema, view);
   const counts: Record<string, number> = { pending: 0, running: 0, completed: 0, failed: 0, skipped: 0, paused: 0 };
@@ -59,6 +66,6 @@ export function statusOfView(view: ExecutionView): JsonObject {
     execution_id: id ?? view.id,
     ...rest,
     step_counts: { total: view.steps?.length ?? 0, ...counts },
-    steps: (Array.isArray(steps) ? (steps as JsonObject[]) : []).map(({ output: _stepOutput, ...step }) => step),
+    steps: (Array.isArray(steps) ? (steps as JsonObject[]) : []).map(withoutPayloads),
   };
 }

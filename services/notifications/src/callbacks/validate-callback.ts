@@ -36,8 +36,6 @@ const PHONE_NUMBER = /^\+[1-9]\d{6,14}$/;
 const CONTROL = /[\u0000-\u001f\u007f]/;
 /** NUL cannot be stored, half a surrogate pair is no text. */
 const UNSTORABLE = /\0|[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/;
-/** Events that users expect and the engine does not have. */
-const NOT_YET = new Map([['approval_requested', 'the engine has no approvals yet']]);
 
 const FIELDS_OF: Readonly<Record<CallbackType, readonly string[]>> = {
   webhook: ['callback_url', 'callback_method', 'callback_headers', 'callback_body_template'],
@@ -114,9 +112,7 @@ function checkEvents(events: unknown, add: Add): CallbackEvent[] {
   }
   const names = new Set<CallbackEvent>();
   for (const [index, event] of events.entries()) {
-    const missing = NOT_YET.get(event as string);
     if (typeof event === 'string' && known.includes(event)) names.add(event as CallbackEvent);
-    else if (missing !== undefined) add(`/events/${index}`, 'not_available', `${String(event)}: ${missing}`);
     else add(`/events/${index}`, 'not_allowed', `must be one of ${known.join(', ')}`);
   }
   return [...names];

@@ -55,11 +55,6 @@ describe('a callback', () => {
     ['no owner', webhook({ config_id: undefined }), [' required']],
     ['no event', webhook({ events: [] }), ['/events required']],
     ['an unknown event', webhook({ events: ['completed', 'exploded'] }), ['/events/1 not_allowed']],
-    [
-      'an event that the engine has not',
-      webhook({ events: ['approval_requested', 'budget_exceeded'] }),
-      ['/events/0 not_available'],
-    ],
     ['another type', webhook({ type: 'pigeon' }), ['/type not_allowed']],
     ['a field of another type', webhook({ to: 'x' }), ['/to unknown_field']],
     ['a time outside of a fallback', webhook({ after_ms: 5 }), ['/after_ms unknown_field']],

@@ -62,22 +62,35 @@ export function messageOf(event: Event, name: CallbackEvent, execution: Executio
 /** What a template is rendered over: plain JSON. */
 export const valuesOf = (message: Message): JsonObject => message as unknown as JsonObject;
 
+/** Types of what is told about a step; the others are about the execution. */
+const TYPES: Readonly<Partial<Record<CallbackEvent, string>>> = {
+  step_failed: 'step.failed',
+  approval_requested: 'approval.requested',
+};
+
 /** The body without a template: `{type, timestamp, data}` as Standard Webhooks recommends. */
 export function defaultContent({ event, execution }: Message): JsonObject {
   const { id, ...rest } = execution;
   return {
-    type: event.name === 'step_failed' ? 'step.failed' : `execution.${event.name}`,
+    type: TYPES[event.name] ?? `execution.${event.name}`,
     timestamp: event.at,
     data: { execution_id: id, ...rest, version: event.version, ...event.data },
   };
 }
 
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
+
 /** One line for people. */
 export function summaryOf({ event, execution }: Message): string {
   const { config_name: config, id } = execution;
   if (event.name === 'step_failed') {
-    const step = event.data['step_id'];
-    return `Step ${typeof step === 'string' ? step : ''} of ${config} failed (execution ${id})`;
+    return `Step ${textOf(event.data['step_id'])} of ${config} failed (execution ${id})`;
+  }
+  if (event.name === 'approval_requested') {
+    // What an expression gave may have line breaks, which no subject may have.
+    const message = textOf(event.data['message']).replaceAll(/\s+/gu, ' ').trim().slice(0, 200).toWellFormed();
+    const asked = message === '' ? '' : `: ${message}`;
+    return `${config} waits for an approval of ${textOf(event.data['step_id'])}${asked} (execution ${id})`;
   }
   if (event.name === 'budget_exceeded') {
     const { resource, limit, spent } = event.data as unknown as BudgetExceeded;
@@ -96,6 +109,13 @@ export function sampleMessage(name: CallbackEvent): Message {
     cancelled: { reason: 'not needed any more', by: 'ada' },
     paused: { reason: 'maintenance', by: 'ada' },
     step_failed: { step_id: 'step_1', failure, handling: 'abort' },
+    approval_requested: {
+      step_id: 'step_1',
+      message: 'Refund 120 EUR to ada?',
+      input: { amount: 120 },
+      deadline_at: '2025-02-01T12:00:00.000Z',
+      approvers: ['ada', 'grace'],
+    },
     budget_exceeded: { resource: 'tokens', limit: 10_000, spent: 10_250 },
   };
   return {

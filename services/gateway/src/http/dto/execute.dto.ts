@@ -113,6 +113,24 @@ export class CancelBody extends ReasonBody {
   compensate?: boolean;
 }
 
+/** What a human says about a step that waits for an approval. */
+export class DecisionBody {
+  @ApiPropertyOptional({ description: 'Why, for people.', maxLength: 2000, example: 'checked with the customer' })
+  @Maybe()
+  @IsString()
+  @Length(0, 2000)
+  comment?: string;
+
+  @ApiPropertyOptional({
+    description: "Any JSON: part of the step's output when it is approved, kept with the decision in any case.",
+    type: 'object',
+    additionalProperties: true,
+    example: { amount: 100 },
+  })
+  @Allow()
+  data?: JsonValue;
+}
+
 export class PauseBody extends ReasonBody {
   @ApiPropertyOptional({
     description: 'Also stop the attempts that run; they run again at the resume, without spending one.',
