@@ -13,6 +13,8 @@ const GUIDE = readFileSync(new URL('../../docs/orchestrations.md', import.meta.u
 
 interface Example {
   readonly input?: unknown;
+  /** What a human says about a step that waits for one. */
+  readonly approves?: { readonly step: string; readonly body: Record<string, unknown> };
   check(execution: ExecutionShown, events: readonly EventShown[]): void;
 }
 
@@ -37,6 +39,32 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
     },
   },
   parallel: completedWith({ mean: 3.5 }),
+  approval: {
+    input: { customer: 'ada', amount: 120 },
+    // The manager does not answer.
+    approves: { step: 'director', body: { comment: 'half of it', data: { amount: 60 } } },
+    check: (execution, events) => {
+      expect(execution).toMatchObject({ status: 'completed', output: { paid: 60, approved_by: 'admin' } });
+      expect(stepOf(execution, 'manager')).toMatchObject({
+        status: 'failed',
+        served_by: 'director',
+        failure: { code: 'approval_timeout' },
+        approval: {
+          status: 'rejected',
+          timed_out: true,
+          message: 'Refund 120 EUR to ada?',
+          input: { request: { customer: 'ada', amount: 120 } },
+        },
+      });
+      expect(stepOf(execution, 'director').approval).toMatchObject({ status: 'approved', decided_by: 'admin' });
+      expect(outline(events, 'ApprovalRequested', 'ApprovalDecided')).toEqual([
+        'ApprovalRequested manager',
+        'ApprovalDecided manager',
+        'ApprovalRequested director',
+        'ApprovalDecided director',
+      ]);
+    },
+  },
   'consensus-quorum': {
     check: (execution) => {
       expect(execution.output).toEqual({ facts: { sky: 'clear', concert: true } });
@@ -225,8 +253,15 @@ describe('the examples of docs/orchestrations.md', () => {
     async (name) => {
       const definition = JSON.parse(readFileSync(new URL(`${name}.json`, FOLDER), 'utf8')) as { name: string };
       const config = await orchestrations.save({ ...definition });
-      const { input, check } = EXAMPLES[name] as Example;
+      const { input, approves, check } = EXAMPLES[name] as Example;
       const id = await orchestrations.start(config, input === undefined ? {} : { input });
+      if (approves !== undefined) {
+        const { step, body } = approves;
+        await eventually(async () => stepOf(await orchestrations.get(id), step).approval?.status === 'waiting', {
+          timeoutMs: 30_000,
+        });
+        expect(await orchestrations.command(id, `steps/${step}/approve`, body)).toMatchObject({ http: 200 });
+      }
       const execution = await orchestrations.ended(id);
       expect(execution.id).toBe(id);
       check(execution, await orchestrations.events(id));

@@ -25,7 +25,7 @@ const SECRET = `secret-${randomBytes(12).toString('hex')}`;
 const CALLER = { traceId: randomBytes(16).toString('hex'), spanId: randomBytes(8).toString('hex') };
 const CONFIGS = '/api/v1/orchestrations/configs';
 const WEBSOCKET_SPAN = 'GET /api/v1/orchestrations/ws/execute/:config_id';
-/** Waits, agrees, goes on, fails and is undone. */
+/** Waits, agrees, waits for a human until time decides, goes on, fails and is undone. */
 const UNDONE = {
   name: 'undone',
   strategy: 'consensus',
@@ -38,7 +38,8 @@ const UNDONE = {
       consensus_group: 'panel',
       input: { verdict: 'yes' },
     })),
-    { id: 'after', name: 'After', agent: 'echo', dependencies: ['panel'], compensate: { agent: 'echo' } },
+    { id: 'gate', name: 'Gate', dependencies: ['panel'], approval: { timeout_ms: 50, on_timeout: 'approve' } },
+    { id: 'after', name: 'After', agent: 'echo', dependencies: ['gate'], compensate: { agent: 'echo' } },
     { id: 'fails', name: 'Fails', agent: 'fail', dependencies: ['after'], input: { retryable: false } },
   ],
 };
@@ -430,6 +431,15 @@ describe('what a platform shows of itself', () => {
     expect(names).toEqual(
       expect.arrayContaining(['start delay', 'consensus panel', 'compensation', 'step after:compensate']),
     );
+    const undone = collector.trace(delayed.traceId);
+    const wait = undone.find(({ name }) => name === 'human wait');
+    expect(wait?.attributes).toMatchObject({
+      'batuta.approval.outcome': 'approved',
+      'batuta.approval.timed_out': true,
+    });
+    expect(wait?.parentSpanId).toBe(undone.find(({ name }) => name === 'step gate')?.spanId);
+    const linked = (wait?.links ?? []).map(({ spanId }) => undone.find((span) => span.spanId === spanId)?.name);
+    expect(linked).toEqual(['command record_result', 'command wake']);
   }, 60_000);
 
   it('exports exactly the spans and attributes that the documentation lists', () => {
@@ -514,6 +524,12 @@ describe('what a platform shows of itself', () => {
     expect(engine).toMatch(/^batuta_cost_total\{agent="echo"\} 0\.25$/m);
     expect(engine).toMatch(/^batuta_step_run_seconds_count\{agent="echo"\} [1-9]\d*$/m);
     expect(engine).toMatch(/^batuta_step_queue_seconds_count\{agent="echo"\} [1-9]\d*$/m);
+    expect(engine).toMatch(/^batuta_approvals_total\{outcome="requested"\} 1$/m);
+    expect(engine).toMatch(/^batuta_approvals_total\{outcome="approved_by_timeout"\} 1$/m);
+    expect(engine).toMatch(/^batuta_approval_wait_seconds_count\{outcome="approved_by_timeout"\} 1$/m);
+    expect(engine).toMatch(/^batuta_approvals_waiting 0$/m);
+    // A human is no agent.
+    expect(engine).not.toContain('agent=""');
     expect(engine).toMatch(/^batuta_engine_partitions 64$/m);
     expect(engine).toMatch(/^batuta_engine_takeovers_total 64$/m);
     expect(engine).toMatch(/^batuta_queue_tasks\{pool="default",priority="normal",state="waiting"\} 0$/m);

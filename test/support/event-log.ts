@@ -21,7 +21,7 @@ export interface LogFacts {
 /**
  * Reads the events table itself and throws when it breaks a promise: versions without a gap, positions without a gap in
  * each partition, exactly one outcome for each attempt that has one, one outcome for each attempt of a completed execution
- * that was not stopped by a command, nothing behind a terminal event but a retry.
+ * that was not stopped by a command, one decision for each approval that was asked for, nothing behind a terminal event but a retry.
  */
 export async function checkLog(databaseUrl: string, executionIds: readonly string[]): Promise<LogFacts> {
   const client = new pg.Client({ connectionString: databaseUrl });
@@ -68,6 +68,8 @@ function checkExecution(id: string, events: readonly LogRow[]): number {
   const scheduled = new Set<string>();
   /** Attempts under way that a command has ended: a skip, a pause with `now`, a cancel. */
   const stopped = new Set<string>();
+  /** Approvals that were asked for, and whether they are decided. */
+  const asked = new Map<string, boolean>();
   const stop = (step?: string): void => {
     for (const attempt of scheduled) {
       if (outcomes.has(attempt) || (step !== undefined && !attempt.startsWith(`${step}/`))) continue;
@@ -93,7 +95,17 @@ function checkExecution(id: string, events: readonly LogRow[]): number {
     } else if (event.now === true || event.type === 'ExecutionRetried') {
       stop();
     }
-    if (OUTCOMES.has(event.type)) {
+    const step = String(event.step_id);
+    if (event.type === 'ApprovalRequested') asked.set(step, false);
+    if (event.type === 'ApprovalDecided') {
+      if (asked.get(step) !== false) throw new Error(`execution ${id}: ${step} is decided, and nobody was asked`);
+      asked.set(step, true);
+    }
+    // A human makes no attempts.
+    if (event.attempt === 0) {
+      if (asked.get(step) !== true) throw new Error(`execution ${id}: ${step} is completed without a decision`);
+      asked.delete(step);
+    } else if (OUTCOMES.has(event.type)) {
       outcomes.set(attempt, (outcomes.get(attempt) ?? 0) + 1);
     }
   });

@@ -3,6 +3,15 @@ import type { Api } from './api.js';
 
 const API = '/api/v1/orchestrations';
 
+export interface ApprovalShown {
+  readonly status: string;
+  readonly message: string;
+  readonly approvers?: readonly string[];
+  readonly requested_at: string;
+  readonly deadline_at?: string;
+  readonly decided_by?: string;
+}
+
 export interface StepShown {
   readonly step_id: string;
   readonly status: string;
@@ -16,6 +25,7 @@ export interface StepShown {
   readonly progress_message?: string;
   readonly token_count?: number;
   readonly estimated_cost?: number;
+  readonly approval?: ApprovalShown;
 }
 
 export interface ExecutionShown {
