@@ -31,6 +31,11 @@ const FIELDS = [
   'output_key',
   'mode',
   'input_schema',
+  'approval',
+  'approvers',
+  'message',
+  'timeout_ms',
+  'on_timeout',
 ];
 
 /** JSON that is made of the words of a config in any wrong place. */
@@ -69,7 +74,8 @@ const tangled = fc.record({
 interface BuiltStep {
   id: string;
   name: string;
-  agent: string;
+  agent?: string;
+  approval?: object;
   dependencies: string[];
   fallback_for?: string;
 }
@@ -84,6 +90,13 @@ const valid = fc
     picks: fc.array(
       fc.record({
         agent: fc.constantFrom('echo', 'http', 'synthesizer'),
+        approval: fc.option(
+          fc.record({
+            message: fc.constantFrom('May it?', '{% input.x %}'),
+            timeout_ms: fc.integer({ min: 1, max: 86_400_000_000 }),
+          }),
+          { freq: 2 },
+        ),
         seeds: fc.array(fc.nat(), { maxLength: 4 }),
         serves: fc.option(fc.nat(), { freq: 4 }),
         more: fc.record(
@@ -110,11 +123,17 @@ const valid = fc
       const served = pick.serves === null || main.length === 0 ? undefined : main[pick.serves % main.length];
       const upTo = served === undefined ? main : main.slice(0, main.indexOf(served));
       const names = upTo.length === 0 ? [] : pick.seeds.map((seed) => upTo[seed % upTo.length]?.id ?? '');
+      const { timeout_ms: timeout, retry, ...common } = pick.more;
+      const work = {
+        agent: pick.agent,
+        ...(timeout === undefined ? {} : { timeout_ms: timeout }),
+        ...(retry === undefined ? {} : { retry }),
+      };
       steps.push({
-        ...pick.more,
+        ...common,
+        ...(pick.approval === null ? work : { approval: pick.approval }),
         id: `s${index}`,
         name: `step ${index}`,
-        agent: pick.agent,
         dependencies: [...new Set(names)],
         ...(served === undefined ? {} : { fallback_for: served.id }),
       });

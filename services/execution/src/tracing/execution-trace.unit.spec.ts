@@ -1,18 +1,24 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import type { Event, OrchestrationDefinition } from '@batuta/contracts';
+import type { FinishedSpan } from '@batuta/observability';
 import { compile } from '../domain/index.js';
 import { ExecutionTrace } from './execution-trace.js';
 
-test('a trace says what was exceeded in the run that it happened in, and sums what failed attempts spent', () => {
-  const history = JSON.parse(readFileSync(new URL('../../test/golden/budget.json', import.meta.url), 'utf8')) as {
+/** The spans of a history of test/golden. */
+function spansOf(name: string): FinishedSpan[] {
+  const history = JSON.parse(readFileSync(new URL(`../../test/golden/${name}.json`, import.meta.url), 'utf8')) as {
     definition: OrchestrationDefinition;
     events: (Event & { type: 'ExecutionStarted' })[];
   };
   const [started] = history.events;
   if (started === undefined) throw new Error('the history is empty');
   const trace = new ExecutionTrace(started, compile(history.definition));
-  const spans = history.events.flatMap((event) => trace.apply(event));
+  return history.events.flatMap((event) => trace.apply(event));
+}
+
+test('a trace says what was exceeded in the run that it happened in, and sums what failed attempts spent', () => {
+  const spans = spansOf('budget');
   const attributesOf = (name: string) => spans.find((span) => span.name === name)?.attributes;
   expect(attributesOf('execution test')).toMatchObject({
     'batuta.execution.status': 'failed',
@@ -34,4 +40,31 @@ test('a trace says what was exceeded in the run that it happened in, and sums wh
     'gen_ai.usage.input_tokens': 30,
     'gen_ai.usage.output_tokens': 10,
   });
+});
+
+test('a trace shows how long humans took, what came of it, and the commands that asked and decided', () => {
+  const spans = spansOf('approvals');
+  const nameOf = (id: string | undefined): string | undefined => spans.find(({ spanId }) => spanId === id)?.name;
+  const waits = spans
+    .filter(({ name }) => name === 'human wait')
+    .map(({ attributes = {}, parentSpanId, startAt, endAt, links = [] }) => [
+      nameOf(parentSpanId),
+      attributes['batuta.approval.outcome'],
+      attributes['batuta.approval.timed_out'],
+      endAt - startAt,
+      links.map(({ spanId }) => nameOf(spanId)).join(),
+    ]);
+  expect(waits).toEqual([
+    ['step legal', 'rejected', true, 1_000, 'command record_result,command wake'],
+    ['step silence', 'approved', true, 2_000, 'command start,command wake'],
+    ['step gate', 'rejected', false, 2_000, 'command record_evaluation,command decide_approval'],
+    ['step boss', 'withdrawn', false, 1_000, 'command wake'],
+    ['step legal', 'rejected', true, 1_000, 'command retry,command wake'],
+    ['step boss', 'approved', false, 0, 'command wake,command decide_approval'],
+    ['step gate', 'approved', false, 1_000, 'command record_evaluation,command decide_approval'],
+  ]);
+  const gate = spans.find(({ name }) => name === 'step gate');
+  expect(gate?.attributes).not.toHaveProperty('batuta.agent');
+  const asked = spans.find(({ attributes = {} }) => attributes['batuta.approval.approvers'] === 2);
+  expect(asked?.attributes).toMatchObject({ 'batuta.step.id': 'gate', 'batuta.timer.planned_ms': 60_000 });
 });
