@@ -177,6 +177,31 @@ describe('the list of approvals', () => {
     expect(await verify()).toEqual([]);
   });
 
+  it('has shorter pages where more would not fit in a message, and leaves nothing out', async () => {
+    const ids: string[] = [];
+    for (let count = 0; count < 35; count += 1) ids.push(await start('crowded'));
+    const narrowed = { configName: 'crowded', limit: 200 };
+    const found = new Set<string>();
+    let shortest = 200;
+    await eventually(
+      async () => {
+        found.clear();
+        for (let cursor: string | undefined, more = true; more;) {
+          const page = await list({ ...narrowed, ...(cursor === undefined ? {} : { cursor }) });
+          for (const { executionId: id } of page.approvals) found.add(id);
+          if (page.nextCursor !== undefined) shortest = Math.min(shortest, page.approvals.length);
+          cursor = page.nextCursor;
+          more = cursor !== undefined;
+        }
+        expect(found).toEqual(new Set(ids));
+      },
+      { timeoutMs: 20_000 },
+    );
+    expect(shortest).toBeLessThan(35);
+    for (const id of ids) await platform.command(cancelRequest(id));
+    await eventually(async () => expect((await list(narrowed)).approvals).toEqual([]), { timeoutMs: 10_000 });
+  });
+
   it('forgets what was withdrawn by the end of its execution', async () => {
     const { approvals } = await list();
     expect(approvals).toHaveLength(5);

@@ -96,6 +96,18 @@ export const DEFINITIONS: Readonly<Record<string, OrchestrationDefinition>> = {
       { id: 'pay', name: 'Pay', agent: 'echo', dependencies: ['gate'] },
     ],
   },
+  /** So many approvers that a page of the list would not fit in a message. */
+  crowded: {
+    name: 'crowded',
+    strategy: 'sequential',
+    steps: [
+      {
+        id: 'gate',
+        name: 'Gate',
+        approval: { approvers: Array.from({ length: 1_000 }, (_, index) => String(index).padEnd(255, 'x')) },
+      },
+    ],
+  },
   hasty: {
     name: 'hasty',
     strategy: 'sequential',

@@ -85,6 +85,16 @@ function fitting(events: readonly Event[], room = REPLY_BYTES): { events: Event[
   return { events: kept, bytes };
 }
 
+/** The first ones that fit in a reply: lists of approvers may be long. One always does. */
+function fittingApprovals(approvals: readonly ApprovalSummary[]): ApprovalSummary[] {
+  let bytes = 0;
+  const past = approvals.findIndex((approval) => {
+    bytes += Buffer.byteLength(JSON.stringify(approval));
+    return bytes > REPLY_BYTES;
+  });
+  return past === -1 ? [...approvals] : approvals.slice(0, Math.max(1, past));
+}
+
 /** Answers questions about executions, from PostgreSQL alone: any replica can. */
 export class ExecutionQueries {
   constructor(
@@ -205,11 +215,11 @@ export class ExecutionQueries {
         request.configName || null,
       ],
     });
-    const page = rows.slice(0, limit);
-    const last = page.at(-1);
+    const approvals = fittingApprovals(rows.slice(0, limit).map(approvalSummary));
+    const last = rows[approvals.length - 1];
     return {
-      approvals: page.map(approvalSummary),
-      ...(rows.length > limit && last !== undefined
+      approvals,
+      ...(rows.length > approvals.length && last !== undefined
         ? { nextCursor: encodeCursor({ createdAt: last.approval_requested_at.getTime(), id: last.id }) }
         : {}),
     };
