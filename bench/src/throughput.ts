@@ -80,7 +80,7 @@ export class ThroughputBench {
     const key = `${request.work}/${inFlight}`;
     const round = (this.#rounds.get(key) ?? 0) + 1;
     this.#rounds.set(key, round);
-    const warmUp = request.warmUp ?? Math.min(standard.warmUp, executions);
+    const warmUp = request.warmUp ?? Math.min(standard.warmUp, request.executions ?? standard.warmUp);
     if (round === 1 && warmUp > 0) await deployment.load({ shape, executions: warmUp, inFlight });
     const before = cpuSeconds(deployment.pids);
     const result = await deployment.load({ shape, executions, inFlight });

@@ -64,7 +64,7 @@ export class Rounds {
       },
       executions,
       in_flight: request.in_flight ?? Math.min(standard.in_flight, executions),
-      warm_up: request.warm_up ?? Math.min(standard.warm_up, executions),
+      warm_up: request.warm_up ?? Math.min(standard.warm_up, request.executions ?? standard.warm_up),
     };
     const key = `${request.work}/${load.in_flight}`;
     const count = (this.#counts.get(key) ?? 0) + 1;
