@@ -527,13 +527,17 @@ describe('what a platform shows of itself', () => {
     expect(engine).toMatch(/^batuta_approvals_total\{outcome="requested"\} 1$/m);
     expect(engine).toMatch(/^batuta_approvals_total\{outcome="approved_by_timeout"\} 1$/m);
     expect(engine).toMatch(/^batuta_approval_wait_seconds_count\{outcome="approved_by_timeout"\} 1$/m);
-    expect(engine).toMatch(/^batuta_approvals_waiting 0$/m);
     // A human is no agent.
     expect(engine).not.toContain('agent=""');
     expect(engine).toMatch(/^batuta_engine_partitions 64$/m);
     expect(engine).toMatch(/^batuta_engine_takeovers_total 64$/m);
-    expect(engine).toMatch(/^batuta_queue_tasks\{pool="default",priority="normal",state="waiting"\} 0$/m);
-    expect(engine).toMatch(/^batuta_projection_lag_events\{projection="traces"\} 0$/m);
+    // What projections and the queue say follows a little later.
+    await eventually(async () => {
+      const later = await (await fetch(`${cluster.process('execution').url}/metrics`)).text();
+      expect(later).toMatch(/^batuta_approvals_waiting 0$/m);
+      expect(later).toMatch(/^batuta_queue_tasks\{pool="default",priority="normal",state="waiting"\} 0$/m);
+      expect(later).toMatch(/^batuta_projection_lag_events\{projection="traces"\} 0$/m);
+    });
     expect(texts.get('notifications')).toMatch(
       /^batuta_notifications_attempts_total\{channel="webhook",outcome="delivered"\} 1$/m,
     );
