@@ -116,6 +116,15 @@ describe('the batuta command', () => {
     expect(gone.output).toContain('No platform is running here');
   }, 120_000);
 
+  it('start makes its data directory', async () => {
+    const start = new BatutaCommand(['start', '--port', '0'], join(dir, 'of', 'its', 'own'));
+    opened.push(start);
+    await start.says(/Batuta is ready at http/);
+    start.child.kill('SIGINT');
+    expect(await start.exited()).toBe(0);
+    await nothingRuns();
+  }, 120_000);
+
   it('leaves nothing behind when it is killed, and starts again on the same data', async () => {
     const killed = batuta(['start', '--port', '0']);
     await killed.says(/Batuta is ready at http/);

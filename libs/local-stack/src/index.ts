@@ -1,5 +1,5 @@
 export { LocalStackBusyError, LocalStackError } from './errors.js';
-export { startLocalStack } from './local-stack.js';
+export { prepareDataDirectory, startLocalStack } from './local-stack.js';
 export type { LocalStack, LocalStackOptions } from './local-stack.js';
 export type { StackLogger } from './logger.js';
 export { startNats } from './nats/nats-server.js';

@@ -41,7 +41,7 @@ export interface LocalStack {
  */
 export async function startLocalStack(options: LocalStackOptions): Promise<LocalStack> {
   const logger = options.logger ?? silentLogger;
-  const dataDir = await prepareDirectory(options.dataDir);
+  const dataDir = await prepareDataDirectory(options.dataDir);
   const lock = await lockDataDir(dataDir);
   const logs = path.join(dataDir, 'logs');
   const [postgres, nats] = await Promise.allSettled([
@@ -84,7 +84,8 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
   };
 }
 
-async function prepareDirectory(dataDir: string): Promise<string> {
+/** Makes the data directory if it is not there; returns its real path. */
+export async function prepareDataDirectory(dataDir: string): Promise<string> {
   // PostgreSQL's own user passes through this directory when we are root; what is private in it has modes of its own.
   const asRoot = process.getuid?.() === 0;
   await mkdir(dataDir, { recursive: true, mode: asRoot ? 0o711 : 0o700 });

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { portOr, startLocalStack } from '@batuta/local-stack';
+import { portOr, prepareDataDirectory, startLocalStack } from '@batuta/local-stack';
 import type { LocalStack } from '@batuta/local-stack';
 import type { Logger } from '@batuta/observability';
 import { ChildGroup } from './child-group.js';
@@ -73,6 +73,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       mkdirSync(dirname(options.logFile), { recursive: true });
       logFd = openSync(options.logFile, 'a');
     }
+    await prepareDataDirectory(dataDir);
     const inherited = options.env ?? process.env;
     const env: NodeJS.ProcessEnv = {
       BATUTA_RUNNER_LOG_DIRECTORIES: [dataDir, ...(options.logDirectories ?? [])].join(','),
