@@ -329,6 +329,20 @@ describe('an approval that waits', () => {
     expect(rejected.when({ type: 'ResumeExecution' }).last).toContain('ExecutionFailed gate approval_rejected');
   });
 
+  test('rejected in a pause ends the execution at the resume before anything that fell due meanwhile', () => {
+    const definition = config('parallel', [
+      { id: 'gate', approval: {} },
+      { id: 'slow', schedule_to_close_ms: 1_000 },
+    ]);
+    const run = scenario(definition).start({}).when({ type: 'PauseExecution', now: true }).rejects('gate');
+    run.now += 2_000;
+    expect(run.when({ type: 'ResumeExecution' }).last).toEqual([
+      'ExecutionResumed',
+      'ExecutionFailed gate approval_rejected',
+    ]);
+    expect(stepOf(run, 'slow')).toMatchObject({ status: 'skipped' });
+  });
+
   test('ends skipped when its execution ends, or begins to be undone', () => {
     const definition = config('parallel', [
       { id: 'done', compensate: { agent: 'undo' } },

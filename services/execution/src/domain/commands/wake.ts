@@ -19,6 +19,11 @@ export function wake(draft: Draft): Outcome {
 
 /** Deadlines that have passed come before what is planned next: a step out of time must not be attempted again. */
 export function elapse(draft: Draft): void {
+  const { status, aborted } = draft.state;
+  // What failed in a pause has decided the end before anything fell due.
+  if (status === 'running' && aborted !== undefined) {
+    plan(draft);
+  }
   while (!isTerminal(draft.state.status)) {
     if (draft.state.deadlineAt <= draft.at) {
       executionTimeout(draft);
