@@ -206,3 +206,4 @@ export {
   CallbackSchema,
   InboxNotificationSchema,
 } from './generated/batuta/notifications/v1/service_pb.js';
+export { isoTime } from './time.js';

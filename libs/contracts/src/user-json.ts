@@ -2,6 +2,7 @@ import type { DescField, DescMessage } from '@bufbuild/protobuf';
 import type { JsonObject, JsonValue } from './common.js';
 import { EVENT_SCHEMAS } from './events.js';
 import type { Event } from './events.js';
+import { isoTime } from './time.js';
 
 /** Fields that hold epoch milliseconds end in `At` and are doubles; users see them as RFC 3339. */
 function isTime(field: DescField): boolean {
@@ -29,7 +30,7 @@ function convertField(field: DescField, value: JsonValue): JsonValue {
     return value.map((item) => convertMessage(field.message, item));
   }
   if (typeof value === 'number' && isTime(field)) {
-    return value === 0 ? null : new Date(value).toISOString();
+    return value === 0 ? null : isoTime(value);
   }
   return value;
 }
@@ -70,7 +71,7 @@ export function eventToUserJson(event: Event): JsonObject {
     execution_id: event.executionId,
     version: event.version,
     type: event.type,
-    at: new Date(event.at).toISOString(),
+    at: isoTime(event.at),
     data: schema === undefined ? {} : toUserJson(schema, event.data ?? {}),
   };
 }

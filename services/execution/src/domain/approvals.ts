@@ -1,7 +1,6 @@
-import { FAILURE_CODES, LIMITS, type ApprovalDecided, type Failure, type JsonValue } from '@batuta/contracts';
+import { FAILURE_CODES, LIMITS, isoTime, type ApprovalDecided, type Failure, type JsonValue } from '@batuta/contracts';
 import type { ApprovalRules, Unit } from './compiled.js';
 import type { Draft } from './draft.js';
-import { isoTime } from './iso-time.js';
 import { isObject, jsonBytes } from './json.js';
 import { unitState } from './state.js';
 

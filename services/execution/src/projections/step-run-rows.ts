@@ -1,3 +1,4 @@
+import { isoTime } from '@batuta/contracts';
 import type { StepView } from '@batuta/contracts';
 import { isTerminal, view } from '../domain/index.js';
 import type { State } from '../domain/index.js';
@@ -7,18 +8,17 @@ const OUTPUT_CHARACTERS = 64 * 1024;
 const LARGEST_COST = 9999.999999;
 const LARGEST_INT = 2_147_483_647;
 
-const time = (ms: number | undefined): string | null =>
-  ms === undefined || ms === 0 ? null : new Date(ms).toISOString();
+const time = (ms: number | undefined): string | null => (ms === undefined || ms === 0 ? null : isoTime(ms));
 
-/** What the list of waiting approvals shows; nothing once nobody is waited for. */
-function waitingApproval(tenantId: string, { approval }: StepView): Record<string, unknown> {
-  const waiting = approval?.status === 'waiting' ? approval : undefined;
+/** What the list of waiting approvals shows; nothing once nobody is waited for. What a row leaves out is null. */
+function waitingApproval(tenantId: string, approval: StepView['approval']): Record<string, unknown> {
+  if (approval?.status !== 'waiting') return {};
   return {
-    approval_tenant_id: waiting === undefined ? null : tenantId,
-    approval_requested_at: time(waiting?.requestedAt),
-    approval_deadline_at: time(waiting?.deadlineAt),
-    approval_message: waiting?.message ?? null,
-    approval_approvers: waiting?.approvers ?? null,
+    approval_tenant_id: tenantId,
+    approval_requested_at: time(approval.requestedAt),
+    approval_deadline_at: time(approval.deadlineAt),
+    approval_message: approval.message,
+    approval_approvers: approval.approvers ?? null,
   };
 }
 
@@ -45,7 +45,7 @@ function stepRun({ executionId, version, started }: State, step: StepView): Reco
     agent_id: step.agentId,
     agent_version: step.agentVersion ?? null,
     version,
-    ...waitingApproval(started?.tenantId ?? '', step),
+    ...waitingApproval(started?.tenantId ?? '', step.approval),
   };
 }
 

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { DELIVERY_STATUSES, subjects } from '@batuta/contracts';
+import { DELIVERY_STATUSES, isoTime, subjects } from '@batuta/contracts';
 import type {
   CallbackReply,
   DeliveryReply,
@@ -212,7 +212,7 @@ export class CallbacksController {
     const expiresAt = reply.previousExpiresAt ?? 0;
     return {
       secret: reply.secret ?? '',
-      previous_expires_at: expiresAt === 0 ? null : new Date(expiresAt).toISOString(),
+      previous_expires_at: expiresAt === 0 ? null : isoTime(expiresAt),
     };
   }
 }

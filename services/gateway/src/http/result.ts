@@ -1,4 +1,4 @@
-import { ExecutionViewSchema, toUserJson } from '@batuta/contracts';
+import { ExecutionViewSchema, isoTime, toUserJson } from '@batuta/contracts';
 import type { ExecutionView, JsonObject } from '@batuta/contracts';
 import type { Ending } from '../realtime/execution-watch.js';
 
@@ -11,7 +11,7 @@ export function resultOfEnding(executionId: string, traceId: string, ending: End
     trace_id: traceId,
     status: 'completed',
     output: event.data.output,
-    completed_at: new Date(event.at).toISOString(),
+    completed_at: isoTime(event.at),
     token_count: 0,
     estimated_cost: 0,
   };

@@ -1,4 +1,4 @@
-import { CALLBACK_EVENTS, eventToUserJson } from '@batuta/contracts';
+import { CALLBACK_EVENTS, eventToUserJson, isoTime } from '@batuta/contracts';
 import type { BudgetExceeded, CallbackEvent, Event, JsonObject } from '@batuta/contracts';
 
 /** What callbacks know of an execution besides the event itself. */
@@ -45,7 +45,7 @@ export function messageOf(event: Event, name: CallbackEvent, execution: Executio
       name,
       type: event.type,
       version: event.version,
-      at: new Date(event.at).toISOString(),
+      at: isoTime(event.at),
       data: (shown['data'] ?? {}) as JsonObject,
     },
     execution: {
