@@ -1,10 +1,8 @@
-import { createServer } from 'node:http';
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually } from '@batuta/testing';
 import WebSocket from 'ws';
 import { Api, expectStatus } from '../support/api.js';
+import { CalledServer } from '../support/called-server.js';
 import { Cluster } from '../support/cluster.js';
 import { checkLog } from '../support/event-log.js';
 import { Orchestrations, outline, stepOf } from '../support/orchestration.js';
@@ -45,9 +43,9 @@ describe('approvals, through the whole platform', () => {
   let cluster: Cluster;
   let api: Api;
   let run: Orchestrations;
-  let server: Server;
-  let hook: string;
-  const told: { type: string; data: Record<string, unknown> }[] = [];
+  const called = new CalledServer();
+  const told = (): { type: string; data: Record<string, unknown> }[] =>
+    called.to('/hook').map(({ body }) => JSON.parse(body) as { type: string; data: Record<string, unknown> });
   const all: string[] = [];
 
   const userKey = async (userId: string, role: string): Promise<Api> => {
@@ -68,18 +66,7 @@ describe('approvals, through the whole platform', () => {
     expectStatus(await api.get<Waiting>(`${BASE}/approvals${query}`), 200).approvals;
 
   beforeAll(async () => {
-    server = createServer((request, response) => {
-      let body = '';
-      request.on('data', (chunk: Buffer) => {
-        body += chunk.toString('utf8');
-      });
-      request.on('end', () => {
-        told.push(JSON.parse(body) as (typeof told)[number]);
-        response.end();
-      });
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    hook = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`;
+    const hook = `${await called.start()}/hook`;
     cluster = await Cluster.start({
       instances: { notifications: 1 },
       env: { BATUTA_NOTIFICATIONS_ALLOWED_ADDRESSES: '127.0.0.1' },
@@ -109,8 +96,7 @@ describe('approvals, through the whole platform', () => {
 
   afterAll(async () => {
     await cluster?.stop();
-    server?.closeAllConnections();
-    await new Promise((resolve) => server?.close(resolve));
+    await called.stop();
   }, 60_000);
 
   it('is asked for, told, listed and watched, survives a kill -9 of the engine, and is decided by an approver', async () => {
@@ -130,8 +116,8 @@ describe('approvals, through the whole platform', () => {
         status: 'running',
         approval: { status: 'waiting', message: 'Release 2.1?', approvers: ['grace', 'admin'] },
       });
-      await eventually(() => told.length === 1, { timeoutMs: 20_000, describe: 'the webhook is told' });
-      expect(told[0]).toMatchObject({
+      await eventually(() => told().length === 1, { timeoutMs: 20_000, describe: 'the webhook is told' });
+      expect(told()[0]).toMatchObject({
         type: 'approval.requested',
         data: {
           execution_id: id,
@@ -196,8 +182,8 @@ describe('approvals, through the whole platform', () => {
       ]);
       await eventually(() => watched.includes('ExecutionCompleted'), { timeoutMs: 20_000 });
       expect(watched.filter((type) => type.startsWith('Approval'))).toEqual(['ApprovalRequested', 'ApprovalDecided']);
-      await eventually(() => told.length === 2, { timeoutMs: 20_000 });
-      expect(told.map(({ type }) => type)).toEqual(['approval.requested', 'execution.completed']);
+      await eventually(() => told().length === 2, { timeoutMs: 20_000 });
+      expect(told().map(({ type }) => type)).toEqual(['approval.requested', 'execution.completed']);
       await eventually(async () => expect(await waiting()).toEqual([]), { timeoutMs: 20_000 });
     } finally {
       socket.terminate();

@@ -1,11 +1,10 @@
 import { createHmac } from 'node:crypto';
-import { createServer } from 'node:http';
-import type { IncomingHttpHeaders, Server, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingHttpHeaders } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually } from '@batuta/testing';
 import WebSocket from 'ws';
 import { Api, expectStatus } from '../support/api.js';
+import { CalledServer } from '../support/called-server.js';
 import { Cluster } from '../support/cluster.js';
 
 const BASE = '/api/v1/orchestrations';
@@ -26,31 +25,14 @@ function signatureOf(secret: string, headers: IncomingHttpHeaders, body: string)
 describe('callbacks, through the whole platform', () => {
   let cluster: Cluster;
   let api: Api;
-  let server: Server;
+  const called = new CalledServer();
+  let base: string;
   let hook: string;
-  /** A step that waits here. */
-  let held: ServerResponse | undefined;
-  let released = false;
-  const received: { headers: IncomingHttpHeaders; body: string }[] = [];
+  const received = () => called.to('/hook');
 
   beforeAll(async () => {
-    server = createServer((request, response) => {
-      let body = '';
-      request.on('data', (chunk: Buffer) => {
-        body += chunk.toString('utf8');
-      });
-      request.on('end', () => {
-        if (request.url?.endsWith('/wait') === true) {
-          if (!released) held = response;
-          else response.end();
-          return;
-        }
-        received.push({ headers: request.headers, body });
-        response.end();
-      });
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    hook = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`;
+    base = await called.start();
+    hook = `${base}/hook`;
     cluster = await Cluster.start({
       instances: { notifications: 1 },
       env: {
@@ -67,8 +49,7 @@ describe('callbacks, through the whole platform', () => {
 
   afterAll(async () => {
     await cluster?.stop();
-    server?.closeAllConnections();
-    await new Promise((resolve) => server?.close(resolve));
+    await called.stop();
   }, 60_000);
 
   it('tell a signed webhook and an inbox about a real execution, exactly as it ended', async () => {
@@ -107,10 +88,10 @@ describe('callbacks, through the whole platform', () => {
         await api.post<{ execution_id: string }>(`${BASE}/execute/told?wait=30s`, { input: { n: 1 } }),
         200,
       );
-      await eventually(() => received.length === 2 && messages.length === 1, { timeoutMs: 15_000 });
-      for (const { headers, body } of received)
+      await eventually(() => received().length === 2 && messages.length === 1, { timeoutMs: 15_000 });
+      for (const { headers, body } of received())
         expect(headers['webhook-signature']).toBe(signatureOf(secret, headers, body));
-      const told = received.map(({ body }) => JSON.parse(body) as { type: string; data: object });
+      const told = received().map(({ body }) => JSON.parse(body) as { type: string; data: object });
       expect(told.map(({ type }) => type)).toEqual(['execution.started', 'execution.completed']);
       expect(told[1]?.data).toMatchObject({ execution_id: id, config_name: 'told', output: { n: 1 } });
       expect(messages[0]).toMatchObject({ type: 'notification', execution_id: id });
@@ -142,7 +123,9 @@ describe('callbacks, through the whole platform', () => {
       202,
     );
     const ids = (): unknown[] =>
-      received.filter(({ body }) => body.includes(id)).map(({ headers }) => headers['webhook-id']);
+      received()
+        .filter(({ body }) => body.includes(id))
+        .map(({ headers }) => headers['webhook-id']);
     await eventually(() => ids().length === 1, { timeoutMs: 15_000 });
     expectStatus(await api.post(`${BASE}/executions/${id}/retry`, {}), 200);
     await eventually(() => ids().length === 2, { timeoutMs: 15_000 });
@@ -163,7 +146,7 @@ describe('callbacks, through the whole platform', () => {
         strategy: 'sequential',
         steps: [
           { id: 'draft', name: 'Draft', agent: 'echo', input: { _tokens: 60, _cost: 0.1 } },
-          { id: 'wait', name: 'Wait', agent: 'http', input: { url: `${hook}/wait` }, retry: { max_attempts: 5 } },
+          { id: 'wait', name: 'Wait', agent: 'http', input: { url: `${base}/held` }, retry: { max_attempts: 5 } },
           {
             id: 'revise',
             name: 'Revise',
@@ -197,14 +180,13 @@ describe('callbacks, through the whole platform', () => {
     const watched: { type: string; data: unknown }[] = [];
     socket.on('message', (data: Buffer) => watched.push(JSON.parse(data.toString('utf8')) as (typeof watched)[number]));
     try {
-      await eventually(() => held !== undefined, { timeoutMs: 15_000, describe: 'the second step runs' });
+      await eventually(() => called.to('/held').length > 0, { timeoutMs: 15_000, describe: 'the second step runs' });
       const engine = cluster.process('execution');
       await engine.end('SIGKILL');
-      released = true;
-      held?.end();
+      called.release();
       await engine.start();
       const told = (): { type: string; data: Record<string, unknown> }[] =>
-        received
+        received()
           .filter(({ body }) => body.includes(id))
           .map(({ body }) => JSON.parse(body) as { type: string; data: Record<string, unknown> });
       await eventually(() => told().length === 2, { timeoutMs: 45_000, describe: 'both callbacks' });
@@ -296,7 +278,7 @@ describe('callbacks, through the whole platform', () => {
       await eventually(async () => expectStatus(await api.get(`${BASE}/configs/shaken`), 200), { timeoutMs: 30_000 });
     }
     const toldOf = (id: string): { id: string; type: string }[] =>
-      received
+      received()
         .filter(({ body }) => body.includes(id))
         .map(({ headers, body }) => ({
           id: String(headers['webhook-id']),

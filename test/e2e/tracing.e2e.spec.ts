@@ -1,8 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { partitionOf, subjects } from '@batuta/contracts';
@@ -13,6 +10,7 @@ import { eventually } from '@batuta/testing';
 import WebSocket from 'ws';
 import type { Api } from '../support/api.js';
 import { expectStatus } from '../support/api.js';
+import { CalledServer } from '../support/called-server.js';
 import { Cluster } from '../support/cluster.js';
 import { tableUnder } from '../support/markdown-table.js';
 import { OtlpCollector } from '../support/otlp-collector.js';
@@ -49,46 +47,6 @@ const FAILING = {
   steps: [{ id: 'fails', name: 'Fails', agent: 'fail', input: { retryable: false } }],
 };
 const JAEGER = 'http://jaeger.example:16686';
-
-/** A server that agents and webhooks call: what it answers is up to the test, what it was asked is kept. */
-class CalledServer {
-  readonly requests: { path: string; traceparent: string | undefined; body: string }[] = [];
-  /** Settled by the test; requests to /held wait for it. */
-  release: () => void = () => undefined;
-  readonly #released = new Promise<void>((resolve) => {
-    this.release = resolve;
-  });
-  readonly #server: Server = createServer((request, response) => {
-    this.#answer(request, response).catch((error: unknown) => response.destroy(error as Error));
-  });
-
-  async start(): Promise<string> {
-    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
-  }
-
-  async stop(): Promise<void> {
-    this.release();
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
-  }
-
-  to(path: string): { path: string; traceparent: string | undefined; body: string }[] {
-    return this.requests.filter((request) => request.path === path);
-  }
-
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    let body = '';
-    for await (const chunk of request) body += String(chunk);
-    const path = (request.url ?? '').split('?')[0] ?? '';
-    const { traceparent } = request.headers;
-    this.requests.push({ path, traceparent: typeof traceparent === 'string' ? traceparent : undefined, body });
-    if (path === '/held') await this.#released;
-    const isFirst = this.to(path).length === 1;
-    const status = path === '/broken' ? 400 : (path === '/flaky' || path === '/hook') && isFirst ? 503 : 200;
-    response.writeHead(status, { 'content-type': 'application/json' }).end('{"said":"hello"}');
-  }
-}
 
 interface Row {
   readonly pattern: RegExp;
@@ -162,7 +120,9 @@ function checkTree(spans: readonly CollectedSpan[]): void {
 }
 
 describe('what a platform shows of itself', () => {
-  const called = new CalledServer();
+  const called = new CalledServer((path, earlier) =>
+    path === '/broken' ? 400 : (path === '/flaky' || path === '/hook') && earlier === 0 ? 503 : 200,
+  );
   let collector: OtlpCollector;
   let cluster: Cluster;
   let api: Api;
@@ -349,7 +309,7 @@ describe('what a platform shows of itself', () => {
       const calls = under(run as CollectedSpan);
       expect(calls.map((span) => span.name)).toEqual(['GET']);
       // The called server was told the span of this very call.
-      expect(called.to('/flaky').map((request) => request.traceparent)).toContain(
+      expect(called.to('/flaky').map(({ headers }) => headers['traceparent'])).toContain(
         `00-${execution.trace_id}-${calls[0]?.spanId}-01`,
       );
     }
@@ -476,7 +436,7 @@ describe('what a platform shows of itself', () => {
       200,
     );
     expect(status.trace_url).toBe(`${JAEGER}/trace/${execution.trace_id}`);
-    expect(called.to('/hook').map((request) => request.traceparent)).toEqual(
+    expect(called.to('/hook').map(({ headers }) => headers['traceparent'])).toEqual(
       [1, 2].map((attempt) => {
         const span = named('callback webhook').find((each) => each.attributes['batuta.attempt'] === attempt);
         return `00-${execution.trace_id}-${span?.spanId}-01`;
