@@ -1,6 +1,6 @@
 // Runs the project's checks in order and ends with one line, `N passed, N failed`, that counts every one of them.
 //   node tools/run-checks.mjs verify    what a contributor runs before a push
-//   node tools/run-checks.mjs all       the same, then integration, end-to-end and chaos tests
+//   node tools/run-checks.mjs all       the same, then integration, end-to-end and chaos tests, faults and counts
 // A static check counts as one; a jest suite counts its tests. One failure does not stop the rest.
 import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
@@ -11,7 +11,6 @@ const root = join(import.meta.dirname, '..');
 const reports = join(root, '.reports');
 const bin = join(root, 'node_modules', '.bin');
 const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH ?? ''}` };
-const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
 // Minutes after which a check counts as hung and is killed with everything that it started.
 const staticLimit = 5;
@@ -162,7 +161,9 @@ if (mode !== 'verify' && mode !== 'all') {
 mkdirSync(reports, { recursive: true });
 await runStaticChecks();
 for (const suite of suites) if (mode === 'all' || suite.only !== 'all') await runSuite(suite);
-if (mode === 'all' && scripts['bench:smoke'] !== undefined) await runStatic('bench:smoke');
+if (mode === 'all') {
+  for (const script of ['simulate:faults', 'bench:smoke']) await runStatic(script);
+}
 
 if (failures.length > 0) console.log(`\nFailed:\n${failures.map((failure) => `  ${failure}`).join('\n')}`);
 const { passed, failed, skipped } = totals;

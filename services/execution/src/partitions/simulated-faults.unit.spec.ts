@@ -5,7 +5,7 @@ import { faults } from '../../test/simulation/faults.mjs';
 const ROOT = new URL('../../../../', import.meta.url);
 const DOCS = readFileSync(new URL('docs/simulation.md', ROOT), 'utf8');
 
-// `npm run simulate:faults` runs them; here it only shows when the source has moved away from under one.
+// `npm run simulate:faults`, at the end of `npm test`, runs them; here it shows at once when the source has moved away from one.
 describe('the deliberate faults of the simulation', () => {
   it.each(faults.map((fault) => [fault.name, fault] as const))(
     '%s fits the source and is in the guide',

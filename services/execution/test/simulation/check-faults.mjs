@@ -1,5 +1,6 @@
 // Puts each deliberate fault of faults.mjs into the engine and runs its seed; `--find` looks for the first seed that finds it.
 import { spawn } from 'node:child_process';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { faults } from './faults.mjs';
@@ -40,12 +41,22 @@ function run(fault, from, seeds) {
   });
 }
 
-let missed = 0;
-for (const fault of faults.filter(({ name }) => name.includes(values.only))) {
-  const found = values.find ? await run(fault, 1, Number(values.seeds)) : await run(fault, fault.seed, 1);
-  if (found === undefined) missed += 1;
-  const by = found === undefined ? 'NOT FOUND' : `seed ${found.seed}: ${found.rule}`;
-  process.stdout.write(`${fault.name.padEnd(48)} ${by}\n`);
+const chosen = faults.filter(({ name }) => name.includes(values.only));
+const results = [];
+let next = 0;
+async function worker() {
+  for (let index = next++; index < chosen.length; index = next++) {
+    const fault = chosen[index];
+    results[index] = values.find ? await run(fault, 1, Number(values.seeds)) : await run(fault, fault.seed, 1);
+  }
 }
+await Promise.all(Array.from({ length: availableParallelism() }, worker));
+for (const [index, { name }] of chosen.entries()) {
+  const found = results[index];
+  process.stdout.write(
+    `${name.padEnd(48)} ${found === undefined ? 'NOT FOUND' : `seed ${found.seed}: ${found.rule}`}\n`,
+  );
+}
+const missed = chosen.filter((_, index) => results[index] === undefined).length;
 process.stdout.write(`${missed === 0 ? 'every fault is found' : `${missed} faults are not found`}\n`);
 process.exitCode = missed === 0 ? 0 : 1;
