@@ -141,6 +141,9 @@ export class Partition {
     this.executions.delete(execution.id);
     this.bytes -= execution.bytes;
     execution.bytes = 0;
+    // A timer may hold it for a minute: its states must not wait for that.
+    execution.committed = undefined;
+    execution.current = undefined;
   }
 
   grow(execution: HotExecution, bytes: number): void {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { compile, initialState } from '../domain/index.js';
 import { Partition } from './partition.js';
 
 describe('executions that a partition evicts', () => {
@@ -21,6 +22,19 @@ describe('executions that a partition evicts', () => {
     expect(one.executions.size).toBe(0);
     expect(one.add('a').endSubject).toBe('end.a');
     expect(one.add('b').endSubject).toBeUndefined();
+  });
+
+  it('leave nothing of their states with those who still name them', () => {
+    const one = partition();
+    const execution = one.add('a');
+    const state = initialState(
+      compile({ name: 'c', strategy: 'sequential', steps: [{ id: 'a', name: 'A', agent: 'echo' }] }),
+    );
+    execution.committed = state;
+    execution.current = state;
+    one.evict(execution);
+    expect([execution.committed, execution.current]).toEqual([undefined, undefined]);
+    expect(one.executions.has('a')).toBe(false);
   });
 
   it('have it once: what was told meanwhile is not told again', () => {
