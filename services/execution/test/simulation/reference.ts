@@ -28,6 +28,8 @@ interface Node {
   servesFor: Node | undefined;
   status: Status;
   reason: string;
+  /** The log says that it is skipped: until then nobody has looked, however certain it is. */
+  recorded: boolean;
   output: JsonValue;
   failure: Failure | undefined;
   failedAttempts: number;
@@ -196,6 +198,7 @@ export class Reference {
       case 'StepSkipped': {
         const node = this.#nodes.get(event.data.stepId);
         if (node === undefined) return false;
+        node.recorded = true;
         if (event.data.reason === 'requested' || event.data.reason === 'consensus_reached') {
           node.status = 'skipped';
           node.reason = event.data.reason;
@@ -440,7 +443,8 @@ export class Reference {
     this.#expect(this.#toPay() || asked === undefined, `the budget ends it while ${asked?.id} waits for a human`);
     const decidable = [...this.#nodes.values()].find((node) => {
       if (node.group === undefined || node.status !== 'open') return false;
-      if (node.members.some((member) => !this.#done(member) || this.#evaluating.has(`vote:${member.id}`))) return false;
+      if (node.members.some((member) => !this.#heard(member) || this.#evaluating.has(`vote:${member.id}`)))
+        return false;
       const members = node.members.map((member) => this.#standing(member));
       return tally(this.definition, node.group, members, this.#judged.get(node.id)) !== 'judge';
     });
@@ -467,10 +471,21 @@ export class Reference {
     });
   }
 
+  /** Whether a member's outcome is in the log: that it will be skipped for nothing is no vote yet. */
+  #heard(member: Node): boolean {
+    const serving = this.#serving(member);
+    const skipped = serving.reason === 'condition_false' || serving.reason === 'dependency_skipped';
+    return this.#done(member) && (!skipped || serving.recorded);
+  }
+
+  #serving(member: Node): Node {
+    return member.servedBy === undefined ? member : this.#node(member.servedBy);
+  }
+
   /** A member as the vote sees it: as what served it, when something did. */
   #standing(member: Node): Member {
     if (member.servedBy === undefined) return member;
-    const { status, reason } = this.#node(member.servedBy);
+    const { status, reason } = this.#serving(member);
     return { id: member.id, step: member.step, output: member.output, vote: member.vote, status, reason };
   }
 
@@ -831,8 +846,10 @@ export class Reference {
     this.#evaluating.clear();
     this.#paused = false;
     this.#ends.clear();
-    const decidedSkip = (node: Node): boolean =>
-      ['condition_false', 'requested', 'reused'].includes(this.#standing(node).reason);
+    const decidedSkip = (node: Node): boolean => {
+      const { reason, recorded } = this.#serving(node);
+      return reason === 'requested' || reason === 'reused' || (reason === 'condition_false' && recorded);
+    };
     const main = (node: Node): Node => (node.servesFor === undefined ? node : main(node.servesFor));
     const done = new Set<Node>();
     for (const node of this.#nodes.values()) {
@@ -856,7 +873,14 @@ export class Reference {
         done.has(node) ||
         (!again.has(main(node)) && (node.status === 'completed' || node.servedBy !== undefined || decidedSkip(node)));
       if (stays) continue;
-      Object.assign(node, { status: 'open', reason: '', failure: undefined, failedAttempts: 0, turn: -1 });
+      Object.assign(node, {
+        status: 'open',
+        reason: '',
+        recorded: false,
+        failure: undefined,
+        failedAttempts: 0,
+        turn: -1,
+      });
       Object.assign(node, { condition: undefined, values: undefined, vote: undefined, servedBy: undefined });
       this.#judged.delete(node.id);
       const at = this.#completed.indexOf(node);
@@ -884,6 +908,7 @@ function newNode(
     servesFor: undefined,
     status: 'open',
     reason: '',
+    recorded: false,
     output: null,
     failure: undefined,
     failedAttempts: 0,
