@@ -92,7 +92,8 @@ export class StepRunProjection {
     }
     if (!isTerminal(changes.state.status)) return;
     this.#ended += 1;
-    if (this.#ended >= CHUNK && !this.#writingEnded) this.#writeEnded();
+    // What stops writes all that is left itself: nothing may be on its way beside it, since its cursors pass that.
+    if (this.#ended >= CHUNK && !this.#writingEnded && !this.#stopped) this.#writeEnded();
   }
 
   /** Nothing more comes of ended executions: a full statement of them is written at once and leaves memory. */

@@ -68,6 +68,8 @@ interface ApprovalRow {
 
 const refused = (code: Refusal['code'], message: string): { refused: Refusal } => ({ refused: { code, message } });
 
+const BAD_CURSOR = refused('validation_failed', 'The cursor is not one that a list has returned.');
+
 function clamp(value: number | undefined, otherwise: number, most: number): number {
   return value === undefined || value < 1 ? otherwise : Math.min(Math.floor(value), most);
 }
@@ -159,7 +161,7 @@ export class ExecutionQueries {
   async list(request: ListExecutionsRequest): Promise<ListExecutionsReply> {
     const cursor = request.cursor ? decodeCursor(request.cursor) : undefined;
     if (request.cursor && cursor === undefined) {
-      return { executions: [], ...refused('validation_failed', 'The cursor is not one that a list has returned.') };
+      return { executions: [], ...BAD_CURSOR };
     }
     const statuses = request.status ?? [];
     const unknown = statuses.find((status) => !EXECUTION_STATUSES.includes(status));
@@ -197,7 +199,7 @@ export class ExecutionQueries {
   async approvals(request: ListApprovalsRequest): Promise<ListApprovalsReply> {
     const cursor = request.cursor ? decodeCursor(request.cursor) : undefined;
     if (request.cursor && cursor === undefined) {
-      return { approvals: [], ...refused('validation_failed', 'The cursor is not one that a list has returned.') };
+      return { approvals: [], ...BAD_CURSOR };
     }
     if (request.executionId && !UUID.test(request.executionId)) return { approvals: [] };
     const limit = clamp(request.limit, 50, 200);
