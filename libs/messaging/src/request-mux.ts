@@ -1,3 +1,4 @@
+import { SlotMap } from '@batuta/collections';
 import { createInbox } from '@nats-io/nats-core';
 import type { Msg, MsgHdrs, NatsConnection, Payload } from '@nats-io/nats-core';
 import { onReconnect } from './connection.js';
@@ -37,7 +38,7 @@ const NO_RESPONDERS = 503;
  */
 class RequestMux {
   readonly #inbox = createInbox();
-  readonly #pending = new Map<number, Pending>();
+  readonly #pending = new SlotMap<number, Pending>();
   #next = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -62,7 +63,7 @@ class RequestMux {
       this.nc.publish(subject, payload, headers === undefined ? { reply } : { reply, headers });
     } else {
       const text = typeof payload === 'string' ? payload : decoder.decode(payload);
-      const reply = (answer: string): void => this.#take(id)?.settle(new LocalAnswer(answer));
+      const reply = (answer: string): void => this.#pending.take(id)?.settle(new LocalAnswer(answer));
       // Never before the caller has gone on, as with a message.
       queueMicrotask(() => local({ text, headers, reply }));
     }
@@ -74,16 +75,10 @@ class RequestMux {
   #answered(error: Error | null, message: Msg): void {
     if (error !== null) return;
     const id = Number(message.subject.slice(this.#inbox.length + 1));
-    const pending = this.#take(id);
+    const pending = this.#pending.take(id);
     if (pending === undefined) return;
     const unserved = message.data.length === 0 && message.headers?.code === NO_RESPONDERS;
     pending.settle(unserved ? 'no_responders' : message);
-  }
-
-  #take(id: number): Pending | undefined {
-    const pending = this.#pending.get(id);
-    this.#pending.delete(id);
-    return pending;
   }
 
   #expire(): void {

@@ -2,6 +2,7 @@ import { NoRespondersError, RequestError, TimeoutError } from '@nats-io/nats-cor
 import type { MsgHdrs, NatsConnection, Payload } from '@nats-io/nats-core';
 import { isConnected, onReconnect } from './connection.js';
 import { UnavailableError } from './errors.js';
+import { onAbort } from './on-abort.js';
 import { requestMux } from './request-mux.js';
 import type { Answer, RequestOutcome } from './request-mux.js';
 
@@ -79,15 +80,14 @@ function sendOnce(
   signal: AbortSignal | undefined,
 ): Promise<RequestOutcome> {
   return new Promise((resolve, reject) => {
-    const abort = (): void => {
+    const forgetAbort = onAbort(signal, () => {
       forget();
       reject(signal?.reason as Error);
-    };
+    });
     const forget = requestMux(nc).send(subject, payload, headers, timeoutMs, (outcome) => {
-      signal?.removeEventListener('abort', abort);
+      forgetAbort();
       resolve(outcome);
     });
-    signal?.addEventListener('abort', abort, { once: true });
   });
 }
 
@@ -96,11 +96,11 @@ function pauseOrReconnect(nc: NatsConnection, ms: number, signal: AbortSignal | 
     const finish = (): void => {
       clearTimeout(timer);
       forget();
-      signal?.removeEventListener('abort', finish);
+      forgetAbort();
       resolve();
     };
     const timer = setTimeout(finish, ms);
     const forget = onReconnect(nc, finish);
-    signal?.addEventListener('abort', finish, { once: true });
+    const forgetAbort = onAbort(signal, finish);
   });
 }

@@ -1,3 +1,4 @@
+import { SlotMap } from '@batuta/collections';
 import { PRIORITIES, STEPS_STREAM, subjects } from '@batuta/contracts';
 import type { Priority } from '@batuta/contracts';
 import type { Logger } from '@batuta/observability';
@@ -141,6 +142,8 @@ class QueuedDelivery implements Delivery {
   touched = performance.now();
 
   constructor(
+    /** Of this process. */
+    readonly id: number,
     private readonly loop: PoolLoop,
     private readonly message: Msg,
     readonly reply: string,
@@ -189,7 +192,8 @@ class PoolLoop implements PoolConsumer {
   private forgetReconnect: (() => void) | undefined;
   private timer: NodeJS.Timeout | undefined;
   /** In order of their last sign of life. */
-  private readonly unsettled = new Set<QueuedDelivery>();
+  private readonly unsettled = new SlotMap<number, QueuedDelivery>();
+  private lastDelivery = 0;
   private inSlots = 0;
   /** Tasks that have given their slots back and are not settled yet. */
   private ending = 0;
@@ -317,7 +321,7 @@ class PoolLoop implements PoolConsumer {
       return;
     }
     delivery.settled = true;
-    this.unsettled.delete(delivery);
+    this.unsettled.delete(delivery.id);
     if (delivery.streamGeneration === this.streamGeneration && !this.nc.isClosed()) {
       this.nc.publish(delivery.reply, verdict);
     }
@@ -343,6 +347,7 @@ class PoolLoop implements PoolConsumer {
     const least = sequence <= lane.delivered ? 2 : 1;
     lane.delivered = Math.max(lane.delivered, sequence);
     const delivery = new QueuedDelivery(
+      (this.lastDelivery += 1),
       this,
       message,
       message.reply,
@@ -350,7 +355,7 @@ class PoolLoop implements PoolConsumer {
       Math.max(least, Number(tokens[4 + shift]) || 1),
       this.streamGeneration,
     );
-    this.unsettled.add(delivery);
+    this.unsettled.set(delivery.id, delivery);
     lane.lastSeen = delivery.touched;
     lane.lastTask = delivery.touched;
     lane.backlog = Number(tokens[8 + shift]) > 0;
@@ -511,11 +516,11 @@ class PoolLoop implements PoolConsumer {
   private tick(): void {
     const now = performance.now();
     if (!isConnected(this.nc)) return;
-    for (const delivery of this.unsettled) {
+    for (const delivery of this.unsettled.values()) {
       if (now - delivery.touched < this.workingMs) break;
       delivery.touched = now;
-      this.unsettled.delete(delivery);
-      this.unsettled.add(delivery);
+      this.unsettled.delete(delivery.id);
+      this.unsettled.set(delivery.id, delivery);
       if (delivery.streamGeneration === this.streamGeneration) this.nc.publish(delivery.reply, WORKING);
     }
     if (this.draining || this.recovery !== undefined) return;

@@ -23,6 +23,8 @@ const schema = {
   lanes: integer({ env: 'BATUTA_EXECUTION_LANES', default: 1, min: 1, max: 64 }),
   /** Connections for everything but commits. */
   databaseConnections: integer({ env: 'BATUTA_EXECUTION_DATABASE_CONNECTIONS', default: 4, min: 2, max: 100 }),
+  /** Microseconds for which the process stays awake after it has sent a commit of a few executions; 0: not at all. */
+  busyPollUs: integer({ env: 'BATUTA_EXECUTION_BUSY_POLL_US', default: 0, min: 0, max: 10_000 }),
   leaseMs: milliseconds({ env: 'BATUTA_EXECUTION_LEASE', default: 10_000, min: 100 }),
   renewMs: milliseconds({ env: 'BATUTA_EXECUTION_RENEW', default: 3_000, min: 20 }),
   /** After this long without an answer a commit's outcome counts as unknown. */

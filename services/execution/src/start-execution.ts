@@ -9,6 +9,7 @@ import type { NatsConnection } from '@nats-io/nats-core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import pg from 'pg';
 import { ExecutionModule } from './app.module.js';
+import { BusyPoll } from './partitions/busy-poll.js';
 import { configClient } from './partitions/config-client.js';
 import type { EngineCounters } from './partitions/counters.js';
 import { newCounters } from './partitions/counters.js';
@@ -144,6 +145,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
       settings: engineSettings(settings),
       incarnation: newIncarnation(),
       counters: messages,
+      busyPoll: settings.busyPollUs === 0 ? undefined : new BusyPoll(settings.busyPollUs / 1000),
       onSuperseded: superseded,
       onCommit: tracing.enabled
         ? (commit) => {

@@ -1,3 +1,4 @@
+import { SlotMap } from '@batuta/collections';
 import { subjects } from '@batuta/contracts';
 import type { DirectTasks as DirectTasksMessage, RunnerBeat, Task } from '@batuta/contracts';
 import { onReconnect, serveLocally } from '@batuta/messaging';
@@ -60,7 +61,7 @@ export class HeldTask implements DirectDelivery {
  * publishes beats that say what it holds (ADR 0012). A task that no beat lists any more is dispatched again.
  */
 export class DirectTasks {
-  readonly #held = new Map<string, HeldTask>();
+  readonly #held = new SlotMap<string, HeldTask>();
   readonly #incarnation = nuid.next();
   #subscriptions: Subscription[] = [];
   #endLocal: (() => void) | undefined;

@@ -1,3 +1,4 @@
+import { SlotMap } from '@batuta/collections';
 import { FAILURE_CODES, STEPS_STREAM, subjects } from '@batuta/contracts';
 import type {
   AttemptCheckReply,
@@ -81,8 +82,8 @@ const abandonedGauge = gauge(
 /** Serves pools of agents: pulls tasks, runs their agents, reports the results, acknowledges what the engine has answered. */
 export class Runner {
   private readonly agents: ReadonlyMap<string, Agent>;
-  private readonly attempts = new Map<string, Attempt>();
-  private readonly byExecution = new Map<string, Set<Attempt>>();
+  private readonly attempts = new SlotMap<string, Attempt>();
+  private readonly byExecution = new SlotMap<string, Set<Attempt>>();
   private readonly giveUp = new AbortController();
   private readonly reporter: ResultReporter;
   private readonly identity: string;

@@ -46,14 +46,16 @@ export class StatementConnection {
     const client = await (this.#client ??= this.#open());
     let timer: NodeJS.Timeout | undefined;
     try {
-      const timedOut = new Promise<never>((_, reject) => {
+      return await new Promise<R[]>((resolve, reject) => {
         timer = setTimeout(
           () => reject(new Error(`no answer within ${this.options.statementTimeoutMs} ms`)),
           this.options.statementTimeoutMs,
         );
+        client.query<R>(statement, (error: Error | null, result: pg.QueryResult<R>) => {
+          if (error === null) resolve(result.rows);
+          else reject(error);
+        });
       });
-      const { rows } = await Promise.race([client.query<R>(statement), timedOut]);
-      return rows;
     } catch (error) {
       if (classifyFailure(error).kind === 'unknown') this.#discard(client);
       throw error;

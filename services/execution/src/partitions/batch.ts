@@ -50,7 +50,8 @@ export interface Commit {
 
 /** A commit in the making. */
 export class Batch {
-  readonly executions = new Map<HotExecution, ExecutionChanges>();
+  /** One entry an execution. */
+  readonly executions: ExecutionChanges[] = [];
   readonly partitions = new Map<number, Partition>();
   readonly decided: Decided[] = [];
   /** In the order of deciding, which is that of positions within each partition. */
@@ -74,14 +75,22 @@ export class Batch {
   }
 
   changesOf(execution: HotExecution, base: State | undefined, state: State): ExecutionChanges {
-    let changes = this.executions.get(execution);
-    if (changes === undefined) {
-      changes = new ExecutionChanges(execution, base, state);
-      this.executions.set(execution, changes);
-      this.partitions.set(execution.partition.id, execution.partition);
-      execution.uncommitted += 1;
-    }
+    const known = execution.batch === this ? this.executions[execution.placeInBatch] : undefined;
+    if (known !== undefined) return known;
+    const changes = new ExecutionChanges(execution, base, state);
+    execution.batch = this;
+    execution.placeInBatch = this.executions.push(changes) - 1;
+    this.partitions.set(execution.partition.id, execution.partition);
+    execution.uncommitted += 1;
     return changes;
+  }
+
+  /** The batch's outcome is known, for all of its executions. */
+  close(): void {
+    for (const { execution } of this.executions) {
+      execution.uncommitted -= 1;
+      if (execution.batch === this) execution.batch = undefined;
+    }
   }
 }
 

@@ -1,3 +1,4 @@
+import { SlotMap } from '@batuta/collections';
 import { subjects } from '@batuta/contracts';
 import type { DirectReceipt, RunnerBeat } from '@batuta/contracts';
 import type { EngineCounters } from './counters.js';
@@ -52,7 +53,7 @@ interface Runner {
   readonly pools: Map<string, RunnerPool>;
   /** What it said it holds, whoever sent it, less what was answered since. */
   held: Set<string>;
-  readonly sent: Map<string, Sent>;
+  readonly sent: SlotMap<string, Sent>;
   pinged: boolean;
 }
 
@@ -199,7 +200,7 @@ export class DirectDispatch {
         expiresMs: 0,
         pools: new Map(),
         held: new Set(),
-        sent: new Map(),
+        sent: new SlotMap(),
         pinged: false,
       };
       this.#runners.set(beat.incarnation, runner);
@@ -342,9 +343,8 @@ export class DirectDispatch {
   }
 
   #take(runner: Runner, attemptKey: string): Sent | undefined {
-    const sent = runner.sent.get(attemptKey);
+    const sent = runner.sent.take(attemptKey);
     if (sent === undefined) return undefined;
-    runner.sent.delete(attemptKey);
     this.#holders.delete(attemptKey);
     const pool = runner.pools.get(sent.task.pool);
     if (pool === undefined) return sent;

@@ -3,6 +3,7 @@ import type { AttemptResult } from '@batuta/contracts';
 import type { PartitionRecord } from '@batuta/event-store';
 import { forkFrom, isTerminal } from '../domain/index.js';
 import type { Commit, ExecutionChanges } from './batch.js';
+import type { BusyPoll } from './busy-poll.js';
 import { ConfigRegistry } from './config-registry.js';
 import { newCounters } from './counters.js';
 import type { EngineCounters } from './counters.js';
@@ -49,6 +50,8 @@ export interface EngineOptions {
   readonly incarnation: string;
   /** Counters to add to, when others count in them too. */
   readonly counters?: EngineCounters;
+  /** Told of small commits; default: the process sleeps while they are on their way. */
+  readonly busyPoll?: BusyPoll | undefined;
   /** Another process has started under this name. */
   readonly onSuperseded: () => void;
   /** Told of each commit that holds, for metrics and traces; before `onCommitted`. */
@@ -132,6 +135,7 @@ export class Engine {
           loader: this.#loader,
           counters: this.counters,
           limits: settings.limits,
+          busyPoll: options.busyPoll,
           owner: {
             partition: (id) => this.#partitions.get(id),
             lost: (partition, reason) => this.#lost(partition, reason),

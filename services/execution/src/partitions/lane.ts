@@ -4,6 +4,7 @@ import { decide, initialState, isAttemptWanted, isTerminal, nextWake, spendingDe
 import type { Command, Decision, State } from '../domain/index.js';
 import { Batch, rowChange } from './batch.js';
 import type { Commit, ExecutionChanges } from './batch.js';
+import type { BusyPoll } from './busy-poll.js';
 import { commandOf } from './command-of.js';
 import type { ConfigRegistry } from './config-registry.js';
 import type { EngineCounters } from './counters.js';
@@ -51,12 +52,16 @@ export interface LaneParts {
   readonly counters: EngineCounters;
   readonly limits: LaneLimits;
   readonly owner: LaneOwner;
+  /** Told of small commits, where there is a core for waiting awake. */
+  readonly busyPoll?: BusyPoll | undefined;
 }
 
 const DROPPED: Answer = { kind: 'dropped' };
 const UNKNOWN_EXECUTION: Answer = { kind: 'unknown_execution' };
 const RETRY_FIRST_MS = 50;
 const RETRY_LONGEST_MS = 2_000;
+/** With more executions in a commit there is other work to wait with. */
+const FEW_EXECUTIONS = 4;
 /** Waiting inputs of one execution while it is read. */
 const WAITING_FOR_ONE = 1_000;
 
@@ -359,7 +364,7 @@ export class Lane {
   }
 
   async #send(batch: Batch): Promise<CommitOutcome> {
-    const { commits, counters, clock } = this.parts;
+    const { commits, counters, clock, busyPoll } = this.parts;
     const partitions = [...batch.partitions.values()]
       .filter((partition) => partition.owned)
       .sort((a, b) => a.id - b.id)
@@ -373,7 +378,7 @@ export class Lane {
     const started: ExecutionRow[] = [];
     const changed: ExecutionChange[] = [];
     const now = clock.now();
-    for (const changes of batch.executions.values()) {
+    for (const changes of batch.executions) {
       if (!changes.execution.partition.owned) continue;
       const row = rowChange(changes, nextWake(changes.state), now);
       if (row.started !== undefined) started.push(row.started);
@@ -397,6 +402,7 @@ export class Lane {
     counters.appendStatements += 1;
     batch.sentAt = clock.now();
     const sent = clock.elapsed();
+    if (batch.executions.length <= FEW_EXECUTIONS) busyPoll?.extend();
     const outcome = await commits.commit({ partitions, events, started, changed });
     batch.endedAt = clock.now();
     batch.tookMs = clock.elapsed() - sent;
@@ -438,9 +444,9 @@ export class Lane {
         owner.lost(partition, `its log ends at ${base}, not at ${partition.committedPosition}`);
       }
     }
-    for (const changes of batch.executions.values()) {
+    batch.close();
+    for (const changes of batch.executions) {
       const { execution } = changes;
-      execution.uncommitted -= 1;
       if (!execution.partition.owned) continue;
       execution.committed = changes.state;
       execution.committedWake = execution.currentWake;
@@ -482,8 +488,8 @@ export class Lane {
 
   /** Takes back what a batch decided; what is left is what is committed. */
   #takeBack(batch: Batch): Held[] {
-    for (const { execution } of batch.executions.values()) {
-      execution.uncommitted -= 1;
+    batch.close();
+    for (const { execution } of batch.executions) {
       execution.current = execution.committed;
       execution.currentWake = execution.committedWake;
       if (execution.current === undefined && execution.idle) execution.partition.forget(execution);

@@ -1,3 +1,4 @@
+import { SlotMap } from '@batuta/collections';
 import { LIMITS, STEPS_STREAM, TOKEN, headers as headerNames, subjects } from '@batuta/contracts';
 import type { RunnerBeat } from '@batuta/contracts';
 import {
@@ -95,7 +96,7 @@ function beatOf(text: string): RunnerBeat | undefined {
 /** The engine's bus over NATS. Acknowledgements of tasks come to one inbox, many in flight. */
 export class NatsBus implements Bus {
   readonly #inbox = createInbox();
-  readonly #pending = new Map<number, Pending>();
+  readonly #pending = new SlotMap<number, Pending>();
   #next = 0;
   readonly #sweep: NodeJS.Timeout;
   readonly #forgetReconnect: () => void;

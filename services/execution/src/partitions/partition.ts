@@ -1,3 +1,4 @@
+import { SlotMap } from '@batuta/collections';
 import type { Event } from '@batuta/contracts';
 import type { PartitionRecord } from '@batuta/event-store';
 import type { State } from '../domain/index.js';
@@ -15,6 +16,9 @@ export class HotExecution {
   reading = false;
   /** Who is told of its end besides, as its start asked; its partition keeps it when the execution is evicted. */
   endSubject: string | undefined;
+  /** The newest batch that changes it and whose outcome is not known, and its place there. */
+  batch: object | undefined;
+  placeInBatch = 0;
   /** Commits on their way that hold events of this execution. */
   uncommitted = 0;
   /** Effects performed and not acknowledged yet. */
@@ -54,7 +58,7 @@ const ENDED_KEPT = 250;
 export class Partition {
   readonly id: number;
   readonly epoch: number;
-  readonly executions = new Map<string, HotExecution>();
+  readonly executions = new SlotMap<string, HotExecution>();
   /** Last position in the log, and last position decided. */
   committedPosition: number;
   decidedPosition: number;

@@ -1,3 +1,4 @@
+import { SlotMap } from '@batuta/collections';
 import type { SnapshotStore } from '@batuta/event-store';
 import { REDUCER_VERSION, encodeSnapshot } from '../domain/index.js';
 import type { State } from '../domain/index.js';
@@ -19,7 +20,7 @@ const PAUSE_AFTER_FAILURE_MS = 2_000;
 
 /** Keeps the states of long executions, one at a time, so that writing them never holds up the commit loop for long. */
 export class SnapshotWriter {
-  readonly #pending = new Map<string, State>();
+  readonly #pending = new SlotMap<string, State>();
   #cancel: (() => void) | undefined;
   #running: Promise<void> = Promise.resolve();
   #idle = true;

@@ -1,3 +1,4 @@
+import { SlotMap } from '@batuta/collections';
 import { encodeJson } from '@batuta/event-store';
 import type { LogReader } from '@batuta/event-store';
 import type { Pool } from 'pg';
@@ -37,7 +38,7 @@ const MOST_PENDING = 20_000;
  * partition's cursor is committed with its rows; what is between cursor and log when a partition is taken is read back.
  */
 export class StepRunProjection {
-  readonly #pending = new Map<string, Pending>();
+  readonly #pending = new SlotMap<string, Pending>();
   /** Partitions whose log is read first, up to a position: their cursors stay where they are meanwhile. */
   readonly #behind = new Map<Partition, number>();
   #cancel: (() => void) | undefined;

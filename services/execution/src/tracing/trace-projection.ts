@@ -1,3 +1,4 @@
+import { SlotMap } from '@batuta/collections';
 import { isTerminalEventType } from '@batuta/contracts';
 import type { Event } from '@batuta/contracts';
 import type { LogReader } from '@batuta/event-store';
@@ -39,7 +40,7 @@ export class TraceProjection {
   /** Partitions whose cursor is not read yet, with their last position when they were taken. */
   readonly #unread = new Map<Partition, number>();
   /** By execution, the least recently used first; null for those that are not sampled. */
-  readonly #traces = new Map<string, ExecutionTrace | null>();
+  readonly #traces = new SlotMap<string, ExecutionTrace | null>();
   #cancel: (() => void) | undefined;
   #running: Promise<void> = Promise.resolve();
   #stopped = false;

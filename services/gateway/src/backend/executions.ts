@@ -1,3 +1,4 @@
+import { SlotMap } from '@batuta/collections';
 import { subjects } from '@batuta/contracts';
 import type { Accepted, ExecutionView, GetExecutionReply, JsonObject } from '@batuta/contracts';
 import { accepted, Problem } from '../http/problem.js';
@@ -24,7 +25,8 @@ export interface Started {
 /** Starts executions, waits for their end and asks what became of them. */
 export class Executions {
   /** Those who wait, to be let go when the gateway stops. */
-  readonly #waiting = new Set<() => void>();
+  readonly #waiting = new SlotMap<number, () => void>();
+  #lastWaiting = 0;
   #stopping = false;
 
   constructor(
@@ -40,7 +42,7 @@ export class Executions {
   /** Answers everybody who waits at once, and from now on nobody waits. */
   stopWaiting(): void {
     this.#stopping = true;
-    for (const letGo of this.#waiting) letGo();
+    for (const letGo of this.#waiting.values()) letGo();
   }
 
   /** @throws Problem as `ExecutionStarter.start` does. */
@@ -111,16 +113,17 @@ export class Executions {
   /** The value of a promise (that never rejects) when it comes within `ms` milliseconds, while the client is there. */
   #within<T>(promise: Promise<T>, ms: number, client: Leaving | undefined): Promise<T | undefined> {
     if (this.#stopping || client?.gone === true) return Promise.resolve(undefined);
+    const id = (this.#lastWaiting += 1);
     return new Promise((resolve) => {
       const finish = (value: T | undefined): void => {
         clearTimeout(timer);
-        this.#waiting.delete(letGo);
+        this.#waiting.delete(id);
         client?.onGone(undefined);
         resolve(value);
       };
       const letGo = (): void => finish(undefined);
       const timer = setTimeout(letGo, ms);
-      this.#waiting.add(letGo);
+      this.#waiting.set(id, letGo);
       client?.onGone(letGo);
       void promise.then(finish);
     });

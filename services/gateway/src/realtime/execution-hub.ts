@@ -1,3 +1,4 @@
+import { SlotMap } from '@batuta/collections';
 import { subjects } from '@batuta/contracts';
 import type { EventsPublished, FollowExecutions, GetVersionsReply, ListEventsReply } from '@batuta/contracts';
 import { localHandler, onReconnect, serveLocally } from '@batuta/messaging';
@@ -46,7 +47,7 @@ export interface AwaitedEnd {
 export class ExecutionHub {
   /** Where owners tell the ends of executions whose starts name it. */
   readonly endSubject: string;
-  readonly #watched = new Map<string, Watched>();
+  readonly #watched = new SlotMap<string, Watched>();
   readonly #limits: WatchLimits;
   readonly #timer: NodeJS.Timeout;
   readonly #forgetReconnect: () => void;

@@ -1,0 +1,1 @@
+export { SlotMap } from './slot-map.js';
