@@ -3,7 +3,7 @@ import { createTestDatabase, eventually, templateFor } from '@batuta/testing';
 import type { TestDatabase } from '@batuta/testing';
 import pg from 'pg';
 import { PostgresEventStore, encodeJson, migrateEventStore } from '../src/index.js';
-import type { NewEvent } from '../src/index.js';
+import type { ExecutionChange, ExecutionProgress, ExecutionRow, NewEvent } from '../src/index.js';
 import { eventStoreContract, readLog } from './contract.js';
 
 eventStoreContract('in PostgreSQL', async () => {
@@ -26,7 +26,7 @@ describe('the event store in PostgreSQL under races', () => {
     await blocker.connect();
     observer = new pg.Client({ connectionString: database.url });
     await observer.connect();
-    await store.fixPartitionCount(4);
+    await store.fixPartitionCount(7);
     await store.register('me', 'first', 60_000);
   });
 
@@ -80,6 +80,112 @@ describe('the event store in PostgreSQL under races', () => {
     expect((await readLog(store, 0, 0, 10, [])).events).toEqual([]);
     for (const partition of others) expect((await readLog(store, partition, 0, 10, [])).events).toHaveLength(1);
     await lane.close();
+  });
+
+  describe('rows of a commit', () => {
+    const id = (n: number): string => `00000000-0000-7000-8000-00000000100${n}`;
+    const progress: ExecutionProgress = {
+      status: 'running',
+      version: 1,
+      wakeAt: 1_700_000_000_123,
+      output: undefined,
+      startedAt: 1_700_000_000_001,
+      pausedAt: null,
+      completedAt: null,
+      totalLatencyMs: null,
+      estimatedCost: 0.25,
+      tokenCount: 7,
+    };
+    const ended: ExecutionProgress = {
+      ...progress,
+      status: 'completed',
+      version: 2,
+      wakeAt: null,
+      output: { text: 'a "quoted" \\ line\nand \u0000', list: [1, null] },
+      pausedAt: 1_700_000_000_500,
+      completedAt: 1_700_000_001_234,
+      totalLatencyMs: 1.5,
+      estimatedCost: 1e9,
+      tokenCount: 2 ** 40,
+    };
+    const row = (n: number, partition: number): ExecutionRow => ({
+      id: id(n),
+      partition,
+      traceId: `trace ${n}`,
+      configId: 'config',
+      configName: 'two\nlines, "quotes" and {braces}',
+      configVersion: 3,
+      tenantId: 'tenant',
+      userId: 'user',
+      sessionId: null,
+      createdBy: 'NULL',
+      callbackUrl: 'http://localhost/?a=1',
+      input: { text: 'x\u0000y', none: null },
+      metadata: null,
+      createdAt: 1_700_000_000_000,
+      progress,
+    });
+
+    const stored = async (): Promise<Record<string, unknown>[]> => {
+      const { rows } = await observer.query<Record<string, unknown>>(
+        'SELECT * FROM execution.orchestration_executions WHERE id = ANY($1) ORDER BY id',
+        [[id(0), id(1), id(2)]],
+      );
+      return rows.map(({ id: _id, trace_id: _trace, partition: _partition, ...rest }) => rest);
+    };
+
+    it('are the same whether one goes alone or several go together', async () => {
+      const claims = [4, 5].map((partition) => ({ partition, epoch: 0 }));
+      const fences = (await store.claim('me', 'first', claims)).map((claimed) => ({
+        ...claimed,
+        publishedPosition: 0,
+      }));
+      const [alone, other] = fences;
+      if (alone === undefined || other === undefined) throw new Error('the partitions were not claimed');
+      const lane = store.openLane();
+      const both = [row(1, 5), row(2, 5)];
+      const none = { started: [], changed: [] };
+      const held = { kind: 'committed' };
+      const events = [started(id(0), 4)];
+      expect(await lane.commit({ ...none, partitions: [alone], events, started: [row(0, 4)] })).toMatchObject(held);
+      const more = both.map(({ id: executionId }) => started(executionId, 5));
+      expect(await lane.commit({ ...none, partitions: [other], events: more, started: both })).toMatchObject(held);
+      const [first, ...others] = await stored();
+      expect(first).toMatchObject({ config_name: row(0, 4).configName, input: { text: 'x\ufffdy' }, token_count: 7 });
+      expect(others).toEqual([first, first]);
+
+      const change = (n: number, partition: number): ExecutionChange => ({ id: id(n), partition, progress: ended });
+      const second = (executionId: string, partition: number): NewEvent => ({
+        ...started(executionId, partition),
+        version: 2,
+      });
+      const changedAlone = { ...none, partitions: [alone], events: [second(id(0), 4)], changed: [change(0, 4)] };
+      expect(await lane.commit(changedAlone)).toMatchObject(held);
+      const changed = [change(1, 5), change(2, 5)];
+      const seconds = changed.map((one) => second(one.id, 5));
+      expect(await lane.commit({ ...none, partitions: [other], events: seconds, changed })).toMatchObject(held);
+      const [firstEnded, ...othersEnded] = await stored();
+      expect(firstEnded).toMatchObject({ status: 'completed', wake_at: null, token_count: 2_147_483_647 });
+      expect(othersEnded).toEqual([firstEnded, firstEnded]);
+      await lane.close();
+    });
+
+    it('are not written when the partition has another owner', async () => {
+      const [mine] = await store.claim('me', 'first', [{ partition: 6, epoch: 0 }]);
+      const partitions = [{ partition: 6, epoch: (mine?.epoch ?? 0) - 1, publishedPosition: 0 }];
+      const lane = store.openLane();
+      const nothing = { kind: 'committed', held: new Map() };
+      const begun = { partitions, events: [started(id(9), 6)], started: [row(9, 6)], changed: [] };
+      expect(await lane.commit(begun)).toEqual(nothing);
+      const change = { id: id(0), partition: 6, progress: { ...ended, status: 'failed' as const } };
+      expect(await lane.commit({ ...begun, started: [], changed: [change] })).toEqual(nothing);
+      const { rows } = await observer.query(
+        `SELECT FROM execution.orchestration_executions WHERE id = $1 OR status = 'failed'`,
+        [id(9)],
+      );
+      expect(rows).toEqual([]);
+      await lane.close();
+    });
   });
 
   it('shows a takeover everything that an earlier commit it waited for has written', async () => {

@@ -2,8 +2,9 @@ import type { QueryConfig } from 'pg';
 import type { CommitLane, CommitOutcome, CommitRequest, FencedPartition } from '../port.js';
 import { StatementConnection, classifyFailure } from './connection.js';
 import type { ConnectionOptions } from './connection.js';
-import { encodeChanged, encodeExecutionRows } from './execution-row.js';
+import { changedValues, encodeChanged, encodeExecutionRows, startedValues } from './execution-row.js';
 import { commitOf } from './sql/commit.js';
+import type { CommitShape } from './sql/commit.js';
 import { HELD_EPOCHS } from './sql/held-epochs.js';
 
 /** A commit as the statement of its shape, with its parameters. */
@@ -35,7 +36,7 @@ function commitQuery({ partitions, events, started, changed }: CommitRequest): Q
   }
   const [only] = partitions;
   const single = partitions.length === 1 && only !== undefined;
-  const values: (string | number)[] = single
+  const values: unknown[] = single
     ? [only.partition, only.epoch, appended.get(only.partition) ?? 0, only.publishedPosition]
     : [
         `{${partitions.map((item) => item.partition).join(',')}}`,
@@ -44,9 +45,20 @@ function commitQuery({ partitions, events, started, changed }: CommitRequest): Q
         `{${partitions.map((item) => item.publishedPosition).join(',')}}`,
       ];
   values.push(`${eventPartitions}}`, `${ranks}}`, `${ids}}`, `${versions}}`, types, commandIds, `${times}}`, data);
-  if (started.length > 0) values.push(encodeExecutionRows(started));
-  if (changed.length > 0) values.push(encodeChanged(changed));
-  return { ...commitOf({ single, starts: started.length > 0, changes: changed.length > 0 }), values };
+  const [firstStarted] = started;
+  const [firstChanged] = changed;
+  const starts = rowsOf(single, started.length);
+  const changes = rowsOf(single, changed.length);
+  if (starts === 'one' && firstStarted !== undefined) values.push(...startedValues(firstStarted));
+  else if (starts === 'many') values.push(encodeExecutionRows(started));
+  if (changes === 'one' && firstChanged !== undefined) values.push(...changedValues(firstChanged));
+  else if (changes === 'many') values.push(encodeChanged(changed));
+  return { ...commitOf({ single, starts, changes }), values };
+}
+
+function rowsOf(single: boolean, count: number): CommitShape['starts'] {
+  if (count === 0) return 'none';
+  return single && count === 1 ? 'one' : 'many';
 }
 
 /** Commits over one connection of its own. */
