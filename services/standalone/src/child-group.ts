@@ -72,7 +72,7 @@ export class ChildGroup {
     const child = fork(GROUP_PROGRAM, [services], {
       env,
       // Most objects die young, but not before their commit: room for them saves half of the collections.
-      execArgv: ['--enable-source-maps', '--max-semi-space-size=32'],
+      execArgv: ['--enable-source-maps', '--max-semi-space-size=64'],
       stdio: ['ignore', output, output, 'ipc'],
     });
     this.child = child;

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { portOr, prepareDataDirectory, startLocalStack } from '@batuta/local-stack';
 import type { LocalStack } from '@batuta/local-stack';
@@ -80,6 +81,10 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       BATUTA_RUNNER_STATUS_ADDRESSES: '127.0.0.1',
       // Ports are chosen at each start and the owner's name must stay: one platform has one engine.
       BATUTA_EXECUTION_NAME: 'standalone',
+      // Each partition in a commit costs a row; a platform of one machine will not have more engines than this.
+      BATUTA_EXECUTION_PARTITIONS: '16',
+      // With a single core it would only keep PostgreSQL from working.
+      ...(availableParallelism() > 1 ? { BATUTA_EXECUTION_BUSY_POLL_US: '500' } : {}),
       BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS: await keptKey(join(dataDir, 'notifications.key')),
       ...inherited,
       BATUTA_ADMIN_KEY_FILE: apiKeyFile,
