@@ -30,6 +30,11 @@ function fail(path: string, expected: string): never {
   throw new MalformedRequest(`${path === '' ? 'the message' : path} must be ${expected}`);
 }
 
+/** The path of a field of a result; put together only when something is wrong with it. */
+function placed(path: string, result: number | undefined): string {
+  return result === undefined ? path : `results[${result}].${path}`;
+}
+
 function parse(payload: Uint8Array | string): JsonValue {
   const text =
     typeof payload === 'string'
@@ -51,46 +56,47 @@ function object(value: JsonValue | undefined, path: string): JsonObject {
 }
 
 /** Refuses fields that the message does not have: what a newer sender means by them would be lost silently. */
-function onlyKnown(value: JsonObject, path: string, known: ReadonlySet<string>): void {
+function onlyKnown(value: JsonObject, path: string, known: ReadonlySet<string>, within?: number): void {
   for (const key in value) {
-    if (!known.has(key)) throw new MalformedRequest(`${path === '' ? '' : `${path}.`}${key} is not a known field`);
+    if (known.has(key)) continue;
+    throw new MalformedRequest(`${placed(path === '' ? key : `${path}.${key}`, within)} is not a known field`);
   }
 }
 
-function text(value: JsonValue | undefined, path: string): string {
+function text(value: JsonValue | undefined, path: string, within?: number): string {
   if (value === undefined) return '';
-  return typeof value === 'string' ? value : fail(path, 'a string');
+  return typeof value === 'string' ? value : fail(placed(path, within), 'a string');
 }
 
-function id(value: JsonValue | undefined, path: string): string {
-  return typeof value === 'string' && UUID.test(value) ? value : fail(path, 'a lower-case UUID');
+function id(value: JsonValue | undefined, path: string, within?: number): string {
+  return typeof value === 'string' && UUID.test(value) ? value : fail(placed(path, within), 'a lower-case UUID');
 }
 
-function name(value: JsonValue | undefined, path: string, longest = 200): string {
+function name(value: JsonValue | undefined, path: string, longest = 200, within?: number): string {
   if (typeof value !== 'string' || value === '' || value.length > longest || /\p{Cc}/u.test(value)) {
-    return fail(path, `a text of 1 to ${longest} characters without control characters`);
+    return fail(placed(path, within), `a text of 1 to ${longest} characters without control characters`);
   }
   return value;
 }
 
-function flag(value: JsonValue | undefined, path: string): boolean {
+function flag(value: JsonValue | undefined, path: string, within?: number): boolean {
   if (value === undefined) return false;
-  return typeof value === 'boolean' ? value : fail(path, 'true or false');
+  return typeof value === 'boolean' ? value : fail(placed(path, within), 'true or false');
 }
 
-function int(value: JsonValue | undefined, path: string): number {
+function int(value: JsonValue | undefined, path: string, within?: number): number {
   if (value === undefined) return 0;
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= LARGEST_INT32
     ? value
-    : fail(path, 'a whole number from 0');
+    : fail(placed(path, within), 'a whole number from 0');
 }
 
 /** Epoch ms; fractions are dropped: the log keeps whole milliseconds. */
-function time(value: JsonValue | undefined, path: string): number {
+function time(value: JsonValue | undefined, path: string, within?: number): number {
   if (value === undefined) return 0;
   return typeof value === 'number' && value >= 0 && value <= LATEST
     ? Math.floor(value)
-    : fail(path, 'epoch milliseconds');
+    : fail(placed(path, within), 'epoch milliseconds');
 }
 
 function optional<K extends string, V>(key: K, value: V | '' | 0 | undefined): { [P in K]?: V } {
@@ -250,6 +256,8 @@ function within(value: JsonValue, path: string, limit: number): void {
   if (Buffer.byteLength(JSON.stringify(value)) > limit) fail(path, `at most ${limit} bytes of JSON`);
 }
 
+type Result = { -readonly [K in keyof AttemptResult]: AttemptResult[K] };
+
 const RESULT = new Set([
   'executionId',
   'stepId',
@@ -263,34 +271,41 @@ const RESULT = new Set([
   'agentVersion',
 ]);
 
-function attemptResult(value: JsonValue | undefined, path: string, checkSize: boolean): AttemptResult {
-  const found = object(value, path);
-  onlyKnown(found, path, RESULT);
-  const ok = flag(found.ok, `${path}.ok`);
+function attemptResult(value: JsonValue | undefined, place: number, checkSize: boolean): AttemptResult {
+  const found =
+    typeof value === 'object' && value !== null && !Array.isArray(value) ? value : object(value, `results[${place}]`);
+  onlyKnown(found, '', RESULT, place);
+  const ok = flag(found.ok, 'ok', place);
   if (ok === (found.failure !== undefined)) {
-    return fail(path, ok ? 'without failure when ok is true' : 'with a failure when ok is not true');
+    return fail(`results[${place}]`, ok ? 'without failure when ok is true' : 'with a failure when ok is not true');
   }
-  const base = {
-    executionId: id(found.executionId, `${path}.executionId`),
-    stepId: name(found.stepId, `${path}.stepId`),
-    attempt: int(found.attempt, `${path}.attempt`),
-    startedAt: time(found.startedAt, `${path}.startedAt`),
-    finishedAt: time(found.finishedAt, `${path}.finishedAt`),
-    ...optional('workerId', text(found.workerId, `${path}.workerId`)),
-    ...optional('agentVersion', text(found.agentVersion, `${path}.agentVersion`).slice(0, 200)),
+  const result: Result = {
+    executionId: id(found.executionId, 'executionId', place),
+    stepId: name(found.stepId, 'stepId', 200, place),
+    attempt: int(found.attempt, 'attempt', place),
+    ok,
+    startedAt: time(found.startedAt, 'startedAt', place),
+    finishedAt: time(found.finishedAt, 'finishedAt', place),
   };
-  if (found.failure !== undefined) return { ...base, ok: false, failure: failure(found.failure, `${path}.failure`) };
-  if (
+  const workerId = text(found.workerId, 'workerId', place);
+  if (workerId !== '') result.workerId = workerId;
+  const agentVersion = text(found.agentVersion, 'agentVersion', place);
+  if (agentVersion !== '') result.agentVersion = agentVersion.slice(0, 200);
+  if (found.failure !== undefined) {
+    result.failure = failure(found.failure, `results[${place}].failure`);
+  } else if (
     checkSize &&
     found.output !== undefined &&
     Buffer.byteLength(JSON.stringify(found.output)) > LIMITS.payloadBytes
   ) {
     // A refusal would be sent again for ever: what is too large is the attempt's outcome.
     const message = `the output has more than ${LIMITS.payloadBytes} bytes of JSON`;
-    const failure = { code: 'output_too_large', message, retryable: false, ...spendingDetails(found.output) };
-    return { ...base, ok: false, failure };
+    result.ok = false;
+    result.failure = { code: 'output_too_large', message, retryable: false, ...spendingDetails(found.output) };
+  } else if (found.output !== undefined) {
+    result.output = found.output;
   }
-  return { ...base, ok: true, ...(found.output === undefined ? {} : { output: found.output }) };
+  return result;
 }
 
 const RESULTS = new Set(['results']);
@@ -303,7 +318,7 @@ export function decodeResults(payload: Uint8Array | string): ResultRequest {
   if (!Array.isArray(results)) return fail('results', 'a list');
   // JSON text is never shorter than its value written anew, but for escapes; so a small request needs no measuring.
   const checkSize = Buffer.byteLength(payload) > LIMITS.payloadBytes;
-  return { results: results.map((item, index) => attemptResult(item, `results[${index}]`, checkSize)) };
+  return { results: results.map((item, index) => attemptResult(item, index, checkSize)) };
 }
 
 const CHECK = new Set(['executionId', 'stepId', 'attempt']);

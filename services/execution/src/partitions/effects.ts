@@ -1,5 +1,5 @@
 import { DEFAULT_POOL, BUILT_IN_AGENTS, FAILURE_CODES, LIMITS, subjects } from '@batuta/contracts';
-import type { Event, JsonValue, StopAttempts, Task } from '@batuta/contracts';
+import type { Event, JsonValue, Priority, StopAttempts, Task } from '@batuta/contracts';
 import { storableJson } from '@batuta/event-store';
 import type { AgentCopy } from '@batuta/event-store';
 import { spanIds, traceparentOf } from '@batuta/observability';
@@ -18,7 +18,7 @@ import type { EngineCounters } from './counters.js';
 import type { Answer, Input } from './inputs.js';
 import { misfit } from './misfit.js';
 import type { EffectTicket, HotExecution, Partition } from './partition.js';
-import type { Bus, Clock, ConfigService, EngineLog, Evaluator, PublishOutcome } from './ports.js';
+import type { Bus, Clock, ConfigService, EngineLog, Evaluator, OutgoingTask, PublishOutcome } from './ports.js';
 
 export interface EffectParts {
   readonly clock: Clock;
@@ -60,6 +60,42 @@ export function taskSubject(state: State, stepId: string, pool: string): string 
   const unit = state.config.units[state.config.unitIndex.get(stepId) ?? -1];
   if (unit === undefined) return undefined;
   return subjects.step(pool, priorityOf(state), unit.agent, state.executionId, stepId);
+}
+
+/** A task as the bus takes it. What only the work queue needs is put together when the task goes there. */
+class StepTask implements OutgoingTask {
+  readonly tenantId: string;
+  readonly traceparent: string | undefined;
+  readonly text: string;
+  readonly #executionId: string;
+  readonly #stepId: string;
+  readonly #agent: string;
+  readonly #dispatch: number;
+
+  constructor(
+    task: Task,
+    readonly attemptKey: string,
+    readonly pool: string,
+    private readonly priority: Priority,
+    readonly again: boolean,
+    readonly lostRunners: number,
+  ) {
+    this.tenantId = task.tenantId;
+    this.traceparent = task.traceparent;
+    this.text = JSON.stringify(task);
+    this.#executionId = task.executionId;
+    this.#stepId = task.stepId;
+    this.#agent = task.agent;
+    this.#dispatch = task.dispatch;
+  }
+
+  get subject(): string {
+    return subjects.step(this.pool, this.priority, this.#agent, this.#executionId, this.#stepId);
+  }
+
+  get messageId(): string {
+    return `${this.attemptKey}/${this.#dispatch}`;
+  }
 }
 
 /**
@@ -264,17 +300,7 @@ export class EffectPerformer {
     this.parts.counters.dispatches += 1;
     if (again) this.parts.counters.redispatches += 1;
     this.parts.bus.publishTask(
-      {
-        pool: agent.pool,
-        attemptKey,
-        again,
-        lostRunners,
-        subject: subjects.step(agent.pool, priorityOf(state), unit.agent, execution.id, stepId),
-        messageId: `${attemptKey}/${dispatch}`,
-        tenantId,
-        traceparent,
-        text: JSON.stringify(task),
-      },
+      new StepTask(task, attemptKey, agent.pool, priorityOf(state), again, lostRunners),
       (outcome) => this.#published(sending, outcome),
     );
   }
