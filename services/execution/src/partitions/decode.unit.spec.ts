@@ -88,12 +88,21 @@ describe('decodeResults', () => {
   });
 
   it.each([
-    ['success with a failure', { failure: { code: 'x' } }],
-    ['failure without one', { ok: false }],
-    ['a time beyond the calendar', { startedAt: 1e300 }],
-    ['half an attempt', { attempt: 1.5 }],
-  ])('refuses %s', (_title, changes) => {
+    ['success with a failure', 'results[0] must be without failure', { failure: { code: 'x' } }],
+    ['failure without one', 'results[0] must be with a failure', { ok: false }],
+    ['a failure without a code', 'results[0].failure.code must be', { ok: false, failure: {} }],
+    ['a time beyond the calendar', 'results[0].startedAt must be', { startedAt: 1e300 }],
+    ['half an attempt', 'results[0].attempt must be', { attempt: 1.5 }],
+    ['a step without a name', 'results[0].stepId must be', { stepId: '' }],
+    ['a number for a worker', 'results[0].workerId must be', { workerId: 1 }],
+    ['what it does not know', 'results[0].newer is not a known field', { newer: 1 }],
+  ])('refuses %s and says where', (_title, message, changes) => {
     expect(() => decodeResults(result(changes))).toThrow(MalformedRequest);
+    expect(() => decodeResults(result(changes))).toThrow(message);
+  });
+
+  it('refuses what is no result and says where', () => {
+    expect(() => decodeResults(bytes({ results: [7] }))).toThrow('results[0] must be an object');
   });
 });
 
