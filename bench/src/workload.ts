@@ -17,7 +17,7 @@ export interface Workload {
 /** The works that start executions and wait for their results; the numbers are the peers' too (bench/peers). */
 export const WORKLOADS: Readonly<Record<'W1' | 'W2' | 'W3' | 'W4' | 'W5', Workload>> = {
   W1: { shape: { shape: 'chain', steps: 3, stepMs: 0 }, executions: 300, inFlight: 1, warmUp: 2000 },
-  W2: { shape: { shape: 'chain', steps: 5, stepMs: 0 }, executions: 2000, inFlight: 64, warmUp: 1000 },
+  W2: { shape: { shape: 'chain', steps: 5, stepMs: 0 }, executions: 2000, inFlight: 64, warmUp: 3000 },
   W3: { shape: { shape: 'fan', steps: 50, stepMs: 0 }, executions: 100, inFlight: 100, warmUp: 400 },
   W4: { shape: { shape: 'chain', steps: 3, stepMs: 0 }, executions: 1, inFlight: 1, warmUp: 0 },
   W5: { shape: { shape: 'chain', steps: 5, stepMs: 200 }, executions: 500, inFlight: 500, warmUp: 100 },

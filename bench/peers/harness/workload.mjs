@@ -9,7 +9,7 @@
 /** @type {Readonly<Record<string, Workload>>} */
 export const WORKLOADS = Object.freeze({
   W1: { shape: { shape: 'chain', steps: 3, step_ms: 0 }, executions: 300, in_flight: 1, warm_up: 2000 },
-  W2: { shape: { shape: 'chain', steps: 5, step_ms: 0 }, executions: 2000, in_flight: 64, warm_up: 1000 },
+  W2: { shape: { shape: 'chain', steps: 5, step_ms: 0 }, executions: 2000, in_flight: 64, warm_up: 3000 },
   W3: { shape: { shape: 'fan', steps: 50, step_ms: 0 }, executions: 100, in_flight: 100, warm_up: 400 },
   W4: { shape: { shape: 'chain', steps: 3, step_ms: 0 }, executions: 1, in_flight: 1, warm_up: 0 },
   W5: { shape: { shape: 'chain', steps: 5, step_ms: 200 }, executions: 500, in_flight: 500, warm_up: 100 },
