@@ -3,6 +3,7 @@ import { engineTables } from './migrations/0001-engine.js';
 import { spendingAndSnapshots } from './migrations/0002-spending-and-snapshots.js';
 import { agentSchemas } from './migrations/0003-agent-schemas.js';
 import { approvals } from './migrations/0004-approvals.js';
+import { stepRunIndex } from './migrations/0005-step-run-index.js';
 
 interface Migration {
   readonly version: number;
@@ -15,6 +16,7 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 2, statements: spendingAndSnapshots },
   { version: 3, statements: agentSchemas },
   { version: 4, statements: approvals },
+  { version: 5, statements: stepRunIndex },
 ];
 
 /** Any constant; transaction-scoped, so it works through a connection pooler. */

@@ -15,4 +15,4 @@ export type { State } from './state.js';
 export { taskOf } from './task.js';
 export type { Dispatch } from './task.js';
 export { nextWake } from './timers.js';
-export { isPlainResult, view } from './view.js';
+export { isPlainResult, stepView, view } from './view.js';

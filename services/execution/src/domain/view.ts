@@ -85,7 +85,8 @@ function approvalView(state: State, unit: UnitState): { approval?: ApprovalView 
   };
 }
 
-function stepView(state: State, compiled: Unit): StepView {
+/** A step as readers of its execution see it. Everything about it is in `state`; times are epoch milliseconds. */
+export function stepView(state: State, compiled: Unit): StepView {
   const unit = unitState(state, compiled.index);
   const status = stepStatus(state, unit);
   const { definition } = compiled;

@@ -1,4 +1,4 @@
-import { PostgresEventStore, encodeExecutionRows, encodeJson, migrateEventStore } from '@batuta/event-store';
+import { PostgresEventStore, encodeExecutionRows, migrateEventStore } from '@batuta/event-store';
 import type { ExecutionRow } from '@batuta/event-store';
 import pg from 'pg';
 import { isTerminal, nextWake } from '../domain/index.js';
@@ -15,7 +15,7 @@ import {
   REMOVE_STRAY_STEP_RUNS,
   WRITE_EXECUTIONS,
 } from './sql/rebuild.js';
-import { stepRunRows } from './step-run-rows.js';
+import { StepRunColumns } from './step-run-columns.js';
 
 export interface RebuildSummary {
   readonly executions: number;
@@ -58,24 +58,24 @@ export async function rebuildReadModels(
           const ids = page.map((row) => row.id);
           const histories = await store.readExecutions(ids);
           const rows: ExecutionRow[] = [];
-          const steps: Record<string, unknown>[] = [];
+          const steps = new StepRunColumns();
           for (const [id, events] of histories) {
             const state = await foldExecution(configs, events);
             const wake = isTerminal(state.status) ? null : Math.floor(nextWake(state) ?? state.deadlineAt);
             rows.push(rowOf(id, partition, state, wake));
-            steps.push(...stepRunRows(undefined, state));
+            steps.add(undefined, state);
           }
           await client.query(WRITE_EXECUTIONS, [encodeExecutionRows(rows)]);
           await client.query(REMOVE_STEP_RUNS, [ids]);
           const last = ids.length < PAGE;
           await client.query(PROJECT_STEP_RUNS, [
-            encodeJson(steps),
+            ...steps.values,
             last ? [partition] : [],
             last ? [held[0]?.last_position ?? 0] : [],
           ]);
           await client.query('COMMIT');
           executions += rows.length;
-          stepRuns += steps.length;
+          stepRuns += steps.size;
           onProgress({ executions, stepRuns });
           if (last) break;
           after = ids.at(-1) ?? null;

@@ -1,5 +1,4 @@
 import { SlotMap } from '@batuta/collections';
-import { encodeJson } from '@batuta/event-store';
 import type { LogReader } from '@batuta/event-store';
 import type { Pool } from 'pg';
 import { isTerminal } from '../domain/index.js';
@@ -9,7 +8,7 @@ import type { LoadedExecution } from '../partitions/fold-execution.js';
 import type { Partition } from '../partitions/partition.js';
 import type { Clock, EngineLog } from '../partitions/ports.js';
 import { PROJECT_STEP_RUNS, READ_CURSOR } from './sql/step-runs.js';
-import { stepRunRows } from './step-run-rows.js';
+import { StepRunColumns } from './step-run-columns.js';
 
 interface Pending {
   readonly base: State | undefined;
@@ -27,8 +26,8 @@ export interface StepRunProjectionParts {
 }
 
 const CATCH_UP_PAGE = 200;
-/** Executions of one statement. */
-const CHUNK = 200;
+/** Executions of one statement; ended ones leave memory once there are so many. */
+const CHUNK = 100;
 const CANNOT_PROJECT = 'step runs cannot be projected now';
 /** More executions than this wait only in the log. */
 const MOST_PENDING = 20_000;
@@ -171,11 +170,16 @@ export class StepRunProjection {
     entries: readonly (readonly [string, Pending])[],
     cursors: readonly { partition: Partition; position: number }[],
   ): Promise<void> {
-    const rows = entries.flatMap(([, pending]) => stepRunRows(pending.base, pending.state));
+    const columns = new StepRunColumns();
+    for (const [, { base, state }] of entries) columns.add(base, state);
     await this.parts.pool.query({
       name: 'project-step-runs',
       text: PROJECT_STEP_RUNS,
-      values: [encodeJson(rows), cursors.map(({ partition }) => partition.id), cursors.map(({ position }) => position)],
+      values: [
+        ...columns.values,
+        cursors.map(({ partition }) => partition.id),
+        cursors.map(({ position }) => position),
+      ],
     });
   }
 

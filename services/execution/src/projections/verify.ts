@@ -17,7 +17,7 @@ import {
   SNAPSHOTS_OF,
   STEP_RUNS_OF,
 } from './sql/verify.js';
-import { stepRunRows } from './step-run-rows.js';
+import { StepRunColumns } from './step-run-columns.js';
 
 /** What of an execution differs from the fold of its log. */
 export interface Difference {
@@ -261,8 +261,9 @@ class Verifier {
     const expected = new Map<string, Columns>();
     const states = new Map(at);
     states.set(newest.version, newest);
-    const all = [...states.values()].flatMap((state) => stepRunRows(undefined, state));
-    const { rows } = await this.pool.query<{ row: Columns }>(AS_STEP_RUNS, [encodeJson(all as JsonValue)]);
+    const columns = new StepRunColumns();
+    for (const state of states.values()) columns.add(undefined, state);
+    const { rows } = await this.pool.query<{ row: Columns }>(AS_STEP_RUNS, columns.values);
     for (const { row } of rows) expected.set(`${Number(row['step_index'])}/${Number(row['version'])}`, row);
     for (const row of stored) {
       const step = Number(row['step_index']);
@@ -273,11 +274,12 @@ class Verifier {
     }
     if (behind) return undefined;
     const byStep = new Map(stored.map((row) => [Number(row['step_index']), row]));
-    for (const { step_index: step, step_id: id } of stepRunRows(undefined, newest)) {
-      const row = byStep.get(Number(step));
-      if (row === undefined) return `/${String(id)}: the row is missing`;
-      const now = expected.get(`${Number(step)}/${newest.version}`) ?? {};
-      const difference = firstDifference(without(now), without(row), `/${String(id)}`);
+    const { units, stepCount } = newest.config;
+    for (const { index, id } of units.slice(0, stepCount)) {
+      const row = byStep.get(index);
+      if (row === undefined) return `/${id}: the row is missing`;
+      const now = expected.get(`${index}/${newest.version}`) ?? {};
+      const difference = firstDifference(without(now), without(row), `/${id}`);
       if (difference !== undefined) return difference;
     }
     return undefined;

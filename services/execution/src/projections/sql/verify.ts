@@ -1,3 +1,5 @@
+import { SENT_STEP_RUNS } from './step-runs.js';
+
 /** One page of everything that has an id anywhere: $1 the id before or null, $2 limit. */
 export const IDS_AFTER = `
 SELECT id FROM (
@@ -37,10 +39,9 @@ WHERE x.execution_id = ANY($1::uuid[]) ORDER BY x.execution_id, x.step_index`;
 export const AS_EXECUTIONS = `
 SELECT r.id, to_jsonb(r) AS row FROM jsonb_populate_recordset(NULL::execution.orchestration_executions, $1::jsonb) r`;
 
-/** As AS_EXECUTIONS, for step runs. */
+/** As AS_EXECUTIONS, for step runs: $1–$17, see SENT_STEP_RUNS. */
 export const AS_STEP_RUNS = `
-SELECT r.execution_id, to_jsonb(r) - 'id' AS row
-FROM jsonb_populate_recordset(NULL::execution.orchestration_step_runs, $1::jsonb) r
+SELECT r.execution_id, to_jsonb(r) - 'id' AS row FROM (${SENT_STEP_RUNS}) r
 ORDER BY r.execution_id, r.step_index, r.version`;
 
 /** Positions up to which step runs were projected, by partition. */

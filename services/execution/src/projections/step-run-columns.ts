@@ -1,0 +1,148 @@
+import { isoTime } from '@batuta/contracts';
+import type { JsonValue, StepView } from '@batuta/contracts';
+import { encodeJson, mayHoldUnstorable, storableJson } from '@batuta/event-store';
+import { isTerminal, stepView } from '../domain/index.js';
+import type { State } from '../domain/index.js';
+
+/** Outputs with more JSON text than this are kept only as their beginning; the whole is in the log. */
+const OUTPUT_CHARACTERS = 64 * 1024;
+const LARGEST_COST = 9999.999999;
+const LARGEST_INT = 2_147_483_647;
+/** Seconds below 2^32 keep their milliseconds as a double, which PostgreSQL rounds to microseconds; later ones do not. */
+const EXACT_AS_SECONDS_MS = 2 ** 32 * 1000;
+
+/** A number of an array literal; NULL for none. */
+type Item = number | 'NULL';
+
+const numbers = (items: readonly (number | string)[]): string => `{${items.join(',')}}`;
+const texts = (items: readonly string[]): string => items.join('\n');
+
+/**
+ * Rows of orchestration_step_runs as the columns that `SENT_STEP_RUNS` reads: numbers as array literals, and texts joined
+ * by line breaks, an empty one for NULL. What few rows have, and texts that cannot be joined, are in one column of JSON.
+ */
+export class StepRunColumns {
+  readonly #executionIds: string[] = [];
+  readonly #stepIndexes: number[] = [];
+  readonly #versions: number[] = [];
+  readonly #latencies: Item[] = [];
+  readonly #retryCounts: number[] = [];
+  readonly #tokenCounts: number[] = [];
+  readonly #costs: number[] = [];
+  readonly #startedAt: Item[] = [];
+  readonly #completedAt: Item[] = [];
+  readonly #stepIds: string[] = [];
+  readonly #stepNames: string[] = [];
+  readonly #statuses: string[] = [];
+  readonly #agentIds: string[] = [];
+  readonly #agentVersions: string[] = [];
+  readonly #outputs: string[] = [];
+  readonly #dependencies: string[] = [];
+  readonly #rests: string[] = [];
+  /** Of the row being added. */
+  #rest: Record<string, JsonValue> | undefined;
+
+  /** Rows. */
+  get size(): number {
+    return this.#executionIds.length;
+  }
+
+  /** The parameters $1–$17 of `SENT_STEP_RUNS`. */
+  get values(): string[] {
+    return [
+      numbers(this.#executionIds),
+      numbers(this.#stepIndexes),
+      numbers(this.#versions),
+      numbers(this.#latencies),
+      numbers(this.#retryCounts),
+      numbers(this.#tokenCounts),
+      numbers(this.#costs),
+      numbers(this.#startedAt),
+      numbers(this.#completedAt),
+      texts(this.#stepIds),
+      texts(this.#stepNames),
+      texts(this.#statuses),
+      texts(this.#agentIds),
+      texts(this.#agentVersions),
+      texts(this.#outputs),
+      texts(this.#dependencies),
+      texts(this.#rests),
+    ];
+  }
+
+  /**
+   * Adds the steps that changed between two states of an execution; all of them without an earlier state, and when its
+   * status changed, since steps of an ended or paused execution are shown otherwise.
+   */
+  add(base: State | undefined, state: State): void {
+    const all = base === undefined || base.version === 0 || base.status !== state.status || isTerminal(state.status);
+    const { units, stepCount } = state.config;
+    for (let index = 0; index < stepCount; index += 1) {
+      const unit = units[index];
+      if (unit === undefined || (!all && base.units.get(index) === state.units.get(index))) continue;
+      this.#add(state, stepView(state, unit));
+    }
+  }
+
+  #add({ executionId, version, started }: State, step: StepView): void {
+    this.#rest = undefined;
+    this.#executionIds.push(executionId);
+    this.#stepIndexes.push(step.stepIndex);
+    this.#versions.push(version);
+    this.#latencies.push(step.latencyMs ?? 'NULL');
+    this.#retryCounts.push(step.retryCount);
+    this.#tokenCounts.push(Math.min(step.tokenCount ?? 0, LARGEST_INT));
+    this.#costs.push(Math.min(step.estimatedCost ?? 0, LARGEST_COST));
+    this.#startedAt.push(this.#time('started_at', step.startedAt));
+    this.#completedAt.push(this.#time('completed_at', step.completedAt));
+    this.#stepIds.push(this.#text('step_id', step.stepId));
+    this.#stepNames.push(this.#text('step_name', step.stepName));
+    this.#statuses.push(step.status);
+    this.#agentIds.push(this.#text('agent_id', step.agentId));
+    this.#agentVersions.push(step.agentVersion === undefined ? '' : this.#text('agent_version', step.agentVersion));
+    this.#outputs.push(this.#output(step.output));
+    this.#dependencies.push(encodeJson(step.dependencies));
+    if (step.failure !== undefined) this.#keep('error_message', step.failure.message);
+    if (step.failure?.trace !== undefined) this.#keep('error_trace', step.failure.trace);
+    if (step.approval?.status === 'waiting') this.#keepApproval(started?.tenantId ?? '', step.approval);
+    this.#rests.push(this.#rest === undefined ? '' : encodeJson(this.#rest));
+  }
+
+  #keep(column: string, value: JsonValue): void {
+    this.#rest ??= {};
+    this.#rest[column] = value;
+  }
+
+  /** What the list of waiting approvals shows; nothing once nobody is waited for. */
+  #keepApproval(tenantId: string, approval: NonNullable<StepView['approval']>): void {
+    this.#keep('approval_tenant_id', tenantId);
+    if (approval.requestedAt !== 0) this.#keep('approval_requested_at', isoTime(approval.requestedAt));
+    if (approval.deadlineAt !== undefined) this.#keep('approval_deadline_at', isoTime(approval.deadlineAt));
+    this.#keep('approval_message', approval.message);
+    if (approval.approvers !== undefined) this.#keep('approval_approvers', approval.approvers);
+  }
+
+  #text(column: string, text: string): string {
+    if (text !== '' && !text.includes('\n')) return storableJson(text);
+    this.#keep(column, text);
+    return '';
+  }
+
+  #time(column: string, ms: number | undefined): Item {
+    if (ms === undefined || ms === 0) return 'NULL';
+    if (ms < EXACT_AS_SECONDS_MS) return ms;
+    this.#keep(column, isoTime(ms));
+    return 'NULL';
+  }
+
+  /** An output that is null is shown as none. */
+  #output(output: JsonValue | undefined): string {
+    if (output === undefined || output === null) return '';
+    const json = JSON.stringify(output);
+    if (json.length > OUTPUT_CHARACTERS) {
+      this.#keep('output_truncated', true);
+      return encodeJson(json.slice(0, OUTPUT_CHARACTERS));
+    }
+    return mayHoldUnstorable(json) ? encodeJson(output) : json;
+  }
+}
