@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash as digest } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { AuthenticateReply, ConfigChanged, Principal } from '@batuta/contracts';
 import { BoundedCache } from '../backend/bounded-cache.js';
@@ -49,7 +49,7 @@ export class Authenticator {
   }
 
   static hashOf(key: string): string {
-    return createHash('sha256').update(key, 'utf8').digest('hex');
+    return digest('sha256', key, 'hex');
   }
 
   /**

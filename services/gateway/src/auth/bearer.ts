@@ -1,11 +1,9 @@
 const KEY = /^[!-~]{8,256}$/;
+const BEARER = /^Bearer +([!-~]{8,256}) *$/i;
 
 /** The key of an `Authorization: Bearer <key>` header; undefined when there is none or it cannot be a key. */
 export function bearerOf(authorization: string | undefined): string | undefined {
-  if (authorization === undefined) return undefined;
-  const found = /^Bearer +(\S+) *$/i.exec(authorization);
-  const key = found?.[1];
-  return key !== undefined && KEY.test(key) ? key : undefined;
+  return authorization === undefined ? undefined : BEARER.exec(authorization)?.[1];
 }
 
 /** Subprotocol that the gateway answers with, offered beside the one that carries the key. */

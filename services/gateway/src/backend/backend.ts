@@ -5,7 +5,7 @@ import { headers as headerNames, partitionOf, subjects } from '@batuta/contracts
 import type { CommandReply, CommandRequest, TopologyReply } from '@batuta/contracts';
 import type { Logger } from '@batuta/observability';
 import { headers } from '@nats-io/nats-core';
-import type { NatsConnection } from '@nats-io/nats-core';
+import type { MsgHdrs, NatsConnection } from '@nats-io/nats-core';
 import { Problem } from '../http/problem.js';
 import type { RequestTracing } from '../http/request-tracing.js';
 
@@ -49,6 +49,8 @@ export class Backend {
   readonly nats: NatsConnection;
   #partitions: number | undefined;
   #partitionsAsked: Promise<number> | undefined;
+  /** The headers of a command that says nothing but where its end is told, which is the same for all of one gateway. */
+  #toldTo: { readonly endSubject: string; readonly headers: MsgHdrs } | undefined;
 
   constructor(private readonly options: BackendOptions) {
     this.nats = options.nats;
@@ -122,8 +124,7 @@ export class Backend {
     const partitions = this.#partitions ?? (await this.partitions());
     const subject = subjects.command(partitionOf(request.executionId, partitions));
     const traced = this.options.requestTracing?.command(request);
-    const meta = traced?.headers ?? (endSubject === undefined ? undefined : headers());
-    if (endSubject !== undefined) meta?.set(headerNames.end, endSubject);
+    const meta = this.#headers(traced?.headers, endSubject);
     try {
       const reply = await requestUntilAnswered(this.nats, subject, JSON.stringify(request), {
         deadlineMs: this.options.commandDeadlineMs,
@@ -135,6 +136,19 @@ export class Backend {
     } catch (error) {
       throw this.#problem(subject, error);
     }
+  }
+
+  #headers(traced: MsgHdrs | undefined, endSubject: string | undefined): MsgHdrs | undefined {
+    if (endSubject === undefined) return traced;
+    if (traced !== undefined) {
+      traced.set(headerNames.end, endSubject);
+      return traced;
+    }
+    if (this.#toldTo?.endSubject !== endSubject) {
+      this.#toldTo = { endSubject, headers: headers() };
+      this.#toldTo.headers.set(headerNames.end, endSubject);
+    }
+    return this.#toldTo.headers;
   }
 
   /** The number of partitions, which never changes once the platform was started. */

@@ -18,13 +18,16 @@ function violationsOf(errors: readonly ValidationError[], parent = ''): Violatio
   });
 }
 
+export const isJsonObject = (value: JsonValue | undefined): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
 /**
  * A body as an instance of its DTO, checked by the DTO's class-validator rules; unknown fields are mistakes.
  * class-transformer is left out: it would copy, and partly reinterpret, the user's own documents.
  * @throws Problem validation_failed with every mistake and its path.
  */
 export function check<T extends object>(dto: new () => T, body: JsonValue | undefined): T {
-  if (body === null || typeof body !== 'object' || Array.isArray(body)) {
+  if (!isJsonObject(body)) {
     const message = body === undefined ? 'A JSON body is required.' : 'The body must be a JSON object.';
     throw new Problem('validation_failed', message, { errors: [{ path: '', message, code: 'is_object' }] });
   }
@@ -49,32 +52,38 @@ export function check<T extends object>(dto: new () => T, body: JsonValue | unde
 
 /**
  * A pipe for `@Body()`: the body as a checked DTO. With `optional`, no body stands for an empty one, which must be right.
- * `anything`: a field that may hold any value; a body of it alone needs no check.
+ * `plain`: of some fields, which values are right beyond doubt. A body of nothing else is not given to class-validator, which
+ * costs more than the rest of a start's checks together; so these may refuse what is right, and must not let through what is not.
  */
 export function checkedBody<T extends object>(
   dto: new () => T,
-  options: { optional?: boolean; anything?: keyof T & string } = {},
+  options: { optional?: boolean; plain?: PlainFields<T> } = {},
 ): PipeTransform<JsonValue | undefined, T> {
+  const { optional = false, plain = {} } = options;
   return {
     transform: (body) => {
-      if (body === undefined && options.optional === true) return new dto();
-      if (options.anything !== undefined && isOnly(body, options.anything)) return Object.assign(new dto(), body);
+      if (optional && (body === undefined || isPlain(body, plain))) return Object.assign(new dto(), body);
       return check(dto, body);
     },
   };
 }
 
-function isOnly(body: JsonValue | undefined, field: string): body is JsonObject {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) return false;
-  const keys = Object.keys(body);
-  return keys.length === 1 && keys[0] === field;
+/** Of fields of `T`, whether a value is right beyond doubt. */
+export type PlainFields<T> = Readonly<Partial<Record<keyof T & string, (value: JsonValue | undefined) => boolean>>>;
+
+function isPlain<T>(body: JsonValue, plain: PlainFields<T>): boolean {
+  if (!isJsonObject(body)) return false;
+  for (const name of Object.keys(body)) {
+    if (!Object.hasOwn(plain, name) || plain[name as keyof T & string]?.(body[name]) !== true) return false;
+  }
+  return true;
 }
 
 /** A pipe for commands that take nothing: no body, or an empty object. (class-validator refuses to check a class without rules.) */
 export const emptyBody: PipeTransform<JsonValue | undefined, undefined> = {
   transform: (body) => {
     if (body === undefined) return undefined;
-    if (body === null || typeof body !== 'object' || Array.isArray(body)) {
+    if (!isJsonObject(body)) {
       const message = 'The body must be an empty JSON object, or left out.';
       throw new Problem('validation_failed', message, { errors: [{ path: '', message, code: 'is_object' }] });
     }
@@ -91,7 +100,7 @@ export const emptyBody: PipeTransform<JsonValue | undefined, undefined> = {
 /** A pipe for a body that the service behind checks: any JSON object. */
 export const objectBody: PipeTransform<JsonValue | undefined, JsonValue> = {
   transform: (body) => {
-    if (body === null || typeof body !== 'object' || Array.isArray(body)) {
+    if (!isJsonObject(body)) {
       const message = body === undefined ? 'A JSON body is required.' : 'The body must be a JSON object.';
       throw new Problem('validation_failed', message, { errors: [{ path: '', message, code: 'is_object' }] });
     }

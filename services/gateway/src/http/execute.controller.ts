@@ -7,13 +7,13 @@ import type { AuthenticatedRequest } from '../auth/principal.js';
 import { requireRole } from '../auth/role.guard.js';
 import { Executions } from '../backend/executions.js';
 import { checkedBody } from './checked.js';
-import { ExecuteBody } from './dto/execute.dto.js';
+import { ExecuteBody, PLAIN_EXECUTE_FIELDS } from './dto/execute.dto.js';
 import { idempotencyKeyOf, traceparentOf } from './headers.js';
 import { parseQuery } from './query.js';
 import { answerStart, START_QUERY, StartRoute } from './start-answer.js';
 import { startOptionsOf } from './start-options.js';
 
-const BODY = checkedBody(ExecuteBody, { optional: true, anything: 'input' });
+const BODY = checkedBody(ExecuteBody, { optional: true, plain: PLAIN_EXECUTE_FIELDS });
 
 @ApiTags('Executions')
 @ApiBearerAuth()

@@ -19,15 +19,17 @@ export function executionIdOf(text: string): string {
 const POOL = Buffer.allocUnsafe(4096);
 let used = POOL.length;
 
-/** `length` fresh random bytes; drawn from the system in blocks, since one call a request costs more than the bytes. */
-function randomBytes(length: number): Buffer {
-  if (used + length > POOL.length) {
+/**
+ * Where the next 16 random bytes begin in `POOL`; the caller may write over them. They are drawn from the system in blocks,
+ * since one call a request costs more than the bytes.
+ */
+function sixteenBytes(): number {
+  if (used + 16 > POOL.length) {
     randomFillSync(POOL);
     used = 0;
   }
-  const bytes = Buffer.from(POOL.subarray(used, used + length));
-  used += length;
-  return bytes;
+  used += 16;
+  return used - 16;
 }
 
 function dashed(hex: string): string {
@@ -36,16 +38,17 @@ function dashed(hex: string): string {
 
 /** A new UUIDv7 (RFC 9562): 48 bits of epoch milliseconds, then random bits. */
 export function uuidV7(at: number = Date.now()): string {
-  const bytes = randomBytes(16);
-  bytes.writeUIntBE(at, 0, 6);
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x70;
-  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
-  return dashed(bytes.toString('hex'));
+  const from = sixteenBytes();
+  POOL.writeUIntBE(at, from, 6);
+  POOL[from + 6] = ((POOL[from + 6] ?? 0) & 0x0f) | 0x70;
+  POOL[from + 8] = ((POOL[from + 8] ?? 0) & 0x3f) | 0x80;
+  return dashed(POOL.toString('hex', from, from + 16));
 }
 
 /** A new trace id (W3C Trace Context): 32 hexadecimal digits, not all zero. */
 export function newTraceId(): string {
-  const hex = randomBytes(16).toString('hex');
+  const from = sixteenBytes();
+  const hex = POOL.toString('hex', from, from + 16);
   return /^0+$/.test(hex) ? newTraceId() : hex;
 }
 

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import type { FastifyReply } from 'fastify';
 
 /** Told once when the client's connection is gone before it was answered. */
@@ -9,20 +10,23 @@ export interface Leaving {
 
 /** Watches the connection of an answer that takes its time. */
 export function leavingOf(reply: FastifyReply): Leaving {
-  const response = reply.raw;
-  let gone = response.destroyed;
-  let listener: (() => void) | undefined;
-  response.once('close', () => {
-    if (response.writableFinished) return;
-    gone = true;
-    listener?.();
-  });
-  return {
-    get gone() {
-      return gone;
-    },
-    onGone(next) {
-      listener = next;
-    },
-  };
+  return new ResponseLeaving(reply.raw);
+}
+
+class ResponseLeaving implements Leaving {
+  gone: boolean;
+  #listener: (() => void) | undefined;
+
+  constructor(response: ServerResponse) {
+    this.gone = response.destroyed;
+    response.once('close', () => {
+      if (response.writableFinished) return;
+      this.gone = true;
+      this.#listener?.();
+    });
+  }
+
+  onGone(listener: (() => void) | undefined): void {
+    this.#listener = listener;
+  }
 }

@@ -18,6 +18,7 @@ export interface HubOptions {
 }
 
 interface Watched {
+  readonly key: string;
   readonly tenantId: string;
   readonly executionId: string;
   readonly watch: ExecutionWatch;
@@ -126,7 +127,7 @@ export class ExecutionHub {
   awaitEnd(tenantId: string, executionId: string, { told = false } = {}): AwaitedEnd {
     const watched = this.#open(tenantId, executionId);
     if (!told) this.#listen(watched);
-    let listener: (ending: Ending) => void = () => undefined;
+    let listener!: (ending: Ending) => void;
     const ended = new Promise<Ending>((resolve) => {
       listener = resolve;
     });
@@ -169,7 +170,7 @@ export class ExecutionHub {
       },
       this.#limits,
     );
-    const watched: Watched = { tenantId, executionId, watch, subscription: undefined };
+    const watched: Watched = { key, tenantId, executionId, watch, subscription: undefined };
     this.#watched.set(key, watched);
     this.#gauge.inc();
     return watched;
@@ -243,9 +244,8 @@ export class ExecutionHub {
   }
 
   #close(watched: Watched): void {
-    const key = `${watched.tenantId}/${watched.executionId}`;
-    if (this.#watched.get(key) !== watched) return;
-    this.#watched.delete(key);
+    if (this.#watched.get(watched.key) !== watched) return;
+    this.#watched.delete(watched.key);
     this.#gauge.dec();
     watched.watch.close();
     if (watched.subscription !== undefined) this.#retire(watched.subscription);

@@ -69,10 +69,11 @@ function mayEnd(data: Uint8Array): boolean {
  * the log (DESIGN section 4).
  */
 export class ExecutionWatch {
-  readonly #followers = new Set<Follower>();
   readonly #endListeners = new Set<EndListener>();
-  readonly #early = new Map<number, Event>();
-  readonly #pages = new Map<number, Promise<Page>>();
+  // Made when they are needed: most executions are only waited for, and nobody follows their events.
+  #followers: Set<Follower> | undefined;
+  #early: Map<number, Event> | undefined;
+  #pages: Map<number, Promise<Page>> | undefined;
   #recent: ServedEvent[] = [];
   #recentBytes = 0;
   #joining = 0;
@@ -92,7 +93,11 @@ export class ExecutionWatch {
   ) {}
 
   get isUnused(): boolean {
-    return this.#followers.size + this.#joining + this.#endListeners.size === 0;
+    return !this.#isFollowed && this.#endListeners.size === 0;
+  }
+
+  get #isFollowed(): boolean {
+    return this.#joining > 0 || (this.#followers !== undefined && this.#followers.size > 0);
   }
 
   /** Whether the log has shown this execution to this gateway. */
@@ -106,7 +111,7 @@ export class ExecutionWatch {
 
   close(): void {
     this.#closed = true;
-    this.#early.clear();
+    this.#early = undefined;
     this.#recent = [];
   }
 
@@ -121,7 +126,7 @@ export class ExecutionWatch {
         if (this.#head !== undefined && follower.nextVersion > this.#head) {
           // Nothing is awaited between this check and the joining, so that no event can slip through.
           if (this.#ended !== undefined) follower.nothingMore();
-          else this.#followers.add(follower);
+          else (this.#followers ??= new Set()).add(follower);
           return;
         }
         const fromMemory = this.#recentFrom(follower.nextVersion);
@@ -141,7 +146,7 @@ export class ExecutionWatch {
   }
 
   leave(follower: Follower): void {
-    this.#followers.delete(follower);
+    this.#followers?.delete(follower);
   }
 
   /** Calls the listener once when the execution ends. */
@@ -156,7 +161,7 @@ export class ExecutionWatch {
 
   /** Takes a message of the execution's event subject. */
   receive(message: Msg): void {
-    if (this.#followers.size + this.#joining === 0) {
+    if (!this.#isFollowed) {
       // Those who wait for the end only need the last message; looking for its mark is much cheaper than parsing all.
       if (!mayEnd(message.data)) return;
     }
@@ -220,13 +225,15 @@ export class ExecutionWatch {
     if (this.#head !== undefined && event.version <= this.#head) return;
     if (this.#head !== undefined && event.version === this.#head + 1) {
       fresh.push(this.#advance(new ServedEvent(event)));
-    } else if (this.#early.size < this.limits.earlyEvents) {
-      this.#early.set(event.version, event);
+    } else if (this.#head !== undefined || this.#joining > 0) {
+      this.#early ??= new Map();
+      if (this.#early.size < this.limits.earlyEvents) this.#early.set(event.version, event);
     }
+    // Otherwise nobody wants it now, and whoever joins later gets it from the log.
   }
 
   #drainEarly(fresh: ServedEvent[]): void {
-    if (this.#head === undefined || this.#early.size === 0) return;
+    if (this.#head === undefined || this.#early === undefined) return;
     for (;;) {
       const next = this.#early.get(this.#head + 1);
       if (next === undefined) break;
@@ -235,6 +242,7 @@ export class ExecutionWatch {
     for (const version of this.#early.keys()) {
       if (version <= this.#head) this.#early.delete(version);
     }
+    if (this.#early.size === 0) this.#early = undefined;
   }
 
   #advance(served: ServedEvent): ServedEvent {
@@ -268,7 +276,7 @@ export class ExecutionWatch {
 
   #handOut(events: readonly ServedEvent[]): void {
     const last = events.at(-1);
-    if (last === undefined) return;
+    if (last === undefined || this.#followers === undefined) return;
     // Behind an end that is not the newest version heard of, the execution was taken up again.
     const ended = last.isTerminal && last.version >= this.#highest;
     for (const follower of this.#followers) {
@@ -332,7 +340,8 @@ export class ExecutionWatch {
   }
 
   #page(fromVersion: number): Promise<Page> {
-    let page = this.#pages.get(fromVersion);
+    const pages = (this.#pages ??= new Map<number, Promise<Page>>());
+    let page = pages.get(fromVersion);
     if (page === undefined) {
       page = this.source
         .readEvents(fromVersion, this.limits.pageSize)
@@ -340,8 +349,8 @@ export class ExecutionWatch {
           const { events, nextVersion } = accepted(reply);
           return { events: events.map((event) => new ServedEvent(event)), last: (nextVersion ?? 0) === 0 };
         })
-        .finally(() => this.#pages.delete(fromVersion));
-      this.#pages.set(fromVersion, page);
+        .finally(() => pages.delete(fromVersion));
+      pages.set(fromVersion, page);
     }
     return page;
   }

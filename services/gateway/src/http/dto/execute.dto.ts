@@ -2,6 +2,8 @@ import { PRIORITIES } from '@batuta/contracts';
 import type { BudgetDefinition, JsonObject, JsonValue, Priority } from '@batuta/contracts';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Allow, IsBoolean, IsIn, IsObject, IsString, Length, Matches } from 'class-validator';
+import { isJsonObject } from '../checked.js';
+import type { PlainFields } from '../checked.js';
 import { IDEMPOTENCY_KEY } from '../headers.js';
 import { IsBudget, IsHttpUrl, IsTime, Maybe } from './rules.js';
 
@@ -70,6 +72,16 @@ export class ExecuteBody {
   @IsBudget()
   budget?: BudgetDefinition;
 }
+
+const PRINTABLE = /^[ -~]{1,255}$/;
+
+/** Values that the rules of `ExecuteBody` are sure to take; nearly all bodies have nothing else. */
+export const PLAIN_EXECUTE_FIELDS: PlainFields<ExecuteBody> = {
+  input: () => true,
+  session_id: (value) => typeof value === 'string' && PRINTABLE.test(value),
+  metadata: isJsonObject,
+  priority: (value) => PRIORITIES.some((priority) => priority === value),
+};
 
 /** What continues another execution from one of its steps. */
 export class ForkBody extends ExecuteBody {
