@@ -81,9 +81,9 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       BATUTA_RUNNER_STATUS_ADDRESSES: '127.0.0.1',
       // Ports are chosen at each start and the owner's name must stay: one platform has one engine.
       BATUTA_EXECUTION_NAME: 'standalone',
-      // Each partition in a commit costs a row; a platform of one machine will not have more engines than this.
+      // The largest number of engines that can share the store; each partition of a commit costs a row (ADR 0018).
       BATUTA_EXECUTION_PARTITIONS: '16',
-      // With a single core it would only keep PostgreSQL from working.
+      // On a single core it would keep PostgreSQL from answering (ADR 0017).
       ...(availableParallelism() > 1 ? { BATUTA_EXECUTION_BUSY_POLL_US: '500' } : {}),
       BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS: await keptKey(join(dataDir, 'notifications.key')),
       ...inherited,

@@ -1,6 +1,6 @@
 /**
  * Keeps the event loop polling for a short time instead of letting the process sleep: on an idle machine, waking it takes
- * longer than PostgreSQL needs for a small commit (ADR 0023).
+ * longer than PostgreSQL needs for a small commit (ADR 0017).
  */
 export class BusyPoll {
   #until = 0;
