@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Logger } from '@batuta/observability';
 import type { ServiceName } from './layout.js';
 import type { FromGroup, ToGroup } from './process-messages.js';
+import { memoryBytes, semiSpaceMiB } from './semi-space.js';
 
 const GROUP_PROGRAM = fileURLToPath(new URL('./group.js', import.meta.url));
 const RESTART_FIRST_MS = 250;
@@ -71,8 +72,7 @@ export class ChildGroup {
     const output = logFd ?? 'inherit';
     const child = fork(GROUP_PROGRAM, [services], {
       env,
-      // Most objects die young, but not before their commit: room for them saves half of the collections.
-      execArgv: ['--enable-source-maps', '--max-semi-space-size=64'],
+      execArgv: ['--enable-source-maps', `--max-semi-space-size=${semiSpaceMiB(memoryBytes())}`],
       stdio: ['ignore', output, output, 'ipc'],
     });
     this.child = child;

@@ -309,7 +309,7 @@ export class LogReader {
     const ids = [...lasts.keys()];
     const ended = ids.filter((id) => isTerminalEventType(lasts.get(id) ?? ''));
     const running = ids.filter((id) => !isTerminalEventType(lasts.get(id) ?? ''));
-    const [known] = await manager.query<[ExecutionRow[], number]>(sql.EXECUTIONS, [ended, running]);
+    const known = await manager.query<ExecutionRow[]>(sql.EXECUTIONS, [ended, running]);
     const executions = new Map(known.map((row) => [row.execution_id, row]));
     const configs = [...new Set([...executions.values()].map((row) => row.config_id))];
     const callbacks = await manager.query<CallbackRow[]>(sql.CALLBACKS, [ids, configs]);

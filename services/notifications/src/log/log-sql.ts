@@ -31,10 +31,14 @@ export const KEEP_EXECUTIONS = `
 
 /** Notes whether executions have ended and gives what is known of them. $1: ids that have ended; $2: those that run (again). */
 export const EXECUTIONS = `
-  UPDATE notifications.executions
-  SET ended_at = CASE WHEN execution_id = ANY($1::text[]) THEN now() END
-  WHERE execution_id = ANY($1::text[] || $2::text[])
-  RETURNING execution_id, tenant_id, trace_id, config_id, config_name, user_id, callback_url, callback_url_gone`;
+  WITH noted AS (
+    UPDATE notifications.executions
+    SET ended_at = CASE WHEN ended_at IS NULL THEN now() END
+    WHERE (execution_id = ANY($1::text[]) AND ended_at IS NULL)
+      OR (execution_id = ANY($2::text[]) AND ended_at IS NOT NULL)
+  )
+  SELECT execution_id, tenant_id, trace_id, config_id, config_name, user_id, callback_url, callback_url_gone
+  FROM notifications.executions WHERE execution_id = ANY($1::text[] || $2::text[])`;
 
 /** $1: execution ids, $2: config ids. */
 export const CALLBACKS = `
