@@ -49,12 +49,15 @@ export interface RunningExecution {
   close(): Promise<void>;
 }
 
+/** So that the effects of one commit are performed while the next is on its way, also when thousands of inputs wait. */
+const COMMIT_EVENTS = 300;
+
 function engineSettings(settings: ExecutionSettings): EngineSettings {
   return {
     ownership: { name: settings.name, leaseMs: settings.leaseMs, renewMs: settings.renewMs },
     lanes: settings.lanes,
     partitions: settings.partitions,
-    limits: { commitEvents: 2_000, commitBytes: 8 * 1024 * 1024, waitingInputs: 20_000 },
+    limits: { commitEvents: COMMIT_EVENTS, commitBytes: 8 * 1024 * 1024, waitingInputs: 20_000 },
     waker: { scanMs: settings.wakeScanMs, scanLimit: 1_000 },
     queue: {
       watchMs: settings.queueWatchMs,
