@@ -3,6 +3,7 @@ import type { MsgHdrs, NatsConnection, Payload } from '@nats-io/nats-core';
 import { isConnected, onReconnect } from './connection.js';
 import { UnavailableError } from './errors.js';
 import { onAbort } from './on-abort.js';
+import { onTaken } from './on-taken.js';
 import { requestMux } from './request-mux.js';
 import type { Answer, RequestOutcome } from './request-mux.js';
 
@@ -26,7 +27,7 @@ const LONGEST_PAUSE_MS = 1_000;
 
 /**
  * Sends a request until it is answered: again with the same payload after a time-out, after "no responders" (its
- * partition is moving) and after a reconnect, with growing pauses. The other side must take repeats for what they are.
+ * partition is moving) and after a reconnect, with growing pauses that end when an owner has taken partitions. The other side must take repeats for what they are.
  *
  * Rejects with the signal's reason, with `UnavailableError` after `deadlineMs`, or when the connection is closed for good.
  */
@@ -58,7 +59,7 @@ export async function requestUntilAnswered(
     if (attempt >= attempts) throw new UnavailableError(`${subject} was not answered (${reason})`);
     options.onRepeat?.({ attempt, reason });
     const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(attempt - 1, 10));
-    await pauseOrReconnect(nc, Math.min(pause * (0.5 + Math.random() / 2), Math.max(0, left)), signal);
+    await pauseUntilBetter(nc, Math.min(pause * (0.5 + Math.random() / 2), Math.max(0, left)), signal);
   }
 }
 
@@ -91,16 +92,18 @@ function sendOnce(
   });
 }
 
-function pauseOrReconnect(nc: NatsConnection, ms: number, signal: AbortSignal | undefined): Promise<void> {
+function pauseUntilBetter(nc: NatsConnection, ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve) => {
     const finish = (): void => {
       clearTimeout(timer);
       forget();
+      forgetTaken();
       forgetAbort();
       resolve();
     };
     const timer = setTimeout(finish, ms);
     const forget = onReconnect(nc, finish);
+    const forgetTaken = onTaken(nc, finish);
     const forgetAbort = onAbort(signal, finish);
   });
 }

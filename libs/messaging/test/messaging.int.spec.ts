@@ -158,6 +158,26 @@ describe('messaging', () => {
       await expect(requestUntilAnswered(nc, 'test.never', '', { deadlineMs: 40 })).rejects.toThrow(UnavailableError);
     });
 
+    it('sends again as soon as an owner has taken partitions, however long it has paused', async () => {
+      let repeats = 0;
+      const abort = new AbortController();
+      const waiting = requestUntilAnswered(nc, 'test.nobody', '', {
+        signal: abort.signal,
+        onRepeat: () => {
+          repeats += 1;
+        },
+      });
+      // By then a pause takes half a second and more; twenty of them would be longer than this test may take.
+      await until(() => repeats === 6);
+      while (repeats < 26) {
+        const before = repeats;
+        nc.publish(subjects.taken, '{}');
+        await until(() => repeats > before);
+      }
+      abort.abort(new Error('told to stop'));
+      await expect(waiting).rejects.toThrow('told to stop');
+    });
+
     it('survives a server that is killed and started again', async () => {
       const other = await startTestNats();
       const client = await connectNats({ url: other.url, name: 'asks', logger });
