@@ -6,6 +6,8 @@ export { RemoteError, UnavailableError } from './errors.js';
 export { writeAtOnce } from './gather-writes.js';
 export { localHandler, serveLocally } from './local-delivery.js';
 export type { LocalHandler, LocalMessage } from './local-delivery.js';
+export { onAbort } from './on-abort.js';
+export { onTaken } from './on-taken.js';
 export { requestMux } from './request-mux.js';
 export type { Answer, RequestOutcome } from './request-mux.js';
 export { isNoResponders, isTimeout, requestUntilAnswered } from './request.js';

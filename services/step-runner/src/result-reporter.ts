@@ -51,7 +51,7 @@ export class ResultReporter {
     private readonly nc: NatsConnection,
     private readonly options: ResultReporterOptions,
   ) {
-    // Every request in flight listens to it.
+    // Everybody who waits before asking once more listens to it.
     setMaxListeners(0, options.signal);
   }
 

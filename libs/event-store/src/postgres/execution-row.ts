@@ -55,40 +55,40 @@ export function encodeChanged(changes: readonly ExecutionChange[]): string {
   );
 }
 
-type Columns = Readonly<Record<string, string>>;
+type Column = readonly [name: string, type: string];
 
 /** The columns that change while an execution runs, with their types. */
-export const CHANGING_COLUMNS: Columns = {
-  status: 'text',
-  version: 'int',
-  wake_at: 'bigint',
-  output: 'jsonb',
-  started_at: 'timestamptz',
-  completed_at: 'timestamptz',
-  paused_at: 'timestamptz',
-  total_latency_ms: 'double precision',
-  estimated_cost: 'numeric',
-  token_count: 'int',
-};
+export const CHANGING_COLUMNS: readonly Column[] = [
+  ['status', 'text'],
+  ['version', 'int'],
+  ['wake_at', 'bigint'],
+  ['output', 'jsonb'],
+  ['started_at', 'timestamptz'],
+  ['completed_at', 'timestamptz'],
+  ['paused_at', 'timestamptz'],
+  ['total_latency_ms', 'double precision'],
+  ['estimated_cost', 'numeric'],
+  ['token_count', 'int'],
+];
 
 /** The columns that a start writes, with their types. */
-export const STARTED_COLUMNS: Columns = {
-  id: 'uuid',
-  partition: 'int',
-  trace_id: 'text',
-  config_id: 'text',
-  config_name: 'text',
-  config_version: 'int',
-  tenant_id: 'text',
-  user_id: 'text',
-  session_id: 'text',
-  created_by: 'text',
-  callback_url: 'text',
-  input: 'jsonb',
-  metadata: 'jsonb',
-  created_at: 'timestamptz',
+export const STARTED_COLUMNS: readonly Column[] = [
+  ['id', 'uuid'],
+  ['partition', 'int'],
+  ['trace_id', 'text'],
+  ['config_id', 'text'],
+  ['config_name', 'text'],
+  ['config_version', 'int'],
+  ['tenant_id', 'text'],
+  ['user_id', 'text'],
+  ['session_id', 'text'],
+  ['created_by', 'text'],
+  ['callback_url', 'text'],
+  ['input', 'jsonb'],
+  ['metadata', 'jsonb'],
+  ['created_at', 'timestamptz'],
   ...CHANGING_COLUMNS,
-};
+];
 
 /** A single start as parameters in the order of STARTED_COLUMNS. */
 export function startedValues(row: ExecutionRow): unknown[] {
@@ -100,8 +100,8 @@ export function changedValues({ id, progress }: ExecutionChange): unknown[] {
   return [id, ...valuesOf(CHANGING_COLUMNS, progressColumns(progress))];
 }
 
-function valuesOf(columns: Columns, row: Record<string, unknown>): unknown[] {
-  return Object.entries(columns).map(([name, type]) => {
+function valuesOf(columns: readonly Column[], row: Record<string, unknown>): unknown[] {
+  return columns.map(([name, type]) => {
     const value = row[name] ?? null;
     return type === 'jsonb' && value !== null ? encodeJson(value) : value;
   });

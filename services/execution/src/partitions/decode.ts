@@ -30,9 +30,10 @@ function fail(path: string, expected: string): never {
   throw new MalformedRequest(`${path === '' ? 'the message' : path} must be ${expected}`);
 }
 
-/** The path of a field of a result; put together only when something is wrong with it. */
+/** The path of something in a result; put together only when something is wrong with it. */
 function placed(path: string, result: number | undefined): string {
-  return result === undefined ? path : `results[${result}].${path}`;
+  if (result === undefined) return path;
+  return `results[${result}]${path === '' ? '' : `.${path}`}`;
 }
 
 function parse(payload: Uint8Array | string): JsonValue {
@@ -50,53 +51,54 @@ function parse(payload: Uint8Array | string): JsonValue {
   return mayHoldUnstorable(text) ? storableJson(value) : value;
 }
 
-function object(value: JsonValue | undefined, path: string): JsonObject {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return fail(path, 'an object');
+function object(value: JsonValue | undefined, path: string, result?: number): JsonObject {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return fail(placed(path, result), 'an object');
   return value;
 }
 
 /** Refuses fields that the message does not have: what a newer sender means by them would be lost silently. */
-function onlyKnown(value: JsonObject, path: string, known: ReadonlySet<string>, within?: number): void {
+function onlyKnown(value: JsonObject, path: string, known: ReadonlySet<string>, result?: number): void {
   for (const key in value) {
     if (known.has(key)) continue;
-    throw new MalformedRequest(`${placed(path === '' ? key : `${path}.${key}`, within)} is not a known field`);
+    throw new MalformedRequest(`${placed(path === '' ? key : `${path}.${key}`, result)} is not a known field`);
   }
 }
 
-function text(value: JsonValue | undefined, path: string, within?: number): string {
+function text(value: JsonValue | undefined, path: string, result?: number): string {
   if (value === undefined) return '';
-  return typeof value === 'string' ? value : fail(placed(path, within), 'a string');
+  return typeof value === 'string' ? value : fail(placed(path, result), 'a string');
 }
 
-function id(value: JsonValue | undefined, path: string, within?: number): string {
-  return typeof value === 'string' && UUID.test(value) ? value : fail(placed(path, within), 'a lower-case UUID');
+function id(value: JsonValue | undefined, path: string, result?: number): string {
+  return typeof value === 'string' && UUID.test(value) ? value : fail(placed(path, result), 'a lower-case UUID');
 }
 
-function name(value: JsonValue | undefined, path: string, longest = 200, within?: number): string {
+function name(value: JsonValue | undefined, path: string, longest = 200, result?: number): string {
   if (typeof value !== 'string' || value === '' || value.length > longest || /\p{Cc}/u.test(value)) {
-    return fail(placed(path, within), `a text of 1 to ${longest} characters without control characters`);
+    return fail(placed(path, result), `a text of 1 to ${longest} characters without control characters`);
   }
   return value;
 }
 
-function flag(value: JsonValue | undefined, path: string, within?: number): boolean {
+function flag(value: JsonValue | undefined, path: string, result?: number): boolean {
   if (value === undefined) return false;
-  return typeof value === 'boolean' ? value : fail(placed(path, within), 'true or false');
+  return typeof value === 'boolean' ? value : fail(placed(path, result), 'true or false');
 }
 
-function int(value: JsonValue | undefined, path: string, within?: number): number {
+function int(value: JsonValue | undefined, path: string, result?: number): number {
   if (value === undefined) return 0;
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= LARGEST_INT32
     ? value
-    : fail(placed(path, within), 'a whole number from 0');
+    : fail(placed(path, result), 'a whole number from 0');
 }
 
 /** Epoch ms; fractions are dropped: the log keeps whole milliseconds. */
-function time(value: JsonValue | undefined, path: string, within?: number): number {
+function time(value: JsonValue | undefined, path: string, result?: number): number {
   if (value === undefined) return 0;
   return typeof value === 'number' && value >= 0 && value <= LATEST
     ? Math.floor(value)
-    : fail(placed(path, within), 'epoch milliseconds');
+    : fail(placed(path, result), 'epoch milliseconds');
 }
 
 function optional<K extends string, V>(key: K, value: V | '' | 0 | undefined): { [P in K]?: V } {
@@ -272,12 +274,11 @@ const RESULT = new Set([
 ]);
 
 function attemptResult(value: JsonValue | undefined, place: number, checkSize: boolean): AttemptResult {
-  const found =
-    typeof value === 'object' && value !== null && !Array.isArray(value) ? value : object(value, `results[${place}]`);
+  const found = object(value, '', place);
   onlyKnown(found, '', RESULT, place);
   const ok = flag(found.ok, 'ok', place);
   if (ok === (found.failure !== undefined)) {
-    return fail(`results[${place}]`, ok ? 'without failure when ok is true' : 'with a failure when ok is not true');
+    return fail(placed('', place), ok ? 'without failure when ok is true' : 'with a failure when ok is not true');
   }
   const result: Result = {
     executionId: id(found.executionId, 'executionId', place),
@@ -292,7 +293,7 @@ function attemptResult(value: JsonValue | undefined, place: number, checkSize: b
   const agentVersion = text(found.agentVersion, 'agentVersion', place);
   if (agentVersion !== '') result.agentVersion = agentVersion.slice(0, 200);
   if (found.failure !== undefined) {
-    result.failure = failure(found.failure, `results[${place}].failure`);
+    result.failure = failure(found.failure, placed('failure', place));
   } else if (
     checkSize &&
     found.output !== undefined &&

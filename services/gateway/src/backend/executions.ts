@@ -1,6 +1,6 @@
-import { SlotMap } from '@batuta/collections';
 import { subjects } from '@batuta/contracts';
 import type { Accepted, ExecutionView, GetExecutionReply, JsonObject } from '@batuta/contracts';
+import { onAbort } from '@batuta/messaging';
 import { accepted, Problem } from '../http/problem.js';
 import { isFinished, resultOfEnding, resultOfView } from '../http/result.js';
 import type { ExecutionHub } from '../realtime/execution-hub.js';
@@ -24,10 +24,8 @@ export interface Started {
 
 /** Starts executions, waits for their end and asks what became of them. */
 export class Executions {
-  /** Those who wait, to be let go when the gateway stops. */
-  readonly #waiting = new SlotMap<number, () => void>();
-  #lastWaiting = 0;
-  #stopping = false;
+  /** Lets everybody go who waits. */
+  readonly #stop = new AbortController();
 
   constructor(
     private readonly backend: Backend,
@@ -36,13 +34,12 @@ export class Executions {
   ) {}
 
   get stopping(): boolean {
-    return this.#stopping;
+    return this.#stop.signal.aborted;
   }
 
   /** Answers everybody who waits at once, and from now on nobody waits. */
   stopWaiting(): void {
-    this.#stopping = true;
-    for (const letGo of this.#waiting.values()) letGo();
+    this.#stop.abort();
   }
 
   /** @throws Problem as `ExecutionStarter.start` does. */
@@ -112,18 +109,17 @@ export class Executions {
 
   /** The value of a promise (that never rejects) when it comes within `ms` milliseconds, while the client is there. */
   #within<T>(promise: Promise<T>, ms: number, client: Leaving | undefined): Promise<T | undefined> {
-    if (this.#stopping || client?.gone === true) return Promise.resolve(undefined);
-    const id = (this.#lastWaiting += 1);
+    if (this.stopping || client?.gone === true) return Promise.resolve(undefined);
     return new Promise((resolve) => {
       const finish = (value: T | undefined): void => {
         clearTimeout(timer);
-        this.#waiting.delete(id);
+        forgetStop();
         client?.onGone(undefined);
         resolve(value);
       };
       const letGo = (): void => finish(undefined);
       const timer = setTimeout(letGo, ms);
-      this.#waiting.set(id, letGo);
+      const forgetStop = onAbort(this.#stop.signal, letGo);
       client?.onGone(letGo);
       void promise.then(finish);
     });

@@ -50,12 +50,6 @@ export function parseQuery<const S extends QuerySpec>(spec: S, query: unknown): 
   }
   for (const [name, parameter] of Object.entries(spec)) {
     const given = Object.hasOwn(raw, name) ? raw[name] : undefined;
-    if (typeof given === 'string' && parameter.repeatable !== true) {
-      const value = parameter.read(given);
-      if (value === undefined) errors.push(invalid(name, parameter));
-      else values[name] = value;
-      continue;
-    }
     const texts = given === undefined ? [] : Array.isArray(given) ? given : [given];
     if (texts.length > 1 && parameter.repeatable !== true) {
       errors.push({ path: `/${name}`, message: `${name} may be given only once`, code: 'repeated_parameter' });
@@ -63,7 +57,7 @@ export function parseQuery<const S extends QuerySpec>(spec: S, query: unknown): 
     }
     const read = texts.map((text) => parameter.read(text));
     if (read.includes(undefined)) {
-      errors.push(invalid(name, parameter));
+      errors.push({ path: `/${name}`, message: `${name} must be ${parameter.expected}`, code: 'invalid_parameter' });
       continue;
     }
     values[name] = parameter.repeatable === true ? read : (read[0] ?? parameter.fallback);
@@ -75,12 +69,6 @@ export function parseQuery<const S extends QuerySpec>(spec: S, query: unknown): 
   }
   return values as QueryOf<S>;
 }
-
-const invalid = (name: string, { expected }: Parameter<unknown>): Violation => ({
-  path: `/${name}`,
-  message: `${name} must be ${expected}`,
-  code: 'invalid_parameter',
-});
 
 export interface Page {
   readonly limit: Parameter<number> & { readonly fallback: number };

@@ -1,7 +1,7 @@
 import { SlotMap } from '@batuta/collections';
 import { subjects } from '@batuta/contracts';
 import type { EventsPublished, FollowExecutions, GetVersionsReply, ListEventsReply } from '@batuta/contracts';
-import { localHandler, onReconnect, serveLocally } from '@batuta/messaging';
+import { localHandler, onReconnect, onTaken, serveLocally } from '@batuta/messaging';
 import { gauge } from '@batuta/observability';
 import type { Logger } from '@batuta/observability';
 import { nuid } from '@nats-io/nats-core';
@@ -52,6 +52,7 @@ export class ExecutionHub {
   readonly #limits: WatchLimits;
   readonly #timer: NodeJS.Timeout;
   readonly #forgetReconnect: () => void;
+  readonly #forgetTaken: () => void;
   readonly #endLocal: () => void;
   readonly #gauge = gauge('batuta_gateway_watched_executions', 'Executions watched by clients and waiting requests.');
   readonly #retired: Subscription[] = [];
@@ -71,11 +72,7 @@ export class ExecutionHub {
       },
     });
     this.#endLocal = serveLocally(options.backend.nats, this.endSubject, ({ text }) => this.#toldEnd(text));
-    options.backend.nats.subscribe(subjects.taken, {
-      callback: (error) => {
-        if (error === null) this.#ownersChanged();
-      },
-    });
+    this.#forgetTaken = onTaken(options.backend.nats, () => this.#ownersChanged());
     this.#timer = setInterval(() => this.#compareSoon(), options.compareEveryMs);
     this.#timer.unref();
     this.#followTimer = setInterval(() => this.#followAgain(), FOLLOW_AGAIN_MS);
@@ -150,6 +147,7 @@ export class ExecutionHub {
     clearInterval(this.#timer);
     clearInterval(this.#followTimer);
     this.#forgetReconnect();
+    this.#forgetTaken();
     this.#endLocal();
     await this.#comparing;
     for (const watched of this.#watched.values()) this.#close(watched);

@@ -21,7 +21,7 @@ export interface CommitShape {
  */
 function commitText({ single, starts, changes }: CommitShape): string {
   const startedAt = 13;
-  const changedAt = startedAt + { none: 0, one: Object.keys(STARTED_COLUMNS).length, many: 1 }[starts];
+  const changedAt = startedAt + { none: 0, one: STARTED_COLUMNS.length, many: 1 }[starts];
   return `WITH ${single ? MOVE_ONE : MOVE}, appended AS (
   INSERT INTO execution.events (partition, position, execution_id, version, type, command_id, at, data)
   SELECT e.partition, m.base + e.rank, e.execution_id, e.version, e.type, e.command_id, e.at, e.data::jsonb
@@ -59,22 +59,21 @@ const MOVE_ONE = `moved AS (
 
 type RowsText = Record<Rows, (firstParameter: number) => string>;
 
-const COLUMN_NAMES = Object.keys(STARTED_COLUMNS);
-const CHANGING_NAMES = Object.keys(CHANGING_COLUMNS);
+const STARTED_NAMES = STARTED_COLUMNS.map(([name]) => name);
 
 const INSERT_STARTED: RowsText = {
   none: () => '',
   one: (first) => {
-    const values = Object.values(STARTED_COLUMNS).map((type, place) => `$${first + place}::${type}`);
+    const values = STARTED_COLUMNS.map(([, type], place) => `$${first + place}::${type}`);
     return `, started AS (
-  INSERT INTO execution.orchestration_executions (${COLUMN_NAMES.join(', ')})
+  INSERT INTO execution.orchestration_executions (${STARTED_NAMES.join(', ')})
   SELECT ${values.join(', ')}
   FROM moved
 )`;
   },
   many: (first) => `, started AS (
-  INSERT INTO execution.orchestration_executions (${COLUMN_NAMES.join(', ')})
-  SELECT ${COLUMN_NAMES.map((name) => `r.${name}`).join(', ')}
+  INSERT INTO execution.orchestration_executions (${STARTED_NAMES.join(', ')})
+  SELECT ${STARTED_NAMES.map((name) => `r.${name}`).join(', ')}
   FROM jsonb_populate_recordset(NULL::execution.orchestration_executions, $${first}::jsonb) r
   JOIN moved m ON m.id = r.partition
 )`,
@@ -83,17 +82,16 @@ const INSERT_STARTED: RowsText = {
 const UPDATE_CHANGED: RowsText = {
   none: () => '',
   one: (first) => {
-    const types = Object.entries(CHANGING_COLUMNS);
     return `, changed AS (
   UPDATE execution.orchestration_executions x
-  SET ${types.map(([name, type], place) => `${name} = $${first + 1 + place}::${type}`).join(', ')}
+  SET ${CHANGING_COLUMNS.map(([name, type], place) => `${name} = $${first + 1 + place}::${type}`).join(', ')}
   FROM moved
   WHERE x.id = $${first}::uuid
 )`;
   },
   many: (first) => `, changed AS (
   UPDATE execution.orchestration_executions x
-  SET ${CHANGING_NAMES.map((name) => `${name} = r.${name}`).join(', ')}
+  SET ${CHANGING_COLUMNS.map(([name]) => `${name} = r.${name}`).join(', ')}
   FROM jsonb_populate_recordset(NULL::execution.orchestration_executions, $${first}::jsonb) r
   JOIN moved m ON m.id = r.partition
   WHERE x.id = r.id
