@@ -44,7 +44,7 @@ interface ExecutionAnswer {
 /** Starts one execution and waits for its result, as a user would: one POST with `?wait=`, then the result's address. */
 async function execute(http: HttpClient, { config, shape, prefix, retryMs }: Load, index: number): Promise<unknown> {
   // Only a load that repeats itself needs a key; the peers' ids serve the same.
-  const headers: Record<string, string> = retryMs > 0 ? { 'idempotency-key': `${prefix}-${index}` } : {};
+  const headers = retryMs > 0 ? { 'idempotency-key': `${prefix}-${index}` } : undefined;
   let answer = await http.send('POST', `/api/v1/orchestrations/execute/${config}?wait=60s`, {}, headers);
   while (answer.status === 202) {
     const { execution_id: id } = answer.body as ExecutionAnswer;
