@@ -27,6 +27,8 @@ import type {
   ExecutionViewJson,
   GetExecutionReplyJson,
   GetExecutionRequestJson,
+  GetStartsReplyJson,
+  GetStartsRequestJson,
   GetVersionsReplyJson,
   GetVersionsRequestJson,
   LifecycleNoticeJson,
@@ -40,6 +42,7 @@ import type {
   LogPageJson,
   ReadLogReplyJson,
   ReadLogRequestJson,
+  StartSummaryJson,
   StepViewJson,
   CompensationViewJson,
   ConsensusViewJson,
@@ -249,6 +252,9 @@ export type ListEventsReply = Override<
 >;
 export type GetVersionsRequest = Wire<GetVersionsRequestJson>;
 export type GetVersionsReply = Wire<GetVersionsReplyJson, 'ended'>;
+export type StartSummary = Wire<StartSummaryJson, 'callbackUrl'>;
+export type GetStartsRequest = Wire<GetStartsRequestJson>;
+export type GetStartsReply = Override<Wire<GetStartsReplyJson>, { starts: StartSummary[] }>;
 export type LogCursor = Wire<LogCursorJson>;
 export type LogPage = Override<Wire<LogPageJson, 'more'>, { events: Event[] }>;
 /** Either one partition with a position, or cursors. */

@@ -45,6 +45,7 @@ export const subjects = {
     approvals: 'batuta.execution.query.approvals',
     events: 'batuta.execution.query.events',
     versions: 'batuta.execution.query.versions',
+    starts: 'batuta.execution.query.starts',
     log: 'batuta.execution.query.log',
   },
   notifications: {

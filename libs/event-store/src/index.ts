@@ -20,6 +20,7 @@ export type {
   PartitionRecord,
   Snapshot,
   SnapshotStore,
+  Start,
 } from './port.js';
 export { encodeJson, mayHoldUnstorable, storableJson } from './encode-json.js';
 export { upcast } from './upcast.js';

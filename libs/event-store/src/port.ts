@@ -1,4 +1,4 @@
-import type { Event, EventType, JsonObject, JsonValue } from '@batuta/contracts';
+import type { Event, EventType, ExecutionStarted, JsonObject, JsonValue } from '@batuta/contracts';
 
 /** An event about to be appended. Its position is given by the store: the partition's last one plus its rank here. */
 export interface NewEvent {
@@ -159,6 +159,9 @@ export interface NewestEvent {
   readonly type: EventType;
 }
 
+/** How an execution began, without what may be large. */
+export type Start = Omit<ExecutionStarted, 'input' | 'metadata'>;
+
 /** Reading the log and what is derived from it. */
 export interface LogReader {
   /** All events of each execution, in order; an execution without events has no entry. */
@@ -167,6 +170,8 @@ export interface LogReader {
   readEvents(executionId: string, fromVersion: number, limit: number): Promise<Event[]>;
   /** The newest version of each with the type of its event, in the order asked; undefined when unknown. */
   readNewest(ids: readonly string[]): Promise<(NewestEvent | undefined)[]>;
+  /** How each execution began; an execution without events has no entry. */
+  readStarts(ids: readonly string[]): Promise<Map<string, Start>>;
   /**
    * For each cursor, in the order asked: its partition's events after its position, at most `limit` of them, of these types
    * only (empty: all).

@@ -132,7 +132,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
         { partition: 1, epoch: one, publishedPosition: 0 },
       ];
       const outcome = await lane.commit(
-        request(fences, [event(a, 0, 1, { n: 1 }), event(b, 1, 1), event(c, 0, 1), event(a, 0, 2)], {
+        request(fences, [event(a, 0, 1, { n: 1, input: [1], metadata: {} }), event(b, 1, 1), event(c, 0, 1), event(a, 0, 2)], {
           started: [row(a, 0), row(b, 1), row(c, 0)],
         }),
       );
@@ -158,7 +158,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
         commandId: 'c-1',
         position: 1,
         partition: 0,
-        data: { n: 1 },
+        data: { n: 1, input: [1], metadata: {} },
       });
       expect((await readLog(store, 0, 1, 1, [])).events.map((item) => item.position)).toEqual([2]);
       expect(await readLog(store, 0, 0, 10, ['StepScheduled'])).toMatchObject({
@@ -182,6 +182,12 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
         undefined,
         { version: 1, type: 'ExecutionStarted' },
       ]);
+      expect(await store.readStarts([a, newId(), b])).toEqual(
+        new Map([
+          [a, { n: 1 }],
+          [b, {}],
+        ]),
+      );
       expect((await store.readEvents(a, 2, 10)).map((item) => item.version)).toEqual([2]);
       expect(
         [...(await store.readExecutions([a, b, newId()])).entries()].map(([id, items]) => [id, items.length]),

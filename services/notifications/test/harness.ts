@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { IncomingHttpHeaders, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { CALLBACK_EVENTS, subjects } from '@batuta/contracts';
+import { CALLBACK_EVENTS, isTerminalEventType, subjects } from '@batuta/contracts';
 import type {
   CallbackEvent,
   Event,
@@ -41,6 +41,10 @@ export class FakeEngine {
   readonly configs = new Map<string, string>();
   readonly executions = new Map<string, { tenantId: string; partition: number; version: number }>();
   readonly asked: string[] = [];
+  /** The executions of each request for starts. */
+  readonly startsAsked: string[][] = [];
+  /** Whether such requests are answered. */
+  answersStarts = true;
   /** How often a notice of an event is published: 0 lost, 2 doubled. */
   notices = 1;
 
@@ -51,11 +55,13 @@ export class FakeEngine {
     this.logs = Array.from({ length: partitions }, () => []);
     this.#serve(subjects.query.topology, () => ({ partitions }));
     this.#serve(subjects.query.log, (data) => this.#log(data));
-    this.#serve(subjects.query.get, (data) => {
-      const id = String(data['executionId']);
-      return this.executions.get(id)?.tenantId === data['tenantId']
-        ? { execution: { id } }
-        : { refused: { code: 'not_found', message: 'There is no such execution.' } };
+    this.#serve(subjects.query.starts, (data) => (this.answersStarts ? this.#starts(data) : undefined));
+    this.#serve(subjects.query.versions, (data) => {
+      const ids = data['executionIds'] as string[];
+      return {
+        versions: ids.map((id) => this.executions.get(id)?.version ?? 0),
+        ended: ids.map((id) => isTerminalEventType(this.#eventsOf(id).at(-1)?.type ?? '')),
+      };
     });
     this.#serve(subjects.config.get, (data) => {
       const id = String(data['id']);
@@ -143,6 +149,23 @@ export class FakeEngine {
     }
   }
 
+  #eventsOf(executionId: string): Event[] {
+    const partition = this.executions.get(executionId)?.partition ?? 0;
+    return this.logs[partition]!.filter((event) => event.executionId === executionId);
+  }
+
+  #starts(data: Record<string, unknown>) {
+    const ids = data['executionIds'] as string[];
+    this.startsAsked.push(ids);
+    const starts = ids.flatMap((executionId) => {
+      const [first] = this.#eventsOf(executionId);
+      if (first?.type !== 'ExecutionStarted') return [];
+      const { tenantId, traceId, configId, configName, userId, callbackUrl } = first.data;
+      return [{ executionId, tenantId, traceId, configId, configName, userId, callbackUrl }];
+    });
+    return { starts };
+  }
+
   #log(data: Record<string, unknown>) {
     const { cursors = [], types = [], limit = 1000 } = data as unknown as ReadLogRequest;
     const pages = cursors.map(({ partition, afterPosition: after }) => {
@@ -162,7 +185,8 @@ export class FakeEngine {
       callback: (_, message) => {
         const { id, data } = message.json<Packet>();
         this.asked.push(pattern);
-        message.respond(JSON.stringify({ response: answer(data), isDisposed: true, id }));
+        const response = answer(data);
+        if (response !== undefined) message.respond(JSON.stringify({ response, isDisposed: true, id }));
       },
     });
   }

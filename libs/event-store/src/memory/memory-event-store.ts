@@ -1,4 +1,4 @@
-import type { Event, EventType, JsonObject } from '@batuta/contracts';
+import type { Event, EventType, ExecutionStarted, JsonObject } from '@batuta/contracts';
 import { encodeJson } from '../encode-json.js';
 import type {
   AgentCopy,
@@ -15,6 +15,7 @@ import type {
   NewestEvent,
   OwnershipView,
   PartitionRecord,
+  Start,
 } from '../port.js';
 
 interface PartitionState {
@@ -171,6 +172,18 @@ export class MemoryEventStore implements EventStore {
       const newest = this.#eventsOf(id).at(-1);
       return newest === undefined ? undefined : { version: newest.version, type: newest.type };
     });
+  }
+
+  async readStarts(ids: readonly string[]): Promise<Map<string, Start>> {
+    await Promise.resolve();
+    const starts = new Map<string, Start>();
+    for (const id of ids) {
+      const [first] = this.#eventsOf(id);
+      if (first === undefined) continue;
+      const { input: _input, metadata: _metadata, ...start } = first.data as ExecutionStarted;
+      starts.set(id, start);
+    }
+    return starts;
   }
 
   async readLogs(cursors: readonly LogCursor[], limit: number, types: readonly EventType[]): Promise<LogPage[]> {

@@ -14,6 +14,7 @@ import type {
   PartitionRecord,
   Snapshot,
   SnapshotStore,
+  Start,
 } from '../port.js';
 import { upcast } from '../upcast.js';
 import { PostgresCommitLane } from './commit-lane.js';
@@ -41,6 +42,7 @@ import {
   READ_EXECUTIONS,
   READ_LOGS,
   READ_NEWEST,
+  READ_STARTS,
   READ_UNFINISHED,
 } from './sql/read.js';
 import { READ_SNAPSHOTS, WRITE_SNAPSHOT } from './sql/snapshots.js';
@@ -78,15 +80,18 @@ interface PartitionRow {
 }
 
 /** Throws for a type that this version does not know, naming the event. */
-function toEvent(row: EventRow): Event {
-  let event: ReturnType<typeof upcast>;
+function upcastRow(row: Pick<EventRow, 'execution_id' | 'version' | 'type' | 'data'>): ReturnType<typeof upcast> {
   try {
-    event = upcast(row);
+    return upcast(row);
   } catch (error) {
     throw new Error(`event ${row.execution_id}/${row.version} cannot be read: ${(error as Error).message}`, {
       cause: error,
     });
   }
+}
+
+function toEvent(row: EventRow): Event {
+  const event = upcastRow(row);
   return {
     executionId: row.execution_id,
     version: row.version,
@@ -230,6 +235,11 @@ export class PostgresEventStore implements EventStore, SnapshotStore {
     const rows = await this.#rows<{ execution_id: string } & NewestEvent>('read-newest', READ_NEWEST, [ids]);
     const newest = new Map(rows.map(({ execution_id: id, version, type }) => [id, { version, type }]));
     return ids.map((id) => newest.get(id.toLowerCase()));
+  }
+
+  async readStarts(ids: readonly string[]): Promise<Map<string, Start>> {
+    const rows = await this.#rows<EventRow>('read-starts', READ_STARTS, [ids]);
+    return new Map(rows.map((row) => [row.execution_id, upcastRow(row).data as Start]));
   }
 
   async readLogs(cursors: readonly LogCursor[], limit: number, types: readonly EventType[]): Promise<LogPage[]> {

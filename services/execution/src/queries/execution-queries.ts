@@ -7,6 +7,8 @@ import type {
   ExecutionSummary,
   GetExecutionReply,
   GetExecutionRequest,
+  GetStartsReply,
+  GetStartsRequest,
   GetVersionsReply,
   GetVersionsRequest,
   ListApprovalsReply,
@@ -31,6 +33,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** Room for the rest of the message. */
 const REPLY_BYTES = LIMITS.natsMaxPayloadBytes - 1024 * 1024;
 const MOST_VERSIONS = 10_000;
+const MOST_STARTS = 1_000;
 const MOST_CURSORS = 4_096;
 
 interface SummaryRow {
@@ -155,6 +158,23 @@ export class ExecutionQueries {
     return {
       versions: asked.map((id) => found.get(id)?.version ?? 0),
       ended: asked.map((id) => isTerminalEventType(found.get(id)?.type ?? '')),
+    };
+  }
+
+  /** How executions began, for those who already may see them; from the log, so that a rebuild of read models hides none. */
+  async starts({ executionIds }: GetStartsRequest): Promise<GetStartsReply> {
+    if (executionIds.length > MOST_STARTS) throw new RangeError(`at most ${MOST_STARTS} starts may be read at once`);
+    const found = await this.source.reader.readStarts(executionIds.filter((id) => UUID.test(id)));
+    return {
+      starts: [...found].map(([executionId, start]) => ({
+        executionId,
+        tenantId: start.tenantId,
+        traceId: start.traceId,
+        configId: start.configId,
+        configName: start.configName,
+        userId: start.userId,
+        ...(start.callbackUrl === undefined ? {} : { callbackUrl: start.callbackUrl }),
+      })),
     };
   }
 

@@ -2,6 +2,8 @@ import { subjects } from '@batuta/contracts';
 import type {
   GetExecutionReply,
   GetExecutionRequest,
+  GetStartsReply,
+  GetStartsRequest,
   GetVersionsReply,
   GetVersionsRequest,
   ListApprovalsReply,
@@ -55,6 +57,11 @@ export class QueriesController {
   @MessagePattern(subjects.query.versions)
   versions(@Payload() request: GetVersionsRequest): Promise<GetVersionsReply> {
     return this.#queries.versions(request);
+  }
+
+  @MessagePattern(subjects.query.starts)
+  starts(@Payload() request: GetStartsRequest): Promise<GetStartsReply> {
+    return this.#queries.starts(request);
   }
 
   @MessagePattern(subjects.query.log)

@@ -5,20 +5,25 @@ import type {
   CallbackReply,
   CallbackType,
   ConfigReply,
-  GetExecutionReply,
+  GetStartsReply,
+  GetVersionsReply,
   ListCallbacksReply,
   ListCallbacksRequest,
   Principal,
   RotateSecretReply,
+  StartSummary,
 } from '@batuta/contracts';
 import { UnavailableError } from '@batuta/messaging';
 import type { ControlClient } from '@batuta/messaging';
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import type { EntityManager } from 'typeorm';
 import { invalid, refuse, requireRole } from '../access/refusals.js';
 import type { Refused } from '../access/refusals.js';
 import { cutPage, pageAsked, textOf, uuidOf } from '../access/requests.js';
 import { DeliveryQueue } from '../deliveries/delivery-queue.js';
+import * as logSql from '../log/log-sql.js';
+import { contextOf } from '../log/page-executions.js';
 import { Templates } from '../templates/templates.js';
 import { CallbackEntity } from './callback.entity.js';
 import { CallbackHeaders } from './callback-headers.js';
@@ -83,7 +88,7 @@ export class Callbacks {
       id,
       tenantId,
       configId: owner.configId ?? null,
-      executionId: owner.executionId ?? null,
+      executionId: owner.start?.executionId ?? null,
       events,
       channel: this.#headers.sealed(tenantId, id, channel),
       fallback: fallback.map((each) => this.#headers.sealed(tenantId, id, each)),
@@ -91,24 +96,30 @@ export class Callbacks {
       disabledReason: null,
       createdBy: principal.userId,
     };
-    return this.#dataSource.transaction(async (manager) => {
+    let keptNew = false;
+    const reply = await this.#dataSource.transaction(async (manager): Promise<CallbackReply> => {
       // Counted under a lock of the tenant, so that two at once cannot pass a limit.
       await manager.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 6))', [tenantId]);
       const all = await manager.countBy(CallbackEntity, { tenantId });
       const own = await manager.countBy(CallbackEntity, {
         tenantId,
-        ...(owner.configId === undefined ? { executionId: owner.executionId ?? '' } : { configId: owner.configId }),
+        ...(owner.start === undefined
+          ? { configId: owner.configId ?? '' }
+          : { executionId: owner.start.executionId }),
       });
       if (all >= MAX_OF_TENANT) return refuse('conflict', `A tenant may have at most ${MAX_OF_TENANT} callbacks.`);
       if (own >= MAX_OF_OWNER) {
         return refuse('conflict', `A config or an execution may have at most ${MAX_OF_OWNER} callbacks.`);
       }
       await manager.insert(CallbackEntity, entity);
+      if (owner.start !== undefined) keptNew = await keepExecution(manager, owner.start);
       const signs = [channel, ...fallback].some(({ type }) => type === 'webhook');
       const secret = signs ? await this.#secrets.create(manager, tenantId, entity.id) : undefined;
       const saved = await manager.findOneByOrFail(CallbackEntity, { id: entity.id });
       return { callback: this.#shown(saved), ...(secret === undefined ? {} : { secret }) };
     });
+    if (keptNew && owner.start !== undefined) await this.#noteEnd(owner.start.executionId);
+    return reply;
   }
 
   async get(principal: Principal, id: unknown): Promise<CallbackReply> {
@@ -181,7 +192,7 @@ export class Callbacks {
     principal: Principal,
     configId: string | undefined,
     executionId: string | undefined,
-  ): Promise<{ configId?: string; executionId?: string } | Refused> {
+  ): Promise<{ configId?: string; start?: StartSummary } | Refused> {
     try {
       if (configId !== undefined) {
         const reply = await this.#control.request<ConfigReply>(subjects.config.get, { principal, id: configId });
@@ -192,19 +203,34 @@ export class Callbacks {
             ])
           : { refused: reply.refused };
       }
-      const reply = await this.#control.request<GetExecutionReply>(subjects.query.get, {
-        tenantId: principal.tenantId,
-        executionId,
+      const { starts } = await this.#control.request<GetStartsReply>(subjects.query.starts, {
+        executionIds: [executionId],
       });
-      if (reply.execution !== undefined) return { executionId: reply.execution.id };
-      return reply.refused === undefined || reply.refused.code === 'not_found'
+      const start = starts.find(({ tenantId }) => tenantId === principal.tenantId);
+      return start === undefined
         ? invalid('The callback', [
             { path: '/execution_id', code: 'unknown_execution', message: 'there is no such execution' },
           ])
-        : { refused: reply.refused };
+        : { start };
     } catch (error) {
       if (error instanceof UnavailableError) return refuse('unavailable', 'The service behind does not answer.');
       throw error;
+    }
+  }
+
+  /**
+   * Notes that an execution had ended before its callback was there for the reader to see, so that both are removed in their
+   * time. Whoever ends it later is read of.
+   */
+  async #noteEnd(executionId: string): Promise<void> {
+    try {
+      const { ended } = await this.#control.request<GetVersionsReply>(subjects.query.versions, {
+        executionIds: [executionId],
+      });
+      if (ended?.[0] === true) await this.#dataSource.query(logSql.NOTE_END, [executionId]);
+    } catch (error) {
+      // The callback is made. Should the execution have ended, both stay until the callback is deleted.
+      if (!(error instanceof UnavailableError)) throw error;
     }
   }
 
@@ -232,4 +258,14 @@ export class Callbacks {
       updatedAt: callback.updatedAt.getTime(),
     };
   }
+}
+
+/**
+ * Keeps the execution of a callback, whose end says when the callback may be removed. Gives whether nothing was kept of it
+ * before.
+ */
+async function keepExecution(manager: EntityManager, start: StartSummary): Promise<boolean> {
+  const { callback_url_gone: _gone, ...columns } = contextOf(start);
+  const rows = await manager.query<unknown[]>(logSql.KEEP_NEW, [JSON.stringify(columns)]);
+  return rows.length === 1;
 }

@@ -6,6 +6,7 @@ import { DeliveryEntity } from '../deliveries/delivery.entity.js';
 import { InboxEntity } from '../inbox/inbox.entity.js';
 import { CreateNotificationsSchema1700000000001 } from './migrations/1700000000001-create-notifications-schema.js';
 import { FindCopiedHeaders1700000000002 } from './migrations/1700000000002-find-copied-headers.js';
+import { FindOpenExecutions1700000000003 } from './migrations/1700000000003-find-open-executions.js';
 
 export const SCHEMA = 'notifications';
 /** Identifies the lock under which this service's schema changes; any fixed number that no other service uses. */
@@ -22,7 +23,11 @@ export function notificationsDataSource(options: { databaseUrl: Secret; connecti
     connectTimeoutMS: 10_000,
     extra: { statement_timeout: 30_000, idle_in_transaction_session_timeout: 30_000 },
     entities: [AttemptEntity, CallbackEntity, DeliveryEntity, InboxEntity],
-    migrations: [CreateNotificationsSchema1700000000001, FindCopiedHeaders1700000000002],
+    migrations: [
+      CreateNotificationsSchema1700000000001,
+      FindCopiedHeaders1700000000002,
+      FindOpenExecutions1700000000003,
+    ],
     migrationsTableName: 'migrations',
   });
 }

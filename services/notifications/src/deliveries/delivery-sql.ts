@@ -239,13 +239,15 @@ export const SWEEPS = [
        SELECT FROM notifications.orchestration_callbacks AS c
        WHERE c.execution_id = old.execution_id AND c.event_version = old.version) LIMIT 1000) AS gone
    WHERE e.execution_id = gone.execution_id AND e.version = gone.version`,
-  `DELETE FROM notifications.executions WHERE execution_id IN (
-     SELECT execution_id FROM notifications.executions AS x
-     WHERE ended_at < now() - $1::double precision * interval '1 ms' AND NOT EXISTS (
-       SELECT FROM notifications.orchestration_callbacks AS c WHERE c.execution_id = x.execution_id) LIMIT 1000)`,
+  // Before executions, which say when they ended.
   `DELETE FROM notifications.callbacks WHERE id IN (
      SELECT c.id FROM notifications.callbacks AS c JOIN notifications.executions AS x USING (execution_id)
      WHERE x.ended_at < now() - $1::double precision * interval '1 ms' LIMIT 1000)`,
+  `DELETE FROM notifications.executions WHERE execution_id IN (
+     SELECT execution_id FROM notifications.executions AS x
+     WHERE ended_at < now() - $1::double precision * interval '1 ms' AND NOT EXISTS (
+       SELECT FROM notifications.orchestration_callbacks AS c WHERE c.execution_id = x.execution_id) AND NOT EXISTS (
+       SELECT FROM notifications.callbacks AS c WHERE c.execution_id = x.execution_id) LIMIT 1000)`,
   `DELETE FROM notifications.destinations AS d
    WHERE used_at < now() - interval '1 day' + 0 * $1::double precision * interval '1 ms' AND NOT EXISTS (
      SELECT FROM notifications.orchestration_callbacks AS c

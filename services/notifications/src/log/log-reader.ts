@@ -9,8 +9,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ChannelDefinition } from '../callbacks/channel-definition.js';
 import type { AddedDeliveries, DeliveryQueue, NewDelivery } from '../deliveries/delivery-queue.js';
 import { callbackEventOf, messageOf } from '../templates/message.js';
-import type { ExecutionContext, Message } from '../templates/message.js';
+import type { Message } from '../templates/message.js';
 import * as sql from './log-sql.js';
+import { executionsOf } from './page-executions.js';
+import type { PageExecution, PageExecutions } from './page-executions.js';
 
 /** A retry is told nobody, but its execution has not ended any more. */
 const TYPES: EventType[] = [...Object.values(CALLBACK_EVENTS), 'ExecutionRetried'];
@@ -69,7 +71,12 @@ interface CursorRow {
   position: string;
 }
 
-type ExecutionRow = ExecutionContext & { readonly callback_url: string | null; readonly callback_url_gone: boolean };
+interface Judged {
+  /** Whether any config has an enabled callback: then events of every execution may be wanted. */
+  readonly configs: boolean;
+  readonly wanted: boolean;
+  readonly moved: readonly number[];
+}
 
 /** What one reading of a partition gave. */
 interface Reading {
@@ -85,6 +92,10 @@ interface Reading {
  * Reads every partition's log and makes the deliveries. Deliveries and the cursors' moves are one transaction, and a cursor
  * moves only from where the reading began: replicas that read the same make nothing twice. Partitions that have something
  * new at the same time share a transaction.
+ *
+ * While nobody wants to hear of what was read, one statement asks so and moves the cursors, and nothing is kept of the
+ * executions. A callback hears of what happens after the answer of the request that made it: what was read then was committed after
+ * it, and the statement that asks who wants to hear of it begins later still. Of what happened before, it may miss anything.
  */
 export class LogReader {
   readonly #options: LogReaderOptions;
@@ -233,39 +244,67 @@ export class LogReader {
   }
 
   async #commit(readings: readonly Reading[], known: ReadonlyMap<number, number>): Promise<void> {
-    const { dataSource, onDeliveries } = this.#options;
-    const partitions = readings.map(({ partition }) => partition);
-    const { added, events, behind } = await dataSource.transaction(async (manager) => {
-      const [rows] = await manager.query<[{ partition: number }[], number]>(sql.MOVE, [
-        partitions,
-        readings.map(({ from }) => from),
-        readings.map(({ to }) => to),
-      ]);
-      const moved = new Set(rows.map(({ partition }) => partition));
-      // Another replica has moved the others.
-      const mine = readings.filter(({ partition }) => moved.has(partition));
-      const found = mine.flatMap((reading) => reading.events);
-      return {
-        added: await this.#make(manager, found),
-        events: found,
-        behind: new Set(readings.filter((reading) => !mine.includes(reading)).map(({ partition }) => partition)),
-      };
+    const { dataSource } = this.#options;
+    const judged = await this.#moveUnlessWanted(readings);
+    if (!judged.wanted) return this.#settle(readings, new Set(judged.moved), NOTHING, known);
+    const events = readings.flatMap((reading) => reading.events);
+    const executions = await executionsOf(this.#options, events, judged.configs);
+    const { unanswered, failure } = executions;
+    if (failure !== undefined) this.#failed(failure, 'how executions began cannot be asked; the next poll reads on');
+    const ready = readings.filter((reading) => !reading.events.some((event) => unanswered.has(event.executionId)));
+    if (ready.length === 0) return;
+    const { moved, added } = await dataSource.transaction(async (manager) => {
+      const [rows] = await manager.query<[{ partition: number }[], number]>(sql.MOVE, cursorMoves(ready));
+      const partitions = new Set(rows.map(({ partition }) => partition));
+      const found = eventsOf(ready, partitions);
+      const made = await this.#make(manager, found, executions);
+      // After the locks of deliveries' orders, as whoever ends a short form takes them.
+      await this.#keep(manager, found, executions.known, judged.configs);
+      return { moved: partitions, added: made };
     });
+    this.#settle(ready, moved, added, known);
+  }
+
+  async #moveUnlessWanted(readings: readonly Reading[]): Promise<Judged> {
+    const events = readings.flatMap((reading) => reading.events);
+    const ids = new Set(events.map(({ executionId }) => executionId));
+    // A retry is asked about, because what was kept of an execution that had ended may be gone.
+    const itself = events.some(
+      (event) =>
+        event.type === 'ExecutionRetried' || (event.type === 'ExecutionStarted' && Boolean(event.data.callbackUrl)),
+    );
+    const [judged] = await this.#options.dataSource.query<Judged[]>(sql.MOVE_UNLESS_WANTED, [
+      ...cursorMoves(readings),
+      [...ids],
+      itself,
+    ]);
+    if (judged === undefined) throw new Error('moving the cursors gave no answer');
+    return judged;
+  }
+
+  /** Puts down what became of readings; those that did not move, another replica has moved. */
+  #settle(
+    readings: readonly Reading[],
+    moved: ReadonlySet<number>,
+    added: AddedDeliveries,
+    known: ReadonlyMap<number, number>,
+  ): void {
     for (const { partition, to, events: page, full } of readings) {
-      if (behind.has(partition)) {
+      const target = known.get(partition) ?? 0;
+      if (!moved.has(partition)) {
         this.#positions.delete(partition);
-        this.#mark(partition, known.get(partition) ?? 0);
+        this.#mark(partition, target);
         continue;
       }
       this.#positions.set(partition, to);
-      const target = known.get(partition) ?? 0;
       // A poll knows of no position, and a page may be cut by its size: only an empty one is the end for it.
       if (full || to < target || (target === 0 && page.length > 0)) this.#mark(partition, target);
     }
-    for (const event of events) eventsRead.inc({ type: event.type });
-    if (added.made > 0) this.#unwanted = 0;
+    for (const event of eventsOf(readings, moved)) eventsRead.inc({ type: event.type });
     deliveriesMade.inc(added.made);
-    if (added.made > 0) onDeliveries(added);
+    if (added.made === 0) return;
+    this.#unwanted = 0;
+    this.#options.onDeliveries(added);
   }
 
   async #loadPositions(partitions: readonly number[]): Promise<void> {
@@ -286,32 +325,15 @@ export class LogReader {
     lag.set(Math.max(0, ...this.#lag.values()));
   }
 
-  /** Makes the deliveries of a page of events. */
-  async #make(manager: EntityManager, events: readonly Event[]): Promise<AddedDeliveries> {
+  /** Makes the deliveries of events. */
+  async #make(
+    manager: EntityManager,
+    events: readonly Event[],
+    { known, unknown }: PageExecutions,
+  ): Promise<AddedDeliveries> {
     if (events.length === 0) return NOTHING;
-    const started = events.flatMap((event) =>
-      event.type === 'ExecutionStarted'
-        ? [
-            {
-              execution_id: event.executionId,
-              tenant_id: event.data.tenantId,
-              trace_id: event.data.traceId ?? '',
-              config_id: event.data.configId ?? '',
-              config_name: event.data.configName ?? '',
-              user_id: event.data.userId ?? '',
-              callback_url: event.data.callbackUrl ?? null,
-            },
-          ]
-        : [],
-    );
-    if (started.length > 0) await manager.query(sql.KEEP_EXECUTIONS, [JSON.stringify(started)]);
-    const lasts = new Map(events.map((event) => [event.executionId, event.type]));
-    const ids = [...lasts.keys()];
-    const ended = ids.filter((id) => isTerminalEventType(lasts.get(id) ?? ''));
-    const running = ids.filter((id) => !isTerminalEventType(lasts.get(id) ?? ''));
-    const known = await manager.query<ExecutionRow[]>(sql.EXECUTIONS, [ended, running]);
-    const executions = new Map(known.map((row) => [row.execution_id, row]));
-    const configs = [...new Set([...executions.values()].map((row) => row.config_id))];
+    const ids = [...new Set(events.map((event) => event.executionId))];
+    const configs = [...new Set(ids.flatMap((id) => known.get(id)?.config_id ?? []))];
     const callbacks = await manager.query<CallbackRow[]>(sql.CALLBACKS, [ids, configs]);
     const messages = new Map<string, { execution_id: string; version: number; event: Message }>();
     const deliveries: NewDelivery[] = [];
@@ -319,9 +341,9 @@ export class LogReader {
     for (const event of events) {
       const name = callbackEventOf(event.type);
       if (name === undefined || event.at < oldest) continue;
-      const execution = executions.get(event.executionId);
+      const execution = known.get(event.executionId);
       if (execution === undefined) {
-        unknownExecutions.inc();
+        if (unknown.has(event.executionId)) unknownExecutions.inc();
         continue;
       }
       const wanted = wantedBy(event, name, execution, callbacks);
@@ -335,12 +357,47 @@ export class LogReader {
     await manager.query(sql.KEEP_EVENTS, [JSON.stringify([...messages.values()])]);
     return this.#options.queue.add(manager, deliveries);
   }
+
+  /**
+   * Keeps what will be needed when more is read of these executions: of every one while configs have callbacks, else of those
+   * that name a callback_url or have a callback of their own. Of what is kept it is noted when an execution ends or is retried.
+   */
+  async #keep(
+    manager: EntityManager,
+    events: readonly Event[],
+    known: ReadonlyMap<string, PageExecution>,
+    all: boolean,
+  ): Promise<void> {
+    const lasts = new Map(events.map((event) => [event.executionId, event.type]));
+    const changed = [...lasts].flatMap(([id, last]) => {
+      const execution = known.get(id);
+      if (execution === undefined) return [];
+      const { kept, own, callback_url_gone: _gone, ...columns } = execution;
+      const ended = isTerminalEventType(last);
+      const wanted = all || own || columns.callback_url !== null;
+      return (kept === 'not' ? wanted : ended !== (kept === 'ended')) ? [{ ...columns, ended }] : [];
+    });
+    if (changed.length > 0) await manager.query(sql.KEEP, [JSON.stringify(changed)]);
+  }
+}
+
+/** The first three parameters of both statements that move cursors. */
+function cursorMoves(readings: readonly Reading[]): [number[], number[], number[]] {
+  return [
+    readings.map(({ partition }) => partition),
+    readings.map(({ from }) => from),
+    readings.map(({ to }) => to),
+  ];
+}
+
+function eventsOf(readings: readonly Reading[], partitions: ReadonlySet<number>): Event[] {
+  return readings.flatMap(({ partition, events }) => (partitions.has(partition) ? events : []));
 }
 
 function wantedBy(
   event: Event,
   name: CallbackEvent,
-  execution: ExecutionRow,
+  execution: PageExecution,
   callbacks: readonly CallbackRow[],
 ): Omit<NewDelivery, 'message'>[] {
   const common = {

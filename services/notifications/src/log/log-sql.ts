@@ -20,30 +20,100 @@ export const MOVE = `
   WHERE c.partition = r.partition AND locked.position = r.since
   RETURNING c.partition`;
 
-/** $1: JSON array of executions. */
-export const KEEP_EXECUTIONS = `
+/**
+ * Moves the cursors like MOVE, unless somebody may want to hear of what was read: then nothing moves. Gives one row:
+ * `configs`, whether any config has an enabled callback; `wanted`; and the partitions whose cursor `moved`. $1: partitions,
+ * $2: where from, $3: where to, $4: executions that were read of, $5: whether what was read says by itself that it is wanted.
+ *
+ * The first question of each pair is answered by one row of a partial index; the second is asked when there is any.
+ */
+export const MOVE_UNLESS_WANTED = `
+  WITH enabled AS MATERIALIZED (
+    SELECT (
+      SELECT id FROM notifications.callbacks WHERE enabled AND config_id IS NOT NULL ORDER BY config_id LIMIT 1
+    ) IS NOT NULL AS configs
+  ), judged AS MATERIALIZED (
+    SELECT configs, CASE
+      WHEN cardinality($4::text[]) = 0 THEN false
+      WHEN configs OR $5::boolean THEN true
+      ELSE CASE WHEN (
+        SELECT id FROM notifications.callbacks WHERE enabled AND execution_id IS NOT NULL ORDER BY execution_id LIMIT 1
+      ) IS NULL THEN false ELSE EXISTS (
+        SELECT FROM unnest($4::text[]) AS w(id) CROSS JOIN LATERAL (
+          SELECT FROM notifications.callbacks WHERE enabled AND execution_id = w.id LIMIT 1
+        ) AS own
+      ) END OR CASE WHEN (
+        SELECT execution_id FROM notifications.executions WHERE ended_at IS NULL ORDER BY execution_id LIMIT 1
+      ) IS NULL THEN false ELSE EXISTS (
+        SELECT FROM unnest($4::text[]) AS w(id) CROSS JOIN LATERAL (
+          SELECT FROM notifications.executions WHERE ended_at IS NULL AND execution_id = w.id LIMIT 1
+        ) AS open
+      ) END
+    END AS wanted
+    FROM enabled
+  ), locked AS MATERIALIZED (
+    SELECT partition, position FROM notifications.cursors WHERE partition = ANY($1::int[])
+    ORDER BY partition FOR UPDATE
+  ), moved AS (
+    UPDATE notifications.cursors AS c SET position = r.upto, updated_at = now()
+    FROM unnest($1::int[], $2::bigint[], $3::bigint[]) AS r(partition, since, upto)
+    JOIN locked USING (partition)
+    WHERE c.partition = r.partition AND locked.position = r.since AND NOT (SELECT wanted FROM judged)
+    RETURNING c.partition
+  )
+  SELECT configs, wanted, ARRAY(SELECT partition FROM moved) AS moved FROM judged`;
+
+/**
+ * What is kept of executions, one row each: `tenant_id` is null where nothing is. `own`: whether it has an enabled callback
+ * of its own. Each is looked up by itself, so that no statistics can make it a scan. $1: execution ids.
+ */
+export const KEPT = `
+  SELECT w.id AS execution_id, x.*, coalesce(c.own, false) AS own
+  FROM unnest($1::text[]) AS w(id)
+  LEFT JOIN LATERAL (
+    SELECT tenant_id, trace_id, config_id, config_name, user_id, callback_url, callback_url_gone,
+      ended_at IS NOT NULL AS ended
+    FROM notifications.executions WHERE execution_id = w.id LIMIT 1
+  ) AS x ON true
+  LEFT JOIN LATERAL (
+    SELECT true AS own FROM notifications.callbacks WHERE enabled AND execution_id = w.id LIMIT 1
+  ) AS c ON true`;
+
+/** Keeps executions, and of those that are kept notes whether they have ended. $1: JSON array. */
+export const KEEP = `
+  INSERT INTO notifications.executions AS x
+    (execution_id, tenant_id, trace_id, config_id, config_name, user_id, callback_url, ended_at)
+  SELECT execution_id, tenant_id, trace_id, config_id, config_name, user_id, callback_url, CASE WHEN ended THEN now() END
+  FROM jsonb_to_recordset($1::jsonb) AS r(execution_id text, tenant_id text, trace_id text, config_id text,
+    config_name text, user_id text, callback_url text, ended boolean)
+  ORDER BY execution_id
+  ON CONFLICT (execution_id) DO UPDATE SET ended_at = EXCLUDED.ended_at
+  WHERE (x.ended_at IS NULL) <> (EXCLUDED.ended_at IS NULL)`;
+
+/** Keeps an execution of which nothing is kept yet; gives its id then. $1: JSON object. */
+export const KEEP_NEW = `
   INSERT INTO notifications.executions
     (execution_id, tenant_id, trace_id, config_id, config_name, user_id, callback_url)
   SELECT execution_id, tenant_id, trace_id, config_id, config_name, user_id, callback_url
-  FROM jsonb_to_recordset($1::jsonb) AS r(execution_id text, tenant_id text, trace_id text, config_id text,
+  FROM jsonb_to_record($1::jsonb) AS r(execution_id text, tenant_id text, trace_id text, config_id text,
     config_name text, user_id text, callback_url text)
-  ON CONFLICT (execution_id) DO NOTHING`;
+  ON CONFLICT (execution_id) DO NOTHING RETURNING execution_id`;
 
-/** Notes whether executions have ended and gives what is known of them. $1: ids that have ended; $2: those that run (again). */
-export const EXECUTIONS = `
-  WITH noted AS (
-    UPDATE notifications.executions
-    SET ended_at = CASE WHEN ended_at IS NULL THEN now() END
-    WHERE (execution_id = ANY($1::text[]) AND ended_at IS NULL)
-      OR (execution_id = ANY($2::text[]) AND ended_at IS NOT NULL)
-  )
-  SELECT execution_id, tenant_id, trace_id, config_id, config_name, user_id, callback_url, callback_url_gone
-  FROM notifications.executions WHERE execution_id = ANY($1::text[] || $2::text[])`;
+/** $1: execution id. */
+export const NOTE_END = `
+  UPDATE notifications.executions SET ended_at = now() WHERE execution_id = $1 AND ended_at IS NULL`;
 
-/** $1: execution ids, $2: config ids. */
+/** Enabled callbacks, looked up one owner after the other as in KEPT. $1: execution ids, $2: config ids. */
 export const CALLBACKS = `
-  SELECT id, tenant_id, config_id, execution_id, events, channel, fallback FROM notifications.callbacks
-  WHERE enabled AND (execution_id = ANY($1::text[]) OR config_id = ANY($2::text[])) ORDER BY id`;
+  SELECT c.id, c.tenant_id, c.config_id, c.execution_id, c.events, c.channel, c.fallback FROM (
+    SELECT own.* FROM unnest($1::text[]) AS w(id) CROSS JOIN LATERAL (
+      SELECT * FROM notifications.callbacks WHERE enabled AND execution_id = w.id OFFSET 0
+    ) AS own
+    UNION ALL
+    SELECT own.* FROM unnest($2::text[]) AS w(id) CROSS JOIN LATERAL (
+      SELECT * FROM notifications.callbacks WHERE enabled AND config_id = w.id OFFSET 0
+    ) AS own
+  ) AS c ORDER BY c.id`;
 
 /** $1: JSON array of {execution_id, version, event}. */
 export const KEEP_EVENTS = `

@@ -16,6 +16,15 @@ CROSS JOIN LATERAL (
   SELECT version, type FROM execution.events WHERE execution_id = w.id ORDER BY version DESC LIMIT 1
 ) e`;
 
+/** Inputs and metadata may be large, and stay where they are. $1 execution ids. */
+export const READ_STARTS = `
+SELECT e.execution_id, e.version, e.type, e.data
+FROM unnest($1::uuid[]) AS w(id)
+CROSS JOIN LATERAL (
+  SELECT execution_id, version, type, data - ARRAY['input', 'metadata'] AS data FROM execution.events
+  WHERE execution_id = w.id AND version = 1 LIMIT 1
+) e`;
+
 /**
  * $1 partitions and $2 positions, $3 limit for each of them, $4 types or null; `of` is the place of the cursor. A commit is
  * seen whole, and positions are given under the partition's row lock, so what is read is a prefix: nothing can appear later
