@@ -18,7 +18,7 @@ import type { RunningNotifications, StartNotificationsOptions } from '@batuta/no
 import { createLogger } from '@batuta/observability';
 import { createTestDatabase, startTestNats } from '@batuta/testing';
 import type { TestDatabase, TestNats } from '@batuta/testing';
-import type { NatsConnection } from '@nats-io/nats-core';
+import type { NatsConnection, Subscription } from '@nats-io/nats-core';
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 
@@ -43,8 +43,7 @@ export class FakeEngine {
   readonly asked: string[] = [];
   /** The executions of each request for starts. */
   readonly startsAsked: string[][] = [];
-  /** Whether such requests are answered. */
-  answersStarts = true;
+  #startsServed: Subscription | undefined;
   /** How often a notice of an event is published: 0 lost, 2 doubled. */
   notices = 1;
 
@@ -55,7 +54,7 @@ export class FakeEngine {
     this.logs = Array.from({ length: partitions }, () => []);
     this.#serve(subjects.query.topology, () => ({ partitions }));
     this.#serve(subjects.query.log, (data) => this.#log(data));
-    this.#serve(subjects.query.starts, (data) => (this.answersStarts ? this.#starts(data) : undefined));
+    this.serveStarts(true);
     this.#serve(subjects.query.versions, (data) => {
       const ids = data['executionIds'] as string[];
       return {
@@ -69,6 +68,12 @@ export class FakeEngine {
         ? { config: { id } }
         : { refused: { code: 'not_found', message: 'There is no such config.' } };
     });
+  }
+
+  /** Whether anybody answers how executions began. */
+  serveStarts(served: boolean): void {
+    this.#startsServed?.unsubscribe();
+    this.#startsServed = served ? this.#serve(subjects.query.starts, (data) => this.#starts(data)) : undefined;
   }
 
   addConfig(tenantId = 'default'): string {
@@ -180,13 +185,12 @@ export class FakeEngine {
     return { events: [], position: 0, pages };
   }
 
-  #serve(pattern: string, answer: (data: Record<string, unknown>) => unknown): void {
-    this.nats.subscribe(pattern, {
+  #serve(pattern: string, answer: (data: Record<string, unknown>) => unknown): Subscription {
+    return this.nats.subscribe(pattern, {
       callback: (_, message) => {
         const { id, data } = message.json<Packet>();
         this.asked.push(pattern);
-        const response = answer(data);
-        if (response !== undefined) message.respond(JSON.stringify({ response, isDisposed: true, id }));
+        message.respond(JSON.stringify({ response: answer(data), isDisposed: true, id }));
       },
     });
   }
