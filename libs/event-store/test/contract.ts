@@ -132,9 +132,13 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
         { partition: 1, epoch: one, publishedPosition: 0 },
       ];
       const outcome = await lane.commit(
-        request(fences, [event(a, 0, 1, { n: 1, input: [1], metadata: {} }), event(b, 1, 1), event(c, 0, 1), event(a, 0, 2)], {
-          started: [row(a, 0), row(b, 1), row(c, 0)],
-        }),
+        request(
+          fences,
+          [event(a, 0, 1, { n: 1, input: [1], metadata: {} }), event(b, 1, 1), event(c, 0, 1), event(a, 0, 2)],
+          {
+            started: [row(a, 0), row(b, 1), row(c, 0)],
+          },
+        ),
       );
       expect(outcome).toEqual({
         kind: 'committed',

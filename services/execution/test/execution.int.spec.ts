@@ -72,6 +72,10 @@ describe('an execution', () => {
     });
     const versions = await platform.control.request(subjects.query.versions, { executionIds: ['nonsense', id] });
     expect(versions).toEqual({ versions: [0, 8], ended: [false, true] });
+    const many = Array.from({ length: 1_001 }, () => id);
+    await expect(platform.control.request(subjects.query.starts, { executionIds: many })).rejects.toThrow(
+      'at most 1000 starts may be read at once',
+    );
   });
 
   it('tries a failed attempt again after its backoff, and fails when attempts are spent', async () => {
@@ -170,7 +174,13 @@ describe('read models', () => {
     });
     const before = await snapshot();
     expect(before[1]).toEqual(expect.arrayContaining([expect.objectContaining({ execution_id: id, step_id: 'join' })]));
+    const { tenantId, traceId, configId, configName, userId } = (await platform.get(id))!;
     await platform.sql.query('TRUNCATE execution.orchestration_executions, execution.orchestration_step_runs');
+    // How executions began is known all the same: notifications must not take one for unknown during a rebuild.
+    const executionIds = ['nonsense', id, executionId()];
+    expect(await platform.control.request(subjects.query.starts, { executionIds })).toEqual({
+      starts: [{ executionId: id, tenantId, traceId, configId, configName, userId }],
+    });
     const { executions } = await rebuildReadModels(platform.database.url);
     expect(executions).toBe(before[0]?.length);
     expect(await snapshot()).toEqual(before);

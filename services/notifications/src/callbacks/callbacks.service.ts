@@ -15,7 +15,7 @@ import type {
 } from '@batuta/contracts';
 import { UnavailableError } from '@batuta/messaging';
 import type { ControlClient } from '@batuta/messaging';
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { EntityManager } from 'typeorm';
 import { invalid, refuse, requireRole } from '../access/refusals.js';
@@ -55,6 +55,7 @@ export class Callbacks {
   readonly #headers: CallbackHeaders;
   readonly #queue: DeliveryQueue;
   readonly #rules: CallbackRules;
+  readonly #logger = new Logger(Callbacks.name);
 
   constructor(
     dataSource: DataSource,
@@ -103,9 +104,7 @@ export class Callbacks {
       const all = await manager.countBy(CallbackEntity, { tenantId });
       const own = await manager.countBy(CallbackEntity, {
         tenantId,
-        ...(owner.start === undefined
-          ? { configId: owner.configId ?? '' }
-          : { executionId: owner.start.executionId }),
+        ...(owner.start === undefined ? { configId: owner.configId ?? '' } : { executionId: owner.start.executionId }),
       });
       if (all >= MAX_OF_TENANT) return refuse('conflict', `A tenant may have at most ${MAX_OF_TENANT} callbacks.`);
       if (own >= MAX_OF_OWNER) {
@@ -229,8 +228,8 @@ export class Callbacks {
       });
       if (ended?.[0] === true) await this.#dataSource.query(logSql.NOTE_END, [executionId]);
     } catch (error) {
-      // The callback is made. Should the execution have ended, both stay until the callback is deleted.
-      if (!(error instanceof UnavailableError)) throw error;
+      // The callback is made, and its secret is only in the answer. Should the execution have ended, both are kept longer.
+      this.#logger.warn(`whether execution ${executionId} has ended cannot be noted: ${String(error)}`);
     }
   }
 

@@ -383,11 +383,7 @@ export class LogReader {
 
 /** The first three parameters of both statements that move cursors. */
 function cursorMoves(readings: readonly Reading[]): [number[], number[], number[]] {
-  return [
-    readings.map(({ partition }) => partition),
-    readings.map(({ from }) => from),
-    readings.map(({ to }) => to),
-  ];
+  return [readings.map(({ partition }) => partition), readings.map(({ from }) => from), readings.map(({ to }) => to)];
 }
 
 function eventsOf(readings: readonly Reading[], partitions: ReadonlySet<number>): Event[] {

@@ -32,8 +32,7 @@ export interface PageExecutions {
 
 type KeptColumns = Omit<PageExecution, 'kept' | 'own' | 'execution_id'> & { readonly ended: boolean };
 type KeptRow = { readonly execution_id: string; readonly own: boolean } & (
-  | KeptColumns
-  | Record<keyof KeptColumns, null>
+  KeptColumns | Record<keyof KeptColumns, null>
 );
 
 /**
