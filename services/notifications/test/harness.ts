@@ -54,7 +54,7 @@ export class FakeEngine {
     this.logs = Array.from({ length: partitions }, () => []);
     this.#serve(subjects.query.topology, () => ({ partitions }));
     this.#serve(subjects.query.log, (data) => this.#log(data));
-    this.serveStarts(true);
+    this.serveStarts('answer');
     this.#serve(subjects.query.versions, (data) => {
       const ids = data['executionIds'] as string[];
       return {
@@ -70,10 +70,15 @@ export class FakeEngine {
     });
   }
 
-  /** Whether anybody answers how executions began. */
-  serveStarts(served: boolean): void {
+  /** Answers how executions began, or with an error, or not at all. */
+  serveStarts(how: 'answer' | 'error' | 'silence'): void {
     this.#startsServed?.unsubscribe();
-    this.#startsServed = served ? this.#serve(subjects.query.starts, (data) => this.#starts(data)) : undefined;
+    this.#startsServed = undefined;
+    if (how === 'silence') return;
+    this.#startsServed = this.#serve(subjects.query.starts, (data) => {
+      if (how === 'error') throw new Error('the log cannot be read');
+      return this.#starts(data);
+    });
   }
 
   addConfig(tenantId = 'default'): string {
@@ -190,9 +195,20 @@ export class FakeEngine {
       callback: (_, message) => {
         const { id, data } = message.json<Packet>();
         this.asked.push(pattern);
-        message.respond(JSON.stringify({ response: answer(data), isDisposed: true, id }));
+        message.respond(JSON.stringify({ ...answered(answer, data), isDisposed: true, id }));
       },
     });
+  }
+}
+
+function answered(
+  answer: (data: Record<string, unknown>) => unknown,
+  data: Record<string, unknown>,
+): { response: unknown } | { err: string } {
+  try {
+    return { response: answer(data) };
+  } catch (error) {
+    return { err: String(error) };
   }
 }
 

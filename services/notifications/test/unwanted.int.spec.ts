@@ -231,32 +231,36 @@ describe('an execution of which nothing was kept', () => {
     expect(rows).toEqual([{ execution_id: mine, tenant_id: 'default' }]);
   }, 60_000);
 
-  it('stops the cursor where it is wanted while the execution service does not answer, and no other cursor', async () => {
-    await test.start();
-    const configId = test.engine.addConfig();
-    const unknown = test.engine.start(configId, { partition: 0 });
-    await allRead();
-    await create({ config_id: configId, events: ['started', 'completed'], callback_url: `${receiver.url}/x` });
-    test.engine.serveStarts(false);
-    await test.nats.flush();
-    // Without notices both partitions are read by the same poll.
-    test.engine.notices = 0;
-    test.engine.tell(unknown, 'completed');
-    const fresh = test.engine.start(configId, { partition: 1 });
-    test.engine.tell(fresh, 'completed');
-    await expectTold('/x', [
-      ['started', fresh],
-      ['completed', fresh],
-    ]);
-    await allRead([1, 2, 3]);
-    expect(await test.rows('SELECT position FROM notifications.cursors WHERE partition = 0')).toEqual([
-      { position: '1' },
-    ]);
-    test.engine.serveStarts(true);
-    await eventually(() => expect(toldAt('/x').at(-1)).toEqual(['completed', unknown]));
-    await allRead();
-    expect(receiver.received).toHaveLength(3);
-  }, 60_000);
+  it.each(['silence', 'error'] as const)(
+    'stops the cursor where it is wanted, and no other, while the execution service answers with %s',
+    async (how) => {
+      await test.start();
+      const configId = test.engine.addConfig();
+      const unknown = test.engine.start(configId, { partition: 0 });
+      await allRead();
+      await create({ config_id: configId, events: ['started', 'completed'], callback_url: `${receiver.url}/x` });
+      test.engine.serveStarts(how);
+      await test.nats.flush();
+      // Without notices both partitions are read by the same poll.
+      test.engine.notices = 0;
+      test.engine.tell(unknown, 'completed');
+      const fresh = test.engine.start(configId, { partition: 1 });
+      test.engine.tell(fresh, 'completed');
+      await expectTold('/x', [
+        ['started', fresh],
+        ['completed', fresh],
+      ]);
+      await allRead([1, 2, 3]);
+      expect(await test.rows('SELECT position FROM notifications.cursors WHERE partition = 0')).toEqual([
+        { position: '1' },
+      ]);
+      test.engine.serveStarts('answer');
+      await eventually(() => expect(toldAt('/x').at(-1)).toEqual(['completed', unknown]));
+      await allRead();
+      expect(receiver.received).toHaveLength(3);
+    },
+    60_000,
+  );
 
   it('that nobody knows stops no cursor, and is counted', async () => {
     const { opsUrl } = await test.start({}, { opsServer: true });
