@@ -1,13 +1,19 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { JsonValue } from '@batuta/contracts';
 import { migrateEventStore } from '@batuta/event-store';
-import { createTestDatabase, templateFor } from '@batuta/testing';
+import type { LogReader } from '@batuta/event-store';
+import { createTestDatabase, eventually, templateFor } from '@batuta/testing';
 import type { TestDatabase } from '@batuta/testing';
 import pg from 'pg';
 import type { State } from '../src/domain/index.js';
+import { ExecutionChanges } from '../src/partitions/batch.js';
+import type { DecidedEvent } from '../src/partitions/batch.js';
+import { Partition } from '../src/partitions/partition.js';
+import type { Clock, EngineLog } from '../src/partitions/ports.js';
 import { PROJECT_STEP_RUNS } from '../src/projections/sql/step-runs.js';
 import { AS_STEP_RUNS } from '../src/projections/sql/verify.js';
 import { StepRunColumns } from '../src/projections/step-run-columns.js';
+import { StepRunProjection } from '../src/projections/step-run-projection.js';
 import { NOON, config, scenario } from './engine/scenario.js';
 import type { Scenario, StepInit } from './engine/scenario.js';
 import { executionId } from './fixtures.js';
@@ -346,5 +352,165 @@ describe('the projection of step runs', () => {
       { partition: 1, position: '6' },
       { partition: 2, position: '7' },
     ]);
+  });
+});
+
+describe('passes of the projection', () => {
+  const PARTITION = 9;
+  let pool: pg.Pool;
+  let asked: string[];
+  let warned: unknown[];
+  let ends: (() => Promise<void>)[];
+
+  beforeEach(async () => {
+    pool = new pg.Pool({ connectionString: database.url, max: 1 });
+    ends = [() => pool.end()];
+    asked = [];
+    warned = [];
+    const query = pool.query.bind(pool) as (...args: unknown[]) => unknown;
+    jest.spyOn(pool, 'query').mockImplementation(((statement: pg.QueryConfig) => {
+      asked.push(statement.name ?? statement.text);
+      return query(statement);
+    }) as never);
+    await sql.query(`DELETE FROM execution.projection_cursors WHERE partition = $1`, [PARTITION]);
+  });
+
+  afterEach(async () => {
+    for (const end of ends.toReversed()) await end();
+  });
+
+  /** A projection of one partition whose passes the test begins; what is committed appends as many events as it says. */
+  function passes() {
+    const record = {
+      partition: PARTITION,
+      owner: 'me',
+      ownerAlive: true,
+      epoch: 1,
+      lastPosition: 0,
+      publishedPosition: 0,
+    };
+    const partition = new Partition(record, 0, 0);
+    let due: (() => void) | undefined;
+    const projection = new StepRunProjection({
+      clock: { ...({} as Clock), after: (_, callback) => ((due = callback), () => (due = undefined)) },
+      log: { warn: (fields: unknown) => warned.push(fields) } as unknown as EngineLog,
+      pool,
+      reader: {} as LogReader,
+      load: () => Promise.reject(new Error('nothing is loaded here')),
+      partitions: () => [partition],
+      intervalMs: 1,
+    });
+    projection.start();
+    ends.push(() => projection.stop());
+    return {
+      projection,
+      commit(base: State | undefined, state: State, events: number): void {
+        const execution = partition.executions.get(state.executionId) ?? partition.add(state.executionId);
+        const changes = new ExecutionChanges(execution, base, state);
+        for (let event = 1; event <= events; event += 1) {
+          changes.events.push({ position: partition.committedPosition + event } as DecidedEvent);
+        }
+        partition.committedPosition += events;
+        projection.committed(changes);
+      },
+      async pass(): Promise<void> {
+        await eventually(() => due !== undefined, { describe: 'the pass before is over' });
+        const begin = due;
+        due = undefined;
+        begin?.();
+        await eventually(() => due !== undefined, { describe: 'the pass is over' });
+      },
+    };
+  }
+
+  const cursor = async (): Promise<number> => {
+    const { rows } = await sql.query<{ position: string }>(
+      `SELECT position FROM execution.projection_cursors WHERE projection = 'step_runs' AND partition = $1`,
+      [PARTITION],
+    );
+    return Number(rows[0]?.position ?? 0);
+  };
+
+  it('write an execution once that ends before the second of them', async () => {
+    const { commit, pass } = passes();
+    const [early, late] = [begin({ id: 'a' }).start(), begin({ id: 'a' }).start()];
+    const ids = [executionId(), executionId()] as const;
+    const began = [of(early, ids[0]), of(late, ids[1])] as const;
+    commit(undefined, began[0], 2);
+    commit(undefined, began[1], 2);
+    const ended = of(early.ok('a', 'A'), ids[0]);
+    commit(began[0], ended, 2);
+    await pass();
+    expect(await stored(ids[0])).toMatchObject([{ status: 'completed', output: 'A' }]);
+    expect(await stored(ids[1])).toEqual([]);
+    // Not past the first event of what waits.
+    expect(await cursor()).toBe(2);
+    commit(began[1], of(late.ok('a', 'B'), ids[1]), 2);
+    await pass();
+    expect(await stored(ids[1])).toMatchObject([{ status: 'completed', output: 'B' }]);
+    expect(await cursor()).toBe(8);
+    expect(asked.filter((name) => name === 'add-step-runs')).toHaveLength(2);
+    expect(warned).toEqual([]);
+  });
+
+  it('write one that goes on with the second of them, and its changes later', async () => {
+    const { commit, pass, projection } = passes();
+    const run = begin({ id: 'a' }, { id: 'b' }).start();
+    const id = executionId();
+    const began = of(run, id);
+    commit(undefined, began, 3);
+    await pass();
+    expect(await stored(id)).toEqual([]);
+    expect(projection.lag).toBe(3);
+    await pass();
+    expect((await stored(id)).map((row) => row['status'])).toEqual(['running', 'running']);
+    expect(await cursor()).toBe(3);
+    expect(projection.lag).toBe(0);
+    const later = of(run.ok('b', 'B'), id);
+    commit(began, later, 1);
+    await pass();
+    await pass();
+    expect((await stored(id)).map((row) => row['output'])).toEqual([null, 'B']);
+    expect(await cursor()).toBe(4);
+    expect(warned).toEqual([]);
+  });
+
+  it('write what the table has already as something that changes', async () => {
+    const { commit, pass } = passes();
+    const run = begin({ id: 'a' }).start();
+    const id = executionId();
+    await project([undefined, of(run, id)]);
+    commit(undefined, of(run.ok('a', 'A'), id), 4);
+    await pass();
+    expect(await stored(id)).toMatchObject([{ status: 'completed', output: 'A' }]);
+    expect(asked.slice(0, 2)).toEqual(['add-step-runs', 'project-step-runs']);
+    expect(await cursor()).toBe(4);
+    expect(warned).toEqual([]);
+  });
+
+  it('keep what could not be written, and where it begins', async () => {
+    const { commit, pass } = passes();
+    const run = begin({ id: 'a' }).start();
+    const id = executionId();
+    const began = of(run, id);
+    commit(undefined, began, 2);
+    await pass();
+    jest.mocked(pool.query).mockImplementationOnce((() => Promise.reject(new Error('cut off'))) as never);
+    await pass();
+    expect(warned).toHaveLength(1);
+    expect(await cursor()).toBe(0);
+    commit(began, of(run.ok('a', 'A'), id), 2);
+    await pass();
+    expect(await stored(id)).toMatchObject([{ status: 'completed', output: 'A' }]);
+    expect(await cursor()).toBe(4);
+  });
+
+  it('leave nothing behind when they end', async () => {
+    const { commit, projection } = passes();
+    const id = executionId();
+    commit(undefined, of(begin({ id: 'a' }).start(), id), 2);
+    await projection.stop();
+    expect(await stored(id)).toHaveLength(1);
+    expect(await cursor()).toBe(2);
   });
 });

@@ -1,5 +1,6 @@
 import { SlotMap } from '@batuta/collections';
 import type { LogReader } from '@batuta/event-store';
+import pg from 'pg';
 import type { Pool } from 'pg';
 import { isTerminal } from '../domain/index.js';
 import type { State } from '../domain/index.js';
@@ -7,13 +8,24 @@ import type { ExecutionChanges } from '../partitions/batch.js';
 import type { LoadedExecution } from '../partitions/fold-execution.js';
 import type { Partition } from '../partitions/partition.js';
 import type { Clock, EngineLog } from '../partitions/ports.js';
-import { PROJECT_STEP_RUNS, READ_CURSOR } from './sql/step-runs.js';
+import { ADD_STEP_RUNS, PROJECT_STEP_RUNS, READ_CURSOR } from './sql/step-runs.js';
 import { StepRunColumns } from './step-run-columns.js';
 
 interface Pending {
   readonly base: State | undefined;
   state: State;
+  readonly partition: Partition;
+  /** Position of the first event that is not projected. */
+  readonly since: number;
+  /** Between which rounds it came. */
+  readonly round: number;
 }
+
+type Entry = readonly [id: string, pending: Pending];
+type Cursors = readonly { readonly partition: Partition; readonly position: number }[];
+
+/** What is written of an execution: its steps that changed since `base`, all of them without one. */
+type Projected = Pick<Pending, 'base' | 'state'>;
 
 export interface StepRunProjectionParts {
   readonly clock: Clock;
@@ -28,13 +40,15 @@ export interface StepRunProjectionParts {
 const CATCH_UP_PAGE = 200;
 /** Executions of one statement; ended ones leave memory once there are so many. */
 const CHUNK = 100;
+const UNIQUE_VIOLATION = '23505';
 const CANNOT_PROJECT = 'step runs cannot be projected now';
 /** More executions than this wait only in the log. */
 const MOST_PENDING = 20_000;
 
 /**
- * Projects step runs from what was committed: in bulk, one write for all that happened to an execution meanwhile. Each
- * partition's cursor is committed with its rows; what is between cursor and log when a partition is taken is read back.
+ * Projects step runs from what was committed: in bulk, one write for all that happened to an execution meanwhile. What is
+ * new in a round waits for the next, unless it has ended: an execution that ends by then is written once. Each partition's
+ * cursor is committed with its rows; what is between cursor and log when a partition is taken is read back.
  */
 export class StepRunProjection {
   readonly #pending = new SlotMap<string, Pending>();
@@ -46,6 +60,7 @@ export class StepRunProjection {
   #ended = 0;
   #writingEnded = false;
   #stopped = false;
+  #round = 0;
   readonly #written = new Map<Partition, number>();
 
   constructor(private readonly parts: StepRunProjectionParts) {}
@@ -78,7 +93,7 @@ export class StepRunProjection {
   }
 
   committed(changes: ExecutionChanges): void {
-    const { id } = changes.execution;
+    const { id, partition } = changes.execution;
     const pending = this.#pending.get(id);
     if (pending !== undefined) {
       pending.state = changes.state;
@@ -88,7 +103,8 @@ export class StepRunProjection {
       for (const partition of this.parts.partitions()) this.#behind.set(partition, Infinity);
       return;
     } else {
-      this.#pending.set(id, { base: changes.base, state: changes.state });
+      const { base, state, events } = changes;
+      this.#pending.set(id, { base, state, partition, since: events[0]?.position ?? Infinity, round: this.#round });
     }
     if (!isTerminal(changes.state.status)) return;
     this.#ended += 1;
@@ -115,30 +131,32 @@ export class StepRunProjection {
   #schedule(): void {
     if (this.#stopped) return;
     this.#cancel = this.parts.clock.after(this.parts.intervalMs, () => {
-      this.#running = this.#running.then(() => this.#round()).then(() => this.#schedule());
+      this.#running = this.#running.then(() => this.#pass()).then(() => this.#schedule());
     });
   }
 
-  async #round(): Promise<void> {
+  async #pass(): Promise<void> {
     try {
       for (const [partition, end] of this.#behind) await this.#catchUp(partition, end);
-      await this.flush();
+      const round = this.#round;
+      this.#round += 1;
+      await this.#flush(({ state, round: since }) => since < round || isTerminal(state.status));
     } catch (error) {
       this.parts.log.warn({ err: error }, CANNOT_PROJECT);
     }
   }
 
   /** Writes all that is pending. Throws what PostgreSQL reports; what was not written stays pending. */
-  async flush(): Promise<void> {
-    const cursors = this.parts
-      .partitions()
-      .filter((partition) => !this.#behind.has(partition))
-      .filter((partition) => partition.committedPosition > (this.#written.get(partition) ?? -1))
-      .map((partition) => ({ partition, position: partition.committedPosition }));
-    const entries = [...this.#pending];
-    if (entries.length === 0 && (cursors.length === 0 || this.#stopped)) return;
-    this.#pending.clear();
+  flush(): Promise<void> {
+    return this.#flush(() => true);
+  }
+
+  async #flush(due: (pending: Pending) => boolean): Promise<void> {
+    const entries = [...this.#pending].filter(([, pending]) => due(pending));
+    for (const [id] of entries) this.#pending.delete(id);
     this.#ended = 0;
+    const cursors = this.#cursors();
+    if (entries.length === 0 && (cursors.length === 0 || this.#stopped)) return;
     await this.#writeAll(entries, cursors);
     for (const { partition, position } of cursors) {
       if (partition.owned) this.#written.set(partition, position);
@@ -146,37 +164,60 @@ export class StepRunProjection {
     }
   }
 
+  /** How far each partition is projected once all but what is pending now is written, where that is news. */
+  #cursors(): Cursors {
+    const pendingFrom = new Map<Partition, number>();
+    for (const [, { partition, since }] of this.#pending) {
+      pendingFrom.set(partition, Math.min(since, pendingFrom.get(partition) ?? Infinity));
+    }
+    return this.parts
+      .partitions()
+      .filter((partition) => !this.#behind.has(partition))
+      .map((partition) => {
+        const position = Math.min(partition.committedPosition, (pendingFrom.get(partition) ?? Infinity) - 1);
+        return { partition, position };
+      })
+      .filter(({ partition, position }) => position > (this.#written.get(partition) ?? -1));
+  }
+
   /** Writes in statements of bounded size, the cursors with the last; what is not written is pending again. */
-  async #writeAll(
-    entries: (readonly [string, Pending])[],
-    cursors: readonly { partition: Partition; position: number }[],
-  ): Promise<void> {
+  async #writeAll(entries: Entry[], cursors: Cursors): Promise<void> {
+    // Of an execution that began since, the table has nothing yet.
+    const left = [
+      entries.filter(([, { base }]) => base === undefined),
+      entries.filter(([, { base }]) => base !== undefined),
+    ];
+    const [added = [], changed = []] = left;
     try {
-      while (entries.length > CHUNK) {
-        await this.#write(entries.slice(0, CHUNK), []);
-        entries.splice(0, CHUNK);
-      }
-      await this.#write(entries, cursors);
+      for (; added.length > 0; added.splice(0, CHUNK)) await this.#add(added.slice(0, CHUNK));
+      for (; changed.length > CHUNK; changed.splice(0, CHUNK)) await this.#write(changed.slice(0, CHUNK), []);
+      if (changed.length > 0 || cursors.length > 0) await this.#write(changed, cursors);
     } catch (error) {
-      for (const [id, pending] of entries) {
-        const newer = this.#pending.get(id);
-        this.#pending.set(id, { base: pending.base, state: newer?.state ?? pending.state });
+      for (const [id, pending] of left.flat()) {
+        this.#pending.set(id, { ...pending, state: this.#pending.get(id)?.state ?? pending.state });
       }
       throw error;
     }
   }
 
-  async #write(
-    entries: readonly (readonly [string, Pending])[],
-    cursors: readonly { partition: Partition; position: number }[],
-  ): Promise<void> {
-    const columns = new StepRunColumns();
-    for (const [, { base, state }] of entries) columns.add(base, state);
+  /** Writes step runs of executions that the table should not know; where it does, as `#write` does. */
+  async #add(entries: readonly Entry[]): Promise<void> {
+    const { values } = columnsOf(entries);
+    try {
+      await this.parts.pool.query({ name: 'add-step-runs', text: ADD_STEP_RUNS, values });
+    } catch (error) {
+      // A write whose outcome was unknown, or that of an owner between two times that the partition was this one's.
+      if (!(error instanceof pg.DatabaseError) || error.code !== UNIQUE_VIOLATION) throw error;
+      await this.#write(entries, []);
+    }
+  }
+
+  async #write(entries: readonly (readonly [string, Projected])[], cursors: Cursors): Promise<void> {
     await this.parts.pool.query({
       name: 'project-step-runs',
       text: PROJECT_STEP_RUNS,
       values: [
-        ...columns.values,
+        ...columnsOf(entries).values,
         cursors.map(({ partition }) => partition.id),
         cursors.map(({ position }) => position),
       ],
@@ -199,7 +240,7 @@ export class StepRunProjection {
           .filter(({ position }) => position <= end)
           .map(async ({ id }) => ({ id, loaded: await this.parts.load(id) })),
       );
-      const entries = found.flatMap(({ id, loaded }): [string, Pending][] =>
+      const entries = found.flatMap(({ id, loaded }): [string, Projected][] =>
         loaded === undefined ? [] : [[id, { base: undefined, state: loaded.state }]],
       );
       if (entries.length > 0) await this.#write(entries, []);
@@ -209,4 +250,10 @@ export class StepRunProjection {
     // Marked again meanwhile, it is read again.
     if (this.#behind.get(partition) === end) this.#behind.delete(partition);
   }
+}
+
+function columnsOf(entries: readonly (readonly [string, Projected])[]): StepRunColumns {
+  const columns = new StepRunColumns();
+  for (const [, { base, state }] of entries) columns.add(base, state);
+  return columns;
 }

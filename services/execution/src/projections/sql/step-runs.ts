@@ -28,17 +28,26 @@ FROM unnest($1::uuid[], $2::int[], $3::int[], $4::float8[], $5::int[], $6::int[]
   AS r(execution_id, step_index, version, latency_ms, retry_count, token_count, estimated_cost, started_ms,
     completed_ms, step_id, step_name, status, agent_id, agent_version, output, dependencies, rest)`;
 
+const STORED_COLUMNS = `id, execution_id, step_index, step_id, step_name, status, output, output_truncated, error_message, error_trace,
+    dependencies, latency_ms, retry_count, token_count, estimated_cost, started_at, completed_at, agent_id,
+    agent_version, version, approval_tenant_id, approval_requested_at, approval_deadline_at, approval_message,
+    approval_approvers`;
+
+/**
+ * Writes step runs ($1–$17, see SENT_STEP_RUNS) of which the table has none yet: looking for each of them first would cost
+ * a quarter more. Fails with a unique violation when it has one.
+ */
+export const ADD_STEP_RUNS = `
+INSERT INTO execution.orchestration_step_runs (${STORED_COLUMNS})
+${SENT_STEP_RUNS}`;
+
 /**
  * Writes step runs ($1–$17, see SENT_STEP_RUNS) and moves the cursors ($18 partitions, $19 positions) in one statement.
  * What is older than a row's version changes nothing, so a batch may be written twice or by an owner that was replaced.
  */
 export const PROJECT_STEP_RUNS = `
 WITH written AS (
-  INSERT INTO execution.orchestration_step_runs (
-    id, execution_id, step_index, step_id, step_name, status, output, output_truncated, error_message, error_trace,
-    dependencies, latency_ms, retry_count, token_count, estimated_cost, started_at, completed_at, agent_id,
-    agent_version, version, approval_tenant_id, approval_requested_at, approval_deadline_at, approval_message,
-    approval_approvers)
+  INSERT INTO execution.orchestration_step_runs (${STORED_COLUMNS})
   ${SENT_STEP_RUNS}
   ON CONFLICT (execution_id, step_index) DO UPDATE SET
     status = excluded.status, output = excluded.output, output_truncated = excluded.output_truncated,
