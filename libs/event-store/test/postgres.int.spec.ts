@@ -115,14 +115,15 @@ describe('the event store in PostgreSQL under races', () => {
       configId: 'config',
       configName: 'two\nlines, "quotes" and {braces}',
       configVersion: 3,
-      tenantId: 'tenant',
-      userId: 'user',
+      tenantId: 'a\u0000b',
+      userId: '',
       sessionId: null,
       createdBy: 'NULL',
       callbackUrl: 'http://localhost/?a=1',
       input: { text: 'x\u0000y', none: null },
       metadata: null,
-      createdAt: 1_700_000_000_000,
+      // Seconds as a double would not keep the milliseconds of such a time.
+      createdAt: Date.UTC(9999, 11, 31, 23, 59, 59, 999),
       progress,
     });
 
@@ -151,7 +152,17 @@ describe('the event store in PostgreSQL under races', () => {
       const more = both.map(({ id: executionId }) => started(executionId, 5));
       expect(await lane.commit({ ...none, partitions: [other], events: more, started: both })).toMatchObject(held);
       const [first, ...others] = await stored();
-      expect(first).toMatchObject({ config_name: row(0, 4).configName, input: { text: 'x\ufffdy' }, token_count: 7 });
+      expect(first).toMatchObject({
+        config_name: row(0, 4).configName,
+        session_id: null,
+        user_id: '',
+        created_by: 'NULL',
+        tenant_id: 'a\ufffdb',
+        input: { text: 'x\ufffdy' },
+        created_at: new Date(row(0, 4).createdAt),
+        started_at: new Date(progress.startedAt ?? 0),
+        token_count: 7,
+      });
       expect(others).toEqual([first, first]);
 
       const change = (n: number, partition: number): ExecutionChange => ({ id: id(n), partition, progress: ended });

@@ -2,7 +2,8 @@ import type { QueryConfig } from 'pg';
 import type { CommitLane, CommitOutcome, CommitRequest, FencedPartition } from '../port.js';
 import { StatementConnection, classifyFailure } from './connection.js';
 import type { ConnectionOptions } from './connection.js';
-import { changedValues, encodeChanged, encodeExecutionRows, startedValues } from './execution-row.js';
+import { CHANGE_COLUMNS, STARTED_COLUMNS, columnValues, rowValues } from './execution-row.js';
+import type { Column } from './execution-row.js';
 import { commitOf } from './sql/commit.js';
 import type { CommitShape } from './sql/commit.js';
 import { HELD_EPOCHS } from './sql/held-epochs.js';
@@ -45,15 +46,22 @@ function commitQuery({ partitions, events, started, changed }: CommitRequest): Q
         `{${partitions.map((item) => item.publishedPosition).join(',')}}`,
       ];
   values.push(`${eventPartitions}}`, `${ranks}}`, `${ids}}`, `${versions}}`, types, commandIds, `${times}}`, data);
-  const [firstStarted] = started;
-  const [firstChanged] = changed;
   const starts = rowsOf(single, started.length);
   const changes = rowsOf(single, changed.length);
-  if (starts === 'one' && firstStarted !== undefined) values.push(...startedValues(firstStarted));
-  else if (starts === 'many') values.push(encodeExecutionRows(started));
-  if (changes === 'one' && firstChanged !== undefined) values.push(...changedValues(firstChanged));
-  else if (changes === 'many') values.push(encodeChanged(changed));
+  pushRows(values, starts, STARTED_COLUMNS, started);
+  pushRows(values, changes, CHANGE_COLUMNS, changed);
   return { ...commitOf({ single, starts, changes }), values };
+}
+
+function pushRows<Row>(
+  values: unknown[],
+  shape: CommitShape['starts'],
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+): void {
+  const [only] = rows;
+  if (shape === 'many') values.push(...columnValues(columns, rows));
+  else if (shape === 'one' && only !== undefined) values.push(...rowValues(columns, only));
 }
 
 function rowsOf(single: boolean, count: number): CommitShape['starts'] {

@@ -1,4 +1,4 @@
-import { CHANGING_COLUMNS, STARTED_COLUMNS } from '../execution-row.js';
+import { CHANGE_COLUMNS, CHANGING_COLUMNS, STARTED_COLUMNS, rowsSource, rowsValue } from '../execution-row.js';
 
 /** Rows of one kind: a single one of a commit of one partition goes as parameters, which PostgreSQL reads in half the time. */
 type Rows = 'none' | 'one' | 'many';
@@ -17,11 +17,11 @@ export interface CommitShape {
  * that needs no escaping on either side.
  *
  * $1–$4 partition, epoch, events appended, published position (arrays unless `single`); $5–$12 events; then, where there
- * are any, rows started and rows changed: each as one JSON text, or a single row column by column.
+ * are any, rows started and rows changed, a parameter a column: values of a single row, or those of `rowsSource`.
  */
 function commitText({ single, starts, changes }: CommitShape): string {
   const startedAt = 13;
-  const changedAt = startedAt + { none: 0, one: STARTED_COLUMNS.length, many: 1 }[starts];
+  const changedAt = startedAt + (starts === 'none' ? 0 : STARTED_COLUMNS.length);
   return `WITH ${single ? MOVE_ONE : MOVE}, appended AS (
   INSERT INTO execution.events (partition, position, execution_id, version, type, command_id, at, data)
   SELECT e.partition, m.base + e.rank, e.execution_id, e.version, e.type, e.command_id, e.at, e.data::jsonb
@@ -59,12 +59,12 @@ const MOVE_ONE = `moved AS (
 
 type RowsText = Record<Rows, (firstParameter: number) => string>;
 
-const STARTED_NAMES = STARTED_COLUMNS.map(([name]) => name);
+const STARTED_NAMES = STARTED_COLUMNS.map(({ name }) => name);
 
 const INSERT_STARTED: RowsText = {
   none: () => '',
   one: (first) => {
-    const values = STARTED_COLUMNS.map(([, type], place) => `$${first + place}::${type}`);
+    const values = STARTED_COLUMNS.map(({ type }, place) => `$${first + place}::${type}`);
     return `, started AS (
   INSERT INTO execution.orchestration_executions (${STARTED_NAMES.join(', ')})
   SELECT ${values.join(', ')}
@@ -73,8 +73,8 @@ const INSERT_STARTED: RowsText = {
   },
   many: (first) => `, started AS (
   INSERT INTO execution.orchestration_executions (${STARTED_NAMES.join(', ')})
-  SELECT ${STARTED_NAMES.map((name) => `r.${name}`).join(', ')}
-  FROM jsonb_populate_recordset(NULL::execution.orchestration_executions, $${first}::jsonb) r
+  SELECT ${STARTED_COLUMNS.map(rowsValue).join(', ')}
+  FROM ${rowsSource(STARTED_COLUMNS, first)}
   JOIN moved m ON m.id = r.partition
 )`,
 };
@@ -82,17 +82,19 @@ const INSERT_STARTED: RowsText = {
 const UPDATE_CHANGED: RowsText = {
   none: () => '',
   one: (first) => {
+    const [id, partition] = CHANGE_COLUMNS.map(({ type }, place) => `$${first + place}::${type}`);
+    const changing = first + CHANGE_COLUMNS.length - CHANGING_COLUMNS.length;
     return `, changed AS (
   UPDATE execution.orchestration_executions x
-  SET ${CHANGING_COLUMNS.map(([name, type], place) => `${name} = $${first + 1 + place}::${type}`).join(', ')}
+  SET ${CHANGING_COLUMNS.map(({ name, type }, place) => `${name} = $${changing + place}::${type}`).join(', ')}
   FROM moved
-  WHERE x.id = $${first}::uuid
+  WHERE x.id = ${id} AND moved.id = ${partition}
 )`;
   },
   many: (first) => `, changed AS (
   UPDATE execution.orchestration_executions x
-  SET ${CHANGING_COLUMNS.map(([name]) => `${name} = r.${name}`).join(', ')}
-  FROM jsonb_populate_recordset(NULL::execution.orchestration_executions, $${first}::jsonb) r
+  SET ${CHANGING_COLUMNS.map((column) => `${column.name} = ${rowsValue(column)}`).join(', ')}
+  FROM ${rowsSource(CHANGE_COLUMNS, first)}
   JOIN moved m ON m.id = r.partition
   WHERE x.id = r.id
 )`,
