@@ -263,4 +263,4 @@ export type ReadLogRequest = Override<
   { cursors?: LogCursor[] }
 >;
 export type ReadLogReply = Override<Wire<ReadLogReplyJson, 'pages'>, { events: Event[]; pages?: LogPage[] }>;
-export type LifecycleNotice = Wire<LifecycleNoticeJson>;
+export type LifecycleNotice = Override<Wire<LifecycleNoticeJson, 'others'>, { others?: LifecycleNotice[] }>;

@@ -49,7 +49,7 @@ export class TestBus implements Bus {
   publishStop(text: string): void {
     this.stops.push(text);
   }
-  publishLifecycle(_tenantId: string, type: string): void {
+  publishLifecycle({ type }: { readonly type: string }): void {
     this.lifecycle.push(type);
   }
   streamIdentity() {

@@ -142,8 +142,9 @@ export async function startNotifications(options: StartNotificationsOptions = {}
         if (error !== null) return;
         const notice = noticeOf(message.data);
         // proto-JSON leaves out a partition of 0.
-        if (notice === undefined) reader.wake();
-        else reader.wake(notice.partition ?? 0, notice.position);
+        if (notice === undefined) return reader.wake();
+        reader.wake(notice.partition ?? 0, notice.position);
+        for (const { partition, position } of notice.others ?? []) reader.wake(partition ?? 0, position);
       },
     });
     opened.push(() => {
@@ -216,7 +217,8 @@ async function renewSecrets(
 function noticeOf(data: Uint8Array): Partial<LifecycleNotice> | undefined {
   try {
     const notice = JSON.parse(Buffer.from(data).toString('utf8')) as Partial<LifecycleNotice> | null;
-    return typeof notice?.executionId === 'string' ? notice : undefined;
+    const readable = typeof notice?.executionId === 'string' && Array.isArray(notice.others ?? []);
+    return readable ? notice : undefined;
   } catch {
     return undefined;
   }

@@ -105,6 +105,17 @@ describe('deliveries', () => {
     expect(receiver.received).toHaveLength(executions.length * 2);
   }, 60_000);
 
+  it('are made as soon as a notice comes, alone or among others', async () => {
+    await test.start({ BATUTA_NOTIFICATIONS_POLL: '600s' });
+    const configId = test.engine.addConfig();
+    await create({ config_id: configId, events: ['started'], callback_url: receiver.url });
+    const first = test.engine.start(configId, { partition: 1 });
+    await expectAll([first], ['started']);
+    test.engine.gathered = true;
+    const second = test.engine.start(configId, { partition: 2 });
+    await expectAll([first, second], ['started']);
+  }, 60_000);
+
   it('tell of every end of an execution that is retried after it had ended, once to each callback', async () => {
     await Promise.all([test.start(), test.start()]);
     const configId = test.engine.addConfig();

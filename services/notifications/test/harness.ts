@@ -46,6 +46,8 @@ export class FakeEngine {
   #startsServed: Subscription | undefined;
   /** How often a notice of an event is published: 0 lost, 2 doubled. */
   notices = 1;
+  /** Whether notices come among the others of one that says nothing new. */
+  gathered = false;
 
   constructor(
     private readonly nats: NatsConnection,
@@ -154,8 +156,9 @@ export class FakeEngine {
     } as unknown as Event;
     log.push(event);
     const notice: LifecycleNotice = { executionId, tenantId, type, partition, position };
+    const first: LifecycleNotice = { executionId, tenantId, type, partition: 0, position: 0, others: [notice] };
     for (let sent = 0; sent < this.notices; sent += 1) {
-      this.nats.publish(subjects.lifecycle(tenantId, type), JSON.stringify(notice));
+      this.nats.publish(subjects.lifecycle(tenantId, type), JSON.stringify(this.gathered ? first : notice));
     }
   }
 

@@ -210,8 +210,12 @@ export class EffectPerformer {
     return 2 + ((Math.floor(this.parts.clock.now() / 1_000) + this.#nextDispatch) % 2_000_000_000);
   }
 
-  #publish(changes: ExecutionChanges): void {
-    const { execution, state, events } = changes;
+  #publish({ execution, state, events }: ExecutionChanges): void {
+    const { bus } = this.parts;
+    const followed = bus.followed?.(execution.id) !== false;
+    const endSubject = isTerminal(state.status) ? execution.endSubject : undefined;
+    // Most commits are of an execution that nobody follows and that goes on.
+    if (!followed && endSubject === undefined) return;
     const tenantId = state.started?.tenantId ?? '';
     const id = JSON.stringify(execution.id);
     const plain = isPlainResult(state) ? ',"plainResult":true' : '';
@@ -222,10 +226,8 @@ export class EffectPerformer {
       );
       return `{"executionId":${id},"tenantId":${JSON.stringify(tenantId)},"events":[${items.join(',')}]${without ? ',"withoutPayload":true' : ''}${plain}}`;
     };
-    const { bus } = this.parts;
-    if (bus.followed?.(execution.id) !== false) bus.publishEvents(tenantId, execution.id, fitting(envelope, events));
-    const { endSubject } = execution;
-    if (endSubject !== undefined && isTerminal(state.status)) {
+    if (followed) bus.publishEvents(tenantId, execution.id, fitting(envelope, events));
+    if (endSubject !== undefined) {
       execution.endSubject = undefined;
       bus.publishEnd?.(endSubject, fitting(envelope, events.slice(-1)));
     }
@@ -257,12 +259,13 @@ export class EffectPerformer {
         return;
       }
       case 'lifecycle': {
-        const tenantId = state.started?.tenantId ?? '';
-        this.parts.bus.publishLifecycle(
-          tenantId,
-          effect.event,
-          `{"executionId":${JSON.stringify(execution.id)},"tenantId":${JSON.stringify(tenantId)},"type":"${effect.event}","partition":${execution.partition.id},"position":${event?.position ?? 0}}`,
-        );
+        this.parts.bus.publishLifecycle({
+          executionId: execution.id,
+          tenantId: state.started?.tenantId ?? '',
+          type: effect.event,
+          partition: execution.partition.id,
+          position: event?.position ?? 0,
+        });
         return;
       }
       default:

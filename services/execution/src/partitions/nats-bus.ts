@@ -1,6 +1,6 @@
 import { SlotMap } from '@batuta/collections';
 import { LIMITS, STEPS_STREAM, TOKEN, headers as headerNames, subjects } from '@batuta/contracts';
-import type { RunnerBeat } from '@batuta/contracts';
+import type { LifecycleNotice, RunnerBeat } from '@batuta/contracts';
 import {
   ensureLifecycleStream,
   ensureStepsStream,
@@ -34,8 +34,10 @@ const STREAM_NOT_FOUND = 10059;
 const NO_MESSAGE_FOUND = 10037;
 const NO_RESPONDERS = 503;
 const SWEEP_MS = 250;
-/** Lifecycle messages of so long go together: who hears one reads the log, and nobody waits for the writing. */
+/** Notices of so long go together, and those of a tenant and type in one message: who hears of them reads the log. */
 const WAKE_UP_MS = 5;
+/** Notices of one message. */
+const WAKE_UP_NOTICES = 500;
 /** A request that was in flight when the connection went is never answered: waiting long for it only delays recovery. */
 const API_TIMEOUT_MS = 1_500;
 
@@ -100,7 +102,8 @@ export class NatsBus implements Bus {
   #next = 0;
   readonly #sweep: NodeJS.Timeout;
   readonly #forgetReconnect: () => void;
-  readonly #wakeUps: { readonly subject: string; readonly text: string }[] = [];
+  /** Notices to send soon, by subject. */
+  readonly #wakeUps = new Map<string, LifecycleNotice[]>();
   readonly #followed = new FollowedExecutions(systemClock);
   readonly #endLocalFollow: () => void;
   /** Undefined when every task goes to the work queue. */
@@ -285,14 +288,23 @@ export class NatsBus implements Bus {
     this.#publish(subjects.stop, text);
   }
 
-  publishLifecycle(tenantId: string, type: string, text: string): void {
-    this.#wakeUps.push({ subject: subjects.lifecycle(tenantId, type), text });
-    if (this.#wakeUps.length > 1) return;
-    setTimeout(() => this.#sendWakeUps(), WAKE_UP_MS);
+  publishLifecycle(notice: LifecycleNotice): void {
+    const subject = subjects.lifecycle(notice.tenantId, notice.type);
+    if (this.#wakeUps.size === 0) setTimeout(() => this.#sendWakeUps(), WAKE_UP_MS);
+    const waiting = this.#wakeUps.get(subject);
+    if (waiting === undefined) this.#wakeUps.set(subject, [notice]);
+    else waiting.push(notice);
   }
 
   #sendWakeUps(): void {
-    for (const { subject, text } of this.#wakeUps.splice(0)) this.#publish(subject, text);
+    const wakeUps = [...this.#wakeUps];
+    this.#wakeUps.clear();
+    for (const [subject, notices] of wakeUps) {
+      for (let sent = 0; sent < notices.length; sent += WAKE_UP_NOTICES) {
+        const [first, ...others] = notices.slice(sent, sent + WAKE_UP_NOTICES);
+        this.#publish(subject, JSON.stringify(others.length === 0 ? first : { ...first, others }));
+      }
+    }
   }
 
   async streamIdentity(): Promise<StreamIdentity | undefined> {

@@ -1,5 +1,5 @@
 import type { AgentCopy, EventStore, SnapshotStore } from '@batuta/event-store';
-import type { JsonValue, OrchestrationDefinition, Violation } from '@batuta/contracts';
+import type { JsonValue, LifecycleNotice, OrchestrationDefinition, Violation } from '@batuta/contracts';
 
 /** Time and timers of a process. A simulation gives its own. */
 export interface Clock {
@@ -57,7 +57,7 @@ export interface Bus {
   /** The end of an execution, to whoever asked for it at its start. */
   publishEnd?(subject: string, text: string): void;
   publishStop(text: string): void;
-  publishLifecycle(tenantId: string, type: string, text: string): void;
+  publishLifecycle(notice: LifecycleNotice): void;
   /** Undefined when the stream is missing. Rejects when JetStream does not answer. */
   streamIdentity(): Promise<StreamIdentity | undefined>;
   /** Makes the streams that are missing. */

@@ -182,8 +182,8 @@ export class SimulatedBus {
           for (const listener of this.stopListeners) listener(text);
         });
       },
-      publishLifecycle: (_tenantId, _type, text) => {
-        if (process.alive) observer.notified(process, text);
+      publishLifecycle: (notice) => {
+        if (process.alive) observer.notified(process, JSON.stringify(notice));
       },
       streamIdentity: () => api(() => queue.identity),
       ensureStreams: () => api(() => queue.ensure()),
