@@ -26,7 +26,7 @@ describe('the event store in PostgreSQL under races', () => {
     await blocker.connect();
     observer = new pg.Client({ connectionString: database.url });
     await observer.connect();
-    await store.fixPartitionCount(7);
+    await store.fixPartitionCount(8);
     await store.register('me', 'first', 60_000);
   });
 
@@ -79,6 +79,44 @@ describe('the event store in PostgreSQL under races', () => {
     expect(await commit).toEqual({ kind: 'committed', held: new Map(others.map((partition) => [partition, 0])) });
     expect((await readLog(store, 0, 0, 10, [])).events).toEqual([]);
     for (const partition of others) expect((await readLog(store, partition, 0, 10, [])).events).toHaveLength(1);
+    await lane.close();
+  });
+
+  it('appends few events of one partition as it appends many', async () => {
+    const [claimed] = await store.claim('me', 'first', [{ partition: 7, epoch: 0 }]);
+    if (claimed === undefined) throw new Error('the partition was not claimed');
+    const partitions = [{ ...claimed, publishedPosition: 0 }];
+    const lane = store.openLane();
+    const sent: NewEvent[] = [];
+    for (const count of [0, 1, 2, 3, 4, 5, 6, 0, 1]) {
+      const events = Array.from({ length: count }, (_, index): NewEvent => {
+        const data = encodeJson({ count, text: 'a "quoted" \\ line\nand \u0000', list: [1, null] });
+        const executionId = `00000000-0000-7000-8000-00000000200${index}`;
+        const version = sent.filter((event) => event.executionId === executionId).length + 1;
+        return {
+          ...started(executionId, 7),
+          version,
+          commandId: `command\t${count}/${index}`,
+          at: sent.length + index,
+          data,
+        };
+      });
+      const base = sent.length;
+      expect(await lane.commit({ partitions, events, started: [], changed: [] })).toEqual({
+        kind: 'committed',
+        held: new Map([[7, base]]),
+      });
+      sent.push(...events);
+    }
+    const { events } = await readLog(store, 7, 0, 100, []);
+    expect(events).toEqual(
+      sent.map(({ data, ...event }, index) => ({ ...event, position: index + 1, data: JSON.parse(data) as unknown })),
+    );
+    const refused = { ...started('00000000-0000-7000-8000-000000002000', 7), version: 1 };
+    expect(await lane.commit({ partitions, events: [refused], started: [], changed: [] })).toMatchObject({
+      kind: 'rejected',
+      code: '23505',
+    });
     await lane.close();
   });
 

@@ -1,15 +1,46 @@
 import type { QueryConfig } from 'pg';
-import type { CommitLane, CommitOutcome, CommitRequest, FencedPartition } from '../port.js';
+import type { CommitLane, CommitOutcome, CommitRequest, FencedPartition, NewEvent } from '../port.js';
 import { StatementConnection, classifyFailure } from './connection.js';
 import type { ConnectionOptions } from './connection.js';
 import { CHANGE_COLUMNS, STARTED_COLUMNS, columnValues, rowValues } from './execution-row.js';
 import type { Column } from './execution-row.js';
-import { commitOf } from './sql/commit.js';
+import { commitOf, eventsOf } from './sql/commit.js';
 import type { CommitShape } from './sql/commit.js';
 import { HELD_EPOCHS } from './sql/held-epochs.js';
 
 /** A commit as the statement of its shape, with its parameters. */
 function commitQuery({ partitions, events, started, changed }: CommitRequest): QueryConfig {
+  const [only] = partitions;
+  const single = partitions.length === 1 && only !== undefined;
+  const shape: CommitShape = {
+    single,
+    events: eventsOf(single, events.length),
+    starts: rowsOf(single, started.length),
+    changes: rowsOf(single, changed.length),
+  };
+  const values: unknown[] = [];
+  if (single) {
+    values.push(only.partition, only.epoch, events.length, only.publishedPosition);
+  }
+  if (shape.events === 'many') pushColumns(values, single, partitions, events);
+  else for (const event of events) values.push(...eventValues(event));
+  pushRows(values, shape.starts, STARTED_COLUMNS, started);
+  pushRows(values, shape.changes, CHANGE_COLUMNS, changed);
+  return { ...commitOf(shape), values };
+}
+
+/** An event as parameters, which are of its commit's only partition. */
+function eventValues({ executionId, version, type, commandId, at, data }: NewEvent): unknown[] {
+  return [executionId, version, type, commandId, at, data];
+}
+
+/** Events as columns, after the partitions where there are several. */
+function pushColumns(
+  values: unknown[],
+  single: boolean,
+  partitions: readonly FencedPartition[],
+  events: readonly NewEvent[],
+): void {
   const appended = new Map<number, number>();
   let eventPartitions = '{';
   let ranks = '{';
@@ -35,22 +66,15 @@ function commitQuery({ partitions, events, started, changed }: CommitRequest): Q
     separator = ',';
     line = '\n';
   }
-  const [only] = partitions;
-  const single = partitions.length === 1 && only !== undefined;
-  const values: unknown[] = single
-    ? [only.partition, only.epoch, appended.get(only.partition) ?? 0, only.publishedPosition]
-    : [
-        `{${partitions.map((item) => item.partition).join(',')}}`,
-        `{${partitions.map((item) => item.epoch).join(',')}}`,
-        `{${partitions.map((item) => appended.get(item.partition) ?? 0).join(',')}}`,
-        `{${partitions.map((item) => item.publishedPosition).join(',')}}`,
-      ];
+  if (!single) {
+    values.push(
+      `{${partitions.map((item) => item.partition).join(',')}}`,
+      `{${partitions.map((item) => item.epoch).join(',')}}`,
+      `{${partitions.map((item) => appended.get(item.partition) ?? 0).join(',')}}`,
+      `{${partitions.map((item) => item.publishedPosition).join(',')}}`,
+    );
+  }
   values.push(`${eventPartitions}}`, `${ranks}}`, `${ids}}`, `${versions}}`, types, commandIds, `${times}}`, data);
-  const starts = rowsOf(single, started.length);
-  const changes = rowsOf(single, changed.length);
-  pushRows(values, starts, STARTED_COLUMNS, started);
-  pushRows(values, changes, CHANGE_COLUMNS, changed);
-  return { ...commitOf({ single, starts, changes }), values };
 }
 
 function pushRows<Row>(
