@@ -259,7 +259,7 @@ export type LogCursor = Wire<LogCursorJson>;
 export type LogPage = Override<Wire<LogPageJson, 'more'>, { events: Event[] }>;
 /** Either one partition with a position, or cursors. */
 export type ReadLogRequest = Override<
-  Wire<ReadLogRequestJson, 'partition' | 'afterPosition' | 'limit' | 'types' | 'cursors'>,
+  Wire<ReadLogRequestJson, 'partition' | 'afterPosition' | 'limit' | 'types' | 'cursors' | 'onlyCalledBackStarts'>,
   { cursors?: LogCursor[] }
 >;
 export type ReadLogReply = Override<Wire<ReadLogReplyJson, 'pages'>, { events: Event[]; pages?: LogPage[] }>;

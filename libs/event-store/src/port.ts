@@ -174,9 +174,14 @@ export interface LogReader {
   readStarts(ids: readonly string[]): Promise<Map<string, Start>>;
   /**
    * For each cursor, in the order asked: its partition's events after its position, at most `limit` of them, of these types
-   * only (empty: all).
+   * only (empty: all); with `onlyCalledBackStarts`, of starts only those that name a callback_url.
    */
-  readLogs(cursors: readonly LogCursor[], limit: number, types: readonly EventType[]): Promise<LogPage[]>;
+  readLogs(
+    cursors: readonly LogCursor[],
+    limit: number,
+    types: readonly EventType[],
+    onlyCalledBackStarts?: boolean,
+  ): Promise<LogPage[]>;
   /** Executions of a partition with events after a position, each once with the first of these, in that order. */
   executionsAfter(partition: number, position: number, limit: number): Promise<{ id: string; position: number }[]>;
   /** Unfinished executions due at or before `until`, earliest first. */

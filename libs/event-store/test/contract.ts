@@ -134,7 +134,12 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       const outcome = await lane.commit(
         request(
           fences,
-          [event(a, 0, 1, { n: 1, input: [1], metadata: {} }), event(b, 1, 1), event(c, 0, 1), event(a, 0, 2)],
+          [
+            event(a, 0, 1, { n: 1, input: [1], metadata: {} }),
+            event(b, 1, 1, { callbackUrl: 'http://x' }),
+            event(c, 0, 1, { callbackUrl: '' }),
+            event(a, 0, 2),
+          ],
           {
             started: [row(a, 0), row(b, 1), row(c, 0)],
           },
@@ -180,6 +185,19 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
         [[], 3],
         [[a, c], 2],
       ]);
+      const calledBack = await store.readLogs(cursors, 2, ['ExecutionStarted'], true);
+      // The only start that is left is the one that names a callback_url, and the log is read to its end all the same.
+      expect(calledBack.map(({ events, position }) => [events.map((item) => item.executionId), position])).toEqual([
+        [[b], 1],
+        [[], 3],
+        [[], 3],
+      ]);
+      const rest = await store.readLogs(cursors, 10, [], true);
+      expect(rest.map(({ events }) => events.map((item) => item.type))).toEqual([
+        ['ExecutionStarted'],
+        [],
+        ['StepScheduled'],
+      ]);
       expect(await readVersions(store, [c, a, newId()])).toEqual([1, 2, 0]);
       expect(await store.readNewest([a, newId(), b])).toEqual([
         { version: 2, type: 'StepScheduled' },
@@ -189,7 +207,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       expect(await store.readStarts([a, newId(), b])).toEqual(
         new Map([
           [a, { n: 1 }],
-          [b, {}],
+          [b, { callbackUrl: 'http://x' }],
         ]),
       );
       expect((await store.readEvents(a, 2, 10)).map((item) => item.version)).toEqual([2]);

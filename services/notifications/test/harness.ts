@@ -41,6 +41,8 @@ export class FakeEngine {
   readonly configs = new Map<string, string>();
   readonly executions = new Map<string, { tenantId: string; partition: number; version: number }>();
   readonly asked: string[] = [];
+  /** Of each reading of the log, whether it left out starts without a callback_url. */
+  readonly quietReadings: boolean[] = [];
   /** The executions of each request for starts. */
   readonly startsAsked: string[][] = [];
   #startsServed: Subscription | undefined;
@@ -180,12 +182,16 @@ export class FakeEngine {
   }
 
   #log(data: Record<string, unknown>) {
-    const { cursors = [], types = [], limit = 1000 } = data as unknown as ReadLogRequest;
+    const { cursors = [], types = [], limit = 1000, onlyCalledBackStarts } = data as unknown as ReadLogRequest;
+    this.quietReadings.push(onlyCalledBackStarts === true);
     const pages = cursors.map(({ partition, afterPosition: after }) => {
       const log = this.logs[partition] ?? [];
-      const wanted = log.filter(
-        (event) => event.position > after && (types.length === 0 || types.includes(event.type)),
-      );
+      const wanted = log
+        .filter((event) => event.position > after && (types.length === 0 || types.includes(event.type)))
+        .filter(
+          (event) =>
+            onlyCalledBackStarts !== true || event.type !== 'ExecutionStarted' || Boolean(event.data.callbackUrl),
+        );
       const events = wanted.slice(0, limit);
       const position = events.length < wanted.length ? events.at(-1)!.position : Math.max(after, log.length);
       return { events, position };

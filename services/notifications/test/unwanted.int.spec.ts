@@ -137,6 +137,119 @@ describe('while nobody wants to hear of anything', () => {
   }, 60_000);
 });
 
+describe('when nobody has wanted to hear of anything for some passes', () => {
+  const events = ['started', 'paused', 'completed'];
+
+  /** Executions come and go until only starts that name a callback_url are read. */
+  const quieten = async (): Promise<void> => {
+    await eventually(
+      async () => {
+        test.engine.tell(start(), 'completed');
+        await allRead();
+        expect(test.engine.quietReadings.at(-1)).toBe(true);
+      },
+      { timeoutMs: 20_000, describe: 'only little is read' },
+    );
+  };
+
+  beforeEach(async () => {
+    await test.start();
+    await quieten();
+  }, 60_000);
+
+  it('the cursors move on without what passes them being read', async () => {
+    const from = test.engine.quietReadings.length;
+    for (let count = 0; count < 5; count += 1) {
+      const execution = start({ partition: count % 4 });
+      for (const name of ['step_failed', 'paused', 'completed'] as const) test.engine.tell(execution, name);
+      await allRead();
+    }
+    expect(test.engine.quietReadings.slice(from)).not.toContain(false);
+    expect(await kept()).toEqual([]);
+  }, 60_000);
+
+  it('a start that names a callback_url is noticed, and its end that was read with it', async () => {
+    const execution = start({ callbackUrl: `${receiver.url}/short`, partition: 1 });
+    test.engine.tell(execution, 'completed');
+    await expectTold('/short', [['completed', execution]]);
+    const later = start({ callbackUrl: `${receiver.url}/later`, partition: 1 });
+    await eventually(async () => expect(await kept()).toContain(later));
+    test.engine.tell(later, 'failed');
+    await expectTold('/later', [['failed', later]]);
+  }, 60_000);
+
+  it('its end is noticed when the start was read long before', async () => {
+    const execution = start({ callbackUrl: `${receiver.url}/short`, partition: 2 });
+    await eventually(async () => expect(await kept()).toContain(execution));
+    for (let count = 0; count < 60; count += 1) {
+      start({ partition: count % 4 });
+      await allRead();
+    }
+    // It may be tried again by now, and must have been refused: the execution has not ended.
+    test.engine.tell(execution, 'completed');
+    await expectTold('/short', [['completed', execution]]);
+    await quieten();
+  }, 60_000);
+
+  it('a callback hears of all that happens after it was made', async () => {
+    const configId = test.engine.addConfig();
+    const running = test.engine.start(configId, { partition: 0 });
+    await allRead();
+    await create({ config_id: configId, events, callback_url: `${receiver.url}/config` });
+    test.engine.tell(running, 'completed');
+    const fresh = test.engine.start(configId, { partition: 0 });
+    // In any order: they are two executions.
+    await eventually(() => {
+      expect(Object.fromEntries(toldAt('/config'))).toEqual({ completed: running, started: fresh });
+    });
+  }, 60_000);
+
+  it('a callback of one execution hears of it', async () => {
+    const execution = start({ partition: 3 });
+    await allRead();
+    await create({ execution_id: execution, events, callback_url: `${receiver.url}/own` });
+    test.engine.tell(execution, 'paused');
+    await expectTold('/own', [['paused', execution]]);
+  }, 60_000);
+
+  it('a retry of an execution that named a callback_url is noticed', async () => {
+    const execution = start({ callbackUrl: `${receiver.url}/short`, partition: 1 });
+    test.engine.tell(execution, 'failed');
+    await expectTold('/short', [['failed', execution]]);
+    // As the cleaning of what has ended long ago does.
+    await test.rows('DELETE FROM notifications.executions WHERE execution_id = $1', [execution]);
+    await quieten();
+    test.engine.append(execution, 'ExecutionRetried', { by: 'ada', round: 1 });
+    test.engine.tell(execution, 'completed');
+    await expectTold('/short', [
+      ['failed', execution],
+      ['completed', execution],
+    ]);
+  }, 60_000);
+
+  it('several replicas make each delivery once', async () => {
+    await Promise.all([test.start(), test.start()]);
+    const executions: string[] = [];
+    for (let count = 0; count < 12; count += 1) {
+      if (count % 3 > 0) await quieten();
+      const execution = start({ callbackUrl: `${receiver.url}/short`, partition: count % 2 });
+      test.engine.tell(execution, 'completed');
+      executions.push(execution);
+    }
+    await eventually(
+      () =>
+        expect(
+          toldAt('/short')
+            .map(([, id]) => id)
+            .sort(),
+        ).toEqual(executions.sort()),
+      {
+        timeoutMs: 20_000,
+      },
+    );
+  }, 90_000);
+});
+
 describe('an execution of which nothing was kept', () => {
   it('is told of with all that its start said, once its config has a callback, and is asked for once', async () => {
     await test.start();

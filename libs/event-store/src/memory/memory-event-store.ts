@@ -186,11 +186,19 @@ export class MemoryEventStore implements EventStore {
     return starts;
   }
 
-  async readLogs(cursors: readonly LogCursor[], limit: number, types: readonly EventType[]): Promise<LogPage[]> {
+  async readLogs(
+    cursors: readonly LogCursor[],
+    limit: number,
+    types: readonly EventType[],
+    onlyCalledBackStarts = false,
+  ): Promise<LogPage[]> {
     await Promise.resolve();
     return cursors.map(({ partition, after }) => {
       const log = this.#logs.get(partition) ?? [];
-      const matching = log.slice(after).filter((event) => types.length === 0 || types.includes(event.type));
+      const matching = log
+        .slice(after)
+        .filter((event) => types.length === 0 || types.includes(event.type))
+        .filter((event) => !onlyCalledBackStarts || event.type !== 'ExecutionStarted' || event.data.callbackUrl);
       const events = matching.slice(0, limit);
       const position = events.length < limit ? Math.max(log.length, after) : (events.at(-1)?.position ?? after);
       return { events, position };

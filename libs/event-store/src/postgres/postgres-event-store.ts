@@ -242,12 +242,18 @@ export class PostgresEventStore implements EventStore, SnapshotStore {
     return new Map(rows.map((row) => [row.execution_id, upcastRow(row).data as Start]));
   }
 
-  async readLogs(cursors: readonly LogCursor[], limit: number, types: readonly EventType[]): Promise<LogPage[]> {
+  async readLogs(
+    cursors: readonly LogCursor[],
+    limit: number,
+    types: readonly EventType[],
+    onlyCalledBackStarts = false,
+  ): Promise<LogPage[]> {
     const rows = await this.#rows<LogRow>('read-logs', READ_LOGS, [
       cursors.map(({ partition }) => partition),
       cursors.map(({ after }) => after),
       limit,
       types.length === 0 ? null : types,
+      onlyCalledBackStarts,
     ]);
     const found = new Map<number, { events: Event[]; last: number }>();
     for (const row of rows) {

@@ -254,7 +254,7 @@ export class ExecutionQueries {
     const asked = request.cursors ?? [{ partition: request.partition ?? 0, afterPosition: request.afterPosition ?? 0 }];
     if (asked.length > MOST_CURSORS) throw new RangeError(`at most ${MOST_CURSORS} cursors may be read at once`);
     const cursors = asked.map(({ partition, afterPosition }) => ({ partition, after: Math.max(0, afterPosition) }));
-    const found = await this.source.reader.readLogs(cursors, limit, types);
+    const found = await this.source.reader.readLogs(cursors, limit, types, request.onlyCalledBackStarts === true);
     let room = REPLY_BYTES;
     const pages = found.map((page, place): LogPage => {
       const kept = fitting(page.events, room);

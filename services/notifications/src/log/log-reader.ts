@@ -28,6 +28,10 @@ const BUSY_PAUSE_MS = 25;
 const UNWANTED_PAUSE_MS = 75;
 /** Passes without a delivery before the longer pause. */
 const UNWANTED_PASSES = 4;
+/** Passes that read everything after one that read only whether anything is new to be kept, and was refused. */
+const FULL_PASSES = 50;
+/** What is read while nobody wants to hear of anything: starts that name a callback_url, and what may need one of those again. */
+const CALLED_BACK: EventType[] = ['ExecutionStarted', 'ExecutionRetried'];
 /** What the short form tells: that the execution has ended. */
 const SHORT_FORM_EVENTS: ReadonlySet<CallbackEvent> = new Set(['completed', 'failed', 'cancelled']);
 
@@ -71,6 +75,8 @@ interface CursorRow {
   position: string;
 }
 
+type JudgedAll = Omit<Judged, 'configs'>;
+
 interface Judged {
   /** Whether any config has an enabled callback: then events of every execution may be wanted. */
   readonly configs: boolean;
@@ -94,7 +100,7 @@ interface Reading {
  * new at the same time share a transaction.
  *
  * While nobody wants to hear of what was read, one statement asks so and moves the cursors, and nothing is kept of the
- * executions. A callback hears of what happens after the answer of the request that made it: what was read then was committed after
+ * executions. After some such passes only starts that name a callback_url are read, as long as there is nobody at all. A callback hears of what happens after the answer of the request that made it: what was read then was committed after
  * it, and the statement that asks who wants to hear of it begins later still. Of what happened before, it may miss anything.
  */
 export class LogReader {
@@ -111,6 +117,8 @@ export class LogReader {
   #lastPass = -Infinity;
   /** Passes since one made a delivery. */
   #unwanted = 0;
+  /** Passes that read everything before one may do with less. */
+  #fullPasses = 0;
   readonly #stopping = new AbortController();
 
   constructor(options: LogReaderOptions) {
@@ -207,6 +215,7 @@ export class LogReader {
 
   async #readRound(round: ReadonlyMap<number, number>): Promise<void> {
     await this.#loadPositions([...round.keys()].filter((partition) => !this.#positions.has(partition)));
+    if (await this.#passQuietly(round)) return;
     const news = (await this.#read([...round.keys()])).filter(({ from, to }) => to > from);
     if (news.length === 0) return;
     try {
@@ -222,11 +231,40 @@ export class LogReader {
     }
   }
 
-  /** Empty when the execution service does not answer; the next poll asks again. */
-  async #read(partitions: readonly number[]): Promise<Reading[]> {
+  /**
+   * Moves the cursors without reading what passes, if there is nobody at all who may want to hear of it and no start that
+   * names a callback_url; whether that was all there was to do.
+   */
+  async #passQuietly(round: ReadonlyMap<number, number>): Promise<boolean> {
+    if (this.#unwanted < UNWANTED_PASSES) return false;
+    if (this.#fullPasses > 0) {
+      this.#fullPasses -= 1;
+      return false;
+    }
+    const readings = await this.#read([...round.keys()], true);
+    if (readings.some(({ events }) => events.length > 0)) return false;
+    const news = readings.filter(({ from, to }) => to > from);
+    if (news.length === 0) return true;
+    const [judged] = await this.#options.dataSource.query<JudgedAll[]>(sql.MOVE_UNLESS_ANYBODY, cursorMoves(news));
+    if (judged === undefined) throw new Error('moving the cursors gave no answer');
+    if (judged.wanted) {
+      this.#fullPasses = FULL_PASSES;
+      return false;
+    }
+    this.#settle(news, new Set(judged.moved), NOTHING, round);
+    return true;
+  }
+
+  /**
+   * Empty when the execution service does not answer; the next poll asks again. `onlyCalledBack`: of starts only those
+   * that name a callback_url, and nothing of how executions went on but retries.
+   */
+  async #read(partitions: readonly number[], onlyCalledBack = false): Promise<Reading[]> {
     const cursors = partitions.map((partition) => ({ partition, afterPosition: this.#positions.get(partition) ?? 0 }));
     const limit = Math.min(PAGE, Math.ceil(READING / partitions.length));
-    const request: ReadLogRequest = { cursors, limit, types: TYPES };
+    const request: ReadLogRequest = onlyCalledBack
+      ? { cursors, limit, types: CALLED_BACK, onlyCalledBackStarts: true }
+      : { cursors, limit, types: TYPES };
     try {
       const { pages = [] } = await this.#options.control.request<ReadLogReply>(subjects.query.log, request);
       return cursors.flatMap(({ partition, afterPosition: from }, place) => {

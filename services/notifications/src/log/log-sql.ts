@@ -20,6 +20,26 @@ export const MOVE = `
   WHERE c.partition = r.partition AND locked.position = r.since
   RETURNING c.partition`;
 
+// Each is answered by the first row of a partial index.
+const FIRST_CONFIG_CALLBACK = `
+        SELECT id FROM notifications.callbacks WHERE enabled AND config_id IS NOT NULL ORDER BY config_id LIMIT 1`;
+const FIRST_EXECUTION_CALLBACK = `
+        SELECT id FROM notifications.callbacks WHERE enabled AND execution_id IS NOT NULL ORDER BY execution_id LIMIT 1`;
+const FIRST_OPEN_EXECUTION = `
+        SELECT execution_id FROM notifications.executions WHERE ended_at IS NULL ORDER BY execution_id LIMIT 1`;
+
+/** Moves the cursors like MOVE, where nothing is `wanted` by the one row of `judged`. */
+const LOCKED_AND_MOVED = `locked AS MATERIALIZED (
+    SELECT partition, position FROM notifications.cursors WHERE partition = ANY($1::int[])
+    ORDER BY partition FOR UPDATE
+  ), moved AS (
+    UPDATE notifications.cursors AS c SET position = r.upto, updated_at = now()
+    FROM unnest($1::int[], $2::bigint[], $3::bigint[]) AS r(partition, since, upto)
+    JOIN locked USING (partition)
+    WHERE c.partition = r.partition AND locked.position = r.since AND NOT (SELECT wanted FROM judged)
+    RETURNING c.partition
+  )`;
+
 /**
  * Moves the cursors like MOVE, unless somebody may want to hear of what was read: then nothing moves. Gives one row:
  * `configs`, whether any config has an enabled callback; `wanted`; and the partitions whose cursor `moved`. $1: partitions,
@@ -30,20 +50,20 @@ export const MOVE = `
 export const MOVE_UNLESS_WANTED = `
   WITH enabled AS MATERIALIZED (
     SELECT (
-      SELECT id FROM notifications.callbacks WHERE enabled AND config_id IS NOT NULL ORDER BY config_id LIMIT 1
+      ${FIRST_CONFIG_CALLBACK}
     ) IS NOT NULL AS configs
   ), judged AS MATERIALIZED (
     SELECT configs, CASE
       WHEN cardinality($4::text[]) = 0 THEN false
       WHEN configs OR $5::boolean THEN true
       ELSE CASE WHEN (
-        SELECT id FROM notifications.callbacks WHERE enabled AND execution_id IS NOT NULL ORDER BY execution_id LIMIT 1
+        ${FIRST_EXECUTION_CALLBACK}
       ) IS NULL THEN false ELSE EXISTS (
         SELECT FROM unnest($4::text[]) AS w(id) CROSS JOIN LATERAL (
           SELECT FROM notifications.callbacks WHERE enabled AND execution_id = w.id LIMIT 1
         ) AS own
       ) END OR CASE WHEN (
-        SELECT execution_id FROM notifications.executions WHERE ended_at IS NULL ORDER BY execution_id LIMIT 1
+        ${FIRST_OPEN_EXECUTION}
       ) IS NULL THEN false ELSE EXISTS (
         SELECT FROM unnest($4::text[]) AS w(id) CROSS JOIN LATERAL (
           SELECT FROM notifications.executions WHERE ended_at IS NULL AND execution_id = w.id LIMIT 1
@@ -51,17 +71,21 @@ export const MOVE_UNLESS_WANTED = `
       ) END
     END AS wanted
     FROM enabled
-  ), locked AS MATERIALIZED (
-    SELECT partition, position FROM notifications.cursors WHERE partition = ANY($1::int[])
-    ORDER BY partition FOR UPDATE
-  ), moved AS (
-    UPDATE notifications.cursors AS c SET position = r.upto, updated_at = now()
-    FROM unnest($1::int[], $2::bigint[], $3::bigint[]) AS r(partition, since, upto)
-    JOIN locked USING (partition)
-    WHERE c.partition = r.partition AND locked.position = r.since AND NOT (SELECT wanted FROM judged)
-    RETURNING c.partition
-  )
+  ), ${LOCKED_AND_MOVED}
   SELECT configs, wanted, ARRAY(SELECT partition FROM moved) AS moved FROM judged`;
+
+/**
+ * Moves the cursors like MOVE, unless there is anybody at all who may want to hear of anything: an enabled callback, or an
+ * execution that is kept and has not ended. Gives one row: `wanted`, whether there is, and the partitions whose cursor
+ * `moved`. $1: partitions, $2: where from, $3: where to.
+ */
+export const MOVE_UNLESS_ANYBODY = `
+  WITH judged AS MATERIALIZED (
+    SELECT (${FIRST_CONFIG_CALLBACK}) IS NOT NULL
+      OR (${FIRST_EXECUTION_CALLBACK}) IS NOT NULL
+      OR (${FIRST_OPEN_EXECUTION}) IS NOT NULL AS wanted
+  ), ${LOCKED_AND_MOVED}
+  SELECT wanted, ARRAY(SELECT partition FROM moved) AS moved FROM judged`;
 
 /**
  * What is kept of executions, one row each: `tenant_id` is null where nothing is. `own`: whether it has an enabled callback

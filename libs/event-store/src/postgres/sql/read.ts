@@ -26,7 +26,8 @@ CROSS JOIN LATERAL (
 ) e`;
 
 /**
- * $1 partitions and $2 positions, $3 limit for each of them, $4 types or null; `of` is the place of the cursor. A commit is
+ * $1 partitions and $2 positions, $3 limit for each of them, $4 types or null, $5 whether starts without a callback_url are
+ * left out; `of` is the place of the cursor. A commit is
  * seen whole, and positions are given under the partition's row lock, so what is read is a prefix: nothing can appear later
  * below the last position seen. A partition without news is one row without an event.
  */
@@ -37,6 +38,7 @@ JOIN execution.partitions p ON p.id = w.partition
 LEFT JOIN LATERAL (
   SELECT ${COLUMNS} FROM execution.events
   WHERE partition = w.partition AND position > w.after AND ($4::text[] IS NULL OR type = ANY($4::text[]))
+    AND (NOT $5::boolean OR type <> 'ExecutionStarted' OR data->>'callbackUrl' <> '')
   ORDER BY position LIMIT $3
 ) e ON p.last_position > w.after
 ORDER BY w.of, e.position`;
