@@ -1,12 +1,15 @@
-import { Agent, request } from 'node:http';
+import { Client } from 'undici';
 
 /**
- * POSTs JSON over kept-alive connections: the leanest client Node has, so that little of the measured CPU is the client's.
+ * POSTs JSON over kept-alive connections with one request at a time on each, as the client of Batuta does
+ * (bench/src/http-client.ts): what differs is the server's.
  *
  * @param {number} port of the loopback interface
  */
 export function httpClient(port) {
-  const agent = new Agent({ keepAlive: true, maxSockets: 1024 });
+  const options = { pipelining: 1, headersTimeout: 0, bodyTimeout: 0 };
+  /** @type {Client[]} */
+  const idle = [];
   return {
     /**
      * Rejects on a lost connection and on every status but 2xx.
@@ -15,34 +18,43 @@ export function httpClient(port) {
      * @returns {Promise<any>}
      */
     post(path, body, headers = {}) {
-      const bytes = Buffer.from(JSON.stringify(body));
+      const client = idle.pop() ?? new Client(`http://127.0.0.1:${port}`, options);
       return new Promise((resolve, reject) => {
-        const sent = request(
+        let status = 0;
+        /** @type {Buffer[]} */
+        const chunks = [];
+        client.dispatch(
           {
-            agent,
-            host: '127.0.0.1',
-            port,
             path,
             method: 'POST',
-            headers: { 'content-type': 'application/json', 'content-length': bytes.length, ...headers },
+            headers: ['content-type', 'application/json', ...Object.entries(headers).flat()],
+            body: JSON.stringify(body),
           },
-          (response) => {
-            /** @type {Buffer[]} */
-            const chunks = [];
-            response.on('data', (chunk) => chunks.push(chunk));
-            response.once('error', reject);
-            response.once('end', () => {
-              const text = Buffer.concat(chunks).toString('utf8');
-              const status = response.statusCode ?? 0;
-              if (status < 200 || status > 299) reject(new Error(`${path} answered ${status}: ${text}`));
-              else resolve(text === '' ? null : JSON.parse(text));
-            });
-            // A server that is killed in the middle of its answer ends without 'end'.
-            response.once('aborted', () => reject(new Error(`${path}: answer cut off`)));
+          {
+            onRequestStart: () => undefined,
+            onResponseStart: (_controller, code) => {
+              status = code;
+            },
+            onResponseData: (_controller, chunk) => {
+              chunks.push(chunk);
+            },
+            onResponseEnd: () => {
+              idle.push(client);
+              const text = (chunks.length === 1 ? chunks[0] : Buffer.concat(chunks))?.toString('utf8') ?? '';
+              if (status < 200 || status > 299) return reject(new Error(`${path} answered ${status}: ${text}`));
+              try {
+                resolve(text === '' ? null : JSON.parse(text));
+              } catch (error) {
+                reject(error);
+              }
+            },
+            // Also for an answer that was cut off because its server was killed.
+            onResponseError: (_controller, error) => {
+              idle.push(client);
+              reject(error);
+            },
           },
         );
-        sent.once('error', reject);
-        sent.end(bytes);
       });
     },
   };
