@@ -133,7 +133,9 @@ describe('while nobody wants to hear of anything', () => {
       await reader.close();
       await dataSource.destroy();
     }
-    expect(statements).toEqual([sql.MOVE_UNLESS_WANTED]);
+    expect(statements).toHaveLength(1);
+    // Which of them depends on how often the reader was woken before.
+    expect([sql.MOVE_UNLESS_WANTED, sql.MOVE_UNLESS_ANYBODY]).toContain(statements[0]);
   }, 60_000);
 });
 
@@ -552,6 +554,7 @@ describe('statements of a pass', () => {
         const statements: [string, unknown[]][] = [
           [sql.MOVE, moves],
           [sql.MOVE_UNLESS_WANTED, [...moves, ids, false]],
+          [sql.MOVE_UNLESS_ANYBODY, moves],
           [sql.KEPT, [ids]],
           [sql.CALLBACKS, [ids, configs]],
           [sql.KEEP, [rows]],

@@ -109,11 +109,11 @@ export function columnValues<Row>(columns: readonly Column<Row>[], rows: readonl
           separator = '\n';
           break;
         case 'text':
-          text += value === null ? 'NULL' : quoted(storableJson(String(value)));
+          text += typeof value === 'string' ? quoted(storableJson(value)) : 'NULL';
           separator = ',';
           break;
         default:
-          text += value === null ? 'NULL' : String(value);
+          text += typeof value === 'string' || typeof value === 'number' ? String(value) : 'NULL';
           separator = ',';
       }
     }
