@@ -212,6 +212,17 @@ describe('when nobody has wanted to hear of anything for some passes', () => {
     await create({ execution_id: execution, events, callback_url: `${receiver.url}/own` });
     test.engine.tell(execution, 'paused');
     await expectTold('/own', [['paused', execution]]);
+    // As a retry can leave it that is committed while the callback is made.
+    await test.rows('UPDATE notifications.executions SET ended_at = now() WHERE execution_id = $1', [execution]);
+    for (let count = 0; count < 60; count += 1) {
+      start({ partition: count % 4 });
+      await allRead();
+    }
+    test.engine.tell(execution, 'completed');
+    await expectTold('/own', [
+      ['paused', execution],
+      ['completed', execution],
+    ]);
   }, 60_000);
 
   it('a retry of an execution that named a callback_url is noticed', async () => {
