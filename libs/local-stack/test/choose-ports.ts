@@ -1,0 +1,7 @@
+// A process that chooses ports, says which, and lives until it is ended.
+import { freePort } from '@batuta/local-stack';
+
+const ports: number[] = [];
+for (let count = 0; count < 20; count += 1) ports.push(await freePort());
+process.stdout.write(`${JSON.stringify(ports)}\n`);
+setInterval(() => {}, 60_000);
