@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { freePort, startLocalStack } from '@batuta/local-stack';
+import { freePort, logTail, startLocalStack } from '@batuta/local-stack';
 import type { LocalStack } from '@batuta/local-stack';
 import { HttpClient } from './http-client.js';
 
@@ -56,7 +56,8 @@ export class ServiceProcesses {
       }
       await Promise.all(SERVICE_NAMES.map((name) => all.ready(name)));
     } catch (error) {
-      await all.remove();
+      // The logs stay: they say why.
+      await all.#endAll();
       throw error;
     }
     return all;
@@ -93,7 +94,7 @@ export class ServiceProcesses {
   }
 
   spawn(name: BenchService): void {
-    const log = openSync(join(this.directory, 'logs', `${name}.log`), 'a');
+    const log = openSync(this.#logFile(name), 'a');
     const child = spawn(process.execPath, ['--enable-source-maps', PROGRAMS[name]], {
       stdio: ['ignore', log, log],
       env: {
@@ -118,14 +119,28 @@ export class ServiceProcesses {
     this.spawn(name);
   }
 
+  /** Waits until it is ready. Throws at once when it has ended, and always with the end of its log. */
   async ready(name: BenchService): Promise<void> {
     const giveUp = performance.now() + READY_MS;
     for (;;) {
       const response = await fetch(`${this.urlOf(name)}/health/ready`).catch(() => undefined);
+      const end = endOf(this.#children.get(name));
+      if (end !== undefined) throw new Error(`${name} has ended (${end}). ${await this.#logTail(name)}`);
       if (response?.status === 200) return;
-      if (performance.now() > giveUp) throw new Error(`${name} is not ready (logs in ${this.directory}/logs)`);
+      if (performance.now() > giveUp) {
+        const checks = (await response?.text()) ?? 'no answer';
+        throw new Error(`${name} is not ready after ${READY_MS} ms: ${checks}. ${await this.#logTail(name)}`);
+      }
       await delay(10);
     }
+  }
+
+  #logTail(name: BenchService): Promise<string> {
+    return logTail(this.#logFile(name));
+  }
+
+  #logFile(name: BenchService): string {
+    return join(this.directory, 'logs', `${name}.log`);
   }
 
   async #end(name: BenchService, signal: NodeJS.Signals): Promise<void> {
@@ -139,10 +154,24 @@ export class ServiceProcesses {
     await ended;
   }
 
+  /** Ends everything and removes the files. Throws, and keeps the logs, when a service had ended by itself. */
   async remove(): Promise<void> {
+    const gone = SERVICE_NAMES.filter((name) => endOf(this.#children.get(name)) !== undefined);
+    const tails = await Promise.all(gone.map((name) => this.#logTail(name)));
+    await this.#endAll();
+    if (gone.length > 0) throw new Error(`${gone.join(', ')} ended while they were measured. ${tails.join('\n')}`);
+    await rm(this.directory, { recursive: true, force: true });
+  }
+
+  async #endAll(): Promise<void> {
     // The edge first; the engine before the config service that it may still ask.
     for (const name of ['gateway', 'step-runner', 'execution', 'config'] as const) await this.#end(name, 'SIGTERM');
     await this.stack.stop();
-    await rm(this.directory, { recursive: true, force: true });
   }
+}
+
+/** How a process that nobody has told to end has ended; undefined while it runs. */
+function endOf(child: ChildProcess | undefined): string | undefined {
+  if (child === undefined || (child.exitCode === null && child.signalCode === null)) return undefined;
+  return child.signalCode ?? `exit code ${child.exitCode}`;
 }

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { eventually } from '@batuta/testing';
+import { endOf, eventually } from '@batuta/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -62,8 +62,9 @@ describe('a service process', () => {
     started.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
     started.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
     const exited = new Promise<number | null>((resolve) => started.once('close', (code) => resolve(code)));
+    const ended = endOf('it', started, () => output);
     const says = (text: string): Promise<unknown> =>
-      eventually(() => output.includes(text), { timeoutMs: 20_000, describe: `it says ${text}` });
+      eventually(() => output.includes(text), { timeoutMs: 20_000, describe: `it says ${text}`, pointless: ended });
     return { process: started, exited, says, output: () => output };
   };
 

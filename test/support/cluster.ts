@@ -31,7 +31,7 @@ export class Cluster {
     private readonly processes: ReadonlyMap<DeployableService, readonly ServiceProcess[]>,
   ) {}
 
-  /** Starts everything and waits until the gateway is ready. */
+  /** Starts everything and waits until all are ready. Throws with the end of a log when they are not; the logs stay. */
   static async start(options: ClusterOptions = {}): Promise<Cluster> {
     const dir = mkdtempSync(join(tmpdir(), 'batuta-cluster-'));
     const logs = join(dir, 'logs');
@@ -70,12 +70,17 @@ export class Cluster {
       for (const member of cluster.all()) {
         member.spawn();
       }
+      const ended = (): Error | undefined => {
+        const gone = cluster.all().find(({ endsByItself }) => endsByItself.length > 0);
+        return gone === undefined ? undefined : new Error(`${gone.service} has ended.`);
+      };
       for (const member of cluster.all()) {
-        await member.ready();
+        await member.ready(ended);
       }
     } catch (error) {
-      await cluster.stop();
-      throw error;
+      const problems = await cluster.end();
+      // Whoever ended by itself is why the others were not ready.
+      throw new Error([(error as Error).message, ...problems].join('\n'), { cause: error });
     }
     return cluster;
   }
@@ -112,23 +117,35 @@ export class Cluster {
     return new Api(this.process('gateway').url, readFileSync(join(this.dir, 'admin.key'), 'utf8').trim());
   }
 
-  /** Ends every process and server and removes the files. */
+  /**
+   * Ends every process and server and removes the files. Throws, and keeps the logs, when a process did not end cleanly or
+   * had ended by itself before.
+   */
   async stop(): Promise<void> {
+    const problems = await this.end();
+    if (problems.length > 0) throw new Error(problems.join('\n'));
+    await rm(this.dir, { recursive: true, force: true });
+  }
+
+  /** Ends every process and server; gives what went wrong, in the past too. */
+  private async end(): Promise<string[]> {
+    const problems: string[] = [];
+    const add = async (member: ServiceProcess, what: string): Promise<void> => {
+      problems.push(`${member.service} ${what}. ${await member.logTail()}`);
+    };
     for (const member of this.all()) {
       member.resume();
     }
-    const codes = await Promise.all(
-      this.all().map(async (member) => ({
-        service: member.service,
-        ran: member.running,
-        code: await member.end('SIGTERM'),
-      })),
+    await Promise.all(
+      this.all().map(async (member) => {
+        const ran = member.running;
+        const code = await member.end('SIGTERM');
+        for (const end of member.endsByItself) await add(member, `had ended by itself (${end})`);
+        if (ran && code !== 0)
+          await add(member, `did not stop cleanly (${code === null ? 'a signal' : `exit code ${code}`})`);
+      }),
     );
     await this.stack.stop();
-    const unclean = codes.filter(({ ran, code }) => ran && code !== 0);
-    if (unclean.length > 0) {
-      throw new Error(`did not stop cleanly: ${JSON.stringify(unclean)} (logs in ${this.dir}/logs)`);
-    }
-    await rm(this.dir, { recursive: true, force: true });
+    return problems;
   }
 }

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { eventually } from '@batuta/testing';
+import { endOf, eventually } from '@batuta/testing';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -10,6 +10,7 @@ export class BatutaCommand {
   readonly child: ChildProcess;
   private text = '';
   private readonly exit: Promise<number | null>;
+  private readonly ended: () => Error | undefined;
 
   constructor(args: readonly string[], dataDir: string, env: Readonly<Record<string, string>> = {}) {
     this.child = spawn(process.execPath, ['--enable-source-maps', `${ROOT}cli/dist/main.js`, ...args], {
@@ -21,6 +22,7 @@ export class BatutaCommand {
     };
     this.child.stdout?.on('data', collect);
     this.child.stderr?.on('data', collect);
+    this.ended = endOf('the command', this.child, () => this.text);
     this.exit = new Promise((resolve) => {
       this.child.once('close', (code) => resolve(code));
     });
@@ -38,7 +40,11 @@ export class BatutaCommand {
           throw new Error(`it said:\n${this.text}`);
         }
       },
-      { timeoutMs: 60_000, describe: `the command says ${String(pattern)}` },
+      {
+        timeoutMs: 60_000,
+        describe: `the command says ${String(pattern)}`,
+        pointless: this.ended,
+      },
     );
   }
 

@@ -2,7 +2,8 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { eventually } from '@batuta/testing';
+import { logTail } from '@batuta/local-stack';
+import { describeEnd, eventually } from '@batuta/testing';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -16,9 +17,18 @@ export interface ServiceProcessOptions {
   readonly url: string;
 }
 
+interface Run {
+  readonly child: ChildProcess;
+  /** Whether the test has told it to end. */
+  told: boolean;
+}
+
 /** One service as its own process, the way production runs it; can be killed, paused and started again. */
 export class ServiceProcess {
-  private child: ChildProcess | undefined;
+  private run: Run | undefined;
+  /** How the last run ended. */
+  private lastEnd = 'it was not started';
+  private readonly unasked: string[] = [];
 
   constructor(private readonly options: ServiceProcessOptions) {}
 
@@ -30,9 +40,14 @@ export class ServiceProcess {
     return this.options.url;
   }
 
+  /** How runs have ended that the test did not end: each is a failure, also when no test noticed. */
+  get endsByItself(): readonly string[] {
+    return this.unasked;
+  }
+
   /** Starts the process without waiting for it to be ready. */
   spawn(): void {
-    if (this.child !== undefined) {
+    if (this.run !== undefined) {
       throw new Error(`${this.service} runs already`);
     }
     const log = openSync(this.options.logFile, 'a');
@@ -41,11 +56,12 @@ export class ServiceProcess {
       stdio: ['ignore', log, log],
     });
     closeSync(log);
-    this.child = child;
-    child.once('exit', () => {
-      if (this.child === child) {
-        this.child = undefined;
-      }
+    const run: Run = { child, told: false };
+    this.run = run;
+    child.once('exit', (code, signal) => {
+      this.lastEnd = describeEnd(code, signal);
+      if (!run.told) this.unasked.push(this.lastEnd);
+      if (this.run === run) this.run = undefined;
     });
   }
 
@@ -54,41 +70,58 @@ export class ServiceProcess {
     await this.ready();
   }
 
-  async ready(): Promise<void> {
-    await eventually(
-      async () => {
-        const response = await fetch(`${this.url}/health/ready`);
-        if (response.status !== 200) {
-          throw new Error(await response.text());
-        }
-      },
-      { timeoutMs: 60_000, describe: `${this.service} is ready (log: ${this.options.logFile})` },
-    );
+  /**
+   * Waits until it is ready. Throws at once when it ends before that, or when `pointless` says why it cannot become ready;
+   * always with the end of its log.
+   */
+  async ready(pointless: () => Error | undefined = () => undefined): Promise<void> {
+    const { run } = this;
+    // Another process may answer there: what counts is that this one runs.
+    const ended = (): Error | undefined =>
+      run !== undefined && this.run === run ? pointless() : new Error(`${this.service} has ended (${this.lastEnd}).`);
+    try {
+      await eventually(
+        async () => {
+          const response = await fetch(`${this.url}/health/ready`);
+          if (response.status !== 200) throw new Error(await response.text());
+          return ended() === undefined;
+        },
+        { timeoutMs: 60_000, describe: `${this.service} is ready`, pointless: ended },
+      );
+    } catch (error) {
+      throw new Error(`${(error as Error).message} ${await this.logTail()}`, { cause: error });
+    }
+  }
+
+  /** The last lines of its log, for an error. */
+  logTail(): Promise<string> {
+    return logTail(this.options.logFile);
   }
 
   get running(): boolean {
-    return this.child !== undefined;
+    return this.run !== undefined;
   }
 
   /** Sends a signal; resolves with the exit code once the process is gone (null when a signal ended it). */
   async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> {
-    const child = this.child;
-    if (child === undefined) {
+    const { run } = this;
+    if (run === undefined) {
       return null;
     }
+    run.told = true;
     const exited = new Promise<number | null>((resolve) => {
-      child.once('exit', (code) => resolve(code));
+      run.child.once('exit', (code) => resolve(code));
     });
-    child.kill(signal);
+    run.child.kill(signal);
     return exited;
   }
 
   /** Stops the process in its tracks (SIGSTOP), as a long garbage collection or a frozen host would. */
   pause(): void {
-    this.child?.kill('SIGSTOP');
+    this.run?.child.kill('SIGSTOP');
   }
 
   resume(): void {
-    this.child?.kill('SIGCONT');
+    this.run?.child.kill('SIGCONT');
   }
 }

@@ -1,6 +1,7 @@
 export { LocalStackBusyError, LocalStackError } from './errors.js';
 export { prepareDataDirectory, startLocalStack } from './local-stack.js';
 export type { LocalStack, LocalStackOptions } from './local-stack.js';
+export { logTail } from './log-tail.js';
 export type { StackLogger } from './logger.js';
 export { startNats } from './nats/nats-server.js';
 export type { NatsOptions, NatsServer } from './nats/nats-server.js';

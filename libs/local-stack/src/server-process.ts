@@ -1,10 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs';
-import { open } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { LocalStackError } from './errors.js';
 import { readJson, writeJson } from './json-file.js';
+import { logTail } from './log-tail.js';
 import type { StackLogger } from './logger.js';
 import { processGuard, type StopSignals } from './process-guard.js';
 import { processIdentity } from './process-identity.js';
@@ -151,22 +151,8 @@ export class ServerProcess {
   }
 
   /** The last lines that this run wrote. */
-  async #logTail(): Promise<string> {
-    const { logFile } = this.spec;
-    try {
-      const file = await open(logFile, 'r');
-      try {
-        const { size } = await file.stat();
-        const from = Math.max(this.logOffset, size - 4096);
-        const { buffer, bytesRead } = await file.read(Buffer.alloc(4096), 0, 4096, from);
-        const lines = buffer.toString('utf8', 0, bytesRead).trimEnd().split('\n').slice(-12);
-        return `Its log, ${logFile}, ends:\n${lines.join('\n')}`;
-      } finally {
-        await file.close();
-      }
-    } catch {
-      return `Its log is ${logFile}.`;
-    }
+  #logTail(): Promise<string> {
+    return logTail(this.spec.logFile, this.logOffset);
   }
 }
 

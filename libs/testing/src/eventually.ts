@@ -7,12 +7,15 @@ export interface EventuallyOptions {
   readonly intervalMs?: number | undefined;
   /** What is waited for, for the error: "the step is completed". */
   readonly describe?: string | undefined;
+  /** Asked after each vain try: why it makes no sense to wait on, such as the end of the process that should answer. */
+  readonly pointless?: (() => Error | undefined) | undefined;
 }
 
 /**
  * Calls `condition` until it neither throws nor returns `false`, and returns what it returned. Assertions may stand in it.
  *
- * Throws after `timeoutMs` with `describe`; the cause is the last thing that `condition` threw.
+ * Throws after `timeoutMs` with `describe`; the cause is the last thing that `condition` threw. Throws at once what
+ * `pointless` gives.
  */
 export async function eventually<T>(
   condition: () => T | Promise<T>,
@@ -28,6 +31,8 @@ export async function eventually<T>(
     } catch (error) {
       failure = error;
     }
+    const pointless = options.pointless?.();
+    if (pointless !== undefined) throw pointless;
     if (performance.now() > limit) {
       const last = failure instanceof Error ? ` Last: ${failure.message}` : '';
       throw new Error(`Waited ${timeoutMs} ms in vain until ${describe}.${last}`, { cause: failure });

@@ -1,3 +1,4 @@
+export { describeEnd, endOf } from './end-of.js';
 export { eventually } from './eventually.js';
 export type { EventuallyOptions } from './eventually.js';
 export { propertyRuns } from './property-runs.js';

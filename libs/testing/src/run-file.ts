@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { endOf } from './end-of.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const loader = fileURLToPath(new URL('../run-source.mjs', import.meta.url));
@@ -11,6 +12,8 @@ export interface Child {
   readonly process: ChildProcess;
   /** All that it has written. */
   readonly output: () => string;
+  /** For `eventually`: gives an error once the process has ended. */
+  readonly ended: () => Error | undefined;
   /** Sends a signal and waits for the end; gives the exit code, or null after a signal. */
   end(signal: NodeJS.Signals): Promise<number | null>;
 }
@@ -34,6 +37,7 @@ export function runFile(
   return {
     process: child,
     output: () => output,
+    ended: endOf(file, child, () => output),
     async end(signal) {
       if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
       const ended = once(child, 'exit');

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { STEPS_STREAM, subjects } from '@batuta/contracts';
 import type { AttemptResult, DirectTasks, ResultRequest, RunnerBeat, Task } from '@batuta/contracts';
-import { eventually } from '@batuta/testing';
+import { endOf, eventually } from '@batuta/testing';
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -68,6 +68,7 @@ describe('with runners in processes of their own, the engine', () => {
     await eventually(() => beats.some(({ runnerId }) => runnerId === name), {
       timeoutMs: 30_000,
       describe: `${name} gives signs of life`,
+      pointless: endOf(name, child),
     });
     return child;
   };

@@ -23,7 +23,10 @@ describe('the worker without an SDK', () => {
     const wrong = await engine.dispatch({ agent: 'word_count', input: {} }, { pool: 'text' });
     engine.unwanted.add('unwanted');
     await engine.dispatch({ agent: 'word_count', stepId: 'unwanted', checkFirst: true }, { pool: 'text' });
-    const result = await eventually(() => engine.resultOf(task) ?? false, { timeoutMs: 20_000 });
+    const result = await eventually(() => engine.resultOf(task) ?? false, {
+      timeoutMs: 20_000,
+      pointless: worker.ended,
+    });
     expect(result).toMatchObject({ ok: true, output: { words: 3, characters: 14 } });
     expect(await eventually(() => engine.resultOf(wrong) ?? false)).toMatchObject({
       ok: false,
