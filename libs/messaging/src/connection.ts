@@ -29,13 +29,26 @@ export function natsClientOptions(url: string, name: string) {
     timeout: 5_000,
     // A stack trace kept for each request costs more than the request.
     noAsyncTraces: true,
+    // Else the client closes for good at the second refusal in its life, and takes for one what a machine that is slow for
+    // two seconds gets: "Authentication Timeout". What is refused on and on is told by `onLost`.
+    ignoreAuthErrorAbort: true,
   };
 }
+
+/** How long the server may refuse the credentials until a connection counts as lost: longer than a mistake in its file lives. */
+const REFUSED_MS = 60_000;
 
 /** What a connection is doing now; `undefined` for one that was not made by `connectNats`. */
 interface ConnectionWatch {
   connected: boolean;
+  /** When the server refused the credentials first, by `performance.now()`; undefined when it has taken them since. */
+  refusedSince: number | undefined;
   readonly reconnected: Set<() => void>;
+  readonly refused: Set<(error: Error, forMs: number) => void>;
+}
+
+function newWatch(): ConnectionWatch {
+  return { connected: true, refusedSince: undefined, reconnected: new Set(), refused: new Set() };
 }
 
 const watches = new WeakMap<NatsConnection, ConnectionWatch>();
@@ -43,7 +56,7 @@ const watches = new WeakMap<NatsConnection, ConnectionWatch>();
 function watchOf(nc: NatsConnection): ConnectionWatch {
   let watch = watches.get(nc);
   if (watch === undefined) {
-    watch = { connected: true, reconnected: new Set() };
+    watch = newWatch();
     watches.set(nc, watch);
     void followStatus(nc, watch);
   }
@@ -63,14 +76,20 @@ async function followStatus(
         break;
       case 'reconnect':
         watch.connected = true;
-        gatherWrites(nc);
+        watch.refusedSince = undefined;
         logger?.info({ server: status.server }, 'nats reconnected');
         for (const listener of watch.reconnected) {
           listener();
         }
         break;
       case 'error':
-        logger?.error({ err: status.error }, 'nats error');
+        // It is tried again four times a second.
+        if (watch.refusedSince === undefined) logger?.error({ err: status.error }, 'nats error');
+        if (isRefusal(status.error)) {
+          const now = performance.now();
+          watch.refusedSince ??= now;
+          for (const listener of watch.refused) listener(status.error, now - watch.refusedSince);
+        }
         break;
       case 'ldm':
         logger?.warn({ server: status.server }, 'nats server is about to stop');
@@ -95,6 +114,36 @@ export function onReconnect(nc: NatsConnection, listener: () => void): () => voi
 }
 
 /**
+ * Calls `listener` at most once, when the connection will not come back: it was closed for good, but not by its own side,
+ * or the server has refused the credentials for `refusedMs` milliseconds, without having taken them in between. Whoever
+ * serves others over it serves nobody from then on.
+ */
+export function onLost(nc: NatsConnection, listener: (error: Error) => void, refusedMs = REFUSED_MS): void {
+  const { refused } = watchOf(nc);
+  const tell = (error: Error): void => {
+    if (refused.delete(refusals)) listener(error);
+  };
+  const refusals = (error: Error, forMs: number): void => {
+    if (forMs >= refusedMs) tell(error);
+  };
+  refused.add(refusals);
+  void nc.closed().then((error) => {
+    if (error instanceof Error) tell(error);
+  });
+}
+
+/**
+ * What a service does when its connection is lost, unless told: the process ends, with exit code 1. Whoever supervises it
+ * starts it again, then with the credentials of that time.
+ */
+export function endProcess(logger: Pick<Logger, 'fatal'>): (error: Error) => void {
+  return (error) => {
+    logger.fatal({ err: error }, 'the connection to NATS is lost for good: the process ends');
+    process.exit(1);
+  };
+}
+
+/**
  * Connects to NATS and stays connected: reconnects for ever, 250 ms apart, and pings every 5 s.
  * Throws when no server answers within `firstConnectMs`, when the credentials are refused, and when the server's
  * `max_payload` is below 8 MiB.
@@ -111,9 +160,11 @@ export async function connectNats(options: NatsConnectionOptions): Promise<NatsC
         'set "max_payload: 8MB" in the configuration file of nats-server.',
     );
   }
-  const watch: ConnectionWatch = { connected: true, reconnected: new Set() };
+  const watch = newWatch();
   watches.set(nc, watch);
   gatherWrites(nc);
+  // The first of those that hear of it, and before anything is sent.
+  watch.reconnected.add(() => gatherWrites(nc));
   void followStatus(nc, watch, logger);
   return nc;
 }
@@ -137,5 +188,13 @@ async function firstConnect(
 }
 
 function isRefusedForGood(error: unknown): boolean {
-  return error instanceof Error && (error.name === 'AuthorizationError' || error.name === 'InvalidArgumentError');
+  return error instanceof Error && (isRefusal(error) || error.name === 'InvalidArgumentError');
+}
+
+/** Whether the server does not take the credentials; the client says the same of a `CONNECT` that came too late. */
+function isRefusal(error: Error): boolean {
+  return (
+    (error.name === 'AuthorizationError' || error.name === 'UserAuthenticationExpiredError') &&
+    !/timeout/i.test(error.message)
+  );
 }

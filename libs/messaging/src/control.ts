@@ -1,10 +1,11 @@
 import type { Logger } from '@batuta/observability';
 import { NoRespondersError } from '@nats-io/nats-core';
-import type { MsgHdrs, NatsConnection } from '@nats-io/nats-core';
+import type { MsgHdrs, NatsConnection, Subscription } from '@nats-io/nats-core';
 import type { INestMicroservice } from '@nestjs/common';
 import type { MessageHandler, NatsContext, NatsOptions, Transport } from '@nestjs/microservices';
+import { setTimeout as delay } from 'node:timers/promises';
 import { isObservable, lastValueFrom } from 'rxjs';
-import { connectNats, natsClientOptions } from './connection.js';
+import { connectNats, isConnected, natsClientOptions, onLost } from './connection.js';
 import { RemoteError, UnavailableError } from './errors.js';
 import { serveLocally } from './local-delivery.js';
 import { requestMux } from './request-mux.js';
@@ -20,7 +21,12 @@ const NATS_TRANSPORT = 2 as Transport.NATS;
 export function natsMicroservice(options: { url: string; queue: string; name?: string }): NatsOptions {
   return {
     transport: NATS_TRANSPORT,
-    options: { ...natsClientOptions(options.url, options.name ?? options.queue), queue: options.queue },
+    options: {
+      ...natsClientOptions(options.url, options.name ?? `${options.queue} patterns`),
+      queue: options.queue,
+      // The service's own connection has found the server and was taken: a slow moment must not end the start.
+      waitOnFirstConnect: true,
+    },
   };
 }
 
@@ -72,7 +78,61 @@ export function controlClientOver(nc: NatsConnection): ControlClient {
 
 /** What of Nest's server of a microservice is used here. */
 interface PatternServer {
+  readonly subscriptions: readonly Subscription[];
   getHandlers(): Map<string, MessageHandler>;
+}
+
+function patternServer(app: INestMicroservice): PatternServer {
+  return (app as unknown as { getTransportServer(): PatternServer }).getTransportServer();
+}
+
+export interface PatternsOptions {
+  /** Called at most once, when requests will not reach the patterns any more; see `onLost`. */
+  readonly onLost: (error: Error) => void;
+  /** See `onLost`. */
+  readonly refusedMs?: number;
+}
+
+/**
+ * Watches the connection over which a Nest microservice that listens serves its message patterns: it is Nest's own, beside
+ * the service's. Resolves when its subscriptions are at the server, with a check for readiness that throws while requests do
+ * not reach the patterns. Throws when the server refuses a subscription.
+ */
+export async function watchPatterns(app: INestMicroservice, options: PatternsOptions): Promise<() => Promise<void>> {
+  const nc = app.unwrap<NatsConnection>();
+  let lost: Error | undefined;
+  let served = false;
+  const lose = (error: Error): void => {
+    if (lost !== undefined) return;
+    lost = error;
+    if (served) options.onLost(error);
+  };
+  onLost(nc, lose, options.refusedMs);
+  for (const subscription of patternServer(app).subscriptions) {
+    void subscription.closed.then((error) => {
+      // The client subscribes to it never again, also when it may.
+      if (error instanceof Error) lose(error);
+    });
+  }
+  const check = async (): Promise<void> => {
+    if (lost !== undefined) throw lost;
+    if (!isConnected(nc)) throw new Error('not connected');
+    // A connection that was cut in silence counts as one until pings are missing.
+    await nc.flush();
+    if (lost !== undefined) throw lost;
+  };
+  // A server that restarts at this moment must not end the start.
+  for (let arrived = false; !arrived;) {
+    arrived = await nc.flush().then(
+      () => true,
+      () => false,
+    );
+    if (lost !== undefined) throw lost;
+    if (nc.isClosed()) throw new Error('closed while it was started');
+    if (!arrived) await delay(50);
+  }
+  served = true;
+  return check;
 }
 
 /**
@@ -87,7 +147,7 @@ export async function servePatternsLocally(
 ): Promise<() => void> {
   // Not at the top: it loads all of Nest's transports, which those who only ask do not need.
   const { NatsContext: Context } = await import('@nestjs/microservices');
-  const handlers = (app as unknown as { getTransportServer(): PatternServer }).getTransportServer().getHandlers();
+  const handlers = patternServer(app).getHandlers();
   const ends = [...handlers]
     .filter(([, handler]) => handler.isEventHandler !== true)
     .map(([pattern, handler]) =>

@@ -1,7 +1,13 @@
-export { connectNats, isConnected, natsClientOptions, onReconnect } from './connection.js';
+export { connectNats, endProcess, isConnected, natsClientOptions, onLost, onReconnect } from './connection.js';
 export type { NatsConnectionOptions } from './connection.js';
-export { controlClientOver, createControlClient, natsMicroservice, servePatternsLocally } from './control.js';
-export type { ControlClient, ControlRequestOptions } from './control.js';
+export {
+  controlClientOver,
+  createControlClient,
+  natsMicroservice,
+  servePatternsLocally,
+  watchPatterns,
+} from './control.js';
+export type { ControlClient, ControlRequestOptions, PatternsOptions } from './control.js';
 export { RemoteError, UnavailableError } from './errors.js';
 export { writeAtOnce } from './gather-writes.js';
 export { localHandler, serveLocally } from './local-delivery.js';

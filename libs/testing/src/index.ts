@@ -1,6 +1,7 @@
 export { describeEnd, endOf } from './end-of.js';
 export { eventually } from './eventually.js';
 export type { EventuallyOptions } from './eventually.js';
+export { NatsProxy } from './nats-proxy.js';
 export { propertyRuns } from './property-runs.js';
 export { runFile } from './run-file.js';
 export type { Child } from './run-file.js';

@@ -1,12 +1,19 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { subjects } from '@batuta/contracts';
 import type { ResolveConfigRequest } from '@batuta/contracts';
-import { connectNats, isConnected, natsMicroservice, servePatternsLocally } from '@batuta/messaging';
+import {
+  connectNats,
+  endProcess,
+  isConnected,
+  natsMicroservice,
+  onLost,
+  servePatternsLocally,
+  watchPatterns,
+} from '@batuta/messaging';
 import { nestLogger, startOpsServer } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
 import { Sandbox } from '@batuta/sandbox';
 import { NestFactory } from '@nestjs/core';
-import type { NatsConnection } from '@nats-io/nats-core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import { ConfigModule } from './app.module.js';
 import { configDataSource, migrate } from './database/data-source.js';
@@ -24,6 +31,8 @@ export interface StartConfigOptions {
    * neither, no key is made.
    */
   readonly deliverAdminKey?: (secret: string) => Promise<void>;
+  /** A connection to NATS is lost for good; default: the process ends. */
+  readonly onLost?: (error: Error) => void;
 }
 
 export interface RunningConfig {
@@ -52,6 +61,7 @@ const GRACE_MS = 300;
  */
 export async function startConfig(options: StartConfigOptions): Promise<RunningConfig> {
   const { settings, logger, opsServer = true } = options;
+  const lost = options.onLost ?? endProcess(logger);
   const opened: (() => Promise<unknown>)[] = [];
   const close = async (): Promise<void> => {
     for (let end = opened.pop(); end !== undefined; end = opened.pop()) await end();
@@ -76,6 +86,7 @@ export async function startConfig(options: StartConfigOptions): Promise<RunningC
     const natsUrl = settings.natsUrl.reveal();
     const nats = await connectNats({ url: natsUrl, name: 'config', logger });
     opened.push(() => nats.close());
+    onLost(nats, lost);
     const sandbox = new Sandbox({ threads: settings.sandboxThreads });
     opened.push(() => sandbox.close());
     const transport = natsMicroservice({ url: natsUrl, queue: 'config' });
@@ -90,14 +101,13 @@ export async function startConfig(options: StartConfigOptions): Promise<RunningC
     );
     opened.push(() => app.close());
     await app.listen();
+    const requests = await watchPatterns(app, { onLost: lost });
     const definitions = app.get(DefinitionsController);
     const endLocal = await servePatternsLocally(nats, app, {
       // Every start of an execution asks it.
       [subjects.config.resolve]: async (request: ResolveConfigRequest) => definitions.resolve(request),
     });
     opened.push(() => Promise.resolve(endLocal()));
-    // Whoever is told that the service runs finds its subscriptions at the server.
-    await app.unwrap<NatsConnection>().flush();
     const checks: Record<string, ReadinessCheck> = {
       postgres: async () => {
         await dataSource.query('SELECT 1');
@@ -105,6 +115,7 @@ export async function startConfig(options: StartConfigOptions): Promise<RunningC
       nats: () => {
         if (!isConnected(nats)) throw new Error('not connected');
       },
+      requests,
     };
     const ops = opsServer
       ? await startOpsServer({ port: settings.httpPort, host: settings.httpHost, checks, logger })

@@ -1,11 +1,19 @@
 import { subjects } from '@batuta/contracts';
 import { PostgresEventStore, migrateEventStore } from '@batuta/event-store';
-import { connectNats, controlClientOver, isConnected, natsMicroservice, servePatternsLocally } from '@batuta/messaging';
+import {
+  connectNats,
+  controlClientOver,
+  endProcess,
+  isConnected,
+  natsMicroservice,
+  onLost,
+  servePatternsLocally,
+  watchPatterns,
+} from '@batuta/messaging';
 import { nestLogger, startOpsServer, startTracing } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
 import { Sandbox } from '@batuta/sandbox';
 import { NestFactory } from '@nestjs/core';
-import type { NatsConnection } from '@nats-io/nats-core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import pg from 'pg';
 import { ExecutionModule } from './app.module.js';
@@ -34,6 +42,8 @@ export interface StartExecutionOptions {
   readonly opsServer?: boolean;
   /** Another process has started under this one's name; default: the process ends. */
   readonly onSuperseded?: () => void;
+  /** A connection to NATS is lost for good; default: the process ends. */
+  readonly onLost?: (error: Error) => void;
 }
 
 export interface RunningExecution {
@@ -78,6 +88,7 @@ function engineSettings(settings: ExecutionSettings): EngineSettings {
  */
 export async function startExecution(options: StartExecutionOptions): Promise<RunningExecution> {
   const { settings, logger, opsServer = true } = options;
+  const lost = options.onLost ?? endProcess(logger);
   const opened: (() => Promise<unknown> | void)[] = [];
   const close = async (): Promise<void> => {
     for (let end = opened.pop(); end !== undefined; end = opened.pop()) await end();
@@ -112,6 +123,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
     opened.push(() => pool.end());
     const nats = await connectNats({ url: natsUrl, name: `execution ${settings.name}`, logger });
     opened.push(() => nats.close());
+    onLost(nats, lost);
     const sandbox = new Sandbox({ threads: settings.sandboxThreads });
     opened.push(() => sandbox.close());
     const messages = newCounters();
@@ -227,15 +239,15 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
     });
     opened.push(() => app.close());
     await app.listen();
+    const requests = await watchPatterns(app, { onLost: lost });
     const endLocal = await servePatternsLocally(nats, app);
     opened.push(() => Promise.resolve(endLocal()));
-    // Whoever is told that the service runs finds its subscriptions at the server.
-    await app.unwrap<NatsConnection>().flush();
     const checks: Record<string, ReadinessCheck> = {
       postgres: () => store.ping(),
       nats: () => {
         if (!isConnected(nats)) throw new Error('not connected');
       },
+      requests,
     };
     const ops = opsServer
       ? await startOpsServer({ port: settings.httpPort, host: settings.httpHost, checks, logger })

@@ -3,7 +3,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { subjects } from '@batuta/contracts';
 import type { AuthenticateReply, ConfigChanged } from '@batuta/contracts';
-import { connectNats, controlClientOver, isConnected, onReconnect } from '@batuta/messaging';
+import { connectNats, controlClientOver, endProcess, isConnected, onLost, onReconnect } from '@batuta/messaging';
 import { collectProcessMetrics, createLogger, nestLogger, startOpsServer, startTracing } from '@batuta/observability';
 import type { Logger, OpsServer } from '@batuta/observability';
 import { Sandbox } from '@batuta/sandbox';
@@ -35,6 +35,8 @@ export interface StartGatewayOptions {
   /** Default: from the environment. */
   readonly settings?: GatewaySettings;
   readonly logger?: Logger;
+  /** A connection to NATS is lost for good; default: the process ends. */
+  readonly onLost?: (error: Error) => void;
 }
 
 export interface Gateway {
@@ -53,6 +55,7 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
   const logger = options.logger ?? createLogger({ service: 'gateway', level: settings.logLevel });
   collectProcessMetrics();
   const nats = await connectNats({ url: settings.natsUrl.reveal(), name: 'gateway', logger });
+  onLost(nats, options.onLost ?? endProcess(logger));
   const sandbox = new Sandbox({ threads: 1 });
   let ops: OpsServer | undefined;
   const tracing = await startTracing('gateway', logger);

@@ -4,16 +4,18 @@ import type { CallbackType, LifecycleNotice } from '@batuta/contracts';
 import {
   connectNats,
   controlClientOver,
+  endProcess,
   isConnected,
   natsMicroservice,
-  servePatternsLocally,
+  onLost,
   onReconnect,
+  servePatternsLocally,
+  watchPatterns,
 } from '@batuta/messaging';
 import { createLogger, nestLogger, startOpsServer, startTracing } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
 import { addressPolicy, GuardedClient } from '@batuta/outbound-http';
 import type { Resolve } from '@batuta/outbound-http';
-import type { NatsConnection } from '@nats-io/nats-core';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import type { DataSource } from 'typeorm';
@@ -42,6 +44,8 @@ export interface StartNotificationsOptions {
   readonly opsServer?: boolean;
   /** How host names become addresses; default: the system's way. */
   readonly resolve?: Resolve;
+  /** A connection to NATS is lost for good; default: the process ends. */
+  readonly onLost?: (error: Error) => void;
 }
 
 export interface RunningNotifications {
@@ -61,6 +65,7 @@ export interface RunningNotifications {
 export async function startNotifications(options: StartNotificationsOptions = {}): Promise<RunningNotifications> {
   const settings = options.settings ?? loadNotificationsSettings();
   const logger = options.logger ?? createLogger({ service: 'notifications', level: settings.logLevel });
+  const lost = options.onLost ?? endProcess(logger);
   const opened: (() => Promise<unknown>)[] = [];
   const close = async (): Promise<void> => {
     for (let end = opened.pop(); end !== undefined; end = opened.pop()) await end();
@@ -80,6 +85,7 @@ export async function startNotifications(options: StartNotificationsOptions = {}
     const natsUrl = settings.natsUrl.reveal();
     const nats = await connectNats({ url: natsUrl, name: 'notifications', logger });
     opened.push(() => nats.close());
+    onLost(nats, lost);
     const control = controlClientOver(nats);
     const templates = new Templates();
     const secretCipher = new SecretCipher(encryptionKeysOf(settings.encryptionKeys?.reveal() ?? '') ?? []);
@@ -116,10 +122,9 @@ export async function startNotifications(options: StartNotificationsOptions = {}
     );
     opened.push(() => app.close());
     await app.listen();
+    const requests = await watchPatterns(app, { onLost: lost });
     const endLocal = await servePatternsLocally(nats, app);
     opened.push(() => Promise.resolve(endLocal()));
-    // Whoever is told that the service runs finds its subscriptions at the server.
-    await app.unwrap<NatsConnection>().flush();
     const queue = app.get(DeliveryQueue);
     const { concurrency, attemptTimeoutMs, dueMs, pollMs, giveUpMs: maxAgeMs } = settings;
     const sender = new Sender({ queue, channels, publish, logger, concurrency, attemptTimeoutMs, dueMs, tracing });
@@ -161,6 +166,7 @@ export async function startNotifications(options: StartNotificationsOptions = {}
       nats: () => {
         if (!isConnected(nats)) throw new Error('not connected');
       },
+      requests,
     };
     const ops =
       options.opsServer === false

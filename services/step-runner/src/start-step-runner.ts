@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { connectNats, controlClientOver } from '@batuta/messaging';
+import { connectNats, controlClientOver, endProcess, onLost } from '@batuta/messaging';
 import { nestLogger, startOpsServer, startTracing } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
 import { NestFactory } from '@nestjs/core';
@@ -17,6 +17,8 @@ export interface StartStepRunnerOptions {
   readonly opsServer?: boolean;
   /** Agents of your own, served besides the built-in ones. */
   readonly agents?: readonly Agent[];
+  /** A connection to NATS is lost for good; default: the process ends. */
+  readonly onLost?: (error: Error) => void;
 }
 
 export interface RunningStepRunner {
@@ -41,6 +43,7 @@ export async function startStepRunner(options: StartStepRunnerOptions): Promise<
     opened.push(() => tracing.shutdown());
     const nc = await connectNats({ url: settings.natsUrl.reveal(), name: `step-runner ${workerId}`, logger });
     opened.push(() => nc.close());
+    onLost(nc, options.onLost ?? endProcess(logger));
     const builtIn = builtInAgents({
       control: controlClientOver(nc),
       logDirectories: settings.logDirectories,

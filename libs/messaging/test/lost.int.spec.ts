@@ -1,0 +1,177 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  connectNats,
+  controlClientOver,
+  isConnected,
+  natsMicroservice,
+  onLost,
+  watchPatterns,
+} from '@batuta/messaging';
+import { checkReadiness, createLogger } from '@batuta/observability';
+import { eventually, NatsProxy, startTestNats } from '@batuta/testing';
+import type { TestNats } from '@batuta/testing';
+import type { NatsConnection } from '@nats-io/nats-core';
+import type { INestMicroservice } from '@nestjs/common';
+import { Controller, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { MessagePattern } from '@nestjs/microservices';
+
+const logger = createLogger({ service: 'test', level: 'silent' });
+const PATTERN = 'batuta.test.echo';
+const SUBSCRIPTION_REFUSED = `Permissions Violation for Subscription to "${PATTERN}" using queue "test"`;
+/** A client whose server went away between its greeting and its answer notices that after 5 s. */
+const BACK = { timeoutMs: 20_000 };
+
+@Controller()
+class Patterns {
+  @MessagePattern(PATTERN)
+  echo(): string {
+    return 'here';
+  }
+}
+
+@Module({ controllers: [Patterns] })
+class PatternsModule {}
+
+describe('a connection', () => {
+  let server: TestNats;
+  let proxy: NatsProxy;
+  const opened: NatsConnection[] = [];
+  beforeAll(async () => {
+    server = await startTestNats();
+  });
+  beforeEach(async () => {
+    proxy = await NatsProxy.start(server.url);
+  });
+  afterEach(async () => {
+    for (const nc of opened.splice(0)) await nc.close();
+    await proxy.close();
+  });
+  afterAll(async () => {
+    await server?.close();
+  });
+
+  const connect = async (url: string): Promise<NatsConnection> => {
+    const nc = await connectNats({ url, name: 'test', logger });
+    opened.push(nc);
+    return nc;
+  };
+  /** What `onLost` says. */
+  const losses = (nc: NatsConnection, refusedMs?: number): Error[] => {
+    const told: Error[] = [];
+    onLost(nc, (error) => told.push(error), refusedMs);
+    return told;
+  };
+
+  it('comes back after the server has refused it several times for its slowness', async () => {
+    const nc = await connect(proxy.url);
+    const told = losses(nc, 0);
+    proxy.refuse('test', 'Authentication Timeout');
+    await eventually(() => proxy.refusals >= 3, { timeoutMs: 10_000, describe: 'it was refused three times' });
+    expect(isConnected(nc)).toBe(false);
+    proxy.heal('test');
+    await eventually(() => isConnected(nc), BACK);
+    await nc.flush();
+    expect(told).toEqual([]);
+  }, 30_000);
+
+  it('is made, though the server refuses it for its slowness at first', async () => {
+    proxy.refuse('test', 'Authentication Timeout');
+    const connecting = connect(proxy.url);
+    await eventually(() => proxy.refusals >= 2, { describe: 'it was refused twice' });
+    proxy.heal('test');
+    await (await connecting).flush();
+  });
+
+  it('is lost when the server does not take its credentials any more, and comes back when it does in time', async () => {
+    const nc = await connect(server.url);
+    const [atOnce, patient] = [losses(nc, 0), losses(nc)];
+    await server.kill();
+    const other = await startTestNats({ port: server.port });
+    try {
+      await eventually(() => atOnce.length > 0, { timeoutMs: 10_000, describe: 'it is told' });
+      expect(atOnce[0]?.message).toMatch(/authorization violation/i);
+    } finally {
+      await other.close();
+      await server.start();
+    }
+    await eventually(() => isConnected(nc), BACK);
+    await nc.flush();
+    expect([atOnce.length, patient]).toEqual([1, []]);
+  }, 30_000);
+
+  it('is not lost when its own side closes it, nor when the server restarts', async () => {
+    const nc = await connect(server.url);
+    const told = losses(nc, 0);
+    await server.restart();
+    await eventually(() => isConnected(nc), BACK);
+    await nc.close();
+    expect(await nc.closed()).toBeUndefined();
+    expect(told).toEqual([]);
+  }, 30_000);
+
+  describe('that serves message patterns', () => {
+    const apps: INestMicroservice[] = [];
+    afterEach(async () => {
+      for (const app of apps.splice(0)) await app.close();
+    });
+    const serve = async (url: string, refusedMs = 60_000) => {
+      const app = await NestFactory.createMicroservice(PatternsModule, {
+        ...natsMicroservice({ url, queue: 'test' }),
+        logger: false,
+      });
+      apps.push(app);
+      await app.listen();
+      const lost: Error[] = [];
+      const check = await watchPatterns(app, { onLost: (error) => lost.push(error), refusedMs });
+      const ready = async () => (await checkReadiness({ requests: check }, 200)).checks['requests'];
+      return { lost, ready };
+    };
+
+    it('is not ready while it alone is cut, and ready when it is back', async () => {
+      const { lost, ready } = await serve(proxy.url);
+      const nc = await connect(proxy.url);
+      expect(await ready()).toBe('ok');
+      proxy.cut('test patterns');
+      await eventually(async () => expect(await ready()).toMatch(/not connected/));
+      expect(isConnected(nc)).toBe(true);
+      proxy.heal('test patterns');
+      await eventually(async () => expect(await ready()).toBe('ok'), BACK);
+      expect(await controlClientOver(nc).request(PATTERN, {})).toBe('here');
+      expect(lost).toEqual([]);
+    }, 30_000);
+
+    it('is not ready while nothing comes through, though it is open', async () => {
+      const { ready } = await serve(proxy.url);
+      proxy.silence('test patterns');
+      expect(await ready()).toBe('no answer within 200 ms');
+      proxy.heal('test patterns');
+      await eventually(async () => expect(await ready()).toBe('ok'), BACK);
+    }, 30_000);
+
+    it('is not ready while the server is away', async () => {
+      const { lost, ready } = await serve(server.url);
+      await server.kill();
+      await eventually(async () => expect(await ready()).not.toBe('ok'));
+      await server.start();
+      await eventually(async () => expect(await ready()).toBe('ok'), BACK);
+      expect(lost).toEqual([]);
+    }, 30_000);
+
+    it('is lost when the server refuses the credentials for too long', async () => {
+      const { lost, ready } = await serve(proxy.url, 100);
+      proxy.refuse('test patterns', 'Authorization Violation');
+      await eventually(() => lost.length > 0);
+      expect(lost[0]?.message).toMatch(/authorization violation/i);
+      expect(await ready()).toMatch(/authorization violation/i);
+    });
+
+    it('is lost when the server takes a subscription away', async () => {
+      const { lost, ready } = await serve(proxy.url);
+      proxy.tell('test patterns', SUBSCRIPTION_REFUSED);
+      await eventually(() => lost.length > 0);
+      expect(await ready()).toMatch(/permissions violation/i);
+      expect(lost).toHaveLength(1);
+    });
+  });
+});

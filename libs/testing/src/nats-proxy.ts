@@ -1,0 +1,132 @@
+import { connect, createServer } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
+
+/** What happens to the connections of one name. */
+type Fault = { readonly kind: 'cut' | 'silent' } | { readonly kind: 'refuse'; readonly message: string };
+
+interface Link {
+  readonly client: Socket;
+  readonly server: Socket;
+  /** What the client has called itself; undefined until it has. */
+  name: string | undefined;
+}
+
+/** Between clients and a nats-server, to break the connections that have a certain name and no others. */
+export class NatsProxy {
+  private readonly faults = new Map<string, Fault>();
+  private readonly links = new Set<Link>();
+  private refused = 0;
+
+  private constructor(
+    private readonly listener: Server,
+    private readonly target: URL,
+  ) {
+    listener.on('connection', (client) => this.link(client));
+  }
+
+  /** Starts one before the nats-server of a URL. */
+  static async start(url: string): Promise<NatsProxy> {
+    const listener = createServer();
+    await new Promise<void>((resolve, reject) => {
+      listener.once('error', reject);
+      listener.listen(0, '127.0.0.1', resolve);
+    });
+    return new NatsProxy(listener, new URL(url));
+  }
+
+  /** The server's URL, by way of here. */
+  get url(): string {
+    const url = new URL(this.target);
+    url.port = String((this.listener.address() as AddressInfo).port);
+    return url.href;
+  }
+
+  /** Ends the connections of a name, and each that comes. */
+  cut(name: string): void {
+    this.faults.set(name, { kind: 'cut' });
+    for (const link of this.named(name)) end(link);
+  }
+
+  /** Ends the connections of a name; the server seems to refuse each that comes with this message of its protocol. */
+  refuse(name: string, message: string): void {
+    this.faults.set(name, { kind: 'refuse', message });
+    for (const link of this.named(name)) end(link);
+  }
+
+  /** Lets nothing through any more on the connections of a name, though they stay open: a cable was pulled. */
+  silence(name: string): void {
+    this.faults.set(name, { kind: 'silent' });
+  }
+
+  /** Tells the clients of a name of an error, as the server would. */
+  tell(name: string, message: string): void {
+    for (const { client } of this.named(name)) client.write(`-ERR '${message}'\r\n`);
+  }
+
+  /** From now on connections of this name are let through; those that have lost something end. */
+  heal(name: string): void {
+    const silent = this.faults.get(name)?.kind === 'silent';
+    this.faults.delete(name);
+    if (silent) for (const link of this.named(name)) end(link);
+  }
+
+  /** Connections that were refused so far. */
+  get refusals(): number {
+    return this.refused;
+  }
+
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.listener.close(() => resolve()));
+    for (const link of this.links) end(link);
+    await closed;
+  }
+
+  private named(name: string): Link[] {
+    return [...this.links].filter((link) => link.name === name);
+  }
+
+  private link(client: Socket): void {
+    const server = connect(Number(this.target.port), this.target.hostname);
+    const link: Link = { client, server, name: undefined };
+    this.links.add(link);
+    const ended = (): void => {
+      this.links.delete(link);
+      end(link);
+    };
+    for (const socket of [client, server]) socket.on('error', ended).on('close', ended);
+    server.on('data', (data) => {
+      if (this.faultOf(link)?.kind !== 'silent') client.write(data);
+    });
+    let greeting = '';
+    client.on('data', (data) => {
+      if (link.name === undefined) {
+        greeting += data.toString('latin1');
+        link.name = nameIn(greeting);
+        if (link.name === undefined) return;
+        data = Buffer.from(greeting, 'latin1');
+      }
+      const fault = this.faultOf(link);
+      if (fault === undefined) server.write(data);
+      else if (fault.kind === 'cut') end(link);
+      else if (fault.kind === 'refuse') {
+        this.refused += 1;
+        client.end(`-ERR '${fault.message}'\r\n`);
+      }
+    });
+  }
+
+  private faultOf({ name }: Link): Fault | undefined {
+    return name === undefined ? undefined : this.faults.get(name);
+  }
+}
+
+function end({ client, server }: Link): void {
+  client.destroy();
+  server.destroy();
+}
+
+/** The client's first words are `CONNECT {"name": …}`: https://docs.nats.io/reference/reference-protocols/nats-protocol. */
+function nameIn(greeting: string): string | undefined {
+  const [, json] = /^CONNECT (.*)\r\n/.exec(greeting) ?? [];
+  return json === undefined ? undefined : ((JSON.parse(json) as { name?: string }).name ?? '');
+}
