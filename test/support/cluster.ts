@@ -66,20 +66,21 @@ export class Cluster {
       processes.set(service, members);
     }
     const cluster = new Cluster(dir, stack, processes);
+    const ended = (): Error | undefined => {
+      const gone = cluster.all().find(({ endsByItself }) => endsByItself.length > 0);
+      return gone === undefined ? undefined : new Error(`${gone.service} has ended.`);
+    };
+    let awaited: ServiceProcess | undefined;
     try {
       for (const member of cluster.all()) {
         member.spawn();
       }
-      const ended = (): Error | undefined => {
-        const gone = cluster.all().find(({ endsByItself }) => endsByItself.length > 0);
-        return gone === undefined ? undefined : new Error(`${gone.service} has ended.`);
-      };
-      for (const member of cluster.all()) {
-        await member.ready(ended);
+      for (awaited of cluster.all()) {
+        await awaited.ready(ended);
       }
     } catch (error) {
-      const problems = await cluster.end();
-      // Whoever ended by itself is why the others were not ready.
+      const problems = await cluster.end(awaited);
+      // Another that has ended may be why this one was not ready.
       throw new Error([(error as Error).message, ...problems].join('\n'), { cause: error });
     }
     return cluster;
@@ -127,8 +128,8 @@ export class Cluster {
     await rm(this.dir, { recursive: true, force: true });
   }
 
-  /** Ends every process and server; gives what went wrong, in the past too. */
-  private async end(): Promise<string[]> {
+  /** Ends every process and server; gives what went wrong, in the past too, but for `known`, of which that is known. */
+  private async end(known?: ServiceProcess): Promise<string[]> {
     const problems: string[] = [];
     const add = async (member: ServiceProcess, what: string): Promise<void> => {
       problems.push(`${member.service} ${what}. ${await member.logTail()}`);
@@ -140,6 +141,7 @@ export class Cluster {
       this.all().map(async (member) => {
         const ran = member.running;
         const code = await member.end('SIGTERM');
+        if (member === known) return;
         for (const end of member.endsByItself) await add(member, `had ended by itself (${end})`);
         if (ran && code !== 0)
           await add(member, `did not stop cleanly (${code === null ? 'a signal' : `exit code ${code}`})`);

@@ -98,6 +98,11 @@ export class ServiceProcess {
     return logTail(this.options.logFile);
   }
 
+  /** Process id while it runs. */
+  get pid(): number | undefined {
+    return this.run?.child.pid;
+  }
+
   get running(): boolean {
     return this.run !== undefined;
   }

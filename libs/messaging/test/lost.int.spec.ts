@@ -19,7 +19,7 @@ import { MessagePattern } from '@nestjs/microservices';
 const logger = createLogger({ service: 'test', level: 'silent' });
 const PATTERN = 'batuta.test.echo';
 const SUBSCRIPTION_REFUSED = `Permissions Violation for Subscription to "${PATTERN}" using queue "test"`;
-/** A client whose server went away between its greeting and its answer notices that after 5 s. */
+/** A client whose server goes away between its greeting and its answer notices that after 5 s. */
 const BACK = { timeoutMs: 20_000 };
 
 @Controller()
@@ -164,6 +164,11 @@ describe('a connection', () => {
       await eventually(() => lost.length > 0);
       expect(lost[0]?.message).toMatch(/authorization violation/i);
       expect(await ready()).toMatch(/authorization violation/i);
+    });
+
+    it('does not start when the server refuses a subscription', async () => {
+      proxy.deny('test patterns', PATTERN, SUBSCRIPTION_REFUSED);
+      await expect(serve(proxy.url)).rejects.toThrow(SUBSCRIPTION_REFUSED);
     });
 
     it('is lost when the server takes a subscription away', async () => {

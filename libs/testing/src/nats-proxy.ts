@@ -2,7 +2,10 @@ import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 
 /** What happens to the connections of one name. */
-type Fault = { readonly kind: 'cut' | 'silent' } | { readonly kind: 'refuse'; readonly message: string };
+type Fault =
+  | { readonly kind: 'silent' }
+  | { readonly kind: 'refuse'; readonly message: string }
+  | { readonly kind: 'deny'; readonly subject: string; readonly message: string };
 
 interface Link {
   readonly client: Socket;
@@ -43,8 +46,8 @@ export class NatsProxy {
 
   /** Ends the connections of a name, and each that comes. */
   cut(name: string): void {
-    this.faults.set(name, { kind: 'cut' });
-    for (const link of this.named(name)) end(link);
+    // A client that hears nothing between its greeting and the server's answer would try again after 5 s only.
+    this.refuse(name, 'Authentication Timeout');
   }
 
   /** Ends the connections of a name; the server seems to refuse each that comes with this message of its protocol. */
@@ -56,6 +59,11 @@ export class NatsProxy {
   /** Lets nothing through any more on the connections of a name, though they stay open: a cable was pulled. */
   silence(name: string): void {
     this.faults.set(name, { kind: 'silent' });
+  }
+
+  /** The server seems to answer with this message when a connection of a name subscribes to the subject. */
+  deny(name: string, subject: string, message: string): void {
+    this.faults.set(name, { kind: 'deny', subject, message });
   }
 
   /** Tells the clients of a name of an error, as the server would. */
@@ -106,8 +114,8 @@ export class NatsProxy {
         data = Buffer.from(greeting, 'latin1');
       }
       const fault = this.faultOf(link);
-      if (fault === undefined) server.write(data);
-      else if (fault.kind === 'cut') end(link);
+      if (fault?.kind === 'deny' && data.includes(`SUB ${fault.subject} `)) client.write(`-ERR '${fault.message}'\r\n`);
+      if (fault === undefined || fault.kind === 'deny') server.write(data);
       else if (fault.kind === 'refuse') {
         this.refused += 1;
         client.end(`-ERR '${fault.message}'\r\n`);

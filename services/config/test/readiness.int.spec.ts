@@ -10,7 +10,7 @@ import { logger, settingsFor } from './harness.js';
 
 // The service as a process of its own is compiled at its start.
 jest.setTimeout(60_000);
-/** A client whose server went away between its greeting and its answer notices that after 5 s. */
+/** A client whose server goes away between its greeting and its answer notices that after 5 s. */
 const LIMIT = { timeoutMs: 20_000 };
 /** The name of the connection that its message patterns are served over. */
 const PATTERNS = 'config patterns';
