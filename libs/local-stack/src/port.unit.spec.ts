@@ -43,7 +43,7 @@ describe('a free port', () => {
   });
 
   it('can be listened on', async () => {
-    await listen(await freePort());
+    await expect(listen(await freePort())).resolves.toBeUndefined();
   });
 
   (existsSync(RANGE_FILE) ? it : it.skip)('is none that an outgoing connection may take', async () => {

@@ -114,12 +114,15 @@ export async function watchPatterns(app: INestMicroservice, options: PatternsOpt
       if (error instanceof Error) lose(error);
     });
   }
-  const check = async (): Promise<void> => {
+  const throwIfLost = (): void => {
     if (lost !== undefined) throw lost;
+  };
+  const check = async (): Promise<void> => {
+    throwIfLost();
     if (!isConnected(nc)) throw new Error('not connected');
     // A connection that was cut in silence counts as one until pings are missing.
     await nc.flush();
-    if (lost !== undefined) throw lost;
+    throwIfLost();
   };
   // A server that restarts at this moment must not end the start.
   for (let arrived = false; !arrived;) {
@@ -127,7 +130,7 @@ export async function watchPatterns(app: INestMicroservice, options: PatternsOpt
       () => true,
       () => false,
     );
-    if (lost !== undefined) throw lost;
+    throwIfLost();
     if (nc.isClosed()) throw new Error('closed while it was started');
     if (!arrived) await delay(50);
   }
