@@ -102,7 +102,8 @@ describe('deliveries', () => {
       executions.push(execution);
     }
     await expectAll(executions, ['started', 'completed']);
-    expect(receiver.received).toHaveLength(executions.length * 2);
+    // An attempt that takes long on a busy machine is made again: what is made once is the delivery.
+    expect(await test.rows('SELECT 1 FROM notifications.orchestration_callbacks')).toHaveLength(executions.length * 2);
   }, 60_000);
 
   it('are made as soon as a notice comes, alone or among others', async () => {
