@@ -6,6 +6,7 @@ import { parseSync } from '@swc/core';
 
 const libs = [
   'contracts',
+  'program',
   'settings',
   'observability',
   'service',
@@ -21,6 +22,7 @@ const services = ['gateway', 'config', 'execution', 'step-runner', 'notification
 /** The workspace packages that each package may import. */
 export const mayImport = {
   contracts: [],
+  program: [],
   settings: [],
   collections: [],
   observability: ['contracts', 'settings'],
@@ -39,6 +41,7 @@ export const mayImport = {
   standalone: [...libs, ...services],
   cli: [
     'contracts',
+    'program',
     'settings',
     'observability',
     'service',

@@ -1,26 +1,6 @@
-import { openSync, writeSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
-import { runService } from '@batuta/service';
-import { loadStepRunnerSettings, startStepRunner } from '@batuta/step-runner';
-import type { Agent } from '@batuta/step-runner';
+import { runProgram } from '@batuta/program';
 
-const file = openSync(process.env['BENCH_LEDGER'] ?? 'ledger', 'a');
-
-/** Takes `ms` milliseconds and writes when it began and finished, outside of the engine, where the kill of this process leaves it. */
-const ledgerAgent: Agent = {
-  name: 'bench_ledger',
-  version: '1',
-  async run(input, { executionId, stepId, signal }) {
-    const { ms = 0, ...output } = input as { ms?: number };
-    writeSync(file, `b ${executionId} ${stepId}\n`);
-    await delay(ms, undefined, { signal });
-    writeSync(file, `f ${executionId} ${stepId}\n`);
-    return output;
-  },
-};
-
-await runService({
-  name: 'step-runner',
-  load: loadStepRunnerSettings,
-  start: (options) => startStepRunner({ ...options, agents: [ledgerAgent] }),
+await runProgram({
+  bundle: new URL('./ledger-service.bundle.cjs', import.meta.url),
+  load: () => import('./ledger-service.js'),
 });

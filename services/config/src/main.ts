@@ -1,6 +1,3 @@
-import 'reflect-metadata';
-import { runService } from '@batuta/service';
-import { loadConfigSettings } from './settings.js';
-import { startConfig } from './start-config.js';
+import { runProgram } from '@batuta/program';
 
-await runService({ name: 'config', load: loadConfigSettings, start: startConfig });
+await runProgram({ bundle: new URL('./service.bundle.cjs', import.meta.url), load: () => import('./service.js') });

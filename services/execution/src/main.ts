@@ -1,6 +1,3 @@
-import 'reflect-metadata';
-import { runService } from '@batuta/service';
-import { loadExecutionSettings } from './settings.js';
-import { startExecution } from './start-execution.js';
+import { runProgram } from '@batuta/program';
 
-await runService({ name: 'execution', load: loadExecutionSettings, start: startExecution });
+await runProgram({ bundle: new URL('./service.bundle.cjs', import.meta.url), load: () => import('./service.js') });

@@ -1,5 +1,3 @@
-import { runService } from '@batuta/service';
-import { loadGatewaySettings } from './settings.js';
-import { startGateway } from './start-gateway.js';
+import { runProgram } from '@batuta/program';
 
-await runService({ name: 'gateway', load: loadGatewaySettings, start: startGateway });
+await runProgram({ bundle: new URL('./service.bundle.cjs', import.meta.url), load: () => import('./service.js') });

@@ -1,6 +1,3 @@
-import 'reflect-metadata';
-import { runService } from '@batuta/service';
-import { loadNotificationsSettings } from './settings.js';
-import { startNotifications } from './start-notifications.js';
+import { runProgram } from '@batuta/program';
 
-await runService({ name: 'notifications', load: loadNotificationsSettings, start: startNotifications });
+await runProgram({ bundle: new URL('./service.bundle.cjs', import.meta.url), load: () => import('./service.js') });

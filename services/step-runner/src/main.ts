@@ -1,5 +1,3 @@
-import { runService } from '@batuta/service';
-import { loadStepRunnerSettings } from './settings.js';
-import { startStepRunner } from './start-step-runner.js';
+import { runProgram } from '@batuta/program';
 
-await runService({ name: 'step-runner', load: loadStepRunnerSettings, start: startStepRunner });
+await runProgram({ bundle: new URL('./service.bundle.cjs', import.meta.url), load: () => import('./service.js') });

@@ -1,0 +1,84 @@
+import { readFileSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, resolve } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { Script } from 'node:vm';
+import { mapStackTraces } from './stack-lines.js';
+
+export interface ProgramModule {
+  readonly main: () => Promise<void>;
+  /** Loads what `main` loads later, for a build that compiles the program. */
+  readonly preload?: () => Promise<void>;
+}
+
+/** What a build writes beside a bundle about itself. */
+export interface BundleNotes {
+  /** The Node.js that compiled its code. */
+  readonly node: string;
+  /** Files, relative to the bundle, that change whenever something in it is compiled anew. */
+  readonly inputs: readonly string[];
+}
+
+/** The files of a bundle; all but the first can be missing. */
+export const codeFile = (bundle: string): string => `${bundle}.code`;
+export const linesFile = (bundle: string): string => `${bundle}.lines`;
+export const notesFile = (bundle: string): string => `${bundle}.json`;
+
+/** A bundle begins with its id in a comment, and so does its compiled code: V8 itself compares nothing but the lengths. */
+export const ID_BYTES = 32;
+const ID_AT = '/*'.length;
+
+/** Whether there is a bundle that is newer than all that went into it. One without notes, as an image has it, always is. */
+export function isCurrent(bundle: string): boolean {
+  const made = changedAt(bundle);
+  if (made === undefined) return false;
+  const notes = readIfThere(notesFile(bundle));
+  if (notes === undefined) return true;
+  const { inputs } = JSON.parse(notes.toString('utf8')) as BundleNotes;
+  return inputs.every((input) => (changedAt(resolve(dirname(bundle), input)) ?? 0) <= made);
+}
+
+export interface LoadedBundle {
+  readonly program: ProgramModule;
+  /** Its code as far as it is compiled by now. */
+  readonly compiled: () => Buffer;
+  /** Whether V8 took the code that a build compiled. */
+  readonly wasCompiled: boolean;
+}
+
+/** Loads a bundle, with the code that a build compiled when this Node.js can take it. */
+export function loadBundle(bundle: string): LoadedBundle {
+  // Bundles are ASCII; as Latin-1 V8 keeps a byte a character.
+  const source = readFileSync(bundle, 'latin1');
+  const id = source.slice(ID_AT, ID_AT + ID_BYTES);
+  const stored = readIfThere(codeFile(bundle));
+  const cachedData = stored?.toString('latin1', 0, ID_BYTES) === id ? stored.subarray(ID_BYTES) : undefined;
+  // V8 refuses compiled code of a process with other flags, and sizes of the heap are flags. They were read when this heap was made.
+  setFlagsFromString('--max-semi-space-size=0');
+  setFlagsFromString('--max-old-space-size=0');
+  const script = new Script(source, { filename: bundle, ...(cachedData === undefined ? {} : { cachedData }) });
+  mapStackTraces(bundle, linesFile(bundle));
+  const evaluate = script.runInThisContext() as (
+    require: NodeJS.Require,
+    filename: string,
+    dirname: string,
+  ) => ProgramModule;
+  return {
+    program: evaluate(createRequire(bundle), bundle, dirname(bundle)),
+    compiled: () => Buffer.concat([Buffer.from(id, 'latin1'), script.createCachedData()]),
+    wasCompiled: script.cachedDataRejected === false,
+  };
+}
+
+function readIfThere(file: string): Buffer | undefined {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function changedAt(file: string): number | undefined {
+  return statSync(file, { throwIfNoEntry: false })?.mtimeMs;
+}

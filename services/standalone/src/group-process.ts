@@ -1,0 +1,124 @@
+import 'reflect-metadata';
+import { createLogger } from '@batuta/observability';
+import type { Logger } from '@batuta/observability';
+import { SettingsError } from '@batuta/settings';
+import { SERVICES } from './layout.js';
+import type { ServiceName } from './layout.js';
+import type { FromGroup, ToGroup } from './process-messages.js';
+
+interface Running {
+  /** Where it answers /health/ready. */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+function withOpsUrl(service: { readonly opsPort: number | undefined; close(): Promise<void> }): Running {
+  return { url: `http://127.0.0.1:${String(service.opsPort)}`, close: () => service.close() };
+}
+
+type Start = (logger: Logger) => Promise<Running>;
+
+/** Loads the program of a service, and no other's: each takes a second and 20 MiB. */
+const PROGRAMS: { readonly [Name in ServiceName]: () => Promise<Start> } = {
+  gateway: async () => {
+    const { loadGatewaySettings, startGateway } = await import('@batuta/gateway');
+    return (logger) => startGateway({ settings: loadGatewaySettings(), logger });
+  },
+  config: async () => {
+    const { loadConfigSettings, startConfig } = await import('@batuta/config');
+    return async (logger) => withOpsUrl(await startConfig({ settings: loadConfigSettings(), logger }));
+  },
+  execution: async () => {
+    const { loadExecutionSettings, startExecution } = await import('@batuta/execution');
+    return async (logger) => withOpsUrl(await startExecution({ settings: loadExecutionSettings(), logger }));
+  },
+  'step-runner': async () => {
+    const { loadStepRunnerSettings, startStepRunner } = await import('@batuta/step-runner');
+    return async (logger) => withOpsUrl(await startStepRunner({ settings: loadStepRunnerSettings(), logger }));
+  },
+  notifications: async () => {
+    const { loadNotificationsSettings, startNotifications } = await import('@batuta/notifications');
+    return async (logger) => withOpsUrl(await startNotifications({ settings: loadNotificationsSettings(), logger }));
+  },
+};
+
+function say(message: FromGroup): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.send === undefined || !process.connected) {
+      resolve();
+      return;
+    }
+    process.send(message, () => resolve());
+  });
+}
+
+/** Runs the services named on the command line in this process, until the supervisor says stop or is gone. */
+async function run(names: readonly ServiceName[]): Promise<void> {
+  const logger = createLogger({ service: names.join('+') });
+  const running = new Map<ServiceName, Running>();
+  let stopping: Promise<void> | undefined;
+  const stop = (): Promise<void> =>
+    (stopping ??= (async () => {
+      // The edge first, so that nothing new comes in; the engine before the config service that it may still ask.
+      for (const name of ['gateway', 'step-runner', 'execution', 'notifications', 'config'] as const) {
+        await running.get(name)?.close();
+      }
+    })());
+  const end = (): void => {
+    stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        logger.fatal({ err: error }, 'did not stop cleanly');
+        process.exit(1);
+      },
+    );
+  };
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(event, (error: unknown) => {
+      logger.fatal({ err: error }, `${event}: the process ends`);
+      process.exit(1);
+    });
+  }
+  // Ctrl-C reaches the whole process group: the supervisor decides the order of the end.
+  process.on('SIGINT', () => undefined);
+  process.on('SIGTERM', end);
+  process.on('disconnect', end);
+  const started = new Promise<void>((resolve) => {
+    process.on('message', (message: ToGroup) => {
+      if (message.type === 'stop') return end();
+      Object.assign(process.env, message.env);
+      resolve();
+    });
+  });
+  // While the servers start.
+  const starts = await Promise.all(names.map(async (name) => ({ name, start: await PROGRAMS[name]() })));
+  await say({ type: 'loaded' });
+  await started;
+  await Promise.all(
+    starts.map(async ({ name, start }) => {
+      running.set(name, await start(createLogger({ service: name })));
+    }),
+  );
+  await say({ type: 'ready', urls: Object.fromEntries(names.map((name) => [name, running.get(name)?.url])) });
+}
+
+/** Loads the program of every service. */
+export async function preload(): Promise<void> {
+  await Promise.all(Object.values(PROGRAMS).map((program) => program()));
+}
+
+export async function main(): Promise<void> {
+  const names = (process.argv[2] ?? '')
+    .split(',')
+    .filter((name): name is ServiceName => (SERVICES as readonly string[]).includes(name));
+  try {
+    await run(names);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    await say({ type: 'failed', message });
+    if (!(error instanceof SettingsError)) {
+      createLogger({ service: names.join('+') }).fatal({ err: error }, 'could not start');
+    }
+    process.exit(1);
+  }
+}

@@ -1,0 +1,152 @@
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { SourceMap } from 'node:module';
+import { dirname, join, relative, sep } from 'node:path';
+import { serialize } from 'node:v8';
+import { build } from 'esbuild';
+import { ID_BYTES, codeFile, isCurrent, linesFile, notesFile } from '@batuta/program';
+import { namedClasses } from './named-classes.mjs';
+
+const root = join(import.meta.dirname, '../..');
+const bundleOf = (program) => program.replace(/\.js$/, '.bundle.cjs');
+
+const posix = (path) => path.replaceAll(sep, '/');
+const inPackages = (path) => posix(path).includes('/node_modules/');
+
+/** Writes a file whole or not at all: a process may be starting from it. */
+function write(file, content) {
+  const temporary = `${file}.${process.pid}.tmp`;
+  writeFileSync(temporary, content);
+  renameSync(temporary, file);
+}
+
+const prepared = new Map();
+/** A module's text with what a bundle would change about it put right; the same for every bundle. */
+function prepare(path) {
+  let text = prepared.get(path);
+  if (text === undefined) {
+    text = readFileSync(path, 'utf8');
+    // Nest's way to load a package that it does without, which a bundler does not see through: a second copy would be loaded.
+    if (/\/node_modules\/@nestjs\/(?!swagger\/)/.test(posix(path))) {
+      text = text
+        .replace(/^const require = createRequire\(import\.meta\.url\);$/m, '')
+        .replaceAll('createRequire(import.meta.url)(', 'require(');
+    }
+    text = namedClasses(text);
+    prepared.set(path, text);
+  }
+  return text;
+}
+
+function bundling(bundle) {
+  const asked = Symbol('asked');
+  return {
+    name: 'bundling',
+    setup({ onResolve, onLoad, resolve }) {
+      onResolve({ filter: /^[^./]/ }, async ({ path, kind, importer, resolveDir, pluginData }) => {
+        if (pluginData === asked) return undefined;
+        // Loaded when spans are exported, and as large as all the rest.
+        if (kind === 'dynamic-import' && path.startsWith('@opentelemetry/')) return { path, external: true };
+        const found = await resolve(path, { kind, importer, resolveDir, pluginData: asked });
+        // A package that another can do without, and does.
+        return found.errors.length > 0 ? { path, external: true } : found;
+      });
+      onLoad({ filter: /\.m?js$/ }, ({ path }) => {
+        // Files are found beside the module that asks, wherever the bundle is.
+        const place = JSON.stringify(posix(relative(dirname(bundle), path)));
+        const contents = prepare(path).replaceAll('import.meta.url', `new URL(${place}, bundleUrl).href`);
+        return { contents, loader: 'js' };
+      });
+    },
+  };
+}
+
+/** Which line of which source each line of a bundle comes from (StackLines of @batuta/program). */
+function stackLines(text, map) {
+  const payload = JSON.parse(map);
+  const finder = new SourceMap(payload);
+  const sourceAt = new Map(payload.sources.map((source, index) => [source, index + 1]));
+  const lines = text.split('\n');
+  const source = new Uint16Array(lines.length);
+  const line = new Uint32Array(lines.length);
+  for (const [index, content] of lines.entries()) {
+    const entry = finder.findEntry(index, Math.max(0, content.search(/\S/)));
+    if (entry.generatedLine !== index) continue;
+    source[index] = sourceAt.get(entry.originalSource) ?? 0;
+    line[index] = entry.originalLine + 1;
+  }
+  return serialize({ sources: payload.sources, source, line });
+}
+
+/**
+ * Makes the bundle of a program and compiles it. The program is a module that exports `main`; the bundle goes beside it.
+ * Throws when it cannot be bundled or loaded.
+ */
+export async function bundle(program) {
+  const file = bundleOf(program);
+  const { outputFiles, metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: [program],
+    outfile: file,
+    write: false,
+    bundle: true,
+    platform: 'node',
+    target: 'node20.19',
+    format: 'cjs',
+    supported: { 'dynamic-import': false },
+    charset: 'ascii',
+    legalComments: 'none',
+    sourcemap: 'external',
+    sourcesContent: false,
+    metafile: true,
+    logLevel: 'error',
+    banner: {
+      js: [
+        `/*${'0'.repeat(ID_BYTES)}*/(function (require, __filename, __dirname) {`,
+        'const exports = {}, module = { exports };',
+        `const bundleUrl = require('node:url').pathToFileURL(__filename);`,
+      ].join('\n'),
+    },
+    footer: { js: 'return module.exports;\n})' },
+    plugins: [bundling(file)],
+  });
+  const [{ text: map }, { text }] = outputFiles.toSorted((one, other) => other.path.length - one.path.length);
+  const id = createHash('sha256').update(text).digest('hex').slice(0, ID_BYTES);
+  // Of a package what tsc notes whenever it writes something; of what is installed what npm does.
+  const compiled = new Set(
+    Object.keys(metafile.inputs)
+      .filter((input) => !inPackages(`/${input}`))
+      .map((input) => input.replace(/\/dist\/.*$/, '/dist/.tsbuildinfo')),
+  );
+  const inputs = [
+    ...compiled,
+    'node_modules/.package-lock.json',
+    ...['main', 'bundle', 'named-classes', 'compile'].map((tool) => `tools/bundle/${tool}.mjs`),
+  ].map((input) => posix(relative(dirname(file), join(root, input))));
+  // The bundle after its notes, which say when it is out of date; its code last, which says that all is done.
+  rmSync(codeFile(file), { force: true });
+  write(notesFile(file), JSON.stringify({ node: process.version, inputs }));
+  write(linesFile(file), stackLines(text, map));
+  write(file, text.replace('0'.repeat(ID_BYTES), id));
+  await compile(file);
+}
+
+function compile(file) {
+  return new Promise((resolve, reject) => {
+    const { NODE_OPTIONS: _, ...env } = process.env;
+    const args = [...process.execArgv, join(root, 'tools/bundle/compile.mjs'), file];
+    const child = spawn(process.execPath, args, { env, stdio: 'inherit' });
+    child.once('error', reject);
+    child.once('close', (code) =>
+      code === 0 ? resolve() : reject(new Error(`${file} could not be compiled: ${code}`)),
+    );
+  });
+}
+
+/** Whether the bundle of a program is newer than all that went into it, and compiled by this Node.js. */
+export function isDone(program) {
+  const file = bundleOf(program);
+  if (!existsSync(codeFile(file)) || !existsSync(notesFile(file)) || !isCurrent(file)) return false;
+  return JSON.parse(readFileSync(notesFile(file), 'utf8')).node === process.version;
+}

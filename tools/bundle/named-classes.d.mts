@@ -1,0 +1,1 @@
+export declare function namedClasses(source: string): string;
