@@ -15,7 +15,7 @@ WORKDIR /app
 COPY --from=manifests /app/package.json /app/package-lock.json /app/.npmrc ./
 COPY --from=manifests /app/libs libs
 COPY --from=manifests /app/services services
-# No script of a package runs: the compiler and everything that the services import work without.
+# No script of a package runs: the compilers and everything that the services import work without.
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
 RUN ./node_modules/.bin/tsc -b \
@@ -24,8 +24,10 @@ RUN ./node_modules/.bin/tsc -b \
       services/execution/tsconfig.build.json \
       services/step-runner/tsconfig.build.json \
       services/notifications/tsconfig.build.json \
+    && node tools/bundle/main.mjs \
     && rm -rf libs/*/node_modules services/*/node_modules libs/*/src services/*/src \
-    && find libs services -type f ! -name '*.js' ! -name '*.js.map' ! -name package.json -delete
+    && find libs services -type f ! -name '*.js' ! -name '*.js.map' ! -name package.json \
+      ! -name '*.bundle.cjs' ! -name '*.bundle.cjs.code' ! -name '*.bundle.cjs.lines' -delete
 
 FROM ${NODE_IMAGE} AS dependencies
 WORKDIR /app

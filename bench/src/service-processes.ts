@@ -103,6 +103,8 @@ export class ServiceProcesses {
         NATS_URL: this.stack.natsUrl,
         BATUTA_ADMIN_KEY_FILE: this.keyFile,
         BATUTA_EXECUTION_NAME: 'bench',
+        // As in a container, which keeps its name when it starts anew.
+        BATUTA_RUNNER_ID: 'bench',
         BATUTA_RUNNER_SLOTS: '512',
         BENCH_LEDGER: this.ledger,
         ...this.env,

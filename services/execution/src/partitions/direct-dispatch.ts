@@ -55,6 +55,8 @@ interface Runner {
   held: Set<string>;
   readonly sent: SlotMap<string, Sent>;
   pinged: boolean;
+  /** Since it was heard last a runner has appeared, and so it was asked whether it is there. */
+  suspected: boolean;
 }
 
 /** Larger tasks go to the work queue. */
@@ -75,6 +77,8 @@ const RECEIPT_MS = 1_000;
 /** The share of its expiry that a runner may be silent before it is asked whether it is there. */
 const SILENT_SHARE = 0.45;
 const SHORTEST_EXPIRY_MS = 50;
+/** No process starts anew in less: what was heard since is none that the new runner replaces. */
+const QUICKEST_START_MS = 100;
 /** Beyond those that run, results may wait for their commits; a runner holds at most twice its slots. */
 const HELD_SHARE = 1.5;
 
@@ -202,12 +206,15 @@ export class DirectDispatch {
         held: new Set(),
         sent: new SlotMap(),
         pinged: false,
+        suspected: false,
       };
+      this.#suspectBefore(runner);
       this.#runners.set(beat.incarnation, runner);
     }
     runner.seen = this.parts.clock.elapsed();
     runner.expiresMs = Math.max(SHORTEST_EXPIRY_MS, beat.expiresMs);
     runner.pinged = false;
+    runner.suspected = false;
     runner.held = new Set(beat.held);
     const lost: LostTask[] = [];
     for (const [key, sent] of runner.sent) {
@@ -461,9 +468,23 @@ export class DirectDispatch {
     this.#cancel = clock.after(TICK_MS, () => this.#tick());
   }
 
-  /** A runner that is late may be gone: then nobody listens where it took its tasks. */
-  #ping(runner: Runner): void {
+  /** A runner that appears may be one that ended and was started again: those that are silent are asked now. */
+  #suspectBefore(newcomer: Runner): void {
+    const before = this.parts.clock.elapsed() - QUICKEST_START_MS;
+    for (const runner of this.#runners.values()) {
+      if (runner.seen > before || runner.pinged || runner.suspected) continue;
+      runner.suspected = true;
+      this.#ping(runner, runner.id === newcomer.id);
+    }
+  }
+
+  /**
+   * A runner that is late, or that another of its name has replaced, may be gone: then nobody listens where it took its tasks.
+   * One that is neither may have lost its connection for a moment, and is asked twice.
+   */
+  #ping(runner: Runner, sure = true): void {
     runner.pinged = true;
+    const { seen } = runner;
     const [pool = ''] = runner.pools.keys();
     this.parts.ask(
       subjects.runnerTasks(runner.incarnation),
@@ -471,6 +492,14 @@ export class DirectDispatch {
       RECEIPT_MS,
       (answer) => {
         if (this.#runners.get(runner.incarnation) !== runner) return;
+        if (answer === 'no_responders' && !sure) {
+          this.parts.clock.after(TICK_MS, () => {
+            if (this.#runners.get(runner.incarnation) !== runner) return;
+            if (runner.seen === seen) this.#ping(runner);
+            else runner.pinged = false;
+          });
+          return;
+        }
         runner.pinged = false;
         if (answer === 'no_responders') this.#lost(runner, 'it is not connected');
       },

@@ -284,6 +284,52 @@ describe('what is lost', () => {
     expect(lost).toEqual([{ executionId: 'f', stepId: 'x', attempt: 3, lostRunners: 1 }]);
   });
 
+  it('is known at once when a runner of the same name appears and nobody listens at the one before', () => {
+    beat('a', { runnerId: 'one', held: ['f/x/3'] });
+    beat('b', { runnerId: 'other' });
+    clock.pass(200);
+    beat('c', { runnerId: 'one' });
+    expect(asked.map(({ subject, tasks }) => [subject, tasks])).toEqual([
+      ['batuta.runner.a.tasks', []],
+      ['batuta.runner.b.tasks', []],
+    ]);
+    asked[1]?.answer(receipt(0));
+    expect(lost).toEqual([]);
+    asked[0]?.answer('no_responders');
+    expect(lost).toEqual([{ executionId: 'f', stepId: 'x', attempt: 3, lostRunners: 1 }]);
+    expect(direct.runners).toBe(2);
+  });
+
+  it('is known soon when another runner appears and nobody listens at a silent one, now and a moment later', () => {
+    beat('a', { held: ['f/x/3'] });
+    clock.pass(200);
+    beat('b');
+    asked[0]?.answer('no_responders');
+    expect(lost).toEqual([]);
+    clock.pass(300);
+    expect(asked).toHaveLength(2);
+    asked[1]?.answer('no_responders');
+    expect(lost).toEqual([{ executionId: 'f', stepId: 'x', attempt: 3, lostRunners: 1 }]);
+  });
+
+  it('is nothing because a runner appears while another is frozen or connects anew', () => {
+    beat('a', { held: ['f/x/3'] });
+    clock.pass(200);
+    beat('b');
+    asked[0]?.answer('no_responders');
+    beat('a', { held: ['f/x/3'] });
+    clock.pass(300);
+    expect(asked).toHaveLength(1);
+    beat('c', { runnerId: 'runner a' });
+    // Nobody is asked twice for one silence, however many appear.
+    beat('d');
+    expect(asked.map(({ subject }) => subject).slice(1)).toEqual(['batuta.runner.a.tasks', 'batuta.runner.b.tasks']);
+    asked[1]?.answer('timeout');
+    asked[2]?.answer('timeout');
+    expect(lost).toEqual([]);
+    expect(direct.runners).toBe(4);
+  });
+
   it('is nothing because nobody listens for a moment: what was under way for the first time goes to the queue', async () => {
     beat('a', { held: ['f/x/3'] });
     const one = offer();
