@@ -52,7 +52,12 @@ export const profileDirectory = (): string => join(tmpdir(), `batuta-profile-${p
 /** Environment of a platform whose processes can be profiled. */
 export function profilingEnvironment(): Record<string, string> {
   mkdirSync(profileDirectory(), { recursive: true });
-  return { NODE_OPTIONS: `--import=${PROFILE_HOOK}`, BENCH_PROFILE_DIRECTORY: profileDirectory() };
+  return {
+    NODE_OPTIONS: `--import=${PROFILE_HOOK}`,
+    BENCH_PROFILE_DIRECTORY: profileDirectory(),
+    // So that the profile names files and packages.
+    BATUTA_BUNDLES: 'off',
+  };
 }
 
 /** A platform that stays up between rounds of W1, W2 and W3, so that they can be interleaved with others'. */

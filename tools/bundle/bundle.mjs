@@ -95,6 +95,7 @@ export async function bundle(program) {
     target: 'node20.19',
     format: 'cjs',
     supported: { 'dynamic-import': false },
+    define: { navigator: 'bundleNavigator' },
     charset: 'ascii',
     legalComments: 'none',
     sourcemap: 'external',
@@ -106,6 +107,8 @@ export async function bundle(program) {
         `/*${'0'.repeat(ID_BYTES)}*/(function (require, __filename, __dirname) {`,
         'const exports = {}, module = { exports };',
         `const bundleUrl = require('node:url').pathToFileURL(__filename);`,
+        // As Node.js has it from 21 on. Without it pg makes a Response to find out where it is, which loads all of fetch.
+        `const bundleNavigator = globalThis.navigator ?? { userAgent: 'Node.js/' + process.versions.node.split('.')[0] };`,
       ].join('\n'),
     },
     footer: { js: 'return module.exports;\n})' },

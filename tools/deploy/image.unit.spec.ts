@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, it, jest } from '@jest/globals';
 import { DockerfileParser } from 'dockerfile-ast';
 import { validate } from 'dockerfile-utils';
+import { codeFile, linesFile, notesFile } from '@batuta/program';
 import { read, root } from './places.js';
 import { loadServices, variablesOf } from './services.js';
 
@@ -98,6 +99,18 @@ describe('the Dockerfile', () => {
       expect(dockerfile).toContain(`--workspace services/${name}`);
       expect(existsSync(join(root, 'services', name, 'src/main.ts'))).toBe(true);
     }
+  });
+
+  it('bundles the services and keeps what a bundle is loaded from, without the notes that are for a checkout', () => {
+    expect(read('.dockerignore').split('\n')).toContain('!tools/bundle');
+    const build = instructions.map((each) => each.getArgumentsContent() ?? '').find((text) => text.includes('tsc -b'));
+    expect(build).toMatch(/tsc -b[^&]+&& node tools\/bundle\/main\.mjs[^&]+&& rm/);
+    const bundle = 'service.bundle.cjs';
+    const kept = [...(build ?? '').matchAll(/! -name '?([^'\s]+)'?/g)].map((match) => match[1] ?? '');
+    const isKept = (file: string): boolean =>
+      kept.some((name) => new RegExp(`^${name.replaceAll('.', '\\.').replaceAll('*', '.*')}$`).test(file));
+    expect([bundle, codeFile(bundle), linesFile(bundle)].filter((file) => !isKept(file))).toEqual([]);
+    expect(isKept(notesFile(bundle))).toBe(false);
   });
 
   it('gets everything that the services import from the builder, and nothing that they do not', () => {

@@ -1,4 +1,5 @@
 import type { Secret } from '@batuta/settings';
+import pg from 'pg';
 import { DataSource } from 'typeorm';
 import { AgentEntity } from '../agents/agent.entity.js';
 import { ConfigVersionEntity } from '../definitions/config-version.entity.js';
@@ -17,6 +18,8 @@ const MIGRATION_LOCK = 7_205_771_001;
 export function configDataSource(options: { databaseUrl: Secret; connections: number }): DataSource {
   return new DataSource({
     type: 'postgres',
+    // TypeORM would look for it by name when it starts, past what a bundle has.
+    driver: pg,
     url: options.databaseUrl.reveal(),
     schema: SCHEMA,
     applicationName: 'batuta-config',

@@ -1,4 +1,5 @@
 import type { Secret } from '@batuta/settings';
+import pg from 'pg';
 import { DataSource } from 'typeorm';
 import { CallbackEntity } from '../callbacks/callback.entity.js';
 import { AttemptEntity } from '../deliveries/attempt.entity.js';
@@ -16,6 +17,8 @@ const MIGRATION_LOCK = 7_205_771_004;
 export function notificationsDataSource(options: { databaseUrl: Secret; connections: number }): DataSource {
   return new DataSource({
     type: 'postgres',
+    // TypeORM would look for it by name when it starts, past what a bundle has.
+    driver: pg,
     url: options.databaseUrl.reveal(),
     schema: SCHEMA,
     applicationName: 'batuta-notifications',
