@@ -81,8 +81,8 @@ describe('a backup', () => {
                     (SELECT count(*)::int FROM execution.events
                       WHERE execution_id = ANY($2) AND type = 'StepScheduled' AND data->>'stepId' = 'waits') AS waiting,
                     (SELECT count(*)::int FROM execution.partitions p
-                      JOIN execution.projection_cursors c ON c.partition = p.id AND c.projection = 'step_runs'
-                      WHERE c.position < p.last_position) AS behind`,
+                      LEFT JOIN execution.projection_cursors c ON c.partition = p.id AND c.projection = 'step_runs'
+                      WHERE coalesce(c.position, 0) < p.last_position) AS behind`,
             [ended, open],
           );
           expect(rows).toEqual([{ steps: 16, waiting: 2, behind: 0 }]);
