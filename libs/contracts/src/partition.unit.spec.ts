@@ -9,6 +9,13 @@ describe('partitionOf', () => {
     expect(partitionOf('foobar', 2 ** 32)).toBe(0xbf9cf968);
   });
 
+  it('takes the bytes of UTF-8, also where some are more than one', () => {
+    for (const id of ['é', 'abcé', 'é and a long tail', '日本語', '🎼x', 'x\u007fy', '\u0080']) {
+      const hash = Buffer.from(id, 'utf8').reduce((sum, byte) => Math.imul(sum ^ byte, 0x01000193) >>> 0, 0x811c9dc5);
+      expect(partitionOf(id, 2 ** 32)).toBe(hash);
+    }
+  });
+
   it('spreads ids over all partitions', () => {
     const seen = new Set<number>();
     for (let i = 0; i < 2_000; i += 1) {

@@ -1,5 +1,4 @@
 import { partitionOf } from '@batuta/contracts';
-import type { AttemptResult } from '@batuta/contracts';
 import type { PartitionRecord } from '@batuta/event-store';
 import { forkFrom, isTerminal } from '../domain/index.js';
 import type { Commit, ExecutionChanges } from './batch.js';
@@ -525,25 +524,18 @@ export class Engine {
     partitionFor: (executionId: string) => Partition | undefined,
   ): void {
     const { results } = decodeResults(request.payload);
-    const group = new ResultGroup(results.length, request.reply, this.#own?.subject, shared, () =>
-      this.#answered(results),
-    );
+    const { bus } = this.options.ports;
+    const keys = results.map(({ executionId, stepId, attempt }) => `${executionId}/${stepId}/${attempt}`);
+    const group = new ResultGroup(results.length, request.reply, this.#own?.subject, shared, () => {
+      for (const key of keys) bus.taskAnswered?.(key);
+    });
     if (results.length === 0) request.reply?.('{"replies":[]}');
     for (const [place, result] of results.entries()) {
       const partition = partitionFor(result.executionId);
-      this.#reported(result);
+      bus.taskReported?.(keys[place] ?? '');
       if (partition === undefined) group.settle(place, undefined);
       else this.#outputs.take(partition, { kind: 'result', executionId: result.executionId, result, group, place });
     }
-  }
-
-  #reported({ executionId, stepId, attempt }: AttemptResult): void {
-    this.options.ports.bus.taskReported?.(`${executionId}/${stepId}/${attempt}`);
-  }
-
-  #answered(results: readonly AttemptResult[]): void {
-    const { bus } = this.options.ports;
-    for (const { executionId, stepId, attempt } of results) bus.taskAnswered?.(`${executionId}/${stepId}/${attempt}`);
   }
 
   #expect(partition: Partition, executionId: string): void {
