@@ -8,7 +8,7 @@ import { WORKLOADS, stepOutput } from './workload.js';
 const BUDGETS = [
   { name: 'commits', perStep: 0.15 },
   { name: 'append statements', perStep: 0.15 },
-  { name: 'NATS messages', perStep: 3 },
+  { name: 'NATS messages', perStep: 2 },
   { name: 'bytes of log beyond its output', perStep: 300 },
 ] as const;
 
