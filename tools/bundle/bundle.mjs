@@ -43,11 +43,16 @@ function prepare(path) {
 /** The namespace of what is our own: in it esbuild does not ask a package.json what kind of module a file is. */
 const OWN = 'own';
 
+/** What became of modules of our own, the same for every bundle but where a module asks for its place. */
+const functions = new Map();
+
 /**
  * A module of our own as a function. esbuild makes variables of all constants and classes of a bundled module's top level, and V8
  * takes what is a constant, and stays one, for what it is when it compiles: a seventh of what an execution costs.
  */
 function asFunction(path, text) {
+  const known = functions.get(path);
+  if (known?.text === text) return known.contents;
   const { code, map } = transformSync(text, {
     filename: path,
     sourceFileName: path,
@@ -59,7 +64,9 @@ function asFunction(path, text) {
     module: { type: 'commonjs', importInterop: 'swc', ignoreDynamic: true },
   });
   const sourceMap = Buffer.from(map ?? '').toString('base64');
-  return `(function () { ${code}\n})();\n//# sourceMappingURL=data:application/json;base64,${sourceMap}`;
+  const contents = `(function () { ${code}\n})();\n//# sourceMappingURL=data:application/json;base64,${sourceMap}`;
+  functions.set(path, { text, contents });
+  return contents;
 }
 
 function bundling(bundle) {

@@ -245,8 +245,7 @@ export class LogReader {
     if (readings.some(({ events }) => events.length > 0)) return false;
     const news = readings.filter(({ from, to }) => to > from);
     if (news.length === 0) return true;
-    const [judged] = await this.#options.dataSource.query<JudgedAll[]>(sql.MOVE_UNLESS_ANYBODY, cursorMoves(news));
-    if (judged === undefined) throw new Error('moving the cursors gave no answer');
+    const judged = await this.#judge<JudgedAll>(sql.MOVE_UNLESS_ANYBODY, cursorMoves(news));
     if (judged.wanted) {
       this.#fullPasses = FULL_PASSES;
       return false;
@@ -311,11 +310,12 @@ export class LogReader {
       (event) =>
         event.type === 'ExecutionRetried' || (event.type === 'ExecutionStarted' && Boolean(event.data.callbackUrl)),
     );
-    const [judged] = await this.#options.dataSource.query<Judged[]>(sql.MOVE_UNLESS_WANTED, [
-      ...cursorMoves(readings),
-      [...ids],
-      itself,
-    ]);
+    return this.#judge<Judged>(sql.MOVE_UNLESS_WANTED, [...cursorMoves(readings), [...ids], itself]);
+  }
+
+  /** Moves cursors by a statement that judges whether it may. */
+  async #judge<Row extends JudgedAll>(statement: string, parameters: unknown[]): Promise<Row> {
+    const [judged] = await this.#options.dataSource.query<Row[]>(statement, parameters);
     if (judged === undefined) throw new Error('moving the cursors gave no answer');
     return judged;
   }
@@ -419,7 +419,7 @@ export class LogReader {
   }
 }
 
-/** The first three parameters of both statements that move cursors. */
+/** The first three parameters of every statement that moves cursors. */
 function cursorMoves(readings: readonly Reading[]): [number[], number[], number[]] {
   return [readings.map(({ partition }) => partition), readings.map(({ from }) => from), readings.map(({ to }) => to)];
 }

@@ -5,19 +5,22 @@ export const ADD_CURSORS = `
 /** $1: partitions. */
 export const POSITIONS = 'SELECT partition, position FROM notifications.cursors WHERE partition = ANY($1::int[])';
 
+const LOCKED = `locked AS MATERIALIZED (
+    SELECT partition, position FROM notifications.cursors WHERE partition = ANY($1::int[])
+    ORDER BY partition FOR UPDATE
+  )`;
+const MOVE_LOCKED = `UPDATE notifications.cursors AS c SET position = r.upto, updated_at = now()
+  FROM unnest($1::int[], $2::bigint[], $3::bigint[]) AS r(partition, since, upto)
+  JOIN locked USING (partition)
+  WHERE c.partition = r.partition AND locked.position = r.since`;
+
 /**
  * Moves the cursors that stand where the reading began, all of them locked in the same order by everybody; gives those that
  * moved. $1: partitions, $2: where from, $3: where to.
  */
 export const MOVE = `
-  WITH locked AS MATERIALIZED (
-    SELECT partition, position FROM notifications.cursors WHERE partition = ANY($1::int[])
-    ORDER BY partition FOR UPDATE
-  )
-  UPDATE notifications.cursors AS c SET position = r.upto, updated_at = now()
-  FROM unnest($1::int[], $2::bigint[], $3::bigint[]) AS r(partition, since, upto)
-  JOIN locked USING (partition)
-  WHERE c.partition = r.partition AND locked.position = r.since
+  WITH ${LOCKED}
+  ${MOVE_LOCKED}
   RETURNING c.partition`;
 
 // Each is answered by the first row of a partial index.
@@ -29,16 +32,10 @@ const FIRST_OPEN_EXECUTION = `
         SELECT execution_id FROM notifications.executions WHERE ended_at IS NULL ORDER BY execution_id LIMIT 1`;
 
 /** Moves the cursors like MOVE, where nothing is `wanted` by the one row of `judged`. */
-const LOCKED_AND_MOVED = `locked AS MATERIALIZED (
-    SELECT partition, position FROM notifications.cursors WHERE partition = ANY($1::int[])
-    ORDER BY partition FOR UPDATE
-  ), moved AS (
-    UPDATE notifications.cursors AS c SET position = r.upto, updated_at = now()
-    FROM unnest($1::int[], $2::bigint[], $3::bigint[]) AS r(partition, since, upto)
-    JOIN locked USING (partition)
-    WHERE c.partition = r.partition AND locked.position = r.since AND NOT (SELECT wanted FROM judged)
-    RETURNING c.partition
-  )`;
+const LOCKED_AND_MOVED = `${LOCKED}, moved AS (
+  ${MOVE_LOCKED} AND NOT (SELECT wanted FROM judged)
+  RETURNING c.partition
+)`;
 
 /**
  * Moves the cursors like MOVE, unless somebody may want to hear of what was read: then nothing moves. Gives one row:
