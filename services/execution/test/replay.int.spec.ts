@@ -8,7 +8,8 @@ import type { Difference, RunningExecution } from '../src/index.js';
 import { ConfigRegistry } from '../src/partitions/config-registry.js';
 import { readExecution } from '../src/partitions/fold-execution.js';
 import type { ExecutionSource } from '../src/partitions/fold-execution.js';
-import { executionId, startRequest } from './fixtures.js';
+import { ExecutionQueries } from '../src/queries/execution-queries.js';
+import { TENANT, executionId, startRequest } from './fixtures.js';
 import { Platform } from './platform.js';
 
 // Longer than the conditions that the tests wait for: those say what did not come.
@@ -67,6 +68,37 @@ async function sameBothWays(id: string, version?: number): Promise<unknown> {
   expect(wantedEffects(quick)).toEqual(wantedEffects(whole));
   return encodeSnapshot(quick);
 }
+
+describe('questions that come together', () => {
+  it('are answered from one statement, each with its own execution, and to its own tenant only', async () => {
+    const ids = await Promise.all([start('three'), start('three'), start('three')]);
+    for (const id of ids) await finished(id);
+    const statements: (readonly string[])[] = [];
+    const reader = new Proxy(store, {
+      get: (target, name) =>
+        name === 'readExecutions'
+          ? (asked: readonly string[]) => {
+              statements.push(asked);
+              return target.readExecutions(asked);
+            }
+          : (Reflect.get(target, name) as unknown),
+    });
+    const queries = new ExecutionQueries({ ...source, reader, snapshots: undefined }, platform.sql, 1);
+    const unknown = executionId();
+    const notFound = { refused: expect.objectContaining({ code: 'not_found' }) };
+    const [first] = ids;
+    const [others, ...found] = await Promise.all([
+      queries.get({ tenantId: 'somebody-else', executionId: first ?? '' }),
+      ...[...ids, unknown].map((id) => queries.get({ tenantId: TENANT, executionId: id })),
+    ]);
+    expect(found).toEqual([
+      ...ids.map((id) => ({ execution: expect.objectContaining({ id, status: 'completed' }) })),
+      notFound,
+    ]);
+    expect(others).toEqual(notFound);
+    expect(statements.map((asked) => [...asked].sort())).toEqual([[...ids, unknown].sort()]);
+  });
+});
 
 describe('snapshots', () => {
   it('are kept every so many events, and loading from them gives the same state, at every version', async () => {

@@ -24,6 +24,7 @@ import type {
 } from '@batuta/contracts';
 import type { Pool } from 'pg';
 import { view } from '../domain/index.js';
+import { ExecutionLoader } from '../partitions/execution-loader.js';
 import { readExecution } from '../partitions/fold-execution.js';
 import type { ExecutionSource } from '../partitions/fold-execution.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
@@ -100,13 +101,20 @@ function fittingApprovals(approvals: readonly ApprovalSummary[]): ApprovalSummar
   return past === -1 ? [...approvals] : approvals.slice(0, Math.max(1, past));
 }
 
+/** Executions read with one statement; each of them may be large. */
+const READ_TOGETHER = 20;
+
 /** Answers questions about executions, from PostgreSQL alone: any replica can. */
 export class ExecutionQueries {
+  readonly #loader: ExecutionLoader;
+
   constructor(
     private readonly source: ExecutionSource,
     private readonly pool: Pool,
     private readonly partitions: number,
-  ) {}
+  ) {
+    this.#loader = new ExecutionLoader(source, setImmediate, READ_TOGETHER);
+  }
 
   get topology(): { partitions: number } {
     return { partitions: this.partitions };
@@ -118,7 +126,9 @@ export class ExecutionQueries {
     const notFound = refused('not_found', 'There is no such execution.');
     if (id === undefined) return notFound;
     const version = request.atVersion || undefined;
-    const state = await readExecution(this.source, id, version);
+    // Many ask at once when a gateway was lost: their executions are read together.
+    const state =
+      version === undefined ? (await this.#loader.load(id))?.state : await readExecution(this.source, id, version);
     if (state?.started?.tenantId !== request.tenantId) return notFound;
     if (version !== undefined && version !== state.version) {
       return refused('not_found', `The execution has no version ${version}: its newest is ${state.version}.`);

@@ -25,7 +25,9 @@ export const isFinished = (status: string): boolean => FINISHED.has(status);
 export function resultOfView(view: ExecutionView): JsonObject {
   const base = { execution_id: view.id, trace_id: view.traceId, status: view.status };
   if (!isFinished(view.status)) return base;
-  const shown = toUserJson(ExecutionViewSchema, view);
+  // The steps are most of a view, and no part of its result.
+  const { steps: _steps, input: _input, output: _output, metadata: _metadata, ...rest } = view;
+  const shown = toUserJson(ExecutionViewSchema, rest);
   return {
     ...base,
     output: view.output ?? null,
