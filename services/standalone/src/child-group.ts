@@ -72,7 +72,12 @@ export class ChildGroup {
     const output = logFd ?? 'inherit';
     const child = fork(GROUP_PROGRAM, [services], {
       env,
-      execArgv: ['--enable-source-maps', `--max-semi-space-size=${semiSpaceMiB(memoryBytes())}`],
+      execArgv: [
+        '--enable-source-maps',
+        `--max-semi-space-size=${semiSpaceMiB(memoryBytes())}`,
+        // Node's own code in pages of 2 MiB, where the system has them: fewer misses of the TLB.
+        '--use-largepages=silent',
+      ],
       stdio: ['ignore', output, output, 'ipc'],
     });
     this.child = child;
