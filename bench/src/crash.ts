@@ -5,9 +5,10 @@ import pg from 'pg';
 import type { Load, LoadResult } from './client-process.js';
 import { startClient } from './deployment.js';
 import { call } from './ipc.js';
-import { peakMemory, rounded } from './measure.js';
+import { groupBy, peakMemory, rounded } from './measure.js';
 import { SERVICE_NAMES, ServiceProcesses } from './service-processes.js';
 import type { BenchService } from './service-processes.js';
+import { columns, spread } from './table.js';
 import { WORKLOADS, configOf } from './workload.js';
 
 const CRASH_LIMIT_MS = 240_000;
@@ -59,7 +60,16 @@ async function recordedTwice(databaseUrl: string): Promise<number> {
   }
 }
 
-async function crashOnce(victim: Victim | undefined, executions: number, warmUp: number): Promise<object> {
+interface CrashRun extends LedgerCounts {
+  readonly killed?: Victim;
+  readonly killed_at_ms?: number;
+  readonly ms_to_all_done: number;
+  readonly outcomes_recorded_twice: number;
+  readonly client_retries: number;
+  readonly peak_rss_mb: Readonly<Record<string, number>>;
+}
+
+async function crashOnce(victim: Victim | undefined, executions: number, warmUp: number): Promise<CrashRun> {
   const { shape } = WORKLOADS.W5;
   const platform = await ServiceProcesses.start();
   const client: ChildProcess = startClient();
@@ -116,10 +126,43 @@ async function crashOnce(victim: Victim | undefined, executions: number, warmUp:
   }
 }
 
-/** W5: an undisturbed run, then one for each process that is killed, each on a store of its own. */
-export async function runCrashes(print: (line: object) => void, executions = WORKLOADS.W5.executions): Promise<void> {
+export interface CrashOptions {
+  readonly executions?: number | undefined;
+  readonly rounds: number;
+  readonly print: (line: object) => void;
+}
+
+/**
+ * W5: rounds of an undisturbed run and one for each process that is killed, each on a store of its own. Returns a table of
+ * medians, lowest and highest.
+ */
+export async function runCrashes({
+  executions = WORKLOADS.W5.executions,
+  rounds,
+  print,
+}: CrashOptions): Promise<string> {
   const { warmUp } = WORKLOADS.W5;
   const base = { peer: 'batuta', work: 'W5', in_flight: executions, executions, steps: executions * 5 };
-  print({ ...base, undisturbed: await crashOnce(undefined, executions, warmUp) });
-  for (const victim of VICTIMS) print({ ...base, kill: await crashOnce(victim, executions, warmUp) });
+  const runs: CrashRun[] = [];
+  for (let round = 1; round <= rounds; round += 1) {
+    for (const victim of [undefined, ...VICTIMS]) {
+      const run = await crashOnce(victim, executions, warmUp);
+      runs.push(run);
+      print({ ...base, round, ...(victim === undefined ? { undisturbed: run } : { kill: run }) });
+    }
+  }
+  const rows = [...groupBy(runs, ({ killed }) => killed ?? 'undisturbed')].map(([killed, all]) => [
+    killed,
+    String(all.length),
+    ...(
+      ['ms_to_all_done', 'finished_steps_run_again', 'unfinished_steps_run_again', 'outcomes_recorded_twice'] as const
+    ).map((field) =>
+      spread(
+        all.map((run) => run[field]),
+        0,
+      ),
+    ),
+  ]);
+  const headings = ['killed', 'rounds', 'ms to all done', 'finished steps again', 'unfinished again', 'recorded twice'];
+  return columns(headings, rows);
 }

@@ -115,7 +115,9 @@ async function runOthers(works: readonly string[]): Promise<void> {
   const layout = layouts[0] ?? DEFAULT_LAYOUT;
   const size = count('executions');
   if (works.includes('W4')) await runLaunch(layout, count('rounds') ?? 5, print);
-  if (works.includes('W5')) await runCrashes(print, size);
+  if (works.includes('W5')) {
+    console.log(`\n${await runCrashes({ executions: size, rounds: count('rounds') ?? 5, print })}`);
+  }
   if (works.includes('W6')) for (const clients of [1_000, 10_000]) await runWatchers(layout, clients, print);
   if (works.includes('W7')) await runBackoff(size ?? 100_000, print);
   if (works.includes('W8')) await runReplay(layout, size ?? 1_000_000, print);

@@ -79,11 +79,14 @@ export function throughputTable(rounds: readonly ThroughputRound[]): string {
       for (const [name, measure] of Object.entries(MEASURES)) {
         const floor = FLOORS[`${work} ${name}`];
         if (floor === undefined) continue;
-        const ratio = median(all(measure)) / median(flows.map(measure));
+        const others = flows.map(measure);
+        // Each round beside the other engine's round next to it: what the machine does to both of them is left out.
+        const pairs = all(measure).map((value, round) => value / (others[round] ?? Number.NaN));
+        const ratio = median(pairs);
         const holds = ratio >= (floor.least ?? -Infinity) && ratio <= (floor.most ?? Infinity);
         const wanted = floor.least === undefined ? `at most ${floor.most}` : `at least ${floor.least}`;
         ratios.push(
-          `${peer}: ${work} ${name} is ${ratio.toFixed(2)} × BullMQ flows, ${wanted} wanted: ${holds ? 'holds' : 'MISSED'}`,
+          `${peer}: ${work} ${name} is ${spread(pairs, 2)} × BullMQ flows, ${wanted} wanted: ${holds ? 'holds' : 'MISSED'}`,
         );
       }
     }

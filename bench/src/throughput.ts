@@ -75,7 +75,7 @@ export class ThroughputBench {
     return this.options.name;
   }
 
-  /** Runs one round, after a warm-up when it is the first of its kind. */
+  /** Runs one round, after a warm-up: a long one when it is the first of its kind. */
   async round(request: RoundRequest): Promise<ThroughputRound> {
     const standard: Workload = WORKLOADS[request.work];
     const executions = request.executions ?? standard.executions;
@@ -85,8 +85,8 @@ export class ThroughputBench {
     const key = `${request.work}/${inFlight}`;
     const round = (this.#rounds.get(key) ?? 0) + 1;
     this.#rounds.set(key, round);
-    const warmUp = request.warmUp ?? Math.min(standard.warmUp, request.executions ?? standard.warmUp);
-    if (round === 1 && warmUp > 0) await deployment.load({ shape, executions: warmUp, inFlight });
+    const warmUp = warmUpOf(standard, request, round);
+    if (warmUp > 0) await deployment.load({ shape, executions: warmUp, inFlight });
     const before = cpuSeconds(deployment.pids);
     const result = await deployment.load({ shape, executions, inFlight });
     const after = cpuSeconds(deployment.pids);
@@ -136,6 +136,12 @@ export class ThroughputBench {
     const deployment = await this.#deployment.catch(() => undefined);
     await deployment?.remove();
   }
+}
+
+/** Executions before a round; asking for fewer of them, or for short rounds, shortens every warm-up. */
+function warmUpOf(standard: Workload, { warmUp, executions }: RoundRequest, round: number): number {
+  if (round === 1) return warmUp ?? Math.min(standard.warmUp, executions ?? Infinity);
+  return Math.min(standard.warmUpAgain, warmUp ?? Infinity, executions ?? Infinity);
 }
 
 export const PEERS_DIRECTORY = fileURLToPath(new URL('../peers/', import.meta.url));

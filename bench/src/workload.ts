@@ -12,15 +12,29 @@ export interface Workload {
   readonly inFlight: number;
   /** Executions before the first measured round, until V8 has compiled what they run. */
   readonly warmUp: number;
+  /** Executions before each later round: while others had their turns, V8 gave back memory and what it had compiled for it. */
+  readonly warmUpAgain: number;
 }
 
 /** The works that start executions and wait for their results; the numbers are the peers' too (bench/peers). */
 export const WORKLOADS: Readonly<Record<'W1' | 'W2' | 'W3' | 'W4' | 'W5', Workload>> = {
-  W1: { shape: { shape: 'chain', steps: 3, stepMs: 0 }, executions: 300, inFlight: 1, warmUp: 2000 },
-  W2: { shape: { shape: 'chain', steps: 5, stepMs: 0 }, executions: 2000, inFlight: 64, warmUp: 3000 },
-  W3: { shape: { shape: 'fan', steps: 50, stepMs: 0 }, executions: 100, inFlight: 100, warmUp: 400 },
-  W4: { shape: { shape: 'chain', steps: 3, stepMs: 0 }, executions: 1, inFlight: 1, warmUp: 0 },
-  W5: { shape: { shape: 'chain', steps: 5, stepMs: 200 }, executions: 500, inFlight: 500, warmUp: 100 },
+  W1: { shape: { shape: 'chain', steps: 3, stepMs: 0 }, executions: 300, inFlight: 1, warmUp: 2000, warmUpAgain: 200 },
+  W2: {
+    shape: { shape: 'chain', steps: 5, stepMs: 0 },
+    executions: 2000,
+    inFlight: 64,
+    warmUp: 6000,
+    warmUpAgain: 1000,
+  },
+  W3: { shape: { shape: 'fan', steps: 50, stepMs: 0 }, executions: 100, inFlight: 100, warmUp: 400, warmUpAgain: 100 },
+  W4: { shape: { shape: 'chain', steps: 3, stepMs: 0 }, executions: 1, inFlight: 1, warmUp: 0, warmUpAgain: 0 },
+  W5: {
+    shape: { shape: 'chain', steps: 5, stepMs: 200 },
+    executions: 500,
+    inFlight: 500,
+    warmUp: 100,
+    warmUpAgain: 100,
+  },
 };
 
 /** Steps of one execution, the join counted. */

@@ -21,6 +21,8 @@ const OLD_EXECUTIONS = 2000;
  * @property {number} [step_ms] W5: how long a step takes
  */
 
+/** @typedef {Omit<import('./workload.mjs').Workload, 'warm_up_again'>} Load what one round runs */
+
 /** Runs rounds on one peer that stays up between them. */
 export class Rounds {
   #processes;
@@ -47,7 +49,7 @@ export class Rounds {
   }
 
   /**
-   * Runs one round, after a warm-up when it is the first of its kind.
+   * Runs one round, after a warm-up: a long one when it is the first of its kind.
    *
    * @param {RoundRequest} request
    * @returns {Promise<object>} the fields of its JSON line
@@ -57,18 +59,19 @@ export class Rounds {
     if (standard === undefined) throw new Error(`unknown work ${request.work}`);
     if (!this.#peer.works.includes(request.work)) throw new Error(`${this.#peer.name} does not run ${request.work}`);
     const executions = request.executions ?? standard.executions;
+    const in_flight = request.in_flight ?? Math.min(standard.in_flight, executions);
+    const key = `${request.work}/${in_flight}`;
+    const count = (this.#counts.get(key) ?? 0) + 1;
+    this.#counts.set(key, count);
     const load = {
       shape: {
         ...standard.shape,
         step_ms: standard.shape.step_ms === 0 ? 0 : (request.step_ms ?? standard.shape.step_ms),
       },
       executions,
-      in_flight: request.in_flight ?? Math.min(standard.in_flight, executions),
-      warm_up: request.warm_up ?? Math.min(standard.warm_up, request.executions ?? standard.warm_up),
+      in_flight,
+      warm_up: warmUpOf(standard, request, count),
     };
-    const key = `${request.work}/${load.in_flight}`;
-    const count = (this.#counts.get(key) ?? 0) + 1;
-    this.#counts.set(key, count);
 
     const measured = await this.#measure(request.work, load, count === 1);
     return {
@@ -84,12 +87,12 @@ export class Rounds {
     };
   }
 
-  /** @param {string} work @param {import('./workload.mjs').Workload} load @param {boolean} first */
+  /** @param {string} work @param {Load} load @param {boolean} first */
   #measure(work, load, first) {
     const tuning = this.#tuningOf(work);
     if (work === 'W4') return this.#launch(tuning, load);
     if (work === 'W5') return this.#crash(tuning, load, first);
-    return this.#throughput(tuning, load, first);
+    return this.#throughput(tuning, load);
   }
 
   /** What the processes of the warm deployment wrote last. */
@@ -141,11 +144,11 @@ export class Rounds {
     return `r${++this.#runs}`;
   }
 
-  /** W1, W2, W3. @param {Record<string, number>} tuning @param {import('./workload.mjs').Workload} load @param {boolean} first */
-  async #throughput(tuning, load, first) {
+  /** W1, W2, W3. @param {Record<string, number>} tuning @param {Load} load */
+  async #throughput(tuning, load) {
     this.#warmed ??= await this.#launched(tuning);
     const deployment = this.#warmed;
-    if (first && load.warm_up > 0) await this.#load(deployment, { ...load, executions: load.warm_up });
+    if (load.warm_up > 0) await this.#load(deployment, { ...load, executions: load.warm_up });
     const before = cpuSeconds(deployment.pids);
     const result = await this.#load(deployment, load);
     const after = cpuSeconds(deployment.pids);
@@ -165,7 +168,7 @@ export class Rounds {
     };
   }
 
-  /** W4: on a store of its own, empty and then old. @param {Record<string, number>} tuning @param {import('./workload.mjs').Workload} load */
+  /** W4: on a store of its own, empty and then old. @param {Record<string, number>} tuning @param {Load} load */
   async #launch(tuning, load) {
     const deployment = this.#deploy(tuning);
     try {
@@ -187,7 +190,7 @@ export class Rounds {
     }
   }
 
-  /** @param {Deployment} deployment @param {import('./workload.mjs').Workload} load */
+  /** @param {Deployment} deployment @param {Load} load */
   async #launchOnce(deployment, load) {
     await deployment.startClient();
     const began = performance.now();
@@ -199,7 +202,7 @@ export class Rounds {
   /**
    * W5: undisturbed, then with the worker killed, then with the server killed.
    *
-   * @param {Record<string, number>} tuning @param {import('./workload.mjs').Workload} load @param {boolean} first
+   * @param {Record<string, number>} tuning @param {Load} load @param {boolean} first
    */
   async #crash(tuning, load, first) {
     const onItsOwn = async (/** @type {(deployment: Deployment) => Promise<any>} */ run) => {
@@ -228,7 +231,7 @@ export class Rounds {
     };
   }
 
-  /** @param {Deployment} deployment @param {import('./workload.mjs').Workload} load @param {'worker' | 'server'} part */
+  /** @param {Deployment} deployment @param {Load} load @param {'worker' | 'server'} part */
   async #crashOnce(deployment, load, part) {
     const prefix = this.#prefix();
     const steps = load.executions * load.shape.steps;
@@ -259,6 +262,16 @@ export class Rounds {
       peak_rss_mb: peakMemory(deployment.pids),
     };
   }
+}
+
+/**
+ * Executions before a round; asking for fewer of them, or for short rounds, shortens every warm-up.
+ *
+ * @param {import('./workload.mjs').Workload} standard @param {RoundRequest} request @param {number} round
+ */
+function warmUpOf(standard, { warm_up, executions }, round) {
+  if (round === 1) return warm_up ?? Math.min(standard.warm_up, executions ?? Infinity);
+  return Math.min(standard.warm_up_again, warm_up ?? Infinity, executions ?? Infinity);
 }
 
 function one() {

@@ -3,16 +3,41 @@
  *
  * @typedef {{ shape: 'chain' | 'fan', steps: number, step_ms: number }} Shape one execution: `steps` in a row, or `steps`
  *   side by side and a join
- * @typedef {{ shape: Shape, executions: number, in_flight: number, warm_up: number }} Workload
+ * @typedef {{ shape: Shape, executions: number, in_flight: number, warm_up: number, warm_up_again: number }} Workload
+ *   `warm_up` executions run before the first measured round of a work, `warm_up_again` before each later one
  */
 
 /** @type {Readonly<Record<string, Workload>>} */
 export const WORKLOADS = Object.freeze({
-  W1: { shape: { shape: 'chain', steps: 3, step_ms: 0 }, executions: 300, in_flight: 1, warm_up: 2000 },
-  W2: { shape: { shape: 'chain', steps: 5, step_ms: 0 }, executions: 2000, in_flight: 64, warm_up: 3000 },
-  W3: { shape: { shape: 'fan', steps: 50, step_ms: 0 }, executions: 100, in_flight: 100, warm_up: 400 },
-  W4: { shape: { shape: 'chain', steps: 3, step_ms: 0 }, executions: 1, in_flight: 1, warm_up: 0 },
-  W5: { shape: { shape: 'chain', steps: 5, step_ms: 200 }, executions: 500, in_flight: 500, warm_up: 100 },
+  W1: {
+    shape: { shape: 'chain', steps: 3, step_ms: 0 },
+    executions: 300,
+    in_flight: 1,
+    warm_up: 2000,
+    warm_up_again: 200,
+  },
+  W2: {
+    shape: { shape: 'chain', steps: 5, step_ms: 0 },
+    executions: 2000,
+    in_flight: 64,
+    warm_up: 6000,
+    warm_up_again: 1000,
+  },
+  W3: {
+    shape: { shape: 'fan', steps: 50, step_ms: 0 },
+    executions: 100,
+    in_flight: 100,
+    warm_up: 400,
+    warm_up_again: 100,
+  },
+  W4: { shape: { shape: 'chain', steps: 3, step_ms: 0 }, executions: 1, in_flight: 1, warm_up: 0, warm_up_again: 0 },
+  W5: {
+    shape: { shape: 'chain', steps: 5, step_ms: 200 },
+    executions: 500,
+    in_flight: 500,
+    warm_up: 100,
+    warm_up_again: 100,
+  },
 });
 
 /** Steps of one execution of `shape`, the join counted. @param {Shape} shape */
