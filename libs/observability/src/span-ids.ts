@@ -11,6 +11,10 @@ function fnv32(text: string, basis: number): number {
 
 const hex32 = (value: number): string => value.toString(16).padStart(8, '0');
 
+/** Executions of a config have the same attempts. */
+const runs = new Map<string, string>();
+const MOST_RUNS = 4_096;
+
 /** Ids of the spans that more than one service refers to; all of them follow from what the execution's events name. */
 export const spanIds = {
   /** The root of an execution's trace. */
@@ -23,6 +27,12 @@ export const spanIds = {
    */
   run: (stepId: string, attempt: number): string => {
     const name = `${stepId}/${attempt}`;
-    return hex32(fnv32(name, FNV_BASIS)) + hex32(fnv32(name, FNV_PRIME));
+    let id = runs.get(name);
+    if (id === undefined) {
+      if (runs.size === MOST_RUNS) runs.clear();
+      id = hex32(fnv32(name, FNV_BASIS)) + hex32(fnv32(name, FNV_PRIME));
+      runs.set(name, id);
+    }
+    return id;
   },
 } as const;

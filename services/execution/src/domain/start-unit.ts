@@ -4,7 +4,7 @@ import type { Unit } from './compiled.js';
 import type { Draft } from './draft.js';
 import { evaluationKey, unitContext } from './evaluations.js';
 import { truthy, valueAtPath } from './expressions.js';
-import { inputBytes, unitInput } from './inputs.js';
+import { inputBytesAgainst, unitInput } from './inputs.js';
 import { nodeResult } from './results.js';
 import { compiledUnit } from './settle.js';
 import { unitState } from './state.js';
@@ -84,7 +84,7 @@ export function startWithInput(draft: Draft, unit: Unit): void {
     requestApproval(draft, unit, unit.approval, input.value);
     return;
   }
-  const bytes = inputBytes(draft.state, unit, input.value);
+  const bytes = inputBytesAgainst(LIMITS.stepInputBytes, draft.state, unit, input.value);
   if (bytes > LIMITS.stepInputBytes) {
     draft.failStep(unit.index, {
       code: FAILURE_CODES.inputTooLarge,

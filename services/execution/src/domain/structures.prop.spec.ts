@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { JsonValue } from '@batuta/contracts';
 import fc from 'fast-check';
 import { heapInsert, heapPop, type Heap } from './heap.js';
-import { canonicalJson, jsonBytes } from './json.js';
+import { canonicalJson, jsonBytes, jsonBytesAgainst } from './json.js';
 import { nextAttemptAt, retryPolicy } from './retry.js';
 import { uniform } from './random.js';
 import { Vector } from './vector.js';
@@ -53,6 +53,23 @@ describe('persistent structures', () => {
       fc.property(fc.jsonValue({ maxDepth: 4, stringUnit: 'binary' }), (value) => {
         expect(jsonBytes(value as JsonValue)).toBe(Buffer.byteLength(JSON.stringify(value)));
       }),
+    );
+  });
+
+  test('a size held against a limit is the exact one beyond it, and never too small below it', () => {
+    fc.assert(
+      fc.property(
+        fc.jsonValue({ maxDepth: 4, stringUnit: 'binary' }),
+        fc.double({ min: 0, max: 8, noNaN: true }),
+        (value, share) => {
+          const exact = jsonBytes(value as JsonValue);
+          const limit = Math.floor(exact * share);
+          const held = jsonBytesAgainst(limit, value as JsonValue);
+          expect(held > limit).toBe(exact > limit);
+          if (exact > limit) expect(held).toBe(exact);
+          else expect(held).toBeGreaterThanOrEqual(exact);
+        },
+      ),
     );
   });
 

@@ -1,7 +1,7 @@
 import { FAILURE_CODES, LIMITS, type AttemptResult, type Failure } from '@batuta/contracts';
 import type { FailAttempt, Outcome, RecordResult } from '../commands.js';
 import type { Draft } from '../draft.js';
-import { jsonBytes } from '../json.js';
+import { jsonBytesAgainst } from '../json.js';
 import { takeFailureSpending, takeSpending } from '../spending.js';
 import { isTerminal, unitState, type State } from '../state.js';
 
@@ -43,7 +43,7 @@ export function recordResult(draft: Draft, command: RecordResult): Outcome {
     return 'recorded';
   }
   const { output, spending } = takeSpending(result.output);
-  const bytes = jsonBytes(result.output);
+  const bytes = jsonBytesAgainst(LIMITS.payloadBytes, result.output);
   if (bytes > LIMITS.payloadBytes) {
     const message = `the output has ${bytes} bytes, the limit is ${LIMITS.payloadBytes}`;
     const failure = { code: FAILURE_CODES.outputTooLarge, message, retryable: false };
