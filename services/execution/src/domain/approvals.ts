@@ -1,7 +1,7 @@
 import { FAILURE_CODES, LIMITS, isoTime, type ApprovalDecided, type Failure, type JsonValue } from '@batuta/contracts';
 import type { ApprovalRules, Unit } from './compiled.js';
 import type { Draft } from './draft.js';
-import { isObject, jsonBytes } from './json.js';
+import { isObject, jsonBytesBeyond } from './json.js';
 import { unitState } from './state.js';
 
 export type Decided = Omit<ApprovalDecided, 'stepId'>;
@@ -19,8 +19,8 @@ export function requestApproval(draft: Draft, unit: Unit, rules: ApprovalRules, 
   const { message: said, input } = isObject(mapping) ? mapping : {};
   const message = messageOf(said);
   const excess =
-    tooLarge('the message of the approval', jsonBytes(message), LIMITS.approvalMessageBytes) ??
-    tooLarge('the input of the approval', input === undefined ? 0 : jsonBytes(input), LIMITS.payloadBytes);
+    tooLarge('the message of the approval', message, LIMITS.approvalMessageBytes) ??
+    tooLarge('the input of the approval', input, LIMITS.payloadBytes);
   if (excess !== undefined) {
     draft.failStep(unit.index, excess);
     return;
@@ -37,8 +37,9 @@ export function requestApproval(draft: Draft, unit: Unit, rules: ApprovalRules, 
   });
 }
 
-function tooLarge(what: string, bytes: number, limit: number): Failure | undefined {
-  if (bytes <= limit) {
+function tooLarge(what: string, value: JsonValue | undefined, limit: number): Failure | undefined {
+  const bytes = jsonBytesBeyond(limit, value);
+  if (bytes === undefined) {
     return undefined;
   }
   const message = `${what} has ${bytes} bytes, the limit is ${limit}`;

@@ -2,7 +2,7 @@ import type { JsonObject, JsonValue } from '@batuta/contracts';
 import type { Unit } from './compiled.js';
 import { unitContext } from './evaluations.js';
 import { fillTemplate, plainValues } from './expressions.js';
-import { isObject, jsonBytes, jsonBytesAgainst, mostJsonBytes, setOwn } from './json.js';
+import { isObject, jsonBytesBeyond, setOwn, sumBeyond } from './json.js';
 import { nodeId, nodeOutputKey, nodeResult } from './results.js';
 import { unitState, type State } from './state.js';
 import { tallyGroup } from './tally-group.js';
@@ -62,22 +62,19 @@ export function unitInput(state: State, unit: Unit): { readonly value: JsonValue
   }
 }
 
-/** Bytes of a unit's input as JSON, as `jsonBytesAgainst` has them. */
-export function inputBytesAgainst(limit: number, state: State, unit: Unit, input: JsonValue): number {
+/** Bytes of a unit's input as JSON when there are more than `limit`. */
+export function inputBytesBeyond(limit: number, state: State, unit: Unit, input: JsonValue): number | undefined {
   // Measuring the parts of an assembled input finds what was measured before; the whole is a new object every time.
   if (unit.input !== undefined || unit.kind !== 'step' || unit.dependencies.length === 0) {
-    return jsonBytesAgainst(limit, input);
+    return jsonBytesBeyond(limit, input);
   }
-  const most = assembledBytes(state, unit, mostJsonBytes);
-  return most <= limit ? most : assembledBytes(state, unit, jsonBytes);
-}
-
-function assembledBytes(state: State, unit: Unit, bytesOf: (part: JsonValue | undefined) => number): number {
-  let bytes = bytesOf(state.started?.input) + 16;
-  for (const node of unit.dependencies) {
-    bytes += bytesOf(nodeResult(state, node).output) + nodeOutputKey(state, node).length + 4;
-  }
-  return bytes;
+  return sumBeyond(limit, (bytesOf) => {
+    let bytes = bytesOf(state.started?.input) + 16;
+    for (const node of unit.dependencies) {
+      bytes += bytesOf(nodeResult(state, node).output) + nodeOutputKey(state, node).length + 4;
+    }
+    return bytes;
+  });
 }
 
 /** The assembled input of an attempt, by step id; null for a step that the config does not have. */

@@ -39,73 +39,35 @@ function stringBytes(text: string): number {
   return bytes;
 }
 
-// Outputs are immutable and reach many dependents: what is dear to measure is measured once.
-const measured = new WeakMap<object, number>();
-const WORTH_KEEPING = 2048;
+/** How texts are measured, and what is known of containers so measured. */
+interface Measure {
+  readonly ofText: (text: string) => number;
+  // Outputs are immutable and reach many dependents: what is dear to measure is measured once.
+  readonly known: WeakMap<object, number>;
+}
 
-/** Bytes of a value as compact UTF-8 JSON, without making the text. */
-export function jsonBytes(value: JsonValue | undefined): number {
+const WORTH_KEEPING = 2048;
+const EXACT: Measure = { ofText: stringBytes, known: new WeakMap() };
+/** By the length of texts alone: an escape is six bytes long, and nothing is longer. */
+const AT_MOST: Measure = { ofText: (text) => 2 + 6 * text.length, known: new WeakMap() };
+
+function bytesBy(measure: Measure, value: JsonValue | undefined): number {
   switch (typeof value) {
     case 'string':
-      return stringBytes(value);
+      return measure.ofText(value);
     case 'number':
       return String(value).length;
     case 'boolean':
       return value ? 4 : 5;
     case 'object':
-      return value === null ? 4 : containerBytes(value);
+      return value === null ? 4 : containerBytes(measure, value);
     default:
       return 0;
   }
 }
 
-/** At least the bytes of a value as compact UTF-8 JSON, from its lengths alone. */
-export function mostJsonBytes(value: JsonValue | undefined): number {
-  switch (typeof value) {
-    case 'string':
-      return mostStringBytes(value);
-    case 'number':
-      return LONGEST_NUMBER;
-    case 'boolean':
-      return 5;
-    case 'object':
-      return value === null ? 4 : mostContainerBytes(value);
-    default:
-      return 0;
-  }
-}
-
-/** -1.7976931348623157e+308, with one to spare. */
-const LONGEST_NUMBER = 25;
-
-/** An escape is six bytes long. */
-const mostStringBytes = (text: string): number => 2 + 6 * text.length;
-
-function mostContainerBytes(value: JsonObject | JsonValue[]): number {
-  const known = measured.get(value);
-  if (known !== undefined) return known;
-  if (Array.isArray(value)) {
-    let bytes = 2 + value.length;
-    for (const item of value) bytes += mostJsonBytes(item);
-    return bytes;
-  }
-  const keys = Object.keys(value);
-  let bytes = 2 + keys.length;
-  for (const key of keys) bytes += mostStringBytes(key) + 1 + mostJsonBytes(value[key]);
-  return bytes;
-}
-
-/**
- * What to hold against a limit: the bytes of a value as compact UTF-8 JSON when they may be more than `limit`; more than they
- * are, but not more than `limit`, when its lengths alone say that it fits, which is most often so and costs a fraction.
- */
-export function jsonBytesAgainst(limit: number, value: JsonValue | undefined): number {
-  const most = mostJsonBytes(value);
-  return most <= limit ? most : jsonBytes(value);
-}
-
-function containerBytes(value: JsonObject | JsonValue[]): number {
-  const known = measured.get(value);
+function containerBytes(measure: Measure, value: JsonObject | JsonValue[]): number {
+  const known = measure.known.get(value);
   if (known !== undefined) {
     return known;
   }
@@ -113,19 +75,39 @@ function containerBytes(value: JsonObject | JsonValue[]): number {
   if (Array.isArray(value)) {
     bytes = 2 + Math.max(0, value.length - 1);
     for (const item of value) {
-      bytes += jsonBytes(item);
+      bytes += bytesBy(measure, item);
     }
   } else {
     const keys = Object.keys(value);
     bytes = 2 + Math.max(0, keys.length - 1);
     for (const key of keys) {
-      bytes += stringBytes(key) + 1 + jsonBytes(value[key]);
+      bytes += measure.ofText(key) + 1 + bytesBy(measure, value[key]);
     }
   }
   if (bytes >= WORTH_KEEPING) {
-    measured.set(value, bytes);
+    measure.known.set(value, bytes);
   }
   return bytes;
+}
+
+/** Bytes of a value as compact UTF-8 JSON, without making the text. */
+export const jsonBytes = (value: JsonValue | undefined): number => bytesBy(EXACT, value);
+
+/**
+ * A sum of `jsonBytes` of some values when it is more than `limit`, undefined when it is not. Most often the lengths of texts
+ * alone say that it is not, for a fraction of what measuring costs.
+ */
+export function sumBeyond(limit: number, sum: (bytesOf: typeof jsonBytes) => number): number | undefined {
+  if (sum((value) => bytesBy(AT_MOST, value)) <= limit) {
+    return undefined;
+  }
+  const bytes = sum(jsonBytes);
+  return bytes > limit ? bytes : undefined;
+}
+
+/** Bytes of a value as compact UTF-8 JSON when there are more than `limit`, undefined when there are not. */
+export function jsonBytesBeyond(limit: number, value: JsonValue | undefined): number | undefined {
+  return sumBeyond(limit, (bytesOf) => bytesOf(value));
 }
 
 /** JSON with the keys of every object in code unit order and numbers as JavaScript prints them (RFC 8785). */

@@ -3,7 +3,7 @@ import type { Draft } from './draft.js';
 import { evaluationKey, outputContext } from './evaluations.js';
 import { fillTemplate, plainValues } from './expressions.js';
 import { endingFailure } from './failure-handling.js';
-import { jsonBytesAgainst } from './json.js';
+import { jsonBytesBeyond } from './json.js';
 import { startOfCompensation } from './plan-compensation.js';
 import { defaultOutput } from './results.js';
 import { isActive } from './settle.js';
@@ -45,7 +45,7 @@ export function complete(draft: Draft): void {
       return;
     }
     const output = fillTemplate(template, values);
-    if (jsonBytesAgainst(LIMITS.payloadBytes, output) > LIMITS.payloadBytes) {
+    if (jsonBytesBeyond(LIMITS.payloadBytes, output) !== undefined) {
       const message = `the execution's output has more than ${LIMITS.payloadBytes} bytes`;
       abort(draft, { failure: { code: FAILURE_CODES.outputTooLarge, message, retryable: false }, node: -1 });
       return;
@@ -56,7 +56,7 @@ export function complete(draft: Draft): void {
   const output = defaultOutput(state);
   draft.emit({
     type: 'ExecutionCompleted',
-    data: jsonBytesAgainst(INLINE_OUTPUT_BYTES, output) <= INLINE_OUTPUT_BYTES ? { output } : {},
+    data: jsonBytesBeyond(INLINE_OUTPUT_BYTES, output) === undefined ? { output } : {},
   });
 }
 

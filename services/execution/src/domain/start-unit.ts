@@ -4,7 +4,7 @@ import type { Unit } from './compiled.js';
 import type { Draft } from './draft.js';
 import { evaluationKey, unitContext } from './evaluations.js';
 import { truthy, valueAtPath } from './expressions.js';
-import { inputBytesAgainst, unitInput } from './inputs.js';
+import { inputBytesBeyond, unitInput } from './inputs.js';
 import { nodeResult } from './results.js';
 import { compiledUnit } from './settle.js';
 import { unitState } from './state.js';
@@ -84,8 +84,8 @@ export function startWithInput(draft: Draft, unit: Unit): void {
     requestApproval(draft, unit, unit.approval, input.value);
     return;
   }
-  const bytes = inputBytesAgainst(LIMITS.stepInputBytes, draft.state, unit, input.value);
-  if (bytes > LIMITS.stepInputBytes) {
+  const bytes = inputBytesBeyond(LIMITS.stepInputBytes, draft.state, unit, input.value);
+  if (bytes !== undefined) {
     draft.failStep(unit.index, {
       code: FAILURE_CODES.inputTooLarge,
       message: `the step's input has ${bytes} bytes, the limit is ${LIMITS.stepInputBytes}`,

@@ -2,7 +2,7 @@ import { LIMITS } from '@batuta/contracts';
 import { approvedOutput, decideAwaiting, type Decided } from '../approvals.js';
 import type { DecideApproval, Outcome, Rejection } from '../commands.js';
 import type { Draft } from '../draft.js';
-import { jsonBytes } from '../json.js';
+import { jsonBytesBeyond } from '../json.js';
 import { unitState } from '../state.js';
 import { isAwaiting } from '../unit-state.js';
 import { COMPENSATING, endedRejection } from './ended.js';
@@ -45,8 +45,8 @@ export function decideApproval(draft: Draft, command: DecideApproval): Outcome |
     ...(command.comment ? { comment: command.comment } : {}),
     ...(command.data === undefined ? {} : { data: command.data }),
   };
-  const bytes = jsonBytes(approvedOutput(decided, command.at));
-  if (bytes > LIMITS.payloadBytes) {
+  const bytes = jsonBytesBeyond(LIMITS.payloadBytes, approvedOutput(decided, command.at));
+  if (bytes !== undefined) {
     const message = `the decision has ${bytes} bytes, the limit is ${LIMITS.payloadBytes}`;
     return { code: 'payload_too_large', message };
   }

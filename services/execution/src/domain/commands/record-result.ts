@@ -1,7 +1,7 @@
 import { FAILURE_CODES, LIMITS, type AttemptResult, type Failure } from '@batuta/contracts';
 import type { FailAttempt, Outcome, RecordResult } from '../commands.js';
 import type { Draft } from '../draft.js';
-import { jsonBytesAgainst } from '../json.js';
+import { jsonBytesBeyond } from '../json.js';
 import { takeFailureSpending, takeSpending } from '../spending.js';
 import { isTerminal, unitState, type State } from '../state.js';
 
@@ -43,8 +43,8 @@ export function recordResult(draft: Draft, command: RecordResult): Outcome {
     return 'recorded';
   }
   const { output, spending } = takeSpending(result.output);
-  const bytes = jsonBytesAgainst(LIMITS.payloadBytes, result.output);
-  if (bytes > LIMITS.payloadBytes) {
+  const bytes = jsonBytesBeyond(LIMITS.payloadBytes, result.output);
+  if (bytes !== undefined) {
     const message = `the output has ${bytes} bytes, the limit is ${LIMITS.payloadBytes}`;
     const failure = { code: FAILURE_CODES.outputTooLarge, message, retryable: false };
     draft.failAttempt(index, failure, { startedAt, finishedAt, ...spending }, false);

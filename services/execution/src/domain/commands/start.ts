@@ -1,7 +1,7 @@
 import { LIMITS, type ExecutionStarted } from '@batuta/contracts';
 import type { Outcome, Rejection, StartExecution } from '../commands.js';
 import type { Draft } from '../draft.js';
-import { jsonBytesAgainst } from '../json.js';
+import { jsonBytesBeyond } from '../json.js';
 
 /** Starts an execution, once: the same request again is a repeat, another one under the same id is refused. */
 export function startExecution(draft: Draft, command: StartExecution): Outcome | Rejection {
@@ -12,8 +12,8 @@ export function startExecution(draft: Draft, command: StartExecution): Outcome |
       ? 'repeated'
       : { code: 'idempotency_mismatch', message: 'the idempotency key was used before with another request' };
   }
-  const bytes = jsonBytesAgainst(LIMITS.payloadBytes, start.input);
-  if (bytes > LIMITS.payloadBytes) {
+  const bytes = jsonBytesBeyond(LIMITS.payloadBytes, start.input);
+  if (bytes !== undefined) {
     return {
       code: 'payload_too_large',
       message: `the input has ${bytes} bytes, the limit is ${LIMITS.payloadBytes}`,
