@@ -181,6 +181,7 @@ export type {
   RotateSecretRequest,
 } from './notifications.js';
 export { LIMITS, DEFAULT_EXECUTION_TIMEOUT_MS, DEFAULT_STEP_TIMEOUT_MS } from './limits.js';
+export { copyJson, setOwn, storableText } from './json.js';
 export { newId } from './new-id.js';
 export { partitionOf } from './partition.js';
 export { TOKEN, TENANT_ID, STEPS_STREAM, LIFECYCLE_STREAM, PRIORITIES, subjects, headers } from './subjects.js';

@@ -1,12 +1,8 @@
+import { storableText } from '@batuta/contracts';
 import type { JsonValue } from '@batuta/contracts';
 
 /** Escapes that JSON text may hold and jsonb refuses: NUL, and surrogates (whole pairs are written unescaped). */
 const REFUSED = /\\u(?:0000|[dD][89a-fA-F])/;
-
-function replaceIn(text: string): string {
-  const whole = text.isWellFormed() ? text : text.toWellFormed();
-  return whole.includes('\u0000') ? whole.replaceAll('\u0000', '\ufffd') : whole;
-}
 
 /**
  * A copy of a JSON value with NUL characters and lone surrogates replaced by U+FFFD, in keys too; the value itself when
@@ -17,7 +13,7 @@ export function storableJson<T extends JsonValue | undefined>(value: T): T {
 }
 
 function replaceDeep(value: JsonValue | undefined): JsonValue | undefined {
-  if (typeof value === 'string') return replaceIn(value);
+  if (typeof value === 'string') return storableText(value);
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) {
     const items = value.map((item) => replaceDeep(item) as JsonValue);
@@ -25,7 +21,7 @@ function replaceDeep(value: JsonValue | undefined): JsonValue | undefined {
   }
   let changed = false;
   const entries = Object.entries(value).map(([key, item]): [string, JsonValue] => {
-    const storedKey = replaceIn(key);
+    const storedKey = storableText(key);
     const stored = replaceDeep(item) as JsonValue;
     changed ||= storedKey !== key || stored !== item;
     return [storedKey, stored];

@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { connectNats, isConnected, natsClientOptions, onLost } from './connection.js';
 import { RemoteError, UnavailableError } from './errors.js';
-import { serveLocally } from './local-delivery.js';
+import { serveLocally, textOf } from './local-delivery.js';
 import { requestMux } from './request-mux.js';
 import type { RequestOutcome } from './request-mux.js';
 
@@ -154,8 +154,8 @@ export async function servePatternsLocally(
   const ends = [...handlers]
     .filter(([, handler]) => handler.isEventHandler !== true)
     .map(([pattern, handler]) =>
-      serveLocally(nc, pattern, ({ text, headers, reply }) => {
-        const { data, id } = JSON.parse(text) as { data: unknown; id: string };
+      serveLocally(nc, pattern, ({ payload, headers, reply }) => {
+        const { data, id } = JSON.parse(textOf(payload)) as { data: unknown; id: string };
         const own = straight[pattern];
         const answer = own === undefined ? handled(handler, data, new Context([pattern, headers])) : own(data as never);
         answer.then(

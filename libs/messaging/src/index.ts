@@ -10,7 +10,7 @@ export {
 export type { ControlClient, ControlRequestOptions, PatternsOptions } from './control.js';
 export { RemoteError, UnavailableError } from './errors.js';
 export { writeAtOnce } from './gather-writes.js';
-export { localHandler, serveLocally } from './local-delivery.js';
+export { JsonMessage, localHandler, serveLocally, textOf } from './local-delivery.js';
 export type { LocalHandler, LocalMessage } from './local-delivery.js';
 export { onAbort } from './on-abort.js';
 export { onTaken } from './on-taken.js';

@@ -1,11 +1,28 @@
 import type { MsgHdrs, NatsConnection } from '@nats-io/nats-core';
 
+/**
+ * A message of JSON. Whoever hears it in this process gets the value itself, which nobody may change from then on; for everybody
+ * else it is written as text. Only for values that are JSON through and through, so that both come to the same.
+ */
+export class JsonMessage<T = unknown> {
+  constructor(readonly value: T) {}
+
+  text(): string {
+    return JSON.stringify(this.value);
+  }
+}
+
 /** A message between two services that happen to run in one process. */
 export interface LocalMessage {
-  readonly text: string;
+  readonly payload: string | JsonMessage;
   readonly headers: MsgHdrs | undefined;
   /** Undefined when no answer is wanted; called at most once. */
   readonly reply: ((text: string) => void) | undefined;
+}
+
+/** The text of a payload, however it came. */
+export function textOf(payload: string | JsonMessage): string {
+  return typeof payload === 'string' ? payload : payload.text();
 }
 
 export type LocalHandler = (message: LocalMessage) => void;

@@ -2,7 +2,7 @@ import { SlotMap } from '@batuta/collections';
 import { createInbox } from '@nats-io/nats-core';
 import type { Msg, MsgHdrs, NatsConnection, Payload } from '@nats-io/nats-core';
 import { onReconnect } from './connection.js';
-import { localHandler } from './local-delivery.js';
+import { JsonMessage, localHandler } from './local-delivery.js';
 
 /** The answer to a request. */
 export type Answer = Pick<Msg, 'string' | 'json'>;
@@ -51,7 +51,7 @@ class RequestMux {
   /** Sends a request; `settle` is called at most once, later, and not at all after the returned function was called. */
   send(
     subject: string,
-    payload: Payload,
+    payload: Payload | JsonMessage,
     headers: MsgHdrs | undefined,
     timeoutMs: number,
     settle: (outcome: RequestOutcome) => void,
@@ -60,12 +60,13 @@ class RequestMux {
     const local = localHandler(this.nc, subject);
     if (local === undefined) {
       const reply = `${this.#inbox}.${id}`;
-      this.nc.publish(subject, payload, headers === undefined ? { reply } : { reply, headers });
+      const written = payload instanceof JsonMessage ? payload.text() : payload;
+      this.nc.publish(subject, written, headers === undefined ? { reply } : { reply, headers });
     } else {
-      const text = typeof payload === 'string' ? payload : decoder.decode(payload);
+      const given = payload instanceof Uint8Array ? decoder.decode(payload) : payload;
       const reply = (answer: string): void => this.#pending.take(id)?.settle(new LocalAnswer(answer));
       // Never before the caller has gone on, as with a message. (A microtask costs an AsyncResource more.)
-      process.nextTick(local, { text, headers, reply });
+      process.nextTick(local, { payload: given, headers, reply });
     }
     this.#pending.set(id, { until: performance.now() + timeoutMs, settle });
     this.#timer ??= setInterval(() => this.#expire(), SWEEP_MS).unref();

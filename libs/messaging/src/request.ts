@@ -2,6 +2,7 @@ import { NoRespondersError, RequestError, TimeoutError } from '@nats-io/nats-cor
 import type { MsgHdrs, NatsConnection, Payload } from '@nats-io/nats-core';
 import { isConnected, onReconnect } from './connection.js';
 import { UnavailableError } from './errors.js';
+import type { JsonMessage } from './local-delivery.js';
 import { onAbort } from './on-abort.js';
 import { onTaken } from './on-taken.js';
 import { requestMux } from './request-mux.js';
@@ -34,7 +35,7 @@ const LONGEST_PAUSE_MS = 1_000;
 export async function requestUntilAnswered(
   nc: NatsConnection,
   subject: string,
-  payload: Payload,
+  payload: Payload | JsonMessage,
   options: ResendOptions = {},
 ): Promise<Answer> {
   const { timeoutMs = 1_000, signal, headers, deadlineMs, attempts = Infinity } = options;
@@ -75,7 +76,7 @@ export function isTimeout(error: unknown): boolean {
 function sendOnce(
   nc: NatsConnection,
   subject: string,
-  payload: Payload,
+  payload: Payload | JsonMessage,
   headers: MsgHdrs | undefined,
   timeoutMs: number,
   signal: AbortSignal | undefined,

@@ -15,6 +15,7 @@ import {
   natsMicroservice,
   requestUntilAnswered,
   serveLocally,
+  textOf,
   servePatternsLocally,
 } from '@batuta/messaging';
 import { eventually, startTestNats } from '@batuta/testing';
@@ -54,7 +55,7 @@ describe('services in one process', () => {
 
   const connect = (url: string): Promise<NatsConnection> => connectNats({ url, name: 'test', logger });
   const serve = (nc: NatsConnection, answer: string): void => {
-    ends.push(serveLocally(nc, SUBJECT, ({ text, reply }) => reply?.(`${answer} ${text}`)));
+    ends.push(serveLocally(nc, SUBJECT, ({ payload, reply }) => reply?.(`${answer} ${textOf(payload)}`)));
   };
   const ask = async (nc: NatsConnection, options: { attempts?: number; timeoutMs?: number } = {}): Promise<string> =>
     (await requestUntilAnswered(nc, SUBJECT, 'question', { attempts: 1, ...options })).string();

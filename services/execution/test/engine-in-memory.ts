@@ -39,7 +39,7 @@ export class TestBus implements Bus {
   publishTask(task: OutgoingTask, done: (outcome: PublishOutcome) => void): void {
     const { queue } = this;
     if (queue === 'lost') return;
-    if (queue === 'stored') this.tasks.push(JSON.parse(task.text) as Task);
+    if (queue === 'stored') this.tasks.push(structuredClone(task.task));
     queueMicrotask(() => done(queue));
   }
   publishEvents(): void {}

@@ -1,5 +1,5 @@
 import { FAILURE_CODES, subjects } from '@batuta/contracts';
-import type { AttemptCheckReply, AttemptHeartbeat, Failure, Task } from '@batuta/contracts';
+import type { AttemptCheckReply, AttemptHeartbeat, Failure, JsonValue, Task } from '@batuta/contracts';
 import { requestUntilAnswered } from '@batuta/messaging';
 import { NO_TRACING, parseTraceparent } from '@batuta/observability';
 import type { Logger, Tracing } from '@batuta/observability';
@@ -14,7 +14,7 @@ import { spentOf } from './spent.js';
 
 /** How an attempt ended for the runner. */
 export type Ending =
-  | { readonly kind: 'output'; readonly json: string }
+  | { readonly kind: 'output'; readonly value: JsonValue; readonly length: number }
   | { readonly kind: 'failure'; readonly failure: Failure }
   /** The engine does not want it any more: nothing is reported. */
   | { readonly kind: 'unwanted'; readonly reason: string }
@@ -158,7 +158,7 @@ export class Attempt implements AgentContext {
       if (this.ending === undefined) {
         const checked = checkOutput(output);
         if (checked.ok) {
-          this.end({ kind: 'output', json: checked.json });
+          this.end({ kind: 'output', value: checked.value, length: checked.length });
         } else {
           const { code, message } = checked;
           const spent = spentOf(output);
@@ -200,7 +200,7 @@ export class Attempt implements AgentContext {
     this.expectHeartbeat();
     this.beat = {
       progress: Number.isFinite(progress) ? Math.min(1, Math.max(0, progress)) : 0,
-      message: bounded(String(message), LONGEST_HEARTBEAT).toWellFormed().replaceAll('\0', '\ufffd'),
+      message: bounded(String(message), LONGEST_HEARTBEAT),
     };
     this.saidBefore = this.said !== undefined;
     this.said = this.beat;

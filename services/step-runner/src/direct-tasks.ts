@@ -1,7 +1,7 @@
 import { SlotMap } from '@batuta/collections';
-import { subjects } from '@batuta/contracts';
+import { copyJson, subjects } from '@batuta/contracts';
 import type { DirectTasks as DirectTasksMessage, RunnerBeat, Task } from '@batuta/contracts';
-import { onReconnect, serveLocally } from '@batuta/messaging';
+import { JsonMessage, onReconnect, serveLocally } from '@batuta/messaging';
 import type { DirectDelivery, PoolConsumer } from '@batuta/messaging';
 import type { Logger } from '@batuta/observability';
 import { nuid } from '@nats-io/nats-core';
@@ -86,8 +86,8 @@ export class DirectTasks {
         else logger.error({ err: error }, 'tasks cannot be received from the engine');
       };
     const tasks = subjects.runnerTasks(this.#incarnation);
-    this.#endLocal = serveLocally(nc, tasks, ({ text, reply }) => {
-      const receipt = this.#receive(text);
+    this.#endLocal = serveLocally(nc, tasks, ({ payload, reply }) => {
+      const receipt = this.#receive(payload);
       reply?.(receipt);
     });
     this.#subscriptions = [
@@ -118,15 +118,17 @@ export class DirectTasks {
   }
 
   /** Takes tasks; the receipt. */
-  #receive(text: string): string {
+  #receive(payload: string | JsonMessage): string {
     const { logger, pools } = this.options;
     let taken = 0;
     let open = false;
     try {
-      const { pool: name, tasks = [] } = JSON.parse(text) as Partial<DirectTasksMessage>;
+      const shared = payload instanceof JsonMessage;
+      const message: unknown = shared ? payload.value : JSON.parse(payload);
+      const { pool: name, tasks = [] } = message as Partial<DirectTasksMessage>;
       const pool = pools.get(name ?? '');
       for (const one of tasks) {
-        if (pool === undefined || !this.#take(pool, one)) break;
+        if (pool === undefined || !this.#take(pool, one, shared)) break;
         taken += 1;
       }
       open = pool !== undefined && this.#isOpen(pool);
@@ -140,13 +142,16 @@ export class DirectTasks {
     return !this.#leaving && pool.queueEmpty;
   }
 
-  #take(pool: PoolConsumer, value: unknown): boolean {
+  /** `shared`: others read the task as well. */
+  #take(pool: PoolConsumer, value: unknown, shared: boolean): boolean {
     const task = taskOf(value);
     if (task === undefined) return false;
     const key = `${task.executionId}/${task.stepId}/${task.attempt}`;
     // Sent again because the receipt was late. Refused, it would run elsewhere besides, also while this runner leaves.
     if (this.#held.has(key)) return true;
     if (this.#leaving || this.#held.size >= MOST_HELD) return false;
+    // Agents may do with their input what they like.
+    if (shared && task.input !== undefined) task.input = copyJson(task.input);
     const held = new HeldTask(key, task, (one, givenUp) => this.#settle(one, givenUp));
     this.#held.set(key, held);
     if (pool.take(held)) return true;

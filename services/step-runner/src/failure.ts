@@ -1,4 +1,4 @@
-import { FAILURE_CODES } from '@batuta/contracts';
+import { FAILURE_CODES, storableText } from '@batuta/contracts';
 import type { Failure, JsonObject } from '@batuta/contracts';
 import { RetryableError, TerminalError } from './agents/agent.js';
 import { checkOutput } from './output.js';
@@ -7,9 +7,9 @@ const LONGEST_MESSAGE = 2_000;
 const LONGEST_TRACE = 8_000;
 const LARGEST_DETAILS = 16 * 1024;
 
-/** At most `limit` UTF-16 units of a text, saying so when it was longer. */
+/** At most `limit` UTF-16 units of a text, saying so when it was longer, as every store takes it. */
 export function bounded(text: string, limit: number): string {
-  return text.length <= limit ? text : `${text.slice(0, limit - 1)}…`;
+  return storableText(text.length <= limit ? text : `${text.slice(0, limit - 1)}…`);
 }
 
 /** What an agent threw, as the failure of its attempt: messages, traces and details bounded. Never throws. */
@@ -47,5 +47,5 @@ function stackOf(error: Error): string | undefined {
 
 function boundedDetails(details: JsonObject): JsonObject {
   const checked = checkOutput(details, LARGEST_DETAILS);
-  return checked.ok ? (JSON.parse(checked.json) as JsonObject) : { omitted: checked.message };
+  return checked.ok ? (checked.value as JsonObject) : { omitted: checked.message };
 }

@@ -1,35 +1,50 @@
-import { FAILURE_CODES, LIMITS } from '@batuta/contracts';
+import { FAILURE_CODES, LIMITS, setOwn, storableText } from '@batuta/contracts';
+import type { JsonObject, JsonValue } from '@batuta/contracts';
 
-/** Either the output as JSON text, or why it is none. */
+/** Either the output as JSON, or why it is none. */
 export type CheckedOutput =
-  | { readonly ok: true; readonly json: string }
+  | {
+      readonly ok: true;
+      /** Shares nothing with what the agent returned. */
+      readonly value: JsonValue;
+      /** Roughly the characters of its JSON text; never more than it has. */
+      readonly length: number;
+    }
   | { readonly ok: false; readonly code: string; readonly message: string };
 
 interface Walk {
-  /** Objects and arrays between the root and here: meeting one again is a cycle. */
-  readonly open: Set<object>;
-  /** What is left of the size limit, in UTF-16 units; JSON text is never shorter. */
-  budget: number;
+  readonly maxBytes: number;
+  /** Objects and arrays between the root and here, and their keys: meeting one again is a cycle. */
+  readonly open: object[];
+  readonly path: (string | number)[];
+  /** Bounds of the bytes of JSON text so far. */
+  least: number;
+  most: number;
 }
 
-const TOO_LARGE = Symbol('too large');
+/** What JSON cannot hold, at the path of the walk. */
+class NotJson extends Error {}
+class TooLarge extends Error {}
+
+/** Bytes that a character may take when it is escaped, and that a number may take. */
+const LONGEST_ESCAPE = 6;
+const LONGEST_NUMBER = 25;
 
 /**
- * Turns what an agent returned into JSON text: at most `maxBytes` of UTF-8, no cycles, functions, bigints, symbols or
- * non-finite numbers (which `JSON.stringify` would drop or change without a word), at most 64 levels deep. `undefined` as a
- * whole is null. U+0000 and lone surrogates, which PostgreSQL refuses, become U+FFFD. Never throws.
+ * Turns what an agent returned into what would be read from its JSON text: at most `maxBytes` of UTF-8, no cycles, functions,
+ * bigints, symbols or non-finite numbers (which `JSON.stringify` would drop or change without a word), at most 64 levels deep.
+ * `undefined` as a whole is null. U+0000 and lone surrogates, which PostgreSQL refuses, become U+FFFD. Never throws.
  */
 export function checkOutput(output: unknown, maxBytes: number = LIMITS.payloadBytes): CheckedOutput {
+  const walk: Walk = { maxBytes, open: [], path: [], least: 0, most: 0 };
   try {
-    const walk: Walk = { open: new Set(), budget: maxBytes };
-    const wrong = problemOf(output, 'output', 0, walk);
-    if (wrong === TOO_LARGE) return tooLarge(maxBytes);
-    if (wrong !== undefined) return invalid(wrong);
-    const json = storable(JSON.stringify(output) ?? 'null');
-    // A UTF-16 unit is at most three bytes, so short texts need no count.
-    if (json.length * 3 > maxBytes && Buffer.byteLength(json) > maxBytes) return tooLarge(maxBytes);
-    return { ok: true, json };
+    const value = copyOf(output, '', walk) ?? null;
+    // Most outputs are so much smaller that nothing needs to be written to know it.
+    if (walk.most > maxBytes && Buffer.byteLength(JSON.stringify(value)) > maxBytes) return tooLarge(maxBytes);
+    return { ok: true, value, length: walk.least };
   } catch (error) {
+    if (error instanceof TooLarge) return tooLarge(maxBytes);
+    if (error instanceof NotJson) return invalid(`${shown(walk.path)} ${error.message}`);
     return invalid(`The output cannot be written as JSON: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
@@ -43,70 +58,95 @@ function tooLarge(maxBytes: number): CheckedOutput {
 }
 
 function invalid(message: string): CheckedOutput {
-  return { ok: false, code: FAILURE_CODES.outputInvalid, message };
+  return { ok: false, code: FAILURE_CODES.outputInvalid, message: storableText(message) };
 }
 
-function problemOf(value: unknown, path: string, depth: number, walk: Walk): string | typeof TOO_LARGE | undefined {
+function shown(path: readonly (string | number)[]): string {
+  return `output${path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${step}`)).join('')}`;
+}
+
+/** Undefined for what JSON leaves out. */
+function copyOf(value: unknown, key: string | number, walk: Walk): JsonValue | undefined {
   switch (typeof value) {
     case 'string':
-      walk.budget -= value.length;
-      return walk.budget < 0 ? TOO_LARGE : undefined;
+      add(walk, value.length, value.length * LONGEST_ESCAPE + 2);
+      return storableText(value);
     case 'number':
-      return Number.isFinite(value) ? undefined : `${path} is ${value}, which JSON cannot hold.`;
+      if (!Number.isFinite(value)) throw new NotJson(`is ${value}, which JSON cannot hold.`);
+      add(walk, 1, LONGEST_NUMBER);
+      // JSON knows no negative zero.
+      return value + 0;
     case 'boolean':
+      add(walk, 4, 5);
+      return value;
     case 'undefined':
       return undefined;
     case 'bigint':
-      return `${path} is a bigint, which JSON cannot hold; return it as text or as a number.`;
+      throw new NotJson('is a bigint, which JSON cannot hold; return it as text or as a number.');
     case 'function':
-      return `${path} is a function; an output holds data only.`;
+      throw new NotJson('is a function; an output holds data only.');
     case 'symbol':
-      return `${path} is a symbol; an output holds data only.`;
+      throw new NotJson('is a symbol; an output holds data only.');
     default:
-      return value === null ? undefined : problemOfObject(value as object, path, depth, walk);
+      if (value !== null) return copyOfObject(value as object, key, walk);
+      add(walk, 4, 4);
+      return null;
   }
 }
 
-function problemOfObject(
-  value: object,
-  path: string,
-  depth: number,
-  walk: Walk,
-): string | typeof TOO_LARGE | undefined {
-  if (walk.open.has(value)) return `${path} refers back to an object that contains it; JSON cannot hold a cycle.`;
-  if (depth >= LIMITS.jsonDepth) return `${path} is nested more than ${LIMITS.jsonDepth} levels deep.`;
+function copyOfObject(value: object, key: string | number, walk: Walk): JsonValue | undefined {
   const { toJSON } = value as { toJSON?: unknown };
-  if (typeof toJSON === 'function') {
-    return problemOf(toJSON.call(value, '') as unknown, path, depth + 1, walk);
+  if (typeof toJSON !== 'function') return copyOfOpen(value, key, walk);
+  const said: unknown = toJSON.call(value, String(key));
+  return typeof said === 'object' && said !== null ? copyOfOpen(said, key, walk) : copyOf(said, key, walk);
+}
+
+function copyOfOpen(value: object, key: string | number, walk: Walk): JsonValue | undefined {
+  const { open } = walk;
+  if (open.includes(value)) throw new NotJson('refers back to an object that contains it; JSON cannot hold a cycle.');
+  if (open.length >= LIMITS.jsonDepth) throw new NotJson(`is nested more than ${LIMITS.jsonDepth} levels deep.`);
+  if (value instanceof String || value instanceof Number || value instanceof Boolean) {
+    return copyOf(value.valueOf(), key, walk);
   }
   if (value instanceof Map || value instanceof Set || value instanceof Promise) {
-    return `${path} is a ${value.constructor.name}, which JSON cannot hold.`;
+    throw new NotJson(`is a ${value.constructor.name}, which JSON cannot hold.`);
   }
-  walk.open.add(value);
-  let wrong: string | typeof TOO_LARGE | undefined;
-  if (Array.isArray(value)) {
-    for (let index = 0; index < value.length && wrong === undefined; index++) {
-      walk.budget -= 1;
-      wrong = walk.budget < 0 ? TOO_LARGE : problemOf(value[index], `${path}[${index}]`, depth + 1, walk);
-    }
-  } else {
-    for (const key of Object.keys(value)) {
-      walk.budget -= key.length + 4;
-      wrong =
-        walk.budget < 0
-          ? TOO_LARGE
-          : problemOf((value as Record<string, unknown>)[key], `${path}.${key}`, depth + 1, walk);
-      if (wrong !== undefined) break;
-    }
-  }
-  walk.open.delete(value);
-  return wrong;
+  open.push(value);
+  const copy = Array.isArray(value) ? copyOfItems(value, walk) : copyOfFields(value, walk);
+  open.pop();
+  return copy;
 }
 
-/** JSON text in which U+0000 and lone surrogates, which `JSON.stringify` writes as escapes, are U+FFFD. */
-export function storable(json: string): string {
-  if (!json.includes('\\u0000') && !json.includes('\\ud')) return json;
-  return json.replace(/\\(?:u0000|ud[89a-f][0-9a-f]{2}|.)/g, (escape) =>
-    escape === '\\u0000' || escape.startsWith('\\ud') ? '\ufffd' : escape,
-  );
+function copyOfItems(items: readonly unknown[], walk: Walk): JsonValue[] {
+  const { path } = walk;
+  const copy: JsonValue[] = [];
+  add(walk, 1, 2);
+  for (let index = 0; index < items.length; index++) {
+    add(walk, 1, 5);
+    path.push(index);
+    copy.push(copyOf(items[index], index, walk) ?? null);
+    path.pop();
+  }
+  return copy;
+}
+
+function copyOfFields(value: object, walk: Walk): JsonObject {
+  const { path } = walk;
+  const copy: JsonObject = {};
+  add(walk, 2, 2);
+  for (const key of Object.keys(value)) {
+    path.push(key);
+    const field = copyOf((value as Record<string, unknown>)[key], key, walk);
+    path.pop();
+    if (field === undefined) continue;
+    add(walk, key.length + 3, key.length * LONGEST_ESCAPE + 4);
+    setOwn(copy, storableText(key), field);
+  }
+  return copy;
+}
+
+function add(walk: Walk, least: number, most: number): void {
+  walk.least += least;
+  walk.most += most;
+  if (walk.least > walk.maxBytes) throw new TooLarge();
 }

@@ -1,20 +1,61 @@
 import { describe, expect, it } from '@jest/globals';
-import { checkOutput, storable } from './output.js';
+import type { JsonValue } from '@batuta/contracts';
+import { checkOutput } from './output.js';
 
 const problem = (output: unknown, maxBytes?: number): string => {
   const checked = checkOutput(output, maxBytes);
-  return checked.ok ? `accepted ${checked.json}` : `${checked.code}: ${checked.message}`;
+  return checked.ok ? `accepted ${JSON.stringify(checked.value)}` : `${checked.code}: ${checked.message}`;
+};
+
+const valueOf = (output: unknown): JsonValue => {
+  const checked = checkOutput(output);
+  if (!checked.ok) throw new Error(checked.message);
+  return checked.value;
 };
 
 describe('checkOutput', () => {
-  it('gives the JSON text of what JSON can hold', () => {
+  it('gives what would be read from the JSON text', () => {
     const shared = { a: 1 };
     const output = { list: [1, 'zwei', null, true], twice: [shared, shared], at: new Date(0), gone: undefined };
-    expect(checkOutput(output)).toEqual({
-      ok: true,
-      json: '{"list":[1,"zwei",null,true],"twice":[{"a":1},{"a":1}],"at":"1970-01-01T00:00:00.000Z"}',
+    expect(valueOf(output)).toEqual({
+      list: [1, 'zwei', null, true],
+      twice: [{ a: 1 }, { a: 1 }],
+      at: '1970-01-01T00:00:00.000Z',
     });
-    expect(checkOutput(undefined)).toEqual({ ok: true, json: 'null' });
+    expect(valueOf(undefined)).toBeNull();
+    // Each of these is something else for JSON than for JavaScript.
+    for (const odd of [
+      [-0, undefined, ...Array<unknown>(1), 1],
+      { b: undefined, a: null },
+      [new String('text'), new Number(1), new Boolean(false)],
+      Buffer.from('ab'),
+      new (class {
+        own = 1;
+        #hidden = 2;
+        get inherited(): number {
+          return this.#hidden;
+        }
+      })(),
+      { toJSON: (key: string) => ({ key }) },
+      { inner: { toJSON: (key: string) => key } },
+      [{ toJSON: (key: string) => key }],
+      { toJSON: () => ({ at: new Date(5) }) },
+      JSON.parse('{"__proto__":{"polluted":true},"2":"b","1":"a"}'),
+      Object.assign(Object.create({ from: 'prototype' }), { own: true }),
+    ]) {
+      const text = JSON.stringify(odd);
+      expect(JSON.stringify(valueOf(odd))).toBe(text);
+      expect(valueOf(odd)).toEqual(JSON.parse(text));
+    }
+    expect(Object.getPrototypeOf(valueOf(JSON.parse('{"__proto__":{"polluted":true}}')))).toBe(Object.prototype);
+  });
+
+  it('shares nothing with what was returned', () => {
+    const output = { list: [{ n: 1 }] };
+    const value = valueOf(output);
+    output.list[0] = { n: 2 };
+    output.list.push({ n: 3 });
+    expect(value).toEqual({ list: [{ n: 1 }] });
   });
 
   it('says where a value is that JSON cannot hold', () => {
@@ -56,17 +97,36 @@ describe('checkOutput', () => {
       ),
     ).toMatch(/^output_too_large/);
   });
-});
 
-describe('storable', () => {
+  it('counts to the byte at the limit, whatever the output is made of', () => {
+    for (const output of [
+      [],
+      [1],
+      [[[]]],
+      {},
+      { a: null },
+      { a: 1, b: [true, null] },
+      'a"\n\u0001',
+      [1.5, -0.25],
+      null,
+    ]) {
+      const bytes = Buffer.byteLength(JSON.stringify(output));
+      expect(problem(output, bytes)).toMatch(/^accepted/);
+      expect(problem(output, bytes - 1)).toMatch(/^output_too_large/);
+    }
+  });
+
   it('replaces NUL and lone surrogates in values and keys, and leaves escaped text alone', () => {
     const value = { 'k\0': 'a\0b', lone: '\ud800 \udc00', pair: '😀', text: '\\u0000 \\ud800', back: '\\\0' };
-    expect(JSON.parse(storable(JSON.stringify(value)))).toEqual({
+    expect(valueOf(value)).toEqual({
       'k\ufffd': 'a\ufffdb',
       lone: '\ufffd \ufffd',
       pair: '😀',
       text: '\\u0000 \\ud800',
       back: '\\\ufffd',
     });
+    expect(problem({ 'k\0': 1n })).toBe(
+      'output_invalid: output.k\ufffd is a bigint, which JSON cannot hold; return it as text or as a number.',
+    );
   });
 });

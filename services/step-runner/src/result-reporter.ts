@@ -1,7 +1,7 @@
 import { subjects } from '@batuta/contracts';
-import type { AttemptReply, ResultReply } from '@batuta/contracts';
+import type { AttemptReply, AttemptResult, ResultReply, ResultRequest } from '@batuta/contracts';
 import type { Logger } from '@batuta/observability';
-import { requestUntilAnswered, UnavailableError, writeAtOnce } from '@batuta/messaging';
+import { JsonMessage, requestUntilAnswered, UnavailableError, writeAtOnce } from '@batuta/messaging';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -17,7 +17,8 @@ export interface ResultReporterOptions {
 
 interface Waiting {
   readonly partition: number;
-  readonly json: string;
+  readonly result: AttemptResult;
+  readonly length: number;
   readonly resolve: (outcome: AttemptReply['outcome']) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -56,21 +57,27 @@ export class ResultReporter {
   }
 
   /**
-   * Reports one result (an AttemptResult in proto-JSON text); resolves with the engine's answer, after its commit. Rejects
+   * Reports one result, whose JSON text is about `length` characters long and which nobody may change any more; resolves with the engine's answer, after its commit. Rejects
    * only when the signal fires or the connection is closed. `atOnce`: written before anything else happens here, on its own.
    */
-  report(partition: number, json: string, atOnce = false): Promise<AttemptReply['outcome']> {
+  report(partition: number, result: AttemptResult, length: number, atOnce = false): Promise<AttemptReply['outcome']> {
     return new Promise((resolve, reject) => {
       const owner = this.owners.get(partition);
       if (atOnce) {
-        const alone = [{ partition, json, resolve, reject }];
+        const alone = [{ partition, result, length, resolve, reject }];
         const sent =
           owner === undefined ? this.send(subjects.result(partition), alone) : this.sendToOwner(owner, alone);
         sent.catch(reject);
         writeAtOnce(this.nc);
         return;
       }
-      this.enqueue(owner ?? subjects.result(partition), owner !== undefined, { partition, json, resolve, reject });
+      this.enqueue(owner ?? subjects.result(partition), owner !== undefined, {
+        partition,
+        result,
+        length,
+        resolve,
+        reject,
+      });
     });
   }
 
@@ -182,8 +189,8 @@ const OUTCOMES: readonly string[] = [
   'elsewhere',
 ] satisfies AttemptReply['outcome'][];
 
-function payloadOf(batch: readonly Waiting[]): string {
-  return `{"results":[${batch.map(({ json }) => json).join(',')}]}`;
+function payloadOf(batch: readonly Waiting[]): JsonMessage<ResultRequest> {
+  return new JsonMessage({ results: batch.map(({ result }) => result) });
 }
 
 function replyOf(text: string, count: number): ResultReply | undefined {
@@ -198,11 +205,11 @@ function replyOf(text: string, count: number): ResultReply | undefined {
 }
 
 function takeBatch(waiting: Waiting[]): Waiting[] {
-  let length = 0;
+  let total = 0;
   let count = 0;
-  for (const { json } of waiting) {
-    length += json.length;
-    if (count > 0 && (length > LARGEST_BATCH_LENGTH || count >= LARGEST_BATCH)) break;
+  for (const { length } of waiting) {
+    total += length;
+    if (count > 0 && (total > LARGEST_BATCH_LENGTH || count >= LARGEST_BATCH)) break;
     count += 1;
   }
   return waiting.splice(0, count);

@@ -16,7 +16,7 @@ import type { NatsConnection, Subscription } from '@nats-io/nats-core';
 import { RetryableError } from './agents/agent.js';
 import type { Agent } from './agents/agent.js';
 import { Attempt } from './attempt.js';
-import { storable } from './output.js';
+import type { Ending } from './attempt.js';
 import { taskOfBytes } from './task.js';
 import { DirectTasks, HeldTask } from './direct-tasks.js';
 import { ResultReporter } from './result-reporter.js';
@@ -44,6 +44,8 @@ export interface RunnerOptions {
 }
 
 const LAST_DELIVERY = 3;
+/** Roughly what a result has besides its output, in characters. */
+const SCALARS_LENGTH = 300;
 
 /**
  * A result that took this long is not kept for others to be sent with it: should this process be killed meanwhile, the work
@@ -86,7 +88,6 @@ export class Runner {
   private readonly byExecution = new SlotMap<string, Set<Attempt>>();
   private readonly giveUp = new AbortController();
   private readonly reporter: ResultReporter;
-  private readonly identity: string;
   private pools: PoolConsumer[] = [];
   private direct: DirectTasks | undefined;
   private stops: Subscription | undefined;
@@ -98,7 +99,6 @@ export class Runner {
   constructor(private readonly options: RunnerOptions) {
     this.agents = new Map(options.agents.map((agent) => [agent.name, agent]));
     if (this.agents.size !== options.agents.length) throw new Error('Two agents have the same name.');
-    this.identity = `"workerId":${JSON.stringify(options.workerId)}`;
     this.reporter = new ResultReporter(options.nc, {
       logger: options.logger,
       signal: this.giveUp.signal,
@@ -237,11 +237,12 @@ export class Runner {
       switch (ending.kind) {
         case 'output':
         case 'failure': {
+          const result = this.resultOf(task, attempt.startedAt, finishedAt, agent, ending);
           const ok = ending.kind === 'output';
-          const body = ok ? `"ok":true,"output":${ending.json}` : failureJson(ending.failure);
           await this.reporter.report(
             task.partition,
-            this.resultJson(task, attempt.startedAt, finishedAt, agent, body),
+            result,
+            SCALARS_LENGTH + (ok ? ending.length : JSON.stringify(ending.failure).length),
             ok && finishedAt - attempt.startedAt >= PRECIOUS_MS,
           );
           break;
@@ -303,27 +304,33 @@ export class Runner {
       'task given up: its runners were lost',
     );
     const agent = this.agents.get(task.agent);
-    await this.reporter.report(task.partition, this.resultJson(task, now, now, agent, failureJson(failure)));
+    const result = this.resultOf(task, now, now, agent, { kind: 'failure', failure });
+    await this.reporter.report(task.partition, result, SCALARS_LENGTH);
     delivery.ack();
   }
 
-  /** An AttemptResult whose output is JSON text already, so that it is written once. */
-  private resultJson(
-    task: Task,
+  private resultOf(
+    { executionId, stepId, attempt }: Task,
     startedAt: number,
     finishedAt: number,
     agent: Agent | undefined,
-    body: string,
-  ): string {
-    const fixed = {
-      executionId: task.executionId,
-      stepId: task.stepId,
-      attempt: task.attempt,
-      startedAt,
-      finishedAt,
-      ...(agent === undefined ? {} : { agentVersion: agent.version }),
-    } satisfies Partial<AttemptResult>;
-    return `${JSON.stringify(fixed).slice(0, -1)},${this.identity},${body}}`;
+    ending: Extract<Ending, { kind: 'output' | 'failure' }>,
+  ): AttemptResult {
+    const { workerId } = this.options;
+    const agentVersion = agent?.version ?? '';
+    return ending.kind === 'output'
+      ? { executionId, stepId, attempt, startedAt, finishedAt, agentVersion, workerId, ok: true, output: ending.value }
+      : {
+          executionId,
+          stepId,
+          attempt,
+          startedAt,
+          finishedAt,
+          agentVersion,
+          workerId,
+          ok: false,
+          failure: ending.failure,
+        };
   }
 
   private async isWanted(task: Task): Promise<boolean> {
@@ -386,10 +393,6 @@ export class Runner {
 }
 
 const decoder = new TextDecoder();
-
-function failureJson(failure: Failure): string {
-  return `"ok":false,"failure":${storable(JSON.stringify(failure))}`;
-}
 
 function unknownAgent(name: string, agents: ReadonlyMap<string, Agent>): Agent {
   return {

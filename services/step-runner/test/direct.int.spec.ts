@@ -1,9 +1,10 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { subjects } from '@batuta/contracts';
 import type { RunnerBeat, Task } from '@batuta/contracts';
-import { isConnected } from '@batuta/messaging';
+import { isConnected, JsonMessage, requestUntilAnswered } from '@batuta/messaging';
 import { eventually } from '@batuta/testing';
 import type { TestNats } from '@batuta/testing';
+import type { Agent } from '../src/agents/agent.js';
 import { echoAgent } from '../src/agents/echo.js';
 import type { Runner, RunnerOptions } from '../src/runner.js';
 import { wholeTask } from './fake-engine.js';
@@ -64,6 +65,25 @@ describe('tasks straight from the engine', () => {
     await eventually(() => tasks.every((task) => engine.resultOf(task)?.ok === true));
     expect(engine.results).toHaveLength(6);
     expect(await lastSequence()).toBe(before);
+  });
+
+  it('share nothing with agents, also when the engine is in the same process', async () => {
+    const changer: Agent = {
+      name: 'changer',
+      version: '1',
+      run: (input) => {
+        (input as { list: string[] }).list.push('changed');
+        return Promise.resolve(input);
+      },
+    };
+    const { incarnation } = await start({ agents: [changer] });
+    const task = wholeTask({ agent: 'changer', stepId: 's', input: { list: ['given'] } });
+    const tasks = new JsonMessage({ pool: 'default', tasks: [task] });
+    const receipt = await requestUntilAnswered(engine.nc, subjects.runnerTasks(incarnation), tasks);
+    expect(receipt.json()).toEqual({ taken: 1, open: true });
+    const { output } = await eventually(() => engine.resultOf(task) ?? false);
+    expect(output).toEqual({ list: ['given', 'changed'] });
+    expect(task.input).toEqual({ list: ['given'] });
   });
 
   it('are refused while tasks of the queue wait, and taken again when none does', async () => {

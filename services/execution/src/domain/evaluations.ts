@@ -1,7 +1,7 @@
+import { setOwn } from '@batuta/contracts';
 import type { JsonObject, JsonValue } from '@batuta/contracts';
 import type { Unit } from './compiled.js';
 import { valueAtPath } from './expressions.js';
-import { setOwn } from './json.js';
 import { nodeOutputKey, nodeResult } from './results.js';
 import { unitState, type State } from './state.js';
 

@@ -1,5 +1,6 @@
+import { setOwn } from '@batuta/contracts';
 import type { JsonObject, JsonValue } from '@batuta/contracts';
-import { isObject, setOwn } from './json.js';
+import { isObject } from './json.js';
 
 /** One user expression: a plain path that is evaluated in place, or JSONata for the sandbox. */
 export interface Expression {

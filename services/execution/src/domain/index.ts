@@ -9,6 +9,7 @@ export type { Effect } from './effects.js';
 export { evolve } from './evolve.js';
 export { forkFrom } from './fork.js';
 export { taskInput } from './inputs.js';
+export { jsonLength } from './json.js';
 export { decodeSnapshot, encodeSnapshot, REDUCER_VERSION } from './snapshot.js';
 export { initialState, isTerminal, priorityOf } from './state.js';
 export type { State } from './state.js';

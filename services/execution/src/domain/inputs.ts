@@ -1,8 +1,9 @@
+import { setOwn } from '@batuta/contracts';
 import type { JsonObject, JsonValue } from '@batuta/contracts';
 import type { Unit } from './compiled.js';
 import { unitContext } from './evaluations.js';
 import { fillTemplate, plainValues } from './expressions.js';
-import { isObject, jsonBytesBeyond, setOwn, sumBeyond } from './json.js';
+import { isObject, jsonBytesBeyond, sumBeyond } from './json.js';
 import { nodeId, nodeOutputKey, nodeResult } from './results.js';
 import { unitState, type State } from './state.js';
 import { tallyGroup } from './tally-group.js';

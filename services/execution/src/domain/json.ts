@@ -4,15 +4,6 @@ export function isObject(value: JsonValue | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Sets an own property also for the key `__proto__`, which plain assignment would hand to the prototype. */
-export function setOwn(target: JsonObject, key: string, value: JsonValue): void {
-  if (key === '__proto__') {
-    Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
-  } else {
-    target[key] = value;
-  }
-}
-
 /** Bytes of a string as a JSON literal in UTF-8, quotes included (lone surrogates as the six characters of an escape). */
 function stringBytes(text: string): number {
   let bytes = 2;
@@ -89,6 +80,12 @@ function containerBytes(measure: Measure, value: JsonObject | JsonValue[]): numb
   }
   return bytes;
 }
+
+/** As if nothing were escaped and every character were a byte. */
+const LENGTH: Measure = { ofText: (text) => 2 + text.length, known: new WeakMap() };
+
+/** Roughly the characters of a value's JSON text, for limits that need not be exact: escapes count as what they stand for. */
+export const jsonLength = (value: JsonValue | undefined): number => bytesBy(LENGTH, value);
 
 /** Bytes of a value as compact UTF-8 JSON, without making the text. */
 export const jsonBytes = (value: JsonValue | undefined): number => bytesBy(EXACT, value);

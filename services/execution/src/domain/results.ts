@@ -1,6 +1,7 @@
+import { setOwn } from '@batuta/contracts';
 import type { JsonObject, JsonValue } from '@batuta/contracts';
 import type { NodeResult, Unit } from './compiled.js';
-import { isObject, setOwn } from './json.js';
+import { isObject } from './json.js';
 import { groupState, unitState, type State } from './state.js';
 
 const NOTHING: NodeResult = { output: null, skipped: false };

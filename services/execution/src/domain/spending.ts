@@ -1,5 +1,6 @@
+import { setOwn } from '@batuta/contracts';
 import type { Failure, JsonObject, JsonValue, StepCompleted } from '@batuta/contracts';
-import { isObject, setOwn } from './json.js';
+import { isObject } from './json.js';
 
 const MAX_TOKENS = 2_147_483_647;
 

@@ -12,7 +12,9 @@ import type {
 } from '@batuta/contracts';
 import { LIMITS, PRIORITIES, ROLES } from '@batuta/contracts';
 import { spendingDetails } from '../domain/index.js';
+import { JsonMessage } from '@batuta/messaging';
 import { mayHoldUnstorable, storableJson } from '@batuta/event-store';
+import type { PartitionRequest } from './ports.js';
 
 /** A request that does not fit its message; the text says where and is for the sender. */
 export class MalformedRequest extends Error {
@@ -36,7 +38,11 @@ function placed(path: string, result: number | undefined): string {
   return `results[${result}]${path === '' ? '' : `.${path}`}`;
 }
 
-function parse(payload: Uint8Array | string): JsonValue {
+/** A message as it came: from this process itself it may be its value, then without what a store refuses. */
+type Payload = PartitionRequest['payload'];
+
+function parse(payload: Payload): JsonValue {
+  if (payload instanceof JsonMessage) return payload.value as JsonValue;
   const text =
     typeof payload === 'string'
       ? payload
@@ -188,7 +194,7 @@ function start(value: JsonValue): NonNullable<CommandRequest['start']> {
 const COMMAND = new Set<string>(['commandId', 'executionId', 'principal', ...COMMANDS]);
 
 /** Decodes a CommandRequest. Throws `MalformedRequest`. */
-export function decodeCommand(payload: Uint8Array | string): CommandRequest {
+export function decodeCommand(payload: Payload): CommandRequest {
   const found = object(parse(payload), '');
   onlyKnown(found, '', COMMAND);
   const given = COMMANDS.filter((command) => found[command] !== undefined);
@@ -312,20 +318,21 @@ function attemptResult(value: JsonValue | undefined, place: number, checkSize: b
 const RESULTS = new Set(['results']);
 
 /** Decodes a ResultRequest. Throws `MalformedRequest`. An output over the limit becomes a failure that says so. */
-export function decodeResults(payload: Uint8Array | string): ResultRequest {
+export function decodeResults(payload: Payload): ResultRequest {
   const found = object(parse(payload), '');
   onlyKnown(found, '', RESULTS);
   const { results } = found;
   if (!Array.isArray(results)) return fail('results', 'a list');
   // JSON text is never shorter than its value written anew, but for escapes; so a small request needs no measuring.
-  const checkSize = Buffer.byteLength(payload) > LIMITS.payloadBytes;
+  // What is no text comes from a runner of this process, which has measured it.
+  const checkSize = !(payload instanceof JsonMessage) && Buffer.byteLength(payload) > LIMITS.payloadBytes;
   return { results: results.map((item, index) => attemptResult(item, index, checkSize)) };
 }
 
 const CHECK = new Set(['executionId', 'stepId', 'attempt']);
 
 /** Decodes an AttemptCheckRequest. Throws `MalformedRequest`. */
-export function decodeCheck(payload: Uint8Array | string): AttemptCheckRequest {
+export function decodeCheck(payload: Payload): AttemptCheckRequest {
   const found = object(parse(payload), '');
   onlyKnown(found, '', CHECK);
   return {
@@ -338,7 +345,7 @@ export function decodeCheck(payload: Uint8Array | string): AttemptCheckRequest {
 const HEARTBEAT = new Set(['executionId', 'stepId', 'attempt', 'progress', 'message', 'last']);
 
 /** Decodes an AttemptHeartbeat. Throws `MalformedRequest`. */
-export function decodeHeartbeat(payload: Uint8Array | string): AttemptHeartbeat {
+export function decodeHeartbeat(payload: Payload): AttemptHeartbeat {
   const found = object(parse(payload), '');
   onlyKnown(found, '', HEARTBEAT);
   const { progress } = found;

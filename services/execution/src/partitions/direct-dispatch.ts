@@ -1,6 +1,7 @@
 import { SlotMap } from '@batuta/collections';
 import { subjects } from '@batuta/contracts';
-import type { DirectReceipt, RunnerBeat } from '@batuta/contracts';
+import type { DirectReceipt, DirectTasks, RunnerBeat } from '@batuta/contracts';
+import { JsonMessage } from '@batuta/messaging';
 import type { EngineCounters } from './counters.js';
 import type { Clock, EngineLog, LostTask, OutgoingTask, PublishOutcome } from './ports.js';
 
@@ -12,7 +13,12 @@ export interface DirectDispatchParts {
   readonly log: Pick<EngineLog, 'info' | 'warn' | 'error'>;
   readonly counters: Pick<EngineCounters, 'directDispatches' | 'lostRunners'>;
   /** Asks a runner; `settle` is called once, later, after at most `timeoutMs`. */
-  readonly ask: (subject: string, text: string, timeoutMs: number, settle: (answer: RunnerAnswer) => void) => void;
+  readonly ask: (
+    subject: string,
+    tasks: JsonMessage<DirectTasks>,
+    timeoutMs: number,
+    settle: (answer: RunnerAnswer) => void,
+  ) => void;
   /** Puts a task in the work queue instead. */
   readonly enqueue: (task: OutgoingTask, done: (outcome: PublishOutcome) => void) => void;
 }
@@ -137,7 +143,7 @@ export class DirectDispatch {
 
   /** Takes a task for a runner with a free slot; false when none is to be expected. `done` is called once, later. */
   offer(task: OutgoingTask, done: (outcome: PublishOutcome) => void): boolean {
-    if (task.text.length > LARGEST_TASK_LENGTH) return false;
+    if (task.length > LARGEST_TASK_LENGTH) return false;
     if (this.#joins(task, done)) return true;
     const waiting = this.#waiting.get(task.pool);
     if (waiting === undefined) {
@@ -148,13 +154,13 @@ export class DirectDispatch {
       }
       if (!this.#isOpen(task.pool)) return false;
     }
-    const full = this.#waitingCount >= MOST_WAITING || this.#waitingLength + task.text.length > MOST_WAITING_LENGTH;
+    const full = this.#waitingCount >= MOST_WAITING || this.#waitingLength + task.length > MOST_WAITING_LENGTH;
     if (full) return false;
     const one: Waiting = { task, done, since: this.parts.clock.elapsed() };
     if (waiting === undefined) this.#waiting.set(task.pool, [one]);
     else waiting.push(one);
     this.#waitingCount += 1;
-    this.#waitingLength += task.text.length;
+    this.#waitingLength += task.length;
     this.#cancelWait ??= this.#lookLater();
     return true;
   }
@@ -287,7 +293,7 @@ export class DirectDispatch {
       const runner = this.#withRoom(pool);
       if (runner === undefined) break;
       given += 1;
-      this.#waitingLength -= task.text.length;
+      this.#waitingLength -= task.length;
       this.#give(runner, task, done);
     }
     if (given > 0) this.#leave(pool, waiting, given);
@@ -312,7 +318,7 @@ export class DirectDispatch {
       const young = open ? waiting.findIndex(({ since }) => since > before) : -1;
       const count = young === -1 ? waiting.length : young;
       for (const { task, done } of waiting.slice(0, count)) {
-        this.#waitingLength -= task.text.length;
+        this.#waitingLength -= task.length;
         this.parts.enqueue(task, done);
       }
       this.#leave(pool, waiting, count);
@@ -368,7 +374,7 @@ export class DirectDispatch {
         let length = 0;
         let count = 0;
         for (const { task } of batch) {
-          length += task.text.length;
+          length += task.length;
           if (count > 0 && length > LARGEST_BATCH_LENGTH) break;
           count += 1;
         }
@@ -379,8 +385,8 @@ export class DirectDispatch {
 
   /** `repeat`: the runner may have them already. */
   #send(runner: Runner, pool: string, batch: readonly Sent[], repeat = false): void {
-    const text = `{"pool":${JSON.stringify(pool)},"tasks":[${batch.map(({ task }) => task.text).join(',')}]}`;
-    this.parts.ask(subjects.runnerTasks(runner.incarnation), text, RECEIPT_MS, (answer) => {
+    const tasks = new JsonMessage<DirectTasks>({ pool, tasks: batch.map(({ task }) => task.task) });
+    this.parts.ask(subjects.runnerTasks(runner.incarnation), tasks, RECEIPT_MS, (answer) => {
       // Lost as a whole meanwhile, and with it all that was sent to it.
       if (this.#runners.get(runner.incarnation) !== runner) return;
       const open = batch.filter((sent) => sent.done !== undefined);
@@ -488,7 +494,7 @@ export class DirectDispatch {
     const [pool = ''] = runner.pools.keys();
     this.parts.ask(
       subjects.runnerTasks(runner.incarnation),
-      `{"pool":${JSON.stringify(pool)},"tasks":[]}`,
+      new JsonMessage<DirectTasks>({ pool, tasks: [] }),
       RECEIPT_MS,
       (answer) => {
         if (this.#runners.get(runner.incarnation) !== runner) return;

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import type { RunnerBeat } from '@batuta/contracts';
+import type { RunnerBeat, Task } from '@batuta/contracts';
 import { newCounters } from './counters.js';
 import { DirectDispatch } from './direct-dispatch.js';
 import type { RunnerAnswer } from './direct-dispatch.js';
@@ -7,7 +7,7 @@ import type { Clock, LostTask, OutgoingTask, PublishOutcome } from './ports.js';
 
 interface Asked {
   readonly subject: string;
-  readonly tasks: readonly { readonly n: number }[];
+  readonly tasks: readonly string[];
   readonly answer: (answer: RunnerAnswer) => void;
 }
 
@@ -61,8 +61,8 @@ beforeEach(() => {
     clock,
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
     counters: newCounters(),
-    ask: (subject, text, _timeoutMs, answer) => {
-      asked.push({ subject, tasks: (JSON.parse(text) as { tasks: { n: number }[] }).tasks, answer });
+    ask: (subject, { value }, _timeoutMs, answer) => {
+      asked.push({ subject, tasks: value.tasks.map(({ stepId }) => stepId), answer });
     },
     enqueue: (task, done) => {
       queued.push(task.attemptKey);
@@ -95,7 +95,8 @@ function taskOf(n: number, lostRunners: number): OutgoingTask {
     messageId: `${attemptKey}/1`,
     tenantId: 't',
     traceparent: undefined,
-    text: `{"n":${n}}`,
+    task: { executionId: 'e', stepId: `s${n}`, attempt: 1, agent: 'a', partition: 0 } as Task,
+    length: 100,
   };
 }
 
@@ -120,9 +121,7 @@ describe('giving tasks', () => {
     const [one, two] = [offer(), offer()];
     expect(asked).toEqual([]);
     await turn();
-    expect(asked.map(({ subject, tasks }) => [subject, tasks])).toEqual([
-      ['batuta.runner.a.tasks', [{ n: 1 }, { n: 2 }]],
-    ]);
+    expect(asked.map(({ subject, tasks }) => [subject, tasks])).toEqual([['batuta.runner.a.tasks', ['s1', 's2']]]);
     expect(outcomes.size).toBe(0);
     expect(direct.holds(one)).toBe(true);
     asked[0]?.answer(receipt(2));
@@ -158,7 +157,7 @@ describe('giving tasks', () => {
     asked[0]?.answer(receipt(2));
     direct.reported(keys[0] ?? '');
     await turn();
-    expect(asked[1]?.tasks).toEqual([{ n: 3 }]);
+    expect(asked[1]?.tasks).toEqual(['s3']);
     expect(queued).toEqual([]);
   });
 
@@ -169,10 +168,10 @@ describe('giving tasks', () => {
     asked[0]?.answer(receipt(2));
     for (const key of keys.slice(0, 2)) direct.reported(key);
     await turn();
-    expect(asked[1]?.tasks).toEqual([{ n: 3 }]);
+    expect(asked[1]?.tasks).toEqual(['s3']);
     direct.answered(keys[0] ?? '');
     await turn();
-    expect(asked[2]?.tasks).toEqual([{ n: 4 }]);
+    expect(asked[2]?.tasks).toEqual(['s4']);
   });
 
   it('puts in the queue what gets no slot in time', async () => {
@@ -207,7 +206,7 @@ describe('giving tasks', () => {
     expect(queued).toEqual([]);
     direct.reported(one);
     await turn();
-    expect(asked[1]?.tasks).toEqual([{ n: 2 }]);
+    expect(asked[1]?.tasks).toEqual(['s2']);
     asked[1]?.answer(receipt(1));
     expect(outcomes.get(two)).toBe('stored');
   });
@@ -345,7 +344,7 @@ describe('what is lost', () => {
     asked[2]?.answer('no_responders');
     clock.pass(300);
     // The runner may have it, so nobody else gets it.
-    expect(asked[3]?.tasks).toEqual([{ n: 3 }]);
+    expect(asked[3]?.tasks).toEqual(['s3']);
     expect(queued).not.toContain(third);
     asked[3]?.answer(receipt(1));
     expect(outcomes.get(third)).toBe('stored');
@@ -365,7 +364,7 @@ describe('what is lost', () => {
     const one = offer();
     await turn();
     asked[0]?.answer('timeout');
-    expect(asked[1]).toMatchObject({ subject: 'batuta.runner.a.tasks', tasks: [{ n: 1 }] });
+    expect(asked[1]).toMatchObject({ subject: 'batuta.runner.a.tasks', tasks: ['s1'] });
     beat('a', { held: [one] });
     expect(outcomes.get(one)).toBe('stored');
     asked[1]?.answer(receipt(1));

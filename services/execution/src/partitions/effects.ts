@@ -8,6 +8,7 @@ import {
   isAttemptWanted,
   isPlainResult,
   isTerminal,
+  jsonLength,
   priorityOf,
   taskOf,
   wantedEffects,
@@ -52,6 +53,8 @@ interface Sending {
 const RETRY_FIRST_MS = 100;
 const RETRY_LONGEST_MS = 2_000;
 const TRACE_ID = /^[0-9a-f]{32}$/;
+/** Roughly what a task has besides its input, in characters. */
+const SCALARS_LENGTH = 500;
 const BUILT_IN = new Set<string>(BUILT_IN_AGENTS);
 const BUILT_IN_AGENT: AgentCopy = { pool: DEFAULT_POOL };
 
@@ -64,37 +67,34 @@ export function taskSubject(state: State, stepId: string, pool: string): string 
 
 /** A task as the bus takes it. What only the work queue needs is put together when the task goes there. */
 class StepTask implements OutgoingTask {
-  readonly tenantId: string;
-  readonly traceparent: string | undefined;
-  readonly text: string;
-  readonly #executionId: string;
-  readonly #stepId: string;
-  readonly #agent: string;
-  readonly #dispatch: number;
+  readonly length: number;
 
   constructor(
-    task: Task,
+    readonly task: Task,
     readonly attemptKey: string,
     readonly pool: string,
     private readonly priority: Priority,
     readonly again: boolean,
     readonly lostRunners: number,
   ) {
-    this.tenantId = task.tenantId;
-    this.traceparent = task.traceparent;
-    this.text = JSON.stringify(task);
-    this.#executionId = task.executionId;
-    this.#stepId = task.stepId;
-    this.#agent = task.agent;
-    this.#dispatch = task.dispatch;
+    this.length = SCALARS_LENGTH + jsonLength(task.input);
+  }
+
+  get tenantId(): string {
+    return this.task.tenantId;
+  }
+
+  get traceparent(): string | undefined {
+    return this.task.traceparent;
   }
 
   get subject(): string {
-    return subjects.step(this.pool, this.priority, this.#agent, this.#executionId, this.#stepId);
+    const { agent, executionId, stepId } = this.task;
+    return subjects.step(this.pool, this.priority, agent, executionId, stepId);
   }
 
   get messageId(): string {
-    return `${this.attemptKey}/${this.#dispatch}`;
+    return `${this.attemptKey}/${this.task.dispatch}`;
   }
 }
 

@@ -8,6 +8,7 @@ import {
   onReconnect,
   requestMux,
   serveLocally,
+  textOf,
 } from '@batuta/messaging';
 import type { Logger } from '@batuta/observability';
 import { createInbox, headers, nuid } from '@nats-io/transport-node';
@@ -123,7 +124,9 @@ export class NatsBus implements Bus {
         this.#heardFollower(message.string());
       },
     });
-    this.#endLocalFollow = serveLocally(connection, subjects.follow, ({ text }) => this.#heardFollower(text));
+    this.#endLocalFollow = serveLocally(connection, subjects.follow, ({ payload }) =>
+      this.#heardFollower(textOf(payload)),
+    );
     // What was in flight when the connection went may or may not have arrived; the queue drops repeats.
     this.#forgetReconnect = onReconnect(connection, () => {
       this.#expire(Infinity);
@@ -139,10 +142,10 @@ export class NatsBus implements Bus {
       clock: systemClock,
       log: logger,
       counters,
-      ask: (subject, text, timeoutMs, settle) => {
+      ask: (subject, tasks, timeoutMs, settle) => {
         if (connection.isClosed()) return;
         counters.natsOut += 1;
-        mux.send(subject, text, undefined, timeoutMs, (outcome) => {
+        mux.send(subject, tasks, undefined, timeoutMs, (outcome) => {
           if (typeof outcome === 'string') return settle(outcome);
           counters.natsIn += 1;
           settle({ text: outcome.string() });
@@ -185,8 +188,8 @@ export class NatsBus implements Bus {
       },
     });
     const ends = [...KINDS].map((kind) =>
-      serveLocally(connection, `batuta.execution.${partition}.${kind}`, ({ text, headers: meta, reply }) => {
-        handler({ kind: kind as RequestKind, payload: text, reply, endSubject: endSubjectOf(meta) });
+      serveLocally(connection, `batuta.execution.${partition}.${kind}`, ({ payload, headers: meta, reply }) => {
+        handler({ kind: kind as RequestKind, payload, reply, endSubject: endSubjectOf(meta) });
       }),
     );
     return () => {
@@ -205,8 +208,8 @@ export class NatsBus implements Bus {
         handler({ kind: 'result', payload: message.data, reply: this.#replyTo(message) });
       },
     });
-    const end = serveLocally(connection, subject, ({ text, reply }) => {
-      handler({ kind: 'result', payload: text, reply });
+    const end = serveLocally(connection, subject, ({ payload, reply }) => {
+      handler({ kind: 'result', payload, reply });
     });
     return {
       subject,
@@ -241,10 +244,11 @@ export class NatsBus implements Bus {
 
   #enqueue(task: OutgoingTask, done: (outcome: PublishOutcome) => void): void {
     const { connection, counters, publishTimeoutMs = 2_000 } = this.options;
+    const text = JSON.stringify(task.task);
     // Characters are at least a third of the bytes; only large tasks are measured.
-    if (task.text.length * 3 > LIMITS.natsMaxPayloadBytes) {
+    if (text.length * 3 > LIMITS.natsMaxPayloadBytes) {
       const limit = (connection.info?.max_payload ?? LIMITS.natsMaxPayloadBytes) - 4_096;
-      if (Buffer.byteLength(task.text) > limit) return queueMicrotask(() => done('too_large'));
+      if (Buffer.byteLength(text) > limit) return queueMicrotask(() => done('too_large'));
     }
     const meta = headers();
     meta.set(headerNames.messageId, task.messageId);
@@ -254,7 +258,7 @@ export class NatsBus implements Bus {
     this.#pending.set(id, { until: performance.now() + publishTimeoutMs, done });
     counters.natsOut += 1;
     try {
-      connection.publish(task.subject, task.text, { headers: meta, reply: `${this.#inbox}.${id}` });
+      connection.publish(task.subject, text, { headers: meta, reply: `${this.#inbox}.${id}` });
     } catch (error) {
       this.#pending.delete(id);
       this.options.logger.warn({ err: error, subject: task.subject }, 'a task cannot be published');
@@ -281,7 +285,7 @@ export class NatsBus implements Bus {
   publishEnd(subject: string, text: string): void {
     const local = localHandler(this.options.connection, subject);
     if (local === undefined) this.#publish(subject, text);
-    else local({ text, headers: undefined, reply: undefined });
+    else local({ payload: text, headers: undefined, reply: undefined });
   }
 
   publishStop(text: string): void {

@@ -1,5 +1,6 @@
 import type { AgentCopy, EventStore, SnapshotStore } from '@batuta/event-store';
-import type { JsonValue, LifecycleNotice, OrchestrationDefinition, Violation } from '@batuta/contracts';
+import type { JsonValue, LifecycleNotice, OrchestrationDefinition, Task, Violation } from '@batuta/contracts';
+import type { JsonMessage } from '@batuta/messaging';
 
 /** Time and timers of a process. A simulation gives its own. */
 export interface Clock {
@@ -23,8 +24,8 @@ export type RequestKind = 'command' | 'result' | 'check' | 'heartbeat';
 /** A request to a partition's owner. `reply` is undefined when the sender wants no answer; call it at most once. */
 export interface PartitionRequest {
   readonly kind: RequestKind;
-  /** JSON, as it came. */
-  readonly payload: Uint8Array | string;
+  /** JSON, as it came; from this process itself it may be the value, without texts that a store refuses. */
+  readonly payload: Uint8Array | string | JsonMessage;
   readonly reply: ((text: string, problem?: string) => void) | undefined;
   /** Of a start: the subject to be told of the execution's end besides. */
   readonly endSubject?: string | undefined;
@@ -104,7 +105,10 @@ export interface OutgoingTask {
   readonly messageId: string;
   readonly tenantId: string;
   readonly traceparent: string | undefined;
-  readonly text: string;
+  /** Shared with the engine's state: nobody may change it. */
+  readonly task: Task;
+  /** Roughly the characters of its JSON text. */
+  readonly length: number;
 }
 
 /** What a config version is, or why there is none. */

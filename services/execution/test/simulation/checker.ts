@@ -8,7 +8,6 @@ import type {
   EventsPublished,
   OrchestrationDefinition,
   StopAttempts,
-  Task,
 } from '@batuta/contracts';
 import type { CommitRequest, MemoryEventStore } from '@batuta/event-store';
 import { compile, evolve, initialState, isTerminal, nextWake, view } from '../../src/domain/index.js';
@@ -286,7 +285,7 @@ export class Checker implements BusObserver, CommitObserver {
   }
 
   dispatched(process: SimulatedProcess, outgoing: OutgoingTask): void {
-    const task = JSON.parse(outgoing.text) as Task;
+    const { task } = outgoing;
     const history = this.histories.get(task.executionId);
     if (history?.wasScheduled(task.stepId, task.attempt) !== true) {
       this.world.violated(

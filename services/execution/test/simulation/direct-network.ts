@@ -79,7 +79,7 @@ export class OwnerDirect {
       clock: parts.clock,
       log: parts.log,
       counters: newCounters(),
-      ask: (subject, text, timeoutMs, settle) => this.#ask(subject, text, timeoutMs, settle),
+      ask: (subject, tasks, timeoutMs, settle) => this.#ask(subject, tasks.text(), timeoutMs, settle),
       enqueue: parts.enqueue,
     });
   }

@@ -68,7 +68,7 @@ export class Runner {
     while (this.alive && this.#stalled === undefined && !this.#leaving && this.#hasRoom()) {
       const message = this.queue.take();
       if (message === undefined) return;
-      this.#take(message, JSON.parse(message.task.text) as Task, message.deliveries);
+      this.#take(message, structuredClone(message.task.task), message.deliveries);
     }
   }
 

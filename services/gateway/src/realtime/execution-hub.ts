@@ -1,7 +1,7 @@
 import { SlotMap } from '@batuta/collections';
 import { subjects } from '@batuta/contracts';
 import type { EventsPublished, FollowExecutions, GetVersionsReply, ListEventsReply } from '@batuta/contracts';
-import { localHandler, onReconnect, onTaken, serveLocally } from '@batuta/messaging';
+import { localHandler, onReconnect, onTaken, serveLocally, textOf } from '@batuta/messaging';
 import { gauge } from '@batuta/observability';
 import type { Logger } from '@batuta/observability';
 import { nuid } from '@nats-io/nats-core';
@@ -71,7 +71,9 @@ export class ExecutionHub {
         else options.logger.warn({ err: error }, 'ends of executions cannot be received');
       },
     });
-    this.#endLocal = serveLocally(options.backend.nats, this.endSubject, ({ text }) => this.#toldEnd(text));
+    this.#endLocal = serveLocally(options.backend.nats, this.endSubject, ({ payload }) =>
+      this.#toldEnd(textOf(payload)),
+    );
     this.#forgetTaken = onTaken(options.backend.nats, () => this.#ownersChanged());
     this.#timer = setInterval(() => this.#compareSoon(), options.compareEveryMs);
     this.#timer.unref();
@@ -200,7 +202,7 @@ export class ExecutionHub {
     const { nats } = this.options.backend;
     const follow: FollowExecutions = { executionIds, forMs: FOLLOW_MS };
     const text = JSON.stringify(follow);
-    localHandler(nats, subjects.follow)?.({ text, headers: undefined, reply: undefined });
+    localHandler(nats, subjects.follow)?.({ payload: text, headers: undefined, reply: undefined });
     if (!nats.isClosed()) nats.publish(subjects.follow, text);
   }
 
