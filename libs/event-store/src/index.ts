@@ -1,6 +1,7 @@
 export type {
   AgentCopy,
   CommitLane,
+  CommitPartition,
   CommitOutcome,
   CommitRequest,
   ConfigCopies,
@@ -22,6 +23,7 @@ export type {
   SnapshotStore,
   Start,
 } from './port.js';
+export { LANE_STATEMENTS } from './port.js';
 export { encodeJson, mayHoldUnstorable, storableJson } from './encode-json.js';
 export { upcast } from './upcast.js';
 export type { StoredEvent, Upcaster } from './upcast.js';

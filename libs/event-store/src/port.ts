@@ -65,9 +65,15 @@ export interface ExecutionChange {
   readonly progress: ExecutionProgress;
 }
 
+/** A partition of a commit. */
+export interface CommitPartition extends FencedPartition {
+  /** Where its log has to end for the commit: what was sent before this one and did not come to be takes this one's part along. */
+  readonly lastPosition: number;
+}
+
 /** Everything that one statement writes. `partitions` names each partition of the rest once, in ascending order. */
 export interface CommitRequest {
-  readonly partitions: readonly FencedPartition[];
+  readonly partitions: readonly CommitPartition[];
   readonly events: readonly NewEvent[];
   readonly started: readonly ExecutionRow[];
   readonly changed: readonly ExecutionChange[];
@@ -75,8 +81,8 @@ export interface CommitRequest {
 
 /**
  * What became of a commit.
- * - committed: partitions that are not in `held` were fenced, and nothing of theirs was written; the others' part stands.
- *   The value is the partition's last position before the commit.
+ * - committed: partitions that are not in `held` have another epoch or their log ends elsewhere, and nothing of theirs was
+ *   written; the others' part stands. The value is the partition's last position before the commit.
  * - rejected: the store itself said that nothing was written. `transient` when trying again may help.
  * - unknown: it may have been written, or may still be: never retry under the same epoch.
  */
@@ -85,7 +91,13 @@ export type CommitOutcome =
   | { readonly kind: 'rejected'; readonly code: string; readonly message: string; readonly transient: boolean }
   | { readonly kind: 'unknown'; readonly message: string };
 
-/** One connection's worth of commits. At most one commit is in flight; a second call before the first ends throws. */
+/** Statements of a lane that may be in flight. */
+export const LANE_STATEMENTS = 2;
+
+/**
+ * One connection's worth of commits. At most `LANE_STATEMENTS` statements are in flight, which take effect and end in the order
+ * of the calls; one more throws. When the outcome of one is unknown, so is that of those behind it.
+ */
 export interface CommitLane {
   commit(request: CommitRequest): Promise<CommitOutcome>;
   /** The given partitions whose epoch is still the given one, seen by a statement that began after this call. */

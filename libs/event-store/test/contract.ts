@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { EventType } from '@batuta/contracts';
 import type {
+  FencedPartition,
   CommitLane,
   CommitRequest,
   EventStore,
@@ -113,11 +114,19 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       return taken?.epoch ?? -1;
     }
 
-    const request = (
-      partitions: CommitRequest['partitions'],
+    /** A commit on the logs as they end now. */
+    const request = async (
+      partitions: readonly FencedPartition[],
       events: readonly NewEvent[],
       rest: Partial<CommitRequest> = {},
-    ): CommitRequest => ({ partitions, events, started: [], changed: [], ...rest });
+    ): Promise<CommitRequest> => {
+      const view = await store.view();
+      const ends = partitions.map((one) => ({
+        ...one,
+        lastPosition: view.partitions[one.partition]?.lastPosition ?? 0,
+      }));
+      return { partitions: ends, events, started: [], changed: [], ...rest };
+    };
 
     it('keeps the number of partitions that the first start chose', async () => {
       expect(await store.fixPartitionCount(3)).toBe(PARTITIONS);
@@ -132,7 +141,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
         { partition: 1, epoch: one, publishedPosition: 0 },
       ];
       const outcome = await lane.commit(
-        request(
+        await request(
           fences,
           [
             event(a, 0, 1, { n: 1, input: [1], metadata: {} }),
@@ -231,7 +240,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       expect(current).toBe(three + 1);
       const [a, b] = [newId(), newId()];
       const outcome = await lane.commit(
-        request(
+        await request(
           [
             { partition: 2, epoch: two, publishedPosition: 0 },
             { partition: 3, epoch: three, publishedPosition: 0 },
@@ -246,12 +255,84 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       expect((await store.view()).partitions[3]?.lastPosition).toBe(0);
     });
 
+    describe('with a second commit behind one in flight', () => {
+      const begin = async (partition: number) => {
+        const fence = { partition, epoch: await take(partition), publishedPosition: 0 };
+        const first = await request([fence], [event(newId(), partition, 1)]);
+        const [end] = first.partitions;
+        if (end === undefined) throw new Error('no partition');
+        const next = (events: readonly NewEvent[]): CommitRequest => ({
+          ...first,
+          partitions: [{ ...end, lastPosition: end.lastPosition + 1 }],
+          events,
+        });
+        return { first, next, end };
+      };
+
+      it('takes them in their order, and ends them in it', async () => {
+        const { first, next, end } = await begin(2);
+        const [begun] = first.events;
+        if (begun === undefined) throw new Error('no event');
+        const started = [row(begun.executionId, 2)];
+        const changed = [
+          { id: begun.executionId, partition: 2, progress: progress({ version: 2, wakeAt: 4_000_000 }) },
+        ];
+        const ended: string[] = [];
+        const outcomes = await Promise.all([
+          lane.commit({ ...first, started }).finally(() => ended.push('first')),
+          lane.commit({ ...next([event(begun.executionId, 2, 2)]), changed }).finally(() => ended.push('second')),
+        ]);
+        expect(outcomes).toEqual([
+          { kind: 'committed', held: new Map([[2, end.lastPosition]]) },
+          { kind: 'committed', held: new Map([[2, end.lastPosition + 1]]) },
+        ]);
+        expect(ended).toEqual(['first', 'second']);
+        expect(await readVersions(store, [begun.executionId])).toEqual([2]);
+        // What the second says of a row that the first has made.
+        expect(await store.readDue([2], 4_000_000, 1_000)).toContainEqual({
+          id: begun.executionId,
+          partition: 2,
+          wakeAt: 4_000_000,
+        });
+      });
+
+      it('leaves out what was to come after something that did not come to be', async () => {
+        const { first, next, end } = await begin(2);
+        const [begun] = first.events;
+        if (begun === undefined) throw new Error('no event');
+        await lane.commit(first);
+        const again = newId();
+        const outcomes = await Promise.all([
+          lane.commit({ ...first, partitions: [{ ...end, lastPosition: end.lastPosition + 1 }] }),
+          lane.commit({ ...next([event(again, 2, 1)]), partitions: [{ ...end, lastPosition: end.lastPosition + 2 }] }),
+        ]);
+        expect(outcomes).toEqual([
+          expect.objectContaining({ kind: 'rejected', code: '23505' }),
+          { kind: 'committed', held: new Map() },
+        ]);
+        expect(await readVersions(store, [again])).toEqual([0]);
+        expect((await store.view()).partitions[2]?.lastPosition).toBe(end.lastPosition + 1);
+      });
+
+      it('takes no third', async () => {
+        const { first } = await begin(2);
+        const none = { ...first, events: [] };
+        const ended = Promise.all([lane.commit(none), lane.heldEpochs(first.partitions)]);
+        await expect(lane.commit(none)).rejects.toThrow(/2 statements in flight/);
+        await ended;
+      });
+    });
+
     it('refuses a version twice, reports it and writes nothing of the commit', async () => {
       const epoch = await take(4);
       const fence = [{ partition: 4, epoch, publishedPosition: 0 }];
       const [a, b] = [newId(), newId()];
-      expect((await lane.commit(request(fence, [event(a, 4, 1)], { started: [row(a, 4)] }))).kind).toBe('committed');
-      const outcome = await lane.commit(request(fence, [event(b, 4, 1), event(a, 4, 1)], { started: [row(b, 4)] }));
+      expect((await lane.commit(await request(fence, [event(a, 4, 1)], { started: [row(a, 4)] }))).kind).toBe(
+        'committed',
+      );
+      const outcome = await lane.commit(
+        await request(fence, [event(b, 4, 1), event(a, 4, 1)], { started: [row(b, 4)] }),
+      );
       expect(outcome).toMatchObject({ kind: 'rejected', code: '23505', transient: false });
       expect(await readVersions(store, [a, b])).toEqual([1, 0]);
       expect((await store.view()).partitions[4]?.lastPosition).toBe(1);
@@ -271,8 +352,8 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       const at = (publishedPosition: number) => [{ partition: 6, epoch, publishedPosition }];
       const published = async () => (await store.view()).partitions[6]?.publishedPosition;
       const [a, b] = [newId(), newId()];
-      await lane.commit(request(at(0), [event(a, 6, 1), event(b, 6, 1)], { started: [row(a, 6), row(b, 6)] }));
-      await lane.commit(request(at(1), [event(a, 6, 2)]));
+      await lane.commit(await request(at(0), [event(a, 6, 1), event(b, 6, 1)], { started: [row(a, 6), row(b, 6)] }));
+      await lane.commit(await request(at(1), [event(a, 6, 2)]));
       expect(await published()).toBe(1);
       await store.publish(at(2));
       await store.publish(at(1));
@@ -286,12 +367,12 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       const fence = [{ partition: 7, epoch, publishedPosition: 0 }];
       const [late, soon, done] = [newId(), newId(), newId()];
       await lane.commit(
-        request(fence, [event(late, 7, 1), event(soon, 7, 1), event(done, 7, 1)], {
+        await request(fence, [event(late, 7, 1), event(soon, 7, 1), event(done, 7, 1)], {
           started: [row(late, 7, { wakeAt: 900 }), row(soon, 7, { wakeAt: 300 }), row(done, 7, { wakeAt: 100 })],
         }),
       );
       await lane.commit(
-        request(fence, [event(done, 7, 2)], {
+        await request(fence, [event(done, 7, 2)], {
           changed: [{ id: done, partition: 7, progress: progress({ status: 'completed', wakeAt: null, output: 1 }) }],
         }),
       );
@@ -311,7 +392,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       const id = newId();
       const hostile = { 'k\u0000': ['a\u0000b', '\ud800', 'ok \u{1f600}'], nested: { x: '\udc00tail' } };
       const outcome = await lane.commit(
-        request([{ partition: 0, epoch, publishedPosition: 0 }], [event(id, 0, 1, hostile)], {
+        await request([{ partition: 0, epoch, publishedPosition: 0 }], [event(id, 0, 1, hostile)], {
           started: [{ ...row(id, 0), input: 'x\u0000y' }],
         }),
       );
@@ -377,13 +458,13 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       { partitions: [4, 5], starts: true, changes: false },
       { partitions: [4, 5], starts: true, changes: true },
     ])('writes all that a commit holds, and nothing of a fenced one: %o', async ({ partitions, starts, changes }) => {
-      const fences: CommitRequest['partitions'][number][] = [];
+      const fences: FencedPartition[] = [];
       for (const partition of partitions)
         fences.push({ partition, epoch: await take(partition), publishedPosition: 0 });
       const known = partitions.map((partition) => ({ partition, id: newId() }));
       const fresh = partitions.map((partition) => ({ partition, id: newId() }));
       const before = await lane.commit(
-        request(
+        await request(
           fences,
           known.map(({ partition, id }) => event(id, partition, 1)),
           { started: known.map(({ partition, id }) => row(id, partition, { wakeAt: 9_000_000 })) },
@@ -391,7 +472,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       );
       if (before.kind !== 'committed') throw new Error(before.kind);
       const events = known.map(({ partition, id }) => event(id, partition, 2, { n: 2 }));
-      const news = request(
+      const news = await request(
         fences,
         starts ? [...events, ...fresh.map((one) => event(one.id, one.partition, 1))] : events,
         {
@@ -407,7 +488,7 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       );
       const fenced = await lane.commit({
         ...news,
-        partitions: fences.map((fence) => ({ ...fence, epoch: fence.epoch + 1 })),
+        partitions: news.partitions.map((fence) => ({ ...fence, epoch: fence.epoch + 1 })),
       });
       expect(fenced).toEqual({ kind: 'committed', held: new Map() });
       expect(

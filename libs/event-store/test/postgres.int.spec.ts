@@ -63,6 +63,7 @@ describe('the event store in PostgreSQL under races', () => {
     const fences = (await store.claim('me', 'first', claims)).map(({ partition, epoch }) => ({
       partition,
       epoch,
+      lastPosition: 0,
       publishedPosition: 0,
     }));
     const lane = store.openLane();
@@ -85,7 +86,7 @@ describe('the event store in PostgreSQL under races', () => {
   it('appends few events of one partition as it appends many', async () => {
     const [claimed] = await store.claim('me', 'first', [{ partition: 7, epoch: 0 }]);
     if (claimed === undefined) throw new Error('the partition was not claimed');
-    const partitions = [{ ...claimed, publishedPosition: 0 }];
+    const partitions = () => [{ ...claimed, lastPosition: sent.length, publishedPosition: 0 }];
     const lane = store.openLane();
     const sent: NewEvent[] = [];
     for (const count of [0, 1, 2, 3, 4, 5, 6, 0, 1]) {
@@ -102,7 +103,7 @@ describe('the event store in PostgreSQL under races', () => {
         };
       });
       const base = sent.length;
-      expect(await lane.commit({ partitions, events, started: [], changed: [] })).toEqual({
+      expect(await lane.commit({ partitions: partitions(), events, started: [], changed: [] })).toEqual({
         kind: 'committed',
         held: new Map([[7, base]]),
       });
@@ -113,7 +114,7 @@ describe('the event store in PostgreSQL under races', () => {
       sent.map(({ data, ...event }, index) => ({ ...event, position: index + 1, data: JSON.parse(data) as unknown })),
     );
     const refused = { ...started('00000000-0000-7000-8000-000000002000', 7), version: 1 };
-    expect(await lane.commit({ partitions, events: [refused], started: [], changed: [] })).toMatchObject({
+    expect(await lane.commit({ partitions: partitions(), events: [refused], started: [], changed: [] })).toMatchObject({
       kind: 'rejected',
       code: '23505',
     });
@@ -208,11 +209,18 @@ describe('the event store in PostgreSQL under races', () => {
         ...started(executionId, partition),
         version: 2,
       });
-      const changedAlone = { ...none, partitions: [alone], events: [second(id(0), 4)], changed: [change(0, 4)] };
+      const changedAlone = {
+        ...none,
+        partitions: [{ ...alone, lastPosition: 1 }],
+        events: [second(id(0), 4)],
+        changed: [change(0, 4)],
+      };
       expect(await lane.commit(changedAlone)).toMatchObject(held);
       const changed = [change(1, 5), change(2, 5)];
       const seconds = changed.map((one) => second(one.id, 5));
-      expect(await lane.commit({ ...none, partitions: [other], events: seconds, changed })).toMatchObject(held);
+      expect(
+        await lane.commit({ ...none, partitions: [{ ...other, lastPosition: 2 }], events: seconds, changed }),
+      ).toMatchObject(held);
       const [firstEnded, ...othersEnded] = await stored();
       expect(firstEnded).toMatchObject({ status: 'completed', wake_at: null, token_count: 2_147_483_647 });
       expect(othersEnded).toEqual([firstEnded, firstEnded]);
@@ -221,7 +229,7 @@ describe('the event store in PostgreSQL under races', () => {
 
     it('are not written when the partition has another owner', async () => {
       const [mine] = await store.claim('me', 'first', [{ partition: 6, epoch: 0 }]);
-      const partitions = [{ partition: 6, epoch: (mine?.epoch ?? 0) - 1, publishedPosition: 0 }];
+      const partitions = [{ partition: 6, epoch: (mine?.epoch ?? 0) - 1, lastPosition: 0, publishedPosition: 0 }];
       const lane = store.openLane();
       const nothing = { kind: 'committed', held: new Map() };
       const begun = { partitions, events: [started(id(9), 6)], started: [row(9, 6)], changed: [] };
@@ -258,7 +266,7 @@ describe('the event store in PostgreSQL under races', () => {
     const [mine] = await store.claim('me', 'first', [{ partition: 2, epoch: 0 }]);
     const lane = store.openLane();
     const request = {
-      partitions: [{ partition: 2, epoch: mine?.epoch ?? -1, publishedPosition: 0 }],
+      partitions: [{ partition: 2, epoch: mine?.epoch ?? -1, lastPosition: 0, publishedPosition: 0 }],
       events: [started('00000000-0000-7000-8000-0000000000f3', 2)],
       started: [],
       changed: [],
@@ -266,13 +274,17 @@ describe('the event store in PostgreSQL under races', () => {
     await blocker.query('BEGIN');
     await blocker.query('SELECT FROM execution.partitions WHERE id = 2 FOR UPDATE');
     const commit = lane.commit(request);
+    // It would be taken, were it to go over another connection.
+    const behind = lane.commit({ ...request, events: [started('00000000-0000-7000-8000-0000000000f4', 2)] });
     await eventually(async () => (await waitingStatements()) === 1);
     await observer.query(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
        WHERE datname = current_database() AND wait_event_type = 'Lock'`,
     );
     expect(await commit).toMatchObject({ kind: 'unknown' });
+    expect(await behind).toMatchObject({ kind: 'unknown' });
     await blocker.query('ROLLBACK');
+    expect((await readLog(store, 2, 0, 10, [])).events).toEqual([]);
     expect(await lane.commit(request)).toMatchObject({ kind: 'committed' });
     await lane.close();
   });

@@ -1,5 +1,6 @@
 import type { Event, EventType, ExecutionStarted, JsonObject } from '@batuta/contracts';
 import { encodeJson } from '../encode-json.js';
+import { LANE_STATEMENTS } from '../port.js';
 import type {
   AgentCopy,
   CommitLane,
@@ -49,21 +50,22 @@ export class MemoryEventStore implements EventStore {
   constructor(private readonly now: () => number) {}
 
   openLane(): CommitLane {
-    let busy = false;
-    const alone = async <T>(work: () => T): Promise<T> => {
-      if (busy) throw new Error('a lane has one statement in flight');
-      busy = true;
+    let inFlight = 0;
+    // One after the other, because each waits for one microtask.
+    const inTurn = async <T>(work: () => T): Promise<T> => {
+      if (inFlight >= LANE_STATEMENTS) throw new Error(`a lane has ${LANE_STATEMENTS} statements in flight`);
+      inFlight += 1;
       try {
         await Promise.resolve();
         return work();
       } finally {
-        busy = false;
+        inFlight -= 1;
       }
     };
     return {
-      commit: (request) => alone(() => this.#commit(request)),
+      commit: (request) => inTurn(() => this.#commit(request)),
       heldEpochs: (partitions) =>
-        alone(() => new Set(partitions.filter((item) => this.#holds(item)).map((item) => item.partition))),
+        inTurn(() => new Set(partitions.filter((item) => this.#holds(item)).map((item) => item.partition))),
       close: () => Promise.resolve(),
     };
   }
@@ -272,7 +274,9 @@ export class MemoryEventStore implements EventStore {
   #commit(request: CommitRequest): CommitOutcome {
     const held = new Map<number, number>();
     for (const item of request.partitions) {
-      if (this.#holds(item)) held.set(item.partition, this.#state(item.partition).lastPosition);
+      if (!this.#holds(item)) continue;
+      const { lastPosition } = this.#state(item.partition);
+      if (lastPosition === item.lastPosition) held.set(item.partition, lastPosition);
     }
     const problem = this.#violation(request, held);
     if (problem !== undefined) return problem;

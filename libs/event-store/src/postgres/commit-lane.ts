@@ -1,5 +1,6 @@
 import type { QueryConfig } from 'pg';
-import type { CommitLane, CommitOutcome, CommitRequest, FencedPartition, NewEvent } from '../port.js';
+import { LANE_STATEMENTS } from '../port.js';
+import type { CommitLane, CommitOutcome, CommitPartition, CommitRequest, FencedPartition, NewEvent } from '../port.js';
 import { StatementConnection, classifyFailure } from './connection.js';
 import type { ConnectionOptions } from './connection.js';
 import { CHANGE_COLUMNS, STARTED_COLUMNS, columnValues, rowValues } from './execution-row.js';
@@ -20,7 +21,7 @@ function commitQuery({ partitions, events, started, changed }: CommitRequest): Q
   };
   const values: unknown[] = [];
   if (single) {
-    values.push(only.partition, only.epoch, events.length, only.publishedPosition);
+    values.push(only.partition, only.epoch, only.lastPosition, events.length, only.publishedPosition);
   }
   if (shape.events === 'many') pushColumns(values, single, partitions, events);
   else for (const event of events) values.push(...eventValues(event));
@@ -38,7 +39,7 @@ function eventValues({ executionId, version, type, commandId, at, data }: NewEve
 function pushColumns(
   values: unknown[],
   single: boolean,
-  partitions: readonly FencedPartition[],
+  partitions: readonly CommitPartition[],
   events: readonly NewEvent[],
 ): void {
   const appended = new Map<number, number>();
@@ -70,6 +71,7 @@ function pushColumns(
     values.push(
       `{${partitions.map((item) => item.partition).join(',')}}`,
       `{${partitions.map((item) => item.epoch).join(',')}}`,
+      `{${partitions.map((item) => item.lastPosition).join(',')}}`,
       `{${partitions.map((item) => appended.get(item.partition) ?? 0).join(',')}}`,
       `{${partitions.map((item) => item.publishedPosition).join(',')}}`,
     );
@@ -96,28 +98,26 @@ function rowsOf(single: boolean, count: number): CommitShape['starts'] {
 /** Commits over one connection of its own. */
 export class PostgresCommitLane implements CommitLane {
   readonly #connection: StatementConnection;
-  #busy = false;
+  #inFlight = 0;
 
   constructor(options: ConnectionOptions) {
     this.#connection = new StatementConnection(options);
   }
 
   async commit(request: CommitRequest): Promise<CommitOutcome> {
-    if (this.#busy) throw new Error('a lane has one statement in flight');
-    this.#busy = true;
+    this.#begin();
     try {
       const rows = await this.#connection.query<{ id: number; base: number }>(commitQuery(request));
       return { kind: 'committed', held: new Map(rows.map((row) => [row.id, row.base])) };
     } catch (error) {
       return classifyFailure(error);
     } finally {
-      this.#busy = false;
+      this.#inFlight -= 1;
     }
   }
 
   async heldEpochs(partitions: readonly FencedPartition[]): Promise<ReadonlySet<number>> {
-    if (this.#busy) throw new Error('a lane has one statement in flight');
-    this.#busy = true;
+    this.#begin();
     try {
       const rows = await this.#connection.query<{ id: number }>({
         name: 'held-epochs',
@@ -126,8 +126,13 @@ export class PostgresCommitLane implements CommitLane {
       });
       return new Set(rows.map((row) => row.id));
     } finally {
-      this.#busy = false;
+      this.#inFlight -= 1;
     }
+  }
+
+  #begin(): void {
+    if (this.#inFlight >= LANE_STATEMENTS) throw new Error(`a lane has ${LANE_STATEMENTS} statements in flight`);
+    this.#inFlight += 1;
   }
 
   close(): Promise<void> {

@@ -34,16 +34,35 @@ export interface ConnectionOptions {
   readonly statementTimeoutMs: number;
 }
 
-/** One connection that is opened when needed and thrown away after any failure that leaves its state open. */
+/**
+ * One connection that is opened when needed and thrown away after any failure that leaves its state open. Statements that
+ * are sent while others are in flight take effect after these: they go over the same connection or not at all.
+ */
 export class StatementConnection {
   #client: Promise<pg.Client> | undefined;
+  /** The connection of the statements in flight. */
+  #busy: Promise<pg.Client> | undefined;
+  #inFlight = 0;
   #closed = false;
 
   constructor(private readonly options: ConnectionOptions) {}
 
   async query<R extends pg.QueryResultRow>(statement: pg.QueryConfig): Promise<R[]> {
     if (this.#closed) throw new Error('the connection is closed');
-    const client = await (this.#client ??= this.#open());
+    if (this.#inFlight > 0 && this.#client !== this.#busy) {
+      throw new Error('the statement before has lost its connection');
+    }
+    const opened = (this.#client ??= this.#open());
+    this.#busy = opened;
+    this.#inFlight += 1;
+    try {
+      return await this.#send<R>(await opened, statement);
+    } finally {
+      this.#inFlight -= 1;
+    }
+  }
+
+  async #send<R extends pg.QueryResultRow>(client: pg.Client, statement: pg.QueryConfig): Promise<R[]> {
     let timer: NodeJS.Timeout | undefined;
     try {
       return await new Promise<R[]>((resolve, reject) => {
@@ -77,6 +96,7 @@ export class StatementConnection {
       application_name: this.options.applicationName,
       connectionTimeoutMillis: this.options.connectTimeoutMs,
       keepAlive: true,
+      pipeline: true,
       types: numericTypes,
     });
     client.on('error', () => this.#discard(client));

@@ -1,5 +1,5 @@
 import type { DomainEvent } from '@batuta/contracts';
-import type { ExecutionChange, ExecutionProgress, ExecutionRow, NewEvent } from '@batuta/event-store';
+import type { CommitOutcome, ExecutionChange, ExecutionProgress, ExecutionRow, NewEvent } from '@batuta/event-store';
 import { isTerminal } from '../domain/index.js';
 import type { State } from '../domain/index.js';
 import type { Answer, Input } from './inputs.js';
@@ -29,6 +29,8 @@ export class ExecutionChanges {
   state: State;
   /** The row is written even when nothing of it changed but its wake-up. */
   touched = false;
+  /** What the row holds as its wake-up when the commit holds; known when it is sent. */
+  wakeAt: number | null = null;
 
   constructor(
     readonly execution: HotExecution,
@@ -63,6 +65,8 @@ export class Batch {
   sentAt = 0;
   endedAt = 0;
   tookMs = 0;
+  /** Undefined while it is not sent or its outcome is not known. */
+  outcome: CommitOutcome | undefined;
 
   get empty(): boolean {
     return this.partitions.size === 0;
@@ -154,6 +158,7 @@ export function rowChange(
   const partition = execution.partition.id;
   const wake = newWake(state, execution.currentWake, next, now);
   if (wake !== undefined) execution.currentWake = wake;
+  changes.wakeAt = execution.currentWake;
   if (base === undefined || base.version === 0) {
     return { started: rowOf(execution.id, partition, state, execution.currentWake) };
   }

@@ -1,3 +1,4 @@
+import { LANE_STATEMENTS } from '@batuta/event-store';
 import type { CommitLane, CommitOutcome, ExecutionChange, ExecutionRow, NewEvent } from '@batuta/event-store';
 import { FAILURE_CODES } from '@batuta/contracts';
 import { decide, initialState, isAttemptWanted, isTerminal, nextWake, spendingDetails } from '../domain/index.js';
@@ -60,18 +61,23 @@ const DROPPED: Answer = { kind: 'dropped' };
 const UNKNOWN_EXECUTION: Answer = { kind: 'unknown_execution' };
 const RETRY_FIRST_MS = 50;
 const RETRY_LONGEST_MS = 2_000;
+/** A commit goes after one in flight when it is this share of the largest: smaller ones cost more than they gain. */
+const PIPELINED_SHARE = 0.5;
 /** With more executions in a commit there is other work to wait with. */
 const FEW_EXECUTIONS = 4;
 /** Waiting inputs of one execution while it is read. */
 const WAITING_FOR_ONE = 1_000;
 
 /**
- * The commit loop of some partitions. Inputs are decided as they come, on state that may not be committed yet; one commit
- * is in flight, and the next one holds all that was decided meanwhile. Answers and effects wait for their own commit.
+ * The commit loop of some partitions. Inputs are decided as they come, on state that may not be committed yet. While a commit
+ * is in flight the next one gathers what is decided meanwhile; it follows when that one has ended or, when it has become large
+ * before, at once, so that the database has it when it is done with the first (ADR 0025). Answers and effects wait for their
+ * own commit, and outcomes count in the order of sending.
  */
 export class Lane {
   #open = new Batch();
-  #inFlight: Batch | undefined;
+  /** Commits in flight, in the order of sending. */
+  readonly #sent: Batch[] = [];
   #scheduled = false;
   /** running: inputs are decided as they come. held: they wait, in order, while a failure is dealt with. */
   #mode: 'running' | 'held' = 'running';
@@ -85,7 +91,7 @@ export class Lane {
   constructor(private readonly parts: LaneParts) {}
 
   get idle(): boolean {
-    return this.#inFlight === undefined && this.#open.empty && this.#mode === 'running';
+    return this.#sent.length === 0 && this.#open.empty && this.#mode === 'running';
   }
 
   /** Resolves when nothing is decided that is not committed. */
@@ -103,10 +109,8 @@ export class Lane {
   submit(partition: Partition, input: Input): void {
     if (!partition.owned || this.#closed) return this.#drop(input);
     this.parts.counters.inputs += 1;
-    const { limits } = this.parts;
-    const full = this.#open.events.length >= limits.commitEvents || this.#open.bytes >= limits.commitBytes;
-    if (this.#mode === 'held' || this.#waiting.length > 0 || full) {
-      if (this.#waiting.length >= limits.waitingInputs) return this.#drop(input);
+    if (this.#mode === 'held' || this.#waiting.length > 0 || this.#fills(1)) {
+      if (this.#waiting.length >= this.parts.limits.waitingInputs) return this.#drop(input);
       this.#waiting.push({ partition: partition.id, input });
       return;
     }
@@ -338,28 +342,38 @@ export class Lane {
     changes.state = decision.next;
     execution.current = decision.next;
     batch.decided.push({ partition, input, answer });
-    this.#schedule();
+    if (this.#sent.length === 0) this.#schedule();
+    else this.#flush();
+  }
+
+  /** Whether what was decided makes up this share of the largest commit. */
+  #fills(share: number): boolean {
+    const { commitEvents, commitBytes } = this.parts.limits;
+    return this.#open.events.length >= commitEvents * share || this.#open.bytes >= commitBytes * share;
   }
 
   /** A lane at rest gathers what arrived together; a busy one goes on when its commit ends. */
   #schedule(): void {
-    if (this.#scheduled || this.#inFlight !== undefined || this.#mode !== 'running') return;
+    if (this.#scheduled || this.#sent.length > 0 || this.#mode !== 'running') return;
     this.#scheduled = true;
     this.parts.clock.soon(() => {
       this.#scheduled = false;
       this.#flush();
+      this.#drainWaiting();
     });
   }
 
   #flush(): void {
-    if (this.#inFlight !== undefined || this.#mode !== 'running' || this.#closed) return;
+    if (this.#mode !== 'running' || this.#closed) return;
+    const inFlight = this.#sent.length;
+    if (inFlight >= LANE_STATEMENTS || (inFlight > 0 && !this.#fills(PIPELINED_SHARE))) return;
     const batch = this.#open;
     if (batch.empty) {
       for (const listener of this.#idleListeners.splice(0)) listener();
       return;
     }
     this.#open = new Batch();
-    this.#inFlight = batch;
+    this.#sent.push(batch);
     void this.#send(batch).then((outcome) => this.#ended(batch, outcome));
   }
 
@@ -371,8 +385,10 @@ export class Lane {
       .map((partition) => ({
         partition: partition.id,
         epoch: partition.epoch,
+        lastPosition: partition.sentPosition,
         publishedPosition: partition.effectsDone,
       }));
+    for (const partition of batch.partitions.values()) partition.sentPosition = partition.decidedPosition;
     // The partition may have been lost and taken again since: what was decided on its old state must not go under its new epoch.
     const events = batch.events.filter(({ partition }) => partition.owned).map((event) => event.stored);
     const started: ExecutionRow[] = [];
@@ -410,21 +426,16 @@ export class Lane {
   }
 
   #ended(batch: Batch, outcome: CommitOutcome): void {
-    this.#inFlight = undefined;
-    switch (outcome.kind) {
-      case 'committed':
-        this.#committed(batch, outcome.held);
+    batch.outcome = outcome;
+    for (let [first] = this.#sent; first?.outcome !== undefined; [first] = this.#sent) {
+      if (first.outcome.kind !== 'committed') {
+        // What was sent after it may stand or not: nothing is decided until that is known too.
+        this.#mode = 'held';
+        if (this.#sent.every((sent) => sent.outcome !== undefined)) void this.#failed(this.#sent.splice(0));
         return;
-      case 'rejected':
-        this.parts.counters.rejectedCommits += 1;
-        this.parts.log.warn({ code: outcome.code, reason: outcome.message }, 'PostgreSQL refused a commit');
-        void this.#hold(batch, (inputs) => (outcome.transient ? this.#later(inputs) : this.#alone(inputs)));
-        return;
-      case 'unknown':
-        this.parts.counters.unknownCommits += 1;
-        this.parts.log.warn({ reason: outcome.message }, 'the outcome of a commit is unknown');
-        void this.#hold(batch, (inputs) => this.#recover(batch, inputs));
-        return;
+      }
+      this.#sent.shift();
+      this.#committed(first, first.outcome.held);
     }
   }
 
@@ -438,7 +449,7 @@ export class Lane {
       partition.writtenPublished = Math.max(partition.writtenPublished, batch.published.get(partition.id) ?? 0);
       if (base === undefined) {
         counters.fenced += 1;
-        owner.lost(partition, 'its epoch has moved on');
+        owner.lost(partition, 'its epoch or its log has moved on');
       } else if (base !== partition.committedPosition) {
         // Only this owner appends under this epoch; memory that disagrees with the log must not be used.
         owner.lost(partition, `its log ends at ${base}, not at ${partition.committedPosition}`);
@@ -449,12 +460,11 @@ export class Lane {
       const { execution } = changes;
       if (!execution.partition.owned) continue;
       execution.committed = changes.state;
-      execution.committedWake = execution.currentWake;
+      execution.committedWake = changes.wakeAt;
       execution.partition.committedPosition += changes.events.length;
       kept.push(changes);
     }
-    this.#drainWaiting();
-    this.#flush();
+    this.#goOn();
     if (kept.length > 0)
       owner.stored({ changes: kept, sentAt: batch.sentAt, endedAt: batch.endedAt, tookMs: batch.tookMs });
     for (const changes of kept) {
@@ -474,10 +484,17 @@ export class Lane {
     for (const changes of kept) owner.changed(changes.execution);
   }
 
+  #goOn(): void {
+    this.#drainWaiting();
+    this.#flush();
+    // What has waited because the commit was full is for the next one.
+    this.#drainWaiting();
+  }
+
   #drainWaiting(): void {
-    const { limits, owner } = this.parts;
+    const { owner } = this.parts;
     while (this.#mode === 'running' && this.#waiting.length > 0) {
-      if (this.#open.events.length >= limits.commitEvents || this.#open.bytes >= limits.commitBytes) return;
+      if (this.#fills(1)) return;
       const next = this.#waiting.shift();
       if (next === undefined) return;
       const partition = owner.partition(next.partition);
@@ -494,26 +511,48 @@ export class Lane {
       execution.currentWake = execution.committedWake;
       if (execution.current === undefined && execution.idle) execution.partition.forget(execution);
     }
-    for (const partition of batch.partitions.values()) partition.decidedPosition = partition.committedPosition;
+    for (const partition of batch.partitions.values()) {
+      partition.sentPosition = partition.committedPosition;
+      partition.decidedPosition = partition.committedPosition;
+    }
     return batch.decided.map(({ partition, input }) => ({ partition: partition.id, input }));
   }
 
-  /** Takes back all that is not committed, and holds new inputs until `deal` has dealt with the old ones, in order. */
-  async #hold(failed: Batch, deal: (failed: Held[]) => Promise<void>): Promise<void> {
-    this.#mode = 'held';
+  /**
+   * The first of these commits has failed. Takes back all that is not committed, deals with the failure while new inputs wait, and
+   * goes on with the inputs of all in their order.
+   */
+  async #failed(batches: readonly Batch[]): Promise<void> {
+    const { counters, log } = this.parts;
     const onTop = this.#open;
     this.#open = new Batch();
-    const inputs = this.#takeBack(failed);
-    this.#waiting.unshift(...this.#takeBack(onTop));
+    const [inputs = [], ...later] = [...batches, onTop].map((batch) => this.#takeBack(batch));
+    this.#waiting.unshift(...later.flat());
+    const outcome = batches[0]?.outcome;
     try {
-      await deal(inputs);
+      if (outcome?.kind === 'rejected') {
+        counters.rejectedCommits += 1;
+        log.warn({ code: outcome.code, reason: outcome.message }, 'PostgreSQL refused a commit');
+      } else if (outcome?.kind === 'unknown') {
+        counters.unknownCommits += 1;
+        log.warn({ reason: outcome.message }, 'the outcome of a commit is unknown');
+      }
+      await this.#reclaim(batches.flatMap(mayStandFor));
+      if (outcome?.kind !== 'rejected') this.#waiting.unshift(...inputs);
+      else if (outcome.transient) await this.#later(inputs);
+      else await this.#alone(inputs);
     } catch (error) {
-      this.parts.log.error({ err: error }, 'dealing with a failed commit failed');
+      log.error({ err: error }, 'dealing with a failed commit failed');
       for (const { input } of inputs) this.#drop(input);
     }
     this.#mode = 'running';
-    this.#drainWaiting();
-    this.#flush();
+    this.#goOn();
+  }
+
+  /** Makes the log certain where it may hold more than memory does: only a higher epoch does, however late the server applies it. */
+  async #reclaim(partitions: readonly Partition[]): Promise<void> {
+    const owned = new Set(partitions.filter((partition) => partition.owned));
+    if (owned.size > 0) await this.parts.owner.reclaim([...owned]);
   }
 
   /** PostgreSQL cannot take commits now: everything is decided again a little later. */
@@ -547,7 +586,7 @@ export class Lane {
       if (outcome.kind === 'committed') return this.#committed(batch, outcome.held);
       this.#takeBack(batch);
       if (outcome.kind === 'unknown') {
-        await owner.reclaim([...batch.partitions.values()]);
+        await this.#reclaim([...batch.partitions.values()]);
       } else if (outcome.transient) {
         await pause(clock, backoff(attempt));
       } else if (!this.#anotherWay(held.input, partition, execution, outcome.code)) {
@@ -579,12 +618,6 @@ export class Lane {
     input.result = { ...rest, ok: false, failure };
     return true;
   }
-
-  /** The server may still apply the commit: only a higher epoch makes the log certain. */
-  async #recover(failed: Batch, inputs: Held[]): Promise<void> {
-    await this.parts.owner.reclaim([...failed.partitions.values()].filter((partition) => partition.owned));
-    this.#waiting.unshift(...inputs);
-  }
 }
 
 interface Held {
@@ -593,6 +626,19 @@ interface Held {
 }
 
 const UNIQUE_VIOLATION = '23505';
+
+/** Partitions whose part of a commit stands or may stand, though memory takes it back. */
+function mayStandFor({ outcome, partitions }: Batch): Partition[] {
+  switch (outcome?.kind) {
+    case 'rejected':
+      return [];
+    case 'committed':
+      // Sent after a commit that failed, it stands where it did not build on that one.
+      return [...partitions.values()].filter(({ id }) => outcome.held.has(id));
+    default:
+      return [...partitions.values()];
+  }
+}
 
 function backoff(attempt: number): number {
   return Math.min(RETRY_LONGEST_MS, RETRY_FIRST_MS * 2 ** Math.min(attempt - 1, 10));

@@ -59,8 +59,9 @@ export class Partition {
   readonly id: number;
   readonly epoch: number;
   readonly executions = new SlotMap<string, HotExecution>();
-  /** Last position in the log, and last position decided. */
+  /** Last position in the log, where it ends once the commits in flight hold, and last position decided. */
   committedPosition: number;
+  sentPosition: number;
   decidedPosition: number;
   /** Position below which all effects are acknowledged, and what of it the log's partition row says. */
   effectsDone: number;
@@ -83,6 +84,7 @@ export class Partition {
     this.id = record.partition;
     this.epoch = record.epoch;
     this.committedPosition = record.lastPosition;
+    this.sentPosition = record.lastPosition;
     this.decidedPosition = record.lastPosition;
     this.effectsDone = record.publishedPosition;
     this.writtenPublished = record.publishedPosition;

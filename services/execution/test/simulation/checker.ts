@@ -43,8 +43,14 @@ export class Checker implements BusObserver, CommitObserver {
     return this.#states.get(executionId);
   }
 
-  async applied(process: SimulatedProcess, request: CommitRequest, epochs: ReadonlyMap<number, number>): Promise<void> {
-    const touched = new Set<string>(request.changed.map((change) => change.id));
+  async applied(
+    process: SimulatedProcess,
+    request: CommitRequest,
+    epochs: ReadonlyMap<number, number>,
+    held: ReadonlyMap<number, number>,
+  ): Promise<void> {
+    const changed = request.changed.filter(({ partition }) => held.has(partition));
+    const touched = new Set<string>(changed.map(({ id }) => id));
     for (const { partition, epoch } of request.partitions) {
       const seen = this.#positions.get(partition) ?? { last: 0, epoch: 0 };
       const [page] = await this.memory().readLogs([{ partition, after: seen.last }], 1_000_000, []);

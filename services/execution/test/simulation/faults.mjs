@@ -9,7 +9,7 @@ export const faults = [
   {
     name: 'no fence',
     what: 'the store appends under any epoch',
-    seed: 2,
+    seed: 14,
     patches: [
       {
         file: memory,
@@ -33,12 +33,30 @@ export const faults = [
   {
     name: 'retry of an unknown commit',
     what: 'a commit whose outcome is unknown is sent again under the same epoch',
-    seed: 38,
+    seed: 1657,
     patches: [
       {
         file: `${partitions}/lane.ts`,
-        from: 'void this.#hold(batch, (inputs) => this.#recover(batch, inputs));',
-        to: 'void this.#hold(batch, (inputs) => this.#later(inputs));',
+        from: '    default:\n      return [...partitions.values()];',
+        to: '    default:\n      return [];',
+      },
+    ],
+  },
+  {
+    name: 'a commit regardless of the one before',
+    what: 'the store appends behind a commit that was refused',
+    seed: 273,
+    patches: [{ file: memory, from: 'if (lastPosition === item.lastPosition) held.set(', to: 'held.set(' }],
+  },
+  {
+    name: 'a wake-up that was not written',
+    what: 'the row counts as holding the wake-up of a later commit that failed',
+    seed: 13974,
+    patches: [
+      {
+        file: `${partitions}/lane.ts`,
+        from: 'execution.committedWake = changes.wakeAt;',
+        to: 'execution.committedWake = execution.currentWake;',
       },
     ],
   },
@@ -49,8 +67,8 @@ export const faults = [
     patches: [
       {
         file: `${partitions}/lane.ts`,
-        from: '    this.#inFlight = batch;\n',
-        to: '    this.#inFlight = batch;\n    for (const early of batch.executions.values()) this.parts.owner.committed(early);\n',
+        from: '    this.#sent.push(batch);\n',
+        to: '    this.#sent.push(batch);\n    for (const early of batch.executions.values()) this.parts.owner.committed(early);\n',
       },
     ],
   },
@@ -91,8 +109,10 @@ export const faults = [
   {
     name: 'fenced owner goes on',
     what: 'an owner takes a fenced commit for its own',
-    seed: 2,
-    patches: [{ file: `${partitions}/lane.ts`, from: "owner.lost(partition, 'its epoch has moved on');", to: '' }],
+    seed: 8,
+    patches: [
+      { file: `${partitions}/lane.ts`, from: "owner.lost(partition, 'its epoch or its log has moved on');", to: '' },
+    ],
   },
   {
     name: 'answers without a look at the epoch',
@@ -163,7 +183,7 @@ export const faults = [
   {
     name: 'unread is done',
     what: 'an execution that cannot be read after a takeover counts as one whose effects were performed again',
-    seed: 329,
+    seed: 8,
     patches: [
       {
         file: `${partitions}/engine.ts`,
@@ -184,7 +204,7 @@ export const faults = [
   {
     name: 'no audit',
     what: 'single tasks that the queue lost are not looked up',
-    seed: 16,
+    seed: 59,
     patches: [
       { file: `${partitions}/queue-watch.ts`, from: 'let left = this.parts.settings.auditBatch;', to: 'let left = 0;' },
     ],
@@ -192,7 +212,7 @@ export const faults = [
   {
     name: 'claims nobody heard of',
     what: 'partitions whose claim was not answered are not given up',
-    seed: 48,
+    seed: 87,
     patches: [{ file: `${partitions}/ownership.ts`, from: 'await store.release(settings.name, forgotten);', to: '' }],
   },
   {
@@ -255,7 +275,7 @@ export const faults = [
   {
     name: 'a failed release',
     what: 'partitions whose release was not answered stay in memory',
-    seed: 6608,
+    seed: 52912,
     patches: [
       {
         file: `${partitions}/ownership.ts`,
@@ -382,7 +402,7 @@ export const faults = [
   {
     name: 'a held task is sent to another runner',
     what: 'what a runner holds already is given away again',
-    seed: 538,
+    seed: 7525,
     patches: [
       { file: direct, from: '    if (this.#joins(task, done)) return true;\n', to: '' },
       { file: direct, from: '    if (this.#joins(task, done)) return;\n', to: '' },

@@ -1,12 +1,41 @@
-import { MemoryEventStore } from '@batuta/event-store';
-import type { CommitLane, CommitOutcome, CommitRequest, EventStore } from '@batuta/event-store';
+import { LANE_STATEMENTS, MemoryEventStore } from '@batuta/event-store';
+import type { CommitLane, CommitOutcome, CommitRequest, EventStore, FencedPartition } from '@batuta/event-store';
 import type { SimulatedProcess } from './simulated-process.js';
 import type { World } from './world.js';
 
 /** Who is told when a commit was applied. */
 export interface CommitObserver {
-  applied(process: SimulatedProcess, request: CommitRequest, epochs: ReadonlyMap<number, number>): Promise<void>;
+  /** `held`: partitions whose part was written. */
+  applied(
+    process: SimulatedProcess,
+    request: CommitRequest,
+    epochs: ReadonlyMap<number, number>,
+    held: ReadonlyMap<number, number>,
+  ): Promise<void>;
 }
+
+/** A statement of a connection, for the one that is sent behind it. */
+interface Sent {
+  /** Resolves when the server goes on to the next: false when the connection was gone with this one. */
+  readonly executed: Promise<boolean>;
+  /** Resolves with its outcome: false when the connection was lost. */
+  readonly answered: Promise<boolean>;
+}
+
+interface OwnSent extends Sent {
+  readonly execute: (goesOn: boolean) => void;
+  readonly answer: (open: boolean) => void;
+}
+
+function newSent(): OwnSent {
+  let execute!: (goesOn: boolean) => void;
+  let answer!: (open: boolean) => void;
+  const executed = new Promise<boolean>((resolve) => (execute = resolve));
+  const answered = new Promise<boolean>((resolve) => (answer = resolve));
+  return { executed, answered, execute, answer };
+}
+
+const UNKNOWN: CommitOutcome = { kind: 'unknown', message: 'the connection was lost' };
 
 /** What happens to one commit. */
 type CommitFate =
@@ -97,25 +126,61 @@ export class SimulatedDatabase {
   }
 
   #lane(process: SimulatedProcess): CommitLane {
-    let busy = false;
-    const alone = async <R>(work: Promise<R>): Promise<R> => {
-      if (busy) this.world.violated('one commit in flight', `${process.name} sent a second statement on one lane`);
-      busy = true;
+    let inFlight = 0;
+    let last: Sent = { executed: Promise.resolve(true), answered: Promise.resolve(true) };
+    /** Statements of a connection take effect and are answered in turn; when it is lost, so are those behind. */
+    const inTurn = async <R>(send: (before: Sent, own: OwnSent) => Promise<R>): Promise<R> => {
+      inFlight += 1;
+      if (inFlight > LANE_STATEMENTS) {
+        this.world.violated('two statements in flight', `${process.name} sent a third statement on one lane`);
+      }
+      const before = last;
+      const own = newSent();
+      last = own;
       try {
-        return await work;
+        return await send(before, own);
       } finally {
-        busy = false;
+        inFlight -= 1;
+        if (inFlight === 0) last = { executed: Promise.resolve(true), answered: Promise.resolve(true) };
       }
     };
     return {
-      commit: (request) => alone(this.#commit(process, request)),
-      heldEpochs: (partitions) =>
-        alone(this.#call(process, 'heldEpochs', () => this.memory.openLane().heldEpochs(partitions))),
+      commit: (request) => inTurn((before, own) => this.#commit(process, request, before, own)),
+      heldEpochs: (partitions) => inTurn((before, own) => this.#heldEpochs(process, partitions, before, own)),
       close: () => Promise.resolve(),
     };
   }
 
-  #commit(process: SimulatedProcess, request: CommitRequest): Promise<CommitOutcome> {
+  async #heldEpochs(
+    process: SimulatedProcess,
+    partitions: readonly FencedPartition[],
+    before: Sent,
+    own: OwnSent,
+  ): Promise<ReadonlySet<number>> {
+    const reached = (await before.executed) && (await before.answered);
+    own.execute(reached);
+    try {
+      if (!reached) throw new Error('the statement before has lost the connection');
+      return await this.#call(process, 'heldEpochs', () => this.memory.openLane().heldEpochs(partitions));
+    } catch (error) {
+      own.answer(false);
+      throw error;
+    } finally {
+      own.answer(true);
+    }
+  }
+
+  async #commit(process: SimulatedProcess, request: CommitRequest, before: Sent, own: OwnSent): Promise<CommitOutcome> {
+    const outcome = await this.#fateOf(process, request, before, own);
+    // Whoever waits for the answer of the one before has it by now.
+    const open = await before.answered;
+    const known = open ? outcome : UNKNOWN;
+    own.answer(known.kind !== 'unknown');
+    return known;
+  }
+
+  /** What becomes of a commit whose connection lasts. */
+  #fateOf(process: SimulatedProcess, request: CommitRequest, before: Sent, own: OwnSent): Promise<CommitOutcome> {
     const { world } = this;
     const { random } = world;
     const fate = world.strikes(this.trouble) ? random.weighted(FATES) : 'fine';
@@ -130,17 +195,26 @@ export class SimulatedDatabase {
       };
       const apply = (ms: number, then: (outcome: CommitOutcome) => void): void => {
         world.after(ms, () => {
-          void this.#apply(process, request).then(then);
+          void before.executed.then(async (reached) => {
+            // Lost with the one before, which it cannot have overtaken.
+            const outcome = reached ? await this.#apply(process, request) : UNKNOWN;
+            own.execute(reached);
+            then(outcome);
+          });
         });
       };
+      /** The server is done with it, or will never see it. */
+      const skip = (goesOn: boolean): void => {
+        void before.executed.then((reached) => own.execute(reached && goesOn));
+      };
       const nothing = (): void => undefined;
-      const unknown: CommitOutcome = { kind: 'unknown', message: 'the connection was lost' };
       switch (fate) {
         case 'fine':
           return apply(this.#latency(), (outcome) => answer(this.#latency(), outcome));
         case 'slow':
           return apply(random.between(200, 9_000), (outcome) => answer(random.between(1, 2_000), outcome));
         case 'refused':
+          skip(true);
           return answer(random.between(2, 50), {
             kind: 'rejected',
             code: '53300',
@@ -150,21 +224,25 @@ export class SimulatedDatabase {
         case 'refused_together': {
           // As when one input's events make the server refuse the statement of all: alone, the others pass.
           const together = new Set(request.events.map((event) => event.executionId)).size > 1;
+          if (together) skip(true);
           return together
             ? answer(random.between(2, 50), { kind: 'rejected', code: '22P05', message: 'refused', transient: false })
             : apply(this.#latency(), (outcome) => answer(this.#latency(), outcome));
         }
         case 'unknown_applied':
-          return apply(this.#latency(), () => answer(random.between(1, 3_000), unknown));
+          return apply(this.#latency(), () => answer(random.between(1, 3_000), UNKNOWN));
         case 'unknown_later':
-          answer(random.between(1, 500), unknown);
+          answer(random.between(1, 500), UNKNOWN);
           return apply(random.between(1, 12_000), nothing);
         case 'unknown_never':
-          return answer(random.between(1, 3_000), unknown);
+          skip(false);
+          return answer(random.between(1, 3_000), UNKNOWN);
         case 'crash_before':
+          skip(false);
           return process.crash('before its commit was sent');
         case 'crash_sent':
           if (random.chance(0.7)) apply(random.between(1, 6_000), nothing);
+          else skip(false);
           return process.crash('when its commit was sent');
         case 'crash_after':
           return apply(this.#latency(), () => process.crash('after its commit, before the answer'));
@@ -180,7 +258,7 @@ export class SimulatedDatabase {
     if (outcome.kind === 'committed') {
       const fenced = request.partitions.filter(({ partition }) => !outcome.held.has(partition));
       if (fenced.length > 0) this.world.note('database', () => `fences ${process.name}`);
-      await this.observer.applied(process, request, epochs);
+      await this.observer.applied(process, request, epochs, outcome.held);
     } else {
       this.world.note('database', () => `refuses: ${outcome.message}`);
     }

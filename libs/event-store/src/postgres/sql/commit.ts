@@ -16,11 +16,11 @@ export interface CommitShape {
 }
 
 /**
- * Fences and appends for all partitions of a lane in one statement. A partition whose epoch has moved on drops out: its
- * row is not returned and nothing of it is written. Texts travel joined by line breaks, which JSON text never holds:
+ * Fences and appends for all partitions of a lane in one statement. A partition whose epoch has moved on, or whose log does not end
+ * where the commit begins, drops out: its row is not returned and nothing of it is written. Texts travel joined by line breaks, which JSON text never holds:
  * that needs no escaping on either side.
  *
- * $1–$4 partition, epoch, events appended, published position (arrays unless `single`); from $5 events: many of them as
+ * $1–$5 partition, epoch, last position, events appended, published position (arrays unless `single`); from $6 events: many of them as
  * eight columns, few of them one after the other; then, where there are any, rows started and rows changed, a parameter a
  * column: values of a single row, or those of `rowsSource`.
  */
@@ -31,13 +31,13 @@ function commitText({ single, events, starts, changes }: CommitShape): string {
 SELECT id, base FROM moved`;
 }
 
-const EVENTS_AT = 5;
+const EVENTS_AT = 6;
 
 const APPEND = `, appended AS (
   INSERT INTO execution.events (partition, position, execution_id, version, type, command_id, at, data)
   SELECT e.partition, m.base + e.rank, e.execution_id, e.version, e.type, e.command_id, e.at, e.data::jsonb
-  FROM unnest($5::int[], $6::int[], $7::uuid[], $8::int[], string_to_array($9, E'\\n'), string_to_array($10, E'\\n'),
-    $11::bigint[], string_to_array($12, E'\\n'))
+  FROM unnest($6::int[], $7::int[], $8::uuid[], $9::int[], string_to_array($10, E'\\n'), string_to_array($11, E'\\n'),
+    $12::bigint[], string_to_array($13, E'\\n'))
     AS e(partition, rank, execution_id, version, type, command_id, at, data)
   JOIN moved m ON m.id = e.partition
 )`;
@@ -59,11 +59,12 @@ function appendFew(count: number): string {
 }
 
 const MOVE = `wanted AS (
-  SELECT * FROM unnest($1::int[], $2::bigint[], $3::int[], $4::bigint[]) AS w(id, epoch, appended, published)
+  SELECT * FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::int[], $5::bigint[])
+    AS w(id, epoch, last, appended, published)
 ), held AS (
   SELECT p.id, w.appended, w.published
   FROM execution.partitions p JOIN wanted w ON w.id = p.id
-  WHERE p.epoch = w.epoch
+  WHERE p.epoch = w.epoch AND p.last_position = w.last
   ORDER BY p.id
   FOR UPDATE OF p
 ), moved AS (
@@ -77,9 +78,9 @@ const MOVE = `wanted AS (
 
 const MOVE_ONE = `moved AS (
   UPDATE execution.partitions
-  SET last_position = last_position + $3::int, published_position = greatest(published_position, $4::bigint)
-  WHERE id = $1::int AND epoch = $2::bigint
-  RETURNING id, last_position - $3::int AS base
+  SET last_position = last_position + $4::int, published_position = greatest(published_position, $5::bigint)
+  WHERE id = $1::int AND epoch = $2::bigint AND last_position = $3::bigint
+  RETURNING id, last_position - $4::int AS base
 )`;
 
 type RowsText = Record<Rows, (firstParameter: number) => string>;
