@@ -224,6 +224,9 @@ export class StallingClock implements Clock {
   soon(callback: () => void): void {
     systemClock.soon(() => this.#run(callback));
   }
+  next(callback: () => void): void {
+    systemClock.next(() => this.#run(callback));
+  }
 
   stop(): void {
     this.#held ??= [];

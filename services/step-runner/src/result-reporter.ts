@@ -47,6 +47,8 @@ export class ResultReporter {
   private readonly queues = new Map<string, Queue>();
   /** The owner's subject by partition, as last told. */
   private readonly owners = new Map<number, string>();
+  /** The last request held one result. */
+  private alone = false;
 
   constructor(
     private readonly nc: NatsConnection,
@@ -99,10 +101,10 @@ export class ResultReporter {
       return;
     }
     queue.scheduled = true;
-    // After everything that this turn of the event loop finishes.
-    setImmediate(() => {
+    const sendBatch = (): void => {
       queue.scheduled = false;
       const batch = takeBatch(queue.waiting);
+      this.alone = batch.length === 1;
       queue.inFlight += 1;
       (queue.shared ? this.sendToOwner(subject, batch) : this.send(subject, batch))
         .catch((error: unknown) => {
@@ -115,7 +117,10 @@ export class ResultReporter {
         // Neither of the two above throws; the chain must end handled all the same.
         .catch((error: unknown) => this.options.logger.error({ err: error }, 'reporting results failed'));
       this.schedule(subject, queue);
-    });
+    };
+    // After everything that this turn of the event loop finishes, when anything else is to be expected.
+    if (this.alone) process.nextTick(sendBatch);
+    else setImmediate(sendBatch);
   }
 
   /** Asks an owner once. Whatever it does not answer goes to its partition's subject, where somebody will. */

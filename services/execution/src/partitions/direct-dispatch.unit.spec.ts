@@ -18,6 +18,7 @@ class ManualClock implements Clock {
   now = (): number => this.#now;
   elapsed = (): number => this.#now;
   soon = (callback: () => void): void => callback();
+  next = (callback: () => void): void => callback();
   after(ms: number, callback: () => void): () => void {
     const timer = { at: this.#now + ms, callback };
     this.#timers.push(timer);

@@ -79,6 +79,8 @@ export class Lane {
   /** Commits in flight, in the order of sending. */
   readonly #sent: Batch[] = [];
   #scheduled = false;
+  /** The last commit was of one execution: waiting for others would cost it a turn of the event loop each time. */
+  #single = false;
   /** running: inputs are decided as they come. held: they wait, in order, while a failure is dealt with. */
   #mode: 'running' | 'held' = 'running';
   readonly #waiting: Held[] = [];
@@ -352,15 +354,17 @@ export class Lane {
     return this.#open.events.length >= commitEvents * share || this.#open.bytes >= commitBytes * share;
   }
 
-  /** A lane at rest gathers what arrived together; a busy one goes on when its commit ends. */
+  /** A lane at rest gathers what arrived together, if its last commit lets expect anything; a busy one goes on when its commit ends. */
   #schedule(): void {
     if (this.#scheduled || this.#sent.length > 0 || this.#mode !== 'running') return;
     this.#scheduled = true;
-    this.parts.clock.soon(() => {
+    const flush = (): void => {
       this.#scheduled = false;
       this.#flush();
       this.#drainWaiting();
-    });
+    };
+    if (this.#single) this.parts.clock.next(flush);
+    else this.parts.clock.soon(flush);
   }
 
   #flush(): void {
@@ -374,6 +378,7 @@ export class Lane {
     }
     this.#open = new Batch();
     this.#sent.push(batch);
+    this.#single = batch.executions.length <= 1;
     void this.#send(batch).then((outcome) => this.#ended(batch, outcome));
   }
 

@@ -12,6 +12,8 @@ export interface Clock {
   after(ms: number, callback: () => void): () => void;
   /** Calls back when what is readable now has been read: how inputs that arrived together meet in one commit. */
   soon(callback: () => void): void;
+  /** Calls back when what runs now is done, before anything else is read. */
+  next(callback: () => void): void;
 }
 
 export interface Random {

@@ -13,6 +13,9 @@ export const systemClock: Clock = {
   soon(callback) {
     setImmediate(callback);
   },
+  next(callback) {
+    process.nextTick(callback);
+  },
 };
 
 const UINT32 = 2 ** 32;

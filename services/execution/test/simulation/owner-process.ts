@@ -114,6 +114,9 @@ export class OwnerProcess implements SimulatedProcess {
 
   #clock(): Clock {
     const { world, skewMs } = this.parts;
+    const soon = (callback: () => void): void => {
+      world.after(0, () => this.deliver(callback));
+    };
     return {
       now: () => world.now + skewMs,
       elapsed: () => world.now - BEGIN,
@@ -129,9 +132,8 @@ export class OwnerProcess implements SimulatedProcess {
           cancel();
         };
       },
-      soon: (callback) => {
-        world.after(0, () => this.deliver(callback));
-      },
+      soon,
+      next: soon,
     };
   }
 
