@@ -15,6 +15,8 @@ import { loadExecutionSettings, startExecution } from '../src/index.js';
 import type { RunningExecution } from '../src/index.js';
 import { DEFINITIONS, TENANT, failure, success } from './fixtures.js';
 
+const NO_RESPONDERS = 503;
+
 export const logger = createLogger({ service: 'test', level: 'silent', pretty: false });
 
 /** What a runner of these tests makes of a task; undefined keeps it without an answer. */
@@ -116,7 +118,7 @@ export class Platform {
 
   /** Begins to run tasks, until the end. */
   async run(): Promise<void> {
-    await ensurePoolConsumers(this.connection, 'default', { ackWaitMs: 2_000 });
+    await this.#ensureConsumers();
     const inbox = `_INBOX.runner.${Math.random().toString(36).slice(2)}`;
     const pull = (): void => {
       if (!this.#pulling || this.connection.isClosed()) return;
@@ -128,7 +130,10 @@ export class Platform {
     };
     this.connection.subscribe(inbox, {
       callback: (_error, message) => {
-        if (message.headers?.code !== undefined && message.headers.code !== 0) return;
+        const { code = 0 } = message.headers ?? {};
+        // A consumer that was there a moment ago may have gone with its stream.
+        if (code === NO_RESPONDERS) void this.#ensureConsumers().catch(() => undefined);
+        if (code !== 0) return;
         const task = message.json<Task>();
         this.tasks.push(task);
         const outcome = this.agent(task);
@@ -139,6 +144,10 @@ export class Platform {
     const timer = setInterval(pull, 100);
     this.#ends.push(() => Promise.resolve(clearInterval(timer)));
     pull();
+  }
+
+  async #ensureConsumers(): Promise<void> {
+    await ensurePoolConsumers(this.connection, 'default', { ackWaitMs: 2_000 });
   }
 
   async report(task: Task, outcome: 'succeed' | 'fail'): Promise<ResultReply> {
