@@ -98,41 +98,34 @@ function rowsOf(single: boolean, count: number): CommitShape['starts'] {
 /** Commits over one connection of its own. */
 export class PostgresCommitLane implements CommitLane {
   readonly #connection: StatementConnection;
-  #inFlight = 0;
 
   constructor(options: ConnectionOptions) {
     this.#connection = new StatementConnection(options);
   }
 
   async commit(request: CommitRequest): Promise<CommitOutcome> {
-    this.#begin();
+    this.#checkRoom();
     try {
       const rows = await this.#connection.query<{ id: number; base: number }>(commitQuery(request));
       return { kind: 'committed', held: new Map(rows.map((row) => [row.id, row.base])) };
     } catch (error) {
       return classifyFailure(error);
-    } finally {
-      this.#inFlight -= 1;
     }
   }
 
   async heldEpochs(partitions: readonly FencedPartition[]): Promise<ReadonlySet<number>> {
-    this.#begin();
-    try {
-      const rows = await this.#connection.query<{ id: number }>({
-        name: 'held-epochs',
-        text: HELD_EPOCHS,
-        values: [partitions.map((item) => item.partition), partitions.map((item) => item.epoch)],
-      });
-      return new Set(rows.map((row) => row.id));
-    } finally {
-      this.#inFlight -= 1;
-    }
+    this.#checkRoom();
+    const rows = await this.#connection.query<{ id: number }>({
+      name: 'held-epochs',
+      text: HELD_EPOCHS,
+      values: [partitions.map((item) => item.partition), partitions.map((item) => item.epoch)],
+    });
+    return new Set(rows.map((row) => row.id));
   }
 
-  #begin(): void {
-    if (this.#inFlight >= LANE_STATEMENTS) throw new Error(`a lane has ${LANE_STATEMENTS} statements in flight`);
-    this.#inFlight += 1;
+  #checkRoom(): void {
+    const full = this.#connection.inFlight >= LANE_STATEMENTS;
+    if (full) throw new Error(`a lane has ${LANE_STATEMENTS} statements in flight`);
   }
 
   close(): Promise<void> {

@@ -47,6 +47,11 @@ export class StatementConnection {
 
   constructor(private readonly options: ConnectionOptions) {}
 
+  /** Statements in flight. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
   async query<R extends pg.QueryResultRow>(statement: pg.QueryConfig): Promise<R[]> {
     if (this.#closed) throw new Error('the connection is closed');
     if (this.#inFlight > 0 && this.#client !== this.#busy) {

@@ -94,8 +94,6 @@ function taskOf(n: number, lostRunners: number): OutgoingTask {
     lostRunners,
     subject: `subject.${n}`,
     messageId: `${attemptKey}/1`,
-    tenantId: 't',
-    traceparent: undefined,
     task: { executionId: 'e', stepId: `s${n}`, attempt: 1, agent: 'a', partition: 0 } as Task,
     length: 100,
   };

@@ -80,14 +80,6 @@ class StepTask implements OutgoingTask {
     this.length = SCALARS_LENGTH + jsonLength(task.input);
   }
 
-  get tenantId(): string {
-    return this.task.tenantId;
-  }
-
-  get traceparent(): string | undefined {
-    return this.task.traceparent;
-  }
-
   get subject(): string {
     const { agent, executionId, stepId } = this.task;
     return subjects.step(this.pool, this.priority, agent, executionId, stepId);

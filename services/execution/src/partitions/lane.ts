@@ -344,8 +344,7 @@ export class Lane {
     changes.state = decision.next;
     execution.current = decision.next;
     batch.decided.push({ partition, input, answer });
-    if (this.#sent.length === 0) this.#schedule();
-    else this.#flush();
+    this.#schedule();
   }
 
   /** Whether what was decided makes up this share of the largest commit. */
@@ -354,14 +353,14 @@ export class Lane {
     return this.#open.events.length >= commitEvents * share || this.#open.bytes >= commitBytes * share;
   }
 
-  /** A lane at rest gathers what arrived together, if its last commit lets expect anything; a busy one goes on when its commit ends. */
+  /** A lane at rest gathers what arrived together, if its last commit lets expect anything; a busy one goes on when its commit ends or is followed. */
   #schedule(): void {
-    if (this.#scheduled || this.#sent.length > 0 || this.#mode !== 'running') return;
+    if (this.#sent.length > 0) return this.#flush();
+    if (this.#scheduled || this.#mode !== 'running') return;
     this.#scheduled = true;
     const flush = (): void => {
       this.#scheduled = false;
-      this.#flush();
-      this.#drainWaiting();
+      this.#goOn();
     };
     if (this.#single) this.parts.clock.next(flush);
     else this.parts.clock.soon(flush);

@@ -244,6 +244,7 @@ export class NatsBus implements Bus {
 
   #enqueue(task: OutgoingTask, done: (outcome: PublishOutcome) => void): void {
     const { connection, counters, publishTimeoutMs = 2_000 } = this.options;
+    const { tenantId, traceparent } = task.task;
     const text = JSON.stringify(task.task);
     // Characters are at least a third of the bytes; only large tasks are measured.
     if (text.length * 3 > LIMITS.natsMaxPayloadBytes) {
@@ -252,8 +253,8 @@ export class NatsBus implements Bus {
     }
     const meta = headers();
     meta.set(headerNames.messageId, task.messageId);
-    meta.set(headerNames.tenant, task.tenantId);
-    if (task.traceparent !== undefined) meta.set(headerNames.traceparent, task.traceparent);
+    meta.set(headerNames.tenant, tenantId);
+    if (traceparent !== undefined) meta.set(headerNames.traceparent, traceparent);
     const id = this.#next++;
     this.#pending.set(id, { until: performance.now() + publishTimeoutMs, done });
     counters.natsOut += 1;

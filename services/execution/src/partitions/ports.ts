@@ -105,8 +105,6 @@ export interface OutgoingTask {
   readonly lostRunners: number;
   readonly subject: string;
   readonly messageId: string;
-  readonly tenantId: string;
-  readonly traceparent: string | undefined;
   /** Shared with the engine's state: nobody may change it. */
   readonly task: Task;
   /** Roughly the characters of its JSON text. */

@@ -22,6 +22,8 @@ interface Sent {
   readonly answered: Promise<boolean>;
 }
 
+const NONE_BEFORE: Sent = { executed: Promise.resolve(true), answered: Promise.resolve(true) };
+
 interface OwnSent extends Sent {
   readonly execute: (goesOn: boolean) => void;
   readonly answer: (open: boolean) => void;
@@ -127,7 +129,7 @@ export class SimulatedDatabase {
 
   #lane(process: SimulatedProcess): CommitLane {
     let inFlight = 0;
-    let last: Sent = { executed: Promise.resolve(true), answered: Promise.resolve(true) };
+    let last = NONE_BEFORE;
     /** Statements of a connection take effect and are answered in turn; when it is lost, so are those behind. */
     const inTurn = async <R>(send: (before: Sent, own: OwnSent) => Promise<R>): Promise<R> => {
       inFlight += 1;
@@ -141,7 +143,7 @@ export class SimulatedDatabase {
         return await send(before, own);
       } finally {
         inFlight -= 1;
-        if (inFlight === 0) last = { executed: Promise.resolve(true), answered: Promise.resolve(true) };
+        if (inFlight === 0) last = NONE_BEFORE;
       }
     };
     return {
@@ -161,12 +163,12 @@ export class SimulatedDatabase {
     own.execute(reached);
     try {
       if (!reached) throw new Error('the statement before has lost the connection');
-      return await this.#call(process, 'heldEpochs', () => this.memory.openLane().heldEpochs(partitions));
+      const held = await this.#call(process, 'heldEpochs', () => this.memory.openLane().heldEpochs(partitions));
+      own.answer(true);
+      return held;
     } catch (error) {
       own.answer(false);
       throw error;
-    } finally {
-      own.answer(true);
     }
   }
 
