@@ -1,4 +1,5 @@
-// One project a kind of test, chosen by file name and place: `npm run test:unit`, `test:prop`, `test:int`, `test:e2e`, `test:chaos`.
+// One project a kind of test, chosen by file name and place: `npm run test:unit`, `test:prop`, `test:int`, `test:e2e`, `test:hostile`,
+// `test:chaos`.
 // tools/check-boundaries.mjs refuses a spec file that no project here would run.
 
 // ES modules that a CommonJS package requires: Node 20.19 can do that, jest on Node 20 cannot, so they are compiled for it.
@@ -40,6 +41,7 @@ export default {
       globalTeardown: '<rootDir>/libs/testing/jest/global-teardown.mjs',
     },
     project('e2e', ['test/e2e/**/*.e2e.spec.ts']),
+    project('hostile', ['test/hostile/**/*.hostile.spec.ts']),
     project('chaos', ['test/chaos/**/*.chaos.spec.ts']),
   ],
   maxWorkers: 2,

@@ -64,6 +64,7 @@ const specPlaces = {
   prop: [/^((libs|services)\/[^/]+|cli|bench)\/src\/.+\.prop\.spec\.ts$/, /^tools\/.+\.prop\.spec\.ts$/],
   int: [/^((libs|services)\/[^/]+|cli|bench)\/test\/.+\.int\.spec\.ts$/],
   e2e: [/^test\/e2e\/.+\.e2e\.spec\.ts$/],
+  hostile: [/^test\/hostile\/.+\.hostile\.spec\.ts$/],
   chaos: [/^test\/chaos\/.+\.chaos\.spec\.ts$/],
 };
 

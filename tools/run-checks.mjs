@@ -19,6 +19,7 @@ const suites = [
   { kind: 'prop', limit: 10, args: [] },
   { kind: 'int', limit: 15, args: [], only: 'all' },
   { kind: 'e2e', limit: 20, args: ['--runInBand'], only: 'all', needsBuild: true },
+  { kind: 'hostile', limit: 15, args: ['--runInBand'], only: 'all', needsBuild: true },
   { kind: 'chaos', limit: 25, args: ['--runInBand'], only: 'all', needsBuild: true },
 ];
 const staticChecks = [

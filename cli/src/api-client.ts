@@ -13,6 +13,8 @@ export interface RunFile {
   readonly services: Readonly<Record<string, string>>;
   /** Absent when the database is not ours. */
   readonly postgres_log?: string | null;
+  /** Holds a directory for each tenant, whose files its agents may read. */
+  readonly agent_files: string;
 }
 
 /** A person's mistake or a platform that is not there: shown without a stack. */

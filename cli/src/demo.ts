@@ -1,8 +1,9 @@
-import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { copyFile, mkdir, readFile, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { DEFAULT_TENANT } from '@batuta/contracts';
 import { createLogger } from '@batuta/observability';
 import { CliError, callApi, findPlatform, followExecution, readRunFile } from './api-client.js';
-import type { Connection, MonitorEvent } from './api-client.js';
+import type { Connection, MonitorEvent, RunFile } from './api-client.js';
 import { addKnowledge } from './knowledge.js';
 import { ROOT, dataDir } from './places.js';
 import { startHere } from './start.js';
@@ -94,7 +95,7 @@ async function demonstrate(dir: string, out: (line?: string) => void): Promise<v
     name,
     url: `${url}/health/ready`,
   }));
-  const log = await logToAnalyze(dir, run?.postgres_log ?? undefined);
+  const log = await logToAnalyze(dir, run);
   const started = await callApi<{ execution_id: string }>(
     connection,
     'POST',
@@ -162,11 +163,14 @@ async function saveConfig(connection: Connection, config: ConfigDocument): Promi
   }
 }
 
-/** The log that PostgreSQL has just written; our own services' when the database is not ours. */
-async function logToAnalyze(dir: string, postgresLog: string | undefined): Promise<string> {
-  for (const file of [postgresLog, join(dir, 'logs', 'batuta.log')]) {
+/** Hands the agents a copy of the log that PostgreSQL has just written, or of our services' when the database is not ours; returns its name. */
+async function logToAnalyze(dir: string, run: RunFile | undefined): Promise<string> {
+  const files = join(run?.agent_files ?? join(dir, 'files'), DEFAULT_TENANT);
+  for (const file of [run?.postgres_log ?? undefined, join(dir, 'logs', 'batuta.log')]) {
     if (file !== undefined && (await stat(file).catch(() => undefined))?.isFile() === true) {
-      return file;
+      await mkdir(files, { recursive: true, mode: 0o700 });
+      await copyFile(file, join(files, basename(file)));
+      return basename(file);
     }
   }
   throw new CliError(`No log to analyse: neither PostgreSQL's nor the services' is below ${dir}.`);

@@ -1,8 +1,7 @@
-import { join } from 'node:path';
 import type { Logger } from '@batuta/observability';
 import { startPlatform } from '@batuta/standalone';
 import type { Platform } from '@batuta/standalone';
-import { ROOT, dataDir } from './places.js';
+import { dataDir } from './places.js';
 import { CliError, readRunFile } from './api-client.js';
 
 export interface StartOptions {
@@ -24,7 +23,6 @@ export async function startHere(options: StartOptions): Promise<Platform> {
       ...(process.env['NATS_URL'] === undefined ? {} : { natsUrl: process.env['NATS_URL'] }),
       ...(process.env['BATUTA_LAYOUT'] === undefined ? {} : { layout: process.env['BATUTA_LAYOUT'] }),
       ...(options.logFile === undefined ? {} : { logFile: options.logFile }),
-      logDirectories: [join(ROOT, 'examples')],
     });
   } catch (error) {
     if ((error as Error).name === 'LocalStackBusyError') {

@@ -56,7 +56,7 @@ export class Cluster {
               BATUTA_ADMIN_KEY_FILE: join(dir, 'admin.key'),
               BATUTA_EXECUTION_NAME: `execution-${index}`,
               BATUTA_RUNNER_ID: `runner-${index}`,
-              BATUTA_RUNNER_LOG_DIRECTORIES: dir,
+              BATUTA_RUNNER_LOG_DIRECTORIES: join(dir, 'files', '{tenant}'),
               ...options.env,
               [PORT_VARIABLE[service]]: String(port),
             },

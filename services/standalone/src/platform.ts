@@ -3,6 +3,7 @@ import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { DEFAULT_TENANT } from '@batuta/contracts';
 import { portOr, prepareDataDirectory, startLocalStack } from '@batuta/local-stack';
 import type { LocalStack } from '@batuta/local-stack';
 import type { Logger } from '@batuta/observability';
@@ -22,8 +23,6 @@ export interface PlatformOptions {
   readonly layout?: string;
   /** File for the services' logs; default: this process's own output. */
   readonly logFile?: string;
-  /** Directories besides `dataDir` that log_analyzer may read. */
-  readonly logDirectories?: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
 }
 
@@ -50,6 +49,8 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   const layout = parseLayout(options.layout ?? DEFAULT_LAYOUT);
   const runFile = join(dataDir, 'run.json');
   const apiKeyFile = join(dataDir, 'admin.key');
+  // Holds nothing of the platform's own: keys and logs lie beside it.
+  const agentFiles = join(dataDir, 'files');
   const services: Partial<Record<ServiceName, string>> = {};
   let logFd: number | undefined;
   const groups: ChildGroup[] = [];
@@ -75,9 +76,10 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       logFd = openSync(options.logFile, 'a');
     }
     await prepareDataDirectory(dataDir);
+    mkdirSync(join(agentFiles, DEFAULT_TENANT), { recursive: true, mode: 0o700 });
     const inherited = options.env ?? process.env;
     const env: NodeJS.ProcessEnv = {
-      BATUTA_RUNNER_LOG_DIRECTORIES: [dataDir, ...(options.logDirectories ?? [])].join(','),
+      BATUTA_RUNNER_LOG_DIRECTORIES: join(agentFiles, '{tenant}'),
       BATUTA_RUNNER_STATUS_ADDRESSES: '127.0.0.1',
       // Ports are chosen at each start and the owner's name must stay: one platform has one engine.
       BATUTA_EXECUTION_NAME: 'standalone',
@@ -127,6 +129,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       services,
       database_url: stack.databaseUrl,
       postgres_log: stack.postgres?.logFile ?? null,
+      agent_files: agentFiles,
       started_at: new Date().toISOString(),
     });
     let ended: Promise<void> | undefined;

@@ -3,6 +3,7 @@ import { LOG_LEVELS } from '@batuta/observability';
 import { integer, list, loadSettings, milliseconds, oneOf, Secret, secret, text } from '@batuta/settings';
 import type { SettingsOf } from '@batuta/settings';
 import { hostname } from 'node:os';
+import { LOG_DIRECTORY } from './logs/open-log-file.js';
 
 const schema = {
   natsUrl: secret({ env: 'NATS_URL', default: new Secret('nats://127.0.0.1:4222') }),
@@ -28,8 +29,13 @@ const schema = {
   /** What an agent gets to heed its signal, before its slot is given to another. */
   graceMs: milliseconds({ env: 'BATUTA_RUNNER_GRACE', default: 1_000, min: 0, max: 60_000 }),
   maxAbandoned: integer({ env: 'BATUTA_RUNNER_MAX_ABANDONED', default: 64, min: 0, max: 10_000 }),
-  /** Directories below which `log_analyzer` may read. */
-  logDirectories: list({ env: 'BATUTA_RUNNER_LOG_DIRECTORIES', default: [] }),
+  /** Where `log_analyzer` may read, for each tenant. Nothing else may lie there: whoever runs it reads all of it. */
+  logDirectories: list({
+    env: 'BATUTA_RUNNER_LOG_DIRECTORIES',
+    default: [],
+    pattern: LOG_DIRECTORY,
+    describe: 'directories of one tenant each: "acme=/var/log/acme" or "/srv/logs/{tenant}"',
+  }),
   /** Private addresses that `http` and `status_handler` may reach: `10.1.0.0/16`, `127.0.0.1`, `[::1]:8080`. */
   allowedAddresses: list({ env: 'BATUTA_RUNNER_ALLOWED_ADDRESSES', default: [] }),
   /** The same for `status_handler` alone: the platform's own addresses. */

@@ -38,6 +38,10 @@ const LOG_SETTINGS: Readonly<Record<string, string>> = {
   log_min_duration_statement: '250ms',
   log_autovacuum_min_duration: '1s',
   log_temp_files: '10MB',
+  // What users send travels in parameters, and stands in the details of an error: it is nothing for a log.
+  log_parameter_max_length: '0',
+  log_parameter_max_length_on_error: '0',
+  log_error_verbosity: 'terse',
 };
 
 export interface PostgresOptions extends LocalServerOptions {

@@ -14,7 +14,7 @@ import { synthesizerAgent } from './synthesizer.js';
 export interface BuiltInAgentOptions {
   /** Asks the config and execution services. */
   readonly control: ControlClient;
-  /** Directories below which files may be read. */
+  /** Settings of the directories whose files may be read, see `LOG_DIRECTORY`. */
   readonly logDirectories: readonly string[];
   /** Private addresses that HTTP calls may reach. */
   readonly allowedAddresses: readonly string[];

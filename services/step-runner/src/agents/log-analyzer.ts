@@ -1,14 +1,10 @@
-import { constants } from 'node:fs';
-import { open, realpath } from 'node:fs/promises';
-import type { FileHandle } from 'node:fs/promises';
-import { isAbsolute, relative, resolve, sep } from 'node:path';
 import { LogSummary } from '../logs/log-summary.js';
+import { logDirectoriesOf, openLogFile } from '../logs/open-log-file.js';
 import { readLines } from '../logs/read-lines.js';
-import { RetryableError, TerminalError } from './agent.js';
 import type { Agent, AgentContext } from './agent.js';
 import { Parameters, wrong } from './parameters.js';
 
-/** Says what is in a log: `lines`, `text`, or a `file` below one of `directories`. A file is streamed in constant memory. */
+/** Says what is in a log: `lines`, `text`, or a `file` of the tenant's directories. A file is streamed in constant memory. */
 export function logAnalyzerAgent(directories: readonly string[]): Agent {
   return {
     name: 'log_analyzer',
@@ -50,7 +46,7 @@ async function analyzeFile(
   lastBytes: number | undefined,
   context: AgentContext,
 ): Promise<{ bytes: number; path: string }> {
-  const { handle, path } = await openAllowed(name, directories);
+  const { handle, path } = await openLogFile(name, logDirectoriesOf(directories, context.tenantId));
   try {
     const { size } = await handle.stat();
     const start = lastBytes === undefined ? 0 : Math.max(0, size - lastBytes);
@@ -69,56 +65,4 @@ async function analyzeFile(
   } finally {
     await handle.close();
   }
-}
-
-/** Opens a regular file whose real path lies below a directory that is allowed; a relative name is looked for in each of them. */
-async function openAllowed(
-  name: string,
-  directories: readonly string[],
-): Promise<{ handle: FileHandle; path: string }> {
-  if (name.includes('\0')) throw wrong('file', 'must not contain a NUL character');
-  const roots = await Promise.all(directories.map((directory) => realpath(resolve(directory)).catch(() => undefined)));
-  let refused = false;
-  for (const root of roots) {
-    if (root === undefined) continue;
-    let path: string;
-    try {
-      path = await realpath(resolve(root, name));
-    } catch {
-      continue;
-    }
-    if (!isBelow(root, path)) {
-      refused = true;
-      continue;
-    }
-    let handle: FileHandle;
-    try {
-      // The real path has no link left; without blocking, because it may be a pipe.
-      handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    } catch (error) {
-      throw new RetryableError('file_unreadable', `The file ${name} cannot be read: ${codeOf(error)}.`, {
-        cause: error,
-      });
-    }
-    if ((await handle.stat()).isFile()) return { handle, path };
-    await handle.close();
-    throw new TerminalError('file_refused', `${name} is not a regular file.`);
-  }
-  // What lies outside is refused in the same words whether it exists or not.
-  if (refused || !roots.some((root) => root !== undefined && isBelow(root, resolve(root, name)))) {
-    throw new TerminalError(
-      'file_refused',
-      `The file ${name} is not below a directory that log_analyzer may read (BATUTA_RUNNER_LOG_DIRECTORIES).`,
-    );
-  }
-  throw new RetryableError('file_missing', `The file ${name} does not exist below the directories that may be read.`);
-}
-
-function isBelow(root: string, path: string): boolean {
-  const way = relative(root, path);
-  return way !== '' && way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown reason';
 }

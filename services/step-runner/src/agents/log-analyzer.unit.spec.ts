@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { JsonObject } from '@batuta/contracts';
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { link, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -19,12 +19,13 @@ describe('log_analyzer', () => {
     await writeFile(join(home, 'secret.log'), 'secret');
     await symlink(join(home, 'secret.log'), join(allowed, 'link.log'));
     await symlink(home, join(allowed, 'up'));
+    await link(join(home, 'secret.log'), join(allowed, 'hard.log'));
     await promisify(execFile)('mkfifo', [join(allowed, 'pipe')]);
   });
   afterAll(() => rm(home, { recursive: true, force: true }));
 
   const analyze = async (input: JsonObject): Promise<JsonObject> =>
-    (await logAnalyzerAgent([allowed]).run(input, testContext())) as JsonObject;
+    (await logAnalyzerAgent([`${testContext().tenantId}=${allowed}`]).run(input, testContext())) as JsonObject;
   const codeOf = (work: Promise<unknown>): Promise<unknown> =>
     work.then(
       () => 'done',
@@ -83,12 +84,36 @@ describe('log_analyzer', () => {
     expect(JSON.stringify(output).length).toBeLessThan(10_000);
   });
 
-  it.each(['../secret.log', 'link.log', 'up/secret.log', '/etc/passwd', '../missing.log', '/etc/missing', '.'])(
-    'refuses the file %s',
-    async (file) => {
-      expect(await codeOf(analyze({ file }))).toBe('file_refused');
-    },
-  );
+  it.each([
+    '../secret.log',
+    'link.log',
+    'hard.log',
+    'up/secret.log',
+    '/etc/passwd',
+    '../missing.log',
+    '/etc/missing',
+    '.',
+  ])('refuses the file %s', async (file) => {
+    expect(await codeOf(analyze({ file }))).toBe('file_refused');
+  });
+
+  it('shows each tenant the files of its own directory only', async () => {
+    for (const tenant of ['acme', 'other']) {
+      await mkdir(join(home, 'files', tenant), { recursive: true });
+      await writeFile(join(home, 'files', tenant, `${tenant}.log`), 'one line');
+    }
+    const agent = logAnalyzerAgent([join(home, 'files', '{tenant}'), `other=${allowed}`]);
+    const read = (tenantId: string, file: string): Promise<unknown> =>
+      codeOf(agent.run({ file }, testContext({ tenantId })) as Promise<unknown>);
+    expect(await read('acme', 'acme.log')).toBe('done');
+    expect(await read('other', 'other.log')).toBe('done');
+    expect(await read('other', 'deep/app.log')).toBe('done');
+    expect(await read('acme', 'other.log')).toBe('file_missing');
+    expect(await read('acme', '../other/other.log')).toBe('file_refused');
+    expect(await read('acme', join(home, 'files', 'other', 'other.log'))).toBe('file_refused');
+    expect(await read('acme', join(allowed, 'deep/app.log'))).toBe('file_refused');
+    expect(await read('..', 'secret.log')).toBe('file_refused');
+  });
 
   it('refuses a pipe without waiting for it, and says when a file is missing', async () => {
     expect(await codeOf(analyze({ file: 'pipe' }))).toBe('file_refused');
@@ -107,6 +132,8 @@ describe('log_analyzer', () => {
 
   it('stops when it is told to', async () => {
     const context = testContext({ signal: AbortSignal.abort(new Error('stopped')) });
-    await expect(logAnalyzerAgent([allowed]).run({ file: 'long.log' }, context)).rejects.toThrow('stopped');
+    await expect(
+      logAnalyzerAgent([`${testContext().tenantId}=${allowed}`]).run({ file: 'long.log' }, context),
+    ).rejects.toThrow('stopped');
   });
 });

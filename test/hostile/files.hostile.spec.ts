@@ -1,0 +1,109 @@
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Api, expectStatus } from '../support/api.js';
+import { BatutaCommand } from '../support/command.js';
+
+const CONFIGS = '/api/v1/orchestrations/configs';
+const EXECUTE = '/api/v1/orchestrations/execute';
+
+interface Ended {
+  readonly status: string;
+  readonly output?: unknown;
+  readonly failure?: { readonly code: string };
+}
+
+/** Every secret or log that the platform keeps below its data directory, relative to it. */
+const KEPT = [
+  'admin.key',
+  'run.json',
+  'notifications.key',
+  'postgres/password',
+  'postgres/server.json',
+  'nats/credentials.json',
+  'logs/postgres.log',
+  'logs/nats.log',
+];
+
+describe("a tenant's agents and the platform's files", () => {
+  let dir: string;
+  let start: BatutaCommand;
+  let operator: Api;
+  const analyze = async (file: string): Promise<Ended> =>
+    expectStatus(await operator.post<Ended>(`${EXECUTE}/reader?wait=30s`, { input: { file } }), 200);
+
+  beforeAll(async () => {
+    dir = mkdtempSync(join(tmpdir(), 'batuta-hostile-'));
+    start = new BatutaCommand(['start', '--port', '0'], dir);
+    await start.says(/Batuta is ready at http/);
+    const { url } = JSON.parse(readFileSync(join(dir, 'run.json'), 'utf8')) as { url: string };
+    const admin = new Api(url, readFileSync(join(dir, 'admin.key'), 'utf8').trim());
+    const made = expectStatus(
+      await admin.post<{ secret: string }>('/api/v1/api-keys', {
+        tenant_id: 'mallory',
+        user_id: 'mallory',
+        role: 'operator',
+        name: 'test',
+      }),
+      201,
+    );
+    operator = new Api(url, made.secret);
+    expectStatus(
+      await operator.post(CONFIGS, {
+        name: 'reader',
+        strategy: 'sequential',
+        steps: [{ id: 'read', name: 'Read', agent: 'log_analyzer' }],
+      }),
+      201,
+    );
+    mkdirSync(join(dir, 'files', 'mallory'), { recursive: true });
+  }, 120_000);
+
+  afterAll(async () => {
+    start?.child.kill('SIGINT');
+    await start?.exited();
+    rmSync(dir, { recursive: true, force: true });
+  }, 60_000);
+
+  it('reads its own file', async () => {
+    writeFileSync(join(dir, 'files', 'mallory', 'own.log'), '2026-01-31T12:00:00Z ERROR boom\n');
+    expect(await analyze('own.log')).toMatchObject({ status: 'completed', output: { source: 'own.log' } });
+  });
+
+  it.each(KEPT)('never reads %s, whatever way it is named', async (kept) => {
+    const real = join(dir, kept);
+    // Where the secret lies elsewhere, the test would prove nothing.
+    expect([kept, existsSync(real)]).toEqual([kept, true]);
+    const link = join(dir, 'files', 'mallory', kept.replaceAll('/', '-'));
+    symlinkSync(real, link);
+    for (const name of [kept, real, `../../${kept}`, `./../..//${kept}`, link, kept.replaceAll('/', '-')]) {
+      const { status, failure, output } = await analyze(name);
+      expect([name, status, output]).toEqual([name, 'failed', null]);
+      expect(['file_refused', 'file_missing']).toContain(failure?.code);
+    }
+  });
+
+  it("never reads another tenant's file", async () => {
+    writeFileSync(join(dir, 'files', 'default', 'other.log'), 'a secret line\n');
+    for (const name of ['other.log', '../default/other.log', join(dir, 'files', 'default', 'other.log')]) {
+      expect(await analyze(name)).toMatchObject({ status: 'failed' });
+    }
+  });
+
+  it("writes no user's data into PostgreSQL's log", async () => {
+    const secret = 'a-value-that-is-nobodys-business';
+    // A name that is taken makes PostgreSQL report an error about the very value.
+    for (let round = 0; round < 2; round += 1) {
+      await operator.post(CONFIGS, {
+        name: secret,
+        strategy: 'sequential',
+        steps: [{ id: 'only', name: secret, agent: 'echo' }],
+      });
+    }
+    expectStatus(await operator.post(`${EXECUTE}/${secret}?wait=30s`, { input: { secret } }), 200);
+    const log = readFileSync(join(dir, 'logs', 'postgres.log'), 'utf8');
+    expect(log).toContain('database system is ready');
+    expect(log).not.toContain(secret);
+  });
+});
