@@ -182,6 +182,8 @@ export type {
 } from './notifications.js';
 export { LIMITS, DEFAULT_EXECUTION_TIMEOUT_MS, DEFAULT_STEP_TIMEOUT_MS } from './limits.js';
 export { copyJson, setOwn, storableText } from './json.js';
+export { LIQUID_TAGS, expressionIn, isLiquid, mappingTexts, templateField } from './mapping.js';
+export type { MappingText } from './mapping.js';
 export { newId } from './new-id.js';
 export { partitionOf } from './partition.js';
 export { TOKEN, TENANT_ID, STEPS_STREAM, LIFECYCLE_STREAM, PRIORITIES, subjects, headers } from './subjects.js';

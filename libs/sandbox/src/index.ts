@@ -1,6 +1,4 @@
 export { SandboxBusyError, SandboxClosedError } from './errors.js';
-export { expressionIn, expressionsOf } from './mapping.js';
-export type { PlacedExpression } from './mapping.js';
 export { Sandbox } from './sandbox.js';
 export type {
   Evaluation,

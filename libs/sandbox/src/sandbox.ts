@@ -127,6 +127,22 @@ export class Sandbox {
     return failures.map((failure) => failure ?? undefined);
   }
 
+  /** What is wrong with the syntax of each Liquid template, undefined where nothing is; in the order given. */
+  async parseTemplates(
+    templates: readonly string[],
+    limits: { timeoutMs?: number } = {},
+  ): Promise<readonly (SandboxFailure | undefined)[]> {
+    if (templates.length === 0) return [];
+    const { timeoutMs = 2000 } = limits;
+    const outcome = await this.#expressions.run({ kind: 'templates', templates }, timeoutMs);
+    if (outcome.kind !== 'reply') {
+      const failure = this.#limit(outcome, timeoutMs, 'Reading the templates');
+      return templates.map(() => failure);
+    }
+    const { failures } = outcome.reply as { failures: (SandboxFailure | null)[] };
+    return failures.map((failure) => failure ?? undefined);
+  }
+
   /** What is wrong with an expression's syntax; undefined when nothing is. */
   async parseExpression(expression: string): Promise<SandboxFailure | undefined> {
     return (await this.parseExpressions([expression]))[0];

@@ -1,4 +1,6 @@
 import { afterAll, describe, expect, it, jest } from '@jest/globals';
+import { LIQUID_TAGS } from '@batuta/contracts';
+import { Liquid } from 'liquidjs';
 import { SandboxBusyError, SandboxClosedError } from './errors.js';
 import { Sandbox } from './sandbox.js';
 
@@ -123,6 +125,40 @@ describe('parseExpressions', () => {
     const failures = await sandbox.parseExpressions(['a.b', 'a +', '"open'], patient);
     expect(failures.map((failure) => failure?.code)).toEqual([undefined, 'syntax_error', 'syntax_error']);
     expect(failures[1]?.position).toBe(3);
+  });
+});
+
+describe('parseTemplates', () => {
+  it('reports each mistake at the place of its template, with line and column', async () => {
+    const failures = await sandbox.parseTemplates(
+      [
+        '{% if a %}{{ a | upcase }}{% endif %}',
+        '{% for i in list %}',
+        '{{ a | shout }}',
+        '{% render "x" %}',
+        '{{ a | cell }}',
+      ],
+      patient,
+    );
+    expect(failures.map((failure) => failure?.message)).toEqual([
+      undefined,
+      'tag {% for i in list %} not closed, line:1, col:1',
+      'undefined filter: shout, line:1, col:1',
+      'tag "render" not found, line:1, col:1',
+      undefined,
+    ]);
+  });
+
+  it('refuses what is too long or too deep in words of its own', async () => {
+    const failures = await sandbox.parseTemplates(['x'.repeat(100_001), '{% if a %}'.repeat(9_900)], patient);
+    expect(failures.map((failure) => failure?.message)).toEqual([
+      'a template may have at most 100000 characters',
+      'the template is nested too deeply',
+    ]);
+  });
+
+  it('knows every tag of the Liquid in use, so that none is taken for an expression', () => {
+    expect([...LIQUID_TAGS].toSorted()).toEqual(Object.keys(new Liquid().tags).toSorted());
   });
 });
 

@@ -4,6 +4,7 @@ import { LinearRegExp } from './regexp.js';
 /**
  * @typedef {{ kind: 'parse', expressions: string[] }} ParseJob
  * @typedef {{ kind: 'evaluate', expression: string, context: string, resultBytes: number }} EvaluateJob
+ * @typedef {{ kind: 'templates', templates: string[] }} TemplatesJob
  * @typedef {{ code: string, message: string, position?: number, token?: string }} Failure
  */
 
@@ -83,6 +84,13 @@ function parse({ expressions }) {
   };
 }
 
+/** @param {TemplatesJob} job */
+async function parseTemplates({ templates }) {
+  // Few threads ever see a template, and liquidjs takes time to load.
+  const { checkTemplate } = await import('./liquid.js');
+  return { failures: templates.map(checkTemplate) };
+}
+
 /** @param {unknown} value */
 function jsonOf(value) {
   return JSON.stringify(value, (key, item) => {
@@ -117,9 +125,16 @@ async function evaluate({ expression, context, resultBytes }) {
   }
 }
 
-/** @param {ParseJob | EvaluateJob} job */
+/** @param {ParseJob | EvaluateJob | TemplatesJob} job */
 export function handle(job) {
-  return job.kind === 'parse' ? parse(job) : evaluate(job);
+  switch (job.kind) {
+    case 'parse':
+      return parse(job);
+    case 'templates':
+      return parseTemplates(job);
+    default:
+      return evaluate(job);
+  }
 }
 
 // What is slow the first time must not count against the first user's time limit.

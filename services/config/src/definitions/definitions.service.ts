@@ -281,6 +281,7 @@ export class Definitions {
         registeredAgents: (names) => this.#agents.existing(principal.tenantId, names),
         checkSchema: (schema) => this.#sandbox.checkSchema(schema, { timeoutMs: 2_000 }),
         parseExpressions: (expressions) => this.#sandbox.parseExpressions(expressions, { timeoutMs: 5_000 }),
+        parseTemplates: (templates) => this.#sandbox.parseTemplates(templates, { timeoutMs: 5_000 }),
       });
       if (!checked.ok) return invalid('The config', checked.violations, checked.total);
       return { definition: checked.definition, agents: checked.agents, bytes };

@@ -22,6 +22,7 @@ describe('docs/configs.md', () => {
         registeredAgents: () => Promise.resolve(new Set()),
         checkSchema: (schema) => sandbox.checkSchema(schema, { timeoutMs: 20_000 }),
         parseExpressions: (expressions) => sandbox.parseExpressions(expressions, { timeoutMs: 20_000 }),
+        parseTemplates: (templates) => sandbox.parseTemplates(templates, { timeoutMs: 20_000 }),
       });
       expect(result).toMatchObject({ ok: true });
     }

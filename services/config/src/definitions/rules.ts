@@ -1,5 +1,5 @@
-import { expressionIn, expressionsOf } from '@batuta/sandbox';
-import type { JsonValue } from '@batuta/contracts';
+import { expressionIn, mappingTexts } from '@batuta/contracts';
+import type { JsonValue, MappingText } from '@batuta/contracts';
 import { pointerToken } from '../json/report.js';
 import type { Report } from '../json/report.js';
 import { isRecord } from '../json/shape.js';
@@ -303,29 +303,29 @@ export function agentsOf(outline: Outline): AgentUse[] {
   return uses;
 }
 
-/** An expression and the JSON Pointer of the text that holds it. */
-export interface ExpressionUse {
-  readonly expression: string;
-  readonly path: string;
-}
+/** A text that is evaluated or rendered, with the JSON Pointer of its place in the config. */
+export type TextUse = Omit<MappingText, 'kind'> & { readonly kind: 'expression' | 'template' };
 
-export function definitionExpressions(outline: Outline): ExpressionUse[] {
-  const uses: ExpressionUse[] = [];
+/** Every expression and every Liquid template of a config. */
+export function definitionTexts(outline: Outline): TextUse[] {
+  const uses: TextUse[] = [];
   const plain = (source: Source, field: string, path: string): void => {
     const value = textOf(source, field);
-    if (value !== undefined) uses.push({ path: `${path}/${field}`, expression: expressionIn(value) ?? value.trim() });
+    if (value === undefined) return;
+    uses.push({ path: `${path}/${field}`, kind: 'expression', text: expressionIn(value) ?? value.trim() });
   };
-  const mapping = (source: Source, field: string, path: string): void => {
+  const mapping = (source: Source, field: string, path: string, agent?: string): void => {
     if (source[field] === undefined) return;
-    for (const { path: inner, expression } of expressionsOf(source[field] as JsonValue)) {
-      uses.push({ path: `${path}/${field}${inner}`, expression });
+    for (const { path: inner, kind, text } of mappingTexts(source[field] as JsonValue, agent)) {
+      if (kind !== 'plain') uses.push({ path: `${path}/${field}${inner}`, kind, text });
     }
   };
   for (const { index, source } of outline.steps) {
-    mapping(source, 'input', `/steps/${index}`);
+    mapping(source, 'input', `/steps/${index}`, textOf(source, 'agent'));
     plain(source, 'when', `/steps/${index}`);
     if (isRecord(source['approval'])) mapping(source['approval'], 'message', `/steps/${index}/approval`);
-    if (isRecord(source['compensate'])) mapping(source['compensate'], 'input', `/steps/${index}/compensate`);
+    const { compensate } = source;
+    if (isRecord(compensate)) mapping(compensate, 'input', `/steps/${index}/compensate`, textOf(compensate, 'agent'));
   }
   for (const { index, source } of outline.declaredGroups) {
     plain(source, 'vote_key', `/consensus_groups/${index ?? 0}`);

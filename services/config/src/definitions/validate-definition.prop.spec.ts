@@ -8,6 +8,7 @@ const ports: ValidationPorts = {
   registeredAgents: () => Promise.resolve(new Set()),
   checkSchema: () => Promise.resolve([]),
   parseExpressions: (expressions) => Promise.resolve(expressions.map(() => undefined)),
+  parseTemplates: (templates) => Promise.resolve(templates.map(() => undefined)),
 };
 
 const STRATEGIES = ['sequential', 'parallel', 'consensus', 'fallback'];

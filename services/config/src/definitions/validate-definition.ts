@@ -10,7 +10,7 @@ import { reportCycles, reportFallbackCycles } from './graph.js';
 import { outlineOf } from './outline.js';
 import {
   agentsOf,
-  definitionExpressions,
+  definitionTexts,
   reportApprovals,
   reportDependencies,
   reportDuplicateIds,
@@ -20,7 +20,7 @@ import {
   reportOrder,
   reportOutputKeys,
 } from './rules.js';
-import type { AgentUse } from './rules.js';
+import type { AgentUse, TextUse } from './rules.js';
 
 /** What validation asks others for. */
 export interface ValidationPorts {
@@ -30,6 +30,8 @@ export interface ValidationPorts {
   checkSchema(schema: unknown): Promise<readonly Violation[]>;
   /** What is wrong with each JSONata expression, in the order given. */
   parseExpressions(expressions: readonly string[]): Promise<readonly (SandboxFailure | undefined)[]>;
+  /** What is wrong with each Liquid template, in the order given. */
+  parseTemplates(templates: readonly string[]): Promise<readonly (SandboxFailure | undefined)[]>;
 }
 
 export type DefinitionValidation =
@@ -75,6 +77,20 @@ async function reportAgents(
   }
 }
 
+/** Reports what cannot be read among the expressions and templates of a config. */
+async function reportTexts(texts: readonly TextUse[], ports: ValidationPorts, report: Report): Promise<void> {
+  const expressions = texts.filter(({ kind }) => kind === 'expression');
+  for (const [index, failure] of (await ports.parseExpressions(expressions.map(({ text }) => text))).entries()) {
+    if (failure === undefined) continue;
+    const position = failure.position === undefined ? '' : ` (at position ${failure.position})`;
+    report.add(expressions[index]?.path ?? '', 'bad_expression', `${failure.message}${position}`);
+  }
+  const templates = texts.filter(({ kind }) => kind === 'template');
+  for (const [index, failure] of (await ports.parseTemplates(templates.map(({ text }) => text))).entries()) {
+    if (failure !== undefined) report.add(templates[index]?.path ?? '', 'bad_template', failure.message);
+  }
+}
+
 /**
  * Checks a document that a user sent as an orchestration config and reports every mistake at once, each with the JSON
  * Pointer of its place. O(size of the document); never throws whatever the JSON is, but rejects when a port does.
@@ -105,13 +121,7 @@ export async function validateDefinition(document: unknown, ports: ValidationPor
       report.add(`/input_schema${path}`, code, message);
     }
   }
-  const expressions = definitionExpressions(outline);
-  const failures = await ports.parseExpressions(expressions.map(({ expression }) => expression));
-  for (const [index, failure] of failures.entries()) {
-    if (failure === undefined) continue;
-    const position = failure.position === undefined ? '' : ` (at position ${failure.position})`;
-    report.add(expressions[index]?.path ?? '', 'bad_expression', `${failure.message}${position}`);
-  }
+  await reportTexts(definitionTexts(outline), ports, report);
   if (report.total > 0) return { ok: false, violations: report.violations, total: report.total };
   // The shape has seen every field, so the document is of the type.
   return { ok: true, definition: document as unknown as OrchestrationDefinition, agents: registryNames(uses) };

@@ -13,6 +13,7 @@ const ports: ValidationPorts = {
   registeredAgents: (names) => Promise.resolve(new Set(names.filter((name) => name === 'mine'))),
   checkSchema: (schema) => sandbox.checkSchema(schema, { timeoutMs: 20_000 }),
   parseExpressions: (expressions) => sandbox.parseExpressions(expressions, { timeoutMs: 20_000 }),
+  parseTemplates: (templates) => sandbox.parseTemplates(templates, { timeoutMs: 20_000 }),
 };
 
 const step = (id: string, more: object = {}) => ({ id, name: id, agent: 'echo', ...more });
@@ -491,6 +492,20 @@ describe('the rest', () => {
       '/output/y bad_expression',
     ]);
     expect((await messages(document)).at(-1)).toMatch(/\(at position \d+\)$/);
+  });
+
+  it('takes Liquid in the template of the synthesizer for Liquid, and says where it is wrong', async () => {
+    const written = (template: string) =>
+      config([step('a', { agent: 'synthesizer', input: { template, list: '{% input.list %}' } })]);
+    for (const template of ['{% for i in list %}{{ i }},{% endfor %}', '{%- # note -%}', '{% input.template %}']) {
+      expect(await mistakes(written(template))).toEqual([]);
+    }
+    expect(await mistakes(written('{% for i in list %}'))).toEqual(['/steps/0/input/template bad_template']);
+    expect(await messages(written('a\n{{ list | shout }}'))).toEqual(['undefined filter: shout, line:2, col:1']);
+    const compensate = { agent: 'synthesizer', input: { template: '{% if x %}' } };
+    expect(await mistakes(config([step('a', { compensate })]))).toEqual([
+      '/steps/0/compensate/input/template bad_template',
+    ]);
   });
 
   it('reports mistakes of structure and of meaning together', async () => {

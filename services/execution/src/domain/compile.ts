@@ -45,11 +45,11 @@ function approvalRules({ approval }: StepDefinition): ApprovalRules | undefined 
 }
 
 /** An approval's message is evaluated with its input: one mapping, one answer of the sandbox. */
-function inputTemplate({ input, approval }: StepDefinition): Unit['input'] {
+function inputTemplate({ agent, input, approval }: StepDefinition): Unit['input'] {
   if (approval !== undefined) {
     return parseTemplate({ message: approval.message ?? '', ...(input === undefined ? {} : { input }) });
   }
-  return input === undefined ? undefined : parseTemplate(input);
+  return input === undefined ? undefined : parseTemplate(input, agent);
 }
 
 function stepUnit(step: StepDefinition, index: number, defaultPolicy: FailurePolicy): Draft {
@@ -186,7 +186,7 @@ export function compile(definition: OrchestrationDefinition): CompiledConfig {
         agent: compensate.agent,
         timeoutMs: compensate.timeout_ms || DEFAULT_STEP_TIMEOUT_MS,
         retry: retryPolicy(compensate.retry),
-        input: compensate.input === undefined ? undefined : parseTemplate(compensate.input),
+        input: compensate.input === undefined ? undefined : parseTemplate(compensate.input, compensate.agent),
         compensates: index,
       });
       (units[index] as Draft).compensation = unit.index;

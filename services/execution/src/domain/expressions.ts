@@ -1,4 +1,4 @@
-import { setOwn } from '@batuta/contracts';
+import { expressionIn, isLiquid, setOwn, templateField } from '@batuta/contracts';
 import type { JsonObject, JsonValue } from '@batuta/contracts';
 import { isObject } from './json.js';
 
@@ -13,35 +13,43 @@ export interface Expression {
 export interface Template {
   readonly document: JsonValue;
   readonly expressions: readonly Expression[];
+  /** The document's field that its agent renders itself, as Liquid; undefined for none. */
+  readonly liquid: string | undefined;
 }
 
-const DELIMITED = /^\{%([\s\S]*)%\}$/;
 const PLAIN_PATH = /^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$/;
 // Words that JSONata reads as operators or values where they stand in for a name.
 const RESERVED = new Set(['and', 'or', 'in', 'true', 'false', 'null', 'function']);
 
-function delimited(text: string): string | undefined {
-  return DELIMITED.exec(text.trim())?.[1]?.trim();
-}
-
 /** An expression as written in `when`, `vote_key` or `score`: with or without the delimiters `{% %}`. */
 export function parseExpression(text: string): Expression {
-  const source = delimited(text) ?? text.trim();
+  const source = expressionIn(text) ?? text.trim();
   const names = source.split('.');
   const plain = PLAIN_PATH.test(source) && !names.some((name) => RESERVED.has(name));
   return { source, path: plain ? names : undefined };
 }
 
-/** A mapping: any JSON in which strings of the form `{% … %}` are expressions. */
-export function parseTemplate(document: JsonValue): Template {
+/** A mapping: any JSON in which strings of the form `{% … %}` are expressions. `agent` is the one whose input it makes. */
+export function parseTemplate(document: JsonValue, agent?: string): Template {
   const expressions: Expression[] = [];
-  collect(document, expressions);
-  return { document, expressions };
+  const field = templateField(agent);
+  const text = field !== undefined && isObject(document) ? document[field] : undefined;
+  const liquid = typeof text === 'string' && isLiquid(text) ? field : undefined;
+  if (liquid !== undefined && isObject(document)) {
+    for (const key of Object.keys(document)) {
+      if (key !== liquid) {
+        collect(document[key] as JsonValue, expressions);
+      }
+    }
+  } else {
+    collect(document, expressions);
+  }
+  return { document, expressions, liquid };
 }
 
 function collect(value: JsonValue, expressions: Expression[]): void {
   if (typeof value === 'string') {
-    if (delimited(value) !== undefined) {
+    if (expressionIn(value) !== undefined) {
       expressions.push(parseExpression(value));
     }
   } else if (Array.isArray(value)) {
@@ -58,12 +66,22 @@ function collect(value: JsonValue, expressions: Expression[]): void {
 /** The mapping with each expression replaced by its value, in the order of `expressions`; a missing value is null. */
 export function fillTemplate(template: Template, values: readonly (JsonValue | undefined)[]): JsonValue {
   const rest = values[Symbol.iterator]();
-  return fill(template.document, () => rest.next().value ?? null);
+  const next = (): JsonValue => rest.next().value ?? null;
+  const { document, liquid } = template;
+  if (liquid === undefined || !isObject(document)) {
+    return fill(document, next);
+  }
+  const filled: JsonObject = {};
+  for (const key of Object.keys(document)) {
+    const value = document[key] as JsonValue;
+    setOwn(filled, key, key === liquid ? value : fill(value, next));
+  }
+  return filled;
 }
 
 function fill(value: JsonValue, next: () => JsonValue): JsonValue {
   if (typeof value === 'string') {
-    return delimited(value) === undefined ? value : next();
+    return expressionIn(value) === undefined ? value : next();
   }
   if (Array.isArray(value)) {
     return value.map((item) => fill(item, next));

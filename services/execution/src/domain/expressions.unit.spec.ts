@@ -41,6 +41,38 @@ describe('expressions', () => {
     });
   });
 
+  test('the template of the synthesizer is Liquid, which its agent renders', () => {
+    const document = {
+      list: '{% input.list %}',
+      template: '{% for i in list %}{{ i }}{% endfor %}',
+      b: '{% input.b %}',
+    };
+    const template = parseTemplate(document, 'synthesizer');
+    expect(template.expressions.map((each) => each.source)).toEqual(['input.list', 'input.b']);
+    expect(fillTemplate(template, [[1], 2])).toEqual({ ...document, list: [1], b: 2 });
+    expect(parseTemplate(document, 'echo').expressions).toHaveLength(3);
+    const mapped = parseTemplate({ template: '{% input.template %}' }, 'synthesizer');
+    expect(fillTemplate(mapped, ['Hello {{ who }}'])).toEqual({ template: 'Hello {{ who }}' });
+  });
+
+  test('the template of a compensation by the synthesizer is Liquid as well', () => {
+    const template = '{% if a %}yes{% endif %}';
+    const run = scenario(
+      config('sequential', [
+        {
+          id: 'a',
+          agent: 'synthesizer',
+          input: { template },
+          compensate: { agent: 'synthesizer', input: { template } },
+        },
+        { id: 'b' },
+      ]),
+    ).start();
+    expect(taskInput(run.state, 'a')).toEqual({ template });
+    run.ok('a').fails('b');
+    expect(taskInput(run.state, 'a:compensate')).toEqual({ template });
+  });
+
   test.each<[JsonValue | undefined, boolean]>([
     [undefined, false],
     [null, false],

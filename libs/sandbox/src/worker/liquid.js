@@ -1,0 +1,32 @@
+import { Liquid } from 'liquidjs';
+
+/** The synthesizer takes no longer ones. */
+const LONGEST_TEMPLATE = 100_000;
+/** Tags that name other templates: there are none. */
+const FILE_TAGS = ['include', 'render', 'layout', 'block'];
+/** Filters that the synthesizer has beside Liquid's own. */
+const OWN_FILTERS = ['cell'];
+
+const liquid = new Liquid({ strictFilters: true, parseLimit: LONGEST_TEMPLATE, templates: {} });
+for (const tag of FILE_TAGS) delete liquid.tags[tag];
+for (const name of OWN_FILTERS) liquid.registerFilter(name, (/** @type {unknown} */ value) => value);
+
+/**
+ * What is wrong with the syntax of a Liquid template; null when nothing is. liquidjs names line and column in its message.
+ * @param {string} template
+ */
+export function checkTemplate(template) {
+  try {
+    liquid.parse(template);
+    return null;
+  } catch (error) {
+    return { code: 'syntax_error', message: messageOf(error instanceof Error ? error.message : String(error)) };
+  }
+}
+
+/** @param {string} message */
+function messageOf(message) {
+  if (/call stack/i.test(message)) return 'the template is nested too deeply';
+  if (/parse length limit/i.test(message)) return `a template may have at most ${LONGEST_TEMPLATE} characters`;
+  return message.slice(0, 1000);
+}
