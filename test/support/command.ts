@@ -3,20 +3,16 @@ import type { ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { endOf, eventually } from '@batuta/testing';
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+/** The top folder of this checkout. */
+export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
-/** The `batuta` command as a process, with a data directory of its own. */
-export class BatutaCommand {
-  readonly child: ChildProcess;
+/** A process and what it says. */
+export class SpokenProcess {
   private text = '';
   private readonly exit: Promise<number | null>;
   private readonly ended: () => Error | undefined;
 
-  constructor(args: readonly string[], dataDir: string, env: Readonly<Record<string, string>> = {}) {
-    this.child = spawn(process.execPath, ['--enable-source-maps', `${ROOT}cli/dist/main.js`, ...args], {
-      env: { PATH: process.env['PATH'], HOME: process.env['HOME'], BATUTA_DATA_DIR: dataDir, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+  constructor(readonly child: ChildProcess) {
     const collect = (chunk: Buffer): void => {
       this.text += chunk.toString('utf8');
     };
@@ -33,7 +29,7 @@ export class BatutaCommand {
     return this.text;
   }
 
-  async says(pattern: RegExp): Promise<void> {
+  async says(pattern: RegExp, timeoutMs = 60_000): Promise<void> {
     await eventually(
       () => {
         if (!pattern.test(this.text)) {
@@ -41,7 +37,7 @@ export class BatutaCommand {
         }
       },
       {
-        timeoutMs: 60_000,
+        timeoutMs,
         describe: `the command says ${String(pattern)}`,
         pointless: this.ended,
       },
@@ -51,5 +47,17 @@ export class BatutaCommand {
   /** Resolves with the exit code once the process has ended (null when a signal ended it). */
   exited(): Promise<number | null> {
     return this.exit;
+  }
+}
+
+/** The `batuta` command as a process, with a data directory of its own. */
+export class BatutaCommand extends SpokenProcess {
+  constructor(args: readonly string[], dataDir: string, env: Readonly<Record<string, string>> = {}) {
+    super(
+      spawn(process.execPath, ['--enable-source-maps', `${ROOT}cli/dist/main.js`, ...args], {
+        env: { PATH: process.env['PATH'], HOME: process.env['HOME'], BATUTA_DATA_DIR: dataDir, ...env },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      }),
+    );
   }
 }

@@ -1,6 +1,7 @@
 import type { LoggerService } from '@nestjs/common';
-import { pino, stdTimeFunctions } from 'pino';
-import type { Logger } from 'pino';
+import { destination, pino, stdTimeFunctions } from 'pino';
+import type { DestinationStream, Logger } from 'pino';
+import { prettyFactory } from 'pino-pretty';
 import { allowedFields } from './log-fields.js';
 import { redactUrl } from './redact.js';
 
@@ -34,30 +35,36 @@ function serialiseError(error: unknown): unknown {
 }
 
 /**
+ * Readable lines on standard output. They are written at once and by this thread: a worker thread would need files beside it,
+ * which a bundle does not have, and it loses the last lines of a process that ends.
+ */
+function readable(): DestinationStream {
+  const format = prettyFactory({
+    colorize: process.stdout.isTTY === true && process.stdout.hasColors(),
+    translateTime: 'SYS:HH:MM:ss.l',
+    ignore: 'pid,hostname',
+  });
+  const output = destination({ fd: 1, sync: true });
+  return { write: (line) => void output.write(format(line)) };
+}
+
+/**
  * A structured logger: one JSON object a line on standard output, or readable lines on a terminal.
  * Fields that `log-fields.ts` does not list are left out; passwords inside URLs of error messages are
  * removed here as a last line of defence.
  */
 export function createLogger(options: LoggerOptions): Logger {
   const pretty = options.pretty ?? process.stdout.isTTY === true;
-  const level = options.level ?? 'info';
-  const base = {
-    level,
-    base: { service: options.service },
-    timestamp: stdTimeFunctions.isoTime,
-    formatters: { level: (label: string) => ({ level: label }), log: allowedFields },
-    serializers: { err: serialiseError, error: serialiseError },
-  };
-  const logger = pretty
-    ? pino({
-        ...base,
-        formatters: { log: allowedFields },
-        transport: {
-          target: 'pino-pretty',
-          options: { colorize: process.stdout.isTTY === true, translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname' },
-        },
-      })
-    : pino(base);
+  const logger = pino(
+    {
+      level: options.level ?? 'info',
+      base: { service: options.service },
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: (label: string) => ({ level: label }), log: allowedFields },
+      serializers: { err: serialiseError, error: serialiseError },
+    },
+    ...(pretty ? [readable()] : []),
+  );
   everyLogger.add(new WeakRef(logger));
   return logger;
 }
