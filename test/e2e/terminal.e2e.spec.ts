@@ -57,6 +57,7 @@ describe("the README's commands in a terminal", () => {
     start.controlC();
     await start.says(/Stopped\./);
     await start.exited();
+    expect(start.shown).toMatch(/SIGINT: stopping …\n\s+Stopped\./);
     await nothingRuns();
   }, 180_000);
 
@@ -69,7 +70,7 @@ describe("the README's commands in a terminal", () => {
       await start.says(/Batuta is ready at http/);
       start.controlC();
       await start.exited();
-      expect(start.shown).toMatch(/INFO \(\w+\)/);
+      expect(start.shown).toMatch(/INFO: config: config service started/);
       expect(start.output.includes(COLOUR)).toBe(coloured);
     }
   }, 180_000);

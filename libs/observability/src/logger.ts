@@ -42,7 +42,9 @@ function readable(): DestinationStream {
   const format = prettyFactory({
     colorize: process.stdout.isTTY === true && process.stdout.hasColors(),
     translateTime: 'SYS:HH:MM:ss.l',
-    ignore: 'pid,hostname',
+    messageFormat: '{service}: {msg}',
+    ignore: 'pid,hostname,service',
+    singleLine: true,
   });
   const output = destination({ fd: 1, sync: true });
   return { write: (line) => void output.write(format(line)) };
