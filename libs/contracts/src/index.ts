@@ -212,4 +212,4 @@ export {
   CallbackSchema,
   InboxNotificationSchema,
 } from './generated/batuta/notifications/v1/service_pb.js';
-export { isoTime } from './time.js';
+export { isoTime, LATEST_TIME_MS, parseTime } from './time.js';

@@ -205,6 +205,33 @@ describe('bad input', () => {
     expect(body.errors?.map((error) => error.path)).toContain(where);
   });
 
+  it.each([
+    '2030-02-30T00:00:00Z',
+    '2030-01-01T24:00:00Z',
+    '2030-13-01T00:00:00Z',
+    '2030-12-31T23:59:60Z',
+    '2030-01-01T00:00:00+24:00',
+    '2030-01-01T00:00:00-10:60',
+    '2030-01-01',
+  ])('refuses the time %s, which does not exist, wherever a time is taken', async (time) => {
+    const encoded = encodeURIComponent(time);
+    const answers = {
+      '/start_at': under.call('POST', EXECUTE, { body: { start_at: time } }),
+      '/created_from': under.call('GET', `/api/v1/orchestrations/executions?created_from=${encoded}`),
+      '/created_to': under.call('GET', `/api/v1/orchestrations/executions?created_to=${encoded}`),
+      '/expires_at': under.call('POST', '/api/v1/api-keys', {
+        key: KEYS.admin,
+        body: { user_id: 'ada', role: 'viewer', expires_at: time },
+      }),
+    };
+    for (const [path, answer] of Object.entries(answers)) {
+      const { body } = await expectRefusal(answer, 400, 'validation_failed');
+      expect(body.errors).toEqual([
+        { path, code: expect.any(String), message: expect.stringContaining('RFC 3339 time that exists') },
+      ]);
+    }
+  });
+
   it.each(['0ms', '61s', '30', '-1s', '1h', '1e3s'])('refuses to wait %s', async (wait) => {
     await expectRefusal(under.call('POST', `${EXECUTE}?wait=${wait}`, { body: {} }), 400, 'validation_failed');
   });

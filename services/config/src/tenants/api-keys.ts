@@ -1,4 +1,4 @@
-import { DEFAULT_TENANT, newId, ROLES, TENANT_ID } from '@batuta/contracts';
+import { DEFAULT_TENANT, LATEST_TIME_MS, newId, ROLES, TENANT_ID } from '@batuta/contracts';
 import type {
   ApiKey,
   AuthenticateReply,
@@ -23,8 +23,6 @@ import { ApiKeyEntity } from './api-key.entity.js';
 import { generateKey, hashKey, prefixOf } from './key-secret.js';
 
 const MAX_LISTED = 1000;
-/** The last millisecond of the year 9999: what an RFC 3339 time can say. */
-const MAX_TIME = 253_402_300_799_999;
 const SHA_256 = /^[0-9a-f]{64}$/;
 
 const userShape = text({ max: 255 });
@@ -94,7 +92,10 @@ export class ApiKeys {
     userShape(userId, '/user_id', report);
     roleShape(role, '/role', report);
     nameShape(name, '/name', report);
-    if (typeof expiresAt !== 'number' || (expiresAt !== 0 && !(expiresAt > Date.now() && expiresAt <= MAX_TIME))) {
+    if (
+      typeof expiresAt !== 'number' ||
+      (expiresAt !== 0 && !(expiresAt > Date.now() && expiresAt <= LATEST_TIME_MS))
+    ) {
       report.add('/expires_at', 'out_of_range', 'must be a time in the future');
     }
     const tenantId = textField(request.tenantId) || principal.tenantId;

@@ -10,7 +10,7 @@ import type {
   Principal,
   ResultRequest,
 } from '@batuta/contracts';
-import { LIMITS, PRIORITIES, ROLES } from '@batuta/contracts';
+import { LATEST_TIME_MS, LIMITS, PRIORITIES, ROLES } from '@batuta/contracts';
 import { spendingDetails } from '../domain/index.js';
 import { JsonMessage } from '@batuta/messaging';
 import { mayHoldUnstorable, storableJson } from '@batuta/event-store';
@@ -22,8 +22,6 @@ export class MalformedRequest extends Error {
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-/** The last millisecond that an ISO timestamp with four digits of year can show. */
-const LATEST = 253_402_300_799_999;
 const LARGEST_INT32 = 2_147_483_647;
 const COMMANDS = ['start', 'cancel', 'pause', 'resume', 'terminate', 'skipStep', 'decideApproval', 'retry'] as const;
 const DECISION = new Set(['stepId', 'approved', 'comment', 'data']);
@@ -102,7 +100,7 @@ function int(value: JsonValue | undefined, path: string, result?: number): numbe
 /** Epoch ms; fractions are dropped: the log keeps whole milliseconds. */
 function time(value: JsonValue | undefined, path: string, result?: number): number {
   if (value === undefined) return 0;
-  return typeof value === 'number' && value >= 0 && value <= LATEST
+  return typeof value === 'number' && value >= 0 && value <= LATEST_TIME_MS
     ? Math.floor(value)
     : fail(placed(path, result), 'epoch milliseconds');
 }

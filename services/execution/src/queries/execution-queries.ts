@@ -1,4 +1,4 @@
-import { EVENT_SCHEMAS, EXECUTION_STATUSES, LIMITS, isTerminalEventType } from '@batuta/contracts';
+import { EVENT_SCHEMAS, EXECUTION_STATUSES, LATEST_TIME_MS, LIMITS, isTerminalEventType } from '@batuta/contracts';
 import type {
   ApprovalSummary,
   Event,
@@ -73,6 +73,9 @@ interface ApprovalRow {
 const refused = (code: Refusal['code'], message: string): { refused: Refusal } => ({ refused: { code, message } });
 
 const BAD_CURSOR = refused('validation_failed', 'The cursor is not one that a list has returned.');
+
+/** Whether a number of epoch milliseconds is one that PostgreSQL and RFC 3339 can hold. */
+const isTime = (epochMs: number): boolean => Number.isFinite(epochMs) && Math.abs(epochMs) <= LATEST_TIME_MS;
 
 function clamp(value: number | undefined, otherwise: number, most: number): number {
   return value === undefined || value < 1 ? otherwise : Math.min(Math.floor(value), most);
@@ -197,6 +200,10 @@ export class ExecutionQueries {
     const unknown = statuses.find((status) => !EXECUTION_STATUSES.includes(status));
     if (unknown !== undefined) {
       return { executions: [], ...refused('validation_failed', `There is no status "${String(unknown)}".`) };
+    }
+    const noTime = [request.createdFrom, request.createdTo].find((at) => at !== undefined && !isTime(at));
+    if (noTime !== undefined) {
+      return { executions: [], ...refused('validation_failed', `${String(noTime)} is no time in epoch milliseconds.`) };
     }
     const limit = clamp(request.limit, 50, 200);
     const { rows } = await this.pool.query<SummaryRow>({

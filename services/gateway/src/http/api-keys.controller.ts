@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { subjects } from '@batuta/contracts';
+import { parseTime, subjects } from '@batuta/contracts';
 import type { CreateApiKeyReply, JsonObject, ListApiKeysReply, Principal, RevokeApiKeyReply } from '@batuta/contracts';
 import { Caller, Needs } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
@@ -8,7 +8,7 @@ import { checkedBody } from './checked.js';
 import { Answers, Refuses } from './documented.js';
 import { ApiKeyBody } from './dto/api-key.dto.js';
 import { accepted } from './problem.js';
-import { parseQuery, parseTime } from './query.js';
+import { parseQuery } from './query.js';
 import { shownKey } from './shown.js';
 
 @ApiTags('API keys')

@@ -115,7 +115,8 @@ export class ExecutionsController {
         status: query.status,
         userId: query.user,
         createdFrom: query.created_from,
-        createdTo: query.created_to,
+        // Between services 0 is no limit; nothing was created in the first millisecond of 1970.
+        createdTo: query.created_to === 0 ? 1 : query.created_to,
         limit: query.limit,
         cursor: query.cursor,
       }),

@@ -1,3 +1,4 @@
+import { parseTime } from '@batuta/contracts';
 import type { Violation } from '@batuta/contracts';
 import { Problem } from './problem.js';
 import { parseDuration } from './duration.js';
@@ -137,21 +138,12 @@ export function wordsParameter<const T extends string>(
   return { ...wordParameter(description, words), repeatable: true };
 }
 
-const RFC3339 = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})$/;
-
-/** Epoch milliseconds of an RFC 3339 time; undefined when the text is none. */
-export function parseTime(text: string): number | undefined {
-  if (!RFC3339.test(text)) return undefined;
-  const value = Date.parse(text);
-  return Number.isFinite(value) ? value : undefined;
-}
-
 export function timeParameter(description: string): Parameter<number> {
   return {
     description,
     schema: { type: 'string', format: 'date-time' },
     example: '2025-01-31T12:00:00Z',
-    expected: 'an RFC 3339 time such as 2025-01-31T12:00:00Z',
+    expected: 'an RFC 3339 time that exists, such as 2025-01-31T12:00:00Z',
     read: parseTime,
   };
 }

@@ -1,5 +1,5 @@
+import { parseTime } from '@batuta/contracts';
 import type { Budget, BudgetDefinition, ExecutionView, Priority } from '@batuta/contracts';
-import { parseTime } from './query.js';
 
 /** When a start is to happen, in which lane and for how much, as far as its checked body says. */
 export function startOptionsOf(body: {
@@ -12,7 +12,8 @@ export function startOptionsOf(body: {
   budget: Budget | undefined;
 } {
   return {
-    startAt: body.start_at == null ? undefined : parseTime(body.start_at),
+    // What the epoch began after is past like any other time: between services it is 0, at once.
+    startAt: body.start_at == null ? undefined : Math.max(0, parseTime(body.start_at) ?? 0),
     priority: body.priority ?? undefined,
     budget: body.budget == null ? undefined : budgetOf(body.budget),
   };

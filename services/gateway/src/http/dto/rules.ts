@@ -1,5 +1,5 @@
+import { parseTime } from '@batuta/contracts';
 import { IsOptional, ValidateBy } from 'class-validator';
-import { parseTime } from '../query.js';
 
 /** An absolute http or https URL of at most 2048 characters. */
 export function IsHttpUrl(): PropertyDecorator {
@@ -21,8 +21,8 @@ export function IsTime(): PropertyDecorator {
   return ValidateBy({
     name: 'isTime',
     validator: {
-      validate: (value) => typeof value === 'string' && (parseTime(value) ?? -1) >= 0,
-      defaultMessage: (args) => `${args?.property} must be an RFC 3339 time such as 2030-01-31T12:00:00Z`,
+      validate: (value) => typeof value === 'string' && parseTime(value) !== undefined,
+      defaultMessage: (args) => `${args?.property} must be an RFC 3339 time that exists, such as 2030-01-31T12:00:00Z`,
     },
   });
 }
@@ -33,7 +33,8 @@ export function IsFutureTime(): PropertyDecorator {
     name: 'isFutureTime',
     validator: {
       validate: (value) => typeof value === 'string' && (parseTime(value) ?? 0) > Date.now(),
-      defaultMessage: (args) => `${args?.property} must be an RFC 3339 time in the future`,
+      defaultMessage: (args) =>
+        `${args?.property} must be an RFC 3339 time that exists and is in the future, such as 2030-01-31T12:00:00Z`,
     },
   });
 }
