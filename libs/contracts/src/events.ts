@@ -50,6 +50,7 @@ import type {
   StepProgressedJson,
   StepReusedJson,
   CompensationOutcomeJson,
+  OmittedJson,
   VoteJson,
 } from './generated/batuta/execution/v1/events_pb.js';
 import type { Budget, Failure } from './common.js';
@@ -155,7 +156,9 @@ export type DomainEvent = {
   [T in EventType]: { readonly type: T; readonly data: Readonly<EventData[T]> };
 }[EventType];
 
-type Envelope = Omit<Wire<EventJson>, 'type' | 'data'>;
+/** A payload that was left out for its size. */
+export type Omitted = Wire<OmittedJson, 'href'>;
+type Envelope = Override<Omit<Wire<EventJson, 'dataOmitted'>, 'type' | 'data'>, { dataOmitted?: Omitted }>;
 /** One event with its place in the log. `at` is epoch milliseconds. */
 export type Event = {
   [T in EventType]: Readonly<Envelope> & {

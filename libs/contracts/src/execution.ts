@@ -46,6 +46,11 @@ import type {
   StepViewJson,
   CompensationViewJson,
   ConsensusViewJson,
+  GetPayloadReplyJson,
+  GetPayloadRequestJson,
+  GetStepReplyJson,
+  GetStepRequestJson,
+  StepAttemptJson,
   TopologyReplyJson,
 } from './generated/batuta/execution/v1/queries_pb.js';
 import type {
@@ -59,7 +64,7 @@ import type {
 } from './generated/batuta/task/v1/task_pb.js';
 import type { Budget, Failure, Principal, Refusal } from './common.js';
 import type { ConsensusMode } from './config.js';
-import type { BudgetExceeded, CompensationOutcome, Event, Vote } from './events.js';
+import type { BudgetExceeded, CompensationOutcome, Event, Omitted, Vote } from './events.js';
 import type { Priority } from './subjects.js';
 import type { ExecutionStatus, StepStatus, Strategy } from './codes.js';
 import type { Override, Wire } from './wire.js';
@@ -145,9 +150,18 @@ export type StopAttempts = Override<Wire<StopAttemptsJson>, { attempts: StoppedA
 export type ApprovalView = Override<
   Wire<
     ApprovalViewJson,
-    'input' | 'approvers' | 'deadlineAt' | 'decidedAt' | 'decidedBy' | 'comment' | 'data' | 'timedOut'
+    | 'input'
+    | 'approvers'
+    | 'deadlineAt'
+    | 'decidedAt'
+    | 'decidedBy'
+    | 'comment'
+    | 'data'
+    | 'timedOut'
+    | 'inputOmitted'
+    | 'dataOmitted'
   >,
-  { status: 'waiting' | 'approved' | 'rejected' | 'withdrawn' }
+  { status: 'waiting' | 'approved' | 'rejected' | 'withdrawn'; inputOmitted?: Omitted; dataOmitted?: Omitted }
 >;
 export type StepView = Override<
   Wire<
@@ -169,12 +183,20 @@ export type StepView = Override<
     | 'reused'
     | 'retryAt'
     | 'approval'
+    | 'outputOmitted'
   >,
-  { status: StepStatus; failure?: Failure; approval?: ApprovalView }
+  { status: StepStatus; failure?: Failure; approval?: ApprovalView; outputOmitted?: Omitted }
+>;
+export type StepAttempt = Override<
+  Wire<
+    StepAttemptJson,
+    'scheduledAt' | 'startedAt' | 'finishedAt' | 'failure' | 'retryAt' | 'tokenCount' | 'estimatedCost' | 'agentVersion'
+  >,
+  { status: 'running' | 'completed' | 'failed' | 'stopped'; failure?: Failure }
 >;
 export type ConsensusView = Override<
   Wire<ConsensusViewJson, Exclude<keyof ConsensusViewJson, 'groupId' | 'mode' | 'status'>>,
-  { status: StepStatus; mode: ConsensusMode; votes?: Vote[]; failure?: Failure }
+  { status: StepStatus; mode: ConsensusMode; votes?: Vote[]; failure?: Failure; outputOmitted?: Omitted }
 >;
 export type CompensationView = Override<
   Wire<CompensationViewJson, 'failure'>,
@@ -204,6 +226,7 @@ export type ExecutionView = Override<
     | 'deadlineAt'
     | 'compensation'
     | 'budget'
+    | 'outputOmitted'
   >,
   {
     status: ExecutionStatus;
@@ -215,6 +238,7 @@ export type ExecutionView = Override<
     compensations?: CompensationView[];
     compensation?: CompensationOutcome;
     budget?: BudgetView;
+    outputOmitted?: Omitted;
   }
 >;
 export type ExecutionSummary = Override<
@@ -223,7 +247,26 @@ export type ExecutionSummary = Override<
 >;
 
 export type TopologyReply = Wire<TopologyReplyJson>;
-export type GetExecutionRequest = Wire<GetExecutionRequestJson, 'executionId' | 'traceId' | 'atVersion'>;
+export type GetExecutionRequest = Override<
+  Wire<GetExecutionRequestJson, 'executionId' | 'traceId' | 'atVersion' | 'payloads'>,
+  { payloads?: 'all' | 'own' | 'start' }
+>;
+export type GetStepRequest = Wire<GetStepRequestJson>;
+export type GetStepReply = Override<
+  Wire<GetStepReplyJson, keyof GetStepReplyJson>,
+  {
+    status?: ExecutionStatus;
+    step?: StepView;
+    inputOmitted?: Omitted;
+    attempts?: StepAttempt[];
+    refused?: Refusal;
+  }
+>;
+export type GetPayloadRequest = Override<
+  Wire<GetPayloadRequestJson, 'atVersion' | 'stepId' | 'from'>,
+  { payload: 'output' | 'input' | 'event' }
+>;
+export type GetPayloadReply = Override<Wire<GetPayloadReplyJson, keyof GetPayloadReplyJson>, { refused?: Refusal }>;
 export type GetExecutionReply = Override<
   Wire<GetExecutionReplyJson, keyof GetExecutionReplyJson>,
   { execution?: ExecutionView; refused?: Refusal }

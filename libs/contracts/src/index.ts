@@ -96,6 +96,7 @@ export type {
   Event,
   EventsPublished,
   FollowExecutions,
+  Omitted,
   TerminalEventType,
 } from './events.js';
 export type {
@@ -138,6 +139,11 @@ export type {
   TopologyReply,
   GetExecutionRequest,
   GetExecutionReply,
+  GetPayloadRequest,
+  GetPayloadReply,
+  GetStepRequest,
+  GetStepReply,
+  StepAttempt,
   ListExecutionsRequest,
   ListExecutionsReply,
   ListEventsRequest,
@@ -201,6 +207,7 @@ export {
   ApprovalSummarySchema,
   ExecutionSummarySchema,
   ExecutionViewSchema,
+  StepAttemptSchema,
   StepViewSchema,
 } from './generated/batuta/execution/v1/queries_pb.js';
 export { AgentSchema, ApiKeySchema, ConfigSchema } from './generated/batuta/config/v1/service_pb.js';

@@ -41,6 +41,8 @@ export const subjects = {
   query: {
     topology: 'batuta.execution.query.topology',
     get: 'batuta.execution.query.get',
+    step: 'batuta.execution.query.step',
+    payload: 'batuta.execution.query.payload',
     list: 'batuta.execution.query.list',
     approvals: 'batuta.execution.query.approvals',
     events: 'batuta.execution.query.events',

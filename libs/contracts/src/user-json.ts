@@ -73,5 +73,6 @@ export function eventToUserJson(event: Event): JsonObject {
     type: event.type,
     at: isoTime(event.at),
     data: schema === undefined ? {} : toUserJson(schema, event.data ?? {}),
+    ...(event.dataOmitted === undefined ? {} : { data_omitted: { ...event.dataOmitted } }),
   };
 }

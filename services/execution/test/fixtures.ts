@@ -49,6 +49,12 @@ export const DEFINITIONS: Readonly<Record<string, OrchestrationDefinition>> = {
       },
     ],
   },
+  /** Twelve outputs, and all of them together are the execution's own. */
+  broad: {
+    name: 'broad',
+    strategy: 'parallel',
+    steps: Array.from({ length: 12 }, (_, index) => ({ id: `s${index}`, name: `Broad ${index}`, agent: 'echo' })),
+  },
   /** Steps of 300 ms at the same time, by the built-in agent. */
   brief: {
     name: 'brief',

@@ -212,6 +212,19 @@ export function view(state: State): ExecutionView {
   };
 }
 
+/** The output of a step or consensus group by its id; undefined when the config has neither, null when it has none. */
+export function nodeOutput(state: State, id: string): JsonValue | undefined {
+  const group = state.config.groupIndex.get(id);
+  if (group !== undefined) {
+    return consensusView(state, group).output ?? null;
+  }
+  const index = state.config.unitIndex.get(id);
+  if (index === undefined || index >= state.config.stepCount) {
+    return undefined;
+  }
+  return unitState(state, index).output ?? null;
+}
+
 /** Whether the output alone is the execution's result: nobody voted, stood in, was undone, spent anything or had a budget. */
 export function isPlainResult(state: State): boolean {
   const { config } = state;

@@ -243,6 +243,12 @@ export function decodeCommand(payload: Payload): CommandRequest {
   }
 }
 
+/** An agent may tell as much of a failure as of an output. Of more than that only what was spent is kept. */
+function details(value: JsonObject): JsonObject {
+  const bytes = Buffer.byteLength(JSON.stringify(value));
+  return bytes <= LIMITS.payloadBytes ? value : { omitted_bytes: bytes, ...spendingDetails(value).details };
+}
+
 const FAILURE = new Set(['code', 'message', 'retryable', 'details', 'trace']);
 
 function failure(value: JsonValue, path: string): Failure {
@@ -252,7 +258,7 @@ function failure(value: JsonValue, path: string): Failure {
     code: name(found.code, `${path}.code`),
     message: text(found.message, `${path}.message`).slice(0, 10_000),
     retryable: flag(found.retryable, `${path}.retryable`),
-    ...(found.details === undefined ? {} : { details: object(found.details, `${path}.details`) }),
+    ...(found.details === undefined ? {} : { details: details(object(found.details, `${path}.details`)) }),
     ...optional('trace', text(found.trace, `${path}.trace`).slice(0, 20_000)),
   };
 }

@@ -5,12 +5,18 @@ import type {
   EventType,
   ExecutionStatus,
   ExecutionSummary,
+  ExecutionView,
   GetExecutionReply,
   GetExecutionRequest,
+  GetPayloadReply,
+  GetPayloadRequest,
   GetStartsReply,
   GetStartsRequest,
+  GetStepReply,
+  GetStepRequest,
   GetVersionsReply,
   GetVersionsRequest,
+  JsonValue,
   ListApprovalsReply,
   ListApprovalsRequest,
   ListEventsReply,
@@ -21,18 +27,32 @@ import type {
   ReadLogReply,
   ReadLogRequest,
   Refusal,
+  StepAttempt,
 } from '@batuta/contracts';
 import type { Pool } from 'pg';
-import { view } from '../domain/index.js';
+import { jsonBytes, nodeOutput, stepView, taskInput, view } from '../domain/index.js';
+import type { State } from '../domain/index.js';
 import { ExecutionLoader } from '../partitions/execution-loader.js';
 import { readExecution } from '../partitions/fold-execution.js';
 import type { ExecutionSource } from '../partitions/fold-execution.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
+import { fitEvent, fitStep, fitView, withoutStepPayloads, withoutSteps } from './fit-view.js';
+import { StepAttempts } from './step-attempts.js';
 import { EXECUTION_BY_TRACE, LIST_APPROVALS, LIST_EXECUTIONS } from './sql.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** Room for the rest of the message. */
 const REPLY_BYTES = LIMITS.natsMaxPayloadBytes - 1024 * 1024;
+/** Of a step with its input and attempts, which come in one reply: each may take so much of it. */
+const LARGEST_INLINE_INPUT = 1024 * 1024;
+const LARGEST_STEP = 4 * 1024 * 1024;
+const LARGEST_ATTEMPTS = 1024 * 1024;
+/** A character takes at most three bytes in the reply. */
+const PART_CHARACTERS = 2 * 1024 * 1024;
+/** Events of one query when a step's attempts are gathered. */
+const ATTEMPTS_PAGE = 500;
+/** Of an event beside its data. */
+const ENVELOPE_BYTES = 300;
 const MOST_VERSIONS = 10_000;
 const MOST_STARTS = 1_000;
 const MOST_CURSORS = 4_096;
@@ -85,8 +105,9 @@ function clamp(value: number | undefined, otherwise: number, most: number): numb
 function fitting(events: readonly Event[], room = REPLY_BYTES): { events: Event[]; bytes: number } {
   let bytes = 0;
   const kept: Event[] = [];
-  for (const event of events) {
-    const more = Buffer.byteLength(JSON.stringify(event.data)) + 300;
+  for (const each of events) {
+    const event = fitEvent(each, REPLY_BYTES - ENVELOPE_BYTES);
+    const more = jsonBytes(event.data as JsonValue) + ENVELOPE_BYTES;
     if (bytes + more > room && (kept.length > 0 || room < REPLY_BYTES)) break;
     bytes += more;
     kept.push(event);
@@ -102,6 +123,23 @@ function fittingApprovals(approvals: readonly ApprovalSummary[]): ApprovalSummar
     return bytes > REPLY_BYTES;
   });
   return past === -1 ? [...approvals] : approvals.slice(0, Math.max(1, past));
+}
+
+/** The part of a view that was asked for. */
+function wanted(execution: ExecutionView, payloads: GetExecutionRequest['payloads']): ExecutionView {
+  if (payloads === 'start') return withoutSteps(execution);
+  return payloads === 'own' ? withoutStepPayloads(execution) : execution;
+}
+
+/** Attempts without the details of their failures where those are too many: agents may tell much of each. */
+function fittingAttempts(attempts: readonly StepAttempt[]): StepAttempt[] {
+  if (jsonBytes(attempts as unknown as JsonValue) <= LARGEST_ATTEMPTS) return [...attempts];
+  return attempts.map(({ failure, ...attempt }) => {
+    if (failure === undefined) return attempt;
+    const { details, trace: _trace, ...told } = failure;
+    const omitted = details === undefined ? {} : { details: { omitted_bytes: jsonBytes(details) } };
+    return { ...attempt, failure: { ...told, message: told.message.slice(0, 1_000), ...omitted } };
+  });
 }
 
 /** Executions read with one statement; each of them may be large. */
@@ -136,14 +174,85 @@ export class ExecutionQueries {
     if (version !== undefined && version !== state.version) {
       return refused('not_found', `The execution has no version ${version}: its newest is ${state.version}.`);
     }
-    const execution = view(state);
-    if (Buffer.byteLength(JSON.stringify(execution)) > REPLY_BYTES) {
-      return refused(
-        'payload_too_large',
-        `The execution is larger than ${REPLY_BYTES} bytes: read its events instead.`,
-      );
+    return { execution: fitView(wanted(view(state), request.payloads), REPLY_BYTES) };
+  }
+
+  /** One step with what its agent got, as the log tells it, and every attempt. */
+  async step(request: GetStepRequest): Promise<GetStepReply> {
+    const { executionId, stepId } = request;
+    const state = UUID.test(executionId) ? (await this.#loader.load(executionId))?.state : undefined;
+    if (state?.started?.tenantId !== request.tenantId) return refused('not_found', 'There is no such execution.');
+    const index = state.config.unitIndex.get(stepId);
+    const unit = index === undefined || index >= state.config.stepCount ? undefined : state.config.units[index];
+    if (unit === undefined) return refused('step_not_found', `The execution has no step "${stepId}".`);
+    const attempts = await this.#attempts(executionId, stepId, state.version);
+    const { scheduledVersion } = attempts;
+    // Computed from the state in which it was sent: what came later may have changed what the mapping would give.
+    const then = scheduledVersion === 0 ? undefined : await readExecution(this.source, executionId, scheduledVersion);
+    const input = then === undefined ? undefined : taskInput(then, stepId);
+    const inputBytes = input === undefined ? 0 : jsonBytes(input);
+    const fits = inputBytes <= LARGEST_INLINE_INPUT;
+    return {
+      status: state.status,
+      version: state.version,
+      attempts: fittingAttempts(attempts.all),
+      step: fitStep(stepView(state, unit), LARGEST_STEP),
+      ...(input === undefined ? {} : fits ? { input } : { inputOmitted: { bytes: inputBytes } }),
+    };
+  }
+
+  /** A part of one payload, for those that no message holds whole. */
+  async payload(request: GetPayloadRequest): Promise<GetPayloadReply> {
+    const { executionId, stepId, payload, from = 0 } = request;
+    const version = request.atVersion || undefined;
+    const notFound = refused('not_found', 'There is no such execution.');
+    if (!UUID.test(executionId)) return notFound;
+    let value: JsonValue | undefined;
+    if (payload === 'event') {
+      const found = await this.#event(request.tenantId, executionId, version ?? 1);
+      if (found === undefined) return notFound;
+      if (found === 'none') return refused('not_found', `The execution has no event with version ${version ?? 1}.`);
+      value = found as unknown as JsonValue;
+    } else {
+      const state = await readExecution(this.source, executionId, version);
+      if (state?.started?.tenantId !== request.tenantId) return notFound;
+      value = await this.#payload(state, stepId ?? '', payload);
+      if (value === undefined) return refused('step_not_found', `The execution has no step "${stepId ?? ''}".`);
     }
-    return { execution };
+    const text = JSON.stringify(value);
+    const end = from + PART_CHARACTERS;
+    return { text: text.slice(from, end), ...(end < text.length ? { nextFrom: end } : {}) };
+  }
+
+  /** One event of an execution of the tenant; undefined when there is no such execution. */
+  async #event(tenantId: string, executionId: string, version: number): Promise<Event | 'none' | undefined> {
+    const [[first], [event]] = await Promise.all([
+      this.source.reader.readEvents(executionId, 1, 1),
+      this.source.reader.readEvents(executionId, version, 1),
+    ]);
+    if (first?.type !== 'ExecutionStarted' || first.data.tenantId !== tenantId) return undefined;
+    return event?.version === version ? event : 'none';
+  }
+
+  async #payload(state: State, stepId: string, payload: 'output' | 'input'): Promise<JsonValue | undefined> {
+    const { executionId } = state;
+    if (stepId === '') return (payload === 'output' ? state.output : (state.started?.input as JsonValue)) ?? null;
+    if (payload === 'output') return nodeOutput(state, stepId);
+    if (!state.config.unitIndex.has(stepId)) return undefined;
+    const { scheduledVersion } = await this.#attempts(executionId, stepId, state.version);
+    const then = await readExecution(this.source, executionId, scheduledVersion);
+    return then === undefined ? null : taskInput(then, stepId);
+  }
+
+  async #attempts(executionId: string, stepId: string, version: number): Promise<StepAttempts> {
+    const attempts = new StepAttempts(stepId);
+    for (let from = 1; from <= version;) {
+      const page = await this.source.reader.readEvents(executionId, from, ATTEMPTS_PAGE);
+      for (const event of page) if (event.version <= version) attempts.add(event);
+      if (page.length < ATTEMPTS_PAGE) break;
+      from += page.length;
+    }
+    return attempts;
   }
 
   async events(request: ListEventsRequest): Promise<ListEventsReply> {

@@ -2,8 +2,12 @@ import { subjects } from '@batuta/contracts';
 import type {
   GetExecutionReply,
   GetExecutionRequest,
+  GetPayloadReply,
+  GetPayloadRequest,
   GetStartsReply,
   GetStartsRequest,
+  GetStepReply,
+  GetStepRequest,
   GetVersionsReply,
   GetVersionsRequest,
   ListApprovalsReply,
@@ -37,6 +41,16 @@ export class QueriesController {
   @MessagePattern(subjects.query.get)
   get(@Payload() request: GetExecutionRequest): Promise<GetExecutionReply> {
     return this.#queries.get(request);
+  }
+
+  @MessagePattern(subjects.query.step)
+  step(@Payload() request: GetStepRequest): Promise<GetStepReply> {
+    return this.#queries.step(request);
+  }
+
+  @MessagePattern(subjects.query.payload)
+  payload(@Payload() request: GetPayloadRequest): Promise<GetPayloadReply> {
+    return this.#queries.payload(request);
   }
 
   @MessagePattern(subjects.query.list)

@@ -3,6 +3,7 @@ import type {
   Accepted,
   Budget,
   GetExecutionReply,
+  GetExecutionRequest,
   GetVersionReply,
   JsonObject,
   JsonValue,
@@ -152,7 +153,8 @@ export class ExecutionStarter {
 
   async #startedBefore(executionId: string, request: StartRequest): Promise<Target | undefined> {
     const { tenantId } = request.principal;
-    const { execution } = await this.backend.ask<GetExecutionReply>(subjects.query.get, { tenantId, executionId });
+    const asked: GetExecutionRequest = { tenantId, executionId, payloads: 'start' };
+    const { execution } = await this.backend.ask<GetExecutionReply>(subjects.query.get, asked);
     return execution !== undefined && [execution.configId, execution.configName].includes(request.config)
       ? { configId: execution.configId, version: execution.configVersion }
       : undefined;

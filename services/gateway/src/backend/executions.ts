@@ -1,5 +1,14 @@
-import { subjects } from '@batuta/contracts';
-import type { Accepted, ExecutionView, GetExecutionReply, JsonObject } from '@batuta/contracts';
+import { StepAttemptSchema, StepViewSchema, subjects, toUserJson } from '@batuta/contracts';
+import type {
+  Accepted,
+  Event,
+  ExecutionView,
+  GetExecutionReply,
+  GetExecutionRequest,
+  GetStepReply,
+  JsonObject,
+  JsonValue,
+} from '@batuta/contracts';
 import { onAbort } from '@batuta/messaging';
 import { accepted, Problem } from '../http/problem.js';
 import { isFinished, resultOfEnding, resultOfView } from '../http/result.js';
@@ -7,6 +16,7 @@ import type { ExecutionHub } from '../realtime/execution-hub.js';
 import type { Leaving } from '../http/leaving.js';
 import type { Backend } from './backend.js';
 import type { ExecutionStarter, StartRequest } from './execution-starter.js';
+import { linkedView, readPayload } from './payloads.js';
 
 export interface WaitOptions {
   /** Milliseconds; 0 does not wait. */
@@ -14,6 +24,16 @@ export interface WaitOptions {
   /** The client, who may leave before the end. */
   readonly client?: Leaving;
 }
+
+export interface ViewOptions {
+  /** The state after the event with this version; the newest when absent. */
+  readonly atVersion?: number | undefined;
+  /** Which payloads are wanted; all when absent. */
+  readonly payloads?: GetExecutionRequest['payloads'];
+}
+
+/** What a result needs of a view. */
+const RESULT: ViewOptions = { payloads: 'own' };
 
 /** A started execution, with its result when it ended within the wait. */
 export interface Started {
@@ -56,7 +76,7 @@ export class Executions {
       const accepted = await this.starter.start(executionId, request, this.hub.endSubject);
       if (accepted.repeated === true) {
         if (isFinished(accepted.status)) {
-          return { executionId, accepted, result: resultOfView(await this.view(tenantId, { executionId })) };
+          return { executionId, accepted, result: resultOfView(await this.view(tenantId, { executionId }, RESULT)) };
         }
         end.repeated();
       }
@@ -65,7 +85,7 @@ export class Executions {
       if (ending === undefined) return { executionId, accepted, result: undefined };
       const result =
         resultOfEnding(executionId, accepted.traceId, ending) ??
-        resultOfView(await this.view(tenantId, { executionId }));
+        resultOfView(await this.view(tenantId, { executionId }, RESULT));
       return { executionId, accepted, result };
     } finally {
       end.release();
@@ -80,14 +100,14 @@ export class Executions {
   ): Promise<{ finished: boolean; body: JsonObject }> {
     const end = wait.waitMs > 0 ? this.hub.awaitEnd(tenantId, executionId) : undefined;
     try {
-      let view = await this.view(tenantId, { executionId });
+      let view = await this.view(tenantId, { executionId }, RESULT);
       if (end !== undefined && !isFinished(view.status)) {
         const ending = await this.#within(end.ended, wait.waitMs, wait.client);
         if (ending !== undefined) {
           const body = resultOfEnding(executionId, view.traceId, ending);
           if (body !== undefined) return { finished: true, body };
         }
-        if (wait.client?.gone !== true) view = await this.view(tenantId, { executionId });
+        if (wait.client?.gone !== true) view = await this.view(tenantId, { executionId }, RESULT);
       }
       return { finished: isFinished(view.status), body: resultOfView(view) };
     } finally {
@@ -95,16 +115,60 @@ export class Executions {
     }
   }
 
-  /** One execution of the tenant, folded from its events (up to a version). @throws Problem not_found. */
+  /**
+   * One execution of the tenant, folded from its events (up to a version). Large payloads of its steps are left out, with a link
+   * to each; its own output always comes, whatever its size. @throws Problem not_found.
+   */
   async view(
     tenantId: string,
     by: { executionId: string } | { traceId: string },
-    atVersion?: number,
+    { atVersion, payloads }: ViewOptions = {},
   ): Promise<ExecutionView> {
-    const request = { tenantId, ...by, ...(atVersion === undefined ? {} : { atVersion }) };
+    const request: GetExecutionRequest = {
+      tenantId,
+      ...by,
+      ...(atVersion === undefined ? {} : { atVersion }),
+      ...(payloads === undefined ? {} : { payloads }),
+    };
     const reply = accepted(await this.backend.ask<GetExecutionReply>(subjects.query.get, request));
     if (reply.execution === undefined) throw new Problem('not_found', 'There is no such execution.');
-    return reply.execution;
+    const { outputOmitted, ...execution } = reply.execution;
+    const view = linkedView(execution);
+    if (outputOmitted === undefined) return view;
+    const { id: executionId, version } = view;
+    const output = await readPayload(this.backend, { tenantId, executionId, atVersion: version, payload: 'output' });
+    return { ...view, output };
+  }
+
+  /** One step with its input, output and attempts, whatever their size. @throws Problem not_found, step_not_found. */
+  async step(tenantId: string, executionId: string, stepId: string): Promise<JsonObject> {
+    const reply = accepted(
+      await this.backend.ask<GetStepReply>(subjects.query.step, { tenantId, executionId, stepId }),
+    );
+    const { version = 0, step, input, inputOmitted, attempts = [] } = reply;
+    if (step === undefined) throw new Problem('step_not_found', `The execution has no step "${stepId}".`);
+    const whole =
+      inputOmitted === undefined
+        ? input
+        : await readPayload(this.backend, { tenantId, executionId, atVersion: version, stepId, payload: 'input' });
+    return {
+      execution_id: executionId,
+      version,
+      ...toUserJson(StepViewSchema, step),
+      ...(whole === undefined ? {} : { input: whole }),
+      attempts: attempts.map((attempt) => toUserJson(StepAttemptSchema, attempt)),
+    };
+  }
+
+  /** The output of a step or consensus group, null while it has none. @throws Problem not_found, step_not_found. */
+  output(tenantId: string, executionId: string, stepId: string): Promise<JsonValue> {
+    return readPayload(this.backend, { tenantId, executionId, stepId, payload: 'output' });
+  }
+
+  /** One event with all of its data. @throws Problem not_found. */
+  async event(tenantId: string, executionId: string, version: number): Promise<Event> {
+    const request = { tenantId, executionId, atVersion: version, payload: 'event' } as const;
+    return (await readPayload(this.backend, request)) as unknown as Event;
   }
 
   /** The value of a promise (that never rejects) when it comes within `ms` milliseconds, while the client is there. */

@@ -232,7 +232,8 @@ export class ControlController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
     const { wait = 0 } = parseQuery(START_QUERY, rawQuery);
-    const source = await this.executions.view(principal.tenantId, { executionId: executionIdOf(id) });
+    const by = { executionId: executionIdOf(id) };
+    const source = await this.executions.view(principal.tenantId, by, { payloads: 'start' });
     return answerStart(
       this.executions,
       {

@@ -20,6 +20,7 @@ import type {
 import { Caller } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
 import { Executions } from '../backend/executions.js';
+import { linkedEvent } from '../backend/payloads.js';
 import { Answers, Queries, Refuses } from './documented.js';
 import { leavingOf } from './leaving.js';
 import { executionIdOf, isTraceId, isUuid } from './ids.js';
@@ -54,8 +55,9 @@ const APPROVALS = {
   limit: limitParameter(200),
   cursor: cursorParameter,
 } as const;
+const NEWEST_VERSION = 2_147_483_647;
 const EVENTS = {
-  from_version: integerParameter('First version wanted; 1 when left out.', 1, 2_147_483_647),
+  from_version: integerParameter('First version wanted; 1 when left out.', 1, NEWEST_VERSION),
   limit: limitParameter(1000, 100),
 } as const;
 const RESULT = { wait: waitParameter } as const;
@@ -96,7 +98,7 @@ export class ExecutionsController {
     parseQuery({}, query);
     const traceId = text.toLowerCase();
     if (!isTraceId(traceId)) throw new Problem('not_found', 'There is no execution with this trace id.');
-    const status = statusOfView(await this.executions.view(principal.tenantId, { traceId }));
+    const status = statusOfView(await this.executions.view(principal.tenantId, { traceId }, { payloads: 'own' }));
     const link = this.traceLinks.of(traceId);
     return link === undefined ? status : { ...status, trace_url: link };
   }
@@ -166,7 +168,7 @@ export class ExecutionsController {
     const { at_version: atVersion } = parseQuery(VIEW, raw);
     return toUserJson(
       ExecutionViewSchema,
-      await this.executions.view(principal.tenantId, { executionId: executionIdOf(id) }, atVersion),
+      await this.executions.view(principal.tenantId, { executionId: executionIdOf(id) }, { atVersion }),
     );
   }
 
@@ -186,7 +188,28 @@ export class ExecutionsController {
       }),
     );
     const next = reply.nextVersion ?? 0;
-    return { events: (reply.events ?? []).map(eventToUserJson), next_version: next === 0 ? null : next };
+    const events = (reply.events ?? []).map((event) => eventToUserJson(linkedEvent(event)));
+    return { events, next_version: next === 0 ? null : next };
+  }
+
+  @Get('executions/:id/events/:version')
+  @ApiOperation({
+    summary: 'Read one event with all of its data',
+    description: 'Also where a page leaves it out for its size.',
+  })
+  @Answers(200, 'Event', 'The event.')
+  @Refuses('not_found')
+  async event(
+    @Caller() principal: Principal,
+    @Param('id') id: string,
+    @Param('version') version: string,
+    @Query() query: unknown,
+  ): Promise<JsonObject> {
+    parseQuery({}, query);
+    if (!/^[1-9]\d{0,9}$/.test(version) || Number(version) > NEWEST_VERSION) {
+      throw new Problem('not_found', 'The execution has no such event.');
+    }
+    return eventToUserJson(await this.executions.event(principal.tenantId, executionIdOf(id), Number(version)));
   }
 
   @Get('executions/:id/steps')
@@ -198,6 +221,42 @@ export class ExecutionsController {
     const view = await this.executions.view(principal.tenantId, { executionId: executionIdOf(id) });
     const { steps } = toUserJson(ExecutionViewSchema, view);
     return { execution_id: view.id, status: view.status, steps: steps ?? [] };
+  }
+
+  @Get('executions/:id/steps/:step_id')
+  @ApiOperation({
+    summary: 'Get one step with what its agent got, its output and every attempt',
+    description: 'The input is that of the newest attempt, as its mapping gave it then.',
+  })
+  @Answers(200, 'StepDetail', 'The step.')
+  @Refuses('not_found', 'step_not_found')
+  step(
+    @Caller() principal: Principal,
+    @Param('id') id: string,
+    @Param('step_id') stepId: string,
+    @Query() query: unknown,
+  ): Promise<JsonObject> {
+    parseQuery({}, query);
+    return this.executions.step(principal.tenantId, executionIdOf(id), stepId);
+  }
+
+  @Get('executions/:id/steps/:step_id/output')
+  @ApiOperation({
+    summary: 'Get the output of a step or consensus group',
+    description: 'Also where a view leaves it out for its size. Null while there is none.',
+  })
+  @Answers(200, 'StepOutput', 'The output.')
+  @Refuses('not_found', 'step_not_found')
+  async output(
+    @Caller() principal: Principal,
+    @Param('id') id: string,
+    @Param('step_id') stepId: string,
+    @Query() query: unknown,
+  ): Promise<JsonObject> {
+    parseQuery({}, query);
+    const executionId = executionIdOf(id);
+    const output = await this.executions.output(principal.tenantId, executionId, stepId);
+    return { execution_id: executionId, step_id: stepId, output };
   }
 
   @Get('executions/:id/result')

@@ -18,6 +18,7 @@ import {
   ROLES,
   STEP_STATUSES,
   STRATEGIES,
+  StepAttemptSchema,
 } from '@batuta/contracts';
 import { callbackSchemas } from './openapi-callbacks.js';
 
@@ -34,6 +35,7 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
   'batuta.execution.v1.ExecutionView.status': EXECUTION_STATUSES,
   'batuta.execution.v1.ExecutionSummary.status': EXECUTION_STATUSES,
   'batuta.execution.v1.StepView.status': STEP_STATUSES,
+  'batuta.execution.v1.StepAttempt.status': ['running', 'completed', 'failed', 'stopped'],
   'batuta.config.v1.Step.on_failure': ['abort', 'continue', 'fallback'],
   'batuta.config.v1.Step.require': ['any', 'all'],
   'batuta.execution.v1.ApprovalSummary.status': EXECUTION_STATUSES,
@@ -171,6 +173,7 @@ export function platformSchemas(): Record<string, OpenApiSchema> {
     ConfigSchema,
     ExecutionSummarySchema,
     ExecutionViewSchema,
+    StepAttemptSchema,
     KnowledgeDocumentSchema,
     PassageSchema,
     CallbackDeliverySchema,
@@ -262,6 +265,30 @@ export function platformSchemas(): Record<string, OpenApiSchema> {
       type: 'object',
       properties: { execution_id: { type: 'string' }, status: { type: 'string' }, steps: listOf('StepView') },
     },
+    StepDetail: {
+      allOf: [
+        ref('StepView'),
+        {
+          type: 'object',
+          required: ['execution_id', 'version', 'attempts'],
+          properties: {
+            execution_id: { type: 'string', format: 'uuid' },
+            version: { type: 'integer', description: 'Of the execution, when the step was read.' },
+            input: { description: 'What its agent got with the newest attempt. Absent before the first.' },
+            attempts: { ...listOf('StepAttempt'), description: 'In the order in which they were scheduled.' },
+          },
+        },
+      ],
+    },
+    StepOutput: {
+      type: 'object',
+      required: ['execution_id', 'step_id', 'output'],
+      properties: {
+        execution_id: { type: 'string', format: 'uuid' },
+        step_id: { type: 'string' },
+        output: { description: 'Any JSON; null while there is none.' },
+      },
+    },
     Event: {
       type: 'object',
       required: ['execution_id', 'version', 'type', 'at', 'data'],
@@ -271,6 +298,7 @@ export function platformSchemas(): Record<string, OpenApiSchema> {
         type: { type: 'string', enum: eventTypes },
         at: { type: 'string', format: 'date-time' },
         data: { oneOf: eventTypes.map(ref) },
+        data_omitted: ref('Omitted'),
       },
     },
     EventPage: {

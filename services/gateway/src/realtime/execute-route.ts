@@ -109,7 +109,9 @@ async function sendResult(
   execution: { executionId: string; tenantId: string },
 ): Promise<void> {
   const { executionId, tenantId } = execution;
-  const result = resultOfView(await options.executions.view(tenantId, { executionId }));
+  const result = resultOfView(await options.executions.view(tenantId, { executionId }, { payloads: 'own' }));
+  // The events before it may be large: a client that takes them is not too slow for one message more.
+  await socket.drained();
   sendJson(socket, { type: 'result', ...result });
   socket.close(CLOSE.finished, 'the execution has ended');
 }

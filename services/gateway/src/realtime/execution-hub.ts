@@ -7,6 +7,7 @@ import type { Logger } from '@batuta/observability';
 import { nuid } from '@nats-io/nats-core';
 import type { Subscription } from '@nats-io/nats-core';
 import type { Backend } from '../backend/backend.js';
+import { wholeEvents } from '../backend/payloads.js';
 import { ExecutionWatch } from './execution-watch.js';
 import type { Ending, Follower, WatchLimits } from './execution-watch.js';
 
@@ -163,8 +164,11 @@ export class ExecutionHub {
     const { backend, logger } = this.options;
     const watch = new ExecutionWatch(
       {
-        readEvents: (fromVersion, limit) =>
-          backend.ask<ListEventsReply>(subjects.query.events, { tenantId, executionId, fromVersion, limit }),
+        readEvents: async (fromVersion, limit) => {
+          const asked = { tenantId, executionId, fromVersion, limit };
+          const page = await backend.ask<ListEventsReply>(subjects.query.events, asked);
+          return { ...page, events: await wholeEvents(backend, tenantId, page.events ?? []) };
+        },
         newestVersion: async () => (await this.#versions([executionId])).versions[0] ?? 0,
         report: (error) => logger.warn({ err: error, executionId }, 'watching an execution, will try again'),
       },

@@ -22,7 +22,9 @@ export function monitorRoute(hub: ExecutionHub, executions: Executions): SocketR
       const { tenantId } = identity.principal;
       const { from_version: fromVersion = 1 } = parseQuery(QUERY, queryObject(query));
       if (!isUuid(executionId)) throw new Problem('not_found', 'There is no such execution.');
-      if (!hub.isFollowed(tenantId, executionId)) await executions.view(tenantId, { executionId });
+      if (!hub.isFollowed(tenantId, executionId)) {
+        await executions.view(tenantId, { executionId }, { payloads: 'start' });
+      }
       return (socket) => {
         const follower = new EventFollower(socket, fromVersion);
         socket.signal.addEventListener('abort', () => hub.unfollow(tenantId, executionId, follower), { once: true });

@@ -16,7 +16,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/execution/v1/events.proto.
  */
 export const file_batuta_execution_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("CiBiYXR1dGEvZXhlY3V0aW9uL3YxL2V2ZW50cy5wcm90bxITYmF0dXRhLmV4ZWN1dGlvbi52MSKoAQoFRXZlbnQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSDAoEdHlwZRgDIAEoCRIKCgJhdBgEIAEoARISCgpjb21tYW5kX2lkGAUgASgJEhAKCHBvc2l0aW9uGAYgASgBEhEKCXBhcnRpdGlvbhgHIAEoBRIlCgRkYXRhGAggASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCKVAQoPRXZlbnRzUHVibGlzaGVkEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSKgoGZXZlbnRzGAMgAygLMhouYmF0dXRhLmV4ZWN1dGlvbi52MS5FdmVudBIXCg93aXRob3V0X3BheWxvYWQYBCABKAgSFAoMcGxhaW5fcmVzdWx0GAUgASgIIjkKEEZvbGxvd0V4ZWN1dGlvbnMSFQoNZXhlY3V0aW9uX2lkcxgBIAMoCRIOCgZmb3JfbXMYAiABKAUi2AMKEEV4ZWN1dGlvblN0YXJ0ZWQSEQoJdGVuYW50X2lkGAEgASgJEhAKCHRyYWNlX2lkGAIgASgJEhEKCWNvbmZpZ19pZBgDIAEoCRITCgtjb25maWdfbmFtZRgEIAEoCRIWCg5jb25maWdfdmVyc2lvbhgFIAEoBRIlCgVpbnB1dBgGIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIPCgd1c2VyX2lkGAcgASgJEhIKCnNlc3Npb25faWQYCCABKAkSEgoKY3JlYXRlZF9ieRgJIAEoCRIUCgxjYWxsYmFja191cmwYCiABKAkSKQoIbWV0YWRhdGEYCyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhMKC2RlYWRsaW5lX2F0GAwgASgBEhAKCHByaW9yaXR5GA0gASgJEhMKC3RyYWNlcGFyZW50GA4gASgJEhQKDHJlcXVlc3RfaGFzaBgPIAEoCRIQCghzdGFydF9hdBgQIAEoARITCgtmb3JrZWRfZnJvbRgRIAEoCRIbChNmb3JrZWRfZnJvbV9zdGVwX2lkGBIgASgJEigKBmJ1ZGdldBgTIAEoCzIYLmJhdHV0YS5jb21tb24udjEuQnVkZ2V0IkUKClN0ZXBSZXVzZWQSDwoHc3RlcF9pZBgBIAEoCRImCgZvdXRwdXQYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiUgoNU3RlcFNjaGVkdWxlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSGQoRc3RhcnRfZGVhZGxpbmVfYXQYBCABKAFKBAgDEAQi8wEKDVN0ZXBDb21wbGV0ZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEiYKBm91dHB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRISCgpzdGFydGVkX2F0GAQgASgBEhMKC2ZpbmlzaGVkX2F0GAUgASgBEhMKC3Rva2VuX2NvdW50GAYgASgFEhYKDmVzdGltYXRlZF9jb3N0GAcgASgBEhUKDWFnZW50X3ZlcnNpb24YCCABKAkSFAoMaW5wdXRfdG9rZW5zGAkgASgFEhUKDW91dHB1dF90b2tlbnMYCiABKAUiiQIKEVN0ZXBBdHRlbXB0RmFpbGVkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIqCgdmYWlsdXJlGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhIKCnN0YXJ0ZWRfYXQYBCABKAESEwoLZmluaXNoZWRfYXQYBSABKAESEAoIcmV0cnlfYXQYBiABKAESEQoJYnlfZW5naW5lGAcgASgIEhMKC3Rva2VuX2NvdW50GAggASgFEhYKDmVzdGltYXRlZF9jb3N0GAkgASgBEhQKDGlucHV0X3Rva2VucxgKIAEoBRIVCg1vdXRwdXRfdG9rZW5zGAsgASgFInUKClN0ZXBGYWlsZWQSDwoHc3RlcF9pZBgBIAEoCRIqCgdmYWlsdXJlGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhAKCGhhbmRsaW5nGAMgASgJEhgKEGZhbGxiYWNrX3N0ZXBfaWQYBCABKAkiOgoLU3RlcFNraXBwZWQSDwoHc3RlcF9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkSCgoCYnkYAyABKAkihAEKEUFwcHJvdmFsUmVxdWVzdGVkEg8KB3N0ZXBfaWQYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIlCgVpbnB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRITCgtkZWFkbGluZV9hdBgEIAEoARIRCglhcHByb3ZlcnMYBSADKAkiigEKD0FwcHJvdmFsRGVjaWRlZBIPCgdzdGVwX2lkGAEgASgJEhAKCGFwcHJvdmVkGAIgASgIEgoKAmJ5GAMgASgJEg8KB2NvbW1lbnQYBCABKAkSJAoEZGF0YRgFIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCgl0aW1lZF9vdXQYBiABKAgiVQoOU3RlcFByb2dyZXNzZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEhAKCHByb2dyZXNzGAMgASgBEg8KB21lc3NhZ2UYBCABKAkiIgoTRXZhbHVhdGlvblJlcXVlc3RlZBILCgNrZXkYASABKAkidQoSRXZhbHVhdGlvblJlY29yZGVkEgsKA2tleRgBIAEoCRImCgZ2YWx1ZXMYAiADKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSKgoHZmFpbHVyZRgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZSJYCgRWb3RlEg8KB3N0ZXBfaWQYASABKAkSDgoGb3B0aW9uGAIgASgFEg4KBndlaWdodBgDIAEoARINCgVzY29yZRgEIAEoARIQCghleGNsdWRlZBgFIAEoCSKhAQoQQ29uc2Vuc3VzUmVhY2hlZBIQCghncm91cF9pZBgBIAEoCRIMCgRtb2RlGAIgASgJEigKBXZvdGVzGAMgAygLMhkuYmF0dXRhLmV4ZWN1dGlvbi52MS5Wb3RlEg8KB3dpbm5lcnMYBCADKAkSDwoHZGlzc2VudBgFIAMoCRISCgpkZWNpZGVkX2J5GAYgASgJEg0KBXNoYXJlGAcgASgBIrMBCg9Db25zZW5zdXNGYWlsZWQSEAoIZ3JvdXBfaWQYASABKAkSDAoEbW9kZRgCIAEoCRIoCgV2b3RlcxgDIAMoCzIZLmJhdHV0YS5leGVjdXRpb24udjEuVm90ZRIqCgdmYWlsdXJlGAQgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhAKCGhhbmRsaW5nGAUgASgJEhgKEGZhbGxiYWNrX3N0ZXBfaWQYBiABKAkiOgoPRXhlY3V0aW9uUGF1c2VkEg4KBnJlYXNvbhgBIAEoCRIKCgJieRgCIAEoCRILCgNub3cYAyABKAgiHgoQRXhlY3V0aW9uUmVzdW1lZBIKCgJieRgBIAEoCSJ9ChNDb21wZW5zYXRpb25TdGFydGVkEg0KBWNhdXNlGAEgASgJEioKB2ZhaWx1cmUYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSDwoHc3RlcF9pZBgDIAEoCRIOCgZyZWFzb24YBCABKAkSCgoCYnkYBSABKAkiQwoTQ29tcGVuc2F0aW9uT3V0Y29tZRITCgtjb21wZW5zYXRlZBgBIAMoCRIXCg9ub3RfY29tcGVuc2F0ZWQYAiADKAkiQAoOQnVkZ2V0RXhjZWVkZWQSEAoIcmVzb3VyY2UYASABKAkSDQoFbGltaXQYAiABKAESDQoFc3BlbnQYAyABKAEiMwoQRXhlY3V0aW9uUmV0cmllZBIKCgJieRgBIAEoCRITCgtkZWFkbGluZV9hdBgCIAEoASI8ChJFeGVjdXRpb25Db21wbGV0ZWQSJgoGb3V0cHV0GAEgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlIo4BCg9FeGVjdXRpb25GYWlsZWQSKgoHZmFpbHVyZRgBIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIPCgdzdGVwX2lkGAIgASgJEj4KDGNvbXBlbnNhdGlvbhgDIAEoCzIoLmJhdHV0YS5leGVjdXRpb24udjEuQ29tcGVuc2F0aW9uT3V0Y29tZSKEAQoSRXhlY3V0aW9uQ2FuY2VsbGVkEg4KBnJlYXNvbhgBIAEoCRIKCgJieRgCIAEoCRI+Cgxjb21wZW5zYXRpb24YAyABKAsyKC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvbk91dGNvbWUSEgoKdGVybWluYXRlZBgEIAEoCGIGcHJvdG8z", [file_batuta_common_v1_common, file_google_protobuf_struct]);
+  fileDesc("CiBiYXR1dGEvZXhlY3V0aW9uL3YxL2V2ZW50cy5wcm90bxITYmF0dXRhLmV4ZWN1dGlvbi52MSLcAQoFRXZlbnQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSDAoEdHlwZRgDIAEoCRIKCgJhdBgEIAEoARISCgpjb21tYW5kX2lkGAUgASgJEhAKCHBvc2l0aW9uGAYgASgBEhEKCXBhcnRpdGlvbhgHIAEoBRIlCgRkYXRhGAggASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIyCgxkYXRhX29taXR0ZWQYCSABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQiJgoHT21pdHRlZBINCgVieXRlcxgBIAEoARIMCgRocmVmGAIgASgJIpUBCg9FdmVudHNQdWJsaXNoZWQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIqCgZldmVudHMYAyADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhcKD3dpdGhvdXRfcGF5bG9hZBgEIAEoCBIUCgxwbGFpbl9yZXN1bHQYBSABKAgiOQoQRm9sbG93RXhlY3V0aW9ucxIVCg1leGVjdXRpb25faWRzGAEgAygJEg4KBmZvcl9tcxgCIAEoBSLYAwoQRXhlY3V0aW9uU3RhcnRlZBIRCgl0ZW5hbnRfaWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAUgASgFEiUKBWlucHV0GAYgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEg8KB3VzZXJfaWQYByABKAkSEgoKc2Vzc2lvbl9pZBgIIAEoCRISCgpjcmVhdGVkX2J5GAkgASgJEhQKDGNhbGxiYWNrX3VybBgKIAEoCRIpCghtZXRhZGF0YRgLIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEwoLZGVhZGxpbmVfYXQYDCABKAESEAoIcHJpb3JpdHkYDSABKAkSEwoLdHJhY2VwYXJlbnQYDiABKAkSFAoMcmVxdWVzdF9oYXNoGA8gASgJEhAKCHN0YXJ0X2F0GBAgASgBEhMKC2ZvcmtlZF9mcm9tGBEgASgJEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYEiABKAkSKAoGYnVkZ2V0GBMgASgLMhguYmF0dXRhLmNvbW1vbi52MS5CdWRnZXQiRQoKU3RlcFJldXNlZBIPCgdzdGVwX2lkGAEgASgJEiYKBm91dHB1dBgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZSJSCg1TdGVwU2NoZWR1bGVkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIZChFzdGFydF9kZWFkbGluZV9hdBgEIAEoAUoECAMQBCLzAQoNU3RlcENvbXBsZXRlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSJgoGb3V0cHV0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhIKCnN0YXJ0ZWRfYXQYBCABKAESEwoLZmluaXNoZWRfYXQYBSABKAESEwoLdG9rZW5fY291bnQYBiABKAUSFgoOZXN0aW1hdGVkX2Nvc3QYByABKAESFQoNYWdlbnRfdmVyc2lvbhgIIAEoCRIUCgxpbnB1dF90b2tlbnMYCSABKAUSFQoNb3V0cHV0X3Rva2VucxgKIAEoBSKJAgoRU3RlcEF0dGVtcHRGYWlsZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEioKB2ZhaWx1cmUYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSEgoKc3RhcnRlZF9hdBgEIAEoARITCgtmaW5pc2hlZF9hdBgFIAEoARIQCghyZXRyeV9hdBgGIAEoARIRCglieV9lbmdpbmUYByABKAgSEwoLdG9rZW5fY291bnQYCCABKAUSFgoOZXN0aW1hdGVkX2Nvc3QYCSABKAESFAoMaW5wdXRfdG9rZW5zGAogASgFEhUKDW91dHB1dF90b2tlbnMYCyABKAUidQoKU3RlcEZhaWxlZBIPCgdzdGVwX2lkGAEgASgJEioKB2ZhaWx1cmUYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSEAoIaGFuZGxpbmcYAyABKAkSGAoQZmFsbGJhY2tfc3RlcF9pZBgEIAEoCSI6CgtTdGVwU2tpcHBlZBIPCgdzdGVwX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCRIKCgJieRgDIAEoCSKEAQoRQXBwcm92YWxSZXF1ZXN0ZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEiUKBWlucHV0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhMKC2RlYWRsaW5lX2F0GAQgASgBEhEKCWFwcHJvdmVycxgFIAMoCSKKAQoPQXBwcm92YWxEZWNpZGVkEg8KB3N0ZXBfaWQYASABKAkSEAoIYXBwcm92ZWQYAiABKAgSCgoCYnkYAyABKAkSDwoHY29tbWVudBgEIAEoCRIkCgRkYXRhGAUgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCXRpbWVkX291dBgGIAEoCCJVCg5TdGVwUHJvZ3Jlc3NlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSEAoIcHJvZ3Jlc3MYAyABKAESDwoHbWVzc2FnZRgEIAEoCSIiChNFdmFsdWF0aW9uUmVxdWVzdGVkEgsKA2tleRgBIAEoCSJ1ChJFdmFsdWF0aW9uUmVjb3JkZWQSCwoDa2V5GAEgASgJEiYKBnZhbHVlcxgCIAMoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlIlgKBFZvdGUSDwoHc3RlcF9pZBgBIAEoCRIOCgZvcHRpb24YAiABKAUSDgoGd2VpZ2h0GAMgASgBEg0KBXNjb3JlGAQgASgBEhAKCGV4Y2x1ZGVkGAUgASgJIqEBChBDb25zZW5zdXNSZWFjaGVkEhAKCGdyb3VwX2lkGAEgASgJEgwKBG1vZGUYAiABKAkSKAoFdm90ZXMYAyADKAsyGS5iYXR1dGEuZXhlY3V0aW9uLnYxLlZvdGUSDwoHd2lubmVycxgEIAMoCRIPCgdkaXNzZW50GAUgAygJEhIKCmRlY2lkZWRfYnkYBiABKAkSDQoFc2hhcmUYByABKAEiswEKD0NvbnNlbnN1c0ZhaWxlZBIQCghncm91cF9pZBgBIAEoCRIMCgRtb2RlGAIgASgJEigKBXZvdGVzGAMgAygLMhkuYmF0dXRhLmV4ZWN1dGlvbi52MS5Wb3RlEioKB2ZhaWx1cmUYBCABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSEAoIaGFuZGxpbmcYBSABKAkSGAoQZmFsbGJhY2tfc3RlcF9pZBgGIAEoCSI6Cg9FeGVjdXRpb25QYXVzZWQSDgoGcmVhc29uGAEgASgJEgoKAmJ5GAIgASgJEgsKA25vdxgDIAEoCCIeChBFeGVjdXRpb25SZXN1bWVkEgoKAmJ5GAEgASgJIn0KE0NvbXBlbnNhdGlvblN0YXJ0ZWQSDQoFY2F1c2UYASABKAkSKgoHZmFpbHVyZRgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIPCgdzdGVwX2lkGAMgASgJEg4KBnJlYXNvbhgEIAEoCRIKCgJieRgFIAEoCSJDChNDb21wZW5zYXRpb25PdXRjb21lEhMKC2NvbXBlbnNhdGVkGAEgAygJEhcKD25vdF9jb21wZW5zYXRlZBgCIAMoCSJACg5CdWRnZXRFeGNlZWRlZBIQCghyZXNvdXJjZRgBIAEoCRINCgVsaW1pdBgCIAEoARINCgVzcGVudBgDIAEoASIzChBFeGVjdXRpb25SZXRyaWVkEgoKAmJ5GAEgASgJEhMKC2RlYWRsaW5lX2F0GAIgASgBIjwKEkV4ZWN1dGlvbkNvbXBsZXRlZBImCgZvdXRwdXQYASABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUijgEKD0V4ZWN1dGlvbkZhaWxlZBIqCgdmYWlsdXJlGAEgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEg8KB3N0ZXBfaWQYAiABKAkSPgoMY29tcGVuc2F0aW9uGAMgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25PdXRjb21lIoQBChJFeGVjdXRpb25DYW5jZWxsZWQSDgoGcmVhc29uGAEgASgJEgoKAmJ5GAIgASgJEj4KDGNvbXBlbnNhdGlvbhgDIAEoCzIoLmJhdHV0YS5leGVjdXRpb24udjEuQ29tcGVuc2F0aW9uT3V0Y29tZRISCgp0ZXJtaW5hdGVkGAQgASgIYgZwcm90bzM", [file_batuta_common_v1_common, file_google_protobuf_struct]);
 
 /**
  * One event as it travels and as it is read; in the log its fields are columns. Times are milliseconds since the Unix
@@ -68,6 +68,13 @@ export type Event = Message<"batuta.execution.v1.Event"> & {
    * @generated from field: google.protobuf.Struct data = 8;
    */
   data?: JsonObject | undefined;
+
+  /**
+   * Set when no message holds all of data: its large fields were left out. Ask for the whole (query.payload).
+   *
+   * @generated from field: batuta.execution.v1.Omitted data_omitted = 9;
+   */
+  dataOmitted?: Omitted | undefined;
 };
 
 /**
@@ -120,6 +127,13 @@ export type EventJson = {
    * @generated from field: google.protobuf.Struct data = 8;
    */
   data?: StructJson;
+
+  /**
+   * Set when no message holds all of data: its large fields were left out. Ask for the whole (query.payload).
+   *
+   * @generated from field: batuta.execution.v1.Omitted data_omitted = 9;
+   */
+  dataOmitted?: OmittedJson;
 };
 
 /**
@@ -128,6 +142,55 @@ export type EventJson = {
  */
 export const EventSchema: GenMessage<Event, {jsonType: EventJson}> = /*@__PURE__*/
   messageDesc(file_batuta_execution_v1_events, 0);
+
+/**
+ * A payload that was left out because the whole would be too large.
+ *
+ * @generated from message batuta.execution.v1.Omitted
+ */
+export type Omitted = Message<"batuta.execution.v1.Omitted"> & {
+  /**
+   * As UTF-8 JSON.
+   *
+   * @generated from field: double bytes = 1;
+   */
+  bytes: number;
+
+  /**
+   * Where it can be read. Set by the gateway.
+   *
+   * @generated from field: string href = 2;
+   */
+  href: string;
+};
+
+/**
+ * A payload that was left out because the whole would be too large.
+ *
+ * @generated from message batuta.execution.v1.Omitted
+ */
+export type OmittedJson = {
+  /**
+   * As UTF-8 JSON.
+   *
+   * @generated from field: double bytes = 1;
+   */
+  bytes?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * Where it can be read. Set by the gateway.
+   *
+   * @generated from field: string href = 2;
+   */
+  href?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.Omitted.
+ * Use `create(OmittedSchema)` to create a new message.
+ */
+export const OmittedSchema: GenMessage<Omitted, {jsonType: OmittedJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_events, 1);
 
 /**
  * batuta.event.<tenant>.<execution>: the events of one commit, in order.
@@ -208,7 +271,7 @@ export type EventsPublishedJson = {
  * Use `create(EventsPublishedSchema)` to create a new message.
  */
 export const EventsPublishedSchema: GenMessage<EventsPublished, {jsonType: EventsPublishedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 1);
+  messageDesc(file_batuta_execution_v1_events, 2);
 
 /**
  * batuta.execution.follow: a gateway wants the events of these executions. Owners publish those of nobody else, so it says
@@ -255,7 +318,7 @@ export type FollowExecutionsJson = {
  * Use `create(FollowExecutionsSchema)` to create a new message.
  */
 export const FollowExecutionsSchema: GenMessage<FollowExecutions, {jsonType: FollowExecutionsJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 2);
+  messageDesc(file_batuta_execution_v1_events, 3);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionStarted
@@ -490,7 +553,7 @@ export type ExecutionStartedJson = {
  * Use `create(ExecutionStartedSchema)` to create a new message.
  */
 export const ExecutionStartedSchema: GenMessage<ExecutionStarted, {jsonType: ExecutionStartedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 3);
+  messageDesc(file_batuta_execution_v1_events, 4);
 
 /**
  * The output of a step (or consensus group) of the execution this one was forked from; it does not run again.
@@ -531,7 +594,7 @@ export type StepReusedJson = {
  * Use `create(StepReusedSchema)` to create a new message.
  */
 export const StepReusedSchema: GenMessage<StepReused, {jsonType: StepReusedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 4);
+  messageDesc(file_batuta_execution_v1_events, 5);
 
 /**
  * @generated from message batuta.execution.v1.StepScheduled
@@ -586,7 +649,7 @@ export type StepScheduledJson = {
  * Use `create(StepScheduledSchema)` to create a new message.
  */
 export const StepScheduledSchema: GenMessage<StepScheduled, {jsonType: StepScheduledJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 5);
+  messageDesc(file_batuta_execution_v1_events, 6);
 
 /**
  * @generated from message batuta.execution.v1.StepCompleted
@@ -711,7 +774,7 @@ export type StepCompletedJson = {
  * Use `create(StepCompletedSchema)` to create a new message.
  */
 export const StepCompletedSchema: GenMessage<StepCompleted, {jsonType: StepCompletedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 6);
+  messageDesc(file_batuta_execution_v1_events, 7);
 
 /**
  * @generated from message batuta.execution.v1.StepAttemptFailed
@@ -850,7 +913,7 @@ export type StepAttemptFailedJson = {
  * Use `create(StepAttemptFailedSchema)` to create a new message.
  */
 export const StepAttemptFailedSchema: GenMessage<StepAttemptFailed, {jsonType: StepAttemptFailedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 7);
+  messageDesc(file_batuta_execution_v1_events, 8);
 
 /**
  * @generated from message batuta.execution.v1.StepFailed
@@ -915,7 +978,7 @@ export type StepFailedJson = {
  * Use `create(StepFailedSchema)` to create a new message.
  */
 export const StepFailedSchema: GenMessage<StepFailed, {jsonType: StepFailedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 8);
+  messageDesc(file_batuta_execution_v1_events, 9);
 
 /**
  * @generated from message batuta.execution.v1.StepSkipped
@@ -974,7 +1037,7 @@ export type StepSkippedJson = {
  * Use `create(StepSkippedSchema)` to create a new message.
  */
 export const StepSkippedSchema: GenMessage<StepSkipped, {jsonType: StepSkippedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 9);
+  messageDesc(file_batuta_execution_v1_events, 10);
 
 /**
  * A human is asked; the step waits for the decision.
@@ -1057,7 +1120,7 @@ export type ApprovalRequestedJson = {
  * Use `create(ApprovalRequestedSchema)` to create a new message.
  */
 export const ApprovalRequestedSchema: GenMessage<ApprovalRequested, {jsonType: ApprovalRequestedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 10);
+  messageDesc(file_batuta_execution_v1_events, 11);
 
 /**
  * The decision, a human's or that of time. What it does to the step is the event after it: StepCompleted or StepFailed.
@@ -1146,7 +1209,7 @@ export type ApprovalDecidedJson = {
  * Use `create(ApprovalDecidedSchema)` to create a new message.
  */
 export const ApprovalDecidedSchema: GenMessage<ApprovalDecided, {jsonType: ApprovalDecidedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 11);
+  messageDesc(file_batuta_execution_v1_events, 12);
 
 /**
  * A sign of life of a running attempt, recorded when it says something new or extends a deadline.
@@ -1211,7 +1274,7 @@ export type StepProgressedJson = {
  * Use `create(StepProgressedSchema)` to create a new message.
  */
 export const StepProgressedSchema: GenMessage<StepProgressed, {jsonType: StepProgressedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 12);
+  messageDesc(file_batuta_execution_v1_events, 13);
 
 /**
  * Expressions that a plain path cannot answer were sent to the sandbox.
@@ -1246,7 +1309,7 @@ export type EvaluationRequestedJson = {
  * Use `create(EvaluationRequestedSchema)` to create a new message.
  */
 export const EvaluationRequestedSchema: GenMessage<EvaluationRequested, {jsonType: EvaluationRequestedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 13);
+  messageDesc(file_batuta_execution_v1_events, 14);
 
 /**
  * What the sandbox answered; a replay reads it here and evaluates nothing.
@@ -1301,7 +1364,7 @@ export type EvaluationRecordedJson = {
  * Use `create(EvaluationRecordedSchema)` to create a new message.
  */
 export const EvaluationRecordedSchema: GenMessage<EvaluationRecorded, {jsonType: EvaluationRecordedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 14);
+  messageDesc(file_batuta_execution_v1_events, 15);
 
 /**
  * @generated from message batuta.execution.v1.Vote
@@ -1376,7 +1439,7 @@ export type VoteJson = {
  * Use `create(VoteSchema)` to create a new message.
  */
 export const VoteSchema: GenMessage<Vote, {jsonType: VoteJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 15);
+  messageDesc(file_batuta_execution_v1_events, 16);
 
 /**
  * @generated from message batuta.execution.v1.ConsensusReached
@@ -1475,7 +1538,7 @@ export type ConsensusReachedJson = {
  * Use `create(ConsensusReachedSchema)` to create a new message.
  */
 export const ConsensusReachedSchema: GenMessage<ConsensusReached, {jsonType: ConsensusReachedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 16);
+  messageDesc(file_batuta_execution_v1_events, 17);
 
 /**
  * @generated from message batuta.execution.v1.ConsensusFailed
@@ -1556,7 +1619,7 @@ export type ConsensusFailedJson = {
  * Use `create(ConsensusFailedSchema)` to create a new message.
  */
 export const ConsensusFailedSchema: GenMessage<ConsensusFailed, {jsonType: ConsensusFailedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 17);
+  messageDesc(file_batuta_execution_v1_events, 18);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionPaused
@@ -1607,7 +1670,7 @@ export type ExecutionPausedJson = {
  * Use `create(ExecutionPausedSchema)` to create a new message.
  */
 export const ExecutionPausedSchema: GenMessage<ExecutionPaused, {jsonType: ExecutionPausedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 18);
+  messageDesc(file_batuta_execution_v1_events, 19);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionResumed
@@ -1634,7 +1697,7 @@ export type ExecutionResumedJson = {
  * Use `create(ExecutionResumedSchema)` to create a new message.
  */
 export const ExecutionResumedSchema: GenMessage<ExecutionResumed, {jsonType: ExecutionResumedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 19);
+  messageDesc(file_batuta_execution_v1_events, 20);
 
 /**
  * The execution is being undone: attempts in flight report, then compensations run in reverse order of completion.
@@ -1709,7 +1772,7 @@ export type CompensationStartedJson = {
  * Use `create(CompensationStartedSchema)` to create a new message.
  */
 export const CompensationStartedSchema: GenMessage<CompensationStarted, {jsonType: CompensationStartedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 20);
+  messageDesc(file_batuta_execution_v1_events, 21);
 
 /**
  * What a compensation did.
@@ -1750,7 +1813,7 @@ export type CompensationOutcomeJson = {
  * Use `create(CompensationOutcomeSchema)` to create a new message.
  */
 export const CompensationOutcomeSchema: GenMessage<CompensationOutcome, {jsonType: CompensationOutcomeJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 21);
+  messageDesc(file_batuta_execution_v1_events, 22);
 
 /**
  * More was spent than the budget has, once in a run: with steps left the execution ends, else it completes.
@@ -1809,7 +1872,7 @@ export type BudgetExceededJson = {
  * Use `create(BudgetExceededSchema)` to create a new message.
  */
 export const BudgetExceededSchema: GenMessage<BudgetExceeded, {jsonType: BudgetExceededJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 22);
+  messageDesc(file_batuta_execution_v1_events, 23);
 
 /**
  * A finished execution runs again from its failed steps.
@@ -1850,7 +1913,7 @@ export type ExecutionRetriedJson = {
  * Use `create(ExecutionRetriedSchema)` to create a new message.
  */
 export const ExecutionRetriedSchema: GenMessage<ExecutionRetried, {jsonType: ExecutionRetriedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 23);
+  messageDesc(file_batuta_execution_v1_events, 24);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionCompleted
@@ -1881,7 +1944,7 @@ export type ExecutionCompletedJson = {
  * Use `create(ExecutionCompletedSchema)` to create a new message.
  */
 export const ExecutionCompletedSchema: GenMessage<ExecutionCompleted, {jsonType: ExecutionCompletedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 24);
+  messageDesc(file_batuta_execution_v1_events, 25);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionFailed
@@ -1928,7 +1991,7 @@ export type ExecutionFailedJson = {
  * Use `create(ExecutionFailedSchema)` to create a new message.
  */
 export const ExecutionFailedSchema: GenMessage<ExecutionFailed, {jsonType: ExecutionFailedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 25);
+  messageDesc(file_batuta_execution_v1_events, 26);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionCancelled
@@ -1989,5 +2052,5 @@ export type ExecutionCancelledJson = {
  * Use `create(ExecutionCancelledSchema)` to create a new message.
  */
 export const ExecutionCancelledSchema: GenMessage<ExecutionCancelled, {jsonType: ExecutionCancelledJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 26);
+  messageDesc(file_batuta_execution_v1_events, 27);
 

@@ -8,7 +8,7 @@ import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Failure, FailureJson, Refusal, RefusalJson } from "../../common/v1/common_pb.js";
 import { file_batuta_common_v1_common } from "../../common/v1/common_pb.js";
-import type { BudgetExceeded, BudgetExceededJson, CompensationOutcome, CompensationOutcomeJson, Event, EventJson, Vote, VoteJson } from "./events_pb.js";
+import type { BudgetExceeded, BudgetExceededJson, CompensationOutcome, CompensationOutcomeJson, Event, EventJson, Omitted, OmittedJson, Vote, VoteJson } from "./events_pb.js";
 import { file_batuta_execution_v1_events } from "./events_pb.js";
 import type { StructJson, Value, ValueJson } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
@@ -18,7 +18,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/execution/v1/queries.proto.
  */
 export const file_batuta_execution_v1_queries: GenFile = /*@__PURE__*/
-  fileDesc("CiFiYXR1dGEvZXhlY3V0aW9uL3YxL3F1ZXJpZXMucHJvdG8SE2JhdHV0YS5leGVjdXRpb24udjEiEQoPVG9wb2xvZ3lSZXF1ZXN0IiMKDVRvcG9sb2d5UmVwbHkSEgoKcGFydGl0aW9ucxgBIAEoBSJkChNHZXRFeGVjdXRpb25SZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSEAoIdHJhY2VfaWQYAyABKAkSEgoKYXRfdmVyc2lvbhgEIAEoBSJ2ChFHZXRFeGVjdXRpb25SZXBseRI1CglleGVjdXRpb24YASABKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV4ZWN1dGlvblZpZXcSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCK/BwoNRXhlY3V0aW9uVmlldxIKCgJpZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSFgoOY29uZmlnX3ZlcnNpb24YBSABKAUSEAoIc3RyYXRlZ3kYBiABKAkSDgoGc3RhdHVzGAcgASgJEiUKBWlucHV0GAggASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiYKBm91dHB1dBgJIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAogASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEg8KB3VzZXJfaWQYCyABKAkSEgoKc2Vzc2lvbl9pZBgMIAEoCRIRCgl0ZW5hbnRfaWQYDSABKAkSEgoKY3JlYXRlZF9hdBgOIAEoARISCgpzdGFydGVkX2F0GA8gASgBEhQKDGNvbXBsZXRlZF9hdBgQIAEoARIRCglwYXVzZWRfYXQYESABKAESKQoIbWV0YWRhdGEYEiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhgKEHRvdGFsX2xhdGVuY3lfbXMYEyABKAESFgoOZXN0aW1hdGVkX2Nvc3QYFCABKAESEwoLdG9rZW5fY291bnQYFSABKAUSEgoKY3JlYXRlZF9ieRgWIAEoCRIUCgxjYWxsYmFja191cmwYFyABKAkSDwoHdmVyc2lvbhgYIAEoBRIsCgVzdGVwcxgZIAMoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcFZpZXcSEAoIc3RhcnRfYXQYGiABKAESEwoLZm9ya2VkX2Zyb20YGyABKAkSEAoIcHJpb3JpdHkYHCABKAkSNQoJY29uc2Vuc3VzGB0gAygLMiIuYmF0dXRhLmV4ZWN1dGlvbi52MS5Db25zZW5zdXNWaWV3EjwKDWNvbXBlbnNhdGlvbnMYHiADKAsyJS5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvblZpZXcSEwoLZGVhZGxpbmVfYXQYHyABKAESPgoMY29tcGVuc2F0aW9uGCAgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25PdXRjb21lEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYISABKAkSLwoGYnVkZ2V0GCIgASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5CdWRnZXRWaWV3IpMBCgpCdWRnZXRWaWV3EhIKCm1heF90b2tlbnMYASABKAESEAoIbWF4X2Nvc3QYAiABKAESFAoMc3BlbnRfdG9rZW5zGAMgASgBEhIKCnNwZW50X2Nvc3QYBCABKAESNQoIZXhjZWVkZWQYBSABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLkJ1ZGdldEV4Y2VlZGVkIpUCCg1Db25zZW5zdXNWaWV3EhAKCGdyb3VwX2lkGAEgASgJEgwKBG1vZGUYAiABKAkSDgoGc3RhdHVzGAMgASgJEigKBXZvdGVzGAQgAygLMhkuYmF0dXRhLmV4ZWN1dGlvbi52MS5Wb3RlEg8KB3dpbm5lcnMYBSADKAkSDwoHZGlzc2VudBgGIAMoCRISCgpkZWNpZGVkX2J5GAcgASgJEg0KBXNoYXJlGAggASgBEioKB2ZhaWx1cmUYCSABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSJgoGb3V0cHV0GAogASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCXNlcnZlZF9ieRgLIAEoCSJwChBDb21wZW5zYXRpb25WaWV3Eg8KB3N0ZXBfaWQYASABKAkSDgoGc3RhdHVzGAIgASgJEioKB2ZhaWx1cmUYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSDwoHYXR0ZW1wdBgEIAEoBSLkBAoIU3RlcFZpZXcSEgoKc3RlcF9pbmRleBgBIAEoBRIPCgdzdGVwX2lkGAIgASgJEhEKCXN0ZXBfbmFtZRgDIAEoCRIQCghhZ2VudF9pZBgEIAEoCRIVCg1hZ2VudF92ZXJzaW9uGAUgASgJEg4KBnN0YXR1cxgGIAEoCRImCgZvdXRwdXQYByABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSKgoHZmFpbHVyZRgIIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIUCgxkZXBlbmRlbmNpZXMYCSADKAkSDwoHYXR0ZW1wdBgKIAEoBRITCgtyZXRyeV9jb3VudBgLIAEoBRISCgpzdGFydGVkX2F0GAwgASgBEhQKDGNvbXBsZXRlZF9hdBgNIAEoARISCgpsYXRlbmN5X21zGA4gASgBEhMKC3Rva2VuX2NvdW50GA8gASgFEhYKDmVzdGltYXRlZF9jb3N0GBAgASgBEhMKC3NraXBfcmVhc29uGBEgASgJEhQKDGZhbGxiYWNrX2ZvchgSIAEoCRIRCglzZXJ2ZWRfYnkYEyABKAkSEgoKb3V0cHV0X2tleRgUIAEoCRIQCghwcm9ncmVzcxgVIAEoARIYChBwcm9ncmVzc19tZXNzYWdlGBYgASgJEhcKD2NvbnNlbnN1c19ncm91cBgXIAEoCRIOCgZyZXVzZWQYGCABKAgSEAoIcmV0cnlfYXQYGSABKAESMwoIYXBwcm92YWwYGiABKAsyIS5iYXR1dGEuZXhlY3V0aW9uLnYxLkFwcHJvdmFsVmlldyKGAgoMQXBwcm92YWxWaWV3Eg4KBnN0YXR1cxgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEiUKBWlucHV0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCWFwcHJvdmVycxgEIAMoCRIUCgxyZXF1ZXN0ZWRfYXQYBSABKAESEwoLZGVhZGxpbmVfYXQYBiABKAESEgoKZGVjaWRlZF9hdBgHIAEoARISCgpkZWNpZGVkX2J5GAggASgJEg8KB2NvbW1lbnQYCSABKAkSJAoEZGF0YRgKIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCgl0aW1lZF9vdXQYCyABKAgimAEKFExpc3RBcHByb3ZhbHNSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRINCgVsaW1pdBgCIAEoBRIOCgZjdXJzb3IYAyABKAkSEAoIYXBwcm92ZXIYBCABKAkSEQoJY29uZmlnX2lkGAUgASgJEhQKDGV4ZWN1dGlvbl9pZBgGIAEoCRITCgtjb25maWdfbmFtZRgHIAEoCSKOAQoSTGlzdEFwcHJvdmFsc1JlcGx5EjcKCWFwcHJvdmFscxgBIAMoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuQXBwcm92YWxTdW1tYXJ5EhMKC25leHRfY3Vyc29yGAIgASgJEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwi0gEKD0FwcHJvdmFsU3VtbWFyeRIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIRCglzdGVwX25hbWUYAyABKAkSEQoJY29uZmlnX2lkGAQgASgJEhMKC2NvbmZpZ19uYW1lGAUgASgJEg8KB21lc3NhZ2UYBiABKAkSEQoJYXBwcm92ZXJzGAcgAygJEhQKDHJlcXVlc3RlZF9hdBgIIAEoARITCgtkZWFkbGluZV9hdBgJIAEoARIOCgZzdGF0dXMYCiABKAkivAEKFUxpc3RFeGVjdXRpb25zUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSEQoJY29uZmlnX2lkGAIgASgJEg4KBnN0YXR1cxgDIAMoCRIPCgd1c2VyX2lkGAQgASgJEhQKDGNyZWF0ZWRfZnJvbRgFIAEoARISCgpjcmVhdGVkX3RvGAYgASgBEhMKC2NvbmZpZ19uYW1lGAcgASgJEg0KBWxpbWl0GAggASgFEg4KBmN1cnNvchgJIAEoCSKRAQoTTGlzdEV4ZWN1dGlvbnNSZXBseRI5CgpleGVjdXRpb25zGAEgAygLMiUuYmF0dXRhLmV4ZWN1dGlvbi52MS5FeGVjdXRpb25TdW1tYXJ5EhMKC25leHRfY3Vyc29yGAIgASgJEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwizAIKEEV4ZWN1dGlvblN1bW1hcnkSCgoCaWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEg4KBnN0YXR1cxgFIAEoCRIPCgd1c2VyX2lkGAYgASgJEhIKCnNlc3Npb25faWQYByABKAkSEQoJdGVuYW50X2lkGAggASgJEhIKCmNyZWF0ZWRfYXQYCSABKAESEgoKc3RhcnRlZF9hdBgKIAEoARIUCgxjb21wbGV0ZWRfYXQYCyABKAESEQoJcGF1c2VkX2F0GAwgASgBEhgKEHRvdGFsX2xhdGVuY3lfbXMYDSABKAESFgoOZXN0aW1hdGVkX2Nvc3QYDiABKAESEgoKY3JlYXRlZF9ieRgPIAEoCRITCgt0b2tlbl9jb3VudBgQIAEoBSJhChFMaXN0RXZlbnRzUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJEhQKDGZyb21fdmVyc2lvbhgDIAEoBRINCgVsaW1pdBgEIAEoBSJ/Cg9MaXN0RXZlbnRzUmVwbHkSKgoGZXZlbnRzGAEgAygLMhouYmF0dXRhLmV4ZWN1dGlvbi52MS5FdmVudBIUCgxuZXh0X3ZlcnNpb24YAiABKAUSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCIrChJHZXRWZXJzaW9uc1JlcXVlc3QSFQoNZXhlY3V0aW9uX2lkcxgBIAMoCSIzChBHZXRWZXJzaW9uc1JlcGx5EhAKCHZlcnNpb25zGAEgAygFEg0KBWVuZGVkGAIgAygIIikKEEdldFN0YXJ0c1JlcXVlc3QSFQoNZXhlY3V0aW9uX2lkcxgBIAMoCSJDCg5HZXRTdGFydHNSZXBseRIxCgZzdGFydHMYASADKAsyIS5iYXR1dGEuZXhlY3V0aW9uLnYxLlN0YXJ0U3VtbWFyeSKYAQoMU3RhcnRTdW1tYXJ5EhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSEAoIdHJhY2VfaWQYAyABKAkSEQoJY29uZmlnX2lkGAQgASgJEhMKC2NvbmZpZ19uYW1lGAUgASgJEg8KB3VzZXJfaWQYBiABKAkSFAoMY2FsbGJhY2tfdXJsGAcgASgJIqsBCg5SZWFkTG9nUmVxdWVzdBIRCglwYXJ0aXRpb24YASABKAUSFgoOYWZ0ZXJfcG9zaXRpb24YAiABKAESDQoFbGltaXQYAyABKAUSDQoFdHlwZXMYBCADKAkSLwoHY3Vyc29ycxgFIAMoCzIeLmJhdHV0YS5leGVjdXRpb24udjEuTG9nQ3Vyc29yEh8KF29ubHlfY2FsbGVkX2JhY2tfc3RhcnRzGAYgASgIIjYKCUxvZ0N1cnNvchIRCglwYXJ0aXRpb24YASABKAUSFgoOYWZ0ZXJfcG9zaXRpb24YAiABKAEieQoMUmVhZExvZ1JlcGx5EioKBmV2ZW50cxgBIAMoCzIaLmJhdHV0YS5leGVjdXRpb24udjEuRXZlbnQSEAoIcG9zaXRpb24YAiABKAESKwoFcGFnZXMYAyADKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLkxvZ1BhZ2UiVQoHTG9nUGFnZRIqCgZldmVudHMYASADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhAKCHBvc2l0aW9uGAIgASgBEgwKBG1vcmUYAyABKAgiowEKD0xpZmVjeWNsZU5vdGljZRIUCgxleGVjdXRpb25faWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEgwKBHR5cGUYAyABKAkSEQoJcGFydGl0aW9uGAQgASgFEhAKCHBvc2l0aW9uGAUgASgBEjQKBm90aGVycxgGIAMoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuTGlmZWN5Y2xlTm90aWNlYgZwcm90bzM", [file_batuta_common_v1_common, file_batuta_execution_v1_events, file_google_protobuf_struct]);
+  fileDesc("CiFiYXR1dGEvZXhlY3V0aW9uL3YxL3F1ZXJpZXMucHJvdG8SE2JhdHV0YS5leGVjdXRpb24udjEiEQoPVG9wb2xvZ3lSZXF1ZXN0IiMKDVRvcG9sb2d5UmVwbHkSEgoKcGFydGl0aW9ucxgBIAEoBSJ2ChNHZXRFeGVjdXRpb25SZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSEAoIdHJhY2VfaWQYAyABKAkSEgoKYXRfdmVyc2lvbhgEIAEoBRIQCghwYXlsb2FkcxgFIAEoCSJ2ChFHZXRFeGVjdXRpb25SZXBseRI1CglleGVjdXRpb24YASABKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV4ZWN1dGlvblZpZXcSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCL1BwoNRXhlY3V0aW9uVmlldxIKCgJpZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSFgoOY29uZmlnX3ZlcnNpb24YBSABKAUSEAoIc3RyYXRlZ3kYBiABKAkSDgoGc3RhdHVzGAcgASgJEiUKBWlucHV0GAggASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiYKBm91dHB1dBgJIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAogASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEg8KB3VzZXJfaWQYCyABKAkSEgoKc2Vzc2lvbl9pZBgMIAEoCRIRCgl0ZW5hbnRfaWQYDSABKAkSEgoKY3JlYXRlZF9hdBgOIAEoARISCgpzdGFydGVkX2F0GA8gASgBEhQKDGNvbXBsZXRlZF9hdBgQIAEoARIRCglwYXVzZWRfYXQYESABKAESKQoIbWV0YWRhdGEYEiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhgKEHRvdGFsX2xhdGVuY3lfbXMYEyABKAESFgoOZXN0aW1hdGVkX2Nvc3QYFCABKAESEwoLdG9rZW5fY291bnQYFSABKAUSEgoKY3JlYXRlZF9ieRgWIAEoCRIUCgxjYWxsYmFja191cmwYFyABKAkSDwoHdmVyc2lvbhgYIAEoBRIsCgVzdGVwcxgZIAMoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcFZpZXcSEAoIc3RhcnRfYXQYGiABKAESEwoLZm9ya2VkX2Zyb20YGyABKAkSEAoIcHJpb3JpdHkYHCABKAkSNQoJY29uc2Vuc3VzGB0gAygLMiIuYmF0dXRhLmV4ZWN1dGlvbi52MS5Db25zZW5zdXNWaWV3EjwKDWNvbXBlbnNhdGlvbnMYHiADKAsyJS5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvblZpZXcSEwoLZGVhZGxpbmVfYXQYHyABKAESPgoMY29tcGVuc2F0aW9uGCAgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25PdXRjb21lEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYISABKAkSLwoGYnVkZ2V0GCIgASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5CdWRnZXRWaWV3EjQKDm91dHB1dF9vbWl0dGVkGCMgASgLMhwuYmF0dXRhLmV4ZWN1dGlvbi52MS5PbWl0dGVkIpMBCgpCdWRnZXRWaWV3EhIKCm1heF90b2tlbnMYASABKAESEAoIbWF4X2Nvc3QYAiABKAESFAoMc3BlbnRfdG9rZW5zGAMgASgBEhIKCnNwZW50X2Nvc3QYBCABKAESNQoIZXhjZWVkZWQYBSABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLkJ1ZGdldEV4Y2VlZGVkIssCCg1Db25zZW5zdXNWaWV3EhAKCGdyb3VwX2lkGAEgASgJEgwKBG1vZGUYAiABKAkSDgoGc3RhdHVzGAMgASgJEigKBXZvdGVzGAQgAygLMhkuYmF0dXRhLmV4ZWN1dGlvbi52MS5Wb3RlEg8KB3dpbm5lcnMYBSADKAkSDwoHZGlzc2VudBgGIAMoCRISCgpkZWNpZGVkX2J5GAcgASgJEg0KBXNoYXJlGAggASgBEioKB2ZhaWx1cmUYCSABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSJgoGb3V0cHV0GAogASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCXNlcnZlZF9ieRgLIAEoCRI0Cg5vdXRwdXRfb21pdHRlZBgMIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuT21pdHRlZCJwChBDb21wZW5zYXRpb25WaWV3Eg8KB3N0ZXBfaWQYASABKAkSDgoGc3RhdHVzGAIgASgJEioKB2ZhaWx1cmUYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSDwoHYXR0ZW1wdBgEIAEoBSKaBQoIU3RlcFZpZXcSEgoKc3RlcF9pbmRleBgBIAEoBRIPCgdzdGVwX2lkGAIgASgJEhEKCXN0ZXBfbmFtZRgDIAEoCRIQCghhZ2VudF9pZBgEIAEoCRIVCg1hZ2VudF92ZXJzaW9uGAUgASgJEg4KBnN0YXR1cxgGIAEoCRImCgZvdXRwdXQYByABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSKgoHZmFpbHVyZRgIIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIUCgxkZXBlbmRlbmNpZXMYCSADKAkSDwoHYXR0ZW1wdBgKIAEoBRITCgtyZXRyeV9jb3VudBgLIAEoBRISCgpzdGFydGVkX2F0GAwgASgBEhQKDGNvbXBsZXRlZF9hdBgNIAEoARISCgpsYXRlbmN5X21zGA4gASgBEhMKC3Rva2VuX2NvdW50GA8gASgFEhYKDmVzdGltYXRlZF9jb3N0GBAgASgBEhMKC3NraXBfcmVhc29uGBEgASgJEhQKDGZhbGxiYWNrX2ZvchgSIAEoCRIRCglzZXJ2ZWRfYnkYEyABKAkSEgoKb3V0cHV0X2tleRgUIAEoCRIQCghwcm9ncmVzcxgVIAEoARIYChBwcm9ncmVzc19tZXNzYWdlGBYgASgJEhcKD2NvbnNlbnN1c19ncm91cBgXIAEoCRIOCgZyZXVzZWQYGCABKAgSEAoIcmV0cnlfYXQYGSABKAESMwoIYXBwcm92YWwYGiABKAsyIS5iYXR1dGEuZXhlY3V0aW9uLnYxLkFwcHJvdmFsVmlldxI0Cg5vdXRwdXRfb21pdHRlZBgbIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuT21pdHRlZCLvAgoMQXBwcm92YWxWaWV3Eg4KBnN0YXR1cxgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEiUKBWlucHV0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCWFwcHJvdmVycxgEIAMoCRIUCgxyZXF1ZXN0ZWRfYXQYBSABKAESEwoLZGVhZGxpbmVfYXQYBiABKAESEgoKZGVjaWRlZF9hdBgHIAEoARISCgpkZWNpZGVkX2J5GAggASgJEg8KB2NvbW1lbnQYCSABKAkSJAoEZGF0YRgKIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCgl0aW1lZF9vdXQYCyABKAgSMwoNaW5wdXRfb21pdHRlZBgMIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuT21pdHRlZBIyCgxkYXRhX29taXR0ZWQYDSABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQiSgoOR2V0U3RlcFJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIPCgdzdGVwX2lkGAMgASgJIpgCCgxHZXRTdGVwUmVwbHkSDgoGc3RhdHVzGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSKwoEc3RlcBgDIAEoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcFZpZXcSJQoFaW5wdXQYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSMwoNaW5wdXRfb21pdHRlZBgFIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuT21pdHRlZBIyCghhdHRlbXB0cxgGIAMoCzIgLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcEF0dGVtcHQSKgoHcmVmdXNlZBgHIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCLvAQoLU3RlcEF0dGVtcHQSDwoHYXR0ZW1wdBgBIAEoBRIOCgZzdGF0dXMYAiABKAkSFAoMc2NoZWR1bGVkX2F0GAMgASgBEhIKCnN0YXJ0ZWRfYXQYBCABKAESEwoLZmluaXNoZWRfYXQYBSABKAESKgoHZmFpbHVyZRgGIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIQCghyZXRyeV9hdBgHIAEoARITCgt0b2tlbl9jb3VudBgIIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgJIAEoARIVCg1hZ2VudF92ZXJzaW9uGAogASgJIoABChFHZXRQYXlsb2FkUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJEhIKCmF0X3ZlcnNpb24YAyABKAUSDwoHc3RlcF9pZBgEIAEoCRIPCgdwYXlsb2FkGAUgASgJEgwKBGZyb20YBiABKAEiXgoPR2V0UGF5bG9hZFJlcGx5EgwKBHRleHQYASABKAkSEQoJbmV4dF9mcm9tGAIgASgBEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwimAEKFExpc3RBcHByb3ZhbHNSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRINCgVsaW1pdBgCIAEoBRIOCgZjdXJzb3IYAyABKAkSEAoIYXBwcm92ZXIYBCABKAkSEQoJY29uZmlnX2lkGAUgASgJEhQKDGV4ZWN1dGlvbl9pZBgGIAEoCRITCgtjb25maWdfbmFtZRgHIAEoCSKOAQoSTGlzdEFwcHJvdmFsc1JlcGx5EjcKCWFwcHJvdmFscxgBIAMoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuQXBwcm92YWxTdW1tYXJ5EhMKC25leHRfY3Vyc29yGAIgASgJEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwi0gEKD0FwcHJvdmFsU3VtbWFyeRIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIRCglzdGVwX25hbWUYAyABKAkSEQoJY29uZmlnX2lkGAQgASgJEhMKC2NvbmZpZ19uYW1lGAUgASgJEg8KB21lc3NhZ2UYBiABKAkSEQoJYXBwcm92ZXJzGAcgAygJEhQKDHJlcXVlc3RlZF9hdBgIIAEoARITCgtkZWFkbGluZV9hdBgJIAEoARIOCgZzdGF0dXMYCiABKAkivAEKFUxpc3RFeGVjdXRpb25zUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSEQoJY29uZmlnX2lkGAIgASgJEg4KBnN0YXR1cxgDIAMoCRIPCgd1c2VyX2lkGAQgASgJEhQKDGNyZWF0ZWRfZnJvbRgFIAEoARISCgpjcmVhdGVkX3RvGAYgASgBEhMKC2NvbmZpZ19uYW1lGAcgASgJEg0KBWxpbWl0GAggASgFEg4KBmN1cnNvchgJIAEoCSKRAQoTTGlzdEV4ZWN1dGlvbnNSZXBseRI5CgpleGVjdXRpb25zGAEgAygLMiUuYmF0dXRhLmV4ZWN1dGlvbi52MS5FeGVjdXRpb25TdW1tYXJ5EhMKC25leHRfY3Vyc29yGAIgASgJEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwizAIKEEV4ZWN1dGlvblN1bW1hcnkSCgoCaWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEg4KBnN0YXR1cxgFIAEoCRIPCgd1c2VyX2lkGAYgASgJEhIKCnNlc3Npb25faWQYByABKAkSEQoJdGVuYW50X2lkGAggASgJEhIKCmNyZWF0ZWRfYXQYCSABKAESEgoKc3RhcnRlZF9hdBgKIAEoARIUCgxjb21wbGV0ZWRfYXQYCyABKAESEQoJcGF1c2VkX2F0GAwgASgBEhgKEHRvdGFsX2xhdGVuY3lfbXMYDSABKAESFgoOZXN0aW1hdGVkX2Nvc3QYDiABKAESEgoKY3JlYXRlZF9ieRgPIAEoCRITCgt0b2tlbl9jb3VudBgQIAEoBSJhChFMaXN0RXZlbnRzUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJEhQKDGZyb21fdmVyc2lvbhgDIAEoBRINCgVsaW1pdBgEIAEoBSJ/Cg9MaXN0RXZlbnRzUmVwbHkSKgoGZXZlbnRzGAEgAygLMhouYmF0dXRhLmV4ZWN1dGlvbi52MS5FdmVudBIUCgxuZXh0X3ZlcnNpb24YAiABKAUSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCIrChJHZXRWZXJzaW9uc1JlcXVlc3QSFQoNZXhlY3V0aW9uX2lkcxgBIAMoCSIzChBHZXRWZXJzaW9uc1JlcGx5EhAKCHZlcnNpb25zGAEgAygFEg0KBWVuZGVkGAIgAygIIikKEEdldFN0YXJ0c1JlcXVlc3QSFQoNZXhlY3V0aW9uX2lkcxgBIAMoCSJDCg5HZXRTdGFydHNSZXBseRIxCgZzdGFydHMYASADKAsyIS5iYXR1dGEuZXhlY3V0aW9uLnYxLlN0YXJ0U3VtbWFyeSKYAQoMU3RhcnRTdW1tYXJ5EhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSEAoIdHJhY2VfaWQYAyABKAkSEQoJY29uZmlnX2lkGAQgASgJEhMKC2NvbmZpZ19uYW1lGAUgASgJEg8KB3VzZXJfaWQYBiABKAkSFAoMY2FsbGJhY2tfdXJsGAcgASgJIqsBCg5SZWFkTG9nUmVxdWVzdBIRCglwYXJ0aXRpb24YASABKAUSFgoOYWZ0ZXJfcG9zaXRpb24YAiABKAESDQoFbGltaXQYAyABKAUSDQoFdHlwZXMYBCADKAkSLwoHY3Vyc29ycxgFIAMoCzIeLmJhdHV0YS5leGVjdXRpb24udjEuTG9nQ3Vyc29yEh8KF29ubHlfY2FsbGVkX2JhY2tfc3RhcnRzGAYgASgIIjYKCUxvZ0N1cnNvchIRCglwYXJ0aXRpb24YASABKAUSFgoOYWZ0ZXJfcG9zaXRpb24YAiABKAEieQoMUmVhZExvZ1JlcGx5EioKBmV2ZW50cxgBIAMoCzIaLmJhdHV0YS5leGVjdXRpb24udjEuRXZlbnQSEAoIcG9zaXRpb24YAiABKAESKwoFcGFnZXMYAyADKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLkxvZ1BhZ2UiVQoHTG9nUGFnZRIqCgZldmVudHMYASADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhAKCHBvc2l0aW9uGAIgASgBEgwKBG1vcmUYAyABKAgiowEKD0xpZmVjeWNsZU5vdGljZRIUCgxleGVjdXRpb25faWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEgwKBHR5cGUYAyABKAkSEQoJcGFydGl0aW9uGAQgASgFEhAKCHBvc2l0aW9uGAUgASgBEjQKBm90aGVycxgGIAMoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuTGlmZWN5Y2xlTm90aWNlYgZwcm90bzM", [file_batuta_common_v1_common, file_batuta_execution_v1_events, file_google_protobuf_struct]);
 
 /**
  * batuta.execution.query.topology
@@ -97,6 +97,14 @@ export type GetExecutionRequest = Message<"batuta.execution.v1.GetExecutionReque
    * @generated from field: int32 at_version = 4;
    */
   atVersion: number;
+
+  /**
+   * Which payloads the reply holds: all (when empty), own (the execution's input and output, nothing of its steps) or start
+   * (its input alone).
+   *
+   * @generated from field: string payloads = 5;
+   */
+  payloads: string;
 };
 
 /**
@@ -126,6 +134,14 @@ export type GetExecutionRequestJson = {
    * @generated from field: int32 at_version = 4;
    */
   atVersion?: number;
+
+  /**
+   * Which payloads the reply holds: all (when empty), own (the execution's input and output, nothing of its steps) or start
+   * (its input alone).
+   *
+   * @generated from field: string payloads = 5;
+   */
+  payloads?: string;
 };
 
 /**
@@ -357,6 +373,13 @@ export type ExecutionView = Message<"batuta.execution.v1.ExecutionView"> & {
    * @generated from field: batuta.execution.v1.BudgetView budget = 34;
    */
   budget?: BudgetView | undefined;
+
+  /**
+   * Instead of an output that is too large for one message: ask for its parts (query.payload).
+   *
+   * @generated from field: batuta.execution.v1.Omitted output_omitted = 35;
+   */
+  outputOmitted?: Omitted | undefined;
 };
 
 /**
@@ -544,6 +567,13 @@ export type ExecutionViewJson = {
    * @generated from field: batuta.execution.v1.BudgetView budget = 34;
    */
   budget?: BudgetViewJson;
+
+  /**
+   * Instead of an output that is too large for one message: ask for its parts (query.payload).
+   *
+   * @generated from field: batuta.execution.v1.Omitted output_omitted = 35;
+   */
+  outputOmitted?: OmittedJson;
 };
 
 /**
@@ -698,6 +728,13 @@ export type ConsensusView = Message<"batuta.execution.v1.ConsensusView"> & {
    * @generated from field: string served_by = 11;
    */
   servedBy: string;
+
+  /**
+   * Instead of output.
+   *
+   * @generated from field: batuta.execution.v1.Omitted output_omitted = 12;
+   */
+  outputOmitted?: Omitted | undefined;
 };
 
 /**
@@ -762,6 +799,13 @@ export type ConsensusViewJson = {
    * @generated from field: string served_by = 11;
    */
   servedBy?: string;
+
+  /**
+   * Instead of output.
+   *
+   * @generated from field: batuta.execution.v1.Omitted output_omitted = 12;
+   */
+  outputOmitted?: OmittedJson;
 };
 
 /**
@@ -983,6 +1027,13 @@ export type StepView = Message<"batuta.execution.v1.StepView"> & {
    * @generated from field: batuta.execution.v1.ApprovalView approval = 26;
    */
   approval?: ApprovalView | undefined;
+
+  /**
+   * Instead of output.
+   *
+   * @generated from field: batuta.execution.v1.Omitted output_omitted = 27;
+   */
+  outputOmitted?: Omitted | undefined;
 };
 
 /**
@@ -1132,6 +1183,13 @@ export type StepViewJson = {
    * @generated from field: batuta.execution.v1.ApprovalView approval = 26;
    */
   approval?: ApprovalViewJson;
+
+  /**
+   * Instead of output.
+   *
+   * @generated from field: batuta.execution.v1.Omitted output_omitted = 27;
+   */
+  outputOmitted?: OmittedJson;
 };
 
 /**
@@ -1207,6 +1265,18 @@ export type ApprovalView = Message<"batuta.execution.v1.ApprovalView"> & {
    * @generated from field: bool timed_out = 11;
    */
   timedOut: boolean;
+
+  /**
+   * Instead of input and data.
+   *
+   * @generated from field: batuta.execution.v1.Omitted input_omitted = 12;
+   */
+  inputOmitted?: Omitted | undefined;
+
+  /**
+   * @generated from field: batuta.execution.v1.Omitted data_omitted = 13;
+   */
+  dataOmitted?: Omitted | undefined;
 };
 
 /**
@@ -1275,6 +1345,18 @@ export type ApprovalViewJson = {
    * @generated from field: bool timed_out = 11;
    */
   timedOut?: boolean;
+
+  /**
+   * Instead of input and data.
+   *
+   * @generated from field: batuta.execution.v1.Omitted input_omitted = 12;
+   */
+  inputOmitted?: OmittedJson;
+
+  /**
+   * @generated from field: batuta.execution.v1.Omitted data_omitted = 13;
+   */
+  dataOmitted?: OmittedJson;
 };
 
 /**
@@ -1283,6 +1365,441 @@ export type ApprovalViewJson = {
  */
 export const ApprovalViewSchema: GenMessage<ApprovalView, {jsonType: ApprovalViewJson}> = /*@__PURE__*/
   messageDesc(file_batuta_execution_v1_queries, 9);
+
+/**
+ * batuta.execution.query.step: one step with what its agent got, and its attempts.
+ *
+ * @generated from message batuta.execution.v1.GetStepRequest
+ */
+export type GetStepRequest = Message<"batuta.execution.v1.GetStepRequest"> & {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * @generated from field: string execution_id = 2;
+   */
+  executionId: string;
+
+  /**
+   * @generated from field: string step_id = 3;
+   */
+  stepId: string;
+};
+
+/**
+ * batuta.execution.query.step: one step with what its agent got, and its attempts.
+ *
+ * @generated from message batuta.execution.v1.GetStepRequest
+ */
+export type GetStepRequestJson = {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId?: string;
+
+  /**
+   * @generated from field: string execution_id = 2;
+   */
+  executionId?: string;
+
+  /**
+   * @generated from field: string step_id = 3;
+   */
+  stepId?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.GetStepRequest.
+ * Use `create(GetStepRequestSchema)` to create a new message.
+ */
+export const GetStepRequestSchema: GenMessage<GetStepRequest, {jsonType: GetStepRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_queries, 10);
+
+/**
+ * @generated from message batuta.execution.v1.GetStepReply
+ */
+export type GetStepReply = Message<"batuta.execution.v1.GetStepReply"> & {
+  /**
+   * Of the execution.
+   *
+   * @generated from field: string status = 1;
+   */
+  status: string;
+
+  /**
+   * @generated from field: int32 version = 2;
+   */
+  version: number;
+
+  /**
+   * @generated from field: batuta.execution.v1.StepView step = 3;
+   */
+  step?: StepView | undefined;
+
+  /**
+   * What the agent got with the newest attempt; absent before the first.
+   *
+   * @generated from field: google.protobuf.Value input = 4;
+   */
+  input?: Value | undefined;
+
+  /**
+   * Instead of input: ask for its parts (query.payload).
+   *
+   * @generated from field: batuta.execution.v1.Omitted input_omitted = 5;
+   */
+  inputOmitted?: Omitted | undefined;
+
+  /**
+   * In the order in which they were scheduled.
+   *
+   * @generated from field: repeated batuta.execution.v1.StepAttempt attempts = 6;
+   */
+  attempts: StepAttempt[];
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 7;
+   */
+  refused?: Refusal | undefined;
+};
+
+/**
+ * @generated from message batuta.execution.v1.GetStepReply
+ */
+export type GetStepReplyJson = {
+  /**
+   * Of the execution.
+   *
+   * @generated from field: string status = 1;
+   */
+  status?: string;
+
+  /**
+   * @generated from field: int32 version = 2;
+   */
+  version?: number;
+
+  /**
+   * @generated from field: batuta.execution.v1.StepView step = 3;
+   */
+  step?: StepViewJson;
+
+  /**
+   * What the agent got with the newest attempt; absent before the first.
+   *
+   * @generated from field: google.protobuf.Value input = 4;
+   */
+  input?: ValueJson;
+
+  /**
+   * Instead of input: ask for its parts (query.payload).
+   *
+   * @generated from field: batuta.execution.v1.Omitted input_omitted = 5;
+   */
+  inputOmitted?: OmittedJson;
+
+  /**
+   * In the order in which they were scheduled.
+   *
+   * @generated from field: repeated batuta.execution.v1.StepAttempt attempts = 6;
+   */
+  attempts?: StepAttemptJson[];
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 7;
+   */
+  refused?: RefusalJson;
+};
+
+/**
+ * Describes the message batuta.execution.v1.GetStepReply.
+ * Use `create(GetStepReplySchema)` to create a new message.
+ */
+export const GetStepReplySchema: GenMessage<GetStepReply, {jsonType: GetStepReplyJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_queries, 11);
+
+/**
+ * One attempt of a step, as the log tells it.
+ *
+ * @generated from message batuta.execution.v1.StepAttempt
+ */
+export type StepAttempt = Message<"batuta.execution.v1.StepAttempt"> & {
+  /**
+   * @generated from field: int32 attempt = 1;
+   */
+  attempt: number;
+
+  /**
+   * running, completed, failed or stopped: its outcome was not wanted any more.
+   *
+   * @generated from field: string status = 2;
+   */
+  status: string;
+
+  /**
+   * @generated from field: double scheduled_at = 3;
+   */
+  scheduledAt: number;
+
+  /**
+   * The agent's start; absent when none reported it.
+   *
+   * @generated from field: double started_at = 4;
+   */
+  startedAt: number;
+
+  /**
+   * @generated from field: double finished_at = 5;
+   */
+  finishedAt: number;
+
+  /**
+   * @generated from field: batuta.common.v1.Failure failure = 6;
+   */
+  failure?: Failure | undefined;
+
+  /**
+   * Epoch ms of the attempt after it.
+   *
+   * @generated from field: double retry_at = 7;
+   */
+  retryAt: number;
+
+  /**
+   * @generated from field: int32 token_count = 8;
+   */
+  tokenCount: number;
+
+  /**
+   * @generated from field: double estimated_cost = 9;
+   */
+  estimatedCost: number;
+
+  /**
+   * @generated from field: string agent_version = 10;
+   */
+  agentVersion: string;
+};
+
+/**
+ * One attempt of a step, as the log tells it.
+ *
+ * @generated from message batuta.execution.v1.StepAttempt
+ */
+export type StepAttemptJson = {
+  /**
+   * @generated from field: int32 attempt = 1;
+   */
+  attempt?: number;
+
+  /**
+   * running, completed, failed or stopped: its outcome was not wanted any more.
+   *
+   * @generated from field: string status = 2;
+   */
+  status?: string;
+
+  /**
+   * @generated from field: double scheduled_at = 3;
+   */
+  scheduledAt?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * The agent's start; absent when none reported it.
+   *
+   * @generated from field: double started_at = 4;
+   */
+  startedAt?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: double finished_at = 5;
+   */
+  finishedAt?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: batuta.common.v1.Failure failure = 6;
+   */
+  failure?: FailureJson;
+
+  /**
+   * Epoch ms of the attempt after it.
+   *
+   * @generated from field: double retry_at = 7;
+   */
+  retryAt?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: int32 token_count = 8;
+   */
+  tokenCount?: number;
+
+  /**
+   * @generated from field: double estimated_cost = 9;
+   */
+  estimatedCost?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: string agent_version = 10;
+   */
+  agentVersion?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.StepAttempt.
+ * Use `create(StepAttemptSchema)` to create a new message.
+ */
+export const StepAttemptSchema: GenMessage<StepAttempt, {jsonType: StepAttemptJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_queries, 12);
+
+/**
+ * batuta.execution.query.payload: a part of one payload as JSON text, for those that no message holds whole.
+ *
+ * @generated from message batuta.execution.v1.GetPayloadRequest
+ */
+export type GetPayloadRequest = Message<"batuta.execution.v1.GetPayloadRequest"> & {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * @generated from field: string execution_id = 2;
+   */
+  executionId: string;
+
+  /**
+   * The state after the event with this version, so that all parts are of one state; 0 means the newest.
+   *
+   * @generated from field: int32 at_version = 3;
+   */
+  atVersion: number;
+
+  /**
+   * A step or consensus group; empty means the execution itself.
+   *
+   * @generated from field: string step_id = 4;
+   */
+  stepId: string;
+
+  /**
+   * output, input, or event: the whole event with this version.
+   *
+   * @generated from field: string payload = 5;
+   */
+  payload: string;
+
+  /**
+   * Characters (UTF-16) of the text before this part.
+   *
+   * @generated from field: double from = 6;
+   */
+  from: number;
+};
+
+/**
+ * batuta.execution.query.payload: a part of one payload as JSON text, for those that no message holds whole.
+ *
+ * @generated from message batuta.execution.v1.GetPayloadRequest
+ */
+export type GetPayloadRequestJson = {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId?: string;
+
+  /**
+   * @generated from field: string execution_id = 2;
+   */
+  executionId?: string;
+
+  /**
+   * The state after the event with this version, so that all parts are of one state; 0 means the newest.
+   *
+   * @generated from field: int32 at_version = 3;
+   */
+  atVersion?: number;
+
+  /**
+   * A step or consensus group; empty means the execution itself.
+   *
+   * @generated from field: string step_id = 4;
+   */
+  stepId?: string;
+
+  /**
+   * output, input, or event: the whole event with this version.
+   *
+   * @generated from field: string payload = 5;
+   */
+  payload?: string;
+
+  /**
+   * Characters (UTF-16) of the text before this part.
+   *
+   * @generated from field: double from = 6;
+   */
+  from?: number | "NaN" | "Infinity" | "-Infinity";
+};
+
+/**
+ * Describes the message batuta.execution.v1.GetPayloadRequest.
+ * Use `create(GetPayloadRequestSchema)` to create a new message.
+ */
+export const GetPayloadRequestSchema: GenMessage<GetPayloadRequest, {jsonType: GetPayloadRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_queries, 13);
+
+/**
+ * @generated from message batuta.execution.v1.GetPayloadReply
+ */
+export type GetPayloadReply = Message<"batuta.execution.v1.GetPayloadReply"> & {
+  /**
+   * @generated from field: string text = 1;
+   */
+  text: string;
+
+  /**
+   * Where the next part begins; 0 when this is the last.
+   *
+   * @generated from field: double next_from = 2;
+   */
+  nextFrom: number;
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 3;
+   */
+  refused?: Refusal | undefined;
+};
+
+/**
+ * @generated from message batuta.execution.v1.GetPayloadReply
+ */
+export type GetPayloadReplyJson = {
+  /**
+   * @generated from field: string text = 1;
+   */
+  text?: string;
+
+  /**
+   * Where the next part begins; 0 when this is the last.
+   *
+   * @generated from field: double next_from = 2;
+   */
+  nextFrom?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 3;
+   */
+  refused?: RefusalJson;
+};
+
+/**
+ * Describes the message batuta.execution.v1.GetPayloadReply.
+ * Use `create(GetPayloadReplySchema)` to create a new message.
+ */
+export const GetPayloadReplySchema: GenMessage<GetPayloadReply, {jsonType: GetPayloadReplyJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_queries, 14);
 
 /**
  * batuta.execution.query.approvals: those that wait now, the oldest first.
@@ -1381,7 +1898,7 @@ export type ListApprovalsRequestJson = {
  * Use `create(ListApprovalsRequestSchema)` to create a new message.
  */
 export const ListApprovalsRequestSchema: GenMessage<ListApprovalsRequest, {jsonType: ListApprovalsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 10);
+  messageDesc(file_batuta_execution_v1_queries, 15);
 
 /**
  * @generated from message batuta.execution.v1.ListApprovalsReply
@@ -1428,7 +1945,7 @@ export type ListApprovalsReplyJson = {
  * Use `create(ListApprovalsReplySchema)` to create a new message.
  */
 export const ListApprovalsReplySchema: GenMessage<ListApprovalsReply, {jsonType: ListApprovalsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 11);
+  messageDesc(file_batuta_execution_v1_queries, 16);
 
 /**
  * A step that waits for a human.
@@ -1553,7 +2070,7 @@ export type ApprovalSummaryJson = {
  * Use `create(ApprovalSummarySchema)` to create a new message.
  */
 export const ApprovalSummarySchema: GenMessage<ApprovalSummary, {jsonType: ApprovalSummaryJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 12);
+  messageDesc(file_batuta_execution_v1_queries, 17);
 
 /**
  * batuta.execution.query.list
@@ -1672,7 +2189,7 @@ export type ListExecutionsRequestJson = {
  * Use `create(ListExecutionsRequestSchema)` to create a new message.
  */
 export const ListExecutionsRequestSchema: GenMessage<ListExecutionsRequest, {jsonType: ListExecutionsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 13);
+  messageDesc(file_batuta_execution_v1_queries, 18);
 
 /**
  * @generated from message batuta.execution.v1.ListExecutionsReply
@@ -1719,7 +2236,7 @@ export type ListExecutionsReplyJson = {
  * Use `create(ListExecutionsReplySchema)` to create a new message.
  */
 export const ListExecutionsReplySchema: GenMessage<ListExecutionsReply, {jsonType: ListExecutionsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 14);
+  messageDesc(file_batuta_execution_v1_queries, 19);
 
 /**
  * One row of orchestration_executions.
@@ -1900,7 +2417,7 @@ export type ExecutionSummaryJson = {
  * Use `create(ExecutionSummarySchema)` to create a new message.
  */
 export const ExecutionSummarySchema: GenMessage<ExecutionSummary, {jsonType: ExecutionSummaryJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 15);
+  messageDesc(file_batuta_execution_v1_queries, 20);
 
 /**
  * batuta.execution.query.events
@@ -1969,7 +2486,7 @@ export type ListEventsRequestJson = {
  * Use `create(ListEventsRequestSchema)` to create a new message.
  */
 export const ListEventsRequestSchema: GenMessage<ListEventsRequest, {jsonType: ListEventsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 16);
+  messageDesc(file_batuta_execution_v1_queries, 21);
 
 /**
  * @generated from message batuta.execution.v1.ListEventsReply
@@ -2020,7 +2537,7 @@ export type ListEventsReplyJson = {
  * Use `create(ListEventsReplySchema)` to create a new message.
  */
 export const ListEventsReplySchema: GenMessage<ListEventsReply, {jsonType: ListEventsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 17);
+  messageDesc(file_batuta_execution_v1_queries, 22);
 
 /**
  * batuta.execution.query.versions: newest version of each watched execution, in the order asked; 0 when unknown.
@@ -2051,7 +2568,7 @@ export type GetVersionsRequestJson = {
  * Use `create(GetVersionsRequestSchema)` to create a new message.
  */
 export const GetVersionsRequestSchema: GenMessage<GetVersionsRequest, {jsonType: GetVersionsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 18);
+  messageDesc(file_batuta_execution_v1_queries, 23);
 
 /**
  * @generated from message batuta.execution.v1.GetVersionsReply
@@ -2092,7 +2609,7 @@ export type GetVersionsReplyJson = {
  * Use `create(GetVersionsReplySchema)` to create a new message.
  */
 export const GetVersionsReplySchema: GenMessage<GetVersionsReply, {jsonType: GetVersionsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 19);
+  messageDesc(file_batuta_execution_v1_queries, 24);
 
 /**
  * batuta.execution.query.starts: how executions began, from the log; those that are unknown are missing in the answer.
@@ -2127,7 +2644,7 @@ export type GetStartsRequestJson = {
  * Use `create(GetStartsRequestSchema)` to create a new message.
  */
 export const GetStartsRequestSchema: GenMessage<GetStartsRequest, {jsonType: GetStartsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 20);
+  messageDesc(file_batuta_execution_v1_queries, 25);
 
 /**
  * @generated from message batuta.execution.v1.GetStartsReply
@@ -2154,7 +2671,7 @@ export type GetStartsReplyJson = {
  * Use `create(GetStartsReplySchema)` to create a new message.
  */
 export const GetStartsReplySchema: GenMessage<GetStartsReply, {jsonType: GetStartsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 21);
+  messageDesc(file_batuta_execution_v1_queries, 26);
 
 /**
  * Of ExecutionStarted what a notification needs.
@@ -2245,7 +2762,7 @@ export type StartSummaryJson = {
  * Use `create(StartSummarySchema)` to create a new message.
  */
 export const StartSummarySchema: GenMessage<StartSummary, {jsonType: StartSummaryJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 22);
+  messageDesc(file_batuta_execution_v1_queries, 27);
 
 /**
  * batuta.execution.query.log: events of partitions after a position of each, for consumers with cursors of their own.
@@ -2342,7 +2859,7 @@ export type ReadLogRequestJson = {
  * Use `create(ReadLogRequestSchema)` to create a new message.
  */
 export const ReadLogRequestSchema: GenMessage<ReadLogRequest, {jsonType: ReadLogRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 23);
+  messageDesc(file_batuta_execution_v1_queries, 28);
 
 /**
  * @generated from message batuta.execution.v1.LogCursor
@@ -2379,7 +2896,7 @@ export type LogCursorJson = {
  * Use `create(LogCursorSchema)` to create a new message.
  */
 export const LogCursorSchema: GenMessage<LogCursor, {jsonType: LogCursorJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 24);
+  messageDesc(file_batuta_execution_v1_queries, 29);
 
 /**
  * @generated from message batuta.execution.v1.ReadLogReply
@@ -2434,7 +2951,7 @@ export type ReadLogReplyJson = {
  * Use `create(ReadLogReplySchema)` to create a new message.
  */
 export const ReadLogReplySchema: GenMessage<ReadLogReply, {jsonType: ReadLogReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 25);
+  messageDesc(file_batuta_execution_v1_queries, 30);
 
 /**
  * @generated from message batuta.execution.v1.LogPage
@@ -2489,7 +3006,7 @@ export type LogPageJson = {
  * Use `create(LogPageSchema)` to create a new message.
  */
 export const LogPageSchema: GenMessage<LogPage, {jsonType: LogPageJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 26);
+  messageDesc(file_batuta_execution_v1_queries, 31);
 
 /**
  * batuta.lifecycle.<tenant>.<type>: only a wake-up for those who read the log.
@@ -2574,5 +3091,5 @@ export type LifecycleNoticeJson = {
  * Use `create(LifecycleNoticeSchema)` to create a new message.
  */
 export const LifecycleNoticeSchema: GenMessage<LifecycleNotice, {jsonType: LifecycleNoticeJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 27);
+  messageDesc(file_batuta_execution_v1_queries, 32);
 

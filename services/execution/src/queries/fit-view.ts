@@ -1,0 +1,190 @@
+import type {
+  ApprovalView,
+  ConsensusView,
+  Event,
+  ExecutionView,
+  Failure,
+  JsonObject,
+  JsonValue,
+  Omitted,
+  StepView,
+} from '@batuta/contracts';
+import { jsonBytes } from '../domain/index.js';
+
+/** Characters that a failure's message, an approval's and a progress message keep where even the texts are too many. */
+const SHORT_TEXT = 200;
+/** Approvers of one step that are kept then. */
+const FEW = 20;
+/** An output up to this size comes with its execution wherever it fits; a larger one is always asked for in parts. */
+const LARGEST_OWN_OUTPUT = 1024 * 1024;
+
+/** A copy whose fields may be replaced. */
+type Draft<T> = { -readonly [K in keyof T]: T[K] };
+
+interface Payload {
+  readonly bytes: number;
+  omit(): void;
+}
+
+/** The execution's own payloads alone: nothing of its steps. */
+export function withoutStepPayloads(view: ExecutionView): ExecutionView {
+  return {
+    ...view,
+    steps: view.steps.map(({ output: _output, approval, ...step }) => {
+      if (approval === undefined) return step;
+      const { input: _input, data: _data, ...asked } = approval;
+      return { ...step, approval: asked };
+    }),
+  };
+}
+
+/** How the execution began and where it stands, without steps and output. */
+export function withoutSteps(view: ExecutionView): ExecutionView {
+  const { output: _output, consensus: _consensus, compensations: _compensations, ...rest } = view;
+  return { ...rest, steps: [] };
+}
+
+/**
+ * A view of at most so many bytes as JSON: payloads are left out, the largest first, and a mark says how large each was.
+ * Where that does not suffice, texts of failures and approvals are shortened.
+ */
+export function fitView(view: ExecutionView, room: number): ExecutionView {
+  let bytes = jsonBytes(view as unknown as JsonValue);
+  if (bytes <= room) return view;
+  const fitted: Draft<ExecutionView> = { ...view };
+  const steps = view.steps.map(copyStep);
+  fitted.steps = steps;
+  const payloads: Payload[] = steps.flatMap(payloadsOfStep);
+  if (view.consensus !== undefined) {
+    const groups = view.consensus.map((group): Draft<ConsensusView> => ({ ...group, ...copyFailure(group.failure) }));
+    fitted.consensus = groups;
+    for (const group of groups) payloads.push(...payloadOf(group, 'output', 'outputOmitted'), ...detailsOf(group));
+  }
+  if (view.compensations !== undefined) {
+    const undone = view.compensations.map((each) => ({ ...each, ...copyFailure(each.failure) }));
+    fitted.compensations = undone;
+    for (const each of undone) payloads.push(...detailsOf(each));
+  }
+  if (view.failure !== undefined) {
+    fitted.failure = { ...view.failure };
+    payloads.push(...detailsOf(fitted));
+  }
+  const [own] = payloadOf(fitted, 'output', 'outputOmitted');
+  if (own !== undefined && own.bytes > LARGEST_OWN_OUTPUT) {
+    own.omit();
+    bytes -= own.bytes;
+  }
+  if (omitLargest(payloads, bytes, room) <= room) return fitted;
+  if (fitted.output !== undefined) own?.omit();
+  shortenTexts(fitted);
+  return fitted;
+}
+
+/** A step of at most so many bytes, as in `fitView`; what is no payload of it is small. */
+export function fitStep(step: StepView, room: number): StepView {
+  const fitted = copyStep(step);
+  omitLargest(payloadsOfStep(fitted), jsonBytes(step as unknown as JsonValue), room);
+  return fitted;
+}
+
+/** Omits payloads while there are more bytes than room; gives the bytes that are left. */
+function omitLargest(payloads: readonly Payload[], bytes: number, room: number): number {
+  let left = bytes;
+  for (const payload of payloads.toSorted((a, b) => b.bytes - a.bytes)) {
+    if (left <= room) break;
+    payload.omit();
+    left -= payload.bytes;
+  }
+  return left;
+}
+
+function copyFailure(failure: Failure | undefined): { failure?: Failure } {
+  return failure === undefined ? {} : { failure: { ...failure } };
+}
+
+function copyStep(step: StepView): Draft<StepView> {
+  return {
+    ...step,
+    ...copyFailure(step.failure),
+    ...(step.approval === undefined ? {} : { approval: { ...step.approval } }),
+  };
+}
+
+function payloadsOfStep(step: Draft<StepView>): Payload[] {
+  const asked: Draft<ApprovalView> | undefined = step.approval;
+  return [
+    ...payloadOf(step, 'output', 'outputOmitted'),
+    ...(asked === undefined
+      ? []
+      : [...payloadOf(asked, 'input', 'inputOmitted'), ...payloadOf(asked, 'data', 'dataOmitted')]),
+    ...detailsOf(step),
+  ];
+}
+
+/** A mark has about so many bytes: nothing smaller is worth leaving out. */
+const MARK_BYTES = 100;
+
+function payloadOf<P extends string, M extends string>(
+  holder: { [K in P]?: JsonValue } & { [K in M]?: Omitted },
+  field: P,
+  mark: M,
+): Payload[] {
+  const value: JsonValue | undefined = holder[field];
+  if (value === undefined) return [];
+  const bytes = jsonBytes(value);
+  if (bytes <= MARK_BYTES) return [];
+  const omit = (): void => {
+    delete holder[field];
+    (holder as { [K in M]?: Omitted })[mark] = { bytes } as never;
+  };
+  return [{ bytes: bytes - MARK_BYTES, omit }];
+}
+
+function detailsOf({ failure }: { failure?: Failure }): Payload[] {
+  if (failure?.details === undefined) return [];
+  const bytes = jsonBytes(failure.details);
+  const omit = (): void => {
+    failure.details = { omitted_bytes: bytes };
+  };
+  return bytes <= MARK_BYTES ? [] : [{ bytes: bytes - MARK_BYTES, omit }];
+}
+
+/** A field of an event's data with more than this is left out of an event that no message holds. */
+const LARGE_FIELD = 64 * 1024;
+
+/** An event of at most so many bytes: the large fields of its data are left out, and a mark says how large the whole was. */
+export function fitEvent(event: Event, room: number): Event {
+  const bytes = jsonBytes(event.data as JsonValue);
+  if (bytes <= room) return event;
+  return { ...event, data: withoutLarge(event.data as JsonObject), dataOmitted: { bytes } } as unknown as Event;
+}
+
+function withoutLarge(fields: JsonObject): JsonObject {
+  const kept: JsonObject = {};
+  for (const [name, value] of Object.entries(fields)) {
+    if (value === undefined) continue;
+    if (jsonBytes(value) <= LARGE_FIELD) kept[name] = value;
+    // A failure keeps its code and message.
+    else if (name === 'failure') kept[name] = withoutLarge(value as JsonObject);
+  }
+  return kept;
+}
+
+const shortened = (text: string): string => (text.length <= SHORT_TEXT ? text : `${text.slice(0, SHORT_TEXT)} …`);
+
+function shortenTexts(view: ExecutionView): void {
+  const failures = [...view.steps, ...(view.consensus ?? []), ...(view.compensations ?? [])].map(
+    ({ failure }) => failure,
+  );
+  for (const failure of failures) {
+    if (failure === undefined) continue;
+    failure.message = shortened(failure.message);
+    delete failure.trace;
+  }
+  for (const step of view.steps) {
+    if (step.progressMessage !== undefined) step.progressMessage = shortened(step.progressMessage);
+    if (step.approval === undefined) continue;
+    step.approval.message = shortened(step.approval.message);
+    if (step.approval.approvers !== undefined) step.approval.approvers = step.approval.approvers.slice(0, FEW);
+  }
+}
