@@ -1,9 +1,16 @@
 import { setOwn } from '@batuta/contracts';
 import type { JsonObject, JsonValue } from '@batuta/contracts';
 import type { Unit } from './compiled.js';
-import { valueAtPath } from './expressions.js';
+import { sandboxed, valueAtPath, type Expression } from './expressions.js';
+import { isObject } from './json.js';
 import { nodeOutputKey, nodeResult } from './results.js';
 import { unitState, type State } from './state.js';
+
+/** Expressions for the sandbox, and what they see. */
+interface Evaluation {
+  readonly expressions: readonly string[];
+  readonly context: JsonValue;
+}
 
 export type Purpose = 'when' | 'input' | 'vote' | 'output';
 
@@ -70,15 +77,12 @@ export function outputContext(state: State): JsonObject {
 }
 
 /** What is to be evaluated under a key, as long as it is still wanted. */
-export function evaluationOf(
-  state: State,
-  key: string,
-): { readonly expressions: readonly string[]; readonly context: JsonValue } | undefined {
+export function evaluationOf(state: State, key: string): Evaluation | undefined {
   const { purpose, subject } = parseKey(key);
   if (purpose === 'output') {
     const template = state.config.output;
     return state.evaluatingOutput && template !== undefined
-      ? { expressions: template.expressions.map((expression) => expression.source), context: outputContext(state) }
+      ? evaluation(sandboxed(template), outputContext(state))
       : undefined;
   }
   const index = state.config.unitIndex.get(subject);
@@ -97,11 +101,65 @@ export function evaluationOf(
   if (current.phase !== 'evaluating' || pendingPurpose(state, unit) !== purpose) {
     return undefined;
   }
-  const expressions = purpose === 'when' ? [unit.when] : (unit.input?.expressions ?? []);
-  return {
-    expressions: expressions.flatMap((expression) => (expression === undefined ? [] : [expression.source])),
-    context: unitContext(state, unit),
-  };
+  if (purpose === 'when') {
+    return evaluation(unit.when === undefined ? [] : [unit.when], unitContext(state, unit));
+  }
+  return evaluation(unit.input === undefined ? [] : sandboxed(unit.input), unitContext(state, unit));
+}
+
+function evaluation(expressions: readonly Expression[], scope: JsonObject): Evaluation {
+  const sources = expressions.map((expression) => expression.source);
+  return { expressions: sources, context: referredTo(sources, scope) };
+}
+
+/** Functions whose arguments are all that they see; others take what stands before them when an argument is missing. */
+const EXPLICIT = new Set(
+  'append average boolean count distinct exists filter join map max merge millis min not now reduce reverse single sort string sum zip'.split(
+    ' ',
+  ),
+);
+// With these an expression may reach a field without its name: wildcards, parents, escapes.
+const INDIRECT = /[*%\\]/;
+const VARIABLE = /\$([A-Za-z_]\w*)?\s*(\()?\s*(\))?/g;
+
+/** Whether every field that the expression can see is named in it. Better no than a wrong yes: then all is sent. */
+function namesItsFields(source: string): boolean {
+  if (INDIRECT.test(source)) {
+    return false;
+  }
+  for (const [, name, call, empty] of source.matchAll(VARIABLE)) {
+    const isNow = name === 'now' || name === 'millis';
+    if (name === undefined || (call !== undefined && (!EXPLICIT.has(name) || (empty !== undefined && !isNow)))) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/** The part of a scope that expressions can refer to, where that is easily told: outputs can have megabytes. */
+function referredTo(sources: readonly string[], scope: JsonObject): JsonObject {
+  if (!sources.every(namesItsFields)) {
+    return scope;
+  }
+  const { outputs } = scope;
+  const part = fieldsNamed(sources, scope);
+  if (part.outputs !== undefined && isObject(outputs) && !sources.some((source) => ALL_OUTPUTS.test(source))) {
+    part.outputs = fieldsNamed(sources, outputs);
+  }
+  return part;
+}
+
+// The outputs as a whole, and not a field of them.
+const ALL_OUTPUTS = /outputs(?![`"']?\s*\.\s*[A-Za-z_`"'])/;
+
+function fieldsNamed(sources: readonly string[], from: JsonObject): JsonObject {
+  const part: JsonObject = {};
+  for (const field of Object.keys(from)) {
+    if (sources.some((source) => source.includes(field))) {
+      setOwn(part, field, from[field] as JsonValue);
+    }
+  }
+  return part;
 }
 
 /** Which of a step's expressions is with the sandbox: the condition first, then the mapping. */

@@ -1,13 +1,22 @@
 import type { ConsensusFailed, ConsensusReached, Event } from '@batuta/contracts';
 import { applyHandling, putGroup, settleGroup } from './settle.js';
-import { groupState, type Next } from './state.js';
+import { groupState, type List, type Next } from './state.js';
 
 function take(next: Next, id: string): number | undefined {
   const index = next.config.groupIndex.get(id);
-  if (index !== undefined && next.decidable?.head === index) {
-    next.decidable = next.decidable.tail;
+  if (index !== undefined) {
+    next.decidable = without(next.decidable, index);
   }
   return index;
+}
+
+/** The list without an item, which is its head unless an earlier version took the groups in another order. */
+function without(list: List<number> | undefined, item: number): List<number> | undefined {
+  if (list === undefined || list.head === item) {
+    return list?.tail;
+  }
+  const tail = without(list.tail, item);
+  return tail === list.tail ? list : { head: list.head, tail };
 }
 
 function numbered(next: Next, ids: readonly string[]): number[] {

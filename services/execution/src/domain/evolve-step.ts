@@ -264,7 +264,9 @@ export function applyEvaluationRequested(next: Next, data: EvaluationRequested, 
   }
   const unit = unitState(next, index);
   if (purpose === 'vote') {
-    putUnit(next, index, { ...unit, ballot: 'evaluating' });
+    if (unit.ballot === 'open') {
+      putUnit(next, index, { ...unit, ballot: 'evaluating' });
+    }
     if (next.votesToEvaluate?.head === index) {
       next.votesToEvaluate = next.votesToEvaluate.tail;
     }
@@ -291,6 +293,10 @@ export function applyEvaluationRecorded(next: Next, data: EvaluationRecorded): v
   }
   const unit = unitState(next, index);
   if (purpose === 'vote') {
+    // Earlier versions asked the sandbox for paths that are now read in place: such a vote is cast already.
+    if (unit.ballot !== 'evaluating') {
+      return;
+    }
     castVote(
       next,
       index,

@@ -100,42 +100,101 @@ export type PathValue = { readonly known: true; readonly value: JsonValue | unde
 
 const UNKNOWN: PathValue = { known: false };
 
-/**
- * The value at a plain path; not known when JSONata has to answer. An array on the way makes JSONata map and flatten, so
- * that is left to it.
- */
+/** The value at a plain path; not known for what is more than a path, which JSONata has to answer. */
 export function valueAtPath(path: readonly string[] | undefined, root: JsonValue | undefined): PathValue {
-  if (path === undefined || Array.isArray(root)) {
-    return UNKNOWN;
-  }
-  let value: JsonValue | undefined = root;
-  for (const [index, name] of path.entries()) {
-    if (!isObject(value)) {
-      return { known: true, value: undefined };
-    }
-    const field: JsonValue | undefined = Object.hasOwn(value, name) ? value[name] : undefined;
-    value = field;
-    if (Array.isArray(value) && index < path.length - 1) {
-      return UNKNOWN;
-    }
-  }
-  return { known: true, value };
+  return path === undefined ? UNKNOWN : { known: true, value: valueAt(path, root) };
 }
 
-/** The values of all expressions, when plain paths answer every one of them. */
-export function plainValues(
-  expressions: readonly Expression[],
-  root: JsonValue | undefined,
-): (JsonValue | undefined)[] | undefined {
-  const values: (JsonValue | undefined)[] = [];
-  for (const expression of expressions) {
-    const found = valueAtPath(expression.path, root);
-    if (!found.known) {
+function valueAt(path: readonly string[], root: JsonValue | undefined): JsonValue | undefined {
+  let value: JsonValue | undefined = root;
+  for (const [index, name] of path.entries()) {
+    if (Array.isArray(value)) {
+      return mappedOver(index === 0 ? [value] : value, path.slice(index));
+    }
+    value = fieldOf(value, name);
+    if (value === undefined) {
       return undefined;
     }
-    values.push(found.value);
   }
-  return values;
+  return value;
+}
+
+function fieldOf(value: JsonValue | undefined, name: string): JsonValue | undefined {
+  return isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined;
+}
+
+/** A path over a list, as JSONata has it: each step is taken in every item, and the lists that it finds run into one. */
+function mappedOver(items: readonly JsonValue[], path: readonly string[]): JsonValue | undefined {
+  let found: JsonValue[] = [...items];
+  for (const [index, name] of path.entries()) {
+    const results: JsonValue[] = [];
+    for (const item of found) {
+      const result = Array.isArray(item) ? single(collected(item, name, [])) : fieldOf(item, name);
+      if (result !== undefined) {
+        results.push(result);
+      }
+    }
+    // A list that is the only result stays a list, however short it is.
+    if (index === path.length - 1 && results.length === 1) {
+      return results[0];
+    }
+    found = results.flat();
+  }
+  return single(found);
+}
+
+/** The fields of all items of a list, those of lists in it among them. */
+function collected(items: readonly JsonValue[], name: string, into: JsonValue[]): JsonValue[] {
+  for (const item of items) {
+    if (Array.isArray(item)) {
+      collected(item, name, into);
+      continue;
+    }
+    const field = fieldOf(item, name);
+    if (Array.isArray(field)) {
+      for (const each of field) {
+        into.push(each);
+      }
+    } else if (field !== undefined) {
+      into.push(field);
+    }
+  }
+  return into;
+}
+
+function single(list: JsonValue[]): JsonValue | undefined {
+  return list.length <= 1 ? list[0] : list;
+}
+
+/** Those of a mapping's expressions that the sandbox has to answer; plain paths are always read in place. */
+export function sandboxed(template: Template): readonly Expression[] {
+  return template.expressions.filter((expression) => expression.path === undefined);
+}
+
+/**
+ * The mapping with its values: plain paths are read here, the others take the sandbox's answers in their order. Undefined
+ * when those are needed and not there.
+ */
+export function mappedValue(
+  template: Template,
+  root: () => JsonValue,
+  answers: readonly JsonValue[] | undefined,
+): JsonValue | undefined {
+  const { expressions } = template;
+  const plain = expressions.filter((expression) => expression.path !== undefined).length;
+  if (answers === undefined && plain < expressions.length) {
+    return undefined;
+  }
+  // Earlier versions had the plain paths answered too, when one beside them was not plain.
+  if (plain === 0 || (answers !== undefined && answers.length === expressions.length)) {
+    return fillTemplate(template, answers ?? []);
+  }
+  const rest = (answers ?? [])[Symbol.iterator]();
+  const context = root();
+  return fillTemplate(
+    template,
+    expressions.map(({ path }) => (path === undefined ? (rest.next().value as JsonValue) : valueAt(path, context))),
+  );
 }
 
 /** Truth as JSONata's `$boolean` has it: empty strings, arrays and objects, 0, null and nothing are false. */

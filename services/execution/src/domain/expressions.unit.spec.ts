@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import type { JsonValue } from '@batuta/contracts';
-import { fillTemplate, parseExpression, parseTemplate, plainValues, truthy, valueAtPath } from './expressions.js';
+import { mappedValue, parseExpression, parseTemplate, truthy, valueAtPath } from './expressions.js';
 import { taskInput } from './inputs.js';
-import { config, scenario } from '../../test/engine/scenario.js';
+import { config, event, scenario } from '../../test/engine/scenario.js';
 
 describe('expressions', () => {
   test.each([
@@ -23,8 +23,11 @@ describe('expressions', () => {
     ['a.b', { a: { b: 1 } }, { known: true, value: 1 }],
     ['a.b', { a: null }, { known: true, value: undefined }],
     ['a', { a: [1, 2] }, { known: true, value: [1, 2] }],
-    ['a.b', { a: [{ b: 1 }] }, { known: false }],
-    ['a', [{ a: 1 }], { known: false }],
+    ['a.b', { a: [{ b: 1 }, { c: 3 }, { b: [2] }] }, { known: true, value: [1, 2] }],
+    ['a.b', { a: [{ b: 1 }] }, { known: true, value: 1 }],
+    ['a.b', { a: [{ b: [1] }] }, { known: true, value: [1] }],
+    ['a', [{ a: 1 }], { known: true, value: 1 }],
+    ['$a', { a: 1 }, { known: false }],
     ['toString', {}, { known: true, value: undefined }],
   ])('%s of %j is %j', (path, root, expected) => {
     expect(valueAtPath(parseExpression(path).path, root)).toEqual(expected);
@@ -33,8 +36,7 @@ describe('expressions', () => {
   test('a mapping keeps what is not an expression, and a missing value is null', () => {
     const template = parseTemplate({ a: ['{% input.x %}', 'plain {% no %}'], b: { c: '{%input.y%}' }, n: 1 });
     expect(template.expressions.map((each) => each.source)).toEqual(['input.x', 'input.y']);
-    const values = plainValues(template.expressions, { input: { x: { deep: true } } });
-    expect(fillTemplate(template, values ?? [])).toEqual({
+    expect(mappedValue(template, () => ({ input: { x: { deep: true } } }), undefined)).toEqual({
       a: [{ deep: true }, 'plain {% no %}'],
       b: { c: null },
       n: 1,
@@ -129,13 +131,71 @@ describe('conditions and mappings of steps', () => {
       type: 'evaluate',
       key: 'when:a',
       expressions: ['$count(input.list) > 1'],
-      context: { input: { list: [1, 2] }, outputs: {}, execution: { id: 'execution-1', name: 'test' } },
+      context: { input: { list: [1, 2] } },
     });
     expect(run.evaluated('when:a', true).last).toEqual(['EvaluationRecorded when:a', 'EvaluationRequested input:a']);
     expect(run.wanted).toMatchObject([{ type: 'evaluate', key: 'input:a' }]);
     expect(run.evaluated('input:a', 3).last).toEqual(['EvaluationRecorded input:a', 'StepScheduled a #1']);
     expect(taskInput(run.state, 'a')).toEqual({ n: 3 });
     expect(run.evaluated('input:a', 4).outcome).toBe('stale');
+  });
+
+  test('a plain path is read in place also beside what the sandbox answers, and is not sent there', () => {
+    const large = 'x'.repeat(300_000);
+    const definition = config('sequential', [
+      { id: 'a' },
+      {
+        id: 'b',
+        dependencies: ['a'],
+        input: { v: '{% outputs.a.v %}', n: '{% 1 + 1 %}', list: ['{% outputs.a.items.id %}', '{% $sum(input.s) %}'] },
+      },
+    ]);
+    const run = scenario(definition).start({ s: [1, 2] });
+    run.ok('a', { v: large, items: [{ id: 1 }, { id: 2 }] });
+    expect(run.effects).toEqual([
+      { type: 'evaluate', key: 'input:b', expressions: ['1 + 1', '$sum(input.s)'], context: { input: { s: [1, 2] } } },
+    ]);
+    run.evaluated('input:b', 2, 3);
+    expect(taskInput(run.state, 'b')).toEqual({ v: large, n: 2, list: [[1, 2], 3] });
+  });
+
+  test('a log of an earlier version has the values of the plain paths too', () => {
+    const definition = config('sequential', [{ id: 'a', input: { v: '{% input.v %}', n: '{% 1 + 1 %}' } }]);
+    const run = scenario(definition).start({ v: 'x' });
+    run.given(event('EvaluationRecorded', { key: 'input:a', values: ['x', 2] }));
+    expect(taskInput(run.state, 'a')).toEqual({ v: 'x', n: 2 });
+  });
+
+  test.each<[string, string[]]>([
+    ['input.n > 1', ['input']],
+    ['$count(outputs.a.list) > 1', ['outputs.a']],
+    ['outputs.`b b`.n + 1', ['outputs.b b']],
+    ['$string(outputs)', ['outputs.a', 'outputs.b b']],
+    ['$now()', []],
+    ['$map(outputs.a.list, function($v) { $v + 1 })', ['outputs.a']],
+    ['$keys($)', ['all']],
+    ['$', ['all']],
+    ['*.n', ['all']],
+    ['$keys()', ['all']],
+    ['$string()', ['all']],
+    ['$lookup($$, "in" & "put")', ['all']],
+    ['$eval("input")', ['all']],
+    ['"in\\u0070ut".n', ['all']],
+  ])('%s sees %j of its context', (expression, expected) => {
+    const steps = [{ id: 'a' }, { id: 'b', output_key: 'b b' }];
+    const last = { id: 'c', dependencies: ['a', 'b'], when: `{% ${expression} %}` };
+    const run = scenario(config('sequential', [...steps, last]))
+      .start({ n: 1 })
+      .ok('a', 1)
+      .ok('b', 2);
+    const [effect] = run.effects;
+    const seen = (effect?.type === 'evaluate' ? effect.context : {}) as Record<string, object>;
+    const fields = Object.entries(seen).flatMap(([field, value]) =>
+      field === 'outputs' ? Object.keys(value).map((key) => `outputs.${key}`) : [field],
+    );
+    expect(fields.sort()).toEqual(
+      expected[0] === 'all' ? ['execution', 'input', 'outputs.a', 'outputs.b b'] : expected,
+    );
   });
 
   test('a failing expression fails its step; one answer too few does as well', () => {

@@ -2,7 +2,7 @@ import { setOwn } from '@batuta/contracts';
 import type { JsonObject, JsonValue } from '@batuta/contracts';
 import type { Unit } from './compiled.js';
 import { unitContext } from './evaluations.js';
-import { fillTemplate, plainValues } from './expressions.js';
+import { mappedValue } from './expressions.js';
 import { isObject, jsonBytesBeyond, sumBeyond } from './json.js';
 import { nodeId, nodeOutputKey, nodeResult } from './results.js';
 import { unitState, type State } from './state.js';
@@ -44,10 +44,8 @@ function judgeInput(state: State, unit: Unit): JsonValue {
 /** The input of a unit's next or current attempt; undefined when the sandbox has to answer first. */
 export function unitInput(state: State, unit: Unit): { readonly value: JsonValue } | undefined {
   if (unit.input !== undefined) {
-    const values =
-      unitState(state, unit.index).inputValues ??
-      (unit.input.expressions.length === 0 ? [] : plainValues(unit.input.expressions, unitContext(state, unit)));
-    return values === undefined ? undefined : { value: fillTemplate(unit.input, values) };
+    const value = mappedValue(unit.input, () => unitContext(state, unit), unitState(state, unit.index).inputValues);
+    return value === undefined ? undefined : { value };
   }
   switch (unit.kind) {
     case 'step':

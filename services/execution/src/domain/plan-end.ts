@@ -1,7 +1,7 @@
 import { FAILURE_CODES, LIMITS, type Failure } from '@batuta/contracts';
 import type { Draft } from './draft.js';
 import { evaluationKey, outputContext } from './evaluations.js';
-import { fillTemplate, plainValues } from './expressions.js';
+import { mappedValue } from './expressions.js';
 import { endingFailure } from './failure-handling.js';
 import { jsonBytesBeyond } from './json.js';
 import { startOfCompensation } from './plan-compensation.js';
@@ -37,14 +37,11 @@ export function complete(draft: Draft): void {
     if (state.evaluatingOutput) {
       return;
     }
-    const values =
-      state.outputValues ??
-      (template.expressions.length === 0 ? [] : plainValues(template.expressions, outputContext(state)));
-    if (values === undefined) {
+    const output = mappedValue(template, () => outputContext(state), state.outputValues);
+    if (output === undefined) {
       request(draft, evaluationKey('output', ''));
       return;
     }
-    const output = fillTemplate(template, values);
     if (jsonBytesBeyond(LIMITS.payloadBytes, output) !== undefined) {
       const message = `the execution's output has more than ${LIMITS.payloadBytes} bytes`;
       abort(draft, { failure: { code: FAILURE_CODES.outputTooLarge, message, retryable: false }, node: -1 });

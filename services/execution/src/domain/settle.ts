@@ -229,14 +229,16 @@ function hearMember(next: Next, member: number): void {
 export function castVote(next: Next, member: number, ballot: 'cast' | 'none', vote: JsonValue | undefined): void {
   const index = compiledUnit(next, member).group;
   const compiled = compiledGroup(next, index);
-  const scored = compiled.mode === 'best' && typeof vote !== 'number';
-  const counts = ballot === 'cast' && !scored;
+  const scores = compiled.mode === 'best';
   // Only these modes compare votes; a text of every output would double the memory of the others.
   const compares = compiled.mode === 'majority' || compiled.mode === 'weighted' || compiled.mode === 'unanimous';
+  // Nothing is no vote: members whose vote_key finds nothing have not agreed on anything.
+  const without = (scores && typeof vote !== 'number') || (compares && (vote === undefined || vote === null));
+  const counts = ballot === 'cast' && !without;
   putUnit(next, member, {
     ...unitState(next, member),
     ballot: counts ? 'cast' : 'none',
-    vote: compiled.mode === 'best' ? vote : undefined,
+    vote: scores || (compares && !counts) ? vote : undefined,
     voteText: counts && compares ? canonicalJson(vote) : '',
   });
   const group = groupState(next, index);

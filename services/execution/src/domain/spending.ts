@@ -3,14 +3,49 @@ import type { Failure, JsonObject, JsonValue, StepCompleted } from '@batuta/cont
 import { isObject } from './json.js';
 
 const MAX_TOKENS = 2_147_483_647;
+const LONGEST_SHOWN = 60;
 
 /** What an attempt spent, as its event has it; absent is nothing. */
 export type Spending = Pick<StepCompleted, 'tokenCount' | 'inputTokens' | 'outputTokens' | 'estimatedCost'>;
 
 const NOTHING_SPENT: Spending = {};
 
+function isAmount(value: JsonValue | undefined): value is number {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0;
+}
+
 function amount(value: JsonValue | undefined, most: number): number {
-  return typeof value === 'number' && value > 0 ? Math.min(value, most) : 0;
+  return isAmount(value) ? Math.min(value, most) : 0;
+}
+
+/** Null is what is not told, as in any optional field. */
+const isTold = (value: JsonValue | undefined): boolean => value !== undefined && value !== null;
+
+function tokensProblem(value: JsonValue | undefined): string | undefined {
+  if (!isTold(value) || isAmount(value)) {
+    return undefined;
+  }
+  if (isObject(value) && (isTold(value.input) || isTold(value.output))) {
+    const wrong = (['input', 'output'] as const).find((part) => isTold(value[part]) && !isAmount(value[part]));
+    return wrong === undefined ? undefined : `_tokens.${wrong} is ${shown(value[wrong])}, not a number from 0 up`;
+  }
+  return `_tokens is ${shown(value)}, neither a number from 0 up nor {"input": …, "output": …}`;
+}
+
+function shown(value: JsonValue | undefined): string {
+  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? '');
+  return text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text;
+}
+
+/** Why what an agent says that it spent cannot be counted; undefined when it can. A budget must not be passed by nonsense. */
+export function spendingProblem(output: JsonValue | undefined): string | undefined {
+  if (!tellsSpending(output)) {
+    return undefined;
+  }
+  const cost = output._cost;
+  return isTold(cost) && !isAmount(cost)
+    ? `_cost is ${shown(cost)}, not a number from 0 up`
+    : tokensProblem(output._tokens);
 }
 
 /** `_tokens` is their number, or `{input, output}` for the two kinds. */

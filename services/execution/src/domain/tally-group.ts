@@ -1,4 +1,4 @@
-import type { Vote } from '@batuta/contracts';
+import type { ConsensusMode, Vote } from '@batuta/contracts';
 import { tally, type Ballot, type Tally, type Verdict } from '../strategies/consensus-tally.js';
 import type { Group } from './compiled.js';
 import { isObject } from './json.js';
@@ -6,7 +6,7 @@ import { servingUnit } from './results.js';
 import { unitState, type State } from './state.js';
 import type { UnitState } from './unit-state.js';
 
-function exclusion(member: UnitState, serving: UnitState): string {
+function exclusion(mode: ConsensusMode, member: UnitState, serving: UnitState): string {
   if (member.ballot !== 'none') {
     return '';
   }
@@ -16,7 +16,10 @@ function exclusion(member: UnitState, serving: UnitState): string {
   if (serving.phase !== 'completed') {
     return 'failed';
   }
-  return member.vote === undefined ? 'expression_failed' : 'not_a_number';
+  if (member.vote === undefined) {
+    return 'expression_failed';
+  }
+  return mode === 'best' ? 'not_a_number' : 'no_vote';
 }
 
 function ballots(state: State, group: Group): Ballot[] {
@@ -26,7 +29,7 @@ function ballots(state: State, group: Group): Ballot[] {
     return {
       member,
       ballot: unit.ballot === 'evaluating' ? 'open' : unit.ballot,
-      excluded: exclusion(unit, serving),
+      excluded: exclusion(group.mode, unit, serving),
       text: unit.voteText,
       weight: group.mode === 'weighted' ? (group.weights.get(member) ?? 1) : 1,
       score: typeof unit.vote === 'number' ? unit.vote : 0,

@@ -100,6 +100,41 @@ describe('consensus', () => {
     expect(run.evaluated('vote:y', 'yes').outcome).toBe('stale');
   });
 
+  test.each([
+    ['unanimous', {}, 'ConsensusFailed panel no_consensus abort'],
+    ['unanimous', { early_stop: true }, 'ConsensusFailed panel no_consensus abort'],
+    ['majority', {}, 'ConsensusFailed panel no_consensus abort'],
+    ['majority', { on_tie: 'first' }, 'ConsensusFailed panel no_consensus abort'],
+    ['weighted', { weights: { x: 5 } }, 'ConsensusFailed panel no_consensus abort'],
+  ] as const)('in mode %s members whose vote_key finds nothing have not agreed (%j)', (mode, more, expected) => {
+    for (const vote_key of ['verdcit', '$lookup($, "verdcit")', 'nothing']) {
+      const consensus_groups = [{ id: 'panel', mode, vote_key, ...more }];
+      const run = scenario(config('consensus', members, { consensus_groups })).start();
+      const told: string[] = [];
+      for (const [index, member] of members.entries()) {
+        told.push(...run.ok(member.id, { verdict: index, nothing: null }).last);
+        told.push(...run.evaluated(`vote:${member.id}`, null).last);
+      }
+      expect(told).toContain(expected);
+      expect(run.status).toBe('failed');
+      const [group] = view(run.state).consensus ?? [];
+      expect(group?.votes?.filter((vote) => vote.option !== -1)).toEqual([]);
+      const heard = group?.votes?.filter((vote) => vote.excluded !== 'consensus_reached');
+      expect(new Set(heard?.map((vote) => vote.excluded))).toEqual(new Set(['no_vote']));
+    }
+  });
+
+  test('a member without a vote counts as one that failed: those that voted may still be enough', () => {
+    const consensus_groups = [{ id: 'panel', mode: 'majority' as const, vote_key: 'verdict' }];
+    const run = scenario(config('consensus', members, { consensus_groups })).start();
+    run.ok('x', { verdict: 'yes' }).ok('y', {}).ok('z', { verdict: 'yes' });
+    expect(run.last).toContain('ConsensusReached panel threshold x+z');
+    expect(run.lastEvents[1]?.data).toMatchObject({
+      share: 2 / 3,
+      votes: [{}, { option: -1, excluded: 'no_vote' }, {}],
+    });
+  });
+
   test('the highest score wins; a failing score has no vote', () => {
     const consensus_groups = [{ id: 'panel', mode: 'best' as const, score: 'score' }];
     const run = scenario(config('consensus', members, { consensus_groups })).start();

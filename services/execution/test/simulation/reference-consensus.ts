@@ -101,6 +101,8 @@ function votes(members: readonly Member[], weightOf: (member: Member) => number)
   const options = new Map<string, Option>();
   for (const member of members) {
     if (member.status !== 'completed' || member.vote === undefined || !('value' in member.vote)) continue;
+    // What yields nothing is no vote.
+    if (member.vote.value === null) continue;
     const key = sorted(member.vote.value);
     const option = options.get(key) ?? { members: [], weight: 0 };
     options.set(key, option);

@@ -2,7 +2,7 @@ import { FAILURE_CODES, LIMITS, type AttemptResult, type Failure } from '@batuta
 import type { FailAttempt, Outcome, RecordResult } from '../commands.js';
 import type { Draft } from '../draft.js';
 import { jsonBytesBeyond } from '../json.js';
-import { takeFailureSpending, takeSpending } from '../spending.js';
+import { spendingProblem, takeFailureSpending, takeSpending } from '../spending.js';
 import { isTerminal, unitState, type State } from '../state.js';
 
 /** Whether the log has what the runner said about an attempt. */
@@ -47,6 +47,13 @@ export function recordResult(draft: Draft, command: RecordResult): Outcome {
   if (bytes !== undefined) {
     const message = `the output has ${bytes} bytes, the limit is ${LIMITS.payloadBytes}`;
     const failure = { code: FAILURE_CODES.outputTooLarge, message, retryable: false };
+    draft.failAttempt(index, failure, { startedAt, finishedAt, ...spending }, false);
+    return 'recorded';
+  }
+  const problem = spendingProblem(result.output);
+  if (problem !== undefined) {
+    // As with any output that does not fit: another attempt may answer better.
+    const failure = { code: FAILURE_CODES.outputInvalid, message: `the output's ${problem}`, retryable: true };
     draft.failAttempt(index, failure, { startedAt, finishedAt, ...spending }, false);
     return 'recorded';
   }

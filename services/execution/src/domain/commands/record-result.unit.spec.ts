@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import type { Failure, JsonValue } from '@batuta/contracts';
 import { config, event, failure, NOON, scenario } from '../../../test/engine/scenario.js';
 
 const started = event('ExecutionStarted', {
@@ -81,7 +82,7 @@ describe('the result of an attempt', () => {
   test('tokens and cost are taken out of the output and summed', () => {
     const run = scenario(patient).given(started, scheduled('a', 1)).ok('a', { text: 'x', _tokens: 120, _cost: 0.5 });
     expect(run.lastEvents[0]?.data).toMatchObject({ output: { text: 'x' }, tokenCount: 120, estimatedCost: 0.5 });
-    run.ok('b', { _tokens: 'many', _cost: -1 });
+    run.ok('b', { _tokens: null, _cost: 0 });
     expect(run.lastEvents[0]?.data).toEqual({ stepId: 'b', attempt: 1, output: {}, startedAt: NOON, finishedAt: NOON });
     expect([run.state.tokenCount, run.state.cost]).toEqual([120, 0.5]);
   });
@@ -91,9 +92,35 @@ describe('the result of an attempt', () => {
       .given(started, scheduled('a', 1))
       .ok('a', { _tokens: { input: 100, output: 20.4 } });
     expect(run.lastEvents[0]?.data).toMatchObject({ tokenCount: 120, inputTokens: 100, outputTokens: 20 });
-    run.ok('b', { _tokens: { input: -1, output: 'many' } });
-    expect(run.lastEvents[0]?.data).toEqual({ stepId: 'b', attempt: 1, output: {}, startedAt: NOON, finishedAt: NOON });
+    run.ok('b', { _tokens: { input: 0, output: null, total: 9 } });
+    expect(run.last[0]).toBe('StepCompleted b #1');
     expect(run.state.tokenCount).toBe(120);
+  });
+
+  test.each<[JsonValue, string]>([
+    [{ _tokens: -1 }, '_tokens is -1'],
+    [{ _tokens: 'many' }, '_tokens is "many"'],
+    [{ _tokens: [1] }, '_tokens is [1]'],
+    [{ _tokens: true }, '_tokens is true'],
+    [{ _tokens: {} }, '_tokens is {}'],
+    [{ _tokens: { prompt: 5 } }, '_tokens is {"prompt":5}'],
+    [{ _tokens: { input: 3, output: 'many' } }, '_tokens.output is "many"'],
+    [{ _tokens: { input: -1 } }, '_tokens.input is -1'],
+    [{ _tokens: Number.NaN }, '_tokens is NaN'],
+    [{ _cost: Number.POSITIVE_INFINITY }, '_cost is Infinity'],
+    [{ _cost: '0.2' }, '_cost is "0.2"'],
+    [{ _cost: -0.01 }, '_cost is -0.01'],
+  ])('%j fails the attempt: it tells nothing that can be counted', (output, problem) => {
+    const run = scenario(patient).given(started, scheduled('a', 1)).ok('a', output);
+    expect(run.last).toEqual([expect.stringContaining('StepAttemptFailed a #1 output_invalid')]);
+    const { failure: why } = run.lastEvents[0]?.data as { failure: Failure };
+    expect(why.message).toContain(problem);
+  });
+
+  test('what such an output tells rightly has been spent all the same', () => {
+    const run = scenario(patient).given(started, scheduled('a', 1)).ok('a', { _tokens: 7, _cost: 'much' });
+    expect(run.lastEvents[0]?.data).toMatchObject({ tokenCount: 7, failure: { code: 'output_invalid' } });
+    expect(run.state.tokenCount).toBe(7);
   });
 
   test('an output over the limit fails the step', () => {

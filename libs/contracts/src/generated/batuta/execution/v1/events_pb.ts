@@ -1393,7 +1393,8 @@ export type Vote = Message<"batuta.execution.v1.Vote"> & {
   score: number;
 
   /**
-   * Why the member has no vote: failed, skipped, consensus_reached, expression_failed or not_a_number.
+   * Why the member has no vote: failed, skipped, consensus_reached, expression_failed, no_vote (vote_key
+   * found nothing) or not_a_number (a score).
    *
    * @generated from field: string excluded = 5;
    */
@@ -1427,7 +1428,8 @@ export type VoteJson = {
   score?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * Why the member has no vote: failed, skipped, consensus_reached, expression_failed or not_a_number.
+   * Why the member has no vote: failed, skipped, consensus_reached, expression_failed, no_vote (vote_key
+   * found nothing) or not_a_number (a score).
    *
    * @generated from field: string excluded = 5;
    */
