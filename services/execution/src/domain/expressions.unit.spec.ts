@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { JsonValue } from '@batuta/contracts';
-import { mappedValue, parseExpression, parseTemplate, truthy, valueAtPath } from './expressions.js';
+import { fillTemplate, mappedValue, parseExpression, parseTemplate, truthy, valueAtPath } from './expressions.js';
 import { taskInput } from './inputs.js';
 import { config, event, scenario } from '../../test/engine/scenario.js';
 
