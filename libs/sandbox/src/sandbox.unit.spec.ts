@@ -188,6 +188,23 @@ describe('validateJson', () => {
     });
   });
 
+  it.each([
+    [0.01, [8.69, 19.99, 0.29, 143.48, -4.35, 1e21, 0], [1.001, 0.005, 1e-7]],
+    [0.1, [0.3, 0.7, 1.1, 123456789.1], [0.35]],
+    [1e-7, [3e-7, 1], [1e-8]],
+    [1, [1e23, 1e300, 2 ** 53], [0.5, 1e-7]],
+    [1.5, [3, 4.5, 1.5e30], [2, 1.6e30 + 1e15]],
+    [7, [49, -7, 7e20], [50, 1e20]],
+  ])('takes multiples of %d as the decimals that are written', async (multipleOf, fitting, others) => {
+    const schema = { items: { multipleOf } };
+    const outcome = await sandbox.validateJson({ schema, value: [...fitting, ...others], ...patient });
+    expect(outcome).toMatchObject({ ok: true, total: others.length });
+    expect('violations' in outcome ? outcome.violations.map(({ path }) => path) : []).toEqual(
+      others.map((_, index) => `/${fitting.length + index}`),
+    );
+    expect(JSON.stringify(outcome)).toContain(`must be multiple of ${multipleOf}`);
+  });
+
   it('bounds the violations it returns and counts all', async () => {
     const value = Array.from({ length: 500 }, () => 'x');
     const outcome = await sandbox.validateJson({

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { Ajv2020 } from 'ajv/dist/2020.js';
+import { str } from 'ajv';
 import ajvFormats from 'ajv-formats';
+import { isMultipleOf } from './multiple-of.js';
 import { linearPattern } from './regexp.js';
 
 /**
@@ -28,6 +30,15 @@ const addFormats = /** @type {(ajv: Ajv2020) => void} */ (/** @type {unknown} */
 const draft = new Ajv2020(options);
 addFormats(draft);
 void draft.validateSchema({ $schema: DRAFT });
+
+/** Ajv divides binary fractions, by which 8.69 is no multiple of 0.01. @type {import('ajv').KeywordDefinition} */
+const multipleOf = {
+  keyword: 'multipleOf',
+  type: 'number',
+  schemaType: 'number',
+  compile: (/** @type {number} */ divisor) => (/** @type {number} */ value) => isMultipleOf(value, divisor),
+  error: { message: ({ schema }) => str`must be multiple of ${schema}` },
+};
 
 /** @type {Map<string, ValidateFunction>} least recently used first */
 const validators = new Map();
@@ -111,6 +122,7 @@ function compiled(text) {
     // An instance for each schema: the $ids of one user's schema must not be known to another's.
     const ajv = new Ajv2020({ ...options, meta: false, validateSchema: false });
     addFormats(ajv);
+    ajv.removeKeyword('multipleOf').addKeyword(multipleOf);
     const validate = ajv.compile(schema);
     if (/** @type {{ $async?: unknown }} */ (validate).$async === true) {
       return {
