@@ -2,6 +2,9 @@
 // `test:chaos`.
 // tools/check-boundaries.mjs refuses a spec file that no project here would run.
 
+// No result may depend on the host's time zone, so tests run in one that is not UTC and differs from it by no whole hour.
+process.env.TZ = 'America/St_Johns';
+
 // ES modules that a CommonJS package requires: Node 20.19 can do that, jest on Node 20 cannot, so they are compiled for it.
 const requiredEsm = 'content-disposition|cookie';
 

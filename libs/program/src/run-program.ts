@@ -14,6 +14,8 @@ export interface Program {
  * there is none, when something was compiled after it, or when BATUTA_BUNDLES is `off` (a CPU profile then names files).
  */
 export async function runProgram({ bundle, load }: Program): Promise<void> {
+  // What the platform computes is the same wherever it runs: a time without a zone is in UTC, never in the host's.
+  process.env['TZ'] = 'UTC';
   const file = fileURLToPath(bundle);
   const bundled = process.env['BATUTA_BUNDLES'] !== 'off' && isCurrent(file);
   const { main } = bundled ? loadBundle(file).program : await load();

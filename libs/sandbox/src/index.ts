@@ -1,4 +1,6 @@
 export { SandboxBusyError, SandboxClosedError } from './errors.js';
+export { liquidEngine } from './liquid.js';
+export type { LiquidLimits } from './liquid.js';
 export { Sandbox } from './sandbox.js';
 export type {
   Evaluation,

@@ -1,11 +1,12 @@
 import type { JsonObject } from '@batuta/contracts';
-import { Liquid } from 'liquidjs';
-import type { Template } from 'liquidjs';
+import { liquidEngine } from '@batuta/sandbox';
+import type { Liquid, Template } from 'liquidjs';
 
 export const MAX_TEMPLATE_BYTES = 64 * 1024;
 /** Characters of what a template may give. */
 const MAX_RENDERED = 1024 * 1024;
 const KEPT_TEMPLATES = 500;
+const LIMITS = { characters: MAX_TEMPLATE_BYTES, renderMs: 100, memoryUnits: 8 * 1024 * 1024 };
 
 /** The template is wrong, or gives more or takes longer than it may. */
 export class TemplateError extends Error {
@@ -15,9 +16,9 @@ export class TemplateError extends Error {
 /** How values are written: into JSON or text as they are, into HTML escaped. */
 export type TemplateKind = 'text' | 'html';
 
-/** Users' Liquid templates: no files, no other templates, no inherited properties, limits on size, time and memory. */
+/** Users' Liquid templates, parsed once. */
 export class Templates {
-  readonly #engines: Record<TemplateKind, Liquid> = { text: engine(), html: engine('escape') };
+  readonly #engines: Record<TemplateKind, Liquid> = { text: liquidEngine(LIMITS), html: liquidEngine(LIMITS, 'html') };
   readonly #parsed = new Map<string, Template[]>();
 
   /** Why a template is wrong, or undefined. It is tried on `sample` too. */
@@ -58,19 +59,4 @@ export class Templates {
     }
     return parsed;
   }
-}
-
-function engine(outputEscape?: 'escape'): Liquid {
-  const liquid = new Liquid({
-    ownPropertyOnly: true,
-    strictFilters: true,
-    parseLimit: MAX_TEMPLATE_BYTES,
-    renderLimit: 100,
-    memoryLimit: 8 * 1024 * 1024,
-    templates: {},
-    ...(outputEscape === undefined ? {} : { outputEscape }),
-  });
-  // There is nothing to include, and looking for it is no business of a callback.
-  for (const tag of ['include', 'render', 'layout', 'block']) delete liquid.tags[tag];
-  return liquid;
 }
