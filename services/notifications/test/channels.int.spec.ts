@@ -181,10 +181,12 @@ describe('email', () => {
     });
     const failure = { code: 'x', message: 'hello\r\nBcc: everybody@example.org', retryable: false };
     const execution = ended(configId, 'failed', { failure });
-    await expectDeliveries(execution, [
-      { status: 'failed', deadLetter: true, error: 'the subject holds control characters' },
-    ]);
-    expect(smtp.mails).toEqual([]);
+    await mailed();
+    await expectDeliveries(execution, [{ status: 'sent', deadLetter: false }]);
+    const [mail] = smtp.mails;
+    expect(mail?.to).toEqual(['ops@example.org']);
+    expect(mail?.source).toMatch(/^Subject: hello Bcc: everybody@example\.org\r$/m);
+    expect(mail?.source).not.toMatch(/^Bcc:/im);
     const injected = await create({
       config_id: configId,
       type: 'email',
@@ -193,6 +195,29 @@ describe('email', () => {
     });
     expect(injected.refused?.violations?.map(({ path }) => path)).toEqual(['/to/0', '/to/1']);
   });
+
+  it.each([
+    ['Traceback:\nValueError: bad', 'Traceback: ValueError: bad'],
+    ['a\ttab \u001b[31mred\u2028next\u0085last\r\n', 'a tab [31mred next last'],
+    [' \n\t', 'incident: failed (execution'],
+    [`${'w '.repeat(249)}w😀`, `${'w '.repeat(249)}w`],
+  ])(
+    'has the message %j as its subject in one line',
+    async (message, subject) => {
+      const configId = await configWith({
+        type: 'email',
+        events: ['failed'],
+        to: ['ops@example.org'],
+        subject_template: '\n{{ event.data.failure.message }}\n',
+      });
+      ended(configId, 'failed', { failure: { code: 'x', message, retryable: false } });
+      await mailed();
+      const [, found] = /^Subject: (.*(?:\r\n[ \t].*)*)\r$/m.exec(smtp.mails[0]?.source ?? '') ?? [];
+      expect(found?.replaceAll(/\r\n[ \t]/g, ' ')).toMatch(subject);
+      expect(found).not.toContain('\uFFFD');
+    },
+    30_000,
+  );
 
   it('that the server refuses for good is a dead letter at once', async () => {
     const configId = await configWith({ type: 'email', to: ['ops@example.org'] });
@@ -219,6 +244,22 @@ describe('SMS', () => {
       Body: `incident: completed (execution ${execution})`,
     });
   });
+
+  it('keeps its lines, holds no other control characters, and is never empty', async () => {
+    const configId = await configWith({
+      type: 'sms',
+      to: '+4915112345678',
+      events: ['failed'],
+      callback_body_template: '{{ event.data.failure.message }}\n',
+    });
+    for (const message of ['one\r\ntwo\tthree\u001bfour', '\t\n']) {
+      ended(configId, 'failed', { failure: { code: 'x', message, retryable: false } });
+      await eventually(() => sms.received.length === (message.startsWith('one') ? 1 : 2));
+    }
+    const [first, second] = sms.received.map(({ body }) => new URLSearchParams(body).get('Body'));
+    expect(first).toBe('one\ntwo three four');
+    expect(second).toContain('incident: failed (execution ');
+  }, 30_000);
 });
 
 describe('the inbox', () => {

@@ -191,9 +191,6 @@ function checkChannel(
       };
     case 'email': {
       const subject = template('subject_template', 'text');
-      if (subject !== undefined && CONTROL.test(subject)) {
-        add(`${path}/subject_template`, 'bad_format', 'must be one line without control characters');
-      }
       const html = template('html_template', 'html');
       return {
         ...common,

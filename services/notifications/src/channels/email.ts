@@ -4,7 +4,7 @@ import { rootCertificates } from 'node:tls';
 import { SettingsError } from '@batuta/settings';
 import { createTransport } from 'nodemailer';
 import type { NotificationsSettings } from '../settings.js';
-import { defaultContent, summaryOf, valuesOf } from '../templates/message.js';
+import { cutTo, defaultContent, oneLine, summaryOf, valuesOf } from '../templates/message.js';
 import { TemplateError } from '../templates/templates.js';
 import type { Templates } from '../templates/templates.js';
 import { EMAIL_ADDRESS } from '../callbacks/validate-callback.js';
@@ -24,8 +24,6 @@ export interface EmailOptions {
   readonly templates: Templates;
 }
 
-// eslint-disable-next-line no-control-regex -- control characters are what it looks for
-const CONTROL = /[\u0000-\u001f\u007f\u2028\u2029]/;
 const MAX_SUBJECT = 500;
 
 /** The options of an email channel; undefined when no SMTP server is set. Throws a `SettingsError`. */
@@ -101,10 +99,12 @@ export function emailChannel(options: EmailOptions): Channel {
       let html: string | undefined;
       try {
         const values = valuesOf(message);
-        subject =
+        const own =
           settings.subject_template === undefined
-            ? summaryOf(message)
-            : templates.render(settings.subject_template, 'text', values);
+            ? ''
+            : oneLine(templates.render(settings.subject_template, 'text', values));
+        // An email without a subject tells nobody what it is about.
+        subject = own === '' ? oneLine(summaryOf(message)) : own;
         text =
           settings.callback_body_template === undefined
             ? `${summaryOf(message)}\n\n${JSON.stringify(defaultContent(message), null, 2)}\n`
@@ -115,12 +115,10 @@ export function emailChannel(options: EmailOptions): Channel {
         if (error instanceof TemplateError) return { result: 'refused', error: `the template: ${error.message}` };
         throw error;
       }
-      // A line break would end the header and begin another one that the user's data chose.
-      if (CONTROL.test(subject)) return { result: 'refused', error: 'the subject holds control characters' };
       const sending = transport.sendMail({
         from: options.from,
         to: to.map((address) => ({ name: '', address })),
-        subject: subject.slice(0, MAX_SUBJECT).toWellFormed(),
+        subject: cutTo(subject, MAX_SUBJECT).toWellFormed(),
         text,
         ...(html === undefined ? {} : { html }),
         // Receivers know repeats by it.

@@ -1,5 +1,5 @@
 import { request } from 'undici';
-import { summaryOf, valuesOf } from '../templates/message.js';
+import { cutTo, summaryOf, valuesOf } from '../templates/message.js';
 import { TemplateError } from '../templates/templates.js';
 import type { Templates } from '../templates/templates.js';
 import { reasonOf } from './channel.js';
@@ -63,15 +63,25 @@ export function smsChannel(provider: SmsProvider, templates: Templates): Channel
       if (to === undefined) return { result: 'refused', error: 'there is no number' };
       let text: string;
       try {
-        text =
+        const own =
           settings.callback_body_template === undefined
-            ? summaryOf(message)
-            : templates.render(settings.callback_body_template, 'text', valuesOf(message));
+            ? ''
+            : lines(templates.render(settings.callback_body_template, 'text', valuesOf(message)));
+        // Providers refuse a message without text for good.
+        text = own === '' ? lines(summaryOf(message)) : own;
       } catch (error) {
         if (error instanceof TemplateError) return { result: 'refused', error: `the template: ${error.message}` };
         throw error;
       }
-      return provider.send(to, text.slice(0, MAX_CHARACTERS).toWellFormed(), signal);
+      return provider.send(to, cutTo(text, MAX_CHARACTERS).toWellFormed(), signal);
     },
   };
+}
+
+/** A text message has lines and nothing else of what controls a terminal: each other control character becomes a space. */
+function lines(text: string): string {
+  return text
+    .replaceAll(/\r\n?|[\u0085\u2028\u2029]/g, '\n')
+    .replaceAll(/[^\P{Cc}\n]+/gu, ' ')
+    .trim();
 }

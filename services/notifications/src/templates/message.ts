@@ -80,6 +80,19 @@ export function defaultContent({ event, execution }: Message): JsonObject {
 
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
 
+/**
+ * The text as one line: each run of white space and control characters becomes one space. For what has no place for a line
+ * break, such as an email's subject, where it would end the header and begin one that the user's data chose.
+ */
+export function oneLine(text: string): string {
+  return text.replaceAll(/[\s\p{Cc}]+/gu, ' ').trim();
+}
+
+/** The first `length` UTF-16 units, without the half of a character at the end. */
+export function cutTo(text: string, length: number): string {
+  return text.length <= length ? text : text.slice(0, length).replace(/[\uD800-\uDBFF]$/, '');
+}
+
 /** One line for people. */
 export function summaryOf({ event, execution }: Message): string {
   const { config_name: config, id } = execution;
@@ -87,8 +100,7 @@ export function summaryOf({ event, execution }: Message): string {
     return `Step ${textOf(event.data['step_id'])} of ${config} failed (execution ${id})`;
   }
   if (event.name === 'approval_requested') {
-    // What an expression gave may have line breaks, which no subject may have.
-    const message = textOf(event.data['message']).replaceAll(/\s+/gu, ' ').trim().slice(0, 200).toWellFormed();
+    const message = cutTo(oneLine(textOf(event.data['message'])), 200);
     const asked = message === '' ? '' : `: ${message}`;
     return `${config} waits for an approval of ${textOf(event.data['step_id'])}${asked} (execution ${id})`;
   }
