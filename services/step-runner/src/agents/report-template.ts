@@ -1,15 +1,24 @@
-/** The report of `synthesizer` when the step gives no template: Liquid over `title`, `summary` and `inputs`. */
+/** The report of `synthesizer` when the step gives no template: Liquid over `title`, `summary` and `sections`. */
 export const INCIDENT_REPORT = `# {{ title }}
 
 **Status: {{ summary.status | upcase }}** · {{ summary.generated_at }}
 
+{% for section in sections -%}
+{% if section.kind == "value" %}- **{{ section.title }}:** {{ section.data | cell }}
+{% endif %}
+{%- endfor %}
+{% assign judged = sections | where_exp: "section", "section.kind == 'status' or section.kind == 'logs'" -%}
+{% if judged.size > 0 or sections.size == 0 -%}
 ## Findings
 {% for finding in summary.findings %}
-- {{ finding }}
+- {{ finding | cell }}
 {%- else %}
 Nothing stands out.
 {%- endfor %}
+{%- endif %}
+
 {% for section in sections %}
+{%- if section.kind == "value" %}{% continue %}{% endif %}
 ## {{ section.title }}
 {% case section.kind %}
 {%- when "status" %}
@@ -46,6 +55,8 @@ Errors:
 {% else %}
 No passage was found.
 {% endfor %}
+{%- when "text" %}
+{{ section.data | strip | truncate: 100000 }}
 {%- else %}
 \`\`\`json
 {{ section.data | json: 2 | truncate: 4000 }}

@@ -1,5 +1,5 @@
 import type { JsonObject, JsonValue } from '@batuta/contracts';
-import { Liquid } from 'liquidjs';
+import { liquidEngine } from '@batuta/sandbox';
 import { TerminalError } from './agent.js';
 import type { Agent } from './agent.js';
 import { Parameters } from './parameters.js';
@@ -12,18 +12,10 @@ const RENDER_MS = 500;
 const MEMORY_UNITS = 5_000_000;
 const MOST_FINDINGS = 50;
 
-/** Parameters of the agent itself: no output of a step. */
-const OWN = new Set(['template', 'title']);
+/** A text of one line up to here is shown beside its name, a longer one below it. */
+const SHORT_TEXT = 200;
 
-const liquid = new Liquid({
-  strictFilters: true,
-  ownPropertyOnly: true,
-  parseLimit: LONGEST_TEMPLATE,
-  renderLimit: RENDER_MS,
-  memoryLimit: MEMORY_UNITS,
-  // Partials come from this empty map: a template reads no file.
-  templates: {},
-});
+const liquid = liquidEngine({ characters: LONGEST_TEMPLATE, renderMs: RENDER_MS, memoryUnits: MEMORY_UNITS });
 /** A value inside one line of a Markdown table or list. */
 liquid.registerFilter('cell', (value: unknown) => {
   const text = typeof value === 'string' ? value : (JSON.stringify(value ?? '') ?? '');
@@ -33,7 +25,7 @@ liquid.registerFilter('cell', (value: unknown) => {
 interface Section {
   readonly name: string;
   readonly title: string;
-  readonly kind: 'status' | 'logs' | 'knowledge' | 'other';
+  readonly kind: 'status' | 'logs' | 'knowledge' | 'text' | 'value' | 'other';
   readonly data: JsonValue;
 }
 
@@ -45,16 +37,36 @@ export const synthesizerAgent: Agent = {
   name: 'synthesizer',
   version: '1',
   async run(input, { executionName }) {
-    const parameters = new Parameters(input);
-    const template = parameters.text('template', { maxLength: LONGEST_TEMPLATE }) ?? INCIDENT_REPORT;
+    const fields = isObject(input) ? input : { input };
+    const { parameters, inputs } = parted(fields);
+    const template = parameters.text('template', { maxLength: LONGEST_TEMPLATE });
     const title = parameters.text('title', { maxLength: 500 }) ?? (executionName === '' ? 'Report' : executionName);
-    const inputs = typeof input === 'object' && input !== null && !Array.isArray(input) ? input : { input };
     const sections = sectionsOf(inputs);
     const summary = summaryOf(inputs, sections);
-    const report = await rendered(template, { ...inputs, title, inputs, sections, summary });
+    const own = { title, inputs: fields, sections, summary };
+    // A step may have any name: what the input holds comes before what the agent adds, except in the agent's own report.
+    const report = await rendered(
+      template ?? INCIDENT_REPORT,
+      template === undefined ? own : { ...own, ...withoutNull(fields, 'title') },
+    );
     return { report: report.replace(/\n{3,}/g, '\n\n').trim(), summary };
   },
 };
+
+/** The agent's parameters, and the inputs to report on. An object or a list under a parameter's name is a step's output. */
+function parted(fields: JsonObject): { parameters: Parameters; inputs: JsonObject } {
+  const isParameter = ([name, value]: [string, JsonValue]): boolean =>
+    (name === 'template' || name === 'title') && (typeof value !== 'object' || value === null);
+  const entries = Object.entries(fields);
+  return {
+    parameters: new Parameters(Object.fromEntries(entries.filter(isParameter))),
+    inputs: Object.fromEntries(entries.filter((entry) => !isParameter(entry))),
+  };
+}
+
+function withoutNull(fields: JsonObject, name: string): JsonObject {
+  return Object.fromEntries(Object.entries(fields).filter(([key, value]) => key !== name || value !== null));
+}
 
 async function rendered(template: string, scope: object): Promise<string> {
   try {
@@ -73,8 +85,8 @@ async function rendered(template: string, scope: object): Promise<string> {
 
 function sectionsOf(inputs: JsonObject): Section[] {
   return Object.entries(inputs)
-    .filter(([name, value]) => !OWN.has(name) && typeof value === 'object' && value !== null)
-    .map(([name, data]) => ({ name, title: titleOf(name), kind: kindOf(data as JsonValue), data: data as JsonValue }));
+    .filter(([, value]) => value !== null && value !== '')
+    .map(([name, data]) => ({ name, title: titleOf(name), kind: kindOf(data), data }));
 }
 
 function titleOf(name: string): string {
@@ -83,7 +95,9 @@ function titleOf(name: string): string {
 }
 
 function kindOf(data: JsonValue): Section['kind'] {
-  if (typeof data !== 'object' || data === null || Array.isArray(data)) return 'other';
+  if (typeof data === 'string') return data.length > SHORT_TEXT || data.trim().includes('\n') ? 'text' : 'value';
+  if (typeof data !== 'object') return 'value';
+  if (!isObject(data)) return 'other';
   if (Array.isArray(data['services']) && Array.isArray(data['jobs'])) return 'status';
   if (Array.isArray(data['patterns']) && isObject(data['levels'])) return 'logs';
   return Array.isArray(data['passages']) ? 'knowledge' : 'other';
@@ -112,6 +126,8 @@ function summaryOf(inputs: JsonObject, sections: readonly Section[]) {
         for (const { source, title } of passages) sources.set(textOf(source), textOf(title));
         break;
       }
+      case 'text':
+      case 'value':
       case 'other':
         break;
       default:
@@ -119,7 +135,7 @@ function summaryOf(inputs: JsonObject, sections: readonly Section[]) {
     }
   }
   const missing = Object.entries(inputs)
-    .filter(([name, value]) => value === null && !OWN.has(name))
+    .filter(([, value]) => value === null)
     .map(([name]) => name);
   if (missing.length > 0) judge(1);
   return {

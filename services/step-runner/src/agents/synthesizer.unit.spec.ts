@@ -75,6 +75,55 @@ describe('synthesizer', () => {
     expect(report).toBe('INC-7: gateway, pay|ments (critical)');
   });
 
+  it('shows texts, numbers and lists that steps gave, and no findings where nothing was judged', async () => {
+    const { report, summary } = await synthesize({
+      answer: 'the answer of the model',
+      letter: 'Dear all,\n\nall is **well**.',
+      amount: 0,
+      approved: false,
+      ids: [1, 'b'],
+      empty: '',
+    });
+    expect(report).toContain('- **Answer:** the answer of the model\n- **Amount:** 0\n- **Approved:** false\n');
+    expect(report).toContain('## Letter\n\nDear all,\n\nall is **well**.');
+    expect(report).toContain('## Ids\n\n```json\n[\n  1,\n  "b"\n]\n```');
+    expect(report).not.toMatch(/Findings|Nothing stands out|Empty|Not available/);
+    expect(summary).toMatchObject({ status: 'ok', findings: [], missing: [] });
+  });
+
+  it('shows a text whole and on lines of its own when it is long', async () => {
+    const long = `begin ${'x'.repeat(50_000)} end`;
+    expect((await synthesize({ long })).report).toContain(`## Long\n\n${long}`);
+  });
+
+  it.each(['summary', 'sections', 'inputs', 'title', 'report'])(
+    'gives a template the output of a step named %s before what the agent adds',
+    async (name) => {
+      const template = `{{ ${name} }}`;
+      expect((await synthesize({ template, [name]: 'the answer' })).report).toBe('the answer');
+      expect((await synthesize({ template, [name]: { a: [1, null] } })).report).toBe('{"a":[1,null]}');
+      // The report of the agent itself still has what it needs.
+      const { report } = await synthesize({ ...outputs, [name]: { a: 1 } });
+      expect(report).toContain('**Status: CRITICAL**');
+      expect(report).toContain('"a": 1');
+    },
+  );
+
+  it('takes an object under the name of a parameter as the output of a step', async () => {
+    const { report } = await synthesize({ template: { a: 1 }, title: { b: 2 } });
+    expect(report).toMatch(/^# Nightly import\n/);
+    expect(report).toContain('## Template');
+    await expect(synthesize({ template: 7 })).rejects.toMatchObject({ code: 'input_invalid' });
+    expect((await synthesize({ title: null, template: '{{ title }}' })).report).toBe('Nightly import');
+  });
+
+  it('writes nothing for null, and values as JSON has them', async () => {
+    const template =
+      '[{{ none }}] [{{ nothing.at.all }}] {{ number }} {{ flag }} {{ list }} {{ deep.b }} {{ deep.b.c[1] }}';
+    const input = { none: null, number: 1.5, flag: false, list: ['a', 'b'], deep: { b: { c: [1, 'x'] } } };
+    expect((await synthesize({ template, ...input })).report).toBe('[] [] 1.5 false ["a","b"] {"c":[1,"x"]} x');
+  });
+
   it.each([
     ['{% for i in (1..100000000) %}x{% endfor %}', 'template_limit'],
     [
