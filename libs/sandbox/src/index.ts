@@ -1,6 +1,4 @@
 export { SandboxBusyError, SandboxClosedError } from './errors.js';
-export { liquidEngine } from './liquid.js';
-export type { LiquidLimits } from './liquid.js';
 export { Sandbox } from './sandbox.js';
 export type {
   Evaluation,
@@ -10,3 +8,4 @@ export type {
   ValidateJsonRequest,
   Validation,
 } from './sandbox.js';
+export { liquidEngine } from './worker/liquid-engine.js';

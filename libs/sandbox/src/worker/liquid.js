@@ -1,15 +1,9 @@
-import { Liquid } from 'liquidjs';
+import { liquidEngine } from './liquid-engine.js';
 
 /** The synthesizer takes no longer ones. */
 const LONGEST_TEMPLATE = 100_000;
-/** Tags that name other templates: there are none. */
-const FILE_TAGS = ['include', 'render', 'layout', 'block'];
-/** Filters that the synthesizer has beside Liquid's own. */
-const OWN_FILTERS = ['cell'];
 
-const liquid = new Liquid({ strictFilters: true, parseLimit: LONGEST_TEMPLATE, templates: {} });
-for (const tag of FILE_TAGS) delete liquid.tags[tag];
-for (const name of OWN_FILTERS) liquid.registerFilter(name, (/** @type {unknown} */ value) => value);
+const liquid = liquidEngine({ characters: LONGEST_TEMPLATE, renderMs: 0, memoryUnits: 0 });
 
 /**
  * What is wrong with the syntax of a Liquid template; null when nothing is. liquidjs names line and column in its message.

@@ -16,11 +16,6 @@ const MOST_FINDINGS = 50;
 const SHORT_TEXT = 200;
 
 const liquid = liquidEngine({ characters: LONGEST_TEMPLATE, renderMs: RENDER_MS, memoryUnits: MEMORY_UNITS });
-/** A value inside one line of a Markdown table or list. */
-liquid.registerFilter('cell', (value: unknown) => {
-  const text = typeof value === 'string' ? value : (JSON.stringify(value ?? '') ?? '');
-  return text.replace(/\s+/g, ' ').replaceAll('|', '\\|');
-});
 
 interface Section {
   readonly name: string;

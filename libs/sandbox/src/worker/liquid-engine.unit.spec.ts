@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { liquidEngine } from './liquid.js';
+import { liquidEngine } from './liquid-engine.js';
 
 const limits = { characters: 10_000, renderMs: 5_000, memoryUnits: 100_000 };
 const text = liquidEngine(limits);
@@ -42,6 +42,12 @@ describe('liquidEngine', () => {
     expect(html.parseAndRenderSync('{{ a }} {{ a.b[0] | raw }}', values)).toBe(
       '{&#34;b&#34;:[&#34;&lt;i&gt;&#34;,null]} <i>',
     );
+  });
+
+  it('makes one line of a table of any value', () => {
+    expect(
+      text.parseAndRenderSync('{{ a | cell }}|{{ b | cell }}|{{ c | cell }}', { a: 'x|y\n\nz', b: [1, null] }),
+    ).toBe('x\\|y z|[1,null]|');
   });
 
   it.each(['include', 'render', 'layout', 'block'])('has no tag %s', (tag) => {
