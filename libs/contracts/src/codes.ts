@@ -80,6 +80,10 @@ export const DEFAULT_POOL = 'default';
 /** Tenant that the first start makes; its admins may make other tenants. */
 export const DEFAULT_TENANT = 'default';
 
+/** `settings.default_input`; the first is the default. */
+export const DEFAULT_INPUTS = ['keyed', 'merged'] as const;
+export type DefaultInput = (typeof DEFAULT_INPUTS)[number];
+
 export const STRATEGIES = ['sequential', 'parallel', 'consensus', 'fallback'] as const;
 export type Strategy = (typeof STRATEGIES)[number];
 export const EXECUTION_STATUSES = [

@@ -54,7 +54,7 @@ import type {
   SearchKnowledgeRequestJson,
 } from './generated/batuta/config/v1/knowledge_pb.js';
 import type { Principal, Refusal } from './common.js';
-import type { Role, Strategy } from './codes.js';
+import type { DefaultInput, Role, Strategy } from './codes.js';
 import type { Priority } from './subjects.js';
 import type { Override, Wire } from './wire.js';
 
@@ -87,7 +87,7 @@ export type StepDefinition = Override<
 export type BudgetDefinition = Wire<BudgetJson, keyof BudgetJson>;
 export type OrchestrationSettings = Override<
   Wire<SettingsJson, keyof SettingsJson>,
-  { priority?: Priority; budget?: BudgetDefinition }
+  { priority?: Priority; budget?: BudgetDefinition; default_input?: DefaultInput }
 >;
 /** The user's document, after validation; absent fields have their defaults. */
 export type OrchestrationDefinition = Override<

@@ -11,7 +11,7 @@ import { requireRole } from '../access/roles.js';
 import { Changes } from '../changes.js';
 import { guardJson } from '../json/guard.js';
 import { Report } from '../json/report.js';
-import { anyJson, isRecord, object, text } from '../json/shape.js';
+import { anyJson, isRecord, object, text, withoutNulls } from '../json/shape.js';
 import { AgentEntity } from './agent.entity.js';
 
 const BUILT_IN: ReadonlySet<string> = new Set(BUILT_IN_AGENTS);
@@ -47,7 +47,8 @@ export class AgentRegistry {
     if (checked !== undefined) return checked;
     const { tenantId } = principal;
     const agent = textField(name);
-    const { pool, description = '', input_schema: input, output_schema: output } = body as Record<string, JsonValue>;
+    const given = withoutNulls(bodyShape, body) as Record<string, JsonValue>;
+    const { pool, description = '', input_schema: input, output_schema: output } = given;
     const saved = await this.#dataSource.transaction(async (manager) => {
       // Counted under a lock of the tenant, so that two at once cannot pass the limit.
       await manager.query('SELECT id FROM config.tenants WHERE id = $1 FOR UPDATE', [tenantId]);
@@ -162,7 +163,7 @@ export class AgentRegistry {
     bodyShape(body, '', report);
     if (isRecord(body) && !report.violations.some(({ code }) => code === 'too_deep')) {
       for (const field of ['input_schema', 'output_schema']) {
-        if (body[field] === undefined) continue;
+        if ((body[field] ?? null) === null) continue;
         if (Buffer.byteLength(JSON.stringify(body[field])) > MAX_SCHEMA_BYTES) {
           report.add(`/${field}`, 'too_long', `must have at most ${MAX_SCHEMA_BYTES} bytes`);
           continue;

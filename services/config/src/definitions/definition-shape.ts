@@ -1,4 +1,4 @@
-import { LIMITS, PRIORITIES, STRATEGIES, TOKEN } from '@batuta/contracts';
+import { DEFAULT_INPUTS, LIMITS, PRIORITIES, STRATEGIES, TOKEN } from '@batuta/contracts';
 import { all, anyJson, anyObject, flag, isRecord, list, mapOf, number, object, oneOf, text } from '../json/shape.js';
 import type { Shape } from '../json/shape.js';
 
@@ -36,7 +36,7 @@ const budget: Shape = all(
     max_cost: limit({ max: Number.MAX_SAFE_INTEGER }),
   }),
   (value, path, report) => {
-    if (isRecord(value) && value['max_tokens'] === undefined && value['max_cost'] === undefined) {
+    if (isRecord(value) && (value['max_tokens'] ?? null) === null && (value['max_cost'] ?? null) === null) {
       report.add(path, 'required', 'must have max_tokens, max_cost or both');
     }
   },
@@ -112,8 +112,8 @@ const stepFields = object(
 );
 
 const step: Shape = all(stepFields, (value, path, report) => {
-  if (!isRecord(value) || Object.hasOwn(value, 'approval')) return;
-  if (!Object.hasOwn(value, 'agent')) {
+  if (!isRecord(value) || (value['approval'] ?? null) !== null) return;
+  if ((value['agent'] ?? null) === null) {
     report.add(`${path}/agent`, 'required', 'agent is required, or approval in its place');
   }
 });
@@ -135,7 +135,7 @@ const group = object(
   ['id'],
 );
 
-/** Types, known and required fields, lengths and ranges of a whole definition. */
+/** Types, known and required fields, lengths and ranges of a whole definition in the flat form. */
 export const definitionShape: Shape = object(
   {
     name: configName,
@@ -149,6 +149,8 @@ export const definitionShape: Shape = object(
       timeout_ms: number({ min: 1, max: MAX_EXECUTION_MS, whole: true }),
       priority: oneOf(PRIORITIES),
       budget,
+      default_input: oneOf(DEFAULT_INPUTS),
+      enable_monitoring: flag,
     }),
     metadata: anyObject,
     is_global: flag,

@@ -218,7 +218,6 @@ export function reportGroups(outline: Outline, report: Report): void {
   for (const group of outline.declaredGroups) {
     if (outline.groupOf.get(group.id) === group) reportGroup(group, report);
   }
-  reportMembers(outline, report);
 }
 
 function reportGroup(group: GroupOutline, report: Report): void {
@@ -268,18 +267,6 @@ function reportUnused(source: Source, path: string, report: Report): void {
   onlyWith('judge', modes('judge') || source['on_tie'] === 'judge', 'mode judge or on_tie judge');
   if (source['early_stop'] === true && modes('best', 'judge')) {
     report.add(`${path}/early_stop`, 'contradiction', `has no effect in mode ${mode}, which waits for all members`);
-  }
-}
-
-/** A member's failure is its group's matter; only what serves the member in its place is its own. */
-function reportMembers(outline: Outline, report: Report): void {
-  for (const { index, group, isFallback, source } of outline.steps) {
-    if (group === undefined || isFallback || source['on_failure'] !== 'abort') continue;
-    report.add(
-      `/steps/${index}/on_failure`,
-      'contradiction',
-      `has no effect: whether the failure of a member aborts is for its group "${group}" to say, with the on_failure of the group`,
-    );
   }
 }
 

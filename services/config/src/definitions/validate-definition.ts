@@ -3,9 +3,10 @@ import type { OrchestrationDefinition, Violation } from '@batuta/contracts';
 import type { SandboxFailure } from '@batuta/sandbox';
 import { guardJson } from '../json/guard.js';
 import { Report } from '../json/report.js';
-import { isRecord } from '../json/shape.js';
+import { isRecord, withoutNulls } from '../json/shape.js';
 import { definitionShape } from './definition-shape.js';
 import { FallbackForest } from './fallback-forest.js';
+import { flatForm } from './flat-form.js';
 import { reportCycles, reportFallbackCycles } from './graph.js';
 import { outlineOf } from './outline.js';
 import {
@@ -95,10 +96,12 @@ async function reportTexts(texts: readonly TextUse[], ports: ValidationPorts, re
  * Checks a document that a user sent as an orchestration config and reports every mistake at once, each with the JSON
  * Pointer of its place. O(size of the document); never throws whatever the JSON is, but rejects when a port does.
  */
-export async function validateDefinition(document: unknown, ports: ValidationPorts): Promise<DefinitionValidation> {
-  const report = new Report();
-  guardJson(document, report);
-  definitionShape(document, '', report);
+export async function validateDefinition(sent: unknown, ports: ValidationPorts): Promise<DefinitionValidation> {
+  const { document: flat, pathOf, mistakes } = flatForm(sent);
+  const report = new Report(pathOf, mistakes);
+  guardJson(flat, report);
+  definitionShape(flat, '', report);
+  const document = withoutNulls(definitionShape, flat);
   if (!isRecord(document) || report.violations.some(({ code }) => code === 'too_deep')) {
     return { ok: false, violations: report.violations, total: report.total };
   }

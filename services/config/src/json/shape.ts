@@ -3,7 +3,19 @@ import type { Report } from './report.js';
 import { characters } from './text.js';
 
 /** Looks at one value and reports what is wrong with it; `path` is its JSON Pointer. */
-export type Shape = (value: unknown, path: string, report: Report) => void;
+export interface Shape {
+  (value: unknown, path: string, report: Report): void;
+  /**
+   * The value without the fields that are null, which mean the same as absent ones. Free JSON has no such method: its nulls
+   * are the user's own.
+   */
+  withoutNulls?(value: unknown): unknown;
+}
+
+/** A value as its shape's rules see it: fields that are null are absent. Copies only what changes. */
+export function withoutNulls(shape: Shape, value: unknown): unknown {
+  return shape.withoutNulls?.(value) ?? value;
+}
 
 function kindOf(value: unknown): string {
   if (value === null) return 'null';
@@ -67,7 +79,7 @@ export function oneOf(values: readonly string[]): Shape {
 
 export function list(item: Shape, rules: { readonly max: number; readonly min?: number }): Shape {
   const { max, min = 0 } = rules;
-  return (value, path, report) => {
+  const shape: Shape = (value, path, report) => {
     if (!Array.isArray(value)) return wrongType(report, path, 'a list', value);
     if (value.length > max) {
       report.add(path, 'too_many', `has ${value.length} entries; at most ${max} are allowed`);
@@ -76,6 +88,10 @@ export function list(item: Shape, rules: { readonly max: number; readonly min?: 
     if (value.length < min) report.add(path, 'too_few', `must have at least ${min} ${min === 1 ? 'entry' : 'entries'}`);
     for (const [index, entry] of value.entries()) item(entry, `${path}/${index}`, report);
   };
+  if (item.withoutNulls !== undefined) {
+    shape.withoutNulls = (value) => (Array.isArray(value) ? value.map((entry) => withoutNulls(item, entry)) : value);
+  }
+  return shape;
 }
 
 export function mapOf(item: Shape, rules: { readonly max: number }): Shape {
@@ -98,25 +114,40 @@ export const anyJson: Shape = () => undefined;
 
 export function object(fields: Readonly<Record<string, Shape>>, required: readonly string[] = []): Shape {
   const known = new Map(Object.entries(fields));
-  return (value, path, report) => {
+  const shape: Shape = (value, path, report) => {
     if (!isRecord(value)) return wrongType(report, path, 'an object', value);
     for (const name of required) {
-      if (!Object.hasOwn(value, name)) report.add(`${path}/${name}`, 'required', `${name} is required`);
+      if (!Object.hasOwn(value, name) || value[name] === null)
+        report.add(`${path}/${name}`, 'required', `${name} is required`);
     }
     for (const [name, entry] of Object.entries(value)) {
       const field = known.get(name);
       if (field === undefined) {
         report.add(`${path}/${pointerToken(name)}`, 'unknown_field', `"${name.slice(0, 100)}" is not a known field`);
-      } else {
+      } else if (entry !== null) {
         field(entry, `${path}/${name}`, report);
       }
     }
   };
+  shape.withoutNulls = (value) => {
+    if (!isRecord(value)) return value;
+    return Object.fromEntries(
+      Object.entries(value).flatMap(([name, entry]) => {
+        const field = known.get(name);
+        if (field === undefined) return [[name, entry]];
+        return entry === null ? [] : [[name, withoutNulls(field, entry)]];
+      }),
+    );
+  };
+  return shape;
 }
 
 /** Runs several shapes over one value. */
 export function all(...shapes: readonly Shape[]): Shape {
-  return (value, path, report) => {
+  const every: Shape = (value, path, report) => {
     for (const shape of shapes) shape(value, path, report);
   };
+  const first = shapes.find((shape) => shape.withoutNulls !== undefined);
+  if (first !== undefined) every.withoutNulls = (value) => withoutNulls(first, value);
+  return every;
 }

@@ -290,6 +290,7 @@ export function compile(definition: OrchestrationDefinition): CompiledConfig {
     sinks: mainNodes.filter((node) => !namedByMain.has(node)),
     mainNodes: mainSteps.length + activeGroups.length,
     output: definition.output === undefined ? undefined : parseTemplate(definition.output),
+    mergesInputs: definition.settings?.default_input === 'merged',
     initialUnits: Vector.from(initialUnits),
     initialGroups: Vector.from(groups.map(initialGroup)),
     initialReady: heapOf(ready.filter((index) => units[index]?.approval === undefined)),

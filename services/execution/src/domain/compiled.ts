@@ -116,6 +116,8 @@ export interface CompiledConfig {
   /** Main steps and groups: when all are settled the execution is complete. */
   readonly mainNodes: number;
   readonly output: Template | undefined;
+  /** A step without an input mapping gets its dependencies' outputs merged, not by key. */
+  readonly mergesInputs: boolean;
   /** What every execution of the config starts from; shared, since states are immutable. */
   readonly initialUnits: Vector<UnitState>;
   readonly initialGroups: Vector<GroupState>;

@@ -4,11 +4,20 @@ import type { Unit } from './compiled.js';
 import { unitContext } from './evaluations.js';
 import { mappedValue } from './expressions.js';
 import { isObject, jsonBytesBeyond, sumBeyond } from './json.js';
-import { nodeId, nodeOutputKey, nodeResult } from './results.js';
+import { nodeFailure, nodeId, nodeOutputKey, nodeResult } from './results.js';
 import { unitState, type State } from './state.js';
 import { tallyGroup } from './tally-group.js';
 
-/** The execution's input, its fields overlaid by the outputs of the step's dependencies under their keys. */
+function putFields(input: JsonObject, fields: JsonObject): void {
+  for (const key of Object.keys(fields)) {
+    setOwn(input, key, fields[key] as JsonValue);
+  }
+}
+
+/**
+ * The execution's input, its fields overlaid by the outputs of the step's dependencies: under their keys, or merged with
+ * `settings.default_input: merged`.
+ */
 function dependencyInput(state: State, unit: Unit): JsonValue {
   const base = state.started?.input ?? null;
   if (unit.dependencies.length === 0) {
@@ -16,16 +25,30 @@ function dependencyInput(state: State, unit: Unit): JsonValue {
   }
   const input: JsonObject = {};
   if (isObject(base)) {
-    for (const key of Object.keys(base)) {
-      setOwn(input, key, base[key] as JsonValue);
-    }
+    putFields(input, base);
   } else if (state.started?.input !== undefined) {
     input.input = base;
   }
   for (const node of unit.dependencies) {
-    setOwn(input, nodeOutputKey(state, node), nodeResult(state, node).output);
+    if (state.config.mergesInputs) {
+      const given = mergedFrom(state, node);
+      setOwn(input, `${MERGED_PREFIX}${nodeId(state, node)}`, given);
+      if (isObject(given)) {
+        putFields(input, given);
+      }
+    } else {
+      setOwn(input, nodeOutputKey(state, node), nodeResult(state, node).output);
+    }
   }
   return input;
+}
+
+const MERGED_PREFIX = 'dep_';
+
+/** What a dependency gives to a merged input: its output, or why it failed. */
+function mergedFrom(state: State, node: number): JsonValue {
+  const failure = nodeFailure(state, node);
+  return failure === undefined ? nodeResult(state, node).output : { error: failure.message };
 }
 
 function judgeInput(state: State, unit: Unit): JsonValue {
@@ -70,6 +93,12 @@ export function inputBytesBeyond(limit: number, state: State, unit: Unit, input:
   return sumBeyond(limit, (bytesOf) => {
     let bytes = bytesOf(state.started?.input) + 16;
     for (const node of unit.dependencies) {
+      if (state.config.mergesInputs) {
+        const given = mergedFrom(state, node);
+        // Its fields stand in the input twice: below its name, and beside it.
+        bytes += (isObject(given) ? 2 : 1) * bytesOf(given) + MERGED_PREFIX.length + nodeId(state, node).length + 4;
+        continue;
+      }
       bytes += bytesOf(nodeResult(state, node).output) + nodeOutputKey(state, node).length + 4;
     }
     return bytes;

@@ -3,7 +3,7 @@ import { taskInput } from './inputs.js';
 import { forkFrom } from './fork.js';
 import { taskOf } from './task.js';
 import { view } from './view.js';
-import { config, scenario } from '../../test/engine/scenario.js';
+import { config, failure, scenario } from '../../test/engine/scenario.js';
 
 const diamond = config('parallel', [
   { id: 'a', output_key: 'left', on_failure: 'continue' },
@@ -34,6 +34,104 @@ describe('the input of a step', () => {
     const input = taskInput(scenario(definition).start({}).ok('a', { x: 1 }).state, 'b');
     expect(Object.keys(input as object)).toEqual(['__proto__']);
     expect(({} as { x?: number }).x).toBeUndefined();
+  });
+
+  describe('with settings.default_input merged', () => {
+    const merged = (
+      steps: Parameters<typeof config>[1],
+      rest: Parameters<typeof config>[2] = {},
+    ): ReturnType<typeof config> => config('parallel', steps, { ...rest, settings: { default_input: 'merged' } });
+
+    test('holds each dependency under dep_<id>, and its fields merged in listed order over the execution input', () => {
+      const run = scenario(
+        merged([{ id: 'a', output_key: 'left' }, { id: 'b' }, { id: 'c', dependencies: ['b', 'a'] }]),
+      ).start({ job: 'import', x: 0, keep: 1 });
+      expect(taskInput(run.state, 'a')).toEqual({ job: 'import', x: 0, keep: 1 });
+      run.ok('a', { x: 'from a', y: 1 }).ok('b', { x: 'from b', z: 2 });
+      expect(taskInput(run.state, 'c')).toEqual({
+        job: 'import',
+        keep: 1,
+        dep_a: { x: 'from a', y: 1 },
+        dep_b: { x: 'from b', z: 2 },
+        x: 'from a',
+        y: 1,
+        z: 2,
+      });
+    });
+
+    test('says why a dependency failed, and gives null for one that was skipped', () => {
+      const run = scenario(
+        merged([
+          { id: 'a', on_failure: 'continue' },
+          { id: 'b', when: 'input.b' },
+          { id: 'c', dependencies: ['a', 'b'] },
+        ]),
+      )
+        .start({ b: false })
+        .fails('a', failure('broken'));
+      expect(taskInput(run.state, 'c')).toEqual({
+        b: false,
+        dep_a: { error: 'broken happened' },
+        error: 'broken happened',
+        dep_b: null,
+      });
+    });
+
+    test('gives the output of what stood in for a dependency, under the name of the dependency', () => {
+      const run = scenario(
+        merged([
+          { id: 'a', on_failure: 'fallback' },
+          { id: 'spare', fallback_for: 'a' },
+          { id: 'c', dependencies: ['a'] },
+        ]),
+      )
+        .start({})
+        .fails('a')
+        .ok('spare', { x: 1 });
+      expect(taskInput(run.state, 'c')).toEqual({ dep_a: { x: 1 }, x: 1 });
+    });
+
+    test('gives the output of a consensus group, and outputs that are no objects only under dep_<id>', () => {
+      const run = scenario(
+        merged([
+          { id: 'm', consensus_group: 'g' },
+          { id: 'n', consensus_group: 'g' },
+          { id: 'list' },
+          { id: 'c', dependencies: ['g', 'list'] },
+        ]),
+      )
+        .start('text')
+        .ok('m', { x: 1 })
+        .ok('n', { y: 2 })
+        .ok('list', [1]);
+      expect(taskInput(run.state, 'c')).toEqual({
+        input: 'text',
+        dep_g: { x: 1, y: 2 },
+        x: 1,
+        y: 2,
+        dep_list: [1],
+      });
+    });
+
+    test('an input mapping takes its place', () => {
+      const run = scenario(
+        merged([{ id: 'a' }, { id: 'b', dependencies: ['a'], input: { only: '{% outputs.a.x %}' } }]),
+      )
+        .start({})
+        .ok('a', { x: 1 });
+      expect(taskInput(run.state, 'b')).toEqual({ only: 1 });
+    });
+
+    test('counts towards the limit with both places of an output', () => {
+      const half = 'x'.repeat(1024 * 1024 - 100);
+      const steps = ['a', 'b', 'd'].map((id) => ({ id }));
+      const run = scenario(merged([...steps, { id: 'c', dependencies: ['a', 'b', 'd'], on_failure: 'abort' }])).start(
+        {},
+      );
+      for (const { id } of steps) run.ok(id, { [id]: half });
+      expect(run.state.status).toBe('failed');
+      expect(run.state.failure?.code).toBe('input_too_large');
+    });
   });
 
   test('a task carries what its runner needs', () => {

@@ -1,5 +1,5 @@
 import { setOwn } from '@batuta/contracts';
-import type { JsonObject, JsonValue } from '@batuta/contracts';
+import type { Failure, JsonObject, JsonValue } from '@batuta/contracts';
 import type { NodeResult, Unit } from './compiled.js';
 import { isObject } from './json.js';
 import { groupState, unitState, type State } from './state.js';
@@ -21,6 +21,18 @@ export function servingUnit(state: State, node: number): number {
     current = servedBy;
   }
   return current < unitCount ? current : -1;
+}
+
+/** Why a node gives nothing to its dependents, when that is because it failed and nothing stood in for it. */
+export function nodeFailure(state: State, node: number): Failure | undefined {
+  const unitCount = state.config.units.length;
+  const serving = servingUnit(state, node);
+  const served = serving === -1 ? undefined : unitState(state, serving).phase;
+  if (served === 'completed' || served === 'skipped') {
+    return undefined;
+  }
+  const own = node < unitCount ? unitState(state, node) : groupState(state, node - unitCount);
+  return own.phase === 'failed' ? own.failure : undefined;
 }
 
 /** What a node gives to its dependents: null when it failed, was skipped or is not done. */

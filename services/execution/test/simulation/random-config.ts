@@ -37,6 +37,9 @@ export function randomConfig(random: SeededRandom, index: number): Orchestration
       ...(random.chance(0.2) ? { consensus_threshold: random.pick([0.3, 0.5, 0.67, 1]) } : {}),
       ...(random.chance(0.15) ? { timeout_ms: random.between(200, 30_000) } : {}),
       ...(random.chance(0.3) ? { priority: random.pick(['high', 'normal', 'low'] as const) } : {}),
+      ...(new SeededRandom(textHash(`inputs of ${JSON.stringify(draft.steps)}`)).chance(0.3)
+        ? { default_input: 'merged' as const }
+        : {}),
       ...randomBudget(new SeededRandom(textHash(`budget of ${JSON.stringify(draft.steps)}`))),
     },
     ...(random.chance(0.15) ? { output: mapping(draft, draft.keys) } : {}),
@@ -188,7 +191,7 @@ function addGroup(draft: Draft): void {
   for (let index = 0; index < size; index++) {
     const member = addStep({ ...draft, dependable: [...before] }, { consensus_group: id });
     draft.next = Math.max(draft.next, Number(member.id.slice(1)));
-    if (random.chance(0.5) || member.on_failure === 'abort') delete member.on_failure;
+    if (random.chance(0.5)) delete member.on_failure;
     members.push(member.id);
   }
   draft.dependable.push(...(random.chance(0.1) ? members : []), id);

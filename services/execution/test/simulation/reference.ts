@@ -228,6 +228,8 @@ export class Reference {
           node.status === 'failed',
           `${node.id} fails (${event.data.failure.code}), expected ${node.status}`,
         );
+        // The words are the engine's own, and dependents with merged inputs get them.
+        if (node.failure !== undefined) node.failure = { ...node.failure, message: event.data.failure.message };
         return false;
       }
       case 'EvaluationRecorded':
@@ -766,6 +768,17 @@ export class Reference {
     if (node.dependencies.length === 0) return { value: this.#input };
     const base = typeof this.#input === 'object' && this.#input !== null && !Array.isArray(this.#input);
     const fields = base ? (this.#input as { [key: string]: JsonValue }) : { input: this.#input };
+    if (this.definition.settings?.default_input === 'merged') {
+      const merged: { [key: string]: JsonValue } = { ...fields };
+      for (const id of node.dependencies) {
+        const from = this.#node(id);
+        const failed = from.status === 'failed' && from.servedBy === undefined;
+        const given: JsonValue = failed ? { error: from.failure?.message ?? '' } : this.#outputOf(from);
+        merged[`dep_${id}`] = given;
+        if (typeof given === 'object' && !Array.isArray(given)) Object.assign(merged, given);
+      }
+      return { value: merged };
+    }
     const outputs = node.dependencies.map((id) => [this.#node(id).key, this.#outputOf(this.#node(id))] as const);
     return { value: { ...fields, ...Object.fromEntries(outputs) } };
   }

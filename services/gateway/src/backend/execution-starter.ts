@@ -14,6 +14,7 @@ import type {
 } from '@batuta/contracts';
 import { SandboxBusyError } from '@batuta/sandbox';
 import type { Sandbox } from '@batuta/sandbox';
+import { sessionIn } from '../http/start-options.js';
 import { canonicalJson, executionIdOfKey, newTraceId, sha256, uuidV7 } from '../http/ids.js';
 import { Problem, accepted, problemOfRefusal } from '../http/problem.js';
 import type { Backend } from './backend.js';
@@ -91,12 +92,13 @@ export class ExecutionStarter {
     const { principal, idempotencyKey } = request;
     const target = await this.#target(executionId, request);
     const hash = idempotencyKey === undefined ? undefined : requestHash(target.configId, request);
+    const sessionId = request.sessionId ?? sessionIn(request.input);
     const start: StartExecution = {
       configId: target.configId,
       configVersion: target.version,
       traceId: newTraceId(),
       ...(request.input === undefined ? {} : { input: request.input }),
-      ...(request.sessionId === undefined ? {} : { sessionId: request.sessionId }),
+      ...(sessionId === undefined ? {} : { sessionId }),
       ...(request.callbackUrl === undefined ? {} : { callbackUrl: request.callbackUrl }),
       ...(request.metadata === undefined ? {} : { metadata: request.metadata }),
       ...(request.traceparent === undefined ? {} : { traceparent: request.traceparent }),

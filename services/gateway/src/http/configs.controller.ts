@@ -51,7 +51,7 @@ export class ConfigsController {
   @Post()
   @Needs('operator')
   @ApiOperation({ summary: 'Create a config', description: 'Every mistake in the definition is reported at once.' })
-  @BodyIs('OrchestrationDefinition', 'The definition.')
+  @BodyIs('ConfigBody', 'The definition.')
   @Answers(201, 'Config', 'Created, version 1.', true)
   @Refuses('name_taken', 'malformed_json', 'too_deep', 'forbidden_key', 'payload_too_large', 'unsupported_media_type')
   async create(
@@ -116,7 +116,7 @@ export class ConfigsController {
       'Running executions keep theirs. What a GET answered may be sent back: id, version, owner and times are ignored.',
   })
   @IfMatch
-  @BodyIs('OrchestrationDefinition', 'The whole new definition.')
+  @BodyIs('ConfigBody', 'The whole new definition.')
   @Answers(200, 'Config', 'The new version.', true)
   @Refuses(
     'not_found',

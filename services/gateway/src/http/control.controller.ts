@@ -13,7 +13,7 @@ import { commandIdOf, executionIdOf } from './ids.js';
 import { problemOfRefusal } from './problem.js';
 import { parseQuery } from './query.js';
 import { answerStart, START_QUERY, StartRoute } from './start-answer.js';
-import { limitsOf, startOptionsOf } from './start-options.js';
+import { limitsOf, sessionIn, startOptionsOf } from './start-options.js';
 
 type Control = Pick<
   CommandRequest,
@@ -240,12 +240,12 @@ export class ControlController {
         principal,
         config: source.configId,
         input: body.input === undefined ? source.input : body.input,
-        sessionId: body.session_id ?? source.sessionId,
-        metadata: body.metadata ?? source.metadata,
-        callbackUrl: body.callback_url ?? source.callbackUrl,
         idempotencyKey: idempotencyKeyOf(key),
         traceparent: traceparentOf(traceparent),
         ...startOptionsOf({
+          session_id: body.session_id ?? sessionIn(body.input) ?? source.sessionId,
+          metadata: body.metadata ?? source.metadata,
+          callback_url: body.callback_url ?? source.callbackUrl,
           start_at: body.start_at,
           priority: body.priority ?? source.priority,
           budget: body.budget ?? limitsOf(source),

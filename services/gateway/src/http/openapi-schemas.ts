@@ -6,6 +6,7 @@ import {
   ApprovalSummarySchema,
   CallbackDeliverySchema,
   ConfigSchema,
+  DEFAULT_INPUTS,
   EVENT_SCHEMAS,
   EXECUTION_STATUSES,
   ExecutionSummarySchema,
@@ -42,6 +43,7 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
   'batuta.execution.v1.ApprovalView.status': ['waiting', 'approved', 'rejected', 'withdrawn'],
   'batuta.config.v1.Approval.on_timeout': ['reject', 'approve'],
   'batuta.config.v1.Settings.priority': PRIORITIES,
+  'batuta.config.v1.Settings.default_input': DEFAULT_INPUTS,
   'batuta.execution.v1.BudgetExceeded.resource': ['tokens', 'cost'],
   'batuta.config.v1.Retry.jitter': ['full', 'none'],
   'batuta.config.v1.ApiKey.role': ROLES,
@@ -128,6 +130,13 @@ const DEFINITION_EXAMPLE = {
   settings: { timeout_ms: 60_000 },
 };
 
+const NESTED_STEPS: OpenApiSchema = {
+  type: 'object',
+  required: ['steps'],
+  properties: { steps: listOf('Step'), settings: ref('Settings') },
+  additionalProperties: false,
+};
+
 const violation: OpenApiSchema = {
   type: 'object',
   required: ['path', 'message', 'code'],
@@ -188,14 +197,23 @@ export function platformSchemas(): Record<string, OpenApiSchema> {
   const { Config: config, OrchestrationDefinition: definition, ...rest } = messages.all;
   const { definition: _nested, ...own } = (config?.['properties'] ?? {}) as Record<string, OpenApiSchema>;
   const written = (definition?.['properties'] ?? {}) as Record<string, OpenApiSchema>;
+  const { settings: _settings, ...outside } = written;
   return {
     ...rest,
     ...callbackSchemas(),
     OrchestrationDefinition: { ...definition, required: ['name', 'strategy', 'steps'], example: DEFINITION_EXAMPLE },
+    ConfigBody: { oneOf: [ref('OrchestrationDefinition'), ref('NestedDefinition')] },
+    NestedDefinition: {
+      type: 'object',
+      description:
+        'The same with the steps and the settings in one object. It is stored in the flat form, with `settings.default_input` `merged` unless it says otherwise.',
+      properties: { ...outside, steps: NESTED_STEPS },
+      required: ['name', 'strategy', 'steps'],
+    },
     Config: {
       type: 'object',
       description: 'A definition with what the platform keeps beside it. `version` is also the ETag.',
-      properties: { ...own, ...written },
+      properties: { ...own, steps_count: { type: 'integer', description: 'How many steps it has.' }, ...written },
     },
     ConfigPage: page('configs', 'Config'),
     ConfigVersions: {

@@ -12,13 +12,14 @@ const KEPT_BESIDE = [
   'created_at',
   'updated_at',
   'deleted_at',
+  'steps_count',
 ] as const;
 
 /** A config as users see it: the definition's fields beside id, version and times. */
 export function shownConfig(config: Config | undefined): JsonObject {
   if (config === undefined) throw new Problem('not_found', 'There is no such config.');
   const { definition, ...beside } = toUserJson(ConfigSchema, config);
-  return { ...beside, ...(definition as JsonObject | undefined) };
+  return { ...beside, steps_count: config.definition.steps.length, ...(definition as JsonObject | undefined) };
 }
 
 /** The definition in a body that may be what a GET answered: the fields kept beside it are not the user's to set. */

@@ -79,10 +79,7 @@ async function run(
     principal,
     config,
     input: message.input,
-    sessionId: message.session_id,
-    metadata: message.metadata,
-    callbackUrl: message.callback_url,
-    idempotencyKey: message.idempotency_key,
+    idempotencyKey: message.idempotency_key ?? undefined,
     traceparent,
     ...startOptionsOf(message),
   };

@@ -4,7 +4,9 @@ import { readLines } from '../logs/read-lines.js';
 import type { Agent, AgentContext } from './agent.js';
 import { Parameters, wrong } from './parameters.js';
 
-/** Says what is in a log: `lines`, `text`, or a `file` of the tenant's directories. A file is streamed in constant memory. */
+const LONGEST_TEXT = 8 * 1024 * 1024;
+
+/** Says what is in a log: `lines`, `text` (also named `logs`), or a `file` of the tenant's directories. A file is streamed in constant memory. */
 export function logAnalyzerAgent(directories: readonly string[]): Agent {
   return {
     name: 'log_analyzer',
@@ -12,8 +14,11 @@ export function logAnalyzerAgent(directories: readonly string[]): Agent {
     async run(input, context) {
       const parameters = new Parameters(input);
       const lines = parameters.list('lines');
-      const text = parameters.text('text', { maxLength: 8 * 1024 * 1024 });
       const file = parameters.text('file', { maxLength: 4_096 });
+      const given = lines ?? file;
+      const text =
+        parameters.text('text', { maxLength: LONGEST_TEXT }) ??
+        (given === undefined ? parameters.otherName('logs', { maxLength: LONGEST_TEXT }) : undefined);
       if ([lines, text, file].filter((source) => source !== undefined).length !== 1) {
         throw wrong('file', 'or "lines" or "text" must be given, and only one of them');
       }

@@ -32,6 +32,15 @@ describe('log_analyzer', () => {
       (error: unknown) => (error as { code?: unknown }).code,
     );
 
+  it('takes a text under the name logs, unless the log is given under its own name or logs is something else', async () => {
+    expect(await analyze({ logs: 'ERROR one\nINFO two' })).toMatchObject({ source: 'text', lines: 2 });
+    expect(await analyze({ text: 'INFO one', logs: 'a\nb' })).toMatchObject({ lines: 1 });
+    expect(await analyze({ file: 'deep/app.log', logs: 'a' })).toMatchObject({ lines: 3 });
+    // The output of a step before, under a key of the user's choice.
+    expect(await analyze({ lines: ['INFO one'], logs: { lines: 7 } })).toMatchObject({ source: 'lines', lines: 1 });
+    expect(await codeOf(analyze({ logs: null }))).toBe('input_invalid');
+  });
+
   it('counts levels, finds range, rate, spikes, patterns and errors', async () => {
     const lines: string[] = [];
     const at = (minute: number, second: number): string =>

@@ -27,6 +27,14 @@ export class Parameters {
     return value;
   }
 
+  /**
+   * A text under a second name of a parameter. Outputs of earlier steps stand in the input under names of the user's choice, so
+   * anything but a text there is taken for one of those, and not for a mistake.
+   */
+  otherName(name: string, limits: { maxLength?: number } = {}): string | undefined {
+    return typeof this.raw(name) === 'string' ? this.text(name, limits) : undefined;
+  }
+
   /** A finite number within the bounds, both included. */
   number(name: string, bounds: { min: number; max: number; whole?: boolean }): number | undefined {
     const value = this.raw(name);

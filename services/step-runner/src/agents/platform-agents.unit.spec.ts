@@ -77,6 +77,13 @@ describe('agents that ask the platform', () => {
       ]);
     }, 20_000);
 
+    it('takes job_name for job', async () => {
+      replies = { [subjects.query.list]: { executions: [] } };
+      const unknown = (name: string) => ({ jobs: [{ name, status: 'unknown' }], counts: { jobs: 1 } });
+      expect(await run('status_handler', { job_name: 'nightly' })).toMatchObject(unknown('nightly'));
+      expect(await run('status_handler', { job: 'daily', job_name: 'nightly' })).toMatchObject(unknown('daily'));
+    });
+
     it('tells the status of the newest execution of a config', async () => {
       replies = {
         [subjects.query.list]: { executions: [{ id: 'e9' }] },

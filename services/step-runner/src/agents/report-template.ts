@@ -57,6 +57,8 @@ No passage was found.
 {% endfor %}
 {%- when "text" %}
 {{ section.data | strip | truncate: 100000 }}
+{%- when "failed" %}
+This step failed: {{ section.data.error | cell }}
 {%- else %}
 \`\`\`json
 {{ section.data | json: 2 | truncate: 4000 }}

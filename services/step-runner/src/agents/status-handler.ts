@@ -26,7 +26,7 @@ interface Service {
 
 /**
  * Status of services (an HTTP endpoint each: `services: [{name, url}]`, or `url` alone) and of jobs (the newest execution of
- * a config: `jobs: [{config_name}]`, or `job` alone). A service that is down is a finding, not a failure.
+ * a config: `jobs: [{config_name}]`, or `job`, also named `job_name`, alone). A service that is down is a finding, not a failure.
  */
 export function statusHandlerAgent(client: GuardedClient, control: ControlClient): Agent {
   return {
@@ -92,7 +92,7 @@ function jobsOf(parameters: Parameters): Job[] {
     }
     return Object.fromEntries(given) as Job;
   });
-  const job = parameters.text('job', { maxLength: 255 });
+  const job = parameters.text('job', { maxLength: 255 }) ?? parameters.otherName('job_name', { maxLength: 255 });
   return job === undefined ? jobs : [...jobs, { configName: job }];
 }
 

@@ -1,5 +1,6 @@
 import type { JsonObject, JsonValue } from '@batuta/contracts';
 import { liquidEngine } from '@batuta/sandbox';
+import { isDeepStrictEqual } from 'node:util';
 import { TerminalError } from './agent.js';
 import type { Agent } from './agent.js';
 import { Parameters } from './parameters.js';
@@ -20,7 +21,7 @@ const liquid = liquidEngine({ characters: LONGEST_TEMPLATE, renderMs: RENDER_MS,
 interface Section {
   readonly name: string;
   readonly title: string;
-  readonly kind: 'status' | 'logs' | 'knowledge' | 'text' | 'value' | 'other';
+  readonly kind: 'status' | 'logs' | 'knowledge' | 'text' | 'value' | 'failed' | 'other';
   readonly data: JsonValue;
 }
 
@@ -36,8 +37,9 @@ export const synthesizerAgent: Agent = {
     const { parameters, inputs } = parted(fields);
     const template = parameters.text('template', { maxLength: LONGEST_TEMPLATE });
     const title = parameters.text('title', { maxLength: 500 }) ?? (executionName === '' ? 'Report' : executionName);
-    const sections = sectionsOf(inputs);
-    const summary = summaryOf(inputs, sections);
+    const material = materialOf(inputs);
+    const sections = sectionsOf(material);
+    const summary = summaryOf(material, sections);
     const own = { title, inputs: fields, sections, summary };
     // A step may have any name: what the input holds comes before what the agent adds, except in the agent's own report.
     const report = await rendered(
@@ -78,27 +80,42 @@ async function rendered(template: string, scope: object): Promise<string> {
   }
 }
 
-function sectionsOf(inputs: JsonObject): Section[] {
-  return Object.entries(inputs)
+/** Names of what the steps before gave, with `settings.default_input: merged`. */
+const MERGED = /^dep_(?=.)/;
+
+/** What the report is about: with merged inputs a field of a step's output also stands at the top, and is told only once. */
+function materialOf(inputs: JsonObject): JsonObject {
+  const outputs = Object.entries(inputs).flatMap(([name, value]) =>
+    MERGED.test(name) && isObject(value) ? [value] : [],
+  );
+  const told = ([name, value]: [string, JsonValue]): boolean =>
+    !MERGED.test(name) &&
+    outputs.some((output) => Object.hasOwn(output, name) && isDeepStrictEqual(output[name], value));
+  return Object.fromEntries(Object.entries(inputs).filter((entry) => !told(entry)));
+}
+
+function sectionsOf(material: JsonObject): Section[] {
+  return Object.entries(material)
     .filter(([, value]) => value !== null && value !== '')
-    .map(([name, data]) => ({ name, title: titleOf(name), kind: kindOf(data), data }));
+    .map(([name, data]) => ({ name, title: titleOf(name), kind: kindOf(name, data), data }));
 }
 
 function titleOf(name: string): string {
-  const words = name.replace(/[_-]+/g, ' ').trim();
+  const words = name.replace(MERGED, '').replace(/[_-]+/g, ' ').trim();
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
-function kindOf(data: JsonValue): Section['kind'] {
+function kindOf(name: string, data: JsonValue): Section['kind'] {
   if (typeof data === 'string') return data.length > SHORT_TEXT || data.trim().includes('\n') ? 'text' : 'value';
   if (typeof data !== 'object') return 'value';
   if (!isObject(data)) return 'other';
+  if (MERGED.test(name) && typeof data['error'] === 'string' && Object.keys(data).length === 1) return 'failed';
   if (Array.isArray(data['services']) && Array.isArray(data['jobs'])) return 'status';
   if (Array.isArray(data['patterns']) && isObject(data['levels'])) return 'logs';
   return Array.isArray(data['passages']) ? 'knowledge' : 'other';
 }
 
-function summaryOf(inputs: JsonObject, sections: readonly Section[]) {
+function summaryOf(material: JsonObject, sections: readonly Section[]) {
   const findings: string[] = [];
   const counts: Record<string, number> = {};
   const sources = new Map<string, string>();
@@ -106,7 +123,7 @@ function summaryOf(inputs: JsonObject, sections: readonly Section[]) {
   const judge = (rank: number): void => {
     worst = Math.max(worst, rank);
   };
-  for (const { kind, data } of sections) {
+  for (const { title, kind, data } of sections) {
     if (!isObject(data)) continue;
     switch (kind) {
       case 'status':
@@ -121,6 +138,10 @@ function summaryOf(inputs: JsonObject, sections: readonly Section[]) {
         for (const { source, title } of passages) sources.set(textOf(source), textOf(title));
         break;
       }
+      case 'failed':
+        judge(1);
+        findings.push(`${title} failed: ${textOf(data['error'])}`);
+        break;
       case 'text':
       case 'value':
       case 'other':
@@ -129,7 +150,7 @@ function summaryOf(inputs: JsonObject, sections: readonly Section[]) {
         kind satisfies never;
     }
   }
-  const missing = Object.entries(inputs)
+  const missing = Object.entries(material)
     .filter(([, value]) => value === null)
     .map(([name]) => name);
   if (missing.length > 0) judge(1);

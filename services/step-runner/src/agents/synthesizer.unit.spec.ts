@@ -36,6 +36,24 @@ const outputs: JsonObject = {
 };
 
 describe('synthesizer', () => {
+  it('tells what merged inputs hold once, under the name of the step, and says which steps failed', async () => {
+    const { job_status: status, log_analysis: logs } = outputs as { job_status: JsonObject; log_analysis: JsonObject };
+    const error = 'rag_handler found nobody';
+    const input = { job: 'nightly', dep_step_1: status, ...status, dep_step_2: logs, ...logs, note: null };
+    const { report, summary } = await synthesize({ ...input, dep_step_3: { error }, error });
+    expect(report.match(/^## .*$/gm)).toEqual([
+      '## Findings',
+      '## Step 1',
+      '## Step 2',
+      '## Step 3',
+      '## Not available',
+    ]);
+    expect(report).toContain(`This step failed: ${error}`);
+    expect(summary.counts).toMatchObject({ services: 2, jobs: 1, log_lines: 1_000 });
+    expect(summary.findings.at(-1)).toBe(`Step 3 failed: ${error}`);
+    expect(summary.missing).toEqual(['note']);
+  });
+
   it('writes a report of an incident and a summary from what the steps before it found', async () => {
     const { report, summary } = await synthesize({ ...outputs, title: 'Incident 7' });
     expect(summary).toMatchObject({

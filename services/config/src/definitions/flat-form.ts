@@ -1,0 +1,50 @@
+import type { Violation } from '@batuta/contracts';
+import { isRecord } from '../json/shape.js';
+
+type Source = Readonly<Record<string, unknown>>;
+
+/** A document in the flat form, in which configs are checked and stored. */
+export interface FlatForm {
+  readonly document: unknown;
+  /** A JSON Pointer into the flat form as one into the document that was sent. */
+  readonly pathOf: (path: string) => string;
+  /** What the nested form itself has wrong, with paths of the document that was sent. */
+  readonly mistakes: readonly Violation[];
+}
+
+/** Fields that the nested form keeps in its `steps`. */
+const INNER = ['steps', 'settings'] as const;
+
+/** Whether a config has the nested form: `"steps": {"steps": […], "settings": {…}}`. */
+export function isNested(document: unknown): document is Source & { readonly steps: Source } {
+  return isRecord(document) && isRecord(document['steps']);
+}
+
+/**
+ * A config, or a merge patch of one, in the flat form: `steps` and `settings` of a nested one move up. Users of the nested
+ * form expect merged inputs, so a whole config gets them unless it says otherwise; a patch changes nothing that it does not
+ * name.
+ */
+export function flatForm(sent: unknown, kind: 'config' | 'patch' = 'config'): FlatForm {
+  if (!isNested(sent)) return { document: sent, pathOf: (path) => path, mistakes: [] };
+  const { steps: inner, ...outer } = sent;
+  const { steps, settings, ...unknown } = inner;
+  const mistakes = Object.keys(unknown).map((name): Violation => {
+    const path = `/steps/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+    return { path, code: 'unknown_field', message: `"${name.slice(0, 100)}" is not a field of nested steps` };
+  });
+  const own = isRecord(settings) ? settings : {};
+  const document: Record<string, unknown> = { ...outer };
+  if (steps !== undefined) document['steps'] = steps;
+  if (settings !== undefined) document['settings'] = settings;
+  if (kind === 'config' && (settings === undefined || settings === null || isRecord(settings))) {
+    document['settings'] = { ...own, default_input: own['default_input'] ?? 'merged' };
+  }
+  if ((outer['settings'] ?? null) !== null) {
+    const message = 'stands in "steps" of a nested config; give settings in one place only';
+    mistakes.push({ path: '/settings', code: 'contradiction', message });
+  }
+  const pathOf = (path: string): string =>
+    INNER.some((name) => path === `/${name}` || path.startsWith(`/${name}/`)) ? `/steps${path}` : path;
+  return { document, pathOf, mistakes };
+}
