@@ -13,6 +13,7 @@ const ports: ValidationPorts = {
   registeredAgents: () => Promise.resolve(new Set()),
   checkSchema: (schema) => sandbox.checkSchema(schema, { timeoutMs: 20_000 }),
   parseExpressions: (expressions) => sandbox.parseExpressions(expressions, { timeoutMs: 20_000 }),
+  parseTemplates: (templates) => sandbox.parseTemplates(templates, { timeoutMs: 20_000 }),
 };
 
 const step = (id: string, more: object = {}) => ({ id, name: id, agent: 'echo', ...more });

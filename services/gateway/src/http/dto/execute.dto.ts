@@ -18,7 +18,11 @@ export class ExecuteBody {
   @Allow()
   input?: JsonValue;
 
-  @ApiPropertyOptional({ description: 'Your session, to find executions by; default `session_id` of the input, when that is a text.', maxLength: 255, example: 'session-42' })
+  @ApiPropertyOptional({
+    description: 'Your session, to find executions by; default `session_id` of the input, when that is a text.',
+    maxLength: 255,
+    example: 'session-42',
+  })
   @Maybe()
   @IsString()
   @Length(1, 255)
