@@ -1,9 +1,9 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Api, expectStatus } from '../support/api.js';
-import { BatutaCommand } from '../support/command.js';
+import { expectStatus } from '../support/api.js';
+import type { Api } from '../support/api.js';
+import { LocalPlatform } from '../support/local-platform.js';
 
 const CONFIGS = '/api/v1/orchestrations/configs';
 const EXECUTE = '/api/v1/orchestrations/execute';
@@ -27,28 +27,16 @@ const KEPT = [
 ];
 
 describe("a tenant's agents and the platform's files", () => {
+  let platform: LocalPlatform;
   let dir: string;
-  let start: BatutaCommand;
   let operator: Api;
   const analyze = async (file: string): Promise<Ended> =>
     expectStatus(await operator.post<Ended>(`${EXECUTE}/reader?wait=30s`, { input: { file } }), 200);
 
   beforeAll(async () => {
-    dir = mkdtempSync(join(tmpdir(), 'batuta-hostile-'));
-    start = new BatutaCommand(['start', '--port', '0'], dir);
-    await start.says(/Batuta is ready at http/);
-    const { url } = JSON.parse(readFileSync(join(dir, 'run.json'), 'utf8')) as { url: string };
-    const admin = new Api(url, readFileSync(join(dir, 'admin.key'), 'utf8').trim());
-    const made = expectStatus(
-      await admin.post<{ secret: string }>('/api/v1/api-keys', {
-        tenant_id: 'mallory',
-        user_id: 'mallory',
-        role: 'operator',
-        name: 'test',
-      }),
-      201,
-    );
-    operator = new Api(url, made.secret);
+    platform = await LocalPlatform.start();
+    ({ dir } = platform);
+    operator = await platform.user('mallory', 'operator');
     expectStatus(
       await operator.post(CONFIGS, {
         name: 'reader',
@@ -61,9 +49,7 @@ describe("a tenant's agents and the platform's files", () => {
   }, 120_000);
 
   afterAll(async () => {
-    start?.child.kill('SIGINT');
-    await start?.exited();
-    rmSync(dir, { recursive: true, force: true });
+    await platform?.stop();
   }, 60_000);
 
   it('reads its own file', async () => {

@@ -2,7 +2,7 @@
 export class SandboxBusyError extends Error {
   override readonly name = 'SandboxBusyError';
   constructor() {
-    super('Too many schemas and expressions wait to be run. Try again in a moment.');
+    super('Too many schemas, expressions and templates wait to be run. Try again in a moment.');
   }
 }
 

@@ -2,6 +2,8 @@ export { SandboxBusyError, SandboxClosedError } from './errors.js';
 export { Sandbox } from './sandbox.js';
 export type {
   Evaluation,
+  Rendering,
+  RenderTemplateRequest,
   EvaluateRequest,
   SandboxFailure,
   SandboxOptions,

@@ -27,8 +27,11 @@ export type Evaluation =
   | { readonly ok: true; readonly value: JsonValue | undefined }
   | { readonly ok: false; readonly failure: SandboxFailure };
 
+export type Rendering =
+  { readonly ok: true; readonly text: string } | { readonly ok: false; readonly failure: SandboxFailure };
+
 export interface SandboxOptions {
-  /** Threads for schemas and as many for expressions; each starts when first needed. Default 2. */
+  /** Threads for schemas, as many for expressions and as many for templates; each starts when first needed. Default 2. */
   readonly threads?: number;
   /** Heap of one thread, MiB; default 64. */
   readonly memoryMb?: number;
@@ -59,8 +62,21 @@ export interface EvaluateRequest {
   readonly resultBytes?: number;
 }
 
+export interface RenderTemplateRequest {
+  /** Liquid, at most 128 KiB. */
+  readonly template: string;
+  /** What the template's names stand for. */
+  readonly values: unknown;
+  /** Values stand in `html` escaped and in `text` as they are; default `text`. */
+  readonly format?: 'text' | 'html';
+  /** Milliseconds; default 500. */
+  readonly timeoutMs?: number;
+  /** Characters of the text; default 1 Mi. */
+  readonly maxCharacters?: number;
+}
+
 /**
- * Runs users' JSON Schemas, patterns and JSONata expressions in threads that are ended when they pass a limit of CPU time
+ * Runs users' JSON Schemas, patterns, JSONata expressions and Liquid templates in threads that are ended when they pass a limit of CPU time
  * or memory, so that the caller's thread is never blocked. Patterns run in linear time (RE2).
  *
  * Expected outcomes are values; methods reject with `SandboxBusyError` when too much waits, `SandboxClosedError` after
@@ -72,6 +88,7 @@ export interface EvaluateRequest {
 export class Sandbox {
   readonly #schemas: WorkerPool;
   readonly #expressions: WorkerPool;
+  readonly #templates: WorkerPool;
   readonly #memoryMb: number;
 
   constructor(options: SandboxOptions = {}) {
@@ -79,6 +96,7 @@ export class Sandbox {
     this.#memoryMb = memoryMb;
     this.#schemas = new WorkerPool({ role: 'schema', threads, memoryMb, maxQueued, maxWaitMs });
     this.#expressions = new WorkerPool({ role: 'expression', threads, memoryMb, maxQueued, maxWaitMs });
+    this.#templates = new WorkerPool({ role: 'template', threads, memoryMb, maxQueued, maxWaitMs });
   }
 
   /** Checks a value against a JSON Schema (draft 2020-12 with formats). A value that fits has no violations. */
@@ -161,9 +179,21 @@ export class Sandbox {
     return { ok: true, value: 'text' in reply ? (JSON.parse(reply.text) as JsonValue) : undefined };
   }
 
+  /** Renders a Liquid template, which reaches no file, no other template and no inherited property. */
+  async renderTemplate(request: RenderTemplateRequest): Promise<Rendering> {
+    const { template, values, format = 'text', timeoutMs = 500, maxCharacters = 1024 * 1024 } = request;
+    const outcome = await this.#templates.run(
+      { kind: 'render', template, values: textOf(values), format, maxCharacters },
+      timeoutMs,
+    );
+    if (outcome.kind !== 'reply') return { ok: false, failure: this.#limit(outcome, timeoutMs, 'The template') };
+    const reply = outcome.reply as { failure: SandboxFailure } | { text: string };
+    return 'failure' in reply ? { ok: false, failure: reply.failure } : { ok: true, text: reply.text };
+  }
+
   /** Ends every thread. */
   async close(): Promise<void> {
-    await Promise.all([this.#schemas.close(), this.#expressions.close()]);
+    await Promise.all([this.#schemas.close(), this.#expressions.close(), this.#templates.close()]);
   }
 
   #limit(outcome: Exclude<JobOutcome, { kind: 'reply' }>, timeoutMs: number, what: string): SandboxFailure {

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
 
-export type Role = 'schema' | 'expression';
+export type Role = 'schema' | 'expression' | 'template';
 
 /** How one job ended: the worker's reply, or the limit that ended the worker. */
 export type JobOutcome =

@@ -23,6 +23,7 @@ export interface NotificationsModuleOptions {
   readonly callbackRules: CallbackRules;
   readonly deliveryRules: DeliveryRules;
   readonly secretCipher: SecretCipher;
+  readonly templates: Templates;
 }
 
 /** The notifications service: callbacks, their deliveries, and users' inboxes. */
@@ -39,7 +40,7 @@ export class NotificationsModule {
         { provide: CALLBACK_RULES, useValue: options.callbackRules },
         { provide: DELIVERY_RULES, useValue: options.deliveryRules },
         { provide: SecretCipher, useValue: options.secretCipher },
-        Templates,
+        { provide: Templates, useValue: options.templates },
         SigningSecrets,
         CallbackHeaders,
         DeliveryQueue,

@@ -59,6 +59,8 @@ const schema = {
   /** Private addresses that webhooks may reach: `10.1.0.0/16`, `127.0.0.1`, `[::1]:8080`. */
   allowedAddresses: list({ env: 'BATUTA_NOTIFICATIONS_ALLOWED_ADDRESSES', default: [] }),
   /** `smtp://user:password@host:587` or `smtps://…:465`; without it there is no email. */
+  /** Threads that render users' templates. */
+  sandboxThreads: integer({ env: 'BATUTA_NOTIFICATIONS_SANDBOX_THREADS', default: 2, min: 1, max: 64 }),
   smtpUrl: secret({ env: 'BATUTA_NOTIFICATIONS_SMTP_URL', optional: true }),
   /** `Batuta <batuta@example.org>` or a bare address. */
   smtpFrom: text({ env: 'BATUTA_NOTIFICATIONS_SMTP_FROM', optional: true }),

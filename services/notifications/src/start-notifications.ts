@@ -35,6 +35,7 @@ import { LogReader } from './log/log-reader.js';
 import { loadNotificationsSettings } from './settings.js';
 import type { NotificationsSettings } from './settings.js';
 import { Templates } from './templates/templates.js';
+import { Sandbox } from '@batuta/sandbox';
 
 export interface StartNotificationsOptions {
   /** Default: from the environment. */
@@ -87,7 +88,9 @@ export async function startNotifications(options: StartNotificationsOptions = {}
     opened.push(() => nats.close());
     onLost(nats, lost);
     const control = controlClientOver(nats);
-    const templates = new Templates();
+    const sandbox = new Sandbox({ threads: settings.sandboxThreads });
+    opened.push(() => sandbox.close());
+    const templates = new Templates(sandbox);
     const secretCipher = new SecretCipher(encryptionKeysOf(settings.encryptionKeys?.reveal() ?? '') ?? []);
     const secrets = new SigningSecrets(dataSource, secretCipher);
     const headers = new CallbackHeaders(dataSource, secretCipher);
@@ -113,6 +116,7 @@ export async function startNotifications(options: StartNotificationsOptions = {}
         },
         deliveryRules: settings,
         secretCipher,
+        templates,
       }),
       {
         ...natsMicroservice({ url: natsUrl, queue: 'notifications' }),

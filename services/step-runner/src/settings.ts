@@ -28,6 +28,8 @@ const schema = {
   drainMs: milliseconds({ env: 'BATUTA_RUNNER_DRAIN', default: 10_000, min: 0, max: 3_600_000 }),
   /** What an agent gets to heed its signal, before its slot is given to another. */
   graceMs: milliseconds({ env: 'BATUTA_RUNNER_GRACE', default: 1_000, min: 0, max: 60_000 }),
+  /** Threads that render templates. */
+  sandboxThreads: integer({ env: 'BATUTA_RUNNER_SANDBOX_THREADS', default: 2, min: 1, max: 64 }),
   maxAbandoned: integer({ env: 'BATUTA_RUNNER_MAX_ABANDONED', default: 64, min: 0, max: 10_000 }),
   /** Where `log_analyzer` may read, for each tenant. Nothing else may lie there: whoever runs it reads all of it. */
   logDirectories: list({

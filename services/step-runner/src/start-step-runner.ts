@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { connectNats, controlClientOver, endProcess, onLost } from '@batuta/messaging';
 import { nestLogger, startOpsServer, startTracing } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
+import { Sandbox } from '@batuta/sandbox';
 import { NestFactory } from '@nestjs/core';
 import type { Agent } from './agents/agent.js';
 import { builtInAgents } from './agents/built-in.js';
@@ -44,8 +45,17 @@ export async function startStepRunner(options: StartStepRunnerOptions): Promise<
     const nc = await connectNats({ url: settings.natsUrl.reveal(), name: `step-runner ${workerId}`, logger });
     opened.push(() => nc.close());
     onLost(nc, options.onLost ?? endProcess(logger));
+    // Every slot may have a template that waits; how long it waits is for the step's own timeout to say.
+    const sandbox = new Sandbox({
+      threads: settings.sandboxThreads,
+      memoryMb: 192,
+      maxQueued: settings.slots * settings.pools.length,
+      maxWaitMs: 3_600_000,
+    });
+    opened.push(() => sandbox.close());
     const builtIn = builtInAgents({
       control: controlClientOver(nc),
+      sandbox,
       logDirectories: settings.logDirectories,
       allowedAddresses: settings.allowedAddresses,
       statusAddresses: settings.statusAddresses,

@@ -4,7 +4,7 @@ import { readlinkSync } from 'node:fs';
 import { workerData } from 'node:worker_threads';
 
 /**
- * @typedef {{ port: import('node:worker_threads').MessagePort, role: 'schema' | 'expression' }} Start
+ * @typedef {{ port: import('node:worker_threads').MessagePort, role: 'schema' | 'expression' | 'template' }} Start
  * @typedef {(job: any) => unknown} Handler
  */
 
@@ -13,6 +13,7 @@ const { port, role } = /** @type {Start} */ (workerData);
 const modules = {
   schema: () => import('./schema.js'),
   expression: () => import('./expression.js'),
+  template: () => import('./template.js'),
 };
 const { handle } = /** @type {{ handle: Handler }} */ (await modules[role]());
 

@@ -24,6 +24,7 @@ import { cutPage, pageAsked, textOf, uuidOf } from '../access/requests.js';
 import { DeliveryQueue } from '../deliveries/delivery-queue.js';
 import * as logSql from '../log/log-sql.js';
 import { contextOf } from '../log/page-executions.js';
+import { SandboxBusyError } from '@batuta/sandbox';
 import { Templates } from '../templates/templates.js';
 import { CallbackEntity } from './callback.entity.js';
 import { CallbackHeaders } from './callback-headers.js';
@@ -78,7 +79,13 @@ export class Callbacks {
   async create(principal: Principal, body: unknown): Promise<CallbackReply> {
     const denied = requireRole(principal, 'operator', 'make a callback');
     if (denied !== undefined) return denied;
-    const checked = validateCallback(body, { templates: this.#templates, unavailable: this.#rules.unavailable });
+    let checked: Awaited<ReturnType<typeof validateCallback>>;
+    try {
+      checked = await validateCallback(body, { templates: this.#templates, unavailable: this.#rules.unavailable });
+    } catch (error) {
+      if (error instanceof SandboxBusyError) return refuse('unavailable', error.message);
+      throw error;
+    }
     if ('violations' in checked) return invalid('The callback', checked.violations);
     const { events, channel, fallback } = checked.valid;
     const owner = await this.#owner(principal, checked.valid.configId, checked.valid.executionId);

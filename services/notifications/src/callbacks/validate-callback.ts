@@ -47,12 +47,23 @@ const FIELDS_OF: Readonly<Record<CallbackType, readonly string[]>> = {
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Checks a callback as the user sent it; every mistake is reported with its path. */
-export function validateCallback(
+/** A template that has the form of one, still to be tried in the sandbox. */
+interface UntriedTemplate {
+  readonly path: string;
+  readonly source: string;
+  readonly as: TemplateKind;
+}
+
+/**
+ * Checks a callback as the user sent it; every mistake is reported with its path. Rejects with a `SandboxBusyError` when
+ * the sandbox has too much to do to try its templates.
+ */
+export async function validateCallback(
   body: unknown,
   context: ValidationContext,
-): { readonly valid: ValidCallback } | { readonly violations: Violation[] } {
+): Promise<{ readonly valid: ValidCallback } | { readonly violations: Violation[] }> {
   const violations: Violation[] = [];
+  const untried: UntriedTemplate[] = [];
   const add = (path: string, code: string, message: string): void => {
     violations.push({ path, code, message });
   };
@@ -73,7 +84,7 @@ export function validateCallback(
     add('', 'required', 'exactly one of config_id and execution_id is required');
   }
   const names = checkEvents(events, add);
-  const channel = checkChannel(own, '', names, false, context, add);
+  const channel = checkChannel(own, '', false, context, add, untried);
   const fallbacks: ChannelDefinition[] = [];
   if (fallback !== undefined) {
     if (!Array.isArray(fallback)) add('/fallback', 'wrong_type', 'must be a list');
@@ -81,11 +92,12 @@ export function validateCallback(
       add('/fallback', 'too_many', `has ${fallback.length} entries; at most ${MAX_FALLBACKS} are allowed`);
     } else {
       for (const [index, entry] of fallback.entries()) {
-        if (isRecord(entry)) fallbacks.push(checkChannel(entry, `/fallback/${index}`, names, true, context, add));
+        if (isRecord(entry)) fallbacks.push(checkChannel(entry, `/fallback/${index}`, true, context, add, untried));
         else add(`/fallback/${index}`, 'wrong_type', 'must be an object');
       }
     }
   }
+  for (const template of untried) await tryTemplate(template, names, context.templates, add);
   if (violations.length > 0) return { violations };
   return {
     valid: {
@@ -118,13 +130,26 @@ function checkEvents(events: unknown, add: Add): CallbackEvent[] {
   return [...names];
 }
 
+/** Renders a template over a sample of each event that the callback asks for; reports its first mistake. */
+async function tryTemplate(
+  { path, source, as }: UntriedTemplate,
+  events: readonly CallbackEvent[],
+  templates: Templates,
+  add: Add,
+): Promise<void> {
+  for (const event of events.length === 0 ? (['completed'] as const) : events) {
+    const problem = await templates.problem(source, as, valuesOf(sampleMessage(event)));
+    if (problem !== undefined) return add(path, 'bad_template', problem);
+  }
+}
+
 function checkChannel(
   value: Record<string, unknown>,
   path: string,
-  events: readonly CallbackEvent[],
   isFallback: boolean,
   context: ValidationContext,
   add: Add,
+  untried: UntriedTemplate[],
 ): ChannelDefinition {
   const type = value['type'];
   if (typeof type !== 'string' || !(CALLBACK_TYPES as readonly string[]).includes(type)) {
@@ -160,13 +185,7 @@ function checkChannel(
       add(`${path}/${name}`, 'too_long', `must have at most ${MAX_TEMPLATE_BYTES} bytes`);
       return undefined;
     }
-    for (const event of events.length === 0 ? (['completed'] as const) : events) {
-      const problem = context.templates.problem(field, as, valuesOf(sampleMessage(event)));
-      if (problem !== undefined) {
-        add(`${path}/${name}`, 'bad_template', problem);
-        break;
-      }
-    }
+    untried.push({ path: `${path}/${name}`, source: field, as });
     return field;
   };
   const afterMs = isFallback ? whole('after_ms', 1, WEEK_MS) : undefined;

@@ -1,11 +1,14 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterAll, describe, expect, it } from '@jest/globals';
 import type { CallbackType } from '@batuta/contracts';
+import { Sandbox } from '@batuta/sandbox';
 import { Templates } from '../templates/templates.js';
 import { validateCallback } from './validate-callback.js';
 
-const templates = new Templates();
-const mistakesOf = (body: unknown, unavailable: CallbackType[] = []): string[] => {
-  const checked = validateCallback(body, { templates, unavailable: new Set(unavailable) });
+const sandbox = new Sandbox({ threads: 1 });
+const templates = new Templates(sandbox);
+afterAll(() => sandbox.close());
+const mistakesOf = async (body: unknown, unavailable: CallbackType[] = []): Promise<string[]> => {
+  const checked = await validateCallback(body, { templates, unavailable: new Set(unavailable) });
   return 'violations' in checked ? checked.violations.map(({ path, code }) => `${path} ${code}`) : [];
 };
 
@@ -44,8 +47,8 @@ describe('a callback', () => {
     ['email', email({ subject_template: '{{ event.name }}', html_template: '<p>{{ execution.id }}</p>' })],
     ['SMS', { config_id: 'c', type: 'sms', events: ['failed'], to: '+4915112345678' }],
     ['inbox of whoever started', { config_id: 'c', type: 'websocket', events: ['failed'] }],
-  ])('may be a %s', (_, body) => {
-    expect(mistakesOf(body)).toEqual([]);
+  ])('may be a %s', async (_, body) => {
+    expect(await mistakesOf(body)).toEqual([]);
   });
 
   it.each([
@@ -124,15 +127,15 @@ describe('a callback', () => {
         '/fallback/1 wrong_type',
       ],
     ],
-  ])('may not have %s', (_, body, mistakes) => {
-    expect(mistakesOf(body)).toEqual(mistakes);
+  ])('may not have %s', async (_, body, mistakes) => {
+    expect(await mistakesOf(body)).toEqual(mistakes);
   });
 
-  it('may have a subject whose template takes several lines', () => {
-    expect(mistakesOf(email({ subject_template: '{% if true %}\n\ta{% endif %}\n' }))).toEqual([]);
+  it('may have a subject whose template takes several lines', async () => {
+    expect(await mistakesOf(email({ subject_template: '{% if true %}\n\ta{% endif %}\n' }))).toEqual([]);
   });
 
-  it('may not use a channel that the platform has no way to', () => {
-    expect(mistakesOf(email(), ['email'])).toEqual(['/type not_available']);
+  it('may not use a channel that the platform has no way to', async () => {
+    expect(await mistakesOf(email(), ['email'])).toEqual(['/type not_available']);
   });
 });

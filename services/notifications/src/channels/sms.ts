@@ -66,7 +66,7 @@ export function smsChannel(provider: SmsProvider, templates: Templates): Channel
         const own =
           settings.callback_body_template === undefined
             ? ''
-            : lines(templates.render(settings.callback_body_template, 'text', valuesOf(message)));
+            : lines(await templates.render(settings.callback_body_template, 'text', valuesOf(message)));
         // Providers refuse a message without text for good.
         text = own === '' ? lines(summaryOf(message)) : own;
       } catch (error) {

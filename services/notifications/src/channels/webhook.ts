@@ -33,7 +33,7 @@ export function webhookChannel({ client, templates, signing, headers }: WebhookO
     async send(outgoing) {
       let body: string;
       try {
-        body = bodyOf(outgoing, templates);
+        body = await bodyOf(outgoing, templates);
       } catch (error) {
         if (error instanceof TemplateError) return { result: 'refused', error: `the template: ${error.message}` };
         throw error;
@@ -75,11 +75,11 @@ export function webhookChannel({ client, templates, signing, headers }: WebhookO
   };
 }
 
-function bodyOf({ settings, message }: Outgoing, templates: Templates): string {
+async function bodyOf({ settings, message }: Outgoing, templates: Templates): Promise<string> {
   const template = settings.callback_body_template;
   return template === undefined
     ? JSON.stringify(defaultContent(message))
-    : templates.render(template, 'text', valuesOf(message));
+    : await templates.render(template, 'text', valuesOf(message));
 }
 
 function isJson(text: string): boolean {

@@ -1,21 +1,28 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterAll, describe, expect, it } from '@jest/globals';
+import { Sandbox } from '@batuta/sandbox';
 import { defaultContent, sampleMessage, summaryOf, valuesOf } from './message.js';
 import { TemplateError, Templates } from './templates.js';
 
-const templates = new Templates();
+const sandbox = new Sandbox({ threads: 1 });
+const templates = new Templates(sandbox);
+afterAll(() => sandbox.close());
 const values = valuesOf(sampleMessage('failed'));
 
 describe('templates', () => {
-  it('see the event and its execution', () => {
+  it('see the event and its execution', async () => {
     expect(
-      templates.render('{{ event.name }} {{ event.data.failure.code }} {{ execution.config_name }}', 'text', values),
+      await templates.render(
+        '{{ event.name }} {{ event.data.failure.code }} {{ execution.config_name }}',
+        'text',
+        values,
+      ),
     ).toBe('failed timeout sample');
   });
 
-  it('say what was spent of which budget', () => {
+  it('say what was spent of which budget', async () => {
     const exceeded = sampleMessage('budget_exceeded');
     const template = '{{ event.data.spent }} of {{ event.data.limit }} {{ event.data.resource }}';
-    expect(templates.render(template, 'text', valuesOf(exceeded))).toBe('10250 of 10000 tokens');
+    expect(await templates.render(template, 'text', valuesOf(exceeded))).toBe('10250 of 10000 tokens');
     expect(summaryOf(exceeded)).toBe(
       `sample spent more than its budget: 10250 of 10000 tokens (execution ${exceeded.execution.id})`,
     );
@@ -25,14 +32,14 @@ describe('templates', () => {
     });
   });
 
-  it('escape values in HTML only', () => {
+  it('escape values in HTML only', async () => {
     const dangerous = { event: { data: '<script>' } };
-    expect(templates.render('<b>{{ event.data }}</b>', 'html', dangerous)).toBe('<b>&lt;script&gt;</b>');
-    expect(templates.render('{{ event.data }}', 'text', dangerous)).toBe('<script>');
+    expect(await templates.render('<b>{{ event.data }}</b>', 'html', dangerous)).toBe('<b>&lt;script&gt;</b>');
+    expect(await templates.render('{{ event.data }}', 'text', dangerous)).toBe('<script>');
   });
 
-  it('do not see what objects inherit', () => {
-    expect(templates.render('[{{ event.constructor.name }}{{ event.__proto__ }}]', 'text', values)).toBe('[]');
+  it('do not see what objects inherit', async () => {
+    expect(await templates.render('[{{ event.constructor.name }}{{ event.__proto__ }}]', 'text', values)).toBe('[]');
   });
 
   it.each([
@@ -43,7 +50,7 @@ describe('templates', () => {
     ],
     ['read files', '{% render "package.json" %}'],
     ['extend files', '{% layout "package.json" %}'],
-  ])('may not %s', (_, source) => {
-    expect(() => templates.render(source, 'text', values)).toThrow(TemplateError);
+  ])('may not %s', async (_, source) => {
+    await expect(templates.render(source, 'text', values)).rejects.toThrow(TemplateError);
   });
 });

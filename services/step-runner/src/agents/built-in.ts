@@ -1,6 +1,7 @@
 import type { BuiltInAgent } from '@batuta/contracts';
 import type { ControlClient } from '@batuta/messaging';
 import { addressPolicy, GuardedClient } from '@batuta/outbound-http';
+import type { Sandbox } from '@batuta/sandbox';
 import type { Agent } from './agent.js';
 import { delayAgent } from './delay.js';
 import { echoAgent } from './echo.js';
@@ -14,6 +15,8 @@ import { synthesizerAgent } from './synthesizer.js';
 export interface BuiltInAgentOptions {
   /** Asks the config and execution services. */
   readonly control: ControlClient;
+  /** Renders templates; whoever made it closes it. */
+  readonly sandbox: Sandbox;
   /** Settings of the directories whose files may be read, see `LOG_DIRECTORY`. */
   readonly logDirectories: readonly string[];
   /** Private addresses that HTTP calls may reach. */
@@ -30,14 +33,14 @@ export interface BuiltInAgents {
 
 /** The agents that every step-runner of the pool `default` serves. Throws a `TypeError` for an address that is none. */
 export function builtInAgents(options: BuiltInAgentOptions): BuiltInAgents {
-  const { control, logDirectories, allowedAddresses, statusAddresses } = options;
+  const { control, sandbox, logDirectories, allowedAddresses, statusAddresses } = options;
   const http = new GuardedClient(addressPolicy(allowedAddresses));
   const status = new GuardedClient(addressPolicy([...allowedAddresses, ...statusAddresses]));
   const agents: Record<BuiltInAgent, Agent> = {
     status_handler: statusHandlerAgent(status, control),
     log_analyzer: logAnalyzerAgent(logDirectories),
     rag_handler: ragHandlerAgent(control),
-    synthesizer: synthesizerAgent,
+    synthesizer: synthesizerAgent(sandbox),
     http: httpAgent(http),
     echo: echoAgent,
     delay: delayAgent,

@@ -3,6 +3,7 @@ import { BUILT_IN_AGENTS, subjects } from '@batuta/contracts';
 import type { JsonObject } from '@batuta/contracts';
 import { UnavailableError } from '@batuta/messaging';
 import type { ControlClient } from '@batuta/messaging';
+import { Sandbox } from '@batuta/sandbox';
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -22,7 +23,14 @@ describe('agents that ask the platform', () => {
     },
     close: () => Promise.resolve(),
   };
-  const builtIn = builtInAgents({ control, logDirectories: [], allowedAddresses: [], statusAddresses: ['127.0.0.1'] });
+  const sandbox = new Sandbox({ threads: 1 });
+  const builtIn = builtInAgents({
+    control,
+    sandbox,
+    logDirectories: [],
+    allowedAddresses: [],
+    statusAddresses: ['127.0.0.1'],
+  });
   const run = async (name: string, input: JsonObject, attempt = 1): Promise<JsonObject> => {
     const agent = builtIn.agents.find((one) => one.name === name);
     return (await agent?.run(input, testContext({ attempt }))) as JsonObject;
@@ -39,6 +47,7 @@ describe('agents that ask the platform', () => {
   });
   afterAll(async () => {
     await builtIn.close();
+    await sandbox.close();
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
   });

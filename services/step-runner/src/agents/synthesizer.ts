@@ -1,22 +1,21 @@
 import type { JsonObject, JsonValue } from '@batuta/contracts';
-import { liquidEngine } from '@batuta/sandbox';
+import { SandboxBusyError } from '@batuta/sandbox';
+import type { Sandbox } from '@batuta/sandbox';
+import { RetryableError, TerminalError } from './agent.js';
 import { isDeepStrictEqual } from 'node:util';
-import { TerminalError } from './agent.js';
 import type { Agent } from './agent.js';
 import { Parameters } from './parameters.js';
 import { INCIDENT_REPORT } from './report-template.js';
 
 const LONGEST_TEMPLATE = 100_000;
-/** Rendering keeps the event loop; a template that needs longer is refused. */
+/** CPU time in which a template has to be rendered. */
 const RENDER_MS = 500;
-/** liquidjs counts characters and elements that a template makes. */
-const MEMORY_UNITS = 5_000_000;
+/** The largest output of a step, with room for the summary beside it. */
+const LONGEST_REPORT = 1024 * 1024;
 const MOST_FINDINGS = 50;
 
 /** A text of one line up to here is shown beside its name, a longer one below it. */
 const SHORT_TEXT = 200;
-
-const liquid = liquidEngine({ characters: LONGEST_TEMPLATE, renderMs: RENDER_MS, memoryUnits: MEMORY_UNITS });
 
 interface Section {
   readonly name: string;
@@ -29,7 +28,7 @@ interface Section {
  * Puts the outputs of the steps before it together: `report` is Markdown from `template` (Liquid; a report of an incident
  * unless given), `summary` is the same for machines: status, findings, counts, sources, missing.
  */
-export const synthesizerAgent: Agent = {
+export const synthesizerAgent = (sandbox: Sandbox): Agent => ({
   name: 'synthesizer',
   version: '1',
   async run(input, { executionName }) {
@@ -43,12 +42,13 @@ export const synthesizerAgent: Agent = {
     const own = { title, inputs: fields, sections, summary };
     // A step may have any name: what the input holds comes before what the agent adds, except in the agent's own report.
     const report = await rendered(
+      sandbox,
       template ?? INCIDENT_REPORT,
       template === undefined ? own : { ...own, ...withoutNull(fields, 'title') },
     );
     return { report: report.replace(/\n{3,}/g, '\n\n').trim(), summary };
   },
-};
+});
 
 /** The agent's parameters, and the inputs to report on. An object or a list under a parameter's name is a step's output. */
 function parted(fields: JsonObject): { parameters: Parameters; inputs: JsonObject } {
@@ -65,18 +65,36 @@ function withoutNull(fields: JsonObject, name: string): JsonObject {
   return Object.fromEntries(Object.entries(fields).filter(([key, value]) => key !== name || value !== null));
 }
 
-async function rendered(template: string, scope: object): Promise<string> {
+async function rendered(sandbox: Sandbox, template: string, values: object): Promise<string> {
   try {
-    return (await liquid.parseAndRender(template, scope)) as string;
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    if (/limit exceeded/i.test(message)) {
-      throw new TerminalError(
-        'template_limit',
-        `The template needs more than it may: ${LONGEST_TEMPLATE} characters, ${RENDER_MS} ms, ${MEMORY_UNITS} units of memory (${message}).`,
-      );
+    const rendering = await sandbox.renderTemplate({
+      template,
+      values,
+      timeoutMs: RENDER_MS,
+      maxCharacters: LONGEST_REPORT,
+    });
+    if (rendering.ok) return rendering.text;
+    const { code, message } = rendering.failure;
+    switch (code) {
+      case 'time_limit':
+      case 'memory_limit':
+      case 'result_too_large':
+        throw new TerminalError(
+          'template_limit',
+          `The template needs more than it may: ${LONGEST_TEMPLATE} characters, ${RENDER_MS} ms of CPU time, ${LONGEST_REPORT} characters of report (${message}).`,
+        );
+      case 'sandbox_failed':
+        throw new RetryableError('template_interrupted', `The template was not rendered: ${message}.`);
+      case 'syntax_error':
+      case 'evaluation_error':
+      case 'schema_invalid':
+        throw new TerminalError('template_invalid', `The template cannot be rendered: ${message}.`);
+      default:
+        return code satisfies never;
     }
-    throw new TerminalError('template_invalid', `The template cannot be rendered: ${message}.`);
+  } catch (error) {
+    if (error instanceof SandboxBusyError) throw new RetryableError('sandbox_busy', error.message, { cause: error });
+    throw error;
   }
 }
 

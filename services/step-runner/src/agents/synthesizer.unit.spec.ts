@@ -1,5 +1,6 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterAll, describe, expect, it } from '@jest/globals';
 import type { JsonObject } from '@batuta/contracts';
+import { Sandbox } from '@batuta/sandbox';
 import { testContext } from '../../test/test-context.js';
 import { synthesizerAgent } from './synthesizer.js';
 
@@ -7,8 +8,10 @@ interface Synthesis {
   report: string;
   summary: { status: string; findings: string[]; counts: Record<string, number>; sources: object[]; missing: string[] };
 }
+const sandbox = new Sandbox({ threads: 1 });
+afterAll(() => sandbox.close());
 const synthesize = async (input: JsonObject): Promise<Synthesis> =>
-  (await synthesizerAgent.run(input, testContext())) as Synthesis;
+  (await synthesizerAgent(sandbox).run(input, testContext())) as Synthesis;
 
 const outputs: JsonObject = {
   incident: 'INC-7',
@@ -153,6 +156,11 @@ describe('synthesizer', () => {
     ['{{ a | no_such_filter }}', 'template_invalid'],
     ['{% include "/etc/passwd" %}', 'template_invalid'],
     ['{% render "../secret" %}', 'template_invalid'],
+    // Each of these stood still for seconds while nothing else in the process had its turn.
+    [
+      '{% assign a = (1..90) %}{% assign b = a | find_exp: "x", "a | find_exp: \'y\', \'a | has_exp: z, false\'" %}{{ b }}{% assign s = (1..900000) | join: "," | split: "," | sort | sort | sort | sort | sort | sort | sort %}',
+      'template_limit',
+    ],
   ])('refuses the template %s', async (template, code) => {
     await expect(synthesize({ template })).rejects.toMatchObject({ code });
   });

@@ -1,0 +1,42 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Api, expectStatus } from './api.js';
+import { BatutaCommand } from './command.js';
+
+/** The platform as `npm start` runs it, with a data directory of its own. */
+export class LocalPlatform {
+  private constructor(
+    readonly dir: string,
+    readonly url: string,
+    readonly command: BatutaCommand,
+  ) {}
+
+  /** Starts it and waits until it is ready. Throws with what it printed when it ends before. */
+  static async start(env: Readonly<Record<string, string>> = {}): Promise<LocalPlatform> {
+    const dir = mkdtempSync(join(tmpdir(), 'batuta-local-'));
+    const command = new BatutaCommand(['start', '--port', '0'], dir, env);
+    await command.says(/Batuta is ready at http/);
+    const { url } = JSON.parse(readFileSync(join(dir, 'run.json'), 'utf8')) as { url: string };
+    return new LocalPlatform(dir, url, command);
+  }
+
+  /** The admin of the platform's own tenant. */
+  admin(): Api {
+    return new Api(this.url, readFileSync(join(this.dir, 'admin.key'), 'utf8').trim());
+  }
+
+  /** A user of another tenant, with a key of its own. */
+  async user(tenant: string, role: 'viewer' | 'operator' | 'admin'): Promise<Api> {
+    const body = { tenant_id: tenant, user_id: `${tenant}-${role}`, role, name: 'test' };
+    const made = expectStatus(await this.admin().post<{ secret: string }>('/api/v1/api-keys', body), 201);
+    return new Api(this.url, made.secret);
+  }
+
+  /** Ends it as Ctrl-C does and removes its files. */
+  async stop(): Promise<void> {
+    this.command.child.kill('SIGINT');
+    await this.command.exited();
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
