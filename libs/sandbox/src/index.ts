@@ -10,4 +10,3 @@ export type {
   ValidateJsonRequest,
   Validation,
 } from './sandbox.js';
-export { liquidEngine } from './worker/liquid-engine.js';

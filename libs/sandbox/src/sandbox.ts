@@ -63,7 +63,7 @@ export interface EvaluateRequest {
 }
 
 export interface RenderTemplateRequest {
-  /** Liquid, at most 128 KiB. */
+  /** Liquid, at most 100,000 characters. */
   readonly template: string;
   /** What the template's names stand for. */
   readonly values: unknown;
@@ -152,7 +152,7 @@ export class Sandbox {
   ): Promise<readonly (SandboxFailure | undefined)[]> {
     if (templates.length === 0) return [];
     const { timeoutMs = 2000 } = limits;
-    const outcome = await this.#expressions.run({ kind: 'templates', templates }, timeoutMs);
+    const outcome = await this.#templates.run({ kind: 'parse', templates }, timeoutMs);
     if (outcome.kind !== 'reply') {
       const failure = this.#limit(outcome, timeoutMs, 'Reading the templates');
       return templates.map(() => failure);

@@ -4,7 +4,6 @@ import { LinearRegExp } from './regexp.js';
 /**
  * @typedef {{ kind: 'parse', expressions: string[] }} ParseJob
  * @typedef {{ kind: 'evaluate', expression: string, context: string, resultBytes: number }} EvaluateJob
- * @typedef {{ kind: 'templates', templates: string[] }} TemplatesJob
  * @typedef {{ code: string, message: string, position?: number, token?: string }} Failure
  */
 
@@ -84,13 +83,6 @@ function parse({ expressions }) {
   };
 }
 
-/** @param {TemplatesJob} job */
-async function parseTemplates({ templates }) {
-  // Few threads ever see a template, and liquidjs takes time to load.
-  const { checkTemplate } = await import('./liquid.js');
-  return { failures: templates.map(checkTemplate) };
-}
-
 /** @param {unknown} value */
 function jsonOf(value) {
   return JSON.stringify(value, (key, item) => {
@@ -125,13 +117,11 @@ async function evaluate({ expression, context, resultBytes }) {
   }
 }
 
-/** @param {ParseJob | EvaluateJob | TemplatesJob} job */
+/** @param {ParseJob | EvaluateJob} job */
 export function handle(job) {
   switch (job.kind) {
     case 'parse':
       return parse(job);
-    case 'templates':
-      return parseTemplates(job);
     default:
       return evaluate(job);
   }
