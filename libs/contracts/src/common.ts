@@ -11,7 +11,7 @@ import type { Override, Wire } from './wire.js';
 
 export type { JsonObject, JsonValue };
 
-export type Failure = Wire<FailureJson, 'details' | 'trace'>;
+export type Failure = Wire<FailureJson, 'details' | 'trace' | 'stepId' | 'stepName' | 'agent' | 'attempts' | 'summary'>;
 /** What an execution may spend; an absent limit is none. */
 export type Budget = Wire<BudgetJson, keyof BudgetJson>;
 export type Violation = Wire<ViolationJson>;

@@ -37,6 +37,8 @@ export function applyExecutionCompleted(next: Next, data: ExecutionCompleted, ev
 
 export function applyExecutionFailed(next: Next, data: ExecutionFailed, event: Event): void {
   next.failure = data.failure;
+  // Only what the event names: after a compensation, a time-out may be what ended the execution.
+  next.failedStepId = data.stepId ?? '';
   finish(next, 'failed', event.at);
 }
 

@@ -7,6 +7,8 @@ export { decide } from './decide.js';
 export { effectsOf, isAttemptWanted, wantedEffects } from './effects.js';
 export type { Effect } from './effects.js';
 export { evolve } from './evolve.js';
+export { failureSentence, shownFailure } from './failure-view.js';
+export type { Failed } from './failure-view.js';
 export { forkFrom } from './fork.js';
 export { taskInput } from './inputs.js';
 export { jsonBytes, jsonLength } from './json.js';

@@ -10,6 +10,7 @@ import type {
 } from '@batuta/contracts';
 import { budgetOf, hasBudget } from './budget.js';
 import type { Unit } from './compiled.js';
+import { failedNode, shownFailure } from './failure-view.js';
 import { compensationOutcome } from './plan-compensation.js';
 import { nodeId, nodeResult, servingUnit } from './results.js';
 import { groupState, isTerminal, listHas, priorityOf, unitState, type State } from './state.js';
@@ -104,7 +105,9 @@ export function stepView(state: State, compiled: Unit): StepView {
     outputKey: compiled.outputKey,
     ...(unit.agentVersion === '' ? {} : { agentVersion: unit.agentVersion }),
     ...(unit.phase === 'completed' ? { output: unit.output ?? null } : {}),
-    ...(unit.failure !== undefined && unit.phase !== 'completed' ? { failure: unit.failure } : {}),
+    ...(unit.failure !== undefined && unit.phase !== 'completed'
+      ? { failure: shownFailure(failedNode(state, compiled.id), unit.failure) }
+      : {}),
     ...(unit.startedAt > 0 || unit.firstScheduledAt > 0 ? { startedAt: unit.startedAt || unit.firstScheduledAt } : {}),
     ...(unit.finishedAt > 0 && (done || status === 'skipped') ? { completedAt: unit.finishedAt } : {}),
     ...(done && unit.finishedAt > 0 && unit.startedAt > 0
@@ -144,7 +147,9 @@ function consensusView(state: State, index: number): ConsensusView {
     winners: ids(group.winners),
     dissent: ids(group.dissent),
     ...(group.decidedBy === undefined ? {} : { decidedBy: group.decidedBy, share: group.share }),
-    ...(group.failure === undefined ? {} : { failure: group.failure }),
+    ...(group.failure === undefined
+      ? {}
+      : { failure: shownFailure({ kind: 'group', id: compiled?.id ?? '' }, group.failure) }),
     ...(group.phase === 'completed' ? { output: nodeResult(state, node).output } : {}),
     ...(serving !== -1 && unitState(state, serving).phase === 'completed' ? { servedBy: nodeId(state, serving) } : {}),
   };
@@ -153,11 +158,14 @@ function consensusView(state: State, index: number): ConsensusView {
 function compensationView(state: State, compiled: Unit): CompensationView {
   const unit = unitState(state, compiled.index);
   const status: StepStatus = listHas(state.undone, compiled.compensates) ? 'completed' : stepStatus(state, unit);
+  const id = nodeId(state, compiled.compensates);
+  const name = state.config.units[compiled.compensates]?.name ?? '';
+  const undoing = { kind: 'compensation', id, name, agent: compiled.agent, attempts: unit.attempt } as const;
   return {
-    stepId: nodeId(state, compiled.compensates),
+    stepId: id,
     status,
     attempt: unit.attempt,
-    ...(unit.failure !== undefined && status !== 'completed' ? { failure: unit.failure } : {}),
+    ...(unit.failure !== undefined && status !== 'completed' ? { failure: shownFailure(undoing, unit.failure) } : {}),
   };
 }
 
@@ -194,7 +202,9 @@ export function view(state: State): ExecutionView {
     steps: config.units.slice(0, config.stepCount).map((unit) => stepView(state, unit)),
     ...(started?.input === undefined ? {} : { input: started.input as JsonValue }),
     ...(state.status === 'completed' ? { output: state.output ?? null } : {}),
-    ...(state.failure === undefined ? {} : { failure: state.failure }),
+    ...(state.failure === undefined
+      ? {}
+      : { failure: shownFailure(failedNode(state, state.failedStepId), state.failure) }),
     ...(started?.sessionId === undefined ? {} : { sessionId: started.sessionId }),
     ...(started?.metadata === undefined ? {} : { metadata: started.metadata }),
     ...(started?.callbackUrl === undefined ? {} : { callbackUrl: started.callbackUrl }),

@@ -14,7 +14,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/common/v1/common.proto.
  */
 export const file_batuta_common_v1_common: GenFile = /*@__PURE__*/
-  fileDesc("Ch1iYXR1dGEvY29tbW9uL3YxL2NvbW1vbi5wcm90bxIQYmF0dXRhLmNvbW1vbi52MSKDAQoHUmVmdXNhbBIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSLwoKdmlvbGF0aW9ucxgDIAMoCzIbLmJhdHV0YS5jb21tb24udjEuVmlvbGF0aW9uEigKB2RldGFpbHMYBCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0IjgKCVZpb2xhdGlvbhIMCgRwYXRoGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSDAoEY29kZRgDIAEoCSJ0CgdGYWlsdXJlEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIRCglyZXRyeWFibGUYAyABKAgSKAoHZGV0YWlscxgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSDQoFdHJhY2UYBSABKAkiLgoGQnVkZ2V0EhIKCm1heF90b2tlbnMYASABKAESEAoIbWF4X2Nvc3QYAiABKAEiTQoJUHJpbmNpcGFsEhEKCXRlbmFudF9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEgwKBHJvbGUYAyABKAkSDgoGa2V5X2lkGAQgASgJYgZwcm90bzM", [file_google_protobuf_struct]);
+  fileDesc("Ch1iYXR1dGEvY29tbW9uL3YxL2NvbW1vbi5wcm90bxIQYmF0dXRhLmNvbW1vbi52MSKDAQoHUmVmdXNhbBIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSLwoKdmlvbGF0aW9ucxgDIAMoCzIbLmJhdHV0YS5jb21tb24udjEuVmlvbGF0aW9uEigKB2RldGFpbHMYBCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0IjgKCVZpb2xhdGlvbhIMCgRwYXRoGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSDAoEY29kZRgDIAEoCSLKAQoHRmFpbHVyZRIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSEQoJcmV0cnlhYmxlGAMgASgIEigKB2RldGFpbHMYBCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Eg0KBXRyYWNlGAUgASgJEg8KB3N0ZXBfaWQYBiABKAkSEQoJc3RlcF9uYW1lGAcgASgJEg0KBWFnZW50GAggASgJEhAKCGF0dGVtcHRzGAkgASgFEg8KB3N1bW1hcnkYCiABKAkiLgoGQnVkZ2V0EhIKCm1heF90b2tlbnMYASABKAESEAoIbWF4X2Nvc3QYAiABKAEiTQoJUHJpbmNpcGFsEhEKCXRlbmFudF9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEgwKBHJvbGUYAyABKAkSDgoGa2V5X2lkGAQgASgJYgZwcm90bzM", [file_google_protobuf_struct]);
 
 /**
  * An expected refusal. `code` is stable and part of the contract; `message` is for people.
@@ -178,6 +178,37 @@ export type Failure = Message<"batuta.common.v1.Failure"> & {
    * @generated from field: string trace = 5;
    */
   trace: string;
+
+  /**
+   * Only where a failure is shown, never in an event: the step (or consensus group) that failed, and the step's name and agent.
+   *
+   * @generated from field: string step_id = 6;
+   */
+  stepId: string;
+
+  /**
+   * @generated from field: string step_name = 7;
+   */
+  stepName: string;
+
+  /**
+   * @generated from field: string agent = 8;
+   */
+  agent: string;
+
+  /**
+   * Attempts made of it.
+   *
+   * @generated from field: int32 attempts = 9;
+   */
+  attempts: number;
+
+  /**
+   * All of that as one sentence.
+   *
+   * @generated from field: string summary = 10;
+   */
+  summary: string;
 };
 
 /**
@@ -214,6 +245,37 @@ export type FailureJson = {
    * @generated from field: string trace = 5;
    */
   trace?: string;
+
+  /**
+   * Only where a failure is shown, never in an event: the step (or consensus group) that failed, and the step's name and agent.
+   *
+   * @generated from field: string step_id = 6;
+   */
+  stepId?: string;
+
+  /**
+   * @generated from field: string step_name = 7;
+   */
+  stepName?: string;
+
+  /**
+   * @generated from field: string agent = 8;
+   */
+  agent?: string;
+
+  /**
+   * Attempts made of it.
+   *
+   * @generated from field: int32 attempts = 9;
+   */
+  attempts?: number;
+
+  /**
+   * All of that as one sentence.
+   *
+   * @generated from field: string summary = 10;
+   */
+  summary?: string;
 };
 
 /**
