@@ -88,7 +88,7 @@ export class ExecutionsController {
 
   @Get('status/:trace_id')
   @ApiOperation({ summary: 'Where an execution stands, by its trace id' })
-  @Answers(200, 'ExecutionStatus', 'The execution without its payloads.')
+  @Answers(200, 'ExecutionStatus', 'The execution without the payloads of its steps.')
   @Refuses('not_found')
   async status(
     @Caller() principal: Principal,

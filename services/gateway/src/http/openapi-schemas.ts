@@ -257,7 +257,7 @@ export function platformSchemas(): Record<string, OpenApiSchema> {
     },
     ExecutionStatus: {
       type: 'object',
-      description: 'An execution without its payloads.',
+      description: 'An execution with its input and output, and without the payloads of its steps.',
       properties: {
         execution_id: { type: 'string', format: 'uuid' },
         trace_id: { type: 'string' },
@@ -265,8 +265,19 @@ export function platformSchemas(): Record<string, OpenApiSchema> {
         config_id: { type: 'string' },
         config_name: { type: 'string' },
         status: { type: 'string', enum: [...EXECUTION_STATUSES] },
+        input: { description: 'Any JSON.' },
+        output: { description: 'Any JSON; null unless the execution completed.' },
+        metrics: {
+          type: 'object',
+          required: ['latency_ms', 'cost', 'tokens'],
+          properties: {
+            latency_ms: nullable({ type: 'number', description: 'From start to end; null before the end.' }),
+            cost: { type: 'number', description: 'Cost that the agents reported (`_cost`).' },
+            tokens: { type: 'integer', description: 'Tokens that the agents reported (`_tokens`).' },
+          },
+        },
         step_counts: { type: 'object', additionalProperties: { type: 'integer' } },
-        steps: listOf('StepView'),
+        steps: listOf('StepStatus'),
         failure: ref('Failure'),
         created_at: nullable({ type: 'string', format: 'date-time' }),
         started_at: nullable({ type: 'string', format: 'date-time' }),
@@ -276,6 +287,15 @@ export function platformSchemas(): Record<string, OpenApiSchema> {
         estimated_cost: { type: 'number' },
         budget: ref('BudgetView'),
       },
+    },
+    StepStatus: {
+      allOf: [
+        ref('StepView'),
+        {
+          type: 'object',
+          properties: { error: nullable({ type: 'string', description: 'Why it failed; null when it did not.' }) },
+        },
+      ],
     },
     ExecutionPage: page('executions', 'ExecutionSummary'),
     ApprovalPage: page('approvals', 'ApprovalSummary'),

@@ -1,5 +1,6 @@
 import { ExecutionViewSchema, isoTime, toUserJson } from '@batuta/contracts';
 import type { ExecutionView, JsonObject } from '@batuta/contracts';
+import { isJsonObject } from './checked.js';
 import type { Ending } from '../realtime/execution-watch.js';
 
 /** The result of a finished execution from the event that ended it; undefined when that does not say all of it. */
@@ -58,16 +59,30 @@ function withoutPayloads({ output: _output, approval, ...step }: JsonObject): Js
   return { ...step, approval: shown };
 }
 
-/** Where an execution stands: its steps without their payloads. */
+/** A step of a status: what it took and why it failed come for every step, null where there is nothing to tell. */
+function statusOfStep(step: JsonObject): JsonObject {
+  const { failure } = step;
+  const error = isJsonObject(failure) ? (failure['message'] ?? null) : null;
+  return { latency_ms: null, ...withoutPayloads(step), error };
+}
+
+/** Where an execution stands: its own input and output, and its steps without their payloads. */
 export function statusOfView(view: ExecutionView): JsonObject {
   const shown = toUserJson(ExecutionViewSchema, view);
   const counts: Record<string, number> = { pending: 0, running: 0, completed: 0, failed: 0, skipped: 0, paused: 0 };
   for (const { status } of view.steps ?? []) counts[status] = (counts[status] ?? 0) + 1;
-  const { input: _input, output: _output, metadata: _metadata, id, steps, ...rest } = shown;
+  const { input, output, metadata: _metadata, id, steps, ...rest } = shown;
   return {
     execution_id: id ?? view.id,
     ...rest,
+    input: input ?? null,
+    output: output ?? null,
+    metrics: {
+      latency_ms: view.totalLatencyMs ?? null,
+      cost: view.estimatedCost ?? 0,
+      tokens: view.tokenCount ?? 0,
+    },
     step_counts: { total: view.steps?.length ?? 0, ...counts },
-    steps: (Array.isArray(steps) ? (steps as JsonObject[]) : []).map(withoutPayloads),
+    steps: (Array.isArray(steps) ? (steps as JsonObject[]) : []).map(statusOfStep),
   };
 }

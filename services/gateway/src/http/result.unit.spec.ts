@@ -6,7 +6,11 @@ const VIEW = {
   id: '01936f2e-5b7a-7cc0-98c8-3f6a1d2b4e5f',
   traceId: '4bf92f3577b34da6a3ce929d0e0e4736',
   status: 'running',
-  input: { secret: 1 },
+  input: { asked: 1 },
+  output: { told: 2 },
+  totalLatencyMs: 12,
+  tokenCount: 3,
+  estimatedCost: 0.5,
   steps: [
     {
       stepIndex: 0,
@@ -23,6 +27,13 @@ const VIEW = {
       },
     },
     { stepIndex: 1, stepId: 'pay', status: 'pending' },
+    {
+      stepIndex: 2,
+      stepId: 'tell',
+      status: 'failed',
+      latencyMs: 7,
+      failure: { code: 'gone', message: 'nobody there', retryable: false },
+    },
   ],
 } as unknown as ExecutionView;
 
@@ -34,6 +45,8 @@ describe('the status of an execution', () => {
         step_index: 0,
         step_id: 'gate',
         status: 'running',
+        latency_ms: null,
+        error: null,
         approval: {
           status: 'approved',
           message: 'Pay?',
@@ -41,8 +54,21 @@ describe('the status of an execution', () => {
           decided_by: 'ada',
         },
       },
-      { step_index: 1, step_id: 'pay', status: 'pending' },
+      { step_index: 1, step_id: 'pay', status: 'pending', latency_ms: null, error: null },
+      {
+        step_index: 2,
+        step_id: 'tell',
+        status: 'failed',
+        latency_ms: 7,
+        failure: { code: 'gone', message: 'nobody there', retryable: false },
+        error: 'nobody there',
+      },
     ]);
+    expect(status).toMatchObject({
+      input: { asked: 1 },
+      output: { told: 2 },
+      metrics: { latency_ms: 12, cost: 0.5, tokens: 3 },
+    });
     expect(JSON.stringify(status)).not.toContain('secret');
   });
 });

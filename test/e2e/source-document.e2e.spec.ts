@@ -1,0 +1,122 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { STRATEGIES } from '@batuta/contracts';
+import { expectStatus } from '../support/api.js';
+import type { Api } from '../support/api.js';
+import { Cluster } from '../support/cluster.js';
+
+const FOLDER = new URL('../../examples/source-document/', import.meta.url);
+const read = <T>(file: string): T => JSON.parse(readFileSync(new URL(file, FOLDER), 'utf8')) as T;
+const EXAMPLE = read<{ name: string; steps: { steps: { id: string; name: string }[]; settings: object } }>(
+  'orchestration.json',
+);
+const START = read<{ input: Record<string, unknown> }>('start.json');
+const API = '/api/v1/orchestrations';
+
+interface Status {
+  readonly execution_id: string;
+  readonly status: string;
+  readonly session_id?: string;
+  readonly config_name: string;
+  readonly input: unknown;
+  readonly output: { report: string } | null;
+  readonly metrics: { latency_ms: number; cost: number; tokens: number };
+  readonly steps: { step_id: string; step_name: string; status: string; latency_ms: number; error: string | null }[];
+}
+
+describe('the example of the source document', () => {
+  let cluster: Cluster;
+  let api: Api;
+
+  beforeAll(async () => {
+    cluster = await Cluster.start();
+    api = cluster.api();
+    const document = {
+      source: 'runbooks/import.md',
+      content: '# Import\n\nA duplicate key in the import: use upsert.',
+    };
+    const stored = await api.post('/api/v1/knowledge/documents', document);
+    expect([200, 201]).toContain(stored.status);
+  }, 120_000);
+
+  afterAll(() => cluster?.stop(), 60_000);
+
+  /** Runs the example in a strategy and gives its status, as its clients ask for it. */
+  async function run(strategy: string, body: { input: unknown }): Promise<Status> {
+    const name = `${EXAMPLE.name}-${strategy}-${Object.keys(body.input as object).length}`;
+    expectStatus(await api.post(`${API}/configs`, { ...EXAMPLE, name, strategy }), 201);
+    const started = await api.post<{ trace_id: string }>(`${API}/execute/${name}?wait=60s`, body);
+    return expectStatus(await api.get<Status>(`${API}/status/${expectStatus(started, 200).trace_id}`), 200);
+  }
+
+  async function inputOf(execution: Status, step: string): Promise<Record<string, unknown>> {
+    const path = `${API}/executions/${execution.execution_id}/steps/${step}`;
+    return expectStatus(await api.get<{ input: Record<string, unknown> }>(path), 200).input;
+  }
+
+  it.each(STRATEGIES)(
+    'runs as it stands in strategy %s',
+    async (strategy) => {
+      const status = await run(strategy, START);
+      expect(status).toMatchObject({ status: 'completed', session_id: 'session-42', input: START.input });
+      expect(status.metrics).toEqual({ latency_ms: expect.any(Number), cost: 0, tokens: 0 });
+      expect(status.steps).toMatchObject(
+        EXAMPLE.steps.steps.map(({ id, name }) => ({ step_id: id, step_name: name, status: 'completed', error: null })),
+      );
+      const report = status.output?.report;
+      expect(report).toContain('## Step 1');
+      expect(report).toContain('The log has 1 errors in 2 lines.');
+      expect(report).toContain('runbooks/import.md');
+      // A field of an output stands in the input twice, and is told once.
+      expect(report).not.toContain('## Passages');
+
+      const log = await inputOf(status, 'step_2');
+      expect(log).toMatchObject({ ...START.input, dep_step_1: { jobs: [{ name: 'nightly-import' }] } });
+      expect(log['jobs']).toEqual((log['dep_step_1'] as { jobs: unknown }).jobs);
+      const answer = await inputOf(status, 'step_4');
+      expect(Object.keys(answer).filter((key) => key.startsWith('dep_'))).toEqual([
+        'dep_step_1',
+        'dep_step_2',
+        'dep_step_3',
+      ]);
+    },
+    90_000,
+  );
+
+  it.each(STRATEGIES)(
+    'goes on in strategy %s without what failed, and tells the steps after it why',
+    async (strategy) => {
+      const { job_name: _job, query: _query, ...input } = START.input;
+      const status = await run(strategy, { input });
+      expect(status.status).toBe('completed');
+      const [job, log, search, answer] = status.steps;
+      expect([job?.status, log?.status, search?.status, answer?.status]).toEqual([
+        'failed',
+        'completed',
+        'failed',
+        'completed',
+      ]);
+      expect(job?.error).toContain('status_handler needs something to look at');
+      expect(await inputOf(status, 'step_2')).toMatchObject({ dep_step_1: { error: job?.error }, error: job?.error });
+      expect(await inputOf(status, 'step_4')).toMatchObject({ dep_step_3: { error: search?.error } });
+      expect(status.output?.report).toContain(`Step 1 failed: `);
+    },
+    90_000,
+  );
+
+  it('is shown in the flat form, and what was shown may be sent back', async () => {
+    const shown = expectStatus(
+      await api.get<{ id: string; version: number; steps: unknown[] }>(`${API}/configs/${EXAMPLE.name}-parallel-4`),
+      200,
+    );
+    expect(shown).toMatchObject({
+      steps: EXAMPLE.steps.steps,
+      steps_count: 4,
+      settings: { ...EXAMPLE.steps.settings, default_input: 'merged' },
+    });
+    expect(expectStatus(await api.call('PUT', `${API}/configs/${shown.id}`, shown), 200)).toMatchObject({
+      version: shown.version + 1,
+      settings: { default_input: 'merged' },
+    });
+  });
+});
