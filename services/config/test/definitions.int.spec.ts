@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { subjects } from '@batuta/contracts';
+import { DEFAULT_TENANT, subjects } from '@batuta/contracts';
 import type {
   ConfigReply,
   GetVersionReply,
@@ -72,7 +72,7 @@ describe('create, get, resolve and version', () => {
 
   it('answers a change only when no lease holds what was before', async () => {
     const tenant = principal('leases');
-    const owner = principal('leases-global', 'admin');
+    const owner = principal(DEFAULT_TENANT, 'admin');
     const global = await createConfig(under, owner, {
       ...simpleConfig('leased'),
       is_global: true,
@@ -302,11 +302,12 @@ describe('tenants and roles', () => {
   });
 
   it('lets every tenant see and run a global config, and its owner alone change it', async () => {
-    const first = await createConfig(under, owner, simpleConfig('shared', { description: 'secret draft' }));
+    const publisher = principal(DEFAULT_TENANT);
+    const first = await createConfig(under, publisher, simpleConfig('shared', { description: 'secret draft' }));
     const shared = simpleConfig('shared', { is_global: true });
-    await ask(on.update, owner, { id: first.id, definition: shared });
+    await ask(on.update, publisher, { id: first.id, definition: shared });
     const seen = await ask(on.get, stranger, { id: 'shared' });
-    expect(seen.config).toMatchObject({ id: first.id, version: 2, tenantId: 'owner' });
+    expect(seen.config).toMatchObject({ id: first.id, version: 2, tenantId: DEFAULT_TENANT });
     expect(await resolve('stranger', 'shared')).toMatchObject({ configId: first.id, version: 2 });
     const listed = await ask<ListConfigsReply>(on.list, stranger, {});
     expect(listed.configs.map(({ id }) => id)).toContain(first.id);
@@ -320,16 +321,41 @@ describe('tenants and roles', () => {
     const own = await createConfig(under, stranger, simpleConfig('shared'));
     expect(await resolve('stranger', 'shared')).toMatchObject({ configId: own.id });
     const clash = await ask(on.update, stranger, { id: own.id, definition: shared });
-    expect(clash.refused).toMatchObject({ code: 'name_taken' });
+    expect(clash.refused).toMatchObject({ code: 'forbidden' });
 
-    await ask(on.delete, owner, { id: first.id });
+    await ask(on.delete, publisher, { id: first.id });
     expect((await ask(on.get, stranger, { id: first.id, includeDeleted: true })).refused?.code).toBe('not_found');
   });
 
+  it("publishes nothing of another tenant than the platform's own", async () => {
+    const global = simpleConfig('free lunch', { is_global: true });
+    expect((await ask(on.create, owner, { definition: global })).refused?.code).toBe('forbidden');
+    const made = await createConfig(under, owner, simpleConfig('free lunch'));
+    expect((await ask(on.update, owner, { id: made.id, definition: global })).refused?.code).toBe('forbidden');
+    // One of a version that let every tenant publish: nobody else sees it, and its owner may withdraw it.
+    const client = new pg.Client({ connectionString: under.databaseUrl });
+    await client.connect();
+    await client.query('UPDATE config.orchestration_configs SET is_global = true WHERE id = $1', [made.id]);
+    await client.end();
+    expect((await ask(on.get, stranger, { id: made.id })).refused?.code).toBe('not_found');
+    expect((await ask(on.get, stranger, { id: 'free lunch' })).refused?.code).toBe('not_found');
+    expect((await resolve('stranger', 'free lunch')).refused?.code).toBe('not_found');
+    const listed = await ask<ListConfigsReply>(on.list, stranger, {});
+    expect(listed.configs.map(({ id }) => id)).not.toContain(made.id);
+    const withdrawn = await ask(on.update, owner, { id: made.id, definition: simpleConfig('free lunch') });
+    expect(withdrawn.config).toMatchObject({ id: made.id, version: 2 });
+  });
+
+  it('refuses a global config that calls back', async () => {
+    const definition = simpleConfig('calls', { is_global: true, settings: { callback_url: 'https://example.org/' } });
+    const { refused } = await ask(on.create, principal(DEFAULT_TENANT), { definition });
+    expect(refused?.violations).toMatchObject([{ path: '/settings/callback_url', code: 'contradiction' }]);
+  });
+
   it('asks for the role that an action takes', async () => {
-    const viewer = principal('roles', 'viewer');
-    const operator = principal('roles', 'operator');
-    const admin = principal('roles', 'admin');
+    const viewer = principal(DEFAULT_TENANT, 'viewer');
+    const operator = principal(DEFAULT_TENANT, 'operator');
+    const admin = principal(DEFAULT_TENANT, 'admin');
     expect((await ask(on.create, viewer, { definition: simpleConfig('r') })).refused?.code).toBe('forbidden');
     const made = await createConfig(under, operator, simpleConfig('r'));
     expect((await ask(on.get, viewer, { id: 'r' })).config?.id).toBe(made.id);

@@ -1,4 +1,4 @@
-import { LIMITS, newId } from '@batuta/contracts';
+import { DEFAULT_TENANT, LIMITS, newId } from '@batuta/contracts';
 import type {
   Config,
   ConfigReply,
@@ -20,14 +20,14 @@ import { decodeCursor, encodeCursor } from '../access/cursor.js';
 import { invalid, invalidField, isRefused, refuse, RefusedError } from '../access/refusals.js';
 import type { Refused } from '../access/refusals.js';
 import { findable, intField, pageSize, textField } from '../access/requests.js';
-import { mayActAs, requireRole } from '../access/roles.js';
+import { requireRole } from '../access/roles.js';
 import { AgentRegistry } from '../agents/agent-registry.js';
 import { Changes } from '../changes.js';
 import { isDuplicate } from '../database/data-source.js';
 import { ConfigVersionEntity } from './config-version.entity.js';
 import { ConfigEntity } from './config.entity.js';
 import { isUuid } from './definition-shape.js';
-import { RESOLVE_ID, RESOLVE_NAME } from './resolve-sql.js';
+import { PUBLISHED, RESOLVE_ID, RESOLVE_NAME } from './resolve-sql.js';
 import type { ResolvedRow } from './resolve-sql.js';
 import { validateDefinition } from './validate-definition.js';
 
@@ -125,9 +125,12 @@ export class Definitions {
     const limit = pageSize(request.limit, DEFAULT_PAGE, MAX_PAGE);
     const query = this.#dataSource.manager
       .createQueryBuilder(ConfigEntity, 'config')
-      .where('(config.tenantId = :tenant OR (config.isGlobal AND config.deletedAt IS NULL))', {
-        tenant: principal.tenantId,
-      })
+      .where(
+        `(config.tenantId = :tenant OR (${PUBLISHED('config', 'tenantId', 'isGlobal')} AND config.deletedAt IS NULL))`,
+        {
+          tenant: principal.tenantId,
+        },
+      )
       .orderBy('config.id', 'DESC')
       .limit(limit + 1);
     if (!request.includeDeleted) query.andWhere('config.deletedAt IS NULL');
@@ -291,10 +294,15 @@ export class Definitions {
     }
   }
 
-  /** A config that every tenant sees is an admin's business, before and after the change. */
+  /** What every tenant runs is an admin's business, before and after the change, and published by the platform's tenant alone. */
   #mayPublish(principal: Principal, isGlobal: boolean, next?: OrchestrationDefinition): Refused | undefined {
-    if ((!isGlobal && next?.is_global !== true) || mayActAs(principal, 'admin')) return undefined;
-    return requireRole(principal, 'admin', 'make, change or delete a global config');
+    if (!isGlobal && next?.is_global !== true) return undefined;
+    const denied = requireRole(principal, 'admin', 'make, change or delete a global config');
+    if (denied !== undefined) return denied;
+    // Other tenants send their input to whatever a global config calls. One of before may still be withdrawn.
+    return next?.is_global !== true || principal.tenantId === DEFAULT_TENANT
+      ? undefined
+      : refuse('forbidden', `Only the platform's own tenant, "${DEFAULT_TENANT}", publishes global configs.`);
   }
 
   /**
@@ -327,7 +335,12 @@ export class Definitions {
 
   /** A tenant's own config comes before a global one of the same name. */
   #hidesGlobal(name: string): Promise<boolean> {
-    return this.#dataSource.manager.existsBy(ConfigEntity, { name, isGlobal: true, deletedAt: IsNull() });
+    return this.#dataSource.manager.existsBy(ConfigEntity, {
+      name,
+      isGlobal: true,
+      tenantId: DEFAULT_TENANT,
+      deletedAt: IsNull(),
+    });
   }
 
   /** By id, or by name among those not deleted: the tenant's own first, then the global one. */
@@ -337,7 +350,12 @@ export class Definitions {
     const found = await this.#dataSource.manager
       .createQueryBuilder(ConfigEntity, 'config')
       .where(isUuid(text) ? 'config.id = :text' : 'config.name = :text AND config.deletedAt IS NULL', { text })
-      .andWhere('(config.tenantId = :tenantId OR (config.isGlobal AND config.deletedAt IS NULL))', { tenantId })
+      .andWhere(
+        `(config.tenantId = :tenantId OR (${PUBLISHED('config', 'tenantId', 'isGlobal')} AND config.deletedAt IS NULL))`,
+        {
+          tenantId,
+        },
+      )
       .orderBy('config.tenantId = :tenantId', 'DESC')
       .limit(1)
       .getOne();
@@ -400,7 +418,7 @@ function cutPage<Row extends { bytes: number }>(rows: readonly Row[], limit: num
 }
 
 function isVisible(version: ConfigVersionEntity, tenantId: string): boolean {
-  return version.tenantId === tenantId || version.isGlobal;
+  return version.tenantId === tenantId || (version.isGlobal && version.tenantId === DEFAULT_TENANT);
 }
 
 function versionConflict(config: ConfigEntity, expected: unknown): Refused | undefined {

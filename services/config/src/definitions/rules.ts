@@ -180,6 +180,17 @@ export function reportLimits(outline: Outline, report: Report): void {
   }
 }
 
+/** Others run a global config with their own input, which must reach nobody but the agents they can read in it. */
+export function reportGlobal(document: Readonly<Record<string, unknown>>, report: Report): void {
+  const { is_global: isGlobal, settings } = document;
+  if (isGlobal !== true || !isRecord(settings) || settings['callback_url'] === undefined) return;
+  report.add(
+    '/settings/callback_url',
+    'contradiction',
+    'a global config calls nobody back: who starts it names a callback_url of its own',
+  );
+}
+
 /** What an agent's attempts have, and a human's decision has not. */
 const OF_ATTEMPTS: Readonly<Record<string, string>> = {
   timeout_ms: 'the time to decide is approval.timeout_ms',

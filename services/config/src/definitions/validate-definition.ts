@@ -16,6 +16,7 @@ import {
   reportDependencies,
   reportDuplicateIds,
   reportFallbacks,
+  reportGlobal,
   reportGroups,
   reportLimits,
   reportOrder,
@@ -116,6 +117,7 @@ export async function validateDefinition(sent: unknown, ports: ValidationPorts):
   reportOutputKeys(outline, report);
   reportLimits(outline, report);
   reportApprovals(outline, report);
+  reportGlobal(document, report);
   reportGroups(outline, report);
   const uses = agentsOf(outline);
   await reportAgents(uses, document['is_global'] === true, ports, report);
