@@ -13,6 +13,7 @@ import { heapMerge, type Heap } from './heap.js';
 import { retryPolicy } from './retry.js';
 import type { GroupState, UnitState } from './unit-state.js';
 import { strategyRules } from '../strategies/rules.js';
+import type { StrategyRules } from '../strategies/strategy.js';
 import { Vector } from './vector.js';
 
 const DEFAULT_CONSENSUS_THRESHOLD = 0.8;
@@ -52,7 +53,12 @@ function inputTemplate({ agent, input, approval }: StepDefinition): Unit['input'
   return input === undefined ? undefined : parseTemplate(input, agent);
 }
 
-function stepUnit(step: StepDefinition, index: number, defaultPolicy: FailurePolicy): Draft {
+/** `abort` is the default, and whoever writes it means no more than who leaves it out: alternatives are still asked first. */
+function policyIn(rules: StrategyRules, said: FailurePolicy | undefined): FailurePolicy {
+  return !said || said === 'abort' ? rules.defaultOnFailure : said;
+}
+
+function stepUnit(step: StepDefinition, index: number, rules: StrategyRules): Draft {
   return {
     index,
     id: step.id,
@@ -67,9 +73,9 @@ function stepUnit(step: StepDefinition, index: number, defaultPolicy: FailurePol
     retry: retryPolicy(step.retry),
     input: inputTemplate(step),
     when: step.when === undefined || step.when === '' ? undefined : parseExpression(step.when),
-    requireAll: step.require === 'all',
+    requires: [],
     outputKey: step.output_key || step.id,
-    onFailure: step.on_failure || defaultPolicy,
+    onFailure: policyIn(rules, step.on_failure),
     fallbackWhen: step.fallback_when ?? [],
     fallbackFor: -1,
     group: -1,
@@ -97,7 +103,7 @@ function attendantUnit(index: number, id: string, kind: 'compensation' | 'judge'
     retry: retryPolicy(undefined),
     input: undefined,
     when: undefined,
-    requireAll: false,
+    requires: [],
     outputKey: id,
     onFailure: 'continue',
     fallbackWhen: [],
@@ -175,7 +181,7 @@ function servedBy(units: readonly Draft[], unit: Draft): Set<number> {
 export function compile(definition: OrchestrationDefinition): CompiledConfig {
   const rules = strategyRules(definition);
   const steps = definition.steps;
-  const units: Draft[] = steps.map((step, index) => stepUnit(step, index, rules.defaultOnFailure));
+  const units: Draft[] = steps.map((step, index) => stepUnit(step, index, rules));
   const declared = declaredGroups(definition);
 
   for (const [index, step] of steps.entries()) {
@@ -225,6 +231,7 @@ export function compile(definition: OrchestrationDefinition): CompiledConfig {
   for (const [index, step] of steps.entries()) {
     const unit = units[index] as Draft;
     unit.dependencies = numbers(step.dependencies, nodes);
+    unit.requires = step.require === 'all' ? unit.dependencies : [];
     const group = step.consensus_group ? groupIndex.get(step.consensus_group) : undefined;
     if (group !== undefined && !isFallback[index]) {
       unit.group = group;
@@ -238,6 +245,13 @@ export function compile(definition: OrchestrationDefinition): CompiledConfig {
     const waits = unit.group === -1 ? unit.dependencies : (sharedDependencies[unit.group] ?? []);
     const served = servedBy(units, unit);
     unit.waitsFor = waits.filter((node) => node !== unit.index && !served.has(node));
+  }
+  const named = units.map((unit) => unit.dependencies);
+  for (const unit of units.slice(0, steps.length)) {
+    const served = [...servedBy(units, unit)].toReversed();
+    const theirs = served.flatMap((node) => named[node] ?? sharedDependencies[node - units.length] ?? []);
+    // It has waited for none of them itself: they were done before what it serves had its turn.
+    unit.dependencies = theirs.length === 0 ? unit.dependencies : [...new Set([...theirs, ...unit.dependencies])];
   }
   const groups = declared.map((group, index) =>
     compiledGroup(group, index, members[index] ?? [], judges, definition, nodes),
@@ -325,7 +339,7 @@ function compiledGroup(
     score: group.score ? parseExpression(group.score) : undefined,
     weights: new Map(weights),
     onTie: group.on_tie || 'fail',
-    onFailure: group.on_failure || (definition.strategy === 'fallback' ? 'fallback' : 'abort'),
+    onFailure: policyIn(strategyRules(definition), group.on_failure),
     earlyStop: group.early_stop ?? false,
     outputKey: group.output_key || group.id,
     members,

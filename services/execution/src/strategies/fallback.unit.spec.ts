@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { taskInput } from '../domain/inputs.js';
 import { view } from '../domain/view.js';
 import { config, failure, scenario } from '../../test/engine/scenario.js';
 
@@ -28,6 +29,80 @@ describe('fallback', () => {
       ['third', 'completed', undefined],
       ['after', 'completed', undefined],
     ]);
+  });
+
+  test('takes abort for what it is elsewhere, the default: alternatives are asked first', () => {
+    const steps = [
+      { id: 'main', on_failure: 'abort' as const },
+      { id: 'spare', is_fallback: true, on_failure: 'abort' as const },
+      { id: 'spare2', fallback_for: 'spare' },
+    ];
+    const run = scenario(config('fallback', steps)).start();
+    expect(run.fails('main').last).toContain('StepScheduled spare #1');
+    expect(run.fails('spare').last).toContain('StepScheduled spare2 #1');
+    expect(run.ok('spare2').status).toBe('completed');
+    const group = config(
+      'fallback',
+      [
+        { id: 'm', consensus_group: 'g' },
+        { id: 'spare', fallback_for: 'g' },
+      ],
+      { consensus_groups: [{ id: 'g', on_failure: 'abort' }] },
+    );
+    expect(scenario(group).start().fails('m').last).toContain('StepScheduled spare #1');
+    expect(
+      scenario(config('fallback', [{ id: 'main', on_failure: 'abort' }]))
+        .start()
+        .fails('main').status,
+    ).toBe('failed');
+  });
+
+  test('shows an alternative what the step that it serves sees, over any number of links', () => {
+    const run = scenario(
+      config('parallel', [
+        { id: 'a', output_key: 'left' },
+        { id: 'own' },
+        { id: 'main', dependencies: ['a'], on_failure: 'fallback' },
+        { id: 'spare', fallback_for: 'main', on_failure: 'fallback' },
+        { id: 'spare2', fallback_for: 'spare', dependencies: ['own'], when: 'outputs.left.ok' },
+        { id: 'mapped', fallback_for: 'main', input: { x: '{% outputs.left.ok %}' } },
+      ]),
+    ).start({ q: 1 });
+    run.ok('a', { ok: true }).ok('own', 2).fails('main');
+    expect(taskInput(run.state, 'spare')).toEqual({ q: 1, left: { ok: true } });
+    expect(run.fails('spare').last).toContain('StepScheduled spare2 #1');
+    expect(taskInput(run.state, 'spare2')).toEqual({ q: 1, left: { ok: true }, own: 2 });
+    run.fails('spare2');
+    expect(taskInput(run.state, 'mapped')).toEqual({ x: true });
+  });
+
+  test('shows an alternative of a group what its members see, and the members when it names the group', () => {
+    const steps = [
+      { id: 'a' },
+      { id: 'b' },
+      { id: 'm', consensus_group: 'g', dependencies: ['a'] },
+      { id: 'n', consensus_group: 'g', dependencies: ['b'] },
+      { id: 'spare', fallback_for: 'g', input: '{% outputs %}' },
+      { id: 'spare2', fallback_for: 'g', dependencies: ['g'], input: '{% outputs.m %}' },
+    ];
+    const run = scenario(
+      config('parallel', steps, { consensus_groups: [{ id: 'g', mode: 'unanimous', on_failure: 'fallback' }] }),
+    ).start();
+    run.ok('a', 'A').ok('b', 'B').ok('m', 'yes').ok('n', 'no');
+    expect(taskInput(run.state, 'spare')).toEqual({ a: 'A', b: 'B' });
+    run.fails('spare');
+    expect(taskInput(run.state, 'spare2')).toBe('yes');
+  });
+
+  test('takes the word of an alternative alone for which dependencies must not have been skipped', () => {
+    const run = scenario(
+      config('parallel', [
+        { id: 'a', when: 'input.no' },
+        { id: 'main', dependencies: ['a'], on_failure: 'fallback' },
+        { id: 'spare', fallback_for: 'main', require: 'all' },
+      ]),
+    ).start({ no: false });
+    expect(run.fails('main').last).toContain('StepScheduled spare #1');
   });
 
   test('takes a fallback that names nobody as an alternative of the main step before it', () => {

@@ -171,14 +171,15 @@ function addFallback(draft: Draft): void {
   if (group !== undefined && random.chance(0.8)) group.on_failure = 'fallback';
   const id = newId(draft);
   const main = draft.steps.findLast((step) => step.is_fallback !== true && step.fallback_for === undefined);
+  const sees = visibleKeys(draft, target?.dependencies);
   const implied = draft.strategy === 'fallback' && main?.id === served && random.chance(0.4);
   draft.steps.push({
     ...common(draft, id),
     ...(implied ? { is_fallback: true } : { fallback_for: served }),
     ...(random.chance(0.2) ? { fallback_when: random.some(['error', 'timeout', 'no_consensus'] as const, 0.6) } : {}),
     ...(random.chance(0.3) ? { on_failure: random.pick(['abort', 'continue', 'fallback'] as const) } : {}),
-    ...(random.chance(0.15) ? { when: condition(draft, []) } : {}),
-    ...(random.chance(0.15) ? { input: mapping(draft, []) } : {}),
+    ...(random.chance(0.15) ? { when: condition(draft, sees) } : {}),
+    ...(random.chance(0.15) ? { input: mapping(draft, sees) } : {}),
   });
 }
 

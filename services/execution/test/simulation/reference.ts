@@ -20,7 +20,8 @@ interface Node {
   readonly step: StepDefinition | undefined;
   readonly group: ConsensusGroup | undefined;
   readonly key: string;
-  readonly dependencies: readonly string[];
+  /** What it names itself, and for an alternative what the one that it serves sees. */
+  dependencies: readonly string[];
   readonly policy: FailurePolicy;
   /** Steps that stand in for it, in listed order. */
   readonly alternatives: Node[];
@@ -109,12 +110,14 @@ export class Reference {
   ) {
     const { steps, consensus_groups: groups = [] } = definition;
     const usual: FailurePolicy = definition.strategy === 'fallback' ? 'fallback' : 'abort';
-    for (const step of steps) this.#nodes.set(step.id, newNode(step, undefined, step.on_failure ?? usual, []));
+    // `abort` is the default, and says in strategy fallback what saying nothing says.
+    const policyOf = (said: FailurePolicy = 'abort'): FailurePolicy => (said === 'abort' ? usual : said);
+    for (const step of steps) this.#nodes.set(step.id, newNode(step, undefined, policyOf(step.on_failure), []));
     const declared = new Map(groups.map((group) => [group.id, group]));
     for (const name of new Set(steps.flatMap((step) => step.consensus_group ?? []))) {
       const group = declared.get(name) ?? { id: name };
       const members = steps.filter((step) => step.consensus_group === name).map((step) => this.#node(step.id));
-      this.#nodes.set(name, newNode(undefined, group, group.on_failure ?? usual, members));
+      this.#nodes.set(name, newNode(undefined, group, policyOf(group.on_failure), members));
     }
     let main: StepDefinition | undefined;
     for (const step of steps) {
@@ -126,6 +129,16 @@ export class Reference {
       const node = this.#node(step.id);
       node.servesFor = this.#node(served);
       node.servesFor.alternatives.push(node);
+    }
+    const seen = (node: Node | undefined): string[] =>
+      node === undefined
+        ? []
+        : [
+            ...seen(node.servesFor),
+            ...(node.step?.dependencies ?? node.members.flatMap((member) => member.dependencies)),
+          ];
+    for (const node of [...this.#nodes.values()].filter((each) => each.servesFor !== undefined)) {
+      node.dependencies = [...new Set(seen(node))];
     }
     for (const node of this.#nodes.values()) {
       if (node.servesFor === undefined && node.step?.consensus_group === undefined) this.#roots.push(node);
@@ -683,7 +696,7 @@ export class Reference {
   #passedOver(node: Node): string | undefined {
     const { step } = node;
     if (step === undefined) return undefined;
-    if (step.require === 'all' && node.dependencies.some((id) => this.#skipped(this.#node(id)))) {
+    if (step.require === 'all' && (step.dependencies ?? []).some((id) => this.#skipped(this.#node(id)))) {
       return 'dependency_skipped';
     }
     if (step.when === undefined) return undefined;
@@ -757,14 +770,13 @@ export class Reference {
     return { input: this.#input, outputs, execution: { id: this.id, name: this.#name } };
   }
 
-  /** What an attempt of a step gets (ADR 0004); undefined where the rule is not written down. */
+  /** What an attempt of a step gets (ADR 0004); undefined for what is no step. */
   inputOf(stepId: string): { readonly value: JsonValue } | undefined {
     const node = this.#nodes.get(stepId);
     if (node?.step === undefined) return undefined;
     const { input } = node.step;
     if (input !== undefined)
       return { value: map(input, (text) => evaluateExpression(text, this.#scope(node)) ?? null) };
-    if (node.servesFor !== undefined) return undefined;
     if (node.dependencies.length === 0) return { value: this.#input };
     const base = typeof this.#input === 'object' && this.#input !== null && !Array.isArray(this.#input);
     const fields = base ? (this.#input as { [key: string]: JsonValue }) : { input: this.#input };
