@@ -51,11 +51,14 @@ export function isLiquid(text: string): boolean {
   return expressionIn(text) === undefined || BEGINS_WITH_TAG.test(text.trim());
 }
 
-/** A text of a mapping: an expression (the JSONata inside its marks), a Liquid template, or a text that stands as it is. */
+/**
+ * A text of a mapping: an expression (the JSONata inside its marks), a Liquid template, or a text that stands as it is. A
+ * `key` is the name of a field that holds the mark of an expression; names of fields are not evaluated.
+ */
 export interface MappingText {
   /** JSON Pointer, relative to the mapping. */
   readonly path: string;
-  readonly kind: 'expression' | 'template' | 'plain';
+  readonly kind: 'expression' | 'template' | 'plain' | 'key';
   readonly text: string;
 }
 
@@ -72,10 +75,11 @@ export function mappingTexts(mapping: JsonValue, agent?: string): MappingText[] 
       if (expression !== undefined) found.push({ path, kind: 'expression', text: expression });
       else found.push({ path, kind: path === template ? 'template' : 'plain', text: value });
     } else if (value !== null && typeof value === 'object') {
-      const children = Object.entries(value).map(([key, item]): [string, JsonValue] => [
-        `${path}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`,
-        item,
-      ]);
+      const children = Object.entries(value).map(([key, item]): [string, JsonValue] => {
+        const child = `${path}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+        if (key.includes('{%')) found.push({ path: child, kind: 'key', text: key });
+        return [child, item];
+      });
       for (const child of children.toReversed()) pending.push(child);
     }
   }

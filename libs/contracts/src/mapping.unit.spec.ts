@@ -44,6 +44,13 @@ describe('mappingTexts', () => {
     ]);
   });
 
+  it('tells of names of fields that look like expressions', () => {
+    expect(mappingTexts({ '{% x %}': 1, b: '{% y %}' })).toEqual([
+      { path: '/{% x %}', kind: 'key', text: '{% x %}' },
+      { path: '/b', kind: 'expression', text: 'y' },
+    ]);
+  });
+
   it('knows the template of the synthesizer, and of nobody else', () => {
     const template = '{% if a %}{{ a }}{% endif %}';
     const mapping = { template, deep: { template: '{% x %}' } };

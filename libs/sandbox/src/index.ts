@@ -5,6 +5,7 @@ export type {
   Rendering,
   RenderTemplateRequest,
   EvaluateRequest,
+  ExpressionReading,
   SandboxFailure,
   SandboxOptions,
   ValidateJsonRequest,

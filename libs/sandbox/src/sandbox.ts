@@ -30,6 +30,17 @@ export type Evaluation =
 export type Rendering =
   { readonly ok: true; readonly text: string } | { readonly ok: false; readonly failure: SandboxFailure };
 
+/** What an expression reads, or what is wrong with its syntax. */
+export type ExpressionReading =
+  | {
+      readonly ok: true;
+      /** Field names from the root, of each path that is certain without running the expression; the first 16 of each. */
+      readonly paths: readonly (readonly string[])[];
+      /** Variables and functions, without their `$`, that neither the expression nor JSONata defines. */
+      readonly unknown: readonly string[];
+    }
+  | { readonly ok: false; readonly failure: SandboxFailure };
+
 export interface SandboxOptions {
   /** Threads for schemas, as many for expressions and as many for templates; each starts when first needed. Default 2. */
   readonly threads?: number;
@@ -129,20 +140,24 @@ export class Sandbox {
     return (outcome.reply as { schemaViolations: Violation[] }).schemaViolations;
   }
 
-  /** What is wrong with each expression's syntax, undefined where nothing is; in the order given. */
+  /** Reads each expression without running it; in the order given. */
   async parseExpressions(
     expressions: readonly string[],
     limits: { timeoutMs?: number } = {},
-  ): Promise<readonly (SandboxFailure | undefined)[]> {
+  ): Promise<readonly ExpressionReading[]> {
     if (expressions.length === 0) return [];
     const { timeoutMs = 2000 } = limits;
     const outcome = await this.#expressions.run({ kind: 'parse', expressions }, timeoutMs);
     if (outcome.kind !== 'reply') {
       const failure = this.#limit(outcome, timeoutMs, 'Reading the expressions');
-      return expressions.map(() => failure);
+      return expressions.map(() => ({ ok: false, failure }));
     }
-    const { failures } = outcome.reply as { failures: (SandboxFailure | null)[] };
-    return failures.map((failure) => failure ?? undefined);
+    const { readings } = outcome.reply as {
+      readings: ({ failure: SandboxFailure } | { paths: string[][]; unknown: string[] })[];
+    };
+    return readings.map((reading) =>
+      'failure' in reading ? { ok: false, failure: reading.failure } : { ok: true, ...reading },
+    );
   }
 
   /** What is wrong with the syntax of each Liquid template, undefined where nothing is; in the order given. */
@@ -159,11 +174,6 @@ export class Sandbox {
     }
     const { failures } = outcome.reply as { failures: (SandboxFailure | null)[] };
     return failures.map((failure) => failure ?? undefined);
-  }
-
-  /** What is wrong with an expression's syntax; undefined when nothing is. */
-  async parseExpression(expression: string): Promise<SandboxFailure | undefined> {
-    return (await this.parseExpressions([expression]))[0];
   }
 
   /** Evaluates a JSONata expression. Its regular expressions run in linear time and without back-references. */

@@ -122,9 +122,58 @@ describe('evaluate', () => {
 
 describe('parseExpressions', () => {
   it('reports each mistake at the place of its expression', async () => {
-    const failures = await sandbox.parseExpressions(['a.b', 'a +', '"open'], patient);
-    expect(failures.map((failure) => failure?.code)).toEqual([undefined, 'syntax_error', 'syntax_error']);
-    expect(failures[1]?.position).toBe(3);
+    const readings = await sandbox.parseExpressions(['a.b', 'a +', '"open'], patient);
+    expect(readings).toMatchObject([
+      { ok: true },
+      { ok: false, failure: { code: 'syntax_error', position: 3 } },
+      { ok: false, failure: { code: 'syntax_error' } },
+    ]);
+  });
+
+  it.each<[string, string[], string[]]>([
+    ['outputs.a.v', ['outputs.a.v'], []],
+    ['outputs."a b".`c-d`', ['outputs.a b.c-d'], []],
+    ['$.outputs.a & $$.input.b', ['outputs.a', 'input.b'], []],
+    ['outputs.(a & b)', ['outputs', 'outputs.a', 'outputs.b'], []],
+    ['outputs.{"x": a, "y": $$.input.z}', ['outputs', 'outputs.a', 'input.z'], []],
+    ['input.list[price > 1].name', ['input.list.price', 'input.list.name'], []],
+    ['input.list^(>price)[0].name', ['input.list.price', 'input.list.name'], []],
+    ['input.list{kind: $sum(price)}', ['input.list', 'input.list.kind', 'input.list.price'], []],
+    ['$map(input.list, function($v, $i) { $v.x + $i + outputs.b })', ['input.list', 'outputs.b'], []],
+    ['($o := outputs; $o.a)', ['outputs', 'outputs.a'], []],
+    ['($o := outputs; $o := input; $o.a)', ['outputs', 'input'], []],
+    ['($f := function($n) { $n < 1 ? 1 : $f($n - 1) }; $f(input.n))', ['input.n'], []],
+    ['input.a ? input.b : [input.c, {"d": input.e}, -input.f]', ['a', 'b', 'c', 'e', 'f'].map((n) => `input.${n}`), []],
+    ['input.a ?? input.b ~> $f', ['input.a', 'input.b'], ['f']],
+    ['input.x ~> |b|{"c": d}|', ['input.x'], []],
+    ['outputs.*.v', ['outputs'], []],
+    ['**.v', [], []],
+    ['$lookup(outputs, input.key).v', ['outputs', 'input.key'], []],
+    ['input.a.$uppercase(b)', ['input.a', 'input.a.b'], []],
+    ['input.l@$v.input.k[$v.id = id]#$i.x', ['input.l'], []],
+    ['input.l[x = 1]#$i.x[$i = 1]', ['input.l.x'], []],
+    ['input.a.b.(%.c)', ['input.a.b'], []],
+    ['outputs.step-1', ['outputs.step'], []],
+    ['$input.amount + $nope($sum($pad("", 1)), $now())', [], ['input', 'nope']],
+    ['$map(x, $uppercase)', ['x'], []],
+    ['/a+/', [], []],
+    ['true', [], []],
+  ])('says what %s reads', async (expression, paths, unknown) => {
+    const [reading] = await sandbox.parseExpressions([expression], patient);
+    if (reading?.ok !== true) throw new Error(JSON.stringify(reading));
+    expect(reading.paths.map((path) => path.join('.')).toSorted()).toEqual(paths.toSorted());
+    expect(reading.unknown).toEqual(unknown);
+  });
+
+  it('reads long and deep expressions without falling over', async () => {
+    const readings = await sandbox.parseExpressions(
+      [`a${'.a'.repeat(16_000)}`, `${'('.repeat(16_000)}a`, `a${'+a'.repeat(16_000)}`, '$x'.repeat(5)],
+      patient,
+    );
+    expect(readings.map((reading) => reading.ok || reading.failure.code)).toEqual(
+      expect.arrayContaining([true, 'syntax_error']),
+    );
+    expect(readings[0]).toMatchObject({ paths: [Array(16).fill('a')] });
   });
 });
 

@@ -1,4 +1,5 @@
 import jsonata from 'jsonata';
+import { referencesOf } from './references.js';
 import { LinearRegExp } from './regexp.js';
 
 /**
@@ -69,18 +70,40 @@ function failureOf(error, fallback) {
   };
 }
 
+const MAX_KNOWN_VARIABLES = 10_000;
+/** @type {Map<string, boolean>} variables that an expression has from JSONata, its functions, and those that it has not */
+const known = new Map();
+
+/** Whether JSONata itself gives a variable a value. @param {string} name */
+async function isKnown(name) {
+  let found = known.get(name);
+  if (found === undefined) {
+    try {
+      found = (await compile(`$${name}`).evaluate(null)) !== undefined;
+    } catch {
+      found = false;
+    }
+    if (known.size >= MAX_KNOWN_VARIABLES) known.clear();
+    known.set(name, found);
+  }
+  return found;
+}
+
 /** @param {ParseJob} job */
-function parse({ expressions }) {
-  return {
-    failures: expressions.map((text) => {
-      try {
-        compile(text);
-        return null;
-      } catch (error) {
-        return failureOf(error, 'syntax_error');
-      }
-    }),
-  };
+async function parse({ expressions }) {
+  const readings = [];
+  for (const text of expressions) {
+    try {
+      // The type declarations tell of a few kinds of nodes only.
+      const { paths, variables } = referencesOf(/** @type {any} */ (compile(text).ast()));
+      const unknown = [];
+      for (const name of variables) if (!(await isKnown(name))) unknown.push(name);
+      readings.push({ paths, unknown });
+    } catch (error) {
+      readings.push({ failure: failureOf(error, 'syntax_error') });
+    }
+  }
+  return { readings };
 }
 
 /** @param {unknown} value */

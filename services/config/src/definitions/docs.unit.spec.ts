@@ -35,6 +35,7 @@ describe('docs/configs.md', () => {
       for (const file of (await readdir(directory)).filter((name) => /^[a-z-]+\.ts$/.test(name))) {
         const source = await readFile(new URL(file, directory), 'utf8');
         for (const [, code] of source.matchAll(/\.add\(\s*[^;]*?,\s*'([a-z_]+)',/g)) codes.add(code ?? '');
+        for (const [, code] of source.matchAll(/\bcode: '([a-z_]+)'/g)) codes.add(code ?? '');
       }
     }
     expect(codes.size).toBeGreaterThan(25);

@@ -9,6 +9,8 @@ export interface StepOutline {
   readonly group: string | undefined;
   readonly fallbackFor: string | undefined;
   readonly isFallback: boolean;
+  /** What it stands in for: the step or group that it names or, unnamed in strategy fallback, the main step before it. */
+  readonly serves: string | undefined;
   /** Whether the step says `is_fallback` itself, and what. */
   readonly fallbackFlag: boolean | undefined;
   readonly source: Readonly<Record<string, unknown>>;
@@ -18,6 +20,7 @@ export interface GroupOutline {
   readonly id: string;
   /** Undefined for a group that steps name and nobody declares. */
   readonly index: number | undefined;
+  readonly outputKey: string;
   readonly source: Readonly<Record<string, unknown>>;
   readonly members: StepOutline[];
 }
@@ -38,7 +41,15 @@ export function textOf(source: Readonly<Record<string, unknown>>, field: string)
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
-function outlineStep(source: Readonly<Record<string, unknown>>, index: number): StepOutline {
+function outlineGroup(id: string, source: Readonly<Record<string, unknown>>, index: number | undefined): GroupOutline {
+  return { id, index, outputKey: textOf(source, 'output_key') ?? id, source, members: [] };
+}
+
+function outlineStep(
+  source: Readonly<Record<string, unknown>>,
+  index: number,
+  mainBefore: string | undefined,
+): StepOutline {
   const names = Array.isArray(source['dependencies']) ? source['dependencies'] : [];
   const fallbackFor = textOf(source, 'fallback_for');
   const flag = source['is_fallback'];
@@ -52,6 +63,7 @@ function outlineStep(source: Readonly<Record<string, unknown>>, index: number): 
     group: textOf(source, 'consensus_group'),
     fallbackFor,
     isFallback: flag === true || fallbackFor !== undefined,
+    serves: fallbackFor ?? (flag === true ? mainBefore : undefined),
     fallbackFlag: typeof flag === 'boolean' ? flag : undefined,
     source,
   };
@@ -61,9 +73,14 @@ function outlineStep(source: Readonly<Record<string, unknown>>, index: number): 
 export function outlineOf(source: Readonly<Record<string, unknown>>, maxSteps: number): Outline {
   const given: unknown[] = Array.isArray(source['steps']) ? source['steps'] : [];
   // More than is allowed is refused as such; nothing is gained by looking at each.
-  const steps = (given.length > maxSteps ? [] : given).flatMap((step, index) =>
-    isRecord(step) ? [outlineStep(step, index)] : [],
-  );
+  const strategy = textOf(source, 'strategy');
+  let mainBefore: string | undefined;
+  const steps = (given.length > maxSteps ? [] : given).flatMap((each, index) => {
+    if (!isRecord(each)) return [];
+    const step = outlineStep(each, index, mainBefore);
+    if (strategy === 'fallback' && !step.isFallback) mainBefore = step.id;
+    return [step];
+  });
   const stepOf = new Map<string, StepOutline>();
   for (const step of steps) {
     if (step.id !== undefined && !stepOf.has(step.id)) stepOf.set(step.id, step);
@@ -71,7 +88,7 @@ export function outlineOf(source: Readonly<Record<string, unknown>>, maxSteps: n
   const groups: unknown[] = Array.isArray(source['consensus_groups']) ? source['consensus_groups'] : [];
   const declaredGroups = groups.flatMap((group, index): GroupOutline[] => {
     const id = isRecord(group) ? textOf(group, 'id') : undefined;
-    return isRecord(group) && id !== undefined ? [{ id, index, source: group, members: [] }] : [];
+    return isRecord(group) && id !== undefined ? [outlineGroup(id, group, index)] : [];
   });
   const groupOf = new Map<string, GroupOutline>();
   for (const group of declaredGroups) {
@@ -79,9 +96,9 @@ export function outlineOf(source: Readonly<Record<string, unknown>>, maxSteps: n
   }
   for (const step of steps) {
     if (step.group === undefined || step.isFallback) continue;
-    const group = groupOf.get(step.group) ?? { id: step.group, index: undefined, source: {}, members: [] };
+    const group = groupOf.get(step.group) ?? outlineGroup(step.group, {}, undefined);
     groupOf.set(step.group, group);
     group.members.push(step);
   }
-  return { strategy: textOf(source, 'strategy'), steps, stepOf, groupOf, declaredGroups, source };
+  return { strategy, steps, stepOf, groupOf, declaredGroups, source };
 }

@@ -6,6 +6,7 @@ import { isRecord } from '../json/shape.js';
 import type { FallbackForest } from './fallback-forest.js';
 import { textOf } from './outline.js';
 import type { GroupOutline, Outline, StepOutline } from './outline.js';
+import { Suggestions } from './suggestion.js';
 
 type Source = Readonly<Record<string, unknown>>;
 
@@ -43,6 +44,7 @@ export function reportDuplicateIds(outline: Outline, report: Report): void {
 }
 
 export function reportDependencies(outline: Outline, forest: FallbackForest, report: Report): void {
+  const suggestions = new Suggestions();
   for (const step of outline.steps) {
     const seen = new Set<string>();
     for (const { name, path } of step.dependencies) {
@@ -53,7 +55,8 @@ export function reportDependencies(outline: Outline, forest: FallbackForest, rep
       } else if (name === step.id) {
         report.add(path, 'self_dependency', 'a step cannot depend on itself');
       } else if (target === undefined && group === undefined) {
-        report.add(path, 'unknown_dependency', `there is no step or consensus group "${name}"`);
+        const hint = suggestions.for(name, nodeNames(outline));
+        report.add(path, 'unknown_dependency', `there is no step or consensus group "${name}"${hint}`);
       } else if (target !== undefined) {
         reportDependencyOnStep({ step, target, name, path }, forest, report);
       }
@@ -102,7 +105,13 @@ export function reportOrder(outline: Outline, forest: FallbackForest, report: Re
   }
 }
 
+function* nodeNames(outline: Outline): Iterable<string> {
+  yield* outline.stepOf.keys();
+  yield* outline.groupOf.keys();
+}
+
 export function reportFallbacks(outline: Outline, report: Report): void {
+  const suggestions = new Suggestions();
   let mainSeen = false;
   for (const step of outline.steps) {
     const path = `/steps/${step.index}`;
@@ -115,7 +124,8 @@ export function reportFallbacks(outline: Outline, report: Report): void {
     } else if (fallbackFor === step.id) {
       report.add(`${path}/fallback_for`, 'fallback_cycle', 'a step cannot stand in for itself');
     } else if (!outline.stepOf.has(fallbackFor) && !outline.groupOf.has(fallbackFor)) {
-      report.add(`${path}/fallback_for`, 'unknown_step', `there is no step or consensus group "${fallbackFor}"`);
+      const hint = suggestions.for(fallbackFor, nodeNames(outline));
+      report.add(`${path}/fallback_for`, 'unknown_step', `there is no step or consensus group "${fallbackFor}"${hint}`);
     }
     if (fallbackFor !== undefined && step.fallbackFlag === false) {
       report.add(`${path}/is_fallback`, 'contradiction', 'a step with fallback_for is a fallback');
@@ -301,34 +311,46 @@ export function agentsOf(outline: Outline): AgentUse[] {
   return uses;
 }
 
-/** A text that is evaluated or rendered, with the JSON Pointer of its place in the config. */
-export type TextUse = Omit<MappingText, 'kind'> & { readonly kind: 'expression' | 'template' };
+/** A text that may be evaluated or rendered, with the JSON Pointer of its place in the config. */
+export interface TextUse extends MappingText {
+  /** Whose expressions it is among: that decides what stands at the root. */
+  readonly sees: 'step' | 'compensation' | 'member' | 'output';
+  /** The step whose dependencies it sees; undefined for what belongs to no step. */
+  readonly step: StepOutline | undefined;
+}
 
-/** Every expression and every Liquid template of a config. */
+/** Every expression, Liquid template and other text of a config's mappings. */
 export function definitionTexts(outline: Outline): TextUse[] {
   const uses: TextUse[] = [];
-  const plain = (source: Source, field: string, path: string): void => {
+  type Where = Pick<TextUse, 'sees' | 'step'>;
+  const plain = (source: Source, field: string, path: string, where: Where): void => {
     const value = textOf(source, field);
     if (value === undefined) return;
-    uses.push({ path: `${path}/${field}`, kind: 'expression', text: expressionIn(value) ?? value.trim() });
+    uses.push({ path: `${path}/${field}`, kind: 'expression', text: expressionIn(value) ?? value.trim(), ...where });
   };
-  const mapping = (source: Source, field: string, path: string, agent?: string): void => {
+  const mapping = (source: Source, field: string, path: string, where: Where, agent?: string): void => {
     if (source[field] === undefined) return;
-    for (const { path: inner, kind, text } of mappingTexts(source[field] as JsonValue, agent)) {
-      if (kind !== 'plain') uses.push({ path: `${path}/${field}${inner}`, kind, text });
+    for (const text of mappingTexts(source[field] as JsonValue, agent)) {
+      uses.push({ ...text, path: `${path}/${field}${text.path}`, ...where });
     }
   };
-  for (const { index, source } of outline.steps) {
-    mapping(source, 'input', `/steps/${index}`, textOf(source, 'agent'));
-    plain(source, 'when', `/steps/${index}`);
-    if (isRecord(source['approval'])) mapping(source['approval'], 'message', `/steps/${index}/approval`);
-    const { compensate } = source;
-    if (isRecord(compensate)) mapping(compensate, 'input', `/steps/${index}/compensate`, textOf(compensate, 'agent'));
+  for (const step of outline.steps) {
+    const { index, source } = step;
+    const path = `/steps/${index}`;
+    mapping(source, 'input', path, { sees: 'step', step }, textOf(source, 'agent'));
+    plain(source, 'when', path, { sees: 'step', step });
+    const { approval, compensate } = source;
+    if (isRecord(approval)) mapping(approval, 'message', `${path}/approval`, { sees: 'step', step });
+    if (isRecord(compensate)) {
+      const where: Where = { sees: 'compensation', step };
+      mapping(compensate, 'input', `${path}/compensate`, where, textOf(compensate, 'agent'));
+    }
   }
   for (const { index, source } of outline.declaredGroups) {
-    plain(source, 'vote_key', `/consensus_groups/${index ?? 0}`);
-    plain(source, 'score', `/consensus_groups/${index ?? 0}`);
+    for (const field of ['vote_key', 'score']) {
+      plain(source, field, `/consensus_groups/${index ?? 0}`, { sees: 'member', step: undefined });
+    }
   }
-  mapping(outline.source, 'output', '');
+  mapping(outline.source, 'output', '', { sees: 'output', step: undefined });
   return uses;
 }

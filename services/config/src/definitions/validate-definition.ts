@@ -1,6 +1,6 @@
 import { BUILT_IN_AGENTS, LIMITS } from '@batuta/contracts';
 import type { OrchestrationDefinition, Violation } from '@batuta/contracts';
-import type { SandboxFailure } from '@batuta/sandbox';
+import type { ExpressionReading, SandboxFailure } from '@batuta/sandbox';
 import { guardJson } from '../json/guard.js';
 import { Report } from '../json/report.js';
 import { isRecord, withoutNulls } from '../json/shape.js';
@@ -8,7 +8,10 @@ import { definitionShape } from './definition-shape.js';
 import { FallbackForest } from './fallback-forest.js';
 import { flatForm } from './flat-form.js';
 import { reportCycles, reportFallbackCycles } from './graph.js';
+import { expressionMistake, mixedText } from './mixed-text.js';
 import { outlineOf } from './outline.js';
+import type { Outline } from './outline.js';
+import { ReferenceCheck } from './references.js';
 import {
   agentsOf,
   definitionTexts,
@@ -22,7 +25,7 @@ import {
   reportOrder,
   reportOutputKeys,
 } from './rules.js';
-import type { AgentUse, TextUse } from './rules.js';
+import type { AgentUse } from './rules.js';
 
 /** What validation asks others for. */
 export interface ValidationPorts {
@@ -30,8 +33,8 @@ export interface ValidationPorts {
   registeredAgents(names: readonly string[]): Promise<ReadonlySet<string>>;
   /** Mistakes of a JSON Schema, paths relative to it. */
   checkSchema(schema: unknown): Promise<readonly Violation[]>;
-  /** What is wrong with each JSONata expression, in the order given. */
-  parseExpressions(expressions: readonly string[]): Promise<readonly (SandboxFailure | undefined)[]>;
+  /** What each JSONata expression reads, or what is wrong with it; in the order given. */
+  parseExpressions(expressions: readonly string[]): Promise<readonly ExpressionReading[]>;
   /** What is wrong with each Liquid template, in the order given. */
   parseTemplates(templates: readonly string[]): Promise<readonly (SandboxFailure | undefined)[]>;
 }
@@ -79,17 +82,25 @@ async function reportAgents(
   }
 }
 
-/** Reports what cannot be read among the expressions and templates of a config. */
-async function reportTexts(texts: readonly TextUse[], ports: ValidationPorts, report: Report): Promise<void> {
+/** Reports what cannot be read among the expressions and templates of a config, and names that yield nothing. */
+async function reportTexts(outline: Outline, ports: ValidationPorts, report: Report): Promise<void> {
+  const texts = definitionTexts(outline);
+  const references = new ReferenceCheck(outline, report);
   const expressions = texts.filter(({ kind }) => kind === 'expression');
-  for (const [index, failure] of (await ports.parseExpressions(expressions.map(({ text }) => text))).entries()) {
-    if (failure === undefined) continue;
-    const position = failure.position === undefined ? '' : ` (at position ${failure.position})`;
-    report.add(expressions[index]?.path ?? '', 'bad_expression', `${failure.message}${position}`);
+  for (const [index, reading] of (await ports.parseExpressions(expressions.map(({ text }) => text))).entries()) {
+    const use = expressions[index];
+    if (use === undefined) continue;
+    if (reading.ok) references.check(use, reading);
+    else report.add(use.path, 'bad_expression', expressionMistake(use.text, reading.failure));
   }
   const templates = texts.filter(({ kind }) => kind === 'template');
   for (const [index, failure] of (await ports.parseTemplates(templates.map(({ text }) => text))).entries()) {
     if (failure !== undefined) report.add(templates[index]?.path ?? '', 'bad_template', failure.message);
+  }
+  for (const { kind, path, text } of texts) {
+    const mistake = kind === 'plain' ? mixedText(text) : undefined;
+    if (mistake !== undefined) report.add(path, 'bad_expression', mistake);
+    if (kind === 'key') report.add(path, 'bad_expression', 'names of fields are not evaluated, only their values');
   }
 }
 
@@ -126,7 +137,7 @@ export async function validateDefinition(sent: unknown, ports: ValidationPorts):
       report.add(`/input_schema${path}`, code, message);
     }
   }
-  await reportTexts(definitionTexts(outline), ports, report);
+  await reportTexts(outline, ports, report);
   if (report.total > 0) return { ok: false, violations: report.violations, total: report.total };
   // The shape has seen every field, so the document is of the type.
   return { ok: true, definition: document as unknown as OrchestrationDefinition, agents: registryNames(uses) };

@@ -480,7 +480,7 @@ describe('the rest', () => {
 
   it('reads every expression, and says where it is wrong', async () => {
     const document = config(
-      [step('a', { when: '{% a + %}', input: { x: ['{% [1 %}', '{% ok %}', 'no {% expression'] } })],
+      [step('a', { when: '{% a + %}', input: { x: ['{% [1 %}', '{% input.ok %}', 'no {% expression'] } })],
       {
         output: { y: '{% "open %}' },
         input_schema: { type: 'object', required: 'x' },
@@ -491,8 +491,9 @@ describe('the rest', () => {
       '/steps/0/input/x/0 bad_expression',
       '/steps/0/when bad_expression',
       '/output/y bad_expression',
+      '/steps/0/input/x/2 bad_expression',
     ]);
-    expect((await messages(document)).at(-1)).toMatch(/\(at position \d+\)$/);
+    expect((await messages(document)).at(-2)).toMatch(/\(at position \d+\)$/);
   });
 
   it('takes Liquid in the template of the synthesizer for Liquid, and says where it is wrong', async () => {
@@ -521,12 +522,212 @@ describe('the rest', () => {
   });
 });
 
+describe('references in expressions', () => {
+  const steps = (input: unknown, more: object = {}) => [
+    step('fetch', { output_key: 'pages' }),
+    step('parse-it', { dependencies: ['fetch'] }),
+    step('other'),
+    step('main', { dependencies: ['parse-it'], input, ...more }),
+  ];
+  const told = (input: string, more: object = {}) => messages(config(steps({ x: input }), more));
+
+  it.each([
+    '{% input.anything.at.all %}',
+    '{% outputs.pages.rows[price > 1].name & outputs.`parse-it` %}',
+    '{% $lookup(outputs, input.key) & $string(outputs.*) & outputs %}',
+    '{% execution.id & execution.name %}',
+    '{% $map(input.list, function($v) { $v.nope }) %}',
+    '{% "a text that holds {% and %}" %}',
+    'width: 50%}',
+    '{{ liquid }}',
+  ])('leaves %s alone', async (text) => {
+    expect(await told(text)).toEqual([]);
+  });
+
+  it.each([
+    ['{% outputs.nope %}', 'no output stands under outputs.nope'],
+    ['{% outputs.page.x %}', 'no output stands under outputs.page; did you mean outputs.pages?'],
+    ['{% outputs.Pages %}', 'no output stands under outputs.Pages; did you mean outputs.pages?'],
+    [
+      '{% outputs.fetch.x %}',
+      'no output stands under outputs.fetch: the output of "fetch" stands under its output_key, outputs.pages',
+    ],
+    [
+      '{% $count(outputs.other) > 1 %}',
+      'outputs.other is given by "other", which "main" does not depend on; add it to the dependencies',
+    ],
+    ['{% outputs.main %}', 'outputs.main is what this step itself gives, after it has run'],
+    [
+      '{% $map([1], function($i) { inputs.x }) %}',
+      'there is no "inputs" here: an expression sees input, outputs and execution; did you mean "input"?',
+    ],
+    ['{% amount > 1 %}', 'there is no "amount" here: an expression sees input, outputs and execution'],
+    [
+      '{% output.x %}',
+      'there is no "output" here: an expression sees input, outputs and execution; did you mean "outputs"?',
+    ],
+    ['{% execution.nmae %}', 'there is no execution.nmae: an execution shows id and name; did you mean "name"?'],
+    [
+      '{% $input.amount %}',
+      '"$input" is no function of JSONata, and the expression does not define it; did you mean "input", without a $?',
+    ],
+    ['{% $summ(input.x) %}', '"$summ" is no function of JSONata, and the expression does not define it'],
+    [
+      'Pay {% input.amount %} EUR',
+      'a text is an expression only when all of it is one {% … %}; write {% "Pay " & $string(input.amount) & " EUR" %}',
+    ],
+    [
+      '{% input.a %} and {% input.b %}',
+      'a text is an expression only when all of it is one {% … %}; write {% $string(input.a) & " and " & $string(input.b) %}',
+    ],
+    [
+      'Pay {% input.amount } EUR',
+      'the "{%" is never closed with "%}"; a text that should hold "{%" itself is written as {% "…" %}',
+    ],
+  ])('says what is wrong with %s', async (text, expected) => {
+    expect(await told(text)).toEqual([expected]);
+    expect(await mistakes(config(steps({ x: text })))).toEqual([expect.stringMatching('^/steps/3/input/x ')]);
+  });
+
+  it('knows the minus that was meant as part of a name', async () => {
+    expect((await told('{% outputs.parse-it %}'))[0]).toBe(
+      'no output stands under outputs.parse; did you mean outputs.`parse-it`?',
+    );
+  });
+
+  it('reads conditions, messages, compensations and the output, each with what it sees', async () => {
+    const document = config(
+      [
+        ...steps('{% outputs.pages %}', {
+          when: 'outputs.other',
+          compensate: { agent: 'echo', input: ['{% output.x %}', '{% outputs.main.x %}', '{% outputs.other %}'] },
+        }),
+        { id: 'human', name: 'h', dependencies: ['main'], approval: { message: '{% outputs.pages & outputs.nope %}' } },
+      ],
+      { output: { all: '{% outputs.other & outputs.nope %}', '{% key %}': 1 } },
+    );
+    expect(await mistakes(document)).toEqual([
+      '/steps/3/when not_a_dependency',
+      '/steps/3/compensate/input/2 not_a_dependency',
+      '/steps/4/approval/message unknown_reference',
+      '/output/all unknown_reference',
+      '/output/{% key %} bad_expression',
+    ]);
+    expect(
+      await messages(config([step('a', { when: 'Is {% input.x %}?' }), step('b', { when: '{% input.x' })])),
+    ).toEqual([
+      expect.stringContaining('is one {% … %}; write {% "Is " & $string(input.x) & "?" %}'),
+      expect.stringContaining('never closed'),
+    ]);
+  });
+
+  it('reads votes and scores from the output of a member, which may hold anything', async () => {
+    const members = [step('a', { consensus_group: 'g' }), step('b', { consensus_group: 'g' })];
+    const group = (vote: string) =>
+      config(members, { consensus_groups: [{ id: 'g', mode: 'majority', vote_key: vote }] });
+    expect(await mistakes(group('verdict.value'))).toEqual([]);
+    expect(await mistakes(group('$lowercas(verdict)'))).toEqual(['/consensus_groups/0/vote_key unknown_reference']);
+  });
+
+  it('shows a group’s dependents its output and those of its members, with what they depend on', async () => {
+    const members = [
+      step('x'),
+      step('a', { consensus_group: 'g', output_key: 'answer', dependencies: ['x'] }),
+      step('b', { consensus_group: 'g', output_key: 'answer' }),
+    ];
+    const after = (key: string) => config([...members, step('z', { dependencies: ['g'], when: `outputs.${key}` })]);
+    for (const key of ['g', 'answer', 'x']) expect(await mistakes(after(key))).toEqual([]);
+    expect(await mistakes(after('a'))).toEqual(['/steps/3/when unknown_reference']);
+  });
+
+  it('shows a fallback what the step that it serves sees, over any number of links', async () => {
+    const document = (strategy: string, spare: object) =>
+      config(
+        [
+          step('x'),
+          step('other'),
+          step('main', { dependencies: ['x'], on_failure: 'fallback' }),
+          step('spare', { ...spare, when: 'outputs.x', on_failure: 'fallback' }),
+          step('last', { fallback_for: 'spare', when: 'outputs.x and outputs.other', dependencies: ['other'] }),
+        ],
+        { strategy },
+      );
+    expect(await mistakes(document('parallel', { fallback_for: 'main' }))).toEqual([]);
+    expect(await mistakes(document('fallback', { is_fallback: true }))).toEqual([]);
+    const group = (when: string) =>
+      config(
+        [
+          step('x'),
+          step('m', { consensus_group: 'g', dependencies: ['x'] }),
+          step('spare', { fallback_for: 'g', when }),
+          step('judge', { fallback_for: 'g', dependencies: ['g'], when: 'outputs.m' }),
+        ],
+        { consensus_groups: [{ id: 'g', on_failure: 'fallback' }] },
+      );
+    expect(await mistakes(group('outputs.x'))).toEqual([]);
+    expect(await mistakes(group('outputs.m'))).toEqual(['/steps/2/when not_a_dependency']);
+    expect(
+      await messages(
+        config([
+          step('z', { dependencies: ['main'], when: 'outputs.spare' }),
+          step('main', { on_failure: 'fallback' }),
+          step('spare', { fallback_for: 'main' }),
+        ]),
+      ),
+    ).toEqual([
+      'no output stands under outputs.spare: "spare" is a fallback, whose output stands under the key of what it serves',
+    ]);
+  });
+
+  it('knows the input when input_schema forbids other fields', async () => {
+    const schema = {
+      type: 'object',
+      additionalProperties: false,
+      properties: {
+        amount: { type: 'number' },
+        customer: { type: 'object', additionalProperties: false, properties: { name: {} } },
+        items: { type: 'array', items: { type: 'object', additionalProperties: false, properties: { price: {} } } },
+        open: { type: 'object', properties: { x: {} } },
+        either: { additionalProperties: false, type: ['object', 'string'] },
+      },
+    };
+    const check = (path: string, input_schema: unknown = schema) =>
+      messages(config([step('a', { when: path })], { input_schema }));
+    for (const path of ['input.amount', 'input.customer.name', 'input.items.price', 'input.open.y', 'input.either.z']) {
+      expect(await check(path)).toEqual([]);
+    }
+    expect(await check('input.ammount')).toEqual([
+      'there is no input.ammount: input_schema does not allow it; did you mean "amount"?',
+    ]);
+    expect(await check('input.customer.nme')).toEqual([
+      'there is no input.customer.nme: input_schema does not allow it; did you mean "name"?',
+    ]);
+    expect(await check('$sum(input.items.(price * cout))')).toEqual([
+      'there is no input.items.cout: input_schema does not allow it',
+    ]);
+    expect(await check('input.nope', { type: 'object', properties: { a: {} } })).toEqual([]);
+    expect(await check('input.x1', { ...schema, patternProperties: { '^x': {} } })).toEqual([]);
+  });
+
+  it('suggests names of steps where one is misspelt', async () => {
+    expect(
+      await messages(
+        config([step('status'), step('b', { dependencies: ['stauts'] }), step('c', { fallback_for: 'Status' })]),
+      ),
+    ).toEqual([
+      'there is no step or consensus group "stauts"; did you mean "status"?',
+      'there is no step or consensus group "Status"; did you mean "status"?',
+    ]);
+  });
+});
+
 describe('size', () => {
   const chain = (length: number, link: (n: number) => object) =>
     Array.from({ length }, (_, n) => step(`s${n}`, n === 0 ? {} : link(n)));
 
   it.each<[string, (n: number) => object, string[]]>([
-    ['one long chain', (n) => ({ dependencies: [`s${n - 1}`], when: 'input.x' }), []],
+    ['one long chain', (n) => ({ dependencies: [`s${n - 1}`], when: `outputs.s${n - 1}` }), []],
+    ['expressions that look far up', (n) => ({ dependencies: [`s${n - 1}`], when: 'outputs.s0' }), []],
     [
       'ten dependencies each',
       (n) => ({ dependencies: [...new Set(Array.from({ length: 10 }, (_, k) => `s${(n * (k + 1) * 7) % n}`))] }),

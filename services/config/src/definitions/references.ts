@@ -1,0 +1,158 @@
+import type { Report } from '../json/report.js';
+import { isRecord } from '../json/shape.js';
+import type { Outline, StepOutline } from './outline.js';
+import type { TextUse } from './rules.js';
+import { Suggestions } from './suggestion.js';
+import { VisibleOutputs } from './visible-outputs.js';
+
+/** What the sandbox found in an expression. */
+export interface ExpressionReferences {
+  readonly paths: readonly (readonly string[])[];
+  readonly unknown: readonly string[];
+}
+
+const ROOTS = ['input', 'outputs', 'execution'];
+const EXECUTION_FIELDS = ['id', 'name'];
+const PLAIN_NAME = /^[A-Za-z_]\w*$/;
+
+/** A path as one writes it in JSONata. */
+function written(...names: readonly string[]): string {
+  return names.map((name) => (PLAIN_NAME.test(name) ? name : `\`${name}\``)).join('.');
+}
+
+/** Finds the names in expressions that would yield nothing, whatever runs. Names that only a run can tell are left alone. */
+export class ReferenceCheck {
+  readonly #outline: Outline;
+  readonly #report: Report;
+  readonly #visible: VisibleOutputs;
+  readonly #suggestions = new Suggestions();
+  readonly #schema: unknown;
+
+  constructor(outline: Outline, report: Report) {
+    this.#outline = outline;
+    this.#report = report;
+    this.#visible = new VisibleOutputs(outline);
+    this.#schema = outline.source['input_schema'];
+  }
+
+  check(use: TextUse, { paths, unknown }: ExpressionReferences): void {
+    for (const name of unknown) this.#unknownVariable(use, name);
+    // A vote or a score is read from a member's output, which may hold anything.
+    if (use.sees === 'member') return;
+    const roots = use.sees === 'compensation' ? [...ROOTS, 'output'] : ROOTS;
+    const told = new Set<string>();
+    for (const path of paths) {
+      const message = this.#mistake(use, path, roots);
+      if (message === undefined || told.has(message.text)) continue;
+      told.add(message.text);
+      this.#report.add(use.path, message.code, message.text);
+    }
+  }
+
+  #unknownVariable(use: TextUse, name: string): void {
+    const root = this.#suggestions.nearest(name, ROOTS);
+    const hint = root === undefined ? '' : `; did you mean "${root}", without a $?`;
+    this.#report.add(
+      use.path,
+      'unknown_reference',
+      `"$${name}" is no function of JSONata, and the expression does not define it${hint}`,
+    );
+  }
+
+  #mistake(
+    use: TextUse,
+    [root = '', ...names]: readonly string[],
+    roots: readonly string[],
+  ): { readonly code: string; readonly text: string } | undefined {
+    const [first] = names;
+    if (!roots.includes(root)) {
+      return {
+        code: 'unknown_reference',
+        text: `there is no "${root}" here: an expression sees ${listed(roots)}${this.#suggestions.for(root, roots)}`,
+      };
+    }
+    if (first === undefined) return undefined;
+    if (root === 'outputs') return this.#missingOutput(use, first);
+    if (root === 'execution' && !EXECUTION_FIELDS.includes(first)) {
+      const hint = this.#suggestions.for(first, EXECUTION_FIELDS);
+      return {
+        code: 'unknown_reference',
+        text: `there is no ${written(root, first)}: an execution shows ${listed(EXECUTION_FIELDS)}${hint}`,
+      };
+    }
+    return root === 'input' ? this.#forbiddenInput(names) : undefined;
+  }
+
+  #missingOutput({ step, sees }: TextUse, key: string): { readonly code: string; readonly text: string } | undefined {
+    const { owners } = this.#visible;
+    const [owner] = owners.get(key) ?? [];
+    if (sees === 'compensation' && key === step?.outputKey) return undefined;
+    // The output of the config sees every step and group.
+    if (step === undefined ? owner !== undefined : this.#visible.sees(step, key)) return undefined;
+    if (step !== undefined && owner !== undefined) {
+      const why =
+        owner === step
+          ? 'is what this step itself gives, after it has run'
+          : `is given by "${owner.id ?? ''}", which "${step.id ?? ''}" does not depend on; add it to the dependencies`;
+      return { code: 'not_a_dependency', text: `${written('outputs', key)} ${why}` };
+    }
+    return {
+      code: 'unknown_reference',
+      text: `no output stands under ${written('outputs', key)}${this.#outputMeant(step, key)}`,
+    };
+  }
+
+  /** Whose output was probably meant: ids are taken for keys, and an unquoted "-" subtracts. */
+  #outputMeant(step: StepOutline | undefined, key: string): string {
+    const named = this.#outline.stepOf.get(key);
+    if (named !== undefined && named.isFallback) {
+      return `: "${key}" is a fallback, whose output stands under the key of what it serves`;
+    }
+    if (named?.outputKey !== undefined) {
+      return `: the output of "${key}" stands under its output_key, ${written('outputs', named.outputKey)}`;
+    }
+    const group = this.#outline.groupOf.get(key);
+    if (group !== undefined) {
+      return `: the output of "${key}" stands under its output_key, ${written('outputs', group.outputKey)}`;
+    }
+    const keys = [...this.#visible.owners.keys()];
+    const visible = step === undefined ? keys : this.#visible.keysSeenBy(step);
+    const cut = visible.find((each) => each.startsWith(`${key}-`));
+    const near = cut ?? this.#suggestions.nearest(key, visible) ?? this.#suggestions.nearest(key, keys);
+    return near === undefined ? '' : `; did you mean ${written('outputs', near)}?`;
+  }
+
+  /** A name in the execution's input that the config's input_schema forbids. */
+  #forbiddenInput(names: readonly string[]): { readonly code: string; readonly text: string } | undefined {
+    let schema = this.#schema;
+    for (const [depth, name] of names.entries()) {
+      schema = ofItems(schema);
+      if (!isRecord(schema)) return undefined;
+      const { properties, patternProperties } = schema;
+      const known = isRecord(properties) && Object.hasOwn(properties, name);
+      if (!known && forbidsOthers(schema) && patternProperties === undefined) {
+        const hint = this.#suggestions.for(name, isRecord(properties) ? Object.keys(properties) : []);
+        const path = written('input', ...names.slice(0, depth + 1));
+        return { code: 'unknown_reference', text: `there is no ${path}: input_schema does not allow it${hint}` };
+      }
+      schema = known ? properties[name] : undefined;
+    }
+    return undefined;
+  }
+}
+
+/** JSONata reads a field of a list from each of its items. */
+function ofItems(schema: unknown): unknown {
+  let items = schema;
+  for (let depth = 0; depth < 8 && isRecord(items) && items['type'] === 'array'; depth += 1) items = items['items'];
+  return items;
+}
+
+/** Whether an object that fits the schema can hold nothing beside its `properties`. */
+function forbidsOthers(schema: Readonly<Record<string, unknown>>): boolean {
+  return schema['additionalProperties'] === false && (schema['type'] === undefined || schema['type'] === 'object');
+}
+
+function listed(names: readonly string[]): string {
+  return `${names.slice(0, -1).join(', ')} and ${names.at(-1) ?? ''}`;
+}
