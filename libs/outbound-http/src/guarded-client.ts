@@ -2,10 +2,9 @@ import { lookup as systemLookup } from 'node:dns';
 import type { LookupAddress } from 'node:dns';
 import { isIP } from 'node:net';
 import type { LookupFunction } from 'node:net';
-import { promisify } from 'node:util';
-import { brotliDecompress, gunzip, inflate } from 'node:zlib';
-import { Agent as Dispatcher, buildConnector, request } from 'undici';
+import { Agent as Dispatcher, buildConnector, errors, request } from 'undici';
 import type { AddressPolicy } from './address-policy.js';
+import { ACCEPTED_ENCODINGS, AnswerTooLargeError, decodedBody, UnreadableAnswerError } from './content-encoding.js';
 
 export interface CallOptions {
   readonly url: string;
@@ -18,11 +17,19 @@ export interface CallOptions {
   /** What becomes of a longer body: `fail` (the default) throws, `cut` reads no further and keeps the beginning. */
   readonly longBody?: 'fail' | 'cut';
   readonly maxRedirects: number;
+  /**
+   * Whether the call may reach the server twice. By default it may when its method says so (RFC 9110, 9.2.2) or when it carries
+   * an `Idempotency-Key`.
+   */
+  readonly repeatable?: boolean;
 }
 
 export interface CallAnswer {
   readonly status: number;
+  /** A header that came several times has its values with commas between. */
   readonly headers: Readonly<Record<string, string>>;
+  /** The values of `Set-Cookie`, which commas cannot divide. */
+  readonly cookies: readonly string[];
   readonly body: Buffer;
   /** Where the answer came from, after redirects. */
   readonly url: string;
@@ -43,11 +50,6 @@ export function addressRefusal(error: unknown): string | undefined {
   return error instanceof Error && error.cause !== undefined ? addressRefusal(error.cause) : undefined;
 }
 
-/** The answer is larger than asked for. */
-export class AnswerTooLargeError extends Error {
-  override readonly name = 'AnswerTooLargeError';
-}
-
 /** The request itself cannot be made: its URL, method or a header is wrong. */
 export class InvalidCallError extends Error {
   override readonly name = 'InvalidCallError';
@@ -58,6 +60,11 @@ export type Resolve = (
   options: { all: true; family?: number | 'IPv4' | 'IPv6' | undefined },
   callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
 ) => void;
+
+/** Safe or idempotent (RFC 9110, 9.2.2). */
+const REPEATABLE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
+/** What the end of a connection looks like before an answer came. */
+const CONNECTION_ENDED = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 /** Not for another origin's eyes. */
@@ -74,29 +81,45 @@ const OWN_HEADERS = new Set([
   'trailer',
 ]);
 
+const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
+const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+interface SentRequest {
+  readonly url: URL;
+  readonly method: string;
+  readonly headers: Record<string, string>;
+  readonly body: string | undefined;
+  readonly repeatable: boolean;
+  readonly signal: AbortSignal;
+}
+
 /**
  * An HTTP client for calls that users name. Which address a connection goes to is decided when it is made, on the address
  * that DNS gave for this very connection, for each redirect anew: an answer that changes between check and use passes
  * nothing.
  */
 export class GuardedClient {
+  private readonly options: Dispatcher.Options;
   private readonly dispatcher: Dispatcher;
+  /** Connections made for each origin so far. */
+  private readonly connected = new Map<string, number>();
 
   constructor(
     private readonly policy: AddressPolicy,
     private readonly resolve: Resolve = systemLookup,
   ) {
-    this.dispatcher = new Dispatcher({
+    this.options = {
       connect: this.connector(),
       connections: 64,
       keepAliveTimeout: 4_000,
       maxHeaderSize: 32 * 1024,
-    });
+    };
+    this.dispatcher = new Dispatcher(this.options);
   }
 
   /**
-   * Makes one call and follows its redirects. Throws `AddressRefusedError`, `AnswerTooLargeError`, `InvalidCallError`, the
-   * signal's reason, or what the network had to say.
+   * Makes one call and follows its redirects; keeps no cookies. Throws `AddressRefusedError`, `AnswerTooLargeError`,
+   * `UnreadableAnswerError`, `InvalidCallError`, the signal's reason, or what the network had to say.
    */
   async call(options: CallOptions): Promise<CallAnswer> {
     const startedAt = performance.now();
@@ -104,16 +127,20 @@ export class GuardedClient {
     let headers = this.checkedHeaders(options.headers);
     let url = this.checkedUrl(options.url);
     for (let redirects = 0; ; redirects++) {
-      const answer = await this.send(url, method, headers, body, options.signal);
+      const repeatable = options.repeatable ?? (REPEATABLE_METHODS.has(method) || 'idempotency-key' in headers);
+      const answer = await this.send({ url, method, headers, body, repeatable, signal: options.signal });
       const location = answer.headers['location'];
       if (!REDIRECTS.has(answer.statusCode) || location === undefined || options.maxRedirects === 0) {
         const { raw, isCut } = await readBody(answer.body, options.maxBytes, options.longBody ?? 'fail');
         const flat = flatHeaders(answer.headers);
+        const encoding = flat['content-encoding'] ?? '';
         return {
           status: answer.statusCode,
           headers: flat,
-          // The beginning of a compressed body cannot be decompressed.
-          body: isCut ? raw : await decoded(raw, flat['content-encoding'], options.maxBytes),
+          cookies: [answer.headers['set-cookie'] ?? []].flat().map(headerText),
+          body: await (options.longBody === 'cut'
+            ? shownBody(raw, isCut, encoding, options.maxBytes)
+            : decodedBody(raw, encoding, options.maxBytes)),
           url: url.href,
           redirects,
           latencyMs: Math.round((performance.now() - startedAt) * 100) / 100,
@@ -123,7 +150,9 @@ export class GuardedClient {
       if (redirects >= options.maxRedirects) {
         throw new InvalidCallError(`more than ${options.maxRedirects} redirects`);
       }
-      const next = this.checkedUrl(String(Array.isArray(location) ? location[0] : location), url);
+      const next = this.checkedUrl(escapedBytes([location].flat()[0] ?? ''), url);
+      // RFC 9110, 10.2.2: what was asked for in the page stays asked for.
+      if (next.hash === '') next.hash = url.hash;
       if (next.origin !== url.origin) headers = withoutCredentials(headers);
       // RFC 9110, 15.4: 303 is fetched with GET; for 301 and 302 that is what everybody does after a POST.
       if (answer.statusCode === 303 ? method !== 'HEAD' : answer.statusCode < 303 && method === 'POST') {
@@ -139,30 +168,51 @@ export class GuardedClient {
     return this.dispatcher.destroy();
   }
 
-  private async send(
-    url: URL,
-    method: string,
-    headers: Record<string, string>,
-    body: string | undefined,
-    signal: AbortSignal,
-  ): Promise<Awaited<ReturnType<typeof request>>> {
+  /**
+   * Sends a request. A server may close a kept connection at the moment at which the next request goes out on it; such a
+   * request is sent once more, on a connection of its own, when it may reach the server twice.
+   */
+  private async send(sent: SentRequest): Promise<Awaited<ReturnType<typeof request>>> {
+    const { url, signal } = sent;
+    const before = this.connected.get(url.origin);
+    try {
+      return await this.sendOnce(sent, true);
+    } catch (error) {
+      signal.throwIfAborted();
+      const noneWasMade = before !== undefined && this.connected.get(url.origin) === before;
+      const wasKept = noneWasMade || bytesReadBefore(error) > 0;
+      if (sent.repeatable && wasKept && CONNECTION_ENDED.has(codeOf(error))) return this.sendOnce(sent, false);
+      throw error;
+    }
+  }
+
+  private async sendOnce(sent: SentRequest, keep: boolean): Promise<Awaited<ReturnType<typeof request>>> {
+    const { url, method, headers, body, signal } = sent;
+    const dispatcher = keep ? this.dispatcher : new Dispatcher({ ...this.options, pipelining: 0 });
     try {
       return await request(url, {
         method,
         headers,
         body: body ?? null,
         signal,
-        dispatcher: this.dispatcher,
+        dispatcher,
         // The attempt's own time limit rules; these only keep a forgotten connection from lasting for ever.
         headersTimeout: 600_000,
         bodyTimeout: 600_000,
       });
     } catch (error) {
       signal.throwIfAborted();
-      if (error instanceof Error && 'code' in error && error.code === 'UND_ERR_INVALID_ARG') {
-        throw new InvalidCallError(error.message, { cause: error });
+      const code = codeOf(error);
+      if (code === 'UND_ERR_INVALID_ARG') {
+        throw new InvalidCallError((error as Error).message, { cause: error });
+      }
+      if (error instanceof errors.HTTPParserError || code === 'UND_ERR_HEADERS_OVERFLOW') {
+        throw new UnreadableAnswerError(`the answer is not HTTP: ${(error as Error).message}`, { cause: error });
       }
       throw error;
+    } finally {
+      // Waits for the answer's body in the background.
+      if (!keep) void dispatcher.close().catch(() => undefined);
     }
   }
 
@@ -179,9 +229,19 @@ export class GuardedClient {
   }
 
   private checkedHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
-    const own = Object.keys(headers).find((name) => OWN_HEADERS.has(name.toLowerCase()));
-    if (own !== undefined) throw new InvalidCallError(`the header ${own} is set by the client itself`);
-    return { 'accept-encoding': 'gzip, deflate, br', 'user-agent': 'batuta', ...lowerCased(headers) };
+    const checked: Record<string, string> = { 'accept-encoding': ACCEPTED_ENCODINGS, 'user-agent': 'batuta' };
+    for (const [given, text] of Object.entries(headers)) {
+      const name = given.toLowerCase();
+      // As fetch has it: white space around a value, such as the line end of a file, is not part of it.
+      const value = text.replace(/^[\t\n\r ]+|[\t\n\r ]+$/g, '');
+      if (!HEADER_NAME.test(name)) throw new InvalidCallError(`"${given.slice(0, 100)}" is not the name of a header`);
+      if (OWN_HEADERS.has(name)) throw new InvalidCallError(`the header ${given} is set by the client itself`);
+      if (!HEADER_VALUE.test(value)) {
+        throw new InvalidCallError(`the header ${given} holds a line break or a character that no header can hold`);
+      }
+      checked[name] = value;
+    }
+    return checked;
   }
 
   private connector(): buildConnector.connector {
@@ -202,7 +262,15 @@ export class GuardedClient {
         connect = buildConnector({ lookup: this.lookupFor(port), timeout: 30_000 });
         if (connectors.size < 256) connectors.set(port, connect);
       }
-      connect(options, callback);
+      connect(options, (...result) => {
+        if (result[0] === null) {
+          const { origin } = new URL(`${options.protocol}//${isIP(host) === 6 ? `[${host}]` : host}:${port}`);
+          // Forgetting how many there were only costs a repeat.
+          if (this.connected.size >= 1_000) this.connected.clear();
+          this.connected.set(origin, (this.connected.get(origin) ?? 0) + 1);
+        }
+        callback(...result);
+      });
     };
   }
 
@@ -229,10 +297,6 @@ export class GuardedClient {
   }
 }
 
-function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
-}
-
 function withoutCredentials(headers: Record<string, string>): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !CREDENTIALS.has(name)));
 }
@@ -243,8 +307,52 @@ function withoutBodyHeaders(headers: Record<string, string>): Record<string, str
 
 function flatHeaders(headers: Readonly<Record<string, string | string[] | undefined>>): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : (value ?? '')]),
+    Object.entries(headers).map(([name, value]) => [name, [value ?? ''].flat().map(headerText).join(', ')]),
   );
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+// eslint-disable-next-line no-control-regex -- what is not ASCII is what it looks for
+const NOT_ASCII = /[^\x00-\x7f]/;
+
+/** undici gives a header's bytes as Latin-1. Servers that send more than ASCII mean UTF-8, as far as it is. */
+function headerText(value: string): string {
+  if (!NOT_ASCII.test(value)) return value;
+  try {
+    return utf8.decode(Buffer.from(value, 'latin1'));
+  } catch {
+    return value;
+  }
+}
+
+/** The bytes of a `Location` that are not ASCII, percent-encoded as browsers and curl send them. */
+function escapedBytes(location: string): string {
+  return location.replaceAll(
+    /[\x80-\xff]/g,
+    (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,
+  );
+}
+
+function codeOf(error: unknown): string {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' ? code : '';
+}
+
+/** Bytes that the connection of a failed request had brought; 0 when that is not known. */
+function bytesReadBefore(error: unknown): number {
+  const { socket } = error as { socket?: { bytesRead?: unknown } };
+  return typeof socket?.bytesRead === 'number' ? socket.bytesRead : 0;
+}
+
+/** For those who only show the body: as far as it can be decompressed, which the beginning of one cannot. */
+async function shownBody(raw: Buffer, isCut: boolean, encoding: string, maxBytes: number): Promise<Buffer> {
+  if (isCut) return raw;
+  try {
+    return await decodedBody(raw, encoding, maxBytes);
+  } catch (error) {
+    if (error instanceof AnswerTooLargeError || error instanceof UnreadableAnswerError) return raw;
+    throw error;
+  }
 }
 
 async function readBody(
@@ -263,23 +371,4 @@ async function readBody(
     return { raw: Buffer.concat(chunks).subarray(0, maxBytes), isCut: true };
   }
   return { raw: Buffer.concat(chunks), isCut: false };
-}
-
-const DECODERS: Readonly<Record<string, (raw: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>>> = {
-  gzip: promisify(gunzip) as (raw: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>,
-  deflate: promisify(inflate) as (raw: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>,
-  br: promisify(brotliDecompress) as (raw: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>,
-};
-
-async function decoded(raw: Buffer, encoding: string | undefined, maxBytes: number): Promise<Buffer> {
-  const name = encoding?.trim().toLowerCase() ?? '';
-  const decode = Object.hasOwn(DECODERS, name) ? DECODERS[name] : undefined;
-  if (decode === undefined || raw.length === 0) return raw;
-  try {
-    return await decode(raw, { maxOutputLength: maxBytes });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE')
-      throw new AnswerTooLargeError(`the answer is larger than ${maxBytes} bytes`);
-    throw error;
-  }
 }

@@ -64,6 +64,8 @@ export function webhookChannel({ client, templates, signing, headers }: WebhookO
           signal: outgoing.signal,
           maxBytes: READ_BYTES,
           longBody: 'cut',
+          // Receivers know repeats by the id.
+          repeatable: true,
           maxRedirects: 0,
         });
         return outcomeOf(answer);

@@ -1,8 +1,9 @@
-import type { JsonValue } from '@batuta/contracts';
-import { addressRefusal, AnswerTooLargeError, InvalidCallError } from '@batuta/outbound-http';
+import type { JsonObject, JsonValue } from '@batuta/contracts';
+import { addressRefusal, AnswerTooLargeError, InvalidCallError, UnreadableAnswerError } from '@batuta/outbound-http';
 import type { CallAnswer, CallOptions, GuardedClient } from '@batuta/outbound-http';
 import { RetryableError, TerminalError } from './agent.js';
 import type { Agent, AgentContext } from './agent.js';
+import { answerBody } from './answer-body.js';
 import { Parameters, wrong } from './parameters.js';
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
@@ -21,12 +22,13 @@ export function httpAgent(client: GuardedClient): Agent {
       const url = urlOf(parameters);
       const method = (parameters.text('method', { maxLength: 16 }) ?? 'GET').toUpperCase();
       if (!METHODS.includes(method)) throw wrong('method', `must be one of ${METHODS.join(', ')}`);
-      const body = parameters.raw('body');
       const expected = expectedCodes(parameters);
+      const own = headersOf(parameters);
+      const { body, type } = bodyOf(parameters, own);
       const headers: Record<string, string> = {
-        ...(body === undefined || typeof body === 'string' ? {} : { 'content-type': 'application/json' }),
+        ...(type === undefined ? {} : { 'content-type': type }),
         ...(method === 'GET' || method === 'HEAD' ? {} : { 'idempotency-key': context.idempotencyKey }),
-        ...headersOf(parameters),
+        ...own,
       };
       const answer = await callOrFail(
         client,
@@ -34,7 +36,7 @@ export function httpAgent(client: GuardedClient): Agent {
           url,
           method,
           headers,
-          body: body === undefined || typeof body === 'string' ? body : JSON.stringify(body),
+          body,
           signal: context.signal,
           maxBytes:
             parameters.number('max_bytes', { min: 1, max: LARGEST_MAX_BYTES, whole: true }) ?? DEFAULT_MAX_BYTES,
@@ -42,7 +44,7 @@ export function httpAgent(client: GuardedClient): Agent {
         },
         context,
       );
-      const content = bodyOf(answer);
+      const { value: content, problem } = answerBody(answer);
       if (!expected(answer.status)) {
         const message = `${method} ${url} was answered with ${answer.status}, which is not an expected code.`;
         const details = { status: answer.status, body: excerpt(content), url: answer.url };
@@ -50,12 +52,17 @@ export function httpAgent(client: GuardedClient): Agent {
           ? new RetryableError('http_status', message, { details })
           : new TerminalError('http_status', message, { details });
       }
+      if (problem !== undefined) {
+        throw new TerminalError('response_invalid', `The answer of ${hostOf(answer.url)} ${problem}.`, {
+          details: { status: answer.status, content_type: answer.headers['content-type'] ?? '', url: answer.url },
+        });
+      }
       return {
         status: answer.status,
         url: answer.url,
         redirects: answer.redirects,
         latency_ms: answer.latencyMs,
-        headers: answer.headers,
+        headers: { ...answer.headers, ...(answer.cookies.length === 0 ? {} : { 'set-cookie': [...answer.cookies] }) },
         body: content,
       };
     },
@@ -93,6 +100,11 @@ export async function callOrFail(
     if (error instanceof AnswerTooLargeError) {
       throw new TerminalError('response_too_large', `The HTTP call failed: ${message} (max_bytes).`);
     }
+    if (error instanceof UnreadableAnswerError) {
+      throw new RetryableError('response_invalid', `The HTTP call to ${hostOf(options.url)} failed: ${message}.`, {
+        cause: error,
+      });
+    }
     throw new RetryableError('http_unreachable', `${hostOf(options.url)} cannot be reached: ${reasonOf(error)}.`, {
       cause: error,
     });
@@ -128,23 +140,50 @@ function urlOf(parameters: Parameters): string {
   const query = parameters.object('query');
   if (query === undefined || !URL.canParse(text)) return text;
   const url = new URL(text);
-  for (const [name, value] of Object.entries(query)) {
+  const added = searchOf(query, 'query');
+  // What the URL has already stays as it is written: it may be signed.
+  if (added !== '') url.search = url.search === '' ? added : `${url.search}&${added}`;
+  return url.href;
+}
+
+/** Fields as a query or a form has them. */
+function searchOf(fields: JsonObject, parameter: string): string {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(fields)) {
     for (const one of Array.isArray(value) ? value : [value]) {
       if (one === null) continue;
-      if (typeof one === 'object') throw wrong('query', 'must hold texts, numbers, booleans or lists of them');
-      url.searchParams.append(name, String(one));
+      if (typeof one === 'object') throw wrong(parameter, 'must hold texts, numbers, booleans or lists of them');
+      search.append(name, String(one));
     }
   }
-  return url.href;
+  return search.toString();
 }
 
 function headersOf(parameters: Parameters): Record<string, string> {
   const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(parameters.object('headers') ?? {})) {
-    if (typeof value !== 'string' && typeof value !== 'number') throw wrong('headers', `has no text for ${name}`);
-    headers[name.toLowerCase()] = String(value);
+  for (const [given, value] of Object.entries(parameters.object('headers') ?? {})) {
+    if (value === null) continue;
+    if (typeof value === 'object') throw wrong('headers', `has no text for ${given}`);
+    const name = given.toLowerCase();
+    if (Object.hasOwn(headers, name)) throw wrong('headers', `has ${name} twice: case does not tell headers apart`);
+    headers[name] = String(value);
   }
   return headers;
+}
+
+/** What is sent, and its type when the headers name none: a text as it is, a form when the headers say so, else JSON. */
+function bodyOf(parameters: Parameters, headers: Readonly<Record<string, string>>): { body?: string; type?: string } {
+  const body = parameters.raw('body');
+  if (body === undefined) return {};
+  const given = headers['content-type'];
+  if (typeof body === 'string') return { body, ...(given === undefined ? { type: 'text/plain; charset=utf-8' } : {}) };
+  if (/^\s*application\/x-www-form-urlencoded\b/i.test(given ?? '')) return { body: searchOf(formOf(body), 'body') };
+  return { body: JSON.stringify(body), ...(given === undefined ? { type: 'application/json' } : {}) };
+}
+
+function formOf(body: JsonValue): JsonObject {
+  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body;
+  throw wrong('body', 'must be an object or a text when it is sent as a form');
 }
 
 function expectedCodes(parameters: Parameters): (status: number) => boolean {
@@ -156,26 +195,6 @@ function expectedCodes(parameters: Parameters): (status: number) => boolean {
     return text;
   });
   return (status) => codes.some((code) => code === String(status) || code === `${String(status)[0]}xx`);
-}
-
-/** The body as JSON when it says that it is and it is, else as text; what is no UTF-8 as Base64. */
-export function bodyOf(answer: CallAnswer): JsonValue {
-  if (answer.body.length === 0) return null;
-  const type = answer.headers['content-type'] ?? '';
-  let text: string;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(answer.body);
-  } catch {
-    return { base64: answer.body.toString('base64') };
-  }
-  if (/[/+]json\b/i.test(type)) {
-    try {
-      return JSON.parse(text) as JsonValue;
-    } catch {
-      return text;
-    }
-  }
-  return text;
 }
 
 function excerpt(content: JsonValue): string {

@@ -3,7 +3,6 @@ import type {
   GetExecutionReply,
   GetExecutionRequest,
   JsonObject,
-  JsonValue,
   ListExecutionsReply,
   ListExecutionsRequest,
 } from '@batuta/contracts';
@@ -11,7 +10,8 @@ import type { ControlClient } from '@batuta/messaging';
 import type { GuardedClient } from '@batuta/outbound-http';
 import { TerminalError } from './agent.js';
 import type { Agent, AgentContext } from './agent.js';
-import { bodyOf, callOrFail } from './http.js';
+import { answerBody } from './answer-body.js';
+import { callOrFail } from './http.js';
 import { Parameters, wrong } from './parameters.js';
 import { ask } from './rag-handler.js';
 
@@ -124,7 +124,7 @@ async function serviceStatus(client: GuardedClient, { name, url }: Service, chec
       status,
       code: answer.status,
       latency_ms: answer.latencyMs,
-      body: bodyOf(answer) as JsonValue,
+      body: answerBody(answer).value,
       error: null,
     };
   } catch (error) {
