@@ -46,6 +46,7 @@ import type {
   StepViewJson,
   CompensationViewJson,
   ConsensusViewJson,
+  CurrentStepJson,
   GetPayloadReplyJson,
   GetPayloadRequestJson,
   GetStepReplyJson,
@@ -241,9 +242,20 @@ export type ExecutionView = Override<
     outputOmitted?: Omitted;
   }
 >;
+export type CurrentStep = Override<Wire<CurrentStepJson, 'agentId'>, { status: StepStatus }>;
 export type ExecutionSummary = Override<
-  Wire<ExecutionSummaryJson, 'sessionId' | 'startedAt' | 'completedAt' | 'pausedAt' | 'totalLatencyMs' | 'tokenCount'>,
-  { status: ExecutionStatus }
+  Wire<
+    ExecutionSummaryJson,
+    | 'sessionId'
+    | 'startedAt'
+    | 'completedAt'
+    | 'pausedAt'
+    | 'totalLatencyMs'
+    | 'tokenCount'
+    | 'failure'
+    | 'currentSteps'
+  >,
+  { status: ExecutionStatus; failure?: Failure; currentSteps?: CurrentStep[] }
 >;
 
 export type TopologyReply = Wire<TopologyReplyJson>;

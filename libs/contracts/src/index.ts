@@ -133,6 +133,7 @@ export type {
   ConsensusView,
   CompensationView,
   ExecutionView,
+  CurrentStep,
   ExecutionSummary,
   ApprovalSummary,
   ListApprovalsRequest,

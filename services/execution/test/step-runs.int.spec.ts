@@ -108,6 +108,8 @@ describe('the columns of step runs', () => {
       approval_deadline_at: null,
       approval_message: null,
       approval_approvers: null,
+      approval_config_id: null,
+      approval_config_name: null,
       id: expect.stringMatching(/^[0-9a-f-]{36}$/),
       execution_id: id,
       agent_id: 'echo',

@@ -4,6 +4,8 @@ import { spendingAndSnapshots } from './migrations/0002-spending-and-snapshots.j
 import { agentSchemas } from './migrations/0003-agent-schemas.js';
 import { approvals } from './migrations/0004-approvals.js';
 import { stepRunIndex } from './migrations/0005-step-run-index.js';
+import { listedApprovals } from './migrations/0006-listed-approvals.js';
+import { NEW_LIST_INDEXES, buildListIndexes } from './list-indexes.js';
 
 interface Migration {
   readonly version: number;
@@ -17,6 +19,7 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 3, statements: agentSchemas },
   { version: 4, statements: approvals },
   { version: 5, statements: stepRunIndex },
+  { version: 6, statements: listedApprovals },
 ];
 
 /** Any constant; transaction-scoped, so it works through a connection pooler. */
@@ -24,7 +27,7 @@ const MIGRATION_LOCK = 4_719_262;
 
 /**
  * Brings schema `execution` up to date; processes that start together run each migration once.
- * Throws what PostgreSQL reports; nothing of a failed run stays.
+ * Throws what PostgreSQL reports; nothing of a failed migration stays. Indexes for lists are built beside running work.
  */
 export async function migrateEventStore(databaseUrl: string): Promise<void> {
   const client = new pg.Client({ connectionString: databaseUrl, application_name: 'batuta-execution-migrations' });
@@ -46,7 +49,10 @@ export async function migrateEventStore(databaseUrl: string): Promise<void> {
       for (const statement of statements) await client.query(statement);
       await client.query('INSERT INTO execution.migrations (version) VALUES ($1)', [version]);
     }
+    if (applied.size === 0) for (const statement of NEW_LIST_INDEXES) await client.query(statement);
     await client.query('COMMIT');
+    // Outside the transaction and its lock: a build waits for every transaction that is under way.
+    if (applied.size > 0) await buildListIndexes(client);
   } catch (error) {
     await client.query('ROLLBACK').catch(() => undefined);
     throw error;

@@ -104,7 +104,7 @@ export class StepRunColumns {
     this.#dependencies.push(encodeJson(step.dependencies));
     if (step.failure !== undefined) this.#keep('error_message', step.failure.message);
     if (step.failure?.trace !== undefined) this.#keep('error_trace', step.failure.trace);
-    if (step.approval?.status === 'waiting') this.#keepApproval(started?.tenantId ?? '', step.approval);
+    if (step.approval?.status === 'waiting') this.#keepApproval(started, step.approval);
     this.#rests.push(this.#rest === undefined ? '' : encodeJson(this.#rest));
   }
 
@@ -114,8 +114,10 @@ export class StepRunColumns {
   }
 
   /** What the list of waiting approvals shows; nothing once nobody is waited for. */
-  #keepApproval(tenantId: string, approval: NonNullable<StepView['approval']>): void {
-    this.#keep('approval_tenant_id', tenantId);
+  #keepApproval(started: State['started'], approval: NonNullable<StepView['approval']>): void {
+    this.#keep('approval_tenant_id', started?.tenantId ?? '');
+    this.#keep('approval_config_id', started?.configId ?? '');
+    this.#keep('approval_config_name', started?.configName ?? '');
     if (approval.requestedAt !== 0) this.#keep('approval_requested_at', isoTime(approval.requestedAt));
     if (approval.deadlineAt !== undefined) this.#keep('approval_deadline_at', isoTime(approval.deadlineAt));
     this.#keep('approval_message', approval.message);

@@ -1,11 +1,13 @@
 import { EVENT_SCHEMAS, EXECUTION_STATUSES, LATEST_TIME_MS, LIMITS, isTerminalEventType } from '@batuta/contracts';
 import type {
   ApprovalSummary,
+  CurrentStep,
   Event,
   EventType,
   ExecutionStatus,
   ExecutionSummary,
   ExecutionView,
+  Failure,
   GetExecutionReply,
   GetExecutionRequest,
   GetPayloadReply,
@@ -30,15 +32,16 @@ import type {
   StepAttempt,
 } from '@batuta/contracts';
 import type { Pool } from 'pg';
-import { jsonBytes, nodeOutput, stepView, taskInput, view } from '../domain/index.js';
-import type { State } from '../domain/index.js';
+import { jsonBytes, nodeOutput, shownFailure, stepView, taskInput, view } from '../domain/index.js';
+import type { Failed, State } from '../domain/index.js';
 import { ExecutionLoader } from '../partitions/execution-loader.js';
 import { readExecution } from '../partitions/fold-execution.js';
 import type { ExecutionSource } from '../partitions/fold-execution.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
 import { fitEvent, fitStep, fitView, withoutStepPayloads, withoutSteps } from './fit-view.js';
 import { StepAttempts } from './step-attempts.js';
-import { EXECUTION_BY_TRACE, LIST_APPROVALS, LIST_EXECUTIONS } from './sql.js';
+import { listApprovals, listExecutions } from './list-sql.js';
+import { EXECUTION_BY_TRACE } from './sql.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** Room for the rest of the message. */
@@ -74,6 +77,14 @@ interface SummaryRow {
   estimated_cost: string;
   created_by: string;
   token_count: number;
+  failed_step_id: string | null;
+  failure_code: string | null;
+  failure_message: string | null;
+  failure_retryable: boolean | null;
+  failed_step_name: string | null;
+  failed_agent: string | null;
+  failed_attempts: number | null;
+  current_steps: CurrentStep[] | null;
 }
 
 interface ApprovalRow {
@@ -315,22 +326,21 @@ export class ExecutionQueries {
       return { executions: [], ...refused('validation_failed', `${String(noTime)} is no time in epoch milliseconds.`) };
     }
     const limit = clamp(request.limit, 50, 200);
-    const { rows } = await this.pool.query<SummaryRow>({
-      name: 'list-executions',
-      text: LIST_EXECUTIONS,
-      values: [
-        request.tenantId,
-        request.configId || null,
-        statuses.length === 0 ? null : statuses,
-        request.userId || null,
-        request.createdFrom ? new Date(request.createdFrom) : null,
-        request.createdTo ? new Date(request.createdTo) : null,
-        request.configName || null,
-        cursor === undefined ? null : new Date(cursor.createdAt),
-        cursor?.id ?? null,
-        limit + 1,
-      ],
-    });
+    // Planned anew each time: a plan for any values would not know how rare the given ones are.
+    const { rows } = await this.pool.query<SummaryRow>(
+      listExecutions({
+        tenantId: request.tenantId,
+        configId: request.configId || undefined,
+        configName: request.configName || undefined,
+        userId: request.userId || undefined,
+        sessionId: request.sessionId || undefined,
+        statuses,
+        createdFrom: request.createdFrom || undefined,
+        createdTo: request.createdTo || undefined,
+        after: cursor,
+        limit: limit + 1,
+      }),
+    );
     const page = rows.slice(0, limit);
     const last = page.at(-1);
     return {
@@ -349,20 +359,17 @@ export class ExecutionQueries {
     }
     if (request.executionId && !UUID.test(request.executionId)) return { approvals: [] };
     const limit = clamp(request.limit, 50, 200);
-    const { rows } = await this.pool.query<ApprovalRow>({
-      name: 'list-approvals',
-      text: LIST_APPROVALS,
-      values: [
-        request.tenantId,
-        request.configId || null,
-        request.executionId || null,
-        request.approver || null,
-        cursor === undefined ? null : new Date(cursor.createdAt),
-        cursor?.id ?? null,
-        limit + 1,
-        request.configName || null,
-      ],
-    });
+    const { rows } = await this.pool.query<ApprovalRow>(
+      listApprovals({
+        tenantId: request.tenantId,
+        configId: request.configId || undefined,
+        configName: request.configName || undefined,
+        executionId: request.executionId || undefined,
+        approver: request.approver || undefined,
+        after: cursor,
+        limit: limit + 1,
+      }),
+    );
     const approvals = fittingApprovals(rows.slice(0, limit).map(approvalSummary));
     const last = rows[approvals.length - 1];
     return {
@@ -421,6 +428,20 @@ function approvalSummary(row: ApprovalRow): ApprovalSummary {
   };
 }
 
+const failureOf = (row: SummaryRow, code: string): Failure => ({
+  code,
+  message: row.failure_message ?? '',
+  retryable: row.failure_retryable ?? false,
+});
+
+/** What failed, as far as the projection of step runs tells by now: an id without a step run is that of a group. */
+function failedOf(row: SummaryRow): Failed {
+  const { failed_step_id: id, failed_step_name: name, failed_agent: agent, failed_attempts: attempts } = row;
+  if (id === null) return { kind: 'execution' };
+  if (name === null) return { kind: 'group', id };
+  return { kind: 'step', id, name, agent: agent ?? '', attempts: agent === '' ? 0 : (attempts ?? 0) };
+}
+
 function summary(row: SummaryRow): ExecutionSummary {
   return {
     id: row.id,
@@ -439,5 +460,7 @@ function summary(row: SummaryRow): ExecutionSummary {
     ...(row.completed_at === null ? {} : { completedAt: row.completed_at.getTime() }),
     ...(row.paused_at === null ? {} : { pausedAt: row.paused_at.getTime() }),
     ...(row.total_latency_ms === null ? {} : { totalLatencyMs: row.total_latency_ms }),
+    ...(row.failure_code === null ? {} : { failure: shownFailure(failedOf(row), failureOf(row, row.failure_code)) }),
+    ...(row.current_steps === null ? {} : { currentSteps: row.current_steps }),
   };
 }

@@ -43,6 +43,7 @@ const LIST = {
   config_id: textParameter('Executions of this config: its id or name.'),
   status: wordsParameter('Executions in this status; may be given several times.', EXECUTION_STATUSES),
   user: textParameter('Executions that this user started.'),
+  session_id: textParameter('Executions of this session.'),
   created_from: timeParameter('Created at this time or later.'),
   created_to: timeParameter('Created before this time.'),
   limit: limitParameter(200),
@@ -116,6 +117,7 @@ export class ExecutionsController {
         ...configOf(query.config_id),
         status: query.status,
         userId: query.user,
+        sessionId: query.session_id,
         createdFrom: query.created_from,
         // Between services 0 is no limit; nothing was created in the first millisecond of 1970.
         createdTo: query.created_to === 0 ? 1 : query.created_to,

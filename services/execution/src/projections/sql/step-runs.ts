@@ -20,7 +20,8 @@ SELECT md5(r.execution_id::text || '/' || coalesce(r.step_id, r.rest->>'step_id'
   r.rest->>'approval_tenant_id' AS approval_tenant_id,
   (r.rest->>'approval_requested_at')::timestamptz AS approval_requested_at,
   (r.rest->>'approval_deadline_at')::timestamptz AS approval_deadline_at,
-  r.rest->>'approval_message' AS approval_message, r.rest->'approval_approvers' AS approval_approvers
+  r.rest->>'approval_message' AS approval_message, r.rest->'approval_approvers' AS approval_approvers,
+  r.rest->>'approval_config_id' AS approval_config_id, r.rest->>'approval_config_name' AS approval_config_name
 FROM unnest($1::uuid[], $2::int[], $3::int[], $4::float8[], $5::int[], $6::int[], $7::numeric[], $8::float8[],
   $9::float8[], string_to_array($10, E'\\n', ''), string_to_array($11, E'\\n', ''), string_to_array($12, E'\\n', ''),
   string_to_array($13, E'\\n', ''), string_to_array($14, E'\\n', ''), string_to_array($15, E'\\n', ''),
@@ -31,7 +32,7 @@ FROM unnest($1::uuid[], $2::int[], $3::int[], $4::float8[], $5::int[], $6::int[]
 const STORED_COLUMNS = `id, execution_id, step_index, step_id, step_name, status, output, output_truncated, error_message, error_trace,
     dependencies, latency_ms, retry_count, token_count, estimated_cost, started_at, completed_at, agent_id,
     agent_version, version, approval_tenant_id, approval_requested_at, approval_deadline_at, approval_message,
-    approval_approvers`;
+    approval_approvers, approval_config_id, approval_config_name`;
 
 /**
  * Writes step runs ($1–$17, see SENT_STEP_RUNS) of which the table has none yet: looking for each of them first would cost
@@ -56,7 +57,8 @@ WITH written AS (
     started_at = excluded.started_at, completed_at = excluded.completed_at, agent_version = excluded.agent_version,
     version = excluded.version, approval_tenant_id = excluded.approval_tenant_id,
     approval_requested_at = excluded.approval_requested_at, approval_deadline_at = excluded.approval_deadline_at,
-    approval_message = excluded.approval_message, approval_approvers = excluded.approval_approvers
+    approval_message = excluded.approval_message, approval_approvers = excluded.approval_approvers,
+    approval_config_id = excluded.approval_config_id, approval_config_name = excluded.approval_config_name
   WHERE orchestration_step_runs.version <= excluded.version
 )
 INSERT INTO execution.projection_cursors (projection, partition, position)

@@ -18,7 +18,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/execution/v1/queries.proto.
  */
 export const file_batuta_execution_v1_queries: GenFile = /*@__PURE__*/
-  fileDesc("CiFiYXR1dGEvZXhlY3V0aW9uL3YxL3F1ZXJpZXMucHJvdG8SE2JhdHV0YS5leGVjdXRpb24udjEiEQoPVG9wb2xvZ3lSZXF1ZXN0IiMKDVRvcG9sb2d5UmVwbHkSEgoKcGFydGl0aW9ucxgBIAEoBSJ2ChNHZXRFeGVjdXRpb25SZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSEAoIdHJhY2VfaWQYAyABKAkSEgoKYXRfdmVyc2lvbhgEIAEoBRIQCghwYXlsb2FkcxgFIAEoCSJ2ChFHZXRFeGVjdXRpb25SZXBseRI1CglleGVjdXRpb24YASABKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV4ZWN1dGlvblZpZXcSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCL1BwoNRXhlY3V0aW9uVmlldxIKCgJpZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSFgoOY29uZmlnX3ZlcnNpb24YBSABKAUSEAoIc3RyYXRlZ3kYBiABKAkSDgoGc3RhdHVzGAcgASgJEiUKBWlucHV0GAggASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiYKBm91dHB1dBgJIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAogASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEg8KB3VzZXJfaWQYCyABKAkSEgoKc2Vzc2lvbl9pZBgMIAEoCRIRCgl0ZW5hbnRfaWQYDSABKAkSEgoKY3JlYXRlZF9hdBgOIAEoARISCgpzdGFydGVkX2F0GA8gASgBEhQKDGNvbXBsZXRlZF9hdBgQIAEoARIRCglwYXVzZWRfYXQYESABKAESKQoIbWV0YWRhdGEYEiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhgKEHRvdGFsX2xhdGVuY3lfbXMYEyABKAESFgoOZXN0aW1hdGVkX2Nvc3QYFCABKAESEwoLdG9rZW5fY291bnQYFSABKAUSEgoKY3JlYXRlZF9ieRgWIAEoCRIUCgxjYWxsYmFja191cmwYFyABKAkSDwoHdmVyc2lvbhgYIAEoBRIsCgVzdGVwcxgZIAMoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcFZpZXcSEAoIc3RhcnRfYXQYGiABKAESEwoLZm9ya2VkX2Zyb20YGyABKAkSEAoIcHJpb3JpdHkYHCABKAkSNQoJY29uc2Vuc3VzGB0gAygLMiIuYmF0dXRhLmV4ZWN1dGlvbi52MS5Db25zZW5zdXNWaWV3EjwKDWNvbXBlbnNhdGlvbnMYHiADKAsyJS5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvblZpZXcSEwoLZGVhZGxpbmVfYXQYHyABKAESPgoMY29tcGVuc2F0aW9uGCAgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25PdXRjb21lEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYISABKAkSLwoGYnVkZ2V0GCIgASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5CdWRnZXRWaWV3EjQKDm91dHB1dF9vbWl0dGVkGCMgASgLMhwuYmF0dXRhLmV4ZWN1dGlvbi52MS5PbWl0dGVkIpMBCgpCdWRnZXRWaWV3EhIKCm1heF90b2tlbnMYASABKAESEAoIbWF4X2Nvc3QYAiABKAESFAoMc3BlbnRfdG9rZW5zGAMgASgBEhIKCnNwZW50X2Nvc3QYBCABKAESNQoIZXhjZWVkZWQYBSABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLkJ1ZGdldEV4Y2VlZGVkIssCCg1Db25zZW5zdXNWaWV3EhAKCGdyb3VwX2lkGAEgASgJEgwKBG1vZGUYAiABKAkSDgoGc3RhdHVzGAMgASgJEigKBXZvdGVzGAQgAygLMhkuYmF0dXRhLmV4ZWN1dGlvbi52MS5Wb3RlEg8KB3dpbm5lcnMYBSADKAkSDwoHZGlzc2VudBgGIAMoCRISCgpkZWNpZGVkX2J5GAcgASgJEg0KBXNoYXJlGAggASgBEioKB2ZhaWx1cmUYCSABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSJgoGb3V0cHV0GAogASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCXNlcnZlZF9ieRgLIAEoCRI0Cg5vdXRwdXRfb21pdHRlZBgMIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuT21pdHRlZCJwChBDb21wZW5zYXRpb25WaWV3Eg8KB3N0ZXBfaWQYASABKAkSDgoGc3RhdHVzGAIgASgJEioKB2ZhaWx1cmUYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSDwoHYXR0ZW1wdBgEIAEoBSKaBQoIU3RlcFZpZXcSEgoKc3RlcF9pbmRleBgBIAEoBRIPCgdzdGVwX2lkGAIgASgJEhEKCXN0ZXBfbmFtZRgDIAEoCRIQCghhZ2VudF9pZBgEIAEoCRIVCg1hZ2VudF92ZXJzaW9uGAUgASgJEg4KBnN0YXR1cxgGIAEoCRImCgZvdXRwdXQYByABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSKgoHZmFpbHVyZRgIIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIUCgxkZXBlbmRlbmNpZXMYCSADKAkSDwoHYXR0ZW1wdBgKIAEoBRITCgtyZXRyeV9jb3VudBgLIAEoBRISCgpzdGFydGVkX2F0GAwgASgBEhQKDGNvbXBsZXRlZF9hdBgNIAEoARISCgpsYXRlbmN5X21zGA4gASgBEhMKC3Rva2VuX2NvdW50GA8gASgFEhYKDmVzdGltYXRlZF9jb3N0GBAgASgBEhMKC3NraXBfcmVhc29uGBEgASgJEhQKDGZhbGxiYWNrX2ZvchgSIAEoCRIRCglzZXJ2ZWRfYnkYEyABKAkSEgoKb3V0cHV0X2tleRgUIAEoCRIQCghwcm9ncmVzcxgVIAEoARIYChBwcm9ncmVzc19tZXNzYWdlGBYgASgJEhcKD2NvbnNlbnN1c19ncm91cBgXIAEoCRIOCgZyZXVzZWQYGCABKAgSEAoIcmV0cnlfYXQYGSABKAESMwoIYXBwcm92YWwYGiABKAsyIS5iYXR1dGEuZXhlY3V0aW9uLnYxLkFwcHJvdmFsVmlldxI0Cg5vdXRwdXRfb21pdHRlZBgbIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuT21pdHRlZCLvAgoMQXBwcm92YWxWaWV3Eg4KBnN0YXR1cxgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEiUKBWlucHV0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCWFwcHJvdmVycxgEIAMoCRIUCgxyZXF1ZXN0ZWRfYXQYBSABKAESEwoLZGVhZGxpbmVfYXQYBiABKAESEgoKZGVjaWRlZF9hdBgHIAEoARISCgpkZWNpZGVkX2J5GAggASgJEg8KB2NvbW1lbnQYCSABKAkSJAoEZGF0YRgKIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCgl0aW1lZF9vdXQYCyABKAgSMwoNaW5wdXRfb21pdHRlZBgMIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuT21pdHRlZBIyCgxkYXRhX29taXR0ZWQYDSABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQiSgoOR2V0U3RlcFJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIPCgdzdGVwX2lkGAMgASgJIpgCCgxHZXRTdGVwUmVwbHkSDgoGc3RhdHVzGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSKwoEc3RlcBgDIAEoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcFZpZXcSJQoFaW5wdXQYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSMwoNaW5wdXRfb21pdHRlZBgFIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuT21pdHRlZBIyCghhdHRlbXB0cxgGIAMoCzIgLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcEF0dGVtcHQSKgoHcmVmdXNlZBgHIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCLvAQoLU3RlcEF0dGVtcHQSDwoHYXR0ZW1wdBgBIAEoBRIOCgZzdGF0dXMYAiABKAkSFAoMc2NoZWR1bGVkX2F0GAMgASgBEhIKCnN0YXJ0ZWRfYXQYBCABKAESEwoLZmluaXNoZWRfYXQYBSABKAESKgoHZmFpbHVyZRgGIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIQCghyZXRyeV9hdBgHIAEoARITCgt0b2tlbl9jb3VudBgIIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgJIAEoARIVCg1hZ2VudF92ZXJzaW9uGAogASgJIoABChFHZXRQYXlsb2FkUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJEhIKCmF0X3ZlcnNpb24YAyABKAUSDwoHc3RlcF9pZBgEIAEoCRIPCgdwYXlsb2FkGAUgASgJEgwKBGZyb20YBiABKAEiXgoPR2V0UGF5bG9hZFJlcGx5EgwKBHRleHQYASABKAkSEQoJbmV4dF9mcm9tGAIgASgBEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwimAEKFExpc3RBcHByb3ZhbHNSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRINCgVsaW1pdBgCIAEoBRIOCgZjdXJzb3IYAyABKAkSEAoIYXBwcm92ZXIYBCABKAkSEQoJY29uZmlnX2lkGAUgASgJEhQKDGV4ZWN1dGlvbl9pZBgGIAEoCRITCgtjb25maWdfbmFtZRgHIAEoCSKOAQoSTGlzdEFwcHJvdmFsc1JlcGx5EjcKCWFwcHJvdmFscxgBIAMoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuQXBwcm92YWxTdW1tYXJ5EhMKC25leHRfY3Vyc29yGAIgASgJEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwi0gEKD0FwcHJvdmFsU3VtbWFyeRIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIRCglzdGVwX25hbWUYAyABKAkSEQoJY29uZmlnX2lkGAQgASgJEhMKC2NvbmZpZ19uYW1lGAUgASgJEg8KB21lc3NhZ2UYBiABKAkSEQoJYXBwcm92ZXJzGAcgAygJEhQKDHJlcXVlc3RlZF9hdBgIIAEoARITCgtkZWFkbGluZV9hdBgJIAEoARIOCgZzdGF0dXMYCiABKAkivAEKFUxpc3RFeGVjdXRpb25zUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSEQoJY29uZmlnX2lkGAIgASgJEg4KBnN0YXR1cxgDIAMoCRIPCgd1c2VyX2lkGAQgASgJEhQKDGNyZWF0ZWRfZnJvbRgFIAEoARISCgpjcmVhdGVkX3RvGAYgASgBEhMKC2NvbmZpZ19uYW1lGAcgASgJEg0KBWxpbWl0GAggASgFEg4KBmN1cnNvchgJIAEoCSKRAQoTTGlzdEV4ZWN1dGlvbnNSZXBseRI5CgpleGVjdXRpb25zGAEgAygLMiUuYmF0dXRhLmV4ZWN1dGlvbi52MS5FeGVjdXRpb25TdW1tYXJ5EhMKC25leHRfY3Vyc29yGAIgASgJEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwizAIKEEV4ZWN1dGlvblN1bW1hcnkSCgoCaWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEg4KBnN0YXR1cxgFIAEoCRIPCgd1c2VyX2lkGAYgASgJEhIKCnNlc3Npb25faWQYByABKAkSEQoJdGVuYW50X2lkGAggASgJEhIKCmNyZWF0ZWRfYXQYCSABKAESEgoKc3RhcnRlZF9hdBgKIAEoARIUCgxjb21wbGV0ZWRfYXQYCyABKAESEQoJcGF1c2VkX2F0GAwgASgBEhgKEHRvdGFsX2xhdGVuY3lfbXMYDSABKAESFgoOZXN0aW1hdGVkX2Nvc3QYDiABKAESEgoKY3JlYXRlZF9ieRgPIAEoCRITCgt0b2tlbl9jb3VudBgQIAEoBSJhChFMaXN0RXZlbnRzUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJEhQKDGZyb21fdmVyc2lvbhgDIAEoBRINCgVsaW1pdBgEIAEoBSJ/Cg9MaXN0RXZlbnRzUmVwbHkSKgoGZXZlbnRzGAEgAygLMhouYmF0dXRhLmV4ZWN1dGlvbi52MS5FdmVudBIUCgxuZXh0X3ZlcnNpb24YAiABKAUSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCIrChJHZXRWZXJzaW9uc1JlcXVlc3QSFQoNZXhlY3V0aW9uX2lkcxgBIAMoCSIzChBHZXRWZXJzaW9uc1JlcGx5EhAKCHZlcnNpb25zGAEgAygFEg0KBWVuZGVkGAIgAygIIikKEEdldFN0YXJ0c1JlcXVlc3QSFQoNZXhlY3V0aW9uX2lkcxgBIAMoCSJDCg5HZXRTdGFydHNSZXBseRIxCgZzdGFydHMYASADKAsyIS5iYXR1dGEuZXhlY3V0aW9uLnYxLlN0YXJ0U3VtbWFyeSKYAQoMU3RhcnRTdW1tYXJ5EhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSEAoIdHJhY2VfaWQYAyABKAkSEQoJY29uZmlnX2lkGAQgASgJEhMKC2NvbmZpZ19uYW1lGAUgASgJEg8KB3VzZXJfaWQYBiABKAkSFAoMY2FsbGJhY2tfdXJsGAcgASgJIqsBCg5SZWFkTG9nUmVxdWVzdBIRCglwYXJ0aXRpb24YASABKAUSFgoOYWZ0ZXJfcG9zaXRpb24YAiABKAESDQoFbGltaXQYAyABKAUSDQoFdHlwZXMYBCADKAkSLwoHY3Vyc29ycxgFIAMoCzIeLmJhdHV0YS5leGVjdXRpb24udjEuTG9nQ3Vyc29yEh8KF29ubHlfY2FsbGVkX2JhY2tfc3RhcnRzGAYgASgIIjYKCUxvZ0N1cnNvchIRCglwYXJ0aXRpb24YASABKAUSFgoOYWZ0ZXJfcG9zaXRpb24YAiABKAEieQoMUmVhZExvZ1JlcGx5EioKBmV2ZW50cxgBIAMoCzIaLmJhdHV0YS5leGVjdXRpb24udjEuRXZlbnQSEAoIcG9zaXRpb24YAiABKAESKwoFcGFnZXMYAyADKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLkxvZ1BhZ2UiVQoHTG9nUGFnZRIqCgZldmVudHMYASADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhAKCHBvc2l0aW9uGAIgASgBEgwKBG1vcmUYAyABKAgiowEKD0xpZmVjeWNsZU5vdGljZRIUCgxleGVjdXRpb25faWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEgwKBHR5cGUYAyABKAkSEQoJcGFydGl0aW9uGAQgASgFEhAKCHBvc2l0aW9uGAUgASgBEjQKBm90aGVycxgGIAMoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuTGlmZWN5Y2xlTm90aWNlYgZwcm90bzM", [file_batuta_common_v1_common, file_batuta_execution_v1_events, file_google_protobuf_struct]);
+  fileDesc("CiFiYXR1dGEvZXhlY3V0aW9uL3YxL3F1ZXJpZXMucHJvdG8SE2JhdHV0YS5leGVjdXRpb24udjEiEQoPVG9wb2xvZ3lSZXF1ZXN0IiMKDVRvcG9sb2d5UmVwbHkSEgoKcGFydGl0aW9ucxgBIAEoBSJ2ChNHZXRFeGVjdXRpb25SZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSEAoIdHJhY2VfaWQYAyABKAkSEgoKYXRfdmVyc2lvbhgEIAEoBRIQCghwYXlsb2FkcxgFIAEoCSJ2ChFHZXRFeGVjdXRpb25SZXBseRI1CglleGVjdXRpb24YASABKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV4ZWN1dGlvblZpZXcSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCL1BwoNRXhlY3V0aW9uVmlldxIKCgJpZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSFgoOY29uZmlnX3ZlcnNpb24YBSABKAUSEAoIc3RyYXRlZ3kYBiABKAkSDgoGc3RhdHVzGAcgASgJEiUKBWlucHV0GAggASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiYKBm91dHB1dBgJIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAogASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEg8KB3VzZXJfaWQYCyABKAkSEgoKc2Vzc2lvbl9pZBgMIAEoCRIRCgl0ZW5hbnRfaWQYDSABKAkSEgoKY3JlYXRlZF9hdBgOIAEoARISCgpzdGFydGVkX2F0GA8gASgBEhQKDGNvbXBsZXRlZF9hdBgQIAEoARIRCglwYXVzZWRfYXQYESABKAESKQoIbWV0YWRhdGEYEiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhgKEHRvdGFsX2xhdGVuY3lfbXMYEyABKAESFgoOZXN0aW1hdGVkX2Nvc3QYFCABKAESEwoLdG9rZW5fY291bnQYFSABKAUSEgoKY3JlYXRlZF9ieRgWIAEoCRIUCgxjYWxsYmFja191cmwYFyABKAkSDwoHdmVyc2lvbhgYIAEoBRIsCgVzdGVwcxgZIAMoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcFZpZXcSEAoIc3RhcnRfYXQYGiABKAESEwoLZm9ya2VkX2Zyb20YGyABKAkSEAoIcHJpb3JpdHkYHCABKAkSNQoJY29uc2Vuc3VzGB0gAygLMiIuYmF0dXRhLmV4ZWN1dGlvbi52MS5Db25zZW5zdXNWaWV3EjwKDWNvbXBlbnNhdGlvbnMYHiADKAsyJS5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvblZpZXcSEwoLZGVhZGxpbmVfYXQYHyABKAESPgoMY29tcGVuc2F0aW9uGCAgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25PdXRjb21lEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYISABKAkSLwoGYnVkZ2V0GCIgASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5CdWRnZXRWaWV3EjQKDm91dHB1dF9vbWl0dGVkGCMgASgLMhwuYmF0dXRhLmV4ZWN1dGlvbi52MS5PbWl0dGVkIpMBCgpCdWRnZXRWaWV3EhIKCm1heF90b2tlbnMYASABKAESEAoIbWF4X2Nvc3QYAiABKAESFAoMc3BlbnRfdG9rZW5zGAMgASgBEhIKCnNwZW50X2Nvc3QYBCABKAESNQoIZXhjZWVkZWQYBSABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLkJ1ZGdldEV4Y2VlZGVkIssCCg1Db25zZW5zdXNWaWV3EhAKCGdyb3VwX2lkGAEgASgJEgwKBG1vZGUYAiABKAkSDgoGc3RhdHVzGAMgASgJEigKBXZvdGVzGAQgAygLMhkuYmF0dXRhLmV4ZWN1dGlvbi52MS5Wb3RlEg8KB3dpbm5lcnMYBSADKAkSDwoHZGlzc2VudBgGIAMoCRISCgpkZWNpZGVkX2J5GAcgASgJEg0KBXNoYXJlGAggASgBEioKB2ZhaWx1cmUYCSABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSJgoGb3V0cHV0GAogASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCXNlcnZlZF9ieRgLIAEoCRI0Cg5vdXRwdXRfb21pdHRlZBgMIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuT21pdHRlZCJwChBDb21wZW5zYXRpb25WaWV3Eg8KB3N0ZXBfaWQYASABKAkSDgoGc3RhdHVzGAIgASgJEioKB2ZhaWx1cmUYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSDwoHYXR0ZW1wdBgEIAEoBSKaBQoIU3RlcFZpZXcSEgoKc3RlcF9pbmRleBgBIAEoBRIPCgdzdGVwX2lkGAIgASgJEhEKCXN0ZXBfbmFtZRgDIAEoCRIQCghhZ2VudF9pZBgEIAEoCRIVCg1hZ2VudF92ZXJzaW9uGAUgASgJEg4KBnN0YXR1cxgGIAEoCRImCgZvdXRwdXQYByABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSKgoHZmFpbHVyZRgIIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIUCgxkZXBlbmRlbmNpZXMYCSADKAkSDwoHYXR0ZW1wdBgKIAEoBRITCgtyZXRyeV9jb3VudBgLIAEoBRISCgpzdGFydGVkX2F0GAwgASgBEhQKDGNvbXBsZXRlZF9hdBgNIAEoARISCgpsYXRlbmN5X21zGA4gASgBEhMKC3Rva2VuX2NvdW50GA8gASgFEhYKDmVzdGltYXRlZF9jb3N0GBAgASgBEhMKC3NraXBfcmVhc29uGBEgASgJEhQKDGZhbGxiYWNrX2ZvchgSIAEoCRIRCglzZXJ2ZWRfYnkYEyABKAkSEgoKb3V0cHV0X2tleRgUIAEoCRIQCghwcm9ncmVzcxgVIAEoARIYChBwcm9ncmVzc19tZXNzYWdlGBYgASgJEhcKD2NvbnNlbnN1c19ncm91cBgXIAEoCRIOCgZyZXVzZWQYGCABKAgSEAoIcmV0cnlfYXQYGSABKAESMwoIYXBwcm92YWwYGiABKAsyIS5iYXR1dGEuZXhlY3V0aW9uLnYxLkFwcHJvdmFsVmlldxI0Cg5vdXRwdXRfb21pdHRlZBgbIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuT21pdHRlZCLvAgoMQXBwcm92YWxWaWV3Eg4KBnN0YXR1cxgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEiUKBWlucHV0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCWFwcHJvdmVycxgEIAMoCRIUCgxyZXF1ZXN0ZWRfYXQYBSABKAESEwoLZGVhZGxpbmVfYXQYBiABKAESEgoKZGVjaWRlZF9hdBgHIAEoARISCgpkZWNpZGVkX2J5GAggASgJEg8KB2NvbW1lbnQYCSABKAkSJAoEZGF0YRgKIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCgl0aW1lZF9vdXQYCyABKAgSMwoNaW5wdXRfb21pdHRlZBgMIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuT21pdHRlZBIyCgxkYXRhX29taXR0ZWQYDSABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQiSgoOR2V0U3RlcFJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIPCgdzdGVwX2lkGAMgASgJIpgCCgxHZXRTdGVwUmVwbHkSDgoGc3RhdHVzGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSKwoEc3RlcBgDIAEoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcFZpZXcSJQoFaW5wdXQYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSMwoNaW5wdXRfb21pdHRlZBgFIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuT21pdHRlZBIyCghhdHRlbXB0cxgGIAMoCzIgLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcEF0dGVtcHQSKgoHcmVmdXNlZBgHIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCLvAQoLU3RlcEF0dGVtcHQSDwoHYXR0ZW1wdBgBIAEoBRIOCgZzdGF0dXMYAiABKAkSFAoMc2NoZWR1bGVkX2F0GAMgASgBEhIKCnN0YXJ0ZWRfYXQYBCABKAESEwoLZmluaXNoZWRfYXQYBSABKAESKgoHZmFpbHVyZRgGIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIQCghyZXRyeV9hdBgHIAEoARITCgt0b2tlbl9jb3VudBgIIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgJIAEoARIVCg1hZ2VudF92ZXJzaW9uGAogASgJIoABChFHZXRQYXlsb2FkUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJEhIKCmF0X3ZlcnNpb24YAyABKAUSDwoHc3RlcF9pZBgEIAEoCRIPCgdwYXlsb2FkGAUgASgJEgwKBGZyb20YBiABKAEiXgoPR2V0UGF5bG9hZFJlcGx5EgwKBHRleHQYASABKAkSEQoJbmV4dF9mcm9tGAIgASgBEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwimAEKFExpc3RBcHByb3ZhbHNSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRINCgVsaW1pdBgCIAEoBRIOCgZjdXJzb3IYAyABKAkSEAoIYXBwcm92ZXIYBCABKAkSEQoJY29uZmlnX2lkGAUgASgJEhQKDGV4ZWN1dGlvbl9pZBgGIAEoCRITCgtjb25maWdfbmFtZRgHIAEoCSKOAQoSTGlzdEFwcHJvdmFsc1JlcGx5EjcKCWFwcHJvdmFscxgBIAMoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuQXBwcm92YWxTdW1tYXJ5EhMKC25leHRfY3Vyc29yGAIgASgJEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwi0gEKD0FwcHJvdmFsU3VtbWFyeRIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIRCglzdGVwX25hbWUYAyABKAkSEQoJY29uZmlnX2lkGAQgASgJEhMKC2NvbmZpZ19uYW1lGAUgASgJEg8KB21lc3NhZ2UYBiABKAkSEQoJYXBwcm92ZXJzGAcgAygJEhQKDHJlcXVlc3RlZF9hdBgIIAEoARITCgtkZWFkbGluZV9hdBgJIAEoARIOCgZzdGF0dXMYCiABKAki0AEKFUxpc3RFeGVjdXRpb25zUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSEQoJY29uZmlnX2lkGAIgASgJEg4KBnN0YXR1cxgDIAMoCRIPCgd1c2VyX2lkGAQgASgJEhQKDGNyZWF0ZWRfZnJvbRgFIAEoARISCgpjcmVhdGVkX3RvGAYgASgBEhMKC2NvbmZpZ19uYW1lGAcgASgJEg0KBWxpbWl0GAggASgFEg4KBmN1cnNvchgJIAEoCRISCgpzZXNzaW9uX2lkGAogASgJIpEBChNMaXN0RXhlY3V0aW9uc1JlcGx5EjkKCmV4ZWN1dGlvbnMYASADKAsyJS5iYXR1dGEuZXhlY3V0aW9uLnYxLkV4ZWN1dGlvblN1bW1hcnkSEwoLbmV4dF9jdXJzb3IYAiABKAkSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCKxAwoQRXhlY3V0aW9uU3VtbWFyeRIKCgJpZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSDgoGc3RhdHVzGAUgASgJEg8KB3VzZXJfaWQYBiABKAkSEgoKc2Vzc2lvbl9pZBgHIAEoCRIRCgl0ZW5hbnRfaWQYCCABKAkSEgoKY3JlYXRlZF9hdBgJIAEoARISCgpzdGFydGVkX2F0GAogASgBEhQKDGNvbXBsZXRlZF9hdBgLIAEoARIRCglwYXVzZWRfYXQYDCABKAESGAoQdG90YWxfbGF0ZW5jeV9tcxgNIAEoARIWCg5lc3RpbWF0ZWRfY29zdBgOIAEoARISCgpjcmVhdGVkX2J5GA8gASgJEhMKC3Rva2VuX2NvdW50GBAgASgFEioKB2ZhaWx1cmUYESABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSNwoNY3VycmVudF9zdGVwcxgSIAMoCzIgLmJhdHV0YS5leGVjdXRpb24udjEuQ3VycmVudFN0ZXAifwoLQ3VycmVudFN0ZXASDwoHc3RlcF9pZBgBIAEoCRIRCglzdGVwX25hbWUYAiABKAkSEAoIYWdlbnRfaWQYAyABKAkSDgoGc3RhdHVzGAQgASgJEg8KB2F0dGVtcHQYBSABKAUSGQoRYXdhaXRpbmdfYXBwcm92YWwYBiABKAgiYQoRTGlzdEV2ZW50c1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIUCgxmcm9tX3ZlcnNpb24YAyABKAUSDQoFbGltaXQYBCABKAUifwoPTGlzdEV2ZW50c1JlcGx5EioKBmV2ZW50cxgBIAMoCzIaLmJhdHV0YS5leGVjdXRpb24udjEuRXZlbnQSFAoMbmV4dF92ZXJzaW9uGAIgASgFEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiKwoSR2V0VmVyc2lvbnNSZXF1ZXN0EhUKDWV4ZWN1dGlvbl9pZHMYASADKAkiMwoQR2V0VmVyc2lvbnNSZXBseRIQCgh2ZXJzaW9ucxgBIAMoBRINCgVlbmRlZBgCIAMoCCIpChBHZXRTdGFydHNSZXF1ZXN0EhUKDWV4ZWN1dGlvbl9pZHMYASADKAkiQwoOR2V0U3RhcnRzUmVwbHkSMQoGc3RhcnRzGAEgAygLMiEuYmF0dXRhLmV4ZWN1dGlvbi52MS5TdGFydFN1bW1hcnkimAEKDFN0YXJ0U3VtbWFyeRIUCgxleGVjdXRpb25faWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEhAKCHRyYWNlX2lkGAMgASgJEhEKCWNvbmZpZ19pZBgEIAEoCRITCgtjb25maWdfbmFtZRgFIAEoCRIPCgd1c2VyX2lkGAYgASgJEhQKDGNhbGxiYWNrX3VybBgHIAEoCSKrAQoOUmVhZExvZ1JlcXVlc3QSEQoJcGFydGl0aW9uGAEgASgFEhYKDmFmdGVyX3Bvc2l0aW9uGAIgASgBEg0KBWxpbWl0GAMgASgFEg0KBXR5cGVzGAQgAygJEi8KB2N1cnNvcnMYBSADKAsyHi5iYXR1dGEuZXhlY3V0aW9uLnYxLkxvZ0N1cnNvchIfChdvbmx5X2NhbGxlZF9iYWNrX3N0YXJ0cxgGIAEoCCI2CglMb2dDdXJzb3ISEQoJcGFydGl0aW9uGAEgASgFEhYKDmFmdGVyX3Bvc2l0aW9uGAIgASgBInkKDFJlYWRMb2dSZXBseRIqCgZldmVudHMYASADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhAKCHBvc2l0aW9uGAIgASgBEisKBXBhZ2VzGAMgAygLMhwuYmF0dXRhLmV4ZWN1dGlvbi52MS5Mb2dQYWdlIlUKB0xvZ1BhZ2USKgoGZXZlbnRzGAEgAygLMhouYmF0dXRhLmV4ZWN1dGlvbi52MS5FdmVudBIQCghwb3NpdGlvbhgCIAEoARIMCgRtb3JlGAMgASgIIqMBCg9MaWZlY3ljbGVOb3RpY2USFAoMZXhlY3V0aW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIMCgR0eXBlGAMgASgJEhEKCXBhcnRpdGlvbhgEIAEoBRIQCghwb3NpdGlvbhgFIAEoARI0CgZvdGhlcnMYBiADKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLkxpZmVjeWNsZU5vdGljZWIGcHJvdG8z", [file_batuta_common_v1_common, file_batuta_execution_v1_events, file_google_protobuf_struct]);
 
 /**
  * batuta.execution.query.topology
@@ -2126,6 +2126,11 @@ export type ListExecutionsRequest = Message<"batuta.execution.v1.ListExecutionsR
    * @generated from field: string cursor = 9;
    */
   cursor: string;
+
+  /**
+   * @generated from field: string session_id = 10;
+   */
+  sessionId: string;
 };
 
 /**
@@ -2182,6 +2187,11 @@ export type ListExecutionsRequestJson = {
    * @generated from field: string cursor = 9;
    */
   cursor?: string;
+
+  /**
+   * @generated from field: string session_id = 10;
+   */
+  sessionId?: string;
 };
 
 /**
@@ -2323,6 +2333,20 @@ export type ExecutionSummary = Message<"batuta.execution.v1.ExecutionSummary"> &
    * @generated from field: int32 token_count = 16;
    */
   tokenCount: number;
+
+  /**
+   * Of one that failed; its details are in the execution itself.
+   *
+   * @generated from field: batuta.common.v1.Failure failure = 17;
+   */
+  failure?: Failure | undefined;
+
+  /**
+   * Of one that has not ended: steps under way, at most five. A projection, a moment behind.
+   *
+   * @generated from field: repeated batuta.execution.v1.CurrentStep current_steps = 18;
+   */
+  currentSteps: CurrentStep[];
 };
 
 /**
@@ -2410,6 +2434,20 @@ export type ExecutionSummaryJson = {
    * @generated from field: int32 token_count = 16;
    */
   tokenCount?: number;
+
+  /**
+   * Of one that failed; its details are in the execution itself.
+   *
+   * @generated from field: batuta.common.v1.Failure failure = 17;
+   */
+  failure?: FailureJson;
+
+  /**
+   * Of one that has not ended: steps under way, at most five. A projection, a moment behind.
+   *
+   * @generated from field: repeated batuta.execution.v1.CurrentStep current_steps = 18;
+   */
+  currentSteps?: CurrentStepJson[];
 };
 
 /**
@@ -2418,6 +2456,99 @@ export type ExecutionSummaryJson = {
  */
 export const ExecutionSummarySchema: GenMessage<ExecutionSummary, {jsonType: ExecutionSummaryJson}> = /*@__PURE__*/
   messageDesc(file_batuta_execution_v1_queries, 20);
+
+/**
+ * A step under way, as a list shows it.
+ *
+ * @generated from message batuta.execution.v1.CurrentStep
+ */
+export type CurrentStep = Message<"batuta.execution.v1.CurrentStep"> & {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId: string;
+
+  /**
+   * @generated from field: string step_name = 2;
+   */
+  stepName: string;
+
+  /**
+   * @generated from field: string agent_id = 3;
+   */
+  agentId: string;
+
+  /**
+   * running or paused.
+   *
+   * @generated from field: string status = 4;
+   */
+  status: string;
+
+  /**
+   * Of its attempts, the one that runs or comes next.
+   *
+   * @generated from field: int32 attempt = 5;
+   */
+  attempt: number;
+
+  /**
+   * It waits for a human.
+   *
+   * @generated from field: bool awaiting_approval = 6;
+   */
+  awaitingApproval: boolean;
+};
+
+/**
+ * A step under way, as a list shows it.
+ *
+ * @generated from message batuta.execution.v1.CurrentStep
+ */
+export type CurrentStepJson = {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId?: string;
+
+  /**
+   * @generated from field: string step_name = 2;
+   */
+  stepName?: string;
+
+  /**
+   * @generated from field: string agent_id = 3;
+   */
+  agentId?: string;
+
+  /**
+   * running or paused.
+   *
+   * @generated from field: string status = 4;
+   */
+  status?: string;
+
+  /**
+   * Of its attempts, the one that runs or comes next.
+   *
+   * @generated from field: int32 attempt = 5;
+   */
+  attempt?: number;
+
+  /**
+   * It waits for a human.
+   *
+   * @generated from field: bool awaiting_approval = 6;
+   */
+  awaitingApproval?: boolean;
+};
+
+/**
+ * Describes the message batuta.execution.v1.CurrentStep.
+ * Use `create(CurrentStepSchema)` to create a new message.
+ */
+export const CurrentStepSchema: GenMessage<CurrentStep, {jsonType: CurrentStepJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_queries, 21);
 
 /**
  * batuta.execution.query.events
@@ -2486,7 +2617,7 @@ export type ListEventsRequestJson = {
  * Use `create(ListEventsRequestSchema)` to create a new message.
  */
 export const ListEventsRequestSchema: GenMessage<ListEventsRequest, {jsonType: ListEventsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 21);
+  messageDesc(file_batuta_execution_v1_queries, 22);
 
 /**
  * @generated from message batuta.execution.v1.ListEventsReply
@@ -2537,7 +2668,7 @@ export type ListEventsReplyJson = {
  * Use `create(ListEventsReplySchema)` to create a new message.
  */
 export const ListEventsReplySchema: GenMessage<ListEventsReply, {jsonType: ListEventsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 22);
+  messageDesc(file_batuta_execution_v1_queries, 23);
 
 /**
  * batuta.execution.query.versions: newest version of each watched execution, in the order asked; 0 when unknown.
@@ -2568,7 +2699,7 @@ export type GetVersionsRequestJson = {
  * Use `create(GetVersionsRequestSchema)` to create a new message.
  */
 export const GetVersionsRequestSchema: GenMessage<GetVersionsRequest, {jsonType: GetVersionsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 23);
+  messageDesc(file_batuta_execution_v1_queries, 24);
 
 /**
  * @generated from message batuta.execution.v1.GetVersionsReply
@@ -2609,7 +2740,7 @@ export type GetVersionsReplyJson = {
  * Use `create(GetVersionsReplySchema)` to create a new message.
  */
 export const GetVersionsReplySchema: GenMessage<GetVersionsReply, {jsonType: GetVersionsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 24);
+  messageDesc(file_batuta_execution_v1_queries, 25);
 
 /**
  * batuta.execution.query.starts: how executions began, from the log; those that are unknown are missing in the answer.
@@ -2644,7 +2775,7 @@ export type GetStartsRequestJson = {
  * Use `create(GetStartsRequestSchema)` to create a new message.
  */
 export const GetStartsRequestSchema: GenMessage<GetStartsRequest, {jsonType: GetStartsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 25);
+  messageDesc(file_batuta_execution_v1_queries, 26);
 
 /**
  * @generated from message batuta.execution.v1.GetStartsReply
@@ -2671,7 +2802,7 @@ export type GetStartsReplyJson = {
  * Use `create(GetStartsReplySchema)` to create a new message.
  */
 export const GetStartsReplySchema: GenMessage<GetStartsReply, {jsonType: GetStartsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 26);
+  messageDesc(file_batuta_execution_v1_queries, 27);
 
 /**
  * Of ExecutionStarted what a notification needs.
@@ -2762,7 +2893,7 @@ export type StartSummaryJson = {
  * Use `create(StartSummarySchema)` to create a new message.
  */
 export const StartSummarySchema: GenMessage<StartSummary, {jsonType: StartSummaryJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 27);
+  messageDesc(file_batuta_execution_v1_queries, 28);
 
 /**
  * batuta.execution.query.log: events of partitions after a position of each, for consumers with cursors of their own.
@@ -2859,7 +2990,7 @@ export type ReadLogRequestJson = {
  * Use `create(ReadLogRequestSchema)` to create a new message.
  */
 export const ReadLogRequestSchema: GenMessage<ReadLogRequest, {jsonType: ReadLogRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 28);
+  messageDesc(file_batuta_execution_v1_queries, 29);
 
 /**
  * @generated from message batuta.execution.v1.LogCursor
@@ -2896,7 +3027,7 @@ export type LogCursorJson = {
  * Use `create(LogCursorSchema)` to create a new message.
  */
 export const LogCursorSchema: GenMessage<LogCursor, {jsonType: LogCursorJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 29);
+  messageDesc(file_batuta_execution_v1_queries, 30);
 
 /**
  * @generated from message batuta.execution.v1.ReadLogReply
@@ -2951,7 +3082,7 @@ export type ReadLogReplyJson = {
  * Use `create(ReadLogReplySchema)` to create a new message.
  */
 export const ReadLogReplySchema: GenMessage<ReadLogReply, {jsonType: ReadLogReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 30);
+  messageDesc(file_batuta_execution_v1_queries, 31);
 
 /**
  * @generated from message batuta.execution.v1.LogPage
@@ -3006,7 +3137,7 @@ export type LogPageJson = {
  * Use `create(LogPageSchema)` to create a new message.
  */
 export const LogPageSchema: GenMessage<LogPage, {jsonType: LogPageJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 31);
+  messageDesc(file_batuta_execution_v1_queries, 32);
 
 /**
  * batuta.lifecycle.<tenant>.<type>: only a wake-up for those who read the log.
@@ -3091,5 +3222,5 @@ export type LifecycleNoticeJson = {
  * Use `create(LifecycleNoticeSchema)` to create a new message.
  */
 export const LifecycleNoticeSchema: GenMessage<LifecycleNotice, {jsonType: LifecycleNoticeJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 32);
+  messageDesc(file_batuta_execution_v1_queries, 33);
 

@@ -1,0 +1,72 @@
+import type { Client } from 'pg';
+import { setTimeout as delay } from 'node:timers/promises';
+
+interface Index {
+  readonly name: string;
+  /** What follows ON. */
+  readonly on: string;
+}
+
+const executions = (name: string, column: string, more = ''): Index => ({
+  name: `orchestration_executions_by_${name}`,
+  on: `execution.orchestration_executions (tenant_id, ${column}, created_at DESC, id DESC) WHERE wake_at IS NULL${more}`,
+});
+
+const approvals = (name: string, columns: string, more = ''): Index => ({
+  name: `orchestration_step_runs_approvals_by_${name}`,
+  on: `execution.orchestration_step_runs ${columns} WHERE approval_requested_at IS NOT NULL${more}`,
+});
+
+/**
+ * An index for each filter of a list. Of executions only the ended ones are in them (the others have a wake-up): a row comes in
+ * once, with the commit that ends it, and no commit before that pays for them.
+ */
+const LIST_INDEXES: readonly Index[] = [
+  executions('config', 'config_id'),
+  executions('config_name', 'config_name'),
+  executions('user', 'user_id'),
+  executions('session', 'session_id', ' AND session_id IS NOT NULL'),
+  executions('status', 'status'),
+  approvals('config', '(approval_tenant_id, approval_config_id, approval_requested_at, id)'),
+  approvals('config_name', '(approval_tenant_id, approval_config_name, approval_requested_at, id)'),
+  approvals('anybody', '(approval_tenant_id, approval_requested_at, id)', ' AND approval_approvers IS NULL'),
+  approvals('approver', 'USING gin (approval_approvers)'),
+];
+
+/** In the transaction that makes the tables: nothing else uses them yet. */
+export const NEW_LIST_INDEXES: readonly string[] = LIST_INDEXES.map(({ name, on }) => `CREATE INDEX ${name} ON ${on}`);
+
+/** Of another process that does the same: a deadlock of two builds, and an index that is there by now. */
+const ANOTHER_BUILDS: ReadonlySet<string> = new Set(['40P01', '23505', '42P07']);
+const AGAIN_MS = 500;
+
+const STATES = `
+SELECT c.relname AS name, i.indisvalid AS valid,
+  EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = c.oid) AS building
+FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+WHERE c.relnamespace = 'execution'::regnamespace AND c.relname = ANY($1)`;
+
+/**
+ * Builds the indexes that are missing, beside whatever uses the tables: nothing waits for them, and the version before runs on.
+ * An index whose build was cut short is made anew. Throws what PostgreSQL reports.
+ */
+export async function buildListIndexes(client: Client): Promise<void> {
+  const names = LIST_INDEXES.map(({ name }) => name);
+  for (;;) {
+    const { rows } = await client.query<{ name: string; valid: boolean; building: boolean }>(STATES, [names]);
+    const states = new Map(rows.map((row) => [row.name, row]));
+    // One that another process is building right now is its business.
+    const missing = LIST_INDEXES.find(({ name }) => {
+      const state = states.get(name);
+      return state === undefined || (!state.valid && !state.building);
+    });
+    if (missing === undefined) return;
+    try {
+      if (states.has(missing.name)) await client.query(`DROP INDEX CONCURRENTLY IF EXISTS execution.${missing.name}`);
+      await client.query(`CREATE INDEX CONCURRENTLY ${missing.name} ON ${missing.on}`);
+    } catch (error) {
+      if (!ANOTHER_BUILDS.has((error as { code?: string }).code ?? '')) throw error;
+      await delay(AGAIN_MS);
+    }
+  }
+}

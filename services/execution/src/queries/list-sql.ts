@@ -1,0 +1,187 @@
+import { isTerminal } from '../domain/index.js';
+import type { ExecutionStatus } from '@batuta/contracts';
+import type { ListCursor } from './cursor.js';
+
+export interface Statement {
+  readonly text: string;
+  readonly values: unknown[];
+}
+
+/** Collects the parameters of a statement that is written for the filters that were given. */
+class Parameters {
+  readonly values: unknown[] = [];
+
+  /** The place of a value in the statement. */
+  add(value: unknown, type = 'text'): string {
+    this.values.push(value);
+    return `$${this.values.length}::${type}`;
+  }
+}
+
+export interface ExecutionFilters {
+  readonly tenantId: string;
+  readonly configId?: string | undefined;
+  readonly configName?: string | undefined;
+  readonly userId?: string | undefined;
+  readonly sessionId?: string | undefined;
+  readonly statuses: readonly ExecutionStatus[];
+  /** Epoch ms, inclusive and exclusive. */
+  readonly createdFrom?: number | undefined;
+  readonly createdTo?: number | undefined;
+  readonly after?: ListCursor | undefined;
+  readonly limit: number;
+}
+
+const NEWEST_FIRST = 'ORDER BY created_at DESC, id DESC';
+const EVERY_STATUS: readonly ExecutionStatus[] = [
+  'pending',
+  'running',
+  'paused',
+  'compensation',
+  'completed',
+  'failed',
+  'cancelled',
+];
+/** Steps under way that a list shows of an execution. */
+const MOST_CURRENT_STEPS = 5;
+/** Characters of a failure's message in a list. */
+const SHOWN_MESSAGE = 1_000;
+
+/**
+ * One page of a tenant's executions, newest first, with the failure of each that failed and the steps under way of each that has
+ * not ended.
+ *
+ * Ended ones (without a wake-up) have an index for each filter. An execution comes into them once, at its end, so that no commit
+ * before pays for them. Those that have not ended are few beside them, and are found by the index of their wake-ups. The parts
+ * are read apart, since the planner would rather walk through all executions in the hope of an early hit.
+ */
+export function listExecutions(filters: ExecutionFilters): Statement {
+  const parameters = new Parameters();
+  const { tenantId, configId, configName, userId, sessionId, statuses, createdFrom, createdTo, after, limit } = filters;
+  const range = [`tenant_id = ${parameters.add(tenantId)}`];
+  if (createdFrom !== undefined) range.push(`created_at >= ${parameters.add(new Date(createdFrom), 'timestamptz')}`);
+  if (createdTo !== undefined) range.push(`created_at < ${parameters.add(new Date(createdTo), 'timestamptz')}`);
+  if (after !== undefined) {
+    const at = parameters.add(new Date(after.createdAt), 'timestamptz');
+    range.push(`(created_at, id) < (${at}, ${parameters.add(after.id, 'uuid')})`);
+  }
+  const only: string[] = [];
+  if (configId !== undefined) only.push(`config_id = ${parameters.add(configId)}`);
+  if (configName !== undefined) only.push(`config_name = ${parameters.add(configName)}`);
+  if (userId !== undefined) only.push(`user_id = ${parameters.add(userId)}`);
+  if (sessionId !== undefined) only.push(`session_id = ${parameters.add(sessionId)}`);
+  const place = parameters.add(limit, 'int');
+  const page = (where: readonly string[], from = 'execution.orchestration_executions'): string =>
+    `SELECT * FROM ${from} WHERE ${where.join(' AND ')} ${NEWEST_FIRST} LIMIT ${place}`;
+  const filtered = only.length > 0 || statuses.length > 0;
+  if (!filtered) return { text: shown(page(range)), values: parameters.values };
+
+  const asked = statuses.length === 0 ? EVERY_STATUS : statuses;
+  const ended = asked.filter(isTerminal);
+  const open = asked.filter((status) => !isTerminal(status));
+  const matching = [...range, ...only];
+  const parts: string[] = [];
+  if (statuses.length === 0) {
+    parts.push(page([...matching, 'wake_at IS NULL']));
+  } else {
+    // One by one, since each is in the order of the list.
+    for (const status of ended)
+      parts.push(page([...matching, 'wake_at IS NULL', `status = ${parameters.add(status)}`]));
+  }
+  let unfinished = '';
+  if (open.length > 0) {
+    const status = statuses.length === 0 ? [] : [`status = ANY(${parameters.add(open, 'text[]')})`];
+    const where = [...matching, 'wake_at IS NOT NULL', ...status].join(' AND ');
+    unfinished = `WITH unfinished AS MATERIALIZED (SELECT * FROM execution.orchestration_executions WHERE ${where})\n`;
+    parts.push(page(['true'], 'unfinished'));
+  }
+  const [first = '', ...others] = parts.map((part) => `(${part})`);
+  const together =
+    others.length === 0
+      ? first.slice(1, -1)
+      : `SELECT * FROM (${[first, ...others].join('\nUNION ALL\n')}) AS parts ${NEWEST_FIRST} LIMIT ${place}`;
+  return { text: shown(`${unfinished}${together}`), values: parameters.values };
+}
+
+/** A page with what is shown beside the rows. */
+function shown(page: string): string {
+  return `
+WITH page AS MATERIALIZED (${page})
+SELECT page.id, page.trace_id, page.config_id, page.config_name, page.status, page.user_id, page.session_id,
+  page.tenant_id, page.created_at, page.started_at, page.completed_at, page.paused_at, page.total_latency_ms,
+  page.estimated_cost, page.created_by, coalesce(page.token_count, 0) AS token_count,
+  failed.step_id AS failed_step_id, failed.code AS failure_code, failed.message AS failure_message,
+  failed.retryable AS failure_retryable, run.step_name AS failed_step_name, run.agent_id AS failed_agent,
+  run.retry_count + (run.started_at IS NOT NULL)::int AS failed_attempts, current.steps AS current_steps
+FROM page
+LEFT JOIN LATERAL (
+  SELECT e.data->>'stepId' AS step_id, e.data->'failure'->>'code' AS code,
+    left(e.data->'failure'->>'message', ${SHOWN_MESSAGE}) AS message, e.data->'failure'->'retryable' AS retryable
+  FROM execution.events e
+  WHERE e.execution_id = page.id AND e.version = page.version AND e.type = 'ExecutionFailed'
+) AS failed ON page.status = 'failed'
+LEFT JOIN LATERAL (
+  SELECT s.step_name, s.agent_id, s.retry_count, s.started_at FROM execution.orchestration_step_runs s
+  WHERE s.execution_id = page.id AND s.step_id = failed.step_id
+) AS run ON failed.step_id IS NOT NULL
+LEFT JOIN LATERAL (
+  SELECT jsonb_agg(jsonb_build_object('stepId', s.step_id, 'stepName', s.step_name, 'agentId', s.agent_id,
+    'status', s.status, 'attempt', s.retry_count + 1, 'awaitingApproval', s.approval_requested_at IS NOT NULL)
+    ORDER BY s.step_index) AS steps
+  FROM (
+    SELECT * FROM execution.orchestration_step_runs r
+    WHERE r.execution_id = page.id AND r.status IN ('running', 'paused') ORDER BY r.step_index LIMIT ${MOST_CURRENT_STEPS}
+  ) AS s
+) AS current ON page.wake_at IS NOT NULL
+${NEWEST_FIRST.replace('created_at', 'page.created_at').replace(', id', ', page.id')}`;
+}
+
+export interface ApprovalFilters {
+  readonly tenantId: string;
+  readonly configId?: string | undefined;
+  readonly configName?: string | undefined;
+  readonly executionId?: string | undefined;
+  /** Those that this user may decide. */
+  readonly approver?: string | undefined;
+  readonly after?: ListCursor | undefined;
+  readonly limit: number;
+}
+
+const OLDEST_FIRST = 'ORDER BY approval_requested_at, id';
+
+/** One page of the approvals that wait in a tenant, oldest first. Every filter has an index of those that wait. */
+export function listApprovals(filters: ApprovalFilters): Statement {
+  const parameters = new Parameters();
+  const { tenantId, configId, configName, executionId, approver, after, limit } = filters;
+  const where = ['approval_requested_at IS NOT NULL', `approval_tenant_id = ${parameters.add(tenantId)}`];
+  if (configId !== undefined) where.push(`approval_config_id = ${parameters.add(configId)}`);
+  if (configName !== undefined) where.push(`approval_config_name = ${parameters.add(configName)}`);
+  if (executionId !== undefined) where.push(`execution_id = ${parameters.add(executionId, 'uuid')}`);
+  if (after !== undefined) {
+    const at = parameters.add(new Date(after.createdAt), 'timestamptz');
+    where.push(`(approval_requested_at, id) > (${at}, ${parameters.add(after.id, 'uuid')})`);
+  }
+  const place = parameters.add(limit, 'int');
+  const page = (more: readonly string[], from = 'execution.orchestration_step_runs'): string =>
+    `SELECT * FROM ${from} WHERE ${[...where, ...more].join(' AND ')} ${OLDEST_FIRST} LIMIT ${place}`;
+  let rows = page([]);
+  if (approver !== undefined) {
+    // Read apart: those of one user by the names in the lists, and those that everybody may decide in their order.
+    const named = `SELECT * FROM execution.orchestration_step_runs
+  WHERE approval_requested_at IS NOT NULL AND approval_approvers ? ${parameters.add(approver)}`;
+    rows = `WITH named AS MATERIALIZED (${named})
+SELECT * FROM ((${page([], 'named')})
+UNION ALL
+(${page(['approval_approvers IS NULL'])})) AS parts ${OLDEST_FIRST} LIMIT ${place}`;
+  }
+  return {
+    text: `
+WITH page AS MATERIALIZED (${rows})
+SELECT s.id, s.execution_id, s.step_id, s.step_name, e.config_id, e.config_name, e.status, s.approval_message,
+  s.approval_approvers, s.approval_requested_at, s.approval_deadline_at
+FROM page s
+JOIN execution.orchestration_executions e ON e.id = s.execution_id
+ORDER BY s.approval_requested_at, s.id`,
+    values: parameters.values,
+  };
+}

@@ -1,0 +1,168 @@
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { migrateEventStore } from '@batuta/event-store';
+import { createTestDatabase, templateFor } from '@batuta/testing';
+import type { TestDatabase } from '@batuta/testing';
+import pg from 'pg';
+import { listApprovals, listExecutions } from '../src/queries/list-sql.js';
+import type { ApprovalFilters, ExecutionFilters, Statement } from '../src/queries/list-sql.js';
+
+jest.setTimeout(120_000);
+
+const ROWS = 40_000;
+const TENANT = 'default';
+const RARE = '00000000-0000-7000-8000-000000000001';
+
+let database: TestDatabase;
+let sql: pg.Client;
+
+/** Many ended executions of one tenant, few that run, and approvals that wait; what the filters name is rare among them. */
+beforeAll(async () => {
+  database = await createTestDatabase({ template: await templateFor('execution', migrateEventStore) });
+  sql = new pg.Client({ connectionString: database.url });
+  await sql.connect();
+  await sql.query(
+    `INSERT INTO execution.orchestration_executions (id, trace_id, config_id, config_name, status, user_id, session_id,
+       tenant_id, started_at, completed_at, created_at, created_by, config_version, partition, version, wake_at)
+     SELECT md5(n::text)::uuid, md5(n::text), 'config-' || n % 20, 'name-' || n % 20,
+       CASE WHEN n % 200 = 0 THEN 'running' ELSE 'completed' END, 'user-' || n % 50, 'session-' || n % 1000, '${TENANT}',
+       now(), now(), timestamptz '2026-01-01' + n * interval '1 minute', 'user', 1, n % 16, 1,
+       CASE WHEN n % 200 = 0 THEN 1 END
+     FROM generate_series(1, ${ROWS}) AS n`,
+  );
+  await sql.query(
+    `INSERT INTO execution.orchestration_step_runs (id, execution_id, step_index, step_id, step_name, status, dependencies,
+       agent_id, version, approval_tenant_id, approval_requested_at, approval_message, approval_approvers,
+       approval_config_id, approval_config_name)
+     SELECT md5('s' || n)::uuid, md5(n::text)::uuid, 0, 'gate', 'Gate', 'running', '[]', '', 1, '${TENANT}',
+       timestamptz '2026-01-01' + n * interval '1 minute', 'Pay?',
+       CASE WHEN n % 100 = 0 THEN NULL ELSE jsonb_build_array('user-' || n % 500) END, 'config-' || n % 400,
+       'name-' || n % 400
+     FROM generate_series(1, ${ROWS}) AS n`,
+  );
+  await sql.query('ANALYZE execution.orchestration_executions, execution.orchestration_step_runs');
+});
+
+afterAll(async () => {
+  await sql?.end();
+  await database?.drop();
+});
+
+interface Plan {
+  readonly 'Node Type': string;
+  readonly 'Relation Name'?: string;
+  readonly 'Index Name'?: string;
+  readonly 'Actual Rows'?: number;
+  readonly 'Rows Removed by Filter'?: number;
+  readonly Plans?: readonly Plan[];
+}
+
+interface Explained {
+  readonly indexes: readonly string[];
+  readonly scanned: readonly string[];
+  /** Rows that were read and thrown away. */
+  readonly wasted: number;
+  readonly rows: number;
+}
+
+async function explain({ text, values }: Statement): Promise<Explained> {
+  const { rows } = await sql.query<{ 'QUERY PLAN': readonly { Plan: Plan }[] }>(
+    `EXPLAIN (ANALYZE, FORMAT JSON) ${text}`,
+    values,
+  );
+  const indexes: string[] = [];
+  const scanned: string[] = [];
+  let wasted = 0;
+  const visit = (plan: Plan): void => {
+    if (plan['Index Name'] !== undefined) indexes.push(plan['Index Name']);
+    if (plan['Node Type'] === 'Seq Scan') scanned.push(plan['Relation Name'] ?? '');
+    wasted += plan['Rows Removed by Filter'] ?? 0;
+    for (const child of plan.Plans ?? []) visit(child);
+  };
+  const root = rows[0]?.['QUERY PLAN'][0]?.Plan;
+  if (root === undefined) throw new Error('no plan');
+  visit(root);
+  return { indexes, scanned, wasted, rows: root['Actual Rows'] ?? 0 };
+}
+
+const executions = (filters: Partial<ExecutionFilters>): Statement =>
+  listExecutions({ tenantId: TENANT, statuses: [], limit: 51, ...filters });
+const approvals = (filters: Partial<ApprovalFilters>): Statement =>
+  listApprovals({ tenantId: TENANT, limit: 51, ...filters });
+
+const time = (text: string): number => Date.parse(text);
+
+describe('each filter of the list of executions', () => {
+  it.each<[string, Partial<ExecutionFilters>, string, number]>([
+    ['nothing', {}, 'orchestration_executions_listed', 51],
+    ['a tenant without any', { tenantId: 'nobody' }, 'orchestration_executions_listed', 0],
+    ['config_id', { configId: 'config-7' }, 'orchestration_executions_by_config', 51],
+    ['a config_id without any', { configId: RARE }, 'orchestration_executions_by_config', 0],
+    ['the name of a config', { configName: 'nobody' }, 'orchestration_executions_by_config_name', 0],
+    ['user', { userId: 'nobody' }, 'orchestration_executions_by_user', 0],
+    ['session_id', { sessionId: 'session-3' }, 'orchestration_executions_by_session', 40],
+    ['a session_id without any', { sessionId: 'none' }, 'orchestration_executions_by_session', 0],
+    ['status failed', { statuses: ['failed'] }, 'orchestration_executions_by_status', 0],
+    ['a status that most have', { statuses: ['completed'] }, 'orchestration_executions_listed', 51],
+    ['several statuses', { statuses: ['failed', 'cancelled', 'paused'] }, 'orchestration_executions_by_status', 0],
+    ['status running', { statuses: ['running'] }, 'orchestration_executions_due', 51],
+    ['created_from', { createdFrom: time('2030-01-01T00:00:00Z') }, 'orchestration_executions_listed', 0],
+    ['created_to', { createdTo: time('2026-01-01T00:10:00Z') }, 'orchestration_executions_listed', 9],
+    [
+      'the page after another',
+      { userId: 'user-3', after: { createdAt: time('2026-01-02T00:00:00Z'), id: RARE } },
+      'orchestration_executions_by_user',
+      29,
+    ],
+  ])('has an index for %s, and reads little beside what it shows', async (_name, filters, index, rows) => {
+    const found = await explain(executions(filters));
+    expect(found.indexes).toContain(index);
+    expect(found.scanned).not.toContain('orchestration_executions');
+    expect(found.rows).toBe(rows);
+    // At most the executions that have not ended.
+    expect(found.wasted).toBeLessThanOrEqual(ROWS / 200);
+  });
+});
+
+describe('each filter of the list of approvals', () => {
+  it.each<[string, Partial<ApprovalFilters>, string, number]>([
+    ['nothing', {}, 'orchestration_step_runs_approvals', 51],
+    ['config_id', { configId: 'config-7' }, 'orchestration_step_runs_approvals_by_config', 51],
+    ['a config_id without any', { configId: RARE }, 'orchestration_step_runs_approvals_by_config', 0],
+    ['the name of a config', { configName: 'nobody' }, 'orchestration_step_runs_approvals_by_config_name', 0],
+    ['execution_id', { executionId: RARE }, 'orchestration_step_runs_pkey', 0],
+    ['approver', { approver: 'user-7' }, 'orchestration_step_runs_approvals_by_approver', 51],
+    ['an approver of none', { approver: 'nobody' }, 'orchestration_step_runs_approvals_by_anybody', 51],
+  ])('has an index for %s, and reads little beside what it shows', async (_name, filters, index, rows) => {
+    const found = await explain(approvals(filters));
+    expect(found.indexes).toContain(index);
+    expect(found.scanned).not.toContain('orchestration_step_runs');
+    expect(found.rows).toBe(rows);
+    expect(found.wasted).toBeLessThanOrEqual(ROWS / 200);
+  });
+});
+
+describe('the indexes of lists', () => {
+  it('are built beside running work where tables are there already, and again where a build was cut short', async () => {
+    const names = (): Promise<string[]> =>
+      sql
+        .query<{ name: string }>(
+          `SELECT c.relname AS name FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+           WHERE c.relnamespace = 'execution'::regnamespace AND c.relname LIKE '%\\_by\\_%' AND i.indisvalid
+           ORDER BY c.relname`,
+        )
+        .then(({ rows }) => rows.map(({ name }) => name));
+    const all = await names();
+    expect(all).toHaveLength(9);
+    await sql.query(
+      'DROP INDEX execution.orchestration_executions_by_user, execution.orchestration_executions_by_status',
+    );
+    await sql.query(
+      `UPDATE pg_index SET indisvalid = false
+       WHERE indexrelid = 'execution.orchestration_step_runs_approvals_by_config'::regclass`,
+    );
+    await Promise.all([migrateEventStore(database.url), migrateEventStore(database.url)]);
+    // One of the two may have left a build to the other.
+    await migrateEventStore(database.url);
+    expect(await names()).toEqual(all);
+  });
+});
