@@ -1,6 +1,7 @@
 import { LogSummary } from '../logs/log-summary.js';
+import { openLogText } from '../logs/log-chunks.js';
 import { logDirectoriesOf, openLogFile } from '../logs/open-log-file.js';
-import { readLines } from '../logs/read-lines.js';
+import { LONGEST_LINE, readLines } from '../logs/read-lines.js';
 import type { Agent, AgentContext } from './agent.js';
 import { Parameters, wrong } from './parameters.js';
 
@@ -32,9 +33,8 @@ export function logAnalyzerAgent(directories: readonly string[]): Agent {
         return { source: path, bytes, ...summary.result() };
       }
       let read = 0;
-      for (const line of lines ?? (text ?? '').split(/\r?\n/)) {
-        if (typeof line !== 'string') throw wrong('lines', 'must be a list of texts');
-        summary.add(line.slice(0, 16 * 1024));
+      for (const line of lines === undefined ? linesOf(text ?? '') : linesOfAll(lines)) {
+        summary.add(line.length > LONGEST_LINE ? line.slice(0, LONGEST_LINE) : line);
         // Lets everything else in this process have its turn.
         if (++read % 2_000 === 0) await new Promise((next) => setImmediate(next));
         if (read % 2_000 === 0) context.signal.throwIfAborted();
@@ -42,6 +42,29 @@ export function logAnalyzerAgent(directories: readonly string[]): Agent {
       return { source: lines === undefined ? 'text' : 'lines', ...summary.result() };
     },
   };
+}
+
+/** The lines of a text; the line break at its end begins no further one. */
+function* linesOf(text: string): Generator<string> {
+  let from = 0;
+  while (from < text.length) {
+    const end = text.indexOf('\n', from);
+    if (end === -1) {
+      yield text.slice(from);
+      return;
+    }
+    yield text.slice(from, end);
+    from = end + 1;
+  }
+}
+
+/** The lines of a list's elements, which may hold several each. */
+function* linesOfAll(texts: readonly unknown[]): Generator<string> {
+  for (const text of texts) {
+    if (typeof text !== 'string') throw wrong('lines', 'must be a list of texts');
+    if (text === '') yield '';
+    else yield* linesOf(text);
+  }
 }
 
 async function analyzeFile(
@@ -53,19 +76,18 @@ async function analyzeFile(
 ): Promise<{ bytes: number; path: string }> {
   const { handle, path } = await openLogFile(name, logDirectoriesOf(directories, context.tenantId));
   try {
-    const { size } = await handle.stat();
-    const start = lastBytes === undefined ? 0 : Math.max(0, size - lastBytes);
+    const { chunks, isInLine, progress } = await openLogText(handle, lastBytes);
     let bytes = 0;
-    await readLines(
-      handle,
-      start,
-      context.signal,
-      (line) => summary.add(line),
-      (read) => {
+    await readLines(chunks, {
+      signal: context.signal,
+      skipFirst: isInLine,
+      onLine: (line) => summary.add(line),
+      onChunk: (read) => {
         bytes = read;
-        context.heartbeat(Math.min(0.99, read / Math.max(1, size - start)), `${summary.lines} lines`);
+        const done = progress();
+        context.heartbeat(Math.min(0.99, done.read / Math.max(1, done.all)), `${summary.lines} lines`);
       },
-    );
+    });
     return { bytes, path };
   } finally {
     await handle.close();

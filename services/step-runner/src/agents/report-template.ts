@@ -38,7 +38,7 @@ Nothing stands out.
 | Count | Level | Pattern |
 |---|---|---|
 {% for pattern in section.data.patterns limit: 10 -%}
-| {{ pattern.count }} | {{ pattern.level }} | {{ pattern.pattern | truncate: 160 | cell }} |
+| {{ pattern.count }} | {% if pattern.levels %}{% for one in pattern.levels %}{% unless forloop.first %}, {% endunless %}{{ one[0] }}{% if pattern.levels.size > 1 %} {{ one[1] }}{% endif %}{% endfor %}{% else %}{{ pattern.level }}{% endif %} | {{ pattern.pattern | truncate: 160 | cell }} |
 {% endfor %}
 {%- if section.data.last_errors.size > 0 or section.data.first_errors.size > 0 %}
 Errors:

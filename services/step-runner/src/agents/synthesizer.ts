@@ -224,9 +224,15 @@ function logFindings(
   if (errors > 0) {
     judge(1);
     findings.push(`The log has ${errors} errors in ${textOf(data['lines'])} lines.`);
-    for (const { level, pattern, count } of objectsOf(data['patterns'])) {
-      if (level !== 'error' && level !== 'fatal') continue;
-      findings.push(`${textOf(count)} × ${textOf(level)}: ${textOf(pattern).slice(0, 300)}`);
+    for (const { level, levels: own, pattern, count } of objectsOf(data['patterns'])) {
+      // Lines of one form can have several levels. Another agent's patterns may have one level only.
+      const counts: JsonObject = isObject(own) ? own : { [textOf(level)]: count ?? 0 };
+      const bad = (['fatal', 'error'] as const).filter((one) => Number(counts[one] ?? 0) > 0);
+      if (bad.length === 0) continue;
+      const found = bad.map((one) => `${textOf(counts[one])} × ${one}`).join(', ');
+      const share =
+        bad.reduce((sum, one) => sum + Number(counts[one]), 0) < Number(count) ? ` (of ${textOf(count)})` : '';
+      findings.push(`${found}${share}: ${textOf(pattern).slice(0, 300)}`);
       if (findings.length >= MOST_FINDINGS) return;
     }
   }

@@ -74,7 +74,7 @@ export class Drain {
         if (found.template[index] !== tokens[index]) found.template[index] = WILDCARD;
       }
       found.count += 1;
-      found.lastLine = line;
+      found.lastLine = Math.max(found.lastLine, line);
       this.ways.delete(found);
       this.ways.set(found, way);
       return found;

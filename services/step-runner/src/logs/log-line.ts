@@ -1,204 +1,151 @@
-export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'unknown'] as const;
-export type LogLineLevel = (typeof LOG_LEVELS)[number];
+import { isObject, jsonEntry, recordsIn } from './json-entry.js';
+import { ParsedLine, plainLine } from './parsed-line.js';
+import { textEntry } from './text-entry.js';
+import { timestampAt } from './timestamp.js';
 
-/** One line of a log, taken apart. */
-export interface LogLine {
-  /** Epoch milliseconds; a time without a zone counts as UTC. */
-  readonly at: number | undefined;
-  readonly level: LogLineLevel;
-  /** What is left without time and level. */
-  readonly message: string;
-}
+/** A JSON object in a file that holds wrapped objects in wrapped objects ends here. */
+const DEEPEST = 3;
+// Kubernetes' container runtime interface: time, stream, F for a full line or P for a part of one.
+const CRI = /^\S{20,40} (stdout|stderr) ([PF])(?::\S*)? ?/;
+// web-1  | text (docker compose), [pod/web/app] text (kubectl logs --prefix)
+const PREFIX = /^(?:([A-Za-z][\w.-]{0,60}) +\| ?|\[(pod\/[^\]\s]{1,200})\] )/;
+const BEFORE_OBJECT = /^[\s:\]|-]{0,10}(?:[\w.-]{1,100}[\s:]{1,4})?(?=\{")/;
+const LONGEST_SALVAGE = 16 * 1024;
+const PAIR = /"([\w.@$-]{1,40})"\s*:\s*(?:"((?:[^"\\]|\\.){0,2000})"|(-?\d[\d.eE+-]{0,30})(?=[\s,}]))/g;
 
-// 2026-11-21T04:54:52.123+01:00, also with a space or comma, and PostgreSQL's "%m": a zone's name after a space.
-const ISO =
-  /^[[(]?(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?\s?(Z|UTC|GMT|[+-]\d\d:?\d\d|[A-Z]{3,4}(?= ))?[\])]?:?\s*/;
-// <34>1 before the time: RFC 5424; <34> alone: RFC 3164.
-const SYSLOG_PRIORITY = /^<(\d{1,3})>(?:1 )?/;
-const SYSLOG = /^(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) {1,2}(\d{1,2}) (\d\d):(\d\d):(\d\d) /;
-// Common log format: [21/Nov/2026:04:54:52 +0000]
-const COMMON =
-  /\[(\d\d)\/(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-]\d{4})\]/;
-const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
-
-const LEVEL_WORDS: Readonly<Record<string, LogLineLevel>> = {
-  panic: 'fatal',
-  fatal: 'fatal',
-  emerg: 'fatal',
-  emergency: 'fatal',
-  alert: 'fatal',
-  critical: 'fatal',
-  crit: 'fatal',
-  error: 'error',
-  err: 'error',
-  severe: 'error',
-  warning: 'warn',
-  warn: 'warn',
-  notice: 'info',
-  info: 'info',
-  log: 'info',
-  statement: 'info',
-  detail: 'info',
-  hint: 'info',
-  context: 'info',
-  debug: 'debug',
-  debug1: 'debug',
-  debug2: 'debug',
-  debug3: 'debug',
-  debug4: 'debug',
-  debug5: 'debug',
-  verbose: 'debug',
-  trace: 'trace',
-};
-// In capitals anywhere in the head; in small letters only where it cannot be a word of the message.
-const LEVEL =
-  /^(fatal|error|warning|warn|info|debug|trace):|\b(PANIC|FATAL|EMERG|EMERGENCY|ALERT|CRITICAL|CRIT|ERROR|ERR|SEVERE|WARNING|WARN|NOTICE|INFO|LOG|STATEMENT|DETAIL|HINT|CONTEXT|DEBUG[1-5]?|VERBOSE|TRACE)\b:?|(?:\[|level[=:] ?"?)(panic|fatal|emerg|alert|critical|crit|error|err|severe|warning|warn|notice|info|debug|verbose|trace)\b\]?"?/i;
-const HEAD = 160;
-
-/** Takes a line apart: its time, level and message, in the formats of PostgreSQL, ISO times, syslog, web servers and pino. */
-export function parseLogLine(line: string, now: number = Date.now()): LogLine {
-  if (line.startsWith('{')) {
-    const json = parseJsonLine(line);
-    if (json !== undefined) return json;
+/** Takes one line apart. Never throws. */
+export function parseLine(line: string, now: number, depth = 0): ParsedLine {
+  const first = line.charCodeAt(0);
+  if (first === 123) {
+    const found = parseObject(line, now, depth);
+    if (found !== undefined) return found;
   }
-  let rest = line;
-  let level: LogLineLevel | undefined;
-  const priority = SYSLOG_PRIORITY.exec(rest);
-  if (priority !== null) {
-    level = syslogLevel(Number(priority[1]) % 8);
-    rest = rest.slice(priority[0].length);
-  }
-  let at: number | undefined;
-  const iso = ISO.exec(rest);
-  if (iso !== null) {
-    at = isoTime(iso);
-    rest = rest.slice(iso[0].length);
-  } else {
-    const syslog = SYSLOG.exec(rest);
-    if (syslog !== null) {
-      at = syslogTime(syslog, now);
-      rest = rest.slice(syslog[0].length);
-    } else {
-      const common = COMMON.exec(rest.slice(0, 400));
-      if (common !== null) {
-        at = commonTime(common);
-        rest = rest.slice(0, common.index) + rest.slice(common.index + common[0].length);
-      }
+  if (first >= 48 && first <= 57 && line.startsWith(' std', line.indexOf(' '))) {
+    const cri = CRI.exec(line);
+    const time = cri === null ? undefined : timestampAt(line, 0, now);
+    if (cri !== null && time !== undefined) {
+      const text = line.slice(cri[0].length);
+      const partial = cri[2] === 'P';
+      const inner = partial || depth >= DEEPEST ? plainLine(text) : parseLine(text, now, depth + 1);
+      const { at, zoned } = clockOf(time, inner);
+      const { timed, level, levelIsDefault, message, body } = inner;
+      const source = `${cri[1]} ${inner.source}`;
+      return new ParsedLine(at, zoned, timed, level, levelIsDefault, message, body, source, partial, inner.more);
     }
   }
-  const word = levelIn(rest);
-  if (word !== undefined) {
-    level ??= word.level;
-    rest = rest.slice(0, word.start) + rest.slice(word.end);
+  if (depth < DEEPEST && ((first > 64 && first !== 91 && hasBar(line)) || line.startsWith('[pod/'))) {
+    const prefix = PREFIX.exec(line);
+    const found = prefix === null ? undefined : parsePrefixed(line, prefix, now, depth);
+    if (found !== undefined) return found;
   }
-  return { at, level: level ?? 'unknown', message: rest.trim() };
-}
-
-function levelIn(rest: string): { level: LogLineLevel; start: number; end: number } | undefined {
-  const found = LEVEL.exec(rest.slice(0, HEAD));
-  if (found === null) return undefined;
-  const [whole, leading, capital, bracketed] = found;
-  // The pattern ignores case, so that one pass finds all; capitals are asked for here.
-  if (capital !== undefined && capital !== capital.toUpperCase()) {
-    const next = levelIn(rest.slice(found.index + whole.length));
-    const shift = found.index + whole.length;
-    return next === undefined ? undefined : { level: next.level, start: next.start + shift, end: next.end + shift };
+  const entry = textEntry(line, now);
+  const { body, source } = entry;
+  if (depth >= DEEPEST) return entry;
+  if (source !== '') {
+    const inner = parseLine(body.startsWith('@cee: ') ? body.slice(6) : body, now, depth + 1);
+    const host = entry.message.slice(0, Math.max(0, entry.message.length - body.trim().length));
+    return wrapped(entry, inner, inner.timed, host + inner.message, source + inner.source);
   }
-  const level = LEVEL_WORDS[(capital ?? bracketed ?? leading ?? '').toLowerCase()];
-  return level === undefined ? undefined : { level, start: found.index, end: found.index + whole.length };
+  if (!entry.timed || !body.trimEnd().endsWith('}')) return entry;
+  const tag = BEFORE_OBJECT.exec(body);
+  const inner = tag === null ? undefined : parseObject(body.slice(tag[0].length).trimEnd(), now, depth + 1);
+  return inner === undefined ? entry : wrapped(entry, inner, inner.timed, inner.message, inner.source);
 }
 
-function isoTime(parts: RegExpExecArray): number | undefined {
-  const [, year, month, day, hour, minute, second, fraction = '', zone = 'Z'] = parts;
-  const ms = Number(fraction.slice(0, 3).padEnd(3, '0'));
-  const at = Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second), ms);
-  return Number.isNaN(at) ? undefined : at - offsetOf(zone);
+/** What is around a line gives what the line itself does not say. */
+function wrapped(outer: ParsedLine, inner: ParsedLine, timed: boolean, message: string, source: string): ParsedLine {
+  const { at, zoned } = clockOf(outer, inner);
+  const ownLevel = outer.levelIsDefault ? undefined : outer.level;
+  const level = ownLevel ?? inner.level ?? outer.level;
+  const isDefault = ownLevel === undefined && (inner.level === undefined || inner.levelIsDefault);
+  return new ParsedLine(at, zoned, timed, level, isDefault, message, inner.body, source, inner.partial, inner.more);
 }
 
-function commonTime(parts: RegExpExecArray): number {
-  const [, day, month, year, hour, minute, second, zone = 'Z'] = parts;
-  const at = Date.UTC(
-    Number(year),
-    MONTHS.indexOf(month ?? ''),
-    Number(day),
-    Number(hour),
-    Number(minute),
-    Number(second),
-  );
-  return at - offsetOf(zone);
+/** The program's clock is nearer to what happened, but without a zone it may be local time. */
+function clockOf(outer: Clock, inner: Clock): Clock {
+  return inner.at !== undefined && (inner.zoned || outer.at === undefined) ? inner : outer;
 }
 
-function syslogTime(parts: RegExpExecArray, now: number): number {
-  const [, month, day, hour, minute, second] = parts;
-  const year = new Date(now).getUTCFullYear();
-  const at = (inYear: number): number =>
-    Date.UTC(inYear, MONTHS.indexOf(month ?? ''), Number(day), Number(hour), Number(minute), Number(second));
-  // The format has no year: a line from the future is one from last December.
-  return at(year) > now + 86_400_000 ? at(year - 1) : at(year);
+interface Clock {
+  readonly at: number | undefined;
+  readonly zoned: boolean;
 }
 
-function offsetOf(zone: string): number {
-  const parts = /^([+-])(\d\d):?(\d\d)$/.exec(zone);
-  if (parts === null) return 0;
-  const minutes = Number(parts[2]) * 60 + Number(parts[3]);
-  return (parts[1] === '-' ? -minutes : minutes) * 60_000;
+function hasBar(line: string): boolean {
+  const head = line.length > 80 ? line.slice(0, 80) : line;
+  return head.includes(' | ');
 }
 
-function syslogLevel(severity: number): LogLineLevel {
-  if (severity <= 2) return 'fatal';
-  if (severity === 3) return 'error';
-  if (severity === 4) return 'warn';
-  return severity === 7 ? 'debug' : 'info';
+function parsePrefixed(line: string, prefix: RegExpExecArray, now: number, depth: number): ParsedLine | undefined {
+  const [whole, service, pod] = prefix;
+  const inner = parseLine(line.slice(whole.length), now, depth + 1);
+  // Else a table or a sentence with a bar.
+  const isLog = pod !== undefined || inner.timed || inner.level !== undefined || /^\s/.test(inner.body);
+  if (!isLog) return undefined;
+  const { at, zoned, timed, level, levelIsDefault, message, body, partial, more } = inner;
+  const source = `${service ?? pod ?? ''} ${inner.source}`;
+  return new ParsedLine(at, zoned, timed, level, levelIsDefault, message, body, source, partial, more);
 }
 
-function parseJsonLine(line: string): LogLine | undefined {
-  let entry: Record<string, unknown>;
+function parseObject(line: string, now: number, depth: number): ParsedLine | undefined {
+  let value: unknown;
   try {
-    entry = JSON.parse(line) as Record<string, unknown>;
+    // In an array that is written one element a line, each but the last is followed by a comma.
+    value = JSON.parse(line.endsWith(',') ? line.slice(0, -1) : line);
   } catch {
-    return undefined;
+    return salvaged(line, now);
   }
-  const message = firstOf(entry, 'msg', 'message', 'event');
-  const error = entry['err'] ?? entry['error'];
-  const cause =
-    typeof error === 'string'
-      ? error
-      : typeof error === 'object' && error !== null && 'message' in error && typeof error.message === 'string'
-        ? error.message
-        : undefined;
-  const text = [message, cause].filter((part) => typeof part === 'string' && part !== '').join(': ');
-  return {
-    at: jsonTime(firstOf(entry, 'time', 'timestamp', 'ts', '@timestamp')),
-    level: jsonLevel(firstOf(entry, 'level', 'severity', 'lvl')),
-    message: text === '' ? line : text,
-  };
+  return isObject(value) ? objectEntry(value, line, now, depth) : undefined;
 }
 
-function firstOf(entry: Record<string, unknown>, ...names: string[]): unknown {
-  for (const name of names) if (entry[name] !== undefined) return entry[name];
-  return undefined;
-}
-
-function jsonTime(value: unknown): number | undefined {
-  if (typeof value === 'number') {
-    if (!Number.isFinite(value) || value <= 0) return undefined;
-    // Seconds, milliseconds, microseconds or nanoseconds, by size.
-    if (value < 1e11) return value * 1e3;
-    if (value < 1e14) return value;
-    return value < 1e17 ? value / 1e3 : value / 1e6;
+/** The entry of an object, or its entries where it holds a list of them. `text` stands for it when it has no message. */
+export function objectEntry(
+  value: Readonly<Record<string, unknown>>,
+  text: string,
+  now: number,
+  depth = 0,
+): ParsedLine {
+  const records = recordsIn(value);
+  if (records !== undefined && records.length > 0 && depth < DEEPEST) {
+    const [first, ...more] = records.map((record) => objectEntry(record, text, now, depth + 1));
+    if (first !== undefined) {
+      const { at, zoned, level, levelIsDefault, message, body, source } = first;
+      return new ParsedLine(at, zoned, true, level, levelIsDefault, message, body, source, false, more);
+    }
   }
-  if (typeof value !== 'string') return undefined;
-  const at = Date.parse(value);
-  return Number.isNaN(at) ? undefined : at;
+  const { at, zoned, level, levelIsDefault, message, inner: innerLine, stream, partial } = jsonEntry(value, now);
+  const own = message === '' ? text : message;
+  const line = innerLine?.replace(/[\r\n]+$/, '');
+  if (line === undefined || partial || depth >= DEEPEST) {
+    const body = line ?? own;
+    return new ParsedLine(at, zoned, !partial, level, levelIsDefault, body, body, stream, partial, undefined);
+  }
+  const inner = parseLine(line, now, depth + 1);
+  const outer = new ParsedLine(at, zoned, true, level, levelIsDefault, own, own, stream, false, undefined);
+  // A line in Docker's envelope can be the rest of another one; an entry in an envelope of its own cannot.
+  const timed = stream === '' || inner.timed;
+  const cause = stream === '' ? message.slice(innerLine?.length) : '';
+  return wrapped(outer, inner, timed, inner.message + cause, stream + inner.source);
 }
 
-function jsonLevel(value: unknown): LogLineLevel {
-  if (typeof value === 'string') return LEVEL_WORDS[value.toLowerCase()] ?? 'unknown';
-  if (typeof value !== 'number') return 'unknown';
-  // pino: 10 trace, 20 debug, 30 info, 40 warn, 50 error, 60 fatal
-  if (value >= 60) return 'fatal';
-  if (value >= 50) return 'error';
-  if (value >= 40) return 'warn';
-  if (value >= 30) return 'info';
-  return value >= 20 ? 'debug' : 'trace';
+/** The fields of an object that was cut off or damaged, as far as they can be read. */
+function salvaged(line: string, now: number): ParsedLine | undefined {
+  const fields = Object.create(null) as Record<string, unknown>;
+  for (const [, name = '', text, number] of line.slice(0, LONGEST_SALVAGE).matchAll(PAIR)) {
+    if (Object.hasOwn(fields, name)) continue;
+    fields[name] = text === undefined ? Number(number) : unescaped(text);
+  }
+  const entry = jsonEntry(fields, now);
+  if (entry.at === undefined && entry.level === undefined) return undefined;
+  const { at, zoned, level, levelIsDefault, message } = entry;
+  const text = message === '' ? line : message;
+  return new ParsedLine(at, zoned, true, level, levelIsDefault, text, text, '', false, undefined);
+}
+
+function unescaped(text: string): string {
+  try {
+    return JSON.parse(`"${text}"`) as string;
+  } catch {
+    return text;
+  }
 }

@@ -1,7 +1,9 @@
 import { Drain } from './drain.js';
 import type { LogCluster } from './drain.js';
-import { LOG_LEVELS, parseLogLine } from './log-line.js';
-import type { LogLineLevel } from './log-line.js';
+import { LOG_LEVELS } from './levels.js';
+import type { LogLineLevel } from './levels.js';
+import { LogEntries } from './log-entries.js';
+import type { LogEntry } from './log-entries.js';
 
 export interface LogSummaryOptions {
   /** Patterns in the result. */
@@ -18,52 +20,70 @@ interface LogError {
   readonly message: string;
 }
 
+const SECOND = 1_000;
 const MINUTE = 60_000;
+/** Of a shorter log, seconds are counted. */
+const SHORT_LOG = 3 * MINUTE;
 const MOST_BUCKETS = 4_000;
 const MOST_POINTS = 120;
 const LONGEST_MESSAGE = 1_000;
+/** Of a message, what patterns are made of. */
+const LONGEST_COMPARED = 4_000;
+/** A shorter text is not worth a copy that lets its line go. */
+const LONG_LINE = 8_000;
 
 /** Takes in a log line by line and says what is in it. Memory does not grow with the number of lines. */
 export class LogSummary {
-  lines = 0;
-  private readonly levels: Record<LogLineLevel, number>;
-  private continuations = 0;
+  private readonly levels = counts();
+  private readonly reader: LogEntries;
+  private entries = 0;
   private from = Infinity;
   private to = -Infinity;
   private withTime = 0;
   private readonly drain = new Drain();
-  private readonly worst = new WeakMap<LogCluster, LogLineLevel>();
-  private bucketMs = MINUTE;
+  private readonly levelsOf = new WeakMap<LogCluster, Record<LogLineLevel, number>>();
+  private bucketMs = SECOND;
   private buckets = new Map<number, { lines: number; errors: number }>();
   private readonly firstErrors: LogError[] = [];
   private readonly lastErrors: LogError[] = [];
 
   constructor(private readonly options: LogSummaryOptions) {
-    this.levels = Object.fromEntries(LOG_LEVELS.map((level) => [level, 0])) as Record<LogLineLevel, number>;
+    this.reader = new LogEntries((entry) => this.addEntry(entry), options.now);
   }
 
-  add(text: string): void {
-    this.lines += 1;
-    if (text === '') return;
-    // The rest of a stack trace or of a statement over several lines.
-    if (this.lines > 1 && (text.startsWith('\t') || text.startsWith('  '))) {
-      this.continuations += 1;
-      return;
-    }
-    const { at, level, message } = parseLogLine(text, this.options.now);
+  get lines(): number {
+    return this.reader.lines;
+  }
+
+  add(line: string): void {
+    this.reader.add(line);
+  }
+
+  private addEntry({ line, at, level, message }: LogEntry): void {
+    this.entries += 1;
     this.levels[level] += 1;
     const isError = level === 'error' || level === 'fatal';
     if (at !== undefined) this.addTime(at, isError);
-    const cluster = this.drain.add(message, this.lines);
-    const worst = this.worst.get(cluster);
-    if (worst === undefined || LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(worst)) this.worst.set(cluster, level);
-    if (isError) this.addError(at, level, message);
+    // A part of a long text keeps all of it in memory, so it is copied.
+    const text = message.length > LONG_LINE ? Buffer.from(message.slice(0, LONGEST_COMPARED)).toString() : message;
+    const cluster = this.drain.add(text, line);
+    let levels = this.levelsOf.get(cluster);
+    if (levels === undefined) {
+      levels = counts();
+      this.levelsOf.set(cluster, levels);
+    }
+    levels[level] += 1;
+    if (isError) this.addError(line, at, level, text);
   }
 
   private addTime(at: number, isError: boolean): void {
     this.withTime += 1;
     this.from = Math.min(this.from, at);
     this.to = Math.max(this.to, at);
+    if (this.bucketMs < MINUTE && this.to - this.from > SHORT_LOG) {
+      this.bucketMs = MINUTE;
+      this.buckets = regrouped(this.buckets, MINUTE);
+    }
     const start = at - (at % this.bucketMs);
     let bucket = this.buckets.get(start);
     if (bucket === undefined) {
@@ -78,8 +98,8 @@ export class LogSummary {
     }
   }
 
-  private addError(at: number | undefined, level: LogLineLevel, message: string): void {
-    const error = { line: this.lines, time: isoOrNull(at), level, message: message.slice(0, LONGEST_MESSAGE) };
+  private addError(line: number, at: number | undefined, level: LogLineLevel, message: string): void {
+    const error = { line, time: isoOrNull(at), level, message: message.slice(0, LONGEST_MESSAGE) };
     if (this.firstErrors.length < this.options.maxErrors) {
       this.firstErrors.push(error);
     } else {
@@ -88,16 +108,18 @@ export class LogSummary {
     }
   }
 
-  /** What the log holds, as JSON. */
+  /** What the log holds, as JSON. No line may follow. */
   result() {
+    this.reader.end();
     const clusters = this.drain.clusters.toSorted((a, b) => b.count - a.count || a.firstLine - b.firstLine);
     const shown = clusters.slice(0, this.options.maxPatterns);
     const errors = this.levels.error + this.levels.fatal;
     return {
       lines: this.lines,
-      continuation_lines: this.continuations,
+      entries: this.entries,
+      continuation_lines: this.reader.continuations,
       levels: { ...this.levels },
-      error_rate: this.lines === 0 ? 0 : rounded(errors / this.lines, 6),
+      error_rate: this.entries === 0 ? 0 : rounded(errors / this.entries, 6),
       time_range:
         this.withTime === 0
           ? null
@@ -110,8 +132,8 @@ export class LogSummary {
       patterns: shown.map((cluster) => ({
         pattern: cluster.template.join(' ').slice(0, LONGEST_MESSAGE),
         count: cluster.count,
-        share: rounded(cluster.count / this.lines, 6),
-        level: this.worst.get(cluster) ?? 'unknown',
+        share: rounded(cluster.count / this.entries, 6),
+        ...levelsIn(this.levelsOf.get(cluster) ?? counts()),
         example: cluster.example.slice(0, LONGEST_MESSAGE),
         first_line: cluster.firstLine,
         last_line: cluster.lastLine,
@@ -119,8 +141,8 @@ export class LogSummary {
       pattern_count: clusters.length + this.drain.forgottenClusters,
       lines_in_other_patterns:
         clusters.slice(this.options.maxPatterns).reduce((sum, { count }) => sum + count, 0) + this.drain.forgottenLines,
-      first_errors: this.firstErrors,
-      last_errors: this.lastErrors,
+      first_errors: this.firstErrors.toSorted((a, b) => a.line - b.line),
+      last_errors: this.lastErrors.toSorted((a, b) => a.line - b.line),
     };
   }
 
@@ -143,14 +165,19 @@ export class LogSummary {
     };
   }
 
-  /** Buckets well above the rest: three standard deviations over the mean, and twice the median. */
+  /**
+   * Buckets far above the rest: 3.5 deviations over the median (Iglewicz and Hoaglin, "How to Detect and Handle Outliers", 1993),
+   * and twice the median. The deviation is the median one, because with few buckets a spike moves mean and standard deviation
+   * so far that it is none. It is at least what chance gives to counts of that size.
+   */
   private spikes() {
-    const counts = [...this.buckets.values()].map(({ lines }) => lines).toSorted((a, b) => a - b);
-    const mean = counts.reduce((sum, count) => sum + count, 0) / counts.length;
-    const deviation = Math.sqrt(counts.reduce((sum, count) => sum + (count - mean) ** 2, 0) / counts.length);
-    const median = counts[Math.floor(counts.length / 2)] ?? 0;
+    if (this.buckets.size < 3) return [];
+    const counted = [...this.buckets.values()].map(({ lines }) => lines);
+    const median = medianOf(counted);
+    const deviation = 1.4826 * medianOf(counted.map((lines) => Math.abs(lines - median)));
+    const least = Math.max(median + 3.5 * Math.max(deviation, Math.sqrt(median)), 2 * median, 10);
     return [...this.buckets]
-      .filter(([, { lines }]) => lines > mean + 3 * deviation && lines >= 2 * median && lines >= 10)
+      .filter(([, { lines }]) => lines >= least)
       .toSorted(([, a], [, b]) => b.lines - a.lines)
       .slice(0, 10)
       .map(([start, { lines, errors }]) => ({
@@ -160,6 +187,22 @@ export class LogSummary {
         times_the_median: rounded(lines / Math.max(1, median), 2),
       }));
   }
+}
+
+function counts(): Record<LogLineLevel, number> {
+  return { fatal: 0, error: 0, warn: 0, info: 0, debug: 0, trace: 0, unknown: 0 };
+}
+
+/** The level that most entries of a pattern have, the worst of them when several do, and how many have which. */
+function levelsIn(levels: Readonly<Record<LogLineLevel, number>>) {
+  let level: LogLineLevel = 'unknown';
+  for (const one of LOG_LEVELS.toReversed()) if (levels[one] >= levels[level]) level = one;
+  return { level, levels: Object.fromEntries(Object.entries(levels).filter(([, count]) => count > 0)) };
+}
+
+function medianOf(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
 }
 
 function regrouped(

@@ -1,45 +1,51 @@
-import type { FileHandle } from 'node:fs/promises';
-
 /** Bytes of a line that are looked at; the rest is skipped. */
-const LONGEST_LINE = 16 * 1024;
-/** Small enough that the lines of one chunk keep the event loop for a few milliseconds only. */
-const CHUNK = 128 * 1024;
+export const LONGEST_LINE = 256 * 1024;
 const NEWLINE = 10;
 const RETURN = 13;
 
+export interface ReadLinesOptions {
+  readonly signal: AbortSignal;
+  /** The bytes begin in the middle of a line, which is left out unless it is the only one. */
+  readonly skipFirst?: boolean;
+  readonly onLine: (line: string) => void;
+  /** Called after each chunk, with the bytes read until then. */
+  readonly onChunk?: (bytes: number) => void;
+}
+
 /**
- * Calls `onLine` for each line of a file from the byte `start`, without keeping more than one chunk and one line. Stops with the
- * signal's reason. `onChunk` is told how many bytes have been read.
+ * Calls `onLine` for each line of UTF-8 text, without keeping more than one chunk and one line. A chunk may be written over
+ * once the next one is asked for. Rejects with the signal's reason.
  */
-export async function readLines(
-  file: FileHandle,
-  start: number,
-  signal: AbortSignal,
-  onLine: (line: string) => void,
-  onChunk: (bytes: number) => void,
-): Promise<void> {
-  const chunk = Buffer.allocUnsafe(CHUNK);
-  const held = Buffer.allocUnsafe(LONGEST_LINE);
+export async function readLines(chunks: AsyncIterable<Buffer>, options: ReadLinesOptions): Promise<void> {
+  const { signal, onLine, onChunk } = options;
+  let held = Buffer.allocUnsafe(16 * 1024);
   let heldLength = 0;
-  let position = start;
+  let bytes = 0;
   let any = false;
-  const hold = (from: number, to: number): void => {
+  let skip = options.skipFirst ?? false;
+  const hold = (chunk: Buffer, from: number, to: number): void => {
     const room = Math.min(to - from, LONGEST_LINE - heldLength);
-    if (room > 0) heldLength += chunk.copy(held, heldLength, from, from + room);
+    if (room <= 0) return;
+    if (heldLength + room > held.length) {
+      const larger = Buffer.allocUnsafe(Math.min(LONGEST_LINE, Math.max(held.length * 2, heldLength + room)));
+      held.copy(larger, 0, 0, heldLength);
+      held = larger;
+    }
+    heldLength += chunk.copy(held, heldLength, from, from + room);
   };
   const text = (buffer: Buffer, from: number, to: number): string =>
     buffer.toString('utf8', from, to > from && buffer[to - 1] === RETURN ? to - 1 : to);
-  for (;;) {
+  for await (const chunk of chunks) {
     signal.throwIfAborted();
-    const { bytesRead } = await file.read(chunk, 0, CHUNK, position);
-    if (bytesRead === 0) break;
-    position += bytesRead;
+    bytes += chunk.length;
     let from = 0;
     for (;;) {
       const end = chunk.indexOf(NEWLINE, from);
-      if (end === -1 || end >= bytesRead) break;
-      if (any) {
-        hold(from, end);
+      if (end === -1) break;
+      if (skip) {
+        skip = false;
+      } else if (any) {
+        hold(chunk, from, end);
         onLine(text(held, 0, heldLength));
       } else {
         onLine(text(chunk, from, Math.min(end, from + LONGEST_LINE)));
@@ -48,11 +54,12 @@ export async function readLines(
       any = false;
       from = end + 1;
     }
-    if (from < bytesRead) {
+    if (from < chunk.length) {
       any = true;
-      hold(from, bytesRead);
+      hold(chunk, from, chunk.length);
     }
-    onChunk(position - start);
+    onChunk?.(bytes);
   }
+  signal.throwIfAborted();
   if (any) onLine(text(held, 0, heldLength));
 }

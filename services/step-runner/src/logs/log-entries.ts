@@ -1,0 +1,376 @@
+import { levelOfText, levelWord, syslogLevel } from './levels.js';
+import type { KnownLevel, LogLineLevel } from './levels.js';
+import { objectEntry, parseLine } from './log-line.js';
+import { ParsedLine } from './parsed-line.js';
+import { timeOfText } from './timestamp.js';
+import { W3cFields } from './w3c-fields.js';
+
+/** One entry of a log: a line, or several of them with a stack trace or a message of many lines. */
+export interface LogEntry {
+  /** The number of its first line. */
+  readonly line: number;
+  /** Epoch milliseconds; a time without a zone counts as UTC. */
+  readonly at: number | undefined;
+  readonly level: LogLineLevel;
+  readonly message: string;
+}
+
+interface Open {
+  readonly line: number;
+  at: number | undefined;
+  readonly timed: boolean;
+  level: KnownLevel | undefined;
+  message: string;
+  /** The language whose stack trace is being read. */
+  trace: 'python' | 'go' | undefined;
+  /** What the next line brings when it has no time of its own: the text after a time or a head. */
+  awaits: 'text' | undefined;
+  /** Formats that write one field a line below the entry's first one. */
+  readonly fields: 'windows' | 'journal' | undefined;
+}
+
+/** Lines collected until what they make together is complete. */
+interface Block {
+  readonly kind: 'json' | 'xml' | 'journal';
+  readonly line: number;
+  readonly indent: number;
+  readonly lines: string[];
+  size: number;
+}
+
+const LONGEST_TEXT = 256 * 1024;
+const MOST_SOURCES = 64;
+/** Further text of an entry that its message keeps. */
+const LONGEST_MESSAGE = 4_000;
+
+const ESCAPES =
+  // eslint-disable-next-line no-control-regex -- ESC begins what it looks for
+  /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]{0,200}(?:\u0007|\u001b\\)|[@-Z\\-_])|#033\[[\d;]*m/g;
+// eslint-disable-next-line no-control-regex -- what a crash leaves in a file that was being written
+const NULS = /\u0000+/g;
+
+const INDENTED_ENTRY = /^\s{1,40}(?:[[(]?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d|\{"|(?<=^ )(?:INFO|WARN) )/;
+const FRAME = /^\s+(?:at (?:async )?[\w.$<>/[\]]+|File ".*", line \d|\.\.\. \d+ (?:more|common)|[\w$]+\.go:\d)/;
+const CONTINUATION =
+  /^(?:Caused by: |Suppressed: |Wrapped by: |\.\.\. \d+ (?:more|common frames)|at (?:async )?[\w.$<>/[\]]+ ?\(|--- End of |During handling of the above exception|The above exception was the direct cause|Stack trace:$|\[stacktrace\]|#\d+ |\{main\}|thrown in |goroutine \d+[^[]{0,40}\[|\[signal |created by |exit status \d+$|stack backtrace:|note: (?:run with|Some details)|Node\.js v\d|[}\])]+[;,"]?$|[\^~]+$|# [A-Z][\w@]+: )/;
+const EXCEPTION = /^(?:[\w$]+\.)*[A-Z][\w$]*(?:Exception|Error|Throwable|Failure|Fault|Interrupt|Exit)(?:: |:?$)/;
+const QUALIFIED_EXCEPTION = /^(?:[\w$]+\.)+[A-Z][\w$]*(?:Exception|Error|Throwable|Failure|Fault)(?:: |:?$)/;
+const TRACEBACK = /^\s*(?:\+ )?(?:Exception Group )?Traceback \(most recent call last\):/;
+const PYTHON_END = /^[A-Za-z_][\w.]{0,200}(?:: |:?$)/;
+const GO_CALL = /^(?:[\w./*()\-{}[\]$·]{1,300}\(.*\)|\.\.\.[\w ]*)$/;
+/** A head of .NET's console logger: `fail: Company.Service[17]`, with the message on the next line. */
+const DOTNET_HEAD = /^(?:info|warn|fail|crit|dbug|trce): \S.{0,300}\[\d+\]$/;
+/** The first line of java.util.logging's: class and method; level and message are on the next. */
+const JUL_HEAD = /^[\w.$]{1,300} [\w<>$]{1,200}$/;
+const JUL_MESSAGE = /^(?:SEVERE|WARNING|INFO|CONFIG|FINE|FINER|FINEST): /;
+const EVENT_FIELD = /^\s+(Date|Level|Source|Description|PRIORITY|MESSAGE|_SOURCE_REALTIME_TIMESTAMP)[:=] ?(.*)$/;
+
+/**
+ * Makes entries of lines. The rest of a stack trace or of a statement belongs to the entry before it, also where a container's
+ * runtime puts a time before each line; parts of a line that a runtime cut are joined. Memory is bounded.
+ */
+export class LogEntries {
+  lines = 0;
+  /** Lines that belong to the entry of a line before. */
+  continuations = 0;
+  private readonly now: number;
+  /** The newest entry of each source, while lines can still be added to it. */
+  private readonly open = new Map<string, Open>();
+  private readonly parts = new Map<string, { line: number; text: string }>();
+  private readonly w3c = new W3cFields();
+  private block: Block | undefined;
+
+  constructor(
+    private readonly onEntry: (entry: LogEntry) => void,
+    now: number = Date.now(),
+  ) {
+    this.now = now;
+  }
+
+  add(raw: string): void {
+    this.lines += 1;
+    const line = cleaned(raw);
+    if (this.block !== undefined && this.addToBlock(line)) return;
+    const first = line.charCodeAt(0);
+    // Empty.
+    if (first !== first) return;
+    if (first <= 32) {
+      if (line.trim() === '') return;
+      // Fewer lines have to be taken apart when most of a stack trace is told by its indentation.
+      const open = this.open.get('');
+      if (
+        open !== undefined &&
+        !INDENTED_ENTRY.test(line) &&
+        !(line.trimEnd() === `${line.slice(0, line.search(/\S/))}{`)
+      ) {
+        this.continue(open, line);
+        return;
+      }
+    }
+    if (this.startBlock(line, first)) return;
+    if (first === 35 && this.w3c.read(line)) return;
+    const served = this.w3c.entryOf(line, this.now);
+    if (served !== undefined) {
+      this.addEntry(served, this.lines);
+      return;
+    }
+    this.addParsed(parseLine(first <= 32 ? line.trimStart() : line, this.now), line);
+  }
+
+  /** Gives out what is still open. No line may follow. */
+  end(): void {
+    this.endBlock();
+    for (const { line, text } of this.parts.values()) this.addEntry(parseLine(text, this.now), line);
+    this.parts.clear();
+    for (const open of this.open.values()) this.give(open);
+    this.open.clear();
+  }
+
+  private addParsed(parsed: ParsedLine, line: string): void {
+    const { source } = parsed;
+    if (parsed.partial) {
+      const part = this.parts.get(source);
+      if (part === undefined) {
+        if (this.parts.size < MOST_SOURCES) this.parts.set(source, { line: this.lines, text: parsed.body });
+      } else {
+        this.continuations += 1;
+        if (part.text.length < LONGEST_TEXT) part.text += parsed.body;
+      }
+      return;
+    }
+    if (this.parts.size > 0) {
+      const part = this.partOf(source);
+      if (part !== undefined) {
+        this.continuations += 1;
+        // The last part is an envelope too: what is inside it completes the text.
+        const text = `${part.text}${innerText(line)}`;
+        const whole = parseLine(text.slice(0, LONGEST_TEXT), this.now);
+        const at = whole.at !== undefined && whole.zoned ? whole.at : (parsed.at ?? whole.at);
+        const { zoned, timed, level, levelIsDefault, message, body, more } = whole;
+        this.addEntry(
+          new ParsedLine(at, zoned, timed, level, levelIsDefault, message, body, source, false, more),
+          part.line,
+        );
+        return;
+      }
+    }
+    const open = this.open.get(source);
+    if (open !== undefined && belongsTo(parsed, open)) {
+      this.continue(open, parsed.body);
+      return;
+    }
+    if (open !== undefined && !parsed.timed && this.completes(parsed, open)) return;
+    this.addEntry(parsed, this.lines);
+    for (const further of parsed.more ?? []) this.addEntry(further, this.lines);
+  }
+
+  private partOf(source: string): { line: number; text: string } | undefined {
+    for (const [key, part] of this.parts) {
+      if (source !== key && !source.startsWith(key)) continue;
+      this.parts.delete(key);
+      return part;
+    }
+    return undefined;
+  }
+
+  /** Whether a line without a time is what the open entry waits for. */
+  private completes(parsed: ParsedLine, open: Open): boolean {
+    const isJul = open.level === undefined && JUL_HEAD.test(open.message) && JUL_MESSAGE.test(parsed.body);
+    if (open.awaits === undefined && !isJul) return false;
+    this.continuations += 1;
+    open.awaits = undefined;
+    open.level ??= parsed.level;
+    open.message = `${open.message} ${parsed.message}`.trim();
+    return true;
+  }
+
+  private addEntry(parsed: ParsedLine, line: number): void {
+    const { at, timed, level, message, source } = parsed;
+    const before = this.open.get(source);
+    if (before !== undefined) {
+      this.give(before);
+      this.open.delete(source);
+    } else if (this.open.size >= MOST_SOURCES) {
+      for (const [oldest, entry] of this.open) {
+        this.give(entry);
+        this.open.delete(oldest);
+        break;
+      }
+    }
+    const isDotnet = level !== undefined && DOTNET_HEAD.test(parsed.body);
+    const isPanic = level === 'fatal' && message.startsWith("thread '") && message.endsWith(':');
+    this.open.set(source, {
+      line,
+      at,
+      timed,
+      level,
+      message,
+      trace: TRACEBACK.test(message) ? 'python' : /^(?:panic|fatal error): /.test(parsed.body) ? 'go' : undefined,
+      awaits: (timed && message === '') || isDotnet || isPanic ? 'text' : undefined,
+      fields: /^Event\[\d+\]:?$/.test(message) ? 'windows' : /^\[s=[0-9a-f]+;i=/.test(message) ? 'journal' : undefined,
+    });
+  }
+
+  /** Takes a line into an entry that is open. */
+  private continue(open: Open, line: string): void {
+    this.continuations += 1;
+    const text = line.trim();
+    if (open.awaits === 'text') {
+      open.awaits = undefined;
+      open.message = `${open.message} ${text.slice(0, LONGEST_MESSAGE)}`.trim();
+    } else if (open.fields !== undefined) {
+      this.readField(open, line);
+    }
+    if (TRACEBACK.test(text)) {
+      open.trace = 'python';
+      open.level ??= 'error';
+    } else if (text.startsWith('goroutine ')) {
+      open.trace = 'go';
+    } else if (EXCEPTION.test(text) || text.startsWith('Caused by: ')) {
+      open.level ??= 'error';
+    }
+    // What went wrong is said in the last line of Python's stack trace.
+    if (open.trace === 'python' && !/^\s/.test(line) && PYTHON_END.test(text) && !CONTINUATION.test(text)) {
+      open.trace = undefined;
+      if (TRACEBACK.test(open.message)) open.message = text.slice(0, LONGEST_MESSAGE);
+    }
+  }
+
+  private readField(open: Open, line: string): void {
+    const field = EVENT_FIELD.exec(line.slice(0, LONGEST_MESSAGE));
+    if (field === null) return;
+    const [, name, value = ''] = field;
+    if (name === 'Date') open.at = timeOfText(value, this.now)?.at;
+    else if (name === 'Level') open.level = levelOfText(value);
+    else if (name === 'PRIORITY') open.level = /^[0-7]$/.test(value) ? syslogLevel(Number(value)) : undefined;
+    else if (name === 'Source') open.message = `${value}:`;
+    else if (name === 'MESSAGE') open.message = value;
+    else if (name === 'Description' && value.trim() !== '') open.message += ` ${value}`;
+    else if (name === 'Description') open.awaits = 'text';
+  }
+
+  private give({ line, at, level, message }: Open): void {
+    this.onEntry({ line, at, level: level ?? 'unknown', message });
+  }
+
+  private startBlock(line: string, first: number): boolean {
+    let kind: Block['kind'];
+    if (first === 95 && line.startsWith('__CURSOR=')) kind = 'journal';
+    else if (first === 60 && line.startsWith('<Event') && !line.includes('</Event>') && !line.startsWith('<Events'))
+      kind = 'xml';
+    else if ((first === 123 || first <= 32) && line.trim() === '{') kind = 'json';
+    else return false;
+    const indent = line.search(/\S/);
+    this.block = { kind, line: this.lines, indent, lines: [line], size: line.length };
+    return true;
+  }
+
+  /** Takes a line into the open block. False when the line is none of it; the block has ended then. */
+  private addToBlock(line: string): boolean {
+    const block = this.block;
+    if (block === undefined) return false;
+    const isBlank = line.trim() === '';
+    if (block.kind === 'journal') {
+      if (isBlank) {
+        this.endBlock();
+        return true;
+      }
+      if (line.startsWith('__CURSOR=')) {
+        this.endBlock();
+        return false;
+      }
+    } else if (block.kind === 'json' && !isBlank) {
+      const indent = line.search(/\S/);
+      if (indent < block.indent || (indent === block.indent && !/^\s*[}\]{]/.test(line))) {
+        this.endBlock();
+        return false;
+      }
+    }
+    this.continuations += 1;
+    if (block.size < LONGEST_TEXT) block.lines.push(line);
+    block.size += line.length + 1;
+    const isEnd =
+      block.kind === 'json'
+        ? line.search(/\S/) === block.indent && /^\s*\}/.test(line)
+        : block.kind === 'xml' && line.includes('</Event>');
+    if (isEnd) this.endBlock();
+    return true;
+  }
+
+  private endBlock(): void {
+    const block = this.block;
+    if (block === undefined) return;
+    this.block = undefined;
+    if (block.kind === 'journal') {
+      this.addEntry(objectEntry(journalFields(block.lines), block.lines.join(' '), this.now), block.line);
+      return;
+    }
+    const text = block.lines.join(block.kind === 'json' ? '\n' : ' ').trim();
+    const parsed = parseLine(text, this.now);
+    this.addEntry(parsed, block.line);
+    for (const further of parsed.more ?? []) this.addEntry(further, block.line);
+  }
+}
+
+/** Whether a line without a time of its own is a part of the entry before it. */
+function belongsTo(parsed: ParsedLine, open: Open): boolean {
+  const { body, timed } = parsed;
+  // A runtime may put a time before each line of a stack trace.
+  if (timed)
+    return FRAME.test(body.startsWith(' ') ? body.slice(1) : body) || /^ ?(?:Caused by: |\.\.\. \d+ more)/.test(body);
+  if (/^\s/.test(body)) return !INDENTED_ENTRY.test(body);
+  if (CONTINUATION.test(body)) return true;
+  if (open.trace === 'python') return PYTHON_END.test(body) && levelOfHead(body) === undefined;
+  if (open.trace === 'go') return GO_CALL.test(body);
+  if (!open.timed) return false;
+  if (QUALIFIED_EXCEPTION.test(body)) return true;
+  // After an entry that tells of no trouble, the report of an exception more likely stands for itself.
+  const isTrouble =
+    open.level === undefined || open.level === 'error' || open.level === 'fatal' || open.level === 'warn';
+  return isTrouble && (TRACEBACK.test(body) || EXCEPTION.test(body));
+}
+
+function levelOfHead(body: string): KnownLevel | undefined {
+  const word = /^[A-Za-z]{3,11}(?=:)/.exec(body)?.[0];
+  return word === undefined || word === 'Error' ? undefined : levelWord(word)?.level;
+}
+
+function cleaned(raw: string): string {
+  let line = raw;
+  if (line.charCodeAt(0) === 0xfeff) line = line.slice(1);
+  if (line.includes('\u001b') || line.includes('#033[')) line = line.replace(ESCAPES, '');
+  if (line.includes('\u0000')) line = line.replace(NULS, '');
+  return line.endsWith('\r') ? line.slice(0, -1) : line;
+}
+
+/** The program's text in the last part of a line that a runtime cut. */
+function innerText(line: string): string {
+  if (line.startsWith('{')) {
+    try {
+      const { log } = JSON.parse(line) as { log?: unknown };
+      return typeof log === 'string' ? log.replace(/[\r\n]+$/, '') : '';
+    } catch {
+      return '';
+    }
+  }
+  return line.replace(/^\S+ std(?:out|err) [PF](?::\S*)? ?/, '');
+}
+
+/** The fields of systemd's journal export format: `NAME=value`, or a name, eight bytes of length and the value. */
+function journalFields(lines: readonly string[]): Record<string, string> {
+  const fields = Object.create(null) as Record<string, string>;
+  let pendingName: string | undefined;
+  for (const line of lines) {
+    const equals = /^[A-Z0-9_]{1,64}=/.exec(line);
+    if (equals !== null) {
+      fields[line.slice(0, equals[0].length - 1)] = line.slice(equals[0].length);
+      pendingName = undefined;
+    } else if (/^[A-Z0-9_]{1,64}$/.test(line)) {
+      pendingName = line;
+    } else if (pendingName !== undefined) {
+      // The length is little-endian: the bytes after the first are NULs, which are gone by now.
+      fields[pendingName] ??= line.slice(1);
+    }
+  }
+  return fields;
+}
