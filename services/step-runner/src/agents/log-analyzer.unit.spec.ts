@@ -5,6 +5,7 @@ import { link, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { gzipSync } from 'node:zlib';
 import { testContext } from '../../test/test-context.js';
 import { logAnalyzerAgent } from './log-analyzer.js';
 
@@ -84,6 +85,110 @@ describe('log_analyzer', () => {
     expect(await analyze({ file: 'deep/app.log' })).toMatchObject({ lines: 3, bytes: 14 });
     expect(await analyze({ file: join(allowed, 'deep/app.log') })).toMatchObject({ lines: 3 });
     expect(await analyze({ file: 'deep/app.log', last_bytes: 5 })).toMatchObject({ lines: 1, bytes: 5 });
+  });
+
+  it('counts lines as editors do: the line break at the end begins no further one', async () => {
+    expect(await analyze({ text: 'a\nb\n' })).toMatchObject({ lines: 2, entries: 2 });
+    expect(await analyze({ text: 'a\n\nb' })).toMatchObject({ lines: 3, entries: 2 });
+    expect(await analyze({ text: '' })).toMatchObject({ lines: 0, entries: 0, error_rate: 0, time_range: null });
+    expect(await analyze({ lines: ['a\n', '', 'ERROR b\n\tat c'] })).toMatchObject({
+      lines: 4,
+      entries: 2,
+      continuation_lines: 1,
+      error_rate: 0.5,
+    });
+  });
+
+  it('says how many lines of a pattern have which level', async () => {
+    const text = Array.from(
+      { length: 1_000 },
+      (_, n) => `2026-11-28T10:00:00Z ${n === 500 ? 'ERROR' : 'INFO'} Job ${n} finished`,
+    ).join('\n');
+    expect((await analyze({ text }))['patterns']).toEqual([
+      expect.objectContaining({ count: 1_000, level: 'info', levels: { error: 1, info: 999 } }),
+    ]);
+  });
+
+  it.each([
+    ['too few minutes to tell', 1, 0],
+    ['six minutes', 5, 1],
+    ['ten minutes', 9, 1],
+    ['an hour', 59, 1],
+  ])('finds a minute with many more lines than the others: %s', async (_, quiet, spikes) => {
+    const at = (minute: number, second: number): string =>
+      new Date(Date.UTC(2026, 10, 28, 10, minute, second)).toISOString();
+    const lines = Array.from({ length: quiet }, (_, minute) => `${at(minute, 0)} INFO tick`);
+    for (let n = 0; n < 500; n++) lines.push(`${at(quiet, n % 60)} ERROR boom ${n}`);
+    const { rate } = await analyze({ lines });
+    expect((rate as JsonObject)['spikes']).toEqual(
+      spikes === 0 ? [] : [{ from: at(quiet, 0), lines: 500, errors: 500, times_the_median: 500 }],
+    );
+  });
+
+  it('finds a second with many more lines in a log of two minutes, and none in one that is even', async () => {
+    const at = (second: number): string => new Date(Date.UTC(2026, 10, 28, 10, 0, second)).toISOString();
+    const even = Array.from({ length: 480 }, (_, n) => `${at(Math.floor(n / 4))} INFO tick`);
+    expect((await analyze({ lines: even }))['rate']).toMatchObject({ spikes: [] });
+    const burst = Array.from({ length: 90 }, (_, n) => `${at(119)} ERROR boom ${n}`);
+    expect((await analyze({ lines: [...even, ...burst] }))['rate']).toMatchObject({
+      spikes: [{ from: at(119), lines: 94, errors: 90 }],
+    });
+  });
+
+  const log = '2026-11-28T10:00:00Z ERROR büm\n'.repeat(300);
+  const utf16be = Buffer.from(`\uFEFF${log}`, 'utf16le').swap16();
+  it.each([
+    ['plain', Buffer.from(log)],
+    ['with a byte order mark', Buffer.from(`\uFEFF${log}`)],
+    ['UTF-16', Buffer.from(`\uFEFF${log}`, 'utf16le')],
+    ['UTF-16, big-endian', utf16be],
+    ['UTF-16 without a mark', Buffer.from(log, 'utf16le')],
+    ['gzip', gzipSync(log)],
+    ['gzip in two members', Buffer.concat([gzipSync(log.slice(0, 3_200)), gzipSync(log.slice(3_200))])],
+    ['gzip of UTF-16', gzipSync(utf16be)],
+  ])('reads a file that is %s, whole and its end', async (name, content) => {
+    const file = `${name.replace(/\W/g, '-')}.log`;
+    await writeFile(join(allowed, file), content);
+    const whole = { lines: 300, levels: expect.objectContaining({ error: 300, unknown: 0 }) as unknown, error_rate: 1 };
+    expect(await analyze({ file })).toMatchObject({
+      ...whole,
+      patterns: [{ pattern: 'büm', count: 300 }],
+    });
+    const bytesOfLine = /UTF-16/.test(name) ? 62 : 32;
+    // Exactly ten lines, and a little more: what is cut off is no line.
+    for (const last_bytes of [10 * bytesOfLine, 10 * bytesOfLine + 6]) {
+      expect(await analyze({ file, last_bytes })).toMatchObject({ lines: 10, levels: { error: 10, unknown: 0 } });
+    }
+    expect(await analyze({ file, last_bytes: 1_000_000 })).toMatchObject(whole);
+  });
+
+  it('reads as much as there is of a compressed file that is being written', async () => {
+    const packed = gzipSync(Array.from({ length: 20_000 }, (_, n) => `INFO ${n * 2_654_435_761}`).join('\n'));
+    await writeFile(join(allowed, 'half.gz'), packed.subarray(0, packed.length / 2));
+    const { lines } = await analyze({ file: 'half.gz' });
+    expect(lines).toBeGreaterThan(5_000);
+    expect(lines).toBeLessThan(20_000);
+  });
+
+  it.each([
+    [
+      'file_damaged',
+      'damaged.gz',
+      Buffer.concat([gzipSync('x'.repeat(5_000)).subarray(0, 14), Buffer.alloc(400, 0xff)]),
+    ],
+    ['file_too_large', 'bomb.gz', gzipSync(Buffer.alloc(80 * 1024 * 1024))],
+    ['file_unsupported', 'app.log.bz2', Buffer.from('BZh91AY&SY')],
+    ['file_unsupported', 'app.log.xz', Buffer.from('fd377a585a000004', 'hex')],
+    ['file_unsupported', 'app.zip', Buffer.from('504b030414000000', 'hex')],
+    ['file_unsupported', 'program', Buffer.from(Array.from({ length: 4_096 }, (_, n) => (n * 7) % 256))],
+    [
+      'file_unsupported',
+      'logs.tar',
+      Buffer.concat([Buffer.alloc(257, 97), Buffer.from('ustar\0'), Buffer.alloc(300, 97)]),
+    ],
+  ])('refuses with %s the file %s', async (code, file, content) => {
+    await writeFile(join(allowed, file), content);
+    expect(await codeOf(analyze({ file }))).toBe(code);
   });
 
   it('handles lines that are longer than anything it keeps', async () => {

@@ -223,7 +223,7 @@ function logFindings(
   if (Number(levels['fatal'] ?? 0) > 0) judge(2);
   if (errors > 0) {
     judge(1);
-    findings.push(`The log has ${errors} errors in ${textOf(data['lines'])} lines.`);
+    findings.push(`The log has ${errors} ${errors === 1 ? 'error' : 'errors'} in ${textOf(data['lines'])} lines.`);
     for (const { level, levels: own, pattern, count } of objectsOf(data['patterns'])) {
       // Lines of one form can have several levels. Another agent's patterns may have one level only.
       const counts: JsonObject = isObject(own) ? own : { [textOf(level)]: count ?? 0 };

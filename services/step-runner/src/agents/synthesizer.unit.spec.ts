@@ -172,4 +172,17 @@ describe('synthesizer', () => {
     });
     expect(report).toBe('');
   });
+
+  it('does not call all lines of a pattern errors because one of them is', async () => {
+    const logs: JsonObject = {
+      lines: 1_000,
+      levels: { fatal: 0, error: 1, warn: 0, info: 999 },
+      patterns: [{ pattern: 'Job <*> finished', count: 1_000, level: 'info', levels: { error: 1, info: 999 } }],
+      first_errors: [],
+      last_errors: [],
+    };
+    const { report, summary } = await synthesize({ logs });
+    expect(summary.findings).toEqual(['The log has 1 error in 1000 lines.', '1 × error (of 1000): Job <*> finished']);
+    expect(report).toContain('| 1000 | error 1, info 999 | Job <*> finished |');
+  });
 });

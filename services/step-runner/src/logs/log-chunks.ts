@@ -16,7 +16,7 @@ export interface LogText {
   /** Whether the text begins in the middle of a line. */
   readonly isInLine: boolean;
   /** Bytes of the file that were read so far, and that are to be read. */
-  progress(): { readonly read: number; readonly all: number };
+  readonly progress: () => { readonly read: number; readonly all: number };
 }
 
 /**
@@ -182,8 +182,9 @@ async function* unpacked(packed: AsyncGenerator<Buffer>, size: number): AsyncGen
       yield chunk;
     }
   } catch (error) {
-    if (error instanceof Error && 'code' in error && typeof error.code === 'string' && error.code.startsWith('Z_')) {
-      throw new TerminalError('file_damaged', `The compressed file is damaged: ${error.message}.`, { cause: error });
+    const { code, message } = error as { code?: unknown; message?: unknown };
+    if (typeof code === 'string' && code.startsWith('Z_')) {
+      throw new TerminalError('file_damaged', `The compressed file is damaged: ${String(message)}.`, { cause: error });
     }
     throw error;
   } finally {
