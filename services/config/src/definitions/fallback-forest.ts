@@ -14,15 +14,15 @@ export class FallbackForest {
     this.#outline = outline;
     const alternatives = new Map<string, StepOutline[]>();
     for (const step of outline.steps) {
-      if (step.fallbackFor === undefined) continue;
-      const siblings = alternatives.get(step.fallbackFor);
-      if (siblings === undefined) alternatives.set(step.fallbackFor, [step]);
+      if (step.serves === undefined) continue;
+      const siblings = alternatives.get(step.serves);
+      if (siblings === undefined) alternatives.set(step.serves, [step]);
       else siblings.push(step);
     }
     const childrenOf = (step: StepOutline): readonly StepOutline[] =>
       step.id === undefined || outline.stepOf.get(step.id) !== step ? [] : (alternatives.get(step.id) ?? []);
     for (const step of outline.steps) {
-      if (step.fallbackFor === undefined) this.#number(step, { step }, childrenOf);
+      if (step.serves === undefined) this.#number(step, { step }, childrenOf);
     }
     for (const group of outline.groupOf.keys()) {
       if (outline.stepOf.has(group)) continue;
@@ -38,7 +38,7 @@ export class FallbackForest {
   /** Whether `step` is an alternative of what has this name, directly or over a chain. */
   serves(step: StepOutline, name: string): boolean {
     const main = this.#main.get(step);
-    if (step.fallbackFor === undefined || main === undefined) return false;
+    if (step.serves === undefined || main === undefined) return false;
     const target = this.#outline.stepOf.get(name);
     if (target === undefined) return 'group' in main && main.group === name;
     const entered = this.#enter.get(step) ?? -1;

@@ -98,7 +98,7 @@ export function reportCycles(outline: Outline, forest: FallbackForest, report: R
       if (start !== undefined && stepOf.get(name)?.group === step.group) continue;
       edges[start ?? node]?.push(target);
     }
-    const main = step.fallbackFor === undefined ? undefined : doneNode(step.fallbackFor);
+    const main = step.serves === undefined ? undefined : doneNode(step.serves);
     if (main !== undefined && forest.mainOf(step) !== undefined) edges[main]?.push(node);
   }
   for (const component of entangled(edges)) {

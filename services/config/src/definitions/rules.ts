@@ -133,11 +133,6 @@ export function reportFallbacks(outline: Outline, report: Report): void {
     if (step.isFallback && step.group !== undefined) {
       report.add(`${path}/consensus_group`, 'contradiction', 'a fallback cannot be a member of a consensus group');
     }
-    const { on_failure: policy = outline.strategy === 'fallback' ? 'fallback' : 'abort', fallback_when: kinds } =
-      step.source;
-    if (!step.isFallback && Array.isArray(kinds) && kinds.length > 0 && policy !== 'fallback') {
-      report.add(`${path}/fallback_when`, 'contradiction', 'is only used with on_failure fallback, or on a fallback');
-    }
     if (!step.isFallback) mainSeen = true;
   }
 }
@@ -282,6 +277,13 @@ function reportUnused(source: Source, path: string, report: Report): void {
   };
   onlyWith('score', modes('best'), 'mode best');
   onlyWith('weights', modes('weighted'), 'mode weighted');
+  if (mode === 'weighted' && isRecord(source['weights']) && Object.keys(source['weights']).length === 0) {
+    report.add(
+      `${path}/weights`,
+      'contradiction',
+      'has no effect: members without a weight count 1, as in mode majority',
+    );
+  }
   onlyWith('vote_key', modes('majority', 'weighted', 'unanimous'), 'modes majority, weighted and unanimous');
   onlyWith('threshold', modes('quorum', 'majority', 'weighted'), 'modes quorum, majority and weighted');
   onlyWith('on_tie', modes('majority', 'weighted', 'best'), 'modes majority, weighted and best');

@@ -79,6 +79,7 @@ interface BuiltStep {
   approval?: object;
   dependencies: string[];
   fallback_for?: string;
+  on_failure?: string;
 }
 
 /** Configs without a mistake: every step depends on earlier ones, every fallback comes after what it serves. */
@@ -94,7 +95,7 @@ const valid = fc
         approval: fc.option(
           fc.record({
             message: fc.constantFrom('May it?', '{% input.x %}'),
-            timeout_ms: fc.integer({ min: 1, max: 86_400_000_000 }),
+            timeout_ms: fc.integer({ min: 1, max: 2_592_000_000 }),
           }),
           { freq: 2 },
         ),
@@ -104,7 +105,7 @@ const valid = fc
           {
             timeout_ms: fc.integer({ min: 1, max: 2 ** 31 - 1 }),
             on_failure: fc.constantFrom('abort', 'continue', 'fallback'),
-            retry: fc.record({ max_attempts: fc.integer({ min: 1, max: 10 }), backoff_ms: fc.nat(1000) }),
+            retry: fc.record({ max_attempts: fc.integer({ min: 2, max: 10 }), backoff_ms: fc.nat(1000) }),
             when: fc.constant('input.x = 1'),
           },
           { requiredKeys: [] },
@@ -125,6 +126,9 @@ const valid = fc
       const upTo = served === undefined ? main : main.slice(0, main.indexOf(served));
       const names = upTo.length === 0 ? [] : pick.seeds.map((seed) => upTo[seed % upTo.length]?.id ?? '');
       const { timeout_ms: timeout, retry, ...common } = pick.more;
+      // What would keep a fallback from running is refused.
+      if (served !== undefined) served.on_failure = 'fallback';
+      if (served !== undefined && common.on_failure === 'continue') delete common.on_failure;
       const work = {
         agent: pick.agent,
         ...(timeout === undefined ? {} : { timeout_ms: timeout }),

@@ -11,6 +11,7 @@ import { reportCycles, reportFallbackCycles } from './graph.js';
 import { expressionMistake, mixedText } from './mixed-text.js';
 import { outlineOf } from './outline.js';
 import type { Outline } from './outline.js';
+import { reportWithoutEffect } from './without-effect.js';
 import { ReferenceCheck } from './references.js';
 import {
   agentsOf,
@@ -130,6 +131,7 @@ export async function validateDefinition(sent: unknown, ports: ValidationPorts):
   reportApprovals(outline, report);
   reportGlobal(document, report);
   reportGroups(outline, report);
+  reportWithoutEffect(outline, forest, report);
   const uses = agentsOf(outline);
   await reportAgents(uses, document['is_global'] === true, ports, report);
   if (document['input_schema'] !== undefined) {

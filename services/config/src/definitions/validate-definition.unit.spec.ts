@@ -35,8 +35,8 @@ describe('a definition that is right', () => {
   it('may use every field', async () => {
     const retry = {
       max_attempts: 3,
-      backoff_ms: 0,
-      backoff_coefficient: 2,
+      backoff_ms: 1,
+      backoff_coefficient: 3,
       max_backoff_ms: 10,
       jitter: 'none',
       non_retryable: ['x'],
@@ -52,21 +52,27 @@ describe('a definition that is right', () => {
           on_failure: 'fallback',
           input: { q: '{% input.q %}' },
           when: 'input.q > 1',
-          require: 'all',
-          compensate: { agent: 'mine', input: '{% $ %}', retry, timeout_ms: 5 },
+          require: 'any',
+          compensate: { agent: 'mine', input: '{% $ %}', retry, timeout_ms: 1 },
           schedule_to_start_ms: 1,
-          schedule_to_close_ms: 2,
+          schedule_to_close_ms: 1,
           heartbeat_ms: 1,
           metadata: { x: [1] },
         }),
-        step('b', { is_fallback: true, fallback_for: 'a', fallback_when: ['error', 'timeout'], dependencies: ['a'] }),
+        step('b', {
+          is_fallback: true,
+          fallback_for: 'a',
+          fallback_when: ['error', 'timeout'],
+          on_failure: 'fallback',
+          dependencies: ['a'],
+        }),
         step('b2', { fallback_for: 'b' }),
         step('m1', { consensus_group: 'g', output_key: 'answer' }),
         step('m2', { consensus_group: 'g', output_key: 'answer' }),
         step('m3', { consensus_group: 'h' }),
         step('u1', { consensus_group: 'undeclared' }),
         step('u2', { consensus_group: 'not_declared' }),
-        step('z', { agent: 'mine', dependencies: ['a', 'g', 'undeclared', 'm1'] }),
+        step('z', { agent: 'mine', dependencies: ['a', 'g', 'undeclared', 'm1'], require: 'all' }),
       ],
       {
         strategy: 'consensus',
@@ -144,9 +150,12 @@ describe('structure', () => {
     [config([step('a', { timeout_ms: 1.5 })]), ['/steps/0/timeout_ms wrong_type']],
     [config([step('a', { timeout_ms: 2 ** 31 })]), ['/steps/0/timeout_ms out_of_range']],
     [config([step('a', { retry: { max_attempts: 0 } })]), ['/steps/0/retry/max_attempts out_of_range']],
-    [config([step('a', { retry: { backoff_coefficient: 0.5 } })]), ['/steps/0/retry/backoff_coefficient out_of_range']],
     [
-      config([step('a', { on_failure: 'fallback', fallback_when: ['always'] })]),
+      config([step('a', { retry: { max_attempts: 3, backoff_ms: 1, backoff_coefficient: 0.5 } })]),
+      ['/steps/0/retry/backoff_coefficient out_of_range'],
+    ],
+    [
+      config([step('a', { on_failure: 'fallback', fallback_when: ['always'] }), step('b', { fallback_for: 'a' })]),
       ['/steps/0/fallback_when/0 not_allowed'],
     ],
     [config([step('a', { fallback_when: ['error'] })]), ['/steps/0/fallback_when contradiction']],
@@ -247,7 +256,11 @@ describe('dependencies', () => {
       '/steps/0/dependencies/0 dependency_order',
     ]);
     expect(await mistakes(config(steps))).toEqual([]);
-    const fallback = [step('a'), step('b'), step('f', { fallback_for: 'a', dependencies: ['b'] })];
+    const fallback = [
+      step('a', { on_failure: 'fallback' }),
+      step('b'),
+      step('f', { fallback_for: 'a', dependencies: ['b'] }),
+    ];
     expect(await mistakes(config(fallback, { strategy: 'sequential' }))).toEqual([
       '/steps/2/dependencies/0 dependency_order',
     ]);
@@ -265,17 +278,25 @@ describe('fallbacks', () => {
     ['for itself', [step('a', { fallback_for: 'a' })], ['/steps/0/fallback_for fallback_cycle']],
     [
       'for each other',
-      [step('a', { fallback_for: 'b' }), step('b', { fallback_for: 'c' }), step('c', { fallback_for: 'a' })],
+      [
+        step('a', { fallback_for: 'b', on_failure: 'fallback' }),
+        step('b', { fallback_for: 'c', on_failure: 'fallback' }),
+        step('c', { fallback_for: 'a', on_failure: 'fallback' }),
+      ],
       ['/steps/0/fallback_for fallback_cycle'],
     ],
     [
       'that say they are none',
-      [step('a'), step('f', { fallback_for: 'a', is_fallback: false })],
+      [step('a', { on_failure: 'fallback' }), step('f', { fallback_for: 'a', is_fallback: false })],
       ['/steps/1/is_fallback contradiction'],
     ],
     [
       'that are members of a group',
-      [step('a'), step('m', { consensus_group: 'g' }), step('f', { fallback_for: 'a', consensus_group: 'g' })],
+      [
+        step('a', { on_failure: 'fallback' }),
+        step('m', { consensus_group: 'g' }),
+        step('f', { fallback_for: 'a', consensus_group: 'g' }),
+      ],
       ['/steps/2/consensus_group contradiction'],
     ],
   ])('are refused %s', async (_, steps, expected) => {
@@ -293,10 +314,11 @@ describe('fallbacks', () => {
   it('may stand in for a group, and depend on what they serve over a chain', async () => {
     const steps = [
       step('m', { consensus_group: 'g' }),
-      step('f', { fallback_for: 'g', dependencies: ['g'] }),
+      step('f', { fallback_for: 'g', dependencies: ['g'], on_failure: 'fallback' }),
       step('f2', { fallback_for: 'f', dependencies: ['g', 'f'] }),
     ];
-    expect(await mistakes(config(steps))).toEqual([]);
+    const groups = { consensus_groups: [{ id: 'g', on_failure: 'fallback' }] };
+    expect(await mistakes(config(steps, groups))).toEqual([]);
   });
 });
 
@@ -379,7 +401,7 @@ describe('approvals', () => {
         gate({
           message: '{% input.x & "?" %}',
           approvers: ['ada', 'bob'],
-          timeout_ms: 86_400_000_000,
+          timeout_ms: 2_592_000_000,
           on_timeout: 'approve',
         }),
       ],
@@ -397,7 +419,7 @@ describe('approvals', () => {
             require: 'all',
             output_key: 'k',
             on_failure: 'fallback',
-            fallback_when: ['timeout'],
+            fallback_when: ['error'],
             metadata: {},
           },
         ),
@@ -470,7 +492,11 @@ describe('the rest', () => {
 
   it('refuses limits that contradict each other', async () => {
     const steps = [
-      step('a', { retry: { backoff_ms: 5, max_backoff_ms: 4 }, schedule_to_start_ms: 9, schedule_to_close_ms: 8 }),
+      step('a', {
+        retry: { max_attempts: 3, backoff_ms: 5, max_backoff_ms: 4 },
+        schedule_to_start_ms: 9,
+        schedule_to_close_ms: 8,
+      }),
     ];
     expect(await mistakes(config(steps))).toEqual([
       '/steps/0/retry/max_backoff_ms bad_limit',
@@ -520,6 +546,277 @@ describe('the rest', () => {
       '/steps/0/dependencies/0 unknown_dependency',
     ]);
   });
+});
+
+describe('what would have no effect', () => {
+  const spare = (more: object = {}) => step('spare', { fallback_for: 'main', ...more });
+  const asking = (more: object = {}) => step('main', { on_failure: 'fallback', ...more });
+  const gate = (approval: object) => ({ id: 'main', name: 'Gate', approval, on_failure: 'fallback' });
+
+  it.each<[string, object[], object, string[]]>([
+    ['a fallback whose step does not ask it', [step('main'), spare()], {}, ['/steps/1/fallback_for']],
+    ['a fallback whose step aborts', [step('main', { on_failure: 'abort' }), spare()], {}, ['/steps/1/fallback_for']],
+    [
+      'a fallback whose step goes on',
+      [step('main', { on_failure: 'continue' }), spare()],
+      {},
+      ['/steps/1/fallback_for'],
+    ],
+    [
+      'a fallback whose step goes on, in strategy fallback',
+      [step('main', { on_failure: 'continue' }), step('spare', { is_fallback: true })],
+      { strategy: 'fallback' },
+      ['/steps/1/is_fallback'],
+    ],
+    [
+      'a fallback of a fallback that does not ask it',
+      [asking(), spare(), step('last', { fallback_for: 'spare' })],
+      {},
+      ['/steps/2/fallback_for'],
+    ],
+    [
+      'a fallback of a group that does not ask it, declared or not',
+      [
+        step('m', { consensus_group: 'g' }),
+        step('n', { consensus_group: 'h' }),
+        step('f', { fallback_for: 'g' }),
+        step('f2', { fallback_for: 'h' }),
+      ],
+      { consensus_groups: [{ id: 'g', on_failure: 'continue' }] },
+      ['/steps/2/fallback_for', '/steps/3/fallback_for'],
+    ],
+    [
+      'a fallback of a member that does not ask it',
+      [step('main', { consensus_group: 'g' }), spare()],
+      {},
+      ['/steps/1/fallback_for'],
+    ],
+    ['on_failure continue of a fallback', [asking(), spare({ on_failure: 'continue' })], {}, ['/steps/1/on_failure']],
+    [
+      'kinds of failure that the step does not ask its fallback for',
+      [asking({ fallback_when: ['timeout'] }), spare({ fallback_when: ['error'] })],
+      {},
+      ['/steps/1/fallback_when'],
+    ],
+    [
+      'a kind of failure that no step has',
+      [asking(), spare({ fallback_when: ['no_consensus'] })],
+      {},
+      ['/steps/1/fallback_when'],
+    ],
+    [
+      'kinds of failure that no group has',
+      [step('m', { consensus_group: 'g' }), step('f', { fallback_for: 'g', fallback_when: ['error', 'timeout'] })],
+      { consensus_groups: [{ id: 'g', on_failure: 'fallback' }] },
+      ['/steps/1/fallback_when'],
+    ],
+    [
+      'a time-out of an approval that has none',
+      [gate({}), spare({ fallback_when: ['timeout'] })],
+      {},
+      ['/steps/1/fallback_when'],
+    ],
+    [
+      'a time-out of an approval that it approves',
+      [gate({ timeout_ms: 5, on_timeout: 'approve' }), spare({ fallback_when: ['timeout'] })],
+      {},
+      ['/steps/1/fallback_when'],
+    ],
+    [
+      'fallback_when without on_failure fallback',
+      [step('a', { fallback_when: ['error'] })],
+      {},
+      ['/steps/0/fallback_when'],
+    ],
+    ['fallback_when without a fallback', [asking({ fallback_when: ['error'] })], {}, ['/steps/0/fallback_when']],
+    [
+      'fallback_when without a fallback, in strategy fallback',
+      [step('a', { fallback_when: ['error'] })],
+      { strategy: 'fallback' },
+      ['/steps/0/fallback_when'],
+    ],
+    [
+      'a key of its own of a fallback',
+      [asking({ output_key: 'k' }), spare({ output_key: 'l' })],
+      {},
+      ['/steps/1/output_key'],
+    ],
+    ['require all without dependencies', [step('a', { require: 'all', dependencies: [] })], {}, ['/steps/0/require']],
+    [
+      'no weights in mode weighted',
+      [step('a', { consensus_group: 'g' })],
+      { consensus_groups: [{ id: 'g', mode: 'weighted', weights: {} }] },
+      ['/consensus_groups/0/weights'],
+    ],
+    [
+      'a retry policy without retries',
+      [
+        step('a', {
+          retry: {
+            backoff_ms: 1,
+            backoff_coefficient: 3,
+            max_backoff_ms: 9,
+            jitter: 'none',
+            non_retryable: ['x'],
+            total_timeout_ms: 5,
+          },
+          compensate: { agent: 'echo', retry: { max_attempts: 1, backoff_ms: 5 } },
+        }),
+      ],
+      {},
+      [
+        ...['backoff_ms', 'backoff_coefficient', 'max_backoff_ms', 'jitter', 'non_retryable', 'total_timeout_ms'].map(
+          (field) => `/steps/0/retry/${field}`,
+        ),
+        '/steps/0/compensate/retry/backoff_ms',
+      ],
+    ],
+    [
+      'what shapes waits that there are none of',
+      [
+        step('a', {
+          retry: { max_attempts: 3, backoff_coefficient: 3, max_backoff_ms: 9, jitter: 'none', non_retryable: ['x'] },
+        }),
+      ],
+      {},
+      ['backoff_coefficient', 'max_backoff_ms', 'jitter'].map((field) => `/steps/0/retry/${field}`),
+    ],
+    [
+      'growth of a single wait',
+      [step('a', { retry: { max_attempts: 2, backoff_ms: 9, backoff_coefficient: 3, max_backoff_ms: 9 } })],
+      {},
+      ['/steps/0/retry/backoff_coefficient'],
+    ],
+    [
+      'limits later than the one of all attempts',
+      [
+        step('a', {
+          timeout_ms: 11,
+          heartbeat_ms: 11,
+          schedule_to_close_ms: 10,
+          retry: { max_attempts: 2, total_timeout_ms: 11 },
+        }),
+      ],
+      {},
+      ['/steps/0/timeout_ms', '/steps/0/heartbeat_ms', '/steps/0/retry/total_timeout_ms'],
+    ],
+    [
+      'signs of life later than the time-out',
+      [step('a', { timeout_ms: 5, heartbeat_ms: 6 })],
+      {},
+      ['/steps/0/heartbeat_ms'],
+    ],
+    [
+      'signs of life later than the usual time-out',
+      [step('a', { heartbeat_ms: 60_001 })],
+      {},
+      ['/steps/0/heartbeat_ms'],
+    ],
+    [
+      'limits later than the one of the execution',
+      [
+        step('a', {
+          timeout_ms: 11,
+          schedule_to_start_ms: 11,
+          schedule_to_close_ms: 11,
+          compensate: { agent: 'echo', timeout_ms: 11 },
+        }),
+        { id: 'main', name: 'Gate', approval: { timeout_ms: 11 } },
+      ],
+      { settings: { timeout_ms: 10 } },
+      [
+        ...['timeout_ms', 'schedule_to_start_ms', 'schedule_to_close_ms', 'compensate/timeout_ms'].map(
+          (field) => `/steps/0/${field}`,
+        ),
+        '/steps/1/approval/timeout_ms',
+      ],
+    ],
+    [
+      'a time to decide longer than an execution lasts',
+      [{ id: 'main', name: 'Gate', approval: { timeout_ms: 2_592_000_001 } }],
+      {},
+      ['/steps/0/approval/timeout_ms'],
+    ],
+  ])('is refused: %s', async (_, steps, more, paths) => {
+    expect(await mistakes(config(steps, more))).toEqual(paths.map((path) => `${path} contradiction`));
+  });
+
+  it.each<[string, object[], object]>([
+    [
+      'abort in strategy fallback, which asks the fallbacks',
+      [step('main', { on_failure: 'abort', fallback_when: ['error'] }), spare()],
+      { strategy: 'fallback' },
+    ],
+    [
+      'the same of a group and of a fallback',
+      [
+        step('m', { consensus_group: 'g' }),
+        step('f', { fallback_for: 'g', on_failure: 'abort' }),
+        step('f2', { fallback_for: 'f' }),
+      ],
+      { strategy: 'fallback', consensus_groups: [{ id: 'g', on_failure: 'abort' }] },
+    ],
+    [
+      'a fallback of a group for its only kind of failure',
+      [step('m', { consensus_group: 'g' }), step('f', { fallback_for: 'g', fallback_when: ['no_consensus', 'error'] })],
+      { consensus_groups: [{ id: 'g', on_failure: 'fallback' }] },
+    ],
+    ['the key of what it serves on a fallback', [asking({ output_key: 'k' }), spare({ output_key: 'k' })], {}],
+    [
+      'a key by which another fallback knows it',
+      [
+        asking(),
+        spare({ output_key: 'k', on_failure: 'fallback' }),
+        step('last', { fallback_for: 'spare', dependencies: ['spare'], when: 'outputs.k = 1' }),
+      ],
+      {},
+    ],
+    [
+      'defaults, wherever they stand',
+      [
+        step('a', {
+          on_failure: 'abort',
+          is_fallback: false,
+          require: 'any',
+          dependencies: [],
+          retry: { max_attempts: 1, backoff_ms: 0, backoff_coefficient: 2, jitter: 'full', non_retryable: [] },
+        }),
+      ],
+      {},
+    ],
+    ['fallback where nothing stands in', [step('a', { on_failure: 'fallback' })], {}],
+    [
+      'limits that meet',
+      [step('a', { timeout_ms: 9, heartbeat_ms: 9, schedule_to_start_ms: 9, schedule_to_close_ms: 9 })],
+      { settings: { timeout_ms: 9 } },
+    ],
+  ])('is not: %s', async (_, steps, more) => {
+    expect(await mistakes(config(steps, more))).toEqual([]);
+  });
+
+  it('says what to do about a fallback that can never run', async () => {
+    expect(await messages(config([step('main'), spare()]))).toEqual([
+      'this fallback can never run: on_failure of "main" is abort, its default; give it "on_failure": "fallback"',
+    ]);
+    const group = [step('m', { consensus_group: 'g' }), step('f', { fallback_for: 'g' })];
+    expect(await messages(config(group))).toEqual([
+      'this fallback can never run: on_failure of "g" is abort, its default; declare the group with "on_failure": "fallback"',
+    ]);
+  });
+
+  it.each(['sequential', 'parallel', 'consensus', 'fallback'])(
+    'settings and policies of a whole config stand in strategy %s',
+    async (strategy) => {
+      const steps = [
+        step('one', { retry: { max_attempts: 2, backoff_ms: 1000 }, dependencies: [], on_failure: 'continue' }),
+        step('two', { dependencies: ['one'], on_failure: 'fallback' }),
+        step('three', { retry: { max_attempts: 1, backoff_ms: 0 }, on_failure: 'continue' }),
+        step('four', { dependencies: ['one', 'two', 'three'], on_failure: 'abort' }),
+      ];
+      const settings = { parallel_limit: 3, consensus_threshold: 0.8, enable_monitoring: true };
+      expect(await mistakes(config(steps, { strategy, settings }))).toEqual([]);
+    },
+  );
 });
 
 describe('references in expressions', () => {
@@ -723,7 +1020,7 @@ describe('references in expressions', () => {
 
 describe('size', () => {
   const chain = (length: number, link: (n: number) => object) =>
-    Array.from({ length }, (_, n) => step(`s${n}`, n === 0 ? {} : link(n)));
+    Array.from({ length }, (_, n) => step(`s${n}`, n === 0 ? { on_failure: 'fallback' } : link(n)));
 
   it.each<[string, (n: number) => object, string[]]>([
     ['one long chain', (n) => ({ dependencies: [`s${n - 1}`], when: `outputs.s${n - 1}` }), []],
@@ -735,7 +1032,10 @@ describe('size', () => {
     ],
     [
       'one long chain of alternatives',
-      (n) => ({ fallback_for: `s${n - 1}`, dependencies: ['s0', `s${n - 1}`].slice(n === 1 ? 1 : 0) }),
+      (n) => ({
+        ...(n === 0 ? {} : { fallback_for: `s${n - 1}`, dependencies: ['s0', `s${n - 1}`].slice(n === 1 ? 1 : 0) }),
+        on_failure: 'fallback',
+      }),
       [],
     ],
     ['a chain listed backwards', (n) => ({ dependencies: [`s${(n + 1) % 10_000}`] }), []],
