@@ -46,13 +46,15 @@ export interface SandboxOptions {
   readonly threads?: number;
   /** Heap of one thread, MiB; default 64. */
   readonly memoryMb?: number;
-  /** Jobs that may wait for a thread; default 1000. */
+  /** Jobs of one tenant that may wait for a thread of a kind; default 1000. */
   readonly maxQueued?: number;
   /** Milliseconds that a job may wait for a thread; default 10000. */
   readonly maxWaitMs?: number;
 }
 
 export interface ValidateJsonRequest {
+  /** Whose turn it takes: tenants whose jobs wait take turns. */
+  readonly tenantId?: string;
   /** JSON Schema, draft 2020-12. */
   readonly schema: unknown;
   readonly value: unknown;
@@ -63,6 +65,8 @@ export interface ValidateJsonRequest {
 }
 
 export interface EvaluateRequest {
+  /** Whose turn it takes: tenants whose jobs wait take turns. */
+  readonly tenantId?: string;
   /** JSONata, without the marks `{%` and `%}`. */
   readonly expression: string;
   /** What `$` is. */
@@ -74,6 +78,8 @@ export interface EvaluateRequest {
 }
 
 export interface RenderTemplateRequest {
+  /** Whose turn it takes: tenants whose jobs wait take turns. */
+  readonly tenantId?: string;
   /** Liquid, at most 100,000 characters. */
   readonly template: string;
   /** What the template's names stand for. */
@@ -112,10 +118,11 @@ export class Sandbox {
 
   /** Checks a value against a JSON Schema (draft 2020-12 with formats). A value that fits has no violations. */
   async validateJson(request: ValidateJsonRequest): Promise<Validation> {
-    const { schema, value, timeoutMs = 1000, maxViolations = 100 } = request;
+    const { schema, value, timeoutMs = 1000, maxViolations = 100, tenantId = '' } = request;
     const outcome = await this.#schemas.run(
-      { kind: 'validate', schema: textOf(schema), value: textOf(value), maxViolations },
+      () => ({ kind: 'validate', schema: textOf(schema), value: textOf(value), maxViolations }),
       timeoutMs,
+      tenantId,
     );
     if (outcome.kind !== 'reply') return { ok: false, failure: this.#limit(outcome, timeoutMs, 'The check') };
     const reply = outcome.reply as { schemaViolations: Violation[] } | { violations: Violation[]; total: number };
@@ -130,9 +137,12 @@ export class Sandbox {
   }
 
   /** Every mistake in a JSON Schema, paths relative to it; none means that it compiles. */
-  async checkSchema(schema: unknown, limits: { timeoutMs?: number } = {}): Promise<readonly Violation[]> {
-    const { timeoutMs = 1000 } = limits;
-    const outcome = await this.#schemas.run({ kind: 'check', schema: textOf(schema) }, timeoutMs);
+  async checkSchema(
+    schema: unknown,
+    limits: { timeoutMs?: number; tenantId?: string } = {},
+  ): Promise<readonly Violation[]> {
+    const { timeoutMs = 1000, tenantId = '' } = limits;
+    const outcome = await this.#schemas.run(() => ({ kind: 'check', schema: textOf(schema) }), timeoutMs, tenantId);
     if (outcome.kind !== 'reply') {
       const { message } = this.#limit(outcome, timeoutMs, 'Compiling the schema');
       return [{ path: '', message, code: 'invalid_schema' }];
@@ -143,11 +153,11 @@ export class Sandbox {
   /** Reads each expression without running it; in the order given. */
   async parseExpressions(
     expressions: readonly string[],
-    limits: { timeoutMs?: number } = {},
+    limits: { timeoutMs?: number; tenantId?: string } = {},
   ): Promise<readonly ExpressionReading[]> {
     if (expressions.length === 0) return [];
-    const { timeoutMs = 2000 } = limits;
-    const outcome = await this.#expressions.run({ kind: 'parse', expressions }, timeoutMs);
+    const { timeoutMs = 2000, tenantId = '' } = limits;
+    const outcome = await this.#expressions.run(() => ({ kind: 'parse', expressions }), timeoutMs, tenantId);
     if (outcome.kind !== 'reply') {
       const failure = this.#limit(outcome, timeoutMs, 'Reading the expressions');
       return expressions.map(() => ({ ok: false, failure }));
@@ -163,11 +173,11 @@ export class Sandbox {
   /** What is wrong with the syntax of each Liquid template, undefined where nothing is; in the order given. */
   async parseTemplates(
     templates: readonly string[],
-    limits: { timeoutMs?: number } = {},
+    limits: { timeoutMs?: number; tenantId?: string } = {},
   ): Promise<readonly (SandboxFailure | undefined)[]> {
     if (templates.length === 0) return [];
-    const { timeoutMs = 2000 } = limits;
-    const outcome = await this.#templates.run({ kind: 'parse', templates }, timeoutMs);
+    const { timeoutMs = 2000, tenantId = '' } = limits;
+    const outcome = await this.#templates.run(() => ({ kind: 'parse', templates }), timeoutMs, tenantId);
     if (outcome.kind !== 'reply') {
       const failure = this.#limit(outcome, timeoutMs, 'Reading the templates');
       return templates.map(() => failure);
@@ -178,10 +188,11 @@ export class Sandbox {
 
   /** Evaluates a JSONata expression. Its regular expressions run in linear time and without back-references. */
   async evaluate(request: EvaluateRequest): Promise<Evaluation> {
-    const { expression, context, timeoutMs = 100, resultBytes = 256 * 1024 } = request;
+    const { expression, context, timeoutMs = 100, resultBytes = 256 * 1024, tenantId = '' } = request;
     const outcome = await this.#expressions.run(
-      { kind: 'evaluate', expression, context: textOf(context), resultBytes },
+      () => ({ kind: 'evaluate', expression, context: textOf(context), resultBytes }),
       timeoutMs,
+      tenantId,
     );
     if (outcome.kind !== 'reply') return { ok: false, failure: this.#limit(outcome, timeoutMs, 'The expression') };
     const reply = outcome.reply as { failure: SandboxFailure } | { text: string } | { empty: true };
@@ -191,10 +202,11 @@ export class Sandbox {
 
   /** Renders a Liquid template, which reaches no file, no other template and no inherited property. */
   async renderTemplate(request: RenderTemplateRequest): Promise<Rendering> {
-    const { template, values, format = 'text', timeoutMs = 500, maxCharacters = 1024 * 1024 } = request;
+    const { template, values, format = 'text', timeoutMs = 500, maxCharacters = 1024 * 1024, tenantId = '' } = request;
     const outcome = await this.#templates.run(
-      { kind: 'render', template, values: textOf(values), format, maxCharacters },
+      () => ({ kind: 'render', template, values: textOf(values), format, maxCharacters }),
       timeoutMs,
+      tenantId,
     );
     if (outcome.kind !== 'reply') return { ok: false, failure: this.#limit(outcome, timeoutMs, 'The template') };
     const reply = outcome.reply as { failure: SandboxFailure } | { text: string };

@@ -3,7 +3,8 @@ import { WorkerThread } from './worker-thread.js';
 import type { JobOutcome, Role } from './worker-thread.js';
 
 interface Waiting {
-  readonly job: unknown;
+  /** Makes the job when its turn comes: as text a job may be large, and many may wait. */
+  readonly job: () => unknown;
   readonly timeoutMs: number;
   readonly resolve: (outcome: JobOutcome) => void;
   readonly reject: (error: Error) => void;
@@ -14,18 +15,22 @@ export interface WorkerPoolOptions {
   readonly role: Role;
   readonly threads: number;
   readonly memoryMb: number;
-  /** Jobs that may wait for a thread; more are refused with `SandboxBusyError`. */
+  /** Jobs of one tenant that may wait for a thread; more are refused with `SandboxBusyError`. */
   readonly maxQueued: number;
   /** Milliseconds that a job may wait for a thread. */
   readonly maxWaitMs: number;
 }
 
-/** Threads of one role, started when first needed and replaced when a job made one unusable. */
+/**
+ * Threads of one role, started when first needed and replaced when a job made one unusable. Tenants whose jobs wait take
+ * turns, so that nobody waits for more than one job of each other tenant.
+ */
 export class WorkerPool {
   readonly #options: WorkerPoolOptions;
   readonly #idle: WorkerThread[] = [];
   readonly #all = new Set<WorkerThread>();
-  readonly #queue = new Set<Waiting>();
+  /** Jobs that wait, by tenant; the tenant whose turn is next comes first, and one without jobs is not in it. */
+  readonly #queues = new Map<string, Set<Waiting>>();
   #closed = false;
 
   constructor(options: WorkerPoolOptions) {
@@ -36,11 +41,12 @@ export class WorkerPool {
    * Runs a job in a thread of its own; the outcome says whether a limit ended it.
    * @throws SandboxBusyError when too many jobs wait or the job waited too long, SandboxClosedError after `close`.
    */
-  async run(job: unknown, timeoutMs: number): Promise<JobOutcome> {
+  async run(job: () => unknown, timeoutMs: number, tenantId: string): Promise<JobOutcome> {
     if (this.#closed) throw new SandboxClosedError();
     const thread = this.#take();
     if (thread !== undefined) return this.#runIn(thread, job, timeoutMs);
-    if (this.#queue.size >= this.#options.maxQueued) throw new SandboxBusyError();
+    const queue = this.#queues.get(tenantId) ?? new Set<Waiting>();
+    if (queue.size >= this.#options.maxQueued) throw new SandboxBusyError();
     return new Promise((resolve, reject) => {
       const waiting: Waiting = {
         job,
@@ -48,22 +54,24 @@ export class WorkerPool {
         resolve,
         reject,
         timer: setTimeout(() => {
-          this.#queue.delete(waiting);
+          queue.delete(waiting);
+          if (queue.size === 0) this.#queues.delete(tenantId);
           reject(new SandboxBusyError());
         }, this.#options.maxWaitMs),
       };
-      this.#queue.add(waiting);
+      queue.add(waiting);
+      this.#queues.set(tenantId, queue);
     });
   }
 
   /** Ends every thread; jobs that wait are rejected with `SandboxClosedError`. */
   async close(): Promise<void> {
     this.#closed = true;
-    for (const waiting of this.#queue) {
+    for (const waiting of [...this.#queues.values()].flatMap((queue) => [...queue])) {
       clearTimeout(waiting.timer);
       waiting.reject(new SandboxClosedError());
     }
-    this.#queue.clear();
+    this.#queues.clear();
     await Promise.all([...this.#all].map((thread) => thread.close()));
     this.#all.clear();
     this.#idle.length = 0;
@@ -80,8 +88,8 @@ export class WorkerPool {
     return thread;
   }
 
-  async #runIn(thread: WorkerThread, job: unknown, timeoutMs: number): Promise<JobOutcome> {
-    const outcome = await thread.run(job, timeoutMs);
+  async #runIn(thread: WorkerThread, job: () => unknown, timeoutMs: number): Promise<JobOutcome> {
+    const outcome = await thread.run(job(), timeoutMs);
     if (thread.alive) this.#idle.push(thread);
     else this.#all.delete(thread);
     if (!this.#closed) this.#startNext();
@@ -89,11 +97,17 @@ export class WorkerPool {
   }
 
   #startNext(): void {
-    const [next] = this.#queue;
-    if (next === undefined) return;
+    const [turn] = this.#queues;
+    if (turn === undefined) return;
     const thread = this.#take();
     if (thread === undefined) return;
-    this.#queue.delete(next);
+    const [tenantId, queue] = turn;
+    const [next] = queue;
+    this.#queues.delete(tenantId);
+    if (next === undefined) return;
+    queue.delete(next);
+    // Behind all others that wait.
+    if (queue.size > 0) this.#queues.set(tenantId, queue);
     clearTimeout(next.timer);
     this.#runIn(thread, next.job, next.timeoutMs).then(next.resolve, next.reject);
   }

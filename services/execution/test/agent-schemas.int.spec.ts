@@ -22,10 +22,20 @@ afterAll(() => sandbox.close());
 
 /** An engine whose config service and sandbox a test can take away. */
 async function started(options: Parameters<typeof engineInMemory>[0] = {}) {
-  const world = { agent: STRICT as AgentCopy | undefined, configs: true, sandbox: true, lookUps: 0, validations: 0 };
+  const world = {
+    agent: STRICT as AgentCopy | undefined,
+    configs: true,
+    sandbox: true,
+    lookUps: 0,
+    validations: 0,
+    evaluations: 0,
+  };
   const real = sandboxEvaluator(sandbox);
   const evaluator: Evaluator = {
-    ...real,
+    evaluate: (request) => {
+      world.evaluations += 1;
+      return world.sandbox ? real.evaluate(request) : Promise.resolve({ unavailable: 'too much waits' });
+    },
     validate: (request) => {
       world.validations += 1;
       return world.sandbox ? real.validate(request) : Promise.resolve({ unavailable: 'too much waits' });
@@ -62,6 +72,19 @@ async function eventOf<T extends Event['type']>(test: Started, id: string, type:
     async () => (await test.store.readEvents(id, 1, 100)).find((event) => event.type === type) ?? false,
   );
 }
+
+describe('an expression while the sandbox is busy', () => {
+  it('waits for its turn: being busy is no failure of the step', async () => {
+    const test = await started();
+    test.world.sandbox = false;
+    const id = await begin(test, 'gated', { amount: 5 });
+    await eventually(() => test.world.evaluations > 2);
+    expect((await test.store.readEvents(id, 1, 100)).map(({ type }) => type)).not.toContain('EvaluationRecorded');
+    test.world.sandbox = true;
+    expect((await eventOf(test, id, 'EvaluationRecorded')).data).toMatchObject({ values: ['Pay 5?'] });
+    expect((await eventOf(test, id, 'ApprovalRequested')).data).toMatchObject({ message: 'Pay 5?' });
+  });
+});
 
 describe('an input that does not fit its agent’s input_schema', () => {
   it('fails the step before any worker sees it, whatever its retries, and says where', async () => {

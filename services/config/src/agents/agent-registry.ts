@@ -43,7 +43,7 @@ export class AgentRegistry {
   async put(principal: Principal, name: unknown, body: unknown): Promise<AgentReply> {
     const denied = requireRole(principal, 'admin', 'register an agent');
     if (denied !== undefined) return denied;
-    const checked = await this.#check(textField(name), body);
+    const checked = await this.#check(principal, textField(name), body);
     if (checked !== undefined) return checked;
     const { tenantId } = principal;
     const agent = textField(name);
@@ -153,7 +153,7 @@ export class AgentRegistry {
     );
   }
 
-  async #check(name: string, body: unknown): Promise<Refused | undefined> {
+  async #check(principal: Principal, name: string, body: unknown): Promise<Refused | undefined> {
     const report = new Report();
     token(name, '/name', report);
     if (BUILT_IN.has(name)) {
@@ -169,7 +169,10 @@ export class AgentRegistry {
           continue;
         }
         try {
-          for (const { path, code, message } of await this.#sandbox.checkSchema(body[field], { timeoutMs: 2_000 })) {
+          for (const { path, code, message } of await this.#sandbox.checkSchema(body[field], {
+            timeoutMs: 2_000,
+            tenantId: principal.tenantId,
+          })) {
             report.add(`/${field}${path}`, code, message);
           }
         } catch (error) {

@@ -282,9 +282,11 @@ export class Definitions {
     try {
       const checked = await validateDefinition(document, {
         registeredAgents: (names) => this.#agents.existing(principal.tenantId, names),
-        checkSchema: (schema) => this.#sandbox.checkSchema(schema, { timeoutMs: 2_000 }),
-        parseExpressions: (expressions) => this.#sandbox.parseExpressions(expressions, { timeoutMs: 5_000 }),
-        parseTemplates: (templates) => this.#sandbox.parseTemplates(templates, { timeoutMs: 5_000 }),
+        checkSchema: (schema) => this.#sandbox.checkSchema(schema, { timeoutMs: 2_000, tenantId: principal.tenantId }),
+        parseExpressions: (expressions) =>
+          this.#sandbox.parseExpressions(expressions, { timeoutMs: 5_000, tenantId: principal.tenantId }),
+        parseTemplates: (templates) =>
+          this.#sandbox.parseTemplates(templates, { timeoutMs: 5_000, tenantId: principal.tenantId }),
       });
       if (!checked.ok) return invalid('The config', checked.violations, checked.total);
       return { definition: checked.definition, agents: checked.agents, bytes };

@@ -343,7 +343,11 @@ export class EffectPerformer {
 
   /** Holds the input of an attempt to its agent's input_schema. */
   async #checkInput(sending: Sending, agent: AgentCopy, schema: JsonValue, task: Task): Promise<void> {
-    const outcome = await this.parts.evaluator.validate({ schema, value: task.input ?? null });
+    const outcome = await this.parts.evaluator.validate({
+      tenantId: task.tenantId ?? '',
+      schema,
+      value: task.input ?? null,
+    });
     if ('unavailable' in outcome) {
       const fields = { reason: outcome.unavailable, ...sending.execution.named, agent: task.agent };
       this.parts.log.warn(fields, 'an input cannot be checked now');
@@ -377,7 +381,17 @@ export class EffectPerformer {
   }
 
   async #evaluate(execution: HotExecution, effect: Evaluate, ticket: EffectTicket): Promise<void> {
-    const outcome = await this.parts.evaluator.evaluate({ expressions: effect.expressions, scope: effect.context });
+    const { expressions, context: scope } = effect;
+    const tenantId = execution.committed?.started?.tenantId ?? '';
+    const outcome = await this.parts.evaluator.evaluate({ tenantId, expressions, scope });
+    if ('unavailable' in outcome) {
+      // A busy machine is no outcome of somebody's expression: it waits for its turn.
+      const fields = { reason: outcome.unavailable, ...execution.named, key: effect.key };
+      this.parts.log.warn(fields, 'an expression cannot be evaluated now');
+      if (!execution.partition.owned) return this.#done(execution, ticket);
+      this.parts.clock.after(RETRY_FIRST_MS, () => void this.#evaluate(execution, effect, ticket));
+      return;
+    }
     this.#becomeEvent(execution, ticket, (settled) => ({
       kind: 'evaluation',
       executionId: execution.id,

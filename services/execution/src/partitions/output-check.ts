@@ -77,7 +77,7 @@ export class OutputCheck {
       const schema = (await agents.agent(tenantId, agent))?.outputSchema;
       if (schema !== undefined) {
         const { output: given, ...rest } = input.result;
-        const outcome = await evaluator.validate({ schema, value: takeSpending(given).output });
+        const outcome = await evaluator.validate({ tenantId, schema, value: takeSpending(given).output });
         if ('unavailable' in outcome) throw new Error(outcome.unavailable);
         const problem = misfit('output', agent, outcome);
         if (problem !== undefined) {

@@ -128,15 +128,19 @@ export interface ConfigService {
 }
 
 export interface EvaluationRequest {
+  readonly tenantId: string;
   readonly expressions: readonly string[];
   readonly scope: JsonValue;
 }
 
+/** unavailable: nobody could evaluate it now, which says nothing about it. */
 export type EvaluationOutcome =
   | { readonly values: readonly JsonValue[] }
-  | { readonly failure: { readonly code: string; readonly message: string; readonly retryable: boolean } };
+  | { readonly failure: { readonly code: string; readonly message: string; readonly retryable: boolean } }
+  | { readonly unavailable: string };
 
 export interface ValidationRequest {
+  readonly tenantId: string;
   /** JSON Schema, draft 2020-12. */
   readonly schema: JsonValue;
   readonly value: JsonValue;

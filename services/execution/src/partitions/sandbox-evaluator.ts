@@ -9,11 +9,11 @@ const MAX_VIOLATIONS = 5;
 /** Runs users' JSONata and JSON Schemas in the sandbox's threads; an expression's undefined becomes null. */
 export function sandboxEvaluator(sandbox: Sandbox): Evaluator {
   return {
-    async evaluate({ expressions, scope }): Promise<EvaluationOutcome> {
+    async evaluate({ tenantId, expressions, scope }): Promise<EvaluationOutcome> {
       const values: JsonValue[] = [];
       for (const expression of expressions) {
         try {
-          const outcome = await sandbox.evaluate({ expression, context: scope });
+          const outcome = await sandbox.evaluate({ tenantId, expression, context: scope });
           if (!outcome.ok) {
             const { code, message, position } = outcome.failure;
             const where = position === undefined ? '' : ` at position ${position}`;
@@ -22,16 +22,15 @@ export function sandboxEvaluator(sandbox: Sandbox): Evaluator {
           }
           values.push(outcome.value ?? null);
         } catch (error) {
-          // Too much waits for the sandbox: trying the step again may help.
-          const text = error instanceof Error ? error.message : String(error);
-          return { failure: { code: FAILURE_CODES.expressionFailed, message: text, retryable: true } };
+          // Too much waits for the sandbox, or it closes.
+          return { unavailable: error instanceof Error ? error.message : String(error) };
         }
       }
       return { values };
     },
-    async validate({ schema, value }): Promise<ValidationOutcome> {
+    async validate({ tenantId, schema, value }): Promise<ValidationOutcome> {
       try {
-        const validation = await sandbox.validateJson({ schema, value, maxViolations: MAX_VIOLATIONS });
+        const validation = await sandbox.validateJson({ tenantId, schema, value, maxViolations: MAX_VIOLATIONS });
         if (validation.ok) return { violations: validation.violations, total: validation.total };
         const { code, message } = validation.failure;
         return code === 'sandbox_failed' ? { unavailable: message } : { failure: message };

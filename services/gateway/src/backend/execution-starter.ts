@@ -129,7 +129,7 @@ export class ExecutionStarter {
     if (request.fork !== undefined) {
       const { configId, configVersion: version, edited } = request.fork;
       if (edited) {
-        await this.#checkInput(configId, version, request.input);
+        await this.#checkInput(request.principal.tenantId, configId, version, request.input);
         checkSize(request.input);
       }
       return { configId, version };
@@ -139,7 +139,8 @@ export class ExecutionStarter {
       const resolved = accepted(await this.#versions.get(`${tenantId}${SEPARATOR}${request.config}`));
       const { configId, version } = resolved;
       if (configId === undefined || version === undefined) throw new Error('a resolved config names no version');
-      if (resolved.hasInputSchema === true) await this.#checkInput(configId, version, request.input);
+      if (resolved.hasInputSchema === true)
+        await this.#checkInput(request.principal.tenantId, configId, version, request.input);
       checkSize(request.input);
       return { configId, version };
     } catch (error) {
@@ -162,14 +163,16 @@ export class ExecutionStarter {
       : undefined;
   }
 
-  async #checkInput(configId: string, version: number, input: JsonValue | undefined): Promise<void> {
+  async #checkInput(tenantId: string, configId: string, version: number, input: JsonValue | undefined): Promise<void> {
     const schema = await this.#schema(configId, version);
     if (schema === undefined) return;
-    const validation = await this.sandbox.validateJson({ schema, value: input ?? null }).catch((error: unknown) => {
-      if (error instanceof SandboxBusyError)
-        throw new Problem('unavailable', 'Too many inputs are being checked; try again.');
-      throw error;
-    });
+    const validation = await this.sandbox
+      .validateJson({ tenantId, schema, value: input ?? null })
+      .catch((error: unknown) => {
+        if (error instanceof SandboxBusyError)
+          throw new Problem('unavailable', 'Too many inputs are being checked; try again.');
+        throw error;
+      });
     if (validation.ok && validation.violations.length === 0) return;
     const detail = `The input does not fit the config's input_schema (version ${version})`;
     if (!validation.ok) {

@@ -81,7 +81,11 @@ export class Callbacks {
     if (denied !== undefined) return denied;
     let checked: Awaited<ReturnType<typeof validateCallback>>;
     try {
-      checked = await validateCallback(body, { templates: this.#templates, unavailable: this.#rules.unavailable });
+      checked = await validateCallback(body, {
+        tenantId: principal.tenantId,
+        templates: this.#templates,
+        unavailable: this.#rules.unavailable,
+      });
     } catch (error) {
       if (error instanceof SandboxBusyError) return refuse('unavailable', error.message);
       throw error;

@@ -15,6 +15,7 @@ export interface ValidCallback {
 }
 
 export interface ValidationContext {
+  readonly tenantId: string;
   readonly templates: Templates;
   /** Channels that the settings give no way to. */
   readonly unavailable: ReadonlySet<CallbackType>;
@@ -97,7 +98,7 @@ export async function validateCallback(
       }
     }
   }
-  for (const template of untried) await tryTemplate(template, names, context.templates, add);
+  for (const template of untried) await tryTemplate(template, names, context, add);
   if (violations.length > 0) return { violations };
   return {
     valid: {
@@ -134,11 +135,11 @@ function checkEvents(events: unknown, add: Add): CallbackEvent[] {
 async function tryTemplate(
   { path, source, as }: UntriedTemplate,
   events: readonly CallbackEvent[],
-  templates: Templates,
+  { templates, tenantId }: ValidationContext,
   add: Add,
 ): Promise<void> {
   for (const event of events.length === 0 ? (['completed'] as const) : events) {
-    const problem = await templates.problem(source, as, valuesOf(sampleMessage(event)));
+    const problem = await templates.problem(source, as, valuesOf(sampleMessage(event)), tenantId);
     if (problem !== undefined) return add(path, 'bad_template', problem);
   }
 }

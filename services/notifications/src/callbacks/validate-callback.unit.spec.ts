@@ -8,7 +8,7 @@ const sandbox = new Sandbox({ threads: 1 });
 const templates = new Templates(sandbox);
 afterAll(() => sandbox.close());
 const mistakesOf = async (body: unknown, unavailable: CallbackType[] = []): Promise<string[]> => {
-  const checked = await validateCallback(body, { templates, unavailable: new Set(unavailable) });
+  const checked = await validateCallback(body, { tenantId: 'default', templates, unavailable: new Set(unavailable) });
   return 'violations' in checked ? checked.violations.map(({ path, code }) => `${path} ${code}`) : [];
 };
 

@@ -102,17 +102,17 @@ export function emailChannel(options: EmailOptions): Channel {
         const own =
           settings.subject_template === undefined
             ? ''
-            : oneLine(await templates.render(settings.subject_template, 'text', values));
+            : oneLine(await templates.render(settings.subject_template, 'text', values, message.execution.tenant_id));
         // An email without a subject tells nobody what it is about.
         subject = own === '' ? oneLine(summaryOf(message)) : own;
         text =
           settings.callback_body_template === undefined
             ? `${summaryOf(message)}\n\n${JSON.stringify(defaultContent(message), null, 2)}\n`
-            : await templates.render(settings.callback_body_template, 'text', values);
+            : await templates.render(settings.callback_body_template, 'text', values, message.execution.tenant_id);
         html =
           settings.html_template === undefined
             ? undefined
-            : await templates.render(settings.html_template, 'html', values);
+            : await templates.render(settings.html_template, 'html', values, message.execution.tenant_id);
       } catch (error) {
         if (error instanceof TemplateError) return { result: 'refused', error: `the template: ${error.message}` };
         throw error;

@@ -66,7 +66,14 @@ export function smsChannel(provider: SmsProvider, templates: Templates): Channel
         const own =
           settings.callback_body_template === undefined
             ? ''
-            : lines(await templates.render(settings.callback_body_template, 'text', valuesOf(message)));
+            : lines(
+                await templates.render(
+                  settings.callback_body_template,
+                  'text',
+                  valuesOf(message),
+                  message.execution.tenant_id,
+                ),
+              );
         // Providers refuse a message without text for good.
         text = own === '' ? lines(summaryOf(message)) : own;
       } catch (error) {

@@ -81,7 +81,7 @@ async function bodyOf({ settings, message }: Outgoing, templates: Templates): Pr
   const template = settings.callback_body_template;
   return template === undefined
     ? JSON.stringify(defaultContent(message))
-    : await templates.render(template, 'text', valuesOf(message));
+    : await templates.render(template, 'text', valuesOf(message), message.execution.tenant_id);
 }
 
 function isJson(text: string): boolean {

@@ -32,7 +32,7 @@ export function webSocketChannel({ dataSource, templates, publish }: WebSocketOp
         content =
           template === undefined
             ? defaultContent(message)
-            : contentOf(await templates.render(template, 'text', valuesOf(message)));
+            : contentOf(await templates.render(template, 'text', valuesOf(message), message.execution.tenant_id));
       } catch (error) {
         if (error instanceof TemplateError) return { result: 'refused', error: `the template: ${error.message}` };
         throw error;

@@ -22,9 +22,9 @@ export class Templates {
   }
 
   /** Why a template is wrong, or undefined. It is tried on `sample` too. Rejects with a `SandboxBusyError`. */
-  async problem(source: string, kind: TemplateKind, sample: JsonObject): Promise<string | undefined> {
+  async problem(source: string, kind: TemplateKind, sample: JsonObject, tenantId: string): Promise<string | undefined> {
     try {
-      await this.render(source, kind, sample);
+      await this.render(source, kind, sample, tenantId);
       return undefined;
     } catch (error) {
       if (error instanceof TemplateError) return error.message;
@@ -33,11 +33,12 @@ export class Templates {
   }
 
   /** Renders a template. Rejects with a `TemplateError`, or with a `SandboxBusyError` when too many wait. */
-  async render(source: string, kind: TemplateKind, values: JsonObject): Promise<string> {
+  async render(source: string, kind: TemplateKind, values: JsonObject, tenantId: string): Promise<string> {
     if (Buffer.byteLength(source) > MAX_TEMPLATE_BYTES) {
       throw new TemplateError(`the template has more than ${MAX_TEMPLATE_BYTES} bytes`);
     }
     const rendering = await this.#sandbox.renderTemplate({
+      tenantId,
       template: source,
       values,
       format: kind,

@@ -1,10 +1,16 @@
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { Sandbox } from '@batuta/sandbox';
 import { defaultContent, sampleMessage, summaryOf, valuesOf } from './message.js';
+import type { JsonObject } from '@batuta/contracts';
+import type { TemplateKind } from './templates.js';
 import { TemplateError, Templates } from './templates.js';
 
 const sandbox = new Sandbox({ threads: 1 });
-const templates = new Templates(sandbox);
+const all = new Templates(sandbox);
+const templates = {
+  render: (source: string, kind: TemplateKind, shown: JsonObject): Promise<string> =>
+    all.render(source, kind, shown, 'default'),
+};
 afterAll(() => sandbox.close());
 const values = valuesOf(sampleMessage('failed'));
 

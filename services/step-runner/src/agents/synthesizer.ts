@@ -31,7 +31,7 @@ interface Section {
 export const synthesizerAgent = (sandbox: Sandbox): Agent => ({
   name: 'synthesizer',
   version: '1',
-  async run(input, { executionName }) {
+  async run(input, { executionName, tenantId }) {
     const fields = isObject(input) ? input : { input };
     const { parameters, inputs } = parted(fields);
     const template = parameters.text('template', { maxLength: LONGEST_TEMPLATE });
@@ -43,6 +43,7 @@ export const synthesizerAgent = (sandbox: Sandbox): Agent => ({
     // A step may have any name: what the input holds comes before what the agent adds, except in the agent's own report.
     const report = await rendered(
       sandbox,
+      tenantId,
       template ?? INCIDENT_REPORT,
       template === undefined ? own : { ...own, ...withoutNull(fields, 'title') },
     );
@@ -65,9 +66,10 @@ function withoutNull(fields: JsonObject, name: string): JsonObject {
   return Object.fromEntries(Object.entries(fields).filter(([key, value]) => key !== name || value !== null));
 }
 
-async function rendered(sandbox: Sandbox, template: string, values: object): Promise<string> {
+async function rendered(sandbox: Sandbox, tenantId: string, template: string, values: object): Promise<string> {
   try {
     const rendering = await sandbox.renderTemplate({
+      tenantId,
       template,
       values,
       timeoutMs: RENDER_MS,

@@ -1,0 +1,39 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { SandboxBusyError } from './errors.js';
+import { Sandbox } from './sandbox.js';
+
+describe('jobs that wait for a thread', () => {
+  let sandbox: Sandbox | undefined;
+  afterEach(() => sandbox?.close());
+
+  const evaluate = (tenantId: string, expression = '1'): Promise<unknown> =>
+    (sandbox as Sandbox).evaluate({ tenantId, expression, context: {}, timeoutMs: 20_000 });
+
+  it('run in turns of their tenants, however many one of them has', async () => {
+    sandbox = new Sandbox({ threads: 1 });
+    const order: string[] = [];
+    const run = (tenantId: string): Promise<unknown> => evaluate(tenantId).then(() => order.push(tenantId));
+    const many = Array.from({ length: 20 }, () => run('many'));
+    await Promise.all([...many, run('few'), run('few'), run('other')]);
+    // The first runs at once; from then on each of the three has its turn.
+    expect(order.slice(0, 6)).toEqual(['many', 'many', 'few', 'other', 'many', 'few']);
+    expect(order).toHaveLength(23);
+  });
+
+  it('are refused to the tenant that has too many, and to nobody else', async () => {
+    sandbox = new Sandbox({ threads: 1, maxQueued: 3 });
+    const first = Array.from({ length: 4 }, () => evaluate('many'));
+    await expect(evaluate('many')).rejects.toThrow(SandboxBusyError);
+    await expect(evaluate('few')).resolves.toMatchObject({ ok: true });
+    await Promise.all(first);
+    await expect(evaluate('many')).resolves.toMatchObject({ ok: true });
+  });
+
+  it('are refused when they have waited too long, and leave no trace', async () => {
+    sandbox = new Sandbox({ threads: 1, maxWaitMs: 1 });
+    const long = evaluate('one', '$sum([1..200000].($ * 2))');
+    await expect(evaluate('two')).rejects.toThrow(SandboxBusyError);
+    await long;
+    await expect(evaluate('two')).resolves.toMatchObject({ ok: true });
+  });
+});
