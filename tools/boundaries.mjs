@@ -26,7 +26,7 @@ export const mayImport = {
   settings: [],
   collections: [],
   observability: ['contracts', 'settings'],
-  service: ['observability', 'settings'],
+  service: ['observability', 'program', 'settings'],
   messaging: ['contracts', 'settings', 'observability', 'collections'],
   'event-store': ['contracts', 'settings', 'observability'],
   sandbox: ['contracts', 'settings'],

@@ -1,11 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Mistake } from '@batuta/program';
 import WebSocket from 'ws';
 
 /** Where a running platform is, as `.batuta/run.json` says. */
 export interface RunFile {
   readonly url: string;
   readonly pid: number;
+  /** With user and password. */
+  readonly nats_url: string;
   readonly api_key_file: string;
   /** With its password: the file is readable by its owner only. */
   readonly database_url: string;
@@ -18,7 +21,7 @@ export interface RunFile {
 }
 
 /** A person's mistake or a platform that is not there: shown without a stack. */
-export class CliError extends Error {
+export class CliError extends Mistake {
   override readonly name = 'CliError';
 }
 
@@ -64,6 +67,14 @@ export async function findPlatform(dataDir: string, env: NodeJS.ProcessEnv = pro
     }
     return { url: env['BATUTA_URL'].replace(/\/$/, ''), apiKey };
   }
+  return await platformHere(dataDir);
+}
+
+/**
+ * The platform that runs from `dataDir`, whatever the environment names.
+ * @throws CliError when none does.
+ */
+export async function platformHere(dataDir: string): Promise<Connection> {
   const run = await readRunFile(dataDir);
   if (run === undefined) {
     throw new CliError(

@@ -2,7 +2,7 @@ import { copyFile, mkdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { DEFAULT_TENANT } from '@batuta/contracts';
 import { createLogger } from '@batuta/observability';
-import { CliError, callApi, findPlatform, followExecution, readRunFile } from './api-client.js';
+import { CliError, callApi, followExecution, platformHere, readRunFile } from './api-client.js';
 import type { Connection, MonitorEvent, RunFile } from './api-client.js';
 import { addKnowledge } from './knowledge.js';
 import { ROOT, dataDir } from './places.js';
@@ -48,7 +48,7 @@ export async function runDemo(out: (line?: string) => void): Promise<void> {
   const dir = dataDir();
   if ((await readRunFile(dir)) !== undefined) {
     out('Using the platform that is running here.');
-    await demonstrate(dir, out);
+    await demonstrate(await platformHere(dir), dir, out);
     return;
   }
   out('Starting PostgreSQL, nats-server and the five services …');
@@ -63,7 +63,7 @@ export async function runDemo(out: (line?: string) => void): Promise<void> {
   try {
     out(`Ready at ${platform.url} after ${Math.round(performance.now() - startedAt)} ms (service logs: ${logFile})`);
     await Promise.race([
-      demonstrate(dir, out),
+      demonstrate(await platformHere(dir), dir, out),
       new Promise<never>((_, reject) => {
         const stop = (): void => reject(new CliError('Interrupted.'));
         interrupted.signal.addEventListener('abort', stop, { once: true });
@@ -79,8 +79,7 @@ export async function runDemo(out: (line?: string) => void): Promise<void> {
   }
 }
 
-async function demonstrate(dir: string, out: (line?: string) => void): Promise<void> {
-  const connection = await findPlatform(dir);
+async function demonstrate(connection: Connection, dir: string, out: (line?: string) => void): Promise<void> {
   let documents = 0;
   await addKnowledge(connection, join(EXAMPLE, 'runbooks'), () => (documents += 1));
   const config = JSON.parse(await readFile(join(EXAMPLE, 'orchestration.json'), 'utf8')) as ConfigDocument;
@@ -131,9 +130,10 @@ async function demonstrate(dir: string, out: (line?: string) => void): Promise<v
     throw new CliError('The execution completed without a report.');
   }
   out();
-  out('─'.repeat(100));
+  const rule = '─'.repeat(Math.min(100, process.stdout.columns ?? 100));
+  out(rule);
   out(report.trim());
-  out('─'.repeat(100));
+  out(rule);
   out();
   for (const step of execution.steps) {
     const attempts = step.attempt > 1 ? ` (${step.attempt} attempts)` : '';

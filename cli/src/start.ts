@@ -14,14 +14,15 @@ export interface StartOptions {
 /** Starts the platform of this checkout; throws CliError when it runs already. */
 export async function startHere(options: StartOptions): Promise<Platform> {
   const dir = dataDir();
+  const { DATABASE_URL: databaseUrl = '', NATS_URL: natsUrl = '', BATUTA_LAYOUT: layout = '' } = process.env;
   try {
     return await startPlatform({
       dataDir: dir,
       logger: options.logger,
       ...(options.port === undefined ? {} : { port: options.port }),
-      ...(process.env['DATABASE_URL'] === undefined ? {} : { databaseUrl: process.env['DATABASE_URL'] }),
-      ...(process.env['NATS_URL'] === undefined ? {} : { natsUrl: process.env['NATS_URL'] }),
-      ...(process.env['BATUTA_LAYOUT'] === undefined ? {} : { layout: process.env['BATUTA_LAYOUT'] }),
+      ...(databaseUrl === '' ? {} : { databaseUrl }),
+      ...(natsUrl === '' ? {} : { natsUrl }),
+      ...(layout === '' ? {} : { layout }),
       ...(options.logFile === undefined ? {} : { logFile: options.logFile }),
     });
   } catch (error) {

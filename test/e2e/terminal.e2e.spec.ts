@@ -1,65 +1,101 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { connect } from '@nats-io/transport-node';
+import { natsServers } from '@batuta/settings';
 import { eventually } from '@batuta/testing';
+import { copyCheckout } from '../support/checkout-copy.js';
 import { ROOT } from '../support/command.js';
 import { processesNaming } from '../support/processes.js';
 import { Terminal } from '../support/terminal.js';
 import type { TerminalOptions } from '../support/terminal.js';
 
+// Whole starts, and a first build, on a machine that may do other things.
+jest.setTimeout(600_000);
+
 const COLOUR = '\u001B[';
+const STACK = /^\s+at .*[:(]/m;
+
+const opened: Terminal[] = [];
+function open(line: string, options: TerminalOptions): Terminal {
+  const terminal = new Terminal(line, options);
+  opened.push(terminal);
+  return terminal;
+}
+
+async function nothingNames(text: string): Promise<void> {
+  await eventually(
+    () => {
+      const left = processesNaming(text);
+      if (left.length > 0) throw new Error(`processes ${left.join(', ')}`);
+    },
+    { timeoutMs: 120_000, describe: 'no process of the platform is left' },
+  );
+}
+
+/** Runs a command in a terminal to its end. */
+async function ended(terminal: Terminal): Promise<{ code: number | null; shown: string }> {
+  return { code: await terminal.exited(), shown: terminal.shown };
+}
+
+afterEach(() => {
+  for (const { child } of opened.splice(0)) child.kill('SIGKILL');
+});
 
 describe("the README's commands in a terminal", () => {
   let dir: string;
-  const opened: Terminal[] = [];
-  const type = (line: string, options: Partial<TerminalOptions> = {}): Terminal => {
-    const terminal = new Terminal(line, {
-      cwd: ROOT,
-      ...options,
-      env: { HOME: dir, BATUTA_DATA_DIR: join(dir, '.batuta'), ...options.env },
-    });
-    opened.push(terminal);
-    return terminal;
-  };
-  const nothingRuns = (): Promise<void> =>
-    eventually(
-      () => {
-        const left = processesNaming(dir);
-        if (left.length > 0) throw new Error(`processes ${left.join(', ')}`);
-      },
-      { timeoutMs: 60_000, describe: 'no process of the platform is left' },
-    );
+  const type = (line: string, options: Partial<TerminalOptions> = {}): Terminal =>
+    open(line, { cwd: ROOT, ...options, env: { HOME: dir, BATUTA_DATA_DIR: join(dir, '.batuta'), ...options.env } });
+  const nothingRuns = (): Promise<void> => nothingNames(dir);
 
   beforeAll(() => {
     dir = mkdtempSync(join(tmpdir(), 'batuta-terminal-'));
   });
 
   afterAll(async () => {
-    for (const { child } of opened) child.kill('SIGKILL');
     await nothingRuns();
     rmSync(dir, { recursive: true, force: true });
-  }, 90_000);
+  });
 
-  it('npm run demo shows the report and ends by itself', async () => {
-    const demo = type('npm run demo');
-    expect({ code: await demo.exited(), shown: demo.shown }).toMatchObject({
-      code: 0,
-      shown: expect.stringContaining('● execution completed'),
-    });
-    expect(demo.shown).toContain('# State of this Batuta platform');
+  it('npm run demo shows the report in the width of the terminal and ends by itself', async () => {
+    const { code, shown } = await ended(type('npm run demo', { columns: 60 }));
+    expect({ code, shown }).toMatchObject({ code: 0, shown: expect.stringContaining('● execution completed') });
+    expect(shown).toContain('# State of this Batuta platform');
+    expect(shown).toMatch(/^─{60}$/m);
     await nothingRuns();
-  }, 180_000);
+  });
 
   it('npm start runs until Ctrl-C, which ends all of it', async () => {
     const start = type('npm start -- --port 0');
     await start.says(/Batuta is ready at http/);
     start.controlC();
-    await start.says(/Stopped\./);
-    await start.exited();
-    expect(start.shown).toMatch(/SIGINT: stopping …\n\s+Stopped\./);
+    expect((await ended(start)).shown).toMatch(/SIGINT: stopping …\n\s+Stopped\.\s*$/);
     await nothingRuns();
-  }, 180_000);
+  });
+
+  it('Ctrl-C ends all of it also while it starts', async () => {
+    const start = type('npm start -- --port 0');
+    // The first service that says something: others are still starting.
+    await start.says(/INFO: /);
+    start.controlC();
+    await start.exited();
+    expect(start.shown).toMatch(/Stopped\.\s*$/);
+    expect(start.shown).not.toMatch(STACK);
+    await nothingRuns();
+  });
+
+  it('leaves nothing running when the terminal is closed', async () => {
+    const start = type('npm start -- --port 0');
+    await start.says(/Batuta is ready at http/);
+    expect(processesNaming(dir).length).toBeGreaterThan(3);
+    start.child.kill('SIGKILL');
+    await nothingRuns();
+  });
 
   it('colours its logs, and does not when NO_COLOR is set', async () => {
     for (const { env, coloured } of [
@@ -73,5 +109,143 @@ describe("the README's commands in a terminal", () => {
       expect(start.shown).toMatch(/INFO: config: config service started/);
       expect(start.output.includes(COLOUR)).toBe(coloured);
     }
-  }, 180_000);
+  });
+
+  it('env prints what curl and a worker need, and a shell that keeps it can start the platform again', async () => {
+    const none = await ended(type('npm run -s batuta env'));
+    expect(none).toMatchObject({ code: 1, shown: expect.stringMatching(/^No platform is running here\./) });
+
+    const start = type('npm start -- --port 0');
+    await start.says(/Batuta is ready at http/);
+    const print = `printf '%s\\n' "$BATUTA_URL" "$BATUTA_API_KEY" "$NATS_URL"`;
+    const { code, shown } = await ended(type(`eval "$(npm run -s batuta env)" && ${print}`));
+    expect({ code, shown }).toMatchObject({ code: 0 });
+    const [url = '', key = '', nats = ''] = shown.trim().split('\n');
+    const answer = await fetch(`${url}/api/v1/agents`, { headers: { authorization: `Bearer ${key}` } });
+    expect(answer.status).toBe(200);
+    const connection = await connect({ ...natsServers(nats), reconnect: false });
+    await connection.close();
+    start.controlC();
+    await start.exited();
+    await nothingRuns();
+
+    const kept = { BATUTA_URL: url, BATUTA_API_KEY: key, NATS_URL: nats };
+    const again = type('npm start -- --port 0', { env: kept });
+    await again.says(/Batuta is ready at http/);
+    again.controlC();
+    await again.exited();
+    const demo = await ended(type('npm run demo', { env: kept }));
+    expect(demo).toMatchObject({ code: 0, shown: expect.stringContaining('● execution completed') });
+    await nothingRuns();
+  });
+
+  it('says in a sentence or two which port is taken, also when it runs already', async () => {
+    const other = createServer();
+    other.listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const { port } = other.address() as AddressInfo;
+    try {
+      const { code, shown } = await ended(type(`npm start -- --port ${port}`));
+      expect(code).toBe(1);
+      expect(shown).toMatch(new RegExp(`Port ${port}.*gateway.*taken by another program\\. .*--port`));
+      expect(shown).not.toMatch(STACK);
+    } finally {
+      other.close();
+    }
+    const first = type('npm start -- --port 0');
+    await first.says(/Batuta is ready at http/);
+    const second = await ended(type('npm start'));
+    expect(second.code).toBe(1);
+    expect(second.shown).toMatch(/A platform is running already: http.*Stop it/);
+    expect(second.shown).not.toMatch(STACK);
+    first.controlC();
+    await first.exited();
+    await nothingRuns();
+  });
+
+  it.each([
+    ['a database that is not there', { DATABASE_URL: 'postgres://me:hunter2@127.0.0.1:1/none' }, /DATABASE_URL.*Start/],
+    ['an address that is none', { DATABASE_URL: 'mysql://me:hunter2@localhost/db' }, /DATABASE_URL is no URL/],
+    ['a NATS server that is not there', { NATS_URL: 'nats://127.0.0.1:1' }, /NATS_URL.*Start it, or unset/],
+    ['an address of NATS that is none', { NATS_URL: '::' }, /NATS_URL is no URL/],
+    ['a nats-server that is not there', { BATUTA_NATS_SERVER: '/none' }, /BATUTA_NATS_SERVER does not name/],
+    [
+      'a file in place of the data directory',
+      { BATUTA_DATA_DIR: '/etc/passwd' },
+      /directory is needed at \/etc\/passwd/,
+    ],
+    ['a wrong setting', { BATUTA_EXECUTION_LEASE: 'soon' }, /BATUTA_EXECUTION_LEASE must be a duration/],
+    ['an unknown layout', { BATUTA_LAYOUT: 'gateway|engine' }, /unknown service "engine"/],
+  ])('says what to do about %s, without a stack', async (_, env: Record<string, string>, expected) => {
+    const { code, shown } = await ended(type('npm start -- --port 0', { env }));
+    expect({ code, shown }).toMatchObject({ code: 1, shown: expect.stringMatching(expected) });
+    expect(shown).not.toMatch(STACK);
+    expect(shown).not.toContain('hunter2');
+    await nothingRuns();
+  });
+});
+
+// Debian's user of nothing; its files are in a directory of this test.
+const NOBODY = { uid: 65_534, gid: 65_534 };
+const asNobody = ['--reuid=65534', '--regid=65534', '--clear-groups'];
+const canSwitchUser =
+  process.getuid?.() === 0 && spawnSync('setpriv', [...asNobody, process.execPath, '--version']).status === 0;
+
+/** As root only: nobody else may become another user. */
+(canSwitchUser ? describe : describe.skip)("the README's commands of an ordinary user, in a new checkout", () => {
+  let checkout: string;
+  const type = (line: string): Terminal => open(line, { cwd: checkout, account: NOBODY });
+
+  beforeAll(() => {
+    checkout = copyCheckout(NOBODY);
+  });
+
+  afterAll(async () => {
+    await nothingNames(checkout);
+    rmSync(checkout, { recursive: true, force: true });
+  });
+
+  it('help and version need no build', async () => {
+    expect(await ended(type('npm run -s batuta -- --help'))).toMatchObject({
+      code: 0,
+      shown: expect.stringMatching(/^Usage: batuta .*knowledge/s),
+    });
+    const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
+    expect(await ended(type('npm run -s batuta -- --version'))).toEqual({ code: 0, shown: `${version}\n` });
+    expect(existsSync(join(checkout, 'cli/dist'))).toBe(false);
+  });
+
+  it('Ctrl-C ends a build', async () => {
+    const start = type('npm start');
+    await start.says(/Building \(first time/);
+    start.controlC();
+    await start.exited();
+    expect(start.shown).not.toMatch(STACK);
+    await nothingNames(checkout);
+  });
+
+  it('npm run demo says that it builds, and shows the report', async () => {
+    const demo = type('npm run demo');
+    await demo.says(/Building \(first time, about \d+ s\) …/);
+    const { code, shown } = await ended(demo);
+    expect({ code, shown }).toMatchObject({ code: 0, shown: expect.stringContaining('● execution completed') });
+    expect(shown).toContain('# State of this Batuta platform');
+    await nothingNames(checkout);
+  });
+
+  it('npm start builds nothing again and runs until Ctrl-C, which ends all of it', async () => {
+    const start = type('npm start -- --port 0');
+    await start.says(/Batuta is ready at http/);
+    expect(start.shown).not.toContain('first time');
+    start.controlC();
+    expect((await ended(start)).shown).toMatch(/SIGINT: stopping …\n\s+Stopped\.\s*$/);
+    await nothingNames(checkout);
+  });
+
+  it('says whose checkout it is when the user may not write in it', async () => {
+    const { code, shown } = await ended(open('npm start', { cwd: ROOT, account: NOBODY, env: { HOME: checkout } }));
+    expect(code).toBe(1);
+    expect(shown).toMatch(/may not write in .*Run it as the owner/);
+    expect(shown).not.toMatch(STACK);
+  });
 });

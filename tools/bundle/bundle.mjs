@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { SourceMap } from 'node:module';
-import { dirname, join, relative, sep } from 'node:path';
+import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { serialize } from 'node:v8';
 import { transformSync } from '@swc/core';
 import { build } from 'esbuild';
@@ -34,6 +34,8 @@ function prepare(path) {
         .replace(/^const require = createRequire\(import\.meta\.url\);$/m, '')
         .replaceAll('createRequire(import.meta.url)(', 'require(');
     }
+    // A package's map names sources that it does not bring.
+    if (inPackages(path)) text = text.replace(/\n\/\/[#@] sourceMappingURL=[^\n]*\s*$/, '\n');
     text = namedClasses(text);
     prepared.set(path, text);
   }
@@ -45,6 +47,12 @@ const OWN = 'own';
 
 /** What became of modules of our own, the same for every bundle but where a module asks for its place. */
 const functions = new Map();
+
+/** The source map of a module with whole paths: a bundler does not know beside which file a module of a plugin is. */
+function placedMap(map, path) {
+  const { sourceRoot: _, ...rest } = JSON.parse(map);
+  return { ...rest, sources: rest.sources.map((source) => resolve(dirname(path), source)) };
+}
 
 /**
  * A module of our own as a function. esbuild makes variables of all constants and classes of a bundled module's top level, and V8
@@ -63,7 +71,7 @@ function asFunction(path, text) {
     jsc: { target: 'es2022', parser: { syntax: 'ecmascript' } },
     module: { type: 'commonjs', importInterop: 'swc', ignoreDynamic: true },
   });
-  const sourceMap = Buffer.from(map ?? '').toString('base64');
+  const sourceMap = Buffer.from(JSON.stringify(placedMap(map, path))).toString('base64');
   const contents = `(function () { ${code}\n})();\n//# sourceMappingURL=data:application/json;base64,${sourceMap}`;
   functions.set(path, { text, contents });
   return contents;
@@ -95,13 +103,13 @@ function bundling(bundle) {
         loader: 'js',
         resolveDir: dirname(path),
       }));
-      onLoad({ filter: /\.m?js$/ }, ({ path }) => ({ contents: placed(path), loader: 'js' }));
+      onLoad({ filter: /\.[cm]?js$/ }, ({ path }) => ({ contents: placed(path), loader: 'js' }));
     },
   };
 }
 
 /** Which line of which source each line of a bundle comes from (StackLines of @batuta/program). */
-function stackLines(text, map) {
+function stackLines(bundle, text, map) {
   const payload = JSON.parse(map);
   const finder = new SourceMap(payload);
   const sourceAt = new Map(payload.sources.map((source, index) => [source, index + 1]));
@@ -114,7 +122,9 @@ function stackLines(text, map) {
     source[index] = sourceAt.get(entry.originalSource) ?? 0;
     line[index] = entry.originalLine + 1;
   }
-  return serialize({ sources: payload.sources, source, line });
+  // A program may be built in one place and run in another.
+  const sources = payload.sources.map((path) => (isAbsolute(path) ? posix(relative(dirname(bundle), path)) : path));
+  return serialize({ sources, source, line });
 }
 
 /**
@@ -169,7 +179,7 @@ export async function bundle(program) {
   // The bundle after its notes, which say when it is out of date; its code last, which says that all is done.
   rmSync(codeFile(file), { force: true });
   write(notesFile(file), JSON.stringify({ node: process.version, inputs }));
-  write(linesFile(file), stackLines(text, map));
+  write(linesFile(file), stackLines(file, text, map));
   write(file, text.replace('0'.repeat(ID_BYTES), id));
   await compile(file);
 }

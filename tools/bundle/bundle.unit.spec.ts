@@ -1,10 +1,12 @@
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { deserialize } from 'node:v8';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import type { StackLines } from '@batuta/program';
 import { runFile } from '@batuta/testing';
 import { root } from '../deploy/places.js';
 
@@ -25,10 +27,39 @@ const FILES = {
     '}',
   ].join('\n'),
   'other.js': 'export class Same {}\nexport const same = () => "meant";\n',
+  'dist/deep/compiled.js': [
+    '"use strict";',
+    'export const compiled = () => new Error("compiled").stack;',
+    '//# sourceMappingURL=compiled.js.map',
+  ].join('\n'),
+  // The second line of the code comes from the third of the source.
+  'dist/deep/compiled.js.map': JSON.stringify({
+    version: 3,
+    file: 'compiled.js',
+    sourceRoot: '',
+    sources: ['../../src/deep/compiled.ts'],
+    names: [],
+    mappings: 'AAAA;AAEA',
+  }),
+  'src/deep/compiled.ts': '',
+  'node_modules/packaged/package.json': '{ "type": "module", "exports": "./index.js" }',
+  'node_modules/packaged/index.js': [
+    'export const packaged = () => new Error("packaged").stack;',
+    '//# sourceMappingURL=index.js.map',
+    '',
+  ].join('\n'),
+  'node_modules/packaged/index.js.map': JSON.stringify({
+    version: 3,
+    sources: ['../src/not-published.ts'],
+    names: [],
+    mappings: 'AAAA',
+  }),
   'later.js': 'export const later = "loaded later";\n',
   'program.js': [
     'import { Same, asked, fail } from "./one.js";',
     'import { Same as Other } from "./other.js";',
+    'import { compiled } from "./dist/deep/compiled.js";',
+    'import { packaged } from "packaged";',
     '',
     'export async function main() {',
     '  const { later } = await import("./later.js");',
@@ -38,7 +69,7 @@ const FILES = {
     '  } catch (error) {',
     '    stack = error.stack;',
     '  }',
-    '  console.log(JSON.stringify({ names: [Same.name, Other.name], asked: asked.href, later, stack }));',
+    '  console.log(JSON.stringify({ names: [Same.name, Other.name], asked: asked.href, later, stack, stacks: [compiled(), packaged()] }));',
     '}',
   ].join('\n'),
 };
@@ -48,6 +79,7 @@ interface Said {
   readonly asked: string;
   readonly later: string;
   readonly stack: string;
+  readonly stacks: readonly [string, string];
 }
 
 let folder: string;
@@ -75,7 +107,10 @@ const load = (): string =>
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'batuta-bundle-'));
-  for (const [name, content] of Object.entries(FILES)) writeFileSync(at(name), content);
+  for (const [name, content] of Object.entries(FILES)) {
+    mkdirSync(dirname(at(name)), { recursive: true });
+    writeFileSync(at(name), content);
+  }
   await run(
     `import { bundle } from ${JSON.stringify(pathToFileURL(join(root, 'tools/bundle/bundle.mjs')).href)};
      await bundle(${JSON.stringify(at('program.js'))});`,
@@ -95,7 +130,16 @@ describe('a bundled program', () => {
     // A function may have a number behind its name: unlike that of a class, nothing asks for it.
     expect(first).toMatch(/^ {4}at fail\d* \(/);
     expect(first).toContain(`(${at('one.js')}:8)`);
-    expect(second).toContain(`${at('program.js')}:8)`);
+    expect(second).toContain(`${at('program.js')}:10)`);
+  });
+
+  it('names files that exist: sources of our own, and of a package what it has published', async () => {
+    const [compiled, packaged] = (JSON.parse(await run(start())) as Said).stacks;
+    expect(compiled).toContain(`(${at('src/deep/compiled.ts')}:3)`);
+    expect(packaged).toContain(`(${at('node_modules/packaged/index.js')}:1)`);
+    const { sources } = deserialize(readFileSync(at('program.bundle.cjs.lines'))) as StackLines;
+    expect(sources.length).toBeGreaterThan(5);
+    expect(sources.filter((source) => !existsSync(resolve(folder, source)))).toEqual([]);
   });
 
   it('is compiled already, also for a process whose heap has other sizes', async () => {

@@ -1,6 +1,8 @@
 /** The local servers cannot be started or reached; the message says what to do about it. */
 export class LocalStackError extends Error {
   override readonly name: string = 'LocalStackError';
+  /** A program shows it without a stack (`mistakeOf` of @batuta/program). */
+  readonly mistake = true;
 }
 
 /** Another live process uses the same data directory. */

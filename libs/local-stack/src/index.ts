@@ -5,6 +5,6 @@ export { logTail } from './log-tail.js';
 export type { StackLogger } from './logger.js';
 export { startNats } from './nats/nats-server.js';
 export type { NatsOptions, NatsServer } from './nats/nats-server.js';
-export { freePort, portOr } from './port.js';
+export { freePort, portOr, whyNotFree } from './port.js';
 export { startPostgres } from './postgres/postgres-server.js';
 export type { PostgresOptions, PostgresServer } from './postgres/postgres-server.js';

@@ -1,11 +1,18 @@
+import { existsSync } from 'node:fs';
 import { chmod, mkdir, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import pg from 'pg';
 import { lockDataDir } from './data-lock.js';
 import { LocalStackError } from './errors.js';
+import { checkFreeSpace } from './free-space.js';
+import { readJson } from './json-file.js';
 import { silentLogger, type StackLogger } from './logger.js';
 import { checkNats, startNats, type NatsOptions, type NatsServer } from './nats/nats-server.js';
 import { startPostgres, type PostgresOptions, type PostgresServer } from './postgres/postgres-server.js';
+
+/** What a new database and the first logs take, and PostgreSQL's next segments of its log. */
+const NEW_DATABASE_MIB = 128;
+const RUN_MIB = 48;
 
 export interface LocalStackOptions {
   /** Directory of all files of the servers; made when missing. */
@@ -41,9 +48,10 @@ export interface LocalStack {
  */
 export async function startLocalStack(options: LocalStackOptions): Promise<LocalStack> {
   const logger = options.logger ?? silentLogger;
-  const dataDir = await prepareDataDirectory(options.dataDir);
+  const dataDir = await prepareDataDirectory(options.dataDir, options.databaseUrl);
   const lock = await lockDataDir(dataDir);
   const logs = path.join(dataDir, 'logs');
+  const natsUrl = (await isOfOwnNats(dataDir, options.natsUrl)) ? undefined : options.natsUrl;
   const [postgres, nats] = await Promise.allSettled([
     options.databaseUrl === undefined
       ? startPostgres({
@@ -53,9 +61,9 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
           logger,
         })
       : checkPostgres(options.databaseUrl),
-    options.natsUrl === undefined
+    natsUrl === undefined
       ? startNats({ ...options.nats, home: path.join(dataDir, 'nats'), logFile: path.join(logs, 'nats.log'), logger })
-      : checkNats(options.natsUrl),
+      : checkNats(natsUrl),
   ]);
   const started = [postgres, nats].flatMap((result) =>
     result.status === 'fulfilled' && result.value !== undefined ? [result.value] : [],
@@ -77,22 +85,38 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
   return {
     dataDir,
     databaseUrl: ownPostgres?.url ?? options.databaseUrl ?? '',
-    natsUrl: ownNats?.url ?? options.natsUrl ?? '',
+    natsUrl: ownNats?.url ?? natsUrl ?? '',
     ...(ownPostgres === undefined ? {} : { postgres: ownPostgres }),
     ...(ownNats === undefined ? {} : { nats: ownNats }),
     stop: () => (ended ??= end()),
   };
 }
 
-/** Makes the data directory if it is not there; returns its real path. */
-export async function prepareDataDirectory(dataDir: string): Promise<string> {
+/**
+ * Makes the data directory if it is not there; returns its real path. Throws a `LocalStackError` when there is too little space
+ * in it for what a start writes; `databaseUrl` is that of a database that is elsewhere.
+ */
+export async function prepareDataDirectory(dataDir: string, databaseUrl?: string): Promise<string> {
   // PostgreSQL's own user passes through this directory when we are root; what is private in it has modes of its own.
   const asRoot = process.getuid?.() === 0;
   await mkdir(dataDir, { recursive: true, mode: asRoot ? 0o711 : 0o700 });
   const directory = await realpath(dataDir);
   const { mode } = await stat(directory);
   if (asRoot && (mode & 0o001) === 0) await chmod(directory, (mode & 0o7777) | 0o011);
+  const isNew = databaseUrl === undefined && !existsSync(path.join(directory, 'postgres', 'initialized.json'));
+  await checkFreeSpace(directory, isNew ? NEW_DATABASE_MIB : RUN_MIB);
   return directory;
+}
+
+/**
+ * Whether a URL is that of the nats-server that an earlier run started on this data directory. `batuta env` prints it, and a
+ * shell that keeps it does not mean a server that exists without us.
+ */
+async function isOfOwnNats(dataDir: string, url: string | undefined): Promise<boolean> {
+  if (url === undefined || !URL.canParse(url)) return false;
+  const own = await readJson<{ user: string; pass: string }>(path.join(dataDir, 'nats', 'credentials.json'));
+  const { username, password } = new URL(url);
+  return own?.user === username && own.pass === password;
 }
 
 async function checkPostgres(databaseUrl: string): Promise<undefined> {
@@ -100,8 +124,8 @@ async function checkPostgres(databaseUrl: string): Promise<undefined> {
     new LocalStackError(`${reason} Start that PostgreSQL, correct DATABASE_URL, or unset it to use an embedded one.`, {
       cause,
     });
-  if (!URL.canParse(databaseUrl))
-    throw problem('DATABASE_URL is no URL (postgres://user:password@host:5432/database).');
+  if (!URL.canParse(databaseUrl) || !/^postgres(ql)?:$/.test(new URL(databaseUrl).protocol))
+    throw problem('DATABASE_URL is no URL of PostgreSQL (postgres://user:password@host:5432/database).');
   const { host, pathname } = new URL(databaseUrl);
   const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 5000 });
   client.on('error', () => {});

@@ -87,6 +87,17 @@ function ephemeralPorts(): PortRange {
   return Number.isInteger(from) && Number.isInteger(to) ? { from: from!, to: to! } : DYNAMIC;
 }
 
+/** Why nothing of ours can listen on a port of 127.0.0.1: EADDRINUSE, EACCES; undefined when something can. */
+export async function whyNotFree(port: number): Promise<string | undefined> {
+  try {
+    await listenOnce(port);
+    return undefined;
+  } catch (error) {
+    if (!isTaken(error)) throw error;
+    return (error as NodeJS.ErrnoException).code;
+  }
+}
+
 async function take(port: number): Promise<void> {
   if (claims.has(port)) return await listenOnce(port);
   const claim = await claimOf(port);

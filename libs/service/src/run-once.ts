@@ -1,5 +1,6 @@
 import { LOG_LEVELS, createLogger } from '@batuta/observability';
 import type { Logger } from '@batuta/observability';
+import { mistakeOf } from '@batuta/program';
 import { SettingsError, loadSettings, oneOf, secret } from '@batuta/settings';
 
 const schema = {
@@ -32,7 +33,9 @@ export async function runOnce(options: RunOnceOptions): Promise<never> {
   try {
     await options.run({ databaseUrl, logger });
   } catch (error) {
-    logger.fatal({ err: error }, 'failed');
+    const mistake = mistakeOf(error);
+    if (mistake === undefined) logger.fatal({ err: error }, 'failed');
+    else logger.fatal(`failed: ${mistake}`);
     process.exit(1);
   }
   process.exit(0);

@@ -1,5 +1,6 @@
 import { createLogger } from '@batuta/observability';
 import type { LogLevel, Logger } from '@batuta/observability';
+import { mistakeOf } from '@batuta/program';
 import { SettingsError } from '@batuta/settings';
 
 export interface RunningService {
@@ -63,7 +64,9 @@ export async function runService<Settings extends { readonly logLevel: LogLevel 
   try {
     service = await options.start({ settings, logger });
   } catch (error) {
-    logger.fatal({ err: error }, 'could not start');
+    const mistake = mistakeOf(error);
+    if (mistake === undefined) logger.fatal({ err: error }, 'could not start');
+    else logger.fatal(`could not start: ${mistake}`);
     process.exit(1);
   }
 }

@@ -16,6 +16,8 @@ export interface SettingsProblem {
 /** Every mistake in the environment at once, by the names of the variables. */
 export class SettingsError extends Error {
   override readonly name = 'SettingsError';
+  /** A program shows it without a stack (`mistakeOf` of @batuta/program). */
+  readonly mistake = true;
 
   constructor(readonly problems: readonly SettingsProblem[]) {
     const lines = problems.map(({ variables, expected }) => `  ${variables.join(', ')} ${expected}`);

@@ -2,6 +2,7 @@ import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from '@batuta/observability';
+import { Mistake } from '@batuta/program';
 import type { ServiceName } from './layout.js';
 import type { FromGroup, ToGroup } from './process-messages.js';
 import { memoryBytes, semiSpaceMiB } from './semi-space.js';
@@ -18,6 +19,8 @@ export interface ChildGroupOptions {
   readonly logger: Logger;
   /** File descriptor for the services' logs; default: this process's own output. */
   readonly logFd?: number;
+  /** What `logFd` is. */
+  readonly logFile?: string;
   /** Milliseconds for a stop before the process is killed. */
   readonly stopLimitMs: number;
   readonly onReady: (ready: Extract<FromGroup, { type: 'ready' }>) => void;
@@ -85,6 +88,7 @@ export class ChildGroup {
     return new Promise<void>((resolve, reject) => {
       let ready = false;
       let failure: string | undefined;
+      let isMistake = false;
       child.on('message', (message: FromGroup) => {
         if (message.type === 'loaded') {
           this.loaded = true;
@@ -92,7 +96,7 @@ export class ChildGroup {
           return;
         }
         if (message.type === 'failed') {
-          failure = message.message;
+          ({ message: failure, isMistake } = message);
           return;
         }
         ready = true;
@@ -108,7 +112,7 @@ export class ChildGroup {
         }
         const cause = failure ?? (signal === null ? `exit code ${String(code)}` : `signal ${signal}`);
         if (!ready) {
-          reject(new Error(`${services} did not start: ${cause}`));
+          reject(new Mistake(isMistake ? cause : `${services} did not start: ${cause}. ${this.whereItsLogIs()}`));
         }
         if (this.stopping || (!ready && this.crashes === 0)) {
           return;
@@ -117,6 +121,11 @@ export class ChildGroup {
         logger.debug({ services }, 'restart planned');
       });
     });
+  }
+
+  private whereItsLogIs(): string {
+    const { logFile } = this.options;
+    return logFile === undefined ? 'Its log above says more.' : `Its log says more: ${logFile}`;
   }
 
   private restart(cause: string, ranMs: number): void {

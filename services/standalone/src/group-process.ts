@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { createLogger } from '@batuta/observability';
 import type { Logger } from '@batuta/observability';
-import { SettingsError } from '@batuta/settings';
+import { mistakeOf } from '@batuta/program';
 import { SERVICES } from './layout.js';
 import type { ServiceName } from './layout.js';
 import type { FromGroup, ToGroup } from './process-messages.js';
@@ -114,11 +114,10 @@ export async function main(): Promise<void> {
   try {
     await run(names);
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    await say({ type: 'failed', message });
-    if (!(error instanceof SettingsError)) {
-      createLogger({ service: names.join('+') }).fatal({ err: error }, 'could not start');
-    }
+    const mistake = mistakeOf(error);
+    if (mistake === undefined) createLogger({ service: names.join('+') }).fatal({ err: error }, 'could not start');
+    const message = mistake ?? (error instanceof Error ? error.message : String(error));
+    await say({ type: 'failed', message, isMistake: mistake !== undefined });
     process.exit(1);
   }
 }

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { Mistake } from '@batuta/program';
 
 export const SERVICES = ['gateway', 'config', 'execution', 'step-runner', 'notifications'] as const;
 export type ServiceName = (typeof SERVICES)[number];
@@ -20,20 +21,20 @@ export const DEFAULT_LAYOUT = layoutFor(availableParallelism());
 
 /**
  * Reads a layout: services separated by commas, processes by "|".
- * @throws Error when a service is unknown, named twice or missing.
+ * @throws Mistake when a service is unknown, named twice or missing.
  */
 export function parseLayout(text: string): Layout {
   const layout = text.split('|').map((group) => group.split(',').map((name) => name.trim()));
   const named = layout.flat();
   for (const name of named) {
     if (!(SERVICES as readonly string[]).includes(name)) {
-      throw new Error(`BATUTA_LAYOUT names the unknown service "${name}"; the services are ${SERVICES.join(', ')}`);
+      throw new Mistake(`BATUTA_LAYOUT names the unknown service "${name}"; the services are ${SERVICES.join(', ')}`);
     }
   }
   for (const service of SERVICES) {
     const times = named.filter((name) => name === service).length;
     if (times !== 1) {
-      throw new Error(`BATUTA_LAYOUT must name the service ${service} exactly once; it names it ${times} times`);
+      throw new Mistake(`BATUTA_LAYOUT must name the service ${service} exactly once; it names it ${times} times`);
     }
   }
   return layout as Layout;

@@ -4,9 +4,10 @@ import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { DEFAULT_TENANT } from '@batuta/contracts';
-import { portOr, prepareDataDirectory, startLocalStack } from '@batuta/local-stack';
+import { portOr, prepareDataDirectory, startLocalStack, whyNotFree } from '@batuta/local-stack';
 import type { LocalStack } from '@batuta/local-stack';
 import type { Logger } from '@batuta/observability';
+import { Mistake } from '@batuta/program';
 import { ChildGroup } from './child-group.js';
 import { DEFAULT_LAYOUT, SERVICES, parseLayout } from './layout.js';
 import type { ServiceName } from './layout.js';
@@ -71,11 +72,11 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     }
   };
   try {
+    await prepareDataDirectory(dataDir, options.databaseUrl);
     if (options.logFile !== undefined) {
       mkdirSync(dirname(options.logFile), { recursive: true });
       logFd = openSync(options.logFile, 'a');
     }
-    await prepareDataDirectory(dataDir);
     mkdirSync(join(agentFiles, DEFAULT_TENANT), { recursive: true, mode: 0o700 });
     const inherited = options.env ?? process.env;
     const env: NodeJS.ProcessEnv = {
@@ -97,6 +98,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
         env,
         logger: options.logger,
         ...(logFd === undefined ? {} : { logFd }),
+        ...(options.logFile === undefined ? {} : { logFile: options.logFile }),
         stopLimitMs: STOP_LIMIT_MS,
         onReady: ({ urls }) => Object.assign(services, urls),
       });
@@ -128,6 +130,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       api_key_file: apiKeyFile,
       services,
       database_url: stack.databaseUrl,
+      nats_url: stack.natsUrl,
       postgres_log: stack.postgres?.logFile ?? null,
       agent_files: agentFiles,
       started_at: new Date().toISOString(),
@@ -163,10 +166,29 @@ async function portsFor(env: NodeJS.ProcessEnv, gatewayPort: number | undefined)
   for (const [service, variable] of Object.entries(PORT_VARIABLES)) {
     const wanted = service === 'gateway' && gatewayPort !== undefined ? String(gatewayPort) : env[variable];
     const preferred = wanted === undefined && service === 'gateway' ? DEFAULT_PORT : undefined;
-    ports[variable] =
-      wanted === undefined || wanted === '0' || wanted === '' ? String(await portOr(preferred)) : wanted;
+    if (wanted === undefined || wanted === '0' || wanted === '') {
+      ports[variable] = String(await portOr(preferred));
+      continue;
+    }
+    await checkPort(service, variable, wanted);
+    ports[variable] = wanted;
   }
   return ports;
+}
+
+/** Throws a Mistake when a port that somebody chose cannot be had; what is no port is found by the service itself. */
+async function checkPort(service: string, variable: string, wanted: string): Promise<void> {
+  const port = Number(wanted);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) return;
+  const choice = service === 'gateway' ? `--port or ${variable}` : variable;
+  const reason = await whyNotFree(port);
+  if (reason === undefined) return;
+  throw new Mistake(
+    reason === 'EACCES'
+      ? `This user may not listen on port ${port}, which is chosen for the ${service} service. Choose one from 1024 on (${choice}).`
+      : `Port ${port}, which is chosen for the ${service} service, is taken by another program. ` +
+          `Stop that program, or choose another port (${choice}).`,
+  );
 }
 
 /** Like Promise.all, but waits for every member, so that nothing is still starting when the failure is handled. */
@@ -210,7 +232,7 @@ async function untilReady(url: string): Promise<void> {
     }
     if (Date.now() > giveUpAt) {
       const body = (await response?.text()) ?? 'no answer';
-      throw new Error(`the platform (${SERVICES.join(', ')}) is not ready after ${READY_LIMIT_MS / 1000} s: ${body}`);
+      throw new Mistake(`The platform (${SERVICES.join(', ')}) is not ready after ${READY_LIMIT_MS / 1000} s: ${body}`);
     }
     await new Promise((tick) => setTimeout(tick, 20));
   }

@@ -9,7 +9,12 @@ export type FromGroup =
       /** Where each service answers /health/ready. */
       readonly urls: Partial<Record<ServiceName, string>>;
     }
-  | { readonly type: 'failed'; readonly message: string };
+  | {
+      readonly type: 'failed';
+      readonly message: string;
+      /** The message says all that a person needs (`mistakeOf`). */
+      readonly isMistake: boolean;
+    };
 
 /** What the supervisor says to a group. */
 export type ToGroup =

@@ -145,6 +145,11 @@ async function answers(url: string): Promise<boolean> {
 
 /** Checks that the server of a NATS URL answers and has JetStream. Throws a `LocalStackError` without the URL's credentials. */
 export async function checkNats(url: string): Promise<void> {
+  try {
+    natsServers(url);
+  } catch (error) {
+    throw new LocalStackError(`NATS_URL is no URL of NATS servers. ${(error as Error).message}`);
+  }
   if (!(await answers(url))) {
     const { servers } = natsServers(url);
     throw new LocalStackError(

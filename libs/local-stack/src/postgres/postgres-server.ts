@@ -236,7 +236,12 @@ async function initialize(home: string, dataDir: string, password: string, runti
       ].flat(),
       { env: serverEnvironment(), account: runtime.account },
     );
-    if (code !== 0) throw new LocalStackError(`The database in ${dataDir} cannot be made. initdb says:\n${output}`);
+    if (code !== 0) {
+      // Before its error it tells everything that went well.
+      const errors = output.split('\n').filter((line) => /error|fatal|could not|cannot|no space/i.test(line));
+      const said = (errors.length === 0 ? output.split('\n') : errors).slice(-5).join('\n');
+      throw new LocalStackError(`The database in ${dataDir} cannot be made. initdb says:\n${said}`);
+    }
   } finally {
     await rm(handover, { force: true });
   }

@@ -1,0 +1,121 @@
+#!/usr/bin/env node
+// The `batuta` command of a checkout. It answers help and version itself, builds what has to be built, and then loads the
+// program. An old Node.js must be able to read this file: it is told here that it is too old.
+import { spawn } from 'node:child_process';
+import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
+const main = join(root, 'cli/dist/main.js');
+/** What a first build writes. */
+const BUILD_MIB = 120;
+const MIB = 1024 * 1024;
+
+function giveUp(message) {
+  process.stderr.write(`${message}\n`);
+  process.exit(1);
+}
+
+/** Whether `version` is at least `oldest`, both as numbers separated by dots. */
+function isAtLeast(version, oldest) {
+  const [one, other] = [version, oldest].map((text) => text.split('.').map(Number));
+  for (let index = 0; index < other.length; index += 1) {
+    if (one[index] !== other[index]) return one[index] > other[index];
+  }
+  return true;
+}
+
+function checkNode() {
+  const { engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const oldest = engines.node.replace('>=', '');
+  if (isAtLeast(process.versions.node, oldest)) return;
+  giveUp(
+    `Batuta needs Node.js ${oldest} or newer; ${process.execPath} is ${process.versions.node}. ` +
+      'Install a newer one (https://nodejs.org/en/download) and run npm ci again.',
+  );
+}
+
+function checkInstalled() {
+  if (existsSync(join(root, 'node_modules/.package-lock.json'))) return;
+  giveUp(`The packages that Batuta needs are not installed in ${root}. Run: npm ci`);
+}
+
+function checkWritable() {
+  const places = [root, join(root, 'cli'), join(root, 'cli/dist')].filter((place) => existsSync(place));
+  for (const place of places) {
+    try {
+      accessSync(place, constants.W_OK);
+    } catch {
+      giveUp(
+        `Batuta cannot be built: this user may not write in ${place}. ` +
+          'Run it as the owner of the checkout, or make a checkout of your own.',
+      );
+    }
+  }
+}
+
+function checkSpace() {
+  const { bavail, bsize } = statfsSync(root);
+  const free = Math.floor((bavail * bsize) / MIB);
+  if (free >= BUILD_MIB) return;
+  giveUp(
+    `Batuta cannot be built: ${root} has ${free} MiB of free space, and the build needs ${BUILD_MIB} MiB. Free some space.`,
+  );
+}
+
+/** Compiles what has changed. Nothing has when `npm run build` or an earlier start came before, and it takes a moment. */
+async function build(isFirst) {
+  checkWritable();
+  if (isFirst) {
+    checkSpace();
+    process.stdout.write('Building (first time, about 40 s) …\n');
+  }
+  const notice = isFirst ? undefined : setTimeout(() => process.stdout.write('Building what has changed …\n'), 3000);
+  const startedAt = Date.now();
+  const { code, signal } = await new Promise((resolve) => {
+    const child = spawn('npm', ['run', '--silent', 'build:local'], {
+      cwd: root,
+      stdio: 'inherit',
+      shell: process.platform === 'win32',
+    });
+    child.once('error', (error) => giveUp(`The build cannot be started: ${error.message}.`));
+    child.once('close', (code, signal) => resolve({ code, signal }));
+  });
+  clearTimeout(notice);
+  if (interrupted || signal !== null) process.exit(130);
+  if (code !== 0) giveUp('Batuta could not be built; the lines above say why.');
+  if (isFirst) process.stdout.write(`Built in ${Math.round((Date.now() - startedAt) / 1000)} s.\n`);
+}
+
+let interrupted = false;
+const interrupt = () => {
+  interrupted = true;
+};
+
+/** Commands that run the platform are built before each run, the others when nothing was built yet. */
+async function load(runsPlatform) {
+  const isFirst = !existsSync(`${join(root, 'services/standalone/dist/group-process.bundle.cjs')}.code`);
+  if (isFirst || runsPlatform) {
+    // The build gets the Ctrl-C of a terminal itself.
+    process.on('SIGINT', interrupt);
+    await build(isFirst);
+    process.off('SIGINT', interrupt);
+  }
+  process.setSourceMapsEnabled(true);
+  await import(main);
+}
+
+checkNode();
+checkInstalled();
+const { commandLine } = await import('../command-line.js');
+const program = () => load(false);
+await commandLine({
+  start: () => load(true),
+  demo: () => load(true),
+  env: program,
+  addKnowledge: program,
+  listKnowledge: program,
+  rebuild: program,
+  verify: program,
+}).parseAsync();

@@ -1,0 +1,13 @@
+import type { Command } from 'commander';
+
+export interface Actions {
+  start(options: { readonly port?: number }): Promise<void>;
+  demo(): Promise<void>;
+  env(): Promise<void>;
+  addKnowledge(directory: string): Promise<void>;
+  listKnowledge(): Promise<void>;
+  rebuild(): Promise<void>;
+  verify(which: string): Promise<void>;
+}
+
+export declare function commandLine(actions: Actions): Command;

@@ -1,0 +1,65 @@
+// The commands of `batuta` with their options and descriptions. In plain JavaScript, so that help is there before a build and
+// without the program (cli/bin/batuta.mjs); what a command does is in cli/src/command.ts.
+import { readFileSync } from 'node:fs';
+import { Command, InvalidArgumentError } from 'commander';
+
+const { version } = JSON.parse(readFileSync(new URL('./package.json', import.meta.url), 'utf8'));
+
+function portNumber(text) {
+  const port = Number(text);
+  if (text.trim() === '' || !Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new InvalidArgumentError('A port is a whole number from 0 to 65535.');
+  }
+  return port;
+}
+
+/** The command line; each command calls the function of its name with its arguments and options. */
+export function commandLine(actions) {
+  const program = new Command('batuta')
+    .description('Runs teams of agents: durable orchestrations on NATS and PostgreSQL.')
+    .version(version, '-V, --version', 'show the version')
+    .helpOption('-h, --help', 'show this help')
+    .showHelpAfterError()
+    .addHelpText(
+      'after',
+      `
+Environment:
+  BATUTA_DATA_DIR             where the platform keeps everything; default: .batuta in the checkout
+  DATABASE_URL, NATS_URL      servers to use instead of own ones
+  BATUTA_URL, BATUTA_API_KEY  a platform elsewhere, for the knowledge commands and demo
+  NO_COLOR                    logs without colours`,
+    );
+  program
+    .command('start')
+    .description('start the platform here and keep it running until Ctrl-C')
+    .option('--port <number>', 'port of the gateway (default: 3000, or a free one when that is taken)', portNumber)
+    .action((options) => actions.start(options));
+  program
+    .command('demo')
+    .description('run the incident orchestration of examples/incident on live data and show it')
+    .action(() => actions.demo());
+  program
+    .command('env')
+    .description('print where the platform that runs here is, for a shell: eval "$(npm run -s batuta env)"')
+    .action(() => actions.env());
+  const knowledge = program.command('knowledge').description('the knowledge base that rag_handler searches');
+  knowledge
+    .command('add')
+    .description('add documents, or new versions of them')
+    .argument('<directory>', 'every Markdown and text file below it is added')
+    .action((directory) => actions.addKnowledge(directory));
+  knowledge
+    .command('list')
+    .description('list the documents')
+    .action(() => actions.listKnowledge());
+  program
+    .command('rebuild')
+    .description('drop both read models and rebuild them from the event log')
+    .action(() => actions.rebuild());
+  program
+    .command('verify')
+    .argument('<id|all>', 'an execution, or all of them')
+    .description('fold the event log and compare with snapshots and read models; exits with 1 when anything differs')
+    .action((which) => actions.verify(which));
+  return program;
+}
