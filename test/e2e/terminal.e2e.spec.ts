@@ -6,8 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { connect } from '@nats-io/transport-node';
-import { natsServers } from '@batuta/settings';
+import { connectNats } from '@batuta/messaging';
 import { eventually } from '@batuta/testing';
 import { copyCheckout } from '../support/checkout-copy.js';
 import { ROOT } from '../support/command.js';
@@ -20,6 +19,8 @@ jest.setTimeout(600_000);
 
 const COLOUR = '\u001B[';
 const STACK = /^\s+at .*[:(]/m;
+
+const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 const opened: Terminal[] = [];
 function open(line: string, options: TerminalOptions): Terminal {
@@ -81,7 +82,7 @@ describe("the README's commands in a terminal", () => {
   it('Ctrl-C ends all of it also while it starts', async () => {
     const start = type('npm start -- --port 0');
     // The first service that says something: others are still starting.
-    await start.says(/INFO: /);
+    await start.says(/service started|gateway listens/);
     start.controlC();
     await start.exited();
     expect(start.shown).toMatch(/Stopped\.\s*$/);
@@ -123,7 +124,7 @@ describe("the README's commands in a terminal", () => {
     const [url = '', key = '', nats = ''] = shown.trim().split('\n');
     const answer = await fetch(`${url}/api/v1/agents`, { headers: { authorization: `Bearer ${key}` } });
     expect(answer.status).toBe(200);
-    const connection = await connect({ ...natsServers(nats), reconnect: false });
+    const connection = await connectNats({ url: nats, name: 'terminal-test', logger: silent });
     await connection.close();
     start.controlC();
     await start.exited();

@@ -155,10 +155,12 @@ export async function connectNats(options: NatsConnectionOptions): Promise<NatsC
   const maxPayload = nc.info?.max_payload ?? 0;
   if (maxPayload < LIMITS.natsMaxPayloadBytes) {
     await nc.close();
-    throw new Error(
+    const error = new Error(
       `nats-server allows messages of ${maxPayload} bytes, Batuta needs ${LIMITS.natsMaxPayloadBytes}: ` +
         'set "max_payload: 8MB" in the configuration file of nats-server.',
     );
+    // A program shows it without a stack (`mistakeOf` of @batuta/program).
+    throw Object.assign(error, { mistake: true });
   }
   const watch = newWatch();
   watches.set(nc, watch);

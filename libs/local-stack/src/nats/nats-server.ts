@@ -18,6 +18,7 @@ const STOP_SIGNALS: StopSignals = [
   ['SIGKILL', 5000],
 ];
 const MEBIBYTE = 1024 * 1024;
+const MAX_PAYLOAD = 8 * MEBIBYTE;
 
 export interface NatsOptions extends LocalServerOptions {
   /** JetStream's files; `<home>/store` unless told. They go too when the server is ephemeral. */
@@ -59,7 +60,7 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
     // JSON is valid in nats-server's own format. Its `sync_interval` stays as it is: PostgreSQL alone is the truth.
     await writeJson(configFile, {
       server_name: 'batuta-local',
-      max_payload: 8 * MEBIBYTE,
+      max_payload: MAX_PAYLOAD,
       max_pending: 64 * MEBIBYTE,
       ping_interval: '20s',
       ping_max: 3,
@@ -126,12 +127,23 @@ async function credentials(file: string): Promise<{ user: string; pass: string }
 }
 
 /** Whether a NATS server answers and has JetStream. Throws when it answers but refuses us or has none. */
-async function answers(url: string): Promise<boolean> {
+async function answers(url: string, neededPayload = 0): Promise<boolean> {
   try {
     const connection = await connect({ ...natsServers(url), reconnect: false, timeout: 5000 });
     const jetstream = connection.info?.jetstream === true;
+    const maxPayload = connection.info?.max_payload ?? 0;
     await connection.close();
-    if (!jetstream) throw new LocalStackError('The NATS server has JetStream switched off.');
+    if (!jetstream) {
+      throw new LocalStackError(
+        'The NATS server has JetStream switched off. Start it with --jetstream, or unset NATS_URL.',
+      );
+    }
+    if (maxPayload < neededPayload) {
+      throw new LocalStackError(
+        `The NATS server allows messages of ${maxPayload} bytes, and Batuta needs ${neededPayload}. ` +
+          'Set "max_payload: 8MB" in its configuration file, or unset NATS_URL.',
+      );
+    }
     return true;
   } catch (error) {
     if (error instanceof LocalStackError) throw error;
@@ -150,7 +162,7 @@ export async function checkNats(url: string): Promise<void> {
   } catch (error) {
     throw new LocalStackError(`NATS_URL is no URL of NATS servers. ${(error as Error).message}`);
   }
-  if (!(await answers(url))) {
+  if (!(await answers(url, MAX_PAYLOAD))) {
     const { servers } = natsServers(url);
     throw new LocalStackError(
       `No NATS server answers at ${servers.join(', ')} (NATS_URL). Start it, or unset NATS_URL.`,
