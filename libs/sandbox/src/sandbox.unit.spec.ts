@@ -53,6 +53,69 @@ describe('evaluate', () => {
     });
   });
 
+  it.each([
+    ['$base64encode("é😀")', 'w6nwn5iA'],
+    ['$base64decode("w6k=")', 'é'],
+    ['$base64decode($base64encode("größe 😀 漢字"))', 'größe 😀 漢字'],
+    ['"é" ~> $base64encode', 'w6k='],
+    ['("é").$base64encode()', 'w6k='],
+    ['$base64encode(missing)', undefined],
+    ['$base64decode("")', ''],
+    ['$decodeUrlComponent($encodeUrlComponent("é😀&"))', 'é😀&'],
+  ])('reads and writes texts as UTF-8: %s', async (expression, value) => {
+    expect(await failureCode(expression, patient)).toEqual({ value });
+  });
+
+  it.each([
+    '1/0',
+    '0/0',
+    '5 % 0',
+    '{"share": 1/0}',
+    '[1, [-1/0]]',
+    '1/0 > 5',
+    '1/0 > 5 ? "a" : "b"',
+    'a.(b / 0)',
+    '($f := function($x) { $x / 0 }; $f(1))',
+    '$map([1, 2], function($v) { $v / 0 }) ~> $count',
+    '1e308 * 10',
+    '[1e308, 1e308] ~> $sum',
+    '$base64decode("/w==")',
+    '$base64decode("é")',
+    '$encodeUrl("\ud800")',
+  ])('fails what is no number or text that JSON holds: %s', async (expression) => {
+    expect(await failureCode(expression, patient)).toBe('evaluation_error');
+  });
+
+  it('says where it was divided by zero', async () => {
+    const outcome = await sandbox.evaluate({
+      expression: 'total / count',
+      context: { total: 1, count: 0 },
+      ...patient,
+    });
+    expect(outcome).toEqual({
+      ok: false,
+      failure: {
+        code: 'evaluation_error',
+        message: 'division by zero, or a result beyond the largest number',
+        position: 7,
+        token: '/',
+      },
+    });
+  });
+
+  it('divides and takes remainders as before', async () => {
+    const expressions = ['7 / 2', '7 % 4', '(8 / 2) / 2', '{"a": [1 / 4]}', 'missing / 2', '(12/3)[0]', '1/(2/4)'];
+    const values = await Promise.all(expressions.map((each) => failureCode(each, patient)));
+    expect(values).toEqual([3.5, 3, 2, { a: [0.25] }, undefined, 4, 2].map((value) => ({ value })));
+  });
+
+  it('takes a time without a zone for UTC, whatever the zone of the host', async () => {
+    expect(new Date(2026, 10, 28).getTimezoneOffset()).not.toBe(0);
+    expect(await failureCode('$fromMillis($toMillis("2026-11-28T10:00:00"))', patient)).toEqual({
+      value: '2026-11-28T10:00:00.000Z',
+    });
+  });
+
   it('uses regular expressions as RegExp would, match after match', async () => {
     const groups = '$match("a1b22", /([a-z])(\\d+)/).groups';
     expect(await failureCode(groups, patient)).toEqual({ value: ['a', '1', 'b', '22'] });

@@ -25,6 +25,59 @@ for (const type of [Object, Array, Function, String, Number, Boolean, RegExp, Pr
   void Object.preventExtensions(type.prototype);
 }
 
+const WITHOUT_ZONE = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?$/;
+const parseDate = Date.parse;
+// $toMillis: a time that names no zone is UTC, whatever the zone of the host.
+Date.parse = (text) => parseDate(WITHOUT_ZONE.test(text) ? `${text}Z` : text);
+
+const BASE64 = /^[A-Za-z0-9+/\s]*={0,2}\s*$/;
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+// JSONata takes one byte a character, which only fits the first 256 of them.
+/** @param {string | undefined} text */
+function base64encode(text) {
+  return text === undefined ? undefined : Buffer.from(text, 'utf8').toString('base64');
+}
+
+/** @param {string | undefined} text */
+function base64decode(text) {
+  if (text === undefined) return undefined;
+  if (!BASE64.test(text)) throw new ExpressionError('$base64decode was given what is no base64');
+  try {
+    return utf8.decode(Buffer.from(text, 'base64'));
+  } catch {
+    throw new ExpressionError('$base64decode was given base64 of what is no UTF-8 text');
+  }
+}
+
+/** What a division gives: no user can write this name. */
+const QUOTIENT = '/';
+
+/** @param {unknown} value */
+function quotient(value) {
+  if (typeof value === 'number' && !Number.isFinite(value)) {
+    throw Object.assign(new ExpressionError('division by zero, or a result beyond the largest number'), { token: '/' });
+  }
+  return value;
+}
+
+/**
+ * Has every division checked where it is made: a comparison with an infinite number would give an answer.
+ * @param {any} node
+ * @param {Set<object>} [seen]
+ */
+function checkDivisions(node, seen = new Set()) {
+  if (node === null || typeof node !== 'object' || seen.has(node)) return;
+  seen.add(node);
+  for (const key of Object.keys(node)) checkDivisions(node[key], seen);
+  if (node.type !== 'binary' || (node.value !== '/' && node.value !== '%')) return;
+  const { position } = node;
+  const division = { ...node };
+  for (const key of Object.keys(node)) delete node[key];
+  const procedure = { type: 'variable', value: QUOTIENT, position };
+  Object.assign(node, { type: 'function', value: '(', position, procedure, arguments: [division] });
+}
+
 /** @param {string} text */
 function compile(text) {
   if (text.length > MAX_EXPRESSION_LENGTH) {
@@ -35,6 +88,11 @@ function compile(text) {
     /** @type {unknown} */ ({ RegexEngine: LinearRegExp, stack: MAX_CALL_DEPTH, sequence: MAX_SEQUENCE })
   );
   const expression = jsonata(text, settings);
+  // The tree is the very one that is evaluated.
+  checkDivisions(expression.ast());
+  expression.registerFunction(QUOTIENT, quotient);
+  expression.registerFunction('base64encode', base64encode, '<s-:s>');
+  expression.registerFunction('base64decode', base64decode, '<s-:s>');
   expression.registerFunction(
     'pad',
     (/** @type {string | undefined} */ value, /** @type {number} */ width, /** @type {string | undefined} */ fill) => {
@@ -110,6 +168,9 @@ async function parse({ expressions }) {
 function jsonOf(value) {
   return JSON.stringify(value, (key, item) => {
     if (FORBIDDEN_KEYS.has(key)) throw new ExpressionError(`the result has a key that is not allowed: ${key}`);
+    if (typeof item === 'number' && !Number.isFinite(item)) {
+      throw new ExpressionError(`the result is or holds ${item}, which is no JSON number`);
+    }
     if (typeof item === 'function' || item?._jsonata_lambda === true || item?._jsonata_function === true) {
       throw new ExpressionError('the result is or holds a function');
     }
