@@ -290,7 +290,12 @@ describe('commands to a running execution, through the gateway', () => {
       expect(await run.ended(id)).toMatchObject({
         status: 'failed',
         failure: { code: 'broken' },
-        compensation: { compensated: ['third'], not_compensated: ['second', 'first'] },
+        compensation: {
+          compensated: ['third'],
+          not_compensated: ['second', 'first'],
+          failed_step_id: 'second',
+          failure: { code: 'cannot_undo' },
+        },
         compensations: [
           { step_id: 'first', status: 'skipped' },
           { step_id: 'second', status: 'failed', attempt: 2, failure: { code: 'cannot_undo' } },
@@ -301,6 +306,29 @@ describe('commands to a running execution, through the gateway', () => {
       expect(result.body).toMatchObject({
         compensation: { compensated: ['third'], not_compensated: ['second', 'first'] },
       });
+      // Whatever held it up is still there, then it is gone.
+      expect(await run.command(id, 'compensate')).toMatchObject({ http: 200, status: 'compensation' });
+      expect(await run.ended(id)).toMatchObject({ status: 'failed', compensation: { compensated: ['third'] } });
+      lab.undoFails = false;
+      try {
+        const reason = 'the lock is released';
+        expect(await run.command(id, 'compensate', { reason })).toMatchObject({ http: 200, status: 'compensation' });
+        const undone = await run.ended(id);
+        expect(undone).toMatchObject({
+          status: 'failed',
+          failure: { code: 'broken' },
+          compensation: { compensated: ['third', 'second', 'first'], not_compensated: [] },
+          controls: [
+            { command: 'compensate', by: 'admin' },
+            { command: 'compensate', by: 'admin', reason },
+          ],
+        });
+        expect(undone.compensation).not.toHaveProperty('failure');
+      } finally {
+        lab.undoFails = true;
+      }
+      const again = await run.command(id, 'compensate');
+      expect(again).toMatchObject({ http: 409, code: 'nothing_to_compensate' });
     }, 60_000);
   });
 

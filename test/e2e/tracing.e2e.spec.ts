@@ -44,7 +44,10 @@ const UNDONE = {
 const FAILING = {
   name: 'failing',
   strategy: 'sequential',
-  steps: [{ id: 'fails', name: 'Fails', agent: 'fail', input: { retryable: false } }],
+  steps: [
+    { id: 'kept', name: 'Kept', agent: 'echo', compensate: { agent: 'fail', input: { retryable: false } } },
+    { id: 'fails', name: 'Fails', agent: 'fail', dependencies: ['kept'], input: { retryable: false } },
+  ],
 };
 const JAEGER = 'http://jaeger.example:16686';
 
@@ -60,7 +63,7 @@ interface Row {
 
 /** What stands in the documentation for parents, as the first words of their spans. */
 const PARENTS: Readonly<Record<string, RegExp>> = {
-  execution: /^(execution |retry of execution$)/,
+  execution: /^(execution |(retry|compensation) of execution$)/,
   request: /^(GET|POST) \//,
   command: /^command /,
   step: /^step /,
@@ -376,11 +379,21 @@ describe('what a platform shows of itself', () => {
     const failed = await startByWebSocket(api, 'failing');
     expect(failed.status).toBe('failed');
     await command({ retry: {} }, failed.execution_id);
+    await eventually(() => command({ compensate: {} }, failed.execution_id), {
+      timeoutMs: 30_000,
+      describe: 'the retry has failed, and its undoing goes on',
+    });
     others = [delayed.traceId, failed.trace_id];
     await eventually(
       () => {
         const names = new Set(others.flatMap((id) => collector.trace(id)).map((span) => span.name));
-        for (const name of ['execution undone', 'execution failing', 'retry of execution', WEBSOCKET_SPAN]) {
+        for (const name of [
+          'execution undone',
+          'execution failing',
+          'retry of execution',
+          'compensation of execution',
+          WEBSOCKET_SPAN,
+        ]) {
           if (!names.has(name)) throw new Error(`no span ${name}`);
         }
       },

@@ -28,6 +28,8 @@ const POOL = 'lab';
 export class Lab {
   readonly held: HeldAttempt[] = [];
   /** Attempts of `undo` in the order in which they came. */
+  /** Whether undoings that are to fail do. */
+  undoFails = true;
   readonly undone: { readonly executionId: string; readonly input: unknown }[] = [];
 
   private constructor(private runner: RunningStepRunner | undefined) {}
@@ -89,7 +91,7 @@ export class Lab {
         version: '1',
         run: (input, { executionId }) => {
           this.undone.push({ executionId, input });
-          if ((input as { fail?: boolean } | null)?.fail === true)
+          if (this.undoFails && (input as { fail?: boolean } | null)?.fail === true)
             throw new RetryableError('cannot_undo', 'No way back.');
           return { undone: true };
         },

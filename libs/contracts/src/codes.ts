@@ -27,6 +27,7 @@ export const REFUSAL_CODES = [
   'already_paused',
   'compensating',
   'already_compensated',
+  'nothing_to_compensate',
   'step_not_found',
   'step_already_finished',
   'not_retryable',

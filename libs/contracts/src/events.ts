@@ -19,6 +19,7 @@ import {
   EvaluationRequestedSchema,
   ExecutionPausedSchema,
   ExecutionResumedSchema,
+  ExecutionReopenedSchema,
   ExecutionRetriedSchema,
   StepProgressedSchema,
   StepReusedSchema,
@@ -46,6 +47,7 @@ import type {
   EvaluationRequestedJson,
   ExecutionPausedJson,
   ExecutionResumedJson,
+  ExecutionReopenedJson,
   ExecutionRetriedJson,
   StepProgressedJson,
   StepReusedJson,
@@ -89,9 +91,12 @@ export type StepFailed = Override<
   Wire<StepFailedJson, 'fallbackStepId'>,
   { failure: Failure; handling: FailurePolicy }
 >;
-export type StepSkipped = Wire<StepSkippedJson, 'by'>;
+export type StepSkipped = Wire<StepSkippedJson, 'by' | 'comment'>;
 export type ExecutionCompleted = Wire<ExecutionCompletedJson, 'output'>;
-export type CompensationOutcome = Wire<CompensationOutcomeJson>;
+export type CompensationOutcome = Override<
+  Wire<CompensationOutcomeJson, 'failedStepId' | 'failure'>,
+  { failure?: Failure }
+>;
 export type ExecutionFailed = Override<
   Wire<ExecutionFailedJson, 'stepId' | 'compensation'>,
   { failure: Failure; compensation?: CompensationOutcome }
@@ -116,13 +121,14 @@ export type ConsensusFailed = Override<
   { mode: ConsensusMode; votes: Vote[]; failure: Failure; handling: FailurePolicy }
 >;
 export type ExecutionPaused = Wire<ExecutionPausedJson, 'reason' | 'by' | 'now'>;
-export type ExecutionResumed = Wire<ExecutionResumedJson, 'by'>;
+export type ExecutionResumed = Wire<ExecutionResumedJson, 'by' | 'reason'>;
 export type CompensationStarted = Override<
   Wire<CompensationStartedJson, 'failure' | 'stepId' | 'reason' | 'by'>,
   { cause: 'failure' | 'cancel'; failure?: Failure }
 >;
 export type BudgetExceeded = Override<Wire<BudgetExceededJson>, { resource: 'tokens' | 'cost' }>;
-export type ExecutionRetried = Wire<ExecutionRetriedJson, 'by'>;
+export type ExecutionRetried = Wire<ExecutionRetriedJson, 'by' | 'reason'>;
+export type ExecutionReopened = Override<Wire<ExecutionReopenedJson, 'by' | 'reason'>, { cause: 'failure' | 'cancel' }>;
 
 /** Event type → its data. The type is the proto message's name. */
 export interface EventData {
@@ -143,6 +149,7 @@ export interface EventData {
   ExecutionPaused: ExecutionPaused;
   ExecutionResumed: ExecutionResumed;
   ExecutionRetried: ExecutionRetried;
+  ExecutionReopened: ExecutionReopened;
   StepProgressed: StepProgressed;
   StepReused: StepReused;
   ExecutionCompleted: ExecutionCompleted;
@@ -193,6 +200,7 @@ export const EVENT_SCHEMAS: { readonly [T in EventType]: DescMessage } = {
   ExecutionPaused: ExecutionPausedSchema,
   ExecutionResumed: ExecutionResumedSchema,
   ExecutionRetried: ExecutionRetriedSchema,
+  ExecutionReopened: ExecutionReopenedSchema,
   StepProgressed: StepProgressedSchema,
   StepReused: StepReusedSchema,
   ExecutionCompleted: ExecutionCompletedSchema,

@@ -6,6 +6,7 @@ import type {
   AttemptReplyJson,
   AttemptResultJson,
   CancelExecutionJson,
+  CompensateExecutionJson,
   CommandReplyJson,
   CommandRequestJson,
   DecideApprovalJson,
@@ -44,6 +45,7 @@ import type {
   ReadLogRequestJson,
   StartSummaryJson,
   StepViewJson,
+  ControlViewJson,
   CompensationViewJson,
   ConsensusViewJson,
   CurrentStepJson,
@@ -89,11 +91,12 @@ export type StartExecution = Override<
 >;
 export type CancelExecution = Wire<CancelExecutionJson, 'reason' | 'compensate'>;
 export type PauseExecution = Wire<PauseExecutionJson, 'reason' | 'now'>;
-export type ResumeExecution = Wire<ResumeExecutionJson>;
+export type ResumeExecution = Wire<ResumeExecutionJson, 'reason'>;
 export type TerminateExecution = Wire<TerminateExecutionJson, 'reason'>;
-export type SkipStep = Wire<SkipStepJson>;
+export type SkipStep = Wire<SkipStepJson, 'reason'>;
 export type DecideApproval = Wire<DecideApprovalJson, 'comment' | 'data'>;
-export type RetryExecution = Wire<RetryExecutionJson>;
+export type RetryExecution = Wire<RetryExecutionJson, 'reason'>;
+export type CompensateExecution = Wire<CompensateExecutionJson, 'reason'>;
 export type CommandRequest = Override<
   Wire<CommandRequestJson, Exclude<keyof CommandRequestJson, 'commandId' | 'executionId' | 'principal'>>,
   {
@@ -105,6 +108,7 @@ export type CommandRequest = Override<
     terminate?: TerminateExecution;
     skipStep?: SkipStep;
     retry?: RetryExecution;
+    compensate?: CompensateExecution;
     decideApproval?: DecideApproval;
   }
 >;
@@ -184,6 +188,8 @@ export type StepView = Override<
     | 'reused'
     | 'retryAt'
     | 'approval'
+    | 'skippedBy'
+    | 'skipComment'
     | 'outputOmitted'
   >,
   { status: StepStatus; failure?: Failure; approval?: ApprovalView; outputOmitted?: Omitted }
@@ -207,6 +213,10 @@ export type BudgetView = Override<
   Wire<BudgetViewJson, 'maxTokens' | 'maxCost' | 'exceeded'>,
   { exceeded?: BudgetExceeded }
 >;
+export type ControlView = Override<
+  Wire<ControlViewJson, 'by' | 'reason' | 'stepId'>,
+  { command: 'pause' | 'resume' | 'cancel' | 'terminate' | 'skip' | 'retry' | 'compensate' }
+>;
 export type ExecutionView = Override<
   Wire<
     ExecutionViewJson,
@@ -227,6 +237,12 @@ export type ExecutionView = Override<
     | 'deadlineAt'
     | 'compensation'
     | 'budget'
+    | 'pausedBy'
+    | 'pauseReason'
+    | 'cancelledBy'
+    | 'cancelReason'
+    | 'terminated'
+    | 'controls'
     | 'outputOmitted'
   >,
   {
@@ -239,6 +255,7 @@ export type ExecutionView = Override<
     compensations?: CompensationView[];
     compensation?: CompensationOutcome;
     budget?: BudgetView;
+    controls?: ControlView[];
     outputOmitted?: Omitted;
   }
 >;

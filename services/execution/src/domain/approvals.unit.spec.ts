@@ -319,6 +319,88 @@ describe('an approval among other steps', () => {
   });
 });
 
+describe('approvers', () => {
+  const approvers = ['alice', 'bob'];
+  const skips = (run: Scenario, stepId: string, by: string) =>
+    run.when({ type: 'SkipStep', stepId, by }).rejected?.code ?? 'done';
+
+  test('alone skip what they are asked for, before and while they are', () => {
+    const guarded = config('sequential', [{ id: 'draft' }, { id: 'gate', approval: { approvers } }, { id: 'send' }]);
+    const run = scenario(guarded).start();
+    expect(skips(run, 'gate', 'mallory')).toBe('not_an_approver');
+    expect(run.when({ type: 'SkipStep', stepId: 'gate' }).rejected?.code).toBe('not_an_approver');
+    run.ok('draft');
+    expect(skips(run, 'gate', 'mallory')).toBe('not_an_approver');
+    run.when({ type: 'PauseExecution', now: true, by: 'mallory' });
+    expect(skips(run, 'gate', 'mallory')).toBe('not_an_approver');
+    run.when({ type: 'ResumeExecution', by: 'mallory' });
+    expect(stepOf(run, 'gate')?.approval?.status).toBe('waiting');
+    expect(skips(run, 'gate', 'bob')).toBe('done');
+    expect(run.last).toEqual(['StepSkipped gate requested', 'StepScheduled send #1']);
+  });
+
+  test('are every operator where none is named', () => {
+    const run = scenario(config('sequential', [{ id: 'gate', approval: {} }, { id: 'send' }])).start();
+    expect(skips(run, 'gate', 'anybody')).toBe('done');
+  });
+
+  test.each([
+    ['the condition of the approval', { when: '{% outputs.check.amount > 100 %}' }],
+    ['a plain condition', { when: '{% outputs.check.large %}' }],
+    ['require: all', { require: 'all' as const }],
+  ])('are not gone around by a skip of what %s depends on', (_, more) => {
+    const definition = config('parallel', [
+      { id: 'first' },
+      { id: 'check', dependencies: ['first'] },
+      { id: 'other' },
+      { id: 'gate', dependencies: ['check'], approval: { approvers }, ...more },
+      { id: 'pay', dependencies: ['gate'] },
+    ]);
+    const run = scenario(definition).start();
+    expect(skips(run, 'check', 'mallory')).toBe('not_an_approver');
+    expect(skips(run, 'first', 'mallory')).toBe('not_an_approver');
+    expect(skips(run, 'other', 'mallory')).toBe('done');
+    expect(skips(run, 'check', 'alice')).toBe('done');
+  });
+
+  test('an approval that is asked for in any case does not hold back a skip of what is before it', () => {
+    const definition = config('parallel', [
+      { id: 'draft' },
+      { id: 'gate', dependencies: ['draft'], approval: { approvers } },
+    ]);
+    const run = scenario(definition).start();
+    expect(skips(run, 'draft', 'mallory')).toBe('done');
+    expect(run.last).toEqual(['StepSkipped draft requested', 'ApprovalRequested gate']);
+  });
+
+  test('are not gone around by a skip of the step that they would stand in for', () => {
+    const definition = config('sequential', [
+      { id: 'auto', on_failure: 'fallback', retry: { max_attempts: 2, backoff_ms: 1_000 } },
+      { id: 'model', fallback_for: 'auto', on_failure: 'fallback' },
+      { id: 'gate', fallback_for: 'model', approval: { approvers } },
+      { id: 'pay', dependencies: ['auto'] },
+    ]);
+    const run = scenario(definition).start();
+    expect(skips(run, 'auto', 'mallory')).toBe('not_an_approver');
+    run.fails('auto');
+    expect(skips(run, 'model', 'mallory')).toBe('not_an_approver');
+    run.fails('model');
+    expect(stepOf(run, 'gate')?.approval?.status).toBe('waiting');
+    expect(skips(run, 'gate', 'mallory')).toBe('not_an_approver');
+    expect(skips(run, 'gate', 'alice')).toBe('done');
+  });
+
+  test('who has decided guards nothing any more', () => {
+    const definition = config('parallel', [
+      { id: 'auto', on_failure: 'fallback' },
+      { id: 'gate', fallback_for: 'auto', approval: { approvers } },
+      { id: 'pay', dependencies: ['auto'] },
+    ]);
+    const run = scenario(definition).start().fails('auto').approves('gate');
+    expect(skips(run, 'pay', 'mallory')).toBe('done');
+  });
+});
+
 describe('an approval that waits', () => {
   test('may be decided in a pause; what follows waits for the resume', () => {
     const run = waiting().when({ type: 'PauseExecution' }).approves('gate');

@@ -54,11 +54,13 @@ export interface PauseExecution extends CommandBase {
 export interface ResumeExecution extends CommandBase {
   readonly type: 'ResumeExecution';
   readonly by?: string;
+  readonly reason?: string;
 }
 export interface SkipStep extends CommandBase {
   readonly type: 'SkipStep';
   readonly stepId: string;
   readonly by?: string;
+  readonly reason?: string;
 }
 /** A human's decision about a step that waits for one. */
 export interface DecideApproval extends CommandBase {
@@ -72,6 +74,13 @@ export interface DecideApproval extends CommandBase {
 export interface RetryExecution extends CommandBase {
   readonly type: 'RetryExecution';
   readonly by?: string;
+  readonly reason?: string;
+}
+/** Undoes what an ended execution has not undone. */
+export interface CompensateExecution extends CommandBase {
+  readonly type: 'CompensateExecution';
+  readonly by?: string;
+  readonly reason?: string;
 }
 /** Outcome of one attempt, as its runner reports it. */
 export interface RecordResult extends CommandBase {
@@ -116,6 +125,7 @@ export type Command =
   | SkipStep
   | DecideApproval
   | RetryExecution
+  | CompensateExecution
   | RecordResult
   | RecordHeartbeat
   | RecordEvaluation

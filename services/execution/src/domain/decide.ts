@@ -1,6 +1,7 @@
 import type { Command, Decision, Outcome, Rejection } from './commands.js';
 import { isOutsideCommand } from './commands.js';
 import { cancelExecution } from './commands/cancel.js';
+import { compensateExecution } from './commands/compensate.js';
 import { decideApproval } from './commands/decide-approval.js';
 import { pauseExecution } from './commands/pause.js';
 import { recordEvaluation } from './commands/record-evaluation.js';
@@ -37,6 +38,7 @@ function handle(draft: Draft, command: Command): Outcome | Rejection {
     case 'SkipStep':
     case 'DecideApproval':
     case 'RetryExecution':
+    case 'CompensateExecution':
       return control(draft, command);
     default:
       return command satisfies never;
@@ -53,7 +55,8 @@ type Control = Extract<
       | 'ResumeExecution'
       | 'SkipStep'
       | 'DecideApproval'
-      | 'RetryExecution';
+      | 'RetryExecution'
+      | 'CompensateExecution';
   }
 >;
 
@@ -76,6 +79,8 @@ function control(draft: Draft, command: Control): Outcome | Rejection {
       return decideApproval(draft, command);
     case 'RetryExecution':
       return retryExecution(draft, command);
+    case 'CompensateExecution':
+      return compensateExecution(draft, command);
     default:
       return command satisfies never;
   }

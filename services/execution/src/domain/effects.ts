@@ -87,6 +87,7 @@ export function effectsOf(event: Event, stateAfter: State): Effect[] {
     case 'StepFailed':
     case 'ExecutionResumed':
     case 'ExecutionRetried':
+    case 'ExecutionReopened':
     case 'CompensationStarted':
     case 'BudgetExceeded':
     case 'ExecutionCompleted':

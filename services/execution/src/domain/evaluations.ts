@@ -27,7 +27,7 @@ export function parseKey(key: string): { purpose: Purpose | undefined; subject: 
 }
 
 /** Main nodes that a node depends on, directly or not. */
-function ancestors(state: State, from: readonly number[]): number[] {
+export function ancestors(state: State, from: readonly number[]): number[] {
   const { units, groups } = state.config;
   const seen = new Set<number>(from);
   for (const node of seen) {

@@ -6,12 +6,25 @@ import type {
   ExecutionCompleted,
   ExecutionFailed,
   ExecutionPaused,
+  ExecutionReopened,
   ExecutionResumed,
   ExecutionStarted,
 } from '@batuta/contracts';
 import { defaultOutput } from './results.js';
 import { isActive, makeReady, putUnit } from './settle.js';
-import { unitState, type Next } from './state.js';
+import { unitState, type ControlState, type Next } from './state.js';
+
+/** Keeps who did what, and why. */
+export function noteControl(
+  next: Next,
+  command: ControlState['command'],
+  data: { readonly by?: string; readonly reason?: string },
+  event: Event,
+  stepId = '',
+): void {
+  const { by = '', reason = '' } = data;
+  next.controls = { head: { command, at: event.at, by, reason, stepId }, tail: next.controls };
+}
 
 export function applyExecutionStarted(next: Next, data: ExecutionStarted, event: Event): void {
   next.executionId = event.executionId;
@@ -42,13 +55,18 @@ export function applyExecutionFailed(next: Next, data: ExecutionFailed, event: E
   finish(next, 'failed', event.at);
 }
 
-export function applyExecutionCancelled(next: Next, _data: ExecutionCancelled, event: Event): void {
+export function applyExecutionCancelled(next: Next, data: ExecutionCancelled, event: Event): void {
+  // An undoing that ends says again who had asked for it.
+  if (data.terminated === true || next.status !== 'compensation') {
+    noteControl(next, data.terminated === true ? 'terminate' : 'cancel', data, event);
+  }
   finish(next, 'cancelled', event.at);
 }
 
 export function applyExecutionPaused(next: Next, data: ExecutionPaused, event: Event): void {
   next.status = 'paused';
   next.pausedAt = event.at;
+  noteControl(next, 'pause', data, event);
   if (data.now !== true) {
     return;
   }
@@ -60,7 +78,8 @@ export function applyExecutionPaused(next: Next, data: ExecutionPaused, event: E
   }
 }
 
-export function applyExecutionResumed(next: Next, _data: ExecutionResumed, event: Event): void {
+export function applyExecutionResumed(next: Next, data: ExecutionResumed, event: Event): void {
+  noteControl(next, 'resume', data, event);
   next.pausedAt = 0;
   // A retry does not wait for start_at: what has begun goes on.
   next.status = next.startedAt === 0 && (next.started?.startAt ?? 0) > event.at ? 'pending' : 'running';
@@ -74,7 +93,10 @@ export function applyExecutionResumed(next: Next, _data: ExecutionResumed, event
   }
 }
 
-export function applyCompensationStarted(next: Next, data: CompensationStarted): void {
+export function applyCompensationStarted(next: Next, data: CompensationStarted, event: Event): void {
+  if (data.cause === 'cancel') {
+    noteControl(next, 'cancel', data, event);
+  }
   next.status = 'compensation';
   next.pausedAt = 0;
   next.compensation = { cause: data.cause, reason: data.reason ?? '', by: data.by ?? '', stopped: false };
@@ -82,6 +104,10 @@ export function applyCompensationStarted(next: Next, data: CompensationStarted):
     next.failure = data.failure;
   }
   next.failedStepId = data.stepId ?? '';
+  leaveOnlyRunning(next);
+}
+
+function leaveOnlyRunning(next: Next): void {
   // Only attempts in flight still matter; everything else that was under way will not happen.
   for (const { index } of next.config.units) {
     const unit = unitState(next, index);
@@ -89,6 +115,31 @@ export function applyCompensationStarted(next: Next, data: CompensationStarted):
       putUnit(next, index, { ...unit, phase: 'waiting', selected: false });
     }
   }
+}
+
+/**
+ * The undoing goes on where it stopped: what was not undone gets its compensation anew, with its attempts counted from the start.
+ * Attempts that the end of the execution stopped do not matter any more.
+ */
+export function applyExecutionReopened(next: Next, data: ExecutionReopened, event: Event): void {
+  noteControl(next, 'compensate', data, event);
+  const { reason = '', by = '' } = next.compensation ?? data;
+  next.status = 'compensation';
+  next.completedAt = 0;
+  next.deadlineAt = data.deadlineAt;
+  next.compensation = { cause: data.cause, reason, by, stopped: false };
+  for (const { index, kind } of next.config.units) {
+    const unit = unitState(next, index);
+    const initial = next.config.initialUnits.get(index);
+    const unreported = unit.phase === 'running' ? [...unit.unreported, unit.attempt] : unit.unreported;
+    if (kind === 'compensation' && unit.phase !== 'completed' && initial !== undefined) {
+      const { attempt, tokenCount, cost } = unit;
+      putUnit(next, index, { ...initial, attempt, unreported, tokenCount, cost });
+    } else if (unit.phase === 'running') {
+      putUnit(next, index, { ...unit, phase: 'waiting', selected: false, unreported });
+    }
+  }
+  leaveOnlyRunning(next);
 }
 
 export function applyBudgetExceeded(next: Next, data: BudgetExceeded): void {

@@ -1,5 +1,6 @@
 import type { Event, ExecutionRetried } from '@batuta/contracts';
 import type { Group } from './compiled.js';
+import { noteControl } from './evolve-execution.js';
 import { servingUnit } from './results.js';
 import { putGroup, putUnit, rootNode, settleGroup, settleUnit } from './settle.js';
 import { groupState, initialState, listItems, unitState, type State, type Next } from './state.js';
@@ -42,6 +43,7 @@ function isDone(before: State, group: Group): boolean {
  */
 export function applyExecutionRetried(next: Next, data: ExecutionRetried, event: Event): void {
   const before: State = { ...next };
+  noteControl(next, 'retry', data, event);
   const fresh = initialState(before.config);
   const { config } = before;
   Object.assign(next, {

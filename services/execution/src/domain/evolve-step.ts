@@ -10,6 +10,7 @@ import type {
   StepScheduled,
   StepSkipped,
 } from '@batuta/contracts';
+import { noteControl } from './evolve-execution.js';
 import { parseKey } from './evaluations.js';
 import {
   applyHandling,
@@ -197,6 +198,10 @@ export function applyStepFailed(next: Next, data: StepFailed, event: Event): voi
 
 export function applyStepSkipped(next: Next, data: StepSkipped, event: Event): void {
   begin(next, event.at);
+  if (data.reason === 'requested') {
+    const { by = '', comment = '' } = data;
+    noteControl(next, 'skip', { by, reason: comment }, event, data.stepId);
+  }
   const index = next.config.unitIndex.get(data.stepId);
   if (index === undefined) {
     const group = next.config.groupIndex.get(data.stepId);

@@ -20,6 +20,7 @@ import {
   applyExecutionCompleted,
   applyExecutionFailed,
   applyExecutionPaused,
+  applyExecutionReopened,
   applyExecutionResumed,
   applyExecutionStarted,
 } from './evolve-execution.js';
@@ -52,6 +53,7 @@ const reducers: Reducers = {
   ExecutionFailed: applyExecutionFailed,
   ExecutionCancelled: applyExecutionCancelled,
   ExecutionRetried: applyExecutionRetried,
+  ExecutionReopened: applyExecutionReopened,
 };
 
 /**

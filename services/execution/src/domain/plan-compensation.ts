@@ -17,9 +17,13 @@ export function startOfCompensation(state: State): boolean {
 /** What was undone, in the order in which it happened, and what was not. */
 export function compensationOutcome(state: State): CompensationOutcome {
   const ids = (nodes: readonly number[]): string[] => nodes.map((node) => nodeId(state, node));
+  const stoppedAt = state.compensation?.stopped === true ? state.undoable?.head : undefined;
+  const failure =
+    stoppedAt === undefined ? undefined : unitState(state, compiledUnit(state, stoppedAt).compensation).failure;
   return {
     compensated: ids(listItems(state.undone).toReversed()),
     notCompensated: ids(listItems(state.undoable)),
+    ...(stoppedAt === undefined || failure === undefined ? {} : { failedStepId: nodeId(state, stoppedAt), failure }),
   };
 }
 

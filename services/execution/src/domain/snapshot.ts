@@ -13,7 +13,7 @@ export const REDUCER_VERSION = 6;
 type Entry = readonly [key: number, item: number, tag: number];
 
 const HEAPS = ['ready', 'readyApprovals', 'retries', 'deadlines'] as const;
-const LISTS = ['votesToEvaluate', 'decidable', 'undoable', 'undone', 'commands'] as const;
+const LISTS = ['votesToEvaluate', 'decidable', 'undoable', 'undone', 'commands', 'controls'] as const;
 
 function heapEntries(heap: Heap | undefined): Entry[] {
   const entries: Entry[] = [];

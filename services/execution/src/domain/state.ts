@@ -1,5 +1,6 @@
 import type {
   BudgetExceeded,
+  ControlView,
   ExecutionStatus,
   ExecutionStarted,
   Failure,
@@ -15,6 +16,15 @@ import type { Vector } from './vector.js';
 export interface List<T> {
   readonly head: T;
   readonly tail: List<T> | undefined;
+}
+
+/** A command of a person that took effect. */
+export interface ControlState {
+  readonly command: ControlView['command'];
+  readonly at: number;
+  readonly by: string;
+  readonly reason: string;
+  readonly stepId: string;
 }
 
 export interface State {
@@ -75,6 +85,8 @@ export interface State {
   readonly exceeded: BudgetExceeded | undefined;
   /** Ids of accepted commands from outside, newest first. */
   readonly commands: List<string> | undefined;
+  /** What people did to the execution as a whole, and which steps they skipped, newest first. */
+  readonly controls: List<ControlState> | undefined;
 }
 
 /** The state of an execution before its first event: version 0. */
@@ -117,6 +129,7 @@ export function initialState(config: CompiledConfig): State {
     spentCost: 0,
     exceeded: undefined,
     commands: undefined,
+    controls: undefined,
   };
 }
 
@@ -163,6 +176,7 @@ export function copyState(state: State): Next {
     spentCost: state.spentCost,
     exceeded: state.exceeded,
     commands: state.commands,
+    controls: state.controls,
   };
 }
 

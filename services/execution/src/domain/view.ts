@@ -3,6 +3,7 @@ import type {
   BudgetView,
   CompensationView,
   ConsensusView,
+  ControlView,
   ExecutionView,
   JsonValue,
   StepStatus,
@@ -13,9 +14,11 @@ import type { Unit } from './compiled.js';
 import { failedNode, shownFailure } from './failure-view.js';
 import { compensationOutcome } from './plan-compensation.js';
 import { nodeId, nodeResult, servingUnit } from './results.js';
-import { groupState, isTerminal, listHas, priorityOf, unitState, type State } from './state.js';
+import { groupState, isTerminal, listHas, priorityOf, unitState, type ControlState, type State } from './state.js';
 import { votesOf } from './tally-group.js';
 import { isAwaiting, type UnitState } from './unit-state.js';
+
+const MOST_CONTROLS = 100;
 
 /** The status of a step as users see it. What an ended execution did not get to is skipped. */
 function stepStatus(state: State, unit: UnitState): StepStatus {
@@ -53,6 +56,62 @@ function skipReason(state: State, unit: UnitState): string {
     return 'not_selected';
   }
   return unit.attempt > 0 || unit.approval !== undefined ? `execution_${state.status}` : 'not_reached';
+}
+
+/** The newest of these commands, for the step named if one is. */
+function lastControl(
+  state: State,
+  commands: readonly ControlState['command'][],
+  stepId = '',
+): ControlState | undefined {
+  for (let cell = state.controls; cell !== undefined; cell = cell.tail) {
+    if (commands.includes(cell.head.command) && cell.head.stepId === stepId) {
+      return cell.head;
+    }
+  }
+  return undefined;
+}
+
+function skippedBy(state: State, stepId: string): Pick<StepView, 'skippedBy' | 'skipComment'> {
+  const skip = lastControl(state, ['skip'], stepId);
+  return {
+    ...(skip === undefined || skip.by === '' ? {} : { skippedBy: skip.by }),
+    ...(skip === undefined || skip.reason === '' ? {} : { skipComment: skip.reason }),
+  };
+}
+
+/** What people did, oldest first. A pause or a retry without end must not make the view so. */
+function controls(state: State): ControlView[] {
+  const newest: ControlView[] = [];
+  for (let cell = state.controls; cell !== undefined && newest.length < MOST_CONTROLS; cell = cell.tail) {
+    const { command, at, by, reason, stepId } = cell.head;
+    newest.push({
+      command,
+      at,
+      ...(by === '' ? {} : { by }),
+      ...(reason === '' ? {} : { reason }),
+      ...(stepId === '' ? {} : { stepId }),
+    });
+  }
+  return newest.toReversed();
+}
+
+/** Who brought the execution into the state it is in, and why. */
+function controlled(state: State): Partial<ExecutionView> {
+  if (state.controls === undefined) {
+    return {};
+  }
+  const paused = state.status === 'paused' ? lastControl(state, ['pause']) : undefined;
+  const isCancelled = state.status === 'cancelled' || state.compensation?.cause === 'cancel';
+  const cancelled = isCancelled ? lastControl(state, ['cancel', 'terminate']) : undefined;
+  return {
+    ...(paused === undefined || paused.by === '' ? {} : { pausedBy: paused.by }),
+    ...(paused === undefined || paused.reason === '' ? {} : { pauseReason: paused.reason }),
+    ...(cancelled === undefined || cancelled.by === '' ? {} : { cancelledBy: cancelled.by }),
+    ...(cancelled === undefined || cancelled.reason === '' ? {} : { cancelReason: cancelled.reason }),
+    ...(cancelled?.command === 'terminate' ? { terminated: true } : {}),
+    controls: controls(state),
+  };
 }
 
 function approvalStatus(state: State, unit: UnitState): ApprovalView['status'] {
@@ -116,6 +175,7 @@ export function stepView(state: State, compiled: Unit): StepView {
     ...(unit.tokenCount > 0 ? { tokenCount: unit.tokenCount } : {}),
     ...(unit.cost > 0 ? { estimatedCost: unit.cost } : {}),
     ...(status === 'skipped' ? { skipReason: skipReason(state, unit) } : {}),
+    ...(unit.phase === 'skipped' && unit.skipReason === 'requested' ? skippedBy(state, compiled.id) : {}),
     ...(compiled.fallbackFor === -1 ? {} : { fallbackFor: nodeId(state, compiled.fallbackFor) }),
     ...(serving !== compiled.index && unitState(state, serving).phase === 'completed'
       ? { servedBy: nodeId(state, serving) }
@@ -219,6 +279,7 @@ export function view(state: State): ExecutionView {
     ...(compensations.length > 0 ? { compensations } : {}),
     ...(state.compensation === undefined ? {} : { compensation: compensationOutcome(state) }),
     ...(hasBudget(state) ? { budget: budgetView(state) } : {}),
+    ...controlled(state),
   };
 }
 

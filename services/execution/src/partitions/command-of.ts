@@ -70,9 +70,10 @@ function outsideCommand(input: CommandInput, at: number, seed: number): Command 
   if (request.cancel !== undefined) return { ...base, ...by, type: 'CancelExecution', ...request.cancel };
   if (request.terminate !== undefined) return { ...base, ...by, type: 'TerminateExecution', ...request.terminate };
   if (request.pause !== undefined) return { ...base, ...by, type: 'PauseExecution', ...request.pause };
-  if (request.resume !== undefined) return { ...base, ...by, type: 'ResumeExecution' };
-  if (request.skipStep !== undefined) return { ...base, ...by, type: 'SkipStep', stepId: request.skipStep.stepId };
+  if (request.resume !== undefined) return { ...base, ...by, type: 'ResumeExecution', ...request.resume };
+  if (request.skipStep !== undefined) return { ...base, ...by, type: 'SkipStep', ...request.skipStep };
   if (request.decideApproval !== undefined)
     return { ...base, ...by, type: 'DecideApproval', ...request.decideApproval };
-  return { ...base, ...by, type: 'RetryExecution' };
+  if (request.compensate !== undefined) return { ...base, ...by, type: 'CompensateExecution', ...request.compensate };
+  return { ...base, ...by, type: 'RetryExecution', ...request.retry };
 }

@@ -23,7 +23,17 @@ export class MalformedRequest extends Error {
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const LARGEST_INT32 = 2_147_483_647;
-const COMMANDS = ['start', 'cancel', 'pause', 'resume', 'terminate', 'skipStep', 'decideApproval', 'retry'] as const;
+const COMMANDS = [
+  'start',
+  'cancel',
+  'pause',
+  'resume',
+  'terminate',
+  'skipStep',
+  'decideApproval',
+  'retry',
+  'compensate',
+] as const;
 const DECISION = new Set(['stepId', 'approved', 'comment', 'data']);
 
 function fail(path: string, expected: string): never {
@@ -220,8 +230,8 @@ export function decodeCommand(payload: Payload): CommandRequest {
       onlyKnown(body, command, new Set(['reason']));
       return { ...base, terminate: reason };
     case 'skipStep':
-      onlyKnown(body, command, new Set(['stepId']));
-      return { ...base, skipStep: { stepId: name(body.stepId, 'skipStep.stepId') } };
+      onlyKnown(body, command, new Set(['stepId', 'reason']));
+      return { ...base, skipStep: { stepId: name(body.stepId, 'skipStep.stepId'), ...reason } };
     case 'decideApproval':
       onlyKnown(body, command, DECISION);
       if (body.data !== undefined) within(body.data, 'decideApproval.data', LIMITS.payloadBytes);
@@ -235,11 +245,14 @@ export function decodeCommand(payload: Payload): CommandRequest {
         },
       };
     case 'resume':
-      onlyKnown(body, command, new Set());
-      return { ...base, resume: {} };
+      onlyKnown(body, command, new Set(['reason']));
+      return { ...base, resume: reason };
     case 'retry':
-      onlyKnown(body, command, new Set());
-      return { ...base, retry: {} };
+      onlyKnown(body, command, new Set(['reason']));
+      return { ...base, retry: reason };
+    case 'compensate':
+      onlyKnown(body, command, new Set(['reason']));
+      return { ...base, compensate: reason };
   }
 }
 

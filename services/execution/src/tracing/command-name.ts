@@ -27,6 +27,8 @@ export function commandName(event: Pick<Event, 'commandId' | 'type'>): string {
       return 'resume';
     case 'ExecutionRetried':
       return 'retry';
+    case 'ExecutionReopened':
+      return 'compensate';
     case 'ApprovalDecided':
       return 'decide_approval';
     case 'StepSkipped':

@@ -244,7 +244,10 @@ export class ExecutionTrace {
         this.#exceeded = event.data;
         break;
       case 'ExecutionRetried':
-        this.#retry(event);
+        this.#takeUp(event, 'retry');
+        break;
+      case 'ExecutionReopened':
+        this.#takeUp(event, 'compensation');
         break;
       case 'ExecutionCompleted':
         this.#end(event.at, 'completed', undefined, spans);
@@ -630,17 +633,17 @@ export class ExecutionTrace {
     );
   }
 
-  /** The root is exported already: what a retry of the finished execution does is under a span of its own. */
-  #retry(event: Event): void {
+  /** The root is exported already: what a finished execution does when it is taken up again is under a span of its own. */
+  #takeUp(event: Event, as: 'retry' | 'compensation'): void {
     this.#finished = false;
-    this.#exceeded = undefined;
+    if (as === 'retry') this.#exceeded = undefined;
     this.#round += 1;
     this.#ended.clear();
     this.#phase = {
-      spanId: spanIdOf(this.traceId, 'retry', event.version),
+      spanId: spanIdOf(this.traceId, as, event.version),
       parentSpanId: spanIds.execution(this.traceId),
       startAt: event.at,
-      name: 'retry of execution',
+      name: `${as} of execution`,
       attributes: { 'batuta.retry.round': this.#round },
       links: [this.#commandLink(event)],
     };

@@ -196,6 +196,7 @@ const anyControl = fc.oneof(
   fc.constant({ type: 'ResumeExecution' }),
   fc.record({ type: fc.constant('SkipStep'), stepId: fc.constantFrom(...IDS) }),
   fc.constant({ type: 'RetryExecution' }),
+  fc.constant({ type: 'CompensateExecution' }),
 );
 
 /** What may happen to an execution; results and wakes most of all. */

@@ -99,7 +99,7 @@ export class History {
     }
     const last = this.events.at(-1);
     if (last !== undefined && last.at > event.at) this.#violated('time goes forward', `${event.at} after ${last.at}`);
-    if (this.terminal && event.type !== 'ExecutionRetried') {
+    if (this.terminal && event.type !== 'ExecutionRetried' && event.type !== 'ExecutionReopened') {
       this.#violated('terminal absorbs', `${event.type} after ${this.#status}`);
     }
     if (!this.#commands.has(event.commandId)) this.#commands.set(event.commandId, event.version);
@@ -205,6 +205,10 @@ export class History {
       case 'CompensationStarted':
         this.#status = 'compensation';
         this.#asked.clear();
+        return;
+      case 'ExecutionReopened':
+        this.#status = 'compensation';
+        this.#failures.clear();
         return;
       case 'ExecutionRetried':
         this.#status = 'running';

@@ -212,6 +212,10 @@ export class Reference {
         const node = this.#nodes.get(event.data.stepId);
         if (node === undefined) return false;
         node.recorded = true;
+        const approvers = node.status === 'open' ? node.step?.approval?.approvers : undefined;
+        if (event.data.reason === 'requested' && approvers !== undefined) {
+          this.#expect(approvers.includes(event.data.by ?? ''), `${node.id} is skipped by ${event.data.by}`);
+        }
         if (event.data.reason === 'requested' || event.data.reason === 'consensus_reached') {
           node.status = 'skipped';
           node.reason = event.data.reason;
@@ -256,6 +260,17 @@ export class Reference {
         return true;
       case 'ExecutionRetried':
         this.#retry();
+        return true;
+      case 'ExecutionReopened':
+        this.#counting = false;
+        this.#expect(this.#status === 'failed' || this.#status === 'cancelled', `reopened while ${this.#status}`);
+        this.#expect(
+          event.data.cause === (this.#status === 'failed' ? 'failure' : 'cancel'),
+          'reopened as something else',
+        );
+        this.#expect(this.#toUndo().length > 0, 'reopened with nothing to undo');
+        this.#cause = event.data.cause;
+        this.#status = 'compensation';
         return true;
       case 'ExecutionCancelled':
         this.#counting = false;
@@ -835,10 +850,12 @@ export class Reference {
     }
   }
 
+  #toUndo(): readonly Node[] {
+    return this.#completed.filter((item) => item.step?.compensate !== undefined && !this.#undone.includes(item.id));
+  }
+
   #compensated(node: Node): void {
-    const left = this.#completed.filter(
-      (item) => item.step?.compensate !== undefined && !this.#undone.includes(item.id),
-    );
+    const left = this.#toUndo();
     this.#expect(left.at(-1) === node, `${node.id} is undone, expected ${left.at(-1)?.id}`);
     this.#undone.push(node.id);
   }

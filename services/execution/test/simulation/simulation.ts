@@ -50,6 +50,8 @@ const LEASE_MS = 3_000;
 const DIRECT_SALT = 46_456;
 /** The same for approvals: a third of the seeds has some, and the others are what they were before. */
 const APPROVAL_SALT = 996_771;
+/** An undoing that always fails must not keep a seed from its end. */
+const MOST_UNDOINGS = 3;
 const PRINCIPAL = { tenantId: 'default', userId: 'ann', role: 'operator', keyId: 'k' } as const;
 
 const SETTINGS: Omit<EngineSettings, 'ownership'> = {
@@ -79,6 +81,8 @@ class Simulation {
   readonly #direct: DirectNetwork | undefined;
   /** What approvals need of chance, in a seed with approvals. */
   readonly #humans: SeededRandom | undefined;
+  /** How often operators asked for an undoing to go on, by execution. */
+  readonly #undoings = new Map<string, number>();
   readonly #definitions = new Map<string, OrchestrationDefinition>();
   readonly #runners: Runner[] = [];
   readonly #processes = new Map<string, OwnerProcess>();
@@ -180,6 +184,7 @@ class Simulation {
     }
     this.#planFaults();
     if (this.#humans !== undefined) this.#lookForApprovals(this.#humans);
+    this.#lookForUndone(new SeededRandom(textHash(`undone ${this.seed}`)));
   }
 
   /** Most runners of a seed with direct dispatch take part in it, with few slots or more than are needed. */
@@ -417,6 +422,24 @@ class Simulation {
         if (random.chance(world.faults ? 0.3 : 0.7)) this.#decide(random, id, stepId, approval?.approvers);
       }
       if (random.chance(0.03)) this.#decide(random, id, random.chance(0.1) ? 'nothing' : random.pick(steps).id, []);
+    }
+  }
+
+  /** Operators look now and then for undoings that stopped, and have some go on, with a generator of their own. */
+  #lookForUndone(random: SeededRandom): void {
+    const world = this.#world;
+    world.after(random.between(500, 4_000), () => this.#lookForUndone(random));
+    for (const id of this.#executions) {
+      const state = this.#checker.state(id);
+      if (state === undefined || !isTerminal(state.status)) continue;
+      const asked = this.#undoings.get(id) ?? 0;
+      const left = (view(state).compensation?.notCompensated.length ?? 0) > 0;
+      if (!random.chance(left ? 0.5 : 0.02) || asked >= MOST_UNDOINGS) continue;
+      this.#undoings.set(id, asked + 1);
+      const commandId = `compensate-${asked}-${id}`;
+      const request: CommandRequest = { commandId, executionId: id, principal: PRINCIPAL, compensate: {} };
+      this.#send(request);
+      if (random.chance(0.2)) world.after(random.int(3_000), () => this.#send(request));
     }
   }
 

@@ -5,7 +5,7 @@ import type { CommandRequest, JsonObject, Principal } from '@batuta/contracts';
 import { Caller } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
 import { Executions } from '../backend/executions.js';
-import { checkedBody, emptyBody } from './checked.js';
+import { checkedBody } from './checked.js';
 import { CommandRoute } from './command-route.js';
 import { CancelBody, DecisionBody, ForkBody, PauseBody, ReasonBody } from './dto/execute.dto.js';
 import { idempotencyKeyOf, traceparentOf } from './headers.js';
@@ -17,7 +17,7 @@ import { limitsOf, sessionIn, startOptionsOf } from './start-options.js';
 
 type Control = Pick<
   CommandRequest,
-  'cancel' | 'pause' | 'resume' | 'terminate' | 'skipStep' | 'retry' | 'decideApproval'
+  'cancel' | 'pause' | 'resume' | 'terminate' | 'skipStep' | 'retry' | 'decideApproval' | 'compensate'
 >;
 
 /** What every command says beside what it is to do. */
@@ -87,6 +87,7 @@ export class ControlController {
   @CommandRoute('resume', {
     summary: 'Resume a paused execution',
     description: 'What fell due meanwhile happens now.',
+    body: ReasonBody,
     answers: 'Resumed; the status says what became of it.',
     refuses: [...ENDED, 'not_paused'],
   })
@@ -95,9 +96,9 @@ export class ControlController {
     @Param('id') id: string,
     @Query() query: unknown,
     @Headers('idempotency-key') key: string | undefined,
-    @Body(emptyBody) _body: undefined,
+    @Body(checkedBody(ReasonBody, { optional: true })) body: ReasonBody,
   ): Promise<JsonObject> {
-    return this.#command({ principal, id, query, key }, { resume: {} });
+    return this.#command({ principal, id, query, key }, { resume: reasonOf(body) });
   }
 
   @CommandRoute('cancel', {
@@ -139,6 +140,7 @@ export class ControlController {
   @CommandRoute('retry', {
     summary: 'Run a failed or cancelled execution again from its failed steps',
     description: 'Completed steps are kept. The execution goes on under its id, with a new deadline.',
+    body: ReasonBody,
     answers: 'It runs again.',
     refuses: ['already_completed', 'not_retryable', 'already_compensated'],
   })
@@ -147,16 +149,36 @@ export class ControlController {
     @Param('id') id: string,
     @Query() query: unknown,
     @Headers('idempotency-key') key: string | undefined,
-    @Body(emptyBody) _body: undefined,
+    @Body(checkedBody(ReasonBody, { optional: true })) body: ReasonBody,
   ): Promise<JsonObject> {
-    return this.#command({ principal, id, query, key }, { retry: {} });
+    return this.#command({ principal, id, query, key }, { retry: reasonOf(body) });
+  }
+
+  @CommandRoute('compensate', {
+    summary: 'Undo what an ended execution has not undone',
+    description:
+      'For a failed or cancelled execution: an undoing that had stopped goes on with the step that stopped it. The status is `compensation` meanwhile, then what it was.',
+    body: ReasonBody,
+    answers: 'Being undone (`compensation`), or the status it came to at once.',
+    refuses: ['already_completed', 'not_applicable', 'compensating', 'nothing_to_compensate'],
+  })
+  compensate(
+    @Caller() principal: Principal,
+    @Param('id') id: string,
+    @Query() query: unknown,
+    @Headers('idempotency-key') key: string | undefined,
+    @Body(checkedBody(ReasonBody, { optional: true })) body: ReasonBody,
+  ): Promise<JsonObject> {
+    return this.#command({ principal, id, query, key }, { compensate: reasonOf(body) });
   }
 
   @CommandRoute('steps/:step_id/skip', {
     summary: 'Skip a step',
-    description: 'A running attempt is stopped; dependents go on and see null.',
+    description:
+      'A running attempt is stopped; dependents go on and see null. Who is none of its approvers cannot skip an approval, nor what decides whether it is asked for.',
+    body: ReasonBody,
     answers: 'Skipped.',
-    refuses: ['step_not_found', 'step_already_finished', 'not_applicable', ...ENDED, 'compensating'],
+    refuses: ['step_not_found', 'step_already_finished', 'not_applicable', 'not_an_approver', ...ENDED, 'compensating'],
   })
   skip(
     @Caller() principal: Principal,
@@ -164,9 +186,9 @@ export class ControlController {
     @Param('step_id') stepId: string,
     @Query() query: unknown,
     @Headers('idempotency-key') key: string | undefined,
-    @Body(emptyBody) _body: undefined,
+    @Body(checkedBody(ReasonBody, { optional: true })) body: ReasonBody,
   ): Promise<JsonObject> {
-    return this.#command({ principal, id, query, key }, { skipStep: { stepId } });
+    return this.#command({ principal, id, query, key }, { skipStep: { stepId, ...reasonOf(body) } });
   }
 
   @CommandRoute('steps/:step_id/approve', {

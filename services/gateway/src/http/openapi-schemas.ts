@@ -37,6 +37,7 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
   'batuta.execution.v1.ExecutionSummary.status': EXECUTION_STATUSES,
   'batuta.execution.v1.StepView.status': STEP_STATUSES,
   'batuta.execution.v1.CurrentStep.status': ['running', 'paused'],
+  'batuta.execution.v1.ControlView.command': ['pause', 'resume', 'cancel', 'terminate', 'skip', 'retry', 'compensate'],
   'batuta.execution.v1.StepAttempt.status': ['running', 'completed', 'failed', 'stopped'],
   'batuta.config.v1.Step.on_failure': ['abort', 'continue', 'fallback'],
   'batuta.config.v1.Step.require': ['any', 'all'],

@@ -49,8 +49,8 @@ interface Page {
 }
 
 /** Takes an execution up again that had ended. */
-const REOPENED = 'ExecutionRetried';
-const END_MARKS = [...TERMINAL_EVENT_TYPES, REOPENED].map((type) => Buffer.from(`"${type}"`));
+const REOPENED: readonly string[] = ['ExecutionRetried', 'ExecutionReopened'];
+const END_MARKS = [...TERMINAL_EVENT_TYPES, ...REOPENED].map((type) => Buffer.from(`"${type}"`));
 /** All of them begin so, and most messages of a run hold nothing that does. */
 const COMMON_MARK = Buffer.from('"Execution');
 
@@ -179,7 +179,7 @@ export class ExecutionWatch {
     if (last === undefined || this.#closed) return;
     if (last.version >= this.#highest) {
       if (isTerminalEventType(last.type)) this.#tellEnd({ event: last, isResult: plainResult && !withoutPayload });
-      else if (events.some(({ type }) => type === REOPENED)) this.#ended = undefined;
+      else if (events.some(({ type }) => REOPENED.includes(type))) this.#ended = undefined;
     }
     this.#highest = Math.max(this.#highest, last.version);
     const fresh: ServedEvent[] = [];
@@ -251,7 +251,7 @@ export class ExecutionWatch {
     if (served.isTerminal) {
       this.#ended = served;
       if (served.version >= this.#highest) this.#tellEnd({ event: served.event, isResult: false });
-    } else if (served.event.type === REOPENED) {
+    } else if (REOPENED.includes(served.event.type)) {
       this.#ended = undefined;
     }
     return served;

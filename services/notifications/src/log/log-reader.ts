@@ -14,8 +14,9 @@ import * as sql from './log-sql.js';
 import { executionsOf } from './page-executions.js';
 import type { PageExecution, PageExecutions } from './page-executions.js';
 
-/** A retry is told nobody, but its execution has not ended any more. */
-const TYPES: EventType[] = [...Object.values(CALLBACK_EVENTS), 'ExecutionRetried'];
+/** These are told nobody, but their execution has not ended any more. */
+const TAKEN_UP: readonly EventType[] = ['ExecutionRetried', 'ExecutionReopened'];
+const TYPES: EventType[] = [...Object.values(CALLBACK_EVENTS), ...TAKEN_UP];
 /** Events of one reading, over all its partitions; their payloads together must fit a message, which the execution service sees to. */
 const READING = 3_200;
 /** Events of one partition in a reading. */
@@ -31,7 +32,7 @@ const UNWANTED_PASSES = 4;
 /** Passes that read everything after one that read only whether anything is new to be kept, and was refused. */
 const FULL_PASSES = 50;
 /** What is read while nobody wants to hear of anything: starts that name a callback_url, and what may need one of those again. */
-const CALLED_BACK: EventType[] = ['ExecutionStarted', 'ExecutionRetried'];
+const CALLED_BACK: EventType[] = ['ExecutionStarted', ...TAKEN_UP];
 /** What the short form tells: that the execution has ended. */
 const SHORT_FORM_EVENTS: ReadonlySet<CallbackEvent> = new Set(['completed', 'failed', 'cancelled']);
 
@@ -305,10 +306,10 @@ export class LogReader {
   async #moveUnlessWanted(readings: readonly Reading[]): Promise<Judged> {
     const events = readings.flatMap((reading) => reading.events);
     const ids = new Set(events.map(({ executionId }) => executionId));
-    // A retry is asked about, because what was kept of an execution that had ended may be gone.
+    // What is taken up again is asked about, because what was kept of an execution that had ended may be gone.
     const itself = events.some(
       (event) =>
-        event.type === 'ExecutionRetried' || (event.type === 'ExecutionStarted' && Boolean(event.data.callbackUrl)),
+        TAKEN_UP.includes(event.type) || (event.type === 'ExecutionStarted' && Boolean(event.data.callbackUrl)),
     );
     return this.#judge<Judged>(sql.MOVE_UNLESS_WANTED, [...cursorMoves(readings), [...ids], itself]);
   }

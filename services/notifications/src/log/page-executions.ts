@@ -58,7 +58,7 @@ export async function executionsOf(
     known.set(start.executionId, { ...contextOf(start), kept: 'not', own: asked.has(start.executionId) });
   };
   for (const event of events) {
-    if (event.type === 'ExecutionRetried') asked.add(event.executionId);
+    if (event.type === 'ExecutionRetried' || event.type === 'ExecutionReopened') asked.add(event.executionId);
     if (event.type === 'ExecutionStarted' && !known.has(event.executionId)) {
       add({ ...event.data, executionId: event.executionId });
     }

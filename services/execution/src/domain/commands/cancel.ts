@@ -2,6 +2,7 @@ import type { CancelExecution, Outcome, Rejection } from '../commands.js';
 import type { Draft } from '../draft.js';
 import { startOfCompensation } from '../plan-compensation.js';
 import { COMPENSATING, endedRejection } from './ended.js';
+import { why } from './why.js';
 
 /** Cancels: terminal at its commit, or, asked to undo and with something to undo, once that is done. */
 export function cancelExecution(draft: Draft, command: CancelExecution): Outcome | Rejection {
@@ -12,14 +13,10 @@ export function cancelExecution(draft: Draft, command: CancelExecution): Outcome
   if (draft.state.status === 'compensation') {
     return COMPENSATING;
   }
-  const why = {
-    ...(command.reason ? { reason: command.reason } : {}),
-    ...(command.by ? { by: command.by } : {}),
-  };
   draft.emit(
     command.compensate === true && startOfCompensation(draft.state)
-      ? { type: 'CompensationStarted', data: { cause: 'cancel', ...why } }
-      : { type: 'ExecutionCancelled', data: why },
+      ? { type: 'CompensationStarted', data: { cause: 'cancel', ...why(command) } }
+      : { type: 'ExecutionCancelled', data: why(command) },
   );
   return 'done';
 }

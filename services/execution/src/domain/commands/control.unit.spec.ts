@@ -335,3 +335,47 @@ describe('retry of a finished execution', () => {
     expect(undone.when({ type: 'RetryExecution' }).rejected?.code).toBe('already_compensated');
   });
 });
+
+describe('the view', () => {
+  test('says who did what, when and why, and who brought the execution where it is', () => {
+    const run = scenario(config('sequential', [{ id: 'a' }, { id: 'b' }, { id: 'c' }])).start();
+    run.when({ type: 'PauseExecution', by: 'ann', reason: 'a check' });
+    expect(view(run.state)).toMatchObject({ status: 'paused', pausedBy: 'ann', pauseReason: 'a check' });
+    run.now += 10;
+    run.when({ type: 'ResumeExecution', by: 'bob', reason: 'checked' });
+    expect(view(run.state)).not.toHaveProperty('pausedBy');
+    run.when({ type: 'SkipStep', stepId: 'b', by: 'cat', reason: 'not needed' });
+    expect(view(run.state).steps[1]).toMatchObject({
+      skipReason: 'requested',
+      skippedBy: 'cat',
+      skipComment: 'not needed',
+    });
+    run.when({ type: 'TerminateExecution', by: 'dan', reason: 'enough' });
+    expect(view(run.state)).toMatchObject({ cancelledBy: 'dan', cancelReason: 'enough', terminated: true });
+    run.when({ type: 'RetryExecution', by: 'eve', reason: 'after all' });
+    expect(view(run.state)).not.toHaveProperty('cancelledBy');
+    run.when({ type: 'CancelExecution', by: 'fay', reason: 'no' });
+    const shown = view(run.state);
+    expect(shown).toMatchObject({ cancelledBy: 'fay', cancelReason: 'no' });
+    expect(shown).not.toHaveProperty('terminated');
+    expect(shown.controls).toEqual([
+      { command: 'pause', at: NOON, by: 'ann', reason: 'a check' },
+      { command: 'resume', at: NOON + 10, by: 'bob', reason: 'checked' },
+      { command: 'skip', at: NOON + 10, by: 'cat', reason: 'not needed', stepId: 'b' },
+      { command: 'terminate', at: NOON + 10, by: 'dan', reason: 'enough' },
+      { command: 'retry', at: NOON + 10, by: 'eve', reason: 'after all' },
+      { command: 'cancel', at: NOON + 10, by: 'fay', reason: 'no' },
+    ]);
+  });
+
+  test('shows the last hundred commands, and nothing of the kind where nobody commanded', () => {
+    const run = scenario(config('sequential', [{ id: 'a' }])).start();
+    expect(view(run.state)).not.toHaveProperty('controls');
+    for (let round = 0; round < 60; round++) {
+      run.when({ type: 'PauseExecution', reason: `${round}` }).when({ type: 'ResumeExecution' });
+    }
+    const { controls = [] } = view(run.state);
+    expect(controls).toHaveLength(100);
+    expect(controls[0]).toMatchObject({ command: 'pause', reason: '10' });
+  });
+});

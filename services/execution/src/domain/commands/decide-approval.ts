@@ -1,5 +1,6 @@
 import { LIMITS } from '@batuta/contracts';
 import { approvedOutput, decideAwaiting, type Decided } from '../approvals.js';
+import { isApprover } from '../approvers.js';
 import type { DecideApproval, Outcome, Rejection } from '../commands.js';
 import type { Draft } from '../draft.js';
 import { jsonBytesBeyond } from '../json.js';
@@ -27,7 +28,7 @@ export function decideApproval(draft: Draft, command: DecideApproval): Outcome |
   if (rules === undefined) {
     return { code: 'not_awaiting_approval', message: `step ${stepId} is the work of an agent: nobody is asked` };
   }
-  if (rules.approvers.length > 0 && !rules.approvers.includes(by)) {
+  if (!isApprover(rules, by)) {
     return { code: 'not_an_approver', message: `only the approvers of step ${stepId} may decide` };
   }
   const current = unitState(state, index);

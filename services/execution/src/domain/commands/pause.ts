@@ -1,6 +1,7 @@
 import type { Outcome, PauseExecution, Rejection } from '../commands.js';
 import type { Draft } from '../draft.js';
 import { COMPENSATING, endedRejection } from './ended.js';
+import { why } from './why.js';
 
 /** Pauses: nothing new starts. With `now` also after a plain pause, to stop what still runs. */
 export function pauseExecution(draft: Draft, command: PauseExecution): Outcome | Rejection {
@@ -19,8 +20,7 @@ export function pauseExecution(draft: Draft, command: PauseExecution): Outcome |
   draft.emit({
     type: 'ExecutionPaused',
     data: {
-      ...(command.reason ? { reason: command.reason } : {}),
-      ...(command.by ? { by: command.by } : {}),
+      ...why(command),
       ...(command.now === true ? { now: true } : {}),
     },
   });

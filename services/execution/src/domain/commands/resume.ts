@@ -2,6 +2,7 @@ import type { Outcome, Rejection, ResumeExecution } from '../commands.js';
 import type { Draft } from '../draft.js';
 import { endedRejection } from './ended.js';
 import { elapse } from './wake.js';
+import { why } from './why.js';
 
 /** Resumes a paused execution; what fell due meanwhile happens now. */
 export function resumeExecution(draft: Draft, command: ResumeExecution): Outcome | Rejection {
@@ -12,7 +13,7 @@ export function resumeExecution(draft: Draft, command: ResumeExecution): Outcome
   if (draft.state.status !== 'paused') {
     return { code: 'not_paused', message: 'the execution is not paused' };
   }
-  draft.emit({ type: 'ExecutionResumed', data: command.by ? { by: command.by } : {} });
+  draft.emit({ type: 'ExecutionResumed', data: why(command) });
   elapse(draft);
   return 'done';
 }

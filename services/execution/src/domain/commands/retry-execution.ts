@@ -1,5 +1,6 @@
 import type { Outcome, Rejection, RetryExecution } from '../commands.js';
 import type { Draft } from '../draft.js';
+import { why } from './why.js';
 
 /** Runs a failed or cancelled execution again from its failed steps; completed ones are kept. */
 export function retryExecution(draft: Draft, command: RetryExecution): Outcome | Rejection {
@@ -23,7 +24,7 @@ export function retryExecution(draft: Draft, command: RetryExecution): Outcome |
   }
   draft.emit({
     type: 'ExecutionRetried',
-    data: { deadlineAt: command.at + state.config.timeoutMs, ...(command.by ? { by: command.by } : {}) },
+    data: { deadlineAt: command.at + state.config.timeoutMs, ...why(command) },
   });
   return 'done';
 }

@@ -1,3 +1,4 @@
+import { passedByASkip } from '../approvers.js';
 import type { Outcome, Rejection, SkipStep } from '../commands.js';
 import type { Draft } from '../draft.js';
 import { unitState } from '../state.js';
@@ -24,9 +25,22 @@ export function skipStep(draft: Draft, command: SkipStep): Outcome | Rejection {
   if (!selected) {
     return { code: 'not_applicable', message: `step ${command.stepId} is an alternative that is not in use` };
   }
+  const passed = passedByASkip(state, index, command.by ?? '');
+  if (passed !== undefined) {
+    const message =
+      passed.index === index
+        ? `only the approvers of step ${command.stepId} may skip it`
+        : `skipping step ${command.stepId} could pass over the approval of step ${passed.id}, which only its approvers may do`;
+    return { code: 'not_an_approver', message };
+  }
   draft.emit({
     type: 'StepSkipped',
-    data: { stepId: command.stepId, reason: 'requested', ...(command.by ? { by: command.by } : {}) },
+    data: {
+      stepId: command.stepId,
+      reason: 'requested',
+      ...(command.by ? { by: command.by } : {}),
+      ...(command.reason ? { comment: command.reason } : {}),
+    },
   });
   return 'done';
 }

@@ -2,6 +2,7 @@ import type { Outcome, Rejection, TerminateExecution } from '../commands.js';
 import type { Draft } from '../draft.js';
 import { compensationOutcome } from '../plan-compensation.js';
 import { endedRejection } from './ended.js';
+import { why } from './why.js';
 
 /** Ends an execution at once, also in the middle of being undone; what was undone until then is listed. */
 export function terminateExecution(draft: Draft, command: TerminateExecution): Outcome | Rejection {
@@ -13,8 +14,7 @@ export function terminateExecution(draft: Draft, command: TerminateExecution): O
   draft.emit({
     type: 'ExecutionCancelled',
     data: {
-      ...(command.reason ? { reason: command.reason } : {}),
-      ...(command.by ? { by: command.by } : {}),
+      ...why(command),
       ...(state.status === 'compensation' ? { compensation: compensationOutcome(state) } : {}),
       terminated: true,
     },

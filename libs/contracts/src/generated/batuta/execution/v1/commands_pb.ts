@@ -16,7 +16,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/execution/v1/commands.proto.
  */
 export const file_batuta_execution_v1_commands: GenFile = /*@__PURE__*/
-  fileDesc("CiJiYXR1dGEvZXhlY3V0aW9uL3YxL2NvbW1hbmRzLnByb3RvEhNiYXR1dGEuZXhlY3V0aW9uLnYxIrkECg5Db21tYW5kUmVxdWVzdBISCgpjb21tYW5kX2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIuCglwcmluY2lwYWwYAyABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBI0CgVzdGFydBgKIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuU3RhcnRFeGVjdXRpb25IABI2CgZjYW5jZWwYCyABKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNhbmNlbEV4ZWN1dGlvbkgAEjQKBXBhdXNlGAwgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5QYXVzZUV4ZWN1dGlvbkgAEjYKBnJlc3VtZRgNIAEoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuUmVzdW1lRXhlY3V0aW9uSAASPAoJdGVybWluYXRlGA4gASgLMicuYmF0dXRhLmV4ZWN1dGlvbi52MS5UZXJtaW5hdGVFeGVjdXRpb25IABIyCglza2lwX3N0ZXAYDyABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLlNraXBTdGVwSAASNAoFcmV0cnkYECABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLlJldHJ5RXhlY3V0aW9uSAASPgoPZGVjaWRlX2FwcHJvdmFsGBEgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5EZWNpZGVBcHByb3ZhbEgAQgkKB2NvbW1hbmQi8QIKDlN0YXJ0RXhlY3V0aW9uEhEKCWNvbmZpZ19pZBgBIAEoCRIWCg5jb25maWdfdmVyc2lvbhgCIAEoBRIlCgVpbnB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIQCgh0cmFjZV9pZBgEIAEoCRISCgpzZXNzaW9uX2lkGAUgASgJEhQKDGNhbGxiYWNrX3VybBgGIAEoCRIpCghtZXRhZGF0YRgHIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSFAoMcmVxdWVzdF9oYXNoGAggASgJEhMKC3RyYWNlcGFyZW50GAkgASgJEhAKCHN0YXJ0X2F0GAogASgBEi0KBGZvcmsYCyABKAsyHy5iYXR1dGEuZXhlY3V0aW9uLnYxLkZvcmtTb3VyY2USEAoIcHJpb3JpdHkYDCABKAkSKAoGYnVkZ2V0GA0gASgLMhguYmF0dXRhLmNvbW1vbi52MS5CdWRnZXQiOAoKRm9ya1NvdXJjZRIUCgxleGVjdXRpb25faWQYASABKAkSFAoMZnJvbV9zdGVwX2lkGAIgASgJIjUKD0NhbmNlbEV4ZWN1dGlvbhIOCgZyZWFzb24YASABKAkSEgoKY29tcGVuc2F0ZRgCIAEoCCItCg5QYXVzZUV4ZWN1dGlvbhIOCgZyZWFzb24YASABKAkSCwoDbm93GAIgASgIIhEKD1Jlc3VtZUV4ZWN1dGlvbiIkChJUZXJtaW5hdGVFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJIhsKCFNraXBTdGVwEg8KB3N0ZXBfaWQYASABKAkiagoORGVjaWRlQXBwcm92YWwSDwoHc3RlcF9pZBgBIAEoCRIQCghhcHByb3ZlZBgCIAEoCBIPCgdjb21tZW50GAMgASgJEiQKBGRhdGEYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiEAoOUmV0cnlFeGVjdXRpb24ibAoMQ29tbWFuZFJlcGx5Ei8KCGFjY2VwdGVkGAEgASgLMh0uYmF0dXRhLmV4ZWN1dGlvbi52MS5BY2NlcHRlZBIrCghyZWplY3RlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCJlCghBY2NlcHRlZBIUCgxleGVjdXRpb25faWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSDgoGc3RhdHVzGAMgASgJEg8KB3ZlcnNpb24YBCABKAUSEAoIcmVwZWF0ZWQYBSABKAgiRAoNUmVzdWx0UmVxdWVzdBIzCgdyZXN1bHRzGAEgAygLMiIuYmF0dXRhLmV4ZWN1dGlvbi52MS5BdHRlbXB0UmVzdWx0IvoBCg1BdHRlbXB0UmVzdWx0EhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgdzdGVwX2lkGAIgASgJEg8KB2F0dGVtcHQYAyABKAUSCgoCb2sYBCABKAgSJgoGb3V0cHV0GAUgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEioKB2ZhaWx1cmUYBiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSEgoKc3RhcnRlZF9hdBgHIAEoARITCgtmaW5pc2hlZF9hdBgIIAEoARIRCgl3b3JrZXJfaWQYCSABKAkSFQoNYWdlbnRfdmVyc2lvbhgKIAEoCSJYCgtSZXN1bHRSZXBseRIyCgdyZXBsaWVzGAEgAygLMiEuYmF0dXRhLmV4ZWN1dGlvbi52MS5BdHRlbXB0UmVwbHkSFQoNb3duZXJfc3ViamVjdBgCIAEoCSIfCgxBdHRlbXB0UmVwbHkSDwoHb3V0Y29tZRgBIAEoCSJNChNBdHRlbXB0Q2hlY2tSZXF1ZXN0EhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgdzdGVwX2lkGAIgASgJEg8KB2F0dGVtcHQYAyABKAUiMwoRQXR0ZW1wdENoZWNrUmVwbHkSDgoGd2FudGVkGAEgASgIEg4KBnJlYXNvbhgCIAEoCSJ7ChBBdHRlbXB0SGVhcnRiZWF0EhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgdzdGVwX2lkGAIgASgJEg8KB2F0dGVtcHQYAyABKAUSEAoIcHJvZ3Jlc3MYBCABKAESDwoHbWVzc2FnZRgFIAEoCRIMCgRsYXN0GAYgASgIYgZwcm90bzM", [file_batuta_common_v1_common, file_google_protobuf_struct]);
+  fileDesc("CiJiYXR1dGEvZXhlY3V0aW9uL3YxL2NvbW1hbmRzLnByb3RvEhNiYXR1dGEuZXhlY3V0aW9uLnYxIvkECg5Db21tYW5kUmVxdWVzdBISCgpjb21tYW5kX2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIuCglwcmluY2lwYWwYAyABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBI0CgVzdGFydBgKIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuU3RhcnRFeGVjdXRpb25IABI2CgZjYW5jZWwYCyABKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNhbmNlbEV4ZWN1dGlvbkgAEjQKBXBhdXNlGAwgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5QYXVzZUV4ZWN1dGlvbkgAEjYKBnJlc3VtZRgNIAEoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuUmVzdW1lRXhlY3V0aW9uSAASPAoJdGVybWluYXRlGA4gASgLMicuYmF0dXRhLmV4ZWN1dGlvbi52MS5UZXJtaW5hdGVFeGVjdXRpb25IABIyCglza2lwX3N0ZXAYDyABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLlNraXBTdGVwSAASNAoFcmV0cnkYECABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLlJldHJ5RXhlY3V0aW9uSAASPgoPZGVjaWRlX2FwcHJvdmFsGBEgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5EZWNpZGVBcHByb3ZhbEgAEj4KCmNvbXBlbnNhdGUYEiABKAsyKC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGVFeGVjdXRpb25IAEIJCgdjb21tYW5kIvECCg5TdGFydEV4ZWN1dGlvbhIRCgljb25maWdfaWQYASABKAkSFgoOY29uZmlnX3ZlcnNpb24YAiABKAUSJQoFaW5wdXQYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEAoIdHJhY2VfaWQYBCABKAkSEgoKc2Vzc2lvbl9pZBgFIAEoCRIUCgxjYWxsYmFja191cmwYBiABKAkSKQoIbWV0YWRhdGEYByABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhQKDHJlcXVlc3RfaGFzaBgIIAEoCRITCgt0cmFjZXBhcmVudBgJIAEoCRIQCghzdGFydF9hdBgKIAEoARItCgRmb3JrGAsgASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5Gb3JrU291cmNlEhAKCHByaW9yaXR5GAwgASgJEigKBmJ1ZGdldBgNIAEoCzIYLmJhdHV0YS5jb21tb24udjEuQnVkZ2V0IjgKCkZvcmtTb3VyY2USFAoMZXhlY3V0aW9uX2lkGAEgASgJEhQKDGZyb21fc3RlcF9pZBgCIAEoCSI1Cg9DYW5jZWxFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJEhIKCmNvbXBlbnNhdGUYAiABKAgiLQoOUGF1c2VFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJEgsKA25vdxgCIAEoCCIhCg9SZXN1bWVFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJIiQKElRlcm1pbmF0ZUV4ZWN1dGlvbhIOCgZyZWFzb24YASABKAkiKwoIU2tpcFN0ZXASDwoHc3RlcF9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkiagoORGVjaWRlQXBwcm92YWwSDwoHc3RlcF9pZBgBIAEoCRIQCghhcHByb3ZlZBgCIAEoCBIPCgdjb21tZW50GAMgASgJEiQKBGRhdGEYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiIAoOUmV0cnlFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJIiUKE0NvbXBlbnNhdGVFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJImwKDENvbW1hbmRSZXBseRIvCghhY2NlcHRlZBgBIAEoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuQWNjZXB0ZWQSKwoIcmVqZWN0ZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiZQoIQWNjZXB0ZWQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEhAKCHRyYWNlX2lkGAIgASgJEg4KBnN0YXR1cxgDIAEoCRIPCgd2ZXJzaW9uGAQgASgFEhAKCHJlcGVhdGVkGAUgASgIIkQKDVJlc3VsdFJlcXVlc3QSMwoHcmVzdWx0cxgBIAMoCzIiLmJhdHV0YS5leGVjdXRpb24udjEuQXR0ZW1wdFJlc3VsdCL6AQoNQXR0ZW1wdFJlc3VsdBIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIPCgdhdHRlbXB0GAMgASgFEgoKAm9rGAQgASgIEiYKBm91dHB1dBgFIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAYgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhIKCnN0YXJ0ZWRfYXQYByABKAESEwoLZmluaXNoZWRfYXQYCCABKAESEQoJd29ya2VyX2lkGAkgASgJEhUKDWFnZW50X3ZlcnNpb24YCiABKAkiWAoLUmVzdWx0UmVwbHkSMgoHcmVwbGllcxgBIAMoCzIhLmJhdHV0YS5leGVjdXRpb24udjEuQXR0ZW1wdFJlcGx5EhUKDW93bmVyX3N1YmplY3QYAiABKAkiHwoMQXR0ZW1wdFJlcGx5Eg8KB291dGNvbWUYASABKAkiTQoTQXR0ZW1wdENoZWNrUmVxdWVzdBIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIPCgdhdHRlbXB0GAMgASgFIjMKEUF0dGVtcHRDaGVja1JlcGx5Eg4KBndhbnRlZBgBIAEoCBIOCgZyZWFzb24YAiABKAkiewoQQXR0ZW1wdEhlYXJ0YmVhdBIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIPCgdhdHRlbXB0GAMgASgFEhAKCHByb2dyZXNzGAQgASgBEg8KB21lc3NhZ2UYBSABKAkSDAoEbGFzdBgGIAEoCGIGcHJvdG8z", [file_batuta_common_v1_common, file_google_protobuf_struct]);
 
 /**
  * @generated from message batuta.execution.v1.CommandRequest
@@ -90,6 +90,12 @@ export type CommandRequest = Message<"batuta.execution.v1.CommandRequest"> & {
      */
     value: DecideApproval;
     case: "decideApproval";
+  } | {
+    /**
+     * @generated from field: batuta.execution.v1.CompensateExecution compensate = 18;
+     */
+    value: CompensateExecution;
+    case: "compensate";
   } | { case: undefined; value?: undefined };
 };
 
@@ -153,6 +159,11 @@ export type CommandRequestJson = {
    * @generated from field: batuta.execution.v1.DecideApproval decide_approval = 17;
    */
   decideApproval?: DecideApprovalJson;
+
+  /**
+   * @generated from field: batuta.execution.v1.CompensateExecution compensate = 18;
+   */
+  compensate?: CompensateExecutionJson;
 };
 
 /**
@@ -448,12 +459,20 @@ export const PauseExecutionSchema: GenMessage<PauseExecution, {jsonType: PauseEx
  * @generated from message batuta.execution.v1.ResumeExecution
  */
 export type ResumeExecution = Message<"batuta.execution.v1.ResumeExecution"> & {
+  /**
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
 };
 
 /**
  * @generated from message batuta.execution.v1.ResumeExecution
  */
 export type ResumeExecutionJson = {
+  /**
+   * @generated from field: string reason = 1;
+   */
+  reason?: string;
 };
 
 /**
@@ -502,6 +521,11 @@ export type SkipStep = Message<"batuta.execution.v1.SkipStep"> & {
    * @generated from field: string step_id = 1;
    */
   stepId: string;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
 };
 
 /**
@@ -512,6 +536,11 @@ export type SkipStepJson = {
    * @generated from field: string step_id = 1;
    */
   stepId?: string;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason?: string;
 };
 
 /**
@@ -588,6 +617,10 @@ export const DecideApprovalSchema: GenMessage<DecideApproval, {jsonType: DecideA
  * @generated from message batuta.execution.v1.RetryExecution
  */
 export type RetryExecution = Message<"batuta.execution.v1.RetryExecution"> & {
+  /**
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
 };
 
 /**
@@ -596,6 +629,10 @@ export type RetryExecution = Message<"batuta.execution.v1.RetryExecution"> & {
  * @generated from message batuta.execution.v1.RetryExecution
  */
 export type RetryExecutionJson = {
+  /**
+   * @generated from field: string reason = 1;
+   */
+  reason?: string;
 };
 
 /**
@@ -604,6 +641,37 @@ export type RetryExecutionJson = {
  */
 export const RetryExecutionSchema: GenMessage<RetryExecution, {jsonType: RetryExecutionJson}> = /*@__PURE__*/
   messageDesc(file_batuta_execution_v1_commands, 9);
+
+/**
+ * Undoes what an ended execution has completed and not undone, from where an undoing stopped.
+ *
+ * @generated from message batuta.execution.v1.CompensateExecution
+ */
+export type CompensateExecution = Message<"batuta.execution.v1.CompensateExecution"> & {
+  /**
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+};
+
+/**
+ * Undoes what an ended execution has completed and not undone, from where an undoing stopped.
+ *
+ * @generated from message batuta.execution.v1.CompensateExecution
+ */
+export type CompensateExecutionJson = {
+  /**
+   * @generated from field: string reason = 1;
+   */
+  reason?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.CompensateExecution.
+ * Use `create(CompensateExecutionSchema)` to create a new message.
+ */
+export const CompensateExecutionSchema: GenMessage<CompensateExecution, {jsonType: CompensateExecutionJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_commands, 10);
 
 /**
  * @generated from message batuta.execution.v1.CommandReply
@@ -644,7 +712,7 @@ export type CommandReplyJson = {
  * Use `create(CommandReplySchema)` to create a new message.
  */
 export const CommandReplySchema: GenMessage<CommandReply, {jsonType: CommandReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 10);
+  messageDesc(file_batuta_execution_v1_commands, 11);
 
 /**
  * @generated from message batuta.execution.v1.Accepted
@@ -711,7 +779,7 @@ export type AcceptedJson = {
  * Use `create(AcceptedSchema)` to create a new message.
  */
 export const AcceptedSchema: GenMessage<Accepted, {jsonType: AcceptedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 11);
+  messageDesc(file_batuta_execution_v1_commands, 12);
 
 /**
  * batuta.execution.<partition>.result, and the owner's own subject (see ResultReply.owner_subject)
@@ -742,7 +810,7 @@ export type ResultRequestJson = {
  * Use `create(ResultRequestSchema)` to create a new message.
  */
 export const ResultRequestSchema: GenMessage<ResultRequest, {jsonType: ResultRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 12);
+  messageDesc(file_batuta_execution_v1_commands, 13);
 
 /**
  * @generated from message batuta.execution.v1.AttemptResult
@@ -865,7 +933,7 @@ export type AttemptResultJson = {
  * Use `create(AttemptResultSchema)` to create a new message.
  */
 export const AttemptResultSchema: GenMessage<AttemptResult, {jsonType: AttemptResultJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 13);
+  messageDesc(file_batuta_execution_v1_commands, 14);
 
 /**
  * @generated from message batuta.execution.v1.ResultReply
@@ -912,7 +980,7 @@ export type ResultReplyJson = {
  * Use `create(ResultReplySchema)` to create a new message.
  */
 export const ResultReplySchema: GenMessage<ResultReply, {jsonType: ResultReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 14);
+  messageDesc(file_batuta_execution_v1_commands, 15);
 
 /**
  * @generated from message batuta.execution.v1.AttemptReply
@@ -947,7 +1015,7 @@ export type AttemptReplyJson = {
  * Use `create(AttemptReplySchema)` to create a new message.
  */
 export const AttemptReplySchema: GenMessage<AttemptReply, {jsonType: AttemptReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 15);
+  messageDesc(file_batuta_execution_v1_commands, 16);
 
 /**
  * batuta.execution.<partition>.check: is this attempt still wanted?
@@ -998,7 +1066,7 @@ export type AttemptCheckRequestJson = {
  * Use `create(AttemptCheckRequestSchema)` to create a new message.
  */
 export const AttemptCheckRequestSchema: GenMessage<AttemptCheckRequest, {jsonType: AttemptCheckRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 16);
+  messageDesc(file_batuta_execution_v1_commands, 17);
 
 /**
  * @generated from message batuta.execution.v1.AttemptCheckReply
@@ -1035,7 +1103,7 @@ export type AttemptCheckReplyJson = {
  * Use `create(AttemptCheckReplySchema)` to create a new message.
  */
 export const AttemptCheckReplySchema: GenMessage<AttemptCheckReply, {jsonType: AttemptCheckReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 17);
+  messageDesc(file_batuta_execution_v1_commands, 18);
 
 /**
  * batuta.execution.<partition>.heartbeat (published; answered when a reply subject is given)
@@ -1124,5 +1192,5 @@ export type AttemptHeartbeatJson = {
  * Use `create(AttemptHeartbeatSchema)` to create a new message.
  */
 export const AttemptHeartbeatSchema: GenMessage<AttemptHeartbeat, {jsonType: AttemptHeartbeatJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 18);
+  messageDesc(file_batuta_execution_v1_commands, 19);
 

@@ -16,7 +16,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/execution/v1/events.proto.
  */
 export const file_batuta_execution_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("CiBiYXR1dGEvZXhlY3V0aW9uL3YxL2V2ZW50cy5wcm90bxITYmF0dXRhLmV4ZWN1dGlvbi52MSLcAQoFRXZlbnQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSDAoEdHlwZRgDIAEoCRIKCgJhdBgEIAEoARISCgpjb21tYW5kX2lkGAUgASgJEhAKCHBvc2l0aW9uGAYgASgBEhEKCXBhcnRpdGlvbhgHIAEoBRIlCgRkYXRhGAggASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIyCgxkYXRhX29taXR0ZWQYCSABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQiJgoHT21pdHRlZBINCgVieXRlcxgBIAEoARIMCgRocmVmGAIgASgJIpUBCg9FdmVudHNQdWJsaXNoZWQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIqCgZldmVudHMYAyADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhcKD3dpdGhvdXRfcGF5bG9hZBgEIAEoCBIUCgxwbGFpbl9yZXN1bHQYBSABKAgiOQoQRm9sbG93RXhlY3V0aW9ucxIVCg1leGVjdXRpb25faWRzGAEgAygJEg4KBmZvcl9tcxgCIAEoBSLYAwoQRXhlY3V0aW9uU3RhcnRlZBIRCgl0ZW5hbnRfaWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAUgASgFEiUKBWlucHV0GAYgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEg8KB3VzZXJfaWQYByABKAkSEgoKc2Vzc2lvbl9pZBgIIAEoCRISCgpjcmVhdGVkX2J5GAkgASgJEhQKDGNhbGxiYWNrX3VybBgKIAEoCRIpCghtZXRhZGF0YRgLIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEwoLZGVhZGxpbmVfYXQYDCABKAESEAoIcHJpb3JpdHkYDSABKAkSEwoLdHJhY2VwYXJlbnQYDiABKAkSFAoMcmVxdWVzdF9oYXNoGA8gASgJEhAKCHN0YXJ0X2F0GBAgASgBEhMKC2ZvcmtlZF9mcm9tGBEgASgJEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYEiABKAkSKAoGYnVkZ2V0GBMgASgLMhguYmF0dXRhLmNvbW1vbi52MS5CdWRnZXQiRQoKU3RlcFJldXNlZBIPCgdzdGVwX2lkGAEgASgJEiYKBm91dHB1dBgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZSJSCg1TdGVwU2NoZWR1bGVkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIZChFzdGFydF9kZWFkbGluZV9hdBgEIAEoAUoECAMQBCLzAQoNU3RlcENvbXBsZXRlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSJgoGb3V0cHV0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhIKCnN0YXJ0ZWRfYXQYBCABKAESEwoLZmluaXNoZWRfYXQYBSABKAESEwoLdG9rZW5fY291bnQYBiABKAUSFgoOZXN0aW1hdGVkX2Nvc3QYByABKAESFQoNYWdlbnRfdmVyc2lvbhgIIAEoCRIUCgxpbnB1dF90b2tlbnMYCSABKAUSFQoNb3V0cHV0X3Rva2VucxgKIAEoBSKJAgoRU3RlcEF0dGVtcHRGYWlsZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEioKB2ZhaWx1cmUYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSEgoKc3RhcnRlZF9hdBgEIAEoARITCgtmaW5pc2hlZF9hdBgFIAEoARIQCghyZXRyeV9hdBgGIAEoARIRCglieV9lbmdpbmUYByABKAgSEwoLdG9rZW5fY291bnQYCCABKAUSFgoOZXN0aW1hdGVkX2Nvc3QYCSABKAESFAoMaW5wdXRfdG9rZW5zGAogASgFEhUKDW91dHB1dF90b2tlbnMYCyABKAUidQoKU3RlcEZhaWxlZBIPCgdzdGVwX2lkGAEgASgJEioKB2ZhaWx1cmUYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSEAoIaGFuZGxpbmcYAyABKAkSGAoQZmFsbGJhY2tfc3RlcF9pZBgEIAEoCSI6CgtTdGVwU2tpcHBlZBIPCgdzdGVwX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCRIKCgJieRgDIAEoCSKEAQoRQXBwcm92YWxSZXF1ZXN0ZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEiUKBWlucHV0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhMKC2RlYWRsaW5lX2F0GAQgASgBEhEKCWFwcHJvdmVycxgFIAMoCSKKAQoPQXBwcm92YWxEZWNpZGVkEg8KB3N0ZXBfaWQYASABKAkSEAoIYXBwcm92ZWQYAiABKAgSCgoCYnkYAyABKAkSDwoHY29tbWVudBgEIAEoCRIkCgRkYXRhGAUgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCXRpbWVkX291dBgGIAEoCCJVCg5TdGVwUHJvZ3Jlc3NlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSEAoIcHJvZ3Jlc3MYAyABKAESDwoHbWVzc2FnZRgEIAEoCSIiChNFdmFsdWF0aW9uUmVxdWVzdGVkEgsKA2tleRgBIAEoCSJ1ChJFdmFsdWF0aW9uUmVjb3JkZWQSCwoDa2V5GAEgASgJEiYKBnZhbHVlcxgCIAMoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlIlgKBFZvdGUSDwoHc3RlcF9pZBgBIAEoCRIOCgZvcHRpb24YAiABKAUSDgoGd2VpZ2h0GAMgASgBEg0KBXNjb3JlGAQgASgBEhAKCGV4Y2x1ZGVkGAUgASgJIqEBChBDb25zZW5zdXNSZWFjaGVkEhAKCGdyb3VwX2lkGAEgASgJEgwKBG1vZGUYAiABKAkSKAoFdm90ZXMYAyADKAsyGS5iYXR1dGEuZXhlY3V0aW9uLnYxLlZvdGUSDwoHd2lubmVycxgEIAMoCRIPCgdkaXNzZW50GAUgAygJEhIKCmRlY2lkZWRfYnkYBiABKAkSDQoFc2hhcmUYByABKAEiswEKD0NvbnNlbnN1c0ZhaWxlZBIQCghncm91cF9pZBgBIAEoCRIMCgRtb2RlGAIgASgJEigKBXZvdGVzGAMgAygLMhkuYmF0dXRhLmV4ZWN1dGlvbi52MS5Wb3RlEioKB2ZhaWx1cmUYBCABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSEAoIaGFuZGxpbmcYBSABKAkSGAoQZmFsbGJhY2tfc3RlcF9pZBgGIAEoCSI6Cg9FeGVjdXRpb25QYXVzZWQSDgoGcmVhc29uGAEgASgJEgoKAmJ5GAIgASgJEgsKA25vdxgDIAEoCCIeChBFeGVjdXRpb25SZXN1bWVkEgoKAmJ5GAEgASgJIn0KE0NvbXBlbnNhdGlvblN0YXJ0ZWQSDQoFY2F1c2UYASABKAkSKgoHZmFpbHVyZRgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIPCgdzdGVwX2lkGAMgASgJEg4KBnJlYXNvbhgEIAEoCRIKCgJieRgFIAEoCSJDChNDb21wZW5zYXRpb25PdXRjb21lEhMKC2NvbXBlbnNhdGVkGAEgAygJEhcKD25vdF9jb21wZW5zYXRlZBgCIAMoCSJACg5CdWRnZXRFeGNlZWRlZBIQCghyZXNvdXJjZRgBIAEoCRINCgVsaW1pdBgCIAEoARINCgVzcGVudBgDIAEoASIzChBFeGVjdXRpb25SZXRyaWVkEgoKAmJ5GAEgASgJEhMKC2RlYWRsaW5lX2F0GAIgASgBIjwKEkV4ZWN1dGlvbkNvbXBsZXRlZBImCgZvdXRwdXQYASABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUijgEKD0V4ZWN1dGlvbkZhaWxlZBIqCgdmYWlsdXJlGAEgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEg8KB3N0ZXBfaWQYAiABKAkSPgoMY29tcGVuc2F0aW9uGAMgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25PdXRjb21lIoQBChJFeGVjdXRpb25DYW5jZWxsZWQSDgoGcmVhc29uGAEgASgJEgoKAmJ5GAIgASgJEj4KDGNvbXBlbnNhdGlvbhgDIAEoCzIoLmJhdHV0YS5leGVjdXRpb24udjEuQ29tcGVuc2F0aW9uT3V0Y29tZRISCgp0ZXJtaW5hdGVkGAQgASgIYgZwcm90bzM", [file_batuta_common_v1_common, file_google_protobuf_struct]);
+  fileDesc("CiBiYXR1dGEvZXhlY3V0aW9uL3YxL2V2ZW50cy5wcm90bxITYmF0dXRhLmV4ZWN1dGlvbi52MSLcAQoFRXZlbnQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSDAoEdHlwZRgDIAEoCRIKCgJhdBgEIAEoARISCgpjb21tYW5kX2lkGAUgASgJEhAKCHBvc2l0aW9uGAYgASgBEhEKCXBhcnRpdGlvbhgHIAEoBRIlCgRkYXRhGAggASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIyCgxkYXRhX29taXR0ZWQYCSABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQiJgoHT21pdHRlZBINCgVieXRlcxgBIAEoARIMCgRocmVmGAIgASgJIpUBCg9FdmVudHNQdWJsaXNoZWQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIqCgZldmVudHMYAyADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhcKD3dpdGhvdXRfcGF5bG9hZBgEIAEoCBIUCgxwbGFpbl9yZXN1bHQYBSABKAgiOQoQRm9sbG93RXhlY3V0aW9ucxIVCg1leGVjdXRpb25faWRzGAEgAygJEg4KBmZvcl9tcxgCIAEoBSLYAwoQRXhlY3V0aW9uU3RhcnRlZBIRCgl0ZW5hbnRfaWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAUgASgFEiUKBWlucHV0GAYgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEg8KB3VzZXJfaWQYByABKAkSEgoKc2Vzc2lvbl9pZBgIIAEoCRISCgpjcmVhdGVkX2J5GAkgASgJEhQKDGNhbGxiYWNrX3VybBgKIAEoCRIpCghtZXRhZGF0YRgLIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEwoLZGVhZGxpbmVfYXQYDCABKAESEAoIcHJpb3JpdHkYDSABKAkSEwoLdHJhY2VwYXJlbnQYDiABKAkSFAoMcmVxdWVzdF9oYXNoGA8gASgJEhAKCHN0YXJ0X2F0GBAgASgBEhMKC2ZvcmtlZF9mcm9tGBEgASgJEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYEiABKAkSKAoGYnVkZ2V0GBMgASgLMhguYmF0dXRhLmNvbW1vbi52MS5CdWRnZXQiRQoKU3RlcFJldXNlZBIPCgdzdGVwX2lkGAEgASgJEiYKBm91dHB1dBgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZSJSCg1TdGVwU2NoZWR1bGVkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIZChFzdGFydF9kZWFkbGluZV9hdBgEIAEoAUoECAMQBCLzAQoNU3RlcENvbXBsZXRlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSJgoGb3V0cHV0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhIKCnN0YXJ0ZWRfYXQYBCABKAESEwoLZmluaXNoZWRfYXQYBSABKAESEwoLdG9rZW5fY291bnQYBiABKAUSFgoOZXN0aW1hdGVkX2Nvc3QYByABKAESFQoNYWdlbnRfdmVyc2lvbhgIIAEoCRIUCgxpbnB1dF90b2tlbnMYCSABKAUSFQoNb3V0cHV0X3Rva2VucxgKIAEoBSKJAgoRU3RlcEF0dGVtcHRGYWlsZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEioKB2ZhaWx1cmUYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSEgoKc3RhcnRlZF9hdBgEIAEoARITCgtmaW5pc2hlZF9hdBgFIAEoARIQCghyZXRyeV9hdBgGIAEoARIRCglieV9lbmdpbmUYByABKAgSEwoLdG9rZW5fY291bnQYCCABKAUSFgoOZXN0aW1hdGVkX2Nvc3QYCSABKAESFAoMaW5wdXRfdG9rZW5zGAogASgFEhUKDW91dHB1dF90b2tlbnMYCyABKAUidQoKU3RlcEZhaWxlZBIPCgdzdGVwX2lkGAEgASgJEioKB2ZhaWx1cmUYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSEAoIaGFuZGxpbmcYAyABKAkSGAoQZmFsbGJhY2tfc3RlcF9pZBgEIAEoCSJLCgtTdGVwU2tpcHBlZBIPCgdzdGVwX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCRIKCgJieRgDIAEoCRIPCgdjb21tZW50GAQgASgJIoQBChFBcHByb3ZhbFJlcXVlc3RlZBIPCgdzdGVwX2lkGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSJQoFaW5wdXQYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEwoLZGVhZGxpbmVfYXQYBCABKAESEQoJYXBwcm92ZXJzGAUgAygJIooBCg9BcHByb3ZhbERlY2lkZWQSDwoHc3RlcF9pZBgBIAEoCRIQCghhcHByb3ZlZBgCIAEoCBIKCgJieRgDIAEoCRIPCgdjb21tZW50GAQgASgJEiQKBGRhdGEYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEQoJdGltZWRfb3V0GAYgASgIIlUKDlN0ZXBQcm9ncmVzc2VkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIQCghwcm9ncmVzcxgDIAEoARIPCgdtZXNzYWdlGAQgASgJIiIKE0V2YWx1YXRpb25SZXF1ZXN0ZWQSCwoDa2V5GAEgASgJInUKEkV2YWx1YXRpb25SZWNvcmRlZBILCgNrZXkYASABKAkSJgoGdmFsdWVzGAIgAygLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEioKB2ZhaWx1cmUYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUiWAoEVm90ZRIPCgdzdGVwX2lkGAEgASgJEg4KBm9wdGlvbhgCIAEoBRIOCgZ3ZWlnaHQYAyABKAESDQoFc2NvcmUYBCABKAESEAoIZXhjbHVkZWQYBSABKAkioQEKEENvbnNlbnN1c1JlYWNoZWQSEAoIZ3JvdXBfaWQYASABKAkSDAoEbW9kZRgCIAEoCRIoCgV2b3RlcxgDIAMoCzIZLmJhdHV0YS5leGVjdXRpb24udjEuVm90ZRIPCgd3aW5uZXJzGAQgAygJEg8KB2Rpc3NlbnQYBSADKAkSEgoKZGVjaWRlZF9ieRgGIAEoCRINCgVzaGFyZRgHIAEoASKzAQoPQ29uc2Vuc3VzRmFpbGVkEhAKCGdyb3VwX2lkGAEgASgJEgwKBG1vZGUYAiABKAkSKAoFdm90ZXMYAyADKAsyGS5iYXR1dGEuZXhlY3V0aW9uLnYxLlZvdGUSKgoHZmFpbHVyZRgEIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIQCghoYW5kbGluZxgFIAEoCRIYChBmYWxsYmFja19zdGVwX2lkGAYgASgJIjoKD0V4ZWN1dGlvblBhdXNlZBIOCgZyZWFzb24YASABKAkSCgoCYnkYAiABKAkSCwoDbm93GAMgASgIIi4KEEV4ZWN1dGlvblJlc3VtZWQSCgoCYnkYASABKAkSDgoGcmVhc29uGAIgASgJIn0KE0NvbXBlbnNhdGlvblN0YXJ0ZWQSDQoFY2F1c2UYASABKAkSKgoHZmFpbHVyZRgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIPCgdzdGVwX2lkGAMgASgJEg4KBnJlYXNvbhgEIAEoCRIKCgJieRgFIAEoCSKHAQoTQ29tcGVuc2F0aW9uT3V0Y29tZRITCgtjb21wZW5zYXRlZBgBIAMoCRIXCg9ub3RfY29tcGVuc2F0ZWQYAiADKAkSFgoOZmFpbGVkX3N0ZXBfaWQYAyABKAkSKgoHZmFpbHVyZRgEIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZSJACg5CdWRnZXRFeGNlZWRlZBIQCghyZXNvdXJjZRgBIAEoCRINCgVsaW1pdBgCIAEoARINCgVzcGVudBgDIAEoASJDChBFeGVjdXRpb25SZXRyaWVkEgoKAmJ5GAEgASgJEhMKC2RlYWRsaW5lX2F0GAIgASgBEg4KBnJlYXNvbhgDIAEoCSJTChFFeGVjdXRpb25SZW9wZW5lZBINCgVjYXVzZRgBIAEoCRIKCgJieRgCIAEoCRIOCgZyZWFzb24YAyABKAkSEwoLZGVhZGxpbmVfYXQYBCABKAEiPAoSRXhlY3V0aW9uQ29tcGxldGVkEiYKBm91dHB1dBgBIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZSKOAQoPRXhlY3V0aW9uRmFpbGVkEioKB2ZhaWx1cmUYASABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSDwoHc3RlcF9pZBgCIAEoCRI+Cgxjb21wZW5zYXRpb24YAyABKAsyKC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvbk91dGNvbWUihAEKEkV4ZWN1dGlvbkNhbmNlbGxlZBIOCgZyZWFzb24YASABKAkSCgoCYnkYAiABKAkSPgoMY29tcGVuc2F0aW9uGAMgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25PdXRjb21lEhIKCnRlcm1pbmF0ZWQYBCABKAhiBnByb3RvMw", [file_batuta_common_v1_common, file_google_protobuf_struct]);
 
 /**
  * One event as it travels and as it is read; in the log its fields are columns. Times are milliseconds since the Unix
@@ -1004,6 +1004,13 @@ export type StepSkipped = Message<"batuta.execution.v1.StepSkipped"> & {
    * @generated from field: string by = 3;
    */
   by: string;
+
+  /**
+   * That person's words.
+   *
+   * @generated from field: string comment = 4;
+   */
+  comment: string;
 };
 
 /**
@@ -1030,6 +1037,13 @@ export type StepSkippedJson = {
    * @generated from field: string by = 3;
    */
   by?: string;
+
+  /**
+   * That person's words.
+   *
+   * @generated from field: string comment = 4;
+   */
+  comment?: string;
 };
 
 /**
@@ -1682,6 +1696,11 @@ export type ExecutionResumed = Message<"batuta.execution.v1.ExecutionResumed"> &
    * @generated from field: string by = 1;
    */
   by: string;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
 };
 
 /**
@@ -1692,6 +1711,11 @@ export type ExecutionResumedJson = {
    * @generated from field: string by = 1;
    */
   by?: string;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason?: string;
 };
 
 /**
@@ -1791,6 +1815,18 @@ export type CompensationOutcome = Message<"batuta.execution.v1.CompensationOutco
    * @generated from field: repeated string not_compensated = 2;
    */
   notCompensated: string[];
+
+  /**
+   * The step whose undoing failed for good and so stopped the rest, and why it failed.
+   *
+   * @generated from field: string failed_step_id = 3;
+   */
+  failedStepId: string;
+
+  /**
+   * @generated from field: batuta.common.v1.Failure failure = 4;
+   */
+  failure?: Failure | undefined;
 };
 
 /**
@@ -1808,6 +1844,18 @@ export type CompensationOutcomeJson = {
    * @generated from field: repeated string not_compensated = 2;
    */
   notCompensated?: string[];
+
+  /**
+   * The step whose undoing failed for good and so stopped the rest, and why it failed.
+   *
+   * @generated from field: string failed_step_id = 3;
+   */
+  failedStepId?: string;
+
+  /**
+   * @generated from field: batuta.common.v1.Failure failure = 4;
+   */
+  failure?: FailureJson;
 };
 
 /**
@@ -1891,6 +1939,11 @@ export type ExecutionRetried = Message<"batuta.execution.v1.ExecutionRetried"> &
    * @generated from field: double deadline_at = 2;
    */
   deadlineAt: number;
+
+  /**
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
 };
 
 /**
@@ -1908,6 +1961,11 @@ export type ExecutionRetriedJson = {
    * @generated from field: double deadline_at = 2;
    */
   deadlineAt?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: string reason = 3;
+   */
+  reason?: string;
 };
 
 /**
@@ -1916,6 +1974,71 @@ export type ExecutionRetriedJson = {
  */
 export const ExecutionRetriedSchema: GenMessage<ExecutionRetried, {jsonType: ExecutionRetriedJson}> = /*@__PURE__*/
   messageDesc(file_batuta_execution_v1_events, 24);
+
+/**
+ * An ended execution is being undone (again): compensations run from where they stopped.
+ *
+ * @generated from message batuta.execution.v1.ExecutionReopened
+ */
+export type ExecutionReopened = Message<"batuta.execution.v1.ExecutionReopened"> & {
+  /**
+   * failure or cancel: decides the final status.
+   *
+   * @generated from field: string cause = 1;
+   */
+  cause: string;
+
+  /**
+   * @generated from field: string by = 2;
+   */
+  by: string;
+
+  /**
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: double deadline_at = 4;
+   */
+  deadlineAt: number;
+};
+
+/**
+ * An ended execution is being undone (again): compensations run from where they stopped.
+ *
+ * @generated from message batuta.execution.v1.ExecutionReopened
+ */
+export type ExecutionReopenedJson = {
+  /**
+   * failure or cancel: decides the final status.
+   *
+   * @generated from field: string cause = 1;
+   */
+  cause?: string;
+
+  /**
+   * @generated from field: string by = 2;
+   */
+  by?: string;
+
+  /**
+   * @generated from field: string reason = 3;
+   */
+  reason?: string;
+
+  /**
+   * @generated from field: double deadline_at = 4;
+   */
+  deadlineAt?: number | "NaN" | "Infinity" | "-Infinity";
+};
+
+/**
+ * Describes the message batuta.execution.v1.ExecutionReopened.
+ * Use `create(ExecutionReopenedSchema)` to create a new message.
+ */
+export const ExecutionReopenedSchema: GenMessage<ExecutionReopened, {jsonType: ExecutionReopenedJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_events, 25);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionCompleted
@@ -1946,7 +2069,7 @@ export type ExecutionCompletedJson = {
  * Use `create(ExecutionCompletedSchema)` to create a new message.
  */
 export const ExecutionCompletedSchema: GenMessage<ExecutionCompleted, {jsonType: ExecutionCompletedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 25);
+  messageDesc(file_batuta_execution_v1_events, 26);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionFailed
@@ -1993,7 +2116,7 @@ export type ExecutionFailedJson = {
  * Use `create(ExecutionFailedSchema)` to create a new message.
  */
 export const ExecutionFailedSchema: GenMessage<ExecutionFailed, {jsonType: ExecutionFailedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 26);
+  messageDesc(file_batuta_execution_v1_events, 27);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionCancelled
@@ -2054,5 +2177,5 @@ export type ExecutionCancelledJson = {
  * Use `create(ExecutionCancelledSchema)` to create a new message.
  */
 export const ExecutionCancelledSchema: GenMessage<ExecutionCancelled, {jsonType: ExecutionCancelledJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 27);
+  messageDesc(file_batuta_execution_v1_events, 28);
 

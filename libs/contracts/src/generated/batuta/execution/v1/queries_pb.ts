@@ -18,7 +18,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/execution/v1/queries.proto.
  */
 export const file_batuta_execution_v1_queries: GenFile = /*@__PURE__*/
-  fileDesc("CiFiYXR1dGEvZXhlY3V0aW9uL3YxL3F1ZXJpZXMucHJvdG8SE2JhdHV0YS5leGVjdXRpb24udjEiEQoPVG9wb2xvZ3lSZXF1ZXN0IiMKDVRvcG9sb2d5UmVwbHkSEgoKcGFydGl0aW9ucxgBIAEoBSJ2ChNHZXRFeGVjdXRpb25SZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSEAoIdHJhY2VfaWQYAyABKAkSEgoKYXRfdmVyc2lvbhgEIAEoBRIQCghwYXlsb2FkcxgFIAEoCSJ2ChFHZXRFeGVjdXRpb25SZXBseRI1CglleGVjdXRpb24YASABKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV4ZWN1dGlvblZpZXcSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCL1BwoNRXhlY3V0aW9uVmlldxIKCgJpZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSFgoOY29uZmlnX3ZlcnNpb24YBSABKAUSEAoIc3RyYXRlZ3kYBiABKAkSDgoGc3RhdHVzGAcgASgJEiUKBWlucHV0GAggASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiYKBm91dHB1dBgJIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAogASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEg8KB3VzZXJfaWQYCyABKAkSEgoKc2Vzc2lvbl9pZBgMIAEoCRIRCgl0ZW5hbnRfaWQYDSABKAkSEgoKY3JlYXRlZF9hdBgOIAEoARISCgpzdGFydGVkX2F0GA8gASgBEhQKDGNvbXBsZXRlZF9hdBgQIAEoARIRCglwYXVzZWRfYXQYESABKAESKQoIbWV0YWRhdGEYEiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhgKEHRvdGFsX2xhdGVuY3lfbXMYEyABKAESFgoOZXN0aW1hdGVkX2Nvc3QYFCABKAESEwoLdG9rZW5fY291bnQYFSABKAUSEgoKY3JlYXRlZF9ieRgWIAEoCRIUCgxjYWxsYmFja191cmwYFyABKAkSDwoHdmVyc2lvbhgYIAEoBRIsCgVzdGVwcxgZIAMoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcFZpZXcSEAoIc3RhcnRfYXQYGiABKAESEwoLZm9ya2VkX2Zyb20YGyABKAkSEAoIcHJpb3JpdHkYHCABKAkSNQoJY29uc2Vuc3VzGB0gAygLMiIuYmF0dXRhLmV4ZWN1dGlvbi52MS5Db25zZW5zdXNWaWV3EjwKDWNvbXBlbnNhdGlvbnMYHiADKAsyJS5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvblZpZXcSEwoLZGVhZGxpbmVfYXQYHyABKAESPgoMY29tcGVuc2F0aW9uGCAgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25PdXRjb21lEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYISABKAkSLwoGYnVkZ2V0GCIgASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5CdWRnZXRWaWV3EjQKDm91dHB1dF9vbWl0dGVkGCMgASgLMhwuYmF0dXRhLmV4ZWN1dGlvbi52MS5PbWl0dGVkIpMBCgpCdWRnZXRWaWV3EhIKCm1heF90b2tlbnMYASABKAESEAoIbWF4X2Nvc3QYAiABKAESFAoMc3BlbnRfdG9rZW5zGAMgASgBEhIKCnNwZW50X2Nvc3QYBCABKAESNQoIZXhjZWVkZWQYBSABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLkJ1ZGdldEV4Y2VlZGVkIssCCg1Db25zZW5zdXNWaWV3EhAKCGdyb3VwX2lkGAEgASgJEgwKBG1vZGUYAiABKAkSDgoGc3RhdHVzGAMgASgJEigKBXZvdGVzGAQgAygLMhkuYmF0dXRhLmV4ZWN1dGlvbi52MS5Wb3RlEg8KB3dpbm5lcnMYBSADKAkSDwoHZGlzc2VudBgGIAMoCRISCgpkZWNpZGVkX2J5GAcgASgJEg0KBXNoYXJlGAggASgBEioKB2ZhaWx1cmUYCSABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSJgoGb3V0cHV0GAogASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCXNlcnZlZF9ieRgLIAEoCRI0Cg5vdXRwdXRfb21pdHRlZBgMIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuT21pdHRlZCJwChBDb21wZW5zYXRpb25WaWV3Eg8KB3N0ZXBfaWQYASABKAkSDgoGc3RhdHVzGAIgASgJEioKB2ZhaWx1cmUYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSDwoHYXR0ZW1wdBgEIAEoBSKaBQoIU3RlcFZpZXcSEgoKc3RlcF9pbmRleBgBIAEoBRIPCgdzdGVwX2lkGAIgASgJEhEKCXN0ZXBfbmFtZRgDIAEoCRIQCghhZ2VudF9pZBgEIAEoCRIVCg1hZ2VudF92ZXJzaW9uGAUgASgJEg4KBnN0YXR1cxgGIAEoCRImCgZvdXRwdXQYByABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSKgoHZmFpbHVyZRgIIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIUCgxkZXBlbmRlbmNpZXMYCSADKAkSDwoHYXR0ZW1wdBgKIAEoBRITCgtyZXRyeV9jb3VudBgLIAEoBRISCgpzdGFydGVkX2F0GAwgASgBEhQKDGNvbXBsZXRlZF9hdBgNIAEoARISCgpsYXRlbmN5X21zGA4gASgBEhMKC3Rva2VuX2NvdW50GA8gASgFEhYKDmVzdGltYXRlZF9jb3N0GBAgASgBEhMKC3NraXBfcmVhc29uGBEgASgJEhQKDGZhbGxiYWNrX2ZvchgSIAEoCRIRCglzZXJ2ZWRfYnkYEyABKAkSEgoKb3V0cHV0X2tleRgUIAEoCRIQCghwcm9ncmVzcxgVIAEoARIYChBwcm9ncmVzc19tZXNzYWdlGBYgASgJEhcKD2NvbnNlbnN1c19ncm91cBgXIAEoCRIOCgZyZXVzZWQYGCABKAgSEAoIcmV0cnlfYXQYGSABKAESMwoIYXBwcm92YWwYGiABKAsyIS5iYXR1dGEuZXhlY3V0aW9uLnYxLkFwcHJvdmFsVmlldxI0Cg5vdXRwdXRfb21pdHRlZBgbIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuT21pdHRlZCLvAgoMQXBwcm92YWxWaWV3Eg4KBnN0YXR1cxgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEiUKBWlucHV0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCWFwcHJvdmVycxgEIAMoCRIUCgxyZXF1ZXN0ZWRfYXQYBSABKAESEwoLZGVhZGxpbmVfYXQYBiABKAESEgoKZGVjaWRlZF9hdBgHIAEoARISCgpkZWNpZGVkX2J5GAggASgJEg8KB2NvbW1lbnQYCSABKAkSJAoEZGF0YRgKIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCgl0aW1lZF9vdXQYCyABKAgSMwoNaW5wdXRfb21pdHRlZBgMIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuT21pdHRlZBIyCgxkYXRhX29taXR0ZWQYDSABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQiSgoOR2V0U3RlcFJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIPCgdzdGVwX2lkGAMgASgJIpgCCgxHZXRTdGVwUmVwbHkSDgoGc3RhdHVzGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSKwoEc3RlcBgDIAEoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcFZpZXcSJQoFaW5wdXQYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSMwoNaW5wdXRfb21pdHRlZBgFIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuT21pdHRlZBIyCghhdHRlbXB0cxgGIAMoCzIgLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcEF0dGVtcHQSKgoHcmVmdXNlZBgHIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCLvAQoLU3RlcEF0dGVtcHQSDwoHYXR0ZW1wdBgBIAEoBRIOCgZzdGF0dXMYAiABKAkSFAoMc2NoZWR1bGVkX2F0GAMgASgBEhIKCnN0YXJ0ZWRfYXQYBCABKAESEwoLZmluaXNoZWRfYXQYBSABKAESKgoHZmFpbHVyZRgGIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIQCghyZXRyeV9hdBgHIAEoARITCgt0b2tlbl9jb3VudBgIIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgJIAEoARIVCg1hZ2VudF92ZXJzaW9uGAogASgJIoABChFHZXRQYXlsb2FkUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJEhIKCmF0X3ZlcnNpb24YAyABKAUSDwoHc3RlcF9pZBgEIAEoCRIPCgdwYXlsb2FkGAUgASgJEgwKBGZyb20YBiABKAEiXgoPR2V0UGF5bG9hZFJlcGx5EgwKBHRleHQYASABKAkSEQoJbmV4dF9mcm9tGAIgASgBEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwimAEKFExpc3RBcHByb3ZhbHNSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRINCgVsaW1pdBgCIAEoBRIOCgZjdXJzb3IYAyABKAkSEAoIYXBwcm92ZXIYBCABKAkSEQoJY29uZmlnX2lkGAUgASgJEhQKDGV4ZWN1dGlvbl9pZBgGIAEoCRITCgtjb25maWdfbmFtZRgHIAEoCSKOAQoSTGlzdEFwcHJvdmFsc1JlcGx5EjcKCWFwcHJvdmFscxgBIAMoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuQXBwcm92YWxTdW1tYXJ5EhMKC25leHRfY3Vyc29yGAIgASgJEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwi0gEKD0FwcHJvdmFsU3VtbWFyeRIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIRCglzdGVwX25hbWUYAyABKAkSEQoJY29uZmlnX2lkGAQgASgJEhMKC2NvbmZpZ19uYW1lGAUgASgJEg8KB21lc3NhZ2UYBiABKAkSEQoJYXBwcm92ZXJzGAcgAygJEhQKDHJlcXVlc3RlZF9hdBgIIAEoARITCgtkZWFkbGluZV9hdBgJIAEoARIOCgZzdGF0dXMYCiABKAki0AEKFUxpc3RFeGVjdXRpb25zUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSEQoJY29uZmlnX2lkGAIgASgJEg4KBnN0YXR1cxgDIAMoCRIPCgd1c2VyX2lkGAQgASgJEhQKDGNyZWF0ZWRfZnJvbRgFIAEoARISCgpjcmVhdGVkX3RvGAYgASgBEhMKC2NvbmZpZ19uYW1lGAcgASgJEg0KBWxpbWl0GAggASgFEg4KBmN1cnNvchgJIAEoCRISCgpzZXNzaW9uX2lkGAogASgJIpEBChNMaXN0RXhlY3V0aW9uc1JlcGx5EjkKCmV4ZWN1dGlvbnMYASADKAsyJS5iYXR1dGEuZXhlY3V0aW9uLnYxLkV4ZWN1dGlvblN1bW1hcnkSEwoLbmV4dF9jdXJzb3IYAiABKAkSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCKxAwoQRXhlY3V0aW9uU3VtbWFyeRIKCgJpZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSDgoGc3RhdHVzGAUgASgJEg8KB3VzZXJfaWQYBiABKAkSEgoKc2Vzc2lvbl9pZBgHIAEoCRIRCgl0ZW5hbnRfaWQYCCABKAkSEgoKY3JlYXRlZF9hdBgJIAEoARISCgpzdGFydGVkX2F0GAogASgBEhQKDGNvbXBsZXRlZF9hdBgLIAEoARIRCglwYXVzZWRfYXQYDCABKAESGAoQdG90YWxfbGF0ZW5jeV9tcxgNIAEoARIWCg5lc3RpbWF0ZWRfY29zdBgOIAEoARISCgpjcmVhdGVkX2J5GA8gASgJEhMKC3Rva2VuX2NvdW50GBAgASgFEioKB2ZhaWx1cmUYESABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSNwoNY3VycmVudF9zdGVwcxgSIAMoCzIgLmJhdHV0YS5leGVjdXRpb24udjEuQ3VycmVudFN0ZXAifwoLQ3VycmVudFN0ZXASDwoHc3RlcF9pZBgBIAEoCRIRCglzdGVwX25hbWUYAiABKAkSEAoIYWdlbnRfaWQYAyABKAkSDgoGc3RhdHVzGAQgASgJEg8KB2F0dGVtcHQYBSABKAUSGQoRYXdhaXRpbmdfYXBwcm92YWwYBiABKAgiYQoRTGlzdEV2ZW50c1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIUCgxmcm9tX3ZlcnNpb24YAyABKAUSDQoFbGltaXQYBCABKAUifwoPTGlzdEV2ZW50c1JlcGx5EioKBmV2ZW50cxgBIAMoCzIaLmJhdHV0YS5leGVjdXRpb24udjEuRXZlbnQSFAoMbmV4dF92ZXJzaW9uGAIgASgFEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiKwoSR2V0VmVyc2lvbnNSZXF1ZXN0EhUKDWV4ZWN1dGlvbl9pZHMYASADKAkiMwoQR2V0VmVyc2lvbnNSZXBseRIQCgh2ZXJzaW9ucxgBIAMoBRINCgVlbmRlZBgCIAMoCCIpChBHZXRTdGFydHNSZXF1ZXN0EhUKDWV4ZWN1dGlvbl9pZHMYASADKAkiQwoOR2V0U3RhcnRzUmVwbHkSMQoGc3RhcnRzGAEgAygLMiEuYmF0dXRhLmV4ZWN1dGlvbi52MS5TdGFydFN1bW1hcnkimAEKDFN0YXJ0U3VtbWFyeRIUCgxleGVjdXRpb25faWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEhAKCHRyYWNlX2lkGAMgASgJEhEKCWNvbmZpZ19pZBgEIAEoCRITCgtjb25maWdfbmFtZRgFIAEoCRIPCgd1c2VyX2lkGAYgASgJEhQKDGNhbGxiYWNrX3VybBgHIAEoCSKrAQoOUmVhZExvZ1JlcXVlc3QSEQoJcGFydGl0aW9uGAEgASgFEhYKDmFmdGVyX3Bvc2l0aW9uGAIgASgBEg0KBWxpbWl0GAMgASgFEg0KBXR5cGVzGAQgAygJEi8KB2N1cnNvcnMYBSADKAsyHi5iYXR1dGEuZXhlY3V0aW9uLnYxLkxvZ0N1cnNvchIfChdvbmx5X2NhbGxlZF9iYWNrX3N0YXJ0cxgGIAEoCCI2CglMb2dDdXJzb3ISEQoJcGFydGl0aW9uGAEgASgFEhYKDmFmdGVyX3Bvc2l0aW9uGAIgASgBInkKDFJlYWRMb2dSZXBseRIqCgZldmVudHMYASADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhAKCHBvc2l0aW9uGAIgASgBEisKBXBhZ2VzGAMgAygLMhwuYmF0dXRhLmV4ZWN1dGlvbi52MS5Mb2dQYWdlIlUKB0xvZ1BhZ2USKgoGZXZlbnRzGAEgAygLMhouYmF0dXRhLmV4ZWN1dGlvbi52MS5FdmVudBIQCghwb3NpdGlvbhgCIAEoARIMCgRtb3JlGAMgASgIIqMBCg9MaWZlY3ljbGVOb3RpY2USFAoMZXhlY3V0aW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIMCgR0eXBlGAMgASgJEhEKCXBhcnRpdGlvbhgEIAEoBRIQCghwb3NpdGlvbhgFIAEoARI0CgZvdGhlcnMYBiADKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLkxpZmVjeWNsZU5vdGljZWIGcHJvdG8z", [file_batuta_common_v1_common, file_batuta_execution_v1_events, file_google_protobuf_struct]);
+  fileDesc("CiFiYXR1dGEvZXhlY3V0aW9uL3YxL3F1ZXJpZXMucHJvdG8SE2JhdHV0YS5leGVjdXRpb24udjEiEQoPVG9wb2xvZ3lSZXF1ZXN0IiMKDVRvcG9sb2d5UmVwbHkSEgoKcGFydGl0aW9ucxgBIAEoBSJ2ChNHZXRFeGVjdXRpb25SZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSEAoIdHJhY2VfaWQYAyABKAkSEgoKYXRfdmVyc2lvbhgEIAEoBRIQCghwYXlsb2FkcxgFIAEoCSJ2ChFHZXRFeGVjdXRpb25SZXBseRI1CglleGVjdXRpb24YASABKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV4ZWN1dGlvblZpZXcSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCKTCQoNRXhlY3V0aW9uVmlldxIKCgJpZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSFgoOY29uZmlnX3ZlcnNpb24YBSABKAUSEAoIc3RyYXRlZ3kYBiABKAkSDgoGc3RhdHVzGAcgASgJEiUKBWlucHV0GAggASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiYKBm91dHB1dBgJIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAogASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEg8KB3VzZXJfaWQYCyABKAkSEgoKc2Vzc2lvbl9pZBgMIAEoCRIRCgl0ZW5hbnRfaWQYDSABKAkSEgoKY3JlYXRlZF9hdBgOIAEoARISCgpzdGFydGVkX2F0GA8gASgBEhQKDGNvbXBsZXRlZF9hdBgQIAEoARIRCglwYXVzZWRfYXQYESABKAESKQoIbWV0YWRhdGEYEiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhgKEHRvdGFsX2xhdGVuY3lfbXMYEyABKAESFgoOZXN0aW1hdGVkX2Nvc3QYFCABKAESEwoLdG9rZW5fY291bnQYFSABKAUSEgoKY3JlYXRlZF9ieRgWIAEoCRIUCgxjYWxsYmFja191cmwYFyABKAkSDwoHdmVyc2lvbhgYIAEoBRIsCgVzdGVwcxgZIAMoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcFZpZXcSEAoIc3RhcnRfYXQYGiABKAESEwoLZm9ya2VkX2Zyb20YGyABKAkSEAoIcHJpb3JpdHkYHCABKAkSNQoJY29uc2Vuc3VzGB0gAygLMiIuYmF0dXRhLmV4ZWN1dGlvbi52MS5Db25zZW5zdXNWaWV3EjwKDWNvbXBlbnNhdGlvbnMYHiADKAsyJS5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvblZpZXcSEwoLZGVhZGxpbmVfYXQYHyABKAESPgoMY29tcGVuc2F0aW9uGCAgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25PdXRjb21lEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYISABKAkSLwoGYnVkZ2V0GCIgASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5CdWRnZXRWaWV3EjQKDm91dHB1dF9vbWl0dGVkGCMgASgLMhwuYmF0dXRhLmV4ZWN1dGlvbi52MS5PbWl0dGVkEhEKCXBhdXNlZF9ieRgkIAEoCRIUCgxwYXVzZV9yZWFzb24YJSABKAkSFAoMY2FuY2VsbGVkX2J5GCYgASgJEhUKDWNhbmNlbF9yZWFzb24YJyABKAkSEgoKdGVybWluYXRlZBgoIAEoCBIyCghjb250cm9scxgpIAMoCzIgLmJhdHV0YS5leGVjdXRpb24udjEuQ29udHJvbFZpZXciVwoLQ29udHJvbFZpZXcSDwoHY29tbWFuZBgBIAEoCRIKCgJhdBgCIAEoARIKCgJieRgDIAEoCRIOCgZyZWFzb24YBCABKAkSDwoHc3RlcF9pZBgFIAEoCSKTAQoKQnVkZ2V0VmlldxISCgptYXhfdG9rZW5zGAEgASgBEhAKCG1heF9jb3N0GAIgASgBEhQKDHNwZW50X3Rva2VucxgDIAEoARISCgpzcGVudF9jb3N0GAQgASgBEjUKCGV4Y2VlZGVkGAUgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5CdWRnZXRFeGNlZWRlZCLLAgoNQ29uc2Vuc3VzVmlldxIQCghncm91cF9pZBgBIAEoCRIMCgRtb2RlGAIgASgJEg4KBnN0YXR1cxgDIAEoCRIoCgV2b3RlcxgEIAMoCzIZLmJhdHV0YS5leGVjdXRpb24udjEuVm90ZRIPCgd3aW5uZXJzGAUgAygJEg8KB2Rpc3NlbnQYBiADKAkSEgoKZGVjaWRlZF9ieRgHIAEoCRINCgVzaGFyZRgIIAEoARIqCgdmYWlsdXJlGAkgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEiYKBm91dHB1dBgKIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCglzZXJ2ZWRfYnkYCyABKAkSNAoOb3V0cHV0X29taXR0ZWQYDCABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQicAoQQ29tcGVuc2F0aW9uVmlldxIPCgdzdGVwX2lkGAEgASgJEg4KBnN0YXR1cxgCIAEoCRIqCgdmYWlsdXJlGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEg8KB2F0dGVtcHQYBCABKAUixAUKCFN0ZXBWaWV3EhIKCnN0ZXBfaW5kZXgYASABKAUSDwoHc3RlcF9pZBgCIAEoCRIRCglzdGVwX25hbWUYAyABKAkSEAoIYWdlbnRfaWQYBCABKAkSFQoNYWdlbnRfdmVyc2lvbhgFIAEoCRIOCgZzdGF0dXMYBiABKAkSJgoGb3V0cHV0GAcgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEioKB2ZhaWx1cmUYCCABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSFAoMZGVwZW5kZW5jaWVzGAkgAygJEg8KB2F0dGVtcHQYCiABKAUSEwoLcmV0cnlfY291bnQYCyABKAUSEgoKc3RhcnRlZF9hdBgMIAEoARIUCgxjb21wbGV0ZWRfYXQYDSABKAESEgoKbGF0ZW5jeV9tcxgOIAEoARITCgt0b2tlbl9jb3VudBgPIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgQIAEoARITCgtza2lwX3JlYXNvbhgRIAEoCRIUCgxmYWxsYmFja19mb3IYEiABKAkSEQoJc2VydmVkX2J5GBMgASgJEhIKCm91dHB1dF9rZXkYFCABKAkSEAoIcHJvZ3Jlc3MYFSABKAESGAoQcHJvZ3Jlc3NfbWVzc2FnZRgWIAEoCRIXCg9jb25zZW5zdXNfZ3JvdXAYFyABKAkSDgoGcmV1c2VkGBggASgIEhAKCHJldHJ5X2F0GBkgASgBEjMKCGFwcHJvdmFsGBogASgLMiEuYmF0dXRhLmV4ZWN1dGlvbi52MS5BcHByb3ZhbFZpZXcSNAoOb3V0cHV0X29taXR0ZWQYGyABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQSEgoKc2tpcHBlZF9ieRgcIAEoCRIUCgxza2lwX2NvbW1lbnQYHSABKAki7wIKDEFwcHJvdmFsVmlldxIOCgZzdGF0dXMYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIlCgVpbnB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCglhcHByb3ZlcnMYBCADKAkSFAoMcmVxdWVzdGVkX2F0GAUgASgBEhMKC2RlYWRsaW5lX2F0GAYgASgBEhIKCmRlY2lkZWRfYXQYByABKAESEgoKZGVjaWRlZF9ieRgIIAEoCRIPCgdjb21tZW50GAkgASgJEiQKBGRhdGEYCiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEQoJdGltZWRfb3V0GAsgASgIEjMKDWlucHV0X29taXR0ZWQYDCABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQSMgoMZGF0YV9vbWl0dGVkGA0gASgLMhwuYmF0dXRhLmV4ZWN1dGlvbi52MS5PbWl0dGVkIkoKDkdldFN0ZXBSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSDwoHc3RlcF9pZBgDIAEoCSKYAgoMR2V0U3RlcFJlcGx5Eg4KBnN0YXR1cxgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEisKBHN0ZXAYAyABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLlN0ZXBWaWV3EiUKBWlucHV0GAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEjMKDWlucHV0X29taXR0ZWQYBSABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQSMgoIYXR0ZW1wdHMYBiADKAsyIC5iYXR1dGEuZXhlY3V0aW9uLnYxLlN0ZXBBdHRlbXB0EioKB3JlZnVzZWQYByABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwi7wEKC1N0ZXBBdHRlbXB0Eg8KB2F0dGVtcHQYASABKAUSDgoGc3RhdHVzGAIgASgJEhQKDHNjaGVkdWxlZF9hdBgDIAEoARISCgpzdGFydGVkX2F0GAQgASgBEhMKC2ZpbmlzaGVkX2F0GAUgASgBEioKB2ZhaWx1cmUYBiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSEAoIcmV0cnlfYXQYByABKAESEwoLdG9rZW5fY291bnQYCCABKAUSFgoOZXN0aW1hdGVkX2Nvc3QYCSABKAESFQoNYWdlbnRfdmVyc2lvbhgKIAEoCSKAAQoRR2V0UGF5bG9hZFJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRISCgphdF92ZXJzaW9uGAMgASgFEg8KB3N0ZXBfaWQYBCABKAkSDwoHcGF5bG9hZBgFIAEoCRIMCgRmcm9tGAYgASgBIl4KD0dldFBheWxvYWRSZXBseRIMCgR0ZXh0GAEgASgJEhEKCW5leHRfZnJvbRgCIAEoARIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIpgBChRMaXN0QXBwcm92YWxzUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSDQoFbGltaXQYAiABKAUSDgoGY3Vyc29yGAMgASgJEhAKCGFwcHJvdmVyGAQgASgJEhEKCWNvbmZpZ19pZBgFIAEoCRIUCgxleGVjdXRpb25faWQYBiABKAkSEwoLY29uZmlnX25hbWUYByABKAkijgEKEkxpc3RBcHByb3ZhbHNSZXBseRI3CglhcHByb3ZhbHMYASADKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLkFwcHJvdmFsU3VtbWFyeRITCgtuZXh0X2N1cnNvchgCIAEoCRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsItIBCg9BcHByb3ZhbFN1bW1hcnkSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSEQoJc3RlcF9uYW1lGAMgASgJEhEKCWNvbmZpZ19pZBgEIAEoCRITCgtjb25maWdfbmFtZRgFIAEoCRIPCgdtZXNzYWdlGAYgASgJEhEKCWFwcHJvdmVycxgHIAMoCRIUCgxyZXF1ZXN0ZWRfYXQYCCABKAESEwoLZGVhZGxpbmVfYXQYCSABKAESDgoGc3RhdHVzGAogASgJItABChVMaXN0RXhlY3V0aW9uc1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhEKCWNvbmZpZ19pZBgCIAEoCRIOCgZzdGF0dXMYAyADKAkSDwoHdXNlcl9pZBgEIAEoCRIUCgxjcmVhdGVkX2Zyb20YBSABKAESEgoKY3JlYXRlZF90bxgGIAEoARITCgtjb25maWdfbmFtZRgHIAEoCRINCgVsaW1pdBgIIAEoBRIOCgZjdXJzb3IYCSABKAkSEgoKc2Vzc2lvbl9pZBgKIAEoCSKRAQoTTGlzdEV4ZWN1dGlvbnNSZXBseRI5CgpleGVjdXRpb25zGAEgAygLMiUuYmF0dXRhLmV4ZWN1dGlvbi52MS5FeGVjdXRpb25TdW1tYXJ5EhMKC25leHRfY3Vyc29yGAIgASgJEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwisQMKEEV4ZWN1dGlvblN1bW1hcnkSCgoCaWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEg4KBnN0YXR1cxgFIAEoCRIPCgd1c2VyX2lkGAYgASgJEhIKCnNlc3Npb25faWQYByABKAkSEQoJdGVuYW50X2lkGAggASgJEhIKCmNyZWF0ZWRfYXQYCSABKAESEgoKc3RhcnRlZF9hdBgKIAEoARIUCgxjb21wbGV0ZWRfYXQYCyABKAESEQoJcGF1c2VkX2F0GAwgASgBEhgKEHRvdGFsX2xhdGVuY3lfbXMYDSABKAESFgoOZXN0aW1hdGVkX2Nvc3QYDiABKAESEgoKY3JlYXRlZF9ieRgPIAEoCRITCgt0b2tlbl9jb3VudBgQIAEoBRIqCgdmYWlsdXJlGBEgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEjcKDWN1cnJlbnRfc3RlcHMYEiADKAsyIC5iYXR1dGEuZXhlY3V0aW9uLnYxLkN1cnJlbnRTdGVwIn8KC0N1cnJlbnRTdGVwEg8KB3N0ZXBfaWQYASABKAkSEQoJc3RlcF9uYW1lGAIgASgJEhAKCGFnZW50X2lkGAMgASgJEg4KBnN0YXR1cxgEIAEoCRIPCgdhdHRlbXB0GAUgASgFEhkKEWF3YWl0aW5nX2FwcHJvdmFsGAYgASgIImEKEUxpc3RFdmVudHNSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSFAoMZnJvbV92ZXJzaW9uGAMgASgFEg0KBWxpbWl0GAQgASgFIn8KD0xpc3RFdmVudHNSZXBseRIqCgZldmVudHMYASADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhQKDG5leHRfdmVyc2lvbhgCIAEoBRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIisKEkdldFZlcnNpb25zUmVxdWVzdBIVCg1leGVjdXRpb25faWRzGAEgAygJIjMKEEdldFZlcnNpb25zUmVwbHkSEAoIdmVyc2lvbnMYASADKAUSDQoFZW5kZWQYAiADKAgiKQoQR2V0U3RhcnRzUmVxdWVzdBIVCg1leGVjdXRpb25faWRzGAEgAygJIkMKDkdldFN0YXJ0c1JlcGx5EjEKBnN0YXJ0cxgBIAMoCzIhLmJhdHV0YS5leGVjdXRpb24udjEuU3RhcnRTdW1tYXJ5IpgBCgxTdGFydFN1bW1hcnkSFAoMZXhlY3V0aW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIQCgh0cmFjZV9pZBgDIAEoCRIRCgljb25maWdfaWQYBCABKAkSEwoLY29uZmlnX25hbWUYBSABKAkSDwoHdXNlcl9pZBgGIAEoCRIUCgxjYWxsYmFja191cmwYByABKAkiqwEKDlJlYWRMb2dSZXF1ZXN0EhEKCXBhcnRpdGlvbhgBIAEoBRIWCg5hZnRlcl9wb3NpdGlvbhgCIAEoARINCgVsaW1pdBgDIAEoBRINCgV0eXBlcxgEIAMoCRIvCgdjdXJzb3JzGAUgAygLMh4uYmF0dXRhLmV4ZWN1dGlvbi52MS5Mb2dDdXJzb3ISHwoXb25seV9jYWxsZWRfYmFja19zdGFydHMYBiABKAgiNgoJTG9nQ3Vyc29yEhEKCXBhcnRpdGlvbhgBIAEoBRIWCg5hZnRlcl9wb3NpdGlvbhgCIAEoASJ5CgxSZWFkTG9nUmVwbHkSKgoGZXZlbnRzGAEgAygLMhouYmF0dXRhLmV4ZWN1dGlvbi52MS5FdmVudBIQCghwb3NpdGlvbhgCIAEoARIrCgVwYWdlcxgDIAMoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuTG9nUGFnZSJVCgdMb2dQYWdlEioKBmV2ZW50cxgBIAMoCzIaLmJhdHV0YS5leGVjdXRpb24udjEuRXZlbnQSEAoIcG9zaXRpb24YAiABKAESDAoEbW9yZRgDIAEoCCKjAQoPTGlmZWN5Y2xlTm90aWNlEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSDAoEdHlwZRgDIAEoCRIRCglwYXJ0aXRpb24YBCABKAUSEAoIcG9zaXRpb24YBSABKAESNAoGb3RoZXJzGAYgAygLMiQuYmF0dXRhLmV4ZWN1dGlvbi52MS5MaWZlY3ljbGVOb3RpY2ViBnByb3RvMw", [file_batuta_common_v1_common, file_batuta_execution_v1_events, file_google_protobuf_struct]);
 
 /**
  * batuta.execution.query.topology
@@ -380,6 +380,42 @@ export type ExecutionView = Message<"batuta.execution.v1.ExecutionView"> & {
    * @generated from field: batuta.execution.v1.Omitted output_omitted = 35;
    */
   outputOmitted?: Omitted | undefined;
+
+  /**
+   * While paused: who did it, and that person's words.
+   *
+   * @generated from field: string paused_by = 36;
+   */
+  pausedBy: string;
+
+  /**
+   * @generated from field: string pause_reason = 37;
+   */
+  pauseReason: string;
+
+  /**
+   * Once cancelled, terminated or being undone by a cancel.
+   *
+   * @generated from field: string cancelled_by = 38;
+   */
+  cancelledBy: string;
+
+  /**
+   * @generated from field: string cancel_reason = 39;
+   */
+  cancelReason: string;
+
+  /**
+   * @generated from field: bool terminated = 40;
+   */
+  terminated: boolean;
+
+  /**
+   * What people did to it, oldest first; the last hundred.
+   *
+   * @generated from field: repeated batuta.execution.v1.ControlView controls = 41;
+   */
+  controls: ControlView[];
 };
 
 /**
@@ -574,6 +610,42 @@ export type ExecutionViewJson = {
    * @generated from field: batuta.execution.v1.Omitted output_omitted = 35;
    */
   outputOmitted?: OmittedJson;
+
+  /**
+   * While paused: who did it, and that person's words.
+   *
+   * @generated from field: string paused_by = 36;
+   */
+  pausedBy?: string;
+
+  /**
+   * @generated from field: string pause_reason = 37;
+   */
+  pauseReason?: string;
+
+  /**
+   * Once cancelled, terminated or being undone by a cancel.
+   *
+   * @generated from field: string cancelled_by = 38;
+   */
+  cancelledBy?: string;
+
+  /**
+   * @generated from field: string cancel_reason = 39;
+   */
+  cancelReason?: string;
+
+  /**
+   * @generated from field: bool terminated = 40;
+   */
+  terminated?: boolean;
+
+  /**
+   * What people did to it, oldest first; the last hundred.
+   *
+   * @generated from field: repeated batuta.execution.v1.ControlView controls = 41;
+   */
+  controls?: ControlViewJson[];
 };
 
 /**
@@ -582,6 +654,89 @@ export type ExecutionViewJson = {
  */
 export const ExecutionViewSchema: GenMessage<ExecutionView, {jsonType: ExecutionViewJson}> = /*@__PURE__*/
   messageDesc(file_batuta_execution_v1_queries, 4);
+
+/**
+ * A command of a person that took effect.
+ *
+ * @generated from message batuta.execution.v1.ControlView
+ */
+export type ControlView = Message<"batuta.execution.v1.ControlView"> & {
+  /**
+   * pause, resume, cancel, terminate, skip, retry or compensate.
+   *
+   * @generated from field: string command = 1;
+   */
+  command: string;
+
+  /**
+   * @generated from field: double at = 2;
+   */
+  at: number;
+
+  /**
+   * User id.
+   *
+   * @generated from field: string by = 3;
+   */
+  by: string;
+
+  /**
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+
+  /**
+   * Of a skip.
+   *
+   * @generated from field: string step_id = 5;
+   */
+  stepId: string;
+};
+
+/**
+ * A command of a person that took effect.
+ *
+ * @generated from message batuta.execution.v1.ControlView
+ */
+export type ControlViewJson = {
+  /**
+   * pause, resume, cancel, terminate, skip, retry or compensate.
+   *
+   * @generated from field: string command = 1;
+   */
+  command?: string;
+
+  /**
+   * @generated from field: double at = 2;
+   */
+  at?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * User id.
+   *
+   * @generated from field: string by = 3;
+   */
+  by?: string;
+
+  /**
+   * @generated from field: string reason = 4;
+   */
+  reason?: string;
+
+  /**
+   * Of a skip.
+   *
+   * @generated from field: string step_id = 5;
+   */
+  stepId?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.ControlView.
+ * Use `create(ControlViewSchema)` to create a new message.
+ */
+export const ControlViewSchema: GenMessage<ControlView, {jsonType: ControlViewJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_queries, 5);
 
 /**
  * The limits that hold for an execution, and what counts against them.
@@ -664,7 +819,7 @@ export type BudgetViewJson = {
  * Use `create(BudgetViewSchema)` to create a new message.
  */
 export const BudgetViewSchema: GenMessage<BudgetView, {jsonType: BudgetViewJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 5);
+  messageDesc(file_batuta_execution_v1_queries, 6);
 
 /**
  * How a consensus group voted.
@@ -813,7 +968,7 @@ export type ConsensusViewJson = {
  * Use `create(ConsensusViewSchema)` to create a new message.
  */
 export const ConsensusViewSchema: GenMessage<ConsensusView, {jsonType: ConsensusViewJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 6);
+  messageDesc(file_batuta_execution_v1_queries, 7);
 
 /**
  * Undoing of one completed step.
@@ -878,7 +1033,7 @@ export type CompensationViewJson = {
  * Use `create(CompensationViewSchema)` to create a new message.
  */
 export const CompensationViewSchema: GenMessage<CompensationView, {jsonType: CompensationViewJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 7);
+  messageDesc(file_batuta_execution_v1_queries, 8);
 
 /**
  * @generated from message batuta.execution.v1.StepView
@@ -1034,6 +1189,18 @@ export type StepView = Message<"batuta.execution.v1.StepView"> & {
    * @generated from field: batuta.execution.v1.Omitted output_omitted = 27;
    */
   outputOmitted?: Omitted | undefined;
+
+  /**
+   * With skip_reason requested: who asked for it, and that person's words.
+   *
+   * @generated from field: string skipped_by = 28;
+   */
+  skippedBy: string;
+
+  /**
+   * @generated from field: string skip_comment = 29;
+   */
+  skipComment: string;
 };
 
 /**
@@ -1190,6 +1357,18 @@ export type StepViewJson = {
    * @generated from field: batuta.execution.v1.Omitted output_omitted = 27;
    */
   outputOmitted?: OmittedJson;
+
+  /**
+   * With skip_reason requested: who asked for it, and that person's words.
+   *
+   * @generated from field: string skipped_by = 28;
+   */
+  skippedBy?: string;
+
+  /**
+   * @generated from field: string skip_comment = 29;
+   */
+  skipComment?: string;
 };
 
 /**
@@ -1197,7 +1376,7 @@ export type StepViewJson = {
  * Use `create(StepViewSchema)` to create a new message.
  */
 export const StepViewSchema: GenMessage<StepView, {jsonType: StepViewJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 8);
+  messageDesc(file_batuta_execution_v1_queries, 9);
 
 /**
  * What a human was asked, and what became of it.
@@ -1364,7 +1543,7 @@ export type ApprovalViewJson = {
  * Use `create(ApprovalViewSchema)` to create a new message.
  */
 export const ApprovalViewSchema: GenMessage<ApprovalView, {jsonType: ApprovalViewJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 9);
+  messageDesc(file_batuta_execution_v1_queries, 10);
 
 /**
  * batuta.execution.query.step: one step with what its agent got, and its attempts.
@@ -1415,7 +1594,7 @@ export type GetStepRequestJson = {
  * Use `create(GetStepRequestSchema)` to create a new message.
  */
 export const GetStepRequestSchema: GenMessage<GetStepRequest, {jsonType: GetStepRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 10);
+  messageDesc(file_batuta_execution_v1_queries, 11);
 
 /**
  * @generated from message batuta.execution.v1.GetStepReply
@@ -1518,7 +1697,7 @@ export type GetStepReplyJson = {
  * Use `create(GetStepReplySchema)` to create a new message.
  */
 export const GetStepReplySchema: GenMessage<GetStepReply, {jsonType: GetStepReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 11);
+  messageDesc(file_batuta_execution_v1_queries, 12);
 
 /**
  * One attempt of a step, as the log tells it.
@@ -1651,7 +1830,7 @@ export type StepAttemptJson = {
  * Use `create(StepAttemptSchema)` to create a new message.
  */
 export const StepAttemptSchema: GenMessage<StepAttempt, {jsonType: StepAttemptJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 12);
+  messageDesc(file_batuta_execution_v1_queries, 13);
 
 /**
  * batuta.execution.query.payload: a part of one payload as JSON text, for those that no message holds whole.
@@ -1748,7 +1927,7 @@ export type GetPayloadRequestJson = {
  * Use `create(GetPayloadRequestSchema)` to create a new message.
  */
 export const GetPayloadRequestSchema: GenMessage<GetPayloadRequest, {jsonType: GetPayloadRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 13);
+  messageDesc(file_batuta_execution_v1_queries, 14);
 
 /**
  * @generated from message batuta.execution.v1.GetPayloadReply
@@ -1799,7 +1978,7 @@ export type GetPayloadReplyJson = {
  * Use `create(GetPayloadReplySchema)` to create a new message.
  */
 export const GetPayloadReplySchema: GenMessage<GetPayloadReply, {jsonType: GetPayloadReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 14);
+  messageDesc(file_batuta_execution_v1_queries, 15);
 
 /**
  * batuta.execution.query.approvals: those that wait now, the oldest first.
@@ -1898,7 +2077,7 @@ export type ListApprovalsRequestJson = {
  * Use `create(ListApprovalsRequestSchema)` to create a new message.
  */
 export const ListApprovalsRequestSchema: GenMessage<ListApprovalsRequest, {jsonType: ListApprovalsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 15);
+  messageDesc(file_batuta_execution_v1_queries, 16);
 
 /**
  * @generated from message batuta.execution.v1.ListApprovalsReply
@@ -1945,7 +2124,7 @@ export type ListApprovalsReplyJson = {
  * Use `create(ListApprovalsReplySchema)` to create a new message.
  */
 export const ListApprovalsReplySchema: GenMessage<ListApprovalsReply, {jsonType: ListApprovalsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 16);
+  messageDesc(file_batuta_execution_v1_queries, 17);
 
 /**
  * A step that waits for a human.
@@ -2070,7 +2249,7 @@ export type ApprovalSummaryJson = {
  * Use `create(ApprovalSummarySchema)` to create a new message.
  */
 export const ApprovalSummarySchema: GenMessage<ApprovalSummary, {jsonType: ApprovalSummaryJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 17);
+  messageDesc(file_batuta_execution_v1_queries, 18);
 
 /**
  * batuta.execution.query.list
@@ -2199,7 +2378,7 @@ export type ListExecutionsRequestJson = {
  * Use `create(ListExecutionsRequestSchema)` to create a new message.
  */
 export const ListExecutionsRequestSchema: GenMessage<ListExecutionsRequest, {jsonType: ListExecutionsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 18);
+  messageDesc(file_batuta_execution_v1_queries, 19);
 
 /**
  * @generated from message batuta.execution.v1.ListExecutionsReply
@@ -2246,7 +2425,7 @@ export type ListExecutionsReplyJson = {
  * Use `create(ListExecutionsReplySchema)` to create a new message.
  */
 export const ListExecutionsReplySchema: GenMessage<ListExecutionsReply, {jsonType: ListExecutionsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 19);
+  messageDesc(file_batuta_execution_v1_queries, 20);
 
 /**
  * One row of orchestration_executions.
@@ -2455,7 +2634,7 @@ export type ExecutionSummaryJson = {
  * Use `create(ExecutionSummarySchema)` to create a new message.
  */
 export const ExecutionSummarySchema: GenMessage<ExecutionSummary, {jsonType: ExecutionSummaryJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 20);
+  messageDesc(file_batuta_execution_v1_queries, 21);
 
 /**
  * A step under way, as a list shows it.
@@ -2548,7 +2727,7 @@ export type CurrentStepJson = {
  * Use `create(CurrentStepSchema)` to create a new message.
  */
 export const CurrentStepSchema: GenMessage<CurrentStep, {jsonType: CurrentStepJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 21);
+  messageDesc(file_batuta_execution_v1_queries, 22);
 
 /**
  * batuta.execution.query.events
@@ -2617,7 +2796,7 @@ export type ListEventsRequestJson = {
  * Use `create(ListEventsRequestSchema)` to create a new message.
  */
 export const ListEventsRequestSchema: GenMessage<ListEventsRequest, {jsonType: ListEventsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 22);
+  messageDesc(file_batuta_execution_v1_queries, 23);
 
 /**
  * @generated from message batuta.execution.v1.ListEventsReply
@@ -2668,7 +2847,7 @@ export type ListEventsReplyJson = {
  * Use `create(ListEventsReplySchema)` to create a new message.
  */
 export const ListEventsReplySchema: GenMessage<ListEventsReply, {jsonType: ListEventsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 23);
+  messageDesc(file_batuta_execution_v1_queries, 24);
 
 /**
  * batuta.execution.query.versions: newest version of each watched execution, in the order asked; 0 when unknown.
@@ -2699,7 +2878,7 @@ export type GetVersionsRequestJson = {
  * Use `create(GetVersionsRequestSchema)` to create a new message.
  */
 export const GetVersionsRequestSchema: GenMessage<GetVersionsRequest, {jsonType: GetVersionsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 24);
+  messageDesc(file_batuta_execution_v1_queries, 25);
 
 /**
  * @generated from message batuta.execution.v1.GetVersionsReply
@@ -2740,7 +2919,7 @@ export type GetVersionsReplyJson = {
  * Use `create(GetVersionsReplySchema)` to create a new message.
  */
 export const GetVersionsReplySchema: GenMessage<GetVersionsReply, {jsonType: GetVersionsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 25);
+  messageDesc(file_batuta_execution_v1_queries, 26);
 
 /**
  * batuta.execution.query.starts: how executions began, from the log; those that are unknown are missing in the answer.
@@ -2775,7 +2954,7 @@ export type GetStartsRequestJson = {
  * Use `create(GetStartsRequestSchema)` to create a new message.
  */
 export const GetStartsRequestSchema: GenMessage<GetStartsRequest, {jsonType: GetStartsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 26);
+  messageDesc(file_batuta_execution_v1_queries, 27);
 
 /**
  * @generated from message batuta.execution.v1.GetStartsReply
@@ -2802,7 +2981,7 @@ export type GetStartsReplyJson = {
  * Use `create(GetStartsReplySchema)` to create a new message.
  */
 export const GetStartsReplySchema: GenMessage<GetStartsReply, {jsonType: GetStartsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 27);
+  messageDesc(file_batuta_execution_v1_queries, 28);
 
 /**
  * Of ExecutionStarted what a notification needs.
@@ -2893,7 +3072,7 @@ export type StartSummaryJson = {
  * Use `create(StartSummarySchema)` to create a new message.
  */
 export const StartSummarySchema: GenMessage<StartSummary, {jsonType: StartSummaryJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 28);
+  messageDesc(file_batuta_execution_v1_queries, 29);
 
 /**
  * batuta.execution.query.log: events of partitions after a position of each, for consumers with cursors of their own.
@@ -2990,7 +3169,7 @@ export type ReadLogRequestJson = {
  * Use `create(ReadLogRequestSchema)` to create a new message.
  */
 export const ReadLogRequestSchema: GenMessage<ReadLogRequest, {jsonType: ReadLogRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 29);
+  messageDesc(file_batuta_execution_v1_queries, 30);
 
 /**
  * @generated from message batuta.execution.v1.LogCursor
@@ -3027,7 +3206,7 @@ export type LogCursorJson = {
  * Use `create(LogCursorSchema)` to create a new message.
  */
 export const LogCursorSchema: GenMessage<LogCursor, {jsonType: LogCursorJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 30);
+  messageDesc(file_batuta_execution_v1_queries, 31);
 
 /**
  * @generated from message batuta.execution.v1.ReadLogReply
@@ -3082,7 +3261,7 @@ export type ReadLogReplyJson = {
  * Use `create(ReadLogReplySchema)` to create a new message.
  */
 export const ReadLogReplySchema: GenMessage<ReadLogReply, {jsonType: ReadLogReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 31);
+  messageDesc(file_batuta_execution_v1_queries, 32);
 
 /**
  * @generated from message batuta.execution.v1.LogPage
@@ -3137,7 +3316,7 @@ export type LogPageJson = {
  * Use `create(LogPageSchema)` to create a new message.
  */
 export const LogPageSchema: GenMessage<LogPage, {jsonType: LogPageJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 32);
+  messageDesc(file_batuta_execution_v1_queries, 33);
 
 /**
  * batuta.lifecycle.<tenant>.<type>: only a wake-up for those who read the log.
@@ -3222,5 +3401,5 @@ export type LifecycleNoticeJson = {
  * Use `create(LifecycleNoticeSchema)` to create a new message.
  */
 export const LifecycleNoticeSchema: GenMessage<LifecycleNotice, {jsonType: LifecycleNoticeJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 33);
+  messageDesc(file_batuta_execution_v1_queries, 34);
 
