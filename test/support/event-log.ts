@@ -10,6 +10,7 @@ interface LogRow {
 }
 
 const OUTCOMES = new Set(['StepCompleted', 'StepAttemptFailed']);
+const REOPENS: ReadonlySet<string> = new Set(['ExecutionRetried', 'ExecutionReopened']);
 const TERMINAL = new Set(['ExecutionCompleted', 'ExecutionFailed', 'ExecutionCancelled']);
 
 export interface LogFacts {
@@ -81,7 +82,7 @@ function checkExecution(id: string, events: readonly LogRow[]): number {
       throw new Error(`execution ${id}: version ${event.version} stands at place ${index + 1}`);
     }
     const next = events[index + 1];
-    if (TERMINAL.has(event.type) && next !== undefined && next.type !== 'ExecutionRetried') {
+    if (TERMINAL.has(event.type) && next !== undefined && !REOPENS.has(next.type)) {
       throw new Error(
         `execution ${id}: version ${event.version} ends it, and ${events.length - index - 1} events follow`,
       );
@@ -92,7 +93,7 @@ function checkExecution(id: string, events: readonly LogRow[]): number {
     }
     if (event.type === 'StepSkipped') {
       stop(String(event.step_id));
-    } else if (event.now === true || event.type === 'ExecutionRetried') {
+    } else if (event.now === true || REOPENS.has(event.type)) {
       stop();
     }
     const step = String(event.step_id);

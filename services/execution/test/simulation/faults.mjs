@@ -460,9 +460,9 @@ export const faults = [
     seed: 27,
     patches: [
       {
-        file: `${domain}/commands/decide-approval.ts`,
-        from: 'if (rules.approvers.length > 0 && !rules.approvers.includes(by)) {',
-        to: 'if (rules.approvers.length > 1_000 && !rules.approvers.includes(by)) {',
+        file: `${domain}/approvers.ts`,
+        from: 'return approvers.length === 0 || approvers.includes(userId);',
+        to: 'return approvers.length < 1_000 || approvers.includes(userId);',
       },
     ],
   },
