@@ -40,7 +40,7 @@ export function passedByASkip(state: State, index: number, userId: string): Unit
     standIns(state, units.length + group, instead);
   }
   return guarded.find((unit) => {
-    const conditional = unit.when !== undefined || unit.requireAll;
+    const conditional = unit.when !== undefined || unit.requires.length > 0;
     return instead.has(unit.index) || (conditional && ancestors(state, unit.dependencies).includes(root));
   });
 }
