@@ -191,7 +191,7 @@ export type {
   RotateSecretReply,
   RotateSecretRequest,
 } from './notifications.js';
-export { LIMITS, DEFAULT_EXECUTION_TIMEOUT_MS, DEFAULT_STEP_TIMEOUT_MS } from './limits.js';
+export { KNOWLEDGE_LIMITS, LIMITS, DEFAULT_EXECUTION_TIMEOUT_MS, DEFAULT_STEP_TIMEOUT_MS } from './limits.js';
 export { copyJson, setOwn, storableText } from './json.js';
 export { LIQUID_TAGS, expressionIn, isLiquid, mappingTexts, templateField } from './mapping.js';
 export type { MappingText } from './mapping.js';

@@ -17,6 +17,17 @@ export const LIMITS = {
   steps: 10_000,
 } as const;
 
+/** Of the knowledge base; lengths in characters (UTF-16 units). */
+export const KNOWLEDGE_LIMITS = {
+  query: 2_000,
+  results: 50,
+  /** Results where a search does not say how many. */
+  defaultResults: 5,
+  source: 1_024,
+  title: 300,
+  metadataBytes: 16 * 1024,
+} as const;
+
 /** Milliseconds: the execution's own deadline when settings.timeout_ms is not set (30 days). */
 export const DEFAULT_EXECUTION_TIMEOUT_MS = 30 * 24 * 3600 * 1000;
 /** Milliseconds: one attempt when a step sets no timeout_ms. */

@@ -9,6 +9,7 @@ import { PassageEntity } from '../knowledge/passage.entity.js';
 import { ApiKeyEntity } from '../tenants/api-key.entity.js';
 import { TenantEntity } from '../tenants/tenant.entity.js';
 import { CreateConfigSchema1700000000001 } from './migrations/1700000000001-create-config-schema.js';
+import { SearchPartsOfWords1700000000010 } from './migrations/1700000000010-search-parts-of-words.js';
 
 export const SCHEMA = 'config';
 /** Identifies the lock under which this service's schema changes; any fixed number that no other service uses. */
@@ -35,7 +36,7 @@ export function configDataSource(options: { databaseUrl: Secret; connections: nu
       PassageEntity,
       TenantEntity,
     ],
-    migrations: [CreateConfigSchema1700000000001],
+    migrations: [CreateConfigSchema1700000000001, SearchPartsOfWords1700000000010],
     migrationsTableName: 'migrations',
   });
 }

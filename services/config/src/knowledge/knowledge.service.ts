@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { LIMITS, newId } from '@batuta/contracts';
+import { KNOWLEDGE_LIMITS, LIMITS, newId } from '@batuta/contracts';
 import type {
   DocumentReply,
   JsonObject,
@@ -22,19 +22,18 @@ import { Report } from '../json/report.js';
 import { anyObject, oneOf, text } from '../json/shape.js';
 import { unstorable } from '../json/text.js';
 import { DocumentEntity } from './document.entity.js';
+import { highlighted } from './highlight.js';
+import { knowledgeQuery } from './query.js';
+import type { KnowledgeQuery } from './query.js';
 import { SEARCH_SQL } from './search-sql.js';
 import { splitPassages, titleIn } from './split-passages.js';
 import type { ContentType, SplitPassage } from './split-passages.js';
 
-const MAX_METADATA_BYTES = 16 * 1024;
-const MAX_QUERY = 1000;
-const MAX_RESULTS = 50;
-const DEFAULT_RESULTS = 5;
 const DEFAULT_PAGE = 50;
 const MAX_PAGE = 200;
 
-const sourceShape = text({ max: 1024 });
-const titleShape = text({ max: 300, min: 0 });
+const sourceShape = text({ max: KNOWLEDGE_LIMITS.source });
+const titleShape = text({ max: KNOWLEDGE_LIMITS.title, min: 0 });
 const typeShape = oneOf(['text/markdown', 'text/plain']);
 const contentShape = text({ max: LIMITS.payloadBytes });
 
@@ -147,20 +146,24 @@ export class Knowledge {
 
   /**
    * The passages that fit a query best. The query reads as in a web search (`"a phrase"`, `or`, `-not`); when no passage
-   * has all its words and it has no such marks, those with most of them are found instead.
+   * has all its words and it has no such marks, those with most of them are found instead. Parts of identifiers are found,
+   * and words of scripts without spaces.
    */
   async search(tenantId: string, request: { query: unknown; limit: unknown }): Promise<SearchKnowledgeReply> {
     const query = textField(request.query);
     const problem =
       query.trim() === ''
         ? 'must not be empty'
-        : query.length > MAX_QUERY
-          ? `may have at most ${MAX_QUERY} characters`
+        : query.length > KNOWLEDGE_LIMITS.query
+          ? `may have at most ${KNOWLEDGE_LIMITS.query} characters`
           : unstorable(query);
     if (problem !== undefined) return { passages: [], ...invalidField('/query', 'bad_query', problem) };
-    const limit = pageSize(request.limit, DEFAULT_RESULTS, MAX_RESULTS);
-    const rows = await this.#dataSource.query<PassageRow[]>(SEARCH_SQL, [query, tenantId, limit]);
-    return { passages: rows.map(toPassage) };
+    const limit = pageSize(request.limit, KNOWLEDGE_LIMITS.defaultResults, KNOWLEDGE_LIMITS.results);
+    const asked = knowledgeQuery(query);
+    const { words, grams, isEither, anyWords, anyGrams, exact } = asked;
+    const parameters = [words, grams, isEither, anyWords, anyGrams, exact, tenantId, limit];
+    const rows = await this.#dataSource.query<PassageRow[]>(SEARCH_SQL, parameters);
+    return { passages: rows.map((row) => toPassage(row, asked)) };
   }
 }
 
@@ -195,8 +198,8 @@ function checkDocument(request: {
   typeShape(contentType, '/content_type', report);
   contentShape(content, '/content', report);
   anyObject(metadata, '/metadata', report);
-  if (Buffer.byteLength(JSON.stringify(metadata)) > MAX_METADATA_BYTES) {
-    report.add('/metadata', 'too_long', `must have at most ${MAX_METADATA_BYTES} bytes`);
+  if (Buffer.byteLength(JSON.stringify(metadata)) > KNOWLEDGE_LIMITS.metadataBytes) {
+    report.add('/metadata', 'too_long', `must have at most ${KNOWLEDGE_LIMITS.metadataBytes} bytes`);
   }
   if (typeof content === 'string' && Buffer.byteLength(content) > LIMITS.payloadBytes) {
     report.add('/content', 'too_long', `must have at most ${LIMITS.payloadBytes} bytes`);
@@ -226,14 +229,15 @@ function passageRow(passage: SplitPassage, index: number): JsonObject {
   };
 }
 
-function toPassage(row: PassageRow): Passage {
+function toPassage(row: PassageRow, { marks }: KnowledgeQuery): Passage {
+  const isMarked = row.highlight.includes('**');
   return {
     documentId: row.document_id,
     source: row.source,
     title: row.title,
     headings: row.headings,
     text: row.text,
-    highlight: row.highlight,
+    highlight: isMarked ? row.highlight : (highlighted(row.text, marks) ?? row.highlight),
     rank: Number(row.rank),
     passageIndex: row.passage_index,
     firstLine: row.first_line,

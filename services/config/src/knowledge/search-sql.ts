@@ -1,31 +1,40 @@
 /**
- * $1 query, $2 tenant, $3 limit. First the query as it reads; when that finds nothing and it uses no operators ("-not"),
- * any of its words, where a passage with more of the query's distinct words comes first. Words in a heading count most,
- * then those in the document's title. Ranks are ts_rank_cd, brought into 0…1 and damped by the passage's length.
+ * $1 words, $2 grams, $3 whether either is enough, $4 any words, $5 any grams, $6 exact identifiers (all of `KnowledgeQuery`),
+ * $7 tenant, $8 limit. First the query as it reads; when that finds nothing and it uses no operators ("-not"), any of its
+ * words, where a passage with more of the query's distinct words comes first. Passages that have an identifier as it was
+ * written come before the others; words in a heading count most, then those in the document's title. Ranks are ts_rank_cd,
+ * brought into 0…1 and damped by the passage's length.
  */
 export const SEARCH_SQL = `
-WITH asked AS (
-  SELECT websearch_to_tsquery('english', $1) AS strict, tsvector_to_array(to_tsvector('english', $1)) AS words
+WITH given AS (
+  SELECT CASE WHEN $3::boolean THEN websearch_to_tsquery('english', $1) || $2::tsquery
+    ELSE websearch_to_tsquery('english', $1) && $2::tsquery END AS strict
+), asked AS (
+  SELECT given.strict, ARRAY(
+    (SELECT lexeme FROM unnest(to_tsvector('english', $4)) ORDER BY positions[1], lexeme LIMIT 64)
+    UNION ALL SELECT unnest($5::text[])
+  ) AS words
+  FROM given
 ), loose AS (
   SELECT (SELECT string_agg(quote_literal(replace(word, '\\', '\\\\')), ' | ') FROM unnest(asked.words) AS word)::tsquery AS query
   FROM asked
-  WHERE cardinality(asked.words) BETWEEN 1 AND 64 AND position('!' IN regexp_replace(asked.strict::text, '''[^'']*''', '', 'g')) = 0
+  WHERE cardinality(asked.words) > 0 AND position('!' IN regexp_replace(asked.strict::text, '''[^'']*''', '', 'g')) = 0
 ), strict_hits AS (
-  SELECT p.document_id, p.passage_index, asked.strict AS query, 0 AS words,
+  SELECT p.document_id, p.passage_index, asked.strict AS query, 0 AS words, ${exactIn('p')} AS exact,
     ts_rank_cd('{0.2, 0.4, 0.6, 1.0}', p.search, asked.strict, 1 | 32) AS rank
   FROM asked JOIN config.knowledge_passages p ON p.search @@ asked.strict
-  WHERE p.tenant_id = $2
-  ORDER BY rank DESC, p.document_id, p.passage_index
-  LIMIT $3
+  WHERE p.tenant_id = $7
+  ORDER BY exact DESC, rank DESC, p.document_id, p.passage_index
+  LIMIT $8
 ), loose_hits AS (
   SELECT p.document_id, p.passage_index, loose.query,
     (SELECT count(*) FROM asked, unnest(asked.words) AS word
-      WHERE p.search @@ quote_literal(replace(word, '\\', '\\\\'))::tsquery)::integer AS words,
+      WHERE p.search @@ quote_literal(replace(word, '\\', '\\\\'))::tsquery)::integer AS words, ${exactIn('p')} AS exact,
     ts_rank_cd('{0.2, 0.4, 0.6, 1.0}', p.search, loose.query, 1 | 32) AS rank
   FROM loose JOIN config.knowledge_passages p ON p.search @@ loose.query
-  WHERE p.tenant_id = $2 AND NOT EXISTS (SELECT FROM strict_hits)
-  ORDER BY words DESC, rank DESC, p.document_id, p.passage_index
-  LIMIT $3
+  WHERE p.tenant_id = $7 AND NOT EXISTS (SELECT FROM strict_hits)
+  ORDER BY exact DESC, words DESC, rank DESC, p.document_id, p.passage_index
+  LIMIT $8
 ), hits AS (
   SELECT * FROM strict_hits UNION ALL SELECT * FROM loose_hits
 )
@@ -37,4 +46,10 @@ SELECT p.document_id, d.source, p.title, p.headings, p.text, p.passage_index, p.
 FROM hits
 JOIN config.knowledge_passages p USING (document_id, passage_index)
 JOIN config.knowledge_documents d ON d.id = p.document_id
-ORDER BY hits.words DESC, hits.rank DESC, p.document_id, p.passage_index`;
+ORDER BY hits.exact DESC, hits.words DESC, hits.rank DESC, p.document_id, p.passage_index`;
+
+/** How many of the identifiers a passage has as they were written. */
+function exactIn(passage: string): string {
+  return `(CASE WHEN cardinality($6::text[]) = 0 THEN 0 ELSE (SELECT count(*) FROM unnest($6::text[]) AS identifier
+      WHERE position(identifier IN lower(${passage}.title || ' ' || ${passage}.heading_text || ' ' || ${passage}.text)) > 0) END)::integer`;
+}

@@ -1,7 +1,7 @@
 import { Body, Controller, Delete, Get, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { PassageSchema, subjects, toUserJson } from '@batuta/contracts';
+import { KNOWLEDGE_LIMITS, PassageSchema, subjects, toUserJson } from '@batuta/contracts';
 import type { DocumentReply, JsonObject, ListDocumentsReply, Principal, SearchKnowledgeReply } from '@batuta/contracts';
 import { Caller, Needs } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
@@ -14,8 +14,8 @@ import { shownCursor, shownDocument } from './shown.js';
 
 const LIST = { limit: limitParameter(200), cursor: cursorParameter } as const;
 const SEARCH = {
-  q: textParameter('What to look for.', 1000, 'checkout latency'),
-  limit: limitParameter(50, 10),
+  q: textParameter('What to look for.', KNOWLEDGE_LIMITS.query, 'checkout latency'),
+  limit: limitParameter(KNOWLEDGE_LIMITS.results, KNOWLEDGE_LIMITS.defaultResults),
 } as const;
 
 @ApiTags('Knowledge')

@@ -39,6 +39,10 @@ describe('agents that ask the platform', () => {
   beforeAll(async () => {
     server = createServer((request, response) => {
       if (request.url === '/hang') return;
+      if (request.url === '/loud') {
+        response.writeHead(200, { 'content-encoding': 'unheard-of' }).end('x'.repeat(200_000));
+        return;
+      }
       const status = request.url === '/broken' ? 503 : request.url === '/odd' ? 404 : 200;
       response.writeHead(status, { 'content-type': 'application/json' }).end('{"status":"ready"}');
     });
@@ -85,6 +89,11 @@ describe('agents that ask the platform', () => {
         {},
       ]);
     }, 20_000);
+
+    it('takes a service for up whatever it says', async () => {
+      const output = await run('status_handler', { url: `${url}/loud` });
+      expect(output).toMatchObject({ status: 'ok', services: [{ status: 'up', code: 200, error: null }] });
+    });
 
     it('takes job_name for job', async () => {
       replies = { [subjects.query.list]: { executions: [] } };
@@ -159,6 +168,28 @@ describe('agents that ask the platform', () => {
         sources: [{ source: 'db.md', title: 'Database' }],
       });
       expect(JSON.stringify(output).length).toBeLessThan(6_000);
+    });
+
+    it('takes a question as long as the search does, and names the limit beyond it', async () => {
+      replies = { [subjects.config.knowledgeSearch]: { passages: [] } };
+      expect(await run('rag_handler', { query: 'w'.repeat(2_000) })).toMatchObject({ count: 0 });
+      await expect(run('rag_handler', { query: 'w'.repeat(2_001) })).rejects.toMatchObject({
+        code: 'input_invalid',
+        message: 'The input\'s "query" must have at most 2000 characters.',
+      });
+    });
+
+    it('says what the search has refused', async () => {
+      const violations = [{ path: '/query', code: 'bad_query', message: 'may have at most 10 characters' }];
+      const refused = { code: 'validation_failed', message: 'The request has one mistake.', violations };
+      replies = { [subjects.config.knowledgeSearch]: { passages: [], refused } };
+      await expect(run('rag_handler', { query: 'why' })).rejects.toMatchObject({
+        name: 'TerminalError',
+        code: 'input_invalid',
+        message: 'The request has one mistake: query may have at most 10 characters.',
+      });
+      replies = { [subjects.config.knowledgeSearch]: { passages: [], refused: { code: 'forbidden', message: 'No.' } } };
+      await expect(run('rag_handler', { query: 'why' })).rejects.toMatchObject({ code: 'forbidden', message: 'No.' });
     });
 
     it('fails clearly without a query, and retryably when nobody answers', async () => {

@@ -1,12 +1,11 @@
-import { subjects } from '@batuta/contracts';
-import type { Passage, SearchKnowledgeReply, SearchKnowledgeRequest } from '@batuta/contracts';
+import { FAILURE_CODES, KNOWLEDGE_LIMITS, subjects } from '@batuta/contracts';
+import type { Passage, Refusal, SearchKnowledgeReply, SearchKnowledgeRequest } from '@batuta/contracts';
 import { UnavailableError } from '@batuta/messaging';
 import type { ControlClient } from '@batuta/messaging';
 import { RetryableError, TerminalError } from './agent.js';
 import type { Agent, AgentContext } from './agent.js';
 import { Parameters, wrong } from './parameters.js';
 
-const LONGEST_QUERY = 2_000;
 const LONGEST_TEXT = 4_000;
 
 /** Searches the tenant's knowledge base for `query` (or `question`) and returns the best passages with their sources. */
@@ -18,18 +17,20 @@ export function ragHandlerAgent(control: ControlClient): Agent {
       const { tenantId } = context;
       const parameters = new Parameters(input);
       const query = (
-        parameters.text('query', { maxLength: LONGEST_QUERY }) ??
-        parameters.text('question', { maxLength: LONGEST_QUERY }) ??
+        parameters.text('query', { maxLength: KNOWLEDGE_LIMITS.query }) ??
+        parameters.text('question', { maxLength: KNOWLEDGE_LIMITS.query }) ??
         ''
       ).trim();
       if (query === '') throw wrong('query', 'or "question" is missing: rag_handler needs words to search for');
       const request: SearchKnowledgeRequest = {
         tenantId,
         query,
-        limit: parameters.number('limit', { min: 1, max: 50, whole: true }) ?? 5,
+        limit:
+          parameters.number('limit', { min: 1, max: KNOWLEDGE_LIMITS.results, whole: true }) ??
+          KNOWLEDGE_LIMITS.defaultResults,
       };
       const reply = await ask<SearchKnowledgeReply>(control, subjects.config.knowledgeSearch, request, context);
-      if (reply.refused !== undefined) throw new TerminalError(reply.refused.code, reply.refused.message);
+      if (reply.refused !== undefined) throw refusalError(reply.refused);
       const passages = reply.passages.map(passageOf);
       return { query, count: passages.length, passages, sources: sourcesOf(passages) };
     },
@@ -62,6 +63,15 @@ export async function ask<Reply>(
     }
     throw error;
   }
+}
+
+/** What a service refused, in its own words: each mistake it names, not only how many there are. */
+export function refusalError({ code, message, violations = [] }: Refusal): TerminalError {
+  const mistakes = violations.map((violation) => `${violation.path.slice(1)} ${violation.message}`.trim());
+  return new TerminalError(
+    code === 'validation_failed' ? FAILURE_CODES.inputInvalid : code,
+    mistakes.length === 0 ? message : `${message.replace(/\.$/, '')}: ${mistakes.join('; ')}.`,
+  );
 }
 
 function passageOf(passage: Passage) {

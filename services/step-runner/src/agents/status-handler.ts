@@ -13,7 +13,7 @@ import type { Agent, AgentContext } from './agent.js';
 import { answerBody } from './answer-body.js';
 import { callOrFail } from './http.js';
 import { Parameters, wrong } from './parameters.js';
-import { ask } from './rag-handler.js';
+import { ask, refusalError } from './rag-handler.js';
 
 const MOST_TARGETS = 50;
 const LARGEST_BODY = 64 * 1024;
@@ -110,9 +110,12 @@ async function serviceStatus(client: GuardedClient, { name, url }: Service, chec
       {
         url,
         method: 'GET',
-        headers: { accept: 'application/json, */*;q=0.5' },
+        // What is cut off cannot be decompressed.
+        headers: { accept: 'application/json, */*;q=0.5', 'accept-encoding': 'identity' },
         signal,
         maxBytes: LARGEST_BODY,
+        // A service is not down because it says much.
+        longBody: 'cut',
         maxRedirects: 3,
       },
       context,
@@ -130,7 +133,7 @@ async function serviceStatus(client: GuardedClient, { name, url }: Service, chec
   } catch (error) {
     context.signal.throwIfAborted();
     // What nobody may call is a mistake in the config, not the state of a service.
-    if (error instanceof TerminalError && error.code !== 'response_too_large') throw error;
+    if (error instanceof TerminalError) throw error;
     return {
       name,
       url,
@@ -158,13 +161,13 @@ async function jobStatus(control: ControlClient, job: Job, context: AgentContext
       ...(job.configId === undefined ? {} : { configId: job.configId }),
     };
     const list = await ask<ListExecutionsReply>(control, subjects.query.list, request, context);
-    if (list.refused !== undefined) throw new TerminalError(list.refused.code, list.refused.message);
+    if (list.refused !== undefined) throw refusalError(list.refused);
     executionId = list.executions[0]?.id;
   }
   if (executionId === undefined) return unknownJob(name);
   const request: GetExecutionRequest = { tenantId, executionId };
   const { execution, refused } = await ask<GetExecutionReply>(control, subjects.query.get, request, context);
-  if (refused !== undefined && refused.code !== 'not_found') throw new TerminalError(refused.code, refused.message);
+  if (refused !== undefined && refused.code !== 'not_found') throw refusalError(refused);
   if (execution === undefined) return unknownJob(name);
   const steps: JsonObject = {};
   for (const { status } of execution.steps) steps[status] = Number(steps[status] ?? 0) + 1;

@@ -1,3 +1,4 @@
+import { KNOWLEDGE_LIMITS } from '@batuta/contracts';
 import type { JsonObject } from '@batuta/contracts';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, IsObject, IsString, Length } from 'class-validator';
@@ -8,17 +9,20 @@ const CONTENT_TYPES = ['text/markdown', 'text/plain'] as const;
 export class DocumentBody {
   @ApiProperty({
     description: 'A path or URL, unique in the tenant: a document with the same source is replaced.',
-    maxLength: 1024,
+    maxLength: KNOWLEDGE_LIMITS.source,
     example: 'runbooks/checkout.md',
   })
   @IsString()
-  @Length(1, 1024)
+  @Length(1, KNOWLEDGE_LIMITS.source)
   source!: string;
 
-  @ApiPropertyOptional({ maxLength: 500, description: 'Default: the first heading, else the source.' })
+  @ApiPropertyOptional({
+    maxLength: KNOWLEDGE_LIMITS.title,
+    description: 'Default: the first heading, else the source.',
+  })
   @Maybe()
   @IsString()
-  @Length(1, 500)
+  @Length(1, KNOWLEDGE_LIMITS.title)
   title?: string;
 
   @ApiPropertyOptional({ enum: CONTENT_TYPES, default: 'text/markdown' })

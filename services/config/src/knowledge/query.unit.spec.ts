@@ -1,0 +1,52 @@
+import { describe, expect, it } from '@jest/globals';
+import { highlighted } from './highlight.js';
+import { knowledgeQuery } from './query.js';
+
+describe('knowledgeQuery', () => {
+  it.each([
+    ['disk full', 'disk full'],
+    ['created_at', '"created at"'],
+    ['-foo.png /var/log', '-"foo png" "var log"'],
+    ['"open orders.created_at" now', '"open orders created at" now'],
+    ['a or b -c', 'a or b -c'],
+    ['never "closed', 'never closed'],
+    ['- -- " ""', ''],
+    ['ＡＰＩ １', 'API 1'],
+    ['naïve café_au_lait', 'naïve "café au lait"'],
+  ])('reads %j as %j', (query, words) => {
+    expect(knowledgeQuery(query).words).toBe(words);
+  });
+
+  it('reads scripts without spaces as phrases of pairs', () => {
+    expect(knowledgeQuery('Kubernetesのデータ -猫')).toMatchObject({
+      words: 'Kubernetes',
+      grams: "('のデ' <-> 'デー' <-> 'ータ') & !('猫':*)",
+      isEither: false,
+      anyGrams: ['のデ', 'デー', 'ータ', '猫'],
+    });
+    expect(knowledgeQuery('日本 or 中国').grams).toBe("('日本') | ('中国')");
+  });
+
+  it('asks for parts of names in camel case only where any word will do', () => {
+    const { words, anyWords, exact } = knowledgeQuery('getHTTPServer a.B');
+    expect([words, anyWords]).toEqual(['getHTTPServer "a B"', 'getHTTPServer get HTTP Server a B']);
+    expect(exact).toEqual(['a.b']);
+  });
+
+  it('asks the database for no more than it should, however long the query is', () => {
+    const { anyGrams, exact } = knowledgeQuery('再起動データベース接続が拒否'.repeat(100) + ' a.b c.d'.repeat(100));
+    expect(anyGrams.length).toBeLessThanOrEqual(64);
+    expect(exact).toEqual(['a.b', 'c.d']);
+  });
+});
+
+describe('highlighted', () => {
+  it('marks all of what was asked for, near the first of it', () => {
+    const text = `${'x'.repeat(500)} the file error.log and Error.log ${'y'.repeat(500)}`;
+    const piece = highlighted(text, ['error.log', 'file']);
+    expect(piece).toContain('the **file** **error.log** and **Error.log**');
+    expect(piece?.length).toBeLessThan(400);
+    expect(highlighted('nothing', ['else'])).toBeUndefined();
+    expect(highlighted('a (b) c', ['(b)'])).toBe('a **(b)** c');
+  });
+});
