@@ -4,6 +4,6 @@ import { testContext } from './test-context.js';
 
 const [directory = '', file = ''] = process.argv.slice(2);
 const startedAt = performance.now();
-const result = await logAnalyzerAgent([directory]).run({ file }, testContext());
+const result = await logAnalyzerAgent([`${testContext().tenantId}=${directory}`]).run({ file }, testContext());
 const peakMiB = process.resourceUsage().maxRSS / 1024;
 process.stdout.write(`${JSON.stringify({ result, peakMiB, seconds: (performance.now() - startedAt) / 1_000 })}\n`);

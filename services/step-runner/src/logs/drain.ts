@@ -153,10 +153,32 @@ const VARIABLE =
   /^[^\w<]*(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?|0x[0-9a-f]+|[0-9a-f]*\d[0-9a-f]{7,}|[-+]?\d+(?:[.,:]\d+)*(?:[a-zµ%]{1,3})?)[^\w]*$/i;
 
 function tokensOf(message: string): string[] {
-  const tokens = message.trim().split(/\s+/, LONGEST_TOKENS);
-  for (let index = 0; index < tokens.length; index++) {
-    const token = tokens[index] ?? '';
-    if (token.length <= 80 && VARIABLE.test(token)) tokens[index] = WILDCARD;
+  const tokens: string[] = [];
+  const end = message.length;
+  let at = 0;
+  while (tokens.length < LONGEST_TOKENS) {
+    while (at < end && isSpace(message.charCodeAt(at))) at += 1;
+    if (at >= end) break;
+    const start = at;
+    let hasDigit = false;
+    for (; at < end; at++) {
+      const code = message.charCodeAt(at);
+      if (isSpace(code)) break;
+      if (code >= 48 && code <= 57) hasDigit = true;
+    }
+    const token = message.slice(start, at);
+    // Variables have digits, and most words have none.
+    tokens.push(hasDigit && token.length <= 80 && VARIABLE.test(token) ? WILDCARD : token);
   }
-  return tokens;
+  // A message without text is a kind of message too.
+  return tokens.length === 0 ? [''] : tokens;
+}
+
+const OTHER_SPACES = new Set([0xa0, 0x1680, 0x2028, 0x2029, 0x202f, 0x205f, 0x3000, 0xfeff]);
+
+/** White space as regular expressions have it. */
+function isSpace(code: number): boolean {
+  if (code <= 32) return code === 32 || (code >= 9 && code <= 13);
+  if (code < 160) return false;
+  return (code >= 0x2000 && code <= 0x200a) || OTHER_SPACES.has(code);
 }

@@ -197,17 +197,19 @@ export class LogEntries {
         break;
       }
     }
-    const isDotnet = level !== undefined && DOTNET_HEAD.test(parsed.body);
+    const isDotnet = level !== undefined && parsed.body.charCodeAt(4) === 58 && DOTNET_HEAD.test(parsed.body);
     const isPanic = level === 'fatal' && message.startsWith("thread '") && message.endsWith(':');
+    const isEvent = level === undefined && message.startsWith('Event[');
     this.open.set(source, {
       line,
       at,
       timed,
       level,
       message,
-      trace: TRACEBACK.test(message) ? 'python' : /^(?:panic|fatal error): /.test(parsed.body) ? 'go' : undefined,
+      trace: traceBegunBy(parsed),
       awaits: (timed && message === '') || isDotnet || isPanic ? 'text' : undefined,
-      fields: /^Event\[\d+\]:?$/.test(message) ? 'windows' : /^\[s=[0-9a-f]+;i=/.test(message) ? 'journal' : undefined,
+      fields:
+        isEvent && /^Event\[\d+\]:?$/.test(message) ? 'windows' : message.startsWith('[s=') ? 'journal' : undefined,
     });
   }
 
@@ -328,6 +330,11 @@ function belongsTo(parsed: ParsedLine, open: Open): boolean {
   const isTrouble =
     open.level === undefined || open.level === 'error' || open.level === 'fatal' || open.level === 'warn';
   return isTrouble && (TRACEBACK.test(body) || EXCEPTION.test(body));
+}
+
+function traceBegunBy({ level, message, body }: ParsedLine): Open['trace'] {
+  if (level === 'error') return TRACEBACK.test(message) ? 'python' : undefined;
+  return level === 'fatal' && /^(?:panic|fatal error): /.test(body) ? 'go' : undefined;
 }
 
 function levelOfHead(body: string): KnownLevel | undefined {

@@ -293,7 +293,7 @@ function bodyStart(
     return { start: parts[0].length + (after.startsWith('\uFEFF', parts[0].length) ? 1 : 0), source: parts[1] ?? '' };
   }
   // With a time in ISO's format, only a process id tells syslog from a sentence with a colon.
-  if (!isSyslog && !/^ \S{1,255} [\w./@():-]{1,100}\[\d+\]:/.test(after)) return none;
+  if (!isSyslog && !(after.includes(']:') && /^ \S{1,255} [\w./@():-]{1,100}\[\d+\]:/.test(after))) return none;
   const parts = SYSLOG_TAG.exec(after);
   return parts === null || levelWord(parts[1]?.split(' ')[1] ?? '') !== undefined
     ? none
@@ -303,14 +303,8 @@ function bodyStart(
 /** The status of a request that a server or proxy logged. */
 function statusIn(before: string, after: string, line: string): { status: number; isServer: boolean } | undefined {
   if (before !== '' || after !== line) {
-    const proxied = PROXIED.test(after) ? HAPROXY.exec(after) : null;
-    if (proxied !== null)
-      return proxied[1] === undefined ? undefined : server(proxied[1] === '-1' ? 503 : Number(proxied[1]));
-    const others = GIN.exec(after) ?? SQUID.exec(after) ?? LOAD_BALANCER.exec(after);
-    if (others !== null) return server(Number(others[1]));
-    // After the time of a web server's log, also what is no request.
-    const common = COMMON_STATUS.exec(after);
-    if (common !== null) return server(Number(common[1]));
+    const found = statusAfterTime(after);
+    if (found !== undefined) return found;
   }
   if (!line.includes('HTTP/')) return undefined;
   const head = line.length > 8_000 ? line.slice(0, 8_000) : line;
@@ -318,9 +312,24 @@ function statusIn(before: string, after: string, line: string): { status: number
   return status === undefined ? undefined : { status: Number(status), isServer: false };
 }
 
+/** The second character after the time tells which formats are possible. */
+function statusAfterTime(after: string): { status: number; isServer: true } | undefined {
+  const second = after.charCodeAt(1);
+  // After the time of a web server's log, also what is no request.
+  if (second === 34) return server(COMMON_STATUS.exec(after)?.[1]);
+  if (second === 124) return server(GIN.exec(after)?.[1]);
+  if (second === 32 || (second >= 48 && second <= 57)) {
+    const found = server(SQUID.exec(after)?.[1]);
+    if (found !== undefined) return found;
+  }
+  const proxied = PROXIED.test(after) ? HAPROXY.exec(after)?.[1] : undefined;
+  if (proxied !== undefined) return server(proxied === '-1' ? '503' : proxied);
+  return after.includes(' "') ? server(LOAD_BALANCER.exec(after)?.[1]) : undefined;
+}
+
 /** A line in the format of a server, which has no place for a level. */
-function server(status: number): { status: number; isServer: true } {
-  return { status, isServer: true };
+function server(status: string | undefined): { status: number; isServer: true } | undefined {
+  return status === undefined ? undefined : { status: Number(status), isServer: true };
 }
 
 interface FoundLevel {
@@ -380,6 +389,8 @@ function levelInToken(
   if (name.length <= 2) {
     return timed ? letterLevel(name, text, at, end) : undefined;
   }
+  // Most words of a log are in small letters, where only a mark or the first place makes a level of them.
+  if (Number.isNaN(after) && name.charCodeAt(1) > 90 && !(timed && isFirst)) return undefined;
   const known = levelWord(name);
   if (known === undefined) {
     // app.ERROR: (Monolog, Laravel), main|ERROR|logger (NLog), root:ERROR:text
@@ -482,7 +493,7 @@ function csvLevel(after: string): FoundLevel | undefined {
 
 /** A word of each of the sentences below: most lines have none, and are not tried against all of them. */
 const TROUBLE =
-  /error|exception|warn|panic|uncaught|unhandled|traceback|fault|failure|timed out|memory|deprecated|notice|strict|bug:|oops|\*\*|npm/i;
+  /rror|xception|Failure|arning|WARN|ERR|panic|ncaught|nhandled|raceback|fault|timed out|memory|eprecated|otice|Strict|STOP|BUG:|Oops|\*\* \(/;
 /** How programs begin the report of their own end, and others a line without a level's word. */
 const SENTENCES: readonly (readonly [RegExp, KnownLevel])[] = [
   [
@@ -511,7 +522,7 @@ const SENTENCES: readonly (readonly [RegExp, KnownLevel])[] = [
 function sentenceLevel(text: string, timed: boolean): FoundLevel | undefined {
   const start = timed ? text.length - text.trimStart().length : 0;
   const head = text.slice(start, start + 500).replace(UPTIME, '');
-  if (!TROUBLE.test(head)) return undefined;
+  if (!TROUBLE.test(head.length > 200 ? head.slice(0, 200) : head)) return undefined;
   for (const [pattern, level] of SENTENCES) if (pattern.test(head)) return { level, start: 0, end: 0 };
   return undefined;
 }
