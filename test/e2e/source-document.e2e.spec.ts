@@ -104,6 +104,33 @@ describe('the example of the source document', () => {
     90_000,
   );
 
+  it('is changed in part by a merge patch, in either form and with either media type', async () => {
+    const name = `${EXAMPLE.name} to patch`;
+    const path = `${API}/configs/${encodeURIComponent(name)}`;
+    const made = await api.post(`${API}/configs`, { ...EXAMPLE, name });
+    expectStatus(made, 201);
+    const headers = { 'content-type': 'application/merge-patch+json', 'if-match': made.headers.get('etag') ?? '' };
+    const first = await api.call('PATCH', path, { steps: { settings: { parallel_limit: 5 } } }, headers);
+    expect(expectStatus(first, 200)).toMatchObject({
+      version: 2,
+      steps: EXAMPLE.steps.steps,
+      settings: { ...EXAMPLE.steps.settings, parallel_limit: 5, default_input: 'merged' },
+    });
+    expect(await api.call('PATCH', path, { description: 'x' }, headers)).toMatchObject({
+      status: 412,
+      body: { code: 'version_conflict' },
+    });
+    const second = await api.call('PATCH', path, { description: null });
+    expect(expectStatus(second, 200)).not.toHaveProperty('description');
+    expect(second.headers.get('etag')).not.toBe(first.headers.get('etag'));
+    expect(await api.call('PATCH', path, { is_active: false })).toMatchObject({
+      status: 400,
+      body: { code: 'validation_failed', errors: [{ path: '/is_active', code: 'read_only' }] },
+    });
+    const posted = await api.post(`${API}/configs`, { ...EXAMPLE, name: 'no patch' }, headers);
+    expect(posted).toMatchObject({ status: 415, body: { code: 'unsupported_media_type' } });
+  });
+
   it('is shown in the flat form, and what was shown may be sent back', async () => {
     const shown = expectStatus(
       await api.get<{ id: string; version: number; steps: unknown[] }>(`${API}/configs/${EXAMPLE.name}-parallel-4`),

@@ -115,7 +115,10 @@ export type ListConfigsReply = Override<
   Wire<ListConfigsReplyJson, 'nextCursor' | 'refused'>,
   { configs: Config[]; refused?: Refusal }
 >;
-export type UpdateConfigRequest = Override<Wire<UpdateConfigRequestJson, 'expectedVersion'>, { principal: Principal }>;
+export type UpdateConfigRequest = Override<
+  Wire<UpdateConfigRequestJson, 'expectedVersion' | 'merge'>,
+  { principal: Principal }
+>;
 export type DeleteConfigRequest = Override<Wire<DeleteConfigRequestJson, 'expectedVersion'>, { principal: Principal }>;
 export type RestoreConfigRequest = Override<Wire<RestoreConfigRequestJson>, { principal: Principal }>;
 export type ListVersionsRequest = Override<

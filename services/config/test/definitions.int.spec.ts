@@ -3,6 +3,7 @@ import { DEFAULT_TENANT, subjects } from '@batuta/contracts';
 import type {
   ConfigReply,
   GetVersionReply,
+  JsonValue,
   ListConfigsReply,
   ListVersionsReply,
   Principal,
@@ -189,6 +190,61 @@ describe('updates that meet', () => {
     );
     expect(replies.filter(({ config }) => config !== undefined)).toHaveLength(1);
     expect(replies.filter(({ refused }) => refused?.code === 'name_taken')).toHaveLength(9);
+  });
+});
+
+describe('a merge patch', () => {
+  const me = principal('patching');
+  const patch = (id: string, definition: JsonValue, more: object = {}) =>
+    ask(on.update, me, { id, definition, merge: true, ...more });
+
+  it('changes what it names and keeps the rest, in both forms', async () => {
+    const made = await createConfig(under, me, {
+      ...simpleConfig('patched'),
+      description: 'before',
+      settings: { timeout_ms: 5_000, parallel_limit: 2 },
+    });
+    const first = await patch(made.id, { description: null, settings: { parallel_limit: null, priority: 'high' } });
+    const { description: _gone, ...kept } = made.definition;
+    expect(first.config).toMatchObject({
+      version: 2,
+      definition: { settings: { timeout_ms: 5_000, priority: 'high' } },
+    });
+    expect(first.config?.definition).toEqual({ ...kept, settings: { timeout_ms: 5_000, priority: 'high' } });
+    const second = await patch('patched', { steps: { settings: { timeout_ms: 7_000 } } });
+    expect(second.config?.definition.settings).toEqual({ timeout_ms: 7_000, priority: 'high' });
+    expect(second.config?.definition.steps).toEqual(made.definition.steps);
+  });
+
+  it('is refused with the mistakes of what it would make, by the places of what was sent', async () => {
+    const made = await createConfig(under, me, simpleConfig('patched wrong'));
+    const flat = await patch(made.id, { steps: [{ id: 'a', name: 'A' }], colour: 1 });
+    expect(flat.refused?.violations?.map(({ path }) => path)).toEqual(['/steps/0/agent', '/colour']);
+    const nested = await patch(made.id, { steps: { steps: [{ id: 'a', name: 'A' }] } });
+    expect(nested.refused?.violations?.map(({ path }) => path)).toEqual(['/steps/steps/0/agent']);
+    expect((await patch(made.id, { name: null })).refused?.violations).toMatchObject([{ path: '/name' }]);
+    expect((await ask(on.get, me, { id: made.id })).config?.version).toBe(1);
+  });
+
+  it('loses nothing when many come at once, and holds to the version that the caller has seen', async () => {
+    const made = await createConfig(under, me, simpleConfig('patched at once'));
+    const fields = ['a', 'b', 'c', 'd'];
+    const replies = await Promise.all(fields.map((field) => patch(made.id, { metadata: { [field]: 1 } })));
+    expect(replies.map(({ config }) => config?.version).toSorted()).toEqual([2, 3, 4, 5]);
+    const { config } = await ask(on.get, me, { id: made.id });
+    expect(config?.definition.metadata).toEqual({ a: 1, b: 1, c: 1, d: 1 });
+    expect((await patch(made.id, { metadata: { e: 1 } }, { expectedVersion: 4 })).refused).toMatchObject({
+      code: 'version_conflict',
+      details: { current_version: 5 },
+    });
+    expect((await patch(made.id, { metadata: { e: 1 } }, { expectedVersion: 5 })).config?.version).toBe(6);
+  });
+
+  it('of another tenant finds nothing, and a viewer may not make one', async () => {
+    const made = await createConfig(under, me, simpleConfig('patched by nobody'));
+    const change = { id: made.id, definition: { description: 'mine' }, merge: true };
+    expect((await ask(on.update, principal('stranger'), change)).refused?.code).toBe('not_found');
+    expect((await ask(on.update, { ...me, role: 'viewer' }, change)).refused?.code).toBe('forbidden');
   });
 });
 

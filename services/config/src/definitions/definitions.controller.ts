@@ -55,8 +55,10 @@ export class DefinitionsController {
 
   @MessagePattern(subjects.config.update)
   update(@Payload() request: UpdateConfigRequest): Promise<ConfigReply> {
-    const { id, definition: document, expectedVersion } = request;
-    return this.#definitions.update(principalOf(request), { id, document, expectedVersion });
+    const { id, definition: document, expectedVersion, merge = false } = request;
+    const change = { id, document, expectedVersion };
+    const principal = principalOf(request);
+    return merge ? this.#definitions.patch(principal, change) : this.#definitions.update(principal, change);
   }
 
   @MessagePattern(subjects.config.delete)

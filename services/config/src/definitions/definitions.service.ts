@@ -24,9 +24,13 @@ import { requireRole } from '../access/roles.js';
 import { AgentRegistry } from '../agents/agent-registry.js';
 import { Changes } from '../changes.js';
 import { isDuplicate } from '../database/data-source.js';
+import { guardJson } from '../json/guard.js';
+import { mergePatch } from '../json/merge-patch.js';
+import { Report } from '../json/report.js';
 import { ConfigVersionEntity } from './config-version.entity.js';
 import { ConfigEntity } from './config.entity.js';
 import { isUuid } from './definition-shape.js';
+import { flatForm } from './flat-form.js';
 import { PUBLISHED, RESOLVE_ID, RESOLVE_NAME } from './resolve-sql.js';
 import type { ResolvedRow } from './resolve-sql.js';
 import { validateDefinition } from './validate-definition.js';
@@ -38,6 +42,8 @@ const MAX_PAGE = 200;
 const MAX_VERSION = 2_147_483_647;
 /** How long starts may go on with the version that they were told (ADR 0014): each change is answered that much later. */
 const LEASE_MS = 200;
+/** Versions that others may make while one patch is applied. */
+const PATCH_TRIES = 10;
 /** Timers may be a little early. */
 const LEASE_MARGIN_MS = 5;
 
@@ -172,6 +178,41 @@ export class Definitions {
       const changed = await manager.findOneByOrFail(ConfigEntity, { id: config.id });
       return toConfig(changed, await insertVersion(manager, changed, checked, principal));
     });
+  }
+
+  /**
+   * Makes a new version of the newest one and a JSON merge patch. When somebody else made a version meanwhile and the caller
+   * expects none in particular, the patch is applied to that one.
+   */
+  async patch(
+    principal: Principal,
+    request: { id: unknown; document: unknown; expectedVersion: unknown },
+  ): Promise<ConfigReply> {
+    const denied = requireRole(principal, 'operator', 'change a config');
+    if (denied !== undefined) return denied;
+    const found = await this.#findOwn(principal, request.id);
+    if (isRefused(found)) return found;
+    const guarded = new Report();
+    guardJson(request.document, guarded);
+    if (guarded.total > 0) return invalid('The patch', guarded.violations, guarded.total);
+    const { document: patch, pathOf, mistakes } = flatForm(request.document, 'patch');
+    if (mistakes.length > 0) return invalid('The patch', mistakes, mistakes.length);
+    for (let tried = 1; ; tried += 1) {
+      const config = await this.#dataSource.manager.findOneBy(ConfigEntity, { id: found.id, deletedAt: IsNull() });
+      if (config === null) return NOT_FOUND;
+      const conflict = versionConflict(config, request.expectedVersion);
+      if (conflict !== undefined) return conflict;
+      const where = { configId: config.id, version: config.version };
+      const newest = documentOf(await this.#dataSource.manager.findOneByOrFail(ConfigVersionEntity, where));
+      const document = mergePatch(newest, patch);
+      const reply = await this.update(principal, { id: config.id, document, expectedVersion: config.version });
+      const again = reply.refused?.code === 'version_conflict' && intField(request.expectedVersion) === 0;
+      if (again && tried < PATCH_TRIES) continue;
+      const { refused } = reply;
+      if (refused?.violations === undefined) return reply;
+      const violations = refused.violations.map((mistake) => ({ ...mistake, path: pathOf(mistake.path) }));
+      return { refused: { ...refused, violations } };
+    }
   }
 
   /** Soft: its versions stay for executions that run, and it can be restored. */

@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Patch, Post, Put, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { STRATEGIES, subjects } from '@batuta/contracts';
@@ -14,7 +14,7 @@ import type {
 import { Caller, Needs } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
 import { objectBody } from './checked.js';
-import { Answers, BodyIs, IfMatch, Queries, Refuses } from './documented.js';
+import { Answers, BodyIs, IfMatch, PatchIs, Queries, Refuses } from './documented.js';
 import { etagOf, expectedVersionOf } from './headers.js';
 import { accepted, Problem } from './problem.js';
 import {
@@ -26,7 +26,7 @@ import {
   textParameter,
   wordParameter,
 } from './query.js';
-import { definitionOf, shownConfig, shownCursor } from './shown.js';
+import { definitionOf, patchOf, shownConfig, shownCursor } from './shown.js';
 
 const LIST = {
   name: textParameter('Configs whose name contains this.'),
@@ -138,6 +138,38 @@ export class ConfigsController {
     const expectedVersion = expectedVersionOf(ifMatch);
     const definition = definitionOf(body);
     return withEtag(reply, await this.#ask(subjects.config.update, { principal, id, definition, expectedVersion }));
+  }
+
+  @Patch(':id')
+  @Needs('operator')
+  @ApiOperation({
+    summary: 'Change some fields of a config: makes a new version',
+    description:
+      'The body is a JSON merge patch (RFC 7396): what it names is replaced, objects field by field, lists as a whole; null takes a field away.',
+  })
+  @IfMatch
+  @PatchIs('ConfigPatch', 'The fields to change.')
+  @Answers(200, 'Config', 'The new version.', true)
+  @Refuses(
+    'not_found',
+    'version_conflict',
+    'name_taken',
+    'malformed_json',
+    'payload_too_large',
+    'unsupported_media_type',
+  )
+  async patch(
+    @Caller() principal: Principal,
+    @Param('id') id: string,
+    @Body(objectBody) body: JsonValue,
+    @Query() query: unknown,
+    @Headers('if-match') ifMatch: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<JsonObject> {
+    parseQuery({}, query);
+    const expectedVersion = expectedVersionOf(ifMatch);
+    const request = { principal, id, definition: patchOf(body), expectedVersion, merge: true };
+    return withEtag(reply, await this.#ask(subjects.config.update, request));
   }
 
   @Delete(':id')

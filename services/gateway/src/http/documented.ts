@@ -1,5 +1,5 @@
 import { applyDecorators } from '@nestjs/common';
-import { ApiBody, ApiHeader, ApiQuery, ApiResponse } from '@nestjs/swagger';
+import { ApiBody, ApiConsumes, ApiHeader, ApiQuery, ApiResponse } from '@nestjs/swagger';
 import type { ApiQueryOptions, ApiResponseOptions } from '@nestjs/swagger';
 import type { RefusalCode } from '@batuta/contracts';
 import { ref } from './openapi-schemas.js';
@@ -61,6 +61,16 @@ export const Queries = (spec: QuerySpec): MethodDecorator =>
 /** Documents a body by the name of its schema. */
 export const BodyIs = (schema: string, description: string): MethodDecorator =>
   ApiBody({ description, schema: ref(schema) as never, required: true });
+
+/** The media type of a JSON merge patch (RFC 7396); `application/json` says the same of a PATCH here. */
+export const MERGE_PATCH = 'application/merge-patch+json';
+
+/** Documents a body that is a JSON merge patch, by the name of its schema. */
+export const PatchIs = (schema: string, description: string): MethodDecorator =>
+  applyDecorators(
+    ApiConsumes(MERGE_PATCH, 'application/json'),
+    ApiBody({ description, schema: ref(schema) as never, required: true }),
+  );
 
 export const IfMatch: MethodDecorator = ApiHeader({
   name: 'If-Match',

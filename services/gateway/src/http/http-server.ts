@@ -8,6 +8,7 @@ import type { Authenticator, Identity } from '../auth/authenticator.js';
 import { bearerOf } from '../auth/bearer.js';
 import type { AuthenticatedRequest } from '../auth/principal.js';
 import type { GatewaySettings } from '../settings.js';
+import { MERGE_PATCH } from './documented.js';
 import { EXECUTE_ROUTE } from './execute.controller.js';
 import { parseJsonText } from './json-text.js';
 import { Problem, problemOfStatus } from './problem.js';
@@ -49,7 +50,7 @@ export function createHttpAdapter(
   });
   const fastify: FastifyInstance = adapter.getInstance();
   fastify.removeAllContentTypeParsers();
-  fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+  fastify.addContentTypeParser(['application/json', MERGE_PATCH], { parseAs: 'buffer' }, (request, body, done) => {
     // Clients that always send a content type send it without a body too.
     if (body.length === 0) {
       done(null, undefined);
@@ -57,6 +58,7 @@ export function createHttpAdapter(
     }
     try {
       requireUtf8(request.headers['content-type']);
+      requireJson(request);
       done(null, parseJsonText(body as Buffer));
     } catch (error) {
       done(error as Error);
@@ -76,6 +78,13 @@ function requireUtf8(contentType: string | undefined): void {
   const charset = /;\s*charset="?([^";\s]+)/i.exec(contentType ?? '')?.[1]?.toLowerCase();
   if (charset !== undefined && charset !== 'utf-8' && charset !== 'utf8') {
     throw new Problem('unsupported_media_type', 'JSON is UTF-8 (RFC 8259).');
+  }
+}
+
+/** A merge patch says how something that is there changes: it is no body of any other request. */
+function requireJson({ method, headers }: FastifyRequest): void {
+  if (method !== 'PATCH' && headers['content-type']?.toLowerCase().startsWith(MERGE_PATCH) === true) {
+    throw new Problem('unsupported_media_type', `${MERGE_PATCH} is for PATCH; send application/json.`);
   }
 }
 

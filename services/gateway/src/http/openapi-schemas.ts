@@ -30,6 +30,10 @@ export const ref = (name: string): OpenApiSchema => ({ $ref: `${REF}${name}` });
 export const listOf = (name: string): OpenApiSchema => ({ type: 'array', items: ref(name) });
 const nullable = (schema: OpenApiSchema): OpenApiSchema => ({ ...schema, nullable: true });
 
+/** A schema or null; OpenAPI 3.0 has no null beside a reference but this. */
+const maybe = (schema: OpenApiSchema): OpenApiSchema =>
+  '$ref' in schema ? { allOf: [schema], nullable: true } : nullable(schema);
+
 const WORDS: Readonly<Record<string, readonly string[]>> = {
   'batuta.config.v1.OrchestrationDefinition.strategy': STRATEGIES,
   'batuta.execution.v1.ExecutionView.strategy': STRATEGIES,
@@ -205,6 +209,12 @@ export function platformSchemas(): Record<string, OpenApiSchema> {
     ...callbackSchemas(),
     OrchestrationDefinition: { ...definition, required: ['name', 'strategy', 'steps'], example: DEFINITION_EXAMPLE },
     ConfigBody: { oneOf: [ref('OrchestrationDefinition'), ref('NestedDefinition')] },
+    ConfigPatch: {
+      type: 'object',
+      description: 'Any fields of a definition; null takes one away.',
+      properties: Object.fromEntries(Object.entries(written).map(([name, schema]) => [name, maybe(schema)])),
+      example: { description: 'Greets twice.', settings: { timeout_ms: 30_000, priority: null } },
+    },
     NestedDefinition: {
       type: 'object',
       description:

@@ -29,6 +29,17 @@ export function definitionOf(body: JsonValue): JsonValue {
   return definition;
 }
 
+/** A merge patch of a definition. What is kept beside it is not the user's to change, and who names it expects that it is. */
+export function patchOf(body: JsonValue): JsonValue {
+  const errors = KEPT_BESIDE.filter((field) => Object.hasOwn(body as JsonObject, field)).map((field) => ({
+    path: `/${field}`,
+    message: `${field} is kept by the platform and cannot be changed`,
+    code: 'read_only',
+  }));
+  if (errors.length === 0) return body;
+  throw new Problem('validation_failed', 'The patch names fields that cannot be changed.', { errors });
+}
+
 export function shownAgent(agent: Agent | undefined): JsonObject {
   if (agent === undefined) throw new Problem('not_found', 'There is no such agent.');
   return toUserJson(AgentSchema, agent);
