@@ -15,9 +15,14 @@ const ROOTS = ['input', 'outputs', 'execution'];
 const EXECUTION_FIELDS = ['id', 'name'];
 const PLAIN_NAME = /^[A-Za-z_]\w*$/;
 
+/** Names are as long as somebody writes them; a message is not. */
+function shown(name: string): string {
+  return name.length > 128 ? `${name.slice(0, 128)}…` : name;
+}
+
 /** A path as one writes it in JSONata. */
 function written(...names: readonly string[]): string {
-  return names.map((name) => (PLAIN_NAME.test(name) ? name : `\`${name}\``)).join('.');
+  return names.map((name) => (PLAIN_NAME.test(name) ? shown(name) : `\`${shown(name)}\``)).join('.');
 }
 
 /** Finds the names in expressions that would yield nothing, whatever runs. Names that only a run can tell are left alone. */
@@ -55,7 +60,7 @@ export class ReferenceCheck {
     this.#report.add(
       use.path,
       'unknown_reference',
-      `"$${name}" is no function of JSONata, and the expression does not define it${hint}`,
+      `"$${shown(name)}" is no function of JSONata, and the expression does not define it${hint}`,
     );
   }
 
@@ -68,7 +73,7 @@ export class ReferenceCheck {
     if (!roots.includes(root)) {
       return {
         code: 'unknown_reference',
-        text: `there is no "${root}" here: an expression sees ${listed(roots)}${this.#suggestions.for(root, roots)}`,
+        text: `there is no "${shown(root)}" here: an expression sees ${listed(roots)}${this.#suggestions.for(root, roots)}`,
       };
     }
     if (first === undefined) return undefined;
@@ -106,7 +111,7 @@ export class ReferenceCheck {
   #outputMeant(step: StepOutline | undefined, key: string): string {
     const named = this.#outline.stepOf.get(key);
     if (named !== undefined && named.isFallback) {
-      return `: "${key}" is a fallback, whose output stands under the key of what it serves`;
+      return `: "${shown(key)}" is a fallback, whose output stands under the key of what it serves`;
     }
     if (named?.outputKey !== undefined) {
       return `: the output of "${key}" stands under its output_key, ${written('outputs', named.outputKey)}`;
@@ -144,7 +149,9 @@ export class ReferenceCheck {
 /** JSONata reads a field of a list from each of its items. */
 function ofItems(schema: unknown): unknown {
   let items = schema;
-  for (let depth = 0; depth < 8 && isRecord(items) && items['type'] === 'array'; depth += 1) items = items['items'];
+  for (let depth = 0; depth < 8 && isRecord(items) && items['type'] === 'array'; depth += 1) {
+    items = items['prefixItems'] === undefined ? items['items'] : undefined;
+  }
   return items;
 }
 

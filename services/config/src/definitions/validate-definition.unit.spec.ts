@@ -1003,6 +1003,8 @@ describe('references in expressions', () => {
       'there is no input.items.cout: input_schema does not allow it',
     ]);
     expect(await check('input.nope', { type: 'object', properties: { a: {} } })).toEqual([]);
+    const pair = { type: 'array', prefixItems: [{}], items: { type: 'object', additionalProperties: false } };
+    expect(await check('input.pair.x', { type: 'object', properties: { pair } })).toEqual([]);
     expect(await check('input.x1', { ...schema, patternProperties: { '^x': {} } })).toEqual([]);
   });
 

@@ -73,7 +73,7 @@ function stepUnit(step: StepDefinition, index: number, rules: StrategyRules): Dr
     retry: retryPolicy(step.retry),
     input: inputTemplate(step),
     when: step.when === undefined || step.when === '' ? undefined : parseExpression(step.when),
-    requires: [],
+    requireAll: step.require === 'all',
     outputKey: step.output_key || step.id,
     onFailure: policyIn(rules, step.on_failure),
     fallbackWhen: step.fallback_when ?? [],
@@ -103,7 +103,7 @@ function attendantUnit(index: number, id: string, kind: 'compensation' | 'judge'
     retry: retryPolicy(undefined),
     input: undefined,
     when: undefined,
-    requires: [],
+    requireAll: false,
     outputKey: id,
     onFailure: 'continue',
     fallbackWhen: [],
@@ -231,7 +231,6 @@ export function compile(definition: OrchestrationDefinition): CompiledConfig {
   for (const [index, step] of steps.entries()) {
     const unit = units[index] as Draft;
     unit.dependencies = numbers(step.dependencies, nodes);
-    unit.requires = step.require === 'all' ? unit.dependencies : [];
     const group = step.consensus_group ? groupIndex.get(step.consensus_group) : undefined;
     if (group !== undefined && !isFallback[index]) {
       unit.group = group;
@@ -245,13 +244,6 @@ export function compile(definition: OrchestrationDefinition): CompiledConfig {
     const waits = unit.group === -1 ? unit.dependencies : (sharedDependencies[unit.group] ?? []);
     const served = servedBy(units, unit);
     unit.waitsFor = waits.filter((node) => node !== unit.index && !served.has(node));
-  }
-  const named = units.map((unit) => unit.dependencies);
-  for (const unit of units.slice(0, steps.length)) {
-    const served = [...servedBy(units, unit)].toReversed();
-    const theirs = served.flatMap((node) => named[node] ?? sharedDependencies[node - units.length] ?? []);
-    // It has waited for none of them itself: they were done before what it serves had its turn.
-    unit.dependencies = theirs.length === 0 ? unit.dependencies : [...new Set([...theirs, ...unit.dependencies])];
   }
   const groups = declared.map((group, index) =>
     compiledGroup(group, index, members[index] ?? [], judges, definition, nodes),

@@ -43,8 +43,7 @@ export interface Unit {
   /** Of an approval: `{message, input?}`. */
   readonly input: Template | undefined;
   readonly when: Expression | undefined;
-  /** With `require: all`, the nodes of which none may have been skipped. */
-  readonly requires: readonly number[];
+  readonly requireAll: boolean;
   readonly outputKey: string;
   readonly onFailure: FailurePolicy;
   /** Failure kinds this alternative serves; empty means all. */
@@ -59,7 +58,7 @@ export interface Unit {
   readonly compensates: number;
   /** Place among ready units: the main step's place in the list, also for its alternatives. */
   readonly order: number;
-  /** Nodes named as dependencies, for an alternative also by what it serves: what the input is made of. */
+  /** Nodes named as dependencies: what the input is made of (`seenNodes`). */
   readonly dependencies: readonly number[];
   /** Nodes to wait for; for a group's member also those of the other members, so that members run together. */
   readonly waitsFor: readonly number[];

@@ -4,6 +4,7 @@ import type { Unit } from './compiled.js';
 import { sandboxed, valueAtPath, type Expression } from './expressions.js';
 import { isObject } from './json.js';
 import { nodeOutputKey, nodeResult } from './results.js';
+import { seenNodes } from './seen-nodes.js';
 import { unitState, type State } from './state.js';
 
 /** Expressions for the sandbox, and what they see. */
@@ -31,7 +32,8 @@ export function ancestors(state: State, from: readonly number[]): number[] {
   const { units, groups } = state.config;
   const seen = new Set<number>(from);
   for (const node of seen) {
-    const above = node < units.length ? units[node]?.dependencies : groups[node - units.length]?.members;
+    const unit = units[node];
+    const above = unit === undefined ? groups[node - units.length]?.members : seenNodes(state.config, unit);
     for (const next of above ?? []) {
       seen.add(next);
     }
@@ -61,11 +63,11 @@ export function unitContext(state: State, unit: Unit): JsonObject {
   if (unit.compensates !== -1) {
     const step = state.config.units[unit.compensates] as Unit;
     return {
-      ...context(state, outputsOf(state, [unit.compensates, ...ancestors(state, step.dependencies)])),
+      ...context(state, outputsOf(state, [unit.compensates, ...ancestors(state, seenNodes(state.config, step))])),
       output: unitState(state, unit.compensates).output ?? null,
     };
   }
-  return context(state, outputsOf(state, ancestors(state, unit.dependencies)));
+  return context(state, outputsOf(state, ancestors(state, seenNodes(state.config, unit))));
 }
 
 /** What the execution's output mapping sees: the outputs of all steps and groups. */

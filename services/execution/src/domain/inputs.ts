@@ -5,6 +5,7 @@ import { unitContext } from './evaluations.js';
 import { mappedValue } from './expressions.js';
 import { isObject, jsonBytesBeyond, sumBeyond } from './json.js';
 import { nodeFailure, nodeId, nodeOutputKey, nodeResult } from './results.js';
+import { seenNodes } from './seen-nodes.js';
 import { unitState, type State } from './state.js';
 import { tallyGroup } from './tally-group.js';
 
@@ -20,7 +21,8 @@ function putFields(input: JsonObject, fields: JsonObject): void {
  */
 function dependencyInput(state: State, unit: Unit): JsonValue {
   const base = state.started?.input ?? null;
-  if (unit.dependencies.length === 0) {
+  const seen = seenNodes(state.config, unit);
+  if (seen.length === 0) {
     return base;
   }
   const input: JsonObject = {};
@@ -29,7 +31,7 @@ function dependencyInput(state: State, unit: Unit): JsonValue {
   } else if (state.started?.input !== undefined) {
     input.input = base;
   }
-  for (const node of unit.dependencies) {
+  for (const node of seen) {
     if (state.config.mergesInputs) {
       const given = mergedFrom(state, node);
       setOwn(input, `${MERGED_PREFIX}${nodeId(state, node)}`, given);
@@ -87,12 +89,13 @@ export function unitInput(state: State, unit: Unit): { readonly value: JsonValue
 /** Bytes of a unit's input as JSON when there are more than `limit`. */
 export function inputBytesBeyond(limit: number, state: State, unit: Unit, input: JsonValue): number | undefined {
   // Measuring the parts of an assembled input finds what was measured before; the whole is a new object every time.
-  if (unit.input !== undefined || unit.kind !== 'step' || unit.dependencies.length === 0) {
+  const seen = unit.input === undefined && unit.kind === 'step' ? seenNodes(state.config, unit) : [];
+  if (seen.length === 0) {
     return jsonBytesBeyond(limit, input);
   }
   return sumBeyond(limit, (bytesOf) => {
     let bytes = bytesOf(state.started?.input) + 16;
-    for (const node of unit.dependencies) {
+    for (const node of seen) {
       if (state.config.mergesInputs) {
         const given = mergedFrom(state, node);
         // Its fields stand in the input twice: below its name, and beside it.

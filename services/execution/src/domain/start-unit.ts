@@ -52,7 +52,7 @@ export function startUnit(draft: Draft, index: number): void {
 export function isToRun(draft: Draft, index: number): boolean {
   const { state } = draft;
   const unit = compiledUnit(state, index);
-  if (unit.requires.some((node) => nodeResult(state, node).skipped)) {
+  if (unit.requireAll && unit.dependencies.some((node) => nodeResult(state, node).skipped)) {
     passOver(draft, unit, 'dependency_skipped');
     return false;
   }

@@ -13,7 +13,10 @@ interface Draft {
   next: number;
 }
 
-/** A random valid config (docs/configs.md) over every strategy and option that the simulation's agents can serve. */
+/**
+ * A random config (docs/configs.md) over every strategy and option that the simulation's agents can serve. It may hold what
+ * saving refuses because it has no effect, such as a fallback that never runs: configs from before that rule hold it too.
+ */
 export function randomConfig(random: SeededRandom, index: number): OrchestrationDefinition {
   const strategy = random.pick(['sequential', 'parallel', 'parallel', 'consensus', 'fallback'] as const);
   const draft: Draft = { random, strategy, steps: [], groups: [], dependable: [], keys: [], next: 0 };
