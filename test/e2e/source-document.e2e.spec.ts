@@ -65,7 +65,7 @@ describe('the example of the source document', () => {
       );
       const report = status.output?.report;
       expect(report).toContain('## Step 1');
-      expect(report).toContain('The log has 1 errors in 2 lines.');
+      expect(report).toContain('The log has 1 error in 2 lines.');
       expect(report).toContain('runbooks/import.md');
       // A field of an output stands in the input twice, and is told once.
       expect(report).not.toContain('## Passages');
