@@ -1,5 +1,6 @@
 import type { ApprovalRules, Unit } from './compiled.js';
 import { ancestors } from './evaluations.js';
+import { seenNodes } from './seen-nodes.js';
 import { rootNode } from './settle.js';
 import { unitState, type State } from './state.js';
 
@@ -40,7 +41,7 @@ export function passedByASkip(state: State, index: number, userId: string): Unit
     standIns(state, units.length + group, instead);
   }
   return guarded.find((unit) => {
-    const conditional = unit.when !== undefined || unit.requires.length > 0;
-    return instead.has(unit.index) || (conditional && ancestors(state, unit.dependencies).includes(root));
+    const conditional = unit.when !== undefined || unit.requireAll;
+    return instead.has(unit.index) || (conditional && ancestors(state, seenNodes(state.config, unit)).includes(root));
   });
 }
