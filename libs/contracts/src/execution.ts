@@ -39,6 +39,10 @@ import type {
   ListEventsRequestJson,
   ListExecutionsReplyJson,
   ListExecutionsRequestJson,
+  ListPoolsReplyJson,
+  ListPoolsRequestJson,
+  PoolViewJson,
+  QueuedViewJson,
   LogCursorJson,
   LogPageJson,
   ReadLogReplyJson,
@@ -168,6 +172,10 @@ export type ApprovalView = Override<
   >,
   { status: 'waiting' | 'approved' | 'rejected' | 'withdrawn'; inputOmitted?: Omitted; dataOmitted?: Omitted }
 >;
+export type QueuedView = Wire<QueuedViewJson>;
+export type PoolView = Wire<PoolViewJson, 'agents'>;
+export type ListPoolsRequest = Wire<ListPoolsRequestJson>;
+export type ListPoolsReply = Override<Wire<ListPoolsReplyJson, 'refused'>, { pools: PoolView[]; refused?: Refusal }>;
 export type StepView = Override<
   Wire<
     StepViewJson,
@@ -191,8 +199,9 @@ export type StepView = Override<
     | 'skippedBy'
     | 'skipComment'
     | 'outputOmitted'
+    | 'queued'
   >,
-  { status: StepStatus; failure?: Failure; approval?: ApprovalView; outputOmitted?: Omitted }
+  { status: StepStatus; failure?: Failure; approval?: ApprovalView; outputOmitted?: Omitted; queued?: QueuedView }
 >;
 export type StepAttempt = Override<
   Wire<
@@ -278,7 +287,7 @@ export type ExecutionSummary = Override<
 export type TopologyReply = Wire<TopologyReplyJson>;
 export type GetExecutionRequest = Override<
   Wire<GetExecutionRequestJson, 'executionId' | 'traceId' | 'atVersion' | 'payloads'>,
-  { payloads?: 'all' | 'own' | 'start' }
+  { payloads?: 'all' | 'own' | 'result' | 'start' }
 >;
 export type GetStepRequest = Wire<GetStepRequestJson>;
 export type GetStepReply = Override<

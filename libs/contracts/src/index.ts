@@ -148,6 +148,10 @@ export type {
   GetPayloadReply,
   GetStepRequest,
   GetStepReply,
+  ListPoolsReply,
+  ListPoolsRequest,
+  PoolView,
+  QueuedView,
   StepAttempt,
   ListExecutionsRequest,
   ListExecutionsReply,
@@ -212,6 +216,7 @@ export {
   ApprovalSummarySchema,
   ExecutionSummarySchema,
   ExecutionViewSchema,
+  PoolViewSchema,
   StepAttemptSchema,
   StepViewSchema,
 } from './generated/batuta/execution/v1/queries_pb.js';

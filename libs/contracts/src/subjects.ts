@@ -43,6 +43,7 @@ export const subjects = {
     get: 'batuta.execution.query.get',
     step: 'batuta.execution.query.step',
     payload: 'batuta.execution.query.payload',
+    pools: 'batuta.execution.query.pools',
     list: 'batuta.execution.query.list',
     approvals: 'batuta.execution.query.approvals',
     events: 'batuta.execution.query.events',

@@ -30,6 +30,7 @@ import { newIncarnation, systemClock, systemRandom } from './partitions/system-p
 import { SnapshotWriter } from './projections/snapshot-writer.js';
 import { StepRunProjection } from './projections/step-run-projection.js';
 import { ExecutionQueries } from './queries/execution-queries.js';
+import { Queues } from './queries/queues.js';
 import { COUNT_APPROVALS } from './queries/sql.js';
 import type { ExecutionSettings } from './settings.js';
 import { recordCommit } from './tracing/commit-spans.js';
@@ -231,6 +232,11 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
       { reader: store, configs: engine.configs, snapshots: store },
       pool,
       engine.partitionCount,
+      new Queues({
+        queue: bus,
+        poolOf: (tenantId, agent) => engine.effects.pool(tenantId, agent),
+        now: () => Date.now(),
+      }),
     );
     const app = await NestFactory.createMicroservice<MicroserviceOptions>(ExecutionModule.register({ queries }), {
       ...natsMicroservice({ url: natsUrl, queue: 'execution' }),

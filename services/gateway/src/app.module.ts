@@ -15,6 +15,7 @@ import { ExecutionsController } from './http/executions.controller.js';
 import { KnowledgeController } from './http/knowledge.controller.js';
 import { NotificationsController } from './http/notifications.controller.js';
 import { OperationsController } from './http/operations.controller.js';
+import { PoolsController } from './http/pools.controller.js';
 import { TraceLinks } from './http/trace-links.js';
 import { ExecutionHub } from './realtime/execution-hub.js';
 
@@ -39,6 +40,7 @@ export class GatewayModule {
         ExecutionsController,
         ControlController,
         AgentsController,
+        PoolsController,
         KnowledgeController,
         ApiKeysController,
         CallbacksController,

@@ -1,6 +1,6 @@
 import { SlotMap } from '@batuta/collections';
 import { LIMITS, STEPS_STREAM, TOKEN, headers as headerNames, subjects } from '@batuta/contracts';
-import type { LifecycleNotice, RunnerBeat } from '@batuta/contracts';
+import type { LifecycleNotice, Priority, RunnerBeat } from '@batuta/contracts';
 import {
   ensureLifecycleStream,
   ensureStepsStream,
@@ -21,17 +21,22 @@ import type {
   LostTask,
   OutgoingTask,
   PartitionRequest,
+  PoolConsumerState,
   PublishOutcome,
   RequestKind,
+  SeenPool,
   StreamIdentity,
+  TaskQueue,
 } from './ports.js';
 import { systemClock } from './system-ports.js';
+import { WorkerSightings } from './worker-sightings.js';
 
 const KINDS: ReadonlySet<string> = new Set<RequestKind>(['command', 'result', 'check', 'heartbeat']);
 /** Owners tell each other that partitions are free; not part of the public contract. */
 const RELEASED = 'batuta.execution.released';
 /** JetStream error codes: https://github.com/nats-io/nats-server/blob/main/server/errors.json */
 const STREAM_NOT_FOUND = 10059;
+const CONSUMER_NOT_FOUND = 10014;
 const NO_MESSAGE_FOUND = 10037;
 const NO_RESPONDERS = 503;
 const SWEEP_MS = 250;
@@ -97,7 +102,7 @@ function beatOf(text: string): RunnerBeat | undefined {
 }
 
 /** The engine's bus over NATS. Acknowledgements of tasks come to one inbox, many in flight. */
-export class NatsBus implements Bus {
+export class NatsBus implements Bus, TaskQueue {
   readonly #inbox = createInbox();
   readonly #pending = new SlotMap<number, Pending>();
   #next = 0;
@@ -106,6 +111,7 @@ export class NatsBus implements Bus {
   /** Notices to send soon, by subject. */
   readonly #wakeUps = new Map<string, LifecycleNotice[]>();
   readonly #followed = new FollowedExecutions(systemClock);
+  readonly #sightings = new WorkerSightings(systemClock);
   readonly #endLocalFollow: () => void;
   /** Undefined when every task goes to the work queue. */
   readonly direct: DirectDispatch | undefined;
@@ -133,6 +139,7 @@ export class NatsBus implements Bus {
       this.direct?.reconnected();
     });
     if (options.direct !== false) this.direct = this.#openDirect();
+    this.#hearBeats();
   }
 
   #openDirect(): DirectDispatch {
@@ -153,17 +160,22 @@ export class NatsBus implements Bus {
       },
       enqueue: (task, done) => this.#enqueue(task, done),
     });
+    return direct;
+  }
+
+  #hearBeats(): void {
+    const { connection, counters, logger } = this.options;
     connection.subscribe(subjects.runnerBeat, {
       callback: (error, message) => {
         if (error !== null) return logger.error({ err: error }, 'beats of runners cannot be received');
         counters.natsIn += 1;
         const beat = beatOf(message.string());
-        if (beat === undefined) logger.warn({}, 'a beat of a runner cannot be read');
-        else direct.heard(beat);
+        if (beat === undefined) return logger.warn({}, 'a beat of a runner cannot be read');
+        this.direct?.heard(beat);
+        this.#sightings.heard(beat);
       },
     });
     connection.publish(subjects.runnerCall, '');
-    return direct;
   }
 
   /** Stops waiting for acknowledgements; the connection stays open. */
@@ -329,11 +341,41 @@ export class NatsBus implements Bus {
   }
 
   async holdsTask(subject: string, attemptKey: string): Promise<boolean> {
-    if (this.direct?.holds(attemptKey) === true) return true;
-    const answer = await this.#api<object>(`STREAM.MSG.GET.${STEPS_STREAM}`, JSON.stringify({ last_by_subj: subject }));
-    if (!('error' in answer)) return true;
-    if (answer.error.err_code === NO_MESSAGE_FOUND || answer.error.err_code === STREAM_NOT_FOUND) return false;
+    return this.isHeld(attemptKey) || (await this.placeOf(subject)) !== undefined;
+  }
+
+  isHeld(attemptKey: string): boolean {
+    return this.direct?.holds(attemptKey) === true;
+  }
+
+  async placeOf(subject: string): Promise<number | undefined> {
+    const answer = await this.#api<{ message: { seq: number } }>(
+      `STREAM.MSG.GET.${STEPS_STREAM}`,
+      JSON.stringify({ last_by_subj: subject }),
+    );
+    if (!('error' in answer)) return answer.message.seq;
+    if (answer.error.err_code === NO_MESSAGE_FOUND || answer.error.err_code === STREAM_NOT_FOUND) return undefined;
     throw new Error(`JetStream: ${answer.error.description ?? answer.error.err_code}`);
+  }
+
+  async consumer(pool: string, priority: Priority): Promise<PoolConsumerState | undefined> {
+    const name = subjects.stepConsumer(pool, priority);
+    const answer = await this.#api<{
+      num_pending: number;
+      num_ack_pending: number;
+      num_waiting: number;
+      delivered: { stream_seq: number };
+    }>(`CONSUMER.INFO.${STEPS_STREAM}.${name}`, '');
+    if (!('error' in answer)) {
+      const { num_pending: waiting, num_ack_pending: taken, num_waiting: requests, delivered } = answer;
+      return { waiting, taken, requests, takenUpTo: delivered.stream_seq };
+    }
+    if (answer.error.err_code === CONSUMER_NOT_FOUND || answer.error.err_code === STREAM_NOT_FOUND) return undefined;
+    throw new Error(`JetStream: ${answer.error.description ?? answer.error.err_code}`);
+  }
+
+  seen(pool: string): SeenPool {
+    return this.#sightings.pool(pool);
   }
 
   announceTaken(partitions: readonly number[]): void {

@@ -1,5 +1,5 @@
 import type { AgentCopy, EventStore, SnapshotStore } from '@batuta/event-store';
-import type { JsonValue, LifecycleNotice, OrchestrationDefinition, Task, Violation } from '@batuta/contracts';
+import type { JsonValue, LifecycleNotice, OrchestrationDefinition, Task, Violation, Priority } from '@batuta/contracts';
 import type { JsonMessage } from '@batuta/messaging';
 
 /** Time and timers of a process. A simulation gives its own. */
@@ -179,4 +179,36 @@ export interface EnginePorts {
   readonly configs: ConfigService;
   readonly evaluator: Evaluator;
   readonly log: EngineLog;
+}
+
+/** What the beats of the last 30 s say of a pool. */
+export interface SeenPool {
+  /** Workers that were heard of. */
+  readonly workers: number;
+  /** Of those that are there now: all slots, and the free ones. */
+  readonly slots: number;
+  readonly free: number;
+}
+
+/** A pool's consumer of one priority, as JetStream shows it. */
+export interface PoolConsumerState {
+  /** Tasks that nobody has taken. */
+  readonly waiting: number;
+  /** Taken, and not finished. */
+  readonly taken: number;
+  /** Place in the stream of the newest task that was taken. */
+  readonly takenUpTo: number;
+  /** Requests of workers for tasks that are open now. */
+  readonly requests: number;
+}
+
+/** What the queue of tasks looks like now. Each answer may reject while JetStream does not answer. */
+export interface TaskQueue {
+  /** Whether a worker holds the attempt by direct dispatch. */
+  isHeld(attemptKey: string): boolean;
+  /** Place in the stream of a task; undefined when it is not there. */
+  placeOf(subject: string): Promise<number | undefined>;
+  /** Undefined when no worker has ever served the pool. */
+  consumer(pool: string, priority: Priority): Promise<PoolConsumerState | undefined>;
+  seen(pool: string): SeenPool;
 }

@@ -1,4 +1,11 @@
-import { EVENT_SCHEMAS, EXECUTION_STATUSES, LATEST_TIME_MS, LIMITS, isTerminalEventType } from '@batuta/contracts';
+import {
+  EVENT_SCHEMAS,
+  EXECUTION_STATUSES,
+  LATEST_TIME_MS,
+  LIMITS,
+  TOKEN,
+  isTerminalEventType,
+} from '@batuta/contracts';
 import type {
   ApprovalSummary,
   CurrentStep,
@@ -25,6 +32,8 @@ import type {
   ListEventsRequest,
   ListExecutionsReply,
   ListExecutionsRequest,
+  ListPoolsReply,
+  ListPoolsRequest,
   LogPage,
   ReadLogReply,
   ReadLogRequest,
@@ -39,6 +48,7 @@ import { readExecution } from '../partitions/fold-execution.js';
 import type { ExecutionSource } from '../partitions/fold-execution.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
 import { fitEvent, fitStep, fitView, withoutStepPayloads, withoutSteps } from './fit-view.js';
+import type { Queues } from './queues.js';
 import { StepAttempts } from './step-attempts.js';
 import { listApprovals, listExecutions } from './list-sql.js';
 import { EXECUTION_BY_TRACE } from './sql.js';
@@ -57,6 +67,7 @@ const ATTEMPTS_PAGE = 500;
 /** Of an event beside its data. */
 const ENVELOPE_BYTES = 300;
 const MOST_VERSIONS = 10_000;
+const MOST_POOLS = 1_000;
 const MOST_STARTS = 1_000;
 const MOST_CURSORS = 4_096;
 
@@ -139,7 +150,7 @@ function fittingApprovals(approvals: readonly ApprovalSummary[]): ApprovalSummar
 /** The part of a view that was asked for. */
 function wanted(execution: ExecutionView, payloads: GetExecutionRequest['payloads']): ExecutionView {
   if (payloads === 'start') return withoutSteps(execution);
-  return payloads === 'own' ? withoutStepPayloads(execution) : execution;
+  return payloads === 'own' || payloads === 'result' ? withoutStepPayloads(execution) : execution;
 }
 
 /** Attempts without the details of their failures where those are too many: agents may tell much of each. */
@@ -164,6 +175,7 @@ export class ExecutionQueries {
     private readonly source: ExecutionSource,
     private readonly pool: Pool,
     private readonly partitions: number,
+    private readonly queues: Pick<Queues, 'marked' | 'pools'>,
   ) {
     this.#loader = new ExecutionLoader(source, setImmediate, READ_TOGETHER);
   }
@@ -185,7 +197,12 @@ export class ExecutionQueries {
     if (version !== undefined && version !== state.version) {
       return refused('not_found', `The execution has no version ${version}: its newest is ${state.version}.`);
     }
-    return { execution: fitView(wanted(view(state), request.payloads), REPLY_BYTES) };
+    const { payloads } = request;
+    const shown = wanted(view(state), payloads);
+    // Only now is known where tasks wait now.
+    const live = version === undefined && payloads !== 'start' && payloads !== 'result';
+    const steps = live ? await this.queues.marked(state, shown.steps) : shown.steps;
+    return { execution: fitView({ ...shown, steps }, REPLY_BYTES) };
   }
 
   /** One step with what its agent got, as the log tells it, and every attempt. */
@@ -203,13 +220,20 @@ export class ExecutionQueries {
     const input = then === undefined ? undefined : taskInput(then, stepId);
     const inputBytes = input === undefined ? 0 : jsonBytes(input);
     const fits = inputBytes <= LARGEST_INLINE_INPUT;
+    const plain = stepView(state, unit);
+    const [step = plain] = await this.queues.marked(state, [plain]);
     return {
       status: state.status,
       version: state.version,
       attempts: fittingAttempts(attempts.all),
-      step: fitStep(stepView(state, unit), LARGEST_STEP),
+      step: fitStep(step, LARGEST_STEP),
       ...(input === undefined ? {} : fits ? { input } : { inputOmitted: { bytes: inputBytes } }),
     };
+  }
+
+  async pools({ pools }: ListPoolsRequest): Promise<ListPoolsReply> {
+    const names = [...new Set(pools)].filter((name) => TOKEN.test(name)).slice(0, MOST_POOLS);
+    return { pools: await this.queues.pools(names) };
   }
 
   /** A part of one payload, for those that no message holds whole. */

@@ -16,6 +16,8 @@ import type {
   ListEventsRequest,
   ListExecutionsReply,
   ListExecutionsRequest,
+  ListPoolsReply,
+  ListPoolsRequest,
   ReadLogReply,
   ReadLogRequest,
   TopologyReply,
@@ -51,6 +53,11 @@ export class QueriesController {
   @MessagePattern(subjects.query.payload)
   payload(@Payload() request: GetPayloadRequest): Promise<GetPayloadReply> {
     return this.#queries.payload(request);
+  }
+
+  @MessagePattern(subjects.query.pools)
+  pools(@Payload() request: ListPoolsRequest): Promise<ListPoolsReply> {
+    return this.#queries.pools(request);
   }
 
   @MessagePattern(subjects.query.list)

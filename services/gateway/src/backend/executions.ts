@@ -33,7 +33,7 @@ export interface ViewOptions {
 }
 
 /** What a result needs of a view. */
-const RESULT: ViewOptions = { payloads: 'own' };
+const RESULT: ViewOptions = { payloads: 'result' };
 
 /** A started execution, with its result when it ended within the wait. */
 export interface Started {

@@ -14,6 +14,7 @@ import {
   InboxNotificationSchema,
   KnowledgeDocumentSchema,
   PassageSchema,
+  PoolViewSchema,
   PRIORITIES,
   REFUSAL_CODES,
   ROLES,
@@ -189,6 +190,7 @@ export function platformSchemas(): Record<string, OpenApiSchema> {
     ExecutionSummarySchema,
     ExecutionViewSchema,
     StepAttemptSchema,
+    PoolViewSchema,
     KnowledgeDocumentSchema,
     PassageSchema,
     CallbackDeliverySchema,
@@ -359,6 +361,7 @@ export function platformSchemas(): Record<string, OpenApiSchema> {
         next_version: nullable({ type: 'integer', description: 'Ask for more with from_version; null at the end.' }),
       },
     },
+    PoolList: { type: 'object', required: ['pools'], properties: { pools: listOf('PoolView') } },
     AgentList: { type: 'object', properties: { agents: listOf('Agent') } },
     AgentBody: {
       type: 'object',

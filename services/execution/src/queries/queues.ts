@@ -1,0 +1,103 @@
+import { PRIORITIES } from '@batuta/contracts';
+import type { PoolView, QueuedView, StepView } from '@batuta/contracts';
+import { isTerminal, priorityOf } from '../domain/index.js';
+import type { State } from '../domain/index.js';
+import { taskSubject } from '../partitions/effects.js';
+import { unitState } from '../domain/state.js';
+import type { PoolConsumerState, SeenPool, TaskQueue } from '../partitions/ports.js';
+
+export interface QueuesOptions {
+  readonly queue: TaskQueue;
+  /** The pool that serves an agent; undefined when none does. */
+  readonly poolOf: (tenantId: string, agent: string) => Promise<string | undefined>;
+  /** Epoch ms. */
+  readonly now: () => number;
+}
+
+/** Steps of one execution that are looked up: each costs a question to JetStream. */
+const MOST_LOOKED_UP = 50;
+/** A task that is neither held nor in the queue is on its way for a moment. */
+const ON_ITS_WAY_MS = 1_000;
+
+/** Where tasks wait, asked at the time of reading: no event says it, and no commit pays for it. */
+export class Queues {
+  constructor(private readonly options: QueuesOptions) {}
+
+  /** The steps with what each waits for that no worker has taken. Without marks while the queue does not answer. */
+  async marked(state: State, steps: StepView[]): Promise<StepView[]> {
+    if (isTerminal(state.status) || state.running === 0) return steps;
+    try {
+      const queued = await this.#queuedOf(state, steps);
+      return queued.size === 0 ? steps : steps.map((step) => markedStep(step, queued.get(step.stepId)));
+    } catch {
+      // The view is right without it, and readiness tells of an outage.
+      return steps;
+    }
+  }
+
+  async pools(names: readonly string[]): Promise<PoolView[]> {
+    return Promise.all(
+      names.map(async (pool) => {
+        const consumers = await Promise.all(PRIORITIES.map((priority) => this.options.queue.consumer(pool, priority)));
+        let backlog = 0;
+        let taken = 0;
+        let requests = 0;
+        for (const consumer of consumers) {
+          backlog += consumer?.waiting ?? 0;
+          taken += consumer?.taken ?? 0;
+          requests += consumer?.requests ?? 0;
+        }
+        const seen = this.options.queue.seen(pool);
+        return { pool, ...seen, workers: workersOf(seen, requests), backlog, taken };
+      }),
+    );
+  }
+
+  async #queuedOf(state: State, steps: readonly StepView[]): Promise<Map<string, QueuedView>> {
+    const { queue, poolOf, now } = this.options;
+    const priority = priorityOf(state);
+    const tenantId = state.started?.tenantId ?? '';
+    const consumers = new Map<string, Promise<PoolConsumerState | undefined>>();
+    const consumerOf = (pool: string): Promise<PoolConsumerState | undefined> => {
+      const known = consumers.get(pool) ?? queue.consumer(pool, priority);
+      consumers.set(pool, known);
+      return known;
+    };
+    const open = steps
+      .filter(({ stepId, status }) => {
+        if (status !== 'running') return false;
+        const unit = unitState(state, state.config.unitIndex.get(stepId) ?? 0);
+        // What has sent a heartbeat was started.
+        return unit.phase === 'running' && unit.heartbeatAt === 0;
+      })
+      .filter(({ stepId, attempt }) => !queue.isHeld(`${state.executionId}/${stepId}/${attempt}`))
+      .slice(0, MOST_LOOKED_UP);
+    const found = new Map<string, QueuedView>();
+    await Promise.all(
+      open.map(async ({ stepId, agentId }) => {
+        const pool = await poolOf(tenantId, agentId);
+        const subject = pool === undefined ? undefined : taskSubject(state, stepId, pool);
+        if (pool === undefined || subject === undefined) return;
+        const [place, consumer] = await Promise.all([queue.placeOf(subject), consumerOf(pool)]);
+        const { scheduledAt } = unitState(state, state.config.unitIndex.get(stepId) ?? 0);
+        const waits = place === undefined ? now() - scheduledAt > ON_ITS_WAY_MS : place > (consumer?.takenUpTo ?? 0);
+        if (!waits) return;
+        const seen = queue.seen(pool);
+        found.set(stepId, {
+          sinceAt: scheduledAt,
+          pool,
+          workers: workersOf(seen, consumer?.requests ?? 0),
+          slots: seen.slots,
+          backlog: consumer?.waiting ?? 0,
+        });
+      }),
+    );
+    return found;
+  }
+}
+
+const markedStep = (step: StepView, queued: QueuedView | undefined): StepView =>
+  queued === undefined ? step : { ...step, queued };
+
+/** Workers that send no beats are only known by their open requests for tasks: that is one at least. */
+const workersOf = (seen: SeenPool, requests: number): number => Math.max(seen.workers, requests > 0 ? 1 : 0);
