@@ -230,3 +230,4 @@ export {
   InboxNotificationSchema,
 } from './generated/batuta/notifications/v1/service_pb.js';
 export { isoTime, LATEST_TIME_MS, parseTime } from './time.js';
+export { COMMAND_ROLE, TENANT_SECRET_ROLE, roleOf } from './roles.js';

@@ -253,6 +253,9 @@ export class FakePlatform {
     }));
     this.#answer(subjects.query.list, () => ({ executions: [], nextCursor: '' }));
     this.#answer(subjects.query.approvals, () => ({ approvals: this.approvals, nextCursor: 'next' }));
+    for (const pattern of Object.values(subjects.query)) {
+      if (!this.handlers.has(pattern)) this.#answer(pattern, () => ({ refused: notFound }));
+    }
     for (let partition = 0; partition < PARTITIONS; partition += 1) {
       this.nats.subscribe(subjects.command(partition), {
         callback: (_error, message) => {

@@ -1,4 +1,4 @@
-import { BUILT_IN_AGENTS, DEFAULT_POOL, TOKEN } from '@batuta/contracts';
+import { BUILT_IN_AGENTS, DEFAULT_POOL, TOKEN, roleOf, subjects } from '@batuta/contracts';
 import type { Agent, AgentReply, JsonObject, JsonValue, ListAgentsReply, Principal } from '@batuta/contracts';
 import { Sandbox, SandboxBusyError } from '@batuta/sandbox';
 import { Injectable } from '@nestjs/common';
@@ -41,7 +41,7 @@ export class AgentRegistry {
 
   /** Makes or changes an agent; each change raises its revision by one. */
   async put(principal: Principal, name: unknown, body: unknown): Promise<AgentReply> {
-    const denied = requireRole(principal, 'admin', 'register an agent');
+    const denied = requireRole(principal, roleOf(subjects.config.agentPut), 'register an agent');
     if (denied !== undefined) return denied;
     const checked = await this.#check(principal, textField(name), body);
     if (checked !== undefined) return checked;
@@ -91,7 +91,7 @@ export class AgentRegistry {
 
   /** Refused while a config that is not deleted uses the agent. */
   async delete(principal: Principal, name: unknown): Promise<AgentReply> {
-    const denied = requireRole(principal, 'admin', 'delete an agent');
+    const denied = requireRole(principal, roleOf(subjects.config.agentDelete), 'delete an agent');
     if (denied !== undefined) return denied;
     const agent = findable(name, 64) ?? '';
     if (BUILT_IN.has(agent)) return refuse('forbidden', `"${agent}" is built in and cannot be deleted.`);

@@ -1,4 +1,4 @@
-import { DEFAULT_TENANT, LIMITS, newId } from '@batuta/contracts';
+import { DEFAULT_TENANT, LIMITS, newId, roleOf, subjects } from '@batuta/contracts';
 import type {
   Config,
   ConfigReply,
@@ -71,7 +71,7 @@ export class Definitions {
   }
 
   async create(principal: Principal, document: unknown): Promise<ConfigReply> {
-    const denied = requireRole(principal, 'operator', 'create a config');
+    const denied = requireRole(principal, roleOf(subjects.config.create), 'create a config');
     if (denied !== undefined) return denied;
     const checked = await this.#check(principal, document);
     if (isRefused(checked)) return checked;
@@ -160,7 +160,7 @@ export class Definitions {
     principal: Principal,
     request: { id: unknown; document: unknown; expectedVersion: unknown },
   ): Promise<ConfigReply> {
-    const denied = requireRole(principal, 'operator', 'change a config');
+    const denied = requireRole(principal, roleOf(subjects.config.update), 'change a config');
     if (denied !== undefined) return denied;
     const found = await this.#findOwn(principal, request.id);
     if (isRefused(found)) return found;
@@ -217,7 +217,7 @@ export class Definitions {
 
   /** Soft: its versions stay for executions that run, and it can be restored. */
   async delete(principal: Principal, request: { id: unknown; expectedVersion: unknown }): Promise<ConfigReply> {
-    const denied = requireRole(principal, 'operator', 'delete a config');
+    const denied = requireRole(principal, roleOf(subjects.config.delete), 'delete a config');
     if (denied !== undefined) return denied;
     const found = await this.#findOwn(principal, request.id);
     if (isRefused(found)) return found;
@@ -233,7 +233,7 @@ export class Definitions {
 
   /** Takes an id: deleted configs may share a name. Refused when the name, or an agent, is not free or there any more. */
   async restore(principal: Principal, request: { id: unknown }): Promise<ConfigReply> {
-    const denied = requireRole(principal, 'operator', 'restore a config');
+    const denied = requireRole(principal, roleOf(subjects.config.restore), 'restore a config');
     if (denied !== undefined) return denied;
     const id = findable(request.id);
     if (id === undefined || !isUuid(id)) return NOT_FOUND;

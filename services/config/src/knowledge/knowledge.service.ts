@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { KNOWLEDGE_LIMITS, LIMITS, newId } from '@batuta/contracts';
+import { KNOWLEDGE_LIMITS, LIMITS, newId, roleOf, subjects } from '@batuta/contracts';
 import type {
   DocumentReply,
   JsonObject,
@@ -59,7 +59,7 @@ export class Knowledge {
     principal: Principal,
     request: { source: unknown; title: unknown; contentType: unknown; content: unknown; metadata: unknown },
   ): Promise<DocumentReply> {
-    const denied = requireRole(principal, 'operator', 'add a document');
+    const denied = requireRole(principal, roleOf(subjects.config.knowledgePut), 'add a document');
     if (denied !== undefined) return denied;
     const document = checkDocument(request);
     if ('refused' in document) return document;
@@ -131,7 +131,7 @@ export class Knowledge {
 
   /** Removes a document with its passages. */
   async delete(principal: Principal, id: unknown): Promise<DocumentReply> {
-    const denied = requireRole(principal, 'operator', 'delete a document');
+    const denied = requireRole(principal, roleOf(subjects.config.knowledgeDelete), 'delete a document');
     if (denied !== undefined) return denied;
     const documentId = findable(id, 36);
     const where = { id: documentId ?? '', tenantId: principal.tenantId };

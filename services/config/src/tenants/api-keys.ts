@@ -1,4 +1,4 @@
-import { DEFAULT_TENANT, LATEST_TIME_MS, newId, ROLES, TENANT_ID } from '@batuta/contracts';
+import { DEFAULT_TENANT, LATEST_TIME_MS, newId, ROLES, TENANT_ID, roleOf, subjects } from '@batuta/contracts';
 import type {
   ApiKey,
   AuthenticateReply,
@@ -84,7 +84,7 @@ export class ApiKeys {
     principal: Principal,
     request: { userId: unknown; role: unknown; name: unknown; expiresAt: unknown; tenantId: unknown },
   ): Promise<CreateApiKeyReply> {
-    const denied = requireRole(principal, 'admin', 'create an API key');
+    const denied = requireRole(principal, roleOf(subjects.config.keyCreate), 'create an API key');
     if (denied !== undefined) return denied;
     const { userId, role, name = '', expiresAt = 0 } = request;
     const report = new Report();
@@ -121,7 +121,7 @@ export class ApiKeys {
 
   /** The tenant's keys, newest first, revoked ones too. */
   async list(principal: Principal): Promise<ListApiKeysReply> {
-    const denied = requireRole(principal, 'admin', 'list API keys');
+    const denied = requireRole(principal, roleOf(subjects.config.keyList), 'list API keys');
     if (denied !== undefined) return { keys: [], ...denied };
     const keys = await this.#dataSource.manager.find(ApiKeyEntity, {
       where: { tenantId: principal.tenantId },
@@ -133,7 +133,7 @@ export class ApiKeys {
 
   /** Revokes a key for good; once more changes nothing. */
   async revoke(principal: Principal, id: unknown): Promise<RevokeApiKeyReply> {
-    const denied = requireRole(principal, 'admin', 'revoke an API key');
+    const denied = requireRole(principal, roleOf(subjects.config.keyRevoke), 'revoke an API key');
     if (denied !== undefined) return denied;
     const keyId = findable(id, 36);
     const where = { id: keyId ?? '', tenantId: principal.tenantId };

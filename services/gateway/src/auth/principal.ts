@@ -1,5 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
-import { createParamDecorator, SetMetadata } from '@nestjs/common';
+import { applyDecorators, createParamDecorator, SetMetadata } from '@nestjs/common';
+import { ApiExtension } from '@nestjs/swagger';
 import type { Principal, Role } from '@batuta/contracts';
 import type { FastifyRequest } from 'fastify';
 import { Problem } from '../http/problem.js';
@@ -19,10 +20,13 @@ export const Caller = createParamDecorator((_: unknown, context: ExecutionContex
   principalOf(context.switchToHttp().getRequest<AuthenticatedRequest>()),
 );
 
+/** Where OpenAPI shows the role of an operation. */
+export const ROLE_EXTENSION = 'x-batuta-role';
 export const NEEDED_ROLE = 'batuta:needed-role';
 
 /** The least role that may call a handler. Without it, `viewer` for GET and `admin` for the rest. */
-export const Needs = (role: Role): MethodDecorator & ClassDecorator => SetMetadata(NEEDED_ROLE, role);
+export const Needs = (role: Role): MethodDecorator & ClassDecorator =>
+  applyDecorators(SetMetadata(NEEDED_ROLE, role), ApiExtension(ROLE_EXTENSION, role));
 
 export const PUBLIC = 'batuta:public';
 

@@ -14,6 +14,9 @@ export function requireRole({ role }: Principal, needed: Role): void {
   }
 }
 
+/** The role that a handler without one takes. */
+export const unnamedRole = (method: string): Role => (method === 'GET' || method === 'HEAD' ? 'viewer' : 'admin');
+
 /** Lets a request through when its key's role allows the handler. */
 @Injectable()
 export class RoleGuard implements CanActivate {
@@ -28,7 +31,7 @@ export class RoleGuard implements CanActivate {
     const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
     const needed =
       this.reflector.getAllAndOverride<Role | undefined>(NEEDED_ROLE, [context.getHandler(), context.getClass()]) ??
-      (request.method === 'GET' || request.method === 'HEAD' ? 'viewer' : 'admin');
+      unnamedRole(request.method);
     requireRole(principalOf(request), needed);
     return true;
   }

@@ -169,7 +169,7 @@ export class Backend {
   #problem(target: string, error: unknown): unknown {
     if (error instanceof UnavailableError) {
       this.options.logger.warn({ reason: error.message, target }, 'no answer from behind');
-      const service = target.startsWith('batuta.config.') ? 'config' : 'execution';
+      const [, service = 'execution'] = target.split('.');
       return new Problem('unavailable', `The ${service} service does not answer right now; try again.`);
     }
     if (error instanceof RemoteError) {

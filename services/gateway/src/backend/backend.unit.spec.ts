@@ -59,6 +59,20 @@ describe('asking a service behind the gateway', () => {
     }
   });
 
+  it.each([
+    [subjects.config.create, 'config'],
+    [subjects.config.agentPut, 'config'],
+    [subjects.query.get, 'execution'],
+    [subjects.notifications.callbackCreate, 'notifications'],
+    [subjects.notifications.inboxList, 'notifications'],
+  ])('names the service that did not answer %s', async (pattern, service) => {
+    const { backend } = backendWith([new UnavailableError('no answer')]);
+    await expect(backend.ask(pattern, {}, 500)).rejects.toMatchObject({
+      code: 'unavailable',
+      detail: `The ${service} service does not answer right now; try again.`,
+    });
+  });
+
   it('never asks twice for what changes something', async () => {
     jest.useFakeTimers();
     try {

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Param, Put, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { subjects } from '@batuta/contracts';
+import { subjects, roleOf } from '@batuta/contracts';
 import type { AgentReply, JsonObject, JsonValue, ListAgentsReply, Principal } from '@batuta/contracts';
 import { Caller, Needs } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
@@ -40,7 +40,7 @@ export class AgentsController {
   }
 
   @Put(':name')
-  @Needs('operator')
+  @Needs(roleOf(subjects.config.agentPut))
   @ApiOperation({
     summary: 'Register an agent that your own workers serve',
     description: 'A worker needs only a NATS client; see examples/worker-without-sdk.',
@@ -61,7 +61,7 @@ export class AgentsController {
   }
 
   @Delete(':name')
-  @Needs('operator')
+  @Needs(roleOf(subjects.config.agentDelete))
   @ApiOperation({ summary: 'Remove an agent' })
   @Answers(200, 'Agent', 'The removed agent.')
   @Refuses('not_found', 'conflict', 'not_applicable')

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { parseTime, subjects } from '@batuta/contracts';
+import { parseTime, subjects, roleOf } from '@batuta/contracts';
 import type { CreateApiKeyReply, JsonObject, ListApiKeysReply, Principal, RevokeApiKeyReply } from '@batuta/contracts';
 import { Caller, Needs } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
@@ -13,7 +13,7 @@ import { shownKey } from './shown.js';
 
 @ApiTags('API keys')
 @ApiBearerAuth()
-@Needs('admin')
+@Needs(roleOf(subjects.config.keyCreate))
 @Controller('api/v1/api-keys')
 export class ApiKeysController {
   constructor(private readonly backend: Backend) {}

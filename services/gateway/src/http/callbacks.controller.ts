@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { DELIVERY_STATUSES, isoTime, subjects } from '@batuta/contracts';
+import { DELIVERY_STATUSES, isoTime, subjects, roleOf, TENANT_SECRET_ROLE } from '@batuta/contracts';
 import type {
   CallbackReply,
   DeliveryReply,
@@ -44,7 +44,7 @@ export class CallbacksController {
   constructor(private readonly backend: Backend) {}
 
   @Post()
-  @Needs('operator')
+  @Needs(roleOf(subjects.notifications.callbackCreate))
   @ApiOperation({
     summary: 'Tell somebody about events of a config’s executions, or of one execution',
     description: 'For events that come after it. The signing secret of a webhook is shown only in this answer.',
@@ -123,7 +123,7 @@ export class CallbacksController {
   }
 
   @Post('deliveries/:id/redrive')
-  @Needs('operator')
+  @Needs(roleOf(subjects.notifications.deliveryRedrive))
   @HttpCode(202)
   @ApiOperation({
     summary: 'Try a dead letter again',
@@ -140,7 +140,7 @@ export class CallbacksController {
   }
 
   @Post('secret/rotate')
-  @Needs('admin')
+  @Needs(TENANT_SECRET_ROLE)
   @HttpCode(200)
   @ApiOperation({
     summary: 'A new signing secret for the short form `callback_url`',
@@ -163,7 +163,7 @@ export class CallbacksController {
   }
 
   @Delete(':id')
-  @Needs('operator')
+  @Needs(roleOf(subjects.notifications.callbackDelete))
   @ApiOperation({ summary: 'Delete a callback', description: 'What it still had to deliver is not delivered.' })
   @Answers(200, 'Callback', 'The deleted callback.')
   @Refuses('not_found')
@@ -173,7 +173,7 @@ export class CallbacksController {
   }
 
   @Post(':id/enable')
-  @Needs('operator')
+  @Needs(roleOf(subjects.notifications.callbackEnable))
   @HttpCode(200)
   @ApiOperation({ summary: 'Enable a callback that a 410 disabled' })
   @Answers(200, 'Callback', 'The callback.')
@@ -184,7 +184,7 @@ export class CallbacksController {
   }
 
   @Post(':id/secret/rotate')
-  @Needs('operator')
+  @Needs(roleOf(subjects.notifications.secretRotate))
   @HttpCode(200)
   @ApiOperation({
     summary: 'A new signing secret for a callback',

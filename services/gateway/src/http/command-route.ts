@@ -1,6 +1,7 @@
 import { applyDecorators, HttpCode, Post } from '@nestjs/common';
 import type { Type } from '@nestjs/common';
 import { ApiBody, ApiOperation } from '@nestjs/swagger';
+import { COMMAND_ROLE } from '@batuta/contracts';
 import type { RefusalCode } from '@batuta/contracts';
 import { Needs } from '../auth/principal.js';
 import { Answers, CommandKey, Refuses } from './documented.js';
@@ -24,7 +25,7 @@ export const CommandRoute = (path: string, options: CommandRouteOptions): Method
     CommandKey,
     ...(options.body === undefined ? [] : [ApiBody({ type: options.body, required: false })]),
     ApiOperation({ summary: options.summary, description: options.description }),
-    Needs('operator'),
+    Needs(COMMAND_ROLE),
     HttpCode(200),
     Post(path),
   );

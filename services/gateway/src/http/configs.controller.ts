@@ -1,7 +1,7 @@
 import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Patch, Post, Put, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { STRATEGIES, subjects } from '@batuta/contracts';
+import { STRATEGIES, subjects, roleOf } from '@batuta/contracts';
 import type {
   Config,
   ConfigReply,
@@ -49,7 +49,7 @@ export class ConfigsController {
   constructor(private readonly backend: Backend) {}
 
   @Post()
-  @Needs('operator')
+  @Needs(roleOf(subjects.config.create))
   @ApiOperation({ summary: 'Create a config', description: 'Every mistake in the definition is reported at once.' })
   @BodyIs('ConfigBody', 'The definition.')
   @Answers(201, 'Config', 'Created, version 1.', true)
@@ -109,7 +109,7 @@ export class ConfigsController {
   }
 
   @Put(':id')
-  @Needs('operator')
+  @Needs(roleOf(subjects.config.update))
   @ApiOperation({
     summary: 'Change a config: makes a new version',
     description:
@@ -173,7 +173,7 @@ export class ConfigsController {
   }
 
   @Delete(':id')
-  @Needs('operator')
+  @Needs(roleOf(subjects.config.delete))
   @ApiOperation({ summary: 'Delete a config', description: 'It can be restored; running executions go on.' })
   @IfMatch
   @Answers(200, 'Config', 'The deleted config.', true)
@@ -192,7 +192,7 @@ export class ConfigsController {
 
   @Post(':id/restore')
   @HttpCode(200)
-  @Needs('operator')
+  @Needs(roleOf(subjects.config.restore))
   @ApiOperation({ summary: 'Restore a deleted config' })
   @Answers(200, 'Config', 'The restored config.', true)
   @Refuses('not_found', 'name_taken', 'conflict')

@@ -1,6 +1,7 @@
 import { Body, Controller, Headers, Param, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
+import { COMMAND_ROLE } from '@batuta/contracts';
 import type { JsonObject, JsonValue, Principal } from '@batuta/contracts';
 import { Caller, principalOf } from '../auth/principal.js';
 import type { AuthenticatedRequest } from '../auth/principal.js';
@@ -59,7 +60,7 @@ export const EXECUTE_ROUTE = { method: 'POST', url: '/api/v1/orchestrations/exec
 export function executeHandler(executions: Executions) {
   return async (request: AuthenticatedRequest, reply: FastifyReply): Promise<JsonObject> => {
     const principal = principalOf(request);
-    requireRole(principal, 'operator');
+    requireRole(principal, COMMAND_ROLE);
     const { headers } = request;
     const key = headers['idempotency-key'];
     const traceparent = headers['traceparent'];

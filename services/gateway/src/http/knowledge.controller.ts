@@ -1,7 +1,7 @@
 import { Body, Controller, Delete, Get, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { KNOWLEDGE_LIMITS, PassageSchema, subjects, toUserJson } from '@batuta/contracts';
+import { KNOWLEDGE_LIMITS, PassageSchema, roleOf, subjects, toUserJson } from '@batuta/contracts';
 import type { DocumentReply, JsonObject, ListDocumentsReply, Principal, SearchKnowledgeReply } from '@batuta/contracts';
 import { Caller, Needs } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
@@ -25,7 +25,7 @@ export class KnowledgeController {
   constructor(private readonly backend: Backend) {}
 
   @Post('documents')
-  @Needs('operator')
+  @Needs(roleOf(subjects.config.knowledgePut))
   @ApiOperation({ summary: 'Add a document, or replace the one with the same source' })
   @ApiBody({ type: DocumentBody })
   @Answers(201, 'StoredDocument', 'Added or replaced.')
@@ -66,7 +66,7 @@ export class KnowledgeController {
   }
 
   @Delete('documents/:id')
-  @Needs('operator')
+  @Needs(roleOf(subjects.config.knowledgeDelete))
   @ApiOperation({ summary: 'Remove a document' })
   @Answers(200, 'KnowledgeDocument', 'The removed document.')
   @Refuses('not_found')

@@ -1,6 +1,9 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import type { OpenAPIObject } from '@nestjs/swagger';
+import type { Role } from '@batuta/contracts';
+import { ROLE_EXTENSION } from '../auth/principal.js';
+import { unnamedRole } from '../auth/role.guard.js';
 import { ExecuteMessage } from './dto/execute.dto.js';
 import { platformSchemas } from './openapi-schemas.js';
 
@@ -33,7 +36,25 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
     ...document.components,
     schemas: { ...document.components?.schemas, ...(platformSchemas() as Schemas) },
   };
+  for (const [path, item] of Object.entries(document.paths)) showRoles(path, item as PathItem);
   return document;
+}
+
+interface Operation {
+  description?: string;
+  [ROLE_EXTENSION]?: Role;
+}
+
+type PathItem = Readonly<Partial<Record<'get' | 'post' | 'put' | 'patch' | 'delete', Operation>>>;
+
+/** Says in every operation which role it takes: the one that the guard asks for. */
+function showRoles(path: string, item: PathItem): void {
+  if (!path.startsWith('/api/')) return;
+  for (const [method, operation] of Object.entries(item)) {
+    const role = (operation[ROLE_EXTENSION] ??= unnamedRole(method.toUpperCase()));
+    const { description = '' } = operation;
+    operation.description = `${description}${description === '' ? '' : ' '}Takes the role \`${role}\`.`;
+  }
 }
 
 /** Serves the document as a page at /docs and as JSON at /docs-json. */

@@ -1,5 +1,6 @@
 import { applyDecorators, HttpCode, Post } from '@nestjs/common';
 import { ApiOperation } from '@nestjs/swagger';
+import { COMMAND_ROLE } from '@batuta/contracts';
 import type { JsonObject, RefusalCode } from '@batuta/contracts';
 import type { FastifyReply } from 'fastify';
 import { Needs } from '../auth/principal.js';
@@ -28,7 +29,7 @@ export const StartRoute = (path: string, { summary, description, refuses }: Star
     IdempotencyKey,
     Queries(START_QUERY),
     ApiOperation({ summary, description }),
-    Needs('operator'),
+    Needs(COMMAND_ROLE),
     HttpCode(202),
     Post(path),
   );

@@ -1,6 +1,7 @@
+import { COMMAND_ROLE } from '@batuta/contracts';
 import type { JsonObject, JsonValue } from '@batuta/contracts';
 import type { Logger } from '@batuta/observability';
-import { allows } from '../auth/roles.js';
+import { requireRole } from '../auth/role.guard.js';
 import type { ExecutionStarter } from '../backend/execution-starter.js';
 import type { Executions } from '../backend/executions.js';
 import { check } from '../http/checked.js';
@@ -42,9 +43,7 @@ export function executeRoute(options: ExecuteRouteOptions): SocketRoute {
     maxMessageBytes: options.maxMessageBytes,
     prepare({ identity, parameters, query, headers }) {
       parseQuery({}, queryObject(query));
-      if (!allows(identity.principal.role, 'operator')) {
-        throw new Problem('forbidden', 'This needs the role operator.');
-      }
+      requireRole(identity.principal, COMMAND_ROLE);
       const config = parameters[0] ?? '';
       const traceparent = traceparentOf(headers['traceparent']);
       return Promise.resolve((socket) => {

@@ -1,4 +1,4 @@
-import { newId, subjects } from '@batuta/contracts';
+import { newId, subjects, roleOf, TENANT_SECRET_ROLE } from '@batuta/contracts';
 import type {
   Callback,
   CallbackChannel,
@@ -77,7 +77,7 @@ export class Callbacks {
   }
 
   async create(principal: Principal, body: unknown): Promise<CallbackReply> {
-    const denied = requireRole(principal, 'operator', 'make a callback');
+    const denied = requireRole(principal, roleOf(subjects.notifications.callbackCreate), 'make a callback');
     if (denied !== undefined) return denied;
     let checked: Awaited<ReturnType<typeof validateCallback>>;
     try {
@@ -159,7 +159,7 @@ export class Callbacks {
 
   /** Deletes a callback; what it still had to deliver is closed. */
   async delete(principal: Principal, id: unknown): Promise<CallbackReply> {
-    const denied = requireRole(principal, 'operator', 'delete a callback');
+    const denied = requireRole(principal, roleOf(subjects.notifications.callbackDelete), 'delete a callback');
     if (denied !== undefined) return denied;
     const found = await this.#find(principal, id);
     if (found === null) return refuse('not_found', NOT_FOUND);
@@ -170,7 +170,7 @@ export class Callbacks {
 
   /** Lets a callback that was disabled (410) work again, for events from now on. */
   async enable(principal: Principal, id: unknown): Promise<CallbackReply> {
-    const denied = requireRole(principal, 'operator', 'enable a callback');
+    const denied = requireRole(principal, roleOf(subjects.notifications.callbackEnable), 'enable a callback');
     if (denied !== undefined) return denied;
     const found = await this.#find(principal, id);
     if (found === null) return refuse('not_found', NOT_FOUND);
@@ -184,7 +184,11 @@ export class Callbacks {
 
   async rotate(principal: Principal, callbackId: unknown): Promise<RotateSecretReply> {
     const whole = textOf(callbackId) === '';
-    const denied = requireRole(principal, whole ? 'admin' : 'operator', 'rotate a signing secret');
+    const denied = requireRole(
+      principal,
+      whole ? TENANT_SECRET_ROLE : roleOf(subjects.notifications.secretRotate),
+      'rotate a signing secret',
+    );
     if (denied !== undefined) return denied;
     const found = whole ? undefined : await this.#find(principal, callbackId);
     if (found === null) return refuse('not_found', NOT_FOUND);
@@ -223,7 +227,10 @@ export class Callbacks {
           ])
         : { start };
     } catch (error) {
-      if (error instanceof UnavailableError) return refuse('unavailable', 'The service behind does not answer.');
+      if (error instanceof UnavailableError) {
+        const service = configId === undefined ? 'execution' : 'config';
+        return refuse('unavailable', `The ${service} service does not answer right now; try again.`);
+      }
       throw error;
     }
   }

@@ -1,4 +1,4 @@
-import { DELIVERY_STATUSES } from '@batuta/contracts';
+import { DELIVERY_STATUSES, roleOf, subjects } from '@batuta/contracts';
 import type {
   CallbackDelivery,
   DeliveryReply,
@@ -86,7 +86,7 @@ export class Deliveries {
 
   /** Tries a dead letter again, with the same `webhook-id` and all its retries. */
   async redrive(principal: Principal, id: unknown): Promise<DeliveryReply> {
-    const denied = requireRole(principal, 'operator', 'redrive a dead letter');
+    const denied = requireRole(principal, roleOf(subjects.notifications.deliveryRedrive), 'redrive a dead letter');
     if (denied !== undefined) return denied;
     const deliveryId = uuidOf(id);
     if (deliveryId === undefined) return refuse('not_found', NOT_FOUND);

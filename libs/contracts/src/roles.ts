@@ -1,0 +1,40 @@
+import type { Role } from './codes.js';
+import { subjects } from './subjects.js';
+
+const { config, notifications } = subjects;
+
+/**
+ * The least role that each operation takes; those that are not here take `viewer`. Written once: the service refuses by it, the
+ * gateway refuses by it before it asks, and OpenAPI shows it.
+ */
+const ROLE_OF = {
+  [config.create]: 'operator',
+  [config.update]: 'operator',
+  [config.delete]: 'operator',
+  [config.restore]: 'operator',
+  // Whose workers get a tenant's tasks is an admin's business.
+  [config.agentPut]: 'admin',
+  [config.agentDelete]: 'admin',
+  [config.keyCreate]: 'admin',
+  [config.keyList]: 'admin',
+  [config.keyRevoke]: 'admin',
+  [config.knowledgePut]: 'operator',
+  [config.knowledgeDelete]: 'operator',
+  [notifications.callbackCreate]: 'operator',
+  [notifications.callbackDelete]: 'operator',
+  [notifications.callbackEnable]: 'operator',
+  // Of one callback; that of the whole tenant takes an admin.
+  [notifications.secretRotate]: 'operator',
+  [notifications.deliveryRedrive]: 'operator',
+} as const satisfies Readonly<Record<string, Role>>;
+
+/** The least role that may ask for an operation, by its subject. */
+export function roleOf(subject: keyof typeof ROLE_OF): Role {
+  return ROLE_OF[subject];
+}
+
+/** Rotating the signing secret of a whole tenant. */
+export const TENANT_SECRET_ROLE: Role = 'admin';
+
+/** Every command to an execution, a start included. */
+export const COMMAND_ROLE: Role = 'operator';
