@@ -46,7 +46,7 @@ describe('two execution processes', () => {
           throw new Error(`${owner} owns ${owned}`);
         }
       },
-      { timeoutMs: 30_000, describe: `${owner} owns ${count} partitions` },
+      { timeoutMs: 60_000, describe: `${owner} owns ${count} partitions` },
     );
   };
 
@@ -134,7 +134,7 @@ describe('two execution processes', () => {
           throw new Error('it has not tried anything yet');
         }
       },
-      { timeoutMs: 30_000, describe: 'the woken owner tries what it had been sent' },
+      { timeoutMs: 60_000, describe: 'the woken owner tries what it had been sent' },
     );
     await ownedBy('execution-0', 32);
     expect(await lengthOf()).toBe(length);

@@ -61,7 +61,7 @@ describe('approvals, through the whole platform', () => {
     return id;
   };
   const waits = (id: string): Promise<unknown> =>
-    eventually(async () => stepOf(await run.get(id), 'gate').approval?.status === 'waiting', { timeoutMs: 30_000 });
+    eventually(async () => stepOf(await run.get(id), 'gate').approval?.status === 'waiting', { timeoutMs: 60_000 });
   const waiting = async (query = ''): Promise<Waiting['approvals']> =>
     expectStatus(await api.get<Waiting>(`${BASE}/approvals${query}`), 200).approvals;
 
@@ -116,7 +116,7 @@ describe('approvals, through the whole platform', () => {
         status: 'running',
         approval: { status: 'waiting', message: 'Release 2.1?', approvers: ['grace', 'admin'] },
       });
-      await eventually(() => told().length === 1, { timeoutMs: 20_000, describe: 'the webhook is told' });
+      await eventually(() => told().length === 1, { timeoutMs: 60_000, describe: 'the webhook is told' });
       expect(told()[0]).toMatchObject({
         type: 'approval.requested',
         data: {
@@ -137,10 +137,10 @@ describe('approvals, through the whole platform', () => {
           );
           expect(inbox.notifications).toMatchObject([{ execution_id: id, event_type: 'approval_requested' }]);
         },
-        { timeoutMs: 20_000 },
+        { timeoutMs: 60_000 },
       );
       await eventually(async () => expect(await waiting()).toMatchObject([{ execution_id: id, step_id: 'gate' }]), {
-        timeoutMs: 20_000,
+        timeoutMs: 60_000,
       });
       expect(await waiting('?approver=grace')).toHaveLength(1);
       expect(await waiting('?approver=eve')).toEqual([]);
@@ -180,11 +180,11 @@ describe('approvals, through the whole platform', () => {
         'StepCompleted gate',
         'StepCompleted ship',
       ]);
-      await eventually(() => watched.includes('ExecutionCompleted'), { timeoutMs: 20_000 });
+      await eventually(() => watched.includes('ExecutionCompleted'), { timeoutMs: 60_000 });
       expect(watched.filter((type) => type.startsWith('Approval'))).toEqual(['ApprovalRequested', 'ApprovalDecided']);
-      await eventually(() => told().length === 2, { timeoutMs: 20_000 });
+      await eventually(() => told().length === 2, { timeoutMs: 60_000 });
       expect(told().map(({ type }) => type)).toEqual(['approval.requested', 'execution.completed']);
-      await eventually(async () => expect(await waiting()).toEqual([]), { timeoutMs: 20_000 });
+      await eventually(async () => expect(await waiting()).toEqual([]), { timeoutMs: 60_000 });
     } finally {
       socket.terminate();
     }
@@ -222,7 +222,7 @@ describe('approvals, through the whole platform', () => {
       skip_reason: 'execution_cancelled',
       approval: { status: 'withdrawn' },
     });
-    await eventually(async () => expect(await waiting()).toEqual([]), { timeoutMs: 20_000 });
+    await eventually(async () => expect(await waiting()).toEqual([]), { timeoutMs: 60_000 });
   }, 120_000);
 
   it('has one answer when two decide at the same time', async () => {

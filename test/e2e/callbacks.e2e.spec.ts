@@ -88,7 +88,7 @@ describe('callbacks, through the whole platform', () => {
         await api.post<{ execution_id: string }>(`${BASE}/execute/told?wait=30s`, { input: { n: 1 } }),
         200,
       );
-      await eventually(() => received().length === 2 && messages.length === 1, { timeoutMs: 15_000 });
+      await eventually(() => received().length === 2 && messages.length === 1, { timeoutMs: 60_000 });
       for (const { headers, body } of received())
         expect(headers['webhook-signature']).toBe(signatureOf(secret, headers, body));
       const told = received().map(({ body }) => JSON.parse(body) as { type: string; data: object });
@@ -126,9 +126,9 @@ describe('callbacks, through the whole platform', () => {
       received()
         .filter(({ body }) => body.includes(id))
         .map(({ headers }) => headers['webhook-id']);
-    await eventually(() => ids().length === 1, { timeoutMs: 15_000 });
+    await eventually(() => ids().length === 1, { timeoutMs: 60_000 });
     expectStatus(await api.post(`${BASE}/executions/${id}/retry`, {}), 200);
-    await eventually(() => ids().length === 2, { timeoutMs: 15_000 });
+    await eventually(() => ids().length === 2, { timeoutMs: 60_000 });
     expect(new Set(ids()).size).toBe(2);
     const { deliveries } = expectStatus(
       await api.get<{ deliveries: { status: string; event_type: string }[] }>(
@@ -180,7 +180,7 @@ describe('callbacks, through the whole platform', () => {
     const watched: { type: string; data: unknown }[] = [];
     socket.on('message', (data: Buffer) => watched.push(JSON.parse(data.toString('utf8')) as (typeof watched)[number]));
     try {
-      await eventually(() => called.to('/held').length > 0, { timeoutMs: 15_000, describe: 'the second step runs' });
+      await eventually(() => called.to('/held').length > 0, { timeoutMs: 60_000, describe: 'the second step runs' });
       const engine = cluster.process('execution');
       await engine.end('SIGKILL');
       called.release();
@@ -203,7 +203,7 @@ describe('callbacks, through the whole platform', () => {
       });
       expect(shown.steps[3]).toMatchObject({ status: 'skipped', skip_reason: 'not_reached' });
       expect((await api.get(`${BASE}/executions/${id}/result`)).body).toMatchObject({ budget: { exceeded } });
-      await eventually(() => watched.some(({ type }) => type === 'ExecutionFailed'), { timeoutMs: 15_000 });
+      await eventually(() => watched.some(({ type }) => type === 'ExecutionFailed'), { timeoutMs: 60_000 });
       expect(watched.find(({ type }) => type === 'BudgetExceeded')?.data).toEqual(exceeded);
       const metrics = await (await fetch(`${cluster.process('execution').url}/metrics`)).text();
       expect(metrics).toMatch(/^batuta_budgets_exceeded_total\{resource="tokens"\} 1$/m);
@@ -217,7 +217,7 @@ describe('callbacks, through the whole platform', () => {
             budget: { spent_tokens: 50 },
             token_count: 160,
           }),
-        { timeoutMs: 20_000 },
+        { timeoutMs: 60_000 },
       );
     } finally {
       socket.terminate();
@@ -275,7 +275,7 @@ describe('callbacks, through the whole platform', () => {
       await start();
       await crash();
       // The way in is open again.
-      await eventually(async () => expectStatus(await api.get(`${BASE}/configs/shaken`), 200), { timeoutMs: 30_000 });
+      await eventually(async () => expectStatus(await api.get(`${BASE}/configs/shaken`), 200), { timeoutMs: 60_000 });
     }
     const toldOf = (id: string): { id: string; type: string }[] =>
       received()

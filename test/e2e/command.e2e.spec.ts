@@ -32,7 +32,7 @@ describe('the batuta command', () => {
           throw new Error(`processes ${left.join(', ')}`);
         }
       },
-      { timeoutMs: 30_000, describe: 'no process of the platform is left' },
+      { timeoutMs: 60_000, describe: 'no process of the platform is left' },
     );
 
   beforeAll(() => {
@@ -159,7 +159,7 @@ describe('the batuta command', () => {
           throw new Error(await response.text());
         }
       },
-      { timeoutMs: 30_000, describe: 'the platform is ready again' },
+      { timeoutMs: 60_000, describe: 'the platform is ready again' },
     );
     start.child.kill('SIGINT');
     expect(await start.exited()).toBe(0);

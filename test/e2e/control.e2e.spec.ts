@@ -63,7 +63,7 @@ describe('commands to a running execution, through the gateway', () => {
       expect(await run.command(id, 'pause')).toMatchObject({ http: 409, code: 'already_paused' });
       expect(a.signal.aborted).toBe(false);
       a.finish({ from: 'a' });
-      await eventually(async () => stepOf(await run.get(id), 'a').status === 'completed', { timeoutMs: 10_000 });
+      await eventually(async () => stepOf(await run.get(id), 'a').status === 'completed', { timeoutMs: 60_000 });
       expect(await run.get(id)).toMatchObject({ status: 'paused', steps: [{}, { status: 'pending' }, {}] });
       expect(await run.command(id, 'resume')).toMatchObject({ http: 200, status: 'running' });
       expect(await run.command(id, 'resume')).toMatchObject({ http: 409, code: 'not_paused' });
@@ -75,7 +75,7 @@ describe('commands to a running execution, through the gateway', () => {
       const id = await start('chain');
       const first = await lab.attempt(id, 'a');
       expect(await run.command(id, 'pause', { now: true })).toMatchObject({ http: 200, status: 'paused' });
-      await eventually(() => first.signal.aborted, { timeoutMs: 10_000, describe: 'the agent is told to stop' });
+      await eventually(() => first.signal.aborted, { timeoutMs: 60_000, describe: 'the agent is told to stop' });
       expect(stepOf(await run.get(id), 'a').status).toBe('paused');
       await run.command(id, 'resume');
       // The step allows one attempt in all: the stopped one did not count.
@@ -95,7 +95,7 @@ describe('commands to a running execution, through the gateway', () => {
           if (paused.http === 200) {
             // What finished during the pause ends the execution at the resume.
             await eventually(async () => stepOf(await run.get(id), 'only').status === 'completed', {
-              timeoutMs: 10_000,
+              timeoutMs: 60_000,
             });
             expect((await run.get(id)).status).toBe('paused');
             expect((await run.command(id, 'resume')).http).toBe(200);
@@ -165,7 +165,7 @@ describe('commands to a running execution, through the gateway', () => {
       const id = await start('chain');
       const a = await lab.attempt(id, 'a');
       expect(await run.command(id, 'cancel', { reason: 'mistake' })).toMatchObject({ http: 200, status: 'cancelled' });
-      await eventually(() => a.signal.aborted, { timeoutMs: 10_000, describe: 'the agent is told to stop' });
+      await eventually(() => a.signal.aborted, { timeoutMs: 60_000, describe: 'the agent is told to stop' });
       expect(await run.command(id, 'cancel')).toMatchObject({ http: 409, code: 'already_cancelled' });
       expect(await run.command(id, 'pause')).toMatchObject({ http: 409, code: 'already_cancelled' });
       expect((await run.events(id)).at(-1)).toMatchObject({ type: 'ExecutionCancelled', data: { reason: 'mistake' } });
@@ -240,7 +240,7 @@ describe('commands to a running execution, through the gateway', () => {
         http: 200,
         status: 'cancelled',
       });
-      await eventually(() => undoing.signal.aborted, { timeoutMs: 10_000 });
+      await eventually(() => undoing.signal.aborted, { timeoutMs: 60_000 });
       expect(await run.get(id)).toMatchObject({
         status: 'cancelled',
         compensation: { compensated: ['two'], not_compensated: ['one'] },
@@ -259,9 +259,9 @@ describe('commands to a running execution, through the gateway', () => {
       const id = await start('undo-all');
       const [x, y, z] = await Promise.all(['x', 'y', 'z'].map((step) => lab.attempt(id, step)));
       y?.finish({ done: 'y' });
-      await eventually(async () => stepOf(await run.get(id), 'y').status === 'completed', { timeoutMs: 10_000 });
+      await eventually(async () => stepOf(await run.get(id), 'y').status === 'completed', { timeoutMs: 60_000 });
       x?.finish({ done: 'x' });
-      await eventually(async () => stepOf(await run.get(id), 'x').status === 'completed', { timeoutMs: 10_000 });
+      await eventually(async () => stepOf(await run.get(id), 'x').status === 'completed', { timeoutMs: 60_000 });
       expect(await run.command(id, 'cancel', { compensate: true })).toMatchObject({ status: 'compensation' });
       z?.finish({ done: 'z' });
       expect(await run.ended(id)).toMatchObject({
@@ -337,7 +337,7 @@ describe('commands to a running execution, through the gateway', () => {
       const id = await start('chain');
       const a = await lab.attempt(id, 'a');
       expect(await run.command(id, 'steps/a/skip')).toMatchObject({ http: 200, status: 'running' });
-      await eventually(() => a.signal.aborted, { timeoutMs: 10_000 });
+      await eventually(() => a.signal.aborted, { timeoutMs: 60_000 });
       expect((await lab.attempt(id, 'b')).input).toEqual({ a: null });
       expect(await run.command(id, 'steps/a/skip')).toMatchObject({ http: 409, code: 'step_already_finished' });
       expect(await run.command(id, 'steps/none/skip')).toMatchObject({ http: 404, code: 'step_not_found' });
@@ -497,7 +497,7 @@ describe('commands to a running execution, through the gateway', () => {
       await eventually(
         async () =>
           expect(stepOf(await run.get(id), 'a')).toMatchObject({ progress: 0.25, progress_message: 'a quarter' }),
-        { timeoutMs: 10_000 },
+        { timeoutMs: 60_000 },
       );
       expect(outline(await run.events(id), 'StepProgressed')).toEqual(['StepProgressed a']);
       // However soon after each other: the last one is what is kept.
@@ -525,10 +525,10 @@ describe('commands to a running execution, through the gateway', () => {
       const id = await start('unstarted');
       const found = await lab.attempt(id, 'found');
       await eventually(async () => stepOf(await run.get(id), 'lost').failure?.code === 'schedule_to_start_timeout', {
-        timeoutMs: 10_000,
+        timeoutMs: 60_000,
       });
       await eventually(async () => outline(await run.events(id), 'StepProgressed').includes('StepProgressed found'), {
-        timeoutMs: 10_000,
+        timeoutMs: 60_000,
         describe: 'its start is reported',
       });
       found.finish(1);
@@ -553,7 +553,7 @@ describe('commands to a running execution, through the gateway', () => {
       const id = await start('jury');
       const [one, two, three] = await Promise.all(['one', 'two', 'three'].map((step) => lab.attempt(id, step)));
       one?.finish({ vote: 'YES' });
-      await eventually(async () => stepOf(await run.get(id), 'one').status === 'completed', { timeoutMs: 10_000 });
+      await eventually(async () => stepOf(await run.get(id), 'one').status === 'completed', { timeoutMs: 60_000 });
       const engine = cluster.process('execution');
       await engine.end('SIGKILL');
       two?.finish({ vote: 'yes' });
@@ -564,7 +564,7 @@ describe('commands to a running execution, through the gateway', () => {
         consensus: [{ winners: ['one', 'two'], decided_by: 'threshold' }],
       });
       await eventually(() => three?.signal.aborted === true, {
-        timeoutMs: 20_000,
+        timeoutMs: 60_000,
         describe: 'the third one is stopped',
       });
       expect(outline(await run.events(id), 'ConsensusReached')).toEqual(['ConsensusReached jury']);

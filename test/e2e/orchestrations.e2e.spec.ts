@@ -258,7 +258,7 @@ describe('the examples of docs/orchestrations.md', () => {
       if (approves !== undefined) {
         const { step, body } = approves;
         await eventually(async () => stepOf(await orchestrations.get(id), step).approval?.status === 'waiting', {
-          timeoutMs: 30_000,
+          timeoutMs: 60_000,
         });
         expect(await orchestrations.command(id, `steps/${step}/approve`, body)).toMatchObject({ http: 200 });
       }
@@ -276,7 +276,7 @@ describe('the examples of docs/orchestrations.md', () => {
       await eventually(
         async () =>
           expect(stepOf(await orchestrations.get(started), 'approval')).toMatchObject({ status: 'running', attempt }),
-        { timeoutMs: 20_000 },
+        { timeoutMs: 60_000 },
       );
       return started;
     };

@@ -87,7 +87,7 @@ describe('a backup', () => {
           );
           expect(rows).toEqual([{ steps: 16, waiting: 2, behind: 0 }]);
         },
-        { timeoutMs: 20_000, describe: 'step runs are projected and the slow steps run' },
+        { timeoutMs: 60_000, describe: 'step runs are projected and the slow steps run' },
       );
     } finally {
       await client.end();

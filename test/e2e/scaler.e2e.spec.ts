@@ -30,7 +30,7 @@ describe('the autoscaler of a runner pool', () => {
 
   beforeAll(async () => {
     nats = await startTestNats();
-  }, 30_000);
+  }, 120_000);
 
   afterAll(async () => {
     await nats?.close();
@@ -72,5 +72,5 @@ describe('the autoscaler of a runner pool', () => {
     } finally {
       await connection.close();
     }
-  }, 30_000);
+  }, 120_000);
 });

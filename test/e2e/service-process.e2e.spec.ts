@@ -64,7 +64,7 @@ describe('a service process', () => {
     const exited = new Promise<number | null>((resolve) => started.once('close', (code) => resolve(code)));
     const ended = endOf('it', started, () => output);
     const says = (text: string): Promise<unknown> =>
-      eventually(() => output.includes(text), { timeoutMs: 20_000, describe: `it says ${text}`, pointless: ended });
+      eventually(() => output.includes(text), { timeoutMs: 60_000, describe: `it says ${text}`, pointless: ended });
     return { process: started, exited, says, output: () => output };
   };
 

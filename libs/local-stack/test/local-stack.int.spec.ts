@@ -290,7 +290,7 @@ describe('the end of the parent', () => {
     const { child, said } = await runStack();
     await query(said.databaseUrl, 'CREATE TABLE score (bar int); INSERT INTO score VALUES (7)');
     child.kill('SIGKILL');
-    await eventually(() => !said.pids.some(isAlive), { timeoutMs: 30_000, describe: 'both servers have ended' });
+    await eventually(() => !said.pids.some(isAlive), { timeoutMs: 60_000, describe: 'both servers have ended' });
     const next = await runStack();
     expect(await query(next.said.databaseUrl, 'SELECT bar FROM score')).toEqual([{ bar: 7 }]);
   });
@@ -314,7 +314,7 @@ describe('the end of the parent', () => {
     });
     expect(await readlink(`/proc/${successor}/exe`)).toBe(process.execPath);
     child.kill('SIGKILL');
-    await eventually(() => !said.pids.some(isAlive), { timeoutMs: 30_000, describe: 'both servers have ended' });
+    await eventually(() => !said.pids.some(isAlive), { timeoutMs: 60_000, describe: 'both servers have ended' });
   });
 
   (process.platform === 'linux' ? it : it.skip)(

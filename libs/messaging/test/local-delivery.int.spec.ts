@@ -174,7 +174,7 @@ describe('services in one process', () => {
     serve(serving, 'local');
     await server.restart();
     await eventually(async () => expect(await ask(asking, { timeoutMs: 200 })).toBe('local question'), {
-      timeoutMs: 10_000,
+      timeoutMs: 60_000,
       describe: 'both are connected to the same server again',
     });
   });

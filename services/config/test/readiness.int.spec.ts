@@ -11,7 +11,7 @@ import { logger, settingsFor } from './harness.js';
 // The service as a process of its own is compiled at its start.
 jest.setTimeout(60_000);
 /** A client whose server goes away between its greeting and its answer notices that after 5 s. */
-const LIMIT = { timeoutMs: 20_000 };
+const LIMIT = { timeoutMs: 60_000 };
 /** The name of the connection that its message patterns are served over. */
 const PATTERNS = 'config patterns';
 
@@ -89,7 +89,7 @@ describe('the config service as a process', () => {
     });
     child = started;
     const port = await eventually(() => /"port":(\d+)/.exec(started.output())?.[1] ?? false, {
-      timeoutMs: 30_000,
+      timeoutMs: 60_000,
       describe: 'config has started',
       pointless: started.ended,
     });

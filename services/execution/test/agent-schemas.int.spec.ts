@@ -268,7 +268,7 @@ describe('on real servers', () => {
     await platform.command(startRequest(other, 'strict', { question: null }));
     const result = JSON.stringify({ results: [success(task, { answer: 42 })] });
     const reply = await requestUntilAnswered(platform.connection, subjects.result(task.partition), result, {
-      timeoutMs: 2_000,
+      timeoutMs: 60_000,
     });
     expect(reply.json()).toMatchObject({ replies: [{ outcome: 'recorded' }] });
     const failures = async (execution: string): Promise<unknown[]> =>
@@ -276,6 +276,6 @@ describe('on real servers', () => {
         type === 'StepAttemptFailed' ? [(data as { failure: { code: string } }).failure.code] : [],
       );
     expect(await failures(id)).toEqual(['output_invalid']);
-    await eventually(async () => expect(await failures(other)).toEqual(['input_invalid']), { timeoutMs: 10_000 });
+    await eventually(async () => expect(await failures(other)).toEqual(['input_invalid']), { timeoutMs: 60_000 });
   }, 60_000);
 });

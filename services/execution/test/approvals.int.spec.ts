@@ -40,14 +40,14 @@ const listed = (ids: readonly string[], more: Partial<ListApprovalsRequest> = {}
       expect(reply.approvals.map((each) => each.executionId)).toEqual(ids);
       return reply;
     },
-    { timeoutMs: 10_000 },
+    { timeoutMs: 60_000 },
   );
 
 const asked = (id: string): Promise<unknown> =>
-  eventually(async () => (await platform.get(id))?.steps[0]?.approval?.status === 'waiting', { timeoutMs: 10_000 });
+  eventually(async () => (await platform.get(id))?.steps[0]?.approval?.status === 'waiting', { timeoutMs: 60_000 });
 
 const ended = (id: string, status: string): Promise<unknown> =>
-  eventually(async () => (await platform.get(id))?.status === status, { timeoutMs: 15_000 });
+  eventually(async () => (await platform.get(id))?.status === status, { timeoutMs: 60_000 });
 
 const verify = async (): Promise<Difference[]> => {
   const found: Difference[] = [];
@@ -198,11 +198,11 @@ describe('the list of approvals', () => {
         }
         expect(found).toEqual(new Set(ids));
       },
-      { timeoutMs: 20_000 },
+      { timeoutMs: 60_000 },
     );
     expect(shortest).toBeLessThan(35);
     for (const id of ids) await platform.command(cancelRequest(id));
-    await eventually(async () => expect((await list(narrowed)).approvals).toEqual([]), { timeoutMs: 10_000 });
+    await eventually(async () => expect((await list(narrowed)).approvals).toEqual([]), { timeoutMs: 60_000 });
   });
 
   it('forgets what was withdrawn by the end of its execution', async () => {

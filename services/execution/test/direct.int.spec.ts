@@ -66,7 +66,7 @@ describe('with runners in processes of their own, the engine', () => {
     );
     runners.push(child);
     await eventually(() => beats.some(({ runnerId }) => runnerId === name), {
-      timeoutMs: 30_000,
+      timeoutMs: 60_000,
       describe: `${name} gives signs of life`,
       pointless: endOf(name, child),
     });
@@ -88,7 +88,7 @@ describe('with runners in processes of their own, the engine', () => {
       async () => {
         for (const id of ids) expect((await platform.get(id))?.status).toBe('completed');
       },
-      { timeoutMs: 20_000, describe: 'all are completed' },
+      { timeoutMs: 60_000, describe: 'all are completed' },
     );
   const isHeldBy = (name: string, keys: readonly string[]): Promise<unknown> =>
     eventually(
@@ -127,7 +127,7 @@ describe('with runners in processes of their own, the engine', () => {
   /** Waits until the owner has looked in every partition for lost tasks: it has sent those of the strangers again. */
   const strangersSentAgain = (from: number): Promise<unknown> =>
     eventually(() => strangers.every((id) => waysOf([`${id}/a/1`], from).length > 0), {
-      timeoutMs: 15_000,
+      timeoutMs: 60_000,
       describe: 'what the queue lost is sent again',
     });
 
@@ -259,7 +259,7 @@ describe('with runners in processes of their own, the engine', () => {
         await lose();
       }
       const second = await platform.execution('one');
-      await eventually(() => second.ownedPartitions().length === 8, { timeoutMs: 10_000 });
+      await eventually(() => second.ownedPartitions().length === 8, { timeoutMs: 60_000 });
       if (loss === 'PURGE') await lose();
       await strangersSentAgain(from);
       await completed([id]);

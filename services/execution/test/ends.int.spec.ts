@@ -23,7 +23,7 @@ describe('the owner of an execution', () => {
   };
   const of = (id: string) => told.filter(({ message }) => message.executionId === id);
   const completed = (id: string): Promise<unknown> =>
-    eventually(async () => expect((await platform.get(id))?.status).toBe('completed'), { timeoutMs: 15_000 });
+    eventually(async () => expect((await platform.get(id))?.status).toBe('completed'), { timeoutMs: 60_000 });
 
   beforeAll(async () => {
     platform = await Platform.start();

@@ -22,12 +22,12 @@ beforeAll(async () => {
 afterAll(() => platform.end());
 
 async function finished(id: string, status = 'completed'): Promise<void> {
-  await eventually(async () => expect((await platform.get(id))?.status).toBe(status), { timeoutMs: 15_000 });
+  await eventually(async () => expect((await platform.get(id))?.status).toBe(status), { timeoutMs: 60_000 });
 }
 
 /** The first task of an execution. */
 function dispatched(id: string): Promise<Task> {
-  return eventually(() => platform.tasks.find((item) => item.executionId === id) ?? false, { timeoutMs: 15_000 });
+  return eventually(() => platform.tasks.find((item) => item.executionId === id) ?? false, { timeoutMs: 60_000 });
 }
 
 async function startMany(count: number, config: string): Promise<string[]> {
@@ -235,7 +235,7 @@ describe('a connection to PostgreSQL that is cut', () => {
         async () => {
           for (const id of ids) expect((await other.get(id))?.status).toBe('completed');
         },
-        { timeoutMs: 20_000 },
+        { timeoutMs: 60_000 },
       );
       expect(cut.counters.unknownCommits).toBeGreaterThan(0);
       expect(await other.logProblems()).toEqual([]);

@@ -41,7 +41,7 @@ const idsOf = (executions: readonly ExecutionSummary[]): string[] => executions.
 describe('the list of executions', () => {
   it('shows why an execution failed, as its view does', async () => {
     const id = await start('retried');
-    await eventually(async () => expect((await platform.get(id))?.status).toBe('failed'), { timeoutMs: 20_000 });
+    await eventually(async () => expect((await platform.get(id))?.status).toBe('failed'), { timeoutMs: 60_000 });
     await eventually(
       async () => {
         const [shown] = await list({ configName: 'retried' });
@@ -61,7 +61,7 @@ describe('the list of executions', () => {
         expect(shown).not.toHaveProperty('currentSteps');
         expect((await platform.get(id))?.failure).toEqual(shown?.failure);
       },
-      { timeoutMs: 20_000 },
+      { timeoutMs: 60_000 },
     );
     expect(idsOf(await list({ status: ['failed'] }))).toEqual([id]);
     expect(idsOf(await list({ status: ['failed', 'running'], configName: 'retried' }))).toEqual([id]);
@@ -86,7 +86,7 @@ describe('the list of executions', () => {
         });
         expect(shown.get(waiting)?.currentSteps).toMatchObject([{ stepId: 'gate', awaitingApproval: true }]);
       },
-      { timeoutMs: 20_000 },
+      { timeoutMs: 60_000 },
     );
     await platform.command(cancelRequest(running));
     const ended = (await list()).find(({ id }) => id === running);
@@ -101,7 +101,7 @@ describe('the list of executions', () => {
     await eventually(
       async () =>
         expect(idsOf(await list({ sessionId: 'my session', status: ['completed'] }))).toEqual([ids[4], ids[2], ids[0]]),
-      { timeoutMs: 20_000 },
+      { timeoutMs: 60_000 },
     );
     const found: string[] = [];
     for (let cursor: string | undefined; ;) {

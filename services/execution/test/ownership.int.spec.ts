@@ -39,7 +39,7 @@ describe('partitions', () => {
       async () => {
         for (const id of ids) expect((await platform.get(id))?.status).toBe('completed');
       },
-      { timeoutMs: 20_000 },
+      { timeoutMs: 60_000 },
     );
     expect(await platform.logProblems()).toEqual([]);
   });
@@ -53,7 +53,7 @@ describe('partitions', () => {
     await eventually(() => expect(first.ownedPartitions()).toEqual([]));
     const id = executionId();
     await platform.command(startRequest(id, 'three'));
-    await eventually(async () => expect((await platform.get(id))?.status).toBe('completed'), { timeoutMs: 15_000 });
+    await eventually(async () => expect((await platform.get(id))?.status).toBe('completed'), { timeoutMs: 60_000 });
     expect(await platform.logProblems()).toEqual([]);
   });
 });

@@ -23,5 +23,5 @@ it('is not ready while the connection that it is asked over is cut, and only tha
     expect(await found()).toEqual({ postgres: 'ok', nats: 'ok', requests: 'not connected' }),
   );
   proxy.heal('execution patterns');
-  await eventually(async () => expect(await found()).toMatchObject({ requests: 'ok' }), { timeoutMs: 20_000 });
+  await eventually(async () => expect(await found()).toMatchObject({ requests: 'ok' }), { timeoutMs: 60_000 });
 }, 60_000);

@@ -47,7 +47,7 @@ const start = async (config: string, input?: JsonValue): Promise<string> => {
 };
 
 const finished = (id: string): Promise<unknown> =>
-  eventually(async () => (await platform.get(id))?.status === 'completed', { timeoutMs: 15_000 });
+  eventually(async () => (await platform.get(id))?.status === 'completed', { timeoutMs: 60_000 });
 
 async function snapshotVersion(id: string): Promise<number> {
   const { rows } = await platform.sql.query<{ version: number }>(
@@ -107,7 +107,7 @@ describe('snapshots', () => {
   it('are kept every so many events, and loading from them gives the same state, at every version', async () => {
     const id = await start('wide', { text: 'x'.repeat(200), list: [1.5, -0.25, 1e21], nested: { b: null, a: true } });
     await finished(id);
-    await eventually(async () => (await snapshotVersion(id)) >= 35, { timeoutMs: 10_000 });
+    await eventually(async () => (await snapshotVersion(id)) >= 35, { timeoutMs: 60_000 });
     const newest = (await platform.get(id))?.version ?? 0;
     expect(newest).toBeGreaterThan(40);
     for (let version = 1; version <= newest; version += 1) await sameBothWays(id, version);
@@ -117,7 +117,7 @@ describe('snapshots', () => {
   it('are really used: of a long execution only the tail is read', async () => {
     const id = await start('wide');
     await finished(id);
-    const kept = await eventually(async () => (await snapshotVersion(id)) || false, { timeoutMs: 10_000 });
+    const kept = await eventually(async () => (await snapshotVersion(id)) || false, { timeoutMs: 60_000 });
     const asked: number[] = [];
     const reader = new Proxy(store, {
       get: (target, name) =>
@@ -135,7 +135,7 @@ describe('snapshots', () => {
   it('serve an execution that goes on after a restart', async () => {
     platform.agent = (task) => (task.stepId === 'w19' ? undefined : 'succeed');
     const id = await start('wide');
-    await eventually(async () => (await snapshotVersion(id)) >= 21, { timeoutMs: 10_000 });
+    await eventually(async () => (await snapshotVersion(id)) >= 21, { timeoutMs: 60_000 });
     await platform.stop(service);
     const state = await sameBothWays(id);
     expect(state).toBeDefined();
@@ -152,7 +152,7 @@ describe('snapshots', () => {
     const id = await start('three');
     await finished(id);
     const whole = await sameBothWays(id);
-    await eventually(async () => (await snapshotVersion(id)) > 0, { timeoutMs: 10_000 });
+    await eventually(async () => (await snapshotVersion(id)) > 0, { timeoutMs: 60_000 });
     await platform.sql.query(
       `UPDATE execution.snapshots SET reducer_version = 99, state = '{}' WHERE execution_id = $1`,
       [id],
@@ -231,7 +231,7 @@ describe('verify', () => {
   ] as const)('tells that a row of %s was tampered with, and a rebuild mends it: %s', async (where, corrupt, what) => {
     const id = await start('three');
     await finished(id);
-    await eventually(async () => (await snapshotVersion(id)) > 0, { timeoutMs: 10_000 });
+    await eventually(async () => (await snapshotVersion(id)) > 0, { timeoutMs: 60_000 });
     expect(await verify(id)).toEqual([]);
     expect((await platform.sql.query(corrupt, [id])).rowCount).toBe(1);
     expect(await verify(id)).toEqual([{ executionId: id, where, what: expect.stringContaining(what) }]);

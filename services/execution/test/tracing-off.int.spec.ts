@@ -24,7 +24,7 @@ describe('without tracing', () => {
       const traceparent = `00-${'ab'.repeat(16)}-${'cd'.repeat(8)}-${flags}`;
       const start = request.start === undefined ? {} : { start: { ...request.start, traceparent } };
       await platform.command({ ...request, ...start });
-      await eventually(async () => expect((await platform.get(id))?.status).toBe('completed'), { timeoutMs: 15_000 });
+      await eventually(async () => expect((await platform.get(id))?.status).toBe('completed'), { timeoutMs: 60_000 });
       const tasks = platform.tasks.filter((task) => task.executionId === id);
       expect(tasks.map((task) => task.stepId)).toEqual(['a', 'b', 'c']);
       for (const { stepId, attempt, traceparent: given } of tasks) {
@@ -47,7 +47,7 @@ describe('without tracing', () => {
         );
         expect(rows).toEqual([{ projection: 'step_runs' }]);
       },
-      { timeoutMs: 15_000 },
+      { timeoutMs: 60_000 },
     );
   });
 });

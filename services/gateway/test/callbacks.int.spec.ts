@@ -242,10 +242,10 @@ describe('/ws/notifications', () => {
   it('sends no more than a client can have open, and the rest when it acknowledges', async () => {
     inbox = Array.from({ length: 1_500 }, (_, index) => notification(index + 1));
     const { socket, messages } = await connect();
-    await eventually(() => messages.length === 1_000, { timeoutMs: 10_000 });
+    await eventually(() => messages.length === 1_000, { timeoutMs: 60_000 });
     socket.send(JSON.stringify({ type: 'ack', ids: messages.map(({ id }) => id) }));
     await eventually(() => messages.filter(({ type }) => type === 'notification').length === 1_500, {
-      timeoutMs: 10_000,
+      timeoutMs: 60_000,
     });
     const ids = messages.filter(({ type }) => type === 'notification').map(({ id }) => id);
     expect(ids).toEqual(ids.toSorted());

@@ -270,7 +270,7 @@ describe('WebSockets', () => {
         }
         return slowClosed();
       },
-      { timeoutMs: 20_000 },
+      { timeoutMs: 60_000 },
     );
     slow.ws.resume();
     expect((await slow.ended).code).toBe(4008);
@@ -281,7 +281,7 @@ describe('WebSockets', () => {
     await eventually(() => back.versions.at(-1) === sent);
     expect(back.versions).toEqual(upTo(sent, slow.received.length + 1));
     expect(quick.versions).toEqual(upTo(sent));
-  }, 40_000);
+  }, 120_000);
 
   it('closes the sockets of a key that was revoked with 4401', async () => {
     const id = uuidV7();
@@ -303,12 +303,12 @@ describe('WebSockets', () => {
     await under.nats.kill();
     under.fake.appendAll(id, [['StepScheduled', { stepId: 'unheard', attempt: 1 }]], false);
     await under.nats.start();
-    await eventually(() => client.received.length === 2, { timeoutMs: 15_000 });
+    await eventually(() => client.received.length === 2, { timeoutMs: 60_000 });
     await eventually(() => under.fake.nats.rtt().then(() => true));
     under.fake.append(id, 'ExecutionCompleted', { output: 1 });
     expect((await client.ended).code).toBe(1000);
     expect(client.versions).toEqual([1, 2, 3]);
-  }, 30_000);
+  }, 120_000);
 
   it('tells its clients with 1001 when it goes away, and lets requests finish', async () => {
     const id = uuidV7();
@@ -358,7 +358,7 @@ describe('many WebSockets', () => {
         { length: 1000 },
         (_, index) => new Client(`${under.gateway.url}/ws/executions/${ids[index % ids.length] ?? ''}/monitor`),
       );
-      await eventually(() => clients.every(({ received }) => received.length === 20), { timeoutMs: 30_000 });
+      await eventually(() => clients.every(({ received }) => received.length === 20), { timeoutMs: 60_000 });
       const asked = under.fake.count('batuta.execution.query.events');
       for (let round = 0; round < 10; round += 1) {
         for (const id of ids) under.fake.append(id, 'StepScheduled', { stepId: `r${round}`, attempt: 1 });

@@ -61,6 +61,8 @@ async function startSmtp(): Promise<{
 }
 
 const who = principal();
+/** Many ask at once here, perhaps on a machine that does other things. */
+const PATIENT = { timeoutMs: 60_000 };
 
 let test: UnderTest;
 let smtp: Awaited<ReturnType<typeof startSmtp>>;
@@ -88,21 +90,21 @@ afterEach(async () => {
 });
 
 async function create(body: object): Promise<CallbackReply> {
-  return test.client.request<CallbackReply>(subjects.notifications.callbackCreate, { principal: who, body });
+  return test.client.request<CallbackReply>(subjects.notifications.callbackCreate, { principal: who, body }, PATIENT);
 }
 
 const deliveries = (executionId: string) =>
   test.client
-    .request<ListDeliveriesReply>(subjects.notifications.deliveryList, { principal: who, executionId })
+    .request<ListDeliveriesReply>(subjects.notifications.deliveryList, { principal: who, executionId }, PATIENT)
     .then((reply) => reply.deliveries);
 
 const inbox = (principalOf: Principal = who) =>
   test.client
-    .request<ListInboxReply>(subjects.notifications.inboxList, { principal: principalOf })
+    .request<ListInboxReply>(subjects.notifications.inboxList, { principal: principalOf }, PATIENT)
     .then((reply) => reply.notifications);
 
 const acknowledge = (ids: readonly string[], principalOf: Principal = who) =>
-  test.client.request<AckInboxReply>(subjects.notifications.inboxAck, { principal: principalOf, ids });
+  test.client.request<AckInboxReply>(subjects.notifications.inboxAck, { principal: principalOf, ids }, PATIENT);
 
 /** Waits until the deliveries of an execution are these, newest first, as far as they are given. */
 const expectDeliveries = (executionId: string, expected: readonly object[]): Promise<unknown> =>
@@ -120,7 +122,7 @@ const waitingIn = (count: number, principalOf: Principal = who) =>
     return found;
   });
 
-const mailed = (): Promise<unknown> => eventually(() => smtp.mails.length === 1, { timeoutMs: 10_000 });
+const mailed = (): Promise<unknown> => eventually(() => smtp.mails.length === 1, { timeoutMs: 60_000 });
 
 /** What is told to the one who started the executions, from now on. */
 async function noticesToAda(): Promise<InboxNotice[]> {
@@ -259,7 +261,7 @@ describe('SMS', () => {
     const [first, second] = sms.received.map(({ body }) => new URLSearchParams(body).get('Body'));
     expect(first).toBe('one\ntwo three four');
     expect(second).toContain('incident: failed (execution ');
-  }, 30_000);
+  }, 120_000);
 });
 
 describe('the inbox', () => {

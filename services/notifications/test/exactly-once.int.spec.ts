@@ -30,7 +30,7 @@ async function startProcess(env: Record<string, string> = {}): Promise<Child> {
   children.push(child);
   await eventually(
     () => test.client.request(subjects.notifications.callbackList, { principal: principal() }, { timeoutMs: 500 }),
-    { timeoutMs: 20_000, describe: 'the service answers', pointless: child.ended },
+    { timeoutMs: 60_000, describe: 'the service answers', pointless: child.ended },
   );
   return child;
 }
@@ -54,7 +54,7 @@ async function expectAll(executions: readonly string[], events: readonly string[
       );
       expect(row?.count).toBe(executions.length * events.length);
     },
-    { timeoutMs: 20_000 },
+    { timeoutMs: 60_000 },
   );
   const rows = await test.rows<{ execution_id: string; event_type: string }>(
     'SELECT execution_id, event_type FROM notifications.orchestration_callbacks ORDER BY position, id',
@@ -78,7 +78,7 @@ describe('deliveries', () => {
     // Attempts that are under way when the process dies: they are answered only after that.
     receiver.answer = (_, count) => (count > 3 ? { status: 200 } : undefined);
     const executions = Array.from({ length: 6 }, () => test.engine.start(configId));
-    await eventually(() => receiver.received.length >= 3, { timeoutMs: 10_000 });
+    await eventually(() => receiver.received.length >= 3, { timeoutMs: 60_000 });
     for (const execution of executions) test.engine.tell(execution, 'paused');
     await first.end('SIGKILL');
     for (const execution of executions) test.engine.tell(execution, 'completed');
@@ -193,10 +193,10 @@ describe('a dead endpoint', () => {
       await create({ config_id: configs.good, events: ['completed'], callback_url: receiver.url });
       const waiting = Array.from({ length: 40 }, () => test.engine.start(configs.dead));
       for (const execution of waiting) test.engine.tell(execution, 'completed');
-      await eventually(() => dead.received.length >= 3, { timeoutMs: 10_000 });
+      await eventually(() => dead.received.length >= 3, { timeoutMs: 60_000 });
       const good = Array.from({ length: 20 }, () => test.engine.start(configs.good));
       for (const execution of good) test.engine.tell(execution, 'completed');
-      await eventually(() => receiver.received.length === good.length, { timeoutMs: 10_000 });
+      await eventually(() => receiver.received.length === good.length, { timeoutMs: 60_000 });
       await eventually(async () => {
         const [row] = await test.rows<{ open: boolean }>(
           `SELECT open_until IS NOT NULL AS open FROM notifications.destinations WHERE destination LIKE '%' || $1`,
@@ -214,7 +214,7 @@ describe('a dead endpoint', () => {
           );
           expect(count?.count).toBe(waiting.length + good.length);
         },
-        { timeoutMs: 20_000 },
+        { timeoutMs: 60_000 },
       );
     } finally {
       await dead.close();

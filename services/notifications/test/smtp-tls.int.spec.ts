@@ -115,7 +115,7 @@ async function ended(executionId: string, status: 'sent' | 'failed') {
       expect(deliveries).toMatchObject([{ status }]);
       return deliveries[0]!;
     },
-    { timeoutMs: 15_000 },
+    { timeoutMs: 60_000 },
   );
 }
 

@@ -62,7 +62,7 @@ const toldAt = (path: string): [string, string][] =>
   });
 
 const expectTold = (path: string, expected: [string, string][]): Promise<unknown> =>
-  eventually(() => expect(toldAt(path)).toEqual(expected), { timeoutMs: 10_000 });
+  eventually(() => expect(toldAt(path)).toEqual(expected), { timeoutMs: 60_000 });
 
 const kept = async (): Promise<string[]> =>
   (
@@ -150,7 +150,7 @@ describe('when nobody has wanted to hear of anything for some passes', () => {
         await allRead();
         expect(test.engine.quietReadings.at(-1)).toBe(true);
       },
-      { timeoutMs: 20_000, describe: 'only little is read' },
+      { timeoutMs: 60_000, describe: 'only little is read' },
     );
   };
 
@@ -257,7 +257,7 @@ describe('when nobody has wanted to hear of anything for some passes', () => {
             .sort(),
         ).toEqual(executions.sort()),
       {
-        timeoutMs: 20_000,
+        timeoutMs: 60_000,
       },
     );
   }, 90_000);
@@ -421,7 +421,7 @@ describe('an execution of which nothing was kept', () => {
       test.engine.tell(execution, 'paused');
       test.engine.tell(execution, 'completed');
     }
-    await eventually(() => expect(toldAt('/x')).toHaveLength(24), { timeoutMs: 20_000 });
+    await eventually(() => expect(toldAt('/x')).toHaveLength(24), { timeoutMs: 60_000 });
     await allRead();
     for (const execution of running) {
       expect(toldAt('/x').filter(([, id]) => id === execution)).toEqual([

@@ -49,7 +49,7 @@ const delivered = (executionId: string, count: number) =>
       expect(found.filter(({ status }) => status === 'delivered')).toHaveLength(count);
       return found;
     },
-    { timeoutMs: 10_000 },
+    { timeoutMs: 60_000 },
   );
 
 const verified = (secret: string, { body, headers }: Received): unknown =>

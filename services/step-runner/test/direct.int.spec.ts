@@ -234,10 +234,10 @@ describe('tasks straight from the engine', () => {
     await eventually(() => !isConnected(engine.nc) && under.connections.every((nc) => !isConnected(nc)));
     gate.open();
     await nats.start();
-    await eventually(() => engine.resultOf(task)?.ok === true, { timeoutMs: 10_000 });
+    await eventually(() => engine.resultOf(task)?.ok === true, { timeoutMs: 60_000 });
     await beatWith(incarnation, ({ held, pools }) => held.length === 0 && pools[0]?.open === true);
     expect(await engine.give(incarnation, [gated('next')])).toEqual({ taken: 1, open: true });
     await eventually(() => gate.entered.length === 2);
     expect(engine.results).toHaveLength(1);
-  }, 20_000);
+  }, 120_000);
 });

@@ -3,7 +3,7 @@ import { eventually, runFile, startTestNats } from '@batuta/testing';
 import type { Child, TestNats } from '@batuta/testing';
 import { FakeEngine } from './fake-engine.js';
 
-const STARTING = { timeoutMs: 30_000 };
+const STARTING = { timeoutMs: 60_000 };
 
 describe('the step-runner as a process', () => {
   let nats: TestNats;

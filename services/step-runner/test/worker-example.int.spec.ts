@@ -11,7 +11,7 @@ describe('the worker without an SDK', () => {
     nats = await startTestNats();
     engine = await FakeEngine.start(nats.url, ['text']);
     worker = runFile('examples/worker-without-sdk/worker.mjs', { env: { NATS_URL: nats.url } });
-  }, 30_000);
+  }, 120_000);
   afterAll(async () => {
     await worker?.end('SIGKILL');
     await engine?.close();
@@ -24,7 +24,7 @@ describe('the worker without an SDK', () => {
     engine.unwanted.add('unwanted');
     await engine.dispatch({ agent: 'word_count', stepId: 'unwanted', checkFirst: true }, { pool: 'text' });
     const result = await eventually(() => engine.resultOf(task) ?? false, {
-      timeoutMs: 20_000,
+      timeoutMs: 60_000,
       pointless: worker.ended,
     });
     expect(result).toMatchObject({ ok: true, output: { words: 3, characters: 14 } });
@@ -34,21 +34,21 @@ describe('the worker without an SDK', () => {
     });
     await eventually(async () => (await engine.queued()) === 0);
     expect(engine.results).toHaveLength(2);
-  }, 30_000);
+  }, 120_000);
 
   it('serves on after nats-server was killed and its store deleted', async () => {
     await nats.kill();
     await nats.deleteStore();
     await nats.start();
     const { ensureStepsStream } = await import('@batuta/messaging');
-    await eventually(() => ensureStepsStream(engine.nc), { timeoutMs: 10_000 });
+    await eventually(() => ensureStepsStream(engine.nc), { timeoutMs: 60_000 });
     const result = await eventually(
       async () => {
         const task = await engine.dispatch({ agent: 'word_count', input: { text: 'again' } }, { pool: 'text' });
         return eventually(() => engine.resultOf(task) ?? false, { timeoutMs: 2_000 });
       },
-      { timeoutMs: 25_000 },
+      { timeoutMs: 60_000 },
     );
     expect(result).toMatchObject({ ok: true, output: { words: 1 } });
-  }, 40_000);
+  }, 120_000);
 });

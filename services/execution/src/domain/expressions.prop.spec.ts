@@ -24,7 +24,7 @@ describe('plain paths', () => {
     await fc.assert(
       fc.asyncProperty(json, fc.array(name, { minLength: 1, maxLength: 4 }), async (root, path) => {
         const found = valueAtPath(path, root);
-        const outcome = await sandbox.evaluate({ expression: path.join('.'), context: root, timeoutMs: 20_000 });
+        const outcome = await sandbox.evaluate({ expression: path.join('.'), context: root, timeoutMs: 60_000 });
         expect(outcome).toEqual({ ok: true, value: found.known ? found.value : 'not known' });
       }),
       { numRuns: 2000 },

@@ -88,7 +88,7 @@ describe('agents that ask the platform', () => {
         { error: 'no answer within 3000 ms' },
         {},
       ]);
-    }, 20_000);
+    }, 120_000);
 
     it('takes a service for up whatever it says', async () => {
       const output = await run('status_handler', { url: `${url}/loud` });
