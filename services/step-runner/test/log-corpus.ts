@@ -381,6 +381,16 @@ export const CORPUS: readonly Sample[] = [
     'type=SYSCALL msg=audit(1795860000.123:456): arch=c000003e success=no',
     `${M} | unknown | type=SYSCALL msg=audit(1795860000.123:456): arch=c000003e success=no`,
   ),
+  one(
+    "logfmt, with a level's word in a value",
+    'level=info ts=2026-11-28T10:00:00.123Z msg="no ERROR here"',
+    `${M} | info | msg="no ERROR here"`,
+  ),
+  one(
+    "pairs after a time, with a level's word in a value",
+    '2026-11-28T10:00:00Z msg="no ERROR here" n=1',
+    `${T} | unknown | msg="no ERROR here" n=1`,
+  ),
   // Syslog and systemd.
   one('RFC 3164', '<11>Nov 28 10:00:00 host app[7]: lost', `${T} | error | host app[7]: lost`),
   one(
@@ -427,6 +437,40 @@ export const CORPUS: readonly Sample[] = [
     'JSON inside syslog',
     '<14>Nov 28 10:00:00 host app[12]: {"level":"error","msg":"boom"}',
     `${T} | error | host app[12]: boom`,
+  ),
+  one(
+    'Heroku app',
+    '2026-11-28T10:00:00.123456+00:00 app[web.1]: E, [2026-11-28T10:00:00.123456 #4] ERROR -- : boom',
+    `${M} | error | app[web.1]: #4  -- : boom`,
+  ),
+  one(
+    'Cisco',
+    '<189>45: gw: Nov 28 10:00:00.123: %LINK-3-UPDOWN: Interface Gi0/1, changed state to down',
+    `${M} | error | 45: gw:  %LINK-3-UPDOWN: Interface Gi0/1, changed state to down`,
+  ),
+  one('BIND', '28-Nov-2026 10:00:00.123 general: error: boom', `${M} | error | general:  boom`),
+  one(
+    'VMware',
+    '2026-11-28T10:00:00.123Z warning vpxd[7F5B] [Originator@6876 sub=x] boom',
+    `${M} | warn | vpxd[7F5B] [Originator@6876 sub=x] boom`,
+  ),
+  one(
+    'Asterisk',
+    '[2026-11-28 10:00:00] ERROR[123][C-01]: chan_sip.c:12 f: boom',
+    `${T} | error | [123][C-01]: chan_sip.c:12 f: boom`,
+  ),
+  one('fluentd itself', '2026-11-28 10:00:00 +0000 [warn]: #0 boom', `${T} | warn | : #0 boom`),
+  one('Erlang report', '=ERROR REPORT==== 28-Nov-2026::10:00:00 ===', `${T} | error | REPORT====  ===`),
+  one('Abseil before its zone', 'W0000 00:00:1795860000.123456   12 a.cc:1] boom', `${M} | warn | 12 a.cc:1] boom`),
+  one(
+    'Go server',
+    '2026/11/28 10:00:00 http: panic serving 10.0.0.1:5: boom',
+    `${T} | error | http: panic serving 10.0.0.1:5: boom`,
+  ),
+  one(
+    "a sentence with a level's word",
+    '2026-11-28T10:00:00Z Retrying after ERROR response',
+    `${T} | unknown | Retrying after ERROR response`,
   ),
   one('systemd priority', '<3>boom', '- | error | boom'),
   json(

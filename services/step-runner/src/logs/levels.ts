@@ -16,8 +16,8 @@ const MARKED: Readonly<Record<KnownLevel, string>> = {
   fatal: '',
   error: 'fail failure failed',
   warn: '',
-  // PostgreSQL's lines that belong to a message, MySQL's notes, and what Windows and winston call information.
-  info: 'note log statement detail hint context query location informational system http ok',
+  // PostgreSQL's lines that belong to a message, MySQL's notes, and what Windows calls information.
+  info: 'note log statement detail hint context query location informational system ok',
   debug: '',
   trace: 'silly spam',
 };

@@ -7,6 +7,8 @@ import type { Timestamp } from './timestamp.js';
 const PRIORITY = /^<(\d{1,3})>(?:1 )?/;
 // E1128 10:00:00.000000 (klog), E20261128 10:00:00.123456 (glog)
 const GLOG = /^([IWEFD])(?:(\d{4}))?(\d\d)(\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?)\s+/;
+// W0000 00:00:1795860000.123456 (Abseil before it has its zone)
+const ABSL = /^([IWEF])0000 00:00:(\d{10}\.\d+)\s+/;
 // 1:M 28 Nov 2026 10:00:00.123 * text
 const REDIS = /^(\d+:[XCSMR]) (?=\d)/;
 const REDIS_MARK = /^ ?([.*#-]) /;
@@ -39,6 +41,8 @@ const SQUID = /^\s+\d+ \S+ (?:TCP|UDP|NONE|TAG|NAT)[A-Z_]*\/(\d{3}) /;
 const LOAD_BALANCER = /^ \S+ \S+:\d+ \S+ -?[\d.]+ -?[\d.]+ -?[\d.]+ (\d{3}|-) (?:\d{3}|-) \d+ \d+ "/;
 // `-` or the SD-ELEMENTs of RFC 5424 come after host, program, process and message id.
 const SYSLOG5424 = /^ ?(\S+ \S+) \S+ \S+ (?:-|(?:\[(?:[^\]"\\]|\\.|"(?:[^"\\]|\\.)*")*\])+)(?: |$)/;
+// app[web.1]: (Heroku), app[7]: (without a host)
+const TAG_ALONE = /^ ?([A-Za-z][\w.-]{0,100})\[[\w.-]{1,40}\]: ?/;
 const SYSLOG_TAG = /^ ?(\S+ [\w./@():-]{1,100}?)(?:\[\d+\])?: ?/;
 const LOGFMT_LEVEL =
   /(?:^|[\s,{])(?:level|lvl|severity|loglevel|log_level|levelname|log\.level)=(?:"([\w+-]{1,16})"|([\w+-]{1,16}))(?=[\s,}]|$)/;
@@ -83,7 +87,13 @@ export function textEntry(line: string, now: number): ParsedLine {
     const worst = stated === undefined || stated === 'info' ? worse(stated, status) : stated;
     return entry(time, timed, worst ?? level, false, joined(before, after, isOpen, timed));
   }
-  const { start, source } = bodyStart(before, after, isSyslog5424, level !== undefined || (timed && isCapital(rest)));
+  const { start, source } = bodyStart(
+    before,
+    after,
+    timed,
+    isSyslog5424,
+    level !== undefined || (timed && isCapital(rest)),
+  );
   const text = joined(before, after, isOpen, timed);
   const body = start === 0 ? text : after.slice(start);
   // What a program handed to syslog is a line of its own, with formats of its own.
@@ -125,6 +135,11 @@ function specialEntry(line: string, now: number): ParsedLine | undefined {
   const first = line.charCodeAt(0);
   const second = line.charCodeAt(1);
   if (second >= 48 && second <= 57 && 'IWEFD'.includes(line.charAt(0))) {
+    const epoch = ABSL.exec(line);
+    const early = epoch === null ? undefined : timestampAt(epoch[2] ?? '', 0, now);
+    if (epoch !== null && early !== undefined) {
+      return entry(early, true, levelLetter(epoch[1] ?? ''), false, line.slice(epoch[0].length));
+    }
     const parts = GLOG.exec(line);
     if (parts === null) return undefined;
     const [whole, letter = '', year, month, day, clock] = parts;
@@ -282,6 +297,7 @@ function isCapital(line: string): boolean {
 function bodyStart(
   before: string,
   after: string,
+  timed: boolean,
   is5424: boolean,
   isSyslog: boolean,
 ): { start: number; source: string } {
@@ -292,6 +308,8 @@ function bodyStart(
     if (parts === null) return none;
     return { start: parts[0].length + (after.startsWith('\uFEFF', parts[0].length) ? 1 : 0), source: parts[1] ?? '' };
   }
+  const tagged = timed && after.includes(']:') ? TAG_ALONE.exec(after) : null;
+  if (tagged !== null) return { start: tagged[0].length, source: tagged[1] ?? '' };
   // With a time in ISO's format, only a process id tells syslog from a sentence with a colon.
   if (!isSyslog && !(after.includes(']:') && /^ \S{1,255} [\w./@():-]{1,100}\[\d+\]:/.test(after))) return none;
   const parts = SYSLOG_TAG.exec(after);
@@ -343,6 +361,8 @@ interface FoundLevel {
  * of an address is none: after two plain words, or one with a full stop or comma, the message has begun.
  */
 export function findLevel(text: string, timed: boolean): FoundLevel | undefined {
+  // A line of keys and values says its level by a key; words in the values are none.
+  if (PAIRS_ONLY.test(text)) return pairLevel(text) ?? ciscoLevel(text);
   const limit = Math.min(text.length, HEAD);
   let at = 0;
   let words = 0;
@@ -358,13 +378,13 @@ export function findLevel(text: string, timed: boolean): FoundLevel | undefined 
     if (isPlainWord(token)) {
       words += 1;
       if (words > 1 || /[,.;!?]$/.test(token)) break;
-    } else if (/[^\]),]["'].*["'][,;]?$/.test(token)) {
+    } else if (/[^\]),]["'].*["'][,;]?$/.test(token) || /^[\w.@-]+="[^"]*$/.test(token)) {
       break;
     }
     previous = token;
     at = end;
   }
-  return pairLevel(text) ?? sentenceLevel(text, timed);
+  return pairLevel(text) ?? ciscoLevel(text) ?? sentenceLevel(text, timed);
 }
 
 function levelInToken(
@@ -382,7 +402,7 @@ function levelInToken(
     const level = levelInBrackets(token);
     return level === undefined ? undefined : { level, start: at, end };
   }
-  const word = /^[*|"'#:-]*([A-Za-z]{1,13}[1-5]?)/.exec(token);
+  const word = /^[*|"'#:=-]*([A-Za-z]{1,13}[1-5]?)/.exec(token);
   if (word === null) return undefined;
   const [lead, name = ''] = word;
   const after = token.charCodeAt(lead.length);
@@ -407,8 +427,9 @@ function levelInToken(
     case 58: {
       // ERROR: INFO:root: and error: where nothing but names came before.
       if (name.toLowerCase() === name && !isFirst && /^[\w'-]+$/.test(previous) && !timed) return undefined;
-      const space = wordEnd + 1;
-      return { level: known.level, start, end: space };
+      // "query:" and the like are words of a message, "QUERY:" is PostgreSQL's.
+      if (!isUpper && !known.bare && known.level === 'info') return undefined;
+      return { level: known.level, start, end: wordEnd + 1 };
     }
     case 91: // ERROR[123] (Asterisk), ERRO[0000] (logrus), error[E0425]: (Rust)
       if (!isUpper && !/^\[\w+\]:/.test(token.slice(lead.length))) return undefined;
@@ -467,6 +488,16 @@ function letterLevel(name: string, text: string, at: number, end: number): Found
     : undefined;
 }
 
+const PAIRS_ONLY = /^\s*[A-Za-z_@][\w.@-]{0,60}=/;
+const CISCO = /%[A-Z][A-Z0-9_]{1,30}-(?:[A-Z0-9_]{1,20}-)?([0-7])-[A-Z0-9_]{1,60}:/;
+
+/** `%LINK-3-UPDOWN:`, with the severity of syslog between facility and name. */
+function ciscoLevel(text: string): FoundLevel | undefined {
+  if (!text.includes('%')) return undefined;
+  const severity = CISCO.exec(text.slice(0, HEAD))?.[1];
+  return severity === undefined ? undefined : { level: syslogLevel(Number(severity)), start: 0, end: 0 };
+}
+
 const PAIR_NAMES = ['level=', 'lvl=', 'severity=', 'levelname=', 'at='];
 
 /** `level=error`, anywhere in the first part of the line where a word begins: not in an address. */
@@ -506,6 +537,7 @@ const SENTENCES: readonly (readonly [RegExp, KnownLevel])[] = [
   [/^(?:Traceback \(most recent call last\)|Exception in thread |Exception ignored in)/, 'error'],
   [/^(?:\[?[\w.$/]{0,200}(?:Error|Exception|Failure)\b[\w$]{0,40}(?:: |$| \{|\])|\*\* \([\w.]{1,80}\) )/, 'error'],
   [/^(?:[\w.]{0,100}Warning: |\(node:\d+\) (?:\[\w+\] )?\w{0,60}Warning: )/, 'warn'],
+  [/^http: (?:panic serving|TLS handshake error) /, 'error'],
   [/^npm (?:ERR!|error\b)/, 'error'],
   [/^npm (?:WARN|warn)\b/, 'warn'],
   [/^(?:\S{1,200}:\d+:(?:\d+:)?|\S{1,60}:) (?:fatal )?error: /i, 'error'],
