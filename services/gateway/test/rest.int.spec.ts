@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { subjects } from '@batuta/contracts';
 import { KEYS } from './fake-platform.js';
 import { startUnderTest } from './gateway-under-test.js';
 import type { UnderTest } from './gateway-under-test.js';
@@ -40,6 +41,37 @@ describe('the REST edge', () => {
     expect([unchanged.status, unchanged.text]).toEqual([304, '']);
     const list = await under.call('GET', '/api/v1/orchestrations/configs?limit=10');
     expect(list.body).toMatchObject({ configs: [{ name: 'greeting' }, { name: 'fresh' }], next_cursor: null });
+  });
+
+  it('takes back what a GET answered, and ignores in every PUT what the platform keeps beside it', async () => {
+    const shown = { name: 'gpu', pool: 'gpus', revision: 3, built_in: false, tenant_id: 'default', updated_at: 'x' };
+    await under.call('PUT', '/api/v1/agents/gpu', { body: shown, key: KEYS.admin });
+    const sent = under.fake.asked.findLast(({ pattern }) => pattern === subjects.config.agentPut);
+    expect(sent?.data).toMatchObject({ name: 'gpu', body: { pool: 'gpus' } });
+    expect(Object.keys(sent?.data['body'] as object)).toEqual(['pool']);
+    // Another name is a mistake, which the service names.
+    await under.call('PUT', '/api/v1/agents/gpu', { body: { name: 'cpu', pool: 'gpus' }, key: KEYS.admin });
+    const other = under.fake.asked.findLast(({ pattern }) => pattern === subjects.config.agentPut);
+    expect(other?.data).toMatchObject({ body: { name: 'cpu', pool: 'gpus' } });
+
+    const kept = {
+      id: 'x',
+      tenant_id: 'x',
+      owner_id: 'x',
+      version: 99,
+      is_active: false,
+      created_at: 'x',
+      steps_count: 7,
+    };
+    const definition = { name: 'greeting', strategy: 'parallel', steps: [{ id: 'a', name: 'A', agent: 'echo' }] };
+    await under.call('PUT', '/api/v1/orchestrations/configs/greeting', { body: { ...definition, ...kept } });
+    const saved = under.fake.asked.findLast(({ pattern }) => pattern === subjects.config.update);
+    expect(saved?.data['definition']).toEqual(definition);
+    const patched = await under.call('PATCH', '/api/v1/orchestrations/configs/greeting', {
+      body: { is_active: false },
+      headers: { 'content-type': 'application/merge-patch+json' },
+    });
+    expect([patched.status, patched.body['code']]).toEqual([400, 'validation_failed']);
   });
 
   it('starts an execution and answers when it is committed', async () => {

@@ -8,7 +8,7 @@ import { objectBody } from './checked.js';
 import { Answers, BodyIs, Refuses } from './documented.js';
 import { accepted } from './problem.js';
 import { parseQuery } from './query.js';
-import { shownAgent } from './shown.js';
+import { agentOf, shownAgent } from './shown.js';
 
 @ApiTags('Agents')
 @ApiBearerAuth()
@@ -43,7 +43,8 @@ export class AgentsController {
   @Needs(roleOf(subjects.config.agentPut))
   @ApiOperation({
     summary: 'Register an agent that your own workers serve',
-    description: 'A worker needs only a NATS client; see examples/worker-without-sdk.',
+    description:
+      'A worker needs only a NATS client; see examples/worker-without-sdk. What a GET answered may be sent back: `revision`, `tenant_id`, `built_in` and `updated_at` are ignored.',
   })
   @BodyIs('AgentBody', 'The agent.')
   @Answers(200, 'Agent', 'Registered or changed.')
@@ -56,7 +57,9 @@ export class AgentsController {
   ): Promise<JsonObject> {
     parseQuery({}, query);
     return shownAgent(
-      accepted(await this.backend.ask<AgentReply>(subjects.config.agentPut, { principal, name, body })).agent,
+      accepted(
+        await this.backend.ask<AgentReply>(subjects.config.agentPut, { principal, name, body: agentOf(name, body) }),
+      ).agent,
     );
   }
 

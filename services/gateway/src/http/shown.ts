@@ -40,6 +40,17 @@ export function patchOf(body: JsonValue): JsonValue {
   throw new Problem('validation_failed', 'The patch names fields that cannot be changed.', { errors });
 }
 
+/** What the platform keeps beside what a user says of an agent. */
+const KEPT_OF_AGENT = ['tenant_id', 'built_in', 'revision', 'updated_at'] as const;
+
+/** What is said of an agent in a body that may be what a GET answered. Its name may stand there too, but no other's. */
+export function agentOf(name: string, body: JsonValue): JsonValue {
+  const agent: JsonObject = { ...(body as JsonObject) };
+  for (const field of KEPT_OF_AGENT) delete agent[field];
+  if (agent['name'] === name) delete agent['name'];
+  return agent;
+}
+
 export function shownAgent(agent: Agent | undefined): JsonObject {
   if (agent === undefined) throw new Problem('not_found', 'There is no such agent.');
   return toUserJson(AgentSchema, agent);
