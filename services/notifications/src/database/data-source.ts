@@ -8,6 +8,7 @@ import { InboxEntity } from '../inbox/inbox.entity.js';
 import { CreateNotificationsSchema1700000000001 } from './migrations/1700000000001-create-notifications-schema.js';
 import { FindCopiedHeaders1700000000002 } from './migrations/1700000000002-find-copied-headers.js';
 import { FindOpenExecutions1700000000003 } from './migrations/1700000000003-find-open-executions.js';
+import { IndexDeliveryStatus1700000000010 } from './migrations/1700000000010-index-delivery-status.js';
 
 export const SCHEMA = 'notifications';
 /** Identifies the lock under which this service's schema changes; any fixed number that no other service uses. */
@@ -30,6 +31,7 @@ export function notificationsDataSource(options: { databaseUrl: Secret; connecti
       CreateNotificationsSchema1700000000001,
       FindCopiedHeaders1700000000002,
       FindOpenExecutions1700000000003,
+      IndexDeliveryStatus1700000000010,
     ],
     migrationsTableName: 'migrations',
   });

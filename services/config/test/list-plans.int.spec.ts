@@ -1,0 +1,96 @@
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import type { Principal } from '@batuta/contracts';
+import { Secret } from '@batuta/settings';
+import { createTestDatabase } from '@batuta/testing';
+import type { TestDatabase } from '@batuta/testing';
+import type { DataSource } from 'typeorm';
+import { configDataSource, migrate } from '../src/database/data-source.js';
+import { Definitions } from '../src/definitions/definitions.service.js';
+import { Knowledge } from '../src/knowledge/knowledge.service.js';
+import { ApiKeys } from '../src/tenants/api-keys.js';
+
+jest.setTimeout(120_000);
+
+const ROWS = 20_000;
+const ME: Principal = { tenantId: 'default', userId: 'ada', role: 'admin', keyId: 'k' };
+const ANY = {
+  nameContains: '',
+  strategy: '',
+  ownerId: '',
+  includeDeleted: false,
+  limit: 0,
+  cursor: '',
+};
+
+let database: TestDatabase;
+let dataSource: DataSource;
+let seen: { readonly query: string; readonly parameters: unknown[] }[];
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  dataSource = configDataSource({ databaseUrl: new Secret(database.url), connections: 3 });
+  await dataSource.initialize();
+  await migrate(dataSource);
+  await dataSource.query(
+    `INSERT INTO config.orchestration_configs (id, name, description, strategy, steps, settings, metadata, owner_id,
+       tenant_id, is_global, agents, version, is_active)
+     SELECT md5(n::text)::uuid, 'name-' || n, '', 'parallel', '[]', '{}', '{}', 'owner-' || n % 10, 'default', false, '{}', 1,
+       true
+     FROM generate_series(1, ${ROWS}) AS n`,
+  );
+  await dataSource.query('ANALYZE');
+  const logQuery = (query: string, parameters: unknown[] = []): void => void seen.push({ query, parameters });
+  const rest = {
+    logQueryError: ignore,
+    logQuerySlow: ignore,
+    logSchemaBuild: ignore,
+    logMigration: ignore,
+    log: ignore,
+  };
+  dataSource.setOptions({ logging: ['query'] });
+  dataSource.logger = { ...rest, logQuery };
+});
+
+afterAll(async () => {
+  await dataSource?.destroy();
+  await database?.drop();
+});
+
+function ignore(): void {
+  // Only statements matter here.
+}
+
+/** The plan of the first statement that a list runs, as it was sent. */
+async function planOf(list: () => Promise<unknown>, settings = ''): Promise<string> {
+  seen = [];
+  expect(await list()).not.toHaveProperty('refused');
+  const [sent] = seen.filter(({ query }) => query.startsWith('SELECT'));
+  if (sent === undefined) throw new Error('the list sent no statement');
+  return dataSource.transaction(async (manager) => {
+    if (settings !== '') await manager.query(settings);
+    const rows = await manager.query<{ 'QUERY PLAN': string }[]>(`EXPLAIN ${sent.query}`, sent.parameters);
+    return rows.map((row) => row['QUERY PLAN']).join('\n');
+  });
+}
+
+describe('each filter of the lists', () => {
+  const nothing = undefined as never;
+
+  it.each([
+    ['a strategy', { strategy: 'sequential' }, 'orchestration_configs_strategy'],
+    ['an owner', { ownerId: 'nobody' }, 'orchestration_configs_owner'],
+  ])('has an index for configs of %s', async (_name, filters, index) => {
+    const definitions = new Definitions(dataSource, nothing, nothing, nothing);
+    const plan = await planOf(() => definitions.list(ME, { ...ANY, ...filters }));
+    expect(plan).toContain(index);
+    expect(plan).not.toContain('Seq Scan on orchestration_configs');
+  });
+
+  // These have so few rows here that PostgreSQL would rather read them all.
+  it.each([
+    ['documents', () => new Knowledge(dataSource).list(ME, { limit: 0, cursor: '' }), 'knowledge_documents_tenant'],
+    ['keys', () => new ApiKeys(dataSource, nothing).list(ME), 'api_keys_tenant'],
+  ])('has an index for %s', async (_name, list, index) => {
+    expect(await planOf(list, 'SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off')).toContain(index);
+  });
+});
