@@ -225,6 +225,100 @@ describe('approvals, through the whole platform', () => {
     await eventually(async () => expect(await waiting()).toEqual([]), { timeoutMs: 60_000 });
   }, 120_000);
 
+  it('lets nobody but an approver past it: no skip, fork, retry, pause or end leads to what comes after', async () => {
+    const grace = await userKey('grace', 'operator');
+    const eve = new Orchestrations(await userKey('eve', 'operator'));
+    const echoes = (id: string, dependencies: string[], input: object) => ({
+      id,
+      name: id,
+      agent: 'echo',
+      dependencies,
+      input,
+    });
+    await run.save({
+      name: 'payment',
+      strategy: 'parallel',
+      steps: [
+        echoes('check', [], { large: '{% input.amount > 5 %}' }),
+        {
+          id: 'gate',
+          name: 'Pay?',
+          dependencies: ['check'],
+          when: '{% outputs.check.large %}',
+          approval: { approvers: ['grace'] },
+          input: { amount: '{% input.amount %}' },
+        },
+        echoes('prepare', ['gate'], { prepared: '{% input.amount %}' }),
+        echoes('pay', ['prepare'], { paid: '{% input.amount %}' }),
+      ],
+    });
+    const refused = { http: 403, code: 'not_an_approver' };
+    const begin = async (amount: number): Promise<string> => {
+      const id = await run.start('payment', { input: { amount } });
+      all.push(id);
+      await waits(id);
+      return id;
+    };
+    const forked = async (id: string, amount?: number): Promise<string> => {
+      const body = { from_step_id: 'pay', ...(amount === undefined ? {} : { input: { amount, by: 'eve' } }) };
+      const answer = (await eve.command(id, 'fork', body)) as unknown as { execution_id: string };
+      all.push(answer.execution_id);
+      return answer.execution_id;
+    };
+    const approve = async (id: string): Promise<void> => {
+      expectStatus(await grace.post(`${BASE}/executions/${id}/steps/gate/approve`, {}), 200);
+    };
+    const notPaid = async (id: string): Promise<void> => {
+      expect(stepOf(await run.get(id), 'pay')).toMatchObject({ attempt: 0 });
+    };
+
+    const id = await begin(10);
+    for (const user of [eve, run]) {
+      expect(await user.command(id, 'steps/gate/approve')).toMatchObject(refused);
+      expect(await user.command(id, 'steps/gate/reject')).toMatchObject(refused);
+      expect(await user.command(id, 'steps/gate/skip', { reason: 'urgent' })).toMatchObject(refused);
+    }
+    expect(await eve.command(id, 'pause', { now: true })).toMatchObject({ http: 200 });
+    expect(await eve.command(id, 'steps/gate/skip')).toMatchObject(refused);
+    expect(await eve.command(id, 'resume')).toMatchObject({ http: 200 });
+    expect(await eve.command(id, 'steps/prepare/skip')).toMatchObject({ http: 200 });
+    await notPaid(id);
+    expect(await eve.command(id, 'terminate')).toMatchObject({ http: 200 });
+    const after = await forked(id);
+    await waits(after);
+    await notPaid(after);
+    expect(await eve.command(after, 'steps/gate/skip')).toMatchObject(refused);
+    expect(await eve.command(id, 'retry')).toMatchObject({ http: 200 });
+    await waits(id);
+    await notPaid(id);
+    expect(await eve.command(id, 'cancel', { compensate: true })).toMatchObject({ http: 200 });
+    await notPaid(id);
+
+    const paid = await begin(20);
+    await approve(paid);
+    expect(await run.ended(paid)).toMatchObject({ status: 'completed', output: { paid: 20 } });
+    // The same amount was approved, whatever else the input holds; another one was not.
+    const same = await run.ended(await forked(paid, 20));
+    expect(same).toMatchObject({ status: 'completed', output: { paid: 20 } });
+    expect(stepOf(same, 'gate')).toMatchObject({ reused: true, approval: { status: 'approved', decided_by: 'grace' } });
+    const more = await forked(paid, 9_999);
+    await waits(more);
+    expect(stepOf(await run.get(more), 'gate').approval).toMatchObject({ input: { amount: 9_999 } });
+    await notPaid(more);
+    expect(await eve.command(more, 'steps/gate/skip')).toMatchObject(refused);
+    const again = await forked(more, 8_888);
+    await waits(again);
+    await notPaid(again);
+    await approve(more);
+    expect(await run.ended(more)).toMatchObject({ status: 'completed', output: { paid: 9_999 } });
+    for (const left of [after, again]) await run.command(left, 'terminate', { reason: 'the test is over' });
+    expect(await run.get(again)).toMatchObject({
+      cancelled_by: 'admin',
+      cancel_reason: 'the test is over',
+      terminated: true,
+    });
+  }, 120_000);
+
   it('has one answer when two decide at the same time', async () => {
     const ids = await Promise.all(Array.from({ length: 6 }, () => start()));
     await Promise.all(

@@ -51,6 +51,7 @@ import type {
   ExecutionRetriedJson,
   StepProgressedJson,
   StepReusedJson,
+  ReusedApprovalJson,
   CompensationOutcomeJson,
   OmittedJson,
   VoteJson,
@@ -105,7 +106,11 @@ export type ExecutionCancelled = Override<
   Wire<ExecutionCancelledJson, 'reason' | 'by' | 'compensation' | 'terminated'>,
   { compensation?: CompensationOutcome }
 >;
-export type StepReused = Wire<StepReusedJson, 'output'>;
+export type ReusedApproval = Wire<ReusedApprovalJson, 'input' | 'approvers' | 'by' | 'comment' | 'data' | 'timedOut'>;
+export type StepReused = Override<
+  Wire<StepReusedJson, 'output' | 'approval' | 'ifEqual'>,
+  { approval?: ReusedApproval }
+>;
 export type StepProgressed = Wire<StepProgressedJson, 'progress' | 'message'>;
 export type ApprovalRequested = Wire<ApprovalRequestedJson, 'input' | 'deadlineAt' | 'approvers'>;
 export type ApprovalDecided = Wire<ApprovalDecidedJson, 'by' | 'comment' | 'data' | 'timedOut'>;

@@ -87,6 +87,7 @@ export type {
   ExecutionRetried,
   StepProgressed,
   StepReused,
+  ReusedApproval,
   CompensationOutcome,
   Vote,
   ExecutionCompleted,

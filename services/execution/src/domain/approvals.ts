@@ -1,7 +1,7 @@
 import { FAILURE_CODES, LIMITS, isoTime, type ApprovalDecided, type Failure, type JsonValue } from '@batuta/contracts';
 import type { ApprovalRules, Unit } from './compiled.js';
 import type { Draft } from './draft.js';
-import { isObject, jsonBytesBeyond } from './json.js';
+import { canonicalJson, isObject, jsonBytesBeyond } from './json.js';
 import { unitState } from './state.js';
 
 export type Decided = Omit<ApprovalDecided, 'stepId'>;
@@ -23,6 +23,11 @@ export function requestApproval(draft: Draft, unit: Unit, rules: ApprovalRules, 
     tooLarge('the input of the approval', input, LIMITS.payloadBytes);
   if (excess !== undefined) {
     draft.failStep(unit.index, excess);
+    return;
+  }
+  const { granted } = unitState(draft.state, unit.index);
+  if (granted?.approval.message === message && canonicalJson(granted.approval.input) === canonicalJson(input)) {
+    draft.emit({ type: 'StepReused', data: { stepId: unit.id, output: granted.output } });
     return;
   }
   draft.emit({

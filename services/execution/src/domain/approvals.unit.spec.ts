@@ -401,6 +401,206 @@ describe('approvers', () => {
   });
 });
 
+describe('an approval and a fork after it', () => {
+  const PAYMENT = config('parallel', [
+    { id: 'check' },
+    {
+      id: 'gate',
+      dependencies: ['check'],
+      approval: { message: 'Pay?', approvers: ['alice'] },
+      input: { amount: '{% input.amount %}', risk: '{% outputs.check.risk %}' },
+    },
+    { id: 'prepare', dependencies: ['gate'] },
+    { id: 'pay', dependencies: ['prepare'] },
+  ]);
+
+  function paid(definition = PAYMENT, input: JsonValue = { amount: 10, note: 'a' }): Scenario {
+    const source = scenario(definition).start(input);
+    source.ok('check', { risk: 'low' }).approves('gate', { comment: 'fine' });
+    return source.ok('prepare', { iban: 'x' }).ok('pay');
+  }
+
+  function fork(source: Scenario, from: string, input: JsonValue | undefined): Scenario {
+    const found = forkFrom(source.state, from, input);
+    const { reused } = found as Extract<typeof found, { reused: unknown }>;
+    const start = { configId: 'config-1', configVersion: 1, traceId: 'ab'.repeat(16) };
+    const principal = { tenantId: 'default', userId: 'mallory', role: 'operator' as const, keyId: 'k' };
+    const forked = { executionId: 'execution-1', fromStepId: from };
+    return scenario(source.state.config.definition).when({
+      type: 'StartExecution',
+      executionId: 'execution-2',
+      principal,
+      start: { ...start, ...(input === undefined ? {} : { input }), fork: forked },
+      reused,
+    });
+  }
+
+  test('with the same input is taken over at once, with who approved what', () => {
+    const run = fork(paid(), 'pay', { note: 'a', amount: 10 });
+    expect(run.last).toEqual([
+      'ExecutionStarted',
+      'StepReused check',
+      'StepReused gate',
+      'StepReused prepare',
+      'StepScheduled pay #1',
+    ]);
+    expect(stepOf(run, 'gate')).toMatchObject({
+      status: 'completed',
+      reused: true,
+      approval: { status: 'approved', decidedBy: 'alice', comment: 'fine', input: { amount: 10, risk: 'low' } },
+    });
+  });
+
+  test('with another amount is asked again, and nothing after it runs before; what was done between is kept', () => {
+    const run = fork(paid(), 'pay', { amount: 9_999, note: 'a' });
+    expect(run.last).toEqual([
+      'ExecutionStarted',
+      'StepReused check',
+      'StepReused gate',
+      'StepReused prepare',
+      'ApprovalRequested gate',
+    ]);
+    expect(run.lastEvents[2]?.data).toMatchObject({ stepId: 'gate', ifEqual: true });
+    expect(stepOf(run, 'gate')).toMatchObject({
+      status: 'running',
+      approval: { status: 'waiting', input: { amount: 9_999, risk: 'low' } },
+    });
+    expect(stepOf(run, 'gate')).not.toHaveProperty('output');
+    const skip = (stepId: string) => run.when({ type: 'SkipStep', stepId, by: 'mallory' }).rejected?.code;
+    expect(skip('gate')).toBe('not_an_approver');
+    expect(run.approves('gate', { by: 'mallory' }).rejected?.code).toBe('not_an_approver');
+    run.when({ type: 'PauseExecution', now: true }).when({ type: 'ResumeExecution' });
+    expect(stepOf(run, 'pay')?.status).toBe('pending');
+    expect(run.approves('gate').last).toEqual([
+      'ApprovalDecided gate approved alice',
+      'StepCompleted gate #0',
+      'StepScheduled pay #1',
+    ]);
+  });
+
+  test('with another input that shows the approver the same is taken over in its turn', () => {
+    const run = fork(paid(), 'pay', { amount: 10, note: 'b' });
+    expect(run.last.slice(-2)).toEqual(['StepReused gate', 'StepScheduled pay #1']);
+    expect(stepOf(run, 'gate')).toMatchObject({ status: 'completed', approval: { decidedBy: 'alice' } });
+    // A fork of the fork knows what was approved, too.
+    run.ok('pay');
+    expect(fork(run, 'pay', { amount: 10, note: 'c' }).last.slice(-2)).toEqual([
+      'StepReused gate',
+      'StepScheduled pay #1',
+    ]);
+    expect(fork(run, 'pay', { amount: 11, note: 'c' }).last.at(-1)).toBe('ApprovalRequested gate');
+  });
+
+  test('that shows nothing of the input was about all of it: another input is asked about', () => {
+    const steps = PAYMENT.steps.map(({ input: _input, ...each }) => each);
+    const plain = { ...PAYMENT, steps };
+    expect(fork(paid(plain), 'pay', { amount: 10, note: 'a' }).last.at(-1)).toBe('StepScheduled pay #1');
+    expect(fork(paid(plain), 'pay', { amount: 10, note: 'b' }).last.at(-1)).toBe('ApprovalRequested gate');
+  });
+
+  test('is asked again when a step before it runs again and gives something else', () => {
+    const steps = PAYMENT.steps.map((each) =>
+      each.id === 'check' ? { ...each, on_failure: 'continue' as const } : each,
+    );
+    const source = scenario({ ...PAYMENT, steps })
+      .start({ amount: 10 })
+      .fails('check');
+    source.approves('gate').ok('prepare').ok('pay');
+    const run = fork(source, 'pay', { amount: 10 });
+    expect(run.last.at(-1)).toBe('StepScheduled check #1');
+    expect(run.ok('check', { risk: 'high' }).last.at(-1)).toBe('ApprovalRequested gate');
+    const same = fork(source, 'pay', { amount: 10 }).fails('check');
+    expect(same.last.slice(-2)).toEqual(['StepReused gate', 'StepScheduled pay #1']);
+  });
+
+  test('that was not asked for, since its condition was false, is looked at again', () => {
+    const steps = PAYMENT.steps.map((each) => (each.id === 'gate' ? { ...each, when: 'input.large' } : each));
+    const source = scenario({ ...PAYMENT, steps })
+      .start({ amount: 10 })
+      .ok('check')
+      .ok('prepare')
+      .ok('pay');
+    expect(stepOf(source, 'gate')?.skipReason).toBe('condition_false');
+    expect(fork(source, 'pay', { amount: 10, large: true }).last.at(-1)).toBe('ApprovalRequested gate');
+    expect(fork(source, 'pay', { amount: 12 }).last.slice(-2)).toEqual([
+      'StepSkipped gate condition_false',
+      'StepScheduled pay #1',
+    ]);
+  });
+
+  test('that stood in for an agent, or voted, is not taken over as that one’s output for another input', () => {
+    const standIn = config('parallel', [
+      { id: 'auto', on_failure: 'fallback' },
+      { id: 'gate', fallback_for: 'auto', approval: {}, input: { amount: '{% input.amount %}' } },
+      { id: 'pay', dependencies: ['auto'] },
+    ]);
+    const source = scenario(standIn).start({ amount: 1 }).fails('auto').approves('gate').ok('pay');
+    expect(fork(source, 'pay', { amount: 1 }).last.at(-1)).toBe('StepScheduled pay #1');
+    const run = fork(source, 'pay', { amount: 2 });
+    expect(run.last.at(-1)).toBe('StepScheduled auto #1');
+    expect(run.fails('auto').last.at(-1)).toBe('ApprovalRequested gate');
+    const voting = config('consensus', [
+      { id: 'x', consensus_group: 'panel' },
+      { id: 'gate', consensus_group: 'panel', approval: { message: '{% input.amount %}' } },
+      { id: 'pay', dependencies: ['panel'] },
+    ]);
+    const voted = scenario(voting).start({ amount: 1 }).ok('x').approves('gate').ok('pay');
+    expect(fork(voted, 'pay', { amount: 1 }).last.at(-1)).toBe('StepScheduled pay #1');
+    expect(fork(voted, 'pay', { amount: 2 }).last).toContain('ApprovalRequested gate');
+    expect(fork(voted, 'pay', { amount: 1, other: 1 }).last).toEqual([
+      'ExecutionStarted',
+      'StepReused gate',
+      'StepScheduled x #1',
+      'StepReused gate',
+    ]);
+  });
+
+  test('keeps what it brought over a snapshot and a retry', () => {
+    const steps = PAYMENT.steps.map((each) =>
+      each.id === 'check' ? { ...each, on_failure: 'continue' as const } : each,
+    );
+    const source = scenario({ ...PAYMENT, steps })
+      .start({ amount: 10 })
+      .fails('check');
+    source.approves('gate').ok('prepare').ok('pay');
+    const run = fork(source, 'pay', { amount: 10 });
+    const text = JSON.stringify(encodeSnapshot(run.state));
+    expect(decodeSnapshot(run.state.config, JSON.parse(text) as JsonValue)).toEqual(run.state);
+    run.when({ type: 'CancelExecution' }).when({ type: 'RetryExecution' }).fails('check');
+    expect(run.last).toContain('StepReused gate');
+  });
+});
+
+describe('what comes after an approval', () => {
+  test('waits for it also when a step between them is skipped', () => {
+    const definition = config('parallel', [
+      { id: 'gate', approval: { approvers: ['alice'] } },
+      { id: 'between', dependencies: ['gate'] },
+      { id: 'pay', dependencies: ['between'] },
+    ]);
+    const run = scenario(definition).start();
+    expect(run.when({ type: 'SkipStep', stepId: 'between', by: 'mallory' }).last).toEqual([
+      'StepSkipped between requested',
+    ]);
+    expect(stepOf(run, 'pay')?.status).toBe('pending');
+    expect(run.rejects('gate').status).toBe('failed');
+    expect(stepOf(run, 'pay')).toMatchObject({ status: 'skipped', attempt: 0 });
+  });
+
+  test('waits for the agent or the group in whose place, or in which, a human decides', () => {
+    const definition = config('consensus', [
+      { id: 'auto', on_failure: 'fallback' },
+      { id: 'human', fallback_for: 'auto', approval: {} },
+      { id: 'voter', consensus_group: 'panel', approval: {} },
+      { id: 'between', dependencies: ['auto', 'panel'] },
+      { id: 'pay', dependencies: ['between'] },
+    ]);
+    const run = scenario(definition).start().when({ type: 'SkipStep', stepId: 'between' });
+    expect(run.fails('auto').approves('human').last.at(-1)).toBe('StepCompleted human #0');
+    expect(run.approves('voter').last.at(-1)).toBe('StepScheduled pay #1');
+  });
+});
+
 describe('an approval that waits', () => {
   test('may be decided in a pause; what follows waits for the resume', () => {
     const run = waiting().when({ type: 'PauseExecution' }).approves('gate');
@@ -452,9 +652,9 @@ describe('an approval that waits', () => {
 
   test('is not asked for again in a fork after it', () => {
     const source = waiting().approves('gate').fails('send');
-    const fork = forkFrom(source.state, 'send');
+    const fork = forkFrom(source.state, 'send', source.state.started?.input);
     expect(fork).toMatchObject({ reused: [{ stepId: 'draft' }, { stepId: 'gate', output: { approved: true } }] });
-    const again = forkFrom(source.state, 'gate');
+    const again = forkFrom(source.state, 'gate', source.state.started?.input);
     expect(again).toMatchObject({ reused: [{ stepId: 'draft' }] });
   });
 

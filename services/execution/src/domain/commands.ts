@@ -5,6 +5,7 @@ import type {
   JsonValue,
   Principal,
   RefusalCode,
+  ReusedApproval,
   StartExecution as StartRequest,
 } from '@batuta/contracts';
 import type { State } from './state.js';
@@ -22,6 +23,10 @@ interface CommandBase {
 export interface ReusedOutput {
   readonly stepId: string;
   readonly output: JsonValue | undefined;
+  /** Of an approval: what was approved. */
+  readonly approval?: ReusedApproval;
+  /** It is taken over only when the same is asked again. */
+  readonly ifEqual?: boolean;
 }
 
 export interface StartExecution extends CommandBase {

@@ -178,6 +178,61 @@ function servedBy(units: readonly Draft[], unit: Draft): Set<number> {
  * Turns a validated definition into its static graph. Mistakes that validation would have refused (unknown names, for
  * example) are left out rather than thrown, so that an execution can always be folded.
  */
+/**
+ * Whoever comes after an approval, directly or not, waits for it itself: a step between them may be skipped, or be taken over by a
+ * fork that asks again, and nothing may go past the approval that way. An approval that stands in, or votes, is what it does that for.
+ */
+function waitForApprovals(units: readonly Draft[], members: readonly (readonly number[])[]): void {
+  const gates = new Set<number>();
+  for (const unit of units) {
+    const root = unit.approval === undefined ? -1 : rootOf(units, unit);
+    const group = units[root]?.group ?? -1;
+    if (root !== -1) {
+      gates.add(group === -1 ? root : units.length + group);
+    }
+  }
+  if (gates.size === 0) {
+    return;
+  }
+  const after = new Map<number, number[]>();
+  const comesAfter = (node: number, next: number): void => {
+    const known = after.get(node);
+    if (known === undefined) {
+      after.set(node, [next]);
+    } else {
+      known.push(next);
+    }
+  };
+  for (const unit of units) {
+    for (const node of unit.waitsFor) {
+      comesAfter(node, unit.index);
+    }
+  }
+  for (const [group, ofGroup] of members.entries()) {
+    for (const member of ofGroup) {
+      comesAfter(member, units.length + group);
+    }
+  }
+  const more = new Map<Draft, number[]>();
+  for (const gate of gates) {
+    const seen = new Set([gate]);
+    for (const node of seen) {
+      for (const next of after.get(node) ?? []) {
+        seen.add(next);
+      }
+    }
+    for (const node of seen) {
+      const unit = units[node];
+      if (unit !== undefined && node !== gate && !unit.waitsFor.includes(gate) && !servedBy(units, unit).has(gate)) {
+        more.set(unit, [...(more.get(unit) ?? []), gate]);
+      }
+    }
+  }
+  for (const [unit, gatesOfIt] of more) {
+    unit.waitsFor = [...unit.waitsFor, ...gatesOfIt];
+  }
+}
+
 export function compile(definition: OrchestrationDefinition): CompiledConfig {
   const rules = strategyRules(definition);
   const steps = definition.steps;
@@ -245,6 +300,7 @@ export function compile(definition: OrchestrationDefinition): CompiledConfig {
     const served = servedBy(units, unit);
     unit.waitsFor = waits.filter((node) => node !== unit.index && !served.has(node));
   }
+  waitForApprovals(units, members);
   const groups = declared.map((group, index) =>
     compiledGroup(group, index, members[index] ?? [], judges, definition, nodes),
   );
@@ -372,6 +428,7 @@ function initialUnit(unit: Unit, main: boolean): UnitState {
     voteText: '',
     ballot: 'open',
     approval: undefined,
+    granted: undefined,
   };
 }
 

@@ -16,6 +16,7 @@ export function applyApprovalRequested(next: Next, data: ApprovalRequested, even
     firstScheduledAt: event.at,
     scheduledAt: event.at,
     startedAt: event.at,
+    granted: undefined,
     approval: {
       requestedAt: event.at,
       message: data.message,

@@ -113,6 +113,7 @@ export function applyExecutionRetried(next: Next, data: ExecutionRetried, event:
         unreported: outstanding ? [...old.unreported, old.attempt] : old.unreported,
         tokenCount: old.tokenCount,
         cost: old.cost,
+        granted: old.granted,
       });
     }
   }

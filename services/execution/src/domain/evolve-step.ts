@@ -1,5 +1,6 @@
 import type {
   EvaluationRecorded,
+  ReusedApproval,
   EvaluationRequested,
   Event,
   StepAttemptFailed,
@@ -27,6 +28,7 @@ import {
 import type { Spending } from './spending.js';
 import { groupState, unitState, type Next } from './state.js';
 import { addDeadline, addRetry, attemptDeadline, STEP_DEADLINE } from './timers.js';
+import type { ApprovalState } from './unit-state.js';
 
 /** Whatever happens first starts an execution that waited for its time. */
 export function begin(next: Next, at: number): void {
@@ -226,15 +228,40 @@ export function applyStepSkipped(next: Next, data: StepSkipped, event: Event): v
   settleUnit(next, index);
 }
 
+function approvalOf(reused: ReusedApproval): ApprovalState {
+  const {
+    message,
+    input,
+    approvers = [],
+    requestedAt,
+    decidedAt,
+    by = '',
+    comment = '',
+    data,
+    timedOut = false,
+  } = reused;
+  const decision = { approved: true, by, comment, data, timedOut, at: decidedAt };
+  return { requestedAt, message, input, deadlineAt: 0, approvers, decision };
+}
+
 export function applyStepReused(next: Next, data: StepReused, event: Event): void {
   const index = next.config.unitIndex.get(data.stepId);
   if (index !== undefined) {
+    const unit = unitState(next, index);
+    const approval = data.approval === undefined ? unit.granted?.approval : approvalOf(data.approval);
+    if (data.ifEqual === true && approval !== undefined) {
+      putUnit(next, index, { ...unit, granted: { output: data.output ?? null, approval } });
+      return;
+    }
+    begin(next, event.at);
     putUnit(next, index, {
-      ...unitState(next, index),
+      ...unit,
       phase: 'completed',
       output: data.output ?? null,
       reused: true,
       finishedAt: event.at,
+      approval,
+      granted: undefined,
     });
     settleUnit(next, index);
     return;

@@ -1,5 +1,10 @@
+import type { JsonValue, ReusedApproval } from '@batuta/contracts';
 import type { Rejection, ReusedOutput } from './commands.js';
+import { ancestors } from './evaluations.js';
+import { canonicalJson } from './json.js';
+import type { Unit } from './compiled.js';
 import { nodeId, nodeResult, servingUnit } from './results.js';
+import { seenNodes } from './seen-nodes.js';
 import { groupState, unitState, type State } from './state.js';
 
 /** The node and everything that depends on it, directly or not. */
@@ -32,13 +37,57 @@ function isServed(state: State, node: number): boolean {
     : unitState(state, serving).phase === 'completed';
 }
 
+/** The steps that take part in a node's outcome: itself or its members, and whoever may stand in for them. */
+function family(state: State, node: number, into: Set<number> = new Set()): Set<number> {
+  const { units, groups, alternatives } = state.config;
+  if (node < units.length) {
+    into.add(node);
+  }
+  for (const part of [...(alternatives[node] ?? []), ...(groups[node - units.length]?.members ?? [])]) {
+    if (!into.has(part)) {
+      family(state, part, into);
+    }
+  }
+  return into;
+}
+
+/** Whether a human's decision is part of the outcome. */
+function wasDecidedBy(state: State, unit: number): boolean {
+  const { phase } = unitState(state, unit);
+  return state.config.units[unit]?.approval !== undefined && (phase === 'completed' || phase === 'failed');
+}
+
+/** What was approved, and by whom; undefined for what was not, or is not known any more. */
+function approvalOf(state: State, unit: number): ReusedApproval | undefined {
+  const { phase, approval } = unitState(state, unit);
+  const decision = approval?.decision;
+  if (phase !== 'completed' || approval === undefined || decision?.approved !== true) {
+    return undefined;
+  }
+  const { message, input, approvers, requestedAt } = approval;
+  return {
+    message,
+    requestedAt,
+    decidedAt: decision.at,
+    ...(input === undefined ? {} : { input }),
+    ...(approvers.length === 0 ? {} : { approvers: [...approvers] }),
+    ...(decision.by === '' ? {} : { by: decision.by }),
+    ...(decision.comment === '' ? {} : { comment: decision.comment }),
+    ...(decision.data === undefined ? {} : { data: decision.data }),
+    ...(decision.timedOut ? { timedOut: true } : {}),
+  };
+}
+
 /**
  * What a fork of an execution from a step takes over, whether it has ended or not: the outputs of the completed steps and groups
- * that do not depend on it; one at a time only those listed before it.
+ * that do not depend on it; one at a time only those listed before it. A human's decision is taken over at once only where all that
+ * it can have been about is the same: the input, and everything before it. Elsewhere what was approved goes with it, and holds in
+ * its turn when the same is asked.
  */
 export function forkFrom(
   source: State,
   fromStepId: string,
+  input: JsonValue | undefined,
 ): { readonly reused: readonly ReusedOutput[] } | { readonly rejected: Rejection } {
   const { config } = source;
   const unit = config.unitIndex.get(fromStepId);
@@ -49,17 +98,40 @@ export function forkFrom(
   }
   const from = isStep ? unit : config.units.length + (group ?? 0);
   const excluded = downstream(source, from);
-  const reused: ReusedOutput[] = [];
+  const isMain = (node: number): boolean => {
+    const each = config.units[node];
+    return each === undefined || (each.kind === 'step' && each.fallbackFor === -1 && each.group === -1);
+  };
+  const isTaken = (node: number): boolean => {
+    const later = config.oneAtATime && node < config.units.length && node > from;
+    return !excluded.has(node) && !later && isServed(source, node);
+  };
+  const sameInput = canonicalJson(source.started?.input) === canonicalJson(input);
+  const sameBefore = (parts: ReadonlySet<number>): boolean => {
+    const before = [...parts].flatMap((part) => seenNodes(config, config.units[part] as Unit));
+    return ancestors(source, before).every((node) => !isMain(node) || isTaken(node));
+  };
   const candidates = [
     ...config.groups.map((each) => config.units.length + each.index),
-    ...config.units
-      .filter((each) => each.kind === 'step' && each.fallbackFor === -1 && each.group === -1)
-      .map((each) => each.index),
+    ...config.units.filter((each) => isMain(each.index)).map((each) => each.index),
   ];
-  for (const node of candidates) {
-    const later = config.oneAtATime && node < config.units.length && node > from;
-    if (!excluded.has(node) && !later && isServed(source, node)) {
-      reused.push({ stepId: nodeId(source, node), output: nodeResult(source, node).output });
+  const reused: ReusedOutput[] = [];
+  for (const node of candidates.filter(isTaken)) {
+    const parts = family(source, node);
+    const decided = [...parts].filter((part) => wasDecidedBy(source, part));
+    if (decided.length === 0 || (sameInput && sameBefore(parts))) {
+      const approval = servingUnit(source, node) === node ? approvalOf(source, node) : undefined;
+      const output = nodeResult(source, node).output;
+      reused.push({ stepId: nodeId(source, node), output, ...(approval === undefined ? {} : { approval }) });
+      continue;
+    }
+    for (const part of decided) {
+      const approval = approvalOf(source, part);
+      // A text that nothing is filled into says nothing of what it was about.
+      const shows = (config.units[part]?.input?.expressions.length ?? 0) > 0;
+      if (approval !== undefined && shows) {
+        reused.push({ stepId: nodeId(source, part), output: unitState(source, part).output, approval, ifEqual: true });
+      }
     }
   }
   return { reused };

@@ -167,7 +167,7 @@ describe('a fork', () => {
 
   test('takes over the completed steps before the one it starts from', () => {
     const source = scenario(chain).start({ x: 1 }).ok('a', 'A').ok('b', 'B').ok('c', 'C').ok('d', 'D');
-    const fork = forkFrom(source.state, 'c');
+    const fork = forkFrom(source.state, 'c', source.state.started?.input);
     expect(fork).toEqual({
       reused: [
         { stepId: 'a', output: 'A' },
@@ -202,18 +202,24 @@ describe('a fork', () => {
       { id: 'alone' },
     ]);
     const source = scenario(definition).start().ok('x', { x: 1 }).ok('y', { y: 1 }).ok('alone', 1).ok('after', 2);
-    expect(forkFrom(source.state, 'after')).toEqual({
+    expect(forkFrom(source.state, 'after', source.state.started?.input)).toEqual({
       reused: [
         { stepId: 'g', output: { x: 1, y: 1 } },
         { stepId: 'alone', output: 1 },
       ],
     });
-    expect(forkFrom(source.state, 'x')).toEqual({ reused: [{ stepId: 'alone', output: 1 }] });
+    expect(forkFrom(source.state, 'x', source.state.started?.input)).toEqual({
+      reused: [{ stepId: 'alone', output: 1 }],
+    });
   });
 
   test('is refused from a step that does not exist; one of an execution that runs takes over what is done so far', () => {
     const run = scenario(chain).start();
-    expect(forkFrom(run.state, 'nowhere')).toMatchObject({ rejected: { code: 'step_not_found' } });
-    expect(forkFrom(run.ok('a', 1).state, 'c')).toEqual({ reused: [{ stepId: 'a', output: 1 }] });
+    expect(forkFrom(run.state, 'nowhere', run.state.started?.input)).toMatchObject({
+      rejected: { code: 'step_not_found' },
+    });
+    expect(forkFrom(run.ok('a', 1).state, 'c', run.state.started?.input)).toEqual({
+      reused: [{ stepId: 'a', output: 1 }],
+    });
   });
 });

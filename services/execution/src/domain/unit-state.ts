@@ -83,6 +83,8 @@ export interface UnitState {
   readonly ballot: 'open' | 'evaluating' | 'cast' | 'none';
   /** Of a step with an approval, from the request on. */
   readonly approval: ApprovalState | undefined;
+  /** An approval given before: it holds when the same is asked again. */
+  readonly granted: { readonly output: JsonValue; readonly approval: ApprovalState } | undefined;
 }
 
 /** Whether a human is being waited for: until the decision is recorded, which comes just before what it does to the step. */

@@ -571,7 +571,7 @@ export class Engine {
 
   /** What a fork takes over from its source; undefined when that cannot be read now. */
   async #readFork(input: CommandInput): Promise<CommandInput['reused'] | undefined> {
-    const { fork } = input.request.start ?? {};
+    const { fork, input: given } = input.request.start ?? {};
     if (fork === undefined) return [];
     try {
       const source = await this.#loader.load(fork.executionId);
@@ -580,7 +580,7 @@ export class Engine {
         const message = `There is no execution ${fork.executionId} to fork.`;
         return { rejected: { code: 'not_found', message } };
       }
-      const found = forkFrom(source.state, fork.fromStepId);
+      const found = forkFrom(source.state, fork.fromStepId, given);
       return 'rejected' in found ? found : found.reused;
     } catch (error) {
       this.options.ports.log.warn(

@@ -6,6 +6,7 @@ import type {
   FailurePolicy,
   JsonValue,
   OrchestrationDefinition,
+  ReusedApproval,
   StepDefinition,
 } from '@batuta/contracts';
 import { tally } from './reference-consensus.js';
@@ -43,6 +44,8 @@ interface Node {
   condition: JsonValue | undefined;
   values: readonly JsonValue[] | undefined;
   vote: { readonly value: JsonValue } | { readonly excluded: string } | undefined;
+  /** An approval of the execution that this one was forked from. */
+  granted: ReusedApproval | undefined;
   /** The place in `alternatives` of the one whose turn it is. */
   turn: number;
   servedBy: string | undefined;
@@ -191,8 +194,7 @@ export class Reference {
         this.#starting = true;
         return true;
       case 'StepReused':
-        this.#reused(this.#node(event.data.stepId), event.data.output ?? null);
-        return true;
+        return this.#reused(event);
       case 'ApprovalRequested':
         this.#asked(event);
         return false;
@@ -348,18 +350,26 @@ export class Reference {
     }
   }
 
+  /** What an approver is asked, and the material to decide about. */
+  #question(node: Node): { readonly text: string; readonly shown: JsonValue | undefined } {
+    const scope = this.#scope(node);
+    const filled = (template: JsonValue): JsonValue => map(template, (text) => evaluateExpression(text, scope) ?? null);
+    const asked = filled(node.step?.approval?.message ?? '');
+    const text = typeof asked === 'string' ? asked : asked === null ? '' : JSON.stringify(asked);
+    return { text, shown: node.step?.input === undefined ? undefined : filled(node.step.input) };
+  }
+
   #asked(event: Extract<Event, { type: 'ApprovalRequested' }>): void {
     const { stepId, message, input, deadlineAt, approvers = [] } = event.data;
     const node = this.#node(stepId);
     const rules = node.step?.approval;
     this.#expect(rules !== undefined, `${stepId} asks, and is no approval`);
     this.#expect(this.#mayStart(node) && !this.#paused, `${stepId} asks, and it may not: ${node.status}`);
-    const scope = this.#scope(node);
-    const filled = (template: JsonValue): JsonValue => map(template, (text) => evaluateExpression(text, scope) ?? null);
-    const asked = filled(rules?.message ?? '');
-    const text = typeof asked === 'string' ? asked : asked === null ? '' : JSON.stringify(asked);
+    const { text, shown } = this.#question(node);
     this.#expect(message === text, `${stepId} asks ${message}, expected ${text}`);
-    const shown = node.step?.input === undefined ? undefined : filled(node.step.input);
+    const known = node.granted?.message === text && canonical(node.granted.input) === canonical(shown);
+    this.#expect(!known, `${stepId} asks what was approved already`);
+    node.granted = undefined;
     this.#expect(canonical(input) === canonical(shown), `${stepId} shows ${canonical(input)}`);
     this.#expect(approvers.join() === (rules?.approvers ?? []).join(), `${stepId} asks ${approvers.join()}`);
     const by = rules?.timeout_ms === undefined ? undefined : event.at + rules.timeout_ms;
@@ -586,10 +596,28 @@ export class Reference {
   }
 
   /** Done in the execution that this one was forked from: it is not run, and not undone either. */
-  #reused(node: Node, output: JsonValue): void {
+  #reused(event: Extract<Event, { type: 'StepReused' }>): boolean {
+    const { stepId, output = null, approval, ifEqual = false } = event.data;
+    const node = this.#node(stepId);
+    if (ifEqual) {
+      this.#expect(this.#starting && approval !== undefined, `${stepId} brings an approval that is none`);
+      node.granted = approval;
+      node.output = output;
+      return false;
+    }
+    if (!this.#starting) {
+      // The approval of the source holds, since the same is asked.
+      this.#expect(this.#mayStart(node) && !this.#paused, `${stepId} is taken over, and it may not: ${node.status}`);
+      const { text, shown } = this.#question(node);
+      const equal = node.granted?.message === text && canonical(node.granted.input) === canonical(shown);
+      this.#expect(equal, `${stepId} is taken over although ${text} is asked`);
+      this.#complete(node, output);
+      return true;
+    }
     node.status = 'completed';
     node.output = output;
     for (const member of node.members) Object.assign(member, { status: 'skipped', reason: 'reused' });
+    return true;
   }
 
   #serve(node: Node, by: string, output: JsonValue): void {
@@ -750,7 +778,11 @@ export class Reference {
     const group = node.step?.consensus_group;
     const members =
       node.group === undefined ? (group === undefined ? [node] : this.#node(group).members) : node.members;
-    return members.every((member) => member.dependencies.every((id) => this.#done(this.#node(id))));
+    return members.every((member) => {
+      // No skip of a step between them leads past an approval.
+      const gates = [...this.#ancestors(member)].filter((above) => isMain(above) && hasApproval(above));
+      return [...member.dependencies.map((id) => this.#node(id)), ...gates].every((above) => this.#done(above));
+    });
   }
 
   #done(node: Node): boolean {
@@ -931,6 +963,15 @@ export class Reference {
   }
 }
 
+function isMain(node: Node): boolean {
+  return node.servesFor === undefined && node.step?.consensus_group === undefined;
+}
+
+/** Whether a human may have a say in what the node comes to. */
+function hasApproval(node: Node): boolean {
+  return node.step?.approval !== undefined || [...node.alternatives, ...node.members].some(hasApproval);
+}
+
 function newNode(
   step: StepDefinition | undefined,
   group: ConsensusGroup | undefined,
@@ -960,6 +1001,7 @@ function newNode(
     condition: undefined,
     values: undefined,
     vote: undefined,
+    granted: undefined,
     turn: -1,
     servedBy: undefined,
     decided: undefined,

@@ -47,8 +47,8 @@ export function startExecution(draft: Draft, command: StartExecution): Outcome |
       : { forkedFrom: start.fork.executionId, forkedFromStepId: start.fork.fromStepId }),
   };
   draft.emit({ type: 'ExecutionStarted', data });
-  for (const { stepId, output } of command.reused ?? []) {
-    draft.emit({ type: 'StepReused', data: { stepId, ...(output === undefined ? {} : { output }) } });
+  for (const { output, ...reused } of command.reused ?? []) {
+    draft.emit({ type: 'StepReused', data: { ...reused, ...(output === undefined ? {} : { output }) } });
   }
   return 'done';
 }
