@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { STRATEGIES } from '@batuta/contracts';
+import WebSocket from 'ws';
 import { expectStatus } from '../support/api.js';
 import type { Api } from '../support/api.js';
 import { Cluster } from '../support/cluster.js';
@@ -40,6 +41,25 @@ describe('the example of the source document', () => {
   }, 120_000);
 
   afterAll(() => cluster?.stop(), 60_000);
+
+  /** What a WebSocket hears until it closes; or the status and the body of a refused upgrade. */
+  function talk(path: string, first?: unknown): Promise<{ status: number; messages: Record<string, unknown>[] }> {
+    return new Promise((resolve) => {
+      const messages: Record<string, unknown>[] = [];
+      const take = (data: Buffer) => void messages.push(JSON.parse(data.toString()) as Record<string, unknown>);
+      const socket = new WebSocket(`${api.url.replace('http', 'ws')}${path}`, {
+        headers: { authorization: `Bearer ${api.key}` },
+      });
+      socket.on('open', () => first === undefined || socket.send(JSON.stringify(first)));
+      socket.on('message', take);
+      socket.on('error', () => undefined);
+      socket.on('close', () => resolve({ status: 101, messages }));
+      socket.on('unexpected-response', (_request, response) => {
+        response.on('data', take);
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, messages }));
+      });
+    });
+  }
 
   /** Runs the example in a strategy and gives its status, as its clients ask for it. */
   async function run(strategy: string, body: { input: unknown }): Promise<Status> {
@@ -103,6 +123,24 @@ describe('the example of the source document', () => {
     },
     90_000,
   );
+
+  it('stays out of live feeds with enable_monitoring false, and is read over REST', async () => {
+    const name = `${EXAMPLE.name} unseen`;
+    const steps = { steps: EXAMPLE.steps.steps, settings: { enable_monitoring: false } };
+    expectStatus(await api.post(`${API}/configs`, { ...EXAMPLE, name, steps }), 201);
+    const path = encodeURIComponent(name);
+    const live = await talk(`${API}/ws/execute/${path}`, START);
+    expect(live).toMatchObject({ status: 101, messages: [{ type: 'result', status: 'completed' }] });
+    const id = String(live.messages[0]?.['execution_id']);
+    const refused = await talk(`/ws/executions/${id}/monitor`);
+    expect(refused).toMatchObject({ status: 409, messages: [{ code: 'not_monitored' }] });
+    expectStatus(await api.get(`${API}/executions/${id}/result?wait=30s`), 200);
+    const { events } = expectStatus(
+      await api.get<{ events: { type: string }[] }>(`${API}/executions/${id}/events`),
+      200,
+    );
+    expect(events.at(-1)?.type).toBe('ExecutionCompleted');
+  }, 90_000);
 
   it('is changed in part by a merge patch, in either form and with either media type', async () => {
     const name = `${EXAMPLE.name} to patch`;

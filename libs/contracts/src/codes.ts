@@ -34,6 +34,7 @@ export const REFUSAL_CODES = [
   'not_awaiting_approval',
   'already_decided',
   'not_an_approver',
+  'not_monitored',
   'rate_limited',
   'unavailable',
   'internal',

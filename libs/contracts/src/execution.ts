@@ -116,7 +116,7 @@ export type CommandRequest = Override<
     decideApproval?: DecideApproval;
   }
 >;
-export type Accepted = Override<Wire<AcceptedJson, 'repeated'>, { status: ExecutionStatus }>;
+export type Accepted = Override<Wire<AcceptedJson, 'repeated' | 'enableMonitoring'>, { status: ExecutionStatus }>;
 export type CommandReply = Override<
   Wire<CommandReplyJson, keyof CommandReplyJson>,
   { accepted?: Accepted; rejected?: Refusal }
@@ -241,6 +241,7 @@ export type ExecutionView = Override<
     | 'startAt'
     | 'forkedFrom'
     | 'forkedFromStepId'
+    | 'enableMonitoring'
     | 'consensus'
     | 'compensations'
     | 'deadlineAt'

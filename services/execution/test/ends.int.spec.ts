@@ -67,6 +67,28 @@ describe('the owner of an execution', () => {
     expect(events.filter((event) => event.startsWith(other))).toEqual([]);
   });
 
+  it('publishes no events of one that its config keeps out of live feeds, and tells its end to who started it', async () => {
+    const heard: string[] = [];
+    const feed = platform.connection.subscribe('batuta.event.>', {
+      callback: (_error, message) => void heard.push(message.json<EventsPublished>().executionId),
+    });
+    platform.agent = () => 'succeed';
+    const [hidden, shown] = [executionId(), executionId()];
+    platform.connection.publish(subjects.follow, JSON.stringify({ executionIds: [hidden, shown], forMs: 60_000 }));
+    expect(await command(startRequest(hidden, 'unmonitored'), subjects.end('gateway1'))).toMatchObject({
+      accepted: { enableMonitoring: false },
+    });
+    await completed(hidden);
+    const started = await command(startRequest(shown, 'three'), subjects.end('gateway1'));
+    expect(started.accepted).not.toHaveProperty('enableMonitoring');
+    await completed(shown);
+    await eventually(() => expect(heard).toContain(shown));
+    expect(heard).not.toContain(hidden);
+    await eventually(() => expect(of(hidden)).toHaveLength(1));
+    expect(await platform.get(hidden)).toMatchObject({ enableMonitoring: false });
+    feed.unsubscribe();
+  });
+
   it('tells its end, and nothing else of it, once and to the subject that the start named', async () => {
     platform.agent = () => undefined;
     const id = executionId();

@@ -36,6 +36,12 @@ export const DEFINITIONS: Readonly<Record<string, OrchestrationDefinition>> = {
     strategy: 'sequential',
     steps: ['a', 'b', 'c'].map((id) => ({ id, name: `Step ${id}`, agent: 'echo' })),
   },
+  unmonitored: {
+    name: 'unmonitored',
+    strategy: 'sequential',
+    steps: [{ id: 'a', name: 'Step a', agent: 'echo' }],
+    settings: { enable_monitoring: false },
+  },
   wide: {
     name: 'wide',
     strategy: 'parallel',

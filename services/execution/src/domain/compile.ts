@@ -353,6 +353,7 @@ export function compile(definition: OrchestrationDefinition): CompiledConfig {
     mainNodes: mainSteps.length + activeGroups.length,
     output: definition.output === undefined ? undefined : parseTemplate(definition.output),
     mergesInputs: definition.settings?.default_input === 'merged',
+    monitored: definition.settings?.enable_monitoring !== false,
     initialUnits: Vector.from(initialUnits),
     initialGroups: Vector.from(groups.map(initialGroup)),
     initialReady: heapOf(ready.filter((index) => units[index]?.approval === undefined)),

@@ -118,6 +118,8 @@ export interface CompiledConfig {
   readonly output: Template | undefined;
   /** A step without an input mapping gets its dependencies' outputs merged, not by key. */
   readonly mergesInputs: boolean;
+  /** Its executions are in live feeds. */
+  readonly monitored: boolean;
   /** What every execution of the config starts from; shared, since states are immutable. */
   readonly initialUnits: Vector<UnitState>;
   readonly initialGroups: Vector<GroupState>;

@@ -279,6 +279,7 @@ export function view(state: State): ExecutionView {
     ...(compensations.length > 0 ? { compensations } : {}),
     ...(state.compensation === undefined ? {} : { compensation: compensationOutcome(state) }),
     ...(hasBudget(state) ? { budget: budgetView(state) } : {}),
+    ...(config.monitored ? {} : { enableMonitoring: false }),
     ...controlled(state),
   };
 }

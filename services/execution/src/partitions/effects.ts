@@ -204,7 +204,7 @@ export class EffectPerformer {
 
   #publish({ execution, state, events }: ExecutionChanges): void {
     const { bus } = this.parts;
-    const followed = bus.followed?.(execution.id) !== false;
+    const followed = bus.followed?.(execution.id) !== false && state.config.monitored;
     const endSubject = isTerminal(state.status) ? execution.endSubject : undefined;
     // Most commits are of an execution that nobody follows and that goes on.
     if (!followed && endSubject === undefined) return;

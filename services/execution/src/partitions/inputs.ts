@@ -135,6 +135,7 @@ function commandReply(input: CommandInput, answer: Answer): CommandReply | undef
           status: state.status,
           version: state.version,
           ...(answer.outcome === 'repeated' ? { repeated: true } : {}),
+          ...(state.config.monitored ? {} : { enableMonitoring: false }),
         },
       };
     }

@@ -62,6 +62,7 @@ const TITLES: Readonly<Partial<Record<RefusalCode, string>>> = {
   not_awaiting_approval: 'The step does not wait for a decision',
   already_decided: 'The step is decided already',
   not_an_approver: 'Only the approvers of the step may do this',
+  not_monitored: 'The execution is kept out of live feeds',
   not_retryable: 'The execution cannot be retried now',
   rate_limited: 'Too many requests',
   unavailable: 'The service is not available right now',

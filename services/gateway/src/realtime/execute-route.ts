@@ -15,7 +15,7 @@ import { resultOfView } from '../http/result.js';
 import type { ClientSocket } from './client-socket.js';
 import { CLOSE, closeCodeOf } from './close-codes.js';
 import { EventFollower } from './event-follower.js';
-import type { ExecutionHub } from './execution-hub.js';
+import type { AwaitedEnd, ExecutionHub } from './execution-hub.js';
 import { queryObject } from './monitor-route.js';
 import { parseQuery } from '../http/query.js';
 import type { SocketRoute } from './socket-server.js';
@@ -34,7 +34,7 @@ export interface ExecuteRouteOptions {
 
 /**
  * `/api/v1/orchestrations/ws/execute/{config_id}`: the first message is the start's body, then come the execution's events
- * as on the monitor, then `{"type":"result", …}`. A mistake comes as `{"type":"error","problem":…}` before the close. The
+ * as on the monitor, then `{"type":"result", …}`; with `enable_monitoring: false` only that. A mistake comes as `{"type":"error","problem":…}` before the close. The
  * execution goes on when the client leaves.
  */
 export function executeRoute(options: ExecuteRouteOptions): SocketRoute {
@@ -87,8 +87,13 @@ async function run(
   const hold = hub.awaitEnd(tenantId, executionId);
   try {
     const start = () => starter.start(executionId, request);
-    await (options.requestTracing?.socket(ROUTE, start) ?? start());
+    const { enableMonitoring = true } = await (options.requestTracing?.socket(ROUTE, start) ?? start());
     if (socket.closed) return;
+    if (!enableMonitoring) {
+      // It is kept out of live feeds: its client gets the result and no events.
+      if (await endedBeforeClose(hold, socket)) await sendResult(options, socket, { executionId, tenantId });
+      return;
+    }
     const follower = new EventFollower(socket, 1, () => {
       sendResult(options, socket, { executionId, tenantId }).catch((error: unknown) => fail(options, socket, error));
     });
@@ -97,6 +102,14 @@ async function run(
   } finally {
     hold.release();
   }
+}
+
+/** Whether the execution ended while its client was there. */
+function endedBeforeClose(end: AwaitedEnd, socket: ClientSocket): Promise<boolean> {
+  return new Promise((resolve) => {
+    void end.ended.then(() => resolve(true));
+    socket.signal.addEventListener('abort', () => resolve(false), { once: true });
+  });
 }
 
 async function sendResult(

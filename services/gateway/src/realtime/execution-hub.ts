@@ -115,9 +115,10 @@ export class ExecutionHub {
     this.#closeUnused(watched);
   }
 
-  /** Whether the execution is watched under this tenant, which says that it exists there. */
+  /** Whether somebody follows the execution under this tenant, which says that it exists there and may be followed. */
   isFollowed(tenantId: string, executionId: string): boolean {
-    return this.#watched.get(`${tenantId}/${executionId}`)?.watch.isKnown === true;
+    const watch = this.#watched.get(`${tenantId}/${executionId}`)?.watch;
+    return watch?.isKnown === true && watch.isFollowed;
   }
 
   /**

@@ -93,10 +93,11 @@ export class ExecutionWatch {
   ) {}
 
   get isUnused(): boolean {
-    return !this.#isFollowed && this.#endListeners.size === 0;
+    return !this.isFollowed && this.#endListeners.size === 0;
   }
 
-  get #isFollowed(): boolean {
+  /** Whether anybody wants its events. */
+  get isFollowed(): boolean {
     return this.#joining > 0 || (this.#followers !== undefined && this.#followers.size > 0);
   }
 
@@ -161,7 +162,7 @@ export class ExecutionWatch {
 
   /** Takes a message of the execution's event subject. */
   receive(message: Msg): void {
-    if (!this.#isFollowed) {
+    if (!this.isFollowed) {
       // Those who wait for the end only need the last message; looking for its mark is much cheaper than parsing all.
       if (!mayEnd(message.data)) return;
     }

@@ -23,7 +23,13 @@ export function monitorRoute(hub: ExecutionHub, executions: Executions): SocketR
       const { from_version: fromVersion = 1 } = parseQuery(QUERY, queryObject(query));
       if (!isUuid(executionId)) throw new Problem('not_found', 'There is no such execution.');
       if (!hub.isFollowed(tenantId, executionId)) {
-        await executions.view(tenantId, { executionId }, { payloads: 'start' });
+        const { enableMonitoring = true } = await executions.view(tenantId, { executionId }, { payloads: 'start' });
+        if (!enableMonitoring) {
+          throw new Problem(
+            'not_monitored',
+            'The config says enable_monitoring: false, so nothing is live; read its events over REST.',
+          );
+        }
       }
       return (socket) => {
         const follower = new EventFollower(socket, fromVersion);
