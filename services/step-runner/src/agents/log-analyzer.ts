@@ -76,7 +76,7 @@ async function analyzeFile(
 ): Promise<{ bytes: number; path: string }> {
   const { handle, path } = await openLogFile(name, logDirectoriesOf(directories, context.tenantId));
   try {
-    const { chunks, isInLine, progress } = await openLogText(handle, lastBytes);
+    const { chunks, isInLine, progress } = await openLogText(handle, lastBytes, context.signal);
     let bytes = 0;
     await readLines(chunks, {
       signal: context.signal,

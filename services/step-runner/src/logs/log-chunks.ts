@@ -22,9 +22,13 @@ export interface LogText {
 /**
  * The text of a log file, or of its last bytes: plain or compressed by gzip, in UTF-8 or UTF-16. Memory is bounded, whatever
  * a compressed file holds. Throws a `TerminalError` for a file that is no text, and while reading for one that is damaged
- * or far larger than a log that shrinks to its size.
+ * or far larger than a log that shrinks to its size. Rejects with the signal's reason.
  */
-export async function openLogText(handle: FileHandle, lastBytes: number | undefined): Promise<LogText> {
+export async function openLogText(
+  handle: FileHandle,
+  lastBytes: number | undefined,
+  signal: AbortSignal,
+): Promise<LogText> {
   const { size } = await handle.stat();
   const head = await firstBytes(handle);
   const compression = compressionOf(head);
@@ -60,7 +64,10 @@ export async function openLogText(handle: FileHandle, lastBytes: number | undefi
   // How long the text is shows only when it was read; reading it twice needs less memory than keeping its end.
   const measured = await text();
   let length = 0;
-  for await (const chunk of measured.chunks) length += chunk.length;
+  for await (const chunk of measured.chunks) {
+    signal.throwIfAborted();
+    length += chunk.length;
+  }
   const { encoding, chunks } = await text();
   // What is before it as well, so that a line that begins exactly there is not taken for the rest of one.
   let start = Math.max(0, length - lastBytes - (encoding === 'utf8' ? 1 : 2));
