@@ -1,26 +1,29 @@
 // Runs the project's checks in order and ends with one line, `N passed, N failed`, that counts every one of them.
 //   node tools/run-checks.mjs verify    what a contributor runs before a push
-//   node tools/run-checks.mjs all       the same, then integration, end-to-end and chaos tests, faults and counts
+//   node tools/run-checks.mjs all       the same, then integration, end-to-end and chaos tests, faults and counts, and the
+//                                       end-to-end tests and the smoke test on the next Node.js too
+// What the tests need and the machine lacks is installed first, as root on Debian. What needs more is skipped, and counted so.
 // A static check counts as one; a jest suite counts its tests. One failure does not stop the rest.
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { countSpecFiles } from './boundaries.mjs';
+import { installNeeded, wholePath } from './needed-programs.mjs';
 
 const root = join(import.meta.dirname, '..');
 const reports = join(root, '.reports');
 const bin = join(root, 'node_modules', '.bin');
-const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH ?? ''}` };
+const env = { ...process.env, PATH: `${bin}${delimiter}${wholePath(process.env.PATH)}` };
 
 // Minutes after which a check counts as hung and is killed with everything that it started.
-const staticLimit = 5;
+const staticLimit = 15;
 const suites = [
-  { kind: 'unit', limit: 10, args: [] },
-  { kind: 'prop', limit: 10, args: [] },
-  { kind: 'int', limit: 15, args: [], only: 'all' },
-  { kind: 'e2e', limit: 20, args: ['--runInBand'], only: 'all', needsBuild: true },
-  { kind: 'hostile', limit: 15, args: ['--runInBand'], only: 'all', needsBuild: true },
-  { kind: 'chaos', limit: 25, args: ['--runInBand'], only: 'all', needsBuild: true },
+  { kind: 'unit', limit: 20, args: [] },
+  { kind: 'prop', limit: 20, args: [] },
+  { kind: 'int', limit: 40, args: [], only: 'all', needs: ['nats-server'] },
+  { kind: 'e2e', limit: 40, args: ['--runInBand'], only: 'all', needsBuild: true, needs: ['nats-server'] },
+  { kind: 'hostile', limit: 30, args: ['--runInBand'], only: 'all', needsBuild: true, needs: ['nats-server'] },
+  { kind: 'chaos', limit: 50, args: ['--runInBand'], only: 'all', needsBuild: true, needs: ['nats-server'] },
 ];
 const staticChecks = [
   ['build', 'types'],
@@ -32,6 +35,8 @@ const staticChecks = [
   ['proto:breaking'],
 ];
 const atOnce = 2;
+/** The Node.js that users go to when that of `engines` is out of service. npm has its binaries. */
+const NEXT_NODE = '24';
 
 const running = new Set();
 const totals = { passed: 0, failed: 0, skipped: 0 };
@@ -54,11 +59,11 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
 }
 
 /** Runs a command in its own process group. Resolves to its exit code, what it printed (if captured) and whether it hung. */
-function run(command, args, { limit, capture }) {
+function run(command, args, { limit, capture, on = env }) {
   return new Promise((resolve) => {
     const child = spawn(command, args, {
       cwd: root,
-      env,
+      env: on,
       detached: true,
       stdio: ['ignore', capture ? 'pipe' : 'inherit', capture ? 'pipe' : 'inherit'],
     });
@@ -86,15 +91,30 @@ function fail(name, why) {
   failures.push(`${name}: ${why}`);
 }
 
-async function runStatic(script) {
+/** Says that something is not run, and counts it: a test file each, as nobody knows how many tests are in them. */
+function skip(name, why, count = 1) {
+  totals.skipped += count;
+  console.log(`\n== ${name}: skipped, because ${why}`);
+}
+
+async function runStatic(script, { on = env, name = script, needs = [] } = {}) {
+  const absent = missing.find(({ program }) => needs.includes(program));
+  if (absent !== undefined) {
+    skip(name, `${absent.program} is not installed (${absent.advice})`);
+    return true;
+  }
   const start = performance.now();
-  const { code, hung, output } = await run('npm', ['run', '--silent', script], { limit: staticLimit, capture: true });
+  const { code, hung, output } = await run('npm', ['run', '--silent', script], {
+    limit: staticLimit,
+    capture: true,
+    on,
+  });
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   const skipped = code === 0 && output.split('\n').some((line) => line.startsWith('skipped:'));
-  console.log(`\n== ${script}: ${skipped ? 'skipped' : code === 0 ? 'ok' : 'FAILED'} (${seconds} s)`);
+  console.log(`\n== ${name}: ${skipped ? 'skipped' : code === 0 ? 'ok' : 'FAILED'} (${seconds} s)`);
   if (output.trim() !== '') console.log(output.trimEnd());
-  if (hung) fail(script, `still running after ${staticLimit} minutes`);
-  else if (code !== 0) fail(script, `npm run ${script}`);
+  if (hung) fail(name, `still running after ${staticLimit} minutes`);
+  else if (code !== 0) fail(name, `npm run ${script}`);
   else totals[skipped ? 'skipped' : 'passed'] += 1;
   return code === 0;
 }
@@ -114,11 +134,16 @@ async function runStaticChecks() {
   await Promise.all(Array.from({ length: atOnce }, lane));
 }
 
-async function runSuite({ kind, limit, args, needsBuild }) {
-  const name = `test:${kind}`;
+async function runSuite({ kind, limit, args, needsBuild, needs = [] }, { on = env, suffix = '' } = {}) {
+  const name = `test:${kind}${suffix}`;
   const files = countSpecFiles(root, kind);
   if (files === 0) {
     console.log(`\n== ${name}: there are no *.${kind}.spec.ts files`);
+    return;
+  }
+  const absent = missing.find(({ program }) => needs.includes(program));
+  if (absent !== undefined) {
+    skip(name, `${absent.program} is not installed (${absent.advice})`, files);
     return;
   }
   if (needsBuild && failures.some((failure) => failure.startsWith('build:'))) {
@@ -126,10 +151,10 @@ async function runSuite({ kind, limit, args, needsBuild }) {
     return;
   }
   console.log(`\n== ${name}: ${files} file${files === 1 ? '' : 's'}`);
-  const report = join(reports, `${kind}.json`);
+  const report = join(reports, `${kind}${suffix.replaceAll(/\W+/g, '-')}.json`);
   rmSync(report, { force: true });
   const jest = ['--selectProjects', kind, '--ci', '--json', `--outputFile=${report}`, ...args];
-  const { code, hung } = await run('npm', ['run', '--silent', 'jest', '--', ...jest], { limit, capture: false });
+  const { code, hung } = await run('npm', ['run', '--silent', 'jest', '--', ...jest], { limit, capture: false, on });
 
   let result;
   try {
@@ -159,11 +184,45 @@ if (mode !== 'verify' && mode !== 'all') {
   console.error('usage: node tools/run-checks.mjs verify|all');
   process.exit(2);
 }
+/**
+ * An environment in which `node` is the next one, from a directory that is no dependency of the product's; undefined when it
+ * cannot be had. npm's package `node` brings nothing but a program for this platform, so that one is asked for itself.
+ */
+async function nextNode() {
+  const place = join(reports, `node-${NEXT_NODE}`);
+  const name = `node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`;
+  const args = ['install', '--prefix', place, '--no-save', '--no-audit', '--no-fund', '--ignore-scripts'];
+  const { code } = await run('npm', [...args, `${name}@${NEXT_NODE}`], { limit: 10, capture: true });
+  const programs = join(place, 'node_modules', name, 'bin');
+  if (code !== 0 || !existsSync(join(programs, 'node'))) return undefined;
+  return { ...env, PATH: `${programs}${delimiter}${env.PATH}` };
+}
+
+/** What users run, once more on the next Node.js: bundles are compiled for it, and native modules are loaded by it. */
+async function runOnNextNode() {
+  if (process.versions.node.startsWith(`${NEXT_NODE}.`)) return;
+  const suffix = ` on Node.js ${NEXT_NODE}`;
+  const on = await nextNode();
+  if (on === undefined) {
+    skip(`test:e2e${suffix}`, 'npm could not install it', countSpecFiles(root, 'e2e'));
+    return;
+  }
+  if (!(await runStatic('build', { on, name: `build${suffix}` }))) {
+    fail(`test:e2e${suffix}`, 'not run, because the build failed');
+    return;
+  }
+  await runSuite({ ...suites.find(({ kind }) => kind === 'e2e'), needsBuild: false }, { on, suffix });
+  await runStatic('bench:smoke', { on, name: `bench:smoke${suffix}`, needs: ['nats-server'] });
+}
+
 mkdirSync(reports, { recursive: true });
+const missing = installNeeded();
 await runStaticChecks();
 for (const suite of suites) if (mode === 'all' || suite.only !== 'all') await runSuite(suite);
 if (mode === 'all') {
-  for (const script of ['simulate:faults', 'bench:smoke']) await runStatic(script);
+  await runOnNextNode();
+  await runStatic('simulate:faults');
+  await runStatic('bench:smoke', { needs: ['nats-server'] });
 }
 
 if (failures.length > 0) console.log(`\nFailed:\n${failures.map((failure) => `  ${failure}`).join('\n')}`);

@@ -48,7 +48,10 @@ afterEach(() => {
   for (const { child } of opened.splice(0)) child.kill('SIGKILL');
 });
 
-describe("the README's commands in a terminal", () => {
+/** script(1) makes the pseudo-terminals: that of util-linux. */
+const hasTerminals = spawnSync('script', ['--version'], { stdio: 'ignore' }).status === 0;
+
+(hasTerminals ? describe : describe.skip)("the README's commands in a terminal", () => {
   let dir: string;
   const type = (line: string, options: Partial<TerminalOptions> = {}): Terminal =>
     open(line, { cwd: ROOT, ...options, env: { HOME: dir, BATUTA_DATA_DIR: join(dir, '.batuta'), ...options.env } });
@@ -190,7 +193,9 @@ describe("the README's commands in a terminal", () => {
 const NOBODY = { uid: 65_534, gid: 65_534 };
 const asNobody = ['--reuid=65534', '--regid=65534', '--clear-groups'];
 const canSwitchUser =
-  process.getuid?.() === 0 && spawnSync('setpriv', [...asNobody, process.execPath, '--version']).status === 0;
+  hasTerminals &&
+  process.getuid?.() === 0 &&
+  spawnSync('setpriv', [...asNobody, process.execPath, '--version']).status === 0;
 
 /** As root only: nobody else may become another user. */
 (canSwitchUser ? describe : describe.skip)("the README's commands of an ordinary user, in a new checkout", () => {

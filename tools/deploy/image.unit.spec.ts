@@ -7,6 +7,7 @@ import { describe, expect, it, jest } from '@jest/globals';
 import { DockerfileParser } from 'dockerfile-ast';
 import { validate } from 'dockerfile-utils';
 import { codeFile, linesFile, notesFile } from '@batuta/program';
+import { wholePath } from '../needed-programs.mjs';
 import { read, root } from './places.js';
 import { loadServices, variablesOf } from './services.js';
 
@@ -163,7 +164,7 @@ describe('the health check of the image', () => {
 
 describe('the configurations of nats-server', () => {
   const env = {
-    PATH: process.env['PATH'] ?? '',
+    PATH: wholePath(process.env['PATH']),
     POD_NAME: 'nats-0',
     NATS_USER: 'batuta',
     NATS_PASSWORD: 'p0123',
@@ -172,12 +173,15 @@ describe('the configurations of nats-server', () => {
     ),
   };
 
-  it.each(['deploy/nats/nats.conf', 'deploy/k8s/base/nats.conf', 'deploy/k8s/overlays/laptop/nats.conf'])(
-    '%s is one that nats-server takes, with room for the largest message',
-    (path) => {
-      const { status, stderr } = spawnSync('nats-server', ['-t', '-c', join(root, path)], { env, encoding: 'utf8' });
-      expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringContaining('is valid') });
-      expect(read(path)).toMatch(/^max_payload: 8MB$/m);
-    },
-  );
+  // Without it there is nothing that reads them.
+  const hasNatsServer = spawnSync('nats-server', ['--version'], { env }).status === 0;
+  (hasNatsServer ? it : it.skip).each([
+    'deploy/nats/nats.conf',
+    'deploy/k8s/base/nats.conf',
+    'deploy/k8s/overlays/laptop/nats.conf',
+  ])('%s is one that nats-server takes, with room for the largest message', (path) => {
+    const { status, stderr } = spawnSync('nats-server', ['-t', '-c', join(root, path)], { env, encoding: 'utf8' });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringContaining('is valid') });
+    expect(read(path)).toMatch(/^max_payload: 8MB$/m);
+  });
 });
