@@ -142,10 +142,8 @@ async function demonstrate(connection: Connection, dir: string, out: (line?: str
   out(`  ${'Whole execution'.padEnd(24)} ${execution.status.padEnd(10)} ${milliseconds(execution.total_latency_ms)}`);
   out();
   out('Its events, while a platform runs here (npm start):');
-  out(
-    `  curl -sS -H "Authorization: Bearer $(cat ${run?.api_key_file ?? '.batuta/admin.key'})" \\\n` +
-      `    "$(node -p 'require("${join(dir, 'run.json')}").url')${path}/events"`,
-  );
+  out('  eval "$(npm run -s batuta env)"');
+  out(`  curl -sS -H "Authorization: Bearer $BATUTA_API_KEY" "$BATUTA_URL${path}/events"`);
 }
 
 /** Creates the config, or makes a new version of the one there. */
