@@ -1,4 +1,5 @@
 export { runOnce } from './run-once.js';
 export type { RunOnceOptions } from './run-once.js';
 export { runService } from './run-service.js';
+export { startWatchdog } from './watchdog.js';
 export type { RunServiceOptions, RunningService } from './run-service.js';

@@ -2,6 +2,7 @@ import { createLogger } from '@batuta/observability';
 import type { LogLevel, Logger } from '@batuta/observability';
 import { mistakeOf } from '@batuta/program';
 import { SettingsError } from '@batuta/settings';
+import { startWatchdog } from './watchdog.js';
 
 export interface RunningService {
   close(): Promise<void>;
@@ -25,6 +26,7 @@ export async function runService<Settings extends { readonly logLevel: LogLevel 
   let settings: Settings;
   try {
     settings = options.load();
+    startWatchdog(options.name);
   } catch (error) {
     if (error instanceof SettingsError) {
       process.stderr.write(`${options.name}: ${error.message}\n`);

@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { createLogger } from '@batuta/observability';
 import type { Logger } from '@batuta/observability';
 import { mistakeOf } from '@batuta/program';
+import { startWatchdog } from '@batuta/service';
 import { SERVICES } from './layout.js';
 import type { ServiceName } from './layout.js';
 import type { FromGroup, ToGroup } from './process-messages.js';
@@ -55,6 +56,7 @@ function say(message: FromGroup): Promise<void> {
 /** Runs the services named on the command line in this process, until the supervisor says stop or is gone. */
 async function run(names: readonly ServiceName[]): Promise<void> {
   const logger = createLogger({ service: names.join('+') });
+  startWatchdog(names.join('+'));
   const running = new Map<ServiceName, Running>();
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> =>
