@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { subjects } from '@batuta/contracts';
+import type { ExecutionView, GetPayloadRequest } from '@batuta/contracts';
 import { KEYS } from './fake-platform.js';
 import { startUnderTest } from './gateway-under-test.js';
 import type { UnderTest } from './gateway-under-test.js';
@@ -188,6 +189,62 @@ describe('the REST edge', () => {
     const fits = await under.call('POST', '/api/v1/orchestrations/execute/strict', { body: { input: { host: 'h' } } });
     expect(fits.status).toBe(202);
     expect(under.fake.count('batuta.config.version')).toBe(1);
+  });
+
+  it('gives the own output whole, whatever its size, and links to what was left out', async () => {
+    const started = await under.call('POST', '/api/v1/orchestrations/execute/greeting', { body: { input: { a: 1 } } });
+    const id = String(started.body['execution_id']);
+    const { handlers } = under.fake;
+    const before = new Map(handlers);
+    const get = before.get(subjects.query.get) as (request: unknown) => { execution: ExecutionView };
+    const output = { text: 'ü'.repeat(1_000), more: ['x'] };
+    const text = JSON.stringify(output);
+    try {
+      handlers.set(subjects.query.get, (request: unknown) => {
+        const { output: _output, ...execution } = get(request).execution;
+        const [step] = execution.steps;
+        return {
+          execution: {
+            ...execution,
+            outputOmitted: { bytes: 9 },
+            steps: [{ ...step, output: undefined, outputOmitted: { bytes: 7 } }],
+            consensus: [{ groupId: 'g', mode: 'quorum', status: 'completed', outputOmitted: { bytes: 8 } }],
+          },
+        };
+      });
+      handlers.set(subjects.query.payload, ({ payload, stepId, from }: GetPayloadRequest) => {
+        if (payload === 'event') return { text: JSON.stringify(under.fake.executions.get(id)?.events[0]) };
+        if (stepId === 'none') return { refused: { code: 'step_not_found', message: 'None.' } };
+        const end = (from ?? 0) + 300;
+        return { text: text.slice(from, end), ...(end < text.length ? { nextFrom: end } : {}) };
+      });
+      const path = `/api/v1/orchestrations/executions/${id}`;
+      const view = await under.call('GET', path);
+      expect(view.body['output']).toEqual(output);
+      expect(view.body).not.toHaveProperty('output_omitted');
+      expect(view.body['steps']).toMatchObject([{ output_omitted: { bytes: 7, href: `${path}/steps/one/output` } }]);
+      expect(view.body['consensus']).toMatchObject([{ output_omitted: { bytes: 8, href: `${path}/steps/g/output` } }]);
+      expect((await under.call('GET', `${path}/result`)).body['output']).toEqual(output);
+      expect((await under.call('GET', `${path}/steps/one/output`)).body).toEqual({
+        execution_id: id,
+        step_id: 'one',
+        output,
+      });
+      expect((await under.call('GET', `${path}/steps/none/output`)).body).toMatchObject({
+        status: 404,
+        code: 'step_not_found',
+      });
+      expect((await under.call('GET', `${path}/events/1`)).body).toMatchObject({
+        version: 1,
+        type: 'ExecutionStarted',
+        data: { input: { a: 1 } },
+      });
+      for (const version of ['0', '-1', 'x', '99999999999']) {
+        expect((await under.call('GET', `${path}/events/${version}`)).status).toBe(404);
+      }
+    } finally {
+      for (const [pattern, handler] of before) handlers.set(pattern, handler);
+    }
   });
 
   it('lets each role do what it may and nothing more', async () => {
