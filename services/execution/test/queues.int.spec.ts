@@ -69,7 +69,7 @@ describe('a step whose task no worker has taken', () => {
       async () => {
         const [first, second] = await queuedOf(id);
         // Nobody has ever served the pool.
-        expect(first).toMatchObject({ pool: 'default', workers: 0, slots: 0 });
+        expect(first).toMatchObject({ pool: 'default', workers: 0, slots: 0, backlog: 1 });
         expect(Math.abs(Date.now() - (first?.sinceAt ?? 0))).toBeLessThan(60_000);
         expect(second).toBeUndefined();
       },

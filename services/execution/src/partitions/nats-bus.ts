@@ -370,8 +370,23 @@ export class NatsBus implements Bus, TaskQueue {
       const { num_pending: waiting, num_ack_pending: taken, num_waiting: requests, delivered } = answer;
       return { waiting, taken, requests, takenUpTo: delivered.stream_seq };
     }
-    if (answer.error.err_code === CONSUMER_NOT_FOUND || answer.error.err_code === STREAM_NOT_FOUND) return undefined;
-    throw new Error(`JetStream: ${answer.error.description ?? answer.error.err_code}`);
+    if (answer.error.err_code === STREAM_NOT_FOUND) return undefined;
+    if (answer.error.err_code !== CONSUMER_NOT_FOUND) {
+      throw new Error(`JetStream: ${answer.error.description ?? answer.error.err_code}`);
+    }
+    // No worker has ever served the pool: all that lies there waits.
+    const waiting = await this.#stored(subjects.stepFilter(pool, priority));
+    return { waiting, taken: 0, requests: 0, takenUpTo: 0 };
+  }
+
+  /** Messages of the tasks' stream with such subjects. */
+  async #stored(filter: string): Promise<number> {
+    const info = await this.#api<{ state: { subjects?: Record<string, number> | null } }>(
+      `STREAM.INFO.${STEPS_STREAM}`,
+      JSON.stringify({ subjects_filter: filter }),
+    );
+    if ('error' in info) return 0;
+    return Object.values(info.state.subjects ?? {}).reduce((sum, count) => sum + count, 0);
   }
 
   seen(pool: string): SeenPool {

@@ -208,7 +208,7 @@ export interface TaskQueue {
   isHeld(attemptKey: string): boolean;
   /** Place in the stream of a task; undefined when it is not there. */
   placeOf(subject: string): Promise<number | undefined>;
-  /** Undefined when no worker has ever served the pool. */
+  /** Undefined while there is no queue. */
   consumer(pool: string, priority: Priority): Promise<PoolConsumerState | undefined>;
   seen(pool: string): SeenPool;
 }
