@@ -9,7 +9,7 @@ export const faults = [
   {
     name: 'no fence',
     what: 'the store appends under any epoch',
-    seed: 14,
+    seed: 20,
     patches: [
       {
         file: memory,
@@ -45,7 +45,7 @@ export const faults = [
   {
     name: 'a commit regardless of the one before',
     what: 'the store appends behind a commit that was refused',
-    seed: 273,
+    seed: 344,
     patches: [{ file: memory, from: 'if (lastPosition === item.lastPosition) held.set(', to: 'held.set(' }],
   },
   {
@@ -287,7 +287,7 @@ export const faults = [
   {
     name: 'members of a decided group run again',
     what: 'a retry of the execution runs what failed in a group that had its outcome',
-    seed: 1897,
+    seed: 4519,
     patches: [
       {
         file: `${domain}/evolve-retried.ts`,
@@ -311,7 +311,7 @@ export const faults = [
   {
     name: 'a budget stops no retries',
     what: 'beyond the budget an execution waits for the next attempt of a step that failed',
-    seed: 14,
+    seed: 126,
     patches: [
       {
         file: `${domain}/plan.ts`,
@@ -323,7 +323,7 @@ export const faults = [
   {
     name: 'failed attempts cost nothing',
     what: 'what an attempt that failed had spent does not count',
-    seed: 14,
+    seed: 31,
     patches: [
       {
         file: `${domain}/evolve-step.ts`,
@@ -347,7 +347,7 @@ export const faults = [
   {
     name: 'no retries of an undoing beyond the budget',
     what: 'a due attempt of a compensation is not woken for once the budget is exceeded',
-    seed: 2134,
+    seed: 327,
     patches: [
       {
         file: `${domain}/timers.ts`,
@@ -463,6 +463,42 @@ export const faults = [
         file: `${domain}/approvers.ts`,
         from: 'return approvers.length === 0 || approvers.includes(userId);',
         to: 'return approvers.length < 1_000 || approvers.includes(userId);',
+      },
+    ],
+  },
+  {
+    name: 'an approval holds whatever is asked',
+    what: 'a fork takes an approval over without a look at its material',
+    seed: 729,
+    patches: [
+      {
+        file: `${domain}/approvals.ts`,
+        from: 'granted?.approval.message === message && canonicalJson(granted.approval.input) === canonicalJson(input)',
+        to: 'granted !== undefined',
+      },
+    ],
+  },
+  {
+    name: 'a skip leads past an approval',
+    what: 'what comes after an approval waits only for its own dependencies',
+    seed: 1790,
+    patches: [
+      {
+        file: `${domain}/compile.ts`,
+        from: 'if (gates.size === 0) {',
+        to: 'if (gates.size >= 0) {',
+      },
+    ],
+  },
+  {
+    name: 'an undoing begins anew',
+    what: 'an undoing that goes on undoes what was undone before too',
+    seed: 2,
+    patches: [
+      {
+        file: `${domain}/evolve-execution.ts`,
+        from: "  noteControl(next, 'compensate', data, event);\n",
+        to: "  noteControl(next, 'compensate', data, event);\n  for (let cell = next.undone; cell !== undefined; cell = cell.tail) next.undoable = { head: cell.head, tail: next.undoable };\n",
       },
     ],
   },
