@@ -124,6 +124,30 @@ describe('the example of the source document', () => {
     90_000,
   );
 
+  it('is found in lists by offset, with how many there are', async () => {
+    interface Page {
+      readonly configs?: { name: string; steps_count: number }[];
+      readonly executions?: { config_name: string }[];
+      readonly total?: number;
+      readonly next_cursor: string | null;
+    }
+    const page = async (path: string): Promise<Page> => expectStatus(await api.get<Page>(`${API}/${path}`), 200);
+    const all = await page('configs?limit=200&with_total=true');
+    expect(all.total).toBe(all.configs?.length);
+    const second = await page('configs?limit=1&offset=1');
+    expect(second).toMatchObject({ total: all.total, limit: 1, offset: 1, configs: [all.configs?.[1]] });
+    expect(second.configs?.[0]?.steps_count).toBe(4);
+    const executions = await page('executions?limit=200');
+    expect(executions).not.toHaveProperty('total');
+    const some = await page('executions?limit=2&offset=1&status=completed&status=failed');
+    expect(some).toMatchObject({ total: executions.executions?.length, limit: 2, offset: 1 });
+    expect(some.executions).toEqual(executions.executions?.slice(1, 3));
+    expect(await api.get(`${API}/executions?offset=1&cursor=${String(some.next_cursor)}`)).toMatchObject({
+      status: 400,
+      body: { errors: [{ path: '/offset', code: 'contradiction' }] },
+    });
+  });
+
   it('stays out of live feeds with enable_monitoring false, and is read over REST', async () => {
     const name = `${EXAMPLE.name} unseen`;
     const steps = { steps: EXAMPLE.steps.steps, settings: { enable_monitoring: false } };

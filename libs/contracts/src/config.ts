@@ -112,7 +112,7 @@ export type ListConfigsRequest = Override<
   { principal: Principal }
 >;
 export type ListConfigsReply = Override<
-  Wire<ListConfigsReplyJson, 'nextCursor' | 'refused'>,
+  Wire<ListConfigsReplyJson, 'nextCursor' | 'total' | 'refused'>,
   { configs: Config[]; refused?: Refusal }
 >;
 export type UpdateConfigRequest = Override<

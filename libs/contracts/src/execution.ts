@@ -315,7 +315,7 @@ export type ListExecutionsRequest = Override<
   { status?: ExecutionStatus[] }
 >;
 export type ListExecutionsReply = Override<
-  Wire<ListExecutionsReplyJson, 'nextCursor' | 'refused'>,
+  Wire<ListExecutionsReplyJson, 'nextCursor' | 'total' | 'refused'>,
   { executions: ExecutionSummary[]; refused?: Refusal }
 >;
 export type ApprovalSummary = Override<

@@ -287,6 +287,24 @@ describe('list', () => {
   const me = principal('lists', 'admin', 'ann');
   const names = (reply: ListConfigsReply) => reply.configs.map(({ definition }) => definition.name);
 
+  it('passes over as many as it says, and counts all that match', async () => {
+    const counted = principal('counted');
+    for (const name of ['c1', 'c2', 'c3', 'other']) await createConfig(under, counted, simpleConfig(name));
+    const names = async (request: object): Promise<{ names: string[]; total: number | undefined }> => {
+      const { configs, total } = await ask<ListConfigsReply>(on.list, counted, request);
+      return { names: configs.map(({ definition }) => definition.name), total };
+    };
+    expect(await names({ nameContains: 'c', offset: 1, limit: 1, withTotal: true })).toEqual({
+      names: ['c2'],
+      total: 3,
+    });
+    expect(await names({ offset: 4, withTotal: true })).toEqual({ names: [], total: 4 });
+    expect(await names({ nameContains: '\0', withTotal: true })).toEqual({ names: [], total: 0 });
+    expect((await names({})).total).toBeUndefined();
+    const { nextCursor } = await ask<ListConfigsReply>(on.list, counted, { limit: 2 });
+    expect(await names({ cursor: nextCursor, withTotal: true })).toEqual({ names: ['c2', 'c1'], total: 4 });
+  });
+
   it('pages through everything once, whatever is added meanwhile', async () => {
     const made: string[] = [];
     for (let n = 0; n < 7; n += 1) {

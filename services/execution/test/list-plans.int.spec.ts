@@ -3,7 +3,7 @@ import { migrateEventStore } from '@batuta/event-store';
 import { createTestDatabase, templateFor } from '@batuta/testing';
 import type { TestDatabase } from '@batuta/testing';
 import pg from 'pg';
-import { listApprovals, listExecutions } from '../src/queries/list-sql.js';
+import { countExecutions, listApprovals, listExecutions } from '../src/queries/list-sql.js';
 import type { ApprovalFilters, ExecutionFilters, Statement } from '../src/queries/list-sql.js';
 
 jest.setTimeout(120_000);
@@ -119,6 +119,48 @@ describe('each filter of the list of executions', () => {
     expect(found.scanned).not.toContain('orchestration_executions');
     expect(found.rows).toBe(rows);
     // At most the executions that have not ended.
+    expect(found.wasted).toBeLessThanOrEqual(ROWS / 200);
+  });
+});
+
+describe('a list of executions by offset', () => {
+  const ids = async (filters: Partial<ExecutionFilters>): Promise<string[]> =>
+    (await sql.query<{ id: string }>(executions(filters))).rows.map(({ id }) => id);
+  const total = async (filters: Partial<ExecutionFilters>): Promise<number | undefined> =>
+    (await sql.query<{ total: number }>(countExecutions({ tenantId: TENANT, statuses: [], limit: 1, ...filters })))
+      .rows[0]?.total;
+
+  it.each<[string, Partial<ExecutionFilters>, number]>([
+    ['everything', { createdTo: time('2026-01-01T02:00:00Z') }, 119],
+    ['those of a user, ended and not', { userId: 'user-0', createdTo: time('2026-01-02T00:00:00Z') }, 28],
+    ['several statuses', { statuses: ['completed', 'running'], configId: 'config-0', sessionId: 'session-200' }, 40],
+  ])('passes over as many as it says, and counts all: %s', async (_name, filters, all) => {
+    const whole = await ids({ ...filters, limit: 200 });
+    expect(whole).toHaveLength(all);
+    const pages: string[] = [];
+    for (let offset = 0; offset < all + 7; offset += 7) pages.push(...(await ids({ ...filters, limit: 7, offset })));
+    expect(pages).toEqual(whole);
+    expect(await total(filters)).toBe(all);
+    // A page's place in the list does not change how many there are.
+    expect(await total({ ...filters, after: { createdAt: time('2026-01-01T00:30:00Z'), id: RARE } })).toBe(all);
+  });
+
+  it('counts by status and by tenant', async () => {
+    expect(await total({ statuses: ['running', 'paused'] })).toBe(200);
+    expect(await total({ statuses: ['completed'] })).toBe(39_800);
+    expect(await total({})).toBe(ROWS);
+    expect(await total({ tenantId: 'nobody', userId: 'user-0' })).toBe(0);
+  });
+
+  it.each<[string, Partial<ExecutionFilters>, string]>([
+    ['config_id', { configId: RARE }, 'orchestration_executions_by_config'],
+    ['user', { userId: 'nobody' }, 'orchestration_executions_by_user'],
+    ['session_id', { sessionId: 'session-3' }, 'orchestration_executions_by_session'],
+    ['status', { statuses: ['failed'] }, 'orchestration_executions_by_status'],
+  ])('counts by the index of %s', async (_name, filters, index) => {
+    const found = await explain(countExecutions({ tenantId: TENANT, statuses: [], limit: 1, ...filters }));
+    expect(found.indexes).toContain(index);
+    expect(found.scanned).not.toContain('orchestration_executions');
     expect(found.wasted).toBeLessThanOrEqual(ROWS / 200);
   });
 });

@@ -42,7 +42,7 @@ export class DefinitionsController {
 
   @MessagePattern(subjects.config.list)
   list(@Payload() request: ListConfigsRequest): Promise<ListConfigsReply> {
-    const { nameContains, strategy, ownerId, includeDeleted = false, limit, cursor } = request;
+    const { nameContains, strategy, ownerId, includeDeleted = false, limit, cursor, offset, withTotal } = request;
     return this.#definitions.list(principalOf(request), {
       nameContains,
       strategy,
@@ -50,6 +50,8 @@ export class DefinitionsController {
       includeDeleted,
       limit,
       cursor,
+      offset,
+      withTotal,
     });
   }
 

@@ -121,6 +121,8 @@ export class Definitions {
       includeDeleted: boolean;
       limit: unknown;
       cursor: unknown;
+      offset?: unknown;
+      withTotal?: boolean | undefined;
     },
   ): Promise<ListConfigsReply> {
     const cursor = textField(request.cursor);
@@ -137,12 +139,16 @@ export class Definitions {
           tenant: principal.tenantId,
         },
       )
-      .orderBy('config.id', 'DESC')
-      .limit(limit + 1);
+      .orderBy('config.id', 'DESC');
     if (!request.includeDeleted) query.andWhere('config.deletedAt IS NULL');
+    const counts = request.withTotal === true;
+    if (!addFilters(query, request)) return { configs: [], ...(counts ? { total: 0 } : {}) };
+    // Counted before the cursor narrows it to the pages that are left.
+    const total = counts ? { total: await query.clone().orderBy().getCount() } : {};
     if (after !== undefined) query.andWhere('config.id < :after', { after });
-    if (!addFilters(query, request)) return { configs: [] };
     const rows = await query
+      .offset(Math.max(0, intField(request.offset)))
+      .limit(limit + 1)
       .innerJoin(ConfigVersionEntity, 'v', 'v.configId = config.id AND v.version = config.version')
       .select(['config.id AS id', 'v.definitionBytes AS bytes'])
       .getRawMany<{ id: string; bytes: number }>();
@@ -151,6 +157,7 @@ export class Definitions {
     const last = page.at(-1);
     return {
       configs,
+      ...total,
       ...(last !== undefined && page.length < rows.length ? { nextCursor: encodeCursor(last.id) } : {}),
     };
   }

@@ -50,7 +50,8 @@ import { decodeCursor, encodeCursor } from './cursor.js';
 import { fitEvent, fitStep, fitView, withoutStepPayloads, withoutSteps } from './fit-view.js';
 import type { Queues } from './queues.js';
 import { StepAttempts } from './step-attempts.js';
-import { listApprovals, listExecutions } from './list-sql.js';
+import { countExecutions, listApprovals, listExecutions } from './list-sql.js';
+import type { ExecutionFilters } from './list-sql.js';
 import { EXECUTION_BY_TRACE } from './sql.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -118,6 +119,9 @@ const BAD_CURSOR = refused('validation_failed', 'The cursor is not one that a li
 
 /** Whether a number of epoch milliseconds is one that PostgreSQL and RFC 3339 can hold. */
 const isTime = (epochMs: number): boolean => Number.isFinite(epochMs) && Math.abs(epochMs) <= LATEST_TIME_MS;
+
+/** Items that a list passes over at most. */
+const MAX_OFFSET = 1_000_000;
 
 function clamp(value: number | undefined, otherwise: number, most: number): number {
   return value === undefined || value < 1 ? otherwise : Math.min(Math.floor(value), most);
@@ -351,28 +355,35 @@ export class ExecutionQueries {
     }
     const limit = clamp(request.limit, 50, 200);
     // Planned anew each time: a plan for any values would not know how rare the given ones are.
-    const { rows } = await this.pool.query<SummaryRow>(
-      listExecutions({
-        tenantId: request.tenantId,
-        configId: request.configId || undefined,
-        configName: request.configName || undefined,
-        userId: request.userId || undefined,
-        sessionId: request.sessionId || undefined,
-        statuses,
-        createdFrom: request.createdFrom || undefined,
-        createdTo: request.createdTo || undefined,
-        after: cursor,
-        limit: limit + 1,
-      }),
-    );
+    const filters: ExecutionFilters = {
+      tenantId: request.tenantId,
+      configId: request.configId || undefined,
+      configName: request.configName || undefined,
+      userId: request.userId || undefined,
+      sessionId: request.sessionId || undefined,
+      statuses,
+      createdFrom: request.createdFrom || undefined,
+      createdTo: request.createdTo || undefined,
+      after: cursor,
+      limit: limit + 1,
+      offset: clamp(request.offset, 0, MAX_OFFSET),
+    };
+    const { rows } = await this.pool.query<SummaryRow>(listExecutions(filters));
+    const total = request.withTotal === true ? await this.#total(filters) : {};
     const page = rows.slice(0, limit);
     const last = page.at(-1);
     return {
       executions: page.map(summary),
+      ...total,
       ...(rows.length > limit && last !== undefined
         ? { nextCursor: encodeCursor({ createdAt: last.created_at.getTime(), id: last.id }) }
         : {}),
     };
+  }
+
+  async #total(filters: ExecutionFilters): Promise<{ total: number }> {
+    const { rows } = await this.pool.query<{ total: number }>(countExecutions(filters));
+    return { total: rows[0]?.total ?? 0 };
   }
 
   /** Approvals that wait, from the projection: what was asked for or decided a moment ago may be missing or still there. */

@@ -30,6 +30,8 @@ export interface ExecutionFilters {
   readonly createdTo?: number | undefined;
   readonly after?: ListCursor | undefined;
   readonly limit: number;
+  /** Items to pass over. */
+  readonly offset?: number | undefined;
 }
 
 const NEWEST_FIRST = 'ORDER BY created_at DESC, id DESC';
@@ -57,24 +59,18 @@ const SHOWN_MESSAGE = 1_000;
  */
 export function listExecutions(filters: ExecutionFilters): Statement {
   const parameters = new Parameters();
-  const { tenantId, configId, configName, userId, sessionId, statuses, createdFrom, createdTo, after, limit } = filters;
-  const range = [`tenant_id = ${parameters.add(tenantId)}`];
-  if (createdFrom !== undefined) range.push(`created_at >= ${parameters.add(new Date(createdFrom), 'timestamptz')}`);
-  if (createdTo !== undefined) range.push(`created_at < ${parameters.add(new Date(createdTo), 'timestamptz')}`);
-  if (after !== undefined) {
-    const at = parameters.add(new Date(after.createdAt), 'timestamptz');
-    range.push(`(created_at, id) < (${at}, ${parameters.add(after.id, 'uuid')})`);
-  }
-  const only: string[] = [];
-  if (configId !== undefined) only.push(`config_id = ${parameters.add(configId)}`);
-  if (configName !== undefined) only.push(`config_name = ${parameters.add(configName)}`);
-  if (userId !== undefined) only.push(`user_id = ${parameters.add(userId)}`);
-  if (sessionId !== undefined) only.push(`session_id = ${parameters.add(sessionId)}`);
-  const place = parameters.add(limit, 'int');
+  const { statuses, limit, offset = 0 } = filters;
+  const { range, only } = conditionsOf(filters, parameters);
+  const place = parameters.add(limit + offset, 'int');
+  const passing = offset === 0 ? undefined : parameters.add(offset, 'int');
+  const answer = (rows: string): Statement => ({
+    text: shown(passing === undefined ? rows : `SELECT * FROM (${rows}) AS counted ${NEWEST_FIRST} OFFSET ${passing}`),
+    values: parameters.values,
+  });
   const page = (where: readonly string[], from = 'execution.orchestration_executions'): string =>
     `SELECT * FROM ${from} WHERE ${where.join(' AND ')} ${NEWEST_FIRST} LIMIT ${place}`;
   const filtered = only.length > 0 || statuses.length > 0;
-  if (!filtered) return { text: shown(page(range)), values: parameters.values };
+  if (!filtered) return answer(page(range));
 
   const asked = statuses.length === 0 ? EVERY_STATUS : statuses;
   const ended = asked.filter(isTerminal);
@@ -100,7 +96,53 @@ export function listExecutions(filters: ExecutionFilters): Statement {
     others.length === 0
       ? first.slice(1, -1)
       : `SELECT * FROM (${[first, ...others].join('\nUNION ALL\n')}) AS parts ${NEWEST_FIRST} LIMIT ${place}`;
-  return { text: shown(`${unfinished}${together}`), values: parameters.values };
+  return answer(`${unfinished}${together}`);
+}
+
+/** How many of a tenant's executions match on all pages; the parts as above, each counted by its index. */
+export function countExecutions(filters: ExecutionFilters): Statement {
+  const parameters = new Parameters();
+  const { statuses } = filters;
+  const { range, only } = conditionsOf({ ...filters, after: undefined }, parameters);
+  const count = (where: readonly string[]): string =>
+    `(SELECT count(*) FROM execution.orchestration_executions WHERE ${where.join(' AND ')})`;
+  const parts: string[] = [];
+  if (only.length === 0 && statuses.length === 0) {
+    parts.push(count(range));
+  } else {
+    const asked = statuses.length === 0 ? EVERY_STATUS : statuses;
+    const halves = [
+      { half: 'wake_at IS NULL', some: asked.filter(isTerminal) },
+      { half: 'wake_at IS NOT NULL', some: asked.filter((status) => !isTerminal(status)) },
+    ];
+    for (const { half, some } of halves) {
+      if (some.length === 0) continue;
+      const status = statuses.length === 0 ? [] : [`status = ANY(${parameters.add(some, 'text[]')})`];
+      parts.push(count([...range, ...only, half, ...status]));
+    }
+  }
+  return { text: `SELECT (${parts.join(' + ')})::float8 AS total`, values: parameters.values };
+}
+
+/** Conditions of a page's place in the list, and those of the filters that have an index each. */
+function conditionsOf(
+  filters: ExecutionFilters,
+  parameters: Parameters,
+): { readonly range: readonly string[]; readonly only: readonly string[] } {
+  const { tenantId, configId, configName, userId, sessionId, createdFrom, createdTo, after } = filters;
+  const range = [`tenant_id = ${parameters.add(tenantId)}`];
+  if (createdFrom !== undefined) range.push(`created_at >= ${parameters.add(new Date(createdFrom), 'timestamptz')}`);
+  if (createdTo !== undefined) range.push(`created_at < ${parameters.add(new Date(createdTo), 'timestamptz')}`);
+  if (after !== undefined) {
+    const at = parameters.add(new Date(after.createdAt), 'timestamptz');
+    range.push(`(created_at, id) < (${at}, ${parameters.add(after.id, 'uuid')})`);
+  }
+  const only: string[] = [];
+  if (configId !== undefined) only.push(`config_id = ${parameters.add(configId)}`);
+  if (configName !== undefined) only.push(`config_name = ${parameters.add(configName)}`);
+  if (userId !== undefined) only.push(`user_id = ${parameters.add(userId)}`);
+  if (sessionId !== undefined) only.push(`session_id = ${parameters.add(sessionId)}`);
+  return { range, only };
 }
 
 /** A page with what is shown beside the rows. */

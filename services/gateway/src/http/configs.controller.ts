@@ -16,6 +16,7 @@ import { Backend } from '../backend/backend.js';
 import { objectBody } from './checked.js';
 import { Answers, BodyIs, IfMatch, PatchIs, Queries, Refuses } from './documented.js';
 import { etagOf, expectedVersionOf } from './headers.js';
+import { countsOf, OFFSET, offsetOf } from './offset.js';
 import { accepted, Problem } from './problem.js';
 import {
   booleanParameter,
@@ -35,6 +36,7 @@ const LIST = {
   include_deleted: booleanParameter('Deleted ones too.'),
   limit: limitParameter(200),
   cursor: cursorParameter,
+  ...OFFSET,
 } as const;
 const ONE = { include_deleted: booleanParameter('Also when it was deleted.') } as const;
 const VERSIONS = {
@@ -82,9 +84,14 @@ export class ConfigsController {
         includeDeleted: query.include_deleted,
         limit: query.limit,
         cursor: query.cursor,
+        ...offsetOf(query),
       }),
     );
-    return { configs: (reply.configs ?? []).map(shownConfig), next_cursor: shownCursor(reply.nextCursor) };
+    return {
+      ...countsOf(query, reply.total),
+      configs: (reply.configs ?? []).map(shownConfig),
+      next_cursor: shownCursor(reply.nextCursor),
+    };
   }
 
   @Get(':id')

@@ -24,6 +24,7 @@ import { linkedEvent } from '../backend/payloads.js';
 import { Answers, Queries, Refuses } from './documented.js';
 import { leavingOf } from './leaving.js';
 import { executionIdOf, isTraceId, isUuid } from './ids.js';
+import { countsOf, OFFSET, offsetOf } from './offset.js';
 import { accepted, Problem } from './problem.js';
 import {
   cursorParameter,
@@ -48,6 +49,7 @@ const LIST = {
   created_to: timeParameter('Created before this time.'),
   limit: limitParameter(200),
   cursor: cursorParameter,
+  ...OFFSET,
 } as const;
 const APPROVALS = {
   config_id: textParameter('Approvals of executions of this config: its id or name.'),
@@ -123,9 +125,11 @@ export class ExecutionsController {
         createdTo: query.created_to === 0 ? 1 : query.created_to,
         limit: query.limit,
         cursor: query.cursor,
+        ...offsetOf(query),
       }),
     );
     return {
+      ...countsOf(query, reply.total),
       executions: (reply.executions ?? []).map((summary) => toUserJson(ExecutionSummarySchema, summary)),
       next_cursor: shownCursor(reply.nextCursor),
     };

@@ -163,6 +163,20 @@ const page = (name: string, items: string): OpenApiSchema => ({
   },
 });
 
+/** A page of a list that can also be read by offset. */
+const countedPage = (name: string, items: string): OpenApiSchema => {
+  const { properties, ...rest } = page(name, items);
+  return {
+    ...rest,
+    properties: {
+      ...(properties as Record<string, OpenApiSchema>),
+      total: { type: 'integer', description: 'Items on all pages; with `offset` or `with_total`.' },
+      limit: { type: 'integer', description: 'As asked for; with `offset`.' },
+      offset: { type: 'integer', description: 'As asked for; with `offset`.' },
+    },
+  };
+};
+
 const started: OpenApiSchema = {
   type: 'object',
   required: ['execution_id', 'trace_id', 'status'],
@@ -229,7 +243,7 @@ export function platformSchemas(): Record<string, OpenApiSchema> {
       description: 'A definition with what the platform keeps beside it. `version` is also the ETag.',
       properties: { ...own, steps_count: { type: 'integer', description: 'How many steps it has.' }, ...written },
     },
-    ConfigPage: page('configs', 'Config'),
+    ConfigPage: countedPage('configs', 'Config'),
     ConfigVersions: {
       type: 'object',
       properties: { versions: listOf('Config'), next_before_version: nullable({ type: 'integer' }) },
@@ -311,7 +325,7 @@ export function platformSchemas(): Record<string, OpenApiSchema> {
         },
       ],
     },
-    ExecutionPage: page('executions', 'ExecutionSummary'),
+    ExecutionPage: countedPage('executions', 'ExecutionSummary'),
     ApprovalPage: page('approvals', 'ApprovalSummary'),
     ExecutionSteps: {
       type: 'object',

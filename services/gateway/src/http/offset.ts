@@ -1,0 +1,45 @@
+import type { JsonObject } from '@batuta/contracts';
+import { Problem } from './problem.js';
+import { booleanParameter, integerParameter } from './query.js';
+
+const MAX_OFFSET = 1_000_000;
+
+/** Query parameters of a list that can also be read by offset, and says how many items there are to who asks. */
+export const OFFSET = {
+  offset: integerParameter(
+    'Items to pass over, instead of `cursor`; the answer then has `total`, `limit` and `offset`. Items made meanwhile move the others; a cursor does not notice them.',
+    0,
+    MAX_OFFSET,
+  ),
+  with_total: booleanParameter('Says in `total` how many items match on all pages together.'),
+} as const;
+
+interface OffsetQuery {
+  readonly offset: number | undefined;
+  readonly with_total: boolean | undefined;
+  readonly cursor: string | undefined;
+  readonly limit: number;
+}
+
+/** What a list's query asks the service for. @throws Problem validation_failed for an offset beside a cursor. */
+export function offsetOf({ offset, with_total: withTotal, cursor }: OffsetQuery): {
+  offset?: number;
+  withTotal?: boolean;
+} {
+  if (offset !== undefined && cursor !== undefined) {
+    const message = 'offset and cursor both say where the page begins: give one of them';
+    throw new Problem('validation_failed', `The query is wrong: ${message}.`, {
+      errors: [{ path: '/offset', message, code: 'contradiction' }],
+    });
+  }
+  return {
+    ...(offset === undefined ? {} : { offset }),
+    ...(offset !== undefined || withTotal === true ? { withTotal: true } : {}),
+  };
+}
+
+/** The counts of a page, when they were asked for. */
+export function countsOf({ offset, limit }: OffsetQuery, total: number | undefined): JsonObject {
+  if (total === undefined) return {};
+  return offset === undefined ? { total } : { total, limit, offset };
+}
