@@ -200,6 +200,8 @@ export { KNOWLEDGE_LIMITS, LIMITS, DEFAULT_EXECUTION_TIMEOUT_MS, DEFAULT_STEP_TI
 export { copyJson, setOwn, storableText } from './json.js';
 export { LIQUID_TAGS, expressionIn, isLiquid, mappingTexts, templateField } from './mapping.js';
 export type { MappingText } from './mapping.js';
+export { characters, nameMistake } from './names.js';
+export type { NameMistake } from './names.js';
 export { newId } from './new-id.js';
 export { partitionOf } from './partition.js';
 export { TOKEN, TENANT_ID, STEPS_STREAM, LIFECYCLE_STREAM, PRIORITIES, subjects, headers } from './subjects.js';

@@ -64,11 +64,55 @@ describe('bad input', () => {
     for (const expected of [
       '/extra unknown_field',
       '/another unknown_field',
-      '/session_id is_string',
-      '/metadata is_object',
+      '/session_id wrong_type',
+      '/metadata wrong_type',
     ]) {
       expect(found).toContain(expected);
     }
+  });
+
+  it.each([
+    ['__proto__', 'reserved_name'],
+    ['.', 'reserved_name'],
+    ['a\u200db', 'invalid_character'],
+    ['a\u2066b', 'invalid_character'],
+    ['a\r\nb', 'invalid_character'],
+    ['o\u0308', 'bad_format'],
+    [' a', 'bad_format'],
+  ])('refuses %j wherever a name stands', async (name, code) => {
+    const admin = { key: KEYS.admin };
+    const fork = '/api/v1/orchestrations/executions/00000000-0000-7000-8000-000000000000/fork';
+    const named: [string, Promise<Answer>][] = [
+      ['/session_id', under.call('POST', EXECUTE, { body: { session_id: name } })],
+      ['/user_id', under.call('POST', '/api/v1/api-keys', { ...admin, body: { user_id: name, role: 'viewer' } })],
+      ['/name', under.call('POST', '/api/v1/api-keys', { ...admin, body: { user_id: 'ada', role: 'viewer', name } })],
+      ['/source', under.call('POST', '/api/v1/knowledge/documents', { body: { source: name, content: 'a' } })],
+      ['/session_id', under.call('POST', fork, { body: { from_step_id: 'a', session_id: name } })],
+    ];
+    if (name !== '__proto__') {
+      named.push([`/metadata/${name}`, under.call('POST', EXECUTE, { body: { metadata: { [name]: 1 } } })]);
+    }
+    for (const [path, answer] of named) {
+      const { body } = await expectRefusal(answer, 400, 'validation_failed');
+      expect(body.errors).toEqual([{ path, code, message: expect.any(String) }]);
+    }
+  });
+
+  it('takes null in a field that may be left out as if it were', async () => {
+    const body = { session_id: null, metadata: null, callback_url: null, start_at: null, priority: null };
+    const answer = await under.call('POST', EXECUTE, {
+      body: { ...body, input: { kept: null }, budget: { max_tokens: 5, max_cost: null } },
+    });
+    expect(answer.status).toBe(202);
+    const { data } = under.fake.asked.filter(({ pattern }) => pattern === 'command').at(-1) ?? {};
+    expect(data?.['start']).toEqual({
+      configId: 'greeting',
+      configVersion: 1,
+      traceId: expect.any(String),
+      input: { kept: null },
+      budget: { maxTokens: 5 },
+    });
+    under.fake.executions.clear();
   });
 
   it.each(['[]', '5', 'null', '"text"'])('refuses the body %s, which is not an object', async (raw) => {

@@ -195,7 +195,7 @@ describe('commands to an execution at the edge', () => {
       },
     ]);
     const none = await under.call('POST', `${path}/fork`, { body: { input: {} } });
-    expect([none.status, none.body['errors']]).toMatchObject([400, [{ path: '/from_step_id' }, {}]]);
+    expect([none.status, none.body['errors']]).toMatchObject([400, [{ path: '/from_step_id', code: 'required' }]]);
   });
 
   it('hands the budget of a start on, shows it, and gives a fork the limits of its source unless told otherwise', async () => {
@@ -213,19 +213,20 @@ describe('commands to an execution at the edge', () => {
     await under.call('POST', `${source}/fork`, { body: { from_step_id: 'one', budget: { max_cost: 9 } } });
     expect(limits()).toEqual({ maxCost: 9 });
     under.fake.asked.length = 0;
-    const wrong = [
-      {},
-      [],
-      5,
-      { max_tokens: 0 },
-      { max_tokens: 1.5 },
-      { max_cost: -1 },
-      { max_cost: '1' },
-      { max_euros: 1 },
+    const wrong: [unknown, string][] = [
+      [{}, '/budget required'],
+      [[], '/budget wrong_type'],
+      [5, '/budget wrong_type'],
+      [{ max_tokens: 0 }, '/budget/max_tokens out_of_range'],
+      [{ max_tokens: 1.5 }, '/budget/max_tokens wrong_type'],
+      [{ max_cost: -1 }, '/budget/max_cost out_of_range'],
+      [{ max_cost: '1' }, '/budget/max_cost wrong_type'],
+      [{ max_euros: 1 }, '/budget/max_euros unknown_field'],
     ];
-    for (const budget of wrong) {
+    for (const [budget, mistake] of wrong) {
       const refused = await under.call('POST', execute, { body: { budget } });
-      expect([refused.status, refused.body['errors']]).toMatchObject([400, [{ path: '/budget' }]]);
+      expect(refused.status).toBe(400);
+      expect(refused.body.errors?.map(({ path, code }) => `${path} ${code}`)).toEqual([mistake]);
     }
     expect(commands()).toEqual([]);
     const headers = { 'idempotency-key': 'spend-1' };

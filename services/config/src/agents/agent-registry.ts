@@ -11,7 +11,7 @@ import { requireRole } from '../access/roles.js';
 import { Changes } from '../changes.js';
 import { guardJson } from '../json/guard.js';
 import { Report } from '../json/report.js';
-import { anyJson, isRecord, object, text, withoutNulls } from '../json/shape.js';
+import { anyJson, isRecord, object, text, token, withoutNulls } from '../json/shape.js';
 import { AgentEntity } from './agent.entity.js';
 
 const BUILT_IN: ReadonlySet<string> = new Set(BUILT_IN_AGENTS);
@@ -20,7 +20,6 @@ const MAX_AGENTS = 1000;
 /** Configs that a refusal names. */
 const NAMED_CONFIGS = 20;
 
-const token = text({ max: 64, pattern: TOKEN, describe: '1 to 64 letters, digits, "_" or "-"' });
 const bodyShape = object(
   { pool: token, description: text({ max: 2000, min: 0 }), input_schema: anyJson, output_schema: anyJson },
   ['pool'],

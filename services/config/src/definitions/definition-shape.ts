@@ -1,5 +1,19 @@
-import { DEFAULT_INPUTS, LIMITS, PRIORITIES, STRATEGIES, TOKEN } from '@batuta/contracts';
-import { all, anyJson, anyObject, flag, isRecord, list, mapOf, number, object, oneOf, text } from '../json/shape.js';
+import { DEFAULT_INPUTS, LIMITS, PRIORITIES, STRATEGIES } from '@batuta/contracts';
+import {
+  all,
+  anyJson,
+  flag,
+  isRecord,
+  list,
+  mapOf,
+  metadata,
+  name,
+  number,
+  object,
+  oneOf,
+  text,
+  token,
+} from '../json/shape.js';
 import type { Shape } from '../json/shape.js';
 
 /** The largest number of milliseconds that the contract's int32 fields hold: 24.8 days. */
@@ -8,15 +22,13 @@ const MAX_INT32 = 2_147_483_647;
 const MAX_EXECUTION_MS = 10 * 365 * 24 * 3600 * 1000;
 const MAX_EXPRESSION = 32 * 1024;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-const CONTROL = /\p{Cc}/u;
 
 /** Whether a text has the form of a config's id; such a text cannot be a name, so `{id or name}` is never ambiguous. */
 export function isUuid(value: string): boolean {
   return UUID.test(value);
 }
 
-const token = text({ max: 64, pattern: TOKEN, describe: '1 to 64 letters, digits, "_" or "-"' });
-const outputKey = text({ max: 128 });
+const outputKey = name({ max: 128 });
 const expression = text({ max: MAX_EXPRESSION });
 const milliseconds = number({ min: 1, max: MAX_INT32, whole: true });
 const pause = number({ min: 0, max: MAX_INT32, whole: true });
@@ -43,13 +55,8 @@ const budget: Shape = all(
 );
 const policy = oneOf(['abort', 'continue', 'fallback']);
 
-const configName: Shape = all(text({ max: 255 }), (value, path, report) => {
-  if (typeof value !== 'string') return;
-  if (value !== '' && value.trim() !== value) {
-    report.add(path, 'bad_format', 'must not begin or end with spaces');
-  } else if (CONTROL.test(value.replaceAll('\0', ''))) {
-    report.add(path, 'bad_format', 'must not hold control characters such as line breaks');
-  } else if (isUuid(value)) {
+const configName: Shape = all(name({ max: 255 }), (value, path, report) => {
+  if (typeof value === 'string' && isUuid(value)) {
     report.add(path, 'bad_format', 'must not look like an id (a UUID)');
   }
 });
@@ -79,7 +86,7 @@ const MAX_APPROVAL_MESSAGE = 4_096;
 
 const approval = object({
   message: text({ max: MAX_APPROVAL_MESSAGE }),
-  approvers: list(text({ max: 255 }), { min: 1, max: 1_000 }),
+  approvers: list(name({ max: 255 }), { min: 1, max: 1_000 }),
   timeout_ms: number({ min: 1, max: MAX_EXECUTION_MS, whole: true }),
   on_timeout: oneOf(['reject', 'approve']),
 });
@@ -87,7 +94,7 @@ const approval = object({
 const stepFields = object(
   {
     id: token,
-    name: text({ max: 255 }),
+    name: name({ max: 255 }),
     agent: token,
     timeout_ms: milliseconds,
     retry,
@@ -105,7 +112,7 @@ const stepFields = object(
     schedule_to_start_ms: milliseconds,
     schedule_to_close_ms: milliseconds,
     heartbeat_ms: milliseconds,
-    metadata: anyObject,
+    metadata,
     approval,
   },
   ['id', 'name'],
@@ -152,7 +159,7 @@ export const definitionShape: Shape = object(
       default_input: oneOf(DEFAULT_INPUTS),
       enable_monitoring: flag,
     }),
-    metadata: anyObject,
+    metadata,
     is_global: flag,
     input_schema: anyJson,
     consensus_groups: list(group, { max: LIMITS.steps }),

@@ -1,4 +1,5 @@
 import { describe, it, expect } from '@jest/globals';
+import { nameMistake } from '@batuta/contracts';
 import { propertyRuns } from '@batuta/testing';
 import fc from 'fast-check';
 import { validateDefinition } from './validate-definition.js';
@@ -87,7 +88,7 @@ const valid = fc
   .record({
     name: fc
       .string({ minLength: 1, maxLength: 40, unit: 'grapheme' })
-      .filter((text) => text.trim() === text && !/\p{Cc}/u.test(text) && text.isWellFormed()),
+      .filter((text) => nameMistake(text) === undefined),
     strategy: fc.constantFrom(...STRATEGIES),
     picks: fc.array(
       fc.record({

@@ -132,7 +132,7 @@ describe('structure', () => {
     [config([step('a')], { strategy: 'chaos' }), ['/strategy not_allowed']],
     [config([step('a')], { name: '' }), ['/name too_short']],
     [config([step('a')], { name: ' a' }), ['/name bad_format']],
-    [config([step('a')], { name: 'a\nb' }), ['/name bad_format']],
+    [config([step('a')], { name: 'a\nb' }), ['/name invalid_character']],
     [config([step('a')], { name: '01900000-0000-7000-8000-000000000000' }), ['/name bad_format']],
     [config([step('a.b')]), ['/steps/0/id bad_format']],
     [config([step('é')]), ['/steps/0/id bad_format']],
@@ -170,6 +170,47 @@ describe('structure', () => {
     [config([step('a')], { settings: { callback_url: 'http://u:p@x' } }), ['/settings/callback_url bad_format']],
   ])('names what is wrong with %j', async (document, expected) => {
     expect(await mistakes(document)).toEqual(expected);
+  });
+
+  it.each([
+    ['__proto__', 'reserved_name'],
+    ['constructor', 'reserved_name'],
+    ['prototype', 'reserved_name'],
+  ])('refuses the id %s wherever something is called by it', async (id, code) => {
+    const document = config([step(id, { agent: id, consensus_group: id, compensate: { agent: id } })], {
+      consensus_groups: [{ id, judge: id }],
+    });
+    expect(await mistakes(document)).toEqual(
+      expect.arrayContaining(
+        ['/steps/0/id', '/steps/0/agent', '/steps/0/consensus_group', '/steps/0/compensate/agent']
+          .concat('/consensus_groups/0/id', '/consensus_groups/0/judge')
+          .map((path) => `${path} ${code}`),
+      ),
+    );
+  });
+
+  it.each([
+    ['..', 'reserved_name'],
+    ['a\u200bb', 'invalid_character'],
+    ['a\u202eb', 'invalid_character'],
+    ['a\u2028b', 'invalid_character'],
+    ['a\nb', 'invalid_character'],
+    ['cafe\u0301', 'bad_format'],
+    ['a ', 'bad_format'],
+  ])('refuses %j wherever a name stands', async (name, code) => {
+    const gate = { id: 'gate', name, output_key: name, approval: { message: 'ok?', approvers: [name] } };
+    const member = step('m', { consensus_group: 'g', metadata: { [name]: 1 } });
+    const document = config([gate, member], {
+      name,
+      consensus_groups: [{ id: 'g', output_key: name + name }],
+      metadata: { [name]: 1 },
+    });
+    const found = await mistakes(document);
+    for (const path of ['/name', '/steps/0/name', '/steps/0/output_key', '/steps/0/approval/approvers/0']) {
+      expect(found).toContain(`${path} ${code}`);
+    }
+    expect(found).toContain(`/metadata/${name} ${code}`);
+    expect(found).toContain(`/steps/1/metadata/${name} ${code}`);
   });
 
   it('refuses what cannot be stored, wherever it stands', async () => {

@@ -4,7 +4,7 @@ import type { Report } from './report.js';
 import { unstorable } from './text.js';
 
 /** Keys that mean something to JavaScript objects; no document of a user needs them. */
-const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
+export const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
 
 /**
  * Reports what no stored JSON may hold: NUL characters, lone surrogates, forbidden keys, nesting deeper than

@@ -1,6 +1,8 @@
+import { characters, nameMistake, TOKEN } from '@batuta/contracts';
+import { FORBIDDEN_KEYS } from './guard.js';
 import { pointerToken } from './report.js';
 import type { Report } from './report.js';
-import { characters } from './text.js';
+import { unstorable } from './text.js';
 
 /** Looks at one value and reports what is wrong with it; `path` is its JSON Pointer. */
 export interface Shape {
@@ -151,3 +153,30 @@ export function all(...shapes: readonly Shape[]): Shape {
   if (first !== undefined) every.withoutNulls = (value) => withoutNulls(first, value);
   return every;
 }
+
+/** A name, as `nameMistake` has it. What no stored JSON may hold is reported by `guardJson`, which looks at every text. */
+export function name(rules: { readonly max: number }): Shape {
+  return (value, path, report) => {
+    if (typeof value !== 'string') return wrongType(report, path, 'a text', value);
+    const mistake = nameMistake(value, rules.max);
+    if (mistake !== undefined && unstorable(value) === undefined) report.add(path, mistake.code, mistake.message);
+  };
+}
+
+/** An object of the user's own fields, whose keys are names. `guardJson` reports the keys that no object may have. */
+export const metadata: Shape = (value, path, report) => {
+  if (!isRecord(value)) return wrongType(report, path, 'an object', value);
+  for (const key of Object.keys(value)) {
+    const mistake = unstorable(key) === undefined && !FORBIDDEN_KEYS.has(key) ? nameMistake(key) : undefined;
+    if (mistake !== undefined) report.add(`${path}/${pointerToken(key)}`, mistake.code, `the key ${mistake.message}`);
+  }
+};
+
+/** A name that may also be one token of a subject: ids of steps and groups, agents, pools. */
+export const token: Shape = all(
+  text({ max: 64, pattern: TOKEN, describe: '1 to 64 letters, digits, "_" or "-"' }),
+  (value, path, report) => {
+    const mistake = typeof value === 'string' && TOKEN.test(value) ? nameMistake(value) : undefined;
+    if (mistake !== undefined) report.add(path, mistake.code, mistake.message);
+  },
+);

@@ -9,15 +9,3 @@ export function unstorable(text: string): string | undefined {
     ? 'holds a NUL character (\\u0000), which cannot be stored'
     : 'holds half of a surrogate pair, which is no valid Unicode text';
 }
-
-/** Length in characters (code points), as varchar(n) counts. */
-export function characters(text: string): number {
-  let count = text.length;
-  for (let index = 0; index < text.length - 1; index += 1) {
-    if ((text.codePointAt(index) ?? 0) > 0xffff) {
-      count -= 1;
-      index += 1;
-    }
-  }
-  return count;
-}

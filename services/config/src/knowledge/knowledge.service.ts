@@ -19,7 +19,7 @@ import { requireRole } from '../access/roles.js';
 import { isUuid } from '../definitions/definition-shape.js';
 import { guardJson } from '../json/guard.js';
 import { Report } from '../json/report.js';
-import { anyObject, oneOf, text } from '../json/shape.js';
+import { metadata as metadataShape, name, oneOf, text } from '../json/shape.js';
 import { unstorable } from '../json/text.js';
 import { DocumentEntity } from './document.entity.js';
 import { highlighted } from './highlight.js';
@@ -32,7 +32,7 @@ import type { ContentType, SplitPassage } from './split-passages.js';
 const DEFAULT_PAGE = 50;
 const MAX_PAGE = 200;
 
-const sourceShape = text({ max: KNOWLEDGE_LIMITS.source });
+const sourceShape = name({ max: KNOWLEDGE_LIMITS.source });
 const titleShape = text({ max: KNOWLEDGE_LIMITS.title, min: 0 });
 const typeShape = oneOf(['text/markdown', 'text/plain']);
 const contentShape = text({ max: LIMITS.payloadBytes });
@@ -197,7 +197,7 @@ function checkDocument(request: {
   titleShape(title, '/title', report);
   typeShape(contentType, '/content_type', report);
   contentShape(content, '/content', report);
-  anyObject(metadata, '/metadata', report);
+  metadataShape(metadata, '/metadata', report);
   if (Buffer.byteLength(JSON.stringify(metadata)) > KNOWLEDGE_LIMITS.metadataBytes) {
     report.add('/metadata', 'too_long', `must have at most ${KNOWLEDGE_LIMITS.metadataBytes} bytes`);
   }
@@ -206,12 +206,12 @@ function checkDocument(request: {
   }
   if (report.total > 0) return invalid('The document', report.violations, report.total);
   const type = contentType as ContentType;
-  const name = String(source)
+  const lastPart = String(source)
     .split('/')
     .findLast((part) => part !== '');
   return {
     source: source as string,
-    title: (title as string) || (titleIn(content as string, type) ?? name ?? (source as string)),
+    title: (title as string) || (titleIn(content as string, type) ?? lastPart ?? (source as string)),
     contentType: type,
     content: content as string,
     metadata: metadata as JsonObject,

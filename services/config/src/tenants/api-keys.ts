@@ -1,4 +1,13 @@
-import { DEFAULT_TENANT, LATEST_TIME_MS, newId, ROLES, TENANT_ID, roleOf, subjects } from '@batuta/contracts';
+import {
+  DEFAULT_TENANT,
+  LATEST_TIME_MS,
+  nameMistake,
+  newId,
+  ROLES,
+  TENANT_ID,
+  roleOf,
+  subjects,
+} from '@batuta/contracts';
 import type {
   ApiKey,
   AuthenticateReply,
@@ -18,15 +27,15 @@ import { Changes } from '../changes.js';
 import { isUuid } from '../definitions/definition-shape.js';
 import { guardJson } from '../json/guard.js';
 import { Report } from '../json/report.js';
-import { oneOf, text } from '../json/shape.js';
+import { name, oneOf } from '../json/shape.js';
 import { ApiKeyEntity } from './api-key.entity.js';
 import { generateKey, hashKey, prefixOf } from './key-secret.js';
 
 const MAX_LISTED = 1000;
 const SHA_256 = /^[0-9a-f]{64}$/;
 
-const userShape = text({ max: 255 });
-const nameShape = text({ max: 255, min: 0 });
+const userShape = name({ max: 255 });
+const keyNameShape = name({ max: 255 });
 const roleShape = oneOf(ROLES);
 
 export interface NewKey {
@@ -86,12 +95,13 @@ export class ApiKeys {
   ): Promise<CreateApiKeyReply> {
     const denied = requireRole(principal, roleOf(subjects.config.keyCreate), 'create an API key');
     if (denied !== undefined) return denied;
-    const { userId, role, name = '', expiresAt = 0 } = request;
+    const { userId, role, expiresAt = 0 } = request;
+    const keyName = request.name ?? '';
     const report = new Report();
-    guardJson({ user_id: userId, name }, report);
+    guardJson({ user_id: userId, name: keyName }, report);
     userShape(userId, '/user_id', report);
     roleShape(role, '/role', report);
-    nameShape(name, '/name', report);
+    if (keyName !== '') keyNameShape(keyName, '/name', report);
     if (
       typeof expiresAt !== 'number' ||
       (expiresAt !== 0 && !(expiresAt > Date.now() && expiresAt <= LATEST_TIME_MS))
@@ -99,8 +109,11 @@ export class ApiKeys {
       report.add('/expires_at', 'out_of_range', 'must be a time in the future');
     }
     const tenantId = textField(request.tenantId) || principal.tenantId;
+    const tenantMistake = nameMistake(tenantId);
     if (!TENANT_ID.test(tenantId)) {
       report.add('/tenant_id', 'bad_format', 'must be 1 to 40 lower-case letters, digits or "-"');
+    } else if (tenantMistake !== undefined) {
+      report.add('/tenant_id', tenantMistake.code, tenantMistake.message);
     }
     if (report.total > 0) return invalid('The API key', report.violations, report.total);
     if (tenantId !== principal.tenantId && principal.tenantId !== DEFAULT_TENANT) {
@@ -111,7 +124,7 @@ export class ApiKeys {
         tenantId,
         userId: userId as string,
         role: role as Role,
-        name: name as string,
+        name: keyName as string,
         createdBy: `${principal.tenantId}/${principal.userId}`,
         expiresAt: expiresAt === 0 ? null : new Date(expiresAt as number),
       }),

@@ -2,21 +2,46 @@ import type { PipeTransform } from '@nestjs/common';
 import type { JsonObject, JsonValue, Violation } from '@batuta/contracts';
 import { validateSync } from 'class-validator';
 import type { ValidationError } from 'class-validator';
+import { mistakesOf } from './dto/rules.js';
+import type { Rule } from './dto/rules.js';
 import { Problem } from './problem.js';
 
-const snake = (name: string): string => name.replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2').toLowerCase();
+const token = (key: string): string => key.replaceAll('~', '~0').replaceAll('/', '~1');
 
-function violationsOf(errors: readonly ValidationError[], parent = ''): Violation[] {
-  return errors.flatMap((error) => {
-    const path = `${parent}/${error.property.replaceAll('~', '~0').replaceAll('/', '~1')}`;
-    const own = Object.entries(error.constraints ?? {}).map(([rule, message]) =>
-      rule === 'whitelistValidation'
-        ? { path, message: `${error.property} is not a known field`, code: 'unknown_field' }
-        : { path, message, code: snake(rule) },
-    );
-    return [...own, ...violationsOf(error.children ?? [], path)];
-  });
+const unknownField = (field: string): Violation => ({
+  path: `/${token(field)}`,
+  message: `"${field.slice(0, 100)}" is not a known field`,
+  code: 'unknown_field',
+});
+
+/** Mistakes of fields of a DTO: each rule is asked for its own (dto/rules.ts); what has no rule is not a field. */
+function violationsOf(errors: readonly ValidationError[]): Violation[] {
+  return errors.flatMap(({ property, value, constraints = {}, contexts = {} }) =>
+    Object.keys(constraints).flatMap((name): readonly Violation[] => {
+      const { rule } = (contexts[name] ?? {}) as { rule?: Rule };
+      if (rule === undefined) return [unknownField(property)];
+      return mistakesOf(rule, value as JsonValue | undefined).map(({ path = '', message, code }) => ({
+        path: `/${token(property)}${path}`,
+        message,
+        code,
+      }));
+    }),
+  );
 }
+
+function requireObject(body: JsonValue | undefined, none: string): asserts body is JsonObject {
+  if (isJsonObject(body)) return;
+  const error: Violation =
+    body === undefined
+      ? { path: '', message: none, code: 'required' }
+      : { path: '', message: 'The body must be a JSON object.', code: 'wrong_type' };
+  throw new Problem('validation_failed', error.message, { errors: [error] });
+}
+
+const detailOf = (errors: readonly Violation[]): string => {
+  const listed = errors.slice(0, 10).map(({ path, message }) => `${path} ${message}`);
+  return `The body is wrong: ${listed.join('; ')}${errors.length > 10 ? `; and ${errors.length - 10} more` : ''}.`;
+};
 
 export const isJsonObject = (value: JsonValue | undefined): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -27,25 +52,16 @@ export const isJsonObject = (value: JsonValue | undefined): value is JsonObject 
  * @throws Problem validation_failed with every mistake and its path.
  */
 export function check<T extends object>(dto: new () => T, body: JsonValue | undefined): T {
-  if (!isJsonObject(body)) {
-    const message = body === undefined ? 'A JSON body is required.' : 'The body must be a JSON object.';
-    throw new Problem('validation_failed', message, { errors: [{ path: '', message, code: 'is_object' }] });
-  }
+  requireObject(body, 'A JSON body is required.');
   const instance = Object.assign(new dto(), body);
   const errors = validateSync(instance, {
     whitelist: true,
     forbidNonWhitelisted: true,
-    validationError: { target: false, value: false },
+    validationError: { target: false },
   });
   if (errors.length > 0) {
     const violations = violationsOf(errors);
-    throw new Problem(
-      'validation_failed',
-      `The body is wrong: ${violations.map(({ message }) => message).join('; ')}.`,
-      {
-        errors: violations,
-      },
-    );
+    throw new Problem('validation_failed', detailOf(violations), { errors: violations });
   }
   return instance;
 }
@@ -83,15 +99,8 @@ function isPlain<T>(body: JsonValue, plain: PlainFields<T>): boolean {
 export const emptyBody: PipeTransform<JsonValue | undefined, undefined> = {
   transform: (body) => {
     if (body === undefined) return undefined;
-    if (!isJsonObject(body)) {
-      const message = 'The body must be an empty JSON object, or left out.';
-      throw new Problem('validation_failed', message, { errors: [{ path: '', message, code: 'is_object' }] });
-    }
-    const errors = Object.keys(body).map((field) => ({
-      path: `/${field.replaceAll('~', '~0').replaceAll('/', '~1')}`,
-      message: `${field} is not a known field`,
-      code: 'unknown_field',
-    }));
+    requireObject(body, '');
+    const errors = Object.keys(body).map(unknownField);
     if (errors.length > 0) throw new Problem('validation_failed', 'This command takes no fields.', { errors });
     return undefined;
   },
@@ -100,10 +109,7 @@ export const emptyBody: PipeTransform<JsonValue | undefined, undefined> = {
 /** A pipe for a body that the service behind checks: any JSON object. */
 export const objectBody: PipeTransform<JsonValue | undefined, JsonValue> = {
   transform: (body) => {
-    if (!isJsonObject(body)) {
-      const message = body === undefined ? 'A JSON body is required.' : 'The body must be a JSON object.';
-      throw new Problem('validation_failed', message, { errors: [{ path: '', message, code: 'is_object' }] });
-    }
+    requireObject(body, 'A JSON body is required.');
     return body;
   },
 };

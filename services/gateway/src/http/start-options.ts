@@ -1,4 +1,4 @@
-import { parseTime } from '@batuta/contracts';
+import { nameMistake, parseTime } from '@batuta/contracts';
 import type { Budget, BudgetDefinition, ExecutionView, JsonObject, JsonValue, Priority } from '@batuta/contracts';
 import { isJsonObject } from './checked.js';
 
@@ -33,7 +33,7 @@ export function startOptionsOf(body: {
 export function sessionIn(input: JsonValue | undefined): string | undefined {
   if (!isJsonObject(input) || !Object.hasOwn(input, 'session_id')) return undefined;
   const { session_id: id } = input;
-  return typeof id === 'string' && id !== '' && id.length <= 255 ? id : undefined;
+  return typeof id === 'string' && nameMistake(id, 255) === undefined ? id : undefined;
 }
 
 /** The limits of another execution, for one that continues it; undefined when it has none. */
@@ -44,5 +44,5 @@ export function limitsOf({ budget }: Pick<ExecutionView, 'budget'>): BudgetDefin
 }
 
 function budgetOf({ max_tokens: maxTokens, max_cost: maxCost }: BudgetDefinition): Budget {
-  return { ...(maxTokens === undefined ? {} : { maxTokens }), ...(maxCost === undefined ? {} : { maxCost }) };
+  return { ...(maxTokens == null ? {} : { maxTokens }), ...(maxCost == null ? {} : { maxCost }) };
 }

@@ -1,4 +1,4 @@
-import { CALLBACK_EVENTS, CALLBACK_TYPES } from '@batuta/contracts';
+import { CALLBACK_EVENTS, CALLBACK_TYPES, nameMistake } from '@batuta/contracts';
 import type { CallbackEvent, CallbackType, Violation } from '@batuta/contracts';
 import { sampleMessage, valuesOf } from '../templates/message.js';
 import { MAX_TEMPLATE_BYTES } from '../templates/templates.js';
@@ -33,8 +33,6 @@ const HEADER_VALUE = /^[\t\x20-\x7e]{0,2000}$/;
 export const EMAIL_ADDRESS =
   /^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$/;
 const PHONE_NUMBER = /^\+[1-9]\d{6,14}$/;
-// eslint-disable-next-line no-control-regex -- control characters are what it looks for
-const CONTROL = /[\u0000-\u001f\u007f]/;
 /** NUL cannot be stored, half a surrogate pair is no text. */
 const UNSTORABLE = /\0|[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/;
 
@@ -47,6 +45,10 @@ const FIELDS_OF: Readonly<Record<CallbackType, readonly string[]>> = {
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** An optional field that is null is the same as one that is left out. */
+const withoutNulls = (fields: Record<string, unknown>): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
 
 /** A template that has the form of one, still to be tried in the sandbox. */
 interface UntriedTemplate {
@@ -72,17 +74,16 @@ export async function validateCallback(
     add('', 'wrong_type', 'must be an object');
     return { violations };
   }
-  const { config_id: configId, execution_id: executionId, events, fallback, ...own } = body;
+  const { config_id: configId, execution_id: executionId, events, fallback, ...own } = withoutNulls(body);
   for (const [name, value] of Object.entries({ config_id: configId, execution_id: executionId })) {
-    if (
-      value !== undefined &&
-      (typeof value !== 'string' || value === '' || value.length > 255 || UNSTORABLE.test(value))
-    ) {
-      add(`/${name}`, 'wrong_type', 'must be an id');
-    }
+    if (value === undefined) continue;
+    const mistake =
+      typeof value === 'string' ? nameMistake(value, 255) : { code: 'wrong_type', message: 'must be a text: an id' };
+    if (mistake !== undefined) add(`/${name}`, mistake.code, mistake.message);
   }
   if ((configId === undefined) === (executionId === undefined)) {
-    add('', 'required', 'exactly one of config_id and execution_id is required');
+    const code = configId === undefined ? 'required' : 'contradiction';
+    add('', code, 'exactly one of config_id and execution_id is required');
   }
   const names = checkEvents(events, add);
   const channel = checkChannel(own, '', false, context, add, untried);
@@ -93,8 +94,11 @@ export async function validateCallback(
       add('/fallback', 'too_many', `has ${fallback.length} entries; at most ${MAX_FALLBACKS} are allowed`);
     } else {
       for (const [index, entry] of fallback.entries()) {
-        if (isRecord(entry)) fallbacks.push(checkChannel(entry, `/fallback/${index}`, true, context, add, untried));
-        else add(`/fallback/${index}`, 'wrong_type', 'must be an object');
+        if (isRecord(entry)) {
+          fallbacks.push(checkChannel(withoutNulls(entry), `/fallback/${index}`, true, context, add, untried));
+        } else {
+          add(`/fallback/${index}`, 'wrong_type', 'must be an object');
+        }
       }
     }
   }
@@ -116,7 +120,8 @@ type Add = (path: string, code: string, message: string) => void;
 function checkEvents(events: unknown, add: Add): CallbackEvent[] {
   const known = Object.keys(CALLBACK_EVENTS);
   if (!Array.isArray(events) || events.length === 0) {
-    add('/events', 'required', `must be a list of at least one of ${known.join(', ')}`);
+    const code = events === undefined ? 'required' : Array.isArray(events) ? 'too_few' : 'wrong_type';
+    add('/events', code, `must be a list of at least one of ${known.join(', ')}`);
     return [];
   }
   if (events.length > 50) {
@@ -154,7 +159,8 @@ function checkChannel(
 ): ChannelDefinition {
   const type = value['type'];
   if (typeof type !== 'string' || !(CALLBACK_TYPES as readonly string[]).includes(type)) {
-    add(`${path}/type`, 'not_allowed', `must be one of ${CALLBACK_TYPES.join(', ')}`);
+    const code = type === undefined ? 'required' : typeof type === 'string' ? 'not_allowed' : 'wrong_type';
+    add(`${path}/type`, code, `must be one of ${CALLBACK_TYPES.join(', ')}`);
     return { type: 'webhook' };
   }
   const kind = type as CallbackType;
@@ -171,15 +177,20 @@ function checkChannel(
   const whole = (name: string, min: number, max: number): number | undefined => {
     const field = value[name];
     if (field === undefined) return undefined;
-    if (typeof field === 'number' && Number.isInteger(field) && field >= min && field <= max) return field;
-    add(`${path}/${name}`, 'out_of_range', `must be a whole number from ${min} to ${max}`);
+    const isWhole = typeof field === 'number' && Number.isInteger(field);
+    if (isWhole && field >= min && field <= max) return field;
+    add(`${path}/${name}`, isWhole ? 'out_of_range' : 'wrong_type', `must be a whole number from ${min} to ${max}`);
     return undefined;
   };
   const template = (name: string, as: TemplateKind): string | undefined => {
     const field = value[name];
     if (field === undefined) return undefined;
-    if (typeof field !== 'string' || UNSTORABLE.test(field)) {
-      add(`${path}/${name}`, 'wrong_type', 'must be a text that can be stored');
+    if (typeof field !== 'string') {
+      add(`${path}/${name}`, 'wrong_type', 'must be a text');
+      return undefined;
+    }
+    if (UNSTORABLE.test(field)) {
+      add(`${path}/${name}`, 'invalid_character', 'must hold no NUL character and no half of a surrogate pair');
       return undefined;
     }
     if (Buffer.byteLength(field) > MAX_TEMPLATE_BYTES) {
@@ -227,16 +238,24 @@ function checkChannel(
     case 'websocket':
       return value['to'] === undefined
         ? common
-        : { ...common, to: checkRecipients(value['to'], `${path}/to`, 1, /^.{1,255}$/su, 'a user id', add) };
+        : { ...common, to: checkRecipients(value['to'], `${path}/to`, 1, undefined, 'a user id', add) };
     default:
       return kind satisfies never;
   }
 }
 
 function checkUrl(value: unknown, path: string, add: Add): string {
-  const parsed = typeof value === 'string' && value.length <= 2048 && URL.canParse(value) ? new URL(value) : undefined;
+  if (typeof value !== 'string') {
+    add(path, value === undefined ? 'required' : 'wrong_type', 'must be an http or https URL');
+    return '';
+  }
+  if (value.length > 2048) {
+    add(path, 'too_long', `has ${value.length} characters; at most 2048 are allowed`);
+    return '';
+  }
+  const parsed = URL.canParse(value) ? new URL(value) : undefined;
   if (parsed === undefined || !['http:', 'https:'].includes(parsed.protocol)) {
-    add(path, 'bad_format', 'must be an http or https URL of at most 2048 characters');
+    add(path, 'bad_format', 'must be an http or https URL');
     return '';
   }
   if (parsed.username !== '' || parsed.password !== '') {
@@ -248,7 +267,7 @@ function checkUrl(value: unknown, path: string, add: Add): string {
 function checkMethod(value: unknown, path: string, add: Add): string {
   if (value === undefined) return 'POST';
   if (typeof value === 'string' && METHODS.includes(value)) return value;
-  add(path, 'not_allowed', `must be one of ${METHODS.join(', ')}`);
+  add(path, typeof value === 'string' ? 'not_allowed' : 'wrong_type', `must be one of ${METHODS.join(', ')}`);
   return 'POST';
 }
 
@@ -277,10 +296,19 @@ function checkHeaders(value: unknown, path: string, add: Add): Record<string, st
   return Object.fromEntries(headers);
 }
 
-function checkRecipients(value: unknown, path: string, max: number, pattern: RegExp, what: string, add: Add): string[] {
+/** A list of recipients of a form; without one they are names of users. */
+function checkRecipients(
+  value: unknown,
+  path: string,
+  max: number,
+  pattern: RegExp | undefined,
+  what: string,
+  add: Add,
+): string[] {
   const list = typeof value === 'string' ? [value] : value;
   if (!Array.isArray(list) || list.length === 0) {
-    add(path, 'required', `must be a list with ${what}`);
+    const code = value === undefined ? 'required' : Array.isArray(list) ? 'too_few' : 'wrong_type';
+    add(path, code, `must be a list with ${what}`);
     return [];
   }
   if (list.length > max) {
@@ -288,8 +316,13 @@ function checkRecipients(value: unknown, path: string, max: number, pattern: Reg
     return [];
   }
   for (const [index, entry] of list.entries()) {
-    const fits = typeof entry === 'string' && entry.length <= 255 && !CONTROL.test(entry) && pattern.test(entry);
-    if (!fits || UNSTORABLE.test(entry)) add(`${path}/${index}`, 'bad_format', `must be ${what}`);
+    if (typeof entry === 'string' && pattern === undefined) {
+      const mistake = nameMistake(entry, 255);
+      if (mistake !== undefined) add(`${path}/${index}`, mistake.code, mistake.message);
+      continue;
+    }
+    const fits = typeof entry === 'string' && entry.length <= 255 && pattern?.test(entry) === true;
+    if (!fits) add(`${path}/${index}`, 'bad_format', `must be ${what}`);
   }
   return list as string[];
 }

@@ -26,6 +26,7 @@ const email = (more: object = {}) => ({
   to: ['a@example.org'],
   ...more,
 });
+const inbox = (to: string): object => ({ config_id: 'c', type: 'websocket', events: ['failed'], to });
 
 describe('a callback', () => {
   it.each([
@@ -46,6 +47,10 @@ describe('a callback', () => {
     ],
     ['email', email({ subject_template: '{{ event.name }}', html_template: '<p>{{ execution.id }}</p>' })],
     ['SMS', { config_id: 'c', type: 'sms', events: ['failed'], to: '+4915112345678' }],
+    [
+      'webhook with null in what may be left out',
+      webhook({ execution_id: null, callback_method: null, callback_headers: null, max_retries: null, fallback: null }),
+    ],
     ['inbox of whoever started', { config_id: 'c', type: 'websocket', events: ['failed'] }],
   ])('may be a %s', async (_, body) => {
     expect(await mistakesOf(body)).toEqual([]);
@@ -54,9 +59,9 @@ describe('a callback', () => {
   it.each([
     ['nothing', undefined, [' wrong_type']],
     ['a list', [], [' wrong_type']],
-    ['both owners', webhook({ execution_id: 'e' }), [' required']],
+    ['both owners', webhook({ execution_id: 'e' }), [' contradiction']],
     ['no owner', webhook({ config_id: undefined }), [' required']],
-    ['no event', webhook({ events: [] }), ['/events required']],
+    ['no event', webhook({ events: [] }), ['/events too_few']],
     ['an unknown event', webhook({ events: ['completed', 'exploded'] }), ['/events/1 not_allowed']],
     ['another type', webhook({ type: 'pigeon' }), ['/type not_allowed']],
     ['a field of another type', webhook({ to: 'x' }), ['/to unknown_field']],
@@ -105,11 +110,19 @@ describe('a callback', () => {
       webhook({ callback_body_template: '{% for i in (1..100000000) %}x{% endfor %}' }),
       ['/callback_body_template bad_template'],
     ],
-    ['a template with a NUL', webhook({ callback_body_template: 'a\0' }), ['/callback_body_template wrong_type']],
+    [
+      'a template with a NUL',
+      webhook({ callback_body_template: 'a\0' }),
+      ['/callback_body_template invalid_character'],
+    ],
     ['a recipient with a header', email({ to: ['a@example.org\nBcc: b@example.org'] }), ['/to/0 bad_format']],
     ['several recipients in one', email({ to: ['a@example.org, b@example.org'] }), ['/to/0 bad_format']],
-    ['no recipient', email({ to: [] }), ['/to required']],
-    ['a subject with a NUL', email({ subject_template: 'a\0b' }), ['/subject_template wrong_type']],
+    ['no recipient', email({ to: [] }), ['/to too_few']],
+    ['a subject with a NUL', email({ subject_template: 'a\0b' }), ['/subject_template invalid_character']],
+    ['a text for a number', webhook({ max_retries: '3' }), ['/max_retries wrong_type']],
+    ['a user that programs take for something else', inbox('__proto__'), ['/to/0 reserved_name']],
+    ['a user with a mark of direction', inbox('ada\u202e'), ['/to/0 invalid_character']],
+    ['a user in another normal form', inbox('Zoe\u0308'), ['/to/0 bad_format']],
     ['no phone number', { config_id: 'c', type: 'sms', events: ['failed'], to: '0151' }, ['/to/0 bad_format']],
     [
       'a fallback without its time',
@@ -123,7 +136,7 @@ describe('a callback', () => {
         ' required',
         '/events/0 not_allowed',
         '/to required',
-        '/fallback/0/callback_url bad_format',
+        '/fallback/0/callback_url required',
         '/fallback/1 wrong_type',
       ],
     ],

@@ -1,8 +1,7 @@
 import { KNOWLEDGE_LIMITS } from '@batuta/contracts';
 import type { JsonObject } from '@batuta/contracts';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn, IsObject, IsString, Length } from 'class-validator';
-import { Maybe } from './rules.js';
+import { aName, aText, Follows, Maybe, oneOf, someMetadata } from './rules.js';
 
 const CONTENT_TYPES = ['text/markdown', 'text/plain'] as const;
 
@@ -12,8 +11,7 @@ export class DocumentBody {
     maxLength: KNOWLEDGE_LIMITS.source,
     example: 'runbooks/checkout.md',
   })
-  @IsString()
-  @Length(1, KNOWLEDGE_LIMITS.source)
+  @Follows(aName(KNOWLEDGE_LIMITS.source))
   source!: string;
 
   @ApiPropertyOptional({
@@ -21,22 +19,20 @@ export class DocumentBody {
     description: 'Default: the first heading, else the source.',
   })
   @Maybe()
-  @IsString()
-  @Length(1, KNOWLEDGE_LIMITS.title)
+  @Follows(aText(KNOWLEDGE_LIMITS.title))
   title?: string;
 
   @ApiPropertyOptional({ enum: CONTENT_TYPES, default: 'text/markdown' })
   @Maybe()
-  @IsIn(CONTENT_TYPES, { message: `content_type must be one of ${CONTENT_TYPES.join(', ')}` })
+  @Follows(oneOf(CONTENT_TYPES))
   content_type?: (typeof CONTENT_TYPES)[number];
 
   @ApiProperty({ description: 'The text itself.', example: '# Checkout\n\nRestart the payment worker first.' })
-  @IsString()
-  @Length(1)
+  @Follows(aText(Infinity, 1))
   content!: string;
 
   @ApiPropertyOptional({ type: 'object', additionalProperties: true })
   @Maybe()
-  @IsObject()
+  @Follows(someMetadata)
   metadata?: JsonObject;
 }

@@ -1,11 +1,25 @@
-import { PRIORITIES } from '@batuta/contracts';
+import { PRIORITIES, TOKEN } from '@batuta/contracts';
 import type { BudgetDefinition, JsonObject, JsonValue, Priority } from '@batuta/contracts';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Allow, IsBoolean, IsIn, IsObject, IsString, Length, Matches } from 'class-validator';
-import { isJsonObject } from '../checked.js';
+import { Allow } from 'class-validator';
 import type { PlainFields } from '../checked.js';
 import { IDEMPOTENCY_KEY } from '../headers.js';
-import { IsBudget, IsHttpUrl, IsTime, Maybe } from './rules.js';
+import {
+  aBudget,
+  aFlag,
+  aHttpUrl,
+  aMatch,
+  aName,
+  aNameLike,
+  aText,
+  aTime,
+  Follows,
+  Maybe,
+  mistakesOf,
+  oneOf,
+  someMetadata,
+} from './rules.js';
+import type { Rule } from './rules.js';
 
 /** What starts an execution. */
 export class ExecuteBody {
@@ -24,8 +38,7 @@ export class ExecuteBody {
     example: 'session-42',
   })
   @Maybe()
-  @IsString()
-  @Length(1, 255)
+  @Follows(aName(255))
   session_id?: string;
 
   @ApiPropertyOptional({
@@ -35,12 +48,12 @@ export class ExecuteBody {
     example: { ticket: 'OPS-7' },
   })
   @Maybe()
-  @IsObject()
+  @Follows(someMetadata)
   metadata?: JsonObject;
 
   @ApiPropertyOptional({ description: 'Called when the execution ends.', format: 'uri', maxLength: 2048 })
   @Maybe()
-  @IsHttpUrl()
+  @Follows(aHttpUrl)
   callback_url?: string;
 
   @ApiPropertyOptional({
@@ -49,7 +62,7 @@ export class ExecuteBody {
     example: '2030-01-31T12:00:00Z',
   })
   @Maybe()
-  @IsTime()
+  @Follows(aTime)
   start_at?: string;
 
   @ApiPropertyOptional({
@@ -57,7 +70,7 @@ export class ExecuteBody {
     enum: [...PRIORITIES],
   })
   @Maybe()
-  @IsIn(PRIORITIES)
+  @Follows(oneOf(PRIORITIES))
   priority?: Priority;
 
   @ApiPropertyOptional({
@@ -73,18 +86,21 @@ export class ExecuteBody {
     example: { max_tokens: 20_000 },
   })
   @Maybe()
-  @IsBudget()
+  @Follows(aBudget)
   budget?: BudgetDefinition;
 }
 
-const PRINTABLE = /^[ -~]{1,255}$/;
+const fits =
+  (rule: Rule) =>
+  (value: JsonValue | undefined): boolean =>
+    value !== null && mistakesOf(rule, value).length === 0;
 
 /** Values that the rules of `ExecuteBody` are sure to take; nearly all bodies have nothing else. */
 export const PLAIN_EXECUTE_FIELDS: PlainFields<ExecuteBody> = {
   input: () => true,
-  session_id: (value) => typeof value === 'string' && PRINTABLE.test(value),
-  metadata: isJsonObject,
-  priority: (value) => PRIORITIES.some((priority) => priority === value),
+  session_id: fits(aName(255)),
+  metadata: fits(someMetadata),
+  priority: fits(oneOf(PRIORITIES)),
 };
 
 /** What continues another execution from one of its steps. */
@@ -96,8 +112,7 @@ export class ForkBody extends ExecuteBody {
     maxLength: 64,
     example: 'step_2',
   })
-  @IsString()
-  @Length(1, 64)
+  @Follows(aNameLike(TOKEN, '1 to 64 letters, digits, "_" or "-"'))
   from_step_id!: string;
 }
 
@@ -105,7 +120,7 @@ export class ForkBody extends ExecuteBody {
 export class ExecuteMessage extends ExecuteBody {
   @ApiPropertyOptional({ description: 'As the header `Idempotency-Key`.' })
   @Maybe()
-  @Matches(IDEMPOTENCY_KEY, { message: 'idempotency_key must be 1 to 255 visible ASCII characters, without spaces' })
+  @Follows(aMatch(IDEMPOTENCY_KEY, '1 to 255 visible ASCII characters, without spaces'))
   idempotency_key?: string;
 }
 
@@ -113,8 +128,7 @@ export class ExecuteMessage extends ExecuteBody {
 export class ReasonBody {
   @ApiPropertyOptional({ description: 'Why, for people.', maxLength: 1000, example: 'not needed any more' })
   @Maybe()
-  @IsString()
-  @Length(0, 1000)
+  @Follows(aText(1000))
   reason?: string;
 }
 
@@ -125,7 +139,7 @@ export class CancelBody extends ReasonBody {
     default: false,
   })
   @Maybe()
-  @IsBoolean()
+  @Follows(aFlag)
   compensate?: boolean;
 }
 
@@ -133,8 +147,7 @@ export class CancelBody extends ReasonBody {
 export class DecisionBody {
   @ApiPropertyOptional({ description: 'Why, for people.', maxLength: 2000, example: 'checked with the customer' })
   @Maybe()
-  @IsString()
-  @Length(0, 2000)
+  @Follows(aText(2000))
   comment?: string;
 
   @ApiPropertyOptional({
@@ -153,6 +166,6 @@ export class PauseBody extends ReasonBody {
     default: false,
   })
   @Maybe()
-  @IsBoolean()
+  @Follows(aFlag)
   now?: boolean;
 }

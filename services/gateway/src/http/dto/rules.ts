@@ -1,73 +1,173 @@
-import { parseTime } from '@batuta/contracts';
+import { characters, nameMistake, parseTime } from '@batuta/contracts';
+import type { JsonValue } from '@batuta/contracts';
 import { IsOptional, ValidateBy } from 'class-validator';
 
-/** An absolute http or https URL of at most 2048 characters. */
-export function IsHttpUrl(): PropertyDecorator {
-  return ValidateBy({
-    name: 'isHttpUrl',
-    validator: {
-      validate: (value) =>
-        typeof value === 'string' &&
-        value.length <= 2048 &&
-        URL.canParse(value) &&
-        ['http:', 'https:'].includes(new URL(value).protocol),
-      defaultMessage: (args) => `${args?.property} must be an http or https URL of at most 2048 characters`,
-    },
-  });
+/** One mistake in a field, with a code of `MISTAKES`; `path` is the place in the field, where that is not the field itself. */
+export interface Mistake {
+  readonly code: string;
+  readonly message: string;
+  readonly path?: string;
 }
 
-/** An RFC 3339 time. */
-export function IsTime(): PropertyDecorator {
-  return ValidateBy({
-    name: 'isTime',
-    validator: {
-      validate: (value) => typeof value === 'string' && parseTime(value) !== undefined,
-      defaultMessage: (args) => `${args?.property} must be an RFC 3339 time that exists, such as 2030-01-31T12:00:00Z`,
-    },
-  });
+/** Looks at the value of a field, which is there and not null unless the field is required. */
+export type Rule = (value: JsonValue | undefined) => Mistake | readonly Mistake[] | undefined;
+
+/** Every mistake that a rule finds. */
+export function mistakesOf(rule: Rule, value: JsonValue | undefined): readonly Mistake[] {
+  const found = rule(value);
+  if (found === undefined) return [];
+  return 'code' in found ? [found] : found;
 }
 
-/** An RFC 3339 time that has not come yet. */
-export function IsFutureTime(): PropertyDecorator {
-  return ValidateBy({
-    name: 'isFutureTime',
-    validator: {
-      validate: (value) => typeof value === 'string' && (parseTime(value) ?? 0) > Date.now(),
-      defaultMessage: (args) =>
-        `${args?.property} must be an RFC 3339 time that exists and is in the future, such as 2030-01-31T12:00:00Z`,
+/**
+ * A rule as class-validator takes it. Its own rules have names and texts of their own; these say what is wrong in the words
+ * that configs and callbacks are refused with too. `checked.ts` asks the rule again for the mistakes of what it refuses.
+ */
+export function Follows(rule: Rule): PropertyDecorator {
+  return ValidateBy(
+    {
+      name: 'follows',
+      validator: {
+        validate: (value: JsonValue | undefined) => mistakesOf(rule, value).length === 0,
+        // Without a text the context does not come with the error.
+        defaultMessage: () => 'does not follow its rule',
+      },
     },
-  });
-}
-
-const LIMITS_OF_BUDGET = ['max_tokens', 'max_cost'];
-
-function isBudget(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-  const entries = Object.entries(value);
-  return (
-    entries.length > 0 &&
-    entries.every(
-      ([name, limit]) =>
-        LIMITS_OF_BUDGET.includes(name) &&
-        typeof limit === 'number' &&
-        limit > 0 &&
-        limit <= Number.MAX_SAFE_INTEGER &&
-        (name !== 'max_tokens' || Number.isInteger(limit)),
-    )
+    { context: { rule } },
   );
 }
 
-/** `{max_tokens, max_cost}`: one or both, each above 0. */
-export function IsBudget(): PropertyDecorator {
-  return ValidateBy({
-    name: 'isBudget',
-    validator: {
-      validate: isBudget,
-      defaultMessage: (args) =>
-        `${args?.property} must be an object with max_tokens (a whole number above 0), max_cost (a number above 0) or both`,
-    },
-  });
+const REQUIRED: Mistake = { code: 'required', message: 'is required' };
+
+function kindOf(value: JsonValue): string {
+  if (value === null) return 'null';
+  return Array.isArray(value) ? 'a list' : typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }
 
-/** A field that may be left out or null. */
+const wrongType = (expected: string, value: JsonValue): Mistake => ({
+  code: 'wrong_type',
+  message: `must be ${expected}, not ${kindOf(value)}`,
+});
+
+/** A rule for texts: others are of the wrong type. */
+const ofText =
+  (look: (text: string) => Mistake | undefined): Rule =>
+  (value) => {
+    if (value === undefined) return REQUIRED;
+    return typeof value === 'string' ? look(value) : wrongType('a text', value);
+  };
+
+/** A name, as `nameMistake` has it. */
+export const aName = (max: number): Rule => ofText((text) => nameMistake(text, max));
+
+/** A text of so many characters (code points). */
+export const aText = (max: number, min = 0): Rule =>
+  ofText((text) => {
+    const length = text.length > max ? characters(text) : text.length;
+    if (length < min) return { code: 'too_short', message: 'must not be empty' };
+    if (length > max) return { code: 'too_long', message: `has ${length} characters; at most ${max} are allowed` };
+    return undefined;
+  });
+
+/** A text of a form; `expected` comes after "must be". */
+export const aMatch = (pattern: RegExp, expected: string): Rule =>
+  ofText((text) => (pattern.test(text) ? undefined : { code: 'bad_format', message: `must be ${expected}` }));
+
+/** A name of a form, such as an id. */
+export const aNameLike = (pattern: RegExp, expected: string): Rule => {
+  const form = aMatch(pattern, expected);
+  return ofText((text) => mistakesOf(form, text)[0] ?? nameMistake(text));
+};
+
+export const oneOf = (words: readonly string[]): Rule =>
+  ofText((text) =>
+    words.includes(text) ? undefined : { code: 'not_allowed', message: `must be one of ${words.join(', ')}` },
+  );
+
+export const aFlag: Rule = (value) => {
+  if (value === undefined) return REQUIRED;
+  return typeof value === 'boolean' ? undefined : wrongType('true or false', value);
+};
+
+const isObject = (value: JsonValue): value is Record<string, JsonValue> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const token = (key: string): string => key.replaceAll('~', '~0').replaceAll('/', '~1');
+
+/** An object of the user's own fields, whose keys are names. */
+export const someMetadata: Rule = (value) => {
+  if (value === undefined) return REQUIRED;
+  if (!isObject(value)) return wrongType('an object', value);
+  return Object.keys(value).flatMap((key) => {
+    const mistake = nameMistake(key);
+    return mistake === undefined
+      ? []
+      : [{ code: mistake.code, message: `the key ${mistake.message}`, path: `/${token(key)}` }];
+  });
+};
+
+/** A list of 1 to `max` texts. */
+export const someTexts = (max: number): Rule => {
+  const item = ofText(() => undefined);
+  return (value) => {
+    if (value === undefined) return REQUIRED;
+    if (!Array.isArray(value)) return wrongType('a list', value);
+    if (value.length === 0) return { code: 'too_few', message: 'must have at least 1 entry' };
+    if (value.length > max) {
+      return { code: 'too_many', message: `has ${value.length} entries; at most ${max} are allowed` };
+    }
+    return value.flatMap((entry, index) =>
+      mistakesOf(item, entry).map((mistake) => ({ ...mistake, path: `/${index}` })),
+    );
+  };
+};
+
+/** An absolute http or https URL of at most 2048 characters. */
+export const aHttpUrl: Rule = ofText((text) => {
+  if (text.length > 2048) {
+    return { code: 'too_long', message: `has ${text.length} characters; at most 2048 are allowed` };
+  }
+  return URL.canParse(text) && ['http:', 'https:'].includes(new URL(text).protocol)
+    ? undefined
+    : { code: 'bad_format', message: 'must be an http or https URL' };
+});
+
+/** An RFC 3339 time. */
+export const aTime: Rule = ofText((text) =>
+  parseTime(text) === undefined
+    ? { code: 'bad_format', message: 'must be an RFC 3339 time that exists, such as 2030-01-31T12:00:00Z' }
+    : undefined,
+);
+
+/** An RFC 3339 time that has not come yet. */
+export const aFutureTime: Rule = ofText((text) => {
+  const at = parseTime(text);
+  if (at === undefined) return mistakesOf(aTime, text)[0];
+  return at > Date.now() ? undefined : { code: 'out_of_range', message: 'must be a time in the future' };
+});
+
+const LIMITS_OF_BUDGET = ['max_tokens', 'max_cost'];
+
+/** `{max_tokens, max_cost}`: one or both, each above 0; null is as if left out. */
+export const aBudget: Rule = (value) => {
+  if (value === undefined) return REQUIRED;
+  if (!isObject(value)) return wrongType('an object', value);
+  const given = Object.entries(value).filter(([, limit]) => limit !== null);
+  if (given.length === 0) return { code: 'required', message: 'must have max_tokens, max_cost or both' };
+  return given.flatMap(([name, limit]): readonly Mistake[] => {
+    const path = `/${token(name)}`;
+    const whole = name === 'max_tokens';
+    if (!LIMITS_OF_BUDGET.includes(name)) {
+      return [{ path, code: 'unknown_field', message: `"${name.slice(0, 100)}" is not a known field` }];
+    }
+    if (typeof limit !== 'number' || (whole && !Number.isInteger(limit))) {
+      return [{ ...wrongType(whole ? 'a whole number' : 'a number', limit), path }];
+    }
+    return limit > 0 && limit <= Number.MAX_SAFE_INTEGER
+      ? []
+      : [{ path, code: 'out_of_range', message: `must be above 0, up to ${Number.MAX_SAFE_INTEGER}` }];
+  });
+};
+
+/** A field that may be left out or null, which is the same. */
 export const Maybe = (): PropertyDecorator => IsOptional();
