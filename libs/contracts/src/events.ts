@@ -132,7 +132,7 @@ export type CompensationStarted = Override<
   { cause: 'failure' | 'cancel'; failure?: Failure }
 >;
 export type BudgetExceeded = Override<Wire<BudgetExceededJson>, { resource: 'tokens' | 'cost' }>;
-export type ExecutionRetried = Wire<ExecutionRetriedJson, 'by' | 'reason'>;
+export type ExecutionRetried = Wire<ExecutionRetriedJson, 'by' | 'reason' | 'askAgain'>;
 export type ExecutionReopened = Override<Wire<ExecutionReopenedJson, 'by' | 'reason'>, { cause: 'failure' | 'cancel' }>;
 
 /** Event type → its data. The type is the proto message's name. */

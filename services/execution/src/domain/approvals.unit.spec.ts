@@ -571,6 +571,79 @@ describe('an approval and a fork after it', () => {
   });
 });
 
+describe('an approval and a retry', () => {
+  const steps = [
+    { id: 'check', on_failure: 'continue' as const },
+    { id: 'gate', dependencies: ['check'], approval: {}, input: { risk: '{% outputs.check.risk %}' } },
+    { id: 'prepare', dependencies: ['gate'] },
+    { id: 'pay', dependencies: ['prepare'] },
+  ];
+  const failed = (more: object = {}) => {
+    const given = steps.map((each) => (each.id === 'gate' ? { ...each, ...more } : each));
+    return scenario(config('parallel', given)).start({}).fails('check');
+  };
+
+  test('is asked again when a step before it runs again and gives something else; nothing after it runs before', () => {
+    const run = failed().approves('gate').ok('prepare').fails('pay').when({ type: 'RetryExecution' });
+    expect(run.last).toEqual(['ExecutionRetried', 'StepScheduled check #2']);
+    expect(run.lastEvents[0]?.data).toMatchObject({ askAgain: ['gate'] });
+    expect(run.ok('check', { risk: 'high' }).last).toEqual(['StepCompleted check #2', 'ApprovalRequested gate']);
+    expect(run.approves('gate').last.at(-1)).toBe('StepScheduled pay #2');
+  });
+
+  test('holds when the same is asked', () => {
+    const run = failed().approves('gate').ok('prepare').fails('pay').when({ type: 'RetryExecution' });
+    expect(run.ok('check', { other: 1 }).last.slice(-2)).toEqual(['StepReused gate', 'StepScheduled pay #2']);
+    const same = failed().approves('gate').ok('prepare').fails('pay').when({ type: 'RetryExecution' });
+    expect(same.fails('check').last.slice(-2)).toEqual(['StepReused gate', 'StepScheduled pay #2']);
+  });
+
+  test('is looked at again where its condition was false for want of what now runs again', () => {
+    const run = failed({ when: 'outputs.check.large' }).ok('prepare').fails('pay').when({ type: 'RetryExecution' });
+    expect(run.ok('check', { large: true }).last.at(-1)).toBe('ApprovalRequested gate');
+  });
+
+  test('stays as it is when everything before it is kept', () => {
+    const run = scenario(config('parallel', steps)).start({}).ok('check', { risk: 'low' }).approves('gate');
+    run.ok('prepare').fails('pay').when({ type: 'RetryExecution' });
+    expect(run.lastEvents[0]?.data).not.toHaveProperty('askAgain');
+    expect(run.last).toEqual(['ExecutionRetried', 'StepScheduled pay #2']);
+  });
+
+  test('that voted, or stood in, brings its group or that step back with it', () => {
+    const voting = config('consensus', [
+      { id: 'check', on_failure: 'continue' },
+      { id: 'x', consensus_group: 'panel' },
+      {
+        id: 'gate',
+        consensus_group: 'panel',
+        dependencies: ['check'],
+        approval: { message: '{% outputs.check.risk %}' },
+      },
+      { id: 'auto', dependencies: ['check'], on_failure: 'fallback' },
+      { id: 'human', fallback_for: 'auto', approval: { message: '{% outputs.check.risk %}' } },
+      { id: 'pay', dependencies: ['panel', 'auto'] },
+    ]);
+    const run = scenario(voting)
+      .start()
+      .fails('check')
+      .ok('x')
+      .approves('gate')
+      .fails('auto')
+      .approves('human')
+      .fails('pay');
+    run.when({ type: 'RetryExecution' });
+    expect(run.last).toEqual(['ExecutionRetried', 'StepScheduled check #2']);
+    expect(run.ok('check', { risk: 'high' }).last.slice(1).sort()).toEqual([
+      'ApprovalRequested gate',
+      'StepScheduled auto #2',
+      'StepScheduled x #2',
+    ]);
+    expect(run.fails('auto').last.at(-1)).toBe('ApprovalRequested human');
+    expect(run.ok('x').approves('gate').approves('human').last.at(-1)).toBe('StepScheduled pay #2');
+  });
+});
+
 describe('what comes after an approval', () => {
   test('waits for it also when a step between them is skipped', () => {
     const definition = config('parallel', [

@@ -24,8 +24,13 @@ export class Draft {
   /** Adds an event; what follows is decided on the state after it. */
   emit(event: DomainEvent): void {
     this.events.push(event);
+    this.state = this.after(event);
+  }
+
+  /** The state as it would be after an event. */
+  after(event: DomainEvent): State {
     const executionId = this.command.type === 'StartExecution' ? this.command.executionId : this.state.executionId;
-    this.state = evolve(this.state, {
+    return evolve(this.state, {
       executionId,
       version: this.state.version + 1,
       at: this.command.at,

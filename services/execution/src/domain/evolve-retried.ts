@@ -37,6 +37,13 @@ function isDone(before: State, group: Group): boolean {
   return phase === 'completed' || phase === 'skipped' || hasOutput(before, node) || isSkippedForGood(before, node);
 }
 
+/** What was approved before, to hold when the same is asked. */
+function grantOf(unit: UnitState): UnitState['granted'] {
+  const { approval, output, phase } = unit;
+  const given = phase === 'completed' && approval?.decision?.approved === true && output !== undefined;
+  return given ? { approval, output } : unit.granted;
+}
+
 /**
  * Starts over from the config's initial state, and puts back what was completed: counters and heaps then follow from the
  * same rules as in a first run. Attempt numbers go on, so that late results of old attempts stay recognisable.
@@ -76,9 +83,21 @@ export function applyExecutionRetried(next: Next, data: ExecutionRetried, event:
 
   const repeated = new Set<number>();
   const decided = new Set<number>();
+  const asked = new Set((data.askAgain ?? []).flatMap((stepId) => config.unitIndex.get(stepId) ?? []));
+  for (const index of asked) {
+    // With it runs again what it stood in for, and the group that it voted in.
+    const root = rootNode(before, index);
+    const group = config.units[root]?.group ?? -1;
+    repeated.add(root);
+    repeated.add(group === -1 ? root : config.units.length + group);
+  }
   for (const group of config.groups) {
     const state = groupState(before, group.index);
-    if (isDone(before, group)) {
+    if (repeated.has(config.units.length + group.index)) {
+      for (const member of group.members) {
+        repeated.add(member);
+      }
+    } else if (isDone(before, group)) {
       putGroup(next, group.index, { ...state, settled: false });
       for (const member of group.members) {
         decided.add(member);
@@ -113,7 +132,7 @@ export function applyExecutionRetried(next: Next, data: ExecutionRetried, event:
         unreported: outstanding ? [...old.unreported, old.attempt] : old.unreported,
         tokenCount: old.tokenCount,
         cost: old.cost,
-        granted: old.granted,
+        granted: asked.has(index) ? grantOf(old) : old.granted,
       });
     }
   }

@@ -45,7 +45,9 @@ interface Node {
   values: readonly JsonValue[] | undefined;
   vote: { readonly value: JsonValue } | { readonly excluded: string } | undefined;
   /** An approval of the execution that this one was forked from. */
-  granted: ReusedApproval | undefined;
+  granted: Pick<ReusedApproval, 'message' | 'input'> | undefined;
+  /** What was asked last. */
+  question: Pick<ReusedApproval, 'message' | 'input'> | undefined;
   /** The place in `alternatives` of the one whose turn it is. */
   turn: number;
   servedBy: string | undefined;
@@ -261,7 +263,7 @@ export class Reference {
         this.#status = 'compensation';
         return true;
       case 'ExecutionRetried':
-        this.#retry();
+        this.#retry(event);
         return true;
       case 'ExecutionReopened':
         this.#counting = false;
@@ -374,6 +376,7 @@ export class Reference {
     this.#expect(approvers.join() === (rules?.approvers ?? []).join(), `${stepId} asks ${approvers.join()}`);
     const by = rules?.timeout_ms === undefined ? undefined : event.at + rules.timeout_ms;
     this.#expect(deadlineAt === by, `${stepId} waits until ${deadlineAt}, expected ${by}`);
+    node.question = { message, ...(input === undefined ? {} : { input }) };
     node.waiting = true;
     node.decideBy = by;
   }
@@ -611,11 +614,14 @@ export class Reference {
       const { text, shown } = this.#question(node);
       const equal = node.granted?.message === text && canonical(node.granted.input) === canonical(shown);
       this.#expect(equal, `${stepId} is taken over although ${text} is asked`);
+      node.question = node.granted;
+      node.granted = undefined;
       this.#complete(node, output);
       return true;
     }
     node.status = 'completed';
     node.output = output;
+    node.question = approval;
     for (const member of node.members) Object.assign(member, { status: 'skipped', reason: 'reused' });
     return true;
   }
@@ -907,7 +913,7 @@ export class Reference {
     for (const node of this.#nodes.values()) node.running = false;
   }
 
-  #retry(): void {
+  #retry(event: Extract<Event, { type: 'ExecutionRetried' }>): void {
     this.#status = 'running';
     this.#cause = undefined;
     this.#failure = undefined;
@@ -940,13 +946,32 @@ export class Reference {
       const failed = open.some((member) => member.reason !== 'consensus_reached');
       for (const member of failed ? open : voters) again.add(member);
     }
+    const stays = (node: Node): boolean =>
+      done.has(node) ||
+      (!again.has(main(node)) && (node.status === 'completed' || node.servedBy !== undefined || decidedSkip(node)));
+    // What an approval was about may become something else when a step before it runs again.
+    const outdated = [...this.#nodes.values()].filter(
+      (node) =>
+        node.step?.approval !== undefined &&
+        stays(node) &&
+        [...this.#ancestors(node)].some((above) => isMain(above) && !stays(above)),
+    );
+    const told = [...(event.data.askAgain ?? [])].sort().join();
+    const ids = outdated.map((node) => node.id).sort();
+    this.#expect(told === ids.join(), `a retry asks ${told} again, expected ${ids.join()}`);
+    for (const node of outdated) {
+      if (node.status === 'completed') node.granted = node.question;
+      const root = main(node);
+      const group = root.step?.consensus_group === undefined ? root : this.#node(root.step.consensus_group);
+      for (const part of [root, group, ...group.members]) {
+        again.add(part);
+        done.delete(part);
+      }
+    }
     for (const node of this.#nodes.values()) {
       node.running = false;
       node.waiting = false;
-      const stays =
-        done.has(node) ||
-        (!again.has(main(node)) && (node.status === 'completed' || node.servedBy !== undefined || decidedSkip(node)));
-      if (stays) continue;
+      if (stays(node)) continue;
       Object.assign(node, {
         status: 'open',
         reason: '',
@@ -1002,6 +1027,7 @@ function newNode(
     values: undefined,
     vote: undefined,
     granted: undefined,
+    question: undefined,
     turn: -1,
     servedBy: undefined,
     decided: undefined,

@@ -1,6 +1,25 @@
 import type { Outcome, Rejection, RetryExecution } from '../commands.js';
 import type { Draft } from '../draft.js';
+import { ancestors } from '../evaluations.js';
+import { seenNodes } from '../seen-nodes.js';
+import { groupState, unitState, type State } from '../state.js';
 import { why } from './why.js';
+
+/** Approvals that a retry keeps, given or passed over on condition, although a step before them runs again and may give something else. */
+function outdatedApprovals(after: State): string[] {
+  return after.config.units.flatMap((unit) => {
+    if (unit.approval === undefined || !unitState(after, unit.index).settled) {
+      return [];
+    }
+    const before = ancestors(after, seenNodes(after.config, unit));
+    return before.some((node) => !isSettled(after, node)) ? [unit.id] : [];
+  });
+}
+
+function isSettled(state: State, node: number): boolean {
+  const { units } = state.config;
+  return node < units.length ? unitState(state, node).settled : groupState(state, node - units.length).settled;
+}
 
 /** Runs a failed or cancelled execution again from its failed steps; completed ones are kept. */
 export function retryExecution(draft: Draft, command: RetryExecution): Outcome | Rejection {
@@ -22,9 +41,8 @@ export function retryExecution(draft: Draft, command: RetryExecution): Outcome |
   if (state.undone !== undefined) {
     return { code: 'already_compensated', message: 'completed steps were undone: start a new execution instead' };
   }
-  draft.emit({
-    type: 'ExecutionRetried',
-    data: { deadlineAt: command.at + state.config.timeoutMs, ...why(command) },
-  });
+  const data = { deadlineAt: command.at + state.config.timeoutMs, ...why(command) };
+  const askAgain = outdatedApprovals(draft.after({ type: 'ExecutionRetried', data }));
+  draft.emit({ type: 'ExecutionRetried', data: askAgain.length === 0 ? data : { ...data, askAgain } });
   return 'done';
 }
