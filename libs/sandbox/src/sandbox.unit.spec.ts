@@ -220,6 +220,7 @@ describe('parseExpressions', () => {
     ['$input.amount + $nope($sum($pad("", 1)), $now())', [], ['input', 'nope']],
     ['$map(x, $uppercase)', ['x'], []],
     ['/a+/', [], []],
+    ['input.a / input.b + 7 % outputs.c', ['input.a', 'input.b', 'outputs.c'], []],
     ['true', [], []],
   ])('says what %s reads', async (expression, paths, unknown) => {
     const [reading] = await sandbox.parseExpressions([expression], patient);

@@ -155,7 +155,7 @@ async function parse({ expressions }) {
       // The type declarations tell of a few kinds of nodes only.
       const { paths, variables } = referencesOf(/** @type {any} */ (compile(text).ast()));
       const unknown = [];
-      for (const name of variables) if (!(await isKnown(name))) unknown.push(name);
+      for (const name of variables) if (name !== QUOTIENT && !(await isKnown(name))) unknown.push(name);
       readings.push({ paths, unknown });
     } catch (error) {
       readings.push({ failure: failureOf(error, 'syntax_error') });
