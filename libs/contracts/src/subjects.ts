@@ -78,9 +78,10 @@ export const subjects = {
   stepConsumer: (pool: string, priority: Priority): string => `${pool}-${priority}`,
   allSteps: 'batuta.step.>',
   stop: 'batuta.control.stop',
-  /** Direct dispatch to one run of a runner's process. */
-  runnerTasks: (incarnation: string): string => `batuta.runner.${incarnation}.tasks`,
-  runnerBeat: 'batuta.runner.beat',
+  /** Direct dispatch to one pool of one run of a runner's process. */
+  runnerTasks: (pool: string, incarnation: string): string => `batuta.runner.${pool}.${incarnation}.tasks`,
+  /** Beats of the runners of one pool. The pool is in the subject, so that NATS can refuse beats for others' pools. */
+  runnerBeat: (pool: string): string => `batuta.runner.${pool}.beat`,
   /** Asks every runner for a beat now. */
   runnerCall: 'batuta.runner.call',
   /** An owner has taken partitions: {partitions}. What the owner before it knew by heart, it does not. */

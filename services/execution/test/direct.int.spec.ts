@@ -141,13 +141,13 @@ describe('with runners in processes of their own, the engine', () => {
     connection.subscribe('batuta.step.>', {
       callback: (_error, message) => sent('queue', message.json<Task>()),
     });
-    connection.subscribe(subjects.runnerTasks('*'), {
+    connection.subscribe(subjects.runnerTasks('*', '*'), {
       callback: (_error, message) => {
-        const to = message.subject.split('.')[2] ?? '';
+        const to = message.subject.split('.')[3] ?? '';
         for (const task of message.json<Partial<DirectTasks>>().tasks ?? []) sent(to, task);
       },
     });
-    connection.subscribe(subjects.runnerBeat, {
+    connection.subscribe(subjects.runnerBeat('*'), {
       callback: (_error, message) => void beats.push(message.json<RunnerBeat>()),
     });
     for (const subject of ['batuta.execution.*.result', subjects.ownerResult('*')]) {

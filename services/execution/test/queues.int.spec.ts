@@ -42,7 +42,7 @@ function beat(slots: number, held: string[] = []): void {
     held,
     expiresMs: 20_000,
   };
-  platform.connection.publish(subjects.runnerBeat, JSON.stringify(message));
+  platform.connection.publish(subjects.runnerBeat('default'), JSON.stringify(message));
 }
 
 /** Takes the next task of the pool, and does not finish it. */

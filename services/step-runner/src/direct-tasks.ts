@@ -12,7 +12,8 @@ export interface DirectTasksOptions {
   readonly nc: NatsConnection;
   readonly logger: Pick<Logger, 'error'>;
   readonly workerId: string;
-  readonly pools: ReadonlyMap<string, PoolConsumer>;
+  readonly pool: string;
+  readonly consumer: PoolConsumer;
   /** Milliseconds between beats. */
   readonly beatMs: number;
   /** Milliseconds without a beat after which this runner counts as lost. */
@@ -57,7 +58,7 @@ export class HeldTask implements DirectDelivery {
 }
 
 /**
- * Takes tasks that owners of partitions send straight to this runner, as long as it has slots and its queue is empty, and
+ * Takes tasks of one pool that owners of partitions send straight to this runner, as long as it has slots and its queue is empty, and
  * publishes beats that say what it holds (ADR 0012). A task that no beat lists any more is dispatched again.
  */
 export class DirectTasks {
@@ -85,7 +86,7 @@ export class DirectTasks {
         if (error === null) take(message);
         else logger.error({ err: error }, 'tasks cannot be received from the engine');
       };
-    const tasks = subjects.runnerTasks(this.#incarnation);
+    const tasks = subjects.runnerTasks(this.options.pool, this.#incarnation);
     this.#endLocal = serveLocally(nc, tasks, ({ payload, reply }) => {
       const receipt = this.#receive(payload);
       reply?.(receipt);
@@ -119,14 +120,14 @@ export class DirectTasks {
 
   /** Takes tasks; the receipt. */
   #receive(payload: string | JsonMessage): string {
-    const { logger, pools } = this.options;
+    const { logger, pool: ownPool, consumer } = this.options;
     let taken = 0;
     let open = false;
     try {
       const shared = payload instanceof JsonMessage;
       const message: unknown = shared ? payload.value : JSON.parse(payload);
       const { pool: name, tasks = [] } = message as Partial<DirectTasksMessage>;
-      const pool = pools.get(name ?? '');
+      const pool = name === ownPool ? consumer : undefined;
       for (const one of tasks) {
         if (pool === undefined || !this.#take(pool, one, shared)) break;
         taken += 1;
@@ -177,20 +178,22 @@ export class DirectTasks {
   }
 
   #beat(): void {
-    const { nc, workerId, pools, expiresMs } = this.options;
+    const { nc, workerId, pool, consumer, expiresMs } = this.options;
     if (nc.isClosed()) return;
     const beat: RunnerBeat = {
       runnerId: workerId,
       incarnation: this.#incarnation,
-      pools: [...pools].map(([pool, consumer]) => ({
-        pool,
-        free: Math.min(consumer.free, MOST_HELD - this.#held.size),
-        open: this.#isOpen(consumer),
-        slots: Math.min(consumer.slots, MOST_HELD),
-      })),
+      pools: [
+        {
+          pool,
+          free: Math.min(consumer.free, MOST_HELD - this.#held.size),
+          open: this.#isOpen(consumer),
+          slots: Math.min(consumer.slots, MOST_HELD),
+        },
+      ],
       held: [...this.#held.keys()],
       expiresMs,
     };
-    nc.publish(subjects.runnerBeat, JSON.stringify(beat));
+    nc.publish(subjects.runnerBeat(pool), JSON.stringify(beat));
   }
 }

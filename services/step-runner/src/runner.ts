@@ -89,7 +89,7 @@ export class Runner {
   private readonly giveUp = new AbortController();
   private readonly reporter: ResultReporter;
   private pools: PoolConsumer[] = [];
-  private direct: DirectTasks | undefined;
+  private direct: DirectTasks[] = [];
   private stops: Subscription | undefined;
   private recheckTimer: NodeJS.Timeout | undefined;
   private rechecking = false;
@@ -133,15 +133,19 @@ export class Runner {
         }),
       );
     }
-    this.direct = new DirectTasks({
-      nc,
-      logger,
-      workerId: this.options.workerId,
-      pools: new Map(this.options.pools.map((name, place) => [name, this.pools[place] as PoolConsumer])),
-      beatMs: workingMs,
-      expiresMs: ackWaitMs,
-    });
-    this.direct.start();
+    this.direct = this.options.pools.map(
+      (pool, place) =>
+        new DirectTasks({
+          nc,
+          logger,
+          workerId: this.options.workerId,
+          pool,
+          consumer: this.pools[place] as PoolConsumer,
+          beatMs: workingMs,
+          expiresMs: ackWaitMs,
+        }),
+    );
+    for (const direct of this.direct) direct.start();
   }
 
   /** Throws when tasks cannot be pulled now, for the readiness check. */
@@ -156,13 +160,13 @@ export class Runner {
    * runs and all that was said to the queue is on its way.
    */
   async stop(limitMs: number): Promise<void> {
-    this.direct?.leave();
+    for (const direct of this.direct) direct.leave();
     await Promise.all(this.pools.map((pool) => pool.drain(limitMs)));
     for (const attempt of this.attempts.values()) attempt.handBack();
     this.giveUp.abort(new Error('the step-runner is stopping'));
     await Promise.all(this.pools.map((pool) => pool.drain(500)));
     clearInterval(this.recheckTimer);
-    this.direct?.stop();
+    for (const direct of this.direct) direct.stop();
     for (const pool of this.pools) pool.close();
     if (!this.options.nc.isClosed()) {
       this.stops?.unsubscribe();

@@ -79,7 +79,7 @@ describe('tasks straight from the engine', () => {
     const { incarnation } = await start({ agents: [changer] });
     const task = wholeTask({ agent: 'changer', stepId: 's', input: { list: ['given'] } });
     const tasks = new JsonMessage({ pool: 'default', tasks: [task] });
-    const receipt = await requestUntilAnswered(engine.nc, subjects.runnerTasks(incarnation), tasks);
+    const receipt = await requestUntilAnswered(engine.nc, subjects.runnerTasks('default', incarnation), tasks);
     expect(receipt.json()).toEqual({ taken: 1, open: true });
     const { output } = await eventually(() => engine.resultOf(task) ?? false);
     expect(output).toEqual({ list: ['given', 'changed'] });
@@ -116,7 +116,9 @@ describe('tasks straight from the engine', () => {
       taken: 1,
       open: true,
     });
-    const garbage = await engine.nc.request(subjects.runnerTasks(incarnation), 'not JSON', { timeout: 2_000 });
+    const garbage = await engine.nc.request(subjects.runnerTasks('default', incarnation), 'not JSON', {
+      timeout: 2_000,
+    });
     expect(garbage.json()).toEqual({ taken: 0, open: false });
     await eventually(() => gate.entered.length > 0);
     expect(gate.entered).toEqual(['b']);

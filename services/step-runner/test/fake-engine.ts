@@ -71,7 +71,7 @@ export class FakeEngine {
       };
       message.respond(JSON.stringify(reply));
     });
-    on(subjects.runnerBeat, (message) => {
+    on(subjects.runnerBeat('*'), (message) => {
       engine.beats.push(message.json<RunnerBeat>());
       return Promise.resolve();
     });
@@ -113,10 +113,19 @@ export class FakeEngine {
   }
 
   /** Gives tasks straight to a run of a runner. */
-  async give(incarnation: string, tasks: readonly unknown[], pool = 'default'): Promise<DirectReceipt> {
-    const answer = await this.nc.request(subjects.runnerTasks(incarnation), JSON.stringify({ pool, tasks }), {
-      timeout: 2_000,
-    });
+  async give(
+    incarnation: string,
+    tasks: readonly unknown[],
+    pool = 'default',
+    runnerPool = 'default',
+  ): Promise<DirectReceipt> {
+    const answer = await this.nc.request(
+      subjects.runnerTasks(runnerPool, incarnation),
+      JSON.stringify({ pool, tasks }),
+      {
+        timeout: 2_000,
+      },
+    );
     return answer.json<DirectReceipt>();
   }
 

@@ -132,11 +132,11 @@ export class DirectDispatch {
     this.#listener = listener;
   }
 
-  /** Whether a runner that is alive holds the attempt. */
-  holds(attemptKey: string): boolean {
+  /** Whether a runner that is alive holds the attempt; with `pool`: one of that pool, which is what a beat is believed for. */
+  holds(attemptKey: string, pool?: string): boolean {
     if (this.#holders.has(attemptKey)) return true;
     for (const runner of this.#runners.values()) {
-      if (runner.held.has(attemptKey)) return true;
+      if ((pool === undefined || runner.pools.has(pool)) && runner.held.has(attemptKey)) return true;
     }
     return false;
   }
@@ -386,7 +386,7 @@ export class DirectDispatch {
   /** `repeat`: the runner may have them already. */
   #send(runner: Runner, pool: string, batch: readonly Sent[], repeat = false): void {
     const tasks = new JsonMessage<DirectTasks>({ pool, tasks: batch.map(({ task }) => task.task) });
-    this.parts.ask(subjects.runnerTasks(runner.incarnation), tasks, RECEIPT_MS, (answer) => {
+    this.parts.ask(subjects.runnerTasks(pool, runner.incarnation), tasks, RECEIPT_MS, (answer) => {
       // Lost as a whole meanwhile, and with it all that was sent to it.
       if (this.#runners.get(runner.incarnation) !== runner) return;
       const open = batch.filter((sent) => sent.done !== undefined);
@@ -445,7 +445,7 @@ export class DirectDispatch {
     }
     // Sent by owners before this one: whoever owns their partitions now sees to them.
     for (const key of runner.held) {
-      if (!runner.sent.has(key)) lost.push(lostTask(key, 1));
+      if (!runner.sent.has(key)) lost.push({ ...lostTask(key, 1), pools: [...runner.pools.keys()] });
     }
     runner.sent.clear();
     const fields = { worker_id: runner.id, count: lost.length + unsettled.length, reason };
@@ -493,7 +493,7 @@ export class DirectDispatch {
     const { seen } = runner;
     const [pool = ''] = runner.pools.keys();
     this.parts.ask(
-      subjects.runnerTasks(runner.incarnation),
+      subjects.runnerTasks(pool, runner.incarnation),
       new JsonMessage<DirectTasks>({ pool, tasks: [] }),
       RECEIPT_MS,
       (answer) => {

@@ -120,7 +120,9 @@ describe('giving tasks', () => {
     const [one, two] = [offer(), offer()];
     expect(asked).toEqual([]);
     await turn();
-    expect(asked.map(({ subject, tasks }) => [subject, tasks])).toEqual([['batuta.runner.a.tasks', ['s1', 's2']]]);
+    expect(asked.map(({ subject, tasks }) => [subject, tasks])).toEqual([
+      ['batuta.runner.default.a.tasks', ['s1', 's2']],
+    ]);
     expect(outcomes.size).toBe(0);
     expect(direct.holds(one)).toBe(true);
     asked[0]?.answer(receipt(2));
@@ -144,8 +146,8 @@ describe('giving tasks', () => {
     offer();
     await turn();
     expect(asked.map(({ subject, tasks }) => [subject, tasks.length]).toSorted()).toEqual([
-      ['batuta.runner.a.tasks', 1],
-      ['batuta.runner.b.tasks', 2],
+      ['batuta.runner.default.a.tasks', 1],
+      ['batuta.runner.default.b.tasks', 2],
     ]);
   });
 
@@ -211,6 +213,12 @@ describe('giving tasks', () => {
   });
 });
 
+it('believes a beat only for its own pool', () => {
+  beat('a', { held: ['f/x/3'] });
+  expect(direct.holds('f/x/3', 'default')).toBe(true);
+  expect(direct.holds('f/x/3', 'other')).toBe(false);
+});
+
 describe('what is lost', () => {
   it('is what a runner has taken and no longer names', async () => {
     beat('a');
@@ -267,7 +275,7 @@ describe('what is lost', () => {
     clock.pass(400);
     expect(lost).toEqual([
       { executionId: 'e', stepId: 's1', attempt: 1, lostRunners: 2 },
-      { executionId: 'f', stepId: 'x', attempt: 3, lostRunners: 1 },
+      { executionId: 'f', stepId: 'x', attempt: 3, lostRunners: 1, pools: ['default'] },
     ]);
     expect(queued).toEqual([two]);
     expect(outcomes.get(one)).toBe('stored');
@@ -279,7 +287,7 @@ describe('what is lost', () => {
     clock.pass(1_000);
     expect(asked).toHaveLength(1);
     asked[0]?.answer('no_responders');
-    expect(lost).toEqual([{ executionId: 'f', stepId: 'x', attempt: 3, lostRunners: 1 }]);
+    expect(lost).toEqual([{ executionId: 'f', stepId: 'x', attempt: 3, lostRunners: 1, pools: ['default'] }]);
   });
 
   it('is known at once when a runner of the same name appears and nobody listens at the one before', () => {
@@ -288,13 +296,13 @@ describe('what is lost', () => {
     clock.pass(200);
     beat('c', { runnerId: 'one' });
     expect(asked.map(({ subject, tasks }) => [subject, tasks])).toEqual([
-      ['batuta.runner.a.tasks', []],
-      ['batuta.runner.b.tasks', []],
+      ['batuta.runner.default.a.tasks', []],
+      ['batuta.runner.default.b.tasks', []],
     ]);
     asked[1]?.answer(receipt(0));
     expect(lost).toEqual([]);
     asked[0]?.answer('no_responders');
-    expect(lost).toEqual([{ executionId: 'f', stepId: 'x', attempt: 3, lostRunners: 1 }]);
+    expect(lost).toEqual([{ executionId: 'f', stepId: 'x', attempt: 3, lostRunners: 1, pools: ['default'] }]);
     expect(direct.runners).toBe(2);
   });
 
@@ -307,7 +315,7 @@ describe('what is lost', () => {
     clock.pass(300);
     expect(asked).toHaveLength(2);
     asked[1]?.answer('no_responders');
-    expect(lost).toEqual([{ executionId: 'f', stepId: 'x', attempt: 3, lostRunners: 1 }]);
+    expect(lost).toEqual([{ executionId: 'f', stepId: 'x', attempt: 3, lostRunners: 1, pools: ['default'] }]);
   });
 
   it('is nothing because a runner appears while another is frozen or connects anew', () => {
@@ -321,7 +329,10 @@ describe('what is lost', () => {
     beat('c', { runnerId: 'runner a' });
     // Nobody is asked twice for one silence, however many appear.
     beat('d');
-    expect(asked.map(({ subject }) => subject).slice(1)).toEqual(['batuta.runner.a.tasks', 'batuta.runner.b.tasks']);
+    expect(asked.map(({ subject }) => subject).slice(1)).toEqual([
+      'batuta.runner.default.a.tasks',
+      'batuta.runner.default.b.tasks',
+    ]);
     asked[1]?.answer('timeout');
     asked[2]?.answer('timeout');
     expect(lost).toEqual([]);
@@ -363,7 +374,7 @@ describe('what is lost', () => {
     const one = offer();
     await turn();
     asked[0]?.answer('timeout');
-    expect(asked[1]).toMatchObject({ subject: 'batuta.runner.a.tasks', tasks: ['s1'] });
+    expect(asked[1]).toMatchObject({ subject: 'batuta.runner.default.a.tasks', tasks: ['s1'] });
     beat('a', { held: [one] });
     expect(outcomes.get(one)).toBe('stored');
     asked[1]?.answer(receipt(1));

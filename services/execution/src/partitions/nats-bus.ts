@@ -78,8 +78,8 @@ function endSubjectOf(meta: MsgHdrs | undefined): string | undefined {
 
 const countOf = (value: unknown): number => (Number.isInteger(value) ? Math.max(0, value as number) : 0);
 
-/** A RunnerBeat; undefined when the text is none. */
-function beatOf(text: string): RunnerBeat | undefined {
+/** A RunnerBeat, with what it says of the pool it came for; undefined when the text is none. */
+function beatOf(text: string, ownPool: string): RunnerBeat | undefined {
   try {
     const { runnerId = '', incarnation, pools = [], held = [], expiresMs } = JSON.parse(text) as Partial<RunnerBeat>;
     const whole =
@@ -89,12 +89,14 @@ function beatOf(text: string): RunnerBeat | undefined {
       Array.isArray(held) &&
       Array.isArray(pools);
     if (!whole) return undefined;
-    const counted = pools.map(({ pool, free, open, slots }) => ({
-      pool,
-      free: countOf(free),
-      open: open === true,
-      slots: countOf(slots),
-    }));
+    const counted = pools
+      .filter(({ pool }) => pool === ownPool)
+      .map(({ pool, free, open, slots }) => ({
+        pool,
+        free: countOf(free),
+        open: open === true,
+        slots: countOf(slots),
+      }));
     return { runnerId, incarnation, pools: counted, held, expiresMs };
   } catch {
     return undefined;
@@ -165,11 +167,11 @@ export class NatsBus implements Bus, TaskQueue {
 
   #hearBeats(): void {
     const { connection, counters, logger } = this.options;
-    connection.subscribe(subjects.runnerBeat, {
+    connection.subscribe(subjects.runnerBeat('*'), {
       callback: (error, message) => {
         if (error !== null) return logger.error({ err: error }, 'beats of runners cannot be received');
         counters.natsIn += 1;
-        const beat = beatOf(message.string());
+        const beat = beatOf(message.string(), message.subject.split('.')[2] ?? '');
         if (beat === undefined) return logger.warn({}, 'a beat of a runner cannot be read');
         this.direct?.heard(beat);
         this.#sightings.heard(beat);
@@ -236,7 +238,7 @@ export class NatsBus implements Bus, TaskQueue {
     const { direct } = this;
     if (direct !== undefined) {
       // Whoever holds it goes on with it.
-      if (task.again && direct.holds(task.attemptKey)) return queueMicrotask(() => done('stored'));
+      if (task.again && direct.holds(task.attemptKey, task.pool)) return queueMicrotask(() => done('stored'));
       if (direct.offer(task, done)) return;
     }
     this.#enqueue(task, done);
@@ -341,7 +343,8 @@ export class NatsBus implements Bus, TaskQueue {
   }
 
   async holdsTask(subject: string, attemptKey: string): Promise<boolean> {
-    return this.isHeld(attemptKey) || (await this.placeOf(subject)) !== undefined;
+    const [, , pool = ''] = subject.split('.');
+    return this.direct?.holds(attemptKey, pool) === true || (await this.placeOf(subject)) !== undefined;
   }
 
   isHeld(attemptKey: string): boolean {

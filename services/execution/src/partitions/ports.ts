@@ -94,6 +94,8 @@ export interface LostTask {
   readonly attempt: number;
   /** Runners that held it and were lost, one after the other. */
   readonly lostRunners: number;
+  /** When only a runner's beats said that it held it: the pools that such a beat is believed for. */
+  readonly pools?: readonly string[];
 }
 
 export interface OutgoingTask {

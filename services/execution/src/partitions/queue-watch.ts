@@ -154,12 +154,26 @@ export class QueueWatch {
   }
 
   /** Dispatches again what was lost with its runner, if it belongs to this owner. */
-  async #dispatchAgain({ executionId, stepId, attempt, lostRunners }: LostTask): Promise<void> {
+  async #dispatchAgain({ executionId, stepId, attempt, lostRunners, pools }: LostTask): Promise<void> {
     const partition = this.parts.partitionOf(executionId);
     if (partition === undefined || this.#stopped) return;
-    await this.#visit(partition, executionId, (execution) =>
-      this.parts.effects.dispatchAgain(execution, stepId, attempt, lostRunners),
-    );
+    const found: HotExecution[] = [];
+    await this.#visit(partition, executionId, (execution) => {
+      if (pools === undefined) this.parts.effects.dispatchAgain(execution, stepId, attempt, lostRunners);
+      else found.push(execution);
+    });
+    for (const execution of found) {
+      // When nobody can say which pool it is, the audit finds the attempt.
+      const pool = await this.#poolOf(execution, stepId).catch(() => undefined);
+      if (pool === undefined || !pools?.includes(pool) || !execution.partition.owned || this.#stopped) continue;
+      this.parts.effects.dispatchAgain(execution, stepId, attempt, lostRunners);
+    }
+  }
+
+  /** The pool that serves a step's agent; undefined when there is none. Throws when nobody can say now. */
+  async #poolOf({ committed }: HotExecution, stepId: string): Promise<string | undefined> {
+    const unit = committed?.config.units[committed.config.unitIndex.get(stepId) ?? -1];
+    return unit === undefined ? undefined : this.parts.effects.pool(committed?.started?.tenantId ?? '', unit.agent);
   }
 
   /** Resolves once the execution was visited, or cannot be any more. */
@@ -232,8 +246,7 @@ export class QueueWatch {
   async #lookUp(execution: HotExecution, stepId: string, attempt: number): Promise<void> {
     const { committed } = execution;
     if (committed === undefined || !execution.partition.owned) return;
-    const unit = committed.config.units[committed.config.unitIndex.get(stepId) ?? -1];
-    const pool = await this.parts.effects.pool(committed.started?.tenantId ?? '', unit?.agent ?? '');
+    const pool = await this.#poolOf(execution, stepId);
     const subject = pool === undefined ? undefined : taskSubject(committed, stepId, pool);
     if (subject === undefined || (await this.parts.bus.holdsTask(subject, `${execution.id}/${stepId}/${attempt}`)))
       return;

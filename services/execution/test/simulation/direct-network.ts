@@ -115,8 +115,8 @@ export class OwnerDirect {
       settle(answer);
     };
     this.#asked.add(once);
-    // batuta.runner.<incarnation>.tasks
-    const incarnation = subject.split('.')[2] ?? '';
+    // batuta.runner.<pool>.<incarnation>.tasks
+    const incarnation = subject.split('.')[3] ?? '';
     const { to, from } = this.#linksOf(incarnation);
     to.send(() => {
       const end = this.network.end(incarnation);

@@ -408,7 +408,7 @@ export const faults = [
       { file: direct, from: '    if (this.#joins(task, done)) return;\n', to: '' },
       {
         file: direct,
-        from: '    if (this.#holders.has(attemptKey)) return true;\n    for (const runner of this.#runners.values()) {\n      if (runner.held.has(attemptKey)) return true;\n    }\n',
+        from: '    if (this.#holders.has(attemptKey)) return true;\n    for (const runner of this.#runners.values()) {\n      if ((pool === undefined || runner.pools.has(pool)) && runner.held.has(attemptKey)) return true;\n    }\n',
         to: '',
       },
     ],

@@ -153,7 +153,7 @@ export class SimulatedBus {
         observer.dispatched(process, task);
         const once = this.#once(task, done);
         if (direct !== undefined) {
-          if (task.again && direct.holds(task.attemptKey)) return queueMicrotask(() => once('stored'));
+          if (task.again && direct.holds(task.attemptKey, task.pool)) return queueMicrotask(() => once('stored'));
           const given = direct.offer(task, (outcome) => {
             if (outcome === 'stored') this.direct?.check(process, task);
             once(outcome);

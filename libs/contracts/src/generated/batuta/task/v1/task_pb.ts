@@ -248,7 +248,7 @@ export const TaskSchema: GenMessage<Task, {jsonType: TaskJson}> = /*@__PURE__*/
   messageDesc(file_batuta_task_v1_task, 0);
 
 /**
- * batuta.runner.<incarnation>.tasks, a request: tasks that go straight to a runner with free slots. They are not in the work
+ * batuta.runner.<pool>.<incarnation>.tasks, a request: tasks that go straight to a runner with free slots. They are not in the work
  * queue; the runner holds them, and says so in its beats.
  *
  * @generated from message batuta.task.v1.DirectTasks
@@ -266,7 +266,7 @@ export type DirectTasks = Message<"batuta.task.v1.DirectTasks"> & {
 };
 
 /**
- * batuta.runner.<incarnation>.tasks, a request: tasks that go straight to a runner with free slots. They are not in the work
+ * batuta.runner.<pool>.<incarnation>.tasks, a request: tasks that go straight to a runner with free slots. They are not in the work
  * queue; the runner holds them, and says so in its beats.
  *
  * @generated from message batuta.task.v1.DirectTasks
@@ -332,8 +332,8 @@ export const DirectReceiptSchema: GenMessage<DirectReceipt, {jsonType: DirectRec
   messageDesc(file_batuta_task_v1_task, 2);
 
 /**
- * batuta.runner.beat, published every so often and whenever a held task is given up: a sign of life of a runner, with
- * all that it holds by direct dispatch.
+ * batuta.runner.<pool>.beat, published every so often and whenever a held task is given up: a sign of life of one pool of a
+ * runner, with all that it holds of that pool by direct dispatch. What it says of other pools is not believed.
  *
  * @generated from message batuta.task.v1.RunnerBeat
  */
@@ -344,7 +344,7 @@ export type RunnerBeat = Message<"batuta.task.v1.RunnerBeat"> & {
   runnerId: string;
 
   /**
-   * One run of a runner's process; a token.
+   * One pool of one run of a runner's process; a token.
    *
    * @generated from field: string incarnation = 2;
    */
@@ -371,8 +371,8 @@ export type RunnerBeat = Message<"batuta.task.v1.RunnerBeat"> & {
 };
 
 /**
- * batuta.runner.beat, published every so often and whenever a held task is given up: a sign of life of a runner, with
- * all that it holds by direct dispatch.
+ * batuta.runner.<pool>.beat, published every so often and whenever a held task is given up: a sign of life of one pool of a
+ * runner, with all that it holds of that pool by direct dispatch. What it says of other pools is not believed.
  *
  * @generated from message batuta.task.v1.RunnerBeat
  */
@@ -383,7 +383,7 @@ export type RunnerBeatJson = {
   runnerId?: string;
 
   /**
-   * One run of a runner's process; a token.
+   * One pool of one run of a runner's process; a token.
    *
    * @generated from field: string incarnation = 2;
    */
