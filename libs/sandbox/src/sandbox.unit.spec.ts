@@ -219,6 +219,7 @@ describe('parseExpressions', () => {
     ['outputs.step-1', ['outputs.step'], []],
     ['$input.amount + $nope($sum($pad("", 1)), $now())', [], ['input', 'nope']],
     ['$map(x, $uppercase)', ['x'], []],
+    ['input.a / input.b % 2', ['input.a', 'input.b'], []],
     ['/a+/', [], []],
     ['input.a / input.b + 7 % outputs.c', ['input.a', 'input.b', 'outputs.c'], []],
     ['true', [], []],

@@ -88,8 +88,6 @@ function compile(text) {
     /** @type {unknown} */ ({ RegexEngine: LinearRegExp, stack: MAX_CALL_DEPTH, sequence: MAX_SEQUENCE })
   );
   const expression = jsonata(text, settings);
-  // The tree is the very one that is evaluated.
-  checkDivisions(expression.ast());
   expression.registerFunction(QUOTIENT, quotient);
   expression.registerFunction('base64encode', base64encode, '<s-:s>');
   expression.registerFunction('base64decode', base64decode, '<s-:s>');
@@ -183,6 +181,8 @@ async function evaluate({ expression, context, resultBytes }) {
   let compiled;
   try {
     compiled = compile(expression);
+    // The tree is the very one that is evaluated; what only reads it sees it as it was written.
+    checkDivisions(compiled.ast());
   } catch (error) {
     return { failure: failureOf(error, 'syntax_error') };
   }
