@@ -1,5 +1,7 @@
 export type { JsonObject, JsonValue, Failure, Violation, Refusal, Principal, Budget } from './common.js';
 export {
+  MISTAKES,
+  REFUSALS,
   REFUSAL_CODES,
   FAILURE_CODES,
   BUILT_IN_AGENTS,
@@ -11,7 +13,16 @@ export {
   STEP_STATUSES,
   ROLES,
 } from './codes.js';
-export type { RefusalCode, BuiltInAgent, Strategy, ExecutionStatus, StepStatus, Role } from './codes.js';
+export type {
+  MistakeCode,
+  RefusalCode,
+  RefusalMeaning,
+  BuiltInAgent,
+  Strategy,
+  ExecutionStatus,
+  StepStatus,
+  Role,
+} from './codes.js';
 export type {
   Approval,
   Retry,

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { MISTAKES, REFUSALS } from '@batuta/contracts';
+import type { RefusalCode, RefusalMeaning } from '@batuta/contracts';
 import { createConnection } from 'node:net';
 import { KEYS } from './fake-platform.js';
 import { startUnderTest } from './gateway-under-test.js';
@@ -25,6 +27,16 @@ describe('bad input', () => {
   async function expectRefusal(answer: Promise<Answer>, status: number, code: string): Promise<Answer> {
     const got = await answer;
     expect({ status: got.status, code: got.body['code'] }).toEqual({ status, code });
+    expect(status).toBe(REFUSALS[code as RefusalCode].status);
+    const meaning: RefusalMeaning = REFUSALS[code as RefusalCode];
+    if (meaning.mistake !== undefined) {
+      expect(got.body.errors).not.toHaveLength(0);
+      for (const { path, code: mistake, message } of got.body.errors ?? []) {
+        expect(path).toMatch(/^(\/|$)/);
+        expect(Object.keys(MISTAKES)).toContain(mistake);
+        expect(message).not.toBe('');
+      }
+    }
     expect(got.headers.get('content-type')).toBe('application/problem+json; charset=utf-8');
     expect(got.body).toMatchObject({ type: `urn:batuta:problem:${code}`, status, code });
     expect(String(got.body['title'])).not.toBe('');
@@ -222,32 +234,35 @@ describe('bad input', () => {
   });
 
   it('answers 405 with the allowed methods', async () => {
-    const got = await expectRefusal(
-      under.call('PATCH', `${CONFIGS}/greeting`, { body: {} }),
-      405,
-      'method_not_allowed',
-    );
-    expect(got.headers.get('allow')).toBe('DELETE, GET, HEAD, PUT');
+    const got = await expectRefusal(under.call('POST', `${CONFIGS}/greeting`, { body: {} }), 405, 'method_not_allowed');
+    expect(got.headers.get('allow')).toBe('DELETE, GET, HEAD, PATCH, PUT');
     const execute = await expectRefusal(under.call('GET', EXECUTE), 405, 'method_not_allowed');
     expect(execute.headers.get('allow')).toBe('POST');
   });
 
   it.each([
-    ['/api/v1/orchestrations/executions?limit=0', '/limit'],
-    ['/api/v1/orchestrations/executions?limit=201', '/limit'],
-    ['/api/v1/orchestrations/executions?limit=5&limit=6', '/limit'],
-    ['/api/v1/orchestrations/executions?status=done', '/status'],
-    ['/api/v1/orchestrations/executions?created_from=yesterday', '/created_from'],
-    ['/api/v1/orchestrations/executions?colour=red', '/colour'],
-    ['/api/v1/orchestrations/executions?__proto__=1', '/__proto__'],
-    ['/api/v1/orchestrations/configs?strategy=magic', '/strategy'],
-    ['/api/v1/orchestrations/configs?include_deleted=maybe', '/include_deleted'],
-    ['/api/v1/knowledge/search', '/q'],
-    [`/api/v1/knowledge/search?q=${encodeURIComponent('あ'.repeat(2001))}`, '/q'],
-    ['/api/v1/agents?q=1', '/q'],
-  ])('refuses the query of %s', async (path, where) => {
+    ['/api/v1/orchestrations/executions?limit=0', '/limit out_of_range'],
+    ['/api/v1/orchestrations/executions?limit=201', '/limit out_of_range'],
+    ['/api/v1/orchestrations/executions?limit=-1', '/limit out_of_range'],
+    ['/api/v1/orchestrations/executions?limit=ten', '/limit wrong_type'],
+    ['/api/v1/orchestrations/executions?limit=5&limit=6', '/limit repeated_parameter'],
+    ['/api/v1/orchestrations/executions?status=done', '/status not_allowed'],
+    ['/api/v1/orchestrations/executions?created_from=yesterday', '/created_from bad_format'],
+    ['/api/v1/orchestrations/executions?colour=red', '/colour unknown_parameter'],
+    ['/api/v1/orchestrations/executions?__proto__=1', '/__proto__ unknown_parameter'],
+    ['/api/v1/orchestrations/executions?cursor=', '/cursor bad_cursor'],
+    ['/api/v1/orchestrations/executions?user=', '/user too_short'],
+    [`/api/v1/orchestrations/executions?user=${'x'.repeat(256)}`, '/user too_long'],
+    ['/api/v1/orchestrations/configs?strategy=magic', '/strategy not_allowed'],
+    ['/api/v1/orchestrations/configs?include_deleted=maybe', '/include_deleted not_allowed'],
+    ['/api/v1/knowledge/search', '/q required'],
+    ['/api/v1/agents?q=1', '/q unknown_parameter'],
+    ['/api/v1/agents?q=%ff', '/url bad_format'],
+    ['/api/v1/agents?q=%zz', '/url bad_format'],
+    ['/api/v1/agents?q=a%00b', '/url invalid_character'],
+  ])('refuses the query of %s', async (path, mistake) => {
     const { body } = await expectRefusal(under.call('GET', path), 400, 'validation_failed');
-    expect(body.errors?.map((error) => error.path)).toContain(where);
+    expect(body.errors?.map((error) => `${error.path} ${error.code}`)).toEqual([mistake]);
   });
 
   it.each([
@@ -282,7 +297,8 @@ describe('bad input', () => {
   });
 
   it('refuses wrong headers of its own', async () => {
-    await expectRefusal(post('{}', { 'idempotency-key': 'two words' }), 400, 'validation_failed');
+    const key = await expectRefusal(post('{}', { 'idempotency-key': 'two words' }), 400, 'validation_failed');
+    expect(key.body.errors).toMatchObject([{ path: '/headers/idempotency-key', code: 'bad_format' }]);
     const put = under.call('PUT', `${CONFIGS}/greeting`, { body: {}, headers: { 'if-match': 'three' } });
     await expectRefusal(put, 400, 'validation_failed');
   });
@@ -328,16 +344,99 @@ describe('bad input', () => {
     });
   }
 
-  it('refuses what is no HTTP, headers that are too large, and clients that never finish', async () => {
-    expect(await exchange('NONSENSE\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 [^]*application\/problem\+json/);
-    expect(await exchange(`GET / HTTP/1.1\r\nhost: x\r\na: ${'b'.repeat(40_000)}\r\n\r\n`)).toMatch(
-      /^HTTP\/1\.1 431 [^]*32768/,
-    );
-    expect(await exchange('GET / HTTP/1.1\r\nhost: x\r\n')).toMatch(/^HTTP\/1\.1 408 /);
-    const unfinished = `POST ${EXECUTE} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${KEYS.operator}\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{`;
-    expect(await exchange(unfinished)).toMatch(/^HTTP\/1\.1 408 /);
+  /** Status, code and mistakes of an answer that came as bytes; it must be a problem document of its length. */
+  function problemIn(answer: string): unknown {
+    const [head = '', body = ''] = answer.split('\r\n\r\n');
+    expect(head).toContain('application/problem+json; charset=utf-8');
+    expect(head.toLowerCase()).toContain(`content-length: ${Buffer.byteLength(body)}`);
+    const problem = JSON.parse(body) as {
+      status: number;
+      code: RefusalCode;
+      errors?: { path: string; code: string }[];
+    };
+    expect(head).toMatch(new RegExp(`^HTTP/1.1 ${problem.status} `));
+    expect(problem.status).toBe(REFUSALS[problem.code].status);
+    return [problem.code, ...(problem.errors ?? []).map(({ path, code }) => `${path} ${code}`)];
+  }
+
+  const upgrade = (headers: string, path = '/ws/notifications', method = 'GET'): string =>
+    `${method} ${path} HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n` +
+    `authorization: Bearer ${KEYS.operator}\r\n${headers}\r\n`;
+  const VERSION = 'sec-websocket-version: 13\r\n';
+  const KEY = 'sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n';
+
+  it.each([
+    ['what is no HTTP', 'NONSENSE\r\n\r\n', ['malformed_request', ' malformed_request']],
+    ['a broken header', 'GET / HTTP/1.1\r\nhost x\r\n\r\n', ['malformed_request', ' malformed_request']],
+    [
+      'two lengths',
+      'POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n',
+      ['malformed_request', ' malformed_request'],
+    ],
+    [
+      'headers that are too large',
+      `GET / HTTP/1.1\r\nhost: x\r\na: ${'b'.repeat(40_000)}\r\n\r\n`,
+      ['headers_too_large', ' too_large'],
+    ],
+    ['headers that never end', 'GET / HTTP/1.1\r\nhost: x\r\n', ['request_timeout']],
+    [
+      'a body that never ends',
+      `POST ${EXECUTE} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${KEYS.operator}\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{`,
+      ['request_timeout'],
+    ],
+    [
+      'no Host',
+      'GET /health/live HTTP/1.1\r\nconnection: close\r\n\r\n',
+      ['validation_failed', '/headers/host required'],
+    ],
+    [
+      'an expectation',
+      'POST / HTTP/1.1\r\nhost: x\r\nexpect: coffee\r\ncontent-length: 2\r\n\r\n{}',
+      ['expectation_failed', '/headers/expect not_allowed'],
+    ],
+    ['CONNECT', 'CONNECT x:443 HTTP/1.1\r\nhost: x\r\n\r\n', ['method_not_allowed']],
+    [
+      'an upgrade without Host',
+      upgrade(VERSION + KEY).replace('host: x\r\n', ''),
+      ['validation_failed', '/headers/host required'],
+    ],
+    ['an upgrade by POST', upgrade(VERSION + KEY, '/ws/notifications', 'POST'), ['method_not_allowed']],
+    ['an upgrade without a version', upgrade(KEY), ['upgrade_required']],
+    ['an upgrade of another version', upgrade(`sec-websocket-version: 12\r\n${KEY}`), ['upgrade_required']],
+    ['an upgrade without a key', upgrade(VERSION), ['validation_failed', '/headers/sec-websocket-key required']],
+    [
+      'an upgrade with another key',
+      upgrade(`${VERSION}sec-websocket-key: short\r\n`),
+      ['validation_failed', '/headers/sec-websocket-key bad_format'],
+    ],
+    [
+      'an upgrade with broken subprotocols',
+      upgrade(`${VERSION}${KEY}sec-websocket-protocol: a,,b\r\n`),
+      ['malformed_request', ' malformed_request'],
+    ],
+    [
+      'an upgrade at a path that is no UTF-8',
+      upgrade(VERSION + KEY, '/ws/executions/%ff/monitor'),
+      ['validation_failed', '/url bad_format'],
+    ],
+    ['an upgrade at no route', upgrade(VERSION + KEY, '/ws/nothing'), ['not_found']],
+  ])('refuses %s below the routes, as a problem document', async (_, bytes, expected) => {
+    expect(problemIn(await exchange(bytes))).toEqual(expected);
     expect(under.fake.executions.size).toBe(0);
   });
+
+  it('takes a request of HTTP/1.0 without Host', async () => {
+    expect(await exchange('GET /health/live HTTP/1.0\r\n\r\n')).toMatch(/^HTTP\/1\.[01] 200 /);
+  });
+
+  it.each(['pause', 'steps/a.b/skip', 'steps/a%20b/approve', `steps/${'x'.repeat(65)}/reject`])(
+    'knows no step that cannot exist: %s',
+    async (path) => {
+      const execution = '/api/v1/orchestrations/executions/00000000-0000-7000-8000-000000000000';
+      const isStep = path.startsWith('steps/');
+      await expectRefusal(under.call('POST', `${execution}/${path}`), 404, isStep ? 'step_not_found' : 'not_found');
+    },
+  );
 
   it('serves a request that offers another protocol as if it had not', async () => {
     const body = '{"input":1}';

@@ -1,4 +1,4 @@
-import type { JsonObject, Refusal, RefusalCode, Violation } from '@batuta/contracts';
+import type { JsonObject, MistakeCode, Refusal, RefusalCode, Violation } from '@batuta/contracts';
 
 /** An expected "no": a value, never an exception. */
 export interface Refused {
@@ -28,7 +28,7 @@ export function invalid(what: string, violations: readonly Violation[], total = 
 }
 
 /** `validation_failed` for one field of a request. */
-export function invalidField(path: string, code: string, message: string): Refused {
+export function invalidField(path: string, code: MistakeCode, message: string): Refused {
   return invalid('The request', [{ path, code, message }]);
 }
 

@@ -5,6 +5,7 @@ import type {
   JsonObject,
   KnowledgeDocument,
   ListDocumentsReply,
+  MistakeCode,
   Passage,
   Principal,
   SearchKnowledgeReply,
@@ -151,13 +152,8 @@ export class Knowledge {
    */
   async search(tenantId: string, request: { query: unknown; limit: unknown }): Promise<SearchKnowledgeReply> {
     const query = textField(request.query);
-    const problem =
-      query.trim() === ''
-        ? 'must not be empty'
-        : query.length > KNOWLEDGE_LIMITS.query
-          ? `may have at most ${KNOWLEDGE_LIMITS.query} characters`
-          : unstorable(query);
-    if (problem !== undefined) return { passages: [], ...invalidField('/query', 'bad_query', problem) };
+    const mistake = queryMistake(query);
+    if (mistake !== undefined) return { passages: [], ...invalidField('/q', mistake.code, mistake.message) };
     const limit = pageSize(request.limit, KNOWLEDGE_LIMITS.defaultResults, KNOWLEDGE_LIMITS.results);
     const asked = knowledgeQuery(query);
     const { words, grams, isEither, anyWords, anyGrams, exact } = asked;
@@ -165,6 +161,15 @@ export class Knowledge {
     const rows = await this.#dataSource.query<PassageRow[]>(SEARCH_SQL, parameters);
     return { passages: rows.map((row) => toPassage(row, asked)) };
   }
+}
+
+function queryMistake(query: string): { readonly code: MistakeCode; readonly message: string } | undefined {
+  if (query.trim() === '') return { code: 'too_short', message: 'must not be empty' };
+  if (query.length > KNOWLEDGE_LIMITS.query) {
+    return { code: 'too_long', message: `may have at most ${KNOWLEDGE_LIMITS.query} characters` };
+  }
+  const problem = unstorable(query);
+  return problem === undefined ? undefined : { code: 'invalid_character', message: problem };
 }
 
 interface PassageRow {

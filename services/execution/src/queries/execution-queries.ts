@@ -35,6 +35,7 @@ import type {
   ListPoolsReply,
   ListPoolsRequest,
   LogPage,
+  MistakeCode,
   ReadLogReply,
   ReadLogRequest,
   Refusal,
@@ -115,7 +116,16 @@ interface ApprovalRow {
 
 const refused = (code: Refusal['code'], message: string): { refused: Refusal } => ({ refused: { code, message } });
 
-const BAD_CURSOR = refused('validation_failed', 'The cursor is not one that a list has returned.');
+/** One mistake in a request, named as users name its field. */
+const wrong = (path: string, code: MistakeCode, message: string): { refused: Refusal } => ({
+  refused: {
+    code: 'validation_failed',
+    message: `The request has one mistake: ${path.slice(1)} ${message}.`,
+    violations: [{ path, code, message }],
+  },
+});
+
+const BAD_CURSOR = wrong('/cursor', 'bad_cursor', 'is not a cursor of this list');
 
 /** Whether a number of epoch milliseconds is one that PostgreSQL and RFC 3339 can hold. */
 const isTime = (epochMs: number): boolean => Number.isFinite(epochMs) && Math.abs(epochMs) <= LATEST_TIME_MS;
@@ -347,11 +357,13 @@ export class ExecutionQueries {
     const statuses = request.status ?? [];
     const unknown = statuses.find((status) => !EXECUTION_STATUSES.includes(status));
     if (unknown !== undefined) {
-      return { executions: [], ...refused('validation_failed', `There is no status "${String(unknown)}".`) };
+      return { executions: [], ...wrong('/status', 'not_allowed', `must be one of ${EXECUTION_STATUSES.join(', ')}`) };
     }
-    const noTime = [request.createdFrom, request.createdTo].find((at) => at !== undefined && !isTime(at));
-    if (noTime !== undefined) {
-      return { executions: [], ...refused('validation_failed', `${String(noTime)} is no time in epoch milliseconds.`) };
+    for (const [path, at] of [
+      ['/created_from', request.createdFrom],
+      ['/created_to', request.createdTo],
+    ] as const) {
+      if (at !== undefined && !isTime(at)) return { executions: [], ...wrong(path, 'out_of_range', 'is no time') };
     }
     const limit = clamp(request.limit, 50, 200);
     // Planned anew each time: a plan for any values would not know how rare the given ones are.

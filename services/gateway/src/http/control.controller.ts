@@ -9,7 +9,7 @@ import { checkedBody } from './checked.js';
 import { CommandRoute } from './command-route.js';
 import { CancelBody, DecisionBody, ForkBody, PauseBody, ReasonBody } from './dto/execute.dto.js';
 import { idempotencyKeyOf, traceparentOf } from './headers.js';
-import { commandIdOf, executionIdOf } from './ids.js';
+import { commandIdOf, executionIdOf, stepIdOf } from './ids.js';
 import { problemOfRefusal } from './problem.js';
 import { parseQuery } from './query.js';
 import { answerStart, START_QUERY, StartRoute } from './start-answer.js';
@@ -188,7 +188,7 @@ export class ControlController {
     @Headers('idempotency-key') key: string | undefined,
     @Body(checkedBody(ReasonBody, { optional: true })) body: ReasonBody,
   ): Promise<JsonObject> {
-    return this.#command({ principal, id, query, key }, { skipStep: { stepId, ...reasonOf(body) } });
+    return this.#command({ principal, id, query, key }, { skipStep: { stepId: stepIdOf(stepId), ...reasonOf(body) } });
   }
 
   @CommandRoute('steps/:step_id/approve', {
@@ -207,7 +207,7 @@ export class ControlController {
     @Headers('idempotency-key') key: string | undefined,
     @Body(checkedBody(DecisionBody, { optional: true })) body: DecisionBody,
   ): Promise<JsonObject> {
-    return this.#command({ principal, id, query, key }, decisionOf(stepId, true, body));
+    return this.#command({ principal, id, query, key }, decisionOf(stepIdOf(stepId), true, body));
   }
 
   @CommandRoute('steps/:step_id/reject', {
@@ -225,7 +225,7 @@ export class ControlController {
     @Headers('idempotency-key') key: string | undefined,
     @Body(checkedBody(DecisionBody, { optional: true })) body: DecisionBody,
   ): Promise<JsonObject> {
-    return this.#command({ principal, id, query, key }, decisionOf(stepId, false, body));
+    return this.#command({ principal, id, query, key }, decisionOf(stepIdOf(stepId), false, body));
   }
 
   @StartRoute('fork', {

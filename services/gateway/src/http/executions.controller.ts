@@ -23,7 +23,7 @@ import { Executions } from '../backend/executions.js';
 import { linkedEvent } from '../backend/payloads.js';
 import { Answers, Queries, Refuses } from './documented.js';
 import { leavingOf } from './leaving.js';
-import { executionIdOf, isTraceId, isUuid } from './ids.js';
+import { executionIdOf, isTraceId, isUuid, stepIdOf } from './ids.js';
 import { countsOf, OFFSET, offsetOf } from './offset.js';
 import { accepted, Problem } from './problem.js';
 import {
@@ -243,7 +243,7 @@ export class ExecutionsController {
     @Query() query: unknown,
   ): Promise<JsonObject> {
     parseQuery({}, query);
-    return this.executions.step(principal.tenantId, executionIdOf(id), stepId);
+    return this.executions.step(principal.tenantId, executionIdOf(id), stepIdOf(stepId));
   }
 
   @Get('executions/:id/steps/:step_id/output')
@@ -261,7 +261,7 @@ export class ExecutionsController {
   ): Promise<JsonObject> {
     parseQuery({}, query);
     const executionId = executionIdOf(id);
-    const output = await this.executions.output(principal.tenantId, executionId, stepId);
+    const output = await this.executions.output(principal.tenantId, executionId, stepIdOf(stepId));
     return { execution_id: executionId, step_id: stepId, output };
   }
 

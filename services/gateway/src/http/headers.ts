@@ -1,4 +1,4 @@
-import { Problem } from './problem.js';
+import { mistake } from './problem.js';
 
 const TRACEPARENT = /^[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?$/;
 
@@ -13,7 +13,7 @@ export const IDEMPOTENCY_KEY = /^[!-~]{1,255}$/;
 export function idempotencyKeyOf(header: string | string[] | undefined): string | undefined {
   if (header === undefined) return undefined;
   if (typeof header === 'string' && IDEMPOTENCY_KEY.test(header)) return header;
-  throw new Problem('validation_failed', 'Idempotency-Key must be 1 to 255 visible ASCII characters, without spaces.');
+  throw mistake('/headers/idempotency-key', 'bad_format', 'must be 1 to 255 visible ASCII characters, without spaces');
 }
 
 export const etagOf = (version: number): string => `"${version}"`;
@@ -26,7 +26,7 @@ export function expectedVersionOf(header: string | string[] | undefined): number
   if (header === undefined || header === '*') return 0;
   const found = typeof header === 'string' ? /^"([1-9]\d{0,8})"$/.exec(header.trim()) : null;
   if (found === null) {
-    throw new Problem('validation_failed', 'If-Match must be the ETag of one version, such as "3", or *.');
+    throw mistake('/headers/if-match', 'bad_format', 'must be the ETag of one version, such as "3", or *');
   }
   return Number(found[1]);
 }

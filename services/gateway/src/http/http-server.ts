@@ -1,5 +1,7 @@
 import { STATUS_CODES } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { histogram } from '@batuta/observability';
 import type { Logger } from '@batuta/observability';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
@@ -11,7 +13,7 @@ import type { GatewaySettings } from '../settings.js';
 import { MERGE_PATCH } from './documented.js';
 import { EXECUTE_ROUTE } from './execute.controller.js';
 import { parseJsonText } from './json-text.js';
-import { Problem, problemOfStatus } from './problem.js';
+import { badUrl, mistake, Problem, problemOfStatus } from './problem.js';
 import { pathOf } from './problem.filter.js';
 import type { RequestTracing } from './request-tracing.js';
 import type { RouteTable } from './route-table.js';
@@ -33,17 +35,21 @@ export function createHttpAdapter(
     bodyLimit: settings.bodyLimit,
     requestTimeout: settings.requestTimeoutMs,
     keepAliveTimeout: 72_000,
-    return503OnClosing: true,
+    // Its own answer is no problem document: see `authenticateRequests`.
+    return503OnClosing: false,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 1024 },
     http: {
+      // Node's own answer to a request without Host is empty: see `requireHost`.
+      requireHostHeader: false,
       maxHeaderSize: MAX_HEADER_BYTES,
       headersTimeout: settings.headersTimeoutMs,
       connectionsCheckingInterval: Math.max(100, Math.min(2_000, settings.headersTimeoutMs / 4)),
     },
     clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) => answerClientError(error, socket, logger),
     frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
-      const problem = problemOfStatus(error.statusCode ?? 400, error.message);
+      const problem =
+        error.code === 'FST_ERR_BAD_URL' ? badUrl() : problemOfStatus(error.statusCode ?? 400, error.message);
       const body = JSON.stringify(problem.body(pathOf(request.raw.url)));
       reply.raw.writeHead(problem.getStatus(), problem.headers()).end(body);
     },
@@ -68,38 +74,109 @@ export function createHttpAdapter(
     routes.add(route.url, [route.method].flat());
     if (route.url === EXECUTE_ROUTE.url && route.method === EXECUTE_ROUTE.method) route.handler = execute;
   });
-  authenticateRequests(fastify, authenticator);
+  const closing = { now: false };
+  fastify.addHook('preClose', (done) => {
+    closing.now = true;
+    done();
+  });
+  answerBelowRoutes(fastify.server);
+  authenticateRequests(fastify, authenticator, closing);
   measureRequests(fastify);
   requestTracing?.install(fastify);
   return adapter;
 }
 
+const unsupported = (header: string, message: string): Problem =>
+  new Problem('unsupported_media_type', message, {
+    errors: [{ path: `/headers/${header}`, code: 'not_allowed', message }],
+  });
+
 function requireUtf8(contentType: string | undefined): void {
   const charset = /;\s*charset="?([^";\s]+)/i.exec(contentType ?? '')?.[1]?.toLowerCase();
   if (charset !== undefined && charset !== 'utf-8' && charset !== 'utf8') {
-    throw new Problem('unsupported_media_type', 'JSON is UTF-8 (RFC 8259).');
+    throw unsupported('content-type', 'JSON is UTF-8 (RFC 8259).');
   }
 }
 
 /** A merge patch says how something that is there changes: it is no body of any other request. */
 function requireJson({ method, headers }: FastifyRequest): void {
   if (method !== 'PATCH' && headers['content-type']?.toLowerCase().startsWith(MERGE_PATCH) === true) {
-    throw new Problem('unsupported_media_type', `${MERGE_PATCH} is for PATCH; send application/json.`);
+    throw unsupported('content-type', `${MERGE_PATCH} is for PATCH; send application/json.`);
   }
 }
 
+/** Whether the percent-encoding of a URL is right and gives UTF-8. */
+function isDecodable(url: string): boolean {
+  if (!url.includes('%')) return true;
+  try {
+    decodeURIComponent(url);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** HTTP/1.1 asks for a Host header, HTTP/1.0 does not know it (RFC 9112, 3.2). @throws Problem validation_failed. */
+export function requireHost({ headers, httpVersion }: IncomingMessage): void {
+  if (headers.host === undefined && httpVersion !== '1.0') throw mistake('/headers/host', 'required', 'is required');
+}
+
+/** What Node would refuse without a body: expectations other than `100-continue`, and `CONNECT`. */
+function answerBelowRoutes(server: Server): void {
+  server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
+    const message = 'may only be 100-continue';
+    const problem = new Problem('expectation_failed', `Expect ${message}.`, {
+      errors: [{ path: '/headers/expect', code: 'not_allowed', message }],
+    });
+    const body = JSON.stringify(problem.body(pathOf(request.url)));
+    // The body that would have come is not read.
+    response
+      .writeHead(problem.getStatus(), {
+        ...problem.headers(),
+        'content-length': Buffer.byteLength(body),
+        connection: 'close',
+      })
+      .end(body);
+  });
+  server.on('connect', (_request: IncomingMessage, connection: Duplex) => {
+    endWithProblem(connection, new Problem('method_not_allowed', 'CONNECT is not allowed: this is no proxy.'));
+  });
+}
+
+/** Answers with problem details on a bare connection, and ends it. */
+export function endWithProblem(connection: Duplex, problem: Problem, path?: string): void {
+  if (connection.destroyed || !connection.writable) {
+    connection.destroy();
+    return;
+  }
+  const status = problem.getStatus();
+  const body = JSON.stringify(problem.body(path));
+  const lines = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Error'}`,
+    ...Object.entries(problem.headers()).map(([name, value]) => `${name}: ${value}`),
+    `content-length: ${Buffer.byteLength(body)}`,
+    'connection: close',
+  ];
+  connection.once('finish', () => connection.destroy());
+  connection.end(`${lines.join('\r\n')}\r\n\r\n${body}`);
+}
+
 /** Keys are checked before the body is read: who has none cannot make the gateway parse. */
-function authenticateRequests(fastify: FastifyInstance, authenticator: Authenticator): void {
+function authenticateRequests(
+  fastify: FastifyInstance,
+  authenticator: Authenticator,
+  closing: { readonly now: boolean },
+): void {
   fastify.addHook('onRequest', (request: AuthenticatedRequest, _reply, done) => {
     const { url = '/', headers } = request.raw;
     try {
-      if (/%00/.test(url)) throw new Problem('validation_failed', 'The URL holds a NUL character (%00).');
+      if (closing.now) throw new Problem('unavailable', 'The gateway is stopping.');
+      requireHost(request.raw);
+      if (/%00/.test(url)) throw mistake('/url', 'invalid_character', 'must not hold a NUL character (%00)');
+      if (!isDecodable(url)) throw badUrl();
       const encoding = headers['content-encoding'];
       if (encoding !== undefined && encoding !== 'identity') {
-        throw new Problem(
-          'unsupported_media_type',
-          `Content-Encoding ${encoding} is not supported; send the body as it is.`,
-        );
+        throw unsupported('content-encoding', `Content-Encoding ${encoding} is not supported; send the body as it is.`);
       }
       if (!url.startsWith('/api/')) {
         done();
@@ -145,11 +222,5 @@ function answerClientError(error: NodeJS.ErrnoException, socket: Socket, logger:
       : status === 408
         ? 'The request did not arrive in time.'
         : 'This is not a valid HTTP request.';
-  const problem = problemOfStatus(status, detail);
-  const body = JSON.stringify({ ...problem.body(), status });
-  socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/problem+json; charset=utf-8\r\n` +
-      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-    () => socket.destroy(),
-  );
+  endWithProblem(socket, problemOfStatus(status, detail));
 }

@@ -1,4 +1,5 @@
 import { createHash, randomFillSync } from 'node:crypto';
+import { TOKEN } from '@batuta/contracts';
 import type { JsonValue } from '@batuta/contracts';
 import { Problem } from './problem.js';
 
@@ -14,6 +15,12 @@ export function executionIdOf(text: string): string {
   const id = text.toLowerCase();
   if (!isUuid(id)) throw new Problem('not_found', 'There is no such execution.');
   return id;
+}
+
+/** The step id in a path: one that cannot exist is not found either. @throws Problem step_not_found. */
+export function stepIdOf(text: string): string {
+  if (!TOKEN.test(text)) throw new Problem('step_not_found', 'The config has no such step.');
+  return text;
 }
 
 const POOL = Buffer.allocUnsafe(4096);

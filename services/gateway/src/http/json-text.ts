@@ -118,12 +118,12 @@ function inspect(value: JsonValue, path: string, depth: number, escapes: boolean
   if (typeof value === 'string') {
     // Without escapes in the text, valid UTF-8 holds no surrogate, and JSON no raw control character.
     const mistake = escapes ? textMistake(value) : undefined;
-    if (mistake !== undefined) found.others.push({ path, message: `the text ${mistake}`, code: 'invalid_text' });
+    if (mistake !== undefined) found.others.push({ path, message: `the text ${mistake}`, code: 'invalid_character' });
     return;
   }
   if (typeof value === 'number') {
     if (!Number.isFinite(value)) {
-      found.others.push({ path, message: 'the number is out of the range of a double', code: 'number_out_of_range' });
+      found.others.push({ path, message: 'the number is out of the range of a double', code: 'out_of_range' });
     }
     return;
   }
@@ -150,7 +150,11 @@ function inspect(value: JsonValue, path: string, depth: number, escapes: boolean
     } else {
       const mistake = escapes ? textMistake(key) : undefined;
       if (mistake !== undefined) {
-        found.others.push({ path: pointer(path, shown(key)), message: `the key ${mistake}`, code: 'invalid_text' });
+        found.others.push({
+          path: pointer(path, shown(key)),
+          message: `the key ${mistake}`,
+          code: 'invalid_character',
+        });
       }
       inspect(value[key] as JsonValue, pointer(path, shown(key)), depth + 1, escapes, found);
     }

@@ -95,7 +95,7 @@ describe('headers', () => {
   it('takes an idempotency key of visible ASCII', () => {
     expect(idempotencyKeyOf('a'.repeat(255))).toHaveLength(255);
     for (const wrong of ['', 'a b', 'é', 'a'.repeat(256)])
-      expect(() => idempotencyKeyOf(wrong)).toThrow('Idempotency-Key');
+      expect(() => idempotencyKeyOf(wrong)).toThrow('idempotency-key');
   });
 
   it('passes on a valid traceparent and drops any other', () => {
@@ -146,9 +146,9 @@ describe('problems', () => {
     expect(problemOfRefusal({ code: 'not_found', message: 'm' }).getStatus()).toBe(404);
     expect(problemOfRefusal({ code: 'already_paused', message: '' }).body('/x')).toEqual({
       type: 'urn:batuta:problem:already_paused',
-      title: 'Already paused',
+      title: 'The execution is paused already',
       status: 409,
-      detail: 'Already paused',
+      detail: 'The execution is paused already',
       code: 'already_paused',
       instance: '/x',
     });
@@ -157,7 +157,7 @@ describe('problems', () => {
 
   it('hide what a library says about a failure on our side', () => {
     expect(problemOfStatus(500, 'secret').body().detail).not.toContain('secret');
-    expect(problemOfStatus(400, 'bad').body()).toMatchObject({ code: 'validation_failed', detail: 'bad' });
+    expect(problemOfStatus(400, 'bad').body()).toMatchObject({ code: 'malformed_request', detail: 'bad' });
   });
 
   it('know the methods of a path', () => {

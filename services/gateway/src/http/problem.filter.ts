@@ -39,7 +39,9 @@ export class ProblemFilter implements ExceptionFilter {
       case 413:
         return new Problem('payload_too_large', `A request body may have at most ${this.bodyLimit} bytes.`);
       case 415:
-        return new Problem('unsupported_media_type', 'Send the body as application/json.');
+        return new Problem('unsupported_media_type', 'Send the body as application/json.', {
+          errors: [{ path: '/headers/content-type', code: 'not_allowed', message: 'must be application/json' }],
+        });
       default:
         return problemOfStatus(error.getStatus(), error.message);
     }

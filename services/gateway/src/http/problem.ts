@@ -1,79 +1,16 @@
-import { STATUS_CODES } from 'node:http';
-import type { JsonObject, Refusal, RefusalCode, Violation } from '@batuta/contracts';
+import { REFUSALS } from '@batuta/contracts';
+import type { JsonObject, MistakeCode, Refusal, RefusalCode, RefusalMeaning, Violation } from '@batuta/contracts';
 import { HttpException } from '@nestjs/common';
 
-/** HTTP status of refusal codes; a code without one says that the request does not fit the present state: 409. */
-const STATUSES: Readonly<Partial<Record<RefusalCode, number>>> = {
-  validation_failed: 400,
-  malformed_json: 400,
-  payload_too_large: 413,
-  too_deep: 400,
-  forbidden_key: 400,
-  unauthenticated: 401,
-  forbidden: 403,
-  not_an_approver: 403,
-  not_found: 404,
-  step_not_found: 404,
-  method_not_allowed: 405,
-  unsupported_media_type: 415,
-  version_conflict: 412,
-  precondition_required: 428,
-  idempotency_mismatch: 422,
-  input_invalid: 422,
-  rate_limited: 429,
-  unavailable: 503,
-  internal: 500,
-};
-
-const CONFLICT = 409;
+/** Status and title of a code. One that a newer service has added says that the request does not fit the present state. */
+function meaningOf(code: RefusalCode): RefusalMeaning {
+  if (Object.hasOwn(REFUSALS, code)) return REFUSALS[code];
+  const words = String(code).replaceAll('_', ' ');
+  return { status: 409, title: words.charAt(0).toUpperCase() + words.slice(1) };
+}
 
 /** The one HTTP status of a refusal code. */
-export const statusOf = (code: RefusalCode): number => STATUSES[code] ?? CONFLICT;
-
-const TITLES: Readonly<Partial<Record<RefusalCode, string>>> = {
-  validation_failed: 'The request has mistakes',
-  malformed_json: 'The body is not JSON',
-  payload_too_large: 'The request is too large',
-  too_deep: 'The JSON is nested too deep',
-  forbidden_key: 'The JSON has a forbidden key',
-  unauthenticated: 'A valid API key is needed',
-  forbidden: "The API key's role does not allow this",
-  not_found: 'Not found',
-  method_not_allowed: 'The method is not allowed here',
-  unsupported_media_type: 'The media type is not supported',
-  conflict: 'The request conflicts with the present state',
-  name_taken: 'The name is taken',
-  version_conflict: 'The version has changed',
-  precondition_required: 'A precondition is required',
-  idempotency_mismatch: 'The idempotency key was used for another request',
-  input_invalid: "The input does not fit the config's input_schema",
-  already_completed: 'The execution has completed',
-  already_failed: 'The execution has failed',
-  already_cancelled: 'The execution was cancelled',
-  already_exists: 'It exists already',
-  not_running: 'The execution is not running',
-  not_paused: 'The execution is not paused',
-  not_applicable: 'This does not apply now',
-  compensating: 'The execution is being undone',
-  already_compensated: 'The execution was undone',
-  nothing_to_compensate: 'Nothing is left to undo',
-  step_not_found: 'The config has no such step',
-  step_already_finished: 'The step is finished already',
-  not_awaiting_approval: 'The step does not wait for a decision',
-  already_decided: 'The step is decided already',
-  not_an_approver: 'Only the approvers of the step may do this',
-  not_monitored: 'The execution is kept out of live feeds',
-  not_retryable: 'The execution cannot be retried now',
-  rate_limited: 'Too many requests',
-  unavailable: 'The service is not available right now',
-  internal: 'Something went wrong on our side',
-};
-
-/** A short text for people; a code without one of its own is written out. */
-function titleOf(code: RefusalCode): string {
-  const words = code.replaceAll('_', ' ');
-  return TITLES[code] ?? words.charAt(0).toUpperCase() + words.slice(1);
-}
+export const statusOf = (code: RefusalCode): number => meaningOf(code).status;
 
 /** Problem details (RFC 9457) as Batuta writes them. */
 export interface ProblemBody {
@@ -109,18 +46,26 @@ export class Problem extends HttpException {
 
   /** The problem's document; `instance` is the path that was asked for. */
   body(instance?: string): ProblemBody {
-    const { errors, traceId, details } = this.extra;
+    const { traceId, details } = this.extra;
+    const errors = this.errors();
     return {
       type: `urn:batuta:problem:${this.code}`,
-      title: titleOf(this.code),
+      title: meaningOf(this.code).title,
       status: this.getStatus(),
       detail: this.detail,
       code: this.code,
       ...(instance === undefined ? {} : { instance }),
-      ...(errors === undefined || errors.length === 0 ? {} : { errors }),
+      ...(errors.length === 0 ? {} : { errors }),
       ...(traceId === undefined ? {} : { trace_id: traceId }),
       ...(details === undefined || Object.keys(details).length === 0 ? {} : { details }),
     };
+  }
+
+  /** Every mistake in the request with its place; one at least, when the request itself is wrong and not its moment. */
+  errors(): readonly Violation[] {
+    const { errors = [] } = this.extra;
+    const { mistake } = meaningOf(this.code);
+    return errors.length > 0 || mistake === undefined ? errors : [{ path: '', message: this.detail, code: mistake }];
   }
 
   /** Headers that belong to this problem, content type included. */
@@ -138,7 +83,7 @@ export function problemOfRefusal(refusal: Refusal): Problem {
     ...(refusal.violations === undefined ? {} : { errors: refusal.violations }),
     ...(refusal.details === undefined ? {} : { details: refusal.details }),
   };
-  return new Problem(refusal.code, refusal.message || titleOf(refusal.code), options);
+  return new Problem(refusal.code, refusal.message || meaningOf(refusal.code).title, options);
 }
 
 /** The reply of a service, or the `Problem` of its refusal thrown. */
@@ -147,26 +92,41 @@ export function accepted<T extends { refused?: Refusal }>(reply: T): T {
   return reply;
 }
 
+/** What a library means that says nothing but a status. */
 const CODE_OF_STATUS: ReadonlyMap<number, RefusalCode> = new Map([
-  [400, 'validation_failed'],
+  [400, 'malformed_request'],
   [401, 'unauthenticated'],
   [403, 'forbidden'],
   [404, 'not_found'],
   [405, 'method_not_allowed'],
-  [408, 'validation_failed'],
+  [408, 'request_timeout'],
   [409, 'conflict'],
   [412, 'version_conflict'],
   [413, 'payload_too_large'],
-  [414, 'payload_too_large'],
+  [414, 'uri_too_long'],
   [415, 'unsupported_media_type'],
+  [417, 'expectation_failed'],
+  [426, 'upgrade_required'],
   [428, 'precondition_required'],
   [429, 'rate_limited'],
-  [431, 'payload_too_large'],
+  [431, 'headers_too_large'],
   [503, 'unavailable'],
 ]);
 
 /** Problem details for an error that a library reported with nothing but a status. */
 export function problemOfStatus(status: number, detail: string): Problem {
-  const code = CODE_OF_STATUS.get(status) ?? (status >= 500 ? 'internal' : 'validation_failed');
-  return new Problem(code, code === 'internal' ? titleOf(code) : detail || (STATUS_CODES[status] ?? titleOf(code)));
+  const code = CODE_OF_STATUS.get(status) ?? (status >= 500 ? 'internal' : 'malformed_request');
+  const { title } = meaningOf(code);
+  return new Problem(code, code === 'internal' ? title : detail || title);
 }
+
+/** One mistake in one place: a field, a query parameter, `/headers/<name>` or `/url`. */
+export function mistake(path: string, code: MistakeCode, message: string): Problem {
+  const name = path.split('/').at(-1) ?? '';
+  const what = path === '/url' ? 'The URL' : path.startsWith('/headers/') ? `The header ${name}` : name;
+  return new Problem('validation_failed', `${what} ${message}.`, { errors: [{ path, message, code }] });
+}
+
+/** A URL that cannot be decoded. */
+export const badUrl = (): Problem =>
+  mistake('/url', 'bad_format', 'must be percent-encoded UTF-8: each % stands before two hexadecimal digits');

@@ -1,5 +1,5 @@
 import { parseTime } from '@batuta/contracts';
-import type { Violation } from '@batuta/contracts';
+import type { MistakeCode, Violation } from '@batuta/contracts';
 import { Problem } from './problem.js';
 import { parseDuration } from './duration.js';
 
@@ -13,6 +13,8 @@ export interface Parameter<T> {
   read(text: string): T | undefined;
   /** What the text must be, after "must be". */
   readonly expected: string;
+  /** Which mistake it is when `read` gives undefined. Default `bad_format`. */
+  mistake?(text: string): MistakeCode;
 }
 
 export type QuerySpec = Readonly<Record<string, Parameter<unknown>>>;
@@ -40,7 +42,7 @@ export function parseQuery<const S extends QuerySpec>(spec: S, query: unknown): 
     if (!Object.hasOwn(spec, name)) {
       const known = Object.keys(spec).join(', ');
       errors.push({
-        path: `/${name}`,
+        path: `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`,
         message:
           known === ''
             ? `${name} is unknown: this takes no query parameters`
@@ -57,8 +59,10 @@ export function parseQuery<const S extends QuerySpec>(spec: S, query: unknown): 
       continue;
     }
     const read = texts.map((text) => parameter.read(text));
-    if (read.includes(undefined)) {
-      errors.push({ path: `/${name}`, message: `${name} must be ${parameter.expected}`, code: 'invalid_parameter' });
+    const wrong = texts[read.indexOf(undefined)];
+    if (wrong !== undefined) {
+      const code = parameter.mistake?.(wrong) ?? 'bad_format';
+      errors.push({ path: `/${name}`, message: `${name} must be ${parameter.expected}`, code });
       continue;
     }
     values[name] = parameter.repeatable === true ? read : (read[0] ?? parameter.fallback);
@@ -81,6 +85,7 @@ export function integerParameter(description: string, min: number, max: number):
     description,
     schema: { type: 'integer', minimum: min, maximum: max },
     expected: `a whole number from ${min} to ${max}`,
+    mistake: (text) => (/^-?\d+$/.test(text) ? 'out_of_range' : 'wrong_type'),
     read: (text) => {
       const value = /^\d{1,15}$/.test(text) ? Number(text) : NaN;
       return value >= min && value <= max ? value : undefined;
@@ -101,18 +106,24 @@ export function textParameter(description: string, maxLength = 255, example?: st
     schema: { type: 'string', minLength: 1, maxLength },
     ...(example === undefined ? {} : { example }),
     expected: `text of 1 to ${maxLength} characters`,
+    mistake: (text) => (text === '' ? 'too_short' : text.length > maxLength ? 'too_long' : 'invalid_character'),
     read: (text) => (text.length > 0 && text.length <= maxLength && text.isWellFormed() ? text : undefined),
   };
 }
 
 /** `next_cursor` of the page before. */
-export const cursorParameter = textParameter('`next_cursor` of the page before; leave out for the first page.', 1024);
+export const cursorParameter: Parameter<string> = {
+  ...textParameter('`next_cursor` of the page before; leave out for the first page.', 1024),
+  expected: 'the next_cursor of the page before',
+  mistake: () => 'bad_cursor',
+};
 
 export function booleanParameter(description: string): Parameter<boolean> {
   return {
     description,
     schema: { type: 'boolean', default: false },
     expected: 'true or false',
+    mistake: () => 'not_allowed',
     read: (text) => (text === 'true' ? true : text === 'false' ? false : undefined),
   };
 }
@@ -126,6 +137,7 @@ export function wordParameter<const T extends string>(
     repeatable: false,
     schema: { type: 'string', enum: [...words] },
     expected: `one of ${words.join(', ')}`,
+    mistake: () => 'not_allowed',
     read: (text) => words.find((word) => word === text),
   };
 }
@@ -155,6 +167,7 @@ export const waitParameter: Parameter<number> = {
   schema: { type: 'string', pattern: '^[0-9]+(\\.[0-9]+)?(ms|s|m)$' },
   example: '30s',
   expected: 'a duration from 1ms to 60s, such as 500ms or 30s',
+  mistake: (text) => (parseDuration(text) === undefined ? 'bad_format' : 'out_of_range'),
   read: (text) => {
     const value = parseDuration(text);
     return value !== undefined && value >= 1 && value <= MAX_WAIT_MS ? value : undefined;

@@ -1,5 +1,4 @@
 import type { IncomingMessage, Server } from 'node:http';
-import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
 import { counter, gauge } from '@batuta/observability';
@@ -8,7 +7,9 @@ import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
 import { bearerOf, bearerOfProtocols, SUBPROTOCOL } from '../auth/bearer.js';
 import type { Authenticator, Identity } from '../auth/authenticator.js';
-import { Problem } from '../http/problem.js';
+import { endWithProblem, requireHost } from '../http/http-server.js';
+import { pathOf } from '../http/problem.filter.js';
+import { badUrl, mistake, Problem } from '../http/problem.js';
 import { ClientSocket } from './client-socket.js';
 import { CLOSE } from './close-codes.js';
 
@@ -68,6 +69,9 @@ export class SocketServer {
           perMessageDeflate: false,
           maxPayload: route.maxMessageBytes,
           handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : ([...offered][0] ?? false)),
+        }).on('wsClientError', (error, connection, request) => {
+          // What is left of the handshake, such as the form of extensions: `ws` itself would answer with HTML.
+          endWithProblem(connection, new Problem('malformed_request', `${error.message}.`), pathOf(request.url));
         }),
       );
     }
@@ -92,7 +96,7 @@ export class SocketServer {
       connection.once('close', () => gone.abort());
       this.#upgrading += 1;
       this.#upgrade(request, connection, head, gone.signal)
-        .catch((error: unknown) => refuse(connection, request, this.#problemOf(error)))
+        .catch((error: unknown) => endWithProblem(connection, this.#problemOf(error), pathOf(request.url)))
         .finally(() => {
           this.#upgrading -= 1;
         });
@@ -132,6 +136,7 @@ export class SocketServer {
   }
 
   async #upgrade(request: IncomingMessage, connection: Duplex, head: Buffer, signal: AbortSignal): Promise<void> {
+    requireHandshake(request);
     const url = new URL(request.url ?? '/', 'http://gateway');
     const found = this.#route(url.pathname);
     if (found === undefined) throw new Problem('not_found', `There is no WebSocket at ${url.pathname}.`);
@@ -205,6 +210,26 @@ export class SocketServer {
   }
 }
 
+const WEBSOCKET_KEY = /^[+/0-9A-Za-z]{22}==$/;
+
+/** What a WebSocket's opening handshake must have (RFC 6455, 4.2.1). @throws Problem. */
+function requireHandshake(request: IncomingMessage): void {
+  requireHost(request);
+  if (request.method !== 'GET') {
+    throw new Problem('method_not_allowed', 'A WebSocket is opened with GET.', { headers: { allow: 'GET' } });
+  }
+  const { 'sec-websocket-key': key, 'sec-websocket-version': version } = request.headers;
+  if (version !== '13') {
+    throw new Problem('upgrade_required', 'A WebSocket is opened with Sec-WebSocket-Version: 13.', {
+      headers: { 'sec-websocket-version': '13' },
+    });
+  }
+  if (key === undefined) throw mistake('/headers/sec-websocket-key', 'required', 'is required');
+  if (!WEBSOCKET_KEY.test(key)) {
+    throw mistake('/headers/sec-websocket-key', 'bad_format', 'must be 16 bytes in base64');
+  }
+}
+
 const gone = (socket: ClientSocket): Promise<void> =>
   new Promise((resolve) => {
     if (socket.signal.aborted) resolve();
@@ -215,24 +240,8 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw new Problem('not_found', 'The path is not valid percent-encoding.');
+    throw badUrl();
   }
-}
-
-/** Answers an upgrade with problem details and ends the connection. */
-function refuse(connection: Duplex, request: IncomingMessage, problem: Problem): void {
-  if (connection.destroyed || !connection.writable) return;
-  const path = (request.url ?? '/').split('?')[0] ?? '/';
-  const body = JSON.stringify(problem.body(path));
-  const status = problem.getStatus();
-  const lines = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Error'}`,
-    ...Object.entries(problem.headers()).map(([name, value]) => `${name}: ${value}`),
-    `content-length: ${Buffer.byteLength(body)}`,
-    'connection: close',
-  ];
-  connection.once('finish', () => connection.destroy());
-  connection.end(`${lines.join('\r\n')}\r\n\r\n${body}`);
 }
 
 /**

@@ -27,7 +27,7 @@ export function pageAsked(request: {
   const cursor = textOf(request.cursor);
   const before = cursor === '' ? undefined : idOf(cursor);
   if (cursor !== '' && before === undefined) {
-    return invalid('The request', [{ path: '/cursor', code: 'invalid_cursor', message: 'is not a cursor of ours' }]);
+    return invalid('The request', [{ path: '/cursor', code: 'bad_cursor', message: 'is not a cursor of this list' }]);
   }
   return { before, limit: pageSize(request.limit, 50, 200) };
 }

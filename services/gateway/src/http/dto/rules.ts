@@ -1,10 +1,10 @@
 import { characters, nameMistake, parseTime } from '@batuta/contracts';
-import type { JsonValue } from '@batuta/contracts';
+import type { JsonValue, MistakeCode } from '@batuta/contracts';
 import { IsOptional, ValidateBy } from 'class-validator';
 
 /** One mistake in a field, with a code of `MISTAKES`; `path` is the place in the field, where that is not the field itself. */
 export interface Mistake {
-  readonly code: string;
+  readonly code: MistakeCode;
   readonly message: string;
   readonly path?: string;
 }
