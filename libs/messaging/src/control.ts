@@ -1,11 +1,13 @@
 import type { Logger } from '@batuta/observability';
 import { NoRespondersError } from '@nats-io/nats-core';
 import type { MsgHdrs, NatsConnection, Subscription } from '@nats-io/nats-core';
-import type { INestMicroservice } from '@nestjs/common';
+import type { ArgumentsHost, INestMicroservice } from '@nestjs/common';
 import type { MessageHandler, NatsContext, NatsOptions, Transport } from '@nestjs/microservices';
 import { setTimeout as delay } from 'node:timers/promises';
-import { isObservable, lastValueFrom } from 'rxjs';
+import { isObservable, lastValueFrom, throwError } from 'rxjs';
+import type { Observable } from 'rxjs';
 import { connectNats, isConnected, natsClientOptions, onLost } from './connection.js';
+import { DATABASE_OUTAGE, isDatabaseOutage } from './database-outage.js';
 import { RemoteError, UnavailableError } from './errors.js';
 import { serveLocally, textOf } from './local-delivery.js';
 import { requestMux } from './request-mux.js';
@@ -40,7 +42,7 @@ export interface ControlRequestOptions {
 export interface ControlClient {
   /**
    * Sends `data` to a pattern and gives the handler's answer. Rejects with `UnavailableError` when nobody answers in
-   * time, with `RemoteError` when the handler threw.
+   * time or the service cannot use its database, with `RemoteError` when the handler threw.
    */
   request<Reply>(pattern: string, data: unknown, options?: ControlRequestOptions): Promise<Reply>;
   close(): Promise<void>;
@@ -69,11 +71,18 @@ export function controlClientOver(nc: NatsConnection): ControlClient {
           throw new UnavailableError(`${pattern} was not answered: the connection was renewed or closed`);
       }
       const packet = reply.json<{ response?: Reply; err?: unknown }>();
-      if (packet.err !== undefined && packet.err !== null) throw new RemoteError(pattern, packet.err);
+      if (packet.err !== undefined && packet.err !== null) throw failureOf(pattern, packet.err);
       return packet.response as Reply;
     },
     close: () => Promise.resolve(),
   };
+}
+
+function failureOf(pattern: string, err: unknown): Error {
+  const isOutage = typeof err === 'object' && err !== null && 'message' in err && err.message === DATABASE_OUTAGE;
+  return isOutage
+    ? new UnavailableError(`${pattern}: the service cannot use its database now`)
+    : new RemoteError(pattern, err);
 }
 
 /** What of Nest's server of a microservice is used here. */
@@ -160,13 +169,39 @@ export async function servePatternsLocally(
         const answer = own === undefined ? handled(handler, data, new Context([pattern, headers])) : own(data as never);
         answer.then(
           (response) => reply?.(JSON.stringify({ response, isDisposed: true, id })),
-          (err: unknown) => reply?.(JSON.stringify({ err: err ?? 'failed', isDisposed: true, id })),
+          (err: unknown) => reply?.(JSON.stringify({ err: told(err) ?? 'failed', isDisposed: true, id })),
         );
       }),
     );
   return () => {
     for (const end of ends) end();
   };
+}
+
+/** What goes to the one who asked of an error in a handler. */
+function told(error: unknown): unknown {
+  return isDatabaseOutage(error) ? { status: 'error', message: DATABASE_OUTAGE } : error;
+}
+
+/**
+ * Has a Nest microservice tell those who ask when its database cannot serve, instead of an internal error; before it listens.
+ * `logger` hears of each.
+ */
+export async function tellDatabaseOutages(
+  app: INestMicroservice,
+  logger: Pick<Logger, 'warn'>,
+): Promise<INestMicroservice> {
+  // Not at the top: it loads all of Nest's transports, which those who only ask do not need.
+  const { BaseRpcExceptionFilter } = await import('@nestjs/microservices');
+  class OutageFilter extends BaseRpcExceptionFilter {
+    override catch(exception: unknown, host: ArgumentsHost): Observable<unknown> {
+      // eslint-disable-next-line promise/valid-params -- Nest's catch is no promise's
+      if (!isDatabaseOutage(exception)) return super.catch(exception, host);
+      logger.warn({ err: exception }, 'the database does not answer');
+      return throwError(() => told(exception));
+    }
+  }
+  return app.useGlobalFilters(new OutageFilter());
 }
 
 async function handled(handler: MessageHandler, data: unknown, context: NatsContext): Promise<unknown> {

@@ -5,6 +5,7 @@ export {
   createControlClient,
   natsMicroservice,
   servePatternsLocally,
+  tellDatabaseOutages,
   watchPatterns,
 } from './control.js';
 export type { ControlClient, ControlRequestOptions, PatternsOptions } from './control.js';

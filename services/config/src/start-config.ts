@@ -8,6 +8,7 @@ import {
   natsMicroservice,
   onLost,
   servePatternsLocally,
+  tellDatabaseOutages,
   watchPatterns,
 } from '@batuta/messaging';
 import { nestLogger, startOpsServer } from '@batuta/observability';
@@ -100,6 +101,7 @@ export async function startConfig(options: StartConfigOptions): Promise<RunningC
       },
     );
     opened.push(() => app.close());
+    await tellDatabaseOutages(app, logger);
     await app.listen();
     const requests = await watchPatterns(app, { onLost: lost });
     const definitions = app.get(DefinitionsController);

@@ -8,6 +8,7 @@ import {
   natsMicroservice,
   onLost,
   servePatternsLocally,
+  tellDatabaseOutages,
   watchPatterns,
 } from '@batuta/messaging';
 import { nestLogger, startOpsServer, startTracing } from '@batuta/observability';
@@ -244,6 +245,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
       abortOnError: false,
     });
     opened.push(() => app.close());
+    await tellDatabaseOutages(app, logger);
     await app.listen();
     const requests = await watchPatterns(app, { onLost: lost });
     const endLocal = await servePatternsLocally(nats, app);

@@ -10,6 +10,7 @@ import {
   onLost,
   onReconnect,
   servePatternsLocally,
+  tellDatabaseOutages,
   watchPatterns,
 } from '@batuta/messaging';
 import { createLogger, nestLogger, startOpsServer, startTracing } from '@batuta/observability';
@@ -125,6 +126,7 @@ export async function startNotifications(options: StartNotificationsOptions = {}
       },
     );
     opened.push(() => app.close());
+    await tellDatabaseOutages(app, logger);
     await app.listen();
     const requests = await watchPatterns(app, { onLost: lost });
     const endLocal = await servePatternsLocally(nats, app);
