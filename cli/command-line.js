@@ -13,6 +13,13 @@ function portNumber(text) {
   return port;
 }
 
+function poolName(text) {
+  if (!/^[A-Za-z0-9_-]{1,64}$/.test(text)) {
+    throw new InvalidArgumentError('A pool is named by 1 to 64 letters, digits, "_" and "-".');
+  }
+  return text;
+}
+
 /** The command line; each command calls the function of its name with its arguments and options. */
 export function commandLine(actions) {
   const program = new Command('batuta')
@@ -26,6 +33,7 @@ export function commandLine(actions) {
 Environment:
   BATUTA_DATA_DIR             where the platform keeps everything; default: .batuta in the checkout
   DATABASE_URL, NATS_URL      servers to use instead of own ones
+  NATS_CREDS                  with NATS_URL: a file of NATS credentials, {service} for a service's name
   BATUTA_URL, BATUTA_API_KEY  a platform elsewhere, for the knowledge commands and demo
   NO_COLOR                    logs without colours`,
     );
@@ -41,7 +49,12 @@ Environment:
   program
     .command('env')
     .description('print where the platform that runs here is, for a shell: eval "$(npm run -s batuta env)"')
-    .action(() => actions.env());
+    .option(
+      '--pool <name>',
+      'also NATS_CREDS: new credentials for workers of this pool, which hold for 30 days',
+      poolName,
+    )
+    .action((options) => actions.env(options));
   const knowledge = program.command('knowledge').description('the knowledge base that rag_handler searches');
   knowledge
     .command('add')

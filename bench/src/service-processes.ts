@@ -101,6 +101,7 @@ export class ServiceProcesses {
         ...process.env,
         DATABASE_URL: this.stack.databaseUrl,
         NATS_URL: this.stack.natsUrl,
+        NATS_CREDS: this.stack.natsCredentials,
         BATUTA_ADMIN_KEY_FILE: this.keyFile,
         BATUTA_EXECUTION_NAME: 'bench',
         // As in a container, which keeps its name when it starts anew.

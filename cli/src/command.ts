@@ -37,8 +37,8 @@ const program = commandLine({
 
   demo: () => runDemo(out),
 
-  async env() {
-    for (const line of await environmentLines(dataDir())) out(line);
+  async env({ pool }) {
+    for (const line of await environmentLines(dataDir(), pool)) out(line);
   },
 
   async addKnowledge(directory) {

@@ -14,7 +14,12 @@ export interface StartOptions {
 /** Starts the platform of this checkout; throws CliError when it runs already. */
 export async function startHere(options: StartOptions): Promise<Platform> {
   const dir = dataDir();
-  const { DATABASE_URL: databaseUrl = '', NATS_URL: natsUrl = '', BATUTA_LAYOUT: layout = '' } = process.env;
+  const {
+    DATABASE_URL: databaseUrl = '',
+    NATS_URL: natsUrl = '',
+    NATS_CREDS: natsCredentials = '',
+    BATUTA_LAYOUT: layout = '',
+  } = process.env;
   try {
     return await startPlatform({
       dataDir: dir,
@@ -22,6 +27,7 @@ export async function startHere(options: StartOptions): Promise<Platform> {
       ...(options.port === undefined ? {} : { port: options.port }),
       ...(databaseUrl === '' ? {} : { databaseUrl }),
       ...(natsUrl === '' ? {} : { natsUrl }),
+      ...(natsCredentials === '' ? {} : { natsCredentials }),
       ...(layout === '' ? {} : { layout }),
       ...(options.logFile === undefined ? {} : { logFile: options.logFile }),
     });

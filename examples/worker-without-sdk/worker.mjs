@@ -1,12 +1,18 @@
 // Serves the agent "word_count" of the pool "text" with nothing but a NATS client: pull a task, run it, report, acknowledge.
 import { AckPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream';
-import { nanos } from '@nats-io/nats-core';
+import { credsAuthenticator, nanos } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
+import { readFileSync } from 'node:fs';
 
 const url = new URL(process.env.NATS_URL ?? 'nats://127.0.0.1:4222');
 const nc = await connect({
   servers: url.host,
-  ...(url.username === '' ? {} : { user: decodeURIComponent(url.username), pass: decodeURIComponent(url.password) }),
+  ...(process.env.NATS_CREDS
+    ? // The pool's own user: it may hear answers under this prefix only. A file that was replaced holds for the next connect.
+      { authenticator: credsAuthenticator(() => readFileSync(process.env.NATS_CREDS)), inboxPrefix: '_INBOX.pool.text' }
+    : url.username === ''
+      ? {}
+      : { user: decodeURIComponent(url.username), pass: decodeURIComponent(url.password) }),
   maxReconnectAttempts: -1,
   reconnectTimeWait: 250,
 });
@@ -79,8 +85,9 @@ process.once('SIGTERM', () => void nc.drain());
 const running = new Set();
 while (!nc.isClosed()) {
   try {
-    const manager = await jetstreamManager(nc);
+    const manager = await jetstreamManager(nc, { checkAPI: false });
     await manager.consumers.add('STEPS', {
+      name: 'text-normal',
       durable_name: 'text-normal',
       filter_subject: 'batuta.step.text.normal.>',
       ack_policy: AckPolicy.Explicit,

@@ -121,19 +121,20 @@ const hasTerminals = spawnSync('script', ['--version'], { stdio: 'ignore' }).sta
 
     const start = type('npm start -- --port 0');
     await start.says(/Batuta is ready at http/);
-    const print = `printf '%s\\n' "$BATUTA_URL" "$BATUTA_API_KEY" "$NATS_URL"`;
-    const { code, shown } = await ended(type(`eval "$(npm run -s batuta env)" && ${print}`));
+    const print = `printf '%s\\n' "$BATUTA_URL" "$BATUTA_API_KEY" "$NATS_URL" "$NATS_CREDS"`;
+    const { code, shown } = await ended(type(`eval "$(npm run -s batuta env -- --pool text)" && ${print}`));
     expect({ code, shown }).toMatchObject({ code: 0 });
-    const [url = '', key = '', nats = ''] = shown.trim().split('\n');
+    const [url = '', key = '', nats = '', creds = ''] = shown.trim().split('\n');
     const answer = await fetch(`${url}/api/v1/agents`, { headers: { authorization: `Bearer ${key}` } });
     expect(answer.status).toBe(200);
-    const connection = await connectNats({ url: nats, name: 'terminal-test', logger: silent });
+    const connection = await connectNats({ url: nats, credentials: creds, name: 'terminal-test', logger: silent });
     await connection.close();
+    await expect(connectNats({ url: nats, name: 'terminal-test', logger: silent })).rejects.toThrow(/authorization/i);
     start.controlC();
     await start.exited();
     await nothingRuns();
 
-    const kept = { BATUTA_URL: url, BATUTA_API_KEY: key, NATS_URL: nats };
+    const kept = { BATUTA_URL: url, BATUTA_API_KEY: key, NATS_URL: nats, NATS_CREDS: creds };
     const again = type('npm start -- --port 0', { env: kept });
     await again.says(/Batuta is ready at http/);
     again.controlC();

@@ -147,7 +147,12 @@ describe('what a platform shows of itself', () => {
   /** A command that REST has no route for, as the gateway would send it. */
   const command = async (body: Partial<CommandRequest>, executionId = execution.execution_id): Promise<void> => {
     const logger = createLogger({ service: 'test', level: 'silent' });
-    const nats = await connectNats({ url: cluster.stack.natsUrl, name: 'test', logger });
+    const nats = await connectNats({
+      url: cluster.stack.natsUrl,
+      credentials: cluster.serviceCredentials('gateway'),
+      name: 'test',
+      logger,
+    });
     try {
       const request = {
         commandId: `test-${randomBytes(8).toString('hex')}`,

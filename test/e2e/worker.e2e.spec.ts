@@ -55,7 +55,11 @@ describe('an agent served by a worker of its own', () => {
     };
     expectStatus(await api.post(`${BASE}/configs`, config), 201);
     worker = spawn(process.execPath, [WORKER], {
-      env: { PATH: process.env['PATH'], NATS_URL: cluster.stack.natsUrl },
+      env: {
+        PATH: process.env['PATH'],
+        NATS_URL: cluster.stack.natsUrl,
+        NATS_CREDS: await cluster.workerCredentials('text'),
+      },
       stdio: 'ignore',
     });
   }, 120_000);

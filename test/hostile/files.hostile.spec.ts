@@ -21,7 +21,8 @@ const KEPT = [
   'notifications.key',
   'postgres/password',
   'postgres/server.json',
-  'nats/credentials.json',
+  'nats/keys.json',
+  'nats/creds/gateway.creds',
   'logs/postgres.log',
   'logs/nats.log',
 ];

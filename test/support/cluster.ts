@@ -4,6 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort, startLocalStack } from '@batuta/local-stack';
 import type { LocalStack, NatsServer, PostgresServer } from '@batuta/local-stack';
+import { writePoolCredentials } from '@batuta/nats-accounts';
+import type { NatsAccounts } from '@batuta/nats-accounts';
+import { natsCredentialsFile } from '@batuta/settings';
 import { Api } from './api.js';
 import { ServiceProcess } from './service-process.js';
 import type { DeployableService } from './service-process.js';
@@ -13,6 +16,8 @@ export interface ClusterOptions {
   readonly instances?: Partial<Record<DeployableService, number>>;
   /** Environment of every service process, over the cluster's own. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Pools that the step-runner serves; default: `default`. */
+  readonly pools?: readonly string[];
 }
 
 const PORT_VARIABLE: Readonly<Record<DeployableService, string>> = {
@@ -36,7 +41,7 @@ export class Cluster {
     const dir = mkdtempSync(join(tmpdir(), 'batuta-cluster-'));
     const logs = join(dir, 'logs');
     mkdirSync(logs, { recursive: true });
-    const stack = await startLocalStack({ dataDir: dir });
+    const stack = await startLocalStack({ dataDir: dir, pools: options.pools });
     const instances = { config: 1, execution: 1, 'step-runner': 1, gateway: 1, notifications: 0, ...options.instances };
     const processes = new Map<DeployableService, ServiceProcess[]>();
     for (const service of Object.keys(instances) as DeployableService[]) {
@@ -53,6 +58,7 @@ export class Cluster {
               HOME: process.env['HOME'],
               DATABASE_URL: stack.databaseUrl,
               NATS_URL: stack.natsUrl,
+              NATS_CREDS: stack.natsCredentials,
               BATUTA_ADMIN_KEY_FILE: join(dir, 'admin.key'),
               BATUTA_EXECUTION_NAME: `execution-${index}`,
               BATUTA_RUNNER_ID: `runner-${index}`,
@@ -111,6 +117,21 @@ export class Cluster {
       throw new Error(`the cluster has no ${service} ${index}`);
     }
     return member;
+  }
+
+  /** A file of NATS credentials for workers of a pool. */
+  workerCredentials(pool: string): Promise<string> {
+    return writePoolCredentials(this.accounts, join(this.dir, 'nats', 'creds'), pool, 3_600_000);
+  }
+
+  /** A file of NATS credentials of a service. */
+  serviceCredentials(service: DeployableService): string {
+    return natsCredentialsFile(this.stack.natsCredentials, service) ?? '';
+  }
+
+  private get accounts(): NatsAccounts {
+    if (this.nats.accounts === undefined) throw new Error('the cluster’s NATS server has one user');
+    return this.nats.accounts;
   }
 
   /** The REST API with the first admin's key. */

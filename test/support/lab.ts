@@ -44,6 +44,7 @@ export class Lab {
     lab.runner = await startStepRunner({
       settings: loadStepRunnerSettings({
         NATS_URL: cluster.stack.natsUrl,
+        NATS_CREDS: await cluster.workerCredentials(POOL),
         BATUTA_RUNNER_ID: 'lab',
         BATUTA_RUNNER_POOLS: POOL,
         BATUTA_RUNNER_DRAIN: '0ms',

@@ -213,6 +213,8 @@ export { LIQUID_TAGS, expressionIn, isLiquid, mappingTexts, templateField } from
 export type { MappingText } from './mapping.js';
 export { characters, nameMistake } from './names.js';
 export type { NameMistake } from './names.js';
+export { NATS_SERVICES, inboxPrefix, poolPermissions, poolUser, servicePermissions } from './nats-permissions.js';
+export type { NatsPermissions, NatsService } from './nats-permissions.js';
 export { newId } from './new-id.js';
 export { partitionOf } from './partition.js';
 export { TOKEN, TENANT_ID, STEPS_STREAM, LIFECYCLE_STREAM, PRIORITIES, subjects, headers } from './subjects.js';

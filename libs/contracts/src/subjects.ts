@@ -86,6 +86,8 @@ export const subjects = {
   runnerCall: 'batuta.runner.call',
   /** An owner has taken partitions: {partitions}. What the owner before it knew by heart, it does not. */
   taken: 'batuta.execution.taken',
+  /** Owners tell each other that partitions are free. */
+  released: 'batuta.execution.released',
   /** A gateway wants the events of executions: FollowExecutions. */
   follow: 'batuta.execution.follow',
   /** Ends of executions that were started through one run of a gateway. */

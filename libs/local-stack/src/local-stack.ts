@@ -21,6 +21,10 @@ export interface LocalStackOptions {
   readonly databaseUrl?: string | undefined;
   /** A NATS server that exists, used instead of one of our own. */
   readonly natsUrl?: string | undefined;
+  /** With `natsUrl`: a file of NATS credentials, `{service}` for a service's name. */
+  readonly natsCredentials?: string | undefined;
+  /** Pools that the step-runner serves; default: `default`. */
+  readonly pools?: readonly string[] | undefined;
   readonly logger?: StackLogger | undefined;
   readonly postgres?: Pick<PostgresOptions, 'port' | 'database' | 'settings' | 'startTimeoutMs'> | undefined;
   readonly nats?: Pick<NatsOptions, 'port' | 'config' | 'startTimeoutMs'> | undefined;
@@ -31,6 +35,8 @@ export interface LocalStack {
   readonly dataDir: string;
   readonly databaseUrl: string;
   readonly natsUrl: string;
+  /** The file of a service's NATS credentials, `{service}` for its name; undefined when the URL has all. */
+  readonly natsCredentials: string | undefined;
   /** Absent when `databaseUrl` was given. */
   readonly postgres?: PostgresServer;
   /** Absent when `natsUrl` was given. */
@@ -62,8 +68,14 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
         })
       : checkPostgres(options.databaseUrl),
     natsUrl === undefined
-      ? startNats({ ...options.nats, home: path.join(dataDir, 'nats'), logFile: path.join(logs, 'nats.log'), logger })
-      : checkNats(natsUrl),
+      ? startNats({
+          ...options.nats,
+          users: { pools: options.pools ?? [] },
+          home: path.join(dataDir, 'nats'),
+          logFile: path.join(logs, 'nats.log'),
+          logger,
+        })
+      : checkNats(natsUrl, options.natsCredentials?.replaceAll('{service}', 'config')),
   ]);
   const started = [postgres, nats].flatMap((result) =>
     result.status === 'fulfilled' && result.value !== undefined ? [result.value] : [],
@@ -86,6 +98,7 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
     dataDir,
     databaseUrl: ownPostgres?.url ?? options.databaseUrl ?? '',
     natsUrl: ownNats?.url ?? natsUrl ?? '',
+    natsCredentials: ownNats === undefined ? options.natsCredentials : ownNats.credentials,
     ...(ownPostgres === undefined ? {} : { postgres: ownPostgres }),
     ...(ownNats === undefined ? {} : { nats: ownNats }),
     stop: () => (ended ??= end()),
@@ -114,9 +127,8 @@ export async function prepareDataDirectory(dataDir: string, databaseUrl?: string
  */
 async function isOfOwnNats(dataDir: string, url: string | undefined): Promise<boolean> {
   if (url === undefined || !URL.canParse(url)) return false;
-  const own = await readJson<{ user: string; pass: string }>(path.join(dataDir, 'nats', 'credentials.json'));
-  const { username, password } = new URL(url);
-  return own?.user === username && own.pass === password;
+  const own = await readJson<{ port: number }>(path.join(dataDir, 'nats', 'server.json'));
+  return own?.port !== undefined && new URL(url).host === `127.0.0.1:${own.port}`;
 }
 
 async function checkPostgres(databaseUrl: string): Promise<undefined> {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { chmod, chown, mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -8,7 +9,18 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { freePort, LocalStackBusyError, LocalStackError, startLocalStack, startPostgres } from '@batuta/local-stack';
+import {
+  freePort,
+  LocalStackBusyError,
+  LocalStackError,
+  startLocalStack,
+  startNats,
+  startPostgres,
+} from '@batuta/local-stack';
+import type { LocalStack } from '@batuta/local-stack';
+import { natsServers } from '@batuta/settings';
+import { connect, credsAuthenticator } from '@nats-io/transport-node';
+import type { NatsConnection } from '@nats-io/transport-node';
 import { eventually } from '@batuta/testing';
 
 // Ending a server may take its full grace on a busy machine.
@@ -95,6 +107,12 @@ async function guardOf(pid: number): Promise<number | undefined> {
   return undefined;
 }
 
+function connectAs(stack: LocalStack, service: string): Promise<NatsConnection> {
+  const file = stack.natsCredentials?.replace('{service}', service) ?? '';
+  const authenticator = credsAuthenticator(() => readFileSync(file));
+  return connect({ ...natsServers(stack.natsUrl), authenticator, inboxPrefix: `_INBOX.${service}` });
+}
+
 describe('the local stack', () => {
   it('starts both servers, stops them, and keeps data, ports and passwords for the next start', async () => {
     const first = await startLocalStack({ dataDir });
@@ -132,7 +150,7 @@ describe('the local stack', () => {
       const wrong = new URL(stack.databaseUrl);
       wrong.password = 'guess';
       await expect(query(wrong.href, 'SELECT 1')).rejects.toThrow(/password authentication failed/);
-      for (const file of ['postgres/password', 'nats/credentials.json', 'nats/nats.conf']) {
+      for (const file of ['postgres/password', 'nats/keys.json', 'nats/creds/gateway.creds', 'nats/nats.conf']) {
         expect((await stat(path.join(dataDir, file))).mode & 0o077).toBe(0);
       }
     } finally {
@@ -252,9 +270,10 @@ describe('the local stack', () => {
   it('uses servers that exist, and says which of them does not answer without its password', async () => {
     const own = await startLocalStack({ dataDir });
     try {
-      const { databaseUrl, natsUrl } = own;
-      const other = await startLocalStack({ dataDir: path.join(parent, 'other'), databaseUrl, natsUrl });
-      expect(other).toMatchObject({ databaseUrl, natsUrl });
+      const { databaseUrl, natsUrl, natsCredentials } = own;
+      const theirs = { databaseUrl, natsUrl, natsCredentials };
+      const other = await startLocalStack({ dataDir: path.join(parent, 'other'), ...theirs });
+      expect(other).toMatchObject(theirs);
       expect([other.postgres, other.nats]).toEqual([undefined, undefined]);
       await other.stop();
       expect(await query(databaseUrl, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
@@ -274,6 +293,65 @@ describe('the local stack', () => {
       expect(error).toBeInstanceOf(LocalStackError);
       expect((error as Error).message).toMatch(/DATABASE_URL|NATS_URL/);
       expect((error as Error).message).not.toContain('hunter2');
+    }
+  });
+
+  it('gives each service a user of its own, and keeps their keys and credentials for the next start', async () => {
+    const files = ['nats/keys.json', 'nats/creds/execution.creds'];
+    const contents = () => Promise.all(files.map((file) => readFile(path.join(dataDir, file), 'utf8')));
+    const first = await startLocalStack({ dataDir });
+    const before = await contents();
+    await first.stop();
+    const second = await startLocalStack({ dataDir });
+    try {
+      expect(await contents()).toEqual(before);
+      await expect(connect({ ...natsServers(second.natsUrl), reconnect: false })).rejects.toThrow(/authorization/i);
+      const runner = await connectAs(second, 'step-runner');
+      await expect(runner.request('batuta.config.key.create', '{}', { timeout: 5_000 })).rejects.toThrow(/permission/i);
+      await runner.close();
+    } finally {
+      await second.stop();
+    }
+  });
+
+  it('gives a service other rights under the same key when the pools of the step-runner change', async () => {
+    const first = await startLocalStack({ dataDir });
+    await first.stop();
+    const second = await startLocalStack({ dataDir, pools: ['gpu'] });
+    try {
+      const runner = await connectAs(second, 'step-runner');
+      const ask = (pool: string): Promise<unknown> =>
+        runner.request(`$JS.API.CONSUMER.INFO.STEPS.${pool}-high`, '', { timeout: 5_000 });
+      await expect(ask('default')).rejects.toThrow(/permission/i);
+      await ask('gpu');
+      await runner.close();
+    } finally {
+      await second.stop();
+    }
+  });
+
+  it('takes over a data directory whose nats-server had one user for all, with the tasks that wait', async () => {
+    const home = path.join(dataDir, 'nats');
+    const old = await startNats({ home });
+    const shared = await connect({ ...natsServers(old.url) });
+    const stream = { name: 'STEPS', subjects: ['batuta.step.>'], retention: 'workqueue', storage: 'file' };
+    await shared.request('$JS.API.STREAM.CREATE.STEPS', JSON.stringify(stream), { timeout: 5_000 });
+    await shared.request('batuta.step.default.normal.echo.e.s', '{"task":1}', { timeout: 5_000 });
+    await shared.close();
+    await old.stop();
+
+    const stack = await startLocalStack({ dataDir });
+    try {
+      const engine = await connectAs(stack, 'execution');
+      const info = await engine.request('$JS.API.STREAM.INFO.STEPS', '', { timeout: 5_000 });
+      expect(info.json()).toMatchObject({ state: { messages: 1 } });
+      await engine.close();
+      await expect(
+        connect({ ...natsServers(old.url), servers: natsServers(stack.natsUrl).servers, reconnect: false }),
+      ).rejects.toThrow();
+      expect(await readdir(home)).not.toContain('credentials.json');
+    } finally {
+      await stack.stop();
     }
   });
 

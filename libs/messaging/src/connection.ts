@@ -1,14 +1,18 @@
-import { natsServers } from '@batuta/settings';
-import { LIMITS } from '@batuta/contracts';
+import { LIMITS, inboxPrefix } from '@batuta/contracts';
 import type { Logger } from '@batuta/observability';
+import { natsServers } from '@batuta/settings';
+import { createInbox, credsAuthenticator } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
 import type { NatsConnection } from '@nats-io/nats-core';
+import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { gatherWrites } from './gather-writes.js';
 
 export interface NatsConnectionOptions {
   /** `nats://user:password@host:4222`, several separated by commas. */
   readonly url: string;
+  /** A file of NATS credentials (`NATS_CREDS`), read at each connect; default: what the URL says. */
+  readonly credentials?: string | undefined;
   /** Shown by the server's monitoring. */
   readonly name: string;
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>;
@@ -17,9 +21,10 @@ export interface NatsConnectionOptions {
 }
 
 /** Client options that every connection of the platform shares, Nest's own included. */
-export function natsClientOptions(url: string, name: string) {
+export function natsClientOptions(url: string, name: string, credentials?: string) {
   return {
     ...natsServers(url),
+    ...(credentials === undefined ? {} : credentialsOptions(credentials)),
     name,
     maxReconnectAttempts: -1,
     reconnectTimeWait: 250,
@@ -33,6 +38,39 @@ export function natsClientOptions(url: string, name: string) {
     // two seconds gets: "Authentication Timeout". What is refused on and on is told by `onLost`.
     ignoreAuthErrorAbort: true,
   };
+}
+
+/**
+ * The authenticator for a credentials file, and the inbox prefix of its user. Throws when the file cannot be read or holds no
+ * credentials; what it says then is fit to be shown.
+ */
+function credentialsOptions(file: string) {
+  const mistake = (message: string, cause?: unknown): Error =>
+    Object.assign(new Error(message, { cause }), { mistake: true });
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw mistake(`The NATS credentials cannot be read (NATS_CREDS): ${(error as Error).message}`, error);
+  }
+  const [, claims = ''] = /BEGIN NATS USER JWT-+\s+[\w-]+\.([\w-]+)\./.exec(text) ?? [];
+  let user: unknown;
+  try {
+    user = (JSON.parse(Buffer.from(claims, 'base64url').toString('utf8')) as { name?: unknown }).name;
+  } catch {
+    // Told below.
+  }
+  if (typeof user !== 'string' || user === '') throw mistake(`${file} holds no NATS credentials (NATS_CREDS).`);
+  return {
+    // A file that was replaced holds for the next connect.
+    authenticator: credsAuthenticator(() => readFileSync(file)),
+    inboxPrefix: inboxPrefix(user),
+  };
+}
+
+/** A new subject for answers to this connection, which its user may subscribe to. */
+export function newInbox(nc: NatsConnection): string {
+  return createInbox((nc as unknown as { options?: { inboxPrefix?: string } }).options?.inboxPrefix);
 }
 
 /** How long the server may refuse the credentials until a connection counts as lost: longer than a mistake in its file lives. */
@@ -149,9 +187,9 @@ export function endProcess(logger: Pick<Logger, 'fatal'>): (error: Error) => voi
  * `max_payload` is below 8 MiB.
  */
 export async function connectNats(options: NatsConnectionOptions): Promise<NatsConnection> {
-  const { url, name, logger } = options;
+  const { url, name, logger, credentials } = options;
   const deadline = Date.now() + (options.firstConnectMs ?? 30_000);
-  const nc = await firstConnect(natsClientOptions(url, name), deadline, logger);
+  const nc = await firstConnect(natsClientOptions(url, name, credentials), deadline, logger);
   const maxPayload = nc.info?.max_payload ?? 0;
   if (maxPayload < LIMITS.natsMaxPayloadBytes) {
     await nc.close();

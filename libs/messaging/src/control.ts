@@ -20,11 +20,16 @@ const NATS_TRANSPORT = 2 as Transport.NATS;
  * Options for `app.connectMicroservice`: message patterns over core NATS request/reply. Replicas of one service share the
  * queue group `queue`, so that each request is answered once.
  */
-export function natsMicroservice(options: { url: string; queue: string; name?: string }): NatsOptions {
+export function natsMicroservice(options: {
+  url: string;
+  queue: string;
+  name?: string;
+  credentials?: string | undefined;
+}): NatsOptions {
   return {
     transport: NATS_TRANSPORT,
     options: {
-      ...natsClientOptions(options.url, options.name ?? `${options.queue} patterns`),
+      ...natsClientOptions(options.url, options.name ?? `${options.queue} patterns`, options.credentials),
       queue: options.queue,
       // The service's own connection has found the server and was taken: a slow moment must not end the start.
       waitOnFirstConnect: true,

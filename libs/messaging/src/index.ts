@@ -1,4 +1,12 @@
-export { connectNats, endProcess, isConnected, natsClientOptions, onLost, onReconnect } from './connection.js';
+export {
+  connectNats,
+  endProcess,
+  isConnected,
+  natsClientOptions,
+  newInbox,
+  onLost,
+  onReconnect,
+} from './connection.js';
 export type { NatsConnectionOptions } from './connection.js';
 export {
   controlClientOver,

@@ -1,7 +1,6 @@
 import { SlotMap } from '@batuta/collections';
-import { createInbox } from '@nats-io/nats-core';
 import type { Msg, MsgHdrs, NatsConnection, Payload } from '@nats-io/nats-core';
-import { onReconnect } from './connection.js';
+import { newInbox, onReconnect } from './connection.js';
 import { JsonMessage, localHandler } from './local-delivery.js';
 
 /** The answer to a request. */
@@ -37,12 +36,13 @@ const NO_RESPONDERS = 503;
  * what the client's own `request` costs. Time-outs are looked for every 50 ms.
  */
 class RequestMux {
-  readonly #inbox = createInbox();
+  readonly #inbox: string;
   readonly #pending = new SlotMap<number, Pending>();
   #next = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(private readonly nc: NatsConnection) {
+    this.#inbox = newInbox(nc);
     nc.subscribe(`${this.#inbox}.*`, { callback: (error, message) => this.#answered(error, message) });
     onReconnect(nc, () => this.#settleAll());
     void nc.closed().then(() => this.#settleAll());

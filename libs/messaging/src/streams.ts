@@ -56,6 +56,12 @@ function isApiError(error: unknown, ...codes: number[]): boolean {
   return error instanceof JetStreamApiError && codes.includes(error.code);
 }
 
+/** Whether JetStream says that it has no such stream. */
+export function isStreamMissing(error: unknown): boolean {
+  // A request about a consumer of a missing stream has the error of its own class.
+  return isApiError(error, STREAM_NOT_FOUND);
+}
+
 /** The stream of tasks: a work queue on disk that refuses what does not fit. Made, or brought to what is asked. Idempotent. */
 export function ensureStepsStream(nc: NatsConnection, settings: StreamSettings = {}): Promise<StreamInfo> {
   return ensureStream(

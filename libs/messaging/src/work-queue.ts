@@ -2,15 +2,15 @@ import { SlotMap } from '@batuta/collections';
 import { PRIORITIES, STEPS_STREAM, subjects } from '@batuta/contracts';
 import type { Priority } from '@batuta/contracts';
 import type { Logger } from '@batuta/observability';
-import { createInbox } from '@nats-io/nats-core';
 import type { Msg, MsgHdrs, NatsConnection, Subscription } from '@nats-io/nats-core';
 import { setTimeout as delay } from 'node:timers/promises';
-import { isConnected, onReconnect } from './connection.js';
+import { isConnected, newInbox, onReconnect } from './connection.js';
 import {
   deletePoolConsumer,
   deleteStepsStream,
   ensurePoolConsumers,
   ensureStepsStream,
+  isStreamMissing,
   poolConsumerInfo,
 } from './streams.js';
 import type { PoolConsumerSettings, StreamSettings } from './streams.js';
@@ -119,6 +119,10 @@ interface Lane {
   remade: number;
   /** Highest stream sequence known to have been delivered once: what comes at or below it comes again. */
   delivered: number;
+  /** When the server made its consumer; undefined before it was looked at. */
+  created: string | undefined;
+  /** How often the consumer was seen to be another one, as it is when its stream was lost and made anew. */
+  generation: number;
 }
 
 /**
@@ -147,11 +151,20 @@ class QueuedDelivery implements Delivery {
     private readonly loop: PoolLoop,
     private readonly message: Msg,
     readonly reply: string,
-    readonly priority: Priority,
+    private readonly lane: Lane,
     readonly deliveries: number,
-    /** The stream it came from: an acknowledgement must not reach a stream made after that one was lost. */
-    readonly streamGeneration: number,
+    /** Of its lane: an acknowledgement must not reach a consumer or a stream made after the one it came from was lost. */
+    private readonly generation: number,
   ) {}
+
+  get priority(): Priority {
+    return this.lane.priority;
+  }
+
+  /** Whether the server still knows the delivery by its reply subject. */
+  get known(): boolean {
+    return this.generation === this.lane.generation;
+  }
 
   get subject(): string {
     return this.message.subject;
@@ -185,7 +198,7 @@ class QueuedDelivery implements Delivery {
 class PoolLoop implements PoolConsumer {
   private readonly lanes: readonly Lane[];
   private readonly lanesByPriority: ReadonlyMap<string, Lane>;
-  private readonly inbox = createInbox();
+  private readonly inbox: string;
   private readonly workingMs: number;
   private readonly pullExpiresMs: number;
   private subscription: Subscription | undefined;
@@ -206,8 +219,6 @@ class PoolLoop implements PoolConsumer {
   private refillTimer: NodeJS.Timeout | undefined;
   private recovery: Promise<void> | undefined;
   private recoverAgain = false;
-  private streamCreated: string | undefined;
-  private streamGeneration = 0;
   /** Settlements that wait until it is known whether the stream is still the same. */
   private late: { delivery: QueuedDelivery; verdict: Uint8Array }[] = [];
   private idle: (() => void)[] = [];
@@ -217,6 +228,7 @@ class PoolLoop implements PoolConsumer {
     private readonly options: PoolOptions,
   ) {
     if (!Number.isInteger(options.slots) || options.slots < 1) throw new RangeError('slots must be a positive integer');
+    this.inbox = newInbox(nc);
     this.workingMs = options.workingMs ?? 700;
     this.pullExpiresMs = options.pullExpiresMs ?? 5_000;
     const weights = options.weights ?? DEFAULT_WEIGHTS;
@@ -234,6 +246,8 @@ class PoolLoop implements PoolConsumer {
       suspect: undefined,
       remade: -Infinity,
       delivered: 0,
+      created: undefined,
+      generation: 0,
     }));
     this.lanesByPriority = new Map(this.lanes.map((lane) => [lane.priority, lane]));
   }
@@ -322,7 +336,7 @@ class PoolLoop implements PoolConsumer {
     }
     delivery.settled = true;
     this.unsettled.delete(delivery.id);
-    if (delivery.streamGeneration === this.streamGeneration && !this.nc.isClosed()) {
+    if (delivery.known && !this.nc.isClosed()) {
       this.nc.publish(delivery.reply, verdict);
     }
   }
@@ -351,9 +365,9 @@ class PoolLoop implements PoolConsumer {
       this,
       message,
       message.reply,
-      lane.priority,
+      lane,
       Math.max(least, Number(tokens[4 + shift]) || 1),
-      this.streamGeneration,
+      lane.generation,
     );
     this.unsettled.set(delivery.id, delivery);
     lane.lastSeen = delivery.touched;
@@ -521,7 +535,7 @@ class PoolLoop implements PoolConsumer {
       delivery.touched = now;
       this.unsettled.delete(delivery.id);
       this.unsettled.set(delivery.id, delivery);
-      if (delivery.streamGeneration === this.streamGeneration) this.nc.publish(delivery.reply, WORKING);
+      if (delivery.known) this.nc.publish(delivery.reply, WORKING);
     }
     if (this.draining || this.recovery !== undefined) return;
     for (const lane of this.lanes) {
@@ -618,17 +632,23 @@ class PoolLoop implements PoolConsumer {
   }
 
   private async ensure(): Promise<void> {
-    const { logger } = this.options;
-    const stream = await ensureStepsStream(this.nc, { logger, ...this.options.stream });
-    const consumers = await ensurePoolConsumers(this.nc, this.options.pool, { logger, ...this.options.consumers });
-    if (this.streamCreated !== undefined && this.streamCreated !== stream.created) {
-      logger.warn({ pool: this.options.pool }, 'the stream of tasks is a new one: what was queued is lost');
-      this.streamGeneration += 1;
-      for (const lane of this.lanes) lane.delivered = 0;
-    }
-    this.streamCreated = stream.created;
+    const { logger, pool } = this.options;
+    const makeConsumers = () => ensurePoolConsumers(this.nc, pool, { logger, ...this.options.consumers });
+    // The stream is only looked at when it is missing: workers of one pool may not see what lies in it for others.
+    const consumers = await makeConsumers().catch(async (error: unknown) => {
+      if (!isStreamMissing(error)) throw error;
+      await ensureStepsStream(this.nc, { logger, ...this.options.stream });
+      return makeConsumers();
+    });
     for (const lane of this.lanes) {
-      lane.delivered = Math.max(lane.delivered, consumers[lane.priority].delivered.stream_seq);
+      const { created, delivered } = consumers[lane.priority];
+      if (lane.created !== undefined && lane.created !== created) {
+        logger.warn({ pool, priority: lane.priority }, 'the queue is a new one: what it had may be lost');
+        lane.generation += 1;
+        lane.delivered = 0;
+      }
+      lane.created = created;
+      lane.delivered = Math.max(lane.delivered, delivered.stream_seq);
     }
   }
 }

@@ -28,3 +28,11 @@ export function natsServers(natsUrl: string): NatsServers {
   if (user === '') return { servers };
   return first.password === '' ? { servers, token: user } : { servers, user, pass: decodeURIComponent(first.password) };
 }
+
+/**
+ * The file of a service's NATS credentials. In `NATS_CREDS`, `{service}` stands for the service's name, so that services which
+ * share their environment can have credentials of their own.
+ */
+export function natsCredentialsFile(setting: string | undefined, service: string): string | undefined {
+  return setting?.replaceAll('{service}', service);
+}

@@ -15,7 +15,7 @@ export interface TestNats extends NatsServer {
  * A `storeDir` that is given outlives `close()`.
  */
 export async function startTestNats(
-  options: Pick<NatsOptions, 'port' | 'storeDir' | 'config'> = {},
+  options: Pick<NatsOptions, 'port' | 'storeDir' | 'config' | 'users'> = {},
 ): Promise<TestNats> {
   const home = await mkdtemp(path.join(tmpdir(), 'batuta-test-nats-'));
   try {

@@ -6,6 +6,8 @@ const schema = {
   /** `postgres://user:password@host:5432/database`; its schema `config` is made when missing. */
   databaseUrl: secret({ env: 'DATABASE_URL' }),
   natsUrl: secret({ env: 'NATS_URL' }),
+  /** A file of NATS credentials, beside or instead of user and password in the URL; `{service}` stands for this service. */
+  natsCredentials: text({ env: 'NATS_CREDS', optional: true }),
   /** Connections to PostgreSQL, also while the schema is brought up to date (that takes two). */
   databaseConnections: integer({ env: 'BATUTA_CONFIG_DATABASE_CONNECTIONS', default: 10, min: 2, max: 200 }),
   /** Port of /health and /metrics; 0 takes a free one. */

@@ -14,6 +14,7 @@ import {
 import { nestLogger, startOpsServer } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
 import { Sandbox } from '@batuta/sandbox';
+import { natsCredentialsFile } from '@batuta/settings';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import { ConfigModule } from './app.module.js';
@@ -85,12 +86,13 @@ export async function startConfig(options: StartConfigOptions): Promise<RunningC
       logger.info({ file: adminKeyFile }, 'first admin key created');
     }
     const natsUrl = settings.natsUrl.reveal();
-    const nats = await connectNats({ url: natsUrl, name: 'config', logger });
+    const credentials = natsCredentialsFile(settings.natsCredentials, 'config');
+    const nats = await connectNats({ url: natsUrl, name: 'config', credentials, logger });
     opened.push(() => nats.close());
     onLost(nats, lost);
     const sandbox = new Sandbox({ threads: settings.sandboxThreads });
     opened.push(() => sandbox.close());
-    const transport = natsMicroservice({ url: natsUrl, queue: 'config' });
+    const transport = natsMicroservice({ url: natsUrl, queue: 'config', credentials });
     const app = await NestFactory.createMicroservice<MicroserviceOptions>(
       ConfigModule.register({ dataSource, publisher: nats, sandbox }),
       {

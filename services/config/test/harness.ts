@@ -14,6 +14,7 @@ export function settingsFor(databaseUrl: string, natsUrl: string): ConfigSetting
   return {
     databaseUrl: new Secret(databaseUrl),
     natsUrl: new Secret(natsUrl),
+    natsCredentials: undefined,
     databaseConnections: 4,
     httpPort: 0,
     httpHost: '127.0.0.1',

@@ -7,6 +7,8 @@ const schema = {
   /** `postgres://user:password@host:5432/database`; its schema `execution` is made when missing. */
   databaseUrl: secret({ env: 'DATABASE_URL' }),
   natsUrl: secret({ env: 'NATS_URL' }),
+  /** A file of NATS credentials, beside or instead of user and password in the URL; `{service}` stands for this service. */
+  natsCredentials: text({ env: 'NATS_CREDS', optional: true }),
   /** Port of /health and /metrics; 0 takes a free one. */
   httpPort: integer({ env: 'BATUTA_EXECUTION_HTTP_PORT', default: 0, min: 0, max: 65_535 }),
   httpHost: text({ env: 'BATUTA_EXECUTION_HTTP_HOST', default: '127.0.0.1' }),

@@ -14,6 +14,7 @@ import {
 import { nestLogger, startOpsServer, startTracing } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
 import { Sandbox } from '@batuta/sandbox';
+import { natsCredentialsFile } from '@batuta/settings';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import pg from 'pg';
@@ -104,6 +105,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
   try {
     const databaseUrl = settings.databaseUrl.reveal();
     const natsUrl = settings.natsUrl.reveal();
+    const credentials = natsCredentialsFile(settings.natsCredentials, 'execution');
     const tracing = await startTracing('execution', logger);
     opened.push(() => tracing.shutdown());
     await migrateEventStore(databaseUrl);
@@ -123,7 +125,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
     });
     pool.on('error', (error) => logger.warn({ err: error }, 'a connection to PostgreSQL was lost'));
     opened.push(() => pool.end());
-    const nats = await connectNats({ url: natsUrl, name: `execution ${settings.name}`, logger });
+    const nats = await connectNats({ url: natsUrl, name: `execution ${settings.name}`, credentials, logger });
     opened.push(() => nats.close());
     onLost(nats, lost);
     const sandbox = new Sandbox({ threads: settings.sandboxThreads });
@@ -240,7 +242,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
       }),
     );
     const app = await NestFactory.createMicroservice<MicroserviceOptions>(ExecutionModule.register({ queries }), {
-      ...natsMicroservice({ url: natsUrl, queue: 'execution' }),
+      ...natsMicroservice({ url: natsUrl, queue: 'execution', credentials }),
       logger: nestLogger(logger),
       abortOnError: false,
     });

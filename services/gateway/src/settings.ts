@@ -9,6 +9,8 @@ const schema = {
   /** 0 takes a free port. */
   port: integer({ env: 'BATUTA_GATEWAY_HTTP_PORT', default: 3000, min: 0, max: 65_535 }),
   natsUrl: secret({ env: 'NATS_URL' }),
+  /** A file of NATS credentials, beside or instead of user and password in the URL; `{service}` stands for this service. */
+  natsCredentials: text({ env: 'NATS_CREDS', optional: true }),
   logLevel: oneOf(LOG_LEVELS, { env: 'BATUTA_LOG_LEVEL', default: 'info' }),
   bodyLimit: bytes({
     env: 'BATUTA_GATEWAY_BODY_LIMIT',

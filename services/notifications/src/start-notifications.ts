@@ -37,6 +37,7 @@ import { loadNotificationsSettings } from './settings.js';
 import type { NotificationsSettings } from './settings.js';
 import { Templates } from './templates/templates.js';
 import { Sandbox } from '@batuta/sandbox';
+import { natsCredentialsFile } from '@batuta/settings';
 
 export interface StartNotificationsOptions {
   /** Default: from the environment. */
@@ -85,7 +86,8 @@ export async function startNotifications(options: StartNotificationsOptions = {}
     });
     await migrate(dataSource);
     const natsUrl = settings.natsUrl.reveal();
-    const nats = await connectNats({ url: natsUrl, name: 'notifications', logger });
+    const credentials = natsCredentialsFile(settings.natsCredentials, 'notifications');
+    const nats = await connectNats({ url: natsUrl, name: 'notifications', credentials, logger });
     opened.push(() => nats.close());
     onLost(nats, lost);
     const control = controlClientOver(nats);
@@ -120,7 +122,7 @@ export async function startNotifications(options: StartNotificationsOptions = {}
         templates,
       }),
       {
-        ...natsMicroservice({ url: natsUrl, queue: 'notifications' }),
+        ...natsMicroservice({ url: natsUrl, queue: 'notifications', credentials }),
         logger: nestLogger(logger),
         abortOnError: false,
       },

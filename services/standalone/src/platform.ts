@@ -20,6 +20,8 @@ export interface PlatformOptions {
   readonly port?: number;
   readonly databaseUrl?: string;
   readonly natsUrl?: string;
+  /** With `natsUrl`: a file of NATS credentials, `{service}` for a service's name. */
+  readonly natsCredentials?: string;
   /** See `parseLayout`. */
   readonly layout?: string;
   /** File for the services' logs; default: this process's own output. */
@@ -109,12 +111,16 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       dataDir,
       ...(options.databaseUrl === undefined ? {} : { databaseUrl: options.databaseUrl }),
       ...(options.natsUrl === undefined ? {} : { natsUrl: options.natsUrl }),
+      ...(options.natsCredentials === undefined ? {} : { natsCredentials: options.natsCredentials }),
+      pools: (inherited['BATUTA_RUNNER_POOLS'] ?? '').split(',').flatMap((pool) => pool.trim() || []),
       logger: options.logger,
     });
     servers = stack;
     const found = {
       DATABASE_URL: stack.databaseUrl,
       NATS_URL: stack.natsUrl,
+      // Empty counts as none: what the shell says is for another server.
+      NATS_CREDS: stack.natsCredentials ?? '',
       ...(await portsFor(inherited, options.port)),
     };
     await allOrFirstFailure(groups.map((group) => group.start(found)));

@@ -7,6 +7,8 @@ import { LOG_DIRECTORY } from './logs/open-log-file.js';
 
 const schema = {
   natsUrl: secret({ env: 'NATS_URL', default: new Secret('nats://127.0.0.1:4222') }),
+  /** A file of NATS credentials, beside or instead of user and password in the URL; `{service}` stands for this service. */
+  natsCredentials: text({ env: 'NATS_CREDS', optional: true }),
   logLevel: oneOf(LOG_LEVELS, { env: 'BATUTA_LOG_LEVEL', default: 'info' }),
   /** Health and metrics; 0 takes a free port. */
   httpPort: integer({ env: 'BATUTA_STEP_RUNNER_HTTP_PORT', default: 0, min: 0, max: 65_535 }),

@@ -3,6 +3,7 @@ import { connectNats, controlClientOver, endProcess, onLost } from '@batuta/mess
 import { nestLogger, startOpsServer, startTracing } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
 import { Sandbox } from '@batuta/sandbox';
+import { natsCredentialsFile } from '@batuta/settings';
 import { NestFactory } from '@nestjs/core';
 import type { Agent } from './agents/agent.js';
 import { builtInAgents } from './agents/built-in.js';
@@ -42,7 +43,13 @@ export async function startStepRunner(options: StartStepRunnerOptions): Promise<
   try {
     const tracing = await startTracing('step-runner', logger);
     opened.push(() => tracing.shutdown());
-    const nc = await connectNats({ url: settings.natsUrl.reveal(), name: `step-runner ${workerId}`, logger });
+    const credentials = natsCredentialsFile(settings.natsCredentials, 'step-runner');
+    const nc = await connectNats({
+      url: settings.natsUrl.reveal(),
+      name: `step-runner ${workerId}`,
+      credentials,
+      logger,
+    });
     opened.push(() => nc.close());
     onLost(nc, options.onLost ?? endProcess(logger));
     // Every slot may have a template that waits; how long it waits is for the step's own timeout to say.

@@ -1,8 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, realpath, rm } from 'node:fs/promises';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, realpath, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { connect } from '@nats-io/transport-node';
+import { DEFAULT_POOL } from '@batuta/contracts';
+import { loadAccounts, writeServiceCredentials } from '@batuta/nats-accounts';
+import type { NatsAccounts } from '@batuta/nats-accounts';
 import { natsServers } from '@batuta/settings';
+import { connect, credsAuthenticator } from '@nats-io/transport-node';
 import { LocalStackError } from '../errors.js';
 import { readJson, writeJson } from '../json-file.js';
 import { launchOn, runsOf } from '../local-server.js';
@@ -25,12 +29,21 @@ export interface NatsOptions extends LocalServerOptions {
   readonly storeDir?: string | undefined;
   /** Keys of nats-server's configuration, over the ones here. */
   readonly config?: Readonly<Record<string, unknown>> | undefined;
+  /**
+   * A user for each service, with no more rights than it needs, instead of one that may do everything. The pools are those
+   * that the step-runner serves. Default: one user, in `url`.
+   */
+  readonly users?: { readonly pools: readonly string[] } | undefined;
 }
 
 /** A nats-server of this process, on 127.0.0.1, with JetStream on files; `natsServers(url)` gives the client's options. */
 export interface NatsServer extends LocalServer {
   readonly monitorPort: number;
   readonly storeDir: string;
+  /** With `users`: makes users. */
+  readonly accounts: NatsAccounts | undefined;
+  /** With `users`: the file of each service's credentials, `{service}` for its name. */
+  readonly credentials: string | undefined;
   /** Removes JetStream's files. Throws while the server runs. */
   deleteStore(): Promise<void>;
 }
@@ -50,11 +63,12 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
   const logFile = options.logFile ?? path.join(home, 'nats.log');
   const recordFile = path.join(home, 'server.json');
   const configFile = path.join(home, 'nats.conf');
-  const [program, record, { user, pass }] = await Promise.all([
+  const [program, record, access] = await Promise.all([
     findNatsServer(logger),
     stopLeftover('nats-server', recordFile, STOP_SIGNALS, logger),
-    credentials(path.join(home, 'credentials.json')),
+    options.users === undefined ? oneUser(home) : ownUsers(home, options.users.pools),
   ]);
+  if (access.accounts !== undefined) await adoptStore(storeDir, access.accounts.keys.account);
 
   const launch = async (port: number, monitorPort: number): Promise<ServerProcess> => {
     // JSON is valid in nats-server's own format. Its `sync_interval` stays as it is: PostgreSQL alone is the truth.
@@ -67,7 +81,7 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
       ...options.config,
       listen: `127.0.0.1:${port}`,
       http: `127.0.0.1:${monitorPort}`,
-      authorization: { user, password: pass },
+      ...access.config,
       jetstream: {
         max_memory_store: 256 * MEBIBYTE,
         ...(options.config?.['jetstream'] as Record<string, unknown> | undefined),
@@ -88,14 +102,14 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
       logger,
     });
     try {
-      await server.ready(() => answers(natsUrl(port)), timeoutMs);
+      await server.ready(() => answers(natsUrl(port), 0, access.check), timeoutMs);
     } catch (error) {
       await server.stop();
       throw error;
     }
     return server;
   };
-  const natsUrl = (at: number) => `nats://${user}:${pass}@127.0.0.1:${at}`;
+  const natsUrl = (at: number) => `nats://${access.login}127.0.0.1:${at}`;
 
   const { first, ports } = await launchOn(
     { port: options.port ?? (await portOr(record.port)), monitorPort: await portOr(record.monitorPort) },
@@ -109,6 +123,8 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
     port,
     monitorPort,
     storeDir,
+    accounts: access.accounts,
+    credentials: access.credentials,
     logFile,
     async deleteStore() {
       if (runs.running) throw new Error('Stop nats-server before its store is deleted.');
@@ -117,7 +133,51 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
   });
 }
 
-async function credentials(file: string): Promise<{ user: string; pass: string }> {
+/** How the server knows its users, and how they are known to it. */
+interface Access {
+  readonly config: Readonly<Record<string, unknown>>;
+  /** What stands before the host in the server's URL. */
+  readonly login: string;
+  readonly accounts: NatsAccounts | undefined;
+  readonly credentials: string | undefined;
+  /** Credentials with which the server is looked at. */
+  readonly check: string | undefined;
+}
+
+async function oneUser(home: string): Promise<Access> {
+  const { user, pass } = await passwordIn(path.join(home, 'credentials.json'));
+  return {
+    config: { authorization: { user, password: pass } },
+    login: `${user}:${pass}@`,
+    accounts: undefined,
+    credentials: undefined,
+    check: undefined,
+  };
+}
+
+async function ownUsers(home: string, pools: readonly string[]): Promise<Access> {
+  const accounts = await loadAccounts(home);
+  const directory = path.join(home, 'creds');
+  await writeServiceCredentials(accounts, directory, pools.length === 0 ? [DEFAULT_POOL] : pools);
+  // What an earlier version let everybody in with.
+  await rm(path.join(home, 'credentials.json'), { force: true });
+  return {
+    config: accounts.serverConfig(path.join(home, 'accounts')),
+    login: '',
+    accounts,
+    credentials: path.join(directory, '{service}.creds'),
+    check: path.join(directory, 'config.creds'),
+  };
+}
+
+/** What an earlier version kept without an account goes on in the account: tasks that wait are not lost with an upgrade. */
+async function adoptStore(storeDir: string, account: string): Promise<void> {
+  const streams = path.join(storeDir, 'jetstream');
+  const [before, now] = [path.join(streams, '$G'), path.join(streams, account)];
+  if (existsSync(before) && !existsSync(now)) await rename(before, now);
+}
+
+async function passwordIn(file: string): Promise<{ user: string; pass: string }> {
   const { user, pass } = (await readJson<{ user: string; pass: string }>(file)) ?? {};
   if (user !== undefined && pass !== undefined) return { user, pass };
   // Begins with a letter: nats-server reads an unquoted run of digits as a number.
@@ -127,9 +187,14 @@ async function credentials(file: string): Promise<{ user: string; pass: string }
 }
 
 /** Whether a NATS server answers and has JetStream. Throws when it answers but refuses us or has none. */
-async function answers(url: string, neededPayload = 0): Promise<boolean> {
+async function answers(url: string, neededPayload = 0, credentials?: string): Promise<boolean> {
   try {
-    const connection = await connect({ ...natsServers(url), reconnect: false, timeout: 5000 });
+    const connection = await connect({
+      ...natsServers(url),
+      ...(credentials === undefined ? {} : { authenticator: credsAuthenticator(() => readFileSync(credentials)) }),
+      reconnect: false,
+      timeout: 5000,
+    });
     const jetstream = connection.info?.jetstream === true;
     const maxPayload = connection.info?.max_payload ?? 0;
     await connection.close();
@@ -155,14 +220,17 @@ async function answers(url: string, neededPayload = 0): Promise<boolean> {
   }
 }
 
-/** Checks that the server of a NATS URL answers and has JetStream. Throws a `LocalStackError` without the URL's credentials. */
-export async function checkNats(url: string): Promise<void> {
+/**
+ * Checks that the server of a NATS URL answers and has JetStream. `credentials`: a file for the client. Throws a
+ * `LocalStackError` without the URL's credentials.
+ */
+export async function checkNats(url: string, credentials?: string): Promise<void> {
   try {
     natsServers(url);
   } catch (error) {
     throw new LocalStackError(`NATS_URL is no URL of NATS servers. ${(error as Error).message}`);
   }
-  if (!(await answers(url, MAX_PAYLOAD))) {
+  if (!(await answers(url, MAX_PAYLOAD, credentials))) {
     const { servers } = natsServers(url);
     throw new LocalStackError(
       `No NATS server answers at ${servers.join(', ')} (NATS_URL). Start it, or unset NATS_URL.`,

@@ -5,13 +5,14 @@ import {
   ensureLifecycleStream,
   ensureStepsStream,
   localHandler,
+  newInbox,
   onReconnect,
   requestMux,
   serveLocally,
   textOf,
 } from '@batuta/messaging';
 import type { Logger } from '@batuta/observability';
-import { createInbox, headers, nuid } from '@nats-io/transport-node';
+import { headers, nuid } from '@nats-io/transport-node';
 import type { Msg, MsgHdrs, NatsConnection } from '@nats-io/transport-node';
 import type { EngineCounters } from './counters.js';
 import { DirectDispatch } from './direct-dispatch.js';
@@ -32,8 +33,6 @@ import { systemClock } from './system-ports.js';
 import { WorkerSightings } from './worker-sightings.js';
 
 const KINDS: ReadonlySet<string> = new Set<RequestKind>(['command', 'result', 'check', 'heartbeat']);
-/** Owners tell each other that partitions are free; not part of the public contract. */
-const RELEASED = 'batuta.execution.released';
 /** JetStream error codes: https://github.com/nats-io/nats-server/blob/main/server/errors.json */
 const STREAM_NOT_FOUND = 10059;
 const CONSUMER_NOT_FOUND = 10014;
@@ -105,7 +104,7 @@ function beatOf(text: string, ownPool: string): RunnerBeat | undefined {
 
 /** The engine's bus over NATS. Acknowledgements of tasks come to one inbox, many in flight. */
 export class NatsBus implements Bus, TaskQueue {
-  readonly #inbox = createInbox();
+  readonly #inbox: string;
   readonly #pending = new SlotMap<number, Pending>();
   #next = 0;
   readonly #sweep: NodeJS.Timeout;
@@ -120,6 +119,7 @@ export class NatsBus implements Bus, TaskQueue {
 
   constructor(private readonly options: NatsBusOptions) {
     const { connection } = options;
+    this.#inbox = newInbox(connection);
     connection.subscribe(`${this.#inbox}.*`, { callback: (error, message) => this.#acknowledged(error, message) });
     this.#sweep = setInterval(() => {
       this.#expire(performance.now());
@@ -401,11 +401,11 @@ export class NatsBus implements Bus, TaskQueue {
   }
 
   announceRelease(): void {
-    if (!this.options.connection.isClosed()) this.#publish(RELEASED, '');
+    if (!this.options.connection.isClosed()) this.#publish(subjects.released, '');
   }
 
   onRelease(listener: () => void): () => void {
-    const subscription = this.options.connection.subscribe(RELEASED, { callback: () => listener() });
+    const subscription = this.options.connection.subscribe(subjects.released, { callback: () => listener() });
     return () => subscription.unsubscribe();
   }
 

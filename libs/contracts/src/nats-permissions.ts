@@ -1,0 +1,162 @@
+import { LIFECYCLE_STREAM, PRIORITIES, STEPS_STREAM, subjects } from './subjects.js';
+
+/** The services of the platform that connect to NATS; each is a user of it. */
+export const NATS_SERVICES = ['gateway', 'config', 'execution', 'step-runner', 'notifications'] as const;
+export type NatsService = (typeof NATS_SERVICES)[number];
+
+/** What a user of NATS may do. Subjects may have wildcards. */
+export interface NatsPermissions {
+  readonly publish: readonly string[];
+  readonly subscribe: readonly string[];
+  /** Whether it may answer each request that reaches it, once, wherever the answer goes. */
+  readonly answers: boolean;
+}
+
+/** Answers reach a user under a prefix of its own, so that no other user can read them. */
+export function inboxPrefix(user: string): string {
+  return `_INBOX.${user}`;
+}
+
+/** The name of the NATS user of a pool's workers. No service has such a name, because none has a dot. */
+export function poolUser(pool: string): string {
+  return `pool.${pool}`;
+}
+
+const API = '$JS.API';
+const inbox = (user: string): string => `${inboxPrefix(user)}.>`;
+const { changed, ...configRequests } = subjects.config;
+
+/** Consumers of a pool: its workers make them, look at them, delete stranded ones, and pull from them. */
+function queueOf(pool: string): readonly string[] {
+  return PRIORITIES.flatMap((priority) => {
+    const name = subjects.stepConsumer(pool, priority);
+    return [
+      `${API}.CONSUMER.INFO.${STEPS_STREAM}.${name}`,
+      // With its filter in the subject, which the server compares with the request: it cannot be a filter for other pools.
+      `${API}.CONSUMER.CREATE.${STEPS_STREAM}.${name}.${subjects.stepFilter(pool, priority)}`,
+      `${API}.CONSUMER.DELETE.${STEPS_STREAM}.${name}`,
+      `${API}.CONSUMER.MSG.NEXT.${STEPS_STREAM}.${name}`,
+      `$JS.ACK.${STEPS_STREAM}.${name}.>`,
+      // Newer servers put a domain and an account before the stream.
+      `$JS.ACK.*.*.${STEPS_STREAM}.${name}.>`,
+    ];
+  });
+}
+
+/**
+ * What workers of these pools may do: take tasks of their own pools and report on them. They make no stream, read no log, and
+ * neither see nor answer what others ask.
+ */
+function workers(user: string, pools: readonly string[]): NatsPermissions {
+  return {
+    publish: [
+      'batuta.execution.*.result',
+      'batuta.execution.*.heartbeat',
+      'batuta.execution.*.check',
+      subjects.ownerResult('*'),
+      ...pools.flatMap((pool) => [subjects.runnerBeat(pool), ...queueOf(pool)]),
+    ],
+    subscribe: [
+      inbox(user),
+      subjects.stop,
+      subjects.taken,
+      subjects.runnerCall,
+      ...pools.map((pool) => subjects.runnerTasks(pool, '*')),
+    ],
+    answers: true,
+  };
+}
+
+/** The permissions of the workers of one pool. */
+export function poolPermissions(pool: string): NatsPermissions {
+  return workers(poolUser(pool), [pool]);
+}
+
+/** The permissions of a service. `pools`: those that the step-runner serves. */
+export function servicePermissions(service: NatsService, pools: readonly string[]): NatsPermissions {
+  switch (service) {
+    case 'gateway':
+      return {
+        publish: [
+          ...Object.values(configRequests),
+          ...Object.values(subjects.query),
+          ...Object.values(subjects.notifications),
+          'batuta.execution.*.command',
+          subjects.follow,
+        ],
+        subscribe: [
+          inbox(service),
+          subjects.end('*'),
+          subjects.event('*', '*'),
+          'batuta.inbox.*.*',
+          changed,
+          subjects.taken,
+        ],
+        answers: false,
+      };
+    case 'config':
+      return {
+        publish: [changed, ...['gateway', 'execution', 'step-runner', 'notifications'].map(inbox)],
+        subscribe: [inbox(service), ...Object.values(configRequests)],
+        answers: false,
+      };
+    case 'execution':
+      return {
+        publish: [
+          // Everybody asks it. Answers go to inboxes only, so that a request cannot make it publish elsewhere.
+          '_INBOX.>',
+          subjects.allSteps,
+          subjects.stop,
+          subjects.runnerTasks('*', '*'),
+          subjects.runnerCall,
+          subjects.taken,
+          subjects.released,
+          subjects.end('*'),
+          subjects.event('*', '*'),
+          subjects.lifecycle('*', '*'),
+          subjects.config.version,
+          subjects.config.agentGet,
+          ...[STEPS_STREAM, LIFECYCLE_STREAM].flatMap((stream) =>
+            ['INFO', 'CREATE', 'UPDATE'].map((operation) => `${API}.STREAM.${operation}.${stream}`),
+          ),
+          `${API}.STREAM.MSG.GET.${STEPS_STREAM}`,
+          `${API}.CONSUMER.INFO.${STEPS_STREAM}.*`,
+          `${API}.CONSUMER.LIST.${STEPS_STREAM}`,
+        ],
+        subscribe: [inbox(service), 'batuta.execution.>', subjects.runnerBeat('*'), changed],
+        answers: false,
+      };
+    case 'step-runner': {
+      const { publish, subscribe, answers } = workers(service, pools);
+      return {
+        publish: [
+          ...publish,
+          // Whoever starts first makes it.
+          `${API}.STREAM.INFO.${STEPS_STREAM}`,
+          `${API}.STREAM.CREATE.${STEPS_STREAM}`,
+          subjects.config.knowledgeSearch,
+          subjects.query.list,
+          subjects.query.get,
+        ],
+        subscribe,
+        answers,
+      };
+    }
+    case 'notifications':
+      return {
+        publish: [
+          ...['gateway'].map(inbox),
+          'batuta.inbox.*.*',
+          subjects.config.get,
+          subjects.query.topology,
+          subjects.query.log,
+          subjects.query.starts,
+          subjects.query.versions,
+        ],
+        subscribe: [inbox(service), ...Object.values(subjects.notifications), subjects.allLifecycle, subjects.taken],
+        answers: false,
+      };
+    default:
+      return service satisfies never;
+  }
+}

@@ -1,0 +1,69 @@
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { NATS_SERVICES, poolPermissions, poolUser, servicePermissions } from '@batuta/contracts';
+import { NatsAccounts, newAccountKeys } from './nats-accounts.js';
+import type { AccountKeys } from './nats-accounts.js';
+
+/** The accounts whose keys lie in `<directory>/keys.json`, which is made at the first time, for its owner's eyes only. */
+export async function loadAccounts(directory: string): Promise<NatsAccounts> {
+  const file = path.join(directory, 'keys.json');
+  const text = await textOf(file);
+  if (text !== undefined) return new NatsAccounts(JSON.parse(text) as AccountKeys);
+  const keys = await newAccountKeys();
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await writeWhole(file, `${JSON.stringify(keys, null, 2)}\n`);
+  return new NatsAccounts(keys);
+}
+
+/**
+ * Writes the credentials of every service to `<directory>/<service>.creds`. Those that are there stay, unless the service's
+ * permissions are others now. `pools`: those that the step-runner serves.
+ */
+export async function writeServiceCredentials(
+  accounts: NatsAccounts,
+  directory: string,
+  pools: readonly string[],
+): Promise<void> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await Promise.all(
+    NATS_SERVICES.map(async (service) => {
+      const file = path.join(directory, `${service}.creds`);
+      const before = await textOf(file);
+      const { text } = await accounts.renew(before, service, servicePermissions(service, pools));
+      if (text !== before) await writeWhole(file, text);
+    }),
+  );
+}
+
+/**
+ * Writes credentials for the workers of a pool to `<directory>/pool.<pool>.creds` and returns the file's path. Those that are
+ * there are replaced, and hold on until they expire. `validMs`: how long the new ones hold.
+ */
+export async function writePoolCredentials(
+  accounts: NatsAccounts,
+  directory: string,
+  pool: string,
+  validMs: number,
+): Promise<string> {
+  const file = path.join(directory, `${poolUser(pool)}.creds`);
+  const expiresAt = Math.ceil((Date.now() + validMs) / 1_000);
+  const { text } = await accounts.issue(poolUser(pool), poolPermissions(pool), expiresAt);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await writeWhole(file, text);
+  return file;
+}
+
+async function textOf(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+async function writeWhole(file: string, text: string): Promise<void> {
+  const draft = `${file}.${process.pid}.tmp`;
+  await writeFile(draft, text, { mode: 0o600, flush: true });
+  await rename(draft, file);
+}

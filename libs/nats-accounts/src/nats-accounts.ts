@@ -1,0 +1,127 @@
+import { decode, encodeAccount, encodeOperator, encodeUser, fmtCreds } from '@nats-io/jwt';
+import type { Permissions, User } from '@nats-io/jwt';
+import { createAccount, createOperator, createUser, fromSeed } from '@nats-io/nkeys';
+import type { KeyPair } from '@nats-io/nkeys';
+import type { NatsPermissions } from '@batuta/contracts';
+
+/** Everything that makes users of one nats-server or cluster: whoever has it is every user. */
+export interface AccountKeys {
+  readonly version: 1;
+  readonly operatorSeed: string;
+  readonly operatorJwt: string;
+  /** Public keys: the server's own account, and the one that all of Batuta lives in. */
+  readonly systemAccount: string;
+  readonly systemAccountJwt: string;
+  readonly account: string;
+  readonly accountJwt: string;
+  /** Signs users of the account. */
+  readonly signingSeed: string;
+}
+
+export interface IssuedCredentials {
+  /** What a NATS client takes as its credentials file: a JWT and the seed of its key. */
+  readonly text: string;
+  /** Public key of the user, by which it is revoked. */
+  readonly publicKey: string;
+}
+
+const NO_LIMITS = { subs: -1, conn: -1, leaf: -1, imports: -1, exports: -1, data: -1, payload: -1, wildcards: true };
+const JETSTREAM = { mem_storage: -1, disk_storage: -1, streams: -1, consumer: -1 };
+/** Nanoseconds within which a request may be answered by who may only answer. */
+const ANSWER_NS = 60_000_000_000;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const seedOf = (pair: KeyPair): string => decoder.decode(pair.getSeed());
+const pairOf = (seed: string): KeyPair => fromSeed(encoder.encode(seed));
+
+/** Keys for a new server: an operator, the server's system account, and an account for Batuta. */
+export async function newAccountKeys(): Promise<AccountKeys> {
+  const operator = createOperator();
+  const system = createAccount();
+  const account = createAccount();
+  const signing = createAccount();
+  return {
+    version: 1,
+    operatorSeed: seedOf(operator),
+    operatorJwt: await encodeOperator('batuta', operator, { system_account: system.getPublicKey() }),
+    systemAccount: system.getPublicKey(),
+    systemAccountJwt: await encodeAccount('system', system, { limits: NO_LIMITS }, { signer: operator }),
+    account: account.getPublicKey(),
+    accountJwt: await encodeAccount(
+      'batuta',
+      account,
+      { limits: { ...NO_LIMITS, ...JETSTREAM }, signing_keys: [signing.getPublicKey()] },
+      { signer: operator },
+    ),
+    signingSeed: seedOf(signing),
+  };
+}
+
+/** Makes users of Batuta's account. They are in no configuration file: nats-server believes the signature. */
+export class NatsAccounts {
+  constructor(readonly keys: AccountKeys) {}
+
+  /**
+   * What nats-server needs to know, as keys of its configuration. `directory`: where it keeps the accounts' JWTs, so that a
+   * newer one needs no reload.
+   */
+  serverConfig(directory: string): Readonly<Record<string, unknown>> {
+    const { operatorJwt, systemAccount, systemAccountJwt, account, accountJwt } = this.keys;
+    return {
+      operator: operatorJwt,
+      system_account: systemAccount,
+      resolver: { type: 'full', dir: directory, allow_delete: false, interval: '2m' },
+      resolver_preload: { [systemAccount]: systemAccountJwt, [account]: accountJwt },
+    };
+  }
+
+  /** Credentials for a user with just these permissions. `expiresAt`: epoch seconds; default: never. */
+  async issue(name: string, permissions: NatsPermissions, expiresAt?: number): Promise<IssuedCredentials> {
+    return this.#issue(createUser(), name, permissions, expiresAt);
+  }
+
+  /** The same credentials when they give these permissions, else credentials that do, for the same key where there is one. */
+  async renew(text: string | undefined, name: string, permissions: NatsPermissions): Promise<IssuedCredentials> {
+    const known = text === undefined ? undefined : readCredentials(text);
+    if (known === undefined || text === undefined) return this.issue(name, permissions);
+    const claims = decode<User>(known.jwt);
+    const same =
+      claims.name === name &&
+      claims.nats.issuer_account === this.keys.account &&
+      JSON.stringify(rightsOf(claims.nats)) === JSON.stringify(rightsOf(userOf(permissions)));
+    const user = pairOf(known.seed);
+    if (same) return { text, publicKey: user.getPublicKey() };
+    return this.#issue(user, name, permissions);
+  }
+
+  async #issue(
+    user: KeyPair,
+    name: string,
+    permissions: NatsPermissions,
+    expiresAt?: number,
+  ): Promise<IssuedCredentials> {
+    const { account, signingSeed } = this.keys;
+    const options = { signer: pairOf(signingSeed), ...(expiresAt === undefined ? {} : { exp: expiresAt }) };
+    const jwt = await encodeUser(name, user, account, userOf(permissions), options);
+    return { text: decoder.decode(fmtCreds(jwt, user)), publicKey: user.getPublicKey() };
+  }
+}
+
+function userOf({ publish, subscribe, answers }: NatsPermissions): Permissions {
+  return {
+    pub: { allow: [...publish] },
+    sub: { allow: [...subscribe] },
+    ...(answers ? { resp: { max: 1, ttl: ANSWER_NS } } : {}),
+  };
+}
+
+function rightsOf({ pub, sub, resp }: Permissions): unknown {
+  return [pub?.allow, pub?.deny ?? [], sub?.allow, sub?.deny ?? [], resp?.max ?? 0, resp?.ttl ?? 0];
+}
+
+function readCredentials(text: string): { readonly jwt: string; readonly seed: string } | undefined {
+  const [, jwt] = /BEGIN NATS USER JWT-+\s+(\S+)/.exec(text) ?? [];
+  const [, seed] = /BEGIN USER NKEY SEED-+\s+(\S+)/.exec(text) ?? [];
+  return jwt === undefined || seed === undefined ? undefined : { jwt, seed };
+}

@@ -1,0 +1,182 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { NATS_SERVICES, inboxPrefix, poolUser, subjects } from '@batuta/contracts';
+import { writePoolCredentials } from '@batuta/nats-accounts';
+import { natsCredentialsFile } from '@batuta/settings';
+import { startTestNats } from '@batuta/testing';
+import type { TestNats } from '@batuta/testing';
+import { connect, credsAuthenticator } from '@nats-io/transport-node';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { tableUnder } from '../support/markdown-table.js';
+
+const TABLE = tableUnder(new URL('../../docs/operations.md', import.meta.url), 'Users of NATS');
+const USERS = [...NATS_SERVICES, 'workers'] as const;
+type User = (typeof USERS)[number];
+/** The pool that each user serves, and one that nobody does. */
+const POOL: Partial<Record<User, string>> = { 'step-runner': 'default', workers: 'text' };
+const FOREIGN = 'other';
+
+const namesIn = (cell: string | undefined): string[] => (cell === 'nobody' ? [] : (cell ?? '').split(', '));
+const filled = (subject: string, pool: string): string =>
+  subject.replaceAll('<pool>', pool).replaceAll('<priority>', 'high').replaceAll(/<\w+>/g, 'x1');
+
+let nats: TestNats;
+let directory: string;
+const connections = new Map<User, NatsConnection>();
+
+async function connectAs(file: string, user: string): Promise<NatsConnection> {
+  const authenticator = credsAuthenticator(() => readFileSync(file));
+  return connect({ servers: nats.url, authenticator, inboxPrefix: inboxPrefix(user), reconnect: false });
+}
+
+beforeAll(async () => {
+  nats = await startTestNats({ users: { pools: ['default'] } });
+  directory = mkdtempSync(join(tmpdir(), 'batuta-creds-'));
+  if (nats.accounts === undefined) throw new Error('the server has one user');
+  for (const service of NATS_SERVICES) {
+    const file = natsCredentialsFile(nats.credentials, service) ?? '';
+    connections.set(service, await connectAs(file, service));
+  }
+  const file = await writePoolCredentials(nats.accounts, directory, 'text', 60_000);
+  connections.set('workers', await connectAs(file, poolUser('text')));
+}, 60_000);
+
+afterAll(async () => {
+  for (const connection of connections.values()) await connection.close();
+  await nats?.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+function as(user: User): NatsConnection {
+  const connection = connections.get(user);
+  if (connection === undefined) throw new Error(`nobody is connected as ${user}`);
+  return connection;
+}
+
+/** Which of the subjects the server lets the user publish to. */
+async function publishable(user: User, wanted: readonly string[]): Promise<string[]> {
+  const connection = as(user);
+  const refused = new Set<string>();
+  const status = connection.status();
+  const watching = (async () => {
+    for await (const event of status) {
+      if (event.type === 'error') refused.add(/Publish to "(.+)"/.exec(event.error.message)?.[1] ?? '');
+    }
+  })();
+  for (const subject of wanted) connection.publish(subject, '');
+  await connection.flush();
+  // What the server said before the answer to the ping has been read, and the watcher gets its turn.
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  (status as unknown as { stop(): void }).stop();
+  await watching;
+  return wanted.filter((subject) => !refused.has(subject));
+}
+
+/** Which of the subjects the server lets the user subscribe to. */
+async function subscribable(user: User, wanted: readonly string[]): Promise<string[]> {
+  const connection = as(user);
+  const refused = new Set<string>();
+  const subscriptions = wanted.map((subject) =>
+    connection.subscribe(subject, { callback: (error) => void (error === null || refused.add(subject)) }),
+  );
+  await connection.flush();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  for (const subscription of subscriptions) subscription.unsubscribe();
+  return wanted.filter((subject) => !refused.has(subject));
+}
+
+describe('the users of nats-server', () => {
+  it.each(USERS)('%s may publish and subscribe to what the documentation says, and to nothing else', async (user) => {
+    const pool = POOL[user] ?? FOREIGN;
+    const rows = TABLE.map((row) => ({
+      subject: filled(row['subject'] ?? '', pool),
+      publishes: namesIn(row['published by']).includes(user),
+      subscribes: namesIn(row['subscribed to by']).includes(user),
+    }));
+    const all = rows.map(({ subject }) => subject);
+    expect(await publishable(user, all)).toEqual(rows.filter((row) => row.publishes).map(({ subject }) => subject));
+    expect(await subscribable(user, all)).toEqual(rows.filter((row) => row.subscribes).map(({ subject }) => subject));
+  });
+
+  it.each(['step-runner', 'workers'] as const)('%s has nothing of a pool that it does not serve', async (user) => {
+    const foreign = TABLE.map((row) => row['subject'] ?? '')
+      .filter((subject) => subject.includes('<pool>'))
+      .map((subject) => filled(subject, FOREIGN));
+    expect(foreign.length).toBeGreaterThan(8);
+    expect(await publishable(user, foreign)).toEqual([]);
+    expect(await subscribable(user, foreign)).toEqual([]);
+  });
+
+  it('lets nobody subscribe to everything, and nobody but the services to what spans pools or tenants', async () => {
+    const wide = [
+      '>',
+      '*',
+      'batuta.>',
+      '_INBOX.>',
+      '$JS.>',
+      '$SYS.>',
+      'batuta.step.>',
+      'batuta.runner.>',
+      'batuta.event.>',
+    ];
+    for (const user of USERS) expect(await subscribable(user, wide)).toEqual([]);
+    const tenants = ['batuta.event.*.*', 'batuta.inbox.*.*', 'batuta.lifecycle.>', 'batuta.end.*', 'batuta.config.>'];
+    for (const user of ['step-runner', 'workers'] as const) expect(await subscribable(user, tenants)).toEqual([]);
+  });
+
+  it('knows nobody without credentials, and nobody whose credentials have expired', async () => {
+    await expect(connect({ servers: nats.url, reconnect: false })).rejects.toThrow(/authorization/i);
+    const file = await writePoolCredentials(nats.accounts!, directory, 'late', -60_000);
+    await expect(connectAs(file, poolUser('late'))).rejects.toThrow(/authorization|expired/i);
+  });
+
+  it('documents every subject of the platform', () => {
+    const documented = new Set(TABLE.map((row) => filled(row['subject'] ?? '', 'text')));
+    const known = [
+      ...Object.values(subjects.config),
+      ...Object.values(subjects.query),
+      ...Object.values(subjects.notifications),
+      ...[subjects.command, subjects.result, subjects.check, subjects.heartbeat].map((of) =>
+        of(1).replace('.1.', '.x1.'),
+      ),
+      subjects.ownerResult('x1'),
+      subjects.step('text', 'high', 'x1', 'x1', 'x1'),
+      subjects.runnerTasks('text', 'x1'),
+      subjects.runnerBeat('text'),
+      subjects.end('x1'),
+      subjects.event('x1', 'x1'),
+      subjects.lifecycle('x1', 'x1'),
+      ...Object.values<unknown>(subjects).filter((value) => typeof value === 'string' && !value.includes('>')),
+    ];
+    expect(known.filter((subject) => !documented.has(String(subject)))).toEqual([]);
+  });
+});
+
+describe('the consumers of a pool', () => {
+  const create = async (user: User, config: Record<string, unknown>): Promise<{ error?: { description: string } }> => {
+    const subject = `$JS.API.CONSUMER.CREATE.STEPS.text-high.${subjects.stepFilter('text', 'high')}`;
+    const answer = await as(user).request(subject, JSON.stringify({ stream_name: 'STEPS', config }), {
+      timeout: 5_000,
+    });
+    return answer.json();
+  };
+
+  it('never have a filter for tasks of another pool, nor another name', async () => {
+    const stream = { name: 'STEPS', subjects: [subjects.allSteps], retention: 'workqueue', storage: 'memory' };
+    await as('execution').request('$JS.API.STREAM.CREATE.STEPS', JSON.stringify(stream), { timeout: 5_000 });
+    const own = { name: 'text-high', durable_name: 'text-high', ack_policy: 'explicit' };
+    const filter = subjects.stepFilter('text', 'high');
+    for (const wrong of [
+      { ...own },
+      { ...own, filter_subject: subjects.allSteps },
+      { ...own, filter_subject: subjects.stepFilter('default', 'high') },
+      { ...own, filter_subject: subjects.stepFilter('text', 'normal') },
+      { ...own, name: 'default-high', durable_name: 'default-high', filter_subject: filter },
+    ]) {
+      expect((await create('workers', wrong)).error?.description).toMatch(/match/);
+    }
+    expect((await create('workers', { ...own, filter_subject: filter })).error).toBeUndefined();
+  });
+});
