@@ -1,19 +1,20 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { NATS_SERVICES, inboxPrefix, poolUser, subjects } from '@batuta/contracts';
+import { NATS_SERVICES, subjects } from '@batuta/contracts';
+import { connectNats } from '@batuta/messaging';
 import { writePoolCredentials } from '@batuta/nats-accounts';
+import { createLogger } from '@batuta/observability';
 import { natsCredentialsFile } from '@batuta/settings';
 import { startTestNats } from '@batuta/testing';
 import type { TestNats } from '@batuta/testing';
-import { connect, credsAuthenticator } from '@nats-io/transport-node';
-import type { NatsConnection } from '@nats-io/transport-node';
 import { tableUnder } from '../support/markdown-table.js';
 
 const TABLE = tableUnder(new URL('../../docs/operations.md', import.meta.url), 'Users of NATS');
 const USERS = [...NATS_SERVICES, 'workers'] as const;
 type User = (typeof USERS)[number];
+type NatsConnection = Awaited<ReturnType<typeof connectNats>>;
 /** The pool that each user serves, and one that nobody does. */
 const POOL: Partial<Record<User, string>> = { 'step-runner': 'default', workers: 'text' };
 const FOREIGN = 'other';
@@ -26,9 +27,13 @@ let nats: TestNats;
 let directory: string;
 const connections = new Map<User, NatsConnection>();
 
-async function connectAs(file: string, user: string): Promise<NatsConnection> {
-  const authenticator = credsAuthenticator(() => readFileSync(file));
-  return connect({ servers: nats.url, authenticator, inboxPrefix: inboxPrefix(user), reconnect: false });
+function connectAs(credentials: string | undefined): Promise<NatsConnection> {
+  return connectNats({
+    url: nats.url,
+    credentials,
+    name: 'test',
+    logger: createLogger({ service: 'test', level: 'silent' }),
+  });
 }
 
 beforeAll(async () => {
@@ -37,10 +42,10 @@ beforeAll(async () => {
   if (nats.accounts === undefined) throw new Error('the server has one user');
   for (const service of NATS_SERVICES) {
     const file = natsCredentialsFile(nats.credentials, service) ?? '';
-    connections.set(service, await connectAs(file, service));
+    connections.set(service, await connectAs(file));
   }
   const file = await writePoolCredentials(nats.accounts, directory, 'text', 60_000);
-  connections.set('workers', await connectAs(file, poolUser('text')));
+  connections.set('workers', await connectAs(file));
 }, 60_000);
 
 afterAll(async () => {
@@ -127,9 +132,9 @@ describe('the users of nats-server', () => {
   });
 
   it('knows nobody without credentials, and nobody whose credentials have expired', async () => {
-    await expect(connect({ servers: nats.url, reconnect: false })).rejects.toThrow(/authorization/i);
+    await expect(connectAs(undefined)).rejects.toThrow(/authorization/i);
     const file = await writePoolCredentials(nats.accounts!, directory, 'late', -60_000);
-    await expect(connectAs(file, poolUser('late'))).rejects.toThrow(/authorization|expired/i);
+    await expect(connectAs(file)).rejects.toThrow(/authorization|expired/i);
   });
 
   it('documents every subject of the platform', () => {
