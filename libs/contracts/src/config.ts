@@ -163,8 +163,11 @@ export type CreateApiKeyReply = Override<
   Wire<CreateApiKeyReplyJson, keyof CreateApiKeyReplyJson>,
   { key?: ApiKey; refused?: Refusal }
 >;
-export type ListApiKeysRequest = Override<Wire<ListApiKeysRequestJson>, { principal: Principal }>;
-export type ListApiKeysReply = Override<Wire<ListApiKeysReplyJson, 'refused'>, { keys: ApiKey[]; refused?: Refusal }>;
+export type ListApiKeysRequest = Override<Wire<ListApiKeysRequestJson, 'limit' | 'cursor'>, { principal: Principal }>;
+export type ListApiKeysReply = Override<
+  Wire<ListApiKeysReplyJson, 'refused' | 'nextCursor'>,
+  { keys: ApiKey[]; refused?: Refusal }
+>;
 export type RevokeApiKeyRequest = Override<Wire<RevokeApiKeyRequestJson>, { principal: Principal }>;
 export type RevokeApiKeyReply = Override<
   Wire<RevokeApiKeyReplyJson, keyof RevokeApiKeyReplyJson>,

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createAdminKey, hashKey, startConfig } from '@batuta/config';
-import { subjects } from '@batuta/contracts';
+import { encodeCursor, subjects } from '@batuta/contracts';
 import type {
   AuthenticateReply,
   CreateApiKeyReply,
@@ -85,6 +85,29 @@ describe('keys', () => {
     const list = await under.client.request<ListApiKeysReply>(on.keyList, { principal: principal('keys') });
     expect(list.keys).toEqual([made.key]);
     expect(JSON.stringify(list)).not.toContain((made.secret ?? '').slice(14));
+  });
+
+  it('lists keys by pages, each once, and refuses what is no cursor of them', async () => {
+    const as = principal('paged');
+    for (let n = 1; n <= 5; n += 1) await create(as, { role: 'viewer', userId: `user-${n}` });
+    const page = (more: { limit?: number; cursor?: string }) =>
+      under.client.request<ListApiKeysReply>(on.keyList, { principal: as, ...more });
+    const seen: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const { keys, nextCursor } = await page({ limit: 2, ...(cursor === undefined ? {} : { cursor }) });
+      seen.push(...keys.map(({ userId }) => userId));
+      cursor = nextCursor;
+    } while (cursor !== undefined && seen.length < 10);
+    expect(seen).toEqual(['user-5', 'user-4', 'user-3', 'user-2', 'user-1']);
+    for (const wrong of [
+      'x',
+      encodeCursor('configs', '01900000-0000-7000-8000-000000000000'),
+      encodeCursor('api-keys', 'x'),
+    ]) {
+      const { refused } = await page({ cursor: wrong });
+      expect(refused?.violations).toMatchObject([{ path: '/cursor', code: 'bad_cursor' }]);
+    }
   });
 
   it.each(['', 'batuta_x', 'a'.repeat(64)])('does not know the key %j', async (key) => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { subjects } from '@batuta/contracts';
+import { encodeCursor, subjects } from '@batuta/contracts';
 import type { ListApprovalsReply, ListApprovalsRequest } from '@batuta/contracts';
 import { eventually } from '@batuta/testing';
 import { rebuildReadModels, verifyExecutions } from '../src/index.js';
@@ -155,7 +155,11 @@ describe('the list of approvals', () => {
     expect(await count({ configId: 'hasty' })).toBe(0);
     expect(await count({ executionId: ids[2] ?? '' })).toBe(1);
     expect(await count({ executionId: 'none' })).toBe(0);
-    expect(await list({ cursor: 'x' })).toMatchObject({ refused: { code: 'validation_failed' } });
+    for (const cursor of ['x', encodeCursor('executions', `1.${ids[2] ?? ''}`)]) {
+      expect(await list({ cursor })).toMatchObject({
+        refused: { code: 'validation_failed', violations: [{ path: '/cursor', code: 'bad_cursor' }] },
+      });
+    }
   });
 
   it('is verified with the other read models, and rebuilt from the log', async () => {

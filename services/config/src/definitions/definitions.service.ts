@@ -1,4 +1,4 @@
-import { DEFAULT_TENANT, LIMITS, newId, roleOf, subjects } from '@batuta/contracts';
+import { decodeCursor, encodeCursor, DEFAULT_TENANT, LIMITS, newId, roleOf, subjects } from '@batuta/contracts';
 import type {
   Config,
   ConfigReply,
@@ -16,7 +16,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import type { EntityManager, FindOptionsWhere, SelectQueryBuilder } from 'typeorm';
-import { decodeCursor, encodeCursor } from '../access/cursor.js';
 import { invalid, invalidField, isRefused, refuse, RefusedError } from '../access/refusals.js';
 import type { Refused } from '../access/refusals.js';
 import { findable, intField, pageSize, textField } from '../access/requests.js';
@@ -126,7 +125,7 @@ export class Definitions {
     },
   ): Promise<ListConfigsReply> {
     const cursor = textField(request.cursor);
-    const after = cursor === '' ? undefined : decodeCursor(cursor);
+    const after = cursor === '' ? undefined : decodeCursor('configs', cursor);
     if (cursor !== '' && (after === undefined || !isUuid(after))) {
       return { configs: [], ...invalidField('/cursor', 'bad_cursor', 'is not a cursor of this list') };
     }
@@ -158,7 +157,7 @@ export class Definitions {
     return {
       configs,
       ...total,
-      ...(last !== undefined && page.length < rows.length ? { nextCursor: encodeCursor(last.id) } : {}),
+      ...(last !== undefined && page.length < rows.length ? { nextCursor: encodeCursor('configs', last.id) } : {}),
     };
   }
 

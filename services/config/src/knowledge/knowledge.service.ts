@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { KNOWLEDGE_LIMITS, LIMITS, newId, roleOf, subjects } from '@batuta/contracts';
+import { decodeCursor, encodeCursor, KNOWLEDGE_LIMITS, LIMITS, newId, roleOf, subjects } from '@batuta/contracts';
 import type {
   DocumentReply,
   JsonObject,
@@ -12,7 +12,6 @@ import type {
 } from '@batuta/contracts';
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { decodeCursor, encodeCursor } from '../access/cursor.js';
 import { invalid, invalidField, refuse } from '../access/refusals.js';
 import type { Refused } from '../access/refusals.js';
 import { findable, pageSize, textField } from '../access/requests.js';
@@ -110,7 +109,7 @@ export class Knowledge {
   /** A page of documents, the newest first. */
   async list(principal: Principal, request: { limit: unknown; cursor: unknown }): Promise<ListDocumentsReply> {
     const cursor = textField(request.cursor);
-    const after = cursor === '' ? undefined : decodeCursor(cursor);
+    const after = cursor === '' ? undefined : decodeCursor('documents', cursor);
     if (cursor !== '' && (after === undefined || !isUuid(after))) {
       return { documents: [], ...invalidField('/cursor', 'bad_cursor', 'is not a cursor of this list') };
     }
@@ -126,7 +125,7 @@ export class Knowledge {
     const last = documents.at(-1);
     return {
       documents: documents.map(toDocument),
-      ...(last !== undefined && found.length > limit ? { nextCursor: encodeCursor(last.id) } : {}),
+      ...(last !== undefined && found.length > limit ? { nextCursor: encodeCursor('documents', last.id) } : {}),
     };
   }
 

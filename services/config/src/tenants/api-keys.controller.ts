@@ -36,7 +36,7 @@ export class ApiKeysController {
 
   @MessagePattern(subjects.config.keyList)
   list(@Payload() request: ListApiKeysRequest): Promise<ListApiKeysReply> {
-    return this.#keys.list(principalOf(request));
+    return this.#keys.list(principalOf(request), { limit: request.limit, cursor: request.cursor });
   }
 
   @MessagePattern(subjects.config.keyRevoke)

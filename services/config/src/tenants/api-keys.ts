@@ -1,4 +1,6 @@
 import {
+  decodeCursor,
+  encodeCursor,
   DEFAULT_TENANT,
   LATEST_TIME_MS,
   nameMistake,
@@ -18,10 +20,10 @@ import type {
   Role,
 } from '@batuta/contracts';
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
+import { DataSource, LessThan } from 'typeorm';
 import type { EntityManager } from 'typeorm';
-import { invalid, refuse } from '../access/refusals.js';
-import { findable, textField } from '../access/requests.js';
+import { invalid, invalidField, refuse } from '../access/refusals.js';
+import { findable, pageSize, textField } from '../access/requests.js';
 import { requireRole } from '../access/roles.js';
 import { Changes } from '../changes.js';
 import { isUuid } from '../definitions/definition-shape.js';
@@ -31,7 +33,8 @@ import { name, oneOf } from '../json/shape.js';
 import { ApiKeyEntity } from './api-key.entity.js';
 import { generateKey, hashKey, prefixOf } from './key-secret.js';
 
-const MAX_LISTED = 1000;
+const DEFAULT_PAGE = 50;
+const MAX_PAGE = 200;
 const SHA_256 = /^[0-9a-f]{64}$/;
 
 const userShape = name({ max: 255 });
@@ -132,16 +135,27 @@ export class ApiKeys {
     return { key: toApiKey(made.key), secret: made.secret };
   }
 
-  /** The tenant's keys, newest first, revoked ones too. */
-  async list(principal: Principal): Promise<ListApiKeysReply> {
+  /** A page of the tenant's keys, newest first, revoked ones too. */
+  async list(principal: Principal, request: { limit: unknown; cursor: unknown }): Promise<ListApiKeysReply> {
     const denied = requireRole(principal, roleOf(subjects.config.keyList), 'list API keys');
     if (denied !== undefined) return { keys: [], ...denied };
-    const keys = await this.#dataSource.manager.find(ApiKeyEntity, {
-      where: { tenantId: principal.tenantId },
+    const cursor = textField(request.cursor);
+    const after = cursor === '' ? undefined : decodeCursor('api-keys', cursor);
+    if (cursor !== '' && (after === undefined || !isUuid(after))) {
+      return { keys: [], ...invalidField('/cursor', 'bad_cursor', 'is not a cursor of this list') };
+    }
+    const limit = pageSize(request.limit, DEFAULT_PAGE, MAX_PAGE);
+    const found = await this.#dataSource.manager.find(ApiKeyEntity, {
+      where: { tenantId: principal.tenantId, ...(after === undefined ? {} : { id: LessThan(after) }) },
       order: { id: 'DESC' },
-      take: MAX_LISTED,
+      take: limit + 1,
     });
-    return { keys: keys.map(toApiKey) };
+    const keys = found.slice(0, limit);
+    const last = keys.at(-1);
+    return {
+      keys: keys.map(toApiKey),
+      ...(last !== undefined && found.length > limit ? { nextCursor: encodeCursor('api-keys', last.id) } : {}),
+    };
   }
 
   /** Revokes a key for good; once more changes nothing. */

@@ -1,3 +1,5 @@
+import { decodeCursor, encodeCursor } from '@batuta/contracts';
+
 /** Where a page of a list ended: creation time (epoch ms) and id of its last row. */
 export interface ListCursor {
   readonly createdAt: number;
@@ -6,12 +8,12 @@ export interface ListCursor {
 
 const FORM = /^(\d{1,15})\.([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$/;
 
-export function encodeCursor(cursor: ListCursor): string {
-  return Buffer.from(`${cursor.createdAt}.${cursor.id}`).toString('base64url');
+export function encodeListCursor(list: string, { createdAt, id }: ListCursor): string {
+  return encodeCursor(list, `${createdAt}.${id}`);
 }
 
-/** Undefined when the text is no cursor. */
-export function decodeCursor(text: string): ListCursor | undefined {
-  const found = FORM.exec(Buffer.from(text, 'base64url').toString('utf8'));
+/** Undefined when the text is no cursor of this list. */
+export function decodeListCursor(list: string, text: string): ListCursor | undefined {
+  const found = FORM.exec(decodeCursor(list, text) ?? '');
   return found?.[1] === undefined || found[2] === undefined ? undefined : { createdAt: Number(found[1]), id: found[2] };
 }

@@ -47,7 +47,7 @@ import type { Failed, State } from '../domain/index.js';
 import { ExecutionLoader } from '../partitions/execution-loader.js';
 import { readExecution } from '../partitions/fold-execution.js';
 import type { ExecutionSource } from '../partitions/fold-execution.js';
-import { decodeCursor, encodeCursor } from './cursor.js';
+import { decodeListCursor, encodeListCursor } from './cursor.js';
 import { fitEvent, fitStep, fitView, withoutStepPayloads, withoutSteps } from './fit-view.js';
 import type { Queues } from './queues.js';
 import { StepAttempts } from './step-attempts.js';
@@ -350,7 +350,7 @@ export class ExecutionQueries {
   }
 
   async list(request: ListExecutionsRequest): Promise<ListExecutionsReply> {
-    const cursor = request.cursor ? decodeCursor(request.cursor) : undefined;
+    const cursor = request.cursor ? decodeListCursor('executions', request.cursor) : undefined;
     if (request.cursor && cursor === undefined) {
       return { executions: [], ...BAD_CURSOR };
     }
@@ -388,7 +388,7 @@ export class ExecutionQueries {
       executions: page.map(summary),
       ...total,
       ...(rows.length > limit && last !== undefined
-        ? { nextCursor: encodeCursor({ createdAt: last.created_at.getTime(), id: last.id }) }
+        ? { nextCursor: encodeListCursor('executions', { createdAt: last.created_at.getTime(), id: last.id }) }
         : {}),
     };
   }
@@ -400,7 +400,7 @@ export class ExecutionQueries {
 
   /** Approvals that wait, from the projection: what was asked for or decided a moment ago may be missing or still there. */
   async approvals(request: ListApprovalsRequest): Promise<ListApprovalsReply> {
-    const cursor = request.cursor ? decodeCursor(request.cursor) : undefined;
+    const cursor = request.cursor ? decodeListCursor('approvals', request.cursor) : undefined;
     if (request.cursor && cursor === undefined) {
       return { approvals: [], ...BAD_CURSOR };
     }
@@ -422,7 +422,9 @@ export class ExecutionQueries {
     return {
       approvals,
       ...(rows.length > approvals.length && last !== undefined
-        ? { nextCursor: encodeCursor({ createdAt: last.approval_requested_at.getTime(), id: last.id }) }
+        ? {
+            nextCursor: encodeListCursor('approvals', { createdAt: last.approval_requested_at.getTime(), id: last.id }),
+          }
         : {}),
     };
   }

@@ -5,11 +5,13 @@ import type { CreateApiKeyReply, JsonObject, ListApiKeysReply, Principal, Revoke
 import { Caller, Needs } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
 import { checkedBody } from './checked.js';
-import { Answers, Refuses } from './documented.js';
+import { Answers, Queries, Refuses } from './documented.js';
 import { ApiKeyBody } from './dto/api-key.dto.js';
 import { accepted } from './problem.js';
-import { parseQuery } from './query.js';
-import { shownKey } from './shown.js';
+import { cursorParameter, limitParameter, parseQuery } from './query.js';
+import { shownCursor, shownKey } from './shown.js';
+
+const LIST = { limit: limitParameter(200), cursor: cursorParameter } as const;
 
 @ApiTags('API keys')
 @ApiBearerAuth()
@@ -47,12 +49,15 @@ export class ApiKeysController {
 
   @Get()
   @ApiOperation({ summary: "List the tenant's API keys, without the keys themselves" })
-  @Answers(200, 'ApiKeyList', 'All keys.')
+  @Queries(LIST)
+  @Answers(200, 'ApiKeyPage', 'A page, the newest first; revoked ones too.')
   @Refuses()
-  async list(@Caller() principal: Principal, @Query() query: unknown): Promise<JsonObject> {
-    parseQuery({}, query);
-    const { keys } = accepted(await this.backend.ask<ListApiKeysReply>(subjects.config.keyList, { principal }));
-    return { keys: (keys ?? []).map(shownKey) };
+  async list(@Caller() principal: Principal, @Query() raw: unknown): Promise<JsonObject> {
+    const { limit, cursor } = parseQuery(LIST, raw);
+    const { keys, nextCursor } = accepted(
+      await this.backend.ask<ListApiKeysReply>(subjects.config.keyList, { principal, limit, cursor }),
+    );
+    return { keys: (keys ?? []).map(shownKey), next_cursor: shownCursor(nextCursor) };
   }
 
   @Delete(':id')

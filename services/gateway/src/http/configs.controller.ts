@@ -1,7 +1,7 @@
 import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Patch, Post, Put, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { STRATEGIES, subjects, roleOf } from '@batuta/contracts';
+import { encodeCursor, STRATEGIES, subjects, roleOf } from '@batuta/contracts';
 import type {
   Config,
   ConfigReply,
@@ -21,10 +21,10 @@ import { accepted, Problem } from './problem.js';
 import {
   booleanParameter,
   cursorParameter,
-  integerParameter,
   limitParameter,
   parseQuery,
   textParameter,
+  versionOf,
   wordParameter,
 } from './query.js';
 import { definitionOf, patchOf, shownConfig, shownCursor } from './shown.js';
@@ -41,7 +41,7 @@ const LIST = {
 const ONE = { include_deleted: booleanParameter('Also when it was deleted.') } as const;
 const VERSIONS = {
   limit: limitParameter(200),
-  before_version: integerParameter('Versions older than this one.', 1, 2_147_483_647),
+  cursor: cursorParameter,
 } as const;
 
 @ApiTags('Configs')
@@ -225,14 +225,15 @@ export class ConfigsController {
         principal,
         id,
         limit: query.limit,
-        beforeVersion: query.before_version,
+        beforeVersion: versionOf('versions', query.cursor),
       }),
     );
     const versions = reply.versions ?? [];
+    // A page may be shorter than asked when its documents are large; the first version is the last one of the list.
     const oldest = versions.at(-1)?.version ?? 1;
     return {
       versions: versions.map(shownConfig),
-      next_before_version: versions.length === query.limit && oldest > 1 ? oldest : null,
+      next_cursor: oldest > 1 ? encodeCursor('versions', String(oldest)) : null,
     };
   }
 

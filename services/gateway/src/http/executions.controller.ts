@@ -6,6 +6,7 @@ import {
   EXECUTION_STATUSES,
   ExecutionSummarySchema,
   ExecutionViewSchema,
+  encodeCursor,
   eventToUserJson,
   subjects,
   toUserJson,
@@ -33,6 +34,7 @@ import {
   parseQuery,
   textParameter,
   timeParameter,
+  versionOf,
   waitParameter,
   wordsParameter,
 } from './query.js';
@@ -62,6 +64,7 @@ const NEWEST_VERSION = 2_147_483_647;
 const EVENTS = {
   from_version: integerParameter('First version wanted; 1 when left out.', 1, NEWEST_VERSION),
   limit: limitParameter(1000, 100),
+  cursor: cursorParameter,
 } as const;
 const RESULT = { wait: waitParameter } as const;
 const VIEW = {
@@ -189,13 +192,13 @@ export class ExecutionsController {
       await this.backend.ask<ListEventsReply>(subjects.query.events, {
         tenantId: principal.tenantId,
         executionId: executionIdOf(id),
-        fromVersion: query.from_version ?? 1,
+        fromVersion: versionOf('events', query.cursor) ?? query.from_version ?? 1,
         limit: query.limit,
       }),
     );
     const next = reply.nextVersion ?? 0;
     const events = (reply.events ?? []).map((event) => eventToUserJson(linkedEvent(event)));
-    return { events, next_version: next === 0 ? null : next };
+    return { events, next_cursor: next === 0 ? null : encodeCursor('events', String(next)) };
   }
 
   @Get('executions/:id/events/:version')

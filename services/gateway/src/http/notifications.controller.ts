@@ -1,19 +1,19 @@
 import { Body, Controller, Get, HttpCode, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { subjects } from '@batuta/contracts';
+import { decodeCursor, encodeCursor, subjects } from '@batuta/contracts';
 import type { AckInboxReply, JsonObject, ListInboxReply, Principal } from '@batuta/contracts';
 import { Caller, Needs } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
 import { checkedBody } from './checked.js';
 import { Answers, Queries, Refuses } from './documented.js';
 import { AckBody } from './dto/ack.dto.js';
-import { accepted } from './problem.js';
-import { limitParameter, parseQuery, textParameter } from './query.js';
+import { accepted, mistake } from './problem.js';
+import { cursorParameter, limitParameter, parseQuery } from './query.js';
 import { shownNotification } from './shown-callback.js';
 
 const LIST = {
   limit: limitParameter(500, 100),
-  after_id: textParameter('`id` of the last notification of the page before.'),
+  cursor: cursorParameter,
 } as const;
 
 @ApiTags('Notifications')
@@ -31,11 +31,20 @@ export class NotificationsController {
   @Answers(200, 'NotificationPage', 'A page.')
   @Refuses()
   async list(@Caller() principal: Principal, @Query() raw: unknown): Promise<JsonObject> {
-    const { limit, after_id: afterId } = parseQuery(LIST, raw);
+    const { limit, cursor } = parseQuery(LIST, raw);
+    const afterId = cursor === undefined ? undefined : decodeCursor('notifications', cursor);
+    if (cursor !== undefined && afterId === undefined) {
+      throw mistake('/cursor', 'bad_cursor', 'is not a cursor of this list');
+    }
     const reply = accepted(
       await this.backend.ask<ListInboxReply>(subjects.notifications.inboxList, { principal, limit, afterId }),
     );
-    return { notifications: (reply.notifications ?? []).map(shownNotification), more: reply.more ?? false };
+    const notifications = reply.notifications ?? [];
+    const last = notifications.at(-1);
+    return {
+      notifications: notifications.map(shownNotification),
+      next_cursor: reply.more === true && last !== undefined ? encodeCursor('notifications', last.id) : null,
+    };
   }
 
   @Post('ack')

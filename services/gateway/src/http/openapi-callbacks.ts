@@ -97,7 +97,8 @@ export function callbackSchemas(): Record<string, OpenApiSchema> {
     },
     NotificationPage: {
       type: 'object',
-      properties: { notifications: listOf('InboxNotification'), more: { type: 'boolean' } },
+      required: ['notifications', 'next_cursor'],
+      properties: { notifications: listOf('InboxNotification'), next_cursor: cursor },
     },
     Acknowledged: { type: 'object', properties: { ids: { type: 'array', items: { type: 'string' } } } },
   };

@@ -244,10 +244,7 @@ export function platformSchemas(): Record<string, OpenApiSchema> {
       properties: { ...own, steps_count: { type: 'integer', description: 'How many steps it has.' }, ...written },
     },
     ConfigPage: countedPage('configs', 'Config'),
-    ConfigVersions: {
-      type: 'object',
-      properties: { versions: listOf('Config'), next_before_version: nullable({ type: 'integer' }) },
-    },
+    ConfigVersions: page('versions', 'Config'),
     Started: started,
     Commanded: {
       type: 'object',
@@ -367,14 +364,7 @@ export function platformSchemas(): Record<string, OpenApiSchema> {
         data_omitted: ref('Omitted'),
       },
     },
-    EventPage: {
-      type: 'object',
-      required: ['events', 'next_version'],
-      properties: {
-        events: listOf('Event'),
-        next_version: nullable({ type: 'integer', description: 'Ask for more with from_version; null at the end.' }),
-      },
-    },
+    EventPage: page('events', 'Event'),
     PoolList: { type: 'object', required: ['pools'], properties: { pools: listOf('PoolView') } },
     AgentList: { type: 'object', properties: { agents: listOf('Agent') } },
     AgentBody: {
@@ -396,7 +386,7 @@ export function platformSchemas(): Record<string, OpenApiSchema> {
     },
     DocumentPage: page('documents', 'KnowledgeDocument'),
     Passages: { type: 'object', properties: { passages: listOf('Passage') } },
-    ApiKeyList: { type: 'object', properties: { keys: listOf('ApiKey') } },
+    ApiKeyPage: page('keys', 'ApiKey'),
     NewApiKey: {
       allOf: [
         ref('ApiKey'),

@@ -1,6 +1,6 @@
-import { parseTime } from '@batuta/contracts';
+import { decodeCursor, parseTime } from '@batuta/contracts';
 import type { MistakeCode, Violation } from '@batuta/contracts';
-import { Problem } from './problem.js';
+import { mistake, Problem } from './problem.js';
 import { parseDuration } from './duration.js';
 
 /** What a query parameter holds and how OpenAPI shows it. `read` gives undefined for a text that does not fit. */
@@ -173,3 +173,11 @@ export const waitParameter: Parameter<number> = {
     return value !== undefined && value >= 1 && value <= MAX_WAIT_MS ? value : undefined;
   },
 };
+
+/** The version that a cursor of a list of versions holds. @throws Problem validation_failed for another text. */
+export function versionOf(list: string, cursor: string | undefined): number | undefined {
+  if (cursor === undefined) return undefined;
+  const version = decodeCursor(list, cursor) ?? '';
+  if (!/^[1-9]\d{0,8}$/.test(version)) throw mistake('/cursor', 'bad_cursor', 'is not a cursor of this list');
+  return Number(version);
+}

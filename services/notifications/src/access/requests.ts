@@ -1,3 +1,4 @@
+import { decodeCursor, encodeCursor } from '@batuta/contracts';
 import { invalid } from './refusals.js';
 import type { Refused } from './refusals.js';
 
@@ -20,12 +21,12 @@ export function pageSize(value: unknown, fallback: number, max: number): number 
 }
 
 /** The page of a list that a request asks for, by its cursor and limit; refused when the cursor is none of ours. */
-export function pageAsked(request: {
-  readonly cursor?: unknown;
-  readonly limit?: unknown;
-}): { readonly before: string | undefined; readonly limit: number } | Refused {
+export function pageAsked(
+  list: string,
+  request: { readonly cursor?: unknown; readonly limit?: unknown },
+): { readonly before: string | undefined; readonly limit: number } | Refused {
   const cursor = textOf(request.cursor);
-  const before = cursor === '' ? undefined : idOf(cursor);
+  const before = cursor === '' ? undefined : uuidOf(decodeCursor(list, cursor));
   if (cursor !== '' && before === undefined) {
     return invalid('The request', [{ path: '/cursor', code: 'bad_cursor', message: 'is not a cursor of this list' }]);
   }
@@ -34,15 +35,12 @@ export function pageAsked(request: {
 
 /** What is shown of rows of which one more than `limit` was asked for, and where the next page begins. */
 export function cutPage<Row extends { readonly id: string }>(
+  list: string,
   rows: readonly Row[],
   limit: number,
 ): { readonly page: readonly Row[]; readonly next: { readonly nextCursor?: string } } {
   const page = rows.slice(0, limit);
   const last = page.at(-1);
   const more = rows.length > limit && last !== undefined;
-  return { page, next: more ? { nextCursor: Buffer.from(last.id).toString('base64url') } : {} };
+  return { page, next: more ? { nextCursor: encodeCursor(list, last.id) } : {} };
 }
-
-/** The id that a cursor holds; undefined when the text is no cursor. */
-const idOf = (cursor: string): string | undefined =>
-  cursor.length > 100 ? undefined : uuidOf(Buffer.from(cursor, 'base64url').toString('utf8'));

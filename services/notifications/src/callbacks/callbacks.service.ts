@@ -138,7 +138,7 @@ export class Callbacks {
   }
 
   async list(request: ListCallbacksRequest, principal: Principal): Promise<ListCallbacksReply | Refused> {
-    const asked = pageAsked(request);
+    const asked = pageAsked('callbacks', request);
     if ('refused' in asked) return asked;
     const { before, limit } = asked;
     const query = this.#dataSource.manager
@@ -153,7 +153,7 @@ export class Callbacks {
       .orderBy('c.id', 'DESC')
       .limit(limit + 1)
       .getMany();
-    const { page, next } = cutPage(rows, limit);
+    const { page, next } = cutPage('callbacks', rows, limit);
     return { callbacks: page.map((row) => this.#shown(row)), ...next };
   }
 

@@ -30,7 +30,7 @@ export class Deliveries {
   }
 
   async list(request: ListDeliveriesRequest, principal: Principal): Promise<ListDeliveriesReply | Refused> {
-    const asked = pageAsked(request);
+    const asked = pageAsked('deliveries', request);
     if ('refused' in asked) return asked;
     const { before, limit } = asked;
     const query = this.#dataSource.manager
@@ -52,7 +52,7 @@ export class Deliveries {
       .orderBy('d.id', 'DESC')
       .limit(limit + 1)
       .getMany();
-    const { page, next } = cutPage(rows, limit);
+    const { page, next } = cutPage('deliveries', rows, limit);
     return { deliveries: page.map(shown), ...next };
   }
 

@@ -2,7 +2,7 @@ import type { AckInboxReply, InboxNotification, ListInboxReply, Principal } from
 import { Injectable } from '@nestjs/common';
 import { DataSource, IsNull, MoreThan } from 'typeorm';
 import { invalid } from '../access/refusals.js';
-import { pageSize, uuidOf } from '../access/requests.js';
+import { pageSize, textOf, uuidOf } from '../access/requests.js';
 import { GroupCommit } from '../database/group-commit.js';
 import { InboxEntity } from './inbox.entity.js';
 
@@ -51,6 +51,10 @@ export class Inbox {
   /** What waits for the principal's acknowledgement, oldest first. */
   async list(principal: Principal, limit: unknown, afterId: unknown): Promise<ListInboxReply> {
     const after = uuidOf(afterId);
+    if (after === undefined && textOf(afterId) !== '') {
+      const mistake = { path: '/cursor', code: 'bad_cursor', message: 'is not a cursor of this list' };
+      return { notifications: [], more: false, ...invalid('The request', [mistake]) };
+    }
     const size = pageSize(limit, 100, 500);
     const rows = await this.#dataSource.manager.find(InboxEntity, {
       where: {
