@@ -53,8 +53,10 @@ async function serve(message) {
       agent,
       input,
       timeoutMs,
+      token,
     } = message.json();
-    const id = { executionId, stepId, attempt };
+    // The token proves that the task was given to us: the engine refuses reports without it.
+    const id = { executionId, stepId, attempt, token };
     if (checkFirst || dispatch > 1 || message.info.deliveryCount > 1) {
       const { wanted } = await answered(`batuta.execution.${partition}.check`, id);
       if (!wanted) return message.ack();

@@ -123,7 +123,7 @@ export type CommandReply = Override<
 >;
 
 export type AttemptResult = Override<
-  Wire<AttemptResultJson, 'output' | 'failure' | 'workerId' | 'agentVersion'>,
+  Wire<AttemptResultJson, 'output' | 'failure' | 'workerId' | 'agentVersion' | 'token'>,
   { failure?: Failure }
 >;
 export type ResultRequest = Override<Wire<ResultRequestJson>, { results: AttemptResult[] }>;
@@ -132,9 +132,9 @@ export type AttemptReply = Override<
   { outcome: 'recorded' | 'stale' | 'unknown_execution' | 'elsewhere' }
 >;
 export type ResultReply = Override<Wire<ResultReplyJson>, { replies: AttemptReply[] }>;
-export type AttemptCheckRequest = Wire<AttemptCheckRequestJson>;
+export type AttemptCheckRequest = Wire<AttemptCheckRequestJson, 'token'>;
 export type AttemptCheckReply = Wire<AttemptCheckReplyJson, 'reason'>;
-export type AttemptHeartbeat = Wire<AttemptHeartbeatJson, 'progress' | 'message' | 'last'>;
+export type AttemptHeartbeat = Wire<AttemptHeartbeatJson, 'progress' | 'message' | 'last' | 'token'>;
 
 export type Task = Wire<
   TaskJson,
@@ -148,6 +148,7 @@ export type Task = Wire<
   | 'executionName'
   | 'reportStart'
   | 'lostRunners'
+  | 'token'
 >;
 export type DirectTasks = Override<Wire<DirectTasksJson>, { tasks: Task[] }>;
 export type DirectReceipt = Wire<DirectReceiptJson, 'open'>;

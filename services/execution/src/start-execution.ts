@@ -31,6 +31,7 @@ import { sandboxEvaluator } from './partitions/sandbox-evaluator.js';
 import { newIncarnation, systemClock, systemRandom } from './partitions/system-ports.js';
 import { SnapshotWriter } from './projections/snapshot-writer.js';
 import { StepRunProjection } from './projections/step-run-projection.js';
+import { HmacTokens } from './partitions/task-tokens.js';
 import { ExecutionQueries } from './queries/execution-queries.js';
 import { Queues } from './queries/queues.js';
 import { COUNT_APPROVALS } from './queries/sql.js';
@@ -157,6 +158,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
         store,
         snapshots: store,
         bus,
+        tokens: new HmacTokens(await store.taskKey(settings.partitions)),
         configs: configClient(controlClientOver(nats), store),
         evaluator: sandboxEvaluator(sandbox),
         log: logger,

@@ -12,6 +12,7 @@ import type {
   PartitionRequest,
   PublishOutcome,
   RequestKind,
+  TaskTokens,
 } from '../src/partitions/ports.js';
 import { newIncarnation, systemClock, systemRandom } from '../src/partitions/system-ports.js';
 import { DEFINITIONS } from './fixtures.js';
@@ -154,6 +155,8 @@ export async function engineInMemory(
     cacheBytes?: number;
     configs?: Partial<ConfigService>;
     evaluator?: Partial<Evaluator>;
+    /** Default: tasks have none. */
+    tokens?: TaskTokens;
   } = {},
 ): Promise<TestEngine> {
   const store = options.store ?? new MemoryEventStore(() => Date.now());
@@ -167,6 +170,7 @@ export async function engineInMemory(
       random: systemRandom,
       store: faulty(store, faults),
       bus,
+      tokens: options.tokens,
       log,
       configs: {
         version: (configId) =>

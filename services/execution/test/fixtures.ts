@@ -174,7 +174,7 @@ export function decisionRequest(
 }
 
 export function success(
-  task: Pick<Task, 'executionId' | 'stepId' | 'attempt'>,
+  task: Pick<Task, 'executionId' | 'stepId' | 'attempt' | 'token'>,
   output: JsonValue = { done: true },
 ): AttemptResult {
   const now = Date.now();
@@ -182,6 +182,7 @@ export function success(
     executionId: task.executionId,
     stepId: task.stepId,
     attempt: task.attempt,
+    ...(task.token === undefined ? {} : { token: task.token }),
     ok: true,
     output,
     startedAt: now,

@@ -11,6 +11,7 @@ import type { OutboundCall } from './agents/outbound-call.js';
 import { bounded, failureOf } from './failure.js';
 import { checkOutput } from './output.js';
 import { spentOf } from './spent.js';
+import { attemptOf } from './task.js';
 
 /** How an attempt ended for the runner. */
 export type Ending =
@@ -139,8 +140,8 @@ export class Attempt implements AgentContext {
 
   /** Tells the engine that the agent runs: its deadline for the start ends here, so the message must not be lost. */
   private async reportStart(): Promise<void> {
-    const { executionId, stepId, attempt, partition } = this.task;
-    const beat: AttemptHeartbeat = { executionId, stepId, attempt };
+    const { partition } = this.task;
+    const beat: AttemptHeartbeat = attemptOf(this.task);
     this.over = new AbortController();
     try {
       const answer = await requestUntilAnswered(this.options.nc, subjects.heartbeat(partition), JSON.stringify(beat), {
@@ -229,8 +230,8 @@ export class Attempt implements AgentContext {
 
   private publishBeat(beat: Pick<AttemptHeartbeat, 'progress' | 'message' | 'last'>): void {
     if (this.options.nc.isClosed()) return;
-    const { executionId, stepId, attempt, partition } = this.task;
-    const message: AttemptHeartbeat = { executionId, stepId, attempt, ...beat };
+    const { partition } = this.task;
+    const message: AttemptHeartbeat = { ...attemptOf(this.task), ...beat };
     this.options.nc.publish(subjects.heartbeat(partition), JSON.stringify(message));
   }
 

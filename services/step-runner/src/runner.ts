@@ -17,7 +17,7 @@ import { RetryableError } from './agents/agent.js';
 import type { Agent } from './agents/agent.js';
 import { Attempt } from './attempt.js';
 import type { Ending } from './attempt.js';
-import { taskOfBytes } from './task.js';
+import { attemptOf, taskOfBytes } from './task.js';
 import { DirectTasks, HeldTask } from './direct-tasks.js';
 import { ResultReporter } from './result-reporter.js';
 
@@ -314,7 +314,7 @@ export class Runner {
   }
 
   private resultOf(
-    { executionId, stepId, attempt }: Task,
+    task: Task,
     startedAt: number,
     finishedAt: number,
     agent: Agent | undefined,
@@ -323,11 +323,9 @@ export class Runner {
     const { workerId } = this.options;
     const agentVersion = agent?.version ?? '';
     return ending.kind === 'output'
-      ? { executionId, stepId, attempt, startedAt, finishedAt, agentVersion, workerId, ok: true, output: ending.value }
+      ? { ...attemptOf(task), startedAt, finishedAt, agentVersion, workerId, ok: true, output: ending.value }
       : {
-          executionId,
-          stepId,
-          attempt,
+          ...attemptOf(task),
           startedAt,
           finishedAt,
           agentVersion,
@@ -338,8 +336,7 @@ export class Runner {
   }
 
   private async isWanted(task: Task): Promise<boolean> {
-    const { executionId, stepId, attempt } = task;
-    const request: AttemptCheckRequest = { executionId, stepId, attempt };
+    const request: AttemptCheckRequest = attemptOf(task);
     const answer = await requestUntilAnswered(
       this.options.nc,
       subjects.check(task.partition),

@@ -1,4 +1,4 @@
-import type { Task } from '@batuta/contracts';
+import type { AttemptCheckRequest, Task } from '@batuta/contracts';
 
 const decoder = new TextDecoder();
 
@@ -23,4 +23,9 @@ export function taskOf(value: unknown): Task | undefined {
     (typeof task.partition === 'number' || task.partition === undefined);
   if (!whole) return undefined;
   return { dispatch: 1, idempotencyKey: '', tenantId: '', ...task, partition: task.partition ?? 0 } as Task;
+}
+
+/** What a report on a task's attempt begins with: the attempt, and what proves that it was given to us. */
+export function attemptOf({ executionId, stepId, attempt, token }: Task): AttemptCheckRequest {
+  return token === undefined ? { executionId, stepId, attempt } : { executionId, stepId, attempt, token };
 }

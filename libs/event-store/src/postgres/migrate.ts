@@ -5,6 +5,7 @@ import { agentSchemas } from './migrations/0003-agent-schemas.js';
 import { approvals } from './migrations/0004-approvals.js';
 import { stepRunIndex } from './migrations/0005-step-run-index.js';
 import { listedApprovals } from './migrations/0006-listed-approvals.js';
+import { taskKey } from './migrations/0007-task-key.js';
 import { NEW_LIST_INDEXES, buildListIndexes } from './list-indexes.js';
 
 interface Migration {
@@ -20,6 +21,7 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 4, statements: approvals },
   { version: 5, statements: stepRunIndex },
   { version: 6, statements: listedApprovals },
+  { version: 7, statements: taskKey },
 ];
 
 /** Any constant; transaction-scoped, so it works through a connection pooler. */

@@ -29,6 +29,7 @@ import {
   LIVE_OWNERS,
   PUBLISH,
   READ_SETTINGS,
+  READ_TASK_KEY,
   REGISTER,
   RELEASE,
   RENEW,
@@ -170,6 +171,14 @@ export class PostgresEventStore implements EventStore, SnapshotStore {
     if (row === undefined) throw new Error('the settings row has vanished');
     await this.#pool.query(ADD_PARTITIONS, [row.partitions]);
     return row.partitions;
+  }
+
+  /** The key of the tokens that tasks carry. `wanted`: see `fixPartitionCount`, which makes the row that holds it. */
+  async taskKey(wanted: number): Promise<Uint8Array> {
+    await this.#pool.query(FIX_SETTINGS, [wanted]);
+    const [row] = await this.#rows<{ task_key: Buffer }>('read-task-key', READ_TASK_KEY, []);
+    if (row === undefined) throw new Error('the settings row has vanished');
+    return row.task_key;
   }
 
   async register(owner: string, incarnation: string, leaseMs: number): Promise<void> {

@@ -25,6 +25,8 @@ export interface EngineCounters {
   unknownCommits: number;
   rejectedCommits: number;
   droppedInputs: number;
+  /** Results, checks and heartbeats without the token of their task. */
+  refusedReports: number;
   natsIn: number;
   natsOut: number;
 }
@@ -48,6 +50,7 @@ export function newCounters(): EngineCounters {
     unknownCommits: 0,
     rejectedCommits: 0,
     droppedInputs: 0,
+    refusedReports: 0,
     natsIn: 0,
     natsOut: 0,
   };

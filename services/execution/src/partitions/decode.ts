@@ -294,6 +294,7 @@ const RESULT = new Set([
   'finishedAt',
   'workerId',
   'agentVersion',
+  'token',
 ]);
 
 function attemptResult(value: JsonValue | undefined, place: number, checkSize: boolean): AttemptResult {
@@ -335,7 +336,7 @@ function attemptResult(value: JsonValue | undefined, place: number, checkSize: b
 const RESULTS = new Set(['results']);
 
 /** Decodes a ResultRequest. Throws `MalformedRequest`. An output over the limit becomes a failure that says so. */
-export function decodeResults(payload: Payload): ResultRequest {
+export function decodeResults(payload: Payload): ResultRequest & { readonly tokens: readonly string[] } {
   const found = object(parse(payload), '');
   onlyKnown(found, '', RESULTS);
   const { results } = found;
@@ -343,10 +344,14 @@ export function decodeResults(payload: Payload): ResultRequest {
   // JSON text is never shorter than its value written anew, but for escapes; so a small request needs no measuring.
   // What is no text comes from a runner of this process, which has measured it.
   const checkSize = !(payload instanceof JsonMessage) && Buffer.byteLength(payload) > LIMITS.payloadBytes;
-  return { results: results.map((item, index) => attemptResult(item, index, checkSize)) };
+  return {
+    results: results.map((item, index) => attemptResult(item, index, checkSize)),
+    // Apart, since nobody but the engine's door needs them.
+    tokens: results.map((item, index) => text(object(item, '', index).token, 'token', index)),
+  };
 }
 
-const CHECK = new Set(['executionId', 'stepId', 'attempt']);
+const CHECK = new Set(['executionId', 'stepId', 'attempt', 'token']);
 
 /** Decodes an AttemptCheckRequest. Throws `MalformedRequest`. */
 export function decodeCheck(payload: Payload): AttemptCheckRequest {
@@ -356,10 +361,11 @@ export function decodeCheck(payload: Payload): AttemptCheckRequest {
     executionId: id(found.executionId, 'executionId'),
     stepId: name(found.stepId, 'stepId'),
     attempt: int(found.attempt, 'attempt'),
+    ...optional('token', text(found.token, 'token')),
   };
 }
 
-const HEARTBEAT = new Set(['executionId', 'stepId', 'attempt', 'progress', 'message', 'last']);
+const HEARTBEAT = new Set(['executionId', 'stepId', 'attempt', 'progress', 'message', 'last', 'token']);
 
 /** Decodes an AttemptHeartbeat. Throws `MalformedRequest`. */
 export function decodeHeartbeat(payload: Payload): AttemptHeartbeat {
@@ -373,6 +379,7 @@ export function decodeHeartbeat(payload: Payload): AttemptHeartbeat {
     executionId: id(found.executionId, 'executionId'),
     stepId: name(found.stepId, 'stepId'),
     attempt: int(found.attempt, 'attempt'),
+    ...optional('token', text(found.token, 'token')),
     ...(progress === undefined ? {} : { progress }),
     ...optional('message', text(found.message, 'message').slice(0, 2_000)),
     ...(flag(found.last, 'last') ? { last: true } : {}),

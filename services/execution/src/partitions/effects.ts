@@ -19,11 +19,22 @@ import type { EngineCounters } from './counters.js';
 import type { Answer, Input } from './inputs.js';
 import { misfit } from './misfit.js';
 import type { EffectTicket, HotExecution, Partition } from './partition.js';
-import type { Bus, Clock, ConfigService, EngineLog, Evaluator, OutgoingTask, PublishOutcome } from './ports.js';
+import type {
+  Bus,
+  Clock,
+  ConfigService,
+  EngineLog,
+  Evaluator,
+  OutgoingTask,
+  PublishOutcome,
+  TaskTokens,
+} from './ports.js';
 
 export interface EffectParts {
   readonly clock: Clock;
   readonly bus: Bus;
+  /** Undefined: tasks have no tokens. */
+  readonly tokens?: TaskTokens | undefined;
   readonly configs: ConfigService;
   readonly evaluator: Evaluator;
   readonly log: EngineLog;
@@ -292,6 +303,8 @@ export class EffectPerformer {
     const { lostRunners = 0 } = effect;
     if (lostRunners > 0) task.lostRunners = lostRunners;
     const attemptKey = `${execution.id}/${stepId}/${attempt}`;
+    const token = this.parts.tokens?.of(attemptKey);
+    if (token !== undefined) task.token = token;
     this.parts.counters.dispatches += 1;
     if (again) this.parts.counters.redispatches += 1;
     this.parts.bus.publishTask(

@@ -43,6 +43,7 @@ const COUNTED: Readonly<Record<keyof EngineCounters, readonly [name: string, hel
   unknownCommits: ['unknown_commits', 'Commits whose outcome never came'],
   rejectedCommits: ['rejected_commits', 'Commits that PostgreSQL refused'],
   droppedInputs: ['dropped_inputs', 'Inputs dropped, whose senders ask again'],
+  refusedReports: ['refused_reports', 'Results, checks and heartbeats without the token of their task'],
   natsIn: ['nats_in', 'NATS messages received'],
   natsOut: ['nats_out', 'NATS messages sent'],
 };

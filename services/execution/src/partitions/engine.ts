@@ -1,4 +1,5 @@
 import { partitionOf } from '@batuta/contracts';
+import type { AttemptCheckRequest } from '@batuta/contracts';
 import type { PartitionRecord } from '@batuta/event-store';
 import { forkFrom, isTerminal } from '../domain/index.js';
 import type { Commit, ExecutionChanges } from './batch.js';
@@ -107,6 +108,7 @@ export class Engine {
     this.effects = new EffectPerformer({
       clock,
       bus,
+      tokens: ports.tokens,
       configs: ports.configs,
       evaluator: ports.evaluator,
       log,
@@ -480,12 +482,18 @@ export class Engine {
         case 'check': {
           const check = decodeCheck(request.payload);
           this.#expect(partition, check.executionId);
+          if (!this.#isHolder(check, check.token)) {
+            return request.reply?.('{"wanted":false,"reason":"unknown_execution"}');
+          }
           return this.submit(partition, { kind: 'check', executionId: check.executionId, check, reply: request.reply });
         }
         case 'heartbeat': {
           const heartbeat = decodeHeartbeat(request.payload);
           this.#expect(partition, heartbeat.executionId);
           const { executionId } = heartbeat;
+          if (!this.#isHolder(heartbeat, heartbeat.token)) {
+            return request.reply?.('{"wanted":false,"reason":"unknown_execution"}');
+          }
           return this.submit(partition, { kind: 'heartbeat', executionId, heartbeat, reply: request.reply });
         }
       }
@@ -523,19 +531,37 @@ export class Engine {
     shared: boolean,
     partitionFor: (executionId: string) => Partition | undefined,
   ): void {
-    const { results } = decodeResults(request.payload);
+    const { results, tokens } = decodeResults(request.payload);
     const { bus } = this.options.ports;
     const keys = results.map(({ executionId, stepId, attempt }) => `${executionId}/${stepId}/${attempt}`);
+    const held = results.map((result, place) => this.#isHolder(result, tokens[place]));
     const group = new ResultGroup(results.length, request.reply, this.#own?.subject, shared, () => {
-      for (const key of keys) bus.taskAnswered?.(key);
+      for (const [place, key] of keys.entries()) if (held[place] === true) bus.taskAnswered?.(key);
     });
     if (results.length === 0) request.reply?.('{"replies":[]}');
     for (const [place, result] of results.entries()) {
       const partition = partitionFor(result.executionId);
+      if (held[place] !== true) {
+        group.settle(place, 'unknown_execution');
+        continue;
+      }
       bus.taskReported?.(keys[place] ?? '');
       if (partition === undefined) group.settle(place, undefined);
       else this.#outputs.take(partition, { kind: 'result', executionId: result.executionId, result, group, place });
     }
+  }
+
+  /** Whether a report brings back the token of its attempt's task; if not, it is told that there is no such execution. */
+  #isHolder({ executionId, stepId, attempt }: AttemptCheckRequest, token = ''): boolean {
+    const { tokens, log } = this.options.ports;
+    if (tokens === undefined || tokens.isOf(`${executionId}/${stepId}/${attempt}`, token)) return true;
+    this.counters.refusedReports += 1;
+    // One line for the first of a thousand: whoever forges may do so without end.
+    if (this.counters.refusedReports % 1_000 === 1) {
+      const fields = { execution_id: executionId, step_id: stepId, attempt, refused: this.counters.refusedReports };
+      log.warn(fields, 'a report without the token of its task is refused');
+    }
+    return false;
   }
 
   #expect(partition: Partition, executionId: string): void {

@@ -98,6 +98,12 @@ export interface LostTask {
   readonly pools?: readonly string[];
 }
 
+/** What proves that whoever reports on an attempt (execution/step/attempt) was given its task. */
+export interface TaskTokens {
+  of(attemptKey: string): string;
+  isOf(attemptKey: string, token: string): boolean;
+}
+
 export interface OutgoingTask {
   readonly pool: string;
   /** execution/step/attempt. */
@@ -179,6 +185,8 @@ export interface EnginePorts {
   readonly snapshots?: SnapshotStore;
   readonly bus: Bus;
   readonly configs: ConfigService;
+  /** Undefined: tasks have no tokens, and reports need none. */
+  readonly tokens?: TaskTokens | undefined;
   readonly evaluator: Evaluator;
   readonly log: EngineLog;
 }

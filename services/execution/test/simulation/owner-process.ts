@@ -1,11 +1,14 @@
 import { Engine } from '../../src/partitions/engine.js';
 import type { EngineSettings } from '../../src/partitions/engine.js';
-import type { Clock, ConfigService, EngineLog, Evaluator } from '../../src/partitions/ports.js';
+import type { Clock, ConfigService, EngineLog, Evaluator, TaskTokens } from '../../src/partitions/ports.js';
 import type { SimulatedBus } from './simulated-bus.js';
 import type { SimulatedProcess } from './simulated-process.js';
 import type { SimulatedDatabase } from './simulated-store.js';
 import { BEGIN } from './world.js';
 import type { World } from './world.js';
+
+/** Every owner has the same key; a token that is only its attempt's name tells a lost or mixed-up one as well as a real one. */
+const TOKENS: TaskTokens = { of: (key) => `of ${key}`, isOf: (key, token) => token === `of ${key}` };
 
 export interface OwnerParts {
   readonly world: World;
@@ -48,6 +51,7 @@ export class OwnerProcess implements SimulatedProcess {
         random: { seed: () => world.random.uint32() },
         store: parts.database.storeOf(this),
         bus: parts.bus.portOf(this, clock, log),
+        tokens: TOKENS,
         configs: this.#configs(),
         evaluator: this.#evaluator(),
         log,

@@ -1,4 +1,4 @@
-import type { AttemptResult, JsonValue, StopAttempts, Task } from '@batuta/contracts';
+import type { AttemptCheckRequest, AttemptResult, JsonValue, StopAttempts, Task } from '@batuta/contracts';
 import type { DirectNetwork } from './direct-network.js';
 import { DirectTasks, HeldTask } from './direct-tasks.js';
 import { randomSpending } from './random-config.js';
@@ -242,11 +242,11 @@ export class Runner {
   }
 
   #check(held: Held): void {
-    const { executionId, stepId, attempt } = held.task;
+    const { executionId, ...attempt } = attemptOf(held.task);
     let answered = false;
     const ask = (): void => {
       if (answered) return;
-      this.bus.ask('check', executionId, { executionId, stepId, attempt }, (reply) =>
+      this.bus.ask('check', executionId, { executionId, ...attempt }, (reply) =>
         this.#run(() => {
           if (answered || !this.#held.has(held)) return;
           answered = true;
@@ -339,8 +339,8 @@ export class Runner {
     const until = this.world.now + (random.chance(0.3) ? random.int(takes + 1) : takes);
     const beat = (): void => {
       if (this.world.now > until) return;
-      const { executionId, stepId, attempt } = held.task;
-      const body = { executionId, stepId, attempt, progress: random.int(101) / 100 };
+      const { executionId } = held.task;
+      const body = { ...attemptOf(held.task), progress: random.int(101) / 100 };
       this.bus.ask('heartbeat', executionId, body, () => undefined);
       this.#after(Math.max(1, Math.floor(every / 2)), held, beat);
     };
@@ -380,15 +380,16 @@ export class Runner {
   }
 
   #result(held: Held, outcome: Pick<AttemptResult, 'ok' | 'output' | 'failure'>, startedAt: number): AttemptResult {
-    const { executionId, stepId, attempt } = held.task;
     return {
-      executionId,
-      stepId,
-      attempt,
+      ...attemptOf(held.task),
       ...outcome,
       startedAt: startedAt === 0 ? this.world.now : startedAt,
       finishedAt: this.world.now,
       workerId: this.name,
     };
   }
+}
+
+function attemptOf({ executionId, stepId, attempt, token }: Task): AttemptCheckRequest {
+  return { executionId, stepId, attempt, ...(token === undefined ? {} : { token }) };
 }

@@ -4,6 +4,8 @@ INSERT INTO execution.settings (partitions) VALUES ($1) ON CONFLICT (only_row) D
 
 export const READ_SETTINGS = `SELECT partitions FROM execution.settings`;
 
+export const READ_TASK_KEY = `SELECT task_key FROM execution.settings`;
+
 /** A row for each partition; $1 their number. */
 export const ADD_PARTITIONS = `
 INSERT INTO execution.partitions (id) SELECT generate_series(0, $1::int - 1) ON CONFLICT (id) DO NOTHING`;

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file batuta/task/v1/task.proto.
  */
 export const file_batuta_task_v1_task: GenFile = /*@__PURE__*/
-  fileDesc("ChliYXR1dGEvdGFzay92MS90YXNrLnByb3RvEg5iYXR1dGEudGFzay52MSKcAwoEVGFzaxIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIRCglzdGVwX25hbWUYAyABKAkSDwoHYXR0ZW1wdBgEIAEoBRIQCghkaXNwYXRjaBgFIAEoBRINCgVhZ2VudBgGIAEoCRIlCgVpbnB1dBgHIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRISCgp0aW1lb3V0X21zGAggASgFEhQKDGhlYXJ0YmVhdF9tcxgJIAEoBRIXCg9pZGVtcG90ZW5jeV9rZXkYCiABKAkSEQoJdGVuYW50X2lkGAsgASgJEhEKCXBhcnRpdGlvbhgMIAEoBRITCgtjaGVja19maXJzdBgNIAEoCBITCgt0cmFjZXBhcmVudBgOIAEoCRIUCgxzY2hlZHVsZWRfYXQYDyABKAESFAoMbWF4X2F0dGVtcHRzGBAgASgFEhYKDmV4ZWN1dGlvbl9uYW1lGBEgASgJEhQKDHJlcG9ydF9zdGFydBgSIAEoCBIUCgxsb3N0X3J1bm5lcnMYEyABKAUiQAoLRGlyZWN0VGFza3MSDAoEcG9vbBgBIAEoCRIjCgV0YXNrcxgCIAMoCzIULmJhdHV0YS50YXNrLnYxLlRhc2siLAoNRGlyZWN0UmVjZWlwdBINCgV0YWtlbhgBIAEoBRIMCgRvcGVuGAIgASgIIoEBCgpSdW5uZXJCZWF0EhEKCXJ1bm5lcl9pZBgBIAEoCRITCgtpbmNhcm5hdGlvbhgCIAEoCRIpCgVwb29scxgDIAMoCzIaLmJhdHV0YS50YXNrLnYxLlJ1bm5lclBvb2wSDAoEaGVsZBgEIAMoCRISCgpleHBpcmVzX21zGAUgASgFIkUKClJ1bm5lclBvb2wSDAoEcG9vbBgBIAEoCRIMCgRmcmVlGAIgASgFEgwKBG9wZW4YAyABKAgSDQoFc2xvdHMYBCABKAUiQAoMU3RvcEF0dGVtcHRzEjAKCGF0dGVtcHRzGAEgAygLMh4uYmF0dXRhLnRhc2sudjEuU3RvcHBlZEF0dGVtcHQiWAoOU3RvcHBlZEF0dGVtcHQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoBRIOCgZyZWFzb24YBCABKAliBnByb3RvMw", [file_google_protobuf_struct]);
+  fileDesc("ChliYXR1dGEvdGFzay92MS90YXNrLnByb3RvEg5iYXR1dGEudGFzay52MSKrAwoEVGFzaxIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIRCglzdGVwX25hbWUYAyABKAkSDwoHYXR0ZW1wdBgEIAEoBRIQCghkaXNwYXRjaBgFIAEoBRINCgVhZ2VudBgGIAEoCRIlCgVpbnB1dBgHIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRISCgp0aW1lb3V0X21zGAggASgFEhQKDGhlYXJ0YmVhdF9tcxgJIAEoBRIXCg9pZGVtcG90ZW5jeV9rZXkYCiABKAkSEQoJdGVuYW50X2lkGAsgASgJEhEKCXBhcnRpdGlvbhgMIAEoBRITCgtjaGVja19maXJzdBgNIAEoCBITCgt0cmFjZXBhcmVudBgOIAEoCRIUCgxzY2hlZHVsZWRfYXQYDyABKAESFAoMbWF4X2F0dGVtcHRzGBAgASgFEhYKDmV4ZWN1dGlvbl9uYW1lGBEgASgJEhQKDHJlcG9ydF9zdGFydBgSIAEoCBIUCgxsb3N0X3J1bm5lcnMYEyABKAUSDQoFdG9rZW4YFCABKAkiQAoLRGlyZWN0VGFza3MSDAoEcG9vbBgBIAEoCRIjCgV0YXNrcxgCIAMoCzIULmJhdHV0YS50YXNrLnYxLlRhc2siLAoNRGlyZWN0UmVjZWlwdBINCgV0YWtlbhgBIAEoBRIMCgRvcGVuGAIgASgIIoEBCgpSdW5uZXJCZWF0EhEKCXJ1bm5lcl9pZBgBIAEoCRITCgtpbmNhcm5hdGlvbhgCIAEoCRIpCgVwb29scxgDIAMoCzIaLmJhdHV0YS50YXNrLnYxLlJ1bm5lclBvb2wSDAoEaGVsZBgEIAMoCRISCgpleHBpcmVzX21zGAUgASgFIkUKClJ1bm5lclBvb2wSDAoEcG9vbBgBIAEoCRIMCgRmcmVlGAIgASgFEgwKBG9wZW4YAyABKAgSDQoFc2xvdHMYBCABKAUiQAoMU3RvcEF0dGVtcHRzEjAKCGF0dGVtcHRzGAEgAygLMh4uYmF0dXRhLnRhc2sudjEuU3RvcHBlZEF0dGVtcHQiWAoOU3RvcHBlZEF0dGVtcHQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoBRIOCgZyZWFzb24YBCABKAliBnByb3RvMw", [file_google_protobuf_struct]);
 
 /**
  * @generated from message batuta.task.v1.Task
@@ -126,6 +126,13 @@ export type Task = Message<"batuta.task.v1.Task"> & {
    * @generated from field: int32 lost_runners = 19;
    */
   lostRunners: number;
+
+  /**
+   * Proves that whoever reports on this attempt was given its task: results, checks and heartbeats bring it back.
+   *
+   * @generated from field: string token = 20;
+   */
+  token: string;
 };
 
 /**
@@ -238,6 +245,13 @@ export type TaskJson = {
    * @generated from field: int32 lost_runners = 19;
    */
   lostRunners?: number;
+
+  /**
+   * Proves that whoever reports on this attempt was given its task: results, checks and heartbeats bring it back.
+   *
+   * @generated from field: string token = 20;
+   */
+  token?: string;
 };
 
 /**
