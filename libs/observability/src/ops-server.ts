@@ -1,5 +1,6 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer } from 'node:http';
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from './logger.js';
 import { LOG_LEVELS, setLogLevel } from './logger.js';
@@ -47,6 +48,8 @@ export interface OpsServerOptions {
   readonly host?: string;
   readonly checks: Readonly<Record<string, ReadinessCheck>>;
   readonly logger: Logger;
+  /** Whoever changes something must show it as a bearer token; without it only this machine may change anything. */
+  readonly token?: string | undefined;
 }
 
 export interface OpsServer {
@@ -56,7 +59,7 @@ export interface OpsServer {
 
 /**
  * The HTTP server of a service's operators: /health/live, /health/ready, /metrics, and PUT /log-level?level=debug.
- * Not for the public network. Throws when the port is taken.
+ * Anybody who reaches it may read; see `OpsServerOptions.token` for changes. Not for the public network. Throws when the port is taken.
  */
 export async function startOpsServer(options: OpsServerOptions): Promise<OpsServer> {
   collectProcessMetrics();
@@ -80,6 +83,12 @@ export async function startOpsServer(options: OpsServerOptions): Promise<OpsServ
           return;
         }
         case 'PUT /log-level': {
+          const { status, error } = mayChange(request, options.token) ?? {};
+          if (status !== undefined) {
+            if (status === 401) response.setHeader('www-authenticate', 'Bearer');
+            options.logger.warn({ from: request.socket.remoteAddress }, 'a change of the log level was refused');
+            return json(response, status, { error });
+          }
           const level = url.searchParams.get('level') ?? '';
           if (!(LOG_LEVELS as readonly string[]).includes(level)) {
             return json(response, 400, { error: `level must be one of ${LOG_LEVELS.join(', ')}` });
@@ -115,4 +124,25 @@ export async function startOpsServer(options: OpsServerOptions): Promise<OpsServ
         server.closeAllConnections();
       }),
   };
+}
+
+/** Undefined for those who may; else the answer. */
+function mayChange(request: IncomingMessage, token: string | undefined): { status: number; error: string } | undefined {
+  // A page in a browser on this machine is not its operator.
+  if (request.headers.origin !== undefined) return { status: 403, error: 'not for browsers' };
+  if (token === undefined) {
+    return LOOPBACK.test(request.socket.remoteAddress ?? '')
+      ? undefined
+      : { status: 403, error: 'allowed from this machine only, as no BATUTA_OPS_TOKEN is set' };
+  }
+  const shown = /^Bearer (.+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? '';
+  return timingSafeEqual(sha256(shown), sha256(token))
+    ? undefined
+    : { status: 401, error: 'needs the BATUTA_OPS_TOKEN as a bearer token' };
+}
+
+const LOOPBACK = /^(::ffff:)?127\.|^::1$/;
+
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
 }

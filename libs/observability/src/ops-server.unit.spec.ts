@@ -1,3 +1,5 @@
+import { request } from 'node:http';
+import { networkInterfaces } from 'node:os';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { createLogger } from './logger.js';
 import { counter } from './metrics.js';
@@ -6,8 +8,12 @@ import type { OpsServer } from './ops-server.js';
 
 describe('the operations server', () => {
   let server: OpsServer | undefined;
-  const start = async (checks: Record<string, () => void>): Promise<string> => {
-    server = await startOpsServer({ port: 0, checks, logger: createLogger({ service: 'test', level: 'silent' }) });
+  const start = async (
+    checks: Record<string, () => void>,
+    more: { host?: string; token?: string } = {},
+  ): Promise<string> => {
+    const logger = createLogger({ service: 'test', level: 'silent' });
+    server = await startOpsServer({ port: 0, checks, logger, ...more });
     return `http://127.0.0.1:${server.port}`;
   };
   afterEach(async () => {
@@ -54,5 +60,43 @@ describe('the operations server', () => {
     expect(logger.level).toBe('info');
     expect((await fetch(`${url}/log-level?level=silent`, { method: 'PUT' })).status).toBe(200);
     expect(logger.level).toBe('silent');
+  });
+
+  const putLevel = async (url: string, headers: Record<string, string> = {}): Promise<number> =>
+    (await fetch(`${url}/log-level?level=silent`, { method: 'PUT', headers })).status;
+
+  it('with a token, changes nothing for those who do not show it; health and metrics stay open', async () => {
+    const url = await start({}, { token: 'right' });
+    expect(await putLevel(url)).toBe(401);
+    expect(await putLevel(url, { authorization: 'Bearer wrong' })).toBe(401);
+    expect(await putLevel(url, { authorization: 'Basic right' })).toBe(401);
+    expect(await putLevel(url, { authorization: 'Bearer right' })).toBe(200);
+    expect((await fetch(`${url}/health/ready`)).status).toBe(200);
+    expect((await fetch(`${url}/metrics`)).status).toBe(200);
+  });
+
+  it('changes nothing for a page in a browser', async () => {
+    // fetch does not let a page's origin be set.
+    const url = await start({});
+    const status = await new Promise<number | undefined>((resolve, reject) => {
+      const headers = { origin: 'http://evil.example' };
+      const asked = request(`${url}/log-level?level=silent`, { method: 'PUT', headers }, (answer) => {
+        answer.resume();
+        resolve(answer.statusCode);
+      });
+      asked.on('error', reject).end();
+    });
+    expect(status).toBe(403);
+  });
+
+  const outside = Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .find(({ internal, family }) => !internal && family === 'IPv4')?.address;
+  // A machine without a network has nobody to refuse.
+  (outside === undefined ? it.skip : it)('without a token, changes nothing for another machine', async () => {
+    const port = new URL(await start({}, { host: '0.0.0.0' })).port;
+    expect(await putLevel(`http://${outside ?? ''}:${port}`)).toBe(403);
+    expect((await fetch(`http://${outside ?? ''}:${port}/health/live`)).status).toBe(200);
+    expect(await putLevel(`http://127.0.0.1:${port}`)).toBe(200);
   });
 });

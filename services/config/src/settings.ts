@@ -18,6 +18,8 @@ const schema = {
   /** File that gets the first admin key of an empty installation, readable by its owner only. */
   adminKeyFile: text({ env: 'BATUTA_ADMIN_KEY_FILE', optional: true }),
   logLevel: oneOf(LOG_LEVELS, { env: 'BATUTA_LOG_LEVEL', default: 'info' }),
+  /** Bearer token for PUT /log-level; without it only this machine may change the level. */
+  opsToken: secret({ env: 'BATUTA_OPS_TOKEN', optional: true }),
 } as const;
 
 export type ConfigSettings = SettingsOf<typeof schema>;

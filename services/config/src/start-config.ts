@@ -122,7 +122,13 @@ export async function startConfig(options: StartConfigOptions): Promise<RunningC
       requests,
     };
     const ops = opsServer
-      ? await startOpsServer({ port: settings.httpPort, host: settings.httpHost, checks, logger })
+      ? await startOpsServer({
+          port: settings.httpPort,
+          host: settings.httpHost,
+          checks,
+          logger,
+          token: settings.opsToken?.reveal(),
+        })
       : undefined;
     if (ops !== undefined) opened.push(() => ops.close());
     logger.info({ port: ops?.port }, 'config service started');

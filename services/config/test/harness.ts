@@ -21,6 +21,7 @@ export function settingsFor(databaseUrl: string, natsUrl: string): ConfigSetting
     sandboxThreads: 1,
     adminKeyFile: undefined,
     logLevel: 'error',
+    opsToken: undefined,
   };
 }
 

@@ -57,6 +57,8 @@ const schema = {
   /** Copies of the JetStream streams in a NATS cluster. */
   streamReplicas: integer({ env: 'BATUTA_STREAM_REPLICAS', default: 1, min: 1, max: 5 }),
   logLevel: oneOf(LOG_LEVELS, { env: 'BATUTA_LOG_LEVEL', default: 'info' }),
+  /** Bearer token for PUT /log-level; without it only this machine may change the level. */
+  opsToken: secret({ env: 'BATUTA_OPS_TOKEN', optional: true }),
 } as const;
 
 export type ExecutionSettings = SettingsOf<typeof schema>;

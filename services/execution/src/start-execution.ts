@@ -262,7 +262,13 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
       requests,
     };
     const ops = opsServer
-      ? await startOpsServer({ port: settings.httpPort, host: settings.httpHost, checks, logger })
+      ? await startOpsServer({
+          port: settings.httpPort,
+          host: settings.httpHost,
+          checks,
+          logger,
+          token: settings.opsToken?.reveal(),
+        })
       : undefined;
     if (ops !== undefined) opened.push(() => ops.close());
     logger.info(

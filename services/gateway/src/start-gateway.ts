@@ -127,6 +127,7 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
         host: settings.opsHost,
         checks: { nats: connected },
         logger,
+        token: settings.opsToken?.reveal(),
       });
     }
     await app.listen(settings.port, settings.host);
