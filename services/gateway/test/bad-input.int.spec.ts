@@ -140,6 +140,13 @@ describe('bad input', () => {
     );
   });
 
+  it.each(['http://user:pw@hooks.example/', 'https://user@hooks.example/', 'https://:pw@hooks.example/'])(
+    'refuses %s as callback_url: it would be stored and shown',
+    async (callback_url) => {
+      await expectRefusal(under.call('POST', EXECUTE, { body: { callback_url } }), 400, 'validation_failed');
+    },
+  );
+
   it('refuses JSON that is nested too deep, without exhausting the stack', async () => {
     const nest = (levels: number): string => `{"input":${'['.repeat(levels)}${']'.repeat(levels)}}`;
     await expectRefusal(post(nest(64)), 400, 'too_deep');

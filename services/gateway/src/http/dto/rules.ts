@@ -122,14 +122,18 @@ export const someTexts = (max: number): Rule => {
   };
 };
 
-/** An absolute http or https URL of at most 2048 characters. */
+/** An absolute http or https URL of at most 2048 characters, without user and password: it is stored and shown. */
 export const aHttpUrl: Rule = ofText((text) => {
   if (text.length > 2048) {
     return { code: 'too_long', message: `has ${text.length} characters; at most 2048 are allowed` };
   }
-  return URL.canParse(text) && ['http:', 'https:'].includes(new URL(text).protocol)
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !['http:', 'https:'].includes(url.protocol)) {
+    return { code: 'bad_format', message: 'must be an http or https URL' };
+  }
+  return url.username === '' && url.password === ''
     ? undefined
-    : { code: 'bad_format', message: 'must be an http or https URL' };
+    : { code: 'bad_format', message: 'must not hold a user name or password' };
 });
 
 /** An RFC 3339 time. */
