@@ -83,7 +83,6 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     const inherited = options.env ?? process.env;
     const env: NodeJS.ProcessEnv = {
       BATUTA_RUNNER_LOG_DIRECTORIES: join(agentFiles, '{tenant}'),
-      BATUTA_RUNNER_STATUS_ADDRESSES: '127.0.0.1',
       // Ports are chosen at each start and the owner's name must stay: one platform has one engine.
       BATUTA_EXECUTION_NAME: 'standalone',
       // The largest number of engines that can share the store; each partition of a commit costs a row (ADR 0018).
@@ -116,12 +115,19 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       logger: options.logger,
     });
     servers = stack;
+    const ports = await portsFor(inherited, options.port);
     const found = {
       DATABASE_URL: stack.databaseUrl,
       NATS_URL: stack.natsUrl,
       // Empty counts as none: what the shell says is for another server.
       NATS_CREDS: stack.natsCredentials ?? '',
-      ...(await portsFor(inherited, options.port)),
+      // The services and nothing else of this machine: NATS and PostgreSQL listen on loopback too.
+      BATUTA_RUNNER_STATUS_ADDRESSES:
+        inherited['BATUTA_RUNNER_STATUS_ADDRESSES'] ??
+        Object.values(ports)
+          .map((port) => `127.0.0.1:${port}`)
+          .join(','),
+      ...ports,
     };
     await allOrFirstFailure(groups.map((group) => group.start(found)));
     const url = services.gateway;
