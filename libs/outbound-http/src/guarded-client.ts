@@ -1,12 +1,15 @@
-import { lookup as systemLookup } from 'node:dns';
-import type { LookupAddress } from 'node:dns';
 import { isIP } from 'node:net';
 import type { LookupFunction } from 'node:net';
 import { Agent as Dispatcher, buildConnector, errors, request } from 'undici';
 import type { AddressPolicy } from './address-policy.js';
 import { ACCEPTED_ENCODINGS, AnswerTooLargeError, decodedBody, UnreadableAnswerError } from './content-encoding.js';
+import { FairGate } from './fair-gate.js';
+import { HostNames } from './host-names.js';
+import type { Resolve } from './host-names.js';
 
 export interface CallOptions {
+  /** Whom the call is made for: tenants share neither connections nor places. */
+  readonly tenantId: string;
   readonly url: string;
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
@@ -38,14 +41,22 @@ export interface CallAnswer {
   readonly latencyMs: number;
 }
 
-/** The address is one that the settings do not allow. */
+/**
+ * The address is one that the settings do not allow. The message is the same for all of them: which address a name has, and
+ * what kind of one, tells how the platform's network is made.
+ */
 export class AddressRefusedError extends Error {
   override readonly name = 'AddressRefusedError';
+
+  /** @param detail For the operator's log alone. */
+  constructor(readonly detail: string) {
+    super('the address may not be called');
+  }
 }
 
 /** The refusal inside an error, however the client has wrapped it. */
-export function addressRefusal(error: unknown): string | undefined {
-  if (error instanceof AddressRefusedError) return error.message;
+export function addressRefusal(error: unknown): AddressRefusedError | undefined {
+  if (error instanceof AddressRefusedError) return error;
   if (error instanceof AggregateError) return error.errors.map(addressRefusal).find((found) => found !== undefined);
   return error instanceof Error && error.cause !== undefined ? addressRefusal(error.cause) : undefined;
 }
@@ -55,11 +66,27 @@ export class InvalidCallError extends Error {
   override readonly name = 'InvalidCallError';
 }
 
-export type Resolve = (
-  hostname: string,
-  options: { all: true; family?: number | 'IPv4' | 'IPv6' | undefined },
-  callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
-) => void;
+/**
+ * Why a call did not reach its host, in a few words and without the addresses that its name has: an error of the network names
+ * the one that was tried.
+ */
+export function networkReason(error: unknown): string {
+  // By their form: errors of Node.js itself are not of this module's `Error` where tests run in a context of their own.
+  const {
+    errors: several,
+    message,
+    name,
+    code,
+    syscall,
+    address,
+  } = (error ?? {}) as Partial<Record<'errors' | 'message' | 'name' | 'code' | 'syscall' | 'address', unknown>>;
+  if (Array.isArray(several) && several.length > 0) return networkReason(several[0]);
+  if (typeof message !== 'string') return String(error);
+  if (typeof code === 'string' && typeof address === 'string') {
+    return `${typeof syscall === 'string' ? `${syscall} ` : ''}${code}`;
+  }
+  return message === '' ? String(code ?? name ?? error) : message;
+}
 
 /** Safe or idempotent (RFC 9110, 9.2.2). */
 const REPEATABLE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
@@ -84,7 +111,25 @@ const OWN_HEADERS = new Set([
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
+/** Calls under way, of one tenant and of all. A tenant's calls that wait are its own only. */
+const GATE = { total: 4_096, perTenant: 256, waiting: 4_096 };
+/** Connections of one tenant to one origin. */
+const CONNECTIONS = 64;
+const KEEP_ALIVE_MS = 4_000;
+
+/** The connections of one tenant. */
+interface TenantConnections {
+  readonly options: Dispatcher.Options;
+  readonly dispatcher: Dispatcher;
+  /** Connections made for each origin so far. */
+  readonly connected: Map<string, number>;
+  calls: number;
+  /** Closes them when the tenant has been quiet for longer than a connection is kept. */
+  idle: NodeJS.Timeout | undefined;
+}
+
 interface SentRequest {
+  readonly tenant: TenantConnections;
   readonly url: URL;
   readonly method: string;
   readonly headers: Record<string, string>;
@@ -99,36 +144,72 @@ interface SentRequest {
  * nothing.
  */
 export class GuardedClient {
-  private readonly options: Dispatcher.Options;
-  private readonly dispatcher: Dispatcher;
-  /** Connections made for each origin so far. */
-  private readonly connected = new Map<string, number>();
+  readonly #tenants = new Map<string, TenantConnections>();
+  readonly #gate = new FairGate(GATE);
+  readonly #policy: AddressPolicy;
+  readonly #resolve: Resolve;
 
-  constructor(
-    private readonly policy: AddressPolicy,
-    private readonly resolve: Resolve = systemLookup,
-  ) {
-    this.options = {
-      connect: this.connector(),
-      connections: 64,
-      keepAliveTimeout: 4_000,
-      maxHeaderSize: 32 * 1024,
-    };
-    this.dispatcher = new Dispatcher(this.options);
+  constructor(policy: AddressPolicy, resolve: Resolve = new HostNames().resolve) {
+    this.#policy = policy;
+    this.#resolve = resolve;
   }
 
   /**
    * Makes one call and follows its redirects; keeps no cookies. Throws `AddressRefusedError`, `AnswerTooLargeError`,
-   * `UnreadableAnswerError`, `InvalidCallError`, the signal's reason, or what the network had to say.
+   * `UnreadableAnswerError`, `InvalidCallError`, `GateBusyError`, the signal's reason, or what the network had to say.
    */
   async call(options: CallOptions): Promise<CallAnswer> {
+    const { tenantId, signal } = options;
+    const leave = await this.#gate.enter(tenantId, signal);
+    const tenant = this.#connectionsOf(tenantId);
+    tenant.calls += 1;
+    clearTimeout(tenant.idle);
+    try {
+      return await this.#callFor(tenant, options);
+    } finally {
+      tenant.calls -= 1;
+      if (tenant.calls === 0) this.#closeWhenIdle(tenantId, tenant);
+      leave();
+    }
+  }
+
+  async close(): Promise<void> {
+    const tenants = [...this.#tenants.values()];
+    this.#tenants.clear();
+    for (const { idle } of tenants) clearTimeout(idle);
+    await Promise.all(tenants.map(({ dispatcher }) => dispatcher.destroy()));
+  }
+
+  #connectionsOf(tenantId: string): TenantConnections {
+    let tenant = this.#tenants.get(tenantId);
+    if (tenant !== undefined) return tenant;
+    const connected = new Map<string, number>();
+    const options: Dispatcher.Options = {
+      connect: this.connector(tenantId, connected),
+      connections: CONNECTIONS,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      maxHeaderSize: 32 * 1024,
+    };
+    tenant = { options, dispatcher: new Dispatcher(options), connected, calls: 0, idle: undefined };
+    this.#tenants.set(tenantId, tenant);
+    return tenant;
+  }
+
+  #closeWhenIdle(tenantId: string, tenant: TenantConnections): void {
+    tenant.idle = setTimeout(() => {
+      if (this.#tenants.get(tenantId) === tenant) this.#tenants.delete(tenantId);
+      void tenant.dispatcher.destroy().catch(() => undefined);
+    }, 2 * KEEP_ALIVE_MS).unref();
+  }
+
+  async #callFor(tenant: TenantConnections, options: CallOptions): Promise<CallAnswer> {
     const startedAt = performance.now();
     let { method, body } = options;
     let headers = this.checkedHeaders(options.headers);
     let url = this.checkedUrl(options.url);
     for (let redirects = 0; ; redirects++) {
       const repeatable = options.repeatable ?? (REPEATABLE_METHODS.has(method) || 'idempotency-key' in headers);
-      const answer = await this.send({ url, method, headers, body, repeatable, signal: options.signal });
+      const answer = await this.send({ tenant, url, method, headers, body, repeatable, signal: options.signal });
       const location = answer.headers['location'];
       if (!REDIRECTS.has(answer.statusCode) || location === undefined || options.maxRedirects === 0) {
         const { raw, isCut } = await readBody(answer.body, options.maxBytes, options.longBody ?? 'fail');
@@ -164,22 +245,18 @@ export class GuardedClient {
     }
   }
 
-  close(): Promise<void> {
-    return this.dispatcher.destroy();
-  }
-
   /**
    * Sends a request. A server may close a kept connection at the moment at which the next request goes out on it; such a
    * request is sent once more, on a connection of its own, when it may reach the server twice.
    */
   private async send(sent: SentRequest): Promise<Awaited<ReturnType<typeof request>>> {
-    const { url, signal } = sent;
-    const before = this.connected.get(url.origin);
+    const { tenant, url, signal } = sent;
+    const before = tenant.connected.get(url.origin);
     try {
       return await this.sendOnce(sent, true);
     } catch (error) {
       signal.throwIfAborted();
-      const noneWasMade = before !== undefined && this.connected.get(url.origin) === before;
+      const noneWasMade = before !== undefined && tenant.connected.get(url.origin) === before;
       const wasKept = noneWasMade || bytesReadBefore(error) > 0;
       if (sent.repeatable && wasKept && CONNECTION_ENDED.has(codeOf(error))) return this.sendOnce(sent, false);
       throw error;
@@ -187,8 +264,8 @@ export class GuardedClient {
   }
 
   private async sendOnce(sent: SentRequest, keep: boolean): Promise<Awaited<ReturnType<typeof request>>> {
-    const { url, method, headers, body, signal } = sent;
-    const dispatcher = keep ? this.dispatcher : new Dispatcher({ ...this.options, pipelining: 0 });
+    const { tenant, url, method, headers, body, signal } = sent;
+    const dispatcher = keep ? tenant.dispatcher : new Dispatcher({ ...tenant.options, pipelining: 0 });
     try {
       return await request(url, {
         method,
@@ -244,14 +321,14 @@ export class GuardedClient {
     return checked;
   }
 
-  private connector(): buildConnector.connector {
+  private connector(tenantId: string, connected: Map<string, number>): buildConnector.connector {
     const connectors = new Map<number, buildConnector.connector>();
     return (options, callback) => {
       const port = Number(options.port !== '' ? options.port : options.protocol === 'https:' ? 443 : 80);
       const host = options.hostname.replace(/^\[|\]$/g, '');
       // A literal address is connected to without a lookup.
       if (isIP(host) !== 0) {
-        const refusal = this.policy.refusal(host, port);
+        const refusal = this.#policy.refusal(host, port);
         if (refusal !== undefined) {
           callback(new AddressRefusedError(refusal), null);
           return;
@@ -259,30 +336,30 @@ export class GuardedClient {
       }
       let connect = connectors.get(port);
       if (connect === undefined) {
-        connect = buildConnector({ lookup: this.lookupFor(port), timeout: 30_000 });
+        connect = buildConnector({ lookup: this.lookupFor(tenantId, port), timeout: 30_000 });
         if (connectors.size < 256) connectors.set(port, connect);
       }
       connect(options, (...result) => {
         if (result[0] === null) {
           const { origin } = new URL(`${options.protocol}//${isIP(host) === 6 ? `[${host}]` : host}:${port}`);
           // Forgetting how many there were only costs a repeat.
-          if (this.connected.size >= 1_000) this.connected.clear();
-          this.connected.set(origin, (this.connected.get(origin) ?? 0) + 1);
+          if (connected.size >= 1_000) connected.clear();
+          connected.set(origin, (connected.get(origin) ?? 0) + 1);
         }
         callback(...result);
       });
     };
   }
 
-  private lookupFor(port: number): LookupFunction {
+  private lookupFor(tenantId: string, port: number): LookupFunction {
     return (hostname, options, callback) => {
       const { family } = options;
-      this.resolve(hostname, { all: true, family }, (error, addresses) => {
+      this.#resolve(hostname, { all: true, family, tenantId }, (error, addresses) => {
         if (error !== null) {
           callback(error, '', 0);
           return;
         }
-        const refusals = addresses.map(({ address }) => this.policy.refusal(address, port));
+        const refusals = addresses.map(({ address }) => this.#policy.refusal(address, port));
         const allowed = addresses.filter((_, index) => refusals[index] === undefined);
         const [first] = allowed;
         if (first === undefined) {

@@ -14,6 +14,8 @@ const schema = {
   httpPort: integer({ env: 'BATUTA_NOTIFICATIONS_HTTP_PORT', default: 0, min: 0, max: 65_535 }),
   httpHost: text({ env: 'BATUTA_NOTIFICATIONS_HTTP_HOST', default: '127.0.0.1' }),
   logLevel: oneOf(LOG_LEVELS, { env: 'BATUTA_LOG_LEVEL', default: 'info' }),
+  /** Bearer token for PUT /log-level; without it only this machine may change the level. */
+  opsToken: secret({ env: 'BATUTA_OPS_TOKEN', optional: true }),
   /** How often each partition's log is read without a wake-up. */
   pollMs: milliseconds({ env: 'BATUTA_NOTIFICATIONS_POLL', default: 5_000, min: 20, max: 600_000 }),
   /** How often due deliveries and fallbacks are looked for without a wake-up. */
@@ -60,9 +62,13 @@ const schema = {
   encryptionKeys: secret({ env: 'BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS', optional: true }),
   /** Private addresses that webhooks may reach: `10.1.0.0/16`, `127.0.0.1`, `[::1]:8080`. */
   allowedAddresses: list({ env: 'BATUTA_NOTIFICATIONS_ALLOWED_ADDRESSES', default: [] }),
-  /** `smtp://user:password@host:587` or `smtps://…:465`; without it there is no email. */
+  /** Name servers for the hosts that webhooks, mail and SMS go to: `10.0.0.53`, `[::1]:5353`; none: those of /etc/resolv.conf. */
+  dnsServers: list({ env: 'BATUTA_DNS_SERVERS', default: [] }),
+  /** For the lookup of one host name. */
+  dnsTimeoutMs: milliseconds({ env: 'BATUTA_DNS_TIMEOUT', default: 5_000, min: 50, max: 60_000 }),
   /** Threads that render users' templates. */
   sandboxThreads: integer({ env: 'BATUTA_NOTIFICATIONS_SANDBOX_THREADS', default: 2, min: 1, max: 64 }),
+  /** `smtp://user:password@host:587` or `smtps://…:465`; without it there is no email. */
   smtpUrl: secret({ env: 'BATUTA_NOTIFICATIONS_SMTP_URL', optional: true }),
   /** `Batuta <batuta@example.org>` or a bare address. */
   smtpFrom: text({ env: 'BATUTA_NOTIFICATIONS_SMTP_FROM', optional: true }),

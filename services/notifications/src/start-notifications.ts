@@ -15,7 +15,7 @@ import {
 } from '@batuta/messaging';
 import { createLogger, nestLogger, startOpsServer, startTracing } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
-import { addressPolicy, GuardedClient } from '@batuta/outbound-http';
+import { addressPolicy, GuardedClient, HostNames } from '@batuta/outbound-http';
 import type { Resolve } from '@batuta/outbound-http';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
@@ -45,7 +45,7 @@ export interface StartNotificationsOptions {
   readonly logger?: Logger;
   /** Whether to serve /health and /metrics on a port of its own; default true. */
   readonly opsServer?: boolean;
-  /** How host names become addresses; default: the system's way. */
+  /** How host names become addresses; default: `HostNames`. */
   readonly resolve?: Resolve;
   /** A connection to NATS is lost for good; default: the process ends. */
   readonly onLost?: (error: Error) => void;
@@ -105,6 +105,7 @@ export async function startNotifications(options: StartNotificationsOptions = {}
       secrets,
       headers,
       publish,
+      logger,
       ...(options.resolve === undefined ? {} : { resolve: options.resolve }),
     });
     for (const channel of channels) opened.push(async () => channel.close?.());
@@ -179,7 +180,13 @@ export async function startNotifications(options: StartNotificationsOptions = {}
     const ops =
       options.opsServer === false
         ? undefined
-        : await startOpsServer({ port: settings.httpPort, host: settings.httpHost, checks, logger });
+        : await startOpsServer({
+            port: settings.httpPort,
+            host: settings.httpHost,
+            checks,
+            logger,
+            token: settings.opsToken?.reveal(),
+          });
     if (ops !== undefined) opened.push(() => ops.close());
     logger.info({ port: ops?.port, channels: channels.map(({ type }) => type) }, 'notifications service started');
     let closed: Promise<void> | undefined;
@@ -244,26 +251,31 @@ interface ChannelParts {
   readonly secrets: SigningSecrets;
   readonly headers: CallbackHeaders;
   readonly publish: (subject: string, payload: string) => void;
+  readonly logger: Logger;
   readonly resolve?: Resolve;
 }
 
 function openChannels(settings: NotificationsSettings, parts: ChannelParts): Channel[] {
-  const { dataSource, templates, secrets, headers, publish, resolve } = parts;
+  const { dataSource, templates, secrets, headers, publish, logger } = parts;
+  const names = new HostNames({ servers: settings.dnsServers, timeoutMs: settings.dnsTimeoutMs });
   const policy = addressPolicy(settings.allowedAddresses);
   const channels = [
     webhookChannel({
-      client: resolve === undefined ? new GuardedClient(policy) : new GuardedClient(policy, resolve),
+      client: new GuardedClient(policy, parts.resolve ?? names.resolve),
+      logger,
       templates,
       signing: (tenantId, callbackId) => secrets.signing(tenantId, callbackId),
       headers: (tenantId, callbackId, channelIndex) => headers.sending(tenantId, callbackId, channelIndex),
     }),
     webSocketChannel({ dataSource, templates, publish }),
   ];
-  const email = emailOptions(settings, templates);
+  const email = emailOptions(settings, templates, names.lookup);
   if (email !== undefined) channels.push(emailChannel(email));
   const { smsUrl: url, smsAccount: account, smsToken, smsFrom: from } = settings;
   if (url !== undefined && account !== undefined && smsToken !== undefined && from !== undefined) {
-    channels.push(smsChannel(twilioProvider({ url, account, token: smsToken.reveal(), from }), templates));
+    channels.push(
+      smsChannel(twilioProvider({ url, account, token: smsToken.reveal(), from, lookup: names.lookup }), templates),
+    );
   }
   return channels;
 }

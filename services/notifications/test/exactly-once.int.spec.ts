@@ -241,7 +241,7 @@ describe('addresses', () => {
       const execution = test.engine.start(configId, { callbackUrl: `http://${host}:${new URL(receiver.url).port}/x` });
       test.engine.tell(execution, 'completed');
       const delivery = await failed(execution);
-      expect(delivery.error).toContain('the address may not be called');
+      expect(delivery.error).toBe('the address may not be called');
       expect(delivery.retryCount).toBe(0);
     }
     expect(receiver.received).toEqual([]);
@@ -266,7 +266,7 @@ describe('addresses', () => {
     });
     test.engine.tell(execution, 'completed');
     const delivery = await failed(execution);
-    expect(delivery.error).toContain('169.254.169.254');
+    expect(delivery.error).toBe('the address may not be called');
     expect(receiver.received).toHaveLength(1);
     expect(asked).toBe(2);
   }, 60_000);

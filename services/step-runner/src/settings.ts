@@ -10,6 +10,8 @@ const schema = {
   /** A file of NATS credentials, beside or instead of user and password in the URL; `{service}` stands for this service. */
   natsCredentials: text({ env: 'NATS_CREDS', optional: true }),
   logLevel: oneOf(LOG_LEVELS, { env: 'BATUTA_LOG_LEVEL', default: 'info' }),
+  /** Bearer token for PUT /log-level; without it only this machine may change the level. */
+  opsToken: secret({ env: 'BATUTA_OPS_TOKEN', optional: true }),
   /** Health and metrics; 0 takes a free port. */
   httpPort: integer({ env: 'BATUTA_STEP_RUNNER_HTTP_PORT', default: 0, min: 0, max: 65_535 }),
   httpHost: text({ env: 'BATUTA_STEP_RUNNER_HTTP_HOST', default: '127.0.0.1' }),
@@ -44,6 +46,10 @@ const schema = {
   allowedAddresses: list({ env: 'BATUTA_RUNNER_ALLOWED_ADDRESSES', default: [] }),
   /** The same for `status_handler` alone: the platform's own addresses. */
   statusAddresses: list({ env: 'BATUTA_RUNNER_STATUS_ADDRESSES', default: [] }),
+  /** Name servers for the hosts that agents call: `10.0.0.53`, `[::1]:5353`; none: those of /etc/resolv.conf. */
+  dnsServers: list({ env: 'BATUTA_DNS_SERVERS', default: [] }),
+  /** For the lookup of one host name. */
+  dnsTimeoutMs: milliseconds({ env: 'BATUTA_DNS_TIMEOUT', default: 5_000, min: 50, max: 60_000 }),
 } as const;
 
 export type StepRunnerSettings = SettingsOf<typeof schema>;

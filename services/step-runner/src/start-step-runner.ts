@@ -66,6 +66,8 @@ export async function startStepRunner(options: StartStepRunnerOptions): Promise<
       logDirectories: settings.logDirectories,
       allowedAddresses: settings.allowedAddresses,
       statusAddresses: settings.statusAddresses,
+      dnsServers: settings.dnsServers,
+      dnsTimeoutMs: settings.dnsTimeoutMs,
     });
     opened.push(() => builtIn.close());
     const agents = [...builtIn.agents, ...(options.agents ?? [])];
@@ -92,7 +94,13 @@ export async function startStepRunner(options: StartStepRunnerOptions): Promise<
     opened.push(() => app.close());
     const checks: Record<string, ReadinessCheck> = { tasks: () => runner.checkReady() };
     const ops = opsServer
-      ? await startOpsServer({ port: settings.httpPort, host: settings.httpHost, checks, logger })
+      ? await startOpsServer({
+          port: settings.httpPort,
+          host: settings.httpHost,
+          checks,
+          logger,
+          token: settings.opsToken?.reveal(),
+        })
       : undefined;
     if (ops !== undefined) opened.push(() => ops.close());
     logger.info({ pools, slots, worker_id: workerId, port: ops?.port }, 'step-runner started');

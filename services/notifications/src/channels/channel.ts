@@ -1,4 +1,5 @@
 import type { CallbackEvent, CallbackType } from '@batuta/contracts';
+import { networkReason } from '@batuta/outbound-http';
 import type { ChannelDefinition } from '../callbacks/channel-definition.js';
 import type { Message } from '../templates/message.js';
 
@@ -57,11 +58,7 @@ export interface Channel {
   close?(): Promise<void>;
 }
 
-/** Why something failed, in a few words, without addresses' credentials or payloads. */
+/** Why something failed, in a few words, without addresses, credentials or payloads. */
 export function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);
-  if (!(error instanceof Error)) return String(error).slice(0, 500);
-  const { code } = error as { code?: unknown };
-  const text = error.message === '' ? (typeof code === 'string' ? code : error.name) : error.message;
-  return text.slice(0, 500);
+  return networkReason(error).slice(0, 500);
 }

@@ -1,8 +1,11 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import type { LookupFunction, Socket } from 'node:net';
 import { rootCertificates } from 'node:tls';
 import { SettingsError } from '@batuta/settings';
 import { createTransport } from 'nodemailer';
+import type { SMTPPoolOptions } from 'nodemailer';
 import type { NotificationsSettings } from '../settings.js';
 import { cutTo, defaultContent, oneLine, summaryOf, valuesOf } from '../templates/message.js';
 import { TemplateError } from '../templates/templates.js';
@@ -22,12 +25,17 @@ export interface EmailOptions {
   readonly connections: number;
   readonly timeoutMs: number;
   readonly templates: Templates;
+  readonly lookup: LookupFunction;
 }
 
 const MAX_SUBJECT = 500;
 
 /** The options of an email channel; undefined when no SMTP server is set. Throws a `SettingsError`. */
-export function emailOptions(settings: NotificationsSettings, templates: Templates): EmailOptions | undefined {
+export function emailOptions(
+  settings: NotificationsSettings,
+  templates: Templates,
+  lookup: LookupFunction,
+): EmailOptions | undefined {
   const { smtpUrl, smtpFrom } = settings;
   if (smtpUrl === undefined || smtpFrom === undefined) return undefined;
   return {
@@ -39,6 +47,7 @@ export function emailOptions(settings: NotificationsSettings, templates: Templat
     connections: settings.smtpConnections,
     timeoutMs: settings.attemptTimeoutMs,
     templates,
+    lookup,
   };
 }
 
@@ -66,11 +75,20 @@ export function emailChannel(options: EmailOptions): Channel {
   const server = new URL(options.url);
   const secure = server.protocol === 'smtps:';
   const { templates } = options;
+  const host = server.hostname.replace(/^\[|\]$/g, '');
+  const port = server.port === '' ? (secure ? 465 : 587) : Number(server.port);
   const transport = createTransport({
     pool: true,
     maxConnections: options.connections,
-    host: server.hostname.replace(/^\[|\]$/g, ''),
-    port: server.port === '' ? (secure ? 465 : 587) : Number(server.port),
+    host,
+    port,
+    // Its own way asks DNS alone first, then blocks a thread of the process with the system's lookup.
+    getSocket(_options: unknown, callback: (error: Error | null, found?: { connection: Socket }) => void) {
+      connected(host, port, options).then(
+        (connection) => callback(null, { connection }),
+        (error: unknown) => callback(error as Error),
+      );
+    },
     secure,
     requireTLS: !secure && options.requireTls,
     tls: {
@@ -86,7 +104,7 @@ export function emailChannel(options: EmailOptions): Channel {
     // Content is made here; nothing is to be fetched or read for a user.
     disableFileAccess: true,
     disableUrlAccess: true,
-  });
+  } satisfies SMTPPoolOptions);
   return {
     type: 'email',
     async send({ id, settings, message, signal }) {
@@ -139,6 +157,22 @@ export function emailChannel(options: EmailOptions): Channel {
       return Promise.resolve();
     },
   };
+}
+
+function connected(host: string, port: number, { lookup, timeoutMs }: EmailOptions): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port, lookup });
+    const timer = setTimeout(() => {
+      socket.destroy(new Error(`${host}:${port} did not answer within ${timeoutMs} ms`));
+    }, timeoutMs);
+    socket.once('error', reject);
+    socket.once('close', () => clearTimeout(timer));
+    socket.once('connect', () => {
+      clearTimeout(timer);
+      socket.removeListener('error', reject);
+      resolve(socket);
+    });
+  });
 }
 
 function codeOf(response: string): number | undefined {

@@ -1,4 +1,5 @@
-import { request } from 'undici';
+import type { LookupFunction } from 'node:net';
+import { Agent as Dispatcher, request } from 'undici';
 import { cutTo, summaryOf, valuesOf } from '../templates/message.js';
 import { TemplateError } from '../templates/templates.js';
 import type { Templates } from '../templates/templates.js';
@@ -9,6 +10,7 @@ import type { Channel, Outcome } from './channel.js';
 export interface SmsProvider {
   /** Hands one message over. Expected failures are outcomes. */
   send(to: string, text: string, signal: AbortSignal): Promise<Outcome>;
+  close(): Promise<void>;
 }
 
 export interface TwilioOptions {
@@ -16,15 +18,18 @@ export interface TwilioOptions {
   readonly account: string;
   readonly token: string;
   readonly from: string;
+  readonly lookup: LookupFunction;
 }
 
 const MAX_CHARACTERS = 1_600;
 const READ_BYTES = 64 * 1024;
 
 /** A provider with Twilio's Messages resource: https://www.twilio.com/docs/messaging/api/message-resource. */
-export function twilioProvider({ url, account, token, from }: TwilioOptions): SmsProvider {
+export function twilioProvider({ url, account, token, from, lookup }: TwilioOptions): SmsProvider {
   const resource = `${url.replace(/\/+$/, '')}/2010-04-01/Accounts/${encodeURIComponent(account)}/Messages.json`;
+  const dispatcher = new Dispatcher({ connect: { lookup } });
   return {
+    close: () => dispatcher.destroy(),
     async send(to, text, signal) {
       try {
         const answer = await request(resource, {
@@ -35,6 +40,7 @@ export function twilioProvider({ url, account, token, from }: TwilioOptions): Sm
           },
           body: new URLSearchParams({ To: to, From: from, Body: text }).toString(),
           signal,
+          dispatcher,
         });
         const { statusCode: responseStatus } = answer;
         if (responseStatus >= 200 && responseStatus < 300) {
@@ -82,6 +88,7 @@ export function smsChannel(provider: SmsProvider, templates: Templates): Channel
       }
       return provider.send(to, cutTo(text, MAX_CHARACTERS).toWellFormed(), signal);
     },
+    close: () => provider.close(),
   };
 }
 

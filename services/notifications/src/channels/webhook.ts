@@ -1,3 +1,4 @@
+import type { Logger } from '@batuta/observability';
 import { addressRefusal, GuardedClient, InvalidCallError } from '@batuta/outbound-http';
 import type { CallAnswer } from '@batuta/outbound-http';
 import { Webhook } from 'standardwebhooks';
@@ -15,6 +16,7 @@ const UNREACHABLE = new Set([408, 425, 429, 500, 502, 503, 504]);
 
 export interface WebhookOptions {
   readonly client: GuardedClient;
+  readonly logger: Logger;
   readonly templates: Templates;
   /** The secrets that sign now, the newest first. */
   readonly signing: (tenantId: string, callbackId: string | null) => Promise<readonly string[]>;
@@ -27,7 +29,7 @@ export interface WebhookOptions {
 }
 
 /** Webhooks as Standard Webhooks has them: https://github.com/standard-webhooks/standard-webhooks. */
-export function webhookChannel({ client, templates, signing, headers }: WebhookOptions): Channel {
+export function webhookChannel({ client, logger, templates, signing, headers }: WebhookOptions): Channel {
   return {
     type: 'webhook',
     async send(outgoing) {
@@ -47,6 +49,7 @@ export function webhookChannel({ client, templates, signing, headers }: WebhookO
       const signatures = secrets.map((secret) => new Webhook(secret).sign(id, at, body));
       try {
         const answer = await client.call({
+          tenantId,
           url: settings.callback_url ?? '',
           method: settings.callback_method ?? 'POST',
           headers: {
@@ -70,6 +73,10 @@ export function webhookChannel({ client, templates, signing, headers }: WebhookO
         });
         return outcomeOf(answer);
       } catch (error) {
+        const refusal = addressRefusal(error);
+        if (refusal !== undefined) {
+          logger.warn({ tenantId, callbackId, reason: refusal.detail }, 'an address was refused to a webhook');
+        }
         return failureOf(error, outgoing.signal);
       }
     },
@@ -130,7 +137,7 @@ function retryAfter(text: string | undefined): number | undefined {
 function failureOf(error: unknown, signal: AbortSignal): Outcome {
   if (signal.aborted) return { result: 'failed', unreachable: true, error: reasonOf(signal.reason) };
   const refusal = addressRefusal(error);
-  if (refusal !== undefined) return { result: 'refused', error: `the address may not be called: ${refusal}` };
+  if (refusal !== undefined) return { result: 'refused', error: refusal.message };
   if (error instanceof InvalidCallError)
     return { result: 'refused', error: `the call is not possible: ${error.message}` };
   return { result: 'failed', unreachable: true, error: reasonOf(error) };

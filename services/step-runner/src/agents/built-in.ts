@@ -1,6 +1,6 @@
 import type { BuiltInAgent } from '@batuta/contracts';
 import type { ControlClient } from '@batuta/messaging';
-import { addressPolicy, GuardedClient } from '@batuta/outbound-http';
+import { addressPolicy, GuardedClient, HostNames } from '@batuta/outbound-http';
 import type { Sandbox } from '@batuta/sandbox';
 import type { Agent } from './agent.js';
 import { delayAgent } from './delay.js';
@@ -23,6 +23,10 @@ export interface BuiltInAgentOptions {
   readonly allowedAddresses: readonly string[];
   /** The same for `status_handler` alone. */
   readonly statusAddresses: readonly string[];
+  /** Name servers for the hosts that HTTP calls name; none: the system's. */
+  readonly dnsServers: readonly string[];
+  /** Milliseconds for the lookup of a host name. */
+  readonly dnsTimeoutMs: number;
 }
 
 export interface BuiltInAgents {
@@ -34,8 +38,9 @@ export interface BuiltInAgents {
 /** The agents that every step-runner of the pool `default` serves. Throws a `TypeError` for an address that is none. */
 export function builtInAgents(options: BuiltInAgentOptions): BuiltInAgents {
   const { control, sandbox, logDirectories, allowedAddresses, statusAddresses } = options;
-  const http = new GuardedClient(addressPolicy(allowedAddresses));
-  const status = new GuardedClient(addressPolicy([...allowedAddresses, ...statusAddresses]));
+  const { resolve } = new HostNames({ servers: options.dnsServers, timeoutMs: options.dnsTimeoutMs });
+  const http = new GuardedClient(addressPolicy(allowedAddresses), resolve);
+  const status = new GuardedClient(addressPolicy([...allowedAddresses, ...statusAddresses]), resolve);
   const agents: Record<BuiltInAgent, Agent> = {
     status_handler: statusHandlerAgent(status, control),
     log_analyzer: logAnalyzerAgent(logDirectories),

@@ -1,5 +1,12 @@
 import type { JsonObject, JsonValue } from '@batuta/contracts';
-import { addressRefusal, AnswerTooLargeError, InvalidCallError, UnreadableAnswerError } from '@batuta/outbound-http';
+import {
+  addressRefusal,
+  AnswerTooLargeError,
+  GateBusyError,
+  InvalidCallError,
+  networkReason,
+  UnreadableAnswerError,
+} from '@batuta/outbound-http';
 import type { CallAnswer, CallOptions, GuardedClient } from '@batuta/outbound-http';
 import { RetryableError, TerminalError } from './agent.js';
 import type { Agent, AgentContext } from './agent.js';
@@ -72,14 +79,14 @@ export function httpAgent(client: GuardedClient): Agent {
 /** A call whose failures are those of an agent: what the caller got wrong is terminal, what the network did is retryable. */
 export async function callOrFail(
   client: GuardedClient,
-  options: CallOptions,
-  context: Pick<AgentContext, 'beginCall'>,
+  options: Omit<CallOptions, 'tenantId'>,
+  context: Pick<AgentContext, 'beginCall' | 'logger' | 'tenantId'>,
 ): Promise<CallAnswer> {
   const call = context.beginCall(options.method, addressOf(options));
   const { traceparent } = call;
   const headers = traceparent === '' ? options.headers : { traceparent, ...options.headers };
   try {
-    const answer = await client.call({ ...options, headers });
+    const answer = await client.call({ ...options, tenantId: context.tenantId, headers });
     const code = String(answer.status);
     call.end({ 'http.response.status_code': answer.status }, answer.status >= 400 ? code : undefined);
     return answer;
@@ -89,10 +96,14 @@ export async function callOrFail(
     const { message } = error as Error;
     const refused = addressRefusal(error);
     if (refused !== undefined) {
+      context.logger.warn({ host: hostOf(options.url), reason: refused.detail }, 'an address was refused to an agent');
       throw new TerminalError(
         'address_refused',
-        `The address may not be called: ${refused}. Addresses that are not public are allowed by BATUTA_RUNNER_ALLOWED_ADDRESSES.`,
+        'The address may not be called. Addresses that are not public are allowed by BATUTA_RUNNER_ALLOWED_ADDRESSES.',
       );
+    }
+    if (error instanceof GateBusyError) {
+      throw new RetryableError('http_busy', `The HTTP call was not made: ${message}.`, { cause: error });
     }
     if (error instanceof InvalidCallError) {
       throw new TerminalError('input_invalid', `The HTTP call is not possible: ${message}.`);
@@ -105,21 +116,14 @@ export async function callOrFail(
         cause: error,
       });
     }
-    throw new RetryableError('http_unreachable', `${hostOf(options.url)} cannot be reached: ${reasonOf(error)}.`, {
+    throw new RetryableError('http_unreachable', `${hostOf(options.url)} cannot be reached: ${networkReason(error)}.`, {
       cause: error,
     });
   }
 }
 
-function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);
-  if (!(error instanceof Error)) return String(error);
-  const { code } = error as { code?: unknown };
-  return error.message === '' ? (typeof code === 'string' ? code : error.name) : error.message;
-}
-
 /** Where a call goes. Path and query may hold what is secret. */
-function addressOf({ url, method }: CallOptions): Record<string, string | number> {
+function addressOf({ url, method }: Pick<CallOptions, 'url' | 'method'>): Record<string, string | number> {
   if (!URL.canParse(url)) return { 'http.request.method': method };
   const { protocol, hostname, port } = new URL(url);
   return {

@@ -309,6 +309,7 @@ describe('the http agent', () => {
       clients.push(client);
       const call = (method: string): Promise<unknown> =>
         client.call({
+          tenantId: 'default',
           url: `http://${allowed()}/`,
           method,
           headers: {},
@@ -329,6 +330,7 @@ describe('the http agent', () => {
       clients.push(client);
       const post = (more: object = {}): Promise<unknown> =>
         client.call({
+          tenantId: 'default',
           url: `http://${allowed()}/`,
           method: 'POST',
           headers: {},

@@ -30,6 +30,8 @@ describe('agents that ask the platform', () => {
     logDirectories: [],
     allowedAddresses: [],
     statusAddresses: ['127.0.0.1'],
+    dnsServers: [],
+    dnsTimeoutMs: 5_000,
   });
   const run = async (name: string, input: JsonObject, attempt = 1): Promise<JsonObject> => {
     const agent = builtIn.agents.find((one) => one.name === name);

@@ -1,0 +1,114 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { eventually, NameServer } from '@batuta/testing';
+import { expectStatus } from '../support/api.js';
+import type { Api } from '../support/api.js';
+import { CalledServer } from '../support/called-server.js';
+import { LocalPlatform } from '../support/local-platform.js';
+
+const CONFIGS = '/api/v1/orchestrations/configs';
+const EXECUTE = '/api/v1/orchestrations/execute';
+
+interface Ended {
+  readonly status: string;
+  readonly failure?: { readonly code: string; readonly message: string };
+}
+
+/** Far more than a call takes on a busy machine, and less than one lookup that nobody answers. */
+const QUIET_MS = 5_000;
+const LOOKUP_MS = 20_000;
+
+describe('a tenant whose host names nobody answers for', () => {
+  const names = new NameServer((name) =>
+    name.endsWith('.silent.test')
+      ? 'silent'
+      : name === 'good.test'
+        ? { a: ['127.0.0.1'], ttl: 0 }
+        : name === 'inside.test'
+          ? { a: ['10.11.12.13'] }
+          : undefined,
+  );
+  const called = new CalledServer();
+  let platform: LocalPlatform;
+  let port: string;
+  let mallory: Api;
+  let quiet: Api;
+
+  beforeAll(async () => {
+    port = new URL(await called.start()).port;
+    const allowed = `127.0.0.1:${port}`;
+    platform = await LocalPlatform.start({
+      BATUTA_DNS_SERVERS: await names.start(),
+      BATUTA_DNS_TIMEOUT: `${LOOKUP_MS}ms`,
+      BATUTA_RUNNER_ALLOWED_ADDRESSES: allowed,
+      BATUTA_NOTIFICATIONS_ALLOWED_ADDRESSES: allowed,
+    });
+    mallory = await platform.user('mallory', 'operator');
+    quiet = await platform.user('quiet', 'operator');
+    for (const api of [mallory, quiet]) {
+      const steps = [{ id: 'call', name: 'Call', agent: 'http', timeout_ms: 60_000 }];
+      expectStatus(await api.post(CONFIGS, { name: 'call', strategy: 'sequential', steps }), 201);
+    }
+  }, 120_000);
+
+  afterAll(async () => {
+    await platform?.stop();
+    await called.stop();
+    await names.stop();
+  }, 60_000);
+
+  const call = async (api: Api, url: string, more: object = {}): Promise<Ended> =>
+    expectStatus(await api.post<Ended>(`${EXECUTE}/call?wait=60s`, { input: { url }, ...more }), 200);
+
+  it("leaves another tenant's calls and webhooks as they were", async () => {
+    for (let index = 0; index < 120; index += 1) {
+      const input = { url: `http://n${index}.silent.test/` };
+      expectStatus(
+        await mallory.post(`${EXECUTE}/call`, { input, callback_url: `http://h${index}.silent.test/` }),
+        202,
+      );
+    }
+    // More than the four threads of libuv wait for an answer by now.
+    await eventually(
+      () => {
+        const asked = new Set(names.questions.filter((question) => question.endsWith('.silent.test')));
+        if (asked.size < 20) throw new Error(`${asked.size} of its names are asked for`);
+      },
+      { timeoutMs: 60_000, describe: "the hostile tenant's names are asked for" },
+    );
+    for (let round = 0; round < 10; round += 1) {
+      const more = { callback_url: `http://good.test:${port}/hook-${round}` };
+      const startedAt = performance.now();
+      expect(await call(quiet, `http://good.test:${port}/`, more)).toMatchObject({ status: 'completed' });
+      expect(performance.now() - startedAt).toBeLessThan(QUIET_MS);
+    }
+    for (let round = 0; round < 10; round += 1) {
+      await eventually(() => expect(called.to(`/hook-${round}`)).toHaveLength(1), {
+        timeoutMs: LOOKUP_MS,
+        describe: `the quiet tenant's webhook ${round} arrives`,
+      });
+    }
+  }, 300_000);
+
+  it('tells nothing of the addresses that names have inside', async () => {
+    for (const host of ['inside.test', '10.11.12.13', '127.0.0.1', 'localhost', '[::1]', '169.254.169.254']) {
+      const { status, failure } = await call(quiet, `http://${host}:9/`);
+      expect([host, status, failure]).toEqual([
+        host,
+        'failed',
+        expect.objectContaining({
+          code: 'address_refused',
+          message:
+            'The address may not be called. Addresses that are not public are allowed by BATUTA_RUNNER_ALLOWED_ADDRESSES.',
+        }),
+      ]);
+    }
+  }, 120_000);
+
+  it('refuses a callback_url that holds a password, wherever one is given', async () => {
+    const withPassword = `http://user:secret@good.test:${port}/`;
+    expectStatus(await quiet.post(`${EXECUTE}/call`, { input: {}, callback_url: withPassword }), 400);
+    const steps = [{ id: 'only', name: 'Only', agent: 'echo' }];
+    const config = { name: 'told', strategy: 'sequential', steps, settings: { callback_url: withPassword } };
+    expect((await quiet.post(CONFIGS, config)).status).toBeGreaterThanOrEqual(400);
+  });
+});
