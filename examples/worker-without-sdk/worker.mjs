@@ -1,4 +1,4 @@
-// Serves the agent "word_count" of the pool "text" with nothing but a NATS client: pull a task, run it, report, acknowledge.
+// Serves the agents "word_count" and "chooser" of the pool "text" with nothing but a NATS client: pull a task, run it, report, acknowledge.
 import { AckPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { credsAuthenticator, nanos } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
@@ -23,6 +23,11 @@ const agents = {
     if (typeof text !== 'string')
       throw Object.assign(new Error('"text" is missing.'), { code: 'input_invalid', retryable: false });
     return { words: text.split(/\s+/).filter(Boolean).length, characters: text.length };
+  },
+  // A judge: of what the members of a consensus group gave, the one with the highest `quality` wins.
+  chooser: async ({ candidates = [] }) => {
+    const [best] = candidates.toSorted((one, other) => other.output.quality - one.output.quality);
+    return { winner: best?.step_id ?? null };
   },
 };
 
@@ -63,7 +68,7 @@ async function serve(message) {
     }
     // The step has schedule_to_start_ms or heartbeat_ms: the engine waits for this sign of life.
     if (reportStart) await answered(`batuta.execution.${partition}.heartbeat`, id);
-    const result = { ...id, workerId: `word-count-${process.pid}`, startedAt: Date.now() };
+    const result = { ...id, workerId: `text-${process.pid}`, startedAt: Date.now() };
     try {
       if (agents[agent] === undefined) throw new Error(`This worker has no agent ${agent}.`);
       const late =

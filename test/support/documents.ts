@@ -1,0 +1,143 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, normalize, relative } from 'node:path';
+import GithubSlugger from 'github-slugger';
+import type { Code, Heading, InlineCode, Link, Root } from 'mdast';
+import { fromMarkdown } from 'mdast-util-from-markdown';
+import { toString } from 'mdast-util-to-string';
+import { visit } from 'unist-util-visit';
+import { ROOT } from './command.js';
+
+/** A block of code in a document, with what its info string says: a language, and words of it such as `file=config.json`. */
+export interface Block {
+  readonly language: string | undefined;
+  readonly words: readonly string[];
+  readonly text: string;
+  /** Line of the document on which `text` begins. */
+  readonly line: number;
+}
+
+/** A Markdown file of the repository. */
+export class Document {
+  private readonly root: Root;
+
+  /** `path` is relative to the top of the checkout. */
+  constructor(readonly path: string) {
+    this.root = fromMarkdown(readFileSync(join(ROOT, path), 'utf8'));
+  }
+
+  /** Blocks of code in the order of the document. */
+  blocks(): Block[] {
+    const blocks: Block[] = [];
+    visit(this.root, 'code', ({ lang, meta, value, position }: Code) => {
+      const fence = lang === null || lang === undefined ? 0 : 1;
+      blocks.push({
+        language: lang ?? undefined,
+        words: (meta ?? '').split(/\s+/).filter((word) => word !== ''),
+        text: value,
+        line: (position?.start.line ?? 0) + fence,
+      });
+    });
+    return blocks;
+  }
+
+  /** Pieces of code within sentences. */
+  inlineCode(): { readonly text: string; readonly line: number }[] {
+    const found: { text: string; line: number }[] = [];
+    visit(this.root, 'inlineCode', ({ value, position }: InlineCode) => {
+      found.push({ text: value, line: position?.start.line ?? 0 });
+    });
+    return found;
+  }
+
+  /** What follows `#` in links to its headings, as GitHub makes them. */
+  anchors(): Set<string> {
+    const slugger = new GithubSlugger();
+    const anchors = new Set<string>();
+    visit(this.root, 'heading', (heading: Heading) => {
+      anchors.add(slugger.slug(toString(heading)));
+    });
+    return anchors;
+  }
+
+  /** One sentence for each link to a file or heading of this repository that is not there. */
+  brokenLinks(): string[] {
+    const broken: string[] = [];
+    visit(this.root, ['link', 'definition'], (node) => {
+      const { url, position } = node as Link;
+      if (/^[a-z][a-z0-9+.-]*:/i.test(url)) return;
+      const [file = '', anchor] = decodeURI(url).split('#');
+      const path = file === '' ? this.path : normalize(join(dirname(this.path), file));
+      const place = `${this.path}:${position?.start.line ?? 0}`;
+      const target = join(ROOT, path);
+      if (relative(ROOT, target).startsWith('..') || !existsSync(target)) broken.push(`${place}: there is no ${path}`);
+      else if (anchor !== undefined && !(path.endsWith('.md') && new Document(path).anchors().has(anchor)))
+        broken.push(`${place}: ${path} has no heading #${anchor}`);
+      else if (statSync(target).isDirectory() && !existsSync(join(target, 'README.md')))
+        broken.push(`${place}: ${path} has no README.md to show`);
+    });
+    return broken;
+  }
+}
+
+/** A command of a shell block: one or several lines that bash takes as one. */
+export interface Command {
+  readonly text: string;
+  /** Line of the block, from 0. */
+  readonly from: number;
+  readonly lines: number;
+}
+
+/** What bash says about the syntax of a script; undefined when it is right. */
+export function shellMistake(script: string): string | undefined {
+  const { status, stderr } = spawnSync('bash', ['-n'], { input: script, encoding: 'utf8' });
+  return status === 0 ? undefined : stderr;
+}
+
+/** Splits a shell block into its commands. Comments and empty lines are none. */
+export function commandsOf(block: Block): Command[] {
+  const commands: Command[] = [];
+  const lines = block.text.split('\n');
+  for (let from = 0; from < lines.length; from += 1) {
+    if (/^\s*(#|$)/.test(lines[from] ?? '')) continue;
+    let count = 1;
+    const text = (): string => lines.slice(from, from + count).join('\n');
+    while (from + count < lines.length && (text().endsWith('\\') || shellMistake(text()) !== undefined)) count += 1;
+    commands.push({ text: text(), from, lines: count });
+    from += count - 1;
+  }
+  return commands;
+}
+
+const VARIES = /^\d{4}-\d\d-\d\dT[\d:.]+Z$|^[0-9a-f]{8}-[0-9a-f-]{27}$|^[0-9a-f]{32}$/;
+const OPEN = '…';
+
+/**
+ * Where an answer is not what a document shows, one sentence each. The answer may have more fields. `…` in a text stands for any
+ * text, as the last item of a list for any further items. Times, ids and fractions differ from run to run: only their kind counts.
+ */
+export function differences(shown: unknown, answer: unknown, path = ''): string[] {
+  const differs = [`${path || '/'} is ${JSON.stringify(answer)}, not ${JSON.stringify(shown)}`];
+  if (Array.isArray(shown)) {
+    if (!Array.isArray(answer)) return differs;
+    const open = shown.at(-1) === OPEN;
+    const items = open ? shown.slice(0, -1) : shown;
+    if (answer.length < items.length || (!open && answer.length > items.length)) return differs;
+    return items.flatMap((item, index) => differences(item, answer[index], `${path}/${index}`));
+  }
+  if (typeof shown === 'object' && shown !== null) {
+    if (typeof answer !== 'object' || answer === null || Array.isArray(answer)) return differs;
+    return Object.entries(shown).flatMap(([name, value]) =>
+      Object.hasOwn(answer, name)
+        ? differences(value, (answer as Record<string, unknown>)[name], `${path}/${name}`)
+        : [`${path}/${name} is missing`],
+    );
+  }
+  if (typeof shown === 'string' && typeof answer === 'string') {
+    if (VARIES.test(shown)) return VARIES.test(answer) ? [] : differs;
+    const pattern = shown.split(OPEN).map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`));
+    return new RegExp(`^${pattern.join('.*')}$`, 's').test(answer) ? [] : differs;
+  }
+  if (typeof shown === 'number' && !Number.isInteger(shown)) return typeof answer === 'number' ? [] : differs;
+  return shown === answer ? [] : differs;
+}
