@@ -5,7 +5,6 @@ import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { expectStatus } from './api.js';
 import { ROOT } from './command.js';
 import type { LocalPlatform } from './local-platform.js';
 
