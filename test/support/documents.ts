@@ -2,7 +2,6 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, normalize, relative } from 'node:path';
 import GithubSlugger from 'github-slugger';
-import type { Code, Heading, InlineCode, Link, Root } from 'mdast';
 import { fromMarkdown } from 'mdast-util-from-markdown';
 import { toString } from 'mdast-util-to-string';
 import { visit } from 'unist-util-visit';
@@ -19,7 +18,7 @@ export interface Block {
 
 /** A Markdown file of the repository. */
 export class Document {
-  private readonly root: Root;
+  private readonly root: ReturnType<typeof fromMarkdown>;
 
   /** `path` is relative to the top of the checkout. */
   constructor(readonly path: string) {
@@ -29,7 +28,7 @@ export class Document {
   /** Blocks of code in the order of the document. */
   blocks(): Block[] {
     const blocks: Block[] = [];
-    visit(this.root, 'code', ({ lang, meta, value, position }: Code) => {
+    visit(this.root, 'code', ({ lang, meta, value, position }) => {
       const fence = lang === null || lang === undefined ? 0 : 1;
       blocks.push({
         language: lang ?? undefined,
@@ -44,7 +43,7 @@ export class Document {
   /** Pieces of code within sentences. */
   inlineCode(): { readonly text: string; readonly line: number }[] {
     const found: { text: string; line: number }[] = [];
-    visit(this.root, 'inlineCode', ({ value, position }: InlineCode) => {
+    visit(this.root, 'inlineCode', ({ value, position }) => {
       found.push({ text: value, line: position?.start.line ?? 0 });
     });
     return found;
@@ -54,7 +53,7 @@ export class Document {
   anchors(): Set<string> {
     const slugger = new GithubSlugger();
     const anchors = new Set<string>();
-    visit(this.root, 'heading', (heading: Heading) => {
+    visit(this.root, 'heading', (heading) => {
       anchors.add(slugger.slug(toString(heading)));
     });
     return anchors;
@@ -63,8 +62,9 @@ export class Document {
   /** One sentence for each link to a file or heading of this repository that is not there. */
   brokenLinks(): string[] {
     const broken: string[] = [];
-    visit(this.root, ['link', 'definition'], (node) => {
-      const { url, position } = node as Link;
+    visit(this.root, (node) => {
+      if (node.type !== 'link' && node.type !== 'definition') return;
+      const { url, position } = node;
       if (/^[a-z][a-z0-9+.-]*:/i.test(url)) return;
       const [file = '', anchor] = decodeURI(url).split('#');
       const path = file === '' ? this.path : normalize(join(dirname(this.path), file));
