@@ -13,7 +13,7 @@ beforeAll(async () => {
 
 describe('docs/configs.md', () => {
   it('shows examples that are accepted', async () => {
-    const examples = [...docs.matchAll(/^```json\n([\s\S]*?)^```$/gm)].map(
+    const examples = [...docs.matchAll(/^```json (?:config|file=\S+)\n([\s\S]*?)^```$/gm)].map(
       ([, text]) => JSON.parse(text ?? '') as unknown,
     );
     expect(examples.length).toBeGreaterThan(1);
