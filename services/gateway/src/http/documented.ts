@@ -3,6 +3,7 @@ import { ApiBody, ApiConsumes, ApiHeader, ApiQuery, ApiResponse } from '@nestjs/
 import type { ApiQueryOptions, ApiResponseOptions } from '@nestjs/swagger';
 import type { RefusalCode } from '@batuta/contracts';
 import { ref } from './openapi-schemas.js';
+import { problemExamples } from './openapi-problems.js';
 import { statusOf } from './problem.js';
 import type { QuerySpec } from './query.js';
 
@@ -36,7 +37,7 @@ export function Refuses(...codes: readonly RefusalCode[]): MethodDecorator {
       ApiResponse({
         status,
         description: same.map((code) => `\`${code}\``).join(', '),
-        content: { 'application/problem+json': { schema: ref('Problem') } },
+        content: { 'application/problem+json': { schema: ref('Problem'), examples: problemExamples(same) } },
       } as ApiResponseOptions),
     ),
   );

@@ -23,6 +23,8 @@ import {
   StepAttemptSchema,
 } from '@batuta/contracts';
 import { callbackSchemas } from './openapi-callbacks.js';
+import { DEFINITION_EXAMPLE } from './openapi-examples.js';
+import { describedSchema } from './openapi-fields.js';
 
 export type OpenApiSchema = Record<string, unknown>;
 
@@ -126,23 +128,28 @@ class MessageSchemas {
   }
 }
 
-const DEFINITION_EXAMPLE = {
-  name: 'greeting',
-  description: 'Two steps, the second after the first.',
-  strategy: 'parallel',
-  steps: [
-    { id: 'hello', name: 'Say hello', agent: 'echo', timeout_ms: 5000 },
-    { id: 'again', name: 'Say it again', agent: 'echo', timeout_ms: 5000, dependencies: ['hello'] },
-  ],
-  settings: { timeout_ms: 60_000 },
-};
-
 const NESTED_STEPS: OpenApiSchema = {
   type: 'object',
   required: ['steps'],
   properties: { steps: listOf('Step'), settings: ref('Settings') },
   additionalProperties: false,
 };
+
+const eventSchema = (type: string): string => `${type}Event`;
+
+/** An event of one type: what all have, and its own data. */
+const eventOf = (type: string): OpenApiSchema => ({
+  type: 'object',
+  required: ['execution_id', 'version', 'type', 'at', 'data'],
+  properties: {
+    execution_id: { type: 'string', format: 'uuid' },
+    version: { type: 'integer', description: '1, 2, 3 … without gaps.' },
+    type: { type: 'string', enum: [type], description: 'What happened.' },
+    at: { type: 'string', format: 'date-time', description: 'When it was recorded.' },
+    data: ref(type),
+    data_omitted: ref('Omitted'),
+  },
+});
 
 const violation: OpenApiSchema = {
   type: 'object',
@@ -193,8 +200,14 @@ const started: OpenApiSchema = {
   },
 };
 
-/** Every named schema of the API's document. */
+/** Every named schema of the API's document, but those of bodies that are classes. */
 export function platformSchemas(): Record<string, OpenApiSchema> {
+  return Object.fromEntries(
+    Object.entries(undescribedSchemas()).map(([name, schema]) => [name, describedSchema(name, schema)]),
+  );
+}
+
+function undescribedSchemas(): Record<string, OpenApiSchema> {
   const messages = new MessageSchemas();
   for (const schema of [
     AgentSchema,
@@ -229,7 +242,6 @@ export function platformSchemas(): Record<string, OpenApiSchema> {
       type: 'object',
       description: 'Any fields of a definition; null takes one away.',
       properties: Object.fromEntries(Object.entries(written).map(([name, schema]) => [name, maybe(schema)])),
-      example: { description: 'Greets twice.', settings: { timeout_ms: 30_000, priority: null } },
     },
     NestedDefinition: {
       type: 'object',
@@ -352,16 +364,13 @@ export function platformSchemas(): Record<string, OpenApiSchema> {
         output: { description: 'Any JSON; null while there is none.' },
       },
     },
+    ...Object.fromEntries(eventTypes.map((type) => [eventSchema(type), eventOf(type)])),
     Event: {
-      type: 'object',
-      required: ['execution_id', 'version', 'type', 'at', 'data'],
-      properties: {
-        execution_id: { type: 'string', format: 'uuid' },
-        version: { type: 'integer', description: '1, 2, 3 … without gaps.' },
-        type: { type: 'string', enum: eventTypes },
-        at: { type: 'string', format: 'date-time' },
-        data: { oneOf: eventTypes.map(ref) },
-        data_omitted: ref('Omitted'),
+      description: 'One event of an execution. Its `type` says which.',
+      oneOf: eventTypes.map((type) => ref(eventSchema(type))),
+      discriminator: {
+        propertyName: 'type',
+        mapping: Object.fromEntries(eventTypes.map((type) => [type, `${REF}${eventSchema(type)}`])),
       },
     },
     EventPage: page('events', 'Event'),

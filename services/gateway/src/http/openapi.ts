@@ -5,7 +5,11 @@ import type { Role } from '@batuta/contracts';
 import { ROLE_EXTENSION } from '../auth/principal.js';
 import { unnamedRole } from '../auth/role.guard.js';
 import { ExecuteMessage } from './dto/execute.dto.js';
+import { BODY_EXAMPLES, pathExample } from './openapi-examples.js';
+import { describedSchema } from './openapi-fields.js';
+import type { ProblemExample } from './openapi-problems.js';
 import { platformSchemas } from './openapi-schemas.js';
+import type { OpenApiSchema } from './openapi-schemas.js';
 
 type Schemas = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>;
 
@@ -36,12 +40,21 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
     ...document.components,
     schemas: { ...document.components?.schemas, ...(platformSchemas() as Schemas) },
   };
-  for (const [path, item] of Object.entries(document.paths)) showRoles(path, item as PathItem);
+  const { schemas } = document.components;
+  for (const [name, schema] of Object.entries(schemas ?? {}))
+    (schemas as Record<string, unknown>)[name] = describedSchema(name, schema as OpenApiSchema);
+  for (const [path, item] of Object.entries(document.paths)) {
+    showRoles(path, item as PathItem);
+    showExamples(path, item as PathItem);
+  }
   return document;
 }
 
 interface Operation {
   description?: string;
+  parameters?: { readonly in: string; readonly name: string; example?: unknown }[];
+  requestBody?: { readonly content: Record<string, { examples?: unknown }> };
+  responses?: Record<string, { readonly content?: Record<string, { examples?: Record<string, ProblemExample> }> }>;
   [ROLE_EXTENSION]?: Role;
 }
 
@@ -57,11 +70,34 @@ function showRoles(path: string, item: PathItem): void {
   }
 }
 
+/** Fills in what a reader would have to make up: bodies and parameters that work, and where an error's example came from. */
+function showExamples(path: string, item: PathItem): void {
+  for (const [method, operation] of Object.entries(item)) {
+    const body = BODY_EXAMPLES[`${method} ${path}`];
+    for (const content of Object.values(operation.requestBody?.content ?? {}))
+      if (body !== undefined) content.examples = { example: { value: body } };
+    let instance = path;
+    for (const parameter of operation.parameters ?? []) {
+      if (parameter.in !== 'path') continue;
+      const example = pathExample(path, parameter.name);
+      if (example !== undefined) parameter.example = example;
+      instance = instance.replace(`{${parameter.name}}`, example ?? '01936f2e-5b7a-7cc0-98c8-3f6a1d2b4e5f');
+    }
+    for (const { content } of Object.values(operation.responses ?? {})) {
+      const { examples = {} } = content?.['application/problem+json'] ?? {};
+      for (const [code, { summary, value }] of Object.entries(examples))
+        examples[code] = { summary, value: { ...value, instance } };
+    }
+  }
+}
+
 /** Serves the document as a page at /docs and as JSON at /docs-json. */
 export function serveOpenApi(app: INestApplication): void {
   SwaggerModule.setup('docs', app, () => openApiDocument(app), {
     jsonDocumentUrl: 'docs-json',
     yamlDocumentUrl: 'docs-yaml',
     customSiteTitle: 'Batuta API',
+    // The key stays over a reload of the page.
+    swaggerOptions: { persistAuthorization: true },
   });
 }

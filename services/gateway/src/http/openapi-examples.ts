@@ -1,0 +1,61 @@
+import type { JsonObject } from '@batuta/contracts';
+
+/** Two steps that need nothing but a running platform. The other examples run it, change it and tell of it. */
+export const DEFINITION_EXAMPLE = {
+  name: 'greeting',
+  description: 'Two steps, the second after the first.',
+  strategy: 'parallel',
+  steps: [
+    { id: 'hello', name: 'Say hello', agent: 'echo', timeout_ms: 5000 },
+    { id: 'again', name: 'Say it again', agent: 'echo', timeout_ms: 5000, dependencies: ['hello'] },
+  ],
+  settings: { timeout_ms: 60_000 },
+};
+
+const REASON = { reason: 'not needed any more' };
+const EXECUTIONS = '/api/v1/orchestrations/executions/{id}';
+const CONFIGS = '/api/v1/orchestrations/configs';
+
+/** A body for each operation that takes one. From the first to the last they work on a platform that has nothing yet. */
+export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
+  [`post ${CONFIGS}`]: DEFINITION_EXAMPLE,
+  [`put ${CONFIGS}/{id}`]: { ...DEFINITION_EXAMPLE, description: 'Two steps, replaced as a whole.' },
+  [`patch ${CONFIGS}/{id}`]: { description: 'Greets twice.', settings: { timeout_ms: 30_000, priority: null } },
+  'post /api/v1/orchestrations/execute/{config_id}': { input: { who: 'world' } },
+  [`post ${EXECUTIONS}/pause`]: { reason: 'waits for the maintenance', now: false },
+  [`post ${EXECUTIONS}/resume`]: { reason: 'the maintenance is over' },
+  [`post ${EXECUTIONS}/cancel`]: { ...REASON, compensate: false },
+  [`post ${EXECUTIONS}/terminate`]: REASON,
+  [`post ${EXECUTIONS}/retry`]: { reason: 'the cause is mended' },
+  [`post ${EXECUTIONS}/compensate`]: { reason: 'the order was withdrawn' },
+  [`post ${EXECUTIONS}/steps/{step_id}/skip`]: REASON,
+  [`post ${EXECUTIONS}/steps/{step_id}/approve`]: { comment: 'checked with the customer', data: { amount: 100 } },
+  [`post ${EXECUTIONS}/steps/{step_id}/reject`]: { comment: 'too much' },
+  [`post ${EXECUTIONS}/fork`]: { from_step_id: 'again', input: { who: 'everybody' } },
+  'put /api/v1/agents/{name}': { pool: 'text', description: 'Counts words', input_schema: { type: 'object' } },
+  'post /api/v1/knowledge/documents': {
+    source: 'runbooks/import.md',
+    title: 'Import',
+    content_type: 'text/markdown',
+    content: '# Import\n\nA duplicate key in the import: use upsert.',
+  },
+  'post /api/v1/api-keys': { user_id: 'ada', role: 'operator', name: 'laptop' },
+  'post /api/v1/orchestrations/callbacks': {
+    config_id: 'greeting',
+    type: 'webhook',
+    events: ['completed', 'failed'],
+    callback_url: 'https://example.org/hooks/batuta',
+  },
+  'post /api/v1/notifications/ack': { ids: ['01944f2c-0000-7000-8000-000000000001'] },
+};
+
+/** What parameters of paths are filled in with, by the path's beginning. */
+const PATH_EXAMPLES: readonly (readonly [RegExp, string, string])[] = [
+  [/^\/api\/v1\/orchestrations\/configs\//, 'id', 'greeting'],
+  [/./, 'config_id', 'greeting'],
+  [/^\/api\/v1\/agents\//, 'name', 'word_count'],
+  [/./, 'step_id', 'again'],
+];
+
+export const pathExample = (path: string, parameter: string): string | undefined =>
+  PATH_EXAMPLES.find(([pattern, name]) => name === parameter && pattern.test(path))?.[2];
