@@ -1,6 +1,5 @@
 import { CALLBACK_EVENTS, CALLBACK_TYPES } from '@batuta/contracts';
-
-type OpenApiSchema = Record<string, unknown>;
+import type { OpenApiSchema } from './openapi-fields.js';
 
 const ref = (name: string): OpenApiSchema => ({ $ref: `#/components/schemas/${name}` });
 const listOf = (name: string): OpenApiSchema => ({ type: 'array', items: ref(name) });

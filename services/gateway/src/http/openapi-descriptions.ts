@@ -51,7 +51,7 @@ export const FIELD_DESCRIPTIONS: Readonly<Record<string, string>> = {
   attempts: 'Every attempt, in order.',
   dependencies: 'Steps or consensus groups that must be done first.',
   version: 'Version of its newest event.',
-  latency_ms: 'Milliseconds from start to end.',
+  latency_ms: 'Milliseconds from start to end; null before the end.',
   total_latency_ms: 'Milliseconds from start to end.',
   token_count: 'Tokens that agents reported (`_tokens`).',
   estimated_cost: 'Cost that agents reported (`_cost`).',
@@ -176,7 +176,6 @@ export const FIELD_DESCRIPTIONS: Readonly<Record<string, string>> = {
   'Step.agent': 'A built-in agent or one of the tenant’s; required unless the step has an `approval`.',
   'Step.approval': 'In place of an agent: a human decides.',
   'Step.output_key': 'Name of its output for the steps that depend on it; default its id.',
-  'Step.output': 'Any JSON.',
   'Step.when': 'JSONata: the step is skipped unless it is true.',
   'Step.require': '`any` (default): a skipped dependency will do; `all`: it will not.',
   'Step.fallback_for': 'The step or group that it stands in for.',
@@ -230,7 +229,6 @@ export const FIELD_DESCRIPTIONS: Readonly<Record<string, string>> = {
   by_engine: 'Whether the engine ended the attempt, because of a deadline for example.',
   key: 'What for: `<purpose>:<step or group>`.',
   values: 'What the expressions gave, in order.',
-  expressions: 'The expressions.',
   now: 'Whether running attempts were stopped too.',
   ask_again: 'Approvals before which something runs again: they hold when the same is asked.',
   if_equal: 'It is taken over in its turn when the same is asked again.',
@@ -259,7 +257,6 @@ export const FIELD_DESCRIPTIONS: Readonly<Record<string, string>> = {
   passage_index: 'Place of the passage in its document, from 0.',
   first_line: 'Its first line in the document.',
   last_line: 'Its last line in the document.',
-  content_type: '`text/markdown`, split by its headings, or `text/plain`.',
 
   // Callbacks
   'CallbackDelivery.callback_url': 'Where to.',

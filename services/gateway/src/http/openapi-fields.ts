@@ -1,5 +1,6 @@
 import { ALWAYS_THERE, FIELD_DESCRIPTIONS } from './openapi-descriptions.js';
-import type { OpenApiSchema } from './openapi-schemas.js';
+
+export type OpenApiSchema = Record<string, unknown>;
 
 /** A schema with a description of every field and a list of those that are always there. Changes nothing that stands in it already. */
 export function describedSchema(name: string, schema: OpenApiSchema): OpenApiSchema {

@@ -25,8 +25,7 @@ import {
 import { callbackSchemas } from './openapi-callbacks.js';
 import { DEFINITION_EXAMPLE } from './openapi-examples.js';
 import { describedSchema } from './openapi-fields.js';
-
-export type OpenApiSchema = Record<string, unknown>;
+import type { OpenApiSchema } from './openapi-fields.js';
 
 const REF = '#/components/schemas/';
 export const ref = (name: string): OpenApiSchema => ({ $ref: `${REF}${name}` });
@@ -57,6 +56,9 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
   'batuta.config.v1.Retry.jitter': ['full', 'none'],
   'batuta.config.v1.ApiKey.role': ROLES,
 };
+
+/** Fields that are no times, and null while there is no value. */
+const NULLABLE: ReadonlySet<string> = new Set(['batuta.execution.v1.StepView.latency_ms']);
 
 const isTime = (field: DescField): boolean => field.name.endsWith('_at') || field.name === 'at';
 
@@ -121,7 +123,8 @@ class MessageSchemas {
       case 'scalar': {
         if (isTime(field)) return nullable({ type: 'string', format: 'date-time' });
         const words = WORDS[`${message.typeName}.${field.name}`];
-        const schema = scalarSchema(field.scalar);
+        const scalar = scalarSchema(field.scalar);
+        const schema = NULLABLE.has(`${message.typeName}.${field.name}`) ? nullable(scalar) : scalar;
         return words === undefined ? schema : { ...schema, enum: [...words] };
       }
     }
@@ -146,7 +149,7 @@ const eventOf = (type: string): OpenApiSchema => ({
     version: { type: 'integer', description: '1, 2, 3 … without gaps.' },
     type: { type: 'string', enum: [type], description: 'What happened.' },
     at: { type: 'string', format: 'date-time', description: 'When it was recorded.' },
-    data: ref(type),
+    data: { allOf: [ref(type)], description: 'What happened.' },
     data_omitted: ref('Omitted'),
   },
 });

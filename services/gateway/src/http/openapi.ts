@@ -7,9 +7,9 @@ import { unnamedRole } from '../auth/role.guard.js';
 import { ExecuteMessage } from './dto/execute.dto.js';
 import { BODY_EXAMPLES, pathExample } from './openapi-examples.js';
 import { describedSchema } from './openapi-fields.js';
+import type { OpenApiSchema } from './openapi-fields.js';
 import type { ProblemExample } from './openapi-problems.js';
 import { platformSchemas } from './openapi-schemas.js';
-import type { OpenApiSchema } from './openapi-schemas.js';
 
 type Schemas = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>;
 

@@ -22,7 +22,11 @@ export class DocumentBody {
   @Follows(aText(KNOWLEDGE_LIMITS.title))
   title?: string;
 
-  @ApiPropertyOptional({ enum: CONTENT_TYPES, default: 'text/markdown' })
+  @ApiPropertyOptional({
+    description: 'Markdown is split by its headings.',
+    enum: CONTENT_TYPES,
+    default: 'text/markdown',
+  })
   @Maybe()
   @Follows(oneOf(CONTENT_TYPES))
   content_type?: (typeof CONTENT_TYPES)[number];

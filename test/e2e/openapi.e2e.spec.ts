@@ -1,0 +1,219 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Ajv } from 'ajv';
+import { Validator } from '@seriousme/openapi-schema-validator';
+import { eventually } from '@batuta/testing';
+import { expectStatus } from '../support/api.js';
+import type { Answer, Api } from '../support/api.js';
+import { LocalPlatform } from '../support/local-platform.js';
+
+interface Content {
+  readonly schema?: { readonly $ref?: string };
+  readonly examples?: Readonly<Record<string, { readonly value: unknown }>>;
+}
+
+interface Operation {
+  readonly parameters?: readonly { readonly in: string; readonly name: string; readonly example?: string }[];
+  readonly requestBody?: { readonly content: Readonly<Record<string, Content>> };
+  readonly responses: Readonly<Record<string, { readonly content?: Readonly<Record<string, Content>> }>>;
+}
+
+interface OpenApi {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+  readonly components: {
+    readonly schemas: Readonly<Record<string, { properties?: Record<string, { description?: string }> }>>;
+  };
+}
+
+const API = '/api/v1/orchestrations';
+const EXECUTION = `${API}/executions/{id}`;
+
+/** What has no example of its own because it names an execution that has to be made first: the config to run, and until when. */
+const SLOW = {
+  name: 'slow',
+  strategy: 'sequential',
+  steps: [
+    { id: 'hello', name: 'Hello', agent: 'echo', compensate: { agent: 'echo' } },
+    { id: 'again', name: 'Wait', agent: 'delay', input: { ms: 600_000 }, timeout_ms: 600_000 },
+  ],
+};
+const ASKING = {
+  name: 'asking',
+  strategy: 'sequential',
+  steps: [{ id: 'again', name: 'Ask', approval: { message: 'Fine?' } }],
+};
+
+describe('the OpenAPI document', () => {
+  let platform: LocalPlatform;
+  let api: Api;
+  let document: OpenApi;
+  const ajv = new Ajv({ strict: false, allErrors: true, validateFormats: false });
+
+  beforeAll(async () => {
+    platform = await LocalPlatform.start();
+    api = platform.admin();
+    document = expectStatus(await api.get<OpenApi>('/docs-json'), 200);
+    ajv.addSchema({ ...document, $id: 'api' });
+  }, 180_000);
+
+  afterAll(() => platform?.stop(), 60_000);
+
+  const operations = (): { method: string; path: string; operation: Operation }[] =>
+    Object.entries(document.paths).flatMap(([path, item]) =>
+      Object.entries(item).map(([method, operation]) => ({ method, path, operation })),
+    );
+
+  it('follows the specification', async () => {
+    const { valid, errors } = await new Validator().validate(structuredClone(document) as never);
+    expect(errors ?? []).toEqual([]);
+    expect(valid).toBe(true);
+  });
+
+  it('describes every field of every schema', () => {
+    const missing = Object.entries(document.components.schemas).flatMap(([name, { properties = {} }]) =>
+      Object.entries(properties)
+        .filter(([, { description = '' }]) => description === '')
+        .map(([field]) => `${name}.${field}`),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  it('shows an example of every error, with its own code and status', () => {
+    let examples = 0;
+    for (const { method, path, operation } of operations()) {
+      if (!path.startsWith('/api/')) continue;
+      for (const [status, { content }] of Object.entries(operation.responses)) {
+        if (!(Number(status) >= 400)) continue;
+        const shown = Object.entries(content?.['application/problem+json']?.examples ?? {});
+        if (shown.length === 0) throw new Error(`${method} ${path} has no example for ${status}`);
+        for (const [code, { value }] of shown) {
+          expect(value).toMatchObject({ code, status: Number(status), type: `urn:batuta:problem:${code}` });
+          matches('Problem', value);
+          examples += 1;
+        }
+      }
+    }
+    expect(examples).toBeGreaterThan(200);
+  });
+
+  function matches(schema: string, value: unknown): void {
+    const validate = ajv.getSchema(`api#/components/schemas/${schema}`);
+    if (validate === undefined) throw new Error(`there is no schema ${schema}`);
+    if (validate(value) !== true)
+      throw new Error(`not as ${schema}: ${ajv.errorsText(validate.errors)}\n${JSON.stringify(value)}`);
+  }
+
+  /** Sends what the document shows, and compares the answer with what it says. */
+  async function tryOut(method: string, path: string, parameters: Record<string, string> = {}): Promise<Answer> {
+    const operation = document.paths[path]?.[method];
+    if (operation === undefined) throw new Error(`there is no ${method} ${path}`);
+    let target = path;
+    for (const { in: where, name, example } of operation.parameters ?? []) {
+      const value = parameters[name] ?? example;
+      if (where === 'path') target = target.replace(`{${name}}`, encodeURIComponent(value ?? 'nothing'));
+    }
+    const [media, content] = Object.entries(operation.requestBody?.content ?? {})[0] ?? [];
+    const body = Object.values(content?.examples ?? {})[0]?.value;
+    if (content !== undefined && body === undefined) throw new Error(`${method} ${path} has no example of its body`);
+    const answer = await api.call(
+      method.toUpperCase(),
+      target,
+      body,
+      media === undefined ? {} : { 'content-type': media },
+    );
+    if (answer.status >= 300) throw new Error(`${method} ${target}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    const response = operation.responses[String(answer.status)];
+    if (response === undefined) throw new Error(`${method} ${path} does not document ${answer.status}`);
+    const schema = Object.values(response.content ?? {})[0]
+      ?.schema?.$ref?.split('/')
+      .at(-1);
+    if (schema !== undefined) matches(schema, answer.body);
+    return answer;
+  }
+
+  const start = async (config: string): Promise<string> =>
+    expectStatus(await api.post<{ execution_id: string }>(`${API}/execute/${config}`, { input: {} }), 202).execution_id;
+  const until = async (id: string, status: string, step?: string): Promise<void> => {
+    await eventually(
+      async () => {
+        const view = expectStatus(
+          await api.get<{ status: string; steps: { step_id: string; status: string }[] }>(`${API}/executions/${id}`),
+          200,
+        );
+        const running =
+          step === undefined || view.steps.some((each) => each.step_id === step && each.status === 'running');
+        if (view.status !== status || !running) throw new Error(JSON.stringify(view));
+      },
+      { timeoutMs: 60_000, describe: `execution ${id} is ${status}` },
+    );
+  };
+  const running = async (config: string): Promise<string> => {
+    const id = await start(config);
+    await until(id, 'running', 'again');
+    return id;
+  };
+
+  it('has bodies that a fresh platform takes, and answers that are as it says', async () => {
+    const left = new Set(
+      operations().flatMap(({ method, path, operation }) => (operation.requestBody ? [`${method} ${path}`] : [])),
+    );
+    const send = async (method: string, path: string, parameters?: Record<string, string>): Promise<Answer> => {
+      left.delete(`${method} ${path}`);
+      return await tryOut(method, path, parameters);
+    };
+
+    await send('post', `${API}/configs`);
+    const started = await send('post', `${API}/execute/{config_id}`);
+    const id = String(started.body['execution_id']);
+    const done = expectStatus(await api.get(`${API}/executions/${id}/result?wait=30s`), 200);
+    expect(done['status']).toBe('completed');
+    await send('post', `${EXECUTION}/fork`, { id });
+    await send('put', `${API}/configs/{id}`);
+    await send('patch', `${API}/configs/{id}`);
+    await send('put', '/api/v1/agents/{name}');
+    await send('post', '/api/v1/knowledge/documents');
+    await send('post', '/api/v1/api-keys');
+    await send('post', `${API}/callbacks`);
+    await send('post', '/api/v1/notifications/ack');
+
+    for (const config of [SLOW, ASKING]) expectStatus(await api.post(`${API}/configs`, config), 201);
+    const slow = await running('slow');
+    await send('post', `${EXECUTION}/pause`, { id: slow });
+    await send('post', `${EXECUTION}/resume`, { id: slow });
+    await send('post', `${EXECUTION}/cancel`, { id: slow });
+    await send('post', `${EXECUTION}/retry`, { id: slow });
+    await until(slow, 'running', 'again');
+    await send('post', `${EXECUTION}/terminate`, { id: slow });
+    await send('post', `${EXECUTION}/compensate`, { id: slow });
+    await send('post', `${EXECUTION}/steps/{step_id}/skip`, { id: await running('slow') });
+    await send('post', `${EXECUTION}/steps/{step_id}/approve`, { id: await running('asking') });
+    await send('post', `${EXECUTION}/steps/{step_id}/reject`, { id: await running('asking') });
+    expect([...left]).toEqual([]);
+
+    // What is read shows its fields as documented, with all kinds of executions there.
+    await running('asking');
+    const status = expectStatus(await api.get(`${API}/executions/${slow}`), 200);
+    const parameters = { id, step_id: 'again', trace_id: String(status['trace_id']) };
+    for (const path of [
+      `${API}/configs`,
+      `${API}/executions`,
+      `${API}/approvals`,
+      EXECUTION,
+      `${EXECUTION}/steps`,
+      `${EXECUTION}/steps/{step_id}`,
+      `${EXECUTION}/steps/{step_id}/output`,
+      `${EXECUTION}/events`,
+      `${EXECUTION}/result`,
+      `${API}/status/{trace_id}`,
+      `${API}/callbacks`,
+      '/api/v1/agents',
+      '/api/v1/pools',
+      '/api/v1/api-keys',
+      '/api/v1/knowledge/documents',
+      '/api/v1/notifications',
+    ]) {
+      await tryOut('get', path, parameters);
+      if (path.startsWith(EXECUTION)) await tryOut('get', path, { ...parameters, id: slow });
+    }
+    await tryOut('get', `${API}/configs/{id}`);
+  }, 300_000);
+});
