@@ -8,11 +8,19 @@ import { LocalPlatform } from '../support/local-platform.js';
 
 interface Content {
   readonly schema?: { readonly $ref?: string };
+  readonly example?: unknown;
   readonly examples?: Readonly<Record<string, { readonly value: unknown }>>;
 }
 
 interface Operation {
-  readonly parameters?: readonly { readonly in: string; readonly name: string; readonly example?: string }[];
+  readonly parameters?: readonly {
+    readonly in: string;
+    readonly name: string;
+    readonly required?: boolean;
+    readonly description?: string;
+    readonly example?: string;
+    readonly schema?: { readonly example?: unknown };
+  }[];
   readonly requestBody?: { readonly content: Readonly<Record<string, Content>> };
   readonly responses: Readonly<Record<string, { readonly content?: Readonly<Record<string, Content>> }>>;
 }
@@ -77,6 +85,15 @@ describe('the OpenAPI document', () => {
     expect(missing).toEqual([]);
   });
 
+  it('fills in no parameter that may be left out, since the page would send it', () => {
+    const parameters = operations().flatMap(({ operation }) => operation.parameters ?? []);
+    const filled = parameters.filter(
+      ({ required, example, schema }) => required !== true && (example ?? schema?.example) !== undefined,
+    );
+    expect(filled).toEqual([]);
+    expect(parameters.find(({ name }) => name === 'If-Match')?.description).toContain('For example `"3"`.');
+  });
+
   it('shows an example of every error, with its own code and status', () => {
     let examples = 0;
     for (const { method, path, operation } of operations()) {
@@ -112,7 +129,7 @@ describe('the OpenAPI document', () => {
       if (where === 'path') target = target.replace(`{${name}}`, encodeURIComponent(value ?? 'nothing'));
     }
     const [media, content] = Object.entries(operation.requestBody?.content ?? {})[0] ?? [];
-    const body = Object.values(content?.examples ?? {})[0]?.value;
+    const body = content?.example;
     if (content !== undefined && body === undefined) throw new Error(`${method} ${path} has no example of its body`);
     const answer = await api.call(
       method.toUpperCase(),

@@ -52,8 +52,8 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
 
 interface Operation {
   description?: string;
-  parameters?: { readonly in: string; readonly name: string; example?: unknown }[];
-  requestBody?: { readonly content: Record<string, { examples?: unknown }> };
+  parameters?: Parameter[];
+  requestBody?: { readonly content: Record<string, { example?: unknown }> };
   responses?: Record<string, { readonly content?: Record<string, { examples?: Record<string, ProblemExample> }> }>;
   [ROLE_EXTENSION]?: Role;
 }
@@ -70,14 +70,37 @@ function showRoles(path: string, item: PathItem): void {
   }
 }
 
+interface Parameter {
+  readonly in: string;
+  readonly name: string;
+  readonly required?: boolean;
+  description?: string;
+  example?: unknown;
+  schema?: { example?: unknown };
+}
+
+/** The page sends examples of parameters as if the reader had written them. What may be left out has its example in words. */
+function sayExample(parameter: Parameter): void {
+  const example = parameter.example ?? parameter.schema?.example;
+  if (example === undefined) return;
+  delete parameter.example;
+  if (parameter.schema !== undefined) {
+    const { example: _said, ...schema } = parameter.schema;
+    parameter.schema = schema;
+  }
+  const text = typeof example === 'string' ? example : JSON.stringify(example);
+  parameter.description = `${parameter.description ?? ''} For example \`${text}\`.`.trim();
+}
+
 /** Fills in what a reader would have to make up: bodies and parameters that work, and where an error's example came from. */
 function showExamples(path: string, item: PathItem): void {
   for (const [method, operation] of Object.entries(item)) {
     const body = BODY_EXAMPLES[`${method} ${path}`];
     for (const content of Object.values(operation.requestBody?.content ?? {}))
-      if (body !== undefined) content.examples = { example: { value: body } };
+      if (body !== undefined) content.example = body;
     let instance = path;
     for (const parameter of operation.parameters ?? []) {
+      if (parameter.required !== true) sayExample(parameter);
       if (parameter.in !== 'path') continue;
       const example = pathExample(path, parameter.name);
       if (example !== undefined) parameter.example = example;
