@@ -186,6 +186,24 @@ describe('the documents', () => {
     expect(missing).toEqual([]);
   });
 
+  it('name settings that something reads', () => {
+    const skipped = ['node_modules', 'dist', '.git', 'docs'].map((name) => `--exclude-dir=${name}`);
+    const places = ['services', 'libs', 'cli', 'bench', 'tools', 'deploy', 'docker-compose.yml', 'Dockerfile'];
+    const found = spawnSync('grep', ['-rhoE', ...skipped, 'BATUTA_[A-Z_]*[A-Z]', ...places], {
+      cwd: ROOT,
+      encoding: 'utf8',
+      maxBuffer: 1e8,
+    });
+    const known = new Set([...found.stdout.split('\n'), 'BATUTA_SEED']);
+    const unknown = documents.flatMap((document) =>
+      [...document.text.matchAll(/\bBATUTA_[A-Z_]*[A-Z]\b/g)]
+        .filter(([name]) => !known.has(name))
+        .map(([name]) => `${document.path}: nothing reads ${name}`),
+    );
+    expect(known.size).toBeGreaterThan(50);
+    expect(unknown).toEqual([]);
+  });
+
   it('have shell blocks that bash can read', () => {
     const wrong = blocks
       .filter(({ block }) => block.language === 'sh')
@@ -220,6 +238,34 @@ describe('what the documents tell a reader to do works:', () => {
   }, 180_000);
 
   afterAll(() => platform?.stop(), 60_000);
+
+  it('every route that they name is one of the API', async () => {
+    const answer = await platform.admin().get<{ paths: Record<string, object> }>('/docs-json');
+    const routes = Object.entries(answer.body.paths).flatMap(([path, item]) =>
+      Object.keys(item).map((method) => ({ method: method.toUpperCase(), path })),
+    );
+    const named = documents.flatMap((document) =>
+      [...document.text.matchAll(/\b(GET|POST|PUT|PATCH|DELETE) ((?:\/|…)[^\s`"|?]*)/g)].map(
+        ([, method = '', path = '']) => ({ document: document.path, method, path: path.replace(/[.,;:)]+$/, '') }),
+      ),
+    );
+    // Of a shortened path the given end has to fit, or the beginning: `…/steps`, `…/executions/{id}/…`.
+    const fits = (path: string): RegExp => {
+      const [start = '', ...rest] = path
+        .replaceAll(/[.*+?^$()|[\]\\]/g, String.raw`\$&`)
+        .replaceAll(/\{[^}]*\}|<[^>]*>/g, '[^/]+')
+        .split('…');
+      const anywhere = start !== '' && !start.startsWith('/api') ? '.*' : '';
+      return new RegExp(`^${anywhere}${[start, ...rest].join('.*')}$`);
+    };
+    const unknown = named.filter(
+      ({ method, path }) =>
+        // For operators, on a port of their own.
+        path !== '/log-level' && !routes.some((route) => route.method === method && fits(path).test(route.path)),
+    );
+    expect(named.length).toBeGreaterThan(20);
+    expect(unknown).toEqual([]);
+  });
 
   const withCode = documents.filter((document) => document.blocks().some(({ language }) => language !== 'text'));
 

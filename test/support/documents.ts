@@ -18,11 +18,13 @@ export interface Block {
 
 /** A Markdown file of the repository. */
 export class Document {
+  readonly text: string;
   private readonly root: ReturnType<typeof fromMarkdown>;
 
   /** `path` is relative to the top of the checkout. */
   constructor(readonly path: string) {
-    this.root = fromMarkdown(readFileSync(join(ROOT, path), 'utf8'));
+    this.text = readFileSync(join(ROOT, path), 'utf8');
+    this.root = fromMarkdown(this.text);
   }
 
   /** Blocks of code in the order of the document. */
