@@ -66,6 +66,8 @@ export class DocumentSession {
       recursive: true,
       filter: (path) => path === platform.dir || /\.(json|key)$/.test(path),
     });
+    // What makes credentials for workers.
+    symlinkSync(join(platform.dir, 'nats'), join(data, 'nats'));
     const admin = await platform.user(tenant, 'admin');
     const keyFile = join(data, 'admin.key');
     writeFileSync(keyFile, `${admin.key}\n`);
