@@ -217,7 +217,6 @@ export const FIELD_DESCRIPTIONS: Readonly<Record<string, string>> = {
   'Config.id': 'The config, a UUID.',
   configs: 'The configs, newest first.',
   versions: 'The versions, newest first.',
-  next_before_version: 'Ask for older ones with it as `before_version`; null at the end.',
 
   // Events
   at: 'When.',
@@ -286,7 +285,6 @@ export const FIELD_DESCRIPTIONS: Readonly<Record<string, string>> = {
   callbacks: 'The callbacks, newest first.',
   deliveries: 'The deliveries, newest first.',
   notifications: 'What waits for you, oldest first.',
-  more: 'Whether there is more than what is shown.',
   ids: 'What was acknowledged.',
   content: 'What is told.',
   executions: 'The executions, newest first.',
@@ -312,7 +310,6 @@ export const ALWAYS_THERE: Readonly<Record<string, readonly string[]>> = {
   Agent: ['name', 'pool'],
   AgentList: ['agents'],
   ApiKey: ['id', 'tenant_id', 'user_id', 'role', 'created_at'],
-  ApiKeyList: ['keys'],
   ApprovalDecided: ['step_id'],
   ApprovalRequested: ['step_id'],
   ApprovalSummary: ['execution_id', 'step_id', 'config_id', 'status', 'requested_at'],
@@ -352,7 +349,7 @@ export const ALWAYS_THERE: Readonly<Record<string, readonly string[]>> = {
   Failure: ['code', 'message'],
   InboxNotification: ['id', 'execution_id', 'event_type', 'created_at'],
   KnowledgeDocument: ['id', 'tenant_id', 'source', 'updated_at'],
-  NotificationPage: ['notifications', 'more'],
+  NotificationPage: ['notifications'],
   Omitted: ['bytes', 'href'],
   Passage: ['document_id', 'source', 'text'],
   Passages: ['passages'],
