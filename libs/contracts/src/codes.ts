@@ -17,6 +17,7 @@ export const REFUSALS = {
   request_timeout: { status: 408, title: 'The request did not arrive in time' },
   conflict: { status: 409, title: 'The request conflicts with the present state' },
   name_taken: { status: 409, title: 'The name is taken' },
+  pool_taken: { status: 409, title: 'The pool is used by another tenant' },
   already_exists: { status: 409, title: 'It exists already' },
   already_completed: { status: 409, title: 'The execution has completed' },
   already_failed: { status: 409, title: 'The execution has failed' },

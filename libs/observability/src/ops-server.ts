@@ -86,7 +86,7 @@ export async function startOpsServer(options: OpsServerOptions): Promise<OpsServ
           const { status, error } = mayChange(request, options.token) ?? {};
           if (status !== undefined) {
             if (status === 401) response.setHeader('www-authenticate', 'Bearer');
-            options.logger.warn({ from: request.socket.remoteAddress }, 'a change of the log level was refused');
+            options.logger.warn({ host: request.socket.remoteAddress }, 'a change of the log level was refused');
             return json(response, status, { error });
           }
           const level = url.searchParams.get('level') ?? '';

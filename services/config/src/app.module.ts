@@ -4,6 +4,7 @@ import type { DynamicModule } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
 import { DataSource } from 'typeorm';
 import { AgentRegistry } from './agents/agent-registry.js';
+import { PoolClaims } from './agents/pool-claims.js';
 import { AgentsController } from './agents/agents.controller.js';
 import { Changes, PUBLISHER } from './changes.js';
 import type { Publisher } from './changes.js';
@@ -21,12 +22,13 @@ export interface ConfigModuleOptions {
   readonly publisher: Publisher;
   /** Stays open when the application closes: whoever made it closes it. */
   readonly sandbox: Sandbox;
+  readonly pools: PoolClaims;
 }
 
 /** The config service: definitions, agents, tenants and their keys, and the knowledge base. */
 @Module({})
 export class ConfigModule {
-  static register({ dataSource, publisher, sandbox }: ConfigModuleOptions): DynamicModule {
+  static register({ dataSource, publisher, sandbox, pools }: ConfigModuleOptions): DynamicModule {
     return {
       module: ConfigModule,
       controllers: [DefinitionsController, AgentsController, ApiKeysController, KnowledgeController],
@@ -34,6 +36,7 @@ export class ConfigModule {
         { provide: DataSource, useValue: dataSource },
         { provide: PUBLISHER, useValue: publisher },
         { provide: Sandbox, useValue: sandbox },
+        { provide: PoolClaims, useValue: pools },
         { provide: APP_INTERCEPTOR, useClass: RequestMetrics },
         Changes,
         Definitions,

@@ -1,5 +1,6 @@
+import { TOKEN } from '@batuta/contracts';
 import { LOG_LEVELS } from '@batuta/observability';
-import { integer, loadSettings, oneOf, secret, text } from '@batuta/settings';
+import { integer, list, loadSettings, oneOf, secret, text } from '@batuta/settings';
 import type { SettingsOf } from '@batuta/settings';
 
 const schema = {
@@ -13,6 +14,8 @@ const schema = {
   /** Port of /health and /metrics; 0 takes a free one. */
   httpPort: integer({ env: 'BATUTA_CONFIG_HTTP_PORT', default: 0, min: 0, max: 65_535 }),
   httpHost: text({ env: 'BATUTA_CONFIG_HTTP_HOST', default: '127.0.0.1' }),
+  /** Pools of workers that every tenant may have agents in, besides the built-in one; others are the first tenant's that uses them. */
+  sharedPools: list({ env: 'BATUTA_SHARED_POOLS', default: [], pattern: TOKEN, describe: 'pool names' }),
   /** Threads for users' schemas and as many for their expressions. */
   sandboxThreads: integer({ env: 'BATUTA_CONFIG_SANDBOX_THREADS', default: 2, min: 1, max: 64 }),
   /** File that gets the first admin key of an empty installation, readable by its owner only. */

@@ -78,6 +78,13 @@ export async function startConfig(options: StartConfigOptions): Promise<RunningC
       if (dataSource.isInitialized) await dataSource.destroy();
     });
     await migrate(dataSource);
+    const pools = new PoolClaims(settings.sharedPools);
+    for (const { pool, tenants } of await pools.keepPresentUse(dataSource)) {
+      logger.warn(
+        { pool, count: tenants.length, tenant_id: tenants.slice(0, 20).join(', ') },
+        'several tenants have agents in one pool: each gets answers of the workers of the others',
+      );
+    }
     const { adminKeyFile } = settings;
     const deliver = options.deliverAdminKey ?? (adminKeyFile === undefined ? undefined : writeKeyFile(adminKeyFile));
     if (deliver === undefined) {
@@ -94,7 +101,7 @@ export async function startConfig(options: StartConfigOptions): Promise<RunningC
     opened.push(() => sandbox.close());
     const transport = natsMicroservice({ url: natsUrl, queue: 'config', credentials });
     const app = await NestFactory.createMicroservice<MicroserviceOptions>(
-      ConfigModule.register({ dataSource, publisher: nats, sandbox }),
+      ConfigModule.register({ dataSource, publisher: nats, sandbox, pools }),
       {
         ...transport,
         options: { ...transport.options, gracefulShutdown: true, gracePeriod: GRACE_MS },

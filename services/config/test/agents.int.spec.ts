@@ -2,7 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { BUILT_IN_AGENTS, subjects } from '@batuta/contracts';
 import type { AgentReply, ConfigReply, ListAgentsReply, Principal } from '@batuta/contracts';
 import { eventually } from '@batuta/testing';
-import { createConfig, principal, simpleConfig, startConfigUnderTest } from './harness.js';
+import pg from 'pg';
+import { startConfig } from '@batuta/config';
+import { createConfig, logger, principal, settingsFor, simpleConfig, startConfigUnderTest } from './harness.js';
 import type { ConfigUnderTest } from './harness.js';
 
 let under: ConfigUnderTest;
@@ -21,6 +23,79 @@ const remove = (name: string, as: Principal = admin) =>
 
 const using = (name: string, agent: string, more: object = {}) =>
   simpleConfig(name, { steps: [{ id: 'a', name: 'A', agent, ...more }] });
+
+describe('the pool of an agent', () => {
+  const foreign = principal('foreign');
+  const claims = async (): Promise<unknown[]> => {
+    const client = new pg.Client({ connectionString: under.databaseUrl });
+    await client.connect();
+    try {
+      return (await client.query("SELECT pool, tenant_id FROM config.pool_tenants WHERE pool LIKE 'claim%' ORDER BY 1, 2")).rows;
+    } finally {
+      await client.end();
+    }
+  };
+
+  it('is refused to a tenant when another has it, also after that one deleted its agent', async () => {
+    expect((await put('mine', { pool: 'claimed' })).agent).toMatchObject({ pool: 'claimed' });
+    expect((await put('theirs', { pool: 'claimed' }, foreign)).refused?.code).toBe('pool_taken');
+    // What is refused leaves no agent behind, and does not change one.
+    expect((await get('theirs', 'foreign')).refused?.code).toBe('not_found');
+    expect((await put('theirs', { pool: 'claim-of-foreign' }, foreign)).agent?.revision).toBe(1);
+    expect((await put('theirs', { pool: 'claimed' }, foreign)).refused?.code).toBe('pool_taken');
+    expect((await get('theirs', 'foreign')).agent).toMatchObject({ pool: 'claim-of-foreign', revision: 1 });
+    await remove('mine');
+    expect((await put('theirs', { pool: 'claimed' }, foreign)).refused?.code).toBe('pool_taken');
+    expect((await put('mine', { pool: 'claimed' })).agent).toMatchObject({ pool: 'claimed' });
+  });
+
+  it('goes to one tenant when several ask for it at once', async () => {
+    const tenants = Array.from({ length: 8 }, (_, index) => principal(`racer-${index}`));
+    const replies = await Promise.all(tenants.map((as) => put('racer', { pool: 'claimed-at-once' }, as)));
+    expect(replies.filter(({ agent }) => agent !== undefined)).toHaveLength(1);
+    expect(replies.filter(({ refused }) => refused?.code === 'pool_taken')).toHaveLength(7);
+  });
+
+  it('may be the built-in one and a shared one for everybody', async () => {
+    for (const pool of ['default', 'everybody']) {
+      for (const as of [admin, foreign]) expect((await put('common', { pool }, as)).agent).toMatchObject({ pool });
+    }
+  });
+
+  it('stays with those who had agents in it before, and others are refused', async () => {
+    const client = new pg.Client({ connectionString: under.databaseUrl });
+    await client.connect();
+    try {
+      for (const tenantId of ['agents', 'foreign']) {
+        await client.query(
+          `INSERT INTO config.agents (tenant_id, name, pool, description, revision) VALUES ($1, 'old', 'claim-old', '', 1)`,
+          [tenantId],
+        );
+      }
+    } finally {
+      await client.end();
+    }
+    const another = await startConfig({ settings: settingsFor(under.databaseUrl, under.natsUrl), logger, opsServer: false });
+    await another.close();
+    expect(await claims()).toEqual(
+      expect.arrayContaining([
+        { pool: 'claim-old', tenant_id: 'agents' },
+        { pool: 'claim-old', tenant_id: 'foreign' },
+      ]),
+    );
+    for (const as of [admin, foreign]) expect((await put('old', { pool: 'claim-old' }, as)).agent?.revision).toBe(2);
+    expect((await put('new', { pool: 'claim-old' }, principal('late'))).refused?.code).toBe('pool_taken');
+  });
+
+  it('is one of at most a hundred', async () => {
+    const greedy = principal('greedy');
+    for (let index = 0; index < 100; index += 1) {
+      expect((await put('a', { pool: `greedy-${index}` }, greedy)).agent).toBeDefined();
+    }
+    expect((await put('a', { pool: 'greedy-100' }, greedy)).refused?.code).toBe('conflict');
+    expect((await put('a', { pool: 'greedy-5' }, greedy)).agent).toBeDefined();
+  });
+});
 
 describe('put', () => {
   it('makes an agent, changes it and counts its revisions', async () => {

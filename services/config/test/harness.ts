@@ -19,6 +19,7 @@ export function settingsFor(databaseUrl: string, natsUrl: string): ConfigSetting
     httpPort: 0,
     httpHost: '127.0.0.1',
     sandboxThreads: 1,
+    sharedPools: ['everybody'],
     adminKeyFile: undefined,
     logLevel: 'error',
     opsToken: undefined,

@@ -4,7 +4,7 @@ import { Sandbox, SandboxBusyError } from '@batuta/sandbox';
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { EntityManager } from 'typeorm';
-import { invalid, refuse, RefusedError } from '../access/refusals.js';
+import { invalid, isRefused, refuse, RefusedError } from '../access/refusals.js';
 import type { Refused } from '../access/refusals.js';
 import { findable, textField } from '../access/requests.js';
 import { requireRole } from '../access/roles.js';
@@ -13,6 +13,7 @@ import { guardJson } from '../json/guard.js';
 import { Report } from '../json/report.js';
 import { anyJson, isRecord, object, text, token, withoutNulls } from '../json/shape.js';
 import { AgentEntity } from './agent.entity.js';
+import { PoolClaims } from './pool-claims.js';
 
 const BUILT_IN: ReadonlySet<string> = new Set(BUILT_IN_AGENTS);
 const MAX_SCHEMA_BYTES = 128 * 1024;
@@ -31,11 +32,13 @@ export class AgentRegistry {
   readonly #dataSource: DataSource;
   readonly #sandbox: Sandbox;
   readonly #changes: Changes;
+  readonly #pools: PoolClaims;
 
-  constructor(dataSource: DataSource, sandbox: Sandbox, changes: Changes) {
+  constructor(dataSource: DataSource, sandbox: Sandbox, changes: Changes, pools: PoolClaims) {
     this.#dataSource = dataSource;
     this.#sandbox = sandbox;
     this.#changes = changes;
+    this.#pools = pools;
   }
 
   /** Makes or changes an agent; each change raises its revision by one. */
@@ -48,11 +51,12 @@ export class AgentRegistry {
     const agent = textField(name);
     const given = withoutNulls(bodyShape, body) as Record<string, JsonValue>;
     const { pool, description = '', input_schema: input, output_schema: output } = given;
-    const saved = await this.#dataSource.transaction(async (manager) => {
+    const work = this.#dataSource.transaction(async (manager) => {
       // Counted under a lock of the tenant, so that two at once cannot pass the limit.
       await manager.query('SELECT id FROM config.tenants WHERE id = $1 FOR UPDATE', [tenantId]);
       const isNew = !(await manager.existsBy(AgentEntity, { tenantId, name: agent }));
       if (isNew && (await manager.countBy(AgentEntity, { tenantId })) >= MAX_AGENTS) return undefined;
+      await this.#pools.claim(manager, tenantId, pool as string);
       await manager.query(
         `INSERT INTO config.agents AS a (tenant_id, name, pool, description, input_schema, output_schema, revision)
          VALUES ($1, $2, $3, $4, $5, $6, 1)
@@ -63,6 +67,11 @@ export class AgentRegistry {
       );
       return manager.findOneByOrFail(AgentEntity, { tenantId, name: agent });
     });
+    const saved = await work.catch((error: unknown) => {
+      if (error instanceof RefusedError) return error.refusal;
+      throw error;
+    });
+    if (saved !== undefined && isRefused(saved)) return saved;
     if (saved === undefined) return refuse('conflict', `A tenant may have at most ${MAX_AGENTS} agents.`);
     this.#changes.announce({ kind: 'agent', tenantId, id: agent });
     return { agent: toAgent(saved) };

@@ -11,6 +11,7 @@ import { TenantEntity } from '../tenants/tenant.entity.js';
 import { CreateConfigSchema1700000000001 } from './migrations/1700000000001-create-config-schema.js';
 import { SearchPartsOfWords1700000000010 } from './migrations/1700000000010-search-parts-of-words.js';
 import { IndexConfigFilters1700000000020 } from './migrations/1700000000020-index-config-filters.js';
+import { PoolTenants1700000000030 } from './migrations/1700000000030-pool-tenants.js';
 
 export const SCHEMA = 'config';
 /** Identifies the lock under which this service's schema changes; any fixed number that no other service uses. */
@@ -37,7 +38,7 @@ export function configDataSource(options: { databaseUrl: Secret; connections: nu
       PassageEntity,
       TenantEntity,
     ],
-    migrations: [CreateConfigSchema1700000000001, SearchPartsOfWords1700000000010, IndexConfigFilters1700000000020],
+    migrations: [CreateConfigSchema1700000000001, SearchPartsOfWords1700000000010, IndexConfigFilters1700000000020, PoolTenants1700000000030],
     migrationsTableName: 'migrations',
   });
 }

@@ -48,7 +48,7 @@ export class AgentsController {
   })
   @BodyIs('AgentBody', 'The agent.')
   @Answers(200, 'Agent', 'Registered or changed.')
-  @Refuses('conflict', 'not_applicable', 'malformed_json', 'unsupported_media_type', 'payload_too_large')
+  @Refuses('conflict', 'pool_taken', 'not_applicable', 'malformed_json', 'unsupported_media_type', 'payload_too_large')
   async put(
     @Caller() principal: Principal,
     @Param('name') name: string,

@@ -1,0 +1,64 @@
+import { DEFAULT_POOL } from '@batuta/contracts';
+import type { DataSource, EntityManager } from 'typeorm';
+import { refuse, RefusedError } from '../access/refusals.js';
+
+/** Identifies the locks under which pools are claimed; any fixed number that nothing else uses with two keys. */
+const CLAIM_LOCK = 7_205;
+const MAX_POOLS = 100;
+
+/**
+ * Who may have agents in a pool. A worker of a pool runs what any agent of the pool is asked for, so a tenant that puts an agent
+ * into another's pool gets the answers of that one's workers. The first tenant that registers an agent in a pool has it from then on,
+ * also when it deletes the agent: its workers may still be there.
+ */
+export class PoolClaims {
+  /** Pools that every tenant may use. */
+  readonly #shared: ReadonlySet<string>;
+
+  constructor(shared: readonly string[]) {
+    this.#shared = new Set([DEFAULT_POOL, ...shared]);
+  }
+
+  /** Claims the pool until the transaction ends, and for good with it. Throws `RefusedError` when it is another tenant's. */
+  async claim(manager: EntityManager, tenantId: string, pool: string): Promise<void> {
+    if (this.#shared.has(pool)) return;
+    await manager.query('SELECT pg_advisory_xact_lock($1, hashtext($2))', [CLAIM_LOCK, pool]);
+    const users = await manager.query<{ tenant_id: string }[]>(
+      'SELECT tenant_id FROM config.pool_tenants WHERE pool = $1',
+      [pool],
+    );
+    if (users.some((user) => user.tenant_id === tenantId)) return;
+    if (users.length > 0) {
+      throw new RefusedError(
+        refuse('pool_taken', `The pool "${pool}" is used by another tenant. Choose another name for yours.`),
+      );
+    }
+    const [counted] = await manager.query<{ total: string }[]>(
+      'SELECT count(*) AS total FROM config.pool_tenants WHERE tenant_id = $1',
+      [tenantId],
+    );
+    if (Number(counted?.total ?? 0) >= MAX_POOLS) {
+      throw new RefusedError(refuse('conflict', `A tenant may have at most ${MAX_POOLS} pools.`));
+    }
+    await manager.query('INSERT INTO config.pool_tenants (pool, tenant_id) VALUES ($1, $2)', [pool, tenantId]);
+  }
+
+  /**
+   * Lets every tenant keep the pools that its agents are in: they were registered before pools had tenants, or while the settings
+   * shared the pool. Gives the pools that several tenants use although they are not shared.
+   */
+  async keepPresentUse(dataSource: DataSource): Promise<{ readonly pool: string; readonly tenants: string[] }[]> {
+    const shared = [...this.#shared];
+    await dataSource.query(
+      `INSERT INTO config.pool_tenants (pool, tenant_id)
+       SELECT DISTINCT pool, tenant_id FROM config.agents WHERE pool <> ALL($1::text[])
+       ON CONFLICT DO NOTHING`,
+      [shared],
+    );
+    return dataSource.query<{ pool: string; tenants: string[] }[]>(
+      `SELECT pool, array_agg(tenant_id ORDER BY tenant_id) AS tenants FROM config.pool_tenants
+       WHERE pool <> ALL($1::text[]) GROUP BY pool HAVING count(*) > 1 ORDER BY pool LIMIT 100`,
+      [shared],
+    );
+  }
+}
