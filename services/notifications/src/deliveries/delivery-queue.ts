@@ -183,14 +183,20 @@ export class DeliveryQueue {
     return { made: added.length, waiting: waiting.size, atOnce };
   }
 
-  /** Takes due deliveries, at most `limit`; `busy` says how many to each destination run here already. */
-  async claim(limit: number, busy: ReadonlyMap<string, number>): Promise<ClaimedDelivery[]> {
+  /** Takes due deliveries, at most `limit`; the maps say how many to each destination and of each tenant run here already. */
+  async claim(
+    limit: number,
+    busy: ReadonlyMap<string, number>,
+    tenants: ReadonlyMap<string, number>,
+  ): Promise<ClaimedDelivery[]> {
     const rows = await this.#dataSource.query<ClaimedRow[]>(sql.CLAIM, [
       limit,
       [...busy.keys()],
       [...busy.values()],
       this.#rules.destinationConcurrency,
       this.#rules.leaseMs,
+      [...tenants.keys()],
+      [...tenants.values()],
     ]);
     return rows.map((row) => ({
       id: row.id,

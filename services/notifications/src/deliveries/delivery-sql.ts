@@ -64,8 +64,9 @@ export const USE_DESTINATIONS = `
 
 /**
  * Takes due deliveries: of each destination as many as it has room for, one when it is tried again after a pause.
- * $1: how many in all, $2 and $3: destinations and how many run here, $4: how many may, $5: milliseconds of the lease.
- * The inbox is our own database and takes what there is.
+ * $1: how many in all, $2 and $3: destinations and how many run here, $4: how many may, $5: milliseconds of the lease,
+ * $6 and $7: tenants and how many of theirs run here. A tenant may have four times as many places as are left free: one alone
+ * gets most of them, and there is always room for one that comes now. The inbox is our own database and takes what there is.
  */
 export const CLAIM = `
   WITH places AS (
@@ -76,14 +77,25 @@ export const CLAIM = `
     FROM notifications.destinations AS d
     LEFT JOIN unnest($2::text[], $3::int[]) AS b(destination, running) USING (destination)
     WHERE d.open_until IS NULL OR d.open_until <= now()
-  ), due AS (
-    SELECT p.destination, p.probe, c.id, c.next_attempt_at FROM (SELECT * FROM places WHERE room > 0 ORDER BY random()) AS p
+  ), tenants AS (
+    SELECT tenant_id, greatest(0, ceil((4 * $1::int - running) / 5.0)) AS share
+    FROM unnest($6::text[], $7::int[]) AS b(tenant_id, running)
+  ), candidates AS (
+    SELECT p.destination, p.probe, c.* FROM (SELECT * FROM places WHERE room > 0 ORDER BY random()) AS p
     CROSS JOIN LATERAL (
-      SELECT o.id, o.next_attempt_at FROM notifications.orchestration_callbacks AS o
+      SELECT o.id, o.tenant_id, o.next_attempt_at FROM notifications.orchestration_callbacks AS o
       WHERE o.destination = p.destination AND o.next_attempt_at <= now()
+        AND o.tenant_id <> ALL (ARRAY(SELECT tenant_id FROM tenants WHERE share = 0))
       ORDER BY o.next_attempt_at LIMIT p.room FOR UPDATE SKIP LOCKED
     ) AS c
-    LIMIT $1
+    LIMIT 4 * $1::int
+  ), due AS (
+    SELECT r.destination, r.probe, r.id, r.next_attempt_at
+    FROM (
+      SELECT c.*, row_number() OVER (PARTITION BY c.tenant_id ORDER BY c.next_attempt_at) AS turn FROM candidates AS c
+    ) AS r LEFT JOIN tenants AS t USING (tenant_id)
+    WHERE r.turn <= coalesce(t.share, ceil(4 * $1::int / 5.0))
+    ORDER BY r.turn LIMIT $1::int
   ), probing AS (
     UPDATE notifications.destinations AS d SET open_until = now() + $5::double precision * interval '1 ms'
     FROM (SELECT DISTINCT destination FROM due WHERE probe) AS p WHERE d.destination = p.destination

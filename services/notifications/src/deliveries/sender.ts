@@ -43,7 +43,9 @@ export class Sender {
   readonly #options: SenderOptions;
   readonly #channels: ReadonlyMap<CallbackType, Channel>;
   readonly #running = new Set<Promise<void>>();
+  /** Attempts under way, by destination and by tenant. */
   readonly #busy = new Map<string, number>();
+  readonly #busyTenants = new Map<string, number>();
   readonly #stopping = new AbortController();
   readonly #tracing: Tracing;
   #wake: () => void = () => undefined;
@@ -130,16 +132,16 @@ export class Sender {
     const { concurrency } = this.#options;
     const free = concurrency - this.#running.size;
     if (free <= 0) return false;
-    const claimed = await this.#options.queue.claim(free, this.#busy);
+    const claimed = await this.#options.queue.claim(free, this.#busy, this.#busyTenants);
     for (const delivery of claimed) {
-      this.#busy.set(delivery.destination, (this.#busy.get(delivery.destination) ?? 0) + 1);
+      count(this.#busy, delivery.destination, 1);
+      count(this.#busyTenants, delivery.tenantId, 1);
       const attempt = this.#attempt(delivery).then((nextIsDue) => {
         // An inbox has no limit of its own: nothing waited for one of its attempts to end.
         if (nextIsDue || delivery.type !== 'websocket' || this.#running.size >= concurrency) this.wake();
         this.#running.delete(attempt);
-        const left = (this.#busy.get(delivery.destination) ?? 1) - 1;
-        if (left === 0) this.#busy.delete(delivery.destination);
-        else this.#busy.set(delivery.destination, left);
+        count(this.#busy, delivery.destination, -1);
+        count(this.#busyTenants, delivery.tenantId, -1);
         inFlight.set(this.#running.size);
       });
       this.#running.add(attempt);
@@ -234,4 +236,10 @@ export class Sender {
       this.#wake = done;
     });
   }
+}
+
+function count(counts: Map<string, number>, key: string, more: number): void {
+  const total = (counts.get(key) ?? 0) + more;
+  if (total === 0) counts.delete(key);
+  else counts.set(key, total);
 }
