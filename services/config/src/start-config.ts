@@ -17,6 +17,7 @@ import { Sandbox } from '@batuta/sandbox';
 import { natsCredentialsFile } from '@batuta/settings';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
+import { PoolClaims } from './agents/pool-claims.js';
 import { ConfigModule } from './app.module.js';
 import { configDataSource, migrate } from './database/data-source.js';
 import { DefinitionsController } from './definitions/definitions.controller.js';

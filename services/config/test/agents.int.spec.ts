@@ -30,7 +30,9 @@ describe('the pool of an agent', () => {
     const client = new pg.Client({ connectionString: under.databaseUrl });
     await client.connect();
     try {
-      return (await client.query("SELECT pool, tenant_id FROM config.pool_tenants WHERE pool LIKE 'claim%' ORDER BY 1, 2")).rows;
+      return (
+        await client.query("SELECT pool, tenant_id FROM config.pool_tenants WHERE pool LIKE 'claim%' ORDER BY 1, 2")
+      ).rows;
     } finally {
       await client.end();
     }
@@ -75,7 +77,11 @@ describe('the pool of an agent', () => {
     } finally {
       await client.end();
     }
-    const another = await startConfig({ settings: settingsFor(under.databaseUrl, under.natsUrl), logger, opsServer: false });
+    const another = await startConfig({
+      settings: settingsFor(under.databaseUrl, under.natsUrl),
+      logger,
+      opsServer: false,
+    });
     await another.close();
     expect(await claims()).toEqual(
       expect.arrayContaining([

@@ -38,7 +38,12 @@ export function configDataSource(options: { databaseUrl: Secret; connections: nu
       PassageEntity,
       TenantEntity,
     ],
-    migrations: [CreateConfigSchema1700000000001, SearchPartsOfWords1700000000010, IndexConfigFilters1700000000020, PoolTenants1700000000030],
+    migrations: [
+      CreateConfigSchema1700000000001,
+      SearchPartsOfWords1700000000010,
+      IndexConfigFilters1700000000020,
+      PoolTenants1700000000030,
+    ],
     migrationsTableName: 'migrations',
   });
 }

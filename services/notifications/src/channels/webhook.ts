@@ -75,7 +75,10 @@ export function webhookChannel({ client, logger, templates, signing, headers }: 
       } catch (error) {
         const refusal = addressRefusal(error);
         if (refusal !== undefined) {
-          logger.warn({ tenant_id: tenantId, callback_id: callbackId, reason: refusal.detail }, 'an address was refused to a webhook');
+          logger.warn(
+            { tenant_id: tenantId, callback_id: callbackId, reason: refusal.detail },
+            'an address was refused to a webhook',
+          );
         }
         return failureOf(error, outgoing.signal);
       }
