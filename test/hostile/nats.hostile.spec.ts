@@ -1,14 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { NATS_SERVICES, subjects } from '@batuta/contracts';
+import { NATS_SERVICES, partitionOf, subjects } from '@batuta/contracts';
 import { connectNats } from '@batuta/messaging';
-import { writePoolCredentials } from '@batuta/nats-accounts';
+import { loadAccounts, writePoolCredentials } from '@batuta/nats-accounts';
 import { createLogger } from '@batuta/observability';
 import { natsCredentialsFile } from '@batuta/settings';
-import { startTestNats } from '@batuta/testing';
+import { eventually, startTestNats } from '@batuta/testing';
 import type { TestNats } from '@batuta/testing';
+import { expectStatus } from '../support/api.js';
+import { LocalPlatform } from '../support/local-platform.js';
 import { tableUnder } from '../support/markdown-table.js';
 
 const TABLE = tableUnder(new URL('../../docs/operations.md', import.meta.url), 'Users of NATS');
@@ -184,4 +186,83 @@ describe('the consumers of a pool', () => {
     }
     expect((await create('workers', { ...own, filter_subject: filter })).error).toBeUndefined();
   });
+});
+
+describe('a worker with the credentials of its pool', () => {
+  let platform: LocalPlatform;
+  let worker: NatsConnection;
+
+  beforeAll(async () => {
+    platform = await LocalPlatform.start();
+    const home = join(platform.dir, 'nats');
+    const { nats_url: url } = JSON.parse(readFileSync(join(platform.dir, 'run.json'), 'utf8')) as { nats_url: string };
+    worker = await connectNats({
+      url,
+      credentials: await writePoolCredentials(await loadAccounts(home), join(home, 'creds'), 'text', 600_000),
+      name: 'worker',
+      logger: createLogger({ service: 'test', level: 'silent' }),
+    });
+  }, 120_000);
+
+  afterAll(async () => {
+    await worker?.close();
+    await platform?.stop();
+  }, 60_000);
+
+  it.each([
+    'batuta.config.key.create',
+    'batuta.config.key.authenticate',
+    'batuta.execution.query.log',
+    'batuta.execution.query.events',
+    'batuta.execution.0.command',
+    'batuta.notifications.secret.rotate',
+    '$JS.API.CONSUMER.MSG.NEXT.STEPS.default-normal',
+    '$JS.API.STREAM.INFO.STEPS',
+    '$JS.API.STREAM.MSG.GET.STEPS',
+  ])('is refused %s', async (subject) => {
+    await expect(worker.request(subject, '{}', { timeout: 10_000 })).rejects.toThrow(/permissions violation/i);
+  });
+
+  it('cannot end a step of another pool, nor learn whether it is there', async () => {
+    const admin = platform.admin();
+    const config = {
+      name: 'waits',
+      strategy: 'sequential',
+      steps: [{ id: 'wait', name: 'Wait', agent: 'delay', input: { ms: 3_000, true: 'output' } }],
+    };
+    expectStatus(await admin.post('/api/v1/orchestrations/configs', config), 201);
+    const started = expectStatus(
+      await admin.post<{ execution_id: string }>('/api/v1/orchestrations/execute/waits', { input: {} }),
+      202,
+    );
+    const { execution_id: executionId } = started;
+    const id = { executionId, stepId: 'wait', attempt: 1 };
+    const result = { ...id, ok: true, output: { forged: true }, startedAt: Date.now(), finishedAt: Date.now() };
+    // The platform of one machine has 16 partitions.
+    const partition = partitionOf(executionId, 16);
+    for (const token of [undefined, 'x'.repeat(43)]) {
+      const ask = async (subject: string, body: object): Promise<unknown> =>
+        (await worker.request(subject, JSON.stringify(body), { timeout: 10_000 })).json();
+      const forged = token === undefined ? {} : { token };
+      expect(await ask(subjects.result(partition), { results: [{ ...result, ...forged }] })).toMatchObject({
+        replies: [{ outcome: 'unknown_execution' }],
+      });
+      expect(await ask(subjects.check(partition), { ...id, ...forged })).toEqual({
+        wanted: false,
+        reason: 'unknown_execution',
+      });
+    }
+    const path = `/api/v1/orchestrations/executions/${executionId}`;
+    const ended = await eventually(
+      async () => {
+        const view = await admin.get<{ status: string; output?: unknown }>(path);
+        const body = expectStatus(view, 200);
+        return body.status === 'running' || body.status === 'pending' ? false : body;
+      },
+      { timeoutMs: 60_000 },
+    );
+    expect(ended.status).toBe('completed');
+    expect(JSON.stringify(ended.output)).not.toContain('forged');
+    expect(JSON.stringify(ended.output)).toContain('"output"');
+  }, 90_000);
 });
