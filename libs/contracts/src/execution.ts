@@ -132,8 +132,8 @@ export type AttemptReply = Override<
   { outcome: 'recorded' | 'stale' | 'unknown_execution' | 'elsewhere' }
 >;
 export type ResultReply = Override<Wire<ResultReplyJson>, { replies: AttemptReply[] }>;
-export type AttemptCheckRequest = Wire<AttemptCheckRequestJson, 'token'>;
-export type AttemptCheckReply = Wire<AttemptCheckReplyJson, 'reason'>;
+export type AttemptCheckRequest = Wire<AttemptCheckRequestJson, 'token' | 'incarnation' | 'redelivered' | 'alone'>;
+export type AttemptCheckReply = Wire<AttemptCheckReplyJson, 'reason' | 'held' | 'lostRunners'>;
 export type AttemptHeartbeat = Wire<AttemptHeartbeatJson, 'progress' | 'message' | 'last' | 'token'>;
 
 export type Task = Wire<
@@ -153,7 +153,7 @@ export type Task = Wire<
 export type DirectTasks = Override<Wire<DirectTasksJson>, { tasks: Task[] }>;
 export type DirectReceipt = Wire<DirectReceiptJson, 'open'>;
 export type RunnerPool = Wire<RunnerPoolJson>;
-export type RunnerBeat = Override<Wire<RunnerBeatJson>, { pools: RunnerPool[] }>;
+export type RunnerBeat = Override<Wire<RunnerBeatJson, 'begun' | 'over'>, { pools: RunnerPool[] }>;
 export type StoppedAttempt = Wire<StoppedAttemptJson, 'stepId' | 'attempt' | 'reason'>;
 export type StopAttempts = Override<Wire<StopAttemptsJson>, { attempts: StoppedAttempt[] }>;
 

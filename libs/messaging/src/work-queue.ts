@@ -34,8 +34,8 @@ export interface Delivery {
   freeSlot(): void;
   /** The task is done: the queue forgets it. */
   ack(): void;
-  /** Hands the task back: it is delivered again at once. */
-  nak(): void;
+  /** Hands the task back: it is delivered again at once, or after so many milliseconds. */
+  nak(delayMs?: number): void;
   /** The task can never be run: the queue forgets it without counting it as done. */
   drop(): void;
 }
@@ -71,16 +71,19 @@ export interface PoolConsumer {
   readonly queueEmpty: boolean;
   /** Runs a task that did not come from the queue; false when no slot is free for it, or tasks of the queue wait. */
   take(delivery: DirectDelivery): boolean;
+  /** Asks for nothing new while `paused`; what was asked for may still come, and waits for a slot. */
+  pause(paused: boolean): void;
   /** Takes nothing new, hands back what waits for a slot, and resolves when no task is in a slot or `limitMs` are over. */
   drain(limitMs: number): Promise<void>;
   /** Stops renewing leases. What is not settled by then is delivered again elsewhere. */
   close(): void;
 }
 
-const ACK = new TextEncoder().encode('+ACK');
-const NAK = new TextEncoder().encode('-NAK');
-const WORKING = new TextEncoder().encode('+WPI');
-const TERM = new TextEncoder().encode('+TERM');
+const encoder = new TextEncoder();
+const ACK = encoder.encode('+ACK');
+const NAK = encoder.encode('-NAK');
+const WORKING = encoder.encode('+WPI');
+const TERM = encoder.encode('+TERM');
 
 const DEFAULT_WEIGHTS: Readonly<Record<Priority, number>> = { high: 6, normal: 3, low: 1 };
 const HEARTBEAT_MS = 1_000;
@@ -186,8 +189,8 @@ class QueuedDelivery implements Delivery {
     this.loop.settle(this, ACK);
   }
 
-  nak(): void {
-    this.loop.settle(this, NAK);
+  nak(delayMs = 0): void {
+    this.loop.settle(this, delayMs > 0 ? encoder.encode(`-NAK {"delay":${delayMs * 1e6}}`) : NAK);
   }
 
   drop(): void {
@@ -213,6 +216,7 @@ class PoolLoop implements PoolConsumer {
   private queued = 0;
   private lastPull = 0;
   private draining = false;
+  private paused = false;
   private closed = false;
   /** The refill that is planned; another one or none when it was called off. */
   private planned: symbol | undefined;
@@ -261,7 +265,7 @@ class PoolLoop implements PoolConsumer {
   }
 
   get free(): number {
-    return this.draining ? 0 : Math.max(0, this.options.slots - this.inSlots - this.queued);
+    return this.draining || this.paused ? 0 : Math.max(0, this.options.slots - this.inSlots - this.queued);
   }
 
   get queueEmpty(): boolean {
@@ -297,6 +301,12 @@ class PoolLoop implements PoolConsumer {
     this.forgetReconnect = onReconnect(this.nc, () => this.recover('reconnected'));
     this.timer = setInterval(() => this.tick(), Math.max(10, Math.min(200, this.workingMs / 4)));
     this.refill();
+  }
+
+  pause(paused: boolean): void {
+    if (this.paused === paused) return;
+    this.paused = paused;
+    if (!paused) this.scheduleRefill();
   }
 
   async drain(limitMs: number): Promise<void> {
@@ -458,7 +468,7 @@ class PoolLoop implements PoolConsumer {
   }
 
   private scheduleRefill(): void {
-    if (this.planned !== undefined || this.draining) return;
+    if (this.planned !== undefined || this.draining || this.paused) return;
     const free = this.options.slots - this.inSlots - this.queued;
     if (free <= 0) return;
     const plan = Symbol('refill');
@@ -486,7 +496,7 @@ class PoolLoop implements PoolConsumer {
    */
   private refill(): void {
     this.cancelRefill();
-    if (this.draining || this.recovery !== undefined || !isConnected(this.nc)) return;
+    if (this.draining || this.paused || this.recovery !== undefined || !isConnected(this.nc)) return;
     const free = this.options.slots - this.inSlots - this.queued;
     if (free <= 0) return;
     let toShare = free;

@@ -4,7 +4,6 @@ import type { DirectTasks as DirectTasksMessage, RunnerBeat, Task } from '@batut
 import { JsonMessage, onReconnect, serveLocally } from '@batuta/messaging';
 import type { DirectDelivery, PoolConsumer } from '@batuta/messaging';
 import type { Logger } from '@batuta/observability';
-import { nuid } from '@nats-io/nats-core';
 import type { Msg, NatsConnection, Subscription } from '@nats-io/nats-core';
 import { taskOf } from './task.js';
 
@@ -14,6 +13,12 @@ export interface DirectTasksOptions {
   readonly workerId: string;
   readonly pool: string;
   readonly consumer: PoolConsumer;
+  /** Names this pool of this run of the process. */
+  readonly incarnation: string;
+  /** Whether nothing more is to be sent here now. */
+  readonly closed: () => boolean;
+  /** What has been begun from the pool's work queue, but the newest. */
+  readonly begun: () => string[];
   /** Milliseconds between beats. */
   readonly beatMs: number;
   /** Milliseconds without a beat after which this runner counts as lost. */
@@ -48,8 +53,10 @@ export class HeldTask implements DirectDelivery {
     this.settle(this, false);
   }
 
-  nak(): void {
-    this.settle(this, true);
+  nak(delayMs = 0): void {
+    // Named in the beats until then.
+    if (delayMs > 0) setTimeout(() => this.nak(), delayMs);
+    else this.settle(this, true);
   }
 
   drop(): void {
@@ -63,7 +70,6 @@ export class HeldTask implements DirectDelivery {
  */
 export class DirectTasks {
   readonly #held = new SlotMap<string, HeldTask>();
-  readonly #incarnation = nuid.next();
   #subscriptions: Subscription[] = [];
   #endLocal: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -79,14 +85,14 @@ export class DirectTasks {
   }
 
   start(): void {
-    const { nc, logger, beatMs } = this.options;
+    const { nc, logger, beatMs, incarnation } = this.options;
     const guarded =
       (take: (message: Msg) => void) =>
       (error: Error | null, message: Msg): void => {
         if (error === null) take(message);
         else logger.error({ err: error }, 'tasks cannot be received from the engine');
       };
-    const tasks = subjects.runnerTasks(this.options.pool, this.#incarnation);
+    const tasks = subjects.runnerTasks(this.options.pool, incarnation);
     this.#endLocal = serveLocally(nc, tasks, ({ payload, reply }) => {
       const receipt = this.#receive(payload);
       reply?.(receipt);
@@ -114,7 +120,7 @@ export class DirectTasks {
     this.#endLocal?.();
     this.#forgetReconnect?.();
     if (this.options.nc.isClosed()) return;
-    this.#beat();
+    this.#beat(true);
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
   }
 
@@ -140,7 +146,7 @@ export class DirectTasks {
   }
 
   #isOpen(pool: PoolConsumer): boolean {
-    return !this.#leaving && pool.queueEmpty;
+    return !this.#leaving && !this.options.closed() && pool.queueEmpty;
   }
 
   /** `shared`: others read the task as well. */
@@ -150,7 +156,7 @@ export class DirectTasks {
     const key = `${task.executionId}/${task.stepId}/${task.attempt}`;
     // Sent again because the receipt was late. Refused, it would run elsewhere besides, also while this runner leaves.
     if (this.#held.has(key)) return true;
-    if (this.#leaving || this.#held.size >= MOST_HELD) return false;
+    if (this.#leaving || this.options.closed() || this.#held.size >= MOST_HELD) return false;
     // Agents may do with their input what they like.
     if (shared && task.input !== undefined) task.input = copyJson(task.input);
     const held = new HeldTask(key, task, (one, givenUp) => this.#settle(one, givenUp));
@@ -177,12 +183,12 @@ export class DirectTasks {
     });
   }
 
-  #beat(): void {
-    const { nc, workerId, pool, consumer, expiresMs } = this.options;
+  #beat(over = false): void {
+    const { nc, workerId, incarnation, pool, consumer, begun, expiresMs } = this.options;
     if (nc.isClosed()) return;
     const beat: RunnerBeat = {
       runnerId: workerId,
-      incarnation: this.#incarnation,
+      incarnation,
       pools: [
         {
           pool,
@@ -193,6 +199,8 @@ export class DirectTasks {
       ],
       held: [...this.#held.keys()],
       expiresMs,
+      begun: begun().slice(0, MOST_HELD),
+      over,
     };
     nc.publish(subjects.runnerBeat(pool), JSON.stringify(beat));
   }

@@ -12,11 +12,13 @@ import { counter, distributions, gauge, tallies } from '@batuta/observability';
 import type { Logger, Tracing } from '@batuta/observability';
 import { consumePool, requestUntilAnswered } from '@batuta/messaging';
 import type { Delivery, PoolConsumer } from '@batuta/messaging';
+import { nuid } from '@nats-io/nats-core';
 import type { NatsConnection, Subscription } from '@nats-io/nats-core';
 import { RetryableError } from './agents/agent.js';
 import type { Agent } from './agents/agent.js';
 import { Attempt } from './attempt.js';
 import type { Ending } from './attempt.js';
+import { Company } from './company.js';
 import { attemptOf, taskOfBytes } from './task.js';
 import { DirectTasks, HeldTask } from './direct-tasks.js';
 import { ResultReporter } from './result-reporter.js';
@@ -43,7 +45,13 @@ export interface RunnerOptions {
   readonly tracing?: Tracing;
 }
 
-const LAST_DELIVERY = 3;
+/** Runners that an attempt may be lost with; before the last of them it runs alone. */
+export const MOST_LOST_RUNNERS = 3;
+const ALONE_AT = MOST_LOST_RUNNERS - 1;
+/** Milliseconds after which somebody asks again for an attempt that another runner has. */
+const HELD_PAUSE_MS = 1_000;
+/** Younger attempts are not named in beats: most are over by then. */
+const NEWEST_MS = 200;
 /** Roughly what a result has besides its output, in characters. */
 const SCALARS_LENGTH = 300;
 
@@ -52,16 +60,6 @@ const SCALARS_LENGTH = 300;
  * would be done once more.
  */
 const PRECIOUS_MS = 50;
-
-/**
- * The delivery with this number is reported as lost instead of run: whoever ran it before did not survive it. It is the third
- * where the count can be trusted. nats-server before 2.10 also counts deliveries to pulls whose runner is gone already
- * (seen with 2.9.10: two more for one crash), and a step must not fail because of one crash.
- */
-export function lastDelivery(serverVersion: string): number {
-  const [major = 0, minor = 0] = serverVersion.split('.').map(Number);
-  return major > 2 || (major === 2 && minor >= 10) ? LAST_DELIVERY : 6;
-}
 
 /** Agents may fail with codes of their own: only those of the platform are told apart. */
 const OUTCOMES: ReadonlySet<string> = new Set([...Object.values(FAILURE_CODES), 'output', 'unwanted', 'handed_back']);
@@ -88,6 +86,10 @@ export class Runner {
   private readonly byExecution = new SlotMap<string, Set<Attempt>>();
   private readonly giveUp = new AbortController();
   private readonly reporter: ResultReporter;
+  private readonly incarnations = new Map<string, string>();
+  private readonly company = new Company((closed) => {
+    for (const pool of this.pools) pool.pause(closed);
+  });
   private pools: PoolConsumer[] = [];
   private direct: DirectTasks[] = [];
   private stops: Subscription | undefined;
@@ -129,7 +131,7 @@ export class Runner {
           workingMs,
           ...(streamReplicas === undefined ? {} : { stream: { replicas: streamReplicas } }),
           consumers: { ackWaitMs },
-          run: (delivery) => this.runDelivery(delivery),
+          run: (delivery) => this.runDelivery(delivery, pool),
         }),
       );
     }
@@ -141,6 +143,9 @@ export class Runner {
           workerId: this.options.workerId,
           pool,
           consumer: this.pools[place] as PoolConsumer,
+          incarnation: this.incarnationOf(pool),
+          closed: () => this.company.closed,
+          begun: () => this.begun(pool),
           beatMs: workingMs,
           expiresMs: ackWaitMs,
         }),
@@ -174,7 +179,7 @@ export class Runner {
     }
   }
 
-  private async runDelivery(delivery: Delivery): Promise<void> {
+  private async runDelivery(delivery: Delivery, pool: string): Promise<void> {
     const task = delivery instanceof HeldTask ? delivery.task : taskOfBytes(delivery.data);
     if (task === undefined) {
       this.options.logger.error({ subject: delivery.subject }, 'a task that nobody can read was dropped');
@@ -189,20 +194,22 @@ export class Runner {
       return;
     }
     try {
-      if (this.isLast(task, delivery)) {
-        await this.reportLost(task, delivery);
-        return;
+      let { lostRunners = 0 } = task;
+      if (task.checkFirst === true || task.dispatch > 1 || delivery.deliveries > 1 || lostRunners > 0) {
+        const lost = await this.mayBegin(task, delivery, pool, lostRunners, false);
+        if (lost === undefined) return;
+        lostRunners = lost;
       }
-      if ((task.checkFirst === true || task.dispatch > 1 || delivery.deliveries > 1) && !(await this.isWanted(task))) {
-        attemptsTotal(this.agents.has(task.agent) ? task.agent : 'unknown', 'unwanted').inc();
-        delivery.ack();
-        return;
-      }
-      const meanwhile = this.attempts.get(key);
-      if (meanwhile === undefined) {
-        await this.runAttempt(key, task, delivery);
-      } else {
-        meanwhile.deliveries.push(delivery);
+      const alone = lostRunners >= ALONE_AT;
+      if (!this.company.tryEnter(alone)) await this.company.enter(alone, this.giveUp.signal);
+      try {
+        // Now that it is alone; and it may have waited long.
+        if (alone && (await this.mayBegin(task, delivery, pool, lostRunners, true)) === undefined) return;
+        const meanwhile = this.attempts.get(key);
+        if (meanwhile === undefined) await this.runAttempt(key, task, delivery);
+        else meanwhile.deliveries.push(delivery);
+      } finally {
+        this.company.leave();
       }
     } catch (error) {
       delivery.nak();
@@ -210,10 +217,55 @@ export class Runner {
     }
   }
 
-  /** Whether it was handed out so often that it is reported as lost instead of run. */
-  private isLast({ lostRunners = 0 }: Task, delivery: Delivery): boolean {
-    const version = this.options.nc.info?.version ?? '';
-    return delivery.deliveries + lostRunners >= (delivery instanceof HeldTask ? LAST_DELIVERY : lastDelivery(version));
+  /**
+   * Asks the engine about what may have been begun before. Undefined when it is not to begin here, and settled; else how many
+   * runners ended while they ran it.
+   */
+  private async mayBegin(
+    task: Task,
+    delivery: Delivery,
+    pool: string,
+    known: number,
+    alone: boolean,
+  ): Promise<number | undefined> {
+    const answer = await this.askAbout(task, {
+      incarnation: this.incarnationOf(pool),
+      redelivered: delivery.deliveries > 1,
+      alone,
+    });
+    if (answer.wanted !== true) {
+      attemptsTotal(this.agents.has(task.agent) ? task.agent : 'unknown', 'unwanted').inc();
+      delivery.ack();
+      return undefined;
+    }
+    if (answer.held === true) {
+      delivery.nak(HELD_PAUSE_MS);
+      return undefined;
+    }
+    const lostRunners = Math.max(known, answer.lostRunners ?? 0);
+    if (lostRunners < MOST_LOST_RUNNERS) return lostRunners;
+    await this.reportLost(task, delivery, lostRunners);
+    return undefined;
+  }
+
+  /** Names a pool of this run of the process. */
+  private incarnationOf(pool: string): string {
+    let incarnation = this.incarnations.get(pool);
+    if (incarnation === undefined) {
+      incarnation = nuid.next();
+      this.incarnations.set(pool, incarnation);
+    }
+    return incarnation;
+  }
+
+  /** What runs here from the pool's work queue, but the newest. */
+  private begun(pool: string): string[] {
+    const before = Date.now() - NEWEST_MS;
+    const keys: string[] = [];
+    for (const [key, { startedAt, deliveries }] of this.attempts) {
+      if (startedAt <= before && deliveries.some(({ subject }) => subject.split('.')[2] === pool)) keys.push(key);
+    }
+    return keys;
   }
 
   private async runAttempt(key: string, task: Task, delivery: Delivery): Promise<void> {
@@ -295,16 +347,17 @@ export class Runner {
     }
   }
 
-  private async reportLost(task: Task, delivery: Delivery): Promise<void> {
+  private async reportLost(task: Task, delivery: Delivery, lostRunners: number): Promise<void> {
     const now = Date.now();
     const failure: Failure = {
       code: FAILURE_CODES.runnerLost,
-      message: 'The step was handed out again and again, and each time its runner was gone before it reported.',
+      message: `${lostRunners} runners ended while they ran this step, the last while it ran nothing else.`,
       retryable: true,
+      details: { lost_runners: lostRunners },
     };
     attemptsTotal(this.agents.has(task.agent) ? task.agent : 'unknown', failure.code).inc();
     this.options.logger.warn(
-      { execution_id: task.executionId, step_id: task.stepId, attempt: task.attempt, deliveries: delivery.deliveries },
+      { execution_id: task.executionId, step_id: task.stepId, attempt: task.attempt, lost_runners: lostRunners },
       'task given up: its runners were lost',
     );
     const agent = this.agents.get(task.agent);
@@ -336,7 +389,14 @@ export class Runner {
   }
 
   private async isWanted(task: Task): Promise<boolean> {
-    const request: AttemptCheckRequest = attemptOf(task);
+    return (await this.askAbout(task, {})).wanted === true;
+  }
+
+  private async askAbout(
+    task: Task,
+    beginning: Pick<AttemptCheckRequest, 'incarnation' | 'redelivered' | 'alone'>,
+  ): Promise<Partial<AttemptCheckReply>> {
+    const request: AttemptCheckRequest = { ...attemptOf(task), ...beginning };
     const answer = await requestUntilAnswered(
       this.options.nc,
       subjects.check(task.partition),
@@ -345,7 +405,7 @@ export class Runner {
         signal: this.giveUp.signal,
       },
     );
-    return answer.json<AttemptCheckReply>().wanted === true;
+    return answer.json<Partial<AttemptCheckReply>>();
   }
 
   private hearStop(data: Uint8Array): void {

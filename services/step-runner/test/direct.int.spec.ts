@@ -180,10 +180,10 @@ describe('tasks straight from the engine', () => {
     expect(engine.checks.map(({ stepId }) => stepId).toSorted()).toEqual(['unwanted', 'wanted']);
   });
 
-  it('that were lost with two runners are reported as lost and not run', async () => {
+  it('that three runners ended with are reported as lost and not run', async () => {
     const { incarnation } = await start();
     const once = gated('once', { lostRunners: 1 });
-    const twice = gated('twice', { lostRunners: 2 });
+    const twice = gated('twice', { lostRunners: 3 });
     expect(await engine.give(incarnation, [twice, once])).toEqual({ taken: 2, open: true });
     await eventually(() => engine.resultOf(twice) !== undefined);
     expect(engine.resultOf(twice)).toMatchObject({ ok: false, failure: { code: 'runner_lost', retryable: true } });

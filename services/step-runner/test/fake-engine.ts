@@ -33,6 +33,10 @@ export class FakeEngine {
   /** While true, results and checks are heard and not answered. */
   silent = false;
   unwanted = new Set<string>();
+  /** Steps that another runner has, as checks are told. */
+  held = new Set<string>();
+  /** Runners that ended with a step, as checks are told. */
+  lostRunners = new Map<string, number>();
   outcome: AttemptReply['outcome'] = 'recorded';
   /** Called for each result request before it is answered. */
   beforeAnswer: (request: ResultRequest) => Promise<void> = () => Promise.resolve();
@@ -80,7 +84,9 @@ export class FakeEngine {
       engine.checks.push(request);
       if (!engine.silent) {
         const wanted = !engine.unwanted.has(request.stepId);
-        message.respond(JSON.stringify({ wanted, reason: wanted ? '' : 'cancelled' }));
+        const held = engine.held.has(request.stepId);
+        const lostRunners = engine.lostRunners.get(request.stepId) ?? 0;
+        message.respond(JSON.stringify({ wanted, reason: wanted ? '' : 'cancelled', held, lostRunners }));
       }
       return Promise.resolve();
     });

@@ -10,7 +10,6 @@ import { delayAgent } from '../src/agents/delay.js';
 import { echoAgent } from '../src/agents/echo.js';
 import { failAgent } from '../src/agents/fail.js';
 import type { Agent } from '../src/agents/agent.js';
-import { lastDelivery } from '../src/runner.js';
 import type { Runner, RunnerOptions } from '../src/runner.js';
 import type { FakeEngine } from './fake-engine.js';
 import type { Gate } from './gate.js';
@@ -325,27 +324,72 @@ describe('the runner', () => {
     expect(await resultOf(task)).toMatchObject({ ok: true });
   });
 
-  it('counts to three before a task is lost, and further where the server counts what nobody got', () => {
-    expect(['2.9.10', '2.10.0', '2.12.1', '3.0.0-beta'].map(lastDelivery)).toEqual([6, 3, 3, 3]);
-  });
-
-  it('reports the last delivery as lost and does not run it', async () => {
-    const task = await engine.dispatch({ agent: 'gate' });
+  /** Delivers the next task so many times to somebody who lets its lease run out. */
+  const deliverInVain = async (times: number): Promise<void> => {
     await engine.manager.consumers.update('STEPS', 'default-normal', { ack_wait: nanos(100) });
     const consumer = await jetstream(engine.nc).consumers.get('STEPS', 'default-normal');
-    const last = lastDelivery(engine.nc.info?.version ?? '');
-    for (let deliveries = 1; deliveries < last; deliveries++) {
-      const lost = await consumer.next({ expires: 2_000 });
-      expect(lost?.info.deliveryCount).toBe(deliveries);
+    for (let deliveries = 1; deliveries <= times; deliveries++) {
+      expect((await consumer.next({ expires: 2_000 }))?.info.deliveryCount).toBe(deliveries);
     }
+  };
+
+  it('runs what was delivered in vain many times, when no runner ended with it', async () => {
+    const task = await engine.dispatch({ agent: 'echo', input: 'fine' });
+    await deliverInVain(8);
     await start({ ackWaitMs: 100, workingMs: 20 });
-    const { failure } = await resultOf(task);
-    expect(failure).toMatchObject({
+    expect(await resultOf(task)).toMatchObject({ ok: true });
+    expect(engine.checks[0]).toMatchObject({ redelivered: true, alone: false });
+    await emptied();
+  });
+
+  it('reports as lost what three runners ended with, and does not run it', async () => {
+    engine.lostRunners.set('bad', 3);
+    const task = await engine.dispatch({ agent: 'gate', stepId: 'bad' });
+    await deliverInVain(1);
+    await start({ ackWaitMs: 100, workingMs: 20 });
+    expect((await resultOf(task)).failure).toEqual({
       code: 'runner_lost',
+      message: '3 runners ended while they ran this step, the last while it ran nothing else.',
       retryable: true,
+      details: { lost_runners: 3 },
     });
     expect(gate.entered).toEqual([]);
     await emptied();
+  });
+
+  it('asks again later for what another runner has, and gives its slot to others meanwhile', async () => {
+    engine.held.add('elsewhere');
+    const task = await engine.dispatch({ agent: 'echo', stepId: 'elsewhere', dispatch: 2 });
+    await start({ slots: 1 });
+    await eventually(() => engine.checks.length > 0);
+    expect(await resultOf(await engine.dispatch({ agent: 'echo', stepId: 'other' }))).toMatchObject({ ok: true });
+    await eventually(() => engine.checks.length > 1);
+    expect(engine.resultOf(task)).toBeUndefined();
+    engine.held.clear();
+    expect(await resultOf(task)).toMatchObject({ ok: true });
+  });
+
+  it('runs alone what two runners ended with: after what runs, and before what comes later', async () => {
+    await start({ slots: 4 });
+    const before = await engine.dispatch({ agent: 'gate', stepId: 'before' });
+    await eventually(() => gate.entered.length === 1);
+    engine.lostRunners.set('suspect', 2);
+    const suspect = await engine.dispatch({ agent: 'gate', stepId: 'suspect', dispatch: 2 });
+    await eventually(() => engine.checks.length > 0);
+    const later = await engine.dispatch({ agent: 'gate', stepId: 'later' });
+    await delay(100);
+    expect(gate.entered).toEqual(['before']);
+    gate.open();
+    await resultOf(before);
+    await eventually(() => gate.entered.length === 2);
+    expect(engine.checks.map(({ alone }) => alone)).toEqual([false, true]);
+    await delay(100);
+    expect(gate.entered).toEqual(['before', 'suspect']);
+    gate.open();
+    await resultOf(suspect);
+    await eventually(() => gate.entered.length === 3);
+    gate.open();
+    await resultOf(later);
   });
 
   it('does not run an attempt twice when its lease ran out under it', async () => {

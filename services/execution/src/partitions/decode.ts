@@ -351,7 +351,7 @@ export function decodeResults(payload: Payload): ResultRequest & { readonly toke
   };
 }
 
-const CHECK = new Set(['executionId', 'stepId', 'attempt', 'token']);
+const CHECK = new Set(['executionId', 'stepId', 'attempt', 'token', 'incarnation', 'redelivered', 'alone']);
 
 /** Decodes an AttemptCheckRequest. Throws `MalformedRequest`. */
 export function decodeCheck(payload: Payload): AttemptCheckRequest {
@@ -362,6 +362,9 @@ export function decodeCheck(payload: Payload): AttemptCheckRequest {
     stepId: name(found.stepId, 'stepId'),
     attempt: int(found.attempt, 'attempt'),
     ...optional('token', text(found.token, 'token')),
+    ...(found.incarnation === undefined ? {} : { incarnation: name(found.incarnation, 'incarnation') }),
+    redelivered: found.redelivered === true,
+    alone: found.alone === true,
   };
 }
 

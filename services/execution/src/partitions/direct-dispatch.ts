@@ -3,7 +3,9 @@ import { subjects } from '@batuta/contracts';
 import type { DirectReceipt, DirectTasks, RunnerBeat } from '@batuta/contracts';
 import { JsonMessage } from '@batuta/messaging';
 import type { EngineCounters } from './counters.js';
-import type { Clock, EngineLog, LostTask, OutgoingTask, PublishOutcome } from './ports.js';
+import { ALONE_AT, LostRunners } from './lost-runners.js';
+import type { PoolRun } from './lost-runners.js';
+import type { Beginning, Clock, EngineLog, LostTask, OutgoingTask, PublishOutcome, Runs } from './ports.js';
 
 /** What became of a request to a runner: its answer's text, or why there is none. */
 export type RunnerAnswer = { readonly text: string } | 'timeout' | 'no_responders' | 'lost';
@@ -53,12 +55,16 @@ interface Waiting {
 interface Runner {
   readonly id: string;
   readonly incarnation: string;
+  /** The pool that it serves; each of a process has beats of its own. */
+  readonly pool: string;
   /** Running time of its last sign of life. */
   seen: number;
   expiresMs: number;
   readonly pools: Map<string, RunnerPool>;
   /** What it said it holds, whoever sent it, less what was answered since. */
   held: Set<string>;
+  /** What it has begun to run from the work queue, or after it had asked; with the running time of the newest word of it. */
+  readonly begun: Map<string, number>;
   readonly sent: SlotMap<string, Sent>;
   pinged: boolean;
   /** Since it was heard last a runner has appeared, and so it was asked whether it is there. */
@@ -82,6 +88,17 @@ const MOST_WAITING_LENGTH = 32 * 1024 * 1024;
 const RECEIPT_MS = 1_000;
 /** The share of its expiry that a runner may be silent before it is asked whether it is there. */
 const SILENT_SHARE = 0.45;
+/**
+ * Times its expiry that a runner may be silent before its tasks go to others, as long as its connection is there. The server
+ * sees at once that a process has ended; one that only stands still goes on where it was.
+ */
+const STILL_SHARE = 6;
+/** A runner that was given up without word of its end may end later: for so long it is asked for. */
+const AWAY_MS = 120_000;
+/** What a runner was allowed to begin is in its beats after so long, or it has let it go. */
+const BEGINNING_MS = 2_000;
+/** For so long an end of a runner may be why the queue hands a task out again of which no beat said who had it. */
+const ENDED_LATELY_MS = 60_000;
 const SHORTEST_EXPIRY_MS = 50;
 /** No process starts anew in less: what was heard since is none that the new runner replaces. */
 const QUICKEST_START_MS = 100;
@@ -96,6 +113,11 @@ const HELD_SHARE = 1.5;
  */
 export class DirectDispatch {
   readonly #runners = new Map<string, Runner>();
+  /** Runners that were given up because they were silent, and what they had. */
+  readonly #away = new Map<string, { readonly runner: Runner; readonly since: number; asked: number }>();
+  readonly #lostRunners = new LostRunners();
+  /** The run that ended last, as far as is known, by pool. */
+  readonly #lastEnds = new Map<string, PoolRun & { readonly at: number }>();
   /** The runner of each attempt that this owner sent and whose result has not been answered. */
   readonly #holders = new Map<string, Runner>();
   #listener: (lost: readonly LostTask[]) => void = () => undefined;
@@ -121,6 +143,7 @@ export class DirectDispatch {
     this.#cancelWait?.();
     this.#waiting.clear();
     this.#runners.clear();
+    this.#away.clear();
     this.#holders.clear();
   }
 
@@ -139,6 +162,31 @@ export class DirectDispatch {
       if ((pool === undefined || runner.pools.has(pool)) && runner.held.has(attemptKey)) return true;
     }
     return false;
+  }
+
+  /**
+   * A runner is about to begin with what somebody else may have, or have had. When nobody of its pool has it, it counts as
+   * begun there from now on; not where it has to run alone and would not.
+   */
+  begins({ attemptKey, incarnation, redelivered, alone }: Beginning): Runs {
+    const own = this.#runners.get(incarnation);
+    const pool = own?.pool ?? '';
+    for (const runner of this.#runners.values()) {
+      if (runner === own) continue;
+      const said = runner.pool === pool && (runner.held.has(attemptKey) || runner.begun.has(attemptKey));
+      if (said || runner.sent.has(attemptKey)) {
+        return { held: true, lostRunners: this.#lostRunners.count(attemptKey, pool) };
+      }
+    }
+    const now = this.parts.clock.elapsed();
+    const last = this.#lastEnds.get(pool);
+    // It may have run there for so short a time that no beat named it.
+    if (redelivered && last !== undefined && now - last.at < ENDED_LATELY_MS) {
+      if (this.#lostRunners.count(attemptKey, pool) === 0) this.#lostRunners.ended(attemptKey, last);
+    }
+    const lostRunners = this.#lostRunners.count(attemptKey, pool);
+    if (alone || lostRunners < ALONE_AT) own?.begun.set(attemptKey, now);
+    return { held: false, lostRunners };
   }
 
   /** Takes a task for a runner with a free slot; false when none is to be expected. `done` is called once, later. */
@@ -178,13 +226,18 @@ export class DirectDispatch {
 
   /** The attempt's result was answered. */
   answered(attemptKey: string): void {
+    this.#lostRunners.over(attemptKey);
     const runner = this.#holders.get(attemptKey);
     if (runner === undefined) {
       // Sent by an owner before this one, or lost since: the last beat of whichever runner has it may still name it.
-      for (const { held } of this.#runners.values()) held.delete(attemptKey);
+      for (const { held, begun } of this.#runners.values()) {
+        held.delete(attemptKey);
+        begun.delete(attemptKey);
+      }
       return;
     }
     runner.held.delete(attemptKey);
+    runner.begun.delete(attemptKey);
     const sent = this.#take(runner, attemptKey);
     if (sent === undefined) return;
     if (sent.done !== undefined) settle(sent, 'stored');
@@ -206,22 +259,33 @@ export class DirectDispatch {
       runner = {
         id: beat.runnerId,
         incarnation: beat.incarnation,
+        pool: beat.pools[0]?.pool ?? '',
         seen: 0,
         expiresMs: 0,
         pools: new Map(),
         held: new Set(),
+        begun: new Map(),
         sent: new SlotMap(),
         pinged: false,
         suspected: false,
       };
       this.#suspectBefore(runner);
       this.#runners.set(beat.incarnation, runner);
+      // It was given up, and lives.
+      this.#away.delete(beat.incarnation);
+      this.#lostRunners.lives(beat.incarnation);
+      if (this.#lastEnds.get(runner.pool)?.incarnation === beat.incarnation) this.#lastEnds.delete(runner.pool);
     }
-    runner.seen = this.parts.clock.elapsed();
+    const now = this.parts.clock.elapsed();
+    runner.seen = now;
     runner.expiresMs = Math.max(SHORTEST_EXPIRY_MS, beat.expiresMs);
     runner.pinged = false;
     runner.suspected = false;
     runner.held = new Set(beat.held);
+    for (const key of beat.begun ?? []) runner.begun.set(key, now);
+    for (const [key, at] of runner.begun) {
+      if (beat.over === true || at < now - BEGINNING_MS) runner.begun.delete(key);
+    }
     const lost: LostTask[] = [];
     for (const [key, sent] of runner.sent) {
       if (runner.held.has(key)) {
@@ -229,7 +293,7 @@ export class DirectDispatch {
       } else if (sent.done === undefined) {
         // What it has said to have, and neither holds nor has reported, it has given up.
         this.#take(runner, key);
-        lost.push(lostTask(key, sent.task.lostRunners));
+        lost.push(this.#lostTask(runner.pool, key, sent.task.lostRunners));
       }
     }
     for (const { pool: name, free, open, slots } of beat.pools) {
@@ -433,19 +497,23 @@ export class DirectDispatch {
     }
   }
 
-  #lost(runner: Runner, reason: string): void {
+  /** `ended`: its process is gone. One that is only silent may live, and what it runs has done it no harm. */
+  #lost(runner: Runner, reason: string, ended: boolean): void {
     this.#runners.delete(runner.incarnation);
+    const now = this.parts.clock.elapsed();
+    if (ended) this.#ended(runner);
+    else this.#away.set(runner.incarnation, { runner: withAll(runner), since: now, asked: now });
     for (const { batch } of runner.pools.values()) batch.length = 0;
     const lost: LostTask[] = [];
     const unsettled: Sent[] = [];
     for (const [key, sent] of runner.sent) {
       this.#holders.delete(key);
-      if (sent.done === undefined) lost.push(lostTask(key, sent.task.lostRunners + 1));
+      if (sent.done === undefined) lost.push(this.#lostTask(runner.pool, key, sent.task.lostRunners));
       else unsettled.push(sent);
     }
     // Sent by owners before this one: whoever owns their partitions now sees to them.
     for (const key of runner.held) {
-      if (!runner.sent.has(key)) lost.push({ ...lostTask(key, 1), pools: [...runner.pools.keys()] });
+      if (!runner.sent.has(key)) lost.push({ ...this.#lostTask(runner.pool, key, 0), pools: [...runner.pools.keys()] });
     }
     runner.sent.clear();
     const fields = { worker_id: runner.id, count: lost.length + unsettled.length, reason };
@@ -455,7 +523,7 @@ export class DirectDispatch {
     for (const sent of unsettled) {
       const { task, done } = sent;
       sent.done = undefined;
-      if (done !== undefined) this.parts.enqueue(task, done);
+      if (done !== undefined) this.parts.enqueue(ended ? mayHaveRun(task) : task, done);
     }
     if (lost.length > 0) this.#listener(lost);
   }
@@ -468,10 +536,54 @@ export class DirectDispatch {
     this.#lastTick = now;
     for (const runner of this.#runners.values()) {
       const silent = now - runner.seen;
-      if (silent > runner.expiresMs) this.#lost(runner, `no sign of life for ${Math.round(silent)} ms`);
-      else if (silent > runner.expiresMs * SILENT_SHARE && !runner.pinged) this.#ping(runner);
+      if (silent > runner.expiresMs * STILL_SHARE) {
+        this.#lost(runner, `no sign of life for ${Math.round(silent)} ms`, false);
+        continue;
+      }
+      // It takes nothing more until it is heard.
+      if (silent > runner.expiresMs) for (const pool of runner.pools.values()) pool.limit = 0;
+      if (silent > runner.expiresMs * SILENT_SHARE && !runner.pinged) this.#ping(runner);
     }
+    this.#askForThoseAway(now);
     this.#cancel = clock.after(TICK_MS, () => this.#tick());
+  }
+
+  #askForThoseAway(now: number): void {
+    for (const [incarnation, away] of this.#away) {
+      if (now - away.since > AWAY_MS) this.#away.delete(incarnation);
+      if (now - away.asked < RECEIPT_MS) continue;
+      away.asked = now;
+      this.#isThere(away.runner, (answer) => {
+        if (answer !== 'no_responders' || this.#away.get(incarnation) !== away) return;
+        this.#away.delete(incarnation);
+        this.#ended(away.runner);
+      });
+    }
+  }
+
+  /** Counts the end of a runner for all that it ran. */
+  #ended({ pool, incarnation, sent, held, begun }: Runner): void {
+    const run = { pool, incarnation };
+    this.#lastEnds.set(pool, { ...run, at: this.parts.clock.elapsed() });
+    for (const key of begun.keys()) this.#lostRunners.ended(key, run);
+    const has = (key: string): void => {
+      // What has to run alone only waited there, unless it was said to begin.
+      if (this.#lostRunners.count(key, pool) < ALONE_AT) this.#lostRunners.ended(key, run);
+    };
+    for (const key of held) has(key);
+    for (const [key, { done }] of sent) if (done === undefined) has(key);
+  }
+
+  #lostTask(pool: string, attemptKey: string, known: number): LostTask {
+    const [executionId = '', stepId = '', attempt = ''] = attemptKey.split('/');
+    const lostRunners = Math.max(known, this.#lostRunners.count(attemptKey, pool));
+    return { executionId, stepId, attempt: Number(attempt), lostRunners };
+  }
+
+  #isThere(runner: Runner, settle: (answer: RunnerAnswer) => void): void {
+    const { pool } = runner;
+    const nothing = new JsonMessage<DirectTasks>({ pool, tasks: [] });
+    this.parts.ask(subjects.runnerTasks(pool, runner.incarnation), nothing, RECEIPT_MS, settle);
   }
 
   /** A runner that appears may be one that ended and was started again: those that are silent are asked now. */
@@ -491,25 +603,19 @@ export class DirectDispatch {
   #ping(runner: Runner, sure = true): void {
     runner.pinged = true;
     const { seen } = runner;
-    const [pool = ''] = runner.pools.keys();
-    this.parts.ask(
-      subjects.runnerTasks(pool, runner.incarnation),
-      new JsonMessage<DirectTasks>({ pool, tasks: [] }),
-      RECEIPT_MS,
-      (answer) => {
-        if (this.#runners.get(runner.incarnation) !== runner) return;
-        if (answer === 'no_responders' && !sure) {
-          this.parts.clock.after(TICK_MS, () => {
-            if (this.#runners.get(runner.incarnation) !== runner) return;
-            if (runner.seen === seen) this.#ping(runner);
-            else runner.pinged = false;
-          });
-          return;
-        }
-        runner.pinged = false;
-        if (answer === 'no_responders') this.#lost(runner, 'it is not connected');
-      },
-    );
+    this.#isThere(runner, (answer) => {
+      if (this.#runners.get(runner.incarnation) !== runner) return;
+      if (answer === 'no_responders' && !sure) {
+        this.parts.clock.after(TICK_MS, () => {
+          if (this.#runners.get(runner.incarnation) !== runner) return;
+          if (runner.seen === seen) this.#ping(runner);
+          else runner.pinged = false;
+        });
+        return;
+      }
+      runner.pinged = false;
+      if (answer === 'no_responders') this.#lost(runner, 'it is not connected', true);
+    });
   }
 }
 
@@ -519,9 +625,16 @@ function settle(sent: Sent, outcome: PublishOutcome): void {
   done?.(outcome);
 }
 
-function lostTask(attemptKey: string, lostRunners: number): LostTask {
-  const [executionId = '', stepId = '', attempt = ''] = attemptKey.split('/');
-  return { executionId, stepId, attempt: Number(attempt), lostRunners };
+/** A task that a runner may have begun before it could say that it has it. */
+function mayHaveRun({ pool, attemptKey, lostRunners, subject, messageId, task, length }: OutgoingTask): OutgoingTask {
+  return { pool, attemptKey, again: true, lostRunners, subject, messageId, task: { ...task, checkFirst: true }, length };
+}
+
+/** The runner with all that it has now, which is taken from it. */
+function withAll(runner: Runner): Runner {
+  const sent = new SlotMap<string, Sent>();
+  for (const [key, one] of runner.sent) sent.set(key, one);
+  return { ...runner, sent, held: new Set(runner.held), begun: new Map(runner.begun) };
 }
 
 function receiptOf(text: string): Partial<DirectReceipt> | undefined {

@@ -3,7 +3,7 @@ import type { RunnerBeat, Task } from '@batuta/contracts';
 import { newCounters } from './counters.js';
 import { DirectDispatch } from './direct-dispatch.js';
 import type { RunnerAnswer } from './direct-dispatch.js';
-import type { Clock, LostTask, OutgoingTask, PublishOutcome } from './ports.js';
+import type { Clock, LostTask, OutgoingTask, PublishOutcome, Runs } from './ports.js';
 
 interface Asked {
   readonly subject: string;
@@ -270,16 +270,37 @@ describe('what is lost', () => {
     asked[0]?.answer(receipt(1));
     const two = offer();
     await turn();
-    clock.pass(1_900);
+    clock.pass(11_900);
     expect(lost).toEqual([]);
     clock.pass(400);
+    // Nobody has seen its process end: the count stays.
     expect(lost).toEqual([
-      { executionId: 'e', stepId: 's1', attempt: 1, lostRunners: 2 },
-      { executionId: 'f', stepId: 'x', attempt: 3, lostRunners: 1, pools: ['default'] },
+      { executionId: 'e', stepId: 's1', attempt: 1, lostRunners: 1 },
+      { executionId: 'f', stepId: 'x', attempt: 3, lostRunners: 0, pools: ['default'] },
     ]);
     expect(queued).toEqual([two]);
     expect(outcomes.get(one)).toBe('stored');
     expect(direct.holds(one)).toBe(false);
+  });
+
+  it('is nothing while a runner stands still for ten seconds: it gets nothing more, and goes on', async () => {
+    beat('a', { held: ['f/x/3'] });
+    const one = offer();
+    await turn();
+    asked[0]?.answer(receipt(1));
+    clock.pass(2_300);
+    expect(queued).toEqual([offer()]);
+    for (let second = 3; second <= 10; second++) {
+      asked.at(-1)?.answer('timeout');
+      clock.pass(1_000);
+    }
+    expect(lost).toEqual([]);
+    expect(direct.holds(one)).toBe(true);
+    beat('a', { held: ['f/x/3', one] });
+    offer();
+    await turn();
+    expect(asked.at(-1)?.tasks).toEqual(['s3']);
+    expect(lost).toEqual([]);
   });
 
   it('is known sooner when nobody listens where the runner took its tasks', () => {
@@ -410,5 +431,111 @@ describe('what is lost', () => {
     await turn();
     expect(asked).toHaveLength(1);
     expect(settled).toEqual(['stored']);
+  });
+});
+
+describe('runners that ended with an attempt', () => {
+  const begins = (
+    incarnation: string,
+    more: { redelivered?: boolean; alone?: boolean; attemptKey?: string } = {},
+  ): Runs => direct.begins({ attemptKey: 'f/x/1', incarnation, redelivered: true, alone: false, ...more });
+  /** The runner is silent, and nobody listens where it took its tasks. */
+  const end = (incarnation: string): void => {
+    clock.pass(1_200);
+    const subject = `batuta.runner.default.${incarnation}.tasks`;
+    for (const one of asked.splice(0)) one.answer(one.subject === subject ? 'no_responders' : receipt(0));
+  };
+
+  it('are counted of what it has begun from the queue, as its beats or its questions say', () => {
+    beat('a', { begun: ['f/x/1'] });
+    beat('b');
+    expect(begins('b')).toEqual({ held: true, lostRunners: 0 });
+    end('a');
+    // The queue has it, so it is not dispatched again.
+    expect(lost).toEqual([]);
+    expect(begins('b')).toEqual({ held: false, lostRunners: 1 });
+    // Its last word was that it begins.
+    beat('b', { begun: ['f/x/1'] });
+    beat('c');
+    expect(begins('c')).toEqual({ held: true, lostRunners: 1 });
+    end('b');
+    expect(begins('c')).toEqual({ held: false, lostRunners: 2 });
+  });
+
+  it('are none that only stand still, also when somebody else runs it then; their end counts when it comes', () => {
+    beat('a', { begun: ['f/x/1'] });
+    for (let second = 1; second <= 11; second++) {
+      clock.pass(1_000);
+      beat('b');
+      asked.at(-1)?.answer('timeout');
+    }
+    expect(begins('b')).toEqual({ held: true, lostRunners: 0 });
+    clock.pass(1_300);
+    expect(begins('b')).toEqual({ held: false, lostRunners: 0 });
+    end('a');
+    expect(begins('b')).toEqual({ held: false, lostRunners: 1 });
+  });
+
+  it('are none that are heard again', () => {
+    beat('a', { begun: ['f/x/1'] });
+    beat('b');
+    end('a');
+    expect(begins('b')).toEqual({ held: false, lostRunners: 1 });
+    beat('a');
+    expect(begins('b')).toEqual({ held: false, lostRunners: 0 });
+  });
+
+  it('are none that were told to stop', () => {
+    beat('a', { begun: ['f/x/1'] });
+    beat('a', { begun: [], over: true });
+    beat('b');
+    expect(begins('b')).toEqual({ held: false, lostRunners: 0 });
+    end('a');
+    expect(begins('b', { redelivered: false })).toEqual({ held: false, lostRunners: 0 });
+  });
+
+  it('are one when the queue hands out again what no beat named, and a runner ended lately', () => {
+    beat('a');
+    beat('b');
+    expect(begins('b', { attemptKey: 'f/y/1' })).toEqual({ held: false, lostRunners: 0 });
+    end('a');
+    expect(begins('b')).toEqual({ held: false, lostRunners: 1 });
+    expect(begins('b')).toEqual({ held: false, lostRunners: 1 });
+    expect(begins('b', { attemptKey: 'f/z/1', redelivered: false })).toEqual({ held: false, lostRunners: 0 });
+  });
+
+  it('do not count against what waited to run alone', () => {
+    for (const name of ['a', 'b']) {
+      beat(name, { begun: ['f/x/1'], held: ['f/y/1'] });
+      end(name);
+    }
+    beat('c', { held: ['f/y/1'] });
+    expect(begins('c')).toEqual({ held: false, lostRunners: 2 });
+    end('c');
+    beat('d');
+    expect(begins('d')).toEqual({ held: false, lostRunners: 2 });
+    expect(begins('d', { attemptKey: 'f/y/1' })).toEqual({ held: false, lostRunners: 2 });
+    expect(begins('d', { alone: true })).toEqual({ held: false, lostRunners: 2 });
+    end('d');
+    beat('e');
+    expect(begins('e', { alone: true })).toEqual({ held: false, lostRunners: 3 });
+    expect(begins('e', { attemptKey: 'f/y/1' })).toEqual({ held: false, lostRunners: 2 });
+  });
+
+  it('are those of its own pool, as is who has it', () => {
+    beat('a', { begun: ['f/x/1'], pools: [{ pool: 'other', free: 2, open: true, slots: 2 }] });
+    beat('b');
+    expect(begins('b')).toEqual({ held: false, lostRunners: 0 });
+    clock.pass(1_200);
+    for (const one of asked.splice(0)) one.answer(one.subject.includes('.other.') ? 'no_responders' : receipt(0));
+    expect(begins('b')).toEqual({ held: false, lostRunners: 0 });
+  });
+
+  it('are forgotten with the outcome', () => {
+    beat('a', { begun: ['f/x/1'] });
+    end('a');
+    direct.answered('f/x/1');
+    beat('b');
+    expect(begins('b', { redelivered: false })).toEqual({ held: false, lostRunners: 0 });
   });
 });

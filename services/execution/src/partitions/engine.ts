@@ -11,7 +11,7 @@ import { MalformedRequest, decodeCheck, decodeCommand, decodeHeartbeat, decodeRe
 import { EffectPerformer } from './effects.js';
 import { ExecutionLoader } from './execution-loader.js';
 import type { LoadedExecution } from './fold-execution.js';
-import { ResultGroup } from './inputs.js';
+import { ResultGroup, WANTED } from './inputs.js';
 import type { CommandInput, Input } from './inputs.js';
 import { Lane } from './lane.js';
 import type { LaneLimits } from './lane.js';
@@ -485,7 +485,8 @@ export class Engine {
           if (!this.#isHolder(check, check.token)) {
             return request.reply?.('{"wanted":false,"reason":"unknown_execution"}');
           }
-          return this.submit(partition, { kind: 'check', executionId: check.executionId, check, reply: request.reply });
+          const reply = this.#withRuns(check, request.reply);
+          return this.submit(partition, { kind: 'check', executionId: check.executionId, check, reply });
         }
         case 'heartbeat': {
           const heartbeat = decodeHeartbeat(request.payload);
@@ -498,6 +499,18 @@ export class Engine {
         }
       }
     });
+  }
+
+  /** The answer to a runner that is about to begin says besides who else has the attempt, and had it. */
+  #withRuns(check: AttemptCheckRequest, reply: PartitionRequest['reply']): PartitionRequest['reply'] {
+    const { executionId, stepId, attempt, incarnation = '', redelivered = false, alone = false } = check;
+    if (reply === undefined || incarnation === '') return reply;
+    return (text, problem) => {
+      if (text !== WANTED) return reply(text, problem);
+      const attemptKey = `${executionId}/${stepId}/${attempt}`;
+      const runs = this.options.ports.bus.taskBegins?.({ attemptKey, incarnation, redelivered, alone });
+      reply(runs === undefined ? text : JSON.stringify({ wanted: true, ...runs }));
+    };
   }
 
   /** Results of any partitions: what belongs to none of this owner's is to be asked elsewhere. */

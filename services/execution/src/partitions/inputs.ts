@@ -124,6 +124,9 @@ export class ResultGroup {
   }
 }
 
+/** The answer to a question about an attempt that is to go on. */
+export const WANTED = '{"wanted":true}';
+
 function commandReply(input: CommandInput, answer: Answer): CommandReply | undefined {
   switch (answer.kind) {
     case 'accepted': {
@@ -163,14 +166,14 @@ export function settle(input: Input, answer: Answer): void {
       if (answer.kind === 'dropped') return;
       input.reply?.(
         input.wanted === true
-          ? '{"wanted":true}'
+          ? WANTED
           : `{"wanted":false,"reason":"${answer.kind === 'unknown_execution' ? 'unknown_execution' : 'stale'}"}`,
       );
       return;
     case 'heartbeat': {
       if (answer.kind === 'dropped') return;
       const wanted = answer.kind === 'accepted' && answer.outcome === 'recorded';
-      input.reply?.(wanted ? '{"wanted":true}' : '{"wanted":false,"reason":"stale"}');
+      input.reply?.(wanted ? WANTED : '{"wanted":false,"reason":"stale"}');
       return;
     }
     case 'visit':

@@ -18,6 +18,7 @@ import type { EngineCounters } from './counters.js';
 import { DirectDispatch } from './direct-dispatch.js';
 import { FollowedExecutions } from './followed-executions.js';
 import type {
+  Beginning,
   Bus,
   LostTask,
   OutgoingTask,
@@ -25,6 +26,7 @@ import type {
   PoolConsumerState,
   PublishOutcome,
   RequestKind,
+  Runs,
   SeenPool,
   StreamIdentity,
   TaskQueue,
@@ -80,12 +82,14 @@ const countOf = (value: unknown): number => (Number.isInteger(value) ? Math.max(
 /** A RunnerBeat, with what it says of the pool it came for; undefined when the text is none. */
 function beatOf(text: string, ownPool: string): RunnerBeat | undefined {
   try {
-    const { runnerId = '', incarnation, pools = [], held = [], expiresMs } = JSON.parse(text) as Partial<RunnerBeat>;
+    const beat = JSON.parse(text) as Partial<RunnerBeat>;
+    const { runnerId = '', incarnation, pools = [], held = [], begun = [], expiresMs, over } = beat;
     const whole =
       typeof incarnation === 'string' &&
       TOKEN.test(incarnation) &&
       typeof expiresMs === 'number' &&
       Array.isArray(held) &&
+      Array.isArray(begun) &&
       Array.isArray(pools);
     if (!whole) return undefined;
     const counted = pools
@@ -96,7 +100,7 @@ function beatOf(text: string, ownPool: string): RunnerBeat | undefined {
         open: open === true,
         slots: countOf(slots),
       }));
-    return { runnerId, incarnation, pools: counted, held, expiresMs };
+    return { runnerId, incarnation, pools: counted, held, begun, expiresMs, over: over === true };
   } catch {
     return undefined;
   }
@@ -114,8 +118,8 @@ export class NatsBus implements Bus, TaskQueue {
   readonly #followed = new FollowedExecutions(systemClock);
   readonly #sightings = new WorkerSightings(systemClock);
   readonly #endLocalFollow: () => void;
-  /** Undefined when every task goes to the work queue. */
-  readonly direct: DirectDispatch | undefined;
+  /** Knows which runner has what, also where every task goes to the work queue. */
+  readonly direct: DirectDispatch;
 
   constructor(private readonly options: NatsBusOptions) {
     const { connection } = options;
@@ -138,9 +142,9 @@ export class NatsBus implements Bus, TaskQueue {
     // What was in flight when the connection went may or may not have arrived; the queue drops repeats.
     this.#forgetReconnect = onReconnect(connection, () => {
       this.#expire(Infinity);
-      this.direct?.reconnected();
+      this.direct.reconnected();
     });
-    if (options.direct !== false) this.direct = this.#openDirect();
+    this.direct = this.#openDirect();
     this.#hearBeats();
   }
 
@@ -173,7 +177,7 @@ export class NatsBus implements Bus, TaskQueue {
         counters.natsIn += 1;
         const beat = beatOf(message.string(), message.subject.split('.')[2] ?? '');
         if (beat === undefined) return logger.warn({}, 'a beat of a runner cannot be read');
-        this.direct?.heard(beat);
+        this.direct.heard(beat);
         this.#sightings.heard(beat);
       },
     });
@@ -185,7 +189,7 @@ export class NatsBus implements Bus, TaskQueue {
     clearInterval(this.#sweep);
     this.#forgetReconnect();
     this.#endLocalFollow();
-    this.direct?.close();
+    this.direct.close();
     this.#pending.clear();
   }
 
@@ -236,24 +240,26 @@ export class NatsBus implements Bus, TaskQueue {
 
   publishTask(task: OutgoingTask, done: (outcome: PublishOutcome) => void): void {
     const { direct } = this;
-    if (direct !== undefined) {
-      // Whoever holds it goes on with it.
-      if (task.again && direct.holds(task.attemptKey, task.pool)) return queueMicrotask(() => done('stored'));
-      if (direct.offer(task, done)) return;
-    }
+    // Whoever holds it goes on with it.
+    if (task.again && direct.holds(task.attemptKey, task.pool)) return queueMicrotask(() => done('stored'));
+    if (this.options.direct !== false && direct.offer(task, done)) return;
     this.#enqueue(task, done);
   }
 
   taskReported(attemptKey: string): void {
-    this.direct?.reported(attemptKey);
+    this.direct.reported(attemptKey);
   }
 
   taskAnswered(attemptKey: string): void {
-    this.direct?.answered(attemptKey);
+    this.direct.answered(attemptKey);
   }
 
   onTasksLost(listener: (lost: readonly LostTask[]) => void): void {
-    this.direct?.onLost(listener);
+    this.direct.onLost(listener);
+  }
+
+  taskBegins(beginning: Beginning): Runs {
+    return this.direct.begins(beginning);
   }
 
   #enqueue(task: OutgoingTask, done: (outcome: PublishOutcome) => void): void {
@@ -348,7 +354,7 @@ export class NatsBus implements Bus, TaskQueue {
   }
 
   isHeld(attemptKey: string): boolean {
-    return this.direct?.holds(attemptKey) === true;
+    return this.direct.holds(attemptKey);
   }
 
   async placeOf(subject: string): Promise<number | undefined> {

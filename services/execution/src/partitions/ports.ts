@@ -74,6 +74,8 @@ export interface Bus {
   taskReported?(attemptKey: string): void;
   /** An attempt's result was answered: whoever held its task by direct dispatch has room again. */
   taskAnswered?(attemptKey: string): void;
+  /** A runner is about to begin with an attempt that may have been begun before. */
+  taskBegins?(beginning: Beginning): Runs;
   /** Told of attempts whose tasks were lost with the runners that held them. */
   onTasksLost?(listener: (lost: readonly LostTask[]) => void): void;
   /** Tells everybody who relies on what owners only keep in memory that partitions have another owner now. */
@@ -87,12 +89,31 @@ export interface Bus {
   flush(): Promise<void>;
 }
 
+/** A runner asks before it begins with an attempt. */
+export interface Beginning {
+  readonly attemptKey: string;
+  /** Of the runner. */
+  readonly incarnation: string;
+  /** The queue has handed it out before. */
+  readonly redelivered: boolean;
+  /** Nothing runs beside it. */
+  readonly alone: boolean;
+}
+
+/** Where else an attempt runs, and ran. */
+export interface Runs {
+  /** Another runner that is not known to be gone has it. */
+  readonly held: boolean;
+  /** Runners that ended while they ran it. */
+  readonly lostRunners: number;
+}
+
 /** An attempt whose task no runner holds any more. */
 export interface LostTask {
   readonly executionId: string;
   readonly stepId: string;
   readonly attempt: number;
-  /** Runners that held it and were lost, one after the other. */
+  /** Runners that ended while they ran it. */
   readonly lostRunners: number;
   /** When only a runner's beats said that it held it: the pools that such a beat is believed for. */
   readonly pools?: readonly string[];

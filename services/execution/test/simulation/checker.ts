@@ -24,6 +24,9 @@ import type { World } from './world.js';
 /** A config that the simulation's config service has. */
 export type Definitions = ReadonlyMap<string, OrchestrationDefinition>;
 
+/** Of three runners that ended with an attempt one may have been taken for it that nobody saw with it. */
+const LEAST_ENDED = 2;
+
 /** Looks at all that is committed and all that is said, in each step, and reports the first rule that is broken. */
 export class Checker implements BusObserver, CommitObserver {
   /** What is committed, as this checker saw it being committed. */
@@ -31,6 +34,8 @@ export class Checker implements BusObserver, CommitObserver {
   readonly #states = new Map<string, State>();
   readonly #references = new Map<string, Reference>();
   readonly #positions = new Map<number, { last: number; epoch: number }>();
+  /** Runners that ended while they had an attempt. */
+  readonly #ended = new Map<string, number>();
 
   constructor(
     private readonly world: World,
@@ -174,6 +179,7 @@ export class Checker implements BusObserver, CommitObserver {
         return this.#command(process, body as CommandRequest);
       case 'result': {
         const { results } = body as { results: AttemptResult[] };
+        for (const result of results) this.#checkLost(result);
         const before = results.map((result) =>
           this.histories.get(result.executionId)?.wanted(result.stepId, result.attempt),
         );
@@ -202,6 +208,18 @@ export class Checker implements BusObserver, CommitObserver {
         };
       }
     }
+  }
+
+  ended(attemptKey: string): void {
+    this.#ended.set(attemptKey, (this.#ended.get(attemptKey) ?? 0) + 1);
+  }
+
+  #checkLost({ executionId, stepId, attempt, failure }: AttemptResult): void {
+    if (failure?.code !== 'runner_lost') return;
+    const ended = this.#ended.get(`${executionId}/${stepId}/${attempt}`) ?? 0;
+    if (ended >= LEAST_ENDED) return;
+    const name = `${short(executionId)} ${stepId}/${attempt}`;
+    this.world.violated('lost with runners that ended', `${name} is said to be lost, and ${ended} runners ended with it`);
   }
 
   #resultAnswered(

@@ -14,6 +14,10 @@ export interface DirectRunner {
   readonly free: number;
   /** Whether it knows of no task that waits in the work queue. */
   readonly queueEmpty: boolean;
+  /** Whether something runs alone, or waits to. */
+  readonly closed: boolean;
+  /** What it has begun from the work queue. */
+  readonly begun: string[];
   /** Calls back at once, after its stall, or never. */
   run(callback: () => void): void;
   take(held: HeldTask): void;
@@ -80,7 +84,7 @@ export class DirectTasks implements RunnerEnd {
 
   /** Publishes a last beat, which lists only what is still held. */
   stop(): void {
-    this.#beat();
+    this.#beat(true);
     this.#end(false);
   }
 
@@ -94,7 +98,7 @@ export class DirectTasks implements RunnerEnd {
   }
 
   get #open(): boolean {
-    return !this.#leaving && this.runner.queueEmpty;
+    return !this.#leaving && !this.runner.closed && this.runner.queueEmpty;
   }
 
   #run(callback: () => void): void {
@@ -108,7 +112,7 @@ export class DirectTasks implements RunnerEnd {
     const key = `${task.executionId}/${task.stepId}/${task.attempt}`;
     // Sent again because the receipt was late. Refused, it would run elsewhere besides, also while this runner leaves.
     if (this.#held.has(key)) return true;
-    if (this.#leaving || this.runner.free === 0 || !this.runner.queueEmpty) return false;
+    if (!this.#open || this.runner.free === 0) return false;
     const held = new HeldTask(key, task, (one, givenUp) => this.#settle(one, givenUp));
     this.#held.set(key, held);
     this.network.sure.add(key);
@@ -143,14 +147,16 @@ export class DirectTasks implements RunnerEnd {
     );
   }
 
-  #beat(): void {
-    const { name, free, slots } = this.runner;
+  #beat(over = false): void {
+    const { name, free, slots, begun } = this.runner;
     const beat: RunnerBeat = {
       runnerId: name,
       incarnation: this.incarnation,
       pools: [{ pool: POOL, free, open: this.#open, slots }],
       held: [...this.#held.keys()],
       expiresMs: EXPIRES_MS,
+      begun,
+      over,
     };
     this.network.beat(this.incarnation, JSON.stringify(beat));
   }

@@ -367,10 +367,10 @@ export const faults = [
     what: 'a runner that gives no sign of life and answers nobody keeps its tasks',
     seed: 35,
     patches: [
-      { file: direct, from: 'if (silent > runner.expiresMs) this.#lost(', to: 'if (silent > Infinity) this.#lost(' },
+      { file: direct, from: 'if (silent > runner.expiresMs * STILL_SHARE)', to: 'if (silent > Infinity)' },
       {
         file: direct,
-        from: "runner.pinged = false;\n        if (answer === 'no_responders') this.#lost(runner, 'it is not connected');",
+        from: "runner.pinged = false;\n      if (answer === 'no_responders') this.#lost(runner, 'it is not connected', true);",
         to: '',
       },
     ],
@@ -411,6 +411,16 @@ export const faults = [
         from: '    if (this.#holders.has(attemptKey)) return true;\n    for (const runner of this.#runners.values()) {\n      if ((pool === undefined || runner.pools.has(pool)) && runner.held.has(attemptKey)) return true;\n    }\n',
         to: '',
       },
+    ],
+  },
+  {
+    name: 'a stall is an end',
+    what: 'a runner that is only silent, or not connected for a moment, counts as ended with all that it has',
+    seed: 1,
+    patches: [
+      { file: direct, from: 'silent > runner.expiresMs * STILL_SHARE', to: 'silent > runner.expiresMs * SILENT_SHARE' },
+      { file: direct, from: '    if (ended) this.#ended(runner);\n    else this', to: '    this.#ended(runner);\n    if (!ended) this' },
+      { file: direct, from: '      this.#lostRunners.lives(beat.incarnation);\n', to: '' },
     ],
   },
   {

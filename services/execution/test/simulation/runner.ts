@@ -1,4 +1,11 @@
-import type { AttemptCheckRequest, AttemptResult, JsonValue, StopAttempts, Task } from '@batuta/contracts';
+import type {
+  AttemptCheckReply,
+  AttemptCheckRequest,
+  AttemptResult,
+  JsonValue,
+  StopAttempts,
+  Task,
+} from '@batuta/contracts';
 import type { DirectNetwork } from './direct-network.js';
 import { DirectTasks, HeldTask } from './direct-tasks.js';
 import { randomSpending } from './random-config.js';
@@ -22,6 +29,8 @@ interface Held {
   running: boolean;
   /** False once only the engine's answer is waited for. */
   inSlot: boolean;
+  /** Waits to run alone, or does. */
+  alone: boolean;
 }
 
 /** How a runner takes part in direct dispatch. */
@@ -40,12 +49,22 @@ export interface AgentHabits {
 const SLOTS = 6;
 const WORKING_MS = 700;
 const ATTEMPT_LIMIT_MS = 5_000;
+const MOST_LOST_RUNNERS = 3;
+const ALONE_AT = MOST_LOST_RUNNERS - 1;
+const HELD_PAUSE_MS = 1_000;
+const COMPANY_LOOK_MS = 20;
+
+function keyOf({ executionId, stepId, attempt }: Task): string {
+  return `${executionId}/${stepId}/${attempt}`;
+}
 
 /** A step-runner as DESIGN 4 describes it, with agents that succeed, fail, hang, come late or answer twice. */
 export class Runner {
   alive = true;
   #stalled: (() => void)[] | undefined;
   readonly #held = new Set<Held>();
+  /** What runs alone. */
+  #lone: Held | undefined;
   #direct: DirectTasks | undefined;
   #incarnations = 0;
   #leaving = false;
@@ -77,10 +96,26 @@ export class Runner {
   }
 
   #free({ slots }: DirectPart): number {
-    if (this.#leaving) return 0;
+    if (this.#leaving || this.#closed) return 0;
     let taken = 0;
     for (const { inSlot } of this.#held) if (inSlot) taken += 1;
     return Math.max(0, slots - taken);
+  }
+
+  /** Something runs alone, or waits until it can. */
+  get #closed(): boolean {
+    for (const { alone } of this.#held) if (alone) return true;
+    return false;
+  }
+
+  get #incarnation(): string {
+    return `${this.name.replace(' ', '')}x${this.#incarnations}`;
+  }
+
+  #begun(): string[] {
+    return [...this.#held]
+      .filter(({ running, deliveries }) => running && deliveries.some(({ from }) => !(from instanceof HeldTask)))
+      .map(({ task }) => keyOf(task));
   }
 
   /** Begins to take tasks straight from owners, as a new incarnation. */
@@ -89,7 +124,9 @@ export class Runner {
     this.#incarnations += 1;
     const { queue } = this;
     const free = (): number => this.#free(part);
-    this.#direct = new DirectTasks(`${this.name.replace(' ', '')}x${this.#incarnations}`, this.world, part.network, {
+    const closed = (): boolean => this.#closed;
+    const begun = (): string[] => this.#begun();
+    this.#direct = new DirectTasks(this.#incarnation, this.world, part.network, {
       name: this.name,
       slots: part.slots,
       get free() {
@@ -97,6 +134,12 @@ export class Runner {
       },
       get queueEmpty() {
         return !queue.waits;
+      },
+      get closed() {
+        return closed();
+      },
+      get begun() {
+        return begun();
       },
       run: (callback) => this.#run(callback),
       take: (held) => this.#take(held, held.task, 1),
@@ -130,6 +173,7 @@ export class Runner {
     this.world.note(this.name, () => 'crashes');
     this.alive = false;
     this.#stalled = undefined;
+    if (!this.#leaving) for (const { task } of this.#held) this.bus.endedWith(keyOf(task));
     this.#held.clear();
     this.#leaving = false;
     this.#direct?.crash();
@@ -175,7 +219,7 @@ export class Runner {
   }
 
   #take(from: QueuedTask | HeldTask, task: Task, deliveries: number): void {
-    const held: Held = { deliveries: [], task, stopped: false, running: false, inSlot: true };
+    const held: Held = { deliveries: [], task, stopped: false, running: false, inSlot: true, alone: false };
     const delivery: Delivery = { from, held };
     held.deliveries.push(delivery);
     this.#held.add(held);
@@ -186,12 +230,11 @@ export class Runner {
     );
     if (!(from instanceof HeldTask)) this.#keep(delivery, from.sequence);
     if (this.#joins(held)) return;
-    if (deliveries + (task.lostRunners ?? 0) >= 3) {
-      const failure = { code: 'runner_lost', message: 'its runners were lost', retryable: true };
-      return this.#report(held, { ok: false, failure }, 0);
+    const { lostRunners = 0 } = task;
+    if (deliveries > 1 || task.dispatch > 1 || task.checkFirst === true || lostRunners > 0) {
+      return this.#check(held, deliveries > 1, lostRunners);
     }
-    if (deliveries > 1 || task.dispatch > 1 || task.checkFirst === true) return this.#check(held);
-    this.#runAgent(held);
+    this.#enter(held);
   }
 
   #keep(delivery: Delivery, sequence: number): void {
@@ -241,22 +284,60 @@ export class Runner {
     }
   }
 
-  #check(held: Held): void {
+  /** `known`: runners that ended with it, as its task says. */
+  #check(held: Held, redelivered: boolean, known: number, alone = false): void {
     const { executionId, ...attempt } = attemptOf(held.task);
+    const incarnation = this.part === undefined ? {} : { incarnation: this.#incarnation, redelivered, alone };
     let answered = false;
     const ask = (): void => {
       if (answered) return;
-      this.bus.ask('check', executionId, { executionId, ...attempt }, (reply) =>
+      this.bus.ask('check', executionId, { executionId, ...attempt, ...incarnation }, (reply) =>
         this.#run(() => {
           if (answered || !this.#held.has(held)) return;
           answered = true;
-          if ((reply as { wanted: boolean }).wanted) this.#runAgent(held);
-          else this.#release(held);
+          const { wanted, held: elsewhere = false, lostRunners = 0 } = reply as Partial<AttemptCheckReply>;
+          if (wanted !== true) return this.#release(held);
+          if (elsewhere) return this.#handBackLater(held);
+          const lost = Math.max(known, lostRunners);
+          if (lost >= MOST_LOST_RUNNERS) {
+            const failure = { code: 'runner_lost', message: 'its runners were lost', retryable: true };
+            return this.#report(held, { ok: false, failure }, 0);
+          }
+          if (lost < ALONE_AT || alone) return this.#enter(held);
+          held.alone = true;
+          this.#whenAlone(held, () => this.#check(held, redelivered, lost, true));
         }),
       );
       this.#after(1_000, held, ask);
     };
     ask();
+  }
+
+  /** Another runner has it: somebody asks again later. */
+  #handBackLater(held: Held): void {
+    const direct = held.deliveries.some(({ from }) => from instanceof HeldTask);
+    if (direct) return this.#after(HELD_PAUSE_MS, held, () => this.#settle(held, true));
+    this.#held.delete(held);
+    for (const { from } of held.deliveries) {
+      if (!(from instanceof HeldTask)) this.bus.travel(() => this.queue.nak(from.sequence, HELD_PAUSE_MS));
+    }
+    this.world.after(0, () => this.pull());
+  }
+
+  /** Begins, unless something else runs alone here, or waits to. */
+  #enter(held: Held): void {
+    if (held.alone || !this.#closed) this.#runAgent(held);
+    else this.#after(COMPANY_LOOK_MS, held, () => this.#enter(held));
+  }
+
+  /** Calls back when nothing runs here; then nothing else begins. */
+  #whenAlone(held: Held, callback: () => void): void {
+    const taken = this.#lone !== undefined && this.#held.has(this.#lone);
+    if (taken || [...this.#held].some(({ running }) => running)) {
+      return this.#after(COMPANY_LOOK_MS, held, () => this.#whenAlone(held, callback));
+    }
+    this.#lone = held;
+    callback();
   }
 
   #stop(stop: StopAttempts): void {

@@ -20,6 +20,8 @@ export interface BusObserver {
   dispatched(process: SimulatedProcess, task: OutgoingTask): void;
   published(process: SimulatedProcess, text: string): void;
   stopped(process: SimulatedProcess, text: string): void;
+  /** A runner ended while it had the attempt. */
+  ended(attemptKey: string): void;
   notified(process: SimulatedProcess, text: string): void;
 }
 
@@ -91,6 +93,11 @@ export class SimulatedBus {
         });
       }
     });
+  }
+
+  /** A runner ended while it had the attempt. */
+  endedWith(attemptKey: string): void {
+    this.observer.ended(attemptKey);
   }
 
   wipe(remake: boolean): void {
@@ -167,6 +174,7 @@ export class SimulatedBus {
         this.direct?.sure.add(attemptKey);
         direct?.answered(attemptKey);
       },
+      taskBegins: (beginning) => direct?.begins(beginning) ?? { held: false, lostRunners: 0 },
       onTasksLost: (listener) =>
         direct?.onLost((lost) => {
           world.note(process.name, () => `hears of lost tasks: ${JSON.stringify(lost)}`);

@@ -71,12 +71,12 @@ export class TaskQueue {
     this.world.after(ACK_WAIT_MS, () => this.ready());
   }
 
-  /** Handed back: delivered again at once. */
-  nak(sequence: number): void {
+  /** Handed back: delivered again at once, or later. */
+  nak(sequence: number, delayMs = 0): void {
     const message = this.#messages.find((item) => item.sequence === sequence);
     if (message === undefined) return;
-    message.invisibleUntil = this.world.now;
-    this.world.after(0, () => this.ready());
+    message.invisibleUntil = this.world.now + delayMs;
+    this.world.after(delayMs, () => this.ready());
   }
 
   /** Whether a task waits for a runner. */

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file batuta/task/v1/task.proto.
  */
 export const file_batuta_task_v1_task: GenFile = /*@__PURE__*/
-  fileDesc("ChliYXR1dGEvdGFzay92MS90YXNrLnByb3RvEg5iYXR1dGEudGFzay52MSKrAwoEVGFzaxIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIRCglzdGVwX25hbWUYAyABKAkSDwoHYXR0ZW1wdBgEIAEoBRIQCghkaXNwYXRjaBgFIAEoBRINCgVhZ2VudBgGIAEoCRIlCgVpbnB1dBgHIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRISCgp0aW1lb3V0X21zGAggASgFEhQKDGhlYXJ0YmVhdF9tcxgJIAEoBRIXCg9pZGVtcG90ZW5jeV9rZXkYCiABKAkSEQoJdGVuYW50X2lkGAsgASgJEhEKCXBhcnRpdGlvbhgMIAEoBRITCgtjaGVja19maXJzdBgNIAEoCBITCgt0cmFjZXBhcmVudBgOIAEoCRIUCgxzY2hlZHVsZWRfYXQYDyABKAESFAoMbWF4X2F0dGVtcHRzGBAgASgFEhYKDmV4ZWN1dGlvbl9uYW1lGBEgASgJEhQKDHJlcG9ydF9zdGFydBgSIAEoCBIUCgxsb3N0X3J1bm5lcnMYEyABKAUSDQoFdG9rZW4YFCABKAkiQAoLRGlyZWN0VGFza3MSDAoEcG9vbBgBIAEoCRIjCgV0YXNrcxgCIAMoCzIULmJhdHV0YS50YXNrLnYxLlRhc2siLAoNRGlyZWN0UmVjZWlwdBINCgV0YWtlbhgBIAEoBRIMCgRvcGVuGAIgASgIIoEBCgpSdW5uZXJCZWF0EhEKCXJ1bm5lcl9pZBgBIAEoCRITCgtpbmNhcm5hdGlvbhgCIAEoCRIpCgVwb29scxgDIAMoCzIaLmJhdHV0YS50YXNrLnYxLlJ1bm5lclBvb2wSDAoEaGVsZBgEIAMoCRISCgpleHBpcmVzX21zGAUgASgFIkUKClJ1bm5lclBvb2wSDAoEcG9vbBgBIAEoCRIMCgRmcmVlGAIgASgFEgwKBG9wZW4YAyABKAgSDQoFc2xvdHMYBCABKAUiQAoMU3RvcEF0dGVtcHRzEjAKCGF0dGVtcHRzGAEgAygLMh4uYmF0dXRhLnRhc2sudjEuU3RvcHBlZEF0dGVtcHQiWAoOU3RvcHBlZEF0dGVtcHQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoBRIOCgZyZWFzb24YBCABKAliBnByb3RvMw", [file_google_protobuf_struct]);
+  fileDesc("ChliYXR1dGEvdGFzay92MS90YXNrLnByb3RvEg5iYXR1dGEudGFzay52MSKrAwoEVGFzaxIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIRCglzdGVwX25hbWUYAyABKAkSDwoHYXR0ZW1wdBgEIAEoBRIQCghkaXNwYXRjaBgFIAEoBRINCgVhZ2VudBgGIAEoCRIlCgVpbnB1dBgHIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRISCgp0aW1lb3V0X21zGAggASgFEhQKDGhlYXJ0YmVhdF9tcxgJIAEoBRIXCg9pZGVtcG90ZW5jeV9rZXkYCiABKAkSEQoJdGVuYW50X2lkGAsgASgJEhEKCXBhcnRpdGlvbhgMIAEoBRITCgtjaGVja19maXJzdBgNIAEoCBITCgt0cmFjZXBhcmVudBgOIAEoCRIUCgxzY2hlZHVsZWRfYXQYDyABKAESFAoMbWF4X2F0dGVtcHRzGBAgASgFEhYKDmV4ZWN1dGlvbl9uYW1lGBEgASgJEhQKDHJlcG9ydF9zdGFydBgSIAEoCBIUCgxsb3N0X3J1bm5lcnMYEyABKAUSDQoFdG9rZW4YFCABKAkiQAoLRGlyZWN0VGFza3MSDAoEcG9vbBgBIAEoCRIjCgV0YXNrcxgCIAMoCzIULmJhdHV0YS50YXNrLnYxLlRhc2siLAoNRGlyZWN0UmVjZWlwdBINCgV0YWtlbhgBIAEoBRIMCgRvcGVuGAIgASgIIp4BCgpSdW5uZXJCZWF0EhEKCXJ1bm5lcl9pZBgBIAEoCRITCgtpbmNhcm5hdGlvbhgCIAEoCRIpCgVwb29scxgDIAMoCzIaLmJhdHV0YS50YXNrLnYxLlJ1bm5lclBvb2wSDAoEaGVsZBgEIAMoCRISCgpleHBpcmVzX21zGAUgASgFEg0KBWJlZ3VuGAYgAygJEgwKBG92ZXIYByABKAgiRQoKUnVubmVyUG9vbBIMCgRwb29sGAEgASgJEgwKBGZyZWUYAiABKAUSDAoEb3BlbhgDIAEoCBINCgVzbG90cxgEIAEoBSJACgxTdG9wQXR0ZW1wdHMSMAoIYXR0ZW1wdHMYASADKAsyHi5iYXR1dGEudGFzay52MS5TdG9wcGVkQXR0ZW1wdCJYCg5TdG9wcGVkQXR0ZW1wdBIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIPCgdhdHRlbXB0GAMgASgFEg4KBnJlYXNvbhgEIAEoCWIGcHJvdG8z", [file_google_protobuf_struct]);
 
 /**
  * @generated from message batuta.task.v1.Task
@@ -121,7 +121,7 @@ export type Task = Message<"batuta.task.v1.Task"> & {
   reportStart: boolean;
 
   /**
-   * Runners that held this attempt by direct dispatch and were lost with it.
+   * Runners that ended while they ran this attempt, as far as the engine knew when it sent the task.
    *
    * @generated from field: int32 lost_runners = 19;
    */
@@ -240,7 +240,7 @@ export type TaskJson = {
   reportStart?: boolean;
 
   /**
-   * Runners that held this attempt by direct dispatch and were lost with it.
+   * Runners that ended while they ran this attempt, as far as the engine knew when it sent the task.
    *
    * @generated from field: int32 lost_runners = 19;
    */
@@ -382,6 +382,20 @@ export type RunnerBeat = Message<"batuta.task.v1.RunnerBeat"> & {
    * @generated from field: int32 expires_ms = 5;
    */
   expiresMs: number;
+
+  /**
+   * execution/step/attempt of what it has begun to run from the work queue, but the newest.
+   *
+   * @generated from field: repeated string begun = 6;
+   */
+  begun: string[];
+
+  /**
+   * The last one: nothing runs there any more, and the process ends as it was told to.
+   *
+   * @generated from field: bool over = 7;
+   */
+  over: boolean;
 };
 
 /**
@@ -421,6 +435,20 @@ export type RunnerBeatJson = {
    * @generated from field: int32 expires_ms = 5;
    */
   expiresMs?: number;
+
+  /**
+   * execution/step/attempt of what it has begun to run from the work queue, but the newest.
+   *
+   * @generated from field: repeated string begun = 6;
+   */
+  begun?: string[];
+
+  /**
+   * The last one: nothing runs there any more, and the process ends as it was told to.
+   *
+   * @generated from field: bool over = 7;
+   */
+  over?: boolean;
 };
 
 /**

@@ -1,0 +1,65 @@
+/** What has been lost with so many runners already runs alone in the next: so it is known who ended that one. */
+export const ALONE_AT = 2;
+/** Attempts that are remembered. Those whose owners are other processes are never said to be over, and go when there are more. */
+const MOST = 50_000;
+
+/** One pool of one run of a runner's process. What it says of attempts counts for its pool alone, as its beats do. */
+export interface PoolRun {
+  readonly pool: string;
+  readonly incarnation: string;
+}
+
+/**
+ * Which runs of runners ended while they ran which attempt. Runs of processes are counted and not deliveries: a stall, a
+ * lost message or a server's miscount ends nobody. A run that is heard of after all counts no more.
+ */
+export class LostRunners {
+  /** Pools by run, by attempt. */
+  readonly #ended = new Map<string, Map<string, string>>();
+  /** Attempts by the run that ended with them. */
+  readonly #attempts = new Map<string, Set<string>>();
+
+  /** Runs of the pool that ended while they ran it. */
+  count(attemptKey: string, pool: string): number {
+    let count = 0;
+    for (const own of this.#ended.get(attemptKey)?.values() ?? []) if (own === pool) count += 1;
+    return count;
+  }
+
+  ended(attemptKey: string, { pool, incarnation }: PoolRun): void {
+    const runs = this.#ended.get(attemptKey) ?? new Map<string, string>();
+    runs.set(incarnation, pool);
+    this.#ended.set(attemptKey, runs);
+    const attempts = this.#attempts.get(incarnation) ?? new Set();
+    attempts.add(attemptKey);
+    this.#attempts.set(incarnation, attempts);
+    for (const oldest of this.#ended.keys()) {
+      if (this.#ended.size <= MOST) break;
+      this.over(oldest);
+    }
+  }
+
+  /** The run lives: only its connection was gone. */
+  lives(incarnation: string): void {
+    const attempts = this.#attempts.get(incarnation);
+    if (attempts === undefined) return;
+    this.#attempts.delete(incarnation);
+    for (const attemptKey of attempts) {
+      const runs = this.#ended.get(attemptKey);
+      runs?.delete(incarnation);
+      if (runs?.size === 0) this.#ended.delete(attemptKey);
+    }
+  }
+
+  /** The attempt has its outcome. */
+  over(attemptKey: string): void {
+    const runs = this.#ended.get(attemptKey);
+    if (runs === undefined) return;
+    this.#ended.delete(attemptKey);
+    for (const incarnation of runs.keys()) {
+      const attempts = this.#attempts.get(incarnation);
+      attempts?.delete(attemptKey);
+      if (attempts?.size === 0) this.#attempts.delete(incarnation);
+    }
+  }
+}
