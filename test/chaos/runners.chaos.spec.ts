@@ -111,7 +111,10 @@ describe.each(['off', 'on'])('with direct dispatch %s', (direct) => {
   const startMany = (count: number, input: unknown): Promise<string[]> =>
     Promise.all(Array.from({ length: count }, () => start('works', input)));
   const begunBy = async (ids: readonly string[]): Promise<void> => {
-    await eventually(() => ids.every((id) => workers.begun().has(id)), { timeoutMs: 60_000, describe: 'all have begun' });
+    await eventually(() => ids.every((id) => workers.begun().has(id)), {
+      timeoutMs: 60_000,
+      describe: 'all have begun',
+    });
   };
 
   it('an agent that ends its process fails alone, and none of its neighbours with it', async () => {
@@ -164,5 +167,6 @@ describe.each(['off', 'on'])('with direct dispatch %s', (direct) => {
   it('sixty-four inputs of a mebibyte in flight fail nothing', async () => {
     const ids = await startMany(64, { ms: 2_000, text: 'x'.repeat(1_000_000) });
     await allHaveStatus(api, ids, 'completed');
+    expect(workers.ends).toBe(0);
   }, 240_000);
 });

@@ -397,14 +397,10 @@ export class Runner {
     beginning: Pick<AttemptCheckRequest, 'incarnation' | 'redelivered' | 'alone'>,
   ): Promise<Partial<AttemptCheckReply>> {
     const request: AttemptCheckRequest = { ...attemptOf(task), ...beginning };
-    const answer = await requestUntilAnswered(
-      this.options.nc,
-      subjects.check(task.partition),
-      JSON.stringify(request),
-      {
-        signal: this.giveUp.signal,
-      },
-    );
+    const subject = subjects.check(task.partition);
+    const answer = await requestUntilAnswered(this.options.nc, subject, JSON.stringify(request), {
+      signal: this.giveUp.signal,
+    });
     return answer.json<Partial<AttemptCheckReply>>();
   }
 

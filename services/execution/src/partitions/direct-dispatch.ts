@@ -627,7 +627,16 @@ function settle(sent: Sent, outcome: PublishOutcome): void {
 
 /** A task that a runner may have begun before it could say that it has it. */
 function mayHaveRun({ pool, attemptKey, lostRunners, subject, messageId, task, length }: OutgoingTask): OutgoingTask {
-  return { pool, attemptKey, again: true, lostRunners, subject, messageId, task: { ...task, checkFirst: true }, length };
+  return {
+    pool,
+    attemptKey,
+    again: true,
+    lostRunners,
+    subject,
+    messageId,
+    task: { ...task, checkFirst: true },
+    length,
+  };
 }
 
 /** The runner with all that it has now, which is taken from it. */

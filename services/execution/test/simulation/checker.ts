@@ -219,7 +219,10 @@ export class Checker implements BusObserver, CommitObserver {
     const ended = this.#ended.get(`${executionId}/${stepId}/${attempt}`) ?? 0;
     if (ended >= LEAST_ENDED) return;
     const name = `${short(executionId)} ${stepId}/${attempt}`;
-    this.world.violated('lost with runners that ended', `${name} is said to be lost, and ${ended} runners ended with it`);
+    this.world.violated(
+      'lost with runners that ended',
+      `${name} is said to be lost, and ${ended} runners ended with it`,
+    );
   }
 
   #resultAnswered(
