@@ -179,10 +179,14 @@ export class DirectDispatch {
       }
     }
     const now = this.parts.clock.elapsed();
-    const last = this.#lastEnds.get(pool);
-    // It may have run there for so short a time that no beat named it.
-    if (redelivered && last !== undefined && now - last.at < ENDED_LATELY_MS) {
-      if (this.#lostRunners.count(attemptKey, pool) === 0) this.#lostRunners.ended(attemptKey, last);
+    if (redelivered && this.#lostRunners.count(attemptKey, pool) === 0) {
+      // Who had it for so short a time that no beat named it: one that stands still, or ended.
+      for (const runner of this.#runners.values()) {
+        const silent = now - runner.seen > runner.expiresMs * SILENT_SHARE;
+        if (runner !== own && runner.pool === pool && silent) return { held: true, lostRunners: 0 };
+      }
+      const last = this.#lastEnds.get(pool);
+      if (last !== undefined && now - last.at < ENDED_LATELY_MS) this.#lostRunners.ended(attemptKey, last);
     }
     const lostRunners = this.#lostRunners.count(attemptKey, pool);
     if (alone || lostRunners < ALONE_AT) own?.begun.set(attemptKey, now);

@@ -476,6 +476,16 @@ describe('runners that ended with an attempt', () => {
     expect(begins('b')).toEqual({ held: false, lostRunners: 1 });
   });
 
+  it('may be one that is silent since before it could name what it has', () => {
+    beat('a');
+    clock.pass(1_500);
+    beat('b');
+    expect(begins('b')).toEqual({ held: true, lostRunners: 0 });
+    expect(begins('b', { redelivered: false })).toEqual({ held: false, lostRunners: 0 });
+    beat('a');
+    expect(begins('b')).toEqual({ held: false, lostRunners: 0 });
+  });
+
   it('are none that are heard again', () => {
     beat('a', { begun: ['f/x/1'] });
     beat('b');
