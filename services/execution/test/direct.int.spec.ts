@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { STEPS_STREAM, subjects } from '@batuta/contracts';
 import type { AttemptResult, DirectTasks, ResultRequest, RunnerBeat, Task } from '@batuta/contracts';
 import { endOf, eventually } from '@batuta/testing';
+import type { Subscription } from '@nats-io/transport-node';
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -131,6 +132,16 @@ describe('with runners in processes of their own, the engine', () => {
       describe: 'what the queue lost is sent again',
     });
 
+  /** Notes what is sent straight to a run. While somebody listens there, the server does not say that the run is gone. */
+  const listenTo = (incarnation: string): Subscription =>
+    platform.connection.subscribe(subjects.runnerTasks('*', incarnation), {
+      callback: (_error, message) => {
+        const to = message.subject.split('.')[3] ?? '';
+        for (const task of message.json<Partial<DirectTasks>>().tasks ?? []) sent(to, task);
+      },
+    });
+  let tap: Subscription;
+
   beforeEach(async () => {
     platform = await Platform.start();
     runners = [];
@@ -141,12 +152,7 @@ describe('with runners in processes of their own, the engine', () => {
     connection.subscribe('batuta.step.>', {
       callback: (_error, message) => sent('queue', message.json<Task>()),
     });
-    connection.subscribe(subjects.runnerTasks('*', '*'), {
-      callback: (_error, message) => {
-        const to = message.subject.split('.')[3] ?? '';
-        for (const task of message.json<Partial<DirectTasks>>().tasks ?? []) sent(to, task);
-      },
-    });
+    tap = listenTo('*');
     connection.subscribe(subjects.runnerBeat('*'), {
       callback: (_error, message) => void beats.push(message.json<RunnerBeat>()),
     });
@@ -212,6 +218,9 @@ describe('with runners in processes of their own, the engine', () => {
     const id = await start('long');
     const keys = keysOf(id, 'l', 6);
     await isHeldBy('killed', keys);
+    tap.unsubscribe();
+    listenTo(beats.findLast(({ runnerId }) => runnerId === 'other')?.incarnation ?? '');
+    await platform.connection.flush();
     const from = ways.length;
     await end(killed);
     await isHeldBy('other', keys);

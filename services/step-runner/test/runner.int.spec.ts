@@ -306,7 +306,7 @@ describe('the runner', () => {
     gate.open();
     await stopped;
     expect(engine.resultOf(task)).toMatchObject({ ok: true, output: 'through' });
-    expect(await engine.queued()).toBe(1);
+    await eventually(async () => (await engine.queued()) === 1);
   });
 
   it('hands back what does not finish in time, and another runner takes it at once', async () => {

@@ -93,7 +93,7 @@ const SILENT_SHARE = 0.45;
  * sees at once that a process has ended; one that only stands still goes on where it was.
  */
 const STILL_SHARE = 6;
-/** A runner that was given up without word of its end may end later: for so long it is asked for. */
+/** A runner that was given up without word of its end may end later: for so long it is asked for. Then it counts as ended. */
 const AWAY_MS = 120_000;
 /** What a runner was allowed to begin is in its beats after so long, or it has let it go. */
 const BEGINNING_MS = 2_000;
@@ -554,7 +554,11 @@ export class DirectDispatch {
 
   #askForThoseAway(now: number): void {
     for (const [incarnation, away] of this.#away) {
-      if (now - away.since > AWAY_MS) this.#away.delete(incarnation);
+      if (now - away.since > AWAY_MS) {
+        this.#away.delete(incarnation);
+        this.#ended(away.runner);
+        continue;
+      }
       if (now - away.asked < RECEIPT_MS) continue;
       away.asked = now;
       this.#isThere(away.runner, (answer) => {

@@ -476,6 +476,17 @@ describe('runners that ended with an attempt', () => {
     expect(begins('b')).toEqual({ held: false, lostRunners: 1 });
   });
 
+  it('are those as well that nobody hears of for two minutes', () => {
+    beat('a', { begun: ['f/x/1'] });
+    clock.pass(130_000);
+    beat('b');
+    expect(begins('b')).toEqual({ held: false, lostRunners: 0 });
+    clock.pass(3_000);
+    expect(begins('b')).toEqual({ held: false, lostRunners: 1 });
+    beat('a', { begun: ['f/x/1'] });
+    expect(begins('b')).toEqual({ held: true, lostRunners: 0 });
+  });
+
   it('may be one that is silent since before it could name what it has', () => {
     beat('a');
     clock.pass(1_500);
