@@ -72,6 +72,8 @@ describe('the first start', () => {
     const secret = await createAdminKey(under.databaseUrl, { tenantId: 'rescued' });
     expect((await authenticate(secret)).principal).toMatchObject({ tenantId: 'rescued', role: 'admin' });
     await expect(createAdminKey(under.databaseUrl, { tenantId: 'No Good' })).rejects.toThrow(TypeError);
+    await expect(createAdminKey(under.databaseUrl, { tenantId: 'constructor' })).rejects.toThrow(TypeError);
+    await expect(createAdminKey(under.databaseUrl, { userId: 'ada\u200b' })).rejects.toThrow(TypeError);
   });
 });
 

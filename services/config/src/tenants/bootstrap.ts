@@ -1,4 +1,4 @@
-import { DEFAULT_TENANT, TENANT_ID } from '@batuta/contracts';
+import { DEFAULT_TENANT, nameMistake, TENANT_ID } from '@batuta/contracts';
 import { Secret } from '@batuta/settings';
 import type { DataSource } from 'typeorm';
 import { configDataSource, migrate } from '../database/data-source.js';
@@ -42,6 +42,10 @@ export async function createAdminKey(
   const { tenantId = DEFAULT_TENANT, userId = 'admin', name = 'created with database access' } = options;
   if (!TENANT_ID.test(tenantId)) {
     throw new TypeError('a tenant id is 1 to 40 lower-case letters, digits or "-"');
+  }
+  for (const [what, given] of Object.entries({ 'tenant id': tenantId, 'user id': userId, name })) {
+    const mistake = nameMistake(given, 255);
+    if (mistake !== undefined) throw new TypeError(`the ${what} ${mistake.message}`);
   }
   const dataSource = configDataSource({ databaseUrl: new Secret(databaseUrl), connections: 2 });
   await dataSource.initialize();

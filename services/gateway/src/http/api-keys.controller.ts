@@ -5,7 +5,7 @@ import type { CreateApiKeyReply, JsonObject, ListApiKeysReply, Principal, Revoke
 import { Caller, Needs } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
 import { checkedBody } from './checked.js';
-import { Answers, Queries, Refuses } from './documented.js';
+import { Answers, OF_A_BODY, Queries, Refuses } from './documented.js';
 import { ApiKeyBody } from './dto/api-key.dto.js';
 import { accepted } from './problem.js';
 import { cursorParameter, limitParameter, parseQuery } from './query.js';
@@ -27,7 +27,7 @@ export class ApiKeysController {
   })
   @ApiBody({ type: ApiKeyBody })
   @Answers(201, 'NewApiKey', 'The key.')
-  @Refuses('malformed_json', 'unsupported_media_type')
+  @Refuses(...OF_A_BODY)
   async create(
     @Caller() principal: Principal,
     @Body(checkedBody(ApiKeyBody)) body: ApiKeyBody,

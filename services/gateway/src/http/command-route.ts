@@ -4,7 +4,7 @@ import { ApiBody, ApiOperation } from '@nestjs/swagger';
 import { COMMAND_ROLE } from '@batuta/contracts';
 import type { RefusalCode } from '@batuta/contracts';
 import { Needs } from '../auth/principal.js';
-import { Answers, CommandKey, Refuses } from './documented.js';
+import { Answers, CommandKey, OF_A_BODY, Refuses } from './documented.js';
 
 export interface CommandRouteOptions {
   readonly summary: string;
@@ -20,7 +20,7 @@ export interface CommandRouteOptions {
 /** A POST that commands an execution, for operators; answered with 200 `Commanded` after the commit. */
 export const CommandRoute = (path: string, options: CommandRouteOptions): MethodDecorator =>
   applyDecorators(
-    Refuses('not_found', ...options.refuses, 'malformed_json', 'unsupported_media_type'),
+    Refuses('not_found', ...options.refuses, ...OF_A_BODY),
     Answers(200, 'Commanded', options.answers),
     CommandKey,
     ...(options.body === undefined ? [] : [ApiBody({ type: options.body, required: false })]),

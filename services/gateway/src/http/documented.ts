@@ -17,16 +17,20 @@ export const Answers = (status: number, schema: string, description: string, eta
   } as ApiResponseOptions);
 
 /** Documents the refusals of a handler beside the ones that every handler has. */
-export function Refuses(...codes: readonly RefusalCode[]): MethodDecorator {
-  const all: readonly RefusalCode[] = [
-    ...codes,
-    'validation_failed',
-    'unauthenticated',
-    'forbidden',
-    'rate_limited',
-    'unavailable',
-    'internal',
-  ];
+export const Refuses = (...codes: readonly RefusalCode[]): MethodDecorator =>
+  RefusesOnly(...codes, 'validation_failed', 'unauthenticated', 'forbidden', 'rate_limited', 'unavailable', 'internal');
+
+/** Refusals of whatever takes a body. */
+export const OF_A_BODY = [
+  'malformed_json',
+  'too_deep',
+  'forbidden_key',
+  'payload_too_large',
+  'unsupported_media_type',
+] as const satisfies readonly RefusalCode[];
+
+/** Documents all refusals of a handler; of one that needs no key, these are few. */
+export function RefusesOnly(...all: readonly RefusalCode[]): MethodDecorator {
   const byStatus = new Map<number, RefusalCode[]>();
   for (const code of new Set(all)) {
     const status = statusOf(code);

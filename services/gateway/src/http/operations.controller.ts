@@ -8,7 +8,7 @@ import type { JsonObject } from '@batuta/contracts';
 import { Public } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
 import { Executions } from '../backend/executions.js';
-import { Answers } from './documented.js';
+import { Answers, RefusesOnly } from './documented.js';
 
 const NO_KEY = '0'.repeat(64);
 const CHECK_MS = 1_500;
@@ -24,6 +24,7 @@ export class OperationsController {
   ) {}
 
   @Get()
+  @RefusesOnly('validation_failed')
   @ApiOperation({ summary: 'What this is and where its documentation is' })
   @ApiResponse({ status: 200, description: 'Links.' })
   root(): JsonObject {
@@ -38,6 +39,7 @@ export class OperationsController {
   }
 
   @Get('health/live')
+  @RefusesOnly('validation_failed')
   @ApiOperation({ summary: 'Whether the process runs' })
   @ApiResponse({ status: 200, description: 'It runs.' })
   live(): JsonObject {
@@ -45,6 +47,7 @@ export class OperationsController {
   }
 
   @Get('health/ready')
+  @RefusesOnly('validation_failed')
   @ApiOperation({ summary: 'Whether requests can be served: NATS, config and execution answer' })
   @Answers(200, 'Readiness', 'Ready.')
   @Answers(503, 'Readiness', 'Not ready; `checks` says what fails.')
@@ -68,6 +71,7 @@ export class OperationsController {
   }
 
   @Get('metrics')
+  @RefusesOnly('validation_failed')
   @ApiOperation({ summary: 'Metrics in the Prometheus text format' })
   @ApiProduces('text/plain')
   @ApiResponse({ status: 200, description: 'The metrics.' })
