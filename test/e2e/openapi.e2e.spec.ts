@@ -32,6 +32,16 @@ interface OpenApi {
   };
 }
 
+/** As much of a schema as says which fields there are. */
+interface Shape {
+  readonly $ref?: string;
+  readonly allOf?: readonly Shape[];
+  readonly oneOf?: readonly Shape[];
+  readonly items?: Shape;
+  readonly discriminator?: { readonly propertyName: string; readonly mapping: Readonly<Record<string, string>> };
+  readonly properties?: Readonly<Record<string, Shape>>;
+}
+
 const API = '/api/v1/orchestrations';
 const EXECUTION = `${API}/executions/{id}`;
 
@@ -119,6 +129,39 @@ describe('the OpenAPI document', () => {
       throw new Error(`not as ${schema}: ${ajv.errorsText(validate.errors)}\n${JSON.stringify(value)}`);
   }
 
+  /** Fields of an answer that its schema does not have. */
+  function undocumented(schema: Shape, value: unknown, path: string): string[] {
+    if (Array.isArray(value))
+      return value.flatMap((item, index) =>
+        partsOf(schema, value).flatMap(({ items }) =>
+          items === undefined ? [] : undocumented(items, item, `${path}/${index}`),
+        ),
+      );
+    if (typeof value !== 'object' || value === null) return [];
+    const parts = partsOf(schema, value);
+    const properties = Object.assign({}, ...parts.map((part) => part.properties ?? {})) as Record<string, Shape>;
+    // Without properties it is the user's own JSON, or a table of things by their ids.
+    if (Object.keys(properties).length === 0) return [];
+    return Object.entries(value).flatMap(([name, item]) => {
+      const field = properties[name];
+      return field === undefined ? [`${path}/${name}`] : undocumented(field, item, `${path}/${name}`);
+    });
+  }
+
+  /** A schema and all that it is made of; of alternatives that a field tells apart, the one that the value is. */
+  function partsOf(schema: Shape, value: unknown): Shape[] {
+    const { $ref, allOf = [], oneOf = [], discriminator } = schema;
+    if (discriminator !== undefined) {
+      const type = String((value as Record<string, unknown> | null)?.[discriminator.propertyName]);
+      return partsOf({ $ref: discriminator.mapping[type] ?? 'unknown' }, value);
+    }
+    const target =
+      $ref === undefined ? undefined : (document.components.schemas[$ref.split('/').at(-1) ?? ''] as Shape);
+    return [schema, ...(target === undefined ? [] : [target]), ...allOf, ...oneOf].flatMap((part) =>
+      part === schema ? [schema] : partsOf(part, value),
+    );
+  }
+
   /** Sends what the document shows, and compares the answer with what it says. */
   async function tryOut(method: string, path: string, parameters: Record<string, string> = {}): Promise<Answer> {
     const operation = document.paths[path]?.[method];
@@ -143,7 +186,10 @@ describe('the OpenAPI document', () => {
     const schema = Object.values(response.content ?? {})[0]
       ?.schema?.$ref?.split('/')
       .at(-1);
-    if (schema !== undefined) matches(schema, answer.body);
+    if (schema !== undefined) {
+      matches(schema, answer.body);
+      expect(undocumented({ $ref: schema }, answer.body, `${method} ${path}: `)).toEqual([]);
+    }
     return answer;
   }
 

@@ -236,6 +236,7 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
   const { definition: _nested, ...own } = (config?.['properties'] ?? {}) as Record<string, OpenApiSchema>;
   const written = (definition?.['properties'] ?? {}) as Record<string, OpenApiSchema>;
   const { settings: _settings, ...outside } = written;
+  const { id: _id, ...ofView } = (messages.all['ExecutionView']?.['properties'] ?? {}) as Record<string, OpenApiSchema>;
   return {
     ...rest,
     ...callbackSchemas(),
@@ -299,6 +300,7 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
       type: 'object',
       description: 'An execution with its input and output, and without the payloads of its steps.',
       properties: {
+        ...ofView,
         execution_id: { type: 'string', format: 'uuid' },
         trace_id: { type: 'string' },
         trace_url: { type: 'string', format: 'uri', description: 'The trace in Jaeger, where its address is set.' },
