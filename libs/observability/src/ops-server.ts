@@ -131,7 +131,9 @@ function mayChange(request: IncomingMessage, token: string | undefined): { statu
   // A page in a browser on this machine is not its operator.
   if (request.headers.origin !== undefined) return { status: 403, error: 'not for browsers' };
   if (token === undefined) {
-    return LOOPBACK.test(request.socket.remoteAddress ?? '')
+    // A proxy on this machine speaks for others.
+    const isForwarded = request.headers.forwarded !== undefined || request.headers['x-forwarded-for'] !== undefined;
+    return LOOPBACK.test(request.socket.remoteAddress ?? '') && !isForwarded
       ? undefined
       : { status: 403, error: 'allowed from this machine only, as no BATUTA_OPS_TOKEN is set' };
   }

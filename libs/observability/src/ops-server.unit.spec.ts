@@ -75,6 +75,13 @@ describe('the operations server', () => {
     expect((await fetch(`${url}/metrics`)).status).toBe(200);
   });
 
+  it('without a token, changes nothing for those that a proxy on this machine speaks for', async () => {
+    const url = await start({});
+    expect(await putLevel(url, { 'x-forwarded-for': '203.0.113.9' })).toBe(403);
+    expect(await putLevel(url, { forwarded: 'for=203.0.113.9' })).toBe(403);
+    expect(await putLevel(url)).toBe(200);
+  });
+
   it('changes nothing for a page in a browser', async () => {
     // fetch does not let a page's origin be set.
     const url = await start({});

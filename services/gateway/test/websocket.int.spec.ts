@@ -185,6 +185,7 @@ describe('WebSockets', () => {
     ['{"input":', 4400, 'malformed_json'],
     ['{"input":{"__proto__":1}}', 4400, 'forbidden_key'],
     ['{"inputs":1}', 4400, 'validation_failed'],
+    ['{"callback_url":"https://user:pw@hooks.example/"}', 4400, 'validation_failed'],
   ])('refuses the first message %s and starts nothing', async (message, code, problem) => {
     const client = new Client(`${under.gateway.url}/api/v1/orchestrations/ws/execute/greeting`);
     client.ws.once('open', () => client.ws.send(message));
