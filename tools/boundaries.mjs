@@ -27,7 +27,7 @@ export const mayImport = {
   settings: [],
   collections: [],
   observability: ['contracts', 'settings'],
-  service: ['observability', 'program', 'settings'],
+  service: ['contracts', 'observability', 'program', 'settings'],
   messaging: ['contracts', 'settings', 'observability', 'collections'],
   'event-store': ['contracts', 'settings', 'observability'],
   sandbox: ['contracts', 'settings'],

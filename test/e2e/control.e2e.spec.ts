@@ -513,7 +513,7 @@ describe('commands to a running execution, through the gateway', () => {
     }, 60_000);
 
     it('fails a step that nobody starts in time, and one whose runner started it goes on', async () => {
-      expectStatus(await api.call('PUT', '/api/v1/agents/nobody', { pool: 'empty' }), 200);
+      expectStatus(await api.call('PUT', '/api/v1/agents/nobody', { pool: 'empty' }), 201);
       await run.save({
         name: 'unstarted',
         strategy: 'parallel',

@@ -39,7 +39,7 @@ export class Lab {
     const api = cluster.api();
     const agents = lab.agents();
     for (const { name } of agents) {
-      expectStatus(await api.call('PUT', `/api/v1/agents/${name}`, { pool: POOL, description: 'for tests' }), 200);
+      expectStatus(await api.call('PUT', `/api/v1/agents/${name}`, { pool: POOL, description: 'for tests' }), 201);
     }
     lab.runner = await startStepRunner({
       settings: loadStepRunnerSettings({

@@ -2,8 +2,11 @@ import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import type {
   BudgetJson,
   FailureJson,
+  IdempotencyJson,
+  PreconditionsJson,
   PrincipalJson,
   RefusalJson,
+  TagConditionJson,
   ViolationJson,
 } from './generated/batuta/common/v1/common_pb.js';
 import type { RefusalCode, Role } from './codes.js';
@@ -20,3 +23,10 @@ export type Refusal = Override<
   { code: RefusalCode; violations?: Violation[] }
 >;
 export type Principal = Override<Wire<PrincipalJson>, { role: Role }>;
+export type Preconditions = Override<
+  Wire<PreconditionsJson, keyof PreconditionsJson>,
+  { ifMatch?: TagCondition | undefined; ifNoneMatch?: TagCondition | undefined }
+>;
+/** `any` stands for `*`. */
+export type TagCondition = Wire<TagConditionJson, keyof TagConditionJson>;
+export type Idempotency = Wire<IdempotencyJson>;

@@ -2,6 +2,7 @@ import type {
   AgentJson,
   AgentReplyJson,
   ApiKeyJson,
+  ApiKeyReplyJson,
   AuthenticateReplyJson,
   AuthenticateRequestJson,
   ConfigChangedJson,
@@ -13,6 +14,7 @@ import type {
   DeleteAgentRequestJson,
   DeleteConfigRequestJson,
   GetAgentRequestJson,
+  GetApiKeyRequestJson,
   GetConfigRequestJson,
   GetVersionReplyJson,
   GetVersionRequestJson,
@@ -28,7 +30,6 @@ import type {
   ResolveConfigReplyJson,
   ResolveConfigRequestJson,
   RestoreConfigRequestJson,
-  RevokeApiKeyReplyJson,
   RevokeApiKeyRequestJson,
   UpdateConfigRequestJson,
 } from './generated/batuta/config/v1/service_pb.js';
@@ -45,6 +46,7 @@ import type {
 import type {
   DeleteDocumentRequestJson,
   DocumentReplyJson,
+  GetDocumentRequestJson,
   KnowledgeDocumentJson,
   ListDocumentsReplyJson,
   ListDocumentsRequestJson,
@@ -53,7 +55,7 @@ import type {
   SearchKnowledgeReplyJson,
   SearchKnowledgeRequestJson,
 } from './generated/batuta/config/v1/knowledge_pb.js';
-import type { Principal, Refusal } from './common.js';
+import type { Idempotency, Preconditions, Principal, Refusal } from './common.js';
 import type { DefaultInput, Role, Strategy } from './codes.js';
 import type { Priority } from './subjects.js';
 import type { Override, Wire } from './wire.js';
@@ -101,8 +103,14 @@ export type OrchestrationDefinition = Override<
 >;
 
 export type Config = Override<Wire<ConfigJson, 'deletedAt'>, { definition: OrchestrationDefinition }>;
-export type ConfigReply = Override<Wire<ConfigReplyJson, 'config' | 'refused'>, { config?: Config; refused?: Refusal }>;
-export type CreateConfigRequest = Override<Wire<CreateConfigRequestJson>, { principal: Principal }>;
+export type ConfigReply = Override<
+  Wire<ConfigReplyJson, keyof ConfigReplyJson>,
+  { config?: Config; refused?: Refusal }
+>;
+export type CreateConfigRequest = Override<
+  Wire<CreateConfigRequestJson, 'idempotency'>,
+  { principal: Principal; idempotency?: Idempotency | undefined }
+>;
 export type GetConfigRequest = Override<
   Wire<GetConfigRequestJson, 'version' | 'includeDeleted'>,
   { principal: Principal }
@@ -116,13 +124,19 @@ export type ListConfigsReply = Override<
   { configs: Config[]; refused?: Refusal }
 >;
 export type UpdateConfigRequest = Override<
-  Wire<UpdateConfigRequestJson, 'expectedVersion' | 'merge'>,
-  { principal: Principal }
+  Wire<UpdateConfigRequestJson, 'merge' | 'preconditions'>,
+  { principal: Principal; preconditions?: Preconditions | undefined }
 >;
-export type DeleteConfigRequest = Override<Wire<DeleteConfigRequestJson, 'expectedVersion'>, { principal: Principal }>;
-export type RestoreConfigRequest = Override<Wire<RestoreConfigRequestJson>, { principal: Principal }>;
+export type DeleteConfigRequest = Override<
+  Wire<DeleteConfigRequestJson, 'preconditions'>,
+  { principal: Principal; preconditions?: Preconditions | undefined }
+>;
+export type RestoreConfigRequest = Override<
+  Wire<RestoreConfigRequestJson, 'preconditions' | 'idempotency'>,
+  { principal: Principal; preconditions?: Preconditions | undefined; idempotency?: Idempotency | undefined }
+>;
 export type ListVersionsRequest = Override<
-  Wire<ListVersionsRequestJson, 'limit' | 'beforeVersion'>,
+  Wire<ListVersionsRequestJson, 'limit' | 'beforeVersion' | 'includeDeleted'>,
   { principal: Principal }
 >;
 export type ListVersionsReply = Override<
@@ -141,10 +155,16 @@ export type GetVersionReply = Override<
 >;
 
 export type Agent = Wire<AgentJson, 'inputSchema' | 'outputSchema'>;
-export type PutAgentRequest = Override<Wire<PutAgentRequestJson>, { principal: Principal }>;
+export type PutAgentRequest = Override<
+  Wire<PutAgentRequestJson, 'preconditions'>,
+  { principal: Principal; preconditions?: Preconditions | undefined }
+>;
 export type GetAgentRequest = Wire<GetAgentRequestJson>;
-export type DeleteAgentRequest = Override<Wire<DeleteAgentRequestJson>, { principal: Principal }>;
-export type AgentReply = Override<Wire<AgentReplyJson, 'agent' | 'refused'>, { agent?: Agent; refused?: Refusal }>;
+export type DeleteAgentRequest = Override<
+  Wire<DeleteAgentRequestJson, 'preconditions'>,
+  { principal: Principal; preconditions?: Preconditions | undefined }
+>;
+export type AgentReply = Override<Wire<AgentReplyJson, keyof AgentReplyJson>, { agent?: Agent; refused?: Refusal }>;
 export type ListAgentsRequest = Wire<ListAgentsRequestJson>;
 export type ListAgentsReply = Override<Wire<ListAgentsReplyJson>, { agents: Agent[] }>;
 export type ConfigChanged = Override<Wire<ConfigChangedJson>, { kind: 'config' | 'agent' | 'key' }>;
@@ -156,8 +176,8 @@ export type AuthenticateReply = Override<
 >;
 export type ApiKey = Override<Wire<ApiKeyJson, 'expiresAt' | 'revokedAt'>, { role: Role }>;
 export type CreateApiKeyRequest = Override<
-  Wire<CreateApiKeyRequestJson, 'name' | 'expiresAt' | 'tenantId'>,
-  { principal: Principal }
+  Wire<CreateApiKeyRequestJson, 'name' | 'expiresAt' | 'tenantId' | 'idempotency'>,
+  { principal: Principal; idempotency?: Idempotency | undefined }
 >;
 export type CreateApiKeyReply = Override<
   Wire<CreateApiKeyReplyJson, keyof CreateApiKeyReplyJson>,
@@ -168,16 +188,17 @@ export type ListApiKeysReply = Override<
   Wire<ListApiKeysReplyJson, 'refused' | 'nextCursor'>,
   { keys: ApiKey[]; refused?: Refusal }
 >;
-export type RevokeApiKeyRequest = Override<Wire<RevokeApiKeyRequestJson>, { principal: Principal }>;
-export type RevokeApiKeyReply = Override<
-  Wire<RevokeApiKeyReplyJson, keyof RevokeApiKeyReplyJson>,
-  { key?: ApiKey; refused?: Refusal }
+export type GetApiKeyRequest = Override<Wire<GetApiKeyRequestJson>, { principal: Principal }>;
+export type RevokeApiKeyRequest = Override<
+  Wire<RevokeApiKeyRequestJson, 'preconditions'>,
+  { principal: Principal; preconditions?: Preconditions | undefined }
 >;
+export type ApiKeyReply = Override<Wire<ApiKeyReplyJson, keyof ApiKeyReplyJson>, { key?: ApiKey; refused?: Refusal }>;
 
 export type KnowledgeDocument = Wire<KnowledgeDocumentJson, 'metadata'>;
 export type PutDocumentRequest = Override<
-  Wire<PutDocumentRequestJson, 'title' | 'contentType' | 'metadata'>,
-  { principal: Principal }
+  Wire<PutDocumentRequestJson, 'title' | 'contentType' | 'metadata' | 'preconditions' | 'idempotency'>,
+  { principal: Principal; preconditions?: Preconditions | undefined; idempotency?: Idempotency | undefined }
 >;
 export type DocumentReply = Override<
   Wire<DocumentReplyJson, keyof DocumentReplyJson>,
@@ -191,7 +212,11 @@ export type ListDocumentsReply = Override<
   Wire<ListDocumentsReplyJson, 'nextCursor' | 'refused'>,
   { documents: KnowledgeDocument[]; refused?: Refusal }
 >;
-export type DeleteDocumentRequest = Override<Wire<DeleteDocumentRequestJson>, { principal: Principal }>;
+export type GetDocumentRequest = Override<Wire<GetDocumentRequestJson>, { principal: Principal }>;
+export type DeleteDocumentRequest = Override<
+  Wire<DeleteDocumentRequestJson, 'preconditions'>,
+  { principal: Principal; preconditions?: Preconditions | undefined }
+>;
 export type SearchKnowledgeRequest = Wire<SearchKnowledgeRequestJson, 'limit'>;
 export type Passage = Wire<PassageJson>;
 export type SearchKnowledgeReply = Override<

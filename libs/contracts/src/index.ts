@@ -1,4 +1,16 @@
-export type { JsonObject, JsonValue, Failure, Violation, Refusal, Principal, Budget } from './common.js';
+export type {
+  JsonObject,
+  JsonValue,
+  Failure,
+  Violation,
+  Refusal,
+  Principal,
+  Budget,
+  Preconditions,
+  TagCondition,
+  Idempotency,
+} from './common.js';
+export { etagOf, preconditionRefusal } from './preconditions.js';
 export {
   MISTAKES,
   REFUSALS,
@@ -65,12 +77,14 @@ export type {
   ListApiKeysRequest,
   ListApiKeysReply,
   RevokeApiKeyRequest,
-  RevokeApiKeyReply,
+  GetApiKeyRequest,
+  ApiKeyReply,
   KnowledgeDocument,
   PutDocumentRequest,
   DocumentReply,
   ListDocumentsRequest,
   ListDocumentsReply,
+  GetDocumentRequest,
   DeleteDocumentRequest,
   SearchKnowledgeRequest,
   Passage,
@@ -195,6 +209,8 @@ export type {
   DeliveryReply,
   DeliveryStatus,
   GetCallbackRequest,
+  ChangeCallbackRequest,
+  RedriveDeliveryRequest,
   GetDeliveryRequest,
   InboxNotice,
   InboxNotification,

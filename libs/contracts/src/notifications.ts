@@ -5,6 +5,7 @@ import type {
   CallbackDeliveryJson,
   CallbackJson,
   CallbackReplyJson,
+  ChangeCallbackRequestJson,
   CreateCallbackRequestJson,
   DeliveryAttemptJson,
   DeliveryReplyJson,
@@ -18,10 +19,11 @@ import type {
   ListDeliveriesRequestJson,
   ListInboxReplyJson,
   ListInboxRequestJson,
+  RedriveDeliveryRequestJson,
   RotateSecretReplyJson,
   RotateSecretRequestJson,
 } from './generated/batuta/notifications/v1/service_pb.js';
-import type { Principal, Refusal } from './common.js';
+import type { Idempotency, Preconditions, Principal, Refusal } from './common.js';
 import type { Override, Wire } from './wire.js';
 import type { EventType } from './events.js';
 
@@ -56,8 +58,15 @@ export type CallbackReply = Override<
   Wire<CallbackReplyJson, keyof CallbackReplyJson>,
   { callback?: Callback; refused?: Refusal }
 >;
-export type CreateCallbackRequest = Override<Wire<CreateCallbackRequestJson>, { principal: Principal }>;
+export type CreateCallbackRequest = Override<
+  Wire<CreateCallbackRequestJson, 'idempotency'>,
+  { principal: Principal; idempotency?: Idempotency | undefined }
+>;
 export type GetCallbackRequest = Override<Wire<GetCallbackRequestJson>, { principal: Principal }>;
+export type ChangeCallbackRequest = Override<
+  Wire<ChangeCallbackRequestJson, 'preconditions' | 'idempotency'>,
+  { principal: Principal; preconditions?: Preconditions | undefined; idempotency?: Idempotency | undefined }
+>;
 export type ListCallbacksRequest = Override<
   Wire<ListCallbacksRequestJson, 'configId' | 'executionId' | 'limit' | 'cursor'>,
   { principal: Principal }
@@ -66,7 +75,10 @@ export type ListCallbacksReply = Override<
   Wire<ListCallbacksReplyJson, 'nextCursor' | 'refused'>,
   { callbacks: Callback[]; refused?: Refusal }
 >;
-export type RotateSecretRequest = Override<Wire<RotateSecretRequestJson, 'callbackId'>, { principal: Principal }>;
+export type RotateSecretRequest = Override<
+  Wire<RotateSecretRequestJson, 'callbackId' | 'idempotency'>,
+  { principal: Principal; idempotency?: Idempotency | undefined }
+>;
 export type RotateSecretReply = Override<
   Wire<RotateSecretReplyJson, keyof RotateSecretReplyJson>,
   { refused?: Refusal }
@@ -100,6 +112,10 @@ export type ListDeliveriesReply = Override<
   { deliveries: CallbackDelivery[]; refused?: Refusal }
 >;
 export type GetDeliveryRequest = Override<Wire<GetDeliveryRequestJson>, { principal: Principal }>;
+export type RedriveDeliveryRequest = Override<
+  Wire<RedriveDeliveryRequestJson, 'idempotency'>,
+  { principal: Principal; idempotency?: Idempotency | undefined }
+>;
 export type DeliveryReply = Override<
   Wire<DeliveryReplyJson, keyof DeliveryReplyJson>,
   { delivery?: CallbackDelivery; refused?: Refusal }
@@ -110,6 +126,9 @@ export type ListInboxReply = Override<
   Wire<ListInboxReplyJson, 'more' | 'refused'>,
   { notifications: InboxNotification[]; refused?: Refusal }
 >;
-export type AckInboxRequest = Override<Wire<AckInboxRequestJson>, { principal: Principal }>;
-export type AckInboxReply = Override<Wire<AckInboxReplyJson, 'refused'>, { refused?: Refusal }>;
+export type AckInboxRequest = Override<
+  Wire<AckInboxRequestJson, 'idempotency'>,
+  { principal: Principal; idempotency?: Idempotency | undefined }
+>;
+export type AckInboxReply = Override<Wire<AckInboxReplyJson, 'refused' | 'repeated'>, { refused?: Refusal }>;
 export type InboxNotice = Override<Wire<InboxNoticeJson, 'notification'>, { notification?: InboxNotification }>;

@@ -16,6 +16,7 @@ const ROLE_OF = {
   [config.agentPut]: 'admin',
   [config.agentDelete]: 'admin',
   [config.keyCreate]: 'admin',
+  [config.keyGet]: 'admin',
   [config.keyList]: 'admin',
   [config.keyRevoke]: 'admin',
   [config.knowledgePut]: 'operator',

@@ -1,3 +1,5 @@
+export { IdempotencyKeys } from './idempotency-keys.js';
+export type { Queries } from './idempotency-keys.js';
 export { runOnce } from './run-once.js';
 export type { RunOnceOptions } from './run-once.js';
 export { runService } from './run-service.js';

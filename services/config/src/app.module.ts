@@ -1,4 +1,5 @@
 import { Sandbox } from '@batuta/sandbox';
+import { IdempotencyKeys } from '@batuta/service';
 import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
@@ -8,6 +9,7 @@ import { PoolClaims } from './agents/pool-claims.js';
 import { AgentsController } from './agents/agents.controller.js';
 import { Changes, PUBLISHER } from './changes.js';
 import type { Publisher } from './changes.js';
+import { SCHEMA } from './database/data-source.js';
 import { Definitions } from './definitions/definitions.service.js';
 import { DefinitionsController } from './definitions/definitions.controller.js';
 import { KnowledgeController } from './knowledge/knowledge.controller.js';
@@ -38,6 +40,7 @@ export class ConfigModule {
         { provide: Sandbox, useValue: sandbox },
         { provide: PoolClaims, useValue: pools },
         { provide: APP_INTERCEPTOR, useClass: RequestMetrics },
+        { provide: IdempotencyKeys, useValue: new IdempotencyKeys(SCHEMA) },
         Changes,
         Definitions,
         AgentRegistry,

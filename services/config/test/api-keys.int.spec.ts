@@ -4,13 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createAdminKey, hashKey, startConfig } from '@batuta/config';
 import { encodeCursor, subjects } from '@batuta/contracts';
-import type {
-  AuthenticateReply,
-  CreateApiKeyReply,
-  ListApiKeysReply,
-  Principal,
-  RevokeApiKeyReply,
-} from '@batuta/contracts';
+import type { ApiKeyReply, AuthenticateReply, CreateApiKeyReply, ListApiKeysReply, Principal } from '@batuta/contracts';
 import { createTestDatabase, eventually } from '@batuta/testing';
 import pg from 'pg';
 import { logger, principal, settingsFor, startConfigUnderTest } from './harness.js';
@@ -121,7 +115,7 @@ describe('keys', () => {
   it('forgets a revoked key at once and for good', async () => {
     const made = await create(principal('revokes'), {});
     const revoke = (as: Principal) =>
-      under.client.request<RevokeApiKeyReply>(on.keyRevoke, { principal: as, id: made.key?.id });
+      under.client.request<ApiKeyReply>(on.keyRevoke, { principal: as, id: made.key?.id });
     expect((await revoke(principal('other'))).refused?.code).toBe('not_found');
     expect((await authenticate(made.secret ?? '')).principal).toBeDefined();
     const revoked = await revoke(principal('revokes'));

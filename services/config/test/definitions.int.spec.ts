@@ -26,6 +26,10 @@ const ask = <Reply = ConfigReply>(pattern: string, as: Principal, request: objec
 const resolve = (tenantId: string, id: string) =>
   under.client.request<ResolveConfigReply>(on.resolve, { tenantId, id });
 
+const ifMatch = (...tags: string[]) => ({ preconditions: { ifMatch: { tags } } });
+const tagOf = async (as: Principal, id: string, more: object = {}): Promise<string> =>
+  (await ask(on.get, as, { id, ...more })).etag ?? 'none';
+
 const MISSING = '01900000-0000-7000-8000-000000000000';
 
 describe('create, get, resolve and version', () => {
@@ -58,7 +62,7 @@ describe('create, get, resolve and version', () => {
   it('keeps each version as it was, and resolves to the newest', async () => {
     const made = await createConfig(under, me, simpleConfig('versions'));
     const second = simpleConfig('versions', { description: 'second' });
-    const updated = await ask(on.update, me, { id: made.id, definition: second, expectedVersion: 1 });
+    const updated = await ask(on.update, me, { id: made.id, definition: second, ...ifMatch(await tagOf(me, made.id)) });
     expect(updated.config).toMatchObject({ id: made.id, version: 2, definition: second });
     expect(await resolve('main', made.id)).toMatchObject({ version: 2, hasInputSchema: false });
     const first = await under.client.request<GetVersionReply>(on.version, { configId: made.id, version: 1 });
@@ -164,12 +168,13 @@ describe('updates that meet', () => {
 
   it('loses none: with the same expected version one wins, and versions have no gap', async () => {
     const made = await createConfig(under, me, simpleConfig('race'));
+    const seen = ifMatch(await tagOf(me, made.id));
     const replies = await Promise.all(
       Array.from({ length: 10 }, (_, n) =>
         ask(on.update, me, {
           id: made.id,
           definition: simpleConfig('race', { description: `by ${n}` }),
-          expectedVersion: 1,
+          ...seen,
         }),
       ),
     );
@@ -231,13 +236,14 @@ describe('a merge patch', () => {
     const fields = ['a', 'b', 'c', 'd'];
     const replies = await Promise.all(fields.map((field) => patch(made.id, { metadata: { [field]: 1 } })));
     expect(replies.map(({ config }) => config?.version).toSorted()).toEqual([2, 3, 4, 5]);
-    const { config } = await ask(on.get, me, { id: made.id });
+    const { config, etag } = await ask(on.get, me, { id: made.id });
     expect(config?.definition.metadata).toEqual({ a: 1, b: 1, c: 1, d: 1 });
-    expect((await patch(made.id, { metadata: { e: 1 } }, { expectedVersion: 4 })).refused).toMatchObject({
+    const seen = ifMatch(etag ?? '');
+    expect((await patch(made.id, { metadata: { e: 1 } }, seen)).config?.version).toBe(6);
+    expect((await patch(made.id, { metadata: { e: 1 } }, seen)).refused).toMatchObject({
       code: 'version_conflict',
-      details: { current_version: 5 },
+      details: { current_version: 6 },
     });
-    expect((await patch(made.id, { metadata: { e: 1 } }, { expectedVersion: 5 })).config?.version).toBe(6);
   });
 
   it('of another tenant finds nothing, and a viewer may not make one', async () => {
@@ -253,7 +259,7 @@ describe('delete and restore', () => {
 
   it('hides a deleted config but keeps its versions for what runs', async () => {
     const made = await createConfig(under, me, simpleConfig('gone'));
-    expect((await ask(on.delete, me, { id: made.id, expectedVersion: 9 })).refused?.code).toBe('version_conflict');
+    expect((await ask(on.delete, me, { id: made.id, ...ifMatch('9') })).refused?.code).toBe('version_conflict');
     expect((await ask(on.delete, me, { id: 'gone' })).config).toMatchObject({
       isActive: false,
       deletedAt: expect.any(Number),
@@ -280,6 +286,59 @@ describe('delete and restore', () => {
     expect(restored.config).toMatchObject({ isActive: true, version: 1 });
     expect(restored.config).not.toHaveProperty('deletedAt');
     expect(await resolve('bin', 'back')).toMatchObject({ configId: made.id });
+  });
+});
+
+describe('entity tags', () => {
+  const me = principal('tags');
+
+  it('are others after a delete and a restore, though the version is the same', async () => {
+    const made = await createConfig(under, me, simpleConfig('tagged'));
+    const before = { config: await tagOf(me, made.id), version: await tagOf(me, made.id, { version: 1 }) };
+    const gone = await ask(on.delete, me, { id: made.id, ...ifMatch(before.config) });
+    expect(gone.config?.isActive).toBe(false);
+    const deleted = { includeDeleted: true };
+    expect(await tagOf(me, made.id, deleted)).toBe(gone.etag);
+    expect(await tagOf(me, made.id, { version: 1, ...deleted })).not.toBe(before.version);
+    expect((await ask(on.restore, me, { id: made.id, ...ifMatch(before.config) })).refused?.code).toBe(
+      'version_conflict',
+    );
+    const back = await ask(on.restore, me, { id: made.id, ...ifMatch(gone.etag ?? '') });
+    expect([back.config?.version, back.config?.isActive]).toEqual([1, true]);
+    const tags = [before.config, gone.etag, back.etag];
+    expect(new Set(tags).size).toBe(3);
+    for (const stale of [before.config, gone.etag ?? '']) {
+      const write = { id: made.id, definition: simpleConfig('tagged'), ...ifMatch(stale) };
+      expect((await ask(on.update, me, write)).refused).toMatchObject({
+        code: 'version_conflict',
+        details: { current_version: 1, current_etag: `"${back.etag}"` },
+      });
+    }
+    expect((await ask(on.update, me, { id: made.id, definition: simpleConfig('tagged') })).config?.version).toBe(2);
+    // Version 1 itself is what it was, whatever becomes of the config after it.
+    expect(await tagOf(me, made.id, { version: 1 })).toBe(before.version);
+  });
+
+  it('are others for a config that was made again under the name', async () => {
+    await createConfig(under, me, simpleConfig('again'));
+    const first = await tagOf(me, 'again');
+    await ask(on.delete, me, { id: 'again' });
+    await createConfig(under, me, simpleConfig('again'));
+    expect(await tagOf(me, 'again')).not.toBe(first);
+    const write = { id: 'again', definition: simpleConfig('again'), ...ifMatch(first) };
+    expect((await ask(on.update, me, write)).refused?.code).toBe('version_conflict');
+  });
+
+  it('versions of a deleted config answer as the config does', async () => {
+    const made = await createConfig(under, me, simpleConfig('hidden'));
+    await ask(on.delete, me, { id: made.id });
+    for (const request of [{ id: made.id }, { id: made.id, version: 1 }]) {
+      expect((await ask(on.get, me, request)).refused?.code).toBe('not_found');
+      expect((await ask(on.get, me, { ...request, includeDeleted: true })).config?.id).toBe(made.id);
+    }
+    expect((await ask(on.versions, me, { id: made.id })).refused?.code).toBe('not_found');
+    const listed = await ask<ListVersionsReply>(on.versions, me, { id: made.id, includeDeleted: true });
+    expect(listed.versions).toHaveLength(1);
   });
 });
 

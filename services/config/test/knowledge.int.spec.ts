@@ -271,7 +271,11 @@ describe('documents', () => {
   it('leaves what is the same untouched and replaces what changed', async () => {
     const first = await put('a.md', '# One\n\nalpha', {}, editor);
     expect(first).toMatchObject({ unchanged: false, document: { title: 'One', passages: 1 } });
-    expect(await put('a.md', '# One\n\nalpha', {}, editor)).toEqual({ document: first.document, unchanged: true });
+    expect(await put('a.md', '# One\n\nalpha', {}, editor)).toEqual({
+      document: first.document,
+      etag: first.etag,
+      unchanged: true,
+    });
     const second = await put('a.md', '# Two\n\nbeta\n\n# Three\n\ngamma', {}, editor);
     expect(second).toMatchObject({ unchanged: false, document: { id: first.document?.id, title: 'Two', passages: 2 } });
     expect((await search('alpha', 5, 'editors')).passages).toEqual([]);

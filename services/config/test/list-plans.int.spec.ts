@@ -80,7 +80,7 @@ describe('each filter of the lists', () => {
     ['a strategy', { strategy: 'sequential' }, 'orchestration_configs_strategy'],
     ['an owner', { ownerId: 'nobody' }, 'orchestration_configs_owner'],
   ])('has an index for configs of %s', async (_name, filters, index) => {
-    const definitions = new Definitions(dataSource, nothing, nothing, nothing);
+    const definitions = new Definitions(dataSource, nothing, nothing, nothing, nothing);
     const plan = await planOf(() => definitions.list(ME, { ...ANY, ...filters }));
     expect(plan).toContain(index);
     expect(plan).not.toContain('Seq Scan on orchestration_configs');
@@ -88,8 +88,12 @@ describe('each filter of the lists', () => {
 
   // These have so few rows here that PostgreSQL would rather read them all.
   it.each([
-    ['documents', () => new Knowledge(dataSource).list(ME, { limit: 0, cursor: '' }), 'knowledge_documents_tenant'],
-    ['keys', () => new ApiKeys(dataSource, nothing).list(ME, { limit: 0, cursor: '' }), 'api_keys_tenant'],
+    [
+      'documents',
+      () => new Knowledge(dataSource, nothing).list(ME, { limit: 0, cursor: '' }),
+      'knowledge_documents_tenant',
+    ],
+    ['keys', () => new ApiKeys(dataSource, nothing, nothing).list(ME, { limit: 0, cursor: '' }), 'api_keys_tenant'],
   ])('has an index for %s', async (_name, list, index) => {
     expect(await planOf(list, 'SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off')).toContain(index);
   });

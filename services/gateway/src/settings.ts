@@ -3,6 +3,7 @@ import { LOG_LEVELS } from '@batuta/observability';
 import { bytes, integer, list, loadSettings, milliseconds, oneOf, secret, text, url } from '@batuta/settings';
 import type { SettingsOf, SettingsProblem } from '@batuta/settings';
 import { areProxies } from './auth/wrong-keys.js';
+import { areOrigins } from './http/cross-origin.js';
 
 const schema = {
   host: text({ env: 'BATUTA_GATEWAY_HTTP_HOST', default: '127.0.0.1' }),
@@ -56,6 +57,8 @@ const schema = {
   wrongKeysPerMinute: integer({ env: 'BATUTA_GATEWAY_WRONG_KEYS_PER_MINUTE', default: 60, min: 0, max: 1_000_000 }),
   /** Whose `X-Forwarded-For` says where a request came from: addresses, CIDR ranges, `loopback`, `uniquelocal`. */
   trustedProxies: list({ env: 'BATUTA_GATEWAY_TRUSTED_PROXIES', default: [] }),
+  /** Origins whose pages may call the API from a browser, such as https://console.example; `*` for all. */
+  corsOrigins: list({ env: 'BATUTA_GATEWAY_CORS_ORIGINS', default: [] }),
   /** How often the versions of everything watched are compared with the log. */
   compareEveryMs: milliseconds({ env: 'BATUTA_GATEWAY_COMPARE_EVERY', default: 2_000, min: 20, max: 60_000 }),
   /** Unsent bytes after which a WebSocket client that follows live is closed as too slow. */
@@ -80,7 +83,7 @@ export type GatewaySettings = SettingsOf<typeof schema>;
 
 /** The gateway's settings from environment variables; throws a `SettingsError` that names each wrong variable. */
 export function loadGatewaySettings(env: Readonly<Record<string, string | undefined>> = process.env): GatewaySettings {
-  return loadSettings(schema, env, ({ headersTimeoutMs, requestTimeoutMs, trustedProxies }) => {
+  return loadSettings(schema, env, ({ headersTimeoutMs, requestTimeoutMs, trustedProxies, corsOrigins }) => {
     const problems: SettingsProblem[] = [];
     if (headersTimeoutMs > requestTimeoutMs) {
       problems.push({
@@ -92,6 +95,13 @@ export function loadGatewaySettings(env: Readonly<Record<string, string | undefi
       problems.push({
         variables: ['BATUTA_GATEWAY_TRUSTED_PROXIES'],
         expected: 'must be addresses, CIDR ranges, loopback, linklocal or uniquelocal, separated by commas',
+      });
+    }
+    if (!areOrigins(corsOrigins)) {
+      problems.push({
+        variables: ['BATUTA_GATEWAY_CORS_ORIGINS'],
+        expected:
+          'must be origins such as https://console.example or http://localhost:5173, separated by commas, or * alone',
       });
     }
     return problems;

@@ -100,7 +100,7 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
       authenticator.forget();
       recheck();
     });
-    const routes = new RouteTable();
+    const routes = new RouteTable(sockets.patterns);
     const adapter = createHttpAdapter(
       settings,
       authenticator,

@@ -242,9 +242,9 @@ describe('bad input', () => {
 
   it('answers 405 with the allowed methods', async () => {
     const got = await expectRefusal(under.call('POST', `${CONFIGS}/greeting`, { body: {} }), 405, 'method_not_allowed');
-    expect(got.headers.get('allow')).toBe('DELETE, GET, HEAD, PATCH, PUT');
+    expect(got.headers.get('allow')).toBe('DELETE, GET, HEAD, OPTIONS, PATCH, PUT');
     const execute = await expectRefusal(under.call('GET', EXECUTE), 405, 'method_not_allowed');
-    expect(execute.headers.get('allow')).toBe('POST');
+    expect(execute.headers.get('allow')).toBe('OPTIONS, POST');
   });
 
   it.each([

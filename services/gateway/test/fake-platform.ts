@@ -1,4 +1,4 @@
-import { headers as headerNames, isTerminalEventType, subjects } from '@batuta/contracts';
+import { headers as headerNames, isTerminalEventType, preconditionRefusal, subjects } from '@batuta/contracts';
 import type {
   ApprovalSummary,
   CommandReply,
@@ -7,6 +7,7 @@ import type {
   EventsPublished,
   ExecutionView,
   JsonValue,
+  Preconditions,
   OrchestrationDefinition,
   Principal,
   Refusal,
@@ -203,7 +204,7 @@ export class FakePlatform {
     this.#answer(subjects.config.get, ({ id, version }: { id: string; version?: number }) => {
       const config = this.configs.get(id);
       if (config === undefined || (version ?? 0) > config.version) return { refused: notFound };
-      return { config: this.#shown(config, version) };
+      return { config: this.#shown(config, version), etag: String(version || config.version) };
     });
     this.#answer(subjects.config.create, ({ definition }: { definition: OrchestrationDefinition }) => {
       if (this.configs.has(definition.name)) return { refused: { code: 'name_taken', message: 'The name is taken.' } };
@@ -212,19 +213,19 @@ export class FakePlatform {
         return { refused: { code: 'validation_failed', message: 'The config has 1 mistake.', violations } };
       }
       this.putConfig(definition.name, definition);
-      return { config: this.#shown(this.configs.get(definition.name)) };
+      return { config: this.#shown(this.configs.get(definition.name)), etag: '1' };
     });
-    this.#answer(subjects.config.update, (request: { id: string; definition: JsonValue; expectedVersion: number }) => {
-      const config = this.configs.get(request.id);
-      if (config === undefined) return { refused: notFound };
-      if (request.expectedVersion !== 0 && request.expectedVersion !== config.version) {
-        return {
-          refused: { code: 'version_conflict', message: 'Another version.', details: { version: config.version } },
-        };
-      }
-      this.putConfig(request.id, request.definition as unknown as OrchestrationDefinition);
-      return { config: this.#shown(this.configs.get(request.id)) };
-    });
+    this.#answer(
+      subjects.config.update,
+      (request: { id: string; definition: JsonValue; preconditions?: Preconditions }) => {
+        const config = this.configs.get(request.id);
+        if (config === undefined) return { refused: notFound };
+        const refused = preconditionRefusal(request.preconditions, { etag: String(config.version) });
+        if (refused !== undefined) return { refused };
+        this.putConfig(request.id, request.definition as unknown as OrchestrationDefinition);
+        return { config: this.#shown(this.configs.get(request.id)), etag: String(config.version + 1) };
+      },
+    );
     this.#answer(subjects.config.list, () => ({
       configs: [...this.configs.values()].map((config) => this.#shown(config)),
       nextCursor: '',

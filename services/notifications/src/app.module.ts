@@ -1,4 +1,5 @@
 import type { ControlClient } from '@batuta/messaging';
+import { IdempotencyKeys } from '@batuta/service';
 import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
 import { DataSource } from 'typeorm';
@@ -8,6 +9,7 @@ import type { CallbackRules } from './callbacks/callbacks.service.js';
 import { CallbackHeaders } from './callbacks/callback-headers.js';
 import { SecretCipher } from './callbacks/secret-cipher.js';
 import { SigningSecrets } from './callbacks/signing-secrets.js';
+import { SCHEMA } from './database/data-source.js';
 import { DeliveriesController } from './deliveries/deliveries.controller.js';
 import { Deliveries } from './deliveries/deliveries.service.js';
 import { DELIVERY_RULES, DeliveryQueue } from './deliveries/delivery-queue.js';
@@ -41,6 +43,7 @@ export class NotificationsModule {
         { provide: DELIVERY_RULES, useValue: options.deliveryRules },
         { provide: SecretCipher, useValue: options.secretCipher },
         { provide: Templates, useValue: options.templates },
+        { provide: IdempotencyKeys, useValue: new IdempotencyKeys(SCHEMA) },
         SigningSecrets,
         CallbackHeaders,
         DeliveryQueue,

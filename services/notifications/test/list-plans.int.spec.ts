@@ -81,7 +81,7 @@ describe('each filter of the lists', () => {
     ['deliveries of an execution', { executionId: 'none' }, 'orchestration_callbacks_execution_id'],
     ['deliveries of a callback', { callbackId: NONE }, 'orchestration_callbacks_callback'],
   ])('has an index for %s', async (_name, filters, index) => {
-    const deliveries = new Deliveries(dataSource, undefined as never);
+    const deliveries = new Deliveries(dataSource, undefined as never, undefined as never);
     const plan = await planOf(() => deliveries.list({ principal: ME, ...filters }, ME));
     expect(plan).toContain(index);
     expect(plan).not.toContain('Seq Scan');
@@ -92,14 +92,14 @@ describe('each filter of the lists', () => {
     ['callbacks of an execution', { executionId: 'none' }, 'callbacks_execution'],
   ])('has an index for %s', async (_name, filters, index) => {
     const nothing = undefined as never;
-    const callbacks = new Callbacks(dataSource, nothing, nothing, nothing, nothing, nothing, nothing);
+    const callbacks = new Callbacks(dataSource, nothing, nothing, nothing, nothing, nothing, nothing, nothing);
     const plan = await planOf(() => callbacks.list({ principal: ME, ...filters }, ME));
     expect(plan).toContain(index);
     expect(plan).not.toContain('Seq Scan');
   });
 
   it('has an index for what waits in an inbox', async () => {
-    const plan = await planOf(() => new Inbox(dataSource).list(ME, 0, ''));
+    const plan = await planOf(() => new Inbox(dataSource, undefined as never).list(ME, 0, ''));
     expect(plan).toContain('inbox_waiting');
     expect(plan).not.toContain('Seq Scan');
   });

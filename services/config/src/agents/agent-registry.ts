@@ -1,10 +1,18 @@
-import { BUILT_IN_AGENTS, DEFAULT_POOL, TOKEN, roleOf, subjects } from '@batuta/contracts';
-import type { Agent, AgentReply, JsonObject, JsonValue, ListAgentsReply, Principal } from '@batuta/contracts';
+import { BUILT_IN_AGENTS, DEFAULT_POOL, etagOf, preconditionRefusal, TOKEN, roleOf, subjects } from '@batuta/contracts';
+import type {
+  Agent,
+  AgentReply,
+  JsonObject,
+  JsonValue,
+  ListAgentsReply,
+  Preconditions,
+  Principal,
+} from '@batuta/contracts';
 import { Sandbox, SandboxBusyError } from '@batuta/sandbox';
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { EntityManager } from 'typeorm';
-import { invalid, isRefused, refuse, RefusedError } from '../access/refusals.js';
+import { invalid, refuse, RefusedError } from '../access/refusals.js';
 import type { Refused } from '../access/refusals.js';
 import { findable, textField } from '../access/requests.js';
 import { requireRole } from '../access/roles.js';
@@ -42,7 +50,7 @@ export class AgentRegistry {
   }
 
   /** Makes or changes an agent; each change raises its revision by one. */
-  async put(principal: Principal, name: unknown, body: unknown): Promise<AgentReply> {
+  async put(principal: Principal, name: unknown, body: unknown, preconditions?: Preconditions): Promise<AgentReply> {
     const denied = requireRole(principal, roleOf(subjects.config.agentPut), 'register an agent');
     if (denied !== undefined) return denied;
     const checked = await this.#check(principal, textField(name), body);
@@ -51,11 +59,19 @@ export class AgentRegistry {
     const agent = textField(name);
     const given = withoutNulls(bodyShape, body) as Record<string, JsonValue>;
     const { pool, description = '', input_schema: input, output_schema: output } = given;
-    const work = this.#dataSource.transaction(async (manager) => {
+    const work = this.#dataSource.transaction(async (manager): Promise<AgentReply> => {
       // Counted under a lock of the tenant, so that two at once cannot pass the limit.
       await manager.query('SELECT id FROM config.tenants WHERE id = $1 FOR UPDATE', [tenantId]);
-      const isNew = !(await manager.existsBy(AgentEntity, { tenantId, name: agent }));
-      if (isNew && (await manager.countBy(AgentEntity, { tenantId })) >= MAX_AGENTS) return undefined;
+      // Locked, so that what the preconditions are held against stays until the change.
+      const before = await manager.findOne(AgentEntity, {
+        where: { tenantId, name: agent },
+        lock: { mode: 'pessimistic_write' },
+      });
+      const refused = preconditionRefusal(preconditions, before === null ? undefined : tagged(before));
+      if (refused !== undefined) return { refused };
+      if (before === null && (await manager.countBy(AgentEntity, { tenantId })) >= MAX_AGENTS) {
+        return refuse('conflict', `A tenant may have at most ${MAX_AGENTS} agents.`);
+      }
       await this.#pools.claim(manager, tenantId, pool as string);
       await manager.query(
         `INSERT INTO config.agents AS a (tenant_id, name, pool, description, input_schema, output_schema, revision)
@@ -65,24 +81,23 @@ export class AgentRegistry {
            revision = a.revision + 1, updated_at = now()`,
         [tenantId, agent, pool, description, jsonOrNull(input), jsonOrNull(output)],
       );
-      return manager.findOneByOrFail(AgentEntity, { tenantId, name: agent });
+      const saved = await manager.findOneByOrFail(AgentEntity, { tenantId, name: agent });
+      return { ...replyOf(toAgent(saved)), ...(before === null ? { created: true } : {}) };
     });
-    const saved = await work.catch((error: unknown) => {
+    const saved = await work.catch((error: unknown): AgentReply => {
       if (error instanceof RefusedError) return error.refusal;
       throw error;
     });
-    if (saved !== undefined && isRefused(saved)) return saved;
-    if (saved === undefined) return refuse('conflict', `A tenant may have at most ${MAX_AGENTS} agents.`);
-    this.#changes.announce({ kind: 'agent', tenantId, id: agent });
-    return { agent: toAgent(saved) };
+    if (saved.refused === undefined) this.#changes.announce({ kind: 'agent', tenantId, id: agent });
+    return saved;
   }
 
   async get(tenantId: string, name: unknown): Promise<AgentReply> {
     const agent = findable(name, 64);
-    if (agent !== undefined && BUILT_IN.has(agent)) return { agent: builtIn(agent, tenantId) };
+    if (agent !== undefined && BUILT_IN.has(agent)) return replyOf(builtIn(agent, tenantId));
     const found =
       agent === undefined ? null : await this.#dataSource.manager.findOneBy(AgentEntity, { tenantId, name: agent });
-    return found === null ? refuse('not_found', 'There is no such agent.') : { agent: toAgent(found) };
+    return found === null ? refuse('not_found', 'There is no such agent.') : replyOf(toAgent(found));
   }
 
   /** The built-in agents, then the tenant's own by name. */
@@ -98,7 +113,7 @@ export class AgentRegistry {
   }
 
   /** Refused while a config that is not deleted uses the agent. */
-  async delete(principal: Principal, name: unknown): Promise<AgentReply> {
+  async delete(principal: Principal, name: unknown, preconditions?: Preconditions): Promise<AgentReply> {
     const denied = requireRole(principal, roleOf(subjects.config.agentDelete), 'delete an agent');
     if (denied !== undefined) return denied;
     const agent = findable(name, 64) ?? '';
@@ -110,6 +125,8 @@ export class AgentRegistry {
         // Waits for every config that is just being saved with this agent, and makes later ones wait.
         const found = await manager.findOne(AgentEntity, { where, lock: { mode: 'pessimistic_write' } });
         if (found === null) throw new RefusedError(refuse('not_found', 'There is no such agent.'));
+        const refused = preconditionRefusal(preconditions, tagged(found));
+        if (refused !== undefined) throw new RefusedError({ refused });
         const users = await manager.query<{ id: string; name: string; total: string }[]>(
           `SELECT id, name, count(*) OVER () AS total FROM config.orchestration_configs
            WHERE tenant_id = $1 AND deleted_at IS NULL AND agents @> ARRAY[$2]::text[] ORDER BY name LIMIT $3`,
@@ -206,6 +223,13 @@ function inUse(agent: string, users: readonly { id: string; name: string; total:
     details: { configs, total },
   });
 }
+
+const tagged = (agent: AgentEntity): { etag: string; version: number } => {
+  const shown = toAgent(agent);
+  return { etag: etagOf(shown, shown.revision), version: shown.revision };
+};
+
+const replyOf = (agent: Agent): AgentReply => ({ agent, etag: etagOf(agent, agent.revision) });
 
 function builtIn(name: string, tenantId: string): Agent {
   return { name, pool: DEFAULT_POOL, description: '', builtIn: true, revision: 1, updatedAt: 0, tenantId };

@@ -23,7 +23,7 @@ export class AgentsController {
 
   @MessagePattern(subjects.config.agentPut)
   put(@Payload() request: PutAgentRequest): Promise<AgentReply> {
-    return this.#agents.put(principalOf(request), request.name, request.body);
+    return this.#agents.put(principalOf(request), request.name, request.body, request.preconditions);
   }
 
   @MessagePattern(subjects.config.agentGet)
@@ -38,6 +38,6 @@ export class AgentsController {
 
   @MessagePattern(subjects.config.agentDelete)
   delete(@Payload() request: DeleteAgentRequest): Promise<AgentReply> {
-    return this.#agents.delete(principalOf(request), request.name);
+    return this.#agents.delete(principalOf(request), request.name, request.preconditions);
   }
 }

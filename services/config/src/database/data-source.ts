@@ -9,6 +9,7 @@ import { PassageEntity } from '../knowledge/passage.entity.js';
 import { ApiKeyEntity } from '../tenants/api-key.entity.js';
 import { TenantEntity } from '../tenants/tenant.entity.js';
 import { CreateConfigSchema1700000000001 } from './migrations/1700000000001-create-config-schema.js';
+import { RememberIdempotencyKeys1700000000040 } from './migrations/1700000000040-remember-idempotency-keys.js';
 import { SearchPartsOfWords1700000000010 } from './migrations/1700000000010-search-parts-of-words.js';
 import { IndexConfigFilters1700000000020 } from './migrations/1700000000020-index-config-filters.js';
 import { PoolTenants1700000000030 } from './migrations/1700000000030-pool-tenants.js';
@@ -43,6 +44,7 @@ export function configDataSource(options: { databaseUrl: Secret; connections: nu
       SearchPartsOfWords1700000000010,
       IndexConfigFilters1700000000020,
       PoolTenants1700000000030,
+      RememberIdempotencyKeys1700000000040,
     ],
     migrationsTableName: 'migrations',
   });

@@ -31,7 +31,7 @@ export class DefinitionsController {
 
   @MessagePattern(subjects.config.create)
   create(@Payload() request: CreateConfigRequest): Promise<ConfigReply> {
-    return this.#definitions.create(principalOf(request), request.definition);
+    return this.#definitions.create(principalOf(request), request.definition, request.idempotency);
   }
 
   @MessagePattern(subjects.config.get)
@@ -57,27 +57,28 @@ export class DefinitionsController {
 
   @MessagePattern(subjects.config.update)
   update(@Payload() request: UpdateConfigRequest): Promise<ConfigReply> {
-    const { id, definition: document, expectedVersion, merge = false } = request;
-    const change = { id, document, expectedVersion };
+    const { id, definition: document, preconditions, merge = false } = request;
+    const change = { id, document, preconditions };
     const principal = principalOf(request);
     return merge ? this.#definitions.patch(principal, change) : this.#definitions.update(principal, change);
   }
 
   @MessagePattern(subjects.config.delete)
   delete(@Payload() request: DeleteConfigRequest): Promise<ConfigReply> {
-    const { id, expectedVersion } = request;
-    return this.#definitions.delete(principalOf(request), { id, expectedVersion });
+    const { id, preconditions } = request;
+    return this.#definitions.delete(principalOf(request), { id, preconditions });
   }
 
   @MessagePattern(subjects.config.restore)
   restore(@Payload() request: RestoreConfigRequest): Promise<ConfigReply> {
-    return this.#definitions.restore(principalOf(request), { id: request.id });
+    const { id, preconditions, idempotency } = request;
+    return this.#definitions.restore(principalOf(request), { id, preconditions, idempotency });
   }
 
   @MessagePattern(subjects.config.versions)
   versions(@Payload() request: ListVersionsRequest): Promise<ListVersionsReply> {
-    const { id, limit, beforeVersion } = request;
-    return this.#definitions.versions(principalOf(request), { id, limit, beforeVersion });
+    const { id, limit, beforeVersion, includeDeleted = false } = request;
+    return this.#definitions.versions(principalOf(request), { id, limit, beforeVersion, includeDeleted });
   }
 
   @MessagePattern(subjects.config.resolve)

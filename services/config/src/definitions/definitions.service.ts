@@ -1,15 +1,28 @@
-import { decodeCursor, encodeCursor, DEFAULT_TENANT, LIMITS, newId, roleOf, subjects } from '@batuta/contracts';
+import {
+  decodeCursor,
+  encodeCursor,
+  DEFAULT_TENANT,
+  etagOf,
+  LIMITS,
+  newId,
+  preconditionRefusal,
+  roleOf,
+  subjects,
+} from '@batuta/contracts';
 import type {
   Config,
   ConfigReply,
   GetVersionReply,
+  Idempotency,
   ListConfigsReply,
   ListVersionsReply,
   OrchestrationDefinition,
+  Preconditions,
   Principal,
   ResolveConfigReply,
 } from '@batuta/contracts';
 import { Sandbox, SandboxBusyError } from '@batuta/sandbox';
+import { IdempotencyKeys } from '@batuta/service';
 import { Injectable } from '@nestjs/common';
 import { DataSource, IsNull } from 'typeorm';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -52,6 +65,13 @@ interface Checked {
   readonly agents: readonly string[];
 }
 
+/** What a change of a config needs besides the change. */
+interface Write {
+  readonly name: string;
+  readonly before: 'known' | 'new';
+  readonly idempotency?: Idempotency | undefined;
+}
+
 const NOT_FOUND = refuse('not_found', 'There is no such config.');
 
 /** Orchestration configs and their immutable versions. A tenant sees its own configs and those that are global. */
@@ -61,22 +81,33 @@ export class Definitions {
   readonly #sandbox: Sandbox;
   readonly #agents: AgentRegistry;
   readonly #changes: Changes;
+  readonly #keys: IdempotencyKeys;
 
-  constructor(dataSource: DataSource, sandbox: Sandbox, agents: AgentRegistry, changes: Changes) {
+  constructor(
+    dataSource: DataSource,
+    sandbox: Sandbox,
+    agents: AgentRegistry,
+    changes: Changes,
+    keys: IdempotencyKeys,
+  ) {
     this.#dataSource = dataSource;
     this.#sandbox = sandbox;
     this.#agents = agents;
     this.#changes = changes;
+    this.#keys = keys;
   }
 
-  async create(principal: Principal, document: unknown): Promise<ConfigReply> {
+  async create(principal: Principal, document: unknown, idempotency?: Idempotency): Promise<ConfigReply> {
     const denied = requireRole(principal, roleOf(subjects.config.create), 'create a config');
     if (denied !== undefined) return denied;
+    const earlier = await this.#keys.earlier<ConfigReply>(this.#dataSource, principal.tenantId, idempotency);
+    if (earlier !== undefined) return earlier;
     const checked = await this.#check(principal, document);
     if (isRefused(checked)) return checked;
     const denial = this.#mayPublish(principal, false, checked.definition);
     if (denial !== undefined) return denial;
-    return this.#write(principal, checked.definition.name, 'new', async (manager) => {
+    const write = { name: checked.definition.name, before: 'new', idempotency } as const;
+    return this.#write(principal, write, async (manager) => {
       await this.#agents.lock(manager, principal.tenantId, checked.agents);
       const config = manager.create(ConfigEntity, {
         ...columns(checked),
@@ -104,7 +135,9 @@ export class Definitions {
     const where = { configId: config.id, version: asked === 0 ? config.version : asked };
     const version = await this.#dataSource.manager.findOneBy(ConfigVersionEntity, where);
     if (version === null || !isVisible(version, principal.tenantId)) return NOT_FOUND;
-    return { config: toConfig(config, version) };
+    const newest = asked === 0;
+    const shown = toConfig(config, version, newest);
+    return { config: shown, etag: tagOf(shown) };
   }
 
   /**
@@ -161,10 +194,10 @@ export class Definitions {
     };
   }
 
-  /** Makes a new version; `expectedVersion` 0 means any. Two updates at once get two versions, or one is refused. */
+  /** Makes a new version. Two updates at once get two versions, or one is refused. */
   async update(
     principal: Principal,
-    request: { id: unknown; document: unknown; expectedVersion: unknown },
+    request: { id: unknown; document: unknown; preconditions: Preconditions | undefined },
   ): Promise<ConfigReply> {
     const denied = requireRole(principal, roleOf(subjects.config.update), 'change a config');
     if (denied !== undefined) return denied;
@@ -172,11 +205,11 @@ export class Definitions {
     if (isRefused(found)) return found;
     const checked = await this.#check(principal, request.document);
     if (isRefused(checked)) return checked;
-    return this.#write(principal, checked.definition.name, 'known', async (manager) => {
+    const write = { name: checked.definition.name, before: 'known' } as const;
+    return this.#write(principal, write, async (manager) => {
       const config = await lockConfig(manager, principal.tenantId, found.id, false);
       const denial =
-        this.#mayPublish(principal, config.isGlobal, checked.definition) ??
-        versionConflict(config, request.expectedVersion);
+        this.#mayPublish(principal, config.isGlobal, checked.definition) ?? conflictOf(config, request.preconditions);
       if (denial !== undefined) throw new RefusedError(denial);
       await this.#agents.lock(manager, principal.tenantId, checked.agents);
       const values = { ...columns(checked), version: config.version + 1 };
@@ -192,7 +225,7 @@ export class Definitions {
    */
   async patch(
     principal: Principal,
-    request: { id: unknown; document: unknown; expectedVersion: unknown },
+    request: { id: unknown; document: unknown; preconditions: Preconditions | undefined },
   ): Promise<ConfigReply> {
     const denied = requireRole(principal, 'operator', 'change a config');
     if (denied !== undefined) return denied;
@@ -206,14 +239,15 @@ export class Definitions {
     for (let tried = 1; ; tried += 1) {
       const config = await this.#dataSource.manager.findOneBy(ConfigEntity, { id: found.id, deletedAt: IsNull() });
       if (config === null) return NOT_FOUND;
-      const conflict = versionConflict(config, request.expectedVersion);
+      const conflict = conflictOf(config, request.preconditions);
       if (conflict !== undefined) return conflict;
       const where = { configId: config.id, version: config.version };
       const newest = documentOf(await this.#dataSource.manager.findOneByOrFail(ConfigVersionEntity, where));
       const document = mergePatch(newest, patch);
-      const reply = await this.update(principal, { id: config.id, document, expectedVersion: config.version });
-      const again = reply.refused?.code === 'version_conflict' && intField(request.expectedVersion) === 0;
-      if (again && tried < PATCH_TRIES) continue;
+      const preconditions = { ifMatch: { tags: [tagOf(config)] } };
+      const reply = await this.update(principal, { id: config.id, document, preconditions });
+      // The caller's own conditions are looked at again with the version that somebody else has made.
+      if (reply.refused?.code === 'version_conflict' && tried < PATCH_TRIES) continue;
       const { refused } = reply;
       if (refused?.violations === undefined) return reply;
       const violations = refused.violations.map((mistake) => ({ ...mistake, path: pathOf(mistake.path) }));
@@ -222,14 +256,17 @@ export class Definitions {
   }
 
   /** Soft: its versions stay for executions that run, and it can be restored. */
-  async delete(principal: Principal, request: { id: unknown; expectedVersion: unknown }): Promise<ConfigReply> {
+  async delete(
+    principal: Principal,
+    request: { id: unknown; preconditions: Preconditions | undefined },
+  ): Promise<ConfigReply> {
     const denied = requireRole(principal, roleOf(subjects.config.delete), 'delete a config');
     if (denied !== undefined) return denied;
     const found = await this.#findOwn(principal, request.id);
     if (isRefused(found)) return found;
-    return this.#write(principal, found.name, 'known', async (manager) => {
+    return this.#write(principal, { name: found.name, before: 'known' }, async (manager) => {
       const config = await lockConfig(manager, principal.tenantId, found.id, false);
-      const denial = this.#mayPublish(principal, config.isGlobal) ?? versionConflict(config, request.expectedVersion);
+      const denial = this.#mayPublish(principal, config.isGlobal) ?? conflictOf(config, request.preconditions);
       if (denial !== undefined) throw new RefusedError(denial);
       const gone = { isActive: false, deletedAt: () => 'now()', updatedAt: () => 'now()' };
       await manager.update(ConfigEntity, { id: config.id }, gone);
@@ -238,18 +275,24 @@ export class Definitions {
   }
 
   /** Takes an id: deleted configs may share a name. Refused when the name, or an agent, is not free or there any more. */
-  async restore(principal: Principal, request: { id: unknown }): Promise<ConfigReply> {
+  async restore(
+    principal: Principal,
+    request: { id: unknown; preconditions: Preconditions | undefined; idempotency: Idempotency | undefined },
+  ): Promise<ConfigReply> {
     const denied = requireRole(principal, roleOf(subjects.config.restore), 'restore a config');
     if (denied !== undefined) return denied;
     const id = findable(request.id);
     if (id === undefined || !isUuid(id)) return NOT_FOUND;
+    const { idempotency } = request;
+    const earlier = await this.#keys.earlier<ConfigReply>(this.#dataSource, principal.tenantId, idempotency);
+    if (earlier !== undefined) return earlier;
     const { tenantId } = principal;
     const found = await this.#dataSource.manager.findOneBy(ConfigEntity, { id, tenantId });
     if (found === null) return NOT_FOUND;
     if (found.deletedAt === null) return refuse('conflict', 'The config is not deleted.');
-    return this.#write(principal, found.name, 'new', async (manager) => {
+    return this.#write(principal, { name: found.name, before: 'new', idempotency }, async (manager) => {
       const config = await lockConfig(manager, tenantId, id, true);
-      const denial = this.#mayPublish(principal, config.isGlobal);
+      const denial = this.#mayPublish(principal, config.isGlobal) ?? conflictOf(config, request.preconditions);
       if (denial !== undefined) throw new RefusedError(denial);
       await this.#agents.lock(manager, tenantId, config.agents);
       const back = { isActive: true, deletedAt: null, updatedAt: () => 'now()' };
@@ -258,12 +301,12 @@ export class Definitions {
     });
   }
 
-  /** Versions newest first, below `beforeVersion` when that is not 0. */
+  /** Versions newest first, below `beforeVersion` when that is not 0; those of a deleted config when they are asked for. */
   async versions(
     principal: Principal,
-    request: { id: unknown; limit: unknown; beforeVersion: unknown },
+    request: { id: unknown; limit: unknown; beforeVersion: unknown; includeDeleted: boolean },
   ): Promise<ListVersionsReply> {
-    const config = await this.#findVisible(principal.tenantId, request.id, true);
+    const config = await this.#findVisible(principal.tenantId, request.id, request.includeDeleted);
     if (config === undefined) return { versions: [], ...NOT_FOUND };
     const limit = pageSize(request.limit, DEFAULT_PAGE, MAX_PAGE);
     const before = intField(request.beforeVersion);
@@ -286,7 +329,7 @@ export class Definitions {
       })
       .orderBy('v.version', 'DESC')
       .getMany();
-    return { versions: versions.map((version) => toConfig(config, version)) };
+    return { versions: versions.map((version) => toConfig(config, version, false)) };
   }
 
   /** What a start needs, always from the database, and for how long that holds, so that an answered update is seen. */
@@ -360,13 +403,17 @@ export class Definitions {
    */
   async #write(
     principal: Principal,
-    name: string,
-    before: 'known' | 'new',
+    { name, before, idempotency }: Write,
     change: (manager: EntityManager) => Promise<Config>,
   ): Promise<ConfigReply> {
-    let config: Config;
+    let reply: ConfigReply;
     try {
-      config = await this.#dataSource.transaction(change);
+      reply = await this.#dataSource.transaction((manager) =>
+        this.#keys.once<ConfigReply>(manager, principal.tenantId, idempotency, async () => {
+          const config = await change(manager);
+          return { config, etag: tagOf(config) };
+        }),
+      );
     } catch (error) {
       if (error instanceof RefusedError) return error.refusal;
       if (isDuplicate(error, 'orchestration_configs_name')) {
@@ -377,9 +424,11 @@ export class Definitions {
       }
       throw error;
     }
+    const { config, repeated = false } = reply;
+    if (config === undefined || repeated) return reply;
     this.#changes.announce({ kind: 'config', tenantId: principal.tenantId, id: config.id });
     if (before === 'known' || (await this.#hidesGlobal(name))) await delay(LEASE_MS + LEASE_MARGIN_MS);
-    return { config };
+    return reply;
   }
 
   /** A tenant's own config comes before a global one of the same name. */
@@ -470,12 +519,16 @@ function isVisible(version: ConfigVersionEntity, tenantId: string): boolean {
   return version.tenantId === tenantId || (version.isGlobal && version.tenantId === DEFAULT_TENANT);
 }
 
-function versionConflict(config: ConfigEntity, expected: unknown): Refused | undefined {
-  const version = intField(expected);
-  if (version === 0 || version === config.version) return undefined;
-  return refuse('version_conflict', `The config is at version ${config.version}, not ${version}.`, {
-    details: { current_version: config.version },
-  });
+/** The entity tag of a config as it is shown; the version stands for its document, which never changes. */
+function tagOf(config: Config | ConfigEntity): string {
+  const { id, version, isActive, ownerId, createdAt, updatedAt, deletedAt } = config;
+  const times = [createdAt, updatedAt, deletedAt ?? 0].map(Number);
+  return etagOf([id, version, isActive, ownerId, times], version);
+}
+
+function conflictOf(config: ConfigEntity, preconditions: Preconditions | undefined): Refused | undefined {
+  const refused = preconditionRefusal(preconditions, { etag: tagOf(config), version: config.version });
+  return refused === undefined ? undefined : { refused };
 }
 
 function columns({ definition, agents }: Checked) {
@@ -535,7 +588,8 @@ function documentOf(version: ConfigVersionEntity): OrchestrationDefinition {
   return version.definition as OrchestrationDefinition;
 }
 
-function toConfig(config: ConfigEntity, version: ConfigVersionEntity): Config {
+/** `newest`: the config itself, whose times those of its last change are; else one version, which was never changed. */
+function toConfig(config: ConfigEntity, version: ConfigVersionEntity, newest = true): Config {
   return {
     id: config.id,
     tenantId: config.tenantId,
@@ -543,7 +597,7 @@ function toConfig(config: ConfigEntity, version: ConfigVersionEntity): Config {
     version: version.version,
     isActive: config.isActive,
     createdAt: config.createdAt.getTime(),
-    updatedAt: (version.version === config.version ? config.updatedAt : version.createdAt).getTime(),
+    updatedAt: (newest ? config.updatedAt : version.createdAt).getTime(),
     definition: documentOf(version),
     ...(config.deletedAt === null ? {} : { deletedAt: config.deletedAt.getTime() }),
   };

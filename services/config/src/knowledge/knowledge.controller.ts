@@ -2,6 +2,7 @@ import { subjects } from '@batuta/contracts';
 import type {
   DeleteDocumentRequest,
   DocumentReply,
+  GetDocumentRequest,
   ListDocumentsReply,
   ListDocumentsRequest,
   PutDocumentRequest,
@@ -24,8 +25,16 @@ export class KnowledgeController {
 
   @MessagePattern(subjects.config.knowledgePut)
   put(@Payload() request: PutDocumentRequest): Promise<DocumentReply> {
-    const { source, title, contentType, content, metadata } = request;
-    return this.#knowledge.put(principalOf(request), { source, title, contentType, content, metadata });
+    const { source, title, contentType, content, metadata, preconditions, idempotency } = request;
+    return this.#knowledge.put(principalOf(request), {
+      source,
+      title,
+      contentType,
+      content,
+      metadata,
+      preconditions,
+      idempotency,
+    });
   }
 
   @MessagePattern(subjects.config.knowledgeList)
@@ -34,9 +43,14 @@ export class KnowledgeController {
     return this.#knowledge.list(principalOf(request), { limit, cursor });
   }
 
+  @MessagePattern(subjects.config.knowledgeGet)
+  get(@Payload() request: GetDocumentRequest): Promise<DocumentReply> {
+    return this.#knowledge.get(principalOf(request), request.id);
+  }
+
   @MessagePattern(subjects.config.knowledgeDelete)
   delete(@Payload() request: DeleteDocumentRequest): Promise<DocumentReply> {
-    return this.#knowledge.delete(principalOf(request), request.id);
+    return this.#knowledge.delete(principalOf(request), request.id, request.preconditions);
   }
 
   @MessagePattern(subjects.config.knowledgeSearch)

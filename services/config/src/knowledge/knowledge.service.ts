@@ -1,17 +1,31 @@
 import { createHash } from 'node:crypto';
-import { decodeCursor, encodeCursor, KNOWLEDGE_LIMITS, LIMITS, newId, roleOf, subjects } from '@batuta/contracts';
+import {
+  decodeCursor,
+  encodeCursor,
+  etagOf,
+  KNOWLEDGE_LIMITS,
+  LIMITS,
+  newId,
+  preconditionRefusal,
+  roleOf,
+  subjects,
+} from '@batuta/contracts';
 import type {
   DocumentReply,
+  Idempotency,
   JsonObject,
   KnowledgeDocument,
   ListDocumentsReply,
   MistakeCode,
   Passage,
+  Preconditions,
   Principal,
   SearchKnowledgeReply,
 } from '@batuta/contracts';
+import { IdempotencyKeys } from '@batuta/service';
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import type { EntityManager } from 'typeorm';
 import { invalid, invalidField, refuse } from '../access/refusals.js';
 import type { Refused } from '../access/refusals.js';
 import { findable, pageSize, textField } from '../access/requests.js';
@@ -37,6 +51,8 @@ const titleShape = text({ max: KNOWLEDGE_LIMITS.title, min: 0 });
 const typeShape = oneOf(['text/markdown', 'text/plain']);
 const contentShape = text({ max: LIMITS.payloadBytes });
 
+const NOT_FOUND = refuse('not_found', 'There is no such document.');
+
 interface NewDocument {
   readonly source: string;
   readonly title: string;
@@ -49,28 +65,46 @@ interface NewDocument {
 @Injectable()
 export class Knowledge {
   readonly #dataSource: DataSource;
+  readonly #keys: IdempotencyKeys;
 
-  constructor(dataSource: DataSource) {
+  constructor(dataSource: DataSource, keys: IdempotencyKeys) {
     this.#dataSource = dataSource;
+    this.#keys = keys;
   }
 
   /** Adds a document, or replaces the one of the same source. What is the same already stays untouched. */
   async put(
     principal: Principal,
-    request: { source: unknown; title: unknown; contentType: unknown; content: unknown; metadata: unknown },
+    request: {
+      source: unknown;
+      title: unknown;
+      contentType: unknown;
+      content: unknown;
+      metadata: unknown;
+      preconditions?: Preconditions | undefined;
+      idempotency?: Idempotency | undefined;
+    },
   ): Promise<DocumentReply> {
     const denied = requireRole(principal, roleOf(subjects.config.knowledgePut), 'add a document');
     if (denied !== undefined) return denied;
+    const { preconditions, idempotency } = request;
+    const earlier = await this.#keys.earlier<DocumentReply>(this.#dataSource, principal.tenantId, idempotency);
+    if (earlier !== undefined) return earlier;
     const document = checkDocument(request);
     if ('refused' in document) return document;
     const hash = createHash('sha256').update(JSON.stringify(document)).digest('hex');
     const { tenantId } = principal;
     const where = { tenantId, source: document.source };
-    const same = await this.#dataSource.manager.findOneBy(DocumentEntity, { ...where, contentHash: hash });
-    if (same !== null) return { document: toDocument(same), unchanged: true };
-    const passages = splitPassages(document.content, document.contentType);
-    const saved = await this.#dataSource.transaction(async (manager) => {
-      // The row is locked from here on, so that two writers of one source follow each other.
+    const same = await this.#dataSource.manager.existsBy(DocumentEntity, { ...where, contentHash: hash });
+    const passages = same ? [] : splitPassages(document.content, document.contentType);
+    const save = async (manager: EntityManager): Promise<DocumentReply> => {
+      // Writers of one source follow each other, so that what the preconditions were held against stays.
+      await manager.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 8))', [JSON.stringify(where)]);
+      const before = await manager.findOne(DocumentEntity, { where, lock: { mode: 'pessimistic_write' } });
+      const refused = preconditionRefusal(preconditions, before === null ? undefined : { etag: tagOf(before) });
+      if (refused !== undefined) return { refused };
+      if (before?.contentHash === hash) return { ...replyOf(before), unchanged: true };
+      const split = same ? splitPassages(document.content, document.contentType) : passages;
       const [row] = await manager.query<{ id: string }[]>(
         `INSERT INTO config.knowledge_documents
            (id, tenant_id, source, title, content_type, content_hash, content_bytes, passages, metadata)
@@ -87,7 +121,7 @@ export class Knowledge {
           document.contentType,
           hash,
           Buffer.byteLength(document.content),
-          passages.length,
+          split.length,
           JSON.stringify(document.metadata),
         ],
       );
@@ -99,11 +133,14 @@ export class Knowledge {
          SELECT $1, p.passage_index, $2, $3, p.headings, p.heading_text, p.text, p.first_line, p.last_line
          FROM json_to_recordset($4::json) AS p(
            passage_index integer, headings jsonb, heading_text text, text text, first_line integer, last_line integer)`,
-        [id, tenantId, document.title, JSON.stringify(passages.map(passageRow))],
+        [id, tenantId, document.title, JSON.stringify(split.map(passageRow))],
       );
-      return manager.findOneByOrFail(DocumentEntity, where);
-    });
-    return { document: toDocument(saved), unchanged: false };
+      const saved = await manager.findOneByOrFail(DocumentEntity, where);
+      return { ...replyOf(saved), unchanged: false };
+    };
+    return this.#dataSource.transaction((manager) =>
+      this.#keys.once(manager, tenantId, idempotency, () => save(manager)),
+    );
   }
 
   /** A page of documents, the newest first. */
@@ -129,19 +166,30 @@ export class Knowledge {
     };
   }
 
+  /** What is known of a document, without its text. */
+  async get(principal: Principal, id: unknown): Promise<DocumentReply> {
+    const documentId = findable(id, 36);
+    if (documentId === undefined || !isUuid(documentId)) return NOT_FOUND;
+    const { tenantId } = principal;
+    const found = await this.#dataSource.manager.findOneBy(DocumentEntity, { id: documentId, tenantId });
+    return found === null ? NOT_FOUND : replyOf(found);
+  }
+
   /** Removes a document with its passages. */
-  async delete(principal: Principal, id: unknown): Promise<DocumentReply> {
+  async delete(principal: Principal, id: unknown, preconditions?: Preconditions): Promise<DocumentReply> {
     const denied = requireRole(principal, roleOf(subjects.config.knowledgeDelete), 'delete a document');
     if (denied !== undefined) return denied;
     const documentId = findable(id, 36);
-    const where = { id: documentId ?? '', tenantId: principal.tenantId };
-    const found =
-      documentId === undefined || !isUuid(documentId)
-        ? null
-        : await this.#dataSource.manager.findOneBy(DocumentEntity, where);
-    if (found === null) return refuse('not_found', 'There is no such document.');
-    await this.#dataSource.manager.delete(DocumentEntity, where);
-    return { document: toDocument(found) };
+    if (documentId === undefined || !isUuid(documentId)) return NOT_FOUND;
+    const where = { id: documentId, tenantId: principal.tenantId };
+    return this.#dataSource.transaction(async (manager) => {
+      const found = await manager.findOne(DocumentEntity, { where, lock: { mode: 'pessimistic_write' } });
+      if (found === null) return NOT_FOUND;
+      const refused = preconditionRefusal(preconditions, { etag: tagOf(found) });
+      if (refused !== undefined) return { refused };
+      await manager.delete(DocumentEntity, where);
+      return { document: toDocument(found) };
+    });
   }
 
   /**
@@ -248,6 +296,14 @@ function toPassage(row: PassageRow, { marks }: KnowledgeQuery): Passage {
     lastLine: row.last_line,
   };
 }
+
+/** The document's text is not shown, and yet another text is another document. */
+const tagOf = (document: DocumentEntity): string => etagOf([toDocument(document), document.contentHash]);
+
+const replyOf = (document: DocumentEntity): DocumentReply => ({
+  document: toDocument(document),
+  etag: tagOf(document),
+});
 
 function toDocument(document: DocumentEntity): KnowledgeDocument {
   return {

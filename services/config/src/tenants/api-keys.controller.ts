@@ -1,12 +1,13 @@
 import { subjects } from '@batuta/contracts';
 import type {
+  ApiKeyReply,
   AuthenticateReply,
   AuthenticateRequest,
   CreateApiKeyReply,
   CreateApiKeyRequest,
+  GetApiKeyRequest,
   ListApiKeysReply,
   ListApiKeysRequest,
-  RevokeApiKeyReply,
   RevokeApiKeyRequest,
 } from '@batuta/contracts';
 import { Controller } from '@nestjs/common';
@@ -30,8 +31,13 @@ export class ApiKeysController {
 
   @MessagePattern(subjects.config.keyCreate)
   create(@Payload() request: CreateApiKeyRequest): Promise<CreateApiKeyReply> {
-    const { userId, role, name, expiresAt, tenantId } = request;
-    return this.#keys.create(principalOf(request), { userId, role, name, expiresAt, tenantId });
+    const { userId, role, name, expiresAt, tenantId, idempotency } = request;
+    return this.#keys.create(principalOf(request), { userId, role, name, expiresAt, tenantId, idempotency });
+  }
+
+  @MessagePattern(subjects.config.keyGet)
+  get(@Payload() request: GetApiKeyRequest): Promise<ApiKeyReply> {
+    return this.#keys.get(principalOf(request), request.id);
   }
 
   @MessagePattern(subjects.config.keyList)
@@ -40,7 +46,7 @@ export class ApiKeysController {
   }
 
   @MessagePattern(subjects.config.keyRevoke)
-  revoke(@Payload() request: RevokeApiKeyRequest): Promise<RevokeApiKeyReply> {
-    return this.#keys.revoke(principalOf(request), request.id);
+  revoke(@Payload() request: RevokeApiKeyRequest): Promise<ApiKeyReply> {
+    return this.#keys.revoke(principalOf(request), request.id, request.preconditions);
   }
 }

@@ -2,9 +2,11 @@ import {
   decodeCursor,
   encodeCursor,
   DEFAULT_TENANT,
+  etagOf,
   LATEST_TIME_MS,
   nameMistake,
   newId,
+  preconditionRefusal,
   ROLES,
   TENANT_ID,
   roleOf,
@@ -12,13 +14,16 @@ import {
 } from '@batuta/contracts';
 import type {
   ApiKey,
+  ApiKeyReply,
   AuthenticateReply,
   CreateApiKeyReply,
+  Idempotency,
   ListApiKeysReply,
+  Preconditions,
   Principal,
-  RevokeApiKeyReply,
   Role,
 } from '@batuta/contracts';
+import { IdempotencyKeys } from '@batuta/service';
 import { Injectable } from '@nestjs/common';
 import { DataSource, LessThan } from 'typeorm';
 import type { EntityManager } from 'typeorm';
@@ -33,6 +38,7 @@ import { name, oneOf } from '../json/shape.js';
 import { ApiKeyEntity } from './api-key.entity.js';
 import { generateKey, hashKey, prefixOf } from './key-secret.js';
 
+const NOT_FOUND = refuse('not_found', 'There is no such API key.');
 const DEFAULT_PAGE = 50;
 const MAX_PAGE = 200;
 const SHA_256 = /^[0-9a-f]{64}$/;
@@ -70,10 +76,12 @@ export async function insertKey(manager: EntityManager, key: NewKey): Promise<{ 
 export class ApiKeys {
   readonly #dataSource: DataSource;
   readonly #changes: Changes;
+  readonly #idempotencyKeys: IdempotencyKeys;
 
-  constructor(dataSource: DataSource, changes: Changes) {
+  constructor(dataSource: DataSource, changes: Changes, idempotencyKeys: IdempotencyKeys) {
     this.#dataSource = dataSource;
     this.#changes = changes;
+    this.#idempotencyKeys = idempotencyKeys;
   }
 
   /** The principal of a key by its SHA-256 (hex); none when it is unknown, expired or revoked. */
@@ -94,12 +102,22 @@ export class ApiKeys {
 
   async create(
     principal: Principal,
-    request: { userId: unknown; role: unknown; name: unknown; expiresAt: unknown; tenantId: unknown },
+    request: {
+      userId: unknown;
+      role: unknown;
+      name: unknown;
+      expiresAt: unknown;
+      tenantId: unknown;
+      idempotency?: Idempotency | undefined;
+    },
   ): Promise<CreateApiKeyReply> {
     const denied = requireRole(principal, roleOf(subjects.config.keyCreate), 'create an API key');
     if (denied !== undefined) return denied;
-    const { userId, role, expiresAt = 0 } = request;
+    const { userId, role, expiresAt = 0, idempotency } = request;
     const keyName = request.name ?? '';
+    const keys = this.#idempotencyKeys;
+    const earlier = await keys.earlier<CreateApiKeyReply>(this.#dataSource, principal.tenantId, idempotency);
+    if (earlier !== undefined) return earlier;
     const report = new Report();
     guardJson({ user_id: userId, name: keyName }, report);
     userShape(userId, '/user_id', report);
@@ -122,17 +140,25 @@ export class ApiKeys {
     if (tenantId !== principal.tenantId && principal.tenantId !== DEFAULT_TENANT) {
       return refuse('forbidden', `Only an admin of the tenant "${DEFAULT_TENANT}" may create keys of other tenants.`);
     }
-    const made = await this.#dataSource.transaction((manager) =>
-      insertKey(manager, {
-        tenantId,
-        userId: userId as string,
-        role: role as Role,
-        name: keyName as string,
-        createdBy: `${principal.tenantId}/${principal.userId}`,
-        expiresAt: expiresAt === 0 ? null : new Date(expiresAt as number),
-      }),
+    return this.#dataSource.transaction((manager) =>
+      keys.once<CreateApiKeyReply>(
+        manager,
+        principal.tenantId,
+        idempotency,
+        async () => {
+          const made = await insertKey(manager, {
+            tenantId,
+            userId: userId as string,
+            role: role as Role,
+            name: keyName as string,
+            createdBy: `${principal.tenantId}/${principal.userId}`,
+            expiresAt: expiresAt === 0 ? null : new Date(expiresAt as number),
+          });
+          return { ...replyOf(made.key), secret: made.secret };
+        },
+        ({ secret: _shownOnce, ...kept }) => kept,
+      ),
     );
-    return { key: toApiKey(made.key), secret: made.secret };
   }
 
   /** A page of the tenant's keys, newest first, revoked ones too. */
@@ -158,24 +184,43 @@ export class ApiKeys {
     };
   }
 
+  /** One of the tenant's keys, also a revoked one, without the key itself. */
+  async get(principal: Principal, id: unknown): Promise<ApiKeyReply> {
+    const denied = requireRole(principal, roleOf(subjects.config.keyGet), 'read API keys');
+    if (denied !== undefined) return denied;
+    const keyId = findable(id, 36);
+    if (keyId === undefined || !isUuid(keyId)) return NOT_FOUND;
+    const found = await this.#dataSource.manager.findOneBy(ApiKeyEntity, { id: keyId, tenantId: principal.tenantId });
+    return found === null ? NOT_FOUND : replyOf(found);
+  }
+
   /** Revokes a key for good; once more changes nothing. */
-  async revoke(principal: Principal, id: unknown): Promise<RevokeApiKeyReply> {
+  async revoke(principal: Principal, id: unknown, preconditions?: Preconditions): Promise<ApiKeyReply> {
     const denied = requireRole(principal, roleOf(subjects.config.keyRevoke), 'revoke an API key');
     if (denied !== undefined) return denied;
     const keyId = findable(id, 36);
-    const where = { id: keyId ?? '', tenantId: principal.tenantId };
-    const manager = this.#dataSource.manager;
-    if (keyId === undefined || !isUuid(keyId) || !(await manager.existsBy(ApiKeyEntity, where))) {
-      return refuse('not_found', 'There is no such API key.');
-    }
-    await this.#dataSource.query(
-      'UPDATE config.api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = $1 AND tenant_id = $2',
-      [where.id, where.tenantId],
-    );
-    this.#changes.announce({ kind: 'key', tenantId: principal.tenantId, id: keyId });
-    return { key: toApiKey(await manager.findOneByOrFail(ApiKeyEntity, where)) };
+    if (keyId === undefined || !isUuid(keyId)) return NOT_FOUND;
+    const where = { id: keyId, tenantId: principal.tenantId };
+    const reply = await this.#dataSource.transaction(async (manager): Promise<ApiKeyReply> => {
+      const found = await manager.findOne(ApiKeyEntity, { where, lock: { mode: 'pessimistic_write' } });
+      if (found === null) return NOT_FOUND;
+      const refused = preconditionRefusal(preconditions, { etag: etagOf(toApiKey(found)) });
+      if (refused !== undefined) return { refused };
+      await manager.query(
+        'UPDATE config.api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = $1 AND tenant_id = $2',
+        [where.id, where.tenantId],
+      );
+      return replyOf(await manager.findOneByOrFail(ApiKeyEntity, where));
+    });
+    if (reply.refused === undefined) this.#changes.announce({ kind: 'key', tenantId: principal.tenantId, id: keyId });
+    return reply;
   }
 }
+
+const replyOf = (key: ApiKeyEntity): ApiKeyReply => {
+  const shown = toApiKey(key);
+  return { key: shown, etag: etagOf(shown) };
+};
 
 function toApiKey(key: ApiKeyEntity): ApiKey {
   return {

@@ -1,3 +1,5 @@
+import { mistake } from '../http/problem.js';
+
 const KEY = /^[!-~]{8,256}$/;
 const BEARER = /^Bearer +([!-~]{8,256}) *$/i;
 
@@ -9,6 +11,22 @@ export function bearerOf(authorization: string | undefined): string | undefined 
 /** Subprotocol that the gateway answers with, offered beside the one that carries the key. */
 export const SUBPROTOCOL = 'batuta.v1';
 const KEY_SUBPROTOCOL = 'batuta.bearer.';
+
+/** The subprotocol to answer with: never the one that is a key, which would stand in logs of answers. */
+export function chosenProtocol(offered: ReadonlySet<string>): string | false {
+  if (offered.has(SUBPROTOCOL)) return SUBPROTOCOL;
+  return [...offered].find((protocol) => !protocol.startsWith(KEY_SUBPROTOCOL)) ?? false;
+}
+
+/**
+ * A client that offers only its key has no subprotocol that could be chosen, and gives the connection up.
+ * @throws Problem validation_failed, which says so before.
+ */
+export function requireSubprotocol(header: string | undefined): void {
+  const offered = (header ?? '').split(',').map((protocol) => protocol.trim());
+  if (!offered[0]?.startsWith(KEY_SUBPROTOCOL) || chosenProtocol(new Set(offered)) !== false) return;
+  throw mistake('/headers/sec-websocket-protocol', 'required', `must offer ${SUBPROTOCOL} beside the key`);
+}
 
 /**
  * The key among the offered subprotocols, as `batuta.bearer.<key>`. Browsers cannot set headers on a WebSocket, and a key

@@ -1,11 +1,14 @@
-import { Body, Controller, Delete, Get, Param, Put, Query } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Param, Put, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
 import { subjects, roleOf } from '@batuta/contracts';
-import type { AgentReply, JsonObject, JsonValue, ListAgentsReply, Principal } from '@batuta/contracts';
+import type { AgentReply, JsonObject, JsonValue, ListAgentsReply, Preconditions, Principal } from '@batuta/contracts';
 import { Caller, Needs } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
 import { objectBody } from './checked.js';
-import { Answers, BodyIs, Refuses } from './documented.js';
+import { Answers, BodyIs, IfMatch, IfNoneMatch, Refuses } from './documented.js';
+import { createdAt, tagged } from './headers.js';
+import { Conditions } from './preconditions.js';
 import { accepted } from './problem.js';
 import { parseQuery } from './query.js';
 import { agentOf, shownAgent } from './shown.js';
@@ -28,15 +31,18 @@ export class AgentsController {
 
   @Get(':name')
   @ApiOperation({ summary: 'Get an agent' })
-  @Answers(200, 'Agent', 'The agent.')
+  @IfNoneMatch
+  @Answers(200, 'Agent', 'The agent.', true)
   @Refuses('not_found')
   async get(
     @Caller() { tenantId }: Principal,
     @Param('name') name: string,
     @Query() query: unknown,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
     parseQuery({}, query);
-    return shownAgent(accepted(await this.backend.ask<AgentReply>(subjects.config.agentGet, { tenantId, name })).agent);
+    const { agent, etag } = accepted(await this.backend.ask<AgentReply>(subjects.config.agentGet, { tenantId, name }));
+    return tagged(reply, etag, shownAgent(agent));
   }
 
   @Put(':name')
@@ -46,35 +52,53 @@ export class AgentsController {
     description:
       'A worker needs only a NATS client; see examples/worker-without-sdk. What a GET answered may be sent back: `revision`, `tenant_id`, `built_in` and `updated_at` are ignored.',
   })
+  @IfMatch
   @BodyIs('AgentBody', 'The agent.')
-  @Answers(200, 'Agent', 'Registered or changed.')
-  @Refuses('conflict', 'pool_taken', 'not_applicable', 'malformed_json', 'unsupported_media_type', 'payload_too_large')
+  @Answers(201, 'Agent', 'Registered.', true)
+  @Answers(200, 'Agent', 'Changed.', true)
+  @Refuses(
+    'version_conflict',
+    'conflict',
+    'pool_taken',
+    'not_applicable',
+    'malformed_json',
+    'unsupported_media_type',
+    'payload_too_large',
+  )
   async put(
     @Caller() principal: Principal,
     @Param('name') name: string,
     @Body(objectBody) body: JsonValue,
     @Query() query: unknown,
+    @Conditions() preconditions: Preconditions | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
     parseQuery({}, query);
-    return shownAgent(
-      accepted(
-        await this.backend.ask<AgentReply>(subjects.config.agentPut, { principal, name, body: agentOf(name, body) }),
-      ).agent,
-    );
+    const request = { principal, name, body: agentOf(name, body), preconditions };
+    const {
+      agent,
+      etag,
+      created = false,
+    } = accepted(await this.backend.ask<AgentReply>(subjects.config.agentPut, request));
+    if (created) createdAt(reply, `/api/v1/agents/${encodeURIComponent(name)}`);
+    return tagged(reply, etag, shownAgent(agent));
   }
 
   @Delete(':name')
   @Needs(roleOf(subjects.config.agentDelete))
   @ApiOperation({ summary: 'Remove an agent' })
+  @IfMatch
   @Answers(200, 'Agent', 'The removed agent.')
-  @Refuses('not_found', 'conflict', 'not_applicable')
+  @Refuses('not_found', 'version_conflict', 'conflict', 'not_applicable')
   async remove(
     @Caller() principal: Principal,
     @Param('name') name: string,
     @Query() query: unknown,
+    @Conditions() preconditions: Preconditions | undefined,
   ): Promise<JsonObject> {
     parseQuery({}, query);
-    const { agent } = accepted(await this.backend.ask<AgentReply>(subjects.config.agentDelete, { principal, name }));
+    const request = { principal, name, preconditions };
+    const { agent } = accepted(await this.backend.ask<AgentReply>(subjects.config.agentDelete, request));
     return agent === undefined ? { name } : shownAgent(agent);
   }
 }

@@ -1,20 +1,26 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { DELIVERY_STATUSES, isoTime, subjects, roleOf, TENANT_SECRET_ROLE } from '@batuta/contracts';
 import type {
   CallbackReply,
   DeliveryReply,
+  Idempotency,
   JsonObject,
   JsonValue,
   ListCallbacksReply,
   ListDeliveriesReply,
+  Preconditions,
   Principal,
   RotateSecretReply,
 } from '@batuta/contracts';
+import type { FastifyReply } from 'fastify';
 import { Caller, Needs } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
 import { objectBody } from './checked.js';
-import { Answers, BodyIs, Queries, Refuses } from './documented.js';
+import { Answers, BodyIs, IfMatch, IfNoneMatch, OnceKey, Queries, Refuses, SecretOnceKey } from './documented.js';
+import { createdAt, secret, tagged } from './headers.js';
+import { Once } from './idempotency.js';
+import { Conditions } from './preconditions.js';
 import { accepted } from './problem.js';
 import { cursorParameter, limitParameter, parseQuery, textParameter, wordsParameter } from './query.js';
 import { shownCursor } from './shown.js';
@@ -49,22 +55,29 @@ export class CallbacksController {
     summary: 'Tell somebody about events of a config’s executions, or of one execution',
     description: 'For events that come after it. The signing secret of a webhook is shown only in this answer.',
   })
+  @SecretOnceKey
   @BodyIs('CallbackBody', 'Whom to tell about what, and how.')
-  @Answers(201, 'NewCallback', 'Made.')
-  @Refuses('malformed_json', 'payload_too_large', 'unsupported_media_type', 'conflict')
+  @Answers(201, 'NewCallback', 'Made.', true)
+  @Refuses('idempotency_mismatch', 'malformed_json', 'payload_too_large', 'unsupported_media_type', 'conflict')
   async create(
     @Caller() principal: Principal,
     @Body(objectBody) body: JsonValue,
     @Query() query: unknown,
+    @Once() idempotency: Idempotency | undefined,
+    @Res({ passthrough: true }) response: FastifyReply,
   ): Promise<JsonObject> {
     parseQuery({}, query);
-    const reply = accepted(
-      await this.backend.ask<CallbackReply>(subjects.notifications.callbackCreate, { principal, body }),
-    );
-    return {
-      ...shownCallback(reply.callback),
-      ...(reply.secret === undefined || reply.secret === '' ? {} : { secret: reply.secret }),
-    };
+    secret(response);
+    const request = { principal, body, idempotency };
+    const reply = accepted(await this.backend.ask<CallbackReply>(subjects.notifications.callbackCreate, request));
+    const callback = shownCallback(reply.callback);
+    createdAt(response, `/api/v1/orchestrations/callbacks/${reply.callback?.id ?? ''}`);
+    const { secret: shownOnce = '', repeated = false } = reply;
+    return tagged(response, reply.etag, {
+      ...callback,
+      ...(shownOnce === '' ? {} : { secret: shownOnce }),
+      ...(repeated ? { repeated } : {}),
+    });
   }
 
   @Get()
@@ -129,14 +142,21 @@ export class CallbacksController {
     summary: 'Try a dead letter again',
     description: 'With the same `webhook-id` and all its retries.',
   })
+  @OnceKey
   @Answers(202, 'CallbackDelivery', 'It is on its way again.')
-  @Refuses('not_found', 'conflict')
-  async redrive(@Caller() principal: Principal, @Param('id') id: string, @Query() query: unknown): Promise<JsonObject> {
+  @Refuses('not_found', 'conflict', 'idempotency_mismatch')
+  async redrive(
+    @Caller() principal: Principal,
+    @Param('id') id: string,
+    @Query() query: unknown,
+    @Once() idempotency: Idempotency | undefined,
+  ): Promise<JsonObject> {
     parseQuery({}, query);
-    const { delivery } = accepted(
-      await this.backend.ask<DeliveryReply>(subjects.notifications.deliveryRedrive, { principal, id }),
+    const request = { principal, id, idempotency };
+    const { delivery, repeated = false } = accepted(
+      await this.backend.ask<DeliveryReply>(subjects.notifications.deliveryRedrive, request),
     );
-    return shownDelivery(delivery);
+    return { ...shownDelivery(delivery), ...(repeated ? { repeated } : {}) };
   }
 
   @Post('secret/rotate')
@@ -147,40 +167,69 @@ export class CallbacksController {
     description: 'The tenant’s own. The secret before it signs too until it expires.',
   })
   @Answers(200, 'SigningSecret', 'The new secret, shown only now.')
-  @Refuses()
-  async rotateTenant(@Caller() principal: Principal, @Query() query: unknown): Promise<JsonObject> {
+  @SecretOnceKey
+  @Refuses('idempotency_mismatch')
+  async rotateTenant(
+    @Caller() principal: Principal,
+    @Query() query: unknown,
+    @Once() idempotency: Idempotency | undefined,
+    @Res({ passthrough: true }) response: FastifyReply,
+  ): Promise<JsonObject> {
     parseQuery({}, query);
-    return this.#rotate({ principal });
+    return this.#rotate({ principal, idempotency }, response);
   }
 
   @Get(':id')
   @ApiOperation({ summary: 'One callback' })
-  @Answers(200, 'Callback', 'The callback; values of headers that carry credentials are shown as ***.')
+  @IfNoneMatch
+  @Answers(200, 'Callback', 'The callback; values of headers that carry credentials are shown as ***.', true)
   @Refuses('not_found')
-  async get(@Caller() principal: Principal, @Param('id') id: string, @Query() query: unknown): Promise<JsonObject> {
+  async get(
+    @Caller() principal: Principal,
+    @Param('id') id: string,
+    @Query() query: unknown,
+    @Res({ passthrough: true }) response: FastifyReply,
+  ): Promise<JsonObject> {
     parseQuery({}, query);
-    return this.#one(subjects.notifications.callbackGet, principal, id);
+    return this.#one(subjects.notifications.callbackGet, { principal, id }, response);
   }
 
   @Delete(':id')
   @Needs(roleOf(subjects.notifications.callbackDelete))
   @ApiOperation({ summary: 'Delete a callback', description: 'What it still had to deliver is not delivered.' })
+  @IfMatch
   @Answers(200, 'Callback', 'The deleted callback.')
-  @Refuses('not_found')
-  async remove(@Caller() principal: Principal, @Param('id') id: string, @Query() query: unknown): Promise<JsonObject> {
+  @Refuses('not_found', 'version_conflict')
+  async remove(
+    @Caller() principal: Principal,
+    @Param('id') id: string,
+    @Query() query: unknown,
+    @Conditions() preconditions: Preconditions | undefined,
+    @Res({ passthrough: true }) response: FastifyReply,
+  ): Promise<JsonObject> {
     parseQuery({}, query);
-    return this.#one(subjects.notifications.callbackDelete, principal, id);
+    return this.#one(subjects.notifications.callbackDelete, { principal, id, preconditions }, response);
   }
 
   @Post(':id/enable')
   @Needs(roleOf(subjects.notifications.callbackEnable))
   @HttpCode(200)
   @ApiOperation({ summary: 'Enable a callback that a 410 disabled' })
-  @Answers(200, 'Callback', 'The callback.')
-  @Refuses('not_found')
-  async enable(@Caller() principal: Principal, @Param('id') id: string, @Query() query: unknown): Promise<JsonObject> {
+  @IfMatch
+  @OnceKey
+  @Answers(200, 'Callback', 'The callback.', true)
+  @Refuses('not_found', 'version_conflict', 'idempotency_mismatch')
+  async enable(
+    @Caller() principal: Principal,
+    @Param('id') id: string,
+    @Query() query: unknown,
+    @Conditions() preconditions: Preconditions | undefined,
+    @Once() idempotency: Idempotency | undefined,
+    @Res({ passthrough: true }) response: FastifyReply,
+  ): Promise<JsonObject> {
     parseQuery({}, query);
-    return this.#one(subjects.notifications.callbackEnable, principal, id);
+    const request = { principal, id, preconditions, idempotency };
+    return this.#one(subjects.notifications.callbackEnable, request, response);
   }
 
   @Post(':id/secret/rotate')
@@ -190,16 +239,23 @@ export class CallbacksController {
     summary: 'A new signing secret for a callback',
     description: 'The secret before it signs too until it expires.',
   })
+  @SecretOnceKey
   @Answers(200, 'SigningSecret', 'The new secret, shown only now.')
-  @Refuses('not_found')
-  async rotate(@Caller() principal: Principal, @Param('id') id: string, @Query() query: unknown): Promise<JsonObject> {
+  @Refuses('not_found', 'idempotency_mismatch')
+  async rotate(
+    @Caller() principal: Principal,
+    @Param('id') id: string,
+    @Query() query: unknown,
+    @Once() idempotency: Idempotency | undefined,
+    @Res({ passthrough: true }) response: FastifyReply,
+  ): Promise<JsonObject> {
     parseQuery({}, query);
-    return this.#rotate({ principal, callbackId: id });
+    return this.#rotate({ principal, callbackId: id, idempotency }, response);
   }
 
-  async #one(pattern: string, principal: Principal, id: string): Promise<JsonObject> {
-    const { callback } = accepted(await this.backend.ask<CallbackReply>(pattern, { principal, id }));
-    return shownCallback(callback);
+  async #one(pattern: string, request: object, response: FastifyReply): Promise<JsonObject> {
+    const { callback, etag, repeated = false } = accepted(await this.backend.ask<CallbackReply>(pattern, request));
+    return tagged(response, etag, { ...shownCallback(callback), ...(repeated ? { repeated } : {}) });
   }
 
   async #page(request: object): Promise<JsonObject> {
@@ -207,11 +263,12 @@ export class CallbacksController {
     return { deliveries: (reply.deliveries ?? []).map(shownDelivery), next_cursor: shownCursor(reply.nextCursor) };
   }
 
-  async #rotate(request: object): Promise<JsonObject> {
+  async #rotate(request: object, response: FastifyReply): Promise<JsonObject> {
+    secret(response);
     const reply = accepted(await this.backend.ask<RotateSecretReply>(subjects.notifications.secretRotate, request));
-    const expiresAt = reply.previousExpiresAt ?? 0;
+    const { secret: shownOnce = '', previousExpiresAt: expiresAt = 0, repeated = false } = reply;
     return {
-      secret: reply.secret ?? '',
+      ...(repeated ? { repeated } : { secret: shownOnce }),
       previous_expires_at: expiresAt === 0 ? null : isoTime(expiresAt),
     };
   }

@@ -1,21 +1,24 @@
-import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Patch, Post, Put, Query, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Put, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { encodeCursor, STRATEGIES, subjects, roleOf } from '@batuta/contracts';
 import type {
-  Config,
   ConfigReply,
+  Idempotency,
   JsonObject,
   JsonValue,
   ListConfigsReply,
   ListVersionsReply,
+  Preconditions,
   Principal,
 } from '@batuta/contracts';
 import { Caller, Needs } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
 import { objectBody } from './checked.js';
-import { Answers, BodyIs, IfMatch, PatchIs, Queries, Refuses } from './documented.js';
-import { etagOf, expectedVersionOf } from './headers.js';
+import { Answers, BodyIs, IfMatch, IfNoneMatch, OnceKey, PatchIs, Queries, Refuses } from './documented.js';
+import { createdAt, tagged } from './headers.js';
+import { Once } from './idempotency.js';
+import { Conditions } from './preconditions.js';
 import { countsOf, OFFSET, offsetOf } from './offset.js';
 import { accepted, Problem } from './problem.js';
 import {
@@ -42,6 +45,7 @@ const ONE = { include_deleted: booleanParameter('Also when it was deleted.') } a
 const VERSIONS = {
   limit: limitParameter(200),
   cursor: cursorParameter,
+  include_deleted: booleanParameter('Also when the config was deleted.'),
 } as const;
 
 @ApiTags('Configs')
@@ -53,19 +57,30 @@ export class ConfigsController {
   @Post()
   @Needs(roleOf(subjects.config.create))
   @ApiOperation({ summary: 'Create a config', description: 'Every mistake in the definition is reported at once.' })
+  @OnceKey
   @BodyIs('ConfigBody', 'The definition.')
   @Answers(201, 'Config', 'Created, version 1.', true)
-  @Refuses('name_taken', 'malformed_json', 'too_deep', 'forbidden_key', 'payload_too_large', 'unsupported_media_type')
+  @Refuses(
+    'name_taken',
+    'idempotency_mismatch',
+    'malformed_json',
+    'too_deep',
+    'forbidden_key',
+    'payload_too_large',
+    'unsupported_media_type',
+  )
   async create(
     @Caller() principal: Principal,
     @Body(objectBody) body: JsonValue,
     @Query() query: unknown,
+    @Once() idempotency: Idempotency | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
     parseQuery({}, query);
-    const config = await this.#ask(subjects.config.create, { principal, definition: definitionOf(body) });
-    void reply.header('location', `/api/v1/orchestrations/configs/${config.id}`);
-    return withEtag(reply, config);
+    const request = { principal, definition: definitionOf(body), idempotency };
+    const made = await this.#ask(subjects.config.create, request, reply);
+    createdAt(reply, `/api/v1/orchestrations/configs/${made['id'] as string}`);
+    return made;
   }
 
   @Get()
@@ -97,22 +112,17 @@ export class ConfigsController {
   @Get(':id')
   @ApiOperation({ summary: 'Get a config by id or name' })
   @Queries(ONE)
+  @IfNoneMatch
   @Answers(200, 'Config', 'The newest version.', true)
   @Refuses('not_found')
   async get(
     @Caller() principal: Principal,
     @Param('id') id: string,
     @Query() raw: unknown,
-    @Headers('if-none-match') seen: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<JsonObject | undefined> {
-    const query = parseQuery(ONE, raw);
-    const config = await this.#ask(subjects.config.get, { principal, id, includeDeleted: query.include_deleted });
-    if (seen !== undefined && seen.split(',').some((tag) => tag.trim() === etagOf(config.version))) {
-      void reply.header('etag', etagOf(config.version)).code(304);
-      return undefined;
-    }
-    return withEtag(reply, config);
+  ): Promise<JsonObject> {
+    const { include_deleted: includeDeleted } = parseQuery(ONE, raw);
+    return this.#ask(subjects.config.get, { principal, id, includeDeleted }, reply);
   }
 
   @Put(':id')
@@ -138,13 +148,12 @@ export class ConfigsController {
     @Param('id') id: string,
     @Body(objectBody) body: JsonValue,
     @Query() query: unknown,
-    @Headers('if-match') ifMatch: string | undefined,
+    @Conditions() preconditions: Preconditions | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
     parseQuery({}, query);
-    const expectedVersion = expectedVersionOf(ifMatch);
     const definition = definitionOf(body);
-    return withEtag(reply, await this.#ask(subjects.config.update, { principal, id, definition, expectedVersion }));
+    return this.#ask(subjects.config.update, { principal, id, definition, preconditions }, reply);
   }
 
   @Patch(':id')
@@ -170,13 +179,12 @@ export class ConfigsController {
     @Param('id') id: string,
     @Body(objectBody) body: JsonValue,
     @Query() query: unknown,
-    @Headers('if-match') ifMatch: string | undefined,
+    @Conditions() preconditions: Preconditions | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
     parseQuery({}, query);
-    const expectedVersion = expectedVersionOf(ifMatch);
-    const request = { principal, id, definition: patchOf(body), expectedVersion, merge: true };
-    return withEtag(reply, await this.#ask(subjects.config.update, request));
+    const request = { principal, id, definition: patchOf(body), preconditions, merge: true };
+    return this.#ask(subjects.config.update, request, reply);
   }
 
   @Delete(':id')
@@ -189,28 +197,31 @@ export class ConfigsController {
     @Caller() principal: Principal,
     @Param('id') id: string,
     @Query() query: unknown,
-    @Headers('if-match') ifMatch: string | undefined,
+    @Conditions() preconditions: Preconditions | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
     parseQuery({}, query);
-    const expectedVersion = expectedVersionOf(ifMatch);
-    return withEtag(reply, await this.#ask(subjects.config.delete, { principal, id, expectedVersion }));
+    return this.#ask(subjects.config.delete, { principal, id, preconditions }, reply);
   }
 
   @Post(':id/restore')
   @HttpCode(200)
   @Needs(roleOf(subjects.config.restore))
   @ApiOperation({ summary: 'Restore a deleted config' })
+  @IfMatch
+  @OnceKey
   @Answers(200, 'Config', 'The restored config.', true)
-  @Refuses('not_found', 'name_taken', 'conflict')
+  @Refuses('not_found', 'name_taken', 'conflict', 'version_conflict', 'idempotency_mismatch')
   async restore(
     @Caller() principal: Principal,
     @Param('id') id: string,
     @Query() query: unknown,
+    @Conditions() preconditions: Preconditions | undefined,
+    @Once() idempotency: Idempotency | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
     parseQuery({}, query);
-    return withEtag(reply, await this.#ask(subjects.config.restore, { principal, id }));
+    return this.#ask(subjects.config.restore, { principal, id, preconditions, idempotency }, reply);
   }
 
   @Get(':id/versions')
@@ -226,6 +237,7 @@ export class ConfigsController {
         id,
         limit: query.limit,
         beforeVersion: versionOf('versions', query.cursor),
+        includeDeleted: query.include_deleted,
       }),
     );
     const versions = reply.versions ?? [];
@@ -239,28 +251,24 @@ export class ConfigsController {
 
   @Get(':id/versions/:version')
   @ApiOperation({ summary: 'Get one version of a config' })
+  @Queries(ONE)
+  @IfNoneMatch
   @Answers(200, 'Config', 'That version.', true)
   @Refuses('not_found')
   async version(
     @Caller() principal: Principal,
     @Param('id') id: string,
     @Param('version') text: string,
-    @Query() query: unknown,
+    @Query() raw: unknown,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    parseQuery({}, query);
+    const { include_deleted: includeDeleted } = parseQuery(ONE, raw);
     if (!/^[1-9]\d{0,8}$/.test(text)) throw new Problem('not_found', 'There is no such version.');
-    return withEtag(reply, await this.#ask(subjects.config.get, { principal, id, version: Number(text) }));
+    return this.#ask(subjects.config.get, { principal, id, version: Number(text), includeDeleted }, reply);
   }
 
-  async #ask(pattern: string, request: unknown): Promise<Config> {
-    const { config } = accepted(await this.backend.ask<ConfigReply>(pattern, request));
-    if (config === undefined) throw new Problem('not_found', 'There is no such config.');
-    return config;
+  async #ask(pattern: string, request: unknown, reply: FastifyReply): Promise<JsonObject> {
+    const { config, etag, repeated = false } = accepted(await this.backend.ask<ConfigReply>(pattern, request));
+    return tagged(reply, etag, { ...shownConfig(config), ...(repeated ? { repeated } : {}) });
   }
-}
-
-function withEtag(reply: FastifyReply, config: Config): JsonObject {
-  void reply.header('etag', etagOf(config.version));
-  return shownConfig(config);
 }

@@ -7,14 +7,20 @@ import { problemExamples } from './openapi-problems.js';
 import { statusOf } from './problem.js';
 import type { QuerySpec } from './query.js';
 
+const header = (description: string): object => ({ description, schema: { type: 'string' } });
+const ETAG = { ETag: header('Of what is shown; for `If-Match` and `If-None-Match`.') };
+const LOCATION = { Location: header('Where what was made is.') };
+
 /** Documents an answer by the name of its schema. */
 export const Answers = (status: number, schema: string, description: string, etag = false): MethodDecorator =>
-  ApiResponse({
-    status,
-    description,
-    schema: ref(schema),
-    ...(etag ? { headers: { ETag: { description: 'The version, quoted.', schema: { type: 'string' } } } } : {}),
-  } as ApiResponseOptions);
+  applyDecorators(
+    ApiResponse({
+      status,
+      description,
+      schema: ref(schema),
+      ...(etag || status === 201 ? { headers: { ...(etag ? ETAG : {}), ...(status === 201 ? LOCATION : {}) } } : {}),
+    } as ApiResponseOptions),
+  );
 
 /** Documents the refusals of a handler beside the ones that every handler has. */
 export const Refuses = (...codes: readonly RefusalCode[]): MethodDecorator =>
@@ -77,26 +83,58 @@ export const PatchIs = (schema: string, description: string): MethodDecorator =>
     ApiBody({ description, schema: ref(schema) as never, required: true }),
   );
 
-export const IfMatch: MethodDecorator = ApiHeader({
-  name: 'If-Match',
-  required: false,
-  description: 'The ETag of the version you have seen; another one by now is refused with 412 `version_conflict`.',
-  schema: { type: 'string', example: '"3"' },
-});
+/** Documents a GET of one thing: who has seen it is answered 304. */
+export const IfNoneMatch: MethodDecorator = applyDecorators(
+  ApiHeader({
+    name: 'If-None-Match',
+    required: false,
+    description: 'ETags that you have seen, or `*`: answered with 304 and without a body while one is that of now.',
+    schema: { type: 'string' },
+  }),
+  ApiResponse({ status: 304, description: 'It is as you have seen it.', headers: ETAG } as ApiResponseOptions),
+);
 
-export const IdempotencyKey: MethodDecorator = ApiHeader({
-  name: 'Idempotency-Key',
-  required: false,
-  description:
-    'Yours, 1 to 255 visible ASCII characters: a repeat starts nothing and answers with the first execution; with another body it is refused with 422 `idempotency_mismatch`.',
-  schema: { type: 'string', maxLength: 255 },
-});
+/** Documents a change of something that has an ETag, and its refusal. */
+export const IfMatch: MethodDecorator = applyDecorators(
+  ApiHeader({
+    name: 'If-Match',
+    required: false,
+    description:
+      'The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1).',
+    schema: { type: 'string', example: '"3-x7JqT0aZkQ1bS9-e"' },
+  }),
+  ApiHeader({
+    name: 'If-None-Match',
+    required: false,
+    description: '`*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`.',
+    schema: { type: 'string' },
+  }),
+);
+
+const KEY_RULE = 'Yours, 1 to 255 visible ASCII characters:';
+const keyHeader = (description: string): MethodDecorator =>
+  ApiHeader({
+    name: 'Idempotency-Key',
+    required: false,
+    description: `${KEY_RULE} ${description} With another request it is refused with 422 \`idempotency_mismatch\`.`,
+    schema: { type: 'string', maxLength: 255 },
+  });
+
+export const IdempotencyKey: MethodDecorator = keyHeader(
+  'a repeat starts nothing and answers with the first execution and `repeated`.',
+);
 
 /** For commands to an execution, where a repeat answers as the first time. */
-export const CommandKey: MethodDecorator = ApiHeader({
-  name: 'Idempotency-Key',
-  required: false,
-  description:
-    'Yours, 1 to 255 visible ASCII characters: the same command with the same key takes effect once, and a repeat answers with `repeated`.',
-  schema: { type: 'string', maxLength: 255 },
-});
+export const CommandKey: MethodDecorator = keyHeader(
+  'the command takes effect once, and a repeat answers with `repeated`.',
+);
+
+/** For every other POST. */
+export const OnceKey: MethodDecorator = keyHeader(
+  'the request takes effect once, and for 24 hours a repeat answers as the first time, with `repeated`.',
+);
+
+/** For a POST whose answer has a secret. */
+export const SecretOnceKey: MethodDecorator = keyHeader(
+  'the request takes effect once, and for 24 hours a repeat answers as the first time, with `repeated` and without the secret, which is shown only once.',
+);

@@ -1,3 +1,5 @@
+import type { JsonObject } from '@batuta/contracts';
+import type { FastifyReply } from 'fastify';
 import { mistake } from './problem.js';
 
 const TRACEPARENT = /^[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?$/;
@@ -16,17 +18,18 @@ export function idempotencyKeyOf(header: string | string[] | undefined): string 
   throw mistake('/headers/idempotency-key', 'bad_format', 'must be 1 to 255 visible ASCII characters, without spaces');
 }
 
-export const etagOf = (version: number): string => `"${version}"`;
+/** Puts a resource's entity tag on its answer. */
+export function tagged(reply: FastifyReply, etag: string | undefined, shown: JsonObject): JsonObject {
+  if (etag !== undefined && etag !== '') void reply.header('etag', `"${etag}"`);
+  return shown;
+}
 
-/**
- * The version an `If-Match` header asks for; 0 (any) when it is absent or `*`.
- * @throws Problem validation_failed when it is anything but one strong ETag of a version.
- */
-export function expectedVersionOf(header: string | string[] | undefined): number {
-  if (header === undefined || header === '*') return 0;
-  const found = typeof header === 'string' ? /^"([1-9]\d{0,8})"$/.exec(header.trim()) : null;
-  if (found === null) {
-    throw mistake('/headers/if-match', 'bad_format', 'must be the ETag of one version, such as "3", or *');
-  }
-  return Number(found[1]);
+/** Answers 201 with the place of what was made. */
+export function createdAt(reply: FastifyReply, location: string): void {
+  void reply.code(201).header('location', location);
+}
+
+/** Keeps an answer with a secret out of every cache. */
+export function secret(reply: FastifyReply): void {
+  void reply.header('cache-control', 'no-store');
 }

@@ -2,19 +2,30 @@ import { STATUS_CODES } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { histogram } from '@batuta/observability';
 import type { Logger } from '@batuta/observability';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
+import type {
+  FastifyError,
+  FastifyInstance,
+  FastifyPluginCallback,
+  FastifyReply,
+  FastifyRequest,
+  RouteHandlerMethod,
+} from 'fastify';
 import type { Authenticator, Identity } from '../auth/authenticator.js';
 import { bearerOf } from '../auth/bearer.js';
 import type { AuthenticatedRequest } from '../auth/principal.js';
 import type { GatewaySettings } from '../settings.js';
+import { allowOrigins } from './cross-origin.js';
 import { MERGE_PATCH } from './documented.js';
 import { EXECUTE_ROUTE } from './execute.controller.js';
 import { parseJsonText } from './json-text.js';
 import { badUrl, mistake, Problem, problemOfStatus } from './problem.js';
-import { pathOf } from './problem.filter.js';
+import { hasLeft, METHODS_OF_SERVER, pathOf } from './problem.filter.js';
+import { representAnswers } from './representation.js';
+import { REQUEST_ID, requestIdOf } from './request-id.js';
+import { measure } from './request-metrics.js';
+import { SECURITY_HEADERS, securityHeadersFor } from './security-headers.js';
 import type { RequestTracing } from './request-tracing.js';
 import type { RouteTable } from './route-table.js';
 
@@ -32,6 +43,8 @@ export function createHttpAdapter(
 ): FastifyAdapter {
   const adapter = new FastifyAdapter({
     logger: false,
+    genReqId: ({ headers }: IncomingMessage) => requestIdOf(headers),
+    requestIdHeader: false,
     bodyLimit: settings.bodyLimit,
     requestTimeout: settings.requestTimeoutMs,
     keepAliveTimeout: 72_000,
@@ -48,10 +61,10 @@ export function createHttpAdapter(
     },
     clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) => answerClientError(error, socket, logger),
     frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
-      const problem =
-        error.code === 'FST_ERR_BAD_URL' ? badUrl() : problemOfStatus(error.statusCode ?? 400, error.message);
-      const body = JSON.stringify(problem.body(pathOf(request.raw.url)));
-      reply.raw.writeHead(problem.getStatus(), problem.headers()).end(body);
+      const problem = problemOfFramework(error);
+      const body = JSON.stringify(problem.body(pathOf(request.raw.url), request.id));
+      const headers = { ...SECURITY_HEADERS, [REQUEST_ID]: request.id, ...problem.headers() };
+      reply.raw.writeHead(problem.getStatus(), headers).end(body);
     },
   });
   const fastify: FastifyInstance = adapter.getInstance();
@@ -80,10 +93,75 @@ export function createHttpAdapter(
     done();
   });
   answerBelowRoutes(fastify.server);
-  authenticateRequests(fastify, authenticator, closing);
+  welcomeRequests(fastify);
+  // A plugin is loaded after those before it: who asks from another origin is told so also when the key is wrong.
+  allowOrigins(fastify, settings.corsOrigins);
+  void fastify.register(
+    inSameScope((instance, _options, done) => {
+      answerOptions(instance, routes);
+      authenticateRequests(instance, authenticator, closing);
+      done();
+    }),
+  );
+  representAnswers(fastify);
   measureRequests(fastify);
   requestTracing?.install(fastify);
   return adapter;
+}
+
+function problemOfFramework(error: FastifyError): Problem {
+  if (error.code === 'FST_ERR_BAD_URL') return badUrl();
+  // An id longer than any there can be is not found, like any other that is not there.
+  if (error.statusCode === 414) return new Problem('not_found', 'There is nothing at this path.');
+  return problemOfStatus(error.statusCode ?? 400, error.message);
+}
+
+/** A plugin whose hooks hold for all routes. */
+function inSameScope(plugin: FastifyPluginCallback): FastifyPluginCallback {
+  return Object.assign(plugin, { [Symbol.for('skip-override')]: true });
+}
+
+/** Headers that two parties may read differently when there are two of them; Node shows only the first. */
+const SINGLE = new Set(['host', 'authorization']);
+
+/** @throws Problem validation_failed when a header is there twice that decides where a request goes or whose it is. */
+export function requireSingleHeaders({ rawHeaders }: Pick<IncomingMessage, 'rawHeaders'>): void {
+  let seen = '';
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const { length } = rawHeaders[at] ?? '';
+    if (length !== 4 && length !== 13) continue;
+    const name = rawHeaders[at]?.toLowerCase() ?? '';
+    if (!SINGLE.has(name)) continue;
+    if (seen.includes(name)) throw mistake(`/headers/${name}`, 'repeated_parameter', 'may be given only once');
+    seen += name;
+  }
+}
+
+/** What every answer has, whatever it says. */
+function welcomeRequests(fastify: FastifyInstance): void {
+  fastify.addHook('onRequest', (request, reply, done) => {
+    void reply.headers(securityHeadersFor(request.raw.url ?? '/')).header(REQUEST_ID, request.id);
+    try {
+      requireSingleHeaders(request.raw);
+      done();
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+}
+
+/** OPTIONS says what a path takes, without a key: browsers ask so before they send one. */
+function answerOptions(fastify: FastifyInstance, routes: RouteTable): void {
+  fastify.addHook('onRequest', (request, reply, done) => {
+    if (request.method !== 'OPTIONS') {
+      done();
+      return;
+    }
+    const path = pathOf(request.raw.url);
+    const methods = routes.methodsOf(path);
+    if (methods.length === 0) done(new Problem('not_found', `There is nothing at ${path}.`));
+    else void reply.code(204).header('allow', methods.join(', ')).send();
+  });
 }
 
 const unsupported = (header: string, message: string): Problem =>
@@ -128,32 +206,46 @@ function answerBelowRoutes(server: Server): void {
     const problem = new Problem('expectation_failed', `Expect ${message}.`, {
       errors: [{ path: '/headers/expect', code: 'not_allowed', message }],
     });
-    const body = JSON.stringify(problem.body(pathOf(request.url)));
+    const requestId = requestIdOf(request.headers);
+    const body = JSON.stringify(problem.body(pathOf(request.url), requestId));
     // The body that would have come is not read.
     response
       .writeHead(problem.getStatus(), {
+        ...SECURITY_HEADERS,
+        [REQUEST_ID]: requestId,
         ...problem.headers(),
         'content-length': Buffer.byteLength(body),
         connection: 'close',
       })
       .end(body);
   });
-  server.on('connect', (_request: IncomingMessage, connection: Duplex) => {
-    endWithProblem(connection, new Problem('method_not_allowed', 'CONNECT is not allowed: this is no proxy.'));
+  server.on('connect', (request: IncomingMessage, connection: Duplex) => {
+    const problem = new Problem('method_not_allowed', 'CONNECT is not allowed: this is no proxy.', {
+      headers: { allow: METHODS_OF_SERVER },
+    });
+    endWithProblem(connection, problem, { requestId: requestIdOf(request.headers) });
   });
 }
 
 /** Answers with problem details on a bare connection, and ends it. */
-export function endWithProblem(connection: Duplex, problem: Problem, path?: string): void {
+export function endWithProblem(
+  connection: Duplex,
+  problem: Problem,
+  { path, requestId = requestIdOf({}) }: { readonly path?: string; readonly requestId?: string } = {},
+): void {
   if (connection.destroyed || !connection.writable) {
     connection.destroy();
     return;
   }
   const status = problem.getStatus();
-  const body = JSON.stringify(problem.body(path));
+  const body = JSON.stringify(problem.body(path, requestId));
+  // The connection ends, whatever a problem's own header says of it.
+  const { connection: _connection, ...own } = problem.headers();
   const lines = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Error'}`,
-    ...Object.entries(problem.headers()).map(([name, value]) => `${name}: ${value}`),
+    ...Object.entries({ ...SECURITY_HEADERS, [REQUEST_ID]: requestId, ...own }).map(
+      ([name, value]) => `${name}: ${value}`,
+    ),
     `content-length: ${Buffer.byteLength(body)}`,
     'connection: close',
   ];
@@ -196,14 +288,8 @@ function authenticateRequests(
 }
 
 function measureRequests(fastify: FastifyInstance): void {
-  const seconds = histogram(
-    'batuta_gateway_http_request_seconds',
-    'Time to answer an HTTP request, waiting included.',
-    ['method', 'route', 'status'],
-  );
   fastify.addHook('onResponse', (request, reply, done) => {
-    const route = request.is404 ? 'unknown' : (request.routeOptions.url ?? 'unknown');
-    seconds.observe({ method: request.method, route, status: String(reply.statusCode) }, reply.elapsedTime / 1000);
+    if (!hasLeft(request)) measure(request, reply);
     done();
   });
 }

@@ -2,12 +2,23 @@ import { Body, Controller, Delete, Get, Param, Post, Query, Res } from '@nestjs/
 import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { KNOWLEDGE_LIMITS, PassageSchema, roleOf, subjects, toUserJson } from '@batuta/contracts';
-import type { DocumentReply, JsonObject, ListDocumentsReply, Principal, SearchKnowledgeReply } from '@batuta/contracts';
+import type {
+  DocumentReply,
+  Idempotency,
+  JsonObject,
+  ListDocumentsReply,
+  Preconditions,
+  Principal,
+  SearchKnowledgeReply,
+} from '@batuta/contracts';
 import { Caller, Needs } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
 import { checkedBody } from './checked.js';
-import { Answers, Queries, Refuses } from './documented.js';
+import { Answers, IfMatch, IfNoneMatch, OnceKey, Queries, Refuses } from './documented.js';
 import { DocumentBody } from './dto/document.dto.js';
+import { createdAt, tagged } from './headers.js';
+import { Once } from './idempotency.js';
+import { Conditions } from './preconditions.js';
 import { accepted, Problem } from './problem.js';
 import { cursorParameter, limitParameter, parseQuery, textParameter } from './query.js';
 import { shownCursor, shownDocument } from './shown.js';
@@ -27,18 +38,27 @@ export class KnowledgeController {
   @Post('documents')
   @Needs(roleOf(subjects.config.knowledgePut))
   @ApiOperation({ summary: 'Add a document, or replace the one with the same source' })
+  @IfMatch
+  @OnceKey
   @ApiBody({ type: DocumentBody })
-  @Answers(201, 'StoredDocument', 'Added or replaced.')
-  @Answers(200, 'StoredDocument', 'The same content was there already.')
-  @Refuses('malformed_json', 'payload_too_large', 'unsupported_media_type')
+  @Answers(201, 'StoredDocument', 'Added or replaced.', true)
+  @Answers(200, 'StoredDocument', 'The same content was there already.', true)
+  @Refuses('version_conflict', 'idempotency_mismatch', 'malformed_json', 'payload_too_large', 'unsupported_media_type')
   async put(
     @Caller() principal: Principal,
     @Body(checkedBody(DocumentBody)) body: DocumentBody,
     @Query() query: unknown,
+    @Conditions() preconditions: Preconditions | undefined,
+    @Once() idempotency: Idempotency | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
     parseQuery({}, query);
-    const { document, unchanged = false } = accepted(
+    const {
+      document,
+      etag,
+      unchanged = false,
+      repeated = false,
+    } = accepted(
       await this.backend.ask<DocumentReply>(subjects.config.knowledgePut, {
         principal,
         source: body.source,
@@ -46,10 +66,14 @@ export class KnowledgeController {
         contentType: body.content_type ?? 'text/markdown',
         content: body.content,
         metadata: body.metadata ?? undefined,
+        preconditions,
+        idempotency,
       }),
     );
-    void reply.code(unchanged ? 200 : 201);
-    return { ...shownDocument(document), unchanged };
+    const shown = shownDocument(document);
+    if (unchanged) void reply.code(200);
+    else createdAt(reply, `/api/v1/knowledge/documents/${document?.id ?? ''}`);
+    return tagged(reply, etag, { ...shown, unchanged, ...(repeated ? { repeated } : {}) });
   }
 
   @Get('documents')
@@ -65,15 +89,38 @@ export class KnowledgeController {
     return { documents: (reply.documents ?? []).map(shownDocument), next_cursor: shownCursor(reply.nextCursor) };
   }
 
+  @Get('documents/:id')
+  @ApiOperation({ summary: 'Get what is known of a document, without its text' })
+  @IfNoneMatch
+  @Answers(200, 'KnowledgeDocument', 'The document.', true)
+  @Refuses('not_found')
+  async get(
+    @Caller() principal: Principal,
+    @Param('id') id: string,
+    @Query() query: unknown,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<JsonObject> {
+    parseQuery({}, query);
+    const request = { principal, id };
+    const { document, etag } = accepted(await this.backend.ask<DocumentReply>(subjects.config.knowledgeGet, request));
+    return tagged(reply, etag, shownDocument(document));
+  }
+
   @Delete('documents/:id')
   @Needs(roleOf(subjects.config.knowledgeDelete))
   @ApiOperation({ summary: 'Remove a document' })
+  @IfMatch
   @Answers(200, 'KnowledgeDocument', 'The removed document.')
-  @Refuses('not_found')
-  async remove(@Caller() principal: Principal, @Param('id') id: string, @Query() query: unknown): Promise<JsonObject> {
+  @Refuses('not_found', 'version_conflict')
+  async remove(
+    @Caller() principal: Principal,
+    @Param('id') id: string,
+    @Query() query: unknown,
+    @Conditions() preconditions: Preconditions | undefined,
+  ): Promise<JsonObject> {
     parseQuery({}, query);
     const { document } = accepted(
-      await this.backend.ask<DocumentReply>(subjects.config.knowledgeDelete, { principal, id }),
+      await this.backend.ask<DocumentReply>(subjects.config.knowledgeDelete, { principal, id, preconditions }),
     );
     return document === undefined ? { id } : shownDocument(document);
   }

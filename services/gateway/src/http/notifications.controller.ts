@@ -1,12 +1,13 @@
 import { Body, Controller, Get, HttpCode, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { decodeCursor, encodeCursor, subjects } from '@batuta/contracts';
-import type { AckInboxReply, JsonObject, ListInboxReply, Principal } from '@batuta/contracts';
+import type { AckInboxReply, Idempotency, JsonObject, ListInboxReply, Principal } from '@batuta/contracts';
 import { Caller, Needs } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
 import { checkedBody } from './checked.js';
-import { Answers, Queries, Refuses } from './documented.js';
+import { Answers, OnceKey, Queries, Refuses } from './documented.js';
 import { AckBody } from './dto/ack.dto.js';
+import { Once } from './idempotency.js';
 import { accepted, mistake } from './problem.js';
 import { cursorParameter, limitParameter, parseQuery } from './query.js';
 import { shownNotification } from './shown-callback.js';
@@ -51,16 +52,19 @@ export class NotificationsController {
   @Needs('viewer')
   @HttpCode(200)
   @ApiOperation({ summary: 'Acknowledge notifications' })
+  @OnceKey
   @ApiBody({ type: AckBody })
   @Answers(200, 'Acknowledged', 'Those that are yours.')
-  @Refuses('malformed_json', 'payload_too_large', 'unsupported_media_type')
+  @Refuses('idempotency_mismatch', 'malformed_json', 'payload_too_large', 'unsupported_media_type')
   async acknowledge(
     @Caller() principal: Principal,
     @Body(checkedBody(AckBody)) { ids }: AckBody,
     @Query() query: unknown,
+    @Once() idempotency: Idempotency | undefined,
   ): Promise<JsonObject> {
     parseQuery({}, query);
-    const reply = accepted(await this.backend.ask<AckInboxReply>(subjects.notifications.inboxAck, { principal, ids }));
-    return { ids: reply.ids ?? [] };
+    const request = { principal, ids, idempotency };
+    const reply = accepted(await this.backend.ask<AckInboxReply>(subjects.notifications.inboxAck, request));
+    return { ids: reply.ids ?? [], ...(reply.repeated === true ? { repeated: true } : {}) };
   }
 }

@@ -58,6 +58,12 @@ const callbackBody: OpenApiSchema = {
   },
 };
 
+/** In the answers of every POST that takes an `Idempotency-Key`. */
+export const REPEATED: OpenApiSchema = {
+  type: 'boolean',
+  description: 'True when this is the first answer to the same Idempotency-Key again; absent otherwise.',
+};
+
 /** Schemas of callbacks, deliveries and notifications, beside those made from the contract's messages. */
 export function callbackSchemas(): Record<string, OpenApiSchema> {
   const secret = { type: 'string', description: 'Signing secret (Standard Webhooks), shown only now.' };
@@ -76,16 +82,18 @@ export function callbackSchemas(): Record<string, OpenApiSchema> {
         created_by: { type: 'string' },
         created_at: { type: 'string', format: 'date-time' },
         updated_at: { type: 'string', format: 'date-time' },
+        repeated: REPEATED,
       },
     },
-    NewCallback: { allOf: [ref('Callback'), { type: 'object', properties: { secret } }] },
+    NewCallback: { allOf: [ref('Callback'), { type: 'object', properties: { secret, repeated: REPEATED } }] },
     CallbackPage: { type: 'object', properties: { callbacks: listOf('Callback'), next_cursor: cursor } },
     DeliveryPage: { type: 'object', properties: { deliveries: listOf('CallbackDelivery'), next_cursor: cursor } },
     SigningSecret: {
       type: 'object',
-      required: ['secret', 'previous_expires_at'],
+      required: ['previous_expires_at'],
       properties: {
         secret,
+        repeated: REPEATED,
         previous_expires_at: {
           type: 'string',
           format: 'date-time',
@@ -99,6 +107,9 @@ export function callbackSchemas(): Record<string, OpenApiSchema> {
       required: ['notifications', 'next_cursor'],
       properties: { notifications: listOf('InboxNotification'), next_cursor: cursor },
     },
-    Acknowledged: { type: 'object', properties: { ids: { type: 'array', items: { type: 'string' } } } },
+    Acknowledged: {
+      type: 'object',
+      properties: { ids: { type: 'array', items: { type: 'string' } }, repeated: REPEATED },
+    },
   };
 }

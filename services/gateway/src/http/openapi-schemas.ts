@@ -22,7 +22,7 @@ import {
   STRATEGIES,
   StepAttemptSchema,
 } from '@batuta/contracts';
-import { callbackSchemas } from './openapi-callbacks.js';
+import { callbackSchemas, REPEATED } from './openapi-callbacks.js';
 import { DEFINITION_EXAMPLE } from './openapi-examples.js';
 import { describedSchema } from './openapi-fields.js';
 import type { OpenApiSchema } from './openapi-fields.js';
@@ -256,8 +256,13 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
     },
     Config: {
       type: 'object',
-      description: 'A definition with what the platform keeps beside it. `version` is also the ETag.',
-      properties: { ...own, steps_count: { type: 'integer', description: 'How many steps it has.' }, ...written },
+      description: 'A definition with what the platform keeps beside it. `version` grows by one with each change.',
+      properties: {
+        ...own,
+        steps_count: { type: 'integer', description: 'How many steps it has.' },
+        ...written,
+        repeated: REPEATED,
+      },
     },
     ConfigPage: countedPage('configs', 'Config'),
     ConfigVersions: page('versions', 'Config'),
@@ -284,6 +289,7 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
         output: { description: 'Any JSON; null unless the execution completed.' },
         failure: ref('Failure'),
         completed_at: { type: 'string', format: 'date-time' },
+        repeated: REPEATED,
         token_count: { type: 'integer', description: 'Tokens that the agents reported (`_tokens`).' },
         estimated_cost: { type: 'number', description: 'Cost that the agents reported (`_cost`).' },
         budget: ref('BudgetView'),
@@ -395,7 +401,13 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
     StoredDocument: {
       allOf: [
         ref('KnowledgeDocument'),
-        { type: 'object', properties: { unchanged: { type: 'boolean', description: 'The same content was there.' } } },
+        {
+          type: 'object',
+          properties: {
+            unchanged: { type: 'boolean', description: 'The same content was there.' },
+            repeated: REPEATED,
+          },
+        },
       ],
     },
     DocumentPage: page('documents', 'KnowledgeDocument'),
@@ -404,7 +416,13 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
     NewApiKey: {
       allOf: [
         ref('ApiKey'),
-        { type: 'object', properties: { secret: { type: 'string', description: 'The key itself, shown only now.' } } },
+        {
+          type: 'object',
+          properties: {
+            secret: { type: 'string', description: 'The key itself, shown only now; absent in a repeat.' },
+            repeated: REPEATED,
+          },
+        },
       ],
     },
     Readiness: {
@@ -427,6 +445,7 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
         instance: { type: 'string', description: 'The path that was asked for.' },
         errors: { type: 'array', items: violation },
         trace_id: { type: 'string' },
+        request_id: { type: 'string', description: 'The `X-Request-Id` of the answer; it is in the logs too.' },
         details: { type: 'object', additionalProperties: true },
       },
       example: {

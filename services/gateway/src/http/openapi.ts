@@ -21,6 +21,13 @@ set that header on a WebSocket, offer the subprotocols \`batuta.v1\` and \`batut
 **Errors** are problem details (RFC 9457) with a stable \`code\`. An id that cannot exist is \`not_found\`, like one that
 does not, and so is what belongs to another tenant.
 
+**Changes.** What can be changed has an \`ETag\`. With \`If-Match\`, a change that does not know the newest state is refused
+with 412 \`version_conflict\`; \`If-None-Match: *\` only makes what is not there yet. A GET with \`If-None-Match\` is answered
+with 304 while nothing has changed. Every POST takes an \`Idempotency-Key\`.
+
+**Headers.** Every answer has an \`X-Request-Id\`: yours if you send one, else a new one. OPTIONS lists the methods of a path.
+Large answers are compressed (gzip, br). A WebSocket's path asked for without an upgrade is 426 \`upgrade_required\`.
+
 **WebSockets** (not part of OpenAPI): \`/ws/executions/{id}/monitor?from_version=\` sends an execution's events, the past
 ones first, and closes with 1000 after the last; \`/api/v1/orchestrations/ws/execute/{config_id}\` takes the body of a start
 as its first message, sends the same events and then \`{"type":"result", …}\`;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { parseDuration } from './duration.js';
-import { expectedVersionOf, idempotencyKeyOf, traceparentOf } from './headers.js';
+import { idempotencyKeyOf, traceparentOf } from './headers.js';
 import { canonicalJson, executionIdOfKey, isUuid, newTraceId, uuidV5, uuidV7 } from './ids.js';
 import {
   booleanParameter,
@@ -83,15 +83,6 @@ describe('query parameters', () => {
 });
 
 describe('headers', () => {
-  it('reads the version of an If-Match', () => {
-    expect([undefined, '*', '"3"', ' "12" '].map((header) => expectedVersionOf(header))).toEqual([0, 0, 3, 12]);
-    for (const wrong of ['3', 'W/"3"', '"0"', '"1", "2"', '""', '"x"']) {
-      expect(() => expectedVersionOf(wrong)).toThrow(
-        expect.objectContaining({ code: 'validation_failed' }) as unknown as Error,
-      );
-    }
-  });
-
   it('takes an idempotency key of visible ASCII', () => {
     expect(idempotencyKeyOf('a'.repeat(255))).toHaveLength(255);
     for (const wrong of ['', 'a b', 'é', 'a'.repeat(256)])
@@ -170,6 +161,6 @@ describe('problems', () => {
       routes.methodsOf('/a/bxc'),
       routes.methodsOf('/a/b.c'),
       routes.methodsOf('/a/x/y'),
-    ]).toEqual([['GET', 'PUT'], ['GET', 'PUT'], ['GET', 'POST', 'PUT'], []]);
+    ]).toEqual([['GET', 'OPTIONS', 'PUT'], ['GET', 'OPTIONS', 'PUT'], ['OPTIONS', 'POST'], []]);
   });
 });

@@ -3,10 +3,21 @@ import { Catch, HttpException, NotFoundException } from '@nestjs/common';
 import type { Logger } from '@batuta/observability';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Problem, problemOfStatus } from './problem.js';
+import { measure } from './request-metrics.js';
+import { REQUEST_ID } from './request-id.js';
+import { SECURITY_HEADERS } from './security-headers.js';
 import type { RouteTable } from './route-table.js';
 
 /** The path of a request, without the query, which may hold what is not for logs. */
 export const pathOf = (url: string | undefined): string => (url ?? '/').split('?', 1)[0] ?? '/';
+
+/** For logs and metrics alone, since nobody is there to read it: nginx's number for it. */
+const CLIENT_CLOSED_REQUEST = 499;
+
+export const METHODS_OF_SERVER = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
+
+/** Whether the client has gone while it was sending. */
+export const hasLeft = ({ raw }: FastifyRequest): boolean => !raw.complete && raw.destroyed;
 
 /** Writes every refusal and every failure as problem details; what is not expected is logged and shown as nothing but 500. */
 @Catch()
@@ -21,14 +32,29 @@ export class ProblemFilter implements ExceptionFilter {
     const http = host.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
     const reply = http.getResponse<FastifyReply>();
+    const { method, id } = request;
     const path = pathOf(request.raw.url);
-    const problem = this.#problemOf(error, request.method, path);
-    if (problem.getStatus() === 500) this.logger.error({ err: error, method: request.method, path }, 'request failed');
+    const about = { method, path, request_id: id };
+    if (hasLeft(request)) {
+      this.logger.debug({ ...about, err: error }, 'the client left before its request was whole');
+      measure(request, reply.code(CLIENT_CLOSED_REQUEST));
+      if (!reply.sent) void reply.send();
+      return;
+    }
+    // What the router cannot read comes without a hook before it.
+    if (!reply.hasHeader(REQUEST_ID)) void reply.headers({ ...SECURITY_HEADERS, [REQUEST_ID]: id });
+    if (method === 'OPTIONS' && path === '*') {
+      void reply.code(204).header('allow', METHODS_OF_SERVER).send();
+      return;
+    }
+    const problem = this.#problemOf(error, method, path);
+    if (problem.getStatus() === 500) this.logger.error({ err: error, ...about }, 'request failed');
+    else if (problem.getStatus() === 503) this.logger.warn({ ...about, reason: problem.detail }, 'request not served');
     if (reply.sent || reply.raw.headersSent) return;
     void reply
       .code(problem.getStatus())
       .headers(problem.headers())
-      .send(JSON.stringify(problem.body(path)));
+      .send(JSON.stringify(problem.body(path, id)));
   }
 
   #problemOf(error: unknown, method: string, path: string): Problem {
@@ -49,7 +75,12 @@ export class ProblemFilter implements ExceptionFilter {
 
   #unknownRoute(method: string, path: string): Problem {
     const allowed = this.routes.methodsOf(path);
-    if (allowed.length === 0) return new Problem('not_found', `There is nothing at ${path}.`);
+    if (method === 'GET' && this.routes.isSocket(path)) {
+      return new Problem('upgrade_required', `${path} is a WebSocket: ask for it with an upgrade.`);
+    }
+    // A route with the method that was not taken has a parameter of this path that is too long.
+    if (allowed.length === 0 || allowed.includes(method))
+      return new Problem('not_found', `There is nothing at ${path}.`);
     return new Problem('method_not_allowed', `${method} is not allowed at ${path}; allowed: ${allowed.join(', ')}.`, {
       headers: { allow: allowed.join(', ') },
     });

@@ -22,6 +22,7 @@ export interface ProblemBody {
   readonly instance?: string;
   readonly errors?: readonly Violation[];
   readonly trace_id?: string;
+  readonly request_id?: string;
   readonly details?: JsonObject;
 }
 
@@ -44,8 +45,8 @@ export class Problem extends HttpException {
     super(detail, statusOf(code));
   }
 
-  /** The problem's document; `instance` is the path that was asked for. */
-  body(instance?: string): ProblemBody {
+  /** The problem's document; `instance` is the path that was asked for, `requestId` the answer's `X-Request-Id`. */
+  body(instance?: string, requestId?: string): ProblemBody {
     const { traceId, details } = this.extra;
     const errors = this.errors();
     return {
@@ -57,6 +58,7 @@ export class Problem extends HttpException {
       ...(instance === undefined ? {} : { instance }),
       ...(errors.length === 0 ? {} : { errors }),
       ...(traceId === undefined ? {} : { trace_id: traceId }),
+      ...(requestId === undefined ? {} : { request_id: requestId }),
       ...(details === undefined || Object.keys(details).length === 0 ? {} : { details }),
     };
   }
@@ -72,6 +74,7 @@ export class Problem extends HttpException {
   headers(): Readonly<Record<string, string>> {
     const own: Record<string, string> = { 'content-type': 'application/problem+json; charset=utf-8' };
     if (this.code === 'unauthenticated') own['www-authenticate'] = 'Bearer realm="batuta"';
+    if (this.code === 'upgrade_required') Object.assign(own, { upgrade: 'websocket', connection: 'Upgrade' });
     if (this.code === 'unavailable') own['retry-after'] = '1';
     return { ...own, ...this.extra.headers };
   }

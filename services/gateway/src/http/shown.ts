@@ -13,6 +13,7 @@ const KEPT_BESIDE = [
   'updated_at',
   'deleted_at',
   'steps_count',
+  'repeated',
 ] as const;
 
 /** A config as users see it: the definition's fields beside id, version and times. */

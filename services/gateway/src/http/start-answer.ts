@@ -51,7 +51,7 @@ export async function answerStart(
   void reply.header('location', `/api/v1/orchestrations/executions/${executionId}`);
   if (result !== undefined) {
     void reply.code(200);
-    return result;
+    return accepted.repeated === true ? { ...result, repeated: true } : result;
   }
   return {
     execution_id: executionId,

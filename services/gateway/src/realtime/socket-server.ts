@@ -5,11 +5,12 @@ import { counter, gauge } from '@batuta/observability';
 import type { Logger } from '@batuta/observability';
 import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
-import { bearerOf, bearerOfProtocols, SUBPROTOCOL } from '../auth/bearer.js';
+import { bearerOf, bearerOfProtocols, chosenProtocol, requireSubprotocol } from '../auth/bearer.js';
 import type { Authenticator, Identity } from '../auth/authenticator.js';
-import { endWithProblem, requireHost } from '../http/http-server.js';
+import { endWithProblem, requireHost, requireSingleHeaders } from '../http/http-server.js';
 import { pathOf } from '../http/problem.filter.js';
 import { badUrl, mistake, Problem } from '../http/problem.js';
+import { REQUEST_ID, requestIdOf } from '../http/request-id.js';
 import { ClientSocket } from './client-socket.js';
 import { CLOSE } from './close-codes.js';
 
@@ -56,6 +57,8 @@ export class SocketServer {
   readonly #sweep: NodeJS.Timeout;
   readonly #tooSlow = counter('batuta_gateway_websocket_slow_clients_total', 'WebSocket clients closed as too slow.');
   readonly #connected = gauge('batuta_gateway_websocket_clients', 'WebSocket clients connected now.');
+  /** Ids of the requests that are upgraded now. */
+  readonly #ids = new WeakMap<IncomingMessage, string>();
   #upgrading = 0;
   #stopping = false;
 
@@ -68,16 +71,23 @@ export class SocketServer {
           clientTracking: false,
           perMessageDeflate: false,
           maxPayload: route.maxMessageBytes,
-          handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : ([...offered][0] ?? false)),
-        }).on('wsClientError', (error, connection, request) => {
-          // What is left of the handshake, such as the form of extensions: `ws` itself would answer with HTML.
-          endWithProblem(connection, new Problem('malformed_request', `${error.message}.`), pathOf(request.url));
-        }),
+          handleProtocols: chosenProtocol,
+        })
+          .on('headers', (headers, request) => headers.push(`${REQUEST_ID}: ${this.#idOf(request)}`))
+          .on('wsClientError', (error, connection, request) => {
+            // What is left of the handshake, such as the form of extensions: `ws` itself would answer with HTML.
+            endWithProblem(connection, new Problem('malformed_request', `${error.message}.`), this.#placeOf(request));
+          }),
       );
     }
     // Stepwise, so that ten thousand clients are never pinged in one go.
     this.#sweep = setInterval(() => this.#pingDue(), Math.min(LIVENESS_STEP_MS, options.pingEveryMs));
     this.#sweep.unref();
+  }
+
+  /** Paths that are WebSockets. */
+  get patterns(): readonly RegExp[] {
+    return this.options.routes.map(({ pattern }) => pattern);
   }
 
   get size(): number {
@@ -96,7 +106,10 @@ export class SocketServer {
       connection.once('close', () => gone.abort());
       this.#upgrading += 1;
       this.#upgrade(request, connection, head, gone.signal)
-        .catch((error: unknown) => endWithProblem(connection, this.#problemOf(error), pathOf(request.url)))
+        .catch((error: unknown) => {
+          const place = this.#placeOf(request);
+          endWithProblem(connection, this.#problemOf(error, place.requestId), place);
+        })
         .finally(() => {
           this.#upgrading -= 1;
         });
@@ -136,21 +149,24 @@ export class SocketServer {
   }
 
   async #upgrade(request: IncomingMessage, connection: Duplex, head: Buffer, signal: AbortSignal): Promise<void> {
+    requireSingleHeaders(request);
     requireHandshake(request);
-    const url = new URL(request.url ?? '/', 'http://gateway');
-    const found = this.#route(url.pathname);
-    if (found === undefined) throw new Problem('not_found', `There is no WebSocket at ${url.pathname}.`);
+    // Not as a URL: what begins with two slashes would be one of another host.
+    const [path = '/', ...query] = (request.url ?? '/').split('?');
+    const found = this.#route(path);
+    if (found === undefined) throw new Problem('not_found', `There is no WebSocket at ${path}.`);
     if (this.#stopping) throw new Problem('unavailable', 'The gateway is stopping.');
     if (this.#sockets.size + this.#upgrading > this.options.maxSockets) {
       throw new Problem('unavailable', `This gateway serves at most ${this.options.maxSockets} WebSockets.`);
     }
     const { headers } = request;
+    requireSubprotocol(headers['sec-websocket-protocol']);
     const key = bearerOf(headers.authorization) ?? bearerOfProtocols(headers['sec-websocket-protocol']);
     const identity = await this.options.authenticator.identify(key, request);
     const run = await found.route.prepare({
       identity,
       parameters: found.parameters,
-      query: url.searchParams,
+      query: new URLSearchParams(query.join('?')),
       headers,
       signal,
     });
@@ -203,9 +219,19 @@ export class SocketServer {
     }
   }
 
-  #problemOf(error: unknown): Problem {
+  #idOf(request: IncomingMessage): string {
+    const known = this.#ids.get(request) ?? requestIdOf(request.headers);
+    this.#ids.set(request, known);
+    return known;
+  }
+
+  #placeOf(request: IncomingMessage): { readonly path: string; readonly requestId: string } {
+    return { path: pathOf(request.url), requestId: this.#idOf(request) };
+  }
+
+  #problemOf(error: unknown, requestId: string): Problem {
     if (error instanceof Problem) return error;
-    this.options.logger.error({ err: error }, 'upgrade failed');
+    this.options.logger.error({ err: error, request_id: requestId }, 'upgrade failed');
     return new Problem('internal', 'Something went wrong on our side.');
   }
 }

@@ -1,6 +1,7 @@
 import { subjects } from '@batuta/contracts';
 import type {
   CallbackReply,
+  ChangeCallbackRequest,
   CreateCallbackRequest,
   GetCallbackRequest,
   ListCallbacksReply,
@@ -25,7 +26,7 @@ export class CallbacksController {
 
   @MessagePattern(subjects.notifications.callbackCreate)
   create(@Payload() request: CreateCallbackRequest): Promise<CallbackReply> {
-    return this.#callbacks.create(principalOf(request), request.body);
+    return this.#callbacks.create(principalOf(request), request.body, request.idempotency);
   }
 
   @MessagePattern(subjects.notifications.callbackGet)
@@ -39,17 +40,17 @@ export class CallbacksController {
   }
 
   @MessagePattern(subjects.notifications.callbackDelete)
-  delete(@Payload() request: GetCallbackRequest): Promise<CallbackReply> {
-    return this.#callbacks.delete(principalOf(request), request.id);
+  delete(@Payload() request: ChangeCallbackRequest): Promise<CallbackReply> {
+    return this.#callbacks.delete(principalOf(request), request.id, request.preconditions);
   }
 
   @MessagePattern(subjects.notifications.callbackEnable)
-  enable(@Payload() request: GetCallbackRequest): Promise<CallbackReply> {
-    return this.#callbacks.enable(principalOf(request), request.id);
+  enable(@Payload() request: ChangeCallbackRequest): Promise<CallbackReply> {
+    return this.#callbacks.enable(principalOf(request), request);
   }
 
   @MessagePattern(subjects.notifications.secretRotate)
   rotate(@Payload() request: RotateSecretRequest): Promise<RotateSecretReply> {
-    return this.#callbacks.rotate(principalOf(request), request.callbackId);
+    return this.#callbacks.rotate(principalOf(request), request.callbackId, request.idempotency);
   }
 }

@@ -1,20 +1,24 @@
-import { newId, subjects, roleOf, TENANT_SECRET_ROLE } from '@batuta/contracts';
+import { etagOf, newId, preconditionRefusal, subjects, roleOf, TENANT_SECRET_ROLE } from '@batuta/contracts';
 import type {
   Callback,
   CallbackChannel,
   CallbackReply,
   CallbackType,
+  ChangeCallbackRequest,
   ConfigReply,
   GetStartsReply,
   GetVersionsReply,
+  Idempotency,
   ListCallbacksReply,
   ListCallbacksRequest,
+  Preconditions,
   Principal,
   RotateSecretReply,
   StartSummary,
 } from '@batuta/contracts';
 import { UnavailableError } from '@batuta/messaging';
 import type { ControlClient } from '@batuta/messaging';
+import { IdempotencyKeys } from '@batuta/service';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { EntityManager } from 'typeorm';
@@ -56,6 +60,7 @@ export class Callbacks {
   readonly #headers: CallbackHeaders;
   readonly #queue: DeliveryQueue;
   readonly #rules: CallbackRules;
+  readonly #keys: IdempotencyKeys;
   readonly #logger = new Logger(Callbacks.name);
 
   constructor(
@@ -66,6 +71,7 @@ export class Callbacks {
     headers: CallbackHeaders,
     queue: DeliveryQueue,
     @Inject(CALLBACK_RULES) rules: CallbackRules,
+    keys: IdempotencyKeys,
   ) {
     this.#dataSource = dataSource;
     this.#control = control;
@@ -74,11 +80,14 @@ export class Callbacks {
     this.#headers = headers;
     this.#queue = queue;
     this.#rules = rules;
+    this.#keys = keys;
   }
 
-  async create(principal: Principal, body: unknown): Promise<CallbackReply> {
+  async create(principal: Principal, body: unknown, idempotency?: Idempotency): Promise<CallbackReply> {
     const denied = requireRole(principal, roleOf(subjects.notifications.callbackCreate), 'make a callback');
     if (denied !== undefined) return denied;
+    const earlier = await this.#keys.earlier<CallbackReply>(this.#dataSource, principal.tenantId, idempotency);
+    if (earlier !== undefined) return earlier;
     let checked: Awaited<ReturnType<typeof validateCallback>>;
     try {
       checked = await validateCallback(body, {
@@ -109,7 +118,7 @@ export class Callbacks {
       createdBy: principal.userId,
     };
     let keptNew = false;
-    const reply = await this.#dataSource.transaction(async (manager): Promise<CallbackReply> => {
+    const make = async (manager: EntityManager): Promise<CallbackReply> => {
       // Counted under a lock of the tenant, so that two at once cannot pass a limit.
       await manager.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 6))', [tenantId]);
       const all = await manager.countBy(CallbackEntity, { tenantId });
@@ -126,15 +135,24 @@ export class Callbacks {
       const signs = [channel, ...fallback].some(({ type }) => type === 'webhook');
       const secret = signs ? await this.#secrets.create(manager, tenantId, entity.id) : undefined;
       const saved = await manager.findOneByOrFail(CallbackEntity, { id: entity.id });
-      return { callback: this.#shown(saved), ...(secret === undefined ? {} : { secret }) };
-    });
+      return { ...this.#replyOf(saved), ...(secret === undefined ? {} : { secret }) };
+    };
+    const reply = await this.#dataSource.transaction((manager) =>
+      this.#keys.once(
+        manager,
+        tenantId,
+        idempotency,
+        () => make(manager),
+        ({ secret: _shownOnce, ...kept }) => kept,
+      ),
+    );
     if (keptNew && owner.start !== undefined) await this.#noteEnd(owner.start.executionId);
     return reply;
   }
 
   async get(principal: Principal, id: unknown): Promise<CallbackReply> {
     const found = await this.#find(principal, id);
-    return found === null ? refuse('not_found', NOT_FOUND) : { callback: this.#shown(found) };
+    return found === null ? refuse('not_found', NOT_FOUND) : this.#replyOf(found);
   }
 
   async list(request: ListCallbacksRequest, principal: Principal): Promise<ListCallbacksReply | Refused> {
@@ -158,31 +176,55 @@ export class Callbacks {
   }
 
   /** Deletes a callback; what it still had to deliver is closed. */
-  async delete(principal: Principal, id: unknown): Promise<CallbackReply> {
+  async delete(principal: Principal, id: unknown, preconditions?: Preconditions): Promise<CallbackReply> {
     const denied = requireRole(principal, roleOf(subjects.notifications.callbackDelete), 'delete a callback');
     if (denied !== undefined) return denied;
-    const found = await this.#find(principal, id);
-    if (found === null) return refuse('not_found', NOT_FOUND);
-    await this.#dataSource.manager.delete(CallbackEntity, { id: found.id, tenantId: principal.tenantId });
-    await this.#queue.closeAll({ callbackId: found.id }, 'the callback was deleted', false);
-    return { callback: this.#shown(found) };
+    const reply = await this.#dataSource.transaction((manager) =>
+      this.#change(manager, principal, { id, preconditions }, async (found) => {
+        await manager.delete(CallbackEntity, { id: found.id, tenantId: principal.tenantId });
+        return { callback: this.#shown(found) };
+      }),
+    );
+    const { callback } = reply;
+    if (callback !== undefined) {
+      await this.#queue.closeAll({ callbackId: callback.id }, 'the callback was deleted', false);
+    }
+    return reply;
   }
 
   /** Lets a callback that was disabled (410) work again, for events from now on. */
-  async enable(principal: Principal, id: unknown): Promise<CallbackReply> {
+  async enable(principal: Principal, request: Omit<ChangeCallbackRequest, 'principal'>): Promise<CallbackReply> {
     const denied = requireRole(principal, roleOf(subjects.notifications.callbackEnable), 'enable a callback');
     if (denied !== undefined) return denied;
-    const found = await this.#find(principal, id);
-    if (found === null) return refuse('not_found', NOT_FOUND);
-    await this.#dataSource.manager.update(
-      CallbackEntity,
-      { id: found.id, tenantId: principal.tenantId },
-      { enabled: true, disabledReason: null, updatedAt: () => 'now()' },
+    const { tenantId } = principal;
+    return this.#dataSource.transaction((manager) =>
+      this.#keys.once<CallbackReply>(manager, tenantId, request.idempotency, () =>
+        this.#change(manager, principal, request, async ({ id }) => {
+          const enabled = { enabled: true, disabledReason: null, updatedAt: () => 'now()' };
+          await manager.update(CallbackEntity, { id, tenantId }, enabled);
+          return this.#replyOf(await manager.findOneByOrFail(CallbackEntity, { id, tenantId }));
+        }),
+      ),
     );
-    return this.get(principal, id);
   }
 
-  async rotate(principal: Principal, callbackId: unknown): Promise<RotateSecretReply> {
+  /** Changes a callback that is there while its preconditions hold; nobody else changes it meanwhile. */
+  async #change(
+    manager: EntityManager,
+    principal: Principal,
+    { id, preconditions }: { readonly id: unknown; readonly preconditions?: Preconditions | undefined },
+    work: (found: CallbackEntity) => Promise<CallbackReply>,
+  ): Promise<CallbackReply> {
+    const callbackId = uuidOf(id);
+    if (callbackId === undefined) return refuse('not_found', NOT_FOUND);
+    const where = { id: callbackId, tenantId: principal.tenantId };
+    const found = await manager.findOne(CallbackEntity, { where, lock: { mode: 'pessimistic_write' } });
+    if (found === null) return refuse('not_found', NOT_FOUND);
+    const refused = preconditionRefusal(preconditions, { etag: etagOf(this.#shown(found)) });
+    return refused === undefined ? work(found) : { refused };
+  }
+
+  async rotate(principal: Principal, callbackId: unknown, idempotency?: Idempotency): Promise<RotateSecretReply> {
     const whole = textOf(callbackId) === '';
     const denied = requireRole(
       principal,
@@ -192,7 +234,16 @@ export class Callbacks {
     if (denied !== undefined) return denied;
     const found = whole ? undefined : await this.#find(principal, callbackId);
     if (found === null) return refuse('not_found', NOT_FOUND);
-    return this.#secrets.rotate(principal.tenantId, found?.id ?? null, this.#rules.secretOverlapMs);
+    const { tenantId } = principal;
+    return this.#dataSource.transaction((manager) =>
+      this.#keys.once<RotateSecretReply>(
+        manager,
+        tenantId,
+        idempotency,
+        () => this.#secrets.rotate(manager, tenantId, found?.id ?? null, this.#rules.secretOverlapMs),
+        ({ secret: _shownOnce, ...kept }) => kept,
+      ),
+    );
   }
 
   async #find(principal: Principal, id: unknown): Promise<CallbackEntity | null> {
@@ -249,6 +300,11 @@ export class Callbacks {
       // The callback is made, and its secret is only in the answer. Should the execution have ended, both are kept longer.
       this.#logger.warn(`whether execution ${executionId} has ended cannot be noted: ${String(error)}`);
     }
+  }
+
+  #replyOf(callback: CallbackEntity): CallbackReply {
+    const shown = this.#shown(callback);
+    return { callback: shown, etag: etagOf(shown) };
   }
 
   #shown(callback: CallbackEntity): Callback {

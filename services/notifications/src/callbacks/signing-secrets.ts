@@ -81,27 +81,26 @@ export class SigningSecrets {
    * `callbackId` null: the tenant's.
    */
   async rotate(
+    manager: EntityManager,
     tenantId: string,
     callbackId: string | null,
     overlapMs: number,
   ): Promise<{ secret: string; previousExpiresAt: number }> {
     const secret = newSecret();
-    return this.#dataSource.transaction(async (manager) => {
-      // Two rotations at once: the second waits here and then finds the first one's secret.
-      await manager.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 5))', [`${tenantId}/${callbackId ?? ''}`]);
-      await manager.query(
-        `DELETE FROM notifications.signing_secrets
-         WHERE tenant_id = $1 AND callback_id IS NOT DISTINCT FROM $2 AND expires_at IS NOT NULL`,
-        [tenantId, callbackId],
-      );
-      const [rows] = await manager.query<[{ expires_at: Date }[], number]>(
-        `UPDATE notifications.signing_secrets SET expires_at = now() + $3 * interval '1 ms'
-         WHERE tenant_id = $1 AND callback_id IS NOT DISTINCT FROM $2 RETURNING expires_at`,
-        [tenantId, callbackId, overlapMs],
-      );
-      await manager.query(INSERT, [newId(), tenantId, callbackId, this.#sealed(secret, tenantId, callbackId)]);
-      return { secret, previousExpiresAt: rows[0]?.expires_at.getTime() ?? 0 };
-    });
+    // Two rotations at once: the second waits here and then finds the first one's secret.
+    await manager.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 5))', [`${tenantId}/${callbackId ?? ''}`]);
+    await manager.query(
+      `DELETE FROM notifications.signing_secrets
+       WHERE tenant_id = $1 AND callback_id IS NOT DISTINCT FROM $2 AND expires_at IS NOT NULL`,
+      [tenantId, callbackId],
+    );
+    const [rows] = await manager.query<[{ expires_at: Date }[], number]>(
+      `UPDATE notifications.signing_secrets SET expires_at = now() + $3 * interval '1 ms'
+       WHERE tenant_id = $1 AND callback_id IS NOT DISTINCT FROM $2 RETURNING expires_at`,
+      [tenantId, callbackId, overlapMs],
+    );
+    await manager.query(INSERT, [newId(), tenantId, callbackId, this.#sealed(secret, tenantId, callbackId)]);
+    return { secret, previousExpiresAt: rows[0]?.expires_at.getTime() ?? 0 };
   }
 
   /**

@@ -9,6 +9,7 @@ import { CreateNotificationsSchema1700000000001 } from './migrations/17000000000
 import { FindCopiedHeaders1700000000002 } from './migrations/1700000000002-find-copied-headers.js';
 import { FindOpenExecutions1700000000003 } from './migrations/1700000000003-find-open-executions.js';
 import { IndexDeliveryStatus1700000000010 } from './migrations/1700000000010-index-delivery-status.js';
+import { RememberIdempotencyKeys1700000000020 } from './migrations/1700000000020-remember-idempotency-keys.js';
 
 export const SCHEMA = 'notifications';
 /** Identifies the lock under which this service's schema changes; any fixed number that no other service uses. */
@@ -32,6 +33,7 @@ export function notificationsDataSource(options: { databaseUrl: Secret; connecti
       FindCopiedHeaders1700000000002,
       FindOpenExecutions1700000000003,
       IndexDeliveryStatus1700000000010,
+      RememberIdempotencyKeys1700000000020,
     ],
     migrationsTableName: 'migrations',
   });

@@ -1,5 +1,11 @@
 import { subjects } from '@batuta/contracts';
-import type { DeliveryReply, GetDeliveryRequest, ListDeliveriesReply, ListDeliveriesRequest } from '@batuta/contracts';
+import type {
+  DeliveryReply,
+  GetDeliveryRequest,
+  ListDeliveriesReply,
+  ListDeliveriesRequest,
+  RedriveDeliveryRequest,
+} from '@batuta/contracts';
 import { Controller } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import { principalOf } from '../access/refusals.js';
@@ -26,7 +32,7 @@ export class DeliveriesController {
   }
 
   @MessagePattern(subjects.notifications.deliveryRedrive)
-  redrive(@Payload() request: GetDeliveryRequest): Promise<DeliveryReply> {
-    return this.#deliveries.redrive(principalOf(request), request.id);
+  redrive(@Payload() request: RedriveDeliveryRequest): Promise<DeliveryReply> {
+    return this.#deliveries.redrive(principalOf(request), request.id, request.idempotency);
   }
 }

@@ -2,10 +2,12 @@ import { DELIVERY_STATUSES, roleOf, subjects } from '@batuta/contracts';
 import type {
   CallbackDelivery,
   DeliveryReply,
+  Idempotency,
   ListDeliveriesReply,
   ListDeliveriesRequest,
   Principal,
 } from '@batuta/contracts';
+import { IdempotencyKeys } from '@batuta/service';
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { refuse, requireRole } from '../access/refusals.js';
@@ -24,9 +26,12 @@ export class Deliveries {
   readonly #dataSource: DataSource;
   readonly #queue: DeliveryQueue;
 
-  constructor(dataSource: DataSource, queue: DeliveryQueue) {
+  readonly #keys: IdempotencyKeys;
+
+  constructor(dataSource: DataSource, queue: DeliveryQueue, keys: IdempotencyKeys) {
     this.#dataSource = dataSource;
     this.#queue = queue;
+    this.#keys = keys;
   }
 
   async list(request: ListDeliveriesRequest, principal: Principal): Promise<ListDeliveriesReply | Refused> {
@@ -85,15 +90,22 @@ export class Deliveries {
   }
 
   /** Tries a dead letter again, with the same `webhook-id` and all its retries. */
-  async redrive(principal: Principal, id: unknown): Promise<DeliveryReply> {
+  async redrive(principal: Principal, id: unknown, idempotency?: Idempotency): Promise<DeliveryReply> {
     const denied = requireRole(principal, roleOf(subjects.notifications.deliveryRedrive), 'redrive a dead letter');
     if (denied !== undefined) return denied;
     const deliveryId = uuidOf(id);
     if (deliveryId === undefined) return refuse('not_found', NOT_FOUND);
+    const { tenantId } = principal;
+    const earlier = await this.#keys.earlier<DeliveryReply>(this.#dataSource, tenantId, idempotency);
+    if (earlier !== undefined) return earlier;
     const result = await this.#queue.redrive(principal.tenantId, deliveryId);
     switch (result) {
-      case 'redriven':
-        return this.get(principal, deliveryId);
+      case 'redriven': {
+        // A dead letter is one only once: the key says no more than who may hear so again.
+        const reply = await this.get(principal, deliveryId);
+        await this.#keys.keep(this.#dataSource, tenantId, idempotency, reply);
+        return reply;
+      }
       case 'not_found':
         return refuse('not_found', NOT_FOUND);
       case 'not_dead':

@@ -21,6 +21,6 @@ export class InboxController {
 
   @MessagePattern(subjects.notifications.inboxAck)
   acknowledge(@Payload() request: AckInboxRequest): Promise<AckInboxReply> {
-    return this.#inbox.acknowledge(principalOf(request), request.ids);
+    return this.#inbox.acknowledge(principalOf(request), request.ids, request.idempotency);
   }
 }

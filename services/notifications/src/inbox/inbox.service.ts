@@ -1,4 +1,5 @@
-import type { AckInboxReply, InboxNotification, ListInboxReply, Principal } from '@batuta/contracts';
+import type { AckInboxReply, Idempotency, InboxNotification, ListInboxReply, Principal } from '@batuta/contracts';
+import { IdempotencyKeys } from '@batuta/service';
 import { Injectable } from '@nestjs/common';
 import { DataSource, IsNull, MoreThan } from 'typeorm';
 import { invalid } from '../access/refusals.js';
@@ -44,8 +45,11 @@ export class Inbox {
   /** Users acknowledge one by one and many at a time: written together. */
   readonly #acknowledgements = new GroupCommit<Acknowledgement, string[]>((group) => this.#acknowledgeAll(group), 20);
 
-  constructor(dataSource: DataSource) {
+  readonly #keys: IdempotencyKeys;
+
+  constructor(dataSource: DataSource, keys: IdempotencyKeys) {
     this.#dataSource = dataSource;
+    this.#keys = keys;
   }
 
   /** What waits for the principal's acknowledgement, oldest first. */
@@ -78,7 +82,7 @@ export class Inbox {
   }
 
   /** Acknowledges; an id that is not one of the principal's is left out of the answer. */
-  async acknowledge(principal: Principal, ids: unknown): Promise<AckInboxReply> {
+  async acknowledge(principal: Principal, ids: unknown, idempotency?: Idempotency): Promise<AckInboxReply> {
     const list = Array.isArray(ids) ? ids : [];
     if (list.length > MAX_ACKS) {
       const { refused } = invalid('The request', [
@@ -88,7 +92,12 @@ export class Inbox {
     }
     const known = [...new Set(list.map(uuidOf))].filter((id) => id !== undefined);
     const { tenantId, userId } = principal;
-    return { ids: await this.#acknowledgements.add({ tenantId, userId, ids: known }) };
+    const earlier = await this.#keys.earlier<AckInboxReply>(this.#dataSource, tenantId, idempotency);
+    if (earlier !== undefined) return { ids: [], ...earlier };
+    const reply = { ids: await this.#acknowledgements.add({ tenantId, userId, ids: known }) };
+    // Acknowledging twice is harmless, so the answer is stored afterwards.
+    await this.#keys.keep(this.#dataSource, tenantId, idempotency, reply);
+    return reply;
   }
 
   async #acknowledgeAll(group: readonly Acknowledgement[]): Promise<string[][]> {

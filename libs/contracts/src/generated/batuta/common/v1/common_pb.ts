@@ -14,7 +14,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/common/v1/common.proto.
  */
 export const file_batuta_common_v1_common: GenFile = /*@__PURE__*/
-  fileDesc("Ch1iYXR1dGEvY29tbW9uL3YxL2NvbW1vbi5wcm90bxIQYmF0dXRhLmNvbW1vbi52MSKDAQoHUmVmdXNhbBIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSLwoKdmlvbGF0aW9ucxgDIAMoCzIbLmJhdHV0YS5jb21tb24udjEuVmlvbGF0aW9uEigKB2RldGFpbHMYBCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0IjgKCVZpb2xhdGlvbhIMCgRwYXRoGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSDAoEY29kZRgDIAEoCSLKAQoHRmFpbHVyZRIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSEQoJcmV0cnlhYmxlGAMgASgIEigKB2RldGFpbHMYBCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Eg0KBXRyYWNlGAUgASgJEg8KB3N0ZXBfaWQYBiABKAkSEQoJc3RlcF9uYW1lGAcgASgJEg0KBWFnZW50GAggASgJEhAKCGF0dGVtcHRzGAkgASgFEg8KB3N1bW1hcnkYCiABKAkiLgoGQnVkZ2V0EhIKCm1heF90b2tlbnMYASABKAESEAoIbWF4X2Nvc3QYAiABKAEiTQoJUHJpbmNpcGFsEhEKCXRlbmFudF9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEgwKBHJvbGUYAyABKAkSDgoGa2V5X2lkGAQgASgJYgZwcm90bzM", [file_google_protobuf_struct]);
+  fileDesc("Ch1iYXR1dGEvY29tbW9uL3YxL2NvbW1vbi5wcm90bxIQYmF0dXRhLmNvbW1vbi52MSKDAQoHUmVmdXNhbBIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSLwoKdmlvbGF0aW9ucxgDIAMoCzIbLmJhdHV0YS5jb21tb24udjEuVmlvbGF0aW9uEigKB2RldGFpbHMYBCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0IjgKCVZpb2xhdGlvbhIMCgRwYXRoGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSDAoEY29kZRgDIAEoCSLKAQoHRmFpbHVyZRIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSEQoJcmV0cnlhYmxlGAMgASgIEigKB2RldGFpbHMYBCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Eg0KBXRyYWNlGAUgASgJEg8KB3N0ZXBfaWQYBiABKAkSEQoJc3RlcF9uYW1lGAcgASgJEg0KBWFnZW50GAggASgJEhAKCGF0dGVtcHRzGAkgASgFEg8KB3N1bW1hcnkYCiABKAkiLgoGQnVkZ2V0EhIKCm1heF90b2tlbnMYASABKAESEAoIbWF4X2Nvc3QYAiABKAEiTQoJUHJpbmNpcGFsEhEKCXRlbmFudF9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEgwKBHJvbGUYAyABKAkSDgoGa2V5X2lkGAQgASgJIngKDVByZWNvbmRpdGlvbnMSMAoIaWZfbWF0Y2gYASABKAsyHi5iYXR1dGEuY29tbW9uLnYxLlRhZ0NvbmRpdGlvbhI1Cg1pZl9ub25lX21hdGNoGAIgASgLMh4uYmF0dXRhLmNvbW1vbi52MS5UYWdDb25kaXRpb24iKQoMVGFnQ29uZGl0aW9uEgsKA2FueRgBIAEoCBIMCgR0YWdzGAIgAygJIj8KC0lkZW1wb3RlbmN5EgsKA2tleRgBIAEoCRINCgVyb3V0ZRgCIAEoCRIUCgxyZXF1ZXN0X2hhc2gYAyABKAliBnByb3RvMw", [file_google_protobuf_struct]);
 
 /**
  * An expected refusal. `code` is stable and part of the contract; `message` is for people.
@@ -390,4 +390,149 @@ export type PrincipalJson = {
  */
 export const PrincipalSchema: GenMessage<Principal, {jsonType: PrincipalJson}> = /*@__PURE__*/
   messageDesc(file_batuta_common_v1_common, 4);
+
+/**
+ * Conditions on the entity tag of what a request changes (RFC 9110, 13.1); one that does not hold is refused with version_conflict.
+ *
+ * @generated from message batuta.common.v1.Preconditions
+ */
+export type Preconditions = Message<"batuta.common.v1.Preconditions"> & {
+  /**
+   * @generated from field: batuta.common.v1.TagCondition if_match = 1;
+   */
+  ifMatch?: TagCondition | undefined;
+
+  /**
+   * @generated from field: batuta.common.v1.TagCondition if_none_match = 2;
+   */
+  ifNoneMatch?: TagCondition | undefined;
+};
+
+/**
+ * Conditions on the entity tag of what a request changes (RFC 9110, 13.1); one that does not hold is refused with version_conflict.
+ *
+ * @generated from message batuta.common.v1.Preconditions
+ */
+export type PreconditionsJson = {
+  /**
+   * @generated from field: batuta.common.v1.TagCondition if_match = 1;
+   */
+  ifMatch?: TagConditionJson;
+
+  /**
+   * @generated from field: batuta.common.v1.TagCondition if_none_match = 2;
+   */
+  ifNoneMatch?: TagConditionJson;
+};
+
+/**
+ * Describes the message batuta.common.v1.Preconditions.
+ * Use `create(PreconditionsSchema)` to create a new message.
+ */
+export const PreconditionsSchema: GenMessage<Preconditions, {jsonType: PreconditionsJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_common_v1_common, 5);
+
+/**
+ * @generated from message batuta.common.v1.TagCondition
+ */
+export type TagCondition = Message<"batuta.common.v1.TagCondition"> & {
+  /**
+   * "*".
+   *
+   * @generated from field: bool any = 1;
+   */
+  any: boolean;
+
+  /**
+   * Opaque texts without quotes. Those of if_match are strong ones only.
+   *
+   * @generated from field: repeated string tags = 2;
+   */
+  tags: string[];
+};
+
+/**
+ * @generated from message batuta.common.v1.TagCondition
+ */
+export type TagConditionJson = {
+  /**
+   * "*".
+   *
+   * @generated from field: bool any = 1;
+   */
+  any?: boolean;
+
+  /**
+   * Opaque texts without quotes. Those of if_match are strong ones only.
+   *
+   * @generated from field: repeated string tags = 2;
+   */
+  tags?: string[];
+};
+
+/**
+ * Describes the message batuta.common.v1.TagCondition.
+ * Use `create(TagConditionSchema)` to create a new message.
+ */
+export const TagConditionSchema: GenMessage<TagCondition, {jsonType: TagConditionJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_common_v1_common, 6);
+
+/**
+ * A request that takes effect once, however often it comes.
+ *
+ * @generated from message batuta.common.v1.Idempotency
+ */
+export type Idempotency = Message<"batuta.common.v1.Idempotency"> & {
+  /**
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * What the key was sent to: method and path.
+   *
+   * @generated from field: string route = 2;
+   */
+  route: string;
+
+  /**
+   * SHA-256 of what was asked for, hex: another one under the same key is refused with idempotency_mismatch.
+   *
+   * @generated from field: string request_hash = 3;
+   */
+  requestHash: string;
+};
+
+/**
+ * A request that takes effect once, however often it comes.
+ *
+ * @generated from message batuta.common.v1.Idempotency
+ */
+export type IdempotencyJson = {
+  /**
+   * @generated from field: string key = 1;
+   */
+  key?: string;
+
+  /**
+   * What the key was sent to: method and path.
+   *
+   * @generated from field: string route = 2;
+   */
+  route?: string;
+
+  /**
+   * SHA-256 of what was asked for, hex: another one under the same key is refused with idempotency_mismatch.
+   *
+   * @generated from field: string request_hash = 3;
+   */
+  requestHash?: string;
+};
+
+/**
+ * Describes the message batuta.common.v1.Idempotency.
+ * Use `create(IdempotencySchema)` to create a new message.
+ */
+export const IdempotencySchema: GenMessage<Idempotency, {jsonType: IdempotencyJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_common_v1_common, 7);
 

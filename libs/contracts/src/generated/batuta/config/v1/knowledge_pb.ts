@@ -6,7 +6,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Principal, PrincipalJson, Refusal, RefusalJson } from "../../common/v1/common_pb.js";
+import type { Idempotency, IdempotencyJson, Preconditions, PreconditionsJson, Principal, PrincipalJson, Refusal, RefusalJson } from "../../common/v1/common_pb.js";
 import { file_batuta_common_v1_common } from "../../common/v1/common_pb.js";
 import type { StructJson } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
@@ -16,7 +16,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/config/v1/knowledge.proto.
  */
 export const file_batuta_config_v1_knowledge: GenFile = /*@__PURE__*/
-  fileDesc("CiBiYXR1dGEvY29uZmlnL3YxL2tub3dsZWRnZS5wcm90bxIQYmF0dXRhLmNvbmZpZy52MSKiAQoRS25vd2xlZGdlRG9jdW1lbnQSCgoCaWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEg4KBnNvdXJjZRgDIAEoCRINCgV0aXRsZRgEIAEoCRIQCghwYXNzYWdlcxgFIAEoBRISCgp1cGRhdGVkX2F0GAYgASgBEikKCG1ldGFkYXRhGAcgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCK1AQoSUHV0RG9jdW1lbnRSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEg4KBnNvdXJjZRgCIAEoCRINCgV0aXRsZRgDIAEoCRIUCgxjb250ZW50X3R5cGUYBCABKAkSDwoHY29udGVudBgFIAEoCRIpCghtZXRhZGF0YRgGIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QihQEKDURvY3VtZW50UmVwbHkSNQoIZG9jdW1lbnQYASABKAsyIy5iYXR1dGEuY29uZmlnLnYxLktub3dsZWRnZURvY3VtZW50EhEKCXVuY2hhbmdlZBgCIAEoCBIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsImUKFExpc3REb2N1bWVudHNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEg0KBWxpbWl0GAIgASgFEg4KBmN1cnNvchgDIAEoCSKNAQoSTGlzdERvY3VtZW50c1JlcGx5EjYKCWRvY3VtZW50cxgBIAMoCzIjLmJhdHV0YS5jb25maWcudjEuS25vd2xlZGdlRG9jdW1lbnQSEwoLbmV4dF9jdXJzb3IYAiABKAkSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCJTChVEZWxldGVEb2N1bWVudFJlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSCgoCaWQYAiABKAkiSQoWU2VhcmNoS25vd2xlZGdlUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSDQoFcXVlcnkYAiABKAkSDQoFbGltaXQYAyABKAUibwoUU2VhcmNoS25vd2xlZGdlUmVwbHkSKwoIcGFzc2FnZXMYASADKAsyGS5iYXR1dGEuY29uZmlnLnYxLlBhc3NhZ2USKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCK8AQoHUGFzc2FnZRITCgtkb2N1bWVudF9pZBgBIAEoCRIOCgZzb3VyY2UYAiABKAkSDQoFdGl0bGUYAyABKAkSEAoIaGVhZGluZ3MYBCADKAkSDAoEdGV4dBgFIAEoCRIRCgloaWdobGlnaHQYBiABKAkSDAoEcmFuaxgHIAEoARIVCg1wYXNzYWdlX2luZGV4GAggASgFEhIKCmZpcnN0X2xpbmUYCSABKAUSEQoJbGFzdF9saW5lGAogASgFYgZwcm90bzM", [file_batuta_common_v1_common, file_google_protobuf_struct]);
+  fileDesc("CiBiYXR1dGEvY29uZmlnL3YxL2tub3dsZWRnZS5wcm90bxIQYmF0dXRhLmNvbmZpZy52MSKiAQoRS25vd2xlZGdlRG9jdW1lbnQSCgoCaWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEg4KBnNvdXJjZRgDIAEoCRINCgV0aXRsZRgEIAEoCRIQCghwYXNzYWdlcxgFIAEoBRISCgp1cGRhdGVkX2F0GAYgASgBEikKCG1ldGFkYXRhGAcgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCKhAgoSUHV0RG9jdW1lbnRSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEg4KBnNvdXJjZRgCIAEoCRINCgV0aXRsZRgDIAEoCRIUCgxjb250ZW50X3R5cGUYBCABKAkSDwoHY29udGVudBgFIAEoCRIpCghtZXRhZGF0YRgGIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSNgoNcHJlY29uZGl0aW9ucxgHIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucxIyCgtpZGVtcG90ZW5jeRgIIAEoCzIdLmJhdHV0YS5jb21tb24udjEuSWRlbXBvdGVuY3kipQEKDURvY3VtZW50UmVwbHkSNQoIZG9jdW1lbnQYASABKAsyIy5iYXR1dGEuY29uZmlnLnYxLktub3dsZWRnZURvY3VtZW50EhEKCXVuY2hhbmdlZBgCIAEoCBIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYBCABKAkSEAoIcmVwZWF0ZWQYBSABKAgiZQoUTGlzdERvY3VtZW50c1JlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSDQoFbGltaXQYAiABKAUSDgoGY3Vyc29yGAMgASgJIo0BChJMaXN0RG9jdW1lbnRzUmVwbHkSNgoJZG9jdW1lbnRzGAEgAygLMiMuYmF0dXRhLmNvbmZpZy52MS5Lbm93bGVkZ2VEb2N1bWVudBITCgtuZXh0X2N1cnNvchgCIAEoCRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIlAKEkdldERvY3VtZW50UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCSKLAQoVRGVsZXRlRG9jdW1lbnRSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEjYKDXByZWNvbmRpdGlvbnMYAyABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMiSQoWU2VhcmNoS25vd2xlZGdlUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSDQoFcXVlcnkYAiABKAkSDQoFbGltaXQYAyABKAUibwoUU2VhcmNoS25vd2xlZGdlUmVwbHkSKwoIcGFzc2FnZXMYASADKAsyGS5iYXR1dGEuY29uZmlnLnYxLlBhc3NhZ2USKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCK8AQoHUGFzc2FnZRITCgtkb2N1bWVudF9pZBgBIAEoCRIOCgZzb3VyY2UYAiABKAkSDQoFdGl0bGUYAyABKAkSEAoIaGVhZGluZ3MYBCADKAkSDAoEdGV4dBgFIAEoCRIRCgloaWdobGlnaHQYBiABKAkSDAoEcmFuaxgHIAEoARIVCg1wYXNzYWdlX2luZGV4GAggASgFEhIKCmZpcnN0X2xpbmUYCSABKAUSEQoJbGFzdF9saW5lGAogASgFYgZwcm90bzM", [file_batuta_common_v1_common, file_google_protobuf_struct]);
 
 /**
  * @generated from message batuta.config.v1.KnowledgeDocument
@@ -146,6 +146,16 @@ export type PutDocumentRequest = Message<"batuta.config.v1.PutDocumentRequest"> 
    * @generated from field: google.protobuf.Struct metadata = 6;
    */
   metadata?: JsonObject | undefined;
+
+  /**
+   * @generated from field: batuta.common.v1.Preconditions preconditions = 7;
+   */
+  preconditions?: Preconditions | undefined;
+
+  /**
+   * @generated from field: batuta.common.v1.Idempotency idempotency = 8;
+   */
+  idempotency?: Idempotency | undefined;
 };
 
 /**
@@ -185,6 +195,16 @@ export type PutDocumentRequestJson = {
    * @generated from field: google.protobuf.Struct metadata = 6;
    */
   metadata?: StructJson;
+
+  /**
+   * @generated from field: batuta.common.v1.Preconditions preconditions = 7;
+   */
+  preconditions?: PreconditionsJson;
+
+  /**
+   * @generated from field: batuta.common.v1.Idempotency idempotency = 8;
+   */
+  idempotency?: IdempotencyJson;
 };
 
 /**
@@ -214,6 +234,16 @@ export type DocumentReply = Message<"batuta.config.v1.DocumentReply"> & {
    * @generated from field: batuta.common.v1.Refusal refused = 3;
    */
   refused?: Refusal | undefined;
+
+  /**
+   * @generated from field: string etag = 4;
+   */
+  etag: string;
+
+  /**
+   * @generated from field: bool repeated = 5;
+   */
+  repeated: boolean;
 };
 
 /**
@@ -236,6 +266,16 @@ export type DocumentReplyJson = {
    * @generated from field: batuta.common.v1.Refusal refused = 3;
    */
   refused?: RefusalJson;
+
+  /**
+   * @generated from field: string etag = 4;
+   */
+  etag?: string;
+
+  /**
+   * @generated from field: bool repeated = 5;
+   */
+  repeated?: boolean;
 };
 
 /**
@@ -344,6 +384,47 @@ export const ListDocumentsReplySchema: GenMessage<ListDocumentsReply, {jsonType:
   messageDesc(file_batuta_config_v1_knowledge, 4);
 
 /**
+ * batuta.config.knowledge.get
+ *
+ * @generated from message batuta.config.v1.GetDocumentRequest
+ */
+export type GetDocumentRequest = Message<"batuta.config.v1.GetDocumentRequest"> & {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: Principal | undefined;
+
+  /**
+   * @generated from field: string id = 2;
+   */
+  id: string;
+};
+
+/**
+ * batuta.config.knowledge.get
+ *
+ * @generated from message batuta.config.v1.GetDocumentRequest
+ */
+export type GetDocumentRequestJson = {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: PrincipalJson;
+
+  /**
+   * @generated from field: string id = 2;
+   */
+  id?: string;
+};
+
+/**
+ * Describes the message batuta.config.v1.GetDocumentRequest.
+ * Use `create(GetDocumentRequestSchema)` to create a new message.
+ */
+export const GetDocumentRequestSchema: GenMessage<GetDocumentRequest, {jsonType: GetDocumentRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_knowledge, 5);
+
+/**
  * batuta.config.knowledge.delete
  *
  * @generated from message batuta.config.v1.DeleteDocumentRequest
@@ -358,6 +439,11 @@ export type DeleteDocumentRequest = Message<"batuta.config.v1.DeleteDocumentRequ
    * @generated from field: string id = 2;
    */
   id: string;
+
+  /**
+   * @generated from field: batuta.common.v1.Preconditions preconditions = 3;
+   */
+  preconditions?: Preconditions | undefined;
 };
 
 /**
@@ -375,6 +461,11 @@ export type DeleteDocumentRequestJson = {
    * @generated from field: string id = 2;
    */
   id?: string;
+
+  /**
+   * @generated from field: batuta.common.v1.Preconditions preconditions = 3;
+   */
+  preconditions?: PreconditionsJson;
 };
 
 /**
@@ -382,7 +473,7 @@ export type DeleteDocumentRequestJson = {
  * Use `create(DeleteDocumentRequestSchema)` to create a new message.
  */
 export const DeleteDocumentRequestSchema: GenMessage<DeleteDocumentRequest, {jsonType: DeleteDocumentRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_knowledge, 5);
+  messageDesc(file_batuta_config_v1_knowledge, 6);
 
 /**
  * batuta.config.knowledge.search
@@ -437,7 +528,7 @@ export type SearchKnowledgeRequestJson = {
  * Use `create(SearchKnowledgeRequestSchema)` to create a new message.
  */
 export const SearchKnowledgeRequestSchema: GenMessage<SearchKnowledgeRequest, {jsonType: SearchKnowledgeRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_knowledge, 6);
+  messageDesc(file_batuta_config_v1_knowledge, 7);
 
 /**
  * @generated from message batuta.config.v1.SearchKnowledgeReply
@@ -474,7 +565,7 @@ export type SearchKnowledgeReplyJson = {
  * Use `create(SearchKnowledgeReplySchema)` to create a new message.
  */
 export const SearchKnowledgeReplySchema: GenMessage<SearchKnowledgeReply, {jsonType: SearchKnowledgeReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_knowledge, 7);
+  messageDesc(file_batuta_config_v1_knowledge, 8);
 
 /**
  * @generated from message batuta.config.v1.Passage
@@ -603,5 +694,5 @@ export type PassageJson = {
  * Use `create(PassageSchema)` to create a new message.
  */
 export const PassageSchema: GenMessage<Passage, {jsonType: PassageJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_knowledge, 8);
+  messageDesc(file_batuta_config_v1_knowledge, 9);
 

@@ -6,7 +6,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Principal, PrincipalJson, Refusal, RefusalJson } from "../../common/v1/common_pb.js";
+import type { Idempotency, IdempotencyJson, Preconditions, PreconditionsJson, Principal, PrincipalJson, Refusal, RefusalJson } from "../../common/v1/common_pb.js";
 import { file_batuta_common_v1_common } from "../../common/v1/common_pb.js";
 import type { OrchestrationDefinition, OrchestrationDefinitionJson } from "./definition_pb.js";
 import { file_batuta_config_v1_definition } from "./definition_pb.js";
@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file batuta/config/v1/service.proto.
  */
 export const file_batuta_config_v1_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5iYXR1dGEvY29uZmlnL3YxL3NlcnZpY2UucHJvdG8SEGJhdHV0YS5jb25maWcudjEi2AEKBkNvbmZpZxIKCgJpZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSEAoIb3duZXJfaWQYAyABKAkSDwoHdmVyc2lvbhgEIAEoBRIRCglpc19hY3RpdmUYBSABKAgSEgoKY3JlYXRlZF9hdBgGIAEoARISCgp1cGRhdGVkX2F0GAcgASgBEj0KCmRlZmluaXRpb24YCCABKAsyKS5iYXR1dGEuY29uZmlnLnYxLk9yY2hlc3RyYXRpb25EZWZpbml0aW9uEhIKCmRlbGV0ZWRfYXQYCSABKAEiYwoLQ29uZmlnUmVwbHkSKAoGY29uZmlnGAEgASgLMhguYmF0dXRhLmNvbmZpZy52MS5Db25maWcSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCJxChNDcmVhdGVDb25maWdSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEioKCmRlZmluaXRpb24YAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUieAoQR2V0Q29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRIPCgd2ZXJzaW9uGAMgASgFEhcKD2luY2x1ZGVfZGVsZXRlZBgEIAEoCCLbAQoSTGlzdENvbmZpZ3NSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEhUKDW5hbWVfY29udGFpbnMYAiABKAkSEAoIc3RyYXRlZ3kYAyABKAkSEAoIb3duZXJfaWQYBCABKAkSFwoPaW5jbHVkZV9kZWxldGVkGAUgASgIEg0KBWxpbWl0GAYgASgFEg4KBmN1cnNvchgHIAEoCRIOCgZvZmZzZXQYCCABKAUSEgoKd2l0aF90b3RhbBgJIAEoCCKNAQoQTGlzdENvbmZpZ3NSZXBseRIpCgdjb25maWdzGAEgAygLMhguYmF0dXRhLmNvbmZpZy52MS5Db25maWcSEwoLbmV4dF9jdXJzb3IYAiABKAkSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBINCgV0b3RhbBgEIAEoASKmAQoTVXBkYXRlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRIqCgpkZWZpbml0aW9uGAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhgKEGV4cGVjdGVkX3ZlcnNpb24YBCABKAUSDQoFbWVyZ2UYBSABKAgiawoTRGVsZXRlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRIYChBleHBlY3RlZF92ZXJzaW9uGAMgASgFIlIKFFJlc3RvcmVDb25maWdSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJIngKE0xpc3RWZXJzaW9uc1JlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSCgoCaWQYAiABKAkSDQoFbGltaXQYAyABKAUSFgoOYmVmb3JlX3ZlcnNpb24YBCABKAUiawoRTGlzdFZlcnNpb25zUmVwbHkSKgoIdmVyc2lvbnMYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLkNvbmZpZxIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIjUKFFJlc29sdmVDb25maWdSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIKCgJpZBgCIAEoCSKQAQoSUmVzb2x2ZUNvbmZpZ1JlcGx5EhEKCWNvbmZpZ19pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEhgKEGhhc19pbnB1dF9zY2hlbWEYAyABKAgSKgoHcmVmdXNlZBgEIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBIQCghsZWFzZV9tcxgFIAEoBSI3ChFHZXRWZXJzaW9uUmVxdWVzdBIRCgljb25maWdfaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBSKzAQoPR2V0VmVyc2lvblJlcGx5EhEKCWNvbmZpZ19pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEhEKCXRlbmFudF9pZBgDIAEoCRI9CgpkZWZpbml0aW9uGAQgASgLMikuYmF0dXRhLmNvbmZpZy52MS5PcmNoZXN0cmF0aW9uRGVmaW5pdGlvbhIqCgdyZWZ1c2VkGAUgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIuABCgVBZ2VudBIMCgRuYW1lGAEgASgJEgwKBHBvb2wYAiABKAkSEwoLZGVzY3JpcHRpb24YAyABKAkSLAoMaW5wdXRfc2NoZW1hGAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEi0KDW91dHB1dF9zY2hlbWEYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEAoIYnVpbHRfaW4YBiABKAgSEAoIcmV2aXNpb24YByABKAUSEgoKdXBkYXRlZF9hdBgIIAEoARIRCgl0ZW5hbnRfaWQYCSABKAkidQoPUHV0QWdlbnRSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBG5hbWUYAiABKAkSJAoEYm9keRgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZSIyCg9HZXRBZ2VudFJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEgwKBG5hbWUYAiABKAkiUgoSRGVsZXRlQWdlbnRSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBG5hbWUYAiABKAkiYAoKQWdlbnRSZXBseRImCgVhZ2VudBgBIAEoCzIXLmJhdHV0YS5jb25maWcudjEuQWdlbnQSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCImChFMaXN0QWdlbnRzUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkiOgoPTGlzdEFnZW50c1JlcGx5EicKBmFnZW50cxgBIAMoCzIXLmJhdHV0YS5jb25maWcudjEuQWdlbnQiPAoNQ29uZmlnQ2hhbmdlZBIMCgRraW5kGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIKCgJpZBgDIAEoCSInChNBdXRoZW50aWNhdGVSZXF1ZXN0EhAKCGtleV9oYXNoGAEgASgJIlcKEUF1dGhlbnRpY2F0ZVJlcGx5Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEhIKCmV4cGlyZXNfYXQYAiABKAEioAEKBkFwaUtleRIKCgJpZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSDwoHdXNlcl9pZBgDIAEoCRIMCgRyb2xlGAQgASgJEgwKBG5hbWUYBSABKAkSEgoKY3JlYXRlZF9hdBgGIAEoARISCgpleHBpcmVzX2F0GAcgASgBEhIKCnJldm9rZWRfYXQYCCABKAESDgoGcHJlZml4GAkgASgJIpkBChNDcmVhdGVBcGlLZXlSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEg8KB3VzZXJfaWQYAiABKAkSDAoEcm9sZRgDIAEoCRIMCgRuYW1lGAQgASgJEhIKCmV4cGlyZXNfYXQYBSABKAESEQoJdGVuYW50X2lkGAYgASgJInYKEUNyZWF0ZUFwaUtleVJlcGx5EiUKA2tleRgBIAEoCzIYLmJhdHV0YS5jb25maWcudjEuQXBpS2V5Eg4KBnNlY3JldBgCIAEoCRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsImMKEkxpc3RBcGlLZXlzUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBINCgVsaW1pdBgCIAEoBRIOCgZjdXJzb3IYAyABKAkiewoQTGlzdEFwaUtleXNSZXBseRImCgRrZXlzGAEgAygLMhguYmF0dXRhLmNvbmZpZy52MS5BcGlLZXkSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBITCgtuZXh0X2N1cnNvchgDIAEoCSJRChNSZXZva2VBcGlLZXlSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJImYKEVJldm9rZUFwaUtleVJlcGx5EiUKA2tleRgBIAEoCzIYLmJhdHV0YS5jb25maWcudjEuQXBpS2V5EioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWxiBnByb3RvMw", [file_batuta_common_v1_common, file_batuta_config_v1_definition, file_google_protobuf_struct]);
+  fileDesc("Ch5iYXR1dGEvY29uZmlnL3YxL3NlcnZpY2UucHJvdG8SEGJhdHV0YS5jb25maWcudjEi2AEKBkNvbmZpZxIKCgJpZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSEAoIb3duZXJfaWQYAyABKAkSDwoHdmVyc2lvbhgEIAEoBRIRCglpc19hY3RpdmUYBSABKAgSEgoKY3JlYXRlZF9hdBgGIAEoARISCgp1cGRhdGVkX2F0GAcgASgBEj0KCmRlZmluaXRpb24YCCABKAsyKS5iYXR1dGEuY29uZmlnLnYxLk9yY2hlc3RyYXRpb25EZWZpbml0aW9uEhIKCmRlbGV0ZWRfYXQYCSABKAEigwEKC0NvbmZpZ1JlcGx5EigKBmNvbmZpZxgBIAEoCzIYLmJhdHV0YS5jb25maWcudjEuQ29uZmlnEioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwSDAoEZXRhZxgDIAEoCRIQCghyZXBlYXRlZBgEIAEoCCKlAQoTQ3JlYXRlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIqCgpkZWZpbml0aW9uGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEjIKC2lkZW1wb3RlbmN5GAMgASgLMh0uYmF0dXRhLmNvbW1vbi52MS5JZGVtcG90ZW5jeSJ4ChBHZXRDb25maWdSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEg8KB3ZlcnNpb24YAyABKAUSFwoPaW5jbHVkZV9kZWxldGVkGAQgASgIItsBChJMaXN0Q29uZmlnc1JlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSFQoNbmFtZV9jb250YWlucxgCIAEoCRIQCghzdHJhdGVneRgDIAEoCRIQCghvd25lcl9pZBgEIAEoCRIXCg9pbmNsdWRlX2RlbGV0ZWQYBSABKAgSDQoFbGltaXQYBiABKAUSDgoGY3Vyc29yGAcgASgJEg4KBm9mZnNldBgIIAEoBRISCgp3aXRoX3RvdGFsGAkgASgIIo0BChBMaXN0Q29uZmlnc1JlcGx5EikKB2NvbmZpZ3MYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLkNvbmZpZxITCgtuZXh0X2N1cnNvchgCIAEoCRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEg0KBXRvdGFsGAQgASgBIsQBChNVcGRhdGVDb25maWdSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEioKCmRlZmluaXRpb24YAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSNgoNcHJlY29uZGl0aW9ucxgEIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucxINCgVtZXJnZRgFIAEoCCKJAQoTRGVsZXRlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRI2Cg1wcmVjb25kaXRpb25zGAMgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zIr4BChRSZXN0b3JlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRI2Cg1wcmVjb25kaXRpb25zGAMgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zEjIKC2lkZW1wb3RlbmN5GAQgASgLMh0uYmF0dXRhLmNvbW1vbi52MS5JZGVtcG90ZW5jeSKRAQoTTGlzdFZlcnNpb25zUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRINCgVsaW1pdBgDIAEoBRIWCg5iZWZvcmVfdmVyc2lvbhgEIAEoBRIXCg9pbmNsdWRlX2RlbGV0ZWQYBSABKAgiawoRTGlzdFZlcnNpb25zUmVwbHkSKgoIdmVyc2lvbnMYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLkNvbmZpZxIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIjUKFFJlc29sdmVDb25maWdSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIKCgJpZBgCIAEoCSKQAQoSUmVzb2x2ZUNvbmZpZ1JlcGx5EhEKCWNvbmZpZ19pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEhgKEGhhc19pbnB1dF9zY2hlbWEYAyABKAgSKgoHcmVmdXNlZBgEIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBIQCghsZWFzZV9tcxgFIAEoBSI3ChFHZXRWZXJzaW9uUmVxdWVzdBIRCgljb25maWdfaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBSKzAQoPR2V0VmVyc2lvblJlcGx5EhEKCWNvbmZpZ19pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEhEKCXRlbmFudF9pZBgDIAEoCRI9CgpkZWZpbml0aW9uGAQgASgLMikuYmF0dXRhLmNvbmZpZy52MS5PcmNoZXN0cmF0aW9uRGVmaW5pdGlvbhIqCgdyZWZ1c2VkGAUgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIuABCgVBZ2VudBIMCgRuYW1lGAEgASgJEgwKBHBvb2wYAiABKAkSEwoLZGVzY3JpcHRpb24YAyABKAkSLAoMaW5wdXRfc2NoZW1hGAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEi0KDW91dHB1dF9zY2hlbWEYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEAoIYnVpbHRfaW4YBiABKAgSEAoIcmV2aXNpb24YByABKAUSEgoKdXBkYXRlZF9hdBgIIAEoARIRCgl0ZW5hbnRfaWQYCSABKAkirQEKD1B1dEFnZW50UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRuYW1lGAIgASgJEiQKBGJvZHkYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSNgoNcHJlY29uZGl0aW9ucxgEIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucyIyCg9HZXRBZ2VudFJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEgwKBG5hbWUYAiABKAkiigEKEkRlbGV0ZUFnZW50UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRuYW1lGAIgASgJEjYKDXByZWNvbmRpdGlvbnMYAyABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMifwoKQWdlbnRSZXBseRImCgVhZ2VudBgBIAEoCzIXLmJhdHV0YS5jb25maWcudjEuQWdlbnQSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBIMCgRldGFnGAMgASgJEg8KB2NyZWF0ZWQYBCABKAgiJgoRTGlzdEFnZW50c1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJIjoKD0xpc3RBZ2VudHNSZXBseRInCgZhZ2VudHMYASADKAsyFy5iYXR1dGEuY29uZmlnLnYxLkFnZW50IjwKDUNvbmZpZ0NoYW5nZWQSDAoEa2luZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSCgoCaWQYAyABKAkiJwoTQXV0aGVudGljYXRlUmVxdWVzdBIQCghrZXlfaGFzaBgBIAEoCSJXChFBdXRoZW50aWNhdGVSZXBseRIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBISCgpleHBpcmVzX2F0GAIgASgBIqABCgZBcGlLZXkSCgoCaWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEg8KB3VzZXJfaWQYAyABKAkSDAoEcm9sZRgEIAEoCRIMCgRuYW1lGAUgASgJEhIKCmNyZWF0ZWRfYXQYBiABKAESEgoKZXhwaXJlc19hdBgHIAEoARISCgpyZXZva2VkX2F0GAggASgBEg4KBnByZWZpeBgJIAEoCSLNAQoTQ3JlYXRlQXBpS2V5UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIPCgd1c2VyX2lkGAIgASgJEgwKBHJvbGUYAyABKAkSDAoEbmFtZRgEIAEoCRISCgpleHBpcmVzX2F0GAUgASgBEhEKCXRlbmFudF9pZBgGIAEoCRIyCgtpZGVtcG90ZW5jeRgHIAEoCzIdLmJhdHV0YS5jb21tb24udjEuSWRlbXBvdGVuY3kilgEKEUNyZWF0ZUFwaUtleVJlcGx5EiUKA2tleRgBIAEoCzIYLmJhdHV0YS5jb25maWcudjEuQXBpS2V5Eg4KBnNlY3JldBgCIAEoCRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYBCABKAkSEAoIcmVwZWF0ZWQYBSABKAgiTgoQR2V0QXBpS2V5UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCSJuCgtBcGlLZXlSZXBseRIlCgNrZXkYASABKAsyGC5iYXR1dGEuY29uZmlnLnYxLkFwaUtleRIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYAyABKAkiYwoSTGlzdEFwaUtleXNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEg0KBWxpbWl0GAIgASgFEg4KBmN1cnNvchgDIAEoCSJ7ChBMaXN0QXBpS2V5c1JlcGx5EiYKBGtleXMYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLkFwaUtleRIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEhMKC25leHRfY3Vyc29yGAMgASgJIokBChNSZXZva2VBcGlLZXlSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEjYKDXByZWNvbmRpdGlvbnMYAyABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnNiBnByb3RvMw", [file_batuta_common_v1_common, file_batuta_config_v1_definition, file_google_protobuf_struct]);
 
 /**
  * A config with its newest (or the asked) version.
@@ -144,6 +144,20 @@ export type ConfigReply = Message<"batuta.config.v1.ConfigReply"> & {
    * @generated from field: batuta.common.v1.Refusal refused = 2;
    */
   refused?: Refusal | undefined;
+
+  /**
+   * Of what is shown, without quotes.
+   *
+   * @generated from field: string etag = 3;
+   */
+  etag: string;
+
+  /**
+   * The first answer to the same idempotency key.
+   *
+   * @generated from field: bool repeated = 4;
+   */
+  repeated: boolean;
 };
 
 /**
@@ -159,6 +173,20 @@ export type ConfigReplyJson = {
    * @generated from field: batuta.common.v1.Refusal refused = 2;
    */
   refused?: RefusalJson;
+
+  /**
+   * Of what is shown, without quotes.
+   *
+   * @generated from field: string etag = 3;
+   */
+  etag?: string;
+
+  /**
+   * The first answer to the same idempotency key.
+   *
+   * @generated from field: bool repeated = 4;
+   */
+  repeated?: boolean;
 };
 
 /**
@@ -185,6 +213,11 @@ export type CreateConfigRequest = Message<"batuta.config.v1.CreateConfigRequest"
    * @generated from field: google.protobuf.Value definition = 2;
    */
   definition?: Value | undefined;
+
+  /**
+   * @generated from field: batuta.common.v1.Idempotency idempotency = 3;
+   */
+  idempotency?: Idempotency | undefined;
 };
 
 /**
@@ -204,6 +237,11 @@ export type CreateConfigRequestJson = {
    * @generated from field: google.protobuf.Value definition = 2;
    */
   definition?: ValueJson;
+
+  /**
+   * @generated from field: batuta.common.v1.Idempotency idempotency = 3;
+   */
+  idempotency?: IdempotencyJson;
 };
 
 /**
@@ -484,11 +522,9 @@ export type UpdateConfigRequest = Message<"batuta.config.v1.UpdateConfigRequest"
   definition?: Value | undefined;
 
   /**
-   * The version the caller has seen (If-Match); 0 means any.
-   *
-   * @generated from field: int32 expected_version = 4;
+   * @generated from field: batuta.common.v1.Preconditions preconditions = 4;
    */
-  expectedVersion: number;
+  preconditions?: Preconditions | undefined;
 
   /**
    * The definition is a JSON merge patch (RFC 7396) of the newest version.
@@ -520,11 +556,9 @@ export type UpdateConfigRequestJson = {
   definition?: ValueJson;
 
   /**
-   * The version the caller has seen (If-Match); 0 means any.
-   *
-   * @generated from field: int32 expected_version = 4;
+   * @generated from field: batuta.common.v1.Preconditions preconditions = 4;
    */
-  expectedVersion?: number;
+  preconditions?: PreconditionsJson;
 
   /**
    * The definition is a JSON merge patch (RFC 7396) of the newest version.
@@ -558,9 +592,9 @@ export type DeleteConfigRequest = Message<"batuta.config.v1.DeleteConfigRequest"
   id: string;
 
   /**
-   * @generated from field: int32 expected_version = 3;
+   * @generated from field: batuta.common.v1.Preconditions preconditions = 3;
    */
-  expectedVersion: number;
+  preconditions?: Preconditions | undefined;
 };
 
 /**
@@ -580,9 +614,9 @@ export type DeleteConfigRequestJson = {
   id?: string;
 
   /**
-   * @generated from field: int32 expected_version = 3;
+   * @generated from field: batuta.common.v1.Preconditions preconditions = 3;
    */
-  expectedVersion?: number;
+  preconditions?: PreconditionsJson;
 };
 
 /**
@@ -605,6 +639,16 @@ export type RestoreConfigRequest = Message<"batuta.config.v1.RestoreConfigReques
    * @generated from field: string id = 2;
    */
   id: string;
+
+  /**
+   * @generated from field: batuta.common.v1.Preconditions preconditions = 3;
+   */
+  preconditions?: Preconditions | undefined;
+
+  /**
+   * @generated from field: batuta.common.v1.Idempotency idempotency = 4;
+   */
+  idempotency?: Idempotency | undefined;
 };
 
 /**
@@ -620,6 +664,16 @@ export type RestoreConfigRequestJson = {
    * @generated from field: string id = 2;
    */
   id?: string;
+
+  /**
+   * @generated from field: batuta.common.v1.Preconditions preconditions = 3;
+   */
+  preconditions?: PreconditionsJson;
+
+  /**
+   * @generated from field: batuta.common.v1.Idempotency idempotency = 4;
+   */
+  idempotency?: IdempotencyJson;
 };
 
 /**
@@ -654,6 +708,11 @@ export type ListVersionsRequest = Message<"batuta.config.v1.ListVersionsRequest"
    * @generated from field: int32 before_version = 4;
    */
   beforeVersion: number;
+
+  /**
+   * @generated from field: bool include_deleted = 5;
+   */
+  includeDeleted: boolean;
 };
 
 /**
@@ -681,6 +740,11 @@ export type ListVersionsRequestJson = {
    * @generated from field: int32 before_version = 4;
    */
   beforeVersion?: number;
+
+  /**
+   * @generated from field: bool include_deleted = 5;
+   */
+  includeDeleted?: boolean;
 };
 
 /**
@@ -1092,6 +1156,11 @@ export type PutAgentRequest = Message<"batuta.config.v1.PutAgentRequest"> & {
    * @generated from field: google.protobuf.Value body = 3;
    */
   body?: Value | undefined;
+
+  /**
+   * @generated from field: batuta.common.v1.Preconditions preconditions = 4;
+   */
+  preconditions?: Preconditions | undefined;
 };
 
 /**
@@ -1116,6 +1185,11 @@ export type PutAgentRequestJson = {
    * @generated from field: google.protobuf.Value body = 3;
    */
   body?: ValueJson;
+
+  /**
+   * @generated from field: batuta.common.v1.Preconditions preconditions = 4;
+   */
+  preconditions?: PreconditionsJson;
 };
 
 /**
@@ -1179,6 +1253,11 @@ export type DeleteAgentRequest = Message<"batuta.config.v1.DeleteAgentRequest"> 
    * @generated from field: string name = 2;
    */
   name: string;
+
+  /**
+   * @generated from field: batuta.common.v1.Preconditions preconditions = 3;
+   */
+  preconditions?: Preconditions | undefined;
 };
 
 /**
@@ -1194,6 +1273,11 @@ export type DeleteAgentRequestJson = {
    * @generated from field: string name = 2;
    */
   name?: string;
+
+  /**
+   * @generated from field: batuta.common.v1.Preconditions preconditions = 3;
+   */
+  preconditions?: PreconditionsJson;
 };
 
 /**
@@ -1216,6 +1300,18 @@ export type AgentReply = Message<"batuta.config.v1.AgentReply"> & {
    * @generated from field: batuta.common.v1.Refusal refused = 2;
    */
   refused?: Refusal | undefined;
+
+  /**
+   * @generated from field: string etag = 3;
+   */
+  etag: string;
+
+  /**
+   * True when there was no such agent before.
+   *
+   * @generated from field: bool created = 4;
+   */
+  created: boolean;
 };
 
 /**
@@ -1231,6 +1327,18 @@ export type AgentReplyJson = {
    * @generated from field: batuta.common.v1.Refusal refused = 2;
    */
   refused?: RefusalJson;
+
+  /**
+   * @generated from field: string etag = 3;
+   */
+  etag?: string;
+
+  /**
+   * True when there was no such agent before.
+   *
+   * @generated from field: bool created = 4;
+   */
+  created?: boolean;
 };
 
 /**
@@ -1581,6 +1689,11 @@ export type CreateApiKeyRequest = Message<"batuta.config.v1.CreateApiKeyRequest"
    * @generated from field: string tenant_id = 6;
    */
   tenantId: string;
+
+  /**
+   * @generated from field: batuta.common.v1.Idempotency idempotency = 7;
+   */
+  idempotency?: Idempotency | undefined;
 };
 
 /**
@@ -1620,6 +1733,11 @@ export type CreateApiKeyRequestJson = {
    * @generated from field: string tenant_id = 6;
    */
   tenantId?: string;
+
+  /**
+   * @generated from field: batuta.common.v1.Idempotency idempotency = 7;
+   */
+  idempotency?: IdempotencyJson;
 };
 
 /**
@@ -1639,7 +1757,7 @@ export type CreateApiKeyReply = Message<"batuta.config.v1.CreateApiKeyReply"> & 
   key?: ApiKey | undefined;
 
   /**
-   * Shown once.
+   * Shown once; a repeat has none.
    *
    * @generated from field: string secret = 2;
    */
@@ -1649,6 +1767,16 @@ export type CreateApiKeyReply = Message<"batuta.config.v1.CreateApiKeyReply"> & 
    * @generated from field: batuta.common.v1.Refusal refused = 3;
    */
   refused?: Refusal | undefined;
+
+  /**
+   * @generated from field: string etag = 4;
+   */
+  etag: string;
+
+  /**
+   * @generated from field: bool repeated = 5;
+   */
+  repeated: boolean;
 };
 
 /**
@@ -1661,7 +1789,7 @@ export type CreateApiKeyReplyJson = {
   key?: ApiKeyJson;
 
   /**
-   * Shown once.
+   * Shown once; a repeat has none.
    *
    * @generated from field: string secret = 2;
    */
@@ -1671,6 +1799,16 @@ export type CreateApiKeyReplyJson = {
    * @generated from field: batuta.common.v1.Refusal refused = 3;
    */
   refused?: RefusalJson;
+
+  /**
+   * @generated from field: string etag = 4;
+   */
+  etag?: string;
+
+  /**
+   * @generated from field: bool repeated = 5;
+   */
+  repeated?: boolean;
 };
 
 /**
@@ -1679,6 +1817,94 @@ export type CreateApiKeyReplyJson = {
  */
 export const CreateApiKeyReplySchema: GenMessage<CreateApiKeyReply, {jsonType: CreateApiKeyReplyJson}> = /*@__PURE__*/
   messageDesc(file_batuta_config_v1_service, 27);
+
+/**
+ * batuta.config.key.get
+ *
+ * @generated from message batuta.config.v1.GetApiKeyRequest
+ */
+export type GetApiKeyRequest = Message<"batuta.config.v1.GetApiKeyRequest"> & {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: Principal | undefined;
+
+  /**
+   * @generated from field: string id = 2;
+   */
+  id: string;
+};
+
+/**
+ * batuta.config.key.get
+ *
+ * @generated from message batuta.config.v1.GetApiKeyRequest
+ */
+export type GetApiKeyRequestJson = {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: PrincipalJson;
+
+  /**
+   * @generated from field: string id = 2;
+   */
+  id?: string;
+};
+
+/**
+ * Describes the message batuta.config.v1.GetApiKeyRequest.
+ * Use `create(GetApiKeyRequestSchema)` to create a new message.
+ */
+export const GetApiKeyRequestSchema: GenMessage<GetApiKeyRequest, {jsonType: GetApiKeyRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 28);
+
+/**
+ * @generated from message batuta.config.v1.ApiKeyReply
+ */
+export type ApiKeyReply = Message<"batuta.config.v1.ApiKeyReply"> & {
+  /**
+   * @generated from field: batuta.config.v1.ApiKey key = 1;
+   */
+  key?: ApiKey | undefined;
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 2;
+   */
+  refused?: Refusal | undefined;
+
+  /**
+   * @generated from field: string etag = 3;
+   */
+  etag: string;
+};
+
+/**
+ * @generated from message batuta.config.v1.ApiKeyReply
+ */
+export type ApiKeyReplyJson = {
+  /**
+   * @generated from field: batuta.config.v1.ApiKey key = 1;
+   */
+  key?: ApiKeyJson;
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 2;
+   */
+  refused?: RefusalJson;
+
+  /**
+   * @generated from field: string etag = 3;
+   */
+  etag?: string;
+};
+
+/**
+ * Describes the message batuta.config.v1.ApiKeyReply.
+ * Use `create(ApiKeyReplySchema)` to create a new message.
+ */
+export const ApiKeyReplySchema: GenMessage<ApiKeyReply, {jsonType: ApiKeyReplyJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 29);
 
 /**
  * batuta.config.key.list, batuta.config.key.revoke
@@ -1737,7 +1963,7 @@ export type ListApiKeysRequestJson = {
  * Use `create(ListApiKeysRequestSchema)` to create a new message.
  */
 export const ListApiKeysRequestSchema: GenMessage<ListApiKeysRequest, {jsonType: ListApiKeysRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 28);
+  messageDesc(file_batuta_config_v1_service, 30);
 
 /**
  * @generated from message batuta.config.v1.ListApiKeysReply
@@ -1788,7 +2014,7 @@ export type ListApiKeysReplyJson = {
  * Use `create(ListApiKeysReplySchema)` to create a new message.
  */
 export const ListApiKeysReplySchema: GenMessage<ListApiKeysReply, {jsonType: ListApiKeysReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 29);
+  messageDesc(file_batuta_config_v1_service, 31);
 
 /**
  * @generated from message batuta.config.v1.RevokeApiKeyRequest
@@ -1803,6 +2029,11 @@ export type RevokeApiKeyRequest = Message<"batuta.config.v1.RevokeApiKeyRequest"
    * @generated from field: string id = 2;
    */
   id: string;
+
+  /**
+   * @generated from field: batuta.common.v1.Preconditions preconditions = 3;
+   */
+  preconditions?: Preconditions | undefined;
 };
 
 /**
@@ -1818,6 +2049,11 @@ export type RevokeApiKeyRequestJson = {
    * @generated from field: string id = 2;
    */
   id?: string;
+
+  /**
+   * @generated from field: batuta.common.v1.Preconditions preconditions = 3;
+   */
+  preconditions?: PreconditionsJson;
 };
 
 /**
@@ -1825,42 +2061,5 @@ export type RevokeApiKeyRequestJson = {
  * Use `create(RevokeApiKeyRequestSchema)` to create a new message.
  */
 export const RevokeApiKeyRequestSchema: GenMessage<RevokeApiKeyRequest, {jsonType: RevokeApiKeyRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 30);
-
-/**
- * @generated from message batuta.config.v1.RevokeApiKeyReply
- */
-export type RevokeApiKeyReply = Message<"batuta.config.v1.RevokeApiKeyReply"> & {
-  /**
-   * @generated from field: batuta.config.v1.ApiKey key = 1;
-   */
-  key?: ApiKey | undefined;
-
-  /**
-   * @generated from field: batuta.common.v1.Refusal refused = 2;
-   */
-  refused?: Refusal | undefined;
-};
-
-/**
- * @generated from message batuta.config.v1.RevokeApiKeyReply
- */
-export type RevokeApiKeyReplyJson = {
-  /**
-   * @generated from field: batuta.config.v1.ApiKey key = 1;
-   */
-  key?: ApiKeyJson;
-
-  /**
-   * @generated from field: batuta.common.v1.Refusal refused = 2;
-   */
-  refused?: RefusalJson;
-};
-
-/**
- * Describes the message batuta.config.v1.RevokeApiKeyReply.
- * Use `create(RevokeApiKeyReplySchema)` to create a new message.
- */
-export const RevokeApiKeyReplySchema: GenMessage<RevokeApiKeyReply, {jsonType: RevokeApiKeyReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 31);
+  messageDesc(file_batuta_config_v1_service, 32);
 

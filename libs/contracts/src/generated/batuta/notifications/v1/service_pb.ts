@@ -6,7 +6,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Principal, PrincipalJson, Refusal, RefusalJson } from "../../common/v1/common_pb.js";
+import type { Idempotency, IdempotencyJson, Preconditions, PreconditionsJson, Principal, PrincipalJson, Refusal, RefusalJson } from "../../common/v1/common_pb.js";
 import { file_batuta_common_v1_common } from "../../common/v1/common_pb.js";
 import type { Value, ValueJson } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file batuta/notifications/v1/service.proto.
  */
 export const file_batuta_notifications_v1_service: GenFile = /*@__PURE__*/
-  fileDesc("CiViYXR1dGEvbm90aWZpY2F0aW9ucy92MS9zZXJ2aWNlLnByb3RvEhdiYXR1dGEubm90aWZpY2F0aW9ucy52MSLkAwoPQ2FsbGJhY2tDaGFubmVsEgwKBHR5cGUYASABKAkSIgoMY2FsbGJhY2tfdXJsGAIgASgJUgxjYWxsYmFja191cmwSKAoPY2FsbGJhY2tfbWV0aG9kGAMgASgJUg9jYWxsYmFja19tZXRob2QSaQoQY2FsbGJhY2tfaGVhZGVycxgEIAMoCzI9LmJhdHV0YS5ub3RpZmljYXRpb25zLnYxLkNhbGxiYWNrQ2hhbm5lbC5DYWxsYmFja0hlYWRlcnNFbnRyeVIQY2FsbGJhY2tfaGVhZGVycxI2ChZjYWxsYmFja19ib2R5X3RlbXBsYXRlGAUgASgJUhZjYWxsYmFja19ib2R5X3RlbXBsYXRlEgoKAnRvGAYgAygJEioKEHN1YmplY3RfdGVtcGxhdGUYByABKAlSEHN1YmplY3RfdGVtcGxhdGUSJAoNaHRtbF90ZW1wbGF0ZRgIIAEoCVINaHRtbF90ZW1wbGF0ZRIgCgttYXhfcmV0cmllcxgJIAEoBVILbWF4X3JldHJpZXMSGgoIYWZ0ZXJfbXMYCiABKAFSCGFmdGVyX21zGjYKFENhbGxiYWNrSGVhZGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEivwIKCENhbGxiYWNrEgoKAmlkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSFAoMZXhlY3V0aW9uX2lkGAQgASgJEg4KBmV2ZW50cxgFIAMoCRI5CgdjaGFubmVsGAYgASgLMiguYmF0dXRhLm5vdGlmaWNhdGlvbnMudjEuQ2FsbGJhY2tDaGFubmVsEjoKCGZhbGxiYWNrGAcgAygLMiguYmF0dXRhLm5vdGlmaWNhdGlvbnMudjEuQ2FsbGJhY2tDaGFubmVsEg8KB2VuYWJsZWQYCCABKAgSFwoPZGlzYWJsZWRfcmVhc29uGAkgASgJEhIKCmNyZWF0ZWRfYnkYCiABKAkSEgoKY3JlYXRlZF9hdBgLIAEoARISCgp1cGRhdGVkX2F0GAwgASgBIoABCg1DYWxsYmFja1JlcGx5EjMKCGNhbGxiYWNrGAEgASgLMiEuYmF0dXRhLm5vdGlmaWNhdGlvbnMudjEuQ2FsbGJhY2sSDgoGc2VjcmV0GAIgASgJEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwibQoVQ3JlYXRlQ2FsbGJhY2tSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEiQKBGJvZHkYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiUAoSR2V0Q2FsbGJhY2tSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJIo4BChRMaXN0Q2FsbGJhY2tzUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIRCgljb25maWdfaWQYAiABKAkSFAoMZXhlY3V0aW9uX2lkGAMgASgJEg0KBWxpbWl0GAQgASgFEg4KBmN1cnNvchgFIAEoCSKLAQoSTGlzdENhbGxiYWNrc1JlcGx5EjQKCWNhbGxiYWNrcxgBIAMoCzIhLmJhdHV0YS5ub3RpZmljYXRpb25zLnYxLkNhbGxiYWNrEhMKC25leHRfY3Vyc29yGAIgASgJEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiWgoTUm90YXRlU2VjcmV0UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBITCgtjYWxsYmFja19pZBgCIAEoCSJsChFSb3RhdGVTZWNyZXRSZXBseRIOCgZzZWNyZXQYASABKAkSGwoTcHJldmlvdXNfZXhwaXJlc19hdBgCIAEoARIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIoAEChBDYWxsYmFja0RlbGl2ZXJ5EgoKAmlkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIVCg1jYWxsYmFja190eXBlGAMgASgJEhQKDGNhbGxiYWNrX3VybBgEIAEoCRIXCg9jYWxsYmFja19tZXRob2QYBSABKAkSDgoGc3RhdHVzGAYgASgJEhMKC3JldHJ5X2NvdW50GAcgASgFEhMKC21heF9yZXRyaWVzGAggASgFEhUKDWxhc3RfcmV0cnlfYXQYCSABKAESFwoPcmVzcG9uc2Vfc3RhdHVzGAogASgFEhUKDXJlc3BvbnNlX2JvZHkYCyABKAkSEgoKY3JlYXRlZF9hdBgMIAEoARIPCgdzZW50X2F0GA0gASgBEhQKDGNvbXBsZXRlZF9hdBgOIAEoARITCgtjYWxsYmFja19pZBgPIAEoCRISCgpldmVudF90eXBlGBAgASgJEhUKDWV2ZW50X3ZlcnNpb24YESABKAUSDwoHY2hhbm5lbBgSIAEoBRINCgVlcnJvchgTIAEoCRIXCg9uZXh0X2F0dGVtcHRfYXQYFCABKAESEwoLZGVhZF9sZXR0ZXIYFSABKAgSOgoIYXR0ZW1wdHMYFiADKAsyKC5iYXR1dGEubm90aWZpY2F0aW9ucy52MS5EZWxpdmVyeUF0dGVtcHQihAEKD0RlbGl2ZXJ5QXR0ZW1wdBIPCgdhdHRlbXB0GAEgASgFEhIKCnN0YXJ0ZWRfYXQYAiABKAESEwoLZHVyYXRpb25fbXMYAyABKAESDwoHb3V0Y29tZRgEIAEoCRIXCg9yZXNwb25zZV9zdGF0dXMYBSABKAUSDQoFZXJyb3IYBiABKAkitgEKFUxpc3REZWxpdmVyaWVzUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIUCgxleGVjdXRpb25faWQYAiABKAkSEwoLY2FsbGJhY2tfaWQYAyABKAkSDgoGc3RhdHVzGAQgAygJEhMKC2RlYWRfbGV0dGVyGAUgASgIEg0KBWxpbWl0GAYgASgFEg4KBmN1cnNvchgHIAEoCSKVAQoTTGlzdERlbGl2ZXJpZXNSZXBseRI9CgpkZWxpdmVyaWVzGAEgAygLMikuYmF0dXRhLm5vdGlmaWNhdGlvbnMudjEuQ2FsbGJhY2tEZWxpdmVyeRITCgtuZXh0X2N1cnNvchgCIAEoCRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIlAKEkdldERlbGl2ZXJ5UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCSJ4Cg1EZWxpdmVyeVJlcGx5EjsKCGRlbGl2ZXJ5GAEgASgLMikuYmF0dXRhLm5vdGlmaWNhdGlvbnMudjEuQ2FsbGJhY2tEZWxpdmVyeRIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIoYBChFJbmJveE5vdGlmaWNhdGlvbhIKCgJpZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSEgoKZXZlbnRfdHlwZRgDIAEoCRInCgdjb250ZW50GAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhIKCmNyZWF0ZWRfYXQYBSABKAEiYwoQTGlzdEluYm94UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBINCgVsaW1pdBgCIAEoBRIQCghhZnRlcl9pZBgDIAEoCSKNAQoOTGlzdEluYm94UmVwbHkSQQoNbm90aWZpY2F0aW9ucxgBIAMoCzIqLmJhdHV0YS5ub3RpZmljYXRpb25zLnYxLkluYm94Tm90aWZpY2F0aW9uEgwKBG1vcmUYAiABKAgSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCJOCg9BY2tJbmJveFJlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSCwoDaWRzGAIgAygJIkgKDUFja0luYm94UmVwbHkSCwoDaWRzGAEgAygJEioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiTwoLSW5ib3hOb3RpY2USQAoMbm90aWZpY2F0aW9uGAEgASgLMiouYmF0dXRhLm5vdGlmaWNhdGlvbnMudjEuSW5ib3hOb3RpZmljYXRpb25iBnByb3RvMw", [file_batuta_common_v1_common, file_google_protobuf_struct]);
+  fileDesc("CiViYXR1dGEvbm90aWZpY2F0aW9ucy92MS9zZXJ2aWNlLnByb3RvEhdiYXR1dGEubm90aWZpY2F0aW9ucy52MSLkAwoPQ2FsbGJhY2tDaGFubmVsEgwKBHR5cGUYASABKAkSIgoMY2FsbGJhY2tfdXJsGAIgASgJUgxjYWxsYmFja191cmwSKAoPY2FsbGJhY2tfbWV0aG9kGAMgASgJUg9jYWxsYmFja19tZXRob2QSaQoQY2FsbGJhY2tfaGVhZGVycxgEIAMoCzI9LmJhdHV0YS5ub3RpZmljYXRpb25zLnYxLkNhbGxiYWNrQ2hhbm5lbC5DYWxsYmFja0hlYWRlcnNFbnRyeVIQY2FsbGJhY2tfaGVhZGVycxI2ChZjYWxsYmFja19ib2R5X3RlbXBsYXRlGAUgASgJUhZjYWxsYmFja19ib2R5X3RlbXBsYXRlEgoKAnRvGAYgAygJEioKEHN1YmplY3RfdGVtcGxhdGUYByABKAlSEHN1YmplY3RfdGVtcGxhdGUSJAoNaHRtbF90ZW1wbGF0ZRgIIAEoCVINaHRtbF90ZW1wbGF0ZRIgCgttYXhfcmV0cmllcxgJIAEoBVILbWF4X3JldHJpZXMSGgoIYWZ0ZXJfbXMYCiABKAFSCGFmdGVyX21zGjYKFENhbGxiYWNrSGVhZGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEivwIKCENhbGxiYWNrEgoKAmlkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSFAoMZXhlY3V0aW9uX2lkGAQgASgJEg4KBmV2ZW50cxgFIAMoCRI5CgdjaGFubmVsGAYgASgLMiguYmF0dXRhLm5vdGlmaWNhdGlvbnMudjEuQ2FsbGJhY2tDaGFubmVsEjoKCGZhbGxiYWNrGAcgAygLMiguYmF0dXRhLm5vdGlmaWNhdGlvbnMudjEuQ2FsbGJhY2tDaGFubmVsEg8KB2VuYWJsZWQYCCABKAgSFwoPZGlzYWJsZWRfcmVhc29uGAkgASgJEhIKCmNyZWF0ZWRfYnkYCiABKAkSEgoKY3JlYXRlZF9hdBgLIAEoARISCgp1cGRhdGVkX2F0GAwgASgBIqABCg1DYWxsYmFja1JlcGx5EjMKCGNhbGxiYWNrGAEgASgLMiEuYmF0dXRhLm5vdGlmaWNhdGlvbnMudjEuQ2FsbGJhY2sSDgoGc2VjcmV0GAIgASgJEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwSDAoEZXRhZxgEIAEoCRIQCghyZXBlYXRlZBgFIAEoCCKhAQoVQ3JlYXRlQ2FsbGJhY2tSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEiQKBGJvZHkYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSMgoLaWRlbXBvdGVuY3kYAyABKAsyHS5iYXR1dGEuY29tbW9uLnYxLklkZW1wb3RlbmN5IlAKEkdldENhbGxiYWNrUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCSK/AQoVQ2hhbmdlQ2FsbGJhY2tSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEjYKDXByZWNvbmRpdGlvbnMYAyABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMSMgoLaWRlbXBvdGVuY3kYBCABKAsyHS5iYXR1dGEuY29tbW9uLnYxLklkZW1wb3RlbmN5Io4BChRMaXN0Q2FsbGJhY2tzUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIRCgljb25maWdfaWQYAiABKAkSFAoMZXhlY3V0aW9uX2lkGAMgASgJEg0KBWxpbWl0GAQgASgFEg4KBmN1cnNvchgFIAEoCSKLAQoSTGlzdENhbGxiYWNrc1JlcGx5EjQKCWNhbGxiYWNrcxgBIAMoCzIhLmJhdHV0YS5ub3RpZmljYXRpb25zLnYxLkNhbGxiYWNrEhMKC25leHRfY3Vyc29yGAIgASgJEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwijgEKE1JvdGF0ZVNlY3JldFJlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSEwoLY2FsbGJhY2tfaWQYAiABKAkSMgoLaWRlbXBvdGVuY3kYAyABKAsyHS5iYXR1dGEuY29tbW9uLnYxLklkZW1wb3RlbmN5In4KEVJvdGF0ZVNlY3JldFJlcGx5Eg4KBnNlY3JldBgBIAEoCRIbChNwcmV2aW91c19leHBpcmVzX2F0GAIgASgBEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwSEAoIcmVwZWF0ZWQYBCABKAgigAQKEENhbGxiYWNrRGVsaXZlcnkSCgoCaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJEhUKDWNhbGxiYWNrX3R5cGUYAyABKAkSFAoMY2FsbGJhY2tfdXJsGAQgASgJEhcKD2NhbGxiYWNrX21ldGhvZBgFIAEoCRIOCgZzdGF0dXMYBiABKAkSEwoLcmV0cnlfY291bnQYByABKAUSEwoLbWF4X3JldHJpZXMYCCABKAUSFQoNbGFzdF9yZXRyeV9hdBgJIAEoARIXCg9yZXNwb25zZV9zdGF0dXMYCiABKAUSFQoNcmVzcG9uc2VfYm9keRgLIAEoCRISCgpjcmVhdGVkX2F0GAwgASgBEg8KB3NlbnRfYXQYDSABKAESFAoMY29tcGxldGVkX2F0GA4gASgBEhMKC2NhbGxiYWNrX2lkGA8gASgJEhIKCmV2ZW50X3R5cGUYECABKAkSFQoNZXZlbnRfdmVyc2lvbhgRIAEoBRIPCgdjaGFubmVsGBIgASgFEg0KBWVycm9yGBMgASgJEhcKD25leHRfYXR0ZW1wdF9hdBgUIAEoARITCgtkZWFkX2xldHRlchgVIAEoCBI6CghhdHRlbXB0cxgWIAMoCzIoLmJhdHV0YS5ub3RpZmljYXRpb25zLnYxLkRlbGl2ZXJ5QXR0ZW1wdCKEAQoPRGVsaXZlcnlBdHRlbXB0Eg8KB2F0dGVtcHQYASABKAUSEgoKc3RhcnRlZF9hdBgCIAEoARITCgtkdXJhdGlvbl9tcxgDIAEoARIPCgdvdXRjb21lGAQgASgJEhcKD3Jlc3BvbnNlX3N0YXR1cxgFIAEoBRINCgVlcnJvchgGIAEoCSK2AQoVTGlzdERlbGl2ZXJpZXNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRITCgtjYWxsYmFja19pZBgDIAEoCRIOCgZzdGF0dXMYBCADKAkSEwoLZGVhZF9sZXR0ZXIYBSABKAgSDQoFbGltaXQYBiABKAUSDgoGY3Vyc29yGAcgASgJIpUBChNMaXN0RGVsaXZlcmllc1JlcGx5Ej0KCmRlbGl2ZXJpZXMYASADKAsyKS5iYXR1dGEubm90aWZpY2F0aW9ucy52MS5DYWxsYmFja0RlbGl2ZXJ5EhMKC25leHRfY3Vyc29yGAIgASgJEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiUAoSR2V0RGVsaXZlcnlSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJIogBChZSZWRyaXZlRGVsaXZlcnlSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEjIKC2lkZW1wb3RlbmN5GAMgASgLMh0uYmF0dXRhLmNvbW1vbi52MS5JZGVtcG90ZW5jeSKKAQoNRGVsaXZlcnlSZXBseRI7CghkZWxpdmVyeRgBIAEoCzIpLmJhdHV0YS5ub3RpZmljYXRpb25zLnYxLkNhbGxiYWNrRGVsaXZlcnkSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBIQCghyZXBlYXRlZBgDIAEoCCKGAQoRSW5ib3hOb3RpZmljYXRpb24SCgoCaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJEhIKCmV2ZW50X3R5cGUYAyABKAkSJwoHY29udGVudBgEIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRISCgpjcmVhdGVkX2F0GAUgASgBImMKEExpc3RJbmJveFJlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSDQoFbGltaXQYAiABKAUSEAoIYWZ0ZXJfaWQYAyABKAkijQEKDkxpc3RJbmJveFJlcGx5EkEKDW5vdGlmaWNhdGlvbnMYASADKAsyKi5iYXR1dGEubm90aWZpY2F0aW9ucy52MS5JbmJveE5vdGlmaWNhdGlvbhIMCgRtb3JlGAIgASgIEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiggEKD0Fja0luYm94UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBILCgNpZHMYAiADKAkSMgoLaWRlbXBvdGVuY3kYAyABKAsyHS5iYXR1dGEuY29tbW9uLnYxLklkZW1wb3RlbmN5IloKDUFja0luYm94UmVwbHkSCwoDaWRzGAEgAygJEioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwSEAoIcmVwZWF0ZWQYAyABKAgiTwoLSW5ib3hOb3RpY2USQAoMbm90aWZpY2F0aW9uGAEgASgLMiouYmF0dXRhLm5vdGlmaWNhdGlvbnMudjEuSW5ib3hOb3RpZmljYXRpb25iBnByb3RvMw", [file_batuta_common_v1_common, file_google_protobuf_struct]);
 
 /**
  * One way to tell somebody. Secrets in headers are shown as "***".
@@ -340,6 +340,18 @@ export type CallbackReply = Message<"batuta.notifications.v1.CallbackReply"> & {
    * @generated from field: batuta.common.v1.Refusal refused = 3;
    */
   refused?: Refusal | undefined;
+
+  /**
+   * @generated from field: string etag = 4;
+   */
+  etag: string;
+
+  /**
+   * The first answer to the same idempotency key, without the secret.
+   *
+   * @generated from field: bool repeated = 5;
+   */
+  repeated: boolean;
 };
 
 /**
@@ -362,6 +374,18 @@ export type CallbackReplyJson = {
    * @generated from field: batuta.common.v1.Refusal refused = 3;
    */
   refused?: RefusalJson;
+
+  /**
+   * @generated from field: string etag = 4;
+   */
+  etag?: string;
+
+  /**
+   * The first answer to the same idempotency key, without the secret.
+   *
+   * @generated from field: bool repeated = 5;
+   */
+  repeated?: boolean;
 };
 
 /**
@@ -388,6 +412,11 @@ export type CreateCallbackRequest = Message<"batuta.notifications.v1.CreateCallb
    * @generated from field: google.protobuf.Value body = 2;
    */
   body?: Value | undefined;
+
+  /**
+   * @generated from field: batuta.common.v1.Idempotency idempotency = 3;
+   */
+  idempotency?: Idempotency | undefined;
 };
 
 /**
@@ -407,6 +436,11 @@ export type CreateCallbackRequestJson = {
    * @generated from field: google.protobuf.Value body = 2;
    */
   body?: ValueJson;
+
+  /**
+   * @generated from field: batuta.common.v1.Idempotency idempotency = 3;
+   */
+  idempotency?: IdempotencyJson;
 };
 
 /**
@@ -417,7 +451,7 @@ export const CreateCallbackRequestSchema: GenMessage<CreateCallbackRequest, {jso
   messageDesc(file_batuta_notifications_v1_service, 3);
 
 /**
- * batuta.notifications.callback.get, .delete and .enable
+ * batuta.notifications.callback.get
  *
  * @generated from message batuta.notifications.v1.GetCallbackRequest
  */
@@ -434,7 +468,7 @@ export type GetCallbackRequest = Message<"batuta.notifications.v1.GetCallbackReq
 };
 
 /**
- * batuta.notifications.callback.get, .delete and .enable
+ * batuta.notifications.callback.get
  *
  * @generated from message batuta.notifications.v1.GetCallbackRequest
  */
@@ -456,6 +490,67 @@ export type GetCallbackRequestJson = {
  */
 export const GetCallbackRequestSchema: GenMessage<GetCallbackRequest, {jsonType: GetCallbackRequestJson}> = /*@__PURE__*/
   messageDesc(file_batuta_notifications_v1_service, 4);
+
+/**
+ * batuta.notifications.callback.delete and .enable
+ *
+ * @generated from message batuta.notifications.v1.ChangeCallbackRequest
+ */
+export type ChangeCallbackRequest = Message<"batuta.notifications.v1.ChangeCallbackRequest"> & {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: Principal | undefined;
+
+  /**
+   * @generated from field: string id = 2;
+   */
+  id: string;
+
+  /**
+   * @generated from field: batuta.common.v1.Preconditions preconditions = 3;
+   */
+  preconditions?: Preconditions | undefined;
+
+  /**
+   * @generated from field: batuta.common.v1.Idempotency idempotency = 4;
+   */
+  idempotency?: Idempotency | undefined;
+};
+
+/**
+ * batuta.notifications.callback.delete and .enable
+ *
+ * @generated from message batuta.notifications.v1.ChangeCallbackRequest
+ */
+export type ChangeCallbackRequestJson = {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: PrincipalJson;
+
+  /**
+   * @generated from field: string id = 2;
+   */
+  id?: string;
+
+  /**
+   * @generated from field: batuta.common.v1.Preconditions preconditions = 3;
+   */
+  preconditions?: PreconditionsJson;
+
+  /**
+   * @generated from field: batuta.common.v1.Idempotency idempotency = 4;
+   */
+  idempotency?: IdempotencyJson;
+};
+
+/**
+ * Describes the message batuta.notifications.v1.ChangeCallbackRequest.
+ * Use `create(ChangeCallbackRequestSchema)` to create a new message.
+ */
+export const ChangeCallbackRequestSchema: GenMessage<ChangeCallbackRequest, {jsonType: ChangeCallbackRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_notifications_v1_service, 5);
 
 /**
  * batuta.notifications.callback.list
@@ -526,7 +621,7 @@ export type ListCallbacksRequestJson = {
  * Use `create(ListCallbacksRequestSchema)` to create a new message.
  */
 export const ListCallbacksRequestSchema: GenMessage<ListCallbacksRequest, {jsonType: ListCallbacksRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_notifications_v1_service, 5);
+  messageDesc(file_batuta_notifications_v1_service, 6);
 
 /**
  * @generated from message batuta.notifications.v1.ListCallbacksReply
@@ -573,7 +668,7 @@ export type ListCallbacksReplyJson = {
  * Use `create(ListCallbacksReplySchema)` to create a new message.
  */
 export const ListCallbacksReplySchema: GenMessage<ListCallbacksReply, {jsonType: ListCallbacksReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_notifications_v1_service, 6);
+  messageDesc(file_batuta_notifications_v1_service, 7);
 
 /**
  * batuta.notifications.secret.rotate: a new signing secret; the one before signs too until it expires.
@@ -592,6 +687,11 @@ export type RotateSecretRequest = Message<"batuta.notifications.v1.RotateSecretR
    * @generated from field: string callback_id = 2;
    */
   callbackId: string;
+
+  /**
+   * @generated from field: batuta.common.v1.Idempotency idempotency = 3;
+   */
+  idempotency?: Idempotency | undefined;
 };
 
 /**
@@ -611,6 +711,11 @@ export type RotateSecretRequestJson = {
    * @generated from field: string callback_id = 2;
    */
   callbackId?: string;
+
+  /**
+   * @generated from field: batuta.common.v1.Idempotency idempotency = 3;
+   */
+  idempotency?: IdempotencyJson;
 };
 
 /**
@@ -618,7 +723,7 @@ export type RotateSecretRequestJson = {
  * Use `create(RotateSecretRequestSchema)` to create a new message.
  */
 export const RotateSecretRequestSchema: GenMessage<RotateSecretRequest, {jsonType: RotateSecretRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_notifications_v1_service, 7);
+  messageDesc(file_batuta_notifications_v1_service, 8);
 
 /**
  * @generated from message batuta.notifications.v1.RotateSecretReply
@@ -642,6 +747,13 @@ export type RotateSecretReply = Message<"batuta.notifications.v1.RotateSecretRep
    * @generated from field: batuta.common.v1.Refusal refused = 3;
    */
   refused?: Refusal | undefined;
+
+  /**
+   * The secret was made by an earlier request with the same idempotency key, and shown only then.
+   *
+   * @generated from field: bool repeated = 4;
+   */
+  repeated: boolean;
 };
 
 /**
@@ -666,6 +778,13 @@ export type RotateSecretReplyJson = {
    * @generated from field: batuta.common.v1.Refusal refused = 3;
    */
   refused?: RefusalJson;
+
+  /**
+   * The secret was made by an earlier request with the same idempotency key, and shown only then.
+   *
+   * @generated from field: bool repeated = 4;
+   */
+  repeated?: boolean;
 };
 
 /**
@@ -673,7 +792,7 @@ export type RotateSecretReplyJson = {
  * Use `create(RotateSecretReplySchema)` to create a new message.
  */
 export const RotateSecretReplySchema: GenMessage<RotateSecretReply, {jsonType: RotateSecretReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_notifications_v1_service, 8);
+  messageDesc(file_batuta_notifications_v1_service, 9);
 
 /**
  * One delivery: a row of orchestration_callbacks.
@@ -930,7 +1049,7 @@ export type CallbackDeliveryJson = {
  * Use `create(CallbackDeliverySchema)` to create a new message.
  */
 export const CallbackDeliverySchema: GenMessage<CallbackDelivery, {jsonType: CallbackDeliveryJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_notifications_v1_service, 9);
+  messageDesc(file_batuta_notifications_v1_service, 10);
 
 /**
  * @generated from message batuta.notifications.v1.DeliveryAttempt
@@ -1011,7 +1130,7 @@ export type DeliveryAttemptJson = {
  * Use `create(DeliveryAttemptSchema)` to create a new message.
  */
 export const DeliveryAttemptSchema: GenMessage<DeliveryAttempt, {jsonType: DeliveryAttemptJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_notifications_v1_service, 10);
+  messageDesc(file_batuta_notifications_v1_service, 11);
 
 /**
  * batuta.notifications.delivery.list
@@ -1106,7 +1225,7 @@ export type ListDeliveriesRequestJson = {
  * Use `create(ListDeliveriesRequestSchema)` to create a new message.
  */
 export const ListDeliveriesRequestSchema: GenMessage<ListDeliveriesRequest, {jsonType: ListDeliveriesRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_notifications_v1_service, 11);
+  messageDesc(file_batuta_notifications_v1_service, 12);
 
 /**
  * @generated from message batuta.notifications.v1.ListDeliveriesReply
@@ -1153,10 +1272,10 @@ export type ListDeliveriesReplyJson = {
  * Use `create(ListDeliveriesReplySchema)` to create a new message.
  */
 export const ListDeliveriesReplySchema: GenMessage<ListDeliveriesReply, {jsonType: ListDeliveriesReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_notifications_v1_service, 12);
+  messageDesc(file_batuta_notifications_v1_service, 13);
 
 /**
- * batuta.notifications.delivery.get and .redrive
+ * batuta.notifications.delivery.get; .redrive takes RedriveDeliveryRequest
  *
  * @generated from message batuta.notifications.v1.GetDeliveryRequest
  */
@@ -1173,7 +1292,7 @@ export type GetDeliveryRequest = Message<"batuta.notifications.v1.GetDeliveryReq
 };
 
 /**
- * batuta.notifications.delivery.get and .redrive
+ * batuta.notifications.delivery.get; .redrive takes RedriveDeliveryRequest
  *
  * @generated from message batuta.notifications.v1.GetDeliveryRequest
  */
@@ -1194,7 +1313,54 @@ export type GetDeliveryRequestJson = {
  * Use `create(GetDeliveryRequestSchema)` to create a new message.
  */
 export const GetDeliveryRequestSchema: GenMessage<GetDeliveryRequest, {jsonType: GetDeliveryRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_notifications_v1_service, 13);
+  messageDesc(file_batuta_notifications_v1_service, 14);
+
+/**
+ * @generated from message batuta.notifications.v1.RedriveDeliveryRequest
+ */
+export type RedriveDeliveryRequest = Message<"batuta.notifications.v1.RedriveDeliveryRequest"> & {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: Principal | undefined;
+
+  /**
+   * @generated from field: string id = 2;
+   */
+  id: string;
+
+  /**
+   * @generated from field: batuta.common.v1.Idempotency idempotency = 3;
+   */
+  idempotency?: Idempotency | undefined;
+};
+
+/**
+ * @generated from message batuta.notifications.v1.RedriveDeliveryRequest
+ */
+export type RedriveDeliveryRequestJson = {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: PrincipalJson;
+
+  /**
+   * @generated from field: string id = 2;
+   */
+  id?: string;
+
+  /**
+   * @generated from field: batuta.common.v1.Idempotency idempotency = 3;
+   */
+  idempotency?: IdempotencyJson;
+};
+
+/**
+ * Describes the message batuta.notifications.v1.RedriveDeliveryRequest.
+ * Use `create(RedriveDeliveryRequestSchema)` to create a new message.
+ */
+export const RedriveDeliveryRequestSchema: GenMessage<RedriveDeliveryRequest, {jsonType: RedriveDeliveryRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_notifications_v1_service, 15);
 
 /**
  * @generated from message batuta.notifications.v1.DeliveryReply
@@ -1209,6 +1375,11 @@ export type DeliveryReply = Message<"batuta.notifications.v1.DeliveryReply"> & {
    * @generated from field: batuta.common.v1.Refusal refused = 2;
    */
   refused?: Refusal | undefined;
+
+  /**
+   * @generated from field: bool repeated = 3;
+   */
+  repeated: boolean;
 };
 
 /**
@@ -1224,6 +1395,11 @@ export type DeliveryReplyJson = {
    * @generated from field: batuta.common.v1.Refusal refused = 2;
    */
   refused?: RefusalJson;
+
+  /**
+   * @generated from field: bool repeated = 3;
+   */
+  repeated?: boolean;
 };
 
 /**
@@ -1231,7 +1407,7 @@ export type DeliveryReplyJson = {
  * Use `create(DeliveryReplySchema)` to create a new message.
  */
 export const DeliveryReplySchema: GenMessage<DeliveryReply, {jsonType: DeliveryReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_notifications_v1_service, 14);
+  messageDesc(file_batuta_notifications_v1_service, 16);
 
 /**
  * A notification in a user's inbox.
@@ -1306,7 +1482,7 @@ export type InboxNotificationJson = {
  * Use `create(InboxNotificationSchema)` to create a new message.
  */
 export const InboxNotificationSchema: GenMessage<InboxNotification, {jsonType: InboxNotificationJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_notifications_v1_service, 15);
+  messageDesc(file_batuta_notifications_v1_service, 17);
 
 /**
  * batuta.notifications.inbox.list: what the user has not acknowledged, oldest first.
@@ -1361,7 +1537,7 @@ export type ListInboxRequestJson = {
  * Use `create(ListInboxRequestSchema)` to create a new message.
  */
 export const ListInboxRequestSchema: GenMessage<ListInboxRequest, {jsonType: ListInboxRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_notifications_v1_service, 16);
+  messageDesc(file_batuta_notifications_v1_service, 18);
 
 /**
  * @generated from message batuta.notifications.v1.ListInboxReply
@@ -1408,7 +1584,7 @@ export type ListInboxReplyJson = {
  * Use `create(ListInboxReplySchema)` to create a new message.
  */
 export const ListInboxReplySchema: GenMessage<ListInboxReply, {jsonType: ListInboxReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_notifications_v1_service, 17);
+  messageDesc(file_batuta_notifications_v1_service, 19);
 
 /**
  * batuta.notifications.inbox.ack
@@ -1425,6 +1601,11 @@ export type AckInboxRequest = Message<"batuta.notifications.v1.AckInboxRequest">
    * @generated from field: repeated string ids = 2;
    */
   ids: string[];
+
+  /**
+   * @generated from field: batuta.common.v1.Idempotency idempotency = 3;
+   */
+  idempotency?: Idempotency | undefined;
 };
 
 /**
@@ -1442,6 +1623,11 @@ export type AckInboxRequestJson = {
    * @generated from field: repeated string ids = 2;
    */
   ids?: string[];
+
+  /**
+   * @generated from field: batuta.common.v1.Idempotency idempotency = 3;
+   */
+  idempotency?: IdempotencyJson;
 };
 
 /**
@@ -1449,7 +1635,7 @@ export type AckInboxRequestJson = {
  * Use `create(AckInboxRequestSchema)` to create a new message.
  */
 export const AckInboxRequestSchema: GenMessage<AckInboxRequest, {jsonType: AckInboxRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_notifications_v1_service, 18);
+  messageDesc(file_batuta_notifications_v1_service, 20);
 
 /**
  * @generated from message batuta.notifications.v1.AckInboxReply
@@ -1466,6 +1652,11 @@ export type AckInboxReply = Message<"batuta.notifications.v1.AckInboxReply"> & {
    * @generated from field: batuta.common.v1.Refusal refused = 2;
    */
   refused?: Refusal | undefined;
+
+  /**
+   * @generated from field: bool repeated = 3;
+   */
+  repeated: boolean;
 };
 
 /**
@@ -1483,6 +1674,11 @@ export type AckInboxReplyJson = {
    * @generated from field: batuta.common.v1.Refusal refused = 2;
    */
   refused?: RefusalJson;
+
+  /**
+   * @generated from field: bool repeated = 3;
+   */
+  repeated?: boolean;
 };
 
 /**
@@ -1490,7 +1686,7 @@ export type AckInboxReplyJson = {
  * Use `create(AckInboxReplySchema)` to create a new message.
  */
 export const AckInboxReplySchema: GenMessage<AckInboxReply, {jsonType: AckInboxReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_notifications_v1_service, 19);
+  messageDesc(file_batuta_notifications_v1_service, 21);
 
 /**
  * batuta.inbox.<tenant>.<user, base64url>: a notification just came into a user's inbox; may be lost.
@@ -1525,5 +1721,5 @@ export type InboxNoticeJson = {
  * Use `create(InboxNoticeSchema)` to create a new message.
  */
 export const InboxNoticeSchema: GenMessage<InboxNotice, {jsonType: InboxNoticeJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_notifications_v1_service, 20);
+  messageDesc(file_batuta_notifications_v1_service, 22);
 

@@ -1,0 +1,36 @@
+import cors from '@fastify/cors';
+import type { FastifyInstance } from 'fastify';
+
+const isOrigin = (text: string): boolean =>
+  URL.canParse(text) && ['http:', 'https:'].includes(new URL(text).protocol) && new URL(text).origin === text;
+
+/** Whether these can be set as origins: each as browsers send it, or `*` alone. */
+export const areOrigins = (origins: readonly string[]): boolean =>
+  origins.every((origin) => isOrigin(origin) || (origin === '*' && origins.length === 1));
+
+/**
+ * Lets pages of these origins call the API (the Fetch standard's CORS protocol). Keys come in a header that the page sets itself,
+ * so browsers are never told to send what they keep (`credentials`), and `*` gives nobody more than they have.
+ */
+export function allowOrigins(fastify: FastifyInstance, origins: readonly string[]): void {
+  if (origins.length === 0) return;
+  void fastify.register(cors, {
+    origin: origins[0] === '*' ? '*' : [...origins],
+    credentials: false,
+    methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
+    allowedHeaders: [
+      'Authorization',
+      'Content-Type',
+      'Idempotency-Key',
+      'If-Match',
+      'If-None-Match',
+      'X-Request-Id',
+      'traceparent',
+    ],
+    exposedHeaders: ['ETag', 'Location', 'Retry-After', 'Allow', 'X-Request-Id'],
+    maxAge: 600,
+    // Answered as every OPTIONS is.
+    preflightContinue: true,
+    strictPreflight: false,
+  });
+}

@@ -1,0 +1,85 @@
+import type { Preconditions, TagCondition } from '@batuta/contracts';
+import { createParamDecorator } from '@nestjs/common';
+import type { ExecutionContext } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { mistake, Problem } from './problem.js';
+
+interface EntityTag {
+  readonly weak: boolean;
+  readonly opaque: string;
+}
+
+type Header = string | string[] | undefined;
+
+/** The content codings that answers may have; each makes another representation, with another strong tag (RFC 9110, 8.8.3.3). */
+export const CODINGS = ['br', 'gzip'] as const;
+export type Coding = (typeof CODINGS)[number];
+
+/** The tag of a representation in a coding. */
+export const codedTag = (tag: string, coding: Coding): string => tag.replace(/"$/, `-${coding}"`);
+const withoutCoding = (opaque: string): string => opaque.replace(/-(?:br|gzip)$/, '');
+
+/** One element of a list of entity tags, with the comma after it; commas may stand within tags. */
+const ELEMENT = /[ \t]*(?:(W\/)?"([\x21\x23-\x7E\x80-\xFF]*)")?[ \t]*(,|$)/y;
+
+/**
+ * The entity tags that an `If-Match` or `If-None-Match` names, or `*`; undefined when the header is absent.
+ * @throws Problem validation_failed when it is neither. Source of the grammar: RFC 9110, 13.1.1, 8.8.3 and 5.6.1.
+ */
+export function tagsOf(name: string, header: Header): '*' | readonly EntityTag[] | undefined {
+  if (header === undefined) return undefined;
+  const text = [header].flat().join(',');
+  if (/^[ \t]*\*[ \t]*$/.test(text)) return '*';
+  const tags: EntityTag[] = [];
+  ELEMENT.lastIndex = 0;
+  for (;;) {
+    const found = ELEMENT.exec(text);
+    if (found === null) break;
+    const [, weak, opaque, comma] = found;
+    if (opaque !== undefined) tags.push({ weak: weak !== undefined, opaque });
+    if (comma === ',') continue;
+    if (tags.length > 0) return tags;
+    break;
+  }
+  throw mistake(
+    `/headers/${name.toLowerCase()}`,
+    'bad_format',
+    'must be entity tags as answers have them, such as "3-x7Jq", separated by commas, or *',
+  );
+}
+
+/** A condition for the service that has the resource. If-Match compares strongly: weak tags match nothing (RFC 9110, 8.8.3.2). */
+function conditionOf(name: string, header: Header, strong: boolean): TagCondition | undefined {
+  const tags = tagsOf(name, header);
+  if (tags === undefined) return undefined;
+  if (tags === '*') return { any: true };
+  return { tags: tags.filter(({ weak }) => !strong || !weak).map(({ opaque }) => withoutCoding(opaque)) };
+}
+
+/** What must hold before a request changes anything; undefined when it sets no conditions. @throws Problem validation_failed. */
+export function preconditionsOf(headers: Readonly<Record<string, Header>>): Preconditions | undefined {
+  const ifMatch = conditionOf('If-Match', headers['if-match'], true);
+  const ifNoneMatch = conditionOf('If-None-Match', headers['if-none-match'], false);
+  return ifMatch === undefined && ifNoneMatch === undefined ? undefined : { ifMatch, ifNoneMatch };
+}
+
+/** The handler's parameter that takes the preconditions of a change. */
+export const Conditions = createParamDecorator((_: unknown, context: ExecutionContext) =>
+  preconditionsOf(context.switchToHttp().getRequest<FastifyRequest>().headers),
+);
+
+/**
+ * Whether somebody who reads has this already: `If-None-Match` compares weakly (RFC 9110, 13.1.2). A malformed one is as if it
+ * were absent: the whole answer is never wrong.
+ */
+export function isKnown(header: Header, etag: string): boolean {
+  if (header === undefined) return false;
+  try {
+    const tags = tagsOf('If-None-Match', header);
+    const current = withoutCoding(etag.replace(/^W\//, '').slice(1, -1));
+    return tags === '*' || (tags ?? []).some(({ opaque }) => withoutCoding(opaque) === current);
+  } catch (error) {
+    if (error instanceof Problem) return false;
+    throw error;
+  }
+}

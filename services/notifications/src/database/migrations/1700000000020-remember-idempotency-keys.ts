@@ -1,0 +1,15 @@
+import { IdempotencyKeys } from '@batuta/service';
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+
+/** Answers to requests that came with an `Idempotency-Key`, for a day. */
+export class RememberIdempotencyKeys1700000000020 implements MigrationInterface {
+  readonly name = 'RememberIdempotencyKeys1700000000020';
+
+  async up(queryRunner: QueryRunner): Promise<void> {
+    for (const statement of IdempotencyKeys.statements('notifications')) await queryRunner.query(statement);
+  }
+
+  async down(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.query('DROP TABLE notifications.idempotency_keys');
+  }
+}
