@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { NATS_SERVICES, partitionOf, subjects } from '@batuta/contracts';
 import { connectNats } from '@batuta/messaging';
-import { loadAccounts, writePoolCredentials } from '@batuta/nats-accounts';
+import { writePoolCredentials } from '@batuta/nats-accounts';
 import { createLogger } from '@batuta/observability';
 import { natsCredentialsFile } from '@batuta/settings';
 import { eventually, startTestNats } from '@batuta/testing';
@@ -24,6 +24,8 @@ const FOREIGN = 'other';
 const namesIn = (cell: string | undefined): string[] => (cell === 'nobody' ? [] : (cell ?? '').split(', '));
 const filled = (subject: string, pool: string): string =>
   subject.replaceAll('<pool>', pool).replaceAll('<priority>', 'high').replaceAll(/<\w+>/g, 'x1');
+
+const CREDENTIALS = '/api/v1/pools/text/credentials';
 
 let nats: TestNats;
 let directory: string;
@@ -191,17 +193,27 @@ describe('the consumers of a pool', () => {
 describe('a worker with the credentials of its pool', () => {
   let platform: LocalPlatform;
   let worker: NatsConnection;
+  let file: string;
+  let enter: () => Promise<NatsConnection>;
+  let revoke: () => Promise<void>;
 
   beforeAll(async () => {
     platform = await LocalPlatform.start();
-    const home = join(platform.dir, 'nats');
-    const { nats_url: url } = JSON.parse(readFileSync(join(platform.dir, 'run.json'), 'utf8')) as { nats_url: string };
-    worker = await connectNats({
-      url,
-      credentials: await writePoolCredentials(await loadAccounts(home), join(home, 'creds'), 'text', 600_000),
-      name: 'worker',
-      logger: createLogger({ service: 'test', level: 'silent' }),
-    });
+    const acme = await platform.user('acme', 'admin');
+    expectStatus(await acme.call('PUT', '/api/v1/agents/word_count', { pool: 'text' }), 200);
+    const made = expectStatus(await acme.post<{ id: string; file: string }>(CREDENTIALS, { name: 'stolen' }), 201);
+    revoke = async () => void expectStatus(await acme.call('DELETE', `${CREDENTIALS}/${made.id}`), 200);
+    file = join(directory, 'stolen.creds');
+    writeFileSync(file, made.file);
+    const run = JSON.parse(readFileSync(join(platform.dir, 'run.json'), 'utf8')) as { nats_url: string };
+    enter = () =>
+      connectNats({
+        url: run.nats_url,
+        credentials: file,
+        name: 'worker',
+        logger: createLogger({ service: 'test', level: 'silent' }),
+      });
+    worker = await enter();
   }, 120_000);
 
   afterAll(async () => {
@@ -265,4 +277,9 @@ describe('a worker with the credentials of its pool', () => {
     expect(JSON.stringify(ended.output)).not.toContain('forged');
     expect(JSON.stringify(ended.output)).toContain('"output"');
   }, 90_000);
+
+  it('is out when its credentials are revoked', async () => {
+    await revoke();
+    await expect(enter()).rejects.toThrow(/authorization|revoked/i);
+  });
 });

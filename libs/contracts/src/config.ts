@@ -30,6 +30,13 @@ import type {
   ResolveConfigReplyJson,
   ResolveConfigRequestJson,
   RestoreConfigRequestJson,
+  CreatePoolCredentialsReplyJson,
+  CreatePoolCredentialsRequestJson,
+  ListPoolCredentialsReplyJson,
+  ListPoolCredentialsRequestJson,
+  PoolCredentialsJson,
+  RevokePoolCredentialsReplyJson,
+  RevokePoolCredentialsRequestJson,
   RevokeApiKeyRequestJson,
   UpdateConfigRequestJson,
 } from './generated/batuta/config/v1/service_pb.js';
@@ -194,6 +201,29 @@ export type RevokeApiKeyRequest = Override<
   { principal: Principal; preconditions?: Preconditions | undefined }
 >;
 export type ApiKeyReply = Override<Wire<ApiKeyReplyJson, keyof ApiKeyReplyJson>, { key?: ApiKey; refused?: Refusal }>;
+
+export type PoolCredentials = Wire<PoolCredentialsJson, 'revokedAt'>;
+export type CreatePoolCredentialsRequest = Override<
+  Wire<CreatePoolCredentialsRequestJson, 'name' | 'expiresAt'>,
+  { principal: Principal }
+>;
+export type CreatePoolCredentialsReply = Override<
+  Wire<CreatePoolCredentialsReplyJson, keyof CreatePoolCredentialsReplyJson>,
+  { credentials?: PoolCredentials; refused?: Refusal }
+>;
+export type ListPoolCredentialsRequest = Override<
+  Wire<ListPoolCredentialsRequestJson, 'limit' | 'cursor'>,
+  { principal: Principal }
+>;
+export type ListPoolCredentialsReply = Override<
+  Wire<ListPoolCredentialsReplyJson, 'refused' | 'nextCursor'>,
+  { credentials: PoolCredentials[]; refused?: Refusal }
+>;
+export type RevokePoolCredentialsRequest = Override<Wire<RevokePoolCredentialsRequestJson>, { principal: Principal }>;
+export type RevokePoolCredentialsReply = Override<
+  Wire<RevokePoolCredentialsReplyJson, keyof RevokePoolCredentialsReplyJson>,
+  { credentials?: PoolCredentials; refused?: Refusal }
+>;
 
 export type KnowledgeDocument = Wire<KnowledgeDocumentJson, 'metadata'>;
 export type PutDocumentRequest = Override<

@@ -79,6 +79,13 @@ export type {
   RevokeApiKeyRequest,
   GetApiKeyRequest,
   ApiKeyReply,
+  CreatePoolCredentialsReply,
+  CreatePoolCredentialsRequest,
+  ListPoolCredentialsReply,
+  ListPoolCredentialsRequest,
+  PoolCredentials,
+  RevokePoolCredentialsReply,
+  RevokePoolCredentialsRequest,
   KnowledgeDocument,
   PutDocumentRequest,
   DocumentReply,
@@ -253,7 +260,12 @@ export {
   StepAttemptSchema,
   StepViewSchema,
 } from './generated/batuta/execution/v1/queries_pb.js';
-export { AgentSchema, ApiKeySchema, ConfigSchema } from './generated/batuta/config/v1/service_pb.js';
+export {
+  AgentSchema,
+  ApiKeySchema,
+  ConfigSchema,
+  PoolCredentialsSchema,
+} from './generated/batuta/config/v1/service_pb.js';
 export { KnowledgeDocumentSchema, PassageSchema } from './generated/batuta/config/v1/knowledge_pb.js';
 export { RefusalSchema } from './generated/batuta/common/v1/common_pb.js';
 export { TaskSchema } from './generated/batuta/task/v1/task_pb.js';

@@ -15,6 +15,13 @@ export async function loadAccounts(directory: string): Promise<NatsAccounts> {
   return new NatsAccounts(keys);
 }
 
+/** The accounts whose keys are in a file that `loadAccounts` made. Throws when it is not there or has no keys. */
+export async function accountsIn(file: string): Promise<NatsAccounts> {
+  const keys = JSON.parse(await readFile(file, 'utf8')) as Partial<AccountKeys>;
+  if (keys.version !== 1 || keys.signingSeed === undefined) throw new Error(`${file} has no keys of NATS accounts`);
+  return new NatsAccounts(keys as AccountKeys);
+}
+
 /**
  * Writes the credentials of every service to `<directory>/<service>.creds`. Those that are there stay, unless the service's
  * permissions are others now. `pools`: those that the step-runner serves.

@@ -1,3 +1,3 @@
-export { NatsAccounts, newAccountKeys } from './nats-accounts.js';
+export { CLAIMS_UPDATE, NatsAccounts, newAccountKeys } from './nats-accounts.js';
 export type { AccountKeys, IssuedCredentials } from './nats-accounts.js';
-export { loadAccounts, writePoolCredentials, writeServiceCredentials } from './accounts-directory.js';
+export { accountsIn, loadAccounts, writePoolCredentials, writeServiceCredentials } from './accounts-directory.js';

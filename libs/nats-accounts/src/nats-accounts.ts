@@ -12,6 +12,8 @@ export interface AccountKeys {
   /** Public keys: the server's own account, and the one that all of Batuta lives in. */
   readonly systemAccount: string;
   readonly systemAccountJwt: string;
+  /** Signs users of the server's own account. */
+  readonly systemSeed: string;
   readonly account: string;
   readonly accountJwt: string;
   /** Signs users of the account. */
@@ -30,6 +32,9 @@ const JETSTREAM = { mem_storage: -1, disk_storage: -1, streams: -1, consumer: -1
 /** Nanoseconds within which a request may be answered by who may only answer. */
 const ANSWER_NS = 60_000_000_000;
 
+/** Where a server takes a newer JWT of an account. */
+export const CLAIMS_UPDATE = '$SYS.REQ.CLAIMS.UPDATE';
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const seedOf = (pair: KeyPair): string => decoder.decode(pair.getSeed());
@@ -47,13 +52,9 @@ export async function newAccountKeys(): Promise<AccountKeys> {
     operatorJwt: await encodeOperator('batuta', operator, { system_account: system.getPublicKey() }),
     systemAccount: system.getPublicKey(),
     systemAccountJwt: await encodeAccount('system', system, { limits: NO_LIMITS }, { signer: operator }),
+    systemSeed: seedOf(system),
     account: account.getPublicKey(),
-    accountJwt: await encodeAccount(
-      'batuta',
-      account,
-      { limits: { ...NO_LIMITS, ...JETSTREAM }, signing_keys: [signing.getPublicKey()] },
-      { signer: operator },
-    ),
+    accountJwt: await accountJwt(operator, account.getPublicKey(), signing, {}),
     signingSeed: seedOf(signing),
   };
 }
@@ -95,6 +96,24 @@ export class NatsAccounts {
     return this.#issue(user, name, permissions);
   }
 
+  /**
+   * The account's JWT that refuses users whose JWTs are older than their time, in epoch seconds, by their public keys. A server
+   * takes it from `systemCredentials` with a request to `CLAIMS_UPDATE`.
+   */
+  async revoking(revoked: Readonly<Record<string, number>>): Promise<string> {
+    const { operatorSeed, account, signingSeed } = this.keys;
+    return accountJwt(pairOf(operatorSeed), account, pairOf(signingSeed), revoked);
+  }
+
+  /** Credentials for a minute of a user of the server's own account, who may tell it the account's JWT and nothing else. */
+  async systemCredentials(): Promise<string> {
+    const user = createUser();
+    const permissions = { pub: { allow: [CLAIMS_UPDATE] }, sub: { allow: ['_INBOX.system.>'] } };
+    const exp = Math.ceil(Date.now() / 1_000) + 60;
+    const jwt = await encodeUser('system', user, pairOf(this.keys.systemSeed), permissions, { exp });
+    return decoder.decode(fmtCreds(jwt, user));
+  }
+
   async #issue(
     user: KeyPair,
     name: string,
@@ -106,6 +125,20 @@ export class NatsAccounts {
     const jwt = await encodeUser(name, user, account, userOf(permissions), options);
     return { text: decoder.decode(fmtCreds(jwt, user)), publicKey: user.getPublicKey() };
   }
+}
+
+function accountJwt(
+  operator: KeyPair,
+  account: string,
+  signing: KeyPair,
+  revocations: Readonly<Record<string, number>>,
+): Promise<string> {
+  const claims = {
+    limits: { ...NO_LIMITS, ...JETSTREAM },
+    signing_keys: [signing.getPublicKey()],
+    ...(Object.keys(revocations).length === 0 ? {} : { revocations }),
+  };
+  return encodeAccount('batuta', account, claims, { signer: operator });
 }
 
 function userOf({ publish, subscribe, answers }: NatsPermissions): Permissions {

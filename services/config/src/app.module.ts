@@ -10,6 +10,10 @@ import { AgentsController } from './agents/agents.controller.js';
 import { Changes, PUBLISHER } from './changes.js';
 import type { Publisher } from './changes.js';
 import { SCHEMA } from './database/data-source.js';
+import { PoolCredentials } from './credentials/pool-credentials.js';
+import { PoolCredentialsController } from './credentials/pool-credentials.controller.js';
+import { WORKER_USERS } from './credentials/worker-users.js';
+import type { WorkerUsers } from './credentials/worker-users.js';
 import { Definitions } from './definitions/definitions.service.js';
 import { DefinitionsController } from './definitions/definitions.controller.js';
 import { KnowledgeController } from './knowledge/knowledge.controller.js';
@@ -25,15 +29,23 @@ export interface ConfigModuleOptions {
   /** Stays open when the application closes: whoever made it closes it. */
   readonly sandbox: Sandbox;
   readonly pools: PoolClaims;
+  /** Undefined: the NATS server's users are not made here. */
+  readonly workerUsers?: WorkerUsers | undefined;
 }
 
 /** The config service: definitions, agents, tenants and their keys, and the knowledge base. */
 @Module({})
 export class ConfigModule {
-  static register({ dataSource, publisher, sandbox, pools }: ConfigModuleOptions): DynamicModule {
+  static register({ dataSource, publisher, sandbox, pools, workerUsers }: ConfigModuleOptions): DynamicModule {
     return {
       module: ConfigModule,
-      controllers: [DefinitionsController, AgentsController, ApiKeysController, KnowledgeController],
+      controllers: [
+        DefinitionsController,
+        AgentsController,
+        ApiKeysController,
+        KnowledgeController,
+        PoolCredentialsController,
+      ],
       providers: [
         { provide: DataSource, useValue: dataSource },
         { provide: PUBLISHER, useValue: publisher },
@@ -46,6 +58,8 @@ export class ConfigModule {
         AgentRegistry,
         ApiKeys,
         Knowledge,
+        { provide: WORKER_USERS, useValue: { users: workerUsers } },
+        PoolCredentials,
       ],
     };
   }

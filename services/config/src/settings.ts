@@ -8,6 +8,8 @@ const schema = {
   databaseUrl: secret({ env: 'DATABASE_URL' }),
   natsUrl: secret({ env: 'NATS_URL' }),
   /** A file of NATS credentials, beside or instead of user and password in the URL; `{service}` stands for this service. */
+  /** Keys that make users of the NATS server, for credentials of workers; without them nobody can have any from here. */
+  natsKeysFile: text({ env: 'BATUTA_NATS_KEYS', optional: true }),
   natsCredentials: text({ env: 'NATS_CREDS', optional: true }),
   /** Connections to PostgreSQL, also while the schema is brought up to date (that takes two). */
   databaseConnections: integer({ env: 'BATUTA_CONFIG_DATABASE_CONNECTIONS', default: 10, min: 2, max: 200 }),

@@ -20,6 +20,8 @@ import type { MicroserviceOptions } from '@nestjs/microservices';
 import { PoolClaims } from './agents/pool-claims.js';
 import { ConfigModule } from './app.module.js';
 import { configDataSource, migrate } from './database/data-source.js';
+import { PoolCredentials } from './credentials/pool-credentials.js';
+import { workerUsers } from './credentials/worker-users.js';
 import { DefinitionsController } from './definitions/definitions.controller.js';
 import type { ConfigSettings } from './settings.js';
 import { bootstrap } from './tenants/bootstrap.js';
@@ -100,9 +102,10 @@ export async function startConfig(options: StartConfigOptions): Promise<RunningC
     onLost(nats, lost);
     const sandbox = new Sandbox({ threads: settings.sandboxThreads });
     opened.push(() => sandbox.close());
+    const users = settings.natsKeysFile === undefined ? undefined : await workerUsers(settings.natsKeysFile, natsUrl);
     const transport = natsMicroservice({ url: natsUrl, queue: 'config', credentials });
     const app = await NestFactory.createMicroservice<MicroserviceOptions>(
-      ConfigModule.register({ dataSource, publisher: nats, sandbox, pools }),
+      ConfigModule.register({ dataSource, publisher: nats, sandbox, pools, workerUsers: users }),
       {
         ...transport,
         options: { ...transport.options, gracefulShutdown: true, gracePeriod: GRACE_MS },
@@ -113,6 +116,11 @@ export async function startConfig(options: StartConfigOptions): Promise<RunningC
     opened.push(() => app.close());
     await tellDatabaseOutages(app, logger);
     await app.listen();
+    const told = app
+      .get(PoolCredentials)
+      .tellAgain()
+      .catch((error: unknown) => logger.error({ err: error }, 'revoked credentials of workers cannot be told to NATS'));
+    opened.push(() => told);
     const requests = await watchPatterns(app, { onLost: lost });
     const definitions = app.get(DefinitionsController);
     const endLocal = await servePatternsLocally(nats, app, {

@@ -15,6 +15,7 @@ export function settingsFor(databaseUrl: string, natsUrl: string): ConfigSetting
     databaseUrl: new Secret(databaseUrl),
     natsUrl: new Secret(natsUrl),
     natsCredentials: undefined,
+    natsKeysFile: undefined,
     databaseConnections: 4,
     httpPort: 0,
     httpHost: '127.0.0.1',

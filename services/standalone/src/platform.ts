@@ -128,6 +128,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
           .map((port) => `127.0.0.1:${port}`)
           .join(','),
       ...ports,
+      ...(stack.nats?.keysFile === undefined ? {} : { BATUTA_NATS_KEYS: stack.nats.keysFile }),
     };
     await allOrFirstFailure(groups.map((group) => group.start(found)));
     const url = services.gateway;

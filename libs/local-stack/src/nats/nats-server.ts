@@ -42,6 +42,8 @@ export interface NatsServer extends LocalServer {
   readonly storeDir: string;
   /** With `users`: makes users. */
   readonly accounts: NatsAccounts | undefined;
+  /** With `users`: the file of the keys that make users. */
+  readonly keysFile: string | undefined;
   /** With `users`: the file of each service's credentials, `{service}` for its name. */
   readonly credentials: string | undefined;
   /** Removes JetStream's files. Throws while the server runs. */
@@ -125,6 +127,7 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
     storeDir,
     accounts: access.accounts,
     credentials: access.credentials,
+    keysFile: access.accounts === undefined ? undefined : path.join(home, 'keys.json'),
     logFile,
     async deleteStore() {
       if (runs.running) throw new Error('Stop nats-server before its store is deleted.');

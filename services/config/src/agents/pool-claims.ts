@@ -19,15 +19,26 @@ export class PoolClaims {
     this.#shared = new Set([DEFAULT_POOL, ...shared]);
   }
 
-  /** Claims the pool until the transaction ends, and for good with it. Throws `RefusedError` when it is another tenant's. */
-  async claim(manager: EntityManager, tenantId: string, pool: string): Promise<void> {
-    if (this.#shared.has(pool)) return;
-    await manager.query('SELECT pg_advisory_xact_lock($1, hashtext($2))', [CLAIM_LOCK, pool]);
+  /** Whether every tenant may use the pool. */
+  isShared(pool: string): boolean {
+    return this.#shared.has(pool);
+  }
+
+  /** The tenants that may have agents in a pool that is not shared. */
+  async tenantsOf(manager: EntityManager, pool: string): Promise<string[]> {
     const users = await manager.query<{ tenant_id: string }[]>(
       'SELECT tenant_id FROM config.pool_tenants WHERE pool = $1',
       [pool],
     );
-    if (users.some((user) => user.tenant_id === tenantId)) return;
+    return users.map((user) => user.tenant_id);
+  }
+
+  /** Claims the pool until the transaction ends, and for good with it. Throws `RefusedError` when it is another tenant's. */
+  async claim(manager: EntityManager, tenantId: string, pool: string): Promise<void> {
+    if (this.#shared.has(pool)) return;
+    await manager.query('SELECT pg_advisory_xact_lock($1, hashtext($2))', [CLAIM_LOCK, pool]);
+    const users = await this.tenantsOf(manager, pool);
+    if (users.includes(tenantId)) return;
     if (users.length > 0) {
       throw new RefusedError(
         refuse('pool_taken', `The pool "${pool}" is used by another tenant. Choose another name for yours.`),

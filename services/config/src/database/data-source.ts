@@ -2,6 +2,7 @@ import type { Secret } from '@batuta/settings';
 import pg from 'pg';
 import { DataSource } from 'typeorm';
 import { AgentEntity } from '../agents/agent.entity.js';
+import { PoolCredentialsEntity } from '../credentials/pool-credentials.entity.js';
 import { ConfigVersionEntity } from '../definitions/config-version.entity.js';
 import { ConfigEntity } from '../definitions/config.entity.js';
 import { DocumentEntity } from '../knowledge/document.entity.js';
@@ -11,6 +12,7 @@ import { TenantEntity } from '../tenants/tenant.entity.js';
 import { CreateConfigSchema1700000000001 } from './migrations/1700000000001-create-config-schema.js';
 import { RememberIdempotencyKeys1700000000040 } from './migrations/1700000000040-remember-idempotency-keys.js';
 import { SearchPartsOfWords1700000000010 } from './migrations/1700000000010-search-parts-of-words.js';
+import { CreatePoolCredentials1700000000050 } from './migrations/1700000000050-create-pool-credentials.js';
 import { IndexConfigFilters1700000000020 } from './migrations/1700000000020-index-config-filters.js';
 import { PoolTenants1700000000030 } from './migrations/1700000000030-pool-tenants.js';
 
@@ -37,6 +39,7 @@ export function configDataSource(options: { databaseUrl: Secret; connections: nu
       ConfigVersionEntity,
       DocumentEntity,
       PassageEntity,
+      PoolCredentialsEntity,
       TenantEntity,
     ],
     migrations: [
@@ -45,6 +48,7 @@ export function configDataSource(options: { databaseUrl: Secret; connections: nu
       IndexConfigFilters1700000000020,
       PoolTenants1700000000030,
       RememberIdempotencyKeys1700000000040,
+      CreatePoolCredentials1700000000050,
     ],
     migrationsTableName: 'migrations',
   });

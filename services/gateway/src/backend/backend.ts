@@ -23,6 +23,7 @@ const READS: ReadonlySet<string> = new Set([
   subjects.config.keyGet,
   subjects.config.keyList,
   subjects.config.knowledgeGet,
+  subjects.config.credentialsList,
   subjects.config.knowledgeList,
   subjects.config.knowledgeSearch,
   subjects.notifications.callbackGet,

@@ -14,6 +14,7 @@ import {
   InboxNotificationSchema,
   KnowledgeDocumentSchema,
   PassageSchema,
+  PoolCredentialsSchema,
   PoolViewSchema,
   PRIORITIES,
   REFUSAL_CODES,
@@ -221,6 +222,7 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
     ExecutionViewSchema,
     StepAttemptSchema,
     PoolViewSchema,
+    PoolCredentialsSchema,
     KnowledgeDocumentSchema,
     PassageSchema,
     CallbackDeliverySchema,
@@ -413,6 +415,18 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
     DocumentPage: page('documents', 'KnowledgeDocument'),
     Passages: { type: 'object', properties: { passages: listOf('Passage') } },
     ApiKeyPage: page('keys', 'ApiKey'),
+    PoolCredentialsPage: page('credentials', 'PoolCredentials'),
+    NewPoolCredentials: {
+      allOf: [
+        ref('PoolCredentials'),
+        {
+          type: 'object',
+          properties: {
+            file: { type: 'string', description: 'The file that a NATS client takes (NATS_CREDS), shown only now.' },
+          },
+        },
+      ],
+    },
     NewApiKey: {
       allOf: [
         ref('ApiKey'),

@@ -1,12 +1,35 @@
-import { Controller, Get, Query } from '@nestjs/common';
-import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { DEFAULT_POOL, PoolViewSchema, subjects, toUserJson } from '@batuta/contracts';
-import type { JsonObject, ListAgentsReply, ListPoolsReply, ListPoolsRequest, Principal } from '@batuta/contracts';
-import { Caller } from '../auth/principal.js';
+import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
+import {
+  DEFAULT_POOL,
+  PoolCredentialsSchema,
+  PoolViewSchema,
+  parseTime,
+  roleOf,
+  subjects,
+  toUserJson,
+} from '@batuta/contracts';
+import type {
+  CreatePoolCredentialsReply,
+  JsonObject,
+  ListAgentsReply,
+  ListPoolCredentialsReply,
+  ListPoolsReply,
+  ListPoolsRequest,
+  PoolCredentials,
+  Principal,
+  RevokePoolCredentialsReply,
+} from '@batuta/contracts';
+import { Caller, Needs } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
-import { Answers, Refuses } from './documented.js';
-import { accepted } from './problem.js';
-import { parseQuery } from './query.js';
+import { checkedBody } from './checked.js';
+import { Answers, Queries, Refuses } from './documented.js';
+import { PoolCredentialsBody } from './dto/pool-credentials.dto.js';
+import { Problem, accepted } from './problem.js';
+import { cursorParameter, limitParameter, parseQuery } from './query.js';
+import { shownCursor } from './shown.js';
+
+const CREDENTIALS_LIST = { limit: limitParameter(200), cursor: cursorParameter } as const;
 
 @ApiTags('Agents')
 @ApiBearerAuth()
@@ -32,4 +55,76 @@ export class PoolsController {
       pools: (pools ?? []).map((pool) => toUserJson(PoolViewSchema, { ...pool, agents: served.get(pool.pool) ?? [] })),
     };
   }
+
+  @Post(':pool/credentials')
+  @Needs(roleOf(subjects.config.credentialsCreate))
+  @ApiOperation({
+    summary: 'Make NATS credentials for workers of a pool',
+    description:
+      'For a pool that serves agents of your tenant and of no other; for shared pools only an admin of the tenant `default`. The answer is the only place where the file is shown. It lets workers take and report on tasks of this pool, and nothing else.',
+  })
+  @ApiBody({ type: PoolCredentialsBody })
+  @Answers(201, 'NewPoolCredentials', 'The credentials.')
+  @Refuses('malformed_json', 'unsupported_media_type', 'not_found', 'conflict', 'not_applicable')
+  async createCredentials(
+    @Caller() principal: Principal,
+    @Param('pool') pool: string,
+    @Body(checkedBody(PoolCredentialsBody)) body: PoolCredentialsBody,
+    @Query() query: unknown,
+  ): Promise<JsonObject> {
+    parseQuery({}, query);
+    const reply = accepted(
+      await this.backend.ask<CreatePoolCredentialsReply>(subjects.config.credentialsCreate, {
+        principal,
+        pool,
+        name: body.name ?? undefined,
+        expiresAt: body.expires_at == null ? undefined : parseTime(body.expires_at),
+      }),
+    );
+    return { ...shownCredentials(reply.credentials), file: reply.file ?? '' };
+  }
+
+  @Get(':pool/credentials')
+  @Needs(roleOf(subjects.config.credentialsList))
+  @ApiOperation({ summary: "List the tenant's NATS credentials of a pool, without the files" })
+  @Queries(CREDENTIALS_LIST)
+  @Answers(200, 'PoolCredentialsPage', 'A page, the newest first; revoked and expired ones too.')
+  @Refuses()
+  async listCredentials(
+    @Caller() principal: Principal,
+    @Param('pool') pool: string,
+    @Query() raw: unknown,
+  ): Promise<JsonObject> {
+    const { limit, cursor } = parseQuery(CREDENTIALS_LIST, raw);
+    const asked = { principal, pool, limit, cursor };
+    const { credentials, nextCursor } = accepted(
+      await this.backend.ask<ListPoolCredentialsReply>(subjects.config.credentialsList, asked),
+    );
+    return { credentials: (credentials ?? []).map(shownCredentials), next_cursor: shownCursor(nextCursor) };
+  }
+
+  @Delete(':pool/credentials/:id')
+  @Needs(roleOf(subjects.config.credentialsRevoke))
+  @ApiOperation({
+    summary: 'Revoke NATS credentials of a pool',
+    description: 'Workers that are connected with them are cut off. Their tasks go to other workers.',
+  })
+  @Answers(200, 'PoolCredentials', 'The revoked credentials.')
+  @Refuses('not_found', 'not_applicable')
+  async revokeCredentials(
+    @Caller() principal: Principal,
+    @Param('pool') pool: string,
+    @Param('id') id: string,
+    @Query() query: unknown,
+  ): Promise<JsonObject> {
+    parseQuery({}, query);
+    const asked = { principal, pool, id };
+    const reply = await this.backend.ask<RevokePoolCredentialsReply>(subjects.config.credentialsRevoke, asked);
+    return shownCredentials(accepted(reply).credentials);
+  }
+}
+
+function shownCredentials(credentials: PoolCredentials | undefined): JsonObject {
+  if (credentials === undefined) throw new Problem('not_found', 'There are no such credentials.');
+  return toUserJson(PoolCredentialsSchema, credentials);
 }

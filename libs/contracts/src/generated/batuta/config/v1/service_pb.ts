@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file batuta/config/v1/service.proto.
  */
 export const file_batuta_config_v1_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5iYXR1dGEvY29uZmlnL3YxL3NlcnZpY2UucHJvdG8SEGJhdHV0YS5jb25maWcudjEi2AEKBkNvbmZpZxIKCgJpZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSEAoIb3duZXJfaWQYAyABKAkSDwoHdmVyc2lvbhgEIAEoBRIRCglpc19hY3RpdmUYBSABKAgSEgoKY3JlYXRlZF9hdBgGIAEoARISCgp1cGRhdGVkX2F0GAcgASgBEj0KCmRlZmluaXRpb24YCCABKAsyKS5iYXR1dGEuY29uZmlnLnYxLk9yY2hlc3RyYXRpb25EZWZpbml0aW9uEhIKCmRlbGV0ZWRfYXQYCSABKAEigwEKC0NvbmZpZ1JlcGx5EigKBmNvbmZpZxgBIAEoCzIYLmJhdHV0YS5jb25maWcudjEuQ29uZmlnEioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwSDAoEZXRhZxgDIAEoCRIQCghyZXBlYXRlZBgEIAEoCCKlAQoTQ3JlYXRlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIqCgpkZWZpbml0aW9uGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEjIKC2lkZW1wb3RlbmN5GAMgASgLMh0uYmF0dXRhLmNvbW1vbi52MS5JZGVtcG90ZW5jeSJ4ChBHZXRDb25maWdSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEg8KB3ZlcnNpb24YAyABKAUSFwoPaW5jbHVkZV9kZWxldGVkGAQgASgIItsBChJMaXN0Q29uZmlnc1JlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSFQoNbmFtZV9jb250YWlucxgCIAEoCRIQCghzdHJhdGVneRgDIAEoCRIQCghvd25lcl9pZBgEIAEoCRIXCg9pbmNsdWRlX2RlbGV0ZWQYBSABKAgSDQoFbGltaXQYBiABKAUSDgoGY3Vyc29yGAcgASgJEg4KBm9mZnNldBgIIAEoBRISCgp3aXRoX3RvdGFsGAkgASgIIo0BChBMaXN0Q29uZmlnc1JlcGx5EikKB2NvbmZpZ3MYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLkNvbmZpZxITCgtuZXh0X2N1cnNvchgCIAEoCRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEg0KBXRvdGFsGAQgASgBIsQBChNVcGRhdGVDb25maWdSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEioKCmRlZmluaXRpb24YAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSNgoNcHJlY29uZGl0aW9ucxgEIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucxINCgVtZXJnZRgFIAEoCCKJAQoTRGVsZXRlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRI2Cg1wcmVjb25kaXRpb25zGAMgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zIr4BChRSZXN0b3JlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRI2Cg1wcmVjb25kaXRpb25zGAMgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zEjIKC2lkZW1wb3RlbmN5GAQgASgLMh0uYmF0dXRhLmNvbW1vbi52MS5JZGVtcG90ZW5jeSKRAQoTTGlzdFZlcnNpb25zUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRINCgVsaW1pdBgDIAEoBRIWCg5iZWZvcmVfdmVyc2lvbhgEIAEoBRIXCg9pbmNsdWRlX2RlbGV0ZWQYBSABKAgiawoRTGlzdFZlcnNpb25zUmVwbHkSKgoIdmVyc2lvbnMYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLkNvbmZpZxIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIjUKFFJlc29sdmVDb25maWdSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIKCgJpZBgCIAEoCSKQAQoSUmVzb2x2ZUNvbmZpZ1JlcGx5EhEKCWNvbmZpZ19pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEhgKEGhhc19pbnB1dF9zY2hlbWEYAyABKAgSKgoHcmVmdXNlZBgEIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBIQCghsZWFzZV9tcxgFIAEoBSI3ChFHZXRWZXJzaW9uUmVxdWVzdBIRCgljb25maWdfaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBSKzAQoPR2V0VmVyc2lvblJlcGx5EhEKCWNvbmZpZ19pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEhEKCXRlbmFudF9pZBgDIAEoCRI9CgpkZWZpbml0aW9uGAQgASgLMikuYmF0dXRhLmNvbmZpZy52MS5PcmNoZXN0cmF0aW9uRGVmaW5pdGlvbhIqCgdyZWZ1c2VkGAUgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIuABCgVBZ2VudBIMCgRuYW1lGAEgASgJEgwKBHBvb2wYAiABKAkSEwoLZGVzY3JpcHRpb24YAyABKAkSLAoMaW5wdXRfc2NoZW1hGAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEi0KDW91dHB1dF9zY2hlbWEYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEAoIYnVpbHRfaW4YBiABKAgSEAoIcmV2aXNpb24YByABKAUSEgoKdXBkYXRlZF9hdBgIIAEoARIRCgl0ZW5hbnRfaWQYCSABKAkirQEKD1B1dEFnZW50UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRuYW1lGAIgASgJEiQKBGJvZHkYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSNgoNcHJlY29uZGl0aW9ucxgEIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucyIyCg9HZXRBZ2VudFJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEgwKBG5hbWUYAiABKAkiigEKEkRlbGV0ZUFnZW50UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRuYW1lGAIgASgJEjYKDXByZWNvbmRpdGlvbnMYAyABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMifwoKQWdlbnRSZXBseRImCgVhZ2VudBgBIAEoCzIXLmJhdHV0YS5jb25maWcudjEuQWdlbnQSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBIMCgRldGFnGAMgASgJEg8KB2NyZWF0ZWQYBCABKAgiJgoRTGlzdEFnZW50c1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJIjoKD0xpc3RBZ2VudHNSZXBseRInCgZhZ2VudHMYASADKAsyFy5iYXR1dGEuY29uZmlnLnYxLkFnZW50IjwKDUNvbmZpZ0NoYW5nZWQSDAoEa2luZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSCgoCaWQYAyABKAkiJwoTQXV0aGVudGljYXRlUmVxdWVzdBIQCghrZXlfaGFzaBgBIAEoCSJXChFBdXRoZW50aWNhdGVSZXBseRIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBISCgpleHBpcmVzX2F0GAIgASgBIqABCgZBcGlLZXkSCgoCaWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEg8KB3VzZXJfaWQYAyABKAkSDAoEcm9sZRgEIAEoCRIMCgRuYW1lGAUgASgJEhIKCmNyZWF0ZWRfYXQYBiABKAESEgoKZXhwaXJlc19hdBgHIAEoARISCgpyZXZva2VkX2F0GAggASgBEg4KBnByZWZpeBgJIAEoCSLNAQoTQ3JlYXRlQXBpS2V5UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIPCgd1c2VyX2lkGAIgASgJEgwKBHJvbGUYAyABKAkSDAoEbmFtZRgEIAEoCRISCgpleHBpcmVzX2F0GAUgASgBEhEKCXRlbmFudF9pZBgGIAEoCRIyCgtpZGVtcG90ZW5jeRgHIAEoCzIdLmJhdHV0YS5jb21tb24udjEuSWRlbXBvdGVuY3kilgEKEUNyZWF0ZUFwaUtleVJlcGx5EiUKA2tleRgBIAEoCzIYLmJhdHV0YS5jb25maWcudjEuQXBpS2V5Eg4KBnNlY3JldBgCIAEoCRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYBCABKAkSEAoIcmVwZWF0ZWQYBSABKAgiTgoQR2V0QXBpS2V5UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCSJuCgtBcGlLZXlSZXBseRIlCgNrZXkYASABKAsyGC5iYXR1dGEuY29uZmlnLnYxLkFwaUtleRIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYAyABKAkiYwoSTGlzdEFwaUtleXNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEg0KBWxpbWl0GAIgASgFEg4KBmN1cnNvchgDIAEoCSJ7ChBMaXN0QXBpS2V5c1JlcGx5EiYKBGtleXMYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLkFwaUtleRIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEhMKC25leHRfY3Vyc29yGAMgASgJIokBChNSZXZva2VBcGlLZXlSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEjYKDXByZWNvbmRpdGlvbnMYAyABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnNiBnByb3RvMw", [file_batuta_common_v1_common, file_batuta_config_v1_definition, file_google_protobuf_struct]);
+  fileDesc("Ch5iYXR1dGEvY29uZmlnL3YxL3NlcnZpY2UucHJvdG8SEGJhdHV0YS5jb25maWcudjEi2AEKBkNvbmZpZxIKCgJpZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSEAoIb3duZXJfaWQYAyABKAkSDwoHdmVyc2lvbhgEIAEoBRIRCglpc19hY3RpdmUYBSABKAgSEgoKY3JlYXRlZF9hdBgGIAEoARISCgp1cGRhdGVkX2F0GAcgASgBEj0KCmRlZmluaXRpb24YCCABKAsyKS5iYXR1dGEuY29uZmlnLnYxLk9yY2hlc3RyYXRpb25EZWZpbml0aW9uEhIKCmRlbGV0ZWRfYXQYCSABKAEigwEKC0NvbmZpZ1JlcGx5EigKBmNvbmZpZxgBIAEoCzIYLmJhdHV0YS5jb25maWcudjEuQ29uZmlnEioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwSDAoEZXRhZxgDIAEoCRIQCghyZXBlYXRlZBgEIAEoCCKlAQoTQ3JlYXRlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIqCgpkZWZpbml0aW9uGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEjIKC2lkZW1wb3RlbmN5GAMgASgLMh0uYmF0dXRhLmNvbW1vbi52MS5JZGVtcG90ZW5jeSJ4ChBHZXRDb25maWdSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEg8KB3ZlcnNpb24YAyABKAUSFwoPaW5jbHVkZV9kZWxldGVkGAQgASgIItsBChJMaXN0Q29uZmlnc1JlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSFQoNbmFtZV9jb250YWlucxgCIAEoCRIQCghzdHJhdGVneRgDIAEoCRIQCghvd25lcl9pZBgEIAEoCRIXCg9pbmNsdWRlX2RlbGV0ZWQYBSABKAgSDQoFbGltaXQYBiABKAUSDgoGY3Vyc29yGAcgASgJEg4KBm9mZnNldBgIIAEoBRISCgp3aXRoX3RvdGFsGAkgASgIIo0BChBMaXN0Q29uZmlnc1JlcGx5EikKB2NvbmZpZ3MYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLkNvbmZpZxITCgtuZXh0X2N1cnNvchgCIAEoCRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEg0KBXRvdGFsGAQgASgBIsQBChNVcGRhdGVDb25maWdSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEioKCmRlZmluaXRpb24YAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSNgoNcHJlY29uZGl0aW9ucxgEIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucxINCgVtZXJnZRgFIAEoCCKJAQoTRGVsZXRlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRI2Cg1wcmVjb25kaXRpb25zGAMgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zIr4BChRSZXN0b3JlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRI2Cg1wcmVjb25kaXRpb25zGAMgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zEjIKC2lkZW1wb3RlbmN5GAQgASgLMh0uYmF0dXRhLmNvbW1vbi52MS5JZGVtcG90ZW5jeSKRAQoTTGlzdFZlcnNpb25zUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRINCgVsaW1pdBgDIAEoBRIWCg5iZWZvcmVfdmVyc2lvbhgEIAEoBRIXCg9pbmNsdWRlX2RlbGV0ZWQYBSABKAgiawoRTGlzdFZlcnNpb25zUmVwbHkSKgoIdmVyc2lvbnMYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLkNvbmZpZxIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIjUKFFJlc29sdmVDb25maWdSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIKCgJpZBgCIAEoCSKQAQoSUmVzb2x2ZUNvbmZpZ1JlcGx5EhEKCWNvbmZpZ19pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEhgKEGhhc19pbnB1dF9zY2hlbWEYAyABKAgSKgoHcmVmdXNlZBgEIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBIQCghsZWFzZV9tcxgFIAEoBSI3ChFHZXRWZXJzaW9uUmVxdWVzdBIRCgljb25maWdfaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBSKzAQoPR2V0VmVyc2lvblJlcGx5EhEKCWNvbmZpZ19pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEhEKCXRlbmFudF9pZBgDIAEoCRI9CgpkZWZpbml0aW9uGAQgASgLMikuYmF0dXRhLmNvbmZpZy52MS5PcmNoZXN0cmF0aW9uRGVmaW5pdGlvbhIqCgdyZWZ1c2VkGAUgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIuABCgVBZ2VudBIMCgRuYW1lGAEgASgJEgwKBHBvb2wYAiABKAkSEwoLZGVzY3JpcHRpb24YAyABKAkSLAoMaW5wdXRfc2NoZW1hGAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEi0KDW91dHB1dF9zY2hlbWEYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEAoIYnVpbHRfaW4YBiABKAgSEAoIcmV2aXNpb24YByABKAUSEgoKdXBkYXRlZF9hdBgIIAEoARIRCgl0ZW5hbnRfaWQYCSABKAkirQEKD1B1dEFnZW50UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRuYW1lGAIgASgJEiQKBGJvZHkYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSNgoNcHJlY29uZGl0aW9ucxgEIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucyIyCg9HZXRBZ2VudFJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEgwKBG5hbWUYAiABKAkiigEKEkRlbGV0ZUFnZW50UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRuYW1lGAIgASgJEjYKDXByZWNvbmRpdGlvbnMYAyABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMifwoKQWdlbnRSZXBseRImCgVhZ2VudBgBIAEoCzIXLmJhdHV0YS5jb25maWcudjEuQWdlbnQSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBIMCgRldGFnGAMgASgJEg8KB2NyZWF0ZWQYBCABKAgiJgoRTGlzdEFnZW50c1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJIjoKD0xpc3RBZ2VudHNSZXBseRInCgZhZ2VudHMYASADKAsyFy5iYXR1dGEuY29uZmlnLnYxLkFnZW50IjwKDUNvbmZpZ0NoYW5nZWQSDAoEa2luZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSCgoCaWQYAyABKAkiJwoTQXV0aGVudGljYXRlUmVxdWVzdBIQCghrZXlfaGFzaBgBIAEoCSJXChFBdXRoZW50aWNhdGVSZXBseRIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBISCgpleHBpcmVzX2F0GAIgASgBIqABCgZBcGlLZXkSCgoCaWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEg8KB3VzZXJfaWQYAyABKAkSDAoEcm9sZRgEIAEoCRIMCgRuYW1lGAUgASgJEhIKCmNyZWF0ZWRfYXQYBiABKAESEgoKZXhwaXJlc19hdBgHIAEoARISCgpyZXZva2VkX2F0GAggASgBEg4KBnByZWZpeBgJIAEoCSLNAQoTQ3JlYXRlQXBpS2V5UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIPCgd1c2VyX2lkGAIgASgJEgwKBHJvbGUYAyABKAkSDAoEbmFtZRgEIAEoCRISCgpleHBpcmVzX2F0GAUgASgBEhEKCXRlbmFudF9pZBgGIAEoCRIyCgtpZGVtcG90ZW5jeRgHIAEoCzIdLmJhdHV0YS5jb21tb24udjEuSWRlbXBvdGVuY3kilgEKEUNyZWF0ZUFwaUtleVJlcGx5EiUKA2tleRgBIAEoCzIYLmJhdHV0YS5jb25maWcudjEuQXBpS2V5Eg4KBnNlY3JldBgCIAEoCRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYBCABKAkSEAoIcmVwZWF0ZWQYBSABKAgiTgoQR2V0QXBpS2V5UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCSJuCgtBcGlLZXlSZXBseRIlCgNrZXkYASABKAsyGC5iYXR1dGEuY29uZmlnLnYxLkFwaUtleRIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYAyABKAkiYwoSTGlzdEFwaUtleXNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEg0KBWxpbWl0GAIgASgFEg4KBmN1cnNvchgDIAEoCSJ7ChBMaXN0QXBpS2V5c1JlcGx5EiYKBGtleXMYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLkFwaUtleRIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEhMKC25leHRfY3Vyc29yGAMgASgJIokBChNSZXZva2VBcGlLZXlSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEjYKDXByZWNvbmRpdGlvbnMYAyABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMiiQEKD1Bvb2xDcmVkZW50aWFscxIKCgJpZBgBIAEoCRIMCgRwb29sGAIgASgJEgwKBG5hbWUYAyABKAkSEgoKY3JlYXRlZF9ieRgEIAEoCRISCgpjcmVhdGVkX2F0GAUgASgBEhIKCmV4cGlyZXNfYXQYBiABKAESEgoKcmV2b2tlZF9hdBgHIAEoASJ+ChxDcmVhdGVQb29sQ3JlZGVudGlhbHNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBHBvb2wYAiABKAkSDAoEbmFtZRgDIAEoCRISCgpleHBpcmVzX2F0GAQgASgBIo4BChpDcmVhdGVQb29sQ3JlZGVudGlhbHNSZXBseRI2CgtjcmVkZW50aWFscxgBIAEoCzIhLmJhdHV0YS5jb25maWcudjEuUG9vbENyZWRlbnRpYWxzEgwKBGZpbGUYAiABKAkSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCJ5ChpMaXN0UG9vbENyZWRlbnRpYWxzUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRwb29sGAIgASgJEg0KBWxpbWl0GAMgASgFEg4KBmN1cnNvchgEIAEoCSKTAQoYTGlzdFBvb2xDcmVkZW50aWFsc1JlcGx5EjYKC2NyZWRlbnRpYWxzGAEgAygLMiEuYmF0dXRhLmNvbmZpZy52MS5Qb29sQ3JlZGVudGlhbHMSEwoLbmV4dF9jdXJzb3IYAiABKAkSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCJoChxSZXZva2VQb29sQ3JlZGVudGlhbHNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBHBvb2wYAiABKAkSCgoCaWQYAyABKAkigAEKGlJldm9rZVBvb2xDcmVkZW50aWFsc1JlcGx5EjYKC2NyZWRlbnRpYWxzGAEgASgLMiEuYmF0dXRhLmNvbmZpZy52MS5Qb29sQ3JlZGVudGlhbHMSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbGIGcHJvdG8z", [file_batuta_common_v1_common, file_batuta_config_v1_definition, file_google_protobuf_struct]);
 
 /**
  * A config with its newest (or the asked) version.
@@ -2062,4 +2062,427 @@ export type RevokeApiKeyRequestJson = {
  */
 export const RevokeApiKeyRequestSchema: GenMessage<RevokeApiKeyRequest, {jsonType: RevokeApiKeyRequestJson}> = /*@__PURE__*/
   messageDesc(file_batuta_config_v1_service, 32);
+
+/**
+ * NATS credentials of the workers of a pool, without the file itself.
+ *
+ * @generated from message batuta.config.v1.PoolCredentials
+ */
+export type PoolCredentials = Message<"batuta.config.v1.PoolCredentials"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: string pool = 2;
+   */
+  pool: string;
+
+  /**
+   * To recognise them by.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+
+  /**
+   * User id of who made them.
+   *
+   * @generated from field: string created_by = 4;
+   */
+  createdBy: string;
+
+  /**
+   * @generated from field: double created_at = 5;
+   */
+  createdAt: number;
+
+  /**
+   * @generated from field: double expires_at = 6;
+   */
+  expiresAt: number;
+
+  /**
+   * @generated from field: double revoked_at = 7;
+   */
+  revokedAt: number;
+};
+
+/**
+ * NATS credentials of the workers of a pool, without the file itself.
+ *
+ * @generated from message batuta.config.v1.PoolCredentials
+ */
+export type PoolCredentialsJson = {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id?: string;
+
+  /**
+   * @generated from field: string pool = 2;
+   */
+  pool?: string;
+
+  /**
+   * To recognise them by.
+   *
+   * @generated from field: string name = 3;
+   */
+  name?: string;
+
+  /**
+   * User id of who made them.
+   *
+   * @generated from field: string created_by = 4;
+   */
+  createdBy?: string;
+
+  /**
+   * @generated from field: double created_at = 5;
+   */
+  createdAt?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: double expires_at = 6;
+   */
+  expiresAt?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: double revoked_at = 7;
+   */
+  revokedAt?: number | "NaN" | "Infinity" | "-Infinity";
+};
+
+/**
+ * Describes the message batuta.config.v1.PoolCredentials.
+ * Use `create(PoolCredentialsSchema)` to create a new message.
+ */
+export const PoolCredentialsSchema: GenMessage<PoolCredentials, {jsonType: PoolCredentialsJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 33);
+
+/**
+ * batuta.config.credentials.create
+ *
+ * @generated from message batuta.config.v1.CreatePoolCredentialsRequest
+ */
+export type CreatePoolCredentialsRequest = Message<"batuta.config.v1.CreatePoolCredentialsRequest"> & {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: Principal | undefined;
+
+  /**
+   * @generated from field: string pool = 2;
+   */
+  pool: string;
+
+  /**
+   * @generated from field: string name = 3;
+   */
+  name: string;
+
+  /**
+   * Default: in 30 days.
+   *
+   * @generated from field: double expires_at = 4;
+   */
+  expiresAt: number;
+};
+
+/**
+ * batuta.config.credentials.create
+ *
+ * @generated from message batuta.config.v1.CreatePoolCredentialsRequest
+ */
+export type CreatePoolCredentialsRequestJson = {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: PrincipalJson;
+
+  /**
+   * @generated from field: string pool = 2;
+   */
+  pool?: string;
+
+  /**
+   * @generated from field: string name = 3;
+   */
+  name?: string;
+
+  /**
+   * Default: in 30 days.
+   *
+   * @generated from field: double expires_at = 4;
+   */
+  expiresAt?: number | "NaN" | "Infinity" | "-Infinity";
+};
+
+/**
+ * Describes the message batuta.config.v1.CreatePoolCredentialsRequest.
+ * Use `create(CreatePoolCredentialsRequestSchema)` to create a new message.
+ */
+export const CreatePoolCredentialsRequestSchema: GenMessage<CreatePoolCredentialsRequest, {jsonType: CreatePoolCredentialsRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 34);
+
+/**
+ * @generated from message batuta.config.v1.CreatePoolCredentialsReply
+ */
+export type CreatePoolCredentialsReply = Message<"batuta.config.v1.CreatePoolCredentialsReply"> & {
+  /**
+   * @generated from field: batuta.config.v1.PoolCredentials credentials = 1;
+   */
+  credentials?: PoolCredentials | undefined;
+
+  /**
+   * The file that a NATS client takes. Shown once.
+   *
+   * @generated from field: string file = 2;
+   */
+  file: string;
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 3;
+   */
+  refused?: Refusal | undefined;
+};
+
+/**
+ * @generated from message batuta.config.v1.CreatePoolCredentialsReply
+ */
+export type CreatePoolCredentialsReplyJson = {
+  /**
+   * @generated from field: batuta.config.v1.PoolCredentials credentials = 1;
+   */
+  credentials?: PoolCredentialsJson;
+
+  /**
+   * The file that a NATS client takes. Shown once.
+   *
+   * @generated from field: string file = 2;
+   */
+  file?: string;
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 3;
+   */
+  refused?: RefusalJson;
+};
+
+/**
+ * Describes the message batuta.config.v1.CreatePoolCredentialsReply.
+ * Use `create(CreatePoolCredentialsReplySchema)` to create a new message.
+ */
+export const CreatePoolCredentialsReplySchema: GenMessage<CreatePoolCredentialsReply, {jsonType: CreatePoolCredentialsReplyJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 35);
+
+/**
+ * batuta.config.credentials.list
+ *
+ * @generated from message batuta.config.v1.ListPoolCredentialsRequest
+ */
+export type ListPoolCredentialsRequest = Message<"batuta.config.v1.ListPoolCredentialsRequest"> & {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: Principal | undefined;
+
+  /**
+   * @generated from field: string pool = 2;
+   */
+  pool: string;
+
+  /**
+   * 1 to 200; default 50.
+   *
+   * @generated from field: int32 limit = 3;
+   */
+  limit: number;
+
+  /**
+   * next_cursor of the page before.
+   *
+   * @generated from field: string cursor = 4;
+   */
+  cursor: string;
+};
+
+/**
+ * batuta.config.credentials.list
+ *
+ * @generated from message batuta.config.v1.ListPoolCredentialsRequest
+ */
+export type ListPoolCredentialsRequestJson = {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: PrincipalJson;
+
+  /**
+   * @generated from field: string pool = 2;
+   */
+  pool?: string;
+
+  /**
+   * 1 to 200; default 50.
+   *
+   * @generated from field: int32 limit = 3;
+   */
+  limit?: number;
+
+  /**
+   * next_cursor of the page before.
+   *
+   * @generated from field: string cursor = 4;
+   */
+  cursor?: string;
+};
+
+/**
+ * Describes the message batuta.config.v1.ListPoolCredentialsRequest.
+ * Use `create(ListPoolCredentialsRequestSchema)` to create a new message.
+ */
+export const ListPoolCredentialsRequestSchema: GenMessage<ListPoolCredentialsRequest, {jsonType: ListPoolCredentialsRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 36);
+
+/**
+ * @generated from message batuta.config.v1.ListPoolCredentialsReply
+ */
+export type ListPoolCredentialsReply = Message<"batuta.config.v1.ListPoolCredentialsReply"> & {
+  /**
+   * @generated from field: repeated batuta.config.v1.PoolCredentials credentials = 1;
+   */
+  credentials: PoolCredentials[];
+
+  /**
+   * Empty on the last page.
+   *
+   * @generated from field: string next_cursor = 2;
+   */
+  nextCursor: string;
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 3;
+   */
+  refused?: Refusal | undefined;
+};
+
+/**
+ * @generated from message batuta.config.v1.ListPoolCredentialsReply
+ */
+export type ListPoolCredentialsReplyJson = {
+  /**
+   * @generated from field: repeated batuta.config.v1.PoolCredentials credentials = 1;
+   */
+  credentials?: PoolCredentialsJson[];
+
+  /**
+   * Empty on the last page.
+   *
+   * @generated from field: string next_cursor = 2;
+   */
+  nextCursor?: string;
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 3;
+   */
+  refused?: RefusalJson;
+};
+
+/**
+ * Describes the message batuta.config.v1.ListPoolCredentialsReply.
+ * Use `create(ListPoolCredentialsReplySchema)` to create a new message.
+ */
+export const ListPoolCredentialsReplySchema: GenMessage<ListPoolCredentialsReply, {jsonType: ListPoolCredentialsReplyJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 37);
+
+/**
+ * batuta.config.credentials.revoke
+ *
+ * @generated from message batuta.config.v1.RevokePoolCredentialsRequest
+ */
+export type RevokePoolCredentialsRequest = Message<"batuta.config.v1.RevokePoolCredentialsRequest"> & {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: Principal | undefined;
+
+  /**
+   * @generated from field: string pool = 2;
+   */
+  pool: string;
+
+  /**
+   * @generated from field: string id = 3;
+   */
+  id: string;
+};
+
+/**
+ * batuta.config.credentials.revoke
+ *
+ * @generated from message batuta.config.v1.RevokePoolCredentialsRequest
+ */
+export type RevokePoolCredentialsRequestJson = {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: PrincipalJson;
+
+  /**
+   * @generated from field: string pool = 2;
+   */
+  pool?: string;
+
+  /**
+   * @generated from field: string id = 3;
+   */
+  id?: string;
+};
+
+/**
+ * Describes the message batuta.config.v1.RevokePoolCredentialsRequest.
+ * Use `create(RevokePoolCredentialsRequestSchema)` to create a new message.
+ */
+export const RevokePoolCredentialsRequestSchema: GenMessage<RevokePoolCredentialsRequest, {jsonType: RevokePoolCredentialsRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 38);
+
+/**
+ * @generated from message batuta.config.v1.RevokePoolCredentialsReply
+ */
+export type RevokePoolCredentialsReply = Message<"batuta.config.v1.RevokePoolCredentialsReply"> & {
+  /**
+   * @generated from field: batuta.config.v1.PoolCredentials credentials = 1;
+   */
+  credentials?: PoolCredentials | undefined;
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 2;
+   */
+  refused?: Refusal | undefined;
+};
+
+/**
+ * @generated from message batuta.config.v1.RevokePoolCredentialsReply
+ */
+export type RevokePoolCredentialsReplyJson = {
+  /**
+   * @generated from field: batuta.config.v1.PoolCredentials credentials = 1;
+   */
+  credentials?: PoolCredentialsJson;
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 2;
+   */
+  refused?: RefusalJson;
+};
+
+/**
+ * Describes the message batuta.config.v1.RevokePoolCredentialsReply.
+ * Use `create(RevokePoolCredentialsReplySchema)` to create a new message.
+ */
+export const RevokePoolCredentialsReplySchema: GenMessage<RevokePoolCredentialsReply, {jsonType: RevokePoolCredentialsReplyJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 39);
 

@@ -1,0 +1,213 @@
+import {
+  DEFAULT_TENANT,
+  LATEST_TIME_MS,
+  TOKEN,
+  decodeCursor,
+  encodeCursor,
+  newId,
+  roleOf,
+  subjects,
+} from '@batuta/contracts';
+import type {
+  CreatePoolCredentialsReply,
+  ListPoolCredentialsReply,
+  PoolCredentials as PoolCredentialsView,
+  Principal,
+  RevokePoolCredentialsReply,
+} from '@batuta/contracts';
+import { Inject, Injectable } from '@nestjs/common';
+import { DataSource, LessThan } from 'typeorm';
+import type { EntityManager } from 'typeorm';
+import { invalid, invalidField, refuse } from '../access/refusals.js';
+import type { Refused } from '../access/refusals.js';
+import { findable, pageSize, textField } from '../access/requests.js';
+import { requireRole } from '../access/roles.js';
+import { PoolClaims } from '../agents/pool-claims.js';
+import { isUuid } from '../definitions/definition-shape.js';
+import { guardJson } from '../json/guard.js';
+import { Report } from '../json/report.js';
+import { name } from '../json/shape.js';
+import { PoolCredentialsEntity } from './pool-credentials.entity.js';
+import { WORKER_USERS } from './worker-users.js';
+import type { WorkerUsers } from './worker-users.js';
+
+const DEFAULT_PAGE = 50;
+const MAX_PAGE = 200;
+const DEFAULT_VALID_MS = 30 * 24 * 3_600_000;
+/** Ones that hold, of one tenant: each revoked one is told to every server until it expires. */
+const MAX_VALID = 1_000;
+/** Identifies the lock under which revocations are told, so that an older list never follows a newer one. */
+const REVOCATION_LOCK = 7_205_771_002;
+
+const nameShape = name({ max: 255 });
+
+/** NATS credentials of workers: an admin makes them for pools that serve the tenant's agents and nobody else's. */
+@Injectable()
+export class PoolCredentials {
+  readonly #dataSource: DataSource;
+  readonly #pools: PoolClaims;
+  readonly #users: WorkerUsers | undefined;
+
+  constructor(
+    dataSource: DataSource,
+    pools: PoolClaims,
+    @Inject(WORKER_USERS) users: { readonly users: WorkerUsers | undefined },
+  ) {
+    this.#dataSource = dataSource;
+    this.#pools = pools;
+    this.#users = users.users;
+  }
+
+  async create(
+    principal: Principal,
+    request: { pool: unknown; name: unknown; expiresAt: unknown },
+  ): Promise<CreatePoolCredentialsReply> {
+    const denied = requireRole(principal, roleOf(subjects.config.credentialsCreate), 'make credentials of a pool');
+    if (denied !== undefined) return denied;
+    const { expiresAt = 0, name: given = '' } = request;
+    const report = new Report();
+    guardJson({ name: given }, report);
+    if (given !== '') nameShape(given, '/name', report);
+    if (
+      typeof expiresAt !== 'number' ||
+      (expiresAt !== 0 && !(expiresAt > Date.now() + 1_000 && expiresAt <= LATEST_TIME_MS))
+    ) {
+      report.add('/expires_at', 'out_of_range', 'must be a time in the future');
+    }
+    if (report.total > 0) return invalid('The request for credentials', report.violations, report.total);
+    const pool = textField(request.pool);
+    if (this.#users === undefined) return noUsers();
+    const foreign = await this.#foreign(principal.tenantId, pool);
+    if (foreign !== undefined) return foreign;
+    const until = Math.floor((expiresAt === 0 ? Date.now() + DEFAULT_VALID_MS : (expiresAt as number)) / 1_000) * 1_000;
+    const { text, publicKey } = await this.#users.issue(pool, until);
+    const entity = await this.#dataSource.transaction(async (manager) => {
+      // Counted under a lock of the tenant, so that two at once cannot pass the limit.
+      await manager.query('SELECT id FROM config.tenants WHERE id = $1 FOR UPDATE', [principal.tenantId]);
+      const valid = await manager.query<{ count: number }[]>(
+        'SELECT count(*)::int AS count FROM config.pool_credentials WHERE tenant_id = $1 AND expires_at > now()',
+        [principal.tenantId],
+      );
+      if ((valid[0]?.count ?? 0) >= MAX_VALID) return undefined;
+      const made = manager.create(PoolCredentialsEntity, {
+        id: newId(),
+        tenantId: principal.tenantId,
+        pool,
+        name: given as string,
+        publicKey,
+        createdBy: principal.userId,
+        expiresAt: new Date(until),
+        revokedAt: null,
+      });
+      await manager.insert(PoolCredentialsEntity, made);
+      return made;
+    });
+    if (entity === undefined) {
+      return refuse('conflict', `A tenant may have at most ${MAX_VALID} credentials that have not expired.`);
+    }
+    return { credentials: toView(entity), file: text };
+  }
+
+  /** A page of the tenant's credentials of a pool, newest first, revoked and expired ones too. */
+  async list(
+    principal: Principal,
+    request: { pool: unknown; limit: unknown; cursor: unknown },
+  ): Promise<ListPoolCredentialsReply> {
+    const denied = requireRole(principal, roleOf(subjects.config.credentialsList), 'list credentials of a pool');
+    if (denied !== undefined) return { credentials: [], ...denied };
+    const cursor = textField(request.cursor);
+    const after = cursor === '' ? undefined : decodeCursor('pool-credentials', cursor);
+    if (cursor !== '' && (after === undefined || !isUuid(after))) {
+      return { credentials: [], ...invalidField('/cursor', 'bad_cursor', 'is not a cursor of this list') };
+    }
+    const limit = pageSize(request.limit, DEFAULT_PAGE, MAX_PAGE);
+    const pool = findable(request.pool, 64) ?? '';
+    const found = await this.#dataSource.manager.find(PoolCredentialsEntity, {
+      where: { tenantId: principal.tenantId, pool, ...(after === undefined ? {} : { id: LessThan(after) }) },
+      order: { id: 'DESC' },
+      take: limit + 1,
+    });
+    const credentials = found.slice(0, limit);
+    const last = credentials.at(-1);
+    return {
+      credentials: credentials.map(toView),
+      ...(last !== undefined && found.length > limit ? { nextCursor: encodeCursor('pool-credentials', last.id) } : {}),
+    };
+  }
+
+  /** Revokes credentials for good: whoever is connected with them is cut off. Once more changes nothing. */
+  async revoke(principal: Principal, request: { pool: unknown; id: unknown }): Promise<RevokePoolCredentialsReply> {
+    const denied = requireRole(principal, roleOf(subjects.config.credentialsRevoke), 'revoke credentials of a pool');
+    if (denied !== undefined) return denied;
+    const id = findable(request.id, 36);
+    const pool = findable(request.pool, 64) ?? '';
+    const users = this.#users;
+    if (users === undefined) return noUsers();
+    if (id === undefined || !isUuid(id)) return refuse('not_found', 'There are no such credentials.');
+    return this.#dataSource.transaction(async (manager): Promise<RevokePoolCredentialsReply> => {
+      await manager.query('SELECT pg_advisory_xact_lock($1)', [REVOCATION_LOCK]);
+      const where = { id, pool, tenantId: principal.tenantId };
+      const found = await manager.findOneBy(PoolCredentialsEntity, where);
+      if (found === null) return refuse('not_found', 'There are no such credentials.');
+      found.revokedAt ??= new Date();
+      await manager.update(PoolCredentialsEntity, where, { revokedAt: found.revokedAt });
+      // Told before it is committed: what this answers holds at the servers. When they cannot be told, nothing is revoked.
+      await users.revoke(await revoked(manager));
+      return { credentials: toView(found) };
+    });
+  }
+
+  /** Tells the servers what is revoked, which a server that lost its files does not know. */
+  async tellAgain(): Promise<void> {
+    const users = this.#users;
+    if (users === undefined) return;
+    await this.#dataSource.transaction(async (manager) => {
+      await manager.query('SELECT pg_advisory_xact_lock($1)', [REVOCATION_LOCK]);
+      const all = await revoked(manager);
+      if (all.size > 0) await users.revoke(all);
+    });
+  }
+
+  /** Why the tenant may have no credentials of a pool; undefined when it may. */
+  async #foreign(tenantId: string, pool: string): Promise<Refused | undefined> {
+    const none = refuse('not_found', 'No agent of this tenant is served by such a pool.');
+    if (!TOKEN.test(pool)) return none;
+    const shared = this.#pools.isShared(pool);
+    const tenants = await this.#pools.tenantsOf(this.#dataSource.manager, pool);
+    const mine = tenants.includes(tenantId);
+    if (!shared && tenants.length < 2) return mine ? undefined : none;
+    if (tenantId === DEFAULT_TENANT) return undefined;
+    if (!shared && !mine) return none;
+    const reason = 'Workers of a pool see the tasks of all tenants that it serves.';
+    return refuse(
+      'forbidden',
+      `${reason} Only an admin of the tenant "${DEFAULT_TENANT}" may make credentials of this one.`,
+    );
+  }
+}
+
+/** When each user that has not expired was revoked, by public key. */
+async function revoked(manager: EntityManager): Promise<Map<string, number>> {
+  const rows = await manager
+    .createQueryBuilder(PoolCredentialsEntity, 'one')
+    .where('one.revokedAt IS NOT NULL AND one.expiresAt > now()')
+    .getMany();
+  return new Map(rows.map(({ publicKey, revokedAt }) => [publicKey, revokedAt?.getTime() ?? Date.now()]));
+}
+
+function noUsers(): Refused {
+  const why = 'The platform has no keys for users of its NATS server (BATUTA_NATS_KEYS).';
+  return refuse('not_applicable', `${why} Whoever runs that server makes credentials for workers.`);
+}
+
+function toView(entity: PoolCredentialsEntity): PoolCredentialsView {
+  return {
+    id: entity.id,
+    pool: entity.pool,
+    name: entity.name,
+    createdBy: entity.createdBy,
+    createdAt: entity.createdAt.getTime(),
+    expiresAt: entity.expiresAt.getTime(),
+    ...(entity.revokedAt === null ? {} : { revokedAt: entity.revokedAt.getTime() }),
+  };
+}
