@@ -15,10 +15,10 @@ import type {
   Principal,
   RevokePoolCredentialsReply,
 } from '@batuta/contracts';
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { DataSource, LessThan } from 'typeorm';
 import type { EntityManager } from 'typeorm';
-import { invalid, invalidField, refuse } from '../access/refusals.js';
+import { RefusedError, invalid, invalidField, refuse } from '../access/refusals.js';
 import type { Refused } from '../access/refusals.js';
 import { findable, pageSize, textField } from '../access/requests.js';
 import { requireRole } from '../access/roles.js';
@@ -45,6 +45,7 @@ const nameShape = name({ max: 255 });
 @Injectable()
 export class PoolCredentials {
   readonly #dataSource: DataSource;
+  readonly #logger = new Logger('PoolCredentials');
   readonly #pools: PoolClaims;
   readonly #users: WorkerUsers | undefined;
 
@@ -144,7 +145,7 @@ export class PoolCredentials {
     const users = this.#users;
     if (users === undefined) return noUsers();
     if (id === undefined || !isUuid(id)) return refuse('not_found', 'There are no such credentials.');
-    return this.#dataSource.transaction(async (manager): Promise<RevokePoolCredentialsReply> => {
+    const work = async (manager: EntityManager): Promise<RevokePoolCredentialsReply> => {
       await manager.query('SELECT pg_advisory_xact_lock($1)', [REVOCATION_LOCK]);
       const where = { id, pool, tenantId: principal.tenantId };
       const found = await manager.findOneBy(PoolCredentialsEntity, where);
@@ -152,9 +153,18 @@ export class PoolCredentials {
       found.revokedAt ??= new Date();
       await manager.update(PoolCredentialsEntity, where, { revokedAt: found.revokedAt });
       // Told before it is committed: what this answers holds at the servers. When they cannot be told, nothing is revoked.
-      await users.revoke(await revoked(manager));
+      await users.revoke(await revoked(manager)).catch((error: unknown) => {
+        this.#logger.error(`NATS did not take the revocation of ${id}: ${String(error)}`);
+        throw new RefusedError(refuse('unavailable', 'NATS did not take the revocation. Try again.'));
+      });
       return { credentials: toView(found) };
-    });
+    };
+    try {
+      return await this.#dataSource.transaction(work);
+    } catch (error) {
+      if (error instanceof RefusedError) return error.refusal;
+      throw error;
+    }
   }
 
   /** Tells the servers what is revoked, which a server that lost its files does not know. */

@@ -15,7 +15,8 @@ export interface WorkerUsers {
 /** For Nest. */
 export const WORKER_USERS = Symbol('WorkerUsers');
 
-const ANSWER_MS = 5_000;
+/** Less than those wait who ask for a revocation. */
+const ANSWER_MS = 2_000;
 
 /** Users signed with the keys in a file. Throws when it has none. */
 export async function workerUsers(keysFile: string, natsUrl: string): Promise<WorkerUsers> {
