@@ -86,6 +86,19 @@ function control(draft: Draft, command: Control): Outcome | Rejection {
   }
 }
 
+/** Ids of commands under an idempotency key: the key with what it was sent to, a colon, and the hash of what was asked for. */
+const KEYED_COMMAND = /^[0-9a-f-]{36}:(?=[0-9a-f]{32}$)/;
+
+/** Whether another request under the same key has taken effect. */
+function isOtherUnderKey(commandId: string, state: State): boolean {
+  const key = KEYED_COMMAND.exec(commandId)?.[0];
+  if (key === undefined) return false;
+  for (let cell = state.commands; cell !== undefined; cell = cell.tail) {
+    if (cell.head.startsWith(key)) return true;
+  }
+  return false;
+}
+
 /**
  * What a command does to an execution: every event it causes, up to the point where only the outside can go on. Total,
  * synchronous and pure; the same command on the same state always gives the same decision.
@@ -93,6 +106,10 @@ function control(draft: Draft, command: Control): Outcome | Rejection {
 export function decide(command: Command, state: State): Decision {
   if (isOutsideCommand(command.id) && listHas(state.commands, command.id)) {
     return { accepted: [], outcome: 'repeated', next: state };
+  }
+  if (isOtherUnderKey(command.id, state)) {
+    const message = 'the idempotency key was used before with another request';
+    return { rejected: { code: 'idempotency_mismatch', message } };
   }
   const draft = new Draft(command, state);
   const result = handle(draft, command);

@@ -291,8 +291,10 @@ export class ControlController {
     // Who decides is part of a decision: the same words of another user are not a repeat of it.
     const decider = control.decideApproval === undefined ? {} : { by: principal.userId };
     const command = { executionId, ...control, ...decider } as JsonObject;
+    const [[kind, said] = []] = Object.entries(control) as [string, { stepId?: string; approved?: boolean }][];
+    const route = [executionId, kind ?? '', said?.stepId ?? null, said?.approved ?? null];
     const reply = await this.backend.command({
-      commandId: commandIdOf(principal.tenantId, idempotencyKeyOf(key), command),
+      commandId: commandIdOf(principal.tenantId, idempotencyKeyOf(key), { route, request: command }),
       executionId,
       principal,
       ...control,

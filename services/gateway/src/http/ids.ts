@@ -81,12 +81,17 @@ export function executionIdOfKey(tenantId: string, key: string): string {
 
 /**
  * The id of a command: the same for the same request with the same `Idempotency-Key`, fresh without one. `request` is all
- * that tells one command from another.
+ * that tells one command from another. What stands before the colon is the key and what it was sent to: the engine refuses
+ * another request there.
  */
-export function commandIdOf(tenantId: string, key: string | undefined, request: JsonValue): string {
-  return key === undefined
-    ? uuidV7()
-    : `${executionIdOfKey(tenantId, key)}:${sha256(canonicalJson(request)).slice(0, 32)}`;
+export function commandIdOf(
+  tenantId: string,
+  key: string | undefined,
+  { route, request }: { readonly route: JsonValue; readonly request: JsonValue },
+): string {
+  if (key === undefined) return uuidV7();
+  const sent = uuidV5(executionIdOfKey(tenantId, key), canonicalJson(route));
+  return `${sent}:${sha256(canonicalJson(request)).slice(0, 32)}`;
 }
 
 /** JSON with the keys of every object sorted, so that equal documents give equal text. */

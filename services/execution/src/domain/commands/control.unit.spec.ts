@@ -31,6 +31,27 @@ describe('cancel', () => {
     expect(run.when({ type: 'CancelExecution' }).rejected?.code).toBe('already_cancelled');
   });
 
+  test('with another request under the same key is a mistake, whatever the execution is by now', () => {
+    const key = '6f1c5e0a-2a0d-5b64-9c1f-8d7f5b3e4a21:';
+    const first = `${key}${'a'.repeat(32)}`;
+    const run = scenario(chain).start().when({ type: 'PauseExecution', id: first });
+    expect(run.when({ type: 'PauseExecution', id: `${key}${'b'.repeat(32)}` }).rejected?.code).toBe(
+      'idempotency_mismatch',
+    );
+    run.when({ type: 'ResumeExecution', id: `${key.replace('6f', '7f')}${'b'.repeat(32)}` });
+    expect(run.outcome).toBe('done');
+    run.when({ type: 'PauseExecution', id: first });
+    expect([run.outcome, run.last]).toEqual(['repeated', []]);
+  });
+
+  test('a refused command uses no key up', () => {
+    const key = '6f1c5e0a-2a0d-5b64-9c1f-8d7f5b3e4a21:';
+    const run = scenario(chain).start();
+    expect(run.when({ type: 'ResumeExecution', id: `${key}${'a'.repeat(32)}` }).rejected?.code).toBe('not_paused');
+    run.when({ type: 'PauseExecution' });
+    expect(run.when({ type: 'ResumeExecution', id: `${key}${'b'.repeat(32)}` }).rejected).toBeUndefined();
+  });
+
   test('races with the end have one answer', () => {
     const run = scenario(chain).start().ok('a').ok('b');
     expect(run.when({ type: 'CancelExecution' }).rejected?.code).toBe('already_completed');

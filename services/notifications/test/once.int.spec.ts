@@ -1,0 +1,81 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { subjects } from '@batuta/contracts';
+import type { AckInboxReply, CallbackReply, Idempotency, RotateSecretReply } from '@batuta/contracts';
+import { principal, startUnderTest } from './harness.js';
+import type { UnderTest } from './harness.js';
+
+let test: UnderTest;
+beforeAll(async () => {
+  test = await startUnderTest();
+  await test.start({});
+}, 60_000);
+afterAll(() => test?.close());
+
+const who = principal();
+const { notifications: on } = subjects;
+const ask = <Reply>(pattern: string, request: object): Promise<Reply> =>
+  test.client.request<Reply>(pattern, { principal: who, ...request });
+const keyed = (key: string, requestHash = 'h1'): { idempotency: Idempotency } => ({
+  idempotency: { key, route: 'POST /here', requestHash },
+});
+const body = (configId: string) => ({
+  type: 'webhook',
+  config_id: configId,
+  events: ['started'],
+  callback_url: 'https://example.com/hook',
+});
+const callbacks = (): Promise<unknown[]> => test.rows('SELECT id FROM notifications.callbacks');
+const secrets = (): Promise<unknown[]> => test.rows('SELECT id FROM notifications.signing_secrets');
+
+describe('a request under an idempotency key', () => {
+  it('makes one callback, and shows its secret once', async () => {
+    const request = { body: body(test.engine.addConfig()), ...keyed('make') };
+    const replies = await Promise.all(Array.from({ length: 4 }, () => ask<CallbackReply>(on.callbackCreate, request)));
+    expect(await callbacks()).toHaveLength(1);
+    const first = replies.find(({ repeated }) => repeated === undefined);
+    const { secret, ...shown } = first ?? {};
+    expect(secret).toMatch(/^whsec_/);
+    const repeats = replies.filter(({ repeated }) => repeated === true);
+    expect(repeats).toEqual(Array.from({ length: 3 }, () => ({ ...shown, repeated: true })));
+    const other = await ask<CallbackReply>(on.callbackCreate, { ...request, ...keyed('make', 'h2') });
+    expect(other.refused?.code).toBe('idempotency_mismatch');
+    const stored = await test.rows<{ reply: unknown }>('SELECT reply FROM notifications.idempotency_keys');
+    expect(JSON.stringify(stored)).not.toContain('whsec_');
+  });
+
+  it('rotates a secret once', async () => {
+    const first = await ask<RotateSecretReply>(on.secretRotate, keyed('rotate'));
+    const before = (await secrets()).length;
+    const repeat = await ask<RotateSecretReply>(on.secretRotate, keyed('rotate'));
+    expect(first.secret).toMatch(/^whsec_/);
+    expect(repeat).toEqual({ previousExpiresAt: first.previousExpiresAt, repeated: true });
+    expect(await secrets()).toHaveLength(before);
+  });
+
+  it('acknowledges once', async () => {
+    const request = { ids: ['0193aaaa-0000-7000-8000-000000000000'], ...keyed('ack') };
+    expect(await ask<AckInboxReply>(on.inboxAck, request)).toEqual({ ids: [] });
+    expect(await ask<AckInboxReply>(on.inboxAck, request)).toEqual({ ids: [], repeated: true });
+    const other = await ask<AckInboxReply>(on.inboxAck, { ...request, ...keyed('ack', 'h2') });
+    expect(other.refused?.code).toBe('idempotency_mismatch');
+  });
+});
+
+describe('a callback', () => {
+  it('is changed and deleted only by who knows its newest entity tag', async () => {
+    const made = await ask<CallbackReply>(on.callbackCreate, { body: body(test.engine.addConfig()) });
+    const id = made.callback?.id;
+    const ifMatch = (tag = '') => ({ id, preconditions: { ifMatch: { tags: [tag] } } });
+    expect((await ask<CallbackReply>(on.callbackGet, { id })).etag).toBe(made.etag);
+    await test.rows(`UPDATE notifications.callbacks SET enabled = false, disabled_reason = '410' WHERE id = '${id}'`);
+    const disabled = await ask<CallbackReply>(on.callbackGet, { id });
+    expect(disabled.etag).not.toBe(made.etag);
+    for (const pattern of [on.callbackEnable, on.callbackDelete]) {
+      expect((await ask<CallbackReply>(pattern, ifMatch(made.etag))).refused?.code).toBe('version_conflict');
+    }
+    const enabled = await ask<CallbackReply>(on.callbackEnable, ifMatch(disabled.etag));
+    expect([enabled.callback?.enabled, enabled.etag === disabled.etag]).toEqual([true, false]);
+    expect((await ask<CallbackReply>(on.callbackDelete, ifMatch(enabled.etag))).callback?.id).toBe(id);
+    expect((await ask<CallbackReply>(on.callbackGet, { id })).refused?.code).toBe('not_found');
+  });
+});
