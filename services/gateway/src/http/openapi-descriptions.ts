@@ -243,6 +243,7 @@ export const FIELD_DESCRIPTIONS: Readonly<Record<string, string>> = {
   revoked_at: 'When it was revoked; null while it was not.',
   prefix: 'First characters of the key, to recognise it by.',
   keys: 'The keys, without their secrets.',
+  credentials: 'The credentials, without their files.',
   source: 'Where the document comes from; one with the same source replaces it.',
   title: 'Its title.',
   passages: 'The passages.',
