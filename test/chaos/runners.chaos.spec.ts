@@ -92,7 +92,7 @@ describe.each(['off', 'on'])('with direct dispatch %s', (direct) => {
   beforeEach(async () => {
     workers = new Workers(2, {
       NATS_URL: cluster.stack.natsUrl,
-      NATS_CREDS: cluster.stack.natsCredentials,
+      NATS_CREDS: await cluster.workerCredentials('ending'),
       BATUTA_RUNNER_POOLS: 'ending',
       BATUTA_RUNNER_SLOTS: '32',
     });
