@@ -274,6 +274,7 @@ describe('what the documents tell a reader to do works:', () => {
     let last: Outcome | undefined;
 
     beforeAll(async () => {
+      await platform.releasePools();
       session = await DocumentSession.open(
         platform,
         path

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import { Api, expectStatus } from './api.js';
 import { BatutaCommand } from './command.js';
 
@@ -31,6 +32,17 @@ export class LocalPlatform {
     const body = { tenant_id: tenant, user_id: `${tenant}-${role}`, role, name: 'test' };
     const made = expectStatus(await this.admin().post<{ secret: string }>('/api/v1/api-keys', body), 201);
     return new Api(this.url, made.secret);
+  }
+
+  /** Takes every pool of workers from its tenant, as docs/operations.md says it, so that another tenant may use its name. */
+  async releasePools(): Promise<void> {
+    const { database_url: connectionString } = JSON.parse(readFileSync(join(this.dir, 'run.json'), 'utf8')) as {
+      database_url: string;
+    };
+    const client = new pg.Client({ connectionString });
+    await client.connect();
+    await client.query('DELETE FROM config.pool_tenants');
+    await client.end();
   }
 
   /** Ends it as Ctrl-C does and removes its files. */

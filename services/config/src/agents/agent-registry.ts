@@ -62,17 +62,19 @@ export class AgentRegistry {
     const work = this.#dataSource.transaction(async (manager): Promise<AgentReply> => {
       // Counted under a lock of the tenant, so that two at once cannot pass the limit.
       await manager.query('SELECT id FROM config.tenants WHERE id = $1 FOR UPDATE', [tenantId]);
+      // Before the agent's row is locked: who waits for the pool must hold nothing that its holder needs.
+      await this.#pools.claim(manager, tenantId, pool as string);
       // Locked, so that what the preconditions are held against stays until the change.
       const before = await manager.findOne(AgentEntity, {
         where: { tenantId, name: agent },
         lock: { mode: 'pessimistic_write' },
       });
       const refused = preconditionRefusal(preconditions, before === null ? undefined : tagged(before));
-      if (refused !== undefined) return { refused };
+      // Thrown, so that the claim goes too.
+      if (refused !== undefined) throw new RefusedError({ refused });
       if (before === null && (await manager.countBy(AgentEntity, { tenantId })) >= MAX_AGENTS) {
-        return refuse('conflict', `A tenant may have at most ${MAX_AGENTS} agents.`);
+        throw new RefusedError(refuse('conflict', `A tenant may have at most ${MAX_AGENTS} agents.`));
       }
-      await this.#pools.claim(manager, tenantId, pool as string);
       await manager.query(
         `INSERT INTO config.agents AS a (tenant_id, name, pool, description, input_schema, output_schema, revision)
          VALUES ($1, $2, $3, $4, $5, $6, 1)

@@ -39,6 +39,7 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
     content_type: 'text/markdown',
     content: '# Import\n\nA duplicate key in the import: use upsert.',
   },
+  'post /api/v1/pools/{pool}/credentials': { name: 'worker on host 7' },
   'post /api/v1/api-keys': { user_id: 'ada', role: 'operator', name: 'laptop' },
   'post /api/v1/orchestrations/callbacks': {
     config_id: 'greeting',
@@ -54,6 +55,7 @@ const PATH_EXAMPLES: readonly (readonly [RegExp, string, string])[] = [
   [/^\/api\/v1\/orchestrations\/configs\//, 'id', 'greeting'],
   [/./, 'config_id', 'greeting'],
   [/^\/api\/v1\/agents\//, 'name', 'word_count'],
+  [/^\/api\/v1\/pools\//, 'pool', 'text'],
   [/./, 'step_id', 'again'],
 ];
 

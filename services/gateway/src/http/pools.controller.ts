@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Headers, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
 import {
   DEFAULT_POOL,
@@ -20,11 +20,13 @@ import type {
   Principal,
   RevokePoolCredentialsReply,
 } from '@batuta/contracts';
+import type { FastifyReply } from 'fastify';
 import { Caller, Needs } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
 import { checkedBody } from './checked.js';
 import { Answers, Queries, Refuses } from './documented.js';
 import { PoolCredentialsBody } from './dto/pool-credentials.dto.js';
+import { secret } from './headers.js';
 import { Problem, accepted } from './problem.js';
 import { cursorParameter, limitParameter, parseQuery } from './query.js';
 import { shownCursor } from './shown.js';
@@ -71,8 +73,18 @@ export class PoolsController {
     @Param('pool') pool: string,
     @Body(checkedBody(PoolCredentialsBody)) body: PoolCredentialsBody,
     @Query() query: unknown,
+    @Headers('idempotency-key') key: string | undefined,
+    @Res({ passthrough: true }) response: FastifyReply,
   ): Promise<JsonObject> {
     parseQuery({}, query);
+    secret(response);
+    if (key !== undefined) {
+      // The file is kept nowhere, so a repeat could not be answered with it.
+      const message = 'is not taken here: each request makes new credentials; revoke those whose answer was lost';
+      throw new Problem('validation_failed', `Idempotency-Key ${message}.`, {
+        errors: [{ path: '/headers/idempotency-key', message, code: 'not_allowed' }],
+      });
+    }
     const reply = accepted(
       await this.backend.ask<CreatePoolCredentialsReply>(subjects.config.credentialsCreate, {
         principal,
@@ -89,7 +101,7 @@ export class PoolsController {
   @ApiOperation({ summary: "List the tenant's NATS credentials of a pool, without the files" })
   @Queries(CREDENTIALS_LIST)
   @Answers(200, 'PoolCredentialsPage', 'A page, the newest first; revoked and expired ones too.')
-  @Refuses()
+  @Refuses('not_found')
   async listCredentials(
     @Caller() principal: Principal,
     @Param('pool') pool: string,
