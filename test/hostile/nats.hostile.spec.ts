@@ -200,7 +200,7 @@ describe('a worker with the credentials of its pool', () => {
   beforeAll(async () => {
     platform = await LocalPlatform.start();
     const acme = await platform.user('acme', 'admin');
-    expectStatus(await acme.call('PUT', '/api/v1/agents/word_count', { pool: 'text' }), 200);
+    expectStatus(await acme.call('PUT', '/api/v1/agents/word_count', { pool: 'text' }), 201);
     const made = expectStatus(await acme.post<{ id: string; file: string }>(CREDENTIALS, { name: 'stolen' }), 201);
     revoke = async () => void expectStatus(await acme.call('DELETE', `${CREDENTIALS}/${made.id}`), 200);
     file = join(directory, 'stolen.creds');
