@@ -1,5 +1,5 @@
-import type { Command, Decision, Outcome, Rejection } from './commands.js';
-import { isOutsideCommand } from './commands.js';
+import type { Command, Decision, Outcome, Rejection } from './commands/command.js';
+import { isOutsideCommand } from './commands/command.js';
 import { cancelExecution } from './commands/cancel.js';
 import { compensateExecution } from './commands/compensate.js';
 import { decideApproval } from './commands/decide-approval.js';
@@ -14,8 +14,8 @@ import { startExecution } from './commands/start.js';
 import { terminateExecution } from './commands/terminate.js';
 import { wake } from './commands/wake.js';
 import { Draft } from './draft.js';
-import { plan } from './plan.js';
-import { listHas, type State } from './state.js';
+import { plan } from './plan/plan.js';
+import { listHas, type State } from './state/state.js';
 
 function handle(draft: Draft, command: Command): Outcome | Rejection {
   switch (command.type) {

@@ -1,12 +1,12 @@
 import type { DomainEvent, Event, Failure } from '@batuta/contracts';
-import type { Command } from './commands.js';
+import type { Command } from './commands/command.js';
 import { evolve } from './evolve.js';
-import { handlingOf } from './failure-handling.js';
-import { nodeId } from './results.js';
-import { nextAttemptAt } from './retry.js';
-import { compiledUnit } from './settle.js';
-import type { Spending } from './spending.js';
-import { unitState, type State } from './state.js';
+import { handlingOf } from './failures/handling.js';
+import { nodeId } from './state/results.js';
+import { nextAttemptAt } from './failures/retry.js';
+import { compiledUnit } from './fold/settle.js';
+import type { Spending } from './budget/spending.js';
+import { unitState, type State } from './state/state.js';
 
 /** The decision being made for one command: events so far, and the state after them. */
 export class Draft {

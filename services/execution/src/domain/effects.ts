@@ -1,6 +1,6 @@
 import type { Event, JsonValue, StoppedAttempt } from '@batuta/contracts';
-import { evaluationOf, evaluationKey, pendingPurpose } from './evaluations.js';
-import { isTerminal, unitState, type State } from './state.js';
+import { evaluationOf, evaluationKey, pendingPurpose } from './expressions/evaluations.js';
+import { isTerminal, unitState, type State } from './state/state.js';
 
 /**
  * What the runtime does after a commit; all of it idempotent.

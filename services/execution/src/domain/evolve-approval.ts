@@ -1,8 +1,8 @@
 import type { ApprovalDecided, ApprovalRequested, Event } from '@batuta/contracts';
 import { begin, noteGroupStart } from './evolve-step.js';
-import { putUnit } from './settle.js';
-import { unitState, type Next } from './state.js';
-import { addDeadline, STEP_DEADLINE } from './timers.js';
+import { putUnit } from './fold/settle.js';
+import { unitState, type Next } from './state/state.js';
+import { addDeadline, STEP_DEADLINE } from './state/timers.js';
 
 export function applyApprovalRequested(next: Next, data: ApprovalRequested, event: Event): void {
   begin(next, event.at);

@@ -10,9 +10,9 @@ import type {
   ExecutionResumed,
   ExecutionStarted,
 } from '@batuta/contracts';
-import { defaultOutput } from './results.js';
-import { isActive, makeReady, putUnit } from './settle.js';
-import { unitState, type ControlState, type Next } from './state.js';
+import { defaultOutput } from './state/results.js';
+import { isActive, makeReady, putUnit } from './fold/settle.js';
+import { unitState, type ControlState, type Next } from './state/state.js';
 
 /** Keeps who did what, and why. */
 export function noteControl(

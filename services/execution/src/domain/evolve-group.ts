@@ -1,6 +1,6 @@
 import type { ConsensusFailed, ConsensusReached, Event } from '@batuta/contracts';
-import { applyHandling, putGroup, settleGroup } from './settle.js';
-import { groupState, type List, type Next } from './state.js';
+import { applyHandling, putGroup, settleGroup } from './fold/settle.js';
+import { groupState, type List, type Next } from './state/state.js';
 
 function take(next: Next, id: string): number | undefined {
   const index = next.config.groupIndex.get(id);

@@ -1,10 +1,10 @@
 import type { Event, ExecutionRetried } from '@batuta/contracts';
-import type { Group } from './compiled.js';
+import type { Group } from './graph/compiled.js';
 import { noteControl } from './evolve-execution.js';
-import { servingUnit } from './results.js';
-import { putGroup, putUnit, rootNode, settleGroup, settleUnit } from './settle.js';
-import { groupState, initialState, listItems, unitState, type State, type Next } from './state.js';
-import type { UnitState } from './unit-state.js';
+import { servingUnit } from './state/results.js';
+import { putGroup, putUnit, rootNode, settleGroup, settleUnit } from './fold/settle.js';
+import { groupState, initialState, listItems, unitState, type State, type Next } from './state/state.js';
+import type { UnitState } from './state/unit-state.js';
 
 /** A member whose group has not counted its vote. */
 const UNHEARD = { ballot: 'open', vote: undefined, voteText: '' } as const;

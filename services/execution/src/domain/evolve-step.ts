@@ -12,7 +12,7 @@ import type {
   StepSkipped,
 } from '@batuta/contracts';
 import { noteControl } from './evolve-execution.js';
-import { parseKey } from './evaluations.js';
+import { parseKey } from './expressions/evaluations.js';
 import {
   applyHandling,
   castVote,
@@ -24,11 +24,11 @@ import {
   queueGroup,
   settleGroup,
   settleUnit,
-} from './settle.js';
-import type { Spending } from './spending.js';
-import { groupState, unitState, type Next } from './state.js';
-import { addDeadline, addRetry, attemptDeadline, STEP_DEADLINE } from './timers.js';
-import type { ApprovalState } from './unit-state.js';
+} from './fold/settle.js';
+import type { Spending } from './budget/spending.js';
+import { groupState, unitState, type Next } from './state/state.js';
+import { addDeadline, addRetry, attemptDeadline, STEP_DEADLINE } from './state/timers.js';
+import type { ApprovalState } from './state/unit-state.js';
 
 /** Whatever happens first starts an execution that waited for its time. */
 export function begin(next: Next, at: number): void {

@@ -1,5 +1,5 @@
 import type { Event, EventData, EventType } from '@batuta/contracts';
-import { isOutsideCommand } from './commands.js';
+import { isOutsideCommand } from './commands/command.js';
 import { applyApprovalDecided, applyApprovalRequested } from './evolve-approval.js';
 import { applyConsensusFailed, applyConsensusReached } from './evolve-group.js';
 import {
@@ -25,8 +25,8 @@ import {
   applyExecutionStarted,
 } from './evolve-execution.js';
 import { applyExecutionRetried } from './evolve-retried.js';
-import { copyState, type Next, type State } from './state.js';
-import { dropStaleTimers } from './timers.js';
+import { copyState, type Next, type State } from './state/state.js';
+import { dropStaleTimers } from './state/timers.js';
 
 type Reducers = { readonly [T in EventType]: (next: Next, data: Readonly<EventData[T]>, event: Event) => void };
 

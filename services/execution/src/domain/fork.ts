@@ -1,11 +1,11 @@
 import type { JsonValue, ReusedApproval } from '@batuta/contracts';
-import type { Rejection, ReusedOutput } from './commands.js';
-import { ancestors } from './evaluations.js';
-import { canonicalJson } from './json.js';
-import type { Unit } from './compiled.js';
-import { nodeId, nodeResult, servingUnit } from './results.js';
-import { seenNodes } from './seen-nodes.js';
-import { groupState, unitState, type State } from './state.js';
+import type { Rejection, ReusedOutput } from './commands/command.js';
+import { ancestors } from './expressions/evaluations.js';
+import { canonicalJson } from './structures/json.js';
+import type { Unit } from './graph/compiled.js';
+import { nodeId, nodeResult, servingUnit } from './state/results.js';
+import { seenNodes } from './graph/seen-nodes.js';
+import { groupState, unitState, type State } from './state/state.js';
 
 /** The node and everything that depends on it, directly or not. */
 function downstream(state: State, from: number): Set<number> {

@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import type { Event, ExecutionView, OrchestrationDefinition } from '@batuta/contracts';
-import { compile } from './compile.js';
+import { compile } from './graph/compile.js';
 import { evolve } from './evolve.js';
-import { initialState } from './state.js';
-import { view } from './view.js';
+import { initialState } from './state/state.js';
+import { view } from './view/view.js';
 
 interface History {
   readonly definition: OrchestrationDefinition;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { view } from './view.js';
+import { view } from './view/view.js';
 import { config, scenario } from '../../test/engine/scenario.js';
 
 // Each of these was found by the simulation.

@@ -1,6 +1,6 @@
 import type { Task } from '@batuta/contracts';
-import { taskInput } from './inputs.js';
-import { unitState, type State } from './state.js';
+import { taskInput } from './expressions/inputs.js';
+import { unitState, type State } from './state/state.js';
 
 /** What the runtime knows about a dispatch and the domain does not. */
 export interface Dispatch {

@@ -1,6 +1,6 @@
 import type { LogReader } from '@batuta/event-store';
 import { wantedEffects } from '../domain/index.js';
-import { unitState } from '../domain/state.js';
+import { unitState } from '../domain/state/state.js';
 import { taskSubject } from './effects.js';
 import type { EffectPerformer } from './effects.js';
 import type { Input } from './inputs.js';

@@ -40,7 +40,7 @@ describe('REDUCER_VERSION', () => {
     };
     const digests = Object.fromEntries(readdirSync(GOLDEN).map((name) => [name, digestOf(name)]));
     // Where this differs, snapshots in somebody's database are not what today's fold makes: raise REDUCER_VERSION in
-    // domain/snapshot.ts, so that they are dropped, and write both into test/reducer-version.json.
+    // domain/state/snapshot.ts, so that they are dropped, and write both into test/reducer-version.json.
     expect({ reducer_version: REDUCER_VERSION, digests }).toEqual(known);
   });
 });

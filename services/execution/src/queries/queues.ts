@@ -3,7 +3,7 @@ import type { PoolView, QueuedView, StepView } from '@batuta/contracts';
 import { isTerminal, priorityOf } from '../domain/index.js';
 import type { State } from '../domain/index.js';
 import { taskSubject } from '../partitions/effects.js';
-import { unitState } from '../domain/state.js';
+import { unitState } from '../domain/state/state.js';
 import type { PoolConsumerState, SeenPool, TaskQueue } from '../partitions/ports.js';
 
 export interface QueuesOptions {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { taskInput } from '../domain/inputs.js';
-import { view } from '../domain/view.js';
+import { taskInput } from '../domain/expressions/inputs.js';
+import { view } from '../domain/view/view.js';
 import { config, failure, scenario } from '../../test/engine/scenario.js';
 
 describe('fallback', () => {

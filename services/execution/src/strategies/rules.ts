@@ -1,5 +1,5 @@
 import type { OrchestrationDefinition } from '@batuta/contracts';
-import { consensusRules } from './consensus.js';
+import { consensusRules } from './consensus/rules.js';
 import { fallbackRules } from './fallback.js';
 import { parallelRules } from './parallel.js';
 import { sequentialRules } from './sequential.js';

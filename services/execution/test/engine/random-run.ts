@@ -1,15 +1,15 @@
 import { expect } from '@jest/globals';
 import type { DomainEvent, Event, OrchestrationDefinition } from '@batuta/contracts';
-import { commandIds } from '../../src/domain/commands.js';
-import type { Command } from '../../src/domain/commands.js';
-import { compile } from '../../src/domain/compile.js';
+import { commandIds } from '../../src/domain/commands/command.js';
+import type { Command } from '../../src/domain/commands/command.js';
+import { compile } from '../../src/domain/graph/compile.js';
 import { decide } from '../../src/domain/decide.js';
 import { effectsOf, wantedEffects } from '../../src/domain/effects.js';
 import { evolve } from '../../src/domain/evolve.js';
-import { initialState } from '../../src/domain/state.js';
-import type { State } from '../../src/domain/state.js';
-import { nextWake } from '../../src/domain/timers.js';
-import { view } from '../../src/domain/view.js';
+import { initialState } from '../../src/domain/state/state.js';
+import type { State } from '../../src/domain/state/state.js';
+import { nextWake } from '../../src/domain/state/timers.js';
+import { view } from '../../src/domain/view/view.js';
 import type { Move } from './arbitraries.js';
 import { EXECUTION, NOON, PRINCIPAL } from './scenario.js';
 

@@ -9,13 +9,13 @@ import type {
   OrchestrationDefinition,
   StepDefinition,
 } from '@batuta/contracts';
-import type { Command, Decision, Outcome, Rejection } from '../../src/domain/commands.js';
-import { commandIds } from '../../src/domain/commands.js';
-import { compile } from '../../src/domain/compile.js';
+import type { Command, Decision, Outcome, Rejection } from '../../src/domain/commands/command.js';
+import { commandIds } from '../../src/domain/commands/command.js';
+import { compile } from '../../src/domain/graph/compile.js';
 import { decide } from '../../src/domain/decide.js';
 import { effectsOf, wantedEffects, type Effect } from '../../src/domain/effects.js';
 import { evolve } from '../../src/domain/evolve.js';
-import { initialState, type State } from '../../src/domain/state.js';
+import { initialState, type State } from '../../src/domain/state/state.js';
 
 export const EXECUTION = 'execution-1';
 export const NOON = 1_700_000_000_000;

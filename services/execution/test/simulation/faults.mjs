@@ -220,7 +220,11 @@ export const faults = [
     what: 'max_attempts does not count the first attempt',
     seed: 2,
     patches: [
-      { file: `${domain}/retry.ts`, from: 'failures >= policy.maxAttempts', to: 'failures > policy.maxAttempts' },
+      {
+        file: `${domain}/failures/retry.ts`,
+        from: 'failures >= policy.maxAttempts',
+        to: 'failures > policy.maxAttempts',
+      },
     ],
   },
   {
@@ -228,7 +232,11 @@ export const faults = [
     what: 'any number of steps run at once',
     seed: 28,
     patches: [
-      { file: `${domain}/timers.ts`, from: 'return state.running < state.config.parallelLimit;', to: 'return true;' },
+      {
+        file: `${domain}/state/timers.ts`,
+        from: 'return state.running < state.config.parallelLimit;',
+        to: 'return true;',
+      },
     ],
   },
   {
@@ -249,7 +257,7 @@ export const faults = [
     seed: 195,
     patches: [
       {
-        file: `${domain}/evaluations.ts`,
+        file: `${domain}/expressions/evaluations.ts`,
         from: "return valueAtPath(unit.when.path, unitContext(state, unit)).known ? 'input' : 'when';",
         to: "return 'when';",
       },
@@ -314,7 +322,7 @@ export const faults = [
     seed: 126,
     patches: [
       {
-        file: `${domain}/plan.ts`,
+        file: `${domain}/plan/plan.ts`,
         from: 'if (state.running === 0 && state.retries === undefined) {',
         to: 'if (state.retries !== undefined) return;\n  if (state.running === 0) {',
       },
@@ -338,7 +346,7 @@ export const faults = [
     seed: 1,
     patches: [
       {
-        file: `${domain}/plan.ts`,
+        file: `${domain}/plan/plan.ts`,
         from: '  if (state.unsettled === 0) {\n    complete(draft);\n    return;\n  }\n  if (state.running === 0',
         to: '  if (state.running === 0',
       },
@@ -350,7 +358,7 @@ export const faults = [
     seed: 5092,
     patches: [
       {
-        file: `${domain}/timers.ts`,
+        file: `${domain}/state/timers.ts`,
         from: "const spentOut = state.exceeded !== undefined && state.status === 'running';",
         to: 'const spentOut = state.exceeded !== undefined;',
       },
@@ -450,7 +458,7 @@ export const faults = [
     seed: 51,
     patches: [
       {
-        file: `${domain}/timers.ts`,
+        file: `${domain}/state/timers.ts`,
         from: "  if (unit.phase === 'awaiting') {\n    return isAwaiting(unit) && unit.approval?.deadlineAt === entry.key;\n",
         to: '  if (unit.approval !== undefined) {\n    return unit.approval.decision?.timedOut !== true && unit.approval.deadlineAt === entry.key;\n',
       },
@@ -462,7 +470,7 @@ export const faults = [
     seed: 85,
     patches: [
       {
-        file: `${domain}/timers.ts`,
+        file: `${domain}/state/timers.ts`,
         from: 'const human = state.readyApprovals;',
         to: 'const human = hasFreeSlot(state) ? state.readyApprovals : undefined;',
       },
@@ -474,7 +482,7 @@ export const faults = [
     seed: 27,
     patches: [
       {
-        file: `${domain}/approvers.ts`,
+        file: `${domain}/kinds/approval/approvers.ts`,
         from: 'return approvers.length === 0 || approvers.includes(userId);',
         to: 'return approvers.length < 1_000 || approvers.includes(userId);',
       },
@@ -486,7 +494,7 @@ export const faults = [
     seed: 729,
     patches: [
       {
-        file: `${domain}/approvals.ts`,
+        file: `${domain}/kinds/approval/approval.ts`,
         from: 'granted?.approval.message === message && canonicalJson(granted.approval.input) === canonicalJson(input)',
         to: 'granted !== undefined',
       },
@@ -498,7 +506,7 @@ export const faults = [
     seed: 1790,
     patches: [
       {
-        file: `${domain}/compile.ts`,
+        file: `${domain}/graph/compile.ts`,
         from: 'if (gates.size === 0) {',
         to: 'if (gates.size >= 0) {',
       },

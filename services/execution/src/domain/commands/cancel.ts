@@ -1,6 +1,6 @@
-import type { CancelExecution, Outcome, Rejection } from '../commands.js';
+import type { CancelExecution, Outcome, Rejection } from './command.js';
 import type { Draft } from '../draft.js';
-import { startOfCompensation } from '../plan-compensation.js';
+import { startOfCompensation } from '../plan/compensation.js';
 import { COMPENSATING, endedRejection } from './ended.js';
 import { why } from './why.js';
 

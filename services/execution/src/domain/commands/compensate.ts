@@ -1,4 +1,4 @@
-import type { CompensateExecution, Outcome, Rejection } from '../commands.js';
+import type { CompensateExecution, Outcome, Rejection } from './command.js';
 import type { Draft } from '../draft.js';
 import { COMPENSATING } from './ended.js';
 import { why } from './why.js';

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import type { ConsensusGroup, OrchestrationDefinition } from '@batuta/contracts';
-import { taskInput } from '../inputs.js';
-import { nextWake } from '../timers.js';
-import { view } from '../view.js';
+import { taskInput } from '../expressions/inputs.js';
+import { nextWake } from '../state/timers.js';
+import { view } from '../view/view.js';
 import { config, event, failure, NOON, scenario, step } from '../../../test/engine/scenario.js';
 
 const chain = config('sequential', [{ id: 'a' }, { id: 'b', dependencies: ['a'] }]);

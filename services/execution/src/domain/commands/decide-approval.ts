@@ -1,11 +1,11 @@
 import { LIMITS } from '@batuta/contracts';
-import { approvedOutput, decideAwaiting, type Decided } from '../approvals.js';
-import { isApprover } from '../approvers.js';
-import type { DecideApproval, Outcome, Rejection } from '../commands.js';
+import { approvedOutput, decideAwaiting, type Decided } from '../kinds/approval/approval.js';
+import { isApprover } from '../kinds/approval/approvers.js';
+import type { DecideApproval, Outcome, Rejection } from './command.js';
 import type { Draft } from '../draft.js';
-import { jsonBytesBeyond } from '../json.js';
-import { unitState } from '../state.js';
-import { isAwaiting } from '../unit-state.js';
+import { jsonBytesBeyond } from '../structures/json.js';
+import { unitState } from '../state/state.js';
+import { isAwaiting } from '../state/unit-state.js';
 import { COMPENSATING, endedRejection } from './ended.js';
 
 /** A human approves or rejects a step that waits for it; whichever decision is recorded first counts, that of time too. */

@@ -1,5 +1,5 @@
-import type { Rejection } from '../commands.js';
-import type { State } from '../state.js';
+import type { Rejection } from './command.js';
+import type { State } from '../state/state.js';
 
 /** Why nothing more can be asked of an execution that has ended; undefined while it has not. */
 export function endedRejection(state: State): Rejection | undefined {

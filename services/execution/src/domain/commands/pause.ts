@@ -1,4 +1,4 @@
-import type { Outcome, PauseExecution, Rejection } from '../commands.js';
+import type { Outcome, PauseExecution, Rejection } from './command.js';
 import type { Draft } from '../draft.js';
 import { COMPENSATING, endedRejection } from './ended.js';
 import { why } from './why.js';

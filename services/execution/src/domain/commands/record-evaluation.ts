@@ -1,8 +1,8 @@
 import { FAILURE_CODES } from '@batuta/contracts';
-import type { Outcome, RecordEvaluation } from '../commands.js';
+import type { Outcome, RecordEvaluation } from './command.js';
 import type { Draft } from '../draft.js';
-import { evaluationOf, parseKey } from '../evaluations.js';
-import { isTerminal } from '../state.js';
+import { evaluationOf, parseKey } from '../expressions/evaluations.js';
+import { isTerminal } from '../state/state.js';
 
 /** Records what the sandbox answered; a failing expression fails its step. */
 export function recordEvaluation(draft: Draft, command: RecordEvaluation): Outcome {

@@ -1,6 +1,6 @@
-import type { Outcome, RecordHeartbeat } from '../commands.js';
+import type { Outcome, RecordHeartbeat } from './command.js';
 import type { Draft } from '../draft.js';
-import { isTerminal, unitState } from '../state.js';
+import { isTerminal, unitState } from '../state/state.js';
 
 /**
  * Milliseconds between recorded heartbeats that only bring news; those that keep a deadline away come as needed. The runner

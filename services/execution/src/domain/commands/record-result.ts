@@ -1,9 +1,9 @@
 import { FAILURE_CODES, LIMITS, type AttemptResult, type Failure } from '@batuta/contracts';
-import type { FailAttempt, Outcome, RecordResult } from '../commands.js';
+import type { FailAttempt, Outcome, RecordResult } from './command.js';
 import type { Draft } from '../draft.js';
-import { jsonBytesBeyond } from '../json.js';
-import { spendingProblem, takeFailureSpending, takeSpending } from '../spending.js';
-import { isTerminal, unitState, type State } from '../state.js';
+import { jsonBytesBeyond } from '../structures/json.js';
+import { spendingProblem, takeFailureSpending, takeSpending } from '../budget/spending.js';
+import { isTerminal, unitState, type State } from '../state/state.js';
 
 /** Whether the log has what the runner said about an attempt. */
 function wasReported(state: State, index: number, attempt: number): boolean {

@@ -1,4 +1,4 @@
-import type { Outcome, Rejection, ResumeExecution } from '../commands.js';
+import type { Outcome, Rejection, ResumeExecution } from './command.js';
 import type { Draft } from '../draft.js';
 import { endedRejection } from './ended.js';
 import { elapse } from './wake.js';

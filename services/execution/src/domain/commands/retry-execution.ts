@@ -1,8 +1,8 @@
-import type { Outcome, Rejection, RetryExecution } from '../commands.js';
+import type { Outcome, Rejection, RetryExecution } from './command.js';
 import type { Draft } from '../draft.js';
-import { ancestors } from '../evaluations.js';
-import { seenNodes } from '../seen-nodes.js';
-import { groupState, unitState, type State } from '../state.js';
+import { ancestors } from '../expressions/evaluations.js';
+import { seenNodes } from '../graph/seen-nodes.js';
+import { groupState, unitState, type State } from '../state/state.js';
 import { why } from './why.js';
 
 /** Approvals that a retry keeps, given or passed over on condition, although a step before them runs again and may give something else. */

@@ -1,7 +1,7 @@
-import { passedByASkip } from '../approvers.js';
-import type { Outcome, Rejection, SkipStep } from '../commands.js';
+import { passedByASkip } from '../kinds/approval/approvers.js';
+import type { Outcome, Rejection, SkipStep } from './command.js';
 import type { Draft } from '../draft.js';
-import { unitState } from '../state.js';
+import { unitState } from '../state/state.js';
 import { COMPENSATING, endedRejection } from './ended.js';
 
 /** Skips a step that is not done: a running attempt is stopped, dependents go on and see null. */

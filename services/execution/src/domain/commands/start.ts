@@ -1,7 +1,7 @@
 import { LIMITS, type ExecutionStarted } from '@batuta/contracts';
-import type { Outcome, Rejection, StartExecution } from '../commands.js';
+import type { Outcome, Rejection, StartExecution } from './command.js';
 import type { Draft } from '../draft.js';
-import { jsonBytesBeyond } from '../json.js';
+import { jsonBytesBeyond } from '../structures/json.js';
 
 /** Starts an execution, once: the same request again is a repeat, another one under the same id is refused. */
 export function startExecution(draft: Draft, command: StartExecution): Outcome | Rejection {

@@ -1,6 +1,6 @@
-import type { Outcome, Rejection, TerminateExecution } from '../commands.js';
+import type { Outcome, Rejection, TerminateExecution } from './command.js';
 import type { Draft } from '../draft.js';
-import { compensationOutcome } from '../plan-compensation.js';
+import { compensationOutcome } from '../plan/compensation.js';
 import { endedRejection } from './ended.js';
 import { why } from './why.js';
 

@@ -1,12 +1,12 @@
 import { FAILURE_CODES } from '@batuta/contracts';
-import { decideAwaiting } from '../approvals.js';
-import type { Outcome } from '../commands.js';
+import { decideAwaiting } from '../kinds/approval/approval.js';
+import type { Outcome } from './command.js';
 import type { Draft } from '../draft.js';
-import { compensationOutcome } from '../plan-compensation.js';
-import { plan } from '../plan.js';
-import { compiledUnit } from '../settle.js';
-import { isTerminal, unitState } from '../state.js';
-import { STEP_DEADLINE } from '../timers.js';
+import { compensationOutcome } from '../plan/compensation.js';
+import { plan } from '../plan/plan.js';
+import { compiledUnit } from '../fold/settle.js';
+import { isTerminal, unitState } from '../state/state.js';
+import { STEP_DEADLINE } from '../state/timers.js';
 
 /** Lets everything that is due happen, deadlines first: the execution's, then those of steps and attempts. */
 export function wake(draft: Draft): Outcome {

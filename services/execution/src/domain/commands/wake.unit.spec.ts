@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { nextWake } from '../timers.js';
-import { view } from '../view.js';
+import { nextWake } from '../state/timers.js';
+import { view } from '../view/view.js';
 import { config, failure, NOON, scenario } from '../../../test/engine/scenario.js';
 
 describe('time', () => {

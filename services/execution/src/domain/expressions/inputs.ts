@@ -1,0 +1,116 @@
+import { setOwn } from '@batuta/contracts';
+import type { JsonObject, JsonValue } from '@batuta/contracts';
+import type { Unit } from '../graph/compiled.js';
+import { unitContext } from './evaluations.js';
+import { mappedValue } from './expressions.js';
+import { isObject, jsonBytesBeyond, sumBeyond } from '../structures/json.js';
+import { nodeFailure, nodeId, nodeOutputKey, nodeResult } from '../state/results.js';
+import { seenNodes } from '../graph/seen-nodes.js';
+import { unitState, type State } from '../state/state.js';
+import { tallyGroup } from '../../strategies/consensus/ballots.js';
+
+function putFields(input: JsonObject, fields: JsonObject): void {
+  for (const key of Object.keys(fields)) {
+    setOwn(input, key, fields[key] as JsonValue);
+  }
+}
+
+/**
+ * The execution's input, its fields overlaid by the outputs of the step's dependencies: under their keys, or merged with
+ * `settings.default_input: merged`.
+ */
+function dependencyInput(state: State, unit: Unit): JsonValue {
+  const base = state.started?.input ?? null;
+  const seen = seenNodes(state.config, unit);
+  if (seen.length === 0) {
+    return base;
+  }
+  const input: JsonObject = {};
+  if (isObject(base)) {
+    putFields(input, base);
+  } else if (state.started?.input !== undefined) {
+    input.input = base;
+  }
+  for (const node of seen) {
+    if (state.config.mergesInputs) {
+      const given = mergedFrom(state, node);
+      setOwn(input, `${MERGED_PREFIX}${nodeId(state, node)}`, given);
+      if (isObject(given)) {
+        putFields(input, given);
+      }
+    } else {
+      setOwn(input, nodeOutputKey(state, node), nodeResult(state, node).output);
+    }
+  }
+  return input;
+}
+
+const MERGED_PREFIX = 'dep_';
+
+/** What a dependency gives to a merged input: its output, or why it failed. */
+function mergedFrom(state: State, node: number): JsonValue {
+  const failure = nodeFailure(state, node);
+  return failure === undefined ? nodeResult(state, node).output : { error: failure.message };
+}
+
+function judgeInput(state: State, unit: Unit): JsonValue {
+  const tally = tallyGroup(state, unit.group);
+  const candidates = tally.kind === 'judge' ? tally.candidates : (state.config.groups[unit.group]?.members ?? []);
+  return {
+    input: state.started?.input ?? null,
+    group: state.config.groups[unit.group]?.id ?? '',
+    candidates: candidates.map((member) => ({
+      step_id: nodeId(state, member),
+      output: nodeResult(state, member).output,
+    })),
+  };
+}
+
+/** The input of a unit's next or current attempt; undefined when the sandbox has to answer first. */
+export function unitInput(state: State, unit: Unit): { readonly value: JsonValue } | undefined {
+  if (unit.input !== undefined) {
+    const value = mappedValue(unit.input, () => unitContext(state, unit), unitState(state, unit.index).inputValues);
+    return value === undefined ? undefined : { value };
+  }
+  switch (unit.kind) {
+    case 'step':
+      return { value: dependencyInput(state, unit) };
+    case 'judge':
+      return { value: judgeInput(state, unit) };
+    case 'compensation':
+      return {
+        value: { input: state.started?.input ?? null, output: unitState(state, unit.compensates).output ?? null },
+      };
+    default:
+      return unit.kind satisfies never;
+  }
+}
+
+/** Bytes of a unit's input as JSON when there are more than `limit`. */
+export function inputBytesBeyond(limit: number, state: State, unit: Unit, input: JsonValue): number | undefined {
+  // Measuring the parts of an assembled input finds what was measured before; the whole is a new object every time.
+  const seen = unit.input === undefined && unit.kind === 'step' ? seenNodes(state.config, unit) : [];
+  if (seen.length === 0) {
+    return jsonBytesBeyond(limit, input);
+  }
+  return sumBeyond(limit, (bytesOf) => {
+    let bytes = bytesOf(state.started?.input) + 16;
+    for (const node of seen) {
+      if (state.config.mergesInputs) {
+        const given = mergedFrom(state, node);
+        // Its fields stand in the input twice: below its name, and beside it.
+        bytes += (isObject(given) ? 2 : 1) * bytesOf(given) + MERGED_PREFIX.length + nodeId(state, node).length + 4;
+        continue;
+      }
+      bytes += bytesOf(nodeResult(state, node).output) + nodeOutputKey(state, node).length + 4;
+    }
+    return bytes;
+  });
+}
+
+/** The assembled input of an attempt, by step id; null for a step that the config does not have. */
+export function taskInput(state: State, stepId: string): JsonValue {
+  const index = state.config.unitIndex.get(stepId);
+  const unit = index === undefined ? undefined : state.config.units[index];
+  return unit === undefined ? null : (unitInput(state, unit)?.value ?? null);
+}

@@ -1,0 +1,473 @@
+import {
+  DEFAULT_EXECUTION_TIMEOUT_MS,
+  DEFAULT_STEP_TIMEOUT_MS,
+  type Budget,
+  type ConsensusGroup,
+  type FailurePolicy,
+  type OrchestrationDefinition,
+  type StepDefinition,
+} from '@batuta/contracts';
+import type { ApprovalRules, CompiledConfig, Group, Unit } from './compiled.js';
+import { parseExpression, parseTemplate } from '../expressions/expressions.js';
+import { heapMerge, type Heap } from '../structures/heap.js';
+import { retryPolicy } from '../failures/retry.js';
+import type { GroupState, UnitState } from '../state/unit-state.js';
+import { strategyRules } from '../../strategies/rules.js';
+import type { StrategyRules } from '../../strategies/strategy.js';
+import { Vector } from '../structures/vector.js';
+
+const DEFAULT_CONSENSUS_THRESHOLD = 0.8;
+
+type Draft = { -readonly [K in keyof Unit]: Unit[K] };
+
+/** The groups of a config: the declared ones, then those that members only name, with every default. */
+function declaredGroups(definition: OrchestrationDefinition): ConsensusGroup[] {
+  const groups = [...(definition.consensus_groups ?? [])];
+  const known = new Set(groups.map((group) => group.id));
+  for (const step of definition.steps) {
+    const id = step.consensus_group;
+    if (id !== undefined && id !== '' && !known.has(id)) {
+      known.add(id);
+      groups.push({ id });
+    }
+  }
+  return groups;
+}
+
+function approvalRules({ approval }: StepDefinition): ApprovalRules | undefined {
+  if (approval === undefined) {
+    return undefined;
+  }
+  return {
+    approvers: approval.approvers ?? [],
+    timeoutMs: approval.timeout_ms ?? 0,
+    approvesOnTimeout: approval.on_timeout === 'approve',
+  };
+}
+
+/** An approval's message is evaluated with its input: one mapping, one answer of the sandbox. */
+function inputTemplate({ agent, input, approval }: StepDefinition): Unit['input'] {
+  if (approval !== undefined) {
+    return parseTemplate({ message: approval.message ?? '', ...(input === undefined ? {} : { input }) });
+  }
+  return input === undefined ? undefined : parseTemplate(input, agent);
+}
+
+/** `abort` is the default, and whoever writes it means no more than who leaves it out: alternatives are still asked first. */
+function policyIn(rules: StrategyRules, said: FailurePolicy | undefined): FailurePolicy {
+  return !said || said === 'abort' ? rules.defaultOnFailure : said;
+}
+
+function stepUnit(step: StepDefinition, index: number, rules: StrategyRules): Draft {
+  return {
+    index,
+    id: step.id,
+    name: step.name,
+    kind: 'step',
+    agent: step.approval === undefined ? (step.agent ?? '') : '',
+    approval: approvalRules(step),
+    timeoutMs: step.timeout_ms || DEFAULT_STEP_TIMEOUT_MS,
+    heartbeatMs: step.heartbeat_ms ?? 0,
+    scheduleToStartMs: step.schedule_to_start_ms ?? 0,
+    scheduleToCloseMs: step.schedule_to_close_ms ?? 0,
+    retry: retryPolicy(step.retry),
+    input: inputTemplate(step),
+    when: step.when === undefined || step.when === '' ? undefined : parseExpression(step.when),
+    requireAll: step.require === 'all',
+    outputKey: step.output_key || step.id,
+    onFailure: policyIn(rules, step.on_failure),
+    fallbackWhen: step.fallback_when ?? [],
+    fallbackFor: -1,
+    group: -1,
+    compensation: -1,
+    compensates: -1,
+    order: index,
+    dependencies: [],
+    waitsFor: [],
+    definition: step,
+  };
+}
+
+function attendantUnit(index: number, id: string, kind: 'compensation' | 'judge', of: Partial<Draft>): Draft {
+  return {
+    index,
+    id,
+    name: id,
+    kind,
+    agent: '',
+    approval: undefined,
+    timeoutMs: DEFAULT_STEP_TIMEOUT_MS,
+    heartbeatMs: 0,
+    scheduleToStartMs: 0,
+    scheduleToCloseMs: 0,
+    retry: retryPolicy(undefined),
+    input: undefined,
+    when: undefined,
+    requireAll: false,
+    outputKey: id,
+    onFailure: 'continue',
+    fallbackWhen: [],
+    fallbackFor: -1,
+    group: -1,
+    compensation: -1,
+    compensates: -1,
+    order: index,
+    dependencies: [],
+    waitsFor: [],
+    definition: undefined,
+    ...of,
+  };
+}
+
+function numbers(names: readonly string[] | undefined, nodes: ReadonlyMap<string, number>): number[] {
+  const found = new Set<number>();
+  for (const name of names ?? []) {
+    const node = nodes.get(name);
+    if (node !== undefined) {
+      found.add(node);
+    }
+  }
+  return [...found];
+}
+
+/** Puts each alternative in the place of the main node it serves, however long the chain, so that it runs in its turn. */
+function linkAlternatives(
+  units: Draft[],
+  steps: readonly StepDefinition[],
+  nodes: ReadonlyMap<string, number>,
+  positional: boolean,
+): void {
+  let lastMain = -1;
+  for (const [index, step] of steps.entries()) {
+    const unit = units[index] as Draft;
+    const target = step.fallback_for ? nodes.get(step.fallback_for) : undefined;
+    if (target !== undefined && target !== index) {
+      unit.fallbackFor = target;
+    } else if (step.is_fallback) {
+      // Without a name it stands in for the main step before it; elsewhere than in the fallback strategy for none.
+      unit.fallbackFor = positional ? lastMain : -1;
+    } else {
+      lastMain = index;
+    }
+  }
+}
+
+/** Main node that a chain of alternatives serves; -1 when the chain leads nowhere. */
+function rootOf(units: readonly Draft[], unit: Draft): number {
+  let node = unit.index;
+  for (let steps = 0; steps <= units.length; steps++) {
+    const current = units[node];
+    if (current === undefined || current.fallbackFor === -1) {
+      return node;
+    }
+    node = current.fallbackFor;
+  }
+  return -1;
+}
+
+/** What a chain of alternatives serves may be named as a dependency, but cannot be waited for. */
+function servedBy(units: readonly Draft[], unit: Draft): Set<number> {
+  const served = new Set<number>();
+  for (let node = unit.fallbackFor; node !== -1 && !served.has(node); node = units[node]?.fallbackFor ?? -1) {
+    served.add(node);
+  }
+  return served;
+}
+
+/**
+ * Turns a validated definition into its static graph. Mistakes that validation would have refused (unknown names, for
+ * example) are left out rather than thrown, so that an execution can always be folded.
+ */
+/**
+ * Whoever comes after an approval, directly or not, waits for it itself: a step between them may be skipped, or be taken over by a
+ * fork that asks again, and nothing may go past the approval that way. An approval that stands in, or votes, is what it does that for.
+ */
+function waitForApprovals(units: readonly Draft[], members: readonly (readonly number[])[]): void {
+  const gates = new Set<number>();
+  for (const unit of units) {
+    const root = unit.approval === undefined ? -1 : rootOf(units, unit);
+    const group = units[root]?.group ?? -1;
+    if (root !== -1) {
+      gates.add(group === -1 ? root : units.length + group);
+    }
+  }
+  if (gates.size === 0) {
+    return;
+  }
+  const after = new Map<number, number[]>();
+  const comesAfter = (node: number, next: number): void => {
+    const known = after.get(node);
+    if (known === undefined) {
+      after.set(node, [next]);
+    } else {
+      known.push(next);
+    }
+  };
+  for (const unit of units) {
+    for (const node of unit.waitsFor) {
+      comesAfter(node, unit.index);
+    }
+  }
+  for (const [group, ofGroup] of members.entries()) {
+    for (const member of ofGroup) {
+      comesAfter(member, units.length + group);
+    }
+  }
+  const more = new Map<Draft, number[]>();
+  for (const gate of gates) {
+    const seen = new Set([gate]);
+    for (const node of seen) {
+      for (const next of after.get(node) ?? []) {
+        seen.add(next);
+      }
+    }
+    for (const node of seen) {
+      const unit = units[node];
+      if (unit !== undefined && node !== gate && !unit.waitsFor.includes(gate) && !servedBy(units, unit).has(gate)) {
+        more.set(unit, [...(more.get(unit) ?? []), gate]);
+      }
+    }
+  }
+  for (const [unit, gatesOfIt] of more) {
+    unit.waitsFor = [...unit.waitsFor, ...gatesOfIt];
+  }
+}
+
+export function compile(definition: OrchestrationDefinition): CompiledConfig {
+  const rules = strategyRules(definition);
+  const steps = definition.steps;
+  const units: Draft[] = steps.map((step, index) => stepUnit(step, index, rules));
+  const declared = declaredGroups(definition);
+
+  for (const [index, step] of steps.entries()) {
+    const compensate = step.compensate;
+    if (compensate !== undefined) {
+      const unit = attendantUnit(units.length, `${step.id}:compensate`, 'compensation', {
+        name: `Compensate ${step.name}`,
+        agent: compensate.agent,
+        timeoutMs: compensate.timeout_ms || DEFAULT_STEP_TIMEOUT_MS,
+        retry: retryPolicy(compensate.retry),
+        input: compensate.input === undefined ? undefined : parseTemplate(compensate.input, compensate.agent),
+        compensates: index,
+      });
+      (units[index] as Draft).compensation = unit.index;
+      units.push(unit);
+    }
+  }
+  const judges = declared.map((group, index) => {
+    if (!group.judge || !(group.mode === 'judge' || group.on_tie === 'judge')) {
+      return -1;
+    }
+    units.push(
+      attendantUnit(units.length, `${group.id}:judge`, 'judge', {
+        name: `Judge of ${group.id}`,
+        agent: group.judge,
+        group: index,
+      }),
+    );
+    return units.length - 1;
+  });
+
+  const unitIndex = new Map(units.map((unit) => [unit.id, unit.index]));
+  const groupIndex = new Map(declared.map((group, index) => [group.id, index]));
+  const nodes = new Map<string, number>();
+  for (const [id, index] of groupIndex) {
+    nodes.set(id, units.length + index);
+  }
+  for (const step of steps) {
+    nodes.set(step.id, unitIndex.get(step.id) as number);
+  }
+
+  linkAlternatives(units, steps, nodes, rules.positionalFallbacks);
+  const isFallback = steps.map(
+    (step, index) => step.is_fallback === true || (units[index] as Draft).fallbackFor !== -1,
+  );
+  const members: number[][] = declared.map(() => []);
+  for (const [index, step] of steps.entries()) {
+    const unit = units[index] as Draft;
+    unit.dependencies = numbers(step.dependencies, nodes);
+    const group = step.consensus_group ? groupIndex.get(step.consensus_group) : undefined;
+    if (group !== undefined && !isFallback[index]) {
+      unit.group = group;
+      members[group]?.push(index);
+    }
+  }
+  const sharedDependencies = members.map((group) => [
+    ...new Set(group.flatMap((member) => (units[member] as Draft).dependencies)),
+  ]);
+  for (const unit of units.slice(0, steps.length)) {
+    const waits = unit.group === -1 ? unit.dependencies : (sharedDependencies[unit.group] ?? []);
+    const served = servedBy(units, unit);
+    unit.waitsFor = waits.filter((node) => node !== unit.index && !served.has(node));
+  }
+  waitForApprovals(units, members);
+  const groups = declared.map((group, index) =>
+    compiledGroup(group, index, members[index] ?? [], judges, definition, nodes),
+  );
+  for (const unit of units) {
+    if (unit.kind === 'judge') {
+      unit.order = groups[unit.group]?.members[0] ?? unit.index;
+    } else if (unit.fallbackFor !== -1) {
+      const root = rootOf(units, unit);
+      unit.order = root < units.length ? root : (groups[root - units.length]?.members[0] ?? unit.index);
+    }
+  }
+
+  const nodeCount = units.length + groups.length;
+  const dependents: number[][] = Array.from({ length: nodeCount }, () => []);
+  const alternatives: number[][] = Array.from({ length: nodeCount }, () => []);
+  for (const unit of units) {
+    for (const node of unit.waitsFor) {
+      dependents[node]?.push(unit.index);
+    }
+    if (unit.fallbackFor !== -1) {
+      alternatives[unit.fallbackFor]?.push(unit.index);
+    }
+  }
+  const mainSteps = units.filter((unit) => unit.kind === 'step' && !isFallback[unit.index]);
+  const activeGroups = groups.filter((group) => group.members.length > 0);
+  const namedByMain = new Set(mainSteps.flatMap((unit) => unit.dependencies));
+  const mainNodes = [
+    ...mainSteps.filter((unit) => unit.group === -1).map((unit) => unit.index),
+    ...activeGroups.map((group) => units.length + group.index),
+  ];
+  const initialUnits = units.map((unit) => initialUnit(unit, unit.kind === 'step' && !isFallback[unit.index]));
+  const ready = initialUnits.flatMap((unit, index) => (unit.phase === 'ready' ? [index] : []));
+
+  return {
+    definition,
+    strategy: definition.strategy,
+    priority: definition.settings?.priority || 'normal',
+    timeoutMs: definition.settings?.timeout_ms || DEFAULT_EXECUTION_TIMEOUT_MS,
+    budget: compiledBudget(definition),
+    parallelLimit: rules.oneAtATime ? 1 : definition.settings?.parallel_limit || Number.MAX_SAFE_INTEGER,
+    oneAtATime: rules.oneAtATime,
+    units,
+    groups,
+    stepCount: steps.length,
+    unitIndex,
+    groupIndex,
+    dependents,
+    alternatives,
+    sinks: mainNodes.filter((node) => !namedByMain.has(node)),
+    mainNodes: mainSteps.length + activeGroups.length,
+    output: definition.output === undefined ? undefined : parseTemplate(definition.output),
+    mergesInputs: definition.settings?.default_input === 'merged',
+    monitored: definition.settings?.enable_monitoring !== false,
+    initialUnits: Vector.from(initialUnits),
+    initialGroups: Vector.from(groups.map(initialGroup)),
+    initialReady: heapOf(ready.filter((index) => units[index]?.approval === undefined)),
+    initialReadyApprovals: heapOf(ready.filter((index) => units[index]?.approval !== undefined)),
+  };
+}
+
+function compiledBudget({ settings }: OrchestrationDefinition): Budget {
+  const { max_tokens: maxTokens, max_cost: maxCost } = settings?.budget ?? {};
+  return { ...(maxTokens ? { maxTokens } : {}), ...(maxCost ? { maxCost } : {}) };
+}
+
+function compiledGroup(
+  group: ConsensusGroup,
+  index: number,
+  members: readonly number[],
+  judges: readonly number[],
+  definition: OrchestrationDefinition,
+  nodes: ReadonlyMap<string, number>,
+): Group {
+  const weights = Object.entries(group.weights ?? {}).flatMap(([id, weight]): [number, number][] => {
+    const node = nodes.get(id);
+    return node === undefined ? [] : [[node, weight]];
+  });
+  return {
+    index,
+    id: group.id,
+    mode: group.mode || 'quorum',
+    threshold: group.threshold || definition.settings?.consensus_threshold || DEFAULT_CONSENSUS_THRESHOLD,
+    thresholdSet: Boolean(group.threshold),
+    voteKey: group.vote_key ? parseExpression(group.vote_key) : undefined,
+    score: group.score ? parseExpression(group.score) : undefined,
+    weights: new Map(weights),
+    onTie: group.on_tie || 'fail',
+    onFailure: policyIn(strategyRules(definition), group.on_failure),
+    earlyStop: group.early_stop ?? false,
+    outputKey: group.output_key || group.id,
+    members,
+    judge: judges[index] ?? -1,
+    fallbackWhen: [],
+  };
+}
+
+function initialUnit(unit: Unit, main: boolean): UnitState {
+  return {
+    phase: main && unit.waitsFor.length === 0 ? 'ready' : 'waiting',
+    waitingFor: unit.waitsFor.length,
+    selected: main,
+    settled: false,
+    attempt: 0,
+    failures: 0,
+    unreported: [],
+    output: undefined,
+    failure: undefined,
+    servedBy: -1,
+    firstScheduledAt: 0,
+    scheduledAt: 0,
+    startedAt: 0,
+    finishedAt: 0,
+    retryAt: 0,
+    heartbeatAt: 0,
+    progress: 0,
+    progressMessage: '',
+    tokenCount: 0,
+    cost: 0,
+    agentVersion: '',
+    skipReason: '',
+    reused: false,
+    whenValue: undefined,
+    whenEvaluated: false,
+    inputValues: undefined,
+    vote: undefined,
+    voteText: '',
+    ballot: 'open',
+    approval: undefined,
+    granted: undefined,
+  };
+}
+
+function initialGroup(group: Group): GroupState {
+  return {
+    phase: 'open',
+    settled: false,
+    open: group.members.length,
+    queued: false,
+    votes: [],
+    winners: [],
+    dissent: [],
+    decidedBy: undefined,
+    share: 0,
+    failure: undefined,
+    servedBy: -1,
+    startedAt: 0,
+    finishedAt: 0,
+    reusedOutput: undefined,
+  };
+}
+
+/** A heap of units by their place, merged pairwise: O(n). */
+function heapOf(items: readonly number[]): Heap | undefined {
+  let level: (Heap | undefined)[] = items.map((item) => ({
+    key: item,
+    item,
+    tag: 0,
+    rank: 1,
+    left: undefined,
+    right: undefined,
+  }));
+  while (level.length > 1) {
+    const above: (Heap | undefined)[] = [];
+    for (let i = 0; i < level.length; i += 2) {
+      above.push(heapMerge(level[i], level[i + 1]));
+    }
+    level = above;
+  }
+  return level[0];
+}

@@ -1,0 +1,47 @@
+import type { ApprovalRules, Unit } from '../../graph/compiled.js';
+import { ancestors } from '../../expressions/evaluations.js';
+import { seenNodes } from '../../graph/seen-nodes.js';
+import { rootNode } from '../../fold/settle.js';
+import { unitState, type State } from '../../state/state.js';
+
+/** Whether a user may decide; without a list every operator may, which is checked where commands come in. */
+export function isApprover({ approvers }: ApprovalRules, userId: string): boolean {
+  return approvers.length === 0 || approvers.includes(userId);
+}
+
+/** The steps that may come to stand in for a node, alternatives of alternatives included. */
+function standIns(state: State, node: number, into: Set<number>): Set<number> {
+  for (const alternative of state.config.alternatives[node] ?? []) {
+    if (!into.has(alternative)) {
+      into.add(alternative);
+      standIns(state, alternative, into);
+    }
+  }
+  return into;
+}
+
+/**
+ * An approval that is not decided and that a skip of the step would go past: the step itself, one that would have to stand in for
+ * it or for its group, or one whose condition, or `require`, depends on it. Undefined when there is none that is not the user's.
+ */
+export function passedByASkip(state: State, index: number, userId: string): Unit | undefined {
+  const { units } = state.config;
+  const guarded = units.filter(({ approval, index: each }) => {
+    const { settled, phase } = unitState(state, each);
+    const done = settled || phase === 'completed' || phase === 'failed' || phase === 'skipped';
+    return approval !== undefined && !done && !isApprover(approval, userId);
+  });
+  if (guarded.length === 0) {
+    return undefined;
+  }
+  const root = rootNode(state, index);
+  const group = units[root]?.group ?? -1;
+  const instead = standIns(state, index, new Set([index]));
+  if (group !== -1) {
+    standIns(state, units.length + group, instead);
+  }
+  return guarded.find((unit) => {
+    const conditional = unit.when !== undefined || unit.requireAll;
+    return instead.has(unit.index) || (conditional && ancestors(state, seenNodes(state.config, unit)).includes(root));
+  });
+}

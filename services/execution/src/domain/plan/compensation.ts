@@ -1,0 +1,79 @@
+import type { CompensationOutcome } from '@batuta/contracts';
+import type { Draft } from '../draft.js';
+import { nodeId } from '../state/results.js';
+import { compiledUnit } from '../fold/settle.js';
+import { schedule, startWithInput } from './start-unit.js';
+import { listItems, unitState, type State } from '../state/state.js';
+
+/** Whether ending the execution means undoing first: a step that can be undone is completed or still in flight. */
+export function startOfCompensation(state: State): boolean {
+  return (
+    state.undoable !== undefined ||
+    (state.running > 0 &&
+      state.config.units.some((unit) => unit.compensation !== -1 && unitState(state, unit.index).phase === 'running'))
+  );
+}
+
+/** What was undone, in the order in which it happened, and what was not. */
+export function compensationOutcome(state: State): CompensationOutcome {
+  const ids = (nodes: readonly number[]): string[] => nodes.map((node) => nodeId(state, node));
+  const stoppedAt = state.compensation?.stopped === true ? state.undoable?.head : undefined;
+  const failure =
+    stoppedAt === undefined ? undefined : unitState(state, compiledUnit(state, stoppedAt).compensation).failure;
+  return {
+    compensated: ids(listItems(state.undone).toReversed()),
+    notCompensated: ids(listItems(state.undoable)),
+    ...(stoppedAt === undefined || failure === undefined ? {} : { failedStepId: nodeId(state, stoppedAt), failure }),
+  };
+}
+
+/** The unit that undoes the newest completed step not undone yet; undefined when all is done or one failed for good. */
+function nextCompensation(state: State): number | undefined {
+  const step = state.undoable?.head;
+  return step === undefined || state.compensation?.stopped === true
+    ? undefined
+    : compiledUnit(state, step).compensation;
+}
+
+/** The final event of an execution that was being undone. */
+function emitCompensated(draft: Draft): void {
+  const { state } = draft;
+  const compensation = compensationOutcome(state);
+  if (state.compensation?.cause === 'cancel') {
+    const { reason, by } = state.compensation;
+    draft.emit({
+      type: 'ExecutionCancelled',
+      data: { ...(reason === '' ? {} : { reason }), ...(by === '' ? {} : { by }), compensation },
+    });
+    return;
+  }
+  draft.emit({
+    type: 'ExecutionFailed',
+    data: {
+      failure: state.failure ?? { code: 'internal', message: 'the execution failed', retryable: false },
+      ...(state.failedStepId === '' ? {} : { stepId: state.failedStepId }),
+      compensation,
+    },
+  });
+}
+
+/** Attempts in flight report first; then the newest completed step that is left is undone, one at a time. */
+export function planCompensation(draft: Draft): void {
+  const { state } = draft;
+  if (state.running > 0) {
+    return;
+  }
+  const next = nextCompensation(state);
+  if (next === undefined) {
+    emitCompensated(draft);
+    return;
+  }
+  const { phase, retryAt } = unitState(state, next);
+  if (phase === 'backoff') {
+    if (retryAt <= draft.at) {
+      schedule(draft, next);
+    }
+  } else if (phase === 'waiting' || phase === 'ready') {
+    startWithInput(draft, compiledUnit(state, next));
+  }
+}

@@ -1,0 +1,85 @@
+import { FAILURE_CODES, LIMITS, type Failure } from '@batuta/contracts';
+import type { Draft } from '../draft.js';
+import { evaluationKey, outputContext } from '../expressions/evaluations.js';
+import { mappedValue } from '../expressions/expressions.js';
+import { endingFailure } from '../failures/handling.js';
+import { jsonBytesBeyond } from '../structures/json.js';
+import { startOfCompensation } from './compensation.js';
+import { defaultOutput } from '../state/results.js';
+import { isActive } from '../fold/settle.js';
+import { request } from './start-unit.js';
+import { unitState, type State } from '../state/state.js';
+
+// An output up to this size goes into the final event too, so that whoever watches has it without asking.
+const INLINE_OUTPUT_BYTES = 16 * 1024;
+
+/** Ends the execution because of a failure: at once, or by undoing what can be undone. */
+export function abort(draft: Draft, aborted: { readonly failure: Failure; readonly node: number }): void {
+  const { state } = draft;
+  const ending =
+    aborted.node === -1
+      ? { failure: aborted.failure, stepId: undefined }
+      : endingFailure(state, aborted.node, aborted.failure);
+  const about = ending.stepId === undefined ? {} : { stepId: ending.stepId };
+  const undoing = startOfCompensation(state);
+  draft.emit(
+    undoing
+      ? { type: 'CompensationStarted', data: { cause: 'failure', failure: ending.failure, ...about } }
+      : { type: 'ExecutionFailed', data: { failure: ending.failure, ...about } },
+  );
+}
+
+/** Every step and group is settled: the output, then the end. */
+export function complete(draft: Draft): void {
+  const { state } = draft;
+  const template = state.config.output;
+  if (template !== undefined) {
+    if (state.evaluatingOutput) {
+      return;
+    }
+    const output = mappedValue(template, () => outputContext(state), state.outputValues);
+    if (output === undefined) {
+      request(draft, evaluationKey('output', ''));
+      return;
+    }
+    if (jsonBytesBeyond(LIMITS.payloadBytes, output) !== undefined) {
+      const message = `the execution's output has more than ${LIMITS.payloadBytes} bytes`;
+      abort(draft, { failure: { code: FAILURE_CODES.outputTooLarge, message, retryable: false }, node: -1 });
+      return;
+    }
+    draft.emit({ type: 'ExecutionCompleted', data: { output } });
+    return;
+  }
+  const output = defaultOutput(state);
+  draft.emit({
+    type: 'ExecutionCompleted',
+    data: jsonBytesBeyond(INLINE_OUTPUT_BYTES, output) === undefined ? { output } : {},
+  });
+}
+
+/** Whether a vote is with the sandbox: time will bring its value. */
+export function hasOpenEvaluation(state: State): boolean {
+  return state.config.groups.some((group) =>
+    group.members.some((member) => unitState(state, member).ballot === 'evaluating'),
+  );
+}
+
+/** Nothing runs, nothing waits for time and steps are left: their dependencies can never be met. */
+export function stall(draft: Draft): void {
+  const stuck = draft.state.config.units
+    .filter((unit) => {
+      const { phase, settled, selected } = unitState(draft.state, unit.index);
+      return unit.kind === 'step' && selected && !settled && !isActive(phase);
+    })
+    .map((unit) => unit.id);
+  draft.emit({
+    type: 'ExecutionFailed',
+    data: {
+      failure: {
+        code: FAILURE_CODES.stalled,
+        message: `no step can start any more; waiting for each other: ${stuck.slice(0, 20).join(', ')}`,
+        retryable: false,
+      },
+    },
+  });
+}

@@ -1,0 +1,115 @@
+import type { BudgetExceeded } from '@batuta/contracts';
+import { budgetFailure, overspending } from '../budget/budget.js';
+import { planCompensation } from './compensation.js';
+import { abort, complete, hasOpenEvaluation, stall } from './end.js';
+import { decideGroup } from '../../strategies/consensus/outcome.js';
+import type { Draft } from '../draft.js';
+import { evaluationKey } from '../expressions/evaluations.js';
+import { nodeId } from '../state/results.js';
+import { compiledUnit } from '../fold/settle.js';
+import { isToRun, request, schedule, startUnit } from './start-unit.js';
+import type { State } from '../state/state.js';
+import { hasFreeSlot, nextReady } from '../state/timers.js';
+
+/**
+ * Emits what follows from the state by itself, one choice at a time until there is none: the end of the execution, the
+ * outcome of a group, due attempts, new steps. Nothing happens while paused or after the end.
+ * @throws RangeError when choices lead to each other without end: a bug, told instead of blocking the engine.
+ */
+export function plan(draft: Draft): void {
+  const { units, groups } = draft.state.config;
+  // Each unit has a handful of events before only the outside can go on: more of them would be a rule that undoes itself.
+  const most = draft.events.length + 10 * (units.length + groups.length) + 10;
+  for (;;) {
+    const before = draft.events.length;
+    step(draft);
+    if (draft.events.length === before) {
+      return;
+    }
+    if (draft.events.length > most) {
+      throw new RangeError(`the plan of ${draft.state.executionId} does not come to an end`);
+    }
+  }
+}
+
+function step(draft: Draft): void {
+  const { state, at } = draft;
+  if (state.status === 'compensation') {
+    planCompensation(draft);
+    return;
+  }
+  const due = state.status === 'running' || (state.status === 'pending' && isDue(state, at));
+  if (!due) {
+    return;
+  }
+  const excess = state.exceeded === undefined ? overspending(state) : undefined;
+  if (excess !== undefined) {
+    draft.emit({ type: 'BudgetExceeded', data: excess });
+    return;
+  }
+  if (state.aborted !== undefined) {
+    abort(draft, state.aborted);
+    return;
+  }
+  if (state.votesToEvaluate !== undefined) {
+    request(draft, evaluationKey('vote', nodeId(state, state.votesToEvaluate.head)));
+    return;
+  }
+  if (state.decidable !== undefined) {
+    decideGroup(draft, state.decidable.head);
+    return;
+  }
+  if (state.exceeded !== undefined) {
+    goOnForNothing(draft, state.exceeded);
+    return;
+  }
+  if (hasFreeSlot(state) && state.retries !== undefined && state.retries.key <= at) {
+    schedule(draft, state.retries.item);
+    return;
+  }
+  const ready = nextReady(state);
+  if (ready !== undefined) {
+    startUnit(draft, ready);
+    return;
+  }
+  if (state.unsettled === 0) {
+    complete(draft);
+    return;
+  }
+  if (state.ready === undefined && state.active === 0 && !hasOpenEvaluation(state)) {
+    stall(draft);
+  }
+}
+
+/**
+ * The budget is exceeded: what costs nothing still happens (a group is decided, a step whose condition is false is skipped, a
+ * human decides), so that a result that is paid for is not thrown away. Once an attempt runs or would have to, the execution ends.
+ */
+function goOnForNothing(draft: Draft, exceeded: BudgetExceeded): void {
+  const { state } = draft;
+  if (state.unsettled === 0) {
+    complete(draft);
+    return;
+  }
+  if (state.running === 0 && state.retries === undefined) {
+    // Side by side agents come first: nobody is asked when one of them has to run, since that ends the execution.
+    const next = (state.config.oneAtATime ? undefined : state.ready?.item) ?? nextReady(state);
+    if (next !== undefined) {
+      if (compiledUnit(state, next).approval !== undefined) {
+        startUnit(draft, next);
+        return;
+      }
+      if (!isToRun(draft, next)) {
+        return;
+      }
+    } else if (state.active > 0 || hasOpenEvaluation(state)) {
+      // A condition, a mapping or a vote is with the sandbox, or a human is asked.
+      return;
+    }
+  }
+  abort(draft, { failure: budgetFailure(exceeded), node: -1 });
+}
+
+function isDue(state: State, at: number): boolean {
+  return state.started !== undefined && (state.started.startAt ?? 0) <= at;
+}

@@ -1,0 +1,97 @@
+import { FAILURE_CODES, LIMITS } from '@batuta/contracts';
+import { requestApproval } from '../kinds/approval/approval.js';
+import type { Unit } from '../graph/compiled.js';
+import type { Draft } from '../draft.js';
+import { evaluationKey, unitContext } from '../expressions/evaluations.js';
+import { truthy, valueAtPath } from '../expressions/expressions.js';
+import { inputBytesBeyond, unitInput } from '../expressions/inputs.js';
+import { nodeResult } from '../state/results.js';
+import { compiledUnit } from '../fold/settle.js';
+import { unitState } from '../state/state.js';
+
+/** Sends expressions to the sandbox. */
+export function request(draft: Draft, key: string): void {
+  draft.emit({ type: 'EvaluationRequested', data: { key } });
+}
+
+export function skip(draft: Draft, stepId: string, reason: string): void {
+  draft.emit({ type: 'StepSkipped', data: { stepId, reason } });
+}
+
+/** Takes the next attempt of a unit into the log. */
+export function schedule(draft: Draft, index: number): void {
+  const unit = compiledUnit(draft.state, index);
+  draft.emit({
+    type: 'StepScheduled',
+    data: {
+      stepId: unit.id,
+      attempt: unitState(draft.state, index).attempt + 1,
+      ...(unit.scheduleToStartMs > 0 ? { startDeadlineAt: draft.at + unit.scheduleToStartMs } : {}),
+    },
+  });
+}
+
+/** A step that was its turn and does not run; an alternative that does not apply makes room for the next one. */
+function passOver(draft: Draft, unit: Unit, reason: 'condition_false' | 'dependency_skipped'): void {
+  if (unit.fallbackFor === -1) {
+    skip(draft, unit.id, reason);
+    return;
+  }
+  const message = reason === 'condition_false' ? 'its condition is false' : 'a dependency was skipped';
+  draft.failStep(unit.index, { code: FAILURE_CODES.conditionFalse, message, retryable: false });
+}
+
+/** A ready unit has its turn: it starts, is passed over, or asks the sandbox first. */
+export function startUnit(draft: Draft, index: number): void {
+  if (isToRun(draft, index)) {
+    startWithInput(draft, compiledUnit(draft.state, index));
+  }
+}
+
+/** Whether a ready unit that has its turn runs; when not, it was passed over or its condition went to the sandbox. */
+export function isToRun(draft: Draft, index: number): boolean {
+  const { state } = draft;
+  const unit = compiledUnit(state, index);
+  if (unit.requireAll && unit.dependencies.some((node) => nodeResult(state, node).skipped)) {
+    passOver(draft, unit, 'dependency_skipped');
+    return false;
+  }
+  const current = unitState(state, index);
+  if (unit.when !== undefined) {
+    const found = current.whenEvaluated
+      ? { known: true as const, value: current.whenValue }
+      : valueAtPath(unit.when.path, unitContext(state, unit));
+    if (!found.known) {
+      request(draft, evaluationKey('when', unit.id));
+      return false;
+    }
+    if (!truthy(found.value)) {
+      passOver(draft, unit, 'condition_false');
+      return false;
+    }
+  }
+  return true;
+}
+
+/** Starts a unit whose condition holds: with its input at hand, else after the sandbox has answered. */
+export function startWithInput(draft: Draft, unit: Unit): void {
+  const input = unitInput(draft.state, unit);
+  if (input === undefined) {
+    request(draft, evaluationKey('input', unit.id));
+    return;
+  }
+  if (unit.approval !== undefined) {
+    requestApproval(draft, unit, unit.approval, input.value);
+    return;
+  }
+  const bytes = inputBytesBeyond(LIMITS.stepInputBytes, draft.state, unit, input.value);
+  if (bytes !== undefined) {
+    draft.failStep(unit.index, {
+      code: FAILURE_CODES.inputTooLarge,
+      message: `the step's input has ${bytes} bytes, the limit is ${LIMITS.stepInputBytes}`,
+      retryable: false,
+    });
+    return;
+  }
+  schedule(draft, unit.index);
+}

@@ -1,0 +1,137 @@
+import { heapInsert, heapPop, type Heap } from '../structures/heap.js';
+import { compiledUnit } from '../fold/settle.js';
+import { unitState, type State, type Next } from './state.js';
+import { isAwaiting } from './unit-state.js';
+
+/** Tag of the deadline of a step as a whole; attempts count from 1. */
+export const STEP_DEADLINE = 0;
+
+function isReady(state: State, entry: Heap): boolean {
+  return unitState(state, entry.item).phase === 'ready';
+}
+
+function isDueRetry(state: State, entry: Heap): boolean {
+  const unit = unitState(state, entry.item);
+  return unit.phase === 'backoff' && unit.attempt === entry.tag;
+}
+
+/** Epoch ms by which the running attempt must have started or shown a sign of life; undefined for neither. */
+export function attemptDeadline(state: State, index: number): number | undefined {
+  const unit = unitState(state, index);
+  const compiled = compiledUnit(state, index);
+  if (unit.heartbeatAt > 0) {
+    return compiled.heartbeatMs > 0 ? unit.heartbeatAt + compiled.heartbeatMs : undefined;
+  }
+  return compiled.scheduleToStartMs > 0 ? unit.scheduledAt + compiled.scheduleToStartMs : undefined;
+}
+
+function isLiveDeadline(state: State, entry: Heap): boolean {
+  const unit = unitState(state, entry.item);
+  if (entry.tag !== STEP_DEADLINE) {
+    return unit.phase === 'running' && unit.attempt === entry.tag && attemptDeadline(state, entry.item) === entry.key;
+  }
+  if (unit.phase === 'awaiting') {
+    return isAwaiting(unit) && unit.approval?.deadlineAt === entry.key;
+  }
+  if (unit.firstScheduledAt + compiledUnit(state, entry.item).scheduleToCloseMs !== entry.key) {
+    return false;
+  }
+  switch (unit.phase) {
+    case 'ready':
+    case 'running':
+    case 'failing':
+    case 'backoff':
+    case 'interrupted':
+      return true;
+    case 'waiting':
+    case 'evaluating':
+    case 'completed':
+    case 'failed':
+    case 'skipped':
+      return false;
+    default:
+      return unit.phase satisfies never;
+  }
+}
+
+function dropped(
+  state: State,
+  heap: Heap | undefined,
+  isLive: (state: State, entry: Heap) => boolean,
+): Heap | undefined {
+  let top = heap;
+  while (top !== undefined && !isLive(state, top)) {
+    top = heapPop(top);
+  }
+  return top;
+}
+
+/** Removes entries that mean nothing any more from the tops, so that the tops are always true. */
+export function dropStaleTimers(next: Next): void {
+  if (next.ready !== undefined) {
+    next.ready = dropped(next, next.ready, isReady);
+  }
+  if (next.readyApprovals !== undefined) {
+    next.readyApprovals = dropped(next, next.readyApprovals, isReady);
+  }
+  if (next.retries !== undefined) {
+    next.retries = dropped(next, next.retries, isDueRetry);
+  }
+  if (next.deadlines !== undefined) {
+    next.deadlines = dropped(next, next.deadlines, isLiveDeadline);
+  }
+}
+
+export function addRetry(next: Next, index: number, at: number, attempt: number): void {
+  next.retries = heapInsert(next.retries, at, index, attempt);
+}
+
+export function addDeadline(next: Next, index: number, at: number, tag: number): void {
+  next.deadlines = heapInsert(next.deadlines, at, index, tag);
+}
+
+/** Whether a slot is free for one more attempt. */
+export function hasFreeSlot(state: State): boolean {
+  return state.running < state.config.parallelLimit;
+}
+
+/** The unit that has its turn: the first in the list that may start. A human needs no slot, but waits for its turn too. */
+export function nextReady(state: State): number | undefined {
+  if (state.config.oneAtATime && state.active > 0) {
+    return undefined;
+  }
+  const agent = hasFreeSlot(state) ? state.ready : undefined;
+  const human = state.readyApprovals;
+  return human !== undefined && (agent === undefined || human.key < agent.key) ? human.item : agent?.item;
+}
+
+/**
+ * Epoch ms of the next thing that time alone brings: a lower bound, undefined once the execution has ended. While paused
+ * only the execution's own deadline counts; what fell due meanwhile happens at the resume.
+ */
+export function nextWake(state: State): number | undefined {
+  switch (state.status) {
+    case 'completed':
+    case 'failed':
+    case 'cancelled':
+      return undefined;
+    case 'paused':
+      return state.deadlineAt;
+    case 'pending':
+      return state.started === undefined
+        ? undefined
+        : Math.min(state.deadlineAt, state.started.startAt ?? state.deadlineAt);
+    case 'running':
+    case 'compensation': {
+      let wake = Math.min(state.deadlineAt, state.deadlines?.key ?? state.deadlineAt);
+      // Without a free slot a due attempt has to wait for a result, not for time; beyond the budget only an undoing has one.
+      const spentOut = state.exceeded !== undefined && state.status === 'running';
+      if (state.retries !== undefined && hasFreeSlot(state) && !spentOut) {
+        wake = Math.min(wake, state.retries.key);
+      }
+      return wake;
+    }
+    default:
+      return state.status satisfies never;
+  }
+}
