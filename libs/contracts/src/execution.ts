@@ -124,7 +124,7 @@ export type CommandReply = Override<
 
 export type AttemptResult = Override<
   Wire<AttemptResultJson, 'output' | 'failure' | 'workerId' | 'agentVersion' | 'token'>,
-  { failure?: Failure }
+  { failure?: Failure; token?: string | undefined }
 >;
 export type ResultRequest = Override<Wire<ResultRequestJson>, { results: AttemptResult[] }>;
 export type AttemptReply = Override<

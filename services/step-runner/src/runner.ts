@@ -373,12 +373,28 @@ export class Runner {
     agent: Agent | undefined,
     ending: Extract<Ending, { kind: 'output' | 'failure' }>,
   ): AttemptResult {
+    const { executionId, stepId, attempt, token } = task;
     const { workerId } = this.options;
     const agentVersion = agent?.version ?? '';
+    // Written out, with one shape for all: a spread here was a twentieth of the time of a short step.
     return ending.kind === 'output'
-      ? { ...attemptOf(task), startedAt, finishedAt, agentVersion, workerId, ok: true, output: ending.value }
+      ? {
+          executionId,
+          stepId,
+          attempt,
+          token,
+          startedAt,
+          finishedAt,
+          agentVersion,
+          workerId,
+          ok: true,
+          output: ending.value,
+        }
       : {
-          ...attemptOf(task),
+          executionId,
+          stepId,
+          attempt,
+          token,
           startedAt,
           finishedAt,
           agentVersion,

@@ -335,19 +335,23 @@ function attemptResult(value: JsonValue | undefined, place: number, checkSize: b
 
 const RESULTS = new Set(['results']);
 
-/** Decodes a ResultRequest. Throws `MalformedRequest`. An output over the limit becomes a failure that says so. */
-export function decodeResults(payload: Payload): ResultRequest & { readonly tokens: readonly string[] } {
+/**
+ * Decodes a ResultRequest. Throws `MalformedRequest`. An output over the limit becomes a failure that says so. `tokens` is
+ * undefined for what a runner of this process hands over as a value: nobody else can, so it need not prove anything.
+ */
+export function decodeResults(payload: Payload): ResultRequest & { readonly tokens: readonly string[] | undefined } {
   const found = object(parse(payload), '');
   onlyKnown(found, '', RESULTS);
   const { results } = found;
   if (!Array.isArray(results)) return fail('results', 'a list');
+  const ours = payload instanceof JsonMessage;
   // JSON text is never shorter than its value written anew, but for escapes; so a small request needs no measuring.
-  // What is no text comes from a runner of this process, which has measured it.
-  const checkSize = !(payload instanceof JsonMessage) && Buffer.byteLength(payload) > LIMITS.payloadBytes;
+  // A runner of this process has measured it.
+  const checkSize = !ours && Buffer.byteLength(payload) > LIMITS.payloadBytes;
   return {
     results: results.map((item, index) => attemptResult(item, index, checkSize)),
     // Apart, since nobody but the engine's door needs them.
-    tokens: results.map((item, index) => text(object(item, '', index).token, 'token', index)),
+    tokens: ours ? undefined : results.map((item, index) => text(object(item, '', index).token, 'token', index)),
   };
 }
 

@@ -547,7 +547,7 @@ export class Engine {
     const { results, tokens } = decodeResults(request.payload);
     const { bus } = this.options.ports;
     const keys = results.map(({ executionId, stepId, attempt }) => `${executionId}/${stepId}/${attempt}`);
-    const held = results.map((result, place) => this.#isHolder(result, tokens[place]));
+    const held = results.map((result, place) => tokens === undefined || this.#isHolder(result, tokens[place]));
     const group = new ResultGroup(results.length, request.reply, this.#own?.subject, shared, () => {
       for (const [place, key] of keys.entries()) if (held[place] === true) bus.taskAnswered?.(key);
     });
@@ -565,7 +565,10 @@ export class Engine {
   }
 
   /** Whether a report brings back the token of its attempt's task; if not, it is told that there is no such execution. */
-  #isHolder({ executionId, stepId, attempt }: AttemptCheckRequest, token = ''): boolean {
+  #isHolder(
+    { executionId, stepId, attempt }: Pick<AttemptCheckRequest, 'executionId' | 'stepId' | 'attempt'>,
+    token = '',
+  ): boolean {
     const { tokens, log } = this.options.ports;
     if (tokens === undefined || tokens.isOf(`${executionId}/${stepId}/${attempt}`, token)) return true;
     this.counters.refusedReports += 1;
