@@ -119,6 +119,8 @@ export function servicePermissions(service: NatsService, pools: readonly string[
           ...[STEPS_STREAM, LIFECYCLE_STREAM].flatMap((stream) =>
             ['INFO', 'CREATE', 'UPDATE'].map((operation) => `${API}.STREAM.${operation}.${stream}`),
           ),
+          // Of tasks alone: a stream that takes nothing is made anew, and what it held is dispatched again.
+          `${API}.STREAM.DELETE.${STEPS_STREAM}`,
           `${API}.STREAM.MSG.GET.${STEPS_STREAM}`,
           `${API}.CONSUMER.INFO.${STEPS_STREAM}.*`,
           `${API}.CONSUMER.LIST.${STEPS_STREAM}`,

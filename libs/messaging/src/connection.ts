@@ -151,6 +151,50 @@ export function onReconnect(nc: NatsConnection, listener: () => void): () => voi
   return () => reconnected.delete(listener);
 }
 
+/** Whether a server answers over a connection. */
+export interface Reach {
+  /** For how long it has not answered; undefined while it does, and until it has not for `afterMs`. */
+  cutOffMs(): number | undefined;
+  stop(): void;
+}
+
+/** Pings that go unanswered within the time after which a connection counts as cut off. */
+const PINGS = 5;
+
+/**
+ * Pings the server on and on, and calls `changed` when it has not answered for `afterMs`, and when it answers again. The client
+ * itself notices a pulled cable after 10 to 15 s only. What a process does not count is the time in which it stood still.
+ */
+export function watchReach(nc: NatsConnection, afterMs: number, changed: () => void): Reach {
+  let unanswered = 0;
+  let waiting = false;
+  let heard = performance.now();
+  const answered = (): void => {
+    const wasCutOff = unanswered > PINGS;
+    unanswered = 0;
+    heard = performance.now();
+    if (wasCutOff) changed();
+  };
+  const ping = (): void => {
+    if (nc.isClosed()) return;
+    unanswered += 1;
+    if (unanswered === PINGS + 1) changed();
+    if (waiting) return;
+    waiting = true;
+    nc.flush()
+      // Pings of a connection that has ended are refused: the next goes over the new one.
+      .then(answered, () => undefined)
+      .finally(() => {
+        waiting = false;
+      });
+  };
+  const timer = setInterval(ping, afterMs / PINGS);
+  return {
+    cutOffMs: () => (unanswered > PINGS ? performance.now() - heard : undefined),
+    stop: () => clearInterval(timer),
+  };
+}
+
 /**
  * Calls `listener` at most once, when the connection will not come back: it was closed for good, but not by its own side,
  * or the server has refused the credentials for `refusedMs` milliseconds, without having taken them in between. Whoever

@@ -6,8 +6,9 @@ export {
   newInbox,
   onLost,
   onReconnect,
+  watchReach,
 } from './connection.js';
-export type { NatsConnectionOptions } from './connection.js';
+export type { NatsConnectionOptions, Reach } from './connection.js';
 export {
   controlClientOver,
   createControlClient,

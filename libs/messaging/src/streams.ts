@@ -101,6 +101,22 @@ export function ensureLifecycleStream(nc: NatsConnection, settings: StreamSettin
   );
 }
 
+/** What says why a stream cannot be made, and how much room it needs. */
+function notMade(
+  { name, max_bytes: bytes = -1, num_replicas: copies = 1 }: Partial<StreamConfig>,
+  error: unknown,
+): Error {
+  const room =
+    bytes > 0 ? `${Math.ceil(bytes / 1024 / 1024)} MiB of its storage, which JetStream sets aside` : 'room on its disk';
+  const message =
+    `JetStream cannot make the stream ${name}: ${(error as Error).message}. It needs ${room}` +
+    `${copies > 1 ? ` on each of ${copies} servers` : ''}: give nats-server a larger \`max_file_store\` and disk, or free some.`;
+  // Only JetStream's own answer is a mistake of its set-up; what did not answer is tried again.
+  return error instanceof JetStreamApiError
+    ? Object.assign(new Error(message, { cause: error }), { mistake: true })
+    : (error as Error);
+}
+
 async function ensureStream(
   nc: NatsConnection,
   wanted: Partial<StreamConfig> & { name: string },
@@ -116,7 +132,7 @@ async function ensureStream(
       info = await manager.streams.add(wanted);
     } catch (raced) {
       // Another process made it in between.
-      if (!isApiError(raced, STREAM_NAME_IN_USE)) throw raced;
+      if (!isApiError(raced, STREAM_NAME_IN_USE)) throw notMade(wanted, raced);
       info = await manager.streams.info(wanted.name);
     }
   }

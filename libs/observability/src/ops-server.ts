@@ -47,6 +47,8 @@ export interface OpsServerOptions {
   readonly port: number;
   readonly host?: string;
   readonly checks: Readonly<Record<string, ReadinessCheck>>;
+  /** What only a new start of this process can mend: whoever supervises it starts it again. */
+  readonly liveness?: Readonly<Record<string, ReadinessCheck>>;
   readonly logger: Logger;
   /** Whoever changes something must show it as a bearer token; without it only this machine may change anything. */
   readonly token?: string | undefined;
@@ -71,8 +73,10 @@ export async function startOpsServer(options: OpsServerOptions): Promise<OpsServ
     const route = `${request.method ?? 'GET'} ${url.pathname}`;
     const handle = async (): Promise<void> => {
       switch (route) {
-        case 'GET /health/live':
-          return json(response, 200, { status: 'live' });
+        case 'GET /health/live': {
+          const { ready: live, checks } = await checkReadiness(options.liveness ?? {});
+          return json(response, live ? 200 : 503, live ? { status: 'live' } : { status: 'not_live', checks });
+        }
         case 'GET /health/ready': {
           const { ready, checks } = await checkReadiness(options.checks);
           return json(response, ready ? 200 : 503, { status: ready ? 'ready' : 'not_ready', checks });

@@ -10,7 +10,7 @@ describe('the operations server', () => {
   let server: OpsServer | undefined;
   const start = async (
     checks: Record<string, () => void>,
-    more: { host?: string; token?: string } = {},
+    more: { host?: string; token?: string; liveness?: Record<string, () => void> } = {},
   ): Promise<string> => {
     const logger = createLogger({ service: 'test', level: 'silent' });
     server = await startOpsServer({ port: 0, checks, logger, ...more });
@@ -26,6 +26,19 @@ describe('the operations server', () => {
         throw new Error('down');
       },
     });
+    expect((await fetch(`${url}/health/live`)).status).toBe(200);
+  });
+
+  it('is not live while one of the few checks fails that only a new start mends, and says which', async () => {
+    let cutOff = true;
+    const nats = (): void => {
+      if (cutOff) throw new Error('cut off');
+    };
+    const url = await start({}, { liveness: { nats } });
+    const response = await fetch(`${url}/health/live`);
+    expect(response.status).toBe(503);
+    expect(await response.json()).toEqual({ status: 'not_live', checks: { nats: 'cut off' } });
+    cutOff = false;
     expect((await fetch(`${url}/health/live`)).status).toBe(200);
   });
 

@@ -3,6 +3,7 @@ export { eventually } from './eventually.js';
 export type { EventuallyOptions } from './eventually.js';
 export { NameServer } from './name-server.js';
 export type { NameRecords } from './name-server.js';
+export { newerNatsServer } from './nats-servers.js';
 export { NatsProxy } from './nats-proxy.js';
 export { propertyRuns } from './property-runs.js';
 export { runFile } from './run-file.js';

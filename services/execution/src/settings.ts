@@ -35,6 +35,8 @@ const schema = {
   direct: oneOf(['on', 'off'], { env: 'BATUTA_EXECUTION_DIRECT', default: 'on' }),
   /** A task whose acknowledgement takes longer is published again. */
   publishTimeoutMs: milliseconds({ env: 'BATUTA_EXECUTION_PUBLISH_TIMEOUT', default: 2_000, min: 20 }),
+  /** An engine that NATS has not answered for so long gives its partitions up. */
+  cutOffMs: milliseconds({ env: 'BATUTA_EXECUTION_CUT_OFF', default: 5_000, min: 500 }),
   /** Attempt deadlines wait this long after a takeover or a stall. */
   graceMs: milliseconds({ env: 'BATUTA_EXECUTION_GRACE', default: 5_000, min: 0 }),
   /** How often rows are asked for what is due. */

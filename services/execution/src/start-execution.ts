@@ -55,6 +55,8 @@ export interface RunningExecution {
   readonly opsPort: number | undefined;
   /** What must hold for the service to be ready, by name. */
   readonly checks: Readonly<Record<string, ReadinessCheck>>;
+  /** What only a new start of the process can mend, by name. */
+  readonly liveness: Readonly<Record<string, ReadinessCheck>>;
   /** What the engine has done since the start. */
   readonly counters: Readonly<EngineCounters>;
   /** Partitions that this process owns now. */
@@ -65,6 +67,8 @@ export interface RunningExecution {
 
 /** So that the effects of one commit are performed while the next is on its way, also when thousands of inputs wait. */
 const COMMIT_EVENTS = 300;
+/** A service whose tasks cannot be dispatched for so long is not ready. */
+const UNDISPATCHED_MS = 10_000;
 
 function engineSettings(settings: ExecutionSettings): EngineSettings {
   return {
@@ -129,11 +133,21 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
     const nats = await connectNats({ url: natsUrl, name: `execution ${settings.name}`, credentials, logger });
     opened.push(() => nats.close());
     onLost(nats, lost);
+    const jetStream = await connectNats({
+      url: natsUrl,
+      name: `execution ${settings.name} tasks`,
+      credentials,
+      logger,
+    });
+    opened.push(() => jetStream.close());
+    onLost(jetStream, lost);
     const sandbox = new Sandbox({ threads: settings.sandboxThreads });
     opened.push(() => sandbox.close());
     const messages = newCounters();
     const bus = new NatsBus({
       connection: nats,
+      jetStream,
+      cutOffMs: settings.cutOffMs,
       logger,
       counters: messages,
       publishTimeoutMs: settings.publishTimeoutMs,
@@ -216,7 +230,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
         engine,
         lags: () => ({ step_runs: projection.lag, ...(traces === undefined ? {} : { traces: traces.lag }) }),
         backlog: () =>
-          readBacklog(async (subject, body) => (await nats.request(subject, body, { timeout: 1_000 })).json()),
+          readBacklog(async (subject, body) => (await jetStream.request(subject, body, { timeout: 1_000 })).json()),
         waitingApprovals: () =>
           pool.query<{ waiting: number }>(COUNT_APPROVALS).then(
             ({ rows }) => rows[0]?.waiting,
@@ -258,14 +272,32 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
       postgres: () => store.ping(),
       nats: () => {
         if (!isConnected(nats)) throw new Error('not connected');
+        const ms = bus.cutOffMs();
+        if (ms !== undefined) throw new Error(`the server has not answered for ${Math.round(ms / 1_000)} s`);
       },
       requests,
+      tasks: () => {
+        const { tasks, oldestMs } = engine.effects.undispatched;
+        if (oldestMs < UNDISPATCHED_MS) return;
+        const reason = bus.refusal() ?? 'see the log';
+        throw new Error(
+          `${tasks} tasks cannot be dispatched, the oldest for ${Math.round(oldestMs / 1_000)} s: ${reason}`,
+        );
+      },
+    };
+    const liveness: Record<string, ReadinessCheck> = {
+      nats: () => {
+        const ms = engine.cutOffAloneMs;
+        if (ms === undefined) return;
+        throw new Error(`cut off from NATS for ${Math.round(ms / 1_000)} s, while other engines are not`);
+      },
     };
     const ops = opsServer
       ? await startOpsServer({
           port: settings.httpPort,
           host: settings.httpHost,
           checks,
+          liveness,
           logger,
           token: settings.opsToken?.reveal(),
         })
@@ -278,6 +310,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
     return {
       opsPort: ops?.port,
       checks,
+      liveness,
       counters: engine.counters,
       ownedPartitions: () => engine.owned.map((partition) => partition.id),
       // Partitions go first: others wait for them, and nobody for the rest.

@@ -41,9 +41,9 @@ export class Platform {
     readonly sql: pg.Pool,
   ) {}
 
-  static async start(): Promise<Platform> {
+  static async start(options: Parameters<typeof startTestNats>[0] = {}): Promise<Platform> {
     const database = await createTestDatabase({ template: await templateFor('execution', migrateEventStore) });
-    const nats = await startTestNats();
+    const nats = await startTestNats(options);
     const connection = await connectNats({ url: nats.url, name: 'test', logger });
     const sql = new pg.Pool({ connectionString: database.url, max: 2 });
     const platform = new Platform(database, nats, connection, controlClientOver(connection), sql);

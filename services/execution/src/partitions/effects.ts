@@ -59,6 +59,15 @@ interface Sending {
   tried: number;
   /** The agent whose input_schema its input was found to fit. */
   fits: AgentCopy | undefined;
+  /** Since when it is tried in vain, by the clock's elapsed time; undefined while it is on its way for the first time. */
+  failedSince: number | undefined;
+}
+
+/** Tasks that are committed and that neither the queue nor a runner has taken, though they were offered. */
+export interface Undispatched {
+  readonly tasks: number;
+  /** 0 when there are none. */
+  readonly oldestMs: number;
 }
 
 const RETRY_FIRST_MS = 100;
@@ -110,12 +119,20 @@ export class EffectPerformer {
   #lookUps = new Map<string, Promise<AgentCopy | undefined>>();
   #nextDispatch = 1;
   #retries = 0;
+  /** By attempt, in the order in which they failed first. */
+  readonly #undispatched = new Map<string, Sending>();
 
   constructor(private readonly parts: EffectParts) {}
 
   /** Effects that wait to be tried again. */
   get retrying(): number {
     return this.#retries;
+  }
+
+  get undispatched(): Undispatched {
+    const [oldest] = this.#undispatched.values();
+    const now = this.parts.clock.elapsed();
+    return { tasks: this.#undispatched.size, oldestMs: now - (oldest?.failedSince ?? now) };
   }
 
   /** Agents may have moved to another pool, or have other schemas. */
@@ -247,9 +264,14 @@ export class EffectPerformer {
   ): void {
     switch (effect.type) {
       case 'dispatch':
+        // It is tried on and on already: a queue that takes nothing must not make more of it.
+        if (again && this.#undispatched.get(keyOf(execution, effect))?.execution === execution) return;
         ticket.open += 1;
         execution.pendingEffects += 1;
-        this.#dispatch({ execution, effect, ticket, dispatch, again, tried: 1, fits: undefined }, state);
+        this.#dispatch(
+          { execution, effect, ticket, dispatch, again, tried: 1, fits: undefined, failedSince: undefined },
+          state,
+        );
         return;
       case 'evaluate':
         ticket.open += 1;
@@ -282,18 +304,18 @@ export class EffectPerformer {
   }
 
   #dispatch(sending: Sending, state: State): void {
-    const { execution, effect, ticket, dispatch, again } = sending;
+    const { execution, effect, dispatch, again } = sending;
     const { stepId, attempt } = effect;
     const tenantId = state.started?.tenantId ?? '';
     const unit = state.config.units[state.config.unitIndex.get(stepId) ?? -1];
-    if (unit === undefined) return this.#done(execution, ticket);
+    if (unit === undefined) return this.#sent(sending);
     const agent = this.known(tenantId, unit.agent);
     if (agent === undefined) {
       void this.#findAgent(sending, tenantId, unit.agent);
       return;
     }
     const task = taskOf(state, stepId, { partition: execution.partition.id, dispatch, checkFirst: again });
-    if (task === undefined) return this.#done(execution, ticket);
+    if (task === undefined) return this.#sent(sending);
     if (agent.inputSchema !== undefined && sending.fits !== agent) {
       void this.#checkInput(sending, agent, agent.inputSchema, task);
       return;
@@ -317,7 +339,7 @@ export class EffectPerformer {
     const { bus, log } = this.parts;
     switch (outcome) {
       case 'stored':
-        return this.#done(sending.execution, sending.ticket);
+        return this.#sent(sending);
       case 'too_large':
         return this.#fail(sending, FAILURE_CODES.inputTooLarge, 'the task is larger than a message may be');
       case 'stream_missing':
@@ -331,10 +353,26 @@ export class EffectPerformer {
     }
   }
 
+  /** A dispatch needs nothing more. */
+  #sent(sending: Sending): void {
+    this.#forgetFailed(sending);
+    this.#done(sending.execution, sending.ticket);
+  }
+
+  #forgetFailed(sending: Sending): void {
+    if (sending.failedSince === undefined) return;
+    const key = keyOf(sending.execution, sending.effect);
+    if (this.#undispatched.get(key) === sending) this.#undispatched.delete(key);
+  }
+
   /** Tries a dispatch again, as long as it is wanted and the partition is owned. */
   #later(sending: Sending): void {
     const wait = Math.min(RETRY_LONGEST_MS, RETRY_FIRST_MS * 2 ** Math.min(sending.tried - 1, 10));
     this.#retries += 1;
+    if (sending.failedSince === undefined) {
+      sending.failedSince = this.parts.clock.elapsed();
+      this.#undispatched.set(keyOf(sending.execution, sending.effect), sending);
+    }
     this.parts.clock.after(wait, () => {
       this.#retries -= 1;
       sending.tried += 1;
@@ -374,15 +412,17 @@ export class EffectPerformer {
 
   /** Goes on with a dispatch that had to wait, if it is still wanted. */
   #goOn(sending: Sending): void {
-    const { execution, effect, ticket } = sending;
+    const { execution, effect } = sending;
     const state = execution.committed;
     const wanted = state !== undefined && isAttemptWanted(state, effect.stepId, effect.attempt);
-    if (!execution.partition.owned || !wanted) return this.#done(execution, ticket);
+    if (!execution.partition.owned || !wanted) return this.#sent(sending);
     this.#dispatch(sending, state);
   }
 
   /** An effect that can never succeed becomes an event, so that it does not block the published position. */
-  #fail({ execution, effect, ticket }: Sending, code: string, message: string): void {
+  #fail(sending: Sending, code: string, message: string): void {
+    const { execution, effect, ticket } = sending;
+    this.#forgetFailed(sending);
     this.#becomeEvent(execution, ticket, (settled) => ({
       kind: 'failed_effect',
       executionId: execution.id,
@@ -432,6 +472,10 @@ export class EffectPerformer {
     };
     this.parts.submit(execution.partition, inputOf(settled));
   }
+}
+
+function keyOf(execution: HotExecution, { stepId, attempt }: Dispatch): string {
+  return `${execution.id}/${stepId}/${attempt}`;
 }
 
 /** The message with the payloads, or without them when it would be larger than such messages may be. */

@@ -78,6 +78,17 @@ export function exposeEngine(exposed: ExposedEngine): () => void {
   gauge('batuta_engine_cache_bytes', 'Estimated memory of executions', [], function collect() {
     this.set(sumOf(({ engine }) => engine.cacheBytes));
   });
+  gauge('batuta_engine_undispatched_tasks', 'Tasks that neither the queue nor a runner takes', [], function collect() {
+    this.set(sumOf(({ engine }) => engine.effects.undispatched.tasks));
+  });
+  gauge(
+    'batuta_engine_undispatched_seconds',
+    'For how long the oldest task has been offered to queue and runners in vain',
+    [],
+    function collect() {
+      this.set(Math.max(0, ...[...running].map(({ engine }) => engine.effects.undispatched.oldestMs / 1_000)));
+    },
+  );
   gauge(
     'batuta_projection_lag_events',
     'Committed events that a projection has not written yet',

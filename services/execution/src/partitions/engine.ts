@@ -193,6 +193,11 @@ export class Engine {
     return this.#sorted;
   }
 
+  /** For how long this process has been cut off from NATS while other engines are not. */
+  get cutOffAloneMs(): number | undefined {
+    return this.#ownership.cutOffAloneMs;
+  }
+
   get cacheBytes(): number {
     let bytes = 0;
     for (const partition of this.#sorted) bytes += partition.bytes;

@@ -10,7 +10,9 @@ import {
   requestMux,
   serveLocally,
   textOf,
+  watchReach,
 } from '@batuta/messaging';
+import type { Reach } from '@batuta/messaging';
 import type { Logger } from '@batuta/observability';
 import { headers, nuid } from '@nats-io/transport-node';
 import type { Msg, MsgHdrs, NatsConnection } from '@nats-io/transport-node';
@@ -47,6 +49,9 @@ const WAKE_UP_MS = 5;
 const WAKE_UP_NOTICES = 500;
 /** A request that was in flight when the connection went is never answered: waiting long for it only delays recovery. */
 const API_TIMEOUT_MS = 1_500;
+const REFUSAL_TOLD_MS = 5_000;
+/** Tasks that are not taken are offered again within two seconds. */
+const UNANSWERED_LATELY_MS = 10_000;
 
 interface Pending {
   readonly until: number;
@@ -60,6 +65,13 @@ interface ApiError {
 
 export interface NatsBusOptions {
   readonly connection: NatsConnection;
+  /**
+   * For what JetStream answers: tasks, notices, looking at streams. A server whose disk does not answer may hold up all that comes
+   * over one connection, and requests and results must not wait behind that. Default: `connection`.
+   */
+  readonly jetStream?: NatsConnection;
+  /** After so long without an answer of the server this process counts as cut off. Default 5,000. */
+  readonly cutOffMs?: number;
   readonly logger: Logger;
   readonly counters: Pick<EngineCounters, 'natsIn' | 'natsOut' | 'directDispatches' | 'lostRunners'>;
   /** A task whose acknowledgement takes longer is sent again. */
@@ -113,6 +125,14 @@ export class NatsBus implements Bus, TaskQueue {
   #next = 0;
   readonly #sweep: NodeJS.Timeout;
   readonly #forgetReconnect: () => void;
+  readonly #forgetJetStream: () => void;
+  readonly #jetStream: NatsConnection;
+  readonly #reach: Reach;
+  readonly #cutOffListeners = new Set<() => void>();
+  /** Since when no task was taken although some were offered, and why. */
+  #refused: { reason: string; toldAt: number } | undefined;
+  /** Since when there was no answer to any task, and when one was missed last. */
+  #unanswered: { readonly since: number; last: number } | undefined;
   /** Notices to send soon, by subject. */
   readonly #wakeUps = new Map<string, LifecycleNotice[]>();
   readonly #followed = new FollowedExecutions(systemClock);
@@ -123,8 +143,9 @@ export class NatsBus implements Bus, TaskQueue {
 
   constructor(private readonly options: NatsBusOptions) {
     const { connection } = options;
-    this.#inbox = newInbox(connection);
-    connection.subscribe(`${this.#inbox}.*`, { callback: (error, message) => this.#acknowledged(error, message) });
+    this.#jetStream = options.jetStream ?? connection;
+    this.#inbox = newInbox(this.#jetStream);
+    this.#jetStream.subscribe(`${this.#inbox}.*`, { callback: (error, message) => this.#acknowledged(error, message) });
     this.#sweep = setInterval(() => {
       this.#expire(performance.now());
       this.#followed.sweep();
@@ -140,9 +161,10 @@ export class NatsBus implements Bus, TaskQueue {
       this.#heardFollower(textOf(payload)),
     );
     // What was in flight when the connection went may or may not have arrived; the queue drops repeats.
-    this.#forgetReconnect = onReconnect(connection, () => {
-      this.#expire(Infinity);
-      this.direct.reconnected();
+    this.#forgetJetStream = onReconnect(this.#jetStream, () => this.#expire(Infinity));
+    this.#forgetReconnect = onReconnect(connection, () => this.direct.reconnected());
+    this.#reach = watchReach(connection, options.cutOffMs ?? 5_000, () => {
+      for (const listener of this.#cutOffListeners) listener();
     });
     this.direct = this.#openDirect();
     this.#hearBeats();
@@ -188,6 +210,8 @@ export class NatsBus implements Bus, TaskQueue {
   close(): void {
     clearInterval(this.#sweep);
     this.#forgetReconnect();
+    this.#forgetJetStream();
+    this.#reach.stop();
     this.#endLocalFollow();
     this.direct.close();
     this.#pending.clear();
@@ -263,7 +287,8 @@ export class NatsBus implements Bus, TaskQueue {
   }
 
   #enqueue(task: OutgoingTask, done: (outcome: PublishOutcome) => void): void {
-    const { connection, counters, publishTimeoutMs = 2_000 } = this.options;
+    const { counters, publishTimeoutMs = 2_000 } = this.options;
+    const connection = this.#jetStream;
     const { tenantId, traceparent } = task.task;
     const text = JSON.stringify(task.task);
     // Characters are at least a third of the bytes; only large tasks are measured.
@@ -282,7 +307,7 @@ export class NatsBus implements Bus, TaskQueue {
       connection.publish(task.subject, text, { headers: meta, reply: `${this.#inbox}.${id}` });
     } catch (error) {
       this.#pending.delete(id);
-      this.options.logger.warn({ err: error, subject: task.subject }, 'a task cannot be published');
+      this.#refuse(`it cannot be published: ${(error as Error).message}`);
       queueMicrotask(() => done('retry'));
     }
   }
@@ -327,7 +352,7 @@ export class NatsBus implements Bus, TaskQueue {
     for (const [subject, notices] of wakeUps) {
       for (let sent = 0; sent < notices.length; sent += WAKE_UP_NOTICES) {
         const [first, ...others] = notices.slice(sent, sent + WAKE_UP_NOTICES);
-        this.#publish(subject, JSON.stringify(others.length === 0 ? first : { ...first, others }));
+        this.#publish(subject, JSON.stringify(others.length === 0 ? first : { ...first, others }), this.#jetStream);
       }
     }
   }
@@ -342,7 +367,8 @@ export class NatsBus implements Bus, TaskQueue {
   }
 
   async ensureStreams(): Promise<void> {
-    const { connection, logger, replicas } = this.options;
+    const { logger, replicas } = this.options;
+    const connection = this.#jetStream;
     const settings = { logger, ...(replicas === undefined ? {} : { replicas }) };
     await ensureStepsStream(connection, settings);
     await ensureLifecycleStream(connection, settings);
@@ -419,9 +445,49 @@ export class NatsBus implements Bus, TaskQueue {
     return onReconnect(this.options.connection, listener);
   }
 
+  cutOffMs(): number | undefined {
+    return this.#reach.cutOffMs();
+  }
+
+  onCutOff(listener: () => void): () => void {
+    this.#cutOffListeners.add(listener);
+    return () => this.#cutOffListeners.delete(listener);
+  }
+
+  refusal(): string | undefined {
+    return this.#refused?.reason;
+  }
+
+  unansweredMs(): number | undefined {
+    const now = performance.now();
+    const { since, last } = this.#unanswered ?? { since: now, last: -Infinity };
+    // Nothing that is offered any more says nothing of the stream.
+    return now - last > UNANSWERED_LATELY_MS ? undefined : now - since;
+  }
+
+  async renewStream(): Promise<void> {
+    const answer = await this.#api<{ success: boolean }>(`STREAM.DELETE.${STEPS_STREAM}`, '');
+    if ('error' in answer && answer.error.err_code !== STREAM_NOT_FOUND) {
+      throw new Error(`JetStream: ${answer.error.description ?? answer.error.err_code}`);
+    }
+    this.#unanswered = undefined;
+    await this.ensureStreams();
+  }
+
+  #refuse(reason: string): void {
+    const now = performance.now();
+    this.#refused ??= { reason, toldAt: -Infinity };
+    this.#refused.reason = reason;
+    // One line a while: there are as many refusals as tasks, again and again.
+    if (now - this.#refused.toldAt < REFUSAL_TOLD_MS) return;
+    this.#refused.toldAt = now;
+    this.options.logger.warn({ reason }, 'the work queue does not take a task');
+  }
+
   async flush(): Promise<void> {
     this.#sendWakeUps();
-    if (!this.options.connection.isClosed()) await this.options.connection.flush();
+    const connections = new Set([this.options.connection, this.#jetStream]);
+    await Promise.all([...connections].map((nc) => (nc.isClosed() ? undefined : nc.flush())));
   }
 
   #replyTo(message: Msg): PartitionRequest['reply'] {
@@ -443,16 +509,16 @@ export class NatsBus implements Bus, TaskQueue {
     };
   }
 
-  #publish(subject: string, text: string): void {
-    if (this.options.connection.isClosed()) return;
+  #publish(subject: string, text: string, connection = this.options.connection): void {
+    if (connection.isClosed()) return;
     this.options.counters.natsOut += 1;
-    this.options.connection.publish(subject, text);
+    connection.publish(subject, text);
   }
 
   async #api<T>(operation: string, body: string): Promise<T | { readonly error: ApiError }> {
-    const { connection, counters } = this.options;
+    const { counters } = this.options;
     counters.natsOut += 1;
-    const answer = await connection.request(`$JS.API.${operation}`, body, { timeout: API_TIMEOUT_MS });
+    const answer = await this.#jetStream.request(`$JS.API.${operation}`, body, { timeout: API_TIMEOUT_MS });
     counters.natsIn += 1;
     return answer.json<T | { error: ApiError }>();
   }
@@ -468,14 +534,23 @@ export class NatsBus implements Bus, TaskQueue {
   }
 
   #outcomeOf(message: Msg): PublishOutcome {
+    this.#unanswered = undefined;
     // No stream takes the subject.
-    if (message.data.length === 0 && message.headers?.code === NO_RESPONDERS) return 'stream_missing';
+    if (message.data.length === 0 && message.headers?.code === NO_RESPONDERS) {
+      this.#refuse('no stream takes it');
+      return 'stream_missing';
+    }
     const text = message.string();
-    if (!text.includes('"error"')) return 'stored';
+    if (!text.includes('"error"')) return this.#taken();
     const { error } = JSON.parse(text) as { error?: ApiError };
-    if (error === undefined) return 'stored';
-    this.options.logger.warn({ code: error.err_code, reason: error.description }, 'JetStream refused a task');
+    if (error === undefined) return this.#taken();
+    this.#refuse(`JetStream answers ${error.err_code}: ${error.description ?? ''}`);
     return error.err_code === STREAM_NOT_FOUND ? 'stream_missing' : 'retry';
+  }
+
+  #taken(): PublishOutcome {
+    this.#refused = undefined;
+    return 'stored';
   }
 
   #expire(now: number): void {
@@ -483,6 +558,8 @@ export class NatsBus implements Bus, TaskQueue {
       // Entries are in the order of sending, which is that of their time-outs.
       if (pending.until > now) return;
       this.#pending.delete(id);
+      if (now !== Infinity) (this.#unanswered ??= { since: now, last: now }).last = now;
+      this.#refuse('JetStream does not answer');
       pending.done('retry');
     }
   }

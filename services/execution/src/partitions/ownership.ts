@@ -40,7 +40,9 @@ export class Ownership {
   #cancelBeat: (() => void) | undefined;
   #stopped = false;
   #forgetHint: (() => void) | undefined;
+  #forgetCutOff: (() => void) | undefined;
   #lastBeat: number;
+  #othersServe = false;
 
   constructor(private readonly parts: OwnershipParts) {
     this.#lastBeat = parts.clock.elapsed();
@@ -51,10 +53,16 @@ export class Ownership {
     const { store, settings, incarnation, bus } = this.parts;
     await store.register(settings.name, incarnation, settings.leaseMs);
     this.#forgetHint = bus.onRelease(() => this.check());
+    this.#forgetCutOff = bus.onCutOff?.(() => this.check());
     this.#lastBeat = this.parts.clock.elapsed();
     await this.#round();
     this.#schedule();
     this.#beat();
+  }
+
+  /** For how long this owner has been cut off from NATS while others are not; undefined while all is well, or all are cut off. */
+  get cutOffAloneMs(): number | undefined {
+    return this.#othersServe ? this.parts.bus.cutOffMs?.() : undefined;
   }
 
   /** Looks at the partitions now, or once more after the look that is under way. */
@@ -96,6 +104,7 @@ export class Ownership {
     this.#cancel?.();
     this.#cancelBeat?.();
     this.#forgetHint?.();
+    this.#forgetCutOff?.();
     await this.#running;
     await this.#release(this.parts.owned());
     await this.parts.store.resign(this.parts.settings.name, this.parts.incarnation);
@@ -126,11 +135,18 @@ export class Ownership {
 
   async #round(): Promise<void> {
     const { store, settings, incarnation, bus } = this.parts;
-    if (!(await store.renew(settings.name, incarnation, settings.leaseMs))) {
+    const cutOffMs = bus.cutOffMs?.();
+    if (cutOffMs !== undefined) await this.#standBack(cutOffMs);
+    if (!(await store.renew(settings.name, incarnation, cutOffMs === undefined ? settings.leaseMs : 0))) {
       for (const partition of this.parts.owned()) this.parts.lost(partition, 'another process has its owner’s name');
       this.parts.superseded();
       return;
     }
+    if (cutOffMs !== undefined) {
+      this.#othersServe = (await store.view()).liveOwners.some((name) => name !== settings.name);
+      return;
+    }
+    this.#othersServe = false;
     const view = await store.view();
     const records = new Map(view.partitions.map((record) => [record.partition, record]));
     for (const partition of this.parts.owned()) {
@@ -158,6 +174,17 @@ export class Ownership {
     if (forgotten.length === 0) return;
     await store.release(settings.name, forgotten);
     bus.announceRelease();
+  }
+
+  /** Gives up what nobody can ask this process for. Its lease ends besides, and its name stays its own. */
+  async #standBack(cutOffMs: number): Promise<void> {
+    const owned = this.parts.owned();
+    if (owned.length === 0) return;
+    this.parts.log.error(
+      { ms: Math.round(cutOffMs), partitions: owned.length },
+      'cut off from NATS: the partitions are given up, for others to take',
+    );
+    await this.#release(owned);
   }
 
   async #claim(partitions: readonly PartitionRecord[], count: number): Promise<void> {

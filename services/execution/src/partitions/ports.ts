@@ -85,6 +85,16 @@ export interface Bus {
   /** Called when another owner announced a release. */
   onRelease(listener: () => void): () => void;
   onReconnect(listener: () => void): () => void;
+  /** For how long nobody can be reached over this bus; undefined while somebody can. */
+  cutOffMs?(): number | undefined;
+  /** Called when nobody can be reached any more, and when somebody can again. */
+  onCutOff?(listener: () => void): () => void;
+  /** Why the queue has taken no task for a while; undefined while it takes them. */
+  refusal?(): string | undefined;
+  /** For how long the queue has answered to no task at all, though some are offered; undefined while it answers. */
+  unansweredMs?(): number | undefined;
+  /** Makes the tasks' stream anew, without what it held. */
+  renewStream?(): Promise<void>;
   /** Pushes what was published to the server; resolves when the server has it. */
   flush(): Promise<void>;
 }

@@ -32,6 +32,13 @@ export interface QueueWatchParts {
 
 const PAGE = 200;
 const VISIT_PAUSE_MS = 200;
+/** How often undispatched tasks are looked at, and how often a line says that there are still some. */
+const TELL_MS = 1_000;
+const TELL_AGAIN_MS = 30_000;
+/** Longer than a leader of a cluster takes to be elected. */
+const TAKES_NOTHING_MS = 6_000;
+/** A task that could not be dispatched for so long is worth a line. */
+const WORTH_TELLING_MS = 3_000;
 
 /**
  * Finds out what the work queue lost. Its stream's identity says that all may be lost: then everything outstanding is
@@ -47,6 +54,8 @@ export class QueueWatch {
   #lookAgain = false;
   #redoing: Promise<void> | undefined;
   #redoAgain = false;
+  /** When the log was told of undispatched tasks; undefined while there are none. */
+  #toldAt: number | undefined;
   #cursor: { partition: number; after: string | undefined } = { partition: -1, after: undefined };
 
   constructor(private readonly parts: QueueWatchParts) {}
@@ -61,6 +70,7 @@ export class QueueWatch {
     await this.#look();
     this.#every(this.parts.settings.watchMs, () => this.#look());
     this.#every(this.parts.settings.auditMs, () => this.#audit());
+    this.#every(TELL_MS, () => this.#tell());
   }
 
   async stop(): Promise<void> {
@@ -94,6 +104,11 @@ export class QueueWatch {
         await bus.ensureStreams();
         identity = await bus.streamIdentity();
       }
+      if (identity !== undefined && this.#takesNothing()) {
+        log.error({ stream: identity }, 'the tasks’ stream takes nothing though its server answers, making it anew');
+        await bus.renewStream?.();
+        identity = await bus.streamIdentity();
+      }
       const before = this.#identity;
       this.#identity = identity;
       // An empty stream at the start may be a new one whose predecessor nobody here has seen.
@@ -114,6 +129,33 @@ export class QueueWatch {
       this.#lookAgain = false;
       await this.#look();
     }
+  }
+
+  /**
+   * A nats-server of 2.11 or later whose disk was full writes to a stream no more until it is started again, and answers to no
+   * publication. Nothing is lost with the stream that is not dispatched again.
+   */
+  #takesNothing(): boolean {
+    const { bus, effects } = this.parts;
+    return effects.undispatched.oldestMs > TAKES_NOTHING_MS && (bus.unansweredMs?.() ?? 0) > TAKES_NOTHING_MS;
+  }
+
+  /** Says in the log that tasks cannot be dispatched, again while it lasts, and when it is over. */
+  #tell(): Promise<void> {
+    const { clock, effects, bus, log } = this.parts;
+    const { tasks, oldestMs } = effects.undispatched;
+    const now = clock.elapsed();
+    if (tasks === 0 || oldestMs < WORTH_TELLING_MS) {
+      if (this.#toldAt !== undefined && tasks === 0) {
+        log.info({}, 'all tasks are dispatched again');
+        this.#toldAt = undefined;
+      }
+    } else if (this.#toldAt === undefined || now - this.#toldAt >= TELL_AGAIN_MS) {
+      this.#toldAt = now;
+      const reason = bus.refusal?.() ?? 'see the lines before';
+      log.error({ tasks, oldest_ms: Math.round(oldestMs), reason }, 'tasks cannot be dispatched');
+    }
+    return Promise.resolve();
   }
 
   #redoAll(): void {
