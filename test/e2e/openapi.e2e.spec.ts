@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Ajv } from 'ajv';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { eventually } from '@batuta/testing';
 import { expectStatus } from '../support/api.js';
@@ -64,7 +64,7 @@ describe('the OpenAPI document', () => {
   let platform: LocalPlatform;
   let api: Api;
   let document: OpenApi;
-  const ajv = new Ajv({ strict: false, allErrors: true, validateFormats: false });
+  const ajv = new Ajv2020({ strict: false, allErrors: true, validateFormats: false });
 
   beforeAll(async () => {
     platform = await LocalPlatform.start();

@@ -229,6 +229,7 @@ export class ControlController {
   }
 
   @StartRoute('fork', {
+    operationId: 'executions.fork',
     summary: 'Start a copy of an execution from one of its steps',
     description:
       'With the same config version and, unless given, the same input. Completed steps that do not depend on the step are taken over (`reused`) and do not run again; an approval only where the same is asked, else a human is asked again.',

@@ -3,24 +3,41 @@ import { ApiBody, ApiConsumes, ApiHeader, ApiQuery, ApiResponse } from '@nestjs/
 import type { ApiQueryOptions, ApiResponseOptions } from '@nestjs/swagger';
 import type { RefusalCode } from '@batuta/contracts';
 import { ref } from './openapi-schemas.js';
-import { problemExamples } from './openapi-problems.js';
+import { headerRef } from './openapi-headers.js';
+import { IDEMPOTENCY_KEY } from './headers.js';
 import { statusOf } from './problem.js';
 import type { QuerySpec } from './query.js';
 
-const header = (description: string): object => ({ description, schema: { type: 'string' } });
-const ETAG = { ETag: header('Of what is shown; for `If-Match` and `If-None-Match`.') };
-const LOCATION = { Location: header('Where what was made is.') };
+const ETAG = { ETag: headerRef('ETag') };
 
-/** Documents an answer by the name of its schema. */
-export const Answers = (status: number, schema: string, description: string, etag = false): MethodDecorator =>
-  applyDecorators(
-    ApiResponse({
-      status,
-      description,
-      schema: ref(schema),
-      ...(etag || status === 201 ? { headers: { ...(etag ? ETAG : {}), ...(status === 201 ? LOCATION : {}) } } : {}),
-    } as ApiResponseOptions),
-  );
+/** Headers of an answer beside those that every answer has. */
+export interface AnswerHeaders {
+  readonly etag?: boolean;
+  /** Of a 201 it goes without saying. */
+  readonly location?: boolean;
+  readonly retryAfter?: boolean;
+}
+
+/** Documents an answer by the name of its schema. `true`: it has an ETag. */
+export function Answers(
+  status: number,
+  schema: string,
+  description: string,
+  headers: boolean | AnswerHeaders = {},
+): MethodDecorator {
+  const { etag = false, location = status === 201, retryAfter = false } =
+    typeof headers === 'boolean' ? { etag: headers } : headers;
+  return ApiResponse({
+    status,
+    description,
+    schema: ref(schema),
+    headers: {
+      ...(etag ? ETAG : {}),
+      ...(location ? { Location: headerRef('Location') } : {}),
+      ...(retryAfter ? { 'Retry-After': headerRef('RetryAfter') } : {}),
+    },
+  } as ApiResponseOptions);
+}
 
 /** Documents the refusals of a handler beside the ones that every handler has. */
 export const Refuses = (...codes: readonly RefusalCode[]): MethodDecorator =>
@@ -47,7 +64,16 @@ export function RefusesOnly(...all: readonly RefusalCode[]): MethodDecorator {
       ApiResponse({
         status,
         description: same.map((code) => `\`${code}\``).join(', '),
-        content: { 'application/problem+json': { schema: ref('Problem'), examples: problemExamples(same) } },
+        content: {
+          'application/problem+json': {
+            schema: ref('Problem'),
+            examples: Object.fromEntries(same.map((code) => [code, { $ref: `#/components/examples/${code}` }])),
+          },
+        },
+        headers: {
+          ...(status === 401 ? { 'WWW-Authenticate': headerRef('Authenticate') } : {}),
+          ...(status === 429 || status === 503 ? { 'Retry-After': headerRef('RetryAfter') } : {}),
+        },
       } as ApiResponseOptions),
     ),
   );
@@ -59,7 +85,7 @@ export const Queries = (spec: QuerySpec): MethodDecorator =>
     ...Object.entries(spec).map(([name, parameter]) =>
       ApiQuery({
         name,
-        required: false,
+        required: parameter.required === true,
         description: parameter.description,
         ...(parameter.repeatable === true
           ? { explode: true, schema: { type: 'array', items: parameter.schema } }
@@ -111,13 +137,21 @@ export const IfMatch: MethodDecorator = applyDecorators(
   }),
 );
 
+/** Documents the caller's trace context, which an execution's trace goes on. */
+export const TraceParent: MethodDecorator = ApiHeader({
+  name: 'traceparent',
+  required: false,
+  description: 'Your trace (W3C Trace Context), of which the execution becomes a part. A malformed one is ignored.',
+  schema: { type: 'string', maxLength: 512 },
+});
+
 const KEY_RULE = 'Yours, 1 to 255 visible ASCII characters:';
 const keyHeader = (description: string): MethodDecorator =>
   ApiHeader({
     name: 'Idempotency-Key',
     required: false,
     description: `${KEY_RULE} ${description} With another request it is refused with 422 \`idempotency_mismatch\`.`,
-    schema: { type: 'string', maxLength: 255 },
+    schema: { type: 'string', minLength: 1, maxLength: 255, pattern: IDEMPOTENCY_KEY.source },
   });
 
 export const IdempotencyKey: MethodDecorator = keyHeader(

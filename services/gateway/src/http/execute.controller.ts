@@ -23,6 +23,7 @@ export class ExecuteController {
   constructor(private readonly executions: Executions) {}
 
   @StartRoute(':config_id', {
+    operationId: 'executions.start',
     summary: 'Start an execution of a config, by its id or name',
     description:
       'Answers when the start is committed: nothing that was answered is lost. With `wait`, answers 200 with the result when the execution ends in time, else 202.',

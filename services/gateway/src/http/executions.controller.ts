@@ -275,7 +275,7 @@ export class ExecutionsController {
   })
   @Queries(RESULT)
   @Answers(200, 'ExecutionResult', 'It has ended.')
-  @Answers(202, 'ExecutionResult', 'It has not ended yet.')
+  @Answers(202, 'ExecutionResult', 'It has not ended yet.', { retryAfter: true })
   @Refuses('not_found')
   async result(
     @Caller() principal: Principal,

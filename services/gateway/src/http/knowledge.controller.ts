@@ -25,7 +25,7 @@ import { shownCursor, shownDocument } from './shown.js';
 
 const LIST = { limit: limitParameter(200), cursor: cursorParameter } as const;
 const SEARCH = {
-  q: textParameter('What to look for.', KNOWLEDGE_LIMITS.query, 'checkout latency'),
+  q: { ...textParameter('What to look for.', KNOWLEDGE_LIMITS.query, 'checkout latency'), required: true },
   limit: limitParameter(KNOWLEDGE_LIMITS.results, KNOWLEDGE_LIMITS.defaultResults),
 } as const;
 

@@ -4,7 +4,7 @@ import type { OpenApiSchema } from './openapi-fields.js';
 const ref = (name: string): OpenApiSchema => ({ $ref: `#/components/schemas/${name}` });
 const listOf = (name: string): OpenApiSchema => ({ type: 'array', items: ref(name) });
 const template = (description: string): OpenApiSchema => ({ type: 'string', maxLength: 65_536, description });
-const cursor: OpenApiSchema = { type: 'string', nullable: true, description: 'Give it as `cursor` for the next page.' };
+const cursor: OpenApiSchema = { type: ['string', 'null'], description: 'Give it as `cursor` for the next page.' };
 
 const channel: OpenApiSchema = {
   type: { type: 'string', enum: [...CALLBACK_TYPES] },
@@ -67,11 +67,12 @@ export const REPEATED: OpenApiSchema = {
 /** Schemas of callbacks, deliveries and notifications, beside those made from the contract's messages. */
 export function callbackSchemas(): Record<string, OpenApiSchema> {
   const secret = { type: 'string', description: 'Signing secret (Standard Webhooks), shown only now.' };
-  const { properties, ...body } = callbackBody as { properties: OpenApiSchema };
+  const { properties, description, example: _example } = callbackBody as Record<string, OpenApiSchema>;
   return {
     CallbackBody: callbackBody,
     Callback: {
-      ...body,
+      type: 'object',
+      description,
       required: ['id', 'type', 'events', 'enabled'],
       properties: {
         id: { type: 'string', format: 'uuid' },
@@ -95,9 +96,8 @@ export function callbackSchemas(): Record<string, OpenApiSchema> {
         secret,
         repeated: REPEATED,
         previous_expires_at: {
-          type: 'string',
+          type: ['string', 'null'],
           format: 'date-time',
-          nullable: true,
           description: 'Until then the secret before signs too.',
         },
       },

@@ -49,15 +49,3 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   },
   'post /api/v1/notifications/ack': { ids: ['01944f2c-0000-7000-8000-000000000001'] },
 };
-
-/** What parameters of paths are filled in with, by the path's beginning. */
-const PATH_EXAMPLES: readonly (readonly [RegExp, string, string])[] = [
-  [/^\/api\/v1\/orchestrations\/configs\//, 'id', 'greeting'],
-  [/./, 'config_id', 'greeting'],
-  [/^\/api\/v1\/agents\//, 'name', 'word_count'],
-  [/^\/api\/v1\/pools\//, 'pool', 'text'],
-  [/./, 'step_id', 'again'],
-];
-
-export const pathExample = (path: string, parameter: string): string | undefined =>
-  PATH_EXAMPLES.find(([pattern, name]) => name === parameter && pattern.test(path))?.[2];

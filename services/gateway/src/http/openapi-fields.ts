@@ -1,14 +1,33 @@
 import { ALWAYS_THERE, FIELD_DESCRIPTIONS } from './openapi-descriptions.js';
+import { FIELD_RULES } from './openapi-rules.js';
 
 export type OpenApiSchema = Record<string, unknown>;
 
+const ANY = 'x-any-json';
+
+/** For `@ApiProperty` of a field that holds any JSON: the decorator always says some type, which `withAnyJson` takes away. */
+export const ANY_JSON = { type: 'object', additionalProperties: true, [ANY]: true } as const;
+
+/** The schema of a class with its fields that hold any JSON as such. */
+export function withAnyJson(schema: OpenApiSchema): OpenApiSchema {
+  const { properties = {} } = schema as { properties?: Record<string, OpenApiSchema> };
+  return {
+    ...schema,
+    properties: Object.fromEntries(
+      Object.entries(properties).map(([name, field]) => {
+        if (field[ANY] !== true) return [name, field];
+        const { type: _type, additionalProperties: _more, [ANY]: _any, ...rest } = field;
+        return [name, rest];
+      }),
+    ),
+  };
+}
+
 /** A schema with a description of every field and a list of those that are always there. Changes nothing that stands in it already. */
 export function describedSchema(name: string, schema: OpenApiSchema): OpenApiSchema {
-  const always = ALWAYS_THERE[name];
-  return {
-    ...describe(name, schema),
-    ...(always === undefined || 'required' in schema ? {} : { required: [...always] }),
-  };
+  const always = ALWAYS_THERE[name] ?? [];
+  const required = [...new Set([...((schema['required'] as string[] | undefined) ?? []), ...always])];
+  return { ...describe(name, schema), ...(required.length === 0 ? {} : { required }) };
 }
 
 function describe(name: string, schema: OpenApiSchema): OpenApiSchema {
@@ -37,7 +56,12 @@ function describe(name: string, schema: OpenApiSchema): OpenApiSchema {
 function describedField(name: string, field: string, schema: OpenApiSchema): OpenApiSchema {
   const inner = describe(name, schema);
   const description = schema['description'] ?? FIELD_DESCRIPTIONS[`${name}.${field}`] ?? FIELD_DESCRIPTIONS[field];
-  if (description === undefined) return inner;
-  // What stands beside a reference is not read in OpenAPI 3.0.
-  return '$ref' in inner ? { allOf: [inner], description } : { ...inner, description };
+  const rule = FIELD_RULES[`${name}.${field}`] ?? {};
+  return { ...inner, ...ruled(inner, rule), ...(description === undefined ? {} : { description }) };
+}
+
+/** What the rule adds; a field that may be null keeps its own types, which are said already. */
+function ruled(schema: OpenApiSchema, rule: OpenApiSchema): OpenApiSchema {
+  const { items, ...own } = rule as { items?: OpenApiSchema };
+  return items === undefined ? own : { ...own, items: { ...(schema['items'] as OpenApiSchema | undefined), ...items } };
 }

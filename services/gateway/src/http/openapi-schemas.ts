@@ -31,11 +31,15 @@ import type { OpenApiSchema } from './openapi-fields.js';
 const REF = '#/components/schemas/';
 export const ref = (name: string): OpenApiSchema => ({ $ref: `${REF}${name}` });
 export const listOf = (name: string): OpenApiSchema => ({ type: 'array', items: ref(name) });
-const nullable = (schema: OpenApiSchema): OpenApiSchema => ({ ...schema, nullable: true });
 
-/** A schema or null; OpenAPI 3.0 has no null beside a reference but this. */
-const maybe = (schema: OpenApiSchema): OpenApiSchema =>
-  '$ref' in schema ? { allOf: [schema], nullable: true } : nullable(schema);
+/** The schema, or null. */
+export function nullable(schema: OpenApiSchema): OpenApiSchema {
+  const { type, enum: words, ...rest } = schema;
+  if (typeof type === 'string')
+    return { ...rest, type: [type, 'null'], ...(Array.isArray(words) ? { enum: [...(words as unknown[]), null] } : {}) };
+  // Without a type it is any JSON, and null is some.
+  return '$ref' in schema || 'oneOf' in schema ? { anyOf: [schema, { type: 'null' }] } : schema;
+}
 
 const WORDS: Readonly<Record<string, readonly string[]>> = {
   'batuta.config.v1.OrchestrationDefinition.strategy': STRATEGIES,
@@ -148,9 +152,9 @@ const eventOf = (type: string): OpenApiSchema => ({
   properties: {
     execution_id: { type: 'string', format: 'uuid' },
     version: { type: 'integer', description: '1, 2, 3 … without gaps.' },
-    type: { type: 'string', enum: [type], description: 'What happened.' },
+    type: { type: 'string', const: type, description: 'What happened.' },
     at: { type: 'string', format: 'date-time', description: 'When it was recorded.' },
-    data: { allOf: [ref(type)], description: 'What happened.' },
+    data: { ...ref(type), description: 'What happened.' },
     data_omitted: ref('Omitted'),
   },
 });
@@ -206,10 +210,30 @@ const started: OpenApiSchema = {
 
 /** Every named schema of the API's document, but those of bodies that are classes. */
 export function platformSchemas(): Record<string, OpenApiSchema> {
-  return Object.fromEntries(
+  const described = Object.fromEntries(
     Object.entries(undescribedSchemas()).map(([name, schema]) => [name, describedSchema(name, schema)]),
   );
+  return Object.fromEntries(Object.entries(described).map(([name, schema]) => [name, inOnePiece(schema, described)]));
 }
+
+/** A schema that extends others, as one object: generated clients then have one class for it, without a base. */
+function inOnePiece(schema: OpenApiSchema, all: Readonly<Record<string, OpenApiSchema>>): OpenApiSchema {
+  const { allOf, ...rest } = schema as { allOf?: OpenApiSchema[] };
+  if (allOf === undefined) return schema;
+  const parts = allOf.map((part) => {
+    const name = (part['$ref'] as string | undefined)?.slice(REF.length);
+    return inOnePiece(name === undefined ? part : (all[name] ?? {}), all);
+  });
+  return {
+    type: 'object',
+    ...rest,
+    required: [...new Set(parts.flatMap(({ required = [] }) => required as string[]))],
+    properties: Object.assign({}, ...parts.map(({ properties = {} }) => properties)) as OpenApiSchema,
+  };
+}
+
+const describedProperties = (name: string, schema: OpenApiSchema = {}): Record<string, OpenApiSchema> =>
+  describedSchema(name, schema)['properties'] as Record<string, OpenApiSchema>;
 
 function undescribedSchemas(): Record<string, OpenApiSchema> {
   const messages = new MessageSchemas();
@@ -238,16 +262,33 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
   const { definition: _nested, ...own } = (config?.['properties'] ?? {}) as Record<string, OpenApiSchema>;
   const written = (definition?.['properties'] ?? {}) as Record<string, OpenApiSchema>;
   const { settings: _settings, ...outside } = written;
+  const settings = describedProperties('Settings', messages.all['Settings']);
   const { id: _id, ...ofView } = (messages.all['ExecutionView']?.['properties'] ?? {}) as Record<string, OpenApiSchema>;
   return {
     ...rest,
     ...callbackSchemas(),
     OrchestrationDefinition: { ...definition, required: ['name', 'strategy', 'steps'], example: DEFINITION_EXAMPLE },
-    ConfigBody: { oneOf: [ref('OrchestrationDefinition'), ref('NestedDefinition')] },
+    ConfigBody: {
+      description: 'The flat form or the nested one; `steps` is a list or an object.',
+      anyOf: [ref('OrchestrationDefinition'), ref('NestedDefinition')],
+    },
     ConfigPatch: {
       type: 'object',
       description: 'Any fields of a definition; null takes one away.',
-      properties: Object.fromEntries(Object.entries(written).map(([name, schema]) => [name, maybe(schema)])),
+      properties: {
+        ...Object.fromEntries(
+          Object.entries(describedProperties('OrchestrationDefinition', definition)).map(([name, schema]) => [
+            name,
+            nullable(schema),
+          ]),
+        ),
+        settings: nullable(ref('SettingsPatch')),
+      },
+    },
+    SettingsPatch: {
+      type: 'object',
+      description: 'Any settings; null takes one away.',
+      properties: Object.fromEntries(Object.entries(settings).map(([name, schema]) => [name, nullable(schema)])),
     },
     NestedDefinition: {
       type: 'object',
@@ -438,6 +479,31 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
           },
         },
       ],
+    },
+    Links: {
+      type: 'object',
+      required: ['name', 'api', 'documentation', 'openapi', 'health', 'metrics'],
+      properties: {
+        name: { type: 'string', const: 'Batuta' },
+        api: { type: 'string', description: 'Path below which the API is.' },
+        documentation: { type: 'string', description: 'Path of this document as a page.' },
+        openapi: { type: 'string', description: 'Path of this document as JSON.' },
+        health: {
+          type: 'object',
+          required: ['live', 'ready'],
+          description: 'Paths of the health checks.',
+          properties: {
+            live: { type: 'string', description: 'Whether the process runs.' },
+            ready: { type: 'string', description: 'Whether requests can be served.' },
+          },
+        },
+        metrics: { type: 'string', description: 'Path of the metrics.' },
+      },
+    },
+    Liveness: {
+      type: 'object',
+      required: ['status'],
+      properties: { status: { type: 'string', const: 'live' } },
     },
     Readiness: {
       type: 'object',

@@ -1,15 +1,19 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import type { OpenAPIObject } from '@nestjs/swagger';
+import { REFUSAL_CODES } from '@batuta/contracts';
 import type { Role } from '@batuta/contracts';
 import { ROLE_EXTENSION } from '../auth/principal.js';
 import { unnamedRole } from '../auth/role.guard.js';
 import { ExecuteMessage } from './dto/execute.dto.js';
-import { BODY_EXAMPLES, pathExample } from './openapi-examples.js';
-import { describedSchema } from './openapi-fields.js';
+import { BODY_EXAMPLES } from './openapi-examples.js';
+import { describedSchema, withAnyJson } from './openapi-fields.js';
 import type { OpenApiSchema } from './openapi-fields.js';
-import type { ProblemExample } from './openapi-problems.js';
+import { headerRef, HEADERS, REQUEST_ID_PARAMETER } from './openapi-headers.js';
+import { pathParameter } from './openapi-paths.js';
+import { problemExamples } from './openapi-problems.js';
 import { platformSchemas } from './openapi-schemas.js';
+import { REQUEST_ID } from './request-id.js';
 
 type Schemas = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>;
 
@@ -34,47 +38,94 @@ as its first message, sends the same events and then \`{"type":"result", …}\`;
 \`/ws/notifications\` sends what waits in your inbox, then what comes, until you acknowledge it (docs/notifications.md). Close codes: 4008 too slow, 4401 key revoked
 or expired, otherwise 4000 + the HTTP status of the same mistake.`;
 
+/** What each tag is about. The tag of a controller, written in camel case, is also the namespace of its operations. */
+const TAGS: Readonly<Record<string, string>> = {
+  Operations: 'What operators and newcomers ask without a key.',
+  Configs: 'Orchestration configs and their versions.',
+  Executions: 'Start executions, follow them, steer them.',
+  Agents: 'The agents that steps run on.',
+  Pools: 'The pools of workers that serve agents.',
+  Knowledge: 'Documents that agents search.',
+  'API keys': 'Who may do what.',
+  Callbacks: 'Whom to tell about what happens.',
+  Notifications: 'Your inbox.',
+};
+
 /** The API's OpenAPI document: routes from the controllers, schemas from the contract. */
 export function openApiDocument(app: INestApplication): OpenAPIObject {
-  const config = new DocumentBuilder()
+  const builder = new DocumentBuilder()
+    .setOpenAPIVersion('3.1.0')
     .setTitle('Batuta')
     .setDescription(DESCRIPTION)
     .setVersion('1')
-    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An API key.' })
-    .build();
-  const document = SwaggerModule.createDocument(app, config, { extraModels: [ExecuteMessage] });
+    .setContact('Batuta', '', '')
+    .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
+    .addServer('/', 'Where this document is served.')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'An API key.' });
+  const document = SwaggerModule.createDocument(app, builder.build(), {
+    extraModels: [ExecuteMessage],
+    operationIdFactory: (_controller, method) => method,
+  });
+  document.info.contact = { name: 'Batuta' };
+  // Bodies that are classes take no field that they do not have.
+  const bodies = Object.entries((document.components?.schemas ?? {}) as Record<string, OpenApiSchema>).map(
+    ([name, schema]) => [name, describedSchema(name, { ...withAnyJson(schema), additionalProperties: false })] as const,
+  );
   document.components = {
     ...document.components,
-    schemas: { ...document.components?.schemas, ...(platformSchemas() as Schemas) },
+    schemas: { ...Object.fromEntries(bodies), ...platformSchemas() } as Schemas,
+    headers: HEADERS as never,
+    examples: problemExamples(REFUSAL_CODES) as never,
   };
-  const { schemas } = document.components;
-  for (const [name, schema] of Object.entries(schemas ?? {}))
-    (schemas as Record<string, unknown>)[name] = describedSchema(name, schema as OpenApiSchema);
+  const used = new Set<string>();
   for (const [path, item] of Object.entries(document.paths)) {
-    showRoles(path, item as PathItem);
-    showExamples(path, item as PathItem);
+    for (const [method, operation] of Object.entries(item as unknown as PathItem)) {
+      for (const tag of operation.tags ?? []) used.add(tag);
+      nameOperation(operation);
+      describeParameters(path, operation);
+      describeHeaders(operation);
+      showRole(path, method, operation);
+      showBody(path, method, operation);
+    }
   }
-  return document;
+  document.tags = [...used].map((name) => ({ name, description: TAGS[name] ?? '' }));
+  return withoutUnused(document);
 }
 
 interface Operation {
+  operationId: string;
+  tags?: string[];
   description?: string;
+  security?: unknown[];
   parameters?: Parameter[];
   requestBody?: { readonly content: Record<string, { example?: unknown }> };
-  responses?: Record<string, { readonly content?: Record<string, { examples?: Record<string, ProblemExample> }> }>;
+  responses: Record<string, { headers?: Record<string, unknown> }>;
   [ROLE_EXTENSION]?: Role;
 }
 
 type PathItem = Readonly<Partial<Record<'get' | 'post' | 'put' | 'patch' | 'delete', Operation>>>;
 
+const camelCase = (text: string): string =>
+  text.toLowerCase().replaceAll(/[^a-z0-9]+([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+
+/** `<namespace>.<method>`, as clients call it, unless the route names it itself. A `remove` is a `delete` to users. */
+function nameOperation(operation: Operation): void {
+  if (operation.operationId.includes('.')) return;
+  const [tag = 'other'] = operation.tags ?? [];
+  const method = operation.operationId === 'remove' ? 'delete' : operation.operationId;
+  operation.operationId = `${camelCase(tag)}.${method}`;
+}
+
 /** Says in every operation which role it takes: the one that the guard asks for. */
-function showRoles(path: string, item: PathItem): void {
-  if (!path.startsWith('/api/')) return;
-  for (const [method, operation] of Object.entries(item)) {
-    const role = (operation[ROLE_EXTENSION] ??= unnamedRole(method.toUpperCase()));
-    const { description = '' } = operation;
-    operation.description = `${description}${description === '' ? '' : ' '}Takes the role \`${role}\`.`;
+function showRole(path: string, method: string, operation: Operation): void {
+  const { description = '' } = operation;
+  if (!path.startsWith('/api/')) {
+    operation.security ??= [];
+    operation.description = `${description}${description === '' ? '' : ' '}Takes no key.`;
+    return;
   }
+  const role = (operation[ROLE_EXTENSION] ??= unnamedRole(method.toUpperCase()));
+  operation.description = `${description}${description === '' ? '' : ' '}Takes the role \`${role}\`.`;
 }
 
 interface Parameter {
@@ -83,12 +134,12 @@ interface Parameter {
   readonly required?: boolean;
   description?: string;
   example?: unknown;
-  schema?: { example?: unknown };
+  schema?: OpenApiSchema;
 }
 
 /** The page sends examples of parameters as if the reader had written them. What may be left out has its example in words. */
 function sayExample(parameter: Parameter): void {
-  const example = parameter.example ?? parameter.schema?.example;
+  const example = parameter.example ?? parameter.schema?.['example'];
   if (example === undefined) return;
   delete parameter.example;
   if (parameter.schema !== undefined) {
@@ -99,26 +150,42 @@ function sayExample(parameter: Parameter): void {
   parameter.description = `${parameter.description ?? ''} For example \`${text}\`.`.trim();
 }
 
-/** Fills in what a reader would have to make up: bodies and parameters that work, and where an error's example came from. */
-function showExamples(path: string, item: PathItem): void {
-  for (const [method, operation] of Object.entries(item)) {
-    const body = BODY_EXAMPLES[`${method} ${path}`];
-    for (const content of Object.values(operation.requestBody?.content ?? {}))
-      if (body !== undefined) content.example = body;
-    let instance = path;
-    for (const parameter of operation.parameters ?? []) {
-      if (parameter.required !== true) sayExample(parameter);
-      if (parameter.in !== 'path') continue;
-      const example = pathExample(path, parameter.name);
-      if (example !== undefined) parameter.example = example;
-      instance = instance.replace(`{${parameter.name}}`, example ?? '01936f2e-5b7a-7cc0-98c8-3f6a1d2b4e5f');
-    }
-    for (const { content } of Object.values(operation.responses ?? {})) {
-      const { examples = {} } = content?.['application/problem+json'] ?? {};
-      for (const [code, { summary, value }] of Object.entries(examples))
-        examples[code] = { summary, value: { ...value, instance } };
-    }
+function describeParameters(path: string, operation: Operation): void {
+  for (const parameter of operation.parameters ?? []) {
+    if (parameter.required !== true) sayExample(parameter);
+    if (parameter.in === 'path') Object.assign(parameter, pathParameter(path, parameter.name) ?? {});
   }
+  operation.parameters = [...(operation.parameters ?? []), { ...REQUEST_ID_PARAMETER }];
+}
+
+function describeHeaders(operation: Operation): void {
+  for (const response of Object.values(operation.responses))
+    response.headers = { [REQUEST_ID]: headerRef('RequestId'), ...response.headers };
+}
+
+/** Fills in what a reader would have to make up: bodies that work. */
+function showBody(path: string, method: string, operation: Operation): void {
+  const body = BODY_EXAMPLES[`${method} ${path}`];
+  for (const content of Object.values(operation.requestBody?.content ?? {}))
+    if (body !== undefined) content.example = body;
+}
+
+/** The document without components that no operation leads to, which clients would be made for in vain. */
+function withoutUnused(document: OpenAPIObject): OpenAPIObject {
+  const all = document.components as Record<string, Record<string, unknown>>;
+  const reached = new Set<string>();
+  const visit = (value: unknown): void => {
+    for (const [, kind = '', name = ''] of JSON.stringify(value).matchAll(/#\/components\/(\w+)\/(\w+)/g)) {
+      const place = `${kind}/${name}`;
+      if (reached.has(place)) continue;
+      reached.add(place);
+      visit(all[kind]?.[name] ?? null);
+    }
+  };
+  visit(document.paths);
+  for (const kind of ['schemas', 'examples', 'headers'])
+    all[kind] = Object.fromEntries(Object.entries(all[kind] ?? {}).filter(([name]) => reached.has(`${kind}/${name}`)));
+  return document;
 }
 
 /** Serves the document as a page at /docs and as JSON at /docs-json. */

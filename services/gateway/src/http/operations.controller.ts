@@ -1,5 +1,5 @@
 import { Controller, Get, Res } from '@nestjs/common';
-import { ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { checkReadiness, exposeMetrics } from '@batuta/observability';
 import { isConnected } from '@batuta/messaging';
@@ -26,7 +26,7 @@ export class OperationsController {
   @Get()
   @RefusesOnly('validation_failed')
   @ApiOperation({ summary: 'What this is and where its documentation is' })
-  @ApiResponse({ status: 200, description: 'Links.' })
+  @Answers(200, 'Links', 'Links.')
   root(): JsonObject {
     return {
       name: 'Batuta',
@@ -41,7 +41,7 @@ export class OperationsController {
   @Get('health/live')
   @RefusesOnly('validation_failed')
   @ApiOperation({ summary: 'Whether the process runs' })
-  @ApiResponse({ status: 200, description: 'It runs.' })
+  @Answers(200, 'Liveness', 'It runs.')
   live(): JsonObject {
     return { status: 'live' };
   }
@@ -73,8 +73,11 @@ export class OperationsController {
   @Get('metrics')
   @RefusesOnly('validation_failed')
   @ApiOperation({ summary: 'Metrics in the Prometheus text format' })
-  @ApiProduces('text/plain')
-  @ApiResponse({ status: 200, description: 'The metrics.' })
+  @ApiResponse({
+    status: 200,
+    description: 'The metrics.',
+    content: { 'text/plain': { schema: { type: 'string' } } },
+  })
   async metrics(@Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
     const { contentType, body } = await exposeMetrics();
     void reply.header('content-type', contentType);

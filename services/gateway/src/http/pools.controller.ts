@@ -33,7 +33,7 @@ import { shownCursor } from './shown.js';
 
 const CREDENTIALS_LIST = { limit: limitParameter(200), cursor: cursorParameter } as const;
 
-@ApiTags('Agents')
+@ApiTags('Pools')
 @ApiBearerAuth()
 @Controller('api/v1/pools')
 export class PoolsController {

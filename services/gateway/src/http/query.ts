@@ -9,6 +9,8 @@ export interface Parameter<T> {
   readonly schema: Readonly<Record<string, unknown>>;
   readonly example?: unknown;
   readonly repeatable?: boolean;
+  /** Only said in OpenAPI: the handler refuses a request without it. */
+  readonly required?: boolean;
   readonly fallback?: T;
   read(text: string): T | undefined;
   /** What the text must be, after "must be". */

@@ -6,7 +6,7 @@ import type { FastifyReply } from 'fastify';
 import { Needs } from '../auth/principal.js';
 import type { StartRequest } from '../backend/execution-starter.js';
 import type { Executions } from '../backend/executions.js';
-import { Answers, IdempotencyKey, Queries, Refuses } from './documented.js';
+import { Answers, IdempotencyKey, Queries, Refuses, TraceParent } from './documented.js';
 import { leavingOf } from './leaving.js';
 import { waitParameter } from './query.js';
 
@@ -14,6 +14,8 @@ import { waitParameter } from './query.js';
 export const START_QUERY = { wait: waitParameter } as const;
 
 export interface StartRouteOptions {
+  /** Name of the operation in OpenAPI and in clients. */
+  readonly operationId: string;
   readonly summary: string;
   readonly description: string;
   /** Beside those of every handler. */
@@ -21,14 +23,15 @@ export interface StartRouteOptions {
 }
 
 /** A POST that starts an execution: 202 when it runs on, 200 with the result when its end came within `wait`. */
-export const StartRoute = (path: string, { summary, description, refuses }: StartRouteOptions): MethodDecorator =>
+export const StartRoute = (path: string, { operationId, summary, description, refuses }: StartRouteOptions): MethodDecorator =>
   applyDecorators(
     Refuses(...refuses),
-    Answers(200, 'ExecutionResult', 'With `wait`: it has ended.'),
-    Answers(202, 'Started', 'Started; it runs on.'),
+    Answers(200, 'ExecutionResult', 'With `wait`: it has ended.', { location: true }),
+    Answers(202, 'Started', 'Started; it runs on.', { location: true }),
     IdempotencyKey,
+    TraceParent,
     Queries(START_QUERY),
-    ApiOperation({ summary, description }),
+    ApiOperation({ operationId, summary, description }),
     Needs(COMMAND_ROLE),
     HttpCode(202),
     Post(path),

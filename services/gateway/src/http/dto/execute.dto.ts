@@ -3,6 +3,7 @@ import type { BudgetDefinition, JsonObject, JsonValue, Priority } from '@batuta/
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Allow } from 'class-validator';
 import type { PlainFields } from '../checked.js';
+import { ANY_JSON } from '../openapi-fields.js';
 import { IDEMPOTENCY_KEY } from '../headers.js';
 import {
   aBudget,
@@ -25,8 +26,7 @@ import type { Rule } from './rules.js';
 export class ExecuteBody {
   @ApiPropertyOptional({
     description: "The execution's input: any JSON. Checked against the config's `input_schema` when it has one.",
-    type: 'object',
-    additionalProperties: true,
+    ...ANY_JSON,
     example: { service: 'checkout', since: '2025-01-31T12:00:00Z' },
   })
   @Allow()
@@ -78,8 +78,8 @@ export class ExecuteBody {
       'What it may spend at most, in tokens and cost that agents report; of this and `settings.budget` of the config the smaller limits count.',
     type: 'object',
     properties: {
-      max_tokens: { type: 'integer', minimum: 1 },
-      max_cost: { type: 'number', minimum: 0, exclusiveMinimum: true },
+      max_tokens: { type: 'integer', minimum: 1, description: 'Tokens that may be spent.' },
+      max_cost: { type: 'number', minimum: 0, description: 'Cost that may be spent; above 0.' },
     },
     additionalProperties: false,
     minProperties: 1,
@@ -118,7 +118,11 @@ export class ForkBody extends ExecuteBody {
 
 /** The first message on an execute WebSocket: the same body, with the key in place of the header. */
 export class ExecuteMessage extends ExecuteBody {
-  @ApiPropertyOptional({ description: 'As the header `Idempotency-Key`.' })
+  @ApiPropertyOptional({
+    description: 'As the header `Idempotency-Key`.',
+    maxLength: 255,
+    pattern: IDEMPOTENCY_KEY.source,
+  })
   @Maybe()
   @Follows(aMatch(IDEMPOTENCY_KEY, '1 to 255 visible ASCII characters, without spaces'))
   idempotency_key?: string;
@@ -152,8 +156,7 @@ export class DecisionBody {
 
   @ApiPropertyOptional({
     description: "Any JSON: part of the step's output when it is approved, kept with the decision in any case.",
-    type: 'object',
-    additionalProperties: true,
+    ...ANY_JSON,
     example: { amount: 100 },
   })
   @Allow()

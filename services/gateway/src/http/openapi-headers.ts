@@ -1,0 +1,30 @@
+import type { OpenApiSchema } from './openapi-fields.js';
+import { REQUEST_ID } from './request-id.js';
+
+/** Headers of answers, by their names among the document's components. */
+export const HEADERS = {
+  RequestId: {
+    description: 'Yours if you sent one, else a new one. It is in the logs too.',
+    schema: { type: 'string', maxLength: 128 },
+  },
+  ETag: {
+    description: 'Of what is shown; for `If-Match` and `If-None-Match`.',
+    schema: { type: 'string' },
+    example: '"3-x7JqT0aZkQ1bS9-e"',
+  },
+  Location: { description: 'Path of what was made.', schema: { type: 'string', format: 'uri-reference' } },
+  RetryAfter: { description: 'Seconds after which to try again.', schema: { type: 'integer', minimum: 0 } },
+  Authenticate: { description: 'How to authenticate.', schema: { type: 'string' }, example: 'Bearer realm="batuta"' },
+} as const satisfies Record<string, OpenApiSchema>;
+
+export const headerRef = (name: keyof typeof HEADERS): OpenApiSchema => ({ $ref: `#/components/headers/${name}` });
+
+/** What every request may send. */
+export const REQUEST_ID_PARAMETER = {
+  name: REQUEST_ID,
+  in: 'header',
+  required: false,
+  description:
+    'Your own id of the request, for the logs: up to 128 letters, digits and `._:@/+=-`. Another one is replaced by a new id.',
+  schema: { type: 'string', maxLength: 128 },
+} as const;

@@ -1,0 +1,43 @@
+import { TOKEN } from '@batuta/contracts';
+import type { OpenApiSchema } from './openapi-fields.js';
+
+/** What a parameter of a path is, with a value that it is filled in with. */
+export interface PathParameter {
+  readonly description: string;
+  readonly schema: OpenApiSchema;
+  readonly example?: string;
+}
+
+const UUID: OpenApiSchema = { type: 'string', format: 'uuid' };
+const NAME: OpenApiSchema = { type: 'string', minLength: 1, maxLength: 255 };
+const TOKENS: OpenApiSchema = { type: 'string', pattern: TOKEN.source };
+const VERSION: OpenApiSchema = { type: 'integer', minimum: 1 };
+
+/** By the path's beginning and the parameter's name; the first that fits. A test refuses a parameter that is not here. */
+const PARAMETERS: readonly (readonly [RegExp, string, PathParameter])[] = [
+  [
+    /^\/api\/v1\/orchestrations\/configs\//,
+    'id',
+    { description: 'The config, by id or name.', schema: NAME, example: 'greeting' },
+  ],
+  [
+    /^\/api\/v1\/orchestrations\/executions\//,
+    'id',
+    { description: 'The execution.', schema: UUID },
+  ],
+  [/^\/api\/v1\/orchestrations\/callbacks\/deliveries\//, 'id', { description: 'The delivery.', schema: UUID }],
+  [/^\/api\/v1\/orchestrations\/callbacks\//, 'id', { description: 'The callback.', schema: UUID }],
+  [/^\/api\/v1\/knowledge\/documents\//, 'id', { description: 'The document.', schema: UUID }],
+  [/^\/api\/v1\/api-keys\//, 'id', { description: 'The API key.', schema: UUID }],
+  [/^\/api\/v1\/pools\//, 'id', { description: 'The credentials.', schema: UUID }],
+  [/^\/api\/v1\/pools\//, 'pool', { description: 'The pool.', schema: TOKENS, example: 'text' }],
+  [/^\/api\/v1\/agents\//, 'name', { description: 'Name of the agent.', schema: TOKENS, example: 'word_count' }],
+  [/^\/api\/v1\/orchestrations\/configs\//, 'version', { description: 'The version of the config.', schema: VERSION }],
+  [/./, 'version', { description: 'The version of the event.', schema: VERSION }],
+  [/./, 'config_id', { description: 'The config, by id or name.', schema: NAME, example: 'greeting' }],
+  [/./, 'step_id', { description: 'The step or consensus group.', schema: TOKENS, example: 'again' }],
+  [/./, 'trace_id', { description: 'Trace id of the execution.', schema: { type: 'string', pattern: '^[0-9a-fA-F]{32}$' } }],
+];
+
+export const pathParameter = (path: string, name: string): PathParameter | undefined =>
+  PARAMETERS.find(([pattern, parameter]) => parameter === name && pattern.test(path))?.[2];

@@ -1,0 +1,21 @@
+import 'reflect-metadata';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import type { OpenAPIObject } from '@nestjs/swagger';
+import { GatewayModule } from './app.module.js';
+import type { GatewayParts } from './app.module.js';
+import { openApiDocument } from './http/openapi.js';
+
+/** The API's OpenAPI document without a platform: Nest reads the routes and makes nothing of what serves them. */
+export async function writtenOpenApi(): Promise<OpenAPIObject> {
+  const app = await NestFactory.create(GatewayModule.register({} as GatewayParts), new FastifyAdapter(), {
+    preview: true,
+    logger: false,
+    abortOnError: false,
+  });
+  try {
+    return openApiDocument(app);
+  } finally {
+    await app.close();
+  }
+}
