@@ -1,3 +1,5 @@
+import { documentedFetch } from './documented.js';
+
 /** A small REST client for tests: answers with status and body, never throws for a refusal. */
 export interface Answer<T = Record<string, unknown>> {
   readonly status: number;
@@ -17,7 +19,7 @@ export class Api {
     body?: unknown,
     headers: Record<string, string> = {},
   ): Promise<Answer<T>> {
-    const response = await fetch(`${this.url}${path}`, {
+    const response = await documentedFetch(`${this.url}${path}`, {
       method,
       headers: {
         authorization: `Bearer ${this.key}`,

@@ -25,8 +25,11 @@ export function Answers(
   description: string,
   headers: boolean | AnswerHeaders = {},
 ): MethodDecorator {
-  const { etag = false, location = status === 201, retryAfter = false } =
-    typeof headers === 'boolean' ? { etag: headers } : headers;
+  const {
+    etag = false,
+    location = status === 201,
+    retryAfter = false,
+  } = typeof headers === 'boolean' ? { etag: headers } : headers;
   return ApiResponse({
     status,
     description,

@@ -1,5 +1,5 @@
 import { Body, Controller, Headers, Param, Query, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiBody, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { COMMAND_ROLE } from '@batuta/contracts';
 import type { JsonObject, JsonValue, Principal } from '@batuta/contracts';
@@ -22,6 +22,7 @@ const BODY = checkedBody(ExecuteBody, { optional: true, plain: PLAIN_EXECUTE_FIE
 export class ExecuteController {
   constructor(private readonly executions: Executions) {}
 
+  @ApiBody({ type: ExecuteBody, required: false })
   @StartRoute(':config_id', {
     operationId: 'executions.start',
     summary: 'Start an execution of a config, by its id or name',

@@ -20,11 +20,7 @@ const PARAMETERS: readonly (readonly [RegExp, string, PathParameter])[] = [
     'id',
     { description: 'The config, by id or name.', schema: NAME, example: 'greeting' },
   ],
-  [
-    /^\/api\/v1\/orchestrations\/executions\//,
-    'id',
-    { description: 'The execution.', schema: UUID },
-  ],
+  [/^\/api\/v1\/orchestrations\/executions\//, 'id', { description: 'The execution.', schema: UUID }],
   [/^\/api\/v1\/orchestrations\/callbacks\/deliveries\//, 'id', { description: 'The delivery.', schema: UUID }],
   [/^\/api\/v1\/orchestrations\/callbacks\//, 'id', { description: 'The callback.', schema: UUID }],
   [/^\/api\/v1\/knowledge\/documents\//, 'id', { description: 'The document.', schema: UUID }],
@@ -36,7 +32,11 @@ const PARAMETERS: readonly (readonly [RegExp, string, PathParameter])[] = [
   [/./, 'version', { description: 'The version of the event.', schema: VERSION }],
   [/./, 'config_id', { description: 'The config, by id or name.', schema: NAME, example: 'greeting' }],
   [/./, 'step_id', { description: 'The step or consensus group.', schema: TOKENS, example: 'again' }],
-  [/./, 'trace_id', { description: 'Trace id of the execution.', schema: { type: 'string', pattern: '^[0-9a-fA-F]{32}$' } }],
+  [
+    /./,
+    'trace_id',
+    { description: 'Trace id of the execution.', schema: { type: 'string', pattern: '^[0-9a-fA-F]{32}$' } },
+  ],
 ];
 
 export const pathParameter = (path: string, name: string): PathParameter | undefined =>

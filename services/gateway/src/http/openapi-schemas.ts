@@ -36,7 +36,11 @@ export const listOf = (name: string): OpenApiSchema => ({ type: 'array', items: 
 export function nullable(schema: OpenApiSchema): OpenApiSchema {
   const { type, enum: words, ...rest } = schema;
   if (typeof type === 'string')
-    return { ...rest, type: [type, 'null'], ...(Array.isArray(words) ? { enum: [...(words as unknown[]), null] } : {}) };
+    return {
+      ...rest,
+      type: [type, 'null'],
+      ...(Array.isArray(words) ? { enum: [...(words as unknown[]), null] } : {}),
+    };
   // Without a type it is any JSON, and null is some.
   return '$ref' in schema || 'oneOf' in schema ? { anyOf: [schema, { type: 'null' }] } : schema;
 }

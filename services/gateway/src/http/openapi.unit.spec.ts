@@ -24,7 +24,10 @@ interface Operation {
   }[];
   readonly requestBody?: { readonly content: Readonly<Record<string, Content>> };
   readonly responses: Readonly<
-    Record<string, { readonly content?: Readonly<Record<string, Content>>; readonly headers: Readonly<Record<string, unknown>> }>
+    Record<
+      string,
+      { readonly content?: Readonly<Record<string, Content>>; readonly headers: Readonly<Record<string, unknown>> }
+    >
   >;
 }
 
@@ -153,8 +156,8 @@ describe('the OpenAPI document', () => {
       ...Object.entries(document.components.schemas).flatMap(([name, { example }]) =>
         example === undefined ? [] : check(name, name, example),
       ),
-      ...Object.entries(document.components.examples as Record<string, { value: unknown }>).flatMap(([code, { value }]) =>
-        check(code, 'Problem', value),
+      ...Object.entries(document.components.examples as Record<string, { value: unknown }>).flatMap(
+        ([code, { value }]) => check(code, 'Problem', value),
       ),
     ];
     expect(wrong).toEqual([]);

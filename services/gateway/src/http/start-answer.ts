@@ -23,7 +23,10 @@ export interface StartRouteOptions {
 }
 
 /** A POST that starts an execution: 202 when it runs on, 200 with the result when its end came within `wait`. */
-export const StartRoute = (path: string, { operationId, summary, description, refuses }: StartRouteOptions): MethodDecorator =>
+export const StartRoute = (
+  path: string,
+  { operationId, summary, description, refuses }: StartRouteOptions,
+): MethodDecorator =>
   applyDecorators(
     Refuses(...refuses),
     Answers(200, 'ExecutionResult', 'With `wait`: it has ended.', { location: true }),
