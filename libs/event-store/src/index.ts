@@ -1,5 +1,10 @@
+export { ChainWalk, canonicalJson, linkOf } from './chain.js';
+export type { ChainProblem, ChainedEvent, Link, LinkedEvent } from './chain.js';
+export { SealKeys, merklePath, merkleRoot, sealKeysOf, statementOf } from './checkpoint.js';
+export type { Checkpoint, MerkleStep } from './checkpoint.js';
 export type {
   AgentCopy,
+  ChainEnd,
   CommitLane,
   CommitPartition,
   CommitOutcome,

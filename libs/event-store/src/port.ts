@@ -1,3 +1,4 @@
+import type { ChainedEvent } from './chain.js';
 import type { Event, EventType, ExecutionStarted, JsonObject, JsonValue } from '@batuta/contracts';
 
 /** An event about to be appended. Its position is given by the store: the partition's last one plus its rank here. */
@@ -12,8 +13,10 @@ export interface NewEvent {
   readonly commandId: string;
   /** Epoch ms. */
   readonly at: number;
-  /** The event's data as JSON text on one line, as `encodeJson` makes it. */
+  /** The event's data as JSON text on one line, as `canonicalJson` makes it of a value that can be stored. */
   readonly data: string;
+  /** On the last event of an execution in a commit: `linkOf` all of them. Empty on those before it. */
+  readonly link: string;
 }
 
 /** A partition that a commit writes to, or whose epoch it checks, and the position below which all effects are done. */
@@ -171,6 +174,14 @@ export interface NewestEvent {
   readonly type: EventType;
 }
 
+/** Where an execution's chain ends. */
+export interface ChainEnd {
+  /** Of its newest event. */
+  readonly version: number;
+  /** In hex; empty when that event was stored before there were links. */
+  readonly link: string;
+}
+
 /** How an execution began, without what may be large. */
 export type Start = Omit<ExecutionStarted, 'input' | 'metadata'>;
 
@@ -182,6 +193,10 @@ export interface LogReader {
   readEvents(executionId: string, fromVersion: number, limit: number): Promise<Event[]>;
   /** The newest version of each with the type of its event, in the order asked; undefined when unknown. */
   readNewest(ids: readonly string[]): Promise<(NewestEvent | undefined)[]>;
+  /** Where the chain of each execution ends; an execution without events has no entry. */
+  readChainEnds(ids: readonly string[]): Promise<Map<string, ChainEnd>>;
+  /** Events of one execution with their links, from a version on, at most `limit`; as stored, whatever their type. */
+  readChain(executionId: string, fromVersion: number, limit: number): Promise<ChainedEvent[]>;
   /** How each execution began; an execution without events has no entry. */
   readStarts(ids: readonly string[]): Promise<Map<string, Start>>;
   /**

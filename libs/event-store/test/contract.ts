@@ -11,7 +11,7 @@ import type {
   LogReader,
   NewEvent,
 } from '../src/index.js';
-import { encodeJson } from '../src/index.js';
+import { ChainWalk, canonicalJson, encodeJson, linkOf } from '../src/index.js';
 
 export interface ContractSetup {
   readonly store: EventStore;
@@ -85,6 +85,7 @@ const event = (executionId: string, partition: number, version: number, data: ob
   commandId: `c-${version}`,
   at: 1_000 + version,
   data: encodeJson(data),
+  link: '',
 });
 
 /** The contract of every event store; `setup` gives an empty one. */
@@ -321,6 +322,45 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
         await expect(lane.commit(none)).rejects.toThrow(/2 statements in flight/);
         await ended;
       });
+    });
+
+    it('gives links back as they were committed, and data that they still hold for', async () => {
+      const epoch = await take(7);
+      const fence = [{ partition: 7, epoch, publishedPosition: 0 }];
+      const [a, b] = [newId(), newId()];
+      const nasty = JSON.parse(
+        String.raw`{"z":1e21,"a":-0.0,"10":5e-324,"9":0.1,"é":"\u2028 \" \\ \t","__proto__":{"y":[],"x":{}},"":null,"big":12345678901234567890}`,
+      ) as object;
+      const ends = new Map<string, string>();
+      // Few events of one partition travel otherwise than many.
+      for (const versions of [[1], [2, 3], [4, 5, 6, 7, 8, 9]]) {
+        const last = (await store.view()).partitions[7]?.lastPosition ?? 0;
+        const events = versions.flatMap((version) =>
+          [a, b].map((id) => ({ ...event(id, 7, version), data: canonicalJson({ ...nasty, version, id }) })),
+        );
+        const placed = events.map((stored, index) => ({ stored, position: last + index + 1 }));
+        for (const id of [a, b]) {
+          const own = placed.filter(({ stored }) => stored.executionId === id);
+          ends.set(id, linkOf(ends.get(id) ?? '', id, 7, own));
+        }
+        const linked = events.map((one) =>
+          one.version === versions.at(-1) ? { ...one, link: ends.get(one.executionId) ?? '' } : one,
+        );
+        expect(await lane.commit(await request(fence, linked))).toMatchObject({ kind: 'committed' });
+      }
+      for (const id of [a, b]) {
+        const chain = await store.readChain(id, 1, 100);
+        expect(chain.map(({ version }) => version)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        const walk = new ChainWalk(id);
+        for (const one of chain) walk.add(one);
+        walk.end();
+        expect(walk.problems).toEqual([]);
+        expect(walk).toMatchObject({ linked: 9, unlinked: 0, newest: { version: 9, link: ends.get(id) } });
+        expect((await store.readChain(id, 3, 2)).map(({ version }) => version)).toEqual([3, 4]);
+      }
+      expect(await store.readChainEnds([b, newId(), a])).toEqual(
+        new Map([b, a].map((id) => [id, { version: 9, link: ends.get(id) }])),
+      );
     });
 
     it('refuses a version twice, reports it and writes nothing of the commit', async () => {

@@ -1,8 +1,10 @@
 import type { Event, EventType, ExecutionStarted, JsonObject } from '@batuta/contracts';
+import type { ChainedEvent } from '../chain.js';
 import { encodeJson } from '../encode-json.js';
 import { LANE_STATEMENTS } from '../port.js';
 import type {
   AgentCopy,
+  ChainEnd,
   CommitLane,
   CommitOutcome,
   CommitRequest,
@@ -43,6 +45,8 @@ export class MemoryEventStore implements EventStore {
   readonly #owners = new Map<string, { incarnation: string; leaseUntil: number }>();
   readonly #executions = new Map<string, Event[]>();
   readonly #logs = new Map<number, Event[]>();
+  /** Of each event, in the order of versions. */
+  readonly #links = new Map<string, string[]>();
   readonly #rows = new Map<string, StoredRow>();
   readonly #configs = new Map<string, string>();
   readonly #agents = new Map<string, string>();
@@ -173,6 +177,25 @@ export class MemoryEventStore implements EventStore {
     return ids.map((id) => {
       const newest = this.#eventsOf(id).at(-1);
       return newest === undefined ? undefined : { version: newest.version, type: newest.type };
+    });
+  }
+
+  async readChainEnds(ids: readonly string[]): Promise<Map<string, ChainEnd>> {
+    await Promise.resolve();
+    const ends = new Map<string, ChainEnd>();
+    for (const id of ids) {
+      const version = this.#eventsOf(id).at(-1)?.version;
+      if (version !== undefined) ends.set(id, { version, link: this.#links.get(id)?.at(-1) ?? '' });
+    }
+    return ends;
+  }
+
+  async readChain(executionId: string, fromVersion: number, limit: number): Promise<ChainedEvent[]> {
+    const links = this.#links.get(executionId) ?? [];
+    return (await this.readEvents(executionId, fromVersion, limit)).map((event) => {
+      const { version, partition, position, at, type, commandId, data } = event;
+      const link = links[version - 1] ?? null;
+      return { version, partition, position, at, type, commandId, data: data as unknown as JsonObject, link };
     });
   }
 
@@ -314,6 +337,9 @@ export class MemoryEventStore implements EventStore {
     const log = this.#logs.get(event.partition);
     if (log === undefined) this.#logs.set(event.partition, [stored]);
     else log.push(stored);
+    const links = this.#links.get(event.executionId);
+    if (links === undefined) this.#links.set(event.executionId, [event.link]);
+    else links.push(event.link);
     const history = this.#executions.get(event.executionId);
     if (history === undefined) this.#executions.set(event.executionId, [stored]);
     else history.push(stored);

@@ -31,8 +31,8 @@ function commitQuery({ partitions, events, started, changed }: CommitRequest): Q
 }
 
 /** An event as parameters, which are of its commit's only partition. */
-function eventValues({ executionId, version, type, commandId, at, data }: NewEvent): unknown[] {
-  return [executionId, version, type, commandId, at, data];
+function eventValues({ executionId, version, type, commandId, at, data, link }: NewEvent): unknown[] {
+  return [executionId, version, type, commandId, at, data, link];
 }
 
 /** Events as columns, after the partitions where there are several. */
@@ -51,6 +51,7 @@ function pushColumns(
   let commandIds = '';
   let times = '{';
   let data = '';
+  let links = '';
   let separator = '';
   let line = '';
   for (const event of events) {
@@ -64,6 +65,7 @@ function pushColumns(
     commandIds += `${line}${event.commandId}`;
     times += `${separator}${event.at}`;
     data += `${line}${event.data}`;
+    links += `${line}${event.link}`;
     separator = ',';
     line = '\n';
   }
@@ -76,7 +78,17 @@ function pushColumns(
       `{${partitions.map((item) => item.publishedPosition).join(',')}}`,
     );
   }
-  values.push(`${eventPartitions}}`, `${ranks}}`, `${ids}}`, `${versions}}`, types, commandIds, `${times}}`, data);
+  values.push(
+    `${eventPartitions}}`,
+    `${ranks}}`,
+    `${ids}}`,
+    `${versions}}`,
+    types,
+    commandIds,
+    `${times}}`,
+    data,
+    links,
+  );
 }
 
 function pushRows<Row>(

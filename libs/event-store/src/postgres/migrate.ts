@@ -6,6 +6,7 @@ import { approvals } from './migrations/0004-approvals.js';
 import { stepRunIndex } from './migrations/0005-step-run-index.js';
 import { listedApprovals } from './migrations/0006-listed-approvals.js';
 import { taskKey } from './migrations/0007-task-key.js';
+import { chain } from './migrations/0008-chain.js';
 import { NEW_LIST_INDEXES, buildListIndexes } from './list-indexes.js';
 
 interface Migration {
@@ -22,6 +23,7 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 5, statements: stepRunIndex },
   { version: 6, statements: listedApprovals },
   { version: 7, statements: taskKey },
+  { version: 8, statements: chain },
 ];
 
 /** Any constant; transaction-scoped, so it works through a connection pooler. */

@@ -1,8 +1,10 @@
 import pg from 'pg';
+import type { ChainedEvent } from '../chain.js';
 import type { Event, EventType, JsonObject, JsonValue } from '@batuta/contracts';
 import { encodeJson } from '../encode-json.js';
 import type {
   AgentCopy,
+  ChainEnd,
   CommitLane,
   DueExecution,
   EventStore,
@@ -38,6 +40,8 @@ import {
 import {
   EXECUTIONS_AFTER,
   NEXT_DUE,
+  READ_CHAIN,
+  READ_CHAIN_ENDS,
   READ_DUE,
   READ_EVENTS,
   READ_EXECUTIONS,
@@ -244,6 +248,15 @@ export class PostgresEventStore implements EventStore, SnapshotStore {
     const rows = await this.#rows<{ execution_id: string } & NewestEvent>('read-newest', READ_NEWEST, [ids]);
     const newest = new Map(rows.map(({ execution_id: id, version, type }) => [id, { version, type }]));
     return ids.map((id) => newest.get(id.toLowerCase()));
+  }
+
+  async readChainEnds(ids: readonly string[]): Promise<Map<string, ChainEnd>> {
+    const rows = await this.#rows<{ execution_id: string } & ChainEnd>('read-chain-ends', READ_CHAIN_ENDS, [ids]);
+    return new Map(rows.map(({ execution_id: id, version, link }) => [id, { version, link }]));
+  }
+
+  readChain(executionId: string, fromVersion: number, limit: number): Promise<ChainedEvent[]> {
+    return this.#rows<ChainedEvent>('read-chain', READ_CHAIN, [executionId, fromVersion, limit]);
   }
 
   async readStarts(ids: readonly string[]): Promise<Map<string, Start>> {

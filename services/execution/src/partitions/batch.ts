@@ -1,4 +1,5 @@
 import type { DomainEvent } from '@batuta/contracts';
+import { linkOf } from '@batuta/event-store';
 import type { CommitOutcome, ExecutionChange, ExecutionProgress, ExecutionRow, NewEvent } from '@batuta/event-store';
 import { isTerminal } from '../domain/index.js';
 import type { State } from '../domain/index.js';
@@ -15,7 +16,8 @@ export interface Decided {
 /** An event on its way, with what its effects are derived from. */
 export interface DecidedEvent {
   readonly event: DomainEvent;
-  readonly stored: NewEvent;
+  /** It gets its link when its commit is sent. */
+  readonly stored: Omit<NewEvent, 'link'> & { link: string };
   /** The partition under the epoch that it was decided for. */
   readonly partition: Partition;
   readonly position: number;
@@ -31,6 +33,8 @@ export class ExecutionChanges {
   touched = false;
   /** What the row holds as its wake-up when the commit holds; known when it is sent. */
   wakeAt: number | null = null;
+  /** The execution's newest link when the commit holds; known when it is sent. */
+  link = '';
 
   constructor(
     readonly execution: HotExecution,
@@ -112,6 +116,17 @@ function progressOf(state: State, wakeAt: number | null): ExecutionProgress {
     estimatedCost: state.cost,
     tokenCount: state.tokenCount,
   };
+}
+
+/** Puts what this commit appends to the execution on its chain, which moves on to the new link. */
+export function addLink(changes: ExecutionChanges): void {
+  const { execution, events } = changes;
+  const last = events.at(-1);
+  if (last !== undefined) {
+    execution.currentLink = linkOf(execution.currentLink, execution.id, execution.partition.id, events);
+    last.stored.link = execution.currentLink;
+  }
+  changes.link = execution.currentLink;
 }
 
 /** The execution's row as its events make it; the state must have been started. */

@@ -10,7 +10,7 @@ import type { EngineCounters } from './counters.js';
 import { MalformedRequest, decodeCheck, decodeCommand, decodeHeartbeat, decodeResults } from './decode.js';
 import { EffectPerformer } from './effects.js';
 import { ExecutionLoader } from './execution-loader.js';
-import type { LoadedExecution } from './fold-execution.js';
+import type { LoadedExecution } from './execution-loader.js';
 import { ResultGroup, WANTED } from './inputs.js';
 import type { CommandInput, Input } from './inputs.js';
 import { Lane } from './lane.js';

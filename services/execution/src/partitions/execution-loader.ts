@@ -1,7 +1,14 @@
 import type { Event } from '@batuta/contracts';
+import type { ChainEnd } from '@batuta/event-store';
 import { foldExecution, foldFromSnapshots } from './fold-execution.js';
-import type { ExecutionSource, LoadedExecution } from './fold-execution.js';
+import type { ExecutionSource, FoldedExecution } from './fold-execution.js';
 import { estimateBytes } from './partition.js';
+
+/** A folded execution and where its chain ends. */
+export interface LoadedExecution extends FoldedExecution {
+  /** In hex, empty for none; undefined when nobody asked, or the log went on between the two readings. */
+  readonly link: string | undefined;
+}
 
 interface Waiting {
   resolve(loaded: LoadedExecution | undefined): void;
@@ -18,6 +25,8 @@ export class ExecutionLoader {
     private readonly soon: (callback: () => void) => void,
     private readonly batch = 50,
     private readonly concurrency = 2,
+    /** Whether what is loaded is to be appended to. */
+    private readonly links = true,
   ) {}
 
   /** The folded execution, undefined when it has no events. Rejects when the log or the config cannot be read. */
@@ -44,12 +53,14 @@ export class ExecutionLoader {
   }
 
   async #read(ids: readonly string[], waiting: ReadonlyMap<string, Waiting[]>): Promise<void> {
-    let folded: Map<string, LoadedExecution>;
+    let folded: Map<string, FoldedExecution>;
     let found: Map<string, Event[]>;
+    let ends: Map<string, ChainEnd>;
     try {
       folded = await foldFromSnapshots(this.source, ids);
       const whole = ids.filter((id) => !folded.has(id));
       found = whole.length === 0 ? new Map() : await this.source.reader.readExecutions(whole);
+      ends = this.links ? await this.source.reader.readChainEnds([...folded.keys(), ...found.keys()]) : new Map();
     } catch (error) {
       if (ids.length === 1) {
         for (const item of waiting.get(ids[0] ?? '') ?? []) item.reject(error);
@@ -66,10 +77,15 @@ export class ExecutionLoader {
           events === undefined
             ? folded.get(id)
             : { state: await foldExecution(this.source.configs, events), bytes: estimateBytes(events) };
-        for (const item of waiting.get(id) ?? []) item.resolve(loaded);
+        for (const item of waiting.get(id) ?? []) item.resolve(withLink(loaded, ends.get(id)));
       } catch (error) {
         for (const item of waiting.get(id) ?? []) item.reject(error);
       }
     }
   }
+}
+
+function withLink(folded: FoldedExecution | undefined, end: ChainEnd | undefined): LoadedExecution | undefined {
+  if (folded === undefined) return undefined;
+  return { ...folded, link: end?.version === folded.state.version ? end.link : undefined };
 }

@@ -5,7 +5,7 @@ import type { CompiledConfig, State } from '../domain/index.js';
 import type { ConfigRegistry } from './config-registry.js';
 import { estimateBytes, estimateSnapshotBytes } from './partition.js';
 
-export interface LoadedExecution {
+export interface FoldedExecution {
   readonly state: State;
   /** Estimate of its memory. */
   readonly bytes: number;
@@ -66,7 +66,7 @@ async function foldFromSnapshot(
   { reader, configs }: ExecutionSource,
   snapshot: Snapshot,
   last: number,
-): Promise<LoadedExecution | undefined> {
+): Promise<FoldedExecution | undefined> {
   const config = await configOf(configs, snapshot.configId, snapshot.configVersion);
   const state = decodeSnapshot(config, snapshot.state);
   if (state === undefined || state.version !== snapshot.version) return undefined;
@@ -81,8 +81,8 @@ export async function foldFromSnapshots(
   source: ExecutionSource,
   ids: readonly string[],
   last = Number.MAX_SAFE_INTEGER,
-): Promise<Map<string, LoadedExecution>> {
-  const loaded = new Map<string, LoadedExecution>();
+): Promise<Map<string, FoldedExecution>> {
+  const loaded = new Map<string, FoldedExecution>();
   const { snapshots } = source;
   if (snapshots === undefined) return loaded;
   for (const [id, snapshot] of await snapshots.readSnapshots(ids, REDUCER_VERSION)) {

@@ -1,9 +1,9 @@
-import { LANE_STATEMENTS } from '@batuta/event-store';
-import type { CommitLane, CommitOutcome, ExecutionChange, ExecutionRow, NewEvent } from '@batuta/event-store';
+import { LANE_STATEMENTS, canonicalJson } from '@batuta/event-store';
+import type { CommitLane, CommitOutcome, ExecutionChange, ExecutionRow } from '@batuta/event-store';
 import { FAILURE_CODES } from '@batuta/contracts';
 import { decide, initialState, isAttemptWanted, isTerminal, nextWake, spendingDetails } from '../domain/index.js';
 import type { Command, Decision, State } from '../domain/index.js';
-import { Batch, rowChange } from './batch.js';
+import { Batch, addLink, rowChange } from './batch.js';
 import type { Commit, ExecutionChanges } from './batch.js';
 import type { BusyPoll } from './busy-poll.js';
 import { commandOf } from './command-of.js';
@@ -149,6 +149,9 @@ export class Lane {
       try {
         const loaded = await loader.load(execution.id);
         if (!execution.partition.owned) break;
+        if (loaded !== undefined && loaded.link === undefined) {
+          throw new Error('its log went on while it was read');
+        }
         counters.loads += 1;
         execution.committed = loaded?.state;
         execution.current = loaded?.state;
@@ -156,6 +159,8 @@ export class Lane {
           execution.partition.grow(execution, loaded.bytes);
           execution.committedWake = wakeBound(loaded.state);
           execution.currentWake = execution.committedWake;
+          execution.committedLink = loaded.link ?? '';
+          execution.currentLink = execution.committedLink;
         }
         this.parts.owner.changed(execution);
         return this.#release(execution);
@@ -325,8 +330,8 @@ export class Lane {
       version += 1;
       partition.decidedPosition += 1;
       // Everything that comes in was made storable when it was decoded.
-      const data = JSON.stringify(event.data);
-      const stored: NewEvent = {
+      const data = canonicalJson(event.data);
+      const stored = {
         partition: partition.id,
         executionId: execution.id,
         version,
@@ -334,6 +339,7 @@ export class Lane {
         commandId: command.id,
         at: command.at,
         data,
+        link: '',
       };
       const decided = { event, stored, partition, position: partition.decidedPosition, state: decision.next };
       changes.events.push(decided);
@@ -400,6 +406,7 @@ export class Lane {
     const now = clock.now();
     for (const changes of batch.executions) {
       if (!changes.execution.partition.owned) continue;
+      addLink(changes);
       const row = rowChange(changes, nextWake(changes.state), now);
       if (row.started !== undefined) started.push(row.started);
       if (row.changed !== undefined) changed.push(row.changed);
@@ -465,6 +472,7 @@ export class Lane {
       if (!execution.partition.owned) continue;
       execution.committed = changes.state;
       execution.committedWake = changes.wakeAt;
+      execution.committedLink = changes.link;
       execution.partition.committedPosition += changes.events.length;
       kept.push(changes);
     }
@@ -513,6 +521,7 @@ export class Lane {
     for (const { execution } of batch.executions) {
       execution.current = execution.committed;
       execution.currentWake = execution.committedWake;
+      execution.currentLink = execution.committedLink;
       if (execution.current === undefined && execution.idle) execution.partition.forget(execution);
     }
     for (const partition of batch.partitions.values()) {

@@ -12,6 +12,9 @@ export class HotExecution {
   /** wake_at in the execution's row, or a bound above it; null when finished. The same pair as the states. */
   committedWake: number | null = null;
   currentWake: number | null = null;
+  /** The newest link of its chain, in hex; empty for none. The same pair as the states. */
+  committedLink = '';
+  currentLink = '';
   /** The execution, or the config of its start, is being read; its lane keeps the inputs that wait for that. */
   reading = false;
   /** Who is told of its end besides, as its start asked; its partition keeps it when the execution is evicted. */

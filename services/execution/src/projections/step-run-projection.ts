@@ -5,7 +5,7 @@ import type { Pool } from 'pg';
 import { isTerminal } from '../domain/index.js';
 import type { State } from '../domain/index.js';
 import type { ExecutionChanges } from '../partitions/batch.js';
-import type { LoadedExecution } from '../partitions/fold-execution.js';
+import type { LoadedExecution } from '../partitions/execution-loader.js';
 import type { Partition } from '../partitions/partition.js';
 import type { Clock, EngineLog } from '../partitions/ports.js';
 import { ADD_STEP_RUNS, PROJECT_STEP_RUNS, READ_CURSOR } from './sql/step-runs.js';

@@ -191,7 +191,7 @@ export class ExecutionQueries {
     private readonly partitions: number,
     private readonly queues: Pick<Queues, 'marked' | 'pools'>,
   ) {
-    this.#loader = new ExecutionLoader(source, setImmediate, READ_TOGETHER);
+    this.#loader = new ExecutionLoader(source, setImmediate, READ_TOGETHER, 2, false);
   }
 
   get topology(): { partitions: number } {

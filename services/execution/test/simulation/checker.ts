@@ -9,6 +9,7 @@ import type {
   OrchestrationDefinition,
   StopAttempts,
 } from '@batuta/contracts';
+import { ChainWalk } from '@batuta/event-store';
 import type { CommitRequest, MemoryEventStore } from '@batuta/event-store';
 import { compile, evolve, initialState, isTerminal, nextWake, view } from '../../src/domain/index.js';
 import type { State } from '../../src/domain/index.js';
@@ -379,6 +380,13 @@ export class Checker implements BusObserver, CommitObserver {
     for (const [id, history] of this.histories) {
       if (JSON.stringify(found.get(id)) !== JSON.stringify(history.events)) {
         this.world.violated('what is committed stays', `${short(id)} changed`);
+      }
+      const walk = new ChainWalk(id);
+      for (const event of await this.memory().readChain(id, 1, history.events.length)) walk.add(event);
+      walk.end(history.events.length);
+      const [problem] = walk.problems;
+      if (problem !== undefined || walk.unlinked > 0) {
+        this.world.violated('events are chained', `${short(id)}: ${JSON.stringify(problem ?? 'no link')}`);
       }
     }
   }

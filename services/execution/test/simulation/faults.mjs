@@ -49,6 +49,18 @@ export const faults = [
     patches: [{ file: memory, from: 'if (lastPosition === item.lastPosition) held.set(', to: 'held.set(' }],
   },
   {
+    name: 'a link of a commit that failed',
+    what: 'the chain goes on from what was taken back',
+    seed: 8,
+    patches: [
+      {
+        file: `${partitions}/lane.ts`,
+        from: 'execution.currentLink = execution.committedLink;\n      if (',
+        to: 'if (',
+      },
+    ],
+  },
+  {
     name: 'a wake-up that was not written',
     what: 'the row counts as holding the wake-up of a later commit that failed',
     seed: 13974,

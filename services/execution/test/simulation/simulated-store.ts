@@ -91,6 +91,8 @@ export class SimulatedDatabase {
         if (property === 'close') return close;
         const member = Reflect.get(memory, property) as unknown;
         if (typeof member !== 'function') return member;
+        // It comes with the events that were read before, and nothing happens between the two but what is checked for.
+        if (property === 'readChainEnds') return member.bind(memory) as unknown;
         return (...values: unknown[]): Promise<unknown> =>
           this.#call(process, String(property), () => member.apply(memory, values) as Promise<unknown>);
       },

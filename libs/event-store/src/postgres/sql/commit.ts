@@ -21,29 +21,31 @@ export interface CommitShape {
  * that needs no escaping on either side.
  *
  * $1–$5 partition, epoch, last position, events appended, published position (arrays unless `single`); from $6 events: many of them as
- * eight columns, few of them one after the other; then, where there are any, rows started and rows changed, a parameter a
+ * nine columns, few of them one after the other; then, where there are any, rows started and rows changed, a parameter a
  * column: values of a single row, or those of `rowsSource`.
  */
 function commitText({ single, events, starts, changes }: CommitShape): string {
-  const startedAt = EVENTS_AT + (events === 'many' ? 8 : events * EVENT_TYPES.length);
+  const startedAt = EVENTS_AT + (events === 'many' ? EVENT_COLUMNS : events * EVENT_TYPES.length);
   const changedAt = startedAt + (starts === 'none' ? 0 : STARTED_COLUMNS.length);
   return `WITH ${single ? MOVE_ONE : MOVE}${events === 'many' ? APPEND : appendFew(events)}${INSERT_STARTED[starts](startedAt)}${UPDATE_CHANGED[changes](changedAt)}
 SELECT id, base FROM moved`;
 }
 
 const EVENTS_AT = 6;
+/** Parameters that many events take. */
+const EVENT_COLUMNS = 9;
 
 const APPEND = `, appended AS (
-  INSERT INTO execution.events (partition, position, execution_id, version, type, command_id, at, data)
-  SELECT e.partition, m.base + e.rank, e.execution_id, e.version, e.type, e.command_id, e.at, e.data::jsonb
+  INSERT INTO execution.events (partition, position, execution_id, version, type, command_id, at, data, link)
+  SELECT e.partition, m.base + e.rank, e.execution_id, e.version, e.type, e.command_id, e.at, e.data::jsonb, decode(e.link, 'hex')
   FROM unnest($6::int[], $7::int[], $8::uuid[], $9::int[], string_to_array($10, E'\\n'), string_to_array($11, E'\\n'),
-    $12::bigint[], string_to_array($13, E'\\n'))
-    AS e(partition, rank, execution_id, version, type, command_id, at, data)
+    $12::bigint[], string_to_array($13, E'\\n'), string_to_array($14, E'\\n'))
+    AS e(partition, rank, execution_id, version, type, command_id, at, data, link)
   JOIN moved m ON m.id = e.partition
 )`;
 
-/** Of execution_id, version, type, command_id, at and data. */
-const EVENT_TYPES = ['uuid', 'int', 'text', 'text', 'bigint', 'jsonb'];
+/** Of execution_id, version, type, command_id, at, data and link. */
+const EVENT_TYPES = ['uuid', 'int', 'text', 'text', 'bigint', 'jsonb', 'text'];
 
 function appendFew(count: number): string {
   if (count === 0) return '';
@@ -52,9 +54,9 @@ function appendFew(count: number): string {
     return `(${event + 1}, ${EVENT_TYPES.map((type, place) => `$${first + place}::${type}`).join(', ')})`;
   });
   return `, appended AS (
-  INSERT INTO execution.events (partition, position, execution_id, version, type, command_id, at, data)
-  SELECT m.id, m.base + e.rank, e.execution_id, e.version, e.type, e.command_id, e.at, e.data
-  FROM moved m, (VALUES ${rows.join(', ')}) AS e(rank, execution_id, version, type, command_id, at, data)
+  INSERT INTO execution.events (partition, position, execution_id, version, type, command_id, at, data, link)
+  SELECT m.id, m.base + e.rank, e.execution_id, e.version, e.type, e.command_id, e.at, e.data, decode(e.link, 'hex')
+  FROM moved m, (VALUES ${rows.join(', ')}) AS e(rank, execution_id, version, type, command_id, at, data, link)
 )`;
 }
 

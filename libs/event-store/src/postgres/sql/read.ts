@@ -8,12 +8,26 @@ SELECT ${COLUMNS} FROM execution.events WHERE execution_id = ANY($1::uuid[]) ORD
 export const READ_EVENTS = `
 SELECT ${COLUMNS} FROM execution.events WHERE execution_id = $1 AND version >= $2 ORDER BY version LIMIT $3`;
 
+/** $1 execution id, $2 first version, $3 limit. */
+export const READ_CHAIN = `
+SELECT version, partition, position, at, type, command_id AS "commandId", data, encode(link, 'hex') AS link
+FROM execution.events WHERE execution_id = $1 AND version >= $2 ORDER BY version LIMIT $3`;
+
 /** $1 execution ids. */
 export const READ_NEWEST = `
 SELECT w.id AS execution_id, e.version, e.type
 FROM unnest($1::uuid[]) AS w(id)
 CROSS JOIN LATERAL (
   SELECT version, type FROM execution.events WHERE execution_id = w.id ORDER BY version DESC LIMIT 1
+) e`;
+
+/** $1 execution ids. */
+export const READ_CHAIN_ENDS = `
+SELECT w.id AS execution_id, e.version, e.link
+FROM unnest($1::uuid[]) AS w(id)
+CROSS JOIN LATERAL (
+  SELECT version, coalesce(encode(link, 'hex'), '') AS link FROM execution.events
+  WHERE execution_id = w.id ORDER BY version DESC LIMIT 1
 ) e`;
 
 /** Inputs and metadata may be large, and stay where they are. $1 execution ids. */

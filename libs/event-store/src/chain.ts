@@ -1,0 +1,216 @@
+import { createHash, hash } from 'node:crypto';
+import type { Hash } from 'node:crypto';
+import type { JsonValue } from '@batuta/contracts';
+
+/** An event as its link covers it. */
+export interface LinkedEvent {
+  readonly position: number;
+  readonly stored: {
+    readonly version: number;
+    readonly at: number;
+    readonly type: string;
+    readonly commandId: string;
+    /** As `canonicalJson` makes it. */
+    readonly data: string;
+  };
+}
+
+/** The first line of what is hashed: another rule gets another name. */
+const RULE = 'batuta-link-1';
+
+/**
+ * JSON text of a value whose objects have their keys in ascending order of UTF-16 code units. jsonb keeps no order, so
+ * this text can be made again from what was stored.
+ */
+export function canonicalJson(value: JsonValue | object): string {
+  return JSON.stringify(inOrder(value as JsonValue));
+}
+
+/** The value itself when everything in it is in order: most events cost a walk and no copy. */
+function inOrder(value: JsonValue | undefined): JsonValue | undefined {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) {
+    for (const [index, item] of value.entries()) {
+      const ordered = inOrder(item);
+      if (ordered === item) continue;
+      return [
+        ...value.slice(0, index),
+        ordered as JsonValue,
+        ...value.slice(index + 1).map((rest) => inOrder(rest) as JsonValue),
+      ];
+    }
+    return value;
+  }
+  let before = '';
+  for (const key in value) {
+    const item = value[key];
+    if (key < before || (typeof item === 'object' && item !== null && inOrder(item) !== item))
+      return copyInOrder(value);
+    before = key;
+  }
+  return value;
+}
+
+function copyInOrder(value: Readonly<Record<string, JsonValue>>): JsonValue {
+  const copy: Record<string, JsonValue> = {};
+  for (const key of Object.keys(value).sort()) {
+    const item = inOrder(value[key]) as JsonValue;
+    // Setting this one would set the prototype.
+    if (key === '__proto__') Object.defineProperty(copy, key, { value: item, enumerable: true });
+    else copy[key] = item;
+  }
+  return copy;
+}
+
+/**
+ * The link of what one commit appends to one execution: SHA-256 in hex of the link before (empty for the first) and of everything
+ * that is stored of these events, a field a line, which no field has a break in.
+ */
+export function linkOf(
+  previous: string,
+  executionId: string,
+  partition: number,
+  events: Iterable<LinkedEvent>,
+): string {
+  let text = beginning(previous, executionId, partition);
+  for (const { position, stored } of events) text += line(position, stored);
+  return hash('sha256', text, 'hex');
+}
+
+function beginning(previous: string, executionId: string, partition: number): string {
+  return `${RULE}\n${previous}\n${executionId}\n${partition}`;
+}
+
+function line(position: number, { version, at, type, commandId, data }: LinkedEvent['stored']): string {
+  return `\n${version}\n${position}\n${at}\n${type}\n${commandId}\n${data}`;
+}
+
+/** An event as it is stored, with its link: null for none, empty when the commit's last event of this execution has it. */
+export interface ChainedEvent {
+  readonly version: number;
+  readonly partition: number;
+  readonly position: number;
+  readonly at: number;
+  readonly type: string;
+  readonly commandId: string;
+  readonly data: JsonValue;
+  readonly link: string | null;
+}
+
+/** What is wrong with an execution's events. */
+export interface ChainProblem {
+  /** changed: what is stored is not what was committed. missing: there is no such event. moved: it lies where it cannot have been written. */
+  readonly kind: 'changed' | 'missing' | 'moved';
+  /** The events that it may be; one commit has one link. */
+  readonly fromVersion: number;
+  readonly toVersion: number;
+  readonly partition: number;
+  /** Of the events of `fromVersion` and `toVersion`, or of those around missing ones. */
+  readonly fromPosition: number;
+  readonly toPosition: number;
+  readonly message: string;
+}
+
+/** An event that has a link of its own. */
+export interface Link {
+  readonly version: number;
+  readonly position: number;
+  readonly link: string;
+}
+
+/** Walks an execution's events in the order of versions and says what its chain has against them. */
+export class ChainWalk {
+  readonly problems: ChainProblem[] = [];
+  /** Events that a link covers, and those from before links. */
+  linked = 0;
+  unlinked = 0;
+  events = 0;
+  newest: Link | undefined;
+  partition = 0;
+  #digest: Hash | undefined;
+  #previous = '';
+  /** Where the commit at hand begins. */
+  #first: Place = NOWHERE;
+  #last: Place = NOWHERE;
+  /** What is wrong with the commit at hand has been said. */
+  #told = false;
+
+  constructor(private readonly executionId: string) {}
+
+  add(event: ChainedEvent): void {
+    const { version, partition, position, link } = event;
+    if (this.events === 0) this.partition = partition;
+    this.#checkPlace(event);
+    this.events += 1;
+    this.#last = { version, position };
+    if (link === null) {
+      // Whoever takes a link away from the end of a commit leaves the beginning of it.
+      if (this.#digest !== undefined) this.#tell('changed', this.#first, this.#last, 'the link of this commit is gone');
+      this.unlinked += 1;
+      this.#endCommit('');
+      return;
+    }
+    this.linked += 1;
+    if (this.#digest === undefined) {
+      this.#first = this.#last;
+      this.#digest = createHash('sha256').update(beginning(this.#previous, this.executionId, this.partition));
+    }
+    this.#digest.update(line(position, { ...event, data: canonicalJson(event.data as object) }));
+    if (link === '') return;
+    if (this.#digest.digest('hex') !== link && !this.#told) {
+      this.#tell('changed', this.#first, this.#last, 'what is stored is not what was committed');
+    }
+    this.newest = { version, position, link };
+    this.#endCommit(link);
+  }
+
+  /** No more events come. `version`: the one that the execution has come to, where something else says so. */
+  end(version = 0): void {
+    const { version: last, position } = this.#last;
+    const next = { version: last + 1, position };
+    if (version > last) {
+      this.#tell('missing', next, { version, position }, `there is no event after version ${last}`);
+    } else if (this.#digest !== undefined) {
+      this.#tell('missing', next, next, `the rest of a commit after version ${last} is gone`);
+    }
+  }
+
+  #checkPlace({ version, partition, position }: ChainedEvent): void {
+    const { version: last, position: after } = this.#last;
+    if (version !== last + 1) {
+      const from = { version: last + 1, position: after };
+      const to = { version: version - 1, position };
+      this.#tell('missing', from, to, `version ${version} comes after version ${last}`);
+    } else if (partition !== this.partition || position <= after) {
+      const here = { version, position };
+      const where = `partition ${partition}, position ${position}`;
+      this.#tell('moved', here, here, `it lies in ${where}, after position ${after} of partition ${this.partition}`);
+    }
+  }
+
+  #tell(kind: ChainProblem['kind'], from: Place, to: Place, message: string): void {
+    this.#told = true;
+    this.problems.push({
+      kind,
+      fromVersion: from.version,
+      toVersion: to.version,
+      partition: this.partition,
+      fromPosition: from.position,
+      toPosition: to.position,
+      message,
+    });
+  }
+
+  #endCommit(link: string): void {
+    this.#previous = link;
+    this.#digest = undefined;
+    this.#told = false;
+  }
+}
+
+interface Place {
+  readonly version: number;
+  readonly position: number;
+}
+
+const NOWHERE: Place = { version: 0, position: 0 };
