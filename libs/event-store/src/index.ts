@@ -30,7 +30,7 @@ export type {
 } from './port.js';
 export { LANE_STATEMENTS } from './port.js';
 export { encodeJson, mayHoldUnstorable, storableJson } from './encode-json.js';
-export { upcast } from './upcast.js';
+export { UnreadableEventError, upcast } from './upcast.js';
 export type { StoredEvent, Upcaster } from './upcast.js';
 export { MemoryEventStore } from './memory/memory-event-store.js';
 export { encodeExecutionRows } from './postgres/execution-row.js';

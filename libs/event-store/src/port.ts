@@ -135,6 +135,8 @@ export interface OwnershipStore {
   /** Ends the lease at once, and gives up what this incarnation still owns. */
   resign(owner: string, incarnation: string): Promise<void>;
   view(): Promise<OwnershipView>;
+  /** The store's clock: epoch ms. */
+  time(): Promise<number>;
   /**
    * Takes the partitions that still have the epoch that the view gave, raising it by one. Only while the caller's own
    * lease is running. Returns what was taken; read their log only in a later call.
@@ -161,6 +163,8 @@ export interface LogPage {
   readonly events: Event[];
   /** Read on from here. */
   readonly position: number;
+  /** Executions of which events were left out, because this version cannot read them. */
+  readonly unreadable?: readonly string[];
 }
 
 export interface DueExecution {

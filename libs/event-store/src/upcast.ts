@@ -7,6 +7,19 @@ export interface StoredEvent {
   readonly data: unknown;
 }
 
+/** An event that this version of Batuta cannot read: a newer one, or none at all, wrote it. Its execution must not be folded. */
+export class UnreadableEventError extends Error {
+  override readonly name = 'UnreadableEventError';
+
+  constructor(
+    readonly executionId: string,
+    version: number,
+    cause: unknown,
+  ) {
+    super(`event ${executionId}/${version} cannot be read: ${(cause as Error).message}`, { cause });
+  }
+}
+
 /**
  * Brings an event of one stored type one form further, and leaves alone what has that form already. May give it another
  * type, under which the upcasters of that type follow. Pure: the same stored event always becomes the same event.

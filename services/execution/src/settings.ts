@@ -19,8 +19,10 @@ const schema = {
     pattern: /^[A-Za-z0-9._-]{1,100}$/,
     describe: 'a name of letters, digits, dots, dashes and underscores',
   }),
-  /** Number of partitions; only the first start of all decides it. */
-  partitions: integer({ env: 'BATUTA_EXECUTION_PARTITIONS', default: 64, min: 1, max: 4_096 }),
+  /** Of a new installation; one that exists keeps its number. */
+  defaultPartitions: integer({ env: 'BATUTA_EXECUTION_DEFAULT_PARTITIONS', default: 64, min: 1, max: 4_096 }),
+  /** Number of partitions: the first start of all decides it, and every other number is refused after that. */
+  partitions: integer({ env: 'BATUTA_EXECUTION_PARTITIONS', optional: true, min: 1, max: 4_096 }),
   /** Connections that commit. One commits for more executions at a time, more use more cores of PostgreSQL. */
   lanes: integer({ env: 'BATUTA_EXECUTION_LANES', default: 1, min: 1, max: 64 }),
   /** Connections for everything but commits. */

@@ -28,6 +28,7 @@ import { Engine } from './partitions/engine.js';
 import type { EngineSettings } from './partitions/engine.js';
 import { NatsBus } from './partitions/nats-bus.js';
 import { sandboxEvaluator } from './partitions/sandbox-evaluator.js';
+import { StoreClock } from './partitions/store-clock.js';
 import { newIncarnation, systemClock, systemRandom } from './partitions/system-ports.js';
 import { SnapshotWriter } from './projections/snapshot-writer.js';
 import { StepRunProjection } from './projections/step-run-projection.js';
@@ -70,11 +71,11 @@ const COMMIT_EVENTS = 300;
 /** A service whose tasks cannot be dispatched for so long is not ready. */
 const UNDISPATCHED_MS = 10_000;
 
-function engineSettings(settings: ExecutionSettings): EngineSettings {
+function engineSettings(settings: ExecutionSettings, partitions: number): EngineSettings {
   return {
     ownership: { name: settings.name, leaseMs: settings.leaseMs, renewMs: settings.renewMs },
     lanes: settings.lanes,
-    partitions: settings.partitions,
+    partitions,
     limits: { commitEvents: COMMIT_EVENTS, commitBytes: 8 * 1024 * 1024, waitingInputs: 20_000 },
     waker: { scanMs: settings.wakeScanMs, scanLimit: 1_000 },
     queue: {
@@ -88,6 +89,19 @@ function engineSettings(settings: ExecutionSettings): EngineSettings {
     pendingEffects: 50_000,
     drainMs: settings.drainMs,
   };
+}
+
+/** The number of partitions of this log. Throws when another one is asked for than it was made with. */
+async function partitionsOf(
+  store: PostgresEventStore,
+  { partitions: asked, defaultPartitions }: Pick<ExecutionSettings, 'partitions' | 'defaultPartitions'>,
+): Promise<number> {
+  const partitions = await store.fixPartitionCount(asked ?? defaultPartitions);
+  if (asked === undefined || asked === partitions) return partitions;
+  const message =
+    `BATUTA_EXECUTION_PARTITIONS is ${asked}, but this installation was made with ${partitions} partitions, and their number ` +
+    `cannot be changed: each execution is kept under its partition. Set it to ${partitions}, or leave it out.`;
+  throw Object.assign(new Error(message), { mistake: true });
 }
 
 /**
@@ -141,6 +155,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
     });
     opened.push(() => jetStream.close());
     onLost(jetStream, lost);
+    const clock = new StoreClock(logger);
     const sandbox = new Sandbox({ threads: settings.sandboxThreads });
     opened.push(() => sandbox.close());
     const messages = newCounters();
@@ -155,6 +170,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
       direct: settings.direct === 'on',
     });
     opened.push(() => bus.close());
+    const partitions = await partitionsOf(store, settings);
     // Engine and projection know each other.
     const readModels: { projection?: StepRunProjection; traces?: TraceProjection } = {};
     const snapshots = new SnapshotWriter({
@@ -165,23 +181,28 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
     });
     opened.push(() => snapshots.stop());
     const meter = new CommitMeter();
+    // Before anything is decided, and then at each lease.
+    const asked = clock.elapsed();
+    const time = await store.time();
+    clock.heard(time, (clock.elapsed() - asked) / 2);
     const engine = new Engine({
       ports: {
-        clock: systemClock,
+        clock,
         random: systemRandom,
         store,
         snapshots: store,
         bus,
-        tokens: new HmacTokens(await store.taskKey(settings.partitions)),
+        tokens: new HmacTokens(await store.taskKey(partitions)),
         configs: configClient(controlClientOver(nats), store),
         evaluator: sandboxEvaluator(sandbox),
         log: logger,
       },
-      settings: engineSettings(settings),
+      settings: engineSettings(settings, partitions),
       incarnation: newIncarnation(),
       counters: messages,
       busyPoll: settings.busyPollUs === 0 ? undefined : new BusyPoll(settings.busyPollUs / 1000),
       onSuperseded: superseded,
+      onStoreTime: (now, agoMs) => clock.heard(now, agoMs),
       onCommit: tracing.enabled
         ? (commit) => {
             meter.record(commit);
@@ -228,6 +249,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
     opened.push(
       exposeEngine({
         engine,
+        skewMs: () => clock.skewMs,
         lags: () => ({ step_runs: projection.lag, ...(traces === undefined ? {} : { traces: traces.lag }) }),
         backlog: () =>
           readBacklog(async (subject, body) => (await jetStream.request(subject, body, { timeout: 1_000 })).json()),
@@ -254,7 +276,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
       new Queues({
         queue: bus,
         poolOf: (tenantId, agent) => engine.effects.pool(tenantId, agent),
-        now: () => Date.now(),
+        now: () => clock.now(),
       }),
     );
     const app = await NestFactory.createMicroservice<MicroserviceOptions>(ExecutionModule.register({ queries }), {

@@ -86,7 +86,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       // Ports are chosen at each start and the owner's name must stay: one platform has one engine.
       BATUTA_EXECUTION_NAME: 'standalone',
       // The largest number of engines that can share the store; each partition of a commit costs a row (ADR 0018).
-      BATUTA_EXECUTION_PARTITIONS: '16',
+      BATUTA_EXECUTION_DEFAULT_PARTITIONS: '16',
       // On a single core it would keep PostgreSQL from answering (ADR 0017).
       ...(availableParallelism() > 1 ? { BATUTA_EXECUTION_BUSY_POLL_US: '500' } : {}),
       BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS: await keptKey(join(dataDir, 'notifications.key')),

@@ -106,6 +106,10 @@ export class MemoryEventStore implements EventStore {
     return true;
   }
 
+  time(): Promise<number> {
+    return Promise.resolve(this.now());
+  }
+
   async resign(owner: string, incarnation: string): Promise<void> {
     await Promise.resolve();
     if (this.#owners.get(owner)?.incarnation !== incarnation) return;

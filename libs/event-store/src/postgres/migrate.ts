@@ -7,6 +7,7 @@ import { stepRunIndex } from './migrations/0005-step-run-index.js';
 import { listedApprovals } from './migrations/0006-listed-approvals.js';
 import { taskKey } from './migrations/0007-task-key.js';
 import { chain } from './migrations/0008-chain.js';
+import { unprojectedExecutions } from './migrations/0009-unprojected-executions.js';
 import { NEW_LIST_INDEXES, buildListIndexes } from './list-indexes.js';
 
 interface Migration {
@@ -24,6 +25,7 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 6, statements: listedApprovals },
   { version: 7, statements: taskKey },
   { version: 8, statements: chain },
+  { version: 9, statements: unprojectedExecutions },
 ];
 
 /** Any constant; transaction-scoped, so it works through a connection pooler. */

@@ -18,7 +18,7 @@ import type {
   SnapshotStore,
   Start,
 } from '../port.js';
-import { upcast } from '../upcast.js';
+import { UnreadableEventError, upcast } from '../upcast.js';
 import { PostgresCommitLane } from './commit-lane.js';
 import { numericTypes } from './connection.js';
 import { READ_AGENT, READ_CONFIG, WRITE_AGENT, WRITE_CONFIG } from './sql/copies.js';
@@ -32,6 +32,7 @@ import {
   PUBLISH,
   READ_SETTINGS,
   READ_TASK_KEY,
+  READ_TIME,
   REGISTER,
   RELEASE,
   RENEW,
@@ -84,14 +85,12 @@ interface PartitionRow {
   published_position: number;
 }
 
-/** Throws for a type that this version does not know, naming the event. */
+/** Throws an `UnreadableEventError` for what this version does not know. */
 function upcastRow(row: Pick<EventRow, 'execution_id' | 'version' | 'type' | 'data'>): ReturnType<typeof upcast> {
   try {
     return upcast(row);
   } catch (error) {
-    throw new Error(`event ${row.execution_id}/${row.version} cannot be read: ${(error as Error).message}`, {
-      cause: error,
-    });
+    throw new UnreadableEventError(row.execution_id, row.version, error);
   }
 }
 
@@ -194,6 +193,11 @@ export class PostgresEventStore implements EventStore, SnapshotStore {
     return rowCount === 1;
   }
 
+  async time(): Promise<number> {
+    const [row] = await this.#rows<{ now: number }>('read-time', READ_TIME, []);
+    return row?.now ?? Number.NaN;
+  }
+
   async resign(owner: string, incarnation: string): Promise<void> {
     const { rowCount } = await this.#pool.query(END_LEASE, [owner, incarnation]);
     if (rowCount === 1) await this.#pool.query(GIVE_UP_ALL, [owner]);
@@ -277,17 +281,35 @@ export class PostgresEventStore implements EventStore, SnapshotStore {
       types.length === 0 ? null : types,
       onlyCalledBackStarts,
     ]);
-    const found = new Map<number, { events: Event[]; last: number }>();
+    const found = new Map<
+      number,
+      { events: Event[]; read: number; rows: number; last: number; unreadable: Set<string> }
+    >();
     for (const row of rows) {
       const { of, last_position: last } = row;
       let page = found.get(of);
-      if (page === undefined) found.set(of, (page = { events: [], last }));
-      if (row.execution_id !== null) page.events.push(toEvent(row));
+      if (page === undefined) found.set(of, (page = { events: [], read: 0, rows: 0, last, unreadable: new Set() }));
+      if (row.execution_id === null) continue;
+      page.rows += 1;
+      page.read = row.position;
+      try {
+        page.events.push(toEvent(row));
+      } catch (error) {
+        // It must not keep those who read the log from what comes after it.
+        if (!(error instanceof UnreadableEventError)) throw error;
+        page.unreadable.add(row.execution_id);
+      }
     }
     return cursors.map(({ after }, place) => {
-      const { events, last } = found.get(place + 1) ?? { events: [], last: after };
-      const read = events.at(-1)?.position ?? after;
-      return { events, position: events.length < limit ? Math.max(read, last) : read };
+      const page = found.get(place + 1);
+      if (page === undefined) return { events: [], position: after };
+      const read = Math.max(after, page.read);
+      const position = page.rows < limit ? Math.max(read, page.last) : read;
+      return {
+        events: page.events,
+        position,
+        ...(page.unreadable.size === 0 ? {} : { unreadable: [...page.unreadable] }),
+      };
     });
   }
 

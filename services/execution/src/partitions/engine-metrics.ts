@@ -12,6 +12,8 @@ export interface ExposedEngine {
   readonly engine: Engine;
   /** Events behind, by projection. */
   readonly lags: () => Readonly<Record<string, number>>;
+  /** Milliseconds by which this machine's clock is ahead of PostgreSQL's. */
+  readonly skewMs: () => number;
   readonly backlog: () => Promise<readonly Backlog[]>;
   /** Approvals that wait, of all tenants; undefined when that cannot be said now. */
   readonly waitingApprovals: () => Promise<number | undefined>;
@@ -78,6 +80,24 @@ export function exposeEngine(exposed: ExposedEngine): () => void {
   gauge('batuta_engine_cache_bytes', 'Estimated memory of executions', [], function collect() {
     this.set(sumOf(({ engine }) => engine.cacheBytes));
   });
+  gauge(
+    'batuta_engine_unreadable_executions',
+    'Executions that stand still because their logs have events of a newer version',
+    [],
+    function collect() {
+      this.set(sumOf(({ engine }) => engine.unreadable.count));
+    },
+  );
+  gauge(
+    'batuta_engine_clock_skew_seconds',
+    'How far this machine’s clock is ahead of PostgreSQL’s',
+    [],
+    function collect() {
+      this.set(
+        [...running].map((each) => each.skewMs()).reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a), 0) / 1_000,
+      );
+    },
+  );
   gauge('batuta_engine_undispatched_tasks', 'Tasks that neither the queue nor a runner takes', [], function collect() {
     this.set(sumOf(({ engine }) => engine.effects.undispatched.tasks));
   });

@@ -21,6 +21,7 @@ import type { OwnershipSettings } from './ownership.js';
 import { Partition } from './partition.js';
 import type { HotExecution } from './partition.js';
 import type { EnginePorts, PartitionRequest } from './ports.js';
+import { UnreadableExecutions } from './unreadable-executions.js';
 import { QueueWatch } from './queue-watch.js';
 import type { QueueWatchSettings } from './queue-watch.js';
 import { Waker } from './waker.js';
@@ -62,12 +63,17 @@ export interface EngineOptions {
   readonly onCommitted?: (changes: ExecutionChanges) => void;
   /** A partition was taken, or is not owned any more. */
   readonly onOwned?: (partition: Partition) => void;
+  /** Told at each lease what the store's clock said, epoch ms, and how long ago; without it, nobody asks. */
+  readonly onStoreTime?: (time: number, agoMs: number) => void;
 }
 
 /** Published positions of partitions at rest are written this often. */
 const PUBLISH_MS = 1_000;
 /** Executions whose effects are performed again by one look at the log. */
 const REDO_PAGE = 1_000;
+/** Executions that are read from the log with one statement, and such statements at once. */
+const READ_TOGETHER = 50;
+const READS_AT_ONCE = 2;
 const RECLAIM_PAUSE_MS = 200;
 const REDO_PAUSE_MS = 200;
 const LONGEST_DRAIN_MS = 10_000;
@@ -77,6 +83,7 @@ export class Engine {
   readonly counters: EngineCounters;
   readonly configs: ConfigRegistry;
   readonly effects: EffectPerformer;
+  readonly unreadable: UnreadableExecutions;
   readonly #partitions = new Map<number, Partition>();
   readonly #serving = new Map<number, () => void>();
   readonly #lanes: Lane[];
@@ -101,9 +108,14 @@ export class Engine {
     const submit = (partition: Partition, input: Input): void => this.submit(partition, input);
     this.counters = options.counters ?? newCounters();
     this.configs = new ConfigRegistry(store, ports.configs);
+    this.unreadable = new UnreadableExecutions({ clock, log });
     this.#loader = new ExecutionLoader(
       { reader: store, configs: this.configs, snapshots: ports.snapshots },
       (callback) => clock.soon(callback),
+      READ_TOGETHER,
+      READS_AT_ONCE,
+      true,
+      this.unreadable,
     );
     this.effects = new EffectPerformer({
       clock,
@@ -160,6 +172,7 @@ export class Engine {
       drain: (partitions) => this.#drain(partitions),
       stalled: (ms) => this.#stalled(ms),
       superseded: options.onSuperseded,
+      onStoreTime: options.onStoreTime,
     });
     this.#waker = new Waker({
       clock,
@@ -302,6 +315,7 @@ export class Engine {
     const { store, clock, log } = this.options.ports;
     const ticket = partition.openTicket(record.lastPosition);
     let after = record.publishedPosition;
+    let whole = true;
     for (let attempt = 1; partition.owned;) {
       try {
         const page = await store.executionsAfter(partition.id, after, REDO_PAGE);
@@ -319,8 +333,9 @@ export class Engine {
                     },
                     missed: (dropped) => {
                       // Not read is not done: the published position must not pass it.
-                      if (dropped && partition.owned) clock.after(REDO_PAUSE_MS, look);
-                      else resolve();
+                      if (dropped && partition.owned) return void clock.after(REDO_PAUSE_MS, look);
+                      whole &&= !this.unreadable.has(id);
+                      resolve();
                     },
                   });
                 look();
@@ -337,7 +352,8 @@ export class Engine {
         });
       }
     }
-    partition.close(ticket);
+    // A version that can read what is left performs its effects: the published position stays before it.
+    if (whole) partition.close(ticket);
   }
 
   async #reclaim(partitions: readonly Partition[]): Promise<void> {

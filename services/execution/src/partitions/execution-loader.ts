@@ -1,8 +1,10 @@
 import type { Event } from '@batuta/contracts';
+import { UnreadableEventError } from '@batuta/event-store';
 import type { ChainEnd } from '@batuta/event-store';
 import { foldExecution, foldFromSnapshots } from './fold-execution.js';
 import type { ExecutionSource, FoldedExecution } from './fold-execution.js';
 import { estimateBytes } from './partition.js';
+import type { UnreadableExecutions } from './unreadable-executions.js';
 
 /** A folded execution and where its chain ends. */
 export interface LoadedExecution extends FoldedExecution {
@@ -27,10 +29,13 @@ export class ExecutionLoader {
     private readonly concurrency = 2,
     /** Whether what is loaded is to be appended to. */
     private readonly links = true,
+    private readonly unreadable?: UnreadableExecutions,
   ) {}
 
   /** The folded execution, undefined when it has no events. Rejects when the log or the config cannot be read. */
   load(id: string): Promise<LoadedExecution | undefined> {
+    const unreadable = this.unreadable?.lately(id);
+    if (unreadable !== undefined) return Promise.reject(unreadable);
     return new Promise((resolve, reject) => {
       const waiting = this.#queue.get(id);
       if (waiting === undefined) this.#queue.set(id, [{ resolve, reject }]);
@@ -63,6 +68,7 @@ export class ExecutionLoader {
       ends = this.links ? await this.source.reader.readChainEnds([...folded.keys(), ...found.keys()]) : new Map();
     } catch (error) {
       if (ids.length === 1) {
+        if (error instanceof UnreadableEventError) this.unreadable?.found(ids[0] ?? '', error);
         for (const item of waiting.get(ids[0] ?? '') ?? []) item.reject(error);
         return;
       }
@@ -77,6 +83,7 @@ export class ExecutionLoader {
           events === undefined
             ? folded.get(id)
             : { state: await foldExecution(this.source.configs, events), bytes: estimateBytes(events) };
+        this.unreadable?.readable(id);
         for (const item of waiting.get(id) ?? []) item.resolve(withLink(loaded, ends.get(id)));
       } catch (error) {
         for (const item of waiting.get(id) ?? []) item.reject(error);

@@ -1,4 +1,4 @@
-import { LANE_STATEMENTS, canonicalJson } from '@batuta/event-store';
+import { LANE_STATEMENTS, UnreadableEventError, canonicalJson } from '@batuta/event-store';
 import type { CommitLane, CommitOutcome, ExecutionChange, ExecutionRow } from '@batuta/event-store';
 import { FAILURE_CODES } from '@batuta/contracts';
 import { decide, initialState, isAttemptWanted, isTerminal, nextWake, spendingDetails } from '../domain/index.js';
@@ -165,6 +165,7 @@ export class Lane {
         this.parts.owner.changed(execution);
         return this.#release(execution);
       } catch (error) {
+        if (error instanceof UnreadableEventError) return this.#leaveAlone(execution);
         log.error({ err: error, ...execution.named, attempt }, 'an execution cannot be read from the log');
         // Senders ask again; keeping their inputs would only pile up copies.
         for (const input of this.#waitingFor(execution).splice(0)) this.#drop(input);
@@ -172,6 +173,16 @@ export class Lane {
       }
     }
     for (const input of this.#endReading(execution)) this.#drop(input);
+  }
+
+  /** Only another version can go on with it: nothing of it is kept, and nobody waits for it. */
+  #leaveAlone(execution: HotExecution): void {
+    const inputs = this.#endReading(execution);
+    execution.partition.forget(execution);
+    for (const input of inputs) {
+      if (input.kind === 'visit') input.missed(false);
+      else this.#drop(input);
+    }
   }
 
   #waitingFor(execution: HotExecution): Input[] {
@@ -589,7 +600,7 @@ export class Lane {
       if (execution === undefined) {
         execution = partition.add(held.input.executionId);
         await this.#load(execution);
-        if (!partition.owned) return this.#drop(held.input);
+        if (!partition.owned || !partition.executions.has(execution.id)) return this.#drop(held.input);
       }
       this.#decide(execution, held.input);
       const batch = this.#open;

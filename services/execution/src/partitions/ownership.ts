@@ -27,7 +27,11 @@ export interface OwnershipParts {
   readonly stalled: (ms: number) => void;
   /** Another process has started under this name: this one must end. */
   readonly superseded: () => void;
+  /** See `EngineOptions.onStoreTime`. */
+  readonly onStoreTime?: ((time: number, agoMs: number) => void) | undefined;
 }
+
+const LONGEST_LOOK_MS = 500;
 
 /**
  * Keeps this process's lease and its share of the partitions: ceil(partitions / live owners), taking what is free or whose
@@ -147,6 +151,7 @@ export class Ownership {
       return;
     }
     this.#othersServe = false;
+    await this.#readTime();
     const view = await store.view();
     const records = new Map(view.partitions.map((record) => [record.partition, record]));
     for (const partition of this.parts.owned()) {
@@ -174,6 +179,16 @@ export class Ownership {
     if (forgotten.length === 0) return;
     await store.release(settings.name, forgotten);
     bus.announceRelease();
+  }
+
+  async #readTime(): Promise<void> {
+    const { clock, store, onStoreTime } = this.parts;
+    if (onStoreTime === undefined) return;
+    const sent = clock.elapsed();
+    const time = await store.time();
+    const tookMs = clock.elapsed() - sent;
+    // What took long says little.
+    if (tookMs < LONGEST_LOOK_MS) onStoreTime(time, tookMs / 2);
   }
 
   /** Gives up what nobody can ask this process for. Its lease ends besides, and its name stays its own. */

@@ -1,4 +1,5 @@
 import { SlotMap } from '@batuta/collections';
+import { UnreadableEventError } from '@batuta/event-store';
 import type { LogReader } from '@batuta/event-store';
 import pg from 'pg';
 import type { Pool } from 'pg';
@@ -8,7 +9,14 @@ import type { ExecutionChanges } from '../partitions/batch.js';
 import type { LoadedExecution } from '../partitions/execution-loader.js';
 import type { Partition } from '../partitions/partition.js';
 import type { Clock, EngineLog } from '../partitions/ports.js';
-import { ADD_STEP_RUNS, PROJECT_STEP_RUNS, READ_CURSOR } from './sql/step-runs.js';
+import {
+  ADD_STEP_RUNS,
+  ADD_UNPROJECTED,
+  PROJECT_STEP_RUNS,
+  READ_CURSOR,
+  READ_UNPROJECTED,
+  REMOVE_UNPROJECTED,
+} from './sql/step-runs.js';
 import { StepRunColumns } from './step-run-columns.js';
 
 interface Pending {
@@ -233,22 +241,54 @@ export class StepRunProjection {
     }
     const { rows } = await this.parts.pool.query<{ position: string }>(READ_CURSOR, [partition.id]);
     let after = Number(rows[0]?.position ?? 0);
+    await this.#tryUnprojected(partition);
     while (after < Math.min(end, partition.committedPosition)) {
       const page = await this.parts.reader.executionsAfter(partition.id, after, CATCH_UP_PAGE);
-      const found = await Promise.all(
-        page
-          .filter(({ position }) => position <= end)
-          .map(async ({ id }) => ({ id, loaded: await this.parts.load(id) })),
-      );
-      const entries = found.flatMap(({ id, loaded }): [string, Projected][] =>
-        loaded === undefined ? [] : [[id, { base: undefined, state: loaded.state }]],
-      );
+      const due = page.filter(({ position }) => position <= end).map(({ id }) => id);
+      const { entries, unreadable } = await this.#loadAll(due);
       if (entries.length > 0) await this.#write(entries, []);
-      if (page.length < CATCH_UP_PAGE || found.length < page.length) break;
+      // The cursor passes them, so that one of them does not keep all others back.
+      if (unreadable.length > 0) await this.parts.pool.query(ADD_UNPROJECTED, [unreadable, partition.id]);
+      if (page.length < CATCH_UP_PAGE || due.length < page.length) break;
       after = page.at(-1)?.position ?? after;
     }
     // Marked again meanwhile, it is read again.
     if (this.#behind.get(partition) === end) this.#behind.delete(partition);
+  }
+
+  /** Writes what was passed because it could not be read, and can be now. */
+  async #tryUnprojected(partition: Partition): Promise<void> {
+    for (let after: string | null = null; ;) {
+      const { rows }: { rows: { id: string }[] } = await this.parts.pool.query(READ_UNPROJECTED, [
+        partition.id,
+        after,
+        CATCH_UP_PAGE,
+      ]);
+      const { entries } = await this.#loadAll(rows.map(({ id }) => id));
+      if (entries.length > 0) {
+        await this.#write(entries, []);
+        await this.parts.pool.query(REMOVE_UNPROJECTED, [entries.map(([id]) => id)]);
+      }
+      if (rows.length < CATCH_UP_PAGE) return;
+      after = rows.at(-1)?.id ?? null;
+    }
+  }
+
+  async #loadAll(ids: readonly string[]): Promise<{ entries: [string, Projected][]; unreadable: string[] }> {
+    const entries: [string, Projected][] = [];
+    const unreadable: string[] = [];
+    await Promise.all(
+      ids.map(async (id) => {
+        try {
+          const loaded = await this.parts.load(id);
+          if (loaded !== undefined) entries.push([id, { base: undefined, state: loaded.state }]);
+        } catch (error) {
+          if (!(error instanceof UnreadableEventError)) throw error;
+          unreadable.push(id);
+        }
+      }),
+    );
+    return { entries, unreadable };
   }
 }
 

@@ -1,6 +1,7 @@
 import { SlotMap } from '@batuta/collections';
 import { isTerminalEventType } from '@batuta/contracts';
 import type { Event } from '@batuta/contracts';
+import { UnreadableEventError } from '@batuta/event-store';
 import type { LogReader } from '@batuta/event-store';
 import { SpansRefusedError } from '@batuta/observability';
 import type { FinishedSpan, Tracing } from '@batuta/observability';
@@ -130,7 +131,11 @@ export class TraceProjection {
     const cursors = behind.map(([{ id }, after]) => ({ partition: id, after }));
     const pages = await this.parts.reader.readLogs(cursors, limit, []);
     const spans: FinishedSpan[] = [];
-    for (const { events } of pages) spans.push(...(await this.#spansOf(events)));
+    for (const { events, unreadable = [] } of pages) {
+      // What a newer version wrote has no span here; its trace goes on when it can be read.
+      for (const id of unreadable) this.#traces.set(id, null);
+      spans.push(...(await this.#spansOf(events)));
+    }
     try {
       await this.parts.tracing.export(spans);
     } catch (error) {
@@ -169,6 +174,17 @@ export class TraceProjection {
     return spans;
   }
 
+  /** The logs of executions; those that cannot be read have no entry. */
+  async #historiesOf(ids: readonly string[]): Promise<Map<string, Event[]>> {
+    if (ids.length === 0) return new Map();
+    try {
+      return await this.parts.reader.readExecutions(ids);
+    } catch (error) {
+      if (!(error instanceof UnreadableEventError)) throw error;
+      return this.#historiesOf(ids.filter((id) => id !== error.executionId));
+    }
+  }
+
   /** Opens the traces of events: those that go on are folded up to them. */
   async #openTraces(events: readonly Event[]): Promise<void> {
     const firsts = new Map<string, Event>();
@@ -176,7 +192,7 @@ export class TraceProjection {
       if (!this.#traces.has(event.executionId) && !firsts.has(event.executionId)) firsts.set(event.executionId, event);
     }
     const older = [...firsts.values()].filter((event) => event.version > 1).map((event) => event.executionId);
-    const histories = older.length === 0 ? new Map<string, Event[]>() : await this.parts.reader.readExecutions(older);
+    const histories = await this.#historiesOf(older);
     for (const [id, first] of firsts) {
       const before = first.version === 1 ? [first] : (histories.get(id) ?? []);
       const [started] = before;

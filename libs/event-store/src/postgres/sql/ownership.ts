@@ -32,6 +32,8 @@ WITH mine AS (
 UPDATE execution.partitions p SET owner = NULL FROM mine
 WHERE p.id = mine.id AND NOT EXISTS (SELECT FROM execution.owners o WHERE o.name = $1)`;
 
+export const READ_TIME = `SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now`;
+
 /** Every partition with its owner's state, and every live owner (partition null). */
 export const VIEW = `
 SELECT p.id, p.owner, coalesce(o.lease_until > clock_timestamp(), false) AS alive, p.epoch, p.last_position,

@@ -65,6 +65,20 @@ INSERT INTO execution.projection_cursors (projection, partition, position)
 SELECT 'step_runs', c.partition, c.position FROM unnest($18::int[], $19::bigint[]) AS c(partition, position)
 ON CONFLICT (projection, partition) DO UPDATE SET position = greatest(projection_cursors.position, excluded.position)`;
 
+/** $1 executions, $2 their partition. */
+export const ADD_UNPROJECTED = `
+INSERT INTO execution.unprojected_executions (execution_id, partition)
+SELECT u.id, $2 FROM unnest($1::uuid[]) AS u(id) ON CONFLICT (execution_id) DO NOTHING`;
+
+/** $1 partition, $2 after, $3 limit. */
+export const READ_UNPROJECTED = `
+SELECT execution_id AS id FROM execution.unprojected_executions
+WHERE partition = $1 AND execution_id > coalesce($2::uuid, '00000000-0000-0000-0000-000000000000')
+ORDER BY execution_id LIMIT $3`;
+
+/** $1 executions. */
+export const REMOVE_UNPROJECTED = `DELETE FROM execution.unprojected_executions WHERE execution_id = ANY($1::uuid[])`;
+
 /** $1 partition. */
 export const READ_CURSOR = `
 SELECT position FROM execution.projection_cursors WHERE projection = 'step_runs' AND partition = $1`;
