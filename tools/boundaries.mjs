@@ -23,6 +23,7 @@ const services = ['gateway', 'config', 'execution', 'step-runner', 'notification
 /** The workspace packages that each package may import. */
 export const mayImport = {
   contracts: [],
+  client: [],
   program: [],
   settings: [],
   collections: [],
@@ -42,6 +43,7 @@ export const mayImport = {
   notifications: libs,
   standalone: [...libs, ...services],
   cli: [
+    'client',
     'contracts',
     'program',
     'settings',
@@ -54,7 +56,7 @@ export const mayImport = {
     'execution',
     'standalone',
   ],
-  bench: [...libs, 'testing', ...services, 'standalone'],
+  bench: [...libs, 'client', 'testing', ...services, 'standalone'],
 };
 
 /** Folders that hold pure code, and the only packages it may import. */

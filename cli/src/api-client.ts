@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { BatutaClient, ConnectionError, ProblemError, UnexpectedAnswerError } from '@batuta/client';
 import { Mistake } from '@batuta/program';
-import WebSocket from 'ws';
+import { WebSocket } from 'ws';
 
 /** Where a running platform is, as `.batuta/run.json` says. */
 export interface RunFile {
@@ -84,90 +85,14 @@ export async function platformHere(dataDir: string): Promise<Connection> {
   return { url: run.url, apiKey: (await readFile(run.api_key_file, 'utf8')).trim() };
 }
 
-interface Problem {
-  readonly title?: string;
-  readonly detail?: string;
-  readonly code?: string;
-  readonly errors?: readonly { path: string; message: string }[];
+/** The API of a platform. */
+export function clientOf({ url, apiKey }: Connection): BatutaClient {
+  return new BatutaClient({ url, apiKey, WebSocket });
 }
 
-/** Calls the REST API; throws CliError with the problem's words when the answer is not 2xx. */
-export async function callApi<T>(connection: Connection, method: string, path: string, body?: unknown): Promise<T> {
-  let response: Response;
-  try {
-    response = await fetch(`${connection.url}${path}`, {
-      method,
-      headers: {
-        authorization: `Bearer ${connection.apiKey}`,
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-  } catch (error) {
-    throw new CliError(`${connection.url} does not answer: ${String((error as Error).cause ?? error)}`);
-  }
-  const text = await response.text();
-  if (!response.ok) {
-    let problem: Problem = {};
-    try {
-      problem = JSON.parse(text) as Problem;
-    } catch {
-      // Not from Batuta (a proxy, say): the status says all there is.
-    }
-    const details = (problem.errors ?? []).map((item) => `\n  ${item.path || '/'}: ${item.message}`).join('');
-    throw new CliError(
-      `${method} ${path}: ${response.status} ${problem.title ?? response.statusText}` +
-        `${problem.detail === undefined ? '' : `: ${problem.detail}`}${details}`,
-    );
-  }
-  return (text === '' ? undefined : JSON.parse(text)) as T;
-}
-
-export interface MonitorEvent {
-  readonly version: number;
-  readonly type: string;
-  readonly at: string;
-  readonly data: Record<string, unknown>;
-}
-
-/**
- * Follows an execution over the WebSocket until its terminal event; calls `onEvent` in order of version.
- * A connection that breaks is made again and goes on behind the last version seen.
- * @throws CliError when the platform refuses the connection, or after `maxReconnects` breaks in a row without an event.
- */
-export async function followExecution(
-  connection: Connection,
-  executionId: string,
-  onEvent: (event: MonitorEvent) => void,
-  maxReconnects = 20,
-): Promise<void> {
-  let nextVersion = 1;
-  let breaks = 0;
-  for (;;) {
-    const url = `${connection.url.replace(/^http/, 'ws')}/ws/executions/${executionId}/monitor?from_version=${nextVersion}`;
-    const ended = await new Promise<boolean>((resolve, reject) => {
-      const socket = new WebSocket(url, { headers: { authorization: `Bearer ${connection.apiKey}` } });
-      socket.on('message', (data: Buffer) => {
-        const event = JSON.parse(data.toString('utf8')) as MonitorEvent;
-        breaks = 0;
-        nextVersion = event.version + 1;
-        onEvent(event);
-      });
-      socket.on('unexpected-response', (_request, response) => {
-        socket.terminate();
-        reject(new CliError(`the platform refused the WebSocket with status ${String(response.statusCode)}`));
-      });
-      // What follows an error is always a close, which decides.
-      socket.on('error', () => undefined);
-      socket.on('close', (code) => resolve(code === 1000));
-    });
-    if (ended) {
-      return;
-    }
-    breaks += 1;
-    if (breaks > maxReconnects) {
-      throw new CliError(`the WebSocket of execution ${executionId} keeps breaking; is the platform still running?`);
-    }
-    await new Promise((resolve) => setTimeout(resolve, 250));
-  }
+/** What went wrong with the API, in the words for a person; other errors as they are. */
+export function shownError(error: unknown): unknown {
+  const isOfApi =
+    error instanceof ProblemError || error instanceof ConnectionError || error instanceof UnexpectedAnswerError;
+  return isOfApi ? new CliError(error.message) : error;
 }

@@ -1,7 +1,7 @@
 import { createLogger } from '@batuta/observability';
 import { mistakeOf } from '@batuta/program';
 import { commandLine } from '../command-line.js';
-import { callApi, findPlatform } from './api-client.js';
+import { clientOf, findPlatform, shownError } from './api-client.js';
 import { runDemo } from './demo.js';
 import { environmentLines } from './environment.js';
 import { addKnowledge } from './knowledge.js';
@@ -42,9 +42,9 @@ const program = commandLine({
   },
 
   async addKnowledge(directory) {
-    const connection = await findPlatform(dataDir());
+    const client = clientOf(await findPlatform(dataDir()));
     let count = 0;
-    await addKnowledge(connection, directory, ({ source, passages, unchanged }) => {
+    await addKnowledge(client, directory, ({ source, passages, unchanged }) => {
       count += 1;
       out(`${unchanged ? 'unchanged' : 'added    '}  ${source}  (${passages} passages)`);
     });
@@ -52,20 +52,8 @@ const program = commandLine({
   },
 
   async listKnowledge() {
-    const connection = await findPlatform(dataDir());
-    let cursor: string | undefined;
-    do {
-      const query = cursor === undefined ? '' : `?cursor=${encodeURIComponent(cursor)}`;
-      const page = await callApi<{ documents: { source: string; passages: number }[]; next_cursor?: string | null }>(
-        connection,
-        'GET',
-        `/api/v1/knowledge/documents${query}`,
-      );
-      for (const document of page.documents) {
-        out(`${document.source}  (${document.passages} passages)`);
-      }
-      cursor = page.next_cursor ?? undefined;
-    } while (cursor !== undefined);
+    const client = clientOf(await findPlatform(dataDir()));
+    for await (const { source, passages } of client.knowledge.list()) out(`${source}  (${passages} passages)`);
   },
 
   async rebuild() {
@@ -87,7 +75,8 @@ const program = commandLine({
 export async function main(): Promise<void> {
   try {
     await program.parseAsync();
-  } catch (error) {
+  } catch (thrown) {
+    const error = shownError(thrown);
     const mistake = mistakeOf(error);
     process.stderr.write(`${mistake ?? (error instanceof Error ? (error.stack ?? error.message) : String(error))}\n`);
     process.exitCode = 1;

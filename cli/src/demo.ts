@@ -1,44 +1,16 @@
 import { copyFile, mkdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { isProblem } from '@batuta/client';
+import type { BatutaClient, Event, Failure, OrchestrationDefinition, Step } from '@batuta/client';
 import { DEFAULT_TENANT } from '@batuta/contracts';
 import { createLogger } from '@batuta/observability';
-import { CliError, callApi, followExecution, platformHere, readRunFile } from './api-client.js';
-import type { Connection, MonitorEvent, RunFile } from './api-client.js';
+import { CliError, clientOf, platformHere, readRunFile } from './api-client.js';
+import type { Connection, RunFile } from './api-client.js';
 import { addKnowledge } from './knowledge.js';
 import { ROOT, dataDir } from './places.js';
 import { startHere } from './start.js';
 
 const EXAMPLE = join(ROOT, 'examples', 'incident');
-const CONFIGS = '/api/v1/orchestrations/configs';
-
-interface StepDocument {
-  readonly id: string;
-  readonly name: string;
-  readonly agent: string;
-}
-
-interface ConfigDocument {
-  readonly name: string;
-  readonly strategy: string;
-  readonly steps: readonly StepDocument[];
-}
-
-interface StepAnswer {
-  readonly step_id: string;
-  readonly step_name: string;
-  readonly status: string;
-  readonly attempt: number;
-  readonly latency_ms?: number | null;
-}
-
-interface ExecutionAnswer {
-  readonly status: string;
-  readonly output?: { readonly report?: string } | null;
-  readonly failure?: { readonly code: string; readonly message: string } | null;
-  readonly total_latency_ms?: number | null;
-  readonly steps: readonly StepAnswer[];
-}
-
 /**
  * Runs the incident orchestration on the live state of this platform: starts it when none is running here, shows each step
  * as it happens, and prints the report. Stops what it started, also on Ctrl-C.
@@ -80,10 +52,11 @@ export async function runDemo(out: (line?: string) => void): Promise<void> {
 }
 
 async function demonstrate(connection: Connection, dir: string, out: (line?: string) => void): Promise<void> {
+  const client = clientOf(connection);
   let documents = 0;
-  await addKnowledge(connection, join(EXAMPLE, 'runbooks'), () => (documents += 1));
-  const config = JSON.parse(await readFile(join(EXAMPLE, 'orchestration.json'), 'utf8')) as ConfigDocument;
-  await saveConfig(connection, config);
+  await addKnowledge(client, join(EXAMPLE, 'runbooks'), () => (documents += 1));
+  const config = JSON.parse(await readFile(join(EXAMPLE, 'orchestration.json'), 'utf8')) as OrchestrationDefinition;
+  await saveConfig(client, config);
   out(
     `Knowledge base: ${documents} runbooks. Config "${config.name}": ${config.steps.length} steps, ${config.strategy}.`,
   );
@@ -95,38 +68,31 @@ async function demonstrate(connection: Connection, dir: string, out: (line?: str
     url: `${url}/health/ready`,
   }));
   const log = await logToAnalyze(dir, run);
-  const started = await callApi<{ execution_id: string }>(
-    connection,
-    'POST',
-    `/api/v1/orchestrations/execute/${encodeURIComponent(config.name)}`,
-    {
-      input: {
-        title: 'State of this Batuta platform',
-        services,
-        file: log,
-        query: 'service not ready, checkpoints, PostgreSQL restarts or refuses connections',
-        limit: 3,
-      },
+  const { execution_id: executionId } = await client.executions.start(config.name, {
+    input: {
+      title: 'State of this Batuta platform',
+      services,
+      file: log,
+      query: 'service not ready, checkpoints, PostgreSQL restarts or refuses connections',
+      limit: 3,
     },
-  );
-  const executionId = started.execution_id;
+  });
   out(`Execution ${executionId}`);
   const line = progressLines(config.steps);
-  await followExecution(connection, executionId, (event) => {
+  for await (const event of client.executions.follow(executionId)) {
     const text = line(event);
     if (text !== undefined) {
       out(text);
     }
-  });
+  }
 
-  const path = `/api/v1/orchestrations/executions/${executionId}`;
-  const execution = await callApi<ExecutionAnswer>(connection, 'GET', path);
+  const execution = await client.executions.get(executionId);
   if (execution.status !== 'completed') {
     const { code, message } = execution.failure ?? { code: execution.status, message: 'no reason was recorded' };
     throw new CliError(`The execution ended as ${execution.status} (${code}): ${message}`);
   }
-  const report = execution.output?.report;
-  if (typeof report !== 'string') {
+  const report = reportIn(execution.output);
+  if (report === undefined) {
     throw new CliError('The execution completed without a report.');
   }
   out();
@@ -143,21 +109,24 @@ async function demonstrate(connection: Connection, dir: string, out: (line?: str
   out();
   out('Its events, while a platform runs here (npm start):');
   out('  eval "$(npm run -s batuta env)"');
-  out(`  curl -sS -H "Authorization: Bearer $BATUTA_API_KEY" "$BATUTA_URL${path}/events"`);
+  out(
+    `  curl -sS -H "Authorization: Bearer $BATUTA_API_KEY" "$BATUTA_URL/api/v1/orchestrations/executions/${executionId}/events"`,
+  );
+}
+
+/** The text that the execution is for. */
+function reportIn(output: unknown): string | undefined {
+  if (typeof output !== 'object' || output === null || !('report' in output)) return undefined;
+  return typeof output.report === 'string' ? output.report : undefined;
 }
 
 /** Creates the config, or makes a new version of the one there. */
-async function saveConfig(connection: Connection, config: ConfigDocument): Promise<void> {
-  const list = await callApi<{ configs: readonly { id: string; name: string }[] }>(
-    connection,
-    'GET',
-    `${CONFIGS}?name=${encodeURIComponent(config.name)}`,
-  );
-  const existing = list.configs.find(({ name }) => name === config.name);
-  if (existing === undefined) {
-    await callApi(connection, 'POST', CONFIGS, config);
-  } else {
-    await callApi(connection, 'PUT', `${CONFIGS}/${existing.id}`, config);
+async function saveConfig(client: BatutaClient, config: OrchestrationDefinition): Promise<void> {
+  try {
+    await client.configs.create(config);
+  } catch (error) {
+    if (!isProblem(error, 'name_taken')) throw error;
+    await client.configs.update(config.name, config);
   }
 }
 
@@ -174,46 +143,41 @@ async function logToAnalyze(dir: string, run: RunFile | undefined): Promise<stri
   throw new CliError(`No log to analyse: neither PostgreSQL's nor the services' is below ${dir}.`);
 }
 
-function progressLines(steps: readonly StepDocument[]): (event: MonitorEvent) => string | undefined {
+function progressLines(steps: readonly Step[]): (event: Event) => string | undefined {
   const names = new Map(steps.map((step) => [step.id, step]));
   let firstAt: number | undefined;
-  return ({ type, at, data }) => {
-    firstAt ??= Date.parse(at);
-    const clock = `  ${String(Date.parse(at) - firstAt).padStart(6)} ms `;
-    const id = typeof data['step_id'] === 'string' ? data['step_id'] : '';
-    const step = names.get(id);
-    const name = (step?.name ?? id).padEnd(24);
-    switch (type) {
-      case 'StepScheduled':
-        return `${clock} ▶ ${name} ${step?.agent ?? ''}${data['attempt'] === 1 ? '' : ` (attempt ${String(data['attempt'])})`}`;
-      case 'StepCompleted':
-        return `${clock} ✔ ${name} ${milliseconds(spent(data))}`;
+  return (event) => {
+    const at = Date.parse(event.at);
+    firstAt ??= at;
+    const clock = `  ${String(at - firstAt).padStart(6)} ms `;
+    const nameOf = (id: string): string => (names.get(id)?.name ?? id).padEnd(24);
+    switch (event.type) {
+      case 'StepScheduled': {
+        const { step_id: id, attempt } = event.data;
+        return `${clock} ▶ ${nameOf(id)} ${names.get(id)?.agent ?? ''}${attempt === 1 ? '' : ` (attempt ${attempt})`}`;
+      }
+      case 'StepCompleted': {
+        const { step_id: id, started_at: started, finished_at: finished } = event.data;
+        return `${clock} ✔ ${nameOf(id)} ${milliseconds(Date.parse(finished ?? '') - Date.parse(started ?? ''))}`;
+      }
       case 'StepAttemptFailed':
-        return `${clock} ↻ ${name} ${failureOf(data)}`;
+        return `${clock} ↻ ${nameOf(event.data.step_id)} ${failureOf(event.data.failure)}`;
       case 'StepFailed':
-        return `${clock} ✘ ${name} ${failureOf(data)}`;
+        return `${clock} ✘ ${nameOf(event.data.step_id)} ${failureOf(event.data.failure)}`;
       case 'StepSkipped':
-        return `${clock} ⤼ ${name} ${typeof data['reason'] === 'string' ? data['reason'] : ''}`;
+        return `${clock} ⤼ ${nameOf(event.data.step_id)} ${event.data.reason}`;
       case 'ExecutionStarted':
       case 'ExecutionCompleted':
       case 'ExecutionFailed':
       case 'ExecutionCancelled':
-        return `${clock} ● ${type.replace('Execution', 'execution ').toLowerCase()}`;
+        return `${clock} ● ${event.type.replace('Execution', 'execution ').toLowerCase()}`;
       default:
         return undefined;
     }
   };
 }
 
-/** Milliseconds between an attempt's start and its end. */
-function spent(data: Readonly<Record<string, unknown>>): number {
-  return Date.parse(String(data['finished_at'])) - Date.parse(String(data['started_at']));
-}
-
-function failureOf(data: Readonly<Record<string, unknown>>): string {
-  const failure = data['failure'] as { code?: string; message?: string } | undefined;
-  return `${failure?.code ?? 'failed'}: ${failure?.message ?? ''}`;
-}
+const failureOf = ({ code, message }: Failure): string => `${code}: ${message}`;
 
 function milliseconds(value: number | null | undefined): string {
   return value === null || value === undefined || Number.isNaN(value) ? '–' : `${Math.round(value)} ms`;

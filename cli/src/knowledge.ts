@@ -1,9 +1,9 @@
 import { readFile, readdir } from 'node:fs/promises';
 import { extname, join, relative, resolve, sep } from 'node:path';
-import { CliError, callApi } from './api-client.js';
-import type { Connection } from './api-client.js';
+import type { BatutaClient, DocumentBody } from '@batuta/client';
+import { CliError } from './api-client.js';
 
-const CONTENT_TYPES: Readonly<Record<string, string>> = {
+const CONTENT_TYPES: Readonly<Record<string, DocumentBody['content_type']>> = {
   '.md': 'text/markdown',
   '.markdown': 'text/markdown',
   '.txt': 'text/plain',
@@ -15,19 +15,13 @@ export interface AddedDocument {
   readonly unchanged: boolean;
 }
 
-interface DocumentAnswer {
-  readonly source: string;
-  readonly passages: number;
-  readonly unchanged?: boolean;
-}
-
 /**
  * Adds every Markdown and text file below a directory to the knowledge base; the path below it is the document's source,
  * so adding a changed file again replaces it.
  * @throws CliError when the directory cannot be read or holds no such file.
  */
 export async function addKnowledge(
-  connection: Connection,
+  client: BatutaClient,
   directory: string,
   onDocument: (document: AddedDocument) => void,
 ): Promise<void> {
@@ -47,7 +41,7 @@ export async function addKnowledge(
   }
   for (const file of files) {
     const source = relative(top, file).split(sep).join('/');
-    const document = await callApi<DocumentAnswer>(connection, 'POST', '/api/v1/knowledge/documents', {
+    const document = await client.knowledge.put({
       source,
       content_type: CONTENT_TYPES[extname(file).toLowerCase()],
       content: await readFile(file, 'utf8'),

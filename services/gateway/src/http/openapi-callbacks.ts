@@ -1,5 +1,5 @@
 import { CALLBACK_EVENTS, CALLBACK_TYPES } from '@batuta/contracts';
-import type { OpenApiSchema } from './openapi-fields.js';
+import type { OpenApiSchema } from './openapi-schema.js';
 
 const ref = (name: string): OpenApiSchema => ({ $ref: `#/components/schemas/${name}` });
 const listOf = (name: string): OpenApiSchema => ({ type: 'array', items: ref(name) });

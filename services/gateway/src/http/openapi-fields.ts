@@ -1,7 +1,6 @@
 import { ALWAYS_THERE, FIELD_DESCRIPTIONS } from './openapi-descriptions.js';
 import { FIELD_RULES } from './openapi-rules.js';
-
-export type OpenApiSchema = Record<string, unknown>;
+import type { OpenApiSchema } from './openapi-schema.js';
 
 const ANY = 'x-any-json';
 

@@ -1,4 +1,4 @@
-import type { OpenApiSchema } from './openapi-fields.js';
+import type { OpenApiSchema } from './openapi-schema.js';
 import { REQUEST_ID } from './request-id.js';
 
 /** Headers of answers, by their names among the document's components. */

@@ -1,5 +1,5 @@
 import { TOKEN } from '@batuta/contracts';
-import type { OpenApiSchema } from './openapi-fields.js';
+import type { OpenApiSchema } from './openapi-schema.js';
 
 /** What a parameter of a path is, with a value that it is filled in with. */
 export interface PathParameter {

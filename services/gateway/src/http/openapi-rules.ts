@@ -1,5 +1,5 @@
 import { LIMITS, TENANT_ID, TOKEN } from '@batuta/contracts';
-import type { OpenApiSchema } from './openapi-fields.js';
+import type { OpenApiSchema } from './openapi-schema.js';
 
 const TEXT_255: OpenApiSchema = { minLength: 1, maxLength: 255 };
 const TOKENS: OpenApiSchema = { pattern: TOKEN.source };

@@ -26,7 +26,7 @@ import {
 import { callbackSchemas, REPEATED } from './openapi-callbacks.js';
 import { DEFINITION_EXAMPLE } from './openapi-examples.js';
 import { describedSchema } from './openapi-fields.js';
-import type { OpenApiSchema } from './openapi-fields.js';
+import type { OpenApiSchema } from './openapi-schema.js';
 
 const REF = '#/components/schemas/';
 export const ref = (name: string): OpenApiSchema => ({ $ref: `${REF}${name}` });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { ALWAYS_THERE, FIELD_DESCRIPTIONS } from './openapi-descriptions.js';
-import type { OpenApiSchema } from './openapi-fields.js';
+import type { OpenApiSchema } from './openapi-schema.js';
 import { platformSchemas } from './openapi-schemas.js';
 
 interface Schema {

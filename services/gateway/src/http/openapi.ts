@@ -8,7 +8,7 @@ import { unnamedRole } from '../auth/role.guard.js';
 import { ExecuteMessage } from './dto/execute.dto.js';
 import { BODY_EXAMPLES } from './openapi-examples.js';
 import { describedSchema, withAnyJson } from './openapi-fields.js';
-import type { OpenApiSchema } from './openapi-fields.js';
+import type { OpenApiSchema } from './openapi-schema.js';
 import { headerRef, HEADERS, REQUEST_ID_PARAMETER } from './openapi-headers.js';
 import { pathParameter } from './openapi-paths.js';
 import { problemExamples } from './openapi-problems.js';

@@ -1,0 +1,69 @@
+import type { Problem } from './generated/schemas.js';
+
+/** A stable code of a refusal: switch on it. */
+export type ProblemCode = Problem['code'];
+
+/** The platform refused the request; `problem` is what it answered (RFC 9457). */
+export class ProblemError extends Error {
+  override readonly name = 'ProblemError';
+
+  constructor(
+    readonly request: string,
+    readonly problem: Problem,
+    /** Milliseconds after which the platform wants to be asked again, where it says so. */
+    readonly retryAfterMs: number | undefined = undefined,
+  ) {
+    const details = (problem.errors ?? []).map(({ path, message }) => `\n  ${path === '' ? '/' : path}: ${message}`);
+    super(`${request}: ${problem.status} ${problem.title}: ${problem.detail}${details.join('')}`);
+  }
+
+  get status(): number {
+    return this.problem.status;
+  }
+
+  get code(): ProblemCode {
+    return this.problem.code;
+  }
+}
+
+/** An answer that is not the platform's, such as a proxy's page. */
+export class UnexpectedAnswerError extends Error {
+  override readonly name = 'UnexpectedAnswerError';
+
+  constructor(
+    readonly request: string,
+    readonly status: number,
+    readonly text: string,
+    readonly retryAfterMs: number | undefined = undefined,
+  ) {
+    super(`${request}: ${status}, which is no answer of Batuta: ${text.slice(0, 200)}`);
+  }
+}
+
+/** There was no answer: the connection could not be made, or broke, or took too long. `cause` says which. */
+export class ConnectionError extends Error {
+  override readonly name = 'ConnectionError';
+
+  constructor(
+    readonly request: string,
+    options: { readonly cause: unknown },
+  ) {
+    const { cause } = options;
+    const inner = cause instanceof Error && cause.cause !== undefined ? cause.cause : cause;
+    super(`${request}: no answer: ${inner instanceof Error ? inner.message || inner.name : String(inner)}`, options);
+  }
+}
+
+/** What was asked for with `ifNoneMatch` is as it was seen. */
+export class NotModifiedError extends Error {
+  override readonly name = 'NotModifiedError';
+
+  constructor(readonly request: string) {
+    super(`${request}: not modified`);
+  }
+}
+
+/** Whether the platform refused with this code, or with any. */
+export function isProblem(error: unknown, code?: ProblemCode): error is ProblemError {
+  return error instanceof ProblemError && (code === undefined || error.code === code);
+}

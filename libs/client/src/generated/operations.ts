@@ -1,0 +1,1172 @@
+// Generated from docs/openapi.json by `npm run openapi`: its operations as methods. Do not edit.
+import type { Answer } from '../answer.js';
+import type { CallOptions, Caller, OperationSpec } from '../caller.js';
+import type { Pages } from '../pages.js';
+import type {
+  AckBody,
+  Acknowledged,
+  Agent,
+  AgentBody,
+  AgentList,
+  ApiKey,
+  ApiKeyBody,
+  ApiKeyPage,
+  ApprovalPage,
+  ApprovalSummary,
+  Callback,
+  CallbackBody,
+  CallbackDelivery,
+  CallbackPage,
+  CancelBody,
+  Commanded,
+  Config,
+  ConfigBody,
+  ConfigPage,
+  ConfigPatch,
+  ConfigVersions,
+  DecisionBody,
+  DeliveryPage,
+  DocumentBody,
+  DocumentPage,
+  Event,
+  EventPage,
+  ExecuteBody,
+  ExecutionPage,
+  ExecutionResult,
+  ExecutionStatus,
+  ExecutionSteps,
+  ExecutionSummary,
+  ExecutionView,
+  ForkBody,
+  InboxNotification,
+  KnowledgeDocument,
+  Links,
+  Liveness,
+  NewApiKey,
+  NewCallback,
+  NewPoolCredentials,
+  NotificationPage,
+  Passages,
+  PauseBody,
+  PoolCredentials,
+  PoolCredentialsBody,
+  PoolCredentialsPage,
+  PoolList,
+  Readiness,
+  ReasonBody,
+  SigningSecret,
+  Started,
+  StepDetail,
+  StepOutput,
+  StoredDocument,
+} from './schemas.js';
+
+export const OPERATIONS = {
+  'operations.root': { method: 'GET', path: '/', query: [], headers: [] },
+  'operations.live': { method: 'GET', path: '/health/live', query: [], headers: [] },
+  'operations.ready': { method: 'GET', path: '/health/ready', query: [], headers: [] },
+  'operations.metrics': { method: 'GET', path: '/metrics', query: [], headers: [] },
+  'configs.create': {
+    method: 'POST',
+    path: '/api/v1/orchestrations/configs',
+    query: [],
+    headers: ['Idempotency-Key'],
+    media: 'application/json',
+  },
+  'configs.list': {
+    method: 'GET',
+    path: '/api/v1/orchestrations/configs',
+    query: ['name', 'strategy', 'owner_id', 'include_deleted', 'limit', 'cursor', 'offset', 'with_total'],
+    headers: [],
+    items: 'configs',
+  },
+  'configs.get': {
+    method: 'GET',
+    path: '/api/v1/orchestrations/configs/{id}',
+    query: ['include_deleted'],
+    headers: ['If-None-Match'],
+  },
+  'configs.update': {
+    method: 'PUT',
+    path: '/api/v1/orchestrations/configs/{id}',
+    query: [],
+    headers: ['If-Match', 'If-None-Match'],
+    media: 'application/json',
+  },
+  'configs.patch': {
+    method: 'PATCH',
+    path: '/api/v1/orchestrations/configs/{id}',
+    query: [],
+    headers: ['If-Match', 'If-None-Match'],
+    media: 'application/merge-patch+json',
+  },
+  'configs.delete': {
+    method: 'DELETE',
+    path: '/api/v1/orchestrations/configs/{id}',
+    query: [],
+    headers: ['If-Match', 'If-None-Match'],
+  },
+  'configs.restore': {
+    method: 'POST',
+    path: '/api/v1/orchestrations/configs/{id}/restore',
+    query: [],
+    headers: ['Idempotency-Key', 'If-Match', 'If-None-Match'],
+  },
+  'configs.versions': {
+    method: 'GET',
+    path: '/api/v1/orchestrations/configs/{id}/versions',
+    query: ['limit', 'cursor', 'include_deleted'],
+    headers: [],
+    items: 'versions',
+  },
+  'configs.version': {
+    method: 'GET',
+    path: '/api/v1/orchestrations/configs/{id}/versions/{version}',
+    query: ['include_deleted'],
+    headers: ['If-None-Match'],
+  },
+  'executions.start': {
+    method: 'POST',
+    path: '/api/v1/orchestrations/execute/{config_id}',
+    query: ['wait'],
+    headers: ['Idempotency-Key', 'traceparent'],
+    media: 'application/json',
+  },
+  'executions.status': { method: 'GET', path: '/api/v1/orchestrations/status/{trace_id}', query: [], headers: [] },
+  'executions.list': {
+    method: 'GET',
+    path: '/api/v1/orchestrations/executions',
+    query: [
+      'config_id',
+      'status',
+      'user',
+      'session_id',
+      'created_from',
+      'created_to',
+      'limit',
+      'cursor',
+      'offset',
+      'with_total',
+    ],
+    headers: [],
+    items: 'executions',
+  },
+  'executions.approvals': {
+    method: 'GET',
+    path: '/api/v1/orchestrations/approvals',
+    query: ['config_id', 'execution_id', 'approver', 'limit', 'cursor'],
+    headers: [],
+    items: 'approvals',
+  },
+  'executions.get': {
+    method: 'GET',
+    path: '/api/v1/orchestrations/executions/{id}',
+    query: ['at_version'],
+    headers: [],
+  },
+  'executions.events': {
+    method: 'GET',
+    path: '/api/v1/orchestrations/executions/{id}/events',
+    query: ['from_version', 'limit', 'cursor'],
+    headers: [],
+    items: 'events',
+  },
+  'executions.event': {
+    method: 'GET',
+    path: '/api/v1/orchestrations/executions/{id}/events/{version}',
+    query: [],
+    headers: [],
+  },
+  'executions.steps': { method: 'GET', path: '/api/v1/orchestrations/executions/{id}/steps', query: [], headers: [] },
+  'executions.step': {
+    method: 'GET',
+    path: '/api/v1/orchestrations/executions/{id}/steps/{step_id}',
+    query: [],
+    headers: [],
+  },
+  'executions.output': {
+    method: 'GET',
+    path: '/api/v1/orchestrations/executions/{id}/steps/{step_id}/output',
+    query: [],
+    headers: [],
+  },
+  'executions.result': {
+    method: 'GET',
+    path: '/api/v1/orchestrations/executions/{id}/result',
+    query: ['wait'],
+    headers: [],
+  },
+  'executions.pause': {
+    method: 'POST',
+    path: '/api/v1/orchestrations/executions/{id}/pause',
+    query: [],
+    headers: ['Idempotency-Key'],
+    media: 'application/json',
+  },
+  'executions.resume': {
+    method: 'POST',
+    path: '/api/v1/orchestrations/executions/{id}/resume',
+    query: [],
+    headers: ['Idempotency-Key'],
+    media: 'application/json',
+  },
+  'executions.cancel': {
+    method: 'POST',
+    path: '/api/v1/orchestrations/executions/{id}/cancel',
+    query: [],
+    headers: ['Idempotency-Key'],
+    media: 'application/json',
+  },
+  'executions.terminate': {
+    method: 'POST',
+    path: '/api/v1/orchestrations/executions/{id}/terminate',
+    query: [],
+    headers: ['Idempotency-Key'],
+    media: 'application/json',
+  },
+  'executions.retry': {
+    method: 'POST',
+    path: '/api/v1/orchestrations/executions/{id}/retry',
+    query: [],
+    headers: ['Idempotency-Key'],
+    media: 'application/json',
+  },
+  'executions.compensate': {
+    method: 'POST',
+    path: '/api/v1/orchestrations/executions/{id}/compensate',
+    query: [],
+    headers: ['Idempotency-Key'],
+    media: 'application/json',
+  },
+  'executions.skip': {
+    method: 'POST',
+    path: '/api/v1/orchestrations/executions/{id}/steps/{step_id}/skip',
+    query: [],
+    headers: ['Idempotency-Key'],
+    media: 'application/json',
+  },
+  'executions.approve': {
+    method: 'POST',
+    path: '/api/v1/orchestrations/executions/{id}/steps/{step_id}/approve',
+    query: [],
+    headers: ['Idempotency-Key'],
+    media: 'application/json',
+  },
+  'executions.reject': {
+    method: 'POST',
+    path: '/api/v1/orchestrations/executions/{id}/steps/{step_id}/reject',
+    query: [],
+    headers: ['Idempotency-Key'],
+    media: 'application/json',
+  },
+  'executions.fork': {
+    method: 'POST',
+    path: '/api/v1/orchestrations/executions/{id}/fork',
+    query: ['wait'],
+    headers: ['Idempotency-Key', 'traceparent'],
+    media: 'application/json',
+  },
+  'agents.list': { method: 'GET', path: '/api/v1/agents', query: [], headers: [] },
+  'agents.get': { method: 'GET', path: '/api/v1/agents/{name}', query: [], headers: ['If-None-Match'] },
+  'agents.put': {
+    method: 'PUT',
+    path: '/api/v1/agents/{name}',
+    query: [],
+    headers: ['If-Match', 'If-None-Match'],
+    media: 'application/json',
+  },
+  'agents.delete': {
+    method: 'DELETE',
+    path: '/api/v1/agents/{name}',
+    query: [],
+    headers: ['If-Match', 'If-None-Match'],
+  },
+  'pools.list': { method: 'GET', path: '/api/v1/pools', query: [], headers: [] },
+  'pools.createCredentials': {
+    method: 'POST',
+    path: '/api/v1/pools/{pool}/credentials',
+    query: [],
+    headers: [],
+    media: 'application/json',
+  },
+  'pools.listCredentials': {
+    method: 'GET',
+    path: '/api/v1/pools/{pool}/credentials',
+    query: ['limit', 'cursor'],
+    headers: [],
+    items: 'credentials',
+  },
+  'pools.revokeCredentials': {
+    method: 'DELETE',
+    path: '/api/v1/pools/{pool}/credentials/{id}',
+    query: [],
+    headers: [],
+  },
+  'knowledge.put': {
+    method: 'POST',
+    path: '/api/v1/knowledge/documents',
+    query: [],
+    headers: ['Idempotency-Key', 'If-Match', 'If-None-Match'],
+    media: 'application/json',
+  },
+  'knowledge.list': {
+    method: 'GET',
+    path: '/api/v1/knowledge/documents',
+    query: ['limit', 'cursor'],
+    headers: [],
+    items: 'documents',
+  },
+  'knowledge.get': { method: 'GET', path: '/api/v1/knowledge/documents/{id}', query: [], headers: ['If-None-Match'] },
+  'knowledge.delete': {
+    method: 'DELETE',
+    path: '/api/v1/knowledge/documents/{id}',
+    query: [],
+    headers: ['If-Match', 'If-None-Match'],
+  },
+  'knowledge.search': { method: 'GET', path: '/api/v1/knowledge/search', query: ['q', 'limit'], headers: [] },
+  'apiKeys.create': {
+    method: 'POST',
+    path: '/api/v1/api-keys',
+    query: [],
+    headers: ['Idempotency-Key'],
+    media: 'application/json',
+  },
+  'apiKeys.list': { method: 'GET', path: '/api/v1/api-keys', query: ['limit', 'cursor'], headers: [], items: 'keys' },
+  'apiKeys.get': { method: 'GET', path: '/api/v1/api-keys/{id}', query: [], headers: ['If-None-Match'] },
+  'apiKeys.revoke': {
+    method: 'DELETE',
+    path: '/api/v1/api-keys/{id}',
+    query: [],
+    headers: ['If-Match', 'If-None-Match'],
+  },
+  'callbacks.create': {
+    method: 'POST',
+    path: '/api/v1/orchestrations/callbacks',
+    query: [],
+    headers: ['Idempotency-Key'],
+    media: 'application/json',
+  },
+  'callbacks.list': {
+    method: 'GET',
+    path: '/api/v1/orchestrations/callbacks',
+    query: ['config_id', 'execution_id', 'limit', 'cursor'],
+    headers: [],
+    items: 'callbacks',
+  },
+  'callbacks.deliveries': {
+    method: 'GET',
+    path: '/api/v1/orchestrations/callbacks/deliveries',
+    query: ['execution_id', 'callback_id', 'limit', 'cursor', 'status'],
+    headers: [],
+    items: 'deliveries',
+  },
+  'callbacks.deadLetters': {
+    method: 'GET',
+    path: '/api/v1/orchestrations/callbacks/dead-letters',
+    query: ['execution_id', 'callback_id', 'limit', 'cursor'],
+    headers: [],
+    items: 'deliveries',
+  },
+  'callbacks.delivery': {
+    method: 'GET',
+    path: '/api/v1/orchestrations/callbacks/deliveries/{id}',
+    query: [],
+    headers: [],
+  },
+  'callbacks.redrive': {
+    method: 'POST',
+    path: '/api/v1/orchestrations/callbacks/deliveries/{id}/redrive',
+    query: [],
+    headers: ['Idempotency-Key'],
+  },
+  'callbacks.rotateTenant': {
+    method: 'POST',
+    path: '/api/v1/orchestrations/callbacks/secret/rotate',
+    query: [],
+    headers: ['Idempotency-Key'],
+  },
+  'callbacks.get': {
+    method: 'GET',
+    path: '/api/v1/orchestrations/callbacks/{id}',
+    query: [],
+    headers: ['If-None-Match'],
+  },
+  'callbacks.delete': {
+    method: 'DELETE',
+    path: '/api/v1/orchestrations/callbacks/{id}',
+    query: [],
+    headers: ['If-Match', 'If-None-Match'],
+  },
+  'callbacks.enable': {
+    method: 'POST',
+    path: '/api/v1/orchestrations/callbacks/{id}/enable',
+    query: [],
+    headers: ['Idempotency-Key', 'If-Match', 'If-None-Match'],
+  },
+  'callbacks.rotate': {
+    method: 'POST',
+    path: '/api/v1/orchestrations/callbacks/{id}/secret/rotate',
+    query: [],
+    headers: ['Idempotency-Key'],
+  },
+  'notifications.list': {
+    method: 'GET',
+    path: '/api/v1/notifications',
+    query: ['limit', 'cursor'],
+    headers: [],
+    items: 'notifications',
+  },
+  'notifications.acknowledge': {
+    method: 'POST',
+    path: '/api/v1/notifications/ack',
+    query: [],
+    headers: ['Idempotency-Key'],
+    media: 'application/json',
+  },
+} as const satisfies Record<string, OperationSpec>;
+
+export type OperationId = keyof typeof OPERATIONS;
+
+export class OperationsOperations {
+  constructor(protected readonly caller: Caller) {}
+
+  /** What this is and where its documentation is */
+  root(options?: CallOptions): Answer<Links> {
+    return this.caller.call<Links>('operations.root', { path: {}, options });
+  }
+
+  /** Whether the process runs */
+  live(options?: CallOptions): Answer<Liveness> {
+    return this.caller.call<Liveness>('operations.live', { path: {}, options });
+  }
+
+  /** Whether requests can be served: NATS, config and execution answer */
+  ready(options?: CallOptions): Answer<Readiness> {
+    return this.caller.call<Readiness>('operations.ready', { path: {}, options });
+  }
+
+  /** Metrics in the Prometheus text format */
+  metrics(options?: CallOptions): Answer<string> {
+    return this.caller.call<string>('operations.metrics', { path: {}, options });
+  }
+}
+
+export interface ConfigsCreateOptions extends CallOptions {
+  /** Yours, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat answers as the first time, with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+}
+
+export interface ConfigsListOptions extends CallOptions {
+  /** Configs whose name contains this. */
+  name?: string | undefined;
+  /** Configs with this strategy. */
+  strategy?: 'sequential' | 'parallel' | 'consensus' | 'fallback' | undefined;
+  /** Configs of this owner. */
+  owner_id?: string | undefined;
+  /** Deleted ones too. */
+  include_deleted?: boolean | undefined;
+  /** Items on a page, 1 to 200. */
+  limit?: number | undefined;
+  /** `next_cursor` of the page before; leave out for the first page. */
+  cursor?: string | undefined;
+  /** Items to pass over, instead of `cursor`; the answer then has `total`, `limit` and `offset`. Items made meanwhile move the others; a cursor does not notice them. */
+  offset?: number | undefined;
+  /** Says in `total` how many items match on all pages together. */
+  with_total?: boolean | undefined;
+}
+
+export interface ConfigsGetOptions extends CallOptions {
+  /** Also when it was deleted. */
+  include_deleted?: boolean | undefined;
+  /** ETags that you have seen, or `*`: answered with 304 and without a body while one is that of now. */
+  ifNoneMatch?: string | undefined;
+}
+
+export interface ConfigsUpdateOptions extends CallOptions {
+  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  ifMatch?: string | undefined;
+  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  ifNoneMatch?: string | undefined;
+}
+
+export interface ConfigsPatchOptions extends CallOptions {
+  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  ifMatch?: string | undefined;
+  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  ifNoneMatch?: string | undefined;
+}
+
+export interface ConfigsDeleteOptions extends CallOptions {
+  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  ifMatch?: string | undefined;
+  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  ifNoneMatch?: string | undefined;
+}
+
+export interface ConfigsRestoreOptions extends CallOptions {
+  /** Yours, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat answers as the first time, with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  ifMatch?: string | undefined;
+  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  ifNoneMatch?: string | undefined;
+}
+
+export interface ConfigsVersionsOptions extends CallOptions {
+  /** Items on a page, 1 to 200. */
+  limit?: number | undefined;
+  /** `next_cursor` of the page before; leave out for the first page. */
+  cursor?: string | undefined;
+  /** Also when the config was deleted. */
+  include_deleted?: boolean | undefined;
+}
+
+export interface ConfigsVersionOptions extends CallOptions {
+  /** Also when it was deleted. */
+  include_deleted?: boolean | undefined;
+  /** ETags that you have seen, or `*`: answered with 304 and without a body while one is that of now. */
+  ifNoneMatch?: string | undefined;
+}
+
+export class ConfigsOperations {
+  constructor(protected readonly caller: Caller) {}
+
+  /** Create a config */
+  create(body: ConfigBody, options?: ConfigsCreateOptions): Answer<Config> {
+    return this.caller.call<Config>('configs.create', { path: {}, body, options });
+  }
+
+  /** List configs */
+  list(options?: ConfigsListOptions): Pages<ConfigPage, Config> {
+    return this.caller.pages<ConfigPage, Config>('configs.list', { path: {}, options });
+  }
+
+  /** Get a config by id or name */
+  get(id: string, options?: ConfigsGetOptions): Answer<Config> {
+    return this.caller.call<Config>('configs.get', { path: { id }, options });
+  }
+
+  /** Change a config: makes a new version */
+  update(id: string, body: ConfigBody, options?: ConfigsUpdateOptions): Answer<Config> {
+    return this.caller.call<Config>('configs.update', { path: { id }, body, options });
+  }
+
+  /** Change some fields of a config: makes a new version */
+  patch(id: string, body: ConfigPatch, options?: ConfigsPatchOptions): Answer<Config> {
+    return this.caller.call<Config>('configs.patch', { path: { id }, body, options });
+  }
+
+  /** Delete a config */
+  delete(id: string, options?: ConfigsDeleteOptions): Answer<Config> {
+    return this.caller.call<Config>('configs.delete', { path: { id }, options });
+  }
+
+  /** Restore a deleted config */
+  restore(id: string, options?: ConfigsRestoreOptions): Answer<Config> {
+    return this.caller.call<Config>('configs.restore', { path: { id }, options });
+  }
+
+  /** List a config's versions, newest first */
+  versions(id: string, options?: ConfigsVersionsOptions): Pages<ConfigVersions, Config> {
+    return this.caller.pages<ConfigVersions, Config>('configs.versions', { path: { id }, options });
+  }
+
+  /** Get one version of a config */
+  version(id: string, version: number, options?: ConfigsVersionOptions): Answer<Config> {
+    return this.caller.call<Config>('configs.version', { path: { id, version }, options });
+  }
+}
+
+export interface ExecutionsStartOptions extends CallOptions {
+  /** Wait this long, 1ms to 60s, for the end of the execution and answer 200 with its result. */
+  wait?: string | undefined;
+  /** Yours, 1 to 255 visible ASCII characters: a repeat starts nothing and answers with the first execution and `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+  /** Your trace (W3C Trace Context), of which the execution becomes a part. A malformed one is ignored. */
+  traceparent?: string | undefined;
+}
+
+export interface ExecutionsListOptions extends CallOptions {
+  /** Executions of this config: its id or name. */
+  config_id?: string | undefined;
+  /** Executions in this status; may be given several times. */
+  status?: ('pending' | 'running' | 'paused' | 'completed' | 'failed' | 'cancelled' | 'compensation')[] | undefined;
+  /** Executions that this user started. */
+  user?: string | undefined;
+  /** Executions of this session. */
+  session_id?: string | undefined;
+  /** Created at this time or later. */
+  created_from?: string | undefined;
+  /** Created before this time. */
+  created_to?: string | undefined;
+  /** Items on a page, 1 to 200. */
+  limit?: number | undefined;
+  /** `next_cursor` of the page before; leave out for the first page. */
+  cursor?: string | undefined;
+  /** Items to pass over, instead of `cursor`; the answer then has `total`, `limit` and `offset`. Items made meanwhile move the others; a cursor does not notice them. */
+  offset?: number | undefined;
+  /** Says in `total` how many items match on all pages together. */
+  with_total?: boolean | undefined;
+}
+
+export interface ExecutionsApprovalsOptions extends CallOptions {
+  /** Approvals of executions of this config: its id or name. */
+  config_id?: string | undefined;
+  /** Approvals of this execution. */
+  execution_id?: string | undefined;
+  /** Those that this user may decide, by the `approvers` of the step. */
+  approver?: string | undefined;
+  /** Items on a page, 1 to 200. */
+  limit?: number | undefined;
+  /** `next_cursor` of the page before; leave out for the first page. */
+  cursor?: string | undefined;
+}
+
+export interface ExecutionsGetOptions extends CallOptions {
+  /** The state after the event with this version, from 1; the newest when left out. */
+  at_version?: number | undefined;
+}
+
+export interface ExecutionsEventsOptions extends CallOptions {
+  /** First version wanted; 1 when left out. */
+  from_version?: number | undefined;
+  /** Items on a page, 1 to 1000. */
+  limit?: number | undefined;
+  /** `next_cursor` of the page before; leave out for the first page. */
+  cursor?: string | undefined;
+}
+
+export interface ExecutionsResultOptions extends CallOptions {
+  /** Wait this long, 1ms to 60s, for the end of the execution and answer 200 with its result. */
+  wait?: string | undefined;
+}
+
+export interface ExecutionsPauseOptions extends CallOptions {
+  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+}
+
+export interface ExecutionsResumeOptions extends CallOptions {
+  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+}
+
+export interface ExecutionsCancelOptions extends CallOptions {
+  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+}
+
+export interface ExecutionsTerminateOptions extends CallOptions {
+  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+}
+
+export interface ExecutionsRetryOptions extends CallOptions {
+  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+}
+
+export interface ExecutionsCompensateOptions extends CallOptions {
+  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+}
+
+export interface ExecutionsSkipOptions extends CallOptions {
+  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+}
+
+export interface ExecutionsApproveOptions extends CallOptions {
+  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+}
+
+export interface ExecutionsRejectOptions extends CallOptions {
+  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+}
+
+export interface ExecutionsForkOptions extends CallOptions {
+  /** Wait this long, 1ms to 60s, for the end of the execution and answer 200 with its result. */
+  wait?: string | undefined;
+  /** Yours, 1 to 255 visible ASCII characters: a repeat starts nothing and answers with the first execution and `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+  /** Your trace (W3C Trace Context), of which the execution becomes a part. A malformed one is ignored. */
+  traceparent?: string | undefined;
+}
+
+export class ExecutionsOperations {
+  constructor(protected readonly caller: Caller) {}
+
+  /** Start an execution of a config, by its id or name */
+  start(configId: string, body: ExecuteBody, options?: ExecutionsStartOptions): Answer<ExecutionResult | Started> {
+    return this.caller.call<ExecutionResult | Started>('executions.start', {
+      path: { config_id: configId },
+      body,
+      options,
+    });
+  }
+
+  /** Where an execution stands, by its trace id */
+  status(traceId: string, options?: CallOptions): Answer<ExecutionStatus> {
+    return this.caller.call<ExecutionStatus>('executions.status', { path: { trace_id: traceId }, options });
+  }
+
+  /** List executions, newest first */
+  list(options?: ExecutionsListOptions): Pages<ExecutionPage, ExecutionSummary> {
+    return this.caller.pages<ExecutionPage, ExecutionSummary>('executions.list', { path: {}, options });
+  }
+
+  /** List approvals that wait for a decision, oldest first */
+  approvals(options?: ExecutionsApprovalsOptions): Pages<ApprovalPage, ApprovalSummary> {
+    return this.caller.pages<ApprovalPage, ApprovalSummary>('executions.approvals', { path: {}, options });
+  }
+
+  /** Get an execution with its steps, as it is or as it was */
+  get(id: string, options?: ExecutionsGetOptions): Answer<ExecutionView> {
+    return this.caller.call<ExecutionView>('executions.get', { path: { id }, options });
+  }
+
+  /** Read an execution's events */
+  events(id: string, options?: ExecutionsEventsOptions): Pages<EventPage, Event> {
+    return this.caller.pages<EventPage, Event>('executions.events', { path: { id }, options });
+  }
+
+  /** Read one event with all of its data */
+  event(id: string, version: number, options?: CallOptions): Answer<Event> {
+    return this.caller.call<Event>('executions.event', { path: { id, version }, options });
+  }
+
+  /** Get an execution's steps with their outputs */
+  steps(id: string, options?: CallOptions): Answer<ExecutionSteps> {
+    return this.caller.call<ExecutionSteps>('executions.steps', { path: { id }, options });
+  }
+
+  /** Get one step with what its agent got, its output and every attempt */
+  step(id: string, stepId: string, options?: CallOptions): Answer<StepDetail> {
+    return this.caller.call<StepDetail>('executions.step', { path: { id, step_id: stepId }, options });
+  }
+
+  /** Get the output of a step or consensus group */
+  output(id: string, stepId: string, options?: CallOptions): Answer<StepOutput> {
+    return this.caller.call<StepOutput>('executions.output', { path: { id, step_id: stepId }, options });
+  }
+
+  /** Get an execution's result */
+  result(id: string, options?: ExecutionsResultOptions): Answer<ExecutionResult> {
+    return this.caller.call<ExecutionResult>('executions.result', { path: { id }, options });
+  }
+
+  /** Pause an execution */
+  pause(id: string, body?: PauseBody, options?: ExecutionsPauseOptions): Answer<Commanded> {
+    return this.caller.call<Commanded>('executions.pause', { path: { id }, body, options });
+  }
+
+  /** Resume a paused execution */
+  resume(id: string, body?: ReasonBody, options?: ExecutionsResumeOptions): Answer<Commanded> {
+    return this.caller.call<Commanded>('executions.resume', { path: { id }, body, options });
+  }
+
+  /** Cancel an execution */
+  cancel(id: string, body?: CancelBody, options?: ExecutionsCancelOptions): Answer<Commanded> {
+    return this.caller.call<Commanded>('executions.cancel', { path: { id }, body, options });
+  }
+
+  /** End an execution at once */
+  terminate(id: string, body?: ReasonBody, options?: ExecutionsTerminateOptions): Answer<Commanded> {
+    return this.caller.call<Commanded>('executions.terminate', { path: { id }, body, options });
+  }
+
+  /** Run a failed or cancelled execution again from its failed steps */
+  retry(id: string, body?: ReasonBody, options?: ExecutionsRetryOptions): Answer<Commanded> {
+    return this.caller.call<Commanded>('executions.retry', { path: { id }, body, options });
+  }
+
+  /** Undo what an ended execution has not undone */
+  compensate(id: string, body?: ReasonBody, options?: ExecutionsCompensateOptions): Answer<Commanded> {
+    return this.caller.call<Commanded>('executions.compensate', { path: { id }, body, options });
+  }
+
+  /** Skip a step */
+  skip(id: string, stepId: string, body?: ReasonBody, options?: ExecutionsSkipOptions): Answer<Commanded> {
+    return this.caller.call<Commanded>('executions.skip', { path: { id, step_id: stepId }, body, options });
+  }
+
+  /** Approve a step that waits for a human */
+  approve(id: string, stepId: string, body?: DecisionBody, options?: ExecutionsApproveOptions): Answer<Commanded> {
+    return this.caller.call<Commanded>('executions.approve', { path: { id, step_id: stepId }, body, options });
+  }
+
+  /** Reject a step that waits for a human */
+  reject(id: string, stepId: string, body?: DecisionBody, options?: ExecutionsRejectOptions): Answer<Commanded> {
+    return this.caller.call<Commanded>('executions.reject', { path: { id, step_id: stepId }, body, options });
+  }
+
+  /** Start a copy of an execution from one of its steps */
+  fork(id: string, body: ForkBody, options?: ExecutionsForkOptions): Answer<ExecutionResult | Started> {
+    return this.caller.call<ExecutionResult | Started>('executions.fork', { path: { id }, body, options });
+  }
+}
+
+export interface AgentsGetOptions extends CallOptions {
+  /** ETags that you have seen, or `*`: answered with 304 and without a body while one is that of now. */
+  ifNoneMatch?: string | undefined;
+}
+
+export interface AgentsPutOptions extends CallOptions {
+  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  ifMatch?: string | undefined;
+  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  ifNoneMatch?: string | undefined;
+}
+
+export interface AgentsDeleteOptions extends CallOptions {
+  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  ifMatch?: string | undefined;
+  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  ifNoneMatch?: string | undefined;
+}
+
+export class AgentsOperations {
+  constructor(protected readonly caller: Caller) {}
+
+  /** List agents, the built-in ones too */
+  list(options?: CallOptions): Answer<AgentList> {
+    return this.caller.call<AgentList>('agents.list', { path: {}, options });
+  }
+
+  /** Get an agent */
+  get(name: string, options?: AgentsGetOptions): Answer<Agent> {
+    return this.caller.call<Agent>('agents.get', { path: { name }, options });
+  }
+
+  /** Register an agent that your own workers serve */
+  put(name: string, body: AgentBody, options?: AgentsPutOptions): Answer<Agent> {
+    return this.caller.call<Agent>('agents.put', { path: { name }, body, options });
+  }
+
+  /** Remove an agent */
+  delete(name: string, options?: AgentsDeleteOptions): Answer<Agent> {
+    return this.caller.call<Agent>('agents.delete', { path: { name }, options });
+  }
+}
+
+export interface PoolsListCredentialsOptions extends CallOptions {
+  /** Items on a page, 1 to 200. */
+  limit?: number | undefined;
+  /** `next_cursor` of the page before; leave out for the first page. */
+  cursor?: string | undefined;
+}
+
+export class PoolsOperations {
+  constructor(protected readonly caller: Caller) {}
+
+  /** List the pools of workers that serve your agents, and the built-in one */
+  list(options?: CallOptions): Answer<PoolList> {
+    return this.caller.call<PoolList>('pools.list', { path: {}, options });
+  }
+
+  /** Make NATS credentials for workers of a pool */
+  createCredentials(pool: string, body: PoolCredentialsBody, options?: CallOptions): Answer<NewPoolCredentials> {
+    return this.caller.call<NewPoolCredentials>('pools.createCredentials', { path: { pool }, body, options });
+  }
+
+  /** List the tenant's NATS credentials of a pool, without the files */
+  listCredentials(pool: string, options?: PoolsListCredentialsOptions): Pages<PoolCredentialsPage, PoolCredentials> {
+    return this.caller.pages<PoolCredentialsPage, PoolCredentials>('pools.listCredentials', {
+      path: { pool },
+      options,
+    });
+  }
+
+  /** Revoke NATS credentials of a pool */
+  revokeCredentials(pool: string, id: string, options?: CallOptions): Answer<PoolCredentials> {
+    return this.caller.call<PoolCredentials>('pools.revokeCredentials', { path: { pool, id }, options });
+  }
+}
+
+export interface KnowledgePutOptions extends CallOptions {
+  /** Yours, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat answers as the first time, with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  ifMatch?: string | undefined;
+  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  ifNoneMatch?: string | undefined;
+}
+
+export interface KnowledgeListOptions extends CallOptions {
+  /** Items on a page, 1 to 200. */
+  limit?: number | undefined;
+  /** `next_cursor` of the page before; leave out for the first page. */
+  cursor?: string | undefined;
+}
+
+export interface KnowledgeGetOptions extends CallOptions {
+  /** ETags that you have seen, or `*`: answered with 304 and without a body while one is that of now. */
+  ifNoneMatch?: string | undefined;
+}
+
+export interface KnowledgeDeleteOptions extends CallOptions {
+  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  ifMatch?: string | undefined;
+  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  ifNoneMatch?: string | undefined;
+}
+
+export interface KnowledgeSearchOptions extends CallOptions {
+  /** What to look for. */
+  q: string;
+  /** Items on a page, 1 to 50. */
+  limit?: number | undefined;
+}
+
+export class KnowledgeOperations {
+  constructor(protected readonly caller: Caller) {}
+
+  /** Add a document, or replace the one with the same source */
+  put(body: DocumentBody, options?: KnowledgePutOptions): Answer<StoredDocument> {
+    return this.caller.call<StoredDocument>('knowledge.put', { path: {}, body, options });
+  }
+
+  /** List documents */
+  list(options?: KnowledgeListOptions): Pages<DocumentPage, KnowledgeDocument> {
+    return this.caller.pages<DocumentPage, KnowledgeDocument>('knowledge.list', { path: {}, options });
+  }
+
+  /** Get what is known of a document, without its text */
+  get(id: string, options?: KnowledgeGetOptions): Answer<KnowledgeDocument> {
+    return this.caller.call<KnowledgeDocument>('knowledge.get', { path: { id }, options });
+  }
+
+  /** Remove a document */
+  delete(id: string, options?: KnowledgeDeleteOptions): Answer<KnowledgeDocument> {
+    return this.caller.call<KnowledgeDocument>('knowledge.delete', { path: { id }, options });
+  }
+
+  /** Search the documents */
+  search(options: KnowledgeSearchOptions): Answer<Passages> {
+    return this.caller.call<Passages>('knowledge.search', { path: {}, options });
+  }
+}
+
+export interface ApiKeysCreateOptions extends CallOptions {
+  /** Yours, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat answers as the first time, with `repeated` and without the secret, which is shown only once. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+}
+
+export interface ApiKeysListOptions extends CallOptions {
+  /** Items on a page, 1 to 200. */
+  limit?: number | undefined;
+  /** `next_cursor` of the page before; leave out for the first page. */
+  cursor?: string | undefined;
+}
+
+export interface ApiKeysGetOptions extends CallOptions {
+  /** ETags that you have seen, or `*`: answered with 304 and without a body while one is that of now. */
+  ifNoneMatch?: string | undefined;
+}
+
+export interface ApiKeysRevokeOptions extends CallOptions {
+  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  ifMatch?: string | undefined;
+  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  ifNoneMatch?: string | undefined;
+}
+
+export class ApiKeysOperations {
+  constructor(protected readonly caller: Caller) {}
+
+  /** Make an API key */
+  create(body: ApiKeyBody, options?: ApiKeysCreateOptions): Answer<NewApiKey> {
+    return this.caller.call<NewApiKey>('apiKeys.create', { path: {}, body, options });
+  }
+
+  /** List the tenant's API keys, without the keys themselves */
+  list(options?: ApiKeysListOptions): Pages<ApiKeyPage, ApiKey> {
+    return this.caller.pages<ApiKeyPage, ApiKey>('apiKeys.list', { path: {}, options });
+  }
+
+  /** Get an API key, without the key itself */
+  get(id: string, options?: ApiKeysGetOptions): Answer<ApiKey> {
+    return this.caller.call<ApiKey>('apiKeys.get', { path: { id }, options });
+  }
+
+  /** Revoke an API key */
+  revoke(id: string, options?: ApiKeysRevokeOptions): Answer<ApiKey> {
+    return this.caller.call<ApiKey>('apiKeys.revoke', { path: { id }, options });
+  }
+}
+
+export interface CallbacksCreateOptions extends CallOptions {
+  /** Yours, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat answers as the first time, with `repeated` and without the secret, which is shown only once. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+}
+
+export interface CallbacksListOptions extends CallOptions {
+  /** Only callbacks of this config. */
+  config_id?: string | undefined;
+  /** Only callbacks of this execution. */
+  execution_id?: string | undefined;
+  /** Items on a page, 1 to 200. */
+  limit?: number | undefined;
+  /** `next_cursor` of the page before; leave out for the first page. */
+  cursor?: string | undefined;
+}
+
+export interface CallbacksDeliveriesOptions extends CallOptions {
+  /** Only deliveries about this execution. */
+  execution_id?: string | undefined;
+  /** Only deliveries of this callback. */
+  callback_id?: string | undefined;
+  /** Items on a page, 1 to 200. */
+  limit?: number | undefined;
+  /** `next_cursor` of the page before; leave out for the first page. */
+  cursor?: string | undefined;
+  /** Only deliveries with this status. */
+  status?: ('pending' | 'sent' | 'delivered' | 'failed' | 'retrying')[] | undefined;
+}
+
+export interface CallbacksDeadLettersOptions extends CallOptions {
+  /** Only deliveries about this execution. */
+  execution_id?: string | undefined;
+  /** Only deliveries of this callback. */
+  callback_id?: string | undefined;
+  /** Items on a page, 1 to 200. */
+  limit?: number | undefined;
+  /** `next_cursor` of the page before; leave out for the first page. */
+  cursor?: string | undefined;
+}
+
+export interface CallbacksRedriveOptions extends CallOptions {
+  /** Yours, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat answers as the first time, with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+}
+
+export interface CallbacksRotateTenantOptions extends CallOptions {
+  /** Yours, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat answers as the first time, with `repeated` and without the secret, which is shown only once. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+}
+
+export interface CallbacksGetOptions extends CallOptions {
+  /** ETags that you have seen, or `*`: answered with 304 and without a body while one is that of now. */
+  ifNoneMatch?: string | undefined;
+}
+
+export interface CallbacksDeleteOptions extends CallOptions {
+  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  ifMatch?: string | undefined;
+  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  ifNoneMatch?: string | undefined;
+}
+
+export interface CallbacksEnableOptions extends CallOptions {
+  /** Yours, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat answers as the first time, with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  ifMatch?: string | undefined;
+  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  ifNoneMatch?: string | undefined;
+}
+
+export interface CallbacksRotateOptions extends CallOptions {
+  /** Yours, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat answers as the first time, with `repeated` and without the secret, which is shown only once. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+}
+
+export class CallbacksOperations {
+  constructor(protected readonly caller: Caller) {}
+
+  /** Tell somebody about events of a config’s executions, or of one execution */
+  create(body: CallbackBody, options?: CallbacksCreateOptions): Answer<NewCallback> {
+    return this.caller.call<NewCallback>('callbacks.create', { path: {}, body, options });
+  }
+
+  /** List callbacks */
+  list(options?: CallbacksListOptions): Pages<CallbackPage, Callback> {
+    return this.caller.pages<CallbackPage, Callback>('callbacks.list', { path: {}, options });
+  }
+
+  /** List deliveries */
+  deliveries(options?: CallbacksDeliveriesOptions): Pages<DeliveryPage, CallbackDelivery> {
+    return this.caller.pages<DeliveryPage, CallbackDelivery>('callbacks.deliveries', { path: {}, options });
+  }
+
+  /** List the deliveries that were given up */
+  deadLetters(options?: CallbacksDeadLettersOptions): Pages<DeliveryPage, CallbackDelivery> {
+    return this.caller.pages<DeliveryPage, CallbackDelivery>('callbacks.deadLetters', { path: {}, options });
+  }
+
+  /** One delivery with its attempts */
+  delivery(id: string, options?: CallOptions): Answer<CallbackDelivery> {
+    return this.caller.call<CallbackDelivery>('callbacks.delivery', { path: { id }, options });
+  }
+
+  /** Try a dead letter again */
+  redrive(id: string, options?: CallbacksRedriveOptions): Answer<CallbackDelivery> {
+    return this.caller.call<CallbackDelivery>('callbacks.redrive', { path: { id }, options });
+  }
+
+  /** A new signing secret for the short form `callback_url` */
+  rotateTenant(options?: CallbacksRotateTenantOptions): Answer<SigningSecret> {
+    return this.caller.call<SigningSecret>('callbacks.rotateTenant', { path: {}, options });
+  }
+
+  /** One callback */
+  get(id: string, options?: CallbacksGetOptions): Answer<Callback> {
+    return this.caller.call<Callback>('callbacks.get', { path: { id }, options });
+  }
+
+  /** Delete a callback */
+  delete(id: string, options?: CallbacksDeleteOptions): Answer<Callback> {
+    return this.caller.call<Callback>('callbacks.delete', { path: { id }, options });
+  }
+
+  /** Enable a callback that a 410 disabled */
+  enable(id: string, options?: CallbacksEnableOptions): Answer<Callback> {
+    return this.caller.call<Callback>('callbacks.enable', { path: { id }, options });
+  }
+
+  /** A new signing secret for a callback */
+  rotate(id: string, options?: CallbacksRotateOptions): Answer<SigningSecret> {
+    return this.caller.call<SigningSecret>('callbacks.rotate', { path: { id }, options });
+  }
+}
+
+export interface NotificationsListOptions extends CallOptions {
+  /** Items on a page, 1 to 500. */
+  limit?: number | undefined;
+  /** `next_cursor` of the page before; leave out for the first page. */
+  cursor?: string | undefined;
+}
+
+export interface NotificationsAcknowledgeOptions extends CallOptions {
+  /** Yours, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat answers as the first time, with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+}
+
+export class NotificationsOperations {
+  constructor(protected readonly caller: Caller) {}
+
+  /** What waits in your inbox */
+  list(options?: NotificationsListOptions): Pages<NotificationPage, InboxNotification> {
+    return this.caller.pages<NotificationPage, InboxNotification>('notifications.list', { path: {}, options });
+  }
+
+  /** Acknowledge notifications */
+  acknowledge(body: AckBody, options?: NotificationsAcknowledgeOptions): Answer<Acknowledged> {
+    return this.caller.call<Acknowledged>('notifications.acknowledge', { path: {}, body, options });
+  }
+}
+
+/** The methods of every namespace. */
+export const NAMESPACES = [
+  'operations',
+  'configs',
+  'executions',
+  'agents',
+  'pools',
+  'knowledge',
+  'apiKeys',
+  'callbacks',
+  'notifications',
+] as const;

@@ -1,0 +1,2517 @@
+// Generated from docs/openapi.json by `npm run openapi`: what the API takes and answers. Do not edit.
+
+export interface ExecuteBody {
+  /** The execution's input: any JSON. Checked against the config's `input_schema` when it has one. */
+  input?: unknown | undefined;
+  /** Your session, to find executions by; default `session_id` of the input, when that is a text. */
+  session_id?: string | undefined;
+  /** Anything you want to keep with the execution. */
+  metadata?: Record<string, unknown> | undefined;
+  /** Called when the execution ends. */
+  callback_url?: string | undefined;
+  /** Nothing runs before this time; a time in the past means at once. */
+  start_at?: string | undefined;
+  /** Which of the queue's three lanes its tasks take; default `settings.priority` of the config. */
+  priority?: 'high' | 'normal' | 'low' | undefined;
+  /** What it may spend at most, in tokens and cost that agents report; of this and `settings.budget` of the config the smaller limits count. */
+  budget?:
+    | {
+        /** Tokens that may be spent. */
+        max_tokens?: number | undefined;
+        /** Cost that may be spent; above 0. */
+        max_cost?: number | undefined;
+      }
+    | undefined;
+}
+
+export interface PauseBody {
+  /** Why, for people. */
+  reason?: string | undefined;
+  /** Also stop the attempts that run; they run again at the resume, without spending one. */
+  now?: boolean | undefined;
+}
+
+export interface ReasonBody {
+  /** Why, for people. */
+  reason?: string | undefined;
+}
+
+export interface CancelBody {
+  /** Why, for people. */
+  reason?: string | undefined;
+  /** Undo the completed steps that say how (`compensate`), newest first; the status is `compensation` meanwhile. */
+  compensate?: boolean | undefined;
+}
+
+export interface DecisionBody {
+  /** Why, for people. */
+  comment?: string | undefined;
+  /** Any JSON: part of the step's output when it is approved, kept with the decision in any case. */
+  data?: unknown | undefined;
+}
+
+export interface ForkBody {
+  /** The execution's input: any JSON. Checked against the config's `input_schema` when it has one. */
+  input?: unknown | undefined;
+  /** Your session, to find executions by; default `session_id` of the input, when that is a text. */
+  session_id?: string | undefined;
+  /** Anything you want to keep with the execution. */
+  metadata?: Record<string, unknown> | undefined;
+  /** Called when the execution ends. */
+  callback_url?: string | undefined;
+  /** Nothing runs before this time; a time in the past means at once. */
+  start_at?: string | undefined;
+  /** Which of the queue's three lanes its tasks take; default `settings.priority` of the config. */
+  priority?: 'high' | 'normal' | 'low' | undefined;
+  /** What it may spend at most, in tokens and cost that agents report; of this and `settings.budget` of the config the smaller limits count. */
+  budget?:
+    | {
+        /** Tokens that may be spent. */
+        max_tokens?: number | undefined;
+        /** Cost that may be spent; above 0. */
+        max_cost?: number | undefined;
+      }
+    | undefined;
+  /** Step or consensus group to run again, with all that depends on it. Completed steps that do not are taken over. */
+  from_step_id: string;
+}
+
+export interface PoolCredentialsBody {
+  /** To recognise the credentials by. */
+  name?: string | undefined;
+  /** When the credentials end; in 30 days when left out. */
+  expires_at?: string | undefined;
+}
+
+export interface DocumentBody {
+  /** A path or URL, unique in the tenant: a document with the same source is replaced. */
+  source: string;
+  /** Default: the first heading, else the source. */
+  title?: string | undefined;
+  /** Markdown is split by its headings. */
+  content_type?: 'text/markdown' | 'text/plain' | undefined;
+  /** The text itself. */
+  content: string;
+  /** Whatever the user keeps with it. The platform does not read it. */
+  metadata?: Record<string, unknown> | undefined;
+}
+
+export interface ApiKeyBody {
+  /** Who the key acts as. */
+  user_id: string;
+  /** viewer reads; operator also writes and runs; admin also manages keys. */
+  role: 'viewer' | 'operator' | 'admin';
+  /** To recognise the key by. */
+  name?: string | undefined;
+  /** When the key ends; never when left out. */
+  expires_at?: string | undefined;
+  /** Another tenant to make the key in; only for admins of the tenant `default`. */
+  tenant_id?: string | undefined;
+}
+
+export interface AckBody {
+  /** Ids of notifications. */
+  ids: string[];
+}
+
+export interface Agent {
+  /** Its name. */
+  name: string;
+  /** The pool whose workers run the task. */
+  pool: string;
+  /** What it is for, for people. */
+  description: string;
+  /** Any JSON. */
+  input_schema?: unknown | undefined;
+  /** Any JSON. */
+  output_schema?: unknown | undefined;
+  /** Whether it comes with the platform. */
+  built_in: boolean;
+  /** Grows with each change. */
+  revision: number;
+  /** When it was last changed. */
+  updated_at: string | null;
+  /** The tenant that it belongs to. */
+  tenant_id: string;
+}
+
+export interface ApiKey {
+  /** Its id. */
+  id: string;
+  /** The tenant that it belongs to. */
+  tenant_id: string;
+  /** The user whose API key asked for it. */
+  user_id: string;
+  /** What it allows: `viewer` reads; `operator` also writes and runs; `admin` also manages agents and keys. */
+  role: 'viewer' | 'operator' | 'admin';
+  /** Its name. */
+  name: string;
+  /** When it was made. */
+  created_at: string | null;
+  /** When it ends; null when never. */
+  expires_at?: string | null | undefined;
+  /** When it was revoked; null while it was not. */
+  revoked_at?: string | null | undefined;
+  /** First characters of the key, to recognise it by. */
+  prefix: string;
+}
+
+export interface ApprovalSummary {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** The step, by its id in the config. */
+  step_id: string;
+  /** Name of the step. */
+  step_name: string;
+  /** The config that is run. */
+  config_id: string;
+  /** Name of that config. */
+  config_name: string;
+  /** What the approver is asked. */
+  message: string;
+  /** The users who may decide; absent when every operator may. */
+  approvers?: string[] | undefined;
+  /** When the human was asked. */
+  requested_at: string | null;
+  /** When its time is over; null when nothing limits it. */
+  deadline_at?: string | null | undefined;
+  /** Where it stands. */
+  status: 'pending' | 'running' | 'paused' | 'completed' | 'failed' | 'cancelled' | 'compensation';
+}
+
+export interface Step {
+  /** 1 to 64 letters, digits, `_` or `-`; unique among steps and consensus groups. */
+  id: string;
+  /** 1 to 255 characters, for people. */
+  name: string;
+  /** A built-in agent or one of the tenant’s; required unless the step has an `approval`. */
+  agent?: string | undefined;
+  /** Milliseconds that one attempt may take; default 60,000. */
+  timeout_ms?: number | undefined;
+  /** Whether and when a failed attempt is tried again. */
+  retry?: Retry | undefined;
+  /** Steps or consensus groups that must be done first. */
+  dependencies?: string[] | undefined;
+  /** Name of its output for the steps that depend on it; default its id. */
+  output_key?: string | undefined;
+  /** What its failure does: `abort` (default), `continue` or `fallback`. */
+  on_failure?: 'abort' | 'continue' | 'fallback' | undefined;
+  /** Whether it only runs in place of another step. */
+  is_fallback?: boolean | undefined;
+  /** The step or group that it stands in for. */
+  fallback_for?: string | undefined;
+  /** Kinds of failure that fallbacks are for; all when left out. */
+  fallback_when?: ('error' | 'timeout' | 'no_consensus')[] | undefined;
+  /** The group with whose other members it runs and votes. */
+  consensus_group?: string | undefined;
+  /** Any JSON. */
+  input?: unknown | undefined;
+  /** JSONata: the step is skipped unless it is true. */
+  when?: string | undefined;
+  /** `any` (default): a skipped dependency will do; `all`: it will not. */
+  require?: 'any' | 'all' | undefined;
+  /** How it is undone. */
+  compensate?: Compensation | undefined;
+  /** Milliseconds that an attempt may wait for a worker. */
+  schedule_to_start_ms?: number | undefined;
+  /** Milliseconds for all attempts of the step with their waits. */
+  schedule_to_close_ms?: number | undefined;
+  /** Milliseconds between two signs of life of the agent. */
+  heartbeat_ms?: number | undefined;
+  /** Whatever the user keeps with it. The platform does not read it. */
+  metadata?: Record<string, unknown> | undefined;
+  /** In place of an agent: a human decides. */
+  approval?: Approval | undefined;
+}
+
+export interface Retry {
+  /** Attempts in all, the first one included. */
+  max_attempts?: number | undefined;
+  /** Milliseconds before the second attempt. */
+  backoff_ms?: number | undefined;
+  /** Each wait is this many times the one before; default 2. */
+  backoff_coefficient?: number | undefined;
+  /** The longest wait, in milliseconds; default one hour. */
+  max_backoff_ms?: number | undefined;
+  /** `full` (default): each wait is drawn evenly from 0 to its length; `none`: it is not. */
+  jitter?: 'full' | 'none' | undefined;
+  /** Codes of failures after which there is no further attempt. */
+  non_retryable?: string[] | undefined;
+  /** No attempt begins later than these milliseconds after the first was scheduled. */
+  total_timeout_ms?: number | undefined;
+}
+
+export interface Compensation {
+  /** Name of the agent. */
+  agent: string;
+  /** Any JSON. */
+  input?: unknown | undefined;
+  /** Whether and when a failed attempt is tried again. */
+  retry?: Retry | undefined;
+  /** Milliseconds that one attempt may take; default 60,000. */
+  timeout_ms?: number | undefined;
+}
+
+export interface Approval {
+  /** What the approver is asked: a text, or one expression `{% … %}`. */
+  message?: string | undefined;
+  /** The users who may decide; absent when every operator may. */
+  approvers?: string[] | undefined;
+  /** Milliseconds to decide in. */
+  timeout_ms?: number | undefined;
+  /** What the passing of that time decides; default `reject`. */
+  on_timeout?: 'reject' | 'approve' | undefined;
+}
+
+export interface Settings {
+  /** How many steps run at once; 0: any number. */
+  parallel_limit?: number | undefined;
+  /** Share of members that must succeed in groups of mode `quorum`; default 0.8. */
+  consensus_threshold?: number | undefined;
+  /** Called when an execution has ended. */
+  callback_url?: string | undefined;
+  /** Milliseconds that an execution may take; default 30 days. */
+  timeout_ms?: number | undefined;
+  /** Which of the queue's three lanes tasks take; default `normal`. */
+  priority?: 'high' | 'normal' | 'low' | undefined;
+  /** What an execution may spend. */
+  budget?: Budget | undefined;
+  /** What a step without a mapping gets of its dependencies; default `keyed`. */
+  default_input?: 'keyed' | 'merged' | undefined;
+  /** False keeps executions of the config out of live feeds. */
+  enable_monitoring?: boolean | undefined;
+}
+
+export interface Budget {
+  /** Tokens that may be spent; absent or 0: no limit. */
+  max_tokens?: number | undefined;
+  /** Cost that may be spent; absent or 0: no limit. */
+  max_cost?: number | undefined;
+}
+
+export interface ConsensusGroup {
+  /** Like the id of a step, and none of a step. */
+  id: string;
+  /** `quorum` (default), `majority`, `weighted`, `unanimous`, `best` or `judge`. */
+  mode?: 'quorum' | 'majority' | 'weighted' | 'unanimous' | 'best' | 'judge' | undefined;
+  /** The share that is needed, above 0 and up to 1. */
+  threshold?: number | undefined;
+  /** JSONata over a member’s output; default the whole output. */
+  vote_key?: string | undefined;
+  /** For mode `best`: JSONata over a member’s output; the highest wins. */
+  score?: string | undefined;
+  /** For mode `weighted`: what the vote of each member counts; 1 for those without. */
+  weights?: Record<string, number> | undefined;
+  /** The agent that decides, for mode `judge` and `on_tie: judge`. */
+  judge?: string | undefined;
+  /** `fail` (default), `first` or `judge`. */
+  on_tie?: 'fail' | 'first' | 'judge' | undefined;
+  /** What its failure does: `abort` (default), `continue` or `fallback`. */
+  on_failure?: 'abort' | 'continue' | 'fallback' | undefined;
+  /** Whether members that cannot change the outcome are stopped. */
+  early_stop?: boolean | undefined;
+  /** Name of its output for the steps that depend on it. */
+  output_key?: string | undefined;
+}
+
+export interface ExecutionSummary {
+  /** Its id. */
+  id: string;
+  /** The trace of the execution, an OpenTelemetry trace id. */
+  trace_id: string;
+  /** The config that is run. */
+  config_id: string;
+  /** Name of that config. */
+  config_name: string;
+  /** Where it stands. */
+  status: 'pending' | 'running' | 'paused' | 'completed' | 'failed' | 'cancelled' | 'compensation';
+  /** The user whose API key asked for it. */
+  user_id: string;
+  /** The session of the caller, to find executions by. */
+  session_id?: string | undefined;
+  /** The tenant that it belongs to. */
+  tenant_id: string;
+  /** When it was made. */
+  created_at: string | null;
+  /** When it began to run; null before. */
+  started_at?: string | null | undefined;
+  /** When it ended; null before. */
+  completed_at?: string | null | undefined;
+  /** When it was paused; null unless it is paused. */
+  paused_at?: string | null | undefined;
+  /** Milliseconds from start to end. */
+  total_latency_ms?: number | undefined;
+  /** Cost that agents reported (`_cost`). */
+  estimated_cost: number;
+  /** The user who made it. */
+  created_by: string;
+  /** Tokens that agents reported (`_tokens`). */
+  token_count?: number | undefined;
+  /** Why it failed. Absent when it did not. */
+  failure?: Failure | undefined;
+  /** Up to five steps that run now; a moment behind. */
+  current_steps?: CurrentStep[] | undefined;
+}
+
+export interface Failure {
+  /** Stable code: the platform’s, or one of the agent’s own. */
+  code: string;
+  /** What happened, in one sentence. */
+  message: string;
+  /** Whether another attempt might have helped. */
+  retryable: boolean;
+  /** What the agent told besides. */
+  details?: Record<string, unknown> | undefined;
+  /** The step or consensus group that failed. Absent where none did. */
+  step_id?: string | undefined;
+  /** Name of the step. */
+  step_name?: string | undefined;
+  /** The agent that failed. Absent where no attempt was made. */
+  agent?: string | undefined;
+  /** How many attempts were made. Absent where none was. */
+  attempts?: number | undefined;
+  /** What failed and why, as one sentence for people. */
+  summary?: string | undefined;
+}
+
+export interface CurrentStep {
+  /** The step, by its id in the config. */
+  step_id: string;
+  /** Name of the step. */
+  step_name: string;
+  /** Name of the agent that runs the step. */
+  agent_id?: string | undefined;
+  /** Where it stands. */
+  status: 'running' | 'paused';
+  /** Number of the attempt, from 1; 0 before the first. */
+  attempt: number;
+  /** Whether it waits for a human. */
+  awaiting_approval: boolean;
+}
+
+export interface ExecutionView {
+  /** Its id. */
+  id: string;
+  /** The trace of the execution, an OpenTelemetry trace id. */
+  trace_id: string;
+  /** The config that is run. */
+  config_id: string;
+  /** Name of that config. */
+  config_name: string;
+  /** Version of the config with which the execution began. */
+  config_version: number;
+  /** How the steps are ordered. */
+  strategy: 'sequential' | 'parallel' | 'consensus' | 'fallback';
+  /** Where it stands. */
+  status: 'pending' | 'running' | 'paused' | 'completed' | 'failed' | 'cancelled' | 'compensation';
+  /** Any JSON. */
+  input?: unknown | undefined;
+  /** Any JSON. */
+  output?: unknown | undefined;
+  /** Why it failed. Absent when it did not. */
+  failure?: Failure | undefined;
+  /** The user whose API key asked for it. */
+  user_id: string;
+  /** The session of the caller, to find executions by. */
+  session_id?: string | undefined;
+  /** The tenant that it belongs to. */
+  tenant_id: string;
+  /** When it was made. */
+  created_at: string | null;
+  /** When it began to run; null before. */
+  started_at: string | null;
+  /** When it ended; null before. */
+  completed_at?: string | null | undefined;
+  /** When it was paused; null unless it is paused. */
+  paused_at?: string | null | undefined;
+  /** Whatever the user keeps with it. The platform does not read it. */
+  metadata?: Record<string, unknown> | undefined;
+  /** Milliseconds from start to end. */
+  total_latency_ms?: number | undefined;
+  /** Cost that agents reported (`_cost`). */
+  estimated_cost: number;
+  /** Tokens that agents reported (`_tokens`). */
+  token_count: number;
+  /** The user who made it. */
+  created_by: string;
+  /** Called when the execution ends. */
+  callback_url?: string | undefined;
+  /** Version of its newest event. */
+  version: number;
+  /** Its steps, in listed order. */
+  steps: StepView[];
+  /** Nothing runs before this time; null when it ran at once. */
+  start_at?: string | null | undefined;
+  /** The execution that this one continues. */
+  forked_from?: string | undefined;
+  /** Which of the queue's three lanes its tasks take. */
+  priority: string;
+  /** How its consensus groups voted. */
+  consensus?: ConsensusView[] | undefined;
+  /** The undoing of each step. */
+  compensations?: CompensationView[] | undefined;
+  /** When its time is over; null when nothing limits it. */
+  deadline_at?: string | null | undefined;
+  /** What was undone and what was not. Absent when nothing was to be. */
+  compensation?: CompensationOutcome | undefined;
+  /** The step or consensus group of that execution from which this one runs anew. */
+  forked_from_step_id?: string | undefined;
+  /** What it may spend, and what counts against that. Absent when nothing limits it. */
+  budget?: BudgetView | undefined;
+  /** In place of an output that makes the answer too large: where it is. */
+  output_omitted?: Omitted | undefined;
+  /** The user who paused it. Absent unless it is paused. */
+  paused_by?: string | undefined;
+  /** Why, in the words of that user. */
+  pause_reason?: string | undefined;
+  /** The user who cancelled or terminated it. */
+  cancelled_by?: string | undefined;
+  /** Why, in the words of that user. */
+  cancel_reason?: string | undefined;
+  /** Whether it was ended at once, with nothing more undone. */
+  terminated?: boolean | undefined;
+  /** What people did to it, the last hundred commands, oldest first. */
+  controls?: ControlView[] | undefined;
+  /** False keeps executions of the config out of live feeds. */
+  enable_monitoring?: boolean | undefined;
+}
+
+export interface StepView {
+  /** Place of the step in the config, from 0. */
+  step_index: number;
+  /** The step, by its id in the config. */
+  step_id: string;
+  /** Name of the step. */
+  step_name: string;
+  /** Name of the agent that runs the step. */
+  agent_id: string;
+  /** Version of the agent, as its worker said. */
+  agent_version?: string | undefined;
+  /** Where it stands. */
+  status: 'pending' | 'running' | 'completed' | 'failed' | 'skipped' | 'paused';
+  /** Any JSON. */
+  output?: unknown | undefined;
+  /** Why it failed. Absent when it did not. */
+  failure?: Failure | undefined;
+  /** Steps or consensus groups that must be done first. */
+  dependencies: string[];
+  /** Number of the attempt, from 1; 0 before the first. */
+  attempt: number;
+  /** How many attempts failed and were tried again. */
+  retry_count: number;
+  /** When it began to run; null before. */
+  started_at?: string | null | undefined;
+  /** When it ended; null before. */
+  completed_at?: string | null | undefined;
+  /** Milliseconds from start to end; null before the end. */
+  latency_ms?: number | null | undefined;
+  /** Tokens that agents reported (`_tokens`). */
+  token_count?: number | undefined;
+  /** Cost that agents reported (`_cost`). */
+  estimated_cost?: number | undefined;
+  /** Why it was skipped. */
+  skip_reason?: string | undefined;
+  /** The step or group that it stands in for. */
+  fallback_for?: string | undefined;
+  /** The alternative whose output stands for it. */
+  served_by?: string | undefined;
+  /** Name of its output for the steps that depend on it. */
+  output_key: string;
+  /** How far it is, from 0 to 1. */
+  progress?: number | undefined;
+  /** How far it is, in words. */
+  progress_message?: string | undefined;
+  /** The group with whose other members it runs and votes. */
+  consensus_group?: string | undefined;
+  /** Whether its output was taken over from the execution that this one continues. */
+  reused?: boolean | undefined;
+  /** When the next attempt begins; null when there is none. */
+  retry_at?: string | null | undefined;
+  /** The decision of a human for which it waits or waited. */
+  approval?: ApprovalView | undefined;
+  /** In place of an output that makes the answer too large: where it is. */
+  output_omitted?: Omitted | undefined;
+  /** The user who skipped it. */
+  skipped_by?: string | undefined;
+  /** Why, in the words of that user. */
+  skip_comment?: string | undefined;
+  /** Set while no worker has taken its task. */
+  queued?: QueuedView | undefined;
+}
+
+export interface ApprovalView {
+  /** Where it stands. */
+  status: 'waiting' | 'approved' | 'rejected' | 'withdrawn';
+  /** What the approver is asked. */
+  message: string;
+  /** Any JSON. */
+  input?: unknown | undefined;
+  /** The users who may decide; absent when every operator may. */
+  approvers?: string[] | undefined;
+  /** When the human was asked. */
+  requested_at: string | null;
+  /** When its time is over; null when nothing limits it. */
+  deadline_at?: string | null | undefined;
+  /** When it was decided. */
+  decided_at?: string | null | undefined;
+  /** Who or what decided. */
+  decided_by?: string | undefined;
+  /** What the person who decided said about it. */
+  comment?: string | undefined;
+  /** Any JSON. */
+  data?: unknown | undefined;
+  /** Whether time decided. */
+  timed_out?: boolean | undefined;
+  /** In place of an input that makes the answer too large: where it is. */
+  input_omitted?: Omitted | undefined;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface Omitted {
+  /** How many bytes it has as JSON. */
+  bytes: number;
+  /** Where it can be read. */
+  href: string;
+}
+
+export interface QueuedView {
+  /** When its task was given to the queue. */
+  since_at: string | null;
+  /** The pool whose workers run the task. */
+  pool: string;
+  /** Workers of the pool that were seen in the last 30 s. */
+  workers: number;
+  /** How many attempts they can run at once. */
+  slots: number;
+  /** Tasks that wait in the queue of the pool. */
+  backlog: number;
+}
+
+export interface ConsensusView {
+  /** The consensus group, by its id in the config. */
+  group_id: string;
+  /** How the group decides. */
+  mode: string;
+  /** Where it stands. */
+  status: string;
+  /** The vote of each member. */
+  votes?: Vote[] | undefined;
+  /** Members that voted for what won. */
+  winners?: string[] | undefined;
+  /** Members that voted for something else. */
+  dissent?: string[] | undefined;
+  /** `threshold`, `score`, `judge`, or `first` when a tie went to the one that is listed first. */
+  decided_by?: string | undefined;
+  /** Share of members or of weight behind the winners, from 0 to 1. */
+  share?: number | undefined;
+  /** Why it failed. Absent when it did not. */
+  failure?: Failure | undefined;
+  /** Any JSON. */
+  output?: unknown | undefined;
+  /** The alternative whose output stands for it. */
+  served_by?: string | undefined;
+  /** In place of an output that makes the answer too large: where it is. */
+  output_omitted?: Omitted | undefined;
+}
+
+export interface Vote {
+  /** The step, by its id in the config. */
+  step_id: string;
+  /** Members with the same number agree; -1: it has no vote. */
+  option: number;
+  /** What its vote counts. */
+  weight?: number | undefined;
+  /** Its score, in mode `best`. */
+  score?: number | undefined;
+  /** Why it has no vote. */
+  excluded?: string | undefined;
+}
+
+export interface CompensationView {
+  /** The step, by its id in the config. */
+  step_id: string;
+  /** Where it stands. */
+  status: string;
+  /** Why it failed. Absent when it did not. */
+  failure?: Failure | undefined;
+  /** Number of the attempt, from 1; 0 before the first. */
+  attempt: number;
+}
+
+export interface CompensationOutcome {
+  /** Steps that were undone, in that order. */
+  compensated: string[];
+  /** Steps that were to be undone and were not. */
+  not_compensated: string[];
+  /** The step whose undoing failed and stopped the rest. */
+  failed_step_id?: string | undefined;
+  /** Why it failed. Absent when it did not. */
+  failure?: Failure | undefined;
+}
+
+export interface BudgetView {
+  /** Tokens that may be spent; absent or 0: no limit. */
+  max_tokens?: number | undefined;
+  /** Cost that may be spent; absent or 0: no limit. */
+  max_cost?: number | undefined;
+  /** Tokens spent since the start or the last retry. */
+  spent_tokens: number;
+  /** Cost spent since the start or the last retry. */
+  spent_cost: number;
+  /** Set once more was spent than allowed. */
+  exceeded?: BudgetExceeded | undefined;
+}
+
+export interface BudgetExceeded {
+  /** What was spent. */
+  resource: 'tokens' | 'cost';
+  /** How much of it was allowed. */
+  limit: number;
+  /** How much of it was spent. */
+  spent: number;
+}
+
+export interface ControlView {
+  /** What was asked for. */
+  command: 'pause' | 'resume' | 'cancel' | 'terminate' | 'skip' | 'retry' | 'compensate';
+  /** When. */
+  at: string | null;
+  /** The user who did it. */
+  by?: string | undefined;
+  /** Why, in the words of who asked for it. */
+  reason?: string | undefined;
+  /** The step, by its id in the config. */
+  step_id?: string | undefined;
+}
+
+export interface StepAttempt {
+  /** Number of the attempt, from 1; 0 before the first. */
+  attempt: number;
+  /** Where it stands. */
+  status: 'running' | 'completed' | 'failed' | 'stopped';
+  /** When it was given to a worker or to the queue. */
+  scheduled_at?: string | null | undefined;
+  /** When it began to run; null before. */
+  started_at?: string | null | undefined;
+  /** When its agent ended. */
+  finished_at?: string | null | undefined;
+  /** Why it failed. Absent when it did not. */
+  failure?: Failure | undefined;
+  /** When the next attempt begins; null when there is none. */
+  retry_at?: string | null | undefined;
+  /** Tokens that agents reported (`_tokens`). */
+  token_count?: number | undefined;
+  /** Cost that agents reported (`_cost`). */
+  estimated_cost?: number | undefined;
+  /** Version of the agent, as its worker said. */
+  agent_version?: string | undefined;
+}
+
+export interface PoolView {
+  /** The pool whose workers run the task. */
+  pool: string;
+  /** Workers of the pool that were seen in the last 30 s. */
+  workers: number;
+  /** How many attempts they can run at once. */
+  slots: number;
+  /** How many of those are free. */
+  free: number;
+  /** Tasks that wait in the queue of the pool. */
+  backlog: number;
+  /** Tasks that workers of the pool have taken. */
+  taken: number;
+  /** Agents that the pool serves. */
+  agents: string[];
+}
+
+export interface PoolCredentials {
+  /** Its id. */
+  id: string;
+  /** The pool whose workers run the task. */
+  pool: string;
+  /** Its name. */
+  name: string;
+  /** The user who made it. */
+  created_by: string;
+  /** When it was made. */
+  created_at: string | null;
+  /** When it ends; null when never. */
+  expires_at: string | null;
+  /** When it was revoked; null while it was not. */
+  revoked_at?: string | null | undefined;
+}
+
+export interface KnowledgeDocument {
+  /** Its id. */
+  id: string;
+  /** The tenant that it belongs to. */
+  tenant_id: string;
+  /** Where the document comes from; one with the same source replaces it. */
+  source: string;
+  /** Its title. */
+  title: string;
+  /** How many passages it was split into. */
+  passages: number;
+  /** When it was last changed. */
+  updated_at: string | null;
+  /** Whatever the user keeps with it. The platform does not read it. */
+  metadata?: Record<string, unknown> | undefined;
+}
+
+export interface Passage {
+  /** The document that it is from. */
+  document_id: string;
+  /** Where the document comes from; one with the same source replaces it. */
+  source: string;
+  /** Its title. */
+  title: string;
+  /** Headings above the passage, from the top. */
+  headings: string[];
+  /** The passage itself. */
+  text: string;
+  /** Pieces of the passage with hits between `**`. */
+  highlight: string;
+  /** How well it fits: higher is better. */
+  rank: number;
+  /** Place of the passage in its document, from 0. */
+  passage_index: number;
+  /** Its first line in the document. */
+  first_line: number;
+  /** Its last line in the document. */
+  last_line: number;
+}
+
+export interface CallbackDelivery {
+  /** Its id. */
+  id: string;
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** The channel. */
+  callback_type: string;
+  /** Where to. */
+  callback_url: string;
+  /** Method of the request; default `POST`. */
+  callback_method?: string | undefined;
+  /** Where it stands. */
+  status: string;
+  /** How many attempts failed and were tried again. */
+  retry_count: number;
+  /** How often a failed attempt is made again. */
+  max_retries: number;
+  /** When the last attempt was made. */
+  last_retry_at?: string | null | undefined;
+  /** HTTP status of the last answer. */
+  response_status?: number | undefined;
+  /** Beginning of the last answer. */
+  response_body?: string | undefined;
+  /** When it was made. */
+  created_at: string | null;
+  /** When it was sent; null before. */
+  sent_at?: string | null | undefined;
+  /** When it ended; null before. */
+  completed_at?: string | null | undefined;
+  /** The callback; empty for the short form `callback_url`. */
+  callback_id?: string | undefined;
+  /** The event that it tells of. */
+  event_type: string;
+  /** Version of that event. */
+  event_version: number;
+  /** 0 for the callback’s own channel, then its fallbacks. */
+  channel: number;
+  /** Why the last attempt failed. */
+  error?: string | undefined;
+  /** When the next attempt is made; null when there is none. */
+  next_attempt_at?: string | null | undefined;
+  /** Whether it was given up. */
+  dead_letter: boolean;
+  /** Every attempt, in order. */
+  attempts?: DeliveryAttempt[] | undefined;
+}
+
+export interface DeliveryAttempt {
+  /** Number of the attempt, from 1; 0 before the first. */
+  attempt: number;
+  /** When it began to run; null before. */
+  started_at: string | null;
+  /** Milliseconds that the attempt took. */
+  duration_ms?: number | undefined;
+  /** What the attempt came to. */
+  outcome: string;
+  /** HTTP status of the last answer. */
+  response_status?: number | undefined;
+  /** Why it failed; null when it did not. */
+  error?: string | undefined;
+}
+
+export interface InboxNotification {
+  /** Its id. */
+  id: string;
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** The event that it tells of. */
+  event_type: string;
+  /** Any JSON. */
+  content: unknown;
+  /** When it was made. */
+  created_at: string | null;
+}
+
+export interface ExecutionStarted {
+  /** The tenant that it belongs to. */
+  tenant_id: string;
+  /** The trace of the execution, an OpenTelemetry trace id. */
+  trace_id: string;
+  /** The config that is run. */
+  config_id: string;
+  /** Name of that config. */
+  config_name: string;
+  /** Version of the config with which the execution began. */
+  config_version: number;
+  /** Any JSON. */
+  input?: unknown | undefined;
+  /** The user whose API key asked for it. */
+  user_id: string;
+  /** The session of the caller, to find executions by. */
+  session_id?: string | undefined;
+  /** The user who made it. */
+  created_by?: string | undefined;
+  /** Called when the execution ends. */
+  callback_url?: string | undefined;
+  /** Whatever the user keeps with it. The platform does not read it. */
+  metadata?: Record<string, unknown> | undefined;
+  /** When its time is over. */
+  deadline_at: string | null;
+  /** Which of the queue's three lanes its tasks take. */
+  priority?: string | undefined;
+  /** The W3C trace context of the caller. */
+  traceparent?: string | undefined;
+  /** SHA-256 of the request, kept with an `Idempotency-Key`. */
+  request_hash?: string | undefined;
+  /** Nothing runs before this time; null when it ran at once. */
+  start_at?: string | null | undefined;
+  /** The execution that this one continues. */
+  forked_from?: string | undefined;
+  /** The step or consensus group of that execution from which this one runs anew. */
+  forked_from_step_id?: string | undefined;
+  /** What this start allows to be spent, beside the config’s own budget. */
+  budget?: Budget | undefined;
+}
+
+export interface StepScheduled {
+  /** The step, by its id in the config. */
+  step_id: string;
+  /** Number of the attempt, from 1; 0 before the first. */
+  attempt: number;
+  /** Until then an agent has to start; null without `schedule_to_start_ms`. */
+  start_deadline_at?: string | null | undefined;
+}
+
+export interface StepCompleted {
+  /** The step, by its id in the config. */
+  step_id: string;
+  /** Number of the attempt, from 1; 0 before the first. */
+  attempt: number;
+  /** Any JSON. */
+  output?: unknown | undefined;
+  /** When it began to run; null before. */
+  started_at: string | null;
+  /** When its agent ended. */
+  finished_at: string | null;
+  /** Tokens that agents reported (`_tokens`). */
+  token_count?: number | undefined;
+  /** Cost that agents reported (`_cost`). */
+  estimated_cost?: number | undefined;
+  /** Version of the agent, as its worker said. */
+  agent_version?: string | undefined;
+  /** Those of them that were read, where the agent tells them apart. */
+  input_tokens?: number | undefined;
+  /** Those of them that were written, where the agent tells them apart. */
+  output_tokens?: number | undefined;
+}
+
+export interface StepAttemptFailed {
+  /** The step, by its id in the config. */
+  step_id: string;
+  /** Number of the attempt, from 1; 0 before the first. */
+  attempt: number;
+  /** Why it failed. Absent when it did not. */
+  failure: Failure;
+  /** When it began to run; null before. */
+  started_at: string | null;
+  /** When its agent ended. */
+  finished_at: string | null;
+  /** When the next attempt begins; null when there is none. */
+  retry_at?: string | null | undefined;
+  /** Whether the engine ended the attempt, because of a deadline for example. */
+  by_engine?: boolean | undefined;
+  /** Tokens that agents reported (`_tokens`). */
+  token_count?: number | undefined;
+  /** Cost that agents reported (`_cost`). */
+  estimated_cost?: number | undefined;
+  /** Those of them that were read, where the agent tells them apart. */
+  input_tokens?: number | undefined;
+  /** Those of them that were written, where the agent tells them apart. */
+  output_tokens?: number | undefined;
+}
+
+export interface StepFailed {
+  /** The step, by its id in the config. */
+  step_id: string;
+  /** Why it failed. Absent when it did not. */
+  failure: Failure;
+  /** What the failure does to the execution: `abort`, `continue` or `fallback`. */
+  handling: string;
+  /** The alternative that is tried next. */
+  fallback_step_id?: string | undefined;
+}
+
+export interface StepSkipped {
+  /** The step, by its id in the config. */
+  step_id: string;
+  /** Why, in the words of who asked for it. */
+  reason: string;
+  /** The user who did it. */
+  by?: string | undefined;
+  /** What the person who decided said about it. */
+  comment?: string | undefined;
+}
+
+export interface ApprovalRequested {
+  /** The step, by its id in the config. */
+  step_id: string;
+  /** What the approver is asked. */
+  message: string;
+  /** Any JSON. */
+  input?: unknown | undefined;
+  /** When its time is over; null when nothing limits it. */
+  deadline_at?: string | null | undefined;
+  /** The users who may decide; absent when every operator may. */
+  approvers?: string[] | undefined;
+}
+
+export interface ApprovalDecided {
+  /** The step, by its id in the config. */
+  step_id: string;
+  /** Whether it was approved. */
+  approved: boolean;
+  /** The user who did it. */
+  by?: string | undefined;
+  /** What the person who decided said about it. */
+  comment?: string | undefined;
+  /** Any JSON. */
+  data?: unknown | undefined;
+  /** Whether time decided. */
+  timed_out?: boolean | undefined;
+}
+
+export interface CompensationStarted {
+  /** Whether a failure or a cancel led to it. */
+  cause: string;
+  /** Why it failed. Absent when it did not. */
+  failure?: Failure | undefined;
+  /** The step, by its id in the config. */
+  step_id?: string | undefined;
+  /** Why, in the words of who asked for it. */
+  reason?: string | undefined;
+  /** The user who did it. */
+  by?: string | undefined;
+}
+
+export interface ConsensusFailed {
+  /** The consensus group, by its id in the config. */
+  group_id: string;
+  /** How the group decides. */
+  mode: string;
+  /** The vote of each member. */
+  votes?: Vote[] | undefined;
+  /** Why it failed. Absent when it did not. */
+  failure: Failure;
+  /** What the failure does to the execution: `abort`, `continue` or `fallback`. */
+  handling: string;
+  /** The alternative that is tried next. */
+  fallback_step_id?: string | undefined;
+}
+
+export interface ConsensusReached {
+  /** The consensus group, by its id in the config. */
+  group_id: string;
+  /** How the group decides. */
+  mode: string;
+  /** The vote of each member. */
+  votes?: Vote[] | undefined;
+  /** Members that voted for what won. */
+  winners?: string[] | undefined;
+  /** Members that voted for something else. */
+  dissent?: string[] | undefined;
+  /** `threshold`, `score`, `judge`, or `first` when a tie went to the one that is listed first. */
+  decided_by: string;
+  /** Share of members or of weight behind the winners, from 0 to 1. */
+  share?: number | undefined;
+}
+
+export interface EvaluationRecorded {
+  /** What for: `<purpose>:<step or group>`. */
+  key: string;
+  /** What the expressions gave, in order. */
+  values?: unknown[] | undefined;
+  /** Why it failed. Absent when it did not. */
+  failure?: Failure | undefined;
+}
+
+export interface EvaluationRequested {
+  /** What for: `<purpose>:<step or group>`. */
+  key: string;
+}
+
+export interface ExecutionPaused {
+  /** Why, in the words of who asked for it. */
+  reason?: string | undefined;
+  /** The user who did it. */
+  by?: string | undefined;
+  /** Whether running attempts were stopped too. */
+  now?: boolean | undefined;
+}
+
+export interface ExecutionResumed {
+  /** The user who did it. */
+  by?: string | undefined;
+  /** Why, in the words of who asked for it. */
+  reason?: string | undefined;
+}
+
+export interface ExecutionRetried {
+  /** The user who did it. */
+  by?: string | undefined;
+  /** When its time is over; null when nothing limits it. */
+  deadline_at: string | null;
+  /** Why, in the words of who asked for it. */
+  reason?: string | undefined;
+  /** Approvals before which something runs again: they hold when the same is asked. */
+  ask_again?: string[] | undefined;
+}
+
+export interface ExecutionReopened {
+  /** Whether a failure or a cancel led to it. */
+  cause: string;
+  /** The user who did it. */
+  by?: string | undefined;
+  /** Why, in the words of who asked for it. */
+  reason?: string | undefined;
+  /** When its time is over; null when nothing limits it. */
+  deadline_at: string | null;
+}
+
+export interface StepProgressed {
+  /** The step, by its id in the config. */
+  step_id: string;
+  /** Number of the attempt, from 1; 0 before the first. */
+  attempt: number;
+  /** How far it is, from 0 to 1. */
+  progress?: number | undefined;
+  /** How far it is, in words. */
+  message?: string | undefined;
+}
+
+export interface StepReused {
+  /** The step, by its id in the config. */
+  step_id: string;
+  /** Any JSON. */
+  output?: unknown | undefined;
+  /** What was approved, and by whom. */
+  approval?: ReusedApproval | undefined;
+  /** It is taken over in its turn when the same is asked again. */
+  if_equal?: boolean | undefined;
+}
+
+export interface ReusedApproval {
+  /** What the approver was asked. */
+  message: string;
+  /** Any JSON. */
+  input?: unknown | undefined;
+  /** The users who may decide; absent when every operator may. */
+  approvers?: string[] | undefined;
+  /** When the human was asked. */
+  requested_at: string | null;
+  /** When it was decided. */
+  decided_at: string | null;
+  /** The user who did it. */
+  by?: string | undefined;
+  /** What the person who decided said about it. */
+  comment?: string | undefined;
+  /** Any JSON. */
+  data?: unknown | undefined;
+  /** Whether time decided. */
+  timed_out?: boolean | undefined;
+}
+
+export interface ExecutionCompleted {
+  /** Any JSON. */
+  output?: unknown | undefined;
+}
+
+export interface ExecutionFailed {
+  /** Why it failed. Absent when it did not. */
+  failure: Failure;
+  /** The step, by its id in the config. */
+  step_id?: string | undefined;
+  /** What was undone and what was not. Absent when nothing was to be. */
+  compensation?: CompensationOutcome | undefined;
+}
+
+export interface ExecutionCancelled {
+  /** Why, in the words of who asked for it. */
+  reason?: string | undefined;
+  /** The user who did it. */
+  by?: string | undefined;
+  /** What was undone and what was not. Absent when nothing was to be. */
+  compensation?: CompensationOutcome | undefined;
+  /** Whether it was ended at once, with nothing more undone. */
+  terminated?: boolean | undefined;
+}
+
+/** Exactly one of `config_id` and `execution_id` is required. */
+export interface CallbackBody {
+  /** The config, by id or name, whose executions it tells of. */
+  config_id?: string | undefined;
+  /** The one execution that it tells of. */
+  execution_id?: string | undefined;
+  /** What it tells of. */
+  events: (
+    | 'started'
+    | 'completed'
+    | 'failed'
+    | 'cancelled'
+    | 'paused'
+    | 'step_failed'
+    | 'approval_requested'
+    | 'budget_exceeded'
+  )[];
+  /** Which kind it is. */
+  type: 'webhook' | 'email' | 'sms' | 'websocket';
+  /** Webhooks: where to. */
+  callback_url?: string | undefined;
+  /** Method of the request; default `POST`. */
+  callback_method?: 'POST' | 'PUT' | 'PATCH' | undefined;
+  /** Sent with each webhook. Values of headers that carry credentials are shown as `***`. */
+  callback_headers?: Record<string, string> | undefined;
+  /** Liquid over `event` and `execution`: a webhook’s body, an email’s or SMS’s text, a notification’s content. */
+  callback_body_template?: string | undefined;
+  /** Email addresses, a phone number, or (websocket) a user id; default for websocket: who started it. */
+  to?: string | string[] | undefined;
+  /** Email: Liquid, one line. */
+  subject_template?: string | undefined;
+  /** Email: Liquid; values are escaped. */
+  html_template?: string | undefined;
+  /** How often a failed attempt is made again. */
+  max_retries?: number | undefined;
+  /** Channels that take over in turn when the one before has not succeeded in time. */
+  fallback?:
+    | {
+        /** Which kind it is. */
+        type: 'webhook' | 'email' | 'sms' | 'websocket';
+        /** Webhooks: where to. */
+        callback_url?: string | undefined;
+        /** Method of the request; default `POST`. */
+        callback_method?: 'POST' | 'PUT' | 'PATCH' | undefined;
+        /** Sent with each webhook. Values of headers that carry credentials are shown as `***`. */
+        callback_headers?: Record<string, string> | undefined;
+        /** Liquid over `event` and `execution`: a webhook’s body, an email’s or SMS’s text, a notification’s content. */
+        callback_body_template?: string | undefined;
+        /** Email addresses, a phone number, or (websocket) a user id; default for websocket: who started it. */
+        to?: string | string[] | undefined;
+        /** Email: Liquid, one line. */
+        subject_template?: string | undefined;
+        /** Email: Liquid; values are escaped. */
+        html_template?: string | undefined;
+        /** How often a failed attempt is made again. */
+        max_retries?: number | undefined;
+        /** Milliseconds that the channel before has. */
+        after_ms: number;
+      }[]
+    | undefined;
+}
+
+/** Exactly one of `config_id` and `execution_id` is required. */
+export interface Callback {
+  /** Its id. */
+  id: string;
+  /** The tenant that it belongs to. */
+  tenant_id: string;
+  /** The config that is run. */
+  config_id?: string | undefined;
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id?: string | undefined;
+  /** What it tells of. */
+  events: (
+    | 'started'
+    | 'completed'
+    | 'failed'
+    | 'cancelled'
+    | 'paused'
+    | 'step_failed'
+    | 'approval_requested'
+    | 'budget_exceeded'
+  )[];
+  /** Which kind it is. */
+  type: 'webhook' | 'email' | 'sms' | 'websocket';
+  /** Webhooks: where to. */
+  callback_url?: string | undefined;
+  /** Method of the request; default `POST`. */
+  callback_method?: 'POST' | 'PUT' | 'PATCH' | undefined;
+  /** Sent with each webhook. Values of headers that carry credentials are shown as `***`. */
+  callback_headers?: Record<string, string> | undefined;
+  /** Liquid over `event` and `execution`: a webhook’s body, an email’s or SMS’s text, a notification’s content. */
+  callback_body_template?: string | undefined;
+  /** Email addresses, a phone number, or (websocket) a user id; default for websocket: who started it. */
+  to?: string | string[] | undefined;
+  /** Email: Liquid, one line. */
+  subject_template?: string | undefined;
+  /** Email: Liquid; values are escaped. */
+  html_template?: string | undefined;
+  /** How often a failed attempt is made again. */
+  max_retries?: number | undefined;
+  /** Channels that take over in turn when the one before has not succeeded in time. */
+  fallback?:
+    | {
+        /** Which kind it is. */
+        type: 'webhook' | 'email' | 'sms' | 'websocket';
+        /** Webhooks: where to. */
+        callback_url?: string | undefined;
+        /** Method of the request; default `POST`. */
+        callback_method?: 'POST' | 'PUT' | 'PATCH' | undefined;
+        /** Sent with each webhook. Values of headers that carry credentials are shown as `***`. */
+        callback_headers?: Record<string, string> | undefined;
+        /** Liquid over `event` and `execution`: a webhook’s body, an email’s or SMS’s text, a notification’s content. */
+        callback_body_template?: string | undefined;
+        /** Email addresses, a phone number, or (websocket) a user id; default for websocket: who started it. */
+        to?: string | string[] | undefined;
+        /** Email: Liquid, one line. */
+        subject_template?: string | undefined;
+        /** Email: Liquid; values are escaped. */
+        html_template?: string | undefined;
+        /** How often a failed attempt is made again. */
+        max_retries?: number | undefined;
+        /** Milliseconds that the channel before has. */
+        after_ms: number;
+      }[]
+    | undefined;
+  /** Whether it is called. */
+  enabled: boolean;
+  /** Why it is not. */
+  disabled_reason?: string | undefined;
+  /** The user who made it. */
+  created_by: string;
+  /** When it was made. */
+  created_at: string;
+  /** When it was last changed. */
+  updated_at: string;
+  /** True when this is the first answer to the same Idempotency-Key again; absent otherwise. */
+  repeated?: boolean | undefined;
+}
+
+export interface NewCallback {
+  /** Its id. */
+  id: string;
+  /** The tenant that it belongs to. */
+  tenant_id: string;
+  /** The config that is run. */
+  config_id?: string | undefined;
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id?: string | undefined;
+  /** What it tells of. */
+  events: (
+    | 'started'
+    | 'completed'
+    | 'failed'
+    | 'cancelled'
+    | 'paused'
+    | 'step_failed'
+    | 'approval_requested'
+    | 'budget_exceeded'
+  )[];
+  /** Which kind it is. */
+  type: 'webhook' | 'email' | 'sms' | 'websocket';
+  /** Webhooks: where to. */
+  callback_url?: string | undefined;
+  /** Method of the request; default `POST`. */
+  callback_method?: 'POST' | 'PUT' | 'PATCH' | undefined;
+  /** Sent with each webhook. Values of headers that carry credentials are shown as `***`. */
+  callback_headers?: Record<string, string> | undefined;
+  /** Liquid over `event` and `execution`: a webhook’s body, an email’s or SMS’s text, a notification’s content. */
+  callback_body_template?: string | undefined;
+  /** Email addresses, a phone number, or (websocket) a user id; default for websocket: who started it. */
+  to?: string | string[] | undefined;
+  /** Email: Liquid, one line. */
+  subject_template?: string | undefined;
+  /** Email: Liquid; values are escaped. */
+  html_template?: string | undefined;
+  /** How often a failed attempt is made again. */
+  max_retries?: number | undefined;
+  /** Channels that take over in turn when the one before has not succeeded in time. */
+  fallback?:
+    | {
+        /** Which kind it is. */
+        type: 'webhook' | 'email' | 'sms' | 'websocket';
+        /** Webhooks: where to. */
+        callback_url?: string | undefined;
+        /** Method of the request; default `POST`. */
+        callback_method?: 'POST' | 'PUT' | 'PATCH' | undefined;
+        /** Sent with each webhook. Values of headers that carry credentials are shown as `***`. */
+        callback_headers?: Record<string, string> | undefined;
+        /** Liquid over `event` and `execution`: a webhook’s body, an email’s or SMS’s text, a notification’s content. */
+        callback_body_template?: string | undefined;
+        /** Email addresses, a phone number, or (websocket) a user id; default for websocket: who started it. */
+        to?: string | string[] | undefined;
+        /** Email: Liquid, one line. */
+        subject_template?: string | undefined;
+        /** Email: Liquid; values are escaped. */
+        html_template?: string | undefined;
+        /** How often a failed attempt is made again. */
+        max_retries?: number | undefined;
+        /** Milliseconds that the channel before has. */
+        after_ms: number;
+      }[]
+    | undefined;
+  /** Whether it is called. */
+  enabled: boolean;
+  /** Why it is not. */
+  disabled_reason?: string | undefined;
+  /** The user who made it. */
+  created_by: string;
+  /** When it was made. */
+  created_at: string;
+  /** When it was last changed. */
+  updated_at: string;
+  /** True when this is the first answer to the same Idempotency-Key again; absent otherwise. */
+  repeated?: boolean | undefined;
+  /** Signing secret (Standard Webhooks), shown only now. */
+  secret?: string | undefined;
+}
+
+export interface CallbackPage {
+  /** The callbacks, newest first. */
+  callbacks: Callback[];
+  /** Give it as `cursor` for the next page. */
+  next_cursor: string | null;
+}
+
+export interface DeliveryPage {
+  /** The deliveries, newest first. */
+  deliveries: CallbackDelivery[];
+  /** Give it as `cursor` for the next page. */
+  next_cursor: string | null;
+}
+
+export interface SigningSecret {
+  /** Signing secret (Standard Webhooks), shown only now. */
+  secret?: string | undefined;
+  /** True when this is the first answer to the same Idempotency-Key again; absent otherwise. */
+  repeated?: boolean | undefined;
+  /** Until then the secret before signs too. */
+  previous_expires_at: string | null;
+}
+
+export interface NotificationPage {
+  /** What waits for you, oldest first. */
+  notifications: InboxNotification[];
+  /** Give it as `cursor` for the next page. */
+  next_cursor: string | null;
+}
+
+export interface Acknowledged {
+  /** What was acknowledged. */
+  ids: string[];
+  /** True when this is the first answer to the same Idempotency-Key again; absent otherwise. */
+  repeated?: boolean | undefined;
+}
+
+export interface OrchestrationDefinition {
+  /** 1 to 255 characters, unique among the configs of the tenant. */
+  name: string;
+  /** What it is for, for people. */
+  description?: string | undefined;
+  /** How the steps are ordered. */
+  strategy: 'sequential' | 'parallel' | 'consensus' | 'fallback';
+  /** 1 to 10,000 steps. */
+  steps: Step[];
+  /** Settings of the whole execution. */
+  settings?: Settings | undefined;
+  /** Whatever the user keeps with it. The platform does not read it. */
+  metadata?: Record<string, unknown> | undefined;
+  /** Whether every tenant sees and runs it. */
+  is_global?: boolean | undefined;
+  /** Any JSON. */
+  input_schema?: unknown | undefined;
+  /** How groups of steps decide. A group that is not listed takes the defaults. */
+  consensus_groups?: ConsensusGroup[] | undefined;
+  /** Any JSON. */
+  output?: unknown | undefined;
+}
+
+/** The flat form or the nested one; `steps` is a list or an object. */
+export type ConfigBody = OrchestrationDefinition | NestedDefinition;
+
+/** Any fields of a definition; null takes one away. */
+export interface ConfigPatch {
+  /** 1 to 255 characters, unique among the configs of the tenant. */
+  name?: string | null | undefined;
+  /** What it is for, for people. */
+  description?: string | null | undefined;
+  /** How the steps are ordered. */
+  strategy?: 'sequential' | 'parallel' | 'consensus' | 'fallback' | null | undefined;
+  /** 1 to 10,000 steps. */
+  steps?: Step[] | null | undefined;
+  /** Settings of the whole execution. */
+  settings?: SettingsPatch | null | undefined;
+  /** Whatever the user keeps with it. The platform does not read it. */
+  metadata?: Record<string, unknown> | null | undefined;
+  /** Whether every tenant sees and runs it. */
+  is_global?: boolean | null | undefined;
+  /** Any JSON. */
+  input_schema?: unknown | undefined;
+  /** How groups of steps decide. A group that is not listed takes the defaults. */
+  consensus_groups?: ConsensusGroup[] | null | undefined;
+  /** Any JSON. */
+  output?: unknown | undefined;
+}
+
+/** Any settings; null takes one away. */
+export interface SettingsPatch {
+  /** How many steps run at once; 0: any number. */
+  parallel_limit?: number | null | undefined;
+  /** Share of members that must succeed in groups of mode `quorum`; default 0.8. */
+  consensus_threshold?: number | null | undefined;
+  /** Called when an execution has ended. */
+  callback_url?: string | null | undefined;
+  /** Milliseconds that an execution may take; default 30 days. */
+  timeout_ms?: number | null | undefined;
+  /** Which of the queue's three lanes tasks take; default `normal`. */
+  priority?: 'high' | 'normal' | 'low' | null | undefined;
+  /** What it may spend, and what counts against that. Absent when nothing limits it. */
+  budget?: Budget | null | undefined;
+  /** What a step without a mapping gets of its dependencies; default `keyed`. */
+  default_input?: 'keyed' | 'merged' | null | undefined;
+  /** False keeps executions of the config out of live feeds. */
+  enable_monitoring?: boolean | null | undefined;
+}
+
+/** The same with the steps and the settings in one object. It is stored in the flat form, with `settings.default_input` `merged` unless it says otherwise. */
+export interface NestedDefinition {
+  /** Its name. */
+  name: string;
+  /** What it is for, for people. */
+  description?: string | undefined;
+  /** How the steps are ordered. */
+  strategy: 'sequential' | 'parallel' | 'consensus' | 'fallback';
+  /** Its steps, in listed order. */
+  steps: {
+    /** Its steps, in listed order. */
+    steps: Step[];
+    /** Settings of the whole execution. */
+    settings?: Settings | undefined;
+  };
+  /** Whatever the user keeps with it. The platform does not read it. */
+  metadata?: Record<string, unknown> | undefined;
+  /** Whether every tenant sees and runs it. */
+  is_global?: boolean | undefined;
+  /** Any JSON. */
+  input_schema?: unknown | undefined;
+  /** How groups of steps decide. A group that is not listed takes the defaults. */
+  consensus_groups?: ConsensusGroup[] | undefined;
+  /** Any JSON. */
+  output?: unknown | undefined;
+}
+
+/** A definition with what the platform keeps beside it. `version` grows by one with each change. */
+export interface Config {
+  /** The config, a UUID. */
+  id: string;
+  /** The tenant that it belongs to. */
+  tenant_id: string;
+  /** The user who made it. */
+  owner_id: string;
+  /** Grows with each change; it is also the ETag. */
+  version: number;
+  /** False once it was deleted. */
+  is_active: boolean;
+  /** When it was made. */
+  created_at: string | null;
+  /** When it was last changed. */
+  updated_at: string | null;
+  /** When it was deleted; null while it is not. */
+  deleted_at?: string | null | undefined;
+  /** How many steps it has. */
+  steps_count: number;
+  /** Its name. */
+  name: string;
+  /** What it is for, for people. */
+  description?: string | undefined;
+  /** How the steps are ordered. */
+  strategy: 'sequential' | 'parallel' | 'consensus' | 'fallback';
+  /** Its steps, in listed order. */
+  steps: Step[];
+  /** Settings of the whole execution. */
+  settings?: Settings | undefined;
+  /** Whatever the user keeps with it. The platform does not read it. */
+  metadata?: Record<string, unknown> | undefined;
+  /** Whether every tenant sees and runs it. */
+  is_global?: boolean | undefined;
+  /** Any JSON. */
+  input_schema?: unknown | undefined;
+  /** How groups of steps decide. A group that is not listed takes the defaults. */
+  consensus_groups?: ConsensusGroup[] | undefined;
+  /** Any JSON. */
+  output?: unknown | undefined;
+  /** True when this is the first answer to the same Idempotency-Key again; absent otherwise. */
+  repeated?: boolean | undefined;
+}
+
+export interface ConfigPage {
+  /** The configs, newest first. */
+  configs: Config[];
+  /** Ask for the next page with it; null on the last page. */
+  next_cursor: string | null;
+  /** Items on all pages; with `offset` or `with_total`. */
+  total?: number | undefined;
+  /** As asked for; with `offset`. */
+  limit?: number | undefined;
+  /** As asked for; with `offset`. */
+  offset?: number | undefined;
+}
+
+export interface ConfigVersions {
+  /** The versions, newest first. */
+  versions: Config[];
+  /** Ask for the next page with it; null on the last page. */
+  next_cursor: string | null;
+}
+
+export interface Started {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** The trace of the execution, an OpenTelemetry trace id. */
+  trace_id: string;
+  /** Where it stands. */
+  status: 'pending' | 'running' | 'paused' | 'completed' | 'failed' | 'cancelled' | 'compensation';
+  /** True when the same Idempotency-Key had started it before. */
+  repeated?: boolean | undefined;
+}
+
+/** Where the execution stands after the command. */
+export interface Commanded {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** The trace of the execution, an OpenTelemetry trace id. */
+  trace_id: string;
+  /** Where it stands. */
+  status: 'pending' | 'running' | 'paused' | 'completed' | 'failed' | 'cancelled' | 'compensation';
+  /** Version of its newest event. */
+  version: number;
+  /** True when this command had taken effect before. */
+  repeated?: boolean | undefined;
+}
+
+export interface ExecutionResult {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** The trace of the execution, an OpenTelemetry trace id. */
+  trace_id: string;
+  /** Where it stands. */
+  status: 'pending' | 'running' | 'paused' | 'completed' | 'failed' | 'cancelled' | 'compensation';
+  /** Any JSON; null unless the execution completed. */
+  output?: unknown | undefined;
+  /** Why it failed. Absent when it did not. */
+  failure?: Failure | undefined;
+  /** When it ended; null before. */
+  completed_at?: string | undefined;
+  /** True when this is the first answer to the same Idempotency-Key again; absent otherwise. */
+  repeated?: boolean | undefined;
+  /** Tokens that the agents reported (`_tokens`). */
+  token_count?: number | undefined;
+  /** Cost that the agents reported (`_cost`). */
+  estimated_cost?: number | undefined;
+  /** What it may spend, and what counts against that. Absent when nothing limits it. */
+  budget?: BudgetView | undefined;
+  /** Alternatives that stood in, by the step or group they stood in for. */
+  served_by?: Record<string, string> | undefined;
+  /** How its consensus groups voted. */
+  consensus?: ConsensusView[] | undefined;
+  /** What was undone and what was not. Absent when nothing was to be. */
+  compensation?: CompensationOutcome | undefined;
+}
+
+/** An execution with its input and output, and without the payloads of its steps. */
+export interface ExecutionStatus {
+  /** The trace of the execution, an OpenTelemetry trace id. */
+  trace_id: string;
+  /** The config that is run. */
+  config_id: string;
+  /** Name of that config. */
+  config_name: string;
+  /** Version of the config with which the execution began. */
+  config_version: number;
+  /** How the steps are ordered. */
+  strategy: 'sequential' | 'parallel' | 'consensus' | 'fallback';
+  /** Where it stands. */
+  status: 'pending' | 'running' | 'paused' | 'completed' | 'failed' | 'cancelled' | 'compensation';
+  /** Any JSON. */
+  input: unknown;
+  /** Any JSON; null unless the execution completed. */
+  output: unknown;
+  /** Why it failed. Absent when it did not. */
+  failure?: Failure | undefined;
+  /** The user whose API key asked for it. */
+  user_id: string;
+  /** The session of the caller, to find executions by. */
+  session_id?: string | undefined;
+  /** The tenant that it belongs to. */
+  tenant_id: string;
+  /** When it was made. */
+  created_at: string | null;
+  /** When it began to run; null before. */
+  started_at: string | null;
+  /** When it ended; null before. */
+  completed_at?: string | null | undefined;
+  /** When it was paused; null unless it is paused. */
+  paused_at?: string | null | undefined;
+  /** Whatever the user keeps with it. The platform does not read it. */
+  metadata?: Record<string, unknown> | undefined;
+  /** Milliseconds from start to end. */
+  total_latency_ms?: number | undefined;
+  /** Cost that agents reported (`_cost`). */
+  estimated_cost: number;
+  /** Tokens that agents reported (`_tokens`). */
+  token_count: number;
+  /** The user who made it. */
+  created_by: string;
+  /** Called when the execution ends. */
+  callback_url?: string | undefined;
+  /** Version of its newest event. */
+  version: number;
+  /** Its steps, in listed order. */
+  steps: StepStatus[];
+  /** Nothing runs before this time; null when it ran at once. */
+  start_at?: string | null | undefined;
+  /** The execution that this one continues. */
+  forked_from?: string | undefined;
+  /** Which of the queue's three lanes its tasks take. */
+  priority: string;
+  /** How its consensus groups voted. */
+  consensus?: ConsensusView[] | undefined;
+  /** The undoing of each step. */
+  compensations?: CompensationView[] | undefined;
+  /** When its time is over; null when nothing limits it. */
+  deadline_at?: string | null | undefined;
+  /** What was undone and what was not. Absent when nothing was to be. */
+  compensation?: CompensationOutcome | undefined;
+  /** The step or consensus group of that execution from which this one runs anew. */
+  forked_from_step_id?: string | undefined;
+  /** What it may spend, and what counts against that. Absent when nothing limits it. */
+  budget?: BudgetView | undefined;
+  /** In place of an output that makes the answer too large: where it is. */
+  output_omitted?: Omitted | undefined;
+  /** The user who paused it. Absent unless it is paused. */
+  paused_by?: string | undefined;
+  /** Why, in the words of that user. */
+  pause_reason?: string | undefined;
+  /** The user who cancelled or terminated it. */
+  cancelled_by?: string | undefined;
+  /** Why, in the words of that user. */
+  cancel_reason?: string | undefined;
+  /** Whether it was ended at once, with nothing more undone. */
+  terminated?: boolean | undefined;
+  /** What people did to it, the last hundred commands, oldest first. */
+  controls?: ControlView[] | undefined;
+  /** False keeps executions of the config out of live feeds. */
+  enable_monitoring?: boolean | undefined;
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** The trace in Jaeger, where its address is set. */
+  trace_url?: string | undefined;
+  /** What it took. */
+  metrics: {
+    /** From start to end; null before the end. */
+    latency_ms: number | null;
+    /** Cost that the agents reported (`_cost`). */
+    cost: number;
+    /** Tokens that the agents reported (`_tokens`). */
+    tokens: number;
+  };
+  /** How many steps have which status. */
+  step_counts: Record<string, number>;
+}
+
+export interface StepStatus {
+  /** Place of the step in the config, from 0. */
+  step_index: number;
+  /** The step, by its id in the config. */
+  step_id: string;
+  /** Name of the step. */
+  step_name: string;
+  /** Name of the agent that runs the step. */
+  agent_id: string;
+  /** Version of the agent, as its worker said. */
+  agent_version?: string | undefined;
+  /** Where it stands. */
+  status: 'pending' | 'running' | 'completed' | 'failed' | 'skipped' | 'paused';
+  /** Any JSON. */
+  output?: unknown | undefined;
+  /** Why it failed. Absent when it did not. */
+  failure?: Failure | undefined;
+  /** Steps or consensus groups that must be done first. */
+  dependencies: string[];
+  /** Number of the attempt, from 1; 0 before the first. */
+  attempt: number;
+  /** How many attempts failed and were tried again. */
+  retry_count: number;
+  /** When it began to run; null before. */
+  started_at?: string | null | undefined;
+  /** When it ended; null before. */
+  completed_at?: string | null | undefined;
+  /** Milliseconds from start to end; null before the end. */
+  latency_ms?: number | null | undefined;
+  /** Tokens that agents reported (`_tokens`). */
+  token_count?: number | undefined;
+  /** Cost that agents reported (`_cost`). */
+  estimated_cost?: number | undefined;
+  /** Why it was skipped. */
+  skip_reason?: string | undefined;
+  /** The step or group that it stands in for. */
+  fallback_for?: string | undefined;
+  /** The alternative whose output stands for it. */
+  served_by?: string | undefined;
+  /** Name of its output for the steps that depend on it. */
+  output_key: string;
+  /** How far it is, from 0 to 1. */
+  progress?: number | undefined;
+  /** How far it is, in words. */
+  progress_message?: string | undefined;
+  /** The group with whose other members it runs and votes. */
+  consensus_group?: string | undefined;
+  /** Whether its output was taken over from the execution that this one continues. */
+  reused?: boolean | undefined;
+  /** When the next attempt begins; null when there is none. */
+  retry_at?: string | null | undefined;
+  /** The decision of a human for which it waits or waited. */
+  approval?: ApprovalView | undefined;
+  /** In place of an output that makes the answer too large: where it is. */
+  output_omitted?: Omitted | undefined;
+  /** The user who skipped it. */
+  skipped_by?: string | undefined;
+  /** Why, in the words of that user. */
+  skip_comment?: string | undefined;
+  /** Set while no worker has taken its task. */
+  queued?: QueuedView | undefined;
+  /** Why it failed; null when it did not. */
+  error?: string | null | undefined;
+}
+
+export interface ExecutionPage {
+  /** The executions, newest first. */
+  executions: ExecutionSummary[];
+  /** Ask for the next page with it; null on the last page. */
+  next_cursor: string | null;
+  /** Items on all pages; with `offset` or `with_total`. */
+  total?: number | undefined;
+  /** As asked for; with `offset`. */
+  limit?: number | undefined;
+  /** As asked for; with `offset`. */
+  offset?: number | undefined;
+}
+
+export interface ApprovalPage {
+  /** The approvals that wait, oldest first. */
+  approvals: ApprovalSummary[];
+  /** Ask for the next page with it; null on the last page. */
+  next_cursor: string | null;
+}
+
+export interface ExecutionSteps {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** Where it stands. */
+  status: string;
+  /** Its steps, in listed order. */
+  steps: StepView[];
+}
+
+export interface StepDetail {
+  /** Place of the step in the config, from 0. */
+  step_index: number;
+  /** The step, by its id in the config. */
+  step_id: string;
+  /** Name of the step. */
+  step_name: string;
+  /** Name of the agent that runs the step. */
+  agent_id: string;
+  /** Version of the agent, as its worker said. */
+  agent_version?: string | undefined;
+  /** Where it stands. */
+  status: 'pending' | 'running' | 'completed' | 'failed' | 'skipped' | 'paused';
+  /** Any JSON. */
+  output?: unknown | undefined;
+  /** Why it failed. Absent when it did not. */
+  failure?: Failure | undefined;
+  /** Steps or consensus groups that must be done first. */
+  dependencies: string[];
+  /** Number of the attempt, from 1; 0 before the first. */
+  attempt: number;
+  /** How many attempts failed and were tried again. */
+  retry_count: number;
+  /** When it began to run; null before. */
+  started_at?: string | null | undefined;
+  /** When it ended; null before. */
+  completed_at?: string | null | undefined;
+  /** Milliseconds from start to end; null before the end. */
+  latency_ms?: number | null | undefined;
+  /** Tokens that agents reported (`_tokens`). */
+  token_count?: number | undefined;
+  /** Cost that agents reported (`_cost`). */
+  estimated_cost?: number | undefined;
+  /** Why it was skipped. */
+  skip_reason?: string | undefined;
+  /** The step or group that it stands in for. */
+  fallback_for?: string | undefined;
+  /** The alternative whose output stands for it. */
+  served_by?: string | undefined;
+  /** Name of its output for the steps that depend on it. */
+  output_key: string;
+  /** How far it is, from 0 to 1. */
+  progress?: number | undefined;
+  /** How far it is, in words. */
+  progress_message?: string | undefined;
+  /** The group with whose other members it runs and votes. */
+  consensus_group?: string | undefined;
+  /** Whether its output was taken over from the execution that this one continues. */
+  reused?: boolean | undefined;
+  /** When the next attempt begins; null when there is none. */
+  retry_at?: string | null | undefined;
+  /** The decision of a human for which it waits or waited. */
+  approval?: ApprovalView | undefined;
+  /** In place of an output that makes the answer too large: where it is. */
+  output_omitted?: Omitted | undefined;
+  /** The user who skipped it. */
+  skipped_by?: string | undefined;
+  /** Why, in the words of that user. */
+  skip_comment?: string | undefined;
+  /** Set while no worker has taken its task. */
+  queued?: QueuedView | undefined;
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** Of the execution, when the step was read. */
+  version: number;
+  /** What its agent got with the newest attempt. Absent before the first. */
+  input?: unknown | undefined;
+  /** In the order in which they were scheduled. */
+  attempts: StepAttempt[];
+}
+
+export interface StepOutput {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** The step, by its id in the config. */
+  step_id: string;
+  /** Any JSON; null while there is none. */
+  output: unknown;
+}
+
+export interface ExecutionStartedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'ExecutionStarted';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: ExecutionStarted;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface StepScheduledEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'StepScheduled';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: StepScheduled;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface StepCompletedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'StepCompleted';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: StepCompleted;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface StepAttemptFailedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'StepAttemptFailed';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: StepAttemptFailed;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface StepFailedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'StepFailed';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: StepFailed;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface StepSkippedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'StepSkipped';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: StepSkipped;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface ApprovalRequestedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'ApprovalRequested';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: ApprovalRequested;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface ApprovalDecidedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'ApprovalDecided';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: ApprovalDecided;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface BudgetExceededEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'BudgetExceeded';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: BudgetExceeded;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface CompensationStartedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'CompensationStarted';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: CompensationStarted;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface ConsensusFailedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'ConsensusFailed';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: ConsensusFailed;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface ConsensusReachedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'ConsensusReached';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: ConsensusReached;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface EvaluationRecordedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'EvaluationRecorded';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: EvaluationRecorded;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface EvaluationRequestedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'EvaluationRequested';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: EvaluationRequested;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface ExecutionPausedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'ExecutionPaused';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: ExecutionPaused;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface ExecutionResumedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'ExecutionResumed';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: ExecutionResumed;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface ExecutionRetriedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'ExecutionRetried';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: ExecutionRetried;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface ExecutionReopenedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'ExecutionReopened';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: ExecutionReopened;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface StepProgressedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'StepProgressed';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: StepProgressed;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface StepReusedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'StepReused';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: StepReused;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface ExecutionCompletedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'ExecutionCompleted';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: ExecutionCompleted;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface ExecutionFailedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'ExecutionFailed';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: ExecutionFailed;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface ExecutionCancelledEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'ExecutionCancelled';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: ExecutionCancelled;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+/** One event of an execution. Its `type` says which. */
+export type Event =
+  | ExecutionStartedEvent
+  | StepScheduledEvent
+  | StepCompletedEvent
+  | StepAttemptFailedEvent
+  | StepFailedEvent
+  | StepSkippedEvent
+  | ApprovalRequestedEvent
+  | ApprovalDecidedEvent
+  | BudgetExceededEvent
+  | CompensationStartedEvent
+  | ConsensusFailedEvent
+  | ConsensusReachedEvent
+  | EvaluationRecordedEvent
+  | EvaluationRequestedEvent
+  | ExecutionPausedEvent
+  | ExecutionResumedEvent
+  | ExecutionRetriedEvent
+  | ExecutionReopenedEvent
+  | StepProgressedEvent
+  | StepReusedEvent
+  | ExecutionCompletedEvent
+  | ExecutionFailedEvent
+  | ExecutionCancelledEvent;
+
+export interface EventPage {
+  /** The events, in order. */
+  events: Event[];
+  /** Ask for the next page with it; null on the last page. */
+  next_cursor: string | null;
+}
+
+export interface PoolList {
+  /** The pools. */
+  pools: PoolView[];
+}
+
+export interface AgentList {
+  /** The agents. */
+  agents: Agent[];
+}
+
+export interface AgentBody {
+  /** The workers' pool. */
+  pool: string;
+  /** What it is for, for people. */
+  description?: string | undefined;
+  /** JSON Schema of the input. */
+  input_schema?: Record<string, unknown> | undefined;
+  /** JSON Schema of the output. */
+  output_schema?: Record<string, unknown> | undefined;
+}
+
+export interface StoredDocument {
+  /** Its id. */
+  id: string;
+  /** The tenant that it belongs to. */
+  tenant_id: string;
+  /** Where the document comes from; one with the same source replaces it. */
+  source: string;
+  /** Its title. */
+  title: string;
+  /** How many passages it was split into. */
+  passages: number;
+  /** When it was last changed. */
+  updated_at: string | null;
+  /** Whatever the user keeps with it. The platform does not read it. */
+  metadata?: Record<string, unknown> | undefined;
+  /** The same content was there. */
+  unchanged?: boolean | undefined;
+  /** True when this is the first answer to the same Idempotency-Key again; absent otherwise. */
+  repeated?: boolean | undefined;
+}
+
+export interface DocumentPage {
+  /** The documents, newest first. */
+  documents: KnowledgeDocument[];
+  /** Ask for the next page with it; null on the last page. */
+  next_cursor: string | null;
+}
+
+export interface Passages {
+  /** The passages. */
+  passages: Passage[];
+}
+
+export interface ApiKeyPage {
+  /** The keys, without their secrets. */
+  keys: ApiKey[];
+  /** Ask for the next page with it; null on the last page. */
+  next_cursor: string | null;
+}
+
+export interface PoolCredentialsPage {
+  /** The credentials, without their files. */
+  credentials: PoolCredentials[];
+  /** Ask for the next page with it; null on the last page. */
+  next_cursor: string | null;
+}
+
+export interface NewPoolCredentials {
+  /** Its id. */
+  id: string;
+  /** The pool whose workers run the task. */
+  pool: string;
+  /** Its name. */
+  name: string;
+  /** The user who made it. */
+  created_by: string;
+  /** When it was made. */
+  created_at: string | null;
+  /** When it ends; null when never. */
+  expires_at: string | null;
+  /** When it was revoked; null while it was not. */
+  revoked_at?: string | null | undefined;
+  /** The file that a NATS client takes (NATS_CREDS), shown only now. */
+  file?: string | undefined;
+}
+
+export interface NewApiKey {
+  /** Its id. */
+  id: string;
+  /** The tenant that it belongs to. */
+  tenant_id: string;
+  /** The user whose API key asked for it. */
+  user_id: string;
+  /** What it allows: `viewer` reads; `operator` also writes and runs; `admin` also manages agents and keys. */
+  role: 'viewer' | 'operator' | 'admin';
+  /** Its name. */
+  name: string;
+  /** When it was made. */
+  created_at: string | null;
+  /** When it ends; null when never. */
+  expires_at?: string | null | undefined;
+  /** When it was revoked; null while it was not. */
+  revoked_at?: string | null | undefined;
+  /** First characters of the key, to recognise it by. */
+  prefix: string;
+  /** The key itself, shown only now; absent in a repeat. */
+  secret?: string | undefined;
+  /** True when this is the first answer to the same Idempotency-Key again; absent otherwise. */
+  repeated?: boolean | undefined;
+}
+
+export interface Links {
+  /** Its name. */
+  name: 'Batuta';
+  /** Path below which the API is. */
+  api: string;
+  /** Path of this document as a page. */
+  documentation: string;
+  /** Path of this document as JSON. */
+  openapi: string;
+  /** Paths of the health checks. */
+  health: {
+    /** Whether the process runs. */
+    live: string;
+    /** Whether requests can be served. */
+    ready: string;
+  };
+  /** Path of the metrics. */
+  metrics: string;
+}
+
+export interface Liveness {
+  /** Where it stands. */
+  status: 'live';
+}
+
+export interface Readiness {
+  /** Where it stands. */
+  status: 'ready' | 'not_ready';
+  /** What each check says. */
+  checks: Record<string, string>;
+}
+
+/** Problem details (RFC 9457). */
+export interface Problem {
+  /** `urn:batuta:problem:<code>` */
+  type: string;
+  /** What went wrong, the same for each code. */
+  title: string;
+  /** The HTTP status. */
+  status: number;
+  /** What went wrong this time. */
+  detail: string;
+  /** Stable: switch on this. */
+  code:
+    | 'validation_failed'
+    | 'malformed_json'
+    | 'malformed_request'
+    | 'too_deep'
+    | 'forbidden_key'
+    | 'unauthenticated'
+    | 'forbidden'
+    | 'not_an_approver'
+    | 'not_found'
+    | 'step_not_found'
+    | 'method_not_allowed'
+    | 'request_timeout'
+    | 'conflict'
+    | 'name_taken'
+    | 'pool_taken'
+    | 'already_exists'
+    | 'already_completed'
+    | 'already_failed'
+    | 'already_cancelled'
+    | 'already_started'
+    | 'already_paused'
+    | 'already_compensated'
+    | 'already_decided'
+    | 'not_running'
+    | 'not_paused'
+    | 'not_applicable'
+    | 'not_retryable'
+    | 'not_awaiting_approval'
+    | 'not_monitored'
+    | 'compensating'
+    | 'nothing_to_compensate'
+    | 'step_already_finished'
+    | 'version_conflict'
+    | 'payload_too_large'
+    | 'uri_too_long'
+    | 'unsupported_media_type'
+    | 'expectation_failed'
+    | 'idempotency_mismatch'
+    | 'input_invalid'
+    | 'upgrade_required'
+    | 'precondition_required'
+    | 'rate_limited'
+    | 'headers_too_large'
+    | 'internal'
+    | 'unavailable';
+  /** The path that was asked for. */
+  instance?: string | undefined;
+  /** Every mistake of the request. */
+  errors?:
+    | {
+        /** JSON Pointer (RFC 6901) of the value, "" for the whole document. */
+        path: string;
+        /** What happened, in one sentence. */
+        message: string;
+        /** Stable code of the rule that was broken. */
+        code: string;
+      }[]
+    | undefined;
+  /** The trace of the request, when there is one. */
+  trace_id?: string | undefined;
+  /** The `X-Request-Id` of the answer; it is in the logs too. */
+  request_id?: string | undefined;
+  /** More about it, by code. */
+  details?: Record<string, unknown> | undefined;
+}

@@ -1,0 +1,12 @@
+export { BatutaClient } from './client.js';
+export type { ClientOptions } from './client.js';
+export { Answer } from './answer.js';
+export type { FullAnswer } from './answer.js';
+export { Pages } from './pages.js';
+export type { CallOptions, RawRequest, RetryOptions } from './caller.js';
+export { ConnectionError, isProblem, NotModifiedError, ProblemError, UnexpectedAnswerError } from './errors.js';
+export type { ProblemCode } from './errors.js';
+export { WaitedTooLongError } from './executions.js';
+export type { Executions, WaitOptions } from './executions.js';
+export type { FollowOptions, WebSocketConstructor, WebSocketLike } from './follow.js';
+export type * from './generated/schemas.js';

@@ -1,0 +1,2 @@
+/** A JSON Schema as OpenAPI 3.1 has it. */
+export type OpenApiSchema = Record<string, unknown>;
