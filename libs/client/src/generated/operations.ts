@@ -699,7 +699,7 @@ export class ExecutionsOperations {
   constructor(protected readonly caller: Caller) {}
 
   /** Start an execution of a config, by its id or name */
-  start(configId: string, body: ExecuteBody, options?: ExecutionsStartOptions): Answer<ExecutionResult | Started> {
+  start(configId: string, body?: ExecuteBody, options?: ExecutionsStartOptions): Answer<ExecutionResult | Started> {
     return this.caller.call<ExecutionResult | Started>('executions.start', {
       path: { config_id: configId },
       body,
