@@ -1,76 +1,105 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { subjects } from '@batuta/contracts';
-import { connectNats, ensurePoolConsumers, ensureStepsStream } from '@batuta/messaging';
-import { createLogger } from '@batuta/observability';
-import { eventually, startTestNats } from '@batuta/testing';
-import type { TestNats } from '@batuta/testing';
+import { eventually } from '@batuta/testing';
 import { parse } from 'yaml';
 import { read } from '../../tools/deploy/places.js';
-
-interface Consumer {
-  readonly name: string;
-  readonly num_pending: number;
-  readonly num_ack_pending: number;
-}
-
-interface Monitoring {
-  readonly account_details?: readonly {
-    readonly name: string;
-    readonly stream_detail?: readonly { readonly name: string; readonly consumer_detail?: readonly Consumer[] }[];
-  }[];
-}
+import { expectStatus } from '../support/api.js';
+import type { Api } from '../support/api.js';
+import { Cluster } from '../support/cluster.js';
+import { allHaveStatus } from '../support/running.js';
 
 const { spec } = parse(read('deploy/k8s/autoscaling/step-runner.yaml')) as {
-  spec: { triggers: { metadata: { account: string; stream: string; consumer: string } }[] };
+  spec: { triggers: { type: string; metadata: { url: string; valueLocation: string; format: string } }[] };
 };
+const SLOTS = 4;
+/** Long enough to be looked at; what still runs at the end is cancelled. */
+const LONG_MS = 120_000;
 
+/** What KEDA's metrics-api scaler is told, asked as it asks: https://keda.sh/docs/latest/scalers/metrics-api/ */
 describe('the autoscaler of a runner pool', () => {
-  let nats: TestNats;
-  const logger = createLogger({ service: 'test', level: 'silent' });
+  let cluster: Cluster;
+  let api: Api;
 
   beforeAll(async () => {
-    nats = await startTestNats();
+    cluster = await Cluster.start({
+      instances: { execution: 2, 'step-runner': 2 },
+      env: { BATUTA_RUNNER_SLOTS: String(SLOTS) },
+    });
+    api = cluster.api();
+    for (const [name, steps] of [
+      ['few', 3],
+      ['many', 20],
+    ] as const) {
+      const config = {
+        name,
+        strategy: 'parallel',
+        settings: { parallel_limit: 0 },
+        steps: Array.from({ length: steps }, (_, index) => ({
+          id: `step_${index}`,
+          name: `Step ${index}`,
+          agent: 'delay',
+          input: { ms: LONG_MS },
+          timeout_ms: 2 * LONG_MS,
+          retry: { max_attempts: 5, backoff_ms: 50 },
+        })),
+      };
+      expectStatus(await api.post('/api/v1/orchestrations/configs', config), 201);
+    }
   }, 120_000);
 
   afterAll(async () => {
-    await nats?.close();
-  });
+    await cluster?.stop();
+  }, 60_000);
 
-  /** What KEDA's nats-jetstream scaler reads: https://github.com/kedacore/keda/blob/main/pkg/scalers/nats_jetstream_scaler.go */
-  const lags = async (): Promise<Record<string, number>> => {
-    const found: Record<string, number> = {};
-    for (const { metadata } of spec.triggers) {
-      const response = await fetch(
-        `http://127.0.0.1:${nats.monitorPort}/jsz?acc=${metadata.account}&consumers=true&config=true`,
-      );
-      const { account_details: accounts } = (await response.json()) as Monitoring;
-      const stream = accounts
-        ?.find(({ name }) => name === metadata.account)
-        ?.stream_detail?.find(({ name }) => name === metadata.stream);
-      const consumer = stream?.consumer_detail?.find(({ name }) => name === metadata.consumer);
-      if (consumer === undefined) throw new Error(`the monitoring shows no consumer ${metadata.consumer}`);
-      found[metadata.consumer] = consumer.num_pending + consumer.num_ack_pending;
-    }
-    return found;
+  const ask = async (engine: number): Promise<unknown> => {
+    const [trigger] = spec.triggers;
+    if (trigger === undefined) throw new Error('there is no trigger');
+    const { pathname, search } = new URL(trigger.metadata.url);
+    const response = await fetch(`${cluster.process('execution', engine).url}${pathname}${search}`);
+    expect(response.status).toBe(200);
+    const body = (await response.json()) as Record<string, unknown>;
+    return body[trigger.metadata.valueLocation];
   };
+  /** Both engines say so, whichever has the executions. */
+  const demandIs = (demand: number, engines = [0, 1]): Promise<unknown> =>
+    eventually(
+      async () => {
+        for (const engine of engines) expect(await ask(engine)).toBe(demand);
+      },
+      { timeoutMs: 60_000, describe: `the demand is ${demand}` },
+    );
 
-  it('finds the consumers that runners make and the tasks that wait in them', async () => {
-    const connection = await connectNats({ url: nats.url, name: 'test', logger });
-    try {
-      await ensureStepsStream(connection, { logger });
-      await ensurePoolConsumers(connection, 'default', { logger });
-      expect(await lags()).toEqual({ 'default-high': 0, 'default-normal': 0, 'default-low': 0 });
-      for (let index = 0; index < 3; index += 1) {
-        connection.publish(subjects.step('default', 'normal', 'echo', 'execution', `step_${index}`), '{}');
-      }
-      connection.publish(subjects.step('default', 'low', 'echo', 'execution', 'step_3'), '{}');
-      connection.publish(subjects.step('translators', 'high', 'translate', 'execution', 'step_4'), '{}');
-      await eventually(
-        async () => expect(await lags()).toEqual({ 'default-high': 0, 'default-normal': 3, 'default-low': 1 }),
-        { describe: 'the monitoring counts the tasks' },
-      );
-    } finally {
-      await connection.close();
+  it('is told the tasks that wait and run, by every engine, with runners and without, also of an engine that ended', async () => {
+    await demandIs(0);
+    const started = async (config: string): Promise<string> => {
+      const answer = await api.post<{ execution_id: string }>(`/api/v1/orchestrations/execute/${config}`, {
+        input: {},
+      });
+      return expectStatus(answer, 202).execution_id;
+    };
+    // They fit into the slots, so they go straight to a runner.
+    const ids = [await started('few')];
+    await demandIs(3);
+    // More than there are slots for: the others wait.
+    ids.push(await started('many'));
+    await demandIs(23);
+    // An engine ends; the other has its partitions, and says the same.
+    await cluster.process('execution', 1).end('SIGKILL');
+    await demandIs(23, [0]);
+    // No runner is left: all of it waits for one.
+    await cluster.process('step-runner', 0).end('SIGKILL');
+    await cluster.process('step-runner', 1).end('SIGKILL');
+    await demandIs(23, [0]);
+    for (const id of ids) {
+      expectStatus(await api.post(`/api/v1/orchestrations/executions/${id}/cancel`, {}), 200);
     }
-  }, 120_000);
+    await cluster.process('step-runner', 0).start();
+    await allHaveStatus(api, ids, 'cancelled');
+    await demandIs(0, [0]);
+  }, 240_000);
+
+  it('is told clearly what it asked wrongly', async () => {
+    const response = await fetch(`${cluster.process('execution').url}/demand?pool=no%20pool`);
+    expect(response.status).toBe(400);
+    expect(await response.json()).toEqual({ error: 'pool must be the name of a pool' });
+  });
 });

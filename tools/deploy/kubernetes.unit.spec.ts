@@ -2,7 +2,6 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { PRIORITIES, STEPS_STREAM, subjects } from '@batuta/contracts';
 import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { parse } from 'yaml';
 import { hasKubectl, render } from './kustomize.js';
@@ -492,34 +491,31 @@ withKubectl.each(['laptop', 'production'])('the overlay %s', (overlay) => {
   });
 
   if (overlay === 'production') {
-    it('scales runners by the lag of exactly the consumers that they make', async () => {
+    it('scales runners by what an engine says that their pool wants', async () => {
       const { loadStepRunnerSettings } = await import('@batuta/step-runner');
       const { pools, slots } = loadStepRunnerSettings(environmentOf(containerOf('step-runner'), objects));
-      const { scaleTargetRef, triggers, minReplicaCount } = specOf<{
+      const { scaleTargetRef, triggers } = specOf<{
         scaleTargetRef: { name: string; kind: string };
-        minReplicaCount: number;
         triggers: { type: string; metadata: Record<string, string> }[];
       }>(named('ScaledObject', 'step-runner'));
       expect(workload(scaleTargetRef.name).object.kind).toBe(scaleTargetRef.kind);
-      // Runners make the consumers; with none the scaler would read something else.
-      expect(minReplicaCount).toBeGreaterThanOrEqual(1);
-      expect(
-        triggers.map(({ type, metadata }) => [type, metadata['account'], metadata['stream'], metadata['consumer']]),
-      ).toEqual(
-        pools.flatMap((pool) =>
-          PRIORITIES.map((priority) => ['nats-jetstream', '$G', STEPS_STREAM, subjects.stepConsumer(pool, priority)]),
-        ),
+      const ops = specOf<{ ports: { name: string; port: number }[] }>(named('Service', 'execution')).ports.find(
+        ({ name }) => name === 'ops',
       );
-      // Named accounts would make the default one another.
-      expect(read('deploy/k8s/base/nats.conf')).not.toMatch(/^\s*accounts/m);
-      const monitor = specOf<{ ports: { name: string; port: number }[] }>(named('Service', 'nats')).ports.find(
-        ({ name }) => name === 'monitor',
+      // KEDA takes the largest of several triggers, so a pool has one for all its priorities.
+      expect(triggers.map(({ type, metadata }) => [type, metadata['url'], metadata['valueLocation']])).toEqual(
+        pools.map((pool) => [
+          'metrics-api',
+          `http://execution.batuta.svc.cluster.local:${ops?.port}/demand?pool=${pool}`,
+          'demand',
+        ]),
       );
       for (const { metadata } of triggers) {
-        expect(metadata['natsServerMonitoringEndpoint']).toBe(`nats.batuta.svc.cluster.local:${monitor?.port}`);
-        // The lag counts running tasks too: above the slots of a pod, full pods would never be joined by another.
-        expect(Number(metadata['lagThreshold'])).toBeLessThan(slots);
+        // Running tasks count too: above the slots of a pod, full pods would never be joined by another.
+        expect(Number(metadata['targetValue'])).toBeLessThan(slots);
       }
+      // Tasks go straight to runners: nothing needs them to pass through the queue.
+      expect(environmentOf(containerOf('execution'), objects)['BATUTA_EXECUTION_DIRECT']).toBeUndefined();
     });
 
     it('leaves the number of autoscaled pods to their autoscalers', () => {

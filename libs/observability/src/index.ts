@@ -3,7 +3,7 @@ export type { LogLevel, Logger, LoggerOptions } from './logger.js';
 export { DURATION_BUCKETS, collectProcessMetrics, counter, exposeMetrics, gauge, histogram } from './metrics.js';
 export type { Counter, Gauge, Histogram } from './metrics.js';
 export { checkReadiness, startOpsServer } from './ops-server.js';
-export type { OpsServer, OpsServerOptions, Readiness, ReadinessCheck } from './ops-server.js';
+export type { OpsRoute, OpsServer, OpsServerOptions, Readiness, ReadinessCheck } from './ops-server.js';
 export { redactUrl } from './redact.js';
 export { spanIds } from './span-ids.js';
 export { Distribution, Tally, distributions, tallies } from './tally.js';

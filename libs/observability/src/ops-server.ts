@@ -42,6 +42,9 @@ export async function checkReadiness(
   return { ready: entries.every(([, result]) => result === 'ok'), checks: Object.fromEntries(entries) };
 }
 
+/** What a service tells its operators besides; the query's parameters, and the answer's status and body. */
+export type OpsRoute = (query: URLSearchParams) => Promise<{ readonly status: number; readonly body: unknown }>;
+
 export interface OpsServerOptions {
   /** 0 takes a free port. */
   readonly port: number;
@@ -52,6 +55,8 @@ export interface OpsServerOptions {
   readonly logger: Logger;
   /** Whoever changes something must show it as a bearer token; without it only this machine may change anything. */
   readonly token?: string | undefined;
+  /** Routes of the service's own, by path; only for GET. */
+  readonly routes?: Readonly<Record<string, OpsRoute>>;
 }
 
 export interface OpsServer {
@@ -60,7 +65,7 @@ export interface OpsServer {
 }
 
 /**
- * The HTTP server of a service's operators: /health/live, /health/ready, /metrics, and PUT /log-level?level=debug.
+ * The HTTP server of a service's operators: /health/live, /health/ready, /metrics, PUT /log-level?level=debug, and the service's own.
  * Anybody who reaches it may read; see `OpsServerOptions.token` for changes. Not for the public network. Throws when the port is taken.
  */
 export async function startOpsServer(options: OpsServerOptions): Promise<OpsServer> {
@@ -101,8 +106,12 @@ export async function startOpsServer(options: OpsServerOptions): Promise<OpsServ
           options.logger.warn({ level }, 'log level changed');
           return json(response, 200, { level });
         }
-        default:
-          return json(response, 404, { error: 'unknown route' });
+        default: {
+          const own = request.method === 'GET' ? options.routes?.[url.pathname] : undefined;
+          if (own === undefined) return json(response, 404, { error: 'unknown route' });
+          const { status, body } = await own(url.searchParams);
+          return json(response, status, body);
+        }
       }
     };
     handle().catch((error: unknown) => {

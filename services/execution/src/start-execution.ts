@@ -33,6 +33,7 @@ import { newIncarnation, systemClock, systemRandom } from './partitions/system-p
 import { SnapshotWriter } from './projections/snapshot-writer.js';
 import { StepRunProjection } from './projections/step-run-projection.js';
 import { HmacTokens } from './partitions/task-tokens.js';
+import { demandRoute } from './queries/demand-route.js';
 import { ExecutionQueries } from './queries/execution-queries.js';
 import { Queues } from './queries/queues.js';
 import { COUNT_APPROVALS } from './queries/sql.js';
@@ -269,15 +270,16 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
     opened.push(() => changed.unsubscribe());
     // What changed while this process was not connected was announced to others only.
     opened.push(bus.onReconnect(() => engine.effects.forgetPools()));
+    const queues = new Queues({
+      queue: bus,
+      poolOf: (tenantId, agent) => engine.effects.pool(tenantId, agent),
+      now: () => clock.now(),
+    });
     const queries = new ExecutionQueries(
       { reader: store, configs: engine.configs, snapshots: store },
       pool,
       engine.partitionCount,
-      new Queues({
-        queue: bus,
-        poolOf: (tenantId, agent) => engine.effects.pool(tenantId, agent),
-        now: () => clock.now(),
-      }),
+      queues,
     );
     const app = await NestFactory.createMicroservice<MicroserviceOptions>(ExecutionModule.register({ queries }), {
       ...natsMicroservice({ url: natsUrl, queue: 'execution', credentials }),
@@ -322,6 +324,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
           liveness,
           logger,
           token: settings.opsToken?.reveal(),
+          routes: { '/demand': demandRoute(queues) },
         })
       : undefined;
     if (ops !== undefined) opened.push(() => ops.close());

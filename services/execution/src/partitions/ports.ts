@@ -229,6 +229,8 @@ export interface SeenPool {
   /** Of those that are there now: all slots, and the free ones. */
   readonly slots: number;
   readonly free: number;
+  /** Tasks that they got past the queue and have not finished. */
+  readonly direct: number;
 }
 
 /** A pool's consumer of one priority, as JetStream shows it. */

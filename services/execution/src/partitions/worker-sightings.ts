@@ -7,6 +7,8 @@ const SEEN_MS = 30_000;
 interface Sighting {
   readonly workerId: string;
   readonly pools: RunnerBeat['pools'];
+  /** Tasks that it got past the queue. */
+  readonly held: number;
   readonly expiresMs: number;
   /** Running time. */
   readonly seen: number;
@@ -18,11 +20,12 @@ export class WorkerSightings {
 
   constructor(private readonly clock: Pick<Clock, 'elapsed'>) {}
 
-  heard({ runnerId, incarnation, pools, expiresMs }: RunnerBeat): void {
+  heard({ runnerId, incarnation, pools, held, expiresMs }: RunnerBeat): void {
     const isNew = !this.#sightings.has(incarnation);
     this.#sightings.set(incarnation, {
       workerId: runnerId || incarnation,
       pools,
+      held: held.length,
       expiresMs,
       seen: this.clock.elapsed(),
     });
@@ -36,15 +39,17 @@ export class WorkerSightings {
     const workers = new Set<string>();
     let slots = 0;
     let free = 0;
-    for (const { workerId, pools, expiresMs, seen } of this.#sightings.values()) {
+    let direct = 0;
+    for (const { workerId, pools, held, expiresMs, seen } of this.#sightings.values()) {
       const own = pools.find(({ pool }) => pool === name);
       if (own === undefined) continue;
       workers.add(workerId);
       if (now - seen > expiresMs) continue;
       slots += own.slots;
       free += own.free;
+      direct += held;
     }
-    return { workers: workers.size, slots, free };
+    return { workers: workers.size, slots, free, direct };
   }
 
   #forgetOld(): void {

@@ -38,19 +38,32 @@ export class Queues {
   async pools(names: readonly string[]): Promise<PoolView[]> {
     return Promise.all(
       names.map(async (pool) => {
-        const consumers = await Promise.all(PRIORITIES.map((priority) => this.options.queue.consumer(pool, priority)));
-        let backlog = 0;
-        let taken = 0;
-        let requests = 0;
-        for (const consumer of consumers) {
-          backlog += consumer?.waiting ?? 0;
-          taken += consumer?.taken ?? 0;
-          requests += consumer?.requests ?? 0;
-        }
+        const { backlog, taken, requests } = await this.#inQueue(pool);
         const seen = this.options.queue.seen(pool);
-        return { pool, ...seen, workers: workersOf(seen, requests), backlog, taken };
+        const { slots, free } = seen;
+        return { pool, workers: workersOf(seen, requests), slots, free, backlog, taken };
       }),
     );
+  }
+
+  /**
+   * Slots that the pool's tasks want now: those that wait, and those that a worker has, past the queue or from it. Right with
+   * workers or without, and whichever engine is asked.
+   */
+  async demand(pool: string): Promise<{ readonly waiting: number; readonly running: number }> {
+    const { backlog, taken } = await this.#inQueue(pool);
+    return { waiting: backlog, running: taken + this.options.queue.seen(pool).direct };
+  }
+
+  async #inQueue(pool: string): Promise<{ backlog: number; taken: number; requests: number }> {
+    const consumers = await Promise.all(PRIORITIES.map((priority) => this.options.queue.consumer(pool, priority)));
+    const sum = { backlog: 0, taken: 0, requests: 0 };
+    for (const consumer of consumers) {
+      sum.backlog += consumer?.waiting ?? 0;
+      sum.taken += consumer?.taken ?? 0;
+      sum.requests += consumer?.requests ?? 0;
+    }
+    return sum;
   }
 
   async #queuedOf(state: State, steps: readonly StepView[]): Promise<Map<string, QueuedView>> {

@@ -1,0 +1,19 @@
+import { TOKEN } from '@batuta/contracts';
+import type { OpsRoute } from '@batuta/observability';
+import type { Queues } from './queues.js';
+
+/** `GET /demand?pool=NAME` of the operators' port: what an autoscaler asks for. `demand` is in slots of runners. */
+export function demandRoute(queues: Pick<Queues, 'demand'>): OpsRoute {
+  return async (query) => {
+    const pool = query.get('pool') ?? '';
+    if (!TOKEN.test(pool)) return { status: 400, body: { error: 'pool must be the name of a pool' } };
+    try {
+      const { waiting, running } = await queues.demand(pool);
+      return { status: 200, body: { pool, demand: waiting + running, waiting, running } };
+    } catch (error) {
+      // An autoscaler keeps what it has while nobody can tell.
+      const reason = error instanceof Error ? error.message : String(error);
+      return { status: 503, body: { error: `the tasks of the pool cannot be counted now: ${reason}` } };
+    }
+  };
+}
