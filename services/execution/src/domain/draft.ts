@@ -4,7 +4,7 @@ import { evolve } from './evolve.js';
 import { handlingOf } from './failures/handling.js';
 import { nodeId } from './state/results.js';
 import { nextAttemptAt } from './failures/retry.js';
-import { compiledUnit } from './fold/settle.js';
+import { compiledUnit } from './state/nodes.js';
 import type { Spending } from './budget/spending.js';
 import { unitState, type State } from './state/state.js';
 

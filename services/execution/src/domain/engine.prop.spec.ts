@@ -6,7 +6,7 @@ import { overspending } from './budget/budget.js';
 import type { Command } from './commands/command.js';
 import { compile } from './graph/compile.js';
 import { decide } from './decide.js';
-import { wantedEffects } from './effects.js';
+import { wantedEffects } from './effects/wanted.js';
 import { evolve } from './evolve.js';
 import { taskInput } from './expressions/inputs.js';
 import { decodeSnapshot, encodeSnapshot } from './state/snapshot.js';

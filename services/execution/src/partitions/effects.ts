@@ -5,6 +5,7 @@ import type { AgentCopy } from '@batuta/event-store';
 import { spanIds, traceparentOf } from '@batuta/observability';
 import {
   effectsOf,
+  hasEffects,
   isAttemptWanted,
   isPlainResult,
   isTerminal,
@@ -151,8 +152,7 @@ export class EffectPerformer {
     const ticket = partition.openTicket(last.position);
     this.#publish(changes);
     for (const { event, stored, position } of events) {
-      // Most events ask for nothing.
-      if (event.type === 'StepCompleted') continue;
+      if (!hasEffects(event.type)) continue;
       const full = {
         executionId: stored.executionId,
         version: stored.version,

@@ -1,5 +1,5 @@
 import type { Event } from '@batuta/contracts';
-import { isOutsideCommand } from '../domain/index.js';
+import { EVENTS, isOutsideCommand } from '../domain/index.js';
 
 /** Name of the command that an event, its first one, was caused by. */
 export function commandName(event: Pick<Event, 'commandId' | 'type'>): string {
@@ -18,25 +18,5 @@ export function commandName(event: Pick<Event, 'commandId' | 'type'>): string {
         return 'wake';
     }
   }
-  switch (type) {
-    case 'ExecutionStarted':
-      return 'start';
-    case 'ExecutionPaused':
-      return 'pause';
-    case 'ExecutionResumed':
-      return 'resume';
-    case 'ExecutionRetried':
-      return 'retry';
-    case 'ExecutionReopened':
-      return 'compensate';
-    case 'ApprovalDecided':
-      return 'decide_approval';
-    case 'StepSkipped':
-      return 'skip_step';
-    case 'ExecutionCancelled':
-    case 'CompensationStarted':
-      return 'cancel';
-    default:
-      return 'other';
-  }
+  return EVENTS[type].command ?? 'other';
 }

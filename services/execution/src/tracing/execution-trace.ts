@@ -1,9 +1,9 @@
-import type { BudgetExceeded, Event, Failure, StepAttemptFailed, StepCompleted } from '@batuta/contracts';
+import type { Event, Failure, StepAttemptFailed, StepCompleted } from '@batuta/contracts';
 import { STEPS_STREAM } from '@batuta/contracts';
 import { parseTraceparent, spanIdOf, spanIds } from '@batuta/observability';
 import type { FinishedSpan, SpanLink } from '@batuta/observability';
-import { isOutsideCommand } from '../domain/index.js';
-import type { CompiledConfig } from '../domain/index.js';
+import { EVENTS, isOutsideCommand } from '../domain/index.js';
+import type { CompiledConfig, SpanChange } from '../domain/index.js';
 import { commandName } from './command-name.js';
 
 type Attributes = NonNullable<FinishedSpan['attributes']>;
@@ -21,8 +21,8 @@ interface OpenStep {
   readonly unit: Unit | undefined;
   attempt: OpenAttempt | undefined;
   attempts: number;
-  /** A human is being waited for. */
-  wait: OpenSpan | undefined;
+  /** What it waits for besides its attempts. */
+  wait: (OpenSpan & { readonly withdrawn: Attributes }) | undefined;
   tokens: number;
   cost: number;
   backoff: { readonly from: number; readonly until: number; readonly after: number } | undefined;
@@ -69,7 +69,7 @@ export class ExecutionTrace {
   #compensation: OpenSpan | undefined;
   #tokens = 0;
   #cost = 0;
-  #exceeded: BudgetExceeded | undefined;
+  #noted: Attributes = {};
 
   constructor(
     started: Extract<Event, { type: 'ExecutionStarted' }>,
@@ -115,153 +115,82 @@ export class ExecutionTrace {
     if (this.#startDelay !== undefined && event.at >= this.#startDelay) {
       this.#endStartDelay(event.at, spans);
     }
-    switch (event.type) {
-      case 'ExecutionStarted':
-        break;
-      case 'StepReused':
-        this.#endStep(event.data.stepId, event.at, 'reused', undefined, spans, { 'batuta.step.reused': true });
-        break;
-      case 'StepScheduled': {
-        const { stepId, attempt } = event.data;
-        const step = this.#openStep(stepId, event.at);
+    const changesOf = EVENTS[event.type].spans as ((event: Event) => readonly SpanChange[]) | undefined;
+    for (const change of changesOf?.(event) ?? []) this.#change(change, event, spans);
+    return spans;
+  }
+
+  #change(change: SpanChange, event: Event, spans: FinishedSpan[]): void {
+    const { at, version } = event;
+    switch (change.change) {
+      case 'attempt scheduled': {
+        const { stepId, attempt } = change;
+        const step = this.#openStep(stepId, at);
         // An attempt that a pause interrupted has no outcome of its own.
-        this.#endAttempt(stepId, step, event.at, 'interrupted', spans);
-        this.#endBackoff(stepId, step, event.at, spans);
-        step.attempt = { number: attempt, scheduledAt: event.at };
+        this.#endAttempt(stepId, step, at, 'interrupted', spans);
+        this.#endBackoff(stepId, step, at, spans);
+        step.attempt = { number: attempt, scheduledAt: at };
         step.attempts += 1;
-        break;
+        return;
       }
-      case 'StepProgressed':
-        break;
-      case 'StepCompleted': {
-        const { stepId } = event.data;
-        const step = this.#openStep(stepId, event.at);
-        this.#spend(step, event.data);
-        this.#endAttempt(stepId, step, event.at, 'completed', spans, event.data);
-        this.#endStep(stepId, event.at, 'completed', undefined, spans);
-        break;
+      case 'attempt ended': {
+        const { stepId, attempt, outcome, result, failure, retryAt } = change;
+        const step = this.#openStep(stepId, at);
+        this.#spend(step, result);
+        this.#endAttempt(stepId, step, at, outcome, spans, result, failure);
+        if (retryAt !== undefined) step.backoff = { from: at, until: retryAt, after: attempt };
+        return;
       }
-      case 'StepAttemptFailed': {
-        const { stepId, attempt, retryAt, failure } = event.data;
-        const step = this.#openStep(stepId, event.at);
-        this.#spend(step, event.data);
-        this.#endAttempt(stepId, step, event.at, 'failed', spans, event.data, failure);
-        if (retryAt !== undefined) step.backoff = { from: event.at, until: retryAt, after: attempt };
-        break;
+      case 'node ended':
+        return this.#endNode(change.id, at, change.status, change.failure, spans, change.attributes);
+      case 'wait began': {
+        const { stepId, name, attributes, withdrawn } = change;
+        const spanId = spanIdOf(this.traceId, name, stepId, version);
+        const links = [this.#commandLink(event)];
+        this.#openStep(stepId, at).wait = { spanId, startAt: at, name, attributes, links, withdrawn };
+        return;
       }
-      case 'StepFailed': {
-        const { stepId, failure, handling, fallbackStepId } = event.data;
-        this.#endStep(stepId, event.at, 'failed', failure, spans, {
-          'batuta.failure.handling': handling,
-          ...(fallbackStepId === undefined ? {} : { 'batuta.fallback.step': fallbackStepId }),
-        });
-        break;
+      case 'wait ended': {
+        const step = this.#openStep(change.stepId, at);
+        return this.#endWait(change.stepId, step, at, spans, change.attributes, this.#commandLink(event));
       }
-      case 'StepSkipped': {
-        const { stepId, reason } = event.data;
-        if (this.config.groupIndex.has(stepId)) {
-          this.#endGroup(stepId, event.at, { 'batuta.step.status': 'skipped', 'batuta.skip.reason': reason }, spans);
-        } else {
-          this.#endStep(stepId, event.at, 'skipped', undefined, spans, { 'batuta.skip.reason': reason });
-        }
-        break;
-      }
-      case 'ApprovalRequested': {
-        const { stepId, deadlineAt, approvers = [] } = event.data;
-        this.#openStep(stepId, event.at).wait = {
-          spanId: spanIdOf(this.traceId, 'human wait', stepId, event.version),
-          startAt: event.at,
-          name: 'human wait',
-          attributes: {
-            'batuta.approval.approvers': approvers.length,
-            ...(deadlineAt === undefined ? {} : { 'batuta.timer.planned_ms': deadlineAt - event.at }),
-          },
-          links: [this.#commandLink(event)],
-        };
-        break;
-      }
-      case 'ApprovalDecided': {
-        const { stepId, approved, timedOut = false } = event.data;
-        const outcome = approved ? 'approved' : 'rejected';
-        const step = this.#openStep(stepId, event.at);
-        this.#endWait(stepId, step, event.at, outcome, spans, timedOut, this.#commandLink(event));
-        break;
-      }
-      case 'EvaluationRequested':
+      case 'evaluation began':
         // The version too: after a retry the same key may be asked for again within the same millisecond.
-        this.#evaluations.set(event.data.key, { at: event.at, version: event.version });
-        break;
-      case 'EvaluationRecorded':
-        this.#endEvaluation(event.data.key, event.at, event.data.failure, spans);
-        break;
-      case 'ConsensusReached': {
-        const { groupId, mode, winners, dissent, decidedBy, share } = event.data;
-        const outcome = {
-          'batuta.step.status': 'completed',
-          'batuta.consensus.mode': mode,
-          'batuta.consensus.winners': winners,
-          'batuta.consensus.dissent': dissent,
-          'batuta.consensus.decided_by': decidedBy,
-          ...(share === undefined ? {} : { 'batuta.consensus.share': share }),
-        };
-        this.#endGroup(groupId, event.at, outcome, spans);
-        break;
-      }
-      case 'ConsensusFailed': {
-        const { groupId, mode, failure, handling, fallbackStepId } = event.data;
-        const outcome = {
-          'batuta.step.status': 'failed',
-          'batuta.consensus.mode': mode,
-          'batuta.failure.handling': handling,
-          ...(fallbackStepId === undefined ? {} : { 'batuta.fallback.step': fallbackStepId }),
-        };
-        this.#endGroup(groupId, event.at, outcome, spans, failure);
-        break;
-      }
-      case 'ExecutionPaused':
+        this.#evaluations.set(change.key, { at, version });
+        return;
+      case 'evaluation ended':
+        return this.#endEvaluation(change.key, at, change.failure, spans);
+      case 'pause began':
         this.#pause ??= {
-          spanId: spanIdOf(this.traceId, 'pause', event.version),
-          startAt: event.at,
+          spanId: spanIdOf(this.traceId, 'pause', version),
+          startAt: at,
           name: 'paused',
-          attributes: { 'batuta.pause.now': event.data.now === true },
+          attributes: change.attributes,
           links: [this.#commandLink(event)],
         };
-        break;
-      case 'ExecutionResumed':
-        this.#endPause(event.at, this.#commandLink(event), spans);
-        break;
-      case 'CompensationStarted':
-        for (const [stepId, step] of this.#steps) this.#endWait(stepId, step, event.at, 'withdrawn', spans);
+        return;
+      case 'pause ended':
+        return this.#endPause(at, this.#commandLink(event), spans);
+      case 'compensation began':
+        for (const [stepId, step] of this.#steps) this.#endWait(stepId, step, at, spans);
         this.#compensation = {
-          spanId: spanIdOf(this.traceId, 'compensation', event.version),
-          startAt: event.at,
+          spanId: spanIdOf(this.traceId, 'compensation', version),
+          startAt: at,
           name: 'compensation',
-          attributes: { 'batuta.compensation.cause': event.data.cause },
+          attributes: change.attributes,
           links: [],
         };
-        break;
-      case 'BudgetExceeded':
-        this.#exceeded = event.data;
-        break;
-      case 'ExecutionRetried':
-        this.#takeUp(event, 'retry');
-        break;
-      case 'ExecutionReopened':
-        this.#takeUp(event, 'compensation');
-        break;
-      case 'ExecutionCompleted':
-        this.#end(event.at, 'completed', undefined, spans);
-        break;
-      case 'ExecutionFailed':
-        this.#end(event.at, 'failed', event.data.failure, spans);
-        break;
-      case 'ExecutionCancelled':
-        this.#end(event.at, 'cancelled', undefined, spans);
-        break;
+        return;
+      case 'execution noted':
+        this.#noted = { ...this.#noted, ...change.attributes };
+        return;
+      case 'execution reopened':
+        return this.#takeUp(event, change.as);
+      case 'execution ended':
+        return this.#end(at, change.status, change.failure, spans);
       default:
-        event satisfies never;
+        change satisfies never;
     }
-    return spans;
   }
 
   #spend(step: OpenStep, { tokenCount = 0, estimatedCost = 0 }: Partial<StepCompleted>): void {
@@ -405,6 +334,19 @@ export class ExecutionTrace {
     );
   }
 
+  /** A step, or a group by its id, has its outcome. */
+  #endNode(
+    id: string,
+    at: number,
+    status: string,
+    failure: Failure | undefined,
+    spans: FinishedSpan[],
+    attributes: Attributes = {},
+  ): void {
+    if (!this.config.groupIndex.has(id)) return this.#endStep(id, at, status, failure, spans, attributes);
+    this.#endGroup(id, at, { 'batuta.step.status': status, ...attributes }, spans, failure);
+  }
+
   #endStep(
     stepId: string,
     at: number,
@@ -413,12 +355,10 @@ export class ExecutionTrace {
     spans: FinishedSpan[],
     attributes: Attributes = {},
   ): void {
-    const { config } = this;
-    if (config.groupIndex.has(stepId)) return this.#endGroup(stepId, at, attributes, spans, failure);
     const step = this.#openStep(stepId, at);
     this.#endAttempt(stepId, step, at, 'stopped', spans);
     this.#endBackoff(stepId, step, at, spans);
-    this.#endWait(stepId, step, at, 'withdrawn', spans);
+    this.#endWait(stepId, step, at, spans);
     this.#steps.delete(stepId);
     this.#ended.set(stepId, step.spanId);
     const { unit } = step;
@@ -435,7 +375,7 @@ export class ExecutionTrace {
           'batuta.step.status': status,
           'batuta.step.attempts': step.attempts,
           ...(unit === undefined ? {} : { 'batuta.step.kind': unit.kind }),
-          ...(unit === undefined || unit.approval !== undefined ? {} : { 'batuta.agent': unit.agent }),
+          ...(unit === undefined || unit.agent === '' ? {} : { 'batuta.agent': unit.agent }),
           ...(fallbackFor === undefined ? {} : { 'batuta.fallback.for': fallbackFor }),
           ...usage(step.tokens, step.cost),
           ...attributes,
@@ -527,34 +467,21 @@ export class ExecutionTrace {
     );
   }
 
+  /** The wait is over: with an outcome, or because its step or execution ended first. */
   #endWait(
     stepId: string,
     step: OpenStep,
     at: number,
-    outcome: string,
     spans: FinishedSpan[],
-    timedOut = false,
+    outcome?: Attributes,
     link?: SpanLink,
   ): void {
     const { wait } = step;
     if (wait === undefined) return;
     step.wait = undefined;
-    spans.push(
-      this.#span(
-        wait.name,
-        wait.spanId,
-        step.spanId,
-        wait.startAt,
-        at,
-        {
-          'batuta.step.id': stepId,
-          ...wait.attributes,
-          'batuta.approval.outcome': outcome,
-          'batuta.approval.timed_out': timedOut,
-        },
-        { links: link === undefined ? wait.links : [...wait.links, link] },
-      ),
-    );
+    const attributes = { 'batuta.step.id': stepId, ...wait.attributes, ...(outcome ?? wait.withdrawn) };
+    const links = link === undefined ? wait.links : [...wait.links, link];
+    spans.push(this.#span(wait.name, wait.spanId, step.spanId, wait.startAt, at, attributes, { links }));
   }
 
   #endStartDelay(at: number, spans: FinishedSpan[]): void {
@@ -626,7 +553,7 @@ export class ExecutionTrace {
           'batuta.execution.status': status,
           'batuta.execution.events': this.#version,
           ...usage(this.#tokens, this.#cost),
-          ...excess(this.#exceeded),
+          ...this.#noted,
         },
         { links, failure },
       ),
@@ -636,7 +563,7 @@ export class ExecutionTrace {
   /** The root is exported already: what a finished execution does when it is taken up again is under a span of its own. */
   #takeUp(event: Event, as: 'retry' | 'compensation'): void {
     this.#finished = false;
-    if (as === 'retry') this.#exceeded = undefined;
+    if (as === 'retry') this.#noted = {};
     this.#round += 1;
     this.#ended.clear();
     this.#phase = {
@@ -655,16 +582,6 @@ function usage(tokens: number, cost: number): Attributes {
     ...(tokens > 0 ? { 'batuta.tokens': tokens } : {}),
     ...(cost > 0 ? { 'batuta.cost': cost } : {}),
   };
-}
-
-function excess(exceeded: BudgetExceeded | undefined): Attributes {
-  return exceeded === undefined
-    ? {}
-    : {
-        'batuta.budget.exceeded': exceeded.resource,
-        'batuta.budget.limit': exceeded.limit,
-        'batuta.budget.spent': exceeded.spent,
-      };
 }
 
 /** Attributes of the GenAI semantic conventions, for an agent that says what it spent. */

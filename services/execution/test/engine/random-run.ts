@@ -4,7 +4,7 @@ import { commandIds } from '../../src/domain/commands/command.js';
 import type { Command } from '../../src/domain/commands/command.js';
 import { compile } from '../../src/domain/graph/compile.js';
 import { decide } from '../../src/domain/decide.js';
-import { effectsOf, wantedEffects } from '../../src/domain/effects.js';
+import { effectsOf, wantedEffects } from '../../src/domain/index.js';
 import { evolve } from '../../src/domain/evolve.js';
 import { initialState } from '../../src/domain/state/state.js';
 import type { State } from '../../src/domain/state/state.js';

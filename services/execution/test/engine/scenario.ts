@@ -13,7 +13,7 @@ import type { Command, Decision, Outcome, Rejection } from '../../src/domain/com
 import { commandIds } from '../../src/domain/commands/command.js';
 import { compile } from '../../src/domain/graph/compile.js';
 import { decide } from '../../src/domain/decide.js';
-import { effectsOf, wantedEffects, type Effect } from '../../src/domain/effects.js';
+import { effectsOf, wantedEffects, type Effect } from '../../src/domain/index.js';
 import { evolve } from '../../src/domain/evolve.js';
 import { initialState, type State } from '../../src/domain/state/state.js';
 

@@ -310,7 +310,7 @@ export const faults = [
     seed: 4519,
     patches: [
       {
-        file: `${domain}/evolve-retried.ts`,
+        file: `${domain}/events/execution-retried.ts`,
         from: '    if (decided.has(index)) {',
         to: "    if (decided.has(index) && old.phase === 'completed') {",
       },
@@ -322,8 +322,8 @@ export const faults = [
     seed: 31,
     patches: [
       {
-        file: `${domain}/evolve-retried.ts`,
-        from: '    spentTokens: 0,\n    spentCost: 0,\n    exceeded: undefined,\n',
+        file: `${domain}/events/execution-retried.ts`,
+        from: '      spentTokens: 0,\n      spentCost: 0,\n      exceeded: undefined,\n',
         to: '',
       },
     ],
@@ -346,8 +346,8 @@ export const faults = [
     seed: 31,
     patches: [
       {
-        file: `${domain}/evolve-step.ts`,
-        from: 'spend(next, data);\n  if (data.retryAt',
+        file: `${domain}/events/step-attempt-failed.ts`,
+        from: 'spend(next, data);\n    if (data.retryAt',
         to: 'if (data.retryAt',
       },
     ],
@@ -530,7 +530,7 @@ export const faults = [
     seed: 2,
     patches: [
       {
-        file: `${domain}/evolve-execution.ts`,
+        file: `${domain}/events/execution-reopened.ts`,
         from: "  noteControl(next, 'compensate', data, event);\n",
         to: "  noteControl(next, 'compensate', data, event);\n  for (let cell = next.undone; cell !== undefined; cell = cell.tail) next.undoable = { head: cell.head, tail: next.undoable };\n",
       },

@@ -4,7 +4,7 @@ import type { Outcome } from './command.js';
 import type { Draft } from '../draft.js';
 import { compensationOutcome } from '../plan/compensation.js';
 import { plan } from '../plan/plan.js';
-import { compiledUnit } from '../fold/settle.js';
+import { compiledUnit } from '../state/nodes.js';
 import { isTerminal, unitState } from '../state/state.js';
 import { STEP_DEADLINE } from '../state/timers.js';
 

@@ -1,6 +1,6 @@
 import { FAILURE_CODES, type Failure, type FailurePolicy } from '@batuta/contracts';
 import { nodeId } from '../state/results.js';
-import { rootNode } from '../fold/settle.js';
+import { rootNode } from '../state/nodes.js';
 import { groupState, unitState, type State } from '../state/state.js';
 
 export interface Handling {

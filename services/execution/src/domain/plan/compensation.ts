@@ -1,7 +1,7 @@
 import type { CompensationOutcome } from '@batuta/contracts';
 import type { Draft } from '../draft.js';
 import { nodeId } from '../state/results.js';
-import { compiledUnit } from '../fold/settle.js';
+import { compiledUnit } from '../state/nodes.js';
 import { schedule, startWithInput } from './start-unit.js';
 import { listItems, unitState, type State } from '../state/state.js';
 

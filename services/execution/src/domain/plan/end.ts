@@ -6,7 +6,7 @@ import { endingFailure } from '../failures/handling.js';
 import { jsonBytesBeyond } from '../structures/json.js';
 import { startOfCompensation } from './compensation.js';
 import { defaultOutput } from '../state/results.js';
-import { isActive } from '../fold/settle.js';
+import { isActive } from '../state/nodes.js';
 import { request } from './start-unit.js';
 import { unitState, type State } from '../state/state.js';
 

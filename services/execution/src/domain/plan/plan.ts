@@ -6,7 +6,7 @@ import { decideGroup } from '../../strategies/consensus/outcome.js';
 import type { Draft } from '../draft.js';
 import { evaluationKey } from '../expressions/evaluations.js';
 import { nodeId } from '../state/results.js';
-import { compiledUnit } from '../fold/settle.js';
+import { compiledUnit } from '../state/nodes.js';
 import { isToRun, request, schedule, startUnit } from './start-unit.js';
 import type { State } from '../state/state.js';
 import { hasFreeSlot, nextReady } from '../state/timers.js';

@@ -6,7 +6,7 @@ import { evaluationKey, unitContext } from '../expressions/evaluations.js';
 import { truthy, valueAtPath } from '../expressions/expressions.js';
 import { inputBytesBeyond, unitInput } from '../expressions/inputs.js';
 import { nodeResult } from '../state/results.js';
-import { compiledUnit } from '../fold/settle.js';
+import { compiledUnit } from '../state/nodes.js';
 import { unitState } from '../state/state.js';
 
 /** Sends expressions to the sandbox. */

@@ -1,5 +1,5 @@
 import { heapInsert, heapPop, type Heap } from '../structures/heap.js';
-import { compiledUnit } from '../fold/settle.js';
+import { compiledUnit } from './nodes.js';
 import { unitState, type State, type Next } from './state.js';
 import { isAwaiting } from './unit-state.js';
 

@@ -3,7 +3,7 @@ import type { Group } from '../../domain/graph/compiled.js';
 import type { Draft } from '../../domain/draft.js';
 import { handlingOf } from '../../domain/failures/handling.js';
 import { nodeId, servingUnit } from '../../domain/state/results.js';
-import { compiledGroup } from '../../domain/fold/settle.js';
+import { compiledGroup } from '../../domain/state/nodes.js';
 import { skip } from '../../domain/plan/start-unit.js';
 import { unitState, type State } from '../../domain/state/state.js';
 import { tallyGroup, votesOf } from './ballots.js';

@@ -1,7 +1,7 @@
 import type { ApprovalRules, Unit } from '../../graph/compiled.js';
 import { ancestors } from '../../expressions/evaluations.js';
 import { seenNodes } from '../../graph/seen-nodes.js';
-import { rootNode } from '../../fold/settle.js';
+import { rootNode } from '../../state/nodes.js';
 import { unitState, type State } from '../../state/state.js';
 
 /** Whether a user may decide; without a list every operator may, which is checked where commands come in. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Event, EventData, EventType } from '@batuta/contracts';
-import { compile, effectsOf, evolve, initialState } from './index.js';
+import { compile, effectsOf, evolve, initialState } from '../index.js';
 
 const config = compile({
   name: 'one',

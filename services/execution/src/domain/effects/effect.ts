@@ -1,0 +1,50 @@
+import type { EventType, JsonValue, StoppedAttempt } from '@batuta/contracts';
+import { evaluationOf } from '../expressions/evaluations.js';
+import { isTerminal, unitState, type State } from '../state/state.js';
+
+/**
+ * What the runtime does after a commit; all of it idempotent.
+ * dispatch: put the attempt's task on the queue. stopAttempts: tell runners that these are not wanted any more.
+ * evaluate: run the expressions over the context in the sandbox and answer with RecordEvaluation.
+ * lifecycle: wake those who follow executions as a whole.
+ */
+export type Effect =
+  | { readonly type: 'dispatch'; readonly stepId: string; readonly attempt: number }
+  | { readonly type: 'stopAttempts'; readonly attempts: readonly StoppedAttempt[] }
+  | {
+      readonly type: 'evaluate';
+      readonly key: string;
+      readonly expressions: readonly string[];
+      readonly context: JsonValue;
+    }
+  | { readonly type: 'lifecycle'; readonly event: EventType };
+
+/** Whether an attempt is outstanding: its task should be on the queue or with a runner. */
+export function isAttemptWanted(state: State, stepId: string, attempt: number): boolean {
+  const index = state.config.unitIndex.get(stepId);
+  if (index === undefined || isTerminal(state.status)) {
+    return false;
+  }
+  const unit = unitState(state, index);
+  return unit.phase === 'running' && unit.attempt === attempt;
+}
+
+/** Asks the sandbox, as long as the answer is still wanted. */
+export function evaluate(state: State, key: string): Effect[] {
+  const wanted = isTerminal(state.status) ? undefined : evaluationOf(state, key);
+  return wanted === undefined ? [] : [{ type: 'evaluate', key, ...wanted }];
+}
+
+export function stopOne(executionId: string, stepId: string, attempt: number, reason: string): Effect {
+  return { type: 'stopAttempts', attempts: [{ executionId, stepId, attempt, reason }] };
+}
+
+/** Ends whatever of an execution runs anywhere, unless it was taken up again since. */
+export function stopAll(executionId: string, stateAfter: State, reason: string): Effect[] {
+  return isTerminal(stateAfter.status) ? [{ type: 'stopAttempts', attempts: [{ executionId, reason }] }] : [];
+}
+
+/** The effect of an event that those who follow executions as a whole wait for. */
+export function lifecycle({ type }: { readonly type: EventType }): Effect[] {
+  return [{ type: 'lifecycle', event: type }];
+}

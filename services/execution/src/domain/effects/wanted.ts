@@ -1,0 +1,26 @@
+import { evaluationKey, pendingPurpose } from '../expressions/evaluations.js';
+import { isTerminal, unitState, type State } from '../state/state.js';
+import { evaluate, type Effect } from './effect.js';
+
+/** Everything outstanding now: what has to be performed again after a takeover or when the queue lost its content. */
+export function wantedEffects(state: State): Effect[] {
+  if (isTerminal(state.status)) {
+    return [];
+  }
+  const effects: Effect[] = [];
+  for (const unit of state.config.units) {
+    const current = unitState(state, unit.index);
+    if (current.phase === 'running') {
+      effects.push({ type: 'dispatch', stepId: unit.id, attempt: current.attempt });
+    } else if (current.phase === 'evaluating') {
+      effects.push(...evaluate(state, evaluationKey(pendingPurpose(state, unit), unit.id)));
+    }
+    if (current.ballot === 'evaluating') {
+      effects.push(...evaluate(state, evaluationKey('vote', unit.id)));
+    }
+  }
+  if (state.evaluatingOutput) {
+    effects.push(...evaluate(state, evaluationKey('output', '')));
+  }
+  return effects;
+}

@@ -1,0 +1,19 @@
+import { lifecycle, stopAll } from '../effects/effect.js';
+import { noteControl } from '../fold/controls.js';
+import { end } from '../fold/phases.js';
+import { executionsEnded } from './metrics.js';
+import type { EventDefinition } from './definition.js';
+
+export const executionCancelled: EventDefinition<'ExecutionCancelled'> = {
+  evolve(next, data, event) {
+    // An undoing that ends says again who had asked for it.
+    if (data.terminated === true || next.status !== 'compensation') {
+      noteControl(next, data.terminated === true ? 'terminate' : 'cancel', data, event);
+    }
+    end(next, 'cancelled', event.at);
+  },
+  effects: (event, stateAfter) => [...stopAll(event.executionId, stateAfter, 'cancelled'), ...lifecycle(event)],
+  spans: () => [{ change: 'execution ended', status: 'cancelled' }],
+  measures: executionsEnded('cancelled'),
+  command: 'cancel',
+};

@@ -1,0 +1,17 @@
+import { lifecycle, stopAll } from '../effects/effect.js';
+import { end } from '../fold/phases.js';
+import { executionsEnded } from './metrics.js';
+import type { EventDefinition } from './definition.js';
+
+export const executionFailed: EventDefinition<'ExecutionFailed'> = {
+  evolve(next, data, event) {
+    next.failure = data.failure;
+    // Only what the event names: after a compensation, a time-out may be what ended the execution.
+    next.failedStepId = data.stepId ?? '';
+    end(next, 'failed', event.at);
+  },
+  effects: (event, stateAfter) => [...stopAll(event.executionId, stateAfter, 'failed'), ...lifecycle(event)],
+  spans: ({ data: { failure } }) => [{ change: 'execution ended', status: 'failed', failure }],
+  measures: executionsEnded('failed'),
+  command: undefined,
+};

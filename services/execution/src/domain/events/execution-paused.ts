@@ -1,0 +1,39 @@
+import { lifecycle, type Effect } from '../effects/effect.js';
+import { noteControl } from '../fold/controls.js';
+import { putUnit } from '../state/nodes.js';
+import { unitState, type State } from '../state/state.js';
+import { executionsThat } from './metrics.js';
+import type { EventDefinition } from './definition.js';
+
+/** Ends the attempts that a pause interrupted, one by one: those of a resume must not be hit by a late message. */
+function stopInterrupted(executionId: string, stateAfter: State): Effect[] {
+  const attempts = stateAfter.config.units.flatMap(({ id, index }) => {
+    const { phase, attempt } = unitState(stateAfter, index);
+    return phase === 'interrupted' ? [{ executionId, stepId: id, attempt, reason: 'paused' }] : [];
+  });
+  return attempts.length > 0 ? [{ type: 'stopAttempts', attempts }] : [];
+}
+
+export const executionPaused: EventDefinition<'ExecutionPaused'> = {
+  evolve(next, data, event) {
+    next.status = 'paused';
+    next.pausedAt = event.at;
+    noteControl(next, 'pause', data, event);
+    if (data.now !== true) {
+      return;
+    }
+    for (const { index } of next.config.units) {
+      const unit = unitState(next, index);
+      if (unit.phase === 'running') {
+        putUnit(next, index, { ...unit, phase: 'interrupted', unreported: [...unit.unreported, unit.attempt] });
+      }
+    }
+  },
+  effects: (event, stateAfter) =>
+    event.data.now === true
+      ? [...stopInterrupted(event.executionId, stateAfter), ...lifecycle(event)]
+      : lifecycle(event),
+  spans: ({ data }) => [{ change: 'pause began', attributes: { 'batuta.pause.now': data.now === true } }],
+  measures: executionsThat('paused'),
+  command: 'pause',
+};

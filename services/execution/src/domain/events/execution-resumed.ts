@@ -1,0 +1,27 @@
+import { lifecycle } from '../effects/effect.js';
+import { noteControl } from '../fold/controls.js';
+import { makeReady } from '../state/nodes.js';
+import { unitState } from '../state/state.js';
+import { executionsThat } from './metrics.js';
+import type { EventDefinition } from './definition.js';
+
+export const executionResumed: EventDefinition<'ExecutionResumed'> = {
+  evolve(next, data, event) {
+    noteControl(next, 'resume', data, event);
+    next.pausedAt = 0;
+    // A retry does not wait for start_at: what has begun goes on.
+    next.status = next.startedAt === 0 && (next.started?.startAt ?? 0) > event.at ? 'pending' : 'running';
+    if (next.status === 'running' && next.startedAt === 0) {
+      next.startedAt = event.at;
+    }
+    for (const { index } of next.config.units) {
+      if (unitState(next, index).phase === 'interrupted') {
+        makeReady(next, index);
+      }
+    }
+  },
+  effects: lifecycle,
+  spans: () => [{ change: 'pause ended' }],
+  measures: executionsThat('resumed'),
+  command: 'resume',
+};

@@ -1,0 +1,195 @@
+import { lifecycle } from '../effects/effect.js';
+import { noteControl } from '../fold/controls.js';
+import { settleGroup, settleUnit } from '../fold/settle.js';
+import type { Group } from '../graph/compiled.js';
+import { putGroup, putUnit, rootNode } from '../state/nodes.js';
+import { servingUnit } from '../state/results.js';
+import { groupState, initialState, listItems, unitState, type Next, type State } from '../state/state.js';
+import type { UnitState } from '../state/unit-state.js';
+import type { EventDefinition } from './definition.js';
+import { executionsThat } from './metrics.js';
+
+/** A member whose group has not counted its vote. */
+const UNHEARD = { ballot: 'open', vote: undefined, voteText: '' } as const;
+
+/** Reasons for which a step stays skipped: they were decided, not merely suffered. */
+function staysSkipped(unit: UnitState): boolean {
+  return unit.skipReason === 'condition_false' || unit.skipReason === 'requested' || unit.skipReason === 'reused';
+}
+
+/**
+ * Members that run again when their group failed: those that failed or were stopped; when none failed they disagreed, and
+ * all run again but those skipped on condition or request.
+ */
+function membersToRepeat(before: State, group: Group): readonly number[] {
+  const outcomes = group.members.filter((member) => !isSkippedForGood(before, member));
+  const open = outcomes.filter((member) => !hasOutput(before, member));
+  const failed = open.filter((member) => unitState(before, member).skipReason !== 'consensus_reached');
+  return failed.length > 0 ? open : outcomes;
+}
+
+function isSkippedForGood(before: State, node: number): boolean {
+  const serving = servingUnit(before, node);
+  return serving !== -1 && unitState(before, serving).phase === 'skipped' && staysSkipped(unitState(before, serving));
+}
+
+/** The group has its outcome, its own or by an alternative: it is done with, and so are its members. */
+function isDone(before: State, group: Group): boolean {
+  const { phase } = groupState(before, group.index);
+  const node = before.config.units.length + group.index;
+  return phase === 'completed' || phase === 'skipped' || hasOutput(before, node) || isSkippedForGood(before, node);
+}
+
+/** What was approved before, to hold when the same is asked. */
+function grantOf(unit: UnitState): UnitState['granted'] {
+  const { approval, output, phase } = unit;
+  const given = phase === 'completed' && approval?.decision?.approved === true && output !== undefined;
+  return given ? { approval, output } : unit.granted;
+}
+
+function listOf(items: readonly number[]): State['undoable'] {
+  let list: State['undoable'];
+  for (const head of items.toReversed()) {
+    list = { head, tail: list };
+  }
+  return list;
+}
+
+/** A step completed, or an alternative did in the place of a step or group. */
+function hasOutput(before: State, node: number): boolean {
+  const serving = servingUnit(before, node);
+  return serving !== -1 && unitState(before, serving).phase === 'completed';
+}
+
+/** What an alternative has served stays failed and served, up the chain. */
+function restoreServed(before: State, next: Next, index: number): void {
+  const target = before.config.units[index]?.fallbackFor ?? -1;
+  if (target === -1) {
+    return;
+  }
+  if (target >= before.config.units.length) {
+    const group = target - before.config.units.length;
+    const old = groupState(before, group);
+    putGroup(next, group, { ...old, settled: false });
+    return;
+  }
+  const old = unitState(before, target);
+  const { waitingFor, ballot } = unitState(next, target);
+  // A member of a group that is still to decide is heard again.
+  const heard = ballot === 'open' ? UNHEARD : { ballot };
+  putUnit(next, target, { ...old, ...heard, waitingFor, settled: false });
+  restoreServed(before, next, target);
+}
+
+/**
+ * Starts over from the config's initial state, and puts back what was completed: counters and heaps then follow from the
+ * same rules as in a first run. Attempt numbers go on, so that late results of old attempts stay recognisable.
+ */
+export const executionRetried: EventDefinition<'ExecutionRetried'> = {
+  evolve(next, data, event) {
+    const before: State = { ...next };
+    noteControl(next, 'retry', data, event);
+    const fresh = initialState(before.config);
+    const { config } = before;
+    Object.assign(next, {
+      units: fresh.units,
+      groups: fresh.groups,
+      ready: fresh.ready,
+      readyApprovals: fresh.readyApprovals,
+      retries: undefined,
+      deadlines: undefined,
+      running: 0,
+      active: 0,
+      unsettled: fresh.unsettled,
+      votesToEvaluate: undefined,
+      decidable: undefined,
+      evaluatingOutput: false,
+      outputValues: undefined,
+      aborted: undefined,
+      compensation: undefined,
+      failure: undefined,
+      failedStepId: '',
+      // Who retries consents to what it costs.
+      spentTokens: 0,
+      spentCost: 0,
+      exceeded: undefined,
+      status: 'running',
+      startedAt: before.startedAt || event.at,
+      completedAt: 0,
+      deadlineAt: data.deadlineAt,
+    } satisfies Partial<State>);
+
+    const repeated = new Set<number>();
+    const decided = new Set<number>();
+    const asked = new Set((data.askAgain ?? []).flatMap((stepId) => config.unitIndex.get(stepId) ?? []));
+    for (const index of asked) {
+      // With it runs again what it stood in for, and the group that it voted in.
+      const root = rootNode(before, index);
+      const group = config.units[root]?.group ?? -1;
+      repeated.add(root);
+      repeated.add(group === -1 ? root : config.units.length + group);
+    }
+    for (const group of config.groups) {
+      const state = groupState(before, group.index);
+      if (repeated.has(config.units.length + group.index)) {
+        for (const member of group.members) {
+          repeated.add(member);
+        }
+      } else if (isDone(before, group)) {
+        putGroup(next, group.index, { ...state, settled: false });
+        for (const member of group.members) {
+          decided.add(member);
+        }
+      } else if (state.phase === 'failed') {
+        for (const member of membersToRepeat(before, group)) {
+          repeated.add(member);
+        }
+      }
+    }
+    const kept: number[] = [];
+    for (const { index } of config.units) {
+      const old = unitState(before, index);
+      const clean = unitState(next, index);
+      const keep =
+        config.units[index]?.kind === 'step' &&
+        !repeated.has(rootNode(before, index)) &&
+        (old.phase === 'completed' || (old.phase === 'skipped' && staysSkipped(old)));
+      if (decided.has(index)) {
+        // Its vote was counted; one that came too late for that is not asked for again.
+        const ballot = old.ballot === 'cast' ? 'cast' : 'none';
+        kept.push(index);
+        putUnit(next, index, { ...old, waitingFor: clean.waitingFor, settled: false, ballot });
+      } else if (keep) {
+        kept.push(index);
+        putUnit(next, index, { ...old, ...UNHEARD, waitingFor: clean.waitingFor, settled: false });
+      } else {
+        const outstanding = old.phase === 'running';
+        putUnit(next, index, {
+          ...clean,
+          attempt: old.attempt,
+          unreported: outstanding ? [...old.unreported, old.attempt] : old.unreported,
+          tokenCount: old.tokenCount,
+          cost: old.cost,
+          granted: asked.has(index) ? grantOf(old) : old.granted,
+        });
+      }
+    }
+    // A step that runs again is undone once, for its new completion.
+    const completed = new Set(kept);
+    next.undoable = listOf(listItems(before.undoable).filter((index) => completed.has(index)));
+    for (const index of kept) {
+      restoreServed(before, next, index);
+      settleUnit(next, index);
+    }
+    for (const group of config.groups) {
+      const state = groupState(next, group.index);
+      if (state.phase === 'completed' || state.phase === 'skipped') {
+        settleGroup(next, group.index);
+      }
+    }
+  },
+  effects: lifecycle,
+  spans: () => [{ change: 'execution reopened', as: 'retry' }],
+  measures: executionsThat('retried'),
+  command: 'retry',
+};

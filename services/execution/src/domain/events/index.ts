@@ -1,0 +1,52 @@
+import type { EventType } from '@batuta/contracts';
+import { approvalDecided } from './approval-decided.js';
+import { approvalRequested } from './approval-requested.js';
+import { budgetExceeded } from './budget-exceeded.js';
+import { compensationStarted } from './compensation-started.js';
+import { consensusFailed } from './consensus-failed.js';
+import { consensusReached } from './consensus-reached.js';
+import { evaluationRecorded } from './evaluation-recorded.js';
+import { evaluationRequested } from './evaluation-requested.js';
+import { executionCancelled } from './execution-cancelled.js';
+import { executionCompleted } from './execution-completed.js';
+import { executionFailed } from './execution-failed.js';
+import { executionPaused } from './execution-paused.js';
+import { executionReopened } from './execution-reopened.js';
+import { executionResumed } from './execution-resumed.js';
+import { executionRetried } from './execution-retried.js';
+import { executionStarted } from './execution-started.js';
+import { stepAttemptFailed } from './step-attempt-failed.js';
+import { stepCompleted } from './step-completed.js';
+import { stepFailed } from './step-failed.js';
+import { stepProgressed } from './step-progressed.js';
+import { stepReused } from './step-reused.js';
+import { stepScheduled } from './step-scheduled.js';
+import { stepSkipped } from './step-skipped.js';
+import type { EventDefinition } from './definition.js';
+
+/** Every event that an execution's log can have: one file each. */
+export const EVENTS: { readonly [T in EventType]: EventDefinition<T> } = {
+  ExecutionStarted: executionStarted,
+  StepReused: stepReused,
+  StepScheduled: stepScheduled,
+  StepProgressed: stepProgressed,
+  StepCompleted: stepCompleted,
+  StepAttemptFailed: stepAttemptFailed,
+  StepFailed: stepFailed,
+  StepSkipped: stepSkipped,
+  ApprovalRequested: approvalRequested,
+  ApprovalDecided: approvalDecided,
+  EvaluationRequested: evaluationRequested,
+  EvaluationRecorded: evaluationRecorded,
+  ConsensusReached: consensusReached,
+  ConsensusFailed: consensusFailed,
+  ExecutionPaused: executionPaused,
+  ExecutionResumed: executionResumed,
+  BudgetExceeded: budgetExceeded,
+  CompensationStarted: compensationStarted,
+  ExecutionCompleted: executionCompleted,
+  ExecutionFailed: executionFailed,
+  ExecutionCancelled: executionCancelled,
+  ExecutionRetried: executionRetried,
+  ExecutionReopened: executionReopened,
+};

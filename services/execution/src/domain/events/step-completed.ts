@@ -1,0 +1,49 @@
+import { queueGroup } from '../../strategies/consensus/votes.js';
+import { settleUnit } from '../fold/settle.js';
+import { spend } from '../fold/spend.js';
+import { compiledUnit, putUnit } from '../state/nodes.js';
+import { unitState } from '../state/state.js';
+import { attemptMeasures } from './metrics.js';
+import type { EventDefinition } from './definition.js';
+
+export const stepCompleted: EventDefinition<'StepCompleted'> = {
+  evolve(next, data) {
+    const index = next.config.unitIndex.get(data.stepId);
+    if (index === undefined) {
+      return;
+    }
+    const unit = unitState(next, index);
+    const compiled = compiledUnit(next, index);
+    putUnit(next, index, {
+      ...unit,
+      phase: 'completed',
+      attempt: data.attempt,
+      output: data.output ?? null,
+      failure: undefined,
+      startedAt: data.startedAt,
+      finishedAt: data.finishedAt,
+      tokenCount: unit.tokenCount + (data.tokenCount ?? 0),
+      cost: unit.cost + (data.estimatedCost ?? 0),
+      agentVersion: data.agentVersion ?? '',
+    });
+    spend(next, data);
+    if (compiled.compensation !== -1) {
+      next.undoable = { head: index, tail: next.undoable };
+    }
+    if (compiled.kind === 'compensation') {
+      next.undoable = next.undoable?.tail;
+      next.undone = { head: compiled.compensates, tail: next.undone };
+    }
+    settleUnit(next, index);
+    if (compiled.kind === 'judge') {
+      queueGroup(next, compiled.group);
+    }
+  },
+  effects: undefined,
+  spans: ({ data }) => [
+    { change: 'attempt ended', stepId: data.stepId, attempt: data.attempt, outcome: 'completed', result: data },
+    { change: 'node ended', id: data.stepId, status: 'completed' },
+  ],
+  measures: attemptMeasures,
+  command: undefined,
+};

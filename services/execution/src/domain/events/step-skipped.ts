@@ -1,0 +1,52 @@
+import { stopOne } from '../effects/effect.js';
+import { noteControl } from '../fold/controls.js';
+import { begin } from '../fold/phases.js';
+import { settleGroup, settleUnit } from '../fold/settle.js';
+import { putGroup, putUnit } from '../state/nodes.js';
+import { groupState, unitState } from '../state/state.js';
+import type { EventDefinition } from './definition.js';
+
+/** Of a step, or of a consensus group by its id. */
+export const stepSkipped: EventDefinition<'StepSkipped'> = {
+  evolve(next, data, event) {
+    begin(next, event.at);
+    if (data.reason === 'requested') {
+      const { by = '', comment = '' } = data;
+      noteControl(next, 'skip', { by, reason: comment }, event, data.stepId);
+    }
+    const index = next.config.unitIndex.get(data.stepId);
+    if (index === undefined) {
+      const group = next.config.groupIndex.get(data.stepId);
+      if (group !== undefined) {
+        putGroup(next, group, { ...groupState(next, group), phase: 'skipped', queued: false, finishedAt: event.at });
+        if (next.decidable?.head === group) {
+          next.decidable = next.decidable.tail;
+        }
+        settleGroup(next, group);
+      }
+      return;
+    }
+    const unit = unitState(next, index);
+    const outstanding = unit.phase === 'running';
+    putUnit(next, index, {
+      ...unit,
+      phase: 'skipped',
+      skipReason: data.reason,
+      unreported: outstanding ? [...unit.unreported, unit.attempt] : unit.unreported,
+      finishedAt: event.at,
+    });
+    settleUnit(next, index);
+  },
+  effects: ({ executionId, data: { stepId, reason } }, stateAfter) => {
+    const index = stateAfter.config.unitIndex.get(stepId);
+    const unit = index === undefined ? undefined : unitState(stateAfter, index);
+    return unit !== undefined && unit.unreported.includes(unit.attempt)
+      ? [stopOne(executionId, stepId, unit.attempt, reason)]
+      : [];
+  },
+  spans: ({ data: { stepId, reason } }) => [
+    { change: 'node ended', id: stepId, status: 'skipped', attributes: { 'batuta.skip.reason': reason } },
+  ],
+  measures: undefined,
+  command: 'skip_step',
+};

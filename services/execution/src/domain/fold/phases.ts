@@ -1,0 +1,37 @@
+import { compiledUnit, isActive, putGroup, putUnit } from '../state/nodes.js';
+import { groupState, unitState, type Next } from '../state/state.js';
+
+/** Whatever happens first starts an execution that waited for its time. */
+export function begin(next: Next, at: number): void {
+  // A step skipped before start_at does not make the execution start.
+  if (next.status === 'pending' && (next.started?.startAt ?? 0) <= at) {
+    next.status = 'running';
+    next.startedAt = at;
+  }
+}
+
+/** A group begins with the first of its members. */
+export function beginGroup(next: Next, index: number, at: number): void {
+  const { group } = compiledUnit(next, index);
+  const before = group === -1 ? undefined : groupState(next, group);
+  if (before?.startedAt === 0) {
+    putGroup(next, group, { ...before, startedAt: at });
+  }
+}
+
+/** The execution has ended. */
+export function end(next: Next, status: 'completed' | 'failed' | 'cancelled', at: number): void {
+  next.status = status;
+  next.completedAt = at;
+  next.pausedAt = 0;
+}
+
+/** An undoing begins: only attempts in flight still matter. Everything else that was under way will not happen. */
+export function leaveOnlyRunning(next: Next): void {
+  for (const { index } of next.config.units) {
+    const unit = unitState(next, index);
+    if (unit.phase === 'ready' || (isActive(unit.phase) && unit.phase !== 'running')) {
+      putUnit(next, index, { ...unit, phase: 'waiting', selected: false });
+    }
+  }
+}
