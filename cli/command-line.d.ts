@@ -7,7 +7,7 @@ export interface Actions {
   addKnowledge(directory: string): Promise<void>;
   listKnowledge(): Promise<void>;
   rebuild(): Promise<void>;
-  verify(which: string): Promise<void>;
+  verify(which: string, options: { readonly tenant?: string }): Promise<void>;
 }
 
 export declare function commandLine(actions: Actions): Command;

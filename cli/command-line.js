@@ -72,7 +72,10 @@ Environment:
   program
     .command('verify')
     .argument('<id|all>', 'an execution, or all of them')
-    .description('fold the event log and compare with snapshots and read models; exits with 1 when anything differs')
-    .action((which) => actions.verify(which));
+    .option('--tenant <id>', 'with all: only the executions of this tenant')
+    .description(
+      'fold the event log, walk its chains, and compare with snapshots, read models and checkpoints; exits with 1 when anything differs',
+    )
+    .action((which, options) => actions.verify(which, options));
   return program;
 }

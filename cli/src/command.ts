@@ -61,11 +61,14 @@ const program = commandLine({
     out(`rebuilt ${executions} executions and ${stepRuns} step runs from the event log`);
   },
 
-  async verify(which) {
-    const { executions, events, snapshots, different, behind } = await verify(dataDir(), which, (found) => {
+  async verify(which, { tenant }) {
+    const summary = await verify(dataDir(), which, tenant, (found) => {
       out(`${found.executionId}  ${found.where}  ${found.what}`);
     });
+    const { executions, events, snapshots, unlinked, checkpoints, different, behind } = summary;
     out(`folded ${executions} executions (${events} events, ${snapshots} snapshots): ${different} differ`);
+    if (unlinked > 0) out(`${unlinked} events are from a version without links: nothing vouches for them`);
+    if (checkpoints > 0) out(`compared ${checkpoints} signed checkpoints with the links that are stored`);
     if (behind > 0)
       out(`${behind} have newer events than their step runs; the execution service projects them when it runs`);
     if (different > 0) process.exitCode = 1;

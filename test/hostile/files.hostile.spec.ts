@@ -19,6 +19,7 @@ const KEPT = [
   'admin.key',
   'run.json',
   'notifications.key',
+  'seal.key',
   'postgres/password',
   'postgres/server.json',
   'nats/keys.json',

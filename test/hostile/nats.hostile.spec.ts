@@ -226,6 +226,7 @@ describe('a worker with the credentials of its pool', () => {
     'batuta.config.key.authenticate',
     'batuta.execution.query.log',
     'batuta.execution.query.events',
+    'batuta.execution.query.export',
     'batuta.execution.0.command',
     'batuta.notifications.secret.rotate',
     '$JS.API.CONSUMER.MSG.NEXT.STEPS.default-normal',

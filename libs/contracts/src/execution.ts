@@ -21,6 +21,14 @@ import type {
   ForkSourceJson,
 } from './generated/batuta/execution/v1/commands_pb.js';
 import type {
+  ExecutionIntegrityJson,
+  ExportExecutionReplyJson,
+  ExportExecutionRequestJson,
+  VerifyExecutionReplyJson,
+  VerifyExecutionRequestJson,
+  ChainAnchorJson,
+  ChainHeadJson,
+  ChainProblemJson,
   ApprovalSummaryJson,
   ApprovalViewJson,
   BudgetViewJson,
@@ -332,6 +340,24 @@ export type ListEventsRequest = Wire<ListEventsRequestJson, 'fromVersion' | 'lim
 export type ListEventsReply = Override<
   Wire<ListEventsReplyJson, 'nextVersion' | 'refused'>,
   { events: Event[]; refused?: Refusal }
+>;
+export type ChainAnchor = Override<
+  Wire<ChainAnchorJson, 'upToVersion' | 'checkpointPosition' | 'checkpointAt' | 'keyId' | 'message'>,
+  { status: 'signed' | 'none' | 'unknown_key' | 'broken' }
+>;
+export type ExecutionIntegrity = Override<
+  Wire<ExecutionIntegrityJson, 'head'>,
+  { problems: Wire<ChainProblemJson>[]; head?: Wire<ChainHeadJson>; anchor: ChainAnchor }
+>;
+export type VerifyExecutionRequest = Wire<VerifyExecutionRequestJson>;
+export type VerifyExecutionReply = Override<
+  Wire<VerifyExecutionReplyJson, keyof VerifyExecutionReplyJson>,
+  { integrity?: ExecutionIntegrity; refused?: Refusal }
+>;
+export type ExportExecutionRequest = Wire<ExportExecutionRequestJson, 'fromVersion'>;
+export type ExportExecutionReply = Override<
+  Wire<ExportExecutionReplyJson, 'nextVersion' | 'refused'>,
+  { refused?: Refusal }
 >;
 export type GetVersionsRequest = Wire<GetVersionsRequestJson>;
 export type GetVersionsReply = Wire<GetVersionsReplyJson, 'ended'>;

@@ -52,6 +52,8 @@ export const subjects = {
     list: 'batuta.execution.query.list',
     approvals: 'batuta.execution.query.approvals',
     events: 'batuta.execution.query.events',
+    verify: 'batuta.execution.query.verify',
+    export: 'batuta.execution.query.export',
     versions: 'batuta.execution.query.versions',
     starts: 'batuta.execution.query.starts',
     log: 'batuta.execution.query.log',

@@ -114,10 +114,10 @@ export class SealKeys {
   }
 
   /** The signature in hex, and which key made it. Throws without a key. */
-  sign(checkpoint: Checkpoint): { readonly keyId: string; readonly signature: string } {
+  sign(statement: string): { readonly keyId: string; readonly signature: string } {
     const [key] = this.#keys;
     if (key === undefined) throw new Error('there is no key to sign with');
-    return { keyId: key.id, signature: sign(null, Buffer.from(statementOf(checkpoint)), key.secret).toString('hex') };
+    return { keyId: key.id, signature: sign(null, Buffer.from(statement), key.secret).toString('hex') };
   }
 
   /** Whether the signature is that key's; undefined when the key is not among these. */

@@ -1,5 +1,6 @@
 export { ExecutionModule } from './app.module.js';
 export type { ExecutionModuleOptions } from './app.module.js';
+export { sealKeysOf } from '@batuta/event-store';
 export { compile, evolve, initialState } from './domain/index.js';
 export type { EngineCounters } from './partitions/counters.js';
 export { rebuildReadModels } from './projections/rebuild.js';

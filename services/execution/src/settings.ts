@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { sealKeysOf } from '@batuta/event-store';
 import { LOG_LEVELS } from '@batuta/observability';
 import { bytes, integer, loadSettings, milliseconds, oneOf, secret, text } from '@batuta/settings';
 import type { SettingsOf, SettingsProblem } from '@batuta/settings';
@@ -57,6 +58,10 @@ const schema = {
   snapshotEvents: integer({ env: 'BATUTA_EXECUTION_SNAPSHOT_EVENTS', default: 200, min: 5, max: 1_000_000 }),
   /** How long a release waits for acknowledgements of tasks. */
   drainMs: milliseconds({ env: 'BATUTA_EXECUTION_DRAIN', default: 2_000, min: 0 }),
+  /** Ed25519 seeds that sign checkpoints, 32 bytes in base64, separated by commas: the first signs. Without one none are made. */
+  sealKeys: secret({ env: 'BATUTA_EXECUTION_SEAL_KEYS', optional: true }),
+  /** How often checkpoints are signed. */
+  sealMs: milliseconds({ env: 'BATUTA_EXECUTION_SEAL', default: 60_000, min: 10 }),
   sandboxThreads: integer({ env: 'BATUTA_EXECUTION_SANDBOX_THREADS', default: 2, min: 1, max: 64 }),
   /** Copies of the JetStream streams in a NATS cluster. */
   streamReplicas: integer({ env: 'BATUTA_STREAM_REPLICAS', default: 1, min: 1, max: 5 }),
@@ -68,14 +73,20 @@ const schema = {
 export type ExecutionSettings = SettingsOf<typeof schema>;
 
 function contradictions(settings: ExecutionSettings): SettingsProblem[] {
-  return settings.renewMs * 2 > settings.leaseMs
-    ? [
-        {
-          variables: ['BATUTA_EXECUTION_RENEW', 'BATUTA_EXECUTION_LEASE'],
-          expected: 'must let a lease be renewed twice before it ends: renew at most half of the lease',
-        },
-      ]
-    : [];
+  const problems: SettingsProblem[] = [];
+  if (settings.renewMs * 2 > settings.leaseMs) {
+    problems.push({
+      variables: ['BATUTA_EXECUTION_RENEW', 'BATUTA_EXECUTION_LEASE'],
+      expected: 'must let a lease be renewed twice before it ends: renew at most half of the lease',
+    });
+  }
+  if (settings.sealKeys !== undefined && sealKeysOf(settings.sealKeys.reveal()) === undefined) {
+    problems.push({
+      variables: ['BATUTA_EXECUTION_SEAL_KEYS'],
+      expected: 'must be 32 bytes in Base64, several separated by commas (openssl rand -base64 32)',
+    });
+  }
+  return problems;
 }
 
 /** The execution service's settings from environment variables; throws a `SettingsError` that names each wrong variable. */

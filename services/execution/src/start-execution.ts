@@ -1,5 +1,5 @@
 import { subjects } from '@batuta/contracts';
-import { PostgresEventStore, migrateEventStore } from '@batuta/event-store';
+import { PostgresEventStore, SealKeys, migrateEventStore, sealKeysOf } from '@batuta/event-store';
 import {
   connectNats,
   controlClientOver,
@@ -19,6 +19,8 @@ import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import pg from 'pg';
 import { ExecutionModule } from './app.module.js';
+import { Integrity } from './integrity/integrity.js';
+import { Sealer } from './integrity/sealer.js';
 import { BusyPoll } from './partitions/busy-poll.js';
 import { configClient } from './partitions/config-client.js';
 import type { EngineCounters } from './partitions/counters.js';
@@ -263,10 +265,22 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
           ),
       }),
     );
+    const sealKeys = new SealKeys(sealKeysOf(settings.sealKeys?.reveal() ?? '') ?? []);
+    const sealer = new Sealer({
+      clock: systemClock,
+      log: logger,
+      pool,
+      keys: sealKeys,
+      partitions: () => engine.owned,
+      intervalMs: settings.sealMs,
+    });
+    opened.push(() => sealer.stop());
     opened.push(() => engine.stop());
     await engine.start();
     projection.start();
     traces?.start();
+    if (sealKeys.canSign) sealer.start();
+    else logger.info('no checkpoints are signed: BATUTA_EXECUTION_SEAL_KEYS is not set');
     const changed = nats.subscribe(subjects.config.changed, { callback: () => engine.effects.forgetPools() });
     opened.push(() => changed.unsubscribe());
     // What changed while this process was not connected was announced to others only.
@@ -282,11 +296,17 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
       engine.partitionCount,
       queues,
     );
-    const app = await NestFactory.createMicroservice<MicroserviceOptions>(ExecutionModule.register({ queries }), {
-      ...natsMicroservice({ url: natsUrl, queue: 'execution', credentials }),
-      logger: nestLogger(logger),
-      abortOnError: false,
-    });
+    const app = await NestFactory.createMicroservice<MicroserviceOptions>(
+      ExecutionModule.register({
+        queries,
+        integrity: new Integrity(store, pool, sealKeys),
+      }),
+      {
+        ...natsMicroservice({ url: natsUrl, queue: 'execution', credentials }),
+        logger: nestLogger(logger),
+        abortOnError: false,
+      },
+    );
     opened.push(() => app.close());
     await tellDatabaseOutages(app, logger);
     await app.listen();

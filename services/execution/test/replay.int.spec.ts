@@ -244,7 +244,15 @@ describe('verify', () => {
     await finished(id);
     expect(await verify(id)).toEqual([]);
     await platform.sql.query('DELETE FROM execution.events WHERE execution_id = $1 AND version = 4', [id]);
-    expect(await verify('all')).toEqual([{ executionId: id, where: 'log', what: 'version 5 comes after version 3' }]);
+    expect(await verify('all')).toEqual([
+      {
+        executionId: id,
+        where: 'chain',
+        what: expect.stringMatching(
+          /^version 4 missing \(partition \d, positions \d+ to \d+\): version 5 comes after version 3$/,
+        ),
+      },
+    ]);
     await platform.sql.query('DELETE FROM execution.events WHERE execution_id = $1', [id]);
     expect(await verify('all')).toEqual([
       { executionId: id, where: 'log', what: 'there are no events of this execution' },

@@ -90,6 +90,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       // On a single core it would keep PostgreSQL from answering (ADR 0017).
       ...(availableParallelism() > 1 ? { BATUTA_EXECUTION_BUSY_POLL_US: '500' } : {}),
       BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS: await keptKey(join(dataDir, 'notifications.key')),
+      BATUTA_EXECUTION_SEAL_KEYS: await keptKey(join(dataDir, 'seal.key')),
       ...inherited,
       BATUTA_ADMIN_KEY_FILE: apiKeyFile,
     };

@@ -1,6 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Event, JsonValue } from '@batuta/contracts';
-import { PostgresEventStore, encodeExecutionRows, encodeJson, migrateEventStore, upcast } from '@batuta/event-store';
+import {
+  ChainWalk,
+  PostgresEventStore,
+  SealKeys,
+  encodeExecutionRows,
+  encodeJson,
+  migrateEventStore,
+  upcast,
+} from '@batuta/event-store';
 import pg from 'pg';
 import { REDUCER_VERSION, encodeSnapshot, evolve, initialState, isTerminal, nextWake } from '../domain/index.js';
 import type { State } from '../domain/index.js';
@@ -13,16 +21,20 @@ import {
   EVENTS_OF,
   EXECUTIONS_OF,
   IDS_AFTER,
+  IDS_OF_TENANT,
+  PARTITIONS,
   PROJECTED,
   SNAPSHOTS_OF,
   STEP_RUNS_OF,
 } from './sql/verify.js';
+import { verifyCheckpoints } from '../integrity/checkpoints.js';
 import { StepRunColumns } from './step-run-columns.js';
 
 /** What of an execution differs from the fold of its log. */
 export interface Difference {
+  /** Of a checkpoint: none. */
   readonly executionId: string;
-  readonly where: 'log' | 'snapshot' | 'orchestration_executions' | 'orchestration_step_runs';
+  readonly where: 'log' | 'chain' | 'checkpoint' | 'snapshot' | 'orchestration_executions' | 'orchestration_step_runs';
   readonly what: string;
 }
 
@@ -30,7 +42,11 @@ export interface VerifySummary {
   readonly executions: number;
   readonly events: number;
   readonly snapshots: number;
-  /** Executions that have a difference. */
+  /** Events that no link covers, because a version without links stored them. */
+  readonly unlinked: number;
+  /** Signed checkpoints that were compared, when all executions are verified. */
+  readonly checkpoints: number;
+  /** Executions that have a difference, and checkpoints that do not hold. */
   readonly different: number;
   /** Executions whose newest step runs have not been projected yet; what is projected was compared. */
   readonly behind: number;
@@ -45,6 +61,7 @@ interface EventRow {
   position: string;
   partition: number;
   data: unknown;
+  link: string | null;
 }
 
 interface SnapshotRow {
@@ -82,13 +99,16 @@ const BOOKKEEPING = ['version', 'wake_at'] as const;
 
 /**
  * Folds executions from their first event and compares what they come to with their snapshots and with both read models.
- * `which` is an execution's id, or `all`. The service may run meanwhile. Reports the first difference of each execution.
+ * `which` is an execution's id, a tenant, or `all`, which compares signed checkpoints with the links too. The service may run
+ * meanwhile. Reports the first difference of each execution.
  * Throws what PostgreSQL reports.
  */
 export async function verifyExecutions(
   databaseUrl: string,
-  which: string,
+  which: string | { readonly tenantId: string },
   report: (difference: Difference) => void,
+  /** Seeds that may have signed checkpoints; signatures of others are not looked at. */
+  seals: readonly Buffer[] = [],
 ): Promise<VerifySummary> {
   await migrateEventStore(databaseUrl);
   const store = new PostgresEventStore({ databaseUrl, poolSize: 1 });
@@ -102,17 +122,20 @@ export async function verifyExecutions(
     report,
   );
   try {
-    if (which !== 'all') {
+    if (typeof which === 'string' && which !== 'all') {
       await verifier.page([which]);
       return verifier.summary;
     }
+    const [idsAfter, of] = typeof which === 'string' ? [IDS_AFTER, []] : [IDS_OF_TENANT, [which.tenantId]];
     for (let after: string | null = null; ;) {
-      const { rows }: { rows: { id: string }[] } = await pool.query(IDS_AFTER, [after, PAGE]);
+      const { rows }: { rows: { id: string }[] } = await pool.query(idsAfter, [after, PAGE, ...of]);
       const ids = rows.map(({ id }) => id);
       if (ids.length > 0) await verifier.page(ids);
-      if (ids.length < PAGE) return verifier.summary;
+      if (ids.length < PAGE) break;
       after = ids.at(-1) ?? null;
     }
+    if (which === 'all') await verifier.checkpoints(new SealKeys(seals));
+    return verifier.summary;
   } finally {
     await pool.end();
     await store.close();
@@ -120,7 +143,7 @@ export async function verifyExecutions(
 }
 
 class Verifier {
-  readonly #counts = { executions: 0, events: 0, snapshots: 0, different: 0, behind: 0 };
+  readonly #counts = { executions: 0, events: 0, snapshots: 0, unlinked: 0, checkpoints: 0, different: 0, behind: 0 };
 
   constructor(
     private readonly pool: pg.Pool,
@@ -130,6 +153,15 @@ class Verifier {
 
   get summary(): VerifySummary {
     return { ...this.#counts };
+  }
+
+  async checkpoints(keys: SealKeys): Promise<void> {
+    const { rows } = await this.pool.query<{ id: number }>(PARTITIONS);
+    const partitions = rows.map(({ id }) => id);
+    this.#counts.checkpoints = await verifyCheckpoints(this.pool, partitions, keys, (_partition, what) => {
+      this.#counts.different += 1;
+      this.report({ executionId: '', where: 'checkpoint', what });
+    });
   }
 
   async page(ids: readonly string[]): Promise<void> {
@@ -142,9 +174,10 @@ class Verifier {
           lagging.push(id);
           continue;
         }
-        const events = stored.events.get(id)?.length ?? 0;
+        const events = stored.events.get(id) ?? [];
         this.#counts.executions += 1;
-        this.#counts.events += events;
+        this.#counts.events += events.length;
+        this.#counts.unlinked += events.filter(({ link }) => link === null).length;
         this.#counts.snapshots += stored.snapshots.has(id) ? 1 : 0;
         this.#counts.behind += behind ? 1 : 0;
         if (difference !== undefined) {
@@ -195,6 +228,8 @@ class Verifier {
     const snapshot = stored.snapshots.get(id);
     const stepRuns = stored.stepRuns.get(id) ?? [];
     const versions = new Set([...stepRuns.map((row) => Number(row['version'])), snapshot?.version ?? 0]);
+    const broken = this.#chainProblem(id, stored);
+    if (broken !== undefined) return { difference: { executionId: id, where: 'chain', what: broken }, behind: false };
     const folded = await this.#fold(id, stored.events.get(id) ?? [], versions);
     if (typeof folded === 'string') {
       return { difference: { executionId: id, where: 'log', what: folded }, behind: false };
@@ -210,6 +245,25 @@ class Verifier {
       if (what !== undefined) return { difference: { executionId: id, where, what }, behind };
     }
     return { behind };
+  }
+
+  #chainProblem(id: string, { events, executions }: Stored): string | undefined {
+    const rows = events.get(id) ?? [];
+    // Without any, the fold says so.
+    if (rows.length === 0) return undefined;
+    const walk = new ChainWalk(id);
+    for (const row of rows) {
+      const { version, partition, position, at, type, command_id: commandId, data, link } = row;
+      const place = { version, partition, position: Number(position), at: Number(at) };
+      walk.add({ ...place, type, commandId, data: data as JsonValue, link });
+    }
+    const version = Number(executions.get(id)?.['version'] ?? 0);
+    walk.end(version);
+    const [problem] = walk.problems;
+    if (problem === undefined) return undefined;
+    const { kind, fromVersion: from, toVersion: to, partition, fromPosition, toPosition, message } = problem;
+    const versions = from === to ? `version ${from}` : `versions ${from} to ${to}`;
+    return `${versions} ${kind} (partition ${partition}, positions ${fromPosition} to ${toPosition}): ${message}`;
   }
 
   async #fold(id: string, rows: readonly EventRow[], versions: ReadonlySet<number>): Promise<Folded | string> {

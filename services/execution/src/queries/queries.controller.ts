@@ -1,5 +1,9 @@
 import { subjects } from '@batuta/contracts';
 import type {
+  ExportExecutionReply,
+  ExportExecutionRequest,
+  VerifyExecutionReply,
+  VerifyExecutionRequest,
   GetExecutionReply,
   GetExecutionRequest,
   GetPayloadReply,
@@ -24,6 +28,7 @@ import type {
 } from '@batuta/contracts';
 import { Controller } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
+import { Integrity } from '../integrity/integrity.js';
 import { ExecutionQueries } from './execution-queries.js';
 
 /** `batuta.execution.query.*`. */
@@ -31,8 +36,11 @@ import { ExecutionQueries } from './execution-queries.js';
 export class QueriesController {
   readonly #queries: ExecutionQueries;
 
-  constructor(queries: ExecutionQueries) {
+  readonly #integrity: Integrity;
+
+  constructor(queries: ExecutionQueries, integrity: Integrity) {
     this.#queries = queries;
+    this.#integrity = integrity;
   }
 
   @MessagePattern(subjects.query.topology)
@@ -73,6 +81,16 @@ export class QueriesController {
   @MessagePattern(subjects.query.events)
   events(@Payload() request: ListEventsRequest): Promise<ListEventsReply> {
     return this.#queries.events(request);
+  }
+
+  @MessagePattern(subjects.query.verify)
+  verify(@Payload() request: VerifyExecutionRequest): Promise<VerifyExecutionReply> {
+    return this.#integrity.verify(request);
+  }
+
+  @MessagePattern(subjects.query.export)
+  export(@Payload() request: ExportExecutionRequest): Promise<ExportExecutionReply> {
+    return this.#integrity.export(request);
   }
 
   @MessagePattern(subjects.query.versions)

@@ -1,9 +1,11 @@
+import { Readable } from 'node:stream';
 import { Controller, Get, Param, Query, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import {
   ApprovalSummarySchema,
   EXECUTION_STATUSES,
+  ExecutionIntegritySchema,
   ExecutionSummarySchema,
   ExecutionViewSchema,
   encodeCursor,
@@ -12,6 +14,8 @@ import {
   toUserJson,
 } from '@batuta/contracts';
 import type {
+  ExportExecutionReply,
+  VerifyExecutionReply,
   JsonObject,
   ListApprovalsReply,
   ListEventsReply,
@@ -219,6 +223,66 @@ export class ExecutionsController {
       throw new Problem('not_found', 'The execution has no such event.');
     }
     return eventToUserJson(await this.executions.event(principal.tenantId, executionIdOf(id), Number(version)));
+  }
+
+  @Get('executions/:id/verify')
+  @ApiOperation({
+    summary: 'Verify that the stored events of an execution are those that were committed',
+    description:
+      'Walks the chain of its events and compares it with the newest signed checkpoint that holds a link of it. What this finds and what it cannot find is described in the operations guide.',
+  })
+  @Answers(200, 'ExecutionIntegrity', 'What was found; `intact` says whether it is nothing.')
+  @Refuses('not_found')
+  async verify(@Caller() principal: Principal, @Param('id') id: string, @Query() query: unknown): Promise<JsonObject> {
+    parseQuery({}, query);
+    const executionId = executionIdOf(id);
+    const { integrity } = accepted(
+      await this.backend.ask<VerifyExecutionReply>(subjects.query.verify, {
+        tenantId: principal.tenantId,
+        executionId,
+      }),
+    );
+    if (integrity === undefined) throw new Problem('not_found', 'There is no such execution.');
+    return toUserJson(ExecutionIntegritySchema, integrity);
+  }
+
+  @Get('executions/:id/export')
+  @ApiOperation({
+    summary: 'Export an execution as a bundle that can be checked without the platform',
+    description:
+      'Lines of JSON: the config version, every event with its link, and the newest signed checkpoint with the way to it. `tools/check-bundle.mjs` checks it.',
+  })
+  @ApiResponse({
+    status: 200,
+    description: 'The bundle.',
+    content: { 'application/x-ndjson': { schema: { type: 'string' } } },
+  })
+  @Refuses('not_found')
+  async export(
+    @Caller() principal: Principal,
+    @Param('id') id: string,
+    @Query() query: unknown,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    parseQuery({}, query);
+    const executionId = executionIdOf(id);
+    const page = async (fromVersion: number): Promise<ExportExecutionReply> =>
+      accepted(
+        await this.backend.ask<ExportExecutionReply>(subjects.query.export, {
+          tenantId: principal.tenantId,
+          executionId,
+          fromVersion,
+        }),
+      );
+    // A refusal must come before the status does.
+    const first = await page(1);
+    async function* texts(): AsyncGenerator<string> {
+      for (let part = first; ; part = await page(part.nextVersion ?? 1)) {
+        for (const line of part.lines) yield `${line}\n`;
+        if ((part.nextVersion ?? 0) === 0) return;
+      }
+    }
+    await reply.type('application/x-ndjson').send(Readable.from(texts()));
   }
 
   @Get('executions/:id/steps')

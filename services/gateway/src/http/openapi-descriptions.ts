@@ -3,6 +3,32 @@
  * A description that stands beside the schema itself goes before both.
  */
 export const FIELD_DESCRIPTIONS: Readonly<Record<string, string>> = {
+  // Whether stored events are those that were committed
+  'ExecutionIntegrity.intact': 'Nothing was found against it.',
+  'ExecutionIntegrity.events': 'How many events are there.',
+  'ExecutionIntegrity.linked': 'Events that the chain covers.',
+  'ExecutionIntegrity.unlinked':
+    'Events that were stored by a version of Batuta without links; nothing vouches for them.',
+  'ExecutionIntegrity.problems': 'What was found, the first hundred.',
+  'ExecutionIntegrity.head': 'The newest link. Absent when no event has one.',
+  'ExecutionIntegrity.anchor': 'The signed checkpoint that holds a link of it.',
+  'ChainProblem.kind': 'What happened to these events.',
+  'ChainProblem.from_version': 'The first event that it may be.',
+  'ChainProblem.to_version': 'The last event that it may be: those of one commit have one link.',
+  'ChainProblem.partition': 'The part of the log that the execution lies in.',
+  'ChainProblem.from_position': 'Where in the partition the first of them lies, or what is before missing ones.',
+  'ChainProblem.to_position': 'Where in the partition the last of them lies, or what is behind missing ones.',
+  'ChainProblem.message': 'What was found.',
+  'ChainHead.version': 'The event that has it.',
+  'ChainHead.position': 'Where in the partition that event lies.',
+  'ChainHead.link': 'SHA-256 in hex.',
+  'ChainAnchor.status':
+    'signed: a checkpoint with a good signature holds it. none: no checkpoint does yet. unknown_key: the signature is of a key that the platform does not have. broken: the links that were signed are not those that are stored.',
+  'ChainAnchor.up_to_version': 'The checkpoint vouches for the events up to this one.',
+  'ChainAnchor.checkpoint_position': 'Where in the partition the checkpoint ends.',
+  'ChainAnchor.checkpoint_at': 'When the checkpoint was signed.',
+  'ChainAnchor.key_id': 'The key that signed it.',
+  'ChainAnchor.message': 'What is broken.',
   // Who, where and when
   tenant_id: 'The tenant that it belongs to.',
   user_id: 'The user whose API key asked for it.',
@@ -404,6 +430,10 @@ export const ALWAYS_THERE: Readonly<Record<string, readonly string[]>> = {
     'step_counts',
     'steps',
   ],
+  ChainAnchor: ['status'],
+  ChainHead: ['version', 'position', 'link'],
+  ChainProblem: ['kind', 'from_version', 'to_version', 'partition', 'from_position', 'to_position', 'message'],
+  ExecutionIntegrity: ['execution_id', 'intact', 'events', 'linked', 'unlinked', 'problems', 'anchor'],
   ExecutionSteps: ['execution_id', 'status', 'steps'],
   ExecutionSummary: [
     'id',

@@ -18,7 +18,7 @@ SELECT id FROM (
 
 /** $1 execution ids. */
 export const EVENTS_OF = `
-SELECT execution_id, version, type, at, command_id, position, partition, data
+SELECT execution_id, version, type, at, command_id, position, partition, data, encode(link, 'hex') AS link
 FROM execution.events WHERE execution_id = ANY($1::uuid[]) ORDER BY execution_id, version`;
 
 /** $1 execution ids. */
@@ -47,3 +47,10 @@ ORDER BY r.execution_id, r.step_index, r.version`;
 /** Positions up to which step runs were projected, by partition. */
 export const PROJECTED = `
 SELECT partition, position FROM execution.projection_cursors WHERE projection = 'step_runs'`;
+
+/** Executions of one tenant: $1 the id before or null, $2 limit, $3 tenant. */
+export const IDS_OF_TENANT = `
+SELECT id FROM execution.orchestration_executions
+WHERE tenant_id = $3 AND ($1::uuid IS NULL OR id > $1::uuid) ORDER BY id LIMIT $2`;
+
+export const PARTITIONS = `SELECT id FROM execution.partitions ORDER BY id`;

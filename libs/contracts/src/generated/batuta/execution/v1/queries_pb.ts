@@ -18,7 +18,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/execution/v1/queries.proto.
  */
 export const file_batuta_execution_v1_queries: GenFile = /*@__PURE__*/
-  fileDesc("CiFiYXR1dGEvZXhlY3V0aW9uL3YxL3F1ZXJpZXMucHJvdG8SE2JhdHV0YS5leGVjdXRpb24udjEiEQoPVG9wb2xvZ3lSZXF1ZXN0IiMKDVRvcG9sb2d5UmVwbHkSEgoKcGFydGl0aW9ucxgBIAEoBSJ2ChNHZXRFeGVjdXRpb25SZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSEAoIdHJhY2VfaWQYAyABKAkSEgoKYXRfdmVyc2lvbhgEIAEoBRIQCghwYXlsb2FkcxgFIAEoCSJ2ChFHZXRFeGVjdXRpb25SZXBseRI1CglleGVjdXRpb24YASABKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV4ZWN1dGlvblZpZXcSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCKuCQoNRXhlY3V0aW9uVmlldxIKCgJpZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSFgoOY29uZmlnX3ZlcnNpb24YBSABKAUSEAoIc3RyYXRlZ3kYBiABKAkSDgoGc3RhdHVzGAcgASgJEiUKBWlucHV0GAggASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiYKBm91dHB1dBgJIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAogASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEg8KB3VzZXJfaWQYCyABKAkSEgoKc2Vzc2lvbl9pZBgMIAEoCRIRCgl0ZW5hbnRfaWQYDSABKAkSEgoKY3JlYXRlZF9hdBgOIAEoARISCgpzdGFydGVkX2F0GA8gASgBEhQKDGNvbXBsZXRlZF9hdBgQIAEoARIRCglwYXVzZWRfYXQYESABKAESKQoIbWV0YWRhdGEYEiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhgKEHRvdGFsX2xhdGVuY3lfbXMYEyABKAESFgoOZXN0aW1hdGVkX2Nvc3QYFCABKAESEwoLdG9rZW5fY291bnQYFSABKAUSEgoKY3JlYXRlZF9ieRgWIAEoCRIUCgxjYWxsYmFja191cmwYFyABKAkSDwoHdmVyc2lvbhgYIAEoBRIsCgVzdGVwcxgZIAMoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcFZpZXcSEAoIc3RhcnRfYXQYGiABKAESEwoLZm9ya2VkX2Zyb20YGyABKAkSEAoIcHJpb3JpdHkYHCABKAkSNQoJY29uc2Vuc3VzGB0gAygLMiIuYmF0dXRhLmV4ZWN1dGlvbi52MS5Db25zZW5zdXNWaWV3EjwKDWNvbXBlbnNhdGlvbnMYHiADKAsyJS5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvblZpZXcSEwoLZGVhZGxpbmVfYXQYHyABKAESPgoMY29tcGVuc2F0aW9uGCAgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25PdXRjb21lEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYISABKAkSLwoGYnVkZ2V0GCIgASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5CdWRnZXRWaWV3EjQKDm91dHB1dF9vbWl0dGVkGCMgASgLMhwuYmF0dXRhLmV4ZWN1dGlvbi52MS5PbWl0dGVkEhEKCXBhdXNlZF9ieRgkIAEoCRIUCgxwYXVzZV9yZWFzb24YJSABKAkSFAoMY2FuY2VsbGVkX2J5GCYgASgJEhUKDWNhbmNlbF9yZWFzb24YJyABKAkSEgoKdGVybWluYXRlZBgoIAEoCBIyCghjb250cm9scxgpIAMoCzIgLmJhdHV0YS5leGVjdXRpb24udjEuQ29udHJvbFZpZXcSGQoRZW5hYmxlX21vbml0b3JpbmcYKiABKAgiVwoLQ29udHJvbFZpZXcSDwoHY29tbWFuZBgBIAEoCRIKCgJhdBgCIAEoARIKCgJieRgDIAEoCRIOCgZyZWFzb24YBCABKAkSDwoHc3RlcF9pZBgFIAEoCSKTAQoKQnVkZ2V0VmlldxISCgptYXhfdG9rZW5zGAEgASgBEhAKCG1heF9jb3N0GAIgASgBEhQKDHNwZW50X3Rva2VucxgDIAEoARISCgpzcGVudF9jb3N0GAQgASgBEjUKCGV4Y2VlZGVkGAUgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5CdWRnZXRFeGNlZWRlZCLLAgoNQ29uc2Vuc3VzVmlldxIQCghncm91cF9pZBgBIAEoCRIMCgRtb2RlGAIgASgJEg4KBnN0YXR1cxgDIAEoCRIoCgV2b3RlcxgEIAMoCzIZLmJhdHV0YS5leGVjdXRpb24udjEuVm90ZRIPCgd3aW5uZXJzGAUgAygJEg8KB2Rpc3NlbnQYBiADKAkSEgoKZGVjaWRlZF9ieRgHIAEoCRINCgVzaGFyZRgIIAEoARIqCgdmYWlsdXJlGAkgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEiYKBm91dHB1dBgKIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCglzZXJ2ZWRfYnkYCyABKAkSNAoOb3V0cHV0X29taXR0ZWQYDCABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQicAoQQ29tcGVuc2F0aW9uVmlldxIPCgdzdGVwX2lkGAEgASgJEg4KBnN0YXR1cxgCIAEoCRIqCgdmYWlsdXJlGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEg8KB2F0dGVtcHQYBCABKAUi9QUKCFN0ZXBWaWV3EhIKCnN0ZXBfaW5kZXgYASABKAUSDwoHc3RlcF9pZBgCIAEoCRIRCglzdGVwX25hbWUYAyABKAkSEAoIYWdlbnRfaWQYBCABKAkSFQoNYWdlbnRfdmVyc2lvbhgFIAEoCRIOCgZzdGF0dXMYBiABKAkSJgoGb3V0cHV0GAcgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEioKB2ZhaWx1cmUYCCABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSFAoMZGVwZW5kZW5jaWVzGAkgAygJEg8KB2F0dGVtcHQYCiABKAUSEwoLcmV0cnlfY291bnQYCyABKAUSEgoKc3RhcnRlZF9hdBgMIAEoARIUCgxjb21wbGV0ZWRfYXQYDSABKAESEgoKbGF0ZW5jeV9tcxgOIAEoARITCgt0b2tlbl9jb3VudBgPIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgQIAEoARITCgtza2lwX3JlYXNvbhgRIAEoCRIUCgxmYWxsYmFja19mb3IYEiABKAkSEQoJc2VydmVkX2J5GBMgASgJEhIKCm91dHB1dF9rZXkYFCABKAkSEAoIcHJvZ3Jlc3MYFSABKAESGAoQcHJvZ3Jlc3NfbWVzc2FnZRgWIAEoCRIXCg9jb25zZW5zdXNfZ3JvdXAYFyABKAkSDgoGcmV1c2VkGBggASgIEhAKCHJldHJ5X2F0GBkgASgBEjMKCGFwcHJvdmFsGBogASgLMiEuYmF0dXRhLmV4ZWN1dGlvbi52MS5BcHByb3ZhbFZpZXcSNAoOb3V0cHV0X29taXR0ZWQYGyABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQSEgoKc2tpcHBlZF9ieRgcIAEoCRIUCgxza2lwX2NvbW1lbnQYHSABKAkSLwoGcXVldWVkGB4gASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5RdWV1ZWRWaWV3Il0KClF1ZXVlZFZpZXcSEAoIc2luY2VfYXQYASABKAESDAoEcG9vbBgCIAEoCRIPCgd3b3JrZXJzGAMgASgFEg0KBXNsb3RzGAQgASgFEg8KB2JhY2tsb2cYBSABKAUiIQoQTGlzdFBvb2xzUmVxdWVzdBINCgVwb29scxgBIAMoCSJqCg5MaXN0UG9vbHNSZXBseRIsCgVwb29scxgBIAMoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuUG9vbFZpZXcSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCJ2CghQb29sVmlldxIMCgRwb29sGAEgASgJEg8KB3dvcmtlcnMYAiABKAUSDQoFc2xvdHMYAyABKAUSDAoEZnJlZRgEIAEoBRIPCgdiYWNrbG9nGAUgASgFEg0KBXRha2VuGAYgASgFEg4KBmFnZW50cxgHIAMoCSLvAgoMQXBwcm92YWxWaWV3Eg4KBnN0YXR1cxgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEiUKBWlucHV0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCWFwcHJvdmVycxgEIAMoCRIUCgxyZXF1ZXN0ZWRfYXQYBSABKAESEwoLZGVhZGxpbmVfYXQYBiABKAESEgoKZGVjaWRlZF9hdBgHIAEoARISCgpkZWNpZGVkX2J5GAggASgJEg8KB2NvbW1lbnQYCSABKAkSJAoEZGF0YRgKIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCgl0aW1lZF9vdXQYCyABKAgSMwoNaW5wdXRfb21pdHRlZBgMIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuT21pdHRlZBIyCgxkYXRhX29taXR0ZWQYDSABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQiSgoOR2V0U3RlcFJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIPCgdzdGVwX2lkGAMgASgJIpgCCgxHZXRTdGVwUmVwbHkSDgoGc3RhdHVzGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSKwoEc3RlcBgDIAEoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcFZpZXcSJQoFaW5wdXQYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSMwoNaW5wdXRfb21pdHRlZBgFIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuT21pdHRlZBIyCghhdHRlbXB0cxgGIAMoCzIgLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcEF0dGVtcHQSKgoHcmVmdXNlZBgHIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCLvAQoLU3RlcEF0dGVtcHQSDwoHYXR0ZW1wdBgBIAEoBRIOCgZzdGF0dXMYAiABKAkSFAoMc2NoZWR1bGVkX2F0GAMgASgBEhIKCnN0YXJ0ZWRfYXQYBCABKAESEwoLZmluaXNoZWRfYXQYBSABKAESKgoHZmFpbHVyZRgGIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIQCghyZXRyeV9hdBgHIAEoARITCgt0b2tlbl9jb3VudBgIIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgJIAEoARIVCg1hZ2VudF92ZXJzaW9uGAogASgJIoABChFHZXRQYXlsb2FkUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJEhIKCmF0X3ZlcnNpb24YAyABKAUSDwoHc3RlcF9pZBgEIAEoCRIPCgdwYXlsb2FkGAUgASgJEgwKBGZyb20YBiABKAEiXgoPR2V0UGF5bG9hZFJlcGx5EgwKBHRleHQYASABKAkSEQoJbmV4dF9mcm9tGAIgASgBEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwimAEKFExpc3RBcHByb3ZhbHNSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRINCgVsaW1pdBgCIAEoBRIOCgZjdXJzb3IYAyABKAkSEAoIYXBwcm92ZXIYBCABKAkSEQoJY29uZmlnX2lkGAUgASgJEhQKDGV4ZWN1dGlvbl9pZBgGIAEoCRITCgtjb25maWdfbmFtZRgHIAEoCSKOAQoSTGlzdEFwcHJvdmFsc1JlcGx5EjcKCWFwcHJvdmFscxgBIAMoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuQXBwcm92YWxTdW1tYXJ5EhMKC25leHRfY3Vyc29yGAIgASgJEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwi0gEKD0FwcHJvdmFsU3VtbWFyeRIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIRCglzdGVwX25hbWUYAyABKAkSEQoJY29uZmlnX2lkGAQgASgJEhMKC2NvbmZpZ19uYW1lGAUgASgJEg8KB21lc3NhZ2UYBiABKAkSEQoJYXBwcm92ZXJzGAcgAygJEhQKDHJlcXVlc3RlZF9hdBgIIAEoARITCgtkZWFkbGluZV9hdBgJIAEoARIOCgZzdGF0dXMYCiABKAki9AEKFUxpc3RFeGVjdXRpb25zUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSEQoJY29uZmlnX2lkGAIgASgJEg4KBnN0YXR1cxgDIAMoCRIPCgd1c2VyX2lkGAQgASgJEhQKDGNyZWF0ZWRfZnJvbRgFIAEoARISCgpjcmVhdGVkX3RvGAYgASgBEhMKC2NvbmZpZ19uYW1lGAcgASgJEg0KBWxpbWl0GAggASgFEg4KBmN1cnNvchgJIAEoCRISCgpzZXNzaW9uX2lkGAogASgJEg4KBm9mZnNldBgLIAEoBRISCgp3aXRoX3RvdGFsGAwgASgIIqABChNMaXN0RXhlY3V0aW9uc1JlcGx5EjkKCmV4ZWN1dGlvbnMYASADKAsyJS5iYXR1dGEuZXhlY3V0aW9uLnYxLkV4ZWN1dGlvblN1bW1hcnkSEwoLbmV4dF9jdXJzb3IYAiABKAkSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBINCgV0b3RhbBgEIAEoASKxAwoQRXhlY3V0aW9uU3VtbWFyeRIKCgJpZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSDgoGc3RhdHVzGAUgASgJEg8KB3VzZXJfaWQYBiABKAkSEgoKc2Vzc2lvbl9pZBgHIAEoCRIRCgl0ZW5hbnRfaWQYCCABKAkSEgoKY3JlYXRlZF9hdBgJIAEoARISCgpzdGFydGVkX2F0GAogASgBEhQKDGNvbXBsZXRlZF9hdBgLIAEoARIRCglwYXVzZWRfYXQYDCABKAESGAoQdG90YWxfbGF0ZW5jeV9tcxgNIAEoARIWCg5lc3RpbWF0ZWRfY29zdBgOIAEoARISCgpjcmVhdGVkX2J5GA8gASgJEhMKC3Rva2VuX2NvdW50GBAgASgFEioKB2ZhaWx1cmUYESABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSNwoNY3VycmVudF9zdGVwcxgSIAMoCzIgLmJhdHV0YS5leGVjdXRpb24udjEuQ3VycmVudFN0ZXAifwoLQ3VycmVudFN0ZXASDwoHc3RlcF9pZBgBIAEoCRIRCglzdGVwX25hbWUYAiABKAkSEAoIYWdlbnRfaWQYAyABKAkSDgoGc3RhdHVzGAQgASgJEg8KB2F0dGVtcHQYBSABKAUSGQoRYXdhaXRpbmdfYXBwcm92YWwYBiABKAgiYQoRTGlzdEV2ZW50c1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIUCgxmcm9tX3ZlcnNpb24YAyABKAUSDQoFbGltaXQYBCABKAUifwoPTGlzdEV2ZW50c1JlcGx5EioKBmV2ZW50cxgBIAMoCzIaLmJhdHV0YS5leGVjdXRpb24udjEuRXZlbnQSFAoMbmV4dF92ZXJzaW9uGAIgASgFEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiKwoSR2V0VmVyc2lvbnNSZXF1ZXN0EhUKDWV4ZWN1dGlvbl9pZHMYASADKAkiMwoQR2V0VmVyc2lvbnNSZXBseRIQCgh2ZXJzaW9ucxgBIAMoBRINCgVlbmRlZBgCIAMoCCIpChBHZXRTdGFydHNSZXF1ZXN0EhUKDWV4ZWN1dGlvbl9pZHMYASADKAkiQwoOR2V0U3RhcnRzUmVwbHkSMQoGc3RhcnRzGAEgAygLMiEuYmF0dXRhLmV4ZWN1dGlvbi52MS5TdGFydFN1bW1hcnkimAEKDFN0YXJ0U3VtbWFyeRIUCgxleGVjdXRpb25faWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEhAKCHRyYWNlX2lkGAMgASgJEhEKCWNvbmZpZ19pZBgEIAEoCRITCgtjb25maWdfbmFtZRgFIAEoCRIPCgd1c2VyX2lkGAYgASgJEhQKDGNhbGxiYWNrX3VybBgHIAEoCSKrAQoOUmVhZExvZ1JlcXVlc3QSEQoJcGFydGl0aW9uGAEgASgFEhYKDmFmdGVyX3Bvc2l0aW9uGAIgASgBEg0KBWxpbWl0GAMgASgFEg0KBXR5cGVzGAQgAygJEi8KB2N1cnNvcnMYBSADKAsyHi5iYXR1dGEuZXhlY3V0aW9uLnYxLkxvZ0N1cnNvchIfChdvbmx5X2NhbGxlZF9iYWNrX3N0YXJ0cxgGIAEoCCI2CglMb2dDdXJzb3ISEQoJcGFydGl0aW9uGAEgASgFEhYKDmFmdGVyX3Bvc2l0aW9uGAIgASgBInkKDFJlYWRMb2dSZXBseRIqCgZldmVudHMYASADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhAKCHBvc2l0aW9uGAIgASgBEisKBXBhZ2VzGAMgAygLMhwuYmF0dXRhLmV4ZWN1dGlvbi52MS5Mb2dQYWdlIlUKB0xvZ1BhZ2USKgoGZXZlbnRzGAEgAygLMhouYmF0dXRhLmV4ZWN1dGlvbi52MS5FdmVudBIQCghwb3NpdGlvbhgCIAEoARIMCgRtb3JlGAMgASgIIqMBCg9MaWZlY3ljbGVOb3RpY2USFAoMZXhlY3V0aW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIMCgR0eXBlGAMgASgJEhEKCXBhcnRpdGlvbhgEIAEoBRIQCghwb3NpdGlvbhgFIAEoARI0CgZvdGhlcnMYBiADKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLkxpZmVjeWNsZU5vdGljZWIGcHJvdG8z", [file_batuta_common_v1_common, file_batuta_execution_v1_events, file_google_protobuf_struct]);
+  fileDesc("CiFiYXR1dGEvZXhlY3V0aW9uL3YxL3F1ZXJpZXMucHJvdG8SE2JhdHV0YS5leGVjdXRpb24udjEiEQoPVG9wb2xvZ3lSZXF1ZXN0IiMKDVRvcG9sb2d5UmVwbHkSEgoKcGFydGl0aW9ucxgBIAEoBSJ2ChNHZXRFeGVjdXRpb25SZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSEAoIdHJhY2VfaWQYAyABKAkSEgoKYXRfdmVyc2lvbhgEIAEoBRIQCghwYXlsb2FkcxgFIAEoCSJ2ChFHZXRFeGVjdXRpb25SZXBseRI1CglleGVjdXRpb24YASABKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV4ZWN1dGlvblZpZXcSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCKuCQoNRXhlY3V0aW9uVmlldxIKCgJpZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSFgoOY29uZmlnX3ZlcnNpb24YBSABKAUSEAoIc3RyYXRlZ3kYBiABKAkSDgoGc3RhdHVzGAcgASgJEiUKBWlucHV0GAggASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiYKBm91dHB1dBgJIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAogASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEg8KB3VzZXJfaWQYCyABKAkSEgoKc2Vzc2lvbl9pZBgMIAEoCRIRCgl0ZW5hbnRfaWQYDSABKAkSEgoKY3JlYXRlZF9hdBgOIAEoARISCgpzdGFydGVkX2F0GA8gASgBEhQKDGNvbXBsZXRlZF9hdBgQIAEoARIRCglwYXVzZWRfYXQYESABKAESKQoIbWV0YWRhdGEYEiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhgKEHRvdGFsX2xhdGVuY3lfbXMYEyABKAESFgoOZXN0aW1hdGVkX2Nvc3QYFCABKAESEwoLdG9rZW5fY291bnQYFSABKAUSEgoKY3JlYXRlZF9ieRgWIAEoCRIUCgxjYWxsYmFja191cmwYFyABKAkSDwoHdmVyc2lvbhgYIAEoBRIsCgVzdGVwcxgZIAMoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcFZpZXcSEAoIc3RhcnRfYXQYGiABKAESEwoLZm9ya2VkX2Zyb20YGyABKAkSEAoIcHJpb3JpdHkYHCABKAkSNQoJY29uc2Vuc3VzGB0gAygLMiIuYmF0dXRhLmV4ZWN1dGlvbi52MS5Db25zZW5zdXNWaWV3EjwKDWNvbXBlbnNhdGlvbnMYHiADKAsyJS5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvblZpZXcSEwoLZGVhZGxpbmVfYXQYHyABKAESPgoMY29tcGVuc2F0aW9uGCAgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25PdXRjb21lEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYISABKAkSLwoGYnVkZ2V0GCIgASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5CdWRnZXRWaWV3EjQKDm91dHB1dF9vbWl0dGVkGCMgASgLMhwuYmF0dXRhLmV4ZWN1dGlvbi52MS5PbWl0dGVkEhEKCXBhdXNlZF9ieRgkIAEoCRIUCgxwYXVzZV9yZWFzb24YJSABKAkSFAoMY2FuY2VsbGVkX2J5GCYgASgJEhUKDWNhbmNlbF9yZWFzb24YJyABKAkSEgoKdGVybWluYXRlZBgoIAEoCBIyCghjb250cm9scxgpIAMoCzIgLmJhdHV0YS5leGVjdXRpb24udjEuQ29udHJvbFZpZXcSGQoRZW5hYmxlX21vbml0b3JpbmcYKiABKAgiVwoLQ29udHJvbFZpZXcSDwoHY29tbWFuZBgBIAEoCRIKCgJhdBgCIAEoARIKCgJieRgDIAEoCRIOCgZyZWFzb24YBCABKAkSDwoHc3RlcF9pZBgFIAEoCSKTAQoKQnVkZ2V0VmlldxISCgptYXhfdG9rZW5zGAEgASgBEhAKCG1heF9jb3N0GAIgASgBEhQKDHNwZW50X3Rva2VucxgDIAEoARISCgpzcGVudF9jb3N0GAQgASgBEjUKCGV4Y2VlZGVkGAUgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5CdWRnZXRFeGNlZWRlZCLLAgoNQ29uc2Vuc3VzVmlldxIQCghncm91cF9pZBgBIAEoCRIMCgRtb2RlGAIgASgJEg4KBnN0YXR1cxgDIAEoCRIoCgV2b3RlcxgEIAMoCzIZLmJhdHV0YS5leGVjdXRpb24udjEuVm90ZRIPCgd3aW5uZXJzGAUgAygJEg8KB2Rpc3NlbnQYBiADKAkSEgoKZGVjaWRlZF9ieRgHIAEoCRINCgVzaGFyZRgIIAEoARIqCgdmYWlsdXJlGAkgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEiYKBm91dHB1dBgKIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCglzZXJ2ZWRfYnkYCyABKAkSNAoOb3V0cHV0X29taXR0ZWQYDCABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQicAoQQ29tcGVuc2F0aW9uVmlldxIPCgdzdGVwX2lkGAEgASgJEg4KBnN0YXR1cxgCIAEoCRIqCgdmYWlsdXJlGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEg8KB2F0dGVtcHQYBCABKAUi9QUKCFN0ZXBWaWV3EhIKCnN0ZXBfaW5kZXgYASABKAUSDwoHc3RlcF9pZBgCIAEoCRIRCglzdGVwX25hbWUYAyABKAkSEAoIYWdlbnRfaWQYBCABKAkSFQoNYWdlbnRfdmVyc2lvbhgFIAEoCRIOCgZzdGF0dXMYBiABKAkSJgoGb3V0cHV0GAcgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEioKB2ZhaWx1cmUYCCABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSFAoMZGVwZW5kZW5jaWVzGAkgAygJEg8KB2F0dGVtcHQYCiABKAUSEwoLcmV0cnlfY291bnQYCyABKAUSEgoKc3RhcnRlZF9hdBgMIAEoARIUCgxjb21wbGV0ZWRfYXQYDSABKAESEgoKbGF0ZW5jeV9tcxgOIAEoARITCgt0b2tlbl9jb3VudBgPIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgQIAEoARITCgtza2lwX3JlYXNvbhgRIAEoCRIUCgxmYWxsYmFja19mb3IYEiABKAkSEQoJc2VydmVkX2J5GBMgASgJEhIKCm91dHB1dF9rZXkYFCABKAkSEAoIcHJvZ3Jlc3MYFSABKAESGAoQcHJvZ3Jlc3NfbWVzc2FnZRgWIAEoCRIXCg9jb25zZW5zdXNfZ3JvdXAYFyABKAkSDgoGcmV1c2VkGBggASgIEhAKCHJldHJ5X2F0GBkgASgBEjMKCGFwcHJvdmFsGBogASgLMiEuYmF0dXRhLmV4ZWN1dGlvbi52MS5BcHByb3ZhbFZpZXcSNAoOb3V0cHV0X29taXR0ZWQYGyABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQSEgoKc2tpcHBlZF9ieRgcIAEoCRIUCgxza2lwX2NvbW1lbnQYHSABKAkSLwoGcXVldWVkGB4gASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5RdWV1ZWRWaWV3Il0KClF1ZXVlZFZpZXcSEAoIc2luY2VfYXQYASABKAESDAoEcG9vbBgCIAEoCRIPCgd3b3JrZXJzGAMgASgFEg0KBXNsb3RzGAQgASgFEg8KB2JhY2tsb2cYBSABKAUiIQoQTGlzdFBvb2xzUmVxdWVzdBINCgVwb29scxgBIAMoCSJqCg5MaXN0UG9vbHNSZXBseRIsCgVwb29scxgBIAMoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuUG9vbFZpZXcSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCJ2CghQb29sVmlldxIMCgRwb29sGAEgASgJEg8KB3dvcmtlcnMYAiABKAUSDQoFc2xvdHMYAyABKAUSDAoEZnJlZRgEIAEoBRIPCgdiYWNrbG9nGAUgASgFEg0KBXRha2VuGAYgASgFEg4KBmFnZW50cxgHIAMoCSLvAgoMQXBwcm92YWxWaWV3Eg4KBnN0YXR1cxgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEiUKBWlucHV0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCWFwcHJvdmVycxgEIAMoCRIUCgxyZXF1ZXN0ZWRfYXQYBSABKAESEwoLZGVhZGxpbmVfYXQYBiABKAESEgoKZGVjaWRlZF9hdBgHIAEoARISCgpkZWNpZGVkX2J5GAggASgJEg8KB2NvbW1lbnQYCSABKAkSJAoEZGF0YRgKIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCgl0aW1lZF9vdXQYCyABKAgSMwoNaW5wdXRfb21pdHRlZBgMIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuT21pdHRlZBIyCgxkYXRhX29taXR0ZWQYDSABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQiSgoOR2V0U3RlcFJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIPCgdzdGVwX2lkGAMgASgJIpgCCgxHZXRTdGVwUmVwbHkSDgoGc3RhdHVzGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSKwoEc3RlcBgDIAEoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcFZpZXcSJQoFaW5wdXQYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSMwoNaW5wdXRfb21pdHRlZBgFIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuT21pdHRlZBIyCghhdHRlbXB0cxgGIAMoCzIgLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcEF0dGVtcHQSKgoHcmVmdXNlZBgHIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCLvAQoLU3RlcEF0dGVtcHQSDwoHYXR0ZW1wdBgBIAEoBRIOCgZzdGF0dXMYAiABKAkSFAoMc2NoZWR1bGVkX2F0GAMgASgBEhIKCnN0YXJ0ZWRfYXQYBCABKAESEwoLZmluaXNoZWRfYXQYBSABKAESKgoHZmFpbHVyZRgGIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIQCghyZXRyeV9hdBgHIAEoARITCgt0b2tlbl9jb3VudBgIIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgJIAEoARIVCg1hZ2VudF92ZXJzaW9uGAogASgJIoABChFHZXRQYXlsb2FkUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJEhIKCmF0X3ZlcnNpb24YAyABKAUSDwoHc3RlcF9pZBgEIAEoCRIPCgdwYXlsb2FkGAUgASgJEgwKBGZyb20YBiABKAEiXgoPR2V0UGF5bG9hZFJlcGx5EgwKBHRleHQYASABKAkSEQoJbmV4dF9mcm9tGAIgASgBEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwimAEKFExpc3RBcHByb3ZhbHNSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRINCgVsaW1pdBgCIAEoBRIOCgZjdXJzb3IYAyABKAkSEAoIYXBwcm92ZXIYBCABKAkSEQoJY29uZmlnX2lkGAUgASgJEhQKDGV4ZWN1dGlvbl9pZBgGIAEoCRITCgtjb25maWdfbmFtZRgHIAEoCSKOAQoSTGlzdEFwcHJvdmFsc1JlcGx5EjcKCWFwcHJvdmFscxgBIAMoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuQXBwcm92YWxTdW1tYXJ5EhMKC25leHRfY3Vyc29yGAIgASgJEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwi0gEKD0FwcHJvdmFsU3VtbWFyeRIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIRCglzdGVwX25hbWUYAyABKAkSEQoJY29uZmlnX2lkGAQgASgJEhMKC2NvbmZpZ19uYW1lGAUgASgJEg8KB21lc3NhZ2UYBiABKAkSEQoJYXBwcm92ZXJzGAcgAygJEhQKDHJlcXVlc3RlZF9hdBgIIAEoARITCgtkZWFkbGluZV9hdBgJIAEoARIOCgZzdGF0dXMYCiABKAki9AEKFUxpc3RFeGVjdXRpb25zUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSEQoJY29uZmlnX2lkGAIgASgJEg4KBnN0YXR1cxgDIAMoCRIPCgd1c2VyX2lkGAQgASgJEhQKDGNyZWF0ZWRfZnJvbRgFIAEoARISCgpjcmVhdGVkX3RvGAYgASgBEhMKC2NvbmZpZ19uYW1lGAcgASgJEg0KBWxpbWl0GAggASgFEg4KBmN1cnNvchgJIAEoCRISCgpzZXNzaW9uX2lkGAogASgJEg4KBm9mZnNldBgLIAEoBRISCgp3aXRoX3RvdGFsGAwgASgIIqABChNMaXN0RXhlY3V0aW9uc1JlcGx5EjkKCmV4ZWN1dGlvbnMYASADKAsyJS5iYXR1dGEuZXhlY3V0aW9uLnYxLkV4ZWN1dGlvblN1bW1hcnkSEwoLbmV4dF9jdXJzb3IYAiABKAkSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBINCgV0b3RhbBgEIAEoASKxAwoQRXhlY3V0aW9uU3VtbWFyeRIKCgJpZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSDgoGc3RhdHVzGAUgASgJEg8KB3VzZXJfaWQYBiABKAkSEgoKc2Vzc2lvbl9pZBgHIAEoCRIRCgl0ZW5hbnRfaWQYCCABKAkSEgoKY3JlYXRlZF9hdBgJIAEoARISCgpzdGFydGVkX2F0GAogASgBEhQKDGNvbXBsZXRlZF9hdBgLIAEoARIRCglwYXVzZWRfYXQYDCABKAESGAoQdG90YWxfbGF0ZW5jeV9tcxgNIAEoARIWCg5lc3RpbWF0ZWRfY29zdBgOIAEoARISCgpjcmVhdGVkX2J5GA8gASgJEhMKC3Rva2VuX2NvdW50GBAgASgFEioKB2ZhaWx1cmUYESABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSNwoNY3VycmVudF9zdGVwcxgSIAMoCzIgLmJhdHV0YS5leGVjdXRpb24udjEuQ3VycmVudFN0ZXAifwoLQ3VycmVudFN0ZXASDwoHc3RlcF9pZBgBIAEoCRIRCglzdGVwX25hbWUYAiABKAkSEAoIYWdlbnRfaWQYAyABKAkSDgoGc3RhdHVzGAQgASgJEg8KB2F0dGVtcHQYBSABKAUSGQoRYXdhaXRpbmdfYXBwcm92YWwYBiABKAgiYQoRTGlzdEV2ZW50c1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIUCgxmcm9tX3ZlcnNpb24YAyABKAUSDQoFbGltaXQYBCABKAUifwoPTGlzdEV2ZW50c1JlcGx5EioKBmV2ZW50cxgBIAMoCzIaLmJhdHV0YS5leGVjdXRpb24udjEuRXZlbnQSFAoMbmV4dF92ZXJzaW9uGAIgASgFEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiQQoWVmVyaWZ5RXhlY3V0aW9uUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJIn4KFFZlcmlmeUV4ZWN1dGlvblJlcGx5EjoKCWludGVncml0eRgBIAEoCzInLmJhdHV0YS5leGVjdXRpb24udjEuRXhlY3V0aW9uSW50ZWdyaXR5EioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwigQIKEkV4ZWN1dGlvbkludGVncml0eRIOCgZpbnRhY3QYASABKAgSDgoGZXZlbnRzGAIgASgFEg4KBmxpbmtlZBgDIAEoBRIQCgh1bmxpbmtlZBgEIAEoBRIzCghwcm9ibGVtcxgFIAMoCzIhLmJhdHV0YS5leGVjdXRpb24udjEuQ2hhaW5Qcm9ibGVtEiwKBGhlYWQYBiABKAsyHi5iYXR1dGEuZXhlY3V0aW9uLnYxLkNoYWluSGVhZBIwCgZhbmNob3IYByABKAsyIC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNoYWluQW5jaG9yEhQKDGV4ZWN1dGlvbl9pZBgIIAEoCSKWAQoMQ2hhaW5Qcm9ibGVtEgwKBGtpbmQYASABKAkSFAoMZnJvbV92ZXJzaW9uGAIgASgFEhIKCnRvX3ZlcnNpb24YAyABKAUSEQoJcGFydGl0aW9uGAQgASgFEhUKDWZyb21fcG9zaXRpb24YBSABKAESEwoLdG9fcG9zaXRpb24YBiABKAESDwoHbWVzc2FnZRgHIAEoCSI8CglDaGFpbkhlYWQSDwoHdmVyc2lvbhgBIAEoBRIQCghwb3NpdGlvbhgCIAEoARIMCgRsaW5rGAMgASgJIokBCgtDaGFpbkFuY2hvchIOCgZzdGF0dXMYASABKAkSFQoNdXBfdG9fdmVyc2lvbhgCIAEoBRIbChNjaGVja3BvaW50X3Bvc2l0aW9uGAMgASgBEhUKDWNoZWNrcG9pbnRfYXQYBCABKAESDgoGa2V5X2lkGAUgASgJEg8KB21lc3NhZ2UYBiABKAkiVwoWRXhwb3J0RXhlY3V0aW9uUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJEhQKDGZyb21fdmVyc2lvbhgDIAEoBSJnChRFeHBvcnRFeGVjdXRpb25SZXBseRINCgVsaW5lcxgBIAMoCRIUCgxuZXh0X3ZlcnNpb24YAiABKAUSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCIrChJHZXRWZXJzaW9uc1JlcXVlc3QSFQoNZXhlY3V0aW9uX2lkcxgBIAMoCSIzChBHZXRWZXJzaW9uc1JlcGx5EhAKCHZlcnNpb25zGAEgAygFEg0KBWVuZGVkGAIgAygIIikKEEdldFN0YXJ0c1JlcXVlc3QSFQoNZXhlY3V0aW9uX2lkcxgBIAMoCSJDCg5HZXRTdGFydHNSZXBseRIxCgZzdGFydHMYASADKAsyIS5iYXR1dGEuZXhlY3V0aW9uLnYxLlN0YXJ0U3VtbWFyeSKYAQoMU3RhcnRTdW1tYXJ5EhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSEAoIdHJhY2VfaWQYAyABKAkSEQoJY29uZmlnX2lkGAQgASgJEhMKC2NvbmZpZ19uYW1lGAUgASgJEg8KB3VzZXJfaWQYBiABKAkSFAoMY2FsbGJhY2tfdXJsGAcgASgJIqsBCg5SZWFkTG9nUmVxdWVzdBIRCglwYXJ0aXRpb24YASABKAUSFgoOYWZ0ZXJfcG9zaXRpb24YAiABKAESDQoFbGltaXQYAyABKAUSDQoFdHlwZXMYBCADKAkSLwoHY3Vyc29ycxgFIAMoCzIeLmJhdHV0YS5leGVjdXRpb24udjEuTG9nQ3Vyc29yEh8KF29ubHlfY2FsbGVkX2JhY2tfc3RhcnRzGAYgASgIIjYKCUxvZ0N1cnNvchIRCglwYXJ0aXRpb24YASABKAUSFgoOYWZ0ZXJfcG9zaXRpb24YAiABKAEieQoMUmVhZExvZ1JlcGx5EioKBmV2ZW50cxgBIAMoCzIaLmJhdHV0YS5leGVjdXRpb24udjEuRXZlbnQSEAoIcG9zaXRpb24YAiABKAESKwoFcGFnZXMYAyADKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLkxvZ1BhZ2UiVQoHTG9nUGFnZRIqCgZldmVudHMYASADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhAKCHBvc2l0aW9uGAIgASgBEgwKBG1vcmUYAyABKAgiowEKD0xpZmVjeWNsZU5vdGljZRIUCgxleGVjdXRpb25faWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEgwKBHR5cGUYAyABKAkSEQoJcGFydGl0aW9uGAQgASgFEhAKCHBvc2l0aW9uGAUgASgBEjQKBm90aGVycxgGIAMoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuTGlmZWN5Y2xlTm90aWNlYgZwcm90bzM", [file_batuta_common_v1_common, file_batuta_execution_v1_events, file_google_protobuf_struct]);
 
 /**
  * batuta.execution.query.topology
@@ -3190,6 +3190,558 @@ export const ListEventsReplySchema: GenMessage<ListEventsReply, {jsonType: ListE
   messageDesc(file_batuta_execution_v1_queries, 28);
 
 /**
+ * batuta.execution.query.verify: whether the stored events of an execution are those that were committed
+ *
+ * @generated from message batuta.execution.v1.VerifyExecutionRequest
+ */
+export type VerifyExecutionRequest = Message<"batuta.execution.v1.VerifyExecutionRequest"> & {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * @generated from field: string execution_id = 2;
+   */
+  executionId: string;
+};
+
+/**
+ * batuta.execution.query.verify: whether the stored events of an execution are those that were committed
+ *
+ * @generated from message batuta.execution.v1.VerifyExecutionRequest
+ */
+export type VerifyExecutionRequestJson = {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId?: string;
+
+  /**
+   * @generated from field: string execution_id = 2;
+   */
+  executionId?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.VerifyExecutionRequest.
+ * Use `create(VerifyExecutionRequestSchema)` to create a new message.
+ */
+export const VerifyExecutionRequestSchema: GenMessage<VerifyExecutionRequest, {jsonType: VerifyExecutionRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_queries, 29);
+
+/**
+ * @generated from message batuta.execution.v1.VerifyExecutionReply
+ */
+export type VerifyExecutionReply = Message<"batuta.execution.v1.VerifyExecutionReply"> & {
+  /**
+   * @generated from field: batuta.execution.v1.ExecutionIntegrity integrity = 1;
+   */
+  integrity?: ExecutionIntegrity | undefined;
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 2;
+   */
+  refused?: Refusal | undefined;
+};
+
+/**
+ * @generated from message batuta.execution.v1.VerifyExecutionReply
+ */
+export type VerifyExecutionReplyJson = {
+  /**
+   * @generated from field: batuta.execution.v1.ExecutionIntegrity integrity = 1;
+   */
+  integrity?: ExecutionIntegrityJson;
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 2;
+   */
+  refused?: RefusalJson;
+};
+
+/**
+ * Describes the message batuta.execution.v1.VerifyExecutionReply.
+ * Use `create(VerifyExecutionReplySchema)` to create a new message.
+ */
+export const VerifyExecutionReplySchema: GenMessage<VerifyExecutionReply, {jsonType: VerifyExecutionReplyJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_queries, 30);
+
+/**
+ * Whether the stored events of an execution are those that were committed
+ *
+ * @generated from message batuta.execution.v1.ExecutionIntegrity
+ */
+export type ExecutionIntegrity = Message<"batuta.execution.v1.ExecutionIntegrity"> & {
+  /**
+   * Nothing speaks against it. What the chain cannot find is in ADR 0040.
+   *
+   * @generated from field: bool intact = 1;
+   */
+  intact: boolean;
+
+  /**
+   * @generated from field: int32 events = 2;
+   */
+  events: number;
+
+  /**
+   * Events that a link covers.
+   *
+   * @generated from field: int32 linked = 3;
+   */
+  linked: number;
+
+  /**
+   * Events that were stored by a version without links.
+   *
+   * @generated from field: int32 unlinked = 4;
+   */
+  unlinked: number;
+
+  /**
+   * The first of them.
+   *
+   * @generated from field: repeated batuta.execution.v1.ChainProblem problems = 5;
+   */
+  problems: ChainProblem[];
+
+  /**
+   * @generated from field: batuta.execution.v1.ChainHead head = 6;
+   */
+  head?: ChainHead | undefined;
+
+  /**
+   * @generated from field: batuta.execution.v1.ChainAnchor anchor = 7;
+   */
+  anchor?: ChainAnchor | undefined;
+
+  /**
+   * @generated from field: string execution_id = 8;
+   */
+  executionId: string;
+};
+
+/**
+ * Whether the stored events of an execution are those that were committed
+ *
+ * @generated from message batuta.execution.v1.ExecutionIntegrity
+ */
+export type ExecutionIntegrityJson = {
+  /**
+   * Nothing speaks against it. What the chain cannot find is in ADR 0040.
+   *
+   * @generated from field: bool intact = 1;
+   */
+  intact?: boolean;
+
+  /**
+   * @generated from field: int32 events = 2;
+   */
+  events?: number;
+
+  /**
+   * Events that a link covers.
+   *
+   * @generated from field: int32 linked = 3;
+   */
+  linked?: number;
+
+  /**
+   * Events that were stored by a version without links.
+   *
+   * @generated from field: int32 unlinked = 4;
+   */
+  unlinked?: number;
+
+  /**
+   * The first of them.
+   *
+   * @generated from field: repeated batuta.execution.v1.ChainProblem problems = 5;
+   */
+  problems?: ChainProblemJson[];
+
+  /**
+   * @generated from field: batuta.execution.v1.ChainHead head = 6;
+   */
+  head?: ChainHeadJson;
+
+  /**
+   * @generated from field: batuta.execution.v1.ChainAnchor anchor = 7;
+   */
+  anchor?: ChainAnchorJson;
+
+  /**
+   * @generated from field: string execution_id = 8;
+   */
+  executionId?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.ExecutionIntegrity.
+ * Use `create(ExecutionIntegritySchema)` to create a new message.
+ */
+export const ExecutionIntegritySchema: GenMessage<ExecutionIntegrity, {jsonType: ExecutionIntegrityJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_queries, 31);
+
+/**
+ * What is wrong with an execution's events, and with which
+ *
+ * @generated from message batuta.execution.v1.ChainProblem
+ */
+export type ChainProblem = Message<"batuta.execution.v1.ChainProblem"> & {
+  /**
+   * changed, missing or moved
+   *
+   * @generated from field: string kind = 1;
+   */
+  kind: string;
+
+  /**
+   * @generated from field: int32 from_version = 2;
+   */
+  fromVersion: number;
+
+  /**
+   * @generated from field: int32 to_version = 3;
+   */
+  toVersion: number;
+
+  /**
+   * @generated from field: int32 partition = 4;
+   */
+  partition: number;
+
+  /**
+   * @generated from field: double from_position = 5;
+   */
+  fromPosition: number;
+
+  /**
+   * @generated from field: double to_position = 6;
+   */
+  toPosition: number;
+
+  /**
+   * @generated from field: string message = 7;
+   */
+  message: string;
+};
+
+/**
+ * What is wrong with an execution's events, and with which
+ *
+ * @generated from message batuta.execution.v1.ChainProblem
+ */
+export type ChainProblemJson = {
+  /**
+   * changed, missing or moved
+   *
+   * @generated from field: string kind = 1;
+   */
+  kind?: string;
+
+  /**
+   * @generated from field: int32 from_version = 2;
+   */
+  fromVersion?: number;
+
+  /**
+   * @generated from field: int32 to_version = 3;
+   */
+  toVersion?: number;
+
+  /**
+   * @generated from field: int32 partition = 4;
+   */
+  partition?: number;
+
+  /**
+   * @generated from field: double from_position = 5;
+   */
+  fromPosition?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: double to_position = 6;
+   */
+  toPosition?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: string message = 7;
+   */
+  message?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.ChainProblem.
+ * Use `create(ChainProblemSchema)` to create a new message.
+ */
+export const ChainProblemSchema: GenMessage<ChainProblem, {jsonType: ChainProblemJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_queries, 32);
+
+/**
+ * The newest link of an execution
+ *
+ * @generated from message batuta.execution.v1.ChainHead
+ */
+export type ChainHead = Message<"batuta.execution.v1.ChainHead"> & {
+  /**
+   * @generated from field: int32 version = 1;
+   */
+  version: number;
+
+  /**
+   * @generated from field: double position = 2;
+   */
+  position: number;
+
+  /**
+   * SHA-256 in hex.
+   *
+   * @generated from field: string link = 3;
+   */
+  link: string;
+};
+
+/**
+ * The newest link of an execution
+ *
+ * @generated from message batuta.execution.v1.ChainHead
+ */
+export type ChainHeadJson = {
+  /**
+   * @generated from field: int32 version = 1;
+   */
+  version?: number;
+
+  /**
+   * @generated from field: double position = 2;
+   */
+  position?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * SHA-256 in hex.
+   *
+   * @generated from field: string link = 3;
+   */
+  link?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.ChainHead.
+ * Use `create(ChainHeadSchema)` to create a new message.
+ */
+export const ChainHeadSchema: GenMessage<ChainHead, {jsonType: ChainHeadJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_queries, 33);
+
+/**
+ * The signed checkpoint that holds a link of an execution
+ *
+ * @generated from message batuta.execution.v1.ChainAnchor
+ */
+export type ChainAnchor = Message<"batuta.execution.v1.ChainAnchor"> & {
+  /**
+   * signed, none (no checkpoint holds a link of it yet), unknown_key (its signature cannot be checked) or broken
+   *
+   * @generated from field: string status = 1;
+   */
+  status: string;
+
+  /**
+   * The events up to this one are held by it.
+   *
+   * @generated from field: int32 up_to_version = 2;
+   */
+  upToVersion: number;
+
+  /**
+   * @generated from field: double checkpoint_position = 3;
+   */
+  checkpointPosition: number;
+
+  /**
+   * Epoch ms.
+   *
+   * @generated from field: double checkpoint_at = 4;
+   */
+  checkpointAt: number;
+
+  /**
+   * @generated from field: string key_id = 5;
+   */
+  keyId: string;
+
+  /**
+   * What is broken.
+   *
+   * @generated from field: string message = 6;
+   */
+  message: string;
+};
+
+/**
+ * The signed checkpoint that holds a link of an execution
+ *
+ * @generated from message batuta.execution.v1.ChainAnchor
+ */
+export type ChainAnchorJson = {
+  /**
+   * signed, none (no checkpoint holds a link of it yet), unknown_key (its signature cannot be checked) or broken
+   *
+   * @generated from field: string status = 1;
+   */
+  status?: string;
+
+  /**
+   * The events up to this one are held by it.
+   *
+   * @generated from field: int32 up_to_version = 2;
+   */
+  upToVersion?: number;
+
+  /**
+   * @generated from field: double checkpoint_position = 3;
+   */
+  checkpointPosition?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * Epoch ms.
+   *
+   * @generated from field: double checkpoint_at = 4;
+   */
+  checkpointAt?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: string key_id = 5;
+   */
+  keyId?: string;
+
+  /**
+   * What is broken.
+   *
+   * @generated from field: string message = 6;
+   */
+  message?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.ChainAnchor.
+ * Use `create(ChainAnchorSchema)` to create a new message.
+ */
+export const ChainAnchorSchema: GenMessage<ChainAnchor, {jsonType: ChainAnchorJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_queries, 34);
+
+/**
+ * batuta.execution.query.export: lines of a bundle that can be checked elsewhere
+ *
+ * @generated from message batuta.execution.v1.ExportExecutionRequest
+ */
+export type ExportExecutionRequest = Message<"batuta.execution.v1.ExportExecutionRequest"> & {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * @generated from field: string execution_id = 2;
+   */
+  executionId: string;
+
+  /**
+   * First version wanted, 1 or more.
+   *
+   * @generated from field: int32 from_version = 3;
+   */
+  fromVersion: number;
+};
+
+/**
+ * batuta.execution.query.export: lines of a bundle that can be checked elsewhere
+ *
+ * @generated from message batuta.execution.v1.ExportExecutionRequest
+ */
+export type ExportExecutionRequestJson = {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId?: string;
+
+  /**
+   * @generated from field: string execution_id = 2;
+   */
+  executionId?: string;
+
+  /**
+   * First version wanted, 1 or more.
+   *
+   * @generated from field: int32 from_version = 3;
+   */
+  fromVersion?: number;
+};
+
+/**
+ * Describes the message batuta.execution.v1.ExportExecutionRequest.
+ * Use `create(ExportExecutionRequestSchema)` to create a new message.
+ */
+export const ExportExecutionRequestSchema: GenMessage<ExportExecutionRequest, {jsonType: ExportExecutionRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_queries, 35);
+
+/**
+ * @generated from message batuta.execution.v1.ExportExecutionReply
+ */
+export type ExportExecutionReply = Message<"batuta.execution.v1.ExportExecutionReply"> & {
+  /**
+   * JSON objects.
+   *
+   * @generated from field: repeated string lines = 1;
+   */
+  lines: string[];
+
+  /**
+   * 0 when these are the last ones.
+   *
+   * @generated from field: int32 next_version = 2;
+   */
+  nextVersion: number;
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 3;
+   */
+  refused?: Refusal | undefined;
+};
+
+/**
+ * @generated from message batuta.execution.v1.ExportExecutionReply
+ */
+export type ExportExecutionReplyJson = {
+  /**
+   * JSON objects.
+   *
+   * @generated from field: repeated string lines = 1;
+   */
+  lines?: string[];
+
+  /**
+   * 0 when these are the last ones.
+   *
+   * @generated from field: int32 next_version = 2;
+   */
+  nextVersion?: number;
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 3;
+   */
+  refused?: RefusalJson;
+};
+
+/**
+ * Describes the message batuta.execution.v1.ExportExecutionReply.
+ * Use `create(ExportExecutionReplySchema)` to create a new message.
+ */
+export const ExportExecutionReplySchema: GenMessage<ExportExecutionReply, {jsonType: ExportExecutionReplyJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_queries, 36);
+
+/**
  * batuta.execution.query.versions: newest version of each watched execution, in the order asked; 0 when unknown.
  *
  * @generated from message batuta.execution.v1.GetVersionsRequest
@@ -3218,7 +3770,7 @@ export type GetVersionsRequestJson = {
  * Use `create(GetVersionsRequestSchema)` to create a new message.
  */
 export const GetVersionsRequestSchema: GenMessage<GetVersionsRequest, {jsonType: GetVersionsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 29);
+  messageDesc(file_batuta_execution_v1_queries, 37);
 
 /**
  * @generated from message batuta.execution.v1.GetVersionsReply
@@ -3259,7 +3811,7 @@ export type GetVersionsReplyJson = {
  * Use `create(GetVersionsReplySchema)` to create a new message.
  */
 export const GetVersionsReplySchema: GenMessage<GetVersionsReply, {jsonType: GetVersionsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 30);
+  messageDesc(file_batuta_execution_v1_queries, 38);
 
 /**
  * batuta.execution.query.starts: how executions began, from the log; those that are unknown are missing in the answer.
@@ -3294,7 +3846,7 @@ export type GetStartsRequestJson = {
  * Use `create(GetStartsRequestSchema)` to create a new message.
  */
 export const GetStartsRequestSchema: GenMessage<GetStartsRequest, {jsonType: GetStartsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 31);
+  messageDesc(file_batuta_execution_v1_queries, 39);
 
 /**
  * @generated from message batuta.execution.v1.GetStartsReply
@@ -3321,7 +3873,7 @@ export type GetStartsReplyJson = {
  * Use `create(GetStartsReplySchema)` to create a new message.
  */
 export const GetStartsReplySchema: GenMessage<GetStartsReply, {jsonType: GetStartsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 32);
+  messageDesc(file_batuta_execution_v1_queries, 40);
 
 /**
  * Of ExecutionStarted what a notification needs.
@@ -3412,7 +3964,7 @@ export type StartSummaryJson = {
  * Use `create(StartSummarySchema)` to create a new message.
  */
 export const StartSummarySchema: GenMessage<StartSummary, {jsonType: StartSummaryJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 33);
+  messageDesc(file_batuta_execution_v1_queries, 41);
 
 /**
  * batuta.execution.query.log: events of partitions after a position of each, for consumers with cursors of their own.
@@ -3509,7 +4061,7 @@ export type ReadLogRequestJson = {
  * Use `create(ReadLogRequestSchema)` to create a new message.
  */
 export const ReadLogRequestSchema: GenMessage<ReadLogRequest, {jsonType: ReadLogRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 34);
+  messageDesc(file_batuta_execution_v1_queries, 42);
 
 /**
  * @generated from message batuta.execution.v1.LogCursor
@@ -3546,7 +4098,7 @@ export type LogCursorJson = {
  * Use `create(LogCursorSchema)` to create a new message.
  */
 export const LogCursorSchema: GenMessage<LogCursor, {jsonType: LogCursorJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 35);
+  messageDesc(file_batuta_execution_v1_queries, 43);
 
 /**
  * @generated from message batuta.execution.v1.ReadLogReply
@@ -3601,7 +4153,7 @@ export type ReadLogReplyJson = {
  * Use `create(ReadLogReplySchema)` to create a new message.
  */
 export const ReadLogReplySchema: GenMessage<ReadLogReply, {jsonType: ReadLogReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 36);
+  messageDesc(file_batuta_execution_v1_queries, 44);
 
 /**
  * @generated from message batuta.execution.v1.LogPage
@@ -3656,7 +4208,7 @@ export type LogPageJson = {
  * Use `create(LogPageSchema)` to create a new message.
  */
 export const LogPageSchema: GenMessage<LogPage, {jsonType: LogPageJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 37);
+  messageDesc(file_batuta_execution_v1_queries, 45);
 
 /**
  * batuta.lifecycle.<tenant>.<type>: only a wake-up for those who read the log.
@@ -3741,5 +4293,5 @@ export type LifecycleNoticeJson = {
  * Use `create(LifecycleNoticeSchema)` to create a new message.
  */
 export const LifecycleNoticeSchema: GenMessage<LifecycleNotice, {jsonType: LifecycleNoticeJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 38);
+  messageDesc(file_batuta_execution_v1_queries, 46);
 

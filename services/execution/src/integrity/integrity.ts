@@ -1,0 +1,166 @@
+import { hash } from 'node:crypto';
+import { ChainWalk, canonicalJson, merklePath } from '@batuta/event-store';
+import type { ChainedEvent, ConfigCopies, LogReader, SealKeys, Start } from '@batuta/event-store';
+import type {
+  ChainAnchor,
+  ExecutionIntegrity,
+  ExportExecutionReply,
+  ExportExecutionRequest,
+  VerifyExecutionReply,
+  VerifyExecutionRequest,
+} from '@batuta/contracts';
+import type { Pool } from 'pg';
+import { checkpointOf, checkpointProblem, linksOf } from './checkpoints.js';
+import type { SignedCheckpoint, StoredLink } from './checkpoints.js';
+import { CHECKPOINT_OF, ROW_OF } from './sql.js';
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+/** Events of one query. */
+const PAGE = 200;
+/** Of lines in one reply; one event may be more. */
+const LINES_CHARACTERS = 2 * 1024 * 1024;
+const MOST_PROBLEMS = 100;
+
+interface Anchored {
+  readonly checkpoint: SignedCheckpoint;
+  readonly leafVersion: number;
+  readonly leafPosition: number;
+  readonly links: readonly StoredLink[];
+}
+
+/** Whether an execution's events are those that were committed, and a bundle that says so elsewhere. */
+export class Integrity {
+  constructor(
+    private readonly store: LogReader & ConfigCopies,
+    private readonly pool: Pool,
+    private readonly keys: SealKeys,
+  ) {}
+
+  async verify({ tenantId, executionId }: VerifyExecutionRequest): Promise<VerifyExecutionReply> {
+    if (!(await this.#isOf(tenantId, executionId))) return NOT_FOUND;
+    const walk = new ChainWalk(executionId);
+    // What comes while it is read is not waited for: the row that is read first says how far it must go.
+    const { rows } = await this.pool.query<{ version: number }>(ROW_OF, [executionId]);
+    for (let from = 1; ;) {
+      const page = await this.store.readChain(executionId, from, PAGE);
+      for (const event of page) walk.add(event);
+      if (page.length < PAGE) break;
+      from = (page.at(-1)?.version ?? from) + 1;
+    }
+    walk.end(rows[0]?.version);
+    const anchored = await this.#anchored(executionId);
+    const anchor = anchorOf(anchored, this.keys);
+    const { newest } = walk;
+    const integrity: ExecutionIntegrity = {
+      executionId,
+      intact: walk.problems.length === 0 && anchor.status !== 'broken',
+      events: walk.events,
+      linked: walk.linked,
+      unlinked: walk.unlinked,
+      problems: walk.problems.slice(0, MOST_PROBLEMS),
+      ...(newest === undefined ? {} : { head: newest }),
+      anchor,
+    };
+    return { integrity };
+  }
+
+  /** Lines of a bundle, from an event on: what it is of before the first, and what vouches for it after the last. */
+  async export({ tenantId, executionId, fromVersion }: ExportExecutionRequest): Promise<ExportExecutionReply> {
+    const start = await this.#startOf(executionId);
+    if (start === undefined || start.tenantId !== tenantId) return { lines: [], ...NOT_FOUND };
+    const lines: string[] = [];
+    const from = Math.max(1, fromVersion ?? 1);
+    if (from === 1) {
+      const { configId, configVersion } = start;
+      const definition = (await this.store.readConfig(configId, configVersion)) ?? null;
+      const config = { id: configId, version: configVersion, definition };
+      lines.push(JSON.stringify({ line: 'bundle', bundle: 1, execution_id: executionId, tenant_id: tenantId, config }));
+    }
+    let characters = 0;
+    let last: ChainedEvent | undefined;
+    const page = await this.store.readChain(executionId, from, PAGE);
+    for (const event of page) {
+      const { version, partition, position, at, type, commandId, data, link } = event;
+      const line = { line: 'event', version, partition, position, at, type, command_id: commandId, data, link };
+      const text = JSON.stringify(line);
+      if (last !== undefined && characters + text.length > LINES_CHARACTERS) break;
+      lines.push(text);
+      characters += text.length;
+      last = event;
+    }
+    if (last !== undefined && (last !== page.at(-1) || page.length === PAGE)) {
+      return { lines, nextVersion: last.version + 1 };
+    }
+    const [checkpoint, config] = [await this.#proof(executionId), await this.#signedConfig(start)];
+    lines.push(JSON.stringify({ line: 'end', events: last?.version ?? from - 1, checkpoint, config }));
+    return { lines };
+  }
+
+  /** No event holds a config's definition, so the platform signs it for the bundle. */
+  async #signedConfig({ configId, configVersion }: Start): Promise<object | null> {
+    const definition = await this.store.readConfig(configId, configVersion);
+    if (definition === undefined || !this.keys.canSign) return null;
+    const sha256 = hash('sha256', canonicalJson(definition), 'hex');
+    const { keyId, signature } = this.keys.sign(`batuta-config-1\n${configId}\n${configVersion}\n${sha256}`);
+    return { sha256, key_id: keyId, signature, public_key: this.keys.publicKey(keyId) };
+  }
+
+  async #proof(executionId: string): Promise<object | null> {
+    const anchored = await this.#anchored(executionId);
+    if (anchored === undefined) return null;
+    const { checkpoint, leafVersion, leafPosition, links } = anchored;
+    const { keyId, signature, partition, afterPosition, position, at, root, previous } = checkpoint;
+    const place = links.findIndex((link) => link.position === leafPosition);
+    return {
+      ...{ partition, after_position: afterPosition, position, at, links: checkpoint.links, root, previous },
+      ...{ key_id: keyId, signature, public_key: this.keys.publicKey(keyId) ?? null },
+      ...{ leaf_version: leafVersion, path: merklePath(links, place) },
+    };
+  }
+
+  async #anchored(executionId: string): Promise<Anchored | undefined> {
+    const { rows } = await this.pool.query<SignedCheckpoint & { leafVersion: number; leafPosition: string }>(
+      CHECKPOINT_OF,
+      [executionId],
+    );
+    const [row] = rows;
+    if (row === undefined) return undefined;
+    const { leafVersion, leafPosition, ...stored } = row;
+    const checkpoint = checkpointOf(stored);
+    const links = await linksOf(this.pool, checkpoint);
+    return { checkpoint, leafVersion, leafPosition: Number(leafPosition), links };
+  }
+
+  async #startOf(executionId: string) {
+    if (!UUID.test(executionId)) return undefined;
+    return (await this.store.readStarts([executionId])).get(executionId);
+  }
+
+  /** Where the first event is gone, the read model still says whose execution it is. */
+  async #isOf(tenantId: string, executionId: string): Promise<boolean> {
+    if (!UUID.test(executionId)) return false;
+    const { rows } = await this.pool.query<{ tenant: string }>(
+      'SELECT tenant_id AS tenant FROM execution.orchestration_executions WHERE id = $1',
+      [executionId],
+    );
+    return (rows[0]?.tenant ?? (await this.#startOf(executionId))?.tenantId) === tenantId;
+  }
+}
+
+function anchorOf(anchored: Anchored | undefined, keys: SealKeys): ChainAnchor {
+  if (anchored === undefined) return { status: 'none' };
+  const { checkpoint, leafVersion, links } = anchored;
+  const problem = checkpointProblem(checkpoint, links, keys);
+  const { position, at, keyId } = checkpoint;
+  const known = keys.publicKey(keyId) !== undefined;
+  return {
+    status: problem !== undefined ? 'broken' : known ? 'signed' : 'unknown_key',
+    upToVersion: leafVersion,
+    checkpointPosition: position,
+    checkpointAt: at,
+    keyId,
+    ...(problem === undefined ? {} : { message: problem }),
+  };
+}
+
+const NOT_FOUND = { refused: { code: 'not_found' as const, message: 'There is no such execution.' } };

@@ -1,0 +1,151 @@
+// Checks an exported execution (GET /api/v1/orchestrations/executions/{id}/export) without the platform and without any package:
+//   node tools/check-bundle.mjs bundle.ndjson [public-key.pem]
+// Says what it found and exits with 0 when the bundle holds, 1 when it does not, 2 when it cannot be read. Without a public key of
+// your own the signature is compared with the key in the bundle, which whoever forges the bundle can replace.
+import { createHash, createPublicKey, verify } from 'node:crypto';
+import { createReadStream, readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+
+const [file, keyFile] = process.argv.slice(2);
+const say = (text) => process.stdout.write(`${text}\n`);
+const giveUp = (text) => {
+  process.stderr.write(`${text}\n`);
+  process.exit(2);
+};
+if (file === undefined) giveUp('usage: node tools/check-bundle.mjs bundle.ndjson [public-key.pem]');
+
+const sha256 = (...parts) => {
+  const digest = createHash('sha256');
+  for (const part of parts) digest.update(part);
+  return digest.digest();
+};
+
+/** JSON with the keys of every object in ascending order. */
+function canonical(value) {
+  const inOrder = (item) => {
+    if (typeof item !== 'object' || item === null) return item;
+    if (Array.isArray(item)) return item.map(inOrder);
+    const copy = {};
+    for (const key of Object.keys(item).sort()) {
+      Object.defineProperty(copy, key, {
+        value: inOrder(item[key]),
+        enumerable: true,
+        configurable: true,
+        writable: true,
+      });
+    }
+    return copy;
+  };
+  return JSON.stringify(inOrder(value));
+}
+
+const problems = [];
+let bundle;
+let end;
+let expected = 1;
+let previous = '';
+let open;
+let unlinked = 0;
+const links = new Map();
+
+function event(one) {
+  const { version, partition, position, at, type, command_id: commandId, data, link } = one;
+  if (version !== expected) problems.push(`version ${version} stands where version ${expected} belongs`);
+  expected = version + 1;
+  if (version === 1) {
+    const { tenant_id: tenant, config } = bundle;
+    if (data.tenantId !== tenant) problems.push('the tenant of the first line is not that of the first event');
+    if (data.configId !== config.id || data.configVersion !== config.version) {
+      problems.push('the config of the first line is not that of the first event');
+    }
+  }
+  if (link === null) {
+    if (open !== undefined) problems.push(`version ${version}: the link of its commit is gone`);
+    unlinked += 1;
+    previous = '';
+    open = undefined;
+    return;
+  }
+  open ??= { from: version, text: `batuta-link-1\n${previous}\n${bundle.execution_id}\n${partition}` };
+  open.text += `\n${version}\n${position}\n${at}\n${type}\n${commandId}\n${canonical(data)}`;
+  if (link === '') return;
+  if (sha256(open.text).toString('hex') !== link) {
+    problems.push(`versions ${open.from} to ${version}: the events are not those of their link`);
+  }
+  links.set(version, { position, link });
+  previous = link;
+  open = undefined;
+}
+
+function root({ position, link }, path) {
+  const place = Buffer.alloc(9);
+  place.writeBigUInt64BE(BigInt(position), 1);
+  let node = sha256(place, Buffer.from(link, 'hex'));
+  for (const { side, hash } of path) {
+    const other = Buffer.from(hash, 'hex');
+    node = sha256(Buffer.from([1]), ...(side === 'left' ? [other, node] : [node, other]));
+  }
+  return node.toString('hex');
+}
+
+/** Whether a statement is signed, by the key that was given or else the one in the bundle. */
+function signed(what, { key_id: id, public_key: shown, signature }, statement) {
+  const pem = keyFile === undefined ? shown : readFileSync(keyFile, 'utf8');
+  if (pem === null) {
+    say(`the key ${id} is not in the bundle: give its file to check the signature of ${what}`);
+    return false;
+  }
+  if (sha256(pem).toString('hex').slice(0, 16) !== id) problems.push(`${what} is signed with another key than it says`);
+  const good = verify(null, Buffer.from(statement), createPublicKey(pem), Buffer.from(signature, 'hex'));
+  if (!good) problems.push(`the signature of ${what} is wrong`);
+  return good;
+}
+
+function configOf(found) {
+  const { id, version, definition } = bundle.config;
+  if (sha256(canonical(definition)).toString('hex') !== found.sha256)
+    problems.push('the config is not the one that was signed');
+  signed('the config', found, `batuta-config-1\n${id}\n${version}\n${found.sha256}`);
+}
+
+function checkpoint(found) {
+  const { partition, after_position: after, position, at, links: count, root: signedRoot, previous: before } = found;
+  const leaf = links.get(found.leaf_version);
+  if (leaf === undefined)
+    return problems.push(`there is no link of version ${found.leaf_version}, which the checkpoint holds`);
+  if (root(leaf, found.path) !== signedRoot)
+    problems.push(`the link of version ${found.leaf_version} is not in the checkpoint`);
+  const statement = ['batuta-checkpoint-1', partition, after, position, at, count, signedRoot, before].join('\n');
+  if (!signed('the checkpoint', found, statement)) return undefined;
+  const whose = keyFile === undefined ? 'the key in the bundle; compare it with one that you had before' : keyFile;
+  return say(`signed at ${new Date(at).toISOString()} up to version ${found.leaf_version} with ${whose}`);
+}
+
+try {
+  for await (const text of createInterface({ input: createReadStream(file), crlfDelay: Infinity })) {
+    const line = JSON.parse(text);
+    if (end !== undefined) problems.push('something stands after the last line');
+    else if (line.line === 'bundle') bundle = line;
+    else if (bundle === undefined) giveUp(`${file} does not begin with a line of a bundle`);
+    else if (line.line === 'event') event(line);
+    else if (line.line === 'end') end = line;
+  }
+} catch (error) {
+  // A byte that makes no JSON is a change like any other.
+  problems.push(`a line cannot be read: ${error.message}`);
+}
+if (bundle === undefined) giveUp(`${file} is no bundle`);
+const start = expected - 1;
+if (open !== undefined) problems.push(`the rest of the commit from version ${open.from} on is missing`);
+if (end === undefined) problems.push('the last line is missing');
+else if (end.events !== start) problems.push(`${end.events} events were exported, ${start} are there`);
+if (end?.checkpoint) checkpoint(end.checkpoint);
+else if (end !== undefined) say('no signed checkpoint holds it yet: the links alone can be made anew by anybody');
+if (end?.config) configOf(end.config);
+else if (end !== undefined) say('the config is not signed: nothing vouches for it');
+if (unlinked > 0) say(`${unlinked} events are from a version without links: nothing vouches for them`);
+for (const problem of problems) say(`BROKEN: ${problem}`);
+say(
+  `${bundle.execution_id}: ${start} events, ${problems.length === 0 ? 'the bundle holds' : 'the bundle does not hold'}`,
+);
+process.exitCode = problems.length === 0 ? 0 : 1;
