@@ -1,1 +1,2 @@
+export { Fifo } from './fifo.js';
 export { SlotMap } from './slot-map.js';

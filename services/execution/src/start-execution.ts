@@ -257,6 +257,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
         lags: () => ({ step_runs: projection.lag, ...(traces === undefined ? {} : { traces: traces.lag }) }),
         backlog: () =>
           readBacklog(async (subject, body) => (await jetStream.request(subject, body, { timeout: 1_000 })).json()),
+        waitingTasks: () => bus.direct.waitingByPool(),
         waitingApprovals: () =>
           pool.query<{ waiting: number }>(COUNT_APPROVALS).then(
             ({ rows }) => rows[0]?.waiting,

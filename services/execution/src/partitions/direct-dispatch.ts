@@ -5,6 +5,8 @@ import { JsonMessage } from '@batuta/messaging';
 import type { EngineCounters } from './counters.js';
 import { ALONE_AT, LostRunners } from './lost-runners.js';
 import type { PoolRun } from './lost-runners.js';
+import { PoolQueue, TenantUse } from './pool-queue.js';
+import type { Share, TenantTerms, WaitingTask } from './pool-queue.js';
 import type { Beginning, Clock, EngineLog, LostTask, OutgoingTask, PublishOutcome, Runs } from './ports.js';
 
 /** What became of a request to a runner: its answer's text, or why there is none. */
@@ -23,11 +25,19 @@ export interface DirectDispatchParts {
   ) => void;
   /** Puts a task in the work queue instead. */
   readonly enqueue: (task: OutgoingTask, done: (outcome: PublishOutcome) => void) => void;
+  /** Whether tasks may go straight to runners. Default true. */
+  readonly direct?: boolean;
+  /** What a tenant may have. Default: the same for all, without a limit. */
+  readonly terms?: (tenantId: string) => TenantTerms;
+  readonly sizes?: WaitingSizes;
+  /** How many tasks workers have taken from a pool's work queue and not finished. Rejects when nobody can say now. */
+  readonly taken?: (pool: string) => Promise<number>;
 }
 
 /** A task on its way to a runner or held by one. */
 interface Sent {
   readonly task: OutgoingTask;
+  readonly share: Share;
   /** Its result has not come in. */
   running: boolean;
   /** Undefined once the runner has said that it has the task, or its result was answered. */
@@ -37,6 +47,10 @@ interface Sent {
 interface RunnerPool {
   /** Tasks of this owner that it may run. */
   limit: number;
+  /** It takes tasks straight, though perhaps not now for want of a slot. */
+  open: boolean;
+  /** 0 while it is silent. */
+  slots: number;
   /** Sent by this owner without a result so far, and without an answer to it so far. */
   running: number;
   sent: number;
@@ -44,12 +58,12 @@ interface RunnerPool {
   readonly batch: Sent[];
 }
 
-/** A task that waits for a slot: the agents of a pool may be so quick that one is free at once. */
-interface Waiting {
-  readonly task: OutgoingTask;
-  readonly done: (outcome: PublishOutcome) => void;
-  /** Running time. */
-  readonly since: number;
+/** A task in the work queue, or taken from it, as far as this owner knows. */
+interface Queued {
+  readonly pool: PoolQueue;
+  readonly share: Share;
+  /** Running time since which nobody has asked whether it is still wanted. */
+  since: number;
 }
 
 interface Runner {
@@ -75,16 +89,39 @@ interface Runner {
 const LARGEST_TASK_LENGTH = 256 * 1024;
 const LARGEST_BATCH_LENGTH = 1024 * 1024;
 const TICK_MS = 250;
-/**
- * What got no slot within two looks goes to the work queue, where other runners find it and its length can be seen; unless
- * slots come free so fast that all who wait will have one within three seconds. One look is not enough to judge by: thousands of
- * tasks come with a commit, and this process is busy with them at first.
- */
-const WAIT_MS = 100;
-const PATIENCE_MS = 2 * WAIT_MS;
-const FAST_ENOUGH_MS = 3_000;
-const MOST_WAITING = 20_000;
-const MOST_WAITING_LENGTH = 32 * 1024 * 1024;
+/** How much waits in this process. */
+export interface WaitingSizes {
+  /** Tasks in memory, and their characters. Others are made anew when their turn comes near. */
+  readonly tasks: number;
+  readonly length: number;
+  /** Tasks of one tenant and pool that may wait in memory whatever others have there. */
+  readonly least: number;
+  /** Of one tenant and pool: with fewer in memory, the next are made anew. */
+  readonly mark: number;
+  /** Tasks of which only the name is kept. The audit brings back what is beyond it. */
+  readonly shelved: number;
+}
+
+const SIZES: WaitingSizes = { tasks: 20_000, length: 32 * 1024 * 1024, least: 16, mark: 200, shelved: 200_000 };
+/** One tenant has at most this part of them in one pool. */
+const SHARE_OF_SIZES = 0.5;
+/** A dispatch that waits longer no longer keeps its partition's published position back. */
+const KEPT_OPEN_MS = 60_000;
+/** What was taken from the shelf comes back sooner, or is wanted no more. */
+const CALLED_MS = 10_000;
+/** For so long a pool has no slot for this owner before it is looked at whether others have its part of them. */
+const PATIENCE_MS = 200;
+const EQUAL_TERMS: TenantTerms = { weight: 1, running: Infinity };
+/** What was used lately was used in this period or in the one before. */
+const PERIOD_MS = 5_000;
+/** How often one looks at how many tasks workers have taken from the queue, while tasks wait for that. */
+const LOOK_MS = 500;
+/** Tasks in the work queue beside those that can run at once, so that workers do not wait for the next. */
+const AHEAD = 16;
+const AHEAD_SHARE = 1.5;
+/** An attempt that was put in the queue so long ago may have ended without a result. So many are asked about at a time. */
+const DOUBTED_MS = 5_000;
+const MOST_DOUBTED = 100;
 const RECEIPT_MS = 1_000;
 /** The share of its expiry that a runner may be silent before it is asked whether it is there. */
 const SILENT_SHARE = 0.45;
@@ -106,8 +143,9 @@ const QUICKEST_START_MS = 100;
 const HELD_SHARE = 1.5;
 
 /**
- * Gives tasks straight to runners that have free slots, past the work queue: two messages for all tasks of a commit instead of
- * four for each. Nothing here is remembered beyond the process, because nothing needs to be: a runner's beats say what it
+ * Says when each task goes to the workers of its pool, and how: straight to a runner that has a free slot, past the work queue
+ * (two messages for all tasks of a commit instead of four for each), or through the queue. There are never many more tasks with
+ * a pool than it has slots. The others wait here, where tenants take turns (ADR 0036). Nothing here is remembered beyond the process, because nothing needs to be: a runner's beats say what it
  * holds, to this owner and to every other. What no beat mentions any more, or was held by a runner that is silent, is
  * dispatched again, and the audit finds what was lost together with its owner (ADR 0012).
  */
@@ -124,24 +162,37 @@ export class DirectDispatch {
   #cancel: () => void;
   #lastTick: number;
   readonly #flushing = new Set<Runner>();
-  /** By pool, in the order of coming. */
-  readonly #waiting = new Map<string, Waiting[]>();
+  readonly #tenants = new Map<string, TenantUse>();
+  readonly #pools = new Map<string, PoolQueue>();
+  /** By attempt. */
+  readonly #queued = new SlotMap<string, Queued>();
+  /** Attempts that wait here: their tasks, or null for those on the shelf. */
+  readonly #waiting = new Map<string, WaitingTask | null>();
   #waitingCount = 0;
   #waitingLength = 0;
-  #cancelWait: (() => void) | undefined;
-  /** Results since waiting was last looked at, by pool with waiting tasks. */
-  readonly #progress = new Map<string, number>();
+  #shelvedCount = 0;
+  /** Taken from the shelf, and not dispatched again yet. */
+  readonly #called = new Map<string, { readonly share: Share; readonly since: number }>();
+  /** The part of all partitions that this owner has. */
+  #part = 1;
+  #periodEnds: number;
+  /** Tasks that workers have taken from the work queue of a pool, when it was looked at, by pool. */
+  readonly #taken = new Map<string, number>();
+  #nextLook = 0;
+  #isWanted: ((attemptKey: string, answer: (wanted: boolean) => void) => void) | undefined;
   readonly #givingSoon = new Set<string>();
 
   constructor(private readonly parts: DirectDispatchParts) {
     this.#lastTick = parts.clock.elapsed();
+    this.#periodEnds = this.#lastTick + PERIOD_MS;
     this.#cancel = parts.clock.after(TICK_MS, () => this.#tick());
   }
 
   close(): void {
     this.#cancel();
-    this.#cancelWait?.();
+    this.#pools.clear();
     this.#waiting.clear();
+    this.#queued.clear();
     this.#runners.clear();
     this.#away.clear();
     this.#holders.clear();
@@ -153,6 +204,38 @@ export class DirectDispatch {
 
   onLost(listener: (lost: readonly LostTask[]) => void): void {
     this.#listener = listener;
+  }
+
+  /** Asked now and then about attempts that were put in the queue long ago. */
+  onDoubted(isWanted: (attemptKey: string, answer: (wanted: boolean) => void) => void): void {
+    this.#isWanted = isWanted;
+  }
+
+  /** This owner has so much of all partitions, and so much of what their tasks may have. */
+  owns(part: number): void {
+    this.#part = part;
+    this.termsChanged();
+  }
+
+  /** What tenants may have is another than before. */
+  termsChanged(): void {
+    for (const tenant of this.#tenants.values()) tenant.terms = this.#termsOf(tenant.id);
+    for (const pool of this.#pools.values()) this.#giveWaiting(pool);
+  }
+
+  /** Whether the attempt waits here for its turn. */
+  waits(attemptKey: string): boolean {
+    return this.#waiting.has(attemptKey) || this.#called.has(attemptKey);
+  }
+
+  /** Tasks of a pool that wait with all owners, if as many wait with the others for each partition as here. */
+  waitingIn(pool: string): number {
+    return Math.ceil((this.#pools.get(pool)?.waiting ?? 0) / (this.#part || 1));
+  }
+
+  /** Tasks that wait here, by pool. */
+  *waitingByPool(): IterableIterator<[string, number]> {
+    for (const [name, pool] of this.#pools) yield [name, pool.waiting];
   }
 
   /** Whether a runner that is alive holds the attempt; with `pool`: one of that pool, which is what a beat is believed for. */
@@ -193,39 +276,28 @@ export class DirectDispatch {
     return { held: false, lostRunners };
   }
 
-  /** Takes a task for a runner with a free slot; false when none is to be expected. `done` is called once, later. */
-  offer(task: OutgoingTask, done: (outcome: PublishOutcome) => void): boolean {
-    if (task.length > LARGEST_TASK_LENGTH) return false;
-    if (this.#joins(task, done)) return true;
-    const waiting = this.#waiting.get(task.pool);
-    if (waiting === undefined) {
-      const runner = this.#withRoom(task.pool);
-      if (runner !== undefined) {
-        this.#give(runner, task, done);
-        return true;
-      }
-      if (!this.#isOpen(task.pool)) return false;
-    }
-    const full = this.#waitingCount >= MOST_WAITING || this.#waitingLength + task.length > MOST_WAITING_LENGTH;
-    if (full) return false;
-    const one: Waiting = { task, done, since: this.parts.clock.elapsed() };
-    if (waiting === undefined) this.#waiting.set(task.pool, [one]);
-    else waiting.push(one);
-    this.#waitingCount += 1;
-    this.#waitingLength += task.length;
-    this.#cancelWait ??= this.#lookLater();
-    return true;
+  /** Sees to it that workers get the task when it is its turn. `done` is called once, later. */
+  dispatch(task: OutgoingTask, done: (outcome: PublishOutcome) => void): void {
+    if (this.#joins(task, done)) return;
+    // Sent once more: whoever asked for it knows that the queue has it no more.
+    if (this.#queued.size > 0) this.#leaveQueue(task.attemptKey);
+    const pool = this.#poolOf(task.pool);
+    const share = pool.shareOf(task.task.tenantId ?? '');
+    const called = this.#called.size > 0 && this.#hasCome(task.attemptKey);
+    const first = pool.inMemory === 0 && (share.shelved === 0 || called);
+    if (first && this.#handOut(pool, share, task, done) === 'given') return;
+    this.#wait(pool, share, task, done, called);
+    this.#giveWaiting(pool);
   }
 
   /** The attempt's result has come in: its slot is free. */
   reported(attemptKey: string): void {
+    if (this.#queued.size > 0 && this.#leaveQueue(attemptKey)) return;
     const runner = this.#holders.get(attemptKey);
     const sent = runner?.sent.get(attemptKey);
     if (runner === undefined || sent?.running !== true) return;
-    sent.running = false;
-    const pool = runner.pools.get(sent.task.pool);
-    if (pool !== undefined) pool.running -= 1;
-    this.#giveWaiting(sent.task.pool);
+    this.#stop(runner, sent);
+    this.#giveWaitingOf(sent.task.pool);
   }
 
   /** The attempt's result was answered. */
@@ -245,16 +317,7 @@ export class DirectDispatch {
     const sent = this.#take(runner, attemptKey);
     if (sent === undefined) return;
     if (sent.done !== undefined) settle(sent, 'stored');
-    const { pool } = sent.task;
-    if (!this.#waiting.has(pool)) return;
-    this.#progress.set(pool, (this.#progress.get(pool) ?? 0) + 1);
-    if (this.#givingSoon.has(pool)) return;
-    this.#givingSoon.add(pool);
-    // Not in this turn: the answer is on its way, and the runner has the room only when it has heard it.
-    this.parts.clock.soon(() => {
-      this.#givingSoon.delete(pool);
-      this.#giveWaiting(pool);
-    });
+    this.#giveSoon(sent.task.pool);
   }
 
   heard(beat: RunnerBeat): void {
@@ -301,12 +364,14 @@ export class DirectDispatch {
       }
     }
     for (const { pool: name, free, open, slots } of beat.pools) {
-      const pool = runner.pools.get(name) ?? { limit: 0, running: 0, sent: 0, batch: [] };
+      const pool = runner.pools.get(name) ?? { limit: 0, open: false, slots: 0, running: 0, sent: 0, batch: [] };
       runner.pools.set(name, pool);
+      pool.open = open;
+      pool.slots = slots;
       // What is on its way is counted twice: there are no more slots than there are.
       pool.limit = open ? Math.min(slots, free + pool.running) : 0;
     }
-    for (const { pool } of beat.pools) this.#giveWaiting(pool);
+    for (const { pool } of beat.pools) this.#giveWaitingOf(pool);
     if (lost.length > 0) this.#listener(lost);
   }
 
@@ -321,6 +386,13 @@ export class DirectDispatch {
    * can come after one that was made because of it. One runner is enough, and both dispatches come to the same.
    */
   #joins({ attemptKey }: OutgoingTask, done: (outcome: PublishOutcome) => void): boolean {
+    if (this.#waiting.size > 0) {
+      const waiting = this.#waiting.get(attemptKey);
+      if (waiting !== undefined) {
+        this.#joinWaiting(waiting, done);
+        return true;
+      }
+    }
     const sent = this.#holders.get(attemptKey)?.sent.get(attemptKey);
     if (sent === undefined) return false;
     const { done: before } = sent;
@@ -335,10 +407,19 @@ export class DirectDispatch {
     return true;
   }
 
-  #give(runner: Runner, task: OutgoingTask, done: (outcome: PublishOutcome) => void): void {
-    if (this.#joins(task, done)) return;
+  /** Whether it waits here in memory already, or on the shelf: then both dispatches come to the same. */
+  #joinWaiting(waiting: WaitingTask | null, done: (outcome: PublishOutcome) => void): void {
+    const before = waiting?.done;
+    if (waiting === null || before === undefined) return queueMicrotask(() => done('put_aside'));
+    waiting.done = (outcome) => {
+      before(outcome);
+      done(outcome);
+    };
+  }
+
+  #give(runner: Runner, share: Share, task: OutgoingTask, done: (outcome: PublishOutcome) => void): void {
     this.parts.counters.directDispatches += 1;
-    const sent: Sent = { task, running: true, done };
+    const sent: Sent = { task, share, running: true, done };
     const pool = runner.pools.get(task.pool);
     if (pool !== undefined) {
       pool.batch.push(sent);
@@ -353,59 +434,224 @@ export class DirectDispatch {
     queueMicrotask(() => this.#flush(runner));
   }
 
-  #giveWaiting(pool: string): void {
-    const waiting = this.#waiting.get(pool);
-    if (waiting === undefined) return;
-    let given = 0;
-    for (const { task, done } of waiting) {
-      const runner = this.#withRoom(pool);
-      if (runner === undefined) break;
-      given += 1;
-      this.#waitingLength -= task.length;
-      this.#give(runner, task, done);
+  #poolOf(name: string): PoolQueue {
+    let pool = this.#pools.get(name);
+    if (pool === undefined) {
+      pool = new PoolQueue(name, (tenantId) => this.#tenantOf(tenantId));
+      this.#pools.set(name, pool);
     }
-    if (given > 0) this.#leave(pool, waiting, given);
+    return pool;
   }
 
-  #lookLater(): () => void {
-    const { clock } = this.parts;
-    // A busy process may not have read yet which slots came free.
-    return clock.after(WAIT_MS, () => clock.soon(() => this.#endWaiting()));
+  #tenantOf(tenantId: string): TenantUse {
+    let tenant = this.#tenants.get(tenantId);
+    if (tenant === undefined) {
+      tenant = new TenantUse(tenantId, this.#termsOf(tenantId));
+      this.#tenants.set(tenantId, tenant);
+    }
+    return tenant;
   }
 
-  /** Those that have waited too long go to the work queue, and with them all of a pool that has no open runner. */
-  #endWaiting(): void {
-    this.#cancelWait = undefined;
-    const before = this.parts.clock.elapsed() - PATIENCE_MS;
-    for (const pool of this.#waiting.keys()) this.#giveWaiting(pool);
-    for (const [pool, waiting] of this.#waiting) {
-      const ended = this.#progress.get(pool) ?? 0;
-      this.#progress.delete(pool);
-      const open = this.#isOpen(pool);
-      if (open && ended * (FAST_ENOUGH_MS / WAIT_MS) >= waiting.length) continue;
-      const young = open ? waiting.findIndex(({ since }) => since > before) : -1;
-      const count = young === -1 ? waiting.length : young;
-      for (const { task, done } of waiting.slice(0, count)) {
-        this.#waitingLength -= task.length;
-        this.parts.enqueue(task, done);
+  #termsOf(tenantId: string): TenantTerms {
+    const { weight, running } = this.parts.terms?.(tenantId) ?? EQUAL_TERMS;
+    return running === Infinity ? { weight, running } : { weight, running: Math.max(1, Math.ceil(running * this.#part)) };
+  }
+
+  /**
+   * Hands a task to the pool if there is a place for it now. `full`: there is none for anybody. `not_now`: only this task, or
+   * its tenant, has to wait.
+   */
+  #handOut(
+    pool: PoolQueue,
+    share: Share,
+    task: OutgoingTask,
+    done: (outcome: PublishOutcome) => void,
+  ): 'given' | 'full' | 'not_now' {
+    if (share.tenant.capped) return 'not_now';
+    const small = task.length <= LARGEST_TASK_LENGTH;
+    if (small && this.parts.direct !== false) {
+      const runner = this.#withRoom(pool.name);
+      if (runner !== undefined) {
+        if (pool.tenants > 1 && !pool.mayTake(share, this.#room(pool.name), this.#slots(pool.name))) return 'not_now';
+        pool.fullSince = undefined;
+        pool.begin(share);
+        this.#give(runner, share, task, done);
+        return 'given';
       }
-      this.#leave(pool, waiting, count);
+      if (this.#isOpen(pool.name) && !this.#isCrowdedOut(pool)) return 'full';
     }
-    if (this.#waiting.size > 0) this.#cancelWait = this.#lookLater();
+    const most = this.#mostQueued(pool.name);
+    if (pool.queued >= most) return small ? 'full' : 'not_now';
+    if (!pool.mayTake(share, most - pool.queued, most)) return 'not_now';
+    this.#enqueue(pool, share, task, done);
+    return 'given';
   }
 
-  #leave(pool: string, waiting: Waiting[], count: number): void {
-    waiting.splice(0, count);
-    this.#waitingCount -= count;
-    if (waiting.length === 0) this.#waiting.delete(pool);
+  /**
+   * Whether other owners have had this one's part of the slots for a while: they fill what comes free before a beat can tell. A
+   * task in the queue keeps them from it.
+   */
+  #isCrowdedOut(pool: PoolQueue): boolean {
+    const now = this.parts.clock.elapsed();
+    pool.fullSince ??= now;
+    return now - pool.fullSince >= PATIENCE_MS && pool.running < Math.ceil(this.#slots(pool.name) * this.#part);
+  }
+
+  /** Tasks of a pool that this owner keeps in the work queue and with those who take them from there. */
+  #mostQueued(pool: string): number {
+    const slots = this.#slots(pool);
+    const taken = this.#taken.get(pool) ?? 0;
+    // What lies in the queue keeps tasks from going straight to runners: no more than they take at once.
+    const all = this.parts.direct !== false && slots > 0 ? slots : Math.max(slots, taken) * AHEAD_SHARE + AHEAD;
+    return Math.max(1, Math.ceil(all * this.#part));
+  }
+
+  #enqueue(pool: PoolQueue, share: Share, task: OutgoingTask, done: (outcome: PublishOutcome) => void): void {
+    pool.begin(share);
+    pool.queued += 1;
+    const queued: Queued = { pool, share, since: this.parts.clock.elapsed() };
+    this.#queued.set(task.attemptKey, queued);
+    this.parts.enqueue(task, (outcome) => {
+      if (outcome !== 'stored' && this.#queued.get(task.attemptKey) === queued) this.#leaveQueue(task.attemptKey);
+      done(outcome);
+    });
+  }
+
+  /** The attempt is over, or not in the queue any more; false when it was not known to be there. */
+  #leaveQueue(attemptKey: string): boolean {
+    const queued = this.#queued.take(attemptKey);
+    if (queued === undefined) return false;
+    queued.pool.queued -= 1;
+    queued.pool.end(queued.share);
+    this.#giveSoon(queued.pool.name);
+    return true;
+  }
+
+  /** Keeps a task until its turn comes: in memory, or only its name. */
+  #wait(
+    pool: PoolQueue,
+    share: Share,
+    task: OutgoingTask,
+    done: (outcome: PublishOutcome) => void,
+    called: boolean,
+  ): void {
+    const { attemptKey, length, lostRunners, priority } = task;
+    const { sizes = SIZES } = this.parts;
+    const fits =
+      this.#waitingCount < sizes.tasks &&
+      this.#waitingLength + length <= sizes.length &&
+      share.waiting < sizes.tasks * SHARE_OF_SIZES &&
+      share.length + length <= sizes.length * SHARE_OF_SIZES;
+    if ((fits && (share.shelved === 0 || called)) || share.waiting < sizes.least) {
+      const waiting: WaitingTask = { task, done, since: this.parts.clock.elapsed() };
+      pool.push(share, waiting);
+      this.#waiting.set(attemptKey, waiting);
+      this.#waitingCount += 1;
+      this.#waitingLength += length;
+      return;
+    }
+    if (this.#shelvedCount < sizes.shelved) {
+      share.shelve(priority, { attemptKey, lostRunners });
+      this.#waiting.set(attemptKey, null);
+      this.#shelvedCount += 1;
+    }
+    queueMicrotask(() => done('put_aside'));
+  }
+
+  #giveWaitingOf(name: string): void {
+    const pool = this.#pools.get(name);
+    if (pool !== undefined) this.#giveWaiting(pool);
+  }
+
+  #giveSoon(name: string): void {
+    const pool = this.#pools.get(name);
+    if (pool === undefined || pool.inMemory === 0 || this.#givingSoon.has(name)) return;
+    this.#givingSoon.add(name);
+    // Not in this turn: an answer is on its way, and a runner has the room only when it has heard it.
+    this.parts.clock.soon(() => {
+      this.#givingSoon.delete(name);
+      this.#giveWaiting(pool);
+    });
+  }
+
+  #giveWaiting(pool: PoolQueue): void {
+    if (pool.inMemory === 0) return;
+    let passed: Set<Share> | undefined;
+    for (let share = pool.next(passed); share !== undefined; share = pool.next(passed)) {
+      const waiting = share.peek();
+      if (waiting === undefined) break;
+      const { task, done } = waiting;
+      if (task.isWanted?.() === false) {
+        this.#takeWaiting(pool, share);
+        done?.('put_aside');
+        continue;
+      }
+      // What was put aside may have ended since: whoever is to run it asks.
+      const outcome =
+        done === undefined
+          ? this.#handOut(pool, share, mayHaveRun(task), () => undefined)
+          : this.#handOut(pool, share, task, done);
+      if (outcome === 'full') break;
+      if (outcome === 'given') this.#takeWaiting(pool, share);
+      else (passed ??= new Set()).add(share);
+    }
+    if (this.#shelvedCount > 0) for (const share of pool.shares) this.#unshelve(share);
+  }
+
+  #takeWaiting(pool: PoolQueue, share: Share): void {
+    const waiting = pool.shift(share);
+    if (waiting === undefined) return;
+    this.#waiting.delete(waiting.task.attemptKey);
+    this.#waitingCount -= 1;
+    this.#waitingLength -= waiting.task.length;
+  }
+
+  /** Has tasks made anew whose turn comes near. */
+  #unshelve(share: Share): void {
+    const { mark } = this.parts.sizes ?? SIZES;
+    const lost: LostTask[] = [];
+    while (share.waiting + share.called < mark) {
+      const shelved = share.unshelve();
+      if (shelved === undefined) break;
+      const { attemptKey, lostRunners } = shelved;
+      this.#shelvedCount -= 1;
+      this.#waiting.delete(attemptKey);
+      this.#called.set(attemptKey, { share, since: this.parts.clock.elapsed() });
+      share.called += 1;
+      lost.push(lostTask(attemptKey, lostRunners));
+    }
+    if (lost.length > 0) this.#listener(lost);
+  }
+
+  /** A task that was taken from the shelf has been dispatched again, or never will be. */
+  #hasCome(attemptKey: string): boolean {
+    const called = this.#called.get(attemptKey);
+    if (called === undefined) return false;
+    this.#called.delete(attemptKey);
+    called.share.called -= 1;
+    return true;
   }
 
   /** Whether a runner takes tasks of the pool, be it that all its slots are taken just now. */
   #isOpen(pool: string): boolean {
-    for (const { pools } of this.#runners.values()) {
-      if ((pools.get(pool)?.limit ?? 0) > 0) return true;
-    }
+    for (const { pools } of this.#runners.values()) if (pools.get(pool)?.open === true) return true;
     return false;
+  }
+
+  /** Slots of all runners of the pool that are heard. */
+  #slots(pool: string): number {
+    let slots = 0;
+    for (const { pools } of this.#runners.values()) slots += pools.get(pool)?.slots ?? 0;
+    return slots;
+  }
+
+  #room(pool: string): number {
+    let room = 0;
+    for (const { pools } of this.#runners.values()) {
+      const own = pools.get(pool);
+      if (own !== undefined) room += Math.max(0, roomOf(own));
+    }
+    return room;
   }
 
   /** The runner with the most room; undefined when none has any. */
@@ -415,7 +661,7 @@ export class DirectDispatch {
     for (const runner of this.#runners.values()) {
       const own = runner.pools.get(pool);
       if (own === undefined) continue;
-      const room = Math.min(own.limit - own.running, own.limit * HELD_SHARE - own.sent);
+      const room = roomOf(own);
       if (room <= most) continue;
       most = room;
       best = runner;
@@ -428,11 +674,18 @@ export class DirectDispatch {
     if (sent === undefined) return undefined;
     this.#holders.delete(attemptKey);
     const pool = runner.pools.get(sent.task.pool);
-    if (pool === undefined) return sent;
-    pool.sent -= 1;
-    if (sent.running) pool.running -= 1;
-    sent.running = false;
+    if (pool !== undefined) pool.sent -= 1;
+    this.#stop(runner, sent);
     return sent;
+  }
+
+  /** Its slot is free. */
+  #stop(runner: Runner, sent: Sent): void {
+    if (!sent.running) return;
+    sent.running = false;
+    this.#pools.get(sent.task.pool)?.end(sent.share);
+    const pool = runner.pools.get(sent.task.pool);
+    if (pool !== undefined) pool.running -= 1;
   }
 
   #flush(runner: Runner): void {
@@ -492,12 +745,15 @@ export class DirectDispatch {
     for (const { task } of refused) this.#take(runner, task.attemptKey);
     const pool = runner.pools.get(name);
     // Until its next beat tells how much room there is.
-    if (pool !== undefined) pool.limit = isOpen ? Math.max(1, pool.running, Math.floor(pool.limit / 2)) : 0;
+    if (pool !== undefined) {
+      pool.open = isOpen;
+      pool.limit = isOpen ? Math.max(1, pool.running, Math.floor(pool.limit / 2)) : 0;
+    }
     for (const sent of refused) {
       const { task, done } = sent;
       sent.done = undefined;
       if (done === undefined) continue;
-      if (!isOpen || !this.offer(task, done)) this.parts.enqueue(task, done);
+      this.dispatch(task, done);
     }
   }
 
@@ -512,6 +768,7 @@ export class DirectDispatch {
     const unsettled: Sent[] = [];
     for (const [key, sent] of runner.sent) {
       this.#holders.delete(key);
+      this.#stop(runner, sent);
       if (sent.done === undefined) lost.push(this.#lostTask(runner.pool, key, sent.task.lostRunners));
       else unsettled.push(sent);
     }
@@ -527,7 +784,7 @@ export class DirectDispatch {
     for (const sent of unsettled) {
       const { task, done } = sent;
       sent.done = undefined;
-      if (done !== undefined) this.parts.enqueue(ended ? mayHaveRun(task) : task, done);
+      if (done !== undefined) this.dispatch(ended ? mayHaveRun(task) : task, done);
     }
     if (lost.length > 0) this.#listener(lost);
   }
@@ -545,11 +802,77 @@ export class DirectDispatch {
         continue;
       }
       // It takes nothing more until it is heard.
-      if (silent > runner.expiresMs) for (const pool of runner.pools.values()) pool.limit = 0;
+      if (silent > runner.expiresMs) for (const pool of runner.pools.values()) close(pool);
       if (silent > runner.expiresMs * SILENT_SHARE && !runner.pinged) this.#ping(runner);
     }
     this.#askForThoseAway(now);
+    this.#seeToWaiting(now);
     this.#cancel = clock.after(TICK_MS, () => this.#tick());
+  }
+
+  /** What no result and no beat tells of: time that has passed, and attempts that ended without a result. */
+  #seeToWaiting(now: number): void {
+    if (now >= this.#periodEnds) {
+      this.#periodEnds = now + PERIOD_MS;
+      for (const pool of this.#pools.values()) {
+        pool.rotate();
+        for (const share of pool.shares) {
+          for (const waiting of share.waitingSince(now - KEPT_OPEN_MS)) {
+            const { done } = waiting;
+            waiting.done = undefined;
+            done?.('put_aside');
+          }
+        }
+        if (pool.tenants === 0 && pool.queued === 0) this.#pools.delete(pool.name);
+      }
+      for (const [id, tenant] of this.#tenants) if (tenant.shares === 0) this.#tenants.delete(id);
+      for (const [key, { since }] of this.#called) {
+        if (since > now - CALLED_MS) break;
+        this.#hasCome(key);
+      }
+    }
+    this.#doubt(now);
+    const look = now >= this.#nextLook;
+    if (look) this.#nextLook = now + LOOK_MS;
+    for (const pool of this.#pools.values()) {
+      if (pool.waiting === 0) {
+        this.#taken.delete(pool.name);
+        continue;
+      }
+      for (const share of pool.shares) this.#unshelve(share);
+      this.#giveWaiting(pool);
+      if (look && (this.parts.direct === false || !this.#isOpen(pool.name))) void this.#look(pool);
+    }
+  }
+
+  async #look(pool: PoolQueue): Promise<void> {
+    try {
+      const taken = await this.parts.taken?.(pool.name);
+      if (taken === undefined || this.#pools.get(pool.name) !== pool) return;
+      this.#taken.set(pool.name, taken);
+      this.#giveWaiting(pool);
+    } catch (error) {
+      this.parts.log.warn({ err: error, pool: pool.name }, 'the work queue of a pool cannot be looked at now');
+    }
+  }
+
+  /** Asks about what was put in the queue long ago: a cancelled attempt has no result. */
+  #doubt(now: number): void {
+    if (this.#isWanted === undefined) return;
+    const doubted: [string, Queued][] = [];
+    for (const entry of this.#queued) {
+      // Those that were asked about are behind the others.
+      if (entry[1].since > now - DOUBTED_MS || doubted.length >= MOST_DOUBTED) break;
+      doubted.push(entry);
+    }
+    for (const [key, queued] of doubted) {
+      queued.since = now;
+      this.#queued.take(key);
+      this.#queued.set(key, queued);
+      this.#isWanted(key, (wanted) => {
+        if (!wanted && this.#queued.get(key) === queued) this.#leaveQueue(key);
+      });
+    }
   }
 
   #askForThoseAway(now: number): void {
@@ -583,9 +906,7 @@ export class DirectDispatch {
   }
 
   #lostTask(pool: string, attemptKey: string, known: number): LostTask {
-    const [executionId = '', stepId = '', attempt = ''] = attemptKey.split('/');
-    const lostRunners = Math.max(known, this.#lostRunners.count(attemptKey, pool));
-    return { executionId, stepId, attempt: Number(attempt), lostRunners };
+    return lostTask(attemptKey, Math.max(known, this.#lostRunners.count(attemptKey, pool)));
   }
 
   #isThere(runner: Runner, settle: (answer: RunnerAnswer) => void): void {
@@ -633,13 +954,28 @@ function settle(sent: Sent, outcome: PublishOutcome): void {
   done?.(outcome);
 }
 
+const roomOf = ({ limit, running, sent }: RunnerPool): number => Math.min(limit - running, limit * HELD_SHARE - sent);
+
+function close(pool: RunnerPool): void {
+  pool.limit = 0;
+  pool.open = false;
+  pool.slots = 0;
+}
+
+function lostTask(attemptKey: string, lostRunners: number): LostTask {
+  const [executionId = '', stepId = '', attempt = ''] = attemptKey.split('/');
+  return { executionId, stepId, attempt: Number(attempt), lostRunners };
+}
+
 /** A task that a runner may have begun before it could say that it has it. */
-function mayHaveRun({ pool, attemptKey, lostRunners, subject, messageId, task, length }: OutgoingTask): OutgoingTask {
+function mayHaveRun(outgoing: OutgoingTask): OutgoingTask {
+  const { pool, attemptKey, lostRunners, priority, subject, messageId, task, length } = outgoing;
   return {
     pool,
     attemptKey,
     again: true,
     lostRunners,
+    priority,
     subject,
     messageId,
     task: { ...task, checkFirst: true },

@@ -2,7 +2,8 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { RunnerBeat, Task } from '@batuta/contracts';
 import { newCounters } from './counters.js';
 import { DirectDispatch } from './direct-dispatch.js';
-import type { RunnerAnswer } from './direct-dispatch.js';
+import type { DirectDispatchParts, RunnerAnswer } from './direct-dispatch.js';
+import type { TenantTerms } from './pool-queue.js';
 import type { Clock, LostTask, OutgoingTask, PublishOutcome, Runs } from './ports.js';
 
 interface Asked {
@@ -51,13 +52,10 @@ let lost: LostTask[];
 let outcomes: Map<string, PublishOutcome>;
 let next = 0;
 
-beforeEach(() => {
-  clock = new ManualClock();
-  asked = [];
-  queued = [];
-  lost = [];
-  outcomes = new Map();
-  next = 0;
+let terms: Record<string, TenantTerms>;
+let taken: number;
+
+function open(more: Partial<DirectDispatchParts> = {}): void {
   direct = new DirectDispatch({
     clock,
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
@@ -69,45 +67,66 @@ beforeEach(() => {
       queued.push(task.attemptKey);
       done('stored');
     },
+    terms: (tenantId) => terms[tenantId] ?? { weight: 1, running: Infinity },
+    taken: () => Promise.resolve(taken),
+    ...more,
   });
   direct.onLost((tasks) => lost.push(...tasks));
+}
+
+beforeEach(() => {
+  clock = new ManualClock();
+  terms = {};
+  taken = 0;
+  asked = [];
+  queued = [];
+  lost = [];
+  outcomes = new Map();
+  next = 0;
+  open();
 });
 
-function beat(incarnation: string, more: Partial<RunnerBeat> & { free?: number; open?: boolean } = {}): void {
-  const { free = 2, open = true, ...rest } = more;
+function beat(
+  incarnation: string,
+  more: Partial<RunnerBeat> & { free?: number; slots?: number; open?: boolean } = {},
+): void {
+  const { free = more.slots ?? 2, slots = 2, open: isOpen = true, ...rest } = more;
   direct.heard({
     runnerId: `runner ${incarnation}`,
     incarnation,
-    pools: [{ pool: 'default', free, open, slots: 2 }],
+    pools: [{ pool: 'default', free, open: isOpen, slots }],
     held: [],
     expiresMs: 2_000,
     ...rest,
   });
 }
 
-function taskOf(n: number, lostRunners: number): OutgoingTask {
+function taskOf(n: number, lostRunners: number, more: Partial<OutgoingTask> & { tenantId?: string } = {}): OutgoingTask {
+  const { tenantId = 'one', ...rest } = more;
   const attemptKey = `e/s${n}/1`;
   return {
     pool: 'default',
     attemptKey,
     again: false,
     lostRunners,
+    priority: 'normal',
     subject: `subject.${n}`,
     messageId: `${attemptKey}/1`,
-    task: { executionId: 'e', stepId: `s${n}`, attempt: 1, agent: 'a', partition: 0 } as Task,
+    task: { executionId: 'e', stepId: `s${n}`, attempt: 1, agent: 'a', partition: 0, tenantId } as Task,
     length: 100,
+    ...rest,
   };
 }
 
 /** Offers a task; its attempt's key. */
-function offer(lostRunners = 0): string {
-  const task = taskOf((next += 1), lostRunners);
+function offer(lostRunners = 0, more: Partial<OutgoingTask> & { tenantId?: string } = {}): string {
+  const task = taskOf((next += 1), lostRunners, more);
   const { attemptKey } = task;
   const done = (outcome: PublishOutcome): void => {
     if (outcomes.has(attemptKey)) throw new Error(`${attemptKey} was settled twice`);
     outcomes.set(attemptKey, outcome);
   };
-  if (!direct.offer(task, done)) queued.push(attemptKey);
+  direct.dispatch(task, done);
   return attemptKey;
 }
 
@@ -175,17 +194,29 @@ describe('giving tasks', () => {
     expect(asked[2]?.tasks).toEqual(['s4']);
   });
 
-  it('puts in the queue what gets no slot in time', async () => {
+  it('lets wait what gets no slot, and puts it in the queue when the runner no longer gives signs of life', async () => {
     beat('a');
     offer();
     offer();
     const third = offer();
     await turn();
-    clock.pass(150);
+    asked[0]?.answer(receipt(2));
+    clock.pass(1_900);
     expect(queued).toEqual([]);
-    clock.pass(150);
+    expect(direct.waits(third)).toBe(true);
+    clock.pass(600);
     expect(queued).toEqual([third]);
     expect(outcomes.get(third)).toBe('stored');
+  });
+
+  it('puts in the queue what gets no slot while other owners have its part of them', () => {
+    beat('a', { free: 0 });
+    direct.owns(0.5);
+    const [one, two] = [offer(), offer()];
+    expect(queued).toEqual([]);
+    clock.pass(500);
+    expect(queued).toEqual([one]);
+    expect(direct.waits(two)).toBe(true);
   });
 
   it('puts in the queue what a runner refuses because its own queue has tasks', async () => {
@@ -408,7 +439,7 @@ describe('what is lost', () => {
     beat('b');
     const settled: string[] = [];
     const dispatch = (name: string): void => {
-      expect(direct.offer(taskOf(1, 0), (outcome) => settled.push(`${name} ${outcome}`))).toBe(true);
+      direct.dispatch(taskOf(1, 0), (outcome) => settled.push(`${name} ${outcome}`));
     };
     dispatch('first');
     dispatch('second');
@@ -416,7 +447,9 @@ describe('what is lost', () => {
     expect(asked).toHaveLength(1);
     expect(settled).toEqual([]);
     asked[0]?.answer('no_responders');
-    expect(queued).toEqual(['e/s1/1']);
+    await turn();
+    expect(asked[1]?.subject).not.toBe(asked[0]?.subject);
+    asked[1]?.answer(receipt(1));
     expect(settled).toEqual(['first stored', 'second stored']);
   });
 
@@ -427,7 +460,7 @@ describe('what is lost', () => {
     asked[0]?.answer(receipt(1));
     expect(outcomes.get(key)).toBe('stored');
     const settled: string[] = [];
-    expect(direct.offer(taskOf(next, 0), (outcome) => settled.push(outcome))).toBe(true);
+    direct.dispatch(taskOf(next, 0), (outcome) => settled.push(outcome));
     await turn();
     expect(asked).toHaveLength(1);
     expect(settled).toEqual(['stored']);
@@ -558,5 +591,199 @@ describe('runners that ended with an attempt', () => {
     direct.answered('f/x/1');
     beat('b');
     expect(begins('b', { redelivered: false })).toEqual({ held: false, lostRunners: 0 });
+  });
+});
+
+describe('tenants', () => {
+  const offers = (count: number, tenantId: string, more: Partial<OutgoingTask> = {}): string[] =>
+    Array.from({ length: count }, () => offer(0, { tenantId, ...more }));
+  /** Steps that were sent, in order; each turn's are confirmed. */
+  const sent = async (): Promise<string[]> => {
+    await turn();
+    const all = asked.splice(0);
+    for (const { tasks, answer } of all) answer(receipt(tasks.length));
+    return all.flatMap(({ tasks }) => tasks.map((step) => `e/${step}/1`));
+  };
+  const end = (key: string): void => {
+    direct.reported(key);
+    direct.answered(key);
+  };
+
+  it('may have every slot while they are alone, and take turns when others come', async () => {
+    beat('a', { slots: 3 });
+    const many = offers(9, 'many');
+    expect(await sent()).toEqual(many.slice(0, 3));
+    const few = offers(3, 'few');
+    expect(await sent()).toEqual([]);
+    end(many[0] ?? '');
+    expect(await sent()).toEqual([few[0]]);
+    // Each has one: it was the turn of the other just now.
+    end(many[1] ?? '');
+    expect(await sent()).toEqual([many[3]]);
+    end(many[2] ?? '');
+    expect(await sent()).toEqual([few[1]]);
+    end(few[0] ?? '');
+    expect(await sent()).toEqual([many[4]]);
+    end(few[1] ?? '');
+    expect(await sent()).toEqual([few[2]]);
+    expect(queued).toEqual([]);
+  });
+
+  it('have slots by weight', async () => {
+    terms = { heavy: { weight: 2, running: Infinity } };
+    beat('a', { slots: 3 });
+    const first = offers(3, 'other');
+    await sent();
+    const heavy = offers(9, 'heavy');
+    const other = offers(9, 'other');
+    for (const key of first) end(key);
+    const running = await sent();
+    expect(running.filter((key) => heavy.includes(key))).toHaveLength(2);
+    expect(running.filter((key) => other.includes(key))).toHaveLength(1);
+  });
+
+  it('find a slot free that they used lately, and others may have it when they have not come for a while', async () => {
+    beat('a', { slots: 8 });
+    const [quiet = ''] = offers(1, 'quiet');
+    await sent();
+    end(quiet);
+    const many = offers(20, 'many');
+    expect(await sent()).toEqual(many.slice(0, 7));
+    const [again = ''] = offers(1, 'quiet');
+    expect(await sent()).toEqual([again]);
+    end(again);
+    expect(await sent()).toEqual([]);
+    for (let second = 0; second < 16; second++) {
+      clock.pass(1_000);
+      beat('a', { slots: 8, free: 1, held: many.slice(0, 7) });
+    }
+    expect(await sent()).toEqual([many[7]]);
+    expect(queued).toEqual([]);
+  });
+
+  it('have no more attempts at once than they may, and are no hindrance to others meanwhile', async () => {
+    terms = { capped: { weight: 1, running: 4 } };
+    direct.owns(0.5);
+    beat('a', { slots: 8 });
+    const capped = offers(5, 'capped');
+    expect(await sent()).toEqual(capped.slice(0, 2));
+    const other = offers(3, 'other');
+    expect(await sent()).toEqual(other);
+    end(capped[0] ?? '');
+    expect(await sent()).toEqual([capped[2]]);
+    terms = {};
+    direct.termsChanged();
+    expect(await sent()).toEqual(capped.slice(3));
+  });
+
+  it('have no more in the queue than workers can take, and take turns with it', async () => {
+    const many = offers(500, 'many');
+    // Nobody knows of any worker.
+    expect(queued).toEqual(many.slice(0, 16));
+    const [few = ''] = offers(1, 'few');
+    end(many[0] ?? '');
+    expect(queued.at(-1)).toBe(few);
+    // Workers that send no beats have taken all: there may be more of them.
+    taken = 16;
+    clock.pass(500);
+    await turn();
+    await turn();
+    expect(queued.length).toBeGreaterThan(17);
+    expect(queued.length).toBeLessThanOrEqual(42);
+  });
+
+  it('have no more in the queue than there are slots while direct dispatch is off', async () => {
+    direct.close();
+    open({ direct: false });
+    beat('a', { slots: 8 });
+    const many = offers(500, 'many');
+    expect(queued).toEqual(many.slice(0, 28));
+    expect(await sent()).toEqual([]);
+    end(many[0] ?? '');
+    expect(queued).toHaveLength(29);
+  });
+
+  it('do not lose a place in the queue to an attempt that ended without a result', async () => {
+    const wanted = new Map<string, boolean>();
+    direct.onDoubted((key, answer) => answer(wanted.get(key) ?? true));
+    const many = offers(20, 'many');
+    expect(queued).toEqual(many.slice(0, 16));
+    clock.pass(6_000);
+    expect(queued).toHaveLength(16);
+    wanted.set(many[3] ?? '', false);
+    clock.pass(6_000);
+    expect(queued).toEqual(many.slice(0, 17));
+  });
+
+  it('get nothing run that is not wanted any more after it has waited', async () => {
+    beat('a', { slots: 1 });
+    const [first = ''] = offers(1, 'one');
+    await sent();
+    const [ended = ''] = offers(1, 'one', { isWanted: () => false });
+    const [last = ''] = offers(1, 'one');
+    end(first);
+    expect(await sent()).toEqual([last]);
+    expect(outcomes.get(ended)).toBe('put_aside');
+  });
+
+  it('have their own priorities weighed, and those of nobody else', async () => {
+    beat('a', { slots: 1 });
+    let [running = ''] = offers(1, 'low');
+    await sent();
+    const low = offers(20, 'low', { priority: 'low' });
+    const high = offers(20, 'low', { priority: 'high' });
+    const order: string[] = [];
+    for (let n = 0; n < 14; n++) {
+      end(running);
+      [running = ''] = await sent();
+      order.push(running);
+    }
+    // Six to one; the first of the low ones was next before the others came.
+    expect(order.filter((key) => high.includes(key))).toHaveLength(11);
+    expect(order.filter((key) => low.includes(key))).toHaveLength(3);
+  });
+
+  it('with more than fits in memory have the rest made anew when its turn comes near', async () => {
+    direct.close();
+    open({ sizes: { tasks: 8, length: 1_000, least: 2, mark: 2, shelved: 3 } });
+    beat('a', { slots: 1 });
+    const many = offers(10, 'many');
+    expect(await sent()).toEqual([many[0]]);
+    // Four of eight are what one tenant may have in memory, three are on the shelf, and the audit finds the last two.
+    expect(many.map((key) => [direct.waits(key), outcomes.get(key)])).toEqual([
+      [false, 'stored'],
+      ...Array.from({ length: 4 }, () => [true, undefined]),
+      ...Array.from({ length: 3 }, () => [true, 'put_aside']),
+      ...Array.from({ length: 2 }, () => [false, 'put_aside']),
+    ]);
+    expect(direct.waitingIn('default')).toBe(7);
+    let running = many[0] ?? '';
+    for (const key of many.slice(1, 4)) {
+      end(running);
+      expect(await sent()).toEqual([key]);
+      running = key;
+    }
+    // One waits in memory: the next is made anew, once.
+    expect(lost).toEqual([{ executionId: 'e', stepId: 's6', attempt: 1, lostRunners: 0 }]);
+    direct.dispatch(taskOf(6, 0, { again: true, tenantId: 'many' }), () => undefined);
+    end(running);
+    expect(await sent()).toEqual([many[4]]);
+    end(many[4] ?? '');
+    expect(await sent()).toEqual([many[5]]);
+    expect(lost.map(({ stepId }) => stepId)).toEqual(['s6', 's7', 's8']);
+  });
+
+  it('whose task waits for long no longer keep the published position back, and whoever runs it asks first', async () => {
+    beat('a', { slots: 1 });
+    const [first = '', second = ''] = offers(2, 'one');
+    await sent();
+    for (let n = 0; n < 70; n++) {
+      clock.pass(1_000);
+      beat('a', { slots: 1, free: 0, held: [first] });
+    }
+    expect(outcomes.get(second)).toBe('put_aside');
+    expect(direct.waits(second)).toBe(true);
+    end(first);
+    expect(await sent()).toEqual([second]);
   });
 });

@@ -94,11 +94,20 @@ class StepTask implements OutgoingTask {
     readonly task: Task,
     readonly attemptKey: string,
     readonly pool: string,
-    private readonly priority: Priority,
+    readonly priority: Priority,
     readonly again: boolean,
     readonly lostRunners: number,
+    private readonly execution: HotExecution,
   ) {
     this.length = SCALARS_LENGTH + jsonLength(task.input);
+  }
+
+  isWanted(): boolean {
+    const { committed, partition } = this.execution;
+    if (!partition.owned) return false;
+    // Evicted meanwhile: whoever is about to run it asks.
+    if (committed === undefined) return !partition.endedLately(this.task.executionId);
+    return isAttemptWanted(committed, this.task.stepId, this.task.attempt);
   }
 
   get subject(): string {
@@ -330,7 +339,7 @@ export class EffectPerformer {
     this.parts.counters.dispatches += 1;
     if (again) this.parts.counters.redispatches += 1;
     this.parts.bus.publishTask(
-      new StepTask(task, attemptKey, agent.pool, priorityOf(state), again, lostRunners),
+      new StepTask(task, attemptKey, agent.pool, priorityOf(state), again, lostRunners, execution),
       (outcome) => this.#published(sending, outcome),
     );
   }
@@ -339,6 +348,7 @@ export class EffectPerformer {
     const { bus, log } = this.parts;
     switch (outcome) {
       case 'stored':
+      case 'put_aside':
         return this.#sent(sending);
       case 'too_large':
         return this.#fail(sending, FAILURE_CODES.inputTooLarge, 'the task is larger than a message may be');

@@ -11,6 +11,8 @@ export interface ExposedEngine {
   /** Milliseconds by which this machine's clock is ahead of PostgreSQL's. */
   readonly skewMs: () => number;
   readonly backlog: () => Promise<readonly Backlog[]>;
+  /** Tasks that wait in this process for their tenant's turn, by pool. */
+  readonly waitingTasks: () => Iterable<readonly [pool: string, waiting: number]>;
   /** Approvals that wait, of all tenants; undefined when that cannot be said now. */
   readonly waitingApprovals: () => Promise<number | undefined>;
 }
@@ -124,6 +126,19 @@ export function exposeEngine(exposed: ExposedEngine): () => void {
         this.set({ pool, priority, state: 'waiting' }, waiting);
         this.set({ pool, priority, state: 'running' }, inWork);
       }
+    },
+  );
+  gauge(
+    'batuta_waiting_tasks',
+    'Tasks by pool that wait in this process until it is the turn of their tenant',
+    ['pool'],
+    function collect() {
+      const waiting = new Map<string, number>();
+      for (const each of running) {
+        for (const [pool, count] of each.waitingTasks()) waiting.set(pool, (waiting.get(pool) ?? 0) + count);
+      }
+      this.reset();
+      for (const [pool, count] of waiting) this.set({ pool }, count);
     },
   );
   gauge(

@@ -292,6 +292,7 @@ export class Engine {
 
   #sort(): void {
     this.#sorted = [...this.#partitions.values()].sort((a, b) => a.id - b.id);
+    this.options.ports.bus.owns?.(this.#sorted.length / this.#partitionCount);
   }
 
   #lost(partition: Partition, reason: string): void {

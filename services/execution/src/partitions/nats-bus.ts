@@ -1,5 +1,5 @@
 import { SlotMap } from '@batuta/collections';
-import { LIMITS, STEPS_STREAM, TOKEN, headers as headerNames, subjects } from '@batuta/contracts';
+import { LIMITS, PRIORITIES, STEPS_STREAM, TOKEN, headers as headerNames, subjects } from '@batuta/contracts';
 import type { LifecycleNotice, Priority, RunnerBeat } from '@batuta/contracts';
 import {
   ensureLifecycleStream,
@@ -187,6 +187,8 @@ export class NatsBus implements Bus, TaskQueue {
         });
       },
       enqueue: (task, done) => this.#enqueue(task, done),
+      direct: this.options.direct !== false,
+      taken: (pool) => this.#takenOf(pool),
     });
     return direct;
   }
@@ -266,8 +268,7 @@ export class NatsBus implements Bus, TaskQueue {
     const { direct } = this;
     // Whoever holds it goes on with it.
     if (task.again && direct.holds(task.attemptKey, task.pool)) return queueMicrotask(() => done('stored'));
-    if (this.options.direct !== false && direct.offer(task, done)) return;
-    this.#enqueue(task, done);
+    direct.dispatch(task, done);
   }
 
   taskReported(attemptKey: string): void {
@@ -280,6 +281,14 @@ export class NatsBus implements Bus, TaskQueue {
 
   onTasksLost(listener: (lost: readonly LostTask[]) => void): void {
     this.direct.onLost(listener);
+  }
+
+  onTasksDoubted(isWanted: (attemptKey: string, answer: (wanted: boolean) => void) => void): void {
+    this.direct.onDoubted(isWanted);
+  }
+
+  owns(part: number): void {
+    this.direct.owns(part);
   }
 
   taskBegins(beginning: Beginning): Runs {
@@ -376,11 +385,20 @@ export class NatsBus implements Bus, TaskQueue {
 
   async holdsTask(subject: string, attemptKey: string): Promise<boolean> {
     const [, , pool = ''] = subject.split('.');
-    return this.direct?.holds(attemptKey, pool) === true || (await this.placeOf(subject)) !== undefined;
+    if (this.direct.holds(attemptKey, pool) || this.direct.waits(attemptKey)) return true;
+    return (await this.placeOf(subject)) !== undefined;
   }
 
   isHeld(attemptKey: string): boolean {
     return this.direct.holds(attemptKey);
+  }
+
+  waits(attemptKey: string): boolean {
+    return this.direct.waits(attemptKey);
+  }
+
+  waitingIn(pool: string): number {
+    return this.direct.waitingIn(pool);
   }
 
   async placeOf(subject: string): Promise<number | undefined> {
@@ -412,6 +430,12 @@ export class NatsBus implements Bus, TaskQueue {
     // No worker has ever served the pool: all that lies there waits.
     const waiting = await this.#stored(subjects.stepFilter(pool, priority));
     return { waiting, taken: 0, requests: 0, takenUpTo: 0 };
+  }
+
+  /** Tasks of a pool that workers have taken and not finished, of all priorities. */
+  async #takenOf(pool: string): Promise<number> {
+    const consumers = await Promise.all(PRIORITIES.map((priority) => this.consumer(pool, priority)));
+    return consumers.reduce((sum, consumer) => sum + (consumer?.taken ?? 0), 0);
   }
 
   /** Messages of the tasks' stream with such subjects. */

@@ -39,8 +39,12 @@ export interface StreamIdentity {
   readonly lastSequence: number;
 }
 
-/** What became of publishing a task. `stored`: the queue has it. `retry`: lost, refused or full; send again. */
-export type PublishOutcome = 'stored' | 'retry' | 'stream_missing' | 'too_large';
+/**
+ * What became of publishing a task. `stored`: the queue or a runner has it. `retry`: lost, refused or full; send again.
+ * `put_aside`: it is not wanted any more, or waits for its tenant's turn in memory only. What waits there and is lost with the
+ * process is found by the audit.
+ */
+export type PublishOutcome = 'stored' | 'put_aside' | 'retry' | 'stream_missing' | 'too_large';
 
 /** Everything that leaves the process but commits. */
 export interface Bus {
@@ -78,6 +82,10 @@ export interface Bus {
   taskBegins?(beginning: Beginning): Runs;
   /** Told of attempts whose tasks were lost with the runners that held them. */
   onTasksLost?(listener: (lost: readonly LostTask[]) => void): void;
+  /** Asked now and then whether attempts that were handed out long ago are still wanted; not those of other owners. */
+  onTasksDoubted?(isWanted: (attemptKey: string, answer: (wanted: boolean) => void) => void): void;
+  /** Told which part of all partitions this owner has. */
+  owns?(part: number): void;
   /** Tells everybody who relies on what owners only keep in memory that partitions have another owner now. */
   announceTaken?(partitions: readonly number[]): void;
   /** Tells every owner that partitions were released. */
@@ -142,12 +150,15 @@ export interface OutgoingTask {
   /** It may have been sent before: who holds it already need not get it. */
   readonly again: boolean;
   readonly lostRunners: number;
+  readonly priority: Priority;
   readonly subject: string;
   readonly messageId: string;
   /** Shared with the engine's state: nobody may change it. */
   readonly task: Task;
   /** Roughly the characters of its JSON text. */
   readonly length: number;
+  /** Asked after it has waited: whether its attempt is still outstanding, and this process its owner. */
+  isWanted?(): boolean;
 }
 
 /** What a config version is, or why there is none. */
@@ -249,6 +260,10 @@ export interface PoolConsumerState {
 export interface TaskQueue {
   /** Whether a worker holds the attempt by direct dispatch. */
   isHeld(attemptKey: string): boolean;
+  /** Whether the attempt waits in this process for its tenant's turn. */
+  waits(attemptKey: string): boolean;
+  /** Tasks of a pool that wait with their owners, as far as this one can tell. */
+  waitingIn(pool: string): number;
   /** Place in the stream of a task; undefined when it is not there. */
   placeOf(subject: string): Promise<number | undefined>;
   /** Undefined while there is no queue. */

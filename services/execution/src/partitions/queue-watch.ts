@@ -1,5 +1,5 @@
 import type { LogReader } from '@batuta/event-store';
-import { wantedEffects } from '../domain/index.js';
+import { isAttemptWanted, wantedEffects } from '../domain/index.js';
 import { unitState } from '../domain/state/state.js';
 import { taskSubject } from './effects.js';
 import type { EffectPerformer } from './effects.js';
@@ -67,6 +67,7 @@ export class QueueWatch {
     this.parts.bus.onTasksLost?.((lost) => {
       for (const task of lost) void this.#dispatchAgain(task);
     });
+    this.parts.bus.onTasksDoubted?.((attemptKey, answer) => void this.#isWanted(attemptKey, answer));
     await this.#look();
     this.#every(this.parts.settings.watchMs, () => this.#look());
     this.#every(this.parts.settings.auditMs, () => this.#audit());
@@ -212,6 +213,19 @@ export class QueueWatch {
     }
   }
 
+  /** Whether an attempt is still outstanding here; for another owner's it is not this one's to count. */
+  async #isWanted(attemptKey: string, answer: (wanted: boolean) => void): Promise<void> {
+    const [executionId = '', stepId = '', attempt = ''] = attemptKey.split('/');
+    const partition = this.parts.partitionOf(executionId);
+    let wanted = false;
+    if (partition !== undefined && !this.#stopped) {
+      await this.#visit(partition, executionId, ({ committed }) => {
+        wanted = committed !== undefined && isAttemptWanted(committed, stepId, Number(attempt));
+      });
+    }
+    answer(wanted);
+  }
+
   /** The pool that serves a step's agent; undefined when there is none. Throws when nobody can say now. */
   async #poolOf({ committed }: HotExecution, stepId: string): Promise<string | undefined> {
     const unit = committed?.config.units[committed.config.unitIndex.get(stepId) ?? -1];
@@ -242,7 +256,9 @@ export class QueueWatch {
     try {
       let left = this.parts.settings.auditBatch;
       for (let looked = 0; left > 0 && looked <= this.parts.partitions().length && !this.#stopped; looked++) {
-        left -= await this.#auditPage(left);
+        const { visited, lost } = await this.#auditPage(left);
+        // Where something is lost more may be: what waited for its turn in a process that is gone, for example.
+        left -= lost > 0 ? Math.ceil(visited / 10) : visited;
       }
     } catch (error) {
       this.parts.log.warn({ err: error }, 'dispatches cannot be audited now');
@@ -250,13 +266,13 @@ export class QueueWatch {
   }
 
   /** Looks at the next executions after the cursor; a partition's end moves it to the next partition. */
-  async #auditPage(limit: number): Promise<number> {
+  async #auditPage(limit: number): Promise<{ readonly visited: number; readonly lost: number }> {
     const partitions = this.parts.partitions();
     const partition =
       partitions.find((item) => item.id === this.#cursor.partition) ??
       partitions.find((item) => item.id > this.#cursor.partition) ??
       partitions[0];
-    if (partition === undefined) return 0;
+    if (partition === undefined) return { visited: 0, lost: 0 };
     const after = partition.id === this.#cursor.partition ? this.#cursor.after : undefined;
     const size = Math.min(limit, PAGE);
     const ids = await this.parts.reader.readUnfinished(partition.id, after, size);
@@ -269,8 +285,9 @@ export class QueueWatch {
     await Promise.all(
       ids.map((id) => this.#visit(partition, id, (execution) => suspects.push(...this.#oldDispatches(execution)))),
     );
-    for (const suspect of suspects) await this.#lookUp(suspect.execution, suspect.stepId, suspect.attempt);
-    return ids.length;
+    let lost = 0;
+    for (const { execution, stepId, attempt } of suspects) if (await this.#lookUp(execution, stepId, attempt)) lost += 1;
+    return { visited: ids.length, lost };
   }
 
   #oldDispatches(execution: HotExecution): { execution: HotExecution; stepId: string; attempt: number }[] {
@@ -285,18 +302,20 @@ export class QueueWatch {
     });
   }
 
-  async #lookUp(execution: HotExecution, stepId: string, attempt: number): Promise<void> {
+  /** Whether the attempt's task was lost, and is dispatched again. */
+  async #lookUp(execution: HotExecution, stepId: string, attempt: number): Promise<boolean> {
     const { committed } = execution;
-    if (committed === undefined || !execution.partition.owned) return;
+    if (committed === undefined || !execution.partition.owned) return false;
     const pool = await this.#poolOf(execution, stepId);
     const subject = pool === undefined ? undefined : taskSubject(committed, stepId, pool);
     if (subject === undefined || (await this.parts.bus.holdsTask(subject, `${execution.id}/${stepId}/${attempt}`)))
-      return;
-    if (!execution.partition.owned) return;
+      return false;
+    if (!execution.partition.owned) return false;
     this.parts.log.warn(
       { ...execution.named, step_id: stepId, attempt },
       'the work queue lost a task, dispatching it again',
     );
     this.parts.effects.dispatchAgain(execution, stepId, attempt);
+    return true;
   }
 }

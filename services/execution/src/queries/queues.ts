@@ -57,7 +57,7 @@ export class Queues {
 
   async #inQueue(pool: string): Promise<{ backlog: number; taken: number; requests: number }> {
     const consumers = await Promise.all(PRIORITIES.map((priority) => this.options.queue.consumer(pool, priority)));
-    const sum = { backlog: 0, taken: 0, requests: 0 };
+    const sum = { backlog: this.options.queue.waitingIn(pool), taken: 0, requests: 0 };
     for (const consumer of consumers) {
       sum.backlog += consumer?.waiting ?? 0;
       sum.taken += consumer?.taken ?? 0;
@@ -87,11 +87,12 @@ export class Queues {
       .slice(0, MOST_LOOKED_UP);
     const found = new Map<string, QueuedView>();
     await Promise.all(
-      open.map(async ({ stepId, agentId }) => {
+      open.map(async ({ stepId, agentId, attempt }) => {
         const pool = await poolOf(tenantId, agentId);
         const subject = pool === undefined ? undefined : taskSubject(state, stepId, pool);
         if (pool === undefined || subject === undefined) return;
-        const [place, consumer] = await Promise.all([queue.placeOf(subject), consumerOf(pool)]);
+        const turn = queue.waits(`${state.executionId}/${stepId}/${attempt}`);
+        const [place, consumer] = await Promise.all([turn ? undefined : queue.placeOf(subject), consumerOf(pool)]);
         const { scheduledAt } = unitState(state, state.config.unitIndex.get(stepId) ?? 0);
         const waits = place === undefined ? now() - scheduledAt > ON_ITS_WAY_MS : place > (consumer?.takenUpTo ?? 0);
         if (!waits) return;
@@ -101,7 +102,7 @@ export class Queues {
           pool,
           workers: workersOf(seen, consumer?.requests ?? 0),
           slots: seen.slots,
-          backlog: consumer?.waiting ?? 0,
+          backlog: (consumer?.waiting ?? 0) + queue.waitingIn(pool),
         });
       }),
     );

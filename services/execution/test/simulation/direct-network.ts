@@ -2,6 +2,7 @@ import type { RunnerBeat } from '@batuta/contracts';
 import { newCounters } from '../../src/partitions/counters.js';
 import { DirectDispatch } from '../../src/partitions/direct-dispatch.js';
 import type { RunnerAnswer } from '../../src/partitions/direct-dispatch.js';
+import type { TenantTerms } from '../../src/partitions/pool-queue.js';
 import type { Clock, EngineLog, OutgoingTask, PublishOutcome } from '../../src/partitions/ports.js';
 import type { SeededRandom } from './random.js';
 import type { SimulatedProcess } from './simulated-process.js';
@@ -20,6 +21,7 @@ export interface OwnerDirectParts {
   readonly clock: Clock;
   readonly log: EngineLog;
   readonly enqueue: (task: OutgoingTask, done: (outcome: PublishOutcome) => void) => void;
+  readonly taken: () => Promise<number>;
 }
 
 /**
@@ -64,6 +66,22 @@ class Link {
   }
 }
 
+/** Small, so that tasks are put on the shelf, and what is beyond it has to be found by the audit. */
+const SIZES = { tasks: 8, length: Infinity, least: 1, mark: 2, shelved: 6 };
+/** So that a tenant's attempts wait for each other although there are free slots. */
+const TERMS: Readonly<Record<string, TenantTerms>> = {
+  a: { weight: 1, running: 3 },
+  b: { weight: 2, running: 5 },
+  c: { weight: 1, running: Infinity },
+};
+
+/** The task as one of three tenants', which is said nowhere but here. */
+export function ofATenant(task: OutgoingTask): OutgoingTask {
+  const place = parseInt(task.attemptKey.slice(0, 8), 16) % 3;
+  const tenantId = 'abc'.charAt(Number.isNaN(place) ? 0 : place);
+  return Object.create(task, { task: { value: { ...task.task, tenantId } } }) as OutgoingTask;
+}
+
 /** What one owner process has of direct dispatch: the real thing, and its messages to and from each runner. */
 export class OwnerDirect {
   readonly dispatch: DirectDispatch;
@@ -81,6 +99,9 @@ export class OwnerDirect {
       counters: newCounters(),
       ask: (subject, tasks, timeoutMs, settle) => this.#ask(subject, tasks.text(), timeoutMs, settle),
       enqueue: parts.enqueue,
+      sizes: SIZES,
+      terms: (tenantId) => TERMS[tenantId] ?? { weight: 1, running: Infinity },
+      taken: parts.taken,
     });
   }
 

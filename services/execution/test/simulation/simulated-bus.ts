@@ -8,6 +8,7 @@ import type {
   PublishOutcome,
   RequestKind,
 } from '../../src/partitions/ports.js';
+import { ofATenant } from './direct-network.js';
 import type { DirectNetwork } from './direct-network.js';
 import type { SimulatedProcess } from './simulated-process.js';
 import type { TaskQueue } from './task-queue.js';
@@ -117,9 +118,6 @@ export class SimulatedBus {
         if (outcome === 'stored') this.direct?.sure.add(task.attemptKey);
         done(outcome);
       });
-    // As NatsBus uses it.
-    const own = this.direct?.open(process, { clock, log, enqueue });
-    const direct = own?.dispatch;
     const api = <R>(work: () => R): Promise<R> =>
       new Promise((resolve, reject) => {
         if (!process.alive) return;
@@ -131,6 +129,10 @@ export class SimulatedBus {
           );
         });
       });
+    // As NatsBus uses it.
+    const taken = (): Promise<number> => api(() => queue.taken);
+    const own = this.direct?.open(process, { clock, log, enqueue, taken });
+    const direct = own?.dispatch;
     const listen = (
       listeners: Set<{ readonly process: SimulatedProcess; readonly listener: () => void }>,
       listener: () => void,
@@ -161,11 +163,10 @@ export class SimulatedBus {
         const once = this.#once(task, done);
         if (direct !== undefined) {
           if (task.again && direct.holds(task.attemptKey, task.pool)) return queueMicrotask(() => once('stored'));
-          const given = direct.offer(task, (outcome) => {
+          return direct.dispatch(ofATenant(task), (outcome) => {
             if (outcome === 'stored') this.direct?.check(process, task);
             once(outcome);
           });
-          if (given) return;
         }
         enqueue(task, once);
       },
@@ -180,6 +181,8 @@ export class SimulatedBus {
           world.note(process.name, () => `hears of lost tasks: ${JSON.stringify(lost)}`);
           listener(lost);
         }),
+      onTasksDoubted: (isWanted) => direct?.onDoubted(isWanted),
+      owns: (part) => direct?.owns(part),
       publishEvents: (_tenantId, _executionId, text) => {
         if (process.alive) observer.published(process, text);
       },
@@ -196,7 +199,9 @@ export class SimulatedBus {
       streamIdentity: () => api(() => queue.identity),
       ensureStreams: () => api(() => queue.ensure()),
       holdsTask: (subject, attemptKey) =>
-        direct?.holds(attemptKey) === true ? Promise.resolve(true) : api(() => queue.holds(subject)),
+        direct?.holds(attemptKey) === true || direct?.waits(attemptKey) === true
+          ? Promise.resolve(true)
+          : api(() => queue.holds(subject)),
       announceRelease: () => {
         if (!process.alive) return;
         for (const { process: other, listener } of this.#releaseListeners) {

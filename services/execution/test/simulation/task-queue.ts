@@ -52,6 +52,11 @@ export class TaskQueue {
     return this.#messages.some((message) => message.task.subject === subject);
   }
 
+  /** Tasks that were delivered and not finished. */
+  get taken(): number {
+    return this.#messages.filter(({ deliveries }) => deliveries > 0).length;
+  }
+
   /** The next task, out of order when the world is troubled. */
   take(): QueuedTask | undefined {
     const { now } = this.world;
