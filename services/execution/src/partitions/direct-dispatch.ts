@@ -109,8 +109,8 @@ const SHARE_OF_SIZES = 0.5;
 const KEPT_OPEN_MS = 60_000;
 /** What was taken from the shelf comes back sooner, or is wanted no more. */
 const CALLED_MS = 10_000;
-/** For so long a pool has no slot for this owner before it is looked at whether others have its part of them. */
-const PATIENCE_MS = 200;
+/** For so long, longer than between two beats, a pool has no slot for this owner before others count as having its part. */
+const PATIENCE_MS = 1_000;
 const EQUAL_TERMS: TenantTerms = { weight: 1, running: Infinity };
 /** What was used lately was used in this period or in the one before. */
 const PERIOD_MS = 5_000;
@@ -454,7 +454,9 @@ export class DirectDispatch {
 
   #termsOf(tenantId: string): TenantTerms {
     const { weight, running } = this.parts.terms?.(tenantId) ?? EQUAL_TERMS;
-    return running === Infinity ? { weight, running } : { weight, running: Math.max(1, Math.ceil(running * this.#part)) };
+    return running === Infinity
+      ? { weight, running }
+      : { weight, running: Math.max(1, Math.ceil(running * this.#part)) };
   }
 
   /**

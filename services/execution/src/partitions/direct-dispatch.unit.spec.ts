@@ -101,7 +101,11 @@ function beat(
   });
 }
 
-function taskOf(n: number, lostRunners: number, more: Partial<OutgoingTask> & { tenantId?: string } = {}): OutgoingTask {
+function taskOf(
+  n: number,
+  lostRunners: number,
+  more: Partial<OutgoingTask> & { tenantId?: string } = {},
+): OutgoingTask {
   const { tenantId = 'one', ...rest } = more;
   const attemptKey = `e/s${n}/1`;
   return {
@@ -213,8 +217,9 @@ describe('giving tasks', () => {
     beat('a', { free: 0 });
     direct.owns(0.5);
     const [one, two] = [offer(), offer()];
+    clock.pass(900);
     expect(queued).toEqual([]);
-    clock.pass(500);
+    clock.pass(400);
     expect(queued).toEqual([one]);
     expect(direct.waits(two)).toBe(true);
   });

@@ -258,7 +258,8 @@ export class PoolQueue {
     for (const { tenant, recentPeak, waiting } of this.#shares.values()) {
       if (recentPeak > 0 || waiting > 0) weights += tenant.terms.weight;
     }
-    const partOf = ({ tenant }: Share): number => (slots * tenant.terms.weight) / Math.max(weights, tenant.terms.weight);
+    const partOf = ({ tenant }: Share): number =>
+      (slots * tenant.terms.weight) / Math.max(weights, tenant.terms.weight);
     if (share.running + 1 <= partOf(share)) return true;
     let kept = 0;
     for (const other of this.#shares.values()) {

@@ -286,7 +286,8 @@ export class QueueWatch {
       ids.map((id) => this.#visit(partition, id, (execution) => suspects.push(...this.#oldDispatches(execution)))),
     );
     let lost = 0;
-    for (const { execution, stepId, attempt } of suspects) if (await this.#lookUp(execution, stepId, attempt)) lost += 1;
+    for (const { execution, stepId, attempt } of suspects)
+      if (await this.#lookUp(execution, stepId, attempt)) lost += 1;
     return { visited: ids.length, lost };
   }
 
