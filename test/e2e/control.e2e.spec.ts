@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually } from '@batuta/testing';
 import pg from 'pg';
-import WebSocket from 'ws';
+import type { Event } from '@batuta/client';
 import { expectStatus } from '../support/api.js';
 import type { Api } from '../support/api.js';
 import { Cluster } from '../support/cluster.js';
@@ -9,7 +9,6 @@ import { BatutaCommand } from '../support/command.js';
 import { checkLog } from '../support/event-log.js';
 import { Lab } from '../support/lab.js';
 import { Orchestrations, outline, stepOf } from '../support/orchestration.js';
-import type { EventShown } from '../support/orchestration.js';
 
 const held = (id: string, more: Record<string, unknown> = {}): Record<string, unknown> => ({
   id,
@@ -370,7 +369,8 @@ describe('commands to a running execution, through the gateway', () => {
       expect(await run.command(id, 'retry')).toMatchObject({ http: 409, code: 'already_completed' });
       expect(lab.held.filter(({ executionId, stepId }) => executionId === id && stepId === 'a')).toHaveLength(1);
       // Whoever watches it from the first event gets both ends, and is let go at the last one.
-      const events = await watch(`${api.url.replace('http', 'ws')}/ws/executions/${id}/monitor`, api.key);
+      const events: Event[] = [];
+      for await (const event of api.client.executions.follow(id)) events.push(event);
       expect(events.map(({ version }) => version)).toEqual(events.map((_event, index) => index + 1));
       expect(outline(events, 'ExecutionFailed', 'ExecutionRetried', 'ExecutionCompleted')).toEqual([
         'ExecutionFailed b',
@@ -636,14 +636,3 @@ describe('commands to a running execution, through the gateway', () => {
     expect(await verify('everything')).toMatchObject({ code: 1, output: expect.stringContaining('neither the id') });
   }, 60_000);
 });
-
-/** All events of a monitor socket until the server closes it. */
-function watch(url: string, key: string): Promise<EventShown[]> {
-  return new Promise((resolve, reject) => {
-    const events: EventShown[] = [];
-    const socket = new WebSocket(url, { headers: { authorization: `Bearer ${key}` } });
-    socket.on('message', (data: Buffer) => events.push(JSON.parse(data.toString('utf8')) as EventShown));
-    socket.on('error', reject);
-    socket.on('close', () => resolve(events));
-  });
-}

@@ -6,7 +6,7 @@ import type { Api } from '../support/api.js';
 import { Cluster } from '../support/cluster.js';
 import { Lab } from '../support/lab.js';
 import { Orchestrations, outline, stepOf } from '../support/orchestration.js';
-import type { EventShown, ExecutionShown } from '../support/orchestration.js';
+import type { Event, ExecutionView } from '@batuta/client';
 
 const FOLDER = new URL('../../examples/orchestrations/', import.meta.url);
 const GUIDE = readFileSync(new URL('../../docs/orchestrations.md', import.meta.url), 'utf8');
@@ -15,7 +15,7 @@ interface Example {
   readonly input?: unknown;
   /** What a human says about a step that waits for one. */
   readonly approves?: { readonly step: string; readonly body: Record<string, unknown> };
-  check(execution: ExecutionShown, events: readonly EventShown[]): void;
+  check(execution: ExecutionView, events: readonly Event[]): void;
 }
 
 const completedWith = (output: unknown): Example => ({
@@ -186,10 +186,10 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
         failure: { code: 'card_declined' },
         compensation: { compensated: ['hotel', 'flight'] },
       });
-      const undone = events.filter(
-        ({ type, data }) => type === 'StepCompleted' && String(data['step_id']).endsWith(':compensate'),
+      const undone = events.flatMap((event) =>
+        event.type === 'StepCompleted' && event.data.step_id.endsWith(':compensate') ? [event.data.output] : [],
       );
-      expect(undone.map(({ data }) => data['output'])).toEqual([{ cancel: 'H-1', flight: 'F-1' }, { cancel: 'F-1' }]);
+      expect(undone).toEqual([{ cancel: 'H-1', flight: 'F-1' }, { cancel: 'F-1' }]);
     },
   },
   control: {
@@ -280,7 +280,11 @@ describe('the examples of docs/orchestrations.md', () => {
       );
       return started;
     };
-    const told = async (id: string, command: string, body: Record<string, unknown> = {}): Promise<string> => {
+    const told = async (
+      id: string,
+      command: string,
+      body: Record<string, unknown> = {},
+    ): Promise<string | undefined> => {
       const answer = await orchestrations.command(id, command, body);
       expect(answer.http).toBe(command === 'fork' ? 202 : 200);
       return answer.status;
@@ -302,7 +306,7 @@ describe('the examples of docs/orchestrations.md', () => {
       input: { text: 'other', patience_ms: 0 },
     });
     // The draft was completed before, so it is that of the first one.
-    expect(await orchestrations.ended((fork as unknown as { execution_id: string }).execution_id)).toMatchObject({
+    expect(await orchestrations.ended(fork.execution_id ?? '')).toMatchObject({
       status: 'completed',
       output: { published: 'Hello' },
       forked_from: first,

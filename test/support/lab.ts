@@ -3,7 +3,6 @@ import { loadStepRunnerSettings, startStepRunner } from '@batuta/step-runner';
 import type { Agent, AgentContext, RunningStepRunner } from '@batuta/step-runner';
 import { RetryableError } from '@batuta/step-runner';
 import { eventually } from '@batuta/testing';
-import { expectStatus } from './api.js';
 import type { Cluster } from './cluster.js';
 
 /** An attempt of the agent `held`, which goes on when the test says so. */
@@ -39,7 +38,7 @@ export class Lab {
     const api = cluster.api();
     const agents = lab.agents();
     for (const { name } of agents) {
-      expectStatus(await api.call('PUT', `/api/v1/agents/${name}`, { pool: POOL, description: 'for tests' }), 201);
+      await api.client.agents.put(name, { pool: POOL, description: 'for tests' });
     }
     lab.runner = await startStepRunner({
       settings: loadStepRunnerSettings({

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { Api, expectStatus } from './api.js';
+import { Api } from './api.js';
 import { BatutaCommand } from './command.js';
 
 /** The platform as `npm start` runs it, with a data directory of its own. */
@@ -30,8 +30,9 @@ export class LocalPlatform {
   /** A user of another tenant, with a key of its own. */
   async user(tenant: string, role: 'viewer' | 'operator' | 'admin'): Promise<Api> {
     const body = { tenant_id: tenant, user_id: `${tenant}-${role}`, role, name: 'test' };
-    const made = expectStatus(await this.admin().post<{ secret: string }>('/api/v1/api-keys', body), 201);
-    return new Api(this.url, made.secret);
+    const { secret } = await this.admin().client.apiKeys.create(body);
+    if (secret === undefined) throw new Error('a new key has no secret');
+    return new Api(this.url, secret);
   }
 
   /** Takes every pool of workers from its tenant, as docs/operations.md says it, so that another tenant may use its name. */

@@ -1,75 +1,23 @@
-import { expectStatus } from './api.js';
+import type {
+  CancelBody,
+  Commanded,
+  DecisionBody,
+  Event,
+  ExecuteBody,
+  ExecutionView,
+  ForkBody,
+  OrchestrationDefinition,
+  PauseBody,
+  StepView,
+} from '@batuta/client';
 import type { Api } from './api.js';
 
-const API = '/api/v1/orchestrations';
-
-export interface ApprovalShown {
-  readonly status: string;
-  readonly message: string;
-  readonly approvers?: readonly string[];
-  readonly requested_at: string;
-  readonly deadline_at?: string;
-  readonly decided_by?: string;
-}
-
-export interface StepShown {
-  readonly step_id: string;
-  readonly status: string;
-  readonly attempt: number;
-  readonly output?: unknown;
-  readonly failure?: { readonly code: string };
-  readonly skip_reason?: string;
-  readonly served_by?: string;
-  readonly reused?: boolean;
-  readonly progress?: number;
-  readonly progress_message?: string;
-  readonly token_count?: number;
-  readonly estimated_cost?: number;
-  readonly approval?: ApprovalShown;
-}
-
-export interface ExecutionShown {
-  readonly id: string;
-  readonly status: string;
-  readonly version: number;
-  readonly output?: unknown;
-  readonly failure?: { readonly code: string; readonly message: string; readonly details?: unknown };
-  readonly priority: string;
-  readonly forked_from?: string;
-  readonly token_count: number;
-  readonly estimated_cost: number;
-  readonly budget?: {
-    readonly max_tokens?: number;
-    readonly max_cost?: number;
-    readonly spent_tokens: number;
-    readonly spent_cost: number;
-    readonly exceeded?: { readonly resource: string; readonly limit: number; readonly spent: number };
-  };
-  readonly steps: readonly StepShown[];
-  readonly consensus?: readonly {
-    readonly group_id: string;
-    readonly status: string;
-    readonly winners: readonly string[];
-    readonly dissent: readonly string[];
-    readonly decided_by?: string;
-    readonly share: number;
-  }[];
-  readonly compensation?: { readonly compensated: readonly string[]; readonly not_compensated: readonly string[] };
-}
-
-export interface EventShown {
-  readonly version: number;
-  readonly type: string;
-  readonly data: Record<string, unknown>;
-}
-
-export interface Commanded {
-  readonly status: string;
-  readonly version: number;
-  readonly repeated?: boolean;
+/** What a command is answered with, or what it is refused with. */
+export type CommandAnswer = Partial<Commanded> & {
+  readonly http: number;
   readonly code?: string;
   readonly detail?: string;
-}
+};
 
 /** What the end-to-end tests do with orchestrations, over REST. */
 export class Orchestrations {
@@ -77,58 +25,56 @@ export class Orchestrations {
 
   /** Saves the config and gives its name. */
   async save(definition: { readonly name: string } & Record<string, unknown>): Promise<string> {
-    expectStatus(await this.api.post(`${API}/configs`, definition), 201);
+    // Documents and tests write definitions as JSON, and the platform refuses what is none.
+    await this.api.client.configs.create(definition as unknown as OrchestrationDefinition);
     return definition.name;
   }
 
-  async start(config: string, body: Record<string, unknown> = {}): Promise<string> {
-    return expectStatus(await this.api.post<{ execution_id: string }>(`${API}/execute/${config}`, body), 202)
-      .execution_id;
+  async start(config: string, body: ExecuteBody = {}): Promise<string> {
+    return (await this.api.client.executions.start(config, body)).execution_id;
   }
 
-  async get(id: string, atVersion?: number): Promise<ExecutionShown> {
-    const query = atVersion === undefined ? '' : `?at_version=${atVersion}`;
-    return expectStatus(await this.api.get<ExecutionShown>(`${API}/executions/${id}${query}`), 200);
+  async get(id: string, atVersion?: number): Promise<ExecutionView> {
+    return await this.api.client.executions.get(id, { at_version: atVersion });
   }
 
   /** The execution once it has ended. */
-  async ended(id: string): Promise<ExecutionShown> {
-    expectStatus(await this.api.get(`${API}/executions/${id}/result?wait=60s`), 200);
+  async ended(id: string): Promise<ExecutionView> {
+    await this.api.client.executions.wait(id, { withinMs: 60_000 });
     return this.get(id);
   }
 
-  /** Sends a command and gives status and body, whatever they are. */
+  /** Sends a command, such as `pause` or `steps/<id>/approve`, and gives status and body, whatever they are. */
   async command(
     id: string,
     command: string,
-    body?: Record<string, unknown>,
+    body?: Partial<PauseBody & CancelBody & DecisionBody & ForkBody>,
     key?: string,
-  ): Promise<Commanded & { readonly http: number }> {
-    const answer = await this.api.post<Commanded>(
-      `${API}/executions/${id}/${command}`,
+  ): Promise<CommandAnswer> {
+    const answer = await this.api.post<Partial<Commanded> & { code?: string; detail?: string }>(
+      `/api/v1/orchestrations/executions/${id}/${command}`,
       body,
       key === undefined ? {} : { 'idempotency-key': key },
     );
     return { ...answer.body, http: answer.status };
   }
 
-  async events(id: string): Promise<EventShown[]> {
-    const page = await this.api.get<{ events: EventShown[] }>(`${API}/executions/${id}/events?limit=1000`);
-    return expectStatus(page, 200).events;
+  async events(id: string): Promise<Event[]> {
+    return await this.api.client.executions.events(id, { limit: 1000 }).all();
   }
 }
 
 /** The events as short texts: type, and the step or group they are about. */
-export function outline(events: readonly EventShown[], ...types: readonly string[]): string[] {
+export function outline(events: readonly Event[], ...types: readonly string[]): string[] {
   return events
     .filter(({ type }) => types.length === 0 || types.includes(type))
     .map(({ type, data }) => {
-      const about = data['step_id'] ?? data['group_id'];
-      return typeof about === 'string' ? `${type} ${about}` : type;
+      const about = 'step_id' in data ? data.step_id : 'group_id' in data ? data.group_id : undefined;
+      return about === undefined ? type : `${type} ${about}`;
     });
 }
 
-export function stepOf(execution: ExecutionShown, id: string): StepShown {
+export function stepOf(execution: ExecutionView, id: string): StepView {
   const found = execution.steps.find(({ step_id }) => step_id === id);
   if (found === undefined) throw new Error(`the execution has no step ${id}`);
   return found;

@@ -1,5 +1,4 @@
 import { eventually } from '@batuta/testing';
-import { expectStatus } from './api.js';
 import type { Api } from './api.js';
 
 /** Starts an execution as a client does that may lose its connection: sent again with its key until it is answered. */
@@ -7,12 +6,7 @@ export async function startSurely(api: Api, config: string, key: string, input: 
   let id = '';
   await eventually(
     async () => {
-      const answer = await api.post<{ execution_id: string }>(
-        `/api/v1/orchestrations/execute/${config}`,
-        { input },
-        { 'idempotency-key': key },
-      );
-      id = expectStatus(answer, 202).execution_id;
+      ({ execution_id: id } = await api.client.executions.start(config, { input }, { idempotencyKey: key }));
     },
     { timeoutMs: 60_000, describe: `start ${key} is answered` },
   );
@@ -25,9 +19,9 @@ export async function allHaveStatus(api: Api, ids: readonly string[], status: st
   await eventually(
     async () => {
       for (const id of open) {
-        const answer = await api.get<{ status: string }>(`/api/v1/orchestrations/executions/${id}`);
-        if (expectStatus(answer, 200).status !== status) {
-          throw new Error(`${open.size} are not ${status}, for example ${id}: ${answer.body.status}`);
+        const shown = await api.client.executions.get(id);
+        if (shown.status !== status) {
+          throw new Error(`${open.size} are not ${status}, for example ${id}: ${shown.status}`);
         }
         open.delete(id);
       }

@@ -1,6 +1,6 @@
 import type { Caller } from './caller.js';
-import { ConnectionError } from './errors.js';
-import type { Event } from './generated/schemas.js';
+import { ConnectionError, ProblemError } from './errors.js';
+import type { Event, ExecutionView } from './generated/schemas.js';
 import { pause } from './pause.js';
 
 /** As much of the standard WebSocket as is used here; browsers, Node.js 22 and the package `ws` have it. */
@@ -131,13 +131,22 @@ export async function* followExecution(
   }
 }
 
-/** @throws ProblemError when the platform refuses that the execution is read; nothing when it does not answer now. */
+/** @throws ProblemError when the platform refuses that the execution is read or followed; nothing when it does not answer now. */
 async function readable(caller: Caller, id: string, signal: AbortSignal | undefined): Promise<void> {
+  let execution: ExecutionView;
   try {
-    await caller.call('executions.events', { path: { id }, options: { limit: 1, signal } as object });
+    execution = await caller.call<ExecutionView>('executions.get', { path: { id }, options: { signal } });
   } catch (error) {
     signal?.throwIfAborted();
-    if (!(error instanceof Error) || error.name !== 'ProblemError') return;
-    if ((error as { readonly status?: number }).status !== 503) throw error;
+    if (!(error instanceof ProblemError) || error.code === 'unavailable') return;
+    throw error;
   }
+  if (execution.enable_monitoring !== false) return;
+  throw new ProblemError(`WebSocket /ws/executions/${id}/monitor`, {
+    type: 'urn:batuta:problem:not_monitored',
+    title: 'Not monitored',
+    status: 409,
+    detail: 'The config of the execution keeps it out of live feeds (enable_monitoring).',
+    code: 'not_monitored',
+  });
 }

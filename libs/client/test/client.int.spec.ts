@@ -173,6 +173,10 @@ describe('live events', () => {
     server.handler = (_, response) => problem(response, 404, 'not_found');
     server.onSocket = (socket) => socket.close(4404);
     await expect(client.executions.follow('none').next()).rejects.toMatchObject({ code: 'not_found' });
+    // A WebSocket that is refused before it is one: its constructor does not learn why.
+    server.handler = (_, response) => json(response, 200, { id: 'e', enable_monitoring: false });
+    server.onSocket = (socket) => socket.terminate();
+    await expect(client.executions.follow('e').next()).rejects.toMatchObject({ code: 'not_monitored', status: 409 });
   });
 
   it('give up after so many breaks without an event', async () => {
