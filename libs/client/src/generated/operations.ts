@@ -31,6 +31,7 @@ import type {
   Event,
   EventPage,
   ExecuteBody,
+  ExecutionIntegrity,
   ExecutionPage,
   ExecutionResult,
   ExecutionStatus,
@@ -177,6 +178,8 @@ export const OPERATIONS = {
     query: [],
     headers: [],
   },
+  'executions.verify': { method: 'GET', path: '/api/v1/orchestrations/executions/{id}/verify', query: [], headers: [] },
+  'executions.export': { method: 'GET', path: '/api/v1/orchestrations/executions/{id}/export', query: [], headers: [] },
   'executions.steps': { method: 'GET', path: '/api/v1/orchestrations/executions/{id}/steps', query: [], headers: [] },
   'executions.step': {
     method: 'GET',
@@ -735,6 +738,16 @@ export class ExecutionsOperations {
   /** Read one event with all of its data */
   event(id: string, version: number, options?: CallOptions): Answer<Event> {
     return this.caller.call<Event>('executions.event', { path: { id, version }, options });
+  }
+
+  /** Verify that the stored events of an execution are those that were committed */
+  verify(id: string, options?: CallOptions): Answer<ExecutionIntegrity> {
+    return this.caller.call<ExecutionIntegrity>('executions.verify', { path: { id }, options });
+  }
+
+  /** Export an execution as a bundle that can be checked without the platform */
+  export(id: string, options?: CallOptions): Answer<string> {
+    return this.caller.call<string>('executions.export', { path: { id }, options });
   }
 
   /** Get an execution's steps with their outputs */

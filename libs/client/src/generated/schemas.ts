@@ -685,6 +685,66 @@ export interface ControlView {
   step_id?: string | undefined;
 }
 
+export interface ExecutionIntegrity {
+  /** Nothing was found against it. */
+  intact: boolean;
+  /** How many events are there. */
+  events: number;
+  /** Events that the chain covers. */
+  linked: number;
+  /** Events that were stored by a version of Batuta without links; nothing vouches for them. */
+  unlinked: number;
+  /** What was found, the first hundred. */
+  problems: ChainProblem[];
+  /** The newest link. Absent when no event has one. */
+  head?: ChainHead | undefined;
+  /** The signed checkpoint that holds a link of it. */
+  anchor: ChainAnchor;
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+}
+
+export interface ChainProblem {
+  /** What happened to these events. */
+  kind: 'changed' | 'missing' | 'moved';
+  /** The first event that it may be. */
+  from_version: number;
+  /** The last event that it may be: those of one commit have one link. */
+  to_version: number;
+  /** The part of the log that the execution lies in. */
+  partition: number;
+  /** Where in the partition the first of them lies, or what is before missing ones. */
+  from_position: number;
+  /** Where in the partition the last of them lies, or what is behind missing ones. */
+  to_position: number;
+  /** What was found. */
+  message: string;
+}
+
+export interface ChainHead {
+  /** The event that has it. */
+  version: number;
+  /** Where in the partition that event lies. */
+  position: number;
+  /** SHA-256 in hex. */
+  link: string;
+}
+
+export interface ChainAnchor {
+  /** signed: a checkpoint with a good signature holds it. none: no checkpoint does yet. unknown_key: the signature is of a key that the platform does not have. broken: the links that were signed are not those that are stored. */
+  status: 'signed' | 'none' | 'unknown_key' | 'broken';
+  /** The checkpoint vouches for the events up to this one. */
+  up_to_version?: number | undefined;
+  /** Where in the partition the checkpoint ends. */
+  checkpoint_position?: number | undefined;
+  /** When the checkpoint was signed. */
+  checkpoint_at?: string | null | undefined;
+  /** The key that signed it. */
+  key_id?: string | undefined;
+  /** What is broken. */
+  message?: string | undefined;
+}
+
 export interface StepAttempt {
   /** Number of the attempt, from 1; 0 before the first. */
   attempt: number;
