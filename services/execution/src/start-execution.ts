@@ -26,6 +26,7 @@ import { configClient } from './partitions/config-client.js';
 import type { EngineCounters } from './partitions/counters.js';
 import { newCounters } from './partitions/counters.js';
 import { CommitMeter } from './partitions/commit-meter.js';
+import { DiskUseReader } from './partitions/disk-use.js';
 import { exposeEngine, readBacklog } from './partitions/engine-metrics.js';
 import { Engine } from './partitions/engine.js';
 import type { EngineSettings } from './partitions/engine.js';
@@ -250,6 +251,11 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
     });
     readModels.projection = projection;
     opened.push(() => projection.stop());
+    const disk = new DiskUseReader(
+      pool,
+      async (stream) => (await jetStream.request(`$JS.API.STREAM.INFO.${stream}`, '', { timeout: 1_000 })).json(),
+      () => systemClock.elapsed(),
+    );
     opened.push(
       exposeEngine({
         engine,
@@ -264,6 +270,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
             // Readiness tells of an outage; a scrape must not fail because of it.
             () => undefined,
           ),
+        disk: () => disk.current(),
       }),
     );
     const sealKeys = new SealKeys(sealKeysOf(settings.sealKeys?.reveal() ?? '') ?? []);

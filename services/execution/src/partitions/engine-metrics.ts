@@ -1,6 +1,7 @@
 import { PRIORITIES, STEPS_STREAM, subjects } from '@batuta/contracts';
 import { counter, gauge } from '@batuta/observability';
 import type { EngineCounters } from './counters.js';
+import type { DiskUse } from './disk-use.js';
 import type { Engine } from './engine.js';
 
 /** What a process shows of its engine. */
@@ -15,6 +16,8 @@ export interface ExposedEngine {
   readonly waitingTasks: () => Iterable<readonly [pool: string, waiting: number]>;
   /** Approvals that wait, of all tenants; undefined when that cannot be said now. */
   readonly waitingApprovals: () => Promise<number | undefined>;
+  /** Bytes on the disks of PostgreSQL and JetStream; undefined when that cannot be said now. */
+  readonly disk: () => Promise<DiskUse | undefined>;
 }
 
 /** Tasks of a pool: `waiting` for a runner, and `running` (delivered and not acknowledged). */
@@ -149,6 +152,33 @@ export function exposeEngine(exposed: ExposedEngine): () => void {
       const [first] = running;
       const waiting = await first?.waitingApprovals();
       if (waiting !== undefined) this.set(waiting);
+    },
+  );
+  gauge(
+    'batuta_database_bytes',
+    'Bytes of the database on disk; the same in every execution process',
+    [],
+    async function collect() {
+      const use = await [...running][0]?.disk();
+      if (use !== undefined) this.set(use.database);
+    },
+  );
+  gauge(
+    'batuta_table_bytes',
+    'Bytes of a table on disk with its indexes; the same in every execution process',
+    ['table'],
+    async function collect() {
+      const use = await [...running][0]?.disk();
+      for (const [table, bytes] of use?.tables ?? []) this.set({ table }, bytes);
+    },
+  );
+  gauge(
+    'batuta_stream_bytes',
+    'Bytes of a JetStream stream on disk; the same in every execution process',
+    ['stream'],
+    async function collect() {
+      const use = await [...running][0]?.disk();
+      for (const [stream, bytes] of use?.streams ?? []) this.set({ stream }, bytes);
     },
   );
   return () => running.delete(exposed);
