@@ -5,6 +5,7 @@ import { createTestDatabase } from '@batuta/testing';
 import type { TestDatabase } from '@batuta/testing';
 import type { DataSource } from 'typeorm';
 import { configDataSource, migrate } from '../src/database/data-source.js';
+import { PoolCredentials } from '../src/credentials/pool-credentials.js';
 import { Definitions } from '../src/definitions/definitions.service.js';
 import { Knowledge } from '../src/knowledge/knowledge.service.js';
 import { ApiKeys } from '../src/tenants/api-keys.js';
@@ -37,6 +38,11 @@ beforeAll(async () => {
      SELECT md5(n::text)::uuid, 'name-' || n, '', 'parallel', '[]', '{}', '{}', 'owner-' || n % 10, 'default', false, '{}', 1,
        true
      FROM generate_series(1, ${ROWS}) AS n`,
+  );
+  await dataSource.query(
+    `INSERT INTO config.orchestration_config_versions (config_id, version, tenant_id, is_global, definition, definition_bytes,
+       has_input_schema, created_by)
+     SELECT id, version, tenant_id, is_global, '{}', 2, false, owner_id FROM config.orchestration_configs`,
   );
   await dataSource.query('ANALYZE');
   const logQuery = (query: string, parameters: unknown[] = []): void => void seen.push({ query, parameters });
@@ -74,11 +80,15 @@ async function planOf(list: () => Promise<unknown>, settings = ''): Promise<stri
 }
 
 describe('each filter of the lists', () => {
-  const nothing = undefined as never;
+  const nothing = { users: undefined } as never;
 
   it.each([
     ['a strategy', { strategy: 'sequential' }, 'orchestration_configs_strategy'],
     ['an owner', { ownerId: 'nobody' }, 'orchestration_configs_owner'],
+    ['a part of a name', { nameContains: 'E-1234' }, 'orchestration_configs_name_parts'],
+    ['a part of no name', { nameContains: 'nothing' }, 'orchestration_configs_name_parts'],
+    ['a letter of no name', { nameContains: 'x' }, 'orchestration_configs_name_parts'],
+    ['two letters of no name', { nameContains: 'me!' }, 'orchestration_configs_name_parts'],
   ])('has an index for configs of %s', async (_name, filters, index) => {
     const definitions = new Definitions(dataSource, nothing, nothing, nothing, nothing);
     const plan = await planOf(() => definitions.list(ME, { ...ANY, ...filters }));
@@ -94,6 +104,11 @@ describe('each filter of the lists', () => {
       'knowledge_documents_tenant',
     ],
     ['keys', () => new ApiKeys(dataSource, nothing, nothing).list(ME, { limit: 0, cursor: '' }), 'api_keys_tenant'],
+    [
+      'credentials of a pool',
+      () => new PoolCredentials(dataSource, nothing, nothing).list(ME, { pool: 'text', limit: 0, cursor: '' }),
+      'pool_credentials_of_pool',
+    ],
   ])('has an index for %s', async (_name, list, index) => {
     expect(await planOf(list, 'SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off')).toContain(index);
   });

@@ -13,6 +13,7 @@ import { CreateConfigSchema1700000000001 } from './migrations/1700000000001-crea
 import { RememberIdempotencyKeys1700000000040 } from './migrations/1700000000040-remember-idempotency-keys.js';
 import { SearchPartsOfWords1700000000010 } from './migrations/1700000000010-search-parts-of-words.js';
 import { CreatePoolCredentials1700000000050 } from './migrations/1700000000050-create-pool-credentials.js';
+import { IndexPartsOfNames1700000000060 } from './migrations/1700000000060-index-parts-of-names.js';
 import { IndexConfigFilters1700000000020 } from './migrations/1700000000020-index-config-filters.js';
 import { PoolTenants1700000000030 } from './migrations/1700000000030-pool-tenants.js';
 
@@ -49,6 +50,7 @@ export function configDataSource(options: { databaseUrl: Secret; connections: nu
       PoolTenants1700000000030,
       RememberIdempotencyKeys1700000000040,
       CreatePoolCredentials1700000000050,
+      IndexPartsOfNames1700000000060,
     ],
     migrationsTableName: 'migrations',
   });

@@ -372,6 +372,7 @@ export class Definitions {
     try {
       const checked = await validateDefinition(document, {
         registeredAgents: (names) => this.#agents.existing(principal.tenantId, names),
+        agentNames: () => this.#agents.names(principal.tenantId),
         checkSchema: (schema) => this.#sandbox.checkSchema(schema, { timeoutMs: 2_000, tenantId: principal.tenantId }),
         parseExpressions: (expressions) =>
           this.#sandbox.parseExpressions(expressions, { timeoutMs: 5_000, tenantId: principal.tenantId }),
@@ -484,13 +485,24 @@ export class Definitions {
   }
 }
 
+/**
+ * The tenant's configs and the published ones by their index, which may name some too many: the parts of a name need not stand
+ * in the order in which the text has them.
+ */
+const NAME_CONTAINS = `(
+    config.name_parts(config.tenant_id, config.name, '{1,2,3}') @>
+      config.name_parts(:tenant, :filter0, ARRAY[least(3, char_length(lower(:filter0)))])
+    OR config.name_parts(config.tenant_id, config.name, '{1,2,3}') @>
+      config.name_parts('${DEFAULT_TENANT}', :filter0, ARRAY[least(3, char_length(lower(:filter0)))])
+  ) AND strpos(lower(config.name), lower(:filter0)) > 0`;
+
 /** False when a filter can match nothing. */
 function addFilters(
   query: SelectQueryBuilder<ConfigEntity>,
   request: { nameContains: unknown; strategy: unknown; ownerId: unknown },
 ): boolean {
   const filters = [
-    ['strpos(lower(config.name), lower(:filter0)) > 0', request.nameContains],
+    [NAME_CONTAINS, request.nameContains],
     ['config.strategy = :filter1', request.strategy],
     ['config.ownerId = :filter2', request.ownerId],
   ] as const;
