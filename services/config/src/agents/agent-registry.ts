@@ -155,6 +155,15 @@ export class AgentRegistry {
     return new Set(found.map(({ name }) => name));
   }
 
+  /** All names in the tenant's registry. */
+  async names(tenantId: string): Promise<string[]> {
+    const found = await this.#dataSource.query<{ name: string }[]>(
+      'SELECT name FROM config.agents WHERE tenant_id = $1 ORDER BY name LIMIT $2',
+      [tenantId, MAX_AGENTS],
+    );
+    return found.map(({ name }) => name);
+  }
+
   /**
    * Keeps these agents from being deleted until the transaction ends.
    * Throws `RefusedError` when one is not there any more.

@@ -20,6 +20,7 @@ describe('docs/configs.md', () => {
     for (const example of examples) {
       const result = await validateDefinition(example, {
         registeredAgents: () => Promise.resolve(new Set()),
+        agentNames: () => Promise.resolve([]),
         checkSchema: (schema) => sandbox.checkSchema(schema, { timeoutMs: 20_000 }),
         parseExpressions: (expressions) => sandbox.parseExpressions(expressions, { timeoutMs: 20_000 }),
         parseTemplates: (templates) => sandbox.parseTemplates(templates, { timeoutMs: 20_000 }),

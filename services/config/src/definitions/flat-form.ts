@@ -31,7 +31,11 @@ export function flatForm(sent: unknown, kind: 'config' | 'patch' = 'config'): Fl
   const { steps, settings, ...unknown } = inner;
   const mistakes = Object.keys(unknown).map((name): Violation => {
     const path = `/steps/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
-    return { path, code: 'unknown_field', message: `"${name.slice(0, 100)}" is not a field of nested steps` };
+    return {
+      path,
+      code: 'unknown_field',
+      message: `"${name.slice(0, 100)}" is not a field of nested steps; known are ${INNER.join(', ')}`,
+    };
   });
   const own = isRecord(settings) ? settings : {};
   const document: Record<string, unknown> = { ...outer };

@@ -11,6 +11,7 @@ afterAll(() => sandbox.close());
 
 const ports: ValidationPorts = {
   registeredAgents: () => Promise.resolve(new Set()),
+  agentNames: () => Promise.resolve([]),
   checkSchema: (schema) => sandbox.checkSchema(schema, { timeoutMs: 20_000 }),
   parseExpressions: (expressions) => sandbox.parseExpressions(expressions, { timeoutMs: 20_000 }),
   parseTemplates: (templates) => sandbox.parseTemplates(templates, { timeoutMs: 20_000 }),

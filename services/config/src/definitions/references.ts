@@ -2,7 +2,6 @@ import type { Report } from '../json/report.js';
 import { isRecord } from '../json/shape.js';
 import type { Outline, StepOutline } from './outline.js';
 import type { TextUse } from './rules.js';
-import { Suggestions } from './suggestion.js';
 import { VisibleOutputs } from './visible-outputs.js';
 
 /** What the sandbox found in an expression. */
@@ -30,7 +29,6 @@ export class ReferenceCheck {
   readonly #outline: Outline;
   readonly #report: Report;
   readonly #visible: VisibleOutputs;
-  readonly #suggestions = new Suggestions();
   readonly #schema: unknown;
 
   constructor(outline: Outline, report: Report) {
@@ -55,7 +53,7 @@ export class ReferenceCheck {
   }
 
   #unknownVariable(use: TextUse, name: string): void {
-    const root = this.#suggestions.nearest(name, ROOTS);
+    const root = this.#report.suggestions.nearest(name, ROOTS);
     const hint = root === undefined ? '' : `; did you mean "${root}", without a $?`;
     this.#report.add(
       use.path,
@@ -73,13 +71,13 @@ export class ReferenceCheck {
     if (!roots.includes(root)) {
       return {
         code: 'unknown_reference',
-        text: `there is no "${shown(root)}" here: an expression sees ${listed(roots)}${this.#suggestions.for(root, roots)}`,
+        text: `there is no "${shown(root)}" here: an expression sees ${listed(roots)}${this.#report.suggestions.for(root, roots)}`,
       };
     }
     if (first === undefined) return undefined;
     if (root === 'outputs') return this.#missingOutput(use, first);
     if (root === 'execution' && !EXECUTION_FIELDS.includes(first)) {
-      const hint = this.#suggestions.for(first, EXECUTION_FIELDS);
+      const hint = this.#report.suggestions.for(first, EXECUTION_FIELDS);
       return {
         code: 'unknown_reference',
         text: `there is no ${written(root, first)}: an execution shows ${listed(EXECUTION_FIELDS)}${hint}`,
@@ -123,7 +121,7 @@ export class ReferenceCheck {
     const keys = [...this.#visible.owners.keys()];
     const visible = step === undefined ? keys : this.#visible.keysSeenBy(step);
     const cut = visible.find((each) => each.startsWith(`${key}-`));
-    const near = cut ?? this.#suggestions.nearest(key, visible) ?? this.#suggestions.nearest(key, keys);
+    const near = cut ?? this.#report.suggestions.nearest(key, visible) ?? this.#report.suggestions.nearest(key, keys);
     return near === undefined ? '' : `; did you mean ${written('outputs', near)}?`;
   }
 
@@ -136,7 +134,7 @@ export class ReferenceCheck {
       const { properties, patternProperties } = schema;
       const known = isRecord(properties) && Object.hasOwn(properties, name);
       if (!known && forbidsOthers(schema) && patternProperties === undefined) {
-        const hint = this.#suggestions.for(name, isRecord(properties) ? Object.keys(properties) : []);
+        const hint = this.#report.suggestions.for(name, isRecord(properties) ? Object.keys(properties) : []);
         const path = written('input', ...names.slice(0, depth + 1));
         return { code: 'unknown_reference', text: `there is no ${path}: input_schema does not allow it${hint}` };
       }

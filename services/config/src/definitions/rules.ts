@@ -6,7 +6,6 @@ import { isRecord } from '../json/shape.js';
 import type { FallbackForest } from './fallback-forest.js';
 import { textOf } from './outline.js';
 import type { GroupOutline, Outline, StepOutline } from './outline.js';
-import { Suggestions } from './suggestion.js';
 
 type Source = Readonly<Record<string, unknown>>;
 
@@ -44,7 +43,6 @@ export function reportDuplicateIds(outline: Outline, report: Report): void {
 }
 
 export function reportDependencies(outline: Outline, forest: FallbackForest, report: Report): void {
-  const suggestions = new Suggestions();
   for (const step of outline.steps) {
     const seen = new Set<string>();
     for (const { name, path } of step.dependencies) {
@@ -55,7 +53,7 @@ export function reportDependencies(outline: Outline, forest: FallbackForest, rep
       } else if (name === step.id) {
         report.add(path, 'self_dependency', 'a step cannot depend on itself');
       } else if (target === undefined && group === undefined) {
-        const hint = suggestions.for(name, nodeNames(outline));
+        const hint = report.suggestions.for(name, nodeNames(outline));
         report.add(path, 'unknown_dependency', `there is no step or consensus group "${name}"${hint}`);
       } else if (target !== undefined) {
         reportDependencyOnStep({ step, target, name, path }, forest, report);
@@ -111,7 +109,6 @@ function* nodeNames(outline: Outline): Iterable<string> {
 }
 
 export function reportFallbacks(outline: Outline, report: Report): void {
-  const suggestions = new Suggestions();
   let mainSeen = false;
   for (const step of outline.steps) {
     const path = `/steps/${step.index}`;
@@ -124,7 +121,7 @@ export function reportFallbacks(outline: Outline, report: Report): void {
     } else if (fallbackFor === step.id) {
       report.add(`${path}/fallback_for`, 'fallback_cycle', 'a step cannot stand in for itself');
     } else if (!outline.stepOf.has(fallbackFor) && !outline.groupOf.has(fallbackFor)) {
-      const hint = suggestions.for(fallbackFor, nodeNames(outline));
+      const hint = report.suggestions.for(fallbackFor, nodeNames(outline));
       report.add(`${path}/fallback_for`, 'unknown_step', `there is no step or consensus group "${fallbackFor}"${hint}`);
     }
     if (fallbackFor !== undefined && step.fallbackFlag === false) {
@@ -251,6 +248,7 @@ function reportGroup(group: GroupOutline, report: Report): void {
   else if (source['on_tie'] === 'judge') needs('judge', 'on_tie judge');
   if (source['mode'] === 'weighted') needs('weights', 'mode weighted');
   reportUnused(source, path, report);
+  if (members.size === 1) reportUnusedOfOneMember(source, path, report);
   if (!isRecord(source['weights'])) return;
   for (const name of Object.keys(source['weights'])) {
     if (!members.has(name)) {
@@ -266,6 +264,12 @@ function reportGroup(group: GroupOutline, report: Report): void {
     report.add(`${path}/weights`, 'bad_limit', 'at least one weight must be above 0');
   }
 }
+
+/** Fields of groups that some modes alone use. */
+const MODES_WITH: Readonly<Record<string, readonly string[]>> = {
+  threshold: ['quorum', 'majority', 'weighted'],
+  on_tie: ['majority', 'weighted', 'best'],
+};
 
 /** What would be ignored without a word says that somebody expects something else. */
 function reportUnused(source: Source, path: string, report: Report): void {
@@ -285,11 +289,28 @@ function reportUnused(source: Source, path: string, report: Report): void {
     );
   }
   onlyWith('vote_key', modes('majority', 'weighted', 'unanimous'), 'modes majority, weighted and unanimous');
-  onlyWith('threshold', modes('quorum', 'majority', 'weighted'), 'modes quorum, majority and weighted');
-  onlyWith('on_tie', modes('majority', 'weighted', 'best'), 'modes majority, weighted and best');
+  for (const [field, some] of Object.entries(MODES_WITH)) {
+    onlyWith(field, modes(...some), `modes ${some.slice(0, -1).join(', ')} and ${some.at(-1) ?? ''}`);
+  }
   onlyWith('judge', modes('judge') || source['on_tie'] === 'judge', 'mode judge or on_tie judge');
   if (source['early_stop'] === true && modes('best', 'judge')) {
     report.add(`${path}/early_stop`, 'contradiction', `has no effect in mode ${mode}, which waits for all members`);
+  }
+}
+
+/** A group of one member is decided by it alone. */
+function reportUnusedOfOneMember(source: Source, path: string, report: Report): void {
+  const mode = textOf(source, 'mode') ?? 'quorum';
+  const why: Readonly<Record<string, string | false>> = {
+    early_stop: source['early_stop'] === true && 'there is nobody else to stop',
+    on_tie: source['on_tie'] !== 'fail' && 'one member cannot tie',
+    threshold: 'the share of one member is all or nothing',
+  };
+  for (const [field, reason] of Object.entries(why)) {
+    if (source[field] === undefined || reason === false) continue;
+    // Of these modes it was said already that they never use the field.
+    if (field === 'early_stop' ? ['best', 'judge'].includes(mode) : !MODES_WITH[field]?.includes(mode)) continue;
+    report.add(`${path}/${field}`, 'contradiction', `has no effect in a group of one member: ${reason}`);
   }
 }
 

@@ -7,6 +7,7 @@ import type { ValidationPorts } from './validate-definition.js';
 
 const ports: ValidationPorts = {
   registeredAgents: () => Promise.resolve(new Set()),
+  agentNames: () => Promise.resolve([]),
   checkSchema: () => Promise.resolve([]),
   parseExpressions: (expressions) => Promise.resolve(expressions.map(() => ({ ok: true, paths: [], unknown: [] }))),
   parseTemplates: (templates) => Promise.resolve(templates.map(() => undefined)),

@@ -32,6 +32,8 @@ import type { AgentUse } from './rules.js';
 export interface ValidationPorts {
   /** Of the given names, those in the tenant's registry. */
   registeredAgents(names: readonly string[]): Promise<ReadonlySet<string>>;
+  /** All names in the tenant's registry; asked for when a config names an agent that is not there. */
+  agentNames(): Promise<readonly string[]>;
   /** Mistakes of a JSON Schema, paths relative to it. */
   checkSchema(schema: unknown): Promise<readonly Violation[]>;
   /** What each JSONata expression reads, or what is wrong with it; in the order given. */
@@ -69,10 +71,13 @@ async function reportAgents(
 ): Promise<void> {
   const names = registryNames(uses);
   const known = names.length === 0 ? new Set<string>() : await ports.registeredAgents(names);
+  const isMissing = (name: string): boolean => !BUILT_IN.has(name) && !known.has(name);
+  const all = names.some(isMissing) ? [...BUILT_IN, ...(await ports.agentNames())] : [];
   for (const { name, path } of uses) {
     if (BUILT_IN.has(name)) continue;
-    if (!known.has(name)) {
-      report.add(path, 'unknown_agent', `there is no agent "${name}"; register it with PUT /api/v1/agents/${name}`);
+    if (isMissing(name)) {
+      const hint = report.suggestions.for(name, all) || `; register it with PUT /api/v1/agents/${name}`;
+      report.add(path, 'unknown_agent', `there is no agent "${name}"${hint}`);
     } else if (isGlobal) {
       report.add(
         path,

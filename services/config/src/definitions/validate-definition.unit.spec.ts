@@ -11,6 +11,7 @@ afterAll(() => sandbox.close());
 
 const ports: ValidationPorts = {
   registeredAgents: (names) => Promise.resolve(new Set(names.filter((name) => name === 'mine'))),
+  agentNames: () => Promise.resolve(['mine', 'translator']),
   checkSchema: (schema) => sandbox.checkSchema(schema, { timeoutMs: 20_000 }),
   parseExpressions: (expressions) => sandbox.parseExpressions(expressions, { timeoutMs: 20_000 }),
   parseTemplates: (templates) => sandbox.parseTemplates(templates, { timeoutMs: 20_000 }),
@@ -71,6 +72,7 @@ describe('a definition that is right', () => {
         step('m2', { consensus_group: 'g', output_key: 'answer' }),
         step('m3', { consensus_group: 'h' }),
         step('u1', { consensus_group: 'undeclared' }),
+        step('u3', { consensus_group: 'undeclared' }),
         step('u2', { consensus_group: 'not_declared' }),
         step('z', { agent: 'mine', dependencies: ['a', 'g', 'undeclared', 'm1'], require: 'all' }),
       ],
@@ -408,6 +410,25 @@ describe('consensus groups', () => {
         },
       ],
     });
+  });
+
+  it.each<[object, string[]]>([
+    [{ early_stop: true }, ['early_stop: there is nobody else to stop']],
+    [{ threshold: 0.5 }, ['threshold: the share of one member is all or nothing']],
+    [{ mode: 'majority', on_tie: 'first', threshold: 1 }, ['threshold: the share', 'on_tie: one member cannot tie']],
+    [{ mode: 'best', score: 'x', on_tie: 'judge', judge: 'echo' }, ['on_tie: one member cannot tie']],
+    [{ mode: 'majority', on_tie: 'fail', early_stop: false, vote_key: 'x' }, []],
+    [{ mode: 'weighted', weights: { a: 1 } }, []],
+    [{ mode: 'judge', judge: 'echo' }, []],
+  ])('refuses %j in a group of one member where it has no effect', async (fields, expected) => {
+    const alone = config([step('a', { consensus_group: 'g' })], { consensus_groups: [{ id: 'g', ...fields }] });
+    const result = await validateDefinition(alone, ports);
+    const found = result.ok ? [] : result.violations;
+    const field = (path: string): string => path.replace('/consensus_groups/0/', '');
+    const told = found.map(({ path, message }) =>
+      message.replace(/^has no effect in a group of one member/, field(path)),
+    );
+    expect(told.toSorted()).toEqual(expected.toSorted().map((text) => expect.stringMatching(new RegExp(`^${text}`))));
   });
 
   it('takes any on_failure of a member: abort is the default, and its group says what its failure does', async () => {
@@ -1101,5 +1122,29 @@ describe('size', () => {
     const result = await validateDefinition(config(Array.from({ length: 5000 }, () => null)), ports);
     expect(result).toMatchObject({ ok: false, total: 5000 });
     expect(!result.ok && result.violations).toHaveLength(1000);
+  });
+});
+
+describe('names that somebody may have meant', () => {
+  it.each<[unknown, string]>([
+    [config([step('a', { retrys: {} })]), '"retrys" is not a known field; did you mean "retry"?'],
+    [config([step('a', { dependson: [] })]), '"dependson" is not a known field'],
+    [config([step('a')], { stratgy: 'parallel' }), '"stratgy" is not a known field'],
+    [
+      config([step('a')], { strategy: 'paralel' }),
+      'must be one of sequential, parallel, consensus, fallback; did you mean "parallel"?',
+    ],
+    [
+      config([step('a')], { settings: { timout_ms: 5 } }),
+      '"timout_ms" is not a known field; did you mean "timeout_ms"?',
+    ],
+    [config([step('a', { agent: 'synthesiser' })]), 'there is no agent "synthesiser"; did you mean "synthesizer"?'],
+    [config([step('a', { agent: 'transaltor' })]), 'there is no agent "transaltor"; did you mean "translator"?'],
+    [
+      config([step('a', { agent: 'accountant' })]),
+      'there is no agent "accountant"; register it with PUT /api/v1/agents/accountant',
+    ],
+  ])('are said of %j', async (document, message) => {
+    expect(await messages(document)).toEqual([message]);
   });
 });

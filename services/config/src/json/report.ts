@@ -1,4 +1,5 @@
 import type { Violation } from '@batuta/contracts';
+import { Suggestions } from './suggestion.js';
 
 /** One token of a JSON Pointer, escaped (RFC 6901). */
 export function pointerToken(key: string | number): string {
@@ -11,6 +12,8 @@ const MAX_VIOLATIONS = 1000;
 /** Collects every mistake of one document, in the order in which they are found. */
 export class Report {
   readonly violations: Violation[];
+  /** Names that somebody may have meant. */
+  readonly suggestions = new Suggestions();
   #total: number;
 
   /**

@@ -75,7 +75,10 @@ export const flag: Shape = (value, path, report) => {
 export function oneOf(values: readonly string[]): Shape {
   return (value, path, report) => {
     if (typeof value !== 'string') wrongType(report, path, `one of ${values.join(', ')}`, value);
-    else if (!values.includes(value)) report.add(path, 'not_allowed', `must be one of ${values.join(', ')}`);
+    else if (!values.includes(value)) {
+      const hint = report.suggestions.for(value, values);
+      report.add(path, 'not_allowed', `must be one of ${values.join(', ')}${hint}`);
+    }
   };
 }
 
@@ -125,7 +128,13 @@ export function object(fields: Readonly<Record<string, Shape>>, required: readon
     for (const [name, entry] of Object.entries(value)) {
       const field = known.get(name);
       if (field === undefined) {
-        report.add(`${path}/${pointerToken(name)}`, 'unknown_field', `"${name.slice(0, 100)}" is not a known field`);
+        const missing = Object.keys(fields).filter((known) => !Object.hasOwn(value, known));
+        const hint = report.suggestions.for(name, missing);
+        report.add(
+          `${path}/${pointerToken(name)}`,
+          'unknown_field',
+          `"${name.slice(0, 100)}" is not a known field${hint}`,
+        );
       } else if (entry !== null) {
         field(entry, `${path}/${name}`, report);
       }

@@ -1,6 +1,6 @@
 import type { PipeTransform } from '@nestjs/common';
 import type { JsonObject, JsonValue, Violation } from '@batuta/contracts';
-import { validateSync } from 'class-validator';
+import { getMetadataStorage, validateSync } from 'class-validator';
 import type { ValidationError } from 'class-validator';
 import { mistakesOf } from './dto/rules.js';
 import type { Rule } from './dto/rules.js';
@@ -8,18 +8,28 @@ import { Problem } from './problem.js';
 
 const token = (key: string): string => key.replaceAll('~', '~0').replaceAll('/', '~1');
 
-const unknownField = (field: string): Violation => ({
+const unknownField = (field: string, hint = ''): Violation => ({
   path: `/${token(field)}`,
-  message: `"${field.slice(0, 100)}" is not a known field`,
+  message: `"${field.slice(0, 100)}" is not a known field${hint}`,
   code: 'unknown_field',
 });
 
+/** A DTO's class; `hintFor` may say where a field that it does not know belongs. */
+export type Dto<T> = (new () => T) & { hintFor?(field: string, body: JsonObject): string | undefined };
+
+/** What to say of a field that the DTO does not know: where it belongs, or which fields there are. */
+function hintOf<T>(dto: Dto<T>, field: string, body: JsonObject): string {
+  const metadata = getMetadataStorage().getTargetValidationMetadatas(dto, '', false, false);
+  const known = [...new Set(metadata.map(({ propertyName }) => propertyName))];
+  return `; ${dto.hintFor?.(field, body) ?? `known are ${known.join(', ')}`}`;
+}
+
 /** Mistakes of fields of a DTO: each rule is asked for its own (dto/rules.ts); what has no rule is not a field. */
-function violationsOf(errors: readonly ValidationError[]): Violation[] {
+function violationsOf<T>(errors: readonly ValidationError[], dto: Dto<T>, body: JsonObject): Violation[] {
   return errors.flatMap(({ property, value, constraints = {}, contexts = {} }) =>
     Object.keys(constraints).flatMap((name): readonly Violation[] => {
       const { rule } = (contexts[name] ?? {}) as { rule?: Rule };
-      if (rule === undefined) return [unknownField(property)];
+      if (rule === undefined) return [unknownField(property, hintOf(dto, property, body))];
       return mistakesOf(rule, value as JsonValue | undefined).map(({ path = '', message, code }) => ({
         path: `/${token(property)}${path}`,
         message,
@@ -51,7 +61,7 @@ export const isJsonObject = (value: JsonValue | undefined): value is JsonObject 
  * class-transformer is left out: it would copy, and partly reinterpret, the user's own documents.
  * @throws Problem validation_failed with every mistake and its path.
  */
-export function check<T extends object>(dto: new () => T, body: JsonValue | undefined): T {
+export function check<T extends object>(dto: Dto<T>, body: JsonValue | undefined): T {
   requireObject(body, 'A JSON body is required.');
   const instance = Object.assign(new dto(), body);
   const errors = validateSync(instance, {
@@ -60,7 +70,7 @@ export function check<T extends object>(dto: new () => T, body: JsonValue | unde
     validationError: { target: false },
   });
   if (errors.length > 0) {
-    const violations = violationsOf(errors);
+    const violations = violationsOf(errors, dto, body);
     throw new Problem('validation_failed', detailOf(violations), { errors: violations });
   }
   return instance;
@@ -72,7 +82,7 @@ export function check<T extends object>(dto: new () => T, body: JsonValue | unde
  * costs more than the rest of a start's checks together; so these may refuse what is right, and must not let through what is not.
  */
 export function checkedBody<T extends object>(
-  dto: new () => T,
+  dto: Dto<T>,
   options: { optional?: boolean; plain?: PlainFields<T> } = {},
 ): PipeTransform<JsonValue | undefined, T> {
   const { optional = false, plain = {} } = options;
@@ -100,7 +110,7 @@ export const emptyBody: PipeTransform<JsonValue | undefined, undefined> = {
   transform: (body) => {
     if (body === undefined) return undefined;
     requireObject(body, '');
-    const errors = Object.keys(body).map(unknownField);
+    const errors = Object.keys(body).map((field) => unknownField(field));
     if (errors.length > 0) throw new Problem('validation_failed', 'This command takes no fields.', { errors });
     return undefined;
   },

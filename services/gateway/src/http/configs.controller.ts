@@ -84,7 +84,7 @@ export class ConfigsController {
   }
 
   @Get()
-  @ApiOperation({ summary: 'List configs', description: 'The newest version of each, newest change first.' })
+  @ApiOperation({ summary: 'List configs', description: 'The newest version of each, newest first.' })
   @Queries(LIST)
   @Answers(200, 'ConfigPage', 'A page.')
   @Refuses()

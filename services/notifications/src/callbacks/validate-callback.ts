@@ -171,7 +171,11 @@ function checkChannel(
   for (const [name, field] of Object.entries(value)) {
     if (field !== undefined && !allowed.includes(name)) {
       const token = name.replaceAll('~', '~0').replaceAll('/', '~1').slice(0, 100);
-      add(`${path}/${token}`, 'unknown_field', `"${name.slice(0, 100)}" is not a field of a ${kind} callback`);
+      add(
+        `${path}/${token}`,
+        'unknown_field',
+        `"${name.slice(0, 100)}" is not a field of a ${kind} callback; known are ${allowed.join(', ')}`,
+      );
     }
   }
   const whole = (name: string, min: number, max: number): number | undefined => {

@@ -24,6 +24,12 @@ import type { Rule } from './rules.js';
 
 /** What starts an execution. */
 export class ExecuteBody {
+  /** Somebody who sends the input itself as the body is told so. */
+  static hintFor(field: string, body: JsonObject): string | undefined {
+    if (body['input'] !== undefined) return undefined;
+    return `the execution's input goes under "input": {"input": {${JSON.stringify(field.slice(0, 100))}: …}}`;
+  }
+
   @ApiPropertyOptional({
     description: "The execution's input: any JSON. Checked against the config's `input_schema` when it has one.",
     ...ANY_JSON,

@@ -162,7 +162,13 @@ export const aBudget: Rule = (value) => {
     const path = `/${token(name)}`;
     const whole = name === 'max_tokens';
     if (!LIMITS_OF_BUDGET.includes(name)) {
-      return [{ path, code: 'unknown_field', message: `"${name.slice(0, 100)}" is not a known field` }];
+      return [
+        {
+          path,
+          code: 'unknown_field',
+          message: `"${name.slice(0, 100)}" is not a known field; known are ${LIMITS_OF_BUDGET.join(', ')}`,
+        },
+      ];
     }
     if (typeof limit !== 'number' || (whole && !Number.isInteger(limit))) {
       return [{ ...wrongType(whole ? 'a whole number' : 'a number', limit), path }];
