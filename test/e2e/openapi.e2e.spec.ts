@@ -57,6 +57,8 @@ describe('the OpenAPI document', () => {
   let platform: LocalPlatform;
   let api: Api;
   let document: OpenApi;
+  /** Routes that answered with a secret. */
+  const secrets = new Set<string>();
 
   beforeAll(async () => {
     platform = await LocalPlatform.start();
@@ -136,7 +138,28 @@ describe('the OpenAPI document', () => {
       media === undefined ? {} : { 'content-type': media },
     );
     if (answer.status >= 300) throw new Error(`${method} ${target}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    if (answer.status === 201) await expectPlace(answer);
+    if (typeof answer.body['secret'] === 'string' || typeof answer.body['file'] === 'string') {
+      expect([path, answer.headers.get('cache-control')]).toEqual([path, 'no-store']);
+      secrets.add(path);
+    }
     return answer;
+  }
+
+  /** What was made is where the answer says. */
+  async function expectPlace({ headers, body }: Answer): Promise<void> {
+    const place = headers.get('location') ?? '';
+    expect(place).toMatch(/^\/api\/v1\//);
+    // Credentials of a pool are shown in a list only; at their own place they are revoked.
+    if (place.includes('/credentials/')) {
+      const there = await fetch(`${api.url}${place}`, { method: 'OPTIONS' });
+      expect([there.status, there.headers.get('allow')]).toEqual([204, 'DELETE, OPTIONS']);
+      expect(place).toContain(String(body['id']));
+    } else {
+      const there = await api.get(place);
+      const name = 'id' in body ? 'id' : 'name';
+      expect([place, there.status, there.body[name]]).toEqual([place, 200, body[name]]);
+    }
   }
 
   const start = async (config: string): Promise<string> =>
@@ -162,8 +185,13 @@ describe('the OpenAPI document', () => {
   };
 
   it('has bodies that a fresh platform takes, and answers that are as it says', async () => {
+    // All that take a body, make something, or show a secret.
     const left = new Set(
-      operations().flatMap(({ method, path, operation }) => (operation.requestBody ? [`${method} ${path}`] : [])),
+      operations().flatMap(({ method, path, operation }) =>
+        operation.requestBody || operation.responses['201'] !== undefined || path.endsWith('/rotate')
+          ? [`${method} ${path}`]
+          : [],
+      ),
     );
     const send = async (method: string, path: string, parameters?: Record<string, string>): Promise<Answer> => {
       left.delete(`${method} ${path}`);
@@ -179,10 +207,13 @@ describe('the OpenAPI document', () => {
     await send('put', `${API}/configs/{id}`);
     await send('patch', `${API}/configs/{id}`);
     const agent = await send('put', '/api/v1/agents/{name}');
+    await send('patch', '/api/v1/agents/{name}');
     await send('post', '/api/v1/pools/{pool}/credentials', { pool: String(agent.body['pool']) });
     await send('post', '/api/v1/knowledge/documents');
     await send('post', '/api/v1/api-keys');
-    await send('post', `${API}/callbacks`);
+    const callback = await send('post', `${API}/callbacks`);
+    await send('post', `${API}/callbacks/{id}/secret/rotate`, { id: String(callback.body['id']) });
+    await send('post', `${API}/callbacks/secret/rotate`);
     await send('post', '/api/v1/notifications/ack');
 
     for (const config of [SLOW, ASKING]) expectStatus(await api.post(`${API}/configs`, config), 201);
@@ -198,6 +229,15 @@ describe('the OpenAPI document', () => {
     await send('post', `${EXECUTION}/steps/{step_id}/approve`, { id: await running('asking') });
     await send('post', `${EXECUTION}/steps/{step_id}/reject`, { id: await running('asking') });
     expect([...left]).toEqual([]);
+    expect([...secrets].toSorted()).toEqual(
+      [
+        '/api/v1/api-keys',
+        `${API}/callbacks`,
+        `${API}/callbacks/secret/rotate`,
+        `${API}/callbacks/{id}/secret/rotate`,
+        '/api/v1/pools/{pool}/credentials',
+      ].toSorted(),
+    );
 
     // What is read shows its fields as documented, with all kinds of executions there.
     await running('asking');

@@ -163,7 +163,7 @@ export type GetVersionReply = Override<
 
 export type Agent = Wire<AgentJson, 'inputSchema' | 'outputSchema'>;
 export type PutAgentRequest = Override<
-  Wire<PutAgentRequestJson, 'preconditions'>,
+  Wire<PutAgentRequestJson, 'merge' | 'preconditions'>,
   { principal: Principal; preconditions?: Preconditions | undefined }
 >;
 export type GetAgentRequest = Wire<GetAgentRequestJson>;

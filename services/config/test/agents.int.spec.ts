@@ -103,6 +103,61 @@ describe('the pool of an agent', () => {
   });
 });
 
+describe('a merge patch of an agent', () => {
+  const patch = (name: string, body: unknown, more: object = {}, as: Principal = admin) =>
+    under.client.request<AgentReply>(on.agentPut, { principal: as, name, body, merge: true, ...more });
+
+  it('changes what it names, goes into schemas, and null takes a field away', async () => {
+    await put('patched', {
+      pool: 'patched-pool',
+      description: 'old',
+      input_schema: { type: 'object', required: ['text'], properties: { text: { type: 'string' } } },
+      output_schema: false,
+    });
+    const first = await patch('patched', { description: 'new', input_schema: { required: null, maxProperties: 3 } });
+    expect(first.agent).toMatchObject({ pool: 'patched-pool', description: 'new', outputSchema: false, revision: 2 });
+    expect(first.agent?.inputSchema).toEqual({
+      type: 'object',
+      properties: { text: { type: 'string' } },
+      maxProperties: 3,
+    });
+    const second = await patch('patched', { description: null, output_schema: null });
+    expect(second.agent).toMatchObject({ description: '', revision: 3 });
+    expect(second.agent).not.toHaveProperty('outputSchema');
+    expect((await get('patched')).agent).toEqual(second.agent);
+  });
+
+  it('is refused with what is wrong, of an agent that is not there, and to who may not', async () => {
+    await put('patched-wrong', { pool: 'patched-pool' });
+    expect((await patch('patched-wrong', { pool: null })).refused?.violations).toMatchObject([{ path: '/pool' }]);
+    expect((await patch('patched-wrong', { colour: 1 })).refused?.violations).toMatchObject([{ path: '/colour' }]);
+    expect((await patch('patched-wrong', { input_schema: { type: 7 } })).refused?.code).toBe('validation_failed');
+    expect((await patch('patched-wrong', [])).refused?.code).toBe('validation_failed');
+    expect((await patch('nobody-there', { description: '' })).refused?.code).toBe('not_found');
+    expect((await patch('echo', { description: '' })).refused?.code).toBe('forbidden');
+    expect((await patch('patched-wrong', { description: '' }, {}, principal('other'))).refused?.code).toBe('not_found');
+    const operator = principal('agents', 'operator');
+    expect((await patch('patched-wrong', { description: '' }, {}, operator)).refused?.code).toBe('forbidden');
+    expect((await get('patched-wrong')).agent?.revision).toBe(1);
+  });
+
+  it('loses nothing when several come at once, and holds to If-Match', async () => {
+    await put('patched-at-once', { pool: 'patched-pool', input_schema: { type: 'object' } });
+    const fields = ['a', 'b', 'c', 'd'];
+    const replies = await Promise.all(
+      fields.map((field) => patch('patched-at-once', { input_schema: { properties: { [field]: {} } } })),
+    );
+    expect(replies.map(({ refused }) => refused)).toEqual([undefined, undefined, undefined, undefined]);
+    const { agent, etag } = await get('patched-at-once');
+    expect(agent?.revision).toBe(5);
+    expect(Object.keys((agent?.inputSchema as { properties: object }).properties).toSorted()).toEqual(fields);
+    const seen = { preconditions: { ifMatch: { tags: [etag] } } };
+    expect((await patch('patched-at-once', { description: 'e' }, seen)).agent?.revision).toBe(6);
+    expect((await patch('patched-at-once', { description: 'f' }, seen)).refused?.code).toBe('version_conflict');
+    expect((await get('patched-at-once')).agent?.description).toBe('e');
+  });
+});
+
 describe('put', () => {
   it('makes an agent, changes it and counts its revisions', async () => {
     const made = await put('gpu', { pool: 'gpu-pool', description: 'draws', input_schema: { type: 'object' } });

@@ -60,7 +60,7 @@ export async function startConfigUnderTest(replicas = 1): Promise<ConfigUnderTes
   });
   await connection.flush();
   return {
-    client: controlClientOver(connection),
+    client: patientClient(controlClientOver(connection)),
     databaseUrl: database.url,
     natsUrl: nats.url,
     adminKeys,
@@ -72,6 +72,14 @@ export async function startConfigUnderTest(replicas = 1): Promise<ConfigUnderTes
       await nats.close();
       await database.drop();
     },
+  };
+}
+
+/** On a busy machine the first answer, for which the sandbox starts, takes longer than anybody would wait in production. */
+function patientClient(client: ControlClient): ControlClient {
+  return {
+    request: (pattern, data, options) => client.request(pattern, data, { timeoutMs: 30_000, ...options }),
+    close: () => client.close(),
   };
 }
 

@@ -2,6 +2,7 @@ import type { DynamicModule } from '@nestjs/common';
 import { Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { RoleGuard } from './auth/role.guard.js';
+import { PreconditionGuard } from './http/preconditions.js';
 import { Backend } from './backend/backend.js';
 import { ExecutionStarter } from './backend/execution-starter.js';
 import { Executions } from './backend/executions.js';
@@ -53,6 +54,7 @@ export class GatewayModule {
         { provide: Executions, useValue: parts.executions },
         { provide: TraceLinks, useValue: parts.traceLinks },
         { provide: APP_GUARD, useClass: RoleGuard },
+        { provide: APP_GUARD, useClass: PreconditionGuard },
       ],
     };
   }

@@ -359,7 +359,7 @@ describe('many WebSockets', () => {
         { length: 1000 },
         (_, index) => new Client(`${under.gateway.url}/ws/executions/${ids[index % ids.length] ?? ''}/monitor`),
       );
-      await eventually(() => clients.every(({ received }) => received.length === 20), { timeoutMs: 60_000 });
+      await eventually(() => clients.every(({ received }) => received.length === 20), { timeoutMs: 240_000 });
       const asked = under.fake.count('batuta.execution.query.events');
       for (let round = 0; round < 10; round += 1) {
         for (const id of ids) under.fake.append(id, 'StepScheduled', { stepId: `r${round}`, attempt: 1 });
@@ -375,5 +375,5 @@ describe('many WebSockets', () => {
     } finally {
       await under.close();
     }
-  }, 60_000);
+  }, 300_000);
 });

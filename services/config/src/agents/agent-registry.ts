@@ -18,6 +18,7 @@ import { findable, textField } from '../access/requests.js';
 import { requireRole } from '../access/roles.js';
 import { Changes } from '../changes.js';
 import { guardJson } from '../json/guard.js';
+import { mergePatch } from '../json/merge-patch.js';
 import { Report } from '../json/report.js';
 import { anyJson, isRecord, object, text, token, withoutNulls } from '../json/shape.js';
 import { AgentEntity } from './agent.entity.js';
@@ -26,6 +27,8 @@ import { PoolClaims } from './pool-claims.js';
 const BUILT_IN: ReadonlySet<string> = new Set(BUILT_IN_AGENTS);
 const MAX_SCHEMA_BYTES = 128 * 1024;
 const MAX_AGENTS = 1000;
+/** Changes that others may make while one patch is applied. */
+const PATCH_TRIES = 10;
 /** Configs that a refusal names. */
 const NAMED_CONFIGS = 20;
 
@@ -92,6 +95,34 @@ export class AgentRegistry {
     });
     if (saved.refused === undefined) this.#changes.announce({ kind: 'agent', tenantId, id: agent });
     return saved;
+  }
+
+  /**
+   * Changes an agent by a JSON merge patch of what was said of it. When somebody else changed it meanwhile and the caller expects no
+   * revision in particular, the patch is applied to that one.
+   */
+  async patch(principal: Principal, name: unknown, patch: unknown, preconditions?: Preconditions): Promise<AgentReply> {
+    const denied = requireRole(principal, roleOf(subjects.config.agentPut), 'change an agent');
+    if (denied !== undefined) return denied;
+    const agent = findable(name, 64) ?? '';
+    if (BUILT_IN.has(agent)) return refuse('forbidden', `"${agent}" is built in and cannot be changed.`);
+    const guarded = new Report();
+    guardJson(patch, guarded);
+    if (guarded.total > 0) return invalid('The patch', guarded.violations, guarded.total);
+    for (let tried = 1; ; tried += 1) {
+      const found = await this.#dataSource.manager.findOneBy(AgentEntity, {
+        tenantId: principal.tenantId,
+        name: agent,
+      });
+      if (found === null) return refuse('not_found', 'There is no such agent.');
+      const refused = preconditionRefusal(preconditions, tagged(found));
+      if (refused !== undefined) return { refused };
+      const { etag } = tagged(found);
+      const body = mergePatch(bodyOf(found), patch);
+      const reply = await this.put(principal, agent, body, { ifMatch: { tags: [etag] } });
+      // The caller's own conditions are looked at again with the revision that somebody else has made.
+      if (reply.refused?.code !== 'version_conflict' || tried >= PATCH_TRIES) return reply;
+    }
   }
 
   async get(tenantId: string, name: unknown): Promise<AgentReply> {
@@ -233,6 +264,16 @@ function inUse(agent: string, users: readonly { id: string; name: string; total:
   return refuse('conflict', `The agent "${agent}" is used by ${names}${more}. Change or delete them first.`, {
     details: { configs, total },
   });
+}
+
+/** What a user says of an agent, as a PUT has it. */
+function bodyOf({ pool, description, inputSchema, outputSchema }: AgentEntity): Record<string, unknown> {
+  return {
+    pool,
+    description,
+    ...(inputSchema === null ? {} : { input_schema: inputSchema }),
+    ...(outputSchema === null ? {} : { output_schema: outputSchema }),
+  };
 }
 
 const tagged = (agent: AgentEntity): { etag: string; version: number } => {

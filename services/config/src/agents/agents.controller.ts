@@ -23,7 +23,11 @@ export class AgentsController {
 
   @MessagePattern(subjects.config.agentPut)
   put(@Payload() request: PutAgentRequest): Promise<AgentReply> {
-    return this.#agents.put(principalOf(request), request.name, request.body, request.preconditions);
+    const { name, body, preconditions, merge = false } = request;
+    const principal = principalOf(request);
+    return merge
+      ? this.#agents.patch(principal, name, body, preconditions)
+      : this.#agents.put(principal, name, body, preconditions);
   }
 
   @MessagePattern(subjects.config.agentGet)

@@ -1,11 +1,30 @@
-import { mistake } from '../http/problem.js';
+import { mistake, Problem } from '../http/problem.js';
 
 const KEY = /^[!-~]{8,256}$/;
 const BEARER = /^Bearer +([!-~]{8,256}) *$/i;
 
-/** The key of an `Authorization: Bearer <key>` header; undefined when there is none or it cannot be a key. */
+/**
+ * The key of an `Authorization: Bearer <key>` header; undefined when there is no such header.
+ * @throws Problem unauthenticated, which says what is wrong, when the header has no key.
+ */
 export function bearerOf(authorization: string | undefined): string | undefined {
-  return authorization === undefined ? undefined : BEARER.exec(authorization)?.[1];
+  if (authorization === undefined) return undefined;
+  const key = BEARER.exec(authorization)?.[1];
+  if (key !== undefined) return key;
+  const [scheme = ''] = authorization.split(' ', 1);
+  if (scheme.toLowerCase() === 'bearer') {
+    throw new Problem(
+      'unauthenticated',
+      'What follows "Bearer" is no API key: a key has 8 to 256 visible ASCII characters.',
+      {
+        headers: { 'www-authenticate': 'Bearer realm="batuta", error="invalid_token"' },
+      },
+    );
+  }
+  throw new Problem(
+    'unauthenticated',
+    'The header Authorization has no API key. Send it as "Authorization: Bearer <key>".',
+  );
 }
 
 /** Subprotocol that the gateway answers with, offered beside the one that carries the key. */

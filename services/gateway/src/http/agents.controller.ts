@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, Param, Put, Query, Res } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Param, Patch, Put, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { subjects, roleOf } from '@batuta/contracts';
@@ -6,12 +6,12 @@ import type { AgentReply, JsonObject, JsonValue, ListAgentsReply, Preconditions,
 import { Caller, Needs } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
 import { objectBody } from './checked.js';
-import { Answers, BodyIs, IfMatch, IfNoneMatch, Refuses } from './documented.js';
+import { Answers, BodyIs, IfMatch, IfNoneMatch, PatchIs, Refuses } from './documented.js';
 import { createdAt, tagged } from './headers.js';
 import { Conditions } from './preconditions.js';
 import { accepted } from './problem.js';
 import { parseQuery } from './query.js';
-import { agentOf, shownAgent } from './shown.js';
+import { agentOf, agentPatchOf, shownAgent } from './shown.js';
 
 @ApiTags('Agents')
 @ApiBearerAuth()
@@ -81,6 +81,40 @@ export class AgentsController {
       created = false,
     } = accepted(await this.backend.ask<AgentReply>(subjects.config.agentPut, request));
     if (created) createdAt(reply, `/api/v1/agents/${encodeURIComponent(name)}`);
+    return tagged(reply, etag, shownAgent(agent));
+  }
+
+  @Patch(':name')
+  @Needs(roleOf(subjects.config.agentPut))
+  @ApiOperation({
+    summary: 'Change some fields of an agent',
+    description:
+      'The body is a JSON merge patch (RFC 7396): what it names is replaced, objects field by field, lists as a whole; null takes a field away.',
+  })
+  @IfMatch
+  @PatchIs('AgentPatch', 'The fields to change.')
+  @Answers(200, 'Agent', 'Changed.', true)
+  @Refuses(
+    'not_found',
+    'version_conflict',
+    'conflict',
+    'pool_taken',
+    'not_applicable',
+    'malformed_json',
+    'unsupported_media_type',
+    'payload_too_large',
+  )
+  async patch(
+    @Caller() principal: Principal,
+    @Param('name') name: string,
+    @Body(objectBody) body: JsonValue,
+    @Query() query: unknown,
+    @Conditions() preconditions: Preconditions | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<JsonObject> {
+    parseQuery({}, query);
+    const request = { principal, name, body: agentPatchOf(body), preconditions, merge: true };
+    const { agent, etag } = accepted(await this.backend.ask<AgentReply>(subjects.config.agentPut, request));
     return tagged(reply, etag, shownAgent(agent));
   }
 

@@ -5,6 +5,7 @@ import type { RefusalCode } from '@batuta/contracts';
 import { ref } from './openapi-schemas.js';
 import { headerRef } from './openapi-headers.js';
 import { IDEMPOTENCY_KEY } from './headers.js';
+import { Compares } from './preconditions.js';
 import { statusOf } from './problem.js';
 import type { QuerySpec } from './query.js';
 
@@ -123,8 +124,9 @@ export const IfNoneMatch: MethodDecorator = applyDecorators(
   ApiResponse({ status: 304, description: 'It is as you have seen it.', headers: ETAG } as ApiResponseOptions),
 );
 
-/** Documents a change of something that has an ETag, and its refusal. */
+/** Marks and documents a change of something that has an ETag, and its refusal. */
 export const IfMatch: MethodDecorator = applyDecorators(
+  Compares,
   ApiHeader({
     name: 'If-Match',
     required: false,

@@ -10,6 +10,7 @@ import { Executions } from '../backend/executions.js';
 import { checkedBody } from './checked.js';
 import { ExecuteBody, PLAIN_EXECUTE_FIELDS } from './dto/execute.dto.js';
 import { idempotencyKeyOf, traceparentOf } from './headers.js';
+import { refusePreconditions } from './preconditions.js';
 import { parseQuery } from './query.js';
 import { answerStart, START_QUERY, StartRoute } from './start-answer.js';
 import { startOptionsOf } from './start-options.js';
@@ -64,6 +65,7 @@ export function executeHandler(executions: Executions) {
     const principal = principalOf(request);
     requireRole(principal, COMMAND_ROLE);
     const { headers } = request;
+    refusePreconditions(headers);
     const key = headers['idempotency-key'];
     const traceparent = headers['traceparent'];
     void reply.code(202);

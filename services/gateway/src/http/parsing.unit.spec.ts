@@ -67,7 +67,7 @@ describe('query parameters', () => {
             (path) => expect.objectContaining({ path }) as unknown,
           ),
         },
-      }) as unknown as Error,
+      }) as unknown as never,
     );
   });
 
@@ -98,11 +98,25 @@ describe('headers', () => {
 
   it('finds the key in Authorization or among the subprotocols, and nowhere else', () => {
     expect(bearerOf('bearer  abcdefgh ')).toBe('abcdefgh');
-    expect(['Bearer', 'Bearer a b', 'Basic abcdefgh', 'Bearer short', undefined].map(bearerOf)).toEqual(
-      Array(5).fill(undefined),
-    );
+    expect(bearerOf(undefined)).toBeUndefined();
     expect(bearerOfProtocols('batuta.v1, batuta.bearer.abcdefgh')).toBe('abcdefgh');
     expect(bearerOfProtocols('batuta.v1')).toBeUndefined();
+  });
+});
+
+describe('an Authorization header without a key', () => {
+  it.each(['Bearer', 'bearer nope', 'Bearer two words', 'Bearer ' + 'k'.repeat(257)])('says so of "%s"', (header) => {
+    expect(() => bearerOf(header)).toThrow('What follows "Bearer" is no API key');
+    expect(() => bearerOf(header)).toThrow(
+      expect.objectContaining({
+        code: 'unauthenticated',
+        extra: { headers: { 'www-authenticate': expect.stringContaining('invalid_token') } },
+      }) as Error,
+    );
+  });
+
+  it.each(['', 'Basic abcdefgh', 'abcdefgh'])('says how to send one to "%s"', (header) => {
+    expect(() => bearerOf(header)).toThrow('The header Authorization has no API key. Send it as');
   });
 });
 

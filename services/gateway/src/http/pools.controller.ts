@@ -26,7 +26,7 @@ import { Backend } from '../backend/backend.js';
 import { checkedBody } from './checked.js';
 import { Answers, Queries, Refuses } from './documented.js';
 import { PoolCredentialsBody } from './dto/pool-credentials.dto.js';
-import { secret } from './headers.js';
+import { createdAt, secret } from './headers.js';
 import { Problem, accepted } from './problem.js';
 import { cursorParameter, limitParameter, parseQuery } from './query.js';
 import { shownCursor } from './shown.js';
@@ -93,7 +93,9 @@ export class PoolsController {
         expiresAt: body.expires_at == null ? undefined : parseTime(body.expires_at),
       }),
     );
-    return { ...shownCredentials(reply.credentials), file: reply.file ?? '' };
+    const shown = shownCredentials(reply.credentials);
+    createdAt(response, `/api/v1/pools/${encodeURIComponent(pool)}/credentials/${reply.credentials?.id ?? ''}`);
+    return { ...shown, file: reply.file ?? '' };
   }
 
   @Get(':pool/credentials')

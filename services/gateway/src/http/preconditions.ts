@@ -1,6 +1,7 @@
 import type { Preconditions, TagCondition } from '@batuta/contracts';
-import { createParamDecorator } from '@nestjs/common';
-import type { ExecutionContext } from '@nestjs/common';
+import { createParamDecorator, Injectable, SetMetadata } from '@nestjs/common';
+import type { CanActivate, ExecutionContext } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { mistake, Problem } from './problem.js';
 
@@ -61,6 +62,43 @@ export function preconditionsOf(headers: Readonly<Record<string, Header>>): Prec
   const ifMatch = conditionOf('If-Match', headers['if-match'], true);
   const ifNoneMatch = conditionOf('If-None-Match', headers['if-none-match'], false);
   return ifMatch === undefined && ifNoneMatch === undefined ? undefined : { ifMatch, ifNoneMatch };
+}
+
+const HEADERS = ['if-match', 'if-none-match'] as const;
+
+/**
+ * Of a change that compares nothing: whoever sets a condition there expects that the change is left out when it does not hold.
+ * @throws Problem validation_failed when the request has one.
+ */
+export function refusePreconditions(headers: Readonly<Record<string, Header>>): void {
+  for (const name of HEADERS) {
+    if (headers[name] === undefined) continue;
+    const title = name === 'if-match' ? 'If-Match' : 'If-None-Match';
+    const message = `is not taken here: what this request changes has no ETag`;
+    throw new Problem('validation_failed', `${title} ${message}.`, {
+      errors: [{ path: `/headers/${name}`, code: 'not_allowed', message }],
+    });
+  }
+}
+
+const COMPARES = Symbol('compares');
+
+/** Marks a handler that holds preconditions against what it changes. */
+export const Compares: MethodDecorator = SetMetadata(COMPARES, true);
+
+/** Refuses preconditions of changes whose handler does not compare. */
+@Injectable()
+export class PreconditionGuard implements CanActivate {
+  constructor(private readonly reflector: Reflector) {}
+
+  canActivate(context: ExecutionContext): boolean {
+    const { method, headers } = context.switchToHttp().getRequest<FastifyRequest>();
+    const reads = method === 'GET' || method === 'HEAD';
+    if (!reads && this.reflector.get<boolean | undefined>(COMPARES, context.getHandler()) !== true) {
+      refusePreconditions(headers);
+    }
+    return true;
+  }
 }
 
 /** The handler's parameter that takes the preconditions of a change. */

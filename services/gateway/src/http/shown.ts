@@ -30,13 +30,18 @@ export function definitionOf(body: JsonValue): JsonValue {
   return definition;
 }
 
-/** A merge patch of a definition. What is kept beside it is not the user's to change, and who names it expects that it is. */
-export function patchOf(body: JsonValue): JsonValue {
-  const errors = KEPT_BESIDE.filter((field) => Object.hasOwn(body as JsonObject, field)).map((field) => ({
-    path: `/${field}`,
-    message: `${field} is kept by the platform and cannot be changed`,
-    code: 'read_only',
-  }));
+/** A merge patch of a definition. */
+export const patchOf = (body: JsonValue): JsonValue => patchWithout(KEPT_BESIDE, body);
+
+/** A patch. What is kept beside the document is not the user's to change, and who names it expects that it is. */
+function patchWithout(kept: readonly string[], body: JsonValue): JsonValue {
+  const errors = kept
+    .filter((field) => Object.hasOwn(body as JsonObject, field))
+    .map((field) => ({
+      path: `/${field}`,
+      message: `${field} is kept by the platform and cannot be changed`,
+      code: 'read_only',
+    }));
   if (errors.length === 0) return body;
   throw new Problem('validation_failed', 'The patch names fields that cannot be changed.', { errors });
 }
@@ -51,6 +56,9 @@ export function agentOf(name: string, body: JsonValue): JsonValue {
   if (agent['name'] === name) delete agent['name'];
   return agent;
 }
+
+/** A merge patch of what is said of an agent. */
+export const agentPatchOf = (body: JsonValue): JsonValue => patchWithout(['name', ...KEPT_OF_AGENT], body);
 
 export function shownAgent(agent: Agent | undefined): JsonObject {
   if (agent === undefined) throw new Problem('not_found', 'There is no such agent.');
