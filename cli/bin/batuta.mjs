@@ -3,14 +3,17 @@
 // program. An old Node.js must be able to read this file: it is told here that it is too old.
 import { spawn } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
+const dataDir = resolve(process.env.BATUTA_DATA_DIR ?? join(root, '.batuta'));
 const main = join(root, 'cli/dist/main.js');
 /** What a first build writes. */
 const BUILD_MIB = 120;
 const MIB = 1024 * 1024;
+/** How often a build that takes long says that it goes on. */
+const PROGRESS_MS = 5_000;
 
 function giveUp(message) {
   process.stderr.write(`${message}\n`);
@@ -41,6 +44,35 @@ function checkInstalled() {
   giveUp(`The packages that Batuta needs are not installed in ${root}. Run: npm ci`);
 }
 
+const packagesIn = (file) => JSON.parse(readFileSync(file, 'utf8')).packages ?? {};
+
+/** What has changed in the lockfile since the packages were installed would make the build fail with other words. */
+function checkInstalledLockfile() {
+  const lockfile = join(root, 'package-lock.json');
+  if (!existsSync(lockfile)) return;
+  const installed = packagesIn(join(root, 'node_modules/.package-lock.json'));
+  const other = Object.entries(packagesIn(lockfile)).find(
+    ([path, { version, optional }]) =>
+      path.includes('node_modules/') &&
+      (installed[path] === undefined ? optional !== true : installed[path].version !== version),
+  );
+  if (other === undefined) return;
+  const [path, { version }] = other;
+  const name = path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length);
+  giveUp(
+    `The packages installed in ${root} are not those of package-lock.json, which has been changed since: ` +
+      `${name}${version === undefined ? '' : ` ${version}`} is not there. Run: npm ci`,
+  );
+}
+
+/** A second start is told before anything is built. Only an answer shows that the process of the file is a platform. */
+async function checkNotRunning() {
+  const run = readRunFile(dataDir);
+  if (run === undefined) return;
+  const answer = await fetch(`${run.url}/health/live`, { signal: AbortSignal.timeout(2000) }).catch(() => undefined);
+  if (answer?.ok === true) giveUp(alreadyRuns(run));
+}
+
 function checkWritable() {
   const places = [root, join(root, 'cli'), join(root, 'cli/dist')].filter((place) => existsSync(place));
   for (const place of places) {
@@ -66,13 +98,16 @@ function checkSpace() {
 
 /** Compiles what has changed. Nothing has when `npm run build` or an earlier start came before, and it takes a moment. */
 async function build(isFirst) {
+  checkInstalledLockfile();
   checkWritable();
   if (isFirst) {
     checkSpace();
-    process.stdout.write('Building (first time, about 40 s) …\n');
+    process.stdout.write('Building (first time; takes 40 s to 2 minutes, by machine) …\n');
   }
-  const notice = isFirst ? undefined : setTimeout(() => process.stdout.write('Building what has changed …\n'), 3000);
   const startedAt = Date.now();
+  const seconds = () => Math.round((Date.now() - startedAt) / 1000);
+  const notice = isFirst ? undefined : setTimeout(() => process.stdout.write('Building what has changed …\n'), 3000);
+  const progress = setInterval(() => process.stdout.write(`  … building for ${seconds()} s\n`), PROGRESS_MS);
   const { code, signal } = await new Promise((resolve) => {
     const child = spawn('npm', ['run', '--silent', 'build:local'], {
       cwd: root,
@@ -83,9 +118,10 @@ async function build(isFirst) {
     child.once('close', (code, signal) => resolve({ code, signal }));
   });
   clearTimeout(notice);
+  clearInterval(progress);
   if (interrupted || signal !== null) process.exit(130);
   if (code !== 0) giveUp('Batuta could not be built; the lines above say why.');
-  if (isFirst) process.stdout.write(`Built in ${Math.round((Date.now() - startedAt) / 1000)} s.\n`);
+  if (isFirst) process.stdout.write(`Built in ${seconds()} s.\n`);
 }
 
 let interrupted = false;
@@ -109,9 +145,13 @@ async function load(runsPlatform) {
 checkNode();
 checkInstalled();
 const { commandLine } = await import('../command-line.js');
+const { alreadyRuns, readRunFile } = await import('../run-file.js');
 const program = () => load(false);
 await commandLine({
-  start: () => load(true),
+  start: async () => {
+    await checkNotRunning();
+    await load(true);
+  },
   demo: () => load(true),
   env: program,
   addKnowledge: program,

@@ -1,25 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { BatutaClient, ConnectionError, ProblemError, UnexpectedAnswerError } from '@batuta/client';
 import { Mistake } from '@batuta/program';
 import { WebSocket } from 'ws';
-
-/** Where a running platform is, as `.batuta/run.json` says. */
-export interface RunFile {
-  readonly url: string;
-  readonly pid: number;
-  /** With user and password. */
-  readonly nats_url: string;
-  readonly api_key_file: string;
-  /** With its password: the file is readable by its owner only. */
-  readonly database_url: string;
-  /** Where each service answers /health/ready. */
-  readonly services: Readonly<Record<string, string>>;
-  /** Absent when the database is not ours. */
-  readonly postgres_log?: string | null;
-  /** Holds a directory for each tenant, whose files its agents may read. */
-  readonly agent_files: string;
-}
+import { readRunFile } from '../run-file.js';
 
 /** A person's mistake or a platform that is not there: shown without a stack. */
 export class CliError extends Mistake {
@@ -29,31 +12,6 @@ export class CliError extends Mistake {
 export interface Connection {
   readonly url: string;
   readonly apiKey: string;
-}
-
-/** Whether a process with this id exists. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
-/** What `.batuta/run.json` says when the platform that wrote it is still alive, else undefined. */
-export async function readRunFile(dataDir: string): Promise<RunFile | undefined> {
-  let text: string;
-  try {
-    text = await readFile(join(dataDir, 'run.json'), 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
-      return undefined;
-    }
-    throw error;
-  }
-  const run = JSON.parse(text) as RunFile;
-  return isAlive(run.pid) ? run : undefined;
 }
 
 /**
@@ -76,7 +34,7 @@ export async function findPlatform(dataDir: string, env: NodeJS.ProcessEnv = pro
  * @throws CliError when none does.
  */
 export async function platformHere(dataDir: string): Promise<Connection> {
-  const run = await readRunFile(dataDir);
+  const run = readRunFile(dataDir);
   if (run === undefined) {
     throw new CliError(
       'No platform is running here. Start one with `npm start`, or name one with BATUTA_URL and BATUTA_API_KEY.',

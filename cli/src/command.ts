@@ -12,6 +12,8 @@ import { verify } from './verify.js';
 
 const out = (line = ''): void => void process.stdout.write(`${line}\n`);
 
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
+
 const program = commandLine({
   async start(options) {
     let interrupted = false;
@@ -24,6 +26,11 @@ const program = commandLine({
     if (!interrupted) {
       out();
       out(`  Batuta is ready at ${platform.url}`);
+      if (platform.takenPort !== undefined) {
+        out(
+          `  NOT at port ${platform.takenPort}, which another program has. Another port of your choice: --port <number>`,
+        );
+      }
       out(`  API reference      ${platform.url}/docs`);
       out(`  API key            ${platform.apiKeyFile}`);
       out(`  For a shell        eval "$(npm run -s batuta env)"`);
@@ -46,14 +53,14 @@ const program = commandLine({
     let count = 0;
     await addKnowledge(client, directory, ({ source, passages, unchanged }) => {
       count += 1;
-      out(`${unchanged ? 'unchanged' : 'added    '}  ${source}  (${passages} passages)`);
+      out(`${unchanged ? 'unchanged' : 'added    '}  ${source}  (${counted(passages, 'passage')})`);
     });
-    out(`${count} documents`);
+    out(counted(count, 'document'));
   },
 
   async listKnowledge() {
     const client = clientOf(await findPlatform(dataDir()));
-    for await (const { source, passages } of client.knowledge.list()) out(`${source}  (${passages} passages)`);
+    for await (const { source, passages } of client.knowledge.list()) out(`${source}  (${counted(passages, 'passage')})`);
   },
 
   async rebuild() {

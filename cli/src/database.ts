@@ -1,5 +1,6 @@
 import { startLocalStack } from '@batuta/local-stack';
-import { CliError, readRunFile } from './api-client.js';
+import { readRunFile } from '../run-file.js';
+import { CliError } from './api-client.js';
 
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
@@ -11,7 +12,7 @@ export async function databaseUrlOfRunning(
   dataDir: string,
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<string | undefined> {
-  return env['DATABASE_URL'] ?? (await readRunFile(dataDir))?.database_url;
+  return env['DATABASE_URL'] ?? readRunFile(dataDir)?.database_url;
 }
 
 /**

@@ -4,8 +4,10 @@ import { isProblem } from '@batuta/client';
 import type { BatutaClient, Event, Failure, OrchestrationDefinition, Step } from '@batuta/client';
 import { DEFAULT_TENANT } from '@batuta/contracts';
 import { createLogger } from '@batuta/observability';
-import { CliError, clientOf, platformHere, readRunFile } from './api-client.js';
-import type { Connection, RunFile } from './api-client.js';
+import { readRunFile } from '../run-file.js';
+import type { RunFile } from '../run-file.js';
+import { CliError, clientOf, platformHere } from './api-client.js';
+import type { Connection } from './api-client.js';
 import { addKnowledge } from './knowledge.js';
 import { ROOT, dataDir } from './places.js';
 import { startHere } from './start.js';
@@ -18,7 +20,7 @@ const EXAMPLE = join(ROOT, 'examples', 'incident');
  */
 export async function runDemo(out: (line?: string) => void): Promise<void> {
   const dir = dataDir();
-  if ((await readRunFile(dir)) !== undefined) {
+  if (readRunFile(dir) !== undefined) {
     out('Using the platform that is running here.');
     await demonstrate(await platformHere(dir), dir, out);
     return;
@@ -55,14 +57,16 @@ async function demonstrate(connection: Connection, dir: string, out: (line?: str
   const client = clientOf(connection);
   let documents = 0;
   await addKnowledge(client, join(EXAMPLE, 'runbooks'), () => (documents += 1));
-  const config = JSON.parse(await readFile(join(EXAMPLE, 'orchestration.json'), 'utf8')) as OrchestrationDefinition;
+  const example = JSON.parse(await readFile(join(EXAMPLE, 'orchestration.json'), 'utf8')) as OrchestrationDefinition;
+  // The example's own name is left to who follows docs/api.md, which makes a config of it.
+  const config = { ...example, name: `${example.name}-demo` };
   await saveConfig(client, config);
   out(
     `Knowledge base: ${documents} runbooks. Config "${config.name}": ${config.steps.length} steps, ${config.strategy}.`,
   );
   out();
 
-  const run = await readRunFile(dir);
+  const run = readRunFile(dir);
   const services = Object.entries(run?.services ?? { gateway: connection.url }).map(([name, url]) => ({
     name,
     url: `${url}/health/ready`,

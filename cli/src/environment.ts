@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadAccounts, writePoolCredentials } from '@batuta/nats-accounts';
-import { CliError, readRunFile } from './api-client.js';
+import { readRunFile } from '../run-file.js';
+import { CliError } from './api-client.js';
 
 const POOL_CREDENTIALS_MS = 30 * 24 * 3_600_000;
 
@@ -12,7 +13,7 @@ const POOL_CREDENTIALS_MS = 30 * 24 * 3_600_000;
  * @throws CliError when none runs, or its NATS server is not its own.
  */
 export async function environmentLines(dataDir: string, pool?: string): Promise<string[]> {
-  const run = await readRunFile(dataDir);
+  const run = readRunFile(dataDir);
   if (run === undefined) throw new CliError('No platform is running here. Start one with `npm start`.');
   return Object.entries({
     BATUTA_URL: run.url,

@@ -1,5 +1,8 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,7 +14,7 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 let checkout: string;
 beforeEach(() => {
   checkout = mkdtempSync(join(tmpdir(), 'batuta-launcher-'));
-  for (const path of ['bin', 'command-line.js', 'package.json']) {
+  for (const path of ['bin', 'command-line.js', 'run-file.js', 'package.json']) {
     cpSync(join(ROOT, 'cli', path), join(checkout, 'cli', path), { recursive: true });
   }
 });
@@ -65,7 +68,89 @@ describe('the batuta command of a checkout', () => {
     install();
     const { status, stdout, stderr } = batuta('start');
     expect(status).toBe(1);
-    expect(stdout).toMatch(/^Building \(first time, about \d+ s\) …\nwhat is wrong\n$/);
+    expect(stdout).toMatch(/^Building \(first time; .* by machine\) …\nwhat is wrong\n$/);
     expect(stderr).toBe('Batuta could not be built; the lines above say why.\n');
   });
+
+  it.each([
+    ['another version', { 'node_modules/esbuild': { version: '1.0.0' } }, 'esbuild 2.0.0 is not there'],
+    ['none', {}, 'esbuild 2.0.0 is not there'],
+  ])('says to install when the lockfile has been changed since: %s is installed', (_name, packages, message) => {
+    needsNode('20.19.0');
+    install();
+    const lock = (of: object): string => JSON.stringify({ packages: of });
+    writeFileSync(
+      join(checkout, 'package-lock.json'),
+      lock({
+        '': { version: '9' },
+        'libs/one': { version: '9' },
+        'node_modules/other-platform': { version: '9', optional: true },
+        'node_modules/esbuild': { version: '2.0.0' },
+      }),
+    );
+    writeFileSync(join(checkout, 'node_modules/.package-lock.json'), lock(packages));
+    const { status, stdout, stderr } = batuta('start');
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+    expect(stderr).toMatch(new RegExp(`^The packages installed in .* ${message}\\. Run: npm ci\\n$`));
+
+    writeFileSync(
+      join(checkout, 'node_modules/.package-lock.json'),
+      lock({ 'node_modules/esbuild': { version: '2.0.0' } }),
+    );
+    expect(batuta('start').stdout).toContain('what is wrong');
+  });
+
+  it('says while it builds that it goes on', async () => {
+    needsNode('20.19.0');
+    const wait = `while [ ! -f '${join(checkout, 'go')}' ]; do sleep 0.1; done; exit 2`;
+    writeFileSync(
+      join(checkout, 'package.json'),
+      JSON.stringify({ engines: { node: '>=20.19.0' }, scripts: { 'build:local': wait } }),
+    );
+    install();
+    const child = spawn(process.execPath, [join(checkout, 'cli/bin/batuta.mjs'), 'start'], { stdio: 'pipe' });
+    let shown = '';
+    child.stdout.on('data', (data: Buffer) => {
+      shown += data.toString();
+      if (/… building for \d+ s/.test(shown)) writeFileSync(join(checkout, 'go'), '');
+    });
+    expect((await once(child, 'exit'))[0]).toBe(1);
+    expect(shown).toMatch(/^Building .*\n {2}… building for \d+ s\n/);
+  }, 60_000);
+
+  it('says before it builds that a platform runs here already, when that answers', async () => {
+    needsNode('20.19.0');
+    install();
+    const server = createServer((request, response) =>
+      response.writeHead(request.url === '/health/live' ? 200 : 404).end(),
+    );
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const data = join(checkout, '.batuta');
+    mkdirSync(data);
+    writeFileSync(join(data, 'run.json'), JSON.stringify({ url, pid: process.pid, api_key_file: '/a/key' }));
+    const start = async (): Promise<{ code: unknown; shown: string }> => {
+      const child = spawn(process.execPath, [join(checkout, 'cli/bin/batuta.mjs'), 'start'], {
+        env: { ...process.env, BATUTA_DATA_DIR: data },
+      });
+      let shown = '';
+      for (const stream of [child.stdout, child.stderr])
+        stream.on('data', (text: Buffer) => (shown += text.toString()));
+      const [code] = (await once(child, 'close')) as unknown[];
+      return { code, shown };
+    };
+    try {
+      expect(await start()).toEqual({
+        code: 1,
+        shown: expect.stringMatching(
+          new RegExp(`^A platform is running already: ${url} \\(process ${process.pid}, key in /a/key\\)`),
+        ),
+      });
+    } finally {
+      server.close();
+    }
+    await once(server, 'close');
+    // A process that got the number of one that ended is no platform.
+    expect((await start()).shown).toMatch(/^Building /);
+  }, 60_000);
 });

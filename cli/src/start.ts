@@ -2,7 +2,8 @@ import type { Logger } from '@batuta/observability';
 import { startPlatform } from '@batuta/standalone';
 import type { Platform } from '@batuta/standalone';
 import { dataDir } from './places.js';
-import { CliError, readRunFile } from './api-client.js';
+import { alreadyRuns, readRunFile } from '../run-file.js';
+import { CliError } from './api-client.js';
 
 export interface StartOptions {
   readonly logger: Logger;
@@ -33,11 +34,11 @@ export async function startHere(options: StartOptions): Promise<Platform> {
     });
   } catch (error) {
     if ((error as Error).name === 'LocalStackBusyError') {
-      const run = await readRunFile(dir);
+      const run = readRunFile(dir);
       throw new CliError(
         run === undefined
           ? `A platform is starting or stopping in ${dir}. ${(error as Error).message}`
-          : `A platform is running already: ${run.url} (process ${run.pid}, key in ${run.api_key_file}). Stop it with Ctrl-C where it runs, or kill ${run.pid}.`,
+          : alreadyRuns(run),
       );
     }
     throw error;

@@ -1,21 +1,35 @@
-// Serves the agents "word_count" and "chooser" of the pool "text" with nothing but a NATS client: pull a task, run it, report, acknowledge.
+// Serves the agents "word_count" and "chooser" of a pool with nothing but a NATS client: pull a task, run it, report, acknowledge.
+//   node worker.mjs [pool]     the pool is "text" unless named
 import { AckPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream';
-import { credsAuthenticator, nanos } from '@nats-io/nats-core';
+import { AuthorizationError, PermissionViolationError, credsAuthenticator, nanos } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
 import { readFileSync } from 'node:fs';
 
+const pool = process.argv[2] ?? 'text';
+const consumerName = `${pool}-normal`;
 const url = new URL(process.env.NATS_URL ?? 'nats://127.0.0.1:4222');
+
+/** Ends the process with one sentence instead of a stack. */
+function giveUp(message) {
+  console.error(message);
+  process.exit(1);
+}
+const HOW = `Set NATS_URL and NATS_CREDS, for example with: eval "$(npm run -s batuta env -- --pool ${pool})"`;
+
 const nc = await connect({
   servers: url.host,
   ...(process.env.NATS_CREDS
     ? // The pool's own user: it may hear answers under this prefix only. A file that was replaced holds for the next connect.
-      { authenticator: credsAuthenticator(() => readFileSync(process.env.NATS_CREDS)), inboxPrefix: '_INBOX.pool.text' }
+      {
+        authenticator: credsAuthenticator(() => readFileSync(process.env.NATS_CREDS)),
+        inboxPrefix: `_INBOX.pool.${pool}`,
+      }
     : url.username === ''
       ? {}
       : { user: decodeURIComponent(url.username), pass: decodeURIComponent(url.password) }),
   maxReconnectAttempts: -1,
   reconnectTimeWait: 250,
-});
+}).catch((error) => giveUp(`The NATS server at ${url.host} cannot be used: ${error.message}. ${HOW}`));
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 const agents = {
@@ -68,7 +82,7 @@ async function serve(message) {
     }
     // The step has schedule_to_start_ms or heartbeat_ms: the engine waits for this sign of life.
     if (reportStart) await answered(`batuta.execution.${partition}.heartbeat`, id);
-    const result = { ...id, workerId: `text-${process.pid}`, startedAt: Date.now() };
+    const result = { ...id, workerId: `${pool}-${process.pid}`, startedAt: Date.now() };
     try {
       if (agents[agent] === undefined) throw new Error(`This worker has no agent ${agent}.`);
       const late =
@@ -88,34 +102,53 @@ async function serve(message) {
   }
 }
 
-process.once('SIGTERM', () => void nc.drain());
+const isRefused = (error) =>
+  [error, error.cause].some((each) => each instanceof PermissionViolationError || each instanceof AuthorizationError);
 const running = new Set();
-while (!nc.isClosed()) {
+let messages;
+let stopping = false;
+/** Takes nothing more; what runs is reported before the process ends. */
+function stop() {
+  stopping = true;
+  messages?.stop();
+}
+for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, stop);
+
+while (!stopping) {
   try {
     const manager = await jetstreamManager(nc, { checkAPI: false });
     await manager.consumers.add('STEPS', {
-      name: 'text-normal',
-      durable_name: 'text-normal',
-      filter_subject: 'batuta.step.text.normal.>',
+      name: consumerName,
+      durable_name: consumerName,
+      filter_subject: `batuta.step.${pool}.normal.>`,
       ack_policy: AckPolicy.Explicit,
       ack_wait: nanos(2_000),
       max_ack_pending: 20_000,
       max_waiting: 2_048,
     });
-    const consumer = await jetstream(nc).consumers.get('STEPS', 'text-normal');
-    console.log('serving');
-    for await (const message of await consumer.consume({
+    const consumer = await jetstream(nc).consumers.get('STEPS', consumerName);
+    messages = await consumer.consume({
       max_messages: 10,
       expires: 5_000,
       idle_heartbeat: 1_000,
       abort_on_missing_resource: true,
-    })) {
-      const work = serve(message).catch((error) => console.error('a task is left to another worker:', error.message));
-      running.add(work.finally(() => running.delete(work)));
+    });
+    if (stopping) break;
+    console.log(`serving the pool ${pool}`);
+    for await (const message of messages) {
+      const work = serve(message)
+        .catch((error) => console.error('a task is left to another worker:', error.message))
+        .finally(() => running.delete(work));
+      running.add(work);
       if (running.size >= 10) await Promise.race(running);
     }
   } catch (error) {
-    if (!nc.isClosed()) console.error('the queue is not there yet:', error.message);
+    if (stopping) break;
+    if (isRefused(error))
+      giveUp(`These credentials do not let a worker serve the pool ${pool}: ${error.message}. ${HOW}`);
+    console.error(`The queue of the pool ${pool} cannot be read, trying again: ${error.message}`);
     await pause(500);
   }
 }
+await Promise.all(running);
+await nc.drain();

@@ -233,7 +233,7 @@ const canSwitchUser =
 
   it('npm run demo says that it builds, and shows the report', async () => {
     const demo = type('npm run demo');
-    await demo.says(/Building \(first time, about \d+ s\) …/);
+    await demo.says(/Building \(first time; takes .*\) …/);
     const { code, shown } = await ended(demo);
     expect({ code, shown }).toMatchObject({ code: 0, shown: expect.stringContaining('● execution completed') });
     expect(shown).toContain('# State of this Batuta platform');

@@ -67,8 +67,9 @@ describe('an agent served by a worker of its own', () => {
   afterAll(async () => {
     if (worker !== undefined && worker.exitCode === null) {
       const ended = once(worker, 'exit');
-      worker.kill('SIGKILL');
-      await ended;
+      worker.kill('SIGTERM');
+      // It ends by itself, which this test would otherwise leave to chance.
+      expect((await ended)[0]).toBe(0);
     }
     await cluster?.stop();
   }, 60_000);
@@ -79,6 +80,33 @@ describe('an agent served by a worker of its own', () => {
       output: { words: 3, characters: 14 },
     });
   }, 60_000);
+
+  it('shows its pool with a worker and room for a task, though it sends no beats', async () => {
+    const { pools } = expectStatus(
+      await api.get<{ pools: { pool: string; workers: number; slots: number; free: number }[] }>('/api/v1/pools'),
+      200,
+    );
+    const text = pools.find(({ pool }) => pool === 'text');
+    expect(text?.workers).toBe(1);
+    expect(text?.slots).toBeGreaterThanOrEqual(1);
+    expect(text?.free).toBeGreaterThanOrEqual(1);
+  }, 60_000);
+
+  it('says in a sentence that its credentials are missing, are for another pool, or that no server is there', async () => {
+    const say = async (args: readonly string[], env: Record<string, string>): Promise<string> => {
+      const child = spawn(process.execPath, [WORKER, ...args], { env: { PATH: process.env['PATH'], ...env } });
+      let said = '';
+      for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => (said += text.toString()));
+      const [code] = (await once(child, 'close')) as unknown[];
+      expect([code, said.trim().split('\n')]).toEqual([1, [expect.any(String)]]);
+      return said;
+    };
+    const { natsUrl } = cluster.stack;
+    expect(await say([], { NATS_URL: natsUrl })).toMatch(/^The NATS server at \S+ cannot be used: Authorization/);
+    expect(await say([], { NATS_URL: 'nats://127.0.0.1:1' })).toMatch(/cannot be used: .*refused.*--pool text/);
+    const other = { NATS_URL: natsUrl, NATS_CREDS: await cluster.workerCredentials('text') };
+    expect(await say(['other'], other)).toMatch(/^These credentials do not let a worker serve the pool other: /);
+  }, 120_000);
 
   it('is not asked about an input that does not fit', async () => {
     const finished = await run({ text: 3 });

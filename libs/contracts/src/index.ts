@@ -264,6 +264,7 @@ export {
   ExecutionViewSchema,
   ExecutionIntegritySchema,
   PoolViewSchema,
+  QueuedViewSchema,
   StepAttemptSchema,
   StepViewSchema,
 } from './generated/batuta/execution/v1/queries_pb.js';

@@ -109,6 +109,40 @@ describe('the REST edge', () => {
     expect([again.status, again.body['code']]).toEqual([409, 'already_completed']);
   });
 
+  it('says after a wait in vain which steps no worker has taken, and looks at the queue only then', async () => {
+    under.fake.finishAtOnce = false;
+    const get = under.fake.handlers.get(subjects.query.get);
+    const asked: unknown[] = [];
+    const queued = { sinceAt: 1_700_000_000_000, pool: 'text', workers: 0, slots: 0, backlog: 3 };
+    under.fake.handlers.set(subjects.query.get, (request: never) => {
+      const { payloads } = request as { payloads?: string };
+      asked.push(payloads);
+      const reply = get?.(request) as { execution: { steps: object[] } };
+      const steps = [{ stepId: 'a', queued }, { stepId: 'b' }];
+      return payloads === 'own' ? { execution: { ...reply.execution, steps } } : reply;
+    });
+    try {
+      const marks = [
+        { step_id: 'a', since_at: '2023-11-14T22:13:20.000Z', pool: 'text', workers: 0, slots: 0, backlog: 3 },
+      ];
+      const path = '/api/v1/orchestrations/execute/greeting';
+      const started = await under.call('POST', `${path}?wait=50ms`, { body: {} });
+      expect([started.status, started.body['queued']]).toEqual([202, marks]);
+      expect(asked).toEqual(['own']);
+      const result = `/api/v1/orchestrations/executions/${String(started.body['execution_id'])}/result`;
+      const waited = await under.call('GET', `${result}?wait=50ms`);
+      expect([waited.status, waited.body['queued']]).toEqual([202, marks]);
+      expect((await under.call('GET', result)).body).not.toHaveProperty('queued');
+      expect((await under.call('POST', path, { body: {} })).body).not.toHaveProperty('queued');
+      expect(asked).toEqual(['own', 'result', 'own', 'result']);
+      // The execution was started, whatever becomes of the question.
+      under.fake.handlers.set(subjects.query.get, () => ({ refused: { code: 'unavailable', message: 'not now' } }));
+      expect((await under.call('POST', `${path}?wait=50ms`, { body: {} })).status).toBe(202);
+    } finally {
+      if (get !== undefined) under.fake.handlers.set(subjects.query.get, get);
+    }
+  });
+
   it('hears the end of a waiting execution though its message was lost', async () => {
     under.fake.finishAtOnce = false;
     const waiting = under.call('POST', '/api/v1/orchestrations/execute/greeting?wait=20s', { body: {} });

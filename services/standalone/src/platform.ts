@@ -32,6 +32,8 @@ export interface PlatformOptions {
 export interface Platform {
   readonly url: string;
   readonly apiKeyFile: string;
+  /** The gateway's default port when another program has it and the gateway got a free one. */
+  readonly takenPort: number | undefined;
   /** Where each service answers /health/ready. */
   readonly services: Readonly<Partial<Record<ServiceName, string>>>;
   readonly stack: LocalStack;
@@ -116,7 +118,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       logger: options.logger,
     });
     servers = stack;
-    const ports = await portsFor(inherited, options.port);
+    const { ports, takenPort } = await portsFor(inherited, options.port);
     const found = {
       DATABASE_URL: stack.databaseUrl,
       NATS_URL: stack.natsUrl,
@@ -153,6 +155,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     return {
       url,
       apiKeyFile,
+      takenPort,
       services,
       stack,
       pids: () => Object.fromEntries(layout.map((members, index) => [members.join(','), groups[index]?.pid])),
@@ -175,19 +178,25 @@ const PORT_VARIABLES: Readonly<Record<ServiceName, string>> = {
 };
 
 /** The port of every service, decided here so that a service that crashed comes back where it was. */
-async function portsFor(env: NodeJS.ProcessEnv, gatewayPort: number | undefined): Promise<Record<string, string>> {
+async function portsFor(
+  env: NodeJS.ProcessEnv,
+  gatewayPort: number | undefined,
+): Promise<{ readonly ports: Record<string, string>; readonly takenPort: number | undefined }> {
   const ports: Record<string, string> = {};
+  let takenPort: number | undefined;
   for (const [service, variable] of Object.entries(PORT_VARIABLES)) {
     const wanted = service === 'gateway' && gatewayPort !== undefined ? String(gatewayPort) : env[variable];
     const preferred = wanted === undefined && service === 'gateway' ? DEFAULT_PORT : undefined;
     if (wanted === undefined || wanted === '0' || wanted === '') {
-      ports[variable] = String(await portOr(preferred));
+      const port = await portOr(preferred);
+      if (preferred !== undefined && port !== preferred) takenPort = preferred;
+      ports[variable] = String(port);
       continue;
     }
     await checkPort(service, variable, wanted);
     ports[variable] = wanted;
   }
-  return ports;
+  return { ports, takenPort };
 }
 
 /** Throws a Mistake when a port that somebody chose cannot be had; what is no port is found by the service itself. */

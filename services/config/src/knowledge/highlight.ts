@@ -11,8 +11,7 @@ export function highlighted(text: string, marks: readonly string[]): string | un
   if (lower.length !== text.length) return undefined;
   const found = marks.find((mark) => lower.includes(mark));
   if (found === undefined) return undefined;
-  const from = Math.max(0, lower.indexOf(found) - BEFORE);
-  const piece = text.slice(from, from + WINDOW).toWellFormed();
+  const piece = pieceAround(text, lower.indexOf(found), found.length);
   const pattern = new RegExp(
     marks
       .filter((mark) => mark.length > 1 || mark === found)
@@ -21,6 +20,22 @@ export function highlighted(text: string, marks: readonly string[]): string | un
     'gi',
   );
   return piece.replaceAll(pattern, (hit) => `**${hit}**`);
+}
+
+/** A piece of the text around a hit, from word to word where there are spaces; `…` where it goes on. */
+function pieceAround(text: string, at: number, length: number): string {
+  let from = Math.max(0, at - BEFORE);
+  let to = Math.min(text.length, from + WINDOW);
+  if (from > 0) {
+    const space = text.slice(from - 1, at).search(/\s/);
+    if (space >= 0) from += space;
+  }
+  if (to < text.length) {
+    const space = text.slice(at + length, to + 1).search(/\s\S*$/);
+    if (space >= 0) to = at + length + space;
+  }
+  const piece = text.slice(from, to).toWellFormed();
+  return `${from > 0 ? '… ' : ''}${piece}${to < text.length ? ' …' : ''}`;
 }
 
 const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\/-]/g, '\\$&');

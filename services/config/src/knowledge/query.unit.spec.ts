@@ -49,4 +49,16 @@ describe('highlighted', () => {
     expect(highlighted('nothing', ['else'])).toBeUndefined();
     expect(highlighted('a (b) c', ['(b)'])).toBe('a **(b)** c');
   });
+
+  it('cuts no word, and says where the text goes on', () => {
+    const words = 'lorem ipsum dolor sit amet '.repeat(30);
+    const piece = highlighted(`${words}error.log ${words}`, ['error.log']) ?? '';
+    expect(piece).toMatch(/^… (\w+ )+\*\*error\.log\*\* (\w+ )+…$/);
+    const known = new Set(['lorem', 'ipsum', 'dolor', 'sit', 'amet', '**error.log**', '…']);
+    expect(piece.split(' ').filter((word) => !known.has(word))).toEqual([]);
+    expect(highlighted(`error.log ${words}`, ['error.log'])).toMatch(/^\*\*error\.log\*\* lorem/);
+    expect(highlighted(`${words}error.log`, ['error.log'])).toMatch(/\*\*error\.log\*\*$/);
+    // Where no word ends, the piece has its length all the same.
+    expect(highlighted(`${'本'.repeat(500)}山${'本'.repeat(500)}`, ['山'])).toHaveLength(320 + 2 * 2 + 4);
+  });
 });

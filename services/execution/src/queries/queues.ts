@@ -39,9 +39,8 @@ export class Queues {
     return Promise.all(
       names.map(async (pool) => {
         const { backlog, taken, requests } = await this.#inQueue(pool);
-        const seen = this.options.queue.seen(pool);
-        const { slots, free } = seen;
-        return { pool, workers: workersOf(seen, requests), slots, free, backlog, taken };
+        const { workers, slots, free } = knownOf(this.options.queue.seen(pool), { requests, taken });
+        return { pool, workers, slots, free, backlog, taken };
       }),
     );
   }
@@ -96,12 +95,12 @@ export class Queues {
         const { scheduledAt } = unitState(state, state.config.unitIndex.get(stepId) ?? 0);
         const waits = place === undefined ? now() - scheduledAt > ON_ITS_WAY_MS : place > (consumer?.takenUpTo ?? 0);
         if (!waits) return;
-        const seen = queue.seen(pool);
+        const { workers, slots } = knownOf(queue.seen(pool), consumer);
         found.set(stepId, {
           sinceAt: scheduledAt,
           pool,
-          workers: workersOf(seen, consumer?.requests ?? 0),
-          slots: seen.slots,
+          workers,
+          slots,
           backlog: (consumer?.waiting ?? 0) + queue.waitingIn(pool),
         });
       }),
@@ -113,5 +112,13 @@ export class Queues {
 const markedStep = (step: StepView, queued: QueuedView | undefined): StepView =>
   queued === undefined ? step : { ...step, queued };
 
-/** Workers that send no beats are only known by their open requests for tasks: that is one at least. */
-const workersOf = (seen: SeenPool, requests: number): number => Math.max(seen.workers, requests > 0 ? 1 : 0);
+/**
+ * Workers that send no beats are only known by their open requests for tasks: that is one worker at least, which has room for one
+ * task more than it has taken.
+ */
+function knownOf(
+  seen: SeenPool,
+  { requests = 0, taken = 0 }: { requests?: number; taken?: number } = {},
+): Pick<SeenPool, "workers" | "slots" | "free"> {
+  return seen.workers > 0 || requests === 0 ? seen : { workers: 1, slots: taken + 1, free: 1 };
+}

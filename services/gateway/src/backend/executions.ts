@@ -11,7 +11,7 @@ import type {
 } from '@batuta/contracts';
 import { onAbort } from '@batuta/messaging';
 import { accepted, Problem } from '../http/problem.js';
-import { isFinished, resultOfEnding, resultOfView } from '../http/result.js';
+import { isFinished, queuedSteps, resultOfEnding, resultOfView } from '../http/result.js';
 import type { ExecutionHub } from '../realtime/execution-hub.js';
 import type { Leaving } from '../http/leaving.js';
 import type { Backend } from './backend.js';
@@ -34,12 +34,16 @@ export interface ViewOptions {
 
 /** What a result needs of a view. */
 const RESULT: ViewOptions = { payloads: 'result' };
+/** The same with a look at the queue: somebody waited in vain, and may want to know for what. */
+const WAITED: ViewOptions = { payloads: 'own' };
 
 /** A started execution, with its result when it ended within the wait. */
 export interface Started {
   readonly executionId: string;
   readonly accepted: Accepted;
   readonly result: JsonObject | undefined;
+  /** After a wait in vain: the steps that no worker has taken. */
+  readonly queued?: readonly JsonObject[];
 }
 
 /** Starts executions, waits for their end and asks what became of them. */
@@ -82,7 +86,10 @@ export class Executions {
       }
       const left = Math.max(1, wait.waitMs - (performance.now() - started));
       const ending = await this.#within(end.ended, left, wait.client);
-      if (ending === undefined) return { executionId, accepted, result: undefined };
+      if (ending === undefined) {
+        const queued = wait.client?.gone === true ? [] : await this.#queued(tenantId, executionId);
+        return { executionId, accepted, result: undefined, queued };
+      }
       const result =
         resultOfEnding(executionId, accepted.traceId, ending) ??
         resultOfView(await this.view(tenantId, { executionId }, RESULT));
@@ -107,7 +114,7 @@ export class Executions {
           const body = resultOfEnding(executionId, view.traceId, ending);
           if (body !== undefined) return { finished: true, body };
         }
-        if (wait.client?.gone !== true) view = await this.view(tenantId, { executionId }, RESULT);
+        if (wait.client?.gone !== true) view = await this.view(tenantId, { executionId }, WAITED);
       }
       return { finished: isFinished(view.status), body: resultOfView(view) };
     } finally {
@@ -169,6 +176,16 @@ export class Executions {
   async event(tenantId: string, executionId: string, version: number): Promise<Event> {
     const request = { tenantId, executionId, atVersion: version, payload: 'event' } as const;
     return (await readPayload(this.backend, request)) as unknown as Event;
+  }
+
+  /** The steps that wait for a worker; none when that cannot be asked, as the execution was started all the same. */
+  async #queued(tenantId: string, executionId: string): Promise<readonly JsonObject[]> {
+    try {
+      return queuedSteps(await this.view(tenantId, { executionId }, WAITED));
+    } catch (error) {
+      if (error instanceof Problem) return [];
+      throw error;
+    }
   }
 
   /** The value of a promise (that never rejects) when it comes within `ms` milliseconds, while the client is there. */

@@ -2,7 +2,7 @@ import type { JsonObject } from '@batuta/contracts';
 
 /** Two steps that need nothing but a running platform. The other examples run it, change it and tell of it. */
 export const DEFINITION_EXAMPLE = {
-  name: 'greeting',
+  name: 'two-steps',
   description: 'Two steps, the second after the first.',
   strategy: 'parallel',
   steps: [
@@ -42,7 +42,7 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   'post /api/v1/pools/{pool}/credentials': { name: 'worker on host 7' },
   'post /api/v1/api-keys': { user_id: 'ada', role: 'operator', name: 'laptop' },
   'post /api/v1/orchestrations/callbacks': {
-    config_id: 'greeting',
+    config_id: 'two-steps',
     type: 'webhook',
     events: ['completed', 'failed'],
     callback_url: 'https://example.org/hooks/batuta',

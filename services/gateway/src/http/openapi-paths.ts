@@ -18,7 +18,7 @@ const PARAMETERS: readonly (readonly [RegExp, string, PathParameter])[] = [
   [
     /^\/api\/v1\/orchestrations\/configs\//,
     'id',
-    { description: 'The config, by id or name.', schema: NAME, example: 'greeting' },
+    { description: 'The config, by id or name.', schema: NAME, example: 'two-steps' },
   ],
   [/^\/api\/v1\/orchestrations\/executions\//, 'id', { description: 'The execution.', schema: UUID }],
   [/^\/api\/v1\/orchestrations\/callbacks\/deliveries\//, 'id', { description: 'The delivery.', schema: UUID }],
@@ -30,7 +30,7 @@ const PARAMETERS: readonly (readonly [RegExp, string, PathParameter])[] = [
   [/^\/api\/v1\/agents\//, 'name', { description: 'Name of the agent.', schema: TOKENS, example: 'word_count' }],
   [/^\/api\/v1\/orchestrations\/configs\//, 'version', { description: 'The version of the config.', schema: VERSION }],
   [/./, 'version', { description: 'The version of the event.', schema: VERSION }],
-  [/./, 'config_id', { description: 'The config, by id or name.', schema: NAME, example: 'greeting' }],
+  [/./, 'config_id', { description: 'The config, by id or name.', schema: NAME, example: 'two-steps' }],
   [/./, 'step_id', { description: 'The step or consensus group.', schema: TOKENS, example: 'again' }],
   [
     /./,

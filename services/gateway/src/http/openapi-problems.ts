@@ -17,7 +17,7 @@ const DETAILS: Readonly<Partial<Record<RefusalCode, string>>> = {
   forbidden: 'This takes the role operator; the key has the role viewer.',
   not_found: 'There is nothing with this id.',
   version_conflict: 'It has the version 4 by now. Read it again.',
-  name_taken: 'There is a config named "greeting" already.',
+  name_taken: 'There is a config named "two-steps" already.',
   idempotency_mismatch: 'The Idempotency-Key was used for another body.',
   input_invalid: 'The input has one mistake.',
   already_completed: 'The execution has completed.',

@@ -199,6 +199,17 @@ const countedPage = (name: string, items: string): OpenApiSchema => {
   };
 };
 
+const QUEUED_STEPS: OpenApiSchema = {
+  type: 'array',
+  description: 'After a wait in vain: the steps whose task no worker has taken, with what their pools have.',
+  items: {
+    allOf: [
+      ref('QueuedView'),
+      { type: 'object', properties: { step_id: { type: 'string', description: 'The step.' } } },
+    ],
+  },
+};
+
 const started: OpenApiSchema = {
   type: 'object',
   required: ['execution_id', 'trace_id', 'status'],
@@ -207,6 +218,7 @@ const started: OpenApiSchema = {
     trace_id: { type: 'string', pattern: '^[0-9a-f]{32}$' },
     status: { type: 'string', enum: [...EXECUTION_STATUSES] },
     repeated: { type: 'boolean', description: 'True when the same Idempotency-Key had started it before.' },
+    queued: QUEUED_STEPS,
   },
   example: {
     execution_id: '01936f2e-5b7a-7cc0-98c8-3f6a1d2b4e5f',
@@ -337,6 +349,7 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
         execution_id: { type: 'string', format: 'uuid' },
         trace_id: { type: 'string' },
         status: { type: 'string', enum: [...EXECUTION_STATUSES] },
+        queued: QUEUED_STEPS,
         output: { description: 'Any JSON; null unless the execution completed.' },
         failure: ref('Failure'),
         completed_at: { type: 'string', format: 'date-time' },

@@ -111,7 +111,7 @@ describe('an Authorization header without a key', () => {
       expect.objectContaining({
         code: 'unauthenticated',
         extra: { headers: { 'www-authenticate': expect.stringContaining('invalid_token') } },
-      }) as Error,
+      }) as never,
     );
   });
 

@@ -1,4 +1,4 @@
-import { ExecutionViewSchema, isoTime, toUserJson } from '@batuta/contracts';
+import { ExecutionViewSchema, isoTime, QueuedViewSchema, toUserJson } from '@batuta/contracts';
 import type { ExecutionView, JsonObject } from '@batuta/contracts';
 import { isJsonObject } from './checked.js';
 import type { Ending } from '../realtime/execution-watch.js';
@@ -25,7 +25,10 @@ export const isFinished = (status: string): boolean => FINISHED.has(status);
 /** The result of an execution from its folded state, or where it stands when it is not finished. */
 export function resultOfView(view: ExecutionView): JsonObject {
   const base = { execution_id: view.id, trace_id: view.traceId, status: view.status };
-  if (!isFinished(view.status)) return base;
+  if (!isFinished(view.status)) {
+    const queued = queuedSteps(view);
+    return queued.length === 0 ? base : { ...base, queued };
+  }
   // The steps are most of a view, and no part of its result.
   const { steps: _steps, input: _input, output: _output, metadata: _metadata, ...rest } = view;
   const shown = toUserJson(ExecutionViewSchema, rest);
@@ -42,6 +45,12 @@ export function resultOfView(view: ExecutionView): JsonObject {
     ...(shown['compensation'] === undefined ? {} : { compensation: shown['compensation'] }),
   };
 }
+
+/** The steps of a view that wait for a worker, each with what its pool has. */
+export const queuedSteps = ({ steps = [] }: ExecutionView): JsonObject[] =>
+  steps.flatMap(({ stepId, queued }) =>
+    queued === undefined ? [] : [{ step_id: stepId, ...toUserJson(QueuedViewSchema, queued) }],
+  );
 
 /** Which alternative stood in for which step or group; nothing when none did. */
 function servedBy(view: ExecutionView): { served_by?: JsonObject } {

@@ -50,7 +50,7 @@ export async function answerStart(
   waitMs: number,
   reply: FastifyReply,
 ): Promise<JsonObject> {
-  const { executionId, accepted, result } = await executions.start(
+  const { executionId, accepted, result, queued = [] } = await executions.start(
     request,
     waitMs === 0 ? { waitMs } : { waitMs, client: leavingOf(reply) },
   );
@@ -63,6 +63,7 @@ export async function answerStart(
     execution_id: executionId,
     trace_id: accepted.traceId,
     status: accepted.status,
+    ...(queued.length === 0 ? {} : { queued: [...queued] }),
     ...(accepted.repeated === true ? { repeated: true } : {}),
   };
 }

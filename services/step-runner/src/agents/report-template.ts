@@ -33,7 +33,7 @@ Nothing stands out.
 - Job {{ job.name | cell }}: {{ job.status }}{% if job.failure %} ({{ job.failure.message | cell }}){% endif %}
 {% endfor %}
 {%- when "logs" %}
-{{ section.data.lines }} lines{% if section.data.time_range %} from {{ section.data.time_range.from }} to {{ section.data.time_range.to }}{% endif %}: {{ section.data.levels.fatal }} fatal, {{ section.data.levels.error }} errors, {{ section.data.levels.warn }} warnings.
+{{ section.data.lines }} line{% if section.data.lines != 1 %}s{% endif %}{% if section.data.time_range %} from {{ section.data.time_range.from }} to {{ section.data.time_range.to }}{% endif %}: {{ section.data.levels.fatal }} fatal, {{ section.data.levels.error }} error{% if section.data.levels.error != 1 %}s{% endif %}, {{ section.data.levels.warn }} warning{% if section.data.levels.warn != 1 %}s{% endif %}.
 
 | Count | Level | Pattern |
 |---|---|---|
@@ -51,7 +51,7 @@ Errors:
 {%- endif %}
 {%- when "knowledge" %}
 {% for passage in section.data.passages limit: 5 -%}
-- **{{ passage.title | cell }}** ({{ passage.source | cell }}, lines {{ passage.first_line }}–{{ passage.last_line }}): {{ passage.highlight | truncate: 400 | cell }}
+- **{{ passage.title | cell }}** ({{ passage.source | cell }}, lines {{ passage.first_line }}–{{ passage.last_line }}): {{ passage.highlight | truncate: 1000 | cell }}
 {% else %}
 No passage was found.
 {% endfor %}

@@ -225,7 +225,7 @@ function logFindings(
   if (Number(levels['fatal'] ?? 0) > 0) judge(2);
   if (errors > 0) {
     judge(1);
-    findings.push(`The log has ${errors} ${errors === 1 ? 'error' : 'errors'} in ${textOf(data['lines'])} lines.`);
+    findings.push(`The log has ${counted(errors, 'error')} in ${counted(Number(data['lines'] ?? 0), 'line')}.`);
     for (const { level, levels: own, pattern, count } of objectsOf(data['patterns'])) {
       // Lines of one form can have several levels. Another agent's patterns may have one level only.
       const counts: JsonObject = isObject(own) ? own : { [textOf(level)]: count ?? 0 };
@@ -240,9 +240,13 @@ function logFindings(
   }
   const rate = data['rate'];
   for (const { from, lines, times_the_median } of isObject(rate) ? objectsOf(rate['spikes']) : []) {
-    findings.push(`Spike at ${textOf(from)}: ${textOf(lines)} lines, ${textOf(times_the_median)} times the median.`);
+    findings.push(
+      `Spike at ${textOf(from)}: ${counted(Number(lines), 'line')}, ${textOf(times_the_median)} times the median.`,
+    );
   }
 }
+
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
 
 function isObject(value: JsonValue | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

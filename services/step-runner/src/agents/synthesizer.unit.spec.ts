@@ -173,6 +173,19 @@ describe('synthesizer', () => {
     expect(report).toBe('');
   });
 
+  it('counts one thing as one', async () => {
+    const levels = { fatal: 0, error: 1, warn: 1 };
+    const { report, summary } = await synthesize({
+      log_analysis: { ...(outputs['log_analysis'] as JsonObject), lines: 1, levels, patterns: [] },
+    });
+    expect(report).toContain('\n1 line: 0 fatal, 1 error, 1 warning.');
+    expect(summary.findings[0]).toBe('The log has 1 error in 1 line.');
+    const more = await synthesize({
+      log_analysis: { ...(outputs['log_analysis'] as JsonObject), levels: { fatal: 1, error: 0, warn: 0 } },
+    });
+    expect(more.report).toContain('\n1000 lines: 1 fatal, 0 errors, 0 warnings.');
+  });
+
   it('does not call all lines of a pattern errors because one of them is', async () => {
     const logs: JsonObject = {
       lines: 1_000,
