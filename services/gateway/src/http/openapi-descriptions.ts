@@ -387,6 +387,7 @@ export const ALWAYS_THERE: Readonly<Record<string, readonly string[]>> = {
     'strategy',
     'steps',
   ],
+  AgentPatch: [],
   ConfigPatch: [],
   ConfigVersions: ['versions'],
   ConsensusFailed: ['group_id', 'mode', 'failure', 'handling'],

@@ -33,6 +33,7 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   [`post ${EXECUTIONS}/steps/{step_id}/reject`]: { comment: 'too much' },
   [`post ${EXECUTIONS}/fork`]: { from_step_id: 'again', input: { who: 'everybody' } },
   'put /api/v1/agents/{name}': { pool: 'text', description: 'Counts words', input_schema: { type: 'object' } },
+  'patch /api/v1/agents/{name}': { description: 'Counts words and characters', output_schema: null },
   'post /api/v1/knowledge/documents': {
     source: 'runbooks/import.md',
     title: 'Import',

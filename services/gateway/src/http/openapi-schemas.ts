@@ -467,11 +467,18 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
       description: 'Any fields of an agent; null takes one away.',
       properties: {
         pool: { type: 'string', pattern: '^[A-Za-z0-9_-]{1,64}$', description: "The workers' pool." },
-        description: maybe({ type: 'string', description: 'What it does, for people.' }),
-        input_schema: maybe({ type: 'object', additionalProperties: true, description: 'JSON Schema of the input.' }),
-        output_schema: maybe({ type: 'object', additionalProperties: true, description: 'JSON Schema of the output.' }),
+        description: nullable({ type: 'string', description: 'What it does, for people.' }),
+        input_schema: nullable({
+          type: 'object',
+          additionalProperties: true,
+          description: 'JSON Schema of the input.',
+        }),
+        output_schema: nullable({
+          type: 'object',
+          additionalProperties: true,
+          description: 'JSON Schema of the output.',
+        }),
       },
-      example: { description: 'Scores a text, and says why' },
     },
     StoredDocument: {
       allOf: [

@@ -50,10 +50,12 @@ export async function answerStart(
   waitMs: number,
   reply: FastifyReply,
 ): Promise<JsonObject> {
-  const { executionId, accepted, result, queued = [] } = await executions.start(
-    request,
-    waitMs === 0 ? { waitMs } : { waitMs, client: leavingOf(reply) },
-  );
+  const {
+    executionId,
+    accepted,
+    result,
+    queued = [],
+  } = await executions.start(request, waitMs === 0 ? { waitMs } : { waitMs, client: leavingOf(reply) });
   void reply.header('location', `/api/v1/orchestrations/executions/${executionId}`);
   if (result !== undefined) {
     void reply.code(200);
