@@ -8,6 +8,7 @@ import type {
   Agent,
   AgentBody,
   AgentList,
+  AgentPatch,
   ApiKey,
   ApiKeyBody,
   ApiKeyPage,
@@ -277,6 +278,13 @@ export const OPERATIONS = {
     query: [],
     headers: ['If-Match', 'If-None-Match'],
     media: 'application/json',
+  },
+  'agents.patch': {
+    method: 'PATCH',
+    path: '/api/v1/agents/{name}',
+    query: [],
+    headers: ['If-Match', 'If-None-Match'],
+    media: 'application/merge-patch+json',
   },
   'agents.delete': {
     method: 'DELETE',
@@ -833,6 +841,13 @@ export interface AgentsPutOptions extends CallOptions {
   ifNoneMatch?: string | undefined;
 }
 
+export interface AgentsPatchOptions extends CallOptions {
+  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  ifMatch?: string | undefined;
+  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  ifNoneMatch?: string | undefined;
+}
+
 export interface AgentsDeleteOptions extends CallOptions {
   /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
   ifMatch?: string | undefined;
@@ -856,6 +871,11 @@ export class AgentsOperations {
   /** Register an agent that your own workers serve */
   put(name: string, body: AgentBody, options?: AgentsPutOptions): Answer<Agent> {
     return this.caller.call<Agent>('agents.put', { path: { name }, body, options });
+  }
+
+  /** Change some fields of an agent */
+  patch(name: string, body: AgentPatch, options?: AgentsPatchOptions): Answer<Agent> {
+    return this.caller.call<Agent>('agents.patch', { path: { name }, body, options });
   }
 
   /** Remove an agent */

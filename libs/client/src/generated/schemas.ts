@@ -1656,6 +1656,8 @@ export interface Started {
   status: 'pending' | 'running' | 'paused' | 'completed' | 'failed' | 'cancelled' | 'compensation';
   /** True when the same Idempotency-Key had started it before. */
   repeated?: boolean | undefined;
+  /** After a wait in vain: the steps whose task no worker has taken, with what their pools have. */
+  queued?: QueuedStep[] | undefined;
 }
 
 /** Where the execution stands after the command. */
@@ -1679,6 +1681,8 @@ export interface ExecutionResult {
   trace_id: string;
   /** Where it stands. */
   status: 'pending' | 'running' | 'paused' | 'completed' | 'failed' | 'cancelled' | 'compensation';
+  /** After a wait in vain: the steps whose task no worker has taken, with what their pools have. */
+  queued?: QueuedStep[] | undefined;
   /** Any JSON; null unless the execution completed. */
   output?: unknown | undefined;
   /** Why it failed. Absent when it did not. */
@@ -2373,6 +2377,33 @@ export interface AgentBody {
   input_schema?: Record<string, unknown> | undefined;
   /** JSON Schema of the output. */
   output_schema?: Record<string, unknown> | undefined;
+}
+
+/** Any fields of an agent; null takes one away. */
+export interface AgentPatch {
+  /** The workers' pool. */
+  pool?: string | undefined;
+  /** What it does, for people. */
+  description?: string | null | undefined;
+  /** JSON Schema of the input. */
+  input_schema?: Record<string, unknown> | null | undefined;
+  /** JSON Schema of the output. */
+  output_schema?: Record<string, unknown> | null | undefined;
+}
+
+export interface QueuedStep {
+  /** When its task was given to the queue. */
+  since_at: string | null;
+  /** The pool whose workers run the task. */
+  pool: string;
+  /** Workers of the pool that were seen in the last 30 s. */
+  workers: number;
+  /** How many attempts they can run at once. */
+  slots: number;
+  /** Tasks that wait in the queue of the pool. */
+  backlog: number;
+  /** The step. */
+  step_id?: string | undefined;
 }
 
 export interface StoredDocument {

@@ -487,6 +487,7 @@ export const ALWAYS_THERE: Readonly<Record<string, readonly string[]>> = {
   Passages: ['passages'],
   PoolCredentials: ['id', 'pool', 'name', 'created_by', 'created_at', 'expires_at'],
   PoolView: ['pool', 'workers', 'slots', 'free', 'backlog', 'taken', 'agents'],
+  QueuedStep: ['step_id', 'since_at', 'pool', 'workers', 'slots', 'backlog'],
   QueuedView: ['since_at', 'pool', 'workers', 'slots', 'backlog'],
   Readiness: ['status', 'checks'],
   Retry: [],

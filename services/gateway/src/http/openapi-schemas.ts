@@ -200,14 +200,8 @@ const countedPage = (name: string, items: string): OpenApiSchema => {
 };
 
 const QUEUED_STEPS: OpenApiSchema = {
-  type: 'array',
+  ...listOf('QueuedStep'),
   description: 'After a wait in vain: the steps whose task no worker has taken, with what their pools have.',
-  items: {
-    allOf: [
-      ref('QueuedView'),
-      { type: 'object', properties: { step_id: { type: 'string', description: 'The step.' } } },
-    ],
-  },
 };
 
 const started: OpenApiSchema = {
@@ -479,6 +473,12 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
           description: 'JSON Schema of the output.',
         }),
       },
+    },
+    QueuedStep: {
+      allOf: [
+        ref('QueuedView'),
+        { type: 'object', properties: { step_id: { type: 'string', description: 'The step.' } } },
+      ],
     },
     StoredDocument: {
       allOf: [
