@@ -60,7 +60,8 @@ const program = commandLine({
 
   async listKnowledge() {
     const client = clientOf(await findPlatform(dataDir()));
-    for await (const { source, passages } of client.knowledge.list()) out(`${source}  (${counted(passages, 'passage')})`);
+    for await (const { source, passages } of client.knowledge.list())
+      out(`${source}  (${counted(passages, 'passage')})`);
   },
 
   async rebuild() {

@@ -119,6 +119,6 @@ const markedStep = (step: StepView, queued: QueuedView | undefined): StepView =>
 function knownOf(
   seen: SeenPool,
   { requests = 0, taken = 0 }: { requests?: number; taken?: number } = {},
-): Pick<SeenPool, "workers" | "slots" | "free"> {
+): Pick<SeenPool, 'workers' | 'slots' | 'free'> {
   return seen.workers > 0 || requests === 0 ? seen : { workers: 1, slots: taken + 1, free: 1 };
 }
