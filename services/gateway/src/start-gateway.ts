@@ -78,6 +78,7 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
       logger,
       bufferBytes: settings.socketBufferBytes,
       maxSockets: settings.maxSockets,
+      origins: settings.corsOrigins,
       pingEveryMs: settings.pingEveryMs,
       routes: [
         monitorRoute(hub, executions),

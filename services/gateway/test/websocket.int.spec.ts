@@ -7,6 +7,8 @@ import { startUnderTest } from './gateway-under-test.js';
 import type { UnderTest } from './gateway-under-test.js';
 import { uuidV7 } from '../src/http/ids.js';
 
+const ORIGIN = 'https://console.example';
+
 interface Received {
   readonly version?: number;
   readonly type: string;
@@ -21,10 +23,11 @@ class Client {
   readonly ended: Promise<{ code: number; reason: string }>;
   refused: { status: number; body: Record<string, unknown> } | undefined;
 
-  constructor(url: string, options: { key?: string | null; protocols?: string[] } = {}) {
+  constructor(url: string, options: { key?: string | null; protocols?: string[]; origin?: string } = {}) {
     const key = options.key === undefined ? KEYS.operator : options.key;
     this.ws = new WebSocket(url.replace(/^http/, 'ws'), options.protocols ?? [], {
       headers: key === null ? {} : { authorization: `Bearer ${key}` },
+      ...(options.origin === undefined ? {} : { origin: options.origin }),
     });
     this.ws.on('message', (data: Buffer) => this.received.push(JSON.parse(data.toString()) as Received));
     this.ws.on('error', () => undefined);
@@ -52,7 +55,11 @@ const upTo = (last: number, first = 1): number[] =>
 describe('WebSockets', () => {
   let under: UnderTest;
   beforeEach(async () => {
-    under = await startUnderTest({ BATUTA_GATEWAY_SOCKET_BUFFER: '64KiB', BATUTA_GATEWAY_KEY_CACHE: '0' });
+    under = await startUnderTest({
+      BATUTA_GATEWAY_SOCKET_BUFFER: '64KiB',
+      BATUTA_GATEWAY_KEY_CACHE: '0',
+      BATUTA_GATEWAY_CORS_ORIGINS: ORIGIN,
+    });
     under.fake.putConfig('greeting');
   });
   afterEach(async () => {
@@ -61,6 +68,30 @@ describe('WebSockets', () => {
 
   const monitor = (id: string, query = '', options: ConstructorParameters<typeof Client>[1] = {}): Client =>
     new Client(`${under.gateway.url}/ws/executions/${id}/monitor${query}`, options);
+
+  it('are opened by pages of its own origin and of those that are named, and refused to others', async () => {
+    const id = uuidV7();
+    under.fake.seed(id, 'default', 3);
+    for (const origin of [
+      'https://evil.example',
+      'https://console.example.evil.example',
+      'http://console.example',
+      'null',
+      `${under.gateway.url}1`,
+    ]) {
+      const client = monitor(id, '', { origin });
+      expect([origin, (await client.ended).code]).toEqual([origin, 403]);
+      expect(client.refused?.body).toMatchObject({
+        code: 'forbidden',
+        detail: expect.stringContaining('BATUTA_GATEWAY_CORS_ORIGINS'),
+      });
+    }
+    for (const origin of [ORIGIN, under.gateway.url]) {
+      const client = monitor(id, '', { origin });
+      await eventually(() => client.received.length === 3);
+      client.ws.terminate();
+    }
+  });
 
   it('sends the past events, then live ones, and closes with 1000 after the last', async () => {
     const id = uuidV7();

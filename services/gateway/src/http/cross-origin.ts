@@ -9,6 +9,15 @@ export const areOrigins = (origins: readonly string[]): boolean =>
   origins.every((origin) => isOrigin(origin) || (origin === '*' && origins.length === 1));
 
 /**
+ * Whether a page of this origin may open a WebSocket, which CORS does not ask for: one of these, or one that came from the host that is
+ * asked. Only browsers send an origin.
+ */
+export function mayOpenSocket(origin: string | undefined, host: string, origins: readonly string[]): boolean {
+  if (origin === undefined || origins[0] === '*' || origins.includes(origin)) return true;
+  return isOrigin(origin) && new URL(origin).host === host.toLowerCase();
+}
+
+/**
  * Lets pages of these origins call the API (the Fetch standard's CORS protocol). Keys come in a header that the page sets itself,
  * so browsers are never told to send what they keep (`credentials`), and `*` gives nobody more than they have.
  */

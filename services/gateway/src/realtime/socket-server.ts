@@ -7,6 +7,7 @@ import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
 import { bearerOf, bearerOfProtocols, chosenProtocol, requireSubprotocol } from '../auth/bearer.js';
 import type { Authenticator, Identity } from '../auth/authenticator.js';
+import { mayOpenSocket } from '../http/cross-origin.js';
 import { endWithProblem, requireHost, requireSingleHeaders } from '../http/http-server.js';
 import { pathOf } from '../http/problem.filter.js';
 import { badUrl, mistake, Problem } from '../http/problem.js';
@@ -42,6 +43,8 @@ export interface SocketServerOptions {
   readonly routes: readonly SocketRoute[];
   readonly bufferBytes: number;
   readonly maxSockets: number;
+  /** Origins whose pages may open WebSockets, beside the gateway's own; `*` for all. */
+  readonly origins: readonly string[];
   readonly pingEveryMs: number;
 }
 
@@ -155,6 +158,13 @@ export class SocketServer {
     const [path = '/', ...query] = (request.url ?? '/').split('?');
     const found = this.#route(path);
     if (found === undefined) throw new Problem('not_found', `There is no WebSocket at ${path}.`);
+    const { origin, host = '' } = request.headers;
+    if (!mayOpenSocket(origin, host, this.options.origins)) {
+      throw new Problem(
+        'forbidden',
+        `Pages of the origin ${origin ?? ''} may not open WebSockets here. BATUTA_GATEWAY_CORS_ORIGINS names those that may.`,
+      );
+    }
     if (this.#stopping) throw new Problem('unavailable', 'The gateway is stopping.');
     if (this.#sockets.size + this.#upgrading > this.options.maxSockets) {
       throw new Problem('unavailable', `This gateway serves at most ${this.options.maxSockets} WebSockets.`);
