@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { engineTables } from './migrations/0001-engine.js';
 import { spendingAndSnapshots } from './migrations/0002-spending-and-snapshots.js';
@@ -28,16 +29,48 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 9, statements: unprojectedExecutions },
 ];
 
+/** A migration holds up commits for this long at most, then lets them pass for a pause and tries again, for a while. */
+const LOCK_TIMEOUT_MS = 500;
+const PAUSE_MS = 1_500;
+const LONGEST_MS = 600_000;
+const LOCK_NOT_AVAILABLE = '55P03';
+
 /** Any constant; transaction-scoped, so it works through a connection pooler. */
 const MIGRATION_LOCK = 4_719_262;
 
 /**
  * Brings schema `execution` up to date; processes that start together run each migration once.
- * Throws what PostgreSQL reports; nothing of a failed migration stays. Indexes for lists are built beside running work.
+ * Throws what PostgreSQL reports; nothing of a failed migration stays. Work goes on beside it: a table's lock is waited for in short
+ * turns, for ten minutes, and indexes for lists are built beside what uses the tables.
  */
 export async function migrateEventStore(databaseUrl: string): Promise<void> {
   const client = new pg.Client({ connectionString: databaseUrl, application_name: 'batuta-execution-migrations' });
   await client.connect();
+  try {
+    let isNew = false;
+    for (const until = performance.now() + LONGEST_MS; ;) {
+      const turn = await migrateOnce(client, isNew, performance.now() < until);
+      if (turn === 'done') break;
+      if (turn === 'locked') await delay(PAUSE_MS);
+      else isNew ||= turn === 'began';
+    }
+    // Outside any transaction and the lock: a build waits for every transaction that is under way.
+    if (!isNew) await buildListIndexes(client);
+  } finally {
+    await client.end();
+  }
+}
+
+/**
+ * Applies the first migration that is missing, in a transaction of its own. It waits for a lock of a table for a moment only, since
+ * whoever comes after it waits for that lock too: behind a reader that takes long, no commit would go on. `locked`: try again later,
+ * which `mayWait` allows. `began`: it was the first of all.
+ */
+async function migrateOnce(
+  client: pg.Client,
+  isNew: boolean,
+  mayWait: boolean,
+): Promise<'done' | 'applied' | 'began' | 'locked'> {
   try {
     await client.query('BEGIN');
     await client.query('SELECT pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
@@ -50,19 +83,21 @@ export async function migrateEventStore(databaseUrl: string): Promise<void> {
     );
     const { rows } = await client.query<{ version: number }>('SELECT version FROM execution.migrations');
     const applied = new Set(rows.map((row) => row.version));
-    for (const { version, statements } of MIGRATIONS) {
-      if (applied.has(version)) continue;
-      for (const statement of statements) await client.query(statement);
-      await client.query('INSERT INTO execution.migrations (version) VALUES ($1)', [version]);
+    const next = MIGRATIONS.find(({ version }) => !applied.has(version));
+    if (next === undefined) {
+      // Nobody uses the tables of a new installation before its migrations are done.
+      if (isNew) for (const statement of NEW_LIST_INDEXES) await client.query(statement);
+      await client.query('COMMIT');
+      return 'done';
     }
-    if (applied.size === 0) for (const statement of NEW_LIST_INDEXES) await client.query(statement);
+    await client.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
+    for (const statement of next.statements) await client.query(statement);
+    await client.query('INSERT INTO execution.migrations (version) VALUES ($1)', [next.version]);
     await client.query('COMMIT');
-    // Outside the transaction and its lock: a build waits for every transaction that is under way.
-    if (applied.size > 0) await buildListIndexes(client);
+    return applied.size === 0 ? 'began' : 'applied';
   } catch (error) {
     await client.query('ROLLBACK').catch(() => undefined);
+    if (mayWait && (error as { code?: string }).code === LOCK_NOT_AVAILABLE) return 'locked';
     throw error;
-  } finally {
-    await client.end();
   }
 }

@@ -1,6 +1,7 @@
+import { migrateInTurns } from '@batuta/service';
 import type { Secret } from '@batuta/settings';
 import pg from 'pg';
-import { DataSource } from 'typeorm';
+import { DataSource, MigrationExecutor } from 'typeorm';
 import { AgentEntity } from '../agents/agent.entity.js';
 import { PoolCredentialsEntity } from '../credentials/pool-credentials.entity.js';
 import { ConfigVersionEntity } from '../definitions/config-version.entity.js';
@@ -56,18 +57,16 @@ export function configDataSource(options: { databaseUrl: Secret; connections: nu
   });
 }
 
-/**
- * Brings the schema up to date; one replica at a time, the others wait and find nothing to do. The lock lives in a
- * transaction, so that it works behind a connection pooler too. Takes two connections of the data source.
- */
-export async function migrate(dataSource: DataSource): Promise<void> {
-  await dataSource.transaction(async (lock) => {
-    // Other replicas may wait for long, and this transaction is idle while the migrations run.
-    await lock.query('SET LOCAL statement_timeout = 0');
-    await lock.query('SET LOCAL idle_in_transaction_session_timeout = 0');
-    await lock.query('SELECT pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
-    await dataSource.query(`CREATE SCHEMA IF NOT EXISTS ${SCHEMA}`);
-    await dataSource.runMigrations({ transaction: 'each' });
+/** Brings the schema up to date, beside running work. Takes two connections of the data source. */
+export function migrate(dataSource: DataSource): Promise<void> {
+  return migrateInTurns(dataSource, {
+    schema: SCHEMA,
+    lock: MIGRATION_LOCK,
+    run: (runner) => {
+      const migrations = new MigrationExecutor(dataSource, runner);
+      migrations.transaction = 'each';
+      return migrations.executePendingMigrations();
+    },
   });
 }
 

@@ -1,6 +1,7 @@
+import { migrateInTurns } from '@batuta/service';
 import type { Secret } from '@batuta/settings';
 import pg from 'pg';
-import { DataSource } from 'typeorm';
+import { DataSource, MigrationExecutor } from 'typeorm';
 import { CallbackEntity } from '../callbacks/callback.entity.js';
 import { AttemptEntity } from '../deliveries/attempt.entity.js';
 import { DeliveryEntity } from '../deliveries/delivery.entity.js';
@@ -39,14 +40,15 @@ export function notificationsDataSource(options: { databaseUrl: Secret; connecti
   });
 }
 
-/**
- * Brings the schema up to date; one replica at a time, the others wait and find nothing to do. The lock lives in a
- * transaction, so that it works behind a connection pooler too. Takes two connections of the data source.
- */
-export async function migrate(dataSource: DataSource): Promise<void> {
-  await dataSource.transaction(async (lock) => {
-    await lock.query('SELECT pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
-    await dataSource.query(`CREATE SCHEMA IF NOT EXISTS ${SCHEMA}`);
-    await dataSource.runMigrations({ transaction: 'each' });
+/** Brings the schema up to date, beside running work. Takes two connections of the data source. */
+export function migrate(dataSource: DataSource): Promise<void> {
+  return migrateInTurns(dataSource, {
+    schema: SCHEMA,
+    lock: MIGRATION_LOCK,
+    run: (runner) => {
+      const migrations = new MigrationExecutor(dataSource, runner);
+      migrations.transaction = 'each';
+      return migrations.executePendingMigrations();
+    },
   });
 }

@@ -2,14 +2,17 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /** Lists configs of a strategy or an owner, however rare they are, without reading all others of the tenant. */
 export class IndexConfigFilters1700000000020 implements MigrationInterface {
+  /** Configs are written meanwhile. */
+  readonly transaction = false;
+
   async up(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query('SET LOCAL statement_timeout = 0');
-    await queryRunner.query(
-      'CREATE INDEX orchestration_configs_strategy ON config.orchestration_configs (tenant_id, strategy, id DESC)',
-    );
-    await queryRunner.query(
-      'CREATE INDEX orchestration_configs_owner ON config.orchestration_configs (tenant_id, owner_id, id DESC)',
-    );
+    for (const column of ['strategy', 'owner']) {
+      const name = `orchestration_configs_${column}`;
+      const on = `config.orchestration_configs (tenant_id, ${column === 'owner' ? 'owner_id' : column}, id DESC)`;
+      // Left by a build that was cut short.
+      await queryRunner.query(`DROP INDEX CONCURRENTLY IF EXISTS config.${name}`);
+      await queryRunner.query(`CREATE INDEX CONCURRENTLY ${name} ON ${on}`);
+    }
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {

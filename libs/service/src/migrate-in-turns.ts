@@ -1,0 +1,70 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** What this needs of TypeORM, which libraries do not depend on. */
+interface Runner {
+  startTransaction(...isolation: never[]): Promise<void>;
+  query(sql: string): Promise<unknown>;
+  release(): Promise<void>;
+}
+
+interface Source<R extends Runner> {
+  transaction(
+    work: (holder: { query(sql: string, parameters?: unknown[]): Promise<unknown> }) => Promise<void>,
+  ): Promise<void>;
+  query(sql: string): Promise<unknown>;
+  createQueryRunner(): R;
+}
+
+/** A migration holds up others for this long at most, then lets them pass for a pause and tries again, for a while. */
+const LOCK_TIMEOUT_MS = 500;
+const PAUSE_MS = 1_500;
+const LONGEST_MS = 600_000;
+const LOCK_NOT_AVAILABLE = '55P03';
+const TURN_MS = 250;
+
+/**
+ * Runs a service's migrations beside running work, one replica at a time; the others wait and find nothing to do. In a migration's
+ * transaction a table's lock is waited for in short turns, because whoever comes after it waits for that lock too. The replicas' lock
+ * lives in a transaction, so that it works behind a connection pooler. Takes two connections.
+ */
+export async function migrateInTurns<R extends Runner>(
+  source: Source<R>,
+  options: { readonly schema: string; readonly lock: number; readonly run: (runner: R) => Promise<unknown> },
+): Promise<void> {
+  await source.transaction(async (holder) => {
+    // Other replicas may wait for long, and this transaction is idle while the migrations run.
+    await holder.query('SET LOCAL statement_timeout = 0');
+    await holder.query('SET LOCAL idle_in_transaction_session_timeout = 0');
+    // Asked for on and on: a statement that waits has a snapshot, for whose end an index that is built beside running work waits.
+    // And without parameters, since a statement with some keeps its snapshot until the next one.
+    for (;;) {
+      const asked = await holder.query(`SELECT pg_try_advisory_xact_lock(${options.lock}) AS mine`);
+      const [row] = asked as { mine: boolean }[];
+      if (row?.mine === true) break;
+      await delay(TURN_MS);
+    }
+    await source.query(`CREATE SCHEMA IF NOT EXISTS ${options.schema}`);
+    for (const until = performance.now() + LONGEST_MS; ;) {
+      const runner = source.createQueryRunner();
+      const begin = runner.startTransaction.bind(runner);
+      runner.startTransaction = async (...isolation) => {
+        await begin(...isolation);
+        await runner.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
+      };
+      try {
+        await options.run(runner);
+        return;
+      } catch (error) {
+        if (codeOf(error) !== LOCK_NOT_AVAILABLE || performance.now() > until) throw error;
+      } finally {
+        await runner.release();
+      }
+      await delay(PAUSE_MS);
+    }
+  });
+}
+
+function codeOf(error: unknown): unknown {
+  const { code, driverError } = error as { code?: unknown; driverError?: { code?: unknown } };
+  return code ?? driverError?.code;
+}
