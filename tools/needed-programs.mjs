@@ -1,4 +1,4 @@
-// The programs besides Node.js that the tests run: nats-server and kubectl. Debian's packages bring them.
+// The programs besides Node.js that the tests run: nats-server, kubectl and Prometheus. Debian's packages bring them.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -9,6 +9,7 @@ const SYSTEM = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 const PROGRAMS = [
   { program: 'nats-server', package: 'nats-server' },
   { program: 'kubectl', package: 'kubernetes-client' },
+  { program: 'promtool', package: 'prometheus' },
 ];
 
 /** A PATH that finds what the system has. */

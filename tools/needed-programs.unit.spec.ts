@@ -16,7 +16,7 @@ const put = (...programs: string[]): void => {
 
 describe('the programs that the tests need', () => {
   it('are installed when they are missing, and only those', () => {
-    put('kubectl');
+    put('kubectl', 'promtool');
     const installed: (readonly string[])[] = [];
     const install = (packages: readonly string[]): void => {
       installed.push(packages);
@@ -32,6 +32,7 @@ describe('the programs that the tests need', () => {
     const missing = [
       { program: 'nats-server', advice: 'sudo apt-get install nats-server' },
       { program: 'kubectl', advice: 'sudo apt-get install kubernetes-client' },
+      { program: 'promtool', advice: 'sudo apt-get install prometheus' },
     ];
     const never = (): never => {
       throw new Error('it must not install anything');

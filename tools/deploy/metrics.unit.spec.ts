@@ -90,11 +90,22 @@ describe('dashboards and alert rules', () => {
 });
 
 describe('the alert rules', () => {
-  it('are each explained in the operations guide', () => {
-    const guide = read('docs/operations.md');
-    for (const { alert } of alerts) expect(guide).toContain(`### ${alert}\n`);
-    const explained = [...guide.matchAll(/^### (Batuta\w+)$/gm)].map((match) => match[1]);
-    expect(explained).toEqual(alerts.map(({ alert }) => alert));
+  it('have a page each that says what it means, what to look at and what to do, and the guide lists them', () => {
+    const pages = filesBelow('docs/runbooks');
+    expect(pages.toSorted()).toEqual(alerts.map(({ alert }) => `docs/runbooks/${alert}.md`).toSorted());
+    for (const { alert, annotations } of alerts) {
+      const [title, ...sections] = read(`docs/runbooks/${alert}.md`).split(/^## /m);
+      expect(title).toContain(`# ${alert}\n`);
+      expect(sections.map((section) => section.split('\n')[0]).slice(0, 3)).toEqual([
+        'What it means',
+        'What to look at',
+        'What to do',
+      ]);
+      for (const section of sections) expect(section.split('\n').slice(1).join('').trim()).not.toBe('');
+      expect(annotations.runbook).toBe(`docs/runbooks/${alert}.md`);
+    }
+    const listed = [...read('docs/operations.md').matchAll(/^\| \[(Batuta\w+)\]\(runbooks\/\1\.md\)/gm)];
+    expect(listed.map((match) => match[1])).toEqual(alerts.map(({ alert }) => alert));
   });
 
   it('each say how bad it is and what happens', () => {

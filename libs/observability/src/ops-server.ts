@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import type { Logger } from './logger.js';
 import { LOG_LEVELS, setLogLevel } from './logger.js';
 import type { LogLevel } from './logger.js';
-import { collectProcessMetrics, exposeMetrics } from './metrics.js';
+import { collectProcessMetrics, exposeMetrics, gauge } from './metrics.js';
 import { redactUrl } from './redact.js';
 
 export type ReadinessCheck = () => Promise<void> | void;
@@ -45,6 +45,24 @@ export async function checkReadiness(
 /** What a service tells its operators besides; the query's parameters, and the answer's status and body. */
 export type OpsRoute = (query: URLSearchParams) => Promise<{ readonly status: number; readonly body: unknown }>;
 
+const exposed = new Set<OpsServerOptions['checks']>();
+
+/** Shows checks among the process's metrics, so that an alert can say what fails, until the result is called. */
+function exposeChecks(checks: OpsServerOptions['checks']): () => void {
+  exposed.add(checks);
+  gauge('batuta_ready', 'Whether a check of /health/ready passes: 1 or 0', ['check'], async function collect() {
+    const found = await Promise.all([...exposed].map((each) => checkReadiness(each)));
+    this.reset();
+    const failed = new Map<string, boolean>();
+    for (const { checks: results } of found) {
+      for (const [name, result] of Object.entries(results))
+        failed.set(name, failed.get(name) === true || result !== 'ok');
+    }
+    for (const [check, isFailed] of failed) this.set({ check }, isFailed ? 0 : 1);
+  });
+  return () => exposed.delete(checks);
+}
+
 export interface OpsServerOptions {
   /** 0 takes a free port. */
   readonly port: number;
@@ -70,6 +88,7 @@ export interface OpsServer {
  */
 export async function startOpsServer(options: OpsServerOptions): Promise<OpsServer> {
   collectProcessMetrics();
+  const hide = exposeChecks(options.checks);
   const json = (response: ServerResponse, status: number, body: unknown): void => {
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
   };
@@ -133,6 +152,7 @@ export async function startOpsServer(options: OpsServerOptions): Promise<OpsServ
     port: (server.address() as AddressInfo).port,
     close: () =>
       new Promise<void>((resolve, reject) => {
+        hide();
         server.close((error) => (error === undefined ? resolve() : reject(error)));
         server.closeAllConnections();
       }),

@@ -17,6 +17,7 @@ import { Sandbox } from '@batuta/sandbox';
 import { natsCredentialsFile } from '@batuta/settings';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
+import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { ExecutionModule } from './app.module.js';
 import { Integrity } from './integrity/integrity.js';
@@ -73,6 +74,8 @@ export interface RunningExecution {
 
 /** So that the effects of one commit are performed while the next is on its way, also when thousands of inputs wait. */
 const COMMIT_EVENTS = 300;
+/** What one answer for a scrape may take. */
+const SCRAPE_MS = 2_000;
 /** A service whose tasks cannot be dispatched for so long is not ready. */
 const UNDISPATCHED_MS = 10_000;
 
@@ -264,12 +267,20 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
         backlog: () =>
           readBacklog(async (subject, body) => (await jetStream.request(subject, body, { timeout: 1_000 })).json()),
         waitingTasks: () => bus.direct.waitingByPool(),
-        waitingApprovals: () =>
-          pool.query<{ waiting: number }>(COUNT_APPROVALS).then(
-            ({ rows }) => rows[0]?.waiting,
-            // Readiness tells of an outage; a scrape must not fail because of it.
+        storedTasks: () =>
+          bus.streamIdentity().then(
+            (stream) => stream?.messages,
             () => undefined,
           ),
+        waitingApprovals: () =>
+          Promise.race([
+            pool.query<{ waiting: number }>(COUNT_APPROVALS).then(
+              ({ rows }) => rows[0]?.waiting,
+              // Readiness tells of an outage; a scrape must not fail because of it, nor wait for it.
+              () => undefined,
+            ),
+            delay(SCRAPE_MS, undefined, { ref: false }),
+          ]),
         disk: () => disk.current(),
       }),
     );

@@ -36,6 +36,11 @@ export const DEFINITIONS: Readonly<Record<string, OrchestrationDefinition>> = {
     strategy: 'sequential',
     steps: ['a', 'b', 'c'].map((id) => ({ id, name: `Step ${id}`, agent: 'echo' })),
   },
+  lonely: {
+    name: 'lonely',
+    strategy: 'sequential',
+    steps: [{ id: 'a', name: 'Step a', agent: 'lonely' }],
+  },
   unmonitored: {
     name: 'unmonitored',
     strategy: 'sequential',

@@ -75,7 +75,11 @@ export class Platform {
   }
 
   /** Starts an execution service with short times. */
-  async execution(name: string, env: Readonly<Record<string, string>> = {}): Promise<RunningExecution> {
+  async execution(
+    name: string,
+    env: Readonly<Record<string, string>> = {},
+    opsServer = false,
+  ): Promise<RunningExecution> {
     const service = await startExecution({
       settings: loadExecutionSettings({
         DATABASE_URL: this.database.url,
@@ -94,7 +98,7 @@ export class Platform {
         ...env,
       }),
       logger,
-      opsServer: false,
+      opsServer,
       onSuperseded: () => undefined,
     });
     this.#services.push(service);
@@ -215,6 +219,8 @@ export class CuttableProxy {
   /** Called with what a client sends; true cuts the connection before the server has it. */
   cutBefore: (bytes: Buffer) => boolean = () => false;
 
+  #refuse = false;
+
   private constructor(
     readonly url: string,
     private readonly close_: () => Promise<void>,
@@ -225,6 +231,7 @@ export class CuttableProxy {
     // eslint-disable-next-line prefer-const -- the server's handler and the proxy know each other
     let proxy: CuttableProxy;
     const server = createServer((client) => {
+      if (proxy.#refuse) return void client.destroy();
       const upstream = connect(Number(target.port), target.hostname);
       let cut = false;
       proxy.#sockets.add(client);
@@ -253,6 +260,12 @@ export class CuttableProxy {
     url.port = String((server.address() as AddressInfo).port);
     proxy = new CuttableProxy(url.href, () => new Promise((resolve) => server.close(() => resolve())));
     return proxy;
+  }
+
+  /** True ends every connection, and each that comes. */
+  set refuse(refuse: boolean) {
+    this.#refuse = refuse;
+    if (refuse) for (const socket of this.#sockets) socket.destroy();
   }
 
   async close(): Promise<void> {

@@ -31,6 +31,7 @@ import { webhookChannel } from './channels/webhook.js';
 import { webSocketChannel } from './channels/websocket.js';
 import { migrate, notificationsDataSource } from './database/data-source.js';
 import { DeliveryQueue } from './deliveries/delivery-queue.js';
+import { exposeOverdue } from './deliveries/overdue.js';
 import { Sender } from './deliveries/sender.js';
 import { LogReader } from './log/log-reader.js';
 import { loadNotificationsSettings } from './settings.js';
@@ -85,6 +86,11 @@ export async function startNotifications(options: StartNotificationsOptions = {}
       if (dataSource.isInitialized) await dataSource.destroy();
     });
     await migrate(dataSource);
+    const hideOverdue = exposeOverdue(dataSource);
+    opened.push(() => {
+      hideOverdue();
+      return Promise.resolve();
+    });
     const natsUrl = settings.natsUrl.reveal();
     const credentials = natsCredentialsFile(settings.natsCredentials, 'notifications');
     const nats = await connectNats({ url: natsUrl, name: 'notifications', credentials, logger });

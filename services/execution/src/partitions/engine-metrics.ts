@@ -14,6 +14,8 @@ export interface ExposedEngine {
   readonly backlog: () => Promise<readonly Backlog[]>;
   /** Tasks that wait in this process for their tenant's turn, by pool. */
   readonly waitingTasks: () => Iterable<readonly [pool: string, waiting: number]>;
+  /** Tasks that the queue holds, of all pools; undefined when that cannot be said now. */
+  readonly storedTasks: () => Promise<number | undefined>;
   /** Approvals that wait, of all tenants; undefined when that cannot be said now. */
   readonly waitingApprovals: () => Promise<number | undefined>;
   /** Bytes on the disks of PostgreSQL and JetStream; undefined when that cannot be said now. */
@@ -68,6 +70,14 @@ export function exposeEngine(exposed: ExposedEngine): () => void {
   gauge('batuta_engine_partitions', 'Partitions that this process owns', [], function collect() {
     this.set(sumOf(({ engine }) => engine.owned.length));
   });
+  gauge(
+    'batuta_engine_unowned_partitions',
+    'Partitions of all engines without an owner, as this process saw at its last lease',
+    [],
+    function collect() {
+      this.set(Math.max(0, ...[...running].map(({ engine }) => engine.unownedPartitions)));
+    },
+  );
   gauge('batuta_engine_executions', 'Executions in memory', [], function collect() {
     this.set(
       sumOf(({ engine }) => engine.owned.reduce((executions, partition) => executions + partition.executions.size, 0)),
@@ -117,6 +127,10 @@ export function exposeEngine(exposed: ExposedEngine): () => void {
       for (const [projection, lag] of lags) this.set({ projection }, lag);
     },
   );
+  const unserved = gauge(
+    'batuta_queue_unserved_tasks',
+    'Tasks in the queue of pools that no runner has ever served; the same in every execution process',
+  );
   gauge(
     'batuta_queue_tasks',
     'Tasks in the queue by pool; the same in every execution process',
@@ -125,6 +139,9 @@ export function exposeEngine(exposed: ExposedEngine): () => void {
       const [first] = running;
       const backlog = first === undefined ? [] : await first.backlog();
       this.reset();
+      const stored = await first?.storedTasks();
+      const covered = backlog.reduce((sum, { waiting, running: inWork }) => sum + waiting + inWork, 0);
+      if (stored !== undefined) unserved.set(Math.max(0, stored - covered));
       for (const { pool, priority, waiting, running: inWork } of backlog) {
         this.set({ pool, priority, state: 'waiting' }, waiting);
         this.set({ pool, priority, state: 'running' }, inWork);

@@ -211,6 +211,11 @@ export class Engine {
     return this.#ownership.cutOffAloneMs;
   }
 
+  /** Partitions of all engines that nobody owned when this one looked last, at its lease. */
+  get unownedPartitions(): number {
+    return this.#ownership.unowned;
+  }
+
   get cacheBytes(): number {
     let bytes = 0;
     for (const partition of this.#sorted) bytes += partition.bytes;

@@ -367,12 +367,15 @@ export class NatsBus implements Bus, TaskQueue {
   }
 
   async streamIdentity(): Promise<StreamIdentity | undefined> {
-    const info = await this.#api<{ created: string; state: { last_seq: number } }>(`STREAM.INFO.${STEPS_STREAM}`, '');
+    const info = await this.#api<{ created: string; state: { last_seq: number; messages: number } }>(
+      `STREAM.INFO.${STEPS_STREAM}`,
+      '',
+    );
     if ('error' in info) {
       if (info.error.err_code === STREAM_NOT_FOUND) return undefined;
       throw new Error(`JetStream: ${info.error.description ?? info.error.err_code}`);
     }
-    return { created: info.created, lastSequence: info.state.last_seq };
+    return { created: info.created, lastSequence: info.state.last_seq, messages: info.state.messages };
   }
 
   async ensureStreams(): Promise<void> {

@@ -47,6 +47,7 @@ export class Ownership {
   #forgetCutOff: (() => void) | undefined;
   #lastBeat: number;
   #othersServe = false;
+  #unowned = 0;
 
   constructor(private readonly parts: OwnershipParts) {
     this.#lastBeat = parts.clock.elapsed();
@@ -67,6 +68,11 @@ export class Ownership {
   /** For how long this owner has been cut off from NATS while others are not; undefined while all is well, or all are cut off. */
   get cutOffAloneMs(): number | undefined {
     return this.#othersServe ? this.parts.bus.cutOffMs?.() : undefined;
+  }
+
+  /** Partitions of all without an owner whose lease runs, when they were last looked at. */
+  get unowned(): number {
+    return this.#unowned;
   }
 
   /** Looks at the partitions now, or once more after the look that is under way. */
@@ -147,12 +153,15 @@ export class Ownership {
       return;
     }
     if (cutOffMs !== undefined) {
-      this.#othersServe = (await store.view()).liveOwners.some((name) => name !== settings.name);
+      const { liveOwners, partitions } = await store.view();
+      this.#unowned = partitions.filter(({ ownerAlive }) => !ownerAlive).length;
+      this.#othersServe = liveOwners.some((name) => name !== settings.name);
       return;
     }
     this.#othersServe = false;
     await this.#readTime();
     const view = await store.view();
+    this.#unowned = view.partitions.filter(({ ownerAlive }) => !ownerAlive).length;
     const records = new Map(view.partitions.map((record) => [record.partition, record]));
     for (const partition of this.parts.owned()) {
       const record = records.get(partition.id);

@@ -37,6 +37,8 @@ export interface PartitionRequest {
 export interface StreamIdentity {
   readonly created: string;
   readonly lastSequence: number;
+  /** Tasks that it holds. */
+  readonly messages?: number;
 }
 
 /**
