@@ -1,31 +1,80 @@
+import { ConnectionError } from '@batuta/client';
 import { eventually } from '@batuta/testing';
-import type { Api } from './api.js';
+import type { EventuallyOptions } from '@batuta/testing';
+import { expectStatus } from './api.js';
+import type { Answer, Api } from './api.js';
 
-/** Starts an execution as a client does that may lose its connection: sent again with its key until it is answered. */
-export async function startSurely(api: Api, config: string, key: string, input: unknown): Promise<string> {
-  let id = '';
-  await eventually(
+/** Of an answer that says nothing of the request: nobody was there, or it is to be made again later. */
+class AskAgain extends Error {}
+
+/**
+ * Asks as a client does that may lose its connection: again while there is no answer, or it is 503 and says when to come again. Every
+ * other answer is judged at once; what `judge` throws ends the wait, unless it is an `AskAgain`.
+ */
+async function surely<T, R>(
+  ask: () => Promise<Answer<T>>,
+  judge: (answer: Answer<T>) => R,
+  options: EventuallyOptions,
+): Promise<R> {
+  let wrong: Error | undefined;
+  const found = await eventually(
     async () => {
-      ({ execution_id: id } = await api.client.executions.start(config, { input }, { idempotencyKey: key }));
+      try {
+        const answer = await ask();
+        if (answer.status === 503 && answer.headers.get('retry-after') !== null)
+          throw new AskAgain('answered with 503');
+        return { result: judge(answer) };
+      } catch (error) {
+        const isAway = error instanceof AskAgain || isSilence(error);
+        if (!isAway) wrong = error as Error;
+        throw error;
+      }
     },
+    { ...options, pointless: () => wrong },
+  );
+  return found.result;
+}
+
+/** Whether there was no answer: what is wrong about one reaches the client as its connection's error too. */
+function isSilence(error: unknown): boolean {
+  // Cut in the middle of the answer.
+  if (error instanceof TypeError) return error.cause !== undefined;
+  if (!(error instanceof ConnectionError)) return false;
+  const { cause } = error;
+  return cause instanceof TypeError || (cause instanceof Error && cause.name === 'TimeoutError');
+}
+
+/** Starts an execution, with its key, so that it starts once however often it is sent. */
+export function startSurely(api: Api, config: string, key: string, input: unknown): Promise<string> {
+  return surely(
+    () =>
+      api.post<{ execution_id: string }>(
+        `/api/v1/orchestrations/execute/${config}`,
+        { input },
+        { 'idempotency-key': key },
+      ),
+    (answer) => expectStatus(answer, 202).execution_id,
     { timeoutMs: 60_000, describe: `start ${key} is answered` },
   );
-  return id;
 }
 
 /** Waits until every execution has this status. */
 export async function allHaveStatus(api: Api, ids: readonly string[], status: string): Promise<void> {
   const open = new Set(ids);
-  await eventually(
-    async () => {
-      for (const id of open) {
-        const shown = await api.client.executions.get(id);
-        if (shown.status !== status) {
-          throw new Error(`${open.size} are not ${status}, for example ${id}: ${shown.status}`);
-        }
+  const until = performance.now() + 90_000;
+  for (const id of ids) {
+    await surely(
+      () => api.get<{ status: string }>(`/api/v1/orchestrations/executions/${id}`),
+      (answer) => {
+        const { status: now } = expectStatus(answer, 200);
+        if (now !== status) throw new AskAgain(`${open.size} are not ${status}, for example ${id}: ${now}`);
         open.delete(id);
-      }
-    },
-    { timeoutMs: 90_000, intervalMs: 100, describe: `all executions are ${status}` },
-  );
+      },
+      {
+        timeoutMs: Math.max(1, until - performance.now()),
+        intervalMs: 100,
+        describe: `all executions are ${status}`,
+      },
+    );
+  }
 }

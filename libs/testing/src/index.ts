@@ -14,3 +14,4 @@ export { createTestDatabase, LeakedConnectionsError, templateFor } from './test-
 export type { DatabaseTemplate, TestDatabase } from './test-database.js';
 export { startTestNats } from './test-nats.js';
 export type { TestNats } from './test-nats.js';
+export { freePort, startPostgres } from '@batuta/local-stack';

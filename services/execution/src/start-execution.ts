@@ -74,6 +74,8 @@ export interface RunningExecution {
 
 /** So that the effects of one commit are performed while the next is on its way, also when thousands of inputs wait. */
 const COMMIT_EVENTS = 300;
+/** As long as the gateway waits for an answer. */
+const LIST_MS = 5_000;
 /** What one answer for a scrape may take. */
 const SCRAPE_MS = 2_000;
 /** A service whose tasks cannot be dispatched for so long is not ready. */
@@ -143,15 +145,24 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
       onConnectionError: (error) => logger.warn({ err: error }, 'a connection to PostgreSQL was lost'),
     });
     opened.push(() => store.close());
-    const pool = new pg.Pool({
-      connectionString: databaseUrl,
-      max: 2,
-      application_name: 'batuta-execution-queries',
-      connectionTimeoutMillis: 5_000,
-      query_timeout: 30_000,
-    });
-    pool.on('error', (error) => logger.warn({ err: error }, 'a connection to PostgreSQL was lost'));
-    opened.push(() => pool.end());
+    const openPool = (use: string, more: pg.PoolConfig = {}): pg.Pool => {
+      const opening = new pg.Pool({
+        connectionString: databaseUrl,
+        max: 2,
+        application_name: `batuta-execution-${use}`,
+        connectionTimeoutMillis: 5_000,
+        query_timeout: 30_000,
+        ...more,
+      });
+      opening.on('error', (error) => logger.warn({ err: error }, 'a connection to PostgreSQL was lost'));
+      opened.push(() => opening.end());
+      return opening;
+    };
+    // Of their own each: a slow list must hold up neither who asks for one execution, nor what is projected.
+    const pool = openPool('projections');
+    const lookUps = openPool('queries');
+    // Nobody waits longer for a list: PostgreSQL ends what nobody waits for.
+    const lists = openPool('lists', { statement_timeout: LIST_MS, query_timeout: LIST_MS + 1_000 });
     const nats = await connectNats({ url: natsUrl, name: `execution ${settings.name}`, credentials, logger });
     opened.push(() => nats.close());
     onLost(nats, lost);
@@ -311,7 +322,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
     });
     const queries = new ExecutionQueries(
       { reader: store, configs: engine.configs, snapshots: store },
-      pool,
+      { lists, lookUps },
       engine.partitionCount,
       queues,
     );

@@ -6,8 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { freePort } from '@batuta/local-stack';
-import { eventually, NatsProxy } from '@batuta/testing';
+import { eventually, freePort, NatsProxy } from '@batuta/testing';
 import { executionId, startRequest } from './fixtures.js';
 import { CuttableProxy, Platform } from './platform.js';
 

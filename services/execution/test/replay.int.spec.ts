@@ -83,10 +83,15 @@ describe('questions that come together', () => {
             }
           : (Reflect.get(target, name) as unknown),
     });
-    const queries = new ExecutionQueries({ ...source, reader, snapshots: undefined }, platform.sql, 1, {
-      marked: (_state, steps) => Promise.resolve(steps),
-      pools: () => Promise.resolve([]),
-    });
+    const queries = new ExecutionQueries(
+      { ...source, reader, snapshots: undefined },
+      { lists: platform.sql, lookUps: platform.sql },
+      1,
+      {
+        marked: (_state, steps) => Promise.resolve(steps),
+        pools: () => Promise.resolve([]),
+      },
+    );
     const unknown = executionId();
     const notFound = { refused: expect.objectContaining({ code: 'not_found' }) };
     const [first] = ids;

@@ -181,13 +181,19 @@ function fittingAttempts(attempts: readonly StepAttempt[]): StepAttempt[] {
 /** Executions read with one statement; each of them may be large. */
 const READ_TOGETHER = 20;
 
+/** Connections of their own: whoever asks for one execution does not wait behind lists. */
+export interface QueryPools {
+  readonly lists: Pick<Pool, 'query'>;
+  readonly lookUps: Pick<Pool, 'query'>;
+}
+
 /** Answers questions about executions, from PostgreSQL alone: any replica can. */
 export class ExecutionQueries {
   readonly #loader: ExecutionLoader;
 
   constructor(
     private readonly source: ExecutionSource,
-    private readonly pool: Pool,
+    private readonly connections: QueryPools,
     private readonly partitions: number,
     private readonly queues: Pick<Queues, 'marked' | 'pools'>,
   ) {
@@ -380,7 +386,7 @@ export class ExecutionQueries {
       limit: limit + 1,
       offset: clamp(request.offset, 0, MAX_OFFSET),
     };
-    const { rows } = await this.pool.query<SummaryRow>(listExecutions(filters));
+    const { rows } = await this.connections.lists.query<SummaryRow>(listExecutions(filters));
     const total = request.withTotal === true ? await this.#total(filters) : {};
     const page = rows.slice(0, limit);
     const last = page.at(-1);
@@ -394,7 +400,7 @@ export class ExecutionQueries {
   }
 
   async #total(filters: ExecutionFilters): Promise<{ total: number }> {
-    const { rows } = await this.pool.query<{ total: number }>(countExecutions(filters));
+    const { rows } = await this.connections.lists.query<{ total: number }>(countExecutions(filters));
     return { total: rows[0]?.total ?? 0 };
   }
 
@@ -406,7 +412,7 @@ export class ExecutionQueries {
     }
     if (request.executionId && !UUID.test(request.executionId)) return { approvals: [] };
     const limit = clamp(request.limit, 50, 200);
-    const { rows } = await this.pool.query<ApprovalRow>(
+    const { rows } = await this.connections.lists.query<ApprovalRow>(
       listApprovals({
         tenantId: request.tenantId,
         configId: request.configId || undefined,
@@ -453,7 +459,7 @@ export class ExecutionQueries {
   async #idOf(request: GetExecutionRequest): Promise<string | undefined> {
     if (request.executionId) return UUID.test(request.executionId) ? request.executionId : undefined;
     if (!request.traceId) return undefined;
-    const { rows } = await this.pool.query<{ id: string }>({
+    const { rows } = await this.connections.lookUps.query<{ id: string }>({
       name: 'execution-by-trace',
       text: EXECUTION_BY_TRACE,
       values: [request.tenantId, request.traceId],

@@ -9,9 +9,16 @@ import type { MsgHdrs, NatsConnection } from '@nats-io/nats-core';
 import { Problem } from '../http/problem.js';
 import type { RequestTracing } from '../http/request-tracing.js';
 
+/** Lists may be slow, and would be slower with repeats: each is asked for once. */
+const LISTS: ReadonlySet<string> = new Set([
+  subjects.query.list,
+  subjects.query.approvals,
+  subjects.notifications.deliveryList,
+]);
+
 /** Patterns that change nothing, so that asking twice is harmless. */
 const READS: ReadonlySet<string> = new Set([
-  ...Object.values(subjects.query),
+  ...Object.values(subjects.query).filter((pattern) => !LISTS.has(pattern)),
   subjects.config.get,
   subjects.config.list,
   subjects.config.versions,
@@ -29,7 +36,6 @@ const READS: ReadonlySet<string> = new Set([
   subjects.notifications.callbackGet,
   subjects.notifications.callbackList,
   subjects.notifications.deliveryGet,
-  subjects.notifications.deliveryList,
   subjects.notifications.inboxList,
   // Acknowledging again changes nothing.
   subjects.notifications.inboxAck,

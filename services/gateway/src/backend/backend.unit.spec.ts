@@ -46,6 +46,22 @@ describe('asking a service behind the gateway', () => {
     }
   });
 
+  it.each([subjects.query.list, subjects.query.approvals, subjects.notifications.deliveryList])(
+    'asks for a list once (%s): what is slow would only be slower with repeats',
+    async (pattern) => {
+      jest.useFakeTimers();
+      try {
+        const { backend, asked } = backendWith([]);
+        const answer = backend.ask(pattern, {}).catch((error: unknown) => error);
+        await jest.advanceTimersByTimeAsync(5_000);
+        await answer;
+        expect(asked).toHaveLength(1);
+      } finally {
+        jest.useRealTimers();
+      }
+    },
+  );
+
   it('gives up on a read at its limit and says that the service does not answer', async () => {
     jest.useFakeTimers();
     try {

@@ -1,0 +1,110 @@
+// Measures every documented filter of the lists of executions and approvals on many rows:
+//   npm run measure:lists                            a million rows; takes some minutes, and 2 GiB of disk
+//   BATUTA_LIST_ROWS=100000 npm run measure:lists
+// Ends with code 1 when the 95th percentile of a page is above 20 ms.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { migrateEventStore } from '@batuta/event-store';
+import { startPostgres } from '@batuta/testing';
+import pg from 'pg';
+import { listApprovals, listExecutions } from '../../src/queries/list-sql.js';
+import type { Statement } from '../../src/queries/list-sql.js';
+
+const ROWS = Number(process.env['BATUTA_LIST_ROWS'] ?? 1_000_000);
+const PAGES = 100;
+const MOST_MS = 20;
+const TENANT = 'default';
+const NEWEST = Date.now();
+const OLDEST = NEWEST - ROWS * 1_000;
+
+/** One in 500 is open; 3 % have failed; ten tenants, of which one has nine tenths. */
+const FILL = `
+INSERT INTO execution.orchestration_executions (id, trace_id, config_id, config_name, status, user_id, session_id, tenant_id,
+  started_at, completed_at, created_at, created_by, config_version, partition, version, wake_at)
+SELECT md5(n::text)::uuid, md5(n::text), 'config-' || n % 50, 'name-' || n % 50,
+  CASE WHEN n % 1000 = 0 THEN 'running' WHEN n % 1000 = 1 THEN 'paused' WHEN n % 100 < 3 THEN 'failed'
+    WHEN n % 100 = 3 THEN 'cancelled' ELSE 'completed' END,
+  'user-' || n % 500, 'session-' || n % 20000, CASE WHEN n % 10 = 9 THEN 'tenant-' || n % 90 ELSE '${TENANT}' END,
+  now(), now(), to_timestamp($1::float8 / 1000 + n), 'user', 1, n % 64, 1, CASE WHEN n % 1000 < 2 THEN 1 END
+FROM generate_series($2::int, $3::int) AS n`;
+
+const FILL_APPROVALS = `
+INSERT INTO execution.orchestration_step_runs (id, execution_id, step_index, step_id, step_name, status, dependencies, agent_id,
+  version, approval_tenant_id, approval_requested_at, approval_message, approval_approvers, approval_config_id, approval_config_name)
+SELECT md5('s' || n)::uuid, md5(n::text)::uuid, 0, 'gate', 'Gate', 'running', '[]', '', 1, '${TENANT}',
+  to_timestamp($1::float8 / 1000 + n), 'Pay?', CASE WHEN n % 10 = 0 THEN NULL ELSE jsonb_build_array('user-' || n % 500) END,
+  'config-' || n % 50, 'name-' || n % 50
+FROM generate_series(1, $2::int) AS n`;
+
+const some = (place: number): { createdAt: number; id: string } => ({
+  createdAt: OLDEST + ((place * 7_919) % ROWS) * 1_000,
+  id: 'ffffffff-ffff-ffff-ffff-ffffffffffff',
+});
+const executions = { tenantId: TENANT, statuses: [], limit: 51 } as const;
+const approvals = { tenantId: TENANT, limit: 51 } as const;
+
+/** By name: the statement of the page at a place; the first page and pages from everywhere in the list. */
+const LISTS: Readonly<Record<string, (place: number) => Statement>> = {
+  'executions, no filter': (n) => listExecutions({ ...executions, after: n === 0 ? undefined : some(n) }),
+  'executions of a config': (n) => listExecutions({ ...executions, configId: `config-${n % 50}`, after: some(n) }),
+  'executions of a config’s name': (n) =>
+    listExecutions({ ...executions, configName: `name-${n % 50}`, after: some(n) }),
+  'executions of a user': (n) => listExecutions({ ...executions, userId: `user-${n % 500}`, after: some(n) }),
+  'executions of a session': (n) => listExecutions({ ...executions, sessionId: `session-${n}`, after: some(n) }),
+  'status completed': (n) => listExecutions({ ...executions, statuses: ['completed'], after: some(n) }),
+  'status failed': (n) => listExecutions({ ...executions, statuses: ['failed'], after: some(n) }),
+  'status cancelled': (n) => listExecutions({ ...executions, statuses: ['cancelled'], after: some(n) }),
+  'status running': (n) => listExecutions({ ...executions, statuses: ['running'], after: some(n) }),
+  'status paused': (n) => listExecutions({ ...executions, statuses: ['paused'], after: some(n) }),
+  'several statuses': (n) =>
+    listExecutions({ ...executions, statuses: ['running', 'failed', 'paused'], after: some(n) }),
+  created_from: (n) => listExecutions({ ...executions, createdFrom: some(n).createdAt }),
+  created_to: (n) => listExecutions({ ...executions, createdTo: some(n).createdAt }),
+  'a user’s failed ones of a config': (n) =>
+    listExecutions({ ...executions, userId: `user-${n % 500}`, configId: `config-${n % 50}`, statuses: ['failed'] }),
+  'a tenant without any': () => listExecutions({ ...executions, tenantId: 'nobody' }),
+  'approvals, no filter': (n) => listApprovals({ ...approvals, after: n === 0 ? undefined : some(n) }),
+  'approvals of a config': (n) => listApprovals({ ...approvals, configId: `config-${n % 50}` }),
+  'approvals of a config’s name': (n) => listApprovals({ ...approvals, configName: `name-${n % 50}` }),
+  'approvals of an approver': (n) => listApprovals({ ...approvals, approver: `user-${n % 500}` }),
+};
+
+const home = await mkdtemp(join(tmpdir(), 'batuta-lists-'));
+const server = await startPostgres({ home, ephemeral: true });
+let slow = 0;
+try {
+  await migrateEventStore(server.url);
+  const client = new pg.Client({ connectionString: server.url });
+  await client.connect();
+  const began = performance.now();
+  const BATCH = 50_000;
+  for (let from = 1; from <= ROWS; from += BATCH) {
+    await client.query(FILL, [OLDEST, from, Math.min(ROWS, from + BATCH - 1)]);
+  }
+  const waiting = Math.min(10_000, ROWS);
+  await client.query(FILL_APPROVALS, [OLDEST, waiting]);
+  await client.query('VACUUM ANALYZE execution.orchestration_executions, execution.orchestration_step_runs');
+  console.log(`${ROWS} executions and ${waiting} approvals in ${Math.round((performance.now() - began) / 1_000)} s`);
+  console.log('list                                  median ms   p95 ms');
+  for (const [name, statementOf] of Object.entries(LISTS)) {
+    const times: number[] = [];
+    for (let place = 0; place < PAGES; place++) {
+      const sent = performance.now();
+      await client.query(statementOf(place));
+      times.push(performance.now() - sent);
+    }
+    times.sort((a, b) => a - b);
+    const at = (share: number): number => times[Math.min(PAGES - 1, Math.floor(PAGES * share))] ?? 0;
+    if (at(0.95) > MOST_MS) slow += 1;
+    console.log(`${name.padEnd(36)} ${at(0.5).toFixed(1).padStart(10)} ${at(0.95).toFixed(1).padStart(8)}`);
+  }
+  await client.end();
+} finally {
+  await server.stop();
+  await rm(home, { recursive: true, force: true });
+}
+if (slow > 0) {
+  console.error(`${slow} lists take more than ${MOST_MS} ms for one page in twenty.`);
+  process.exitCode = 1;
+}
