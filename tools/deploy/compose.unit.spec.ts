@@ -160,7 +160,13 @@ describe('docker-compose.yml', () => {
     const example = read('deploy/compose/env.example');
     const asked = new Set([...text.matchAll(/\$\{(\w+):\?/g)].map((match) => match[1]));
     expect(asked).toEqual(
-      new Set(['POSTGRES_PASSWORD', 'NATS_PASSWORD', 'GRAFANA_ADMIN_PASSWORD', 'NOTIFICATIONS_ENCRYPTION_KEYS']),
+      new Set([
+        'POSTGRES_PASSWORD',
+        'NATS_PASSWORD',
+        'GRAFANA_ADMIN_PASSWORD',
+        'NOTIFICATIONS_ENCRYPTION_KEYS',
+        'EXECUTION_SEAL_KEYS',
+      ]),
     );
     for (const name of asked) expect(example).toMatch(new RegExp(`^${name}=$`, 'm'));
     for (const [, service] of entries) {

@@ -99,6 +99,7 @@ const secrets: Readonly<Record<string, Environment>> = {
   'batuta-nats': { user: 'batuta', password: 'p0', url: 'nats://batuta:p0@nats:4222' },
   'batuta-database': { url: 'postgres://batuta:p0@postgres:5432/batuta', password: 'p0' },
   'batuta-notifications': { 'encryption-keys': Buffer.alloc(32, 7).toString('base64') },
+  'batuta-execution': { 'seal-keys': Buffer.alloc(32, 8).toString('base64') },
   'batuta-smtp': { url: 'smtp://user:p0@mail.example.com:587', from: 'batuta@example.com' },
 };
 
