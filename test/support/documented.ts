@@ -78,7 +78,7 @@ export class DocumentedAnswers {
     const schema = content.find(([media]) => media === type)?.[1].schema;
     if (schema === undefined)
       throw new Error(`${answer} as ${String(type)}, not as ${content.map(([media]) => media).join(' or ')}`);
-    if (type?.endsWith('json') !== true) return;
+    if (type === undefined || !/[+/]json$/.test(type)) return;
     const validate = this.#validatorOf(`${route.name} ${status}`, schema);
     const body: unknown = JSON.parse(text);
     if (validate(body) === true) return;
