@@ -1,3 +1,4 @@
+import type { OrchestrationDefinition } from '@batuta/client';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { peakMemory, quantiles, rounded } from './measure.js';
@@ -8,7 +9,7 @@ const DUE_BACKOFF_MS = 10_000;
 const IN_FLIGHT = 128;
 const LIMIT_MS = 600_000;
 
-const configOf = (name: string, backoffMs: number, times: number): object => ({
+const configOf = (name: string, backoffMs: number, times: number): OrchestrationDefinition => ({
   name,
   strategy: 'sequential',
   steps: [
@@ -29,14 +30,14 @@ export async function runBackoff(waiting: number, print: (line: object) => void)
   try {
     await database.connect();
     const api = platform.api();
-    await api.expect(201, 'POST', '/api/v1/orchestrations/configs', configOf('waits', 3_600_000, 1));
-    await api.expect(201, 'POST', '/api/v1/orchestrations/configs', configOf('due', DUE_BACKOFF_MS, 1));
+    await api.configs.create(configOf('waits', 3_600_000, 1));
+    await api.configs.create(configOf('due', DUE_BACKOFF_MS, 1));
     const start = async (config: string, executions: number): Promise<void> => {
       let next = 0;
       const lane = async (): Promise<void> => {
         while (next < executions) {
           next += 1;
-          await api.expect(202, 'POST', `/api/v1/orchestrations/execute/${config}`, {});
+          await api.executions.start(config);
         }
       };
       await Promise.all(Array.from({ length: IN_FLIGHT }, lane));
@@ -64,7 +65,7 @@ export async function runBackoff(waiting: number, print: (line: object) => void)
     const before = peakMemory(platform.pids);
     const killed = performance.now();
     await platform.killAndRestart('execution');
-    await api.expect(202, 'POST', '/api/v1/orchestrations/execute/waits', {});
+    await api.executions.start('waits');
     const takeoverMs = performance.now() - killed;
     await until('ExecutionCompleted', DUE);
     const allFiredMs = performance.now() - killed;

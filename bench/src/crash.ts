@@ -76,9 +76,7 @@ async function crashOnce(victim: Victim | undefined, executions: number, warmUp:
   try {
     await call(client, 'connect', { url: platform.url, keyFile: platform.keyFile });
     const api = platform.api();
-    await api.expect(201, 'PUT', '/api/v1/agents/bench_ledger', { pool: 'default' }).catch(async () => {
-      await api.expect(200, 'PUT', '/api/v1/agents/bench_ledger', { pool: 'default' });
-    });
+    await api.agents.put('bench_ledger', { pool: 'default' });
     const run = (config: string, of: typeof shape, count: number, prefix: string): Promise<LoadResult> =>
       call<LoadResult>(client, 'run', {
         config,
@@ -89,8 +87,8 @@ async function crashOnce(victim: Victim | undefined, executions: number, warmUp:
         retryMs: CRASH_LIMIT_MS,
       } satisfies Load);
     const warm = { ...shape, stepMs: 1 };
-    await api.expect(201, 'POST', '/api/v1/orchestrations/configs', configOf('warm', warm));
-    await api.expect(201, 'POST', '/api/v1/orchestrations/configs', configOf('crash', shape));
+    await api.configs.create(configOf('warm', warm));
+    await api.configs.create(configOf('crash', shape));
     if (warmUp > 0) await run('warm', warm, warmUp, 'warm');
     const from = existsSync(platform.ledger) ? readFileSync(platform.ledger).length : 0;
     const steps = executions * shape.steps;

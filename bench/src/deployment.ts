@@ -1,3 +1,4 @@
+import { BatutaClient, isProblem } from '@batuta/client';
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync } from 'node:fs';
@@ -9,7 +10,6 @@ import { createLogger } from '@batuta/observability';
 import { startPlatform } from '@batuta/standalone';
 import type { Platform } from '@batuta/standalone';
 import type { Load, LoadResult } from './client-process.js';
-import { HttpClient } from './http-client.js';
 import { call } from './ipc.js';
 import { configOf } from './workload.js';
 import type { Shape } from './workload.js';
@@ -38,7 +38,8 @@ export class Deployment {
     readonly directory: string,
     readonly platform: Platform,
     readonly client: ChildProcess,
-    readonly api: HttpClient,
+    /** For what is set up: what is measured goes through `HttpClient`. */
+    readonly api: BatutaClient,
   ) {}
 
   static async start(options: DeploymentOptions): Promise<Deployment> {
@@ -55,7 +56,8 @@ export class Deployment {
       });
       const target = { url: platform.url, keyFile: platform.apiKeyFile };
       await call(client, 'connect', target);
-      const api = new HttpClient(platform.url, readFileSync(platform.apiKeyFile, 'utf8').trim());
+      const apiKey = readFileSync(platform.apiKeyFile, 'utf8').trim();
+      const api = new BatutaClient({ url: platform.url, apiKey, retry: { attempts: 1 } });
       return new Deployment(directory, platform, client, api);
     } catch (error) {
       client.kill();
@@ -97,9 +99,11 @@ export class Deployment {
   async config(shape: Shape): Promise<string> {
     const name = `${shape.shape}-${shape.steps}-${shape.stepMs}`;
     if (!this.#configs.has(name)) {
-      const found = await this.api.send('GET', `/api/v1/orchestrations/configs/${name}`);
-      if (found.status === 404)
-        await this.api.expect(201, 'POST', '/api/v1/orchestrations/configs', configOf(name, shape));
+      try {
+        await this.api.configs.create(configOf(name, shape));
+      } catch (error) {
+        if (!isProblem(error, 'name_taken')) throw error;
+      }
       this.#configs.add(name);
     }
     return name;
@@ -107,7 +111,6 @@ export class Deployment {
 
   /** Ends everything in order; the files stay. */
   async halt(): Promise<void> {
-    this.api.close();
     this.client.kill();
     await this.platform.stop();
   }

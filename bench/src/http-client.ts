@@ -119,15 +119,6 @@ export class HttpClient {
     return Object.entries({ ...this.#headers, ...type, ...headers }).flat();
   }
 
-  /** @throws Error when the status is another than the wanted one. */
-  async expect(status: number, method: string, path: string, body?: unknown): Promise<unknown> {
-    const answer = await this.send(method, path, body);
-    if (answer.status !== status) {
-      throw new Error(`${method} ${path} answered ${answer.status}: ${JSON.stringify(answer.body)}`);
-    }
-    return answer.body;
-  }
-
   /** Ends all connections; requests that are under way are rejected. */
   close(): void {
     for (const connection of this.#connections) void connection.destroy();

@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { Deployment } from './deployment.js';
-import type { HttpClient } from './http-client.js';
+import type { BatutaClient, CallbackBody, OrchestrationDefinition } from '@batuta/client';
 import type { InboxLoad, InboxResult, InboxTarget } from './inbox-process.js';
 import { call } from './ipc.js';
 import { cpuSeconds, mapValues, median, quantiles, rounded } from './measure.js';
@@ -29,19 +29,22 @@ function spread(values: readonly number[]): Spread {
 }
 
 /** A config of one no-op step whose end its user hears of; gives its name. */
-async function told(api: HttpClient, name: string, fallback: readonly object[]): Promise<string> {
-  const body = { name, strategy: 'sequential', steps: [{ id: 'only', name: 'Only', agent: 'echo' }] };
-  const { id } = (await api.expect(201, 'POST', '/api/v1/orchestrations/configs', body)) as { id: string };
-  const callback = { config_id: id, type: 'websocket', events: ['completed'], fallback };
-  await api.expect(201, 'POST', '/api/v1/orchestrations/callbacks', callback);
+async function told(api: BatutaClient, name: string, fallback: NonNullable<CallbackBody['fallback']>): Promise<string> {
+  const body: OrchestrationDefinition = {
+    name,
+    strategy: 'sequential',
+    steps: [{ id: 'only', name: 'Only', agent: 'echo' }],
+  };
+  const { id } = await api.configs.create(body);
+  await api.callbacks.create({ config_id: id, type: 'websocket', events: ['completed'], fallback });
   return name;
 }
 
-async function keysOf(api: HttpClient): Promise<string[]> {
+async function keysOf(api: BatutaClient): Promise<string[]> {
   const keys: string[] = [];
   for (let user = 0; user < USERS; user += 1) {
-    const body = { user_id: `bench-${user}`, role: 'operator' };
-    keys.push(((await api.expect(201, 'POST', '/api/v1/api-keys', body)) as { secret: string }).secret);
+    const { secret = '' } = await api.apiKeys.create({ user_id: `bench-${user}`, role: 'operator' });
+    keys.push(secret);
   }
   return keys;
 }
@@ -76,7 +79,7 @@ export async function runNotifications(
   const { api, platform } = deployment;
   const read = await told(api, 'read', []);
   const email = {
-    type: 'email',
+    type: 'email' as const,
     after_ms: FALLBACK_MS,
     to: ['team@example.org'],
     callback_body_template: '{{ execution.id }}\n{{ event.at }}\n',

@@ -1,3 +1,4 @@
+import { BatutaClient } from '@batuta/client';
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync } from 'node:fs';
@@ -8,7 +9,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { freePort, logTail, startLocalStack } from '@batuta/local-stack';
 import type { LocalStack } from '@batuta/local-stack';
-import { HttpClient } from './http-client.js';
 
 export const SERVICE_NAMES = ['config', 'execution', 'step-runner', 'gateway'] as const;
 export type BenchService = (typeof SERVICE_NAMES)[number];
@@ -89,8 +89,13 @@ export class ServiceProcesses {
     return `http://127.0.0.1:${this.#ports.get(name) ?? 0}`;
   }
 
-  api(): HttpClient {
-    return new HttpClient(this.url, readFileSync(this.keyFile, 'utf8').trim());
+  /** For what is set up: what is measured goes through `HttpClient`. */
+  api(): BatutaClient {
+    return new BatutaClient({
+      url: this.url,
+      apiKey: readFileSync(this.keyFile, 'utf8').trim(),
+      retry: { attempts: 1 },
+    });
   }
 
   spawn(name: BenchService): void {

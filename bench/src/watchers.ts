@@ -1,3 +1,4 @@
+import type { OrchestrationDefinition } from '@batuta/client';
 import { fork } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -22,7 +23,7 @@ interface Report {
 }
 
 /** A step that holds the execution until everybody watches, and then steps of a second each. */
-const CONFIG = {
+const CONFIG: OrchestrationDefinition = {
   name: 'watched',
   strategy: 'sequential',
   steps: Array.from({ length: STEPS + 1 }, (_, index) => ({
@@ -40,14 +41,13 @@ export async function runWatchers(layout: string, clients: number, print: (line:
   const sockets = fork(PROGRAM, [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   try {
     const { api, platform } = deployment;
-    await api.expect(201, 'POST', '/api/v1/orchestrations/configs', CONFIG);
+    await api.configs.create(CONFIG);
     const holdMs = 3_000 + clients * 3;
     const ids: string[] = [];
     for (let index = 0; index < EXECUTIONS; index += 1) {
       // Spread over the length of a step, as executions of different users would be.
       const input = { hold_ms: holdMs + Math.round((index * STEP_MS) / EXECUTIONS) };
-      const body = await api.expect(202, 'POST', `/api/v1/orchestrations/execute/${CONFIG.name}`, { input });
-      ids.push((body as { execution_id: string }).execution_id);
+      ids.push((await api.executions.start(CONFIG.name, { input })).execution_id);
     }
     const began = performance.now();
     const target = { url: platform.url, keyFile: platform.apiKeyFile, executionIds: ids, sockets: clients };

@@ -1,3 +1,4 @@
+import type { OrchestrationDefinition, Step } from '@batuta/client';
 /** One execution: `steps` in a row, or `steps` side by side and a join. */
 export interface Shape {
   readonly shape: 'chain' | 'fan';
@@ -53,9 +54,9 @@ export function stepOutput(step: number): { step: number; ok: boolean; text: str
 }
 
 /** An orchestration config that runs the shape. A step's output is its input, which its config gives. */
-export function configOf(name: string, { shape, steps, stepMs }: Shape): object {
+export function configOf(name: string, { shape, steps, stepMs }: Shape): OrchestrationDefinition {
   const agent = stepMs === 0 ? { agent: 'echo' } : { agent: 'bench_ledger' };
-  const step = (index: number): object => ({
+  const step = (index: number): Step => ({
     id: `step_${index}`,
     name: `Step ${index}`,
     ...agent,
