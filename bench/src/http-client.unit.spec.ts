@@ -137,10 +137,6 @@ describe('HttpClient', () => {
     expect(await http.send('POST', '/', {})).toEqual({ status: 200, body: {} });
   });
 
-  test('names what was answered when another status was wanted', async () => {
-    const http = await clientOf((_request, response) => response.writeHead(404).end('{"code":"not_found"}'));
-  });
-
   test('rejects what is under way when it is closed', async () => {
     let arrived = (): void => undefined;
     const waiting = new Promise<void>((resolve) => {
