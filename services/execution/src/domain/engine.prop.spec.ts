@@ -9,6 +9,7 @@ import { decide } from './decide.js';
 import { wantedEffects } from './effects/wanted.js';
 import { evolve } from './evolve.js';
 import { taskInput } from './expressions/inputs.js';
+import { approvalOf } from './kinds/approval/rules.js';
 import { decodeSnapshot, encodeSnapshot } from './state/snapshot.js';
 import { initialState, isTerminal, unitState, type State } from './state/state.js';
 import { nextWake } from './state/timers.js';
@@ -170,7 +171,8 @@ describe('the engine, whatever the config and whatever happens', () => {
               decided += 1;
               expect(waiting.delete(data.stepId)).toBe(true);
               const index = before.config.unitIndex.get(data.stepId) ?? -1;
-              const rules = before.config.units[index]?.approval;
+              const unit = before.config.units[index];
+              const rules = unit === undefined ? undefined : approvalOf(unit);
               if (data.timedOut === true) {
                 expect(command.at).toBeGreaterThanOrEqual(unitState(before, index).approval?.deadlineAt || Infinity);
                 expect(data.approved).toBe(rules?.approvesOnTimeout);

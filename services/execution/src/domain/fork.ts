@@ -1,6 +1,7 @@
 import type { JsonValue, ReusedApproval } from '@batuta/contracts';
 import type { Rejection, ReusedOutput } from './commands/command.js';
 import { ancestors } from './expressions/evaluations.js';
+import { approvalOf as rulesOfApproval } from './kinds/approval/rules.js';
 import { canonicalJson } from './structures/json.js';
 import type { Unit } from './graph/compiled.js';
 import { nodeId, nodeResult, servingUnit } from './state/results.js';
@@ -54,7 +55,10 @@ function family(state: State, node: number, into: Set<number> = new Set()): Set<
 /** Whether a human's decision is part of the outcome. */
 function wasDecidedBy(state: State, unit: number): boolean {
   const { phase } = unitState(state, unit);
-  return state.config.units[unit]?.approval !== undefined && (phase === 'completed' || phase === 'failed');
+  const compiled = state.config.units[unit];
+  return (
+    compiled !== undefined && rulesOfApproval(compiled) !== undefined && (phase === 'completed' || phase === 'failed')
+  );
 }
 
 /** What was approved, and by whom; undefined for what was not, or is not known any more. */

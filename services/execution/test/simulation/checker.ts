@@ -166,8 +166,8 @@ export class Checker implements BusObserver, CommitObserver {
   /** Where steps run side by side, a human is asked as soon as a step's turn comes, however many agents work. */
   #checkAsked(id: string, { status, config, units }: State): void {
     if (status !== 'running' || config.oneAtATime) return;
-    for (const { index, id: stepId, approval } of config.units) {
-      if (approval !== undefined && units.get(index)?.phase === 'ready') {
+    for (const { index, id: stepId, takesSlot } of config.units) {
+      if (!takesSlot && units.get(index)?.phase === 'ready') {
         this.world.violated('an approval needs no slot', `${short(id)}: ${stepId} is not asked for`);
       }
     }

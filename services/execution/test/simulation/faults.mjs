@@ -36,7 +36,7 @@ export const faults = [
     seed: 1657,
     patches: [
       {
-        file: `${partitions}/lane.ts`,
+        file: `${partitions}/commit-recovery.ts`,
         from: '    default:\n      return [...partitions.values()];',
         to: '    default:\n      return [];',
       },
@@ -199,8 +199,8 @@ export const faults = [
     patches: [
       {
         file: `${partitions}/engine.ts`,
-        from: 'if (dropped && partition.owned) clock.after(REDO_PAUSE_MS, look);',
-        to: 'if (!partition.owned) clock.after(REDO_PAUSE_MS, look);',
+        from: 'if (dropped && partition.owned) return void clock.after(REDO_PAUSE_MS, look);',
+        to: 'if (!partition.owned) return void clock.after(REDO_PAUSE_MS, look);',
       },
     ],
   },
@@ -471,8 +471,13 @@ export const faults = [
     patches: [
       {
         file: `${domain}/state/timers.ts`,
-        from: "  if (unit.phase === 'awaiting') {\n    return isAwaiting(unit) && unit.approval?.deadlineAt === entry.key;\n",
+        from: "  if (unit.phase === 'awaiting') {\n    return kindOf(compiledUnit(state, entry.item)).awaitsUntil(unit) === entry.key;\n",
         to: '  if (unit.approval !== undefined) {\n    return unit.approval.decision?.timedOut !== true && unit.approval.deadlineAt === entry.key;\n',
+      },
+      {
+        file: `${domain}/commands/wake.ts`,
+        from: "  if (unit.phase === 'awaiting') {",
+        to: '  if (unit.approval !== undefined) {',
       },
     ],
   },
@@ -506,7 +511,7 @@ export const faults = [
     seed: 729,
     patches: [
       {
-        file: `${domain}/kinds/approval/approval.ts`,
+        file: `${domain}/kinds/approval/request.ts`,
         from: 'granted?.approval.message === message && canonicalJson(granted.approval.input) === canonicalJson(input)',
         to: 'granted !== undefined',
       },

@@ -1,5 +1,6 @@
 import { LIMITS } from '@batuta/contracts';
-import { approvedOutput, decideAwaiting, type Decided } from '../kinds/approval/approval.js';
+import { approvedOutput, decideAwaiting, type Decided } from '../kinds/approval/decision.js';
+import { approvalOf } from '../kinds/approval/rules.js';
 import { isApprover } from '../kinds/approval/approvers.js';
 import type { DecideApproval, Outcome, Rejection } from './command.js';
 import type { Draft } from '../draft.js';
@@ -24,7 +25,7 @@ export function decideApproval(draft: Draft, command: DecideApproval): Outcome |
   if (index === undefined || unit?.kind !== 'step') {
     return { code: 'step_not_found', message: `the config has no step ${stepId}` };
   }
-  const rules = unit.approval;
+  const rules = approvalOf(unit);
   if (rules === undefined) {
     return { code: 'not_awaiting_approval', message: `step ${stepId} is the work of an agent: nobody is asked` };
   }

@@ -1,3 +1,4 @@
+import { approvalOf } from '../kinds/approval/rules.js';
 import type { Outcome, Rejection, RetryExecution } from './command.js';
 import type { Draft } from '../draft.js';
 import { ancestors } from '../expressions/evaluations.js';
@@ -8,7 +9,7 @@ import { why } from './why.js';
 /** Approvals that a retry keeps, given or passed over on condition, although a step before them runs again and may give something else. */
 function outdatedApprovals(after: State): string[] {
   return after.config.units.flatMap((unit) => {
-    if (unit.approval === undefined || !unitState(after, unit.index).settled) {
+    if (approvalOf(unit) === undefined || !unitState(after, unit.index).settled) {
       return [];
     }
     const before = ancestors(after, seenNodes(after.config, unit));

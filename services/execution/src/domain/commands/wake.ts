@@ -1,5 +1,5 @@
 import { FAILURE_CODES } from '@batuta/contracts';
-import { decideAwaiting } from '../kinds/approval/approval.js';
+import { kindOf } from '../kinds/index.js';
 import type { Outcome } from './command.js';
 import type { Draft } from '../draft.js';
 import { compensationOutcome } from '../plan/compensation.js';
@@ -60,9 +60,8 @@ function fireDeadline(draft: Draft): boolean {
   }
   const compiled = compiledUnit(state, due.item);
   const unit = unitState(state, due.item);
-  if (compiled.approval !== undefined) {
-    const approved = compiled.approval.approvesOnTimeout;
-    decideAwaiting(draft, compiled, compiled.approval, { approved, timedOut: true });
+  if (unit.phase === 'awaiting') {
+    kindOf(compiled).due(draft, compiled, compiled.work.rules);
     return true;
   }
   if (due.tag !== STEP_DEADLINE) {

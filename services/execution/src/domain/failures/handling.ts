@@ -1,4 +1,5 @@
 import { FAILURE_CODES, type Failure, type FailurePolicy } from '@batuta/contracts';
+import { failureOfKind } from '../kinds/index.js';
 import { nodeId } from '../state/results.js';
 import { rootNode } from '../state/nodes.js';
 import { groupState, unitState, type State } from '../state/state.js';
@@ -14,7 +15,6 @@ const TIMEOUTS: ReadonlySet<string> = new Set([
   FAILURE_CODES.scheduleToStart,
   FAILURE_CODES.scheduleToClose,
   FAILURE_CODES.heartbeatTimeout,
-  FAILURE_CODES.approvalTimeout,
 ]);
 
 /** The kind of a failure as `fallback_when` names it. */
@@ -22,7 +22,7 @@ export function failureKind(failure: Failure): 'error' | 'timeout' | 'no_consens
   if (failure.code === FAILURE_CODES.noConsensus) {
     return 'no_consensus';
   }
-  return TIMEOUTS.has(failure.code) ? 'timeout' : 'error';
+  return TIMEOUTS.has(failure.code) ? 'timeout' : (failureOfKind(failure.code)?.is ?? 'error');
 }
 
 function policyOf(state: State, node: number): FailurePolicy {

@@ -7,11 +7,13 @@ import {
   type OrchestrationDefinition,
   type StepDefinition,
 } from '@batuta/contracts';
-import type { ApprovalRules, CompiledConfig, Group, Unit } from './compiled.js';
+import { approvalOf } from '../kinds/approval/rules.js';
+import { AGENT_WORK, kindOf, workOf } from '../kinds/index.js';
+import type { CompiledConfig, Group, Unit } from './compiled.js';
 import { parseExpression, parseTemplate } from '../expressions/expressions.js';
 import { heapMerge, type Heap } from '../structures/heap.js';
 import { retryPolicy } from '../failures/retry.js';
-import type { GroupState, UnitState } from '../state/unit-state.js';
+import { initialGroup, initialUnit } from '../state/unit-state.js';
 import { strategyRules } from '../../strategies/rules.js';
 import type { StrategyRules } from '../../strategies/strategy.js';
 import { Vector } from '../structures/vector.js';
@@ -34,44 +36,28 @@ function declaredGroups(definition: OrchestrationDefinition): ConsensusGroup[] {
   return groups;
 }
 
-function approvalRules({ approval }: StepDefinition): ApprovalRules | undefined {
-  if (approval === undefined) {
-    return undefined;
-  }
-  return {
-    approvers: approval.approvers ?? [],
-    timeoutMs: approval.timeout_ms ?? 0,
-    approvesOnTimeout: approval.on_timeout === 'approve',
-  };
-}
-
-/** An approval's message is evaluated with its input: one mapping, one answer of the sandbox. */
-function inputTemplate({ agent, input, approval }: StepDefinition): Unit['input'] {
-  if (approval !== undefined) {
-    return parseTemplate({ message: approval.message ?? '', ...(input === undefined ? {} : { input }) });
-  }
-  return input === undefined ? undefined : parseTemplate(input, agent);
-}
-
 /** `abort` is the default, and whoever writes it means no more than who leaves it out: alternatives are still asked first. */
 function policyIn(rules: StrategyRules, said: FailurePolicy | undefined): FailurePolicy {
   return !said || said === 'abort' ? rules.defaultOnFailure : said;
 }
 
 function stepUnit(step: StepDefinition, index: number, rules: StrategyRules): Draft {
+  const work = workOf(step);
+  const { mapping, takesSlot } = kindOf({ work });
   return {
     index,
     id: step.id,
     name: step.name,
     kind: 'step',
-    agent: step.approval === undefined ? (step.agent ?? '') : '',
-    approval: approvalRules(step),
+    agent: work.kind === 'agent' ? (step.agent ?? '') : '',
+    work,
+    takesSlot,
     timeoutMs: step.timeout_ms || DEFAULT_STEP_TIMEOUT_MS,
     heartbeatMs: step.heartbeat_ms ?? 0,
     scheduleToStartMs: step.schedule_to_start_ms ?? 0,
     scheduleToCloseMs: step.schedule_to_close_ms ?? 0,
     retry: retryPolicy(step.retry),
-    input: inputTemplate(step),
+    input: mapping(step),
     when: step.when === undefined || step.when === '' ? undefined : parseExpression(step.when),
     requireAll: step.require === 'all',
     outputKey: step.output_key || step.id,
@@ -95,7 +81,8 @@ function attendantUnit(index: number, id: string, kind: 'compensation' | 'judge'
     name: id,
     kind,
     agent: '',
-    approval: undefined,
+    work: AGENT_WORK,
+    takesSlot: true,
     timeoutMs: DEFAULT_STEP_TIMEOUT_MS,
     heartbeatMs: 0,
     scheduleToStartMs: 0,
@@ -185,7 +172,7 @@ function servedBy(units: readonly Draft[], unit: Draft): Set<number> {
 function waitForApprovals(units: readonly Draft[], members: readonly (readonly number[])[]): void {
   const gates = new Set<number>();
   for (const unit of units) {
-    const root = unit.approval === undefined ? -1 : rootOf(units, unit);
+    const root = approvalOf(unit) === undefined ? -1 : rootOf(units, unit);
     const group = units[root]?.group ?? -1;
     if (root !== -1) {
       gates.add(group === -1 ? root : units.length + group);
@@ -331,7 +318,9 @@ export function compile(definition: OrchestrationDefinition): CompiledConfig {
     ...mainSteps.filter((unit) => unit.group === -1).map((unit) => unit.index),
     ...activeGroups.map((group) => units.length + group.index),
   ];
-  const initialUnits = units.map((unit) => initialUnit(unit, unit.kind === 'step' && !isFallback[unit.index]));
+  const initialUnits = units.map((unit) =>
+    initialUnit(unit.waitsFor.length, unit.kind === 'step' && !isFallback[unit.index]),
+  );
   const ready = initialUnits.flatMap((unit, index) => (unit.phase === 'ready' ? [index] : []));
 
   return {
@@ -355,9 +344,9 @@ export function compile(definition: OrchestrationDefinition): CompiledConfig {
     mergesInputs: definition.settings?.default_input === 'merged',
     monitored: definition.settings?.enable_monitoring !== false,
     initialUnits: Vector.from(initialUnits),
-    initialGroups: Vector.from(groups.map(initialGroup)),
-    initialReady: heapOf(ready.filter((index) => units[index]?.approval === undefined)),
-    initialReadyApprovals: heapOf(ready.filter((index) => units[index]?.approval !== undefined)),
+    initialGroups: Vector.from(groups.map(({ members: each }) => initialGroup(each.length))),
+    initialReady: heapOf(ready.filter((index) => units[index]?.takesSlot === true)),
+    initialReadyApprovals: heapOf(ready.filter((index) => units[index]?.takesSlot === false)),
   };
 }
 
@@ -394,61 +383,6 @@ function compiledGroup(
     members,
     judge: judges[index] ?? -1,
     fallbackWhen: [],
-  };
-}
-
-function initialUnit(unit: Unit, main: boolean): UnitState {
-  return {
-    phase: main && unit.waitsFor.length === 0 ? 'ready' : 'waiting',
-    waitingFor: unit.waitsFor.length,
-    selected: main,
-    settled: false,
-    attempt: 0,
-    failures: 0,
-    unreported: [],
-    output: undefined,
-    failure: undefined,
-    servedBy: -1,
-    firstScheduledAt: 0,
-    scheduledAt: 0,
-    startedAt: 0,
-    finishedAt: 0,
-    retryAt: 0,
-    heartbeatAt: 0,
-    progress: 0,
-    progressMessage: '',
-    tokenCount: 0,
-    cost: 0,
-    agentVersion: '',
-    skipReason: '',
-    reused: false,
-    whenValue: undefined,
-    whenEvaluated: false,
-    inputValues: undefined,
-    vote: undefined,
-    voteText: '',
-    ballot: 'open',
-    approval: undefined,
-    granted: undefined,
-  };
-}
-
-function initialGroup(group: Group): GroupState {
-  return {
-    phase: 'open',
-    settled: false,
-    open: group.members.length,
-    queued: false,
-    votes: [],
-    winners: [],
-    dissent: [],
-    decidedBy: undefined,
-    share: 0,
-    failure: undefined,
-    servedBy: -1,
-    startedAt: 0,
-    finishedAt: 0,
-    reusedOutput: undefined,
   };
 }
 

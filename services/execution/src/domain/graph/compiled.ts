@@ -11,17 +11,9 @@ import type {
 import type { Expression, Template } from '../expressions/expressions.js';
 import type { Heap } from '../structures/heap.js';
 import type { RetryPolicy } from '../failures/retry.js';
+import type { Work } from '../kinds/index.js';
 import type { GroupState, UnitState } from '../state/unit-state.js';
 import type { Vector } from '../structures/vector.js';
-
-/** Who decides instead of an agent, and what the passing of time decides. */
-export interface ApprovalRules {
-  /** User ids; empty means every operator. */
-  readonly approvers: readonly string[];
-  /** Milliseconds from the request; 0 for no limit of its own. */
-  readonly timeoutMs: number;
-  readonly approvesOnTimeout: boolean;
-}
 
 /**
  * Something that is attempted by an agent: a step, the compensation of a step (id `<step>:compensate`) or the judge of a
@@ -32,15 +24,17 @@ export interface Unit {
   readonly id: string;
   readonly name: string;
   readonly kind: 'step' | 'compensation' | 'judge';
-  /** Empty for an approval. */
+  /** Empty when no agent does it. */
   readonly agent: string;
-  readonly approval: ApprovalRules | undefined;
+  readonly work: Work;
+  /** Of its kind: whether it takes one of `settings.parallel_limit`. */
+  readonly takesSlot: boolean;
   readonly timeoutMs: number;
   readonly heartbeatMs: number;
   readonly scheduleToStartMs: number;
   readonly scheduleToCloseMs: number;
   readonly retry: RetryPolicy;
-  /** Of an approval: `{message, input?}`. */
+  /** As its kind asks for it; of an approval `{message, input?}`. */
   readonly input: Template | undefined;
   readonly when: Expression | undefined;
   readonly requireAll: boolean;

@@ -2,7 +2,8 @@ import type { CompensationOutcome } from '@batuta/contracts';
 import type { Draft } from '../draft.js';
 import { nodeId } from '../state/results.js';
 import { compiledUnit } from '../state/nodes.js';
-import { schedule, startWithInput } from './start-unit.js';
+import { scheduleAttempt } from '../kinds/agent/attempt.js';
+import { startWithInput } from './start-unit.js';
 import { listItems, unitState, type State } from '../state/state.js';
 
 /** Whether ending the execution means undoing first: a step that can be undone is completed or still in flight. */
@@ -71,7 +72,7 @@ export function planCompensation(draft: Draft): void {
   const { phase, retryAt } = unitState(state, next);
   if (phase === 'backoff') {
     if (retryAt <= draft.at) {
-      schedule(draft, next);
+      scheduleAttempt(draft, next);
     }
   } else if (phase === 'waiting' || phase === 'ready') {
     startWithInput(draft, compiledUnit(state, next));

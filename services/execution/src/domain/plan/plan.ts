@@ -1,4 +1,5 @@
 import type { BudgetExceeded } from '@batuta/contracts';
+import { scheduleAttempt } from '../kinds/agent/attempt.js';
 import { budgetFailure, overspending } from '../budget/budget.js';
 import { planCompensation } from './compensation.js';
 import { abort, complete, hasOpenEvaluation, stall } from './end.js';
@@ -7,7 +8,7 @@ import type { Draft } from '../draft.js';
 import { evaluationKey } from '../expressions/evaluations.js';
 import { nodeId } from '../state/results.js';
 import { compiledUnit } from '../state/nodes.js';
-import { isToRun, request, schedule, startUnit } from './start-unit.js';
+import { isToRun, request, startUnit } from './start-unit.js';
 import type { State } from '../state/state.js';
 import { hasFreeSlot, nextReady } from '../state/timers.js';
 
@@ -64,7 +65,7 @@ function step(draft: Draft): void {
     return;
   }
   if (hasFreeSlot(state) && state.retries !== undefined && state.retries.key <= at) {
-    schedule(draft, state.retries.item);
+    scheduleAttempt(draft, state.retries.item);
     return;
   }
   const ready = nextReady(state);
@@ -95,7 +96,7 @@ function goOnForNothing(draft: Draft, exceeded: BudgetExceeded): void {
     // Side by side agents come first: nobody is asked when one of them has to run, since that ends the execution.
     const next = (state.config.oneAtATime ? undefined : state.ready?.item) ?? nextReady(state);
     if (next !== undefined) {
-      if (compiledUnit(state, next).approval !== undefined) {
+      if (!compiledUnit(state, next).takesSlot) {
         startUnit(draft, next);
         return;
       }

@@ -1,10 +1,10 @@
-import { FAILURE_CODES, LIMITS } from '@batuta/contracts';
-import { requestApproval } from '../kinds/approval/approval.js';
+import { FAILURE_CODES } from '@batuta/contracts';
 import type { Unit } from '../graph/compiled.js';
 import type { Draft } from '../draft.js';
 import { evaluationKey, unitContext } from '../expressions/evaluations.js';
 import { truthy, valueAtPath } from '../expressions/expressions.js';
-import { inputBytesBeyond, unitInput } from '../expressions/inputs.js';
+import { unitInput } from '../expressions/inputs.js';
+import { kindOf } from '../kinds/index.js';
 import { nodeResult } from '../state/results.js';
 import { compiledUnit } from '../state/nodes.js';
 import { unitState } from '../state/state.js';
@@ -16,19 +16,6 @@ export function request(draft: Draft, key: string): void {
 
 export function skip(draft: Draft, stepId: string, reason: string): void {
   draft.emit({ type: 'StepSkipped', data: { stepId, reason } });
-}
-
-/** Takes the next attempt of a unit into the log. */
-export function schedule(draft: Draft, index: number): void {
-  const unit = compiledUnit(draft.state, index);
-  draft.emit({
-    type: 'StepScheduled',
-    data: {
-      stepId: unit.id,
-      attempt: unitState(draft.state, index).attempt + 1,
-      ...(unit.scheduleToStartMs > 0 ? { startDeadlineAt: draft.at + unit.scheduleToStartMs } : {}),
-    },
-  });
 }
 
 /** A step that was its turn and does not run; an alternative that does not apply makes room for the next one. */
@@ -80,18 +67,5 @@ export function startWithInput(draft: Draft, unit: Unit): void {
     request(draft, evaluationKey('input', unit.id));
     return;
   }
-  if (unit.approval !== undefined) {
-    requestApproval(draft, unit, unit.approval, input.value);
-    return;
-  }
-  const bytes = inputBytesBeyond(LIMITS.stepInputBytes, draft.state, unit, input.value);
-  if (bytes !== undefined) {
-    draft.failStep(unit.index, {
-      code: FAILURE_CODES.inputTooLarge,
-      message: `the step's input has ${bytes} bytes, the limit is ${LIMITS.stepInputBytes}`,
-      retryable: false,
-    });
-    return;
-  }
-  schedule(draft, unit.index);
+  kindOf(unit).start(draft, unit, unit.work.rules, input.value);
 }

@@ -48,8 +48,8 @@ export function putGroup(next: Next, index: number, group: GroupState): void {
 
 export function makeReady(next: Next, index: number): void {
   putUnit(next, index, { ...unitState(next, index), phase: 'ready' });
-  const { order, approval } = compiledUnit(next, index);
-  if (approval === undefined) {
+  const { order, takesSlot } = compiledUnit(next, index);
+  if (takesSlot) {
     next.ready = heapInsert(next.ready, order, index, 0);
   } else {
     next.readyApprovals = heapInsert(next.readyApprovals, order, index, 0);

@@ -44,7 +44,7 @@ export interface State {
   readonly groups: Vector<GroupState>;
   /** Ready units by their place; entries of units that are ready no longer are dropped when they come to the top. */
   readonly ready: Heap | undefined;
-  /** The same for approvals, which need no slot. */
+  /** The same for those that need no slot: approvals. */
   readonly readyApprovals: Heap | undefined;
   /** Next attempts by time. */
   readonly retries: Heap | undefined;

@@ -1,7 +1,7 @@
+import { kindOf } from '../kinds/index.js';
 import { heapInsert, heapPop, type Heap } from '../structures/heap.js';
 import { compiledUnit } from './nodes.js';
 import { unitState, type State, type Next } from './state.js';
-import { isAwaiting } from './unit-state.js';
 
 /** Tag of the deadline of a step as a whole; attempts count from 1. */
 export const STEP_DEADLINE = 0;
@@ -31,7 +31,7 @@ function isLiveDeadline(state: State, entry: Heap): boolean {
     return unit.phase === 'running' && unit.attempt === entry.tag && attemptDeadline(state, entry.item) === entry.key;
   }
   if (unit.phase === 'awaiting') {
-    return isAwaiting(unit) && unit.approval?.deadlineAt === entry.key;
+    return kindOf(compiledUnit(state, entry.item)).awaitsUntil(unit) === entry.key;
   }
   if (unit.firstScheduledAt + compiledUnit(state, entry.item).scheduleToCloseMs !== entry.key) {
     return false;

@@ -111,3 +111,59 @@ export interface GroupState {
   /** Set when the output was taken over from another execution. */
   readonly reusedOutput: JsonValue | undefined;
 }
+
+/** A unit before anything has happened. `waitsFor` is how many dependencies it has; `main` whether it runs without being called for. */
+export function initialUnit(waitsFor: number, main: boolean): UnitState {
+  return {
+    phase: main && waitsFor === 0 ? 'ready' : 'waiting',
+    waitingFor: waitsFor,
+    selected: main,
+    settled: false,
+    attempt: 0,
+    failures: 0,
+    unreported: [],
+    output: undefined,
+    failure: undefined,
+    servedBy: -1,
+    firstScheduledAt: 0,
+    scheduledAt: 0,
+    startedAt: 0,
+    finishedAt: 0,
+    retryAt: 0,
+    heartbeatAt: 0,
+    progress: 0,
+    progressMessage: '',
+    tokenCount: 0,
+    cost: 0,
+    agentVersion: '',
+    skipReason: '',
+    reused: false,
+    whenValue: undefined,
+    whenEvaluated: false,
+    inputValues: undefined,
+    vote: undefined,
+    voteText: '',
+    ballot: 'open',
+    approval: undefined,
+    granted: undefined,
+  };
+}
+
+export function initialGroup(members: number): GroupState {
+  return {
+    phase: 'open',
+    settled: false,
+    open: members,
+    queued: false,
+    votes: [],
+    winners: [],
+    dissent: [],
+    decidedBy: undefined,
+    share: 0,
+    failure: undefined,
+    servedBy: -1,
+    startedAt: 0,
+    finishedAt: 0,
+    reusedOutput: undefined,
+  };
+}

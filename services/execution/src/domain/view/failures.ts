@@ -1,4 +1,5 @@
 import { FAILURE_CODES, type Failure } from '@batuta/contracts';
+import { failureOfKind } from '../kinds/index.js';
 import { unitState, type State } from '../state/state.js';
 
 /** What failed: a step, a consensus group, the undoing of a step, or the execution itself. */
@@ -7,7 +8,7 @@ export type Failed =
       readonly kind: 'step' | 'compensation';
       readonly id: string;
       readonly name: string;
-      /** Empty for an approval. */
+      /** Empty when no agent does it. */
       readonly agent: string;
       /** 0 when it did not come to an attempt. */
       readonly attempts: number;
@@ -31,17 +32,14 @@ function afterAttempts(attempts: number): string {
 /** What happened, as the beginning of a sentence. */
 function happened(failed: Failed, code: string): string {
   switch (failed.kind) {
-    case 'step':
-      switch (code) {
-        case FAILURE_CODES.approvalRejected:
-          return `Step "${failed.id}" was not approved`;
-        case FAILURE_CODES.approvalTimeout:
-          return `Step "${failed.id}" was not decided in time`;
-        default: {
-          const verb = TIMEOUTS.has(code) ? 'timed out' : failed.attempts === 0 ? 'could not run' : 'failed';
-          return `Step "${failed.id}" ${verb}${afterAttempts(failed.attempts)}`;
-        }
+    case 'step': {
+      const ofKind = failureOfKind(code);
+      if (ofKind !== undefined) {
+        return `Step "${failed.id}" ${ofKind.happened}`;
       }
+      const verb = TIMEOUTS.has(code) ? 'timed out' : failed.attempts === 0 ? 'could not run' : 'failed';
+      return `Step "${failed.id}" ${verb}${afterAttempts(failed.attempts)}`;
+    }
     case 'compensation':
       return `Step "${failed.id}" could not be undone${afterAttempts(failed.attempts)}`;
     case 'group':

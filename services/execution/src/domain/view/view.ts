@@ -1,5 +1,4 @@
 import type {
-  ApprovalView,
   BudgetView,
   CompensationView,
   ConsensusView,
@@ -11,6 +10,7 @@ import type {
 } from '@batuta/contracts';
 import { budgetOf, hasBudget } from '../budget/budget.js';
 import type { Unit } from '../graph/compiled.js';
+import { ofKinds } from '../kinds/index.js';
 import { failedNode, shownFailure } from './failures.js';
 import { compensationOutcome } from '../plan/compensation.js';
 import { nodeId, nodeResult, servingUnit } from '../state/results.js';
@@ -24,7 +24,7 @@ import {
   type State,
 } from '../state/state.js';
 import { votesOf } from '../../strategies/consensus/ballots.js';
-import { isAwaiting, type UnitState } from '../state/unit-state.js';
+import type { UnitState } from '../state/unit-state.js';
 
 const MOST_CONTROLS = 100;
 
@@ -63,7 +63,7 @@ function skipReason(state: State, unit: UnitState): string {
   if (state.status === 'completed') {
     return 'not_selected';
   }
-  return unit.attempt > 0 || unit.approval !== undefined ? `execution_${state.status}` : 'not_reached';
+  return unit.attempt > 0 || unit.firstScheduledAt > 0 ? `execution_${state.status}` : 'not_reached';
 }
 
 /** The newest of these commands, for the step named if one is. */
@@ -122,37 +122,6 @@ function controlled(state: State): Partial<ExecutionView> {
   };
 }
 
-function approvalStatus(state: State, unit: UnitState): ApprovalView['status'] {
-  const decision = unit.approval?.decision;
-  if (decision !== undefined) {
-    return decision.approved ? 'approved' : 'rejected';
-  }
-  return isAwaiting(unit) && !isTerminal(state.status) ? 'waiting' : 'withdrawn';
-}
-
-function approvalView(state: State, unit: UnitState): { approval?: ApprovalView } {
-  const { approval } = unit;
-  if (approval === undefined) {
-    return {};
-  }
-  const { decision, deadlineAt, approvers, input } = approval;
-  return {
-    approval: {
-      status: approvalStatus(state, unit),
-      message: approval.message,
-      requestedAt: approval.requestedAt,
-      ...(input === undefined ? {} : { input }),
-      ...(approvers.length === 0 ? {} : { approvers: [...approvers] }),
-      ...(deadlineAt === 0 ? {} : { deadlineAt }),
-      ...(decision === undefined ? {} : { decidedAt: decision.at }),
-      ...(decision === undefined || decision.by === '' ? {} : { decidedBy: decision.by }),
-      ...(decision === undefined || decision.comment === '' ? {} : { comment: decision.comment }),
-      ...(decision?.data === undefined ? {} : { data: decision.data }),
-      ...(decision?.timedOut === true ? { timedOut: true } : {}),
-    },
-  };
-}
-
 /** A step as readers of its execution see it. Everything about it is in `state`; times are epoch milliseconds. */
 export function stepView(state: State, compiled: Unit): StepView {
   const unit = unitState(state, compiled.index);
@@ -193,7 +162,7 @@ export function stepView(state: State, compiled: Unit): StepView {
     ...(compiled.group === -1 ? {} : { consensusGroup: state.config.groups[compiled.group]?.id ?? '' }),
     ...(unit.reused ? { reused: true } : {}),
     ...(unit.phase === 'backoff' ? { retryAt: unit.retryAt } : {}),
-    ...approvalView(state, unit),
+    ...ofKinds(state, unit),
   };
 }
 

@@ -1,4 +1,5 @@
-import type { ApprovalRules, Unit } from '../../graph/compiled.js';
+import type { Unit } from '../../graph/compiled.js';
+import { approvalOf, type ApprovalRules } from './rules.js';
 import { ancestors } from '../../expressions/evaluations.js';
 import { seenNodes } from '../../graph/seen-nodes.js';
 import { rootNode } from '../../state/nodes.js';
@@ -26,8 +27,9 @@ function standIns(state: State, node: number, into: Set<number>): Set<number> {
  */
 export function passedByASkip(state: State, index: number, userId: string): Unit | undefined {
   const { units } = state.config;
-  const guarded = units.filter(({ approval, index: each }) => {
-    const { settled, phase } = unitState(state, each);
+  const guarded = units.filter((unit) => {
+    const approval = approvalOf(unit);
+    const { settled, phase } = unitState(state, unit.index);
     const done = settled || phase === 'completed' || phase === 'failed' || phase === 'skipped';
     return approval !== undefined && !done && !isApprover(approval, userId);
   });

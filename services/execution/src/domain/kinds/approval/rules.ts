@@ -1,0 +1,33 @@
+import type { StepDefinition } from '@batuta/contracts';
+import { parseTemplate, type Template } from '../../expressions/expressions.js';
+import type { Unit } from '../../graph/compiled.js';
+
+/** Who decides instead of an agent, and what the passing of time decides. */
+export interface ApprovalRules {
+  /** User ids; empty means every operator. */
+  readonly approvers: readonly string[];
+  /** Milliseconds from the request; 0 for no limit of its own. */
+  readonly timeoutMs: number;
+  readonly approvesOnTimeout: boolean;
+}
+
+export function compileApproval({ approval }: StepDefinition): ApprovalRules | undefined {
+  if (approval === undefined) {
+    return undefined;
+  }
+  return {
+    approvers: approval.approvers ?? [],
+    timeoutMs: approval.timeout_ms ?? 0,
+    approvesOnTimeout: approval.on_timeout === 'approve',
+  };
+}
+
+/** An approval's message is evaluated with its input: one mapping, one answer of the sandbox. */
+export function approvalMapping({ input, approval }: StepDefinition): Template {
+  return parseTemplate({ message: approval?.message ?? '', ...(input === undefined ? {} : { input }) });
+}
+
+/** The rules of a step that is an approval; undefined for any other. */
+export function approvalOf({ work }: Pick<Unit, 'work'>): ApprovalRules | undefined {
+  return work.kind === 'approval' ? work.rules : undefined;
+}

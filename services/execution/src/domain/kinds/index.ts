@@ -1,0 +1,48 @@
+import type { StepDefinition, StepView } from '@batuta/contracts';
+import type { Unit } from '../graph/compiled.js';
+import type { State } from '../state/state.js';
+import type { UnitState } from '../state/unit-state.js';
+import { agentKind } from './agent/agent.js';
+import { approvalKind } from './approval/approval.js';
+import type { StepKind } from './kind.js';
+
+/** Every kind of step, a folder each. A step is of the first kind that finds its rules in it; any step can be an agent's. */
+export const KINDS = { approval: approvalKind, agent: agentKind };
+
+type RulesOf<Kind> = Kind extends StepKind<infer Rules> ? Rules : never;
+
+/** What a step is to do, by its kind. */
+export type Work = {
+  [K in keyof typeof KINDS]: { readonly kind: K; readonly rules: RulesOf<(typeof KINDS)[K]> };
+}[keyof typeof KINDS];
+
+const ALL: readonly StepKind<unknown>[] = Object.values(KINDS) as readonly StepKind<unknown>[];
+
+/** The kind of a unit. `work.rules` are rules of this kind, which the compiler cannot see through the table. */
+export function kindOf({ work }: Pick<Unit, 'work'>): StepKind<unknown> {
+  return KINDS[work.kind] as StepKind<unknown>;
+}
+
+/** What the config says that a step is to do. */
+export function workOf(step: StepDefinition): Work {
+  for (const [kind, { compile }] of Object.entries(KINDS)) {
+    const rules = compile(step);
+    if (rules !== undefined) {
+      return { kind, rules } as Work;
+    }
+  }
+  return AGENT_WORK;
+}
+
+/** The work of compensations and judges. */
+export const AGENT_WORK: Work = { kind: 'agent', rules: {} };
+
+/** What the view of a step has from its kind. */
+export function ofKinds(state: State, unit: UnitState): Partial<StepView> {
+  return Object.assign({}, ...ALL.map((kind) => kind.view(state, unit))) as Partial<StepView>;
+}
+
+/** What a failure's code says when only one kind of step has it. */
+export function failureOfKind(code: string): StepKind<unknown>['failures'][string] | undefined {
+  return ALL.find(({ failures }) => Object.hasOwn(failures, code))?.failures[code];
+}
