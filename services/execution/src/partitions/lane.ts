@@ -1,7 +1,6 @@
 import { LANE_STATEMENTS, UnreadableEventError, canonicalJson } from '@batuta/event-store';
 import type { CommitLane, CommitOutcome, ExecutionChange, ExecutionRow } from '@batuta/event-store';
-import { FAILURE_CODES } from '@batuta/contracts';
-import { decide, initialState, isAttemptWanted, isTerminal, nextWake, spendingDetails } from '../domain/index.js';
+import { decide, initialState, isAttemptWanted, isTerminal, nextWake } from '../domain/index.js';
 import type { Command, Decision, State } from '../domain/index.js';
 import { Batch, addLink, rowChange } from './batch.js';
 import type { Commit, ExecutionChanges } from './batch.js';
@@ -10,8 +9,11 @@ import { commandOf } from './command-of.js';
 import type { ConfigRegistry } from './config-registry.js';
 import type { EngineCounters } from './counters.js';
 import type { ExecutionLoader } from './execution-loader.js';
+import { CommitRecovery, backoff, pause } from './commit-recovery.js';
+import type { Held } from './commit-recovery.js';
 import { settle } from './inputs.js';
 import type { Answer, CommandInput, Input } from './inputs.js';
+import { LaneState } from './lane-state.js';
 import { EXECUTION_BYTES } from './partition.js';
 import type { HotExecution, Partition } from './partition.js';
 import type { Clock, EngineLog, Random } from './ports.js';
@@ -59,8 +61,6 @@ export interface LaneParts {
 
 const DROPPED: Answer = { kind: 'dropped' };
 const UNKNOWN_EXECUTION: Answer = { kind: 'unknown_execution' };
-const RETRY_FIRST_MS = 50;
-const RETRY_LONGEST_MS = 2_000;
 /** A commit goes after one in flight when it is this share of the largest: smaller ones cost more than they gain. */
 const PIPELINED_SHARE = 0.5;
 /** With more executions in a commit there is other work to wait with. */
@@ -78,22 +78,31 @@ export class Lane {
   #open = new Batch();
   /** Commits in flight, in the order of sending. */
   readonly #sent: Batch[] = [];
-  #scheduled = false;
   /** The last commit was of one execution: waiting for others would cost it a turn of the event loop each time. */
   #single = false;
-  /** running: inputs are decided as they come. held: they wait, in order, while a failure is dealt with. */
-  #mode: 'running' | 'held' = 'running';
+  readonly #state = new LaneState();
   readonly #waiting: Held[] = [];
   /** Inputs of executions that are being read. */
   readonly #reading = new Map<HotExecution, Input[]>();
-  #refusals = 0;
-  #closed = false;
+  readonly #recovery: CommitRecovery;
   readonly #idleListeners: (() => void)[] = [];
 
-  constructor(private readonly parts: LaneParts) {}
+  constructor(private readonly parts: LaneParts) {
+    this.#recovery = new CommitRecovery(parts, {
+      closed: () => this.#state.closed,
+      takeOpen: () => this.#takeOpen(),
+      takeBack: (batch) => this.#takeBack(batch),
+      waitFirst: (inputs) => this.#waiting.unshift(...inputs),
+      drop: (input) => this.#drop(input),
+      load: (execution) => this.#load(execution),
+      decide: (execution, input) => this.#decide(execution, input),
+      send: (batch) => this.#send(batch),
+      committed: (batch, held) => this.#committed(batch, held),
+    });
+  }
 
   get idle(): boolean {
-    return this.#sent.length === 0 && this.#open.empty && this.#mode === 'running';
+    return this.#sent.length === 0 && this.#open.empty && (this.#state.decides || this.#state.closed);
   }
 
   /** Resolves when nothing is decided that is not committed. */
@@ -102,21 +111,25 @@ export class Lane {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    for (const { input } of this.#waiting.splice(0)) this.#drop(input);
+    this.#state.to('closed');
+    this.#dropWaiting();
     await this.parts.commits.close();
   }
 
   /** Takes an input of a partition that this process owns. It is answered later, or dropped. */
   submit(partition: Partition, input: Input): void {
-    if (!partition.owned || this.#closed) return this.#drop(input);
+    if (!partition.owned || this.#state.closed) return this.#drop(input);
     this.parts.counters.inputs += 1;
-    if (this.#mode === 'held' || this.#waiting.length > 0 || this.#fills(1)) {
+    if (!this.#state.decides || this.#waiting.length > 0 || this.#fills(1)) {
       if (this.#waiting.length >= this.parts.limits.waitingInputs) return this.#drop(input);
       this.#waiting.push({ partition: partition.id, input });
       return;
     }
     this.#take(partition, input);
+  }
+
+  #dropWaiting(): void {
+    for (const { input } of this.#waiting.splice(0)) this.#drop(input);
   }
 
   #drop(input: Input): void {
@@ -145,7 +158,7 @@ export class Lane {
   async #load(execution: HotExecution): Promise<void> {
     execution.reading = true;
     const { loader, log, clock, counters } = this.parts;
-    for (let attempt = 1; execution.partition.owned && !this.#closed; attempt++) {
+    for (let attempt = 1; execution.partition.owned && !this.#state.closed; attempt++) {
       try {
         const loaded = await loader.load(execution.id);
         if (!execution.partition.owned) break;
@@ -203,7 +216,9 @@ export class Lane {
 
   #release(execution: HotExecution): void {
     for (const input of this.#endReading(execution)) {
-      if (this.#mode === 'held' || !execution.partition.owned) {
+      if (this.#state.closed) {
+        this.#drop(input);
+      } else if (!this.#state.decides || !execution.partition.owned) {
         this.#waiting.push({ partition: execution.partition.id, input });
       } else if (execution.reading) {
         // A decision above made the execution wait again, for its config.
@@ -370,29 +385,31 @@ export class Lane {
     return this.#open.events.length >= commitEvents * share || this.#open.bytes >= commitBytes * share;
   }
 
-  /** A lane at rest gathers what arrived together, if its last commit lets expect anything; a busy one goes on when its commit ends or is followed. */
+  /** When at rest, waits for what arrives in the same turn of the event loop, unless the last commit held one execution. */
   #schedule(): void {
     if (this.#sent.length > 0) return this.#flush();
-    if (this.#scheduled || this.#mode !== 'running') return;
-    this.#scheduled = true;
+    if (this.#state.phase !== 'resting') return;
+    this.#state.to('gathering');
     const flush = (): void => {
-      this.#scheduled = false;
-      this.#goOn();
+      // It may have gone already: a lane that goes on after a failure does not wait for company.
+      if (this.#state.phase === 'gathering') this.#goOn();
     };
     if (this.#single) this.parts.clock.next(flush);
     else this.parts.clock.soon(flush);
   }
 
   #flush(): void {
-    if (this.#mode !== 'running' || this.#closed) return;
+    if (!this.#state.decides) return;
     const inFlight = this.#sent.length;
     if (inFlight >= LANE_STATEMENTS || (inFlight > 0 && !this.#fills(PIPELINED_SHARE))) return;
     const batch = this.#open;
     if (batch.empty) {
+      this.#state.to('resting');
       for (const listener of this.#idleListeners.splice(0)) listener();
       return;
     }
     this.#open = new Batch();
+    this.#state.to('committing');
     this.#sent.push(batch);
     this.#single = batch.executions.length <= 1;
     void this.#send(batch).then((outcome) => this.#ended(batch, outcome));
@@ -452,7 +469,7 @@ export class Lane {
     for (let [first] = this.#sent; first?.outcome !== undefined; [first] = this.#sent) {
       if (first.outcome.kind !== 'committed') {
         // What was sent after it may stand or not: nothing is decided until that is known too.
-        this.#mode = 'held';
+        this.#state.to('failing');
         if (this.#sent.every((sent) => sent.outcome !== undefined)) void this.#failed(this.#sent.splice(0));
         return;
       }
@@ -463,7 +480,7 @@ export class Lane {
 
   #committed(batch: Batch, held: ReadonlyMap<number, number>): void {
     const { counters, owner } = this.parts;
-    this.#refusals = 0;
+    this.#recovery.commitHeld();
     const kept: ExecutionChanges[] = [];
     for (const partition of batch.partitions.values()) {
       const base = held.get(partition.id);
@@ -516,7 +533,7 @@ export class Lane {
 
   #drainWaiting(): void {
     const { owner } = this.parts;
-    while (this.#mode === 'running' && this.#waiting.length > 0) {
+    while (this.#state.decides && this.#waiting.length > 0) {
       if (this.#fills(1)) return;
       const next = this.#waiting.shift();
       if (next === undefined) return;
@@ -542,136 +559,20 @@ export class Lane {
     return batch.decided.map(({ partition, input }) => ({ partition: partition.id, input }));
   }
 
-  /**
-   * The first of these commits has failed. Takes back all that is not committed, deals with the failure while new inputs wait, and
-   * goes on with the inputs of all in their order.
-   */
-  async #failed(batches: readonly Batch[]): Promise<void> {
-    const { counters, log } = this.parts;
-    const onTop = this.#open;
+  #takeOpen(): Batch {
+    const batch = this.#open;
     this.#open = new Batch();
-    const [inputs = [], ...later] = [...batches, onTop].map((batch) => this.#takeBack(batch));
-    this.#waiting.unshift(...later.flat());
-    const outcome = batches[0]?.outcome;
-    try {
-      if (outcome?.kind === 'rejected') {
-        counters.rejectedCommits += 1;
-        log.warn({ code: outcome.code, reason: outcome.message }, 'PostgreSQL refused a commit');
-      } else if (outcome?.kind === 'unknown') {
-        counters.unknownCommits += 1;
-        log.warn({ reason: outcome.message }, 'the outcome of a commit is unknown');
-      }
-      await this.#reclaim(batches.flatMap(mayStandFor));
-      if (outcome?.kind !== 'rejected') this.#waiting.unshift(...inputs);
-      else if (outcome.transient) await this.#later(inputs);
-      else await this.#alone(inputs);
-    } catch (error) {
-      log.error({ err: error }, 'dealing with a failed commit failed');
-      for (const { input } of inputs) this.#drop(input);
-    }
-    this.#mode = 'running';
+    return batch;
+  }
+
+  /** The first of these commits has failed: the failure is dealt with while new inputs wait. */
+  async #failed(batches: readonly Batch[]): Promise<void> {
+    this.#state.to('recovering');
+    await this.#recovery.recover(batches);
+    this.#state.to('resting');
+    if (this.#state.closed) this.#dropWaiting();
     this.#goOn();
   }
-
-  /** Makes the log certain where it may hold more than memory does: only a higher epoch does, however late the server applies it. */
-  async #reclaim(partitions: readonly Partition[]): Promise<void> {
-    const owned = new Set(partitions.filter((partition) => partition.owned));
-    if (owned.size > 0) await this.parts.owner.reclaim([...owned]);
-  }
-
-  /** PostgreSQL cannot take commits now: everything is decided again a little later. */
-  async #later(inputs: Held[]): Promise<void> {
-    this.#refusals += 1;
-    await pause(this.parts.clock, backoff(this.#refusals));
-    this.#waiting.unshift(...inputs);
-  }
-
-  /** One of these inputs made PostgreSQL refuse them all: each gets a commit of its own, and the culprit is found. */
-  async #alone(inputs: Held[]): Promise<void> {
-    for (const held of inputs) await this.#commitAlone(held);
-  }
-
-  async #commitAlone(held: Held): Promise<void> {
-    const { owner, clock, log } = this.parts;
-    for (let attempt = 1; !this.#closed; attempt++) {
-      const partition = owner.partition(held.partition);
-      if (partition === undefined) return this.#drop(held.input);
-      let execution = partition.executions.get(held.input.executionId);
-      if (execution === undefined) {
-        execution = partition.add(held.input.executionId);
-        await this.#load(execution);
-        if (!partition.owned || !partition.executions.has(execution.id)) return this.#drop(held.input);
-      }
-      this.#decide(execution, held.input);
-      const batch = this.#open;
-      if (batch.empty) return;
-      this.#open = new Batch();
-      const outcome = await this.#send(batch);
-      if (outcome.kind === 'committed') return this.#committed(batch, outcome.held);
-      this.#takeBack(batch);
-      if (outcome.kind === 'unknown') {
-        await this.#reclaim([...batch.partitions.values()]);
-      } else if (outcome.transient) {
-        await pause(clock, backoff(attempt));
-      } else if (!this.#anotherWay(held.input, partition, execution, outcome.code)) {
-        log.error(
-          { code: outcome.code, reason: outcome.message, ...execution.named, kind: held.input.kind },
-          'an input was rejected because PostgreSQL refuses its events',
-        );
-        const rejection = { code: 'internal' as const, message: 'The command cannot be stored.' };
-        return settle(held.input, { kind: 'rejected', rejection });
-      }
-    }
-    this.#drop(held.input);
-  }
-
-  /** Whether a refused input is worth deciding once more, as something else. */
-  #anotherWay(input: Input, partition: Partition, execution: HotExecution, code: string): boolean {
-    if (input.triedAlone === true) return false;
-    input.triedAlone = true;
-    if (code === UNIQUE_VIOLATION) {
-      // The log has events that memory has not: a start that was taken for new. It is answered from the log.
-      partition.forget(execution);
-      return true;
-    }
-    if (input.kind !== 'result' || !input.result.ok) return false;
-    // Its runner would send it for ever: that it cannot be stored is the attempt's outcome.
-    const message = 'the output cannot be stored as JSON';
-    const { output, ...rest } = input.result;
-    const failure = { code: FAILURE_CODES.outputInvalid, message, retryable: false, ...spendingDetails(output) };
-    input.result = { ...rest, ok: false, failure };
-    return true;
-  }
-}
-
-interface Held {
-  readonly partition: number;
-  readonly input: Input;
-}
-
-const UNIQUE_VIOLATION = '23505';
-
-/** Partitions whose part of a commit stands or may stand, though memory takes it back. */
-function mayStandFor({ outcome, partitions }: Batch): Partition[] {
-  switch (outcome?.kind) {
-    case 'rejected':
-      return [];
-    case 'committed':
-      // Sent after a commit that failed, it stands where it did not build on that one.
-      return [...partitions.values()].filter(({ id }) => outcome.held.has(id));
-    default:
-      return [...partitions.values()];
-  }
-}
-
-function backoff(attempt: number): number {
-  return Math.min(RETRY_LONGEST_MS, RETRY_FIRST_MS * 2 ** Math.min(attempt - 1, 10));
-}
-
-function pause(clock: Clock, ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    clock.after(ms, resolve);
-  });
 }
 
 /**
