@@ -6,6 +6,9 @@ export interface Actions {
   env(options: { readonly pool?: string }): Promise<void>;
   addKnowledge(directory: string): Promise<void>;
   listKnowledge(): Promise<void>;
+  setSecret(name: string, options: { readonly description?: string }): Promise<void>;
+  listSecrets(): Promise<void>;
+  removeSecret(name: string): Promise<void>;
   rebuild(): Promise<void>;
   verify(which: string, options: { readonly tenant?: string }): Promise<void>;
 }

@@ -34,7 +34,7 @@ Environment:
   BATUTA_DATA_DIR             where the platform keeps everything; default: .batuta in the checkout
   DATABASE_URL, NATS_URL      servers to use instead of own ones
   NATS_CREDS                  with NATS_URL: a file of NATS credentials, {service} for a service's name
-  BATUTA_URL, BATUTA_API_KEY  a platform elsewhere, for the knowledge commands and demo
+  BATUTA_URL, BATUTA_API_KEY  a platform elsewhere, for the knowledge and secrets commands and demo
   NO_COLOR                    logs without colours`,
     );
   program
@@ -65,6 +65,24 @@ Environment:
     .command('list')
     .description('list the documents')
     .action(() => actions.listKnowledge());
+  const secrets = program
+    .command('secrets')
+    .description('secrets that configs and callbacks refer to as {{secret:NAME}}');
+  secrets
+    .command('set')
+    .description('make a secret or give it a new value, which is read from standard input')
+    .argument('<name>', 'letters, digits, "_" and "-"')
+    .option('--description <text>', 'what it is for')
+    .action((name, options) => actions.setSecret(name, options));
+  secrets
+    .command('list')
+    .description('list the secrets, without their values')
+    .action(() => actions.listSecrets());
+  secrets
+    .command('rm')
+    .description('delete a secret')
+    .argument('<name>')
+    .action((name) => actions.removeSecret(name));
   program
     .command('rebuild')
     .description('drop both read models and rebuild them from the event log')

@@ -7,6 +7,7 @@ import { environmentLines } from './environment.js';
 import { addKnowledge } from './knowledge.js';
 import { dataDir } from './places.js';
 import { rebuild } from './rebuild.js';
+import { secretLines, setSecret } from './secrets.js';
 import { startHere, stopSignal } from './start.js';
 import { verify } from './verify.js';
 
@@ -62,6 +63,20 @@ const program = commandLine({
     const client = clientOf(await findPlatform(dataDir()));
     for await (const { source, passages } of client.knowledge.list())
       out(`${source}  (${counted(passages, 'passage')})`);
+  },
+
+  async setSecret(name, { description }) {
+    const version = await setSecret(clientOf(await findPlatform(dataDir())), name, description);
+    out(`${name}  version ${version}`);
+  },
+
+  async listSecrets() {
+    for await (const line of secretLines(clientOf(await findPlatform(dataDir())))) out(line);
+  },
+
+  async removeSecret(name) {
+    await clientOf(await findPlatform(dataDir())).secrets.delete(name);
+    out(`${name}  deleted`);
   },
 
   async rebuild() {

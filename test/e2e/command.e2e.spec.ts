@@ -84,6 +84,7 @@ describe('the batuta command', () => {
     const key = readFileSync(join(dir, 'notifications.key'), 'utf8');
     expect(Buffer.from(key, 'base64')).toHaveLength(32);
     expect(statSync(join(dir, 'notifications.key')).mode & 0o777).toBe(0o600);
+    expect(statSync(join(dir, 'secrets.key')).mode & 0o777).toBe(0o600);
     keys.add(key);
     expect(keys.size).toBe(1);
     expect(statSync(run.api_key_file).mode & 0o077).toBe(0);

@@ -20,6 +20,7 @@ const KEPT = [
   'run.json',
   'notifications.key',
   'seal.key',
+  'secrets.key',
   'postgres/password',
   'postgres/server.json',
   'nats/keys.json',

@@ -166,6 +166,7 @@ describe('docker-compose.yml', () => {
         'GRAFANA_ADMIN_PASSWORD',
         'NOTIFICATIONS_ENCRYPTION_KEYS',
         'EXECUTION_SEAL_KEYS',
+        'SECRETS_KEYS',
       ]),
     );
     for (const name of asked) expect(example).toMatch(new RegExp(`^${name}=$`, 'm'));

@@ -100,6 +100,7 @@ const secrets: Readonly<Record<string, Environment>> = {
   'batuta-database': { url: 'postgres://batuta:p0@postgres:5432/batuta', password: 'p0' },
   'batuta-notifications': { 'encryption-keys': Buffer.alloc(32, 7).toString('base64') },
   'batuta-execution': { 'seal-keys': Buffer.alloc(32, 8).toString('base64') },
+  'batuta-secrets': { keys: Buffer.alloc(32, 8).toString('base64') },
   'batuta-smtp': { url: 'smtp://user:p0@mail.example.com:587', from: 'batuta@example.com' },
 };
 

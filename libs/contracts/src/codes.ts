@@ -105,6 +105,8 @@ export const MISTAKES = {
   agent_not_global: 'an agent that other tenants do not have',
   unknown_config: 'no such config',
   unknown_execution: 'no such execution',
+  unknown_secret: 'a reference to no secret',
+  secret_not_allowed: 'a reference to a secret where none is resolved',
   unknown_reference: 'an expression that names what is not there',
   not_a_dependency: 'an expression that names the output of no dependency',
   bad_expression: 'an expression that cannot be read',
@@ -138,6 +140,7 @@ export const FAILURE_CODES = {
   approvalRejected: 'approval_rejected',
   approvalTimeout: 'approval_timeout',
   budgetExceeded: 'budget_exceeded',
+  secretMissing: 'secret_missing',
 } as const;
 
 /** Agents that every step-runner of the pool `default` serves. */

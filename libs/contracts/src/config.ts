@@ -37,6 +37,17 @@ import type {
   PoolCredentialsJson,
   RevokePoolCredentialsReplyJson,
   RevokePoolCredentialsRequestJson,
+  DeleteSecretRequestJson,
+  GetSecretRequestJson,
+  KnownSecretsReplyJson,
+  KnownSecretsRequestJson,
+  ListSecretsReplyJson,
+  ListSecretsRequestJson,
+  PutSecretRequestJson,
+  ResolveSecretsReplyJson,
+  ResolveSecretsRequestJson,
+  SecretInfoJson,
+  SecretReplyJson,
   RevokeApiKeyRequestJson,
   UpdateConfigRequestJson,
 } from './generated/batuta/config/v1/service_pb.js';
@@ -224,6 +235,33 @@ export type RevokePoolCredentialsReply = Override<
   Wire<RevokePoolCredentialsReplyJson, keyof RevokePoolCredentialsReplyJson>,
   { credentials?: PoolCredentials; refused?: Refusal }
 >;
+
+export type SecretInfo = Wire<SecretInfoJson, 'lastUsedAt'>;
+export type PutSecretRequest = Override<
+  Wire<PutSecretRequestJson, 'preconditions'>,
+  { principal: Principal; preconditions?: Preconditions | undefined }
+>;
+export type GetSecretRequest = Override<Wire<GetSecretRequestJson>, { principal: Principal }>;
+export type DeleteSecretRequest = Override<
+  Wire<DeleteSecretRequestJson, 'preconditions'>,
+  { principal: Principal; preconditions?: Preconditions | undefined }
+>;
+export type SecretReply = Override<
+  Wire<SecretReplyJson, keyof SecretReplyJson>,
+  { secret?: SecretInfo; refused?: Refusal }
+>;
+export type ListSecretsRequest = Override<Wire<ListSecretsRequestJson, 'limit' | 'cursor'>, { principal: Principal }>;
+export type ListSecretsReply = Override<
+  Wire<ListSecretsReplyJson, 'refused' | 'nextCursor'>,
+  { secrets: SecretInfo[]; refused?: Refusal }
+>;
+export type ResolveSecretsRequest = Wire<ResolveSecretsRequestJson, 'executionId' | 'stepId' | 'callbackId'>;
+export type ResolveSecretsReply = Override<
+  Wire<ResolveSecretsReplyJson, keyof ResolveSecretsReplyJson>,
+  { values?: Record<string, string>; refused?: Refusal }
+>;
+export type KnownSecretsRequest = Wire<KnownSecretsRequestJson>;
+export type KnownSecretsReply = Wire<KnownSecretsReplyJson, keyof KnownSecretsReplyJson>;
 
 export type KnowledgeDocument = Wire<KnowledgeDocumentJson, 'metadata'>;
 export type PutDocumentRequest = Override<

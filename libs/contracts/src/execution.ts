@@ -157,6 +157,7 @@ export type Task = Wire<
   | 'reportStart'
   | 'lostRunners'
   | 'token'
+  | 'secrets'
 >;
 export type DirectTasks = Override<Wire<DirectTasksJson>, { tasks: Task[] }>;
 export type DirectReceipt = Wire<DirectReceiptJson, 'open'>;

@@ -10,6 +10,7 @@ export type {
   TagCondition,
   Idempotency,
 } from './common.js';
+export { SECRET_LIMITS, mentionsSecret, secretMistake, secretNames, secretPointers, withSecrets } from './secrets.js';
 export { etagOf, preconditionRefusal } from './preconditions.js';
 export {
   MISTAKES,
@@ -86,6 +87,17 @@ export type {
   PoolCredentials,
   RevokePoolCredentialsReply,
   RevokePoolCredentialsRequest,
+  SecretInfo,
+  PutSecretRequest,
+  GetSecretRequest,
+  DeleteSecretRequest,
+  SecretReply,
+  ListSecretsRequest,
+  ListSecretsReply,
+  ResolveSecretsRequest,
+  ResolveSecretsReply,
+  KnownSecretsRequest,
+  KnownSecretsReply,
   KnowledgeDocument,
   PutDocumentRequest,
   DocumentReply,
@@ -273,6 +285,7 @@ export {
   ApiKeySchema,
   ConfigSchema,
   PoolCredentialsSchema,
+  SecretInfoSchema,
 } from './generated/batuta/config/v1/service_pb.js';
 export { KnowledgeDocumentSchema, PassageSchema } from './generated/batuta/config/v1/knowledge_pb.js';
 export { RefusalSchema } from './generated/batuta/common/v1/common_pb.js';

@@ -25,6 +25,8 @@ export function poolUser(pool: string): string {
 const API = '$JS.API';
 const inbox = (user: string): string => `${inboxPrefix(user)}.>`;
 const { changed, ...configRequests } = subjects.config;
+/** Values of secrets go to what uses them, and not to the gateway. */
+const { secretResolve, secretKnown, ...askedByUsers } = configRequests;
 
 /** Consumers of a pool: its workers make them, look at them, delete stranded ones, and pull from them. */
 function queueOf(pool: string): readonly string[] {
@@ -78,7 +80,7 @@ export function servicePermissions(service: NatsService, pools: readonly string[
     case 'gateway':
       return {
         publish: [
-          ...Object.values(configRequests),
+          ...Object.values(askedByUsers),
           ...Object.values(subjects.query),
           ...Object.values(subjects.notifications),
           'batuta.execution.*.command',
@@ -137,6 +139,7 @@ export function servicePermissions(service: NatsService, pools: readonly string[
           `${API}.STREAM.INFO.${STEPS_STREAM}`,
           `${API}.STREAM.CREATE.${STEPS_STREAM}`,
           subjects.config.knowledgeSearch,
+          secretResolve,
           subjects.query.list,
           subjects.query.get,
         ],
@@ -150,6 +153,8 @@ export function servicePermissions(service: NatsService, pools: readonly string[
           ...['gateway'].map(inbox),
           'batuta.inbox.*.*',
           subjects.config.get,
+          secretResolve,
+          secretKnown,
           subjects.query.topology,
           subjects.query.log,
           subjects.query.starts,

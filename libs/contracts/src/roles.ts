@@ -22,6 +22,11 @@ const ROLE_OF = {
   [config.credentialsCreate]: 'admin',
   [config.credentialsList]: 'admin',
   [config.credentialsRevoke]: 'admin',
+  // Operators write configs, so they may know which secrets there are; what one is, nobody is told.
+  [config.secretGet]: 'operator',
+  [config.secretList]: 'operator',
+  [config.secretPut]: 'admin',
+  [config.secretDelete]: 'admin',
   [config.knowledgePut]: 'operator',
   [config.knowledgeDelete]: 'operator',
   [notifications.callbackCreate]: 'operator',

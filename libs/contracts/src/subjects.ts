@@ -37,6 +37,13 @@ export const subjects = {
     credentialsCreate: 'batuta.config.credentials.create',
     credentialsList: 'batuta.config.credentials.list',
     credentialsRevoke: 'batuta.config.credentials.revoke',
+    secretPut: 'batuta.config.secret.put',
+    secretGet: 'batuta.config.secret.get',
+    secretList: 'batuta.config.secret.list',
+    secretDelete: 'batuta.config.secret.delete',
+    /** The values themselves: only what needs them may ask. */
+    secretResolve: 'batuta.config.secret.resolve',
+    secretKnown: 'batuta.config.secret.known',
     knowledgePut: 'batuta.config.knowledge.put',
     knowledgeList: 'batuta.config.knowledge.list',
     knowledgeGet: 'batuta.config.knowledge.get',

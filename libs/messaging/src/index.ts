@@ -32,3 +32,5 @@ export { ensureLifecycleStream, ensurePoolConsumers, ensureStepsStream } from '.
 export type { PoolConsumerSettings, StreamSettings } from './streams.js';
 export { consumePool } from './work-queue.js';
 export type { Delivery, DirectDelivery, PoolConsumer, PoolOptions } from './work-queue.js';
+export { SecretMissingError, secretSource } from './secret-source.js';
+export type { ResolvedSecrets, SecretSource, SecretSourceOptions, SecretUser } from './secret-source.js';

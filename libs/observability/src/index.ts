@@ -4,6 +4,7 @@ export { DURATION_BUCKETS, collectProcessMetrics, counter, exposeMetrics, gauge,
 export type { Counter, Gauge, Histogram } from './metrics.js';
 export { checkReadiness, startOpsServer } from './ops-server.js';
 export type { OpsRoute, OpsServer, OpsServerOptions, Readiness, ReadinessCheck } from './ops-server.js';
+export { HIDDEN, HiddenValues, hiddenNow, hideEverywhere } from './hidden-values.js';
 export { redactUrl } from './redact.js';
 export { spanIds } from './span-ids.js';
 export { Distribution, Tally, distributions, tallies } from './tally.js';

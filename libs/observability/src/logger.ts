@@ -3,6 +3,7 @@ import { destination, pino, stdTimeFunctions } from 'pino';
 import type { DestinationStream, Logger } from 'pino';
 import { prettyFactory } from 'pino-pretty';
 import { allowedFields } from './log-fields.js';
+import { hiddenNow } from './hidden-values.js';
 import { redactUrl } from './redact.js';
 
 export type { Logger };
@@ -47,7 +48,18 @@ function readable(): DestinationStream {
     singleLine: true,
   });
   const output = destination({ fd: 1, sync: true });
-  return { write: (line) => void output.write(format(line)) };
+  return { write: (line) => void output.write(withoutHidden(format(line))) };
+}
+
+/** JSON lines on standard output, as pino writes them by itself. */
+function plain(): DestinationStream {
+  const output = destination({ fd: 1, sync: true });
+  return { write: (line) => void output.write(withoutHidden(line)) };
+}
+
+/** A line without the values that are in use now and that nobody may see. */
+function withoutHidden(line: string): string {
+  return hiddenNow()?.text(line) ?? line;
 }
 
 /**
@@ -65,7 +77,7 @@ export function createLogger(options: LoggerOptions): Logger {
       formatters: { level: (label: string) => ({ level: label }), log: allowedFields },
       serializers: { err: serialiseError, error: serialiseError },
     },
-    ...(pretty ? [readable()] : []),
+    pretty ? readable() : plain(),
   );
   everyLogger.add(new WeakRef(logger));
   return logger;

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Attributes, Context, HrTime, Link, SpanContext } from '@opentelemetry/api';
 import type { tracing as sdkTracing } from '@opentelemetry/sdk-node';
+import { hiddenNow } from './hidden-values.js';
 import type { Logger } from './logger.js';
 
 type SpanProcessor = sdkTracing.SpanProcessor;
@@ -205,7 +206,8 @@ export async function startTracing(
     isRemote: true,
   });
   const sampled = (traceId: string): boolean => underRatio(traceId, ratio);
-  const record = (span: FinishedSpan): void => {
+  const record = (shown: FinishedSpan): void => {
+    const span = withoutHidden(shown);
     if (!sampled(span.traceId) || span.spanId === INVALID_SPANID) {
       return;
     }
@@ -259,6 +261,18 @@ export async function startTracing(
     // What a collector that is gone does not get must not keep a service from ending well.
     shutdown: () =>
       provider.shutdown().catch((error: unknown) => logger.warn({ err: error }, 'the last spans were not exported')),
+  };
+}
+
+/** A span without the values that are in use now and that nobody may see. */
+function withoutHidden(span: FinishedSpan): FinishedSpan {
+  const hidden = hiddenNow();
+  if (hidden === undefined) return span;
+  return {
+    ...span,
+    name: hidden.text(span.name),
+    ...(span.error === undefined ? {} : { error: hidden.text(span.error) }),
+    ...(span.attributes === undefined ? {} : { attributes: hidden.json(span.attributes) }),
   };
 }
 

@@ -6,3 +6,4 @@ export type { RunOnceOptions } from './run-once.js';
 export { runService } from './run-service.js';
 export { startWatchdog } from './watchdog.js';
 export type { RunServiceOptions, RunningService } from './run-service.js';
+export { SecretCipher, SecretCipherError, encryptionKeysOf } from './secret-cipher.js';

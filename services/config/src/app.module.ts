@@ -19,6 +19,9 @@ import { DefinitionsController } from './definitions/definitions.controller.js';
 import { KnowledgeController } from './knowledge/knowledge.controller.js';
 import { Knowledge } from './knowledge/knowledge.service.js';
 import { RequestMetrics } from './request-metrics.js';
+import { Secrets } from './secrets/secrets.js';
+import { SecretsController } from './secrets/secrets.controller.js';
+import { SecretVault } from './secrets/secret-vault.js';
 import { ApiKeysController } from './tenants/api-keys.controller.js';
 import { ApiKeys } from './tenants/api-keys.js';
 
@@ -31,12 +34,13 @@ export interface ConfigModuleOptions {
   readonly pools: PoolClaims;
   /** Undefined: the NATS server's users are not made here. */
   readonly workerUsers?: WorkerUsers | undefined;
+  readonly vault: SecretVault;
 }
 
 /** The config service: definitions, agents, tenants and their keys, and the knowledge base. */
 @Module({})
 export class ConfigModule {
-  static register({ dataSource, publisher, sandbox, pools, workerUsers }: ConfigModuleOptions): DynamicModule {
+  static register({ dataSource, publisher, sandbox, pools, workerUsers, vault }: ConfigModuleOptions): DynamicModule {
     return {
       module: ConfigModule,
       controllers: [
@@ -45,6 +49,7 @@ export class ConfigModule {
         ApiKeysController,
         KnowledgeController,
         PoolCredentialsController,
+        SecretsController,
       ],
       providers: [
         { provide: DataSource, useValue: dataSource },
@@ -60,6 +65,8 @@ export class ConfigModule {
         Knowledge,
         { provide: WORKER_USERS, useValue: { users: workerUsers } },
         PoolCredentials,
+        { provide: SecretVault, useValue: vault },
+        Secrets,
       ],
     };
   }

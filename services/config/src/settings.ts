@@ -1,5 +1,6 @@
 import { TOKEN } from '@batuta/contracts';
 import { LOG_LEVELS } from '@batuta/observability';
+import { encryptionKeysOf } from '@batuta/service';
 import { integer, list, loadSettings, oneOf, secret, text } from '@batuta/settings';
 import type { SettingsOf } from '@batuta/settings';
 
@@ -18,6 +19,10 @@ const schema = {
   httpHost: text({ env: 'BATUTA_CONFIG_HTTP_HOST', default: '127.0.0.1' }),
   /** Pools of workers that every tenant may have agents in, besides the built-in one; others are the first tenant's that uses them. */
   sharedPools: list({ env: 'BATUTA_SHARED_POOLS', default: [], pattern: TOKEN, describe: 'pool names' }),
+  /** What values of secrets are encrypted with: keys of 32 bytes in Base64, the newest first; without one there are no secrets. */
+  secretsKeys: secret({ env: 'BATUTA_SECRETS_KEYS', optional: true }),
+  /** A file with the same, instead. */
+  secretsKeysFile: text({ env: 'BATUTA_SECRETS_KEYS_FILE', optional: true }),
   /** Threads for users' schemas and as many for their expressions. */
   sandboxThreads: integer({ env: 'BATUTA_CONFIG_SANDBOX_THREADS', default: 2, min: 1, max: 64 }),
   /** File that gets the first admin key of an empty installation, readable by its owner only. */
@@ -31,5 +36,17 @@ export type ConfigSettings = SettingsOf<typeof schema>;
 
 /** The config service's settings from environment variables; throws a `SettingsError` that names each wrong variable. */
 export function loadConfigSettings(env: Readonly<Record<string, string | undefined>> = process.env): ConfigSettings {
-  return loadSettings(schema, env);
+  return loadSettings(schema, env, ({ secretsKeys, secretsKeysFile }) => {
+    if (secretsKeys !== undefined && secretsKeysFile !== undefined) {
+      return [{ variables: ['BATUTA_SECRETS_KEYS', 'BATUTA_SECRETS_KEYS_FILE'], expected: 'must not both be set' }];
+    }
+    return secretsKeys !== undefined && encryptionKeysOf(secretsKeys.reveal()) === undefined
+      ? [
+          {
+            variables: ['BATUTA_SECRETS_KEYS'],
+            expected: 'must be 32 bytes in Base64 (openssl rand -base64 32), or several of them with commas between',
+          },
+        ]
+      : [];
+  });
 }

@@ -1,4 +1,4 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { subjects } from '@batuta/contracts';
 import type { ResolveConfigRequest } from '@batuta/contracts';
 import {
@@ -24,6 +24,8 @@ import { PoolCredentials } from './credentials/pool-credentials.js';
 import { workerUsers } from './credentials/worker-users.js';
 import { DefinitionsController } from './definitions/definitions.controller.js';
 import type { ConfigSettings } from './settings.js';
+import { SecretVault } from './secrets/secret-vault.js';
+import { Secrets } from './secrets/secrets.js';
 import { bootstrap } from './tenants/bootstrap.js';
 
 export interface StartConfigOptions {
@@ -57,6 +59,27 @@ function writeKeyFile(path: string): (secret: string) => Promise<void> {
   };
 }
 
+/** Throws when the file cannot be read or holds something else. */
+async function vaultOf({ secretsKeys, secretsKeysFile }: ConfigSettings): Promise<SecretVault> {
+  if (secretsKeysFile === undefined) return SecretVault.of(secretsKeys?.reveal() ?? '');
+  const keys = (await readFile(secretsKeysFile, 'utf8')).trim();
+  if (keys === '') throw new RangeError(`the file of BATUTA_SECRETS_KEYS_FILE is empty: ${secretsKeysFile}`);
+  return SecretVault.of(keys);
+}
+
+/** Brings secrets under the newest key; a service that cannot read some of them starts, and says so. */
+async function renewSecrets(secrets: Secrets, vault: SecretVault, logger: Logger): Promise<void> {
+  if (!vault.enabled) logger.info('no secrets can be kept: BATUTA_SECRETS_KEYS is not set');
+  const { renewed, unreadable } = await secrets.renew();
+  if (renewed > 0) logger.info({ count: renewed }, 'secrets encrypted with the newest key');
+  if (unreadable > 0) {
+    logger.error(
+      { count: unreadable },
+      'secrets cannot be read with BATUTA_SECRETS_KEYS: steps that use them wait until the key is set or the secret is put again',
+    );
+  }
+}
+
 /** Milliseconds that requests get to end after the service took its last one. */
 const GRACE_MS = 300;
 
@@ -81,6 +104,7 @@ export async function startConfig(options: StartConfigOptions): Promise<RunningC
       if (dataSource.isInitialized) await dataSource.destroy();
     });
     await migrate(dataSource);
+    const vault = await vaultOf(settings);
     const pools = new PoolClaims(settings.sharedPools);
     for (const { pool, tenants } of await pools.keepPresentUse(dataSource)) {
       logger.warn(
@@ -105,7 +129,7 @@ export async function startConfig(options: StartConfigOptions): Promise<RunningC
     const users = settings.natsKeysFile === undefined ? undefined : await workerUsers(settings.natsKeysFile, natsUrl);
     const transport = natsMicroservice({ url: natsUrl, queue: 'config', credentials });
     const app = await NestFactory.createMicroservice<MicroserviceOptions>(
-      ConfigModule.register({ dataSource, publisher: nats, sandbox, pools, workerUsers: users }),
+      ConfigModule.register({ dataSource, publisher: nats, sandbox, pools, workerUsers: users, vault }),
       {
         ...transport,
         options: { ...transport.options, gracefulShutdown: true, gracePeriod: GRACE_MS },
@@ -114,6 +138,7 @@ export async function startConfig(options: StartConfigOptions): Promise<RunningC
       },
     );
     opened.push(() => app.close());
+    await renewSecrets(app.get(Secrets), vault, logger);
     await tellDatabaseOutages(app, logger);
     await app.listen();
     const told = app

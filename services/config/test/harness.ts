@@ -21,6 +21,8 @@ export function settingsFor(databaseUrl: string, natsUrl: string): ConfigSetting
     httpHost: '127.0.0.1',
     sandboxThreads: 1,
     sharedPools: ['everybody'],
+    secretsKeys: new Secret(Buffer.alloc(32, 7).toString('base64')),
+    secretsKeysFile: undefined,
     adminKeyFile: undefined,
     logLevel: 'error',
     opsToken: undefined,

@@ -17,6 +17,7 @@ import { KnowledgeController } from './http/knowledge.controller.js';
 import { NotificationsController } from './http/notifications.controller.js';
 import { OperationsController } from './http/operations.controller.js';
 import { PoolsController } from './http/pools.controller.js';
+import { SecretsController } from './http/secrets.controller.js';
 import { TraceLinks } from './http/trace-links.js';
 import { ExecutionHub } from './realtime/execution-hub.js';
 
@@ -43,6 +44,7 @@ export class GatewayModule {
         AgentsController,
         PoolsController,
         KnowledgeController,
+        SecretsController,
         ApiKeysController,
         CallbacksController,
         NotificationsController,

@@ -7,7 +7,7 @@ import { CallbacksController } from './callbacks/callbacks.controller.js';
 import { CALLBACK_RULES, Callbacks, CONTROL } from './callbacks/callbacks.service.js';
 import type { CallbackRules } from './callbacks/callbacks.service.js';
 import { CallbackHeaders } from './callbacks/callback-headers.js';
-import { SecretCipher } from './callbacks/secret-cipher.js';
+import { SecretCipher } from '@batuta/service';
 import { SigningSecrets } from './callbacks/signing-secrets.js';
 import { SCHEMA } from './database/data-source.js';
 import { DeliveriesController } from './deliveries/deliveries.controller.js';

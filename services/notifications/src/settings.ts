@@ -1,7 +1,7 @@
 import { LOG_LEVELS } from '@batuta/observability';
 import { boolean, integer, list, loadSettings, milliseconds, oneOf, secret, text, url } from '@batuta/settings';
 import type { SettingsOf, SettingsProblem } from '@batuta/settings';
-import { encryptionKeysOf } from './callbacks/secret-cipher.js';
+import { encryptionKeysOf } from '@batuta/service';
 
 const schema = {
   /** `postgres://user:password@host:5432/database`; its schema `notifications` is made when missing. */

@@ -12,7 +12,9 @@ import {
   servePatternsLocally,
   tellDatabaseOutages,
   watchPatterns,
+  secretSource,
 } from '@batuta/messaging';
+import type { SecretSource } from '@batuta/messaging';
 import { createLogger, nestLogger, startOpsServer, startTracing } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
 import { addressPolicy, GuardedClient, HostNames } from '@batuta/outbound-http';
@@ -22,7 +24,7 @@ import type { MicroserviceOptions } from '@nestjs/microservices';
 import type { DataSource } from 'typeorm';
 import { NotificationsModule } from './app.module.js';
 import { CallbackHeaders } from './callbacks/callback-headers.js';
-import { encryptionKeysOf, SecretCipher } from './callbacks/secret-cipher.js';
+import { encryptionKeysOf, SecretCipher } from '@batuta/service';
 import { SigningSecrets } from './callbacks/signing-secrets.js';
 import type { Channel } from './channels/channel.js';
 import { emailChannel, emailOptions } from './channels/email.js';
@@ -100,7 +102,10 @@ export async function startNotifications(options: StartNotificationsOptions = {}
     const sandbox = new Sandbox({ threads: settings.sandboxThreads });
     opened.push(() => sandbox.close());
     const templates = new Templates(sandbox);
-    const secretCipher = new SecretCipher(encryptionKeysOf(settings.encryptionKeys?.reveal() ?? '') ?? []);
+    const secretCipher = new SecretCipher(encryptionKeysOf(settings.encryptionKeys?.reveal() ?? '') ?? [], {
+      variable: 'BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS',
+      clearPrefix: 'whsec_',
+    });
     const secrets = new SigningSecrets(dataSource, secretCipher);
     const headers = new CallbackHeaders(dataSource, secretCipher);
     await renewSecrets(secrets, headers, secretCipher, logger);
@@ -109,6 +114,7 @@ export async function startNotifications(options: StartNotificationsOptions = {}
       dataSource,
       templates,
       secrets,
+      secretSource: secretSource({ control }),
       headers,
       publish,
       logger,
@@ -255,6 +261,7 @@ interface ChannelParts {
   readonly dataSource: DataSource;
   readonly templates: Templates;
   readonly secrets: SigningSecrets;
+  readonly secretSource: SecretSource;
   readonly headers: CallbackHeaders;
   readonly publish: (subject: string, payload: string) => void;
   readonly logger: Logger;
@@ -270,6 +277,7 @@ function openChannels(settings: NotificationsSettings, parts: ChannelParts): Cha
       client: new GuardedClient(policy, parts.resolve ?? names.resolve),
       logger,
       templates,
+      secrets: parts.secretSource,
       signing: (tenantId, callbackId) => secrets.signing(tenantId, callbackId),
       headers: (tenantId, callbackId, channelIndex) => headers.sending(tenantId, callbackId, channelIndex),
     }),

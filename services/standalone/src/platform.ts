@@ -93,6 +93,9 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       ...(availableParallelism() > 1 ? { BATUTA_EXECUTION_BUSY_POLL_US: '500' } : {}),
       BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS: await keptKey(join(dataDir, 'notifications.key')),
       BATUTA_EXECUTION_SEAL_KEYS: await keptKey(join(dataDir, 'seal.key')),
+      ...(inherited['BATUTA_SECRETS_KEYS_FILE'] === undefined
+        ? { BATUTA_SECRETS_KEYS: await keptKey(join(dataDir, 'secrets.key')) }
+        : {}),
       ...inherited,
       BATUTA_ADMIN_KEY_FILE: apiKeyFile,
     };

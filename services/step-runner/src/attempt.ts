@@ -1,14 +1,17 @@
 import { FAILURE_CODES, subjects } from '@batuta/contracts';
 import type { AttemptCheckReply, AttemptHeartbeat, Failure, JsonValue, Task } from '@batuta/contracts';
-import { requestUntilAnswered } from '@batuta/messaging';
-import { NO_TRACING, parseTraceparent } from '@batuta/observability';
-import type { Logger, Tracing } from '@batuta/observability';
+import { requestUntilAnswered, SecretMissingError } from '@batuta/messaging';
+import type { ResolvedSecrets, SecretSource } from '@batuta/messaging';
+import { hideEverywhere, NO_TRACING, parseTraceparent } from '@batuta/observability';
+import type { HiddenValues, Logger, Tracing } from '@batuta/observability';
 import type { Delivery } from '@batuta/messaging';
 import type { NatsConnection } from '@nats-io/nats-core';
+import { TerminalError } from './agents/agent.js';
 import type { Agent, AgentContext } from './agents/agent.js';
 import { beginCall } from './agents/outbound-call.js';
 import type { OutboundCall } from './agents/outbound-call.js';
 import { bounded, failureOf } from './failure.js';
+import { inputWithSecrets, secretsOfTask } from './secrets.js';
 import { checkOutput } from './output.js';
 import { spentOf } from './spent.js';
 import { attemptOf } from './task.js';
@@ -41,6 +44,8 @@ export interface AttemptOptions {
   readonly logger: Logger;
   /** Default: nothing is traced. */
   readonly tracing?: Tracing;
+  /** Default: a task that refers to secrets fails. */
+  readonly secrets?: SecretSource;
 }
 
 /**
@@ -72,6 +77,8 @@ export class Attempt implements AgentContext {
   private saidBefore = false;
   private ownLogger: Logger | undefined;
   private abortedWith: Error | undefined;
+  /** Of the secrets in its input; undefined for an input without any. */
+  private hidden: HiddenValues | undefined;
 
   constructor(
     readonly key: string,
@@ -154,14 +161,26 @@ export class Attempt implements AgentContext {
   }
 
   private async runAgent(agent: Agent): Promise<void> {
+    let release: (() => void) | undefined;
     try {
-      const output = await agent.run(this.task.input ?? null, this);
+      let input = this.task.input ?? null;
+      if (this.task.secrets !== undefined && this.task.secrets.length > 0) {
+        const { values, hidden } = await this.resolveSecrets();
+        this.hidden = hidden;
+        release = hideEverywhere(values.values());
+        input = inputWithSecrets(this.task, values);
+        if (this.ending !== undefined) return;
+      }
+      const output = await agent.run(input, this);
       if (this.ending === undefined) {
-        const checked = checkOutput(output);
+        const whole = checkOutput(output);
+        // Again, because what hides a value may be longer than the value.
+        const checked = whole.ok && this.hidden !== undefined ? checkOutput(this.hidden.json(whole.value)) : whole;
         if (checked.ok) {
           this.end({ kind: 'output', value: checked.value, length: checked.length });
         } else {
-          const { code, message } = checked;
+          const { code } = checked;
+          const message = this.shown(checked.message);
           const spent = spentOf(output);
           this.end({
             kind: 'failure',
@@ -170,10 +189,28 @@ export class Attempt implements AgentContext {
         }
       }
     } catch (error) {
-      if (this.ending === undefined) this.end({ kind: 'failure', failure: failureOf(error) });
+      if (this.ending === undefined) this.end({ kind: 'failure', failure: failureOf(error, this.hidden) });
     } finally {
+      release?.();
       this.agentSettled = true;
     }
+  }
+
+  private async resolveSecrets(): Promise<ResolvedSecrets> {
+    const { secrets } = this.options;
+    if (secrets === undefined) throw new Error('this runner has no way to secrets');
+    const user = { tenantId: this.tenantId, executionId: this.executionId, stepId: this.stepId };
+    try {
+      return await secrets.resolve(user, secretsOfTask(this.task), this.signal);
+    } catch (error) {
+      if (!(error instanceof SecretMissingError)) throw error;
+      const details = { secrets: [...error.names] };
+      throw new TerminalError(FAILURE_CODES.secretMissing, error.message, { details, cause: error });
+    }
+  }
+
+  private shown(text: string): string {
+    return this.hidden?.text(text) ?? text;
   }
 
   /** The engine wants it no more: fires the signal; nothing will be reported. */
@@ -185,6 +222,8 @@ export class Attempt implements AgentContext {
   handBack(): void {
     this.end({ kind: 'handed_back' }, new AttemptStoppedError('the step-runner is stopping'));
   }
+
+  readonly redact = (text: string): string => this.shown(text);
 
   beginCall(name: string, attributes: Readonly<Record<string, string | number>>): OutboundCall {
     return beginCall(this.options.tracing ?? NO_TRACING, this.traceparent, name, {
@@ -201,7 +240,7 @@ export class Attempt implements AgentContext {
     this.expectHeartbeat();
     this.beat = {
       progress: Number.isFinite(progress) ? Math.min(1, Math.max(0, progress)) : 0,
-      message: bounded(String(message), LONGEST_HEARTBEAT),
+      message: bounded(this.shown(String(message)), LONGEST_HEARTBEAT),
     };
     this.saidBefore = this.said !== undefined;
     this.said = this.beat;

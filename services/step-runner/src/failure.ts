@@ -1,6 +1,7 @@
 import { FAILURE_CODES, storableText } from '@batuta/contracts';
 import type { Failure, JsonObject } from '@batuta/contracts';
 import { RetryableError, TerminalError } from './agents/agent.js';
+import type { HiddenValues } from '@batuta/observability';
 import { checkOutput } from './output.js';
 
 const LONGEST_MESSAGE = 2_000;
@@ -12,18 +13,24 @@ export function bounded(text: string, limit: number): string {
   return storableText(text.length <= limit ? text : `${text.slice(0, limit - 1)}…`);
 }
 
-/** What an agent threw, as the failure of its attempt: messages, traces and details bounded. Never throws. */
-export function failureOf(thrown: unknown): Failure {
+/**
+ * What an agent threw, as the failure of its attempt: messages, traces and details bounded, without the hidden values. Never
+ * throws.
+ */
+export function failureOf(thrown: unknown, hidden?: HiddenValues): Failure {
+  // Before texts are cut, so that no part of a value is left at the end of one.
+  const shown = (text: string): string => hidden?.text(text) ?? text;
   const error = thrown instanceof Error ? thrown : undefined;
   const trace = error === undefined ? undefined : stackOf(error);
   const known = thrown instanceof RetryableError || thrown instanceof TerminalError ? thrown : undefined;
-  const details = known?.details === undefined ? undefined : boundedDetails(known.details);
+  const details =
+    known?.details === undefined ? undefined : boundedDetails(hidden?.json(known.details) ?? known.details);
   return {
-    code: known === undefined ? FAILURE_CODES.agentError : bounded(known.code, 64),
-    message: bounded(messageOf(thrown), LONGEST_MESSAGE),
+    code: known === undefined ? FAILURE_CODES.agentError : bounded(shown(known.code), 64),
+    message: bounded(shown(messageOf(thrown)), LONGEST_MESSAGE),
     retryable: !(thrown instanceof TerminalError),
     ...(details === undefined ? {} : { details }),
-    ...(trace === undefined ? {} : { trace: bounded(trace, LONGEST_TRACE) }),
+    ...(trace === undefined ? {} : { trace: bounded(shown(trace), LONGEST_TRACE) }),
   };
 }
 

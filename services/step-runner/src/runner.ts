@@ -11,7 +11,7 @@ import type {
 import { counter, distributions, gauge, tallies } from '@batuta/observability';
 import type { Logger, Tracing } from '@batuta/observability';
 import { consumePool, requestUntilAnswered } from '@batuta/messaging';
-import type { Delivery, PoolConsumer } from '@batuta/messaging';
+import type { Delivery, PoolConsumer, SecretSource } from '@batuta/messaging';
 import { nuid } from '@nats-io/nats-core';
 import type { NatsConnection, Subscription } from '@nats-io/nats-core';
 import { RetryableError } from './agents/agent.js';
@@ -43,6 +43,7 @@ export interface RunnerOptions {
   readonly maxAbandoned: number;
   /** Default: nothing is traced. */
   readonly tracing?: Tracing;
+  readonly secrets?: SecretSource;
 }
 
 /** Runners that an attempt may be lost with; before the last of them it runs alone. */

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { connectNats, controlClientOver, endProcess, onLost } from '@batuta/messaging';
+import { connectNats, controlClientOver, endProcess, onLost, secretSource } from '@batuta/messaging';
 import { nestLogger, startOpsServer, startTracing } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
 import { Sandbox } from '@batuta/sandbox';
@@ -60,8 +60,9 @@ export async function startStepRunner(options: StartStepRunnerOptions): Promise<
       maxWaitMs: 3_600_000,
     });
     opened.push(() => sandbox.close());
+    const control = controlClientOver(nc);
     const builtIn = builtInAgents({
-      control: controlClientOver(nc),
+      control,
       sandbox,
       logDirectories: settings.logDirectories,
       allowedAddresses: settings.allowedAddresses,
@@ -86,6 +87,7 @@ export async function startStepRunner(options: StartStepRunnerOptions): Promise<
       graceMs,
       maxAbandoned,
       tracing,
+      secrets: secretSource({ control }),
     });
     const app = await NestFactory.createApplicationContext(StepRunnerModule.register(runner, settings.drainMs), {
       logger: nestLogger(logger),

@@ -14,6 +14,7 @@ export function testContext(overrides: Partial<AgentContext> = {}): AgentContext
     traceparent: '',
     signal: new AbortController().signal,
     logger: createLogger({ service: 'test', level: 'silent' }),
+    redact: (text) => text,
     beginCall: () => ({ traceparent: overrides.traceparent ?? '', end: () => undefined }),
     heartbeat: () => undefined,
     ...overrides,

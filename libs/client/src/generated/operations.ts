@@ -56,6 +56,9 @@ import type {
   PoolList,
   Readiness,
   ReasonBody,
+  SecretBody,
+  SecretInfo,
+  SecretPage,
   SigningSecret,
   Started,
   StepDetail,
@@ -335,6 +338,21 @@ export const OPERATIONS = {
     headers: ['If-Match', 'If-None-Match'],
   },
   'knowledge.search': { method: 'GET', path: '/api/v1/knowledge/search', query: ['q', 'limit'], headers: [] },
+  'secrets.list': { method: 'GET', path: '/api/v1/secrets', query: ['limit', 'cursor'], headers: [], items: 'secrets' },
+  'secrets.get': { method: 'GET', path: '/api/v1/secrets/{name}', query: [], headers: ['If-None-Match'] },
+  'secrets.put': {
+    method: 'PUT',
+    path: '/api/v1/secrets/{name}',
+    query: [],
+    headers: ['If-Match', 'If-None-Match'],
+    media: 'application/json',
+  },
+  'secrets.delete': {
+    method: 'DELETE',
+    path: '/api/v1/secrets/{name}',
+    query: [],
+    headers: ['If-Match', 'If-None-Match'],
+  },
   'apiKeys.create': {
     method: 'POST',
     path: '/api/v1/api-keys',
@@ -982,6 +1000,56 @@ export class KnowledgeOperations {
   }
 }
 
+export interface SecretsListOptions extends CallOptions {
+  /** Items on a page, 1 to 200. */
+  limit?: number | undefined;
+  /** `next_cursor` of the page before; leave out for the first page. */
+  cursor?: string | undefined;
+}
+
+export interface SecretsGetOptions extends CallOptions {
+  /** ETags that you have seen, or `*`: answered with 304 and without a body while one is that of now. */
+  ifNoneMatch?: string | undefined;
+}
+
+export interface SecretsPutOptions extends CallOptions {
+  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  ifMatch?: string | undefined;
+  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  ifNoneMatch?: string | undefined;
+}
+
+export interface SecretsDeleteOptions extends CallOptions {
+  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  ifMatch?: string | undefined;
+  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  ifNoneMatch?: string | undefined;
+}
+
+export class SecretsOperations {
+  constructor(protected readonly caller: Caller) {}
+
+  /** List secrets, without their values */
+  list(options?: SecretsListOptions): Pages<SecretPage, SecretInfo> {
+    return this.caller.pages<SecretPage, SecretInfo>('secrets.list', { path: {}, options });
+  }
+
+  /** Get what is known of a secret, without its value */
+  get(name: string, options?: SecretsGetOptions): Answer<SecretInfo> {
+    return this.caller.call<SecretInfo>('secrets.get', { path: { name }, options });
+  }
+
+  /** Make a secret, or give it a new value */
+  put(name: string, body: SecretBody, options?: SecretsPutOptions): Answer<SecretInfo> {
+    return this.caller.call<SecretInfo>('secrets.put', { path: { name }, body, options });
+  }
+
+  /** Delete a secret and its value */
+  delete(name: string, options?: SecretsDeleteOptions): Answer<SecretInfo> {
+    return this.caller.call<SecretInfo>('secrets.delete', { path: { name }, options });
+  }
+}
+
 export interface ApiKeysCreateOptions extends CallOptions {
   /** Yours, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat answers as the first time, with `repeated` and without the secret, which is shown only once. With another request it is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
@@ -1199,6 +1267,7 @@ export const NAMESPACES = [
   'agents',
   'pools',
   'knowledge',
+  'secrets',
   'apiKeys',
   'callbacks',
   'notifications',

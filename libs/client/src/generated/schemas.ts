@@ -802,6 +802,23 @@ export interface PoolCredentials {
   revoked_at?: string | null | undefined;
 }
 
+export interface SecretInfo {
+  /** Its name: configs refer to it as `{{secret:NAME}}`. */
+  name: string;
+  /** Grows by one with each change. */
+  version: number;
+  /** What it is for. */
+  description: string;
+  /** When it was made. */
+  created_at: string | null;
+  /** When it was last changed. */
+  updated_at: string | null;
+  /** When its value was last given to a runner or a delivery, to the minute; null when never. */
+  last_used_at?: string | null | undefined;
+  /** Who changed it last. */
+  updated_by: string;
+}
+
 export interface KnowledgeDocument {
   /** Its id. */
   id: string;
@@ -849,7 +866,7 @@ export interface CallbackDelivery {
   execution_id: string;
   /** The channel. */
   callback_type: string;
-  /** Where to. */
+  /** Where to; references to secrets stand as they are written. */
   callback_url: string;
   /** Method of the request; default `POST`. */
   callback_method?: string | undefined;
@@ -2444,6 +2461,20 @@ export interface ApiKeyPage {
   keys: ApiKey[];
   /** Ask for the next page with it; null on the last page. */
   next_cursor: string | null;
+}
+
+export interface SecretPage {
+  /** The secrets, without their values. */
+  secrets: SecretInfo[];
+  /** Ask for the next page with it; null on the last page. */
+  next_cursor: string | null;
+}
+
+export interface SecretBody {
+  /** The secret itself. No answer has it. */
+  value: string;
+  /** What it is for. */
+  description?: string | undefined;
 }
 
 export interface PoolCredentialsPage {

@@ -195,6 +195,15 @@ export class AgentRegistry {
     return found.map(({ name }) => name);
   }
 
+  /** Of the given names, those of agents in pools that are the platform's: `default` and the shared ones. */
+  async ofPlatformPools(tenantId: string, names: readonly string[]): Promise<ReadonlySet<string>> {
+    const found = await this.#dataSource.query<{ name: string; pool: string }[]>(
+      'SELECT name, pool FROM config.agents WHERE tenant_id = $1 AND name = ANY($2)',
+      [tenantId, names.filter((name) => TOKEN.test(name))],
+    );
+    return new Set(found.filter(({ pool }) => this.#pools.isShared(pool)).map(({ name }) => name));
+  }
+
   /**
    * Keeps these agents from being deleted until the transaction ends.
    * Throws `RefusedError` when one is not there any more.

@@ -15,6 +15,7 @@ import { RememberIdempotencyKeys1700000000040 } from './migrations/1700000000040
 import { SearchPartsOfWords1700000000010 } from './migrations/1700000000010-search-parts-of-words.js';
 import { CreatePoolCredentials1700000000050 } from './migrations/1700000000050-create-pool-credentials.js';
 import { IndexPartsOfNames1700000000060 } from './migrations/1700000000060-index-parts-of-names.js';
+import { CreateSecrets1700000000070 } from './migrations/1700000000070-create-secrets.js';
 import { IndexConfigFilters1700000000020 } from './migrations/1700000000020-index-config-filters.js';
 import { PoolTenants1700000000030 } from './migrations/1700000000030-pool-tenants.js';
 
@@ -52,6 +53,7 @@ export function configDataSource(options: { databaseUrl: Secret; connections: nu
       RememberIdempotencyKeys1700000000040,
       CreatePoolCredentials1700000000050,
       IndexPartsOfNames1700000000060,
+      CreateSecrets1700000000070,
     ],
     migrationsTableName: 'migrations',
   });

@@ -40,6 +40,7 @@ import { guardJson } from '../json/guard.js';
 import { mergePatch } from '../json/merge-patch.js';
 import { Report } from '../json/report.js';
 import { ConfigVersionEntity } from './config-version.entity.js';
+import { Secrets } from '../secrets/secrets.js';
 import { ConfigEntity } from './config.entity.js';
 import { isUuid } from './definition-shape.js';
 import { flatForm } from './flat-form.js';
@@ -80,6 +81,7 @@ export class Definitions {
   readonly #dataSource: DataSource;
   readonly #sandbox: Sandbox;
   readonly #agents: AgentRegistry;
+  readonly #secrets: Secrets;
   readonly #changes: Changes;
   readonly #keys: IdempotencyKeys;
 
@@ -87,12 +89,14 @@ export class Definitions {
     dataSource: DataSource,
     sandbox: Sandbox,
     agents: AgentRegistry,
+    secrets: Secrets,
     changes: Changes,
     keys: IdempotencyKeys,
   ) {
     this.#dataSource = dataSource;
     this.#sandbox = sandbox;
     this.#agents = agents;
+    this.#secrets = secrets;
     this.#changes = changes;
     this.#keys = keys;
   }
@@ -373,6 +377,11 @@ export class Definitions {
       const checked = await validateDefinition(document, {
         registeredAgents: (names) => this.#agents.existing(principal.tenantId, names),
         agentNames: () => this.#agents.names(principal.tenantId),
+        agentsWithSecrets: (names) => this.#agents.ofPlatformPools(principal.tenantId, names),
+        knownSecrets: async (names) => {
+          const { known, meant } = await this.#secrets.known(principal.tenantId, names);
+          return { known: new Set(known), meant: new Map(Object.entries(meant)) };
+        },
         checkSchema: (schema) => this.#sandbox.checkSchema(schema, { timeoutMs: 2_000, tenantId: principal.tenantId }),
         parseExpressions: (expressions) =>
           this.#sandbox.parseExpressions(expressions, { timeoutMs: 5_000, tenantId: principal.tenantId }),

@@ -19,6 +19,8 @@ describe('docs/configs.md', () => {
     expect(examples.length).toBeGreaterThan(1);
     for (const example of examples) {
       const result = await validateDefinition(example, {
+        agentsWithSecrets: () => Promise.resolve(new Set()),
+        knownSecrets: () => Promise.resolve({ known: new Set(), meant: new Map() }),
         registeredAgents: () => Promise.resolve(new Set()),
         agentNames: () => Promise.resolve([]),
         checkSchema: (schema) => sandbox.checkSchema(schema, { timeoutMs: 20_000 }),

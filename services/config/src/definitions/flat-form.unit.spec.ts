@@ -10,6 +10,8 @@ const sandbox = new Sandbox({ threads: 1 });
 afterAll(() => sandbox.close());
 
 const ports: ValidationPorts = {
+  agentsWithSecrets: () => Promise.resolve(new Set()),
+  knownSecrets: () => Promise.resolve({ known: new Set(), meant: new Map() }),
   registeredAgents: () => Promise.resolve(new Set()),
   agentNames: () => Promise.resolve([]),
   checkSchema: (schema) => sandbox.checkSchema(schema, { timeoutMs: 20_000 }),

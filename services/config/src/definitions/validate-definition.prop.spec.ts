@@ -6,6 +6,8 @@ import { validateDefinition } from './validate-definition.js';
 import type { ValidationPorts } from './validate-definition.js';
 
 const ports: ValidationPorts = {
+  agentsWithSecrets: () => Promise.resolve(new Set()),
+  knownSecrets: () => Promise.resolve({ known: new Set(), meant: new Map() }),
   registeredAgents: () => Promise.resolve(new Set()),
   agentNames: () => Promise.resolve([]),
   checkSchema: () => Promise.resolve([]),

@@ -11,6 +11,7 @@ import { reportCycles, reportFallbackCycles } from './graph.js';
 import { expressionMistake, mixedText } from './mixed-text.js';
 import { outlineOf } from './outline.js';
 import type { Outline } from './outline.js';
+import { reportSecrets } from './secret-references.js';
 import { reportWithoutEffect } from './without-effect.js';
 import { ReferenceCheck } from './references.js';
 import {
@@ -34,6 +35,12 @@ export interface ValidationPorts {
   registeredAgents(names: readonly string[]): Promise<ReadonlySet<string>>;
   /** All names in the tenant's registry; asked for when a config names an agent that is not there. */
   agentNames(): Promise<readonly string[]>;
+  /** Of the given names of the tenant's registry, those of agents whose workers are the platform's own. */
+  agentsWithSecrets(names: readonly string[]): Promise<ReadonlySet<string>>;
+  /** Of the given names, those of the tenant's secrets; and which one may have been meant instead of another. */
+  knownSecrets(
+    names: readonly string[],
+  ): Promise<{ readonly known: ReadonlySet<string>; readonly meant: ReadonlyMap<string, string> }>;
   /** Mistakes of a JSON Schema, paths relative to it. */
   checkSchema(schema: unknown): Promise<readonly Violation[]>;
   /** What each JSONata expression reads, or what is wrong with it; in the order given. */
@@ -139,6 +146,7 @@ export async function validateDefinition(sent: unknown, ports: ValidationPorts):
   reportWithoutEffect(outline, forest, report);
   const uses = agentsOf(outline);
   await reportAgents(uses, document['is_global'] === true, ports, report);
+  await reportSecrets(document, ports, report);
   if (document['input_schema'] !== undefined) {
     for (const { path, code, message } of await ports.checkSchema(document['input_schema'])) {
       report.add(`/input_schema${path}`, code, message);

@@ -10,6 +10,12 @@ const sandbox = new Sandbox({ threads: 1 });
 afterAll(() => sandbox.close());
 
 const ports: ValidationPorts = {
+  agentsWithSecrets: () => Promise.resolve(new Set()),
+  knownSecrets: (names) =>
+    Promise.resolve({
+      known: new Set(names.filter((name) => name === 'API_TOKEN')),
+      meant: new Map(names.filter((name) => name === 'API_TOKN').map((name) => [name, 'API_TOKEN'])),
+    }),
   registeredAgents: (names) => Promise.resolve(new Set(names.filter((name) => name === 'mine'))),
   agentNames: () => Promise.resolve(['mine', 'translator']),
   checkSchema: (schema) => sandbox.checkSchema(schema, { timeoutMs: 20_000 }),
@@ -1146,5 +1152,54 @@ describe('names that somebody may have meant', () => {
     ],
   ])('are said of %j', async (document, message) => {
     expect(await messages(document)).toEqual([message]);
+  });
+});
+
+describe('references to secrets', () => {
+  const REF = '{{secret:API_TOKEN}}';
+  const places = (document: object): Promise<string[]> => mistakes(document);
+
+  it('may stand in texts of inputs of steps and of compensations', async () => {
+    expect(
+      await places(
+        config([
+          step('a', {
+            agent: 'http',
+            input: { headers: { authorization: `Bearer ${REF}` }, list: [`${REF}:${REF}`] },
+            compensate: { agent: 'http', input: { url: `https://example.org/${REF}` } },
+          }),
+        ]),
+      ),
+    ).toEqual([]);
+  });
+
+  it.each([
+    ['an expression', { input: { x: `{% "${REF}" %}` } }, '/steps/0/input/x'],
+    ['the name of a field', { input: { [REF]: 'x' } }, `/steps/0/input/${REF}`],
+    ['a template', { agent: 'synthesizer', input: { template: `x ${REF}` } }, '/steps/0/input/template'],
+    ['a condition', { when: `input.x = "${REF}"` }, '/steps/0/when'],
+    ['a name', { name: `for ${REF}` }, '/steps/0/name'],
+    ['another form', { input: { x: '{{ secret:API_TOKEN }}' } }, '/steps/0/input/x'],
+    ['an unfinished form', { input: { x: `${REF}{{secret:` } }, '/steps/0/input/x'],
+  ])('may not stand in %s', async (_, more, path) => {
+    expect(await places(config([step('a', more)]))).toContain(`${path} secret_not_allowed`);
+  });
+
+  it('may not stand beside the steps, with an approval, or in a global config', async () => {
+    expect(await places(config([step('a')], { output: { x: REF } }))).toEqual(['/output/x secret_not_allowed']);
+    expect(await places(config([step('a')], { settings: { callback_url: `https://example.org/${REF}` } }))).toContain(
+      '/settings/callback_url secret_not_allowed',
+    );
+    const approval = { id: 'a', name: 'a', approval: { message: REF }, input: { x: REF } };
+    expect((await places(config([approval]))).toSorted()).toEqual([
+      '/steps/0/approval/message secret_not_allowed',
+      '/steps/0/input/x secret_not_allowed',
+    ]);
+    expect(await places(config([step('a', { input: { x: REF } })], { is_global: true }))).toEqual([
+      '/steps/0/input/x secret_not_allowed',
+    ]);
+    expect(await messages(config([step('a', { input: { x: '{{secret:API_TOKN}}' } })]))).toEqual([
+      'there is no secret "API_TOKN"; did you mean "API_TOKEN"?',
+    ]);
   });
 });

@@ -1,4 +1,5 @@
 import type { Task } from '@batuta/contracts';
+import type { Unit } from './graph/compiled.js';
 import { taskInput } from './expressions/inputs.js';
 import { unitState, type State } from './state/state.js';
 
@@ -36,5 +37,12 @@ export function taskOf(state: State, stepId: string, { partition, dispatch, chec
     ...(unit.heartbeatMs > 0 ? { heartbeatMs: unit.heartbeatMs } : {}),
     ...(unit.heartbeatMs > 0 || unit.scheduleToStartMs > 0 ? { reportStart: true } : {}),
     ...(checkFirst ? { checkFirst } : {}),
+    ...secretsOf(state, unit),
   };
+}
+
+/** Where the input refers to secrets. A global config, which another tenant may have written, refers to none of this one's. */
+function secretsOf(state: State, { input }: Unit): Pick<Task, 'secrets'> {
+  if (input === undefined || input.secrets.length === 0 || state.config.definition.is_global === true) return {};
+  return { secrets: [...input.secrets] };
 }

@@ -34,6 +34,7 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   [`post ${EXECUTIONS}/fork`]: { from_step_id: 'again', input: { who: 'everybody' } },
   'put /api/v1/agents/{name}': { pool: 'text', description: 'Counts words', input_schema: { type: 'object' } },
   'patch /api/v1/agents/{name}': { description: 'Counts words and characters', output_schema: null },
+  'put /api/v1/secrets/{name}': { value: 'not-a-real-token', description: 'For the ticket system' },
   'post /api/v1/knowledge/documents': {
     source: 'runbooks/import.md',
     title: 'Import',

@@ -17,6 +17,8 @@ import {
   PassageSchema,
   PoolCredentialsSchema,
   PoolViewSchema,
+  SecretInfoSchema,
+  SECRET_LIMITS,
   PRIORITIES,
   REFUSAL_CODES,
   ROLES,
@@ -261,6 +263,7 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
     StepAttemptSchema,
     PoolViewSchema,
     PoolCredentialsSchema,
+    SecretInfoSchema,
     KnowledgeDocumentSchema,
     PassageSchema,
     CallbackDeliverySchema,
@@ -495,6 +498,22 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
     DocumentPage: page('documents', 'KnowledgeDocument'),
     Passages: { type: 'object', properties: { passages: listOf('Passage') } },
     ApiKeyPage: page('keys', 'ApiKey'),
+    SecretPage: page('secrets', 'SecretInfo'),
+    SecretBody: {
+      type: 'object',
+      required: ['value'],
+      properties: {
+        value: {
+          type: 'string',
+          format: 'password',
+          writeOnly: true,
+          minLength: SECRET_LIMITS.least,
+          maxLength: SECRET_LIMITS.most,
+          description: 'The secret itself. No answer has it.',
+        },
+        description: { type: 'string', maxLength: SECRET_LIMITS.description, description: 'What it is for.' },
+      },
+    },
     PoolCredentialsPage: page('credentials', 'PoolCredentials'),
     NewPoolCredentials: {
       allOf: [

@@ -1,5 +1,12 @@
-import { AgentSchema, ApiKeySchema, ConfigSchema, KnowledgeDocumentSchema, toUserJson } from '@batuta/contracts';
-import type { Agent, ApiKey, Config, JsonObject, JsonValue, KnowledgeDocument } from '@batuta/contracts';
+import {
+  AgentSchema,
+  ApiKeySchema,
+  ConfigSchema,
+  KnowledgeDocumentSchema,
+  SecretInfoSchema,
+  toUserJson,
+} from '@batuta/contracts';
+import type { Agent, ApiKey, Config, JsonObject, JsonValue, KnowledgeDocument, SecretInfo } from '@batuta/contracts';
 import { Problem } from './problem.js';
 
 /** What the platform keeps beside a definition; shown with it, and left out when it comes back in a PUT. */
@@ -68,6 +75,22 @@ export function shownAgent(agent: Agent | undefined): JsonObject {
 export function shownKey(key: ApiKey | undefined): JsonObject {
   if (key === undefined) throw new Problem('not_found', 'There is no such API key.');
   return toUserJson(ApiKeySchema, key);
+}
+
+/** What the platform keeps beside what a user says of a secret. */
+const KEPT_OF_SECRET = ['version', 'created_at', 'updated_at', 'last_used_at', 'updated_by'] as const;
+
+/** What is said of a secret in a body that may be what a GET answered, with a value. */
+export function secretOf(name: string, body: JsonValue): JsonValue {
+  const secret: JsonObject = { ...(body as JsonObject) };
+  for (const field of KEPT_OF_SECRET) delete secret[field];
+  if (secret['name'] === name) delete secret['name'];
+  return secret;
+}
+
+export function shownSecret(secret: SecretInfo | undefined): JsonObject {
+  if (secret === undefined) throw new Problem('not_found', 'There is no such secret.');
+  return toUserJson(SecretInfoSchema, secret);
 }
 
 export function shownDocument(document: KnowledgeDocument | undefined): JsonObject {

@@ -1,13 +1,11 @@
+import { HIDDEN } from '@batuta/observability';
+import { secretNames, withSecrets } from '@batuta/contracts';
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { ChannelDefinition } from './channel-definition.js';
-import { SecretCipher, SecretCipherError } from './secret-cipher.js';
+import { SecretCipher, SecretCipherError } from '@batuta/service';
 
 type Headers = Readonly<Record<string, string>>;
-
-/** What stands for a value that is not to be seen. */
-const HIDDEN = '***';
-const SECRET_HEADER = /auth|token|secret|key|cookie|password|signature/i;
 
 /** Callbacks, and deliveries of the version before, that are changed in one statement. */
 const PAGE = 500;
@@ -69,12 +67,12 @@ export class CallbackHeaders {
     return mapped(channel, (value, name) => this.#cipher.seal(value, placeOf(tenantId, callbackId, name)));
   }
 
-  /** A stored channel as users see it: without the values of headers that carry credentials, or that cannot be read. */
+  /** A stored channel as users see it: of headers the references to secrets, and no value. Any header may carry a credential. */
   shown(tenantId: string, callbackId: string, channel: ChannelDefinition): ChannelDefinition {
     return mapped(channel, (stored, name) => {
-      if (SECRET_HEADER.test(name)) return HIDDEN;
       try {
-        return this.#open(stored, placeOf(tenantId, callbackId, name));
+        const value = this.#open(stored, placeOf(tenantId, callbackId, name));
+        return secretNames(value).length > 0 && !/[^\s]/.test(withoutReferences(value)) ? value : HIDDEN;
       } catch (error) {
         if (error instanceof SecretCipherError) return HIDDEN;
         throw error;
@@ -145,6 +143,10 @@ export class CallbackHeaders {
     return SecretCipher.isSealed(stored) ? this.#cipher.open(stored, place) : stored;
   }
 }
+
+/** A scheme such as `Bearer` may stand before a reference: it is a word of the protocol. */
+const withoutReferences = (value: string): string =>
+  withSecrets(value, new Map()).replace(/^(?:Bearer|Basic|Token|ApiKey)\s/i, '');
 
 const placeOf = (tenantId: string, callbackId: string, name: string): string =>
   `${tenantId}/${callbackId}/callback_headers/${name}`;

@@ -8,6 +8,8 @@ import type {
   ConfigReply,
   GetStartsReply,
   GetVersionsReply,
+  KnownSecretsReply,
+  KnownSecretsRequest,
   Idempotency,
   ListCallbacksReply,
   ListCallbacksRequest,
@@ -94,9 +96,16 @@ export class Callbacks {
         tenantId: principal.tenantId,
         templates: this.#templates,
         unavailable: this.#rules.unavailable,
+        knownSecrets: async (names) => {
+          const asked: KnownSecretsRequest = { tenantId: principal.tenantId, names: [...names] };
+          const reply = await this.#control.request<KnownSecretsReply>(subjects.config.secretKnown, asked);
+          return { known: new Set(reply.known ?? []), meant: new Map(Object.entries(reply.meant ?? {})) };
+        },
       });
     } catch (error) {
       if (error instanceof SandboxBusyError) return refuse('unavailable', error.message);
+      if (error instanceof UnavailableError)
+        return refuse('unavailable', 'The config service does not answer right now.');
       throw error;
     }
     if ('violations' in checked) return invalid('The callback', checked.violations);

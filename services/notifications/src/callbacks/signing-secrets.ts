@@ -3,7 +3,7 @@ import { newId } from '@batuta/contracts';
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { EntityManager } from 'typeorm';
-import { SecretCipher, SecretCipherError } from './secret-cipher.js';
+import { SecretCipher, SecretCipherError } from '@batuta/service';
 
 /** A new secret as Standard Webhooks writes them: 32 random bytes. */
 const newSecret = (): string => `whsec_${randomBytes(32).toString('base64')}`;

@@ -1,10 +1,18 @@
-import { CALLBACK_EVENTS, CALLBACK_TYPES, nameMistake } from '@batuta/contracts';
+import {
+  CALLBACK_EVENTS,
+  CALLBACK_TYPES,
+  mentionsSecret,
+  nameMistake,
+  secretMistake,
+  secretNames,
+  withSecrets,
+} from '@batuta/contracts';
 import type { CallbackEvent, CallbackType, Violation } from '@batuta/contracts';
 import { sampleMessage, valuesOf } from '../templates/message.js';
 import { MAX_TEMPLATE_BYTES } from '../templates/templates.js';
 import type { TemplateKind, Templates } from '../templates/templates.js';
 import type { ChannelDefinition } from './channel-definition.js';
-import { SecretCipher } from './secret-cipher.js';
+import { SecretCipher } from '@batuta/service';
 
 export interface ValidCallback {
   readonly configId: string | undefined;
@@ -17,6 +25,10 @@ export interface ValidCallback {
 export interface ValidationContext {
   readonly tenantId: string;
   readonly templates: Templates;
+  /** Of the given names, those of the tenant's secrets; and which one may have been meant instead of another. */
+  knownSecrets(
+    names: readonly string[],
+  ): Promise<{ readonly known: ReadonlySet<string>; readonly meant: ReadonlyMap<string, string> }>;
   /** Channels that the settings give no way to. */
   readonly unavailable: ReadonlySet<CallbackType>;
 }
@@ -102,6 +114,7 @@ export async function validateCallback(
       }
     }
   }
+  await checkSecrets(body, context, add);
   for (const template of untried) await tryTemplate(template, names, context, add);
   if (violations.length > 0) return { violations };
   return {
@@ -116,6 +129,40 @@ export async function validateCallback(
 }
 
 type Add = (path: string, code: string, message: string) => void;
+
+/** Behind scheme and host, so that everybody sees whom a webhook calls, and headers. */
+const REFERRING = /^(?:\/fallback\/\d+)?\/(?:callback_url|callback_headers\/[^/]+)$/;
+
+/** Reports references to secrets that do not exist, or that stand where none is resolved. */
+async function checkSecrets(body: unknown, context: ValidationContext, add: Add): Promise<void> {
+  const uses: { readonly path: string; readonly names: readonly string[] }[] = [];
+  const pending: [string, unknown][] = [['', body]];
+  for (let entry = pending.pop(); entry !== undefined; entry = pending.pop()) {
+    const [path, value] = entry;
+    if (typeof value === 'object' && value !== null) {
+      for (const [key, item] of Object.entries(value)) {
+        const child = `${path}/${key.slice(0, 100).replaceAll('~', '~0').replaceAll('/', '~1')}`;
+        if (mentionsSecret(key)) add(child, 'secret_not_allowed', 'the name of a field cannot refer to a secret');
+        pending.push([child, item]);
+      }
+    }
+    if (typeof value !== 'string' || !mentionsSecret(value)) continue;
+    const mistake = REFERRING.test(path)
+      ? secretMistake(value)
+      : 'only callback_url and callback_headers may refer to secrets';
+    if (mistake === undefined) uses.push({ path, names: secretNames(value) });
+    else add(path, 'secret_not_allowed', mistake);
+  }
+  if (uses.length === 0) return;
+  const { known, meant } = await context.knownSecrets([...new Set(uses.flatMap(({ names }) => names))]);
+  for (const { path, names } of uses) {
+    for (const name of names.filter((each) => !known.has(each))) {
+      const near = meant.get(name);
+      const hint = near === undefined ? `; make it with PUT /api/v1/secrets/${name}` : `; did you mean "${near}"?`;
+      add(path, 'unknown_secret', `there is no secret "${name}"${hint}`);
+    }
+  }
+}
 
 function checkEvents(events: unknown, add: Add): CallbackEvent[] {
   const known = Object.keys(CALLBACK_EVENTS);
@@ -248,6 +295,8 @@ function checkChannel(
   }
 }
 
+const STAND_IN = 'x0secret0x';
+
 function checkUrl(value: unknown, path: string, add: Add): string {
   if (typeof value !== 'string') {
     add(path, value === undefined ? 'required' : 'wrong_type', 'must be an http or https URL');
@@ -257,7 +306,10 @@ function checkUrl(value: unknown, path: string, add: Add): string {
     add(path, 'too_long', `has ${value.length} characters; at most 2048 are allowed`);
     return '';
   }
-  const parsed = URL.canParse(value) ? new URL(value) : undefined;
+  const refers = secretNames(value).length > 0;
+  // What stands in for a secret is of a form that no URL changes.
+  const text = refers ? withSecrets(value, new Map(secretNames(value).map((name) => [name, STAND_IN]))) : value;
+  const parsed = URL.canParse(text) ? new URL(text) : undefined;
   if (parsed === undefined || !['http:', 'https:'].includes(parsed.protocol)) {
     add(path, 'bad_format', 'must be an http or https URL');
     return '';
@@ -265,7 +317,11 @@ function checkUrl(value: unknown, path: string, add: Add): string {
   if (parsed.username !== '' || parsed.password !== '') {
     add(path, 'bad_format', 'must not hold credentials: send them in callback_headers');
   }
-  return parsed.href;
+  if (!refers) return parsed.href;
+  if (parsed.origin.toLowerCase().includes(STAND_IN) || !value.toLowerCase().startsWith(`${parsed.origin}/`)) {
+    add(path, 'secret_not_allowed', 'may refer to secrets behind its host only, in the path and the query');
+  }
+  return value;
 }
 
 function checkMethod(value: unknown, path: string, add: Add): string {

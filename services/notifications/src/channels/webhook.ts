@@ -1,4 +1,8 @@
-import type { Logger } from '@batuta/observability';
+import { secretNames, withSecrets } from '@batuta/contracts';
+import { SecretMissingError } from '@batuta/messaging';
+import type { SecretSource } from '@batuta/messaging';
+import { hideEverywhere } from '@batuta/observability';
+import type { HiddenValues, Logger } from '@batuta/observability';
 import { addressRefusal, GuardedClient, InvalidCallError } from '@batuta/outbound-http';
 import type { CallAnswer } from '@batuta/outbound-http';
 import { Webhook } from 'standardwebhooks';
@@ -18,6 +22,7 @@ export interface WebhookOptions {
   readonly client: GuardedClient;
   readonly logger: Logger;
   readonly templates: Templates;
+  readonly secrets: SecretSource;
   /** The secrets that sign now, the newest first. */
   readonly signing: (tenantId: string, callbackId: string | null) => Promise<readonly string[]>;
   /** The headers that the user has set for a channel of a callback; undefined when the callback was deleted. */
@@ -29,7 +34,14 @@ export interface WebhookOptions {
 }
 
 /** Webhooks as Standard Webhooks has them: https://github.com/standard-webhooks/standard-webhooks. */
-export function webhookChannel({ client, logger, templates, signing, headers }: WebhookOptions): Channel {
+export function webhookChannel({
+  client,
+  logger,
+  templates,
+  secrets: source,
+  signing,
+  headers,
+}: WebhookOptions): Channel {
   return {
     type: 'webhook',
     async send(outgoing) {
@@ -45,12 +57,21 @@ export function webhookChannel({ client, logger, templates, signing, headers }: 
       const hasOwn = callbackId !== null && Object.keys(settings.callback_headers ?? {}).length > 0;
       const own = hasOwn ? await headers(tenantId, callbackId, channelIndex) : {};
       if (own === undefined) return { result: 'refused', error: 'the callback was deleted' };
+      // The short form comes with a start: what stands in it is never a reference.
+      const written = { url: settings.callback_url ?? '', headers: own };
+      const names = callbackId === null ? [] : secretNames([written.url, ...Object.values(own)].join('\n'));
+      let filled: Filled = { ...written, hidden: undefined, release: () => undefined };
+      if (names.length > 0) {
+        const found = await fill(written, names, outgoing, source);
+        if ('result' in found) return found;
+        filled = found;
+      }
       const at = new Date();
       const signatures = secrets.map((secret) => new Webhook(secret).sign(id, at, body));
       try {
         const answer = await client.call({
           tenantId,
-          url: settings.callback_url ?? '',
+          url: filled.url,
           method: settings.callback_method ?? 'POST',
           headers: {
             'content-type': isJson(body) ? 'application/json' : 'text/plain; charset=utf-8',
@@ -58,7 +79,7 @@ export function webhookChannel({ client, logger, templates, signing, headers }: 
             // What is cut off cannot be decompressed.
             'accept-encoding': 'identity',
             ...(outgoing.traceparent === undefined ? {} : { traceparent: outgoing.traceparent }),
-            ...own,
+            ...filled.headers,
             'webhook-id': id,
             'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
             'webhook-signature': signatures.join(' '),
@@ -71,7 +92,7 @@ export function webhookChannel({ client, logger, templates, signing, headers }: 
           repeatable: true,
           maxRedirects: 0,
         });
-        return outcomeOf(answer);
+        return outcomeOf(answer, filled.hidden);
       } catch (error) {
         const refusal = addressRefusal(error);
         if (refusal !== undefined) {
@@ -80,11 +101,48 @@ export function webhookChannel({ client, logger, templates, signing, headers }: 
             'an address was refused to a webhook',
           );
         }
-        return failureOf(error, outgoing.signal);
+        const failure = failureOf(error, outgoing.signal);
+        return filled.hidden?.json(failure) ?? failure;
+      } finally {
+        filled.release();
       }
     },
     close: () => client.close(),
   };
+}
+
+interface Filled {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly hidden: HiddenValues | undefined;
+  /** To be called when nothing tells of them any more. */
+  readonly release: () => void;
+}
+
+/** Puts secrets in the place of references; what is wrong is an outcome. */
+async function fill(
+  written: Pick<Filled, 'url' | 'headers'>,
+  names: readonly string[],
+  { tenantId, callbackId, executionId, signal }: Outgoing,
+  source: SecretSource,
+): Promise<Filled | Outcome> {
+  try {
+    const user = { tenantId, executionId, callbackId: callbackId ?? '' };
+    const { values, hidden } = await source.resolve(user, names, signal);
+    const headers = Object.entries(written.headers).map(([name, text]) => [name, withSecrets(text, values)] as const);
+    return {
+      url: withSecrets(written.url, values),
+      headers: Object.fromEntries(headers),
+      hidden,
+      release: hideEverywhere(values.values()),
+    };
+  } catch (error) {
+    if (error instanceof SecretMissingError) {
+      return { result: 'failed', unreachable: false, error: `secret_missing: ${error.message}` };
+    }
+    if (signal.aborted) return failureOf(error, signal);
+    throw error;
+  }
 }
 
 async function bodyOf({ settings, message }: Outgoing, templates: Templates): Promise<string> {
@@ -103,9 +161,9 @@ function isJson(text: string): boolean {
   }
 }
 
-function outcomeOf(answer: CallAnswer): Outcome {
+function outcomeOf(answer: CallAnswer, hidden: HiddenValues | undefined): Outcome {
   const { status } = answer;
-  const response = { responseStatus: status, responseBody: shownBody(answer.body) };
+  const response = { responseStatus: status, responseBody: shownBody(answer.body, hidden) };
   if (status >= 200 && status < 300) return { result: 'delivered', ...response };
   if (status === 410) return { result: 'refused', gone: true, error: 'answered with 410: gone', ...response };
   if (status >= 300 && status < 400) {
@@ -126,8 +184,9 @@ function outcomeOf(answer: CallAnswer): Outcome {
 }
 
 /** What PostgreSQL cannot store is shown as U+FFFD. */
-function shownBody(body: Buffer): string {
-  return body.toString('utf8').replaceAll('\0', '\uFFFD').slice(0, KEPT_CHARACTERS).toWellFormed();
+function shownBody(body: Buffer, hidden: HiddenValues | undefined): string {
+  const text = body.toString('utf8');
+  return (hidden?.text(text) ?? text).replaceAll('\0', '\uFFFD').slice(0, KEPT_CHARACTERS).toWellFormed();
 }
 
 /** Milliseconds of a `Retry-After` header (RFC 9110, 10.2.3). */

@@ -18,6 +18,8 @@ export interface AgentContext {
   /** Fires when the time is over, when the step is cancelled and when the runner stops. */
   readonly signal: AbortSignal;
   readonly logger: Logger;
+  /** A text without the values of secrets that the attempt was given; to be called before a text is cut. */
+  readonly redact: (text: string) => string;
   /** Begins a call to another system, so that the execution's trace shows it. */
   beginCall(name: string, attributes: Readonly<Record<string, string | number>>): OutboundCall;
   /** Says that the attempt is alive, with progress from 0 to 1; cheap, so call it as often as you like. */

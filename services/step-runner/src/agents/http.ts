@@ -54,7 +54,7 @@ export function httpAgent(client: GuardedClient): Agent {
       const { value: content, problem } = answerBody(answer);
       if (!expected(answer.status)) {
         const message = `${method} ${url} was answered with ${answer.status}, which is not an expected code.`;
-        const details = { status: answer.status, body: excerpt(content), url: answer.url };
+        const details = { status: answer.status, body: excerpt(content, context), url: answer.url };
         throw RETRYABLE_STATUS.has(answer.status)
           ? new RetryableError('http_status', message, { details })
           : new TerminalError('http_status', message, { details });
@@ -201,6 +201,6 @@ function expectedCodes(parameters: Parameters): (status: number) => boolean {
   return (status) => codes.some((code) => code === String(status) || code === `${String(status)[0]}xx`);
 }
 
-function excerpt(content: JsonValue): string {
-  return (typeof content === 'string' ? content : JSON.stringify(content)).slice(0, 500);
+function excerpt(content: JsonValue, { redact }: Pick<AgentContext, 'redact'>): string {
+  return redact(typeof content === 'string' ? content : JSON.stringify(content)).slice(0, 500);
 }

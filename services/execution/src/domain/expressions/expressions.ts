@@ -1,4 +1,4 @@
-import { expressionIn, isLiquid, setOwn, templateField } from '@batuta/contracts';
+import { expressionIn, isLiquid, secretPointers, setOwn, templateField } from '@batuta/contracts';
 import type { JsonObject, JsonValue } from '@batuta/contracts';
 import { isObject } from '../structures/json.js';
 
@@ -15,6 +15,8 @@ export interface Template {
   readonly expressions: readonly Expression[];
   /** The document's field that its agent renders itself, as Liquid; undefined for none. */
   readonly liquid: string | undefined;
+  /** JSON Pointers of its texts that refer to secrets. */
+  readonly secrets: readonly string[];
 }
 
 const PLAIN_PATH = /^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$/;
@@ -44,7 +46,7 @@ export function parseTemplate(document: JsonValue, agent?: string): Template {
   } else {
     collect(document, expressions);
   }
-  return { document, expressions, liquid };
+  return { document, expressions, liquid, secrets: secretPointers(document, liquid) };
 }
 
 function collect(value: JsonValue, expressions: Expression[]): void {

@@ -235,3 +235,20 @@ describe('conditions and mappings of steps', () => {
     expect(taskInput(run.state, 'c')).toEqual({ first: 1, last: 'B' });
   });
 });
+
+test('only texts that the mapping itself holds refer to secrets', () => {
+  const REF = '{{secret:A}}';
+  const template = parseTemplate({
+    'a/b': [`Bearer ${REF}`, '{% input.x %}', `{% "${REF}" %}`],
+    plain: 'nothing',
+    template: REF,
+    [REF]: { c: 'x' },
+  });
+  expect(template.secrets.toSorted()).toEqual(['/a~1b/0', '/template']);
+  expect(parseTemplate({ template: REF, d: REF }, 'synthesizer').secrets).toEqual(['/d']);
+  expect(parseTemplate(REF).secrets).toEqual(['']);
+  // What an expression yields stands where no reference was written.
+  expect(mappedValue(template, () => ({ input: { x: REF } }), [REF])).toMatchObject({
+    'a/b': [`Bearer ${REF}`, REF, REF],
+  });
+});

@@ -1,4 +1,4 @@
-import { characters, nameMistake, parseTime } from '@batuta/contracts';
+import { characters, mentionsSecret, nameMistake, parseTime } from '@batuta/contracts';
 import type { JsonValue, MistakeCode } from '@batuta/contracts';
 import { IsOptional, ValidateBy } from 'class-validator';
 
@@ -126,6 +126,13 @@ export const someTexts = (max: number): Rule => {
 export const aHttpUrl: Rule = ofText((text) => {
   if (text.length > 2048) {
     return { code: 'too_long', message: `has ${text.length} characters; at most 2048 are allowed` };
+  }
+  // It comes with a start, whose author may not see what the tenant's secrets are sent to.
+  if (mentionsSecret(text)) {
+    return {
+      code: 'secret_not_allowed',
+      message: 'cannot refer to a secret: make a callback, whose callback_url and callback_headers can',
+    };
   }
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !['http:', 'https:'].includes(url.protocol)) {

@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file batuta/config/v1/service.proto.
  */
 export const file_batuta_config_v1_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5iYXR1dGEvY29uZmlnL3YxL3NlcnZpY2UucHJvdG8SEGJhdHV0YS5jb25maWcudjEi2AEKBkNvbmZpZxIKCgJpZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSEAoIb3duZXJfaWQYAyABKAkSDwoHdmVyc2lvbhgEIAEoBRIRCglpc19hY3RpdmUYBSABKAgSEgoKY3JlYXRlZF9hdBgGIAEoARISCgp1cGRhdGVkX2F0GAcgASgBEj0KCmRlZmluaXRpb24YCCABKAsyKS5iYXR1dGEuY29uZmlnLnYxLk9yY2hlc3RyYXRpb25EZWZpbml0aW9uEhIKCmRlbGV0ZWRfYXQYCSABKAEigwEKC0NvbmZpZ1JlcGx5EigKBmNvbmZpZxgBIAEoCzIYLmJhdHV0YS5jb25maWcudjEuQ29uZmlnEioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwSDAoEZXRhZxgDIAEoCRIQCghyZXBlYXRlZBgEIAEoCCKlAQoTQ3JlYXRlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIqCgpkZWZpbml0aW9uGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEjIKC2lkZW1wb3RlbmN5GAMgASgLMh0uYmF0dXRhLmNvbW1vbi52MS5JZGVtcG90ZW5jeSJ4ChBHZXRDb25maWdSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEg8KB3ZlcnNpb24YAyABKAUSFwoPaW5jbHVkZV9kZWxldGVkGAQgASgIItsBChJMaXN0Q29uZmlnc1JlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSFQoNbmFtZV9jb250YWlucxgCIAEoCRIQCghzdHJhdGVneRgDIAEoCRIQCghvd25lcl9pZBgEIAEoCRIXCg9pbmNsdWRlX2RlbGV0ZWQYBSABKAgSDQoFbGltaXQYBiABKAUSDgoGY3Vyc29yGAcgASgJEg4KBm9mZnNldBgIIAEoBRISCgp3aXRoX3RvdGFsGAkgASgIIo0BChBMaXN0Q29uZmlnc1JlcGx5EikKB2NvbmZpZ3MYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLkNvbmZpZxITCgtuZXh0X2N1cnNvchgCIAEoCRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEg0KBXRvdGFsGAQgASgBIsQBChNVcGRhdGVDb25maWdSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEioKCmRlZmluaXRpb24YAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSNgoNcHJlY29uZGl0aW9ucxgEIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucxINCgVtZXJnZRgFIAEoCCKJAQoTRGVsZXRlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRI2Cg1wcmVjb25kaXRpb25zGAMgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zIr4BChRSZXN0b3JlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRI2Cg1wcmVjb25kaXRpb25zGAMgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zEjIKC2lkZW1wb3RlbmN5GAQgASgLMh0uYmF0dXRhLmNvbW1vbi52MS5JZGVtcG90ZW5jeSKRAQoTTGlzdFZlcnNpb25zUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRINCgVsaW1pdBgDIAEoBRIWCg5iZWZvcmVfdmVyc2lvbhgEIAEoBRIXCg9pbmNsdWRlX2RlbGV0ZWQYBSABKAgiawoRTGlzdFZlcnNpb25zUmVwbHkSKgoIdmVyc2lvbnMYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLkNvbmZpZxIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIjUKFFJlc29sdmVDb25maWdSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIKCgJpZBgCIAEoCSKQAQoSUmVzb2x2ZUNvbmZpZ1JlcGx5EhEKCWNvbmZpZ19pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEhgKEGhhc19pbnB1dF9zY2hlbWEYAyABKAgSKgoHcmVmdXNlZBgEIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBIQCghsZWFzZV9tcxgFIAEoBSI3ChFHZXRWZXJzaW9uUmVxdWVzdBIRCgljb25maWdfaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBSKzAQoPR2V0VmVyc2lvblJlcGx5EhEKCWNvbmZpZ19pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEhEKCXRlbmFudF9pZBgDIAEoCRI9CgpkZWZpbml0aW9uGAQgASgLMikuYmF0dXRhLmNvbmZpZy52MS5PcmNoZXN0cmF0aW9uRGVmaW5pdGlvbhIqCgdyZWZ1c2VkGAUgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIuABCgVBZ2VudBIMCgRuYW1lGAEgASgJEgwKBHBvb2wYAiABKAkSEwoLZGVzY3JpcHRpb24YAyABKAkSLAoMaW5wdXRfc2NoZW1hGAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEi0KDW91dHB1dF9zY2hlbWEYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEAoIYnVpbHRfaW4YBiABKAgSEAoIcmV2aXNpb24YByABKAUSEgoKdXBkYXRlZF9hdBgIIAEoARIRCgl0ZW5hbnRfaWQYCSABKAkivAEKD1B1dEFnZW50UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRuYW1lGAIgASgJEiQKBGJvZHkYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSNgoNcHJlY29uZGl0aW9ucxgEIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucxINCgVtZXJnZRgFIAEoCCIyCg9HZXRBZ2VudFJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEgwKBG5hbWUYAiABKAkiigEKEkRlbGV0ZUFnZW50UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRuYW1lGAIgASgJEjYKDXByZWNvbmRpdGlvbnMYAyABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMifwoKQWdlbnRSZXBseRImCgVhZ2VudBgBIAEoCzIXLmJhdHV0YS5jb25maWcudjEuQWdlbnQSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBIMCgRldGFnGAMgASgJEg8KB2NyZWF0ZWQYBCABKAgiJgoRTGlzdEFnZW50c1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJIjoKD0xpc3RBZ2VudHNSZXBseRInCgZhZ2VudHMYASADKAsyFy5iYXR1dGEuY29uZmlnLnYxLkFnZW50IjwKDUNvbmZpZ0NoYW5nZWQSDAoEa2luZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSCgoCaWQYAyABKAkiJwoTQXV0aGVudGljYXRlUmVxdWVzdBIQCghrZXlfaGFzaBgBIAEoCSJXChFBdXRoZW50aWNhdGVSZXBseRIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBISCgpleHBpcmVzX2F0GAIgASgBIqABCgZBcGlLZXkSCgoCaWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEg8KB3VzZXJfaWQYAyABKAkSDAoEcm9sZRgEIAEoCRIMCgRuYW1lGAUgASgJEhIKCmNyZWF0ZWRfYXQYBiABKAESEgoKZXhwaXJlc19hdBgHIAEoARISCgpyZXZva2VkX2F0GAggASgBEg4KBnByZWZpeBgJIAEoCSLNAQoTQ3JlYXRlQXBpS2V5UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIPCgd1c2VyX2lkGAIgASgJEgwKBHJvbGUYAyABKAkSDAoEbmFtZRgEIAEoCRISCgpleHBpcmVzX2F0GAUgASgBEhEKCXRlbmFudF9pZBgGIAEoCRIyCgtpZGVtcG90ZW5jeRgHIAEoCzIdLmJhdHV0YS5jb21tb24udjEuSWRlbXBvdGVuY3kilgEKEUNyZWF0ZUFwaUtleVJlcGx5EiUKA2tleRgBIAEoCzIYLmJhdHV0YS5jb25maWcudjEuQXBpS2V5Eg4KBnNlY3JldBgCIAEoCRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYBCABKAkSEAoIcmVwZWF0ZWQYBSABKAgiTgoQR2V0QXBpS2V5UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCSJuCgtBcGlLZXlSZXBseRIlCgNrZXkYASABKAsyGC5iYXR1dGEuY29uZmlnLnYxLkFwaUtleRIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYAyABKAkiYwoSTGlzdEFwaUtleXNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEg0KBWxpbWl0GAIgASgFEg4KBmN1cnNvchgDIAEoCSJ7ChBMaXN0QXBpS2V5c1JlcGx5EiYKBGtleXMYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLkFwaUtleRIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEhMKC25leHRfY3Vyc29yGAMgASgJIokBChNSZXZva2VBcGlLZXlSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEjYKDXByZWNvbmRpdGlvbnMYAyABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMiiQEKD1Bvb2xDcmVkZW50aWFscxIKCgJpZBgBIAEoCRIMCgRwb29sGAIgASgJEgwKBG5hbWUYAyABKAkSEgoKY3JlYXRlZF9ieRgEIAEoCRISCgpjcmVhdGVkX2F0GAUgASgBEhIKCmV4cGlyZXNfYXQYBiABKAESEgoKcmV2b2tlZF9hdBgHIAEoASJ+ChxDcmVhdGVQb29sQ3JlZGVudGlhbHNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBHBvb2wYAiABKAkSDAoEbmFtZRgDIAEoCRISCgpleHBpcmVzX2F0GAQgASgBIo4BChpDcmVhdGVQb29sQ3JlZGVudGlhbHNSZXBseRI2CgtjcmVkZW50aWFscxgBIAEoCzIhLmJhdHV0YS5jb25maWcudjEuUG9vbENyZWRlbnRpYWxzEgwKBGZpbGUYAiABKAkSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCJ5ChpMaXN0UG9vbENyZWRlbnRpYWxzUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRwb29sGAIgASgJEg0KBWxpbWl0GAMgASgFEg4KBmN1cnNvchgEIAEoCSKTAQoYTGlzdFBvb2xDcmVkZW50aWFsc1JlcGx5EjYKC2NyZWRlbnRpYWxzGAEgAygLMiEuYmF0dXRhLmNvbmZpZy52MS5Qb29sQ3JlZGVudGlhbHMSEwoLbmV4dF9jdXJzb3IYAiABKAkSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCJoChxSZXZva2VQb29sQ3JlZGVudGlhbHNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBHBvb2wYAiABKAkSCgoCaWQYAyABKAkigAEKGlJldm9rZVBvb2xDcmVkZW50aWFsc1JlcGx5EjYKC2NyZWRlbnRpYWxzGAEgASgLMiEuYmF0dXRhLmNvbmZpZy52MS5Qb29sQ3JlZGVudGlhbHMSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbGIGcHJvdG8z", [file_batuta_common_v1_common, file_batuta_config_v1_definition, file_google_protobuf_struct]);
+  fileDesc("Ch5iYXR1dGEvY29uZmlnL3YxL3NlcnZpY2UucHJvdG8SEGJhdHV0YS5jb25maWcudjEi2AEKBkNvbmZpZxIKCgJpZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSEAoIb3duZXJfaWQYAyABKAkSDwoHdmVyc2lvbhgEIAEoBRIRCglpc19hY3RpdmUYBSABKAgSEgoKY3JlYXRlZF9hdBgGIAEoARISCgp1cGRhdGVkX2F0GAcgASgBEj0KCmRlZmluaXRpb24YCCABKAsyKS5iYXR1dGEuY29uZmlnLnYxLk9yY2hlc3RyYXRpb25EZWZpbml0aW9uEhIKCmRlbGV0ZWRfYXQYCSABKAEigwEKC0NvbmZpZ1JlcGx5EigKBmNvbmZpZxgBIAEoCzIYLmJhdHV0YS5jb25maWcudjEuQ29uZmlnEioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwSDAoEZXRhZxgDIAEoCRIQCghyZXBlYXRlZBgEIAEoCCKlAQoTQ3JlYXRlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIqCgpkZWZpbml0aW9uGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEjIKC2lkZW1wb3RlbmN5GAMgASgLMh0uYmF0dXRhLmNvbW1vbi52MS5JZGVtcG90ZW5jeSJ4ChBHZXRDb25maWdSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEg8KB3ZlcnNpb24YAyABKAUSFwoPaW5jbHVkZV9kZWxldGVkGAQgASgIItsBChJMaXN0Q29uZmlnc1JlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSFQoNbmFtZV9jb250YWlucxgCIAEoCRIQCghzdHJhdGVneRgDIAEoCRIQCghvd25lcl9pZBgEIAEoCRIXCg9pbmNsdWRlX2RlbGV0ZWQYBSABKAgSDQoFbGltaXQYBiABKAUSDgoGY3Vyc29yGAcgASgJEg4KBm9mZnNldBgIIAEoBRISCgp3aXRoX3RvdGFsGAkgASgIIo0BChBMaXN0Q29uZmlnc1JlcGx5EikKB2NvbmZpZ3MYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLkNvbmZpZxITCgtuZXh0X2N1cnNvchgCIAEoCRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEg0KBXRvdGFsGAQgASgBIsQBChNVcGRhdGVDb25maWdSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEioKCmRlZmluaXRpb24YAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSNgoNcHJlY29uZGl0aW9ucxgEIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucxINCgVtZXJnZRgFIAEoCCKJAQoTRGVsZXRlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRI2Cg1wcmVjb25kaXRpb25zGAMgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zIr4BChRSZXN0b3JlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRI2Cg1wcmVjb25kaXRpb25zGAMgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zEjIKC2lkZW1wb3RlbmN5GAQgASgLMh0uYmF0dXRhLmNvbW1vbi52MS5JZGVtcG90ZW5jeSKRAQoTTGlzdFZlcnNpb25zUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRINCgVsaW1pdBgDIAEoBRIWCg5iZWZvcmVfdmVyc2lvbhgEIAEoBRIXCg9pbmNsdWRlX2RlbGV0ZWQYBSABKAgiawoRTGlzdFZlcnNpb25zUmVwbHkSKgoIdmVyc2lvbnMYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLkNvbmZpZxIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIjUKFFJlc29sdmVDb25maWdSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIKCgJpZBgCIAEoCSKQAQoSUmVzb2x2ZUNvbmZpZ1JlcGx5EhEKCWNvbmZpZ19pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEhgKEGhhc19pbnB1dF9zY2hlbWEYAyABKAgSKgoHcmVmdXNlZBgEIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBIQCghsZWFzZV9tcxgFIAEoBSI3ChFHZXRWZXJzaW9uUmVxdWVzdBIRCgljb25maWdfaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBSKzAQoPR2V0VmVyc2lvblJlcGx5EhEKCWNvbmZpZ19pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEhEKCXRlbmFudF9pZBgDIAEoCRI9CgpkZWZpbml0aW9uGAQgASgLMikuYmF0dXRhLmNvbmZpZy52MS5PcmNoZXN0cmF0aW9uRGVmaW5pdGlvbhIqCgdyZWZ1c2VkGAUgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIuABCgVBZ2VudBIMCgRuYW1lGAEgASgJEgwKBHBvb2wYAiABKAkSEwoLZGVzY3JpcHRpb24YAyABKAkSLAoMaW5wdXRfc2NoZW1hGAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEi0KDW91dHB1dF9zY2hlbWEYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEAoIYnVpbHRfaW4YBiABKAgSEAoIcmV2aXNpb24YByABKAUSEgoKdXBkYXRlZF9hdBgIIAEoARIRCgl0ZW5hbnRfaWQYCSABKAkivAEKD1B1dEFnZW50UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRuYW1lGAIgASgJEiQKBGJvZHkYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSNgoNcHJlY29uZGl0aW9ucxgEIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucxINCgVtZXJnZRgFIAEoCCIyCg9HZXRBZ2VudFJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEgwKBG5hbWUYAiABKAkiigEKEkRlbGV0ZUFnZW50UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRuYW1lGAIgASgJEjYKDXByZWNvbmRpdGlvbnMYAyABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMifwoKQWdlbnRSZXBseRImCgVhZ2VudBgBIAEoCzIXLmJhdHV0YS5jb25maWcudjEuQWdlbnQSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBIMCgRldGFnGAMgASgJEg8KB2NyZWF0ZWQYBCABKAgiJgoRTGlzdEFnZW50c1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJIjoKD0xpc3RBZ2VudHNSZXBseRInCgZhZ2VudHMYASADKAsyFy5iYXR1dGEuY29uZmlnLnYxLkFnZW50IjwKDUNvbmZpZ0NoYW5nZWQSDAoEa2luZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSCgoCaWQYAyABKAkiJwoTQXV0aGVudGljYXRlUmVxdWVzdBIQCghrZXlfaGFzaBgBIAEoCSJXChFBdXRoZW50aWNhdGVSZXBseRIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBISCgpleHBpcmVzX2F0GAIgASgBIqABCgZBcGlLZXkSCgoCaWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEg8KB3VzZXJfaWQYAyABKAkSDAoEcm9sZRgEIAEoCRIMCgRuYW1lGAUgASgJEhIKCmNyZWF0ZWRfYXQYBiABKAESEgoKZXhwaXJlc19hdBgHIAEoARISCgpyZXZva2VkX2F0GAggASgBEg4KBnByZWZpeBgJIAEoCSLNAQoTQ3JlYXRlQXBpS2V5UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIPCgd1c2VyX2lkGAIgASgJEgwKBHJvbGUYAyABKAkSDAoEbmFtZRgEIAEoCRISCgpleHBpcmVzX2F0GAUgASgBEhEKCXRlbmFudF9pZBgGIAEoCRIyCgtpZGVtcG90ZW5jeRgHIAEoCzIdLmJhdHV0YS5jb21tb24udjEuSWRlbXBvdGVuY3kilgEKEUNyZWF0ZUFwaUtleVJlcGx5EiUKA2tleRgBIAEoCzIYLmJhdHV0YS5jb25maWcudjEuQXBpS2V5Eg4KBnNlY3JldBgCIAEoCRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYBCABKAkSEAoIcmVwZWF0ZWQYBSABKAgiTgoQR2V0QXBpS2V5UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCSJuCgtBcGlLZXlSZXBseRIlCgNrZXkYASABKAsyGC5iYXR1dGEuY29uZmlnLnYxLkFwaUtleRIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYAyABKAkiYwoSTGlzdEFwaUtleXNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEg0KBWxpbWl0GAIgASgFEg4KBmN1cnNvchgDIAEoCSJ7ChBMaXN0QXBpS2V5c1JlcGx5EiYKBGtleXMYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLkFwaUtleRIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEhMKC25leHRfY3Vyc29yGAMgASgJIokBChNSZXZva2VBcGlLZXlSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEjYKDXByZWNvbmRpdGlvbnMYAyABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMiiQEKD1Bvb2xDcmVkZW50aWFscxIKCgJpZBgBIAEoCRIMCgRwb29sGAIgASgJEgwKBG5hbWUYAyABKAkSEgoKY3JlYXRlZF9ieRgEIAEoCRISCgpjcmVhdGVkX2F0GAUgASgBEhIKCmV4cGlyZXNfYXQYBiABKAESEgoKcmV2b2tlZF9hdBgHIAEoASJ+ChxDcmVhdGVQb29sQ3JlZGVudGlhbHNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBHBvb2wYAiABKAkSDAoEbmFtZRgDIAEoCRISCgpleHBpcmVzX2F0GAQgASgBIo4BChpDcmVhdGVQb29sQ3JlZGVudGlhbHNSZXBseRI2CgtjcmVkZW50aWFscxgBIAEoCzIhLmJhdHV0YS5jb25maWcudjEuUG9vbENyZWRlbnRpYWxzEgwKBGZpbGUYAiABKAkSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCJ5ChpMaXN0UG9vbENyZWRlbnRpYWxzUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRwb29sGAIgASgJEg0KBWxpbWl0GAMgASgFEg4KBmN1cnNvchgEIAEoCSKTAQoYTGlzdFBvb2xDcmVkZW50aWFsc1JlcGx5EjYKC2NyZWRlbnRpYWxzGAEgAygLMiEuYmF0dXRhLmNvbmZpZy52MS5Qb29sQ3JlZGVudGlhbHMSEwoLbmV4dF9jdXJzb3IYAiABKAkSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCJoChxSZXZva2VQb29sQ3JlZGVudGlhbHNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBHBvb2wYAiABKAkSCgoCaWQYAyABKAkigAEKGlJldm9rZVBvb2xDcmVkZW50aWFsc1JlcGx5EjYKC2NyZWRlbnRpYWxzGAEgASgLMiEuYmF0dXRhLmNvbmZpZy52MS5Qb29sQ3JlZGVudGlhbHMSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCKSAQoKU2VjcmV0SW5mbxIMCgRuYW1lGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSEwoLZGVzY3JpcHRpb24YAyABKAkSEgoKY3JlYXRlZF9hdBgEIAEoARISCgp1cGRhdGVkX2F0GAUgASgBEhQKDGxhc3RfdXNlZF9hdBgGIAEoARISCgp1cGRhdGVkX2J5GAcgASgJIq4BChBQdXRTZWNyZXRSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBG5hbWUYAiABKAkSJAoEYm9keRgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRI2Cg1wcmVjb25kaXRpb25zGAQgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zIlAKEEdldFNlY3JldFJlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSDAoEbmFtZRgCIAEoCSKLAQoTRGVsZXRlU2VjcmV0UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRuYW1lGAIgASgJEjYKDXByZWNvbmRpdGlvbnMYAyABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMihgEKC1NlY3JldFJlcGx5EiwKBnNlY3JldBgBIAEoCzIcLmJhdHV0YS5jb25maWcudjEuU2VjcmV0SW5mbxIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYAyABKAkSDwoHY3JlYXRlZBgEIAEoCCJjChJMaXN0U2VjcmV0c1JlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSDQoFbGltaXQYAiABKAUSDgoGY3Vyc29yGAMgASgJIoIBChBMaXN0U2VjcmV0c1JlcGx5Ei0KB3NlY3JldHMYASADKAsyHC5iYXR1dGEuY29uZmlnLnYxLlNlY3JldEluZm8SKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBITCgtuZXh0X2N1cnNvchgDIAEoCSJ1ChVSZXNvbHZlU2VjcmV0c1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEg0KBW5hbWVzGAIgAygJEhQKDGV4ZWN1dGlvbl9pZBgDIAEoCRIPCgdzdGVwX2lkGAQgASgJEhMKC2NhbGxiYWNrX2lkGAUgASgJIrMBChNSZXNvbHZlU2VjcmV0c1JlcGx5EkEKBnZhbHVlcxgBIAMoCzIxLmJhdHV0YS5jb25maWcudjEuUmVzb2x2ZVNlY3JldHNSZXBseS5WYWx1ZXNFbnRyeRIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsGi0KC1ZhbHVlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiNwoTS25vd25TZWNyZXRzUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSDQoFbmFtZXMYAiADKAkijwEKEUtub3duU2VjcmV0c1JlcGx5Eg0KBWtub3duGAEgAygJEj0KBW1lYW50GAIgAygLMi4uYmF0dXRhLmNvbmZpZy52MS5Lbm93blNlY3JldHNSZXBseS5NZWFudEVudHJ5GiwKCk1lYW50RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AWIGcHJvdG8z", [file_batuta_common_v1_common, file_batuta_config_v1_definition, file_google_protobuf_struct]);
 
 /**
  * A config with its newest (or the asked) version.
@@ -2499,4 +2499,633 @@ export type RevokePoolCredentialsReplyJson = {
  */
 export const RevokePoolCredentialsReplySchema: GenMessage<RevokePoolCredentialsReply, {jsonType: RevokePoolCredentialsReplyJson}> = /*@__PURE__*/
   messageDesc(file_batuta_config_v1_service, 39);
+
+/**
+ * A named secret of a tenant, without its value.
+ *
+ * @generated from message batuta.config.v1.SecretInfo
+ */
+export type SecretInfo = Message<"batuta.config.v1.SecretInfo"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Grows by one with every change.
+   *
+   * @generated from field: int32 version = 2;
+   */
+  version: number;
+
+  /**
+   * @generated from field: string description = 3;
+   */
+  description: string;
+
+  /**
+   * @generated from field: double created_at = 4;
+   */
+  createdAt: number;
+
+  /**
+   * @generated from field: double updated_at = 5;
+   */
+  updatedAt: number;
+
+  /**
+   * When its value was last handed to a runner or a delivery, to the minute; absent when never.
+   *
+   * @generated from field: double last_used_at = 6;
+   */
+  lastUsedAt: number;
+
+  /**
+   * User id of who changed it last.
+   *
+   * @generated from field: string updated_by = 7;
+   */
+  updatedBy: string;
+};
+
+/**
+ * A named secret of a tenant, without its value.
+ *
+ * @generated from message batuta.config.v1.SecretInfo
+ */
+export type SecretInfoJson = {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name?: string;
+
+  /**
+   * Grows by one with every change.
+   *
+   * @generated from field: int32 version = 2;
+   */
+  version?: number;
+
+  /**
+   * @generated from field: string description = 3;
+   */
+  description?: string;
+
+  /**
+   * @generated from field: double created_at = 4;
+   */
+  createdAt?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: double updated_at = 5;
+   */
+  updatedAt?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * When its value was last handed to a runner or a delivery, to the minute; absent when never.
+   *
+   * @generated from field: double last_used_at = 6;
+   */
+  lastUsedAt?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * User id of who changed it last.
+   *
+   * @generated from field: string updated_by = 7;
+   */
+  updatedBy?: string;
+};
+
+/**
+ * Describes the message batuta.config.v1.SecretInfo.
+ * Use `create(SecretInfoSchema)` to create a new message.
+ */
+export const SecretInfoSchema: GenMessage<SecretInfo, {jsonType: SecretInfoJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 40);
+
+/**
+ * batuta.config.secret.put
+ *
+ * @generated from message batuta.config.v1.PutSecretRequest
+ */
+export type PutSecretRequest = Message<"batuta.config.v1.PutSecretRequest"> & {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: Principal | undefined;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * {value, description} as the user sent it.
+   *
+   * @generated from field: google.protobuf.Value body = 3;
+   */
+  body?: Value | undefined;
+
+  /**
+   * @generated from field: batuta.common.v1.Preconditions preconditions = 4;
+   */
+  preconditions?: Preconditions | undefined;
+};
+
+/**
+ * batuta.config.secret.put
+ *
+ * @generated from message batuta.config.v1.PutSecretRequest
+ */
+export type PutSecretRequestJson = {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: PrincipalJson;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name?: string;
+
+  /**
+   * {value, description} as the user sent it.
+   *
+   * @generated from field: google.protobuf.Value body = 3;
+   */
+  body?: ValueJson;
+
+  /**
+   * @generated from field: batuta.common.v1.Preconditions preconditions = 4;
+   */
+  preconditions?: PreconditionsJson;
+};
+
+/**
+ * Describes the message batuta.config.v1.PutSecretRequest.
+ * Use `create(PutSecretRequestSchema)` to create a new message.
+ */
+export const PutSecretRequestSchema: GenMessage<PutSecretRequest, {jsonType: PutSecretRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 41);
+
+/**
+ * batuta.config.secret.get
+ *
+ * @generated from message batuta.config.v1.GetSecretRequest
+ */
+export type GetSecretRequest = Message<"batuta.config.v1.GetSecretRequest"> & {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: Principal | undefined;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+};
+
+/**
+ * batuta.config.secret.get
+ *
+ * @generated from message batuta.config.v1.GetSecretRequest
+ */
+export type GetSecretRequestJson = {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: PrincipalJson;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name?: string;
+};
+
+/**
+ * Describes the message batuta.config.v1.GetSecretRequest.
+ * Use `create(GetSecretRequestSchema)` to create a new message.
+ */
+export const GetSecretRequestSchema: GenMessage<GetSecretRequest, {jsonType: GetSecretRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 42);
+
+/**
+ * batuta.config.secret.delete
+ *
+ * @generated from message batuta.config.v1.DeleteSecretRequest
+ */
+export type DeleteSecretRequest = Message<"batuta.config.v1.DeleteSecretRequest"> & {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: Principal | undefined;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * @generated from field: batuta.common.v1.Preconditions preconditions = 3;
+   */
+  preconditions?: Preconditions | undefined;
+};
+
+/**
+ * batuta.config.secret.delete
+ *
+ * @generated from message batuta.config.v1.DeleteSecretRequest
+ */
+export type DeleteSecretRequestJson = {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: PrincipalJson;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name?: string;
+
+  /**
+   * @generated from field: batuta.common.v1.Preconditions preconditions = 3;
+   */
+  preconditions?: PreconditionsJson;
+};
+
+/**
+ * Describes the message batuta.config.v1.DeleteSecretRequest.
+ * Use `create(DeleteSecretRequestSchema)` to create a new message.
+ */
+export const DeleteSecretRequestSchema: GenMessage<DeleteSecretRequest, {jsonType: DeleteSecretRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 43);
+
+/**
+ * @generated from message batuta.config.v1.SecretReply
+ */
+export type SecretReply = Message<"batuta.config.v1.SecretReply"> & {
+  /**
+   * @generated from field: batuta.config.v1.SecretInfo secret = 1;
+   */
+  secret?: SecretInfo | undefined;
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 2;
+   */
+  refused?: Refusal | undefined;
+
+  /**
+   * @generated from field: string etag = 3;
+   */
+  etag: string;
+
+  /**
+   * True when there was no such secret before.
+   *
+   * @generated from field: bool created = 4;
+   */
+  created: boolean;
+};
+
+/**
+ * @generated from message batuta.config.v1.SecretReply
+ */
+export type SecretReplyJson = {
+  /**
+   * @generated from field: batuta.config.v1.SecretInfo secret = 1;
+   */
+  secret?: SecretInfoJson;
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 2;
+   */
+  refused?: RefusalJson;
+
+  /**
+   * @generated from field: string etag = 3;
+   */
+  etag?: string;
+
+  /**
+   * True when there was no such secret before.
+   *
+   * @generated from field: bool created = 4;
+   */
+  created?: boolean;
+};
+
+/**
+ * Describes the message batuta.config.v1.SecretReply.
+ * Use `create(SecretReplySchema)` to create a new message.
+ */
+export const SecretReplySchema: GenMessage<SecretReply, {jsonType: SecretReplyJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 44);
+
+/**
+ * batuta.config.secret.list
+ *
+ * @generated from message batuta.config.v1.ListSecretsRequest
+ */
+export type ListSecretsRequest = Message<"batuta.config.v1.ListSecretsRequest"> & {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: Principal | undefined;
+
+  /**
+   * 1 to 200; default 50.
+   *
+   * @generated from field: int32 limit = 2;
+   */
+  limit: number;
+
+  /**
+   * next_cursor of the page before.
+   *
+   * @generated from field: string cursor = 3;
+   */
+  cursor: string;
+};
+
+/**
+ * batuta.config.secret.list
+ *
+ * @generated from message batuta.config.v1.ListSecretsRequest
+ */
+export type ListSecretsRequestJson = {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: PrincipalJson;
+
+  /**
+   * 1 to 200; default 50.
+   *
+   * @generated from field: int32 limit = 2;
+   */
+  limit?: number;
+
+  /**
+   * next_cursor of the page before.
+   *
+   * @generated from field: string cursor = 3;
+   */
+  cursor?: string;
+};
+
+/**
+ * Describes the message batuta.config.v1.ListSecretsRequest.
+ * Use `create(ListSecretsRequestSchema)` to create a new message.
+ */
+export const ListSecretsRequestSchema: GenMessage<ListSecretsRequest, {jsonType: ListSecretsRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 45);
+
+/**
+ * @generated from message batuta.config.v1.ListSecretsReply
+ */
+export type ListSecretsReply = Message<"batuta.config.v1.ListSecretsReply"> & {
+  /**
+   * @generated from field: repeated batuta.config.v1.SecretInfo secrets = 1;
+   */
+  secrets: SecretInfo[];
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 2;
+   */
+  refused?: Refusal | undefined;
+
+  /**
+   * Empty on the last page.
+   *
+   * @generated from field: string next_cursor = 3;
+   */
+  nextCursor: string;
+};
+
+/**
+ * @generated from message batuta.config.v1.ListSecretsReply
+ */
+export type ListSecretsReplyJson = {
+  /**
+   * @generated from field: repeated batuta.config.v1.SecretInfo secrets = 1;
+   */
+  secrets?: SecretInfoJson[];
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 2;
+   */
+  refused?: RefusalJson;
+
+  /**
+   * Empty on the last page.
+   *
+   * @generated from field: string next_cursor = 3;
+   */
+  nextCursor?: string;
+};
+
+/**
+ * Describes the message batuta.config.v1.ListSecretsReply.
+ * Use `create(ListSecretsReplySchema)` to create a new message.
+ */
+export const ListSecretsReplySchema: GenMessage<ListSecretsReply, {jsonType: ListSecretsReplyJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 46);
+
+/**
+ * batuta.config.secret.resolve: the values, for a step's attempt or a delivery. Only step-runner and notifications may ask.
+ *
+ * @generated from message batuta.config.v1.ResolveSecretsRequest
+ */
+export type ResolveSecretsRequest = Message<"batuta.config.v1.ResolveSecretsRequest"> & {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * @generated from field: repeated string names = 2;
+   */
+  names: string[];
+
+  /**
+   * What needs them, for the audit log.
+   *
+   * @generated from field: string execution_id = 3;
+   */
+  executionId: string;
+
+  /**
+   * @generated from field: string step_id = 4;
+   */
+  stepId: string;
+
+  /**
+   * @generated from field: string callback_id = 5;
+   */
+  callbackId: string;
+};
+
+/**
+ * batuta.config.secret.resolve: the values, for a step's attempt or a delivery. Only step-runner and notifications may ask.
+ *
+ * @generated from message batuta.config.v1.ResolveSecretsRequest
+ */
+export type ResolveSecretsRequestJson = {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId?: string;
+
+  /**
+   * @generated from field: repeated string names = 2;
+   */
+  names?: string[];
+
+  /**
+   * What needs them, for the audit log.
+   *
+   * @generated from field: string execution_id = 3;
+   */
+  executionId?: string;
+
+  /**
+   * @generated from field: string step_id = 4;
+   */
+  stepId?: string;
+
+  /**
+   * @generated from field: string callback_id = 5;
+   */
+  callbackId?: string;
+};
+
+/**
+ * Describes the message batuta.config.v1.ResolveSecretsRequest.
+ * Use `create(ResolveSecretsRequestSchema)` to create a new message.
+ */
+export const ResolveSecretsRequestSchema: GenMessage<ResolveSecretsRequest, {jsonType: ResolveSecretsRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 47);
+
+/**
+ * @generated from message batuta.config.v1.ResolveSecretsReply
+ */
+export type ResolveSecretsReply = Message<"batuta.config.v1.ResolveSecretsReply"> & {
+  /**
+   * By name; those that do not exist are left out.
+   *
+   * @generated from field: map<string, string> values = 1;
+   */
+  values: { [key: string]: string };
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 2;
+   */
+  refused?: Refusal | undefined;
+};
+
+/**
+ * @generated from message batuta.config.v1.ResolveSecretsReply
+ */
+export type ResolveSecretsReplyJson = {
+  /**
+   * By name; those that do not exist are left out.
+   *
+   * @generated from field: map<string, string> values = 1;
+   */
+  values?: { [key: string]: string };
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 2;
+   */
+  refused?: RefusalJson;
+};
+
+/**
+ * Describes the message batuta.config.v1.ResolveSecretsReply.
+ * Use `create(ResolveSecretsReplySchema)` to create a new message.
+ */
+export const ResolveSecretsReplySchema: GenMessage<ResolveSecretsReply, {jsonType: ResolveSecretsReplyJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 48);
+
+/**
+ * batuta.config.secret.known: which of these names a tenant has.
+ *
+ * @generated from message batuta.config.v1.KnownSecretsRequest
+ */
+export type KnownSecretsRequest = Message<"batuta.config.v1.KnownSecretsRequest"> & {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * @generated from field: repeated string names = 2;
+   */
+  names: string[];
+};
+
+/**
+ * batuta.config.secret.known: which of these names a tenant has.
+ *
+ * @generated from message batuta.config.v1.KnownSecretsRequest
+ */
+export type KnownSecretsRequestJson = {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId?: string;
+
+  /**
+   * @generated from field: repeated string names = 2;
+   */
+  names?: string[];
+};
+
+/**
+ * Describes the message batuta.config.v1.KnownSecretsRequest.
+ * Use `create(KnownSecretsRequestSchema)` to create a new message.
+ */
+export const KnownSecretsRequestSchema: GenMessage<KnownSecretsRequest, {jsonType: KnownSecretsRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 49);
+
+/**
+ * @generated from message batuta.config.v1.KnownSecretsReply
+ */
+export type KnownSecretsReply = Message<"batuta.config.v1.KnownSecretsReply"> & {
+  /**
+   * @generated from field: repeated string known = 1;
+   */
+  known: string[];
+
+  /**
+   * For each name that is not known and much like one that is, that one.
+   *
+   * @generated from field: map<string, string> meant = 2;
+   */
+  meant: { [key: string]: string };
+};
+
+/**
+ * @generated from message batuta.config.v1.KnownSecretsReply
+ */
+export type KnownSecretsReplyJson = {
+  /**
+   * @generated from field: repeated string known = 1;
+   */
+  known?: string[];
+
+  /**
+   * For each name that is not known and much like one that is, that one.
+   *
+   * @generated from field: map<string, string> meant = 2;
+   */
+  meant?: { [key: string]: string };
+};
+
+/**
+ * Describes the message batuta.config.v1.KnownSecretsReply.
+ * Use `create(KnownSecretsReplySchema)` to create a new message.
+ */
+export const KnownSecretsReplySchema: GenMessage<KnownSecretsReply, {jsonType: KnownSecretsReplyJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 50);
 

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file batuta/task/v1/task.proto.
  */
 export const file_batuta_task_v1_task: GenFile = /*@__PURE__*/
-  fileDesc("ChliYXR1dGEvdGFzay92MS90YXNrLnByb3RvEg5iYXR1dGEudGFzay52MSKrAwoEVGFzaxIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIRCglzdGVwX25hbWUYAyABKAkSDwoHYXR0ZW1wdBgEIAEoBRIQCghkaXNwYXRjaBgFIAEoBRINCgVhZ2VudBgGIAEoCRIlCgVpbnB1dBgHIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRISCgp0aW1lb3V0X21zGAggASgFEhQKDGhlYXJ0YmVhdF9tcxgJIAEoBRIXCg9pZGVtcG90ZW5jeV9rZXkYCiABKAkSEQoJdGVuYW50X2lkGAsgASgJEhEKCXBhcnRpdGlvbhgMIAEoBRITCgtjaGVja19maXJzdBgNIAEoCBITCgt0cmFjZXBhcmVudBgOIAEoCRIUCgxzY2hlZHVsZWRfYXQYDyABKAESFAoMbWF4X2F0dGVtcHRzGBAgASgFEhYKDmV4ZWN1dGlvbl9uYW1lGBEgASgJEhQKDHJlcG9ydF9zdGFydBgSIAEoCBIUCgxsb3N0X3J1bm5lcnMYEyABKAUSDQoFdG9rZW4YFCABKAkiQAoLRGlyZWN0VGFza3MSDAoEcG9vbBgBIAEoCRIjCgV0YXNrcxgCIAMoCzIULmJhdHV0YS50YXNrLnYxLlRhc2siLAoNRGlyZWN0UmVjZWlwdBINCgV0YWtlbhgBIAEoBRIMCgRvcGVuGAIgASgIIp4BCgpSdW5uZXJCZWF0EhEKCXJ1bm5lcl9pZBgBIAEoCRITCgtpbmNhcm5hdGlvbhgCIAEoCRIpCgVwb29scxgDIAMoCzIaLmJhdHV0YS50YXNrLnYxLlJ1bm5lclBvb2wSDAoEaGVsZBgEIAMoCRISCgpleHBpcmVzX21zGAUgASgFEg0KBWJlZ3VuGAYgAygJEgwKBG92ZXIYByABKAgiRQoKUnVubmVyUG9vbBIMCgRwb29sGAEgASgJEgwKBGZyZWUYAiABKAUSDAoEb3BlbhgDIAEoCBINCgVzbG90cxgEIAEoBSJACgxTdG9wQXR0ZW1wdHMSMAoIYXR0ZW1wdHMYASADKAsyHi5iYXR1dGEudGFzay52MS5TdG9wcGVkQXR0ZW1wdCJYCg5TdG9wcGVkQXR0ZW1wdBIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIPCgdhdHRlbXB0GAMgASgFEg4KBnJlYXNvbhgEIAEoCWIGcHJvdG8z", [file_google_protobuf_struct]);
+  fileDesc("ChliYXR1dGEvdGFzay92MS90YXNrLnByb3RvEg5iYXR1dGEudGFzay52MSK8AwoEVGFzaxIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIRCglzdGVwX25hbWUYAyABKAkSDwoHYXR0ZW1wdBgEIAEoBRIQCghkaXNwYXRjaBgFIAEoBRINCgVhZ2VudBgGIAEoCRIlCgVpbnB1dBgHIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRISCgp0aW1lb3V0X21zGAggASgFEhQKDGhlYXJ0YmVhdF9tcxgJIAEoBRIXCg9pZGVtcG90ZW5jeV9rZXkYCiABKAkSEQoJdGVuYW50X2lkGAsgASgJEhEKCXBhcnRpdGlvbhgMIAEoBRITCgtjaGVja19maXJzdBgNIAEoCBITCgt0cmFjZXBhcmVudBgOIAEoCRIUCgxzY2hlZHVsZWRfYXQYDyABKAESFAoMbWF4X2F0dGVtcHRzGBAgASgFEhYKDmV4ZWN1dGlvbl9uYW1lGBEgASgJEhQKDHJlcG9ydF9zdGFydBgSIAEoCBIUCgxsb3N0X3J1bm5lcnMYEyABKAUSDQoFdG9rZW4YFCABKAkSDwoHc2VjcmV0cxgVIAMoCSJACgtEaXJlY3RUYXNrcxIMCgRwb29sGAEgASgJEiMKBXRhc2tzGAIgAygLMhQuYmF0dXRhLnRhc2sudjEuVGFzayIsCg1EaXJlY3RSZWNlaXB0Eg0KBXRha2VuGAEgASgFEgwKBG9wZW4YAiABKAgingEKClJ1bm5lckJlYXQSEQoJcnVubmVyX2lkGAEgASgJEhMKC2luY2FybmF0aW9uGAIgASgJEikKBXBvb2xzGAMgAygLMhouYmF0dXRhLnRhc2sudjEuUnVubmVyUG9vbBIMCgRoZWxkGAQgAygJEhIKCmV4cGlyZXNfbXMYBSABKAUSDQoFYmVndW4YBiADKAkSDAoEb3ZlchgHIAEoCCJFCgpSdW5uZXJQb29sEgwKBHBvb2wYASABKAkSDAoEZnJlZRgCIAEoBRIMCgRvcGVuGAMgASgIEg0KBXNsb3RzGAQgASgFIkAKDFN0b3BBdHRlbXB0cxIwCghhdHRlbXB0cxgBIAMoCzIeLmJhdHV0YS50YXNrLnYxLlN0b3BwZWRBdHRlbXB0IlgKDlN0b3BwZWRBdHRlbXB0EhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgdzdGVwX2lkGAIgASgJEg8KB2F0dGVtcHQYAyABKAUSDgoGcmVhc29uGAQgASgJYgZwcm90bzM", [file_google_protobuf_struct]);
 
 /**
  * @generated from message batuta.task.v1.Task
@@ -133,6 +133,14 @@ export type Task = Message<"batuta.task.v1.Task"> & {
    * @generated from field: string token = 20;
    */
   token: string;
+
+  /**
+   * JSON Pointers of texts in the input that the config itself has written and that refer to secrets ({{secret:NAME}}). Nothing else in
+   * the input is a reference, whatever it looks like.
+   *
+   * @generated from field: repeated string secrets = 21;
+   */
+  secrets: string[];
 };
 
 /**
@@ -252,6 +260,14 @@ export type TaskJson = {
    * @generated from field: string token = 20;
    */
   token?: string;
+
+  /**
+   * JSON Pointers of texts in the input that the config itself has written and that refer to secrets ({{secret:NAME}}). Nothing else in
+   * the input is a reference, whatever it looks like.
+   *
+   * @generated from field: repeated string secrets = 21;
+   */
+  secrets?: string[];
 };
 
 /**

@@ -4,7 +4,7 @@ const KEY_BYTES = 32;
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
 const KEY = /^[A-Za-z0-9+/]{43}=$/;
-/** `enc1.<key id>.<Base64url of nonce, ciphertext and tag>`; a signing secret in the clear begins with `whsec_`. */
+/** `enc1.<key id>.<Base64url of nonce, ciphertext and tag>`. */
 const SEALED = /^enc1\.([0-9a-f]{16})\.([A-Za-z0-9_-]+)$/;
 
 /** What a secret is encrypted with is not among the keys that are set, or somebody has changed it. */
@@ -18,16 +18,25 @@ export function encryptionKeysOf(text: string): readonly Buffer[] | undefined {
   return keys.every((key) => KEY.test(key)) ? keys.map((key) => Buffer.from(key, 'base64')) : undefined;
 }
 
+export interface SecretCipherOptions {
+  /** The setting that holds the keys, for errors. */
+  readonly variable: string;
+  /** What a secret begins with that may be stored in the clear; default: none may. */
+  readonly clearPrefix?: string;
+}
+
 /**
  * Secrets at rest: AES-256-GCM (NIST SP 800-38D) with a random nonce each. The first key encrypts, all of them decrypt. A
  * secret is bound to its place, so that one cannot be put in the place of another. Without keys secrets stay in the clear.
  */
 export class SecretCipher {
+  readonly #options: SecretCipherOptions;
   readonly #keys: ReadonlyMap<string, Buffer>;
   readonly #current: string | undefined;
 
   /** Throws a RangeError when a key has not 32 bytes. */
-  constructor(keys: readonly Buffer[]) {
+  constructor(keys: readonly Buffer[], options: SecretCipherOptions) {
+    this.#options = options;
     if (keys.some((key) => key.length !== KEY_BYTES)) throw new RangeError(`a key has ${KEY_BYTES} bytes`);
     const named = keys.map((key) => [idOf(key), key] as const);
     this.#keys = new Map(named);
@@ -61,13 +70,12 @@ export class SecretCipher {
 
   /** The secret itself, also when it was stored in the clear. Throws a `SecretCipherError`. */
   open(stored: string, place: string): string {
-    if (stored.startsWith('whsec_')) return stored;
+    const { variable, clearPrefix } = this.#options;
+    if (clearPrefix !== undefined && stored.startsWith(clearPrefix)) return stored;
     const [, id = '', text = ''] = SEALED.exec(stored) ?? [];
     const key = this.#keys.get(id);
     if (key === undefined) {
-      throw new SecretCipherError(
-        'a secret is encrypted with a key that is not among BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS',
-      );
+      throw new SecretCipherError(`a secret is encrypted with a key that is not among ${variable}`);
     }
     const sealed = Buffer.from(text, 'base64url');
     try {

@@ -2,12 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { encryptionKeysOf, SecretCipher, SecretCipherError } from './secret-cipher.js';
 
+const SIGNING = { variable: 'BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS', clearPrefix: 'whsec_' };
 const [first, second] = [randomBytes(32), randomBytes(32)];
 const SECRET = `whsec_${randomBytes(32).toString('base64')}`;
 
 describe('signing secrets at rest', () => {
   it('are stored without a trace of themselves, differently each time, and come back', () => {
-    const cipher = new SecretCipher([first]);
+    const cipher = new SecretCipher([first], SIGNING);
     const stored = [cipher.seal(SECRET, 'a'), cipher.seal(SECRET, 'a')];
     expect(new Set(stored).size).toBe(2);
     for (const each of stored) {
@@ -18,17 +19,17 @@ describe('signing secrets at rest', () => {
   });
 
   it('are read with every key that is set, and written with the first', () => {
-    const old = new SecretCipher([first]).seal(SECRET, 'a');
-    const both = new SecretCipher([second, first]);
+    const old = new SecretCipher([first], SIGNING).seal(SECRET, 'a');
+    const both = new SecretCipher([second, first], SIGNING);
     expect(both.open(old, 'a')).toBe(SECRET);
     expect(both.isCurrent(old)).toBe(false);
     const renewed = both.seal(SECRET, 'a');
-    expect(new SecretCipher([second]).open(renewed, 'a')).toBe(SECRET);
-    expect(() => new SecretCipher([second]).open(old, 'a')).toThrow(SecretCipherError);
+    expect(new SecretCipher([second], SIGNING).open(renewed, 'a')).toBe(SECRET);
+    expect(() => new SecretCipher([second], SIGNING).open(old, 'a')).toThrow(SecretCipherError);
   });
 
   it('cannot be changed, nor put in the place of another', () => {
-    const cipher = new SecretCipher([first]);
+    const cipher = new SecretCipher([first], SIGNING);
     const stored = cipher.seal(SECRET, 'a');
     expect(() => cipher.open(stored, 'b')).toThrow('put in the place of another');
     const at = stored.length - 30;
@@ -39,10 +40,14 @@ describe('signing secrets at rest', () => {
   });
 
   it('that were stored in the clear are still read, and without a key all are', () => {
-    expect(new SecretCipher([first]).open(SECRET, 'a')).toBe(SECRET);
-    expect(new SecretCipher([first]).isCurrent(SECRET)).toBe(false);
-    const none = new SecretCipher([]);
+    expect(new SecretCipher([first], SIGNING).open(SECRET, 'a')).toBe(SECRET);
+    expect(new SecretCipher([first], SIGNING).isCurrent(SECRET)).toBe(false);
+    const none = new SecretCipher([], SIGNING);
     expect([none.enabled, none.seal(SECRET, 'a'), none.isCurrent(SECRET)]).toEqual([false, SECRET, true]);
+  });
+
+  it('are read in the clear only where that is allowed', () => {
+    expect(() => new SecretCipher([first], { variable: 'KEYS' }).open(SECRET, 'a')).toThrow('not among KEYS');
   });
 
   it('take keys of 32 bytes in Base64 and nothing else', () => {

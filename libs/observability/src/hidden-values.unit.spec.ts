@@ -1,0 +1,92 @@
+import { describe, expect, it } from '@jest/globals';
+import { HiddenValues, hiddenNow, hideEverywhere } from './hidden-values.js';
+
+const VALUE = 'tök/en+"s3cret"=&<x>';
+const hidden = new HiddenValues([VALUE]);
+
+const base64 = (text: string): string => Buffer.from(text).toString('base64');
+
+describe('values that are hidden', () => {
+  it.each([
+    ['itself', VALUE],
+    ['JSON', JSON.stringify({ a: VALUE })],
+    ['JSON in JSON', JSON.stringify(JSON.stringify({ a: VALUE }))],
+    ['a URL', `https://example.org/?a=${encodeURIComponent(VALUE)}&b`],
+    ['a URL that is quoted in JSON', JSON.stringify(`https://example.org/?a=${encodeURIComponent(VALUE)}`)],
+    ['a form', new URLSearchParams({ a: VALUE }).toString()],
+    ['a URL that is encoded once more', encodeURIComponent(encodeURIComponent(VALUE))],
+    ['upper case', VALUE.toUpperCase()],
+    ['Base64', base64(VALUE)],
+    ['Base64 with one byte before', base64(`u${VALUE}`)],
+    ['Base64 with two bytes before', base64(`ab${VALUE}`)],
+    ['Base64 with a user before and more behind', base64(`admin:${VALUE}:more`)],
+    ['Base64 for URLs', Buffer.from(`a${VALUE}`).toString('base64url')],
+    ['Base64 in a URL', encodeURIComponent(base64(`ab${VALUE}c`))],
+    ['hexadecimal digits', Buffer.from(VALUE).toString('hex')],
+    ['HTML', '<p>tök/en+&quot;s3cret&quot;=&amp;&lt;x&gt;</p>'],
+    ['HTML of another kind', '<p>tök/en+&#34;s3cret&#34;=&amp;&lt;x&gt;</p>'],
+    ['bytes read as Latin-1', Buffer.from(VALUE).toString('latin1')],
+  ])('are taken out of a text that holds them as %s', (_, text) => {
+    const shown = hidden.text(`before ${text} after`);
+    expect(shown).toContain('***');
+    expect(shown).not.toContain(text);
+    for (const part of ['s3cret', base64('s3cret').slice(0, 6), '7333637265']) expect(shown).not.toContain(part);
+    expect(shown).toMatch(/^before .* after$/);
+  });
+
+  it('are taken out where the end of a text cuts them off', () => {
+    for (const length of [6, 8, 12, VALUE.length - 1]) {
+      expect(hidden.text(`say ${VALUE.slice(0, length)}`)).toBe('say ***');
+      expect(hidden.text(`say ${VALUE.slice(0, length)}…`)).toBe('say ***');
+      expect(hidden.text(`${VALUE.slice(-length)} said`)).toBe('*** said');
+    }
+  });
+
+  it('are taken out of names of fields, of numbers and of lists, and what holds none is left as it is', () => {
+    const numbers = new HiddenValues(['12345678']);
+    expect(numbers.json({ a: [12345678, 1, true, null], b12345678: 'x', c: 912345678.5 })).toEqual({
+      a: ['***', 1, true, null],
+      'b***': 'x',
+      c: '***',
+    });
+    const clean = { a: ['x', { b: 'nothing here at all' }], c: 1 };
+    expect(hidden.json(clean)).toBe(clean);
+  });
+
+  it('are each line of a value with several', () => {
+    const key = '-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEF\nAASCBKcwggSjAgEAAoIBAQC7VJTU\n-----END KEY-----\n';
+    expect(new HiddenValues([key]).text('read AASCBKcwggSjAgEAAoIBAQC7VJTU here')).toBe('read *** here');
+  });
+
+  it('are what a Basic authorization stands for', () => {
+    expect(new HiddenValues([base64('admin:hunter2hunter2')]).text('user admin:hunter2hunter2 came')).toBe(
+      'user *** came',
+    );
+  });
+
+  it.each([
+    ['of one letter', 'a'.repeat(8_192)],
+    ['of letters and marks', 'ö"/<+'.repeat(1_638)],
+    ['of many lines', Array.from({ length: 120 }, (_, line) => `${line}${'x'.repeat(60)}`).join('\n')],
+  ])('may be as long as secrets may be, %s', (_, value) => {
+    const started = performance.now();
+    const long = new HiddenValues([value]);
+    expect(long.text(`x ${value} y`)).toBe('x *** y');
+    expect(long.text(`x ${encodeURIComponent(base64(value))} y`)).not.toContain(base64(value).slice(10, 40));
+    expect(long.text(`x ${value.slice(0, 20)}`)).toBe('x ***');
+    const other = 'aaaaaaaaaaab "'.repeat(20_000);
+    expect(long.text(other)).toBe(other);
+    expect(performance.now() - started).toBeLessThan(5_000);
+  });
+
+  it('are kept out of everything while somebody holds on to them', () => {
+    expect(hiddenNow()).toBeUndefined();
+    const [first, second] = [hideEverywhere([VALUE]), hideEverywhere([VALUE])];
+    expect(hiddenNow()?.text(`x ${VALUE}`)).toBe('x ***');
+    first();
+    first();
+    expect(hiddenNow()?.text(`x ${VALUE}`)).toBe('x ***');
+    second();
+    expect(hiddenNow()).toBeUndefined();
+  });
+});

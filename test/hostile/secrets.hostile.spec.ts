@@ -1,0 +1,256 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { eventually } from '@batuta/testing';
+import pg from 'pg';
+import { expectStatus } from '../support/api.js';
+import type { Answer, Api } from '../support/api.js';
+import { LocalPlatform } from '../support/local-platform.js';
+import { OtlpCollector } from '../support/otlp-collector.js';
+
+const CONFIGS = '/api/v1/orchestrations/configs';
+const EXECUTE = '/api/v1/orchestrations/execute';
+const EXECUTIONS = '/api/v1/orchestrations/executions';
+const CALLBACKS = '/api/v1/orchestrations/callbacks';
+const VALUE = 'Zq9!tök/en+7f3c"secret"value';
+const REF = '{{secret:LEAKED}}';
+
+const base64 = (text: string): string => Buffer.from(text).toString('base64');
+/** Forms in which a value must stand nowhere. */
+const FORMS = [
+  VALUE,
+  JSON.stringify(VALUE).slice(1, -1),
+  encodeURIComponent(VALUE),
+  base64(VALUE),
+  base64(`admin:${VALUE}`).slice(8, -4),
+  Buffer.from(VALUE).toString('hex'),
+  'Zq9!t',
+  '7f3c',
+];
+
+interface Ended {
+  readonly execution_id: string;
+  readonly status: string;
+  readonly output?: unknown;
+  readonly failure?: { readonly code: string };
+}
+
+/** Sends back all it was told, in every form that it can think of. */
+function reflect(request: IncomingMessage, response: ServerResponse): void {
+  const chunks: Buffer[] = [];
+  request.on('data', (chunk: Buffer) => chunks.push(chunk));
+  request.on('end', () => {
+    const told = { url: request.url, headers: request.headers, body: Buffer.concat(chunks).toString('utf8') };
+    const authorization = Buffer.from(String(request.headers['x-token'] ?? ''), 'latin1').toString('utf8');
+    const again = { ...told, upper: authorization.toUpperCase(), base64: base64(`admin:${authorization}:x`) };
+    response.setHeader('x-reflected', encodeURIComponent(authorization));
+    response.writeHead(request.url?.startsWith('/fail') === true ? 418 : 200, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({ ...again, hex: Buffer.from(authorization).toString('hex') }));
+  });
+}
+
+describe('the value of a secret', () => {
+  let platform: LocalPlatform;
+  let collector: OtlpCollector;
+  let server: Server;
+  let url: string;
+  let admin: Api;
+  let operator: Api;
+  const received: { url: string; token: string }[] = [];
+  const answers: string[] = [];
+
+  const keep = <T>(answer: Answer<T>): Answer<T> => {
+    answers.push(JSON.stringify(answer.body), JSON.stringify([...answer.headers]));
+    return answer;
+  };
+  const save = async (name: string, steps: object[], more: object = {}): Promise<void> => {
+    expectStatus(keep(await operator.post(CONFIGS, { name, strategy: 'sequential', steps, ...more })), 201);
+  };
+  const run = async (name: string, input: object = {}): Promise<Ended> => {
+    const ended = keep(await operator.post<Ended>(`${EXECUTE}/${name}?wait=60s`, { input }));
+    const { execution_id: id } = ended.body;
+    keep(await operator.get(`${EXECUTIONS}/${id}`));
+    keep(await operator.get(`${EXECUTIONS}/${id}/events`));
+    return ended.body;
+  };
+
+  beforeAll(async () => {
+    server = createServer((request, response) => {
+      received.push({ url: request.url ?? '', token: String(request.headers['x-token'] ?? '') });
+      reflect(request, response);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    collector = await OtlpCollector.start();
+    platform = await LocalPlatform.start({
+      BATUTA_RUNNER_ALLOWED_ADDRESSES: '127.0.0.1',
+      BATUTA_NOTIFICATIONS_ALLOWED_ADDRESSES: '127.0.0.1',
+      BATUTA_LOG_LEVEL: 'debug',
+      OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+    });
+    admin = await platform.user('acme', 'admin');
+    operator = await platform.user('acme', 'operator');
+    expectStatus(keep(await admin.call('PUT', '/api/v1/secrets/LEAKED', { value: VALUE })), 201);
+  }, 180_000);
+
+  afterAll(async () => {
+    await platform?.stop();
+    await collector?.stop();
+    server?.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }, 60_000);
+
+  it('reaches what a config sends it to', async () => {
+    const target = `${url}/ok?key=${REF}`;
+    const input = { url: target, method: 'POST', headers: { 'x-token': 'Bearer {{secret:ASCII}}' }, body: { a: REF } };
+    expectStatus(keep(await admin.call('PUT', '/api/v1/secrets/ASCII', { value: 'plain-ascii-7f3c' })), 201);
+    await save('sends', [{ id: 'call', name: 'Call', agent: 'http', input }]);
+    const ended = await run('sends');
+    expect(ended.status).toBe('completed');
+    const last = received.at(-1);
+    expect(last?.token).toBe('Bearer plain-ascii-7f3c');
+    expect(new URL(last?.url ?? '', url).searchParams.get('key')).toBe(VALUE.replace('+', ' '));
+    expect(JSON.stringify(ended.output)).toContain('***');
+  }, 90_000);
+
+  it('is taken out of what agents say with it, however they say it', async () => {
+    await save('echoes', [{ id: 'a', name: 'A', agent: 'echo', input: { [`x`]: REF, y: [`${REF}${REF}`] } }]);
+    expect((await run('echoes')).output).toEqual({ x: '***', y: ['******'] });
+    await save('fails', [
+      {
+        id: 'a',
+        name: 'A',
+        agent: 'fail',
+        input: { code: 'told', message: `${'x'.repeat(1_960)}${REF}`, retryable: false },
+      },
+    ]);
+    expect((await run('fails')).failure?.code).toBe('told');
+    await save('renders', [
+      {
+        id: 'a',
+        name: 'A',
+        agent: 'synthesizer',
+        input: { template: '{{ v | base64_encode }} {{ v | url_encode }} {{ v | escape }} {{ v | upcase }}', v: REF },
+      },
+    ]);
+    expect((await run('renders')).status).toBe('completed');
+    for (const path of ['ok', 'fail']) {
+      const headers = { 'x-token': '{{secret:ASCII}}' };
+      const input = { url: `${url}/${path}/${REF}`, method: 'POST', headers, body: REF };
+      await save(`reflected-${path}`, [{ id: 'a', name: 'A', agent: 'http', input }]);
+      await run(`reflected-${path}`);
+    }
+    const unreachable = { url: `http://127.0.0.1:1/${REF}`, headers: { a: '{{secret:ASCII}}' } };
+    await save('unreachable', [{ id: 'a', name: 'A', agent: 'http', input: unreachable }]);
+    expect((await run('unreachable')).failure?.code).toBe('http_unreachable');
+    await save('invalid', [{ id: 'a', name: 'A', agent: 'http', input: { url: `${REF}://x`, method: REF } }]);
+    expect((await run('invalid')).status).toBe('failed');
+  }, 180_000);
+
+  it('is not told to whoever writes a reference into an input, an output or an expression', async () => {
+    await save('given', [
+      { id: 'a', name: 'A', agent: 'echo' },
+      {
+        id: 'b',
+        name: 'B',
+        agent: 'echo',
+        dependencies: ['a'],
+        input: { x: '{% input.x %}', y: '{% outputs.a.x %}', z: '{% "{{" & "secret:LEAKED}}" %}' },
+      },
+      { id: 'c', name: 'C', agent: 'http', input: { url: `{% input.url %}`, headers: { 'x-token': '{% input.x %}' } } },
+    ]);
+    const before = received.length;
+    const ended = await run('given', { x: REF, url: `${url}/given` });
+    expect(ended.status).toBe('completed');
+    expect(received.slice(before).map(({ token }) => token)).toEqual([REF]);
+    const start = keep(await operator.post(`${EXECUTE}/given`, { input: {}, callback_url: `${url}/hook/${REF}` }));
+    expect([start.status, start.body['code']]).toEqual([400, 'validation_failed']);
+    const stranger = await platform.user('globex', 'operator');
+    const steps = [{ id: 'a', name: 'A', agent: 'echo', input: { x: REF } }];
+    const refused = await stranger.post<{ errors: { code: string }[] }>(CONFIGS, {
+      name: 's',
+      strategy: 'sequential',
+      steps,
+    });
+    expect([refused.status, refused.body.errors[0]?.code]).toEqual([400, 'unknown_secret']);
+  }, 90_000);
+
+  it('is sent by callbacks and kept nowhere', async () => {
+    await save('called-back', [{ id: 'a', name: 'A', agent: 'echo' }]);
+    const body = {
+      config_id: 'called-back',
+      type: 'webhook',
+      events: ['completed'],
+      callback_url: `${url}/hook/{{secret:ASCII}}`,
+      callback_headers: { 'x-token': '{{secret:ASCII}}', 'x-own': 'another value' },
+    };
+    const made = expectStatus(keep(await operator.post(CALLBACKS, body)), 201);
+    expect(made['callback_headers']).toEqual({ 'x-token': '{{secret:ASCII}}', 'x-own': '***' });
+    const wrong = { ...body, callback_url: `${url}/hook/{{secret:ASCI}}`, callback_body_template: REF };
+    const refused = await operator.post<{ errors: { path: string; code: string }[] }>(CALLBACKS, wrong);
+    expect(refused.body.errors.map(({ path, code }) => `${path} ${code}`)).toEqual(
+      expect.arrayContaining(['/callback_url unknown_secret', '/callback_body_template secret_not_allowed']),
+    );
+    const { execution_id: id } = await run('called-back');
+    await eventually(() =>
+      received.some((one) => one.url === '/hook/plain-ascii-7f3c' && one.token === 'plain-ascii-7f3c'),
+    );
+    await eventually(async () => {
+      const deliveries = keep(
+        await operator.get<{ deliveries: { status: string }[] }>(
+          `/api/v1/orchestrations/callbacks/deliveries?execution_id=${id}`,
+        ),
+      );
+      return deliveries.status !== 200 || deliveries.body.deliveries[0]?.status === 'delivered';
+    });
+  }, 90_000);
+
+  it('is missing when it was deleted', async () => {
+    await save('misses', [{ id: 'a', name: 'A', agent: 'echo', input: { x: '{{secret:ASCII}}' } }]);
+    expectStatus(keep(await admin.call('DELETE', '/api/v1/secrets/ASCII')), 200);
+    const code = await eventually(async () => (await run('misses')).failure?.code ?? false, { timeoutMs: 20_000 });
+    expect(code).toBe('secret_missing');
+  }, 60_000);
+
+  it('stands in no table, log, span or answer', async () => {
+    keep(await admin.get('/api/v1/secrets'));
+    keep(await admin.get('/api/v1/secrets/LEAKED'));
+    const found: string[] = [];
+    const look = (where: string, text: string): void => {
+      for (const form of FORMS) {
+        if (text.toLowerCase().includes(form.toLowerCase())) found.push(`${where}: ${form}`);
+      }
+    };
+    const { database_url: connectionString } = JSON.parse(readFileSync(join(platform.dir, 'run.json'), 'utf8')) as {
+      database_url: string;
+    };
+    const client = new pg.Client({ connectionString });
+    await client.connect();
+    const { rows: tables } = await client.query<{ name: string }>(
+      `SELECT quote_ident(table_schema) || '.' || quote_ident(table_name) AS name FROM information_schema.tables
+       WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('pg_catalog', 'information_schema')`,
+    );
+    expect(tables.length).toBeGreaterThan(15);
+    for (const { name } of tables) {
+      const { rows } = await client.query<{ row: string }>(`SELECT t::text AS row FROM ${name} AS t`);
+      // Columns of bytes are shown as hexadecimal digits.
+      for (const { row } of rows) look(name, row);
+    }
+    await client.end();
+    await eventually(() => collector.spans.some(({ name }) => name.startsWith('callback')), { timeoutMs: 20_000 });
+    for (const body of collector.bodies) look('a span', body);
+    for (const answer of answers) look('an answer', answer);
+    look('the output of npm start', platform.command.output);
+    const files = readdirSync(platform.dir, { recursive: true, encoding: 'utf8' }).filter((file) =>
+      file.endsWith('.log'),
+    );
+    for (const file of files) {
+      const path = join(platform.dir, file);
+      if (statSync(path).isFile()) look(file, readFileSync(path, 'utf8'));
+    }
+    expect(found).toEqual([]);
+  }, 90_000);
+});
