@@ -66,7 +66,7 @@ describe('the OpenAPI document', () => {
     document = expectStatus(await api.get<OpenApi>('/docs-json'), 200);
   }, 180_000);
 
-  afterAll(() => platform?.stop(), 60_000);
+  afterAll(() => platform?.stop(), 180_000);
 
   const operations = (): { method: string; path: string; operation: Operation }[] =>
     Object.entries(document.paths).flatMap(([path, item]) =>
@@ -210,6 +210,7 @@ describe('the OpenAPI document', () => {
     await send('patch', '/api/v1/agents/{name}');
     await send('post', '/api/v1/pools/{pool}/credentials', { pool: String(agent.body['pool']) });
     await send('post', '/api/v1/knowledge/documents');
+    await send('put', '/api/v1/secrets/{name}');
     await send('post', '/api/v1/api-keys');
     const callback = await send('post', `${API}/callbacks`);
     await send('post', `${API}/callbacks/{id}/secret/rotate`, { id: String(callback.body['id']) });
@@ -252,6 +253,7 @@ describe('the OpenAPI document', () => {
       `${EXECUTION}/steps/{step_id}`,
       `${EXECUTION}/steps/{step_id}/output`,
       `${EXECUTION}/events`,
+      `${EXECUTION}/verify`,
       `${EXECUTION}/result`,
       `${API}/status/{trace_id}`,
       `${API}/callbacks`,
@@ -259,6 +261,8 @@ describe('the OpenAPI document', () => {
       '/api/v1/pools',
       '/api/v1/api-keys',
       '/api/v1/knowledge/documents',
+      '/api/v1/secrets',
+      '/api/v1/secrets/{name}',
       '/api/v1/notifications',
     ]) {
       await tryOut('get', path, parameters);

@@ -53,11 +53,11 @@ describe('a backup', () => {
     for (const config of CONFIGS) {
       expectStatus(await api.post('/api/v1/orchestrations/configs', config), 201);
     }
-  }, 120_000);
+  }, 180_000);
 
   afterAll(async () => {
     await cluster?.stop();
-  }, 60_000);
+  }, 180_000);
 
   const get = async (path: string): Promise<unknown> =>
     expectStatus(await api.get(`/api/v1/orchestrations/executions/${path}`), 200);
@@ -131,5 +131,5 @@ describe('a backup', () => {
     expect(facts.ended).toEqual({ ExecutionCompleted: 7, ExecutionFailed: 1 });
     const again = await startSurely(api, 'quick', 'after-the-restore', {});
     await allHaveStatus(api, [again], 'completed');
-  }, 120_000);
+  }, 180_000);
 });

@@ -44,11 +44,11 @@ describe('the autoscaler of a runner pool', () => {
       };
       expectStatus(await api.post('/api/v1/orchestrations/configs', config), 201);
     }
-  }, 120_000);
+  }, 180_000);
 
   afterAll(async () => {
     await cluster?.stop();
-  }, 60_000);
+  }, 180_000);
 
   const ask = async (engine: number): Promise<unknown> => {
     const [trigger] = spec.triggers;

@@ -42,12 +42,12 @@ describe('step-runners as processes of their own, wired as a deployment wires th
     expectStatus(await api.post('/api/v1/orchestrations/configs', BACKLOG), 201);
     database = new pg.Client({ connectionString: cluster.stack.databaseUrl });
     await database.connect();
-  }, 120_000);
+  }, 180_000);
 
   afterAll(async () => {
     await database?.end();
     await cluster?.stop();
-  }, 60_000);
+  }, 180_000);
 
   const startBacklog = (name: string, executions: number): Promise<string[]> =>
     Promise.all(Array.from({ length: executions }, (_, index) => startSurely(api, 'backlog', `${name}-${index}`, {})));
@@ -131,7 +131,7 @@ describe('step-runners as processes of their own, wired as a deployment wires th
     await allHaveStatus(api, ids, 'completed');
     const facts = await checkLog(cluster.stack.databaseUrl, ids);
     expect(facts).toEqual({ ended: { ExecutionCompleted: ids.length }, outcomes: total });
-  }, 90_000);
+  }, 180_000);
 
   it('export every metric and label that the dashboards and alerts ask for', async () => {
     await runningOnly(1);

@@ -38,9 +38,9 @@ describe('the example of the source document', () => {
     };
     const stored = await api.post('/api/v1/knowledge/documents', document);
     expect([200, 201]).toContain(stored.status);
-  }, 120_000);
+  }, 180_000);
 
-  afterAll(() => cluster?.stop(), 60_000);
+  afterAll(() => cluster?.stop(), 180_000);
 
   /** What a WebSocket hears until it closes; or the status and the body of a refused upgrade. */
   function talk(path: string, first?: unknown): Promise<{ status: number; messages: Record<string, unknown>[] }> {
@@ -164,7 +164,7 @@ describe('the example of the source document', () => {
       200,
     );
     expect(events.at(-1)?.type).toBe('ExecutionCompleted');
-  }, 90_000);
+  }, 180_000);
 
   it('is changed in part by a merge patch, in either form and with either media type', async () => {
     const name = `${EXAMPLE.name} to patch`;

@@ -33,7 +33,7 @@ describe('stacks of the bundles that npm start runs', () => {
     platform = await LocalPlatform.start();
   }, 180_000);
 
-  afterAll(() => platform?.stop(), 60_000);
+  afterAll(() => platform?.stop(), 180_000);
 
   it('name in error_trace source files that exist, and the lines where it happened', async () => {
     const api = platform.admin();

@@ -250,13 +250,13 @@ describe('what a platform shows of itself', () => {
       }),
       201,
     );
-  }, 120_000);
+  }, 180_000);
 
   afterAll(async () => {
     await called.stop();
     await cluster?.stop();
     await collector?.stop();
-  }, 60_000);
+  }, 180_000);
 
   it('runs an orchestration with a retry, a fallback, a pause, a kill -9 of the engine and a webhook', async () => {
     execution = expectStatus(
@@ -557,7 +557,7 @@ describe('what a platform shows of itself', () => {
     expect(texts.get('notifications')).toMatch(
       /^batuta_notifications_attempts_total\{channel="webhook",outcome="delivered"\} 1$/m,
     );
-  }, 120_000);
+  }, 180_000);
 
   it('keeps payloads out of logs and traces at every level, and takes another level while it runs', async () => {
     const folder = join(cluster.dir, 'logs');
