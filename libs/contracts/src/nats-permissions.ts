@@ -113,6 +113,7 @@ export function servicePermissions(service: NatsService, pools: readonly string[
           subjects.runnerCall,
           subjects.taken,
           subjects.released,
+          subjects.waiting,
           subjects.end('*'),
           subjects.event('*', '*'),
           subjects.lifecycle('*', '*'),

@@ -102,6 +102,8 @@ export const subjects = {
   taken: 'batuta.execution.taken',
   /** Owners tell each other that partitions are free. */
   released: 'batuta.execution.released',
+  /** Owners tell each other how many tasks wait in their memory: {owner, pools}. */
+  waiting: 'batuta.execution.waiting',
   /** A gateway wants the events of executions: FollowExecutions. */
   follow: 'batuta.execution.follow',
   /** Ends of executions that were started through one run of a gateway. */

@@ -228,9 +228,9 @@ export class DirectDispatch {
     return this.#waiting.has(attemptKey) || this.#called.has(attemptKey);
   }
 
-  /** Tasks of a pool that wait with all owners, if as many wait with the others for each partition as here. */
+  /** Tasks of a pool that wait here. */
   waitingIn(pool: string): number {
-    return Math.ceil((this.#pools.get(pool)?.waiting ?? 0) / (this.#part || 1));
+    return this.#pools.get(pool)?.waiting ?? 0;
   }
 
   /** Tasks that wait here, by pool. */

@@ -34,6 +34,7 @@ import type {
   TaskQueue,
 } from './ports.js';
 import { systemClock } from './system-ports.js';
+import { WaitingElsewhere } from './waiting-elsewhere.js';
 import { WorkerSightings } from './worker-sightings.js';
 
 const KINDS: ReadonlySet<string> = new Set<RequestKind>(['command', 'result', 'check', 'heartbeat']);
@@ -137,6 +138,7 @@ export class NatsBus implements Bus, TaskQueue {
   readonly #wakeUps = new Map<string, LifecycleNotice[]>();
   readonly #followed = new FollowedExecutions(systemClock);
   readonly #sightings = new WorkerSightings(systemClock);
+  readonly #elsewhere = new WaitingElsewhere(systemClock, nuid.next());
   readonly #endLocalFollow: () => void;
   /** Knows which runner has what, also where every task goes to the work queue. */
   readonly direct: DirectDispatch;
@@ -149,7 +151,15 @@ export class NatsBus implements Bus, TaskQueue {
     this.#sweep = setInterval(() => {
       this.#expire(performance.now());
       this.#followed.sweep();
+      this.#tellWaiting();
     }, SWEEP_MS);
+    connection.subscribe(subjects.waiting, {
+      callback: (error, message) => {
+        if (error !== null) return options.logger.error({ err: error }, 'what waits elsewhere cannot be heard');
+        options.counters.natsIn += 1;
+        this.#heardWaiting(message.string());
+      },
+    });
     connection.subscribe(subjects.follow, {
       callback: (error, message) => {
         if (error !== null) return options.logger.error({ err: error }, 'followers cannot be heard');
@@ -333,6 +343,19 @@ export class NatsBus implements Bus, TaskQueue {
     }
   }
 
+  #tellWaiting(): void {
+    const text = this.#elsewhere.notice(this.direct.waitingByPool());
+    if (text !== undefined && !this.options.connection.isClosed()) this.#publish(subjects.waiting, text);
+  }
+
+  #heardWaiting(text: string): void {
+    try {
+      this.#elsewhere.heard(text);
+    } catch (error) {
+      this.options.logger.warn({ err: error }, 'what waits elsewhere cannot be read');
+    }
+  }
+
   publishEvents(tenantId: string, executionId: string, text: string): void {
     this.#publish(subjects.event(tenantId, executionId), text);
   }
@@ -401,7 +424,7 @@ export class NatsBus implements Bus, TaskQueue {
   }
 
   waitingIn(pool: string): number {
-    return this.direct.waitingIn(pool);
+    return this.direct.waitingIn(pool) + this.#elsewhere.in(pool);
   }
 
   async placeOf(subject: string): Promise<number | undefined> {

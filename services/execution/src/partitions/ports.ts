@@ -264,7 +264,7 @@ export interface TaskQueue {
   isHeld(attemptKey: string): boolean;
   /** Whether the attempt waits in this process for its tenant's turn. */
   waits(attemptKey: string): boolean;
-  /** Tasks of a pool that wait with their owners, as far as this one can tell. */
+  /** Tasks of a pool that wait with their owners; the others' number is up to half a second old. */
   waitingIn(pool: string): number;
   /** Place in the stream of a task; undefined when it is not there. */
   placeOf(subject: string): Promise<number | undefined>;
