@@ -55,7 +55,7 @@ export async function migrateEventStore(databaseUrl: string): Promise<void> {
       else isNew ||= turn === 'began';
     }
     // Outside any transaction and the lock: a build waits for every transaction that is under way.
-    if (!isNew) await buildListIndexes(client);
+    await buildListIndexes(client);
   } finally {
     await client.end();
   }
@@ -85,13 +85,14 @@ async function migrateOnce(
     const applied = new Set(rows.map((row) => row.version));
     const next = MIGRATIONS.find(({ version }) => !applied.has(version));
     if (next === undefined) {
-      // Nobody uses the tables of a new installation before its migrations are done.
-      if (isNew) for (const statement of NEW_LIST_INDEXES) await client.query(statement);
       await client.query('COMMIT');
       return 'done';
     }
     await client.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
     for (const statement of next.statements) await client.query(statement);
+    // Nobody uses the tables of a new installation before its migrations are done. With the last one, so that whoever finds
+    // nothing left to apply finds the indexes too, and does not build them at the same time.
+    if (isNew && next === MIGRATIONS.at(-1)) for (const statement of NEW_LIST_INDEXES) await client.query(statement);
     await client.query('INSERT INTO execution.migrations (version) VALUES ($1)', [next.version]);
     await client.query('COMMIT');
     return applied.size === 0 ? 'began' : 'applied';
