@@ -281,6 +281,20 @@ describe('a worker with the credentials of its pool', () => {
 
   it('is out when its credentials are revoked', async () => {
     await revoke();
-    await expect(enter()).rejects.toThrow(/authorization|revoked/i);
+    // A busy server may give up on a client before it has looked at its credentials, which says nothing of them.
+    const refusal = await eventually(
+      async () => {
+        const outcome = await enter().then(
+          async (entered) => {
+            await entered.close();
+            return 'let in';
+          },
+          (error: unknown) => String(error),
+        );
+        return /authentication timeout/i.test(outcome) ? false : outcome;
+      },
+      { timeoutMs: 150_000, describe: 'the server answers' },
+    );
+    expect(refusal).toMatch(/authorization|revoked/i);
   });
 });

@@ -5,6 +5,9 @@ import pg from 'pg';
 import { Api } from './api.js';
 import { BatutaCommand } from './command.js';
 
+/** How long a start may take where a database is made and other suites run beside it. */
+const START_MS = 100_000;
+
 /** The platform as `npm start` runs it, with a data directory of its own. */
 export class LocalPlatform {
   private constructor(
@@ -17,7 +20,15 @@ export class LocalPlatform {
   static async start(env: Readonly<Record<string, string>> = {}): Promise<LocalPlatform> {
     const dir = mkdtempSync(join(tmpdir(), 'batuta-local-'));
     const command = new BatutaCommand(['start', '--port', '0'], dir, env);
-    await command.says(/Batuta is ready at http/);
+    try {
+      await command.says(/Batuta is ready at http/, START_MS);
+    } catch (error) {
+      // Nobody gets it to stop it, and it would run beside all tests that follow.
+      command.child.kill('SIGINT');
+      await command.exited();
+      rmSync(dir, { recursive: true, force: true });
+      throw error;
+    }
     const { url } = JSON.parse(readFileSync(join(dir, 'run.json'), 'utf8')) as { url: string };
     return new LocalPlatform(dir, url, command);
   }
