@@ -7,7 +7,7 @@ const REFERENCE = /\{\{secret:([A-Za-z0-9_-]{1,64})\}\}/g;
 const MENTION = /\{\{-?\s*secret\s*[:.}]/i;
 
 /** Characters of a secret's value and description. Shorter values stand in many texts, so that hiding them would spoil those. */
-export const SECRET_LIMITS = { least: 8, most: 8_192, description: 2_000, ofTenant: 1_000, ofText: 20 } as const;
+export const SECRET_LIMITS = { least: 8, most: 4_096, description: 2_000, ofTenant: 1_000, ofText: 20 } as const;
 
 /** Names of the secrets that a text refers to, each once. */
 export function secretNames(text: string): string[] {

@@ -13,6 +13,8 @@ export interface CallOptions {
   readonly url: string;
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** Names of headers that, as credentials do, go to the URL's own origin alone and are left out after a redirect to another one. */
+  readonly originHeaders?: readonly string[];
   readonly body?: string | undefined;
   readonly signal: AbortSignal;
   /** Bytes of the answer's body, also after decompression. */
@@ -207,6 +209,7 @@ export class GuardedClient {
     let { method, body } = options;
     let headers = this.checkedHeaders(options.headers);
     let url = this.checkedUrl(options.url);
+    const ofOrigin = new Set(options.originHeaders?.map((name) => name.toLowerCase()));
     for (let redirects = 0; ; redirects++) {
       const repeatable = options.repeatable ?? (REPEATABLE_METHODS.has(method) || 'idempotency-key' in headers);
       const answer = await this.send({ tenant, url, method, headers, body, repeatable, signal: options.signal });
@@ -234,7 +237,7 @@ export class GuardedClient {
       const next = this.checkedUrl(escapedBytes([location].flat()[0] ?? ''), url);
       // RFC 9110, 10.2.2: what was asked for in the page stays asked for.
       if (next.hash === '') next.hash = url.hash;
-      if (next.origin !== url.origin) headers = withoutCredentials(headers);
+      if (next.origin !== url.origin) headers = withoutCredentials(headers, ofOrigin);
       // RFC 9110, 15.4: 303 is fetched with GET; for 301 and 302 that is what everybody does after a POST.
       if (answer.statusCode === 303 ? method !== 'HEAD' : answer.statusCode < 303 && method === 'POST') {
         method = 'GET';
@@ -374,8 +377,8 @@ export class GuardedClient {
   }
 }
 
-function withoutCredentials(headers: Record<string, string>): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => !CREDENTIALS.has(name)));
+function withoutCredentials(headers: Record<string, string>, ofOrigin: ReadonlySet<string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !CREDENTIALS.has(name) && !ofOrigin.has(name)));
 }
 
 function withoutBodyHeaders(headers: Record<string, string>): Record<string, string> {

@@ -79,14 +79,15 @@ export function httpAgent(client: GuardedClient): Agent {
 /** A call whose failures are those of an agent: what the caller got wrong is terminal, what the network did is retryable. */
 export async function callOrFail(
   client: GuardedClient,
-  options: Omit<CallOptions, 'tenantId'>,
-  context: Pick<AgentContext, 'beginCall' | 'logger' | 'tenantId'>,
+  options: Omit<CallOptions, 'tenantId' | 'originHeaders'>,
+  context: Pick<AgentContext, 'beginCall' | 'logger' | 'redact' | 'tenantId'>,
 ): Promise<CallAnswer> {
   const call = context.beginCall(options.method, addressOf(options));
   const { traceparent } = call;
   const headers = traceparent === '' ? options.headers : { traceparent, ...options.headers };
   try {
-    const answer = await client.call({ ...options, tenantId: context.tenantId, headers });
+    const originHeaders = secretHeaders(options.headers, context);
+    const answer = await client.call({ ...options, tenantId: context.tenantId, headers, originHeaders });
     const code = String(answer.status);
     call.end({ 'http.response.status_code': answer.status }, answer.status >= 400 ? code : undefined);
     return answer;
@@ -120,6 +121,11 @@ export async function callOrFail(
       cause: error,
     });
   }
+}
+
+/** The headers that hold a secret: the config sends it to the URL that it names, not to where that redirects to. */
+function secretHeaders(headers: Readonly<Record<string, string>>, { redact }: Pick<AgentContext, 'redact'>): string[] {
+  return Object.keys(headers).filter((name) => redact(`${name}: ${headers[name]}`) !== `${name}: ${headers[name]}`);
 }
 
 /** Where a call goes. Path and query may hold what is secret. */

@@ -5,6 +5,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer as createNetServer } from 'node:net';
 import type { AddressInfo, Server as NetServer } from 'node:net';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
+import { HiddenValues } from '@batuta/observability';
 import { addressPolicy, GuardedClient } from '@batuta/outbound-http';
 import type { Resolve } from '@batuta/outbound-http';
 import { testContext } from '../../test/test-context.js';
@@ -43,11 +44,12 @@ describe('the http agent', () => {
 
   const call = async (
     input: JsonObject,
-    options: { allowed?: string[]; resolve?: Resolve } = {},
+    options: { allowed?: string[]; resolve?: Resolve; redact?: (text: string) => string } = {},
   ): Promise<JsonObject> => {
     const client = new GuardedClient(addressPolicy(options.allowed ?? [`127.0.0.1:${port}`]), options.resolve);
     clients.push(client);
-    return (await httpAgent(client).run({ url: `http://127.0.0.1:${port}/`, ...input }, testContext())) as JsonObject;
+    const context = testContext(options.redact === undefined ? {} : { redact: options.redact });
+    return (await httpAgent(client).run({ url: `http://127.0.0.1:${port}/`, ...input }, context)) as JsonObject;
   };
   const codeOf = (work: Promise<unknown>): Promise<unknown> =>
     work.then(
@@ -403,6 +405,30 @@ describe('the http agent', () => {
     expect(seen[1]).toMatchObject({ method: 'GET', body: '' });
     expect(seen[1]?.headers).not.toHaveProperty('authorization');
     expect(seen[1]?.headers).toHaveProperty('x-keep');
+  });
+
+  it('sends no header that holds a secret where a redirect leads to another origin, not even from there back', async () => {
+    answer = (request, response) => {
+      const { url = '' } = request;
+      if (url === '/start') response.writeHead(307, { location: '/same' }).end();
+      else if (url === '/same') response.writeHead(307, { location: `http://localhost:${port}/other` }).end();
+      else if (url === '/other') response.writeHead(307, { location: `http://127.0.0.1:${port}/back` }).end();
+      else json(response, 200, {});
+    };
+    const value = 'hunter2/hunter2';
+    const hidden = new HiddenValues([value]);
+    const headers = {
+      'X-Api-Key': value,
+      'x-basic': `Basic ${Buffer.from(`admin:${value}`).toString('base64')}`,
+      'x-url': `https://example.org/?key=${encodeURIComponent(value)}`,
+      'x-keep': 'no secret',
+    };
+    const resolve: Resolve = (_host, _options, done) => done(null, [{ address: '127.0.0.1', family: 4 }]);
+    const url = `http://127.0.0.1:${port}/start`;
+    const output = await call({ url, headers }, { resolve, redact: (text) => hidden.text(text) });
+    expect(output).toMatchObject({ redirects: 3, url: `http://127.0.0.1:${port}/back` });
+    const told = seen.map((one) => Object.keys(headers).filter((name) => name.toLowerCase() in one.headers));
+    expect(told).toEqual([Object.keys(headers), Object.keys(headers), ['x-keep'], ['x-keep']]);
   });
 
   it('stops after max_redirects', async () => {
