@@ -73,7 +73,7 @@ describe('a connection', () => {
     await eventually(() => isConnected(nc), BACK);
     await nc.flush();
     expect(told).toEqual([]);
-  }, 120_000);
+  });
 
   it('is made, though the server refuses it for its slowness at first', async () => {
     proxy.refuse('test', 'Authentication Timeout');
@@ -98,7 +98,7 @@ describe('a connection', () => {
     await eventually(() => isConnected(nc), BACK);
     await nc.flush();
     expect([atOnce.length, patient]).toEqual([1, []]);
-  }, 120_000);
+  });
 
   it('is not lost when its own side closes it, nor when the server restarts', async () => {
     const nc = await connect(server.url);
@@ -108,7 +108,7 @@ describe('a connection', () => {
     await nc.close();
     expect(await nc.closed()).toBeUndefined();
     expect(told).toEqual([]);
-  }, 120_000);
+  });
 
   describe('that serves message patterns', () => {
     const apps: INestMicroservice[] = [];
@@ -139,7 +139,7 @@ describe('a connection', () => {
       await eventually(async () => expect(await ready()).toBe('ok'), BACK);
       expect(await controlClientOver(nc).request(PATTERN, {})).toBe('here');
       expect(lost).toEqual([]);
-    }, 120_000);
+    });
 
     it('is not ready while nothing comes through, though it is open', async () => {
       const { ready } = await serve(proxy.url);
@@ -147,7 +147,7 @@ describe('a connection', () => {
       expect(await ready()).toBe('no answer within 200 ms');
       proxy.heal('test patterns');
       await eventually(async () => expect(await ready()).toBe('ok'), BACK);
-    }, 120_000);
+    });
 
     it('is not ready while the server is away', async () => {
       const { lost, ready } = await serve(server.url);
@@ -156,7 +156,7 @@ describe('a connection', () => {
       await server.start();
       await eventually(async () => expect(await ready()).toBe('ok'), BACK);
       expect(lost).toEqual([]);
-    }, 120_000);
+    });
 
     it('is lost when the server refuses the credentials for too long', async () => {
       const { lost, ready } = await serve(proxy.url, 100);

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface EventuallyOptions {
-  /** 60,000 unless told: a limit says that something hangs, and a busy machine is slow. */
+  /** 120,000 unless told: a limit says that something hangs, and a busy machine is slow. */
   readonly timeoutMs?: number | undefined;
   /** 20 unless told. */
   readonly intervalMs?: number | undefined;
@@ -21,7 +21,7 @@ export async function eventually<T>(
   condition: () => T | Promise<T>,
   options: EventuallyOptions = {},
 ): Promise<Exclude<T, false>> {
-  const { timeoutMs = 60_000, intervalMs = 20, describe = 'the condition holds' } = options;
+  const { timeoutMs = 120_000, intervalMs = 20, describe = 'the condition holds' } = options;
   const limit = performance.now() + timeoutMs;
   for (;;) {
     let failure: unknown;

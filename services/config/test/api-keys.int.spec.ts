@@ -13,7 +13,7 @@ import type { ConfigUnderTest } from './harness.js';
 let under: ConfigUnderTest;
 beforeAll(async () => {
   under = await startConfigUnderTest(3);
-}, 60_000);
+});
 afterAll(() => under.close());
 
 const { config: on } = subjects;

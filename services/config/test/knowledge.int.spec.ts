@@ -12,7 +12,7 @@ import type { ConfigUnderTest } from './harness.js';
 let under: ConfigUnderTest;
 beforeAll(async () => {
   under = await startConfigUnderTest();
-}, 60_000);
+});
 afterAll(() => under.close());
 
 const { config: on } = subjects;

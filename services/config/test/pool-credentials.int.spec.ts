@@ -72,7 +72,7 @@ beforeAll(async () => {
     const put = { principal: principal(tenant, 'admin'), name, body: { pool } };
     expect((await client.request<AgentReply>(on.agentPut, put)).refused).toBeUndefined();
   }
-}, 120_000);
+});
 
 afterAll(async () => {
   for (const end of ends) await end();
@@ -186,7 +186,7 @@ describe('credentials of a pool', () => {
       { timeoutMs: 20_000 },
     );
     await (await connectWith(two.file)).close();
-  }, 90_000);
+  });
 
   it('are refused where the platform has no keys for them', async () => {
     const other = await createTestDatabase();
@@ -204,5 +204,5 @@ describe('credentials of a pool', () => {
       await other.drop();
       service = await start();
     }
-  }, 60_000);
+  });
 });

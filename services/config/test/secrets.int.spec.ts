@@ -49,7 +49,7 @@ beforeAll(async () => {
   database = new pg.Client({ connectionString: under.databaseUrl });
   await database.connect();
   await database.query(`INSERT INTO config.tenants (id) VALUES ('default'), ('other') ON CONFLICT DO NOTHING`);
-}, 60_000);
+});
 
 afterAll(async () => {
   await database?.end();
@@ -218,5 +218,5 @@ describe('the key of secrets', () => {
       await nats.close();
       await db.drop();
     }
-  }, 90_000);
+  });
 });

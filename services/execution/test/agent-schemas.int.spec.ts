@@ -277,5 +277,5 @@ describe('on real servers', () => {
       );
     expect(await failures(id)).toEqual(['output_invalid']);
     await eventually(async () => expect(await failures(other)).toEqual(['input_invalid']), { timeoutMs: 60_000 });
-  }, 60_000);
+  });
 });

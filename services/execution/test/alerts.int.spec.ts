@@ -61,7 +61,7 @@ beforeAll(async () => {
   platform = await Platform.start();
   nats = await NatsProxy.start(platform.nats.url);
   database = await CuttableProxy.start(platform.database.url);
-}, 60_000);
+});
 
 afterAll(async () => {
   if (prometheus !== undefined && prometheus.exitCode === null) {

@@ -10,7 +10,7 @@ let proxy: NatsProxy;
 beforeAll(async () => {
   platform = await Platform.start();
   proxy = await NatsProxy.start(platform.nats.url);
-}, 60_000);
+});
 
 afterAll(async () => {
   await platform?.end();
@@ -53,7 +53,7 @@ it('an engine that NATS does not answer gives its partitions up to one that it d
   await eventually(() => expect(cut.ownedPartitions()).toHaveLength(4), { timeoutMs: 60_000 });
   expect((await checkReadiness(cut.liveness)).ready).toBe(true);
   expect(await platform.logProblems()).toEqual([]);
-}, 180_000);
+});
 
 it('an engine alone gives its partitions up too, and lives: it takes them again with the first answer', async () => {
   const lonely = await Platform.start();
@@ -70,4 +70,4 @@ it('an engine alone gives its partitions up too, and lives: it takes them again 
     await lonely.end();
     await alone.close();
   }
-}, 120_000);
+});

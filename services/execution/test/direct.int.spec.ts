@@ -189,7 +189,7 @@ describe('with runners in processes of their own, the engine', () => {
     ).toEqual(keys);
     ranOnce(keys, 'worker');
     expect(await platform.logProblems()).toEqual([]);
-  }, 60_000);
+  });
 
   it('sends everything through the queue when direct dispatch is off', async () => {
     await platform.execution('one', { BATUTA_EXECUTION_DIRECT: 'off' });
@@ -200,7 +200,7 @@ describe('with runners in processes of their own, the engine', () => {
     expect(await lastSequence()).toBe(before + 15);
     expect(ways.filter(({ to }) => to !== 'queue')).toEqual([]);
     expect(await platform.logProblems()).toEqual([]);
-  }, 60_000);
+  });
 
   it('lets what finds no slot wait for one, and all of it gets done', async () => {
     await platform.execution('one');
@@ -212,7 +212,7 @@ describe('with runners in processes of their own, the engine', () => {
     ranOnce(keys);
     expect(await lastSequence()).toBe(before);
     expect(await platform.logProblems()).toEqual([]);
-  }, 60_000);
+  });
 
   it('has another runner do what a killed one held, and records each outcome once', async () => {
     // Without the audit, which would find them too, only later.
@@ -232,7 +232,7 @@ describe('with runners in processes of their own, the engine', () => {
     ranOnce(keys, 'other');
     expect((await platform.get(id))?.steps.map(({ attempt }) => attempt)).toEqual([1, 1, 1, 1, 1, 1]);
     expect(await platform.logProblems()).toEqual([]);
-  }, 60_000);
+  });
 
   it('does not run again what a runner holds when the queue is lost', async () => {
     await platform.execution('one');
@@ -248,7 +248,7 @@ describe('with runners in processes of their own, the engine', () => {
     expect(waysOf(keys, from)).toEqual([]);
     ranOnce(keys, 'holder');
     expect(await platform.logProblems()).toEqual([]);
-  }, 60_000);
+  });
 
   // A new owner that finds a queue without a past sends all again; later it looks for what is missing one by one.
   it.each([

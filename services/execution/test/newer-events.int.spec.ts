@@ -8,7 +8,7 @@ let platform: Platform;
 
 beforeEach(async () => {
   platform = await Platform.start();
-}, 60_000);
+});
 
 afterEach(async () => {
   jest.restoreAllMocks();
@@ -81,7 +81,7 @@ it('an event of a newer version stops its own execution and nothing else, until 
   const { rows: left } = await platform.sql.query('SELECT FROM execution.unprojected_executions');
   expect(left).toEqual([]);
   expect(await platform.logProblems()).toEqual([]);
-}, 180_000);
+});
 
 it('what an engine writes down as a time to come is by PostgreSQL’s clock, though its machine is an hour ahead', async () => {
   const HOUR_MS = 3_600_000;
@@ -110,7 +110,7 @@ it('what an engine writes down as a time to come is by PostgreSQL’s clock, tho
   expect(wake).toBeGreaterThan(now - 10_000);
   // The only thing to come is the execution's own deadline.
   expect(wake - now).toBeLessThan(30 * 24 * HOUR_MS + 60_000);
-}, 120_000);
+});
 
 it('another number of partitions than the first one is refused with a sentence, and none at all takes that one', async () => {
   await platform.stop(await platform.execution('one'));
@@ -124,4 +124,4 @@ it('another number of partitions than the first one is refused with a sentence, 
   );
   const engine = await platform.execution('one', { BATUTA_EXECUTION_PARTITIONS: '' });
   expect(engine.ownedPartitions()).toHaveLength(8);
-}, 60_000);
+});

@@ -8,7 +8,7 @@ let proxy: NatsProxy;
 beforeAll(async () => {
   platform = await Platform.start();
   proxy = await NatsProxy.start(platform.nats.url);
-}, 60_000);
+});
 afterAll(async () => {
   await platform?.end();
   await proxy?.close();
@@ -24,4 +24,4 @@ it('is not ready while the connection that it is asked over is cut, and only tha
   );
   proxy.heal('execution patterns');
   await eventually(async () => expect(await found()).toMatchObject({ requests: 'ok' }), { timeoutMs: 60_000 });
-}, 60_000);
+});

@@ -10,7 +10,7 @@ let platform: Platform;
 
 beforeAll(async () => {
   platform = await Platform.start();
-}, 60_000);
+});
 
 afterAll(() => platform?.end());
 
@@ -58,4 +58,4 @@ it('lists that are slow hold up nobody who asks for one execution, and PostgreSQ
     await holder.query('ROLLBACK');
     await holder.end();
   }
-}, 120_000);
+});

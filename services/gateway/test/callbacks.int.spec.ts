@@ -69,7 +69,7 @@ beforeEach(async () => {
     inbox = inbox.filter(({ id }) => !ids.includes(id));
     return { ids: mine };
   }) as never);
-}, 60_000);
+});
 
 afterEach(async () => {
   for (const socket of sockets) socket.terminate();

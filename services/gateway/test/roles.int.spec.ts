@@ -58,7 +58,7 @@ describe('the role of every route', () => {
       const nobody = await under.call(method, urlOf(path), { key: null });
       expect([route, nobody.status]).toEqual([route, 401]);
     }
-  }, 60_000);
+  });
 
   it('is the one that operators and newcomers know', () => {
     const roleOf = (method: string, path: string): Role | undefined =>

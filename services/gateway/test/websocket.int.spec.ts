@@ -313,7 +313,7 @@ describe('WebSockets', () => {
     await eventually(() => back.versions.at(-1) === sent);
     expect(back.versions).toEqual(upTo(sent, slow.received.length + 1));
     expect(quick.versions).toEqual(upTo(sent));
-  }, 120_000);
+  });
 
   it('closes the sockets of a key that was revoked with 4401', async () => {
     const id = uuidV7();
@@ -340,7 +340,7 @@ describe('WebSockets', () => {
     under.fake.append(id, 'ExecutionCompleted', { output: 1 });
     expect((await client.ended).code).toBe(1000);
     expect(client.versions).toEqual([1, 2, 3]);
-  }, 120_000);
+  });
 
   it('tells its clients with 1001 when it goes away, and lets requests finish', async () => {
     const id = uuidV7();

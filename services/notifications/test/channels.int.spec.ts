@@ -81,7 +81,7 @@ beforeEach(async () => {
     BATUTA_NOTIFICATIONS_SMS_TOKEN: 'token',
     BATUTA_NOTIFICATIONS_SMS_FROM: '+15005550006',
   });
-}, 60_000);
+});
 
 afterEach(async () => {
   await test?.close();
@@ -261,7 +261,7 @@ describe('SMS', () => {
     const [first, second] = sms.received.map(({ body }) => new URLSearchParams(body).get('Body'));
     expect(first).toBe('one\ntwo three four');
     expect(second).toContain('incident: failed (execution ');
-  }, 120_000);
+  });
 });
 
 describe('the inbox', () => {

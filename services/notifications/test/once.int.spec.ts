@@ -8,7 +8,7 @@ let test: UnderTest;
 beforeAll(async () => {
   test = await startUnderTest();
   await test.start({});
-}, 60_000);
+});
 afterAll(() => test?.close());
 
 const who = principal();

@@ -9,7 +9,7 @@ let proxy: NatsProxy;
 beforeAll(async () => {
   test = await startUnderTest();
   proxy = await NatsProxy.start(test.natsServer.url);
-}, 60_000);
+});
 afterAll(async () => {
   await test?.close();
   await proxy?.close();
@@ -25,4 +25,4 @@ it('is not ready while the connection that it is asked over is cut, and only tha
   );
   proxy.heal('notifications patterns');
   await eventually(async () => expect(await found()).toMatchObject({ requests: 'ok' }), { timeoutMs: 60_000 });
-}, 60_000);
+});

@@ -17,7 +17,7 @@ let receiver: Receiver;
 beforeAll(async () => {
   test = await startUnderTest();
   receiver = await Receiver.start();
-}, 60_000);
+});
 
 afterAll(async () => {
   await receiver?.close();
@@ -74,7 +74,7 @@ describe('signing secrets in the database', () => {
       await expectSigned();
     });
     expect(new Set(await stored())).toEqual(new Set([secret, tenantSecret]));
-  }, 60_000);
+  });
 
   it('are encrypted at the first start with a key, and sign as before', async () => {
     await running([old], async () => {
@@ -89,7 +89,7 @@ describe('signing secrets in the database', () => {
       await expectSigned();
     });
     for (const each of await stored()) expect(each).toMatch(/^enc1\./);
-  }, 60_000);
+  });
 
   it('are encrypted anew when the key is replaced; then the old key is not needed', async () => {
     const before = await stored();
@@ -99,7 +99,7 @@ describe('signing secrets in the database', () => {
     expect(after.filter((each) => before.includes(each))).toEqual([]);
     await running([current], expectSigned);
     expect(await stored()).toEqual(after);
-  }, 60_000);
+  });
 
   it('that no key can read fail their webhooks with the reason, which come when the key is back', async () => {
     const execution = await running([old], async () => {
@@ -119,7 +119,7 @@ describe('signing secrets in the database', () => {
     await running([current], async () => {
       await eventually(() => receiver.received.some(({ body }) => body.includes(execution)));
     });
-  }, 60_000);
+  });
 
   it('need keys of 32 bytes in Base64', () => {
     const wrong = { ...test.env, BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS: 'hunter2' };
@@ -196,7 +196,7 @@ describe('headers of callbacks in the database', () => {
     });
     expect((await dump()).split(AUTHORIZATION)).toHaveLength(2);
     expect((await dump()).split(FALLBACK_KEY)).toHaveLength(2);
-  }, 60_000);
+  });
 
   it('are encrypted at the first start with a key, and copies in deliveries of the version before are hidden', async () => {
     await test.rows(
@@ -212,7 +212,7 @@ describe('headers of callbacks in the database', () => {
     });
     expect(await dump()).not.toMatch(/s3cret|checkout/);
     expect(await dump()).toContain('enc1.');
-  }, 60_000);
+  });
 
   it('that were waiting in a delivery of the version before are sent all the same', async () => {
     receiver.answer = () => ({ status: 503 });
@@ -231,7 +231,7 @@ describe('headers of callbacks in the database', () => {
     );
     await running([old], () => expectSent(execution));
     expect(await dump()).not.toContain('of before');
-  }, 60_000);
+  });
 
   it('are encrypted anew when the key is replaced; then the old key is not needed', async () => {
     const before = await dump();
@@ -242,7 +242,7 @@ describe('headers of callbacks in the database', () => {
     expect([was.length, is.length]).toEqual([3, 3]);
     expect(is.filter((each) => was.includes(each))).toEqual([]);
     await running([current], () => expectSent(end()));
-  }, 60_000);
+  });
 
   it('that no key can read are shown to nobody and fail their webhooks, which come when the key is back', async () => {
     const execution = await running([old], async () => {
@@ -261,5 +261,5 @@ describe('headers of callbacks in the database', () => {
     });
     expect(receiver.received.filter(({ body }) => body.includes(execution))).toEqual([]);
     await running([current], () => expectSent(execution));
-  }, 60_000);
+  });
 });

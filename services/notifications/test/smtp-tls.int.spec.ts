@@ -75,7 +75,7 @@ beforeAll(async () => {
   trusted = await certificateFor('trusted', [{ type: 7, ip: '127.0.0.1' }]);
   misnamed = await certificateFor('misnamed', [{ type: 2, value: 'elsewhere.example.org' }]);
   test = await startUnderTest();
-}, 60_000);
+});
 
 afterEach(async () => {
   for (let close = closing.pop(); close !== undefined; close = closing.pop()) await close();

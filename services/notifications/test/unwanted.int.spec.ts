@@ -18,12 +18,12 @@ let receiver: Receiver;
 beforeEach(async () => {
   test = await startUnderTest();
   receiver = await Receiver.start();
-}, 60_000);
+});
 
 afterEach(async () => {
   await receiver?.close();
   await test?.close();
-}, 60_000);
+});
 
 async function create(body: object, tenantId = 'default'): Promise<string> {
   const reply = await test.client.request<CallbackReply>(subjects.notifications.callbackCreate, {
@@ -85,7 +85,7 @@ describe('while nobody wants to hear of anything', () => {
     await allRead();
     expect(await kept()).toEqual([]);
     expect(test.engine.startsAsked).toEqual([]);
-  }, 60_000);
+  });
 
   it('one statement moves the cursors of a pass, whatever was read', async () => {
     const statements: string[] = [];
@@ -136,7 +136,7 @@ describe('while nobody wants to hear of anything', () => {
     expect(statements).toHaveLength(1);
     // Which of them depends on how often the reader was woken before.
     expect([sql.MOVE_UNLESS_WANTED, sql.MOVE_UNLESS_ANYBODY]).toContain(statements[0]);
-  }, 60_000);
+  });
 });
 
 describe('when nobody has wanted to hear of anything for some passes', () => {
@@ -157,7 +157,7 @@ describe('when nobody has wanted to hear of anything for some passes', () => {
   beforeEach(async () => {
     await test.start();
     await quieten();
-  }, 60_000);
+  });
 
   it('the cursors move on without what passes them being read', async () => {
     const from = test.engine.quietReadings.length;
@@ -168,7 +168,7 @@ describe('when nobody has wanted to hear of anything for some passes', () => {
     }
     expect(test.engine.quietReadings.slice(from)).not.toContain(false);
     expect(await kept()).toEqual([]);
-  }, 60_000);
+  });
 
   it('a start that names a callback_url is noticed, and its end that was read with it', async () => {
     const execution = start({ callbackUrl: `${receiver.url}/short`, partition: 1 });
@@ -178,7 +178,7 @@ describe('when nobody has wanted to hear of anything for some passes', () => {
     await eventually(async () => expect(await kept()).toContain(later));
     test.engine.tell(later, 'failed');
     await expectTold('/later', [['failed', later]]);
-  }, 60_000);
+  });
 
   it('its end is noticed when the start was read long before', async () => {
     const execution = start({ callbackUrl: `${receiver.url}/short`, partition: 2 });
@@ -191,7 +191,7 @@ describe('when nobody has wanted to hear of anything for some passes', () => {
     test.engine.tell(execution, 'completed');
     await expectTold('/short', [['completed', execution]]);
     await quieten();
-  }, 60_000);
+  });
 
   it('a callback hears of all that happens after it was made', async () => {
     const configId = test.engine.addConfig();
@@ -204,7 +204,7 @@ describe('when nobody has wanted to hear of anything for some passes', () => {
     await eventually(() => {
       expect(Object.fromEntries(toldAt('/config'))).toEqual({ completed: running, started: fresh });
     });
-  }, 60_000);
+  });
 
   it('a callback of one execution hears of it', async () => {
     const execution = start({ partition: 3 });
@@ -223,7 +223,7 @@ describe('when nobody has wanted to hear of anything for some passes', () => {
       ['paused', execution],
       ['completed', execution],
     ]);
-  }, 60_000);
+  });
 
   it('a retry of an execution that named a callback_url is noticed', async () => {
     const execution = start({ callbackUrl: `${receiver.url}/short`, partition: 1 });
@@ -238,7 +238,7 @@ describe('when nobody has wanted to hear of anything for some passes', () => {
       ['failed', execution],
       ['completed', execution],
     ]);
-  }, 60_000);
+  });
 
   it('several replicas make each delivery once', async () => {
     await Promise.all([test.start(), test.start()]);
@@ -260,7 +260,7 @@ describe('when nobody has wanted to hear of anything for some passes', () => {
         timeoutMs: 60_000,
       },
     );
-  }, 90_000);
+  });
 });
 
 describe('an execution of which nothing was kept', () => {
@@ -298,7 +298,7 @@ describe('an execution of which nothing was kept', () => {
     await eventually(() => expect(toldAt('/config').at(-1)).toEqual(['started', fresh]));
     expect(test.engine.startsAsked).toHaveLength(1);
     await remove(id);
-  }, 60_000);
+  });
 
   it('is told of once it has a callback of its own, and no other is kept for that', async () => {
     await test.start();
@@ -324,7 +324,7 @@ describe('an execution of which nothing was kept', () => {
     await allRead();
     test.engine.tell(wanted, 'completed');
     await eventually(() => expect(toldAt('/own')).toHaveLength(3));
-  }, 60_000);
+  });
 
   it('is told of although what was kept with its own callback is gone', async () => {
     await test.start();
@@ -335,7 +335,7 @@ describe('an execution of which nothing was kept', () => {
     test.engine.tell(execution, 'paused');
     await expectTold('/own', [['paused', execution]]);
     expect(await kept()).toEqual([execution]);
-  }, 60_000);
+  });
 
   it('cannot be told of to another tenant, whose callbacks belong to the same global config', async () => {
     await test.start();
@@ -355,7 +355,7 @@ describe('an execution of which nothing was kept', () => {
     await allRead();
     const rows = await test.rows('SELECT execution_id, tenant_id FROM notifications.orchestration_callbacks');
     expect(rows).toEqual([{ execution_id: mine, tenant_id: 'default' }]);
-  }, 60_000);
+  });
 
   it.each(['silence', 'error'] as const)(
     'stops the cursor where it is wanted, and no other, while the execution service answers with %s',
@@ -407,7 +407,7 @@ describe('an execution of which nothing was kept', () => {
     await expectTold('/x', [['paused', found]]);
     await allRead();
     expect((await counted()) - before).toBe(1);
-  }, 60_000);
+  });
 
   it('is told of once by several replicas', async () => {
     await Promise.all([test.start(), test.start()]);
@@ -429,7 +429,7 @@ describe('an execution of which nothing was kept', () => {
         ['completed', execution],
       ]);
     }
-  }, 60_000);
+  });
 });
 
 describe('the short form', () => {
@@ -446,7 +446,7 @@ describe('the short form', () => {
       [{ execution_id: short, ended: true }],
     );
     expect(test.engine.startsAsked).toEqual([]);
-  }, 60_000);
+  });
 
   it('is called at every end of an execution that is retried, also when what was kept of it is gone', async () => {
     await test.start();
@@ -467,7 +467,7 @@ describe('the short form', () => {
     await allRead();
     await end();
     expect(test.engine.startsAsked).toEqual([[short]]);
-  }, 60_000);
+  });
 });
 
 describe('a callback of an execution', () => {
@@ -518,7 +518,7 @@ describe('a callback of an execution', () => {
       await service.close();
       expect(await kept()).toEqual(left > 0 ? ['long ago'] : []);
     }
-  }, 60_000);
+  });
 });
 
 interface PlanNode {

@@ -14,7 +14,7 @@ let receiver: Receiver;
 beforeAll(async () => {
   test = await startUnderTest();
   await test.start({ BATUTA_NOTIFICATIONS_RETRY_MAX: '2s' });
-}, 60_000);
+});
 
 beforeEach(async () => {
   await receiver?.close();

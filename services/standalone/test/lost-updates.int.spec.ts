@@ -37,7 +37,7 @@ beforeAll(async () => {
   });
   const settings = loadGatewaySettings({ BATUTA_GATEWAY_HTTP_PORT: '0', NATS_URL: nats.url });
   gateway = await startGateway({ settings, logger });
-}, 60_000);
+});
 afterAll(async () => {
   await gateway?.close();
   await config?.close();

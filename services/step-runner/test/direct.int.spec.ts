@@ -241,5 +241,5 @@ describe('tasks straight from the engine', () => {
     expect(await engine.give(incarnation, [gated('next')])).toEqual({ taken: 1, open: true });
     await eventually(() => gate.entered.length === 2);
     expect(engine.results).toHaveLength(1);
-  }, 120_000);
+  });
 });

@@ -54,7 +54,7 @@ describe('the step-runner as a process', () => {
       ['lost', true],
     ]);
     expect(engine.resultOf(unwanted)).toBeUndefined();
-  }, 60_000);
+  });
 
   it('finishes what runs and ends with 0 on SIGTERM', async () => {
     const child = runner();
@@ -64,11 +64,11 @@ describe('the step-runner as a process', () => {
     expect(await child.end('SIGTERM')).toBe(0);
     expect(engine.resultOf(task)).toMatchObject({ ok: true });
     expect(await engine.queued()).toBe(0);
-  }, 60_000);
+  });
 
   it('names a wrong setting and ends with 2', async () => {
     const child = runner({ BATUTA_RUNNER_WORKING: '10m' });
     await eventually(() => child.process.exitCode === 2, STARTING);
     expect(child.output()).toContain('BATUTA_RUNNER_WORKING');
-  }, 60_000);
+  });
 });

@@ -11,7 +11,7 @@ describe('the worker without an SDK', () => {
     nats = await startTestNats();
     engine = await FakeEngine.start(nats.url, ['text']);
     worker = runFile('examples/worker-without-sdk/worker.mjs', { env: { NATS_URL: nats.url } });
-  }, 120_000);
+  });
   afterAll(async () => {
     await worker?.end('SIGKILL');
     await engine?.close();
@@ -34,7 +34,7 @@ describe('the worker without an SDK', () => {
     });
     await eventually(async () => (await engine.queued()) === 0);
     expect(engine.results).toHaveLength(2);
-  }, 120_000);
+  });
 
   it('serves on after nats-server was killed and its store deleted', async () => {
     await nats.kill();
@@ -50,5 +50,5 @@ describe('the worker without an SDK', () => {
       { timeoutMs: 60_000 },
     );
     expect(result).toMatchObject({ ok: true, output: { words: 1 } });
-  }, 120_000);
+  });
 });

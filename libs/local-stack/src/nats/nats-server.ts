@@ -58,7 +58,7 @@ export interface NatsServer extends LocalServer {
  */
 export async function startNats(options: NatsOptions): Promise<NatsServer> {
   const logger = options.logger ?? silentLogger;
-  const timeoutMs = options.startTimeoutMs ?? 30_000;
+  const timeoutMs = options.startTimeoutMs ?? 180_000;
   await mkdir(options.home, { recursive: true, mode: 0o700 });
   const home = await realpath(options.home);
   const storeDir = path.resolve(options.storeDir ?? path.join(home, 'store'));

@@ -66,7 +66,7 @@ export interface PostgresServer extends LocalServer {
 export async function startPostgres(options: PostgresOptions): Promise<PostgresServer> {
   const logger = options.logger ?? silentLogger;
   const database = options.database ?? 'batuta';
-  const timeoutMs = options.startTimeoutMs ?? 60_000;
+  const timeoutMs = options.startTimeoutMs ?? 180_000;
   await mkdir(options.home, { recursive: true, mode: 0o700 });
   const home = await realpath(options.home);
   const logFile = options.logFile ?? path.join(home, 'postgres.log');
