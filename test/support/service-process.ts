@@ -86,7 +86,7 @@ export class ServiceProcess {
           if (response.status !== 200) throw new Error(await response.text());
           return ended() === undefined;
         },
-        { timeoutMs: 60_000, describe: `${this.service} is ready`, pointless: ended },
+        { timeoutMs: 150_000, describe: `${this.service} is ready`, pointless: ended },
       );
     } catch (error) {
       throw new Error(`${(error as Error).message} ${await this.logTail()}`, { cause: error });
