@@ -22,29 +22,29 @@ export function startExecution(draft: Draft, command: StartExecution): Outcome |
   const { config } = state;
   const priority = start.priority ?? config.priority;
   const startsAt = Math.max(start.startAt ?? 0, command.at);
+  const callbackUrl = start.callbackUrl || config.definition.settings?.callback_url || '';
+  // Keys in ascending order, as they are stored: then nothing has to be put in order.
   const data: ExecutionStarted = {
-    tenantId: principal.tenantId,
-    traceId: start.traceId,
+    ...(start.budget === undefined ? {} : { budget: start.budget }),
+    ...(callbackUrl === '' ? {} : { callbackUrl }),
     configId: start.configId,
     configName: config.definition.name,
     configVersion: start.configVersion,
-    userId: principal.userId,
     createdBy: principal.userId,
     deadlineAt: startsAt + config.timeoutMs,
-    ...(start.input === undefined ? {} : { input: start.input }),
-    ...(start.sessionId ? { sessionId: start.sessionId } : {}),
-    ...(start.callbackUrl || config.definition.settings?.callback_url
-      ? { callbackUrl: start.callbackUrl || config.definition.settings?.callback_url || '' }
-      : {}),
-    ...(start.metadata === undefined ? {} : { metadata: start.metadata }),
-    ...(priority === 'normal' && config.priority === 'normal' ? {} : { priority }),
-    ...(start.traceparent ? { traceparent: start.traceparent } : {}),
-    ...(start.requestHash ? { requestHash: start.requestHash } : {}),
-    ...(startsAt > command.at ? { startAt: startsAt } : {}),
-    ...(start.budget === undefined ? {} : { budget: start.budget }),
     ...(start.fork === undefined
       ? {}
       : { forkedFrom: start.fork.executionId, forkedFromStepId: start.fork.fromStepId }),
+    ...(start.input === undefined ? {} : { input: start.input }),
+    ...(start.metadata === undefined ? {} : { metadata: start.metadata }),
+    ...(priority === 'normal' && config.priority === 'normal' ? {} : { priority }),
+    ...(start.requestHash ? { requestHash: start.requestHash } : {}),
+    ...(start.sessionId ? { sessionId: start.sessionId } : {}),
+    ...(startsAt > command.at ? { startAt: startsAt } : {}),
+    tenantId: principal.tenantId,
+    traceId: start.traceId,
+    ...(start.traceparent ? { traceparent: start.traceparent } : {}),
+    userId: principal.userId,
   };
   draft.emit({ type: 'ExecutionStarted', data });
   for (const { output, ...reused } of command.reused ?? []) {

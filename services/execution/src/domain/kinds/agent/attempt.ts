@@ -5,12 +5,14 @@ import { unitState } from '../../state/state.js';
 /** Takes the next attempt of a unit into the log. */
 export function scheduleAttempt(draft: Draft, index: number): void {
   const unit = compiledUnit(draft.state, index);
+  const attempt = unitState(draft.state, index).attempt + 1;
+  const stepId = unit.id;
+  // Keys in ascending order, as they are stored: then nothing has to be put in order.
   draft.emit({
     type: 'StepScheduled',
-    data: {
-      stepId: unit.id,
-      attempt: unitState(draft.state, index).attempt + 1,
-      ...(unit.scheduleToStartMs > 0 ? { startDeadlineAt: draft.at + unit.scheduleToStartMs } : {}),
-    },
+    data:
+      unit.scheduleToStartMs > 0
+        ? { attempt, startDeadlineAt: draft.at + unit.scheduleToStartMs, stepId }
+        : { attempt, stepId },
   });
 }
