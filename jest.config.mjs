@@ -45,5 +45,5 @@ export default {
   ],
   maxWorkers: 2,
   // A test that is slower hangs. On a machine that does other things an ordinary one takes many seconds.
-  testTimeout: 180_000,
+  testTimeout: 300_000,
 };

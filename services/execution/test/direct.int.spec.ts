@@ -69,7 +69,6 @@ describe('with runners in processes of their own, the engine', () => {
     );
     runners.push(child);
     await eventually(() => beats.some(({ runnerId }) => runnerId === name), {
-      timeoutMs: 60_000,
       describe: `${name} gives signs of life`,
       pointless: endOf(name, child),
     });
@@ -254,31 +253,27 @@ describe('with runners in processes of their own, the engine', () => {
   it.each([
     ['was restarted, and the queue lost meanwhile', 'DELETE'],
     ['was superseded, and the queue emptied', 'PURGE'],
-  ] as const)(
-    'does not dispatch again what a live runner holds when it %s',
-    async (_case, loss) => {
-      const lose = () => platform.connection.request(`$JS.API.STREAM.${loss}.${STEPS_STREAM}`, '', { timeout: 2_000 });
-      const first = await platform.execution('one');
-      // The idle one would get whatever is dispatched again.
-      await Promise.all([runner('holder', MORE), runner('idle')]);
-      await beginStrangers();
-      const id = await start('long');
-      const keys = keysOf(id, 'l', 6);
-      await isHeldBy('holder', keys);
-      const from = ways.length;
-      if (loss === 'DELETE') {
-        await platform.stop(first);
-        await lose();
-      }
-      const second = await platform.execution('one');
-      await eventually(() => second.ownedPartitions().length === PARTITIONS, { timeoutMs: 60_000 });
-      if (loss === 'PURGE') await lose();
-      await strangersSentAgain(from);
-      await completed([id]);
-      expect(waysOf(keys, from)).toEqual([]);
-      ranOnce(keys, 'holder');
-      expect(await platform.logProblems()).toEqual([]);
-    },
-    60_000,
-  );
+  ] as const)('does not dispatch again what a live runner holds when it %s', async (_case, loss) => {
+    const lose = () => platform.connection.request(`$JS.API.STREAM.${loss}.${STEPS_STREAM}`, '', { timeout: 2_000 });
+    const first = await platform.execution('one');
+    // The idle one would get whatever is dispatched again.
+    await Promise.all([runner('holder', MORE), runner('idle')]);
+    await beginStrangers();
+    const id = await start('long');
+    const keys = keysOf(id, 'l', 6);
+    await isHeldBy('holder', keys);
+    const from = ways.length;
+    if (loss === 'DELETE') {
+      await platform.stop(first);
+      await lose();
+    }
+    const second = await platform.execution('one');
+    await eventually(() => second.ownedPartitions().length === PARTITIONS, { timeoutMs: 60_000 });
+    if (loss === 'PURGE') await lose();
+    await strangersSentAgain(from);
+    await completed([id]);
+    expect(waysOf(keys, from)).toEqual([]);
+    ranOnce(keys, 'holder');
+    expect(await platform.logProblems()).toEqual([]);
+  });
 });

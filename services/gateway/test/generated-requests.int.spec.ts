@@ -107,6 +107,7 @@ describe('requests made from the OpenAPI document', () => {
       [subjects.config.knowledgeList, { documents: [] }],
       [subjects.config.knowledgeSearch, { passages: [] }],
       [subjects.config.keyList, { keys: [] }],
+      [subjects.config.secretList, { secrets: [] }],
       [subjects.notifications.callbackList, { callbacks: [] }],
       [subjects.notifications.deliveryList, { deliveries: [] }],
       [subjects.notifications.secretRotate, { secret: 'new' }],

@@ -88,7 +88,7 @@ describe('deliveries', () => {
       `SELECT 1 FROM notifications.callback_attempts WHERE outcome IN ('interrupted', 'running')`,
     );
     expect(interrupted.length).toBeGreaterThan(0);
-  }, 300_000);
+  });
 
   it('are made once by several replicas, whatever happens to the notices', async () => {
     await Promise.all([test.start(), test.start(), test.start()]);

@@ -385,7 +385,6 @@ describe('an execution of which nothing was kept', () => {
       await allRead();
       expect(receiver.received).toHaveLength(3);
     },
-    60_000,
   );
 
   it('that nobody knows stops no cursor, and is counted', async () => {
@@ -499,7 +498,6 @@ describe('a callback of an execution', () => {
         expect(await test.rows('SELECT 1 FROM notifications.callbacks')).toEqual([]);
       });
     },
-    60_000,
   );
 
   it('is removed too when it is one of more than are removed at once', async () => {
@@ -584,6 +582,5 @@ describe('statements of a pass', () => {
         }
       }
     },
-    60_000,
   );
 });
