@@ -1,6 +1,7 @@
 import { collectProcessMetrics, exposeMetrics } from '@batuta/observability';
 import { describe, expect, it, jest } from '@jest/globals';
 import { parse } from 'yaml';
+import { EVENTS } from '../../services/execution/src/domain/index.js';
 import { filesBelow, read } from './places.js';
 import { alerts, dashboards, expressions, groupingsOf, selectionsOf } from './promql.js';
 
@@ -10,6 +11,18 @@ jest.setTimeout(120_000);
 interface Declared {
   readonly isHistogram: boolean;
   readonly labels: readonly string[];
+}
+
+/** Finds a metric among those that events count in, by their definitions. */
+function metricsOfEvents(): (name: string) => Declared | undefined {
+  const metrics = Object.values(EVENTS).flatMap(({ measures }) => measures?.metrics ?? []);
+  const declared = new Map(
+    metrics.map(({ name, type, labels }): [string, Declared] => [
+      name,
+      { isHistogram: type === 'distribution', labels },
+    ]),
+  );
+  return (name) => declared.get(name);
 }
 
 /**
@@ -53,9 +66,12 @@ const addedLabels = ['service', 'instance', 'job', 'le', 'namespace', 'pod'];
 
 describe('dashboards and alert rules', () => {
   it('are valid PromQL and use only metrics and labels that the services export', async () => {
-    const declared = metricsOfSource();
+    const ofEvents = metricsOfEvents();
+    const ofSource = metricsOfSource();
+    const declared = (name: string): Declared | undefined => ofEvents(name) ?? ofSource(name);
     const ofProcess = await metricsOfProcess();
     expect(declared('batuta_engine_takeovers_total')).toBeDefined();
+    expect(declared('batuta_step_attempts_total')).toEqual({ isHistogram: false, labels: ['agent', 'outcome'] });
     expect(declared('batuta_engine_nothings_total')).toBeUndefined();
     const wrong = expressions.flatMap((expression) => {
       const known = new Set(addedLabels);

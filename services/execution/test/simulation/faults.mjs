@@ -45,7 +45,7 @@ export const faults = [
   {
     name: 'a commit regardless of the one before',
     what: 'the store appends behind a commit that was refused',
-    seed: 344,
+    seed: 225,
     patches: [{ file: memory, from: 'if (lastPosition === item.lastPosition) held.set(', to: 'held.set(' }],
   },
   {
@@ -385,7 +385,7 @@ export const faults = [
   {
     name: 'a silent runner is waited for',
     what: 'a runner that gives no sign of life and answers nobody keeps its tasks',
-    seed: 59,
+    seed: 26,
     patches: [
       { file: direct, from: 'if (silent > runner.expiresMs * STILL_SHARE)', to: 'if (silent > Infinity)' },
       {
@@ -402,8 +402,8 @@ export const faults = [
     patches: [
       {
         file: direct,
-        from: '      this.#holders.delete(key);\n      if (sent.done === undefined) lost',
-        to: '      if (sent.done === undefined) continue;\n      this.#holders.delete(key);\n      if (sent.done === undefined) lost',
+        from: '      this.#holders.delete(key);\n      this.#stop(runner, sent);\n',
+        to: '      if (sent.done === undefined) continue;\n      this.#holders.delete(key);\n      this.#stop(runner, sent);\n',
       },
     ],
   },
@@ -414,8 +414,8 @@ export const faults = [
     patches: [
       {
         file: direct,
-        from: 'const sent: Sent = { task, running: true, done };',
-        to: "const sent: Sent = { task, running: true, done: () => undefined };\n    queueMicrotask(() => done('stored'));",
+        from: 'const sent: Sent = { task, share, running: true, done };',
+        to: "const sent: Sent = { task, share, running: true, done: () => undefined };\n    queueMicrotask(() => done('stored'));",
       },
     ],
   },
@@ -424,8 +424,11 @@ export const faults = [
     what: 'what a runner holds already is given away again',
     seed: 1760,
     patches: [
-      { file: direct, from: '    if (this.#joins(task, done)) return true;\n', to: '' },
-      { file: direct, from: '    if (this.#joins(task, done)) return;\n', to: '' },
+      {
+        file: direct,
+        from: '    if (sent === undefined) return false;\n    const { done: before } = sent;\n',
+        to: '    if (sent === undefined || sent.share !== undefined) return false;\n    const { done: before } = sent as Sent;\n',
+      },
       {
         file: direct,
         from: '    if (this.#holders.has(attemptKey)) return true;\n    for (const runner of this.#runners.values()) {\n      if ((pool === undefined || runner.pools.has(pool)) && runner.held.has(attemptKey)) return true;\n    }\n',
