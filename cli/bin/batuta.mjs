@@ -146,16 +146,13 @@ checkNode();
 checkInstalled();
 const { commandLine } = await import('../command-line.js');
 const { alreadyRuns, readRunFile } = await import('../run-file.js');
-const program = () => load(false);
-await commandLine({
+const own = {
   start: async () => {
     await checkNotRunning();
     await load(true);
   },
   demo: () => load(true),
-  env: program,
-  addKnowledge: program,
-  listKnowledge: program,
-  rebuild: program,
-  verify: program,
-}).parseAsync();
+};
+// Whatever else the command line has, the program itself does.
+const actions = new Proxy(own, { get: (found, name) => found[name] ?? (() => load(false)) });
+await commandLine(actions).parseAsync();

@@ -18,6 +18,9 @@ import type { CollectedSpan } from '../support/otlp-collector.js';
 import type { DeployableService } from '../support/service-process.js';
 
 const DOCS = new URL('../../docs/observability.md', import.meta.url);
+/** A row of documented metrics may name several services. */
+const isOf = (row: Readonly<Record<string, string>>, service: string): boolean =>
+  (row['Service'] ?? '').split(', ').includes(service);
 const SERVICES: readonly DeployableService[] = ['gateway', 'config', 'execution', 'step-runner', 'notifications'];
 const SECRET = `secret-${randomBytes(12).toString('hex')}`;
 const CALLER = { traceId: randomBytes(16).toString('hex'), spanId: randomBytes(8).toString('hex') };
@@ -510,13 +513,13 @@ describe('what a platform shows of itself', () => {
       const text = await response.text();
       texts.set(service, text);
       const types = new Map([...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name, type]));
-      for (const row of rows.filter((each) => each['Service'] === service)) {
+      for (const row of rows.filter((each) => isOf(each, service))) {
         const type = types.get(row['Metric']);
         if (type !== row['Type'])
           problems.push(`${service}: ${row['Metric']} is ${type}, documented as ${row['Type']}`);
       }
       for (const [name] of types) {
-        const documented = rows.some((row) => row['Metric'] === name && row['Service'] === service);
+        const documented = rows.some((row) => row['Metric'] === name && isOf(row, service));
         if (name?.startsWith('batuta_') === true && !documented) problems.push(`${service}: ${name} is not documented`);
       }
       const labels = new Map(rows.map((row) => [row['Metric'], new Set((row['Labels'] ?? '').split(' '))]));

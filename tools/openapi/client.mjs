@@ -13,20 +13,38 @@ const camel = (name) => name.replaceAll(/[-_](\w)/g, (_, letter) => letter.toUpp
 /** The TypeScript type of a schema. @throws Error for what the document has never had, so that it is not lost unseen. */
 function typeOf(schema, indent = '') {
   const known = new Set([
-    ...['$ref', 'type', 'properties', 'required', 'additionalProperties', 'items', 'anyOf', 'oneOf', 'enum', 'const'],
-    ...[
-      'description',
-      'example',
-      'default',
-      'format',
-      'pattern',
-      'minimum',
-      'maximum',
-      'exclusiveMinimum',
-      'minLength',
-    ],
-    ...['maxLength', 'minItems', 'maxItems', 'minProperties', 'discriminator', 'title', 'deprecated', 'uniqueItems'],
-    ...['readOnly', 'writeOnly', 'maxProperties', 'examples', 'propertyNames'],
+    '$ref',
+    'type',
+    'properties',
+    'required',
+    'additionalProperties',
+    'items',
+    'anyOf',
+    'oneOf',
+    'enum',
+    'const',
+    'description',
+    'example',
+    'default',
+    'format',
+    'pattern',
+    'minimum',
+    'maximum',
+    'exclusiveMinimum',
+    'minLength',
+    'maxLength',
+    'minItems',
+    'maxItems',
+    'minProperties',
+    'discriminator',
+    'title',
+    'deprecated',
+    'uniqueItems',
+    'readOnly',
+    'writeOnly',
+    'maxProperties',
+    'examples',
+    'propertyNames',
   ]);
   for (const word of Object.keys(schema))
     if (!known.has(word) && !word.startsWith('x-'))
@@ -110,23 +128,25 @@ function read(document, path, method, operation) {
   const page = document.components.schemas[answer]?.properties ?? {};
   const list = 'next_cursor' in page ? Object.entries(page).find(([, field]) => field.type === 'array') : undefined;
   return {
-    ...{
-      namespace,
-      name,
-      path,
-      method: method.toUpperCase(),
-      summary: operation.summary,
-      inPath,
-      query,
-      headers,
-      answer,
-    },
-    ...{
-      media,
-      body: content === undefined ? undefined : typeOf(content.schema),
-      bodyRequired: operation.requestBody?.required === true,
-    },
-    paged: list === undefined ? undefined : { field: list[0], item: typeOf(list[1].items) },
+    namespace,
+    name,
+    path,
+    method: method.toUpperCase(),
+    summary: operation.summary,
+    inPath,
+    query,
+    headers,
+    answer,
+    media,
+    body: content === undefined ? undefined : typeOf(content.schema),
+    bodyRequired: operation.requestBody?.required === true,
+    paged:
+      list === undefined
+        ? undefined
+        : {
+            field: list[0],
+            item: typeOf(list[1].items),
+          },
   };
 }
 

@@ -34,6 +34,6 @@ export class Answer<T> implements PromiseLike<T> {
   }
 
   finally(onFinally: () => void): Promise<T> {
-    return this.then().finally(onFinally);
+    return this.#full.then(({ data }) => data).finally(onFinally);
   }
 }

@@ -11,7 +11,7 @@ export class ProblemError extends Error {
     readonly request: string,
     readonly problem: Problem,
     /** Milliseconds after which the platform wants to be asked again, where it says so. */
-    readonly retryAfterMs: number | undefined = undefined,
+    readonly retryAfterMs?: number,
   ) {
     const details = (problem.errors ?? []).map(({ path, message }) => `\n  ${path === '' ? '/' : path}: ${message}`);
     super(`${request}: ${problem.status} ${problem.title}: ${problem.detail}${details.join('')}`);
@@ -34,7 +34,7 @@ export class UnexpectedAnswerError extends Error {
     readonly request: string,
     readonly status: number,
     readonly text: string,
-    readonly retryAfterMs: number | undefined = undefined,
+    readonly retryAfterMs?: number,
   ) {
     super(`${request}: ${status}, which is no answer of Batuta: ${text.slice(0, 200)}`);
   }

@@ -125,7 +125,12 @@ if (installTools()) {
     check(
       'openapi-python-client makes a client',
       run(join(here, 'venv/bin/openapi-python-client'), [
-        ...['generate', '--path', document, '--output-path', 'generated/python', '--overwrite'],
+        'generate',
+        '--path',
+        document,
+        '--output-path',
+        'generated/python',
+        '--overwrite',
       ]),
     );
   await withPlatform((env) => {

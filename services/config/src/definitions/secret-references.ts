@@ -10,7 +10,7 @@ import { pointerToken } from '../json/report.js';
 import type { Report } from '../json/report.js';
 import { isRecord } from '../json/shape.js';
 import { textOf } from './outline.js';
-import type { ValidationPorts } from './validate-definition.js';
+import type { ValidationPorts } from './validation-ports.js';
 
 interface Use {
   readonly path: string;

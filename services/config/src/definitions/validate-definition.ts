@@ -1,6 +1,5 @@
 import { BUILT_IN_AGENTS, LIMITS } from '@batuta/contracts';
 import type { OrchestrationDefinition, Violation } from '@batuta/contracts';
-import type { ExpressionReading, SandboxFailure } from '@batuta/sandbox';
 import { guardJson } from '../json/guard.js';
 import { Report } from '../json/report.js';
 import { isRecord, withoutNulls } from '../json/shape.js';
@@ -12,6 +11,7 @@ import { expressionMistake, mixedText } from './mixed-text.js';
 import { outlineOf } from './outline.js';
 import type { Outline } from './outline.js';
 import { reportSecrets } from './secret-references.js';
+import type { ValidationPorts } from './validation-ports.js';
 import { reportWithoutEffect } from './without-effect.js';
 import { ReferenceCheck } from './references.js';
 import {
@@ -29,25 +29,7 @@ import {
 } from './rules.js';
 import type { AgentUse } from './rules.js';
 
-/** What validation asks others for. */
-export interface ValidationPorts {
-  /** Of the given names, those in the tenant's registry. */
-  registeredAgents(names: readonly string[]): Promise<ReadonlySet<string>>;
-  /** All names in the tenant's registry; asked for when a config names an agent that is not there. */
-  agentNames(): Promise<readonly string[]>;
-  /** Of the given names of the tenant's registry, those of agents whose workers are the platform's own. */
-  agentsWithSecrets(names: readonly string[]): Promise<ReadonlySet<string>>;
-  /** Of the given names, those of the tenant's secrets; and which one may have been meant instead of another. */
-  knownSecrets(
-    names: readonly string[],
-  ): Promise<{ readonly known: ReadonlySet<string>; readonly meant: ReadonlyMap<string, string> }>;
-  /** Mistakes of a JSON Schema, paths relative to it. */
-  checkSchema(schema: unknown): Promise<readonly Violation[]>;
-  /** What each JSONata expression reads, or what is wrong with it; in the order given. */
-  parseExpressions(expressions: readonly string[]): Promise<readonly ExpressionReading[]>;
-  /** What is wrong with each Liquid template, in the order given. */
-  parseTemplates(templates: readonly string[]): Promise<readonly (SandboxFailure | undefined)[]>;
-}
+export type { ValidationPorts } from './validation-ports.js';
 
 export type DefinitionValidation =
   | {

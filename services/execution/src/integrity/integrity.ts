@@ -112,9 +112,18 @@ export class Integrity {
     const { keyId, signature, partition, afterPosition, position, at, root, previous } = checkpoint;
     const place = links.findIndex((link) => link.position === leafPosition);
     return {
-      ...{ partition, after_position: afterPosition, position, at, links: checkpoint.links, root, previous },
-      ...{ key_id: keyId, signature, public_key: this.keys.publicKey(keyId) ?? null },
-      ...{ leaf_version: leafVersion, path: merklePath(links, place) },
+      partition,
+      after_position: afterPosition,
+      position,
+      at,
+      links: checkpoint.links,
+      root,
+      previous,
+      key_id: keyId,
+      signature,
+      public_key: this.keys.publicKey(keyId) ?? null,
+      leaf_version: leafVersion,
+      path: merklePath(links, place),
     };
   }
 

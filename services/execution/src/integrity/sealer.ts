@@ -84,8 +84,15 @@ export class Sealer {
     const { keyId, signature } = keys.sign(statementOf(checkpoint));
     const { position, at, root, previous } = checkpoint;
     const written = await pool.query(WRITE_CHECKPOINT, [
-      ...[partition, afterPosition, position, at, links.length, root, previous],
-      ...[keyId, signature],
+      partition,
+      afterPosition,
+      position,
+      at,
+      links.length,
+      root,
+      previous,
+      keyId,
+      signature,
     ]);
     if (written.rowCount === 1) this.#sealed.set(partition, checkpoint);
     // Another process owned the partition meanwhile, and sealed it.

@@ -4,7 +4,7 @@ import { spendingDetails } from '../domain/index.js';
 import type { Batch } from './batch.js';
 import { settle } from './inputs.js';
 import type { Input } from './inputs.js';
-import type { LaneParts } from './lane.js';
+import type { LaneParts } from './lane-parts.js';
 import type { HotExecution, Partition } from './partition.js';
 import type { Clock } from './ports.js';
 

@@ -14,7 +14,7 @@ import type { LoadedExecution } from './execution-loader.js';
 import { ResultGroup, WANTED } from './inputs.js';
 import type { CommandInput, Input } from './inputs.js';
 import { Lane } from './lane.js';
-import type { LaneLimits } from './lane.js';
+import type { LaneLimits } from './lane-parts.js';
 import { OutputCheck } from './output-check.js';
 import { Ownership } from './ownership.js';
 import type { OwnershipSettings } from './ownership.js';

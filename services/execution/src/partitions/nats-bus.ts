@@ -537,7 +537,7 @@ export class NatsBus implements Bus, TaskQueue {
   async flush(): Promise<void> {
     this.#sendWakeUps();
     const connections = new Set([this.options.connection, this.#jetStream]);
-    await Promise.all([...connections].map((nc) => (nc.isClosed() ? undefined : nc.flush())));
+    await Promise.all([...connections].filter((nc) => !nc.isClosed()).map((nc) => nc.flush()));
   }
 
   #replyTo(message: Msg): PartitionRequest['reply'] {

@@ -47,7 +47,7 @@ export function resultOfView(view: ExecutionView): JsonObject {
 }
 
 /** The steps of a view that wait for a worker, each with what its pool has. */
-export const queuedSteps = ({ steps = [] }: ExecutionView): JsonObject[] =>
+export const queuedSteps = ({ steps }: ExecutionView): JsonObject[] =>
   steps.flatMap(({ stepId, queued }) =>
     queued === undefined ? [] : [{ step_id: stepId, ...toUserJson(QueuedViewSchema, queued) }],
   );
