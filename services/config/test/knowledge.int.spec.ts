@@ -239,7 +239,7 @@ describe('search', () => {
           "SELECT search::text FROM config.knowledge_passages WHERE tenant_id = 'parts' AND title = 'Ids'",
         );
         expect(before?.search).toContain('api.example.org');
-        await dataSource.runMigrations();
+        await dataSource.runMigrations({ transaction: 'each' });
       } finally {
         await dataSource.destroy();
       }
