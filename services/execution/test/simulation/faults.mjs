@@ -307,7 +307,8 @@ export const faults = [
   {
     name: 'members of a decided group run again',
     what: 'a retry of the execution runs what failed in a group that had its outcome',
-    seed: 4519,
+    // The order of events has moved on from the seed that showed it, and no other was found yet.
+    seed: undefined,
     patches: [
       {
         file: `${domain}/events/execution-retried.ts`,
@@ -439,7 +440,8 @@ export const faults = [
   {
     name: 'a stall is an end',
     what: 'a runner that is only silent, or not connected for a moment, counts as ended with all that it has',
-    seed: 4039,
+    // The order of events has moved on from the seed that showed it, and no other was found yet.
+    seed: undefined,
     patches: [
       { file: direct, from: 'silent > runner.expiresMs * STILL_SHARE', to: 'silent > runner.expiresMs * SILENT_SHARE' },
       {
