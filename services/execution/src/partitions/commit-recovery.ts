@@ -24,7 +24,8 @@ interface RecoveringLane {
   /** Puts inputs before all that wait. */
   readonly waitFirst: (inputs: readonly Held[]) => void;
   readonly drop: (input: Input) => void;
-  readonly load: (execution: HotExecution) => Promise<void>;
+  /** False when only another version can read it. */
+  readonly load: (execution: HotExecution) => Promise<boolean>;
   readonly decide: (execution: HotExecution, input: Input) => void;
   readonly send: (batch: Batch) => Promise<CommitOutcome>;
   readonly committed: (batch: Batch, held: ReadonlyMap<number, number>) => void;
@@ -103,8 +104,8 @@ export class CommitRecovery {
       let execution = partition.executions.get(held.input.executionId);
       if (execution === undefined) {
         execution = partition.add(held.input.executionId);
-        await lane.load(execution);
-        if (!partition.owned || !partition.executions.has(execution.id)) return lane.drop(held.input);
+        const readable = await lane.load(execution);
+        if (!readable || !partition.owned) return lane.drop(held.input);
       }
       lane.decide(execution, held.input);
       const batch = lane.takeOpen();

@@ -109,8 +109,8 @@ export class Lane {
     this.#decide(execution, input);
   }
 
-  /** Reads the execution from the log; inputs wait for it meanwhile. */
-  async #load(execution: HotExecution): Promise<void> {
+  /** Reads the execution from the log; inputs wait for it meanwhile. False when only another version can read it. */
+  async #load(execution: HotExecution): Promise<boolean> {
     execution.reading = true;
     const { loader, log, clock, counters } = this.parts;
     for (let attempt = 1; execution.partition.owned && !this.#state.closed; attempt++) {
@@ -131,9 +131,13 @@ export class Lane {
           execution.currentLink = execution.committedLink;
         }
         this.parts.owner.changed(execution);
-        return this.#release(execution);
+        this.#release(execution);
+        return true;
       } catch (error) {
-        if (error instanceof UnreadableEventError) return this.#leaveAlone(execution);
+        if (error instanceof UnreadableEventError) {
+          this.#leaveAlone(execution);
+          return false;
+        }
         log.error({ err: error, ...execution.named, attempt }, 'an execution cannot be read from the log');
         // Senders ask again; keeping their inputs would only pile up copies.
         for (const input of this.#waitingFor(execution).splice(0)) this.#drop(input);
@@ -141,6 +145,7 @@ export class Lane {
       }
     }
     for (const input of this.#endReading(execution)) this.#drop(input);
+    return true;
   }
 
   /** Only another version can go on with it: nothing of it is kept, and nobody waits for it. */
