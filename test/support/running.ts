@@ -54,7 +54,7 @@ export function startSurely(api: Api, config: string, key: string, input: unknow
         { 'idempotency-key': key },
       ),
     (answer) => expectStatus(answer, 202).execution_id,
-    { timeoutMs: 60_000, describe: `start ${key} is answered` },
+    { timeoutMs: 300_000, describe: `start ${key} is answered` },
   );
 }
 
