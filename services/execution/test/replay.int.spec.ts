@@ -134,7 +134,9 @@ describe('snapshots', () => {
           : (Reflect.get(target, name) as unknown),
     });
     await readExecution({ ...source, reader }, id);
-    expect(asked).toEqual([kept]);
+    // A newer one may have been written since it was looked for.
+    expect(asked).toHaveLength(1);
+    expect([kept, await snapshotVersion(id)]).toContain(asked[0]);
   });
 
   it('serve an execution that goes on after a restart', async () => {
