@@ -5,14 +5,9 @@
 import { createHash, createPublicKey, verify } from 'node:crypto';
 import { createReadStream, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 
-const [file, keyFile] = process.argv.slice(2);
-const say = (text) => process.stdout.write(`${text}\n`);
-const giveUp = (text) => {
-  process.stderr.write(`${text}\n`);
-  process.exit(2);
-};
-if (file === undefined) giveUp('usage: node tools/check-bundle.mjs bundle.ndjson [public-key.pem]');
+class NoBundle extends Error {}
 
 const sha256 = (...parts) => {
   const digest = createHash('sha256');
@@ -39,113 +34,165 @@ function canonical(value) {
   return JSON.stringify(inOrder(value));
 }
 
-const problems = [];
-let bundle;
-let end;
-let expected = 1;
-let previous = '';
-let open;
-let unlinked = 0;
-const links = new Map();
+/**
+ * What is wrong with the lines of a bundle, and what else is to be said of it. Throws `NoBundle` when they are none. `ownKey` is the
+ * public key (PEM) to hold the signatures against, in place of the one in the bundle.
+ */
+export async function checkBundle(lines, ownKey) {
+  const remarks = [];
+  const say = (text) => remarks.push(text);
+  const problems = [];
+  let bundle;
+  let end;
+  let expected = 1;
+  let home;
+  let previous = '';
+  let open;
+  let unlinked = 0;
+  const links = new Map();
 
-function event(one) {
-  const { version, partition, position, at, type, command_id: commandId, data, link } = one;
-  if (version !== expected) problems.push(`version ${version} stands where version ${expected} belongs`);
-  expected = version + 1;
-  if (version === 1) {
-    const { tenant_id: tenant, config } = bundle;
-    if (data.tenantId !== tenant) problems.push('the tenant of the first line is not that of the first event');
-    if (data.configId !== config.id || data.configVersion !== config.version) {
-      problems.push('the config of the first line is not that of the first event');
+  function event(one) {
+    const { version, partition, position, at, type, command_id: commandId, data, link } = one;
+    if (version !== expected) problems.push(`version ${version} stands where version ${expected} belongs`);
+    expected = version + 1;
+    home ??= partition;
+    if (partition !== home) problems.push(`version ${version} is of partition ${partition}, the others are of ${home}`);
+    if (version === 1) {
+      const { tenant_id: tenant, config } = bundle;
+      if (data.tenantId !== tenant) problems.push('the tenant of the first line is not that of the first event');
+      if (data.configId !== config.id || data.configVersion !== config.version) {
+        problems.push('the config of the first line is not that of the first event');
+      }
     }
-  }
-  if (link === null) {
-    if (open !== undefined) problems.push(`version ${version}: the link of its commit is gone`);
-    unlinked += 1;
-    previous = '';
+    if (link === null) {
+      if (open !== undefined) problems.push(`version ${version}: the link of its commit is gone`);
+      unlinked += 1;
+      previous = '';
+      open = undefined;
+      return;
+    }
+    open ??= { from: version, text: `batuta-link-1\n${previous}\n${bundle.execution_id}\n${partition}` };
+    open.text += `\n${version}\n${position}\n${at}\n${type}\n${commandId}\n${canonical(data)}`;
+    if (link === '') return;
+    if (sha256(open.text).toString('hex') !== link) {
+      problems.push(`versions ${open.from} to ${version}: the events are not those of their link`);
+    }
+    links.set(version, { position, link });
+    previous = link;
     open = undefined;
-    return;
   }
-  open ??= { from: version, text: `batuta-link-1\n${previous}\n${bundle.execution_id}\n${partition}` };
-  open.text += `\n${version}\n${position}\n${at}\n${type}\n${commandId}\n${canonical(data)}`;
-  if (link === '') return;
-  if (sha256(open.text).toString('hex') !== link) {
-    problems.push(`versions ${open.from} to ${version}: the events are not those of their link`);
+
+  /** The bytes of a hexadecimal text, in the one spelling that is written: `Buffer` takes capitals too, and stops at what is no digit. */
+  function bytesOf(text, what) {
+    const bytes = Buffer.from(String(text), 'hex');
+    if (bytes.toString('hex') !== text) problems.push(`${what} is not written as hexadecimal digits`);
+    return bytes;
   }
-  links.set(version, { position, link });
-  previous = link;
-  open = undefined;
+
+  function root({ position, link }, path) {
+    const place = Buffer.alloc(9);
+    place.writeBigUInt64BE(BigInt(position), 1);
+    let node = sha256(place, Buffer.from(link, 'hex'));
+    for (const { side, hash } of path) {
+      const other = bytesOf(hash, 'a hash on the path to the checkpoint');
+      if (side !== 'left' && side !== 'right')
+        problems.push(`a hash on the path to the checkpoint stands on no side: ${side}`);
+      node = sha256(Buffer.from([1]), ...(side === 'left' ? [other, node] : [node, other]));
+    }
+    return node.toString('hex');
+  }
+
+  /** Whether a statement is signed, by the key that was given or else the one in the bundle. */
+  function signed(what, { key_id: id, public_key: shown, signature }, statement) {
+    const pem = ownKey ?? shown;
+    if (pem === null) {
+      say(`the key ${id} is not in the bundle: give its file to check the signature of ${what}`);
+      return false;
+    }
+    if (sha256(pem).toString('hex').slice(0, 16) !== id)
+      problems.push(`${what} is signed with another key than it says`);
+    const signed = bytesOf(signature, `the signature of ${what}`);
+    const good = verify(null, Buffer.from(statement), createPublicKey(pem), signed);
+    if (!good) problems.push(`the signature of ${what} is wrong`);
+    return good;
+  }
+
+  function configOf(found) {
+    const { id, version, definition } = bundle.config;
+    if (sha256(canonical(definition)).toString('hex') !== found.sha256)
+      problems.push('the config is not the one that was signed');
+    signed('the config', found, `batuta-config-1\n${id}\n${version}\n${found.sha256}`);
+  }
+
+  function checkpoint(found) {
+    const { partition, after_position: after, position, at, links: count, root: signedRoot, previous: before } = found;
+    const leaf = links.get(found.leaf_version);
+    if (leaf === undefined)
+      return problems.push(`there is no link of version ${found.leaf_version}, which the checkpoint holds`);
+    if (root(leaf, found.path) !== signedRoot)
+      problems.push(`the link of version ${found.leaf_version} is not in the checkpoint`);
+    const statement = ['batuta-checkpoint-1', partition, after, position, at, count, signedRoot, before].join('\n');
+    if (!signed('the checkpoint', found, statement)) return undefined;
+    const whose = ownKey === undefined ? 'the key in the bundle; compare it with one that you had before' : 'your key';
+    return say(`signed at ${new Date(at).toISOString()} up to version ${found.leaf_version} with ${whose}`);
+  }
+
+  try {
+    for await (const text of lines) {
+      const line = JSON.parse(text);
+      if (end !== undefined) problems.push('something stands after the last line');
+      else if (line.line === 'bundle' && bundle === undefined) bundle = line;
+      else if (bundle === undefined) throw new NoBundle('the first line is not that of a bundle');
+      else if (line.line === 'event') event(line);
+      else if (line.line === 'end') end = line;
+      else problems.push(`a line is of no known kind: ${line.line}`);
+    }
+  } catch (error) {
+    if (error instanceof NoBundle) throw error;
+    // A byte that makes no JSON is a change like any other.
+    problems.push(`a line cannot be read: ${error.message}`);
+  }
+  if (bundle === undefined) throw new NoBundle('the first line cannot be read');
+  if (bundle.bundle !== 1) problems.push(`this script knows bundles of format 1, this one says ${bundle.bundle}`);
+  const events = expected - 1;
+  if (open !== undefined) problems.push(`the rest of the commit from version ${open.from} on is missing`);
+  if (end === undefined) problems.push('the last line is missing');
+  else if (end.events !== events) problems.push(`${end.events} events were exported, ${events} are there`);
+  for (const part of end === undefined ? [] : ['checkpoint', 'config']) {
+    if (end[part] === undefined) problems.push(`the last line does not say whether it has a ${part}`);
+  }
+  try {
+    if (end?.checkpoint) checkpoint(end.checkpoint);
+    else if (end !== undefined) say('no signed checkpoint holds it yet: the links alone can be made anew by anybody');
+    if (end?.config) configOf(end.config);
+    else if (end !== undefined) say('the config is not signed: nothing vouches for it');
+  } catch (error) {
+    problems.push(`what vouches for it cannot be read: ${error.message}`);
+  }
+  if (unlinked > 0) say(`${unlinked} events are from a version without links: nothing vouches for them`);
+  return { executionId: bundle.execution_id, events, problems, remarks };
 }
 
-function root({ position, link }, path) {
-  const place = Buffer.alloc(9);
-  place.writeBigUInt64BE(BigInt(position), 1);
-  let node = sha256(place, Buffer.from(link, 'hex'));
-  for (const { side, hash } of path) {
-    const other = Buffer.from(hash, 'hex');
-    node = sha256(Buffer.from([1]), ...(side === 'left' ? [other, node] : [node, other]));
+async function main([file, keyFile]) {
+  if (file === undefined) throw new NoBundle('usage: node tools/check-bundle.mjs bundle.ndjson [public-key.pem]');
+  const lines = createInterface({ input: createReadStream(file), crlfDelay: Infinity });
+  const ownKey = keyFile === undefined ? undefined : readFileSync(keyFile, 'utf8');
+  const { executionId, events, problems, remarks } = await checkBundle(lines, ownKey);
+  const verdict = problems.length === 0 ? 'the bundle holds' : 'the bundle does not hold';
+  const said = [
+    ...remarks,
+    ...problems.map((problem) => `BROKEN: ${problem}`),
+    `${executionId}: ${events} events, ${verdict}`,
+  ];
+  process.stdout.write(said.map((line) => `${line}\n`).join(''));
+  return problems.length === 0 ? 0 : 1;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  try {
+    process.exitCode = await main(process.argv.slice(2));
+  } catch (error) {
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = 2;
   }
-  return node.toString('hex');
 }
-
-/** Whether a statement is signed, by the key that was given or else the one in the bundle. */
-function signed(what, { key_id: id, public_key: shown, signature }, statement) {
-  const pem = keyFile === undefined ? shown : readFileSync(keyFile, 'utf8');
-  if (pem === null) {
-    say(`the key ${id} is not in the bundle: give its file to check the signature of ${what}`);
-    return false;
-  }
-  if (sha256(pem).toString('hex').slice(0, 16) !== id) problems.push(`${what} is signed with another key than it says`);
-  const good = verify(null, Buffer.from(statement), createPublicKey(pem), Buffer.from(signature, 'hex'));
-  if (!good) problems.push(`the signature of ${what} is wrong`);
-  return good;
-}
-
-function configOf(found) {
-  const { id, version, definition } = bundle.config;
-  if (sha256(canonical(definition)).toString('hex') !== found.sha256)
-    problems.push('the config is not the one that was signed');
-  signed('the config', found, `batuta-config-1\n${id}\n${version}\n${found.sha256}`);
-}
-
-function checkpoint(found) {
-  const { partition, after_position: after, position, at, links: count, root: signedRoot, previous: before } = found;
-  const leaf = links.get(found.leaf_version);
-  if (leaf === undefined)
-    return problems.push(`there is no link of version ${found.leaf_version}, which the checkpoint holds`);
-  if (root(leaf, found.path) !== signedRoot)
-    problems.push(`the link of version ${found.leaf_version} is not in the checkpoint`);
-  const statement = ['batuta-checkpoint-1', partition, after, position, at, count, signedRoot, before].join('\n');
-  if (!signed('the checkpoint', found, statement)) return undefined;
-  const whose = keyFile === undefined ? 'the key in the bundle; compare it with one that you had before' : keyFile;
-  return say(`signed at ${new Date(at).toISOString()} up to version ${found.leaf_version} with ${whose}`);
-}
-
-try {
-  for await (const text of createInterface({ input: createReadStream(file), crlfDelay: Infinity })) {
-    const line = JSON.parse(text);
-    if (end !== undefined) problems.push('something stands after the last line');
-    else if (line.line === 'bundle') bundle = line;
-    else if (bundle === undefined) giveUp(`${file} does not begin with a line of a bundle`);
-    else if (line.line === 'event') event(line);
-    else if (line.line === 'end') end = line;
-  }
-} catch (error) {
-  // A byte that makes no JSON is a change like any other.
-  problems.push(`a line cannot be read: ${error.message}`);
-}
-if (bundle === undefined) giveUp(`${file} is no bundle`);
-const start = expected - 1;
-if (open !== undefined) problems.push(`the rest of the commit from version ${open.from} on is missing`);
-if (end === undefined) problems.push('the last line is missing');
-else if (end.events !== start) problems.push(`${end.events} events were exported, ${start} are there`);
-if (end?.checkpoint) checkpoint(end.checkpoint);
-else if (end !== undefined) say('no signed checkpoint holds it yet: the links alone can be made anew by anybody');
-if (end?.config) configOf(end.config);
-else if (end !== undefined) say('the config is not signed: nothing vouches for it');
-if (unlinked > 0) say(`${unlinked} events are from a version without links: nothing vouches for them`);
-for (const problem of problems) say(`BROKEN: ${problem}`);
-say(
-  `${bundle.execution_id}: ${start} events, ${problems.length === 0 ? 'the bundle holds' : 'the bundle does not hold'}`,
-);
-process.exitCode = problems.length === 0 ? 0 : 1;
