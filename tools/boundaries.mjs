@@ -6,6 +6,7 @@ import { parseSync } from '@swc/core';
 
 const libs = [
   'contracts',
+  'calendar',
   'program',
   'settings',
   'observability',
@@ -27,6 +28,7 @@ export const mayImport = {
   program: [],
   settings: [],
   collections: [],
+  calendar: ['contracts'],
   observability: ['contracts', 'settings'],
   service: ['contracts', 'observability', 'program', 'settings'],
   messaging: ['contracts', 'settings', 'observability', 'collections'],
@@ -61,7 +63,7 @@ export const mayImport = {
 
 /** Folders that hold pure code, and the only packages it may import. */
 const pure = [/^services\/[^/]+\/src\/domain\//, /^services\/execution\/src\/strategies\//];
-const pureImports = ['@batuta/contracts'];
+const pureImports = ['@batuta/contracts', '@batuta/calendar'];
 
 /** Where each kind of test lives; jest.config.mjs runs the same places. */
 const specPlaces = {
