@@ -3,7 +3,8 @@
 //   node tools/run-checks.mjs all       the same, then integration, end-to-end and chaos tests, faults and counts, and the
 //                                       end-to-end tests and the smoke test on the next Node.js too
 // What the tests need and the machine lacks is installed first, as root on Debian. What needs more is skipped, and counted so.
-// A static check counts as one; a jest suite counts its tests. One failure does not stop the rest.
+// A static check counts as one; a jest suite counts its tests. One failure does not stop the rest. Suites that mostly wait for
+// servers run two at a time; what they print comes when each has ended.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -20,10 +21,10 @@ const staticLimit = 15;
 const suites = [
   { kind: 'unit', limit: 20, args: [] },
   { kind: 'prop', limit: 20, args: [] },
-  { kind: 'int', limit: 40, args: [], only: 'all', needs: ['nats-server'] },
-  { kind: 'e2e', limit: 40, args: ['--runInBand'], only: 'all', needsBuild: true, needs: ['nats-server'] },
-  { kind: 'hostile', limit: 30, args: ['--runInBand'], only: 'all', needsBuild: true, needs: ['nats-server'] },
-  { kind: 'chaos', limit: 50, args: ['--runInBand'], only: 'all', needsBuild: true, needs: ['nats-server'] },
+  { kind: 'int', limit: 40, args: [], needs: ['nats-server'] },
+  { kind: 'e2e', limit: 40, args: ['--runInBand'], needsBuild: true, needs: ['nats-server'] },
+  { kind: 'hostile', limit: 30, args: ['--runInBand'], needsBuild: true, needs: ['nats-server'] },
+  { kind: 'chaos', limit: 50, args: ['--runInBand'], needsBuild: true, needs: ['nats-server'] },
 ];
 const staticChecks = [
   ['build', 'types'],
@@ -97,18 +98,17 @@ function skip(name, why, count = 1) {
   console.log(`\n== ${name}: skipped, because ${why}`);
 }
 
-async function runStatic(script, { on = env, name = script, needs = [] } = {}) {
+async function runStatic(
+  script,
+  { on = env, name = script, needs = [], command = 'npm', args = ['run', '--silent', script] } = {},
+) {
   const absent = missing.find(({ program }) => needs.includes(program));
   if (absent !== undefined) {
     skip(name, `${absent.program} is not installed (${absent.advice})`);
     return true;
   }
   const start = performance.now();
-  const { code, hung, output } = await run('npm', ['run', '--silent', script], {
-    limit: staticLimit,
-    capture: true,
-    on,
-  });
+  const { code, hung, output } = await run(command, args, { limit: staticLimit, capture: true, on });
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   const skipped = code === 0 && output.split('\n').some((line) => line.startsWith('skipped:'));
   console.log(`\n== ${name}: ${skipped ? 'skipped' : code === 0 ? 'ok' : 'FAILED'} (${seconds} s)`);
@@ -134,7 +134,7 @@ async function runStaticChecks() {
   await Promise.all(Array.from({ length: atOnce }, lane));
 }
 
-async function runSuite({ kind, limit, args, needsBuild, needs = [] }, { on = env, suffix = '' } = {}) {
+async function runSuite({ kind, limit, args, needsBuild, needs = [] }, { on = env, suffix = '', capture = true } = {}) {
   const name = `test:${kind}${suffix}`;
   const files = countSpecFiles(root, kind);
   if (files === 0) {
@@ -150,11 +150,18 @@ async function runSuite({ kind, limit, args, needsBuild, needs = [] }, { on = en
     fail(name, 'not run, because build failed');
     return;
   }
-  console.log(`\n== ${name}: ${files} file${files === 1 ? '' : 's'}`);
+  console.log(`\n== ${name}: ${files} file${files === 1 ? '' : 's'}, started`);
+  const start = performance.now();
   const report = join(reports, `${kind}${suffix.replaceAll(/\W+/g, '-')}.json`);
   rmSync(report, { force: true });
   const jest = ['--selectProjects', kind, '--ci', '--json', `--outputFile=${report}`, ...args];
-  const { code, hung } = await run('npm', ['run', '--silent', 'jest', '--', ...jest], { limit, capture: false, on });
+  const { code, hung, output } = await run('npm', ['run', '--silent', 'jest', '--', ...jest], {
+    limit,
+    capture,
+    on,
+  });
+  console.log(`\n== ${name}: ended (${((performance.now() - start) / 1000).toFixed(1)} s)`);
+  if (capture) console.log(output.trimEnd());
 
   let result;
   try {
@@ -163,20 +170,24 @@ async function runSuite({ kind, limit, args, needsBuild, needs = [] }, { on = en
     fail(name, hung ? `still running after ${limit} minutes` : `jest ended with code ${code} and left no report`);
     return;
   }
-  const failedBefore = totals.failed;
   totals.passed += result.numPassedTests;
   totals.failed += result.numFailedTests;
   totals.skipped += result.numPendingTests + result.numTodoTests;
+  let explained = result.numFailedTests > 0;
+  const wrong = (why) => {
+    explained = true;
+    fail(name, why);
+  };
   for (const file of result.testResults) {
     const path = file.name.slice(root.length + 1);
     const failed = file.assertionResults.filter(({ status }) => status === 'failed');
     for (const test of failed) failures.push(`${name}: ${path}: ${test.fullName}`);
-    if (file.status === 'failed' && failed.length === 0) fail(name, `${path} could not run`);
+    if (file.status === 'failed' && failed.length === 0) wrong(`${path} could not run`);
   }
-  if (result.numTotalTests === 0) fail(name, 'ran no test');
-  if (result.numTotalTestSuites !== files) fail(name, `ran ${result.numTotalTestSuites} of ${files} files`);
-  if (hung) fail(name, `still running after ${limit} minutes`);
-  else if (code !== 0 && totals.failed === failedBefore) fail(name, `jest ended with code ${code}`);
+  if (result.numTotalTests === 0) wrong('ran no test');
+  if (result.numTotalTestSuites !== files) wrong(`ran ${result.numTotalTestSuites} of ${files} files`);
+  if (hung) wrong(`still running after ${limit} minutes`);
+  else if (code !== 0 && !explained) wrong(`jest ended with code ${code}`);
 }
 
 const mode = process.argv[2];
@@ -198,6 +209,17 @@ async function nextNode() {
   return { ...env, PATH: `${programs}${delimiter}${env.PATH}` };
 }
 
+const suite = (kind) => suites.find((one) => one.kind === kind);
+/** The counts of the smoke test with the bundles that are there: a build beside running tests would take them away. */
+const smoke = (on, suffix = '') =>
+  runStatic('bench:smoke', {
+    on,
+    name: `bench:smoke${suffix}`,
+    needs: ['nats-server'],
+    command: 'node',
+    args: ['--enable-source-maps', 'bench/dist/main.js', '--smoke'],
+  });
+
 /** What users run, once more on the next Node.js: bundles are compiled for it, and native modules are loaded by it. */
 async function runOnNextNode() {
   if (process.versions.node.startsWith(`${NEXT_NODE}.`)) return;
@@ -211,18 +233,28 @@ async function runOnNextNode() {
     fail(`test:e2e${suffix}`, 'not run, because the build failed');
     return;
   }
-  await runSuite({ ...suites.find(({ kind }) => kind === 'e2e'), needsBuild: false }, { on, suffix });
-  await runStatic('bench:smoke', { on, name: `bench:smoke${suffix}`, needs: ['nats-server'] });
+  await runSuite({ ...suite('e2e'), needsBuild: false }, { on, suffix });
+  await smoke(on, suffix);
 }
+
+/** Runs lists of things side by side, each list in its order. */
+const sideBySide = (...lists) =>
+  Promise.all(
+    lists.map(async (list) => {
+      for (const one of list) await one();
+    }),
+  );
 
 mkdirSync(reports, { recursive: true });
 const missing = installNeeded();
 await runStaticChecks();
-for (const suite of suites) if (mode === 'all' || suite.only !== 'all') await runSuite(suite);
+await runSuite(suite('unit'), { capture: false });
+await runSuite(suite('prop'), { capture: false });
 if (mode === 'all') {
-  await runOnNextNode();
-  await runStatic('simulate:faults');
-  await runStatic('bench:smoke', { needs: ['nats-server'] });
+  const later = (kind) => () => runSuite(suite(kind));
+  await sideBySide([later('int'), later('e2e')], [later('hostile'), later('chaos'), () => smoke(env)]);
+  // Its build replaces the bundles that the suites before ran.
+  await sideBySide([runOnNextNode], [() => runStatic('simulate:faults')]);
 }
 
 if (failures.length > 0) console.log(`\nFailed:\n${failures.map((failure) => `  ${failure}`).join('\n')}`);
