@@ -2,7 +2,7 @@ import { openSync, writeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { runService } from '@batuta/service';
 import { loadStepRunnerSettings, startStepRunner } from '@batuta/step-runner';
-import type { Agent } from '@batuta/step-runner';
+import type { Agent } from '@batuta/worker';
 
 /** Takes `ms` milliseconds and writes when it began and finished, outside of the engine, where the kill of this process leaves it. */
 const ledgerAgent = (file: number): Agent => ({

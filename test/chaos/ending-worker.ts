@@ -1,6 +1,6 @@
 // A step-runner with agents that work for a while, and one that ends the whole process.
 import { startStepRunner, loadStepRunnerSettings } from '@batuta/step-runner';
-import type { Agent } from '@batuta/step-runner';
+import type { Agent } from '@batuta/worker';
 import { createLogger } from '@batuta/observability';
 import { setTimeout as delay } from 'node:timers/promises';
 

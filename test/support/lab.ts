@@ -1,7 +1,8 @@
 import { createLogger } from '@batuta/observability';
 import { loadStepRunnerSettings, startStepRunner } from '@batuta/step-runner';
-import type { Agent, AgentContext, RunningStepRunner } from '@batuta/step-runner';
-import { RetryableError } from '@batuta/step-runner';
+import type { RunningStepRunner } from '@batuta/step-runner';
+import { RetryableError } from '@batuta/worker';
+import type { Agent, AgentContext } from '@batuta/worker';
 import { eventually } from '@batuta/testing';
 import type { Cluster } from './cluster.js';
 

@@ -1,5 +1,4 @@
 import { LIMITS, inboxPrefix } from '@batuta/contracts';
-import type { Logger } from '@batuta/observability';
 import { natsServers } from '@batuta/settings';
 import { createInbox, credsAuthenticator } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
@@ -7,6 +6,7 @@ import type { NatsConnection } from '@nats-io/nats-core';
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { gatherWrites } from './gather-writes.js';
+import type { Line, Log } from './log.js';
 
 export interface NatsConnectionOptions {
   /** `nats://user:password@host:4222`, several separated by commas. */
@@ -15,7 +15,7 @@ export interface NatsConnectionOptions {
   readonly credentials?: string | undefined;
   /** Shown by the server's monitoring. */
   readonly name: string;
-  readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>;
+  readonly logger: Log;
   /** Milliseconds to wait for a server that does not answer yet at the first connect. Default 30,000. */
   readonly firstConnectMs?: number;
 }
@@ -218,7 +218,7 @@ export function onLost(nc: NatsConnection, listener: (error: Error) => void, ref
  * What a service does when its connection is lost, unless told: the process ends, with exit code 1. Whoever supervises it
  * starts it again, then with the credentials of that time.
  */
-export function endProcess(logger: Pick<Logger, 'fatal'>): (error: Error) => void {
+export function endProcess(logger: { readonly fatal: Line }): (error: Error) => void {
   return (error) => {
     logger.fatal({ err: error }, 'the connection to NATS is lost for good: the process ends');
     process.exit(1);

@@ -9,19 +9,13 @@ export {
   watchReach,
 } from './connection.js';
 export type { NatsConnectionOptions, Reach } from './connection.js';
-export {
-  controlClientOver,
-  createControlClient,
-  natsMicroservice,
-  servePatternsLocally,
-  tellDatabaseOutages,
-  watchPatterns,
-} from './control.js';
-export type { ControlClient, ControlRequestOptions, PatternsOptions } from './control.js';
+export { controlClientOver, createControlClient, DATABASE_OUTAGE } from './control.js';
+export type { ControlClient, ControlRequestOptions } from './control.js';
 export { RemoteError, UnavailableError } from './errors.js';
 export { writeAtOnce } from './gather-writes.js';
 export { JsonMessage, localHandler, serveLocally, textOf } from './local-delivery.js';
 export type { LocalHandler, LocalMessage } from './local-delivery.js';
+export type { Log } from './log.js';
 export { onAbort } from './on-abort.js';
 export { onTaken } from './on-taken.js';
 export { requestMux } from './request-mux.js';
@@ -32,5 +26,3 @@ export { ensureLifecycleStream, ensurePoolConsumers, ensureStepsStream } from '.
 export type { PoolConsumerSettings, StreamSettings } from './streams.js';
 export { consumePool } from './work-queue.js';
 export type { Delivery, DirectDelivery, PoolConsumer, PoolOptions } from './work-queue.js';
-export { SecretMissingError, secretSource } from './secret-source.js';
-export type { ResolvedSecrets, SecretSource, SecretSourceOptions, SecretUser } from './secret-source.js';

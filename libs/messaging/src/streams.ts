@@ -1,6 +1,5 @@
 import { LIFECYCLE_STREAM, PRIORITIES, STEPS_STREAM, subjects } from '@batuta/contracts';
 import type { Priority } from '@batuta/contracts';
-import type { Logger } from '@batuta/observability';
 import {
   AckPolicy,
   DeliverPolicy,
@@ -14,8 +13,9 @@ import {
 import type { ConsumerConfig, ConsumerInfo, JetStreamManager, StreamConfig, StreamInfo } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/nats-core';
 import type { NatsConnection } from '@nats-io/nats-core';
+import type { Log } from './log.js';
 
-type DifferenceLog = Pick<Logger, 'warn' | 'error'>;
+type DifferenceLog = Pick<Log, 'warn' | 'error'>;
 
 export interface StreamSettings {
   /** Copies of the stream in a NATS cluster: 1, 3 or 5. Default 1. */

@@ -1,7 +1,7 @@
 import { SlotMap } from '@batuta/collections';
 import { PRIORITIES, STEPS_STREAM, subjects } from '@batuta/contracts';
 import type { Priority } from '@batuta/contracts';
-import type { Logger } from '@batuta/observability';
+import { PermissionViolationError } from '@nats-io/nats-core';
 import type { Msg, MsgHdrs, NatsConnection, Subscription } from '@nats-io/nats-core';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isConnected, newInbox, onReconnect } from './connection.js';
@@ -14,6 +14,7 @@ import {
   poolConsumerInfo,
 } from './streams.js';
 import type { PoolConsumerSettings, StreamSettings } from './streams.js';
+import type { Log } from './log.js';
 
 /** A task that somebody else gives to the pool's slots than its queue. */
 export interface DirectDelivery extends Delivery {
@@ -46,7 +47,7 @@ export interface PoolOptions {
   readonly slots: number;
   /** Runs one task; its slot is free again when the promise settles. It has to settle the delivery itself. */
   readonly run: (delivery: Delivery) => Promise<void>;
-  readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>;
+  readonly logger: Log;
   /** Shares of the slots while all priorities wait. Default 6, 3 and 1. */
   readonly weights?: Readonly<Record<Priority, number>>;
   /** Milliseconds between renewals of a lease; well below the consumers' `ackWaitMs`. Default 700. */
@@ -55,6 +56,8 @@ export interface PoolOptions {
   readonly pullExpiresMs?: number;
   readonly consumers?: PoolConsumerSettings;
   readonly stream?: StreamSettings;
+  /** A stream that is missing is not made: the user of this connection may not. Default false. */
+  readonly waitsForStream?: boolean;
 }
 
 export interface PoolConsumer {
@@ -288,7 +291,7 @@ class PoolLoop implements PoolConsumer {
   }
 
   async start(): Promise<void> {
-    await this.ensure();
+    await this.ensureFirst();
     this.subscription = this.nc.subscribe(`${this.inbox}.*.*`, {
       callback: (error, message) => {
         if (error !== null) {
@@ -624,6 +627,22 @@ class PoolLoop implements PoolConsumer {
     });
   }
 
+  /** Waits for the stream where it may not make one. */
+  private async ensureFirst(): Promise<void> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        await this.ensure();
+        return;
+      } catch (error) {
+        if (this.options.waitsForStream !== true || isForbidden(error) || this.nc.isClosed()) throw error;
+        if (attempt % 20 === 0) {
+          this.options.logger.warn({ err: error, pool: this.options.pool }, 'the stream of tasks is not there yet');
+        }
+        await delay(500);
+      }
+    }
+  }
+
   private async ensureUntilDone(pauseMs: number): Promise<void> {
     await delay(pauseMs);
     for (let attempt = 0; !this.closed; attempt++) {
@@ -646,7 +665,7 @@ class PoolLoop implements PoolConsumer {
     const makeConsumers = () => ensurePoolConsumers(this.nc, pool, { logger, ...this.options.consumers });
     // The stream is only looked at when it is missing: workers of one pool may not see what lies in it for others.
     const consumers = await makeConsumers().catch(async (error: unknown) => {
-      if (!isStreamMissing(error)) throw error;
+      if (!isStreamMissing(error) || this.options.waitsForStream === true) throw error;
       await ensureStepsStream(this.nc, { logger, ...this.options.stream });
       return makeConsumers();
     });
@@ -661,6 +680,11 @@ class PoolLoop implements PoolConsumer {
       lane.delivered = Math.max(lane.delivered, delivered.stream_seq);
     }
   }
+}
+
+/** Whether the server does not let this user ask. */
+function isForbidden(error: unknown): boolean {
+  return [error, (error as Partial<Error> | undefined)?.cause].some((one) => one instanceof PermissionViolationError);
 }
 
 function hasWaiting(lane: Lane): boolean {

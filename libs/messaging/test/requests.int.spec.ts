@@ -1,7 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { createLogger } from '@batuta/observability';
 import { connectNats, isConnected, onReconnect, requestMux, writeAtOnce } from '@batuta/messaging';
-import type { RequestOutcome } from '@batuta/messaging';
+import type { Log, RequestOutcome } from '@batuta/messaging';
 import { eventually, startTestNats } from '@batuta/testing';
 import type { TestNats } from '@batuta/testing';
 import { headers as createHeaders } from '@nats-io/nats-core';
@@ -9,7 +8,8 @@ import type { NatsConnection } from '@nats-io/nats-core';
 import type { Socket } from 'node:net';
 import { setImmediate as turnOver } from 'node:timers/promises';
 
-const logger = createLogger({ service: 'test', level: 'silent' });
+const nothing = (): void => undefined;
+const logger: Log = { info: nothing, warn: nothing, error: nothing };
 
 describe('requests and writes', () => {
   let server: TestNats;

@@ -1,16 +1,8 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { subjects } from '@batuta/contracts';
 import type { ResolveConfigRequest } from '@batuta/contracts';
-import {
-  connectNats,
-  endProcess,
-  isConnected,
-  natsMicroservice,
-  onLost,
-  servePatternsLocally,
-  tellDatabaseOutages,
-  watchPatterns,
-} from '@batuta/messaging';
+import { natsMicroservice, servePatternsLocally, tellDatabaseOutages, watchPatterns } from '@batuta/control';
+import { connectNats, endProcess, isConnected, onLost } from '@batuta/messaging';
 import { nestLogger, startOpsServer } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
 import { Sandbox } from '@batuta/sandbox';

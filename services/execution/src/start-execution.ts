@@ -1,16 +1,7 @@
 import { subjects } from '@batuta/contracts';
 import { PostgresEventStore, SealKeys, migrateEventStore, sealKeysOf } from '@batuta/event-store';
-import {
-  connectNats,
-  controlClientOver,
-  endProcess,
-  isConnected,
-  natsMicroservice,
-  onLost,
-  servePatternsLocally,
-  tellDatabaseOutages,
-  watchPatterns,
-} from '@batuta/messaging';
+import { natsMicroservice, servePatternsLocally, tellDatabaseOutages, watchPatterns } from '@batuta/control';
+import { connectNats, controlClientOver, endProcess, isConnected, onLost } from '@batuta/messaging';
 import { nestLogger, startOpsServer, startTracing } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
 import { Sandbox } from '@batuta/sandbox';

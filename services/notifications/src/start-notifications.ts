@@ -2,19 +2,14 @@ import 'reflect-metadata';
 import { subjects } from '@batuta/contracts';
 import type { CallbackType, LifecycleNotice } from '@batuta/contracts';
 import {
-  connectNats,
-  controlClientOver,
-  endProcess,
-  isConnected,
   natsMicroservice,
-  onLost,
-  onReconnect,
   servePatternsLocally,
   tellDatabaseOutages,
   watchPatterns,
   secretSource,
-} from '@batuta/messaging';
-import type { SecretSource } from '@batuta/messaging';
+} from '@batuta/control';
+import { connectNats, controlClientOver, endProcess, isConnected, onLost, onReconnect } from '@batuta/messaging';
+import type { SecretSource } from '@batuta/control';
 import { createLogger, nestLogger, startOpsServer, startTracing } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
 import { addressPolicy, GuardedClient, HostNames } from '@batuta/outbound-http';

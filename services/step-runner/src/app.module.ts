@@ -1,6 +1,6 @@
+import { Runner } from '@batuta/worker';
 import { Inject, Module } from '@nestjs/common';
 import type { BeforeApplicationShutdown, DynamicModule, OnApplicationBootstrap } from '@nestjs/common';
-import { Runner } from './runner.js';
 
 /** How long a stopping runner lets its attempts finish, in milliseconds. */
 const DRAIN_MS = Symbol('drain');

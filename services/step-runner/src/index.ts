@@ -1,6 +1,3 @@
-export { RetryableError, TerminalError } from './agents/agent.js';
-export type { Agent, AgentContext } from './agents/agent.js';
-export type { OutboundCall } from './agents/outbound-call.js';
 export { StepRunnerModule } from './app.module.js';
 export { loadStepRunnerSettings } from './settings.js';
 export type { StepRunnerSettings } from './settings.js';

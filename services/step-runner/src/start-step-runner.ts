@@ -1,14 +1,16 @@
 import 'reflect-metadata';
-import { connectNats, controlClientOver, endProcess, onLost, secretSource } from '@batuta/messaging';
+import { secretSource } from '@batuta/control';
+import { connectNats, controlClientOver, endProcess, onLost } from '@batuta/messaging';
 import { nestLogger, startOpsServer, startTracing } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
 import { Sandbox } from '@batuta/sandbox';
 import { natsCredentialsFile } from '@batuta/settings';
+import { Runner } from '@batuta/worker';
+import type { Agent } from '@batuta/worker';
 import { NestFactory } from '@nestjs/core';
-import type { Agent } from './agents/agent.js';
 import { builtInAgents } from './agents/built-in.js';
 import { StepRunnerModule } from './app.module.js';
-import { Runner } from './runner.js';
+import { platformPorts } from './platform.js';
 import { workerIdOf } from './settings.js';
 import type { StepRunnerSettings } from './settings.js';
 
@@ -86,8 +88,7 @@ export async function startStepRunner(options: StartStepRunnerOptions): Promise<
       recheckMs,
       graceMs,
       maxAbandoned,
-      tracing,
-      secrets: secretSource({ control }),
+      platform: platformPorts({ tracing, secrets: secretSource({ control }) }),
     });
     const app = await NestFactory.createApplicationContext(StepRunnerModule.register(runner, settings.drainMs), {
       logger: nestLogger(logger),

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { eventually, runFile, startTestNats } from '@batuta/testing';
 import type { Child, TestNats } from '@batuta/testing';
-import { FakeEngine } from './fake-engine.js';
+import { FakeEngine } from '@batuta/conformance';
 
 const STARTING = { timeoutMs: 60_000 };
 

@@ -1,8 +1,8 @@
 import { createLogger } from '@batuta/observability';
-import type { AgentContext } from '../src/agents/agent.js';
+import type { PlatformContext } from '@batuta/worker';
 
 /** A context for the tests of an agent. */
-export function testContext(overrides: Partial<AgentContext> = {}): AgentContext {
+export function testContext(overrides: Partial<PlatformContext> = {}): PlatformContext {
   return {
     executionId: '0190b3e0-0000-7000-8000-000000000001',
     executionName: 'Nightly import',

@@ -42,7 +42,7 @@ export class HeldTask {
   }
 }
 
-/** A model of the step-runner's end of direct dispatch (services/step-runner/src/direct-tasks.ts), one for each incarnation. */
+/** A model of the step-runner's end of direct dispatch (libs/worker/src/direct-tasks.ts), one for each incarnation. */
 export class DirectTasks implements RunnerEnd {
   readonly #held = new Map<string, HeldTask>();
   #beatSoon = false;

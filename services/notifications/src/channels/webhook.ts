@@ -1,6 +1,6 @@
 import { secretNames, withSecrets } from '@batuta/contracts';
-import { SecretMissingError } from '@batuta/messaging';
-import type { SecretSource } from '@batuta/messaging';
+import { SecretMissingError } from '@batuta/control';
+import type { SecretSource } from '@batuta/control';
 import { hideEverywhere } from '@batuta/observability';
 import type { HiddenValues, Logger } from '@batuta/observability';
 import { addressRefusal, GuardedClient, InvalidCallError } from '@batuta/outbound-http';

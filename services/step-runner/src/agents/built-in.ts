@@ -2,7 +2,7 @@ import type { BuiltInAgent } from '@batuta/contracts';
 import type { ControlClient } from '@batuta/messaging';
 import { addressPolicy, GuardedClient, HostNames } from '@batuta/outbound-http';
 import type { Sandbox } from '@batuta/sandbox';
-import type { Agent } from './agent.js';
+import type { Agent, PlatformContext } from '@batuta/worker';
 import { delayAgent } from './delay.js';
 import { echoAgent } from './echo.js';
 import { failAgent } from './fail.js';
@@ -30,7 +30,7 @@ export interface BuiltInAgentOptions {
 }
 
 export interface BuiltInAgents {
-  readonly agents: readonly Agent[];
+  readonly agents: readonly Agent<PlatformContext>[];
   /** Closes the connections that the agents keep. */
   close(): Promise<void>;
 }
@@ -41,7 +41,7 @@ export function builtInAgents(options: BuiltInAgentOptions): BuiltInAgents {
   const { resolve } = new HostNames({ servers: options.dnsServers, timeoutMs: options.dnsTimeoutMs });
   const http = new GuardedClient(addressPolicy(allowedAddresses), resolve);
   const status = new GuardedClient(addressPolicy([...allowedAddresses, ...statusAddresses]), resolve);
-  const agents: Record<BuiltInAgent, Agent> = {
+  const agents: Record<BuiltInAgent, Agent<PlatformContext>> = {
     status_handler: statusHandlerAgent(status, control),
     log_analyzer: logAnalyzerAgent(logDirectories),
     rag_handler: ragHandlerAgent(control),

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Agent } from './agent.js';
+import type { Agent } from '@batuta/worker';
 import { Parameters } from './parameters.js';
 
 /**

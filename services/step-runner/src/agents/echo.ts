@@ -1,4 +1,4 @@
-import type { Agent } from './agent.js';
+import type { Agent } from '@batuta/worker';
 
 /** Returns its input. */
 export const echoAgent: Agent = {

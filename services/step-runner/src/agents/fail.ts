@@ -1,7 +1,7 @@
-import { RetryableError, TerminalError } from './agent.js';
-import type { Agent } from './agent.js';
+import { RetryableError, TerminalError } from '@batuta/worker';
+import type { Agent } from '@batuta/worker';
 import { Parameters } from './parameters.js';
-import { spentOf } from '../spent.js';
+import { spentOf } from '@batuta/worker';
 
 /**
  * Fails with `code`, `message` and `retryable` of its input. With `times`, only the first so many attempts fail, and the

@@ -8,8 +8,8 @@ import {
   UnreadableAnswerError,
 } from '@batuta/outbound-http';
 import type { CallAnswer, CallOptions, GuardedClient } from '@batuta/outbound-http';
-import { RetryableError, TerminalError } from './agent.js';
-import type { Agent, AgentContext } from './agent.js';
+import { RetryableError, TerminalError } from '@batuta/worker';
+import type { Agent, PlatformContext } from '@batuta/worker';
 import { answerBody } from './answer-body.js';
 import { Parameters, wrong } from './parameters.js';
 
@@ -20,7 +20,7 @@ const LARGEST_MAX_BYTES = 900 * 1024;
 const RETRYABLE_STATUS = new Set([408, 425, 429, 500, 502, 503, 504]);
 
 /** Makes one HTTP call; fails when the answer's code is not an expected one. */
-export function httpAgent(client: GuardedClient): Agent {
+export function httpAgent(client: GuardedClient): Agent<PlatformContext> {
   return {
     name: 'http',
     version: '1',
@@ -80,7 +80,7 @@ export function httpAgent(client: GuardedClient): Agent {
 export async function callOrFail(
   client: GuardedClient,
   options: Omit<CallOptions, 'tenantId' | 'originHeaders'>,
-  context: Pick<AgentContext, 'beginCall' | 'logger' | 'redact' | 'tenantId'>,
+  context: Pick<PlatformContext, 'beginCall' | 'logger' | 'redact' | 'tenantId'>,
 ): Promise<CallAnswer> {
   const call = context.beginCall(options.method, addressOf(options));
   const { traceparent } = call;
@@ -124,7 +124,10 @@ export async function callOrFail(
 }
 
 /** The headers that hold a secret: the config sends it to the URL that it names, not to where that redirects to. */
-function secretHeaders(headers: Readonly<Record<string, string>>, { redact }: Pick<AgentContext, 'redact'>): string[] {
+function secretHeaders(
+  headers: Readonly<Record<string, string>>,
+  { redact }: Pick<PlatformContext, 'redact'>,
+): string[] {
   return Object.keys(headers).filter((name) => redact(`${name}: ${headers[name]}`) !== `${name}: ${headers[name]}`);
 }
 
@@ -207,6 +210,6 @@ function expectedCodes(parameters: Parameters): (status: number) => boolean {
   return (status) => codes.some((code) => code === String(status) || code === `${String(status)[0]}xx`);
 }
 
-function excerpt(content: JsonValue, { redact }: Pick<AgentContext, 'redact'>): string {
+function excerpt(content: JsonValue, { redact }: Pick<PlatformContext, 'redact'>): string {
   return redact(typeof content === 'string' ? content : JSON.stringify(content)).slice(0, 500);
 }

@@ -9,7 +9,7 @@ import { HiddenValues } from '@batuta/observability';
 import { addressPolicy, GuardedClient } from '@batuta/outbound-http';
 import type { Resolve } from '@batuta/outbound-http';
 import { testContext } from '../../test/test-context.js';
-import { RetryableError, TerminalError } from './agent.js';
+import { RetryableError, TerminalError } from '@batuta/worker';
 import { httpAgent } from './http.js';
 
 describe('the http agent', () => {

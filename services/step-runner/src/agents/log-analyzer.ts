@@ -2,13 +2,13 @@ import { LogSummary } from '../logs/log-summary.js';
 import { openLogText } from '../logs/log-chunks.js';
 import { logDirectoriesOf, openLogFile } from '../logs/open-log-file.js';
 import { LONGEST_LINE, readLines } from '../logs/read-lines.js';
-import type { Agent, AgentContext } from './agent.js';
+import type { Agent, PlatformContext } from '@batuta/worker';
 import { Parameters, wrong } from './parameters.js';
 
 const LONGEST_TEXT = 8 * 1024 * 1024;
 
 /** Says what is in a log: `lines`, `text` (also named `logs`), or a `file` of the tenant's directories. A file is streamed in constant memory. */
-export function logAnalyzerAgent(directories: readonly string[]): Agent {
+export function logAnalyzerAgent(directories: readonly string[]): Agent<PlatformContext> {
   return {
     name: 'log_analyzer',
     version: '1',
@@ -72,7 +72,7 @@ async function analyzeFile(
   name: string,
   directories: readonly string[],
   lastBytes: number | undefined,
-  context: AgentContext,
+  context: PlatformContext,
 ): Promise<{ bytes: number; path: string }> {
   const { handle, path } = await openLogFile(name, logDirectoriesOf(directories, context.tenantId));
   try {

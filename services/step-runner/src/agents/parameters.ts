@@ -1,6 +1,6 @@
 import { FAILURE_CODES } from '@batuta/contracts';
 import type { JsonObject, JsonValue } from '@batuta/contracts';
-import { TerminalError } from './agent.js';
+import { TerminalError } from '@batuta/worker';
 
 /**
  * Reads an agent's parameters from the top level of its input. A missing or wrong one throws a `TerminalError` with the code

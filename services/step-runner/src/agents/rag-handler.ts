@@ -2,14 +2,14 @@ import { FAILURE_CODES, KNOWLEDGE_LIMITS, subjects } from '@batuta/contracts';
 import type { Passage, Refusal, SearchKnowledgeReply, SearchKnowledgeRequest } from '@batuta/contracts';
 import { UnavailableError } from '@batuta/messaging';
 import type { ControlClient } from '@batuta/messaging';
-import { RetryableError, TerminalError } from './agent.js';
-import type { Agent, AgentContext } from './agent.js';
+import { RetryableError, TerminalError } from '@batuta/worker';
+import type { Agent, PlatformContext } from '@batuta/worker';
 import { Parameters, wrong } from './parameters.js';
 
 const LONGEST_TEXT = 4_000;
 
 /** Searches the tenant's knowledge base for `query` (or `question`) and returns the best passages with their sources. */
-export function ragHandlerAgent(control: ControlClient): Agent {
+export function ragHandlerAgent(control: ControlClient): Agent<PlatformContext> {
   return {
     name: 'rag_handler',
     version: '1',
@@ -42,7 +42,7 @@ export async function ask<Reply>(
   control: ControlClient,
   pattern: string,
   data: unknown,
-  context: Pick<AgentContext, 'beginCall'>,
+  context: Pick<PlatformContext, 'beginCall'>,
 ): Promise<Reply> {
   const call = context.beginCall(`request ${pattern}`, {
     'messaging.system': 'nats',

@@ -8,8 +8,8 @@ import type {
 } from '@batuta/contracts';
 import type { ControlClient } from '@batuta/messaging';
 import type { GuardedClient } from '@batuta/outbound-http';
-import { TerminalError } from './agent.js';
-import type { Agent, AgentContext } from './agent.js';
+import { TerminalError } from '@batuta/worker';
+import type { Agent, PlatformContext } from '@batuta/worker';
 import { answerBody } from './answer-body.js';
 import { callOrFail } from './http.js';
 import { Parameters, wrong } from './parameters.js';
@@ -28,7 +28,7 @@ interface Service {
  * Status of services (an HTTP endpoint each: `services: [{name, url}]`, or `url` alone) and of jobs (the newest execution of
  * a config: `jobs: [{config_name}]`, or `job`, also named `job_name`, alone). A service that is down is a finding, not a failure.
  */
-export function statusHandlerAgent(client: GuardedClient, control: ControlClient): Agent {
+export function statusHandlerAgent(client: GuardedClient, control: ControlClient): Agent<PlatformContext> {
   return {
     name: 'status_handler',
     version: '1',
@@ -96,7 +96,7 @@ function jobsOf(parameters: Parameters): Job[] {
   return job === undefined ? jobs : [...jobs, { configName: job }];
 }
 
-async function serviceStatus(client: GuardedClient, { name, url }: Service, checkMs: number, context: AgentContext) {
+async function serviceStatus(client: GuardedClient, { name, url }: Service, checkMs: number, context: PlatformContext) {
   // Not AbortSignal.any over AbortSignal.timeout: Node 20 may collect those as garbage, and then they never fire.
   const limit = new AbortController();
   const abort = (): void => limit.abort(context.signal.reason);
@@ -149,7 +149,7 @@ async function serviceStatus(client: GuardedClient, { name, url }: Service, chec
   }
 }
 
-async function jobStatus(control: ControlClient, job: Job, context: AgentContext) {
+async function jobStatus(control: ControlClient, job: Job, context: PlatformContext) {
   const { tenantId } = context;
   const name = job.configName ?? job.configId ?? job.executionId ?? '';
   let executionId = job.executionId;

@@ -1,9 +1,9 @@
 import type { JsonObject, JsonValue } from '@batuta/contracts';
 import { SandboxBusyError } from '@batuta/sandbox';
 import type { Sandbox } from '@batuta/sandbox';
-import { RetryableError, TerminalError } from './agent.js';
+import { RetryableError, TerminalError } from '@batuta/worker';
 import { isDeepStrictEqual } from 'node:util';
-import type { Agent } from './agent.js';
+import type { Agent } from '@batuta/worker';
 import { Parameters } from './parameters.js';
 import { INCIDENT_REPORT } from './report-template.js';
 

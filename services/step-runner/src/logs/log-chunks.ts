@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { createGunzip, constants } from 'node:zlib';
-import { TerminalError } from '../agents/agent.js';
+import { TerminalError } from '@batuta/worker';
 
 /** Small enough that the lines of one chunk keep the event loop for a few milliseconds only. */
 const CHUNK = 128 * 1024;

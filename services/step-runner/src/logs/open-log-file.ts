@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { open, readlink, realpath } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { isAbsolute, relative, resolve, sep } from 'node:path';
-import { RetryableError, TerminalError } from '../agents/agent.js';
+import { RetryableError, TerminalError } from '@batuta/worker';
 import { wrong } from '../agents/parameters.js';
 
 /** One setting: `<tenant>=<directory>` for one tenant, or a directory with `{tenant}` in its path, one for each tenant. */

@@ -1,8 +1,8 @@
 import { FAILURE_CODES, storableText } from '@batuta/contracts';
 import type { Failure, JsonObject } from '@batuta/contracts';
-import { RetryableError, TerminalError } from './agents/agent.js';
-import type { HiddenValues } from '@batuta/observability';
+import { RetryableError, TerminalError } from './agent.js';
 import { checkOutput } from './output.js';
+import type { Hidden } from './platform.js';
 
 const LONGEST_MESSAGE = 2_000;
 const LONGEST_TRACE = 8_000;
@@ -17,7 +17,7 @@ export function bounded(text: string, limit: number): string {
  * What an agent threw, as the failure of its attempt: messages, traces and details bounded, without the hidden values. Never
  * throws.
  */
-export function failureOf(thrown: unknown, hidden?: HiddenValues): Failure {
+export function failureOf(thrown: unknown, hidden?: Hidden): Failure {
   // Before texts are cut, so that no part of a value is left at the end of one.
   const shown = (text: string): string => hidden?.text(text) ?? text;
   const error = thrown instanceof Error ? thrown : undefined;

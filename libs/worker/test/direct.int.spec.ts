@@ -4,13 +4,13 @@ import type { RunnerBeat, Task } from '@batuta/contracts';
 import { isConnected, JsonMessage, requestUntilAnswered } from '@batuta/messaging';
 import { eventually } from '@batuta/testing';
 import type { TestNats } from '@batuta/testing';
-import type { Agent } from '../src/agents/agent.js';
-import { echoAgent } from '../src/agents/echo.js';
-import type { Runner, RunnerOptions } from '../src/runner.js';
-import { wholeTask } from './fake-engine.js';
-import type { FakeEngine } from './fake-engine.js';
+import type { Agent } from '@batuta/worker';
+import type { Runner, RunnerOptions } from '@batuta/worker';
+import { wholeTask } from '@batuta/conformance';
+import type { FakeEngine } from '@batuta/conformance';
 import type { Gate } from './gate.js';
 import { RunnersUnderTest } from './runners-under-test.js';
+import { echoAgent } from './agents.js';
 
 describe('tasks straight from the engine', () => {
   const under = new RunnersUnderTest((own) => ({ slots: 4, workingMs: 20, agents: [echoAgent, own] })).hook();

@@ -9,6 +9,7 @@ import { NestFactory } from '@nestjs/core';
 import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
 import type { NatsContext } from '@nestjs/microservices';
 import { headers as createHeaders } from '@nats-io/nats-core';
+import { natsMicroservice } from '@batuta/control';
 import {
   connectNats,
   createControlClient,
@@ -16,7 +17,6 @@ import {
   ensurePoolConsumers,
   ensureStepsStream,
   isConnected,
-  natsMicroservice,
   RemoteError,
   requestUntilAnswered,
   UnavailableError,

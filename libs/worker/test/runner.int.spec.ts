@@ -6,14 +6,12 @@ import type { TestNats } from '@batuta/testing';
 import { jetstream } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/nats-core';
 import { setTimeout as delay } from 'node:timers/promises';
-import { delayAgent } from '../src/agents/delay.js';
-import { echoAgent } from '../src/agents/echo.js';
-import { failAgent } from '../src/agents/fail.js';
-import type { Agent } from '../src/agents/agent.js';
-import type { Runner, RunnerOptions } from '../src/runner.js';
-import type { FakeEngine } from './fake-engine.js';
+import type { Agent } from '@batuta/worker';
+import type { Runner, RunnerOptions } from '@batuta/worker';
+import type { FakeEngine } from '@batuta/conformance';
 import type { Gate } from './gate.js';
 import { RunnersUnderTest } from './runners-under-test.js';
+import { delayAgent, echoAgent, failAgent } from './agents.js';
 
 describe('the runner', () => {
   const returning = (name: string, output: () => unknown): Agent => ({ name, version: '1', run: output });

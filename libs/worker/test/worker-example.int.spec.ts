@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually, runFile, startTestNats } from '@batuta/testing';
 import type { Child, TestNats } from '@batuta/testing';
-import { FakeEngine } from './fake-engine.js';
+import { FakeEngine } from '@batuta/conformance';
 
 describe('the worker without an SDK', () => {
   let nats: TestNats;

@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { subjects } from '@batuta/contracts';
 import type { ResolveSecretsReply, ResolveSecretsRequest } from '@batuta/contracts';
 import { HiddenValues } from '@batuta/observability';
-import type { ControlClient } from './control.js';
-import { UnavailableError } from './errors.js';
+import { UnavailableError } from '@batuta/messaging';
+import type { ControlClient } from '@batuta/messaging';
 
 /** The secrets that one attempt, or one delivery, works with. */
 export interface ResolvedSecrets {

@@ -8,42 +8,44 @@ import type {
   StopAttempts,
   Task,
 } from '@batuta/contracts';
-import { counter, distributions, gauge, tallies } from '@batuta/observability';
-import type { Logger, Tracing } from '@batuta/observability';
 import { consumePool, requestUntilAnswered } from '@batuta/messaging';
-import type { Delivery, PoolConsumer, SecretSource } from '@batuta/messaging';
+import type { Delivery, PoolConsumer } from '@batuta/messaging';
 import { nuid } from '@nats-io/nats-core';
 import type { NatsConnection, Subscription } from '@nats-io/nats-core';
-import { RetryableError } from './agents/agent.js';
-import type { Agent } from './agents/agent.js';
+import { RetryableError } from './agent.js';
+import type { Agent } from './agent.js';
 import { Attempt } from './attempt.js';
 import type { Ending } from './attempt.js';
 import { Company } from './company.js';
 import { attemptOf, taskOfBytes } from './task.js';
 import { DirectTasks, HeldTask } from './direct-tasks.js';
+import type { Logger } from './logger.js';
+import type { PlatformContext, PlatformPorts } from './platform.js';
 import { ResultReporter } from './result-reporter.js';
 
 export interface RunnerOptions {
   readonly nc: NatsConnection;
-  readonly agents: readonly Agent[];
+  readonly agents: readonly Agent<PlatformContext>[];
   readonly logger: Logger;
   readonly pools: readonly string[];
   /** Attempts that run at once, for each pool. */
   readonly slots: number;
   /** Names this runner in results. */
   readonly workerId: string;
-  /** Copies of the tasks' stream in a NATS cluster; default 1. */
+  /** Copies of the tasks' stream in a NATS cluster, when it may make one that is missing; default: it may not, and waits for it. */
   readonly streamReplicas?: number;
-  /** Milliseconds; see the settings of the step-runner for what each is for. */
+  /** Milliseconds without a sign of life after which a task is delivered to another worker. */
   readonly ackWaitMs: number;
+  /** Milliseconds between the signs of life of a task; at most half of `ackWaitMs`. */
   readonly workingMs: number;
+  /** Milliseconds after which the engine is asked whether a long attempt is still wanted, again and again. */
   readonly recheckMs: number;
+  /** Milliseconds for an agent to heed its signal before its slot is given to another. */
   readonly graceMs: number;
   /** Agents that ignore their signal and still run, before their slots are kept from new work. */
   readonly maxAbandoned: number;
-  /** Default: nothing is traced. */
-  readonly tracing?: Tracing;
-  readonly secrets?: SecretSource;
+  /** What the platform's own runner has besides. */
+  readonly platform?: PlatformPorts;
 }
 
 /** Runners that an attempt may be lost with; before the last of them it runs alone. */
@@ -62,27 +64,12 @@ const SCALARS_LENGTH = 300;
  */
 const PRECIOUS_MS = 50;
 
-/** Agents may fail with codes of their own: only those of the platform are told apart. */
-const OUTCOMES: ReadonlySet<string> = new Set([...Object.values(FAILURE_CODES), 'output', 'unwanted', 'handed_back']);
-const attemptsTotal = tallies(
-  'batuta_step_runner_attempts_total',
-  'Attempts by how they ended',
-  ['agent', 'outcome'],
-  1_000,
-);
-const attemptSeconds = distributions('batuta_step_runner_attempt_seconds', 'Time of agents, from start to end', [
-  'agent',
-]);
-const runningGauge = gauge('batuta_step_runner_running_attempts', 'Attempts that run now');
-const repeatsTotal = counter('batuta_step_runner_result_repeats_total', 'Result requests that were sent again');
-const abandonedGauge = gauge(
-  'batuta_step_runner_abandoned_agents',
-  'Agents that ignore their abort signal and still run after their attempt ended',
-);
+/** Stands for an agent that this worker has not. */
+const UNKNOWN = 'unknown';
 
 /** Serves pools of agents: pulls tasks, runs their agents, reports the results, acknowledges what the engine has answered. */
 export class Runner {
-  private readonly agents: ReadonlyMap<string, Agent>;
+  private readonly agents: ReadonlyMap<string, Agent<PlatformContext>>;
   private readonly attempts = new SlotMap<string, Attempt>();
   private readonly byExecution = new SlotMap<string, Set<Attempt>>();
   private readonly giveUp = new AbortController();
@@ -105,7 +92,7 @@ export class Runner {
     this.reporter = new ResultReporter(options.nc, {
       logger: options.logger,
       signal: this.giveUp.signal,
-      onRepeat: () => repeatsTotal.inc(),
+      onRepeat: () => this.options.platform?.meter?.repeated(),
     });
   }
 
@@ -130,7 +117,7 @@ export class Runner {
           slots,
           logger,
           workingMs,
-          ...(streamReplicas === undefined ? {} : { stream: { replicas: streamReplicas } }),
+          ...(streamReplicas === undefined ? { waitsForStream: true } : { stream: { replicas: streamReplicas } }),
           consumers: { ackWaitMs },
           run: (delivery) => this.runDelivery(delivery, pool),
         }),
@@ -169,7 +156,7 @@ export class Runner {
     for (const direct of this.direct) direct.leave();
     await Promise.all(this.pools.map((pool) => pool.drain(limitMs)));
     for (const attempt of this.attempts.values()) attempt.handBack();
-    this.giveUp.abort(new Error('the step-runner is stopping'));
+    this.giveUp.abort(new Error('the worker is stopping'));
     await Promise.all(this.pools.map((pool) => pool.drain(500)));
     clearInterval(this.recheckTimer);
     for (const direct of this.direct) direct.stop();
@@ -235,7 +222,7 @@ export class Runner {
       alone,
     });
     if (answer.wanted !== true) {
-      attemptsTotal(this.agents.has(task.agent) ? task.agent : 'unknown', 'unwanted').inc();
+      this.options.platform?.meter?.ended(this.nameOf(task), 'unwanted');
       delivery.ack();
       return undefined;
     }
@@ -273,7 +260,7 @@ export class Runner {
     const agent = this.agents.get(task.agent);
     const attempt = new Attempt(key, task, delivery, this.options);
     this.attempts.set(key, attempt);
-    runningGauge.inc();
+    this.options.platform?.meter?.running(1);
     let siblings = this.byExecution.get(task.executionId);
     if (siblings === undefined) {
       siblings = new Set();
@@ -287,10 +274,8 @@ export class Runner {
       // An agent that ignores its signal keeps its slot.
       if (attempt.agentSettled) for (const one of attempt.deliveries) one.freeSlot();
       const outcome = ending.kind === 'failure' ? ending.failure.code : ending.kind;
-      // A task may name an agent that nobody has: its name must not become a label.
-      const name = agent === undefined ? 'unknown' : agent.name;
-      attemptsTotal(name, OUTCOMES.has(outcome) ? outcome : FAILURE_CODES.agentError).inc();
-      attemptSeconds(name).observe((finishedAt - attempt.startedAt) / 1_000);
+      const name = agent === undefined ? UNKNOWN : agent.name;
+      this.options.platform?.meter?.ended(name, outcome, (finishedAt - attempt.startedAt) / 1_000);
       switch (ending.kind) {
         case 'output':
         case 'failure': {
@@ -321,7 +306,7 @@ export class Runner {
       throw error;
     } finally {
       this.attempts.delete(key);
-      runningGauge.dec();
+      this.options.platform?.meter?.running(-1);
       siblings.delete(attempt);
       if (siblings.size === 0) this.byExecution.delete(task.executionId);
     }
@@ -335,11 +320,11 @@ export class Runner {
   private async awaitAgent(attempt: Attempt): Promise<void> {
     if (await settledWithin(attempt.agentDone, this.options.graceMs, this.giveUp.signal)) return;
     this.abandoned += 1;
-    abandonedGauge.inc();
+    this.options.platform?.meter?.abandoned(1);
     attempt.logger.warn('the agent ignores its abort signal and is left to itself');
     void attempt.agentDone.then(() => {
       this.abandoned -= 1;
-      abandonedGauge.dec();
+      this.options.platform?.meter?.abandoned(-1);
       for (const resolve of this.freed.splice(0)) resolve();
     });
     while (this.abandoned > this.options.maxAbandoned && !this.giveUp.signal.aborted) {
@@ -356,7 +341,7 @@ export class Runner {
       retryable: true,
       details: { lost_runners: lostRunners },
     };
-    attemptsTotal(this.agents.has(task.agent) ? task.agent : 'unknown', failure.code).inc();
+    this.options.platform?.meter?.ended(this.nameOf(task), failure.code);
     this.options.logger.warn(
       { execution_id: task.executionId, step_id: task.stepId, attempt: task.attempt, lost_runners: lostRunners },
       'task given up: its runners were lost',
@@ -367,11 +352,16 @@ export class Runner {
     delivery.ack();
   }
 
+  /** The agent of a task for the metrics. A task may name an agent that nobody has: its name must not become a label. */
+  private nameOf({ agent }: Task): string {
+    return this.agents.has(agent) ? agent : UNKNOWN;
+  }
+
   private resultOf(
     task: Task,
     startedAt: number,
     finishedAt: number,
-    agent: Agent | undefined,
+    agent: Agent<PlatformContext> | undefined,
     ending: Extract<Ending, { kind: 'output' | 'failure' }>,
   ): AttemptResult {
     const { executionId, stepId, attempt, token } = task;
@@ -468,14 +458,14 @@ export class Runner {
 
 const decoder = new TextDecoder();
 
-function unknownAgent(name: string, agents: ReadonlyMap<string, Agent>): Agent {
+function unknownAgent(name: string, agents: ReadonlyMap<string, unknown>): Agent {
   return {
     name,
     version: '',
     run: () => {
       throw new RetryableError(
         FAILURE_CODES.agentUnknown,
-        `This step-runner has no agent "${name}"; it serves ${[...agents.keys()].join(', ')}.`,
+        `This worker has no agent "${name}"; it serves ${[...agents.keys()].join(', ')}.`,
       );
     },
   };

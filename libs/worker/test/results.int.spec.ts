@@ -4,11 +4,10 @@ import type { AttemptResult, ResultRequest, Task } from '@batuta/contracts';
 import { eventually } from '@batuta/testing';
 import type { Socket } from 'node:net';
 import { setImmediate as turnOver } from 'node:timers/promises';
-import { delayAgent } from '../src/agents/delay.js';
-import { echoAgent } from '../src/agents/echo.js';
-import type { FakeEngine } from './fake-engine.js';
+import type { FakeEngine } from '@batuta/conformance';
 import type { Gate } from './gate.js';
 import { RunnersUnderTest } from './runners-under-test.js';
+import { delayAgent, echoAgent } from './agents.js';
 
 const OWNER = subjects.ownerResult('owner1');
 

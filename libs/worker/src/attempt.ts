@@ -1,18 +1,13 @@
 import { FAILURE_CODES, subjects } from '@batuta/contracts';
 import type { AttemptCheckReply, AttemptHeartbeat, Failure, JsonValue, Task } from '@batuta/contracts';
-import { requestUntilAnswered, SecretMissingError } from '@batuta/messaging';
-import type { ResolvedSecrets, SecretSource } from '@batuta/messaging';
-import { hideEverywhere, NO_TRACING, parseTraceparent } from '@batuta/observability';
-import type { HiddenValues, Logger, Tracing } from '@batuta/observability';
+import { requestUntilAnswered } from '@batuta/messaging';
 import type { Delivery } from '@batuta/messaging';
 import type { NatsConnection } from '@nats-io/nats-core';
-import { TerminalError } from './agents/agent.js';
-import type { Agent, AgentContext } from './agents/agent.js';
-import { beginCall } from './agents/outbound-call.js';
-import type { OutboundCall } from './agents/outbound-call.js';
+import type { Agent } from './agent.js';
 import { bounded, failureOf } from './failure.js';
-import { inputWithSecrets, secretsOfTask } from './secrets.js';
+import type { Logger } from './logger.js';
 import { checkOutput } from './output.js';
+import type { Hidden, OutboundCall, PlatformContext, PlatformPorts } from './platform.js';
 import { spentOf } from './spent.js';
 import { attemptOf } from './task.js';
 
@@ -35,6 +30,9 @@ export class AttemptStoppedError extends Error {
   override readonly name = 'AbortError';
 }
 
+/** Of a W3C `traceparent`. */
+const TRACE_ID = /^[0-9a-f]{2}-([0-9a-f]{32})-/;
+
 /** Heartbeats go out at most this often, the newest always, and at least three times within what the engine waits for. */
 const HEARTBEAT_PAUSE_MS = 1_000;
 const LONGEST_HEARTBEAT = 500;
@@ -42,17 +40,14 @@ const LONGEST_HEARTBEAT = 500;
 export interface AttemptOptions {
   readonly nc: NatsConnection;
   readonly logger: Logger;
-  /** Default: nothing is traced. */
-  readonly tracing?: Tracing;
-  /** Default: a task that refers to secrets fails. */
-  readonly secrets?: SecretSource;
+  readonly platform?: PlatformPorts;
 }
 
 /**
  * One attempt of one step while it runs here. It ends once: by the agent, by its time, by a stop or by the runner's end,
  * whichever comes first; what the agent does afterwards changes nothing.
  */
-export class Attempt implements AgentContext {
+export class Attempt implements PlatformContext {
   readonly startedAt = Date.now();
   /** Every delivery of its task; all are acknowledged together. */
   readonly deliveries: Delivery[];
@@ -78,7 +73,7 @@ export class Attempt implements AgentContext {
   private ownLogger: Logger | undefined;
   private abortedWith: Error | undefined;
   /** Of the secrets in its input; undefined for an input without any. */
-  private hidden: HiddenValues | undefined;
+  private hidden: Hidden | undefined;
 
   constructor(
     readonly key: string,
@@ -130,7 +125,7 @@ export class Attempt implements AgentContext {
   }
   get logger(): Logger {
     this.ownLogger ??= this.options.logger.child({
-      trace_id: parseTraceparent(this.task.traceparent)?.traceId,
+      trace_id: TRACE_ID.exec(this.task.traceparent ?? '')?.[1],
       execution_id: this.executionId,
       step_id: this.stepId,
       attempt: this.attempt,
@@ -140,7 +135,7 @@ export class Attempt implements AgentContext {
   }
 
   /** Starts the agent. Never throws: how it goes is in `ended`. */
-  start(agent: Agent): void {
+  start(agent: Agent<PlatformContext>): void {
     if (this.task.reportStart === true) void this.reportStart();
     this.agentDone = this.runAgent(agent);
   }
@@ -160,15 +155,17 @@ export class Attempt implements AgentContext {
     }
   }
 
-  private async runAgent(agent: Agent): Promise<void> {
+  private async runAgent(agent: Agent<PlatformContext>): Promise<void> {
     let release: (() => void) | undefined;
     try {
       let input = this.task.input ?? null;
       if (this.task.secrets !== undefined && this.task.secrets.length > 0) {
-        const { values, hidden } = await this.resolveSecrets();
-        this.hidden = hidden;
-        release = hideEverywhere(values.values());
-        input = inputWithSecrets(this.task, values);
+        const { platform } = this.options;
+        if (platform?.resolveSecrets === undefined) throw new Error('this worker has no way to secrets');
+        const resolved = await platform.resolveSecrets(this.task, this.signal);
+        this.hidden = resolved.hidden;
+        release = resolved.release;
+        input = resolved.input;
         if (this.ending !== undefined) return;
       }
       const output = await agent.run(input, this);
@@ -196,19 +193,6 @@ export class Attempt implements AgentContext {
     }
   }
 
-  private async resolveSecrets(): Promise<ResolvedSecrets> {
-    const { secrets } = this.options;
-    if (secrets === undefined) throw new Error('this runner has no way to secrets');
-    const user = { tenantId: this.tenantId, executionId: this.executionId, stepId: this.stepId };
-    try {
-      return await secrets.resolve(user, secretsOfTask(this.task), this.signal);
-    } catch (error) {
-      if (!(error instanceof SecretMissingError)) throw error;
-      const details = { secrets: [...error.names] };
-      throw new TerminalError(FAILURE_CODES.secretMissing, error.message, { details, cause: error });
-    }
-  }
-
   private shown(text: string): string {
     return this.hidden?.text(text) ?? text;
   }
@@ -220,18 +204,14 @@ export class Attempt implements AgentContext {
 
   /** The runner stops before the agent is done: fires the signal; the task goes back to the queue. */
   handBack(): void {
-    this.end({ kind: 'handed_back' }, new AttemptStoppedError('the step-runner is stopping'));
+    this.end({ kind: 'handed_back' }, new AttemptStoppedError('the worker is stopping'));
   }
 
   readonly redact = (text: string): string => this.shown(text);
 
   beginCall(name: string, attributes: Readonly<Record<string, string | number>>): OutboundCall {
-    return beginCall(this.options.tracing ?? NO_TRACING, this.traceparent, name, {
-      'batuta.execution.id': this.executionId,
-      'batuta.step.id': this.stepId,
-      'batuta.attempt': this.attempt,
-      ...attributes,
-    });
+    const call = this.options.platform?.beginCall?.(this.task, name, attributes);
+    return call ?? { traceparent: this.traceparent, end: () => undefined };
   }
 
   /** Bound, so that agents may take it out of their context. */

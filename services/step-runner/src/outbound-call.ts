@@ -1,16 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { parseTraceparent, traceparentOf } from '@batuta/observability';
 import type { FinishedSpan, Tracing } from '@batuta/observability';
+import type { OutboundCall } from '@batuta/worker';
 
 type Attributes = NonNullable<FinishedSpan['attributes']>;
-
-/** A call that an agent makes, as the execution's trace shows it. */
-export interface OutboundCall {
-  /** W3C trace context to send along; empty when there is none. */
-  readonly traceparent: string;
-  /** The call is over; `error` says what kind of failure it was. */
-  end(attributes: Attributes, error?: string): void;
-}
 
 /** Begins a call under the span that `traceparent` names. */
 export function beginCall(tracing: Tracing, traceparent: string, name: string, attributes: Attributes): OutboundCall {

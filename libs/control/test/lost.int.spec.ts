@@ -1,12 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import {
-  connectNats,
-  controlClientOver,
-  isConnected,
-  natsMicroservice,
-  onLost,
-  watchPatterns,
-} from '@batuta/messaging';
+import { natsMicroservice, watchPatterns } from '@batuta/control';
+import { connectNats, controlClientOver, isConnected, onLost } from '@batuta/messaging';
 import { checkReadiness, createLogger } from '@batuta/observability';
 import { eventually, NatsProxy, startTestNats } from '@batuta/testing';
 import type { TestNats } from '@batuta/testing';

@@ -1,6 +1,5 @@
 import type { JsonObject, JsonValue } from '@batuta/contracts';
-import type { Logger } from '@batuta/observability';
-import type { OutboundCall } from './outbound-call.js';
+import type { Logger } from './logger.js';
 
 /** What an agent knows about the attempt it makes. */
 export interface AgentContext {
@@ -15,23 +14,19 @@ export interface AgentContext {
   readonly idempotencyKey: string;
   /** W3C trace context to hand on; empty when the execution is not traced. */
   readonly traceparent: string;
-  /** Fires when the time is over, when the step is cancelled and when the runner stops. */
+  /** Fires when the time is over, when the step is cancelled and when the worker stops. */
   readonly signal: AbortSignal;
   readonly logger: Logger;
-  /** A text without the values of secrets that the attempt was given; to be called before a text is cut. */
-  readonly redact: (text: string) => string;
-  /** Begins a call to another system, so that the execution's trace shows it. */
-  beginCall(name: string, attributes: Readonly<Record<string, string | number>>): OutboundCall;
   /** Says that the attempt is alive, with progress from 0 to 1; cheap, so call it as often as you like. */
   heartbeat(progress: number, message?: string): void;
 }
 
 /** One kind of work. `run` returns the step's output: JSON of at most 1 MiB. */
-export interface Agent {
+export interface Agent<in Context extends AgentContext = AgentContext> {
   readonly name: string;
   readonly version: string;
   /** Returns the output or a promise of it. Throws `RetryableError` or `TerminalError`; anything else counts as retryable with the code `agent_error`. */
-  run(input: JsonValue, context: AgentContext): unknown;
+  run(input: JsonValue, context: Context): unknown;
 }
 
 interface AgentErrorOptions {

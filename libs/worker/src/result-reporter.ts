@@ -1,13 +1,13 @@
 import { subjects } from '@batuta/contracts';
 import type { AttemptReply, AttemptResult, ResultReply, ResultRequest } from '@batuta/contracts';
-import type { Logger } from '@batuta/observability';
 import { JsonMessage, requestUntilAnswered, UnavailableError, writeAtOnce } from '@batuta/messaging';
+import type { Log } from '@batuta/messaging';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface ResultReporterOptions {
-  readonly logger: Pick<Logger, 'warn' | 'error'>;
+  readonly logger: Pick<Log, 'warn' | 'error'>;
   /** Milliseconds for one answer. Default 1,000. */
   readonly timeoutMs?: number;
   /** Ends the repeating when the runner gives up. */

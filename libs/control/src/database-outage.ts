@@ -1,6 +1,3 @@
-/** What a reply says where a service cannot reach its database: nothing about the request, which may be made again. */
-export const DATABASE_OUTAGE = 'batuta: the database does not answer';
-
 /**
  * SQLSTATEs of a server that cannot serve now: classes 08 (connection), 53 (resources: connections, disk, memory) and 57P
  * (shutdown, recovery, start), a cancelled statement, a standby that takes no writes, and what a repeat alone settles.

@@ -13,12 +13,15 @@ import type {
   Task,
 } from '@batuta/contracts';
 import { connectNats, ensurePoolConsumers, ensureStepsStream } from '@batuta/messaging';
-import { createLogger } from '@batuta/observability';
+import type { Log } from '@batuta/messaging';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { JetStreamManager } from '@nats-io/jetstream';
 import { headers as createHeaders } from '@nats-io/nats-core';
 import type { Msg, NatsConnection } from '@nats-io/nats-core';
 import { randomUUID } from 'node:crypto';
+
+const nothing = (): void => undefined;
+const SILENT: Log = { info: nothing, warn: nothing, error: nothing };
 
 /** Answers as the owner of all partitions would, remembers what it was told, and dispatches tasks. */
 export class FakeEngine {
@@ -50,7 +53,7 @@ export class FakeEngine {
     const nc = await connectNats({
       url,
       name: 'fake-engine',
-      logger: createLogger({ service: 'test', level: 'silent' }),
+      logger: SILENT,
     });
     await ensureStepsStream(nc);
     for (const pool of pools) await ensurePoolConsumers(nc, pool);

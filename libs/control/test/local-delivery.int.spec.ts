@@ -6,17 +6,16 @@ import type { INestMicroservice } from '@nestjs/common';
 import { Controller, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Ctx, MessagePattern, NatsContext, Payload } from '@nestjs/microservices';
+import { natsMicroservice, servePatternsLocally } from '@batuta/control';
 import {
   RemoteError,
   UnavailableError,
   connectNats,
   controlClientOver,
   localHandler,
-  natsMicroservice,
   requestUntilAnswered,
   serveLocally,
   textOf,
-  servePatternsLocally,
 } from '@batuta/messaging';
 import { eventually, startTestNats } from '@batuta/testing';
 import type { TestNats } from '@batuta/testing';

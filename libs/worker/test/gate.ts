@@ -1,5 +1,5 @@
-import { RetryableError } from '../src/agents/agent.js';
-import type { Agent } from '../src/agents/agent.js';
+import { RetryableError } from '@batuta/worker';
+import type { Agent } from '@batuta/worker';
 
 /** An agent whose attempts wait until the test lets them go. With the input `{"fail": true}` they then fail. */
 export class Gate implements Agent {

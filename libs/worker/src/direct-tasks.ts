@@ -2,14 +2,13 @@ import { SlotMap } from '@batuta/collections';
 import { copyJson, subjects } from '@batuta/contracts';
 import type { DirectTasks as DirectTasksMessage, RunnerBeat, Task } from '@batuta/contracts';
 import { JsonMessage, onReconnect, serveLocally } from '@batuta/messaging';
-import type { DirectDelivery, PoolConsumer } from '@batuta/messaging';
-import type { Logger } from '@batuta/observability';
+import type { DirectDelivery, Log, PoolConsumer } from '@batuta/messaging';
 import type { Msg, NatsConnection, Subscription } from '@nats-io/nats-core';
 import { taskOf } from './task.js';
 
 export interface DirectTasksOptions {
   readonly nc: NatsConnection;
-  readonly logger: Pick<Logger, 'error'>;
+  readonly logger: Pick<Log, 'error'>;
   readonly workerId: string;
   readonly pool: string;
   readonly consumer: PoolConsumer;

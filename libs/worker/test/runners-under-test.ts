@@ -1,16 +1,15 @@
 import { afterAll, afterEach, beforeAll, beforeEach } from '@jest/globals';
 import { connectNats } from '@batuta/messaging';
-import { createLogger } from '@batuta/observability';
 import { startTestNats } from '@batuta/testing';
 import type { TestNats } from '@batuta/testing';
 import type { NatsConnection } from '@nats-io/nats-core';
-import { echoAgent } from '../src/agents/echo.js';
-import { Runner } from '../src/runner.js';
-import type { RunnerOptions } from '../src/runner.js';
-import { FakeEngine } from './fake-engine.js';
+import { jsonLogger, Runner } from '@batuta/worker';
+import type { RunnerOptions } from '@batuta/worker';
+import { FakeEngine } from '@batuta/conformance';
 import { Gate } from './gate.js';
+import { echoAgent } from './agents.js';
 
-const logger = createLogger({ service: 'test', level: 'silent' });
+const logger = jsonLogger(() => undefined);
 
 /** What the tests of one `describe` share: the server; and what each has for itself: engine, gate and runners. */
 export class RunnersUnderTest {
@@ -48,6 +47,8 @@ export class RunnersUnderTest {
       nc,
       logger,
       pools: ['default'],
+      // As the platform's own runner, which may make the stream.
+      streamReplicas: 1,
       slots: 50,
       workerId: `worker-${this.#connections.length}`,
       ackWaitMs: 2_000,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { RetryableError, TerminalError } from './agents/agent.js';
+import { RetryableError, TerminalError } from './agent.js';
 import { failureOf } from './failure.js';
 
 describe('failureOf', () => {

@@ -1,0 +1,1 @@
+export { FakeEngine, wholeTask } from './fake-engine.js';

@@ -1,0 +1,4 @@
+export { natsMicroservice, servePatternsLocally, tellDatabaseOutages, watchPatterns } from './patterns.js';
+export type { PatternsOptions } from './patterns.js';
+export { SecretMissingError, secretSource } from './secret-source.js';
+export type { ResolvedSecrets, SecretSource, SecretSourceOptions, SecretUser } from './secret-source.js';

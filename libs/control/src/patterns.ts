@@ -1,0 +1,157 @@
+import { DATABASE_OUTAGE, isConnected, natsClientOptions, onLost, serveLocally, textOf } from '@batuta/messaging';
+import type { Log } from '@batuta/messaging';
+import type { NatsConnection, Subscription } from '@nats-io/nats-core';
+import type { ArgumentsHost, INestMicroservice } from '@nestjs/common';
+import type { MessageHandler, NatsContext, NatsOptions, Transport } from '@nestjs/microservices';
+import { setTimeout as delay } from 'node:timers/promises';
+import { isObservable, lastValueFrom, throwError } from 'rxjs';
+import type { Observable } from 'rxjs';
+import { isDatabaseOutage } from './database-outage.js';
+
+/** `Transport.NATS`; written out because importing the enum loads all of Nest's transports. */
+const NATS_TRANSPORT = 2 as Transport.NATS;
+
+/**
+ * Options for `app.connectMicroservice`: message patterns over core NATS request/reply. Replicas of one service share the
+ * queue group `queue`, so that each request is answered once.
+ */
+export function natsMicroservice(options: {
+  url: string;
+  queue: string;
+  name?: string;
+  credentials?: string | undefined;
+}): NatsOptions {
+  return {
+    transport: NATS_TRANSPORT,
+    options: {
+      ...natsClientOptions(options.url, options.name ?? `${options.queue} patterns`, options.credentials),
+      queue: options.queue,
+      // The service's own connection has found the server and was taken: a slow moment must not end the start.
+      waitOnFirstConnect: true,
+    },
+  };
+}
+
+/** What of Nest's server of a microservice is used here. */
+interface PatternServer {
+  readonly subscriptions: readonly Subscription[];
+  getHandlers(): Map<string, MessageHandler>;
+}
+
+function patternServer(app: INestMicroservice): PatternServer {
+  return (app as unknown as { getTransportServer(): PatternServer }).getTransportServer();
+}
+
+export interface PatternsOptions {
+  /** Called at most once, when requests will not reach the patterns any more; see `onLost`. */
+  readonly onLost: (error: Error) => void;
+  /** See `onLost`. */
+  readonly refusedMs?: number;
+}
+
+/**
+ * Watches the connection over which a Nest microservice that listens serves its message patterns: it is Nest's own, beside
+ * the service's. Resolves when its subscriptions are at the server, with a check for readiness that throws while requests do
+ * not reach the patterns. Throws when the server refuses a subscription.
+ */
+export async function watchPatterns(app: INestMicroservice, options: PatternsOptions): Promise<() => Promise<void>> {
+  const nc = app.unwrap<NatsConnection>();
+  let lost: Error | undefined;
+  let served = false;
+  const lose = (error: Error): void => {
+    if (lost !== undefined) return;
+    lost = error;
+    if (served) options.onLost(error);
+  };
+  onLost(nc, lose, options.refusedMs);
+  for (const subscription of patternServer(app).subscriptions) {
+    void subscription.closed.then((error) => {
+      // The client subscribes to it never again, also when it may.
+      if (error instanceof Error) lose(error);
+    });
+  }
+  const throwIfLost = (): void => {
+    if (lost !== undefined) throw lost;
+  };
+  const check = async (): Promise<void> => {
+    throwIfLost();
+    if (!isConnected(nc)) throw new Error('not connected');
+    // A connection that was cut in silence counts as one until pings are missing.
+    await nc.flush();
+    throwIfLost();
+  };
+  // A server that restarts at this moment must not end the start.
+  for (let arrived = false; !arrived;) {
+    arrived = await nc.flush().then(
+      () => true,
+      () => false,
+    );
+    throwIfLost();
+    if (nc.isClosed()) throw new Error('closed while it was started');
+    if (!arrived) await delay(50);
+  }
+  served = true;
+  return check;
+}
+
+/**
+ * Serves the message patterns of a Nest microservice to this process itself as well, as `serveLocally` does for a subject. The
+ * result ends it. `straight`: handlers of patterns that are asked so often that
+ * Nest's pipeline, which has nothing to do for them, would cost more than they do.
+ */
+export async function servePatternsLocally(
+  nc: NatsConnection,
+  app: INestMicroservice,
+  straight: Readonly<Record<string, (data: never) => Promise<unknown>>> = {},
+): Promise<() => void> {
+  // Not at the top: it loads all of Nest's transports, which those who only ask do not need.
+  const { NatsContext: Context } = await import('@nestjs/microservices');
+  const handlers = patternServer(app).getHandlers();
+  const ends = [...handlers]
+    .filter(([, handler]) => handler.isEventHandler !== true)
+    .map(([pattern, handler]) =>
+      serveLocally(nc, pattern, ({ payload, headers, reply }) => {
+        const { data, id } = JSON.parse(textOf(payload)) as { data: unknown; id: string };
+        const own = straight[pattern];
+        const answer = own === undefined ? handled(handler, data, new Context([pattern, headers])) : own(data as never);
+        answer.then(
+          (response) => reply?.(JSON.stringify({ response, isDisposed: true, id })),
+          (err: unknown) => reply?.(JSON.stringify({ err: told(err) ?? 'failed', isDisposed: true, id })),
+        );
+      }),
+    );
+  return () => {
+    for (const end of ends) end();
+  };
+}
+
+/** What goes to the one who asked of an error in a handler. */
+function told(error: unknown): unknown {
+  return isDatabaseOutage(error) ? { status: 'error', message: DATABASE_OUTAGE } : error;
+}
+
+/**
+ * Has a Nest microservice tell those who ask when its database cannot serve, instead of an internal error; before it listens.
+ * `logger` hears of each.
+ */
+export async function tellDatabaseOutages(
+  app: INestMicroservice,
+  logger: Pick<Log, 'warn'>,
+): Promise<INestMicroservice> {
+  // Not at the top: it loads all of Nest's transports, which those who only ask do not need.
+  const { BaseRpcExceptionFilter } = await import('@nestjs/microservices');
+  class OutageFilter extends BaseRpcExceptionFilter {
+    override catch(exception: unknown, host: ArgumentsHost): Observable<unknown> {
+      // eslint-disable-next-line promise/valid-params -- Nest's catch is no promise's
+      if (!isDatabaseOutage(exception)) return super.catch(exception, host);
+      logger.warn({ err: exception }, 'the database does not answer');
+      return throwError(() => told(exception));
+    }
+  }
+  return app.useGlobalFilters(new OutageFilter());
+}
+
+async function handled(handler: MessageHandler, data: unknown, context: NatsContext): Promise<unknown> {
+  const result: unknown = await handler(data, context);
+  return isObservable(result) ? lastValueFrom(result, { defaultValue: undefined }) : result;
+}
