@@ -38,6 +38,7 @@ const places: Readonly<Record<string, (fields: object) => object>> = {
   Retry: (fields) => config({ steps: [step({ retry: fields })] }),
   Compensation: (fields) => config({ steps: [step({ compensate: { agent: 'echo', ...fields } })] }),
   Approval: (fields) => config({ steps: [{ id: 'a', name: 'a', approval: fields }] }),
+  Wait: (fields) => config({ steps: [{ id: 'a', name: 'a', wait: { duration_ms: 1, ...fields } }] }),
   Settings: (fields) => config({ settings: fields }),
   Budget: (fields) => config({ settings: { budget: { max_tokens: 1, max_cost: 1, ...fields } } }),
   ConsensusGroup: (fields) => config({ consensus_groups: [{ id: 'g', ...fields }] }),

@@ -65,6 +65,22 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
       ]);
     },
   },
+  wait: {
+    get input() {
+      return { text: 'Tea', remind_at: new Date(Date.now() + 1_500).toISOString() };
+    },
+    check: (execution, events) => {
+      const { remind_at: asked } = execution.input as { remind_at: string };
+      expect(execution).toMatchObject({ status: 'completed', output: { text: 'Tea', first: asked } });
+      expect(stepOf(execution, 'until').wait).toMatchObject({ status: 'over', until_at: asked });
+      const waits = events.filter((event) => event.type === 'WaitStarted');
+      expect(waits.map(({ data }) => data.step_id)).toEqual(['until', 'pause']);
+      for (const { data } of waits) {
+        const over = events.find((event) => event.type === 'StepCompleted' && event.data.step_id === data.step_id);
+        expect(Date.parse(over?.at ?? '')).toBeGreaterThanOrEqual(Date.parse(data.until_at ?? ''));
+      }
+    },
+  },
   'consensus-quorum': {
     check: (execution) => {
       expect(execution.output).toEqual({ facts: { sky: 'clear', concert: true } });

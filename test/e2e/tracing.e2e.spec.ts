@@ -26,7 +26,7 @@ const SECRET = `secret-${randomBytes(12).toString('hex')}`;
 const CALLER = { traceId: randomBytes(16).toString('hex'), spanId: randomBytes(8).toString('hex') };
 const CONFIGS = '/api/v1/orchestrations/configs';
 const WEBSOCKET_SPAN = 'GET /api/v1/orchestrations/ws/execute/:config_id';
-/** Waits, agrees, waits for a human until time decides, goes on, fails and is undone. */
+/** Waits, agrees, waits for a human until time decides, goes on, waits a moment, fails and is undone. */
 const UNDONE = {
   name: 'undone',
   strategy: 'consensus',
@@ -41,7 +41,8 @@ const UNDONE = {
     })),
     { id: 'gate', name: 'Gate', dependencies: ['panel'], approval: { timeout_ms: 50, on_timeout: 'approve' } },
     { id: 'after', name: 'After', agent: 'echo', dependencies: ['gate'], compensate: { agent: 'echo' } },
-    { id: 'fails', name: 'Fails', agent: 'fail', dependencies: ['after'], input: { retryable: false } },
+    { id: 'moment', name: 'Moment', dependencies: ['after'], wait: { duration_ms: 20 } },
+    { id: 'fails', name: 'Fails', agent: 'fail', dependencies: ['moment'], input: { retryable: false } },
   ],
 };
 const FAILING = {

@@ -69,7 +69,7 @@ function checkExecution(id: string, events: readonly LogRow[]): number {
   const scheduled = new Set<string>();
   /** Attempts under way that a command has ended: a skip, a pause with `now`, a cancel. */
   const stopped = new Set<string>();
-  /** Approvals that were asked for, and whether they are decided. */
+  /** Approvals that were asked for, and whether they are decided; waits are by themselves. */
   const asked = new Map<string, boolean>();
   const stop = (step?: string): void => {
     for (const attempt of scheduled) {
@@ -98,13 +98,15 @@ function checkExecution(id: string, events: readonly LogRow[]): number {
     }
     const step = String(event.step_id);
     if (event.type === 'ApprovalRequested') asked.set(step, false);
+    if (event.type === 'WaitStarted') asked.set(step, true);
     if (event.type === 'ApprovalDecided') {
       if (asked.get(step) !== false) throw new Error(`execution ${id}: ${step} is decided, and nobody was asked`);
       asked.set(step, true);
     }
-    // A human makes no attempts.
+    // A human makes no attempts, nor does time.
     if (event.attempt === 0) {
-      if (asked.get(step) !== true) throw new Error(`execution ${id}: ${step} is completed without a decision`);
+      if (asked.get(step) !== true)
+        throw new Error(`execution ${id}: ${step} is completed without a decision or a wait`);
       asked.delete(step);
     } else if (OUTCOMES.has(event.type)) {
       outcomes.set(attempt, (outcomes.get(attempt) ?? 0) + 1);

@@ -139,6 +139,7 @@ export const FAILURE_CODES = {
   conditionFalse: 'condition_false',
   approvalRejected: 'approval_rejected',
   approvalTimeout: 'approval_timeout',
+  waitInvalid: 'wait_invalid',
   budgetExceeded: 'budget_exceeded',
   secretMissing: 'secret_missing',
 } as const;

@@ -60,6 +60,7 @@ import type {
   RetryJson,
   SettingsJson,
   StepJson,
+  WaitJson,
 } from './generated/batuta/config/v1/definition_pb.js';
 import type {
   DeleteDocumentRequestJson,
@@ -82,6 +83,8 @@ export type Retry = Wire<RetryJson, keyof RetryJson>;
 export type Compensation = Override<Wire<CompensationJson, 'input' | 'retry' | 'timeout_ms'>, { retry?: Retry }>;
 /** Instead of an agent: a human decides. `message` is a text or one expression; `timeout_ms` counts from the request. */
 export type Approval = Override<Wire<ApprovalJson, keyof ApprovalJson>, { on_timeout?: 'reject' | 'approve' }>;
+/** Instead of an agent: time passes. Exactly one of `duration_ms` and `until`. */
+export type Wait = Wire<WaitJson, keyof WaitJson>;
 export type ConsensusMode = 'quorum' | 'majority' | 'weighted' | 'unanimous' | 'best' | 'judge';
 export type FailurePolicy = 'abort' | 'continue' | 'fallback';
 export type ConsensusGroup = Override<
@@ -98,6 +101,7 @@ export type StepDefinition = Override<
   {
     retry?: Retry;
     approval?: Approval;
+    wait?: Wait;
     on_failure?: FailurePolicy;
     fallback_when?: ('error' | 'timeout' | 'no_consensus')[];
     require?: 'any' | 'all';

@@ -23,6 +23,7 @@ import {
   ExecutionRetriedSchema,
   StepProgressedSchema,
   StepReusedSchema,
+  WaitStartedSchema,
 } from './generated/batuta/execution/v1/events_pb.js';
 import type {
   ApprovalDecidedJson,
@@ -51,6 +52,7 @@ import type {
   ExecutionRetriedJson,
   StepProgressedJson,
   StepReusedJson,
+  WaitStartedJson,
   ReusedApprovalJson,
   CompensationOutcomeJson,
   OmittedJson,
@@ -114,6 +116,7 @@ export type StepReused = Override<
 export type StepProgressed = Wire<StepProgressedJson, 'progress' | 'message'>;
 export type ApprovalRequested = Wire<ApprovalRequestedJson, 'input' | 'deadlineAt' | 'approvers'>;
 export type ApprovalDecided = Wire<ApprovalDecidedJson, 'by' | 'comment' | 'data' | 'timedOut'>;
+export type WaitStarted = Wire<WaitStartedJson>;
 export type EvaluationRequested = Wire<EvaluationRequestedJson>;
 export type EvaluationRecorded = Override<Wire<EvaluationRecordedJson, 'values' | 'failure'>, { failure?: Failure }>;
 export type Vote = Wire<VoteJson, 'weight' | 'score' | 'excluded'>;
@@ -145,6 +148,7 @@ export interface EventData {
   StepSkipped: StepSkipped;
   ApprovalRequested: ApprovalRequested;
   ApprovalDecided: ApprovalDecided;
+  WaitStarted: WaitStarted;
   BudgetExceeded: BudgetExceeded;
   CompensationStarted: CompensationStarted;
   ConsensusFailed: ConsensusFailed;
@@ -196,6 +200,7 @@ export const EVENT_SCHEMAS: { readonly [T in EventType]: DescMessage } = {
   StepSkipped: StepSkippedSchema,
   ApprovalRequested: ApprovalRequestedSchema,
   ApprovalDecided: ApprovalDecidedSchema,
+  WaitStarted: WaitStartedSchema,
   BudgetExceeded: BudgetExceededSchema,
   CompensationStarted: CompensationStartedSchema,
   ConsensusFailed: ConsensusFailedSchema,

@@ -57,6 +57,7 @@ import type {
   ReadLogRequestJson,
   StartSummaryJson,
   StepViewJson,
+  WaitViewJson,
   ControlViewJson,
   CompensationViewJson,
   ConsensusViewJson,
@@ -182,6 +183,7 @@ export type ApprovalView = Override<
   >,
   { status: 'waiting' | 'approved' | 'rejected' | 'withdrawn'; inputOmitted?: Omitted; dataOmitted?: Omitted }
 >;
+export type WaitView = Override<Wire<WaitViewJson>, { status: 'waiting' | 'over' | 'withdrawn' }>;
 export type QueuedView = Wire<QueuedViewJson>;
 export type PoolView = Wire<PoolViewJson, 'agents'>;
 export type ListPoolsRequest = Wire<ListPoolsRequestJson>;
@@ -206,12 +208,20 @@ export type StepView = Override<
     | 'reused'
     | 'retryAt'
     | 'approval'
+    | 'wait'
     | 'skippedBy'
     | 'skipComment'
     | 'outputOmitted'
     | 'queued'
   >,
-  { status: StepStatus; failure?: Failure; approval?: ApprovalView; outputOmitted?: Omitted; queued?: QueuedView }
+  {
+    status: StepStatus;
+    failure?: Failure;
+    approval?: ApprovalView;
+    wait?: WaitView;
+    outputOmitted?: Omitted;
+    queued?: QueuedView;
+  }
 >;
 export type StepAttempt = Override<
   Wire<

@@ -38,6 +38,7 @@ export type {
 } from './codes.js';
 export type {
   Approval,
+  Wait,
   Retry,
   Compensation,
   ConsensusMode,
@@ -113,6 +114,7 @@ export { EVENT_SCHEMAS, TERMINAL_EVENT_TYPES, isTerminalEventType } from './even
 export type {
   ApprovalDecided,
   ApprovalRequested,
+  WaitStarted,
   ExecutionStarted,
   StepScheduled,
   StepCompleted,
@@ -178,6 +180,7 @@ export type {
   BudgetView,
   StepView,
   ApprovalView,
+  WaitView,
   ConsensusView,
   CompensationView,
   ExecutionView,

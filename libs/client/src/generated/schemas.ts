@@ -184,7 +184,7 @@ export interface Step {
   id: string;
   /** 1 to 255 characters, for people. */
   name: string;
-  /** A built-in agent or one of the tenant’s; required unless the step has an `approval`. */
+  /** A built-in agent or one of the tenant’s; required unless the step has an `approval` or a `wait`. */
   agent?: string | undefined;
   /** Milliseconds that one attempt may take; default 60,000. */
   timeout_ms?: number | undefined;
@@ -222,6 +222,8 @@ export interface Step {
   metadata?: Record<string, unknown> | undefined;
   /** In place of an agent: a human decides. */
   approval?: Approval | undefined;
+  /** In place of an agent: the step is done when a time has come. */
+  wait?: Wait | undefined;
 }
 
 export interface Retry {
@@ -261,6 +263,13 @@ export interface Approval {
   timeout_ms?: number | undefined;
   /** What the passing of that time decides; default `reject`. */
   on_timeout?: 'reject' | 'approve' | undefined;
+}
+
+export interface Wait {
+  /** Milliseconds from the step’s start. */
+  duration_ms?: number | undefined;
+  /** An RFC 3339 time, or one expression `{% … %}` that gives one or epoch milliseconds. */
+  until?: string | undefined;
 }
 
 export interface Settings {
@@ -537,6 +546,8 @@ export interface StepView {
   skip_comment?: string | undefined;
   /** Set while no worker has taken its task. */
   queued?: QueuedView | undefined;
+  /** The time for which it waits or waited. */
+  wait?: WaitView | undefined;
 }
 
 export interface ApprovalView {
@@ -586,6 +597,15 @@ export interface QueuedView {
   slots: number;
   /** Tasks that wait in the queue of the pool. */
   backlog: number;
+}
+
+export interface WaitView {
+  /** Where it stands. */
+  status: 'waiting' | 'over' | 'withdrawn';
+  /** Since when it waits. */
+  since_at: string | null;
+  /** Until when it waits. */
+  until_at: string | null;
 }
 
 export interface ConsensusView {
@@ -1080,6 +1100,13 @@ export interface ApprovalDecided {
   data?: unknown | undefined;
   /** Whether time decided. */
   timed_out?: boolean | undefined;
+}
+
+export interface WaitStarted {
+  /** The step, by its id in the config. */
+  step_id: string;
+  /** Until when it waits. */
+  until_at: string | null;
 }
 
 export interface CompensationStarted {
@@ -1884,6 +1911,8 @@ export interface StepStatus {
   skip_comment?: string | undefined;
   /** Set while no worker has taken its task. */
   queued?: QueuedView | undefined;
+  /** The time for which it waits or waited. */
+  wait?: WaitView | undefined;
   /** Why it failed; null when it did not. */
   error?: string | null | undefined;
 }
@@ -1978,6 +2007,8 @@ export interface StepDetail {
   skip_comment?: string | undefined;
   /** Set while no worker has taken its task. */
   queued?: QueuedView | undefined;
+  /** The time for which it waits or waited. */
+  wait?: WaitView | undefined;
   /** The execution, a UUID that sorts by time of creation. */
   execution_id: string;
   /** Of the execution, when the step was read. */
@@ -2113,6 +2144,21 @@ export interface ApprovalDecidedEvent {
   at: string;
   /** What happened. */
   data: ApprovalDecided;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface WaitStartedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'WaitStarted';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: WaitStarted;
   /** In place of data that make the answer too large: where they are. */
   data_omitted?: Omitted | undefined;
 }
@@ -2352,6 +2398,7 @@ export type Event =
   | StepSkippedEvent
   | ApprovalRequestedEvent
   | ApprovalDecidedEvent
+  | WaitStartedEvent
   | BudgetExceededEvent
   | CompensationStartedEvent
   | ConsensusFailedEvent

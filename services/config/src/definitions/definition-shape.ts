@@ -1,4 +1,4 @@
-import { DEFAULT_INPUTS, LIMITS, PRIORITIES, STRATEGIES } from '@batuta/contracts';
+import { DEFAULT_INPUTS, LIMITS, parseTime, PRIORITIES, STRATEGIES } from '@batuta/contracts';
 import {
   all,
   anyJson,
@@ -91,6 +91,26 @@ const approval = object({
   on_timeout: oneOf(['reject', 'approve']),
 });
 
+/** A time as it stands, or an expression that gives one. */
+const time: Shape = all(text({ max: MAX_EXPRESSION }), (value, path, report) => {
+  if (typeof value !== 'string' || value === '' || value.includes('{%') || parseTime(value) !== undefined) return;
+  const form = 'a time with its zone such as "2026-03-01T09:00:00Z" (RFC 3339), or one expression "{% … %}"';
+  report.add(path, 'bad_format', `must be ${form}`);
+});
+
+const wait: Shape = all(
+  object({ duration_ms: number({ min: 1, max: MAX_EXECUTION_MS, whole: true }), until: time }),
+  (value, path, report) => {
+    if (!isRecord(value)) return;
+    const given = ['duration_ms', 'until'].filter((field) => (value[field] ?? null) !== null);
+    if (given.length === 0) report.add(path, 'required', 'must have duration_ms or until');
+    if (given.length === 2) report.add(`${path}/until`, 'contradiction', 'a wait has duration_ms or until, not both');
+  },
+);
+
+/** In place of an agent. */
+const OTHER_KINDS = ['approval', 'wait'] as const;
+
 const stepFields = object(
   {
     id: token,
@@ -114,15 +134,14 @@ const stepFields = object(
     heartbeat_ms: milliseconds,
     metadata,
     approval,
+    wait,
   },
   ['id', 'name'],
 );
 
 const step: Shape = all(stepFields, (value, path, report) => {
-  if (!isRecord(value) || (value['approval'] ?? null) !== null) return;
-  if ((value['agent'] ?? null) === null) {
-    report.add(`${path}/agent`, 'required', 'agent is required, or approval in its place');
-  }
+  if (!isRecord(value) || ['agent', ...OTHER_KINDS].some((kind) => (value[kind] ?? null) !== null)) return;
+  report.add(`${path}/agent`, 'required', `agent is required, or one of ${OTHER_KINDS.join(', ')} in its place`);
 });
 
 const group = object(

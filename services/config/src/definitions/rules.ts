@@ -193,28 +193,65 @@ export function reportGlobal(document: Readonly<Record<string, unknown>>, report
   );
 }
 
-/** What an agent's attempts have, and a human's decision has not. */
-const OF_ATTEMPTS: Readonly<Record<string, string>> = {
-  timeout_ms: 'the time to decide is approval.timeout_ms',
-  retry: 'a decision is not tried again',
+interface KindWithoutAgent {
+  /** As messages name it. */
+  readonly called: string;
+  /** What an agent's step may have and this one has not, and why. */
+  readonly without: Readonly<Record<string, string>>;
+}
+
+/** What an agent's attempts have, and what nobody attempts has not. `times` says where the time of the kind stands. */
+const withoutAttempts = (times: string, retry: string, compensate: string): Readonly<Record<string, string>> => ({
+  timeout_ms: times,
+  retry,
   heartbeat_ms: 'nothing runs that could show a sign of life',
-  schedule_to_start_ms: 'the time to decide is approval.timeout_ms',
-  schedule_to_close_ms: 'the time to decide is approval.timeout_ms',
-  compensate: 'a decision is not undone; let a step after it do that',
+  schedule_to_start_ms: times,
+  schedule_to_close_ms: times,
+  compensate,
+});
+
+/** What a step may be instead of an agent's work. */
+const KINDS_WITHOUT_AGENT: Readonly<Record<string, KindWithoutAgent>> = {
+  approval: {
+    called: 'an approval',
+    without: withoutAttempts(
+      'the time to decide is approval.timeout_ms',
+      'a decision is not tried again',
+      'a decision is not undone; let a step after it do that',
+    ),
+  },
+  wait: {
+    called: 'a wait',
+    without: {
+      ...withoutAttempts('the time is wait.duration_ms or wait.until', 'nothing is attempted', 'time is not undone'),
+      input: 'nobody gets it',
+      consensus_group: 'time has no vote',
+    },
+  },
 };
+
+/** A step is of one kind, and says nothing that only another kind has. */
+export function reportKinds(outline: Outline, report: Report): void {
+  for (const { index, source } of outline.steps) {
+    const path = `/steps/${index}`;
+    const [first, ...more] = Object.keys(KINDS_WITHOUT_AGENT).filter((kind) => source[kind] !== undefined);
+    const kind = first === undefined ? undefined : KINDS_WITHOUT_AGENT[first];
+    if (kind === undefined) continue;
+    for (const other of [...(source['agent'] === undefined ? [] : ['agent']), ...more]) {
+      const called = KINDS_WITHOUT_AGENT[other]?.called ?? 'an agent';
+      report.add(`${path}/${other}`, 'contradiction', `a step has ${called} or ${kind.called}, not both`);
+    }
+    for (const [field, why] of Object.entries(kind.without)) {
+      if (source[field] === undefined) continue;
+      report.add(`${path}/${field}`, 'contradiction', `has no effect on a step with ${kind.called}: ${why}`);
+    }
+  }
+}
 
 export function reportApprovals(outline: Outline, report: Report): void {
   for (const { index, source } of outline.steps) {
     const { approval } = source;
-    if (approval === undefined) continue;
     const path = `/steps/${index}`;
-    if (source['agent'] !== undefined) {
-      report.add(`${path}/agent`, 'contradiction', 'a step has an agent or an approval, not both');
-    }
-    for (const [field, why] of Object.entries(OF_ATTEMPTS)) {
-      if (source[field] === undefined) continue;
-      report.add(`${path}/${field}`, 'contradiction', `has no effect on a step with an approval: ${why}`);
-    }
     if (!isRecord(approval)) continue;
     if (approval['on_timeout'] !== undefined && approval['timeout_ms'] === undefined) {
       report.add(`${path}/approval/on_timeout`, 'contradiction', 'has no effect without timeout_ms');
@@ -362,7 +399,8 @@ export function definitionTexts(outline: Outline): TextUse[] {
     const path = `/steps/${index}`;
     mapping(source, 'input', path, { sees: 'step', step }, textOf(source, 'agent'));
     plain(source, 'when', path, { sees: 'step', step });
-    const { approval, compensate } = source;
+    const { approval, compensate, wait } = source;
+    if (isRecord(wait)) mapping(wait, 'until', `${path}/wait`, { sees: 'step', step });
     if (isRecord(approval)) mapping(approval, 'message', `${path}/approval`, { sees: 'step', step });
     if (isRecord(compensate)) {
       const where: Where = { sees: 'compensation', step };

@@ -23,6 +23,7 @@ import {
   reportFallbacks,
   reportGlobal,
   reportGroups,
+  reportKinds,
   reportLimits,
   reportOrder,
   reportOutputKeys,
@@ -122,6 +123,7 @@ export async function validateDefinition(sent: unknown, ports: ValidationPorts):
   reportOrder(outline, forest, report);
   reportOutputKeys(outline, report);
   reportLimits(outline, report);
+  reportKinds(outline, report);
   reportApprovals(outline, report);
   reportGlobal(document, report);
   reportGroups(outline, report);

@@ -458,6 +458,58 @@ describe('consensus groups', () => {
   });
 });
 
+describe('waits', () => {
+  const wait = (rules: unknown, more: object = {}) => ({ id: 'w', name: 'Wait', wait: rules, ...more });
+
+  it.each<[string, object]>([
+    ['a duration', wait({ duration_ms: 1 })],
+    ['a time', wait({ until: '2030-01-01T09:00:00+01:00' })],
+    ['an expression', wait({ until: '{% input.at %}' })],
+    [
+      'a condition, an alternative to stand in for and a key',
+      wait({ duration_ms: 5 }, { when: 'input.slow', output_key: 'k' }),
+    ],
+    ['nulls beside it', wait({ duration_ms: 5, until: null }, { agent: null, approval: null })],
+  ])('may have %s', async (_, step) => {
+    expect(await mistakes(config([step]))).toEqual([]);
+  });
+
+  it.each<[string, object, string[]]>([
+    ['neither duration nor time', wait({}), ['/steps/0/wait required']],
+    ['both', wait({ duration_ms: 1, until: '{% input.at %}' }), ['/steps/0/wait/until contradiction']],
+    ['no object', wait(5), ['/steps/0/wait wrong_type']],
+    ['an unknown field', wait({ duration: 5 }), ['/steps/0/wait/duration unknown_field', '/steps/0/wait required']],
+    ['no time at all', wait({ duration_ms: 0 }), ['/steps/0/wait/duration_ms out_of_range']],
+    ['a time without a zone', wait({ until: '2030-01-01T09:00:00' }), ['/steps/0/wait/until bad_format']],
+    ['a day that is none', wait({ until: '2030-02-30T09:00:00Z' }), ['/steps/0/wait/until bad_format']],
+    ['an expression in part', wait({ until: 'at {% input.at %}' }), ['/steps/0/wait/until bad_expression']],
+    ['no JSONata', wait({ until: '{% a + %}' }), ['/steps/0/wait/until bad_expression']],
+    ['an output that is not there', wait({ until: '{% outputs.nope %}' }), ['/steps/0/wait/until unknown_reference']],
+    ['an agent', wait({ duration_ms: 1 }, { agent: 'echo' }), ['/steps/0/agent contradiction']],
+    ['an approval', wait({ duration_ms: 1 }, { approval: {} }), ['/steps/0/wait contradiction']],
+    ['an input', wait({ duration_ms: 1 }, { input: {} }), ['/steps/0/input contradiction']],
+    ['a retry', wait({ duration_ms: 1 }, { retry: { max_attempts: 2 } }), ['/steps/0/retry contradiction']],
+    ['a vote', wait({ duration_ms: 1 }, { consensus_group: 'g' }), ['/steps/0/consensus_group contradiction']],
+  ])('are refused with %s', async (_, wrong, expected) => {
+    expect(await mistakes(config([wrong]))).toEqual(expected);
+  });
+
+  it('are refused when the execution ends before them', async () => {
+    const short = config([wait({ duration_ms: 11 })], { settings: { timeout_ms: 10 } });
+    expect(await mistakes(short)).toEqual(['/steps/0/wait/duration_ms contradiction']);
+  });
+
+  it('have no alternatives for a time-out, which they cannot have', async () => {
+    const other = step('other', { fallback_for: 'w', fallback_when: ['timeout'] });
+    const served = wait({ until: '{% input.at %}' }, { on_failure: 'fallback' });
+    expect(await messages(config([served, other]))).toEqual(['has no effect: this wait fails with error only']);
+  });
+
+  it('tell a mistaken name of their fields what was meant', async () => {
+    expect((await messages(config([wait({ duration_m: 5 })])))[0]).toContain('duration_ms');
+  });
+});
+
 describe('approvals', () => {
   const gate = (approval: unknown, more: object = {}) => ({ id: 'gate', name: 'Gate', approval, ...more });
 

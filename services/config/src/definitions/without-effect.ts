@@ -45,7 +45,8 @@ function kindsIn(source: Source): string[] {
 /** How a step or group may fail. */
 function failuresOf(node: StepOutline | GroupOutline): FailureKind[] {
   if ('members' in node) return ['no_consensus'];
-  const { approval } = node.source;
+  const { approval, wait } = node.source;
+  if (isRecord(wait)) return ['error'];
   if (!isRecord(approval)) return ['error', 'timeout'];
   const timesOut = approval['timeout_ms'] !== undefined && approval['on_timeout'] !== 'approve';
   return timesOut ? ['error', 'timeout'] : ['error'];
@@ -76,7 +77,7 @@ function reportFallbacksThatNeverRun(outline: Outline, report: Report): void {
     } else if (!served.has(step)) {
       report.add(`${path}/fallback_when`, 'contradiction', 'has no effect: no step is a fallback for this one');
     } else {
-      reportKinds(step, step, `${path}/fallback_when`, report);
+      reportKindsOfFailure(step, step, `${path}/fallback_when`, report);
     }
   }
 }
@@ -106,17 +107,22 @@ function reportFallback(
       `this fallback can never run: "${target.id ?? ''}" asks its fallbacks only for ${narrowed.join(', ')}`,
     );
   } else {
-    reportKinds(step, target, `${path}/fallback_when`, report);
+    reportKindsOfFailure(step, target, `${path}/fallback_when`, report);
   }
 }
 
 /** Reports kinds of failure of which `target` knows none. */
-function reportKinds(step: StepOutline, target: StepOutline | GroupOutline, path: string, report: Report): void {
+function reportKindsOfFailure(
+  step: StepOutline,
+  target: StepOutline | GroupOutline,
+  path: string,
+  report: Report,
+): void {
   const kinds = kindsIn(step.source);
   const possible: string[] = failuresOf(target);
   if (kinds.length === 0 || kinds.some((kind) => possible.includes(kind))) return;
-  const which =
-    'members' in target ? 'a consensus group' : isRecord(target.source['approval']) ? 'this approval' : 'a step';
+  const own = 'members' in target ? undefined : ['approval', 'wait'].find((kind) => isRecord(target.source[kind]));
+  const which = 'members' in target ? 'a consensus group' : own === undefined ? 'a step' : `this ${own}`;
   report.add(path, 'contradiction', `has no effect: ${which} fails with ${possible.join(' or ')} only`);
 }
 
@@ -191,6 +197,7 @@ function reportTimes(outline: Outline, report: Report): void {
   for (const { index, source } of outline.steps) {
     const path = `/steps/${index}`;
     const approval = isRecord(source['approval']) ? source['approval'] : {};
+    const wait = isRecord(source['wait']) ? source['wait'] : {};
     const compensate = isRecord(source['compensate']) ? source['compensate'] : {};
     const retry = isRecord(source['retry']) ? source['retry'] : {};
     const places: [field: string, value: unknown][] = [
@@ -201,6 +208,7 @@ function reportTimes(outline: Outline, report: Report): void {
       ['retry/total_timeout_ms', retry['total_timeout_ms']],
       ['compensate/timeout_ms', compensate['timeout_ms']],
       ['approval/timeout_ms', approval['timeout_ms']],
+      ['wait/duration_ms', wait['duration_ms']],
     ];
     const late = (field: string, first: string): void => {
       report.add(`${path}/${field}`, 'contradiction', `has no effect: ${first} comes first`);

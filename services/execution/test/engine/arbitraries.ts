@@ -64,6 +64,14 @@ const anyApproval = fc.record(
   { requiredKeys: [] },
 );
 
+const anyWait = fc.constantFrom<NonNullable<StepDefinition['wait']>>(
+  { duration_ms: 300 },
+  { duration_ms: 2500 },
+  { until: '2001-01-01T00:00:00Z' },
+  { until: '{% input.list %}' },
+  { until: '{% $sum(input.list) %}' },
+);
+
 interface StepSeed {
   readonly dependsOn: readonly number[];
   readonly onGroup: boolean;
@@ -71,6 +79,7 @@ interface StepSeed {
   readonly isFallback: boolean;
   readonly group: (typeof GROUPS)[number] | undefined;
   readonly approval: StepDefinition['approval'];
+  readonly wait: StepDefinition['wait'];
   readonly rest: Partial<StepDefinition>;
 }
 
@@ -81,6 +90,7 @@ const anyStepSeed: fc.Arbitrary<StepSeed> = fc.record({
   isFallback: fc.constantFrom(false, false, false, true),
   group: maybe(fc.constantFrom(...GROUPS)),
   approval: fc.oneof({ weight: 2, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: anyApproval }),
+  wait: fc.oneof({ weight: 7, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: anyWait }),
   rest: fc
     .record({
       on_failure: maybe(fc.constantFrom('abort' as const, 'continue' as const, 'fallback' as const)),
@@ -141,7 +151,7 @@ export const anyDefinition: fc.Arbitrary<OrchestrationDefinition> = fc
         id: IDS[index] as string,
         name: `Step ${index}`,
         dependencies,
-        ...(seed.approval === undefined ? { agent: 'echo', ...seed.rest } : approvalStep(seed.approval, seed.rest)),
+        ...workOf(seed),
         ...(alternative
           ? { is_fallback: true, fallback_for: useGroups && seed.onGroup ? 'G' : (target as string) }
           : {}),
@@ -174,14 +184,13 @@ export const anyDefinition: fc.Arbitrary<OrchestrationDefinition> = fc
     };
   });
 
-/** What a step with an approval may say besides. */
-function approvalStep(
-  approval: NonNullable<StepDefinition['approval']>,
-  rest: Partial<StepDefinition>,
-): Partial<StepDefinition> {
+/** What a step does, and what it may say besides. */
+function workOf({ approval, wait, rest }: StepSeed): Partial<StepDefinition> {
+  if (approval === undefined && wait === undefined) return { agent: 'echo', ...rest };
   const { on_failure: policy, when, require, input, fallback_when: kinds } = rest;
-  const fields = { on_failure: policy, when, require, input, fallback_when: kinds };
-  return { approval, ...Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) };
+  const common = { on_failure: policy, when, require, fallback_when: kinds };
+  const fields = approval === undefined ? { ...common, wait } : { ...common, approval, input };
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
 function isAlternative(seeds: readonly StepSeed[], index: number): boolean {

@@ -22,9 +22,16 @@ export const NOON = 1_700_000_000_000;
 
 export type StepInit = Partial<StepDefinition> & { id: string };
 
+/** Kinds of steps that have no agent. */
+const NO_AGENT = ['approval', 'wait'] as const;
+
 /** A step with an agent and a name, and whatever else a test says. */
 export function step(init: StepInit): StepDefinition {
-  return { name: init.id.toUpperCase(), ...(init.approval === undefined ? { agent: 'echo' } : {}), ...init };
+  return {
+    name: init.id.toUpperCase(),
+    ...(NO_AGENT.some((kind) => init[kind] !== undefined) ? {} : { agent: 'echo' }),
+    ...init,
+  };
 }
 
 export function config(

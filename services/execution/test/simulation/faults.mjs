@@ -546,4 +546,28 @@ export const faults = [
       },
     ],
   },
+  {
+    name: 'a wait that is over early',
+    what: 'the time of a wait has come a little before it is there',
+    seed: 25,
+    patches: [
+      {
+        file: `${domain}/events/wait-started.ts`,
+        from: 'awaited: { sinceAt: event.at, untilAt },\n    });\n    addDeadline(next, index, untilAt, STEP_DEADLINE);',
+        to: 'awaited: { sinceAt: event.at, untilAt: untilAt - 20 },\n    });\n    addDeadline(next, index, untilAt - 20, STEP_DEADLINE);',
+      },
+    ],
+  },
+  {
+    name: 'a wait without a deadline',
+    what: 'nothing wakes the execution when its time has come',
+    seed: 25,
+    patches: [
+      {
+        file: `${domain}/events/wait-started.ts`,
+        from: '    addDeadline(next, index, untilAt, STEP_DEADLINE);\n',
+        to: '',
+      },
+    ],
+  },
 ];

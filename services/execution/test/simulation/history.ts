@@ -18,6 +18,8 @@ export class History {
   readonly #failures = new Map<string, number>();
   /** Steps that a human was asked about: null until it is decided, then whether it was approved. */
   readonly #asked = new Map<string, boolean | null>();
+  /** Steps that wait for a time: until when. */
+  readonly #waits = new Map<string, number>();
   readonly #commands = new Map<string, number>();
   readonly #statuses: ExecutionStatus[] = [];
   readonly #limits: ReadonlyMap<string, number>;
@@ -122,7 +124,9 @@ export class History {
       if (decision !== null) this.#violated('a decision has its effect', `${id} is decided and goes on waiting`);
     }
     if (this.#status === 'running' && this.definition.strategy === 'sequential') {
-      const groups = new Set([...running, ...this.#asked.keys()].map((id) => this.#step(id)?.consensus_group ?? id));
+      const groups = new Set(
+        [...running, ...this.#asked.keys(), ...this.#waits.keys()].map((id) => this.#step(id)?.consensus_group ?? id),
+      );
       if (groups.size > 1) this.#violated('sequential', `${[...groups].join(' and ')} run at once`);
     }
   }
@@ -169,10 +173,25 @@ export class History {
         this.#asked.set(stepId, approved);
         return;
       }
+      case 'WaitStarted': {
+        const { stepId, untilAt } = event.data;
+        if (this.#waits.has(stepId)) this.#violated('one wait at a time', stepId);
+        if (this.#status === 'paused') this.#violated('nothing begins in a pause', stepId);
+        this.#waits.set(stepId, untilAt);
+        if (this.#status === 'pending') this.#status = 'running';
+        return;
+      }
       case 'StepCompleted':
       case 'StepAttemptFailed': {
         if (event.data.attempt === 0 && event.type === 'StepCompleted') {
           const { stepId } = event.data;
+          const untilAt = this.#waits.get(stepId);
+          if (untilAt !== undefined) {
+            if (event.at < untilAt) this.#violated('no wait is over early', `${stepId} at ${event.at}, not ${untilAt}`);
+            if (this.#status === 'paused') this.#violated('no time comes in a pause', stepId);
+            this.#waits.delete(stepId);
+            return;
+          }
           if (this.#asked.get(stepId) !== true) this.#violated('done by its approval', stepId);
           this.#asked.delete(stepId);
           return;
@@ -192,6 +211,7 @@ export class History {
       case 'StepFailed':
       case 'StepSkipped':
         this.#asked.delete(event.data.stepId);
+        this.#waits.delete(event.data.stepId);
         return this.#stop(event.data.stepId);
       case 'ExecutionPaused':
         if (this.#status !== 'paused') this.#before = this.#status;
@@ -205,6 +225,7 @@ export class History {
       case 'CompensationStarted':
         this.#status = 'compensation';
         this.#asked.clear();
+        this.#waits.clear();
         return;
       case 'ExecutionReopened':
         this.#status = 'compensation';
@@ -246,6 +267,7 @@ export class History {
 
   #stopEverything(): void {
     this.#asked.clear();
+    this.#waits.clear();
     this.#stopAll();
   }
 

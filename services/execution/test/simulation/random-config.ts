@@ -269,7 +269,8 @@ export function withApprovals(definition: OrchestrationDefinition, random: Seede
   };
 }
 
-function approvalStep(step: StepDefinition, random: SeededRandom): StepDefinition {
+/** A step without what only an agent's attempts have. */
+function withoutAgent(step: StepDefinition): StepDefinition {
   const {
     agent: _agent,
     timeout_ms: _timeout,
@@ -280,6 +281,40 @@ function approvalStep(step: StepDefinition, random: SeededRandom): StepDefinitio
     compensate: _compensate,
     ...rest
   } = step;
+  return rest;
+}
+
+/** Has some steps wait for a time instead of their agent. */
+export function withWaits(definition: OrchestrationDefinition, random: SeededRandom): OrchestrationDefinition {
+  return {
+    ...definition,
+    steps: definition.steps.map((step) =>
+      step.approval === undefined && random.chance(0.3) ? waitStep(step, random) : step,
+    ),
+  };
+}
+
+function waitStep(step: StepDefinition, random: SeededRandom): StepDefinition {
+  const { input: _input, ...rest } = withoutAgent(step);
+  const until = random.weighted({ duration: 5, past: 1, path: 2, sum: 1, broken: 0.1 });
+  const duration = random.pick([1, 40, 700, 3_000, 15_000]);
+  return {
+    ...rest,
+    wait: {
+      ...(until === 'duration' ? { duration_ms: duration } : {}),
+      ...(until === 'past' ? { until: '2001-02-03T04:05:06.789Z' } : {}),
+      // Small numbers are times long ago, and what is missing is none.
+      ...(until === 'path'
+        ? { until: `{% ${random.pick(['input.n', 'input.n', 'input.missing', 'input.flag'])} %}` }
+        : {}),
+      ...(until === 'sum' ? { until: '{% input.n + 1 %}' } : {}),
+      ...(until === 'broken' ? { until: '{% $error("boom") %}' } : {}),
+    },
+  };
+}
+
+function approvalStep(step: StepDefinition, random: SeededRandom): StepDefinition {
+  const rest = withoutAgent(step);
   const paths = ['input.n', 'input.flag', ...(step.dependencies ?? []).map((id) => `outputs.${id}.v`)];
   const message = random.weighted({ none: 1, text: 3, path: 2, sum: 2, broken: 0.1 });
   const timed = random.chance(0.5);

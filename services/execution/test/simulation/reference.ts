@@ -36,7 +36,7 @@ interface Node {
   failure: Failure | undefined;
   failedAttempts: number;
   running: boolean;
-  /** A human was asked and has not decided. */
+  /** A human was asked and has not decided, or a time is waited for. */
   waiting: boolean;
   /** By when; undefined for no limit. */
   decideBy: number | undefined;
@@ -202,7 +202,11 @@ export class Reference {
         return false;
       case 'ApprovalDecided':
         return this.#decided(event);
+      case 'WaitStarted':
+        this.#waits(event);
+        return false;
       case 'StepCompleted':
+        if (this.#nodes.get(event.data.stepId)?.step?.wait !== undefined) return this.#timeCame(event);
         if (this.#nodes.get(event.data.stepId)?.step?.approval !== undefined) {
           const node = this.#node(event.data.stepId);
           this.#expect(node.status === 'completed', `${node.id} completes, expected ${node.status}`);
@@ -241,6 +245,12 @@ export class Reference {
         // When an alternative has its turn is the engine's choice; that it does not apply is not.
         const passedOver = node.servesFor !== undefined && this.#reached(node) && this.#passedOver(node) !== undefined;
         const byTime = BY_TIME.has(event.data.failure.code);
+        if (event.data.failure.code === 'wait_invalid') {
+          this.#expect(this.#mayStart(node), `${node.id} cannot tell until when, and it may not: ${node.status}`);
+          this.#expect(this.#until(node) === undefined, `${node.id} has a time to wait for`);
+          this.#fail(node, event.data.failure);
+          return true;
+        }
         if (node.status === 'open' && (byTime || (event.data.failure.code === 'condition_false' && passedOver))) {
           this.#fail(node, event.data.failure);
           return true;
@@ -412,6 +422,38 @@ export class Reference {
     return true;
   }
 
+  /** Epoch ms that the `until` of a wait comes to; undefined for no time. */
+  #until(node: Node): number | undefined {
+    const scope = this.#scope(node);
+    const given = map(node.step?.wait?.until ?? null, (text) => evaluateExpression(text, scope) ?? null);
+    if (typeof given === 'number') return Math.ceil(given);
+    return typeof given === 'string' && given.endsWith('Z') ? Date.parse(given) : undefined;
+  }
+
+  #waits(event: Extract<Event, { type: 'WaitStarted' }>): void {
+    const { stepId, untilAt } = event.data;
+    const node = this.#node(stepId);
+    const { wait } = node.step ?? {};
+    this.#expect(wait !== undefined, `${stepId} waits for a time, and is no wait`);
+    this.#expect(this.#mayStart(node) && !this.#paused, `${stepId} waits, and it may not: ${node.status}`);
+    const until = wait?.duration_ms === undefined ? this.#until(node) : event.at + wait.duration_ms;
+    this.#expect(untilAt === until, `${stepId} waits until ${untilAt}, expected ${until}`);
+    node.waiting = true;
+    node.decideBy = untilAt;
+  }
+
+  #timeCame(event: Extract<Event, { type: 'StepCompleted' }>): boolean {
+    const { stepId, output } = event.data;
+    const node = this.#node(stepId);
+    const until = node.decideBy ?? Infinity;
+    this.#expect(node.waiting && !this.#paused, `${stepId} is over and does not wait: ${node.status}`);
+    this.#expect(event.at >= until, `${stepId} is over at ${event.at}, expected ${until}`);
+    const expected = { until: new Date(until).toISOString() };
+    this.#expect(same(output, expected), `${stepId} gives ${canonical(output)}, expected ${canonical(expected)}`);
+    this.#complete(node, expected);
+    return true;
+  }
+
   #limitsOf(own: { readonly maxTokens?: number; readonly maxCost?: number } | undefined) {
     const { max_tokens: tokens, max_cost: cost } = this.definition.settings?.budget ?? {};
     return {
@@ -433,7 +475,7 @@ export class Reference {
       case 'StepCompleted':
       case 'StepAttemptFailed': {
         const byEngine = event.type === 'StepAttemptFailed' && event.data.byEngine === true;
-        // A human's decision is free.
+        // A human's decision and the passing of time are free.
         if (event.data.attempt === 0) return;
         this.#expect(
           this.#exceeded === undefined || !this.#counting || byEngine,
@@ -505,7 +547,7 @@ export class Reference {
     return [...this.#nodes.values()].some((node) => {
       if (node.status !== 'open') return false;
       if (node.running) return true;
-      if (node.step?.approval !== undefined) return false;
+      if (isFree(node.step)) return false;
       if (node.step === undefined) return node.members.length > 0 && node.members.every((member) => this.#done(member));
       if (!this.#reached(node)) return false;
       if (node.failedAttempts > 0) return true;
@@ -986,6 +1028,11 @@ export class Reference {
       if (at >= 0) this.#completed.splice(at, 1);
     }
   }
+}
+
+/** Whether no agent has to run for it. */
+function isFree(step: StepDefinition | undefined): boolean {
+  return step?.approval !== undefined || step?.wait !== undefined;
 }
 
 function isMain(node: Node): boolean {

@@ -13,7 +13,7 @@ import { Checker } from './checker.js';
 import { evaluateExpression } from './expressions.js';
 import { DirectNetwork } from './direct-network.js';
 import { OwnerProcess } from './owner-process.js';
-import { randomConfig, textHash, withApprovals } from './random-config.js';
+import { randomConfig, textHash, withApprovals, withWaits } from './random-config.js';
 import { SeededRandom } from './random.js';
 import { Runner } from './runner.js';
 import type { DirectPart } from './runner.js';
@@ -50,6 +50,9 @@ const LEASE_MS = 3_000;
 const DIRECT_SALT = 46_456;
 /** The same for approvals: a third of the seeds has some, and the others are what they were before. */
 const APPROVAL_SALT = 996_771;
+/** The same for waits. With this number no seed that finds a fault of anything else has some. */
+const WAIT_SALT = 1_000_138;
+const WAIT_SHARE = 0.15;
 /** An undoing that always fails must not keep a seed from its end. */
 const MOST_UNDOINGS = 3;
 const PRINCIPAL = { tenantId: 'default', userId: 'ann', role: 'operator', keyId: 'k' } as const;
@@ -81,6 +84,8 @@ class Simulation {
   readonly #direct: DirectNetwork | undefined;
   /** What approvals need of chance, in a seed with approvals. */
   readonly #humans: SeededRandom | undefined;
+  /** The same for waits. */
+  readonly #waits: SeededRandom | undefined;
   /** How often operators asked for an undoing to go on, by execution. */
   readonly #undoings = new Map<string, number>();
   readonly #definitions = new Map<string, OrchestrationDefinition>();
@@ -108,6 +113,8 @@ class Simulation {
     this.#bus = new SimulatedBus(world, this.#queue, PARTITIONS, trouble, this.#checker, this.#direct);
     const human = new SeededRandom(seed + APPROVAL_SALT * 2 ** 32);
     this.#humans = human.chance(0.35) ? human : undefined;
+    const waits = new SeededRandom(seed + WAIT_SALT * 2 ** 32);
+    this.#waits = waits.chance(WAIT_SHARE) ? waits : undefined;
     this.#names = ['one', 'two', 'three'].slice(0, random.between(1, 3));
     this.#settings = {
       ...SETTINGS,
@@ -177,7 +184,8 @@ class Simulation {
     const count = random.between(1, 4);
     for (let index = 1; index <= count; index++) {
       const drawn = randomConfig(random, index);
-      const definition = this.#humans === undefined ? drawn : withApprovals(drawn, this.#humans);
+      const asking = this.#humans === undefined ? drawn : withApprovals(drawn, this.#humans);
+      const definition = this.#waits === undefined ? asking : withWaits(asking, this.#waits);
       this.#definitions.set(`config-${index}`, definition);
       world.note('config', () => JSON.stringify(definition));
       world.after(random.int(8_000), () => this.#start(`config-${index}`, index));

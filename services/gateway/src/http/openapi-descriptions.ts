@@ -143,6 +143,12 @@ export const FIELD_DESCRIPTIONS: Readonly<Record<string, string>> = {
   'ApprovalView.message': 'What the approver is asked.',
   'ApprovalRequested.message': 'What the approver is asked.',
   'ReusedApproval.message': 'What the approver was asked.',
+  wait: 'The time for which it waits or waited.',
+  since_at: 'Since when it waits.',
+  until_at: 'Until when it waits.',
+  'Step.wait': 'In place of an agent: the step is done when a time has come.',
+  'Wait.duration_ms': 'Milliseconds from the step’s start.',
+  until: 'An RFC 3339 time, or one expression `{% … %}` that gives one or epoch milliseconds.',
   'StepProgressed.message': 'How far it is, in words.',
 
   // What a step waits for
@@ -199,7 +205,7 @@ export const FIELD_DESCRIPTIONS: Readonly<Record<string, string>> = {
   consensus_groups: 'How groups of steps decide. A group that is not listed takes the defaults.',
   'Step.id': '1 to 64 letters, digits, `_` or `-`; unique among steps and consensus groups.',
   'Step.name': '1 to 255 characters, for people.',
-  'Step.agent': 'A built-in agent or one of the tenant’s; required unless the step has an `approval`.',
+  'Step.agent': 'A built-in agent or one of the tenant’s; required unless the step has an `approval` or a `wait`.',
   'Step.approval': 'In place of an agent: a human decides.',
   'Step.output_key': 'Name of its output for the steps that depend on it; default its id.',
   'Step.when': 'JSONata: the step is skipped unless it is true.',
@@ -522,4 +528,7 @@ export const ALWAYS_THERE: Readonly<Record<string, readonly string[]>> = {
     'output_key',
   ],
   Vote: ['step_id', 'option'],
+  Wait: [],
+  WaitStarted: ['step_id', 'until_at'],
+  WaitView: ['status', 'since_at', 'until_at'],
 };

@@ -47,6 +47,7 @@ export const FIELD_RULES: Readonly<Record<string, OpenApiSchema>> = {
   'Approval.message': { minLength: 1, maxLength: 4_096 },
   'Approval.approvers': { minItems: 1, maxItems: 1_000, items: TEXT_255 },
   'Approval.timeout_ms': LIFETIME,
+  'Wait.duration_ms': LIFETIME,
   'Settings.parallel_limit': { minimum: 0, maximum: LIMITS.steps },
   'Settings.consensus_threshold': SHARE,
   'Settings.callback_url': { format: 'uri', maxLength: 2048 },

@@ -63,6 +63,7 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
   'batuta.config.v1.Step.require': ['any', 'all'],
   'batuta.execution.v1.ApprovalSummary.status': EXECUTION_STATUSES,
   'batuta.execution.v1.ApprovalView.status': ['waiting', 'approved', 'rejected', 'withdrawn'],
+  'batuta.execution.v1.WaitView.status': ['waiting', 'over', 'withdrawn'],
   'batuta.config.v1.Approval.on_timeout': ['reject', 'approve'],
   'batuta.config.v1.Settings.priority': PRIORITIES,
   'batuta.config.v1.Settings.default_input': DEFAULT_INPUTS,

@@ -27,7 +27,7 @@ export function decideApproval(draft: Draft, command: DecideApproval): Outcome |
   }
   const rules = approvalOf(unit);
   if (rules === undefined) {
-    return { code: 'not_awaiting_approval', message: `step ${stepId} is the work of an agent: nobody is asked` };
+    return { code: 'not_awaiting_approval', message: `step ${stepId} is no approval: nobody is asked` };
   }
   if (!isApprover(rules, by)) {
     return { code: 'not_an_approver', message: `only the approvers of step ${stepId} may decide` };

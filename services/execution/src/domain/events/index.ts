@@ -22,6 +22,7 @@ import { stepProgressed } from './step-progressed.js';
 import { stepReused } from './step-reused.js';
 import { stepScheduled } from './step-scheduled.js';
 import { stepSkipped } from './step-skipped.js';
+import { waitStarted } from './wait-started.js';
 import type { EventDefinition } from './definition.js';
 
 /** Every event that an execution's log can have: one file each. */
@@ -42,6 +43,7 @@ export const EVENTS: { readonly [T in EventType]: EventDefinition<T> } = {
   ConsensusFailed: consensusFailed,
   ExecutionPaused: executionPaused,
   ExecutionResumed: executionResumed,
+  WaitStarted: waitStarted,
   BudgetExceeded: budgetExceeded,
   CompensationStarted: compensationStarted,
   ExecutionCompleted: executionCompleted,

@@ -5,9 +5,10 @@ import type { UnitState } from '../state/unit-state.js';
 import { agentKind } from './agent/agent.js';
 import { approvalKind } from './approval/approval.js';
 import type { StepKind } from './kind.js';
+import { waitKind } from './wait/wait.js';
 
 /** Every kind of step, a folder each. A step is of the first kind that finds its rules in it; any step can be an agent's. */
-export const KINDS = { approval: approvalKind, agent: agentKind };
+export const KINDS = { approval: approvalKind, wait: waitKind, agent: agentKind };
 
 type RulesOf<Kind> = Kind extends StepKind<infer Rules> ? Rules : never;
 

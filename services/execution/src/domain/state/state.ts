@@ -44,11 +44,11 @@ export interface State {
   readonly groups: Vector<GroupState>;
   /** Ready units by their place; entries of units that are ready no longer are dropped when they come to the top. */
   readonly ready: Heap | undefined;
-  /** The same for those that need no slot: approvals. */
+  /** The same for those that need no slot: approvals and waits. */
   readonly readyApprovals: Heap | undefined;
   /** Next attempts by time. */
   readonly retries: Heap | undefined;
-  /** Deadlines of running attempts, of steps and of approvals by time; the tag is the attempt, 0 for a step's own. */
+  /** Deadlines of running attempts, of steps and of what steps await by time; the tag is the attempt, 0 for a step's own. */
   readonly deadlines: Heap | undefined;
   /** Attempts outstanding. */
   readonly running: number;

@@ -95,7 +95,7 @@ export function hasFreeSlot(state: State): boolean {
   return state.running < state.config.parallelLimit;
 }
 
-/** The unit that has its turn: the first in the list that may start. A human needs no slot, but waits for its turn too. */
+/** The unit that has its turn: the first in the list that may start. What needs no slot waits for its turn too. */
 export function nextReady(state: State): number | undefined {
   if (state.config.oneAtATime && state.active > 0) {
     return undefined;

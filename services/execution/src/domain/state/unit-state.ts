@@ -3,8 +3,8 @@ import type { ConsensusReached, Failure, JsonValue, Vote } from '@batuta/contrac
 /**
  * waiting: dependencies are open, or an alternative that is not selected. ready: may be scheduled when a slot is free.
  * evaluating: an expression is with the sandbox. running: an attempt is outstanding. failing: its last attempt failed and
- * what follows is about to be decided. backoff: waits for its next attempt. interrupted: stopped by a pause. awaiting: a human
- * was asked.
+ * what follows is about to be decided. backoff: waits for its next attempt. interrupted: stopped by a pause. awaiting: waits
+ * for what no attempt brings, such as a human or a time.
  */
 export type UnitPhase =
   | 'waiting'
@@ -37,6 +37,13 @@ export interface ApprovalState {
         readonly at: number;
       }
     | undefined;
+}
+
+/** What a step waits for that is no human. */
+export interface Awaited {
+  readonly sinceAt: number;
+  /** Epoch ms. */
+  readonly untilAt: number;
 }
 
 export interface UnitState {
@@ -85,6 +92,8 @@ export interface UnitState {
   readonly approval: ApprovalState | undefined;
   /** An approval given before: it holds when the same is asked again. */
   readonly granted: { readonly output: JsonValue; readonly approval: ApprovalState } | undefined;
+  /** Of a step that waits for something else, from its start on. */
+  readonly awaited: Awaited | undefined;
 }
 
 /** Whether a human is being waited for: until the decision is recorded, which comes just before what it does to the step. */
@@ -146,6 +155,7 @@ export function initialUnit(waitsFor: number, main: boolean): UnitState {
     ballot: 'open',
     approval: undefined,
     granted: undefined,
+    awaited: undefined,
   };
 }
 

@@ -14,7 +14,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/config/v1/definition.proto.
  */
 export const file_batuta_config_v1_definition: GenFile = /*@__PURE__*/
-  fileDesc("CiFiYXR1dGEvY29uZmlnL3YxL2RlZmluaXRpb24ucHJvdG8SEGJhdHV0YS5jb25maWcudjEingMKF09yY2hlc3RyYXRpb25EZWZpbml0aW9uEgwKBG5hbWUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSEAoIc3RyYXRlZ3kYAyABKAkSJQoFc3RlcHMYBCADKAsyFi5iYXR1dGEuY29uZmlnLnYxLlN0ZXASLAoIc2V0dGluZ3MYBSABKAsyGi5iYXR1dGEuY29uZmlnLnYxLlNldHRpbmdzEikKCG1ldGFkYXRhGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIcCglpc19nbG9iYWwYByABKAhSCWlzX2dsb2JhbBI6CgxpbnB1dF9zY2hlbWEYCCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVSDGlucHV0X3NjaGVtYRJMChBjb25zZW5zdXNfZ3JvdXBzGAkgAygLMiAuYmF0dXRhLmNvbmZpZy52MS5Db25zZW5zdXNHcm91cFIQY29uc2Vuc3VzX2dyb3VwcxImCgZvdXRwdXQYCiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiwgUKBFN0ZXASCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRINCgVhZ2VudBgDIAEoCRIeCgp0aW1lb3V0X21zGAQgASgFUgp0aW1lb3V0X21zEiYKBXJldHJ5GAUgASgLMhcuYmF0dXRhLmNvbmZpZy52MS5SZXRyeRIUCgxkZXBlbmRlbmNpZXMYBiADKAkSHgoKb3V0cHV0X2tleRgHIAEoCVIKb3V0cHV0X2tleRIeCgpvbl9mYWlsdXJlGAggASgJUgpvbl9mYWlsdXJlEiAKC2lzX2ZhbGxiYWNrGAkgASgIUgtpc19mYWxsYmFjaxIiCgxmYWxsYmFja19mb3IYCiABKAlSDGZhbGxiYWNrX2ZvchIkCg1mYWxsYmFja193aGVuGAsgAygJUg1mYWxsYmFja193aGVuEigKD2NvbnNlbnN1c19ncm91cBgMIAEoCVIPY29uc2Vuc3VzX2dyb3VwEiUKBWlucHV0GA0gASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEgwKBHdoZW4YDiABKAkSDwoHcmVxdWlyZRgPIAEoCRIyCgpjb21wZW5zYXRlGBAgASgLMh4uYmF0dXRhLmNvbmZpZy52MS5Db21wZW5zYXRpb24SMgoUc2NoZWR1bGVfdG9fc3RhcnRfbXMYESABKAVSFHNjaGVkdWxlX3RvX3N0YXJ0X21zEjIKFHNjaGVkdWxlX3RvX2Nsb3NlX21zGBIgASgFUhRzY2hlZHVsZV90b19jbG9zZV9tcxIiCgxoZWFydGJlYXRfbXMYEyABKAVSDGhlYXJ0YmVhdF9tcxIpCghtZXRhZGF0YRgUIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSLAoIYXBwcm92YWwYFSABKAsyGi5iYXR1dGEuY29uZmlnLnYxLkFwcHJvdmFsIm4KCEFwcHJvdmFsEg8KB21lc3NhZ2UYASABKAkSEQoJYXBwcm92ZXJzGAIgAygJEh4KCnRpbWVvdXRfbXMYAyABKAFSCnRpbWVvdXRfbXMSHgoKb25fdGltZW91dBgEIAEoCVIKb25fdGltZW91dCKHAgoFUmV0cnkSIgoMbWF4X2F0dGVtcHRzGAEgASgFUgxtYXhfYXR0ZW1wdHMSHgoKYmFja29mZl9tcxgCIAEoBVIKYmFja29mZl9tcxIwChNiYWNrb2ZmX2NvZWZmaWNpZW50GAMgASgBUhNiYWNrb2ZmX2NvZWZmaWNpZW50EiYKDm1heF9iYWNrb2ZmX21zGAQgASgFUg5tYXhfYmFja29mZl9tcxIOCgZqaXR0ZXIYBSABKAkSJAoNbm9uX3JldHJ5YWJsZRgGIAMoCVINbm9uX3JldHJ5YWJsZRIqChB0b3RhbF90aW1lb3V0X21zGAcgASgFUhB0b3RhbF90aW1lb3V0X21zIowBCgxDb21wZW5zYXRpb24SDQoFYWdlbnQYASABKAkSJQoFaW5wdXQYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSJgoFcmV0cnkYAyABKAsyFy5iYXR1dGEuY29uZmlnLnYxLlJldHJ5Eh4KCnRpbWVvdXRfbXMYBCABKAVSCnRpbWVvdXRfbXMi3wIKDkNvbnNlbnN1c0dyb3VwEgoKAmlkGAEgASgJEgwKBG1vZGUYAiABKAkSEQoJdGhyZXNob2xkGAMgASgBEhoKCHZvdGVfa2V5GAQgASgJUgh2b3RlX2tleRINCgVzY29yZRgFIAEoCRI+Cgd3ZWlnaHRzGAYgAygLMi0uYmF0dXRhLmNvbmZpZy52MS5Db25zZW5zdXNHcm91cC5XZWlnaHRzRW50cnkSDQoFanVkZ2UYByABKAkSFgoGb25fdGllGAggASgJUgZvbl90aWUSHgoKb25fZmFpbHVyZRgJIAEoCVIKb25fZmFpbHVyZRIeCgplYXJseV9zdG9wGAogASgIUgplYXJseV9zdG9wEh4KCm91dHB1dF9rZXkYCyABKAlSCm91dHB1dF9rZXkaLgoMV2VpZ2h0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEiuAIKCFNldHRpbmdzEiYKDnBhcmFsbGVsX2xpbWl0GAEgASgFUg5wYXJhbGxlbF9saW1pdBIwChNjb25zZW5zdXNfdGhyZXNob2xkGAIgASgBUhNjb25zZW5zdXNfdGhyZXNob2xkEiIKDGNhbGxiYWNrX3VybBgDIAEoCVIMY2FsbGJhY2tfdXJsEh4KCnRpbWVvdXRfbXMYBCABKAFSCnRpbWVvdXRfbXMSEAoIcHJpb3JpdHkYBSABKAkSKAoGYnVkZ2V0GAYgASgLMhguYmF0dXRhLmNvbmZpZy52MS5CdWRnZXQSJAoNZGVmYXVsdF9pbnB1dBgHIAEoCVINZGVmYXVsdF9pbnB1dBIsChFlbmFibGVfbW9uaXRvcmluZxgIIAEoCFIRZW5hYmxlX21vbml0b3JpbmciRAoGQnVkZ2V0Eh4KCm1heF90b2tlbnMYASABKAFSCm1heF90b2tlbnMSGgoIbWF4X2Nvc3QYAiABKAFSCG1heF9jb3N0YgZwcm90bzM", [file_google_protobuf_struct]);
+  fileDesc("CiFiYXR1dGEvY29uZmlnL3YxL2RlZmluaXRpb24ucHJvdG8SEGJhdHV0YS5jb25maWcudjEingMKF09yY2hlc3RyYXRpb25EZWZpbml0aW9uEgwKBG5hbWUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSEAoIc3RyYXRlZ3kYAyABKAkSJQoFc3RlcHMYBCADKAsyFi5iYXR1dGEuY29uZmlnLnYxLlN0ZXASLAoIc2V0dGluZ3MYBSABKAsyGi5iYXR1dGEuY29uZmlnLnYxLlNldHRpbmdzEikKCG1ldGFkYXRhGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIcCglpc19nbG9iYWwYByABKAhSCWlzX2dsb2JhbBI6CgxpbnB1dF9zY2hlbWEYCCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVSDGlucHV0X3NjaGVtYRJMChBjb25zZW5zdXNfZ3JvdXBzGAkgAygLMiAuYmF0dXRhLmNvbmZpZy52MS5Db25zZW5zdXNHcm91cFIQY29uc2Vuc3VzX2dyb3VwcxImCgZvdXRwdXQYCiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUi6AUKBFN0ZXASCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRINCgVhZ2VudBgDIAEoCRIeCgp0aW1lb3V0X21zGAQgASgFUgp0aW1lb3V0X21zEiYKBXJldHJ5GAUgASgLMhcuYmF0dXRhLmNvbmZpZy52MS5SZXRyeRIUCgxkZXBlbmRlbmNpZXMYBiADKAkSHgoKb3V0cHV0X2tleRgHIAEoCVIKb3V0cHV0X2tleRIeCgpvbl9mYWlsdXJlGAggASgJUgpvbl9mYWlsdXJlEiAKC2lzX2ZhbGxiYWNrGAkgASgIUgtpc19mYWxsYmFjaxIiCgxmYWxsYmFja19mb3IYCiABKAlSDGZhbGxiYWNrX2ZvchIkCg1mYWxsYmFja193aGVuGAsgAygJUg1mYWxsYmFja193aGVuEigKD2NvbnNlbnN1c19ncm91cBgMIAEoCVIPY29uc2Vuc3VzX2dyb3VwEiUKBWlucHV0GA0gASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEgwKBHdoZW4YDiABKAkSDwoHcmVxdWlyZRgPIAEoCRIyCgpjb21wZW5zYXRlGBAgASgLMh4uYmF0dXRhLmNvbmZpZy52MS5Db21wZW5zYXRpb24SMgoUc2NoZWR1bGVfdG9fc3RhcnRfbXMYESABKAVSFHNjaGVkdWxlX3RvX3N0YXJ0X21zEjIKFHNjaGVkdWxlX3RvX2Nsb3NlX21zGBIgASgFUhRzY2hlZHVsZV90b19jbG9zZV9tcxIiCgxoZWFydGJlYXRfbXMYEyABKAVSDGhlYXJ0YmVhdF9tcxIpCghtZXRhZGF0YRgUIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSLAoIYXBwcm92YWwYFSABKAsyGi5iYXR1dGEuY29uZmlnLnYxLkFwcHJvdmFsEiQKBHdhaXQYFiABKAsyFi5iYXR1dGEuY29uZmlnLnYxLldhaXQiNwoEV2FpdBIgCgtkdXJhdGlvbl9tcxgBIAEoAVILZHVyYXRpb25fbXMSDQoFdW50aWwYAiABKAkibgoIQXBwcm92YWwSDwoHbWVzc2FnZRgBIAEoCRIRCglhcHByb3ZlcnMYAiADKAkSHgoKdGltZW91dF9tcxgDIAEoAVIKdGltZW91dF9tcxIeCgpvbl90aW1lb3V0GAQgASgJUgpvbl90aW1lb3V0IocCCgVSZXRyeRIiCgxtYXhfYXR0ZW1wdHMYASABKAVSDG1heF9hdHRlbXB0cxIeCgpiYWNrb2ZmX21zGAIgASgFUgpiYWNrb2ZmX21zEjAKE2JhY2tvZmZfY29lZmZpY2llbnQYAyABKAFSE2JhY2tvZmZfY29lZmZpY2llbnQSJgoObWF4X2JhY2tvZmZfbXMYBCABKAVSDm1heF9iYWNrb2ZmX21zEg4KBmppdHRlchgFIAEoCRIkCg1ub25fcmV0cnlhYmxlGAYgAygJUg1ub25fcmV0cnlhYmxlEioKEHRvdGFsX3RpbWVvdXRfbXMYByABKAVSEHRvdGFsX3RpbWVvdXRfbXMijAEKDENvbXBlbnNhdGlvbhINCgVhZ2VudBgBIAEoCRIlCgVpbnB1dBgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRImCgVyZXRyeRgDIAEoCzIXLmJhdHV0YS5jb25maWcudjEuUmV0cnkSHgoKdGltZW91dF9tcxgEIAEoBVIKdGltZW91dF9tcyLfAgoOQ29uc2Vuc3VzR3JvdXASCgoCaWQYASABKAkSDAoEbW9kZRgCIAEoCRIRCgl0aHJlc2hvbGQYAyABKAESGgoIdm90ZV9rZXkYBCABKAlSCHZvdGVfa2V5Eg0KBXNjb3JlGAUgASgJEj4KB3dlaWdodHMYBiADKAsyLS5iYXR1dGEuY29uZmlnLnYxLkNvbnNlbnN1c0dyb3VwLldlaWdodHNFbnRyeRINCgVqdWRnZRgHIAEoCRIWCgZvbl90aWUYCCABKAlSBm9uX3RpZRIeCgpvbl9mYWlsdXJlGAkgASgJUgpvbl9mYWlsdXJlEh4KCmVhcmx5X3N0b3AYCiABKAhSCmVhcmx5X3N0b3ASHgoKb3V0cHV0X2tleRgLIAEoCVIKb3V0cHV0X2tleRouCgxXZWlnaHRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASK4AgoIU2V0dGluZ3MSJgoOcGFyYWxsZWxfbGltaXQYASABKAVSDnBhcmFsbGVsX2xpbWl0EjAKE2NvbnNlbnN1c190aHJlc2hvbGQYAiABKAFSE2NvbnNlbnN1c190aHJlc2hvbGQSIgoMY2FsbGJhY2tfdXJsGAMgASgJUgxjYWxsYmFja191cmwSHgoKdGltZW91dF9tcxgEIAEoAVIKdGltZW91dF9tcxIQCghwcmlvcml0eRgFIAEoCRIoCgZidWRnZXQYBiABKAsyGC5iYXR1dGEuY29uZmlnLnYxLkJ1ZGdldBIkCg1kZWZhdWx0X2lucHV0GAcgASgJUg1kZWZhdWx0X2lucHV0EiwKEWVuYWJsZV9tb25pdG9yaW5nGAggASgIUhFlbmFibGVfbW9uaXRvcmluZyJECgZCdWRnZXQSHgoKbWF4X3Rva2VucxgBIAEoAVIKbWF4X3Rva2VucxIaCghtYXhfY29zdBgCIAEoAVIIbWF4X2Nvc3RiBnByb3RvMw", [file_google_protobuf_struct]);
 
 /**
  * @generated from message batuta.config.v1.OrchestrationDefinition
@@ -275,6 +275,13 @@ export type Step = Message<"batuta.config.v1.Step"> & {
    * @generated from field: batuta.config.v1.Approval approval = 21;
    */
   approval?: Approval | undefined;
+
+  /**
+   * Instead of an agent: the step is done when a time has come.
+   *
+   * @generated from field: batuta.config.v1.Wait wait = 22;
+   */
+  wait?: Wait | undefined;
 };
 
 /**
@@ -407,6 +414,13 @@ export type StepJson = {
    * @generated from field: batuta.config.v1.Approval approval = 21;
    */
   approval?: ApprovalJson;
+
+  /**
+   * Instead of an agent: the step is done when a time has come.
+   *
+   * @generated from field: batuta.config.v1.Wait wait = 22;
+   */
+  wait?: WaitJson;
 };
 
 /**
@@ -415,6 +429,55 @@ export type StepJson = {
  */
 export const StepSchema: GenMessage<Step, {jsonType: StepJson}> = /*@__PURE__*/
   messageDesc(file_batuta_config_v1_definition, 1);
+
+/**
+ * One of duration_ms and until.
+ *
+ * @generated from message batuta.config.v1.Wait
+ */
+export type Wait = Message<"batuta.config.v1.Wait"> & {
+  /**
+   * Milliseconds from the step's start.
+   *
+   * @generated from field: double duration_ms = 1 [json_name = "duration_ms"];
+   */
+  durationMs: number;
+
+  /**
+   * RFC 3339, or one expression "{% … %}" that gives such a text or epoch milliseconds. A time that has passed is no wait.
+   *
+   * @generated from field: string until = 2;
+   */
+  until: string;
+};
+
+/**
+ * One of duration_ms and until.
+ *
+ * @generated from message batuta.config.v1.Wait
+ */
+export type WaitJson = {
+  /**
+   * Milliseconds from the step's start.
+   *
+   * @generated from field: double duration_ms = 1 [json_name = "duration_ms"];
+   */
+  duration_ms?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * RFC 3339, or one expression "{% … %}" that gives such a text or epoch milliseconds. A time that has passed is no wait.
+   *
+   * @generated from field: string until = 2;
+   */
+  until?: string;
+};
+
+/**
+ * Describes the message batuta.config.v1.Wait.
+ * Use `create(WaitSchema)` to create a new message.
+ */
+export const WaitSchema: GenMessage<Wait, {jsonType: WaitJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_definition, 2);
 
 /**
  * @generated from message batuta.config.v1.Approval
@@ -487,7 +550,7 @@ export type ApprovalJson = {
  * Use `create(ApprovalSchema)` to create a new message.
  */
 export const ApprovalSchema: GenMessage<Approval, {jsonType: ApprovalJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 2);
+  messageDesc(file_batuta_config_v1_definition, 3);
 
 /**
  * @generated from message batuta.config.v1.Retry
@@ -582,7 +645,7 @@ export type RetryJson = {
  * Use `create(RetrySchema)` to create a new message.
  */
 export const RetrySchema: GenMessage<Retry, {jsonType: RetryJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 3);
+  messageDesc(file_batuta_config_v1_definition, 4);
 
 /**
  * @generated from message batuta.config.v1.Compensation
@@ -639,7 +702,7 @@ export type CompensationJson = {
  * Use `create(CompensationSchema)` to create a new message.
  */
 export const CompensationSchema: GenMessage<Compensation, {jsonType: CompensationJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 4);
+  messageDesc(file_batuta_config_v1_definition, 5);
 
 /**
  * @generated from message batuta.config.v1.ConsensusGroup
@@ -778,7 +841,7 @@ export type ConsensusGroupJson = {
  * Use `create(ConsensusGroupSchema)` to create a new message.
  */
 export const ConsensusGroupSchema: GenMessage<ConsensusGroup, {jsonType: ConsensusGroupJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 5);
+  messageDesc(file_batuta_config_v1_definition, 6);
 
 /**
  * @generated from message batuta.config.v1.Settings
@@ -895,7 +958,7 @@ export type SettingsJson = {
  * Use `create(SettingsSchema)` to create a new message.
  */
 export const SettingsSchema: GenMessage<Settings, {jsonType: SettingsJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 6);
+  messageDesc(file_batuta_config_v1_definition, 7);
 
 /**
  * What an execution may spend; an absent limit is none.
@@ -936,5 +999,5 @@ export type BudgetJson = {
  * Use `create(BudgetSchema)` to create a new message.
  */
 export const BudgetSchema: GenMessage<Budget, {jsonType: BudgetJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 7);
+  messageDesc(file_batuta_config_v1_definition, 8);
 
