@@ -1,12 +1,12 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { parse } from 'yaml';
-import { hasKubectl, render } from './kustomize.js';
+import { hasKubectl, objectsOf, render } from './kustomize.js';
 import type { KubernetesObject } from './kustomize.js';
-import { filesBelow, read, root } from './places.js';
+import { read, root } from './places.js';
 import { isRunnable, loadServices, variablesOf } from './services.js';
 import type { Environment } from './services.js';
 
@@ -55,6 +55,7 @@ interface PodTemplate {
     readonly serviceAccountName: string;
     readonly automountServiceAccountToken: boolean;
     readonly terminationGracePeriodSeconds: number;
+    readonly priorityClassName?: string;
     readonly securityContext: Record<string, unknown>;
     readonly topologySpreadConstraints?: readonly unknown[];
     readonly containers: readonly Container[];
@@ -134,6 +135,8 @@ const specOf = <T>(object: KubernetesObject | undefined): T => {
 
 const moduleOf = ({ apiVersion, kind }: KubernetesObject): string => {
   if (apiVersion.startsWith('keda.sh/')) return `@kubernetes-models/keda/${apiVersion}/${kind}`;
+  if (apiVersion.startsWith('gateway.networking.k8s.io/'))
+    return `@kubernetes-models/gateway-api/${apiVersion}/${kind}`;
   if (apiVersion.startsWith('monitoring.coreos.com/'))
     return `@kubernetes-models/prometheus-operator/${apiVersion}/${kind}`;
   return `kubernetes-models/${apiVersion}/${kind}`;
@@ -143,7 +146,7 @@ interface Model {
   validate(): void;
 }
 
-/** What the schemas of Kubernetes, KEDA and the Prometheus operator refuse: types, formats, ranges and required fields. */
+/** What the schemas of Kubernetes, the Gateway API, KEDA and the Prometheus operator refuse: types, formats, ranges and required fields. */
 async function refusedBySchema(objects: readonly KubernetesObject[]): Promise<string[]> {
   const refused: string[] = [];
   for (const object of objects) {
@@ -257,31 +260,6 @@ function arrowsOf(objects: readonly KubernetesObject[]): string[] {
     .toSorted();
 }
 
-describe('the kustomizations', () => {
-  it('use only fields that kustomize 2.0 (kubectl 1.20) knows', () => {
-    const known = [
-      'namespace',
-      'bases',
-      'resources',
-      'patchesStrategicMerge',
-      'configMapGenerator',
-      'generatorOptions',
-      'images',
-    ];
-    const files = filesBelow('deploy').filter((path) => basename(path) === 'kustomization.yaml');
-    expect(files.length).toBeGreaterThanOrEqual(6);
-    for (const path of files) {
-      const fields = parse(read(path)) as Record<string, unknown>;
-      expect({ path, unknown: Object.keys(fields).filter((field) => !known.includes(field)) }).toEqual({
-        path,
-        unknown: [],
-      });
-      // A folder among resources is newer; there it belongs into bases.
-      expect(((fields['resources'] ?? []) as string[]).filter((each) => !each.endsWith('.yaml'))).toEqual([]);
-    }
-  });
-});
-
 const withKubectl = hasKubectl ? describe : describe.skip;
 
 withKubectl.each(['laptop', 'production'])('the overlay %s', (overlay) => {
@@ -316,7 +294,10 @@ withKubectl.each(['laptop', 'production'])('the overlay %s', (overlay) => {
   it('gives every object the namespace and no two the same name', () => {
     const names = objects.map(({ kind, metadata }) => `${kind}/${metadata.name}`);
     expect(new Set(names).size).toBe(names.length);
-    expect(objects.filter(({ kind, metadata }) => kind !== 'Namespace' && metadata.namespace !== 'batuta')).toEqual([]);
+    const ofTheCluster = ['Namespace', 'PriorityClass'];
+    expect(
+      objects.filter(({ kind, metadata }) => !ofTheCluster.includes(kind) && metadata.namespace !== 'batuta'),
+    ).toEqual([]);
   });
 
   it('runs no pod as root, with a writable root file system or with capabilities', () => {
@@ -410,13 +391,44 @@ withKubectl.each(['laptop', 'production'])('the overlay %s', (overlay) => {
       const { selector } = specOf<{ selector: Selector }>(object);
       expect(pods.filter((labels) => matches(selector, labels))).toHaveLength(1);
     }
-    for (const name of [...services, 'nats']) expect(named('PodDisruptionBudget', name)).toBeDefined();
+    for (const name of [...services, 'nats']) {
+      const { unhealthyPodEvictionPolicy } = specOf<{ unhealthyPodEvictionPolicy: string }>(
+        named('PodDisruptionBudget', name),
+      );
+      // A pod that never becomes ready must not hold up the draining of a node, unless a majority hangs on it.
+      expect([name, unhealthyPodEvictionPolicy]).toEqual([name, name === 'nats' ? 'IfHealthyBudget' : 'AlwaysAllow']);
+    }
     for (const { template } of workloads) {
       expect(named('ServiceAccount', template.spec.serviceAccountName)).toBeDefined();
       for (const { configMap } of template.spec.volumes ?? []) {
         if (configMap !== undefined) expect(named('ConfigMap', configMap.name)).toBeDefined();
       }
     }
+  });
+
+  it('gives what keeps the state a higher priority than runners, and none that does not exist', () => {
+    const values = new Map(
+      objects
+        .filter(({ kind }) => kind === 'PriorityClass')
+        .map((each) => [each.metadata.name, each['value'] as number]),
+    );
+    const of = (name: string): number => values.get(workload(name).template.spec.priorityClassName ?? '') ?? Number.NaN;
+    for (const name of ['nats', ...services.filter((each) => each !== 'step-runner')]) {
+      expect(of(name)).toBeGreaterThan(of('step-runner'));
+    }
+  });
+
+  it('has the pods of every service replaced when a Secret changes, where Reloader runs', () => {
+    for (const name of [...services, 'nats']) {
+      expect(workload(name).object.metadata.annotations).toMatchObject({ 'reloader.stakater.com/auto': 'true' });
+    }
+  });
+
+  it('lets pods ask the DNS of the cluster and that of the node', () => {
+    const { egress } = specOf<Policy>(named('NetworkPolicy', 'dns'));
+    expect(egress?.flatMap(({ to }) => to ?? []).flatMap(({ ipBlock }) => ipBlock?.cidr ?? [])).toEqual([
+      '169.254.20.10/32',
+    ]);
   });
 
   it('spreads the pods of everything that may have several', () => {
@@ -550,14 +562,52 @@ withKubectl.each(['laptop', 'production'])('the overlay %s', (overlay) => {
       expect(specOf<{ groups: unknown }>(named('PrometheusRule', 'batuta')).groups).toEqual(rules.groups);
     });
 
+    const published = ['/api', '/ws', '/docs', '/docs-json'];
+
     it('publishes the API, its documentation and nothing for operators', () => {
       const { rules } = specOf<{ rules: { http: { paths: { path: string }[] } }[] }>(named('Ingress', 'gateway'));
-      expect(rules.flatMap(({ http }) => http.paths).map(({ path }) => path)).toEqual([
-        '/api',
-        '/ws',
-        '/docs',
-        '/docs-json',
+      expect(rules.flatMap(({ http }) => http.paths).map(({ path }) => path)).toEqual(published);
+    });
+
+    it('has a route for the Gateway API that publishes the same, and lets its proxies in', async () => {
+      const routed = objectsOf(read('deploy/k8s/overlays/production/http-route.yaml'));
+      expect(await refusedBySchema(routed)).toEqual([]);
+      expect(refusedByTypes(routed)).toBe('');
+      const { parentRefs, hostnames, rules } = specOf<{
+        parentRefs: { namespace: string }[];
+        hostnames: string[];
+        rules: { matches: { path: { value: string } }[]; backendRefs: { name: string; port: number }[] }[];
+      }>(routed.find(({ kind }) => kind === 'HTTPRoute'));
+      expect(rules.flatMap(({ matches: paths }) => paths).map(({ path }) => path.value)).toEqual(published);
+      const ports = specOf<{ ports: { port: number }[] }>(named('Service', 'gateway')).ports.map(({ port }) => port);
+      expect(rules.flatMap(({ backendRefs }) => backendRefs).map(({ name, port }) => [name, port])).toEqual([
+        ['gateway', ports[0]],
       ]);
+      expect(specOf<{ rules: { host: string }[] }>(named('Ingress', 'gateway')).rules.map(({ host }) => host)).toEqual(
+        hostnames,
+      );
+      const { podSelector, ingress } = specOf<Policy>(routed.find(({ kind }) => kind === 'NetworkPolicy'));
+      expect(matches(podSelector, workload('gateway').template.metadata.labels)).toBe(true);
+      expect(ingress?.flatMap(({ from }) => from ?? []).map(({ namespaceSelector }) => namespaceSelector)).toEqual(
+        parentRefs.map(({ namespace }) => ({ matchLabels: { 'kubernetes.io/metadata.name': namespace } })),
+      );
+    });
+
+    it('can pin images by digest', () => {
+      const digest = `sha256:${'0'.repeat(64)}`;
+      const folder = mkdtempSync(join(root, 'deploy/k8s/.pinned-'));
+      try {
+        writeFileSync(
+          join(folder, 'kustomization.yaml'),
+          `resources: [../overlays/production]\nimages: [{ name: registry.example.com/batuta, digest: '${digest}' }]\n`,
+        );
+        const images = workloadsOf(render(folder)).flatMap(containersOf);
+        expect(new Set(images.map(({ image }) => image).filter((image) => image.includes('batuta')))).toEqual(
+          new Set([`registry.example.com/batuta@${digest}`]),
+        );
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
     });
   }
 });

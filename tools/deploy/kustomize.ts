@@ -1,5 +1,5 @@
-import { execFileSync, spawnSync } from 'node:child_process';
-import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { isAbsolute, join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { root } from './places.js';
 
@@ -10,19 +10,34 @@ export interface KubernetesObject {
     readonly name: string;
     readonly namespace?: string;
     readonly labels?: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
   };
   readonly [field: string]: unknown;
 }
 
-/** Whether `kubectl` is on PATH; without it nothing can be rendered. */
-export const hasKubectl = spawnSync('kubectl', ['version', '--client'], { stdio: 'ignore' }).status === 0;
+/** The oldest minor version of kubectl 1 whose kustomize takes folders as resources without a complaint and knows `patches`. */
+const OLDEST = 27;
 
-/** The objects of one overlay of deploy/k8s as `kubectl kustomize` renders them. Throws with its message when it refuses. */
+/** Whether a `kubectl` that can render the overlays is on PATH. Debian's own, 1.20, cannot. */
+export const hasKubectl = isNewEnough(spawnSync('kubectl', ['version', '--client'], { encoding: 'utf8' }).stdout);
+
+function isNewEnough(version: string | null): boolean {
+  return Number(/Client Version:.*v1\.(\d+)/.exec(version ?? '')?.[1] ?? 0) >= OLDEST;
+}
+
+/**
+ * The objects of one overlay of deploy/k8s, or of a kustomization elsewhere, as `kubectl kustomize` renders them. Throws with what it
+ * says when it refuses, or when it warns: of fields that will be gone.
+ */
 export function render(overlay: string): KubernetesObject[] {
-  const text = execFileSync('kubectl', ['kustomize', join(root, 'deploy/k8s/overlays', overlay)], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const place = isAbsolute(overlay) ? overlay : join(root, 'deploy/k8s/overlays', overlay);
+  const { stdout, stderr, status } = spawnSync('kubectl', ['kustomize', place], { encoding: 'utf8' });
+  if (status !== 0 || stderr !== '') throw new Error(`kubectl kustomize ended with ${status}: ${stderr}`);
+  return objectsOf(stdout);
+}
+
+/** The objects that a text in YAML holds. */
+export function objectsOf(text: string): KubernetesObject[] {
   return parseAllDocuments(text).map((document) => {
     if (document.errors.length > 0) throw document.errors[0] as Error;
     return document.toJS() as KubernetesObject;
