@@ -211,6 +211,7 @@ describe('the OpenAPI document', () => {
     await send('post', '/api/v1/pools/{pool}/credentials', { pool: String(agent.body['pool']) });
     await send('post', '/api/v1/knowledge/documents');
     await send('put', '/api/v1/secrets/{name}');
+    await send('put', '/api/v1/models/{name}');
     await send('post', '/api/v1/api-keys');
     const callback = await send('post', `${API}/callbacks`);
     await send('post', `${API}/callbacks/{id}/secret/rotate`, { id: String(callback.body['id']) });
@@ -261,6 +262,8 @@ describe('the OpenAPI document', () => {
       '/api/v1/pools',
       '/api/v1/api-keys',
       '/api/v1/knowledge/documents',
+      '/api/v1/models',
+      '/api/v1/models/{name}',
       '/api/v1/secrets',
       '/api/v1/secrets/{name}',
       '/api/v1/notifications',

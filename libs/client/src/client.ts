@@ -28,6 +28,7 @@ export class BatutaClient {
   readonly executions: Executions;
   readonly agents: operations.AgentsOperations;
   readonly pools: operations.PoolsOperations;
+  readonly models: operations.ModelsOperations;
   readonly secrets: operations.SecretsOperations;
   readonly knowledge: operations.KnowledgeOperations;
   readonly apiKeys: operations.ApiKeysOperations;
@@ -53,6 +54,7 @@ export class BatutaClient {
     this.executions = new Executions(caller, () => webSocketOf(options.WebSocket));
     this.agents = new operations.AgentsOperations(caller);
     this.pools = new operations.PoolsOperations(caller);
+    this.models = new operations.ModelsOperations(caller);
     this.secrets = new operations.SecretsOperations(caller);
     this.knowledge = new operations.KnowledgeOperations(caller);
     this.apiKeys = new operations.ApiKeysOperations(caller);

@@ -142,6 +142,15 @@ export const FAILURE_CODES = {
   waitInvalid: 'wait_invalid',
   budgetExceeded: 'budget_exceeded',
   secretMissing: 'secret_missing',
+  modelUnknown: 'model_unknown',
+  modelKeyRefused: 'model_key_refused',
+  modelRefused: 'model_refused',
+  modelQuota: 'model_quota',
+  modelRateLimited: 'model_rate_limited',
+  modelUnavailable: 'model_unavailable',
+  modelUnreachable: 'model_unreachable',
+  modelAnswerInvalid: 'model_answer_invalid',
+  contextTooLong: 'context_too_long',
 } as const;
 
 /** Agents that every step-runner of the pool `default` serves. */
@@ -154,6 +163,7 @@ export const BUILT_IN_AGENTS = [
   'echo',
   'delay',
   'fail',
+  'ask_model',
 ] as const;
 export type BuiltInAgent = (typeof BUILT_IN_AGENTS)[number];
 export const DEFAULT_POOL = 'default';

@@ -41,6 +41,14 @@ import type {
   GetSecretRequestJson,
   KnownSecretsReplyJson,
   KnownSecretsRequestJson,
+  DeleteModelRequestJson,
+  GetModelRequestJson,
+  ListModelsReplyJson,
+  ListModelsRequestJson,
+  ModelJson,
+  ModelPricesJson,
+  ModelReplyJson,
+  PutModelRequestJson,
   ListSecretsReplyJson,
   ListSecretsRequestJson,
   PutSecretRequestJson,
@@ -239,6 +247,26 @@ export type RevokePoolCredentialsReply = Override<
   Wire<RevokePoolCredentialsReplyJson, keyof RevokePoolCredentialsReplyJson>,
   { credentials?: PoolCredentials; refused?: Refusal }
 >;
+
+export const MODEL_PROVIDERS = ['openai', 'anthropic', 'openai_compatible'] as const;
+export type ModelProvider = (typeof MODEL_PROVIDERS)[number];
+export type ModelPrices = Wire<ModelPricesJson>;
+export type Model = Override<
+  Wire<ModelJson, 'baseUrl' | 'apiKey' | 'maxOutputTokens' | 'temperature' | 'contextTokens' | 'prices'>,
+  { provider: ModelProvider; prices?: ModelPrices }
+>;
+export type PutModelRequest = Override<
+  Wire<PutModelRequestJson, 'preconditions'>,
+  { principal: Principal; preconditions?: Preconditions | undefined }
+>;
+export type GetModelRequest = Wire<GetModelRequestJson>;
+export type DeleteModelRequest = Override<
+  Wire<DeleteModelRequestJson, 'preconditions'>,
+  { principal: Principal; preconditions?: Preconditions | undefined }
+>;
+export type ModelReply = Override<Wire<ModelReplyJson, keyof ModelReplyJson>, { model?: Model; refused?: Refusal }>;
+export type ListModelsRequest = Wire<ListModelsRequestJson>;
+export type ListModelsReply = Override<Wire<ListModelsReplyJson>, { models: Model[] }>;
 
 export type SecretInfo = Wire<SecretInfoJson, 'lastUsedAt'>;
 export type PutSecretRequest = Override<

@@ -10,6 +10,7 @@ export type {
   TagCondition,
   Idempotency,
 } from './common.js';
+export { MODEL_PROVIDERS } from './config.js';
 export { SECRET_LIMITS, mentionsSecret, secretMistake, secretNames, secretPointers, withSecrets } from './secrets.js';
 export { etagOf, preconditionRefusal } from './preconditions.js';
 export {
@@ -88,6 +89,15 @@ export type {
   PoolCredentials,
   RevokePoolCredentialsReply,
   RevokePoolCredentialsRequest,
+  Model,
+  ModelPrices,
+  ModelProvider,
+  PutModelRequest,
+  GetModelRequest,
+  DeleteModelRequest,
+  ModelReply,
+  ListModelsRequest,
+  ListModelsReply,
   SecretInfo,
   PutSecretRequest,
   GetSecretRequest,
@@ -288,6 +298,8 @@ export {
   ApiKeySchema,
   ConfigSchema,
   PoolCredentialsSchema,
+  ModelSchema,
+  ModelPricesSchema,
   SecretInfoSchema,
 } from './generated/batuta/config/v1/service_pb.js';
 export { KnowledgeDocumentSchema, PassageSchema } from './generated/batuta/config/v1/knowledge_pb.js';

@@ -140,6 +140,8 @@ export function servicePermissions(service: NatsService, pools: readonly string[
           `${API}.STREAM.INFO.${STEPS_STREAM}`,
           `${API}.STREAM.CREATE.${STEPS_STREAM}`,
           subjects.config.knowledgeSearch,
+          subjects.config.modelGet,
+          subjects.config.agentGet,
           secretResolve,
           subjects.query.list,
           subjects.query.get,

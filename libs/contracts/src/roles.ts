@@ -15,6 +15,9 @@ const ROLE_OF = {
   // Whose workers get a tenant's tasks is an admin's business.
   [config.agentPut]: 'admin',
   [config.agentDelete]: 'admin',
+  // Where a tenant's prompts and its key go is one too.
+  [config.modelPut]: 'admin',
+  [config.modelDelete]: 'admin',
   [config.keyCreate]: 'admin',
   [config.keyGet]: 'admin',
   [config.keyList]: 'admin',

@@ -7,7 +7,7 @@ import type { Agent } from './agent.js';
 import { bounded, failureOf } from './failure.js';
 import type { Logger } from './logger.js';
 import { checkOutput } from './output.js';
-import type { Hidden, OutboundCall, PlatformContext, PlatformPorts } from './platform.js';
+import type { Hidden, OutboundCall, PlatformContext, PlatformPorts, ResolvedInput } from './platform.js';
 import { spentOf } from './spent.js';
 import { attemptOf } from './task.js';
 
@@ -72,8 +72,9 @@ export class Attempt implements PlatformContext {
   private saidBefore = false;
   private ownLogger: Logger | undefined;
   private abortedWith: Error | undefined;
-  /** Of the secrets in its input; undefined for an input without any. */
+  /** Of the secrets that it was given; undefined without any. */
   private hidden: Hidden | undefined;
+  private readonly releases: (() => void)[] = [];
 
   constructor(
     readonly key: string,
@@ -156,15 +157,13 @@ export class Attempt implements PlatformContext {
   }
 
   private async runAgent(agent: Agent<PlatformContext>): Promise<void> {
-    let release: (() => void) | undefined;
     try {
       let input = this.task.input ?? null;
       if (this.task.secrets !== undefined && this.task.secrets.length > 0) {
         const { platform } = this.options;
         if (platform?.resolveSecrets === undefined) throw new Error('this worker has no way to secrets');
         const resolved = await platform.resolveSecrets(this.task, this.signal);
-        this.hidden = resolved.hidden;
-        release = resolved.release;
+        this.hide(resolved);
         input = resolved.input;
         if (this.ending !== undefined) return;
       }
@@ -188,9 +187,27 @@ export class Attempt implements PlatformContext {
     } catch (error) {
       if (this.ending === undefined) this.end({ kind: 'failure', failure: failureOf(error, this.hidden) });
     } finally {
-      release?.();
+      for (const release of this.releases) release();
       this.agentSettled = true;
     }
+  }
+
+  async useSecrets(names: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const { platform } = this.options;
+    if (platform?.useSecrets === undefined) throw new Error('this worker has no way to secrets');
+    const used = await platform.useSecrets(this.task, names, this.signal);
+    this.hide(used);
+    return used.values;
+  }
+
+  private hide({ hidden, release }: Pick<ResolvedInput, 'hidden' | 'release'>): void {
+    const before = this.hidden;
+    this.hidden =
+      before === undefined
+        ? hidden
+        : { text: (text) => hidden.text(before.text(text)), json: (value) => hidden.json(before.json(value)) };
+    if (this.agentSettled) release();
+    else this.releases.push(release);
   }
 
   private shown(text: string): string {

@@ -13,6 +13,11 @@ export interface OutboundCall {
 export interface PlatformContext extends AgentContext {
   /** A text without the values of secrets that the attempt was given; to be called before a text is cut. */
   readonly redact: (text: string) => string;
+  /**
+   * Values of the tenant's secrets, which nothing that the attempt tells holds from then on. Throws a `TerminalError` when there is
+   * no such secret.
+   */
+  useSecrets(names: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** Begins a call to another system, so that the execution's trace shows it. */
   beginCall(name: string, attributes: Readonly<Record<string, string | number>>): OutboundCall;
 }
@@ -31,6 +36,11 @@ export interface ResolvedInput {
   readonly release: () => void;
 }
 
+/** Secrets that an agent asked for itself. */
+export interface UsedSecrets extends Pick<ResolvedInput, 'hidden' | 'release'> {
+  readonly values: ReadonlyMap<string, string>;
+}
+
 /** Counts what a runner does. */
 export interface Meter {
   /** An attempt is over, or was not begun: then without `seconds`. */
@@ -47,6 +57,8 @@ export interface PlatformPorts {
   readonly meter?: Meter;
   /** Default: a task that refers to secrets fails. */
   resolveSecrets?(task: Task, signal: AbortSignal): Promise<ResolvedInput>;
+  /** Default: an agent that asks for secrets fails. */
+  useSecrets?(task: Task, names: readonly string[], signal: AbortSignal): Promise<UsedSecrets>;
   /** Default: nothing is traced. */
   beginCall?(task: Task, name: string, attributes: Readonly<Record<string, string | number>>): OutboundCall;
 }

@@ -18,6 +18,8 @@ import { Definitions } from './definitions/definitions.service.js';
 import { DefinitionsController } from './definitions/definitions.controller.js';
 import { KnowledgeController } from './knowledge/knowledge.controller.js';
 import { Knowledge } from './knowledge/knowledge.service.js';
+import { Models } from './models/models.js';
+import { ModelsController } from './models/models.controller.js';
 import { RequestMetrics } from './request-metrics.js';
 import { Secrets } from './secrets/secrets.js';
 import { SecretsController } from './secrets/secrets.controller.js';
@@ -50,6 +52,7 @@ export class ConfigModule {
         KnowledgeController,
         PoolCredentialsController,
         SecretsController,
+        ModelsController,
       ],
       providers: [
         { provide: DataSource, useValue: dataSource },
@@ -67,6 +70,7 @@ export class ConfigModule {
         PoolCredentials,
         { provide: SecretVault, useValue: vault },
         Secrets,
+        Models,
       ],
     };
   }

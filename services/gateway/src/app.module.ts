@@ -14,6 +14,7 @@ import { ControlController } from './http/control.controller.js';
 import { ExecuteController } from './http/execute.controller.js';
 import { ExecutionsController } from './http/executions.controller.js';
 import { KnowledgeController } from './http/knowledge.controller.js';
+import { ModelsController } from './http/models.controller.js';
 import { NotificationsController } from './http/notifications.controller.js';
 import { OperationsController } from './http/operations.controller.js';
 import { PoolsController } from './http/pools.controller.js';
@@ -45,6 +46,7 @@ export class GatewayModule {
         PoolsController,
         KnowledgeController,
         SecretsController,
+        ModelsController,
         ApiKeysController,
         CallbacksController,
         NotificationsController,

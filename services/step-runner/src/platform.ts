@@ -5,7 +5,7 @@ import type { SecretSource } from '@batuta/control';
 import { counter, distributions, gauge, hideEverywhere, tallies } from '@batuta/observability';
 import type { Tracing } from '@batuta/observability';
 import { TerminalError } from '@batuta/worker';
-import type { Meter, PlatformPorts, ResolvedInput } from '@batuta/worker';
+import type { Meter, PlatformPorts, ResolvedInput, UsedSecrets } from '@batuta/worker';
 import { beginCall } from './outbound-call.js';
 import { inputWithSecrets, secretsOfTask } from './secrets.js';
 
@@ -41,6 +41,7 @@ const meter: Meter = {
 export function platformPorts({ secrets, tracing }: { secrets: SecretSource; tracing: Tracing }): PlatformPorts {
   return {
     meter,
+    useSecrets: (task, names, signal) => useSecrets(secrets, task, names, signal),
     resolveSecrets: (task, signal) => resolveSecrets(secrets, task, signal),
     beginCall: ({ executionId, stepId, attempt, traceparent = '' }, name, attributes) =>
       beginCall(tracing, traceparent, name, {
@@ -53,10 +54,19 @@ export function platformPorts({ secrets, tracing }: { secrets: SecretSource; tra
 }
 
 async function resolveSecrets(source: SecretSource, task: Task, signal: AbortSignal): Promise<ResolvedInput> {
-  const { tenantId, executionId, stepId } = task;
+  const { values, ...used } = await useSecrets(source, task, secretsOfTask(task), signal);
+  return { ...used, input: inputWithSecrets(task, values) };
+}
+
+async function useSecrets(
+  source: SecretSource,
+  { tenantId, executionId, stepId }: Task,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<UsedSecrets> {
   try {
-    const { values, hidden } = await source.resolve({ tenantId, executionId, stepId }, secretsOfTask(task), signal);
-    return { input: inputWithSecrets(task, values), hidden, release: hideEverywhere(values.values()) };
+    const { values, hidden } = await source.resolve({ tenantId, executionId, stepId }, names, signal);
+    return { values, hidden, release: hideEverywhere(values.values()) };
   } catch (error) {
     if (!(error instanceof SecretMissingError)) throw error;
     const details = { secrets: [...error.names] };

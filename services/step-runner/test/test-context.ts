@@ -15,6 +15,7 @@ export function testContext(overrides: Partial<PlatformContext> = {}): PlatformC
     signal: new AbortController().signal,
     logger: createLogger({ service: 'test', level: 'silent' }),
     redact: (text) => text,
+    useSecrets: () => Promise.reject(new Error('this test has no secrets')),
     beginCall: () => ({ traceparent: overrides.traceparent ?? '', end: () => undefined }),
     heartbeat: () => undefined,
     ...overrides,

@@ -44,6 +44,9 @@ import type {
   KnowledgeDocument,
   Links,
   Liveness,
+  Model,
+  ModelBody,
+  ModelList,
   NewApiKey,
   NewCallback,
   NewPoolCredentials,
@@ -350,6 +353,21 @@ export const OPERATIONS = {
   'secrets.delete': {
     method: 'DELETE',
     path: '/api/v1/secrets/{name}',
+    query: [],
+    headers: ['If-Match', 'If-None-Match'],
+  },
+  'models.list': { method: 'GET', path: '/api/v1/models', query: [], headers: [] },
+  'models.get': { method: 'GET', path: '/api/v1/models/{name}', query: [], headers: ['If-None-Match'] },
+  'models.put': {
+    method: 'PUT',
+    path: '/api/v1/models/{name}',
+    query: [],
+    headers: ['If-Match', 'If-None-Match'],
+    media: 'application/json',
+  },
+  'models.delete': {
+    method: 'DELETE',
+    path: '/api/v1/models/{name}',
     query: [],
     headers: ['If-Match', 'If-None-Match'],
   },
@@ -1050,6 +1068,49 @@ export class SecretsOperations {
   }
 }
 
+export interface ModelsGetOptions extends CallOptions {
+  /** ETags that you have seen, or `*`: answered with 304 and without a body while one is that of now. */
+  ifNoneMatch?: string | undefined;
+}
+
+export interface ModelsPutOptions extends CallOptions {
+  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  ifMatch?: string | undefined;
+  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  ifNoneMatch?: string | undefined;
+}
+
+export interface ModelsDeleteOptions extends CallOptions {
+  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  ifMatch?: string | undefined;
+  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  ifNoneMatch?: string | undefined;
+}
+
+export class ModelsOperations {
+  constructor(protected readonly caller: Caller) {}
+
+  /** List models */
+  list(options?: CallOptions): Answer<ModelList> {
+    return this.caller.call<ModelList>('models.list', { path: {}, options });
+  }
+
+  /** Get a model */
+  get(name: string, options?: ModelsGetOptions): Answer<Model> {
+    return this.caller.call<Model>('models.get', { path: { name }, options });
+  }
+
+  /** Make or change a model */
+  put(name: string, body: ModelBody, options?: ModelsPutOptions): Answer<Model> {
+    return this.caller.call<Model>('models.put', { path: { name }, body, options });
+  }
+
+  /** Delete a model */
+  delete(name: string, options?: ModelsDeleteOptions): Answer<Model> {
+    return this.caller.call<Model>('models.delete', { path: { name }, options });
+  }
+}
+
 export interface ApiKeysCreateOptions extends CallOptions {
   /** Yours, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat answers as the first time, with `repeated` and without the secret, which is shown only once. With another request it is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
@@ -1268,6 +1329,7 @@ export const NAMESPACES = [
   'pools',
   'knowledge',
   'secrets',
+  'models',
   'apiKeys',
   'callbacks',
   'notifications',

@@ -822,6 +822,42 @@ export interface PoolCredentials {
   revoked_at?: string | null | undefined;
 }
 
+export interface Model {
+  /** Its name: steps ask it by this. */
+  name: string;
+  /** Who answers: `openai`, `anthropic`, or any server that speaks as OpenAI does. */
+  provider: string;
+  /** What the provider calls it. */
+  model: string;
+  /** Where requests go, when not where the provider says. */
+  base_url?: string | undefined;
+  /** The secret with the key, as a reference. */
+  api_key?: string | undefined;
+  /** What it is for. */
+  description: string;
+  /** Most tokens of one answer, when a call does not say. */
+  max_output_tokens?: number | undefined;
+  /** How much chance an answer has, when a call does not say. */
+  temperature?: number | undefined;
+  /** Tokens that fit a call, its answer included. */
+  context_tokens?: number | undefined;
+  /** Prices of its own, instead of those of the price list. */
+  prices?: ModelPrices | undefined;
+  /** Grows with each change. */
+  revision: number;
+  /** When it was last changed. */
+  updated_at: string | null;
+  /** The tenant that it belongs to. */
+  tenant_id: string;
+}
+
+export interface ModelPrices {
+  /** US dollars a million input tokens. */
+  input: number;
+  /** US dollars a million output tokens. */
+  output: number;
+}
+
 export interface SecretInfo {
   /** Its name: configs refer to it as `{{secret:NAME}}`. */
   name: string;
@@ -2430,6 +2466,39 @@ export interface PoolList {
 export interface AgentList {
   /** The agents. */
   agents: Agent[];
+}
+
+export interface ModelList {
+  /** The models, by name. */
+  models: Model[];
+}
+
+export interface ModelBody {
+  /** Who answers. `openai_compatible` is any server that speaks as OpenAI does, at `base_url`. */
+  provider: 'openai' | 'anthropic' | 'openai_compatible';
+  /** What the provider calls it. */
+  model: string;
+  /** Where requests go. */
+  base_url?: string | undefined;
+  /** The secret with the key, as a reference. */
+  api_key?: string | undefined;
+  /** What it is for. */
+  description?: string | undefined;
+  /** Most tokens of one answer, when a call does not say. */
+  max_output_tokens?: number | undefined;
+  /** How much chance an answer has. */
+  temperature?: number | undefined;
+  /** Tokens that fit a call, its answer included. */
+  context_tokens?: number | undefined;
+  /** Its own prices, instead of those of the price list. */
+  prices?:
+    | {
+        /** US dollars a million input tokens. */
+        input: number;
+        /** US dollars a million output tokens. */
+        output: number;
+      }
+    | undefined;
 }
 
 export interface AgentBody {

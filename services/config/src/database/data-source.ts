@@ -16,6 +16,7 @@ import { SearchPartsOfWords1700000000010 } from './migrations/1700000000010-sear
 import { CreatePoolCredentials1700000000050 } from './migrations/1700000000050-create-pool-credentials.js';
 import { IndexPartsOfNames1700000000060 } from './migrations/1700000000060-index-parts-of-names.js';
 import { CreateSecrets1700000000070 } from './migrations/1700000000070-create-secrets.js';
+import { CreateModels1700000000080 } from './migrations/1700000000080-create-models.js';
 import { IndexConfigFilters1700000000020 } from './migrations/1700000000020-index-config-filters.js';
 import { PoolTenants1700000000030 } from './migrations/1700000000030-pool-tenants.js';
 
@@ -54,6 +55,7 @@ export function configDataSource(options: { databaseUrl: Secret; connections: nu
       CreatePoolCredentials1700000000050,
       IndexPartsOfNames1700000000060,
       CreateSecrets1700000000070,
+      CreateModels1700000000080,
     ],
     migrationsTableName: 'migrations',
   });

@@ -29,6 +29,8 @@ const READS: ReadonlySet<string> = new Set([
   subjects.config.keyAuthenticate,
   subjects.config.keyGet,
   subjects.config.keyList,
+  subjects.config.modelGet,
+  subjects.config.modelList,
   subjects.config.secretGet,
   subjects.config.secretList,
   subjects.config.knowledgeGet,

@@ -34,6 +34,12 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   [`post ${EXECUTIONS}/fork`]: { from_step_id: 'again', input: { who: 'everybody' } },
   'put /api/v1/agents/{name}': { pool: 'text', description: 'Counts words', input_schema: { type: 'object' } },
   'patch /api/v1/agents/{name}': { description: 'Counts words and characters', output_schema: null },
+  'put /api/v1/models/{name}': {
+    provider: 'openai_compatible',
+    model: 'llama3.2',
+    base_url: 'http://127.0.0.1:11434/v1',
+    max_output_tokens: 1_000,
+  },
   'put /api/v1/secrets/{name}': { value: 'not-a-real-token', description: 'For the ticket system' },
   'post /api/v1/knowledge/documents': {
     source: 'runbooks/import.md',

@@ -17,6 +17,9 @@ import {
   PassageSchema,
   PoolCredentialsSchema,
   PoolViewSchema,
+  ModelSchema,
+  ModelPricesSchema,
+  MODEL_PROVIDERS,
   SecretInfoSchema,
   SECRET_LIMITS,
   PRIORITIES,
@@ -264,6 +267,8 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
     StepAttemptSchema,
     PoolViewSchema,
     PoolCredentialsSchema,
+    ModelSchema,
+    ModelPricesSchema,
     SecretInfoSchema,
     KnowledgeDocumentSchema,
     PassageSchema,
@@ -449,6 +454,42 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
     EventPage: page('events', 'Event'),
     PoolList: { type: 'object', required: ['pools'], properties: { pools: listOf('PoolView') } },
     AgentList: { type: 'object', properties: { agents: listOf('Agent') } },
+    ModelList: { type: 'object', properties: { models: listOf('Model') } },
+    ModelBody: {
+      type: 'object',
+      required: ['provider', 'model'],
+      properties: {
+        provider: {
+          type: 'string',
+          enum: [...MODEL_PROVIDERS],
+          description: 'Who answers. `openai_compatible` is any server that speaks as OpenAI does, at `base_url`.',
+        },
+        model: { type: 'string', maxLength: 200, description: 'What the provider calls it.' },
+        base_url: { type: 'string', maxLength: 2048, description: 'Where requests go.' },
+        api_key: {
+          type: 'string',
+          pattern: '^\\{\\{secret:[A-Za-z0-9_-]{1,64}\\}\\}$',
+          description: 'The secret with the key, as a reference.',
+        },
+        description: { type: 'string', maxLength: 2000, description: 'What it is for.' },
+        max_output_tokens: {
+          type: 'integer',
+          minimum: 1,
+          description: 'Most tokens of one answer, when a call does not say.',
+        },
+        temperature: { type: 'number', minimum: 0, maximum: 2, description: 'How much chance an answer has.' },
+        context_tokens: { type: 'integer', minimum: 1, description: 'Tokens that fit a call, its answer included.' },
+        prices: {
+          type: 'object',
+          required: ['input', 'output'],
+          description: 'Its own prices, instead of those of the price list.',
+          properties: {
+            input: { type: 'number', minimum: 0, description: 'US dollars a million input tokens.' },
+            output: { type: 'number', minimum: 0, description: 'US dollars a million output tokens.' },
+          },
+        },
+      },
+    },
     AgentBody: {
       type: 'object',
       properties: {

@@ -45,6 +45,7 @@ const TAGS: Readonly<Record<string, string>> = {
   Executions: 'Start executions, follow them, steer them.',
   Agents: 'The agents that steps run on.',
   Pools: 'The pools of workers that serve agents.',
+  Models: 'The language models that steps ask.',
   Secrets: 'What configs and callbacks refer to and must not hold.',
   Knowledge: 'Documents that agents search.',
   'API keys': 'Who may do what.',

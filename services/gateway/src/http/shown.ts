@@ -3,10 +3,20 @@ import {
   ApiKeySchema,
   ConfigSchema,
   KnowledgeDocumentSchema,
+  ModelSchema,
   SecretInfoSchema,
   toUserJson,
 } from '@batuta/contracts';
-import type { Agent, ApiKey, Config, JsonObject, JsonValue, KnowledgeDocument, SecretInfo } from '@batuta/contracts';
+import type {
+  Agent,
+  ApiKey,
+  Config,
+  JsonObject,
+  JsonValue,
+  KnowledgeDocument,
+  Model,
+  SecretInfo,
+} from '@batuta/contracts';
 import { Problem } from './problem.js';
 
 /** What the platform keeps beside a definition; shown with it, and left out when it comes back in a PUT. */
@@ -75,6 +85,22 @@ export function shownAgent(agent: Agent | undefined): JsonObject {
 export function shownKey(key: ApiKey | undefined): JsonObject {
   if (key === undefined) throw new Problem('not_found', 'There is no such API key.');
   return toUserJson(ApiKeySchema, key);
+}
+
+/** What the platform keeps beside what a user says of a model. */
+const KEPT_OF_MODEL = ['tenant_id', 'revision', 'updated_at'] as const;
+
+/** What is said of a model in a body that may be what a GET answered. */
+export function modelOf(name: string, body: JsonValue): JsonValue {
+  const model: JsonObject = { ...(body as JsonObject) };
+  for (const field of KEPT_OF_MODEL) delete model[field];
+  if (model['name'] === name) delete model['name'];
+  return model;
+}
+
+export function shownModel(model: Model | undefined): JsonObject {
+  if (model === undefined) throw new Problem('not_found', 'There is no such model.');
+  return toUserJson(ModelSchema, model);
 }
 
 /** What the platform keeps beside what a user says of a secret. */

@@ -3,6 +3,7 @@ import type { ControlClient } from '@batuta/messaging';
 import { addressPolicy, GuardedClient, HostNames } from '@batuta/outbound-http';
 import type { Sandbox } from '@batuta/sandbox';
 import type { Agent, PlatformContext } from '@batuta/worker';
+import { askModelAgent } from './ask-model.js';
 import { delayAgent } from './delay.js';
 import { echoAgent } from './echo.js';
 import { failAgent } from './fail.js';
@@ -50,6 +51,7 @@ export function builtInAgents(options: BuiltInAgentOptions): BuiltInAgents {
     echo: echoAgent,
     delay: delayAgent,
     fail: failAgent,
+    ask_model: askModelAgent({ control, client: http, sandbox }),
   };
   return {
     agents: Object.values(agents),

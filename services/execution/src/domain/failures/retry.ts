@@ -17,6 +17,9 @@ export interface RetryPolicy {
 /** Milliseconds: the longest wait between attempts when a policy sets no max_backoff_ms. */
 export const DEFAULT_MAX_BACKOFF_MS = 3_600_000;
 
+/** Milliseconds: a longer wait that a failure asks for is cut to this. */
+const LONGEST_RETRY_AFTER_MS = 24 * 3_600_000;
+
 export function retryPolicy(retry: Retry | undefined): RetryPolicy {
   return {
     maxAttempts: Math.max(1, retry?.max_attempts ?? 1),
@@ -32,7 +35,8 @@ export function retryPolicy(retry: Retry | undefined): RetryPolicy {
 /**
  * Epoch ms of the next attempt after `failures` spent attempts, or undefined when the policy allows none.
  * Wait: min(max_backoff_ms, backoff_ms × coefficient^(failures − 1)), with full jitter uniform from 0 to that
- * (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+ * (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). Who failed may ask for a longer wait, as a server
+ * does with `Retry-After`: `details.retry_after_ms`.
  */
 export function nextAttemptAt(
   policy: RetryPolicy,
@@ -48,7 +52,9 @@ export function nextAttemptAt(
   }
   const ceiling = Math.min(policy.maxBackoffMs, policy.backoffMs * policy.coefficient ** (failures - 1));
   const wait = policy.jitter ? Math.floor(uniform(seed, salt, failures) * (ceiling + 1)) : Math.round(ceiling);
-  const retryAt = at + wait;
+  const asked = failure.details?.['retry_after_ms'];
+  const least = typeof asked === 'number' && asked > 0 ? Math.min(Math.ceil(asked), LONGEST_RETRY_AFTER_MS) : 0;
+  const retryAt = at + Math.max(wait, least);
   if (policy.totalTimeoutMs > 0 && retryAt > firstScheduledAt + policy.totalTimeoutMs) {
     return undefined;
   }

@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file batuta/config/v1/service.proto.
  */
 export const file_batuta_config_v1_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5iYXR1dGEvY29uZmlnL3YxL3NlcnZpY2UucHJvdG8SEGJhdHV0YS5jb25maWcudjEi2AEKBkNvbmZpZxIKCgJpZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSEAoIb3duZXJfaWQYAyABKAkSDwoHdmVyc2lvbhgEIAEoBRIRCglpc19hY3RpdmUYBSABKAgSEgoKY3JlYXRlZF9hdBgGIAEoARISCgp1cGRhdGVkX2F0GAcgASgBEj0KCmRlZmluaXRpb24YCCABKAsyKS5iYXR1dGEuY29uZmlnLnYxLk9yY2hlc3RyYXRpb25EZWZpbml0aW9uEhIKCmRlbGV0ZWRfYXQYCSABKAEigwEKC0NvbmZpZ1JlcGx5EigKBmNvbmZpZxgBIAEoCzIYLmJhdHV0YS5jb25maWcudjEuQ29uZmlnEioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwSDAoEZXRhZxgDIAEoCRIQCghyZXBlYXRlZBgEIAEoCCKlAQoTQ3JlYXRlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIqCgpkZWZpbml0aW9uGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEjIKC2lkZW1wb3RlbmN5GAMgASgLMh0uYmF0dXRhLmNvbW1vbi52MS5JZGVtcG90ZW5jeSJ4ChBHZXRDb25maWdSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEg8KB3ZlcnNpb24YAyABKAUSFwoPaW5jbHVkZV9kZWxldGVkGAQgASgIItsBChJMaXN0Q29uZmlnc1JlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSFQoNbmFtZV9jb250YWlucxgCIAEoCRIQCghzdHJhdGVneRgDIAEoCRIQCghvd25lcl9pZBgEIAEoCRIXCg9pbmNsdWRlX2RlbGV0ZWQYBSABKAgSDQoFbGltaXQYBiABKAUSDgoGY3Vyc29yGAcgASgJEg4KBm9mZnNldBgIIAEoBRISCgp3aXRoX3RvdGFsGAkgASgIIo0BChBMaXN0Q29uZmlnc1JlcGx5EikKB2NvbmZpZ3MYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLkNvbmZpZxITCgtuZXh0X2N1cnNvchgCIAEoCRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEg0KBXRvdGFsGAQgASgBIsQBChNVcGRhdGVDb25maWdSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEioKCmRlZmluaXRpb24YAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSNgoNcHJlY29uZGl0aW9ucxgEIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucxINCgVtZXJnZRgFIAEoCCKJAQoTRGVsZXRlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRI2Cg1wcmVjb25kaXRpb25zGAMgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zIr4BChRSZXN0b3JlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRI2Cg1wcmVjb25kaXRpb25zGAMgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zEjIKC2lkZW1wb3RlbmN5GAQgASgLMh0uYmF0dXRhLmNvbW1vbi52MS5JZGVtcG90ZW5jeSKRAQoTTGlzdFZlcnNpb25zUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRINCgVsaW1pdBgDIAEoBRIWCg5iZWZvcmVfdmVyc2lvbhgEIAEoBRIXCg9pbmNsdWRlX2RlbGV0ZWQYBSABKAgiawoRTGlzdFZlcnNpb25zUmVwbHkSKgoIdmVyc2lvbnMYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLkNvbmZpZxIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIjUKFFJlc29sdmVDb25maWdSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIKCgJpZBgCIAEoCSKQAQoSUmVzb2x2ZUNvbmZpZ1JlcGx5EhEKCWNvbmZpZ19pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEhgKEGhhc19pbnB1dF9zY2hlbWEYAyABKAgSKgoHcmVmdXNlZBgEIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBIQCghsZWFzZV9tcxgFIAEoBSI3ChFHZXRWZXJzaW9uUmVxdWVzdBIRCgljb25maWdfaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBSKzAQoPR2V0VmVyc2lvblJlcGx5EhEKCWNvbmZpZ19pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEhEKCXRlbmFudF9pZBgDIAEoCRI9CgpkZWZpbml0aW9uGAQgASgLMikuYmF0dXRhLmNvbmZpZy52MS5PcmNoZXN0cmF0aW9uRGVmaW5pdGlvbhIqCgdyZWZ1c2VkGAUgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIuABCgVBZ2VudBIMCgRuYW1lGAEgASgJEgwKBHBvb2wYAiABKAkSEwoLZGVzY3JpcHRpb24YAyABKAkSLAoMaW5wdXRfc2NoZW1hGAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEi0KDW91dHB1dF9zY2hlbWEYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEAoIYnVpbHRfaW4YBiABKAgSEAoIcmV2aXNpb24YByABKAUSEgoKdXBkYXRlZF9hdBgIIAEoARIRCgl0ZW5hbnRfaWQYCSABKAkivAEKD1B1dEFnZW50UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRuYW1lGAIgASgJEiQKBGJvZHkYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSNgoNcHJlY29uZGl0aW9ucxgEIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucxINCgVtZXJnZRgFIAEoCCIyCg9HZXRBZ2VudFJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEgwKBG5hbWUYAiABKAkiigEKEkRlbGV0ZUFnZW50UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRuYW1lGAIgASgJEjYKDXByZWNvbmRpdGlvbnMYAyABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMifwoKQWdlbnRSZXBseRImCgVhZ2VudBgBIAEoCzIXLmJhdHV0YS5jb25maWcudjEuQWdlbnQSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBIMCgRldGFnGAMgASgJEg8KB2NyZWF0ZWQYBCABKAgiJgoRTGlzdEFnZW50c1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJIjoKD0xpc3RBZ2VudHNSZXBseRInCgZhZ2VudHMYASADKAsyFy5iYXR1dGEuY29uZmlnLnYxLkFnZW50IjwKDUNvbmZpZ0NoYW5nZWQSDAoEa2luZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSCgoCaWQYAyABKAkiJwoTQXV0aGVudGljYXRlUmVxdWVzdBIQCghrZXlfaGFzaBgBIAEoCSJXChFBdXRoZW50aWNhdGVSZXBseRIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBISCgpleHBpcmVzX2F0GAIgASgBIqABCgZBcGlLZXkSCgoCaWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEg8KB3VzZXJfaWQYAyABKAkSDAoEcm9sZRgEIAEoCRIMCgRuYW1lGAUgASgJEhIKCmNyZWF0ZWRfYXQYBiABKAESEgoKZXhwaXJlc19hdBgHIAEoARISCgpyZXZva2VkX2F0GAggASgBEg4KBnByZWZpeBgJIAEoCSLNAQoTQ3JlYXRlQXBpS2V5UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIPCgd1c2VyX2lkGAIgASgJEgwKBHJvbGUYAyABKAkSDAoEbmFtZRgEIAEoCRISCgpleHBpcmVzX2F0GAUgASgBEhEKCXRlbmFudF9pZBgGIAEoCRIyCgtpZGVtcG90ZW5jeRgHIAEoCzIdLmJhdHV0YS5jb21tb24udjEuSWRlbXBvdGVuY3kilgEKEUNyZWF0ZUFwaUtleVJlcGx5EiUKA2tleRgBIAEoCzIYLmJhdHV0YS5jb25maWcudjEuQXBpS2V5Eg4KBnNlY3JldBgCIAEoCRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYBCABKAkSEAoIcmVwZWF0ZWQYBSABKAgiTgoQR2V0QXBpS2V5UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCSJuCgtBcGlLZXlSZXBseRIlCgNrZXkYASABKAsyGC5iYXR1dGEuY29uZmlnLnYxLkFwaUtleRIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYAyABKAkiYwoSTGlzdEFwaUtleXNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEg0KBWxpbWl0GAIgASgFEg4KBmN1cnNvchgDIAEoCSJ7ChBMaXN0QXBpS2V5c1JlcGx5EiYKBGtleXMYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLkFwaUtleRIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEhMKC25leHRfY3Vyc29yGAMgASgJIokBChNSZXZva2VBcGlLZXlSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEjYKDXByZWNvbmRpdGlvbnMYAyABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMiiQEKD1Bvb2xDcmVkZW50aWFscxIKCgJpZBgBIAEoCRIMCgRwb29sGAIgASgJEgwKBG5hbWUYAyABKAkSEgoKY3JlYXRlZF9ieRgEIAEoCRISCgpjcmVhdGVkX2F0GAUgASgBEhIKCmV4cGlyZXNfYXQYBiABKAESEgoKcmV2b2tlZF9hdBgHIAEoASJ+ChxDcmVhdGVQb29sQ3JlZGVudGlhbHNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBHBvb2wYAiABKAkSDAoEbmFtZRgDIAEoCRISCgpleHBpcmVzX2F0GAQgASgBIo4BChpDcmVhdGVQb29sQ3JlZGVudGlhbHNSZXBseRI2CgtjcmVkZW50aWFscxgBIAEoCzIhLmJhdHV0YS5jb25maWcudjEuUG9vbENyZWRlbnRpYWxzEgwKBGZpbGUYAiABKAkSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCJ5ChpMaXN0UG9vbENyZWRlbnRpYWxzUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRwb29sGAIgASgJEg0KBWxpbWl0GAMgASgFEg4KBmN1cnNvchgEIAEoCSKTAQoYTGlzdFBvb2xDcmVkZW50aWFsc1JlcGx5EjYKC2NyZWRlbnRpYWxzGAEgAygLMiEuYmF0dXRhLmNvbmZpZy52MS5Qb29sQ3JlZGVudGlhbHMSEwoLbmV4dF9jdXJzb3IYAiABKAkSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCJoChxSZXZva2VQb29sQ3JlZGVudGlhbHNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBHBvb2wYAiABKAkSCgoCaWQYAyABKAkigAEKGlJldm9rZVBvb2xDcmVkZW50aWFsc1JlcGx5EjYKC2NyZWRlbnRpYWxzGAEgASgLMiEuYmF0dXRhLmNvbmZpZy52MS5Qb29sQ3JlZGVudGlhbHMSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCKSAQoKU2VjcmV0SW5mbxIMCgRuYW1lGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSEwoLZGVzY3JpcHRpb24YAyABKAkSEgoKY3JlYXRlZF9hdBgEIAEoARISCgp1cGRhdGVkX2F0GAUgASgBEhQKDGxhc3RfdXNlZF9hdBgGIAEoARISCgp1cGRhdGVkX2J5GAcgASgJIq4BChBQdXRTZWNyZXRSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBG5hbWUYAiABKAkSJAoEYm9keRgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRI2Cg1wcmVjb25kaXRpb25zGAQgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zIlAKEEdldFNlY3JldFJlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSDAoEbmFtZRgCIAEoCSKLAQoTRGVsZXRlU2VjcmV0UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRuYW1lGAIgASgJEjYKDXByZWNvbmRpdGlvbnMYAyABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMihgEKC1NlY3JldFJlcGx5EiwKBnNlY3JldBgBIAEoCzIcLmJhdHV0YS5jb25maWcudjEuU2VjcmV0SW5mbxIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYAyABKAkSDwoHY3JlYXRlZBgEIAEoCCJjChJMaXN0U2VjcmV0c1JlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSDQoFbGltaXQYAiABKAUSDgoGY3Vyc29yGAMgASgJIoIBChBMaXN0U2VjcmV0c1JlcGx5Ei0KB3NlY3JldHMYASADKAsyHC5iYXR1dGEuY29uZmlnLnYxLlNlY3JldEluZm8SKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBITCgtuZXh0X2N1cnNvchgDIAEoCSJ1ChVSZXNvbHZlU2VjcmV0c1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEg0KBW5hbWVzGAIgAygJEhQKDGV4ZWN1dGlvbl9pZBgDIAEoCRIPCgdzdGVwX2lkGAQgASgJEhMKC2NhbGxiYWNrX2lkGAUgASgJIrMBChNSZXNvbHZlU2VjcmV0c1JlcGx5EkEKBnZhbHVlcxgBIAMoCzIxLmJhdHV0YS5jb25maWcudjEuUmVzb2x2ZVNlY3JldHNSZXBseS5WYWx1ZXNFbnRyeRIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsGi0KC1ZhbHVlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiNwoTS25vd25TZWNyZXRzUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSDQoFbmFtZXMYAiADKAkijwEKEUtub3duU2VjcmV0c1JlcGx5Eg0KBWtub3duGAEgAygJEj0KBW1lYW50GAIgAygLMi4uYmF0dXRhLmNvbmZpZy52MS5Lbm93blNlY3JldHNSZXBseS5NZWFudEVudHJ5GiwKCk1lYW50RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AWIGcHJvdG8z", [file_batuta_common_v1_common, file_batuta_config_v1_definition, file_google_protobuf_struct]);
+  fileDesc("Ch5iYXR1dGEvY29uZmlnL3YxL3NlcnZpY2UucHJvdG8SEGJhdHV0YS5jb25maWcudjEi2AEKBkNvbmZpZxIKCgJpZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSEAoIb3duZXJfaWQYAyABKAkSDwoHdmVyc2lvbhgEIAEoBRIRCglpc19hY3RpdmUYBSABKAgSEgoKY3JlYXRlZF9hdBgGIAEoARISCgp1cGRhdGVkX2F0GAcgASgBEj0KCmRlZmluaXRpb24YCCABKAsyKS5iYXR1dGEuY29uZmlnLnYxLk9yY2hlc3RyYXRpb25EZWZpbml0aW9uEhIKCmRlbGV0ZWRfYXQYCSABKAEigwEKC0NvbmZpZ1JlcGx5EigKBmNvbmZpZxgBIAEoCzIYLmJhdHV0YS5jb25maWcudjEuQ29uZmlnEioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwSDAoEZXRhZxgDIAEoCRIQCghyZXBlYXRlZBgEIAEoCCKlAQoTQ3JlYXRlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIqCgpkZWZpbml0aW9uGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEjIKC2lkZW1wb3RlbmN5GAMgASgLMh0uYmF0dXRhLmNvbW1vbi52MS5JZGVtcG90ZW5jeSJ4ChBHZXRDb25maWdSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEg8KB3ZlcnNpb24YAyABKAUSFwoPaW5jbHVkZV9kZWxldGVkGAQgASgIItsBChJMaXN0Q29uZmlnc1JlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSFQoNbmFtZV9jb250YWlucxgCIAEoCRIQCghzdHJhdGVneRgDIAEoCRIQCghvd25lcl9pZBgEIAEoCRIXCg9pbmNsdWRlX2RlbGV0ZWQYBSABKAgSDQoFbGltaXQYBiABKAUSDgoGY3Vyc29yGAcgASgJEg4KBm9mZnNldBgIIAEoBRISCgp3aXRoX3RvdGFsGAkgASgIIo0BChBMaXN0Q29uZmlnc1JlcGx5EikKB2NvbmZpZ3MYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLkNvbmZpZxITCgtuZXh0X2N1cnNvchgCIAEoCRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEg0KBXRvdGFsGAQgASgBIsQBChNVcGRhdGVDb25maWdSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEioKCmRlZmluaXRpb24YAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSNgoNcHJlY29uZGl0aW9ucxgEIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucxINCgVtZXJnZRgFIAEoCCKJAQoTRGVsZXRlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRI2Cg1wcmVjb25kaXRpb25zGAMgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zIr4BChRSZXN0b3JlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRI2Cg1wcmVjb25kaXRpb25zGAMgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zEjIKC2lkZW1wb3RlbmN5GAQgASgLMh0uYmF0dXRhLmNvbW1vbi52MS5JZGVtcG90ZW5jeSKRAQoTTGlzdFZlcnNpb25zUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRINCgVsaW1pdBgDIAEoBRIWCg5iZWZvcmVfdmVyc2lvbhgEIAEoBRIXCg9pbmNsdWRlX2RlbGV0ZWQYBSABKAgiawoRTGlzdFZlcnNpb25zUmVwbHkSKgoIdmVyc2lvbnMYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLkNvbmZpZxIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIjUKFFJlc29sdmVDb25maWdSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIKCgJpZBgCIAEoCSKQAQoSUmVzb2x2ZUNvbmZpZ1JlcGx5EhEKCWNvbmZpZ19pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEhgKEGhhc19pbnB1dF9zY2hlbWEYAyABKAgSKgoHcmVmdXNlZBgEIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBIQCghsZWFzZV9tcxgFIAEoBSI3ChFHZXRWZXJzaW9uUmVxdWVzdBIRCgljb25maWdfaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBSKzAQoPR2V0VmVyc2lvblJlcGx5EhEKCWNvbmZpZ19pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEhEKCXRlbmFudF9pZBgDIAEoCRI9CgpkZWZpbml0aW9uGAQgASgLMikuYmF0dXRhLmNvbmZpZy52MS5PcmNoZXN0cmF0aW9uRGVmaW5pdGlvbhIqCgdyZWZ1c2VkGAUgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIuABCgVBZ2VudBIMCgRuYW1lGAEgASgJEgwKBHBvb2wYAiABKAkSEwoLZGVzY3JpcHRpb24YAyABKAkSLAoMaW5wdXRfc2NoZW1hGAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEi0KDW91dHB1dF9zY2hlbWEYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEAoIYnVpbHRfaW4YBiABKAgSEAoIcmV2aXNpb24YByABKAUSEgoKdXBkYXRlZF9hdBgIIAEoARIRCgl0ZW5hbnRfaWQYCSABKAkivAEKD1B1dEFnZW50UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRuYW1lGAIgASgJEiQKBGJvZHkYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSNgoNcHJlY29uZGl0aW9ucxgEIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucxINCgVtZXJnZRgFIAEoCCIyCg9HZXRBZ2VudFJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEgwKBG5hbWUYAiABKAkiigEKEkRlbGV0ZUFnZW50UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRuYW1lGAIgASgJEjYKDXByZWNvbmRpdGlvbnMYAyABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMifwoKQWdlbnRSZXBseRImCgVhZ2VudBgBIAEoCzIXLmJhdHV0YS5jb25maWcudjEuQWdlbnQSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBIMCgRldGFnGAMgASgJEg8KB2NyZWF0ZWQYBCABKAgiJgoRTGlzdEFnZW50c1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJIjoKD0xpc3RBZ2VudHNSZXBseRInCgZhZ2VudHMYASADKAsyFy5iYXR1dGEuY29uZmlnLnYxLkFnZW50Ip4CCgVNb2RlbBIMCgRuYW1lGAEgASgJEhAKCHByb3ZpZGVyGAIgASgJEg0KBW1vZGVsGAMgASgJEhAKCGJhc2VfdXJsGAQgASgJEg8KB2FwaV9rZXkYBSABKAkSEwoLZGVzY3JpcHRpb24YBiABKAkSGQoRbWF4X291dHB1dF90b2tlbnMYByABKAUSEwoLdGVtcGVyYXR1cmUYCCABKAESFgoOY29udGV4dF90b2tlbnMYCSABKAUSLQoGcHJpY2VzGAogASgLMh0uYmF0dXRhLmNvbmZpZy52MS5Nb2RlbFByaWNlcxIQCghyZXZpc2lvbhgLIAEoBRISCgp1cGRhdGVkX2F0GAwgASgBEhEKCXRlbmFudF9pZBgNIAEoCSIsCgtNb2RlbFByaWNlcxINCgVpbnB1dBgBIAEoARIOCgZvdXRwdXQYAiABKAEirQEKD1B1dE1vZGVsUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRuYW1lGAIgASgJEiQKBGJvZHkYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSNgoNcHJlY29uZGl0aW9ucxgEIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucyIyCg9HZXRNb2RlbFJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEgwKBG5hbWUYAiABKAkiigEKEkRlbGV0ZU1vZGVsUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRuYW1lGAIgASgJEjYKDXByZWNvbmRpdGlvbnMYAyABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMifwoKTW9kZWxSZXBseRImCgVtb2RlbBgBIAEoCzIXLmJhdHV0YS5jb25maWcudjEuTW9kZWwSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBIMCgRldGFnGAMgASgJEg8KB2NyZWF0ZWQYBCABKAgiJgoRTGlzdE1vZGVsc1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJIjoKD0xpc3RNb2RlbHNSZXBseRInCgZtb2RlbHMYASADKAsyFy5iYXR1dGEuY29uZmlnLnYxLk1vZGVsIjwKDUNvbmZpZ0NoYW5nZWQSDAoEa2luZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSCgoCaWQYAyABKAkiJwoTQXV0aGVudGljYXRlUmVxdWVzdBIQCghrZXlfaGFzaBgBIAEoCSJXChFBdXRoZW50aWNhdGVSZXBseRIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBISCgpleHBpcmVzX2F0GAIgASgBIqABCgZBcGlLZXkSCgoCaWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEg8KB3VzZXJfaWQYAyABKAkSDAoEcm9sZRgEIAEoCRIMCgRuYW1lGAUgASgJEhIKCmNyZWF0ZWRfYXQYBiABKAESEgoKZXhwaXJlc19hdBgHIAEoARISCgpyZXZva2VkX2F0GAggASgBEg4KBnByZWZpeBgJIAEoCSLNAQoTQ3JlYXRlQXBpS2V5UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIPCgd1c2VyX2lkGAIgASgJEgwKBHJvbGUYAyABKAkSDAoEbmFtZRgEIAEoCRISCgpleHBpcmVzX2F0GAUgASgBEhEKCXRlbmFudF9pZBgGIAEoCRIyCgtpZGVtcG90ZW5jeRgHIAEoCzIdLmJhdHV0YS5jb21tb24udjEuSWRlbXBvdGVuY3kilgEKEUNyZWF0ZUFwaUtleVJlcGx5EiUKA2tleRgBIAEoCzIYLmJhdHV0YS5jb25maWcudjEuQXBpS2V5Eg4KBnNlY3JldBgCIAEoCRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYBCABKAkSEAoIcmVwZWF0ZWQYBSABKAgiTgoQR2V0QXBpS2V5UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCSJuCgtBcGlLZXlSZXBseRIlCgNrZXkYASABKAsyGC5iYXR1dGEuY29uZmlnLnYxLkFwaUtleRIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYAyABKAkiYwoSTGlzdEFwaUtleXNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEg0KBWxpbWl0GAIgASgFEg4KBmN1cnNvchgDIAEoCSJ7ChBMaXN0QXBpS2V5c1JlcGx5EiYKBGtleXMYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLkFwaUtleRIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEhMKC25leHRfY3Vyc29yGAMgASgJIokBChNSZXZva2VBcGlLZXlSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEjYKDXByZWNvbmRpdGlvbnMYAyABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMiiQEKD1Bvb2xDcmVkZW50aWFscxIKCgJpZBgBIAEoCRIMCgRwb29sGAIgASgJEgwKBG5hbWUYAyABKAkSEgoKY3JlYXRlZF9ieRgEIAEoCRISCgpjcmVhdGVkX2F0GAUgASgBEhIKCmV4cGlyZXNfYXQYBiABKAESEgoKcmV2b2tlZF9hdBgHIAEoASJ+ChxDcmVhdGVQb29sQ3JlZGVudGlhbHNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBHBvb2wYAiABKAkSDAoEbmFtZRgDIAEoCRISCgpleHBpcmVzX2F0GAQgASgBIo4BChpDcmVhdGVQb29sQ3JlZGVudGlhbHNSZXBseRI2CgtjcmVkZW50aWFscxgBIAEoCzIhLmJhdHV0YS5jb25maWcudjEuUG9vbENyZWRlbnRpYWxzEgwKBGZpbGUYAiABKAkSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCJ5ChpMaXN0UG9vbENyZWRlbnRpYWxzUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRwb29sGAIgASgJEg0KBWxpbWl0GAMgASgFEg4KBmN1cnNvchgEIAEoCSKTAQoYTGlzdFBvb2xDcmVkZW50aWFsc1JlcGx5EjYKC2NyZWRlbnRpYWxzGAEgAygLMiEuYmF0dXRhLmNvbmZpZy52MS5Qb29sQ3JlZGVudGlhbHMSEwoLbmV4dF9jdXJzb3IYAiABKAkSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCJoChxSZXZva2VQb29sQ3JlZGVudGlhbHNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBHBvb2wYAiABKAkSCgoCaWQYAyABKAkigAEKGlJldm9rZVBvb2xDcmVkZW50aWFsc1JlcGx5EjYKC2NyZWRlbnRpYWxzGAEgASgLMiEuYmF0dXRhLmNvbmZpZy52MS5Qb29sQ3JlZGVudGlhbHMSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCKSAQoKU2VjcmV0SW5mbxIMCgRuYW1lGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSEwoLZGVzY3JpcHRpb24YAyABKAkSEgoKY3JlYXRlZF9hdBgEIAEoARISCgp1cGRhdGVkX2F0GAUgASgBEhQKDGxhc3RfdXNlZF9hdBgGIAEoARISCgp1cGRhdGVkX2J5GAcgASgJIq4BChBQdXRTZWNyZXRSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBG5hbWUYAiABKAkSJAoEYm9keRgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRI2Cg1wcmVjb25kaXRpb25zGAQgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zIlAKEEdldFNlY3JldFJlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSDAoEbmFtZRgCIAEoCSKLAQoTRGVsZXRlU2VjcmV0UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRuYW1lGAIgASgJEjYKDXByZWNvbmRpdGlvbnMYAyABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMihgEKC1NlY3JldFJlcGx5EiwKBnNlY3JldBgBIAEoCzIcLmJhdHV0YS5jb25maWcudjEuU2VjcmV0SW5mbxIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYAyABKAkSDwoHY3JlYXRlZBgEIAEoCCJjChJMaXN0U2VjcmV0c1JlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSDQoFbGltaXQYAiABKAUSDgoGY3Vyc29yGAMgASgJIoIBChBMaXN0U2VjcmV0c1JlcGx5Ei0KB3NlY3JldHMYASADKAsyHC5iYXR1dGEuY29uZmlnLnYxLlNlY3JldEluZm8SKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBITCgtuZXh0X2N1cnNvchgDIAEoCSJ1ChVSZXNvbHZlU2VjcmV0c1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEg0KBW5hbWVzGAIgAygJEhQKDGV4ZWN1dGlvbl9pZBgDIAEoCRIPCgdzdGVwX2lkGAQgASgJEhMKC2NhbGxiYWNrX2lkGAUgASgJIrMBChNSZXNvbHZlU2VjcmV0c1JlcGx5EkEKBnZhbHVlcxgBIAMoCzIxLmJhdHV0YS5jb25maWcudjEuUmVzb2x2ZVNlY3JldHNSZXBseS5WYWx1ZXNFbnRyeRIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsGi0KC1ZhbHVlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiNwoTS25vd25TZWNyZXRzUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSDQoFbmFtZXMYAiADKAkijwEKEUtub3duU2VjcmV0c1JlcGx5Eg0KBWtub3duGAEgAygJEj0KBW1lYW50GAIgAygLMi4uYmF0dXRhLmNvbmZpZy52MS5Lbm93blNlY3JldHNSZXBseS5NZWFudEVudHJ5GiwKCk1lYW50RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AWIGcHJvdG8z", [file_batuta_common_v1_common, file_batuta_config_v1_definition, file_google_protobuf_struct]);
 
 /**
  * A config with its newest (or the asked) version.
@@ -1421,6 +1421,506 @@ export const ListAgentsReplySchema: GenMessage<ListAgentsReply, {jsonType: ListA
   messageDesc(file_batuta_config_v1_service, 21);
 
 /**
+ * A model of a tenant: who answers under its name, and with which key.
+ *
+ * @generated from message batuta.config.v1.Model
+ */
+export type Model = Message<"batuta.config.v1.Model"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * openai, anthropic or openai_compatible.
+   *
+   * @generated from field: string provider = 2;
+   */
+  provider: string;
+
+  /**
+   * What the provider calls it.
+   *
+   * @generated from field: string model = 3;
+   */
+  model: string;
+
+  /**
+   * Where requests go; empty: where the provider says.
+   *
+   * @generated from field: string base_url = 4;
+   */
+  baseUrl: string;
+
+  /**
+   * A reference to a secret: {{secret:NAME}}. Empty for a server that asks for no key.
+   *
+   * @generated from field: string api_key = 5;
+   */
+  apiKey: string;
+
+  /**
+   * @generated from field: string description = 6;
+   */
+  description: string;
+
+  /**
+   * Most tokens of one answer, when a call does not say.
+   *
+   * @generated from field: int32 max_output_tokens = 7;
+   */
+  maxOutputTokens: number;
+
+  /**
+   * @generated from field: double temperature = 8;
+   */
+  temperature: number;
+
+  /**
+   * Tokens that fit a call, its answer included; absent: as the price list says, if it does.
+   *
+   * @generated from field: int32 context_tokens = 9;
+   */
+  contextTokens: number;
+
+  /**
+   * The tenant's own prices, instead of those of the price list.
+   *
+   * @generated from field: batuta.config.v1.ModelPrices prices = 10;
+   */
+  prices?: ModelPrices | undefined;
+
+  /**
+   * Grows by one with every change.
+   *
+   * @generated from field: int32 revision = 11;
+   */
+  revision: number;
+
+  /**
+   * @generated from field: double updated_at = 12;
+   */
+  updatedAt: number;
+
+  /**
+   * @generated from field: string tenant_id = 13;
+   */
+  tenantId: string;
+};
+
+/**
+ * A model of a tenant: who answers under its name, and with which key.
+ *
+ * @generated from message batuta.config.v1.Model
+ */
+export type ModelJson = {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name?: string;
+
+  /**
+   * openai, anthropic or openai_compatible.
+   *
+   * @generated from field: string provider = 2;
+   */
+  provider?: string;
+
+  /**
+   * What the provider calls it.
+   *
+   * @generated from field: string model = 3;
+   */
+  model?: string;
+
+  /**
+   * Where requests go; empty: where the provider says.
+   *
+   * @generated from field: string base_url = 4;
+   */
+  baseUrl?: string;
+
+  /**
+   * A reference to a secret: {{secret:NAME}}. Empty for a server that asks for no key.
+   *
+   * @generated from field: string api_key = 5;
+   */
+  apiKey?: string;
+
+  /**
+   * @generated from field: string description = 6;
+   */
+  description?: string;
+
+  /**
+   * Most tokens of one answer, when a call does not say.
+   *
+   * @generated from field: int32 max_output_tokens = 7;
+   */
+  maxOutputTokens?: number;
+
+  /**
+   * @generated from field: double temperature = 8;
+   */
+  temperature?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * Tokens that fit a call, its answer included; absent: as the price list says, if it does.
+   *
+   * @generated from field: int32 context_tokens = 9;
+   */
+  contextTokens?: number;
+
+  /**
+   * The tenant's own prices, instead of those of the price list.
+   *
+   * @generated from field: batuta.config.v1.ModelPrices prices = 10;
+   */
+  prices?: ModelPricesJson;
+
+  /**
+   * Grows by one with every change.
+   *
+   * @generated from field: int32 revision = 11;
+   */
+  revision?: number;
+
+  /**
+   * @generated from field: double updated_at = 12;
+   */
+  updatedAt?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: string tenant_id = 13;
+   */
+  tenantId?: string;
+};
+
+/**
+ * Describes the message batuta.config.v1.Model.
+ * Use `create(ModelSchema)` to create a new message.
+ */
+export const ModelSchema: GenMessage<Model, {jsonType: ModelJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 22);
+
+/**
+ * US dollars a million tokens.
+ *
+ * @generated from message batuta.config.v1.ModelPrices
+ */
+export type ModelPrices = Message<"batuta.config.v1.ModelPrices"> & {
+  /**
+   * @generated from field: double input = 1;
+   */
+  input: number;
+
+  /**
+   * @generated from field: double output = 2;
+   */
+  output: number;
+};
+
+/**
+ * US dollars a million tokens.
+ *
+ * @generated from message batuta.config.v1.ModelPrices
+ */
+export type ModelPricesJson = {
+  /**
+   * @generated from field: double input = 1;
+   */
+  input?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: double output = 2;
+   */
+  output?: number | "NaN" | "Infinity" | "-Infinity";
+};
+
+/**
+ * Describes the message batuta.config.v1.ModelPrices.
+ * Use `create(ModelPricesSchema)` to create a new message.
+ */
+export const ModelPricesSchema: GenMessage<ModelPrices, {jsonType: ModelPricesJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 23);
+
+/**
+ * batuta.config.model.put
+ *
+ * @generated from message batuta.config.v1.PutModelRequest
+ */
+export type PutModelRequest = Message<"batuta.config.v1.PutModelRequest"> & {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: Principal | undefined;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * What the user says of the model, as it was sent.
+   *
+   * @generated from field: google.protobuf.Value body = 3;
+   */
+  body?: Value | undefined;
+
+  /**
+   * @generated from field: batuta.common.v1.Preconditions preconditions = 4;
+   */
+  preconditions?: Preconditions | undefined;
+};
+
+/**
+ * batuta.config.model.put
+ *
+ * @generated from message batuta.config.v1.PutModelRequest
+ */
+export type PutModelRequestJson = {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: PrincipalJson;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name?: string;
+
+  /**
+   * What the user says of the model, as it was sent.
+   *
+   * @generated from field: google.protobuf.Value body = 3;
+   */
+  body?: ValueJson;
+
+  /**
+   * @generated from field: batuta.common.v1.Preconditions preconditions = 4;
+   */
+  preconditions?: PreconditionsJson;
+};
+
+/**
+ * Describes the message batuta.config.v1.PutModelRequest.
+ * Use `create(PutModelRequestSchema)` to create a new message.
+ */
+export const PutModelRequestSchema: GenMessage<PutModelRequest, {jsonType: PutModelRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 24);
+
+/**
+ * batuta.config.model.get
+ *
+ * @generated from message batuta.config.v1.GetModelRequest
+ */
+export type GetModelRequest = Message<"batuta.config.v1.GetModelRequest"> & {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+};
+
+/**
+ * batuta.config.model.get
+ *
+ * @generated from message batuta.config.v1.GetModelRequest
+ */
+export type GetModelRequestJson = {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId?: string;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name?: string;
+};
+
+/**
+ * Describes the message batuta.config.v1.GetModelRequest.
+ * Use `create(GetModelRequestSchema)` to create a new message.
+ */
+export const GetModelRequestSchema: GenMessage<GetModelRequest, {jsonType: GetModelRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 25);
+
+/**
+ * batuta.config.model.delete
+ *
+ * @generated from message batuta.config.v1.DeleteModelRequest
+ */
+export type DeleteModelRequest = Message<"batuta.config.v1.DeleteModelRequest"> & {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: Principal | undefined;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * @generated from field: batuta.common.v1.Preconditions preconditions = 3;
+   */
+  preconditions?: Preconditions | undefined;
+};
+
+/**
+ * batuta.config.model.delete
+ *
+ * @generated from message batuta.config.v1.DeleteModelRequest
+ */
+export type DeleteModelRequestJson = {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: PrincipalJson;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name?: string;
+
+  /**
+   * @generated from field: batuta.common.v1.Preconditions preconditions = 3;
+   */
+  preconditions?: PreconditionsJson;
+};
+
+/**
+ * Describes the message batuta.config.v1.DeleteModelRequest.
+ * Use `create(DeleteModelRequestSchema)` to create a new message.
+ */
+export const DeleteModelRequestSchema: GenMessage<DeleteModelRequest, {jsonType: DeleteModelRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 26);
+
+/**
+ * @generated from message batuta.config.v1.ModelReply
+ */
+export type ModelReply = Message<"batuta.config.v1.ModelReply"> & {
+  /**
+   * @generated from field: batuta.config.v1.Model model = 1;
+   */
+  model?: Model | undefined;
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 2;
+   */
+  refused?: Refusal | undefined;
+
+  /**
+   * @generated from field: string etag = 3;
+   */
+  etag: string;
+
+  /**
+   * True when there was no such model before.
+   *
+   * @generated from field: bool created = 4;
+   */
+  created: boolean;
+};
+
+/**
+ * @generated from message batuta.config.v1.ModelReply
+ */
+export type ModelReplyJson = {
+  /**
+   * @generated from field: batuta.config.v1.Model model = 1;
+   */
+  model?: ModelJson;
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 2;
+   */
+  refused?: RefusalJson;
+
+  /**
+   * @generated from field: string etag = 3;
+   */
+  etag?: string;
+
+  /**
+   * True when there was no such model before.
+   *
+   * @generated from field: bool created = 4;
+   */
+  created?: boolean;
+};
+
+/**
+ * Describes the message batuta.config.v1.ModelReply.
+ * Use `create(ModelReplySchema)` to create a new message.
+ */
+export const ModelReplySchema: GenMessage<ModelReply, {jsonType: ModelReplyJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 27);
+
+/**
+ * batuta.config.model.list
+ *
+ * @generated from message batuta.config.v1.ListModelsRequest
+ */
+export type ListModelsRequest = Message<"batuta.config.v1.ListModelsRequest"> & {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+};
+
+/**
+ * batuta.config.model.list
+ *
+ * @generated from message batuta.config.v1.ListModelsRequest
+ */
+export type ListModelsRequestJson = {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId?: string;
+};
+
+/**
+ * Describes the message batuta.config.v1.ListModelsRequest.
+ * Use `create(ListModelsRequestSchema)` to create a new message.
+ */
+export const ListModelsRequestSchema: GenMessage<ListModelsRequest, {jsonType: ListModelsRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 28);
+
+/**
+ * @generated from message batuta.config.v1.ListModelsReply
+ */
+export type ListModelsReply = Message<"batuta.config.v1.ListModelsReply"> & {
+  /**
+   * @generated from field: repeated batuta.config.v1.Model models = 1;
+   */
+  models: Model[];
+};
+
+/**
+ * @generated from message batuta.config.v1.ListModelsReply
+ */
+export type ListModelsReplyJson = {
+  /**
+   * @generated from field: repeated batuta.config.v1.Model models = 1;
+   */
+  models?: ModelJson[];
+};
+
+/**
+ * Describes the message batuta.config.v1.ListModelsReply.
+ * Use `create(ListModelsReplySchema)` to create a new message.
+ */
+export const ListModelsReplySchema: GenMessage<ListModelsReply, {jsonType: ListModelsReplyJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 29);
+
+/**
  * batuta.config.changed (published): caches drop what they hold.
  *
  * @generated from message batuta.config.v1.ConfigChanged
@@ -1473,7 +1973,7 @@ export type ConfigChangedJson = {
  * Use `create(ConfigChangedSchema)` to create a new message.
  */
 export const ConfigChangedSchema: GenMessage<ConfigChanged, {jsonType: ConfigChangedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 22);
+  messageDesc(file_batuta_config_v1_service, 30);
 
 /**
  * batuta.config.key.authenticate
@@ -1508,7 +2008,7 @@ export type AuthenticateRequestJson = {
  * Use `create(AuthenticateRequestSchema)` to create a new message.
  */
 export const AuthenticateRequestSchema: GenMessage<AuthenticateRequest, {jsonType: AuthenticateRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 23);
+  messageDesc(file_batuta_config_v1_service, 31);
 
 /**
  * @generated from message batuta.config.v1.AuthenticateReply
@@ -1553,7 +2053,7 @@ export type AuthenticateReplyJson = {
  * Use `create(AuthenticateReplySchema)` to create a new message.
  */
 export const AuthenticateReplySchema: GenMessage<AuthenticateReply, {jsonType: AuthenticateReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 24);
+  messageDesc(file_batuta_config_v1_service, 32);
 
 /**
  * @generated from message batuta.config.v1.ApiKey
@@ -1664,7 +2164,7 @@ export type ApiKeyJson = {
  * Use `create(ApiKeySchema)` to create a new message.
  */
 export const ApiKeySchema: GenMessage<ApiKey, {jsonType: ApiKeyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 25);
+  messageDesc(file_batuta_config_v1_service, 33);
 
 /**
  * batuta.config.key.create
@@ -1759,7 +2259,7 @@ export type CreateApiKeyRequestJson = {
  * Use `create(CreateApiKeyRequestSchema)` to create a new message.
  */
 export const CreateApiKeyRequestSchema: GenMessage<CreateApiKeyRequest, {jsonType: CreateApiKeyRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 26);
+  messageDesc(file_batuta_config_v1_service, 34);
 
 /**
  * @generated from message batuta.config.v1.CreateApiKeyReply
@@ -1830,7 +2330,7 @@ export type CreateApiKeyReplyJson = {
  * Use `create(CreateApiKeyReplySchema)` to create a new message.
  */
 export const CreateApiKeyReplySchema: GenMessage<CreateApiKeyReply, {jsonType: CreateApiKeyReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 27);
+  messageDesc(file_batuta_config_v1_service, 35);
 
 /**
  * batuta.config.key.get
@@ -1871,7 +2371,7 @@ export type GetApiKeyRequestJson = {
  * Use `create(GetApiKeyRequestSchema)` to create a new message.
  */
 export const GetApiKeyRequestSchema: GenMessage<GetApiKeyRequest, {jsonType: GetApiKeyRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 28);
+  messageDesc(file_batuta_config_v1_service, 36);
 
 /**
  * @generated from message batuta.config.v1.ApiKeyReply
@@ -1918,7 +2418,7 @@ export type ApiKeyReplyJson = {
  * Use `create(ApiKeyReplySchema)` to create a new message.
  */
 export const ApiKeyReplySchema: GenMessage<ApiKeyReply, {jsonType: ApiKeyReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 29);
+  messageDesc(file_batuta_config_v1_service, 37);
 
 /**
  * batuta.config.key.list, batuta.config.key.revoke
@@ -1977,7 +2477,7 @@ export type ListApiKeysRequestJson = {
  * Use `create(ListApiKeysRequestSchema)` to create a new message.
  */
 export const ListApiKeysRequestSchema: GenMessage<ListApiKeysRequest, {jsonType: ListApiKeysRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 30);
+  messageDesc(file_batuta_config_v1_service, 38);
 
 /**
  * @generated from message batuta.config.v1.ListApiKeysReply
@@ -2028,7 +2528,7 @@ export type ListApiKeysReplyJson = {
  * Use `create(ListApiKeysReplySchema)` to create a new message.
  */
 export const ListApiKeysReplySchema: GenMessage<ListApiKeysReply, {jsonType: ListApiKeysReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 31);
+  messageDesc(file_batuta_config_v1_service, 39);
 
 /**
  * @generated from message batuta.config.v1.RevokeApiKeyRequest
@@ -2075,7 +2575,7 @@ export type RevokeApiKeyRequestJson = {
  * Use `create(RevokeApiKeyRequestSchema)` to create a new message.
  */
 export const RevokeApiKeyRequestSchema: GenMessage<RevokeApiKeyRequest, {jsonType: RevokeApiKeyRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 32);
+  messageDesc(file_batuta_config_v1_service, 40);
 
 /**
  * NATS credentials of the workers of a pool, without the file itself.
@@ -2174,7 +2674,7 @@ export type PoolCredentialsJson = {
  * Use `create(PoolCredentialsSchema)` to create a new message.
  */
 export const PoolCredentialsSchema: GenMessage<PoolCredentials, {jsonType: PoolCredentialsJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 33);
+  messageDesc(file_batuta_config_v1_service, 41);
 
 /**
  * batuta.config.credentials.create
@@ -2239,7 +2739,7 @@ export type CreatePoolCredentialsRequestJson = {
  * Use `create(CreatePoolCredentialsRequestSchema)` to create a new message.
  */
 export const CreatePoolCredentialsRequestSchema: GenMessage<CreatePoolCredentialsRequest, {jsonType: CreatePoolCredentialsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 34);
+  messageDesc(file_batuta_config_v1_service, 42);
 
 /**
  * @generated from message batuta.config.v1.CreatePoolCredentialsReply
@@ -2290,7 +2790,7 @@ export type CreatePoolCredentialsReplyJson = {
  * Use `create(CreatePoolCredentialsReplySchema)` to create a new message.
  */
 export const CreatePoolCredentialsReplySchema: GenMessage<CreatePoolCredentialsReply, {jsonType: CreatePoolCredentialsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 35);
+  messageDesc(file_batuta_config_v1_service, 43);
 
 /**
  * batuta.config.credentials.list
@@ -2359,7 +2859,7 @@ export type ListPoolCredentialsRequestJson = {
  * Use `create(ListPoolCredentialsRequestSchema)` to create a new message.
  */
 export const ListPoolCredentialsRequestSchema: GenMessage<ListPoolCredentialsRequest, {jsonType: ListPoolCredentialsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 36);
+  messageDesc(file_batuta_config_v1_service, 44);
 
 /**
  * @generated from message batuta.config.v1.ListPoolCredentialsReply
@@ -2410,7 +2910,7 @@ export type ListPoolCredentialsReplyJson = {
  * Use `create(ListPoolCredentialsReplySchema)` to create a new message.
  */
 export const ListPoolCredentialsReplySchema: GenMessage<ListPoolCredentialsReply, {jsonType: ListPoolCredentialsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 37);
+  messageDesc(file_batuta_config_v1_service, 45);
 
 /**
  * batuta.config.credentials.revoke
@@ -2461,7 +2961,7 @@ export type RevokePoolCredentialsRequestJson = {
  * Use `create(RevokePoolCredentialsRequestSchema)` to create a new message.
  */
 export const RevokePoolCredentialsRequestSchema: GenMessage<RevokePoolCredentialsRequest, {jsonType: RevokePoolCredentialsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 38);
+  messageDesc(file_batuta_config_v1_service, 46);
 
 /**
  * @generated from message batuta.config.v1.RevokePoolCredentialsReply
@@ -2498,7 +2998,7 @@ export type RevokePoolCredentialsReplyJson = {
  * Use `create(RevokePoolCredentialsReplySchema)` to create a new message.
  */
 export const RevokePoolCredentialsReplySchema: GenMessage<RevokePoolCredentialsReply, {jsonType: RevokePoolCredentialsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 39);
+  messageDesc(file_batuta_config_v1_service, 47);
 
 /**
  * A named secret of a tenant, without its value.
@@ -2601,7 +3101,7 @@ export type SecretInfoJson = {
  * Use `create(SecretInfoSchema)` to create a new message.
  */
 export const SecretInfoSchema: GenMessage<SecretInfo, {jsonType: SecretInfoJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 40);
+  messageDesc(file_batuta_config_v1_service, 48);
 
 /**
  * batuta.config.secret.put
@@ -2666,7 +3166,7 @@ export type PutSecretRequestJson = {
  * Use `create(PutSecretRequestSchema)` to create a new message.
  */
 export const PutSecretRequestSchema: GenMessage<PutSecretRequest, {jsonType: PutSecretRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 41);
+  messageDesc(file_batuta_config_v1_service, 49);
 
 /**
  * batuta.config.secret.get
@@ -2707,7 +3207,7 @@ export type GetSecretRequestJson = {
  * Use `create(GetSecretRequestSchema)` to create a new message.
  */
 export const GetSecretRequestSchema: GenMessage<GetSecretRequest, {jsonType: GetSecretRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 42);
+  messageDesc(file_batuta_config_v1_service, 50);
 
 /**
  * batuta.config.secret.delete
@@ -2758,7 +3258,7 @@ export type DeleteSecretRequestJson = {
  * Use `create(DeleteSecretRequestSchema)` to create a new message.
  */
 export const DeleteSecretRequestSchema: GenMessage<DeleteSecretRequest, {jsonType: DeleteSecretRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 43);
+  messageDesc(file_batuta_config_v1_service, 51);
 
 /**
  * @generated from message batuta.config.v1.SecretReply
@@ -2819,7 +3319,7 @@ export type SecretReplyJson = {
  * Use `create(SecretReplySchema)` to create a new message.
  */
 export const SecretReplySchema: GenMessage<SecretReply, {jsonType: SecretReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 44);
+  messageDesc(file_batuta_config_v1_service, 52);
 
 /**
  * batuta.config.secret.list
@@ -2878,7 +3378,7 @@ export type ListSecretsRequestJson = {
  * Use `create(ListSecretsRequestSchema)` to create a new message.
  */
 export const ListSecretsRequestSchema: GenMessage<ListSecretsRequest, {jsonType: ListSecretsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 45);
+  messageDesc(file_batuta_config_v1_service, 53);
 
 /**
  * @generated from message batuta.config.v1.ListSecretsReply
@@ -2929,7 +3429,7 @@ export type ListSecretsReplyJson = {
  * Use `create(ListSecretsReplySchema)` to create a new message.
  */
 export const ListSecretsReplySchema: GenMessage<ListSecretsReply, {jsonType: ListSecretsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 46);
+  messageDesc(file_batuta_config_v1_service, 54);
 
 /**
  * batuta.config.secret.resolve: the values, for a step's attempt or a delivery. Only step-runner and notifications may ask.
@@ -3004,7 +3504,7 @@ export type ResolveSecretsRequestJson = {
  * Use `create(ResolveSecretsRequestSchema)` to create a new message.
  */
 export const ResolveSecretsRequestSchema: GenMessage<ResolveSecretsRequest, {jsonType: ResolveSecretsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 47);
+  messageDesc(file_batuta_config_v1_service, 55);
 
 /**
  * @generated from message batuta.config.v1.ResolveSecretsReply
@@ -3045,7 +3545,7 @@ export type ResolveSecretsReplyJson = {
  * Use `create(ResolveSecretsReplySchema)` to create a new message.
  */
 export const ResolveSecretsReplySchema: GenMessage<ResolveSecretsReply, {jsonType: ResolveSecretsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 48);
+  messageDesc(file_batuta_config_v1_service, 56);
 
 /**
  * batuta.config.secret.known: which of these names a tenant has.
@@ -3086,7 +3586,7 @@ export type KnownSecretsRequestJson = {
  * Use `create(KnownSecretsRequestSchema)` to create a new message.
  */
 export const KnownSecretsRequestSchema: GenMessage<KnownSecretsRequest, {jsonType: KnownSecretsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 49);
+  messageDesc(file_batuta_config_v1_service, 57);
 
 /**
  * @generated from message batuta.config.v1.KnownSecretsReply
@@ -3127,5 +3627,5 @@ export type KnownSecretsReplyJson = {
  * Use `create(KnownSecretsReplySchema)` to create a new message.
  */
 export const KnownSecretsReplySchema: GenMessage<KnownSecretsReply, {jsonType: KnownSecretsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_service, 50);
+  messageDesc(file_batuta_config_v1_service, 58);
 

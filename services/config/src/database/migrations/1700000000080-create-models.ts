@@ -1,0 +1,21 @@
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+
+/** Models of tenants: which provider answers under which name. A key stands here by the name of its secret only. */
+export class CreateModels1700000000080 implements MigrationInterface {
+  async up(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.query(`
+      CREATE TABLE config.models (
+        tenant_id text NOT NULL REFERENCES config.tenants (id),
+        name text NOT NULL,
+        -- As the user says it.
+        said jsonb NOT NULL,
+        revision integer NOT NULL,
+        updated_at timestamptz NOT NULL DEFAULT now(),
+        PRIMARY KEY (tenant_id, name)
+      )`);
+  }
+
+  async down(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.query('DROP TABLE config.models');
+  }
+}

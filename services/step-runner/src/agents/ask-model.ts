@@ -1,0 +1,264 @@
+import { FAILURE_CODES, secretNames, subjects } from '@batuta/contracts';
+import type { AgentReply, JsonObject, JsonValue, Model, ModelReply } from '@batuta/contracts';
+import type { ControlClient } from '@batuta/messaging';
+import type { GuardedClient } from '@batuta/outbound-http';
+import type { Sandbox } from '@batuta/sandbox';
+import { guardedFetch } from '../models/guarded-fetch.js';
+import type { ModelAnswer, ModelRequest, ModelTool } from '../models/model-port.js';
+import { contextTokens, costOf, pricesOf } from '../models/prices.js';
+import type { TokenPrices } from '../models/prices.js';
+import { providerModel } from '../models/provider-models.js';
+import { RetryableError, TerminalError } from '@batuta/worker';
+import type { Agent, PlatformContext } from '@batuta/worker';
+import { messagesOf, toolChoiceOf, toolsOf } from './model-input.js';
+import type { NamedTool } from './model-input.js';
+import { Parameters, wrong } from './parameters.js';
+import { ask, refusalError } from './rag-handler.js';
+
+const SCHEMA_CHECK_MS = 2_000;
+/** Violations that a model or a person is told of. */
+const MOST_VIOLATIONS = 10;
+/** Estimated from bytes: no model's own tokens are longer on average, in any language. */
+const BYTES_A_TOKEN = 3;
+const TOKENS_A_MESSAGE = 8;
+
+export interface AskModelOptions {
+  readonly control: ControlClient;
+  readonly client: GuardedClient;
+  readonly sandbox: Sandbox;
+}
+
+/** Asks one of the tenant's models once. What the model wants called is in the output; nothing is called here. */
+export function askModelAgent({ control, client, sandbox }: AskModelOptions): Agent<PlatformContext> {
+  return {
+    name: 'ask_model',
+    version: '1',
+    async run(input, context) {
+      const parameters = new Parameters(input);
+      const name = parameters.text('model', { maxLength: 64 });
+      if (name === undefined) throw wrong('model', 'is missing: it names one of your models');
+      const messages = messagesOf(parameters);
+      const outputSchema = parameters.object('output_schema');
+      const reports = parameters.text('on_invalid', { maxLength: 10 }) ?? 'fail';
+      if (reports !== 'fail' && reports !== 'report') throw wrong('on_invalid', 'must be "fail" or "report"');
+      const named = toolsOf(parameters);
+      const [model, tools] = await Promise.all([
+        modelOf(control, name, context),
+        Promise.all(named.map((tool) => toolOf(control, tool, context))),
+      ]);
+      const most =
+        parameters.number('max_output_tokens', { min: 1, max: 100_000_000, whole: true }) ?? model.maxOutputTokens;
+      const request = {
+        messages,
+        tools,
+        toolChoice: toolChoiceOf(parameters, named),
+        outputSchema,
+        temperature: parameters.number('temperature', { min: 0, max: 2 }) ?? model.temperature,
+        signal: context.signal,
+      };
+      const prices = pricesOf(model);
+      const maxOutputTokens = withinLimits(model, prices, estimate(request), most, parameters.object('budget'));
+      const apiKey = await keyOf(model, context);
+      const answer = await asked(model, apiKey, { ...request, maxOutputTokens }, client, context);
+      const spent = spentOn(answer, prices);
+      const toolCalls = await Promise.all(answer.toolCalls.map((call) => checkedCall(sandbox, context, tools, call)));
+      const structured =
+        outputSchema === undefined || toolCalls.length > 0
+          ? {}
+          : await structuredOutput(sandbox, context, outputSchema, answer);
+      if (reports === 'fail' && structured.problem !== undefined) {
+        throw new RetryableError(
+          FAILURE_CODES.modelAnswerInvalid,
+          `The answer of the model "${name}" does not fit output_schema: ${structured.problem}`,
+          { details: { ...spent, finish_reason: answer.finishReason } },
+        );
+      }
+      const { output, problem } = structured;
+      return {
+        text: answer.text,
+        ...(output === undefined ? {} : { output }),
+        ...(problem === undefined ? {} : { problem }),
+        ...(toolCalls.length === 0 ? {} : { tool_calls: toolCalls }),
+        finish_reason: answer.finishReason,
+        model: { name, provider: model.provider, id: answer.modelId, revision: model.revision },
+        price: prices?.source ?? null,
+        ...spent,
+      };
+    },
+  };
+}
+
+async function asked(
+  model: Model,
+  apiKey: string | undefined,
+  request: ModelRequest,
+  client: GuardedClient,
+  context: PlatformContext,
+): Promise<ModelAnswer> {
+  const call = context.beginCall(`chat ${model.model}`, {
+    'gen_ai.operation.name': 'chat',
+    'gen_ai.provider.name': model.provider,
+    'gen_ai.request.model': model.model,
+    'gen_ai.conversation.id': context.executionId,
+    ...(request.maxOutputTokens === undefined ? {} : { 'gen_ai.request.max_tokens': request.maxOutputTokens }),
+  });
+  try {
+    const answer = await providerModel(model, apiKey, guardedFetch(client, context))(request);
+    call.end({
+      'gen_ai.response.model': answer.modelId,
+      'gen_ai.usage.input_tokens': answer.inputTokens,
+      'gen_ai.usage.output_tokens': answer.outputTokens,
+      'gen_ai.response.finish_reasons': answer.finishReason,
+    });
+    return answer;
+  } catch (error) {
+    const known = error instanceof RetryableError || error instanceof TerminalError;
+    call.end({}, known ? error.code : 'error');
+    throw error;
+  }
+}
+
+async function modelOf(control: ControlClient, name: string, context: PlatformContext): Promise<Model> {
+  const request = { tenantId: context.tenantId, name };
+  const { model, refused } = await ask<ModelReply>(control, subjects.config.modelGet, request, context);
+  if (model !== undefined) return model;
+  if (refused !== undefined && refused.code !== 'not_found') throw refusalError(refused);
+  const message = `There is no model "${name}". An admin makes it with PUT /api/v1/models/${name}.`;
+  throw new TerminalError(FAILURE_CODES.modelUnknown, message);
+}
+
+/** A tool with what its agent says of itself, where the config does not say it. */
+async function toolOf(control: ControlClient, tool: NamedTool, context: PlatformContext): Promise<ModelTool> {
+  const { name, agent } = tool;
+  let { description, inputSchema } = tool;
+  if (agent !== undefined && (description === undefined || inputSchema === undefined)) {
+    const request = { tenantId: context.tenantId, name: agent };
+    const reply = await ask<AgentReply>(control, subjects.config.agentGet, request, context);
+    description ??= reply.agent?.description;
+    const own = reply.agent?.inputSchema;
+    if (inputSchema === undefined && typeof own === 'object' && own !== null && !Array.isArray(own)) inputSchema = own;
+  }
+  return { name, description: description ?? '', inputSchema: inputSchema ?? { type: 'object' } };
+}
+
+async function keyOf({ apiKey, name }: Model, context: PlatformContext): Promise<string | undefined> {
+  const [secret] = secretNames(apiKey ?? '');
+  if (secret === undefined) return undefined;
+  const key = (await context.useSecrets([secret])).get(secret);
+  if (key === undefined) throw new Error(`the key of the model "${name}" was not resolved`);
+  return key;
+}
+
+function estimate({
+  messages,
+  tools,
+  outputSchema,
+}: Pick<ModelRequest, 'messages' | 'tools' | 'outputSchema'>): number {
+  const bytes = Buffer.byteLength(JSON.stringify([messages, tools, outputSchema ?? null]));
+  return Math.ceil(bytes / BYTES_A_TOKEN) + messages.length * TOKENS_A_MESSAGE;
+}
+
+/**
+ * Most tokens of the answer, so that the call stays within what it was given. A call that would not is not made.
+ */
+function withinLimits(
+  model: Model,
+  prices: TokenPrices | undefined,
+  inputTokens: number,
+  most: number | undefined,
+  budget: JsonObject | undefined,
+): number | undefined {
+  const context = contextTokens(model);
+  if (context !== undefined && inputTokens >= context * ESTIMATE_TOLERANCE) {
+    const details = { estimated_tokens: inputTokens, context_tokens: context };
+    const message = `About ${inputTokens} tokens do not fit the model "${model.name}", which takes ${context}.`;
+    throw new TerminalError(FAILURE_CODES.contextTooLong, message, { details });
+  }
+  const { tokens, cost } = budget ?? {};
+  let left = Number.POSITIVE_INFINITY;
+  if (typeof tokens === 'number') left = Math.min(left, tokens - inputTokens);
+  if (typeof cost === 'number') {
+    if (prices === undefined) {
+      const message = `The execution has a budget of money, and the model "${model.name}" has no price that is known. Set its prices.`;
+      throw new TerminalError('price_unknown', message);
+    }
+    const forOutput = cost - inputTokens * prices.input;
+    left = Math.min(left, prices.output > 0 ? Math.floor(forOutput / prices.output) : forOutput < 0 ? 0 : left);
+  }
+  if (left < 1) {
+    const details = { estimated_tokens: inputTokens, ...(budget ?? {}) };
+    const message = `A call with about ${inputTokens} input tokens does not fit what the budget leaves for it.`;
+    throw new TerminalError(FAILURE_CODES.budgetExceeded, message, { details });
+  }
+  return Number.isFinite(left) ? Math.min(left, most ?? left) : most;
+}
+
+/** An estimate that is this much too high still is the provider's to refuse. */
+const ESTIMATE_TOLERANCE = 2;
+
+/** What the call cost, as agents tell it; without a price there is no cost. */
+function spentOn(answer: ModelAnswer, prices: TokenPrices | undefined): JsonObject {
+  const { inputTokens, outputTokens } = answer;
+  return {
+    _tokens: { input: inputTokens, output: outputTokens },
+    ...(prices === undefined ? {} : { _cost: costOf(prices, answer) }),
+  };
+}
+
+/** A call that a model asks for: with its input, or with what is wrong with it, in words that the model can act on. */
+async function checkedCall(
+  sandbox: Sandbox,
+  context: PlatformContext,
+  tools: readonly ModelTool[],
+  call: ModelAnswer['toolCalls'][number],
+): Promise<JsonObject> {
+  const { id, name } = call;
+  const tool = tools.find((each) => each.name === name);
+  let input: JsonValue;
+  try {
+    input = call.input.trim() === '' ? {} : (JSON.parse(call.input) as JsonValue);
+  } catch {
+    return { id, name, input: call.input, problem: 'The input is not JSON.' };
+  }
+  if (tool === undefined) {
+    const names = tools.map((each) => each.name).join(', ');
+    const known = names === '' ? 'There are no tools.' : `There are: ${names}.`;
+    return { id, name, input, problem: `There is no tool "${name}". ${known}` };
+  }
+  const problem = await schemaProblem(sandbox, context, tool.inputSchema, input);
+  return { id, name, input, ...(problem === undefined ? {} : { problem: `The input does not fit: ${problem}` }) };
+}
+
+async function structuredOutput(
+  sandbox: Sandbox,
+  context: PlatformContext,
+  schema: JsonObject,
+  { text, finishReason }: ModelAnswer,
+): Promise<{ output?: JsonValue; problem?: string }> {
+  let output: JsonValue;
+  try {
+    output = JSON.parse(unfenced(text)) as JsonValue;
+  } catch {
+    return { problem: finishReason === 'length' ? 'it was cut off before its end.' : 'it is not JSON.' };
+  }
+  const problem = await schemaProblem(sandbox, context, schema, output);
+  return problem === undefined ? { output } : { problem };
+}
+
+/** Many models put JSON into a fence of Markdown, whatever they are told. */
+function unfenced(text: string): string {
+  return /^\s*```(?:json)?\s*\n([\s\S]*?)\n?```\s*$/.exec(text)?.[1] ?? text;
+}
+
+async function schemaProblem(
+  sandbox: Sandbox,
+  { tenantId }: PlatformContext,
+  schema: JsonObject,
+  value: JsonValue,
+): Promise<string | undefined> {
+  const request = { schema, value, timeoutMs: SCHEMA_CHECK_MS, maxViolations: MOST_VIOLATIONS, tenantId };
+  const checked = await sandbox.validateJson(request);
+  if (!checked.ok) return `it cannot be checked (${checked.failure.message}).`;
+  if (checked.violations.length === 0) return undefined;
+  return `${checked.violations.map(({ path, message }) => `${path === '' ? 'it' : path} ${message}`).join('; ')}.`;
+}

@@ -1,0 +1,57 @@
+import type { JsonObject, JsonValue } from '@batuta/contracts';
+
+/** A message of a conversation, in a form of no provider. */
+export type ModelMessage =
+  | { readonly role: 'system' | 'user'; readonly content: string }
+  | { readonly role: 'assistant'; readonly content: string; readonly toolCalls: readonly ToolCall[] }
+  | {
+      readonly role: 'tool';
+      readonly toolCallId: string;
+      readonly name: string;
+      readonly content: JsonValue;
+      readonly failed: boolean;
+    };
+
+export interface ToolCall {
+  readonly id: string;
+  readonly name: string;
+  readonly input: JsonValue;
+}
+
+export interface ModelTool {
+  readonly name: string;
+  readonly description: string;
+  /** JSON Schema of what it takes. */
+  readonly inputSchema: JsonObject;
+}
+
+/** `auto`, `none`, `required`, or the name of the tool that has to be called. */
+export type ToolChoice = 'auto' | 'none' | 'required' | { readonly tool: string };
+
+export interface ModelRequest {
+  readonly messages: readonly ModelMessage[];
+  readonly tools: readonly ModelTool[];
+  readonly toolChoice: ToolChoice | undefined;
+  /** JSON Schema of the answer; undefined: any text. */
+  readonly outputSchema: JsonObject | undefined;
+  readonly maxOutputTokens: number | undefined;
+  readonly temperature: number | undefined;
+  readonly signal: AbortSignal;
+}
+
+export interface ModelAnswer {
+  readonly text: string;
+  /** What a model wrote as a tool's input may be anything, also no JSON: it is text here. */
+  readonly toolCalls: readonly { readonly id: string; readonly name: string; readonly input: string }[];
+  /** stop, length, content-filter, tool-calls, error or other. */
+  readonly finishReason: string;
+  /** The model that answered, by the provider's own word. */
+  readonly modelId: string;
+  readonly inputTokens: number;
+  /** Of these, read from the provider's cache. */
+  readonly cachedTokens: number;
+  readonly outputTokens: number;
+}
+
+/** Asks a model once: no retries and no loop, which are the engine's. Throws what agents throw. */
+export type AskModel = (request: ModelRequest) => Promise<ModelAnswer>;
