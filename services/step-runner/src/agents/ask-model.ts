@@ -186,7 +186,7 @@ function withinLimits(
     left = Math.min(left, prices.output > 0 ? Math.floor(forOutput / prices.output) : forOutput < 0 ? 0 : left);
   }
   if (left < 1) {
-    const details = { estimated_tokens: inputTokens, ...(budget ?? {}) };
+    const details = { estimated_tokens: inputTokens, ...budget };
     const message = `A call with about ${inputTokens} input tokens does not fit what the budget leaves for it.`;
     throw new TerminalError(FAILURE_CODES.budgetExceeded, message, { details });
   }

@@ -142,7 +142,7 @@ describe('ask_model', () => {
       const messages = [
         { role: 'user', content: 'Which city?' },
         { role: 'assistant', content: '', tool_calls: [call as JsonObject] },
-        { role: 'tool', tool_call_id: String(call?.['id']), name: 'weather', content: { sky: 'rain' } },
+        { role: 'tool', tool_call_id: call?.['id'] as string, name: 'weather', content: { sky: 'rain' } },
       ];
       models.set('other', model({ name: 'other', provider, baseUrl: `${mock.url}${path}`, model: 'some-model' }));
       const last = mock.getLastRequest()?.body as unknown as JsonObject;
