@@ -5,6 +5,7 @@ import {
   BudgetExceededSchema,
   ExecutionCancelledSchema,
   ExecutionCompletedSchema,
+  ExecutionDeletedSchema,
   ExecutionFailedSchema,
   ExecutionStartedSchema,
   StepAttemptFailedSchema,
@@ -34,6 +35,7 @@ import type {
   FollowExecutionsJson,
   ExecutionCancelledJson,
   ExecutionCompletedJson,
+  ExecutionDeletedJson,
   ExecutionFailedJson,
   ExecutionStartedJson,
   StepAttemptFailedJson,
@@ -136,6 +138,10 @@ export type CompensationStarted = Override<
 >;
 export type BudgetExceeded = Override<Wire<BudgetExceededJson>, { resource: 'tokens' | 'cost' }>;
 export type ExecutionRetried = Wire<ExecutionRetriedJson, 'by' | 'reason' | 'askAgain'>;
+export type ExecutionDeleted = Override<
+  Wire<ExecutionDeletedJson, 'requestHash' | 'by' | 'reason' | 'policy' | 'archive' | 'archiveSha256'>,
+  { status: 'completed' | 'failed' | 'cancelled' }
+>;
 export type ExecutionReopened = Override<Wire<ExecutionReopenedJson, 'by' | 'reason'>, { cause: 'failure' | 'cancel' }>;
 
 /** Event type → its data. The type is the proto message's name. */
@@ -159,6 +165,7 @@ export interface EventData {
   ExecutionResumed: ExecutionResumed;
   ExecutionRetried: ExecutionRetried;
   ExecutionReopened: ExecutionReopened;
+  ExecutionDeleted: ExecutionDeleted;
   StepProgressed: StepProgressed;
   StepReused: StepReused;
   ExecutionCompleted: ExecutionCompleted;
@@ -211,6 +218,7 @@ export const EVENT_SCHEMAS: { readonly [T in EventType]: DescMessage } = {
   ExecutionResumed: ExecutionResumedSchema,
   ExecutionRetried: ExecutionRetriedSchema,
   ExecutionReopened: ExecutionReopenedSchema,
+  ExecutionDeleted: ExecutionDeletedSchema,
   StepProgressed: StepProgressedSchema,
   StepReused: StepReusedSchema,
   ExecutionCompleted: ExecutionCompletedSchema,

@@ -7,6 +7,7 @@ import type {
   AttemptResultJson,
   CancelExecutionJson,
   CompensateExecutionJson,
+  DeleteExecutionJson,
   CommandReplyJson,
   CommandRequestJson,
   DecideApprovalJson,
@@ -22,6 +23,7 @@ import type {
 } from './generated/batuta/execution/v1/commands_pb.js';
 import type {
   ExecutionIntegrityJson,
+  ExecutionTombstoneJson,
   ExportExecutionReplyJson,
   ExportExecutionRequestJson,
   VerifyExecutionReplyJson,
@@ -110,6 +112,7 @@ export type SkipStep = Wire<SkipStepJson, 'reason'>;
 export type DecideApproval = Wire<DecideApprovalJson, 'comment' | 'data'>;
 export type RetryExecution = Wire<RetryExecutionJson, 'reason'>;
 export type CompensateExecution = Wire<CompensateExecutionJson, 'reason'>;
+export type DeleteExecution = Wire<DeleteExecutionJson, keyof DeleteExecutionJson>;
 export type CommandRequest = Override<
   Wire<CommandRequestJson, Exclude<keyof CommandRequestJson, 'commandId' | 'executionId' | 'principal'>>,
   {
@@ -122,6 +125,7 @@ export type CommandRequest = Override<
     skipStep?: SkipStep;
     retry?: RetryExecution;
     compensate?: CompensateExecution;
+    deleteExecution?: DeleteExecution;
     decideApproval?: DecideApproval;
   }
 >;
@@ -356,9 +360,15 @@ export type ChainAnchor = Override<
   Wire<ChainAnchorJson, 'upToVersion' | 'checkpointPosition' | 'checkpointAt' | 'keyId' | 'message'>,
   { status: 'signed' | 'none' | 'unknown_key' | 'broken' }
 >;
+export type ExecutionTombstone = Wire<ExecutionTombstoneJson, 'by' | 'reason' | 'policy'>;
 export type ExecutionIntegrity = Override<
-  Wire<ExecutionIntegrityJson, 'head'>,
-  { problems: Wire<ChainProblemJson>[]; head?: Wire<ChainHeadJson>; anchor: ChainAnchor }
+  Wire<ExecutionIntegrityJson, 'head' | 'deleted'>,
+  {
+    problems: Wire<ChainProblemJson>[];
+    head?: Wire<ChainHeadJson>;
+    anchor: ChainAnchor;
+    deleted?: ExecutionTombstone;
+  }
 >;
 export type VerifyExecutionRequest = Wire<VerifyExecutionRequestJson>;
 export type VerifyExecutionReply = Override<

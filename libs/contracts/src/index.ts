@@ -140,6 +140,7 @@ export type {
   ExecutionPaused,
   ExecutionResumed,
   ExecutionReopened,
+  ExecutionDeleted,
   ExecutionRetried,
   StepProgressed,
   StepReused,
@@ -164,6 +165,7 @@ export type {
   ResumeExecution,
   RetryExecution,
   CompensateExecution,
+  DeleteExecution,
   ControlView,
   SkipStep,
   DecideApproval,
@@ -217,6 +219,7 @@ export type {
   ListEventsReply,
   ChainAnchor,
   ExecutionIntegrity,
+  ExecutionTombstone,
   ExportExecutionReply,
   ExportExecutionRequest,
   VerifyExecutionReply,
@@ -311,4 +314,4 @@ export {
   InboxNotificationSchema,
 } from './generated/batuta/notifications/v1/service_pb.js';
 export { isoTime, LATEST_TIME_MS, parseTime } from './time.js';
-export { COMMAND_ROLE, TENANT_SECRET_ROLE, roleOf } from './roles.js';
+export { COMMAND_ROLE, DELETE_ROLE, TENANT_SECRET_ROLE, roleOf } from './roles.js';

@@ -48,5 +48,8 @@ export function roleOf(subject: keyof typeof ROLE_OF): Role {
 /** Rotating the signing secret of a whole tenant. */
 export const TENANT_SECRET_ROLE: Role = 'admin';
 
-/** Every command to an execution, a start included. */
+/** Deleting an execution, which cannot be taken back, and restoring one from its archive. */
+export const DELETE_ROLE: Role = 'admin';
+
+/** Every other command to an execution, a start included. */
 export const COMMAND_ROLE: Role = 'operator';

@@ -141,6 +141,7 @@ export class ChainWalk {
   newest: Link | undefined;
   partition = 0;
   #digest: Hash | undefined;
+  #removedFrom: number | undefined;
   #previous = '';
   /** Where the commit at hand begins. */
   #first: Place = NOWHERE;
@@ -148,11 +149,25 @@ export class ChainWalk {
   /** What is wrong with the commit at hand has been said. */
   #told = false;
 
-  constructor(private readonly executionId: string) {}
+  /** `removed`: the events up to its version are removed, and this is their last link; without one there was none. */
+  constructor(
+    private readonly executionId: string,
+    removed?: {
+      readonly version: number;
+      readonly partition: number;
+      readonly position: number;
+      readonly link: string;
+    },
+  ) {
+    if (removed === undefined) return;
+    this.#last = { version: removed.version, position: removed.position };
+    this.#previous = removed.link;
+    this.#removedFrom = removed.partition;
+  }
 
   add(event: ChainedEvent): void {
     const { version, partition, position, link } = event;
-    if (this.events === 0) this.partition = partition;
+    if (this.events === 0) this.partition = this.#removedFrom ?? partition;
     this.#checkPlace(event);
     this.events += 1;
     this.#last = { version, position };

@@ -10,12 +10,14 @@ export type {
   CommitOutcome,
   CommitRequest,
   ConfigCopies,
+  DeletedExecution,
   DueExecution,
   EventStore,
   ExecutionChange,
   ExecutionProgress,
   ExecutionRow,
   FencedPartition,
+  HistoryStore,
   LogCursor,
   LogPage,
   LogReader,
@@ -24,11 +26,12 @@ export type {
   OwnershipStore,
   OwnershipView,
   PartitionRecord,
+  RemovedLink,
   Snapshot,
   SnapshotStore,
   Start,
 } from './port.js';
-export { LANE_STATEMENTS } from './port.js';
+export { DELETED_STATUS, LANE_STATEMENTS } from './port.js';
 export { encodeJson, mayHoldUnstorable, storableJson } from './encode-json.js';
 export { UnreadableEventError, upcast } from './upcast.js';
 export type { StoredEvent, Upcaster } from './upcast.js';

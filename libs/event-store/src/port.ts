@@ -230,6 +230,38 @@ export interface AgentCopy {
   readonly outputSchema?: JsonValue;
 }
 
+/** A deleted execution of which there is still more than its last event. */
+export interface DeletedExecution {
+  readonly id: string;
+  readonly partition: number;
+  /** Of the event that says that it is deleted. */
+  readonly position: number;
+}
+
+/** A link of an event that was removed. */
+export interface RemovedLink {
+  readonly partition: number;
+  readonly position: number;
+  /** In hex. */
+  readonly link: string;
+}
+
+/** Removing what deleted executions leave. */
+export interface HistoryStore {
+  /** Deleted executions of these partitions that have more than their last event, at most `limit`. */
+  readDeleted(partitions: readonly number[], limit: number): Promise<DeletedExecution[]>;
+  /**
+   * Removes all of these executions but the event that says that they are deleted, and keeps the links of what is removed. What is not
+   * deleted is left alone. Returns the ids of those it removed something of.
+   */
+  removeHistory(ids: readonly string[]): Promise<string[]>;
+  /** The removed link before the event that says that the execution is deleted. */
+  readLastRemoved(executionId: string): Promise<RemovedLink | undefined>;
+}
+
+/** The status of a deleted execution's row until it is removed. */
+export const DELETED_STATUS = 'deleted';
+
 /** The execution service's own copies of what the config service owns. */
 export interface ConfigCopies {
   readConfig(configId: string, version: number): Promise<JsonObject | undefined>;
@@ -260,7 +292,7 @@ export interface SnapshotStore {
 }
 
 /** The whole store, as a service uses it. */
-export interface EventStore extends OwnershipStore, LogReader, ConfigCopies {
+export interface EventStore extends OwnershipStore, LogReader, HistoryStore, ConfigCopies {
   openLane(): CommitLane;
   /** Throws when the store cannot be reached. */
   ping(): Promise<void>;

@@ -387,6 +387,73 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       expect([...(await lane.heldEpochs(items))]).toEqual([5]);
     });
 
+    it('reduces a deleted execution to its last event, keeps the link before it, and goes on around the gap', async () => {
+      const partition = 7;
+      const epoch = await take(partition);
+      const [deleted, other, running] = [newId(), newId(), newId()];
+      const fence = { partition, epoch, publishedPosition: 0 };
+      const before = (await store.view()).partitions[partition]?.lastPosition ?? 0;
+      const started = {
+        ...event(deleted, partition, 1, { tenantId: 'default', input: 'a secret' }),
+        link: 'aa'.repeat(32),
+      };
+      const tombstone: NewEvent = {
+        ...event(deleted, partition, 3, { tenantId: 'default', traceId: 't', events: 2 }),
+        type: 'ExecutionDeleted',
+        link: 'cc'.repeat(32),
+      };
+      const commit = async (request: Partial<CommitRequest>): Promise<void> => {
+        const { lastPosition = 0 } = (await store.view()).partitions[partition] ?? {};
+        const partitions = [{ ...fence, lastPosition }];
+        const outcome = await lane.commit({ partitions, events: [], started: [], changed: [], ...request });
+        expect(outcome.kind).toBe('committed');
+      };
+      await commit({
+        events: [started, event(other, partition, 1), event(running, partition, 1)],
+        started: [deleted, other, running].map((id) => row(id, partition, { wakeAt: null })),
+      });
+      await commit({ events: [{ ...event(deleted, partition, 2), link: 'bb'.repeat(32) }] });
+      const change = (status: string, version: number) => ({
+        id: deleted,
+        partition,
+        progress: progress({ status, version, wakeAt: null }),
+      });
+      await commit({ changed: [change('completed', 2)] });
+      expect(await store.readDeleted([partition], 10)).toEqual([]);
+      expect(await store.removeHistory([deleted, other])).toEqual([]);
+      await commit({ events: [tombstone], changed: [change('deleted', 3)] });
+      expect(await store.readDeleted([partition - 1], 10)).toEqual([]);
+      expect(await store.readDeleted([partition], 10)).toEqual([{ id: deleted, partition, position: before + 5 }]);
+
+      expect(await store.removeHistory([deleted, other, newId()])).toEqual([deleted]);
+      expect(await store.removeHistory([deleted])).toEqual([]);
+      expect(await store.readDeleted([partition], 10)).toEqual([]);
+      expect((await store.readExecutions([deleted])).get(deleted)).toMatchObject([
+        { version: 3, type: 'ExecutionDeleted' },
+      ]);
+      expect(await store.readEvents(deleted, 1, 10)).toHaveLength(1);
+      expect(await store.readNewest([deleted])).toEqual([{ version: 3, type: 'ExecutionDeleted' }]);
+      expect(await store.readStarts([deleted])).toEqual(new Map());
+      expect(await store.readLastRemoved(deleted)).toEqual({ partition, position: before + 4, link: 'bb'.repeat(32) });
+      expect(await store.readLastRemoved(other)).toBeUndefined();
+      expect(await store.readChain(deleted, 1, 10)).toMatchObject([{ version: 3, link: 'cc'.repeat(32) }]);
+      const page = await readLog(store, partition, before, 10, []);
+      expect(page.events.map(({ position }) => position - before)).toEqual([2, 3, 5]);
+      expect(page.position).toBe(before + 5);
+      expect(await store.executionsAfter(partition, before, 10)).toEqual([
+        { id: other, position: before + 2 },
+        { id: running, position: before + 3 },
+        { id: deleted, position: before + 5 },
+      ]);
+      // What comes later has positions and versions as ever.
+      await commit({ events: [event(other, partition, 2)] });
+      expect(
+        (await readLog(store, partition, before + 4, 10, [])).events.map(({ position }) => position - before),
+      ).toEqual([5, 6]);
+      const again = await lane.commit(await request([fence], [event(deleted, partition, 3)]));
+      expect(again.kind).toBe('rejected');
+    });
+
     it('moves published positions forward only, with a commit, alone and on release', async () => {
       const epoch = await take(6);
       const at = (publishedPosition: number) => [{ partition: 6, epoch, publishedPosition }];

@@ -224,6 +224,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
         readModels.projection?.committed(changes);
         snapshots.committed(changes);
       },
+      projected: (partition) => readModels.projection?.written(partition) ?? 0,
       onOwned: (partition) => {
         readModels.projection?.owned(partition);
         readModels.traces?.owned(partition);

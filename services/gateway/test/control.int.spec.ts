@@ -89,6 +89,26 @@ describe('commands to an execution at the edge', () => {
     expect(await send('compensate', because)).toMatchObject({ compensate: because });
   });
 
+  it('deletes for admins alone, with why and of which version', async () => {
+    const remove = (query = '', options: object = {}) => under.call('DELETE', `${path}${query}`, options);
+    for (const query of ['?force=true', '?if_version=0', '?if_version=x', '?reason=']) {
+      const { status, body } = await remove(query);
+      expect([query, status, body['code']]).toEqual([query, 400, 'validation_failed']);
+    }
+    expect((await remove('', { key: KEYS.operator })).status).toBe(403);
+    expect((await remove('', { key: KEYS.viewer })).status).toBe(403);
+    expect(commands()).toEqual([]);
+    const key = { headers: { 'idempotency-key': 'd1' } };
+    expect((await remove('?reason=asked%20to&if_version=7', key)).status).toBe(200);
+    expect((await remove('?reason=asked%20to&if_version=7', key)).status).toBe(200);
+    expect((await remove()).status).toBe(200);
+    const [first, second, third] = commands();
+    expect(first).toMatchObject({ executionId: id, deleteExecution: { reason: 'asked to', ifVersion: 7 } });
+    expect(second?.['commandId']).toBe(first?.['commandId']);
+    expect(third?.['commandId']).not.toBe(first?.['commandId']);
+    expect(third?.['deleteExecution']).toEqual({});
+  });
+
   it('hands a decision on as it was said, with an id that is the decider’s', async () => {
     const decide = async (verdict: string, options: object): Promise<Record<string, unknown>> => {
       under.fake.asked.length = 0;

@@ -172,6 +172,12 @@ export const OPERATIONS = {
     query: ['at_version'],
     headers: [],
   },
+  'executions.delete': {
+    method: 'DELETE',
+    path: '/api/v1/orchestrations/executions/{id}',
+    query: ['reason', 'if_version'],
+    headers: ['Idempotency-Key'],
+  },
   'executions.events': {
     method: 'GET',
     path: '/api/v1/orchestrations/executions/{id}/events',
@@ -674,6 +680,15 @@ export interface ExecutionsGetOptions extends CallOptions {
   at_version?: number | undefined;
 }
 
+export interface ExecutionsDeleteOptions extends CallOptions {
+  /** Why; it is kept. */
+  reason?: string | undefined;
+  /** Only while this is its newest version. */
+  if_version?: number | undefined;
+  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+}
+
 export interface ExecutionsEventsOptions extends CallOptions {
   /** First version wanted; 1 when left out. */
   from_version?: number | undefined;
@@ -772,6 +787,11 @@ export class ExecutionsOperations {
   /** Get an execution with its steps, as it is or as it was */
   get(id: string, options?: ExecutionsGetOptions): Answer<ExecutionView> {
     return this.caller.call<ExecutionView>('executions.get', { path: { id }, options });
+  }
+
+  /** Delete an execution that has ended */
+  delete(id: string, options?: ExecutionsDeleteOptions): Answer<Commanded> {
+    return this.caller.call<Commanded>('executions.delete', { path: { id }, options });
   }
 
   /** Read an execution's events */

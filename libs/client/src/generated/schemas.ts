@@ -722,6 +722,8 @@ export interface ExecutionIntegrity {
   anchor: ChainAnchor;
   /** The execution, a UUID that sorts by time of creation. */
   execution_id: string;
+  /** Set when it was deleted: the events before the last are removed, by this. */
+  deleted?: ExecutionTombstone | undefined;
 }
 
 export interface ChainProblem {
@@ -763,6 +765,19 @@ export interface ChainAnchor {
   key_id?: string | undefined;
   /** What is broken. */
   message?: string | undefined;
+}
+
+export interface ExecutionTombstone {
+  /** When it was deleted. */
+  deleted_at?: string | null | undefined;
+  /** Who deleted it; absent when a policy did. */
+  by?: string | undefined;
+  /** Why, in the words of who asked for it. */
+  reason?: string | undefined;
+  /** The retention policy that deleted it. */
+  policy?: string | undefined;
+  /** How many events were deleted. */
+  events?: number | undefined;
 }
 
 export interface StepAttempt {
@@ -1240,6 +1255,37 @@ export interface ExecutionReopened {
   reason?: string | undefined;
   /** When its time is over; null when nothing limits it. */
   deadline_at: string | null;
+}
+
+export interface ExecutionDeleted {
+  /** The tenant that it belongs to. */
+  tenant_id?: string | undefined;
+  /** The trace of the execution, an OpenTelemetry trace id. */
+  trace_id?: string | undefined;
+  /** The config that is run. */
+  config_id?: string | undefined;
+  /** Name of that config. */
+  config_name?: string | undefined;
+  /** Version of the config with which the execution began. */
+  config_version?: number | undefined;
+  /** The user whose API key asked for it. */
+  user_id?: string | undefined;
+  /** Where it stands. */
+  status?: string | undefined;
+  /** When it was made. */
+  created_at?: string | null | undefined;
+  ended_at?: string | null | undefined;
+  /** SHA-256 of the request, kept with an `Idempotency-Key`. */
+  request_hash?: string | undefined;
+  /** The events, in order. */
+  events?: number | undefined;
+  /** The user who did it. */
+  by?: string | undefined;
+  /** Why, in the words of who asked for it. */
+  reason?: string | undefined;
+  policy?: string | undefined;
+  archive?: string | undefined;
+  archive_sha256?: string | undefined;
 }
 
 export interface StepProgressed {
@@ -2349,6 +2395,21 @@ export interface ExecutionReopenedEvent {
   data_omitted?: Omitted | undefined;
 }
 
+export interface ExecutionDeletedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'ExecutionDeleted';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: ExecutionDeleted;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
 export interface StepProgressedEvent {
   /** The execution, a UUID that sorts by time of creation. */
   execution_id: string;
@@ -2445,6 +2506,7 @@ export type Event =
   | ExecutionResumedEvent
   | ExecutionRetriedEvent
   | ExecutionReopenedEvent
+  | ExecutionDeletedEvent
   | StepProgressedEvent
   | StepReusedEvent
   | ExecutionCompletedEvent
@@ -2711,6 +2773,7 @@ export interface Problem {
     | 'already_paused'
     | 'already_compensated'
     | 'already_decided'
+    | 'not_ended'
     | 'not_running'
     | 'not_paused'
     | 'not_applicable'
@@ -2720,6 +2783,7 @@ export interface Problem {
     | 'compensating'
     | 'nothing_to_compensate'
     | 'step_already_finished'
+    | 'execution_deleted'
     | 'version_conflict'
     | 'payload_too_large'
     | 'uri_too_long'

@@ -1,13 +1,14 @@
 import type { Event, EventType, ExecutionStarted, JsonObject } from '@batuta/contracts';
 import type { ChainedEvent } from '../chain.js';
 import { encodeJson } from '../encode-json.js';
-import { LANE_STATEMENTS } from '../port.js';
+import { DELETED_STATUS, LANE_STATEMENTS } from '../port.js';
 import type {
   AgentCopy,
   ChainEnd,
   CommitLane,
   CommitOutcome,
   CommitRequest,
+  DeletedExecution,
   DueExecution,
   EventStore,
   ExecutionProgress,
@@ -18,6 +19,7 @@ import type {
   NewestEvent,
   OwnershipView,
   PartitionRecord,
+  RemovedLink,
   Start,
 } from '../port.js';
 
@@ -45,8 +47,9 @@ export class MemoryEventStore implements EventStore {
   readonly #owners = new Map<string, { incarnation: string; leaseUntil: number }>();
   readonly #executions = new Map<string, Event[]>();
   readonly #logs = new Map<number, Event[]>();
-  /** Of each event, in the order of versions. */
+  /** Of each event that is there, in the order of versions. */
   readonly #links = new Map<string, string[]>();
+  readonly #lastRemoved = new Map<string, RemovedLink>();
   readonly #rows = new Map<string, StoredRow>();
   readonly #configs = new Map<string, string>();
   readonly #agents = new Map<string, string>();
@@ -172,8 +175,9 @@ export class MemoryEventStore implements EventStore {
 
   async readEvents(executionId: string, fromVersion: number, limit: number): Promise<Event[]> {
     await Promise.resolve();
-    const first = Math.max(fromVersion, 1) - 1;
-    return this.#eventsOf(executionId).slice(first, first + limit);
+    return this.#eventsOf(executionId)
+      .filter(({ version }) => version >= fromVersion)
+      .slice(0, limit);
   }
 
   async readNewest(ids: readonly string[]): Promise<(NewestEvent | undefined)[]> {
@@ -196,9 +200,10 @@ export class MemoryEventStore implements EventStore {
 
   async readChain(executionId: string, fromVersion: number, limit: number): Promise<ChainedEvent[]> {
     const links = this.#links.get(executionId) ?? [];
+    const first = this.#eventsOf(executionId)[0]?.version ?? 1;
     return (await this.readEvents(executionId, fromVersion, limit)).map((event) => {
       const { version, partition, position, at, type, commandId, data } = event;
-      const link = links[version - 1] ?? null;
+      const link = links[version - first] ?? null;
       return { version, partition, position, at, type, commandId, data: data as unknown as JsonObject, link };
     });
   }
@@ -208,7 +213,7 @@ export class MemoryEventStore implements EventStore {
     const starts = new Map<string, Start>();
     for (const id of ids) {
       const [first] = this.#eventsOf(id);
-      if (first === undefined) continue;
+      if (first?.version !== 1) continue;
       const { input: _input, metadata: _metadata, ...start } = first.data as ExecutionStarted;
       starts.set(id, start);
     }
@@ -224,12 +229,13 @@ export class MemoryEventStore implements EventStore {
     await Promise.resolve();
     return cursors.map(({ partition, after }) => {
       const log = this.#logs.get(partition) ?? [];
+      const { lastPosition } = this.#state(partition);
       const matching = log
-        .slice(after)
+        .filter(({ position }) => position > after)
         .filter((event) => types.length === 0 || types.includes(event.type))
         .filter((event) => !onlyCalledBackStarts || event.type !== 'ExecutionStarted' || event.data.callbackUrl);
       const events = matching.slice(0, limit);
-      const position = events.length < limit ? Math.max(log.length, after) : (events.at(-1)?.position ?? after);
+      const position = events.length < limit ? Math.max(lastPosition, after) : (events.at(-1)?.position ?? after);
       return { events, position };
     });
   }
@@ -241,8 +247,8 @@ export class MemoryEventStore implements EventStore {
   ): Promise<{ id: string; position: number }[]> {
     await Promise.resolve();
     const found = new Map<string, number>();
-    for (const event of (this.#logs.get(partition) ?? []).slice(position)) {
-      if (!found.has(event.executionId)) found.set(event.executionId, event.position);
+    for (const event of this.#logs.get(partition) ?? []) {
+      if (event.position > position && !found.has(event.executionId)) found.set(event.executionId, event.position);
     }
     return [...found].slice(0, limit).map(([id, first]) => ({ id, position: first }));
   }
@@ -268,6 +274,27 @@ export class MemoryEventStore implements EventStore {
       .sort()
       .filter((id) => afterId === undefined || id > afterId)
       .slice(0, limit);
+  }
+
+  async readDeleted(partitions: readonly number[], limit: number): Promise<DeletedExecution[]> {
+    await Promise.resolve();
+    const wanted = new Set(partitions);
+    return [...this.#rows.values()]
+      .filter(({ partition, progress }) => progress.status === DELETED_STATUS && wanted.has(partition))
+      .slice(0, limit)
+      .map(({ id, partition }) => ({ id, partition, position: this.#eventsOf(id).at(-1)?.position ?? 0 }));
+  }
+
+  async removeHistory(ids: readonly string[]): Promise<string[]> {
+    await Promise.resolve();
+    const gone = ids.filter((id) => this.#rows.get(id)?.progress.status === DELETED_STATUS);
+    for (const id of gone) this.#removeHistory(id);
+    return gone;
+  }
+
+  async readLastRemoved(executionId: string): Promise<RemovedLink | undefined> {
+    await Promise.resolve();
+    return this.#lastRemoved.get(executionId);
   }
 
   async readConfig(configId: string, version: number): Promise<JsonObject | undefined> {
@@ -325,6 +352,26 @@ export class MemoryEventStore implements EventStore {
     return { kind: 'committed', held };
   }
 
+  #removeHistory(id: string): void {
+    const row = this.#rows.get(id);
+    const links = this.#links.get(id) ?? [];
+    const before = this.#eventsOf(id).slice(0, -1);
+    for (const [place, { partition, position }] of before.entries()) {
+      const link = links[place] ?? '';
+      if (link !== '') this.#lastRemoved.set(id, { partition, position, link });
+    }
+    const left = this.#eventsOf(id).slice(-1);
+    this.#executions.set(id, left);
+    this.#links.set(id, links.slice(-1));
+    this.#rows.delete(id);
+    if (row === undefined) return;
+    const log = this.#logs.get(row.partition) ?? [];
+    this.#logs.set(
+      row.partition,
+      log.filter((event) => event.executionId !== id || left.includes(event)),
+    );
+  }
+
   #append(event: CommitRequest['events'][number]): void {
     const state = this.#state(event.partition);
     state.lastPosition += 1;
@@ -356,7 +403,7 @@ export class MemoryEventStore implements EventStore {
       if (!held.has(event.partition)) continue;
       if (!UUID.test(event.executionId)) return rejected('22P02', `invalid uuid ${event.executionId}`);
       const key = `${event.executionId}/${event.version}`;
-      if (seen.has(key) || this.#eventsOf(event.executionId).length >= event.version) {
+      if (seen.has(key) || (this.#eventsOf(event.executionId).at(-1)?.version ?? 0) >= event.version) {
         return rejected(UNIQUE_VIOLATION, `event ${key} exists`);
       }
       seen.add(key);

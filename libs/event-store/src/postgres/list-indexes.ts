@@ -22,6 +22,15 @@ const approvals = (name: string, columns: string, more = ''): Index => ({
  * once, with the commit that ends it, and no commit before that pays for them.
  */
 const LIST_INDEXES: readonly Index[] = [
+  // Those that are deleted and still have what is to be removed, and what is left of the others, by tenant and trace.
+  {
+    name: 'orchestration_executions_deleted',
+    on: `execution.orchestration_executions (partition, id) WHERE status = 'deleted'`,
+  },
+  {
+    name: 'events_deleted',
+    on: `execution.events ((data->>'tenantId'), (data->>'traceId'), execution_id) WHERE type = 'ExecutionDeleted'`,
+  },
   executions('config', 'config_id'),
   executions('config_name', 'config_name'),
   executions('user', 'user_id'),

@@ -6,6 +6,7 @@ import type {
   AgentCopy,
   ChainEnd,
   CommitLane,
+  DeletedExecution,
   DueExecution,
   EventStore,
   FencedPartition,
@@ -14,6 +15,7 @@ import type {
   NewestEvent,
   OwnershipView,
   PartitionRecord,
+  RemovedLink,
   Snapshot,
   SnapshotStore,
   Start,
@@ -22,6 +24,7 @@ import { UnreadableEventError, upcast } from '../upcast.js';
 import { PostgresCommitLane } from './commit-lane.js';
 import { numericTypes } from './connection.js';
 import { READ_AGENT, READ_CONFIG, WRITE_AGENT, WRITE_CONFIG } from './sql/copies.js';
+import { READ_DELETED, READ_LAST_REMOVED, REMOVE_HISTORY } from './sql/history.js';
 import {
   ADD_PARTITIONS,
   CLAIM,
@@ -347,6 +350,20 @@ export class PostgresEventStore implements EventStore, SnapshotStore {
       limit,
     ]);
     return rows.map((row) => row.id);
+  }
+
+  readDeleted(partitions: readonly number[], limit: number): Promise<DeletedExecution[]> {
+    return this.#rows<DeletedExecution>('read-deleted', READ_DELETED, [partitions, limit]);
+  }
+
+  async removeHistory(ids: readonly string[]): Promise<string[]> {
+    const rows = await this.#rows<{ id: string }>('remove-history', REMOVE_HISTORY, [ids]);
+    return rows.map(({ id }) => id);
+  }
+
+  async readLastRemoved(executionId: string): Promise<RemovedLink | undefined> {
+    const [row] = await this.#rows<RemovedLink>('read-last-removed', READ_LAST_REMOVED, [executionId]);
+    return row;
   }
 
   async readConfig(configId: string, version: number): Promise<JsonObject | undefined> {

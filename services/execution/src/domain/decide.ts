@@ -3,6 +3,7 @@ import { isOutsideCommand } from './commands/command.js';
 import { cancelExecution } from './commands/cancel.js';
 import { compensateExecution } from './commands/compensate.js';
 import { decideApproval } from './commands/decide-approval.js';
+import { deleteExecution, deletedRejection } from './commands/delete-execution.js';
 import { pauseExecution } from './commands/pause.js';
 import { recordEvaluation } from './commands/record-evaluation.js';
 import { recordHeartbeat } from './commands/record-heartbeat.js';
@@ -39,6 +40,7 @@ function handle(draft: Draft, command: Command): Outcome | Rejection {
     case 'DecideApproval':
     case 'RetryExecution':
     case 'CompensateExecution':
+    case 'DeleteExecution':
       return control(draft, command);
     default:
       return command satisfies never;
@@ -56,7 +58,8 @@ type Control = Extract<
       | 'SkipStep'
       | 'DecideApproval'
       | 'RetryExecution'
-      | 'CompensateExecution';
+      | 'CompensateExecution'
+      | 'DeleteExecution';
   }
 >;
 
@@ -81,6 +84,8 @@ function control(draft: Draft, command: Control): Outcome | Rejection {
       return retryExecution(draft, command);
     case 'CompensateExecution':
       return compensateExecution(draft, command);
+    case 'DeleteExecution':
+      return deleteExecution(draft, command);
     default:
       return command satisfies never;
   }
@@ -100,10 +105,22 @@ function isOtherUnderKey(commandId: string, state: State): boolean {
 }
 
 /**
+ * Nothing happens to a deleted execution any more. Whether the events before are removed yet makes no difference: of all commands only
+ * the one that deleted it is a repeat.
+ */
+function decideDeleted(command: Command, state: State, { commandId }: NonNullable<State['deleted']>): Decision {
+  if (!isOutsideCommand(command.id)) return { accepted: [], outcome: 'stale', next: state };
+  if (command.id === commandId) return { accepted: [], outcome: 'repeated', next: state };
+  const rejected = deletedRejection(state);
+  return rejected === undefined ? { accepted: [], outcome: 'stale', next: state } : { rejected };
+}
+
+/**
  * What a command does to an execution: every event it causes, up to the point where only the outside can go on. Total,
  * synchronous and pure; the same command on the same state always gives the same decision.
  */
 export function decide(command: Command, state: State): Decision {
+  if (state.deleted !== undefined) return decideDeleted(command, state, state.deleted);
   if (isOutsideCommand(command.id) && listHas(state.commands, command.id)) {
     return { accepted: [], outcome: 'repeated', next: state };
   }

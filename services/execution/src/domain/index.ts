@@ -3,6 +3,7 @@ export type { Command, Decision, Outcome, Rejection, ReusedOutput } from './comm
 export { spendingDetails, takeSpending } from './budget/spending.js';
 export { compile } from './graph/compile.js';
 export type { CompiledConfig } from './graph/compiled.js';
+export { deletedRejection } from './commands/delete-execution.js';
 export { decide } from './decide.js';
 export { isAttemptWanted } from './effects/effect.js';
 export type { Effect } from './effects/effect.js';

@@ -1,15 +1,18 @@
 import { hash } from 'node:crypto';
 import { ChainWalk, canonicalJson, merklePath } from '@batuta/event-store';
-import type { ChainedEvent, ConfigCopies, LogReader, SealKeys, Start } from '@batuta/event-store';
+import type { ChainedEvent, ConfigCopies, HistoryStore, LogReader, SealKeys, Start } from '@batuta/event-store';
 import type {
   ChainAnchor,
   ExecutionIntegrity,
+  ExecutionTombstone,
   ExportExecutionReply,
   ExportExecutionRequest,
   VerifyExecutionReply,
   VerifyExecutionRequest,
 } from '@batuta/contracts';
 import type { Pool } from 'pg';
+import { deletedRejection } from '../domain/index.js';
+import type { EventOf } from '../domain/index.js';
 import { checkpointOf, checkpointProblem, linksOf } from './checkpoints.js';
 import type { SignedCheckpoint, StoredLink } from './checkpoints.js';
 import { CHECKPOINT_OF, ROW_OF } from './sql.js';
@@ -21,6 +24,8 @@ const PAGE = 200;
 const LINES_CHARACTERS = 2 * 1024 * 1024;
 const MOST_PROBLEMS = 100;
 
+type Tombstone = EventOf<'ExecutionDeleted'>;
+
 interface Anchored {
   readonly checkpoint: SignedCheckpoint;
   readonly leafVersion: number;
@@ -31,17 +36,19 @@ interface Anchored {
 /** Whether an execution's events are those that were committed, and a bundle that says so elsewhere. */
 export class Integrity {
   constructor(
-    private readonly store: LogReader & ConfigCopies,
+    private readonly store: LogReader & HistoryStore & ConfigCopies,
     private readonly pool: Pool,
     private readonly keys: SealKeys,
   ) {}
 
   async verify({ tenantId, executionId }: VerifyExecutionRequest): Promise<VerifyExecutionReply> {
     if (!(await this.#isOf(tenantId, executionId))) return NOT_FOUND;
-    const walk = new ChainWalk(executionId);
+    const tombstone = await this.#tombstone(executionId);
+    const removed = await this.#removed(executionId, tombstone);
+    const walk = new ChainWalk(executionId, removed);
     // What comes while it is read is not waited for: the row that is read first says how far it must go.
     const { rows } = await this.pool.query<{ version: number }>(ROW_OF, [executionId]);
-    for (let from = 1; ;) {
+    for (let from = (removed?.version ?? 0) + 1; ;) {
       const page = await this.store.readChain(executionId, from, PAGE);
       for (const event of page) walk.add(event);
       if (page.length < PAGE) break;
@@ -60,12 +67,19 @@ export class Integrity {
       problems: walk.problems.slice(0, MOST_PROBLEMS),
       ...(newest === undefined ? {} : { head: newest }),
       anchor,
+      ...(tombstone === undefined ? {} : { deleted: told(tombstone) }),
     };
     return { integrity };
   }
 
   /** Lines of a bundle, from an event on: what it is of before the first, and what vouches for it after the last. */
   async export({ tenantId, executionId, fromVersion }: ExportExecutionRequest): Promise<ExportExecutionReply> {
+    const gone = await this.#tombstone(executionId);
+    if (gone?.data.tenantId === tenantId) {
+      const { at, commandId, data: facts } = gone;
+      const refused = deletedRejection({ deleted: { at, commandId, facts } });
+      return { lines: [], ...(refused === undefined ? NOT_FOUND : { refused }) };
+    }
     const start = await this.#startOf(executionId);
     if (start === undefined || start.tenantId !== tenantId) return { lines: [], ...NOT_FOUND };
     const lines: string[] = [];
@@ -140,6 +154,25 @@ export class Integrity {
     return { checkpoint, leafVersion, leafPosition: Number(leafPosition), links };
   }
 
+  /** The event that says that the execution is deleted. */
+  async #tombstone(executionId: string): Promise<Tombstone | undefined> {
+    if (!UUID.test(executionId)) return undefined;
+    const [newest] = await this.store.readNewest([executionId]);
+    if (newest?.type !== 'ExecutionDeleted') return undefined;
+    const [event] = await this.store.readEvents(executionId, newest.version, 1);
+    return event?.type === 'ExecutionDeleted' ? event : undefined;
+  }
+
+  /** Where its chain goes on after what is removed; before that is done, all of it is walked like any other. */
+  async #removed(executionId: string, tombstone: Tombstone | undefined) {
+    if (tombstone === undefined) return undefined;
+    const [first] = await this.store.readChain(executionId, 1, 1);
+    if (first?.version === 1) return undefined;
+    const last = await this.store.readLastRemoved(executionId);
+    const { version, partition, position } = tombstone;
+    return { version: version - 1, partition, position: last?.position ?? position - 1, link: last?.link ?? '' };
+  }
+
   async #startOf(executionId: string) {
     if (!UUID.test(executionId)) return undefined;
     return (await this.store.readStarts([executionId])).get(executionId);
@@ -152,7 +185,11 @@ export class Integrity {
       'SELECT tenant_id AS tenant FROM execution.orchestration_executions WHERE id = $1',
       [executionId],
     );
-    return (rows[0]?.tenant ?? (await this.#startOf(executionId))?.tenantId) === tenantId;
+    const tenant =
+      rows[0]?.tenant ??
+      (await this.#startOf(executionId))?.tenantId ??
+      (await this.#tombstone(executionId))?.data.tenantId;
+    return tenant === tenantId;
   }
 }
 
@@ -169,6 +206,16 @@ function anchorOf(anchored: Anchored | undefined, keys: SealKeys): ChainAnchor {
     checkpointAt: at,
     keyId,
     ...(problem === undefined ? {} : { message: problem }),
+  };
+}
+
+function told({ at, data: { by, reason, policy, events } }: Tombstone): ExecutionTombstone {
+  return {
+    deletedAt: at,
+    events,
+    ...(by === undefined ? {} : { by }),
+    ...(reason === undefined ? {} : { reason }),
+    ...(policy === undefined ? {} : { policy }),
   };
 }
 

@@ -1,20 +1,29 @@
 /**
  * $1 partition, $2 position, $3 limit. Positions are given under the partition's row lock, so nothing can appear later up to
- * `last_position`. A partition without links after the position is one row.
+ * `last_position`, and what is removed leaves its link. A partition without links after the position is one row.
  */
 export const LINKS_AFTER = `
 SELECT p.last_position AS last, e.position, encode(e.link, 'hex') AS link
 FROM execution.partitions p
 LEFT JOIN LATERAL (
-  SELECT position, link FROM execution.events
-  WHERE partition = $1 AND position > $2 AND length(link) = 32 ORDER BY position LIMIT $3
+  SELECT position, link FROM (
+    (SELECT position, link FROM execution.events
+      WHERE partition = $1 AND position > $2 AND length(link) = 32 ORDER BY position LIMIT $3)
+    UNION ALL
+    (SELECT position, link FROM execution.removed_links
+      WHERE partition = $1 AND position > $2 ORDER BY position LIMIT $3)
+  ) AS links ORDER BY position LIMIT $3
 ) e ON true
 WHERE p.id = $1 ORDER BY e.position`;
 
-/** $1 partition, $2 and $3: after this position, up to that one. */
+/** With those of removed events. $1 partition, $2 and $3: after this position, up to that one. */
 export const LINKS_BETWEEN = `
-SELECT position, encode(link, 'hex') AS link FROM execution.events
-WHERE partition = $1 AND position > $2 AND position <= $3 AND length(link) = 32 ORDER BY position`;
+SELECT position, encode(link, 'hex') AS link FROM (
+  SELECT position, link FROM execution.events
+  WHERE partition = $1 AND position > $2 AND position <= $3 AND length(link) = 32
+  UNION ALL
+  SELECT position, link FROM execution.removed_links WHERE partition = $1 AND position > $2 AND position <= $3
+) AS links ORDER BY position`;
 
 const CHECKPOINT = `c.partition, c.after_position AS "afterPosition", c.position, c.at, c.links, encode(c.root, 'hex') AS root,
   encode(c.previous, 'hex') AS previous, c.key_id AS "keyId", encode(c.signature, 'hex') AS signature`;

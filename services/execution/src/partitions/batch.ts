@@ -1,5 +1,5 @@
 import type { DomainEvent } from '@batuta/contracts';
-import { linkOf } from '@batuta/event-store';
+import { DELETED_STATUS, linkOf } from '@batuta/event-store';
 import type { CommitOutcome, ExecutionChange, ExecutionProgress, ExecutionRow, NewEvent } from '@batuta/event-store';
 import { isTerminal } from '../domain/index.js';
 import type { State } from '../domain/index.js';
@@ -105,7 +105,7 @@ export class Batch {
 function progressOf(state: State, wakeAt: number | null): ExecutionProgress {
   const finished = isTerminal(state.status);
   return {
-    status: state.status,
+    status: state.deleted === undefined ? state.status : DELETED_STATUS,
     version: state.version,
     wakeAt,
     output: state.status === 'completed' ? state.output : undefined,
@@ -179,6 +179,7 @@ export function rowChange(
   }
   const listed =
     base.status !== state.status ||
+    base.deleted !== state.deleted ||
     base.startedAt !== state.startedAt ||
     base.pausedAt !== state.pausedAt ||
     base.completedAt !== state.completedAt ||

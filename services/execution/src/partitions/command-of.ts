@@ -75,5 +75,8 @@ function outsideCommand(input: CommandInput, at: number, seed: number): Command 
   if (request.decideApproval !== undefined)
     return { ...base, ...by, type: 'DecideApproval', ...request.decideApproval };
   if (request.compensate !== undefined) return { ...base, ...by, type: 'CompensateExecution', ...request.compensate };
+  if (request.deleteExecution !== undefined) {
+    return { ...base, ...by, type: 'DeleteExecution', ...request.deleteExecution };
+  }
   return { ...base, ...by, type: 'RetryExecution', ...request.retry };
 }

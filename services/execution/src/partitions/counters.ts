@@ -27,6 +27,8 @@ export interface EngineCounters {
   droppedInputs: number;
   /** Results, checks and heartbeats without the token of their task. */
   refusedReports: number;
+  /** Deleted executions whose events and rows were removed. */
+  removedExecutions: number;
   natsIn: number;
   natsOut: number;
 }
@@ -51,6 +53,7 @@ export function newCounters(): EngineCounters {
     rejectedCommits: 0,
     droppedInputs: 0,
     refusedReports: 0,
+    removedExecutions: 0,
     natsIn: 0,
     natsOut: 0,
   };

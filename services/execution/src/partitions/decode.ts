@@ -33,7 +33,9 @@ const COMMANDS = [
   'decideApproval',
   'retry',
   'compensate',
+  'deleteExecution',
 ] as const;
+const DELETION = new Set(['reason', 'ifVersion', 'policy', 'archive', 'archiveSha256']);
 const DECISION = new Set(['stepId', 'approved', 'comment', 'data']);
 
 function fail(path: string, expected: string): never {
@@ -253,6 +255,20 @@ export function decodeCommand(payload: Payload): CommandRequest {
     case 'compensate':
       onlyKnown(body, command, new Set(['reason']));
       return { ...base, compensate: reason };
+    case 'deleteExecution': {
+      onlyKnown(body, command, DELETION);
+      const ifVersion = int(body.ifVersion, 'deleteExecution.ifVersion');
+      return {
+        ...base,
+        deleteExecution: {
+          ...reason,
+          ...(ifVersion === 0 ? {} : { ifVersion }),
+          ...optional('policy', text(body.policy, 'deleteExecution.policy').slice(0, 100)),
+          ...optional('archive', text(body.archive, 'deleteExecution.archive').slice(0, 2_000)),
+          ...optional('archiveSha256', text(body.archiveSha256, 'deleteExecution.archiveSha256').slice(0, 64)),
+        },
+      };
+    }
   }
 }
 

@@ -49,6 +49,7 @@ const COUNTED: Readonly<Record<keyof EngineCounters, readonly [name: string, hel
   rejectedCommits: ['rejected_commits', 'Commits that PostgreSQL refused'],
   droppedInputs: ['dropped_inputs', 'Inputs dropped, whose senders ask again'],
   refusedReports: ['refused_reports', 'Results, checks and heartbeats without the token of their task'],
+  removedExecutions: ['removed_executions', 'Deleted executions whose events and rows were removed'],
   natsIn: ['nats_in', 'NATS messages received'],
   natsOut: ['nats_out', 'NATS messages sent'],
 };
@@ -92,6 +93,14 @@ export function exposeEngine(exposed: ExposedEngine): () => void {
     [],
     function collect() {
       this.set(sumOf(({ engine }) => engine.unreadable.count));
+    },
+  );
+  gauge(
+    'batuta_engine_executions_to_remove',
+    'Deleted executions whose events and rows are not removed yet',
+    [],
+    function collect() {
+      this.set(sumOf(({ engine }) => engine.executionsToRemove));
     },
   );
   gauge(

@@ -1,7 +1,7 @@
 import { partitionOf } from '@batuta/contracts';
 import type { AttemptCheckRequest } from '@batuta/contracts';
 import type { PartitionRecord } from '@batuta/event-store';
-import { forkFrom, isTerminal } from '../domain/index.js';
+import { deletedRejection, forkFrom, isTerminal } from '../domain/index.js';
 import type { Commit, ExecutionChanges } from './batch.js';
 import type { BusyPoll } from './busy-poll.js';
 import { ConfigRegistry } from './config-registry.js';
@@ -13,12 +13,13 @@ import { ExecutionLoader } from './execution-loader.js';
 import type { LoadedExecution } from './execution-loader.js';
 import { ResultGroup, WANTED } from './inputs.js';
 import type { CommandInput, Input } from './inputs.js';
+import { HistoryRemover } from './history-remover.js';
 import { Lane } from './lane.js';
 import type { LaneLimits } from './lane-parts.js';
 import { OutputCheck } from './output-check.js';
 import { Ownership } from './ownership.js';
 import type { OwnershipSettings } from './ownership.js';
-import { Partition } from './partition.js';
+import { Partition, timeOfId } from './partition.js';
 import type { HotExecution } from './partition.js';
 import type { EnginePorts, PartitionRequest } from './ports.js';
 import { UnreadableExecutions } from './unreadable-executions.js';
@@ -63,6 +64,8 @@ export interface EngineOptions {
   readonly onCommitted?: (changes: ExecutionChanges) => void;
   /** A partition was taken, or is not owned any more. */
   readonly onOwned?: (partition: Partition) => void;
+  /** The position up to which projections have written a partition; default: they have written all. */
+  readonly projected?: (partition: Partition) => number;
   /** Told at each lease what the store's clock said, epoch ms, and how long ago; without it, nobody asks. */
   readonly onStoreTime?: (time: number, agoMs: number) => void;
 }
@@ -92,6 +95,7 @@ export class Engine {
   readonly #outputs: OutputCheck;
   readonly #waker: Waker;
   readonly #queue: QueueWatch;
+  readonly #remover: HistoryRemover;
   #partitionCount = 0;
   #own: { readonly subject: string; readonly stop: () => void } | undefined;
   #sorted: readonly Partition[] = [];
@@ -183,6 +187,14 @@ export class Engine {
       partition: (id) => this.#partitions.get(id),
       submit,
     });
+    this.#remover = new HistoryRemover({
+      clock,
+      log,
+      store,
+      counters: this.counters,
+      partitions: () => this.#sorted,
+      projected: options.projected ?? (() => Infinity),
+    });
     this.#queue = new QueueWatch({
       clock,
       bus,
@@ -216,6 +228,11 @@ export class Engine {
     return this.#ownership.unowned;
   }
 
+  /** Deleted executions whose events and rows are not removed yet. */
+  get executionsToRemove(): number {
+    return this.#remover.waiting;
+  }
+
   get cacheBytes(): number {
     let bytes = 0;
     for (const partition of this.#sorted) bytes += partition.bytes;
@@ -231,6 +248,7 @@ export class Engine {
     await this.#ownership.start();
     await this.#queue.start();
     this.#waker.start();
+    this.#remover.start();
     this.#schedulePublish();
   }
 
@@ -240,6 +258,7 @@ export class Engine {
     this.#stopped = true;
     this.#cancelPublish?.();
     this.#waker.stop();
+    await this.#remover.stop();
     await this.#queue.stop();
     await this.#ownership.stop();
     this.#own?.stop();
@@ -273,7 +292,7 @@ export class Engine {
     if (before !== undefined && before.epoch >= record.epoch) return;
     if (before !== undefined) before.owned = false;
     const now = ports.clock.elapsed();
-    const partition = new Partition(record, ports.clock.now(), now + settings.graceMs);
+    const partition = new Partition(record, ports.clock.now(), now + settings.graceMs, now);
     this.#partitions.set(record.partition, partition);
     this.counters.takeovers += 1;
     this.#sort();
@@ -423,7 +442,14 @@ export class Engine {
 
   #committed(changes: ExecutionChanges): void {
     this.effects.committed(changes);
+    if (changes.state.deleted !== undefined) this.#deleted(changes.execution);
     this.options.onCommitted?.(changes);
+  }
+
+  /** Its id will not be in the log as that of a start: from now on one of that time is looked up. */
+  #deleted({ id, partition }: HotExecution): void {
+    partition.deletedUpTo = Math.max(partition.deletedUpTo, timeOfId(id));
+    this.#remover.deleted();
   }
 
   #changed(execution: HotExecution): void {
@@ -645,10 +671,12 @@ export class Engine {
     try {
       const source = await this.#loader.load(fork.executionId);
       const started = source?.state.started;
+      const deleted = source === undefined ? undefined : deletedRejection(source.state);
       if (source === undefined || started?.tenantId !== input.request.principal.tenantId) {
         const message = `There is no execution ${fork.executionId} to fork.`;
         return { rejected: { code: 'not_found', message } };
       }
+      if (deleted !== undefined) return { rejected: deleted };
       const found = forkFrom(source.state, fork.fromStepId, given);
       return 'rejected' in found ? found : found.reused;
     } catch (error) {

@@ -1,6 +1,6 @@
 import type { Event } from '@batuta/contracts';
 import type { LogReader, Snapshot, SnapshotStore } from '@batuta/event-store';
-import { REDUCER_VERSION, decodeSnapshot, evolve, initialState } from '../domain/index.js';
+import { REDUCER_VERSION, compile, decodeSnapshot, evolve, initialState } from '../domain/index.js';
 import type { CompiledConfig, State } from '../domain/index.js';
 import type { ConfigRegistry } from './config-registry.js';
 import { estimateBytes, estimateSnapshotBytes } from './partition.js';
@@ -17,6 +17,13 @@ export interface ExecutionSource {
   readonly configs: ConfigRegistry;
   readonly snapshots?: SnapshotStore | undefined;
 }
+
+/** What a deleted execution is folded with whose events before are removed: nothing of a config is asked any more. */
+export const TOMBSTONE = compile({
+  name: 'deleted',
+  strategy: 'sequential',
+  steps: [{ id: 'deleted', name: '', agent: '' }],
+});
 
 /** Events of one query when an execution's tail is read. */
 const TAIL_PAGE = 5_000;
@@ -43,6 +50,8 @@ function foldTail(state: State, events: readonly Event[]): State {
 /** Folds one execution's events. Throws when its config version cannot be had or the log is not contiguous. */
 export async function foldExecution(configs: ConfigRegistry, events: readonly Event[]): Promise<State> {
   const [first] = events;
+  // What came before it is removed, and so may its config be.
+  if (first?.type === 'ExecutionDeleted') return events.reduce(evolve, initialState(TOMBSTONE));
   if (first?.type !== 'ExecutionStarted') throw new Error(`execution ${first?.executionId ?? ''} has no start`);
   const { configId, configVersion } = first.data;
   return foldTail(initialState(await configOf(configs, configId, configVersion)), events);

@@ -142,8 +142,10 @@ function commandReply(input: CommandInput, answer: Answer): CommandReply | undef
         },
       };
     }
-    case 'rejected':
-      return { rejected: { code: answer.rejection.code, message: answer.rejection.message } };
+    case 'rejected': {
+      const { code, message, details } = answer.rejection;
+      return { rejected: { code, message, ...(details === undefined ? {} : { details }) } };
+    }
     case 'unknown_execution':
       return { rejected: { code: 'not_found', message: `There is no execution ${input.executionId}.` } };
     case 'dropped':

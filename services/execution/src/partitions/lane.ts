@@ -11,7 +11,7 @@ import { settle } from './inputs.js';
 import type { Answer, CommandInput, Input } from './inputs.js';
 import type { LaneParts } from './lane-parts.js';
 import { LaneState } from './lane-state.js';
-import { EXECUTION_BYTES } from './partition.js';
+import { EXECUTION_BYTES, timeOfId } from './partition.js';
 import type { HotExecution, Partition } from './partition.js';
 
 const DROPPED: Answer = { kind: 'dropped' };
@@ -546,15 +546,13 @@ function wakeBound(state: State): number | null {
 /**
  * Whether an unknown execution can be started without asking the log: its id (UUIDv7, RFC 9562) was made after this owner
  * took the partition. A wrong clock or an evicted execution makes this wrong; then the log refuses the first version and
- * the input is answered from the log.
+ * the input is answered from the log. That of a deleted execution it would take, so ids of that time are looked up.
  */
 function startsNow(partition: Partition, input: Input): boolean {
   if (input.kind !== 'command' || input.request.start === undefined || input.triedAlone === true) return false;
   const { executionId } = input;
   return (
-    executionId.charAt(14) === '7' &&
-    !partition.endedLately(executionId) &&
-    Number.parseInt(executionId.slice(0, 8) + executionId.slice(9, 13), 16) > partition.ownedSince
+    !partition.endedLately(executionId) && timeOfId(executionId) > Math.max(partition.ownedSince, partition.deletedUpTo)
   );
 }
 

@@ -83,7 +83,16 @@ export class Partition {
   /** Of executions that were evicted, the newest last. */
   readonly #endSubjects = new Map<string, string>();
 
-  constructor(record: PartitionRecord, ownedSince: number, graceUntil: number) {
+  /** Ids of starts up to this time, epoch ms, may be those of deleted executions: they are looked up. */
+  deletedUpTo = 0;
+
+  constructor(
+    record: PartitionRecord,
+    ownedSince: number,
+    graceUntil: number,
+    /** Running time at which it was taken. */
+    readonly takenAt = 0,
+  ) {
     this.id = record.partition;
     this.epoch = record.epoch;
     this.committedPosition = record.lastPosition;
@@ -159,6 +168,11 @@ export class Partition {
     execution.bytes += bytes;
     this.bytes += bytes;
   }
+}
+
+/** Epoch ms at which a UUIDv7 (RFC 9562) was made; 0 of other ids. */
+export function timeOfId(id: string): number {
+  return id.charAt(14) === '7' ? Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16) : 0;
 }
 
 /**

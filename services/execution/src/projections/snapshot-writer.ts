@@ -31,6 +31,7 @@ export class SnapshotWriter {
   /** Told of each commit that holds. */
   committed({ base, state, execution }: ExecutionChanges): void {
     const { everyEvents } = this.parts;
+    if (state.deleted !== undefined) return void this.#pending.delete(execution.id);
     const before = base?.version ?? 0;
     if (Math.floor(before / everyEvents) === Math.floor(state.version / everyEvents)) return;
     if (this.#stopped || (this.#pending.size >= MOST_PENDING && !this.#pending.has(execution.id))) return;

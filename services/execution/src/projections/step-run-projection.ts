@@ -87,6 +87,11 @@ export class StepRunProjection {
     return lag;
   }
 
+  /** The position up to which a partition is written. */
+  written(partition: Partition): number {
+    return this.#written.get(partition) ?? 0;
+  }
+
   /** Writes what is left. */
   async stop(): Promise<void> {
     this.#stopped = true;
@@ -281,7 +286,9 @@ export class StepRunProjection {
       ids.map(async (id) => {
         try {
           const loaded = await this.parts.load(id);
-          if (loaded !== undefined) entries.push([id, { base: undefined, state: loaded.state }]);
+          // Of a deleted execution nothing is to be shown, and its config is none that it ran with.
+          if (loaded !== undefined && loaded.state.deleted === undefined)
+            entries.push([id, { base: undefined, state: loaded.state }]);
         } catch (error) {
           if (!(error instanceof UnreadableEventError)) throw error;
           unreadable.push(id);

@@ -14,6 +14,7 @@ import { REDUCER_VERSION, encodeSnapshot, evolve, initialState, isTerminal, next
 import type { State } from '../domain/index.js';
 import { rowOf } from '../partitions/batch.js';
 import { ConfigRegistry } from '../partitions/config-registry.js';
+import { TOMBSTONE } from '../partitions/fold-execution.js';
 import { firstDifference } from './first-difference.js';
 import {
   AS_EXECUTIONS,
@@ -24,6 +25,7 @@ import {
   IDS_OF_TENANT,
   PARTITIONS,
   PROJECTED,
+  REMOVED_OF,
   SNAPSHOTS_OF,
   STEP_RUNS_OF,
 } from './sql/verify.js';
@@ -80,12 +82,16 @@ interface Stored {
   readonly executions: ReadonlyMap<string, Columns>;
   readonly stepRuns: ReadonlyMap<string, readonly Columns[]>;
   readonly projected: ReadonlyMap<number, number>;
+  /** The last links of what is removed. */
+  readonly removed: ReadonlyMap<string, { readonly position: number; readonly link: string }>;
 }
 
 interface Folded {
   readonly newest: State;
   readonly partition: number;
   readonly position: number;
+  /** Nothing is left but the event that says that it is deleted. */
+  readonly removed?: true;
   /** The states after the versions that something stored speaks of. */
   readonly at: ReadonlyMap<number, State>;
 }
@@ -200,8 +206,10 @@ class Verifier {
       const executions = await client.query<{ id: string; row: Columns }>(EXECUTIONS_OF, [ids]);
       const stepRuns = await client.query<{ execution_id: string; row: Columns }>(STEP_RUNS_OF, [ids]);
       const projected = await client.query<{ partition: number; position: string }>(PROJECTED);
+      const removed = await client.query<{ id: string; position: string; link: string }>(REMOVED_OF, [ids]);
       await client.query('COMMIT');
       return {
+        removed: new Map(removed.rows.map(({ id, position, link }) => [id, { position: Number(position), link }])),
         events: groupBy(
           events.rows,
           (row) => row.execution_id,
@@ -247,11 +255,20 @@ class Verifier {
     return { behind };
   }
 
-  #chainProblem(id: string, { events, executions }: Stored): string | undefined {
+  #chainProblem(id: string, { events, executions, removed }: Stored): string | undefined {
     const rows = events.get(id) ?? [];
+    const [first] = rows;
     // Without any, the fold says so.
-    if (rows.length === 0) return undefined;
-    const walk = new ChainWalk(id);
+    if (first === undefined) return undefined;
+    const before = isTombstone(first)
+      ? {
+          version: first.version - 1,
+          partition: first.partition,
+          position: removed.get(id)?.position ?? Number(first.position) - 1,
+          link: removed.get(id)?.link ?? '',
+        }
+      : undefined;
+    const walk = new ChainWalk(id, before);
     for (const row of rows) {
       const { version, partition, position, at, type, command_id: commandId, data, link } = row;
       const place = { version, partition, position: Number(position), at: Number(at) };
@@ -271,6 +288,7 @@ class Verifier {
     const last = rows.at(-1);
     if (first === undefined || last === undefined) return 'there are no events of this execution';
     const data = first.data as { configId?: string; configVersion?: number } | null;
+    if (isTombstone(first)) return tombstoneOf(rows);
     if (first.type !== 'ExecutionStarted') return `its first event is ${first.type}, not ExecutionStarted`;
     const found = await this.configs.find(data?.configId ?? '', data?.configVersion ?? 0);
     if (found.kind !== 'found') {
@@ -295,7 +313,8 @@ class Verifier {
     return { newest: state, partition: first.partition, position, at };
   }
 
-  async #executionDifference(id: string, { newest, partition }: Folded, row: Columns | undefined) {
+  async #executionDifference(id: string, { newest, partition, removed }: Folded, row: Columns | undefined) {
+    if (removed === true) return row === undefined ? undefined : 'there is a row of what is deleted and removed';
     if (row === undefined) return 'the row is missing';
     const wake = isTerminal(newest.status) ? null : Math.floor(nextWake(newest) ?? newest.deadlineAt);
     const { rows } = await this.pool.query<{ row: Columns }>(AS_EXECUTIONS, [
@@ -311,7 +330,8 @@ class Verifier {
     return good ? undefined : `/wake_at: the log says ${wake ?? 'none'}, stored is ${String(wakeAt)}`;
   }
 
-  async #stepRunDifference({ newest, at }: Folded, stored: readonly Columns[], behind: boolean) {
+  async #stepRunDifference({ newest, at, removed }: Folded, stored: readonly Columns[], behind: boolean) {
+    if (removed === true) return stored.length === 0 ? undefined : 'there are step runs of what is deleted and removed';
     const expected = new Map<string, Columns>();
     const states = new Map(at);
     states.set(newest.version, newest);
@@ -340,13 +360,30 @@ class Verifier {
   }
 }
 
-function snapshotDifference({ newest, at }: Folded, snapshot: SnapshotRow): string | undefined {
+function snapshotDifference({ newest, at, removed }: Folded, snapshot: SnapshotRow): string | undefined {
+  if (removed === true) return 'there is a snapshot of what is deleted and removed';
   // Nobody reads what another fold made.
   if (snapshot.reducer_version !== REDUCER_VERSION) return undefined;
   const state = at.get(snapshot.version);
   if (state === undefined) return `/version: the log ends at ${newest.version}, stored is ${snapshot.version}`;
   const expected = JSON.parse(encodeJson(encodeSnapshot(state))) as unknown;
   return firstDifference(expected, snapshot.state);
+}
+
+/** Whether it is what is left of a deleted execution. */
+function isTombstone({ type, version }: EventRow): boolean {
+  return type === 'ExecutionDeleted' && version > 1;
+}
+
+/** Deleted by policy or by a person is nothing broken, as long as it says as much as there was. */
+function tombstoneOf(rows: readonly EventRow[]): Folded | string {
+  const state = rows.map(eventOf).reduce(evolve, initialState(TOMBSTONE));
+  const [first] = rows;
+  const events = state.deleted?.facts.events;
+  if (first === undefined || rows.length > 1)
+    return `${rows.length - 1} events come after the one that says that it is deleted`;
+  if (events !== first.version - 1) return `${events} events are said to be deleted, version ${first.version} says it`;
+  return { newest: state, partition: first.partition, position: Number(first.position), at: new Map(), removed: true };
 }
 
 function eventOf(row: EventRow): Event {

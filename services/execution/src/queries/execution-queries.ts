@@ -42,7 +42,7 @@ import type {
   StepAttempt,
 } from '@batuta/contracts';
 import type { Pool } from 'pg';
-import { jsonBytes, nodeOutput, shownFailure, stepView, taskInput, view } from '../domain/index.js';
+import { deletedRejection, jsonBytes, nodeOutput, shownFailure, stepView, taskInput, view } from '../domain/index.js';
 import type { Failed, State } from '../domain/index.js';
 import { ExecutionLoader } from '../partitions/execution-loader.js';
 import { readExecution } from '../partitions/fold-execution.js';
@@ -53,7 +53,7 @@ import type { Queues } from './queues.js';
 import { StepAttempts } from './step-attempts.js';
 import { countExecutions, listApprovals, listExecutions } from './list-sql.js';
 import type { ExecutionFilters } from './list-sql.js';
-import { EXECUTION_BY_TRACE } from './sql.js';
+import { DELETED_BY_TRACE, EXECUTION_BY_TRACE } from './sql.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** Room for the rest of the message. */
@@ -213,7 +213,11 @@ export class ExecutionQueries {
     // Many ask at once when a gateway was lost: their executions are read together.
     const state =
       version === undefined ? (await this.#loader.load(id))?.state : await readExecution(this.source, id, version);
+    if (state === undefined) return (await this.#deleted(request.tenantId, id)) ?? notFound;
     if (state?.started?.tenantId !== request.tenantId) return notFound;
+    // As it was before is no more to be had than as it is.
+    const gone = version === undefined ? deletedRejection(state) : (await this.#deleted(request.tenantId, id))?.refused;
+    if (gone !== undefined) return { refused: gone };
     if (version !== undefined && version !== state.version) {
       return refused('not_found', `The execution has no version ${version}: its newest is ${state.version}.`);
     }
@@ -230,6 +234,8 @@ export class ExecutionQueries {
     const { executionId, stepId } = request;
     const state = UUID.test(executionId) ? (await this.#loader.load(executionId))?.state : undefined;
     if (state?.started?.tenantId !== request.tenantId) return refused('not_found', 'There is no such execution.');
+    const gone = deletedRejection(state);
+    if (gone !== undefined) return { refused: gone };
     const index = state.config.unitIndex.get(stepId);
     const unit = index === undefined || index >= state.config.stepCount ? undefined : state.config.units[index];
     if (unit === undefined) return refused('step_not_found', `The execution has no step "${stepId}".`);
@@ -264,11 +270,15 @@ export class ExecutionQueries {
     if (!UUID.test(executionId)) return notFound;
     let value: JsonValue | undefined;
     if (payload === 'event') {
+      const gone = await this.#deleted(request.tenantId, executionId);
+      if (gone !== undefined) return gone;
       const found = await this.#event(request.tenantId, executionId, version ?? 1);
       if (found === undefined) return notFound;
       if (found === 'none') return refused('not_found', `The execution has no event with version ${version ?? 1}.`);
       value = found as unknown as JsonValue;
     } else {
+      const gone = await this.#deleted(request.tenantId, executionId);
+      if (gone !== undefined) return gone;
       const state = await readExecution(this.source, executionId, version);
       if (state?.started?.tenantId !== request.tenantId) return notFound;
       value = await this.#payload(state, stepId ?? '', payload);
@@ -277,6 +287,17 @@ export class ExecutionQueries {
     const text = JSON.stringify(value);
     const end = from + PART_CHARACTERS;
     return { text: text.slice(from, end), ...(end < text.length ? { nextFrom: end } : {}) };
+  }
+
+  /** What a tenant is told of its execution that was deleted, whether its events are removed yet or not. */
+  async #deleted(tenantId: string, executionId: string): Promise<{ refused: Refusal } | undefined> {
+    const [newest] = await this.source.reader.readNewest([executionId]);
+    if (newest?.type !== 'ExecutionDeleted') return undefined;
+    const [event] = await this.source.reader.readEvents(executionId, newest.version, 1);
+    if (event?.type !== 'ExecutionDeleted' || event.data.tenantId !== tenantId) return undefined;
+    const { at, commandId, data: facts } = event;
+    const refusal = deletedRejection({ deleted: { at, commandId, facts } });
+    return refusal === undefined ? undefined : { refused: refusal };
   }
 
   /** One event of an execution of the tenant; undefined when there is no such execution. */
@@ -315,10 +336,12 @@ export class ExecutionQueries {
     if (!UUID.test(request.executionId)) return notFound;
     const limit = clamp(request.limit, 1_000, 1_000);
     const from = clamp(request.fromVersion, 1, Number.MAX_SAFE_INTEGER);
-    const [[first], events] = await Promise.all([
+    const [[first], events, gone] = await Promise.all([
       this.source.reader.readEvents(request.executionId, 1, 1),
       this.source.reader.readEvents(request.executionId, from, limit),
+      this.#deleted(request.tenantId, request.executionId),
     ]);
+    if (gone !== undefined) return { events: [], ...gone };
     if (first?.type !== 'ExecutionStarted' || first.data.tenantId !== request.tenantId) return notFound;
     const kept = fitting(events).events;
     const last = kept.at(-1);
@@ -334,7 +357,10 @@ export class ExecutionQueries {
     const found = new Map(ids.map((id, place) => [id, newest[place]]));
     return {
       versions: asked.map((id) => found.get(id)?.version ?? 0),
-      ended: asked.map((id) => isTerminalEventType(found.get(id)?.type ?? '')),
+      ended: asked.map((id) => {
+        const type = found.get(id)?.type ?? '';
+        return isTerminalEventType(type) || type === 'ExecutionDeleted';
+      }),
     };
   }
 
@@ -464,7 +490,13 @@ export class ExecutionQueries {
       text: EXECUTION_BY_TRACE,
       values: [request.tenantId, request.traceId],
     });
-    return rows[0]?.id;
+    if (rows[0] !== undefined) return rows[0].id;
+    const deleted = await this.connections.lookUps.query<{ id: string }>({
+      name: 'deleted-by-trace',
+      text: DELETED_BY_TRACE,
+      values: [request.tenantId, request.traceId],
+    });
+    return deleted.rows[0]?.id;
   }
 }
 

@@ -130,7 +130,8 @@ function conditionsOf(
   parameters: Parameters,
 ): { readonly range: readonly string[]; readonly only: readonly string[] } {
   const { tenantId, configId, configName, userId, sessionId, createdFrom, createdTo, after } = filters;
-  const range = [`tenant_id = ${parameters.add(tenantId)}`];
+  // What is deleted stays a row until it is removed.
+  const range = [`tenant_id = ${parameters.add(tenantId)}`, `status <> 'deleted'`];
   if (createdFrom !== undefined) range.push(`created_at >= ${parameters.add(new Date(createdFrom), 'timestamptz')}`);
   if (createdTo !== undefined) range.push(`created_at < ${parameters.add(new Date(createdTo), 'timestamptz')}`);
   if (after !== undefined) {

@@ -9,7 +9,7 @@ import type {
   OrchestrationDefinition,
   StopAttempts,
 } from '@batuta/contracts';
-import { ChainWalk } from '@batuta/event-store';
+import { ChainWalk, DELETED_STATUS } from '@batuta/event-store';
 import type { CommitRequest, MemoryEventStore } from '@batuta/event-store';
 import { compile, evolve, initialState, isTerminal, nextWake, view } from '../../src/domain/index.js';
 import type { State } from '../../src/domain/index.js';
@@ -158,8 +158,9 @@ export class Checker implements BusObserver, CommitObserver {
     } else if (row.progress.wakeAt === null || row.progress.wakeAt > next) {
       world.violated('wake_at is a lower bound', `${short(id)}: ${row.progress.wakeAt} but next is ${next}`);
     }
-    if (row.progress.status !== state.status) {
-      world.violated('the row follows the log', `${short(id)}: ${row.progress.status}, not ${state.status}`);
+    const status = state.deleted === undefined ? state.status : DELETED_STATUS;
+    if (row.progress.status !== status) {
+      world.violated('the row follows the log', `${short(id)}: ${row.progress.status}, not ${status}`);
     }
   }
 
@@ -287,6 +288,10 @@ export class Checker implements BusObserver, CommitObserver {
       const code = reply.rejected?.code;
       // Says only that nobody can tell now; the client asks again.
       if (code === 'unavailable') return;
+      if (code === 'execution_deleted') {
+        if (history?.deleted !== true && request.start?.fork === undefined) world.violated('deleted is certain', name);
+        return;
+      }
       if (
         history?.hasCommand(request.commandId) === true &&
         before?.hasCommandUpTo(request.commandId, versionBefore) === true
@@ -378,10 +383,15 @@ export class Checker implements BusObserver, CommitObserver {
   async finish(): Promise<void> {
     const found = await this.memory().readExecutions([...this.histories.keys()]);
     for (const [id, history] of this.histories) {
-      if (JSON.stringify(found.get(id)) !== JSON.stringify(history.events)) {
+      const left = found.get(id) ?? [];
+      const last = await this.memory().readLastRemoved(id);
+      // Of what is deleted only the last event stays, and the link before it.
+      const expected = history.deleted && left.length === 1 ? history.events.slice(-1) : history.events;
+      if (JSON.stringify(left) !== JSON.stringify(expected)) {
         this.world.violated('what is committed stays', `${short(id)} changed`);
       }
-      const walk = new ChainWalk(id);
+      const removed = last === undefined ? undefined : { ...last, version: history.events.length - 1 };
+      const walk = new ChainWalk(id, removed);
       for (const event of await this.memory().readChain(id, 1, history.events.length)) walk.add(event);
       walk.end(history.events.length);
       const [problem] = walk.problems;

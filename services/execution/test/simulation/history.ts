@@ -8,6 +8,9 @@ interface Attempt {
   wanted: boolean;
 }
 
+/** What may come after the end. */
+const AFTER_THE_END: ReadonlySet<string> = new Set(['ExecutionRetried', 'ExecutionReopened', 'ExecutionDeleted']);
+
 /** One execution's log and the rules that hold for it, whatever its config says. */
 export class History {
   readonly events: Event[] = [];
@@ -49,6 +52,10 @@ export class History {
 
   get terminal(): boolean {
     return ['completed', 'failed', 'cancelled'].includes(this.#status);
+  }
+
+  get deleted(): boolean {
+    return this.events.at(-1)?.type === 'ExecutionDeleted';
   }
 
   at(version: number): Event | undefined {
@@ -101,7 +108,8 @@ export class History {
     }
     const last = this.events.at(-1);
     if (last !== undefined && last.at > event.at) this.#violated('time goes forward', `${event.at} after ${last.at}`);
-    if (this.terminal && event.type !== 'ExecutionRetried' && event.type !== 'ExecutionReopened') {
+    if (this.deleted) this.#violated('deleted is the end', event.type);
+    if (this.terminal && !AFTER_THE_END.has(event.type)) {
       this.#violated('terminal absorbs', `${event.type} after ${this.#status}`);
     }
     if (!this.#commands.has(event.commandId)) this.#commands.set(event.commandId, event.version);
@@ -230,6 +238,10 @@ export class History {
       case 'ExecutionReopened':
         this.#status = 'compensation';
         this.#failures.clear();
+        return;
+      case 'ExecutionDeleted':
+        if (!this.terminal) this.#violated('only what has ended is deleted', this.#status);
+        if (event.data.events !== event.version - 1) this.#violated('a tombstone counts', `${event.data.events}`);
         return;
       case 'ExecutionRetried':
         this.#status = 'running';

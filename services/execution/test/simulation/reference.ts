@@ -272,6 +272,9 @@ export class Reference {
         else this.#expect(this.#cause === 'failure', 'compensation starts without a reason');
         this.#status = 'compensation';
         return true;
+      // It changes nothing of what the execution came to.
+      case 'ExecutionDeleted':
+        return false;
       case 'ExecutionRetried':
         this.#retry(event);
         return true;

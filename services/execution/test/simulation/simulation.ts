@@ -193,6 +193,8 @@ class Simulation {
     this.#planFaults();
     if (this.#humans !== undefined) this.#lookForApprovals(this.#humans);
     this.#lookForUndone(new SeededRandom(textHash(`undone ${this.seed}`)));
+    const deleting = new SeededRandom(textHash(`deleted ${this.seed}`));
+    if (deleting.chance(0.4)) this.#deleteNowAndThen(deleting);
   }
 
   /** Most runners of a seed with direct dispatch take part in it, with few slots or more than are needed. */
@@ -448,6 +450,26 @@ class Simulation {
       const request: CommandRequest = { commandId, executionId: id, principal: PRINCIPAL, compensate: {} };
       this.#send(request);
       if (random.chance(0.2)) world.after(random.int(3_000), () => this.#send(request));
+    }
+  }
+
+  /** Some executions are deleted, also while they run or while somebody has them run again, with a generator of its own. */
+  #deleteNowAndThen(random: SeededRandom): void {
+    const world = this.#world;
+    world.after(random.between(500, 6_000), () => this.#deleteNowAndThen(random));
+    for (const id of this.#executions) {
+      const state = this.#checker.state(id);
+      if (state === undefined || state.deleted !== undefined) continue;
+      if (!random.chance(isTerminal(state.status) ? 0.25 : 0.01)) continue;
+      const base = { executionId: id, principal: PRINCIPAL };
+      const deletion: CommandRequest = {
+        ...base,
+        commandId: `delete-${state.version}-${id}`,
+        deleteExecution: random.chance(0.5) ? { ifVersion: state.version } : { reason: 'enough' },
+      };
+      this.#send(deletion);
+      if (random.chance(0.3)) this.#send({ ...base, commandId: `retry-${state.version}-${id}`, retry: {} });
+      if (random.chance(0.2)) world.after(random.int(3_000), () => this.#send(deletion));
     }
   }
 

@@ -86,7 +86,7 @@ export class ExecutionStarter {
   /**
    * Starts the execution and gives the engine's answer, which comes after the commit. `repeated` is true when the same
    * idempotency key has started it before.
-   * @throws Problem not_found, input_invalid, idempotency_mismatch, payload_too_large, unavailable.
+   * @throws Problem not_found, execution_deleted, input_invalid, idempotency_mismatch, payload_too_large, unavailable.
    */
   async start(executionId: string, request: StartRequest, endSubject?: string): Promise<Accepted> {
     const { principal, idempotencyKey } = request;
@@ -157,7 +157,8 @@ export class ExecutionStarter {
   async #startedBefore(executionId: string, request: StartRequest): Promise<Target | undefined> {
     const { tenantId } = request.principal;
     const asked: GetExecutionRequest = { tenantId, executionId, payloads: 'start' };
-    const { execution } = await this.backend.ask<GetExecutionReply>(subjects.query.get, asked);
+    const { execution, refused } = await this.backend.ask<GetExecutionReply>(subjects.query.get, asked);
+    if (refused?.code === 'execution_deleted') throw problemOfRefusal(refused);
     return execution !== undefined && [execution.configId, execution.configName].includes(request.config)
       ? { configId: execution.configId, version: execution.configVersion }
       : undefined;

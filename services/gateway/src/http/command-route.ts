@@ -1,7 +1,7 @@
-import { applyDecorators, HttpCode, Post } from '@nestjs/common';
+import { applyDecorators, Delete, HttpCode, Post } from '@nestjs/common';
 import type { Type } from '@nestjs/common';
 import { ApiBody, ApiOperation } from '@nestjs/swagger';
-import { COMMAND_ROLE } from '@batuta/contracts';
+import { COMMAND_ROLE, DELETE_ROLE } from '@batuta/contracts';
 import type { RefusalCode } from '@batuta/contracts';
 import { Needs } from '../auth/principal.js';
 import { Answers, CommandKey, OF_A_BODY, Refuses } from './documented.js';
@@ -20,7 +20,7 @@ export interface CommandRouteOptions {
 /** A POST that commands an execution, for operators; answered with 200 `Commanded` after the commit. */
 export const CommandRoute = (path: string, options: CommandRouteOptions): MethodDecorator =>
   applyDecorators(
-    Refuses('not_found', ...options.refuses, ...OF_A_BODY),
+    Refuses('not_found', 'execution_deleted', ...options.refuses, ...OF_A_BODY),
     Answers(200, 'Commanded', options.answers),
     CommandKey,
     ...(options.body === undefined ? [] : [ApiBody({ type: options.body, required: false })]),
@@ -28,4 +28,15 @@ export const CommandRoute = (path: string, options: CommandRouteOptions): Method
     Needs(COMMAND_ROLE),
     HttpCode(200),
     Post(path),
+  );
+
+/** The DELETE of an execution, for admins; answered with 200 `Commanded` after the commit. */
+export const DeleteRoute = (options: Omit<CommandRouteOptions, 'body'>): MethodDecorator =>
+  applyDecorators(
+    Refuses('not_found', 'execution_deleted', ...options.refuses),
+    Answers(200, 'Commanded', options.answers),
+    CommandKey,
+    ApiOperation({ summary: options.summary, description: options.description }),
+    Needs(DELETE_ROLE),
+    Delete(),
   );

@@ -6,18 +6,27 @@ import { Caller } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
 import { Executions } from '../backend/executions.js';
 import { checkedBody } from './checked.js';
-import { CommandRoute } from './command-route.js';
+import { CommandRoute, DeleteRoute } from './command-route.js';
+import { Queries } from './documented.js';
 import { CancelBody, DecisionBody, ForkBody, PauseBody, ReasonBody } from './dto/execute.dto.js';
 import { idempotencyKeyOf, traceparentOf } from './headers.js';
 import { commandIdOf, executionIdOf, stepIdOf } from './ids.js';
 import { problemOfRefusal } from './problem.js';
-import { parseQuery } from './query.js';
+import { integerParameter, parseQuery, textParameter } from './query.js';
 import { answerStart, START_QUERY, StartRoute } from './start-answer.js';
 import { limitsOf, sessionIn, startOptionsOf } from './start-options.js';
 
 type Control = Pick<
   CommandRequest,
-  'cancel' | 'pause' | 'resume' | 'terminate' | 'skipStep' | 'retry' | 'decideApproval' | 'compensate'
+  | 'cancel'
+  | 'pause'
+  | 'resume'
+  | 'terminate'
+  | 'skipStep'
+  | 'retry'
+  | 'decideApproval'
+  | 'compensate'
+  | 'deleteExecution'
 >;
 
 /** What every command says beside what it is to do. */
@@ -30,6 +39,11 @@ interface Commander {
   /** The header `Idempotency-Key`. */
   readonly key: string | undefined;
 }
+
+const DELETE_QUERY = {
+  reason: textParameter('Why; it is kept.'),
+  if_version: integerParameter('Only while this is its newest version.', 1, 2_147_483_647),
+} as const;
 
 const ENDED = ['already_completed', 'already_failed', 'already_cancelled'] as const;
 
@@ -172,6 +186,28 @@ export class ControlController {
     return this.#command({ principal, id, query, key }, { compensate: reasonOf(body) });
   }
 
+  @DeleteRoute({
+    summary: 'Delete an execution that has ended',
+    description:
+      'For good: its events, payloads and what was sent of it are removed, and only who deleted it, when and why is left. From then on it is answered with `execution_deleted`, also a start under its idempotency key.',
+    answers: 'Deleted. What is stored of it is removed within a minute.',
+    refuses: ['not_ended', 'version_conflict'],
+  })
+  @Queries(DELETE_QUERY)
+  delete(
+    @Caller() principal: Principal,
+    @Param('id') id: string,
+    @Query() raw: unknown,
+    @Headers('idempotency-key') key: string | undefined,
+  ): Promise<JsonObject> {
+    const { reason, if_version: ifVersion } = parseQuery(DELETE_QUERY, raw);
+    const deleteExecution = {
+      ...(reason === undefined ? {} : { reason }),
+      ...(ifVersion === undefined ? {} : { ifVersion }),
+    };
+    return this.#command({ principal, id, query: {}, key }, { deleteExecution });
+  }
+
   @CommandRoute('steps/:step_id/skip', {
     summary: 'Skip a step',
     description:
@@ -235,6 +271,7 @@ export class ControlController {
       'With the same config version and, unless given, the same input. Completed steps that do not depend on the step are taken over (`reused`) and do not run again; an approval only where the same is asked, else a human is asked again.',
     refuses: [
       'not_found',
+      'execution_deleted',
       'step_not_found',
       'input_invalid',
       'idempotency_mismatch',

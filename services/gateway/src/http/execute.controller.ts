@@ -31,6 +31,7 @@ export class ExecuteController {
       'Answers when the start is committed: nothing that was answered is lost. With `wait`, answers 200 with the result when the execution ends in time, else 202.',
     refuses: [
       'not_found',
+      'execution_deleted',
       'input_invalid',
       'idempotency_mismatch',
       'malformed_json',

@@ -99,7 +99,7 @@ export class ExecutionsController {
   @Get('status/:trace_id')
   @ApiOperation({ summary: 'Where an execution stands, by its trace id' })
   @Answers(200, 'ExecutionStatus', 'The execution without the payloads of its steps.')
-  @Refuses('not_found')
+  @Refuses('not_found', 'execution_deleted')
   async status(
     @Caller() principal: Principal,
     @Param('trace_id') text: string,
@@ -176,7 +176,7 @@ export class ExecutionsController {
   })
   @Queries(VIEW)
   @Answers(200, 'ExecutionView', 'The execution.')
-  @Refuses('not_found')
+  @Refuses('not_found', 'execution_deleted')
   async get(@Caller() principal: Principal, @Param('id') id: string, @Query() raw: unknown): Promise<JsonObject> {
     const { at_version: atVersion } = parseQuery(VIEW, raw);
     return toUserJson(
@@ -189,7 +189,7 @@ export class ExecutionsController {
   @ApiOperation({ summary: "Read an execution's events" })
   @Queries(EVENTS)
   @Answers(200, 'EventPage', 'A page.')
-  @Refuses('not_found')
+  @Refuses('not_found', 'execution_deleted')
   async events(@Caller() principal: Principal, @Param('id') id: string, @Query() raw: unknown): Promise<JsonObject> {
     const query = parseQuery(EVENTS, raw);
     const reply = accepted(
@@ -211,7 +211,7 @@ export class ExecutionsController {
     description: 'Also where a page leaves it out for its size.',
   })
   @Answers(200, 'Event', 'The event.')
-  @Refuses('not_found')
+  @Refuses('not_found', 'execution_deleted')
   async event(
     @Caller() principal: Principal,
     @Param('id') id: string,
@@ -229,7 +229,7 @@ export class ExecutionsController {
   @ApiOperation({
     summary: 'Verify that the stored events of an execution are those that were committed',
     description:
-      'Walks the chain of its events and compares it with the newest signed checkpoint that holds a link of it. What this finds and what it cannot find is described in the operations guide.',
+      'Walks the chain of its events and compares it with the newest signed checkpoint that holds a link of it. Of a deleted execution it says by whom it was deleted, and whether what is left of it still fits. What this finds and what it cannot find is described in the operations guide.',
   })
   @Answers(200, 'ExecutionIntegrity', 'What was found; `intact` says whether it is nothing.')
   @Refuses('not_found')
@@ -257,7 +257,7 @@ export class ExecutionsController {
     description: 'The bundle.',
     content: { 'application/x-ndjson': { schema: { type: 'string' } } },
   })
-  @Refuses('not_found')
+  @Refuses('not_found', 'execution_deleted')
   async export(
     @Caller() principal: Principal,
     @Param('id') id: string,
@@ -288,7 +288,7 @@ export class ExecutionsController {
   @Get('executions/:id/steps')
   @ApiOperation({ summary: "Get an execution's steps with their outputs" })
   @Answers(200, 'ExecutionSteps', 'The steps in the order of the config.')
-  @Refuses('not_found')
+  @Refuses('not_found', 'execution_deleted')
   async steps(@Caller() principal: Principal, @Param('id') id: string, @Query() query: unknown): Promise<JsonObject> {
     parseQuery({}, query);
     const view = await this.executions.view(principal.tenantId, { executionId: executionIdOf(id) });
@@ -302,7 +302,7 @@ export class ExecutionsController {
     description: 'The input is that of the newest attempt, as its mapping gave it then.',
   })
   @Answers(200, 'StepDetail', 'The step.')
-  @Refuses('not_found', 'step_not_found')
+  @Refuses('not_found', 'execution_deleted', 'step_not_found')
   step(
     @Caller() principal: Principal,
     @Param('id') id: string,
@@ -319,7 +319,7 @@ export class ExecutionsController {
     description: 'Also where a view leaves it out for its size. Null while there is none.',
   })
   @Answers(200, 'StepOutput', 'The output.')
-  @Refuses('not_found', 'step_not_found')
+  @Refuses('not_found', 'execution_deleted', 'step_not_found')
   async output(
     @Caller() principal: Principal,
     @Param('id') id: string,
@@ -340,7 +340,7 @@ export class ExecutionsController {
   @Queries(RESULT)
   @Answers(200, 'ExecutionResult', 'It has ended.')
   @Answers(202, 'ExecutionResult', 'It has not ended yet.', { retryAfter: true })
-  @Refuses('not_found')
+  @Refuses('not_found', 'execution_deleted')
   async result(
     @Caller() principal: Principal,
     @Param('id') id: string,

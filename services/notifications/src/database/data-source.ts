@@ -11,6 +11,7 @@ import { FindCopiedHeaders1700000000002 } from './migrations/1700000000002-find-
 import { FindOpenExecutions1700000000003 } from './migrations/1700000000003-find-open-executions.js';
 import { IndexDeliveryStatus1700000000010 } from './migrations/1700000000010-index-delivery-status.js';
 import { RememberIdempotencyKeys1700000000020 } from './migrations/1700000000020-remember-idempotency-keys.js';
+import { IndexInboxExecutions1700000000030 } from './migrations/1700000000030-index-inbox-executions.js';
 
 export const SCHEMA = 'notifications';
 /** Identifies the lock under which this service's schema changes; any fixed number that no other service uses. */
@@ -35,6 +36,7 @@ export function notificationsDataSource(options: { databaseUrl: Secret; connecti
       FindOpenExecutions1700000000003,
       IndexDeliveryStatus1700000000010,
       RememberIdempotencyKeys1700000000020,
+      IndexInboxExecutions1700000000030,
     ],
     migrationsTableName: 'migrations',
   });

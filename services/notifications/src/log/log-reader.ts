@@ -16,7 +16,9 @@ import type { PageExecution, PageExecutions } from './page-executions.js';
 
 /** These are told nobody, but their execution has not ended any more. */
 const TAKEN_UP: readonly EventType[] = ['ExecutionRetried', 'ExecutionReopened'];
-const TYPES: EventType[] = [...Object.values(CALLBACK_EVENTS), ...TAKEN_UP];
+/** Nobody is told of it: everything that is kept of its execution is deleted, and what was not delivered is not. */
+const DELETED: EventType = 'ExecutionDeleted';
+const TYPES: EventType[] = [...Object.values(CALLBACK_EVENTS), ...TAKEN_UP, DELETED];
 /** Events of one reading, over all its partitions; their payloads together must fit a message, which the execution service sees to. */
 const READING = 3_200;
 /** Events of one partition in a reading. */
@@ -32,7 +34,7 @@ const UNWANTED_PASSES = 4;
 /** Passes that read everything after one that read only whether anything is new to be kept, and was refused. */
 const FULL_PASSES = 50;
 /** What is read while nobody wants to hear of anything: starts that name a callback_url, and what may need one of those again. */
-const CALLED_BACK: EventType[] = ['ExecutionStarted', ...TAKEN_UP];
+const CALLED_BACK: EventType[] = ['ExecutionStarted', ...TAKEN_UP, DELETED];
 /** What the short form tells: that the execution has ended. */
 const SHORT_FORM_EVENTS: ReadonlySet<CallbackEvent> = new Set(['completed', 'failed', 'cancelled']);
 
@@ -298,6 +300,7 @@ export class LogReader {
       const made = await this.#make(manager, found, executions);
       // After the locks of deliveries' orders, as whoever ends a short form takes them.
       await this.#keep(manager, found, executions.known, judged.configs);
+      await this.#forget(manager, found);
       return { moved: partitions, added: made };
     });
     this.#settle(ready, moved, added, known);
@@ -309,7 +312,9 @@ export class LogReader {
     // What is taken up again is asked about, because what was kept of an execution that had ended may be gone.
     const itself = events.some(
       (event) =>
-        TAKEN_UP.includes(event.type) || (event.type === 'ExecutionStarted' && Boolean(event.data.callbackUrl)),
+        event.type === DELETED ||
+        TAKEN_UP.includes(event.type) ||
+        (event.type === 'ExecutionStarted' && Boolean(event.data.callbackUrl)),
     );
     return this.#judge<Judged>(sql.MOVE_UNLESS_WANTED, [...cursorMoves(readings), [...ids], itself]);
   }
@@ -395,6 +400,13 @@ export class LogReader {
     if (deliveries.length === 0) return NOTHING;
     await manager.query(sql.KEEP_EVENTS, [JSON.stringify([...messages.values()])]);
     return this.#options.queue.add(manager, deliveries);
+  }
+
+  /** Deletes all that is kept of executions that were deleted, what waits to be delivered included. */
+  async #forget(manager: EntityManager, events: readonly Event[]): Promise<void> {
+    const ids = events.filter(({ type }) => type === DELETED).map(({ executionId }) => executionId);
+    if (ids.length === 0) return;
+    for (const statement of sql.FORGET) await manager.query(statement, [ids]);
   }
 
   /**

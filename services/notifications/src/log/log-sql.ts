@@ -141,3 +141,12 @@ export const KEEP_EVENTS = `
   INSERT INTO notifications.events (execution_id, version, event)
   SELECT execution_id, version, event FROM json_to_recordset($1::json) AS r(execution_id text, version int, event json)
   ON CONFLICT DO NOTHING`;
+
+/** All that is kept of executions, in the order in which others lock it. $1: execution ids. */
+export const FORGET: readonly string[] = [
+  `DELETE FROM notifications.orchestration_callbacks WHERE execution_id = ANY($1::text[])`,
+  `DELETE FROM notifications.callbacks WHERE execution_id = ANY($1::text[])`,
+  `DELETE FROM notifications.events WHERE execution_id = ANY($1::text[])`,
+  `DELETE FROM notifications.inbox WHERE execution_id = ANY($1::text[])`,
+  `DELETE FROM notifications.executions WHERE execution_id = ANY($1::text[])`,
+];

@@ -2,6 +2,7 @@ import type {
   AttemptResult,
   DomainEvent,
   Failure,
+  JsonObject,
   JsonValue,
   Principal,
   RefusalCode,
@@ -87,6 +88,19 @@ export interface CompensateExecution extends CommandBase {
   readonly by?: string;
   readonly reason?: string;
 }
+/** Reduces an ended execution to a tombstone. */
+export interface DeleteExecution extends CommandBase {
+  readonly type: 'DeleteExecution';
+  readonly by?: string;
+  readonly reason?: string;
+  /** Only while the execution has this version. */
+  readonly ifVersion?: number;
+  /** The retention policy that asks for it. */
+  readonly policy?: string;
+  /** Where its bundle was stored, and the SHA-256 of what is stored there. */
+  readonly archive?: string;
+  readonly archiveSha256?: string;
+}
 /** Outcome of one attempt, as its runner reports it. */
 export interface RecordResult extends CommandBase {
   readonly type: 'RecordResult';
@@ -131,6 +145,7 @@ export type Command =
   | DecideApproval
   | RetryExecution
   | CompensateExecution
+  | DeleteExecution
   | RecordResult
   | RecordHeartbeat
   | RecordEvaluation
@@ -146,6 +161,7 @@ export type Outcome = 'done' | 'repeated' | 'recorded' | 'stale' | 'unknown';
 export interface Rejection {
   readonly code: RefusalCode;
   readonly message: string;
+  readonly details?: JsonObject;
 }
 
 export type Decision =

@@ -9,6 +9,7 @@ import { evaluationRecorded } from './evaluation-recorded.js';
 import { evaluationRequested } from './evaluation-requested.js';
 import { executionCancelled } from './execution-cancelled.js';
 import { executionCompleted } from './execution-completed.js';
+import { executionDeleted } from './execution-deleted.js';
 import { executionFailed } from './execution-failed.js';
 import { executionPaused } from './execution-paused.js';
 import { executionReopened } from './execution-reopened.js';
@@ -51,4 +52,5 @@ export const EVENTS: { readonly [T in EventType]: EventDefinition<T> } = {
   ExecutionCancelled: executionCancelled,
   ExecutionRetried: executionRetried,
   ExecutionReopened: executionReopened,
+  ExecutionDeleted: executionDeleted,
 };

@@ -21,7 +21,7 @@ const EXECUTIONS: Metric = {
   name: 'batuta_executions_total',
   help: 'Executions that came to a status',
   labels: ['status'],
-  from: ['started', 'completed', 'failed', 'cancelled', 'paused', 'resumed', 'retried', 'compensation'],
+  from: ['started', 'completed', 'failed', 'cancelled', 'paused', 'resumed', 'retried', 'compensation', 'deleted'],
 };
 
 const EXECUTION_SECONDS: Metric = {

@@ -1,6 +1,7 @@
 import type {
   BudgetExceeded,
   ControlView,
+  ExecutionDeleted,
   ExecutionStatus,
   ExecutionStarted,
   Failure,
@@ -87,6 +88,8 @@ export interface State {
   readonly commands: List<string> | undefined;
   /** What people did to the execution as a whole, and which steps they skipped, newest first. */
   readonly controls: List<ControlState> | undefined;
+  /** Set once it was deleted: of the rest only what the tombstone tells can be relied on. */
+  readonly deleted: { readonly at: number; readonly commandId: string; readonly facts: ExecutionDeleted } | undefined;
 }
 
 /** The state of an execution before its first event: version 0. */
@@ -130,6 +133,7 @@ export function initialState(config: CompiledConfig): State {
     exceeded: undefined,
     commands: undefined,
     controls: undefined,
+    deleted: undefined,
   };
 }
 
@@ -177,6 +181,7 @@ export function copyState(state: State): Next {
     exceeded: state.exceeded,
     commands: state.commands,
     controls: state.controls,
+    deleted: state.deleted,
   };
 }
 

@@ -21,14 +21,14 @@ ON CONFLICT (id) DO UPDATE SET
   config_version = excluded.config_version, partition = excluded.partition, version = excluded.version,
   wake_at = excluded.wake_at, token_count = excluded.token_count`;
 
-/** Rows that no event accounts for. */
+/** Rows that no start accounts for: of a deleted execution there is none. */
 export const REMOVE_STRAY_EXECUTIONS = `
 DELETE FROM execution.orchestration_executions x
-WHERE NOT EXISTS (SELECT FROM execution.events e WHERE e.execution_id = x.id)`;
+WHERE NOT EXISTS (SELECT FROM execution.events e WHERE e.execution_id = x.id AND e.version = 1)`;
 
 export const REMOVE_STRAY_STEP_RUNS = `
 DELETE FROM execution.orchestration_step_runs x
-WHERE NOT EXISTS (SELECT FROM execution.events e WHERE e.execution_id = x.execution_id)`;
+WHERE NOT EXISTS (SELECT FROM execution.events e WHERE e.execution_id = x.execution_id AND e.version = 1)`;
 
 /** What was written before may have come from another fold: $1 execution ids. */
 export const REMOVE_STEP_RUNS = `DELETE FROM execution.orchestration_step_runs WHERE execution_id = ANY($1::uuid[])`;

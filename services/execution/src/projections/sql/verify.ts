@@ -6,6 +6,9 @@ SELECT id FROM (
   (SELECT execution_id AS id FROM execution.events
     WHERE version = 1 AND ($1::uuid IS NULL OR execution_id > $1::uuid) ORDER BY execution_id LIMIT $2)
   UNION
+  (SELECT DISTINCT execution_id FROM execution.events
+    WHERE type = 'ExecutionDeleted' AND ($1::uuid IS NULL OR execution_id > $1::uuid) ORDER BY execution_id LIMIT $2)
+  UNION
   (SELECT id FROM execution.orchestration_executions
     WHERE $1::uuid IS NULL OR id > $1::uuid ORDER BY id LIMIT $2)
   UNION
@@ -20,6 +23,10 @@ SELECT id FROM (
 export const EVENTS_OF = `
 SELECT execution_id, version, type, at, command_id, position, partition, data, encode(link, 'hex') AS link
 FROM execution.events WHERE execution_id = ANY($1::uuid[]) ORDER BY execution_id, version`;
+
+/** The last links of what is removed: $1 execution ids. */
+export const REMOVED_OF = `
+SELECT last_of AS id, position, encode(link, 'hex') AS link FROM execution.removed_links WHERE last_of = ANY($1::uuid[])`;
 
 /** $1 execution ids. */
 export const SNAPSHOTS_OF = `

@@ -16,7 +16,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/execution/v1/commands.proto.
  */
 export const file_batuta_execution_v1_commands: GenFile = /*@__PURE__*/
-  fileDesc("CiJiYXR1dGEvZXhlY3V0aW9uL3YxL2NvbW1hbmRzLnByb3RvEhNiYXR1dGEuZXhlY3V0aW9uLnYxIvkECg5Db21tYW5kUmVxdWVzdBISCgpjb21tYW5kX2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIuCglwcmluY2lwYWwYAyABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBI0CgVzdGFydBgKIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuU3RhcnRFeGVjdXRpb25IABI2CgZjYW5jZWwYCyABKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNhbmNlbEV4ZWN1dGlvbkgAEjQKBXBhdXNlGAwgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5QYXVzZUV4ZWN1dGlvbkgAEjYKBnJlc3VtZRgNIAEoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuUmVzdW1lRXhlY3V0aW9uSAASPAoJdGVybWluYXRlGA4gASgLMicuYmF0dXRhLmV4ZWN1dGlvbi52MS5UZXJtaW5hdGVFeGVjdXRpb25IABIyCglza2lwX3N0ZXAYDyABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLlNraXBTdGVwSAASNAoFcmV0cnkYECABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLlJldHJ5RXhlY3V0aW9uSAASPgoPZGVjaWRlX2FwcHJvdmFsGBEgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5EZWNpZGVBcHByb3ZhbEgAEj4KCmNvbXBlbnNhdGUYEiABKAsyKC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGVFeGVjdXRpb25IAEIJCgdjb21tYW5kIvECCg5TdGFydEV4ZWN1dGlvbhIRCgljb25maWdfaWQYASABKAkSFgoOY29uZmlnX3ZlcnNpb24YAiABKAUSJQoFaW5wdXQYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEAoIdHJhY2VfaWQYBCABKAkSEgoKc2Vzc2lvbl9pZBgFIAEoCRIUCgxjYWxsYmFja191cmwYBiABKAkSKQoIbWV0YWRhdGEYByABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhQKDHJlcXVlc3RfaGFzaBgIIAEoCRITCgt0cmFjZXBhcmVudBgJIAEoCRIQCghzdGFydF9hdBgKIAEoARItCgRmb3JrGAsgASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5Gb3JrU291cmNlEhAKCHByaW9yaXR5GAwgASgJEigKBmJ1ZGdldBgNIAEoCzIYLmJhdHV0YS5jb21tb24udjEuQnVkZ2V0IjgKCkZvcmtTb3VyY2USFAoMZXhlY3V0aW9uX2lkGAEgASgJEhQKDGZyb21fc3RlcF9pZBgCIAEoCSI1Cg9DYW5jZWxFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJEhIKCmNvbXBlbnNhdGUYAiABKAgiLQoOUGF1c2VFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJEgsKA25vdxgCIAEoCCIhCg9SZXN1bWVFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJIiQKElRlcm1pbmF0ZUV4ZWN1dGlvbhIOCgZyZWFzb24YASABKAkiKwoIU2tpcFN0ZXASDwoHc3RlcF9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkiagoORGVjaWRlQXBwcm92YWwSDwoHc3RlcF9pZBgBIAEoCRIQCghhcHByb3ZlZBgCIAEoCBIPCgdjb21tZW50GAMgASgJEiQKBGRhdGEYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiIAoOUmV0cnlFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJIiUKE0NvbXBlbnNhdGVFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJImwKDENvbW1hbmRSZXBseRIvCghhY2NlcHRlZBgBIAEoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuQWNjZXB0ZWQSKwoIcmVqZWN0ZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwigAEKCEFjY2VwdGVkEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIOCgZzdGF0dXMYAyABKAkSDwoHdmVyc2lvbhgEIAEoBRIQCghyZXBlYXRlZBgFIAEoCBIZChFlbmFibGVfbW9uaXRvcmluZxgGIAEoCCJECg1SZXN1bHRSZXF1ZXN0EjMKB3Jlc3VsdHMYASADKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLkF0dGVtcHRSZXN1bHQiiQIKDUF0dGVtcHRSZXN1bHQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoBRIKCgJvaxgEIAEoCBImCgZvdXRwdXQYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSKgoHZmFpbHVyZRgGIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRISCgpzdGFydGVkX2F0GAcgASgBEhMKC2ZpbmlzaGVkX2F0GAggASgBEhEKCXdvcmtlcl9pZBgJIAEoCRIVCg1hZ2VudF92ZXJzaW9uGAogASgJEg0KBXRva2VuGAsgASgJIlgKC1Jlc3VsdFJlcGx5EjIKB3JlcGxpZXMYASADKAsyIS5iYXR1dGEuZXhlY3V0aW9uLnYxLkF0dGVtcHRSZXBseRIVCg1vd25lcl9zdWJqZWN0GAIgASgJIh8KDEF0dGVtcHRSZXBseRIPCgdvdXRjb21lGAEgASgJIpUBChNBdHRlbXB0Q2hlY2tSZXF1ZXN0EhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgdzdGVwX2lkGAIgASgJEg8KB2F0dGVtcHQYAyABKAUSDQoFdG9rZW4YBCABKAkSEwoLaW5jYXJuYXRpb24YBSABKAkSEwoLcmVkZWxpdmVyZWQYBiABKAgSDQoFYWxvbmUYByABKAgiVwoRQXR0ZW1wdENoZWNrUmVwbHkSDgoGd2FudGVkGAEgASgIEg4KBnJlYXNvbhgCIAEoCRIMCgRoZWxkGAMgASgIEhQKDGxvc3RfcnVubmVycxgEIAEoBSKKAQoQQXR0ZW1wdEhlYXJ0YmVhdBIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIPCgdhdHRlbXB0GAMgASgFEhAKCHByb2dyZXNzGAQgASgBEg8KB21lc3NhZ2UYBSABKAkSDAoEbGFzdBgGIAEoCBINCgV0b2tlbhgHIAEoCWIGcHJvdG8z", [file_batuta_common_v1_common, file_google_protobuf_struct]);
+  fileDesc("CiJiYXR1dGEvZXhlY3V0aW9uL3YxL2NvbW1hbmRzLnByb3RvEhNiYXR1dGEuZXhlY3V0aW9uLnYxIrsFCg5Db21tYW5kUmVxdWVzdBISCgpjb21tYW5kX2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIuCglwcmluY2lwYWwYAyABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBI0CgVzdGFydBgKIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuU3RhcnRFeGVjdXRpb25IABI2CgZjYW5jZWwYCyABKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNhbmNlbEV4ZWN1dGlvbkgAEjQKBXBhdXNlGAwgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5QYXVzZUV4ZWN1dGlvbkgAEjYKBnJlc3VtZRgNIAEoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuUmVzdW1lRXhlY3V0aW9uSAASPAoJdGVybWluYXRlGA4gASgLMicuYmF0dXRhLmV4ZWN1dGlvbi52MS5UZXJtaW5hdGVFeGVjdXRpb25IABIyCglza2lwX3N0ZXAYDyABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLlNraXBTdGVwSAASNAoFcmV0cnkYECABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLlJldHJ5RXhlY3V0aW9uSAASPgoPZGVjaWRlX2FwcHJvdmFsGBEgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5EZWNpZGVBcHByb3ZhbEgAEj4KCmNvbXBlbnNhdGUYEiABKAsyKC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGVFeGVjdXRpb25IABJAChBkZWxldGVfZXhlY3V0aW9uGBMgASgLMiQuYmF0dXRhLmV4ZWN1dGlvbi52MS5EZWxldGVFeGVjdXRpb25IAEIJCgdjb21tYW5kIvECCg5TdGFydEV4ZWN1dGlvbhIRCgljb25maWdfaWQYASABKAkSFgoOY29uZmlnX3ZlcnNpb24YAiABKAUSJQoFaW5wdXQYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEAoIdHJhY2VfaWQYBCABKAkSEgoKc2Vzc2lvbl9pZBgFIAEoCRIUCgxjYWxsYmFja191cmwYBiABKAkSKQoIbWV0YWRhdGEYByABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhQKDHJlcXVlc3RfaGFzaBgIIAEoCRITCgt0cmFjZXBhcmVudBgJIAEoCRIQCghzdGFydF9hdBgKIAEoARItCgRmb3JrGAsgASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5Gb3JrU291cmNlEhAKCHByaW9yaXR5GAwgASgJEigKBmJ1ZGdldBgNIAEoCzIYLmJhdHV0YS5jb21tb24udjEuQnVkZ2V0IjgKCkZvcmtTb3VyY2USFAoMZXhlY3V0aW9uX2lkGAEgASgJEhQKDGZyb21fc3RlcF9pZBgCIAEoCSI1Cg9DYW5jZWxFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJEhIKCmNvbXBlbnNhdGUYAiABKAgiLQoOUGF1c2VFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJEgsKA25vdxgCIAEoCCIhCg9SZXN1bWVFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJIiQKElRlcm1pbmF0ZUV4ZWN1dGlvbhIOCgZyZWFzb24YASABKAkiKwoIU2tpcFN0ZXASDwoHc3RlcF9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkiagoORGVjaWRlQXBwcm92YWwSDwoHc3RlcF9pZBgBIAEoCRIQCghhcHByb3ZlZBgCIAEoCBIPCgdjb21tZW50GAMgASgJEiQKBGRhdGEYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiIAoOUmV0cnlFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJIiUKE0NvbXBlbnNhdGVFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJIm4KD0RlbGV0ZUV4ZWN1dGlvbhIOCgZyZWFzb24YASABKAkSEgoKaWZfdmVyc2lvbhgCIAEoBRIOCgZwb2xpY3kYAyABKAkSDwoHYXJjaGl2ZRgEIAEoCRIWCg5hcmNoaXZlX3NoYTI1NhgFIAEoCSJsCgxDb21tYW5kUmVwbHkSLwoIYWNjZXB0ZWQYASABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLkFjY2VwdGVkEisKCHJlamVjdGVkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIoABCghBY2NlcHRlZBIUCgxleGVjdXRpb25faWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSDgoGc3RhdHVzGAMgASgJEg8KB3ZlcnNpb24YBCABKAUSEAoIcmVwZWF0ZWQYBSABKAgSGQoRZW5hYmxlX21vbml0b3JpbmcYBiABKAgiRAoNUmVzdWx0UmVxdWVzdBIzCgdyZXN1bHRzGAEgAygLMiIuYmF0dXRhLmV4ZWN1dGlvbi52MS5BdHRlbXB0UmVzdWx0IokCCg1BdHRlbXB0UmVzdWx0EhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgdzdGVwX2lkGAIgASgJEg8KB2F0dGVtcHQYAyABKAUSCgoCb2sYBCABKAgSJgoGb3V0cHV0GAUgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEioKB2ZhaWx1cmUYBiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSEgoKc3RhcnRlZF9hdBgHIAEoARITCgtmaW5pc2hlZF9hdBgIIAEoARIRCgl3b3JrZXJfaWQYCSABKAkSFQoNYWdlbnRfdmVyc2lvbhgKIAEoCRINCgV0b2tlbhgLIAEoCSJYCgtSZXN1bHRSZXBseRIyCgdyZXBsaWVzGAEgAygLMiEuYmF0dXRhLmV4ZWN1dGlvbi52MS5BdHRlbXB0UmVwbHkSFQoNb3duZXJfc3ViamVjdBgCIAEoCSIfCgxBdHRlbXB0UmVwbHkSDwoHb3V0Y29tZRgBIAEoCSKVAQoTQXR0ZW1wdENoZWNrUmVxdWVzdBIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIPCgdhdHRlbXB0GAMgASgFEg0KBXRva2VuGAQgASgJEhMKC2luY2FybmF0aW9uGAUgASgJEhMKC3JlZGVsaXZlcmVkGAYgASgIEg0KBWFsb25lGAcgASgIIlcKEUF0dGVtcHRDaGVja1JlcGx5Eg4KBndhbnRlZBgBIAEoCBIOCgZyZWFzb24YAiABKAkSDAoEaGVsZBgDIAEoCBIUCgxsb3N0X3J1bm5lcnMYBCABKAUiigEKEEF0dGVtcHRIZWFydGJlYXQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoBRIQCghwcm9ncmVzcxgEIAEoARIPCgdtZXNzYWdlGAUgASgJEgwKBGxhc3QYBiABKAgSDQoFdG9rZW4YByABKAliBnByb3RvMw", [file_batuta_common_v1_common, file_google_protobuf_struct]);
 
 /**
  * @generated from message batuta.execution.v1.CommandRequest
@@ -96,6 +96,12 @@ export type CommandRequest = Message<"batuta.execution.v1.CommandRequest"> & {
      */
     value: CompensateExecution;
     case: "compensate";
+  } | {
+    /**
+     * @generated from field: batuta.execution.v1.DeleteExecution delete_execution = 19;
+     */
+    value: DeleteExecution;
+    case: "deleteExecution";
   } | { case: undefined; value?: undefined };
 };
 
@@ -164,6 +170,11 @@ export type CommandRequestJson = {
    * @generated from field: batuta.execution.v1.CompensateExecution compensate = 18;
    */
   compensate?: CompensateExecutionJson;
+
+  /**
+   * @generated from field: batuta.execution.v1.DeleteExecution delete_execution = 19;
+   */
+  deleteExecution?: DeleteExecutionJson;
 };
 
 /**
@@ -674,6 +685,89 @@ export const CompensateExecutionSchema: GenMessage<CompensateExecution, {jsonTyp
   messageDesc(file_batuta_execution_v1_commands, 10);
 
 /**
+ * Reduces an ended execution to the event that says so.
+ *
+ * @generated from message batuta.execution.v1.DeleteExecution
+ */
+export type DeleteExecution = Message<"batuta.execution.v1.DeleteExecution"> & {
+  /**
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+
+  /**
+   * Only while this is its newest version; 0 or absent: whatever it is.
+   *
+   * @generated from field: int32 if_version = 2;
+   */
+  ifVersion: number;
+
+  /**
+   * The policy that asks for it.
+   *
+   * @generated from field: string policy = 3;
+   */
+  policy: string;
+
+  /**
+   * Where its bundle is, and the SHA-256 of what is stored there.
+   *
+   * @generated from field: string archive = 4;
+   */
+  archive: string;
+
+  /**
+   * @generated from field: string archive_sha256 = 5;
+   */
+  archiveSha256: string;
+};
+
+/**
+ * Reduces an ended execution to the event that says so.
+ *
+ * @generated from message batuta.execution.v1.DeleteExecution
+ */
+export type DeleteExecutionJson = {
+  /**
+   * @generated from field: string reason = 1;
+   */
+  reason?: string;
+
+  /**
+   * Only while this is its newest version; 0 or absent: whatever it is.
+   *
+   * @generated from field: int32 if_version = 2;
+   */
+  ifVersion?: number;
+
+  /**
+   * The policy that asks for it.
+   *
+   * @generated from field: string policy = 3;
+   */
+  policy?: string;
+
+  /**
+   * Where its bundle is, and the SHA-256 of what is stored there.
+   *
+   * @generated from field: string archive = 4;
+   */
+  archive?: string;
+
+  /**
+   * @generated from field: string archive_sha256 = 5;
+   */
+  archiveSha256?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.DeleteExecution.
+ * Use `create(DeleteExecutionSchema)` to create a new message.
+ */
+export const DeleteExecutionSchema: GenMessage<DeleteExecution, {jsonType: DeleteExecutionJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_commands, 11);
+
+/**
  * @generated from message batuta.execution.v1.CommandReply
  */
 export type CommandReply = Message<"batuta.execution.v1.CommandReply"> & {
@@ -712,7 +806,7 @@ export type CommandReplyJson = {
  * Use `create(CommandReplySchema)` to create a new message.
  */
 export const CommandReplySchema: GenMessage<CommandReply, {jsonType: CommandReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 11);
+  messageDesc(file_batuta_execution_v1_commands, 12);
 
 /**
  * @generated from message batuta.execution.v1.Accepted
@@ -793,7 +887,7 @@ export type AcceptedJson = {
  * Use `create(AcceptedSchema)` to create a new message.
  */
 export const AcceptedSchema: GenMessage<Accepted, {jsonType: AcceptedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 12);
+  messageDesc(file_batuta_execution_v1_commands, 13);
 
 /**
  * batuta.execution.<partition>.result, and the owner's own subject (see ResultReply.owner_subject)
@@ -824,7 +918,7 @@ export type ResultRequestJson = {
  * Use `create(ResultRequestSchema)` to create a new message.
  */
 export const ResultRequestSchema: GenMessage<ResultRequest, {jsonType: ResultRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 13);
+  messageDesc(file_batuta_execution_v1_commands, 14);
 
 /**
  * @generated from message batuta.execution.v1.AttemptResult
@@ -961,7 +1055,7 @@ export type AttemptResultJson = {
  * Use `create(AttemptResultSchema)` to create a new message.
  */
 export const AttemptResultSchema: GenMessage<AttemptResult, {jsonType: AttemptResultJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 14);
+  messageDesc(file_batuta_execution_v1_commands, 15);
 
 /**
  * @generated from message batuta.execution.v1.ResultReply
@@ -1008,7 +1102,7 @@ export type ResultReplyJson = {
  * Use `create(ResultReplySchema)` to create a new message.
  */
 export const ResultReplySchema: GenMessage<ResultReply, {jsonType: ResultReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 15);
+  messageDesc(file_batuta_execution_v1_commands, 16);
 
 /**
  * @generated from message batuta.execution.v1.AttemptReply
@@ -1043,7 +1137,7 @@ export type AttemptReplyJson = {
  * Use `create(AttemptReplySchema)` to create a new message.
  */
 export const AttemptReplySchema: GenMessage<AttemptReply, {jsonType: AttemptReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 16);
+  messageDesc(file_batuta_execution_v1_commands, 17);
 
 /**
  * batuta.execution.<partition>.check: is this attempt still wanted?
@@ -1150,7 +1244,7 @@ export type AttemptCheckRequestJson = {
  * Use `create(AttemptCheckRequestSchema)` to create a new message.
  */
 export const AttemptCheckRequestSchema: GenMessage<AttemptCheckRequest, {jsonType: AttemptCheckRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 17);
+  messageDesc(file_batuta_execution_v1_commands, 18);
 
 /**
  * @generated from message batuta.execution.v1.AttemptCheckReply
@@ -1215,7 +1309,7 @@ export type AttemptCheckReplyJson = {
  * Use `create(AttemptCheckReplySchema)` to create a new message.
  */
 export const AttemptCheckReplySchema: GenMessage<AttemptCheckReply, {jsonType: AttemptCheckReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 18);
+  messageDesc(file_batuta_execution_v1_commands, 19);
 
 /**
  * batuta.execution.<partition>.heartbeat (published; answered when a reply subject is given)
@@ -1318,5 +1412,5 @@ export type AttemptHeartbeatJson = {
  * Use `create(AttemptHeartbeatSchema)` to create a new message.
  */
 export const AttemptHeartbeatSchema: GenMessage<AttemptHeartbeat, {jsonType: AttemptHeartbeatJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 19);
+  messageDesc(file_batuta_execution_v1_commands, 20);
 

@@ -16,7 +16,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/execution/v1/events.proto.
  */
 export const file_batuta_execution_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("CiBiYXR1dGEvZXhlY3V0aW9uL3YxL2V2ZW50cy5wcm90bxITYmF0dXRhLmV4ZWN1dGlvbi52MSLcAQoFRXZlbnQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSDAoEdHlwZRgDIAEoCRIKCgJhdBgEIAEoARISCgpjb21tYW5kX2lkGAUgASgJEhAKCHBvc2l0aW9uGAYgASgBEhEKCXBhcnRpdGlvbhgHIAEoBRIlCgRkYXRhGAggASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIyCgxkYXRhX29taXR0ZWQYCSABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQiJgoHT21pdHRlZBINCgVieXRlcxgBIAEoARIMCgRocmVmGAIgASgJIpUBCg9FdmVudHNQdWJsaXNoZWQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIqCgZldmVudHMYAyADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhcKD3dpdGhvdXRfcGF5bG9hZBgEIAEoCBIUCgxwbGFpbl9yZXN1bHQYBSABKAgiOQoQRm9sbG93RXhlY3V0aW9ucxIVCg1leGVjdXRpb25faWRzGAEgAygJEg4KBmZvcl9tcxgCIAEoBSLYAwoQRXhlY3V0aW9uU3RhcnRlZBIRCgl0ZW5hbnRfaWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAUgASgFEiUKBWlucHV0GAYgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEg8KB3VzZXJfaWQYByABKAkSEgoKc2Vzc2lvbl9pZBgIIAEoCRISCgpjcmVhdGVkX2J5GAkgASgJEhQKDGNhbGxiYWNrX3VybBgKIAEoCRIpCghtZXRhZGF0YRgLIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEwoLZGVhZGxpbmVfYXQYDCABKAESEAoIcHJpb3JpdHkYDSABKAkSEwoLdHJhY2VwYXJlbnQYDiABKAkSFAoMcmVxdWVzdF9oYXNoGA8gASgJEhAKCHN0YXJ0X2F0GBAgASgBEhMKC2ZvcmtlZF9mcm9tGBEgASgJEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYEiABKAkSKAoGYnVkZ2V0GBMgASgLMhguYmF0dXRhLmNvbW1vbi52MS5CdWRnZXQijgEKClN0ZXBSZXVzZWQSDwoHc3RlcF9pZBgBIAEoCRImCgZvdXRwdXQYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSNQoIYXBwcm92YWwYAyABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLlJldXNlZEFwcHJvdmFsEhAKCGlmX2VxdWFsGAQgASgIItsBCg5SZXVzZWRBcHByb3ZhbBIPCgdtZXNzYWdlGAEgASgJEiUKBWlucHV0GAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCWFwcHJvdmVycxgDIAMoCRIUCgxyZXF1ZXN0ZWRfYXQYBCABKAESEgoKZGVjaWRlZF9hdBgFIAEoARIKCgJieRgGIAEoCRIPCgdjb21tZW50GAcgASgJEiQKBGRhdGEYCCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEQoJdGltZWRfb3V0GAkgASgIIlIKDVN0ZXBTY2hlZHVsZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEhkKEXN0YXJ0X2RlYWRsaW5lX2F0GAQgASgBSgQIAxAEIvMBCg1TdGVwQ29tcGxldGVkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRImCgZvdXRwdXQYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEgoKc3RhcnRlZF9hdBgEIAEoARITCgtmaW5pc2hlZF9hdBgFIAEoARITCgt0b2tlbl9jb3VudBgGIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgHIAEoARIVCg1hZ2VudF92ZXJzaW9uGAggASgJEhQKDGlucHV0X3Rva2VucxgJIAEoBRIVCg1vdXRwdXRfdG9rZW5zGAogASgFIokCChFTdGVwQXR0ZW1wdEZhaWxlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSKgoHZmFpbHVyZRgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRISCgpzdGFydGVkX2F0GAQgASgBEhMKC2ZpbmlzaGVkX2F0GAUgASgBEhAKCHJldHJ5X2F0GAYgASgBEhEKCWJ5X2VuZ2luZRgHIAEoCBITCgt0b2tlbl9jb3VudBgIIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgJIAEoARIUCgxpbnB1dF90b2tlbnMYCiABKAUSFQoNb3V0cHV0X3Rva2VucxgLIAEoBSJ1CgpTdGVwRmFpbGVkEg8KB3N0ZXBfaWQYASABKAkSKgoHZmFpbHVyZRgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIQCghoYW5kbGluZxgDIAEoCRIYChBmYWxsYmFja19zdGVwX2lkGAQgASgJIksKC1N0ZXBTa2lwcGVkEg8KB3N0ZXBfaWQYASABKAkSDgoGcmVhc29uGAIgASgJEgoKAmJ5GAMgASgJEg8KB2NvbW1lbnQYBCABKAkihAEKEUFwcHJvdmFsUmVxdWVzdGVkEg8KB3N0ZXBfaWQYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIlCgVpbnB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRITCgtkZWFkbGluZV9hdBgEIAEoARIRCglhcHByb3ZlcnMYBSADKAkiMAoLV2FpdFN0YXJ0ZWQSDwoHc3RlcF9pZBgBIAEoCRIQCgh1bnRpbF9hdBgCIAEoASKKAQoPQXBwcm92YWxEZWNpZGVkEg8KB3N0ZXBfaWQYASABKAkSEAoIYXBwcm92ZWQYAiABKAgSCgoCYnkYAyABKAkSDwoHY29tbWVudBgEIAEoCRIkCgRkYXRhGAUgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCXRpbWVkX291dBgGIAEoCCJVCg5TdGVwUHJvZ3Jlc3NlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSEAoIcHJvZ3Jlc3MYAyABKAESDwoHbWVzc2FnZRgEIAEoCSIiChNFdmFsdWF0aW9uUmVxdWVzdGVkEgsKA2tleRgBIAEoCSJ1ChJFdmFsdWF0aW9uUmVjb3JkZWQSCwoDa2V5GAEgASgJEiYKBnZhbHVlcxgCIAMoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlIlgKBFZvdGUSDwoHc3RlcF9pZBgBIAEoCRIOCgZvcHRpb24YAiABKAUSDgoGd2VpZ2h0GAMgASgBEg0KBXNjb3JlGAQgASgBEhAKCGV4Y2x1ZGVkGAUgASgJIqEBChBDb25zZW5zdXNSZWFjaGVkEhAKCGdyb3VwX2lkGAEgASgJEgwKBG1vZGUYAiABKAkSKAoFdm90ZXMYAyADKAsyGS5iYXR1dGEuZXhlY3V0aW9uLnYxLlZvdGUSDwoHd2lubmVycxgEIAMoCRIPCgdkaXNzZW50GAUgAygJEhIKCmRlY2lkZWRfYnkYBiABKAkSDQoFc2hhcmUYByABKAEiswEKD0NvbnNlbnN1c0ZhaWxlZBIQCghncm91cF9pZBgBIAEoCRIMCgRtb2RlGAIgASgJEigKBXZvdGVzGAMgAygLMhkuYmF0dXRhLmV4ZWN1dGlvbi52MS5Wb3RlEioKB2ZhaWx1cmUYBCABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSEAoIaGFuZGxpbmcYBSABKAkSGAoQZmFsbGJhY2tfc3RlcF9pZBgGIAEoCSI6Cg9FeGVjdXRpb25QYXVzZWQSDgoGcmVhc29uGAEgASgJEgoKAmJ5GAIgASgJEgsKA25vdxgDIAEoCCIuChBFeGVjdXRpb25SZXN1bWVkEgoKAmJ5GAEgASgJEg4KBnJlYXNvbhgCIAEoCSJ9ChNDb21wZW5zYXRpb25TdGFydGVkEg0KBWNhdXNlGAEgASgJEioKB2ZhaWx1cmUYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSDwoHc3RlcF9pZBgDIAEoCRIOCgZyZWFzb24YBCABKAkSCgoCYnkYBSABKAkihwEKE0NvbXBlbnNhdGlvbk91dGNvbWUSEwoLY29tcGVuc2F0ZWQYASADKAkSFwoPbm90X2NvbXBlbnNhdGVkGAIgAygJEhYKDmZhaWxlZF9zdGVwX2lkGAMgASgJEioKB2ZhaWx1cmUYBCABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUiQAoOQnVkZ2V0RXhjZWVkZWQSEAoIcmVzb3VyY2UYASABKAkSDQoFbGltaXQYAiABKAESDQoFc3BlbnQYAyABKAEiVgoQRXhlY3V0aW9uUmV0cmllZBIKCgJieRgBIAEoCRITCgtkZWFkbGluZV9hdBgCIAEoARIOCgZyZWFzb24YAyABKAkSEQoJYXNrX2FnYWluGAQgAygJIlMKEUV4ZWN1dGlvblJlb3BlbmVkEg0KBWNhdXNlGAEgASgJEgoKAmJ5GAIgASgJEg4KBnJlYXNvbhgDIAEoCRITCgtkZWFkbGluZV9hdBgEIAEoASI8ChJFeGVjdXRpb25Db21wbGV0ZWQSJgoGb3V0cHV0GAEgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlIo4BCg9FeGVjdXRpb25GYWlsZWQSKgoHZmFpbHVyZRgBIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIPCgdzdGVwX2lkGAIgASgJEj4KDGNvbXBlbnNhdGlvbhgDIAEoCzIoLmJhdHV0YS5leGVjdXRpb24udjEuQ29tcGVuc2F0aW9uT3V0Y29tZSKEAQoSRXhlY3V0aW9uQ2FuY2VsbGVkEg4KBnJlYXNvbhgBIAEoCRIKCgJieRgCIAEoCRI+Cgxjb21wZW5zYXRpb24YAyABKAsyKC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvbk91dGNvbWUSEgoKdGVybWluYXRlZBgEIAEoCGIGcHJvdG8z", [file_batuta_common_v1_common, file_google_protobuf_struct]);
+  fileDesc("CiBiYXR1dGEvZXhlY3V0aW9uL3YxL2V2ZW50cy5wcm90bxITYmF0dXRhLmV4ZWN1dGlvbi52MSLcAQoFRXZlbnQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSDAoEdHlwZRgDIAEoCRIKCgJhdBgEIAEoARISCgpjb21tYW5kX2lkGAUgASgJEhAKCHBvc2l0aW9uGAYgASgBEhEKCXBhcnRpdGlvbhgHIAEoBRIlCgRkYXRhGAggASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIyCgxkYXRhX29taXR0ZWQYCSABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQiJgoHT21pdHRlZBINCgVieXRlcxgBIAEoARIMCgRocmVmGAIgASgJIpUBCg9FdmVudHNQdWJsaXNoZWQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIqCgZldmVudHMYAyADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhcKD3dpdGhvdXRfcGF5bG9hZBgEIAEoCBIUCgxwbGFpbl9yZXN1bHQYBSABKAgiOQoQRm9sbG93RXhlY3V0aW9ucxIVCg1leGVjdXRpb25faWRzGAEgAygJEg4KBmZvcl9tcxgCIAEoBSLYAwoQRXhlY3V0aW9uU3RhcnRlZBIRCgl0ZW5hbnRfaWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAUgASgFEiUKBWlucHV0GAYgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEg8KB3VzZXJfaWQYByABKAkSEgoKc2Vzc2lvbl9pZBgIIAEoCRISCgpjcmVhdGVkX2J5GAkgASgJEhQKDGNhbGxiYWNrX3VybBgKIAEoCRIpCghtZXRhZGF0YRgLIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEwoLZGVhZGxpbmVfYXQYDCABKAESEAoIcHJpb3JpdHkYDSABKAkSEwoLdHJhY2VwYXJlbnQYDiABKAkSFAoMcmVxdWVzdF9oYXNoGA8gASgJEhAKCHN0YXJ0X2F0GBAgASgBEhMKC2ZvcmtlZF9mcm9tGBEgASgJEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYEiABKAkSKAoGYnVkZ2V0GBMgASgLMhguYmF0dXRhLmNvbW1vbi52MS5CdWRnZXQijgEKClN0ZXBSZXVzZWQSDwoHc3RlcF9pZBgBIAEoCRImCgZvdXRwdXQYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSNQoIYXBwcm92YWwYAyABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLlJldXNlZEFwcHJvdmFsEhAKCGlmX2VxdWFsGAQgASgIItsBCg5SZXVzZWRBcHByb3ZhbBIPCgdtZXNzYWdlGAEgASgJEiUKBWlucHV0GAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCWFwcHJvdmVycxgDIAMoCRIUCgxyZXF1ZXN0ZWRfYXQYBCABKAESEgoKZGVjaWRlZF9hdBgFIAEoARIKCgJieRgGIAEoCRIPCgdjb21tZW50GAcgASgJEiQKBGRhdGEYCCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEQoJdGltZWRfb3V0GAkgASgIIlIKDVN0ZXBTY2hlZHVsZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEhkKEXN0YXJ0X2RlYWRsaW5lX2F0GAQgASgBSgQIAxAEIvMBCg1TdGVwQ29tcGxldGVkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRImCgZvdXRwdXQYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEgoKc3RhcnRlZF9hdBgEIAEoARITCgtmaW5pc2hlZF9hdBgFIAEoARITCgt0b2tlbl9jb3VudBgGIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgHIAEoARIVCg1hZ2VudF92ZXJzaW9uGAggASgJEhQKDGlucHV0X3Rva2VucxgJIAEoBRIVCg1vdXRwdXRfdG9rZW5zGAogASgFIokCChFTdGVwQXR0ZW1wdEZhaWxlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSKgoHZmFpbHVyZRgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRISCgpzdGFydGVkX2F0GAQgASgBEhMKC2ZpbmlzaGVkX2F0GAUgASgBEhAKCHJldHJ5X2F0GAYgASgBEhEKCWJ5X2VuZ2luZRgHIAEoCBITCgt0b2tlbl9jb3VudBgIIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgJIAEoARIUCgxpbnB1dF90b2tlbnMYCiABKAUSFQoNb3V0cHV0X3Rva2VucxgLIAEoBSJ1CgpTdGVwRmFpbGVkEg8KB3N0ZXBfaWQYASABKAkSKgoHZmFpbHVyZRgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIQCghoYW5kbGluZxgDIAEoCRIYChBmYWxsYmFja19zdGVwX2lkGAQgASgJIksKC1N0ZXBTa2lwcGVkEg8KB3N0ZXBfaWQYASABKAkSDgoGcmVhc29uGAIgASgJEgoKAmJ5GAMgASgJEg8KB2NvbW1lbnQYBCABKAkihAEKEUFwcHJvdmFsUmVxdWVzdGVkEg8KB3N0ZXBfaWQYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIlCgVpbnB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRITCgtkZWFkbGluZV9hdBgEIAEoARIRCglhcHByb3ZlcnMYBSADKAkiMAoLV2FpdFN0YXJ0ZWQSDwoHc3RlcF9pZBgBIAEoCRIQCgh1bnRpbF9hdBgCIAEoASKKAQoPQXBwcm92YWxEZWNpZGVkEg8KB3N0ZXBfaWQYASABKAkSEAoIYXBwcm92ZWQYAiABKAgSCgoCYnkYAyABKAkSDwoHY29tbWVudBgEIAEoCRIkCgRkYXRhGAUgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCXRpbWVkX291dBgGIAEoCCJVCg5TdGVwUHJvZ3Jlc3NlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSEAoIcHJvZ3Jlc3MYAyABKAESDwoHbWVzc2FnZRgEIAEoCSIiChNFdmFsdWF0aW9uUmVxdWVzdGVkEgsKA2tleRgBIAEoCSJ1ChJFdmFsdWF0aW9uUmVjb3JkZWQSCwoDa2V5GAEgASgJEiYKBnZhbHVlcxgCIAMoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlIlgKBFZvdGUSDwoHc3RlcF9pZBgBIAEoCRIOCgZvcHRpb24YAiABKAUSDgoGd2VpZ2h0GAMgASgBEg0KBXNjb3JlGAQgASgBEhAKCGV4Y2x1ZGVkGAUgASgJIqEBChBDb25zZW5zdXNSZWFjaGVkEhAKCGdyb3VwX2lkGAEgASgJEgwKBG1vZGUYAiABKAkSKAoFdm90ZXMYAyADKAsyGS5iYXR1dGEuZXhlY3V0aW9uLnYxLlZvdGUSDwoHd2lubmVycxgEIAMoCRIPCgdkaXNzZW50GAUgAygJEhIKCmRlY2lkZWRfYnkYBiABKAkSDQoFc2hhcmUYByABKAEiswEKD0NvbnNlbnN1c0ZhaWxlZBIQCghncm91cF9pZBgBIAEoCRIMCgRtb2RlGAIgASgJEigKBXZvdGVzGAMgAygLMhkuYmF0dXRhLmV4ZWN1dGlvbi52MS5Wb3RlEioKB2ZhaWx1cmUYBCABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSEAoIaGFuZGxpbmcYBSABKAkSGAoQZmFsbGJhY2tfc3RlcF9pZBgGIAEoCSI6Cg9FeGVjdXRpb25QYXVzZWQSDgoGcmVhc29uGAEgASgJEgoKAmJ5GAIgASgJEgsKA25vdxgDIAEoCCIuChBFeGVjdXRpb25SZXN1bWVkEgoKAmJ5GAEgASgJEg4KBnJlYXNvbhgCIAEoCSJ9ChNDb21wZW5zYXRpb25TdGFydGVkEg0KBWNhdXNlGAEgASgJEioKB2ZhaWx1cmUYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSDwoHc3RlcF9pZBgDIAEoCRIOCgZyZWFzb24YBCABKAkSCgoCYnkYBSABKAkihwEKE0NvbXBlbnNhdGlvbk91dGNvbWUSEwoLY29tcGVuc2F0ZWQYASADKAkSFwoPbm90X2NvbXBlbnNhdGVkGAIgAygJEhYKDmZhaWxlZF9zdGVwX2lkGAMgASgJEioKB2ZhaWx1cmUYBCABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUiQAoOQnVkZ2V0RXhjZWVkZWQSEAoIcmVzb3VyY2UYASABKAkSDQoFbGltaXQYAiABKAESDQoFc3BlbnQYAyABKAEiVgoQRXhlY3V0aW9uUmV0cmllZBIKCgJieRgBIAEoCRITCgtkZWFkbGluZV9hdBgCIAEoARIOCgZyZWFzb24YAyABKAkSEQoJYXNrX2FnYWluGAQgAygJIlMKEUV4ZWN1dGlvblJlb3BlbmVkEg0KBWNhdXNlGAEgASgJEgoKAmJ5GAIgASgJEg4KBnJlYXNvbhgDIAEoCRITCgtkZWFkbGluZV9hdBgEIAEoASK5AgoQRXhlY3V0aW9uRGVsZXRlZBIRCgl0ZW5hbnRfaWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAUgASgFEg8KB3VzZXJfaWQYBiABKAkSDgoGc3RhdHVzGAcgASgJEhIKCmNyZWF0ZWRfYXQYCCABKAESEAoIZW5kZWRfYXQYCSABKAESFAoMcmVxdWVzdF9oYXNoGAogASgJEg4KBmV2ZW50cxgLIAEoBRIKCgJieRgMIAEoCRIOCgZyZWFzb24YDSABKAkSDgoGcG9saWN5GA4gASgJEg8KB2FyY2hpdmUYDyABKAkSFgoOYXJjaGl2ZV9zaGEyNTYYECABKAkiPAoSRXhlY3V0aW9uQ29tcGxldGVkEiYKBm91dHB1dBgBIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZSKOAQoPRXhlY3V0aW9uRmFpbGVkEioKB2ZhaWx1cmUYASABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSDwoHc3RlcF9pZBgCIAEoCRI+Cgxjb21wZW5zYXRpb24YAyABKAsyKC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvbk91dGNvbWUihAEKEkV4ZWN1dGlvbkNhbmNlbGxlZBIOCgZyZWFzb24YASABKAkSCgoCYnkYAiABKAkSPgoMY29tcGVuc2F0aW9uGAMgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25PdXRjb21lEhIKCnRlcm1pbmF0ZWQYBCABKAhiBnByb3RvMw", [file_batuta_common_v1_common, file_google_protobuf_struct]);
 
 /**
  * One event as it travels and as it is read; in the log its fields are columns. Times are milliseconds since the Unix
@@ -2235,6 +2235,219 @@ export const ExecutionReopenedSchema: GenMessage<ExecutionReopened, {jsonType: E
   messageDesc(file_batuta_execution_v1_events, 27);
 
 /**
+ * What is left of an execution whose other events are removed. It says all that anybody still has to know.
+ *
+ * @generated from message batuta.execution.v1.ExecutionDeleted
+ */
+export type ExecutionDeleted = Message<"batuta.execution.v1.ExecutionDeleted"> & {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * @generated from field: string trace_id = 2;
+   */
+  traceId: string;
+
+  /**
+   * @generated from field: string config_id = 3;
+   */
+  configId: string;
+
+  /**
+   * @generated from field: string config_name = 4;
+   */
+  configName: string;
+
+  /**
+   * @generated from field: int32 config_version = 5;
+   */
+  configVersion: number;
+
+  /**
+   * Who had started it.
+   *
+   * @generated from field: string user_id = 6;
+   */
+  userId: string;
+
+  /**
+   * completed, failed or cancelled.
+   *
+   * @generated from field: string status = 7;
+   */
+  status: string;
+
+  /**
+   * Epoch ms.
+   *
+   * @generated from field: double created_at = 8;
+   */
+  createdAt: number;
+
+  /**
+   * @generated from field: double ended_at = 9;
+   */
+  endedAt: number;
+
+  /**
+   * Of its start: the same request under its idempotency key is told that it is deleted.
+   *
+   * @generated from field: string request_hash = 10;
+   */
+  requestHash: string;
+
+  /**
+   * Events before this one.
+   *
+   * @generated from field: int32 events = 11;
+   */
+  events: number;
+
+  /**
+   * Who deleted it, and why. A policy does not delete in anybody's name.
+   *
+   * @generated from field: string by = 12;
+   */
+  by: string;
+
+  /**
+   * @generated from field: string reason = 13;
+   */
+  reason: string;
+
+  /**
+   * The id of the policy that deleted it.
+   *
+   * @generated from field: string policy = 14;
+   */
+  policy: string;
+
+  /**
+   * Where its bundle was stored before, as a URL, and the SHA-256 of what was stored there, in hex.
+   *
+   * @generated from field: string archive = 15;
+   */
+  archive: string;
+
+  /**
+   * @generated from field: string archive_sha256 = 16;
+   */
+  archiveSha256: string;
+};
+
+/**
+ * What is left of an execution whose other events are removed. It says all that anybody still has to know.
+ *
+ * @generated from message batuta.execution.v1.ExecutionDeleted
+ */
+export type ExecutionDeletedJson = {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId?: string;
+
+  /**
+   * @generated from field: string trace_id = 2;
+   */
+  traceId?: string;
+
+  /**
+   * @generated from field: string config_id = 3;
+   */
+  configId?: string;
+
+  /**
+   * @generated from field: string config_name = 4;
+   */
+  configName?: string;
+
+  /**
+   * @generated from field: int32 config_version = 5;
+   */
+  configVersion?: number;
+
+  /**
+   * Who had started it.
+   *
+   * @generated from field: string user_id = 6;
+   */
+  userId?: string;
+
+  /**
+   * completed, failed or cancelled.
+   *
+   * @generated from field: string status = 7;
+   */
+  status?: string;
+
+  /**
+   * Epoch ms.
+   *
+   * @generated from field: double created_at = 8;
+   */
+  createdAt?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: double ended_at = 9;
+   */
+  endedAt?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * Of its start: the same request under its idempotency key is told that it is deleted.
+   *
+   * @generated from field: string request_hash = 10;
+   */
+  requestHash?: string;
+
+  /**
+   * Events before this one.
+   *
+   * @generated from field: int32 events = 11;
+   */
+  events?: number;
+
+  /**
+   * Who deleted it, and why. A policy does not delete in anybody's name.
+   *
+   * @generated from field: string by = 12;
+   */
+  by?: string;
+
+  /**
+   * @generated from field: string reason = 13;
+   */
+  reason?: string;
+
+  /**
+   * The id of the policy that deleted it.
+   *
+   * @generated from field: string policy = 14;
+   */
+  policy?: string;
+
+  /**
+   * Where its bundle was stored before, as a URL, and the SHA-256 of what was stored there, in hex.
+   *
+   * @generated from field: string archive = 15;
+   */
+  archive?: string;
+
+  /**
+   * @generated from field: string archive_sha256 = 16;
+   */
+  archiveSha256?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.ExecutionDeleted.
+ * Use `create(ExecutionDeletedSchema)` to create a new message.
+ */
+export const ExecutionDeletedSchema: GenMessage<ExecutionDeleted, {jsonType: ExecutionDeletedJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_events, 28);
+
+/**
  * @generated from message batuta.execution.v1.ExecutionCompleted
  */
 export type ExecutionCompleted = Message<"batuta.execution.v1.ExecutionCompleted"> & {
@@ -2263,7 +2476,7 @@ export type ExecutionCompletedJson = {
  * Use `create(ExecutionCompletedSchema)` to create a new message.
  */
 export const ExecutionCompletedSchema: GenMessage<ExecutionCompleted, {jsonType: ExecutionCompletedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 28);
+  messageDesc(file_batuta_execution_v1_events, 29);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionFailed
@@ -2310,7 +2523,7 @@ export type ExecutionFailedJson = {
  * Use `create(ExecutionFailedSchema)` to create a new message.
  */
 export const ExecutionFailedSchema: GenMessage<ExecutionFailed, {jsonType: ExecutionFailedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 29);
+  messageDesc(file_batuta_execution_v1_events, 30);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionCancelled
@@ -2371,5 +2584,5 @@ export type ExecutionCancelledJson = {
  * Use `create(ExecutionCancelledSchema)` to create a new message.
  */
 export const ExecutionCancelledSchema: GenMessage<ExecutionCancelled, {jsonType: ExecutionCancelledJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 30);
+  messageDesc(file_batuta_execution_v1_events, 31);
 

@@ -1,0 +1,81 @@
+import { isoTime } from '@batuta/contracts';
+import type { ExecutionDeleted, JsonObject } from '@batuta/contracts';
+import type { DeleteExecution, Outcome, Rejection } from './command.js';
+import type { Draft } from '../draft.js';
+import type { State } from '../state/state.js';
+import { why } from './why.js';
+
+/** Reduces an ended execution to a tombstone. Whoever has looked at it before says which version that was. */
+export function deleteExecution(draft: Draft, command: DeleteExecution): Outcome | Rejection {
+  const { state } = draft;
+  const { started, status, version } = state;
+  switch (status) {
+    case 'completed':
+    case 'failed':
+    case 'cancelled':
+      break;
+    case 'pending':
+    case 'running':
+    case 'paused':
+    case 'compensation':
+      return { code: 'not_ended', message: `the execution is ${status}: only one that has ended can be deleted` };
+    default:
+      return status satisfies never;
+  }
+  if (started === undefined) return 'unknown';
+  if (command.ifVersion !== undefined && command.ifVersion !== version) {
+    const message = `the execution has version ${version}, not ${command.ifVersion}: something has happened to it`;
+    return { code: 'version_conflict', message };
+  }
+  const data: ExecutionDeleted = {
+    ...(command.archive === undefined ? {} : { archive: command.archive }),
+    ...(command.archiveSha256 === undefined ? {} : { archiveSha256: command.archiveSha256 }),
+    configId: started.configId,
+    configName: started.configName,
+    configVersion: started.configVersion,
+    createdAt: state.createdAt,
+    endedAt: state.completedAt,
+    events: version,
+    ...(command.policy === undefined ? {} : { policy: command.policy }),
+    ...(started.requestHash ? { requestHash: started.requestHash } : {}),
+    status,
+    tenantId: started.tenantId,
+    traceId: started.traceId,
+    userId: started.userId,
+    ...why(command),
+  };
+  draft.emit({ type: 'ExecutionDeleted', data });
+  return 'done';
+}
+
+/** What everybody is told who asks something of a deleted execution; undefined while it is not. */
+export function deletedRejection({ deleted }: Pick<State, 'deleted'>): Rejection | undefined {
+  if (deleted === undefined) return undefined;
+  const { by, policy, reason } = deleted.facts;
+  const who = policy !== undefined ? ` by retention policy ${policy}` : by !== undefined ? ` by ${by}` : '';
+  const because = reason === undefined ? '' : `: ${reason}`;
+  return {
+    code: 'execution_deleted',
+    message: `the execution was deleted on ${isoTime(deleted.at)}${who}${because}`,
+    details: tombstoneDetails(deleted),
+  };
+}
+
+/** What is left of a deleted execution, as its refusals tell it. */
+function tombstoneDetails({ at, facts }: NonNullable<State['deleted']>): JsonObject {
+  return {
+    deleted_at: isoTime(at),
+    ...(facts.by === undefined ? {} : { by: facts.by }),
+    ...(facts.reason === undefined ? {} : { reason: facts.reason }),
+    ...(facts.policy === undefined ? {} : { policy: facts.policy }),
+    status: facts.status,
+    events: facts.events,
+    config_id: facts.configId,
+    config_name: facts.configName,
+    config_version: facts.configVersion,
+    trace_id: facts.traceId,
+    created_at: isoTime(facts.createdAt),
+    ended_at: isoTime(facts.endedAt),
+    ...(facts.archive === undefined ? {} : { archived: true }),
+  };
+}
