@@ -9,6 +9,17 @@ export interface Actions {
   setSecret(name: string, options: { readonly description?: string }): Promise<void>;
   listSecrets(): Promise<void>;
   removeSecret(name: string): Promise<void>;
+  listRetention(): Promise<void>;
+  setRetention(
+    name: string,
+    options: {
+      readonly olderThan?: number;
+      readonly keep?: number;
+      readonly status?: readonly string[];
+      readonly config?: string;
+    },
+  ): Promise<void>;
+  removeRetention(name: string): Promise<void>;
   rebuild(): Promise<void>;
   verify(which: string, options: { readonly tenant?: string }): Promise<void>;
 }

@@ -20,6 +20,20 @@ function poolName(text) {
   return text;
 }
 
+const UNITS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** Milliseconds of an age such as `90d`. */
+function age(text) {
+  const [, number, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  if (unit === undefined) throw new InvalidArgumentError('An age is a number with a unit: 90d, 12h, 30m or 45s.');
+  return Number(number) * UNITS[unit];
+}
+
+function count(text) {
+  if (!/^\d{1,7}$/.test(text)) throw new InvalidArgumentError('It is a whole number from 0.');
+  return Number(text);
+}
+
 /** The command line; each command calls the function of its name with its arguments and options. */
 export function commandLine(actions) {
   const program = new Command('batuta')
@@ -34,7 +48,7 @@ Environment:
   BATUTA_DATA_DIR             where the platform keeps everything; default: .batuta in the checkout
   DATABASE_URL, NATS_URL      servers to use instead of own ones
   NATS_CREDS                  with NATS_URL: a file of NATS credentials, {service} for a service's name
-  BATUTA_URL, BATUTA_API_KEY  a platform elsewhere, for the knowledge and secrets commands and demo
+  BATUTA_URL, BATUTA_API_KEY  a platform elsewhere, for the knowledge, secrets and retention commands and demo
   NO_COLOR                    logs without colours`,
     );
   program
@@ -83,6 +97,27 @@ Environment:
     .description('delete a secret')
     .argument('<name>')
     .action((name) => actions.removeSecret(name));
+  const retention = program
+    .command('retention')
+    .description('policies that delete executions which have ended, for good');
+  retention
+    .command('list')
+    .description('list the policies')
+    .action(() => actions.listRetention());
+  retention
+    .command('set')
+    .description('make a policy, or replace it')
+    .argument('<name>', 'letters, digits, "_" and "-"')
+    .option('--older-than <age>', 'those that ended so long ago, such as 90d or 12h', age)
+    .option('--keep <number>', 'those that are not among so many of the newest', count)
+    .option('--status <status...>', 'those that ended so: completed, failed, cancelled')
+    .option('--config <id>', 'those of this config alone')
+    .action((name, options) => actions.setRetention(name, options));
+  retention
+    .command('rm')
+    .description('delete a policy')
+    .argument('<name>')
+    .action((name) => actions.removeRetention(name));
   program
     .command('rebuild')
     .description('drop both read models and rebuild them from the event log')

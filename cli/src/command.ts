@@ -7,6 +7,7 @@ import { environmentLines } from './environment.js';
 import { addKnowledge } from './knowledge.js';
 import { dataDir } from './places.js';
 import { rebuild } from './rebuild.js';
+import { retentionLine, setRetention } from './retention.js';
 import { secretLines, setSecret } from './secrets.js';
 import { startHere, stopSignal } from './start.js';
 import { verify } from './verify.js';
@@ -76,6 +77,20 @@ const program = commandLine({
 
   async removeSecret(name) {
     await clientOf(await findPlatform(dataDir())).secrets.delete(name);
+    out(`${name}  deleted`);
+  },
+
+  async setRetention(name, options) {
+    out(retentionLine(await setRetention(clientOf(await findPlatform(dataDir())), name, options)));
+  },
+
+  async listRetention() {
+    const { policies } = await clientOf(await findPlatform(dataDir())).retentionPolicies.list();
+    for (const policy of policies) out(retentionLine(policy));
+  },
+
+  async removeRetention(name) {
+    await clientOf(await findPlatform(dataDir())).retentionPolicies.delete(name);
     out(`${name}  deleted`);
   },
 

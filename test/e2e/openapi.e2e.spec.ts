@@ -212,6 +212,7 @@ describe('the OpenAPI document', () => {
     await send('post', '/api/v1/knowledge/documents');
     await send('put', '/api/v1/secrets/{name}');
     await send('put', '/api/v1/models/{name}');
+    await send('put', '/api/v1/retention-policies/{name}');
     await send('post', '/api/v1/api-keys');
     const callback = await send('post', `${API}/callbacks`);
     await send('post', `${API}/callbacks/{id}/secret/rotate`, { id: String(callback.body['id']) });
@@ -266,6 +267,8 @@ describe('the OpenAPI document', () => {
       '/api/v1/models/{name}',
       '/api/v1/secrets',
       '/api/v1/secrets/{name}',
+      '/api/v1/retention-policies',
+      '/api/v1/retention-policies/{name}',
       '/api/v1/notifications',
     ]) {
       await tryOut('get', path, parameters);

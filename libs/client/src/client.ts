@@ -30,6 +30,7 @@ export class BatutaClient {
   readonly pools: operations.PoolsOperations;
   readonly models: operations.ModelsOperations;
   readonly secrets: operations.SecretsOperations;
+  readonly retentionPolicies: operations.RetentionPoliciesOperations;
   readonly knowledge: operations.KnowledgeOperations;
   readonly apiKeys: operations.ApiKeysOperations;
   readonly callbacks: operations.CallbacksOperations;
@@ -56,6 +57,7 @@ export class BatutaClient {
     this.pools = new operations.PoolsOperations(caller);
     this.models = new operations.ModelsOperations(caller);
     this.secrets = new operations.SecretsOperations(caller);
+    this.retentionPolicies = new operations.RetentionPoliciesOperations(caller);
     this.knowledge = new operations.KnowledgeOperations(caller);
     this.apiKeys = new operations.ApiKeysOperations(caller);
     this.callbacks = new operations.CallbacksOperations(caller);

@@ -139,7 +139,7 @@ export type CompensationStarted = Override<
 export type BudgetExceeded = Override<Wire<BudgetExceededJson>, { resource: 'tokens' | 'cost' }>;
 export type ExecutionRetried = Wire<ExecutionRetriedJson, 'by' | 'reason' | 'askAgain'>;
 export type ExecutionDeleted = Override<
-  Wire<ExecutionDeletedJson, 'requestHash' | 'by' | 'reason' | 'policy' | 'archive' | 'archiveSha256'>,
+  Wire<ExecutionDeletedJson, 'requestHash' | 'by' | 'reason' | 'policy'>,
   { status: 'completed' | 'failed' | 'cancelled' }
 >;
 export type ExecutionReopened = Override<Wire<ExecutionReopenedJson, 'by' | 'reason'>, { cause: 'failure' | 'cancel' }>;

@@ -11,6 +11,18 @@ export type {
   Idempotency,
 } from './common.js';
 export { MODEL_PROVIDERS } from './config.js';
+export { ENDED_STATUSES, RETENTION_ACTIONS, RETENTION_LIMITS } from './retention.js';
+export type {
+  EndedStatus,
+  ListRetentionPoliciesReply,
+  ListRetentionPoliciesRequest,
+  PutRetentionPolicyRequest,
+  RetentionAction,
+  RetentionPolicy,
+  RetentionPolicyReply,
+  RetentionPolicyRequest,
+} from './retention.js';
+export { RetentionPolicySchema } from './generated/batuta/execution/v1/retention_pb.js';
 export { SECRET_LIMITS, mentionsSecret, secretMistake, secretNames, secretPointers, withSecrets } from './secrets.js';
 export { etagOf, preconditionRefusal } from './preconditions.js';
 export {

@@ -82,6 +82,7 @@ export function servicePermissions(service: NatsService, pools: readonly string[
         publish: [
           ...Object.values(askedByUsers),
           ...Object.values(subjects.query),
+          ...Object.values(subjects.retention),
           ...Object.values(subjects.notifications),
           'batuta.execution.*.command',
           subjects.follow,

@@ -1,7 +1,7 @@
 import type { Role } from './codes.js';
 import { subjects } from './subjects.js';
 
-const { config, notifications } = subjects;
+const { config, notifications, retention } = subjects;
 
 /**
  * The least role that each operation takes; those that are not here take `viewer`. Written once: the service refuses by it, the
@@ -38,6 +38,11 @@ const ROLE_OF = {
   // Of one callback; that of the whole tenant takes an admin.
   [notifications.secretRotate]: 'operator',
   [notifications.deliveryRedrive]: 'operator',
+  // Operators may know why an execution is gone; that it goes is an admin's business, as with one by hand.
+  [retention.list]: 'operator',
+  [retention.get]: 'operator',
+  [retention.put]: 'admin',
+  [retention.delete]: 'admin',
 } as const satisfies Readonly<Record<string, Role>>;
 
 /** The least role that may ask for an operation, by its subject. */
@@ -48,7 +53,7 @@ export function roleOf(subject: keyof typeof ROLE_OF): Role {
 /** Rotating the signing secret of a whole tenant. */
 export const TENANT_SECRET_ROLE: Role = 'admin';
 
-/** Deleting an execution, which cannot be taken back, and restoring one from its archive. */
+/** Deleting an execution, which cannot be taken back. */
 export const DELETE_ROLE: Role = 'admin';
 
 /** Every other command to an execution, a start included. */

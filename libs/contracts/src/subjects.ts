@@ -69,6 +69,12 @@ export const subjects = {
     starts: 'batuta.execution.query.starts',
     log: 'batuta.execution.query.log',
   },
+  retention: {
+    list: 'batuta.execution.retention.list',
+    get: 'batuta.execution.retention.get',
+    put: 'batuta.execution.retention.put',
+    delete: 'batuta.execution.retention.delete',
+  },
   notifications: {
     callbackCreate: 'batuta.notifications.callback.create',
     callbackGet: 'batuta.notifications.callback.get',

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { RETENTION_LIMITS } from '@batuta/contracts';
 import { sealKeysOf } from '@batuta/event-store';
 import { LOG_LEVELS } from '@batuta/observability';
 import { bytes, integer, loadSettings, milliseconds, oneOf, secret, text } from '@batuta/settings';
@@ -62,6 +63,17 @@ const schema = {
   sealKeys: secret({ env: 'BATUTA_EXECUTION_SEAL_KEYS', optional: true }),
   /** How often checkpoints are signed. */
   sealMs: milliseconds({ env: 'BATUTA_EXECUTION_SEAL', default: 60_000, min: 10 }),
+  /** Ended executions of tenants without a retention policy for all of theirs are deleted after this long; without it, never. */
+  retentionMs: milliseconds({
+    env: 'BATUTA_EXECUTION_RETENTION',
+    optional: true,
+    min: 0,
+    max: RETENTION_LIMITS.olderThanMs,
+  }),
+  /** How long retention rests after it has looked at everything. */
+  retentionEveryMs: milliseconds({ env: 'BATUTA_EXECUTION_RETENTION_EVERY', default: 60_000, min: 50 }),
+  /** Executions a second that retention policies delete at most, in each process. */
+  retentionRate: integer({ env: 'BATUTA_EXECUTION_RETENTION_RATE', default: 50, min: 1, max: 10_000 }),
   sandboxThreads: integer({ env: 'BATUTA_EXECUTION_SANDBOX_THREADS', default: 2, min: 1, max: 64 }),
   /** Copies of the JetStream streams in a NATS cluster. */
   streamReplicas: integer({ env: 'BATUTA_STREAM_REPLICAS', default: 1, min: 1, max: 5 }),

@@ -1,4 +1,4 @@
-import { subjects } from '@batuta/contracts';
+import { newId, subjects } from '@batuta/contracts';
 import { PostgresEventStore, SealKeys, migrateEventStore, sealKeysOf } from '@batuta/event-store';
 import { natsMicroservice, servePatternsLocally, tellDatabaseOutages, watchPatterns } from '@batuta/control';
 import { connectNats, controlClientOver, endProcess, isConnected, onLost } from '@batuta/messaging';
@@ -27,6 +27,10 @@ import { sandboxEvaluator } from './partitions/sandbox-evaluator.js';
 import { StoreClock } from './partitions/store-clock.js';
 import { newIncarnation, systemClock, systemRandom } from './partitions/system-ports.js';
 import { SnapshotWriter } from './projections/snapshot-writer.js';
+import { platformDefault } from './retention/policy.js';
+import { RetentionPolicies } from './retention/policies.js';
+import { RetentionJob } from './retention/retention-job.js';
+import { exposeRetention } from './retention/retention-metrics.js';
 import { StepRunProjection } from './projections/step-run-projection.js';
 import { HmacTokens } from './partitions/task-tokens.js';
 import { demandRoute } from './queries/demand-route.js';
@@ -67,6 +71,8 @@ export interface RunningExecution {
 const COMMIT_EVENTS = 300;
 /** As long as the gateway waits for an answer. */
 const LIST_MS = 5_000;
+/** A deletion that is not answered by then is tried again at the next look. */
+const RETENTION_ANSWER_MS = 10_000;
 /** What one answer for a scrape may take. */
 const SCRAPE_MS = 2_000;
 /** A service whose tasks cannot be dispatched for so long is not ready. */
@@ -297,10 +303,26 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
       intervalMs: settings.sealMs,
     });
     opened.push(() => sealer.stop());
+    const policies = new RetentionPolicies(pool);
+    const retention = new RetentionJob({
+      clock,
+      log: logger,
+      pool,
+      partitions: () => engine.owned,
+      policies: () => policies.all(),
+      platformDefault: platformDefault(settings.retentionMs),
+      command: (request) => engine.command(request, RETENTION_ANSWER_MS),
+      newId,
+      everyMs: settings.retentionEveryMs,
+      rate: settings.retentionRate,
+    });
+    opened.push(exposeRetention(retention));
     opened.push(() => engine.stop());
+    opened.push(() => retention.stop());
     await engine.start();
     projection.start();
     traces?.start();
+    retention.start();
     if (sealKeys.canSign) sealer.start();
     else logger.info('no checkpoints are signed: BATUTA_EXECUTION_SEAL_KEYS is not set');
     const changed = nats.subscribe(subjects.config.changed, { callback: () => engine.effects.forgetPools() });
@@ -322,6 +344,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
       ExecutionModule.register({
         queries,
         integrity: new Integrity(store, pool, sealKeys),
+        retention: policies,
       }),
       {
         ...natsMicroservice({ url: natsUrl, queue: 'execution', credentials }),
@@ -384,6 +407,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
       // Partitions go first: others wait for them, and nobody for the rest.
       close: async () => {
         try {
+          await retention.stop();
           await engine.stop();
         } finally {
           await close();

@@ -18,6 +18,7 @@ import { ModelsController } from './http/models.controller.js';
 import { NotificationsController } from './http/notifications.controller.js';
 import { OperationsController } from './http/operations.controller.js';
 import { PoolsController } from './http/pools.controller.js';
+import { RetentionController } from './http/retention.controller.js';
 import { SecretsController } from './http/secrets.controller.js';
 import { TraceLinks } from './http/trace-links.js';
 import { ExecutionHub } from './realtime/execution-hub.js';
@@ -47,6 +48,7 @@ export class GatewayModule {
         KnowledgeController,
         SecretsController,
         ModelsController,
+        RetentionController,
         ApiKeysController,
         CallbacksController,
         NotificationsController,

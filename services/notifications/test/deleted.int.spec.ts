@@ -46,7 +46,7 @@ describe('of an execution that was deleted', () => {
     await test.start();
     const config = test.engine.addConfig();
     await create({ type: 'webhook', config_id: config, events: ['completed'], callback_url: `${receiver.url}/told` });
-    await create({ type: 'websocket', config_id: config, events: ['started'], callback_url: '' });
+    await create({ type: 'websocket', config_id: config, events: ['started'] });
     const [gone, stays] = [test.engine.start(config, { partition: 0 }), test.engine.start(config, { partition: 0 })];
     for (const id of [gone, stays]) test.engine.tell(id, 'completed');
     await eventually(() => expect(receiver.at('/told')).toHaveLength(2), { timeoutMs: 60_000 });

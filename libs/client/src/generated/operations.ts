@@ -59,6 +59,9 @@ import type {
   PoolList,
   Readiness,
   ReasonBody,
+  RetentionPolicies,
+  RetentionPolicy,
+  RetentionPolicyBody,
   SecretBody,
   SecretInfo,
   SecretPage,
@@ -374,6 +377,26 @@ export const OPERATIONS = {
   'models.delete': {
     method: 'DELETE',
     path: '/api/v1/models/{name}',
+    query: [],
+    headers: ['If-Match', 'If-None-Match'],
+  },
+  'retentionPolicies.list': { method: 'GET', path: '/api/v1/retention-policies', query: [], headers: [] },
+  'retentionPolicies.get': {
+    method: 'GET',
+    path: '/api/v1/retention-policies/{name}',
+    query: [],
+    headers: ['If-None-Match'],
+  },
+  'retentionPolicies.put': {
+    method: 'PUT',
+    path: '/api/v1/retention-policies/{name}',
+    query: [],
+    headers: ['If-Match', 'If-None-Match'],
+    media: 'application/json',
+  },
+  'retentionPolicies.delete': {
+    method: 'DELETE',
+    path: '/api/v1/retention-policies/{name}',
     query: [],
     headers: ['If-Match', 'If-None-Match'],
   },
@@ -1131,6 +1154,49 @@ export class ModelsOperations {
   }
 }
 
+export interface RetentionPoliciesGetOptions extends CallOptions {
+  /** ETags that you have seen, or `*`: answered with 304 and without a body while one is that of now. */
+  ifNoneMatch?: string | undefined;
+}
+
+export interface RetentionPoliciesPutOptions extends CallOptions {
+  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  ifMatch?: string | undefined;
+  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  ifNoneMatch?: string | undefined;
+}
+
+export interface RetentionPoliciesDeleteOptions extends CallOptions {
+  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  ifMatch?: string | undefined;
+  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  ifNoneMatch?: string | undefined;
+}
+
+export class RetentionPoliciesOperations {
+  constructor(protected readonly caller: Caller) {}
+
+  /** List retention policies, by name */
+  list(options?: CallOptions): Answer<RetentionPolicies> {
+    return this.caller.call<RetentionPolicies>('retentionPolicies.list', { path: {}, options });
+  }
+
+  /** Get a retention policy */
+  get(name: string, options?: RetentionPoliciesGetOptions): Answer<RetentionPolicy> {
+    return this.caller.call<RetentionPolicy>('retentionPolicies.get', { path: { name }, options });
+  }
+
+  /** Make a retention policy, or replace it */
+  put(name: string, body: RetentionPolicyBody, options?: RetentionPoliciesPutOptions): Answer<RetentionPolicy> {
+    return this.caller.call<RetentionPolicy>('retentionPolicies.put', { path: { name }, body, options });
+  }
+
+  /** Delete a retention policy */
+  delete(name: string, options?: RetentionPoliciesDeleteOptions): Answer<RetentionPolicy> {
+    return this.caller.call<RetentionPolicy>('retentionPolicies.delete', { path: { name }, options });
+  }
+}
+
 export interface ApiKeysCreateOptions extends CallOptions {
   /** Yours, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat answers as the first time, with `repeated` and without the secret, which is shown only once. With another request it is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
@@ -1350,6 +1416,7 @@ export const NAMESPACES = [
   'knowledge',
   'secrets',
   'models',
+  'retentionPolicies',
   'apiKeys',
   'callbacks',
   'notifications',

@@ -769,7 +769,7 @@ export interface ChainAnchor {
 
 export interface ExecutionTombstone {
   /** When it was deleted. */
-  deleted_at?: string | null | undefined;
+  deleted_at: string | null;
   /** Who deleted it; absent when a policy did. */
   by?: string | undefined;
   /** Why, in the words of who asked for it. */
@@ -777,7 +777,7 @@ export interface ExecutionTombstone {
   /** The retention policy that deleted it. */
   policy?: string | undefined;
   /** How many events were deleted. */
-  events?: number | undefined;
+  events: number;
 }
 
 export interface StepAttempt {
@@ -886,6 +886,29 @@ export interface SecretInfo {
   updated_at: string | null;
   /** When its value was last given to a runner or a delivery, to the minute; null when never. */
   last_used_at?: string | null | undefined;
+  /** Who changed it last. */
+  updated_by: string;
+}
+
+export interface RetentionPolicy {
+  /** Its name. The executions that it deletes say it. */
+  name: string;
+  /** Executions of this config alone, and this policy alone for those; absent: of all configs that no policy names. */
+  config_id?: string | undefined;
+  /** Executions that ended so; an empty list: whichever way. */
+  statuses: string[];
+  /** Milliseconds since their end. */
+  older_than_ms?: number | undefined;
+  /** How many of the newest are kept, whatever their age. */
+  keep_newest?: number | undefined;
+  /** What is done with them. */
+  action: 'delete';
+  /** Grows by one with each change. */
+  version: number;
+  /** When it was made. */
+  created_at: string | null;
+  /** When it was last changed. */
+  updated_at: string | null;
   /** Who changed it last. */
   updated_by: string;
 }
@@ -1259,33 +1282,33 @@ export interface ExecutionReopened {
 
 export interface ExecutionDeleted {
   /** The tenant that it belongs to. */
-  tenant_id?: string | undefined;
+  tenant_id: string;
   /** The trace of the execution, an OpenTelemetry trace id. */
-  trace_id?: string | undefined;
+  trace_id: string;
   /** The config that is run. */
-  config_id?: string | undefined;
+  config_id: string;
   /** Name of that config. */
-  config_name?: string | undefined;
+  config_name: string;
   /** Version of the config with which the execution began. */
-  config_version?: number | undefined;
+  config_version: number;
   /** The user whose API key asked for it. */
-  user_id?: string | undefined;
+  user_id: string;
   /** Where it stands. */
-  status?: string | undefined;
+  status: string;
   /** When it was made. */
-  created_at?: string | null | undefined;
-  ended_at?: string | null | undefined;
+  created_at: string | null;
+  /** When the execution had ended. */
+  ended_at: string | null;
   /** SHA-256 of the request, kept with an `Idempotency-Key`. */
   request_hash?: string | undefined;
   /** The events, in order. */
-  events?: number | undefined;
+  events: number;
   /** The user who did it. */
   by?: string | undefined;
   /** Why, in the words of who asked for it. */
   reason?: string | undefined;
+  /** The retention policy that deleted it. */
   policy?: string | undefined;
-  archive?: string | undefined;
-  archive_sha256?: string | undefined;
 }
 
 export interface StepProgressed {
@@ -2639,6 +2662,25 @@ export interface ApiKeyPage {
   keys: ApiKey[];
   /** Ask for the next page with it; null on the last page. */
   next_cursor: string | null;
+}
+
+export interface RetentionPolicies {
+  /** By name. */
+  policies: RetentionPolicy[];
+}
+
+/** With `older_than_ms`, `keep_newest` or both. */
+export interface RetentionPolicyBody {
+  /** Executions of this config alone, and this policy alone for those; absent: of all configs that no policy names. */
+  config_id?: string | undefined;
+  /** Executions that ended so; an empty list: whichever way. */
+  statuses?: ('completed' | 'failed' | 'cancelled')[] | undefined;
+  /** Milliseconds since their end. */
+  older_than_ms?: number | undefined;
+  /** How many of the newest are kept, whatever their age. */
+  keep_newest?: number | undefined;
+  /** What is done with them. */
+  action?: 'delete' | undefined;
 }
 
 export interface SecretPage {

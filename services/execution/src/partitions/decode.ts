@@ -35,7 +35,7 @@ const COMMANDS = [
   'compensate',
   'deleteExecution',
 ] as const;
-const DELETION = new Set(['reason', 'ifVersion', 'policy', 'archive', 'archiveSha256']);
+const DELETION = new Set(['reason', 'ifVersion', 'policy']);
 const DECISION = new Set(['stepId', 'approved', 'comment', 'data']);
 
 function fail(path: string, expected: string): never {
@@ -264,8 +264,6 @@ export function decodeCommand(payload: Payload): CommandRequest {
           ...reason,
           ...(ifVersion === 0 ? {} : { ifVersion }),
           ...optional('policy', text(body.policy, 'deleteExecution.policy').slice(0, 100)),
-          ...optional('archive', text(body.archive, 'deleteExecution.archive').slice(0, 2_000)),
-          ...optional('archiveSha256', text(body.archiveSha256, 'deleteExecution.archiveSha256').slice(0, 64)),
         },
       };
     }

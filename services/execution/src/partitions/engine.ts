@@ -1,5 +1,5 @@
 import { partitionOf } from '@batuta/contracts';
-import type { AttemptCheckRequest } from '@batuta/contracts';
+import type { AttemptCheckRequest, CommandReply, CommandRequest } from '@batuta/contracts';
 import type { PartitionRecord } from '@batuta/event-store';
 import { deletedRejection, forkFrom, isTerminal } from '../domain/index.js';
 import type { Commit, ExecutionChanges } from './batch.js';
@@ -274,6 +274,23 @@ export class Engine {
   /** Looks at once whether partitions are free or too many. */
   rebalance(): void {
     this.#ownership.check();
+  }
+
+  /**
+   * A command of this process itself to an execution of a partition that it owns; undefined when there is no answer in time, or another
+   * owns the partition.
+   */
+  command(request: CommandRequest, withinMs: number): Promise<CommandReply | undefined> {
+    const partition = this.#partitions.get(partitionOf(request.executionId, this.#partitionCount));
+    if (partition === undefined || partition.draining) return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      const cancel = this.options.ports.clock.after(withinMs, () => resolve(undefined));
+      const reply = (text: string): void => {
+        cancel();
+        resolve(JSON.parse(text) as CommandReply);
+      };
+      this.submit(partition, { kind: 'command', executionId: request.executionId, request, reply });
+    });
   }
 
   /** Hands an input to the lane of its partition. */

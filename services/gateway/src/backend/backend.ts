@@ -37,6 +37,8 @@ const READS: ReadonlySet<string> = new Set([
   subjects.config.credentialsList,
   subjects.config.knowledgeList,
   subjects.config.knowledgeSearch,
+  subjects.retention.list,
+  subjects.retention.get,
   subjects.notifications.callbackGet,
   subjects.notifications.callbackList,
   subjects.notifications.deliveryGet,

@@ -41,6 +41,7 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
     max_output_tokens: 1_000,
   },
   'put /api/v1/secrets/{name}': { value: 'not-a-real-token', description: 'For the ticket system' },
+  'put /api/v1/retention-policies/{name}': { statuses: ['completed'], older_than_ms: 2_592_000_000 },
   'post /api/v1/knowledge/documents': {
     source: 'runbooks/import.md',
     title: 'Import',

@@ -29,6 +29,11 @@ const PARAMETERS: readonly (readonly [RegExp, string, PathParameter])[] = [
   [/^\/api\/v1\/pools\//, 'pool', { description: 'The pool.', schema: TOKENS, example: 'text' }],
   [/^\/api\/v1\/agents\//, 'name', { description: 'Name of the agent.', schema: TOKENS, example: 'word_count' }],
   [/^\/api\/v1\/models\//, 'name', { description: 'Name of the model.', schema: TOKENS, example: 'writer' }],
+  [
+    /^\/api\/v1\/retention-policies\//,
+    'name',
+    { description: 'Name of the policy.', schema: TOKENS, example: 'month' },
+  ],
   [/^\/api\/v1\/secrets\//, 'name', { description: 'Name of the secret.', schema: TOKENS, example: 'TICKET_TOKEN' }],
   [/^\/api\/v1\/orchestrations\/configs\//, 'version', { description: 'The version of the config.', schema: VERSION }],
   [/./, 'version', { description: 'The version of the event.', schema: VERSION }],

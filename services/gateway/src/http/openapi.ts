@@ -47,6 +47,7 @@ const TAGS: Readonly<Record<string, string>> = {
   Pools: 'The pools of workers that serve agents.',
   Models: 'The language models that steps ask.',
   Secrets: 'What configs and callbacks refer to and must not hold.',
+  'Retention policies': 'Which executions are deleted by themselves.',
   Knowledge: 'Documents that agents search.',
   'API keys': 'Who may do what.',
   Callbacks: 'Whom to tell about what happens.',

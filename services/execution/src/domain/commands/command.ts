@@ -97,9 +97,6 @@ export interface DeleteExecution extends CommandBase {
   readonly ifVersion?: number;
   /** The retention policy that asks for it. */
   readonly policy?: string;
-  /** Where its bundle was stored, and the SHA-256 of what is stored there. */
-  readonly archive?: string;
-  readonly archiveSha256?: string;
 }
 /** Outcome of one attempt, as its runner reports it. */
 export interface RecordResult extends CommandBase {

@@ -28,8 +28,6 @@ export function deleteExecution(draft: Draft, command: DeleteExecution): Outcome
     return { code: 'version_conflict', message };
   }
   const data: ExecutionDeleted = {
-    ...(command.archive === undefined ? {} : { archive: command.archive }),
-    ...(command.archiveSha256 === undefined ? {} : { archiveSha256: command.archiveSha256 }),
     configId: started.configId,
     configName: started.configName,
     configVersion: started.configVersion,
@@ -76,6 +74,5 @@ function tombstoneDetails({ at, facts }: NonNullable<State['deleted']>): JsonObj
     trace_id: facts.traceId,
     created_at: isoTime(facts.createdAt),
     ended_at: isoTime(facts.endedAt),
-    ...(facts.archive === undefined ? {} : { archived: true }),
   };
 }
