@@ -31,6 +31,9 @@ function isTaken(definition: unknown): boolean {
 const step = (more: object): object => ({ id: 'a', name: 'a', agent: 'echo', ...more });
 const config = (more: object): object => ({ name: 'c', strategy: 'parallel', steps: [step({})], ...more });
 
+const BRANCH = { when: 'input.a', steps: ['b'] };
+const CHOICE = { branches: [BRANCH], default: [] };
+
 /** A config with some fields of the schema of that name. */
 const places: Readonly<Record<string, (fields: object) => object>> = {
   OrchestrationDefinition: config,
@@ -39,6 +42,10 @@ const places: Readonly<Record<string, (fields: object) => object>> = {
   Compensation: (fields) => config({ steps: [step({ compensate: { agent: 'echo', ...fields } })] }),
   Approval: (fields) => config({ steps: [{ id: 'a', name: 'a', approval: fields }] }),
   Wait: (fields) => config({ steps: [{ id: 'a', name: 'a', wait: { duration_ms: 1, ...fields } }] }),
+  Signal: (fields) => config({ steps: [{ id: 'a', name: 'a', signal: { name: 'go', ...fields } }] }),
+  Choice: (fields) => config({ steps: [{ id: 'a', name: 'a', choice: { ...CHOICE, ...fields } }] }),
+  ChoiceBranch: (fields) =>
+    config({ steps: [{ id: 'a', name: 'a', choice: { ...CHOICE, branches: [{ ...BRANCH, ...fields }] } }] }),
   Settings: (fields) => config({ settings: fields }),
   Budget: (fields) => config({ settings: { budget: { max_tokens: 1, max_cost: 1, ...fields } } }),
   ConsensusGroup: (fields) => config({ consensus_groups: [{ id: 'g', ...fields }] }),

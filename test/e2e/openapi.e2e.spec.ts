@@ -53,6 +53,12 @@ const ASKING = {
   steps: [{ id: 'again', name: 'Ask', approval: { message: 'Fine?' } }],
 };
 
+const PAID = {
+  name: 'paid',
+  strategy: 'sequential',
+  steps: [{ id: 'again', name: 'Wait', signal: { name: 'payment' } }],
+};
+
 describe('the OpenAPI document', () => {
   let platform: LocalPlatform;
   let api: Api;
@@ -219,7 +225,7 @@ describe('the OpenAPI document', () => {
     await send('post', `${API}/callbacks/secret/rotate`);
     await send('post', '/api/v1/notifications/ack');
 
-    for (const config of [SLOW, ASKING]) expectStatus(await api.post(`${API}/configs`, config), 201);
+    for (const config of [SLOW, ASKING, PAID]) expectStatus(await api.post(`${API}/configs`, config), 201);
     const slow = await running('slow');
     await send('post', `${EXECUTION}/pause`, { id: slow });
     await send('post', `${EXECUTION}/resume`, { id: slow });
@@ -230,6 +236,7 @@ describe('the OpenAPI document', () => {
     await send('post', `${EXECUTION}/compensate`, { id: slow });
     await send('post', `${EXECUTION}/steps/{step_id}/skip`, { id: await running('slow') });
     await send('post', `${EXECUTION}/steps/{step_id}/approve`, { id: await running('asking') });
+    await send('post', `${EXECUTION}/signals/{name}`, { id: await running('paid') });
     await send('post', `${EXECUTION}/steps/{step_id}/reject`, { id: await running('asking') });
     expect([...left]).toEqual([]);
     expect([...secrets].toSorted()).toEqual(

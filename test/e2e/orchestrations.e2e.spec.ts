@@ -14,6 +14,7 @@ const GUIDE = readFileSync(new URL('../../docs/orchestrations.md', import.meta.u
 interface Example {
   readonly input?: unknown;
   /** What a human says about a step that waits for one. */
+  readonly signals?: { readonly name: string; readonly payload: unknown; readonly wrong: unknown };
   readonly approves?: { readonly step: string; readonly body: Record<string, unknown> };
   check(execution: ExecutionView, events: readonly Event[]): void;
 }
@@ -79,6 +80,33 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
         const over = events.find((event) => event.type === 'StepCompleted' && event.data.step_id === data.step_id);
         expect(Date.parse(over?.at ?? '')).toBeGreaterThanOrEqual(Date.parse(data.until_at ?? ''));
       }
+    },
+  },
+  signal: {
+    input: { item: 'tea' },
+    signals: { name: 'payment', payload: { amount: 5 }, wrong: { amount: -1 } },
+    check: (execution, events) => {
+      expect(execution).toMatchObject({ status: 'completed', output: { item: 'tea', paid: 5, gift: 'none' } });
+      expect(stepOf(execution, 'paid').signal).toMatchObject({
+        status: 'received',
+        name: 'payment',
+        received_by: 'admin',
+      });
+      expect(stepOf(execution, 'gift').signal).toMatchObject({ status: 'timed_out' });
+      expect(outline(events, 'SignalReceived')).toHaveLength(1);
+    },
+  },
+  choice: {
+    input: { amount: 500 },
+    check: (execution, events) => {
+      expect(execution).toMatchObject({ status: 'completed', output: { done: [null, 'examined', null] } });
+      expect(stepOf(execution, 'route').output).toEqual({ branches: [1], steps: ['examine', 'inform'] });
+      expect(stepOf(execution, 'pay')).toMatchObject({ status: 'skipped', skip_reason: 'not_chosen' });
+      expect(events.find(({ type }) => type === 'ChoiceMade')?.data).toEqual({
+        step_id: 'route',
+        branches: [1],
+        steps: ['examine', 'inform'],
+      });
     },
   },
   'consensus-quorum': {
@@ -269,7 +297,7 @@ describe('the examples of docs/orchestrations.md', () => {
     async (name) => {
       const definition = JSON.parse(readFileSync(new URL(`${name}.json`, FOLDER), 'utf8')) as { name: string };
       const config = await orchestrations.save({ ...definition });
-      const { input, approves, check } = EXAMPLES[name] as Example;
+      const { input, approves, signals, check } = EXAMPLES[name] as Example;
       const id = await orchestrations.start(config, input === undefined ? {} : { input });
       if (approves !== undefined) {
         const { step, body } = approves;
@@ -278,8 +306,22 @@ describe('the examples of docs/orchestrations.md', () => {
         });
         expect(await orchestrations.command(id, `steps/${step}/approve`, body)).toMatchObject({ http: 200 });
       }
+      if (signals !== undefined) {
+        const { name: signal, payload, wrong } = signals;
+        expect(await orchestrations.command(id, `signals/${signal}`, { payload: wrong })).toMatchObject({
+          http: 422,
+          code: 'input_invalid',
+        });
+        expect(await orchestrations.command(id, `signals/${signal}x`, { payload })).toMatchObject({ http: 404 });
+        // Early or in time: it counts.
+        expect(await orchestrations.command(id, `signals/${signal}`, { payload })).toMatchObject({ http: 200 });
+      }
       const execution = await orchestrations.ended(id);
       expect(execution.id).toBe(id);
+      if (signals !== undefined) {
+        const late = await orchestrations.command(id, `signals/${signals.name}`, { payload: signals.payload });
+        expect(late).toMatchObject({ http: 409, code: 'already_completed' });
+      }
       check(execution, await orchestrations.events(id));
     },
     90_000,

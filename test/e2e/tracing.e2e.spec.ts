@@ -42,7 +42,13 @@ const UNDONE = {
     { id: 'gate', name: 'Gate', dependencies: ['panel'], approval: { timeout_ms: 50, on_timeout: 'approve' } },
     { id: 'after', name: 'After', agent: 'echo', dependencies: ['gate'], compensate: { agent: 'echo' } },
     { id: 'moment', name: 'Moment', dependencies: ['after'], wait: { duration_ms: 20 } },
-    { id: 'fails', name: 'Fails', agent: 'fail', dependencies: ['moment'], input: { retryable: false } },
+    {
+      id: 'nobody',
+      name: 'Nobody',
+      dependencies: ['moment'],
+      signal: { name: 'go', timeout_ms: 20, on_timeout: 'continue' },
+    },
+    { id: 'fails', name: 'Fails', agent: 'fail', dependencies: ['nobody'], input: { retryable: false } },
   ],
 };
 const FAILING = {

@@ -64,6 +64,9 @@ export async function checkLog(databaseUrl: string, executionIds: readonly strin
   }
 }
 
+/** What steps that no agent works on begin with. */
+const ALONE = new Set(['WaitStarted', 'SignalAwaited', 'ChoiceMade']);
+
 function checkExecution(id: string, events: readonly LogRow[]): number {
   const outcomes = new Map<string, number>();
   const scheduled = new Set<string>();
@@ -98,7 +101,7 @@ function checkExecution(id: string, events: readonly LogRow[]): number {
     }
     const step = String(event.step_id);
     if (event.type === 'ApprovalRequested') asked.set(step, false);
-    if (event.type === 'WaitStarted') asked.set(step, true);
+    if (ALONE.has(event.type)) asked.set(step, true);
     if (event.type === 'ApprovalDecided') {
       if (asked.get(step) !== false) throw new Error(`execution ${id}: ${step} is decided, and nobody was asked`);
       asked.set(step, true);
@@ -106,7 +109,7 @@ function checkExecution(id: string, events: readonly LogRow[]): number {
     // A human makes no attempts, nor does time.
     if (event.attempt === 0) {
       if (asked.get(step) !== true)
-        throw new Error(`execution ${id}: ${step} is completed without a decision or a wait`);
+        throw new Error(`execution ${id}: ${step} is completed without a decision, a wait, a signal or a choice`);
       asked.delete(step);
     } else if (OUTCOMES.has(event.type)) {
       outcomes.set(attempt, (outcomes.get(attempt) ?? 0) + 1);

@@ -8,6 +8,7 @@ import type {
   ForkBody,
   OrchestrationDefinition,
   PauseBody,
+  SignalBody,
   StepView,
 } from '@batuta/client';
 import type { Api } from './api.js';
@@ -48,7 +49,7 @@ export class Orchestrations {
   async command(
     id: string,
     command: string,
-    body?: Partial<PauseBody & CancelBody & DecisionBody & ForkBody>,
+    body?: Partial<PauseBody & CancelBody & DecisionBody & SignalBody & ForkBody>,
     key?: string,
   ): Promise<CommandAnswer> {
     const answer = await this.api.post<Partial<Commanded> & { code?: string; detail?: string }>(

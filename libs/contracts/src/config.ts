@@ -61,12 +61,15 @@ import type {
 } from './generated/batuta/config/v1/service_pb.js';
 import type {
   ApprovalJson,
+  ChoiceBranchJson,
+  ChoiceJson,
   BudgetJson,
   CompensationJson,
   ConsensusGroupJson,
   OrchestrationDefinitionJson,
   RetryJson,
   SettingsJson,
+  SignalJson,
   StepJson,
   WaitJson,
 } from './generated/batuta/config/v1/definition_pb.js';
@@ -93,6 +96,17 @@ export type Compensation = Override<Wire<CompensationJson, 'input' | 'retry' | '
 export type Approval = Override<Wire<ApprovalJson, keyof ApprovalJson>, { on_timeout?: 'reject' | 'approve' }>;
 /** Instead of an agent: time passes. Exactly one of `duration_ms` and `until`. */
 export type Wait = Wire<WaitJson, keyof WaitJson>;
+/** Instead of an agent: the step waits for a signal. `timeout_ms` counts from the step's start. */
+export type Signal = Override<
+  Wire<SignalJson, Exclude<keyof SignalJson, 'name'>>,
+  { on_timeout?: 'fail' | 'continue' }
+>;
+export type ChoiceBranch = Wire<ChoiceBranchJson>;
+/** Instead of an agent: chooses which of the steps that depend on it run. */
+export type Choice = Override<
+  Wire<ChoiceJson, Exclude<keyof ChoiceJson, 'branches'>>,
+  { mode?: 'first' | 'all'; branches: ChoiceBranch[] }
+>;
 export type ConsensusMode = 'quorum' | 'majority' | 'weighted' | 'unanimous' | 'best' | 'judge';
 export type FailurePolicy = 'abort' | 'continue' | 'fallback';
 export type ConsensusGroup = Override<
@@ -110,6 +124,8 @@ export type StepDefinition = Override<
     retry?: Retry;
     approval?: Approval;
     wait?: Wait;
+    signal?: Signal;
+    choice?: Choice;
     on_failure?: FailurePolicy;
     fallback_when?: ('error' | 'timeout' | 'no_consensus')[];
     require?: 'any' | 'all';

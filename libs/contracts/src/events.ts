@@ -3,6 +3,7 @@ import {
   ApprovalDecidedSchema,
   ApprovalRequestedSchema,
   BudgetExceededSchema,
+  ChoiceMadeSchema,
   ExecutionCancelledSchema,
   ExecutionCompletedSchema,
   ExecutionDeletedSchema,
@@ -24,12 +25,15 @@ import {
   ExecutionRetriedSchema,
   StepProgressedSchema,
   StepReusedSchema,
+  SignalAwaitedSchema,
+  SignalReceivedSchema,
   WaitStartedSchema,
 } from './generated/batuta/execution/v1/events_pb.js';
 import type {
   ApprovalDecidedJson,
   ApprovalRequestedJson,
   BudgetExceededJson,
+  ChoiceMadeJson,
   EventJson,
   EventsPublishedJson,
   FollowExecutionsJson,
@@ -54,6 +58,8 @@ import type {
   ExecutionRetriedJson,
   StepProgressedJson,
   StepReusedJson,
+  SignalAwaitedJson,
+  SignalReceivedJson,
   WaitStartedJson,
   ReusedApprovalJson,
   CompensationOutcomeJson,
@@ -119,6 +125,9 @@ export type StepProgressed = Wire<StepProgressedJson, 'progress' | 'message'>;
 export type ApprovalRequested = Wire<ApprovalRequestedJson, 'input' | 'deadlineAt' | 'approvers'>;
 export type ApprovalDecided = Wire<ApprovalDecidedJson, 'by' | 'comment' | 'data' | 'timedOut'>;
 export type WaitStarted = Wire<WaitStartedJson>;
+export type SignalAwaited = Wire<SignalAwaitedJson, 'deadlineAt' | 'taken'>;
+export type SignalReceived = Wire<SignalReceivedJson, 'payload' | 'by' | 'stepId'>;
+export type ChoiceMade = Wire<ChoiceMadeJson>;
 export type EvaluationRequested = Wire<EvaluationRequestedJson>;
 export type EvaluationRecorded = Override<Wire<EvaluationRecordedJson, 'values' | 'failure'>, { failure?: Failure }>;
 export type Vote = Wire<VoteJson, 'weight' | 'score' | 'excluded'>;
@@ -155,6 +164,9 @@ export interface EventData {
   ApprovalRequested: ApprovalRequested;
   ApprovalDecided: ApprovalDecided;
   WaitStarted: WaitStarted;
+  SignalAwaited: SignalAwaited;
+  SignalReceived: SignalReceived;
+  ChoiceMade: ChoiceMade;
   BudgetExceeded: BudgetExceeded;
   CompensationStarted: CompensationStarted;
   ConsensusFailed: ConsensusFailed;
@@ -208,6 +220,9 @@ export const EVENT_SCHEMAS: { readonly [T in EventType]: DescMessage } = {
   ApprovalRequested: ApprovalRequestedSchema,
   ApprovalDecided: ApprovalDecidedSchema,
   WaitStarted: WaitStartedSchema,
+  SignalAwaited: SignalAwaitedSchema,
+  SignalReceived: SignalReceivedSchema,
+  ChoiceMade: ChoiceMadeSchema,
   BudgetExceeded: BudgetExceededSchema,
   CompensationStarted: CompensationStartedSchema,
   ConsensusFailed: ConsensusFailedSchema,

@@ -11,6 +11,7 @@ import type {
   CommandReplyJson,
   CommandRequestJson,
   DecideApprovalJson,
+  SendSignalJson,
   ResultReplyJson,
   ResultRequestJson,
   StartExecutionJson,
@@ -60,6 +61,8 @@ import type {
   StartSummaryJson,
   StepViewJson,
   WaitViewJson,
+  SignalViewJson,
+  KeptSignalJson,
   ControlViewJson,
   CompensationViewJson,
   ConsensusViewJson,
@@ -110,6 +113,7 @@ export type ResumeExecution = Wire<ResumeExecutionJson, 'reason'>;
 export type TerminateExecution = Wire<TerminateExecutionJson, 'reason'>;
 export type SkipStep = Wire<SkipStepJson, 'reason'>;
 export type DecideApproval = Wire<DecideApprovalJson, 'comment' | 'data'>;
+export type SendSignal = Wire<SendSignalJson, 'payload'>;
 export type RetryExecution = Wire<RetryExecutionJson, 'reason'>;
 export type CompensateExecution = Wire<CompensateExecutionJson, 'reason'>;
 export type DeleteExecution = Wire<DeleteExecutionJson, keyof DeleteExecutionJson>;
@@ -127,6 +131,7 @@ export type CommandRequest = Override<
     compensate?: CompensateExecution;
     deleteExecution?: DeleteExecution;
     decideApproval?: DecideApproval;
+    signal?: SendSignal;
   }
 >;
 export type Accepted = Override<Wire<AcceptedJson, 'repeated' | 'enableMonitoring'>, { status: ExecutionStatus }>;
@@ -188,6 +193,11 @@ export type ApprovalView = Override<
   { status: 'waiting' | 'approved' | 'rejected' | 'withdrawn'; inputOmitted?: Omitted; dataOmitted?: Omitted }
 >;
 export type WaitView = Override<Wire<WaitViewJson>, { status: 'waiting' | 'over' | 'withdrawn' }>;
+export type SignalView = Override<
+  Wire<SignalViewJson, 'deadlineAt' | 'receivedAt' | 'receivedBy'>,
+  { status: 'waiting' | 'received' | 'timed_out' | 'withdrawn' }
+>;
+export type KeptSignal = Wire<KeptSignalJson, 'receivedBy'>;
 export type QueuedView = Wire<QueuedViewJson>;
 export type PoolView = Wire<PoolViewJson, 'agents'>;
 export type ListPoolsRequest = Wire<ListPoolsRequestJson>;
@@ -213,6 +223,7 @@ export type StepView = Override<
     | 'retryAt'
     | 'approval'
     | 'wait'
+    | 'signal'
     | 'skippedBy'
     | 'skipComment'
     | 'outputOmitted'
@@ -223,6 +234,7 @@ export type StepView = Override<
     failure?: Failure;
     approval?: ApprovalView;
     wait?: WaitView;
+    signal?: SignalView;
     outputOmitted?: Omitted;
     queued?: QueuedView;
   }
@@ -266,6 +278,7 @@ export type ExecutionView = Override<
     | 'forkedFrom'
     | 'forkedFromStepId'
     | 'enableMonitoring'
+    | 'keptSignals'
     | 'consensus'
     | 'compensations'
     | 'deadlineAt'

@@ -6,6 +6,10 @@ export const LIMITS = {
   stepInputBytes: 4 * 1024 * 1024,
   /** What an approver is asked, as UTF-8 JSON: it goes into lists, notifications and callbacks. */
   approvalMessageBytes: 16 * 1024,
+  /** The payload of one signal, as UTF-8 JSON. */
+  signalBytes: 64 * 1024,
+  /** Signals of one execution that no step has taken yet. */
+  keptSignals: 100,
   /** Events larger than this are published without payload. */
   publishedEventBytes: 256 * 1024,
   /** nats-server max_payload that is needed, checked at start. */

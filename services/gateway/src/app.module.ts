@@ -4,6 +4,7 @@ import { APP_GUARD } from '@nestjs/core';
 import { RoleGuard } from './auth/role.guard.js';
 import { PreconditionGuard } from './http/preconditions.js';
 import { Backend } from './backend/backend.js';
+import { ConfigSchemas } from './backend/config-schemas.js';
 import { ExecutionStarter } from './backend/execution-starter.js';
 import { Executions } from './backend/executions.js';
 import { AgentsController } from './http/agents.controller.js';
@@ -26,6 +27,7 @@ import { ExecutionHub } from './realtime/execution-hub.js';
 /** What the gateway's handlers work with; made by `startGateway`, which also ends it. */
 export interface GatewayParts {
   readonly backend: Backend;
+  readonly schemas: ConfigSchemas;
   readonly starter: ExecutionStarter;
   readonly hub: ExecutionHub;
   readonly executions: Executions;
@@ -55,6 +57,7 @@ export class GatewayModule {
       ],
       providers: [
         { provide: Backend, useValue: parts.backend },
+        { provide: ConfigSchemas, useValue: parts.schemas },
         { provide: ExecutionStarter, useValue: parts.starter },
         { provide: ExecutionHub, useValue: parts.hub },
         { provide: Executions, useValue: parts.executions },

@@ -14,6 +14,7 @@ import { GatewayModule } from './app.module.js';
 import { Authenticator } from './auth/authenticator.js';
 import { WrongKeys } from './auth/wrong-keys.js';
 import { Backend } from './backend/backend.js';
+import { ConfigSchemas } from './backend/config-schemas.js';
 import { ExecutionStarter } from './backend/execution-starter.js';
 import { Executions } from './backend/executions.js';
 import { executeHandler } from './http/execute.controller.js';
@@ -64,7 +65,8 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
   const requestTracing = tracing.enabled ? new RequestTracing(tracing) : undefined;
   try {
     const backend = new Backend({ nats, control: controlClientOver(nats), logger, requestTracing, ...settings });
-    const starter = new ExecutionStarter(backend, sandbox);
+    const schemas = new ConfigSchemas(backend, sandbox);
+    const starter = new ExecutionStarter(backend, schemas);
     const hub = new ExecutionHub({ backend, logger, compareEveryMs: settings.compareEveryMs });
     const executions = new Executions(backend, starter, hub);
     const authenticator = new Authenticator({
@@ -111,7 +113,14 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
       requestTracing,
     );
     const app = await NestFactory.create<NestFastifyApplication>(
-      GatewayModule.register({ backend, starter, hub, executions, traceLinks: new TraceLinks(settings.jaegerUrl) }),
+      GatewayModule.register({
+        backend,
+        schemas,
+        starter,
+        hub,
+        executions,
+        traceLinks: new TraceLinks(settings.jaegerUrl),
+      }),
       adapter,
       { bodyParser: false, logger: nestLogger(logger), abortOnError: false },
     );

@@ -13,6 +13,7 @@ const COMMANDS = [
   'steps/one/skip',
   'steps/one/approve',
   'steps/one/reject',
+  'signals/go',
 ] as const;
 const DECISIONS: ReadonlySet<string> = new Set(['steps/one/approve', 'steps/one/reject']);
 
@@ -108,6 +109,58 @@ describe('commands to an execution at the edge', () => {
     expect(second?.['commandId']).toBe(first?.['commandId']);
     expect(third?.['commandId']).not.toBe(first?.['commandId']);
     expect(third?.['deleteExecution']).toEqual({});
+  });
+
+  it('holds the payload of a signal to its schema, and hands it on as it was said', async () => {
+    const schema = { type: 'object', properties: { amount: { type: 'number' } }, required: ['amount'] };
+    const steps = [{ id: 'paid', name: 'Paid', signal: { name: 'payment', schema } }];
+    under.fake.putConfig('ordering', { steps });
+    const started = await under.call('POST', '/api/v1/orchestrations/execute/ordering', { body: {} });
+    const signals = `/api/v1/orchestrations/executions/${String(started.body['execution_id'])}/signals`;
+    under.fake.asked.length = 0;
+    for (const [body, place] of [
+      [{ payload: { amount: 'much' } }, '/payload/amount type'],
+      [{ payload: {} }, '/payload/amount required'],
+      [{}, '/payload type'],
+    ] as const) {
+      const refused = await under.call('POST', `${signals}/payment`, { body });
+      expect([refused.status, refused.body['code']]).toEqual([422, 'input_invalid']);
+      expect(refused.body.errors?.map(({ path: at, code }) => `${at} ${code}`)).toEqual([place]);
+    }
+    expect((await under.call('POST', `${signals}/a.b`, {})).body['code']).toBe('signal_not_found');
+    expect(commands()).toEqual([]);
+    const headers = { 'idempotency-key': 'k9' };
+    for (const amount of [5, 5, 6]) {
+      await under.call('POST', `${signals}/payment`, { body: { payload: { amount } }, headers });
+    }
+    await under.call('POST', `${signals}/other`, { body: { payload: null } });
+    expect(commands().map(({ signal }) => signal)).toEqual([
+      ...[5, 5, 6].map((amount) => ({ name: 'payment', payload: { amount } })),
+      { name: 'other', payload: null },
+    ]);
+    const [first, second, third] = commands().map(({ commandId }) => String(commandId));
+    expect(second).toBe(first);
+    expect(third).not.toBe(first);
+  });
+
+  it('holds the data of an approval to its schema, and those of a rejection to none', async () => {
+    const schema = { type: 'object', properties: { amount: { type: 'number' } }, required: ['amount'] };
+    under.fake.putConfig('refund', { steps: [{ id: 'gate', name: 'Gate', approval: { schema } }] });
+    const started = await under.call('POST', '/api/v1/orchestrations/execute/refund', { body: {} });
+    const gate = `/api/v1/orchestrations/executions/${String(started.body['execution_id'])}/steps/gate`;
+    under.fake.asked.length = 0;
+    for (const [body, place] of [
+      [{ data: { amount: 'much' } }, '/data/amount type'],
+      [{ comment: 'fine' }, '/data type'],
+    ] as const) {
+      const refused = await under.call('POST', `${gate}/approve`, { body });
+      expect([refused.status, refused.body['code']]).toEqual([422, 'input_invalid']);
+      expect(refused.body.errors?.map(({ path: at, code }) => `${at} ${code}`)).toEqual([place]);
+    }
+    expect(commands()).toEqual([]);
+    expect((await under.call('POST', `${gate}/approve`, { body: { data: { amount: 5 } } })).status).toBe(200);
+    expect((await under.call('POST', `${gate}/reject`, { body: { data: 'too much' } })).status).toBe(200);
+    expect(commands()).toHaveLength(2);
   });
 
   it('hands a decision on as it was said, with an id that is the decider’s', async () => {
@@ -266,7 +319,7 @@ describe('commands to an execution at the edge', () => {
     const paths = body['paths'] as Record<string, Record<string, { responses: Record<string, unknown> }>>;
     const base = '/api/v1/orchestrations/executions/{id}';
     for (const command of [...COMMANDS, 'fork']) {
-      const route = paths[`${base}/${command.replace('one', '{step_id}')}`]?.['post'];
+      const route = paths[`${base}/${command.replace('one', '{step_id}').replace('/go', '/{name}')}`]?.['post'];
       expect(Object.keys(route?.responses ?? {})).toEqual(
         expect.arrayContaining([command === 'fork' ? '202' : '200', '400', '401', '403', '404', '503']),
       );

@@ -65,6 +65,7 @@ import type {
   SecretBody,
   SecretInfo,
   SecretPage,
+  SignalBody,
   SigningSecret,
   Started,
   StepDetail,
@@ -274,6 +275,13 @@ export const OPERATIONS = {
   'executions.reject': {
     method: 'POST',
     path: '/api/v1/orchestrations/executions/{id}/steps/{step_id}/reject',
+    query: [],
+    headers: ['Idempotency-Key'],
+    media: 'application/json',
+  },
+  'executions.signal': {
+    method: 'POST',
+    path: '/api/v1/orchestrations/executions/{id}/signals/{name}',
     query: [],
     headers: ['Idempotency-Key'],
     media: 'application/json',
@@ -771,6 +779,11 @@ export interface ExecutionsRejectOptions extends CallOptions {
   idempotencyKey?: string | undefined;
 }
 
+export interface ExecutionsSignalOptions extends CallOptions {
+  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+}
+
 export interface ExecutionsForkOptions extends CallOptions {
   /** Wait this long, 1ms to 60s, for the end of the execution and answer 200 with its result. */
   wait?: string | undefined;
@@ -900,6 +913,11 @@ export class ExecutionsOperations {
   /** Reject a step that waits for a human */
   reject(id: string, stepId: string, body?: DecisionBody, options?: ExecutionsRejectOptions): Answer<Commanded> {
     return this.caller.call<Commanded>('executions.reject', { path: { id, step_id: stepId }, body, options });
+  }
+
+  /** Send a signal that a step waits for */
+  signal(id: string, name: string, body?: SignalBody, options?: ExecutionsSignalOptions): Answer<Commanded> {
+    return this.caller.call<Commanded>('executions.signal', { path: { id, name }, body, options });
   }
 
   /** Start a copy of an execution from one of its steps */

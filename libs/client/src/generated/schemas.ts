@@ -50,6 +50,11 @@ export interface DecisionBody {
   data?: unknown | undefined;
 }
 
+export interface SignalBody {
+  /** Any JSON that fits the schema of the signal: the output of the step that waits. Default null. */
+  payload?: unknown | undefined;
+}
+
 export interface ForkBody {
   /** The execution's input: any JSON. Checked against the config's `input_schema` when it has one. */
   input?: unknown | undefined;
@@ -184,7 +189,7 @@ export interface Step {
   id: string;
   /** 1 to 255 characters, for people. */
   name: string;
-  /** A built-in agent or one of the tenant’s; required unless the step has an `approval` or a `wait`. */
+  /** A built-in agent or one of the tenant’s; required unless the step has an `approval`, a `wait`, a `signal` or a `choice`. */
   agent?: string | undefined;
   /** Milliseconds that one attempt may take; default 60,000. */
   timeout_ms?: number | undefined;
@@ -224,6 +229,10 @@ export interface Step {
   approval?: Approval | undefined;
   /** In place of an agent: the step is done when a time has come. */
   wait?: Wait | undefined;
+  /** In place of an agent: the step is done when a signal of that name has come. */
+  signal?: Signal | undefined;
+  /** In place of an agent: chooses which of the steps that depend on it run. */
+  choice?: Choice | undefined;
 }
 
 export interface Retry {
@@ -263,6 +272,8 @@ export interface Approval {
   timeout_ms?: number | undefined;
   /** What the passing of that time decides; default `reject`. */
   on_timeout?: 'reject' | 'approve' | undefined;
+  /** Any JSON. */
+  schema?: unknown | undefined;
 }
 
 export interface Wait {
@@ -270,6 +281,35 @@ export interface Wait {
   duration_ms?: number | undefined;
   /** An RFC 3339 time, or one expression `{% … %}` that gives one or epoch milliseconds. */
   until?: string | undefined;
+}
+
+export interface Signal {
+  /** Its name, as senders say it. */
+  name: string;
+  /** Any JSON. */
+  schema?: unknown | undefined;
+  /** Milliseconds to wait; default as long as the execution lives. */
+  timeout_ms?: number | undefined;
+  /** `fail` (default): the step fails with `signal_timeout`; `continue`: its output is `default`. */
+  on_timeout?: 'fail' | 'continue' | undefined;
+  /** Any JSON. */
+  default?: unknown | undefined;
+}
+
+export interface Choice {
+  /** `first` (default): the first branch whose condition is true; `all`: every one. */
+  mode?: 'first' | 'all' | undefined;
+  /** What it chooses among, in order. */
+  branches: ChoiceBranch[];
+  /** The steps that run when no condition is true. */
+  default: string[];
+}
+
+export interface ChoiceBranch {
+  /** JSONata. */
+  when: string;
+  /** The steps that run when it is chosen. */
+  steps: string[];
 }
 
 export interface Settings {
@@ -483,6 +523,8 @@ export interface ExecutionView {
   controls?: ControlView[] | undefined;
   /** False keeps executions of the config out of live feeds. */
   enable_monitoring?: boolean | undefined;
+  /** Signals that no step has taken yet, oldest first. */
+  kept_signals?: KeptSignal[] | undefined;
 }
 
 export interface StepView {
@@ -548,6 +590,8 @@ export interface StepView {
   queued?: QueuedView | undefined;
   /** The time for which it waits or waited. */
   wait?: WaitView | undefined;
+  /** The signal for which it waits or waited. */
+  signal?: SignalView | undefined;
 }
 
 export interface ApprovalView {
@@ -606,6 +650,21 @@ export interface WaitView {
   since_at: string | null;
   /** Until when it waits. */
   until_at: string | null;
+}
+
+export interface SignalView {
+  /** Where it stands. */
+  status: 'waiting' | 'received' | 'timed_out' | 'withdrawn';
+  /** The name of the signal. */
+  name: string;
+  /** Since when it waits. */
+  since_at: string | null;
+  /** When its time is over; null when nothing limits it. */
+  deadline_at?: string | null | undefined;
+  /** When the signal came. */
+  received_at?: string | null | undefined;
+  /** The user who sent the signal. */
+  received_by?: string | undefined;
 }
 
 export interface ConsensusView {
@@ -703,6 +762,15 @@ export interface ControlView {
   reason?: string | undefined;
   /** The step, by its id in the config. */
   step_id?: string | undefined;
+}
+
+export interface KeptSignal {
+  /** The name of the signal. */
+  name: string;
+  /** When the signal came. */
+  received_at: string | null;
+  /** The user who sent the signal. */
+  received_by?: string | undefined;
 }
 
 export interface ExecutionIntegrity {
@@ -1181,6 +1249,37 @@ export interface WaitStarted {
   step_id: string;
   /** Until when it waits. */
   until_at: string | null;
+}
+
+export interface SignalAwaited {
+  /** The step, by its id in the config. */
+  step_id: string;
+  /** The name of the signal. */
+  name: string;
+  /** When its time is over; null when nothing limits it. */
+  deadline_at?: string | null | undefined;
+  /** Version of the event of the signal that was there already. */
+  taken?: number | undefined;
+}
+
+export interface SignalReceived {
+  /** The name of the signal. */
+  name: string;
+  /** Any JSON. */
+  payload?: unknown | undefined;
+  /** The user who did it. */
+  by?: string | undefined;
+  /** The step, by its id in the config. */
+  step_id?: string | undefined;
+}
+
+export interface ChoiceMade {
+  /** The step, by its id in the config. */
+  step_id: string;
+  /** Places of the chosen branches, from 0; none when the default is chosen. */
+  branches: number[];
+  /** The steps that run. */
+  steps: string[];
 }
 
 export interface CompensationStarted {
@@ -1938,6 +2037,8 @@ export interface ExecutionStatus {
   controls?: ControlView[] | undefined;
   /** False keeps executions of the config out of live feeds. */
   enable_monitoring?: boolean | undefined;
+  /** Signals that no step has taken yet, oldest first. */
+  kept_signals?: KeptSignal[] | undefined;
   /** The execution, a UUID that sorts by time of creation. */
   execution_id: string;
   /** The trace in Jaeger, where its address is set. */
@@ -2018,6 +2119,8 @@ export interface StepStatus {
   queued?: QueuedView | undefined;
   /** The time for which it waits or waited. */
   wait?: WaitView | undefined;
+  /** The signal for which it waits or waited. */
+  signal?: SignalView | undefined;
   /** Why it failed; null when it did not. */
   error?: string | null | undefined;
 }
@@ -2114,6 +2217,8 @@ export interface StepDetail {
   queued?: QueuedView | undefined;
   /** The time for which it waits or waited. */
   wait?: WaitView | undefined;
+  /** The signal for which it waits or waited. */
+  signal?: SignalView | undefined;
   /** The execution, a UUID that sorts by time of creation. */
   execution_id: string;
   /** Of the execution, when the step was read. */
@@ -2264,6 +2369,51 @@ export interface WaitStartedEvent {
   at: string;
   /** What happened. */
   data: WaitStarted;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface SignalAwaitedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'SignalAwaited';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: SignalAwaited;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface SignalReceivedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'SignalReceived';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: SignalReceived;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface ChoiceMadeEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'ChoiceMade';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: ChoiceMade;
   /** In place of data that make the answer too large: where they are. */
   data_omitted?: Omitted | undefined;
 }
@@ -2519,6 +2669,9 @@ export type Event =
   | ApprovalRequestedEvent
   | ApprovalDecidedEvent
   | WaitStartedEvent
+  | SignalAwaitedEvent
+  | SignalReceivedEvent
+  | ChoiceMadeEvent
   | BudgetExceededEvent
   | CompensationStartedEvent
   | ConsensusFailedEvent
@@ -2802,6 +2955,7 @@ export interface Problem {
     | 'not_an_approver'
     | 'not_found'
     | 'step_not_found'
+    | 'signal_not_found'
     | 'method_not_allowed'
     | 'request_timeout'
     | 'conflict'
@@ -2821,6 +2975,7 @@ export interface Problem {
     | 'not_applicable'
     | 'not_retryable'
     | 'not_awaiting_approval'
+    | 'not_awaiting_signal'
     | 'not_monitored'
     | 'compensating'
     | 'nothing_to_compensate'

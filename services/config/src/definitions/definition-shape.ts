@@ -89,6 +89,7 @@ const approval = object({
   approvers: list(name({ max: 255 }), { min: 1, max: 1_000 }),
   timeout_ms: number({ min: 1, max: MAX_EXECUTION_MS, whole: true }),
   on_timeout: oneOf(['reject', 'approve']),
+  schema: anyJson,
 });
 
 /** A time as it stands, or an expression that gives one. */
@@ -108,8 +109,31 @@ const wait: Shape = all(
   },
 );
 
+const signal = object(
+  {
+    name: token,
+    schema: anyJson,
+    timeout_ms: number({ min: 1, max: MAX_EXECUTION_MS, whole: true }),
+    on_timeout: oneOf(['fail', 'continue']),
+    default: anyJson,
+  },
+  ['name'],
+);
+
+const choice = object(
+  {
+    mode: oneOf(['first', 'all']),
+    branches: list(object({ when: expression, steps: list(token, { min: 1, max: LIMITS.steps }) }, ['when', 'steps']), {
+      min: 1,
+      max: 100,
+    }),
+    default: list(token, { max: LIMITS.steps }),
+  },
+  ['branches', 'default'],
+);
+
 /** In place of an agent. */
-const OTHER_KINDS = ['approval', 'wait'] as const;
+const OTHER_KINDS = ['approval', 'wait', 'signal', 'choice'] as const;
 
 const stepFields = object(
   {
@@ -135,6 +159,8 @@ const stepFields = object(
     metadata,
     approval,
     wait,
+    signal,
+    choice,
   },
   ['id', 'name'],
 );

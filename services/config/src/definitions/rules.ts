@@ -228,6 +228,21 @@ const KINDS_WITHOUT_AGENT: Readonly<Record<string, KindWithoutAgent>> = {
       consensus_group: 'time has no vote',
     },
   },
+  choice: {
+    called: 'a choice',
+    without: {
+      ...withoutAttempts('a choice takes no time', 'nothing is attempted', 'a choice is not undone'),
+      input: 'nobody gets it',
+      consensus_group: 'a choice has no vote',
+    },
+  },
+  signal: {
+    called: 'a signal',
+    without: {
+      ...withoutAttempts('the time to wait is signal.timeout_ms', 'nothing is attempted', 'a signal is not undone'),
+      input: 'nobody gets it',
+    },
+  },
 };
 
 /** A step is of one kind, and says nothing that only another kind has. */
@@ -244,6 +259,67 @@ export function reportKinds(outline: Outline, report: Report): void {
     for (const [field, why] of Object.entries(kind.without)) {
       if (source[field] === undefined) continue;
       report.add(`${path}/${field}`, 'contradiction', `has no effect on a step with ${kind.called}: ${why}`);
+    }
+  }
+}
+
+/** What a choice names has to wait for it, and must be there. */
+export function reportChoices(outline: Outline, report: Report): void {
+  for (const { index, id, source } of outline.steps) {
+    const { choice } = source;
+    if (!isRecord(choice)) continue;
+    const path = `/steps/${index}/choice`;
+    const branches = Array.isArray(choice['branches']) ? (choice['branches'] as unknown[]) : [];
+    const lists: [place: string, names: unknown][] = [
+      ...branches.map((branch, place): [string, unknown] => [
+        `${path}/branches/${place}/steps`,
+        isRecord(branch) ? branch['steps'] : [],
+      ]),
+      [`${path}/default`, choice['default']],
+    ];
+    for (const [place, names] of lists) {
+      for (const [at, name] of (Array.isArray(names) ? (names as unknown[]) : []).entries()) {
+        if (typeof name === 'string') reportChosen({ outline, choice: id ?? '', name, path: `${place}/${at}` }, report);
+      }
+    }
+  }
+}
+
+function reportChosen(use: { outline: Outline; choice: string; name: string; path: string }, report: Report): void {
+  const { outline, choice, name, path } = use;
+  const target = outline.stepOf.get(name);
+  if (target === undefined) {
+    const hint = report.suggestions.for(name, outline.stepOf.keys());
+    report.add(path, 'unknown_step', `there is no step "${name}"${hint}`);
+  } else if (target.isFallback) {
+    report.add(path, 'contradiction', `"${name}" is a fallback: it runs when what it serves has failed`);
+  } else if (target.group !== undefined) {
+    report.add(path, 'contradiction', `"${name}" is in a consensus group, whose members run together`);
+  } else if (!target.dependencies.some((dependency) => dependency.name === choice)) {
+    report.add(path, 'contradiction', `"${name}" must have "${choice}" among its dependencies, to wait for the choice`);
+  }
+}
+
+export function reportSignals(outline: Outline, report: Report): void {
+  const schemas = new Map<string, { readonly text: string; readonly path: string }>();
+  for (const { index, source } of outline.steps) {
+    const { signal } = source;
+    if (!isRecord(signal)) continue;
+    const path = `/steps/${index}/signal`;
+    const { name, schema, timeout_ms: time, on_timeout: way } = signal;
+    if (way !== undefined && time === undefined) {
+      report.add(`${path}/on_timeout`, 'contradiction', 'has no effect without timeout_ms');
+    }
+    if (signal['default'] !== undefined && way !== 'continue') {
+      report.add(`${path}/default`, 'contradiction', 'is only used with on_timeout continue');
+    }
+    if (typeof name !== 'string' || schema === undefined) continue;
+    // Whoever sends it does not say for which step: it must fit whichever takes it.
+    const text = JSON.stringify(schema);
+    const first = schemas.get(name);
+    if (first === undefined) schemas.set(name, { text, path });
+    else if (first.text !== text) {
+      report.add(`${path}/schema`, 'contradiction', `differs from ${first.path}/schema, which is of the same signal`);
     }
   }
 }
@@ -399,7 +475,11 @@ export function definitionTexts(outline: Outline): TextUse[] {
     const path = `/steps/${index}`;
     mapping(source, 'input', path, { sees: 'step', step }, textOf(source, 'agent'));
     plain(source, 'when', path, { sees: 'step', step });
-    const { approval, compensate, wait } = source;
+    const { approval, choice, compensate, wait } = source;
+    const branches = isRecord(choice) && Array.isArray(choice['branches']) ? (choice['branches'] as unknown[]) : [];
+    for (const [place, branch] of branches.entries()) {
+      if (isRecord(branch)) plain(branch, 'when', `${path}/choice/branches/${place}`, { sees: 'step', step });
+    }
     if (isRecord(wait)) mapping(wait, 'until', `${path}/wait`, { sees: 'step', step });
     if (isRecord(approval)) mapping(approval, 'message', `${path}/approval`, { sees: 'step', step });
     if (isRecord(compensate)) {

@@ -18,6 +18,7 @@ import {
   agentsOf,
   definitionTexts,
   reportApprovals,
+  reportChoices,
   reportDependencies,
   reportDuplicateIds,
   reportFallbacks,
@@ -27,6 +28,7 @@ import {
   reportLimits,
   reportOrder,
   reportOutputKeys,
+  reportSignals,
 } from './rules.js';
 import type { AgentUse } from './rules.js';
 
@@ -100,6 +102,19 @@ async function reportTexts(outline: Outline, ports: ValidationPorts, report: Rep
   }
 }
 
+/** Reports what is wrong with the JSON Schemas of what people and other systems send to steps. */
+async function reportSchemas(outline: Outline, ports: ValidationPorts, report: Report): Promise<void> {
+  for (const { index, source } of outline.steps) {
+    for (const kind of ['approval', 'signal']) {
+      const schema = isRecord(source[kind]) ? source[kind]['schema'] : undefined;
+      if (schema === undefined) continue;
+      for (const { path, code, message } of await ports.checkSchema(schema)) {
+        report.add(`/steps/${index}/${kind}/schema${path}`, code, message);
+      }
+    }
+  }
+}
+
 /**
  * Checks a document that a user sent as an orchestration config and reports every mistake at once, each with the JSON
  * Pointer of its place. O(size of the document); never throws whatever the JSON is, but rejects when a port does.
@@ -125,6 +140,8 @@ export async function validateDefinition(sent: unknown, ports: ValidationPorts):
   reportLimits(outline, report);
   reportKinds(outline, report);
   reportApprovals(outline, report);
+  reportSignals(outline, report);
+  reportChoices(outline, report);
   reportGlobal(document, report);
   reportGroups(outline, report);
   reportWithoutEffect(outline, forest, report);
@@ -136,6 +153,7 @@ export async function validateDefinition(sent: unknown, ports: ValidationPorts):
       report.add(`/input_schema${path}`, code, message);
     }
   }
+  await reportSchemas(outline, ports, report);
   await reportTexts(outline, ports, report);
   if (report.total > 0) return { ok: false, violations: report.violations, total: report.total };
   // The shape has seen every field, so the document is of the type.

@@ -510,6 +510,134 @@ describe('waits', () => {
   });
 });
 
+describe('choices', () => {
+  const choice = (rules: unknown, more: object = {}) => ({ id: 'route', name: 'Route', choice: rules, ...more });
+  const after = (id: string, more: object = {}) => step(id, { dependencies: ['route'], ...more });
+  const branch = { when: 'input.a', steps: ['a'] };
+
+  it('may have branches, a default and both modes', async () => {
+    for (const mode of ['first', 'all', null]) {
+      const rules = { branches: [branch, { when: '{% input.b > 1 %}', steps: ['a', 'b'] }], default: ['b'], mode };
+      expect(await mistakes(config([choice(rules), after('a'), after('b')]))).toEqual([]);
+    }
+    expect(await mistakes(config([choice({ branches: [branch], default: [] }), after('a')]))).toEqual([]);
+  });
+
+  it.each<[string, object[], string[]]>([
+    ['no branches', [choice({ branches: [], default: [] })], ['/steps/0/choice/branches too_few']],
+    ['no default', [choice({ branches: [branch] }), after('a')], ['/steps/0/choice/default required']],
+    [
+      'a branch without steps',
+      [choice({ branches: [{ when: 'input.a' }], default: [] })],
+      ['/steps/0/choice/branches/0/steps required'],
+    ],
+    [
+      'no JSONata',
+      [choice({ branches: [{ when: 'a +', steps: ['a'] }], default: [] }), after('a')],
+      ['/steps/0/choice/branches/0/when bad_expression'],
+    ],
+    [
+      'a name of no step',
+      [choice({ branches: [branch], default: ['nope'] }), after('a')],
+      ['/steps/0/choice/default/0 unknown_step'],
+    ],
+    [
+      'a step that does not wait for it',
+      [choice({ branches: [branch], default: [] }), step('a')],
+      ['/steps/0/choice/branches/0/steps/0 contradiction'],
+    ],
+    [
+      'itself',
+      [choice({ branches: [branch], default: ['route'] }), after('a')],
+      ['/steps/0/choice/default/0 contradiction'],
+    ],
+    [
+      'a fallback',
+      [
+        choice({ branches: [branch], default: ['x'] }),
+        after('a', { on_failure: 'fallback' }),
+        step('x', { fallback_for: 'a' }),
+      ],
+      ['/steps/0/choice/default/0 contradiction'],
+    ],
+    [
+      'a member of a group',
+      [choice({ branches: [branch], default: ['x'] }), after('a'), after('x', { consensus_group: 'g' })],
+      ['/steps/0/choice/default/0 contradiction'],
+    ],
+    [
+      'an agent, a vote and an input',
+      [choice({ branches: [branch], default: [] }, { agent: 'echo', input: {} }), after('a')],
+      ['/steps/0/agent contradiction', '/steps/0/input contradiction'],
+    ],
+  ])('are refused with %s', async (_, steps, expected) => {
+    expect(await mistakes(config(steps))).toEqual(expected);
+  });
+
+  it('suggest the step that was meant', async () => {
+    const wrong = choice({ branches: [{ when: 'input.a', steps: ['examin'] }], default: [] });
+    expect((await messages(config([wrong, after('examine')])))[0]).toContain('"examine"');
+  });
+});
+
+describe('signals', () => {
+  const signal = (rules: unknown, more: object = {}) => ({ id: 's', name: 'Wait', signal: rules, ...more });
+  const schema = { type: 'object', required: ['amount'] };
+
+  it.each<[string, object]>([
+    ['a name alone', signal({ name: 'go' })],
+    ['everything', signal({ name: 'go', schema, timeout_ms: 5, on_timeout: 'continue', default: null })],
+    ['a vote', signal({ name: 'go' }, { consensus_group: 'g' })],
+    ['a schema that refuses all', signal({ name: 'go', schema: false })],
+  ])('may have %s', async (_, step) => {
+    expect(await mistakes(config([step]))).toEqual([]);
+  });
+
+  it('may wait for one name in several steps, with one schema', async () => {
+    const second = { ...signal({ name: 'go', schema }), id: 't' };
+    expect(
+      await mistakes(config([signal({ name: 'go', schema }), second, { ...signal({ name: 'go' }), id: 'u' }])),
+    ).toEqual([]);
+    const other = { ...signal({ name: 'go', schema: { type: 'array' } }), id: 't' };
+    expect(await mistakes(config([signal({ name: 'go', schema }), other]))).toEqual([
+      '/steps/1/signal/schema contradiction',
+    ]);
+  });
+
+  it.each<[string, object, string[]]>([
+    ['no name', signal({}), ['/steps/0/signal/name required']],
+    ['a name that is none', signal({ name: 'a.b' }), ['/steps/0/signal/name bad_format']],
+    ['an unknown field', signal({ name: 'go', timeout: 5 }), ['/steps/0/signal/timeout unknown_field']],
+    ['no time at all', signal({ name: 'go', timeout_ms: 0 }), ['/steps/0/signal/timeout_ms out_of_range']],
+    [
+      'a way out without a time',
+      signal({ name: 'go', on_timeout: 'fail' }),
+      ['/steps/0/signal/on_timeout contradiction'],
+    ],
+    [
+      'a default that nobody reads',
+      signal({ name: 'go', timeout_ms: 5, default: 1 }),
+      ['/steps/0/signal/default contradiction'],
+    ],
+    [
+      'no JSON Schema',
+      signal({ name: 'go', schema: { required: 'amount' } }),
+      ['/steps/0/signal/schema/required invalid_schema'],
+    ],
+    ['a wait', signal({ name: 'go' }, { wait: { duration_ms: 5 } }), ['/steps/0/signal contradiction']],
+    ['an agent', signal({ name: 'go' }, { agent: 'echo' }), ['/steps/0/agent contradiction']],
+    ['an input', signal({ name: 'go' }, { input: {} }), ['/steps/0/input contradiction']],
+  ])('are refused with %s', async (_, wrong, expected) => {
+    expect(await mistakes(config([wrong]))).toEqual(expected);
+  });
+
+  it('have no alternatives for a time-out that they cannot have', async () => {
+    const other = step('other', { fallback_for: 's', fallback_when: ['timeout'] });
+    const served = signal({ name: 'go' }, { on_failure: 'fallback' });
+    expect(await messages(config([served, other]))).toEqual(['has no effect: this signal fails with error only']);
+  });
+});
+
 describe('approvals', () => {
   const gate = (approval: unknown, more: object = {}) => ({ id: 'gate', name: 'Gate', approval, ...more });
 
@@ -561,6 +689,7 @@ describe('approvals', () => {
     ['an empty message', gate({ message: '' }), ['/steps/0/approval/message too_short']],
     ['a long message', gate({ message: 'x'.repeat(4_097) }), ['/steps/0/approval/message too_long']],
     ['a message that is no JSONata', gate({ message: '{% a + %}' }), ['/steps/0/approval/message bad_expression']],
+    ['no JSON Schema', gate({ schema: { required: 'a' } }), ['/steps/0/approval/schema/required invalid_schema']],
     ['no time at all', gate({ timeout_ms: 0 }), ['/steps/0/approval/timeout_ms out_of_range']],
     ['another way out', gate({ timeout_ms: 5, on_timeout: 'ignore' }), ['/steps/0/approval/on_timeout not_allowed']],
     ['a way out without a time', gate({ on_timeout: 'approve' }), ['/steps/0/approval/on_timeout contradiction']],

@@ -45,8 +45,12 @@ function kindsIn(source: Source): string[] {
 /** How a step or group may fail. */
 function failuresOf(node: StepOutline | GroupOutline): FailureKind[] {
   if ('members' in node) return ['no_consensus'];
-  const { approval, wait } = node.source;
-  if (isRecord(wait)) return ['error'];
+  const { approval, choice, wait, signal } = node.source;
+  if (isRecord(wait) || isRecord(choice)) return ['error'];
+  if (isRecord(signal)) {
+    const fails = signal['timeout_ms'] !== undefined && signal['on_timeout'] !== 'continue';
+    return fails ? ['error', 'timeout'] : ['error'];
+  }
   if (!isRecord(approval)) return ['error', 'timeout'];
   const timesOut = approval['timeout_ms'] !== undefined && approval['on_timeout'] !== 'approve';
   return timesOut ? ['error', 'timeout'] : ['error'];
@@ -121,7 +125,10 @@ function reportKindsOfFailure(
   const kinds = kindsIn(step.source);
   const possible: string[] = failuresOf(target);
   if (kinds.length === 0 || kinds.some((kind) => possible.includes(kind))) return;
-  const own = 'members' in target ? undefined : ['approval', 'wait'].find((kind) => isRecord(target.source[kind]));
+  const own =
+    'members' in target
+      ? undefined
+      : ['approval', 'wait', 'signal', 'choice'].find((kind) => isRecord(target.source[kind]));
   const which = 'members' in target ? 'a consensus group' : own === undefined ? 'a step' : `this ${own}`;
   report.add(path, 'contradiction', `has no effect: ${which} fails with ${possible.join(' or ')} only`);
 }
@@ -197,6 +204,7 @@ function reportTimes(outline: Outline, report: Report): void {
   for (const { index, source } of outline.steps) {
     const path = `/steps/${index}`;
     const approval = isRecord(source['approval']) ? source['approval'] : {};
+    const signal = isRecord(source['signal']) ? source['signal'] : {};
     const wait = isRecord(source['wait']) ? source['wait'] : {};
     const compensate = isRecord(source['compensate']) ? source['compensate'] : {};
     const retry = isRecord(source['retry']) ? source['retry'] : {};
@@ -209,6 +217,7 @@ function reportTimes(outline: Outline, report: Report): void {
       ['compensate/timeout_ms', compensate['timeout_ms']],
       ['approval/timeout_ms', approval['timeout_ms']],
       ['wait/duration_ms', wait['duration_ms']],
+      ['signal/timeout_ms', signal['timeout_ms']],
     ];
     const late = (field: string, first: string): void => {
       report.add(`${path}/${field}`, 'contradiction', `has no effect: ${first} comes first`);

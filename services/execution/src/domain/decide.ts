@@ -10,6 +10,7 @@ import { recordHeartbeat } from './commands/record-heartbeat.js';
 import { failAttempt, recordResult } from './commands/record-result.js';
 import { resumeExecution } from './commands/resume.js';
 import { retryExecution } from './commands/retry-execution.js';
+import { sendSignal } from './commands/send-signal.js';
 import { skipStep } from './commands/skip-step.js';
 import { startExecution } from './commands/start.js';
 import { terminateExecution } from './commands/terminate.js';
@@ -38,6 +39,7 @@ function handle(draft: Draft, command: Command): Outcome | Rejection {
     case 'ResumeExecution':
     case 'SkipStep':
     case 'DecideApproval':
+    case 'SendSignal':
     case 'RetryExecution':
     case 'CompensateExecution':
     case 'DeleteExecution':
@@ -57,6 +59,7 @@ type Control = Extract<
       | 'ResumeExecution'
       | 'SkipStep'
       | 'DecideApproval'
+      | 'SendSignal'
       | 'RetryExecution'
       | 'CompensateExecution'
       | 'DeleteExecution';
@@ -80,6 +83,8 @@ function control(draft: Draft, command: Control): Outcome | Rejection {
       return skipStep(draft, command);
     case 'DecideApproval':
       return decideApproval(draft, command);
+    case 'SendSignal':
+      return sendSignal(draft, command);
     case 'RetryExecution':
       return retryExecution(draft, command);
     case 'CompensateExecution':

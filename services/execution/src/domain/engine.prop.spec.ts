@@ -297,7 +297,13 @@ describe('the engine, whatever the config and whatever happens', () => {
             const by = approval?.approvers?.[0] ?? 'ann';
             perform({ ...base(), id: `z-${rounds}-${stepId}`, type: 'DecideApproval', stepId, approved: ok, by });
           }
-          if (open.length === 0 && asked.length === 0) {
+          const signals = view(trace.state).steps.flatMap(({ signal }) =>
+            signal?.status === 'waiting' ? [signal.name] : [],
+          );
+          for (const [place, name] of signals.entries()) {
+            perform({ ...base(), id: `z-${rounds}-signal-${place}`, type: 'SendSignal', name });
+          }
+          if (open.length === 0 && asked.length === 0 && signals.length === 0) {
             const wakeAt = nextWake(trace.state);
             // Only the next attempt of a step may be waited for: an execution that waits for its deadline hangs.
             expect(

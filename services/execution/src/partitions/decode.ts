@@ -31,11 +31,13 @@ const COMMANDS = [
   'terminate',
   'skipStep',
   'decideApproval',
+  'signal',
   'retry',
   'compensate',
   'deleteExecution',
 ] as const;
 const DELETION = new Set(['reason', 'ifVersion', 'policy']);
+const SIGNAL = new Set(['name', 'payload']);
 const DECISION = new Set(['stepId', 'approved', 'comment', 'data']);
 
 function fail(path: string, expected: string): never {
@@ -244,6 +246,16 @@ export function decodeCommand(payload: Payload): CommandRequest {
           approved: flag(body.approved, 'decideApproval.approved'),
           ...optional('comment', text(body.comment, 'decideApproval.comment').slice(0, 2_000)),
           ...(body.data === undefined ? {} : { data: body.data }),
+        },
+      };
+    case 'signal':
+      onlyKnown(body, command, SIGNAL);
+      if (body.payload !== undefined) within(body.payload, 'signal.payload', LIMITS.payloadBytes);
+      return {
+        ...base,
+        signal: {
+          name: name(body.name, 'signal.name'),
+          ...(body.payload === undefined ? {} : { payload: body.payload }),
         },
       };
     case 'resume':

@@ -72,6 +72,12 @@ const anyWait = fc.constantFrom<NonNullable<StepDefinition['wait']>>(
   { until: '{% $sum(input.list) %}' },
 );
 
+const anySignal = fc.constantFrom<NonNullable<StepDefinition['signal']>>(
+  { name: 'go' },
+  { name: 'go', timeout_ms: 600 },
+  { name: 'pay', timeout_ms: 600, on_timeout: 'continue', default: 1 },
+);
+
 interface StepSeed {
   readonly dependsOn: readonly number[];
   readonly onGroup: boolean;
@@ -79,7 +85,9 @@ interface StepSeed {
   readonly isFallback: boolean;
   readonly group: (typeof GROUPS)[number] | undefined;
   readonly approval: StepDefinition['approval'];
+  readonly chooses: boolean;
   readonly wait: StepDefinition['wait'];
+  readonly signal: StepDefinition['signal'];
   readonly rest: Partial<StepDefinition>;
 }
 
@@ -91,6 +99,8 @@ const anyStepSeed: fc.Arbitrary<StepSeed> = fc.record({
   group: maybe(fc.constantFrom(...GROUPS)),
   approval: fc.oneof({ weight: 2, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: anyApproval }),
   wait: fc.oneof({ weight: 7, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: anyWait }),
+  chooses: fc.constantFrom(false, false, false, true),
+  signal: fc.oneof({ weight: 7, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: anySignal }),
   rest: fc
     .record({
       on_failure: maybe(fc.constantFrom('abort' as const, 'continue' as const, 'fallback' as const)),
@@ -165,6 +175,20 @@ export const anyDefinition: fc.Arbitrary<OrchestrationDefinition> = fc
         step.dependencies = [...(step.dependencies ?? []), 'G'];
       }
     }
+    for (const [index, step] of steps.entries()) {
+      const plain = (each: StepDefinition): boolean => each.is_fallback !== true && each.consensus_group === undefined;
+      const after = steps.filter((each) => plain(each) && each.dependencies?.includes(step.id) === true);
+      if (seeds[index]?.chooses !== true || !plain(step) || step.agent === undefined || after.length === 0) continue;
+      const { id, name, dependencies, when, require, on_failure: policy } = step;
+      const ids = after.map((each) => each.id);
+      const branches = [
+        { when: 'input.missing', steps: ids },
+        { when: '$exists(input)', steps: ids.slice(0, 1) },
+      ];
+      const fields = { dependencies, when, require, on_failure: policy };
+      const kept = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+      steps[index] = { id, name, ...kept, choice: { branches, default: ids.slice(1) } };
+    }
     const named = new Set(steps.map((step) => step.consensus_group));
     const declared = GROUPS.flatMap((id, at) =>
       named.has(id) ? [{ id, judge: 'echo', score: 'score', ...groups[at] }] : [],
@@ -185,11 +209,12 @@ export const anyDefinition: fc.Arbitrary<OrchestrationDefinition> = fc
   });
 
 /** What a step does, and what it may say besides. */
-function workOf({ approval, wait, rest }: StepSeed): Partial<StepDefinition> {
-  if (approval === undefined && wait === undefined) return { agent: 'echo', ...rest };
+function workOf({ approval, wait, signal, rest }: StepSeed): Partial<StepDefinition> {
+  if (approval === undefined && wait === undefined && signal === undefined) return { agent: 'echo', ...rest };
   const { on_failure: policy, when, require, input, fallback_when: kinds } = rest;
   const common = { on_failure: policy, when, require, fallback_when: kinds };
-  const fields = approval === undefined ? { ...common, wait } : { ...common, approval, input };
+  const other = wait === undefined ? { signal } : { wait };
+  const fields = approval === undefined ? { ...common, ...other } : { ...common, approval, input };
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
@@ -206,6 +231,7 @@ const anyControl = fc.oneof(
   fc.record({ type: fc.constant('SkipStep'), stepId: fc.constantFrom(...IDS) }),
   fc.constant({ type: 'RetryExecution' }),
   fc.constant({ type: 'CompensateExecution' }),
+  fc.record({ type: fc.constant('SendSignal'), name: fc.constantFrom('go', 'pay', 'nothing'), payload: anyOutput }),
 );
 
 /** What may happen to an execution; results and wakes most of all. */

@@ -23,7 +23,7 @@ export const NOON = 1_700_000_000_000;
 export type StepInit = Partial<StepDefinition> & { id: string };
 
 /** Kinds of steps that have no agent. */
-const NO_AGENT = ['approval', 'wait'] as const;
+const NO_AGENT = ['approval', 'wait', 'signal', 'choice'] as const;
 
 /** A step with an agent and a name, and whatever else a test says. */
 export function step(init: StepInit): StepDefinition {
@@ -210,6 +210,10 @@ export class Scenario {
 
   rejects(stepId: string, more: { by?: string; comment?: string; data?: JsonValue; id?: string } = {}): this {
     return this.when({ type: 'DecideApproval', stepId, approved: false, by: 'alice', ...more });
+  }
+
+  signals(name: string, payload?: JsonValue, by = 'alice'): this {
+    return this.when({ type: 'SendSignal', name, by, ...(payload === undefined ? {} : { payload }) });
   }
 
   evaluated(key: string, ...values: JsonValue[]): this {

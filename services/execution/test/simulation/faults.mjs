@@ -570,4 +570,52 @@ export const faults = [
       },
     ],
   },
+  {
+    name: 'a signal is taken twice',
+    what: 'a signal that came early stays kept when a step has taken it',
+    seed: 208,
+    patches: [
+      {
+        file: `${domain}/events/signal-awaited.ts`,
+        from: 'if (head.version !== version) {',
+        to: 'if (head.version !== version || version > 0) {',
+      },
+    ],
+  },
+  {
+    name: 'a signal that comes early is lost',
+    what: 'only a step that waits gets a signal, and it is received all the same',
+    seed: 16,
+    patches: [
+      {
+        file: `${domain}/events/signal-received.ts`,
+        from: '    if (stepId === undefined) {\n',
+        to: '    if (stepId === undefined && event.version > 0) return;\n    if (stepId === undefined) {\n',
+      },
+    ],
+  },
+  {
+    name: 'what is not chosen runs',
+    what: 'a step runs also when the choice has not chosen it',
+    seed: 4,
+    patches: [
+      {
+        file: `${domain}/plan/start-unit.ts`,
+        from: 'unit.chosenBy.length > 0 && !isChosen(state, unit)',
+        to: 'unit.chosenBy.length > 9 && !isChosen(state, unit)',
+      },
+    ],
+  },
+  {
+    name: 'the first branch takes the others with it',
+    what: 'a choice takes every branch that fits, whatever its mode',
+    seed: 43,
+    patches: [
+      {
+        file: `${domain}/kinds/choice/choice.ts`,
+        from: 'choosesAll ? fitting : fitting.slice(0, 1)',
+        to: 'choosesAll ? fitting : fitting.slice(0)',
+      },
+    ],
+  },
 ];

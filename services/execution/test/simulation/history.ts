@@ -21,6 +21,10 @@ export class History {
   readonly #failures = new Map<string, number>();
   /** Steps that a human was asked about: null until it is decided, then whether it was approved. */
   readonly #asked = new Map<string, boolean | null>();
+  /** Choices that are made, until their step is completed. */
+  readonly #made = new Set<string>();
+  /** Steps that wait for a signal: until when, and whether it came. */
+  readonly #signals = new Map<string, { readonly until: number; came: boolean }>();
   /** Steps that wait for a time: until when. */
   readonly #waits = new Map<string, number>();
   readonly #commands = new Map<string, number>();
@@ -131,9 +135,15 @@ export class History {
     for (const [id, decision] of this.#asked) {
       if (decision !== null) this.#violated('a decision has its effect', `${id} is decided and goes on waiting`);
     }
+    for (const id of this.#made) this.#violated('a choice has its effect', `${id} has chosen and goes on`);
+    for (const [id, { came }] of this.#signals) {
+      if (came) this.#violated('a signal has its effect', `${id} was signalled and goes on waiting`);
+    }
     if (this.#status === 'running' && this.definition.strategy === 'sequential') {
       const groups = new Set(
-        [...running, ...this.#asked.keys(), ...this.#waits.keys()].map((id) => this.#step(id)?.consensus_group ?? id),
+        [...running, ...this.#asked.keys(), ...this.#waits.keys(), ...this.#signals.keys()].map(
+          (id) => this.#step(id)?.consensus_group ?? id,
+        ),
       );
       if (groups.size > 1) this.#violated('sequential', `${[...groups].join(' and ')} run at once`);
     }
@@ -181,6 +191,26 @@ export class History {
         this.#asked.set(stepId, approved);
         return;
       }
+      case 'ChoiceMade':
+        if (this.#status === 'paused') this.#violated('nothing begins in a pause', event.data.stepId);
+        this.#made.add(event.data.stepId);
+        if (this.#status === 'pending') this.#status = 'running';
+        return;
+      case 'SignalAwaited': {
+        const { stepId, deadlineAt = Infinity, taken } = event.data;
+        if (this.#signals.has(stepId)) this.#violated('one wait at a time', stepId);
+        if (this.#status === 'paused') this.#violated('nothing begins in a pause', stepId);
+        this.#signals.set(stepId, { until: deadlineAt, came: taken !== undefined });
+        if (this.#status === 'pending') this.#status = 'running';
+        return;
+      }
+      case 'SignalReceived': {
+        const { stepId } = event.data;
+        const signal = stepId === undefined ? undefined : this.#signals.get(stepId);
+        if (stepId !== undefined && signal?.came !== false) this.#violated('one signal a wait', stepId);
+        if (signal !== undefined) signal.came = true;
+        return;
+      }
       case 'WaitStarted': {
         const { stepId, untilAt } = event.data;
         if (this.#waits.has(stepId)) this.#violated('one wait at a time', stepId);
@@ -198,6 +228,14 @@ export class History {
             if (event.at < untilAt) this.#violated('no wait is over early', `${stepId} at ${event.at}, not ${untilAt}`);
             if (this.#status === 'paused') this.#violated('no time comes in a pause', stepId);
             this.#waits.delete(stepId);
+            return;
+          }
+          if (this.#made.delete(stepId)) return;
+          const signal = this.#signals.get(stepId);
+          if (signal !== undefined) {
+            const late = event.at >= signal.until && this.#status !== 'paused';
+            if (!signal.came && !late) this.#violated('done by its signal', stepId);
+            this.#signals.delete(stepId);
             return;
           }
           if (this.#asked.get(stepId) !== true) this.#violated('done by its approval', stepId);
@@ -220,6 +258,7 @@ export class History {
       case 'StepSkipped':
         this.#asked.delete(event.data.stepId);
         this.#waits.delete(event.data.stepId);
+        this.#signals.delete(event.data.stepId);
         return this.#stop(event.data.stepId);
       case 'ExecutionPaused':
         if (this.#status !== 'paused') this.#before = this.#status;
@@ -234,6 +273,7 @@ export class History {
         this.#status = 'compensation';
         this.#asked.clear();
         this.#waits.clear();
+        this.#signals.clear();
         return;
       case 'ExecutionReopened':
         this.#status = 'compensation';
@@ -280,6 +320,7 @@ export class History {
   #stopEverything(): void {
     this.#asked.clear();
     this.#waits.clear();
+    this.#signals.clear();
     this.#stopAll();
   }
 

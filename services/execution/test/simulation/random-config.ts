@@ -269,6 +269,9 @@ export function withApprovals(definition: OrchestrationDefinition, random: Seede
   };
 }
 
+/** Names of the signals that steps wait for. */
+export const SIGNALS = ['go', 'pay'] as const;
+
 /** A step without what only an agent's attempts have. */
 function withoutAgent(step: StepDefinition): StepDefinition {
   const {
@@ -288,9 +291,7 @@ function withoutAgent(step: StepDefinition): StepDefinition {
 export function withWaits(definition: OrchestrationDefinition, random: SeededRandom): OrchestrationDefinition {
   return {
     ...definition,
-    steps: definition.steps.map((step) =>
-      step.approval === undefined && random.chance(0.3) ? waitStep(step, random) : step,
-    ),
+    steps: definition.steps.map((step) => (isAgents(step) && random.chance(0.3) ? waitStep(step, random) : step)),
   };
 }
 
@@ -311,6 +312,57 @@ function waitStep(step: StepDefinition, random: SeededRandom): StepDefinition {
       ...(until === 'broken' ? { until: '{% $error("boom") %}' } : {}),
     },
   };
+}
+
+/** Has some steps choose among the steps that depend on them. */
+export function withChoices(definition: OrchestrationDefinition, random: SeededRandom): OrchestrationDefinition {
+  const isPlain = (step: StepDefinition): boolean =>
+    step.fallback_for === undefined && step.is_fallback !== true && step.consensus_group === undefined;
+  return {
+    ...definition,
+    steps: definition.steps.map((step) => {
+      const after = definition.steps.filter((each) => isPlain(each) && each.dependencies?.includes(step.id) === true);
+      if (!isAgents(step) || !isPlain(step) || after.length === 0 || !random.chance(0.6)) return step;
+      const some = (): string[] => random.some(after, 0.6).map(({ id }) => id);
+      const { input: _input, ...rest } = withoutAgent(step);
+      const conditions = ['input.flag', 'input.n = 1', 'input.missing', 'input.n', 'true'];
+      const branches = Array.from({ length: random.between(1, 3) }, () => ({
+        when: random.chance(0.03) ? '$error("boom")' : random.pick(conditions),
+        steps: some(),
+      }));
+      return {
+        ...rest,
+        choice: { branches, default: some(), ...(random.chance(0.5) ? { mode: 'all' as const } : {}) },
+      };
+    }),
+  };
+}
+
+/** Has some steps wait for a signal instead of their agent. */
+export function withSignals(definition: OrchestrationDefinition, random: SeededRandom): OrchestrationDefinition {
+  return {
+    ...definition,
+    steps: definition.steps.map((step) => (isAgents(step) && random.chance(0.35) ? signalStep(step, random) : step)),
+  };
+}
+
+function signalStep(step: StepDefinition, random: SeededRandom): StepDefinition {
+  const { input: _input, ...rest } = withoutAgent(step);
+  const timed = random.chance(0.5);
+  const goesOn = timed && random.chance(0.5);
+  return {
+    ...rest,
+    signal: {
+      name: random.pick(SIGNALS),
+      ...(timed ? { timeout_ms: random.pick([50, 700, 4_000, 15_000]) } : {}),
+      ...(goesOn ? { on_timeout: 'continue' as const } : {}),
+      ...(goesOn && random.chance(0.5) ? { default: { v: 0 } } : {}),
+    },
+  };
+}
+
+function isAgents({ approval, wait, signal, choice }: StepDefinition): boolean {
+  return approval === undefined && wait === undefined && signal === undefined && choice === undefined;
 }
 
 function approvalStep(step: StepDefinition, random: SeededRandom): StepDefinition {

@@ -36,7 +36,7 @@ interface Node {
   failure: Failure | undefined;
   failedAttempts: number;
   running: boolean;
-  /** A human was asked and has not decided, or a time is waited for. */
+  /** A human was asked and has not decided, or a time or a signal is waited for. */
   waiting: boolean;
   /** By when; undefined for no limit. */
   decideBy: number | undefined;
@@ -68,6 +68,7 @@ export interface ReferenceResult {
 
 const TIMEOUTS = new Set([
   'approval_timeout',
+  'signal_timeout',
   'timeout',
   'heartbeat_timeout',
   'schedule_to_start_timeout',
@@ -104,6 +105,8 @@ export class Reference {
   /** What is spent counts: the execution is neither being undone nor over. */
   #counting = true;
   #exceeded: BudgetExceeded | undefined;
+  /** Signals that came before anything waited for them, oldest first. */
+  readonly #kept: { readonly version: number; readonly name: string; readonly payload: JsonValue }[] = [];
   /** Keys of what is with the sandbox. */
   readonly #evaluating = new Set<string>();
   /** What the log says and this reading does not. */
@@ -202,12 +205,19 @@ export class Reference {
         return false;
       case 'ApprovalDecided':
         return this.#decided(event);
+      case 'ChoiceMade':
+        return this.#chose(event);
+      case 'SignalReceived':
+        return this.#signalled(event);
+      case 'SignalAwaited':
+        return this.#awaits(event);
       case 'WaitStarted':
         this.#waits(event);
         return false;
       case 'StepCompleted':
         if (this.#nodes.get(event.data.stepId)?.step?.wait !== undefined) return this.#timeCame(event);
-        if (this.#nodes.get(event.data.stepId)?.step?.approval !== undefined) {
+        if (this.#nodes.get(event.data.stepId)?.step?.signal !== undefined && this.#missed(event)) return true;
+        if (isFree(this.#nodes.get(event.data.stepId)?.step)) {
           const node = this.#node(event.data.stepId);
           this.#expect(node.status === 'completed', `${node.id} completes, expected ${node.status}`);
           this.#expect(same(event.data.output, node.output), `${node.id} gives ${canonical(event.data.output)}`);
@@ -245,6 +255,12 @@ export class Reference {
         // When an alternative has its turn is the engine's choice; that it does not apply is not.
         const passedOver = node.servesFor !== undefined && this.#reached(node) && this.#passedOver(node) !== undefined;
         const byTime = BY_TIME.has(event.data.failure.code);
+        if (event.data.failure.code === 'signal_timeout') {
+          this.#expectLate(node, event);
+          this.#expect(node.step?.signal?.on_timeout !== 'continue', `${node.id} fails for want of a signal`);
+          this.#fail(node, event.data.failure);
+          return true;
+        }
         if (event.data.failure.code === 'wait_invalid') {
           this.#expect(this.#mayStart(node), `${node.id} cannot tell until when, and it may not: ${node.status}`);
           this.#expect(this.#until(node) === undefined, `${node.id} has a time to wait for`);
@@ -443,6 +459,97 @@ export class Reference {
     this.#expect(untilAt === until, `${stepId} waits until ${untilAt}, expected ${until}`);
     node.waiting = true;
     node.decideBy = untilAt;
+  }
+
+  /** The first branch that fits, or each of them; the default when none does. */
+  #chose(event: Extract<Event, { type: 'ChoiceMade' }>): boolean {
+    const { stepId, branches, steps } = event.data;
+    const node = this.#node(stepId);
+    const rules = node.step?.choice;
+    this.#expect(rules !== undefined, `${stepId} chooses, and is no choice`);
+    this.#expect(this.#mayStart(node) && !this.#paused, `${stepId} chooses, and it may not: ${node.status}`);
+    const scope = this.#scope(node);
+    const fits = (when: string): boolean => isTrue(attempt(() => evaluateExpression(when, scope)) ?? null);
+    const fitting = (rules?.branches ?? []).flatMap(({ when }, place) => (fits(when) ? [place] : []));
+    const chosen = rules?.mode === 'all' ? fitting : fitting.slice(0, 1);
+    const named = chosen.length > 0 ? chosen.flatMap((place) => rules?.branches[place]?.steps ?? []) : rules?.default;
+    const expected = { branches: chosen, steps: [...new Set(named ?? [])] };
+    this.#expect(
+      same({ branches, steps }, expected),
+      `${stepId} chooses ${steps.join()}, expected ${canonical(expected)}`,
+    );
+    this.#complete(node, expected);
+    return true;
+  }
+
+  /** Whether all choices that name a step have it among what they chose. */
+  #chosen(step: StepDefinition): boolean {
+    return this.definition.steps.every(({ id, choice }) => {
+      const named =
+        choice === undefined ? [] : [...choice.branches.flatMap(({ steps }) => steps), ...(choice.default ?? [])];
+      if (!named.includes(step.id)) return true;
+      const output = this.#outputOf(this.#node(id));
+      return typeof output === 'object' && output !== null && !Array.isArray(output) && Array.isArray(output['steps'])
+        ? output['steps'].includes(step.id)
+        : false;
+    });
+  }
+
+  /** The first step in the list that waits for the signal has it; what nothing waits for is kept. */
+  #signalled(event: Extract<Event, { type: 'SignalReceived' }>): boolean {
+    const { name, payload = null, stepId } = event.data;
+    const all = [...this.#nodes.values()].filter((node) => node.step?.signal?.name === name);
+    const waits = all.find((node) => node.waiting);
+    this.#expect(stepId === waits?.id, `the signal ${name} is for ${stepId}, expected ${waits?.id}`);
+    if (waits !== undefined) {
+      this.#complete(waits, payload);
+      return true;
+    }
+    const same = this.#kept.filter((kept) => kept.name === name).length;
+    this.#expect(same < all.length, `${same + 1} signals ${name} are kept for ${all.length} steps`);
+    this.#kept.push({ version: event.version, name, payload });
+    return false;
+  }
+
+  #awaits(event: Extract<Event, { type: 'SignalAwaited' }>): boolean {
+    const { stepId, name, deadlineAt, taken } = event.data;
+    const node = this.#node(stepId);
+    const rules = node.step?.signal;
+    this.#expect(rules?.name === name, `${stepId} waits for ${name}, expected ${rules?.name}`);
+    this.#expect(this.#mayStart(node) && !this.#paused, `${stepId} waits, and it may not: ${node.status}`);
+    const place = this.#kept.findIndex((kept) => kept.name === name);
+    this.#expect(
+      taken === this.#kept[place]?.version,
+      `${stepId} takes ${taken}, expected ${this.#kept[place]?.version}`,
+    );
+    const [kept] = place === -1 ? [] : this.#kept.splice(place, 1);
+    const by = kept !== undefined || rules?.timeout_ms === undefined ? undefined : event.at + rules.timeout_ms;
+    this.#expect(deadlineAt === by, `${stepId} waits until ${deadlineAt}, expected ${by}`);
+    if (kept !== undefined) {
+      this.#complete(node, kept.payload);
+      return true;
+    }
+    node.waiting = true;
+    node.decideBy = by;
+    return false;
+  }
+
+  /** Whether the step goes on because nothing came in time. */
+  #missed(event: Extract<Event, { type: 'StepCompleted' }>): boolean {
+    const node = this.#node(event.data.stepId);
+    if (!node.waiting) return false;
+    this.#expectLate(node, event);
+    const rules = node.step?.signal;
+    this.#expect(rules?.on_timeout === 'continue', `${node.id} goes on without a signal`);
+    const given = rules?.default ?? null;
+    this.#expect(same(event.data.output, given), `${node.id} gives ${canonical(event.data.output)}`);
+    this.#complete(node, given);
+    return true;
+  }
+
+  #expectLate(node: Node, event: Event): void {
+    this.#expect(node.waiting && !this.#paused, `${node.id} times out and does not wait: ${node.status}`);
+    this.#expect(event.at >= (node.decideBy ?? Infinity), `${node.id} times out early`);
   }
 
   #timeCame(event: Extract<Event, { type: 'StepCompleted' }>): boolean {
@@ -793,6 +900,7 @@ export class Reference {
     if (step.require === 'all' && (step.dependencies ?? []).some((id) => this.#skipped(this.#node(id)))) {
       return 'dependency_skipped';
     }
+    if (!this.#chosen(step)) return 'not_chosen';
     if (step.when === undefined) return undefined;
     const value = isPlainPath(step.when) ? (evaluateExpression(step.when, this.#scope(node)) ?? null) : node.condition;
     return value === undefined || isTrue(value) ? undefined : 'condition_false';
@@ -1035,7 +1143,9 @@ export class Reference {
 
 /** Whether no agent has to run for it. */
 function isFree(step: StepDefinition | undefined): boolean {
-  return step?.approval !== undefined || step?.wait !== undefined;
+  return (
+    step?.approval !== undefined || step?.wait !== undefined || step?.signal !== undefined || step?.choice !== undefined
+  );
 }
 
 function isMain(node: Node): boolean {

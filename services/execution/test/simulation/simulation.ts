@@ -13,7 +13,15 @@ import { Checker } from './checker.js';
 import { evaluateExpression } from './expressions.js';
 import { DirectNetwork } from './direct-network.js';
 import { OwnerProcess } from './owner-process.js';
-import { randomConfig, textHash, withApprovals, withWaits } from './random-config.js';
+import {
+  randomConfig,
+  SIGNALS,
+  textHash,
+  withApprovals,
+  withChoices,
+  withSignals,
+  withWaits,
+} from './random-config.js';
 import { SeededRandom } from './random.js';
 import { Runner } from './runner.js';
 import type { DirectPart } from './runner.js';
@@ -53,6 +61,12 @@ const APPROVAL_SALT = 996_771;
 /** The same for waits. With this number no seed that finds a fault of anything else has some. */
 const WAIT_SALT = 1_000_138;
 const WAIT_SHARE = 0.15;
+/** The same for signals. */
+const SIGNAL_SALT = 1_000_143;
+const SIGNAL_SHARE = 0.15;
+/** The same for choices. */
+const CHOICE_SALT = 1_000_771;
+const CHOICE_SHARE = 0.15;
 /** An undoing that always fails must not keep a seed from its end. */
 const MOST_UNDOINGS = 3;
 const PRINCIPAL = { tenantId: 'default', userId: 'ann', role: 'operator', keyId: 'k' } as const;
@@ -86,6 +100,10 @@ class Simulation {
   readonly #humans: SeededRandom | undefined;
   /** The same for waits. */
   readonly #waits: SeededRandom | undefined;
+  /** The same for signals. */
+  readonly #signals: SeededRandom | undefined;
+  /** The same for choices. */
+  readonly #choices: SeededRandom | undefined;
   /** How often operators asked for an undoing to go on, by execution. */
   readonly #undoings = new Map<string, number>();
   readonly #definitions = new Map<string, OrchestrationDefinition>();
@@ -115,6 +133,10 @@ class Simulation {
     this.#humans = human.chance(0.35) ? human : undefined;
     const waits = new SeededRandom(seed + WAIT_SALT * 2 ** 32);
     this.#waits = waits.chance(WAIT_SHARE) ? waits : undefined;
+    const signals = new SeededRandom(seed + SIGNAL_SALT * 2 ** 32);
+    this.#signals = signals.chance(SIGNAL_SHARE) ? signals : undefined;
+    const choices = new SeededRandom(seed + CHOICE_SALT * 2 ** 32);
+    this.#choices = choices.chance(CHOICE_SHARE) ? choices : undefined;
     this.#names = ['one', 'two', 'three'].slice(0, random.between(1, 3));
     this.#settings = {
       ...SETTINGS,
@@ -185,13 +207,16 @@ class Simulation {
     for (let index = 1; index <= count; index++) {
       const drawn = randomConfig(random, index);
       const asking = this.#humans === undefined ? drawn : withApprovals(drawn, this.#humans);
-      const definition = this.#waits === undefined ? asking : withWaits(asking, this.#waits);
+      const waiting = this.#waits === undefined ? asking : withWaits(asking, this.#waits);
+      const signalled = this.#signals === undefined ? waiting : withSignals(waiting, this.#signals);
+      const definition = this.#choices === undefined ? signalled : withChoices(signalled, this.#choices);
       this.#definitions.set(`config-${index}`, definition);
       world.note('config', () => JSON.stringify(definition));
       world.after(random.int(8_000), () => this.#start(`config-${index}`, index));
     }
     this.#planFaults();
     if (this.#humans !== undefined) this.#lookForApprovals(this.#humans);
+    if (this.#signals !== undefined) this.#lookForSignals(this.#signals);
     this.#lookForUndone(new SeededRandom(textHash(`undone ${this.seed}`)));
     const deleting = new SeededRandom(textHash(`deleted ${this.seed}`));
     if (deleting.chance(0.4)) this.#deleteNowAndThen(deleting);
@@ -433,6 +458,39 @@ class Simulation {
       }
       if (random.chance(0.03)) this.#decide(random, id, random.chance(0.1) ? 'nothing' : random.pick(steps).id, []);
     }
+  }
+
+  /** Something happens now and then: what a step waits for, what one will wait for, or what none waits for. */
+  #lookForSignals(random: SeededRandom): void {
+    const world = this.#world;
+    world.after(random.between(50, 1_500), () => this.#lookForSignals(random));
+    for (const id of this.#executions) {
+      const state = this.#checker.state(id);
+      if (state === undefined) continue;
+      if (isTerminal(state.status)) {
+        if (random.chance(0.01)) this.#signal(random, id, random.pick(SIGNALS));
+        continue;
+      }
+      for (const { signal } of view(state).steps) {
+        if (signal?.status === 'waiting' && random.chance(world.faults ? 0.3 : 0.7))
+          this.#signal(random, id, signal.name);
+      }
+      if (random.chance(0.05)) this.#signal(random, id, random.pick([...SIGNALS, 'nothing']));
+    }
+  }
+
+  #signal(random: SeededRandom, executionId: string, name: string): void {
+    const request: CommandRequest = {
+      commandId: `signal-${this.#newId()}`,
+      executionId,
+      principal: PRINCIPAL,
+      signal: {
+        name,
+        ...(random.chance(0.8) ? { payload: random.pick<JsonValue>([{ v: 1 }, [2], null, 'text']) } : {}),
+      },
+    };
+    this.#send(request);
+    if (random.chance(0.2)) this.#world.after(random.int(5_000), () => this.#send(request));
   }
 
   /** Operators look now and then for undoings that stopped, and have some go on, with a generator of their own. */

@@ -4,7 +4,6 @@ import type {
   Budget,
   GetExecutionReply,
   GetExecutionRequest,
-  GetVersionReply,
   JsonObject,
   JsonValue,
   Principal,
@@ -12,13 +11,11 @@ import type {
   ResolveConfigReply,
   StartExecution,
 } from '@batuta/contracts';
-import { SandboxBusyError } from '@batuta/sandbox';
-import type { Sandbox } from '@batuta/sandbox';
 import { sessionIn } from '../http/start-options.js';
 import { canonicalJson, executionIdOfKey, newTraceId, sha256, uuidV7 } from '../http/ids.js';
 import { Problem, accepted, problemOfRefusal } from '../http/problem.js';
 import type { Backend } from './backend.js';
-import { BoundedCache } from './bounded-cache.js';
+import type { ConfigSchemas } from './config-schemas.js';
 import { StrictLookup } from './lookup.js';
 
 export interface StartRequest {
@@ -62,12 +59,10 @@ const KNOWN_VERSIONS = 1_000;
 /** Turns a request to start into a command: newest config version, input check, ids, idempotency. */
 export class ExecutionStarter {
   readonly #versions: StrictLookup<ResolveConfigReply>;
-  /** Input schemas by config id and version, which never change; the promise, so that one fetch serves all. */
-  readonly #schemas = new BoundedCache<string, Promise<JsonValue | undefined>>(500);
 
   constructor(
     private readonly backend: Backend,
-    private readonly sandbox: Sandbox,
+    private readonly schemas: ConfigSchemas,
   ) {
     this.#versions = new StrictLookup(async (key) => {
       const [tenantId, id] = key.split(SEPARATOR);
@@ -164,38 +159,8 @@ export class ExecutionStarter {
       : undefined;
   }
 
-  async #checkInput(tenantId: string, configId: string, version: number, input: JsonValue | undefined): Promise<void> {
-    const schema = await this.#schema(configId, version);
-    if (schema === undefined) return;
-    const validation = await this.sandbox
-      .validateJson({ tenantId, schema, value: input ?? null })
-      .catch((error: unknown) => {
-        if (error instanceof SandboxBusyError)
-          throw new Problem('unavailable', 'Too many inputs are being checked; try again.');
-        throw error;
-      });
-    if (validation.ok && validation.violations.length === 0) return;
-    const detail = `The input does not fit the config's input_schema (version ${version})`;
-    if (!validation.ok) {
-      const code = validation.failure.code === 'sandbox_failed' ? 'unavailable' : 'input_invalid';
-      throw new Problem(code, `${detail}: ${validation.failure.message}.`);
-    }
-    throw new Problem('input_invalid', `${detail}.`, {
-      errors: validation.violations.map((violation) => ({ ...violation, path: `/input${violation.path}` })),
-    });
-  }
-
-  #schema(configId: string, version: number): Promise<JsonValue | undefined> {
-    const key = `${configId}${SEPARATOR}${version}`;
-    const known = this.#schemas.get(key);
-    if (known !== undefined) return known;
-    const asked = this.backend
-      .ask<GetVersionReply>(subjects.config.version, { configId, version })
-      .then((reply) => accepted(reply).definition?.input_schema);
-    this.#schemas.set(key, asked);
-    // A failure is the asker's to report, and must not be remembered.
-    asked.catch(() => this.#schemas.delete(key));
-    return asked;
+  #checkInput(tenantId: string, configId: string, version: number, input: JsonValue | undefined): Promise<void> {
+    return this.schemas.checkInput({ tenantId, configId, version, value: input ?? null });
   }
 }
 

@@ -1,18 +1,21 @@
 import { Body, Controller, Headers, Param, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import type { CommandRequest, JsonObject, Principal } from '@batuta/contracts';
+import type { CommandRequest, JsonObject, JsonValue, Principal } from '@batuta/contracts';
 import { Caller } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
+import type { Checked } from '../backend/config-schemas.js';
+import { ConfigSchemas } from '../backend/config-schemas.js';
 import { Executions } from '../backend/executions.js';
 import { checkedBody } from './checked.js';
 import { CommandRoute, DeleteRoute } from './command-route.js';
 import { Queries } from './documented.js';
-import { CancelBody, DecisionBody, ForkBody, PauseBody, ReasonBody } from './dto/execute.dto.js';
+import { CancelBody, DecisionBody, ForkBody, PauseBody, ReasonBody, SignalBody } from './dto/execute.dto.js';
 import { idempotencyKeyOf, traceparentOf } from './headers.js';
-import { commandIdOf, executionIdOf, stepIdOf } from './ids.js';
+import { commandIdOf, executionIdOf, signalNameOf, stepIdOf } from './ids.js';
 import { problemOfRefusal } from './problem.js';
 import { integerParameter, parseQuery, textParameter } from './query.js';
+import { isFinished } from './result.js';
 import { answerStart, START_QUERY, StartRoute } from './start-answer.js';
 import { limitsOf, sessionIn, startOptionsOf } from './start-options.js';
 
@@ -25,6 +28,7 @@ type Control = Pick<
   | 'skipStep'
   | 'retry'
   | 'decideApproval'
+  | 'signal'
   | 'compensate'
   | 'deleteExecution'
 >;
@@ -78,6 +82,7 @@ export class ControlController {
   constructor(
     private readonly backend: Backend,
     private readonly executions: Executions,
+    private readonly schemas: ConfigSchemas,
   ) {}
 
   @CommandRoute('pause', {
@@ -230,12 +235,12 @@ export class ControlController {
   @CommandRoute('steps/:step_id/approve', {
     summary: 'Approve a step that waits for a human',
     description:
-      'The step completes; `comment` and `data` are part of its output. Also while the execution is paused: what follows then waits for the resume.',
+      'The step completes; `comment` and `data` are part of its output, and `data` must fit the schema of the approval. Also while the execution is paused: what follows then waits for the resume.',
     body: DecisionBody,
     answers: 'Approved.',
-    refuses: DECISION_REFUSES,
+    refuses: [...DECISION_REFUSES, 'input_invalid'],
   })
-  approve(
+  async approve(
     @Caller() principal: Principal,
     @Param('id') id: string,
     @Param('step_id') stepId: string,
@@ -243,7 +248,11 @@ export class ControlController {
     @Headers('idempotency-key') key: string | undefined,
     @Body(checkedBody(DecisionBody, { optional: true })) body: DecisionBody,
   ): Promise<JsonObject> {
-    return this.#command({ principal, id, query, key }, decisionOf(stepIdOf(stepId), true, body));
+    parseQuery({}, query);
+    idempotencyKeyOf(key);
+    const step = stepIdOf(stepId);
+    await this.#fits(principal, id, body.data, (checked) => this.schemas.checkDecision(step, checked));
+    return this.#command({ principal, id, query, key }, decisionOf(step, true, body));
   }
 
   @CommandRoute('steps/:step_id/reject', {
@@ -262,6 +271,39 @@ export class ControlController {
     @Body(checkedBody(DecisionBody, { optional: true })) body: DecisionBody,
   ): Promise<JsonObject> {
     return this.#command({ principal, id, query, key }, decisionOf(stepIdOf(stepId), false, body));
+  }
+
+  @CommandRoute('signals/:name', {
+    summary: 'Send a signal that a step waits for',
+    description:
+      'The first step in the list that waits for it takes it, and its payload is the output of that step. One that comes before a step waits is kept for it. Also while the execution is paused: what follows then waits for the resume.',
+    body: SignalBody,
+    answers: 'Received.',
+    refuses: [
+      'signal_not_found',
+      'not_awaiting_signal',
+      ...ENDED,
+      'compensating',
+      'input_invalid',
+      'payload_too_large',
+      'too_deep',
+      'forbidden_key',
+    ],
+  })
+  async signal(
+    @Caller() principal: Principal,
+    @Param('id') id: string,
+    @Param('name') rawName: string,
+    @Query() query: unknown,
+    @Headers('idempotency-key') key: string | undefined,
+    @Body(checkedBody(SignalBody, { optional: true })) { payload }: SignalBody,
+  ): Promise<JsonObject> {
+    parseQuery({}, query);
+    idempotencyKeyOf(key);
+    const name = signalNameOf(rawName);
+    await this.#fits(principal, id, payload, (checked) => this.schemas.checkSignal(name, checked));
+    const signal = { name, ...(payload === undefined ? {} : { payload }) };
+    return this.#command({ principal, id, query, key }, { signal });
   }
 
   @StartRoute('fork', {
@@ -323,14 +365,31 @@ export class ControlController {
     );
   }
 
+  /** Holds what was sent to the config of the execution. What has ended takes nothing, whether it fits or not: the engine says so. */
+  async #fits(
+    { tenantId }: Principal,
+    id: string,
+    value: JsonValue | undefined,
+    check: (checked: Checked) => Promise<void>,
+  ): Promise<void> {
+    const executionId = executionIdOf(id);
+    const view = await this.executions.view(tenantId, { executionId }, { payloads: 'start' });
+    if (isFinished(view.status)) return;
+    await check({ tenantId, configId: view.configId, version: view.configVersion, value: value ?? null });
+  }
+
   async #command({ principal, id, query, key }: Commander, control: Control): Promise<JsonObject> {
     parseQuery({}, query);
     const executionId = executionIdOf(id);
-    // Who decides is part of a decision: the same words of another user are not a repeat of it.
-    const decider = control.decideApproval === undefined ? {} : { by: principal.userId };
-    const command = { executionId, ...control, ...decider } as JsonObject;
-    const [[kind, said] = []] = Object.entries(control) as [string, { stepId?: string; approved?: boolean }][];
-    const route = [executionId, kind ?? '', said?.stepId ?? null, said?.approved ?? null];
+    // Who says something is part of it: the same words of another user are not a repeat of it.
+    const said = control.decideApproval ?? control.signal;
+    const sayer = said === undefined ? {} : { by: principal.userId };
+    const command = { executionId, ...control, ...sayer } as JsonObject;
+    const [[kind, to] = []] = Object.entries(control) as [
+      string,
+      { stepId?: string; name?: string; approved?: boolean },
+    ][];
+    const route = [executionId, kind ?? '', to?.stepId ?? to?.name ?? null, to?.approved ?? null];
     const reply = await this.backend.command({
       commandId: commandIdOf(principal.tenantId, idempotencyKeyOf(key), { route, request: command }),
       executionId,

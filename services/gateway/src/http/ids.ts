@@ -23,6 +23,12 @@ export function stepIdOf(text: string): string {
   return text;
 }
 
+/** The name of a signal in a path: what cannot be one, no step waits for. @throws Problem signal_not_found. */
+export function signalNameOf(text: string): string {
+  if (!TOKEN.test(text)) throw new Problem('signal_not_found', 'No step waits for such a signal.');
+  return text;
+}
+
 const POOL = Buffer.allocUnsafe(4096);
 let used = POOL.length;
 

@@ -31,6 +31,7 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   [`post ${EXECUTIONS}/steps/{step_id}/skip`]: REASON,
   [`post ${EXECUTIONS}/steps/{step_id}/approve`]: { comment: 'checked with the customer', data: { amount: 100 } },
   [`post ${EXECUTIONS}/steps/{step_id}/reject`]: { comment: 'too much' },
+  [`post ${EXECUTIONS}/signals/{name}`]: { payload: { amount: 100 } },
   [`post ${EXECUTIONS}/fork`]: { from_step_id: 'again', input: { who: 'everybody' } },
   'put /api/v1/agents/{name}': { pool: 'text', description: 'Counts words', input_schema: { type: 'object' } },
   'patch /api/v1/agents/{name}': { description: 'Counts words and characters', output_schema: null },

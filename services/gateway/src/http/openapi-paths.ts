@@ -21,6 +21,11 @@ const PARAMETERS: readonly (readonly [RegExp, string, PathParameter])[] = [
     { description: 'The config, by id or name.', schema: NAME, example: 'two-steps' },
   ],
   [/^\/api\/v1\/orchestrations\/executions\//, 'id', { description: 'The execution.', schema: UUID }],
+  [
+    /^\/api\/v1\/orchestrations\/executions\//,
+    'name',
+    { description: 'Name of the signal.', schema: TOKENS, example: 'payment' },
+  ],
   [/^\/api\/v1\/orchestrations\/callbacks\/deliveries\//, 'id', { description: 'The delivery.', schema: UUID }],
   [/^\/api\/v1\/orchestrations\/callbacks\//, 'id', { description: 'The callback.', schema: UUID }],
   [/^\/api\/v1\/knowledge\/documents\//, 'id', { description: 'The document.', schema: UUID }],

@@ -77,6 +77,13 @@ export interface DecideApproval extends CommandBase {
   readonly comment?: string;
   readonly data?: JsonValue;
 }
+/** Something that steps wait for has happened. */
+export interface SendSignal extends CommandBase {
+  readonly type: 'SendSignal';
+  readonly name: string;
+  readonly payload?: JsonValue;
+  readonly by?: string;
+}
 export interface RetryExecution extends CommandBase {
   readonly type: 'RetryExecution';
   readonly by?: string;
@@ -140,6 +147,7 @@ export type Command =
   | ResumeExecution
   | SkipStep
   | DecideApproval
+  | SendSignal
   | RetryExecution
   | CompensateExecution
   | DeleteExecution

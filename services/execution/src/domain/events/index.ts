@@ -2,6 +2,7 @@ import type { EventType } from '@batuta/contracts';
 import { approvalDecided } from './approval-decided.js';
 import { approvalRequested } from './approval-requested.js';
 import { budgetExceeded } from './budget-exceeded.js';
+import { choiceMade } from './choice-made.js';
 import { compensationStarted } from './compensation-started.js';
 import { consensusFailed } from './consensus-failed.js';
 import { consensusReached } from './consensus-reached.js';
@@ -16,6 +17,8 @@ import { executionReopened } from './execution-reopened.js';
 import { executionResumed } from './execution-resumed.js';
 import { executionRetried } from './execution-retried.js';
 import { executionStarted } from './execution-started.js';
+import { signalAwaited } from './signal-awaited.js';
+import { signalReceived } from './signal-received.js';
 import { stepAttemptFailed } from './step-attempt-failed.js';
 import { stepCompleted } from './step-completed.js';
 import { stepFailed } from './step-failed.js';
@@ -45,6 +48,9 @@ export const EVENTS: { readonly [T in EventType]: EventDefinition<T> } = {
   ExecutionPaused: executionPaused,
   ExecutionResumed: executionResumed,
   WaitStarted: waitStarted,
+  SignalAwaited: signalAwaited,
+  SignalReceived: signalReceived,
+  ChoiceMade: choiceMade,
   BudgetExceeded: budgetExceeded,
   CompensationStarted: compensationStarted,
   ExecutionCompleted: executionCompleted,

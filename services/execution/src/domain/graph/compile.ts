@@ -8,6 +8,7 @@ import {
   type StepDefinition,
 } from '@batuta/contracts';
 import { approvalOf } from '../kinds/approval/rules.js';
+import { choiceOf } from '../kinds/choice/rules.js';
 import { AGENT_WORK, kindOf, workOf } from '../kinds/index.js';
 import type { CompiledConfig, Group, Unit } from './compiled.js';
 import { parseExpression, parseTemplate } from '../expressions/expressions.js';
@@ -60,6 +61,7 @@ function stepUnit(step: StepDefinition, index: number, rules: StrategyRules): Dr
     input: mapping(step),
     when: step.when === undefined || step.when === '' ? undefined : parseExpression(step.when),
     requireAll: step.require === 'all',
+    chosenBy: [],
     outputKey: step.output_key || step.id,
     onFailure: policyIn(rules, step.on_failure),
     fallbackWhen: step.fallback_when ?? [],
@@ -91,6 +93,7 @@ function attendantUnit(index: number, id: string, kind: 'compensation' | 'judge'
     input: undefined,
     when: undefined,
     requireAll: false,
+    chosenBy: [],
     outputKey: id,
     onFailure: 'continue',
     fallbackWhen: [],
@@ -220,6 +223,19 @@ function waitForApprovals(units: readonly Draft[], members: readonly (readonly n
   }
 }
 
+/** Tells each step which choices it has to be chosen by. */
+function nameChosen(units: readonly Draft[], unitIndex: ReadonlyMap<string, number>): void {
+  for (const choice of units) {
+    const rules = choiceOf(choice);
+    for (const id of new Set([...(rules?.branches.flat() ?? []), ...(rules?.otherwise ?? [])])) {
+      const unit = units[unitIndex.get(id) ?? -1];
+      if (unit !== undefined) {
+        unit.chosenBy = [...unit.chosenBy, choice.index];
+      }
+    }
+  }
+}
+
 export function compile(definition: OrchestrationDefinition): CompiledConfig {
   const rules = strategyRules(definition);
   const steps = definition.steps;
@@ -288,6 +304,7 @@ export function compile(definition: OrchestrationDefinition): CompiledConfig {
     unit.waitsFor = waits.filter((node) => node !== unit.index && !served.has(node));
   }
   waitForApprovals(units, members);
+  nameChosen(units, unitIndex);
   const groups = declared.map((group, index) =>
     compiledGroup(group, index, members[index] ?? [], judges, definition, nodes),
   );

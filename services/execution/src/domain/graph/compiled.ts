@@ -38,6 +38,8 @@ export interface Unit {
   readonly input: Template | undefined;
   readonly when: Expression | undefined;
   readonly requireAll: boolean;
+  /** Choices that name it: it runs when all of them have chosen it. */
+  readonly chosenBy: readonly number[];
   readonly outputKey: string;
   readonly onFailure: FailurePolicy;
   /** Failure kinds this alternative serves; empty means all. */

@@ -4,11 +4,19 @@ import type { State } from '../state/state.js';
 import type { UnitState } from '../state/unit-state.js';
 import { agentKind } from './agent/agent.js';
 import { approvalKind } from './approval/approval.js';
+import { choiceKind } from './choice/choice.js';
 import type { StepKind } from './kind.js';
+import { signalKind } from './signal/signal.js';
 import { waitKind } from './wait/wait.js';
 
 /** Every kind of step, a folder each. A step is of the first kind that finds its rules in it; any step can be an agent's. */
-export const KINDS = { approval: approvalKind, wait: waitKind, agent: agentKind };
+export const KINDS = {
+  approval: approvalKind,
+  wait: waitKind,
+  signal: signalKind,
+  choice: choiceKind,
+  agent: agentKind,
+};
 
 type RulesOf<Kind> = Kind extends StepKind<infer Rules> ? Rules : never;
 

@@ -4,6 +4,7 @@ import type { Draft } from '../draft.js';
 import { evaluationKey, unitContext } from '../expressions/evaluations.js';
 import { truthy, valueAtPath } from '../expressions/expressions.js';
 import { unitInput } from '../expressions/inputs.js';
+import { isChosen } from '../kinds/choice/chosen.js';
 import { kindOf } from '../kinds/index.js';
 import { nodeResult } from '../state/results.js';
 import { compiledUnit } from '../state/nodes.js';
@@ -18,13 +19,19 @@ export function skip(draft: Draft, stepId: string, reason: string): void {
   draft.emit({ type: 'StepSkipped', data: { stepId, reason } });
 }
 
+const WHY = {
+  condition_false: 'its condition is false',
+  dependency_skipped: 'a dependency was skipped',
+  not_chosen: 'it was not chosen',
+} as const;
+
 /** A step that was its turn and does not run; an alternative that does not apply makes room for the next one. */
-function passOver(draft: Draft, unit: Unit, reason: 'condition_false' | 'dependency_skipped'): void {
+function passOver(draft: Draft, unit: Unit, reason: 'condition_false' | 'dependency_skipped' | 'not_chosen'): void {
   if (unit.fallbackFor === -1) {
     skip(draft, unit.id, reason);
     return;
   }
-  const message = reason === 'condition_false' ? 'its condition is false' : 'a dependency was skipped';
+  const message = WHY[reason];
   draft.failStep(unit.index, { code: FAILURE_CODES.conditionFalse, message, retryable: false });
 }
 
@@ -41,6 +48,10 @@ export function isToRun(draft: Draft, index: number): boolean {
   const unit = compiledUnit(state, index);
   if (unit.requireAll && unit.dependencies.some((node) => nodeResult(state, node).skipped)) {
     passOver(draft, unit, 'dependency_skipped');
+    return false;
+  }
+  if (unit.chosenBy.length > 0 && !isChosen(state, unit)) {
+    passOver(draft, unit, 'not_chosen');
     return false;
   }
   const current = unitState(state, index);

@@ -28,6 +28,16 @@ export interface ControlState {
   readonly stepId: string;
 }
 
+/** A signal that no step has taken yet. */
+export interface KeptSignal {
+  /** Of its event. */
+  readonly version: number;
+  readonly name: string;
+  readonly payload: JsonValue;
+  readonly by: string;
+  readonly at: number;
+}
+
 export interface State {
   readonly config: CompiledConfig;
   readonly executionId: string;
@@ -45,7 +55,7 @@ export interface State {
   readonly groups: Vector<GroupState>;
   /** Ready units by their place; entries of units that are ready no longer are dropped when they come to the top. */
   readonly ready: Heap | undefined;
-  /** The same for those that need no slot: approvals and waits. */
+  /** The same for those that need no slot: approvals, waits and signals. */
   readonly readyApprovals: Heap | undefined;
   /** Next attempts by time. */
   readonly retries: Heap | undefined;
@@ -90,6 +100,8 @@ export interface State {
   readonly controls: List<ControlState> | undefined;
   /** Set once it was deleted: of the rest only what the tombstone tells can be relied on. */
   readonly deleted: { readonly at: number; readonly commandId: string; readonly facts: ExecutionDeleted } | undefined;
+  /** Signals that came before a step waited for them, newest first. */
+  readonly keptSignals: List<KeptSignal> | undefined;
 }
 
 /** The state of an execution before its first event: version 0. */
@@ -134,6 +146,7 @@ export function initialState(config: CompiledConfig): State {
     commands: undefined,
     controls: undefined,
     deleted: undefined,
+    keptSignals: undefined,
   };
 }
 
@@ -182,6 +195,7 @@ export function copyState(state: State): Next {
     commands: state.commands,
     controls: state.controls,
     deleted: state.deleted,
+    keptSignals: state.keptSignals,
   };
 }
 

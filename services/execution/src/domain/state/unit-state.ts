@@ -42,8 +42,12 @@ export interface ApprovalState {
 /** What a step waits for that is no human. */
 export interface Awaited {
   readonly sinceAt: number;
-  /** Epoch ms. */
+  /** Epoch ms; 0 for no limit. */
   readonly untilAt: number;
+  /** The signal that it waits for; undefined when time alone ends the wait. */
+  readonly signal?: string | undefined;
+  /** That signal came. */
+  readonly received?: { readonly at: number; readonly by: string } | undefined;
 }
 
 export interface UnitState {

@@ -18,6 +18,7 @@ import {
   groupState,
   isTerminal,
   listHas,
+  listItems,
   priorityOf,
   unitState,
   type ControlState,
@@ -215,6 +216,7 @@ function budgetView(state: State): BudgetView {
 export function view(state: State): ExecutionView {
   const { started, config } = state;
   const ended = isTerminal(state.status);
+  const kept = listItems(state.keptSignals).toReversed();
   const compensations =
     state.compensation === undefined
       ? []
@@ -237,6 +239,15 @@ export function view(state: State): ExecutionView {
     version: state.version,
     priority: priorityOf(state),
     steps: config.units.slice(0, config.stepCount).map((unit) => stepView(state, unit)),
+    ...(kept.length === 0
+      ? {}
+      : {
+          keptSignals: kept.map(({ name, at, by }) => ({
+            name,
+            receivedAt: at,
+            ...(by === '' ? {} : { receivedBy: by }),
+          })),
+        }),
     ...(started?.input === undefined ? {} : { input: started.input as JsonValue }),
     ...(state.status === 'completed' ? { output: state.output ?? null } : {}),
     ...(state.failure === undefined

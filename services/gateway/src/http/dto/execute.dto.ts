@@ -169,6 +169,17 @@ export class DecisionBody {
   data?: JsonValue;
 }
 
+/** What a signal brings. */
+export class SignalBody {
+  @ApiPropertyOptional({
+    description: 'Any JSON that fits the schema of the signal: the output of the step that waits. Default null.',
+    ...ANY_JSON,
+    example: { amount: 100 },
+  })
+  @Allow()
+  payload?: JsonValue;
+}
+
 export class PauseBody extends ReasonBody {
   @ApiPropertyOptional({
     description: 'Also stop the attempts that run; they run again at the resume, without spending one.',

@@ -23,7 +23,7 @@ function standIns(state: State, node: number, into: Set<number>): Set<number> {
 
 /**
  * An approval that is not decided and that a skip of the step would go past: the step itself, one that would have to stand in for
- * it or for its group, or one whose condition, or `require`, depends on it. Undefined when there is none that is not the user's.
+ * it or for its group, or one whose condition, `require` or choice depends on it. Undefined when there is none that is not the user's.
  */
 export function passedByASkip(state: State, index: number, userId: string): Unit | undefined {
   const { units } = state.config;
@@ -43,7 +43,7 @@ export function passedByASkip(state: State, index: number, userId: string): Unit
     standIns(state, units.length + group, instead);
   }
   return guarded.find((unit) => {
-    const conditional = unit.when !== undefined || unit.requireAll;
+    const conditional = unit.when !== undefined || unit.requireAll || unit.chosenBy.length > 0;
     return instead.has(unit.index) || (conditional && ancestors(state, seenNodes(state.config, unit)).includes(root));
   });
 }

@@ -6,7 +6,7 @@ import { compileWait, waitMapping, type WaitRules } from './rules.js';
 import { endWait, startWait } from './time.js';
 
 function waitView(state: State, { awaited, phase }: UnitState): { wait?: WaitView } {
-  if (awaited === undefined) {
+  if (awaited === undefined || awaited.signal !== undefined) {
     return {};
   }
   const waits = phase === 'awaiting' && !isTerminal(state.status);

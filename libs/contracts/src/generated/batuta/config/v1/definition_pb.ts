@@ -14,7 +14,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/config/v1/definition.proto.
  */
 export const file_batuta_config_v1_definition: GenFile = /*@__PURE__*/
-  fileDesc("CiFiYXR1dGEvY29uZmlnL3YxL2RlZmluaXRpb24ucHJvdG8SEGJhdHV0YS5jb25maWcudjEingMKF09yY2hlc3RyYXRpb25EZWZpbml0aW9uEgwKBG5hbWUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSEAoIc3RyYXRlZ3kYAyABKAkSJQoFc3RlcHMYBCADKAsyFi5iYXR1dGEuY29uZmlnLnYxLlN0ZXASLAoIc2V0dGluZ3MYBSABKAsyGi5iYXR1dGEuY29uZmlnLnYxLlNldHRpbmdzEikKCG1ldGFkYXRhGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIcCglpc19nbG9iYWwYByABKAhSCWlzX2dsb2JhbBI6CgxpbnB1dF9zY2hlbWEYCCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVSDGlucHV0X3NjaGVtYRJMChBjb25zZW5zdXNfZ3JvdXBzGAkgAygLMiAuYmF0dXRhLmNvbmZpZy52MS5Db25zZW5zdXNHcm91cFIQY29uc2Vuc3VzX2dyb3VwcxImCgZvdXRwdXQYCiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUi6AUKBFN0ZXASCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRINCgVhZ2VudBgDIAEoCRIeCgp0aW1lb3V0X21zGAQgASgFUgp0aW1lb3V0X21zEiYKBXJldHJ5GAUgASgLMhcuYmF0dXRhLmNvbmZpZy52MS5SZXRyeRIUCgxkZXBlbmRlbmNpZXMYBiADKAkSHgoKb3V0cHV0X2tleRgHIAEoCVIKb3V0cHV0X2tleRIeCgpvbl9mYWlsdXJlGAggASgJUgpvbl9mYWlsdXJlEiAKC2lzX2ZhbGxiYWNrGAkgASgIUgtpc19mYWxsYmFjaxIiCgxmYWxsYmFja19mb3IYCiABKAlSDGZhbGxiYWNrX2ZvchIkCg1mYWxsYmFja193aGVuGAsgAygJUg1mYWxsYmFja193aGVuEigKD2NvbnNlbnN1c19ncm91cBgMIAEoCVIPY29uc2Vuc3VzX2dyb3VwEiUKBWlucHV0GA0gASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEgwKBHdoZW4YDiABKAkSDwoHcmVxdWlyZRgPIAEoCRIyCgpjb21wZW5zYXRlGBAgASgLMh4uYmF0dXRhLmNvbmZpZy52MS5Db21wZW5zYXRpb24SMgoUc2NoZWR1bGVfdG9fc3RhcnRfbXMYESABKAVSFHNjaGVkdWxlX3RvX3N0YXJ0X21zEjIKFHNjaGVkdWxlX3RvX2Nsb3NlX21zGBIgASgFUhRzY2hlZHVsZV90b19jbG9zZV9tcxIiCgxoZWFydGJlYXRfbXMYEyABKAVSDGhlYXJ0YmVhdF9tcxIpCghtZXRhZGF0YRgUIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSLAoIYXBwcm92YWwYFSABKAsyGi5iYXR1dGEuY29uZmlnLnYxLkFwcHJvdmFsEiQKBHdhaXQYFiABKAsyFi5iYXR1dGEuY29uZmlnLnYxLldhaXQiNwoEV2FpdBIgCgtkdXJhdGlvbl9tcxgBIAEoAVILZHVyYXRpb25fbXMSDQoFdW50aWwYAiABKAkibgoIQXBwcm92YWwSDwoHbWVzc2FnZRgBIAEoCRIRCglhcHByb3ZlcnMYAiADKAkSHgoKdGltZW91dF9tcxgDIAEoAVIKdGltZW91dF9tcxIeCgpvbl90aW1lb3V0GAQgASgJUgpvbl90aW1lb3V0IocCCgVSZXRyeRIiCgxtYXhfYXR0ZW1wdHMYASABKAVSDG1heF9hdHRlbXB0cxIeCgpiYWNrb2ZmX21zGAIgASgFUgpiYWNrb2ZmX21zEjAKE2JhY2tvZmZfY29lZmZpY2llbnQYAyABKAFSE2JhY2tvZmZfY29lZmZpY2llbnQSJgoObWF4X2JhY2tvZmZfbXMYBCABKAVSDm1heF9iYWNrb2ZmX21zEg4KBmppdHRlchgFIAEoCRIkCg1ub25fcmV0cnlhYmxlGAYgAygJUg1ub25fcmV0cnlhYmxlEioKEHRvdGFsX3RpbWVvdXRfbXMYByABKAVSEHRvdGFsX3RpbWVvdXRfbXMijAEKDENvbXBlbnNhdGlvbhINCgVhZ2VudBgBIAEoCRIlCgVpbnB1dBgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRImCgVyZXRyeRgDIAEoCzIXLmJhdHV0YS5jb25maWcudjEuUmV0cnkSHgoKdGltZW91dF9tcxgEIAEoBVIKdGltZW91dF9tcyLfAgoOQ29uc2Vuc3VzR3JvdXASCgoCaWQYASABKAkSDAoEbW9kZRgCIAEoCRIRCgl0aHJlc2hvbGQYAyABKAESGgoIdm90ZV9rZXkYBCABKAlSCHZvdGVfa2V5Eg0KBXNjb3JlGAUgASgJEj4KB3dlaWdodHMYBiADKAsyLS5iYXR1dGEuY29uZmlnLnYxLkNvbnNlbnN1c0dyb3VwLldlaWdodHNFbnRyeRINCgVqdWRnZRgHIAEoCRIWCgZvbl90aWUYCCABKAlSBm9uX3RpZRIeCgpvbl9mYWlsdXJlGAkgASgJUgpvbl9mYWlsdXJlEh4KCmVhcmx5X3N0b3AYCiABKAhSCmVhcmx5X3N0b3ASHgoKb3V0cHV0X2tleRgLIAEoCVIKb3V0cHV0X2tleRouCgxXZWlnaHRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASK4AgoIU2V0dGluZ3MSJgoOcGFyYWxsZWxfbGltaXQYASABKAVSDnBhcmFsbGVsX2xpbWl0EjAKE2NvbnNlbnN1c190aHJlc2hvbGQYAiABKAFSE2NvbnNlbnN1c190aHJlc2hvbGQSIgoMY2FsbGJhY2tfdXJsGAMgASgJUgxjYWxsYmFja191cmwSHgoKdGltZW91dF9tcxgEIAEoAVIKdGltZW91dF9tcxIQCghwcmlvcml0eRgFIAEoCRIoCgZidWRnZXQYBiABKAsyGC5iYXR1dGEuY29uZmlnLnYxLkJ1ZGdldBIkCg1kZWZhdWx0X2lucHV0GAcgASgJUg1kZWZhdWx0X2lucHV0EiwKEWVuYWJsZV9tb25pdG9yaW5nGAggASgIUhFlbmFibGVfbW9uaXRvcmluZyJECgZCdWRnZXQSHgoKbWF4X3Rva2VucxgBIAEoAVIKbWF4X3Rva2VucxIaCghtYXhfY29zdBgCIAEoAVIIbWF4X2Nvc3RiBnByb3RvMw", [file_google_protobuf_struct]);
+  fileDesc("CiFiYXR1dGEvY29uZmlnL3YxL2RlZmluaXRpb24ucHJvdG8SEGJhdHV0YS5jb25maWcudjEingMKF09yY2hlc3RyYXRpb25EZWZpbml0aW9uEgwKBG5hbWUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSEAoIc3RyYXRlZ3kYAyABKAkSJQoFc3RlcHMYBCADKAsyFi5iYXR1dGEuY29uZmlnLnYxLlN0ZXASLAoIc2V0dGluZ3MYBSABKAsyGi5iYXR1dGEuY29uZmlnLnYxLlNldHRpbmdzEikKCG1ldGFkYXRhGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIcCglpc19nbG9iYWwYByABKAhSCWlzX2dsb2JhbBI6CgxpbnB1dF9zY2hlbWEYCCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVSDGlucHV0X3NjaGVtYRJMChBjb25zZW5zdXNfZ3JvdXBzGAkgAygLMiAuYmF0dXRhLmNvbmZpZy52MS5Db25zZW5zdXNHcm91cFIQY29uc2Vuc3VzX2dyb3VwcxImCgZvdXRwdXQYCiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUivAYKBFN0ZXASCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRINCgVhZ2VudBgDIAEoCRIeCgp0aW1lb3V0X21zGAQgASgFUgp0aW1lb3V0X21zEiYKBXJldHJ5GAUgASgLMhcuYmF0dXRhLmNvbmZpZy52MS5SZXRyeRIUCgxkZXBlbmRlbmNpZXMYBiADKAkSHgoKb3V0cHV0X2tleRgHIAEoCVIKb3V0cHV0X2tleRIeCgpvbl9mYWlsdXJlGAggASgJUgpvbl9mYWlsdXJlEiAKC2lzX2ZhbGxiYWNrGAkgASgIUgtpc19mYWxsYmFjaxIiCgxmYWxsYmFja19mb3IYCiABKAlSDGZhbGxiYWNrX2ZvchIkCg1mYWxsYmFja193aGVuGAsgAygJUg1mYWxsYmFja193aGVuEigKD2NvbnNlbnN1c19ncm91cBgMIAEoCVIPY29uc2Vuc3VzX2dyb3VwEiUKBWlucHV0GA0gASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEgwKBHdoZW4YDiABKAkSDwoHcmVxdWlyZRgPIAEoCRIyCgpjb21wZW5zYXRlGBAgASgLMh4uYmF0dXRhLmNvbmZpZy52MS5Db21wZW5zYXRpb24SMgoUc2NoZWR1bGVfdG9fc3RhcnRfbXMYESABKAVSFHNjaGVkdWxlX3RvX3N0YXJ0X21zEjIKFHNjaGVkdWxlX3RvX2Nsb3NlX21zGBIgASgFUhRzY2hlZHVsZV90b19jbG9zZV9tcxIiCgxoZWFydGJlYXRfbXMYEyABKAVSDGhlYXJ0YmVhdF9tcxIpCghtZXRhZGF0YRgUIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSLAoIYXBwcm92YWwYFSABKAsyGi5iYXR1dGEuY29uZmlnLnYxLkFwcHJvdmFsEiQKBHdhaXQYFiABKAsyFi5iYXR1dGEuY29uZmlnLnYxLldhaXQSKAoGc2lnbmFsGBcgASgLMhguYmF0dXRhLmNvbmZpZy52MS5TaWduYWwSKAoGY2hvaWNlGBggASgLMhguYmF0dXRhLmNvbmZpZy52MS5DaG9pY2UiWQoGQ2hvaWNlEgwKBG1vZGUYASABKAkSMAoIYnJhbmNoZXMYAiADKAsyHi5iYXR1dGEuY29uZmlnLnYxLkNob2ljZUJyYW5jaBIPCgdkZWZhdWx0GAMgAygJIisKDENob2ljZUJyYW5jaBIMCgR3aGVuGAEgASgJEg0KBXN0ZXBzGAIgAygJIqcBCgZTaWduYWwSDAoEbmFtZRgBIAEoCRImCgZzY2hlbWEYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSHgoKdGltZW91dF9tcxgDIAEoAVIKdGltZW91dF9tcxIeCgpvbl90aW1lb3V0GAQgASgJUgpvbl90aW1lb3V0EicKB2RlZmF1bHQYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiNwoEV2FpdBIgCgtkdXJhdGlvbl9tcxgBIAEoAVILZHVyYXRpb25fbXMSDQoFdW50aWwYAiABKAkilgEKCEFwcHJvdmFsEg8KB21lc3NhZ2UYASABKAkSEQoJYXBwcm92ZXJzGAIgAygJEh4KCnRpbWVvdXRfbXMYAyABKAFSCnRpbWVvdXRfbXMSHgoKb25fdGltZW91dBgEIAEoCVIKb25fdGltZW91dBImCgZzY2hlbWEYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUihwIKBVJldHJ5EiIKDG1heF9hdHRlbXB0cxgBIAEoBVIMbWF4X2F0dGVtcHRzEh4KCmJhY2tvZmZfbXMYAiABKAVSCmJhY2tvZmZfbXMSMAoTYmFja29mZl9jb2VmZmljaWVudBgDIAEoAVITYmFja29mZl9jb2VmZmljaWVudBImCg5tYXhfYmFja29mZl9tcxgEIAEoBVIObWF4X2JhY2tvZmZfbXMSDgoGaml0dGVyGAUgASgJEiQKDW5vbl9yZXRyeWFibGUYBiADKAlSDW5vbl9yZXRyeWFibGUSKgoQdG90YWxfdGltZW91dF9tcxgHIAEoBVIQdG90YWxfdGltZW91dF9tcyKMAQoMQ29tcGVuc2F0aW9uEg0KBWFnZW50GAEgASgJEiUKBWlucHV0GAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiYKBXJldHJ5GAMgASgLMhcuYmF0dXRhLmNvbmZpZy52MS5SZXRyeRIeCgp0aW1lb3V0X21zGAQgASgFUgp0aW1lb3V0X21zIt8CCg5Db25zZW5zdXNHcm91cBIKCgJpZBgBIAEoCRIMCgRtb2RlGAIgASgJEhEKCXRocmVzaG9sZBgDIAEoARIaCgh2b3RlX2tleRgEIAEoCVIIdm90ZV9rZXkSDQoFc2NvcmUYBSABKAkSPgoHd2VpZ2h0cxgGIAMoCzItLmJhdHV0YS5jb25maWcudjEuQ29uc2Vuc3VzR3JvdXAuV2VpZ2h0c0VudHJ5Eg0KBWp1ZGdlGAcgASgJEhYKBm9uX3RpZRgIIAEoCVIGb25fdGllEh4KCm9uX2ZhaWx1cmUYCSABKAlSCm9uX2ZhaWx1cmUSHgoKZWFybHlfc3RvcBgKIAEoCFIKZWFybHlfc3RvcBIeCgpvdXRwdXRfa2V5GAsgASgJUgpvdXRwdXRfa2V5Gi4KDFdlaWdodHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIrgCCghTZXR0aW5ncxImCg5wYXJhbGxlbF9saW1pdBgBIAEoBVIOcGFyYWxsZWxfbGltaXQSMAoTY29uc2Vuc3VzX3RocmVzaG9sZBgCIAEoAVITY29uc2Vuc3VzX3RocmVzaG9sZBIiCgxjYWxsYmFja191cmwYAyABKAlSDGNhbGxiYWNrX3VybBIeCgp0aW1lb3V0X21zGAQgASgBUgp0aW1lb3V0X21zEhAKCHByaW9yaXR5GAUgASgJEigKBmJ1ZGdldBgGIAEoCzIYLmJhdHV0YS5jb25maWcudjEuQnVkZ2V0EiQKDWRlZmF1bHRfaW5wdXQYByABKAlSDWRlZmF1bHRfaW5wdXQSLAoRZW5hYmxlX21vbml0b3JpbmcYCCABKAhSEWVuYWJsZV9tb25pdG9yaW5nIkQKBkJ1ZGdldBIeCgptYXhfdG9rZW5zGAEgASgBUgptYXhfdG9rZW5zEhoKCG1heF9jb3N0GAIgASgBUghtYXhfY29zdGIGcHJvdG8z", [file_google_protobuf_struct]);
 
 /**
  * @generated from message batuta.config.v1.OrchestrationDefinition
@@ -282,6 +282,20 @@ export type Step = Message<"batuta.config.v1.Step"> & {
    * @generated from field: batuta.config.v1.Wait wait = 22;
    */
   wait?: Wait | undefined;
+
+  /**
+   * Instead of an agent: the step is done when a signal of that name has come.
+   *
+   * @generated from field: batuta.config.v1.Signal signal = 23;
+   */
+  signal?: Signal | undefined;
+
+  /**
+   * Instead of an agent: chooses which of the steps that depend on it run.
+   *
+   * @generated from field: batuta.config.v1.Choice choice = 24;
+   */
+  choice?: Choice | undefined;
 };
 
 /**
@@ -421,6 +435,20 @@ export type StepJson = {
    * @generated from field: batuta.config.v1.Wait wait = 22;
    */
   wait?: WaitJson;
+
+  /**
+   * Instead of an agent: the step is done when a signal of that name has come.
+   *
+   * @generated from field: batuta.config.v1.Signal signal = 23;
+   */
+  signal?: SignalJson;
+
+  /**
+   * Instead of an agent: chooses which of the steps that depend on it run.
+   *
+   * @generated from field: batuta.config.v1.Choice choice = 24;
+   */
+  choice?: ChoiceJson;
 };
 
 /**
@@ -429,6 +457,193 @@ export type StepJson = {
  */
 export const StepSchema: GenMessage<Step, {jsonType: StepJson}> = /*@__PURE__*/
   messageDesc(file_batuta_config_v1_definition, 1);
+
+/**
+ * @generated from message batuta.config.v1.Choice
+ */
+export type Choice = Message<"batuta.config.v1.Choice"> & {
+  /**
+   * first (default): the first branch whose condition is true; all: every one.
+   *
+   * @generated from field: string mode = 1;
+   */
+  mode: string;
+
+  /**
+   * @generated from field: repeated batuta.config.v1.ChoiceBranch branches = 2;
+   */
+  branches: ChoiceBranch[];
+
+  /**
+   * Ids of the steps that run when no condition is true; an empty list says that none does.
+   *
+   * @generated from field: repeated string default = 3;
+   */
+  default: string[];
+};
+
+/**
+ * @generated from message batuta.config.v1.Choice
+ */
+export type ChoiceJson = {
+  /**
+   * first (default): the first branch whose condition is true; all: every one.
+   *
+   * @generated from field: string mode = 1;
+   */
+  mode?: string;
+
+  /**
+   * @generated from field: repeated batuta.config.v1.ChoiceBranch branches = 2;
+   */
+  branches?: ChoiceBranchJson[];
+
+  /**
+   * Ids of the steps that run when no condition is true; an empty list says that none does.
+   *
+   * @generated from field: repeated string default = 3;
+   */
+  default?: string[];
+};
+
+/**
+ * Describes the message batuta.config.v1.Choice.
+ * Use `create(ChoiceSchema)` to create a new message.
+ */
+export const ChoiceSchema: GenMessage<Choice, {jsonType: ChoiceJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_definition, 2);
+
+/**
+ * @generated from message batuta.config.v1.ChoiceBranch
+ */
+export type ChoiceBranch = Message<"batuta.config.v1.ChoiceBranch"> & {
+  /**
+   * JSONata condition.
+   *
+   * @generated from field: string when = 1;
+   */
+  when: string;
+
+  /**
+   * Ids of the steps that run when the branch is chosen; each depends on the choice.
+   *
+   * @generated from field: repeated string steps = 2;
+   */
+  steps: string[];
+};
+
+/**
+ * @generated from message batuta.config.v1.ChoiceBranch
+ */
+export type ChoiceBranchJson = {
+  /**
+   * JSONata condition.
+   *
+   * @generated from field: string when = 1;
+   */
+  when?: string;
+
+  /**
+   * Ids of the steps that run when the branch is chosen; each depends on the choice.
+   *
+   * @generated from field: repeated string steps = 2;
+   */
+  steps?: string[];
+};
+
+/**
+ * Describes the message batuta.config.v1.ChoiceBranch.
+ * Use `create(ChoiceBranchSchema)` to create a new message.
+ */
+export const ChoiceBranchSchema: GenMessage<ChoiceBranch, {jsonType: ChoiceBranchJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_definition, 3);
+
+/**
+ * @generated from message batuta.config.v1.Signal
+ */
+export type Signal = Message<"batuta.config.v1.Signal"> & {
+  /**
+   * Letters, digits, "_" and "-", at most 64 characters. Several steps may wait for the same: each takes one.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * JSON Schema (draft 2020-12) that the payload must fit.
+   *
+   * @generated from field: google.protobuf.Value schema = 2;
+   */
+  schema?: Value | undefined;
+
+  /**
+   * Milliseconds to wait, counted from the step's start; absent: as long as the execution lives.
+   *
+   * @generated from field: double timeout_ms = 3 [json_name = "timeout_ms"];
+   */
+  timeoutMs: number;
+
+  /**
+   * fail (default) or continue.
+   *
+   * @generated from field: string on_timeout = 4 [json_name = "on_timeout"];
+   */
+  onTimeout: string;
+
+  /**
+   * The step's output when nothing came in time, with on_timeout continue.
+   *
+   * @generated from field: google.protobuf.Value default = 5;
+   */
+  default?: Value | undefined;
+};
+
+/**
+ * @generated from message batuta.config.v1.Signal
+ */
+export type SignalJson = {
+  /**
+   * Letters, digits, "_" and "-", at most 64 characters. Several steps may wait for the same: each takes one.
+   *
+   * @generated from field: string name = 1;
+   */
+  name?: string;
+
+  /**
+   * JSON Schema (draft 2020-12) that the payload must fit.
+   *
+   * @generated from field: google.protobuf.Value schema = 2;
+   */
+  schema?: ValueJson;
+
+  /**
+   * Milliseconds to wait, counted from the step's start; absent: as long as the execution lives.
+   *
+   * @generated from field: double timeout_ms = 3 [json_name = "timeout_ms"];
+   */
+  timeout_ms?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * fail (default) or continue.
+   *
+   * @generated from field: string on_timeout = 4 [json_name = "on_timeout"];
+   */
+  on_timeout?: string;
+
+  /**
+   * The step's output when nothing came in time, with on_timeout continue.
+   *
+   * @generated from field: google.protobuf.Value default = 5;
+   */
+  default?: ValueJson;
+};
+
+/**
+ * Describes the message batuta.config.v1.Signal.
+ * Use `create(SignalSchema)` to create a new message.
+ */
+export const SignalSchema: GenMessage<Signal, {jsonType: SignalJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_definition, 4);
 
 /**
  * One of duration_ms and until.
@@ -477,7 +692,7 @@ export type WaitJson = {
  * Use `create(WaitSchema)` to create a new message.
  */
 export const WaitSchema: GenMessage<Wait, {jsonType: WaitJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 2);
+  messageDesc(file_batuta_config_v1_definition, 5);
 
 /**
  * @generated from message batuta.config.v1.Approval
@@ -510,6 +725,13 @@ export type Approval = Message<"batuta.config.v1.Approval"> & {
    * @generated from field: string on_timeout = 4 [json_name = "on_timeout"];
    */
   onTimeout: string;
+
+  /**
+   * JSON Schema (draft 2020-12) that the data of whoever approves must fit: the form to fill in.
+   *
+   * @generated from field: google.protobuf.Value schema = 5;
+   */
+  schema?: Value | undefined;
 };
 
 /**
@@ -543,6 +765,13 @@ export type ApprovalJson = {
    * @generated from field: string on_timeout = 4 [json_name = "on_timeout"];
    */
   on_timeout?: string;
+
+  /**
+   * JSON Schema (draft 2020-12) that the data of whoever approves must fit: the form to fill in.
+   *
+   * @generated from field: google.protobuf.Value schema = 5;
+   */
+  schema?: ValueJson;
 };
 
 /**
@@ -550,7 +779,7 @@ export type ApprovalJson = {
  * Use `create(ApprovalSchema)` to create a new message.
  */
 export const ApprovalSchema: GenMessage<Approval, {jsonType: ApprovalJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 3);
+  messageDesc(file_batuta_config_v1_definition, 6);
 
 /**
  * @generated from message batuta.config.v1.Retry
@@ -645,7 +874,7 @@ export type RetryJson = {
  * Use `create(RetrySchema)` to create a new message.
  */
 export const RetrySchema: GenMessage<Retry, {jsonType: RetryJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 4);
+  messageDesc(file_batuta_config_v1_definition, 7);
 
 /**
  * @generated from message batuta.config.v1.Compensation
@@ -702,7 +931,7 @@ export type CompensationJson = {
  * Use `create(CompensationSchema)` to create a new message.
  */
 export const CompensationSchema: GenMessage<Compensation, {jsonType: CompensationJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 5);
+  messageDesc(file_batuta_config_v1_definition, 8);
 
 /**
  * @generated from message batuta.config.v1.ConsensusGroup
@@ -841,7 +1070,7 @@ export type ConsensusGroupJson = {
  * Use `create(ConsensusGroupSchema)` to create a new message.
  */
 export const ConsensusGroupSchema: GenMessage<ConsensusGroup, {jsonType: ConsensusGroupJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 6);
+  messageDesc(file_batuta_config_v1_definition, 9);
 
 /**
  * @generated from message batuta.config.v1.Settings
@@ -958,7 +1187,7 @@ export type SettingsJson = {
  * Use `create(SettingsSchema)` to create a new message.
  */
 export const SettingsSchema: GenMessage<Settings, {jsonType: SettingsJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 7);
+  messageDesc(file_batuta_config_v1_definition, 10);
 
 /**
  * What an execution may spend; an absent limit is none.
@@ -999,5 +1228,5 @@ export type BudgetJson = {
  * Use `create(BudgetSchema)` to create a new message.
  */
 export const BudgetSchema: GenMessage<Budget, {jsonType: BudgetJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 8);
+  messageDesc(file_batuta_config_v1_definition, 11);
 

@@ -16,7 +16,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/execution/v1/commands.proto.
  */
 export const file_batuta_execution_v1_commands: GenFile = /*@__PURE__*/
-  fileDesc("CiJiYXR1dGEvZXhlY3V0aW9uL3YxL2NvbW1hbmRzLnByb3RvEhNiYXR1dGEuZXhlY3V0aW9uLnYxIrsFCg5Db21tYW5kUmVxdWVzdBISCgpjb21tYW5kX2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIuCglwcmluY2lwYWwYAyABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBI0CgVzdGFydBgKIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuU3RhcnRFeGVjdXRpb25IABI2CgZjYW5jZWwYCyABKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNhbmNlbEV4ZWN1dGlvbkgAEjQKBXBhdXNlGAwgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5QYXVzZUV4ZWN1dGlvbkgAEjYKBnJlc3VtZRgNIAEoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuUmVzdW1lRXhlY3V0aW9uSAASPAoJdGVybWluYXRlGA4gASgLMicuYmF0dXRhLmV4ZWN1dGlvbi52MS5UZXJtaW5hdGVFeGVjdXRpb25IABIyCglza2lwX3N0ZXAYDyABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLlNraXBTdGVwSAASNAoFcmV0cnkYECABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLlJldHJ5RXhlY3V0aW9uSAASPgoPZGVjaWRlX2FwcHJvdmFsGBEgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5EZWNpZGVBcHByb3ZhbEgAEj4KCmNvbXBlbnNhdGUYEiABKAsyKC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGVFeGVjdXRpb25IABJAChBkZWxldGVfZXhlY3V0aW9uGBMgASgLMiQuYmF0dXRhLmV4ZWN1dGlvbi52MS5EZWxldGVFeGVjdXRpb25IAEIJCgdjb21tYW5kIvECCg5TdGFydEV4ZWN1dGlvbhIRCgljb25maWdfaWQYASABKAkSFgoOY29uZmlnX3ZlcnNpb24YAiABKAUSJQoFaW5wdXQYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEAoIdHJhY2VfaWQYBCABKAkSEgoKc2Vzc2lvbl9pZBgFIAEoCRIUCgxjYWxsYmFja191cmwYBiABKAkSKQoIbWV0YWRhdGEYByABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhQKDHJlcXVlc3RfaGFzaBgIIAEoCRITCgt0cmFjZXBhcmVudBgJIAEoCRIQCghzdGFydF9hdBgKIAEoARItCgRmb3JrGAsgASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5Gb3JrU291cmNlEhAKCHByaW9yaXR5GAwgASgJEigKBmJ1ZGdldBgNIAEoCzIYLmJhdHV0YS5jb21tb24udjEuQnVkZ2V0IjgKCkZvcmtTb3VyY2USFAoMZXhlY3V0aW9uX2lkGAEgASgJEhQKDGZyb21fc3RlcF9pZBgCIAEoCSI1Cg9DYW5jZWxFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJEhIKCmNvbXBlbnNhdGUYAiABKAgiLQoOUGF1c2VFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJEgsKA25vdxgCIAEoCCIhCg9SZXN1bWVFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJIiQKElRlcm1pbmF0ZUV4ZWN1dGlvbhIOCgZyZWFzb24YASABKAkiKwoIU2tpcFN0ZXASDwoHc3RlcF9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkiagoORGVjaWRlQXBwcm92YWwSDwoHc3RlcF9pZBgBIAEoCRIQCghhcHByb3ZlZBgCIAEoCBIPCgdjb21tZW50GAMgASgJEiQKBGRhdGEYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiIAoOUmV0cnlFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJIiUKE0NvbXBlbnNhdGVFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJIkUKD0RlbGV0ZUV4ZWN1dGlvbhIOCgZyZWFzb24YASABKAkSEgoKaWZfdmVyc2lvbhgCIAEoBRIOCgZwb2xpY3kYAyABKAkibAoMQ29tbWFuZFJlcGx5Ei8KCGFjY2VwdGVkGAEgASgLMh0uYmF0dXRhLmV4ZWN1dGlvbi52MS5BY2NlcHRlZBIrCghyZWplY3RlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCKAAQoIQWNjZXB0ZWQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEhAKCHRyYWNlX2lkGAIgASgJEg4KBnN0YXR1cxgDIAEoCRIPCgd2ZXJzaW9uGAQgASgFEhAKCHJlcGVhdGVkGAUgASgIEhkKEWVuYWJsZV9tb25pdG9yaW5nGAYgASgIIkQKDVJlc3VsdFJlcXVlc3QSMwoHcmVzdWx0cxgBIAMoCzIiLmJhdHV0YS5leGVjdXRpb24udjEuQXR0ZW1wdFJlc3VsdCKJAgoNQXR0ZW1wdFJlc3VsdBIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIPCgdhdHRlbXB0GAMgASgFEgoKAm9rGAQgASgIEiYKBm91dHB1dBgFIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAYgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhIKCnN0YXJ0ZWRfYXQYByABKAESEwoLZmluaXNoZWRfYXQYCCABKAESEQoJd29ya2VyX2lkGAkgASgJEhUKDWFnZW50X3ZlcnNpb24YCiABKAkSDQoFdG9rZW4YCyABKAkiWAoLUmVzdWx0UmVwbHkSMgoHcmVwbGllcxgBIAMoCzIhLmJhdHV0YS5leGVjdXRpb24udjEuQXR0ZW1wdFJlcGx5EhUKDW93bmVyX3N1YmplY3QYAiABKAkiHwoMQXR0ZW1wdFJlcGx5Eg8KB291dGNvbWUYASABKAkilQEKE0F0dGVtcHRDaGVja1JlcXVlc3QSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoBRINCgV0b2tlbhgEIAEoCRITCgtpbmNhcm5hdGlvbhgFIAEoCRITCgtyZWRlbGl2ZXJlZBgGIAEoCBINCgVhbG9uZRgHIAEoCCJXChFBdHRlbXB0Q2hlY2tSZXBseRIOCgZ3YW50ZWQYASABKAgSDgoGcmVhc29uGAIgASgJEgwKBGhlbGQYAyABKAgSFAoMbG9zdF9ydW5uZXJzGAQgASgFIooBChBBdHRlbXB0SGVhcnRiZWF0EhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgdzdGVwX2lkGAIgASgJEg8KB2F0dGVtcHQYAyABKAUSEAoIcHJvZ3Jlc3MYBCABKAESDwoHbWVzc2FnZRgFIAEoCRIMCgRsYXN0GAYgASgIEg0KBXRva2VuGAcgASgJYgZwcm90bzM", [file_batuta_common_v1_common, file_google_protobuf_struct]);
+  fileDesc("CiJiYXR1dGEvZXhlY3V0aW9uL3YxL2NvbW1hbmRzLnByb3RvEhNiYXR1dGEuZXhlY3V0aW9uLnYxIu4FCg5Db21tYW5kUmVxdWVzdBISCgpjb21tYW5kX2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIuCglwcmluY2lwYWwYAyABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBI0CgVzdGFydBgKIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuU3RhcnRFeGVjdXRpb25IABI2CgZjYW5jZWwYCyABKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNhbmNlbEV4ZWN1dGlvbkgAEjQKBXBhdXNlGAwgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5QYXVzZUV4ZWN1dGlvbkgAEjYKBnJlc3VtZRgNIAEoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuUmVzdW1lRXhlY3V0aW9uSAASPAoJdGVybWluYXRlGA4gASgLMicuYmF0dXRhLmV4ZWN1dGlvbi52MS5UZXJtaW5hdGVFeGVjdXRpb25IABIyCglza2lwX3N0ZXAYDyABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLlNraXBTdGVwSAASNAoFcmV0cnkYECABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLlJldHJ5RXhlY3V0aW9uSAASPgoPZGVjaWRlX2FwcHJvdmFsGBEgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5EZWNpZGVBcHByb3ZhbEgAEj4KCmNvbXBlbnNhdGUYEiABKAsyKC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGVFeGVjdXRpb25IABJAChBkZWxldGVfZXhlY3V0aW9uGBMgASgLMiQuYmF0dXRhLmV4ZWN1dGlvbi52MS5EZWxldGVFeGVjdXRpb25IABIxCgZzaWduYWwYFCABKAsyHy5iYXR1dGEuZXhlY3V0aW9uLnYxLlNlbmRTaWduYWxIAEIJCgdjb21tYW5kIvECCg5TdGFydEV4ZWN1dGlvbhIRCgljb25maWdfaWQYASABKAkSFgoOY29uZmlnX3ZlcnNpb24YAiABKAUSJQoFaW5wdXQYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEAoIdHJhY2VfaWQYBCABKAkSEgoKc2Vzc2lvbl9pZBgFIAEoCRIUCgxjYWxsYmFja191cmwYBiABKAkSKQoIbWV0YWRhdGEYByABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhQKDHJlcXVlc3RfaGFzaBgIIAEoCRITCgt0cmFjZXBhcmVudBgJIAEoCRIQCghzdGFydF9hdBgKIAEoARItCgRmb3JrGAsgASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5Gb3JrU291cmNlEhAKCHByaW9yaXR5GAwgASgJEigKBmJ1ZGdldBgNIAEoCzIYLmJhdHV0YS5jb21tb24udjEuQnVkZ2V0IjgKCkZvcmtTb3VyY2USFAoMZXhlY3V0aW9uX2lkGAEgASgJEhQKDGZyb21fc3RlcF9pZBgCIAEoCSI1Cg9DYW5jZWxFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJEhIKCmNvbXBlbnNhdGUYAiABKAgiLQoOUGF1c2VFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJEgsKA25vdxgCIAEoCCIhCg9SZXN1bWVFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJIiQKElRlcm1pbmF0ZUV4ZWN1dGlvbhIOCgZyZWFzb24YASABKAkiKwoIU2tpcFN0ZXASDwoHc3RlcF9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkiagoORGVjaWRlQXBwcm92YWwSDwoHc3RlcF9pZBgBIAEoCRIQCghhcHByb3ZlZBgCIAEoCBIPCgdjb21tZW50GAMgASgJEiQKBGRhdGEYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiQwoKU2VuZFNpZ25hbBIMCgRuYW1lGAEgASgJEicKB3BheWxvYWQYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiIAoOUmV0cnlFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJIiUKE0NvbXBlbnNhdGVFeGVjdXRpb24SDgoGcmVhc29uGAEgASgJIkUKD0RlbGV0ZUV4ZWN1dGlvbhIOCgZyZWFzb24YASABKAkSEgoKaWZfdmVyc2lvbhgCIAEoBRIOCgZwb2xpY3kYAyABKAkibAoMQ29tbWFuZFJlcGx5Ei8KCGFjY2VwdGVkGAEgASgLMh0uYmF0dXRhLmV4ZWN1dGlvbi52MS5BY2NlcHRlZBIrCghyZWplY3RlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCKAAQoIQWNjZXB0ZWQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEhAKCHRyYWNlX2lkGAIgASgJEg4KBnN0YXR1cxgDIAEoCRIPCgd2ZXJzaW9uGAQgASgFEhAKCHJlcGVhdGVkGAUgASgIEhkKEWVuYWJsZV9tb25pdG9yaW5nGAYgASgIIkQKDVJlc3VsdFJlcXVlc3QSMwoHcmVzdWx0cxgBIAMoCzIiLmJhdHV0YS5leGVjdXRpb24udjEuQXR0ZW1wdFJlc3VsdCKJAgoNQXR0ZW1wdFJlc3VsdBIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIPCgdhdHRlbXB0GAMgASgFEgoKAm9rGAQgASgIEiYKBm91dHB1dBgFIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAYgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhIKCnN0YXJ0ZWRfYXQYByABKAESEwoLZmluaXNoZWRfYXQYCCABKAESEQoJd29ya2VyX2lkGAkgASgJEhUKDWFnZW50X3ZlcnNpb24YCiABKAkSDQoFdG9rZW4YCyABKAkiWAoLUmVzdWx0UmVwbHkSMgoHcmVwbGllcxgBIAMoCzIhLmJhdHV0YS5leGVjdXRpb24udjEuQXR0ZW1wdFJlcGx5EhUKDW93bmVyX3N1YmplY3QYAiABKAkiHwoMQXR0ZW1wdFJlcGx5Eg8KB291dGNvbWUYASABKAkilQEKE0F0dGVtcHRDaGVja1JlcXVlc3QSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoBRINCgV0b2tlbhgEIAEoCRITCgtpbmNhcm5hdGlvbhgFIAEoCRITCgtyZWRlbGl2ZXJlZBgGIAEoCBINCgVhbG9uZRgHIAEoCCJXChFBdHRlbXB0Q2hlY2tSZXBseRIOCgZ3YW50ZWQYASABKAgSDgoGcmVhc29uGAIgASgJEgwKBGhlbGQYAyABKAgSFAoMbG9zdF9ydW5uZXJzGAQgASgFIooBChBBdHRlbXB0SGVhcnRiZWF0EhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgdzdGVwX2lkGAIgASgJEg8KB2F0dGVtcHQYAyABKAUSEAoIcHJvZ3Jlc3MYBCABKAESDwoHbWVzc2FnZRgFIAEoCRIMCgRsYXN0GAYgASgIEg0KBXRva2VuGAcgASgJYgZwcm90bzM", [file_batuta_common_v1_common, file_google_protobuf_struct]);
 
 /**
  * @generated from message batuta.execution.v1.CommandRequest
@@ -102,6 +102,12 @@ export type CommandRequest = Message<"batuta.execution.v1.CommandRequest"> & {
      */
     value: DeleteExecution;
     case: "deleteExecution";
+  } | {
+    /**
+     * @generated from field: batuta.execution.v1.SendSignal signal = 20;
+     */
+    value: SendSignal;
+    case: "signal";
   } | { case: undefined; value?: undefined };
 };
 
@@ -175,6 +181,11 @@ export type CommandRequestJson = {
    * @generated from field: batuta.execution.v1.DeleteExecution delete_execution = 19;
    */
   deleteExecution?: DeleteExecutionJson;
+
+  /**
+   * @generated from field: batuta.execution.v1.SendSignal signal = 20;
+   */
+  signal?: SendSignalJson;
 };
 
 /**
@@ -623,6 +634,47 @@ export const DecideApprovalSchema: GenMessage<DecideApproval, {jsonType: DecideA
   messageDesc(file_batuta_execution_v1_commands, 8);
 
 /**
+ * Something that steps wait for has happened.
+ *
+ * @generated from message batuta.execution.v1.SendSignal
+ */
+export type SendSignal = Message<"batuta.execution.v1.SendSignal"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: google.protobuf.Value payload = 2;
+   */
+  payload?: Value | undefined;
+};
+
+/**
+ * Something that steps wait for has happened.
+ *
+ * @generated from message batuta.execution.v1.SendSignal
+ */
+export type SendSignalJson = {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name?: string;
+
+  /**
+   * @generated from field: google.protobuf.Value payload = 2;
+   */
+  payload?: ValueJson;
+};
+
+/**
+ * Describes the message batuta.execution.v1.SendSignal.
+ * Use `create(SendSignalSchema)` to create a new message.
+ */
+export const SendSignalSchema: GenMessage<SendSignal, {jsonType: SendSignalJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_commands, 9);
+
+/**
  * Runs a failed or cancelled execution again from its failed steps.
  *
  * @generated from message batuta.execution.v1.RetryExecution
@@ -651,7 +703,7 @@ export type RetryExecutionJson = {
  * Use `create(RetryExecutionSchema)` to create a new message.
  */
 export const RetryExecutionSchema: GenMessage<RetryExecution, {jsonType: RetryExecutionJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 9);
+  messageDesc(file_batuta_execution_v1_commands, 10);
 
 /**
  * Undoes what an ended execution has completed and not undone, from where an undoing stopped.
@@ -682,7 +734,7 @@ export type CompensateExecutionJson = {
  * Use `create(CompensateExecutionSchema)` to create a new message.
  */
 export const CompensateExecutionSchema: GenMessage<CompensateExecution, {jsonType: CompensateExecutionJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 10);
+  messageDesc(file_batuta_execution_v1_commands, 11);
 
 /**
  * Reduces an ended execution to the event that says so.
@@ -741,7 +793,7 @@ export type DeleteExecutionJson = {
  * Use `create(DeleteExecutionSchema)` to create a new message.
  */
 export const DeleteExecutionSchema: GenMessage<DeleteExecution, {jsonType: DeleteExecutionJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 11);
+  messageDesc(file_batuta_execution_v1_commands, 12);
 
 /**
  * @generated from message batuta.execution.v1.CommandReply
@@ -782,7 +834,7 @@ export type CommandReplyJson = {
  * Use `create(CommandReplySchema)` to create a new message.
  */
 export const CommandReplySchema: GenMessage<CommandReply, {jsonType: CommandReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 12);
+  messageDesc(file_batuta_execution_v1_commands, 13);
 
 /**
  * @generated from message batuta.execution.v1.Accepted
@@ -863,7 +915,7 @@ export type AcceptedJson = {
  * Use `create(AcceptedSchema)` to create a new message.
  */
 export const AcceptedSchema: GenMessage<Accepted, {jsonType: AcceptedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 13);
+  messageDesc(file_batuta_execution_v1_commands, 14);
 
 /**
  * batuta.execution.<partition>.result, and the owner's own subject (see ResultReply.owner_subject)
@@ -894,7 +946,7 @@ export type ResultRequestJson = {
  * Use `create(ResultRequestSchema)` to create a new message.
  */
 export const ResultRequestSchema: GenMessage<ResultRequest, {jsonType: ResultRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 14);
+  messageDesc(file_batuta_execution_v1_commands, 15);
 
 /**
  * @generated from message batuta.execution.v1.AttemptResult
@@ -1031,7 +1083,7 @@ export type AttemptResultJson = {
  * Use `create(AttemptResultSchema)` to create a new message.
  */
 export const AttemptResultSchema: GenMessage<AttemptResult, {jsonType: AttemptResultJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 15);
+  messageDesc(file_batuta_execution_v1_commands, 16);
 
 /**
  * @generated from message batuta.execution.v1.ResultReply
@@ -1078,7 +1130,7 @@ export type ResultReplyJson = {
  * Use `create(ResultReplySchema)` to create a new message.
  */
 export const ResultReplySchema: GenMessage<ResultReply, {jsonType: ResultReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 16);
+  messageDesc(file_batuta_execution_v1_commands, 17);
 
 /**
  * @generated from message batuta.execution.v1.AttemptReply
@@ -1113,7 +1165,7 @@ export type AttemptReplyJson = {
  * Use `create(AttemptReplySchema)` to create a new message.
  */
 export const AttemptReplySchema: GenMessage<AttemptReply, {jsonType: AttemptReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 17);
+  messageDesc(file_batuta_execution_v1_commands, 18);
 
 /**
  * batuta.execution.<partition>.check: is this attempt still wanted?
@@ -1220,7 +1272,7 @@ export type AttemptCheckRequestJson = {
  * Use `create(AttemptCheckRequestSchema)` to create a new message.
  */
 export const AttemptCheckRequestSchema: GenMessage<AttemptCheckRequest, {jsonType: AttemptCheckRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 18);
+  messageDesc(file_batuta_execution_v1_commands, 19);
 
 /**
  * @generated from message batuta.execution.v1.AttemptCheckReply
@@ -1285,7 +1337,7 @@ export type AttemptCheckReplyJson = {
  * Use `create(AttemptCheckReplySchema)` to create a new message.
  */
 export const AttemptCheckReplySchema: GenMessage<AttemptCheckReply, {jsonType: AttemptCheckReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 19);
+  messageDesc(file_batuta_execution_v1_commands, 20);
 
 /**
  * batuta.execution.<partition>.heartbeat (published; answered when a reply subject is given)
@@ -1388,5 +1440,5 @@ export type AttemptHeartbeatJson = {
  * Use `create(AttemptHeartbeatSchema)` to create a new message.
  */
 export const AttemptHeartbeatSchema: GenMessage<AttemptHeartbeat, {jsonType: AttemptHeartbeatJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_commands, 20);
+  messageDesc(file_batuta_execution_v1_commands, 21);
 

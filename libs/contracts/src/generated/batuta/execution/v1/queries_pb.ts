@@ -18,7 +18,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/execution/v1/queries.proto.
  */
 export const file_batuta_execution_v1_queries: GenFile = /*@__PURE__*/
-  fileDesc("CiFiYXR1dGEvZXhlY3V0aW9uL3YxL3F1ZXJpZXMucHJvdG8SE2JhdHV0YS5leGVjdXRpb24udjEiEQoPVG9wb2xvZ3lSZXF1ZXN0IiMKDVRvcG9sb2d5UmVwbHkSEgoKcGFydGl0aW9ucxgBIAEoBSJ2ChNHZXRFeGVjdXRpb25SZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSEAoIdHJhY2VfaWQYAyABKAkSEgoKYXRfdmVyc2lvbhgEIAEoBRIQCghwYXlsb2FkcxgFIAEoCSJ2ChFHZXRFeGVjdXRpb25SZXBseRI1CglleGVjdXRpb24YASABKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV4ZWN1dGlvblZpZXcSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCKuCQoNRXhlY3V0aW9uVmlldxIKCgJpZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSFgoOY29uZmlnX3ZlcnNpb24YBSABKAUSEAoIc3RyYXRlZ3kYBiABKAkSDgoGc3RhdHVzGAcgASgJEiUKBWlucHV0GAggASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiYKBm91dHB1dBgJIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAogASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEg8KB3VzZXJfaWQYCyABKAkSEgoKc2Vzc2lvbl9pZBgMIAEoCRIRCgl0ZW5hbnRfaWQYDSABKAkSEgoKY3JlYXRlZF9hdBgOIAEoARISCgpzdGFydGVkX2F0GA8gASgBEhQKDGNvbXBsZXRlZF9hdBgQIAEoARIRCglwYXVzZWRfYXQYESABKAESKQoIbWV0YWRhdGEYEiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhgKEHRvdGFsX2xhdGVuY3lfbXMYEyABKAESFgoOZXN0aW1hdGVkX2Nvc3QYFCABKAESEwoLdG9rZW5fY291bnQYFSABKAUSEgoKY3JlYXRlZF9ieRgWIAEoCRIUCgxjYWxsYmFja191cmwYFyABKAkSDwoHdmVyc2lvbhgYIAEoBRIsCgVzdGVwcxgZIAMoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcFZpZXcSEAoIc3RhcnRfYXQYGiABKAESEwoLZm9ya2VkX2Zyb20YGyABKAkSEAoIcHJpb3JpdHkYHCABKAkSNQoJY29uc2Vuc3VzGB0gAygLMiIuYmF0dXRhLmV4ZWN1dGlvbi52MS5Db25zZW5zdXNWaWV3EjwKDWNvbXBlbnNhdGlvbnMYHiADKAsyJS5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvblZpZXcSEwoLZGVhZGxpbmVfYXQYHyABKAESPgoMY29tcGVuc2F0aW9uGCAgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25PdXRjb21lEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYISABKAkSLwoGYnVkZ2V0GCIgASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5CdWRnZXRWaWV3EjQKDm91dHB1dF9vbWl0dGVkGCMgASgLMhwuYmF0dXRhLmV4ZWN1dGlvbi52MS5PbWl0dGVkEhEKCXBhdXNlZF9ieRgkIAEoCRIUCgxwYXVzZV9yZWFzb24YJSABKAkSFAoMY2FuY2VsbGVkX2J5GCYgASgJEhUKDWNhbmNlbF9yZWFzb24YJyABKAkSEgoKdGVybWluYXRlZBgoIAEoCBIyCghjb250cm9scxgpIAMoCzIgLmJhdHV0YS5leGVjdXRpb24udjEuQ29udHJvbFZpZXcSGQoRZW5hYmxlX21vbml0b3JpbmcYKiABKAgiVwoLQ29udHJvbFZpZXcSDwoHY29tbWFuZBgBIAEoCRIKCgJhdBgCIAEoARIKCgJieRgDIAEoCRIOCgZyZWFzb24YBCABKAkSDwoHc3RlcF9pZBgFIAEoCSKTAQoKQnVkZ2V0VmlldxISCgptYXhfdG9rZW5zGAEgASgBEhAKCG1heF9jb3N0GAIgASgBEhQKDHNwZW50X3Rva2VucxgDIAEoARISCgpzcGVudF9jb3N0GAQgASgBEjUKCGV4Y2VlZGVkGAUgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5CdWRnZXRFeGNlZWRlZCLLAgoNQ29uc2Vuc3VzVmlldxIQCghncm91cF9pZBgBIAEoCRIMCgRtb2RlGAIgASgJEg4KBnN0YXR1cxgDIAEoCRIoCgV2b3RlcxgEIAMoCzIZLmJhdHV0YS5leGVjdXRpb24udjEuVm90ZRIPCgd3aW5uZXJzGAUgAygJEg8KB2Rpc3NlbnQYBiADKAkSEgoKZGVjaWRlZF9ieRgHIAEoCRINCgVzaGFyZRgIIAEoARIqCgdmYWlsdXJlGAkgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEiYKBm91dHB1dBgKIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCglzZXJ2ZWRfYnkYCyABKAkSNAoOb3V0cHV0X29taXR0ZWQYDCABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQicAoQQ29tcGVuc2F0aW9uVmlldxIPCgdzdGVwX2lkGAEgASgJEg4KBnN0YXR1cxgCIAEoCRIqCgdmYWlsdXJlGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEg8KB2F0dGVtcHQYBCABKAUiogYKCFN0ZXBWaWV3EhIKCnN0ZXBfaW5kZXgYASABKAUSDwoHc3RlcF9pZBgCIAEoCRIRCglzdGVwX25hbWUYAyABKAkSEAoIYWdlbnRfaWQYBCABKAkSFQoNYWdlbnRfdmVyc2lvbhgFIAEoCRIOCgZzdGF0dXMYBiABKAkSJgoGb3V0cHV0GAcgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEioKB2ZhaWx1cmUYCCABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSFAoMZGVwZW5kZW5jaWVzGAkgAygJEg8KB2F0dGVtcHQYCiABKAUSEwoLcmV0cnlfY291bnQYCyABKAUSEgoKc3RhcnRlZF9hdBgMIAEoARIUCgxjb21wbGV0ZWRfYXQYDSABKAESEgoKbGF0ZW5jeV9tcxgOIAEoARITCgt0b2tlbl9jb3VudBgPIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgQIAEoARITCgtza2lwX3JlYXNvbhgRIAEoCRIUCgxmYWxsYmFja19mb3IYEiABKAkSEQoJc2VydmVkX2J5GBMgASgJEhIKCm91dHB1dF9rZXkYFCABKAkSEAoIcHJvZ3Jlc3MYFSABKAESGAoQcHJvZ3Jlc3NfbWVzc2FnZRgWIAEoCRIXCg9jb25zZW5zdXNfZ3JvdXAYFyABKAkSDgoGcmV1c2VkGBggASgIEhAKCHJldHJ5X2F0GBkgASgBEjMKCGFwcHJvdmFsGBogASgLMiEuYmF0dXRhLmV4ZWN1dGlvbi52MS5BcHByb3ZhbFZpZXcSNAoOb3V0cHV0X29taXR0ZWQYGyABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQSEgoKc2tpcHBlZF9ieRgcIAEoCRIUCgxza2lwX2NvbW1lbnQYHSABKAkSLwoGcXVldWVkGB4gASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5RdWV1ZWRWaWV3EisKBHdhaXQYHyABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLldhaXRWaWV3Ij4KCFdhaXRWaWV3Eg4KBnN0YXR1cxgBIAEoCRIQCghzaW5jZV9hdBgCIAEoARIQCgh1bnRpbF9hdBgDIAEoASJdCgpRdWV1ZWRWaWV3EhAKCHNpbmNlX2F0GAEgASgBEgwKBHBvb2wYAiABKAkSDwoHd29ya2VycxgDIAEoBRINCgVzbG90cxgEIAEoBRIPCgdiYWNrbG9nGAUgASgFIiEKEExpc3RQb29sc1JlcXVlc3QSDQoFcG9vbHMYASADKAkiagoOTGlzdFBvb2xzUmVwbHkSLAoFcG9vbHMYASADKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLlBvb2xWaWV3EioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwidgoIUG9vbFZpZXcSDAoEcG9vbBgBIAEoCRIPCgd3b3JrZXJzGAIgASgFEg0KBXNsb3RzGAMgASgFEgwKBGZyZWUYBCABKAUSDwoHYmFja2xvZxgFIAEoBRINCgV0YWtlbhgGIAEoBRIOCgZhZ2VudHMYByADKAki7wIKDEFwcHJvdmFsVmlldxIOCgZzdGF0dXMYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIlCgVpbnB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCglhcHByb3ZlcnMYBCADKAkSFAoMcmVxdWVzdGVkX2F0GAUgASgBEhMKC2RlYWRsaW5lX2F0GAYgASgBEhIKCmRlY2lkZWRfYXQYByABKAESEgoKZGVjaWRlZF9ieRgIIAEoCRIPCgdjb21tZW50GAkgASgJEiQKBGRhdGEYCiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEQoJdGltZWRfb3V0GAsgASgIEjMKDWlucHV0X29taXR0ZWQYDCABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQSMgoMZGF0YV9vbWl0dGVkGA0gASgLMhwuYmF0dXRhLmV4ZWN1dGlvbi52MS5PbWl0dGVkIkoKDkdldFN0ZXBSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSDwoHc3RlcF9pZBgDIAEoCSKYAgoMR2V0U3RlcFJlcGx5Eg4KBnN0YXR1cxgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEisKBHN0ZXAYAyABKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLlN0ZXBWaWV3EiUKBWlucHV0GAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEjMKDWlucHV0X29taXR0ZWQYBSABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQSMgoIYXR0ZW1wdHMYBiADKAsyIC5iYXR1dGEuZXhlY3V0aW9uLnYxLlN0ZXBBdHRlbXB0EioKB3JlZnVzZWQYByABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwi7wEKC1N0ZXBBdHRlbXB0Eg8KB2F0dGVtcHQYASABKAUSDgoGc3RhdHVzGAIgASgJEhQKDHNjaGVkdWxlZF9hdBgDIAEoARISCgpzdGFydGVkX2F0GAQgASgBEhMKC2ZpbmlzaGVkX2F0GAUgASgBEioKB2ZhaWx1cmUYBiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSEAoIcmV0cnlfYXQYByABKAESEwoLdG9rZW5fY291bnQYCCABKAUSFgoOZXN0aW1hdGVkX2Nvc3QYCSABKAESFQoNYWdlbnRfdmVyc2lvbhgKIAEoCSKAAQoRR2V0UGF5bG9hZFJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRISCgphdF92ZXJzaW9uGAMgASgFEg8KB3N0ZXBfaWQYBCABKAkSDwoHcGF5bG9hZBgFIAEoCRIMCgRmcm9tGAYgASgBIl4KD0dldFBheWxvYWRSZXBseRIMCgR0ZXh0GAEgASgJEhEKCW5leHRfZnJvbRgCIAEoARIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIpgBChRMaXN0QXBwcm92YWxzUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSDQoFbGltaXQYAiABKAUSDgoGY3Vyc29yGAMgASgJEhAKCGFwcHJvdmVyGAQgASgJEhEKCWNvbmZpZ19pZBgFIAEoCRIUCgxleGVjdXRpb25faWQYBiABKAkSEwoLY29uZmlnX25hbWUYByABKAkijgEKEkxpc3RBcHByb3ZhbHNSZXBseRI3CglhcHByb3ZhbHMYASADKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLkFwcHJvdmFsU3VtbWFyeRITCgtuZXh0X2N1cnNvchgCIAEoCRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsItIBCg9BcHByb3ZhbFN1bW1hcnkSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3N0ZXBfaWQYAiABKAkSEQoJc3RlcF9uYW1lGAMgASgJEhEKCWNvbmZpZ19pZBgEIAEoCRITCgtjb25maWdfbmFtZRgFIAEoCRIPCgdtZXNzYWdlGAYgASgJEhEKCWFwcHJvdmVycxgHIAMoCRIUCgxyZXF1ZXN0ZWRfYXQYCCABKAESEwoLZGVhZGxpbmVfYXQYCSABKAESDgoGc3RhdHVzGAogASgJIvQBChVMaXN0RXhlY3V0aW9uc1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhEKCWNvbmZpZ19pZBgCIAEoCRIOCgZzdGF0dXMYAyADKAkSDwoHdXNlcl9pZBgEIAEoCRIUCgxjcmVhdGVkX2Zyb20YBSABKAESEgoKY3JlYXRlZF90bxgGIAEoARITCgtjb25maWdfbmFtZRgHIAEoCRINCgVsaW1pdBgIIAEoBRIOCgZjdXJzb3IYCSABKAkSEgoKc2Vzc2lvbl9pZBgKIAEoCRIOCgZvZmZzZXQYCyABKAUSEgoKd2l0aF90b3RhbBgMIAEoCCKgAQoTTGlzdEV4ZWN1dGlvbnNSZXBseRI5CgpleGVjdXRpb25zGAEgAygLMiUuYmF0dXRhLmV4ZWN1dGlvbi52MS5FeGVjdXRpb25TdW1tYXJ5EhMKC25leHRfY3Vyc29yGAIgASgJEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwSDQoFdG90YWwYBCABKAEisQMKEEV4ZWN1dGlvblN1bW1hcnkSCgoCaWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEg4KBnN0YXR1cxgFIAEoCRIPCgd1c2VyX2lkGAYgASgJEhIKCnNlc3Npb25faWQYByABKAkSEQoJdGVuYW50X2lkGAggASgJEhIKCmNyZWF0ZWRfYXQYCSABKAESEgoKc3RhcnRlZF9hdBgKIAEoARIUCgxjb21wbGV0ZWRfYXQYCyABKAESEQoJcGF1c2VkX2F0GAwgASgBEhgKEHRvdGFsX2xhdGVuY3lfbXMYDSABKAESFgoOZXN0aW1hdGVkX2Nvc3QYDiABKAESEgoKY3JlYXRlZF9ieRgPIAEoCRITCgt0b2tlbl9jb3VudBgQIAEoBRIqCgdmYWlsdXJlGBEgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEjcKDWN1cnJlbnRfc3RlcHMYEiADKAsyIC5iYXR1dGEuZXhlY3V0aW9uLnYxLkN1cnJlbnRTdGVwIn8KC0N1cnJlbnRTdGVwEg8KB3N0ZXBfaWQYASABKAkSEQoJc3RlcF9uYW1lGAIgASgJEhAKCGFnZW50X2lkGAMgASgJEg4KBnN0YXR1cxgEIAEoCRIPCgdhdHRlbXB0GAUgASgFEhkKEWF3YWl0aW5nX2FwcHJvdmFsGAYgASgIImEKEUxpc3RFdmVudHNSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSFAoMZnJvbV92ZXJzaW9uGAMgASgFEg0KBWxpbWl0GAQgASgFIn8KD0xpc3RFdmVudHNSZXBseRIqCgZldmVudHMYASADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhQKDG5leHRfdmVyc2lvbhgCIAEoBRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIkEKFlZlcmlmeUV4ZWN1dGlvblJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCSJ+ChRWZXJpZnlFeGVjdXRpb25SZXBseRI6CglpbnRlZ3JpdHkYASABKAsyJy5iYXR1dGEuZXhlY3V0aW9uLnYxLkV4ZWN1dGlvbkludGVncml0eRIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIrsCChJFeGVjdXRpb25JbnRlZ3JpdHkSDgoGaW50YWN0GAEgASgIEg4KBmV2ZW50cxgCIAEoBRIOCgZsaW5rZWQYAyABKAUSEAoIdW5saW5rZWQYBCABKAUSMwoIcHJvYmxlbXMYBSADKAsyIS5iYXR1dGEuZXhlY3V0aW9uLnYxLkNoYWluUHJvYmxlbRIsCgRoZWFkGAYgASgLMh4uYmF0dXRhLmV4ZWN1dGlvbi52MS5DaGFpbkhlYWQSMAoGYW5jaG9yGAcgASgLMiAuYmF0dXRhLmV4ZWN1dGlvbi52MS5DaGFpbkFuY2hvchIUCgxleGVjdXRpb25faWQYCCABKAkSOAoHZGVsZXRlZBgJIAEoCzInLmJhdHV0YS5leGVjdXRpb24udjEuRXhlY3V0aW9uVG9tYnN0b25lImQKEkV4ZWN1dGlvblRvbWJzdG9uZRISCgpkZWxldGVkX2F0GAEgASgBEgoKAmJ5GAIgASgJEg4KBnJlYXNvbhgDIAEoCRIOCgZwb2xpY3kYBCABKAkSDgoGZXZlbnRzGAUgASgFIpYBCgxDaGFpblByb2JsZW0SDAoEa2luZBgBIAEoCRIUCgxmcm9tX3ZlcnNpb24YAiABKAUSEgoKdG9fdmVyc2lvbhgDIAEoBRIRCglwYXJ0aXRpb24YBCABKAUSFQoNZnJvbV9wb3NpdGlvbhgFIAEoARITCgt0b19wb3NpdGlvbhgGIAEoARIPCgdtZXNzYWdlGAcgASgJIjwKCUNoYWluSGVhZBIPCgd2ZXJzaW9uGAEgASgFEhAKCHBvc2l0aW9uGAIgASgBEgwKBGxpbmsYAyABKAkiiQEKC0NoYWluQW5jaG9yEg4KBnN0YXR1cxgBIAEoCRIVCg11cF90b192ZXJzaW9uGAIgASgFEhsKE2NoZWNrcG9pbnRfcG9zaXRpb24YAyABKAESFQoNY2hlY2twb2ludF9hdBgEIAEoARIOCgZrZXlfaWQYBSABKAkSDwoHbWVzc2FnZRgGIAEoCSJXChZFeHBvcnRFeGVjdXRpb25SZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSFAoMZnJvbV92ZXJzaW9uGAMgASgFImcKFEV4cG9ydEV4ZWN1dGlvblJlcGx5Eg0KBWxpbmVzGAEgAygJEhQKDG5leHRfdmVyc2lvbhgCIAEoBRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIisKEkdldFZlcnNpb25zUmVxdWVzdBIVCg1leGVjdXRpb25faWRzGAEgAygJIjMKEEdldFZlcnNpb25zUmVwbHkSEAoIdmVyc2lvbnMYASADKAUSDQoFZW5kZWQYAiADKAgiKQoQR2V0U3RhcnRzUmVxdWVzdBIVCg1leGVjdXRpb25faWRzGAEgAygJIkMKDkdldFN0YXJ0c1JlcGx5EjEKBnN0YXJ0cxgBIAMoCzIhLmJhdHV0YS5leGVjdXRpb24udjEuU3RhcnRTdW1tYXJ5IpgBCgxTdGFydFN1bW1hcnkSFAoMZXhlY3V0aW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIQCgh0cmFjZV9pZBgDIAEoCRIRCgljb25maWdfaWQYBCABKAkSEwoLY29uZmlnX25hbWUYBSABKAkSDwoHdXNlcl9pZBgGIAEoCRIUCgxjYWxsYmFja191cmwYByABKAkiqwEKDlJlYWRMb2dSZXF1ZXN0EhEKCXBhcnRpdGlvbhgBIAEoBRIWCg5hZnRlcl9wb3NpdGlvbhgCIAEoARINCgVsaW1pdBgDIAEoBRINCgV0eXBlcxgEIAMoCRIvCgdjdXJzb3JzGAUgAygLMh4uYmF0dXRhLmV4ZWN1dGlvbi52MS5Mb2dDdXJzb3ISHwoXb25seV9jYWxsZWRfYmFja19zdGFydHMYBiABKAgiNgoJTG9nQ3Vyc29yEhEKCXBhcnRpdGlvbhgBIAEoBRIWCg5hZnRlcl9wb3NpdGlvbhgCIAEoASJ5CgxSZWFkTG9nUmVwbHkSKgoGZXZlbnRzGAEgAygLMhouYmF0dXRhLmV4ZWN1dGlvbi52MS5FdmVudBIQCghwb3NpdGlvbhgCIAEoARIrCgVwYWdlcxgDIAMoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuTG9nUGFnZSJVCgdMb2dQYWdlEioKBmV2ZW50cxgBIAMoCzIaLmJhdHV0YS5leGVjdXRpb24udjEuRXZlbnQSEAoIcG9zaXRpb24YAiABKAESDAoEbW9yZRgDIAEoCCKjAQoPTGlmZWN5Y2xlTm90aWNlEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSDAoEdHlwZRgDIAEoCRIRCglwYXJ0aXRpb24YBCABKAUSEAoIcG9zaXRpb24YBSABKAESNAoGb3RoZXJzGAYgAygLMiQuYmF0dXRhLmV4ZWN1dGlvbi52MS5MaWZlY3ljbGVOb3RpY2ViBnByb3RvMw", [file_batuta_common_v1_common, file_batuta_execution_v1_events, file_google_protobuf_struct]);
+  fileDesc("CiFiYXR1dGEvZXhlY3V0aW9uL3YxL3F1ZXJpZXMucHJvdG8SE2JhdHV0YS5leGVjdXRpb24udjEiEQoPVG9wb2xvZ3lSZXF1ZXN0IiMKDVRvcG9sb2d5UmVwbHkSEgoKcGFydGl0aW9ucxgBIAEoBSJ2ChNHZXRFeGVjdXRpb25SZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSEAoIdHJhY2VfaWQYAyABKAkSEgoKYXRfdmVyc2lvbhgEIAEoBRIQCghwYXlsb2FkcxgFIAEoCSJ2ChFHZXRFeGVjdXRpb25SZXBseRI1CglleGVjdXRpb24YASABKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV4ZWN1dGlvblZpZXcSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCLlCQoNRXhlY3V0aW9uVmlldxIKCgJpZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSFgoOY29uZmlnX3ZlcnNpb24YBSABKAUSEAoIc3RyYXRlZ3kYBiABKAkSDgoGc3RhdHVzGAcgASgJEiUKBWlucHV0GAggASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiYKBm91dHB1dBgJIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAogASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEg8KB3VzZXJfaWQYCyABKAkSEgoKc2Vzc2lvbl9pZBgMIAEoCRIRCgl0ZW5hbnRfaWQYDSABKAkSEgoKY3JlYXRlZF9hdBgOIAEoARISCgpzdGFydGVkX2F0GA8gASgBEhQKDGNvbXBsZXRlZF9hdBgQIAEoARIRCglwYXVzZWRfYXQYESABKAESKQoIbWV0YWRhdGEYEiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhgKEHRvdGFsX2xhdGVuY3lfbXMYEyABKAESFgoOZXN0aW1hdGVkX2Nvc3QYFCABKAESEwoLdG9rZW5fY291bnQYFSABKAUSEgoKY3JlYXRlZF9ieRgWIAEoCRIUCgxjYWxsYmFja191cmwYFyABKAkSDwoHdmVyc2lvbhgYIAEoBRIsCgVzdGVwcxgZIAMoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcFZpZXcSEAoIc3RhcnRfYXQYGiABKAESEwoLZm9ya2VkX2Zyb20YGyABKAkSEAoIcHJpb3JpdHkYHCABKAkSNQoJY29uc2Vuc3VzGB0gAygLMiIuYmF0dXRhLmV4ZWN1dGlvbi52MS5Db25zZW5zdXNWaWV3EjwKDWNvbXBlbnNhdGlvbnMYHiADKAsyJS5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvblZpZXcSEwoLZGVhZGxpbmVfYXQYHyABKAESPgoMY29tcGVuc2F0aW9uGCAgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25PdXRjb21lEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYISABKAkSLwoGYnVkZ2V0GCIgASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5CdWRnZXRWaWV3EjQKDm91dHB1dF9vbWl0dGVkGCMgASgLMhwuYmF0dXRhLmV4ZWN1dGlvbi52MS5PbWl0dGVkEhEKCXBhdXNlZF9ieRgkIAEoCRIUCgxwYXVzZV9yZWFzb24YJSABKAkSFAoMY2FuY2VsbGVkX2J5GCYgASgJEhUKDWNhbmNlbF9yZWFzb24YJyABKAkSEgoKdGVybWluYXRlZBgoIAEoCBIyCghjb250cm9scxgpIAMoCzIgLmJhdHV0YS5leGVjdXRpb24udjEuQ29udHJvbFZpZXcSGQoRZW5hYmxlX21vbml0b3JpbmcYKiABKAgSNQoMa2VwdF9zaWduYWxzGCsgAygLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5LZXB0U2lnbmFsIlcKC0NvbnRyb2xWaWV3Eg8KB2NvbW1hbmQYASABKAkSCgoCYXQYAiABKAESCgoCYnkYAyABKAkSDgoGcmVhc29uGAQgASgJEg8KB3N0ZXBfaWQYBSABKAkikwEKCkJ1ZGdldFZpZXcSEgoKbWF4X3Rva2VucxgBIAEoARIQCghtYXhfY29zdBgCIAEoARIUCgxzcGVudF90b2tlbnMYAyABKAESEgoKc3BlbnRfY29zdBgEIAEoARI1CghleGNlZWRlZBgFIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuQnVkZ2V0RXhjZWVkZWQiywIKDUNvbnNlbnN1c1ZpZXcSEAoIZ3JvdXBfaWQYASABKAkSDAoEbW9kZRgCIAEoCRIOCgZzdGF0dXMYAyABKAkSKAoFdm90ZXMYBCADKAsyGS5iYXR1dGEuZXhlY3V0aW9uLnYxLlZvdGUSDwoHd2lubmVycxgFIAMoCRIPCgdkaXNzZW50GAYgAygJEhIKCmRlY2lkZWRfYnkYByABKAkSDQoFc2hhcmUYCCABKAESKgoHZmFpbHVyZRgJIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRImCgZvdXRwdXQYCiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEQoJc2VydmVkX2J5GAsgASgJEjQKDm91dHB1dF9vbWl0dGVkGAwgASgLMhwuYmF0dXRhLmV4ZWN1dGlvbi52MS5PbWl0dGVkInAKEENvbXBlbnNhdGlvblZpZXcSDwoHc3RlcF9pZBgBIAEoCRIOCgZzdGF0dXMYAiABKAkSKgoHZmFpbHVyZRgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIPCgdhdHRlbXB0GAQgASgFItMGCghTdGVwVmlldxISCgpzdGVwX2luZGV4GAEgASgFEg8KB3N0ZXBfaWQYAiABKAkSEQoJc3RlcF9uYW1lGAMgASgJEhAKCGFnZW50X2lkGAQgASgJEhUKDWFnZW50X3ZlcnNpb24YBSABKAkSDgoGc3RhdHVzGAYgASgJEiYKBm91dHB1dBgHIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAggASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhQKDGRlcGVuZGVuY2llcxgJIAMoCRIPCgdhdHRlbXB0GAogASgFEhMKC3JldHJ5X2NvdW50GAsgASgFEhIKCnN0YXJ0ZWRfYXQYDCABKAESFAoMY29tcGxldGVkX2F0GA0gASgBEhIKCmxhdGVuY3lfbXMYDiABKAESEwoLdG9rZW5fY291bnQYDyABKAUSFgoOZXN0aW1hdGVkX2Nvc3QYECABKAESEwoLc2tpcF9yZWFzb24YESABKAkSFAoMZmFsbGJhY2tfZm9yGBIgASgJEhEKCXNlcnZlZF9ieRgTIAEoCRISCgpvdXRwdXRfa2V5GBQgASgJEhAKCHByb2dyZXNzGBUgASgBEhgKEHByb2dyZXNzX21lc3NhZ2UYFiABKAkSFwoPY29uc2Vuc3VzX2dyb3VwGBcgASgJEg4KBnJldXNlZBgYIAEoCBIQCghyZXRyeV9hdBgZIAEoARIzCghhcHByb3ZhbBgaIAEoCzIhLmJhdHV0YS5leGVjdXRpb24udjEuQXBwcm92YWxWaWV3EjQKDm91dHB1dF9vbWl0dGVkGBsgASgLMhwuYmF0dXRhLmV4ZWN1dGlvbi52MS5PbWl0dGVkEhIKCnNraXBwZWRfYnkYHCABKAkSFAoMc2tpcF9jb21tZW50GB0gASgJEi8KBnF1ZXVlZBgeIAEoCzIfLmJhdHV0YS5leGVjdXRpb24udjEuUXVldWVkVmlldxIrCgR3YWl0GB8gASgLMh0uYmF0dXRhLmV4ZWN1dGlvbi52MS5XYWl0VmlldxIvCgZzaWduYWwYICABKAsyHy5iYXR1dGEuZXhlY3V0aW9uLnYxLlNpZ25hbFZpZXciewoKU2lnbmFsVmlldxIOCgZzdGF0dXMYASABKAkSDAoEbmFtZRgCIAEoCRIQCghzaW5jZV9hdBgDIAEoARITCgtkZWFkbGluZV9hdBgEIAEoARITCgtyZWNlaXZlZF9hdBgFIAEoARITCgtyZWNlaXZlZF9ieRgGIAEoCSJECgpLZXB0U2lnbmFsEgwKBG5hbWUYASABKAkSEwoLcmVjZWl2ZWRfYXQYAiABKAESEwoLcmVjZWl2ZWRfYnkYAyABKAkiPgoIV2FpdFZpZXcSDgoGc3RhdHVzGAEgASgJEhAKCHNpbmNlX2F0GAIgASgBEhAKCHVudGlsX2F0GAMgASgBIl0KClF1ZXVlZFZpZXcSEAoIc2luY2VfYXQYASABKAESDAoEcG9vbBgCIAEoCRIPCgd3b3JrZXJzGAMgASgFEg0KBXNsb3RzGAQgASgFEg8KB2JhY2tsb2cYBSABKAUiIQoQTGlzdFBvb2xzUmVxdWVzdBINCgVwb29scxgBIAMoCSJqCg5MaXN0UG9vbHNSZXBseRIsCgVwb29scxgBIAMoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuUG9vbFZpZXcSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCJ2CghQb29sVmlldxIMCgRwb29sGAEgASgJEg8KB3dvcmtlcnMYAiABKAUSDQoFc2xvdHMYAyABKAUSDAoEZnJlZRgEIAEoBRIPCgdiYWNrbG9nGAUgASgFEg0KBXRha2VuGAYgASgFEg4KBmFnZW50cxgHIAMoCSLvAgoMQXBwcm92YWxWaWV3Eg4KBnN0YXR1cxgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEiUKBWlucHV0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCWFwcHJvdmVycxgEIAMoCRIUCgxyZXF1ZXN0ZWRfYXQYBSABKAESEwoLZGVhZGxpbmVfYXQYBiABKAESEgoKZGVjaWRlZF9hdBgHIAEoARISCgpkZWNpZGVkX2J5GAggASgJEg8KB2NvbW1lbnQYCSABKAkSJAoEZGF0YRgKIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCgl0aW1lZF9vdXQYCyABKAgSMwoNaW5wdXRfb21pdHRlZBgMIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuT21pdHRlZBIyCgxkYXRhX29taXR0ZWQYDSABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQiSgoOR2V0U3RlcFJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIPCgdzdGVwX2lkGAMgASgJIpgCCgxHZXRTdGVwUmVwbHkSDgoGc3RhdHVzGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSKwoEc3RlcBgDIAEoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcFZpZXcSJQoFaW5wdXQYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSMwoNaW5wdXRfb21pdHRlZBgFIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuT21pdHRlZBIyCghhdHRlbXB0cxgGIAMoCzIgLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcEF0dGVtcHQSKgoHcmVmdXNlZBgHIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCLvAQoLU3RlcEF0dGVtcHQSDwoHYXR0ZW1wdBgBIAEoBRIOCgZzdGF0dXMYAiABKAkSFAoMc2NoZWR1bGVkX2F0GAMgASgBEhIKCnN0YXJ0ZWRfYXQYBCABKAESEwoLZmluaXNoZWRfYXQYBSABKAESKgoHZmFpbHVyZRgGIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIQCghyZXRyeV9hdBgHIAEoARITCgt0b2tlbl9jb3VudBgIIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgJIAEoARIVCg1hZ2VudF92ZXJzaW9uGAogASgJIoABChFHZXRQYXlsb2FkUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJEhIKCmF0X3ZlcnNpb24YAyABKAUSDwoHc3RlcF9pZBgEIAEoCRIPCgdwYXlsb2FkGAUgASgJEgwKBGZyb20YBiABKAEiXgoPR2V0UGF5bG9hZFJlcGx5EgwKBHRleHQYASABKAkSEQoJbmV4dF9mcm9tGAIgASgBEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwimAEKFExpc3RBcHByb3ZhbHNSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRINCgVsaW1pdBgCIAEoBRIOCgZjdXJzb3IYAyABKAkSEAoIYXBwcm92ZXIYBCABKAkSEQoJY29uZmlnX2lkGAUgASgJEhQKDGV4ZWN1dGlvbl9pZBgGIAEoCRITCgtjb25maWdfbmFtZRgHIAEoCSKOAQoSTGlzdEFwcHJvdmFsc1JlcGx5EjcKCWFwcHJvdmFscxgBIAMoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuQXBwcm92YWxTdW1tYXJ5EhMKC25leHRfY3Vyc29yGAIgASgJEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwi0gEKD0FwcHJvdmFsU3VtbWFyeRIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIRCglzdGVwX25hbWUYAyABKAkSEQoJY29uZmlnX2lkGAQgASgJEhMKC2NvbmZpZ19uYW1lGAUgASgJEg8KB21lc3NhZ2UYBiABKAkSEQoJYXBwcm92ZXJzGAcgAygJEhQKDHJlcXVlc3RlZF9hdBgIIAEoARITCgtkZWFkbGluZV9hdBgJIAEoARIOCgZzdGF0dXMYCiABKAki9AEKFUxpc3RFeGVjdXRpb25zUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSEQoJY29uZmlnX2lkGAIgASgJEg4KBnN0YXR1cxgDIAMoCRIPCgd1c2VyX2lkGAQgASgJEhQKDGNyZWF0ZWRfZnJvbRgFIAEoARISCgpjcmVhdGVkX3RvGAYgASgBEhMKC2NvbmZpZ19uYW1lGAcgASgJEg0KBWxpbWl0GAggASgFEg4KBmN1cnNvchgJIAEoCRISCgpzZXNzaW9uX2lkGAogASgJEg4KBm9mZnNldBgLIAEoBRISCgp3aXRoX3RvdGFsGAwgASgIIqABChNMaXN0RXhlY3V0aW9uc1JlcGx5EjkKCmV4ZWN1dGlvbnMYASADKAsyJS5iYXR1dGEuZXhlY3V0aW9uLnYxLkV4ZWN1dGlvblN1bW1hcnkSEwoLbmV4dF9jdXJzb3IYAiABKAkSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBINCgV0b3RhbBgEIAEoASKxAwoQRXhlY3V0aW9uU3VtbWFyeRIKCgJpZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSDgoGc3RhdHVzGAUgASgJEg8KB3VzZXJfaWQYBiABKAkSEgoKc2Vzc2lvbl9pZBgHIAEoCRIRCgl0ZW5hbnRfaWQYCCABKAkSEgoKY3JlYXRlZF9hdBgJIAEoARISCgpzdGFydGVkX2F0GAogASgBEhQKDGNvbXBsZXRlZF9hdBgLIAEoARIRCglwYXVzZWRfYXQYDCABKAESGAoQdG90YWxfbGF0ZW5jeV9tcxgNIAEoARIWCg5lc3RpbWF0ZWRfY29zdBgOIAEoARISCgpjcmVhdGVkX2J5GA8gASgJEhMKC3Rva2VuX2NvdW50GBAgASgFEioKB2ZhaWx1cmUYESABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSNwoNY3VycmVudF9zdGVwcxgSIAMoCzIgLmJhdHV0YS5leGVjdXRpb24udjEuQ3VycmVudFN0ZXAifwoLQ3VycmVudFN0ZXASDwoHc3RlcF9pZBgBIAEoCRIRCglzdGVwX25hbWUYAiABKAkSEAoIYWdlbnRfaWQYAyABKAkSDgoGc3RhdHVzGAQgASgJEg8KB2F0dGVtcHQYBSABKAUSGQoRYXdhaXRpbmdfYXBwcm92YWwYBiABKAgiYQoRTGlzdEV2ZW50c1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIUCgxmcm9tX3ZlcnNpb24YAyABKAUSDQoFbGltaXQYBCABKAUifwoPTGlzdEV2ZW50c1JlcGx5EioKBmV2ZW50cxgBIAMoCzIaLmJhdHV0YS5leGVjdXRpb24udjEuRXZlbnQSFAoMbmV4dF92ZXJzaW9uGAIgASgFEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiQQoWVmVyaWZ5RXhlY3V0aW9uUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJIn4KFFZlcmlmeUV4ZWN1dGlvblJlcGx5EjoKCWludGVncml0eRgBIAEoCzInLmJhdHV0YS5leGVjdXRpb24udjEuRXhlY3V0aW9uSW50ZWdyaXR5EioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiuwIKEkV4ZWN1dGlvbkludGVncml0eRIOCgZpbnRhY3QYASABKAgSDgoGZXZlbnRzGAIgASgFEg4KBmxpbmtlZBgDIAEoBRIQCgh1bmxpbmtlZBgEIAEoBRIzCghwcm9ibGVtcxgFIAMoCzIhLmJhdHV0YS5leGVjdXRpb24udjEuQ2hhaW5Qcm9ibGVtEiwKBGhlYWQYBiABKAsyHi5iYXR1dGEuZXhlY3V0aW9uLnYxLkNoYWluSGVhZBIwCgZhbmNob3IYByABKAsyIC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNoYWluQW5jaG9yEhQKDGV4ZWN1dGlvbl9pZBgIIAEoCRI4CgdkZWxldGVkGAkgASgLMicuYmF0dXRhLmV4ZWN1dGlvbi52MS5FeGVjdXRpb25Ub21ic3RvbmUiZAoSRXhlY3V0aW9uVG9tYnN0b25lEhIKCmRlbGV0ZWRfYXQYASABKAESCgoCYnkYAiABKAkSDgoGcmVhc29uGAMgASgJEg4KBnBvbGljeRgEIAEoCRIOCgZldmVudHMYBSABKAUilgEKDENoYWluUHJvYmxlbRIMCgRraW5kGAEgASgJEhQKDGZyb21fdmVyc2lvbhgCIAEoBRISCgp0b192ZXJzaW9uGAMgASgFEhEKCXBhcnRpdGlvbhgEIAEoBRIVCg1mcm9tX3Bvc2l0aW9uGAUgASgBEhMKC3RvX3Bvc2l0aW9uGAYgASgBEg8KB21lc3NhZ2UYByABKAkiPAoJQ2hhaW5IZWFkEg8KB3ZlcnNpb24YASABKAUSEAoIcG9zaXRpb24YAiABKAESDAoEbGluaxgDIAEoCSKJAQoLQ2hhaW5BbmNob3ISDgoGc3RhdHVzGAEgASgJEhUKDXVwX3RvX3ZlcnNpb24YAiABKAUSGwoTY2hlY2twb2ludF9wb3NpdGlvbhgDIAEoARIVCg1jaGVja3BvaW50X2F0GAQgASgBEg4KBmtleV9pZBgFIAEoCRIPCgdtZXNzYWdlGAYgASgJIlcKFkV4cG9ydEV4ZWN1dGlvblJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIUCgxmcm9tX3ZlcnNpb24YAyABKAUiZwoURXhwb3J0RXhlY3V0aW9uUmVwbHkSDQoFbGluZXMYASADKAkSFAoMbmV4dF92ZXJzaW9uGAIgASgFEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiKwoSR2V0VmVyc2lvbnNSZXF1ZXN0EhUKDWV4ZWN1dGlvbl9pZHMYASADKAkiMwoQR2V0VmVyc2lvbnNSZXBseRIQCgh2ZXJzaW9ucxgBIAMoBRINCgVlbmRlZBgCIAMoCCIpChBHZXRTdGFydHNSZXF1ZXN0EhUKDWV4ZWN1dGlvbl9pZHMYASADKAkiQwoOR2V0U3RhcnRzUmVwbHkSMQoGc3RhcnRzGAEgAygLMiEuYmF0dXRhLmV4ZWN1dGlvbi52MS5TdGFydFN1bW1hcnkimAEKDFN0YXJ0U3VtbWFyeRIUCgxleGVjdXRpb25faWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEhAKCHRyYWNlX2lkGAMgASgJEhEKCWNvbmZpZ19pZBgEIAEoCRITCgtjb25maWdfbmFtZRgFIAEoCRIPCgd1c2VyX2lkGAYgASgJEhQKDGNhbGxiYWNrX3VybBgHIAEoCSKrAQoOUmVhZExvZ1JlcXVlc3QSEQoJcGFydGl0aW9uGAEgASgFEhYKDmFmdGVyX3Bvc2l0aW9uGAIgASgBEg0KBWxpbWl0GAMgASgFEg0KBXR5cGVzGAQgAygJEi8KB2N1cnNvcnMYBSADKAsyHi5iYXR1dGEuZXhlY3V0aW9uLnYxLkxvZ0N1cnNvchIfChdvbmx5X2NhbGxlZF9iYWNrX3N0YXJ0cxgGIAEoCCI2CglMb2dDdXJzb3ISEQoJcGFydGl0aW9uGAEgASgFEhYKDmFmdGVyX3Bvc2l0aW9uGAIgASgBInkKDFJlYWRMb2dSZXBseRIqCgZldmVudHMYASADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhAKCHBvc2l0aW9uGAIgASgBEisKBXBhZ2VzGAMgAygLMhwuYmF0dXRhLmV4ZWN1dGlvbi52MS5Mb2dQYWdlIlUKB0xvZ1BhZ2USKgoGZXZlbnRzGAEgAygLMhouYmF0dXRhLmV4ZWN1dGlvbi52MS5FdmVudBIQCghwb3NpdGlvbhgCIAEoARIMCgRtb3JlGAMgASgIIqMBCg9MaWZlY3ljbGVOb3RpY2USFAoMZXhlY3V0aW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIMCgR0eXBlGAMgASgJEhEKCXBhcnRpdGlvbhgEIAEoBRIQCghwb3NpdGlvbhgFIAEoARI0CgZvdGhlcnMYBiADKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLkxpZmVjeWNsZU5vdGljZWIGcHJvdG8z", [file_batuta_common_v1_common, file_batuta_execution_v1_events, file_google_protobuf_struct]);
 
 /**
  * batuta.execution.query.topology
@@ -423,6 +423,13 @@ export type ExecutionView = Message<"batuta.execution.v1.ExecutionView"> & {
    * @generated from field: bool enable_monitoring = 42;
    */
   enableMonitoring: boolean;
+
+  /**
+   * Signals that no step has taken yet, oldest first.
+   *
+   * @generated from field: repeated batuta.execution.v1.KeptSignal kept_signals = 43;
+   */
+  keptSignals: KeptSignal[];
 };
 
 /**
@@ -660,6 +667,13 @@ export type ExecutionViewJson = {
    * @generated from field: bool enable_monitoring = 42;
    */
   enableMonitoring?: boolean;
+
+  /**
+   * Signals that no step has taken yet, oldest first.
+   *
+   * @generated from field: repeated batuta.execution.v1.KeptSignal kept_signals = 43;
+   */
+  keptSignals?: KeptSignalJson[];
 };
 
 /**
@@ -1229,6 +1243,13 @@ export type StepView = Message<"batuta.execution.v1.StepView"> & {
    * @generated from field: batuta.execution.v1.WaitView wait = 31;
    */
   wait?: WaitView | undefined;
+
+  /**
+   * Of a step with a signal, once it waits for it.
+   *
+   * @generated from field: batuta.execution.v1.SignalView signal = 32;
+   */
+  signal?: SignalView | undefined;
 };
 
 /**
@@ -1411,6 +1432,13 @@ export type StepViewJson = {
    * @generated from field: batuta.execution.v1.WaitView wait = 31;
    */
   wait?: WaitViewJson;
+
+  /**
+   * Of a step with a signal, once it waits for it.
+   *
+   * @generated from field: batuta.execution.v1.SignalView signal = 32;
+   */
+  signal?: SignalViewJson;
 };
 
 /**
@@ -1419,6 +1447,150 @@ export type StepViewJson = {
  */
 export const StepViewSchema: GenMessage<StepView, {jsonType: StepViewJson}> = /*@__PURE__*/
   messageDesc(file_batuta_execution_v1_queries, 9);
+
+/**
+ * The signal that a step waits for, and what became of it. Its payload is the step's output.
+ *
+ * @generated from message batuta.execution.v1.SignalView
+ */
+export type SignalView = Message<"batuta.execution.v1.SignalView"> & {
+  /**
+   * waiting, received, timed_out, or withdrawn: the step ended without it.
+   *
+   * @generated from field: string status = 1;
+   */
+  status: string;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * @generated from field: double since_at = 3;
+   */
+  sinceAt: number;
+
+  /**
+   * @generated from field: double deadline_at = 4;
+   */
+  deadlineAt: number;
+
+  /**
+   * @generated from field: double received_at = 5;
+   */
+  receivedAt: number;
+
+  /**
+   * User id.
+   *
+   * @generated from field: string received_by = 6;
+   */
+  receivedBy: string;
+};
+
+/**
+ * The signal that a step waits for, and what became of it. Its payload is the step's output.
+ *
+ * @generated from message batuta.execution.v1.SignalView
+ */
+export type SignalViewJson = {
+  /**
+   * waiting, received, timed_out, or withdrawn: the step ended without it.
+   *
+   * @generated from field: string status = 1;
+   */
+  status?: string;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name?: string;
+
+  /**
+   * @generated from field: double since_at = 3;
+   */
+  sinceAt?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: double deadline_at = 4;
+   */
+  deadlineAt?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: double received_at = 5;
+   */
+  receivedAt?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * User id.
+   *
+   * @generated from field: string received_by = 6;
+   */
+  receivedBy?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.SignalView.
+ * Use `create(SignalViewSchema)` to create a new message.
+ */
+export const SignalViewSchema: GenMessage<SignalView, {jsonType: SignalViewJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_queries, 10);
+
+/**
+ * A signal that came before a step waited for it, without its payload.
+ *
+ * @generated from message batuta.execution.v1.KeptSignal
+ */
+export type KeptSignal = Message<"batuta.execution.v1.KeptSignal"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: double received_at = 2;
+   */
+  receivedAt: number;
+
+  /**
+   * User id.
+   *
+   * @generated from field: string received_by = 3;
+   */
+  receivedBy: string;
+};
+
+/**
+ * A signal that came before a step waited for it, without its payload.
+ *
+ * @generated from message batuta.execution.v1.KeptSignal
+ */
+export type KeptSignalJson = {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name?: string;
+
+  /**
+   * @generated from field: double received_at = 2;
+   */
+  receivedAt?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * User id.
+   *
+   * @generated from field: string received_by = 3;
+   */
+  receivedBy?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.KeptSignal.
+ * Use `create(KeptSignalSchema)` to create a new message.
+ */
+export const KeptSignalSchema: GenMessage<KeptSignal, {jsonType: KeptSignalJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_queries, 11);
 
 /**
  * What a step waits for, and what became of it.
@@ -1473,7 +1645,7 @@ export type WaitViewJson = {
  * Use `create(WaitViewSchema)` to create a new message.
  */
 export const WaitViewSchema: GenMessage<WaitView, {jsonType: WaitViewJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 10);
+  messageDesc(file_batuta_execution_v1_queries, 12);
 
 /**
  * A task that no worker has taken.
@@ -1560,7 +1732,7 @@ export type QueuedViewJson = {
  * Use `create(QueuedViewSchema)` to create a new message.
  */
 export const QueuedViewSchema: GenMessage<QueuedView, {jsonType: QueuedViewJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 11);
+  messageDesc(file_batuta_execution_v1_queries, 13);
 
 /**
  * batuta.execution.query.pools
@@ -1595,7 +1767,7 @@ export type ListPoolsRequestJson = {
  * Use `create(ListPoolsRequestSchema)` to create a new message.
  */
 export const ListPoolsRequestSchema: GenMessage<ListPoolsRequest, {jsonType: ListPoolsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 12);
+  messageDesc(file_batuta_execution_v1_queries, 14);
 
 /**
  * @generated from message batuta.execution.v1.ListPoolsReply
@@ -1632,7 +1804,7 @@ export type ListPoolsReplyJson = {
  * Use `create(ListPoolsReplySchema)` to create a new message.
  */
 export const ListPoolsReplySchema: GenMessage<ListPoolsReply, {jsonType: ListPoolsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 13);
+  messageDesc(file_batuta_execution_v1_queries, 15);
 
 /**
  * A pool of workers, as it is when it is read.
@@ -1743,7 +1915,7 @@ export type PoolViewJson = {
  * Use `create(PoolViewSchema)` to create a new message.
  */
 export const PoolViewSchema: GenMessage<PoolView, {jsonType: PoolViewJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 14);
+  messageDesc(file_batuta_execution_v1_queries, 16);
 
 /**
  * What a human was asked, and what became of it.
@@ -1910,7 +2082,7 @@ export type ApprovalViewJson = {
  * Use `create(ApprovalViewSchema)` to create a new message.
  */
 export const ApprovalViewSchema: GenMessage<ApprovalView, {jsonType: ApprovalViewJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 15);
+  messageDesc(file_batuta_execution_v1_queries, 17);
 
 /**
  * batuta.execution.query.step: one step with what its agent got, and its attempts.
@@ -1961,7 +2133,7 @@ export type GetStepRequestJson = {
  * Use `create(GetStepRequestSchema)` to create a new message.
  */
 export const GetStepRequestSchema: GenMessage<GetStepRequest, {jsonType: GetStepRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 16);
+  messageDesc(file_batuta_execution_v1_queries, 18);
 
 /**
  * @generated from message batuta.execution.v1.GetStepReply
@@ -2064,7 +2236,7 @@ export type GetStepReplyJson = {
  * Use `create(GetStepReplySchema)` to create a new message.
  */
 export const GetStepReplySchema: GenMessage<GetStepReply, {jsonType: GetStepReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 17);
+  messageDesc(file_batuta_execution_v1_queries, 19);
 
 /**
  * One attempt of a step, as the log tells it.
@@ -2197,7 +2369,7 @@ export type StepAttemptJson = {
  * Use `create(StepAttemptSchema)` to create a new message.
  */
 export const StepAttemptSchema: GenMessage<StepAttempt, {jsonType: StepAttemptJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 18);
+  messageDesc(file_batuta_execution_v1_queries, 20);
 
 /**
  * batuta.execution.query.payload: a part of one payload as JSON text, for those that no message holds whole.
@@ -2294,7 +2466,7 @@ export type GetPayloadRequestJson = {
  * Use `create(GetPayloadRequestSchema)` to create a new message.
  */
 export const GetPayloadRequestSchema: GenMessage<GetPayloadRequest, {jsonType: GetPayloadRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 19);
+  messageDesc(file_batuta_execution_v1_queries, 21);
 
 /**
  * @generated from message batuta.execution.v1.GetPayloadReply
@@ -2345,7 +2517,7 @@ export type GetPayloadReplyJson = {
  * Use `create(GetPayloadReplySchema)` to create a new message.
  */
 export const GetPayloadReplySchema: GenMessage<GetPayloadReply, {jsonType: GetPayloadReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 20);
+  messageDesc(file_batuta_execution_v1_queries, 22);
 
 /**
  * batuta.execution.query.approvals: those that wait now, the oldest first.
@@ -2444,7 +2616,7 @@ export type ListApprovalsRequestJson = {
  * Use `create(ListApprovalsRequestSchema)` to create a new message.
  */
 export const ListApprovalsRequestSchema: GenMessage<ListApprovalsRequest, {jsonType: ListApprovalsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 21);
+  messageDesc(file_batuta_execution_v1_queries, 23);
 
 /**
  * @generated from message batuta.execution.v1.ListApprovalsReply
@@ -2491,7 +2663,7 @@ export type ListApprovalsReplyJson = {
  * Use `create(ListApprovalsReplySchema)` to create a new message.
  */
 export const ListApprovalsReplySchema: GenMessage<ListApprovalsReply, {jsonType: ListApprovalsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 22);
+  messageDesc(file_batuta_execution_v1_queries, 24);
 
 /**
  * A step that waits for a human.
@@ -2616,7 +2788,7 @@ export type ApprovalSummaryJson = {
  * Use `create(ApprovalSummarySchema)` to create a new message.
  */
 export const ApprovalSummarySchema: GenMessage<ApprovalSummary, {jsonType: ApprovalSummaryJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 23);
+  messageDesc(file_batuta_execution_v1_queries, 25);
 
 /**
  * batuta.execution.query.list
@@ -2773,7 +2945,7 @@ export type ListExecutionsRequestJson = {
  * Use `create(ListExecutionsRequestSchema)` to create a new message.
  */
 export const ListExecutionsRequestSchema: GenMessage<ListExecutionsRequest, {jsonType: ListExecutionsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 24);
+  messageDesc(file_batuta_execution_v1_queries, 26);
 
 /**
  * @generated from message batuta.execution.v1.ListExecutionsReply
@@ -2834,7 +3006,7 @@ export type ListExecutionsReplyJson = {
  * Use `create(ListExecutionsReplySchema)` to create a new message.
  */
 export const ListExecutionsReplySchema: GenMessage<ListExecutionsReply, {jsonType: ListExecutionsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 25);
+  messageDesc(file_batuta_execution_v1_queries, 27);
 
 /**
  * One row of orchestration_executions.
@@ -3043,7 +3215,7 @@ export type ExecutionSummaryJson = {
  * Use `create(ExecutionSummarySchema)` to create a new message.
  */
 export const ExecutionSummarySchema: GenMessage<ExecutionSummary, {jsonType: ExecutionSummaryJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 26);
+  messageDesc(file_batuta_execution_v1_queries, 28);
 
 /**
  * A step under way, as a list shows it.
@@ -3136,7 +3308,7 @@ export type CurrentStepJson = {
  * Use `create(CurrentStepSchema)` to create a new message.
  */
 export const CurrentStepSchema: GenMessage<CurrentStep, {jsonType: CurrentStepJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 27);
+  messageDesc(file_batuta_execution_v1_queries, 29);
 
 /**
  * batuta.execution.query.events
@@ -3205,7 +3377,7 @@ export type ListEventsRequestJson = {
  * Use `create(ListEventsRequestSchema)` to create a new message.
  */
 export const ListEventsRequestSchema: GenMessage<ListEventsRequest, {jsonType: ListEventsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 28);
+  messageDesc(file_batuta_execution_v1_queries, 30);
 
 /**
  * @generated from message batuta.execution.v1.ListEventsReply
@@ -3256,7 +3428,7 @@ export type ListEventsReplyJson = {
  * Use `create(ListEventsReplySchema)` to create a new message.
  */
 export const ListEventsReplySchema: GenMessage<ListEventsReply, {jsonType: ListEventsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 29);
+  messageDesc(file_batuta_execution_v1_queries, 31);
 
 /**
  * batuta.execution.query.verify: whether the stored events of an execution are those that were committed
@@ -3297,7 +3469,7 @@ export type VerifyExecutionRequestJson = {
  * Use `create(VerifyExecutionRequestSchema)` to create a new message.
  */
 export const VerifyExecutionRequestSchema: GenMessage<VerifyExecutionRequest, {jsonType: VerifyExecutionRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 30);
+  messageDesc(file_batuta_execution_v1_queries, 32);
 
 /**
  * @generated from message batuta.execution.v1.VerifyExecutionReply
@@ -3334,7 +3506,7 @@ export type VerifyExecutionReplyJson = {
  * Use `create(VerifyExecutionReplySchema)` to create a new message.
  */
 export const VerifyExecutionReplySchema: GenMessage<VerifyExecutionReply, {jsonType: VerifyExecutionReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 31);
+  messageDesc(file_batuta_execution_v1_queries, 33);
 
 /**
  * Whether the stored events of an execution are those that were committed
@@ -3465,7 +3637,7 @@ export type ExecutionIntegrityJson = {
  * Use `create(ExecutionIntegritySchema)` to create a new message.
  */
 export const ExecutionIntegritySchema: GenMessage<ExecutionIntegrity, {jsonType: ExecutionIntegrityJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 32);
+  messageDesc(file_batuta_execution_v1_queries, 34);
 
 /**
  * What is left of a deleted execution
@@ -3552,7 +3724,7 @@ export type ExecutionTombstoneJson = {
  * Use `create(ExecutionTombstoneSchema)` to create a new message.
  */
 export const ExecutionTombstoneSchema: GenMessage<ExecutionTombstone, {jsonType: ExecutionTombstoneJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 33);
+  messageDesc(file_batuta_execution_v1_queries, 35);
 
 /**
  * What is wrong with an execution's events, and with which
@@ -3647,7 +3819,7 @@ export type ChainProblemJson = {
  * Use `create(ChainProblemSchema)` to create a new message.
  */
 export const ChainProblemSchema: GenMessage<ChainProblem, {jsonType: ChainProblemJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 34);
+  messageDesc(file_batuta_execution_v1_queries, 36);
 
 /**
  * The newest link of an execution
@@ -3702,7 +3874,7 @@ export type ChainHeadJson = {
  * Use `create(ChainHeadSchema)` to create a new message.
  */
 export const ChainHeadSchema: GenMessage<ChainHead, {jsonType: ChainHeadJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 35);
+  messageDesc(file_batuta_execution_v1_queries, 37);
 
 /**
  * The signed checkpoint that holds a link of an execution
@@ -3799,7 +3971,7 @@ export type ChainAnchorJson = {
  * Use `create(ChainAnchorSchema)` to create a new message.
  */
 export const ChainAnchorSchema: GenMessage<ChainAnchor, {jsonType: ChainAnchorJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 36);
+  messageDesc(file_batuta_execution_v1_queries, 38);
 
 /**
  * batuta.execution.query.export: lines of a bundle that can be checked elsewhere
@@ -3854,7 +4026,7 @@ export type ExportExecutionRequestJson = {
  * Use `create(ExportExecutionRequestSchema)` to create a new message.
  */
 export const ExportExecutionRequestSchema: GenMessage<ExportExecutionRequest, {jsonType: ExportExecutionRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 37);
+  messageDesc(file_batuta_execution_v1_queries, 39);
 
 /**
  * @generated from message batuta.execution.v1.ExportExecutionReply
@@ -3909,7 +4081,7 @@ export type ExportExecutionReplyJson = {
  * Use `create(ExportExecutionReplySchema)` to create a new message.
  */
 export const ExportExecutionReplySchema: GenMessage<ExportExecutionReply, {jsonType: ExportExecutionReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 38);
+  messageDesc(file_batuta_execution_v1_queries, 40);
 
 /**
  * batuta.execution.query.versions: newest version of each watched execution, in the order asked; 0 when unknown.
@@ -3940,7 +4112,7 @@ export type GetVersionsRequestJson = {
  * Use `create(GetVersionsRequestSchema)` to create a new message.
  */
 export const GetVersionsRequestSchema: GenMessage<GetVersionsRequest, {jsonType: GetVersionsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 39);
+  messageDesc(file_batuta_execution_v1_queries, 41);
 
 /**
  * @generated from message batuta.execution.v1.GetVersionsReply
@@ -3981,7 +4153,7 @@ export type GetVersionsReplyJson = {
  * Use `create(GetVersionsReplySchema)` to create a new message.
  */
 export const GetVersionsReplySchema: GenMessage<GetVersionsReply, {jsonType: GetVersionsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 40);
+  messageDesc(file_batuta_execution_v1_queries, 42);
 
 /**
  * batuta.execution.query.starts: how executions began, from the log; those that are unknown are missing in the answer.
@@ -4016,7 +4188,7 @@ export type GetStartsRequestJson = {
  * Use `create(GetStartsRequestSchema)` to create a new message.
  */
 export const GetStartsRequestSchema: GenMessage<GetStartsRequest, {jsonType: GetStartsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 41);
+  messageDesc(file_batuta_execution_v1_queries, 43);
 
 /**
  * @generated from message batuta.execution.v1.GetStartsReply
@@ -4043,7 +4215,7 @@ export type GetStartsReplyJson = {
  * Use `create(GetStartsReplySchema)` to create a new message.
  */
 export const GetStartsReplySchema: GenMessage<GetStartsReply, {jsonType: GetStartsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 42);
+  messageDesc(file_batuta_execution_v1_queries, 44);
 
 /**
  * Of ExecutionStarted what a notification needs.
@@ -4134,7 +4306,7 @@ export type StartSummaryJson = {
  * Use `create(StartSummarySchema)` to create a new message.
  */
 export const StartSummarySchema: GenMessage<StartSummary, {jsonType: StartSummaryJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 43);
+  messageDesc(file_batuta_execution_v1_queries, 45);
 
 /**
  * batuta.execution.query.log: events of partitions after a position of each, for consumers with cursors of their own.
@@ -4231,7 +4403,7 @@ export type ReadLogRequestJson = {
  * Use `create(ReadLogRequestSchema)` to create a new message.
  */
 export const ReadLogRequestSchema: GenMessage<ReadLogRequest, {jsonType: ReadLogRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 44);
+  messageDesc(file_batuta_execution_v1_queries, 46);
 
 /**
  * @generated from message batuta.execution.v1.LogCursor
@@ -4268,7 +4440,7 @@ export type LogCursorJson = {
  * Use `create(LogCursorSchema)` to create a new message.
  */
 export const LogCursorSchema: GenMessage<LogCursor, {jsonType: LogCursorJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 45);
+  messageDesc(file_batuta_execution_v1_queries, 47);
 
 /**
  * @generated from message batuta.execution.v1.ReadLogReply
@@ -4323,7 +4495,7 @@ export type ReadLogReplyJson = {
  * Use `create(ReadLogReplySchema)` to create a new message.
  */
 export const ReadLogReplySchema: GenMessage<ReadLogReply, {jsonType: ReadLogReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 46);
+  messageDesc(file_batuta_execution_v1_queries, 48);
 
 /**
  * @generated from message batuta.execution.v1.LogPage
@@ -4378,7 +4550,7 @@ export type LogPageJson = {
  * Use `create(LogPageSchema)` to create a new message.
  */
 export const LogPageSchema: GenMessage<LogPage, {jsonType: LogPageJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 47);
+  messageDesc(file_batuta_execution_v1_queries, 49);
 
 /**
  * batuta.lifecycle.<tenant>.<type>: only a wake-up for those who read the log.
@@ -4463,5 +4635,5 @@ export type LifecycleNoticeJson = {
  * Use `create(LifecycleNoticeSchema)` to create a new message.
  */
 export const LifecycleNoticeSchema: GenMessage<LifecycleNotice, {jsonType: LifecycleNoticeJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 48);
+  messageDesc(file_batuta_execution_v1_queries, 50);
 
