@@ -46,6 +46,9 @@ const places: Readonly<Record<string, (fields: object) => object>> = {
   Choice: (fields) => config({ steps: [{ id: 'a', name: 'a', choice: { ...CHOICE, ...fields } }] }),
   ChoiceBranch: (fields) =>
     config({ steps: [{ id: 'a', name: 'a', choice: { ...CHOICE, branches: [{ ...BRANCH, ...fields }] } }] }),
+  Llm: (fields) => config({ steps: [{ id: 'a', name: 'a', llm: { model: 'm', ...fields } }] }),
+  LlmTool: (fields) =>
+    config({ steps: [{ id: 'a', name: 'a', llm: { model: 'm', tools: [{ name: 't', ...fields }] } }] }),
   Settings: (fields) => config({ settings: fields }),
   Budget: (fields) => config({ settings: { budget: { max_tokens: 1, max_cost: 1, ...fields } } }),
   ConsensusGroup: (fields) => config({ consensus_groups: [{ id: 'g', ...fields }] }),

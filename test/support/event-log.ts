@@ -9,7 +9,7 @@ interface LogRow {
   readonly now: boolean | null;
 }
 
-const OUTCOMES = new Set(['StepCompleted', 'StepAttemptFailed']);
+const OUTCOMES = new Set(['StepCompleted', 'StepAttemptFailed', 'ModelAnswered']);
 const REOPENS: ReadonlySet<string> = new Set(['ExecutionRetried', 'ExecutionReopened']);
 const TERMINAL = new Set(['ExecutionCompleted', 'ExecutionFailed', 'ExecutionCancelled']);
 
@@ -65,7 +65,7 @@ export async function checkLog(databaseUrl: string, executionIds: readonly strin
 }
 
 /** What steps that no agent works on begin with. */
-const ALONE = new Set(['WaitStarted', 'SignalAwaited', 'ChoiceMade']);
+const ALONE = new Set(['ModelAnswered', 'WaitStarted', 'SignalAwaited', 'ChoiceMade']);
 
 function checkExecution(id: string, events: readonly LogRow[]): number {
   const outcomes = new Map<string, number>();

@@ -156,6 +156,8 @@ export const FAILURE_CODES = {
   modelUnreachable: 'model_unreachable',
   modelAnswerInvalid: 'model_answer_invalid',
   contextTooLong: 'context_too_long',
+  maxTurns: 'max_turns_reached',
+  budgetTooSmall: 'budget_too_small',
 } as const;
 
 /** Agents that every step-runner of the pool `default` serves. */

@@ -72,6 +72,8 @@ import type {
   SignalJson,
   StepJson,
   WaitJson,
+  LlmJson,
+  LlmToolJson,
 } from './generated/batuta/config/v1/definition_pb.js';
 import type {
   DeleteDocumentRequestJson,
@@ -130,7 +132,13 @@ export type StepDefinition = Override<
     fallback_when?: ('error' | 'timeout' | 'no_consensus')[];
     require?: 'any' | 'all';
     compensate?: Compensation;
+    llm?: Llm;
   }
+>;
+export type LlmTool = Override<Wire<LlmToolJson, Exclude<keyof LlmToolJson, 'name'>>, { retry?: Retry }>;
+export type Llm = Override<
+  Wire<LlmJson, Exclude<keyof LlmJson, 'model'>>,
+  { tools?: LlmTool[]; on_max_turns?: 'fail' | 'answer' }
 >;
 export type BudgetDefinition = Wire<BudgetJson, keyof BudgetJson>;
 export type OrchestrationSettings = Override<

@@ -10,6 +10,8 @@ import {
   ExecutionFailedSchema,
   ExecutionStartedSchema,
   StepAttemptFailedSchema,
+  ModelAnsweredSchema,
+  ToolCalledSchema,
   StepCompletedSchema,
   StepFailedSchema,
   StepScheduledSchema,
@@ -43,6 +45,9 @@ import type {
   ExecutionFailedJson,
   ExecutionStartedJson,
   StepAttemptFailedJson,
+  ModelAnsweredJson,
+  ModelToolCallJson,
+  ToolCalledJson,
   StepCompletedJson,
   StepFailedJson,
   StepScheduledJson,
@@ -89,7 +94,24 @@ export type ExecutionStarted = Override<
   >,
   { priority?: Priority; budget?: Budget }
 >;
-export type StepScheduled = Wire<StepScheduledJson, 'startDeadlineAt'>;
+export type StepScheduled = Override<Wire<StepScheduledJson, 'startDeadlineAt' | 'reserved'>, { reserved?: Budget }>;
+export type ModelToolCall = Wire<ModelToolCallJson, 'input' | 'problem'>;
+export type ModelAnswered = Override<
+  Wire<
+    ModelAnsweredJson,
+    | 'toolCalls'
+    | 'feedback'
+    | 'model'
+    | 'price'
+    | 'tokenCount'
+    | 'estimatedCost'
+    | 'agentVersion'
+    | 'inputTokens'
+    | 'outputTokens'
+  >,
+  { toolCalls?: ModelToolCall[]; next: 'tools' | 'model' | 'end' }
+>;
+export type ToolCalled = Wire<ToolCalledJson>;
 export type StepCompleted = Wire<
   StepCompletedJson,
   'output' | 'tokenCount' | 'estimatedCost' | 'agentVersion' | 'inputTokens' | 'outputTokens'
@@ -157,6 +179,8 @@ export type ExecutionReopened = Override<Wire<ExecutionReopenedJson, 'by' | 'rea
 export interface EventData {
   ExecutionStarted: ExecutionStarted;
   StepScheduled: StepScheduled;
+  ModelAnswered: ModelAnswered;
+  ToolCalled: ToolCalled;
   StepCompleted: StepCompleted;
   StepAttemptFailed: StepAttemptFailed;
   StepFailed: StepFailed;
@@ -213,6 +237,8 @@ export type FollowExecutions = Wire<FollowExecutionsJson>;
 export const EVENT_SCHEMAS: { readonly [T in EventType]: DescMessage } = {
   ExecutionStarted: ExecutionStartedSchema,
   StepScheduled: StepScheduledSchema,
+  ModelAnswered: ModelAnsweredSchema,
+  ToolCalled: ToolCalledSchema,
   StepCompleted: StepCompletedSchema,
   StepAttemptFailed: StepAttemptFailedSchema,
   StepFailed: StepFailedSchema,

@@ -59,6 +59,8 @@ import type {
   ReadLogReplyJson,
   ReadLogRequestJson,
   StartSummaryJson,
+  LlmViewJson,
+  ToolCallViewJson,
   StepViewJson,
   WaitViewJson,
   SignalViewJson,
@@ -202,6 +204,8 @@ export type QueuedView = Wire<QueuedViewJson>;
 export type PoolView = Wire<PoolViewJson, 'agents'>;
 export type ListPoolsRequest = Wire<ListPoolsRequestJson>;
 export type ListPoolsReply = Override<Wire<ListPoolsReplyJson, 'refused'>, { pools: PoolView[]; refused?: Refusal }>;
+export type ToolCallView = Override<Wire<ToolCallViewJson>, { status: 'waiting' | 'running' | 'done' }>;
+export type LlmView = Override<Wire<LlmViewJson, 'calls'>, { calls?: ToolCallView[] }>;
 export type StepView = Override<
   Wire<
     StepViewJson,
@@ -224,6 +228,7 @@ export type StepView = Override<
     | 'approval'
     | 'wait'
     | 'signal'
+    | 'llm'
     | 'skippedBy'
     | 'skipComment'
     | 'outputOmitted'
@@ -235,6 +240,7 @@ export type StepView = Override<
     approval?: ApprovalView;
     wait?: WaitView;
     signal?: SignalView;
+    llm?: LlmView;
     outputOmitted?: Omitted;
     queued?: QueuedView;
   }

@@ -189,7 +189,7 @@ export interface Step {
   id: string;
   /** 1 to 255 characters, for people. */
   name: string;
-  /** A built-in agent or one of the tenant’s; required unless the step has an `approval`, a `wait`, a `signal` or a `choice`. */
+  /** A built-in agent or one of the tenant’s; required unless the step has an `approval`, a `wait`, a `signal`, a `choice` or an `llm`. */
   agent?: string | undefined;
   /** Milliseconds that one attempt may take; default 60,000. */
   timeout_ms?: number | undefined;
@@ -233,6 +233,8 @@ export interface Step {
   signal?: Signal | undefined;
   /** In place of an agent: chooses which of the steps that depend on it run. */
   choice?: Choice | undefined;
+  /** In place of an agent: a model is asked, and what it wants called is called. */
+  llm?: Llm | undefined;
 }
 
 export interface Retry {
@@ -310,6 +312,54 @@ export interface ChoiceBranch {
   when: string;
   /** The steps that run when it is chosen. */
   steps: string[];
+}
+
+export interface Llm {
+  /** Name of one of the tenant’s models. */
+  model: string;
+  /** Any JSON. */
+  system?: string | undefined;
+  /** Any JSON. */
+  prompt?: unknown | undefined;
+  /** Any JSON. */
+  messages?: unknown | undefined;
+  /** What it may call. */
+  tools?: LlmTool[] | undefined;
+  /** Any JSON. */
+  output_schema?: Record<string, unknown> | undefined;
+  /** Answers of the model; default 10. */
+  max_turns?: number | undefined;
+  /** `fail` (default), or `answer`: the last turn has no tools. */
+  on_max_turns?: 'fail' | 'answer' | undefined;
+  /** Answers in a row that do not fit `output_schema` and go back to the model; default 2. */
+  max_repairs?: number | undefined;
+  /** Most tokens of one answer. */
+  max_output_tokens?: number | undefined;
+  /** How much chance an answer has. */
+  temperature?: number | undefined;
+  /** `auto`, `none`, `required`, or the name of a tool. */
+  tool_choice?: string | undefined;
+}
+
+export interface LlmTool {
+  /** The tool, as the model knows it. */
+  name: string;
+  /** Who does it; required unless it has `finish`. */
+  agent?: string | undefined;
+  /** What the model is told of it; default: what the agent says of itself. */
+  description?: string | undefined;
+  /** Any JSON. */
+  input_schema?: Record<string, unknown> | undefined;
+  /** Calling it ends the step, and its input is the output. */
+  finish?: boolean | undefined;
+  /** Milliseconds for one attempt of a call; default: the step’s. */
+  timeout_ms?: number | undefined;
+  /** When a call is tried again. */
+  retry?: Retry | undefined;
+  /** Calls that run at once; default 4. */
+  parallel?: number | undefined;
+  /** Bytes of a result that the model is given; default 65,536. */
+  max_result_bytes?: number | undefined;
 }
 
 export interface Settings {
@@ -580,6 +630,8 @@ export interface StepView {
   retry_at?: string | null | undefined;
   /** The decision of a human for which it waits or waited. */
   approval?: ApprovalView | undefined;
+  /** How far the conversation with a model has come. */
+  llm?: LlmView | undefined;
   /** In place of an output that makes the answer too large: where it is. */
   output_omitted?: Omitted | undefined;
   /** The user who skipped it. */
@@ -628,6 +680,22 @@ export interface Omitted {
   bytes: number;
   /** Where it can be read. */
   href: string;
+}
+
+export interface LlmView {
+  /** Answers of the model. */
+  turns: number;
+  /** Calls of the turn that is under way. */
+  calls?: ToolCallView[] | undefined;
+}
+
+export interface ToolCallView {
+  /** The call, as the model names it. */
+  id: string;
+  /** The tool. */
+  name: string;
+  /** `waiting`, `running` or `done`. */
+  status: 'waiting' | 'running' | 'done';
 }
 
 export interface QueuedView {
@@ -1144,6 +1212,69 @@ export interface StepScheduled {
   attempt: number;
   /** Until then an agent has to start; null without `schedule_to_start_ms`. */
   start_deadline_at?: string | null | undefined;
+  /** Of a call of a model: what it may spend of the budget. */
+  reserved?: Budget | undefined;
+}
+
+export interface ModelAnswered {
+  /** The step, by its id in the config. */
+  step_id: string;
+  /** Number of the attempt, from 1; 0 before the first. */
+  attempt: number;
+  /** Number of the model’s answer, from 1. */
+  turn: number;
+  /** Its words. */
+  text: string;
+  /** What the model wants called. */
+  tool_calls?: ModelToolCall[] | undefined;
+  /** What follows: `tools` are called, the `model` is asked again, or the step is at its `end`. */
+  next: 'tools' | 'model' | 'end';
+  /** What the model is told besides. */
+  feedback?: string | undefined;
+  /** Why the model stopped, in its own word. */
+  finish_reason: string;
+  /** Name, provider, id and revision of the model that answered. */
+  model?: Record<string, unknown> | undefined;
+  /** By which price it was settled; absent when nobody knows one. */
+  price?: Record<string, unknown> | undefined;
+  /** When it began to run; null before. */
+  started_at: string | null;
+  /** When its agent ended. */
+  finished_at: string | null;
+  /** Tokens that agents reported (`_tokens`). */
+  token_count?: number | undefined;
+  /** Cost that agents reported (`_cost`). */
+  estimated_cost?: number | undefined;
+  /** Version of the agent, as its worker said. */
+  agent_version?: string | undefined;
+  /** Those of them that were read, where the agent tells them apart. */
+  input_tokens?: number | undefined;
+  /** Those of them that were written, where the agent tells them apart. */
+  output_tokens?: number | undefined;
+}
+
+export interface ModelToolCall {
+  /** The call, as the model names it. */
+  id: string;
+  /** The tool. */
+  name: string;
+  /** Any JSON. */
+  input?: unknown | undefined;
+  /** Why the call is not made; the model is told. */
+  problem?: string | undefined;
+}
+
+export interface ToolCalled {
+  /** The place that makes the call, `<step>:<tool>:<number>`: its attempts follow. */
+  step_id: string;
+  /** The step whose model asked for it. */
+  caller_id: string;
+  /** Number of the model’s answer, from 1. */
+  turn: number;
+  /** Place among the calls of the turn, from 0. */
+  index: number;
+  /** The call, as the model names it. */
+  call_id: string;
 }
 
 export interface StepCompleted {
@@ -2109,6 +2240,8 @@ export interface StepStatus {
   retry_at?: string | null | undefined;
   /** The decision of a human for which it waits or waited. */
   approval?: ApprovalView | undefined;
+  /** How far the conversation with a model has come. */
+  llm?: LlmView | undefined;
   /** In place of an output that makes the answer too large: where it is. */
   output_omitted?: Omitted | undefined;
   /** The user who skipped it. */
@@ -2207,6 +2340,8 @@ export interface StepDetail {
   retry_at?: string | null | undefined;
   /** The decision of a human for which it waits or waited. */
   approval?: ApprovalView | undefined;
+  /** How far the conversation with a model has come. */
+  llm?: LlmView | undefined;
   /** In place of an output that makes the answer too large: where it is. */
   output_omitted?: Omitted | undefined;
   /** The user who skipped it. */
@@ -2264,6 +2399,36 @@ export interface StepScheduledEvent {
   at: string;
   /** What happened. */
   data: StepScheduled;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface ModelAnsweredEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'ModelAnswered';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: ModelAnswered;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface ToolCalledEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'ToolCalled';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: ToolCalled;
   /** In place of data that make the answer too large: where they are. */
   data_omitted?: Omitted | undefined;
 }
@@ -2662,6 +2827,8 @@ export interface ExecutionCancelledEvent {
 export type Event =
   | ExecutionStartedEvent
   | StepScheduledEvent
+  | ModelAnsweredEvent
+  | ToolCalledEvent
   | StepCompletedEvent
   | StepAttemptFailedEvent
   | StepFailedEvent

@@ -2,6 +2,7 @@ import { DEFAULT_INPUTS, LIMITS, parseTime, PRIORITIES, STRATEGIES } from '@batu
 import {
   all,
   anyJson,
+  anyObject,
   flag,
   isRecord,
   list,
@@ -120,6 +121,23 @@ const signal = object(
   ['name'],
 );
 
+const tokens = number({ min: 1, max: 100_000_000, whole: true });
+
+const llmTool = object(
+  {
+    name: token,
+    agent: token,
+    description: text({ max: 10_000 }),
+    input_schema: anyObject,
+    finish: flag,
+    timeout_ms: milliseconds,
+    retry,
+    parallel: number({ min: 1, max: 8, whole: true }),
+    max_result_bytes: number({ min: 100, max: 1_048_576, whole: true }),
+  },
+  ['name'],
+);
+
 const choice = object(
   {
     mode: oneOf(['first', 'all']),
@@ -132,8 +150,26 @@ const choice = object(
   ['branches', 'default'],
 );
 
+const llm = object(
+  {
+    model: token,
+    system: text({ max: 1_000_000 }),
+    prompt: anyJson,
+    messages: anyJson,
+    tools: list(llmTool, { max: 32 }),
+    output_schema: anyObject,
+    max_turns: number({ min: 1, max: 200, whole: true }),
+    on_max_turns: oneOf(['fail', 'answer']),
+    max_repairs: number({ min: 0, max: 10, whole: true }),
+    max_output_tokens: tokens,
+    temperature: number({ min: 0, max: 2 }),
+    tool_choice: token,
+  },
+  ['model'],
+);
+
 /** In place of an agent. */
-const OTHER_KINDS = ['approval', 'wait', 'signal', 'choice'] as const;
+const OTHER_KINDS = ['approval', 'wait', 'signal', 'choice', 'llm'] as const;
 
 const stepFields = object(
   {
@@ -161,6 +197,7 @@ const stepFields = object(
     wait,
     signal,
     choice,
+    llm,
   },
   ['id', 'name'],
 );

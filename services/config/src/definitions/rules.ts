@@ -243,6 +243,13 @@ const KINDS_WITHOUT_AGENT: Readonly<Record<string, KindWithoutAgent>> = {
       input: 'nobody gets it',
     },
   },
+  llm: {
+    called: 'an llm',
+    without: {
+      input: 'the model is given llm.prompt or llm.messages',
+      heartbeat_ms: 'a model gives no sign of life before its answer; timeout_ms is the time for one call',
+    },
+  },
 };
 
 /** A step is of one kind, and says nothing that only another kind has. */
@@ -320,6 +327,48 @@ export function reportSignals(outline: Outline, report: Report): void {
     if (first === undefined) schemas.set(name, { text, path });
     else if (first.text !== text) {
       report.add(`${path}/schema`, 'contradiction', `differs from ${first.path}/schema, which is of the same signal`);
+    }
+  }
+}
+
+/** What contradicts itself in a step that asks a model. */
+export function reportModels(outline: Outline, report: Report): void {
+  for (const { index, source } of outline.steps) {
+    const { llm } = source;
+    if (!isRecord(llm)) continue;
+    const path = `/steps/${index}/llm`;
+    const { prompt, messages, tools, tool_choice: choice } = llm;
+    if (prompt === undefined && messages === undefined) {
+      report.add(`${path}/prompt`, 'required', 'prompt is required, or messages in its place');
+    } else if (prompt !== undefined && messages !== undefined) {
+      report.add(`${path}/messages`, 'contradiction', 'a conversation begins with prompt or with messages, not both');
+    }
+    if (llm['max_repairs'] !== undefined && llm['output_schema'] === undefined) {
+      report.add(`${path}/max_repairs`, 'contradiction', 'has no effect without output_schema');
+    }
+    const listed = Array.isArray(tools) ? tools.filter(isRecord) : [];
+    const names = listed.map((tool) => textOf(tool, 'name'));
+    for (const [place, tool] of listed.entries()) {
+      const at = `${path}/tools/${place}`;
+      const finishes = tool['finish'] === true;
+      if (names.indexOf(names[place]) !== place) report.add(`${at}/name`, 'duplicate_id', 'is the name of two tools');
+      if (!finishes && tool['agent'] === undefined) {
+        report.add(`${at}/agent`, 'required', 'agent is required, or finish in its place');
+      }
+      for (const field of ['agent', 'timeout_ms', 'retry', 'parallel', 'max_result_bytes']) {
+        if (!finishes || tool[field] === undefined) continue;
+        report.add(
+          `${at}/${field}`,
+          'contradiction',
+          'has no effect on a tool that finishes the step: nothing is called',
+        );
+      }
+    }
+    if (typeof choice === 'string' && !['auto', 'none', 'required'].includes(choice) && !names.includes(choice)) {
+      report.add(`${path}/tool_choice`, 'not_allowed', 'must be auto, none, required or the name of a tool');
+    }
+    if (choice !== undefined && listed.length === 0) {
+      report.add(`${path}/tool_choice`, 'contradiction', 'has no effect without tools');
     }
   }
 }
@@ -442,9 +491,28 @@ export function agentsOf(outline: Outline): AgentUse[] {
   for (const { index, source } of outline.steps) {
     use(source, 'agent', `/steps/${index}`);
     if (isRecord(source['compensate'])) use(source['compensate'], 'agent', `/steps/${index}/compensate`);
+    const tools = isRecord(source['llm']) ? source['llm']['tools'] : undefined;
+    for (const [place, tool] of Array.isArray(tools) ? tools.entries() : []) {
+      if (isRecord(tool)) use(tool, 'agent', `/steps/${index}/llm/tools/${place}`);
+    }
   }
   for (const { index, source } of outline.declaredGroups) use(source, 'judge', `/consensus_groups/${index ?? 0}`);
   return uses;
+}
+
+/** JSON Schemas that a model's answers and calls are checked by. */
+export function schemasOf(outline: Outline): { readonly path: string; readonly schema: unknown }[] {
+  return outline.steps.flatMap(({ index, source: { llm } }) => {
+    if (!isRecord(llm)) return [];
+    const path = `/steps/${index}/llm`;
+    const tools = Array.isArray(llm['tools']) ? llm['tools'] : [];
+    return [
+      { path: `${path}/output_schema`, schema: llm['output_schema'] },
+      ...tools.filter(isRecord).map((tool, place) => {
+        return { path: `${path}/tools/${place}/input_schema`, schema: tool['input_schema'] };
+      }),
+    ].filter(({ schema }) => isRecord(schema));
+  });
 }
 
 /** A text that may be evaluated or rendered, with the JSON Pointer of its place in the config. */
@@ -475,10 +543,13 @@ export function definitionTexts(outline: Outline): TextUse[] {
     const path = `/steps/${index}`;
     mapping(source, 'input', path, { sees: 'step', step }, textOf(source, 'agent'));
     plain(source, 'when', path, { sees: 'step', step });
-    const { approval, choice, compensate, wait } = source;
+    const { approval, choice, compensate, llm, wait } = source;
     const branches = isRecord(choice) && Array.isArray(choice['branches']) ? (choice['branches'] as unknown[]) : [];
     for (const [place, branch] of branches.entries()) {
       if (isRecord(branch)) plain(branch, 'when', `${path}/choice/branches/${place}`, { sees: 'step', step });
+    }
+    for (const field of isRecord(llm) ? ['system', 'prompt', 'messages'] : []) {
+      mapping(llm as Source, field, `${path}/llm`, { sees: 'step', step });
     }
     if (isRecord(wait)) mapping(wait, 'until', `${path}/wait`, { sees: 'step', step });
     if (isRecord(approval)) mapping(approval, 'message', `${path}/approval`, { sees: 'step', step });

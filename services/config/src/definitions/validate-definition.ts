@@ -16,9 +16,11 @@ import { reportWithoutEffect } from './without-effect.js';
 import { ReferenceCheck } from './references.js';
 import {
   agentsOf,
+  schemasOf,
   definitionTexts,
   reportApprovals,
   reportChoices,
+  reportModels,
   reportDependencies,
   reportDuplicateIds,
   reportFallbacks,
@@ -142,6 +144,7 @@ export async function validateDefinition(sent: unknown, ports: ValidationPorts):
   reportApprovals(outline, report);
   reportSignals(outline, report);
   reportChoices(outline, report);
+  reportModels(outline, report);
   reportGlobal(document, report);
   reportGroups(outline, report);
   reportWithoutEffect(outline, forest, report);
@@ -154,6 +157,11 @@ export async function validateDefinition(sent: unknown, ports: ValidationPorts):
     }
   }
   await reportSchemas(outline, ports, report);
+  for (const { path, schema } of schemasOf(outline)) {
+    for (const mistake of await ports.checkSchema(schema)) {
+      report.add(`${path}${mistake.path}`, mistake.code, mistake.message);
+    }
+  }
   await reportTexts(outline, ports, report);
   if (report.total > 0) return { ok: false, violations: report.violations, total: report.total };
   // The shape has seen every field, so the document is of the type.

@@ -1384,3 +1384,46 @@ describe('references to secrets', () => {
     ]);
   });
 });
+
+describe('a step that asks a model', () => {
+  const asking = (llm: object, more: object = {}): unknown =>
+    config([{ id: 'a', name: 'A', llm: { model: 'writer', prompt: 'Hello', ...llm }, ...more }]);
+  const tool = (more: object): object => ({ tools: [{ name: 't', agent: 'mine', ...more }] });
+
+  it('may use every field, and its tools are agents that the config uses', async () => {
+    const document = asking({
+      system: 'Be brief.',
+      prompt: { q: '{% input.q %}' },
+      tools: [
+        { name: 't', agent: 'mine', description: 'd', input_schema: { type: 'object' }, timeout_ms: 1, parallel: 2 },
+        { name: 'done', finish: true },
+      ],
+      output_schema: { type: 'object' },
+      max_turns: 3,
+      on_max_turns: 'answer',
+      max_repairs: 0,
+      max_output_tokens: 10,
+      temperature: 0,
+      tool_choice: 't',
+    });
+    expect(await validateDefinition(document, ports)).toEqual({ ok: true, definition: document, agents: ['mine'] });
+  });
+
+  it.each([
+    ['no prompt', { prompt: null }, {}, ['/steps/0/llm/prompt required']],
+    ['two beginnings', { messages: [] }, {}, ['/steps/0/llm/messages contradiction']],
+    ['an agent beside it', {}, { agent: 'echo' }, ['/steps/0/agent contradiction']],
+    ['an input', {}, { input: {} }, ['/steps/0/input contradiction']],
+    ['a sign of life', {}, { heartbeat_ms: 5 }, ['/steps/0/heartbeat_ms contradiction']],
+    ['a tool of nobody', tool({ agent: 'nobody' }), {}, ['/steps/0/llm/tools/0/agent unknown_agent']],
+    ['a tool without an agent', tool({ agent: null }), {}, ['/steps/0/llm/tools/0/agent required']],
+    ['a finish with an agent', tool({ finish: true }), {}, ['/steps/0/llm/tools/0/agent contradiction']],
+    ['a choice of no tool', { ...tool({}), tool_choice: 'u' }, {}, ['/steps/0/llm/tool_choice not_allowed']],
+    ['repairs of nothing', { max_repairs: 1 }, {}, ['/steps/0/llm/max_repairs contradiction']],
+    ['too many turns', { max_turns: 201 }, {}, ['/steps/0/llm/max_turns out_of_range']],
+    ['a secret', { system: '{{secret:KEY}}' }, {}, ['/steps/0/llm/system secret_not_allowed']],
+    ['an unknown field', { temprature: 1 }, {}, ['/steps/0/llm/temprature unknown_field']],
+  ])('is refused with %s', async (_, llm, more, expected) => {
+    expect(await mistakes(asking(llm, more))).toEqual(expected);
+  });
+});

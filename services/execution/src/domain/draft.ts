@@ -54,7 +54,7 @@ export class Draft {
       data: {
         stepId: nodeId(this.state, unit),
         failure,
-        handling: kind === 'judge' ? 'continue' : handling,
+        handling: kind === 'judge' || kind === 'tool' ? 'continue' : handling,
         ...(alternative === undefined ? {} : { fallbackStepId: nodeId(this.state, alternative) }),
       },
     });

@@ -1,5 +1,6 @@
 import type { Task } from '@batuta/contracts';
 import type { Unit } from './graph/compiled.js';
+import { modelCallInput } from './kinds/llm/model-call.js';
 import { taskInput } from './expressions/inputs.js';
 import { unitState, type State } from './state/state.js';
 
@@ -18,7 +19,10 @@ export function taskOf(state: State, stepId: string, { partition, dispatch, chec
   if (unit === undefined) {
     return undefined;
   }
-  const { attempt, scheduledAt } = unitState(state, unit.index);
+  const { attempt, scheduledAt, conversation, call } = unitState(state, unit.index);
+  const asksModel = unit.work.kind === 'llm';
+  // Of a conversation each call is something else, and only its own attempts are the same again.
+  const part = asksModel ? `/${(conversation?.turn ?? 0) + 1}` : call === undefined ? '' : `/${call.since + 1}`;
   return {
     executionId: state.executionId,
     stepId: unit.id,
@@ -26,9 +30,9 @@ export function taskOf(state: State, stepId: string, { partition, dispatch, chec
     attempt,
     dispatch,
     agent: unit.agent,
-    input: taskInput(state, stepId),
+    input: asksModel ? modelCallInput(state, unit) : taskInput(state, stepId),
     timeoutMs: unit.timeoutMs,
-    idempotencyKey: `${state.executionId}/${unit.id}`,
+    idempotencyKey: `${state.executionId}/${unit.id}${part}`,
     tenantId: state.started?.tenantId ?? '',
     partition,
     scheduledAt,
@@ -37,7 +41,7 @@ export function taskOf(state: State, stepId: string, { partition, dispatch, chec
     ...(unit.heartbeatMs > 0 ? { heartbeatMs: unit.heartbeatMs } : {}),
     ...(unit.heartbeatMs > 0 || unit.scheduleToStartMs > 0 ? { reportStart: true } : {}),
     ...(checkFirst ? { checkFirst } : {}),
-    ...secretsOf(state, unit),
+    ...(asksModel ? {} : secretsOf(state, unit)),
   };
 }
 

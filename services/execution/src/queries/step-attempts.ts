@@ -27,6 +27,7 @@ export class StepAttempts {
         if (open !== undefined) open.startedAt ??= event.at;
         return;
       }
+      case 'ModelAnswered':
       case 'StepCompleted': {
         const { stepId, attempt, startedAt, finishedAt, tokenCount, estimatedCost, agentVersion } = event.data;
         const open = this.#open(stepId, attempt);

@@ -60,6 +60,8 @@ export class ExecutionTrace {
   /** Command spans of the latest millisecond, by which a further event of a command is told from a new one. */
   #commandsNow: { at: number; spanIds: Set<string> } = { at: 0, spanIds: new Set() };
   #finished = false;
+  /** Calls that places for tools have begun. */
+  readonly #calls = new Map<string, number>();
   readonly #steps = new Map<string, OpenStep>();
   readonly #groups = new Map<string, OpenSpan>();
   readonly #evaluations = new Map<string, { readonly at: number; readonly version: number }>();
@@ -270,6 +272,13 @@ export class ExecutionTrace {
     return this.#path('step', stepId);
   }
 
+  /** A place makes one call after the other, each with a span of its own. */
+  #callSpanId(place: string): string {
+    const count = (this.#calls.get(place) ?? 0) + 1;
+    this.#calls.set(place, count);
+    return this.#path('step', place, count);
+  }
+
   #openStep(stepId: string, at: number): OpenStep {
     const known = this.#steps.get(stepId);
     if (known !== undefined) return known;
@@ -277,7 +286,7 @@ export class ExecutionTrace {
     const served = unit === undefined ? undefined : this.#nodeName(unit.fallbackFor);
     const failed = served === undefined ? undefined : this.#ended.get(served);
     const step: OpenStep = {
-      spanId: this.#stepSpanId(stepId),
+      spanId: unit?.kind === 'tool' ? this.#callSpanId(stepId) : this.#stepSpanId(stepId),
       parentSpanId: this.#parentOfStep(unit, at),
       startAt: at,
       links: failed === undefined ? [] : [{ traceId: this.traceId, spanId: failed }],
@@ -294,6 +303,8 @@ export class ExecutionTrace {
   }
 
   #parentOfStep(unit: Unit | undefined, at: number): string {
+    const caller = unit?.kind === 'tool' ? this.#nodeName(unit.caller) : undefined;
+    if (caller !== undefined) return this.#openStep(caller, at).spanId;
     if (unit?.kind === 'compensation' && this.#compensation !== undefined) return this.#compensation.spanId;
     const group = unit === undefined ? undefined : this.config.groups[unit.group];
     if (group === undefined) return this.#phase.spanId;

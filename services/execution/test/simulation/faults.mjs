@@ -246,7 +246,7 @@ export const faults = [
     patches: [
       {
         file: `${domain}/state/timers.ts`,
-        from: 'return state.running < state.config.parallelLimit;',
+        from: 'return state.slots < state.config.parallelLimit;',
         to: 'return true;',
       },
     ],
@@ -336,8 +336,8 @@ export const faults = [
     patches: [
       {
         file: `${domain}/plan/plan.ts`,
-        from: 'if (state.running === 0 && state.retries === undefined) {',
-        to: 'if (state.retries !== undefined) return;\n  if (state.running === 0) {',
+        from: 'if (state.running === 0 && state.retries === undefined && !awaitsTurn(state)) {',
+        to: 'if (state.retries !== undefined) return;\n  if (state.running === 0 && !awaitsTurn(state)) {',
       },
     ],
   },
@@ -543,6 +543,54 @@ export const faults = [
         file: `${domain}/events/execution-reopened.ts`,
         from: "  noteControl(next, 'compensate', data, event);\n",
         to: "  noteControl(next, 'compensate', data, event);\n  for (let cell = next.undone; cell !== undefined; cell = cell.tail) next.undoable = { head: cell.head, tail: next.undoable };\n",
+      },
+    ],
+  },
+  {
+    name: 'a conversation forgets a result',
+    what: 'what a tool gave is not told to the model when another call of the turn failed',
+    seed: 100,
+    patches: [
+      {
+        file: `${domain}/kinds/llm/conversation.ts`,
+        from: 'calls: [], messages: [...messages, ...calls.map(({ result }) => result as JsonObject)] };',
+        to: 'calls: [], messages: [...messages, ...calls.filter(({ result }, _i, all) => result?.is_error !== true || all.length === 1).map(({ result }) => result as JsonObject)] };',
+      },
+    ],
+  },
+  {
+    name: 'a place makes two calls',
+    what: 'a call of a tool is given to a place that makes another one',
+    seed: 76,
+    patches: [
+      {
+        file: `${domain}/kinds/llm/turn.ts`,
+        from: ' === tool && unitState(state, place).call === undefined,',
+        to: ' === tool,',
+      },
+    ],
+  },
+  {
+    name: 'a model is asked before its tools are done',
+    what: 'the results of a turn are not waited for',
+    seed: 62,
+    patches: [
+      {
+        file: `${domain}/kinds/llm/turn.ts`,
+        from: 'if (conversation.calls.length === 0) {',
+        to: 'if (conversation.calls.every(({ place }) => place !== -1)) {',
+      },
+    ],
+  },
+  {
+    name: 'calls of models reserve all that is left',
+    what: 'two calls at once may spend the budget twice',
+    seed: 76,
+    patches: [
+      {
+        file: `${domain}/kinds/llm/model-call.ts`,
+        from: 'if (index === unit.index || settled) continue;',
+        to: 'if (index !== -1 || settled) continue;',
       },
     ],
   },

@@ -27,6 +27,8 @@ export class History {
   readonly #signals = new Map<string, { readonly until: number; came: boolean }>();
   /** Steps that wait for a time: until when. */
   readonly #waits = new Map<string, number>();
+  /** Answers of the models of steps that ask one. */
+  readonly #turns = new Map<string, number>();
   readonly #commands = new Map<string, number>();
   readonly #statuses: ExecutionStatus[] = [];
   readonly #limits: ReadonlyMap<string, number>;
@@ -40,7 +42,12 @@ export class History {
   ) {
     const limits = new Map<string, number>();
     for (const step of definition.steps) {
-      limits.set(step.id, step.retry?.max_attempts ?? 1);
+      limits.set(step.id, step.retry?.max_attempts ?? (step.llm === undefined ? 1 : 5));
+      for (const { name, parallel = 4, retry } of step.llm?.tools ?? []) {
+        for (let place = 1; place <= parallel; place++) {
+          limits.set(`${step.id}:${name}:${place}`, retry?.max_attempts ?? 1);
+        }
+      }
       limits.set(`${step.id}:compensate`, step.compensate?.retry?.max_attempts ?? 1);
     }
     this.#limits = limits;
@@ -101,7 +108,14 @@ export class History {
   }
 
   checkTask(task: Task): void {
-    if (task.idempotencyKey !== `${this.id}/${task.stepId}`) {
+    const [owner = '', , place] = task.stepId.split(':');
+    const isCall = place !== undefined;
+    const asks = this.#step(task.stepId)?.llm !== undefined;
+    const turn = this.#turns.get(owner) ?? 0;
+    const expected = `${this.id}/${task.stepId}${asks ? `/${turn + 1}` : ''}`;
+    const fits = isCall ? task.idempotencyKey.startsWith(`${expected}/`) : task.idempotencyKey === expected;
+    // A task that is sent late may be one of an earlier turn.
+    if (!fits && this.wanted(task.stepId, task.attempt)) {
       this.#violated('one idempotency key', `${task.stepId} has ${task.idempotencyKey}`);
     }
   }
@@ -219,10 +233,28 @@ export class History {
         if (this.#status === 'pending') this.#status = 'running';
         return;
       }
+      case 'ToolCalled': {
+        const { stepId, callerId, turn } = event.data;
+        if (this.#running.has(stepId)) this.#violated('one call a place', stepId);
+        if (this.#status === 'paused') this.#violated('nothing begins in a pause', stepId);
+        if (turn !== this.#turns.get(callerId)) this.#violated('tools of the last answer', `${stepId} of turn ${turn}`);
+        this.#failures.delete(stepId);
+        return;
+      }
+      case 'ModelAnswered':
       case 'StepCompleted':
       case 'StepAttemptFailed': {
+        if (event.type === 'ModelAnswered') {
+          const { stepId, turn } = event.data;
+          if (turn !== (this.#turns.get(stepId) ?? 0) + 1) this.#violated('turns without gaps', `${stepId} ${turn}`);
+          this.#turns.set(stepId, turn);
+        }
         if (event.data.attempt === 0 && event.type === 'StepCompleted') {
           const { stepId } = event.data;
+          if (this.#step(stepId)?.llm !== undefined) {
+            if (!this.#turns.has(stepId)) this.#violated('done by its model', stepId);
+            return;
+          }
           const untilAt = this.#waits.get(stepId);
           if (untilAt !== undefined) {
             if (event.at < untilAt) this.#violated('no wait is over early', `${stepId} at ${event.at}, not ${untilAt}`);
@@ -251,6 +283,7 @@ export class History {
         known.outcome = event;
         known.wanted = false;
         this.#running.delete(stepId);
+        if (event.type === 'ModelAnswered') this.#failures.delete(stepId);
         if (event.type === 'StepAttemptFailed') this.#failures.set(stepId, (this.#failures.get(stepId) ?? 0) + 1);
         return;
       }
@@ -259,6 +292,7 @@ export class History {
         this.#asked.delete(event.data.stepId);
         this.#waits.delete(event.data.stepId);
         this.#signals.delete(event.data.stepId);
+        for (const id of this.#running.keys()) if (id.startsWith(`${event.data.stepId}:`)) this.#stop(id);
         return this.#stop(event.data.stepId);
       case 'ExecutionPaused':
         if (this.#status !== 'paused') this.#before = this.#status;
@@ -286,6 +320,7 @@ export class History {
       case 'ExecutionRetried':
         this.#status = 'running';
         this.#failures.clear();
+        this.#turns.clear();
         return;
       case 'ExecutionCompleted':
         this.#status = 'completed';

@@ -1,4 +1,11 @@
-import type { ConsensusGroup, JsonValue, OrchestrationDefinition, Retry, StepDefinition } from '@batuta/contracts';
+import type {
+  ConsensusGroup,
+  JsonValue,
+  LlmTool,
+  OrchestrationDefinition,
+  Retry,
+  StepDefinition,
+} from '@batuta/contracts';
 import { SeededRandom } from './random.js';
 
 interface Draft {
@@ -292,6 +299,42 @@ export function withWaits(definition: OrchestrationDefinition, random: SeededRan
   return {
     ...definition,
     steps: definition.steps.map((step) => (isAgents(step) && random.chance(0.3) ? waitStep(step, random) : step)),
+  };
+}
+
+/** Has some steps ask a model instead of their agent. */
+export function withModels(definition: OrchestrationDefinition, random: SeededRandom): OrchestrationDefinition {
+  return {
+    ...definition,
+    steps: definition.steps.map((step) =>
+      step.agent !== undefined && random.chance(0.5) ? modelStep(step, random) : step,
+    ),
+  };
+}
+
+function modelStep(step: StepDefinition, random: SeededRandom): StepDefinition {
+  const { agent: _agent, input: _input, heartbeat_ms: _heartbeat, schedule_to_start_ms: _start, ...rest } = step;
+  const tools: LlmTool[] = random.some(['t1', 't2', 't3'], 0.6).map((name) => ({
+    name,
+    agent: random.pick(['worker', 'thinker']),
+    ...(random.chance(0.5) ? { parallel: random.between(1, 3) } : {}),
+    ...(random.chance(0.4) ? { retry: retryPolicy(random) } : {}),
+    ...(random.chance(0.2) ? { max_result_bytes: 100 } : {}),
+  }));
+  if (random.chance(0.3)) tools.push({ name: 'end', finish: true });
+  const schema = random.chance(0.3);
+  return {
+    ...rest,
+    llm: {
+      model: 'writer',
+      ...(random.chance(0.3) ? { system: 'Be brief.' } : {}),
+      prompt: random.pick<JsonValue>(['Hello', '{% input.n %}', { n: '{% input.n + 1 %}' }, '{% input.flag = 1 %}']),
+      ...(tools.length === 0 ? {} : { tools }),
+      ...(random.chance(0.6) ? { max_turns: random.between(1, 5) } : {}),
+      ...(random.chance(0.3) ? { on_max_turns: 'answer' as const } : {}),
+      ...(schema ? { output_schema: { type: 'object' } } : {}),
+      ...(schema && random.chance(0.5) ? { max_repairs: random.int(3) } : {}),
+    },
   };
 }
 

@@ -1,10 +1,12 @@
 import type {
+  Budget,
   BudgetExceeded,
   ConsensusGroup,
   Event,
   Failure,
   FailurePolicy,
   JsonValue,
+  Llm,
   OrchestrationDefinition,
   ReusedApproval,
   StepDefinition,
@@ -48,10 +50,26 @@ interface Node {
   granted: Pick<ReusedApproval, 'message' | 'input'> | undefined;
   /** What was asked last. */
   question: Pick<ReusedApproval, 'message' | 'input'> | undefined;
+  /** Of a step that asks a model, from its first answer on. */
+  talk: Talk | undefined;
+  /** For the call of its model that is under way. */
+  reserved: Budget | undefined;
   /** The place in `alternatives` of the one whose turn it is. */
   turn: number;
   servedBy: string | undefined;
   decided: Event | undefined;
+}
+
+interface Talk {
+  turn: number;
+  repairs: number;
+  readonly messages: JsonValue[];
+  /** Of the last answer, while they are made. */
+  calls: { readonly id: string; readonly name: string; readonly input: JsonValue; result: JsonValue | undefined }[];
+  /** Which of them a place makes. */
+  readonly places: Map<string, number>;
+  /** No call of the model is under way. */
+  calling: boolean;
 }
 
 /** What the reference says about an execution. */
@@ -109,6 +127,8 @@ export class Reference {
   readonly #kept: { readonly version: number; readonly name: string; readonly payload: JsonValue }[] = [];
   /** Keys of what is with the sandbox. */
   readonly #evaluating = new Set<string>();
+  /** Steps whose model answered for good, by what the runner says of its answer. */
+  readonly #awaitsEnd = new Set<Node>();
   /** What the log says and this reading does not. */
   readonly differences: string[] = [];
 
@@ -214,11 +234,20 @@ export class Reference {
       case 'WaitStarted':
         this.#waits(event);
         return false;
+      case 'ModelAnswered':
+        return this.#answered(event);
+      case 'ToolCalled':
+        this.#called(event);
+        return false;
       case 'StepCompleted':
         if (this.#nodes.get(event.data.stepId)?.step?.wait !== undefined) return this.#timeCame(event);
         if (this.#nodes.get(event.data.stepId)?.step?.signal !== undefined && this.#missed(event)) return true;
-        if (isFree(this.#nodes.get(event.data.stepId)?.step)) {
+        if (isFree(this.#nodes.get(event.data.stepId)?.step) || event.data.attempt === 0) {
           const node = this.#node(event.data.stepId);
+          if (this.#awaitsEnd.delete(node)) {
+            this.#complete(node, event.data.output ?? null);
+            return true;
+          }
           this.#expect(node.status === 'completed', `${node.id} completes, expected ${node.status}`);
           this.#expect(same(event.data.output, node.output), `${node.id} gives ${canonical(event.data.output)}`);
           return false;
@@ -251,10 +280,23 @@ export class Reference {
       }
       case 'StepFailed': {
         const node = this.#nodes.get(event.data.stepId);
-        if (node === undefined) return false;
+        if (node === undefined) {
+          const { code, message } = event.data.failure;
+          this.#told(event.data.stepId, { error: { code, message } }, true);
+          return false;
+        }
+        if (this.#awaitsEnd.delete(node)) {
+          const over = (node.talk?.turn ?? 0) >= (node.step?.llm?.max_turns ?? 10);
+          const why = over ? ['model_answer_invalid', 'max_turns_reached'] : ['model_answer_invalid'];
+          this.#expect(why.includes(event.data.failure.code), `${node.id} fails (${event.data.failure.code})`);
+          this.#fail(node, event.data.failure);
+          return true;
+        }
+        const tooSmall = event.data.failure.code === 'budget_too_small';
+        this.#expect(!tooSmall || node.step?.llm !== undefined, `${node.id} asks no model, and nothing was to reserve`);
         // When an alternative has its turn is the engine's choice; that it does not apply is not.
         const passedOver = node.servesFor !== undefined && this.#reached(node) && this.#passedOver(node) !== undefined;
-        const byTime = BY_TIME.has(event.data.failure.code);
+        const byTime = BY_TIME.has(event.data.failure.code) || tooSmall;
         if (event.data.failure.code === 'signal_timeout') {
           this.#expectLate(node, event);
           this.#expect(node.step?.signal?.on_timeout !== 'continue', `${node.id} fails for want of a signal`);
@@ -336,6 +378,7 @@ export class Reference {
           `${node.id} starts (attempt ${event.data.attempt}), and it may not: ${node.status}`,
         );
         node.running = true;
+        this.#reserve(node, event.data.reserved);
         return false;
       }
       case 'ConsensusReached':
@@ -582,6 +625,7 @@ export class Reference {
   /** What budgets forbid, whatever becomes of the event. */
   #audit(event: Event): void {
     switch (event.type) {
+      case 'ModelAnswered':
       case 'StepCompleted':
       case 'StepAttemptFailed': {
         const byEngine = event.type === 'StepAttemptFailed' && event.data.byEngine === true;
@@ -615,6 +659,7 @@ export class Reference {
         if (event.data.cause === 'failure') this.#expectTold();
         return;
       case 'ApprovalRequested':
+      case 'ToolCalled':
       case 'ConsensusReached':
       case 'ConsensusFailed':
       case 'EvaluationRequested':
@@ -705,6 +750,10 @@ export class Reference {
       if (failed === undefined) this.#compensated(node);
       return true;
     }
+    if (id.split(':').length === 3) {
+      if (failed === undefined) this.#told(id, withoutCosts(output), false);
+      return true;
+    }
     node.running = false;
     if (failed === undefined) {
       this.#complete(node, withoutCosts(output));
@@ -718,7 +767,7 @@ export class Reference {
       this.#cause === undefined &&
       failure.retryable &&
       !(retry?.non_retryable ?? []).includes(failure.code) &&
-      node.failedAttempts < (retry?.max_attempts ?? 1);
+      node.failedAttempts < (retry?.max_attempts ?? (node.step?.llm === undefined ? 1 : 5));
     // Whether another attempt comes too late is a matter of time, which the log tells.
     const timed = retry?.total_timeout_ms !== undefined || node.step?.schedule_to_close_ms !== undefined;
     this.#expect(
@@ -727,6 +776,131 @@ export class Reference {
     );
     if (failed.retryAt === undefined) this.#fail(node, failure);
     return true;
+  }
+
+  /** The model has spoken: what it wants is called, it is told what was wrong, or the step is done. */
+  #answered(event: Extract<Event, { type: 'ModelAnswered' }>): boolean {
+    const { stepId, turn, text, toolCalls = [], next, feedback, finishReason } = event.data;
+    const node = this.#node(stepId);
+    const { llm } = node.step ?? {};
+    const talk: Talk = (node.talk ??= {
+      turn: 0,
+      repairs: 0,
+      messages: [],
+      calls: [],
+      places: new Map(),
+      calling: false,
+    });
+    this.#expect(llm !== undefined && node.running && !talk.calling, `${stepId} is answered and has not asked`);
+    talk.turn += 1;
+    this.#expect(turn === talk.turn, `${stepId} has turn ${turn}, expected ${talk.turn}`);
+    node.failedAttempts = 0;
+    node.reserved = undefined;
+    const tools = new Map((llm?.tools ?? []).map((tool) => [tool.name, tool]));
+    for (const { name, problem } of toolCalls) {
+      this.#expect(tools.has(name) || problem !== undefined, `${stepId} may call ${name}, which it does not have`);
+    }
+    const finishing = toolCalls.find(({ name, problem }) => problem === undefined && tools.get(name)?.finish === true);
+    const good = toolCalls.some(({ problem }) => problem === undefined);
+    const over = talk.turn >= (llm?.max_turns ?? 10);
+    const asked = toolCalls.map(({ id, name, input = null }) => ({ id, name, input }));
+    talk.messages.push({ role: 'assistant', content: text, ...(asked.length === 0 ? {} : { tool_calls: asked }) });
+    let expected: string;
+    if (finishing !== undefined) {
+      expected = 'end';
+      this.#complete(node, finishing.input ?? null);
+    } else if (toolCalls.length > 0 && over) {
+      expected = 'end';
+      this.#fail(node, { code: 'max_turns_reached', message: '', retryable: false });
+    } else if (toolCalls.length > 0) {
+      expected = good ? 'tools' : 'model';
+    } else if (llm?.output_schema === undefined) {
+      expected = 'end';
+      this.#complete(node, { text, finish_reason: finishReason });
+    } else {
+      // Whether an answer fits is the runner's to say: the log has what was made of it.
+      const mayRepair = talk.repairs < (llm.max_repairs ?? 2);
+      expected = next;
+      this.#expect(next !== 'model' || (mayRepair && !over), `${stepId} is repaired too often`);
+      this.#expect(next !== 'tools', `${stepId} calls nothing`);
+      if (next === 'end') this.#awaitsEnd.add(node);
+    }
+    this.#expect(next === expected, `${stepId} goes on with ${next}, expected ${expected}`);
+    talk.repairs = feedback === undefined ? 0 : talk.repairs + 1;
+    talk.calling = true;
+    if (next !== 'end') {
+      talk.calls = toolCalls.map(({ id, name, input = null, problem }) => ({
+        id,
+        name,
+        input,
+        result: problem === undefined ? undefined : toolMessage(id, name, problem, true),
+      }));
+      this.#gather(talk);
+      if (feedback !== undefined) talk.messages.push({ role: 'user', content: feedback });
+      // What is undone does not go on.
+      if (this.#status === 'compensation') {
+        node.status = 'skipped';
+        node.running = false;
+      }
+    }
+    return true;
+  }
+
+  #called(event: Extract<Event, { type: 'ToolCalled' }>): void {
+    const { stepId, callerId, index, callId } = event.data;
+    const node = this.#node(callerId);
+    const call = node.talk?.calls[index];
+    const [, name] = stepId.split(':');
+    const fits = call !== undefined && call.id === callId && call.name === name && call.result === undefined;
+    this.#expect(fits && node.status === 'open' && node.running, `${stepId} makes a call that nobody asked for`);
+    const taken = [...(node.talk?.places ?? [])].some(([place, other]) => place === stepId || other === index);
+    this.#expect(!taken, `${stepId} makes a call that is made already`);
+    node.talk?.places.set(stepId, index);
+  }
+
+  /** A call has ended, and the model will be told. */
+  #told(place: string, content: JsonValue, failed: boolean): void {
+    const [owner = '', name = ''] = place.split(':');
+    const node = this.#nodes.get(owner);
+    const { talk } = node ?? {};
+    const index = talk?.places.get(place);
+    if (node === undefined || talk === undefined || index === undefined) return;
+    talk.places.delete(place);
+    const call = talk.calls[index];
+    if (call === undefined) return;
+    const limit = node.step?.llm?.tools?.find((tool) => tool.name === name)?.max_result_bytes ?? 65_536;
+    const bytes = Buffer.byteLength(JSON.stringify(content));
+    const beginning = (typeof content === 'string' ? content : JSON.stringify(content)).slice(0, limit);
+    const cut = bytes > limit && !failed ? { truncated: true, bytes, beginning } : content;
+    call.result = toolMessage(call.id, call.name, cut, failed);
+    this.#gather(talk);
+  }
+
+  /** Results follow the answer in the order of its calls, when all are there. */
+  #gather(talk: Talk): void {
+    if (talk.calls.some(({ result }) => result === undefined)) return;
+    talk.messages.push(...talk.calls.map(({ result }) => result ?? null));
+    talk.calls = [];
+  }
+
+  /** What calls of models have reserved and what is spent stays within the budget, whatever they come to. */
+  #reserve(node: Node, reserved: Budget | undefined): void {
+    if (node.step?.llm === undefined) return;
+    if (node.talk !== undefined) {
+      this.#expect(node.talk.calls.length === 0, `${node.id} asks on while its tools work`);
+      node.talk.calling = false;
+    }
+    node.reserved = reserved;
+    const limited = this.#limits.tokens < Infinity || this.#limits.cost < Infinity;
+    this.#expect(limited === (reserved !== undefined), `${node.id} reserves ${canonical(reserved as JsonValue)}`);
+    if (reserved === undefined) return;
+    const running = [...this.#nodes.values()].filter((each) => each.running && each.reserved !== undefined);
+    const sum = (kind: 'maxTokens' | 'maxCost'): number =>
+      running.reduce((total, each) => total + (each.reserved?.[kind] ?? 0), 0);
+    const tokens = this.#spent.tokens + sum('maxTokens');
+    const cost = this.#spent.cost + sum('maxCost');
+    this.#expect(tokens <= this.#limits.tokens, `${tokens} tokens are reserved and spent`);
+    this.#expect(cost <= this.#limits.cost * (1 + 1e-9), `a cost of ${cost} is reserved and spent`);
   }
 
   #complete(node: Node, output: JsonValue): void {
@@ -979,7 +1153,14 @@ export class Reference {
   /** What an attempt of a step gets (ADR 0004); undefined for what is no step. */
   inputOf(stepId: string): { readonly value: JsonValue } | undefined {
     const node = this.#nodes.get(stepId);
+    const place = stepId.split(':');
+    if (place.length === 3) {
+      const { talk } = this.#node(place[0] ?? '');
+      const call = talk?.calls[talk.places.get(stepId) ?? -1];
+      return call === undefined ? undefined : { value: call.input };
+    }
     if (node?.step === undefined) return undefined;
+    if (node.step.llm !== undefined) return { value: this.#asks(node, node.step.llm) };
     const { input } = node.step;
     if (input !== undefined)
       return { value: map(input, (text) => evaluateExpression(text, this.#scope(node)) ?? null) };
@@ -999,6 +1180,32 @@ export class Reference {
     }
     const outputs = node.dependencies.map((id) => [this.#node(id).key, this.#outputOf(this.#node(id))] as const);
     return { value: { ...fields, ...Object.fromEntries(outputs) } };
+  }
+
+  /** What a model is given: how its conversation began, and all that was said since. */
+  #asks(node: Node, llm: Llm): JsonValue {
+    const scope = this.#scope(node);
+    const prompt = map(llm.prompt ?? null, (text) => evaluateExpression(text, scope) ?? null);
+    const { tools, max_turns: most = 10, on_max_turns: last, output_schema: schema } = llm;
+    const final = last === 'answer' && (node.talk?.turn ?? 0) + 1 >= most;
+    const { maxTokens: tokens, maxCost: cost } = node.reserved ?? {};
+    return {
+      model: llm.model,
+      on_invalid: 'report',
+      ...(schema === undefined ? {} : { output_schema: schema }),
+      ...(tools === undefined
+        ? {}
+        : { tools: tools.map(({ name, agent }) => ({ name, ...(agent === undefined ? {} : { agent }) })) }),
+      ...(tools !== undefined && final ? { tool_choice: 'none' } : {}),
+      messages: [
+        ...(llm.system === undefined ? [] : [{ role: 'system', content: llm.system }]),
+        { role: 'user', content: typeof prompt === 'string' ? prompt : JSON.stringify(prompt) },
+        ...(node.talk?.messages ?? []),
+      ],
+      ...(node.reserved === undefined
+        ? {}
+        : { budget: { ...(tokens === undefined ? {} : { tokens }), ...(cost === undefined ? {} : { cost }) } }),
+    };
   }
 
   #finish(): void {
@@ -1033,7 +1240,10 @@ export class Reference {
     this.#abandonOpen(this.#status === 'compensation');
     if (this.#status === 'running' && this.#cause === 'failure') {
       const undoes = this.#completed.some((node) => node.step?.compensate !== undefined);
-      const mayUndo = [...this.#nodes.values()].some((node) => node.running && node.step?.compensate !== undefined);
+      // A step whose tools work, and whose model is not asked, comes to nothing that could be undone.
+      const mayUndo = [...this.#nodes.values()].some(
+        (node) => node.running && node.talk?.calling !== true && node.step?.compensate !== undefined,
+      );
       if (!undoes && !mayUndo) {
         this.#status = 'failed';
         this.#abandon();
@@ -1053,7 +1263,7 @@ export class Reference {
 
   #abandonOpen(keepRunning: boolean): void {
     for (const node of this.#nodes.values()) {
-      if (node.status === 'open' && !(keepRunning && node.running)) {
+      if (node.status === 'open' && !(keepRunning && node.running && node.talk?.calling !== true)) {
         node.status = 'skipped';
         // What has failed in a pause ends the execution at the resume: until then a decision is still taken.
         if (!this.#paused) node.waiting = false;
@@ -1127,6 +1337,8 @@ export class Reference {
       if (stays(node)) continue;
       Object.assign(node, {
         status: 'open',
+        talk: undefined,
+        reserved: undefined,
         reason: '',
         recorded: false,
         failure: undefined,
@@ -1155,6 +1367,10 @@ function isMain(node: Node): boolean {
 /** Whether a human may have a say in what the node comes to. */
 function hasApproval(node: Node): boolean {
   return node.step?.approval !== undefined || [...node.alternatives, ...node.members].some(hasApproval);
+}
+
+function toolMessage(id: string, name: string, content: JsonValue, failed: boolean): JsonValue {
+  return { role: 'tool', tool_call_id: id, name, content, ...(failed ? { is_error: true } : {}) };
 }
 
 function newNode(
@@ -1188,6 +1404,8 @@ function newNode(
     vote: undefined,
     granted: undefined,
     question: undefined,
+    talk: undefined,
+    reserved: undefined,
     turn: -1,
     servedBy: undefined,
     decided: undefined,

@@ -386,6 +386,7 @@ export class Runner {
   #succeed(held: Held): Pick<AttemptResult, 'ok' | 'output'> {
     const { random } = this.world;
     const { task } = held;
+    if (task.agent === 'ask_model') return { ok: true, output: { ...this.#answer(task), ...this.#spent(held) } };
     if (task.stepId.endsWith(':judge')) return { ok: true, output: this.#judgement(task) };
     const output: { [key: string]: JsonValue } = {
       v: random.int(3),
@@ -396,6 +397,24 @@ export class Runner {
     if (random.chance(0.1)) output._cost = random.int(100) / 100;
     Object.assign(output, this.#spent(held));
     return random.chance(0.05) ? { ok: true, output: random.pick([null, 7, 'text', [1]]) } : { ok: true, output };
+  }
+
+  /** What a model says: words, or calls of tools that are there, or not, or wrong. */
+  #answer(task: Task): { [key: string]: JsonValue } {
+    const { random } = this.world;
+    const { tools = [], tool_choice: choice } = task.input as { tools?: { name: string }[]; tool_choice?: string };
+    const text = random.pick(['yes', 'no']);
+    if (tools.length > 0 && (random.chance(0.6) || (choice === 'none' && random.chance(0.1)))) {
+      const calls = Array.from({ length: random.between(1, 4) }, (_, place) => ({
+        id: `c${place}`,
+        name: random.chance(0.1) ? 'unknown' : random.pick(tools).name,
+        input: { n: random.int(5) },
+        ...(random.chance(0.1) ? { problem: 'it does not fit.' } : {}),
+      }));
+      return { text, finish_reason: 'tool-calls', tool_calls: calls };
+    }
+    const answer = { text, finish_reason: 'stop' };
+    return random.chance(0.6) ? { ...answer, output: { v: random.int(3) } } : { ...answer, problem: 'it is not JSON.' };
   }
 
   #judgement(task: Task): JsonValue {

@@ -19,6 +19,7 @@ import {
   textHash,
   withApprovals,
   withChoices,
+  withModels,
   withSignals,
   withWaits,
 } from './random-config.js';
@@ -67,6 +68,9 @@ const SIGNAL_SHARE = 0.15;
 /** The same for choices. */
 const CHOICE_SALT = 1_000_771;
 const CHOICE_SHARE = 0.15;
+/** The same for steps that ask a model. */
+const MODEL_SALT = 2_000_215;
+const MODEL_SHARE = 0.15;
 /** An undoing that always fails must not keep a seed from its end. */
 const MOST_UNDOINGS = 3;
 const PRINCIPAL = { tenantId: 'default', userId: 'ann', role: 'operator', keyId: 'k' } as const;
@@ -104,6 +108,8 @@ class Simulation {
   readonly #signals: SeededRandom | undefined;
   /** The same for choices. */
   readonly #choices: SeededRandom | undefined;
+  /** The same for models. */
+  readonly #models: SeededRandom | undefined;
   /** How often operators asked for an undoing to go on, by execution. */
   readonly #undoings = new Map<string, number>();
   readonly #definitions = new Map<string, OrchestrationDefinition>();
@@ -137,6 +143,8 @@ class Simulation {
     this.#signals = signals.chance(SIGNAL_SHARE) ? signals : undefined;
     const choices = new SeededRandom(seed + CHOICE_SALT * 2 ** 32);
     this.#choices = choices.chance(CHOICE_SHARE) ? choices : undefined;
+    const models = new SeededRandom(seed + MODEL_SALT * 2 ** 32);
+    this.#models = models.chance(MODEL_SHARE) ? models : undefined;
     this.#names = ['one', 'two', 'three'].slice(0, random.between(1, 3));
     this.#settings = {
       ...SETTINGS,
@@ -209,7 +217,8 @@ class Simulation {
       const asking = this.#humans === undefined ? drawn : withApprovals(drawn, this.#humans);
       const waiting = this.#waits === undefined ? asking : withWaits(asking, this.#waits);
       const signalled = this.#signals === undefined ? waiting : withSignals(waiting, this.#signals);
-      const definition = this.#choices === undefined ? signalled : withChoices(signalled, this.#choices);
+      const chosen = this.#choices === undefined ? signalled : withChoices(signalled, this.#choices);
+      const definition = this.#models === undefined ? chosen : withModels(chosen, this.#models);
       this.#definitions.set(`config-${index}`, definition);
       world.note('config', () => JSON.stringify(definition));
       world.after(random.int(8_000), () => this.#start(`config-${index}`, index));

@@ -72,6 +72,8 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
   'batuta.config.v1.Step.require': ['any', 'all'],
   'batuta.execution.v1.ApprovalSummary.status': EXECUTION_STATUSES,
   'batuta.execution.v1.ApprovalView.status': ['waiting', 'approved', 'rejected', 'withdrawn'],
+  'batuta.execution.v1.ToolCallView.status': ['waiting', 'running', 'done'],
+  'batuta.execution.v1.ModelAnswered.next': ['tools', 'model', 'end'],
   'batuta.execution.v1.WaitView.status': ['waiting', 'over', 'withdrawn'],
   'batuta.execution.v1.SignalView.status': ['waiting', 'received', 'timed_out', 'withdrawn'],
   'batuta.config.v1.Choice.mode': ['first', 'all'],

@@ -188,7 +188,7 @@ function withinLimits(
   if (left < 1) {
     const details = { estimated_tokens: inputTokens, ...budget };
     const message = `A call with about ${inputTokens} input tokens does not fit what the budget leaves for it.`;
-    throw new TerminalError(FAILURE_CODES.budgetExceeded, message, { details });
+    throw new TerminalError(FAILURE_CODES.budgetTooSmall, message, { details });
   }
   return Number.isFinite(left) ? Math.min(left, most ?? left) : most;
 }

@@ -255,7 +255,7 @@ describe('ask_model', () => {
     expect(Number(seen[1]?.body['max_tokens'])).toBeLessThanOrEqual(0.000_1 / 0.000_000_6);
     const long = 'word '.repeat(2_000);
     for (const budget of [{ tokens: 100 }, { cost: 0.000_01 }]) {
-      await expect(run({ model: 'writer', prompt: long, budget })).rejects.toMatchObject({ code: 'budget_exceeded' });
+      await expect(run({ model: 'writer', prompt: long, budget })).rejects.toMatchObject({ code: 'budget_too_small' });
     }
     models.set('writer', model({ provider: 'openai_compatible', baseUrl: url }));
     await expect(run({ model: 'writer', prompt: 'x', budget: { cost: 1 } })).rejects.toMatchObject({

@@ -1,6 +1,8 @@
 import { FAILURE_CODES, LIMITS, type AttemptResult, type Failure, type StepCompleted } from '@batuta/contracts';
 import type { FailAttempt, Outcome, RecordResult } from './command.js';
 import type { Draft } from '../draft.js';
+import { kindOf } from '../kinds/index.js';
+import { compiledUnit } from '../state/nodes.js';
 import { jsonBytesBeyond } from '../structures/json.js';
 import { spendingProblem, takeFailureSpending, takeSpending } from '../budget/spending.js';
 import { isTerminal, unitState, type State } from '../state/state.js';
@@ -63,6 +65,12 @@ export function recordResult(draft: Draft, command: RecordResult): Outcome {
   const data: StepCompleted = agentVersion
     ? { agentVersion, attempt, finishedAt, output, startedAt, stepId }
     : { attempt, finishedAt, output, startedAt, stepId };
+  const unit = compiledUnit(draft.state, index);
+  const { finished } = kindOf(unit);
+  if (finished !== undefined) {
+    finished(draft, unit, unit.work.rules, Object.assign(data, spending));
+    return 'recorded';
+  }
   draft.emit({ type: 'StepCompleted', data: Object.assign(data, spending) });
   return 'recorded';
 }

@@ -48,3 +48,20 @@ export function stopAll(executionId: string, stateAfter: State, reason: string):
 export function lifecycle({ type }: { readonly type: EventType }): Effect[] {
   return [{ type: 'lifecycle', event: type }];
 }
+
+/** A step that asked a model is over: the calls of its tools that still run are not wanted any more. */
+export function stopPlaces(
+  { executionId, data }: { readonly executionId: string; readonly data: { readonly stepId: string } },
+  stateAfter: State,
+): Effect[] {
+  const { units, unitIndex } = stateAfter.config;
+  const places = units[unitIndex.get(data.stepId) ?? -1]?.places ?? [];
+  const attempts = places.flatMap((place) => {
+    const { attempt, unreported } = unitState(stateAfter, place);
+    const stepId = units[place]?.id ?? '';
+    return attempt > 0 && unreported.includes(attempt)
+      ? [{ executionId, stepId, attempt, reason: 'caller_ended' }]
+      : [];
+  });
+  return attempts.length === 0 ? [] : [{ type: 'stopAttempts', attempts }];
+}

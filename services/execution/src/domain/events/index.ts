@@ -17,6 +17,7 @@ import { executionReopened } from './execution-reopened.js';
 import { executionResumed } from './execution-resumed.js';
 import { executionRetried } from './execution-retried.js';
 import { executionStarted } from './execution-started.js';
+import { modelAnswered } from './model-answered.js';
 import { signalAwaited } from './signal-awaited.js';
 import { signalReceived } from './signal-received.js';
 import { stepAttemptFailed } from './step-attempt-failed.js';
@@ -26,6 +27,7 @@ import { stepProgressed } from './step-progressed.js';
 import { stepReused } from './step-reused.js';
 import { stepScheduled } from './step-scheduled.js';
 import { stepSkipped } from './step-skipped.js';
+import { toolCalled } from './tool-called.js';
 import { waitStarted } from './wait-started.js';
 import type { EventDefinition } from './definition.js';
 
@@ -35,6 +37,8 @@ export const EVENTS: { readonly [T in EventType]: EventDefinition<T> } = {
   StepReused: stepReused,
   StepScheduled: stepScheduled,
   StepProgressed: stepProgressed,
+  ModelAnswered: modelAnswered,
+  ToolCalled: toolCalled,
   StepCompleted: stepCompleted,
   StepAttemptFailed: stepAttemptFailed,
   StepFailed: stepFailed,

@@ -1,4 +1,4 @@
-import type { StepAttemptFailed, StepCompleted } from '@batuta/contracts';
+import type { ModelAnswered, StepAttemptFailed, StepCompleted } from '@batuta/contracts';
 import type { State } from '../state/state.js';
 import type { Measure } from './definition.js';
 
@@ -89,11 +89,11 @@ const COST: Metric = {
   labels: ['agent'],
 };
 
-function ofAttempt(data: Readonly<StepCompleted | StepAttemptFailed>, state: State): Measure[] {
+function ofAttempt(data: Readonly<StepCompleted | StepAttemptFailed | ModelAnswered>, state: State): Measure[] {
   const index = state.config.unitIndex.get(data.stepId) ?? -1;
   const unit = state.config.units[index];
   // What no agent did is no attempt.
-  if (unit === undefined || unit.agent === '') {
+  if (unit === undefined || unit.agent === '' || data.attempt === 0) {
     return [];
   }
   const labels: [string] = [unit.agent];

@@ -1,3 +1,4 @@
+import { callEnded } from '../kinds/llm/places.js';
 import { queueGroup } from '../../strategies/consensus/votes.js';
 import { settleUnit } from '../fold/settle.js';
 import { spend } from '../fold/spend.js';
@@ -12,12 +13,18 @@ export const stepCompleted: EventDefinition<'StepCompleted'> = {
     if (index === undefined) {
       return;
     }
-    const unit = unitState(next, index);
     const compiled = compiledUnit(next, index);
+    if (compiled.kind === 'tool') {
+      spend(next, data);
+      callEnded(next, index, { output: data.output ?? null });
+      return;
+    }
+    const unit = unitState(next, index);
     putUnit(next, index, {
       ...unit,
       phase: 'completed',
-      attempt: data.attempt,
+      // 0 where no attempt made it: an approval, or the end of a conversation.
+      attempt: data.attempt || unit.attempt,
       output: data.output ?? null,
       failure: undefined,
       startedAt: data.startedAt,

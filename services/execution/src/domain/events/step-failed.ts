@@ -1,5 +1,6 @@
+import { callEnded, leavePlaces } from '../kinds/llm/places.js';
 import { queueGroup } from '../../strategies/consensus/votes.js';
-import { lifecycle } from '../effects/effect.js';
+import { lifecycle, stopPlaces } from '../effects/effect.js';
 import { begin } from '../fold/phases.js';
 import { applyHandling, settleUnit } from '../fold/settle.js';
 import { compiledUnit, putUnit } from '../state/nodes.js';
@@ -13,8 +14,13 @@ export const stepFailed: EventDefinition<'StepFailed'> = {
     if (index === undefined) {
       return;
     }
-    const unit = unitState(next, index);
     const compiled = compiledUnit(next, index);
+    if (compiled.kind === 'tool') {
+      callEnded(next, index, { failure: data.failure });
+      return;
+    }
+    leavePlaces(next, index);
+    const unit = unitState(next, index);
     putUnit(next, index, {
       ...unit,
       phase: 'failed',
@@ -39,7 +45,7 @@ export const stepFailed: EventDefinition<'StepFailed'> = {
     const alternative = data.fallbackStepId === undefined ? undefined : next.config.unitIndex.get(data.fallbackStepId);
     applyHandling(next, index, data.failure, data.handling, alternative);
   },
-  effects: lifecycle,
+  effects: (event, stateAfter) => [...stopPlaces(event, stateAfter), ...lifecycle(event)],
   spans: ({ data: { stepId, failure, handling, fallbackStepId } }) => [
     {
       change: 'node ended',

@@ -1,3 +1,5 @@
+import { BEGINNING } from '../kinds/llm/conversation.js';
+import { llmOf } from '../kinds/llm/rules.js';
 import { isAttemptWanted } from '../effects/effect.js';
 import { begin, beginGroup } from '../fold/phases.js';
 import { compiledUnit, putUnit } from '../state/nodes.js';
@@ -25,6 +27,9 @@ export const stepScheduled: EventDefinition<'StepScheduled'> = {
       progress: 0,
       progressMessage: '',
       retryAt: 0,
+      ...(llmOf(compiled) === undefined
+        ? {}
+        : { conversation: { ...(unit.conversation ?? BEGINNING), reserved: data.reserved } }),
     });
     if (unit.firstScheduledAt === 0 && compiled.scheduleToCloseMs > 0) {
       addDeadline(next, index, firstScheduledAt + compiled.scheduleToCloseMs, STEP_DEADLINE);

@@ -1,4 +1,5 @@
-import { stopOne } from '../effects/effect.js';
+import { stopOne, stopPlaces } from '../effects/effect.js';
+import { leavePlaces } from '../kinds/llm/places.js';
 import { noteControl } from '../fold/controls.js';
 import { begin } from '../fold/phases.js';
 import { settleGroup, settleUnit } from '../fold/settle.js';
@@ -26,6 +27,7 @@ export const stepSkipped: EventDefinition<'StepSkipped'> = {
       }
       return;
     }
+    leavePlaces(next, index);
     const unit = unitState(next, index);
     const outstanding = unit.phase === 'running';
     putUnit(next, index, {
@@ -37,12 +39,18 @@ export const stepSkipped: EventDefinition<'StepSkipped'> = {
     });
     settleUnit(next, index);
   },
-  effects: ({ executionId, data: { stepId, reason } }, stateAfter) => {
+  effects: (event, stateAfter) => {
+    const {
+      executionId,
+      data: { stepId, reason },
+    } = event;
     const index = stateAfter.config.unitIndex.get(stepId);
     const unit = index === undefined ? undefined : unitState(stateAfter, index);
-    return unit !== undefined && unit.unreported.includes(unit.attempt)
-      ? [stopOne(executionId, stepId, unit.attempt, reason)]
-      : [];
+    const own =
+      unit !== undefined && unit.unreported.includes(unit.attempt)
+        ? [stopOne(executionId, stepId, unit.attempt, reason)]
+        : [];
+    return [...own, ...stopPlaces(event, stateAfter)];
   },
   spans: ({ data: { stepId, reason } }) => [
     { change: 'node ended', id: stepId, status: 'skipped', attributes: { 'batuta.skip.reason': reason } },

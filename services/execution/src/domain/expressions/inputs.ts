@@ -75,6 +75,8 @@ export function unitInput(state: State, unit: Unit): { readonly value: JsonValue
   switch (unit.kind) {
     case 'step':
       return { value: dependencyInput(state, unit) };
+    case 'tool':
+      return { value: unitState(state, unit.index).call?.input ?? null };
     case 'judge':
       return { value: judgeInput(state, unit) };
     case 'compensation':

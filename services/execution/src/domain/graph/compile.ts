@@ -5,8 +5,10 @@ import {
   type ConsensusGroup,
   type FailurePolicy,
   type OrchestrationDefinition,
+  type Retry,
   type StepDefinition,
 } from '@batuta/contracts';
+import { toolRules } from '../kinds/llm/rules.js';
 import { approvalOf } from '../kinds/approval/rules.js';
 import { choiceOf } from '../kinds/choice/rules.js';
 import { AGENT_WORK, kindOf, workOf } from '../kinds/index.js';
@@ -20,6 +22,11 @@ import type { StrategyRules } from '../../strategies/strategy.js';
 import { Vector } from '../structures/vector.js';
 
 const DEFAULT_CONSENSUS_THRESHOLD = 0.8;
+
+/** The built-in agent that asks a model. */
+const MODEL_AGENT = 'ask_model';
+/** Of each call of a model, unless its step says otherwise: providers are often busy, and say so. */
+const MODEL_RETRY: Retry = { max_attempts: 5, backoff_ms: 1_000, max_backoff_ms: 60_000 };
 
 type Draft = { -readonly [K in keyof Unit]: Unit[K] };
 
@@ -50,14 +57,14 @@ function stepUnit(step: StepDefinition, index: number, rules: StrategyRules): Dr
     id: step.id,
     name: step.name,
     kind: 'step',
-    agent: work.kind === 'agent' ? (step.agent ?? '') : '',
+    agent: work.kind === 'agent' ? (step.agent ?? '') : work.kind === 'llm' ? MODEL_AGENT : '',
     work,
     takesSlot,
     timeoutMs: step.timeout_ms || DEFAULT_STEP_TIMEOUT_MS,
     heartbeatMs: step.heartbeat_ms ?? 0,
     scheduleToStartMs: step.schedule_to_start_ms ?? 0,
     scheduleToCloseMs: step.schedule_to_close_ms ?? 0,
-    retry: retryPolicy(step.retry),
+    retry: retryPolicy(step.retry ?? (work.kind === 'llm' ? MODEL_RETRY : undefined)),
     input: mapping(step),
     when: step.when === undefined || step.when === '' ? undefined : parseExpression(step.when),
     requireAll: step.require === 'all',
@@ -69,6 +76,8 @@ function stepUnit(step: StepDefinition, index: number, rules: StrategyRules): Dr
     group: -1,
     compensation: -1,
     compensates: -1,
+    places: [],
+    caller: -1,
     order: index,
     dependencies: [],
     waitsFor: [],
@@ -76,7 +85,7 @@ function stepUnit(step: StepDefinition, index: number, rules: StrategyRules): Dr
   };
 }
 
-function attendantUnit(index: number, id: string, kind: 'compensation' | 'judge', of: Partial<Draft>): Draft {
+function attendantUnit(index: number, id: string, kind: 'compensation' | 'judge' | 'tool', of: Partial<Draft>): Draft {
   return {
     index,
     id,
@@ -101,6 +110,8 @@ function attendantUnit(index: number, id: string, kind: 'compensation' | 'judge'
     group: -1,
     compensation: -1,
     compensates: -1,
+    places: [],
+    caller: -1,
     order: index,
     dependencies: [],
     waitsFor: [],
@@ -271,6 +282,28 @@ export function compile(definition: OrchestrationDefinition): CompiledConfig {
     return units.length - 1;
   });
 
+  for (const [index, { id, llm, timeout_ms: timeoutMs }] of steps.entries()) {
+    const places: number[] = [];
+    for (const tool of llm?.tools ?? []) {
+      const { agent, name, parallel } = toolRules(tool);
+      for (let number = 1; agent !== '' && number <= parallel; number++) {
+        const unit = attendantUnit(units.length, `${id}:${name}:${number}`, 'tool', {
+          name,
+          agent,
+          timeoutMs: tool.timeout_ms || timeoutMs || DEFAULT_STEP_TIMEOUT_MS,
+          retry: retryPolicy(tool.retry),
+          // Its caller has one, and keeps it.
+          takesSlot: false,
+          caller: index,
+          order: index,
+        });
+        places.push(unit.index);
+        units.push(unit);
+      }
+    }
+    (units[index] as Draft).places = places;
+  }
+
   const unitIndex = new Map(units.map((unit) => [unit.id, unit.index]));
   const groupIndex = new Map(declared.map((group, index) => [group.id, index]));
   const nodes = new Map<string, number>();
@@ -353,6 +386,7 @@ export function compile(definition: OrchestrationDefinition): CompiledConfig {
     stepCount: steps.length,
     unitIndex,
     groupIndex,
+    modelUnits: units.flatMap(({ index, work }) => (work.kind === 'llm' ? [index] : [])),
     dependents,
     alternatives,
     sinks: mainNodes.filter((node) => !namedByMain.has(node)),

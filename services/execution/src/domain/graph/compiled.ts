@@ -17,13 +17,13 @@ import type { Vector } from '../structures/vector.js';
 
 /**
  * Something that is attempted by an agent: a step, the compensation of a step (id `<step>:compensate`) or the judge of a
- * consensus group (id `<group>:judge`). Users' ids cannot hold a colon, so these never meet.
+ * consensus group (id `<group>:judge`), or a place for calls of a tool (id `<step>:<tool>:<number>`). Users' ids cannot hold a colon, so these never meet.
  */
 export interface Unit {
   readonly index: number;
   readonly id: string;
   readonly name: string;
-  readonly kind: 'step' | 'compensation' | 'judge';
+  readonly kind: 'step' | 'compensation' | 'judge' | 'tool';
   /** Empty when no agent does it. */
   readonly agent: string;
   readonly work: Work;
@@ -52,6 +52,10 @@ export interface Unit {
   readonly compensation: number;
   /** The step that a compensation undoes, or -1. */
   readonly compensates: number;
+  /** Of a step that asks a model: units that make the calls of its tools. */
+  readonly places: readonly number[];
+  /** The step that such a unit makes calls for, or -1. */
+  readonly caller: number;
   /** Place among ready units: the main step's place in the list, also for its alternatives. */
   readonly order: number;
   /** Nodes named as dependencies: what the input is made of (`seenNodes`). */
@@ -103,6 +107,8 @@ export interface CompiledConfig {
   readonly stepCount: number;
   readonly unitIndex: ReadonlyMap<string, number>;
   readonly groupIndex: ReadonlyMap<string, number>;
+  /** Steps that ask a model. */
+  readonly modelUnits: readonly number[];
   /** Of each node: the units that wait for it. */
   readonly dependents: readonly (readonly number[])[];
   /** Of each node: its alternatives in listed order. */

@@ -5,6 +5,7 @@ import type { UnitState } from '../state/unit-state.js';
 import { agentKind } from './agent/agent.js';
 import { approvalKind } from './approval/approval.js';
 import { choiceKind } from './choice/choice.js';
+import { llmKind } from './llm/llm.js';
 import type { StepKind } from './kind.js';
 import { signalKind } from './signal/signal.js';
 import { waitKind } from './wait/wait.js';
@@ -15,6 +16,7 @@ export const KINDS = {
   wait: waitKind,
   signal: signalKind,
   choice: choiceKind,
+  llm: llmKind,
   agent: agentKind,
 };
 
@@ -43,7 +45,7 @@ export function workOf(step: StepDefinition): Work {
   return AGENT_WORK;
 }
 
-/** The work of compensations and judges. */
+/** The work of compensations, judges and tools. */
 export const AGENT_WORK: Work = { kind: 'agent', rules: {} };
 
 /** What the view of a step has from its kind. */

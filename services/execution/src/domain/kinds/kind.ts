@@ -1,4 +1,4 @@
-import type { JsonValue, StepDefinition, StepView } from '@batuta/contracts';
+import type { JsonValue, StepCompleted, StepDefinition, StepView } from '@batuta/contracts';
 import type { Draft } from '../draft.js';
 import type { Template } from '../expressions/expressions.js';
 import type { Unit } from '../graph/compiled.js';
@@ -15,6 +15,8 @@ export interface StepKind<Rules> {
   readonly takesSlot: boolean;
   /** The step has its turn, its condition holds and its input is known. */
   readonly start: (draft: Draft, unit: Unit, rules: Rules, input: JsonValue) => void;
+  /** A successful attempt has another meaning than that the step is done: records it. */
+  readonly finished: ((draft: Draft, unit: Unit, rules: Rules, data: StepCompleted) => void) | undefined;
   /** Epoch ms of the deadline of a step that awaits something; undefined when it awaits nothing, 0 for no deadline. */
   readonly awaitsUntil: (unit: UnitState) => number | undefined;
   /** That deadline has passed. */

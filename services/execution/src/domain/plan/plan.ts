@@ -10,6 +10,8 @@ import { nodeId } from '../state/results.js';
 import { compiledUnit } from '../state/nodes.js';
 import { isToRun, request, startUnit } from './start-unit.js';
 import type { State } from '../state/state.js';
+import { callModel } from '../kinds/llm/model-call.js';
+import { advance, awaitsTurn } from '../kinds/llm/turn.js';
 import { hasFreeSlot, nextReady } from '../state/timers.js';
 
 /**
@@ -64,8 +66,15 @@ function step(draft: Draft): void {
     goOnForNothing(draft, state.exceeded);
     return;
   }
+  if (state.config.modelUnits.length > 0 && advance(draft)) {
+    return;
+  }
+  if (state.toolRetries !== undefined && state.toolRetries.key <= at) {
+    scheduleAttempt(draft, state.toolRetries.item);
+    return;
+  }
   if (hasFreeSlot(state) && state.retries !== undefined && state.retries.key <= at) {
-    scheduleAttempt(draft, state.retries.item);
+    startAgain(draft, state.retries.item);
     return;
   }
   const ready = nextReady(state);
@@ -82,6 +91,16 @@ function step(draft: Draft): void {
   }
 }
 
+/** The next attempt of a unit. A call of a model is put together anew, since what it may spend is another sum. */
+function startAgain(draft: Draft, index: number): void {
+  const unit = compiledUnit(draft.state, index);
+  if (unit.work.kind === 'llm') {
+    callModel(draft, unit);
+  } else {
+    scheduleAttempt(draft, index);
+  }
+}
+
 /**
  * The budget is exceeded: what costs nothing still happens (a group is decided, a step whose condition is false is skipped, a
  * human decides), so that a result that is paid for is not thrown away. Once an attempt runs or would have to, the execution ends.
@@ -92,7 +111,7 @@ function goOnForNothing(draft: Draft, exceeded: BudgetExceeded): void {
     complete(draft);
     return;
   }
-  if (state.running === 0 && state.retries === undefined) {
+  if (state.running === 0 && state.retries === undefined && !awaitsTurn(state)) {
     // Side by side agents come first: nobody is asked when one of them has to run, since that ends the execution.
     const next = (state.config.oneAtATime ? undefined : state.ready?.item) ?? nextReady(state);
     if (next !== undefined) {

@@ -20,6 +20,7 @@ export function isActive(phase: UnitPhase): boolean {
     case 'backoff':
     case 'interrupted':
     case 'awaiting':
+    case 'calling':
       return true;
     case 'waiting':
     case 'ready':
@@ -32,11 +33,18 @@ export function isActive(phase: UnitPhase): boolean {
   }
 }
 
+/** A step that waits for its tools keeps its slot, and they take none. */
+function holdsSlot(phase: UnitPhase, takesSlot: boolean): boolean {
+  return takesSlot && (phase === 'running' || phase === 'calling');
+}
+
 /** Replaces a unit's state and keeps the counters true. */
 export function putUnit(next: Next, index: number, unit: UnitState): void {
   const before = unitState(next, index).phase;
   next.units = next.units.set(index, unit);
   if (before !== unit.phase) {
+    const { takesSlot } = compiledUnit(next, index);
+    next.slots += (holdsSlot(unit.phase, takesSlot) ? 1 : 0) - (holdsSlot(before, takesSlot) ? 1 : 0);
     next.running += (unit.phase === 'running' ? 1 : 0) - (before === 'running' ? 1 : 0);
     next.active += (isActive(unit.phase) ? 1 : 0) - (isActive(before) ? 1 : 0);
   }

@@ -8,11 +8,11 @@ import { Vector } from '../structures/vector.js';
  * Goes up with every change to the fold or to the shape of the state: snapshots of another version are thrown away and
  * made anew from the events.
  */
-export const REDUCER_VERSION = 10;
+export const REDUCER_VERSION = 11;
 
 type Entry = readonly [key: number, item: number, tag: number];
 
-const HEAPS = ['ready', 'readyApprovals', 'retries', 'deadlines'] as const;
+const HEAPS = ['ready', 'readyApprovals', 'retries', 'toolRetries', 'deadlines'] as const;
 const LISTS = ['votesToEvaluate', 'decidable', 'undoable', 'undone', 'commands', 'controls', 'keptSignals'] as const;
 
 function heapEntries(heap: Heap | undefined): Entry[] {

@@ -59,10 +59,14 @@ export interface State {
   readonly readyApprovals: Heap | undefined;
   /** Next attempts by time. */
   readonly retries: Heap | undefined;
+  /** The same of units that need no slot: calls of tools. */
+  readonly toolRetries: Heap | undefined;
   /** Deadlines of running attempts, of steps and of what steps await by time; the tag is the attempt, 0 for a step's own. */
   readonly deadlines: Heap | undefined;
   /** Attempts outstanding. */
   readonly running: number;
+  /** Slots taken. */
+  readonly slots: number;
   /** Main units between their first start and their end. */
   readonly active: number;
   /** Main steps and groups not settled. */
@@ -123,8 +127,10 @@ export function initialState(config: CompiledConfig): State {
     ready: config.initialReady,
     readyApprovals: config.initialReadyApprovals,
     retries: undefined,
+    toolRetries: undefined,
     deadlines: undefined,
     running: 0,
+    slots: 0,
     active: 0,
     unsettled: config.mainNodes,
     votesToEvaluate: undefined,
@@ -172,8 +178,10 @@ export function copyState(state: State): Next {
     ready: state.ready,
     readyApprovals: state.readyApprovals,
     retries: state.retries,
+    toolRetries: state.toolRetries,
     deadlines: state.deadlines,
     running: state.running,
+    slots: state.slots,
     active: state.active,
     unsettled: state.unsettled,
     votesToEvaluate: state.votesToEvaluate,

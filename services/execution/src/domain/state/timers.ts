@@ -42,6 +42,7 @@ function isLiveDeadline(state: State, entry: Heap): boolean {
     case 'failing':
     case 'backoff':
     case 'interrupted':
+    case 'calling':
       return true;
     case 'waiting':
     case 'evaluating':
@@ -77,13 +78,20 @@ export function dropStaleTimers(next: Next): void {
   if (next.retries !== undefined) {
     next.retries = dropped(next, next.retries, isDueRetry);
   }
+  if (next.toolRetries !== undefined) {
+    next.toolRetries = dropped(next, next.toolRetries, isDueRetry);
+  }
   if (next.deadlines !== undefined) {
     next.deadlines = dropped(next, next.deadlines, isLiveDeadline);
   }
 }
 
 export function addRetry(next: Next, index: number, at: number, attempt: number): void {
-  next.retries = heapInsert(next.retries, at, index, attempt);
+  if (compiledUnit(next, index).takesSlot) {
+    next.retries = heapInsert(next.retries, at, index, attempt);
+  } else {
+    next.toolRetries = heapInsert(next.toolRetries, at, index, attempt);
+  }
 }
 
 export function addDeadline(next: Next, index: number, at: number, tag: number): void {
@@ -92,7 +100,7 @@ export function addDeadline(next: Next, index: number, at: number, tag: number):
 
 /** Whether a slot is free for one more attempt. */
 export function hasFreeSlot(state: State): boolean {
-  return state.running < state.config.parallelLimit;
+  return state.slots < state.config.parallelLimit;
 }
 
 /** The unit that has its turn: the first in the list that may start. What needs no slot waits for its turn too. */
@@ -128,6 +136,9 @@ export function nextWake(state: State): number | undefined {
       const spentOut = state.exceeded !== undefined && state.status === 'running';
       if (state.retries !== undefined && hasFreeSlot(state) && !spentOut) {
         wake = Math.min(wake, state.retries.key);
+      }
+      if (state.toolRetries !== undefined && !spentOut) {
+        wake = Math.min(wake, state.toolRetries.key);
       }
       return wake;
     }

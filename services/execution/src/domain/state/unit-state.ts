@@ -1,10 +1,12 @@
+import type { ConversationState } from '../kinds/llm/conversation.js';
 import type { ConsensusReached, Failure, JsonValue, Vote } from '@batuta/contracts';
 
 /**
  * waiting: dependencies are open, or an alternative that is not selected. ready: may be scheduled when a slot is free.
  * evaluating: an expression is with the sandbox. running: an attempt is outstanding. failing: its last attempt failed and
  * what follows is about to be decided. backoff: waits for its next attempt. interrupted: stopped by a pause. awaiting: waits
- * for what no attempt brings, such as a human or a time.
+ * for what no attempt brings, such as a human or a time. calling: a model has answered, and its tools work or it is
+ * about to be asked again.
  */
 export type UnitPhase =
   | 'waiting'
@@ -15,6 +17,7 @@ export type UnitPhase =
   | 'backoff'
   | 'interrupted'
   | 'awaiting'
+  | 'calling'
   | 'completed'
   | 'failed'
   | 'skipped';
@@ -98,6 +101,11 @@ export interface UnitState {
   readonly granted: { readonly output: JsonValue; readonly approval: ApprovalState } | undefined;
   /** Of a step that waits for something else, from its start on. */
   readonly awaited: Awaited | undefined;
+  /** Of a step that asks a model, from its first call on. */
+  readonly conversation: ConversationState | undefined;
+  /** Of a place for calls of a tool: the one that it makes. `since` is its last attempt before. */
+  readonly call:
+    { readonly turn: number; readonly index: number; readonly input: JsonValue; readonly since: number } | undefined;
 }
 
 /** Whether a human is being waited for: until the decision is recorded, which comes just before what it does to the step. */
@@ -160,6 +168,8 @@ export function initialUnit(waitsFor: number, main: boolean): UnitState {
     approval: undefined,
     granted: undefined,
     awaited: undefined,
+    conversation: undefined,
+    call: undefined,
   };
 }
 

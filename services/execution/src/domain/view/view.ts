@@ -44,6 +44,7 @@ function stepStatus(state: State, unit: UnitState): StepStatus {
     case 'failing':
     case 'evaluating':
     case 'awaiting':
+    case 'calling':
       return ended ? 'skipped' : 'running';
     case 'backoff':
     case 'interrupted':
@@ -123,6 +124,13 @@ function controlled(state: State): Partial<ExecutionView> {
   };
 }
 
+/** Attempts that were made again. A step that asks a model makes one at least for each of its answers. */
+function retries({ attempt, conversation, phase }: UnitState): number {
+  const first =
+    conversation === undefined ? 1 : conversation.turn + (phase === 'calling' || phase === 'completed' ? 0 : 1);
+  return Math.max(0, attempt - first);
+}
+
 /** A step as readers of its execution see it. Everything about it is in `state`; times are epoch milliseconds. */
 export function stepView(state: State, compiled: Unit): StepView {
   const unit = unitState(state, compiled.index);
@@ -138,7 +146,7 @@ export function stepView(state: State, compiled: Unit): StepView {
     status,
     dependencies: [...(definition?.dependencies ?? [])],
     attempt: unit.attempt,
-    retryCount: Math.max(0, unit.attempt - 1),
+    retryCount: retries(unit),
     outputKey: compiled.outputKey,
     ...(unit.agentVersion === '' ? {} : { agentVersion: unit.agentVersion }),
     ...(unit.phase === 'completed' ? { output: unit.output ?? null } : {}),

@@ -24,6 +24,7 @@ export const agentKind: StepKind<AgentRules> = {
     }
     scheduleAttempt(draft, unit.index);
   },
+  finished: undefined,
   awaitsUntil: () => undefined,
   due: () => undefined,
   view: () => ({}),

@@ -12,6 +12,7 @@ export const approvalKind: StepKind<ApprovalRules> = {
   mapping: approvalMapping,
   takesSlot: false,
   start: requestApproval,
+  finished: undefined,
   awaitsUntil: (unit) => (isAwaiting(unit) ? unit.approval?.deadlineAt : undefined),
   due(draft, unit, rules) {
     decideAwaiting(draft, unit, rules, { approved: rules.approvesOnTimeout, timedOut: true });

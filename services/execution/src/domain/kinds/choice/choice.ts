@@ -31,6 +31,7 @@ export const choiceKind: StepKind<ChoiceRules> = {
   mapping: choiceMapping,
   takesSlot: false,
   start: choose,
+  finished: undefined,
   awaitsUntil: () => undefined,
   due: () => undefined,
   view: () => ({}),

@@ -43,6 +43,7 @@ export const signalKind: StepKind<SignalRules> = {
   mapping: () => NOTHING,
   takesSlot: false,
   start: awaitSignal,
+  finished: undefined,
   awaitsUntil: ({ awaited }) => awaited?.untilAt,
   due: missSignal,
   view: signalView,

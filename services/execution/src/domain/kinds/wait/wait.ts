@@ -20,6 +20,7 @@ export const waitKind: StepKind<WaitRules> = {
   mapping: waitMapping,
   takesSlot: false,
   start: startWait,
+  finished: undefined,
   awaitsUntil: ({ awaited }) => awaited?.untilAt,
   due: endWait,
   view: waitView,

@@ -14,7 +14,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/config/v1/definition.proto.
  */
 export const file_batuta_config_v1_definition: GenFile = /*@__PURE__*/
-  fileDesc("CiFiYXR1dGEvY29uZmlnL3YxL2RlZmluaXRpb24ucHJvdG8SEGJhdHV0YS5jb25maWcudjEingMKF09yY2hlc3RyYXRpb25EZWZpbml0aW9uEgwKBG5hbWUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSEAoIc3RyYXRlZ3kYAyABKAkSJQoFc3RlcHMYBCADKAsyFi5iYXR1dGEuY29uZmlnLnYxLlN0ZXASLAoIc2V0dGluZ3MYBSABKAsyGi5iYXR1dGEuY29uZmlnLnYxLlNldHRpbmdzEikKCG1ldGFkYXRhGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIcCglpc19nbG9iYWwYByABKAhSCWlzX2dsb2JhbBI6CgxpbnB1dF9zY2hlbWEYCCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVSDGlucHV0X3NjaGVtYRJMChBjb25zZW5zdXNfZ3JvdXBzGAkgAygLMiAuYmF0dXRhLmNvbmZpZy52MS5Db25zZW5zdXNHcm91cFIQY29uc2Vuc3VzX2dyb3VwcxImCgZvdXRwdXQYCiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUivAYKBFN0ZXASCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRINCgVhZ2VudBgDIAEoCRIeCgp0aW1lb3V0X21zGAQgASgFUgp0aW1lb3V0X21zEiYKBXJldHJ5GAUgASgLMhcuYmF0dXRhLmNvbmZpZy52MS5SZXRyeRIUCgxkZXBlbmRlbmNpZXMYBiADKAkSHgoKb3V0cHV0X2tleRgHIAEoCVIKb3V0cHV0X2tleRIeCgpvbl9mYWlsdXJlGAggASgJUgpvbl9mYWlsdXJlEiAKC2lzX2ZhbGxiYWNrGAkgASgIUgtpc19mYWxsYmFjaxIiCgxmYWxsYmFja19mb3IYCiABKAlSDGZhbGxiYWNrX2ZvchIkCg1mYWxsYmFja193aGVuGAsgAygJUg1mYWxsYmFja193aGVuEigKD2NvbnNlbnN1c19ncm91cBgMIAEoCVIPY29uc2Vuc3VzX2dyb3VwEiUKBWlucHV0GA0gASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEgwKBHdoZW4YDiABKAkSDwoHcmVxdWlyZRgPIAEoCRIyCgpjb21wZW5zYXRlGBAgASgLMh4uYmF0dXRhLmNvbmZpZy52MS5Db21wZW5zYXRpb24SMgoUc2NoZWR1bGVfdG9fc3RhcnRfbXMYESABKAVSFHNjaGVkdWxlX3RvX3N0YXJ0X21zEjIKFHNjaGVkdWxlX3RvX2Nsb3NlX21zGBIgASgFUhRzY2hlZHVsZV90b19jbG9zZV9tcxIiCgxoZWFydGJlYXRfbXMYEyABKAVSDGhlYXJ0YmVhdF9tcxIpCghtZXRhZGF0YRgUIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSLAoIYXBwcm92YWwYFSABKAsyGi5iYXR1dGEuY29uZmlnLnYxLkFwcHJvdmFsEiQKBHdhaXQYFiABKAsyFi5iYXR1dGEuY29uZmlnLnYxLldhaXQSKAoGc2lnbmFsGBcgASgLMhguYmF0dXRhLmNvbmZpZy52MS5TaWduYWwSKAoGY2hvaWNlGBggASgLMhguYmF0dXRhLmNvbmZpZy52MS5DaG9pY2UiWQoGQ2hvaWNlEgwKBG1vZGUYASABKAkSMAoIYnJhbmNoZXMYAiADKAsyHi5iYXR1dGEuY29uZmlnLnYxLkNob2ljZUJyYW5jaBIPCgdkZWZhdWx0GAMgAygJIisKDENob2ljZUJyYW5jaBIMCgR3aGVuGAEgASgJEg0KBXN0ZXBzGAIgAygJIqcBCgZTaWduYWwSDAoEbmFtZRgBIAEoCRImCgZzY2hlbWEYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSHgoKdGltZW91dF9tcxgDIAEoAVIKdGltZW91dF9tcxIeCgpvbl90aW1lb3V0GAQgASgJUgpvbl90aW1lb3V0EicKB2RlZmF1bHQYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiNwoEV2FpdBIgCgtkdXJhdGlvbl9tcxgBIAEoAVILZHVyYXRpb25fbXMSDQoFdW50aWwYAiABKAkilgEKCEFwcHJvdmFsEg8KB21lc3NhZ2UYASABKAkSEQoJYXBwcm92ZXJzGAIgAygJEh4KCnRpbWVvdXRfbXMYAyABKAFSCnRpbWVvdXRfbXMSHgoKb25fdGltZW91dBgEIAEoCVIKb25fdGltZW91dBImCgZzY2hlbWEYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUihwIKBVJldHJ5EiIKDG1heF9hdHRlbXB0cxgBIAEoBVIMbWF4X2F0dGVtcHRzEh4KCmJhY2tvZmZfbXMYAiABKAVSCmJhY2tvZmZfbXMSMAoTYmFja29mZl9jb2VmZmljaWVudBgDIAEoAVITYmFja29mZl9jb2VmZmljaWVudBImCg5tYXhfYmFja29mZl9tcxgEIAEoBVIObWF4X2JhY2tvZmZfbXMSDgoGaml0dGVyGAUgASgJEiQKDW5vbl9yZXRyeWFibGUYBiADKAlSDW5vbl9yZXRyeWFibGUSKgoQdG90YWxfdGltZW91dF9tcxgHIAEoBVIQdG90YWxfdGltZW91dF9tcyKMAQoMQ29tcGVuc2F0aW9uEg0KBWFnZW50GAEgASgJEiUKBWlucHV0GAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiYKBXJldHJ5GAMgASgLMhcuYmF0dXRhLmNvbmZpZy52MS5SZXRyeRIeCgp0aW1lb3V0X21zGAQgASgFUgp0aW1lb3V0X21zIt8CCg5Db25zZW5zdXNHcm91cBIKCgJpZBgBIAEoCRIMCgRtb2RlGAIgASgJEhEKCXRocmVzaG9sZBgDIAEoARIaCgh2b3RlX2tleRgEIAEoCVIIdm90ZV9rZXkSDQoFc2NvcmUYBSABKAkSPgoHd2VpZ2h0cxgGIAMoCzItLmJhdHV0YS5jb25maWcudjEuQ29uc2Vuc3VzR3JvdXAuV2VpZ2h0c0VudHJ5Eg0KBWp1ZGdlGAcgASgJEhYKBm9uX3RpZRgIIAEoCVIGb25fdGllEh4KCm9uX2ZhaWx1cmUYCSABKAlSCm9uX2ZhaWx1cmUSHgoKZWFybHlfc3RvcBgKIAEoCFIKZWFybHlfc3RvcBIeCgpvdXRwdXRfa2V5GAsgASgJUgpvdXRwdXRfa2V5Gi4KDFdlaWdodHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIrgCCghTZXR0aW5ncxImCg5wYXJhbGxlbF9saW1pdBgBIAEoBVIOcGFyYWxsZWxfbGltaXQSMAoTY29uc2Vuc3VzX3RocmVzaG9sZBgCIAEoAVITY29uc2Vuc3VzX3RocmVzaG9sZBIiCgxjYWxsYmFja191cmwYAyABKAlSDGNhbGxiYWNrX3VybBIeCgp0aW1lb3V0X21zGAQgASgBUgp0aW1lb3V0X21zEhAKCHByaW9yaXR5GAUgASgJEigKBmJ1ZGdldBgGIAEoCzIYLmJhdHV0YS5jb25maWcudjEuQnVkZ2V0EiQKDWRlZmF1bHRfaW5wdXQYByABKAlSDWRlZmF1bHRfaW5wdXQSLAoRZW5hYmxlX21vbml0b3JpbmcYCCABKAhSEWVuYWJsZV9tb25pdG9yaW5nIkQKBkJ1ZGdldBIeCgptYXhfdG9rZW5zGAEgASgBUgptYXhfdG9rZW5zEhoKCG1heF9jb3N0GAIgASgBUghtYXhfY29zdGIGcHJvdG8z", [file_google_protobuf_struct]);
+  fileDesc("CiFiYXR1dGEvY29uZmlnL3YxL2RlZmluaXRpb24ucHJvdG8SEGJhdHV0YS5jb25maWcudjEingMKF09yY2hlc3RyYXRpb25EZWZpbml0aW9uEgwKBG5hbWUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSEAoIc3RyYXRlZ3kYAyABKAkSJQoFc3RlcHMYBCADKAsyFi5iYXR1dGEuY29uZmlnLnYxLlN0ZXASLAoIc2V0dGluZ3MYBSABKAsyGi5iYXR1dGEuY29uZmlnLnYxLlNldHRpbmdzEikKCG1ldGFkYXRhGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIcCglpc19nbG9iYWwYByABKAhSCWlzX2dsb2JhbBI6CgxpbnB1dF9zY2hlbWEYCCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVSDGlucHV0X3NjaGVtYRJMChBjb25zZW5zdXNfZ3JvdXBzGAkgAygLMiAuYmF0dXRhLmNvbmZpZy52MS5Db25zZW5zdXNHcm91cFIQY29uc2Vuc3VzX2dyb3VwcxImCgZvdXRwdXQYCiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUi4AYKBFN0ZXASCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRINCgVhZ2VudBgDIAEoCRIeCgp0aW1lb3V0X21zGAQgASgFUgp0aW1lb3V0X21zEiYKBXJldHJ5GAUgASgLMhcuYmF0dXRhLmNvbmZpZy52MS5SZXRyeRIUCgxkZXBlbmRlbmNpZXMYBiADKAkSHgoKb3V0cHV0X2tleRgHIAEoCVIKb3V0cHV0X2tleRIeCgpvbl9mYWlsdXJlGAggASgJUgpvbl9mYWlsdXJlEiAKC2lzX2ZhbGxiYWNrGAkgASgIUgtpc19mYWxsYmFjaxIiCgxmYWxsYmFja19mb3IYCiABKAlSDGZhbGxiYWNrX2ZvchIkCg1mYWxsYmFja193aGVuGAsgAygJUg1mYWxsYmFja193aGVuEigKD2NvbnNlbnN1c19ncm91cBgMIAEoCVIPY29uc2Vuc3VzX2dyb3VwEiUKBWlucHV0GA0gASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEgwKBHdoZW4YDiABKAkSDwoHcmVxdWlyZRgPIAEoCRIyCgpjb21wZW5zYXRlGBAgASgLMh4uYmF0dXRhLmNvbmZpZy52MS5Db21wZW5zYXRpb24SMgoUc2NoZWR1bGVfdG9fc3RhcnRfbXMYESABKAVSFHNjaGVkdWxlX3RvX3N0YXJ0X21zEjIKFHNjaGVkdWxlX3RvX2Nsb3NlX21zGBIgASgFUhRzY2hlZHVsZV90b19jbG9zZV9tcxIiCgxoZWFydGJlYXRfbXMYEyABKAVSDGhlYXJ0YmVhdF9tcxIpCghtZXRhZGF0YRgUIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSLAoIYXBwcm92YWwYFSABKAsyGi5iYXR1dGEuY29uZmlnLnYxLkFwcHJvdmFsEiQKBHdhaXQYFiABKAsyFi5iYXR1dGEuY29uZmlnLnYxLldhaXQSKAoGc2lnbmFsGBcgASgLMhguYmF0dXRhLmNvbmZpZy52MS5TaWduYWwSKAoGY2hvaWNlGBggASgLMhguYmF0dXRhLmNvbmZpZy52MS5DaG9pY2USIgoDbGxtGBwgASgLMhUuYmF0dXRhLmNvbmZpZy52MS5MbG0iWQoGQ2hvaWNlEgwKBG1vZGUYASABKAkSMAoIYnJhbmNoZXMYAiADKAsyHi5iYXR1dGEuY29uZmlnLnYxLkNob2ljZUJyYW5jaBIPCgdkZWZhdWx0GAMgAygJIisKDENob2ljZUJyYW5jaBIMCgR3aGVuGAEgASgJEg0KBXN0ZXBzGAIgAygJIqcBCgZTaWduYWwSDAoEbmFtZRgBIAEoCRImCgZzY2hlbWEYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSHgoKdGltZW91dF9tcxgDIAEoAVIKdGltZW91dF9tcxIeCgpvbl90aW1lb3V0GAQgASgJUgpvbl90aW1lb3V0EicKB2RlZmF1bHQYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiNwoEV2FpdBIgCgtkdXJhdGlvbl9tcxgBIAEoAVILZHVyYXRpb25fbXMSDQoFdW50aWwYAiABKAkivwMKA0xsbRINCgVtb2RlbBgBIAEoCRImCgZzeXN0ZW0YAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSJgoGcHJvbXB0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEigKCG1lc3NhZ2VzGAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEigKBXRvb2xzGAUgAygLMhkuYmF0dXRhLmNvbmZpZy52MS5MbG1Ub29sEjwKDW91dHB1dF9zY2hlbWEYBiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVSDW91dHB1dF9zY2hlbWESHAoJbWF4X3R1cm5zGAcgASgFUgltYXhfdHVybnMSIgoMb25fbWF4X3R1cm5zGAggASgJUgxvbl9tYXhfdHVybnMSIAoLbWF4X3JlcGFpcnMYCSABKAVSC21heF9yZXBhaXJzEiwKEW1heF9vdXRwdXRfdG9rZW5zGAogASgFUhFtYXhfb3V0cHV0X3Rva2VucxITCgt0ZW1wZXJhdHVyZRgLIAEoARIgCgt0b29sX2Nob2ljZRgMIAEoCVILdG9vbF9jaG9pY2UijQIKB0xsbVRvb2wSDAoEbmFtZRgBIAEoCRINCgVhZ2VudBgCIAEoCRITCgtkZXNjcmlwdGlvbhgDIAEoCRI6CgxpbnB1dF9zY2hlbWEYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVSDGlucHV0X3NjaGVtYRIOCgZmaW5pc2gYBSABKAgSHgoKdGltZW91dF9tcxgGIAEoBVIKdGltZW91dF9tcxImCgVyZXRyeRgHIAEoCzIXLmJhdHV0YS5jb25maWcudjEuUmV0cnkSEAoIcGFyYWxsZWwYCCABKAUSKgoQbWF4X3Jlc3VsdF9ieXRlcxgJIAEoBVIQbWF4X3Jlc3VsdF9ieXRlcyKWAQoIQXBwcm92YWwSDwoHbWVzc2FnZRgBIAEoCRIRCglhcHByb3ZlcnMYAiADKAkSHgoKdGltZW91dF9tcxgDIAEoAVIKdGltZW91dF9tcxIeCgpvbl90aW1lb3V0GAQgASgJUgpvbl90aW1lb3V0EiYKBnNjaGVtYRgFIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZSKHAgoFUmV0cnkSIgoMbWF4X2F0dGVtcHRzGAEgASgFUgxtYXhfYXR0ZW1wdHMSHgoKYmFja29mZl9tcxgCIAEoBVIKYmFja29mZl9tcxIwChNiYWNrb2ZmX2NvZWZmaWNpZW50GAMgASgBUhNiYWNrb2ZmX2NvZWZmaWNpZW50EiYKDm1heF9iYWNrb2ZmX21zGAQgASgFUg5tYXhfYmFja29mZl9tcxIOCgZqaXR0ZXIYBSABKAkSJAoNbm9uX3JldHJ5YWJsZRgGIAMoCVINbm9uX3JldHJ5YWJsZRIqChB0b3RhbF90aW1lb3V0X21zGAcgASgFUhB0b3RhbF90aW1lb3V0X21zIowBCgxDb21wZW5zYXRpb24SDQoFYWdlbnQYASABKAkSJQoFaW5wdXQYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSJgoFcmV0cnkYAyABKAsyFy5iYXR1dGEuY29uZmlnLnYxLlJldHJ5Eh4KCnRpbWVvdXRfbXMYBCABKAVSCnRpbWVvdXRfbXMi3wIKDkNvbnNlbnN1c0dyb3VwEgoKAmlkGAEgASgJEgwKBG1vZGUYAiABKAkSEQoJdGhyZXNob2xkGAMgASgBEhoKCHZvdGVfa2V5GAQgASgJUgh2b3RlX2tleRINCgVzY29yZRgFIAEoCRI+Cgd3ZWlnaHRzGAYgAygLMi0uYmF0dXRhLmNvbmZpZy52MS5Db25zZW5zdXNHcm91cC5XZWlnaHRzRW50cnkSDQoFanVkZ2UYByABKAkSFgoGb25fdGllGAggASgJUgZvbl90aWUSHgoKb25fZmFpbHVyZRgJIAEoCVIKb25fZmFpbHVyZRIeCgplYXJseV9zdG9wGAogASgIUgplYXJseV9zdG9wEh4KCm91dHB1dF9rZXkYCyABKAlSCm91dHB1dF9rZXkaLgoMV2VpZ2h0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEiuAIKCFNldHRpbmdzEiYKDnBhcmFsbGVsX2xpbWl0GAEgASgFUg5wYXJhbGxlbF9saW1pdBIwChNjb25zZW5zdXNfdGhyZXNob2xkGAIgASgBUhNjb25zZW5zdXNfdGhyZXNob2xkEiIKDGNhbGxiYWNrX3VybBgDIAEoCVIMY2FsbGJhY2tfdXJsEh4KCnRpbWVvdXRfbXMYBCABKAFSCnRpbWVvdXRfbXMSEAoIcHJpb3JpdHkYBSABKAkSKAoGYnVkZ2V0GAYgASgLMhguYmF0dXRhLmNvbmZpZy52MS5CdWRnZXQSJAoNZGVmYXVsdF9pbnB1dBgHIAEoCVINZGVmYXVsdF9pbnB1dBIsChFlbmFibGVfbW9uaXRvcmluZxgIIAEoCFIRZW5hYmxlX21vbml0b3JpbmciRAoGQnVkZ2V0Eh4KCm1heF90b2tlbnMYASABKAFSCm1heF90b2tlbnMSGgoIbWF4X2Nvc3QYAiABKAFSCG1heF9jb3N0YgZwcm90bzM", [file_google_protobuf_struct]);
 
 /**
  * @generated from message batuta.config.v1.OrchestrationDefinition
@@ -296,6 +296,13 @@ export type Step = Message<"batuta.config.v1.Step"> & {
    * @generated from field: batuta.config.v1.Choice choice = 24;
    */
   choice?: Choice | undefined;
+
+  /**
+   * Instead of an agent: a model is asked, and what it wants called is called, until it is done.
+   *
+   * @generated from field: batuta.config.v1.Llm llm = 28;
+   */
+  llm?: Llm | undefined;
 };
 
 /**
@@ -449,6 +456,13 @@ export type StepJson = {
    * @generated from field: batuta.config.v1.Choice choice = 24;
    */
   choice?: ChoiceJson;
+
+  /**
+   * Instead of an agent: a model is asked, and what it wants called is called, until it is done.
+   *
+   * @generated from field: batuta.config.v1.Llm llm = 28;
+   */
+  llm?: LlmJson;
 };
 
 /**
@@ -695,6 +709,298 @@ export const WaitSchema: GenMessage<Wait, {jsonType: WaitJson}> = /*@__PURE__*/
   messageDesc(file_batuta_config_v1_definition, 5);
 
 /**
+ * @generated from message batuta.config.v1.Llm
+ */
+export type Llm = Message<"batuta.config.v1.Llm"> & {
+  /**
+   * Name of one of the tenant's models.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * Texts or mappings; strings "{% … %}" are JSONata.
+   *
+   * @generated from field: google.protobuf.Value system = 2;
+   */
+  system?: Value | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Value prompt = 3;
+   */
+  prompt?: Value | undefined;
+
+  /**
+   * A conversation so far, instead of prompt.
+   *
+   * @generated from field: google.protobuf.Value messages = 4;
+   */
+  messages?: Value | undefined;
+
+  /**
+   * @generated from field: repeated batuta.config.v1.LlmTool tools = 5;
+   */
+  tools: LlmTool[];
+
+  /**
+   * JSON Schema that the answer has to fit; then the step's output is that JSON.
+   *
+   * @generated from field: google.protobuf.Value output_schema = 6 [json_name = "output_schema"];
+   */
+  outputSchema?: Value | undefined;
+
+  /**
+   * Answers of the model; default 10.
+   *
+   * @generated from field: int32 max_turns = 7 [json_name = "max_turns"];
+   */
+  maxTurns: number;
+
+  /**
+   * fail (default) or answer: the last turn has no tools, so that the model answers.
+   *
+   * @generated from field: string on_max_turns = 8 [json_name = "on_max_turns"];
+   */
+  onMaxTurns: string;
+
+  /**
+   * Answers that do not fit output_schema and go back to the model; default 2.
+   *
+   * @generated from field: int32 max_repairs = 9 [json_name = "max_repairs"];
+   */
+  maxRepairs: number;
+
+  /**
+   * @generated from field: int32 max_output_tokens = 10 [json_name = "max_output_tokens"];
+   */
+  maxOutputTokens: number;
+
+  /**
+   * @generated from field: double temperature = 11;
+   */
+  temperature: number;
+
+  /**
+   * auto, none, required or the name of a tool.
+   *
+   * @generated from field: string tool_choice = 12 [json_name = "tool_choice"];
+   */
+  toolChoice: string;
+};
+
+/**
+ * @generated from message batuta.config.v1.Llm
+ */
+export type LlmJson = {
+  /**
+   * Name of one of the tenant's models.
+   *
+   * @generated from field: string model = 1;
+   */
+  model?: string;
+
+  /**
+   * Texts or mappings; strings "{% … %}" are JSONata.
+   *
+   * @generated from field: google.protobuf.Value system = 2;
+   */
+  system?: ValueJson;
+
+  /**
+   * @generated from field: google.protobuf.Value prompt = 3;
+   */
+  prompt?: ValueJson;
+
+  /**
+   * A conversation so far, instead of prompt.
+   *
+   * @generated from field: google.protobuf.Value messages = 4;
+   */
+  messages?: ValueJson;
+
+  /**
+   * @generated from field: repeated batuta.config.v1.LlmTool tools = 5;
+   */
+  tools?: LlmToolJson[];
+
+  /**
+   * JSON Schema that the answer has to fit; then the step's output is that JSON.
+   *
+   * @generated from field: google.protobuf.Value output_schema = 6 [json_name = "output_schema"];
+   */
+  output_schema?: ValueJson;
+
+  /**
+   * Answers of the model; default 10.
+   *
+   * @generated from field: int32 max_turns = 7 [json_name = "max_turns"];
+   */
+  max_turns?: number;
+
+  /**
+   * fail (default) or answer: the last turn has no tools, so that the model answers.
+   *
+   * @generated from field: string on_max_turns = 8 [json_name = "on_max_turns"];
+   */
+  on_max_turns?: string;
+
+  /**
+   * Answers that do not fit output_schema and go back to the model; default 2.
+   *
+   * @generated from field: int32 max_repairs = 9 [json_name = "max_repairs"];
+   */
+  max_repairs?: number;
+
+  /**
+   * @generated from field: int32 max_output_tokens = 10 [json_name = "max_output_tokens"];
+   */
+  max_output_tokens?: number;
+
+  /**
+   * @generated from field: double temperature = 11;
+   */
+  temperature?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * auto, none, required or the name of a tool.
+   *
+   * @generated from field: string tool_choice = 12 [json_name = "tool_choice"];
+   */
+  tool_choice?: string;
+};
+
+/**
+ * Describes the message batuta.config.v1.Llm.
+ * Use `create(LlmSchema)` to create a new message.
+ */
+export const LlmSchema: GenMessage<Llm, {jsonType: LlmJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_definition, 6);
+
+/**
+ * @generated from message batuta.config.v1.LlmTool
+ */
+export type LlmTool = Message<"batuta.config.v1.LlmTool"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Who does it; absent for the tool that finishes the step.
+   *
+   * @generated from field: string agent = 2;
+   */
+  agent: string;
+
+  /**
+   * @generated from field: string description = 3;
+   */
+  description: string;
+
+  /**
+   * @generated from field: google.protobuf.Value input_schema = 4 [json_name = "input_schema"];
+   */
+  inputSchema?: Value | undefined;
+
+  /**
+   * Calling it ends the step: its input is the output.
+   *
+   * @generated from field: bool finish = 5;
+   */
+  finish: boolean;
+
+  /**
+   * @generated from field: int32 timeout_ms = 6 [json_name = "timeout_ms"];
+   */
+  timeoutMs: number;
+
+  /**
+   * @generated from field: batuta.config.v1.Retry retry = 7;
+   */
+  retry?: Retry | undefined;
+
+  /**
+   * Calls of one turn that run at once; default 4.
+   *
+   * @generated from field: int32 parallel = 8;
+   */
+  parallel: number;
+
+  /**
+   * Bytes of a result that the model is given; default 65,536. The whole result stays in the log.
+   *
+   * @generated from field: int32 max_result_bytes = 9 [json_name = "max_result_bytes"];
+   */
+  maxResultBytes: number;
+};
+
+/**
+ * @generated from message batuta.config.v1.LlmTool
+ */
+export type LlmToolJson = {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name?: string;
+
+  /**
+   * Who does it; absent for the tool that finishes the step.
+   *
+   * @generated from field: string agent = 2;
+   */
+  agent?: string;
+
+  /**
+   * @generated from field: string description = 3;
+   */
+  description?: string;
+
+  /**
+   * @generated from field: google.protobuf.Value input_schema = 4 [json_name = "input_schema"];
+   */
+  input_schema?: ValueJson;
+
+  /**
+   * Calling it ends the step: its input is the output.
+   *
+   * @generated from field: bool finish = 5;
+   */
+  finish?: boolean;
+
+  /**
+   * @generated from field: int32 timeout_ms = 6 [json_name = "timeout_ms"];
+   */
+  timeout_ms?: number;
+
+  /**
+   * @generated from field: batuta.config.v1.Retry retry = 7;
+   */
+  retry?: RetryJson;
+
+  /**
+   * Calls of one turn that run at once; default 4.
+   *
+   * @generated from field: int32 parallel = 8;
+   */
+  parallel?: number;
+
+  /**
+   * Bytes of a result that the model is given; default 65,536. The whole result stays in the log.
+   *
+   * @generated from field: int32 max_result_bytes = 9 [json_name = "max_result_bytes"];
+   */
+  max_result_bytes?: number;
+};
+
+/**
+ * Describes the message batuta.config.v1.LlmTool.
+ * Use `create(LlmToolSchema)` to create a new message.
+ */
+export const LlmToolSchema: GenMessage<LlmTool, {jsonType: LlmToolJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_definition, 7);
+
+/**
  * @generated from message batuta.config.v1.Approval
  */
 export type Approval = Message<"batuta.config.v1.Approval"> & {
@@ -779,7 +1085,7 @@ export type ApprovalJson = {
  * Use `create(ApprovalSchema)` to create a new message.
  */
 export const ApprovalSchema: GenMessage<Approval, {jsonType: ApprovalJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 6);
+  messageDesc(file_batuta_config_v1_definition, 8);
 
 /**
  * @generated from message batuta.config.v1.Retry
@@ -874,7 +1180,7 @@ export type RetryJson = {
  * Use `create(RetrySchema)` to create a new message.
  */
 export const RetrySchema: GenMessage<Retry, {jsonType: RetryJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 7);
+  messageDesc(file_batuta_config_v1_definition, 9);
 
 /**
  * @generated from message batuta.config.v1.Compensation
@@ -931,7 +1237,7 @@ export type CompensationJson = {
  * Use `create(CompensationSchema)` to create a new message.
  */
 export const CompensationSchema: GenMessage<Compensation, {jsonType: CompensationJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 8);
+  messageDesc(file_batuta_config_v1_definition, 10);
 
 /**
  * @generated from message batuta.config.v1.ConsensusGroup
@@ -1070,7 +1376,7 @@ export type ConsensusGroupJson = {
  * Use `create(ConsensusGroupSchema)` to create a new message.
  */
 export const ConsensusGroupSchema: GenMessage<ConsensusGroup, {jsonType: ConsensusGroupJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 9);
+  messageDesc(file_batuta_config_v1_definition, 11);
 
 /**
  * @generated from message batuta.config.v1.Settings
@@ -1187,7 +1493,7 @@ export type SettingsJson = {
  * Use `create(SettingsSchema)` to create a new message.
  */
 export const SettingsSchema: GenMessage<Settings, {jsonType: SettingsJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 10);
+  messageDesc(file_batuta_config_v1_definition, 12);
 
 /**
  * What an execution may spend; an absent limit is none.
@@ -1228,5 +1534,5 @@ export type BudgetJson = {
  * Use `create(BudgetSchema)` to create a new message.
  */
 export const BudgetSchema: GenMessage<Budget, {jsonType: BudgetJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_config_v1_definition, 11);
+  messageDesc(file_batuta_config_v1_definition, 13);
 

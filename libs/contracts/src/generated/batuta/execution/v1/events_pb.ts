@@ -16,7 +16,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/execution/v1/events.proto.
  */
 export const file_batuta_execution_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("CiBiYXR1dGEvZXhlY3V0aW9uL3YxL2V2ZW50cy5wcm90bxITYmF0dXRhLmV4ZWN1dGlvbi52MSLcAQoFRXZlbnQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSDAoEdHlwZRgDIAEoCRIKCgJhdBgEIAEoARISCgpjb21tYW5kX2lkGAUgASgJEhAKCHBvc2l0aW9uGAYgASgBEhEKCXBhcnRpdGlvbhgHIAEoBRIlCgRkYXRhGAggASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIyCgxkYXRhX29taXR0ZWQYCSABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQiJgoHT21pdHRlZBINCgVieXRlcxgBIAEoARIMCgRocmVmGAIgASgJIpUBCg9FdmVudHNQdWJsaXNoZWQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIqCgZldmVudHMYAyADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhcKD3dpdGhvdXRfcGF5bG9hZBgEIAEoCBIUCgxwbGFpbl9yZXN1bHQYBSABKAgiOQoQRm9sbG93RXhlY3V0aW9ucxIVCg1leGVjdXRpb25faWRzGAEgAygJEg4KBmZvcl9tcxgCIAEoBSLYAwoQRXhlY3V0aW9uU3RhcnRlZBIRCgl0ZW5hbnRfaWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAUgASgFEiUKBWlucHV0GAYgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEg8KB3VzZXJfaWQYByABKAkSEgoKc2Vzc2lvbl9pZBgIIAEoCRISCgpjcmVhdGVkX2J5GAkgASgJEhQKDGNhbGxiYWNrX3VybBgKIAEoCRIpCghtZXRhZGF0YRgLIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEwoLZGVhZGxpbmVfYXQYDCABKAESEAoIcHJpb3JpdHkYDSABKAkSEwoLdHJhY2VwYXJlbnQYDiABKAkSFAoMcmVxdWVzdF9oYXNoGA8gASgJEhAKCHN0YXJ0X2F0GBAgASgBEhMKC2ZvcmtlZF9mcm9tGBEgASgJEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYEiABKAkSKAoGYnVkZ2V0GBMgASgLMhguYmF0dXRhLmNvbW1vbi52MS5CdWRnZXQijgEKClN0ZXBSZXVzZWQSDwoHc3RlcF9pZBgBIAEoCRImCgZvdXRwdXQYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSNQoIYXBwcm92YWwYAyABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLlJldXNlZEFwcHJvdmFsEhAKCGlmX2VxdWFsGAQgASgIItsBCg5SZXVzZWRBcHByb3ZhbBIPCgdtZXNzYWdlGAEgASgJEiUKBWlucHV0GAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCWFwcHJvdmVycxgDIAMoCRIUCgxyZXF1ZXN0ZWRfYXQYBCABKAESEgoKZGVjaWRlZF9hdBgFIAEoARIKCgJieRgGIAEoCRIPCgdjb21tZW50GAcgASgJEiQKBGRhdGEYCCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEQoJdGltZWRfb3V0GAkgASgIIlIKDVN0ZXBTY2hlZHVsZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEhkKEXN0YXJ0X2RlYWRsaW5lX2F0GAQgASgBSgQIAxAEIvMBCg1TdGVwQ29tcGxldGVkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRImCgZvdXRwdXQYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEgoKc3RhcnRlZF9hdBgEIAEoARITCgtmaW5pc2hlZF9hdBgFIAEoARITCgt0b2tlbl9jb3VudBgGIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgHIAEoARIVCg1hZ2VudF92ZXJzaW9uGAggASgJEhQKDGlucHV0X3Rva2VucxgJIAEoBRIVCg1vdXRwdXRfdG9rZW5zGAogASgFIokCChFTdGVwQXR0ZW1wdEZhaWxlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSKgoHZmFpbHVyZRgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRISCgpzdGFydGVkX2F0GAQgASgBEhMKC2ZpbmlzaGVkX2F0GAUgASgBEhAKCHJldHJ5X2F0GAYgASgBEhEKCWJ5X2VuZ2luZRgHIAEoCBITCgt0b2tlbl9jb3VudBgIIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgJIAEoARIUCgxpbnB1dF90b2tlbnMYCiABKAUSFQoNb3V0cHV0X3Rva2VucxgLIAEoBSJ1CgpTdGVwRmFpbGVkEg8KB3N0ZXBfaWQYASABKAkSKgoHZmFpbHVyZRgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIQCghoYW5kbGluZxgDIAEoCRIYChBmYWxsYmFja19zdGVwX2lkGAQgASgJIksKC1N0ZXBTa2lwcGVkEg8KB3N0ZXBfaWQYASABKAkSDgoGcmVhc29uGAIgASgJEgoKAmJ5GAMgASgJEg8KB2NvbW1lbnQYBCABKAkihAEKEUFwcHJvdmFsUmVxdWVzdGVkEg8KB3N0ZXBfaWQYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIlCgVpbnB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRITCgtkZWFkbGluZV9hdBgEIAEoARIRCglhcHByb3ZlcnMYBSADKAkiMAoLV2FpdFN0YXJ0ZWQSDwoHc3RlcF9pZBgBIAEoCRIQCgh1bnRpbF9hdBgCIAEoASJSCg1TaWduYWxBd2FpdGVkEg8KB3N0ZXBfaWQYASABKAkSDAoEbmFtZRgCIAEoCRITCgtkZWFkbGluZV9hdBgDIAEoARINCgV0YWtlbhgEIAEoBSJkCg5TaWduYWxSZWNlaXZlZBIMCgRuYW1lGAEgASgJEicKB3BheWxvYWQYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSCgoCYnkYAyABKAkSDwoHc3RlcF9pZBgEIAEoCSI+CgpDaG9pY2VNYWRlEg8KB3N0ZXBfaWQYASABKAkSEAoIYnJhbmNoZXMYAiADKAUSDQoFc3RlcHMYAyADKAkiigEKD0FwcHJvdmFsRGVjaWRlZBIPCgdzdGVwX2lkGAEgASgJEhAKCGFwcHJvdmVkGAIgASgIEgoKAmJ5GAMgASgJEg8KB2NvbW1lbnQYBCABKAkSJAoEZGF0YRgFIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCgl0aW1lZF9vdXQYBiABKAgiVQoOU3RlcFByb2dyZXNzZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEhAKCHByb2dyZXNzGAMgASgBEg8KB21lc3NhZ2UYBCABKAkiIgoTRXZhbHVhdGlvblJlcXVlc3RlZBILCgNrZXkYASABKAkidQoSRXZhbHVhdGlvblJlY29yZGVkEgsKA2tleRgBIAEoCRImCgZ2YWx1ZXMYAiADKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSKgoHZmFpbHVyZRgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZSJYCgRWb3RlEg8KB3N0ZXBfaWQYASABKAkSDgoGb3B0aW9uGAIgASgFEg4KBndlaWdodBgDIAEoARINCgVzY29yZRgEIAEoARIQCghleGNsdWRlZBgFIAEoCSKhAQoQQ29uc2Vuc3VzUmVhY2hlZBIQCghncm91cF9pZBgBIAEoCRIMCgRtb2RlGAIgASgJEigKBXZvdGVzGAMgAygLMhkuYmF0dXRhLmV4ZWN1dGlvbi52MS5Wb3RlEg8KB3dpbm5lcnMYBCADKAkSDwoHZGlzc2VudBgFIAMoCRISCgpkZWNpZGVkX2J5GAYgASgJEg0KBXNoYXJlGAcgASgBIrMBCg9Db25zZW5zdXNGYWlsZWQSEAoIZ3JvdXBfaWQYASABKAkSDAoEbW9kZRgCIAEoCRIoCgV2b3RlcxgDIAMoCzIZLmJhdHV0YS5leGVjdXRpb24udjEuVm90ZRIqCgdmYWlsdXJlGAQgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhAKCGhhbmRsaW5nGAUgASgJEhgKEGZhbGxiYWNrX3N0ZXBfaWQYBiABKAkiOgoPRXhlY3V0aW9uUGF1c2VkEg4KBnJlYXNvbhgBIAEoCRIKCgJieRgCIAEoCRILCgNub3cYAyABKAgiLgoQRXhlY3V0aW9uUmVzdW1lZBIKCgJieRgBIAEoCRIOCgZyZWFzb24YAiABKAkifQoTQ29tcGVuc2F0aW9uU3RhcnRlZBINCgVjYXVzZRgBIAEoCRIqCgdmYWlsdXJlGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEg8KB3N0ZXBfaWQYAyABKAkSDgoGcmVhc29uGAQgASgJEgoKAmJ5GAUgASgJIocBChNDb21wZW5zYXRpb25PdXRjb21lEhMKC2NvbXBlbnNhdGVkGAEgAygJEhcKD25vdF9jb21wZW5zYXRlZBgCIAMoCRIWCg5mYWlsZWRfc3RlcF9pZBgDIAEoCRIqCgdmYWlsdXJlGAQgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlIkAKDkJ1ZGdldEV4Y2VlZGVkEhAKCHJlc291cmNlGAEgASgJEg0KBWxpbWl0GAIgASgBEg0KBXNwZW50GAMgASgBIlYKEEV4ZWN1dGlvblJldHJpZWQSCgoCYnkYASABKAkSEwoLZGVhZGxpbmVfYXQYAiABKAESDgoGcmVhc29uGAMgASgJEhEKCWFza19hZ2FpbhgEIAMoCSJTChFFeGVjdXRpb25SZW9wZW5lZBINCgVjYXVzZRgBIAEoCRIKCgJieRgCIAEoCRIOCgZyZWFzb24YAyABKAkSEwoLZGVhZGxpbmVfYXQYBCABKAEikAIKEEV4ZWN1dGlvbkRlbGV0ZWQSEQoJdGVuYW50X2lkGAEgASgJEhAKCHRyYWNlX2lkGAIgASgJEhEKCWNvbmZpZ19pZBgDIAEoCRITCgtjb25maWdfbmFtZRgEIAEoCRIWCg5jb25maWdfdmVyc2lvbhgFIAEoBRIPCgd1c2VyX2lkGAYgASgJEg4KBnN0YXR1cxgHIAEoCRISCgpjcmVhdGVkX2F0GAggASgBEhAKCGVuZGVkX2F0GAkgASgBEhQKDHJlcXVlc3RfaGFzaBgKIAEoCRIOCgZldmVudHMYCyABKAUSCgoCYnkYDCABKAkSDgoGcmVhc29uGA0gASgJEg4KBnBvbGljeRgOIAEoCSI8ChJFeGVjdXRpb25Db21wbGV0ZWQSJgoGb3V0cHV0GAEgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlIo4BCg9FeGVjdXRpb25GYWlsZWQSKgoHZmFpbHVyZRgBIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIPCgdzdGVwX2lkGAIgASgJEj4KDGNvbXBlbnNhdGlvbhgDIAEoCzIoLmJhdHV0YS5leGVjdXRpb24udjEuQ29tcGVuc2F0aW9uT3V0Y29tZSKEAQoSRXhlY3V0aW9uQ2FuY2VsbGVkEg4KBnJlYXNvbhgBIAEoCRIKCgJieRgCIAEoCRI+Cgxjb21wZW5zYXRpb24YAyABKAsyKC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvbk91dGNvbWUSEgoKdGVybWluYXRlZBgEIAEoCGIGcHJvdG8z", [file_batuta_common_v1_common, file_google_protobuf_struct]);
+  fileDesc("CiBiYXR1dGEvZXhlY3V0aW9uL3YxL2V2ZW50cy5wcm90bxITYmF0dXRhLmV4ZWN1dGlvbi52MSLcAQoFRXZlbnQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSDAoEdHlwZRgDIAEoCRIKCgJhdBgEIAEoARISCgpjb21tYW5kX2lkGAUgASgJEhAKCHBvc2l0aW9uGAYgASgBEhEKCXBhcnRpdGlvbhgHIAEoBRIlCgRkYXRhGAggASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIyCgxkYXRhX29taXR0ZWQYCSABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQiJgoHT21pdHRlZBINCgVieXRlcxgBIAEoARIMCgRocmVmGAIgASgJIpUBCg9FdmVudHNQdWJsaXNoZWQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIqCgZldmVudHMYAyADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhcKD3dpdGhvdXRfcGF5bG9hZBgEIAEoCBIUCgxwbGFpbl9yZXN1bHQYBSABKAgiOQoQRm9sbG93RXhlY3V0aW9ucxIVCg1leGVjdXRpb25faWRzGAEgAygJEg4KBmZvcl9tcxgCIAEoBSLYAwoQRXhlY3V0aW9uU3RhcnRlZBIRCgl0ZW5hbnRfaWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAUgASgFEiUKBWlucHV0GAYgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEg8KB3VzZXJfaWQYByABKAkSEgoKc2Vzc2lvbl9pZBgIIAEoCRISCgpjcmVhdGVkX2J5GAkgASgJEhQKDGNhbGxiYWNrX3VybBgKIAEoCRIpCghtZXRhZGF0YRgLIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEwoLZGVhZGxpbmVfYXQYDCABKAESEAoIcHJpb3JpdHkYDSABKAkSEwoLdHJhY2VwYXJlbnQYDiABKAkSFAoMcmVxdWVzdF9oYXNoGA8gASgJEhAKCHN0YXJ0X2F0GBAgASgBEhMKC2ZvcmtlZF9mcm9tGBEgASgJEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYEiABKAkSKAoGYnVkZ2V0GBMgASgLMhguYmF0dXRhLmNvbW1vbi52MS5CdWRnZXQijgEKClN0ZXBSZXVzZWQSDwoHc3RlcF9pZBgBIAEoCRImCgZvdXRwdXQYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSNQoIYXBwcm92YWwYAyABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLlJldXNlZEFwcHJvdmFsEhAKCGlmX2VxdWFsGAQgASgIItsBCg5SZXVzZWRBcHByb3ZhbBIPCgdtZXNzYWdlGAEgASgJEiUKBWlucHV0GAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCWFwcHJvdmVycxgDIAMoCRIUCgxyZXF1ZXN0ZWRfYXQYBCABKAESEgoKZGVjaWRlZF9hdBgFIAEoARIKCgJieRgGIAEoCRIPCgdjb21tZW50GAcgASgJEiQKBGRhdGEYCCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEQoJdGltZWRfb3V0GAkgASgIIn4KDVN0ZXBTY2hlZHVsZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEhkKEXN0YXJ0X2RlYWRsaW5lX2F0GAQgASgBEioKCHJlc2VydmVkGAUgASgLMhguYmF0dXRhLmNvbW1vbi52MS5CdWRnZXRKBAgDEAQipgMKDU1vZGVsQW5zd2VyZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEgwKBHR1cm4YAyABKAUSDAoEdGV4dBgEIAEoCRI2Cgp0b29sX2NhbGxzGAUgAygLMiIuYmF0dXRhLmV4ZWN1dGlvbi52MS5Nb2RlbFRvb2xDYWxsEgwKBG5leHQYBiABKAkSEAoIZmVlZGJhY2sYByABKAkSFQoNZmluaXNoX3JlYXNvbhgIIAEoCRImCgVtb2RlbBgJIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSJgoFcHJpY2UYCiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhIKCnN0YXJ0ZWRfYXQYCyABKAESEwoLZmluaXNoZWRfYXQYDCABKAESEwoLdG9rZW5fY291bnQYDSABKAUSFgoOZXN0aW1hdGVkX2Nvc3QYDiABKAESFQoNYWdlbnRfdmVyc2lvbhgPIAEoCRIUCgxpbnB1dF90b2tlbnMYECABKAUSFQoNb3V0cHV0X3Rva2VucxgRIAEoBSJhCg1Nb2RlbFRvb2xDYWxsEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSJQoFaW5wdXQYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSDwoHcHJvYmxlbRgEIAEoCSJeCgpUb29sQ2FsbGVkEg8KB3N0ZXBfaWQYASABKAkSEQoJY2FsbGVyX2lkGAIgASgJEgwKBHR1cm4YAyABKAUSDQoFaW5kZXgYBCABKAUSDwoHY2FsbF9pZBgFIAEoCSLzAQoNU3RlcENvbXBsZXRlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSJgoGb3V0cHV0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhIKCnN0YXJ0ZWRfYXQYBCABKAESEwoLZmluaXNoZWRfYXQYBSABKAESEwoLdG9rZW5fY291bnQYBiABKAUSFgoOZXN0aW1hdGVkX2Nvc3QYByABKAESFQoNYWdlbnRfdmVyc2lvbhgIIAEoCRIUCgxpbnB1dF90b2tlbnMYCSABKAUSFQoNb3V0cHV0X3Rva2VucxgKIAEoBSKJAgoRU3RlcEF0dGVtcHRGYWlsZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEioKB2ZhaWx1cmUYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSEgoKc3RhcnRlZF9hdBgEIAEoARITCgtmaW5pc2hlZF9hdBgFIAEoARIQCghyZXRyeV9hdBgGIAEoARIRCglieV9lbmdpbmUYByABKAgSEwoLdG9rZW5fY291bnQYCCABKAUSFgoOZXN0aW1hdGVkX2Nvc3QYCSABKAESFAoMaW5wdXRfdG9rZW5zGAogASgFEhUKDW91dHB1dF90b2tlbnMYCyABKAUidQoKU3RlcEZhaWxlZBIPCgdzdGVwX2lkGAEgASgJEioKB2ZhaWx1cmUYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSEAoIaGFuZGxpbmcYAyABKAkSGAoQZmFsbGJhY2tfc3RlcF9pZBgEIAEoCSJLCgtTdGVwU2tpcHBlZBIPCgdzdGVwX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCRIKCgJieRgDIAEoCRIPCgdjb21tZW50GAQgASgJIoQBChFBcHByb3ZhbFJlcXVlc3RlZBIPCgdzdGVwX2lkGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSJQoFaW5wdXQYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEwoLZGVhZGxpbmVfYXQYBCABKAESEQoJYXBwcm92ZXJzGAUgAygJIjAKC1dhaXRTdGFydGVkEg8KB3N0ZXBfaWQYASABKAkSEAoIdW50aWxfYXQYAiABKAEiUgoNU2lnbmFsQXdhaXRlZBIPCgdzdGVwX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSEwoLZGVhZGxpbmVfYXQYAyABKAESDQoFdGFrZW4YBCABKAUiZAoOU2lnbmFsUmVjZWl2ZWQSDAoEbmFtZRgBIAEoCRInCgdwYXlsb2FkGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEgoKAmJ5GAMgASgJEg8KB3N0ZXBfaWQYBCABKAkiPgoKQ2hvaWNlTWFkZRIPCgdzdGVwX2lkGAEgASgJEhAKCGJyYW5jaGVzGAIgAygFEg0KBXN0ZXBzGAMgAygJIooBCg9BcHByb3ZhbERlY2lkZWQSDwoHc3RlcF9pZBgBIAEoCRIQCghhcHByb3ZlZBgCIAEoCBIKCgJieRgDIAEoCRIPCgdjb21tZW50GAQgASgJEiQKBGRhdGEYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEQoJdGltZWRfb3V0GAYgASgIIlUKDlN0ZXBQcm9ncmVzc2VkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIQCghwcm9ncmVzcxgDIAEoARIPCgdtZXNzYWdlGAQgASgJIiIKE0V2YWx1YXRpb25SZXF1ZXN0ZWQSCwoDa2V5GAEgASgJInUKEkV2YWx1YXRpb25SZWNvcmRlZBILCgNrZXkYASABKAkSJgoGdmFsdWVzGAIgAygLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEioKB2ZhaWx1cmUYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUiWAoEVm90ZRIPCgdzdGVwX2lkGAEgASgJEg4KBm9wdGlvbhgCIAEoBRIOCgZ3ZWlnaHQYAyABKAESDQoFc2NvcmUYBCABKAESEAoIZXhjbHVkZWQYBSABKAkioQEKEENvbnNlbnN1c1JlYWNoZWQSEAoIZ3JvdXBfaWQYASABKAkSDAoEbW9kZRgCIAEoCRIoCgV2b3RlcxgDIAMoCzIZLmJhdHV0YS5leGVjdXRpb24udjEuVm90ZRIPCgd3aW5uZXJzGAQgAygJEg8KB2Rpc3NlbnQYBSADKAkSEgoKZGVjaWRlZF9ieRgGIAEoCRINCgVzaGFyZRgHIAEoASKzAQoPQ29uc2Vuc3VzRmFpbGVkEhAKCGdyb3VwX2lkGAEgASgJEgwKBG1vZGUYAiABKAkSKAoFdm90ZXMYAyADKAsyGS5iYXR1dGEuZXhlY3V0aW9uLnYxLlZvdGUSKgoHZmFpbHVyZRgEIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIQCghoYW5kbGluZxgFIAEoCRIYChBmYWxsYmFja19zdGVwX2lkGAYgASgJIjoKD0V4ZWN1dGlvblBhdXNlZBIOCgZyZWFzb24YASABKAkSCgoCYnkYAiABKAkSCwoDbm93GAMgASgIIi4KEEV4ZWN1dGlvblJlc3VtZWQSCgoCYnkYASABKAkSDgoGcmVhc29uGAIgASgJIn0KE0NvbXBlbnNhdGlvblN0YXJ0ZWQSDQoFY2F1c2UYASABKAkSKgoHZmFpbHVyZRgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIPCgdzdGVwX2lkGAMgASgJEg4KBnJlYXNvbhgEIAEoCRIKCgJieRgFIAEoCSKHAQoTQ29tcGVuc2F0aW9uT3V0Y29tZRITCgtjb21wZW5zYXRlZBgBIAMoCRIXCg9ub3RfY29tcGVuc2F0ZWQYAiADKAkSFgoOZmFpbGVkX3N0ZXBfaWQYAyABKAkSKgoHZmFpbHVyZRgEIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZSJACg5CdWRnZXRFeGNlZWRlZBIQCghyZXNvdXJjZRgBIAEoCRINCgVsaW1pdBgCIAEoARINCgVzcGVudBgDIAEoASJWChBFeGVjdXRpb25SZXRyaWVkEgoKAmJ5GAEgASgJEhMKC2RlYWRsaW5lX2F0GAIgASgBEg4KBnJlYXNvbhgDIAEoCRIRCglhc2tfYWdhaW4YBCADKAkiUwoRRXhlY3V0aW9uUmVvcGVuZWQSDQoFY2F1c2UYASABKAkSCgoCYnkYAiABKAkSDgoGcmVhc29uGAMgASgJEhMKC2RlYWRsaW5lX2F0GAQgASgBIpACChBFeGVjdXRpb25EZWxldGVkEhEKCXRlbmFudF9pZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSFgoOY29uZmlnX3ZlcnNpb24YBSABKAUSDwoHdXNlcl9pZBgGIAEoCRIOCgZzdGF0dXMYByABKAkSEgoKY3JlYXRlZF9hdBgIIAEoARIQCghlbmRlZF9hdBgJIAEoARIUCgxyZXF1ZXN0X2hhc2gYCiABKAkSDgoGZXZlbnRzGAsgASgFEgoKAmJ5GAwgASgJEg4KBnJlYXNvbhgNIAEoCRIOCgZwb2xpY3kYDiABKAkiPAoSRXhlY3V0aW9uQ29tcGxldGVkEiYKBm91dHB1dBgBIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZSKOAQoPRXhlY3V0aW9uRmFpbGVkEioKB2ZhaWx1cmUYASABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSDwoHc3RlcF9pZBgCIAEoCRI+Cgxjb21wZW5zYXRpb24YAyABKAsyKC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvbk91dGNvbWUihAEKEkV4ZWN1dGlvbkNhbmNlbGxlZBIOCgZyZWFzb24YASABKAkSCgoCYnkYAiABKAkSPgoMY29tcGVuc2F0aW9uGAMgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25PdXRjb21lEhIKCnRlcm1pbmF0ZWQYBCABKAhiBnByb3RvMw", [file_batuta_common_v1_common, file_google_protobuf_struct]);
 
 /**
  * One event as it travels and as it is read; in the log its fields are columns. Times are milliseconds since the Unix
@@ -753,6 +753,13 @@ export type StepScheduled = Message<"batuta.execution.v1.StepScheduled"> & {
    * @generated from field: double start_deadline_at = 4;
    */
   startDeadlineAt: number;
+
+  /**
+   * Of a model's call in an execution with a budget: what is reserved for it.
+   *
+   * @generated from field: batuta.common.v1.Budget reserved = 5;
+   */
+  reserved?: Budget | undefined;
 };
 
 /**
@@ -777,6 +784,13 @@ export type StepScheduledJson = {
    * @generated from field: double start_deadline_at = 4;
    */
   startDeadlineAt?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * Of a model's call in an execution with a budget: what is reserved for it.
+   *
+   * @generated from field: batuta.common.v1.Budget reserved = 5;
+   */
+  reserved?: BudgetJson;
 };
 
 /**
@@ -785,6 +799,365 @@ export type StepScheduledJson = {
  */
 export const StepScheduledSchema: GenMessage<StepScheduled, {jsonType: StepScheduledJson}> = /*@__PURE__*/
   messageDesc(file_batuta_execution_v1_events, 7);
+
+/**
+ * An attempt of a step of kind llm succeeded: the model has answered.
+ *
+ * @generated from message batuta.execution.v1.ModelAnswered
+ */
+export type ModelAnswered = Message<"batuta.execution.v1.ModelAnswered"> & {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId: string;
+
+  /**
+   * @generated from field: int32 attempt = 2;
+   */
+  attempt: number;
+
+  /**
+   * 1 for the first answer of the step.
+   *
+   * @generated from field: int32 turn = 3;
+   */
+  turn: number;
+
+  /**
+   * Its words.
+   *
+   * @generated from field: string text = 4;
+   */
+  text: string;
+
+  /**
+   * What it wants called.
+   *
+   * @generated from field: repeated batuta.execution.v1.ModelToolCall tool_calls = 5;
+   */
+  toolCalls: ModelToolCall[];
+
+  /**
+   * tools: they are called. model: it is asked again. end: the step is done, or has failed.
+   *
+   * @generated from field: string next = 6;
+   */
+  next: string;
+
+  /**
+   * With next = model: what it is told besides the results.
+   *
+   * @generated from field: string feedback = 7;
+   */
+  feedback: string;
+
+  /**
+   * @generated from field: string finish_reason = 8;
+   */
+  finishReason: string;
+
+  /**
+   * Name, provider, id and revision of the model that answered.
+   *
+   * @generated from field: google.protobuf.Struct model = 9;
+   */
+  model?: JsonObject | undefined;
+
+  /**
+   * By which price it was settled; absent when nobody knows one.
+   *
+   * @generated from field: google.protobuf.Struct price = 10;
+   */
+  price?: JsonObject | undefined;
+
+  /**
+   * @generated from field: double started_at = 11;
+   */
+  startedAt: number;
+
+  /**
+   * @generated from field: double finished_at = 12;
+   */
+  finishedAt: number;
+
+  /**
+   * @generated from field: int32 token_count = 13;
+   */
+  tokenCount: number;
+
+  /**
+   * @generated from field: double estimated_cost = 14;
+   */
+  estimatedCost: number;
+
+  /**
+   * @generated from field: string agent_version = 15;
+   */
+  agentVersion: string;
+
+  /**
+   * @generated from field: int32 input_tokens = 16;
+   */
+  inputTokens: number;
+
+  /**
+   * @generated from field: int32 output_tokens = 17;
+   */
+  outputTokens: number;
+};
+
+/**
+ * An attempt of a step of kind llm succeeded: the model has answered.
+ *
+ * @generated from message batuta.execution.v1.ModelAnswered
+ */
+export type ModelAnsweredJson = {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId?: string;
+
+  /**
+   * @generated from field: int32 attempt = 2;
+   */
+  attempt?: number;
+
+  /**
+   * 1 for the first answer of the step.
+   *
+   * @generated from field: int32 turn = 3;
+   */
+  turn?: number;
+
+  /**
+   * Its words.
+   *
+   * @generated from field: string text = 4;
+   */
+  text?: string;
+
+  /**
+   * What it wants called.
+   *
+   * @generated from field: repeated batuta.execution.v1.ModelToolCall tool_calls = 5;
+   */
+  toolCalls?: ModelToolCallJson[];
+
+  /**
+   * tools: they are called. model: it is asked again. end: the step is done, or has failed.
+   *
+   * @generated from field: string next = 6;
+   */
+  next?: string;
+
+  /**
+   * With next = model: what it is told besides the results.
+   *
+   * @generated from field: string feedback = 7;
+   */
+  feedback?: string;
+
+  /**
+   * @generated from field: string finish_reason = 8;
+   */
+  finishReason?: string;
+
+  /**
+   * Name, provider, id and revision of the model that answered.
+   *
+   * @generated from field: google.protobuf.Struct model = 9;
+   */
+  model?: StructJson;
+
+  /**
+   * By which price it was settled; absent when nobody knows one.
+   *
+   * @generated from field: google.protobuf.Struct price = 10;
+   */
+  price?: StructJson;
+
+  /**
+   * @generated from field: double started_at = 11;
+   */
+  startedAt?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: double finished_at = 12;
+   */
+  finishedAt?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: int32 token_count = 13;
+   */
+  tokenCount?: number;
+
+  /**
+   * @generated from field: double estimated_cost = 14;
+   */
+  estimatedCost?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: string agent_version = 15;
+   */
+  agentVersion?: string;
+
+  /**
+   * @generated from field: int32 input_tokens = 16;
+   */
+  inputTokens?: number;
+
+  /**
+   * @generated from field: int32 output_tokens = 17;
+   */
+  outputTokens?: number;
+};
+
+/**
+ * Describes the message batuta.execution.v1.ModelAnswered.
+ * Use `create(ModelAnsweredSchema)` to create a new message.
+ */
+export const ModelAnsweredSchema: GenMessage<ModelAnswered, {jsonType: ModelAnsweredJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_events, 8);
+
+/**
+ * @generated from message batuta.execution.v1.ModelToolCall
+ */
+export type ModelToolCall = Message<"batuta.execution.v1.ModelToolCall"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * @generated from field: google.protobuf.Value input = 3;
+   */
+  input?: Value | undefined;
+
+  /**
+   * Why it is not made; the model is told.
+   *
+   * @generated from field: string problem = 4;
+   */
+  problem: string;
+};
+
+/**
+ * @generated from message batuta.execution.v1.ModelToolCall
+ */
+export type ModelToolCallJson = {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id?: string;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name?: string;
+
+  /**
+   * @generated from field: google.protobuf.Value input = 3;
+   */
+  input?: ValueJson;
+
+  /**
+   * Why it is not made; the model is told.
+   *
+   * @generated from field: string problem = 4;
+   */
+  problem?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.ModelToolCall.
+ * Use `create(ModelToolCallSchema)` to create a new message.
+ */
+export const ModelToolCallSchema: GenMessage<ModelToolCall, {jsonType: ModelToolCallJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_events, 9);
+
+/**
+ * A call that a model asked for begins: step_id is that of the tool's place, <step>:<tool>:<number>, whose attempts follow.
+ *
+ * @generated from message batuta.execution.v1.ToolCalled
+ */
+export type ToolCalled = Message<"batuta.execution.v1.ToolCalled"> & {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId: string;
+
+  /**
+   * The step whose model asked for it.
+   *
+   * @generated from field: string caller_id = 2;
+   */
+  callerId: string;
+
+  /**
+   * @generated from field: int32 turn = 3;
+   */
+  turn: number;
+
+  /**
+   * Place among the calls of the turn, from 0; its input stands in ModelAnswered.
+   *
+   * @generated from field: int32 index = 4;
+   */
+  index: number;
+
+  /**
+   * @generated from field: string call_id = 5;
+   */
+  callId: string;
+};
+
+/**
+ * A call that a model asked for begins: step_id is that of the tool's place, <step>:<tool>:<number>, whose attempts follow.
+ *
+ * @generated from message batuta.execution.v1.ToolCalled
+ */
+export type ToolCalledJson = {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId?: string;
+
+  /**
+   * The step whose model asked for it.
+   *
+   * @generated from field: string caller_id = 2;
+   */
+  callerId?: string;
+
+  /**
+   * @generated from field: int32 turn = 3;
+   */
+  turn?: number;
+
+  /**
+   * Place among the calls of the turn, from 0; its input stands in ModelAnswered.
+   *
+   * @generated from field: int32 index = 4;
+   */
+  index?: number;
+
+  /**
+   * @generated from field: string call_id = 5;
+   */
+  callId?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.ToolCalled.
+ * Use `create(ToolCalledSchema)` to create a new message.
+ */
+export const ToolCalledSchema: GenMessage<ToolCalled, {jsonType: ToolCalledJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_events, 10);
 
 /**
  * @generated from message batuta.execution.v1.StepCompleted
@@ -909,7 +1282,7 @@ export type StepCompletedJson = {
  * Use `create(StepCompletedSchema)` to create a new message.
  */
 export const StepCompletedSchema: GenMessage<StepCompleted, {jsonType: StepCompletedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 8);
+  messageDesc(file_batuta_execution_v1_events, 11);
 
 /**
  * @generated from message batuta.execution.v1.StepAttemptFailed
@@ -1048,7 +1421,7 @@ export type StepAttemptFailedJson = {
  * Use `create(StepAttemptFailedSchema)` to create a new message.
  */
 export const StepAttemptFailedSchema: GenMessage<StepAttemptFailed, {jsonType: StepAttemptFailedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 9);
+  messageDesc(file_batuta_execution_v1_events, 12);
 
 /**
  * @generated from message batuta.execution.v1.StepFailed
@@ -1113,7 +1486,7 @@ export type StepFailedJson = {
  * Use `create(StepFailedSchema)` to create a new message.
  */
 export const StepFailedSchema: GenMessage<StepFailed, {jsonType: StepFailedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 10);
+  messageDesc(file_batuta_execution_v1_events, 13);
 
 /**
  * @generated from message batuta.execution.v1.StepSkipped
@@ -1186,7 +1559,7 @@ export type StepSkippedJson = {
  * Use `create(StepSkippedSchema)` to create a new message.
  */
 export const StepSkippedSchema: GenMessage<StepSkipped, {jsonType: StepSkippedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 11);
+  messageDesc(file_batuta_execution_v1_events, 14);
 
 /**
  * A human is asked; the step waits for the decision.
@@ -1269,7 +1642,7 @@ export type ApprovalRequestedJson = {
  * Use `create(ApprovalRequestedSchema)` to create a new message.
  */
 export const ApprovalRequestedSchema: GenMessage<ApprovalRequested, {jsonType: ApprovalRequestedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 12);
+  messageDesc(file_batuta_execution_v1_events, 15);
 
 /**
  * The step waits for a time. Its StepCompleted (attempt 0) comes once the time has come.
@@ -1314,7 +1687,7 @@ export type WaitStartedJson = {
  * Use `create(WaitStartedSchema)` to create a new message.
  */
 export const WaitStartedSchema: GenMessage<WaitStarted, {jsonType: WaitStartedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 13);
+  messageDesc(file_batuta_execution_v1_events, 16);
 
 /**
  * The step waits for a signal. With `taken` its StepCompleted (attempt 0) follows at once.
@@ -1383,7 +1756,7 @@ export type SignalAwaitedJson = {
  * Use `create(SignalAwaitedSchema)` to create a new message.
  */
 export const SignalAwaitedSchema: GenMessage<SignalAwaited, {jsonType: SignalAwaitedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 14);
+  messageDesc(file_batuta_execution_v1_events, 17);
 
 /**
  * A signal came. The step that waited for it has its StepCompleted (attempt 0) after it; without one it is kept.
@@ -1448,7 +1821,7 @@ export type SignalReceivedJson = {
  * Use `create(SignalReceivedSchema)` to create a new message.
  */
 export const SignalReceivedSchema: GenMessage<SignalReceived, {jsonType: SignalReceivedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 15);
+  messageDesc(file_batuta_execution_v1_events, 18);
 
 /**
  * Which steps after a choice run. Its StepCompleted (attempt 0) follows at once.
@@ -1503,7 +1876,7 @@ export type ChoiceMadeJson = {
  * Use `create(ChoiceMadeSchema)` to create a new message.
  */
 export const ChoiceMadeSchema: GenMessage<ChoiceMade, {jsonType: ChoiceMadeJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 16);
+  messageDesc(file_batuta_execution_v1_events, 19);
 
 /**
  * The decision, a human's or that of time. What it does to the step is the event after it: StepCompleted or StepFailed.
@@ -1592,7 +1965,7 @@ export type ApprovalDecidedJson = {
  * Use `create(ApprovalDecidedSchema)` to create a new message.
  */
 export const ApprovalDecidedSchema: GenMessage<ApprovalDecided, {jsonType: ApprovalDecidedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 17);
+  messageDesc(file_batuta_execution_v1_events, 20);
 
 /**
  * A sign of life of a running attempt, recorded when it says something new or extends a deadline.
@@ -1657,7 +2030,7 @@ export type StepProgressedJson = {
  * Use `create(StepProgressedSchema)` to create a new message.
  */
 export const StepProgressedSchema: GenMessage<StepProgressed, {jsonType: StepProgressedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 18);
+  messageDesc(file_batuta_execution_v1_events, 21);
 
 /**
  * Expressions that a plain path cannot answer were sent to the sandbox.
@@ -1692,7 +2065,7 @@ export type EvaluationRequestedJson = {
  * Use `create(EvaluationRequestedSchema)` to create a new message.
  */
 export const EvaluationRequestedSchema: GenMessage<EvaluationRequested, {jsonType: EvaluationRequestedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 19);
+  messageDesc(file_batuta_execution_v1_events, 22);
 
 /**
  * What the sandbox answered; a replay reads it here and evaluates nothing.
@@ -1747,7 +2120,7 @@ export type EvaluationRecordedJson = {
  * Use `create(EvaluationRecordedSchema)` to create a new message.
  */
 export const EvaluationRecordedSchema: GenMessage<EvaluationRecorded, {jsonType: EvaluationRecordedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 20);
+  messageDesc(file_batuta_execution_v1_events, 23);
 
 /**
  * @generated from message batuta.execution.v1.Vote
@@ -1824,7 +2197,7 @@ export type VoteJson = {
  * Use `create(VoteSchema)` to create a new message.
  */
 export const VoteSchema: GenMessage<Vote, {jsonType: VoteJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 21);
+  messageDesc(file_batuta_execution_v1_events, 24);
 
 /**
  * @generated from message batuta.execution.v1.ConsensusReached
@@ -1923,7 +2296,7 @@ export type ConsensusReachedJson = {
  * Use `create(ConsensusReachedSchema)` to create a new message.
  */
 export const ConsensusReachedSchema: GenMessage<ConsensusReached, {jsonType: ConsensusReachedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 22);
+  messageDesc(file_batuta_execution_v1_events, 25);
 
 /**
  * @generated from message batuta.execution.v1.ConsensusFailed
@@ -2004,7 +2377,7 @@ export type ConsensusFailedJson = {
  * Use `create(ConsensusFailedSchema)` to create a new message.
  */
 export const ConsensusFailedSchema: GenMessage<ConsensusFailed, {jsonType: ConsensusFailedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 23);
+  messageDesc(file_batuta_execution_v1_events, 26);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionPaused
@@ -2055,7 +2428,7 @@ export type ExecutionPausedJson = {
  * Use `create(ExecutionPausedSchema)` to create a new message.
  */
 export const ExecutionPausedSchema: GenMessage<ExecutionPaused, {jsonType: ExecutionPausedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 24);
+  messageDesc(file_batuta_execution_v1_events, 27);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionResumed
@@ -2092,7 +2465,7 @@ export type ExecutionResumedJson = {
  * Use `create(ExecutionResumedSchema)` to create a new message.
  */
 export const ExecutionResumedSchema: GenMessage<ExecutionResumed, {jsonType: ExecutionResumedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 25);
+  messageDesc(file_batuta_execution_v1_events, 28);
 
 /**
  * The execution is being undone: attempts in flight report, then compensations run in reverse order of completion.
@@ -2167,7 +2540,7 @@ export type CompensationStartedJson = {
  * Use `create(CompensationStartedSchema)` to create a new message.
  */
 export const CompensationStartedSchema: GenMessage<CompensationStarted, {jsonType: CompensationStartedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 26);
+  messageDesc(file_batuta_execution_v1_events, 29);
 
 /**
  * What a compensation did.
@@ -2232,7 +2605,7 @@ export type CompensationOutcomeJson = {
  * Use `create(CompensationOutcomeSchema)` to create a new message.
  */
 export const CompensationOutcomeSchema: GenMessage<CompensationOutcome, {jsonType: CompensationOutcomeJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 27);
+  messageDesc(file_batuta_execution_v1_events, 30);
 
 /**
  * More was spent than the budget has, once in a run: with steps left the execution ends, else it completes.
@@ -2291,7 +2664,7 @@ export type BudgetExceededJson = {
  * Use `create(BudgetExceededSchema)` to create a new message.
  */
 export const BudgetExceededSchema: GenMessage<BudgetExceeded, {jsonType: BudgetExceededJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 28);
+  messageDesc(file_batuta_execution_v1_events, 31);
 
 /**
  * A finished execution runs again from its failed steps.
@@ -2356,7 +2729,7 @@ export type ExecutionRetriedJson = {
  * Use `create(ExecutionRetriedSchema)` to create a new message.
  */
 export const ExecutionRetriedSchema: GenMessage<ExecutionRetried, {jsonType: ExecutionRetriedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 29);
+  messageDesc(file_batuta_execution_v1_events, 32);
 
 /**
  * An ended execution is being undone (again): compensations run from where they stopped.
@@ -2421,7 +2794,7 @@ export type ExecutionReopenedJson = {
  * Use `create(ExecutionReopenedSchema)` to create a new message.
  */
 export const ExecutionReopenedSchema: GenMessage<ExecutionReopened, {jsonType: ExecutionReopenedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 30);
+  messageDesc(file_batuta_execution_v1_events, 33);
 
 /**
  * What is left of an execution whose other events are removed. It says all that anybody still has to know.
@@ -2610,7 +2983,7 @@ export type ExecutionDeletedJson = {
  * Use `create(ExecutionDeletedSchema)` to create a new message.
  */
 export const ExecutionDeletedSchema: GenMessage<ExecutionDeleted, {jsonType: ExecutionDeletedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 31);
+  messageDesc(file_batuta_execution_v1_events, 34);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionCompleted
@@ -2641,7 +3014,7 @@ export type ExecutionCompletedJson = {
  * Use `create(ExecutionCompletedSchema)` to create a new message.
  */
 export const ExecutionCompletedSchema: GenMessage<ExecutionCompleted, {jsonType: ExecutionCompletedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 32);
+  messageDesc(file_batuta_execution_v1_events, 35);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionFailed
@@ -2688,7 +3061,7 @@ export type ExecutionFailedJson = {
  * Use `create(ExecutionFailedSchema)` to create a new message.
  */
 export const ExecutionFailedSchema: GenMessage<ExecutionFailed, {jsonType: ExecutionFailedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 33);
+  messageDesc(file_batuta_execution_v1_events, 36);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionCancelled
@@ -2749,5 +3122,5 @@ export type ExecutionCancelledJson = {
  * Use `create(ExecutionCancelledSchema)` to create a new message.
  */
 export const ExecutionCancelledSchema: GenMessage<ExecutionCancelled, {jsonType: ExecutionCancelledJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 34);
+  messageDesc(file_batuta_execution_v1_events, 37);
 

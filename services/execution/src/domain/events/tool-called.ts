@@ -1,0 +1,31 @@
+import { putUnit } from '../state/nodes.js';
+import { unitState } from '../state/state.js';
+import type { EventDefinition } from './definition.js';
+
+/** The attempt that makes the call is the next event. */
+export const toolCalled: EventDefinition<'ToolCalled'> = {
+  evolve(next, data) {
+    const place = next.config.unitIndex.get(data.stepId);
+    const caller = next.config.unitIndex.get(data.callerId);
+    if (place === undefined || caller === undefined) {
+      return;
+    }
+    const unit = unitState(next, caller);
+    const called = unit.conversation?.calls[data.index];
+    if (unit.conversation === undefined || called === undefined) {
+      return;
+    }
+    const { attempt } = unitState(next, place);
+    putUnit(next, place, {
+      ...unitState(next, place),
+      selected: true,
+      call: { turn: data.turn, index: data.index, input: called.input, since: attempt },
+    });
+    const calls = unit.conversation.calls.with(data.index, { ...called, place });
+    putUnit(next, caller, { ...unit, conversation: { ...unit.conversation, calls } });
+  },
+  effects: undefined,
+  spans: undefined,
+  measures: undefined,
+  command: undefined,
+};

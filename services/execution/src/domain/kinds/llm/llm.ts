@@ -1,0 +1,24 @@
+import { FAILURE_CODES } from '@batuta/contracts';
+import type { StepKind } from '../kind.js';
+import { callModel } from './model-call.js';
+import { compileLlm, llmMapping, type LlmRules } from './rules.js';
+import { modelAnswered } from './turn.js';
+import { llmView } from './view.js';
+
+/** A model is asked, and what it wants called is called: each call is an attempt of its own. */
+export const llmKind: StepKind<LlmRules> = {
+  compile: compileLlm,
+  mapping: llmMapping,
+  takesSlot: true,
+  start(draft, unit) {
+    callModel(draft, unit);
+  },
+  finished: modelAnswered,
+  awaitsUntil: () => undefined,
+  due: () => undefined,
+  view: llmView,
+  failures: {
+    [FAILURE_CODES.budgetTooSmall]: { happened: 'was not paid for', is: 'error' },
+    [FAILURE_CODES.maxTurns]: { happened: 'did not come to an end', is: 'error' },
+  },
+};

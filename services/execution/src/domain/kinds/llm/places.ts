@@ -1,0 +1,46 @@
+import type { Failure, JsonObject, JsonValue } from '@batuta/contracts';
+import { compiledUnit, putUnit } from '../../state/nodes.js';
+import { unitState, type Next } from '../../state/state.js';
+import { initialUnit } from '../../state/unit-state.js';
+import { resultContent, toolMessage, withResults } from './conversation.js';
+import { llmOf } from './rules.js';
+
+/** A place is free again. Numbers of attempts go on, so that late results of earlier calls stay recognisable. */
+function free(next: Next, place: number, stopped: boolean): void {
+  const { attempt, unreported, tokenCount, cost } = unitState(next, place);
+  putUnit(next, place, {
+    ...initialUnit(0, false),
+    attempt,
+    unreported: stopped ? [...unreported, attempt] : unreported,
+    tokenCount,
+    cost,
+  });
+}
+
+/** A call of a tool has ended: its caller's conversation gets the result, and the place is free. */
+export function callEnded(next: Next, place: number, outcome: { output: JsonValue } | { failure: Failure }): void {
+  const { call } = unitState(next, place);
+  const { caller } = compiledUnit(next, place);
+  free(next, place, false);
+  if (call === undefined || caller === -1) return;
+  const unit = unitState(next, caller);
+  const { conversation } = unit;
+  const asked = conversation?.calls[call.index];
+  if (conversation === undefined || asked === undefined || conversation.turn !== call.turn) return;
+  const tool = llmOf(compiledUnit(next, caller))?.tools.get(asked.name);
+  const content =
+    'output' in outcome
+      ? resultContent(outcome.output, tool?.maxResultBytes ?? 0)
+      : { error: { code: outcome.failure.code, message: outcome.failure.message } };
+  const result: JsonObject = toolMessage(asked.id, asked.name, content, 'failure' in outcome);
+  const calls = conversation.calls.with(call.index, { ...asked, result });
+  putUnit(next, caller, { ...unit, conversation: withResults({ ...conversation, calls }) });
+}
+
+/** A step that asked a model is over: what was called for it is not wanted any more. */
+export function leavePlaces(next: Next, caller: number): void {
+  for (const place of compiledUnit(next, caller).places) {
+    const { call, phase } = unitState(next, place);
+    if (call !== undefined) free(next, place, phase === 'running');
+  }
+}

@@ -1,0 +1,92 @@
+import type { JsonObject, JsonValue, Llm, LlmTool, StepDefinition } from '@batuta/contracts';
+import { parseTemplate, type Template } from '../../expressions/expressions.js';
+import type { Unit } from '../../graph/compiled.js';
+
+export const DEFAULT_MAX_TURNS = 10;
+const DEFAULT_MAX_REPAIRS = 2;
+const DEFAULT_PARALLEL = 4;
+const DEFAULT_RESULT_BYTES = 65_536;
+
+/** A tool as its config says it. */
+export interface ToolRules {
+  readonly name: string;
+  /** Empty for the tool that finishes the step. */
+  readonly agent: string;
+  readonly parallel: number;
+  readonly maxResultBytes: number;
+}
+
+/** A model is asked, and what it wants called is called, until it is done. */
+export interface LlmRules {
+  readonly model: string;
+  readonly tools: ReadonlyMap<string, ToolRules>;
+  readonly maxTurns: number;
+  /** The last turn has no tools. */
+  readonly answersAtLast: boolean;
+  readonly maxRepairs: number;
+  readonly hasSchema: boolean;
+  /** What each call of the model is told besides its messages. */
+  readonly options: JsonObject;
+}
+
+/** Undefined for other steps. */
+export function compileLlm({ llm }: StepDefinition): LlmRules | undefined {
+  if (llm === undefined) return undefined;
+  const tools = llm.tools ?? [];
+  return {
+    model: llm.model,
+    tools: new Map(tools.map((tool) => [tool.name, toolRules(tool)])),
+    maxTurns: llm.max_turns || DEFAULT_MAX_TURNS,
+    answersAtLast: llm.on_max_turns === 'answer',
+    maxRepairs: llm.max_repairs ?? DEFAULT_MAX_REPAIRS,
+    hasSchema: llm.output_schema !== undefined,
+    options: optionsOf(llm),
+  };
+}
+
+export function toolRules({ name, agent, finish, parallel, max_result_bytes: bytes }: LlmTool): ToolRules {
+  return {
+    name,
+    agent: finish === true ? '' : (agent ?? ''),
+    parallel: parallel || DEFAULT_PARALLEL,
+    maxResultBytes: bytes || DEFAULT_RESULT_BYTES,
+  };
+}
+
+function optionsOf(llm: Llm): JsonObject {
+  const { output_schema: schema, max_output_tokens: most, temperature, tool_choice: choice, tools = [] } = llm;
+  return {
+    model: llm.model,
+    on_invalid: 'report',
+    ...(schema === undefined ? {} : { output_schema: schema }),
+    ...(most ? { max_output_tokens: most } : {}),
+    ...(temperature === undefined ? {} : { temperature }),
+    ...(choice === undefined || choice === '' ? {} : { tool_choice: choice }),
+    ...(tools.length === 0 ? {} : { tools: tools.map(toolForModel) }),
+  };
+}
+
+function toolForModel({ name, agent, description, input_schema: schema }: LlmTool): JsonObject {
+  return {
+    name,
+    ...(agent === undefined ? {} : { agent }),
+    ...(description === undefined ? {} : { description }),
+    ...(schema === undefined ? {} : { input_schema: schema }),
+  };
+}
+
+/** What the conversation begins with, evaluated once: `{system?, prompt? | messages?}`. */
+export function llmMapping({ llm }: StepDefinition): Template {
+  const { system, prompt, messages } = llm ?? {};
+  const said: Record<string, JsonValue> = {
+    ...(system === undefined ? {} : { system }),
+    ...(prompt === undefined ? {} : { prompt }),
+    ...(messages === undefined ? {} : { messages }),
+  };
+  return parseTemplate(said);
+}
+
+/** The rules of a step that asks a model; undefined for any other. */
+export function llmOf({ work }: Pick<Unit, 'work'>): LlmRules | undefined {
+  return work.kind === 'llm' ? work.rules : undefined;
+}
