@@ -104,7 +104,7 @@ export class ServiceProcesses {
       stdio: ['ignore', log, log],
       env: {
         ...process.env,
-        DATABASE_URL: this.stack.databaseUrl,
+        ...this.stack.databaseEnvironment,
         NATS_URL: this.stack.natsUrl,
         NATS_CREDS: this.stack.natsCredentials,
         BATUTA_ADMIN_KEY_FILE: this.keyFile,

@@ -56,7 +56,7 @@ export class Cluster {
             env: {
               PATH: process.env['PATH'],
               HOME: process.env['HOME'],
-              DATABASE_URL: stack.databaseUrl,
+              ...stack.databaseEnvironment,
               NATS_URL: stack.natsUrl,
               NATS_CREDS: stack.natsCredentials,
               BATUTA_ADMIN_KEY_FILE: join(dir, 'admin.key'),

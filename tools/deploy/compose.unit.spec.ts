@@ -5,7 +5,7 @@ import { describe, expect, it, jest } from '@jest/globals';
 import { Ajv2019 } from 'ajv/dist/2019.js';
 import { parse } from 'yaml';
 import { read, root } from './places.js';
-import { loadServices, variablesOf } from './services.js';
+import { isRunnable, loadServices, variablesOf } from './services.js';
 
 // Commands run and all services are loaded here, beside other tests on the same processors.
 jest.setTimeout(120_000);
@@ -65,6 +65,7 @@ describe('docker-compose.yml', () => {
 
   it('has a container for every service and for everything that they need', () => {
     expect(Object.keys(file.services)).toEqual([
+      'database',
       ...ours,
       'nats',
       'postgres',
@@ -124,11 +125,12 @@ describe('docker-compose.yml', () => {
   it('waits for what answers a health check', () => {
     for (const [name, { depends_on: needed = {} }] of entries) {
       for (const [other, { condition }] of Object.entries(needed)) {
-        const checked = ours.includes(other) || serviceNamed(other).healthcheck !== undefined;
+        const checked = ours.includes(other) || other === 'database' || serviceNamed(other).healthcheck !== undefined;
         expect({ name, other, condition, checked }).toEqual({
           name,
           other,
-          condition: 'service_healthy',
+          // It ends when its work is done.
+          condition: other === 'database' ? 'service_completed_successfully' : 'service_healthy',
           checked: true,
         });
       }
@@ -142,7 +144,7 @@ describe('docker-compose.yml', () => {
     const hostPorts = published.map(([, port]) => port.split(':')[1]);
     expect(new Set(hostPorts).size).toBe(hostPorts.length);
     expect(file.networks['backend']).toEqual({ internal: true });
-    for (const name of ['config', 'execution', 'nats', 'postgres']) {
+    for (const name of ['database', 'config', 'execution', 'nats', 'postgres']) {
       expect(serviceNamed(name).networks).toEqual(['backend']);
     }
   });
@@ -156,12 +158,33 @@ describe('docker-compose.yml', () => {
     }
   });
 
+  it('gives each service the role of PostgreSQL that is its own, and the others to what makes the roles alone', () => {
+    for (const name of ours) {
+      const urls = Object.values(serviceNamed(name).environment ?? {}).filter((value) => value.startsWith('postgres:'));
+      const keeps = ['config', 'execution', 'notifications'].includes(name);
+      expect(urls.map((url) => /^postgres:\/\/(\w+):\$\{(\w+)/.exec(url)?.slice(1))).toEqual(
+        keeps ? [[`batuta_${name}`, `POSTGRES_${name.toUpperCase()}_PASSWORD`]] : [],
+      );
+    }
+    const { command } = serviceNamed('database') as { command?: readonly string[] };
+    const files = [...(command?.[0] ?? '').matchAll(/services\/\S+\.js/g)].map(([path]) => path);
+    expect(files).toEqual([
+      'services/config/dist/prepare-database.js',
+      ...['config', 'execution', 'notifications'].map((name) => `services/${name}/dist/migrate.js`),
+    ]);
+    expect(files.filter((path) => !isRunnable(path))).toEqual([]);
+  });
+
   it('holds no password and no key, and asks for those that the example lists', () => {
     const example = read('deploy/compose/env.example');
     const asked = new Set([...text.matchAll(/\$\{(\w+):\?/g)].map((match) => match[1]));
     expect(asked).toEqual(
       new Set([
         'POSTGRES_PASSWORD',
+        'POSTGRES_OWNER_PASSWORD',
+        'POSTGRES_CONFIG_PASSWORD',
+        'POSTGRES_EXECUTION_PASSWORD',
+        'POSTGRES_NOTIFICATIONS_PASSWORD',
         'NATS_PASSWORD',
         'GRAFANA_ADMIN_PASSWORD',
         'NOTIFICATIONS_ENCRYPTION_KEYS',

@@ -98,7 +98,11 @@ const services = ['gateway', 'config', 'execution', 'step-runner', 'notification
 // What docs/operations.md tells the operator to create; the values are examples.
 const secrets: Readonly<Record<string, Environment>> = {
   'batuta-nats': { user: 'batuta', password: 'p0', url: 'nats://batuta:p0@nats:4222' },
-  'batuta-database': { url: 'postgres://batuta:p0@postgres:5432/batuta', password: 'p0' },
+  'batuta-database-admin': { url: 'postgres://batuta:p0@postgres:5432/batuta', password: 'p0' },
+  'batuta-database-owner': { url: 'postgres://batuta_owner:p1@postgres:5432/batuta', password: 'p1' },
+  'batuta-database-config': { url: 'postgres://batuta_config:p2@postgres:5432/batuta', password: 'p2' },
+  'batuta-database-execution': { url: 'postgres://batuta_execution:p3@postgres:5432/batuta', password: 'p3' },
+  'batuta-database-notifications': { url: 'postgres://batuta_notifications:p4@postgres:5432/batuta', password: 'p4' },
   'batuta-notifications': { 'encryption-keys': Buffer.alloc(32, 7).toString('base64') },
   'batuta-execution': { 'seal-keys': Buffer.alloc(32, 8).toString('base64') },
   'batuta-secrets': { keys: Buffer.alloc(32, 8).toString('base64') },
@@ -479,9 +483,30 @@ withKubectl.each(['laptop', 'production'])('the overlay %s', (overlay) => {
     }
   });
 
+  it('gives each service the role of PostgreSQL that is its own, and the others to the Job alone', () => {
+    const secretsOf = (each: Workload): string[] => [
+      ...new Set(
+        containersOf(each)
+          .flatMap(({ env }) => env ?? [])
+          .flatMap(({ valueFrom }) => valueFrom?.secretKeyRef?.name ?? [])
+          .filter((name) => name.startsWith('batuta-database')),
+      ),
+    ];
+    for (const name of services) {
+      const own = ['config', 'execution', 'notifications'].includes(name) ? [`batuta-database-${name}`] : [];
+      expect({ name, secrets: secretsOf(workload(name)) }).toEqual({ name, secrets: own });
+    }
+    expect(secretsOf(workload('migrate')).toSorted()).toEqual(
+      ['admin', 'owner', 'config', 'execution', 'notifications'].map((name) => `batuta-database-${name}`).toSorted(),
+    );
+  });
+
   it('migrates every schema with a command that the image has', () => {
     const commands = containersOf(workload('migrate')).map(({ command }) => command?.at(-1) ?? '');
-    expect(commands.map((file) => file.split('/')[1])).toEqual(['config', 'execution', 'notifications']);
+    expect(commands).toEqual([
+      'services/config/dist/prepare-database.js',
+      ...['config', 'execution', 'notifications'].map((name) => `services/${name}/dist/migrate.js`),
+    ]);
     expect(commands.filter((file) => !isRunnable(file))).toEqual([]);
   });
 

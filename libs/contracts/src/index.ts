@@ -303,6 +303,18 @@ export { NATS_SERVICES, inboxPrefix, poolPermissions, poolUser, servicePermissio
 export type { NatsPermissions, NatsService } from './nats-permissions.js';
 export { newId } from './new-id.js';
 export { partitionOf } from './partition.js';
+export {
+  POSTGRES_OWNER,
+  POSTGRES_RIGHTS,
+  POSTGRES_SERVICES,
+  grantRights,
+  mayMigrate,
+  outdatedSchema,
+  postgresRole,
+} from './postgres-rights.js';
+export type { PostgresRight, PostgresService } from './postgres-rights.js';
+export { prepareRoles } from './postgres-roles.js';
+export type { PostgresPasswords } from './postgres-roles.js';
 export { TOKEN, TENANT_ID, STEPS_STREAM, LIFECYCLE_STREAM, PRIORITIES, subjects, headers } from './subjects.js';
 export type { Priority } from './subjects.js';
 export { toUserJson, eventToUserJson } from './user-json.js';

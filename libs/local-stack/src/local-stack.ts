@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { databaseUrlOf, Secret } from '@batuta/settings';
 import pg from 'pg';
 import { lockDataDir } from './data-lock.js';
 import { LocalStackError } from './errors.js';
@@ -19,6 +20,8 @@ export interface LocalStackOptions {
   readonly dataDir: string;
   /** A PostgreSQL that exists, used instead of an embedded one. */
   readonly databaseUrl?: string | undefined;
+  /** With `databaseUrl`: a file with its user's password; `{service}` in both stands for a service's name. */
+  readonly databasePasswordFile?: string | undefined;
   /** A NATS server that exists, used instead of one of our own. */
   readonly natsUrl?: string | undefined;
   /** With `natsUrl`: a file of NATS credentials, `{service}` for a service's name. */
@@ -33,7 +36,10 @@ export interface LocalStackOptions {
 /** The servers that Batuta needs, ours or given. */
 export interface LocalStack {
   readonly dataDir: string;
+  /** The administrator's, when the database is ours. */
   readonly databaseUrl: string;
+  /** What services have in their environment to reach the database. */
+  readonly databaseEnvironment: Readonly<Record<string, string>>;
   readonly natsUrl: string;
   /** The file of a service's NATS credentials, `{service}` for its name; undefined when the URL has all. */
   readonly natsCredentials: string | undefined;
@@ -66,7 +72,7 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
           logFile: path.join(logs, 'postgres.log'),
           logger,
         })
-      : checkPostgres(options.databaseUrl),
+      : checkPostgres(options.databaseUrl, options.databasePasswordFile),
     natsUrl === undefined
       ? startNats({
           ...options.nats,
@@ -97,6 +103,7 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
   return {
     dataDir,
     databaseUrl: ownPostgres?.url ?? options.databaseUrl ?? '',
+    databaseEnvironment: ownPostgres?.environment ?? { DATABASE_URL: options.databaseUrl ?? '' },
     natsUrl: ownNats?.url ?? natsUrl ?? '',
     natsCredentials: ownNats === undefined ? options.natsCredentials : ownNats.credentials,
     ...(ownPostgres === undefined ? {} : { postgres: ownPostgres }),
@@ -131,11 +138,12 @@ async function isOfOwnNats(dataDir: string, url: string | undefined): Promise<bo
   return own?.port !== undefined && new URL(url).host === `127.0.0.1:${own.port}`;
 }
 
-async function checkPostgres(databaseUrl: string): Promise<undefined> {
+async function checkPostgres(given: string, databasePasswordFile: string | undefined): Promise<undefined> {
   const problem = (reason: string, cause?: unknown) =>
     new LocalStackError(`${reason} Start that PostgreSQL, correct DATABASE_URL, or unset it to use an embedded one.`, {
       cause,
     });
+  const databaseUrl = databaseUrlOf({ databaseUrl: new Secret(given), databasePasswordFile }, 'config').reveal();
   if (!URL.canParse(databaseUrl) || !/^postgres(ql)?:$/.test(new URL(databaseUrl).protocol))
     throw problem('DATABASE_URL is no URL of PostgreSQL (postgres://user:password@host:5432/database).');
   const { host, pathname } = new URL(databaseUrl);

@@ -1,4 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { grantRights, mayMigrate, outdatedSchema } from '@batuta/contracts';
+import type { PostgresService } from '@batuta/contracts';
+import { Mistake } from '@batuta/program';
 
 /** What this needs of TypeORM, which libraries do not depend on. */
 interface Runner {
@@ -21,16 +24,26 @@ const PAUSE_MS = 1_500;
 const LONGEST_MS = 600_000;
 const LOCK_NOT_AVAILABLE = '55P03';
 const TURN_MS = 250;
+/** There is no such table, no such schema, or no right to see it. */
+const NOT_THERE: ReadonlySet<unknown> = new Set(['42P01', '3F000', '42501']);
 
 /**
  * Runs a service's migrations beside running work, one replica at a time; the others wait and find nothing to do. In a migration's
  * transaction a table's lock is waited for in short turns, because whoever comes after it waits for that lock too. The replicas' lock
- * lives in a transaction, so that it works behind a connection pooler. Takes two connections.
+ * lives in a transaction, so that it works behind a connection pooler. Takes two connections. A user that may not change the schema
+ * checks that the migrations of `names` have run; throws a Mistake when one has not.
  */
 export async function migrateInTurns<R extends Runner>(
   source: Source<R>,
-  options: { readonly schema: string; readonly lock: number; readonly run: (runner: R) => Promise<unknown> },
+  options: {
+    readonly schema: PostgresService;
+    readonly lock: number;
+    readonly names: readonly string[];
+    readonly run: (runner: R) => Promise<unknown>;
+  },
 ): Promise<void> {
+  const [row] = (await source.query(mayMigrate(options.schema))) as { may: boolean }[];
+  if (row?.may !== true) return checkMigrated(source, options);
   await source.transaction(async (holder) => {
     // Other replicas may wait for long, and this transaction is idle while the migrations run.
     await holder.query('SET LOCAL statement_timeout = 0');
@@ -53,6 +66,7 @@ export async function migrateInTurns<R extends Runner>(
       };
       try {
         await options.run(runner);
+        await runner.query(grantRights(options.schema));
         return;
       } catch (error) {
         if (codeOf(error) !== LOCK_NOT_AVAILABLE || performance.now() > until) throw error;
@@ -62,6 +76,19 @@ export async function migrateInTurns<R extends Runner>(
       await delay(PAUSE_MS);
     }
   });
+}
+
+async function checkMigrated(
+  source: { query(sql: string): Promise<unknown> },
+  { schema, names }: { readonly schema: PostgresService; readonly names: readonly string[] },
+): Promise<void> {
+  const rows = await source.query(`SELECT name FROM ${schema}.migrations`).catch((error: unknown) => {
+    if (NOT_THERE.has(codeOf(error))) return [];
+    throw error;
+  });
+  const applied = new Set((rows as { name: string }[]).map((row) => row.name));
+  const missing = names.filter((name) => !applied.has(name));
+  if (missing.length > 0) throw new Mistake(outdatedSchema(schema, missing));
 }
 
 function codeOf(error: unknown): unknown {

@@ -1,3 +1,5 @@
+export { databaseUrlOf } from './database-url.js';
+export type { DatabaseSettings } from './database-url.js';
 export { boolean, bytes, integer, list, milliseconds, oneOf, secret, text, url } from './fields.js';
 export type { Field, FieldReading } from './fields.js';
 export { loadSettings, SettingsError } from './load-settings.js';

@@ -34,4 +34,5 @@ export default async function startTestPostgres() {
   const server = await startPostgres({ home, database: 'test', settings: SETTINGS, ephemeral: true });
   globalThis.batutaTestPostgres = { server, home };
   process.env.BATUTA_TEST_DATABASE_URL = server.url;
+  process.env.BATUTA_TEST_DATABASE_PASSWORDS = server.environment.DATABASE_PASSWORD_FILE;
 }

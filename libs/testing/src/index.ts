@@ -10,7 +10,7 @@ export { runFile } from './run-file.js';
 export type { Child } from './run-file.js';
 export { seeded, seedOf } from './seeded.js';
 export type { Seeded } from './seeded.js';
-export { createTestDatabase, LeakedConnectionsError, templateFor } from './test-database.js';
+export { createTestDatabase, LeakedConnectionsError, templateFor, urlAs } from './test-database.js';
 export type { DatabaseTemplate, TestDatabase } from './test-database.js';
 export { startTestNats } from './test-nats.js';
 export type { TestNats } from './test-nats.js';

@@ -1,4 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { postgresRole } from '@batuta/contracts';
+import type { PostgresService } from '@batuta/contracts';
+import { databaseUrlOf, Secret } from '@batuta/settings';
 import pg from 'pg';
 import { eventually } from './eventually.js';
 
@@ -81,6 +84,14 @@ export async function templateFor(
     await client.query(`ALTER DATABASE ${pg.escapeIdentifier(draft)} RENAME TO ${pg.escapeIdentifier(template)}`);
   });
   return { name: template };
+}
+
+/** The same database as the role under which a service works, which has the service's rights once its schema is migrated. */
+export function urlAs(service: PostgresService, databaseUrl: string): string {
+  const url = new URL(databaseUrl);
+  url.username = postgresRole(service);
+  const databasePasswordFile = process.env['BATUTA_TEST_DATABASE_PASSWORDS'];
+  return databaseUrlOf({ databaseUrl: new Secret(url.href), databasePasswordFile }, service).reveal();
 }
 
 function serverUrl(): string {

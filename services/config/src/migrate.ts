@@ -1,19 +1,13 @@
 import 'reflect-metadata';
 import { runOnce } from '@batuta/service';
 import { Secret } from '@batuta/settings';
-import { configDataSource, migrate } from './database/data-source.js';
+import { migrateAsOwner } from './database/data-source.js';
 
 // Every start does the same; an upgrade runs it first, so that a schema that cannot change stops it before any process does.
 await runOnce({
   name: 'config-migrate',
   run: async ({ databaseUrl, logger }) => {
-    const dataSource = configDataSource({ databaseUrl: new Secret(databaseUrl), connections: 2 });
-    await dataSource.initialize();
-    try {
-      await migrate(dataSource);
-    } finally {
-      await dataSource.destroy();
-    }
+    await migrateAsOwner(new Secret(databaseUrl));
     logger.info('the schema config is up to date');
   },
 });

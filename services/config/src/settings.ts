@@ -7,6 +7,10 @@ import type { SettingsOf } from '@batuta/settings';
 const schema = {
   /** `postgres://user:password@host:5432/database`; its schema `config` is made when missing. */
   databaseUrl: secret({ env: 'DATABASE_URL' }),
+  /** A file with the password of that URL's user; `{service}` in it and in the URL stands for this service. */
+  databasePasswordFile: text({ env: 'DATABASE_PASSWORD_FILE', optional: true }),
+  /** The same database as the owner of the schemas: a start then brings the schema up to date under this user. */
+  databaseOwnerUrl: secret({ env: 'DATABASE_OWNER_URL', optional: true }),
   natsUrl: secret({ env: 'NATS_URL' }),
   /** A file of NATS credentials, beside or instead of user and password in the URL; `{service}` stands for this service. */
   /** Keys that make users of the NATS server, for credentials of workers; without them nobody can have any from here. */

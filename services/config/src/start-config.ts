@@ -6,12 +6,12 @@ import { connectNats, endProcess, isConnected, onLost } from '@batuta/messaging'
 import { nestLogger, startOpsServer } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
 import { Sandbox } from '@batuta/sandbox';
-import { natsCredentialsFile } from '@batuta/settings';
+import { databaseUrlOf, natsCredentialsFile } from '@batuta/settings';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import { PoolClaims } from './agents/pool-claims.js';
 import { ConfigModule } from './app.module.js';
-import { configDataSource, migrate } from './database/data-source.js';
+import { configDataSource, migrate, migrateAsOwner } from './database/data-source.js';
 import { PoolCredentials } from './credentials/pool-credentials.js';
 import { workerUsers } from './credentials/worker-users.js';
 import { DefinitionsController } from './definitions/definitions.controller.js';
@@ -88,13 +88,14 @@ export async function startConfig(options: StartConfigOptions): Promise<RunningC
   };
   try {
     const dataSource = configDataSource({
-      databaseUrl: settings.databaseUrl,
+      databaseUrl: databaseUrlOf(settings, 'config'),
       connections: settings.databaseConnections,
     });
     await dataSource.initialize();
     opened.push(async () => {
       if (dataSource.isInitialized) await dataSource.destroy();
     });
+    if (settings.databaseOwnerUrl !== undefined) await migrateAsOwner(settings.databaseOwnerUrl);
     await migrate(dataSource);
     const vault = await vaultOf(settings);
     const pools = new PoolClaims(settings.sharedPools);

@@ -6,13 +6,15 @@ import { connectNats, controlClientOver } from '@batuta/messaging';
 import type { ControlClient } from '@batuta/messaging';
 import { createLogger } from '@batuta/observability';
 import { Secret } from '@batuta/settings';
-import { createTestDatabase, startTestNats } from '@batuta/testing';
+import { createTestDatabase, startTestNats, urlAs } from '@batuta/testing';
 
 export const logger = createLogger({ service: 'config-test', level: 'error' });
 
 export function settingsFor(databaseUrl: string, natsUrl: string): ConfigSettings {
   return {
-    databaseUrl: new Secret(databaseUrl),
+    databaseUrl: new Secret(urlAs('config', databaseUrl)),
+    databasePasswordFile: undefined,
+    databaseOwnerUrl: new Secret(databaseUrl),
     natsUrl: new Secret(natsUrl),
     natsCredentials: undefined,
     natsKeysFile: undefined,

@@ -5,7 +5,7 @@ import { connectNats, controlClientOver, endProcess, isConnected, onLost } from 
 import { nestLogger, startOpsServer, startTracing } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
 import { Sandbox } from '@batuta/sandbox';
-import { natsCredentialsFile } from '@batuta/settings';
+import { databaseUrlOf, natsCredentialsFile } from '@batuta/settings';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -129,11 +129,12 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
       process.exit(1);
     });
   try {
-    const databaseUrl = settings.databaseUrl.reveal();
+    const databaseUrl = databaseUrlOf(settings, 'execution').reveal();
     const natsUrl = settings.natsUrl.reveal();
     const credentials = natsCredentialsFile(settings.natsCredentials, 'execution');
     const tracing = await startTracing('execution', logger);
     opened.push(() => tracing.shutdown());
+    if (settings.databaseOwnerUrl !== undefined) await migrateEventStore(settings.databaseOwnerUrl.reveal());
     await migrateEventStore(databaseUrl);
     const store = new PostgresEventStore({
       databaseUrl,

@@ -7,7 +7,7 @@ import type { AgentCopy } from '@batuta/event-store';
 import { connectNats, controlClientOver, ensurePoolConsumers, requestUntilAnswered } from '@batuta/messaging';
 import type { ControlClient } from '@batuta/messaging';
 import { createLogger } from '@batuta/observability';
-import { createTestDatabase, startTestNats, templateFor } from '@batuta/testing';
+import { createTestDatabase, startTestNats, templateFor, urlAs } from '@batuta/testing';
 import type { TestDatabase, TestNats } from '@batuta/testing';
 import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 import pg from 'pg';
@@ -82,7 +82,7 @@ export class Platform {
   ): Promise<RunningExecution> {
     const service = await startExecution({
       settings: loadExecutionSettings({
-        DATABASE_URL: this.database.url,
+        DATABASE_URL: urlAs('execution', this.database.url),
         NATS_URL: this.nats.url,
         BATUTA_EXECUTION_NAME: name,
         BATUTA_EXECUTION_PARTITIONS: '8',

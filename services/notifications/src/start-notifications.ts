@@ -26,7 +26,7 @@ import { emailChannel, emailOptions } from './channels/email.js';
 import { smsChannel, twilioProvider } from './channels/sms.js';
 import { webhookChannel } from './channels/webhook.js';
 import { webSocketChannel } from './channels/websocket.js';
-import { migrate, notificationsDataSource } from './database/data-source.js';
+import { migrate, migrateAsOwner, notificationsDataSource } from './database/data-source.js';
 import { DeliveryQueue } from './deliveries/delivery-queue.js';
 import { exposeOverdue } from './deliveries/overdue.js';
 import { Sender } from './deliveries/sender.js';
@@ -35,7 +35,7 @@ import { loadNotificationsSettings } from './settings.js';
 import type { NotificationsSettings } from './settings.js';
 import { Templates } from './templates/templates.js';
 import { Sandbox } from '@batuta/sandbox';
-import { natsCredentialsFile } from '@batuta/settings';
+import { databaseUrlOf, natsCredentialsFile } from '@batuta/settings';
 
 export interface StartNotificationsOptions {
   /** Default: from the environment. */
@@ -75,13 +75,14 @@ export async function startNotifications(options: StartNotificationsOptions = {}
     const tracing = await startTracing('notifications', logger);
     opened.push(() => tracing.shutdown());
     const dataSource = notificationsDataSource({
-      databaseUrl: settings.databaseUrl,
+      databaseUrl: databaseUrlOf(settings, 'notifications'),
       connections: settings.databaseConnections,
     });
     await dataSource.initialize();
     opened.push(async () => {
       if (dataSource.isInitialized) await dataSource.destroy();
     });
+    if (settings.databaseOwnerUrl !== undefined) await migrateAsOwner(settings.databaseOwnerUrl);
     await migrate(dataSource);
     const hideOverdue = exposeOverdue(dataSource);
     opened.push(() => {

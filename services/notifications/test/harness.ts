@@ -16,7 +16,7 @@ import type { ControlClient } from '@batuta/messaging';
 import { loadNotificationsSettings, startNotifications } from '@batuta/notifications';
 import type { RunningNotifications, StartNotificationsOptions } from '@batuta/notifications';
 import { createLogger } from '@batuta/observability';
-import { createTestDatabase, startTestNats } from '@batuta/testing';
+import { createTestDatabase, startTestNats, urlAs } from '@batuta/testing';
 import type { TestDatabase, TestNats } from '@batuta/testing';
 import type { NatsConnection, Subscription } from '@nats-io/nats-core';
 import { randomUUID } from 'node:crypto';
@@ -300,7 +300,8 @@ export async function startUnderTest(): Promise<UnderTest> {
   const pool = new pg.Pool({ connectionString: database.url, max: 2 });
   const services: RunningNotifications[] = [];
   const env = {
-    DATABASE_URL: database.url,
+    DATABASE_URL: urlAs('notifications', database.url),
+    DATABASE_OWNER_URL: database.url,
     NATS_URL: natsServer.url,
     BATUTA_NOTIFICATIONS_POLL: '200ms',
     BATUTA_NOTIFICATIONS_DUE: '20ms',

@@ -114,7 +114,9 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     }
     const stack = await startLocalStack({
       dataDir,
-      ...(options.databaseUrl === undefined ? {} : { databaseUrl: options.databaseUrl }),
+      ...(options.databaseUrl === undefined
+        ? {}
+        : { databaseUrl: options.databaseUrl, databasePasswordFile: inherited['DATABASE_PASSWORD_FILE'] }),
       ...(options.natsUrl === undefined ? {} : { natsUrl: options.natsUrl }),
       ...(options.natsCredentials === undefined ? {} : { natsCredentials: options.natsCredentials }),
       pools: (inherited['BATUTA_RUNNER_POOLS'] ?? '').split(',').flatMap((pool) => pool.trim() || []),
@@ -123,7 +125,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     servers = stack;
     const { ports, takenPort } = await portsFor(inherited, options.port);
     const found = {
-      DATABASE_URL: stack.databaseUrl,
+      ...stack.databaseEnvironment,
       NATS_URL: stack.natsUrl,
       // Empty counts as none: what the shell says is for another server.
       NATS_CREDS: stack.natsCredentials ?? '',

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { grantRights, mayMigrate, outdatedSchema } from '@batuta/contracts';
 import pg from 'pg';
 import { engineTables } from './migrations/0001-engine.js';
 import { spendingAndSnapshots } from './migrations/0002-spending-and-snapshots.js';
@@ -38,19 +39,24 @@ const LOCK_TIMEOUT_MS = 500;
 const PAUSE_MS = 1_500;
 const LONGEST_MS = 600_000;
 const LOCK_NOT_AVAILABLE = '55P03';
+const NO_TABLE = '42P01';
+const NO_SCHEMA = '3F000';
+const NO_RIGHT = '42501';
 
 /** Any constant; transaction-scoped, so it works through a connection pooler. */
 const MIGRATION_LOCK = 4_719_262;
 
 /**
- * Brings schema `execution` up to date; processes that start together run each migration once.
- * Throws what PostgreSQL reports; nothing of a failed migration stays. Work goes on beside it: a table's lock is waited for in short
- * turns, for ten minutes, and indexes for lists are built beside what uses the tables.
+ * Brings schema `execution` up to date; processes that start together run each migration once. A user that may not change it checks
+ * that somebody else has. Throws what PostgreSQL reports; nothing of a failed migration stays. Work goes on beside it: a table's lock
+ * is waited for in short turns, for ten minutes, and indexes for lists are built beside what uses the tables.
  */
 export async function migrateEventStore(databaseUrl: string): Promise<void> {
   const client = new pg.Client({ connectionString: databaseUrl, application_name: 'batuta-execution-migrations' });
   await client.connect();
   try {
+    const { rows } = await client.query<{ may: boolean }>(mayMigrate('execution'));
+    if (rows[0]?.may !== true) return await checkMigrated(client);
     let isNew = false;
     for (const until = performance.now() + LONGEST_MS; ;) {
       const turn = await migrateOnce(client, isNew, performance.now() < until);
@@ -63,6 +69,19 @@ export async function migrateEventStore(databaseUrl: string): Promise<void> {
   } finally {
     await client.end();
   }
+}
+
+/** Throws what a person reads when a migration is missing. */
+async function checkMigrated(client: pg.Client): Promise<void> {
+  const { rows } = await client
+    .query<{ version: number }>('SELECT version FROM execution.migrations')
+    .catch((error: { code?: string }) => {
+      if (error.code === NO_TABLE || error.code === NO_SCHEMA || error.code === NO_RIGHT) return { rows: [] };
+      throw error;
+    });
+  const applied = new Set(rows.map((row) => row.version));
+  const missing = MIGRATIONS.flatMap(({ version }) => (applied.has(version) ? [] : version));
+  if (missing.length > 0) throw Object.assign(new Error(outdatedSchema('execution', missing)), { mistake: true });
 }
 
 /**
@@ -89,6 +108,7 @@ async function migrateOnce(
     const applied = new Set(rows.map((row) => row.version));
     const next = MIGRATIONS.find(({ version }) => !applied.has(version));
     if (next === undefined) {
+      await client.query(grantRights('execution'));
       await client.query('COMMIT');
       return 'done';
     }

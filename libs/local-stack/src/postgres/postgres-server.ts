@@ -2,6 +2,8 @@ import { createHash, randomBytes } from 'node:crypto';
 import { chmod, chown, mkdir, readFile, readdir, readlink, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { POSTGRES_OWNER, POSTGRES_SERVICES, postgresRole, prepareRoles } from '@batuta/contracts';
+import type { PostgresPasswords } from '@batuta/contracts';
 import pg from 'pg';
 import { LocalStackError } from '../errors.js';
 import { readJson, writeJson } from '../json-file.js';
@@ -51,8 +53,10 @@ export interface PostgresOptions extends LocalServerOptions {
   readonly settings?: Readonly<Record<string, string>> | undefined;
 }
 
-/** A PostgreSQL server of this process, on 127.0.0.1. */
+/** A PostgreSQL server of this process, on 127.0.0.1. Its `url` is the administrator's. */
 export interface PostgresServer extends LocalServer {
+  /** What services have in their environment to work under a role of their own each, and to bring their schemas up to date. */
+  readonly environment: Readonly<Record<'DATABASE_URL' | 'DATABASE_PASSWORD_FILE' | 'DATABASE_OWNER_URL', string>>;
   /** Where the database files are; outside `home` when the server's user cannot reach it. */
   readonly dataDir: string;
 }
@@ -131,6 +135,14 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
       throw error;
     }
   }
+  const passwordDir = path.join(home, 'passwords');
+  const passwords = await keptPasswords(passwordDir);
+  try {
+    await prepareDatabase({ port, password: cluster.password, database }, passwords);
+  } catch (error) {
+    await first.stop();
+    throw error;
+  }
   const runs = runsOf(first, async () => {
     await clearStalePidFile(dataDir);
     return await launch(port);
@@ -140,7 +152,41 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
     port,
     logFile,
     dataDir,
+    environment: {
+      DATABASE_URL: `postgres://${postgresRole('{service}')}@127.0.0.1:${port}/${encodeURIComponent(database)}`,
+      DATABASE_PASSWORD_FILE: path.join(passwordDir, '{service}'),
+      DATABASE_OWNER_URL: `postgres://${POSTGRES_OWNER}:${passwords.owner}@127.0.0.1:${port}/${encodeURIComponent(database)}`,
+    },
   });
+}
+
+/** The passwords of the roles, a file each, made at the first start. */
+async function keptPasswords(directory: string): Promise<PostgresPasswords> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const passwords = await Promise.all(
+    [...POSTGRES_SERVICES, 'owner' as const].map(async (name) => {
+      const file = path.join(directory, name);
+      const kept = (await readFile(file, 'utf8').catch(() => '')).trim();
+      const password = kept === '' ? randomBytes(24).toString('hex') : kept;
+      if (kept === '') await writeFile(file, `${password}\n`, { mode: 0o600, flush: true });
+      return [name, password] as const;
+    }),
+  );
+  return Object.fromEntries(passwords) as unknown as PostgresPasswords;
+}
+
+/** Makes the roles and gives them what an earlier version left with the administrator. Nobody else uses this server: it closes its other databases too. */
+async function prepareDatabase({ port, password, database }: Login, passwords: PostgresPasswords): Promise<void> {
+  const client = new pg.Client({ host: '127.0.0.1', port, user: USER, password, database });
+  await client.connect();
+  try {
+    await client.query('BEGIN');
+    for (const statement of prepareRoles(passwords)) await client.query(statement);
+    await client.query('REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC');
+    await client.query('COMMIT');
+  } finally {
+    await client.end();
+  }
 }
 
 /** Only what the server needs: a `PGDATA`, `PGPORT` or locale of the person's shell must not change it. */

@@ -61,11 +61,23 @@ export function configDataSource(options: { databaseUrl: Secret; connections: nu
   });
 }
 
+/** Brings the schema up to date as its owner, whose URL this is. */
+export async function migrateAsOwner(ownerUrl: Secret): Promise<void> {
+  const dataSource = configDataSource({ databaseUrl: ownerUrl, connections: 2 });
+  await dataSource.initialize();
+  try {
+    await migrate(dataSource);
+  } finally {
+    await dataSource.destroy();
+  }
+}
+
 /** Brings the schema up to date, beside running work. Takes two connections of the data source. */
 export function migrate(dataSource: DataSource): Promise<void> {
   return migrateInTurns(dataSource, {
     schema: SCHEMA,
     lock: MIGRATION_LOCK,
+    names: dataSource.migrations.map(({ name, constructor }) => name ?? constructor.name),
     run: (runner) => {
       const migrations = new MigrationExecutor(dataSource, runner);
       migrations.transaction = 'each';

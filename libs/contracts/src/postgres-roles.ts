@@ -1,0 +1,94 @@
+import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
+import { POSTGRES_OWNER, POSTGRES_SERVICES, postgresRole } from './postgres-rights.js';
+import type { PostgresService } from './postgres-rights.js';
+
+/** Passwords of the roles, by what they are for. */
+export type PostgresPasswords = Readonly<Record<PostgresService | 'owner', string>>;
+
+const SCRAM_ITERATIONS = 4096;
+
+/**
+ * What PostgreSQL keeps of a password (RFC 5803), so that the password itself never stands in a statement, which a server may log.
+ * ASCII only: other texts would need SASLprep.
+ */
+function scramVerifier(password: string): string {
+  const salt = randomBytes(16);
+  const salted = pbkdf2Sync(password, salt, SCRAM_ITERATIONS, 32, 'sha256');
+  const hmac = (text: string): Buffer => createHmac('sha256', salted).update(text).digest();
+  const stored = createHash('sha256').update(hmac('Client Key')).digest('base64');
+  return `SCRAM-SHA-256$${SCRAM_ITERATIONS}:${salt.toString('base64')}$${stored}:${hmac('Server Key').toString('base64')}`;
+}
+
+/** Of two that prepare one database at once, the second waits. Any constant that nothing else uses. */
+const PREPARE_LOCK = 4_719_263;
+/** What has the table waits for whoever wants it alone, so nobody may want it for long. */
+const LOCK_TIMEOUT_MS = 5_000;
+
+const schemas = POSTGRES_SERVICES.map((service) => `'${service}'`).join(', ');
+
+/**
+ * Hands over what belongs to another role, which made it in a version that had one role for all. A sequence of a column and an index go with their table.
+ */
+const HAND_OVER = `DO $own$ DECLARE named text; BEGIN
+  FOR named IN SELECT format('SCHEMA %I', nspname) FROM pg_namespace
+    WHERE nspname IN (${schemas}) AND nspowner <> '${POSTGRES_OWNER}'::regrole
+  LOOP EXECUTE format('ALTER %s OWNER TO ${POSTGRES_OWNER}', named); END LOOP;
+  FOR named IN SELECT format('%s %s', CASE relkind WHEN 'S' THEN 'SEQUENCE' WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW'
+      ELSE 'TABLE' END, c.oid::regclass)
+    FROM pg_class c WHERE relnamespace::regnamespace::text IN (${schemas}) AND relkind IN ('r', 'p', 'S', 'v', 'm')
+      AND relowner <> '${POSTGRES_OWNER}'::regrole
+      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i'))
+  LOOP EXECUTE format('ALTER %s OWNER TO ${POSTGRES_OWNER}', named); END LOOP;
+  FOR named IN SELECT p.oid::regprocedure::text FROM pg_proc p
+    WHERE pronamespace::regnamespace::text IN (${schemas}) AND proowner <> '${POSTGRES_OWNER}'::regrole
+  LOOP EXECUTE format('ALTER ROUTINE %s OWNER TO ${POSTGRES_OWNER}', named); END LOOP;
+END $own$`;
+
+/** What every user of a database may do in it unless it is taken away, where this user may take it. */
+const CLOSE_DATABASE = `DO $close$ BEGIN
+  EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
+  EXECUTE format('GRANT CONNECT, CREATE ON DATABASE %I TO ${POSTGRES_OWNER}', current_database());
+  EXECUTE format('GRANT CONNECT ON DATABASE %I TO ${POSTGRES_SERVICES.map(postgresRole).join(', ')}', current_database());
+  IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+    REVOKE ALL ON SCHEMA public FROM PUBLIC;
+    -- Large objects have no owner's schema, and fill the disk.
+    REVOKE EXECUTE ON FUNCTION lo_create(oid), lo_creat(integer), lo_from_bytea(oid, bytea) FROM PUBLIC;
+    -- Blocks of code (DO) are for migrations.
+    REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC;
+    GRANT USAGE ON LANGUAGE plpgsql TO ${POSTGRES_OWNER};
+  END IF;
+END $close$`;
+
+/**
+ * Statements for one transaction that make the roles of a database, or bring them up to date: the owner of the schemas and one a service, none of
+ * them with an attribute of an administrator. They may run again at any time. The user that runs them is a superuser, or the owner of the
+ * database with the right to make roles.
+ */
+export function prepareRoles(passwords: PostgresPasswords): readonly string[] {
+  const roles = [
+    [POSTGRES_OWNER, passwords.owner] as const,
+    ...POSTGRES_SERVICES.map((service) => [postgresRole(service), passwords[service]] as const),
+  ];
+  return [
+    `SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`,
+    `SELECT pg_advisory_xact_lock(${PREPARE_LOCK})`,
+    ...roles.flatMap(([role, password]) => [
+      `DO $role$ BEGIN
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '${role}') THEN CREATE ROLE ${role}; END IF;
+        IF EXISTS (SELECT FROM pg_roles WHERE rolname = '${role}'
+          AND (rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls)) THEN
+          ALTER ROLE ${role} NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS;
+        END IF;
+      END $role$`,
+      `ALTER ROLE ${role} LOGIN PASSWORD '${scramVerifier(password)}'`,
+    ]),
+    // Whoever hands something over must be able to be the one who gets it.
+    `DO $member$ BEGIN
+      IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+        EXECUTE format('GRANT ${POSTGRES_OWNER} TO %I', current_user);
+      END IF;
+    END $member$`,
+    CLOSE_DATABASE,
+    HAND_OVER,
+  ];
+}
