@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { databaseUrlOf, Secret } from '@batuta/settings';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually } from '@batuta/testing';
 import pg from 'pg';
@@ -102,14 +105,32 @@ describe('a backup', () => {
     // As docs/operations.md says: everything stops, the database is made anew and filled, the queue is dropped.
     for (const service of SERVICES) expect(await cluster.process(service).end('SIGTERM')).toBe(0);
     await recreateDatabase(databaseUrl);
+    const passwords = ['owner', 'config', 'execution', 'notifications'].map((role) => [
+      `BATUTA_DATABASE_${role.toUpperCase()}_PASSWORD`,
+      readFileSync(join(cluster.dir, 'postgres', 'passwords', role), 'utf8').trim(),
+    ]);
+    await runCommand('services/config/dist/prepare-database.js', '', {
+      DATABASE_ADMIN_URL: databaseUrl,
+      ...(Object.fromEntries(passwords) as Record<string, string>),
+    });
     for (const service of ['config', 'execution', 'notifications']) {
-      await runCommand(`services/${service}/dist/migrate.js`, databaseUrl);
+      await runCommand(
+        `services/${service}/dist/migrate.js`,
+        cluster.stack.databaseEnvironment['DATABASE_OWNER_URL'] ?? '',
+      );
     }
     await restoreDatabase(databaseUrl, new Map([...dump].filter(([table]) => !READ_MODELS.includes(table))));
     await cluster.nats.kill();
     await cluster.nats.deleteStore();
     await cluster.nats.start();
-    expect(await runCommand('services/execution/dist/rebuild.js', databaseUrl)).toContain('"executions":8');
+    const asExecution = databaseUrlOf(
+      {
+        databaseUrl: new Secret(cluster.stack.databaseEnvironment['DATABASE_URL'] ?? ''),
+        databasePasswordFile: cluster.stack.databaseEnvironment['DATABASE_PASSWORD_FILE'],
+      },
+      'execution',
+    ).reveal();
+    expect(await runCommand('services/execution/dist/rebuild.js', asExecution)).toContain('"executions":8');
 
     const restored = await dumpDatabase(databaseUrl);
     expect([...restored.keys()]).toEqual([...dump.keys()]);

@@ -14,9 +14,13 @@ const run = promisify(execFile);
 export type DatabaseCopy = ReadonlyMap<string, string>;
 
 /** Runs one of the commands that the image has (`services/execution/dist/rebuild.js`) on a database. Throws when it fails. */
-export async function runCommand(file: string, databaseUrl: string): Promise<string> {
+export async function runCommand(
+  file: string,
+  databaseUrl: string,
+  more: Readonly<Record<string, string>> = {},
+): Promise<string> {
   const { stdout } = await run(process.execPath, ['--enable-source-maps', `${ROOT}${file}`], {
-    env: { PATH: process.env['PATH'], DATABASE_URL: databaseUrl },
+    env: { PATH: process.env['PATH'], DATABASE_URL: databaseUrl, ...more },
   });
   return stdout;
 }
