@@ -31,6 +31,7 @@ export const POSTGRES_RIGHTS: Readonly<Record<PostgresService, Readonly<Record<s
     knowledge_documents: ALL,
     knowledge_passages: ['SELECT', 'INSERT', 'DELETE'],
     migrations: READ,
+    models: ALL,
     orchestration_config_versions: APPEND,
     orchestration_configs: CHANGE,
     pool_credentials: ['SELECT', 'INSERT', 'UPDATE (revoked_at)'],
