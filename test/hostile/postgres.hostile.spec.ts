@@ -40,7 +40,7 @@ describe("what a stolen password of a service's role of PostgreSQL is good for",
     return said;
   }
 
-  async function refusesAll(
+  async function expectRefused(
     service: PostgresService,
     statements: readonly string[],
     codes = [NO_RIGHT],
@@ -92,7 +92,7 @@ describe("what a stolen password of a service's role of PostgreSQL is good for",
     const foreign = POSTGRES_SERVICES.filter((other) => other !== service).flatMap((other) =>
       Object.keys(POSTGRES_RIGHTS[other]).map((table) => `${other}.${table}`),
     );
-    await refusesAll(
+    await expectRefused(
       service,
       foreign.flatMap((table) => [
         `SELECT * FROM ${table}`,
@@ -112,7 +112,7 @@ describe("what a stolen password of a service's role of PostgreSQL is good for",
         [`${service}.${table}`],
       );
       const mayChange = rights.flatMap((right) => /^UPDATE \((.*)\)$/.exec(right)?.[1]?.split(', ') ?? []);
-      await refusesAll(service, [
+      await expectRefused(service, [
         ...rows
           .filter(({ name }) => !mayChange.includes(name))
           .map(({ name }) => `UPDATE ${service}.${table} SET "${name}" = "${name}"`),
@@ -124,7 +124,7 @@ describe("what a stolen password of a service's role of PostgreSQL is good for",
   });
 
   it.each(POSTGRES_SERVICES)('%s: runs no program, and reads and writes no file of the server', async (service) => {
-    await refusesAll(
+    await expectRefused(
       service,
       [
         `COPY (SELECT 1) TO PROGRAM 'cat > /tmp/batuta-hostile'`,
@@ -150,7 +150,7 @@ describe("what a stolen password of a service's role of PostgreSQL is good for",
   });
 
   it.each(POSTGRES_SERVICES)('%s: makes nothing that could run as somebody else', async (service) => {
-    await refusesAll(
+    await expectRefused(
       service,
       [
         `CREATE FUNCTION ${service}.evil() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'`,
@@ -192,7 +192,7 @@ describe("what a stolen password of a service's role of PostgreSQL is good for",
         'pg_signal_backend',
       ];
       const own = postgresRole(service);
-      await refusesAll(
+      await expectRefused(
         service,
         [
           ...others.flatMap((role) => [
