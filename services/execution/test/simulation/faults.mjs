@@ -307,8 +307,7 @@ export const faults = [
   {
     name: 'members of a decided group run again',
     what: 'a retry of the execution runs what failed in a group that had its outcome',
-    // The order of events has moved on from the seed that showed it, and no other was found yet.
-    seed: undefined,
+    seed: 4535,
     patches: [
       {
         file: `${domain}/events/execution-retried.ts`,
@@ -439,9 +438,8 @@ export const faults = [
   },
   {
     name: 'a stall is an end',
-    what: 'a runner that is only silent, or not connected for a moment, counts as ended with all that it has',
-    // The order of events has moved on from the seed that showed it, and no other was found yet.
-    seed: undefined,
+    what: 'each silence of a runner, and each moment without its connection, counts as an end with all that it has',
+    seed: 402,
     patches: [
       { file: direct, from: 'silent > runner.expiresMs * STILL_SHARE', to: 'silent > runner.expiresMs * SILENT_SHARE' },
       {
@@ -450,6 +448,11 @@ export const faults = [
         to: '    this.#ended(runner);\n    if (!ended) this',
       },
       { file: direct, from: '      this.#lostRunners.lives(beat.incarnation);\n', to: '' },
+      {
+        file: direct,
+        from: '    const run = { pool, incarnation };\n',
+        to: '    const run = { pool, incarnation: `${incarnation}-${this.parts.clock.elapsed()}` };\n',
+      },
     ],
   },
   {
