@@ -167,14 +167,14 @@ describe('the consumers of a pool', () => {
   const create = async (user: User, config: Record<string, unknown>): Promise<{ error?: { description: string } }> => {
     const subject = `$JS.API.CONSUMER.CREATE.STEPS.text-high.${subjects.stepFilter('text', 'high')}`;
     const answer = await as(user).request(subject, JSON.stringify({ stream_name: 'STEPS', config }), {
-      timeout: 5_000,
+      timeout: 30_000,
     });
     return answer.json();
   };
 
   it('never have a filter for tasks of another pool, nor another name', async () => {
     const stream = { name: 'STEPS', subjects: [subjects.allSteps], retention: 'workqueue', storage: 'memory' };
-    await as('execution').request('$JS.API.STREAM.CREATE.STEPS', JSON.stringify(stream), { timeout: 5_000 });
+    await as('execution').request('$JS.API.STREAM.CREATE.STEPS', JSON.stringify(stream), { timeout: 30_000 });
     const own = { name: 'text-high', durable_name: 'text-high', ack_policy: 'explicit' };
     const filter = subjects.stepFilter('text', 'high');
     for (const wrong of [

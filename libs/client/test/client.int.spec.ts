@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { WebSocket } from 'ws';
 import {
@@ -155,9 +156,12 @@ describe('live events', () => {
     server.handler = (_, response) => json(response, 200, { events: [], next_cursor: null });
     server.onSocket = (socket, url, nth) => {
       const from = Number(new URL(url, server.url).searchParams.get('from_version'));
-      for (let version = from; version < from + 2; version += 1) socket.send(event(version));
-      if (nth === 1) setTimeout(() => socket.terminate(), 20);
-      else socket.close(nth === 2 ? 4008 : 1000);
+      socket.send(event(from));
+      // Cut off once both are on their way.
+      socket.send(event(from + 1), () => {
+        if (nth === 1) socket.terminate();
+        else socket.close(nth === 2 ? 4008 : 1000);
+      });
     };
     const versions: number[] = [];
     for await (const { version } of client.executions.follow('e')) versions.push(version);
@@ -188,7 +192,9 @@ describe('live events', () => {
 
   it('are not kept without bound for a slow reader: the rest is asked for again', async () => {
     const all = 2_500;
+    let firstEnds: Promise<unknown> | undefined;
     server.onSocket = (socket, url) => {
+      firstEnds ??= once(socket, 'close');
       for (
         let version = Number(new URL(url, server.url).searchParams.get('from_version'));
         version <= all;
@@ -201,7 +207,8 @@ describe('live events', () => {
     for await (const { version } of client.executions.follow('e')) {
       seen += 1;
       expect(version).toBe(seen);
-      if (seen === 1) await new Promise((resolve) => setTimeout(resolve, 200));
+      // It reads no more before all of it was sent, or was given up.
+      if (seen === 1) await firstEnds;
     }
     expect(seen).toBe(all);
     expect(server.sockets.length).toBeGreaterThan(1);

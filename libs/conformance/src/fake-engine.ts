@@ -114,7 +114,7 @@ export class FakeEngine {
     const subject = subjects.step(pool, priority, whole.agent, executionId, stepId);
     const messageHeaders = createHeaders();
     messageHeaders.set(headers.tenant, 'default');
-    await jetstream(this.nc, { timeout: 500 }).publish(subject, JSON.stringify(whole), {
+    await jetstream(this.nc, { timeout: 5_000 }).publish(subject, JSON.stringify(whole), {
       msgID: messageId,
       headers: messageHeaders,
     });
@@ -132,7 +132,7 @@ export class FakeEngine {
       subjects.runnerTasks(runnerPool, incarnation),
       JSON.stringify({ pool, tasks }),
       {
-        timeout: 2_000,
+        timeout: 30_000,
       },
     );
     return answer.json<DirectReceipt>();

@@ -307,7 +307,9 @@ describe('the local stack', () => {
       expect(await contents()).toEqual(before);
       await expect(connect({ ...natsServers(second.natsUrl), reconnect: false })).rejects.toThrow(/authorization/i);
       const runner = await connectAs(second, 'step-runner');
-      await expect(runner.request('batuta.config.key.create', '{}', { timeout: 5_000 })).rejects.toThrow(/permission/i);
+      await expect(runner.request('batuta.config.key.create', '{}', { timeout: 30_000 })).rejects.toThrow(
+        /permission/i,
+      );
       await runner.close();
     } finally {
       await second.stop();
@@ -321,7 +323,7 @@ describe('the local stack', () => {
     try {
       const runner = await connectAs(second, 'step-runner');
       const ask = (pool: string): Promise<unknown> =>
-        runner.request(`$JS.API.CONSUMER.INFO.STEPS.${pool}-high`, '', { timeout: 5_000 });
+        runner.request(`$JS.API.CONSUMER.INFO.STEPS.${pool}-high`, '', { timeout: 30_000 });
       await expect(ask('default')).rejects.toThrow(/permission/i);
       await ask('gpu');
       await runner.close();
@@ -335,15 +337,15 @@ describe('the local stack', () => {
     const old = await startNats({ home });
     const shared = await connect({ ...natsServers(old.url) });
     const stream = { name: 'STEPS', subjects: ['batuta.step.>'], retention: 'workqueue', storage: 'file' };
-    await shared.request('$JS.API.STREAM.CREATE.STEPS', JSON.stringify(stream), { timeout: 5_000 });
-    await shared.request('batuta.step.default.normal.echo.e.s', '{"task":1}', { timeout: 5_000 });
+    await shared.request('$JS.API.STREAM.CREATE.STEPS', JSON.stringify(stream), { timeout: 30_000 });
+    await shared.request('batuta.step.default.normal.echo.e.s', '{"task":1}', { timeout: 30_000 });
     await shared.close();
     await old.stop();
 
     const stack = await startLocalStack({ dataDir });
     try {
       const engine = await connectAs(stack, 'execution');
-      const info = await engine.request('$JS.API.STREAM.INFO.STEPS', '', { timeout: 5_000 });
+      const info = await engine.request('$JS.API.STREAM.INFO.STEPS', '', { timeout: 30_000 });
       expect(info.json()).toMatchObject({ state: { messages: 1 } });
       await engine.close();
       await expect(

@@ -38,10 +38,10 @@ describe('the watchdog', () => {
   });
 
   it('does not blame a process that was stopped as a whole', async () => {
-    const child = watched('2s', 'go', '7000');
+    const child = watched('5s', 'go', '10000');
     await eventually(() => child.output().includes('watched'), { timeoutMs: 30_000 });
     child.process.kill('SIGSTOP');
-    await new Promise((resolve) => setTimeout(resolve, 4_000));
+    await new Promise((resolve) => setTimeout(resolve, 8_000));
     child.process.kill('SIGCONT');
     expect(await endOf(child)).toMatchObject({ code: 0, output: expect.stringContaining('went on') });
   });

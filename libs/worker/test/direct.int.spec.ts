@@ -117,7 +117,7 @@ describe('tasks straight from the engine', () => {
       open: true,
     });
     const garbage = await engine.nc.request(subjects.runnerTasks('default', incarnation), 'not JSON', {
-      timeout: 2_000,
+      timeout: 30_000,
     });
     expect(garbage.json()).toEqual({ taken: 0, open: false });
     await eventually(() => gate.entered.length > 0);

@@ -9,6 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Agent } from '@batuta/worker';
 import type { Runner, RunnerOptions } from '@batuta/worker';
 import type { FakeEngine } from '@batuta/conformance';
+import { dispatchUntilDone } from './dispatch-until-done.js';
 import type { Gate } from './gate.js';
 import { RunnersUnderTest } from './runners-under-test.js';
 import { delayAgent, echoAgent, failAgent } from './agents.js';
@@ -407,21 +408,13 @@ describe('the runner', () => {
     expect(engine.results).toHaveLength(1);
   });
 
-  /** As the engine does: what a lost stream swallowed is dispatched again. */
-  const dispatchUntilDone = (): Promise<AttemptResult> =>
-    eventually(
-      async () => {
-        const task = await engine.dispatch({ agent: 'echo', stepId: 'after' });
-        return eventually(() => engine.resultOf(task) ?? false, { timeoutMs: 500 });
-      },
-      { timeoutMs: 60_000 },
-    );
+  const served = (): Promise<AttemptResult> => dispatchUntilDone(engine, { agent: 'echo', stepId: 'after' });
 
   it('serves on after the stream was deleted and made anew', async () => {
     await start();
     await resultOf(await engine.dispatch({ agent: 'echo' }));
     await engine.manager.streams.delete('STEPS');
-    expect(await dispatchUntilDone()).toMatchObject({ ok: true });
+    expect(await served()).toMatchObject({ ok: true });
     await emptied();
   });
 
@@ -434,7 +427,7 @@ describe('the runner', () => {
     await eventually(() => {
       runner.checkReady();
     });
-    expect(await dispatchUntilDone()).toMatchObject({ ok: true });
+    expect(await served()).toMatchObject({ ok: true });
     await emptied();
   });
 });

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually, runFile, startTestNats } from '@batuta/testing';
 import type { Child, TestNats } from '@batuta/testing';
 import { FakeEngine } from '@batuta/conformance';
+import { dispatchUntilDone } from './dispatch-until-done.js';
 
 describe('the worker without an SDK', () => {
   let nats: TestNats;
@@ -42,13 +43,7 @@ describe('the worker without an SDK', () => {
     await nats.start();
     const { ensureStepsStream } = await import('@batuta/messaging');
     await eventually(() => ensureStepsStream(engine.nc), { timeoutMs: 60_000 });
-    const result = await eventually(
-      async () => {
-        const task = await engine.dispatch({ agent: 'word_count', input: { text: 'again' } }, { pool: 'text' });
-        return eventually(() => engine.resultOf(task) ?? false, { timeoutMs: 2_000 });
-      },
-      { timeoutMs: 60_000 },
-    );
+    const result = await dispatchUntilDone(engine, { agent: 'word_count', input: { text: 'again' } }, { pool: 'text' });
     expect(result).toMatchObject({ ok: true, output: { words: 1 } });
   });
 });

@@ -44,7 +44,7 @@ const readiness = async (port: number): Promise<[number, Record<string, string>]
 /** Asks by way of the server, as another process does. */
 const authenticate = (): Promise<unknown> => {
   const pattern = subjects.config.keyAuthenticate;
-  return nc.request(pattern, JSON.stringify({ pattern, data: { keyHash: 'none' }, id: '1' }), { timeout: 2_000 });
+  return nc.request(pattern, JSON.stringify({ pattern, data: { keyHash: 'none' }, id: '1' }), { timeout: 10_000 });
 };
 
 describe('the config service', () => {

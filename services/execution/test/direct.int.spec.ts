@@ -39,7 +39,7 @@ describe('with runners in processes of their own, the engine', () => {
   const keysOf = (id: string, prefix: string, count: number): string[] =>
     Array.from({ length: count }, (_, n) => `${id}/${prefix}${n}/1`).toSorted();
   const lastSequence = async (): Promise<number> =>
-    (await platform.connection.request(`$JS.API.STREAM.INFO.${STEPS_STREAM}`, '', { timeout: 2_000 })).json<{
+    (await platform.connection.request(`$JS.API.STREAM.INFO.${STEPS_STREAM}`, '', { timeout: 30_000 })).json<{
       state: { last_seq: number };
     }>().state.last_seq;
 
@@ -241,7 +241,7 @@ describe('with runners in processes of their own, the engine', () => {
     const keys = keysOf(id, 'l', 6);
     await isHeldBy('holder', keys);
     const from = ways.length;
-    await platform.connection.request(`$JS.API.STREAM.DELETE.${STEPS_STREAM}`, '', { timeout: 2_000 });
+    await platform.connection.request(`$JS.API.STREAM.DELETE.${STEPS_STREAM}`, '', { timeout: 30_000 });
     await strangersSentAgain(from);
     await completed([id]);
     expect(waysOf(keys, from)).toEqual([]);
@@ -254,7 +254,7 @@ describe('with runners in processes of their own, the engine', () => {
     ['was restarted, and the queue lost meanwhile', 'DELETE'],
     ['was superseded, and the queue emptied', 'PURGE'],
   ] as const)('does not dispatch again what a live runner holds when it %s', async (_case, loss) => {
-    const lose = () => platform.connection.request(`$JS.API.STREAM.${loss}.${STEPS_STREAM}`, '', { timeout: 2_000 });
+    const lose = () => platform.connection.request(`$JS.API.STREAM.${loss}.${STEPS_STREAM}`, '', { timeout: 30_000 });
     const first = await platform.execution('one');
     // The idle one would get whatever is dispatched again.
     await Promise.all([runner('holder', MORE), runner('idle')]);

@@ -17,7 +17,7 @@ describe('the owner of an execution', () => {
     const subject = subjects.command(partitionOf(request.executionId, 8));
     const reply = await platform.connection.request(subject, JSON.stringify(request), {
       headers: meta,
-      timeout: 2_000,
+      timeout: 30_000,
     });
     return reply.json<CommandReply>();
   };

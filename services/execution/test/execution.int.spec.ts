@@ -100,7 +100,7 @@ describe('an execution', () => {
     const check = await platform.connection.request(
       subjects.check(task.partition),
       JSON.stringify({ executionId: id, stepId: task.stepId, attempt: 1 }),
-      { timeout: 2_000 },
+      { timeout: 30_000 },
     );
     expect(check.json()).toMatchObject({ wanted: false });
   });
@@ -193,9 +193,9 @@ describe('the work queue', () => {
     const ids = await startMany(10, 'three');
     await eventually(() => ids.every((id) => platform.tasks.some((task) => task.executionId === id)));
     platform.agent = () => 'succeed';
-    await platform.connection.request('$JS.API.STREAM.DELETE.STEPS', '', { timeout: 2_000 });
+    await platform.connection.request('$JS.API.STREAM.DELETE.STEPS', '', { timeout: 30_000 });
     await eventually(async () => {
-      const info = await platform.connection.request('$JS.API.STREAM.INFO.STEPS', '', { timeout: 2_000 });
+      const info = await platform.connection.request('$JS.API.STREAM.INFO.STEPS', '', { timeout: 30_000 });
       expect(info.json()).not.toHaveProperty('error');
     });
     await platform.run();
@@ -211,7 +211,7 @@ describe('the work queue', () => {
     platform.agent = () => 'succeed';
     const subject = subjects.step('default', 'normal', task.agent, id, task.stepId);
     await platform.connection.request('$JS.API.STREAM.PURGE.STEPS', JSON.stringify({ filter: subject }), {
-      timeout: 2_000,
+      timeout: 30_000,
     });
     await finished(id);
     expect(platform.tasks.some((item) => item.executionId === id && item.dispatch > 1 && item.checkFirst)).toBe(true);

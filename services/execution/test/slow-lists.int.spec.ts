@@ -6,6 +6,9 @@ import pg from 'pg';
 import { TENANT, executionId, startRequest } from './fixtures.js';
 import { Platform } from './platform.js';
 
+/** How long each of the lists is waited for. */
+const WAIT_MS = 15_000;
+
 let platform: Platform;
 
 beforeAll(async () => {
@@ -29,10 +32,12 @@ it('lists that are slow hold up nobody who asks for one execution, and PostgreSQ
     await holder.query('BEGIN');
     // What lists read, and what is found by its trace does not.
     await holder.query('LOCK TABLE execution.orchestration_step_runs IN ACCESS EXCLUSIVE MODE');
+    let ended = 0;
     const lists = Array.from({ length: 8 }, () =>
       platform.control
-        .request<ListExecutionsReply>(subjects.query.list, { tenantId: TENANT, limit: 10 }, { timeoutMs: 4_000 })
-        .catch((error: unknown) => error),
+        .request<ListExecutionsReply>(subjects.query.list, { tenantId: TENANT, limit: 10 }, { timeoutMs: WAIT_MS })
+        .catch((error: unknown) => error)
+        .finally(() => (ended += 1)),
     );
     const active = async (): Promise<number> => {
       const { rows: found } = await platform.sql.query<{ lists: number }>(
@@ -42,7 +47,6 @@ it('lists that are slow hold up nobody who asks for one execution, and PostgreSQ
       return found[0]?.lists ?? 0;
     };
     await eventually(async () => expect(await active()).toBe(2));
-    const asked = performance.now();
     for (let time = 0; time < 10; time++) {
       const reply = await platform.control.request<{ execution?: { traceId: string } }>(subjects.query.get, {
         tenantId: TENANT,
@@ -50,7 +54,8 @@ it('lists that are slow hold up nobody who asks for one execution, and PostgreSQ
       });
       expect(reply.execution?.traceId).toBe(traceId);
     }
-    expect(performance.now() - asked).toBeLessThan(3_000);
+    // Each was answered while the lists waited.
+    expect(ended).toBe(0);
     await Promise.all(lists);
     // The lock is still held.
     await eventually(async () => expect(await active()).toBe(0), { timeoutMs: 30_000 });

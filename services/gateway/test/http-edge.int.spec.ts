@@ -368,10 +368,11 @@ describe('an upload that is cut off', () => {
     const socket = connect(under.gateway.port, '127.0.0.1', () => {
       socket.write(
         `POST ${CONFIGS} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${KEYS.operator}\r\n` +
-          'Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"name": ',
+          'Expect: 100-continue\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"name": ',
       );
-      setTimeout(() => socket.destroy(), 100);
     });
+    // The answer to `Expect` tells that the request has begun.
+    socket.once('data', () => socket.destroy());
     await eventually(async () => (await counted()).some((line) => line.includes('status="499"')));
     expect((await counted()).filter((line) => /status="5/.test(line))).toEqual([]);
   });

@@ -29,7 +29,7 @@ async function startProcess(env: Record<string, string> = {}): Promise<Child> {
   });
   children.push(child);
   await eventually(
-    () => test.client.request(subjects.notifications.callbackList, { principal: principal() }, { timeoutMs: 500 }),
+    () => test.client.request(subjects.notifications.callbackList, { principal: principal() }, { timeoutMs: 5_000 }),
     { describe: 'the service answers', pointless: child.ended },
   );
   return child;

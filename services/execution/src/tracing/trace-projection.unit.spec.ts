@@ -106,7 +106,7 @@ class Surroundings {
       () => {
         if (this.cursor !== position) throw new Error(`cursor at ${this.cursor}`);
       },
-      { timeoutMs: 5_000, describe: `the cursor is at ${position}` },
+      { describe: `the cursor is at ${position}` },
     );
   }
 
