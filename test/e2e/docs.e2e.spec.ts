@@ -158,6 +158,9 @@ function runnable(document: Document, block: Block): string {
   return lines.join('\n');
 }
 
+/** Begins the names of the configs in which a step is tried. */
+const STEP_CONFIG = 'step ';
+
 const wordOf = (block: Block, name: string): string | undefined =>
   block.words.find((word) => word.startsWith(`${name}=`))?.slice(name.length + 1);
 
@@ -270,6 +273,24 @@ describe('what the documents tell a reader to do works:', () => {
 
   const withCode = documents.filter((document) => document.blocks().some(({ language }) => language !== 'text'));
 
+  /** Who leaves a config of a name behind. */
+  const madeBy = new Map<string, string[]>();
+  const makes = async (who: string, session: DocumentSession): Promise<void> => {
+    for (const name of await session.configNames())
+      if (!name.startsWith(STEP_CONFIG)) madeBy.set(name, [...(madeBy.get(name) ?? []), who]);
+  };
+
+  it('the demo, which most of them come after', async () => {
+    const session = await DocumentSession.open(platform, 'demo');
+    try {
+      const { output, failures } = await session.run('npm run -s demo', 1);
+      expect([failures, output]).toEqual([[], expect.stringContaining('● execution completed')]);
+      await makes('the demo', session);
+    } finally {
+      session.close();
+    }
+  }, 200_000);
+
   describe.each(withCode.map((document) => [document.path, document] as const))('%s', (path, document) => {
     let session: DocumentSession;
     let last: Outcome | undefined;
@@ -286,7 +307,11 @@ describe('what the documents tell a reader to do works:', () => {
       );
     });
 
-    afterAll(() => session?.close());
+    afterAll(async () => {
+      if (session === undefined) return;
+      await makes(path, session);
+      session.close();
+    });
 
     /** Runs a script, and fails with all that went wrong in it. */
     const run = async (script: string, line: number, refused: readonly number[] = []): Promise<Outcome> => {
@@ -366,7 +391,7 @@ describe('what the documents tell a reader to do works:', () => {
         if (block.words.includes('step')) {
           const { dependencies = [] } = value as { dependencies?: string[] };
           const before = dependencies.map((id) => ({ id, name: id, agent: 'echo' }));
-          await saved({ name: `step ${block.line}`, strategy: 'parallel', steps: [...before, value] }, block);
+          await saved({ name: `${STEP_CONFIG}${block.line}`, strategy: 'parallel', steps: [...before, value] }, block);
         }
       },
     };
@@ -383,6 +408,12 @@ describe('what the documents tell a reader to do works:', () => {
       },
       200_000,
     );
+  });
+
+  it('one after the other on the same platform: no two make a config of the same name, the demo neither', () => {
+    expect(madeBy.size).toBeGreaterThan(10);
+    const twice = [...madeBy].filter(([, who]) => who.length > 1);
+    expect(twice.map(([name, who]) => `${name}: ${who.join(', ')}`)).toEqual([]);
   });
 });
 

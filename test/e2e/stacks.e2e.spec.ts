@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -73,6 +73,44 @@ describe('stacks of the bundles that npm start runs', () => {
       expect(isAbsolute(frame.file)).toBe(true);
       expect(frame.file).toMatch(/\/src\/.*\.ts$/);
       expect([frame, lineAt(frame)]).toEqual([frame, expect.stringMatching(/\S/)]);
+    }
+  }, 180_000);
+
+  it('name in the logs of the services source files that exist', async () => {
+    const run = JSON.parse(readFileSync(join(platform.dir, 'run.json'), 'utf8')) as { database_url: string };
+    const client = new pg.Client({ connectionString: run.database_url });
+    await client.connect();
+    try {
+      await client.query('ALTER TABLE config.pool_credentials RENAME TO gone');
+      const refused = await platform.admin().get('/api/v1/pools/default/credentials');
+      expect([refused.status, JSON.stringify(refused.body)]).toEqual([500, expect.not.stringContaining('.ts:')]);
+    } finally {
+      await client.query('ALTER TABLE config.gone RENAME TO pool_credentials');
+      await client.end();
+    }
+    const stacks = await eventually(
+      () => {
+        const lines = platform.command.output.split('\n').filter((line) => line.includes('pool_credentials'));
+        const found = lines.flatMap((line) => {
+          const { err } = JSON.parse(line) as { err?: { stack?: string } };
+          return err?.stack ?? [];
+        });
+        return found.length > 0 && found;
+      },
+      { describe: 'the failure is logged with its stack' },
+    );
+    const frames = stacks.flatMap((stack) => framesOf(stack));
+    expect(frames.map(({ file }) => file)).toContain(join(ROOT, 'services/config/src/credentials/pool-credentials.ts'));
+    for (const frame of frames) {
+      expect(frame.file).toMatch(/\/src\/.*\.ts$/);
+      expect([frame, lineAt(frame)]).toEqual([frame, expect.stringMatching(/\S/)]);
+    }
+    // Of what others wrote as well.
+    const all = stacks.flatMap((stack) => [...stack.matchAll(/\(?((?:file:\/\/)?\/[^\s():]+):\d+:\d+\)?$/gm)]);
+    expect(all.length).toBeGreaterThan(frames.length);
+    for (const [, path = ''] of all) {
+      const file = path.startsWith('file:') ? fileURLToPath(path) : path;
+      expect([file, existsSync(file)]).toEqual([file, true]);
     }
   }, 180_000);
 });

@@ -168,6 +168,28 @@ const hasTerminals = spawnSync('script', ['--version'], { stdio: 'ignore' }).sta
     await nothingRuns();
   });
 
+  it('says in its first lines that its usual port is taken, and where it is instead', async () => {
+    const other = createServer();
+    const listening = once(other.listen(3000, '127.0.0.1'), 'listening');
+    // Somebody else of this machine may have it: that is as good.
+    await listening.catch((error: NodeJS.ErrnoException) => expect(error.code).toBe('EADDRINUSE'));
+    try {
+      const start = type('npm start');
+      await start.says(/Ctrl-C stops everything/);
+      const [, ready = '', notice = ''] = /(Batuta is ready at .*)\n(.*)\n/.exec(start.shown) ?? [];
+      const { url } = JSON.parse(readFileSync(join(dir, '.batuta/run.json'), 'utf8')) as { url: string };
+      expect(ready).toBe(`Batuta is ready at ${url}`);
+      expect(new URL(url).port).not.toBe('3000');
+      expect(notice).toMatch(/^ {2}NOT at port 3000, which another program has\. .*--port <number>$/);
+      expect((await fetch(`${url}/health/ready`)).status).toBe(200);
+      start.controlC();
+      await start.exited();
+    } finally {
+      other.close();
+    }
+    await nothingRuns();
+  });
+
   it.each([
     ['a database that is not there', { DATABASE_URL: 'postgres://me:hunter2@127.0.0.1:1/none' }, /DATABASE_URL.*Start/],
     ['an address that is none', { DATABASE_URL: 'mysql://me:hunter2@localhost/db' }, /DATABASE_URL is no URL/],

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { ROOT } from './command.js';
+import type { Api } from './api.js';
 import type { LocalPlatform } from './local-platform.js';
 
 /** What a piece of a session came to. */
@@ -41,6 +42,8 @@ export class DocumentSession {
     /** Holds the checkout and what the session writes beside it. */
     private readonly home: string,
     private readonly bash: ChildProcess,
+    /** The admin of its tenant. */
+    private readonly admin: Api,
   ) {
     if (bash.stdout !== null) createInterface({ input: bash.stdout }).on('line', () => this.waiting?.());
     bash.once('close', () => this.waiting?.());
@@ -106,7 +109,7 @@ export class DocumentSession {
     bash.stdin?.write(
       `exec 3>&1\nset -o pipefail\ntrap '[[ $BASH_COMMAND = "source $PIECES"* ]] || echo "$LINENO: $BASH_COMMAND" >>"$FAILURES"' ERR\n`,
     );
-    return new DocumentSession(home, bash);
+    return new DocumentSession(home, bash, admin);
   }
 
   write(file: string, text: string): void {
@@ -147,6 +150,13 @@ export class DocumentSession {
         return { status: Number(status), request: request.join(' ') };
       }),
     };
+  }
+
+  /** Names of the configs that there are now. */
+  async configNames(): Promise<string[]> {
+    const names: string[] = [];
+    for await (const { name } of this.admin.client.configs.list()) names.push(name);
+    return names;
   }
 
   close(): void {
