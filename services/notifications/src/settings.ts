@@ -76,8 +76,8 @@ const schema = {
   smtpUrl: secret({ env: 'BATUTA_NOTIFICATIONS_SMTP_URL', optional: true }),
   /** `Batuta <batuta@example.org>` or a bare address. */
   smtpFrom: text({ env: 'BATUTA_NOTIFICATIONS_SMTP_FROM', optional: true }),
-  /** With `smtp://`: refuse to send when the server offers no STARTTLS. */
-  smtpRequireTls: boolean({ env: 'BATUTA_NOTIFICATIONS_SMTP_REQUIRE_TLS', default: true }),
+  /** With `smtp://`: refuse to send when the server offers no STARTTLS. Default: unless the server is on this machine. */
+  smtpRequireTls: boolean({ env: 'BATUTA_NOTIFICATIONS_SMTP_REQUIRE_TLS', optional: true }),
   /** Off only for servers with a certificate that nobody signed. */
   smtpVerifyTls: boolean({ env: 'BATUTA_NOTIFICATIONS_SMTP_VERIFY_TLS', default: true }),
   /** File with the PEM certificates of authorities that the SMTP server may also be signed by, besides the usual ones. */

@@ -75,7 +75,6 @@ beforeEach(async () => {
   await test.start({
     BATUTA_NOTIFICATIONS_SMTP_URL: smtp.url,
     BATUTA_NOTIFICATIONS_SMTP_FROM: 'Batuta <batuta@example.org>',
-    BATUTA_NOTIFICATIONS_SMTP_REQUIRE_TLS: 'false',
     BATUTA_NOTIFICATIONS_SMS_URL: sms.url,
     BATUTA_NOTIFICATIONS_SMS_ACCOUNT: 'AC1',
     BATUTA_NOTIFICATIONS_SMS_TOKEN: 'token',

@@ -87,11 +87,12 @@ afterAll(async () => {
 });
 
 /** Starts the service with an SMTP server and ends an execution that an email tells of. Gives its id. */
-async function tell(url: string, ca?: string): Promise<string> {
+async function tell(url: string, ca?: string, env: Record<string, string> = {}): Promise<string> {
   const service = await test.start({
     BATUTA_NOTIFICATIONS_SMTP_URL: url,
     BATUTA_NOTIFICATIONS_SMTP_FROM: 'batuta@example.org',
     ...(ca === undefined ? {} : { BATUTA_NOTIFICATIONS_SMTP_CA: ca }),
+    ...env,
   });
   closing.push(() => service.close());
   const configId = test.engine.addConfig();
@@ -152,7 +153,8 @@ describe('email over TLS', () => {
 
   it('sends nothing in the clear to a server without STARTTLS', async () => {
     const { mails, url } = await startSmtp(trusted, false, false);
-    const { error } = await ended(await tell(url, trusted.file), 'failed');
+    const required = { BATUTA_NOTIFICATIONS_SMTP_REQUIRE_TLS: 'true' };
+    const { error } = await ended(await tell(url, trusted.file, required), 'failed');
     expect(error).toMatch(/STARTTLS/);
     expect(mails).toEqual([]);
   });

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { BlockList, connect, isIP } from 'node:net';
 import type { LookupFunction, Socket } from 'node:net';
 import { rootCertificates } from 'node:tls';
 import { SettingsError } from '@batuta/settings';
@@ -30,6 +30,18 @@ export interface EmailOptions {
 
 const MAX_SUBJECT = 500;
 
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
+LOOPBACK.addAddress('::1', 'ipv6');
+
+/** Mail to a server of this machine passes no network where somebody could read it. */
+function isThisMachine(host: string): boolean {
+  const version = isIP(host);
+  return version === 0 ? host === 'localhost' : LOOPBACK.check(host, version === 6 ? 'ipv6' : 'ipv4');
+}
+
+const hostOf = ({ hostname }: URL): string => hostname.replace(/^\[|\]$/g, '');
+
 /** The options of an email channel; undefined when no SMTP server is set. Throws a `SettingsError`. */
 export function emailOptions(
   settings: NotificationsSettings,
@@ -38,10 +50,11 @@ export function emailOptions(
 ): EmailOptions | undefined {
   const { smtpUrl, smtpFrom } = settings;
   if (smtpUrl === undefined || smtpFrom === undefined) return undefined;
+  const url = smtpUrl.reveal();
   return {
-    url: smtpUrl.reveal(),
+    url,
     from: smtpFrom,
-    requireTls: settings.smtpRequireTls,
+    requireTls: settings.smtpRequireTls ?? !isThisMachine(hostOf(new URL(url))),
     verifyTls: settings.smtpVerifyTls,
     authorities: settings.smtpCa === undefined ? [] : authoritiesIn(settings.smtpCa),
     connections: settings.smtpConnections,
@@ -75,7 +88,7 @@ export function emailChannel(options: EmailOptions): Channel {
   const server = new URL(options.url);
   const secure = server.protocol === 'smtps:';
   const { templates } = options;
-  const host = server.hostname.replace(/^\[|\]$/g, '');
+  const host = hostOf(server);
   const port = server.port === '' ? (secure ? 465 : 587) : Number(server.port);
   const transport = createTransport({
     pool: true,
