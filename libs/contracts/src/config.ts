@@ -32,10 +32,11 @@ import type {
   RestoreConfigRequestJson,
   CreatePoolCredentialsReplyJson,
   CreatePoolCredentialsRequestJson,
+  GetPoolCredentialsRequestJson,
   ListPoolCredentialsReplyJson,
   ListPoolCredentialsRequestJson,
   PoolCredentialsJson,
-  RevokePoolCredentialsReplyJson,
+  PoolCredentialsReplyJson,
   RevokePoolCredentialsRequestJson,
   DeleteSecretRequestJson,
   GetSecretRequestJson,
@@ -266,9 +267,13 @@ export type ListPoolCredentialsReply = Override<
   Wire<ListPoolCredentialsReplyJson, 'refused' | 'nextCursor'>,
   { credentials: PoolCredentials[]; refused?: Refusal }
 >;
-export type RevokePoolCredentialsRequest = Override<Wire<RevokePoolCredentialsRequestJson>, { principal: Principal }>;
-export type RevokePoolCredentialsReply = Override<
-  Wire<RevokePoolCredentialsReplyJson, keyof RevokePoolCredentialsReplyJson>,
+export type GetPoolCredentialsRequest = Override<Wire<GetPoolCredentialsRequestJson>, { principal: Principal }>;
+export type RevokePoolCredentialsRequest = Override<
+  Wire<RevokePoolCredentialsRequestJson, 'preconditions'>,
+  { principal: Principal; preconditions?: Preconditions | undefined }
+>;
+export type PoolCredentialsReply = Override<
+  Wire<PoolCredentialsReplyJson, keyof PoolCredentialsReplyJson>,
   { credentials?: PoolCredentials; refused?: Refusal }
 >;
 

@@ -23,6 +23,7 @@ const ROLE_OF = {
   [config.keyList]: 'admin',
   [config.keyRevoke]: 'admin',
   [config.credentialsCreate]: 'admin',
+  [config.credentialsGet]: 'admin',
   [config.credentialsList]: 'admin',
   [config.credentialsRevoke]: 'admin',
   // Operators write configs, so they may know which secrets there are; what one is, nobody is told.

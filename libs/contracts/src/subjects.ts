@@ -35,6 +35,7 @@ export const subjects = {
     keyList: 'batuta.config.key.list',
     keyRevoke: 'batuta.config.key.revoke',
     credentialsCreate: 'batuta.config.credentials.create',
+    credentialsGet: 'batuta.config.credentials.get',
     credentialsList: 'batuta.config.credentials.list',
     credentialsRevoke: 'batuta.config.credentials.revoke',
     modelPut: 'batuta.config.model.put',

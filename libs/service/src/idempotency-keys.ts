@@ -79,13 +79,11 @@ export class IdempotencyKeys {
     const earlier = await this.earlier<R>(queries, tenantId, asked);
     if (earlier !== undefined) return earlier;
     const reply = await work();
-    await this.keep(queries, tenantId, asked, kept(reply));
+    if (reply.refused === undefined) await this.#keep(queries, tenantId, asked, kept(reply));
     return reply;
   }
 
-  /** Stores an answer; for work that may be done twice and has no transaction of its own. */
-  async keep(queries: Queries, tenantId: string, asked: Idempotency | undefined, reply: object): Promise<void> {
-    if (asked === undefined || ('refused' in reply && reply.refused !== undefined)) return;
+  async #keep(queries: Queries, tenantId: string, asked: Idempotency, reply: object): Promise<void> {
     await queries.query(
       `INSERT INTO ${this.#table} AS k (tenant_id, route, key, request_hash, reply, expires_at)
        VALUES ($1, $2, $3, $4, $5, now() + ${KEPT})

@@ -128,7 +128,7 @@ describe('keys', () => {
   it('ends a key at its time', async () => {
     const long = await create(principal('times'), { expiresAt: Date.now() + 3_600_000 });
     expect((await authenticate(long.secret ?? '')).expiresAt).toBe(long.key?.expiresAt);
-    const short = await create(principal('times'), { expiresAt: Date.now() + 1_000 });
+    const short = await create(principal('times'), { expiresAt: Date.now() + 3_000 });
     await eventually(async () => (await authenticate(short.secret ?? '')).principal === undefined);
   });
 
@@ -149,6 +149,18 @@ describe('keys', () => {
   it('lets an admin of the tenant default alone reach into other tenants', async () => {
     const made = await create(principal('default'), { tenantId: 'new-tenant', role: 'admin' });
     expect((await authenticate(made.secret ?? '')).principal?.tenantId).toBe('new-tenant');
+    const about = (pattern: string, as: Principal): Promise<ApiKeyReply> =>
+      under.client.request<ApiKeyReply>(pattern, { principal: as, id: made.key?.id });
+    for (const pattern of [on.keyGet, on.keyRevoke]) {
+      expect((await about(pattern, principal('keys'))).refused?.code).toBe('not_found');
+      expect((await about(pattern, principal('default', 'operator'))).refused?.code).toBe('forbidden');
+    }
+    expect((await about(on.keyGet, principal('default'))).key).toEqual(made.key);
+    expect((await about(on.keyRevoke, principal('default'))).key?.revokedAt).toEqual(expect.any(Number));
+    expect((await authenticate(made.secret ?? '')).principal).toBeUndefined();
+    // Gateways of that tenant's users hear of it.
+    const told = { kind: 'key', tenantId: 'new-tenant', id: made.key?.id };
+    await eventually(() => expect(under.changes).toContainEqual(told));
     expect((await create(principal('keys'), { tenantId: 'default' })).refused?.code).toBe('forbidden');
     expect((await create(principal('default', 'operator'), {})).refused?.code).toBe('forbidden');
     const list = await under.client.request<ListApiKeysReply>(on.keyList, {

@@ -1835,6 +1835,55 @@ export interface CallbackPage {
   next_cursor: string | null;
 }
 
+export interface RedrivenDelivery {
+  /** Its id. */
+  id: string;
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** The channel. */
+  callback_type: string;
+  /** Where to; references to secrets stand as they are written. */
+  callback_url: string;
+  /** Method of the request; default `POST`. */
+  callback_method?: string | undefined;
+  /** Where it stands. */
+  status: string;
+  /** How many attempts failed and were tried again. */
+  retry_count: number;
+  /** How often a failed attempt is made again. */
+  max_retries: number;
+  /** When the last attempt was made. */
+  last_retry_at?: string | null | undefined;
+  /** HTTP status of the last answer. */
+  response_status?: number | undefined;
+  /** Beginning of the last answer. */
+  response_body?: string | undefined;
+  /** When it was made. */
+  created_at: string | null;
+  /** When it was sent; null before. */
+  sent_at?: string | null | undefined;
+  /** When it ended; null before. */
+  completed_at?: string | null | undefined;
+  /** The callback; empty for the short form `callback_url`. */
+  callback_id?: string | undefined;
+  /** The event that it tells of. */
+  event_type: string;
+  /** Version of that event. */
+  event_version: number;
+  /** 0 for the callback’s own channel, then its fallbacks. */
+  channel: number;
+  /** Why the last attempt failed. */
+  error?: string | undefined;
+  /** When the next attempt is made; null when there is none. */
+  next_attempt_at?: string | null | undefined;
+  /** Whether it was given up. */
+  dead_letter: boolean;
+  /** Every attempt, in order. */
+  attempts?: DeliveryAttempt[] | undefined;
+  /** True when this is the first answer to the same Idempotency-Key again; absent otherwise. */
+  repeated?: boolean | undefined;
+}
+
 export interface DeliveryPage {
   /** The deliveries, newest first. */
   deliveries: CallbackDelivery[];

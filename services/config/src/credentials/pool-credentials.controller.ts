@@ -3,8 +3,9 @@ import type {
   CreatePoolCredentialsReply,
   CreatePoolCredentialsRequest,
   ListPoolCredentialsReply,
+  GetPoolCredentialsRequest,
   ListPoolCredentialsRequest,
-  RevokePoolCredentialsReply,
+  PoolCredentialsReply,
   RevokePoolCredentialsRequest,
 } from '@batuta/contracts';
 import { Controller } from '@nestjs/common';
@@ -33,8 +34,14 @@ export class PoolCredentialsController {
     return this.#credentials.list(principalOf(request), { pool, limit, cursor });
   }
 
+  @MessagePattern(subjects.config.credentialsGet)
+  get(@Payload() request: GetPoolCredentialsRequest): Promise<PoolCredentialsReply> {
+    return this.#credentials.get(principalOf(request), { pool: request.pool, id: request.id });
+  }
+
   @MessagePattern(subjects.config.credentialsRevoke)
-  revoke(@Payload() request: RevokePoolCredentialsRequest): Promise<RevokePoolCredentialsReply> {
-    return this.#credentials.revoke(principalOf(request), { pool: request.pool, id: request.id });
+  revoke(@Payload() request: RevokePoolCredentialsRequest): Promise<PoolCredentialsReply> {
+    const { pool, id, preconditions } = request;
+    return this.#credentials.revoke(principalOf(request), { pool, id, preconditions });
   }
 }

@@ -4,7 +4,9 @@ import {
   TOKEN,
   decodeCursor,
   encodeCursor,
+  etagOf,
   newId,
+  preconditionRefusal,
   roleOf,
   subjects,
 } from '@batuta/contracts';
@@ -12,8 +14,9 @@ import type {
   CreatePoolCredentialsReply,
   ListPoolCredentialsReply,
   PoolCredentials as PoolCredentialsView,
+  PoolCredentialsReply,
+  Preconditions,
   Principal,
-  RevokePoolCredentialsReply,
 } from '@batuta/contracts';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { DataSource, LessThan } from 'typeorm';
@@ -33,6 +36,7 @@ import type { WorkerUsers } from './worker-users.js';
 
 const DEFAULT_PAGE = 50;
 const MAX_PAGE = 200;
+const NOT_FOUND = refuse('not_found', 'There are no such credentials.');
 const DEFAULT_VALID_MS = 30 * 24 * 3_600_000;
 /** Ones that hold, of one tenant: each revoked one is told to every server until it expires. */
 const MAX_VALID = 1_000;
@@ -106,7 +110,7 @@ export class PoolCredentials {
     if (entity === undefined) {
       return refuse('conflict', `A tenant may have at most ${MAX_VALID} credentials that have not expired.`);
     }
-    return { credentials: toView(entity), file: text };
+    return { ...replyOf(entity), file: text };
   }
 
   /** A page of the tenant's credentials of a pool, newest first, revoked and expired ones too. */
@@ -136,28 +140,40 @@ export class PoolCredentials {
     };
   }
 
+  /** One of the tenant's credentials of a pool, also revoked ones, without the file. */
+  async get(principal: Principal, request: { pool: unknown; id: unknown }): Promise<PoolCredentialsReply> {
+    const denied = requireRole(principal, roleOf(subjects.config.credentialsGet), 'read credentials of a pool');
+    if (denied !== undefined) return denied;
+    const where = whereOf(principal, request);
+    const found = where === undefined ? null : await this.#dataSource.manager.findOneBy(PoolCredentialsEntity, where);
+    return found === null ? NOT_FOUND : replyOf(found);
+  }
+
   /** Revokes credentials for good: whoever is connected with them is cut off. Once more changes nothing. */
-  async revoke(principal: Principal, request: { pool: unknown; id: unknown }): Promise<RevokePoolCredentialsReply> {
+  async revoke(
+    principal: Principal,
+    request: { pool: unknown; id: unknown; preconditions?: Preconditions | undefined },
+  ): Promise<PoolCredentialsReply> {
     const denied = requireRole(principal, roleOf(subjects.config.credentialsRevoke), 'revoke credentials of a pool');
     if (denied !== undefined) return denied;
-    const id = findable(request.id, 36);
-    const pool = findable(request.pool, 64) ?? '';
+    const where = whereOf(principal, request);
     const users = this.#users;
     if (users === undefined) return noUsers();
-    if (id === undefined || !isUuid(id)) return refuse('not_found', 'There are no such credentials.');
-    const work = async (manager: EntityManager): Promise<RevokePoolCredentialsReply> => {
+    if (where === undefined) return NOT_FOUND;
+    const work = async (manager: EntityManager): Promise<PoolCredentialsReply> => {
       await manager.query('SELECT pg_advisory_xact_lock($1)', [REVOCATION_LOCK]);
-      const where = { id, pool, tenantId: principal.tenantId };
       const found = await manager.findOneBy(PoolCredentialsEntity, where);
-      if (found === null) return refuse('not_found', 'There are no such credentials.');
+      if (found === null) return NOT_FOUND;
+      const refused = preconditionRefusal(request.preconditions, { etag: replyOf(found).etag });
+      if (refused !== undefined) return { refused };
       found.revokedAt ??= new Date();
       await manager.update(PoolCredentialsEntity, where, { revokedAt: found.revokedAt });
       // Told before it is committed: what this answers holds at the servers. When they cannot be told, nothing is revoked.
       await users.revoke(await revoked(manager)).catch((error: unknown) => {
-        this.#logger.error(`NATS did not take the revocation of ${id}: ${String(error)}`);
+        this.#logger.error(`NATS did not take the revocation of ${where.id}: ${String(error)}`);
         throw new RefusedError(refuse('unavailable', 'NATS did not take the revocation. Try again.'));
       });
-      return { credentials: toView(found) };
+      return replyOf(found);
     };
     try {
       return await this.#dataSource.transaction(work);
@@ -208,6 +224,21 @@ async function revoked(manager: EntityManager): Promise<Map<string, number>> {
 function noUsers(): Refused {
   const why = 'The platform has no keys for users of its NATS server (BATUTA_NATS_KEYS).';
   return refuse('not_applicable', `${why} Whoever runs that server makes credentials for workers.`);
+}
+
+/** Where credentials are that a request names; undefined when nothing can be there. */
+function whereOf(
+  { tenantId }: Principal,
+  request: { pool: unknown; id: unknown },
+): { id: string; pool: string; tenantId: string } | undefined {
+  const id = findable(request.id, 36);
+  const pool = findable(request.pool, 64);
+  return id === undefined || pool === undefined || !isUuid(id) ? undefined : { id, pool, tenantId };
+}
+
+function replyOf(entity: PoolCredentialsEntity): { credentials: PoolCredentialsView; etag: string } {
+  const credentials = toView(entity);
+  return { credentials, etag: etagOf(credentials) };
 }
 
 function toView(entity: PoolCredentialsEntity): PoolCredentialsView {

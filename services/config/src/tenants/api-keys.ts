@@ -190,7 +190,7 @@ export class ApiKeys {
     if (denied !== undefined) return denied;
     const keyId = findable(id, 36);
     if (keyId === undefined || !isUuid(keyId)) return NOT_FOUND;
-    const found = await this.#dataSource.manager.findOneBy(ApiKeyEntity, { id: keyId, tenantId: principal.tenantId });
+    const found = await this.#dataSource.manager.findOneBy(ApiKeyEntity, whereOf(principal, keyId));
     return found === null ? NOT_FOUND : replyOf(found);
   }
 
@@ -200,22 +200,27 @@ export class ApiKeys {
     if (denied !== undefined) return denied;
     const keyId = findable(id, 36);
     if (keyId === undefined || !isUuid(keyId)) return NOT_FOUND;
-    const where = { id: keyId, tenantId: principal.tenantId };
+    const where = whereOf(principal, keyId);
     const reply = await this.#dataSource.transaction(async (manager): Promise<ApiKeyReply> => {
       const found = await manager.findOne(ApiKeyEntity, { where, lock: { mode: 'pessimistic_write' } });
       if (found === null) return NOT_FOUND;
       const refused = preconditionRefusal(preconditions, { etag: etagOf(toApiKey(found)) });
       if (refused !== undefined) return { refused };
-      await manager.query(
-        'UPDATE config.api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = $1 AND tenant_id = $2',
-        [where.id, where.tenantId],
-      );
+      await manager.query('UPDATE config.api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = $1', [
+        found.id,
+      ]);
       return replyOf(await manager.findOneByOrFail(ApiKeyEntity, where));
     });
-    if (reply.refused === undefined) this.#changes.announce({ kind: 'key', tenantId: principal.tenantId, id: keyId });
+    if (reply.key !== undefined) {
+      this.#changes.announce({ kind: 'key', tenantId: reply.key.tenantId, id: reply.key.id });
+    }
     return reply;
   }
 }
+
+/** Whose keys a principal may look at and revoke: its tenant's, and the platform's own tenant those that it may make for others. */
+const whereOf = ({ tenantId }: Principal, id: string): { id: string; tenantId?: string } =>
+  tenantId === DEFAULT_TENANT ? { id } : { id, tenantId };
 
 const replyOf = (key: ApiKeyEntity): ApiKeyReply => {
   const shown = toApiKey(key);

@@ -34,6 +34,7 @@ const READS: ReadonlySet<string> = new Set([
   subjects.config.secretGet,
   subjects.config.secretList,
   subjects.config.knowledgeGet,
+  subjects.config.credentialsGet,
   subjects.config.credentialsList,
   subjects.config.knowledgeList,
   subjects.config.knowledgeSearch,

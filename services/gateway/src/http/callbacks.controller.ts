@@ -143,7 +143,7 @@ export class CallbacksController {
     description: 'With the same `webhook-id` and all its retries.',
   })
   @OnceKey
-  @Answers(202, 'CallbackDelivery', 'It is on its way again.')
+  @Answers(202, 'RedrivenDelivery', 'It is on its way again.')
   @Refuses('not_found', 'conflict', 'idempotency_mismatch')
   async redrive(
     @Caller() principal: Principal,

@@ -13,14 +13,14 @@ export interface CommandRouteOptions {
   readonly body?: Type<unknown>;
   /** What the 200 says. */
   readonly answers: string;
-  /** Beside those of every command: `not_found`, those of a malformed body, and those of every handler. */
+  /** Beside those of every command: `not_found`, `idempotency_mismatch`, those of a malformed body, and those of every handler. */
   readonly refuses: readonly RefusalCode[];
 }
 
 /** A POST that commands an execution, for operators; answered with 200 `Commanded` after the commit. */
 export const CommandRoute = (path: string, options: CommandRouteOptions): MethodDecorator =>
   applyDecorators(
-    Refuses('not_found', 'execution_deleted', ...options.refuses, ...OF_A_BODY),
+    Refuses('not_found', 'execution_deleted', 'idempotency_mismatch', ...options.refuses, ...OF_A_BODY),
     Answers(200, 'Commanded', options.answers),
     CommandKey,
     ...(options.body === undefined ? [] : [ApiBody({ type: options.body, required: false })]),
@@ -33,7 +33,7 @@ export const CommandRoute = (path: string, options: CommandRouteOptions): Method
 /** The DELETE of an execution, for admins; answered with 200 `Commanded` after the commit. */
 export const DeleteRoute = (options: Omit<CommandRouteOptions, 'body'>): MethodDecorator =>
   applyDecorators(
-    Refuses('not_found', 'execution_deleted', ...options.refuses),
+    Refuses('not_found', 'execution_deleted', 'idempotency_mismatch', ...options.refuses),
     Answers(200, 'Commanded', options.answers),
     CommandKey,
     ApiOperation({ summary: options.summary, description: options.description }),

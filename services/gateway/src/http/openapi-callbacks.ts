@@ -88,6 +88,7 @@ export function callbackSchemas(): Record<string, OpenApiSchema> {
     },
     NewCallback: { allOf: [ref('Callback'), { type: 'object', properties: { secret, repeated: REPEATED } }] },
     CallbackPage: { type: 'object', properties: { callbacks: listOf('Callback'), next_cursor: cursor } },
+    RedrivenDelivery: { allOf: [ref('CallbackDelivery'), { type: 'object', properties: { repeated: REPEATED } }] },
     DeliveryPage: { type: 'object', properties: { deliveries: listOf('CallbackDelivery'), next_cursor: cursor } },
     SigningSecret: {
       type: 'object',

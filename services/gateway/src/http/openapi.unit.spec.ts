@@ -117,6 +117,9 @@ describe('the OpenAPI document', () => {
           ...(route.startsWith('post /api/') && !hasHeader('Idempotency-Key') && !WITHOUT_KEY.has(route)
             ? ['document its Idempotency-Key with @OnceKey or one of its kin']
             : []),
+          ...(hasHeader('Idempotency-Key') && !JSON.stringify(responses['422'] ?? {}).includes('idempotency_mismatch')
+            ? ['another request under its Idempotency-Key is refused: add idempotency_mismatch to its @Refuses']
+            : []),
         ];
       }),
     ).toEqual([]);

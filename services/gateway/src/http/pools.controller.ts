@@ -17,16 +17,18 @@ import type {
   ListPoolsReply,
   ListPoolsRequest,
   PoolCredentials,
+  PoolCredentialsReply,
+  Preconditions,
   Principal,
-  RevokePoolCredentialsReply,
 } from '@batuta/contracts';
 import type { FastifyReply } from 'fastify';
 import { Caller, Needs } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
 import { checkedBody } from './checked.js';
-import { Answers, Queries, Refuses } from './documented.js';
+import { Answers, IfMatch, IfNoneMatch, Queries, Refuses } from './documented.js';
 import { PoolCredentialsBody } from './dto/pool-credentials.dto.js';
-import { createdAt, secret } from './headers.js';
+import { createdAt, secret, tagged } from './headers.js';
+import { Conditions } from './preconditions.js';
 import { Problem, accepted } from './problem.js';
 import { cursorParameter, limitParameter, parseQuery } from './query.js';
 import { shownCursor } from './shown.js';
@@ -66,7 +68,7 @@ export class PoolsController {
       'For a pool that serves agents of your tenant and of no other; for shared pools only an admin of the tenant `default`. The answer is the only place where the file is shown. It lets workers take and report on tasks of this pool, and nothing else.',
   })
   @ApiBody({ type: PoolCredentialsBody })
-  @Answers(201, 'NewPoolCredentials', 'The credentials.')
+  @Answers(201, 'NewPoolCredentials', 'The credentials.', true)
   @Refuses('malformed_json', 'unsupported_media_type', 'not_found', 'conflict', 'not_applicable')
   async createCredentials(
     @Caller() principal: Principal,
@@ -95,7 +97,7 @@ export class PoolsController {
     );
     const shown = shownCredentials(reply.credentials);
     createdAt(response, `/api/v1/pools/${encodeURIComponent(pool)}/credentials/${reply.credentials?.id ?? ''}`);
-    return { ...shown, file: reply.file ?? '' };
+    return tagged(response, reply.etag, { ...shown, file: reply.file ?? '' });
   }
 
   @Get(':pool/credentials')
@@ -117,24 +119,47 @@ export class PoolsController {
     return { credentials: (credentials ?? []).map(shownCredentials), next_cursor: shownCursor(nextCursor) };
   }
 
+  @Get(':pool/credentials/:id')
+  @Needs(roleOf(subjects.config.credentialsGet))
+  @ApiOperation({ summary: 'Get NATS credentials of a pool, without the file' })
+  @IfNoneMatch
+  @Answers(200, 'PoolCredentials', 'The credentials, also when they were revoked.', true)
+  @Refuses('not_found')
+  async getCredentials(
+    @Caller() principal: Principal,
+    @Param('pool') pool: string,
+    @Param('id') id: string,
+    @Query() query: unknown,
+    @Res({ passthrough: true }) response: FastifyReply,
+  ): Promise<JsonObject> {
+    parseQuery({}, query);
+    return this.#one(subjects.config.credentialsGet, { principal, pool, id }, response);
+  }
+
   @Delete(':pool/credentials/:id')
   @Needs(roleOf(subjects.config.credentialsRevoke))
   @ApiOperation({
     summary: 'Revoke NATS credentials of a pool',
     description: 'Workers that are connected with them are cut off. Their tasks go to other workers.',
   })
-  @Answers(200, 'PoolCredentials', 'The revoked credentials.')
-  @Refuses('not_found', 'not_applicable')
+  @IfMatch
+  @Answers(200, 'PoolCredentials', 'The revoked credentials.', true)
+  @Refuses('not_found', 'not_applicable', 'version_conflict')
   async revokeCredentials(
     @Caller() principal: Principal,
     @Param('pool') pool: string,
     @Param('id') id: string,
     @Query() query: unknown,
+    @Conditions() preconditions: Preconditions | undefined,
+    @Res({ passthrough: true }) response: FastifyReply,
   ): Promise<JsonObject> {
     parseQuery({}, query);
-    const asked = { principal, pool, id };
-    const reply = await this.backend.ask<RevokePoolCredentialsReply>(subjects.config.credentialsRevoke, asked);
-    return shownCredentials(accepted(reply).credentials);
+    return this.#one(subjects.config.credentialsRevoke, { principal, pool, id, preconditions }, response);
+  }
+
+  async #one(pattern: string, request: object, response: FastifyReply): Promise<JsonObject> {
+    const { credentials, etag } = accepted(await this.backend.ask<PoolCredentialsReply>(pattern, request));
+    return tagged(response, etag, shownCredentials(credentials));
   }
 }
 

@@ -87,15 +87,17 @@ async function run(
   const hold = hub.awaitEnd(tenantId, executionId);
   try {
     const start = () => starter.start(executionId, request);
-    const { enableMonitoring = true } = await (options.requestTracing?.socket(ROUTE, start) ?? start());
+    const { enableMonitoring = true, repeated = false } = await (options.requestTracing?.socket(ROUTE, start) ??
+      start());
+    const started = { executionId, tenantId, repeated };
     if (socket.closed) return;
     if (!enableMonitoring) {
       // It is kept out of live feeds: its client gets the result and no events.
-      if (await endedBeforeClose(hold, socket)) await sendResult(options, socket, { executionId, tenantId });
+      if (await endedBeforeClose(hold, socket)) await sendResult(options, socket, started);
       return;
     }
     const follower = new EventFollower(socket, 1, () => {
-      sendResult(options, socket, { executionId, tenantId }).catch((error: unknown) => fail(options, socket, error));
+      sendResult(options, socket, started).catch((error: unknown) => fail(options, socket, error));
     });
     socket.signal.addEventListener('abort', () => hub.unfollow(tenantId, executionId, follower), { once: true });
     await hub.follow(tenantId, executionId, follower);
@@ -115,13 +117,13 @@ function endedBeforeClose(end: AwaitedEnd, socket: ClientSocket): Promise<boolea
 async function sendResult(
   options: ExecuteRouteOptions,
   socket: ClientSocket,
-  execution: { executionId: string; tenantId: string },
+  started: { executionId: string; tenantId: string; repeated: boolean },
 ): Promise<void> {
-  const { executionId, tenantId } = execution;
+  const { executionId, tenantId, repeated } = started;
   const result = resultOfView(await options.executions.view(tenantId, { executionId }, { payloads: 'own' }));
   // The events before it may be large: a client that takes them is not too slow for one message more.
   await socket.drained();
-  sendJson(socket, { type: 'result', ...result });
+  sendJson(socket, { type: 'result', ...result, ...(repeated ? { repeated } : {}) });
   socket.close(CLOSE.finished, 'the execution has ended');
 }
 

@@ -160,7 +160,7 @@ export class Callbacks {
   }
 
   async get(principal: Principal, id: unknown): Promise<CallbackReply> {
-    const found = await this.#find(principal, id);
+    const found = await this.#find(this.#dataSource.manager, principal, id);
     return found === null ? refuse('not_found', NOT_FOUND) : this.#replyOf(found);
   }
 
@@ -241,24 +241,26 @@ export class Callbacks {
       'rotate a signing secret',
     );
     if (denied !== undefined) return denied;
-    const found = whole ? undefined : await this.#find(principal, callbackId);
-    if (found === null) return refuse('not_found', NOT_FOUND);
     const { tenantId } = principal;
     return this.#dataSource.transaction((manager) =>
       this.#keys.once<RotateSecretReply>(
         manager,
         tenantId,
         idempotency,
-        () => this.#secrets.rotate(manager, tenantId, found?.id ?? null, this.#rules.secretOverlapMs),
+        async () => {
+          const found = whole ? undefined : await this.#find(manager, principal, callbackId);
+          if (found === null) return refuse('not_found', NOT_FOUND);
+          return this.#secrets.rotate(manager, tenantId, found?.id ?? null, this.#rules.secretOverlapMs);
+        },
         ({ secret: _shownOnce, ...kept }) => kept,
       ),
     );
   }
 
-  async #find(principal: Principal, id: unknown): Promise<CallbackEntity | null> {
+  async #find(manager: EntityManager, principal: Principal, id: unknown): Promise<CallbackEntity | null> {
     const callbackId = uuidOf(id);
     if (callbackId === undefined) return null;
-    return this.#dataSource.manager.findOneBy(CallbackEntity, { id: callbackId, tenantId: principal.tenantId });
+    return manager.findOneBy(CallbackEntity, { id: callbackId, tenantId: principal.tenantId });
   }
 
   /** The config or execution that the callback is to belong to, if the principal may see it. */

@@ -62,14 +62,14 @@ export class Deliveries {
   }
 
   /** A delivery with its attempts. */
-  async get(principal: Principal, id: unknown): Promise<DeliveryReply> {
+  async get(principal: Principal, id: unknown, manager = this.#dataSource.manager): Promise<DeliveryReply> {
     const deliveryId = uuidOf(id);
     const found =
       deliveryId === undefined
         ? null
-        : await this.#dataSource.manager.findOneBy(DeliveryEntity, { id: deliveryId, tenantId: principal.tenantId });
+        : await manager.findOneBy(DeliveryEntity, { id: deliveryId, tenantId: principal.tenantId });
     if (found === null) return refuse('not_found', NOT_FOUND);
-    const attempts = await this.#dataSource.manager.find(AttemptEntity, {
+    const attempts = await manager.find(AttemptEntity, {
       where: { deliveryId: found.id },
       order: { attempt: 'DESC' },
       take: SHOWN_ATTEMPTS,
@@ -96,25 +96,23 @@ export class Deliveries {
     const deliveryId = uuidOf(id);
     if (deliveryId === undefined) return refuse('not_found', NOT_FOUND);
     const { tenantId } = principal;
-    const earlier = await this.#keys.earlier<DeliveryReply>(this.#dataSource, tenantId, idempotency);
-    if (earlier !== undefined) return earlier;
-    const result = await this.#queue.redrive(principal.tenantId, deliveryId);
-    switch (result) {
-      case 'redriven': {
-        // A dead letter is one only once: the key says no more than who may hear so again.
-        const reply = await this.get(principal, deliveryId);
-        await this.#keys.keep(this.#dataSource, tenantId, idempotency, reply);
-        return reply;
-      }
-      case 'not_found':
-        return refuse('not_found', NOT_FOUND);
-      case 'not_dead':
-        return refuse('conflict', 'The delivery is no dead letter.');
-      case 'disabled':
-        return refuse('conflict', 'The callback of this delivery is disabled or deleted: enable it first.');
-      default:
-        return result satisfies never;
-    }
+    return this.#dataSource.transaction((manager) =>
+      this.#keys.once<DeliveryReply>(manager, tenantId, idempotency, async () => {
+        const result = await this.#queue.redrive(manager, tenantId, deliveryId);
+        switch (result) {
+          case 'redriven':
+            return this.get(principal, deliveryId, manager);
+          case 'not_found':
+            return refuse('not_found', NOT_FOUND);
+          case 'not_dead':
+            return refuse('conflict', 'The delivery is no dead letter.');
+          case 'disabled':
+            return refuse('conflict', 'The callback of this delivery is disabled or deleted: enable it first.');
+          default:
+            return result satisfies never;
+        }
+      }),
+    );
   }
 }
 

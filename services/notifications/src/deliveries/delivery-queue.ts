@@ -253,22 +253,24 @@ export class DeliveryQueue {
    * Opens a dead letter again with all its retries. `not_dead` when it is none; `disabled` when its callback is deleted
    * or disabled.
    */
-  async redrive(tenantId: string, id: string): Promise<'redriven' | 'not_found' | 'not_dead' | 'disabled'> {
-    return this.#dataSource.transaction(async (manager) => {
-      const [row] = await manager.query<{ order_key: string; dead: boolean; usable: boolean; destination: string }[]>(
-        sql.REDRIVABLE,
-        [tenantId, id],
-      );
-      if (row === undefined) return 'not_found';
-      if (!row.dead) return 'not_dead';
-      if (!row.usable) return 'disabled';
-      await lockKeys(manager, [row.order_key]);
-      const [, count] = await manager.query<[unknown, number]>(sql.REDRIVE, [tenantId, id, this.#rules.giveUpMs]);
-      if (count === 0) return 'not_dead';
-      await manager.query(sql.PROMOTE, [[row.order_key]]);
-      await manager.query(sql.USE_DESTINATIONS, [[row.destination]]);
-      return 'redriven';
-    });
+  async redrive(
+    manager: EntityManager,
+    tenantId: string,
+    id: string,
+  ): Promise<'redriven' | 'not_found' | 'not_dead' | 'disabled'> {
+    const [row] = await manager.query<{ order_key: string; dead: boolean; usable: boolean; destination: string }[]>(
+      sql.REDRIVABLE,
+      [tenantId, id],
+    );
+    if (row === undefined) return 'not_found';
+    if (!row.dead) return 'not_dead';
+    if (!row.usable) return 'disabled';
+    await lockKeys(manager, [row.order_key]);
+    const [, count] = await manager.query<[unknown, number]>(sql.REDRIVE, [tenantId, id, this.#rules.giveUpMs]);
+    if (count === 0) return 'not_dead';
+    await manager.query(sql.PROMOTE, [[row.order_key]]);
+    await manager.query(sql.USE_DESTINATIONS, [[row.destination]]);
+    return 'redriven';
   }
 
   /**

@@ -2,6 +2,7 @@ import type { AckInboxReply, Idempotency, InboxNotification, ListInboxReply, Pri
 import { IdempotencyKeys } from '@batuta/service';
 import { Injectable } from '@nestjs/common';
 import { DataSource, IsNull, MoreThan } from 'typeorm';
+import type { EntityManager } from 'typeorm';
 import { invalid } from '../access/refusals.js';
 import { pageSize, textOf, uuidOf } from '../access/requests.js';
 import { GroupCommit } from '../database/group-commit.js';
@@ -92,16 +93,23 @@ export class Inbox {
     }
     const known = [...new Set(list.map(uuidOf))].filter((id) => id !== undefined);
     const { tenantId, userId } = principal;
-    const earlier = await this.#keys.earlier<AckInboxReply>(this.#dataSource, tenantId, idempotency);
-    if (earlier !== undefined) return { ids: [], ...earlier };
-    const reply = { ids: await this.#acknowledgements.add({ tenantId, userId, ids: known }) };
-    // Acknowledging twice is harmless, so the answer is stored afterwards.
-    await this.#keys.keep(this.#dataSource, tenantId, idempotency, reply);
-    return reply;
+    const asked: Acknowledgement = { tenantId, userId, ids: known };
+    if (idempotency === undefined) return { ids: await this.#acknowledgements.add(asked) };
+    // Beside its key, so that of two different requests under one key one is refused.
+    return this.#dataSource.transaction(async (manager): Promise<AckInboxReply> => {
+      const reply = await this.#keys.once<AckInboxReply>(manager, tenantId, idempotency, async () => {
+        const [ids = []] = await this.#acknowledgeAll([asked], manager);
+        return { ids };
+      });
+      return { ids: [], ...reply };
+    });
   }
 
-  async #acknowledgeAll(group: readonly Acknowledgement[]): Promise<string[][]> {
-    const rows = await this.#dataSource.query<{ id: string; tenant_id: string; user_id: string }[]>(ACKNOWLEDGE, [
+  async #acknowledgeAll(
+    group: readonly Acknowledgement[],
+    queries: DataSource | EntityManager = this.#dataSource,
+  ): Promise<string[][]> {
+    const rows = await queries.query<{ id: string; tenant_id: string; user_id: string }[]>(ACKNOWLEDGE, [
       JSON.stringify(group.flatMap(({ tenantId, userId, ids }) => ids.map((id) => ({ id, tenantId, userId })))),
     ]);
     const keyOf = (...parts: string[]): string => JSON.stringify(parts);

@@ -1,0 +1,220 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { eventually } from '@batuta/testing';
+import { expectStatus } from '../support/api.js';
+import type { Answer, Api } from '../support/api.js';
+import { ROOT } from '../support/command.js';
+import { LocalPlatform } from '../support/local-platform.js';
+import { Orchestrations, stepOf } from '../support/orchestration.js';
+
+const BASE = '/api/v1/orchestrations';
+
+/** What a request is sent to, and its body; `other` is another request to the same path. */
+interface Post {
+  readonly path: string;
+  readonly body?: object;
+  readonly other: object;
+}
+
+const { paths } = JSON.parse(readFileSync(join(ROOT, 'docs/openapi.json'), 'utf8')) as {
+  paths: Record<string, Record<string, unknown>>;
+};
+const everyPost = Object.entries(paths).flatMap(([path, item]) => (item['post'] === undefined ? [] : [path]));
+
+describe('an Idempotency-Key', () => {
+  let platform: LocalPlatform;
+  let api: Api;
+  let run: Orchestrations;
+  let configId: string;
+
+  beforeAll(async () => {
+    platform = await LocalPlatform.start();
+    api = platform.admin();
+    run = new Orchestrations(api);
+    const made = await api.post<{ id: string }>(`${BASE}/configs`, {
+      name: 'asks',
+      strategy: 'sequential',
+      steps: [
+        { id: 'before', name: 'Before', agent: 'echo', compensate: { agent: 'echo' } },
+        {
+          id: 'asked',
+          name: 'Asked',
+          approval: { message: 'Go on?', timeout_ms: 3_600_000 },
+          dependencies: ['before'],
+        },
+        { id: 'after', name: 'After', agent: 'echo', dependencies: ['asked'] },
+      ],
+    });
+    configId = expectStatus(made, 201).id;
+    await run.save({
+      name: 'fails',
+      strategy: 'sequential',
+      steps: [{ id: 'a', name: 'A', agent: 'fail', input: { retryable: false } }],
+    });
+    expectStatus(await api.call('PUT', '/api/v1/agents/served', { pool: 'own-workers' }), 201);
+  }, 180_000);
+
+  afterAll(() => platform?.stop(), 180_000);
+
+  /** An execution that waits for a human. */
+  const waiting = async (): Promise<string> => {
+    const id = await run.start('asks');
+    await eventually(async () => stepOf(await run.get(id), 'asked').status === 'running', { timeoutMs: 60_000 });
+    return id;
+  };
+  const told = { body: { reason: 'one' }, other: { reason: 'two' } } as const;
+  const command =
+    (name: string, ready: () => Promise<string>, bodies: Pick<Post, 'body' | 'other'> = told) =>
+    async (): Promise<Post> => ({ path: `${BASE}/executions/${await ready()}/${name}`, ...bodies });
+  const terminated = async (): Promise<string> => {
+    const id = await waiting();
+    expect(await run.command(id, 'terminate')).toMatchObject({ http: 200 });
+    return id;
+  };
+  const callback = async (more: object = {}): Promise<string> => {
+    const body = { config_id: configId, type: 'websocket', events: ['started'], ...more };
+    return expectStatus(await api.post<{ id: string }>(`${BASE}/callbacks`, body), 201).id;
+  };
+  const decided = { body: { comment: 'one' }, other: { comment: 'two' } } as const;
+
+  const prepare: Readonly<Record<string, () => Promise<Post>>> = {
+    [`${BASE}/configs`]: () => {
+      const body = { name: 'made', strategy: 'parallel', steps: [{ id: 'a', name: 'A', agent: 'echo' }] };
+      return Promise.resolve({ path: `${BASE}/configs`, body, other: { ...body, description: 'another' } });
+    },
+    [`${BASE}/configs/{id}/restore`]: async () => {
+      const body = { name: 'restored', strategy: 'parallel', steps: [{ id: 'a', name: 'A', agent: 'echo' }] };
+      const { id } = expectStatus(await api.post<{ id: string }>(`${BASE}/configs`, body), 201);
+      expectStatus(await api.call('DELETE', `${BASE}/configs/${id}`), 200);
+      return { path: `${BASE}/configs/${id}/restore`, other: { some: 'body' } };
+    },
+    [`${BASE}/execute/{config_id}`]: () =>
+      Promise.resolve({ path: `${BASE}/execute/asks`, body: { input: { n: 1 } }, other: { input: { n: 2 } } }),
+    [`${BASE}/executions/{id}/pause`]: command('pause', waiting),
+    [`${BASE}/executions/{id}/resume`]: command('resume', async () => {
+      const id = await waiting();
+      expect(await run.command(id, 'pause')).toMatchObject({ http: 200 });
+      return id;
+    }),
+    [`${BASE}/executions/{id}/cancel`]: command('cancel', waiting),
+    [`${BASE}/executions/{id}/terminate`]: command('terminate', waiting),
+    [`${BASE}/executions/{id}/retry`]: command('retry', terminated),
+    [`${BASE}/executions/{id}/compensate`]: command('compensate', terminated),
+    [`${BASE}/executions/{id}/steps/{step_id}/skip`]: command('steps/asked/skip', waiting),
+    [`${BASE}/executions/{id}/steps/{step_id}/approve`]: command('steps/asked/approve', waiting, decided),
+    [`${BASE}/executions/{id}/steps/{step_id}/reject`]: command('steps/asked/reject', waiting, decided),
+    [`${BASE}/executions/{id}/fork`]: command('fork', waiting, {
+      body: { from_step_id: 'before' },
+      other: { from_step_id: 'before', input: { another: true } },
+    }),
+    '/api/v1/knowledge/documents': () =>
+      Promise.resolve({
+        path: '/api/v1/knowledge/documents',
+        body: { source: 'a.md', content: 'one' },
+        other: { source: 'a.md', content: 'two' },
+      }),
+    '/api/v1/api-keys': () =>
+      Promise.resolve({
+        path: '/api/v1/api-keys',
+        body: { user_id: 'ada', role: 'viewer', tenant_id: 'another' },
+        other: { user_id: 'ada', role: 'operator', tenant_id: 'another' },
+      }),
+    [`${BASE}/callbacks`]: () => {
+      const body = {
+        config_id: configId,
+        type: 'webhook',
+        events: ['completed'],
+        callback_url: 'https://example.org/hook',
+      };
+      return Promise.resolve({ path: `${BASE}/callbacks`, body, other: { ...body, events: ['failed'] } });
+    },
+    [`${BASE}/callbacks/deliveries/{id}/redrive`]: async () => {
+      // Loopback is refused for good, so the first attempt makes a dead letter of it.
+      const { execution_id: about } = expectStatus(
+        await api.post<{ execution_id: string }>(`${BASE}/execute/fails`, { callback_url: 'http://127.0.0.1:9/' }),
+        202,
+      );
+      const letters = `${BASE}/callbacks/dead-letters?execution_id=${about}`;
+      const [dead] = await eventually(
+        async () => {
+          const { deliveries } = expectStatus(await api.get<{ deliveries: { id: string }[] }>(letters), 200);
+          return deliveries.length > 0 && deliveries;
+        },
+        { timeoutMs: 60_000, describe: 'the delivery is a dead letter' },
+      );
+      return { path: `${BASE}/callbacks/deliveries/${dead?.id ?? ''}/redrive`, other: { some: 'body' } };
+    },
+    [`${BASE}/callbacks/secret/rotate`]: () =>
+      Promise.resolve({ path: `${BASE}/callbacks/secret/rotate`, other: { some: 'body' } }),
+    [`${BASE}/callbacks/{id}/enable`]: async () => ({
+      path: `${BASE}/callbacks/${await callback()}/enable`,
+      other: { some: 'body' },
+    }),
+    [`${BASE}/callbacks/{id}/secret/rotate`]: async () => ({
+      path: `${BASE}/callbacks/${await callback({ type: 'webhook', callback_url: 'https://example.org/' })}/secret/rotate`,
+      other: { some: 'body' },
+    }),
+    '/api/v1/notifications/ack': () =>
+      Promise.resolve({
+        path: '/api/v1/notifications/ack',
+        body: { ids: ['01944f2c-0000-7000-8000-000000000002'] },
+        other: { ids: ['01944f2c-0000-7000-8000-000000000001'] },
+      }),
+  };
+  const refused = '/api/v1/pools/{pool}/credentials';
+
+  it('is tried below with every POST that there is', () => {
+    expect([...Object.keys(prepare), refused].toSorted()).toEqual(everyPost.toSorted());
+  });
+
+  it.each(Object.entries(prepare))(
+    'of POST %s has it done once, also by many at a time: every repeat says so, and another request is refused',
+    async (route, ready) => {
+      const { path, body, other } = await ready();
+      const key = { 'idempotency-key': route };
+      const post = (asked: object | undefined): Promise<Answer> => api.post(path, asked, key);
+      const answers = await Promise.all(Array.from({ length: 4 }, () => post(body)));
+      const [first, ...others] = answers.filter(({ body: answer }) => answer['repeated'] === undefined);
+      const repeats = [...answers.filter(({ body: answer }) => answer['repeated'] === true), await post(body)];
+      expect([others.length, repeats.length]).toEqual([0, 4]);
+      expect(first?.status).toBeLessThan(300);
+      const { secret, status: _moves, version: _too, ...shown } = first?.body ?? {};
+      for (const repeat of repeats) {
+        expect(repeat.status).toBe(first?.status);
+        expect(repeat.body).toMatchObject({ ...shown, repeated: true });
+        if (secret !== undefined) expect(repeat.body).not.toHaveProperty('secret');
+        for (const name of ['location', 'etag'])
+          expect(repeat.headers.get(name)).toBe(first?.headers.get(name) ?? null);
+      }
+      const mismatch = await post(other);
+      expect([mismatch.status, mismatch.body['code']]).toEqual([422, 'idempotency_mismatch']);
+
+      const location = first?.headers.get('location');
+      if (first?.status === 201) expect(location).toMatch(/^\/api\//);
+      if (location == null) return;
+      const there = await api.get(location);
+      const etag = first?.headers.get('etag') ?? there.headers.get('etag');
+      expect([there.status, there.headers.get('etag')]).toEqual([200, etag]);
+    },
+    180_000,
+  );
+
+  it('is refused where the answer cannot be given again, and what is made there is where Location says', async () => {
+    const path = refused.replace('{pool}', 'own-workers');
+    const answer = await api.post(path, {}, { 'idempotency-key': 'one' });
+    expect(answer).toMatchObject({ status: 400, body: { errors: [{ path: '/headers/idempotency-key' }] } });
+    expect(await api.get(path)).toMatchObject({ status: 200, body: { credentials: [] } });
+
+    const made = await api.post(path, {});
+    const { file: _shownOnce, ...shown } = expectStatus(made, 201);
+    const location = made.headers.get('location') ?? '';
+    const there = await api.get(location);
+    expect([there.status, there.body, there.headers.get('etag')]).toEqual([200, shown, made.headers.get('etag')]);
+    expect((await api.call('DELETE', location, undefined, { 'if-match': '"another"' })).status).toBe(412);
+    const revoked = await api.call('DELETE', location, undefined, { 'if-match': made.headers.get('etag') ?? '' });
+    expect(revoked).toMatchObject({ status: 200, body: { revoked_at: expect.any(String) } });
+    expect((await api.get(location)).headers.get('etag')).toBe(revoked.headers.get('etag'));
+    expect(revoked.headers.get('etag')).not.toBe(made.headers.get('etag'));
+  }, 180_000);
+});
