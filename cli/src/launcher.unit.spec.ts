@@ -116,7 +116,7 @@ describe('the batuta command of a checkout', () => {
     });
     expect((await once(child, 'exit'))[0]).toBe(1);
     expect(shown).toMatch(/^Building .*\n {2}… building for \d+ s\n/);
-  }, 60_000);
+  }, 300_000);
 
   it('says before it builds that a platform runs here already, when that answers', async () => {
     needsNode('20.19.0');
@@ -152,5 +152,5 @@ describe('the batuta command of a checkout', () => {
     await once(server, 'close');
     // A process that got the number of one that ended is no platform.
     expect((await start()).shown).toMatch(/^Building /);
-  }, 60_000);
+  }, 300_000);
 });

@@ -37,11 +37,11 @@ describe('50 running executions survive', () => {
     cluster = await Cluster.start();
     api = cluster.api();
     expectStatus(await api.post('/api/v1/orchestrations/configs', CONFIG), 201);
-  }, 120_000);
+  }, 300_000);
 
   afterAll(async () => {
     await cluster?.stop();
-  }, 60_000);
+  }, 300_000);
 
   const faults: Record<string, () => Promise<void>> = {
     'kill -9 of the execution service': async () => {

@@ -18,11 +18,11 @@ describe('while PostgreSQL is away', () => {
     expectStatus(await api.post(`${API}/configs`, CONFIG), 201);
     const started = await api.post<{ execution_id: string }>(`${API}/execute/plain?wait=60s`, { input: {} });
     executionId = expectStatus(started, 200).execution_id;
-  }, 180_000);
+  }, 300_000);
 
   afterAll(async () => {
     await cluster?.stop();
-  }, 60_000);
+  }, 300_000);
 
   const requests = (): Record<string, () => Promise<Answer>> => ({
     'the list of configs': () => api.get(`${API}/configs`),

@@ -81,12 +81,12 @@ describe('two execution processes', () => {
     await database.connect();
     await ownedBy('execution-0', 32);
     await ownedBy('execution-1', 32);
-  }, 120_000);
+  }, 300_000);
 
   afterAll(async () => {
     await database?.end();
     await cluster?.stop();
-  }, 60_000);
+  }, 300_000);
 
   it('share the partitions, and the one that is left takes all when the other is killed', async () => {
     const ids = await startMany('killed', 40, 200);
@@ -99,7 +99,7 @@ describe('two execution processes', () => {
     await ownedBy('execution-0', 32);
     await ownedBy('execution-1', 32);
     await completed(await startMany('after', 20, 1));
-  }, 120_000);
+  }, 300_000);
 
   it('fence the one that slept past its lease: nothing it tries on waking takes effect', async () => {
     const sleeper = cluster.process('execution', 0);
@@ -141,5 +141,5 @@ describe('two execution processes', () => {
     await completed(ids);
     // And as an owner with new epochs it works again.
     await completed(await startMany('awake', 20, 1));
-  }, 120_000);
+  }, 300_000);
 });

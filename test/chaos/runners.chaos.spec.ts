@@ -87,7 +87,7 @@ describe.each(['off', 'on'])('with direct dispatch %s', (direct) => {
       const config = { name: agent, strategy: 'sequential', steps: [{ id: 'step', name: 'Step', agent }] };
       expectStatus(await api.post(`${BASE}/configs`, config), 201);
     }
-  }, 180_000);
+  }, 300_000);
 
   beforeEach(async () => {
     workers = new Workers(2, {
@@ -97,7 +97,7 @@ describe.each(['off', 'on'])('with direct dispatch %s', (direct) => {
       BATUTA_RUNNER_SLOTS: '32',
     });
     await workers.serve();
-  }, 120_000);
+  }, 300_000);
 
   afterEach(async () => {
     await workers.stop();
@@ -105,7 +105,7 @@ describe.each(['off', 'on'])('with direct dispatch %s', (direct) => {
 
   afterAll(async () => {
     await cluster?.stop();
-  }, 60_000);
+  }, 300_000);
 
   const start = (config: string, input: unknown): Promise<string> =>
     startSurely(api, config, `${direct}-${(next += 1)}`, input);
@@ -131,7 +131,7 @@ describe.each(['off', 'on'])('with direct dispatch %s', (direct) => {
     });
     expect(workers.ends).toBeGreaterThanOrEqual(2);
     expect(workers.ends).toBeLessThanOrEqual(4);
-  }, 240_000);
+  }, 300_000);
 
   it('an agent that ends its process at once is found as well', async () => {
     const bad = await start('ends_all', { ms: 0 });
@@ -139,7 +139,7 @@ describe.each(['off', 'on'])('with direct dispatch %s', (direct) => {
     const { failure } = expectStatus(await api.get<Execution>(`${BASE}/executions/${bad}`), 200);
     expect(failure?.code).toBe('runner_lost');
     expect(workers.ends).toBeLessThanOrEqual(5);
-  }, 240_000);
+  }, 300_000);
 
   it('three stalls of three seconds fail nothing and let nothing run twice', async () => {
     const ids = await startMany(30, { ms: 16_000 });
@@ -153,7 +153,7 @@ describe.each(['off', 'on'])('with direct dispatch %s', (direct) => {
     await allHaveStatus(api, ids, 'completed');
     expect(ids.filter((id) => workers.begun().get(id) !== 1)).toEqual([]);
     expect(workers.ends).toBe(0);
-  }, 240_000);
+  }, 300_000);
 
   it('a stall of ten seconds fails nothing, and nothing runs twice meanwhile', async () => {
     const ids = await startMany(30, { ms: 5_000 });
@@ -163,11 +163,11 @@ describe.each(['off', 'on'])('with direct dispatch %s', (direct) => {
     workers.signal(0, 'SIGCONT');
     await allHaveStatus(api, ids, 'completed');
     expect(ids.filter((id) => workers.begun().get(id) !== 1)).toEqual([]);
-  }, 240_000);
+  }, 300_000);
 
   it('sixty-four inputs of a mebibyte in flight fail nothing', async () => {
     const ids = await startMany(64, { ms: 2_000, text: 'x'.repeat(1_000_000) });
     await allHaveStatus(api, ids, 'completed');
     expect(workers.ends).toBe(0);
-  }, 240_000);
+  }, 300_000);
 });

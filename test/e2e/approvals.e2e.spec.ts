@@ -92,12 +92,12 @@ describe('approvals, through the whole platform', () => {
       }),
       201,
     );
-  }, 180_000);
+  }, 300_000);
 
   afterAll(async () => {
     await cluster?.stop();
     await called.stop();
-  }, 180_000);
+  }, 300_000);
 
   it('is asked for, told, listed and watched, survives a kill -9 of the engine, and is decided by an approver', async () => {
     const grace = await userKey('grace', 'operator');
@@ -188,7 +188,7 @@ describe('approvals, through the whole platform', () => {
     } finally {
       socket.terminate();
     }
-  }, 180_000);
+  }, 300_000);
 
   it('may be decided in a pause, asked for again by a retry, skipped, and withdrawn by an end', async () => {
     const rejected = await start();
@@ -223,7 +223,7 @@ describe('approvals, through the whole platform', () => {
       approval: { status: 'withdrawn' },
     });
     await eventually(async () => expect(await waiting()).toEqual([]), { timeoutMs: 60_000 });
-  }, 180_000);
+  }, 300_000);
 
   it('lets nobody but an approver past it: no skip, fork, retry, pause or end leads to what comes after', async () => {
     const grace = await userKey('grace', 'operator');
@@ -317,7 +317,7 @@ describe('approvals, through the whole platform', () => {
       cancel_reason: 'the test is over',
       terminated: true,
     });
-  }, 180_000);
+  }, 300_000);
 
   it('has one answer when two decide at the same time', async () => {
     const ids = await Promise.all(Array.from({ length: 6 }, () => start()));
@@ -334,7 +334,7 @@ describe('approvals, through the whole platform', () => {
         expect(outline(await run.events(id), 'ApprovalDecided')).toEqual(['ApprovalDecided gate']);
       }),
     );
-  }, 180_000);
+  }, 300_000);
 
   it('leaves a log without gaps', async () => {
     const { ended } = await checkLog(cluster.stack.databaseUrl, all);

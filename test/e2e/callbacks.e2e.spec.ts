@@ -45,12 +45,12 @@ describe('callbacks, through the whole platform', () => {
       },
     });
     api = cluster.api();
-  }, 180_000);
+  }, 300_000);
 
   afterAll(async () => {
     await cluster?.stop();
     await called.stop();
-  }, 180_000);
+  }, 300_000);
 
   it('tell a signed webhook and an inbox about a real execution, exactly as it ended', async () => {
     const config = expectStatus(
@@ -107,7 +107,7 @@ describe('callbacks, through the whole platform', () => {
     } finally {
       socket.terminate();
     }
-  }, 180_000);
+  }, 300_000);
 
   it('tell of each end of an execution that is retried after it had failed', async () => {
     expectStatus(
@@ -137,7 +137,7 @@ describe('callbacks, through the whole platform', () => {
       200,
     );
     expect(deliveries.map(({ event_type: type }) => type)).toEqual(['failed', 'failed']);
-  }, 180_000);
+  }, 300_000);
 
   it('tell that a budget is exceeded, counted across a kill of the engine, and show it to who watches', async () => {
     const { id: configId } = expectStatus(
@@ -222,7 +222,7 @@ describe('callbacks, through the whole platform', () => {
     } finally {
       socket.terminate();
     }
-  }, 180_000);
+  }, 300_000);
 
   it('reach their receiver in order, with one id each, though every process and server is killed meanwhile', async () => {
     const config = expectStatus(
@@ -300,5 +300,5 @@ describe('callbacks, through the whole platform', () => {
       );
       expect(deliveries).toHaveLength(2);
     }
-  }, 180_000);
+  }, 300_000);
 });

@@ -20,8 +20,8 @@ describe('the client, with a platform', () => {
     platform = await LocalPlatform.start();
     client = platform.admin().client;
     await client.configs.create(GREETING);
-  }, 180_000);
-  afterAll(() => platform?.stop(), 180_000);
+  }, 300_000);
+  afterAll(() => platform?.stop(), 300_000);
 
   it('starts an execution, follows it live, waits for its result and reads its typed events', async () => {
     const { execution_id: id } = await client.executions.start(GREETING.name, { input: { who: 'world' } });
@@ -42,7 +42,7 @@ describe('the client, with a platform', () => {
     const rest: number[] = [];
     for await (const { version } of client.executions.follow(id, { fromVersion: 3 })) rest.push(version);
     expect(rest).toEqual(events.slice(2).map(({ version }) => version));
-  }, 180_000);
+  }, 300_000);
 
   it('runs an execution to its end in one call, once for one key', async () => {
     const idempotencyKey = 'client-once';
@@ -50,7 +50,7 @@ describe('the client, with a platform', () => {
     const again = await client.executions.run(GREETING.name, {}, { idempotencyKey, wait: '30s' });
     expect(first.status).toBe('completed');
     expect([again.execution_id, again.repeated]).toEqual([first.execution_id, true]);
-  }, 180_000);
+  }, 300_000);
 
   it('changes only what it has seen, and reads only what has changed', async () => {
     const { etag = '' } = await client.configs.get(GREETING.name).full();
@@ -60,19 +60,19 @@ describe('the client, with a platform', () => {
       .patch(GREETING.name, { description: 'Says nothing.' }, { ifMatch: etag })
       .catch((error: unknown) => error);
     expect(isProblem(stale, 'version_conflict')).toBe(true);
-  }, 180_000);
+  }, 300_000);
 
   it('reads every page of a list', async () => {
     for (const name of ['a', 'b', 'c', 'd', 'e']) await client.configs.create({ ...GREETING, name: `paged-${name}` });
     const names: string[] = [];
     for await (const config of client.configs.list({ name: 'paged-', limit: 2 })) names.push(config.name);
     expect(names.toSorted()).toEqual(['a', 'b', 'c', 'd', 'e'].map((name) => `paged-${name}`));
-  }, 180_000);
+  }, 300_000);
 
   it('says why an execution cannot be followed', async () => {
     const none = '01936f2e-5b7a-7cc0-98c8-3f6a1d2b4e5f';
     await expect(client.executions.follow(none).next()).rejects.toMatchObject({ code: 'not_found' });
     const wrong = (await platform.user('other', 'viewer')).client;
     await expect(wrong.executions.start(GREETING.name)).rejects.toMatchObject({ code: 'forbidden' });
-  }, 180_000);
+  }, 300_000);
 });

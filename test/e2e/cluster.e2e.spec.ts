@@ -35,7 +35,7 @@ describe('a cluster of service processes', () => {
     expect(message).toMatch(/^config has ended \(exit code 2\)/);
     expect(message).toMatch(/ends:\nconfig: [^]*BATUTA_LOG_LEVEL must be/);
     expect(existsSync(logOf(message))).toBe(true);
-  }, 180_000);
+  }, 300_000);
 
   it('fails at its end, and keeps the logs, when a service died by itself, but not for what the test has killed', async () => {
     const cluster = await Cluster.start({ instances: CONFIG_ALONE });
@@ -49,5 +49,5 @@ describe('a cluster of service processes', () => {
     expect(message).toMatch(/^config had ended by itself \(SIGKILL\)/);
     expect(message).toContain('config service started');
     expect(existsSync(logOf(message))).toBe(true);
-  }, 180_000);
+  }, 300_000);
 });

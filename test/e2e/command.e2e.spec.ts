@@ -45,7 +45,7 @@ describe('the batuta command', () => {
     }
     await nothingRuns();
     rmSync(dir, { recursive: true, force: true });
-  }, 180_000);
+  }, 300_000);
 
   it('demo runs the incident orchestration on live data, shows each step, and leaves nothing running', async () => {
     const demo = batuta(['demo']);
@@ -73,7 +73,7 @@ describe('the batuta command', () => {
     expect(execution).toBeDefined();
     keys.add(readFileSync(join(dir, 'notifications.key'), 'utf8'));
     await nothingRuns();
-  }, 180_000);
+  }, 300_000);
 
   it('start keeps the platform up, says when it runs already, and Ctrl-C ends all of it', async () => {
     const start = batuta(['start', '--port', '0']);
@@ -115,7 +115,7 @@ describe('the batuta command', () => {
     const gone = batuta(['knowledge', 'list']);
     expect(await gone.exited()).toBe(1);
     expect(gone.output).toContain('No platform is running here');
-  }, 180_000);
+  }, 300_000);
 
   it('start makes its data directory', async () => {
     const start = new BatutaCommand(['start', '--port', '0'], join(dir, 'of', 'its', 'own'));
@@ -124,7 +124,7 @@ describe('the batuta command', () => {
     start.child.kill('SIGINT');
     expect(await start.exited()).toBe(0);
     await nothingRuns();
-  }, 180_000);
+  }, 300_000);
 
   it('leaves nothing behind when it is killed, and starts again on the same data', async () => {
     const killed = batuta(['start', '--port', '0']);
@@ -138,7 +138,7 @@ describe('the batuta command', () => {
     again.child.kill('SIGTERM');
     expect(await again.exited()).toBe(0);
     await nothingRuns();
-  }, 180_000);
+  }, 300_000);
 
   it('starts a service of the platform again when it crashes', async () => {
     const start = batuta(['start', '--port', '0'], {
@@ -165,7 +165,7 @@ describe('the batuta command', () => {
     start.child.kill('SIGINT');
     expect(await start.exited()).toBe(0);
     await nothingRuns();
-  }, 180_000);
+  }, 300_000);
 
   it('names every wrong setting instead of starting', async () => {
     const wrong = batuta(['start'], { BATUTA_LAYOUT: 'gateway|engine' });
@@ -175,5 +175,5 @@ describe('the batuta command', () => {
     expect(await limit.exited()).toBe(1);
     expect(limit.output).toContain('BATUTA_EXECUTION_LEASE');
     await nothingRuns();
-  }, 180_000);
+  }, 300_000);
 });

@@ -47,12 +47,12 @@ describe('commands to a running execution, through the gateway', () => {
     run = new Orchestrations(api);
     lab = await Lab.start(cluster);
     await run.save(CHAIN);
-  }, 180_000);
+  }, 300_000);
 
   afterAll(async () => {
     await lab?.stop();
     await cluster?.stop();
-  }, 180_000);
+  }, 300_000);
 
   describe('pause and resume', () => {
     it('lets running steps finish, starts nothing new, and goes on at the resume', async () => {
@@ -68,7 +68,7 @@ describe('commands to a running execution, through the gateway', () => {
       expect(await run.command(id, 'resume')).toMatchObject({ http: 409, code: 'not_paused' });
       (await lab.attempt(id, 'b')).finish({ from: 'b' });
       expect(await run.ended(id)).toMatchObject({ status: 'completed', output: { b: { from: 'b' } } });
-    }, 180_000);
+    }, 300_000);
 
     it('with now stops running attempts, which run again without spending one', async () => {
       const id = await start('chain');
@@ -81,7 +81,7 @@ describe('commands to a running execution, through the gateway', () => {
       (await lab.attempt(id, 'a', 2)).finish(1);
       (await lab.attempt(id, 'b')).finish(2);
       expect(await run.ended(id)).toMatchObject({ status: 'completed' });
-    }, 180_000);
+    }, 300_000);
 
     it('has one clear answer when it races with the completion', async () => {
       await run.save({ name: 'single', strategy: 'sequential', steps: [held('only')] });
@@ -106,7 +106,7 @@ describe('commands to a running execution, through the gateway', () => {
         }),
       );
       expect(outcomes.every((http) => http === 200 || http === 409)).toBe(true);
-    }, 180_000);
+    }, 300_000);
   });
 
   it.each([
@@ -156,7 +156,7 @@ describe('commands to a running execution, through the gateway', () => {
         }),
       );
     },
-    60_000,
+    300_000,
   );
 
   describe('cancel and terminate', () => {
@@ -168,7 +168,7 @@ describe('commands to a running execution, through the gateway', () => {
       expect(await run.command(id, 'cancel')).toMatchObject({ http: 409, code: 'already_cancelled' });
       expect(await run.command(id, 'pause')).toMatchObject({ http: 409, code: 'already_cancelled' });
       expect((await run.events(id)).at(-1)).toMatchObject({ type: 'ExecutionCancelled', data: { reason: 'mistake' } });
-    }, 180_000);
+    }, 300_000);
 
     it.each([
       ['pause', {}, { status: 'paused' }],
@@ -196,7 +196,7 @@ describe('commands to a running execution, through the gateway', () => {
         expect(await run.events(id)).toHaveLength(events.length);
         if (command !== 'cancel' && command !== 'terminate') await run.command(id, 'terminate');
       },
-      60_000,
+      300_000,
     );
 
     it('takes effect once however often it is sent with one key, also at the same time', async () => {
@@ -212,7 +212,7 @@ describe('commands to a running execution, through the gateway', () => {
       const other = await start('chain');
       const codes = await Promise.all(Array.from({ length: 8 }, () => run.command(other, 'cancel')));
       expect(codes.map(({ http }) => http).toSorted()).toEqual([200, ...Array.from({ length: 7 }, () => 409)]);
-    }, 180_000);
+    }, 300_000);
 
     it('terminate ends an execution that is being undone, and says what was undone until then', async () => {
       await run.save({
@@ -244,7 +244,7 @@ describe('commands to a running execution, through the gateway', () => {
         status: 'cancelled',
         compensation: { compensated: ['two'], not_compensated: ['one'] },
       });
-    }, 180_000);
+    }, 300_000);
   });
 
   describe('compensation', () => {
@@ -270,7 +270,7 @@ describe('commands to a running execution, through the gateway', () => {
       const undone = lab.undone.filter(({ executionId }) => executionId === id).map(({ input }) => input);
       expect(undone).toEqual([{ step: 'z' }, { step: 'x' }, { step: 'y' }]);
       expect(await run.command(id, 'retry')).toMatchObject({ http: 409, code: 'already_compensated' });
-    }, 180_000);
+    }, 300_000);
 
     it('one that fails for good stops the rest, and the result lists what was not undone', async () => {
       await run.save({
@@ -328,7 +328,7 @@ describe('commands to a running execution, through the gateway', () => {
       }
       const again = await run.command(id, 'compensate');
       expect(again).toMatchObject({ http: 409, code: 'nothing_to_compensate' });
-    }, 180_000);
+    }, 300_000);
   });
 
   describe('skip', () => {
@@ -345,7 +345,7 @@ describe('commands to a running execution, through the gateway', () => {
       expect(again).toMatchObject({ http: 200, repeated: true });
       expect(await run.ended(id)).toMatchObject({ status: 'completed', output: { b: null } });
       expect(await run.command(id, 'steps/b/skip')).toMatchObject({ http: 409, code: 'already_completed' });
-    }, 180_000);
+    }, 300_000);
   });
 
   describe('retry', () => {
@@ -377,7 +377,7 @@ describe('commands to a running execution, through the gateway', () => {
         'ExecutionRetried',
         'ExecutionCompleted',
       ]);
-    }, 180_000);
+    }, 300_000);
 
     it('runs a cancelled execution again too', async () => {
       const id = await start('chain');
@@ -387,7 +387,7 @@ describe('commands to a running execution, through the gateway', () => {
       (await lab.attempt(id, 'a', 2)).finish(1);
       (await lab.attempt(id, 'b')).finish(2);
       expect(await run.ended(id)).toMatchObject({ status: 'completed' });
-    }, 180_000);
+    }, 300_000);
   });
 
   describe('fork', () => {
@@ -416,7 +416,7 @@ describe('commands to a running execution, through the gateway', () => {
       expect(again).toMatchObject({ http: 202, repeated: true, execution_id: id });
       const other = await run.command(source, 'fork', { from_step_id: 'b', input: { n: 3 } }, 'fork-1');
       expect(other).toMatchObject({ http: 422, code: 'idempotency_mismatch' });
-    }, 180_000);
+    }, 300_000);
 
     it('is refused for a step or an execution that does not exist, and for input that does not fit', async () => {
       await run.save({
@@ -447,7 +447,7 @@ describe('commands to a running execution, through the gateway', () => {
       ] as const) {
         expect(await run.command(unknown, command, body)).toMatchObject({ http: 404, code: 'not_found' });
       }
-    }, 180_000);
+    }, 300_000);
   });
 
   describe('start options and the past', () => {
@@ -464,7 +464,7 @@ describe('commands to a running execution, through the gateway', () => {
         code: 'validation_failed',
         errors: [{ path: '/start_at' }, { path: '/priority' }],
       });
-    }, 180_000);
+    }, 300_000);
 
     it('shows the state at any past version, and refuses versions that it does not have', async () => {
       const id = await start('chain', { input: { n: 1 } });
@@ -488,7 +488,7 @@ describe('commands to a running execution, through the gateway', () => {
       for (const wrong of ['0', '-1', '1.5', 'x', '']) {
         expect((await api.get(`${path}${wrong}`)).body).toMatchObject({ status: 400, code: 'validation_failed' });
       }
-    }, 180_000);
+    }, 300_000);
 
     it('shows an agent’s progress while it runs, and keeps the last one', async () => {
       const id = await start('chain');
@@ -510,7 +510,7 @@ describe('commands to a running execution, through the gateway', () => {
         progress: 0.75,
         progress_message: 'nearly all',
       });
-    }, 180_000);
+    }, 300_000);
 
     it('fails a step that nobody starts in time, and one whose runner started it goes on', async () => {
       expectStatus(await api.call('PUT', '/api/v1/agents/nobody', { pool: 'empty' }), 201);
@@ -533,7 +533,7 @@ describe('commands to a running execution, through the gateway', () => {
       });
       found.finish(1);
       expect(await run.ended(id)).toMatchObject({ status: 'completed', output: { found: 1, lost: null } });
-    }, 180_000);
+    }, 300_000);
   });
 
   describe('an engine that is killed', () => {
@@ -568,7 +568,7 @@ describe('commands to a running execution, through the gateway', () => {
         describe: 'the third one is stopped',
       });
       expect(outline(await run.events(id), 'ConsensusReached')).toEqual(['ConsensusReached jury']);
-    }, 180_000);
+    }, 300_000);
 
     it('in the middle of an undoing goes on with it, each compensation once and in order', async () => {
       const undo = { compensate: { agent: 'held' } };
@@ -600,7 +600,7 @@ describe('commands to a running execution, through the gateway', () => {
         'StepCompleted two:compensate',
         'StepCompleted one:compensate',
       ]);
-    }, 180_000);
+    }, 300_000);
   });
 
   it('left a log that keeps its promises', async () => {
@@ -634,5 +634,5 @@ describe('commands to a running execution, through the gateway', () => {
       expect(code).toBe(1);
     }
     expect(await verify('everything')).toMatchObject({ code: 1, output: expect.stringContaining('neither the id') });
-  }, 180_000);
+  }, 300_000);
 });

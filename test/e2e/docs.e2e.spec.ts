@@ -238,9 +238,9 @@ describe('what the documents tell a reader to do works:', () => {
 
   beforeAll(async () => {
     platform = await LocalPlatform.start({ BATUTA_RUNNER_ALLOWED_ADDRESSES: '127.0.0.1' });
-  }, 180_000);
+  }, 300_000);
 
-  afterAll(() => platform?.stop(), 180_000);
+  afterAll(() => platform?.stop(), 300_000);
 
   it('every route that they name is one of the API', async () => {
     const answer = await platform.admin().get<{ paths: Record<string, object> }>('/docs-json');
@@ -289,7 +289,7 @@ describe('what the documents tell a reader to do works:', () => {
     } finally {
       session.close();
     }
-  }, 200_000);
+  }, 300_000);
 
   describe.each(withCode.map((document) => [document.path, document] as const))('%s', (path, document) => {
     let session: DocumentSession;
@@ -406,7 +406,7 @@ describe('what the documents tell a reader to do works:', () => {
         // Each mistake throws: a refused request, a command that fails, an answer that differs.
         await expect(Promise.resolve(checks[language]?.(block))).resolves.toBeUndefined();
       },
-      200_000,
+      300_000,
     );
   });
 

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually } from '@batuta/testing';
+import { WebSocket } from 'ws';
 import { expectStatus } from '../support/api.js';
 import type { Answer, Api } from '../support/api.js';
 import { ROOT } from '../support/command.js';
@@ -53,9 +54,9 @@ describe('an Idempotency-Key', () => {
       steps: [{ id: 'a', name: 'A', agent: 'fail', input: { retryable: false } }],
     });
     expectStatus(await api.call('PUT', '/api/v1/agents/served', { pool: 'own-workers' }), 201);
-  }, 180_000);
+  }, 300_000);
 
-  afterAll(() => platform?.stop(), 180_000);
+  afterAll(() => platform?.stop(), 300_000);
 
   /** An execution that waits for a human. */
   const waiting = async (): Promise<string> => {
@@ -197,8 +198,28 @@ describe('an Idempotency-Key', () => {
       const etag = first?.headers.get('etag') ?? there.headers.get('etag');
       expect([there.status, there.headers.get('etag')]).toEqual([200, etag]);
     },
-    180_000,
+    300_000,
   );
+
+  it('in the first message of a WebSocket starts once as well, and the result of a repeat says so', async () => {
+    const resultOf = (input: object): Promise<Record<string, unknown>> =>
+      new Promise((resolve, reject) => {
+        const socket = new WebSocket(`${platform.url.replace('http', 'ws')}/api/v1/orchestrations/ws/execute/fails`, {
+          headers: { authorization: `Bearer ${api.key}` },
+        });
+        socket.once('error', reject);
+        socket.once('open', () => socket.send(JSON.stringify({ input, idempotency_key: 'by-socket' })));
+        socket.on('message', (data: Buffer) => {
+          const message = JSON.parse(data.toString('utf8')) as Record<string, unknown>;
+          if (message['type'] === 'result' || message['type'] === 'error') resolve(message);
+        });
+      });
+    const first = await resultOf({ n: 1 });
+    expect(first).toMatchObject({ type: 'result', status: 'failed' });
+    expect(first).not.toHaveProperty('repeated');
+    expect(await resultOf({ n: 1 })).toEqual({ ...first, repeated: true });
+    expect(await resultOf({ n: 2 })).toMatchObject({ type: 'error', problem: { code: 'idempotency_mismatch' } });
+  }, 300_000);
 
   it('is refused where the answer cannot be given again, and what is made there is where Location says', async () => {
     const path = refused.replace('{pool}', 'own-workers');
@@ -216,5 +237,5 @@ describe('an Idempotency-Key', () => {
     expect(revoked).toMatchObject({ status: 200, body: { revoked_at: expect.any(String) } });
     expect((await api.get(location)).headers.get('etag')).toBe(revoked.headers.get('etag'));
     expect(revoked.headers.get('etag')).not.toBe(made.headers.get('etag'));
-  }, 180_000);
+  }, 300_000);
 });

@@ -70,9 +70,9 @@ describe('the OpenAPI document', () => {
     platform = await LocalPlatform.start();
     api = platform.admin();
     document = expectStatus(await api.get<OpenApi>('/docs-json'), 200);
-  }, 180_000);
+  }, 300_000);
 
-  afterAll(() => platform?.stop(), 180_000);
+  afterAll(() => platform?.stop(), 300_000);
 
   const operations = (): { method: string; path: string; operation: Operation }[] =>
     Object.entries(document.paths).flatMap(([path, item]) =>

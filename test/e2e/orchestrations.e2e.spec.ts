@@ -279,12 +279,12 @@ describe('the examples of docs/orchestrations.md', () => {
     api = cluster.api();
     orchestrations = new Orchestrations(api);
     lab = await Lab.start(cluster);
-  }, 180_000);
+  }, 300_000);
 
   afterAll(async () => {
     await lab?.stop();
     await cluster?.stop();
-  }, 180_000);
+  }, 300_000);
 
   it('are all in the guide, and all have an outcome here', () => {
     const files = readdirSync(FOLDER).map((file) => file.replace('.json', ''));
@@ -324,7 +324,7 @@ describe('the examples of docs/orchestrations.md', () => {
       }
       check(execution, await orchestrations.events(id));
     },
-    90_000,
+    300_000,
   );
 
   it('control is paused, resumed, skipped, cancelled, retried, terminated, forked and undone as the guide says', async () => {
@@ -378,7 +378,7 @@ describe('the examples of docs/orchestrations.md', () => {
       status: 'cancelled',
       compensation: { compensated: ['draft'], not_compensated: [] },
     });
-  }, 180_000);
+  }, 300_000);
 
   it('shows what was spent wherever executions are shown', async () => {
     const listed = await api.get<{
@@ -427,7 +427,7 @@ describe('the examples of docs/orchestrations.md', () => {
       expect(failure).toMatchObject({ code: 'expression_failed' });
       expect(failure?.message).toContain(JSON.stringify(hostile[index]).slice(0, 20));
     }
-  }, 180_000);
+  }, 300_000);
 
   it('answers a waiting start with votes, alternatives and what was undone, as it answers later', async () => {
     for (const name of ['example-consensus-unanimous', 'example-compensation', 'example-cost', 'example-mapping']) {
@@ -436,5 +436,5 @@ describe('the examples of docs/orchestrations.md', () => {
       const { execution_id: id } = expectStatus(waited, 200);
       expect((await api.get(`/api/v1/orchestrations/executions/${id}/result`)).body).toEqual(waited.body);
     }
-  }, 180_000);
+  }, 300_000);
 });

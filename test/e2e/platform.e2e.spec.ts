@@ -64,11 +64,11 @@ describe('the platform, through its gateway', () => {
     api = cluster.api();
     ws = api.url.replace('http', 'ws');
     expectStatus(await api.post(CONFIGS, echo('plain')), 201);
-  }, 180_000);
+  }, 300_000);
 
   afterAll(async () => {
     await cluster?.stop();
-  }, 180_000);
+  }, 300_000);
 
   it('answers a start with ids and the status, and with the result when asked to wait', async () => {
     const started = expectStatus(await api.post<Started>(`${EXECUTE}/plain`, { input: { n: 1 } }), 202);
@@ -101,7 +101,7 @@ describe('the platform, through its gateway', () => {
       const done = expectStatus(await api.post<Started>(`${EXECUTE}/moving?wait=30s`, { input: {} }), 200);
       expect(done.output).toEqual({ round });
     }
-  }, 180_000);
+  }, 300_000);
 
   it('makes one execution of a start that is repeated with its key, and refuses another body', async () => {
     const headers = { 'idempotency-key': 'order-17' };

@@ -56,11 +56,11 @@ describe('a backup', () => {
     for (const config of CONFIGS) {
       expectStatus(await api.post('/api/v1/orchestrations/configs', config), 201);
     }
-  }, 180_000);
+  }, 300_000);
 
   afterAll(async () => {
     await cluster?.stop();
-  }, 180_000);
+  }, 300_000);
 
   const get = async (path: string): Promise<unknown> =>
     expectStatus(await api.get(`/api/v1/orchestrations/executions/${path}`), 200);
@@ -152,5 +152,5 @@ describe('a backup', () => {
     expect(facts.ended).toEqual({ ExecutionCompleted: 7, ExecutionFailed: 1 });
     const again = await startSurely(api, 'quick', 'after-the-restore', {});
     await allHaveStatus(api, [again], 'completed');
-  }, 180_000);
+  }, 300_000);
 });

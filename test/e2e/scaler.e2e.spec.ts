@@ -44,11 +44,11 @@ describe('the autoscaler of a runner pool', () => {
       };
       expectStatus(await api.post('/api/v1/orchestrations/configs', config), 201);
     }
-  }, 180_000);
+  }, 300_000);
 
   afterAll(async () => {
     await cluster?.stop();
-  }, 180_000);
+  }, 300_000);
 
   const ask = async (engine: number): Promise<unknown> => {
     const [trigger] = spec.triggers;
@@ -95,7 +95,7 @@ describe('the autoscaler of a runner pool', () => {
     await cluster.process('step-runner', 0).start();
     await allHaveStatus(api, ids, 'cancelled');
     await demandIs(0, [0]);
-  }, 240_000);
+  }, 300_000);
 
   it('is told clearly what it asked wrongly', async () => {
     const response = await fetch(`${cluster.process('execution').url}/demand?pool=no%20pool`);

@@ -42,12 +42,12 @@ describe('step-runners as processes of their own, wired as a deployment wires th
     expectStatus(await api.post('/api/v1/orchestrations/configs', BACKLOG), 201);
     database = new pg.Client({ connectionString: cluster.stack.databaseUrl });
     await database.connect();
-  }, 180_000);
+  }, 300_000);
 
   afterAll(async () => {
     await database?.end();
     await cluster?.stop();
-  }, 180_000);
+  }, 300_000);
 
   const startBacklog = (name: string, executions: number): Promise<string[]> =>
     Promise.all(Array.from({ length: executions }, (_, index) => startSurely(api, 'backlog', `${name}-${index}`, {})));
@@ -105,7 +105,7 @@ describe('step-runners as processes of their own, wired as a deployment wires th
     expect(two).toBeLessThanOrEqual(2 * SLOTS);
     expect(four).toBeGreaterThan(2 * SLOTS);
     expect(four).toBeLessThanOrEqual(4 * SLOTS);
-  }, 240_000);
+  }, 300_000);
 
   it('lose and double no outcome when some of them are stopped and others killed under a backlog', async () => {
     await runningOnly(4);
@@ -131,7 +131,7 @@ describe('step-runners as processes of their own, wired as a deployment wires th
     await allHaveStatus(api, ids, 'completed');
     const facts = await checkLog(cluster.stack.databaseUrl, ids);
     expect(facts).toEqual({ ended: { ExecutionCompleted: ids.length }, outcomes: total });
-  }, 180_000);
+  }, 300_000);
 
   it('export every metric and label that the dashboards and alerts ask for', async () => {
     await runningOnly(1);

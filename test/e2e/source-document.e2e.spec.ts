@@ -38,9 +38,9 @@ describe('the example of the source document', () => {
     };
     const stored = await api.post('/api/v1/knowledge/documents', document);
     expect([200, 201]).toContain(stored.status);
-  }, 180_000);
+  }, 300_000);
 
-  afterAll(() => cluster?.stop(), 180_000);
+  afterAll(() => cluster?.stop(), 300_000);
 
   /** What a WebSocket hears until it closes; or the status and the body of a refused upgrade. */
   function talk(path: string, first?: unknown): Promise<{ status: number; messages: Record<string, unknown>[] }> {
@@ -100,7 +100,7 @@ describe('the example of the source document', () => {
         'dep_step_3',
       ]);
     },
-    90_000,
+    300_000,
   );
 
   it.each(STRATEGIES)(
@@ -121,7 +121,7 @@ describe('the example of the source document', () => {
       expect(await inputOf(status, 'step_4')).toMatchObject({ dep_step_3: { error: search?.error } });
       expect(status.output?.report).toContain(`Step 1 failed: `);
     },
-    90_000,
+    300_000,
   );
 
   it('is found in lists by offset, with how many there are', async () => {
@@ -164,7 +164,7 @@ describe('the example of the source document', () => {
       200,
     );
     expect(events.at(-1)?.type).toBe('ExecutionCompleted');
-  }, 180_000);
+  }, 300_000);
 
   it('is changed in part by a merge patch, in either form and with either media type', async () => {
     const name = `${EXAMPLE.name} to patch`;

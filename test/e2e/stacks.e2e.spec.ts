@@ -31,9 +31,9 @@ describe('stacks of the bundles that npm start runs', () => {
 
   beforeAll(async () => {
     platform = await LocalPlatform.start();
-  }, 180_000);
+  }, 300_000);
 
-  afterAll(() => platform?.stop(), 180_000);
+  afterAll(() => platform?.stop(), 300_000);
 
   it('name in error_trace source files that exist, and the lines where it happened', async () => {
     const api = platform.admin();
@@ -74,7 +74,7 @@ describe('stacks of the bundles that npm start runs', () => {
       expect(frame.file).toMatch(/\/src\/.*\.ts$/);
       expect([frame, lineAt(frame)]).toEqual([frame, expect.stringMatching(/\S/)]);
     }
-  }, 180_000);
+  }, 300_000);
 
   it('name in the logs of the services source files that exist', async () => {
     const run = JSON.parse(readFileSync(join(platform.dir, 'run.json'), 'utf8')) as { database_url: string };
@@ -112,5 +112,5 @@ describe('stacks of the bundles that npm start runs', () => {
       const file = path.startsWith('file:') ? fileURLToPath(path) : path;
       expect([file, existsSync(file)]).toEqual([file, true]);
     }
-  }, 180_000);
+  }, 300_000);
 });

@@ -263,13 +263,13 @@ describe('what a platform shows of itself', () => {
       }),
       201,
     );
-  }, 180_000);
+  }, 300_000);
 
   afterAll(async () => {
     await called.stop();
     await cluster?.stop();
     await collector?.stop();
-  }, 180_000);
+  }, 300_000);
 
   it('runs an orchestration with a retry, a fallback, a pause, a kill -9 of the engine and a webhook', async () => {
     execution = expectStatus(
@@ -333,7 +333,7 @@ describe('what a platform shows of itself', () => {
       { timeoutMs: 60_000, describe: 'the trace has been exported' },
     );
     spans = collector.trace(execution.trace_id);
-  }, 180_000);
+  }, 300_000);
 
   it('gives one tree: one trace, one root, no orphan', () => {
     const traces = new Set(collector.spans.map((span) => span.traceId));
@@ -428,7 +428,7 @@ describe('what a platform shows of itself', () => {
     expect(failed.status).toBe('failed');
     await command({ retry: {} }, failed.execution_id);
     await eventually(() => command({ compensate: {} }, failed.execution_id), {
-      timeoutMs: 30_000,
+      timeoutMs: 120_000,
       describe: 'the retry has failed, and its undoing goes on',
     });
     others = [delayed.traceId, failed.trace_id];
@@ -462,7 +462,7 @@ describe('what a platform shows of itself', () => {
     expect(wait?.parentSpanId).toBe(undone.find(({ name }) => name === 'step gate')?.spanId);
     const linked = (wait?.links ?? []).map(({ spanId }) => undone.find((span) => span.spanId === spanId)?.name);
     expect(linked).toEqual(['command record_result', 'command wake']);
-  }, 240_000);
+  }, 300_000);
 
   it('exports exactly the spans and attributes that the documentation lists', async () => {
     await exported(() => {
@@ -570,7 +570,7 @@ describe('what a platform shows of itself', () => {
     expect(texts.get('notifications')).toMatch(
       /^batuta_notifications_attempts_total\{channel="webhook",outcome="delivered"\} 1$/m,
     );
-  }, 180_000);
+  }, 300_000);
 
   it('keeps payloads out of logs and traces at every level, and takes another level while it runs', async () => {
     const folder = join(cluster.dir, 'logs');

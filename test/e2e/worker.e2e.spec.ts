@@ -62,7 +62,7 @@ describe('an agent served by a worker of its own', () => {
       },
       stdio: 'ignore',
     });
-  }, 180_000);
+  }, 300_000);
 
   afterAll(async () => {
     if (worker !== undefined && worker.exitCode === null) {
@@ -72,14 +72,14 @@ describe('an agent served by a worker of its own', () => {
       expect((await ended)[0]).toBe(0);
     }
     await cluster?.stop();
-  }, 180_000);
+  }, 300_000);
 
   it('gives its output when both fit their schemas', async () => {
     expect(await run({ text: 'one two  three' })).toMatchObject({
       status: 'completed',
       output: { words: 3, characters: 14 },
     });
-  }, 180_000);
+  }, 300_000);
 
   it('shows its pool with a worker and room for a task, though it sends no beats', async () => {
     const { pools } = expectStatus(
@@ -90,7 +90,7 @@ describe('an agent served by a worker of its own', () => {
     expect(text?.workers).toBe(1);
     expect(text?.slots).toBeGreaterThanOrEqual(1);
     expect(text?.free).toBeGreaterThanOrEqual(1);
-  }, 180_000);
+  }, 300_000);
 
   it('says in a sentence that its credentials are missing, are for another pool, or that no server is there', async () => {
     const say = async (args: readonly string[], env: Record<string, string>): Promise<string> => {
@@ -106,7 +106,7 @@ describe('an agent served by a worker of its own', () => {
     expect(await say([], { NATS_URL: 'nats://127.0.0.1:1' })).toMatch(/cannot be used: .*refused.*--pool text/);
     const other = { NATS_URL: natsUrl, NATS_CREDS: await cluster.workerCredentials('text') };
     expect(await say(['other'], other)).toMatch(/^These credentials do not let a worker serve the pool other: /);
-  }, 180_000);
+  }, 300_000);
 
   it('is not asked about an input that does not fit', async () => {
     const finished = await run({ text: 3 });
@@ -120,7 +120,7 @@ describe('an agent served by a worker of its own', () => {
     const failed = (await events(finished.execution_id)).filter(({ type }) => type === 'StepAttemptFailed');
     expect(failed).toHaveLength(1);
     expect(failed[0]?.data).toMatchObject({ by_engine: true });
-  }, 180_000);
+  }, 300_000);
 
   it('fails after its retries when its outputs do not fit the schema of a new revision', async () => {
     expect(await register({ ...COUNTS, required: ['words', 'characters', 'sentences'] })).toBe(2);
@@ -136,5 +136,5 @@ describe('an agent served by a worker of its own', () => {
     expect(attempts).toHaveLength(2);
     expect(await register(COUNTS)).toBe(3);
     expect(await run({ text: 'one two' })).toMatchObject({ status: 'completed', output: { words: 2 } });
-  }, 180_000);
+  }, 300_000);
 });

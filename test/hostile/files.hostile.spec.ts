@@ -49,11 +49,11 @@ describe("a tenant's agents and the platform's files", () => {
       201,
     );
     mkdirSync(join(dir, 'files', 'mallory'), { recursive: true });
-  }, 120_000);
+  }, 300_000);
 
   afterAll(async () => {
     await platform?.stop();
-  }, 60_000);
+  }, 300_000);
 
   it('reads its own file', async () => {
     writeFileSync(join(dir, 'files', 'mallory', 'own.log'), '2026-01-31T12:00:00Z ERROR boom\n');

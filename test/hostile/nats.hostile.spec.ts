@@ -50,7 +50,7 @@ beforeAll(async () => {
   }
   const file = await writePoolCredentials(nats.accounts, directory, 'text', 60_000);
   connections.set('workers', await connectAs(file));
-}, 60_000);
+}, 300_000);
 
 afterAll(async () => {
   for (const connection of connections.values()) await connection.close();
@@ -214,12 +214,12 @@ describe('a worker with the credentials of its pool', () => {
         logger: createLogger({ service: 'test', level: 'silent' }),
       });
     worker = await enter();
-  }, 120_000);
+  }, 300_000);
 
   afterAll(async () => {
     await worker?.close();
     await platform?.stop();
-  }, 60_000);
+  }, 300_000);
 
   it.each([
     'batuta.config.key.create',
@@ -277,7 +277,7 @@ describe('a worker with the credentials of its pool', () => {
     expect(ended.status).toBe('completed');
     expect(JSON.stringify(ended.output)).not.toContain('forged');
     expect(JSON.stringify(ended.output)).toContain('"output"');
-  }, 90_000);
+  }, 300_000);
 
   it('is out when its credentials are revoked', async () => {
     await revoke();

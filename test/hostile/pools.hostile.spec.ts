@@ -17,11 +17,11 @@ describe("a tenant that wants the answers of another's workers", () => {
     platform = await LocalPlatform.start({ BATUTA_SHARED_POOLS: 'commons' });
     owner = await platform.user('owner', 'admin');
     mallory = await platform.user('mallory', 'admin');
-  }, 120_000);
+  }, 300_000);
 
   afterAll(async () => {
     await platform?.stop();
-  }, 60_000);
+  }, 300_000);
 
   const put = (api: Api, name: string, pool: string) => api.call<Agent>('PUT', `/api/v1/agents/${name}`, { pool });
 

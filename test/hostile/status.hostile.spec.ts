@@ -34,12 +34,12 @@ describe('what status_handler reaches on the machine of a local platform', () =>
     operator = await platform.user('mallory', 'operator');
     const steps = [{ id: 'look', name: 'Look', agent: 'status_handler' }];
     expectStatus(await operator.post(CONFIGS, { name: 'look', strategy: 'sequential', steps }), 201);
-  }, 120_000);
+  }, 300_000);
 
   afterAll(async () => {
     await platform?.stop();
     await new Promise((resolve) => listener.close(resolve));
-  }, 60_000);
+  }, 300_000);
 
   const look = async (url: string): Promise<Ended> =>
     expectStatus(await operator.post<Ended>(`${EXECUTE}/look?wait=60s`, { input: { url } }), 200);
@@ -56,7 +56,7 @@ describe('what status_handler reaches on the machine of a local platform', () =>
       const ended = await look(`${url}/health/ready`);
       expect([service, ended.status, ended.output?.services[0]?.status]).toEqual([service, 'completed', 'up']);
     }
-  }, 120_000);
+  }, 300_000);
 
   it('reaches no other port of loopback: not NATS, not PostgreSQL, not a program of the user', async () => {
     const own = (listener.address() as AddressInfo).port;
@@ -68,5 +68,5 @@ describe('what status_handler reaches on the machine of a local platform', () =>
       }
     }
     expect(connections).toBe(0);
-  }, 120_000);
+  }, 300_000);
 });

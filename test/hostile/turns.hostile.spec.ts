@@ -39,11 +39,11 @@ describe.each([
     expectStatus(await mallory.post(CONFIGS, { name: 'large', strategy: 'parallel', steps: many }), 201);
     const one = [{ id: 'only', name: 'Only', agent: 'echo' }];
     expectStatus(await quiet.post(CONFIGS, { name: 'tiny', strategy: 'sequential', steps: one }), 201);
-  }, 120_000);
+  }, 300_000);
 
   afterAll(async () => {
     await platform?.stop();
-  }, 60_000);
+  }, 300_000);
 
   const get = async (api: Api, id: string): Promise<Execution> =>
     expectStatus(await api.get<Execution>(`${EXECUTIONS}/${id}`), 200);
@@ -92,5 +92,5 @@ describe.each([
       },
       { timeoutMs: 120_000, describe: "the hostile tenant's steps are completed" },
     );
-  }, 240_000);
+  }, 300_000);
 });

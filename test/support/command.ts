@@ -29,7 +29,7 @@ export class SpokenProcess {
     return this.text;
   }
 
-  async says(pattern: RegExp, timeoutMs = 150_000): Promise<void> {
+  async says(pattern: RegExp, timeoutMs = 250_000): Promise<void> {
     await eventually(
       () => {
         if (!pattern.test(this.text)) {

@@ -71,7 +71,7 @@ export class Lab {
             each.stepId === stepId &&
             (attempt === undefined || each.attempt === attempt),
         ) ?? false,
-      { timeoutMs: 20_000, describe: `attempt ${attempt ?? ''} of ${stepId} has come in` },
+      { timeoutMs: 120_000, describe: `attempt ${attempt ?? ''} of ${stepId} has come in` },
     );
   }
 

@@ -6,7 +6,7 @@ import { Api } from './api.js';
 import { BatutaCommand } from './command.js';
 
 /** How long a start may take where a database is made and other suites run beside it. */
-const START_MS = 100_000;
+const START_MS = 250_000;
 
 /** The platform as `npm start` runs it, with a data directory of its own. */
 export class LocalPlatform {

@@ -27,7 +27,7 @@ describe('a free port', () => {
     const child = runFile('libs/local-stack/test/choose-ports.ts');
     children.push(child);
     await eventually(() => child.output().endsWith('\n'), {
-      timeoutMs: 30_000,
+      timeoutMs: 120_000,
       describe: 'the process has chosen',
       pointless: child.ended,
     });

@@ -39,7 +39,7 @@ describe('the watchdog', () => {
 
   it('does not blame a process that was stopped as a whole', async () => {
     const child = watched('5s', 'go', '10000');
-    await eventually(() => child.output().includes('watched'), { timeoutMs: 30_000 });
+    await eventually(() => child.output().includes('watched'), { timeoutMs: 120_000 });
     child.process.kill('SIGSTOP');
     await new Promise((resolve) => setTimeout(resolve, 8_000));
     child.process.kill('SIGCONT');

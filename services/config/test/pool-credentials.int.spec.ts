@@ -186,7 +186,7 @@ describe('credentials of a pool', () => {
       async () => {
         await expect(connectWith(one.file)).rejects.toThrow(/authorization|revoked/i);
       },
-      { timeoutMs: 20_000 },
+      { timeoutMs: 120_000 },
     );
     await kept.flush();
     expect((await revoke(ADMIN, 'text', id)).credentials).toEqual(done.credentials);
@@ -202,7 +202,7 @@ describe('credentials of a pool', () => {
       async () => {
         await expect(connectWith(one.file)).rejects.toThrow(/authorization|revoked/i);
       },
-      { timeoutMs: 20_000 },
+      { timeoutMs: 120_000 },
     );
     await (await connectWith(two.file)).close();
   });

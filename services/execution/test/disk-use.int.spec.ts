@@ -28,7 +28,7 @@ it('is shown by table and stream, and grows with what is stored', async () => {
   expect([...(before?.streams.keys() ?? [])]).toEqual(['STEPS', 'LIFECYCLE']);
   const id = executionId();
   await platform.command(startRequest(id, 'three', { text: randomBytes(200_000).toString('base64') }));
-  await eventually(async () => (await platform.get(id))?.status === 'completed', { timeoutMs: 30_000 });
+  await eventually(async () => (await platform.get(id))?.status === 'completed', { timeoutMs: 120_000 });
   // Within a minute nothing is read anew.
   now = 59_999;
   expect(await reader.current()).toBe(before);

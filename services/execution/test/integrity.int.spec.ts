@@ -40,7 +40,7 @@ afterAll(async () => {
 async function finished(config = 'three'): Promise<string> {
   const id = executionId();
   expect(await platform.command(startRequest(id, config))).toMatchObject({ accepted: {} });
-  await eventually(async () => (await platform.get(id))?.status === 'completed', { timeoutMs: 30_000 });
+  await eventually(async () => (await platform.get(id))?.status === 'completed', { timeoutMs: 120_000 });
   return id;
 }
 
@@ -59,7 +59,7 @@ const anchored = (id: string): Promise<unknown> =>
       const { anchor, head } = await verify(id);
       return anchor.status === 'signed' && anchor.upToVersion === head?.version;
     },
-    { timeoutMs: 30_000 },
+    { timeoutMs: 120_000 },
   );
 
 async function all(which = 'all'): Promise<Difference[]> {
@@ -252,7 +252,7 @@ describe('an exported bundle', () => {
   it('holds without the platform, and no byte of it can be changed', async () => {
     const id = await finished();
     await eventually(async () => (await verify(id)).anchor.upToVersion === (await verify(id)).head?.version, {
-      timeoutMs: 30_000,
+      timeoutMs: 120_000,
     });
     const lines: string[] = [];
     for (let fromVersion = 1; fromVersion > 0;) {

@@ -73,12 +73,12 @@ describe('a step whose task no worker has taken', () => {
         expect(Math.abs(Date.now() - (first?.sinceAt ?? 0))).toBeLessThan(60_000);
         expect(second).toBeUndefined();
       },
-      { timeoutMs: 20_000 },
+      { timeoutMs: 120_000 },
     );
     await ensurePoolConsumers(platform.connection, 'default', { ackWaitMs: 60_000 });
     beat(8);
     await eventually(async () => expect((await queuedOf(id))[0]).toMatchObject({ workers: 1, slots: 8, backlog: 1 }), {
-      timeoutMs: 20_000,
+      timeoutMs: 120_000,
     });
     expect(await pool('default')).toEqual({ pool: 'default', workers: 1, slots: 8, free: 8, backlog: 1, taken: 0 });
     expect(
@@ -89,7 +89,7 @@ describe('a step whose task no worker has taken', () => {
 
     const events = (await platform.events(id)).length;
     expect(await take()).toMatchObject({ executionId: id, stepId: 'a' });
-    await eventually(async () => expect((await queuedOf(id))[0]).toBeUndefined(), { timeoutMs: 20_000 });
+    await eventually(async () => expect((await queuedOf(id))[0]).toBeUndefined(), { timeoutMs: 120_000 });
     expect((await platform.get(id))?.steps[0]?.status).toBe('running');
     expect(await pool('default')).toMatchObject({ backlog: 0, taken: 1 });
     // Nothing of this is in the log.
@@ -98,15 +98,15 @@ describe('a step whose task no worker has taken', () => {
 
   it('is not one that a worker holds by direct dispatch, wherever its task lies', async () => {
     const id = await start('three');
-    await eventually(async () => expect((await queuedOf(id))[0]).toBeDefined(), { timeoutMs: 20_000 });
+    await eventually(async () => expect((await queuedOf(id))[0]).toBeDefined(), { timeoutMs: 120_000 });
     beat(8, [`${id}/a/1`]);
-    await eventually(async () => expect((await queuedOf(id))[0]).toBeUndefined(), { timeoutMs: 20_000 });
+    await eventually(async () => expect((await queuedOf(id))[0]).toBeUndefined(), { timeoutMs: 120_000 });
     expect(await pool('default')).toMatchObject({ workers: 1, slots: 8, free: 7 });
   });
 
   it('is told neither of an execution as it was, nor with a result', async () => {
     const id = await start('three');
-    await eventually(async () => expect((await queuedOf(id))[0]).toBeDefined(), { timeoutMs: 20_000 });
+    await eventually(async () => expect((await queuedOf(id))[0]).toBeDefined(), { timeoutMs: 120_000 });
     for (const more of [{ atVersion: 2 }, { payloads: 'result' }]) {
       const reply = await platform.control.request<{ execution: { steps: object[] } }>(subjects.query.get, {
         tenantId: TENANT,

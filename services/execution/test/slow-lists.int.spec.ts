@@ -58,7 +58,7 @@ it('lists that are slow hold up nobody who asks for one execution, and PostgreSQ
     expect(ended).toBe(0);
     await Promise.all(lists);
     // The lock is still held.
-    await eventually(async () => expect(await active()).toBe(0), { timeoutMs: 30_000 });
+    await eventually(async () => expect(await active()).toBe(0), { timeoutMs: 120_000 });
   } finally {
     await holder.query('ROLLBACK');
     await holder.end();

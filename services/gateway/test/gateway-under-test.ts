@@ -56,8 +56,9 @@ export async function startGatewayOn(
   const settings = loadGatewaySettings({
     BATUTA_GATEWAY_HTTP_PORT: '0',
     BATUTA_GATEWAY_COMPARE_EVERY: '100ms',
-    BATUTA_GATEWAY_QUERY_TIMEOUT: '2s',
-    BATUTA_GATEWAY_COMMAND_DEADLINE: '3s',
+    // What a busy machine answers late is an answer.
+    BATUTA_GATEWAY_QUERY_TIMEOUT: '10s',
+    BATUTA_GATEWAY_COMMAND_DEADLINE: '15s',
     NATS_URL: nats.url,
     ...env,
   });

@@ -90,7 +90,7 @@ describe('agents that ask the platform', () => {
         { error: 'no answer within 3000 ms' },
         {},
       ]);
-    }, 120_000);
+    }, 300_000);
 
     it('takes a service for up whatever it says', async () => {
       const output = await run('status_handler', { url: `${url}/loud` });
