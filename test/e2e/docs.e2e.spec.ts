@@ -3,7 +3,8 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { parse, parseAllDocuments } from 'yaml';
-import { ROOT } from '../support/command.js';
+import type { Api } from '../support/api.js';
+import { BatutaCommand, ROOT } from '../support/command.js';
 import { DocumentSession } from '../support/document-session.js';
 import type { Outcome } from '../support/document-session.js';
 import { Document, commandsOf, differences, shellMistake } from '../support/documents.js';
@@ -275,20 +276,15 @@ describe('what the documents tell a reader to do works:', () => {
 
   /** Who leaves a config of a name behind. */
   const madeBy = new Map<string, string[]>();
-  const makes = async (who: string, session: DocumentSession): Promise<void> => {
-    for (const name of await session.configNames())
+  const makes = async (who: string, api: Api): Promise<void> => {
+    for await (const { name } of api.client.configs.list())
       if (!name.startsWith(STEP_CONFIG)) madeBy.set(name, [...(madeBy.get(name) ?? []), who]);
   };
 
   it('the demo, which most of them come after', async () => {
-    const session = await DocumentSession.open(platform, 'demo');
-    try {
-      const { output, failures } = await session.run('npm run -s demo', 1);
-      expect([failures, output]).toEqual([[], expect.stringContaining('● execution completed')]);
-      await makes('the demo', session);
-    } finally {
-      session.close();
-    }
+    const demo = new BatutaCommand(['demo'], platform.dir);
+    expect([await demo.exited(), demo.output]).toEqual([0, expect.stringContaining('● execution completed')]);
+    await makes('the demo', platform.admin());
   }, 300_000);
 
   describe.each(withCode.map((document) => [document.path, document] as const))('%s', (path, document) => {
@@ -309,7 +305,7 @@ describe('what the documents tell a reader to do works:', () => {
 
     afterAll(async () => {
       if (session === undefined) return;
-      await makes(path, session);
+      await makes(path, session.admin);
       session.close();
     });
 

@@ -106,7 +106,9 @@ describe('stacks of the bundles that npm start runs', () => {
       expect([frame, lineAt(frame)]).toEqual([frame, expect.stringMatching(/\S/)]);
     }
     // Of what others wrote as well.
-    const all = stacks.flatMap((stack) => [...stack.matchAll(/\(?((?:file:\/\/)?\/[^\s():]+):\d+:\d+\)?$/gm)]);
+    const all = stacks.flatMap((stack) => [
+      ...stack.matchAll(/(?:\(| )((?:file:\/\/)?\/[^\s():]+):\d+(?::\d+)?\)?$/gm),
+    ]);
     expect(all.length).toBeGreaterThan(frames.length);
     for (const [, path = ''] of all) {
       const file = path.startsWith('file:') ? fileURLToPath(path) : path;

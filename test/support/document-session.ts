@@ -43,7 +43,7 @@ export class DocumentSession {
     private readonly home: string,
     private readonly bash: ChildProcess,
     /** The admin of its tenant. */
-    private readonly admin: Api,
+    readonly admin: Api,
   ) {
     if (bash.stdout !== null) createInterface({ input: bash.stdout }).on('line', () => this.waiting?.());
     bash.once('close', () => this.waiting?.());
@@ -150,13 +150,6 @@ export class DocumentSession {
         return { status: Number(status), request: request.join(' ') };
       }),
     };
-  }
-
-  /** Names of the configs that there are now. */
-  async configNames(): Promise<string[]> {
-    const names: string[] = [];
-    for await (const { name } of this.admin.client.configs.list()) names.push(name);
-    return names;
   }
 
   close(): void {

@@ -8,6 +8,7 @@ const requiresTls = (url: string, env: Record<string, string> = {}): boolean | u
   emailOptions(
     loadNotificationsSettings({
       DATABASE_URL: 'postgres://localhost/x',
+      NATS_URL: 'nats://localhost',
       BATUTA_NOTIFICATIONS_SMTP_URL: url,
       BATUTA_NOTIFICATIONS_SMTP_FROM: 'batuta@example.org',
       ...env,
