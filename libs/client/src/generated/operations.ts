@@ -59,6 +59,7 @@ import type {
   PoolList,
   Readiness,
   ReasonBody,
+  RedrivenDelivery,
   RetentionPolicies,
   RetentionPolicy,
   RetentionPolicyBody,
@@ -330,11 +331,17 @@ export const OPERATIONS = {
     headers: [],
     items: 'credentials',
   },
+  'pools.getCredentials': {
+    method: 'GET',
+    path: '/api/v1/pools/{pool}/credentials/{id}',
+    query: [],
+    headers: ['If-None-Match'],
+  },
   'pools.revokeCredentials': {
     method: 'DELETE',
     path: '/api/v1/pools/{pool}/credentials/{id}',
     query: [],
-    headers: [],
+    headers: ['If-Match', 'If-None-Match'],
   },
   'knowledge.put': {
     method: 'POST',
@@ -988,6 +995,18 @@ export interface PoolsListCredentialsOptions extends CallOptions {
   cursor?: string | undefined;
 }
 
+export interface PoolsGetCredentialsOptions extends CallOptions {
+  /** ETags that you have seen, or `*`: answered with 304 and without a body while one is that of now. */
+  ifNoneMatch?: string | undefined;
+}
+
+export interface PoolsRevokeCredentialsOptions extends CallOptions {
+  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  ifMatch?: string | undefined;
+  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  ifNoneMatch?: string | undefined;
+}
+
 export class PoolsOperations {
   constructor(protected readonly caller: Caller) {}
 
@@ -1009,8 +1028,13 @@ export class PoolsOperations {
     });
   }
 
+  /** Get NATS credentials of a pool, without the file */
+  getCredentials(pool: string, id: string, options?: PoolsGetCredentialsOptions): Answer<PoolCredentials> {
+    return this.caller.call<PoolCredentials>('pools.getCredentials', { path: { pool, id }, options });
+  }
+
   /** Revoke NATS credentials of a pool */
-  revokeCredentials(pool: string, id: string, options?: CallOptions): Answer<PoolCredentials> {
+  revokeCredentials(pool: string, id: string, options?: PoolsRevokeCredentialsOptions): Answer<PoolCredentials> {
     return this.caller.call<PoolCredentials>('pools.revokeCredentials', { path: { pool, id }, options });
   }
 }
@@ -1368,8 +1392,8 @@ export class CallbacksOperations {
   }
 
   /** Try a dead letter again */
-  redrive(id: string, options?: CallbacksRedriveOptions): Answer<CallbackDelivery> {
-    return this.caller.call<CallbackDelivery>('callbacks.redrive', { path: { id }, options });
+  redrive(id: string, options?: CallbacksRedriveOptions): Answer<RedrivenDelivery> {
+    return this.caller.call<RedrivenDelivery>('callbacks.redrive', { path: { id }, options });
   }
 
   /** A new signing secret for the short form `callback_url` */
