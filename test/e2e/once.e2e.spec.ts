@@ -53,6 +53,11 @@ describe('an Idempotency-Key', () => {
       strategy: 'sequential',
       steps: [{ id: 'a', name: 'A', agent: 'fail', input: { retryable: false } }],
     });
+    await run.save({
+      name: 'signalled',
+      strategy: 'sequential',
+      steps: [{ id: 'w', name: 'W', signal: { name: 'go' } }],
+    });
     expectStatus(await api.call('PUT', '/api/v1/agents/served', { pool: 'own-workers' }), 201);
   }, 300_000);
 
@@ -105,6 +110,10 @@ describe('an Idempotency-Key', () => {
     [`${BASE}/executions/{id}/steps/{step_id}/skip`]: command('steps/asked/skip', waiting),
     [`${BASE}/executions/{id}/steps/{step_id}/approve`]: command('steps/asked/approve', waiting, decided),
     [`${BASE}/executions/{id}/steps/{step_id}/reject`]: command('steps/asked/reject', waiting, decided),
+    [`${BASE}/executions/{id}/signals/{name}`]: command('signals/go', () => run.start('signalled'), {
+      body: { payload: 1 },
+      other: { payload: 2 },
+    }),
     [`${BASE}/executions/{id}/fork`]: command('fork', waiting, {
       body: { from_step_id: 'before' },
       other: { from_step_id: 'before', input: { another: true } },
