@@ -43,6 +43,13 @@ const agents = {
     const [best] = candidates.toSorted((one, other) => other.output.quality - one.output.quality);
     return { winner: best?.step_id ?? null };
   },
+  // For `npm run conformance`; docs/worker-protocol.md says what it does.
+  conformance: async ({ do: what, value = null, code, message, retryable, ms }) => {
+    if (what === 'fail') throw Object.assign(new Error(message), { code, retryable });
+    if (what === 'throw') throw new Error('An error without a code.');
+    if (what === 'wait') await pause(ms);
+    return value;
+  },
 };
 
 /** Sends a request until it is answered: the engine knows repeats, and its answer means that the result is committed. */
@@ -60,6 +67,14 @@ async function answered(subject, payload) {
 async function serve(message) {
   // Keeps the task ours while it runs; after ack_wait (2 s) without it, another worker gets it.
   const lease = setInterval(() => message.working(), 700);
+  let task;
+  try {
+    task = message.json();
+  } catch {
+    // No delivery of it will ever be a task.
+    clearInterval(lease);
+    return message.term();
+  }
   try {
     const {
       executionId,
@@ -73,12 +88,14 @@ async function serve(message) {
       input,
       timeoutMs,
       token,
-    } = message.json();
+    } = task;
     // The token proves that the task was given to us: the engine refuses reports without it.
     const id = { executionId, stepId, attempt, token };
     if (checkFirst || dispatch > 1 || message.info.deliveryCount > 1) {
-      const { wanted } = await answered(`batuta.execution.${partition}.check`, id);
+      const { wanted, held } = await answered(`batuta.execution.${partition}.check`, id);
       if (!wanted) return message.ack();
+      // Another worker has it: asked about again in a second, as that one may be lost.
+      if (held) return message.nak(1_000);
     }
     // The step has schedule_to_start_ms or heartbeat_ms: the engine waits for this sign of life.
     if (reportStart) await answered(`batuta.execution.${partition}.heartbeat`, id);

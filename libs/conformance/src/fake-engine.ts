@@ -49,9 +49,11 @@ export class FakeEngine {
     readonly manager: JetStreamManager,
   ) {}
 
-  static async start(url: string, pools: readonly string[] = ['default']): Promise<FakeEngine> {
+  /** @param pools whose consumers it makes, as their workers do. */
+  static async start(url: string, pools: readonly string[] = ['default'], credentials?: string): Promise<FakeEngine> {
     const nc = await connectNats({
       url,
+      credentials,
       name: 'fake-engine',
       logger: SILENT,
     });

@@ -160,19 +160,6 @@ export const FAILURE_CODES = {
   budgetTooSmall: 'budget_too_small',
 } as const;
 
-/** Agents that every step-runner of the pool `default` serves. */
-export const BUILT_IN_AGENTS = [
-  'status_handler',
-  'log_analyzer',
-  'rag_handler',
-  'synthesizer',
-  'http',
-  'echo',
-  'delay',
-  'fail',
-  'ask_model',
-] as const;
-export type BuiltInAgent = (typeof BUILT_IN_AGENTS)[number];
 export const DEFAULT_POOL = 'default';
 /** Tenant that the first start makes; its admins may make other tenants. */
 export const DEFAULT_TENANT = 'default';

@@ -1,3 +1,5 @@
+export { BUILT_IN_AGENT_DESCRIPTIONS, BUILT_IN_AGENTS } from './built-in-agents.js';
+export type { AgentDescription, BuiltInAgent } from './built-in-agents.js';
 export type {
   JsonObject,
   JsonValue,
@@ -30,7 +32,6 @@ export {
   REFUSALS,
   REFUSAL_CODES,
   FAILURE_CODES,
-  BUILT_IN_AGENTS,
   DEFAULT_POOL,
   DEFAULT_TENANT,
   DEFAULT_INPUTS,
@@ -39,16 +40,7 @@ export {
   STEP_STATUSES,
   ROLES,
 } from './codes.js';
-export type {
-  MistakeCode,
-  RefusalCode,
-  RefusalMeaning,
-  BuiltInAgent,
-  Strategy,
-  ExecutionStatus,
-  StepStatus,
-  Role,
-} from './codes.js';
+export type { MistakeCode, RefusalCode, RefusalMeaning, Strategy, ExecutionStatus, StepStatus, Role } from './codes.js';
 export type {
   Approval,
   Wait,

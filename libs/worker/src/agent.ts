@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from '@batuta/contracts';
+import type { JsonSchema } from './json-schema.js';
 import type { Logger } from './logger.js';
 
 /** What an agent knows about the attempt it makes. */
@@ -25,6 +26,11 @@ export interface AgentContext {
 export interface Agent<in Context extends AgentContext = AgentContext> {
   readonly name: string;
   readonly version: string;
+  /** What it is for, for people. */
+  readonly description?: string;
+  /** JSON Schemas of its data. */
+  readonly input?: JsonSchema;
+  readonly output?: JsonSchema;
   /** Returns the output or a promise of it. Throws `RetryableError` or `TerminalError`; anything else counts as retryable with the code `agent_error`. */
   run(input: JsonValue, context: Context): unknown;
 }

@@ -1,5 +1,9 @@
 export { RetryableError, TerminalError } from './agent.js';
 export type { Agent, AgentContext } from './agent.js';
+export { invalidInput } from './check-input.js';
+export { defineAgent } from './define-agent.js';
+export type { AgentDefinition, Handler } from './define-agent.js';
+export type { JsonOf, JsonSchema } from './json-schema.js';
 export { jsonLogger } from './logger.js';
 export type { Logger } from './logger.js';
 export type {
@@ -11,6 +15,9 @@ export type {
   ResolvedInput,
   UsedSecrets,
 } from './platform.js';
+export type { Platform } from './register-agents.js';
 export { Runner } from './runner.js';
 export type { RunnerOptions } from './runner.js';
 export { spentOf } from './spent.js';
+export { Worker } from './worker.js';
+export type { WorkerOptions } from './worker.js';

@@ -1,3 +1,5 @@
+export { builtInAgents } from './agents/built-in.js';
+export type { BuiltInAgentOptions, BuiltInAgents } from './agents/built-in.js';
 export { StepRunnerModule } from './app.module.js';
 export { loadStepRunnerSettings } from './settings.js';
 export type { StepRunnerSettings } from './settings.js';

@@ -1,6 +1,15 @@
-import { BUILT_IN_AGENTS, DEFAULT_POOL, etagOf, preconditionRefusal, TOKEN, roleOf, subjects } from '@batuta/contracts';
+import {
+  BUILT_IN_AGENT_DESCRIPTIONS,
+  DEFAULT_POOL,
+  etagOf,
+  preconditionRefusal,
+  TOKEN,
+  roleOf,
+  subjects,
+} from '@batuta/contracts';
 import type {
   Agent,
+  AgentDescription,
   AgentReply,
   JsonObject,
   JsonValue,
@@ -24,7 +33,9 @@ import { anyJson, isRecord, object, text, token, withoutNulls } from '../json/sh
 import { AgentEntity } from './agent.entity.js';
 import { PoolClaims } from './pool-claims.js';
 
-const BUILT_IN: ReadonlySet<string> = new Set(BUILT_IN_AGENTS);
+const BUILT_IN: ReadonlyMap<string, AgentDescription> = new Map(
+  BUILT_IN_AGENT_DESCRIPTIONS.map((agent) => [agent.name, agent]),
+);
 const MAX_SCHEMA_BYTES = 128 * 1024;
 const MAX_AGENTS = 1000;
 /** Changes that others may make while one patch is applied. */
@@ -127,7 +138,8 @@ export class AgentRegistry {
 
   async get(tenantId: string, name: unknown): Promise<AgentReply> {
     const agent = findable(name, 64);
-    if (agent !== undefined && BUILT_IN.has(agent)) return replyOf(builtIn(agent, tenantId));
+    const described = agent === undefined ? undefined : BUILT_IN.get(agent);
+    if (described !== undefined) return replyOf(builtIn(described, tenantId));
     const found =
       agent === undefined ? null : await this.#dataSource.manager.findOneBy(AgentEntity, { tenantId, name: agent });
     return found === null ? refuse('not_found', 'There is no such agent.') : replyOf(toAgent(found));
@@ -142,7 +154,7 @@ export class AgentRegistry {
       // Schemas of a thousand agents would not fit a message; each agent's own answer has them.
       select: { tenantId: true, name: true, pool: true, description: true, revision: true, updatedAt: true },
     });
-    return { agents: [...BUILT_IN_AGENTS.map((name) => builtIn(name, tenantId)), ...own.map(toAgent)] };
+    return { agents: [...BUILT_IN_AGENT_DESCRIPTIONS.map((agent) => builtIn(agent, tenantId)), ...own.map(toAgent)] };
   }
 
   /** Refused while a config that is not deleted uses the agent. */
@@ -292,8 +304,9 @@ const tagged = (agent: AgentEntity): { etag: string; version: number } => {
 
 const replyOf = (agent: Agent): AgentReply => ({ agent, etag: etagOf(agent, agent.revision) });
 
-function builtIn(name: string, tenantId: string): Agent {
-  return { name, pool: DEFAULT_POOL, description: '', builtIn: true, revision: 1, updatedAt: 0, tenantId };
+/** The runner itself holds inputs against the schemas of these, and the engine does not. */
+function builtIn(agent: AgentDescription, tenantId: string): Agent {
+  return { ...agent, pool: DEFAULT_POOL, builtIn: true, revision: 1, updatedAt: 0, tenantId };
 }
 
 function toAgent(agent: AgentEntity): Agent {

@@ -8,11 +8,10 @@ import type { ModelAnswer, ModelRequest, ModelTool } from '../models/model-port.
 import { contextTokens, costOf, pricesOf } from '../models/prices.js';
 import type { TokenPrices } from '../models/prices.js';
 import { providerModel } from '../models/provider-models.js';
-import { RetryableError, TerminalError } from '@batuta/worker';
+import { defineAgent, RetryableError, TerminalError } from '@batuta/worker';
 import type { Agent, PlatformContext } from '@batuta/worker';
-import { messagesOf, toolChoiceOf, toolsOf } from './model-input.js';
+import { askModelInput, messagesOf, toolChoiceOf, toolsOf } from './model-input.js';
 import type { NamedTool } from './model-input.js';
-import { Parameters, wrong } from './parameters.js';
 import { ask, refusalError } from './rag-handler.js';
 
 const SCHEMA_CHECK_MS = 2_000;
@@ -28,36 +27,55 @@ export interface AskModelOptions {
   readonly sandbox: Sandbox;
 }
 
-/** Asks one of the tenant's models once. What the model wants called is in the output; nothing is called here. */
+const output = {
+  type: 'object',
+  required: ['text', 'finish_reason', 'model', 'price'],
+  properties: {
+    text: { type: 'string', description: 'the answer' },
+    output: { description: 'the answer as JSON, when `output_schema` is given' },
+    problem: { type: 'string', description: 'why the answer does not fit `output_schema`' },
+    tool_calls: {
+      type: 'array',
+      items: { type: 'object' },
+      description:
+        'what the model wants called: `id`, `name`, `input`, and `problem` when the tool is not there or its input does not fit',
+    },
+    finish_reason: { type: 'string', description: 'why the answer ended' },
+    model: {
+      type: 'object',
+      description: '`name`, `provider`, the `id` that answered, and the `revision` of the model',
+    },
+    price: { description: 'by which price the call was settled; null without one' },
+  },
+} as const;
+
 export function askModelAgent({ control, client, sandbox }: AskModelOptions): Agent<PlatformContext> {
-  return {
-    name: 'ask_model',
-    version: '1',
-    async run(input, context) {
-      const parameters = new Parameters(input);
-      const name = parameters.text('model', { maxLength: 64 });
-      if (name === undefined) throw wrong('model', 'is missing: it names one of your models');
+  return defineAgent(
+    'ask_model',
+    {
+      description: "Asks one of the tenant's models once. What the model wants called is in the output; nothing is called.",
+      input: askModelInput,
+      output,
+    },
+    async (parameters, context: PlatformContext) => {
+      const { model: name, output_schema: outputSchema, on_invalid: reports = 'fail' } = parameters;
       const messages = messagesOf(parameters);
-      const outputSchema = parameters.object('output_schema');
-      const reports = parameters.text('on_invalid', { maxLength: 10 }) ?? 'fail';
-      if (reports !== 'fail' && reports !== 'report') throw wrong('on_invalid', 'must be "fail" or "report"');
       const named = toolsOf(parameters);
       const [model, tools] = await Promise.all([
         modelOf(control, name, context),
         Promise.all(named.map((tool) => toolOf(control, tool, context))),
       ]);
-      const most =
-        parameters.number('max_output_tokens', { min: 1, max: 100_000_000, whole: true }) ?? model.maxOutputTokens;
+      const most = parameters.max_output_tokens ?? model.maxOutputTokens;
       const request = {
         messages,
         tools,
         toolChoice: toolChoiceOf(parameters, named),
         outputSchema,
-        temperature: parameters.number('temperature', { min: 0, max: 2 }) ?? model.temperature,
+        temperature: parameters.temperature ?? model.temperature,
         signal: context.signal,
       };
       const prices = pricesOf(model);
-      const maxOutputTokens = withinLimits(model, prices, estimate(request), most, parameters.object('budget'));
+      const maxOutputTokens = withinLimits(model, prices, estimate(request), most, parameters.budget);
       const apiKey = await keyOf(model, context);
       const answer = await asked(model, apiKey, { ...request, maxOutputTokens }, client, context);
       const spent = spentOn(answer, prices);
@@ -85,7 +103,7 @@ export function askModelAgent({ control, client, sandbox }: AskModelOptions): Ag
         ...spent,
       };
     },
-  };
+  );
 }
 
 async function asked(

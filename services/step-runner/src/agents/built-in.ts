@@ -1,4 +1,3 @@
-import type { BuiltInAgent } from '@batuta/contracts';
 import type { ControlClient } from '@batuta/messaging';
 import { addressPolicy, GuardedClient, HostNames } from '@batuta/outbound-http';
 import type { Sandbox } from '@batuta/sandbox';
@@ -42,19 +41,19 @@ export function builtInAgents(options: BuiltInAgentOptions): BuiltInAgents {
   const { resolve } = new HostNames({ servers: options.dnsServers, timeoutMs: options.dnsTimeoutMs });
   const http = new GuardedClient(addressPolicy(allowedAddresses), resolve);
   const status = new GuardedClient(addressPolicy([...allowedAddresses, ...statusAddresses]), resolve);
-  const agents: Record<BuiltInAgent, Agent<PlatformContext>> = {
-    status_handler: statusHandlerAgent(status, control),
-    log_analyzer: logAnalyzerAgent(logDirectories),
-    rag_handler: ragHandlerAgent(control),
-    synthesizer: synthesizerAgent(sandbox),
-    http: httpAgent(http),
-    echo: echoAgent,
-    delay: delayAgent,
-    fail: failAgent,
-    ask_model: askModelAgent({ control, client: http, sandbox }),
-  };
   return {
-    agents: Object.values(agents),
+    // `npm run agents` writes down what they say of themselves, for everybody else.
+    agents: [
+      statusHandlerAgent(status, control),
+      logAnalyzerAgent(logDirectories),
+      ragHandlerAgent(control),
+      synthesizerAgent(sandbox),
+      httpAgent(http),
+      echoAgent,
+      delayAgent,
+      failAgent,
+      askModelAgent({ control, client: http, sandbox }),
+    ],
     async close() {
       await Promise.all([http.close(), status.close()]);
     },

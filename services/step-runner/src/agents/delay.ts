@@ -1,26 +1,32 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Agent } from '@batuta/worker';
-import { Parameters } from './parameters.js';
+import { defineAgent } from '@batuta/worker';
 
-/**
- * Waits `ms` milliseconds (default 1,000, at most a day) and returns its input; stops waiting when it is aborted. With
- * `heartbeat_every_ms` it says that often how much of the time has passed.
- */
-export const delayAgent: Agent = {
-  name: 'delay',
-  version: '1',
-  async run(input, context) {
-    const { signal } = context;
-    const parameters = new Parameters(input);
-    const ms = parameters.number('ms', { min: 0, max: 86_400_000 }) ?? 1_000;
-    const every = parameters.number('heartbeat_every_ms', { min: 10, max: 86_400_000 });
+const LONGEST_MS = 86_400_000;
+
+export const delayAgent = defineAgent(
+  'delay',
+  {
+    description: 'Waits, and returns its input. For tests.',
+    input: {
+      properties: {
+        ms: { type: 'number', minimum: 0, maximum: LONGEST_MS, default: 1_000, description: 'milliseconds' },
+        heartbeat_every_ms: {
+          type: 'number',
+          minimum: 10,
+          maximum: LONGEST_MS,
+          description: 'milliseconds between reports of progress; without it there are none',
+        },
+      },
+    },
+  },
+  async ({ ms = 1_000, heartbeat_every_ms: every }, { signal, heartbeat }, whole) => {
     const start = performance.now();
     for (let left = ms; left > 0 && every !== undefined && every < left; left = start + ms - performance.now()) {
       await delay(every, undefined, { signal });
       const passed = Math.min(ms, Math.round(performance.now() - start));
-      context.heartbeat(passed / ms, `${passed} of ${ms} ms`);
+      heartbeat(passed / ms, `${passed} of ${ms} ms`);
     }
     await delay(Math.max(0, start + ms - performance.now()), undefined, { signal });
-    return input;
+    return whole;
   },
-};
+);

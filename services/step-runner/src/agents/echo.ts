@@ -1,8 +1,7 @@
-import type { Agent } from '@batuta/worker';
+import { defineAgent } from '@batuta/worker';
 
-/** Returns its input. */
-export const echoAgent: Agent = {
-  name: 'echo',
-  version: '1',
-  run: (input) => input,
-};
+export const echoAgent = defineAgent(
+  'echo',
+  { description: 'Returns its input. For tests.' },
+  (_input, _context, whole) => whole,
+);

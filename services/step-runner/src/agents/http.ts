@@ -8,10 +8,9 @@ import {
   UnreadableAnswerError,
 } from '@batuta/outbound-http';
 import type { CallAnswer, CallOptions, GuardedClient } from '@batuta/outbound-http';
-import { RetryableError, TerminalError } from '@batuta/worker';
-import type { Agent, PlatformContext } from '@batuta/worker';
+import { defineAgent, invalidInput, RetryableError, TerminalError } from '@batuta/worker';
+import type { Agent, JsonOf, PlatformContext } from '@batuta/worker';
 import { answerBody } from './answer-body.js';
-import { Parameters, wrong } from './parameters.js';
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 const DEFAULT_MAX_BYTES = 256 * 1024;
@@ -19,16 +18,71 @@ const LARGEST_MAX_BYTES = 900 * 1024;
 /** Answers after which the same call may succeed later. */
 const RETRYABLE_STATUS = new Set([408, 425, 429, 500, 502, 503, 504]);
 
-/** Makes one HTTP call; fails when the answer's code is not an expected one. */
+const DEFAULT_MAX_REDIRECTS = 5;
+
+const input = {
+  type: 'object',
+  required: ['url'],
+  properties: {
+    url: { type: 'string', maxLength: 8_000, description: 'http or https' },
+    method: { type: 'string', maxLength: 16, default: 'GET', description: METHODS.join(', ') },
+    headers: { type: 'object', description: 'texts by name; what is null is left out' },
+    query: {
+      type: 'object',
+      description: 'what is null is left out. It is added to what the URL has, which stays as it is written',
+    },
+    body: {
+      description:
+        'a text, sent as `text/plain`; anything else, sent as JSON, or as a form where the header `Content-Type` is `application/x-www-form-urlencoded`',
+    },
+    expected_codes: { type: 'array', default: ['2xx'], description: 'such as `[200, "2xx"]`' },
+    max_bytes: {
+      type: 'integer',
+      minimum: 1,
+      maximum: LARGEST_MAX_BYTES,
+      default: DEFAULT_MAX_BYTES,
+      description: 'of the answer',
+    },
+    max_redirects: {
+      type: 'integer',
+      minimum: 0,
+      maximum: 20,
+      default: DEFAULT_MAX_REDIRECTS,
+      description: 'that are followed',
+    },
+  },
+} as const;
+
+type Call = JsonOf<typeof input>;
+
+const output = {
+  type: 'object',
+  properties: {
+    status: { type: 'integer', description: 'of the answer' },
+    url: { type: 'string', description: 'after redirects' },
+    redirects: { type: 'integer' },
+    latency_ms: { type: 'number' },
+    headers: {
+      type: 'object',
+      description:
+        'names in lower case; one that came several times has its values with commas between, and `set-cookie` is a list',
+    },
+    body: { description: 'JSON, text, `{"base64": "…"}` or null' },
+  },
+} as const;
+
 export function httpAgent(client: GuardedClient): Agent<PlatformContext> {
-  return {
-    name: 'http',
-    version: '1',
-    async run(input, context) {
-      const parameters = new Parameters(input);
+  return defineAgent(
+    'http',
+    {
+      description: 'Makes one HTTP call. Fails when the code of the answer is not an expected one.',
+      input,
+      output,
+    },
+    async (parameters, context: PlatformContext) => {
       const url = urlOf(parameters);
-      const method = (parameters.text('method', { maxLength: 16 }) ?? 'GET').toUpperCase();
-      if (!METHODS.includes(method)) throw wrong('method', `must be one of ${METHODS.join(', ')}`);
+      const method = (parameters.method ?? 'GET').toUpperCase();
+      if (!METHODS.includes(method)) throw invalidInput('method', `must be one of ${METHODS.join(', ')}`);
       const expected = expectedCodes(parameters);
       const own = headersOf(parameters);
       const { body, type } = bodyOf(parameters, own);
@@ -45,9 +99,8 @@ export function httpAgent(client: GuardedClient): Agent<PlatformContext> {
           headers,
           body,
           signal: context.signal,
-          maxBytes:
-            parameters.number('max_bytes', { min: 1, max: LARGEST_MAX_BYTES, whole: true }) ?? DEFAULT_MAX_BYTES,
-          maxRedirects: parameters.number('max_redirects', { min: 0, max: 20, whole: true }) ?? 5,
+          maxBytes: parameters.max_bytes ?? DEFAULT_MAX_BYTES,
+          maxRedirects: parameters.max_redirects ?? DEFAULT_MAX_REDIRECTS,
         },
         context,
       );
@@ -73,7 +126,7 @@ export function httpAgent(client: GuardedClient): Agent<PlatformContext> {
         body: content,
       };
     },
-  };
+  );
 }
 
 /** A call whose failures are those of an agent: what the caller got wrong is terminal, what the network did is retryable. */
@@ -147,10 +200,7 @@ function hostOf(url: string): string {
   return URL.canParse(url) ? new URL(url).host : 'the host';
 }
 
-function urlOf(parameters: Parameters): string {
-  const text = parameters.text('url', { maxLength: 8_000 });
-  if (text === undefined) throw wrong('url', 'is missing');
-  const query = parameters.object('query');
+function urlOf({ url: text, query }: Call): string {
   if (query === undefined || !URL.canParse(text)) return text;
   const url = new URL(text);
   const added = searchOf(query, 'query');
@@ -165,28 +215,28 @@ function searchOf(fields: JsonObject, parameter: string): string {
   for (const [name, value] of Object.entries(fields)) {
     for (const one of Array.isArray(value) ? value : [value]) {
       if (one === null) continue;
-      if (typeof one === 'object') throw wrong(parameter, 'must hold texts, numbers, booleans or lists of them');
+      if (typeof one === 'object') throw invalidInput(parameter, 'must hold texts, numbers, booleans or lists of them');
       search.append(name, String(one));
     }
   }
   return search.toString();
 }
 
-function headersOf(parameters: Parameters): Record<string, string> {
+function headersOf(parameters: Call): Record<string, string> {
   const headers: Record<string, string> = {};
-  for (const [given, value] of Object.entries(parameters.object('headers') ?? {})) {
+  for (const [given, value] of Object.entries(parameters.headers ?? {})) {
     if (value === null) continue;
-    if (typeof value === 'object') throw wrong('headers', `has no text for ${given}`);
+    if (typeof value === 'object') throw invalidInput('headers', `has no text for ${given}`);
     const name = given.toLowerCase();
-    if (Object.hasOwn(headers, name)) throw wrong('headers', `has ${name} twice: case does not tell headers apart`);
+    if (Object.hasOwn(headers, name))
+      throw invalidInput('headers', `has ${name} twice: case does not tell headers apart`);
     headers[name] = String(value);
   }
   return headers;
 }
 
 /** What is sent, and its type when the headers name none: a text as it is, a form when the headers say so, else JSON. */
-function bodyOf(parameters: Parameters, headers: Readonly<Record<string, string>>): { body?: string; type?: string } {
-  const body = parameters.raw('body');
+function bodyOf({ body }: Call, headers: Readonly<Record<string, string>>): { body?: string; type?: string } {
   if (body === undefined) return {};
   const given = headers['content-type'];
   if (typeof body === 'string') return { body, ...(given === undefined ? { type: 'text/plain; charset=utf-8' } : {}) };
@@ -196,15 +246,14 @@ function bodyOf(parameters: Parameters, headers: Readonly<Record<string, string>
 
 function formOf(body: JsonValue): JsonObject {
   if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body;
-  throw wrong('body', 'must be an object or a text when it is sent as a form');
+  throw invalidInput('body', 'must be an object or a text when it is sent as a form');
 }
 
-function expectedCodes(parameters: Parameters): (status: number) => boolean {
-  const list = parameters.list('expected_codes');
+function expectedCodes({ expected_codes: list }: Call): (status: number) => boolean {
   if (list === undefined) return (status) => status >= 200 && status < 300;
   const codes = list.map((item) => {
     const text = typeof item === 'number' || typeof item === 'string' ? String(item).toLowerCase() : '';
-    if (!/^[1-5](\d\d|xx)$/.test(text)) throw wrong('expected_codes', 'must hold codes like 200 or "2xx"');
+    if (!/^[1-5](\d\d|xx)$/.test(text)) throw invalidInput('expected_codes', 'must hold codes like 200 or "2xx"');
     return text;
   });
   return (status) => codes.some((code) => code === String(status) || code === `${String(status)[0]}xx`);

@@ -2,32 +2,89 @@ import { LogSummary } from '../logs/log-summary.js';
 import { openLogText } from '../logs/log-chunks.js';
 import { logDirectoriesOf, openLogFile } from '../logs/open-log-file.js';
 import { LONGEST_LINE, readLines } from '../logs/read-lines.js';
-import type { Agent, PlatformContext } from '@batuta/worker';
-import { Parameters, wrong } from './parameters.js';
+import { defineAgent, invalidInput } from '@batuta/worker';
+import type { Agent, AgentContext } from '@batuta/worker';
 
 const LONGEST_TEXT = 8 * 1024 * 1024;
 
-/** Says what is in a log: `lines`, `text` (also named `logs`), or a `file` of the tenant's directories. A file is streamed in constant memory. */
-export function logAnalyzerAgent(directories: readonly string[]): Agent<PlatformContext> {
-  return {
-    name: 'log_analyzer',
-    version: '1',
-    async run(input, context) {
-      const parameters = new Parameters(input);
-      const lines = parameters.list('lines');
-      const file = parameters.text('file', { maxLength: 4_096 });
+const input = {
+  properties: {
+    file: { type: 'string', maxLength: 4_096, description: "a file below one of the tenant's directories" },
+    text: { type: 'string', maxLength: LONGEST_TEXT, description: 'the log itself' },
+    lines: { type: 'array', items: { type: 'string' }, description: 'the log, as a list of texts' },
+    // Without a type: an output of an earlier step may stand under this name.
+    logs: { maxLength: LONGEST_TEXT, description: 'a text: another name of `text`' },
+    last_bytes: {
+      type: 'integer',
+      minimum: 1,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description:
+        'only the end of a file; of a compressed one, of the text in it. A line that begins before it is left out',
+    },
+    max_patterns: { type: 'integer', minimum: 1, maximum: 200, default: 20, description: 'patterns that are shown' },
+    max_errors: {
+      type: 'integer',
+      minimum: 0,
+      maximum: 50,
+      default: 5,
+      description: 'first and last errors that are shown',
+    },
+  },
+} as const;
+
+const output = {
+  type: 'object',
+  properties: {
+    source: { type: 'string', description: 'the file, or `text` or `lines`' },
+    bytes: { type: 'integer', description: 'read of a file' },
+    lines: { type: 'integer', description: 'of the text' },
+    entries: { type: 'integer', description: 'in the lines' },
+    continuation_lines: { type: 'integer', description: 'that belong to the entry before, such as a stack trace' },
+    levels: {
+      type: 'object',
+      description: 'entries of each level: `fatal`, `error`, `warn`, `info`, `debug`, `trace`, `unknown`',
+    },
+    error_rate: { type: 'number', description: 'the share of `fatal` and `error`' },
+    time_range: { type: ['object', 'null'], description: '`from`, `to`, `seconds`; null in a log without times' },
+    rate: {
+      type: ['object', 'null'],
+      description:
+        '`lines_per_minute`, `bucket_seconds`, `buckets` (`from`, `lines`, `errors`), `spikes` (the same, and `times_the_median`). A log of up to three minutes is counted by seconds, a longer one by minutes',
+    },
+    patterns: {
+      type: 'array',
+      items: { type: 'object' },
+      description:
+        '`pattern`, `count`, `share`, `level` (what most of its entries have), `levels` (how many have which), `example`, `first_line`, `last_line`',
+    },
+    pattern_count: { type: 'integer', description: 'all patterns' },
+    lines_in_other_patterns: { type: 'integer', description: 'entries of those that are not shown' },
+    first_errors: { type: 'array', items: { type: 'object' }, description: '`line`, `time`, `level`, `message`' },
+    last_errors: { type: 'array', items: { type: 'object' }, description: 'the same' },
+  },
+} as const;
+
+export function logAnalyzerAgent(directories: readonly string[]): Agent {
+  return defineAgent(
+    'log_analyzer',
+    {
+      description:
+        'Says what is in a log: levels, rates, patterns, first and last errors. Exactly one of `file`, `text` and `lines` is given.',
+      input,
+      output,
+    },
+    async (parameters, context) => {
+      const { lines, file, logs } = parameters;
       const given = lines ?? file;
-      const text =
-        parameters.text('text', { maxLength: LONGEST_TEXT }) ??
-        (given === undefined ? parameters.otherName('logs', { maxLength: LONGEST_TEXT }) : undefined);
+      const text = parameters.text ?? (given === undefined && typeof logs === 'string' ? logs : undefined);
       if ([lines, text, file].filter((source) => source !== undefined).length !== 1) {
-        throw wrong('file', 'or "lines" or "text" must be given, and only one of them');
+        throw invalidInput('file', 'or "lines" or "text" must be given, and only one of them');
       }
       const summary = new LogSummary({
-        maxPatterns: parameters.number('max_patterns', { min: 1, max: 200, whole: true }) ?? 20,
-        maxErrors: parameters.number('max_errors', { min: 0, max: 50, whole: true }) ?? 5,
+        maxPatterns: parameters.max_patterns ?? 20,
+        maxErrors: parameters.max_errors ?? 5,
       });
-      const lastBytes = parameters.number('last_bytes', { min: 1, max: Number.MAX_SAFE_INTEGER, whole: true });
+      const { last_bytes: lastBytes } = parameters;
       if (file !== undefined) {
         const { bytes, path } = await analyzeFile(summary, file, directories, lastBytes, context);
         return { source: path, bytes, ...summary.result() };
@@ -41,7 +98,7 @@ export function logAnalyzerAgent(directories: readonly string[]): Agent<Platform
       }
       return { source: lines === undefined ? 'text' : 'lines', ...summary.result() };
     },
-  };
+  );
 }
 
 /** The lines of a text; the line break at its end begins no further one. */
@@ -59,9 +116,8 @@ function* linesOf(text: string): Generator<string> {
 }
 
 /** The lines of a list's elements, which may hold several each. */
-function* linesOfAll(texts: readonly unknown[]): Generator<string> {
+function* linesOfAll(texts: readonly string[]): Generator<string> {
   for (const text of texts) {
-    if (typeof text !== 'string') throw wrong('lines', 'must be a list of texts');
     if (text === '') yield '';
     else yield* linesOf(text);
   }
@@ -72,7 +128,7 @@ async function analyzeFile(
   name: string,
   directories: readonly string[],
   lastBytes: number | undefined,
-  context: PlatformContext,
+  context: AgentContext,
 ): Promise<{ bytes: number; path: string }> {
   const { handle, path } = await openLogFile(name, logDirectoriesOf(directories, context.tenantId));
   try {

@@ -1,10 +1,52 @@
 import type { JsonObject, JsonValue } from '@batuta/contracts';
 import type { ModelMessage, ToolChoice } from '../models/model-port.js';
-import { wrong } from './parameters.js';
-import type { Parameters } from './parameters.js';
+import { invalidInput } from '@batuta/worker';
+import type { JsonOf } from '@batuta/worker';
 
 const LONGEST_TEXT = 4_000_000;
 const MOST_TOOLS = 64;
+
+export const askModelInput = {
+  type: 'object',
+  required: ['model'],
+  properties: {
+    model: { type: 'string', maxLength: 64, description: 'name of the model' },
+    system: { type: 'string', maxLength: LONGEST_TEXT, description: 'a text' },
+    prompt: { description: 'a text; anything else is sent as JSON' },
+    messages: {
+      type: 'array',
+      description:
+        'instead of `prompt`: `{"role": "system" \\| "user" \\| "assistant" \\| "tool", "content"}`; an assistant\'s may have `tool_calls: [{"id", "name", "input"}]`, and a tool\'s has `tool_call_id` and `name`',
+    },
+    output_schema: {
+      type: 'object',
+      description: 'JSON Schema that the answer has to fit. The provider is told, and the answer is checked',
+    },
+    tools: {
+      type: 'array',
+      maxItems: MOST_TOOLS,
+      description:
+        '`[{"name", "agent", "description", "input_schema"}]`: what may be called. Description and schema of a registered `agent` need not be repeated',
+    },
+    tool_choice: { type: 'string', maxLength: 64, description: '`auto`, `none`, `required`, or the name of a tool' },
+    max_output_tokens: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 100_000_000,
+      description: "of the answer; default: the model's",
+    },
+    temperature: { type: 'number', minimum: 0, maximum: 2, description: "default: the model's" },
+    on_invalid: {
+      enum: ['fail', 'report'],
+      default: 'fail',
+      description:
+        'an answer that does not fit `output_schema`: `fail` (another attempt may answer better) or `report` it as `problem`',
+    },
+    budget: { type: 'object', description: '`tokens` and `cost` that the call may spend at most' },
+  },
+} as const;
+
+type Parameters = JsonOf<typeof askModelInput>;
 
 /** A tool as a config names it: what its agent says of itself may be left out. */
 export interface NamedTool {
@@ -15,24 +57,21 @@ export interface NamedTool {
 }
 
 /** The conversation: `system`, then `messages` or `prompt`. */
-export function messagesOf(parameters: Parameters): ModelMessage[] {
-  const system = parameters.text('system', { maxLength: LONGEST_TEXT });
-  const prompt = parameters.raw('prompt');
-  const listed = parameters.list('messages');
-  if ((prompt === undefined) === (listed === undefined)) {
-    throw wrong('prompt', 'or "messages" has to be there, and not both');
+export function messagesOf({ system, prompt = null, messages: listed }: Parameters): ModelMessage[] {
+  if ((prompt === null) === (listed === undefined)) {
+    throw invalidInput('prompt', 'or "messages" has to be there, and not both');
   }
   const messages: ModelMessage[] = system === undefined || system === '' ? [] : [{ role: 'system', content: system }];
-  if (prompt !== undefined) {
+  if (prompt !== null) {
     messages.push({ role: 'user', content: typeof prompt === 'string' ? prompt : JSON.stringify(prompt) });
   }
   for (const [index, message] of (listed ?? []).entries()) messages.push(messageOf(message, index));
-  if (!messages.some(({ role }) => role !== 'system')) throw wrong('messages', 'has nothing to answer');
+  if (!messages.some(({ role }) => role !== 'system')) throw invalidInput('messages', 'has nothing to answer');
   return messages;
 }
 
 function messageOf(value: JsonValue, index: number): ModelMessage {
-  const no = (expectation: string): Error => wrong('messages', `has an entry ${index} that ${expectation}`);
+  const no = (expectation: string): Error => invalidInput('messages', `has an entry ${index} that ${expectation}`);
   if (!isObject(value)) throw no('is no object');
   const { role, content = '' } = value;
   if (role === 'tool') {
@@ -53,16 +92,14 @@ function messageOf(value: JsonValue, index: number): ModelMessage {
   return { role, content, toolCalls };
 }
 
-export function toolsOf(parameters: Parameters): NamedTool[] {
-  const listed = parameters.list('tools') ?? [];
-  if (listed.length > MOST_TOOLS) throw wrong('tools', `must have at most ${MOST_TOOLS} entries`);
+export function toolsOf({ tools: listed = [] }: Parameters): NamedTool[] {
   const names = new Set<string>();
   return listed.map((tool) => {
     const { name, agent, description, input_schema: inputSchema } = isObject(tool) ? tool : {};
-    if (typeof name !== 'string' || !/^[A-Za-z0-9_-]{1,64}$/.test(name)) throw wrong('tools', 'has one without a name');
-    if (names.has(name)) throw wrong('tools', `names "${name}" twice`);
+    if (typeof name !== 'string' || !/^[A-Za-z0-9_-]{1,64}$/.test(name)) throw invalidInput('tools', 'has one without a name');
+    if (names.has(name)) throw invalidInput('tools', `names "${name}" twice`);
     names.add(name);
-    if (inputSchema !== undefined && !isObject(inputSchema)) throw wrong('tools', `has no schema for "${name}"`);
+    if (inputSchema !== undefined && !isObject(inputSchema)) throw invalidInput('tools', `has no schema for "${name}"`);
     return {
       name,
       agent: typeof agent === 'string' ? agent : undefined,
@@ -72,11 +109,12 @@ export function toolsOf(parameters: Parameters): NamedTool[] {
   });
 }
 
-export function toolChoiceOf(parameters: Parameters, tools: readonly NamedTool[]): ToolChoice | undefined {
-  const choice = parameters.text('tool_choice', { maxLength: 64 });
+export function toolChoiceOf(
+  { tool_choice: choice }: Parameters,
+  tools: readonly NamedTool[]): ToolChoice | undefined {
   if (choice === undefined || choice === 'auto' || choice === 'none' || choice === 'required') return choice;
   if (!tools.some(({ name }) => name === choice)) {
-    throw wrong('tool_choice', 'must be auto, none, required or the name of a tool');
+    throw invalidInput('tool_choice', 'must be auto, none, required or the name of a tool');
   }
   return { tool: choice };
 }

@@ -2,39 +2,65 @@ import { FAILURE_CODES, KNOWLEDGE_LIMITS, subjects } from '@batuta/contracts';
 import type { Passage, Refusal, SearchKnowledgeReply, SearchKnowledgeRequest } from '@batuta/contracts';
 import { UnavailableError } from '@batuta/messaging';
 import type { ControlClient } from '@batuta/messaging';
-import { RetryableError, TerminalError } from '@batuta/worker';
+import { defineAgent, invalidInput, RetryableError, TerminalError } from '@batuta/worker';
 import type { Agent, PlatformContext } from '@batuta/worker';
-import { Parameters, wrong } from './parameters.js';
 
 const LONGEST_TEXT = 4_000;
 
-/** Searches the tenant's knowledge base for `query` (or `question`) and returns the best passages with their sources. */
+const words = { type: 'string', maxLength: KNOWLEDGE_LIMITS.query } as const;
+
+const input = {
+  properties: {
+    query: { ...words, description: 'what to search for, as in a web search' },
+    question: { ...words, description: 'another name of `query`' },
+    limit: {
+      type: 'integer',
+      minimum: 1,
+      maximum: KNOWLEDGE_LIMITS.results,
+      default: KNOWLEDGE_LIMITS.defaultResults,
+      description: 'passages at most',
+    },
+  },
+} as const;
+
+const output = {
+  type: 'object',
+  properties: {
+    query: { type: 'string' },
+    count: { type: 'integer', description: 'of the passages' },
+    passages: {
+      type: 'array',
+      items: { type: 'object' },
+      description:
+        '`source`, `title`, `headings`, `text`, `highlight` with hits between `**`, `rank`, `passage`, `first_line`, `last_line`',
+    },
+    sources: { type: 'array', items: { type: 'object' }, description: '`source` and `title` of each document' },
+  },
+} as const;
+
 export function ragHandlerAgent(control: ControlClient): Agent<PlatformContext> {
-  return {
-    name: 'rag_handler',
-    version: '1',
-    async run(input, context) {
+  return defineAgent(
+    'rag_handler',
+    {
+      description: "Searches the tenant's knowledge base, and returns the best passages with their sources.",
+      input,
+      output,
+    },
+    async (parameters, context: PlatformContext) => {
       const { tenantId } = context;
-      const parameters = new Parameters(input);
-      const query = (
-        parameters.text('query', { maxLength: KNOWLEDGE_LIMITS.query }) ??
-        parameters.text('question', { maxLength: KNOWLEDGE_LIMITS.query }) ??
-        ''
-      ).trim();
-      if (query === '') throw wrong('query', 'or "question" is missing: rag_handler needs words to search for');
+      const query = (parameters.query ?? parameters.question ?? '').trim();
+      if (query === '') throw invalidInput('query', 'or "question" is missing: rag_handler needs words to search for');
       const request: SearchKnowledgeRequest = {
         tenantId,
         query,
-        limit:
-          parameters.number('limit', { min: 1, max: KNOWLEDGE_LIMITS.results, whole: true }) ??
-          KNOWLEDGE_LIMITS.defaultResults,
+        limit: parameters.limit ?? KNOWLEDGE_LIMITS.defaultResults,
       };
       const reply = await ask<SearchKnowledgeReply>(control, subjects.config.knowledgeSearch, request, context);
       if (reply.refused !== undefined) throw refusalError(reply.refused);
       const passages = reply.passages.map(passageOf);
       return { query, count: passages.length, passages, sources: sourcesOf(passages) };
     },
-  };
+  );
 }
 
 /** A control request whose failures are those of an agent: nobody there is worth another attempt. */

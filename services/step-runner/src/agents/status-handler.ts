@@ -8,11 +8,10 @@ import type {
 } from '@batuta/contracts';
 import type { ControlClient } from '@batuta/messaging';
 import type { GuardedClient } from '@batuta/outbound-http';
-import { TerminalError } from '@batuta/worker';
-import type { Agent, PlatformContext } from '@batuta/worker';
+import { defineAgent, invalidInput, TerminalError } from '@batuta/worker';
+import type { Agent, JsonOf, PlatformContext } from '@batuta/worker';
 import { answerBody } from './answer-body.js';
 import { callOrFail } from './http.js';
-import { Parameters, wrong } from './parameters.js';
 import { ask, refusalError } from './rag-handler.js';
 
 const MOST_TARGETS = 50;
@@ -24,24 +23,78 @@ interface Service {
   readonly url: string;
 }
 
-/**
- * Status of services (an HTTP endpoint each: `services: [{name, url}]`, or `url` alone) and of jobs (the newest execution of
- * a config: `jobs: [{config_name}]`, or `job`, also named `job_name`, alone). A service that is down is a finding, not a failure.
- */
+const url = { type: 'string', maxLength: 8_000 } as const;
+const name = { type: 'string', maxLength: 200 } as const;
+const text = { type: 'string', maxLength: 255 } as const;
+
+const input = {
+  properties: {
+    services: {
+      type: 'array',
+      items: { type: 'object', required: ['url'], properties: { name, url } },
+      description: '`[{"name": "checkout", "url": "https://checkout.example/health"}]`',
+    },
+    url: { ...url, description: 'of one service' },
+    name: { ...name, description: 'of one service; default: its URL' },
+    jobs: {
+      type: 'array',
+      items: {
+        type: ['object', 'string'],
+        properties: { config_name: text, config_id: text, execution_id: text },
+      },
+      description: 'config names, or `[{"config_name" \\| "config_id" \\| "execution_id": "…"}]`',
+    },
+    job: { ...text, description: 'one config name' },
+    // Without a type: an output of an earlier step may stand under this name.
+    job_name: { maxLength: 255, description: 'a text: another name of `job`' },
+    check_timeout_ms: {
+      type: 'number',
+      minimum: 1,
+      maximum: 60_000,
+      default: DEFAULT_CHECK_MS,
+      description: 'milliseconds for each service',
+    },
+  },
+} as const;
+
+type Targets = JsonOf<typeof input>;
+
+const output = {
+  type: 'object',
+  properties: {
+    status: { enum: ['ok', 'degraded', 'down'], description: 'of all together' },
+    checked_at: { type: 'string', format: 'date-time' },
+    counts: { type: 'object', description: '`services`, `down`, `degraded`, `jobs`, `jobs_failed`' },
+    services: {
+      type: 'array',
+      items: { type: 'object' },
+      description: '`name`, `url`, `status`, `code`, `latency_ms`, `body`, `error`',
+    },
+    jobs: { type: 'array', items: { type: 'object' }, description: '`name`, `status`, and what its execution has' },
+  },
+} as const;
+
 export function statusHandlerAgent(client: GuardedClient, control: ControlClient): Agent<PlatformContext> {
-  return {
-    name: 'status_handler',
-    version: '1',
-    async run(input, context) {
-      const parameters = new Parameters(input);
+  return defineAgent(
+    'status_handler',
+    {
+      description:
+        'State of services (an HTTP endpoint each) and of jobs (the newest execution of a config). A service that is down is a finding, not a failure.',
+      input,
+      output,
+    },
+    async (parameters, context: PlatformContext) => {
       const services = servicesOf(parameters);
       const jobs = jobsOf(parameters);
       if (services.length + jobs.length === 0) {
-        throw wrong('services', 'or "jobs", "url" or "job" is missing: status_handler needs something to look at');
+        throw invalidInput(
+          'services',
+          'or "jobs", "url" or "job" is missing: status_handler needs something to look at',
+        );
       }
       if (services.length + jobs.length > MOST_TARGETS)
-        throw wrong('services', `and "jobs" hold more than ${MOST_TARGETS}`);
-      const checkMs = parameters.number('check_timeout_ms', { min: 1, max: 60_000 }) ?? DEFAULT_CHECK_MS;
+        throw invalidInput('services', `and "jobs" hold more than ${MOST_TARGETS}`);
+      const checkMs = parameters.check_timeout_ms ?? DEFAULT_CHECK_MS;
       const checked = await Promise.all(services.map((service) => serviceStatus(client, service, checkMs, context)));
       const looked = await Promise.all(jobs.map((job) => jobStatus(control, job, context)));
       const down = checked.filter(({ status }) => status === 'down').length;
@@ -55,20 +108,14 @@ export function statusHandlerAgent(client: GuardedClient, control: ControlClient
         jobs: looked,
       };
     },
-  };
+  );
 }
 
-function servicesOf(parameters: Parameters): Service[] {
-  const services = (parameters.list('services') ?? []).map((item, index): Service => {
-    const service = new Parameters(item);
-    const url = service.text('url', { maxLength: 8_000 });
-    if (url === undefined) throw wrong('services', `has no "url" at position ${index}`);
-    return { url, name: service.text('name', { maxLength: 200 }) ?? url };
-  });
-  const url = parameters.text('url', { maxLength: 8_000 });
-  return url === undefined
-    ? services
-    : [...services, { url, name: parameters.text('name', { maxLength: 200 }) ?? url }];
+function servicesOf({ services = [], url, name }: Targets): Service[] {
+  return [...services, ...(url === undefined ? [] : [{ url, name }])].map((service) => ({
+    url: service.url,
+    name: service.name ?? service.url,
+  }));
 }
 
 interface Job {
@@ -77,22 +124,18 @@ interface Job {
   readonly executionId?: string;
 }
 
-function jobsOf(parameters: Parameters): Job[] {
-  const jobs = (parameters.list('jobs') ?? []).map((item, index): Job => {
+function jobsOf(parameters: Targets): Job[] {
+  const jobs = (parameters.jobs ?? []).map((item, index): Job => {
     if (typeof item === 'string') return { configName: item };
-    const job = new Parameters(item);
-    const found = {
-      configName: job.text('config_name'),
-      configId: job.text('config_id'),
-      executionId: job.text('execution_id'),
-    };
+    const found = { configName: item.config_name, configId: item.config_id, executionId: item.execution_id };
     const given = Object.entries(found).filter(([, value]) => value !== undefined);
     if (given.length !== 1) {
-      throw wrong('jobs', `must give one of config_name, config_id and execution_id at position ${index}`);
+      throw invalidInput('jobs', `must give one of config_name, config_id and execution_id at position ${index}`);
     }
     return Object.fromEntries(given) as Job;
   });
-  const job = parameters.text('job', { maxLength: 255 }) ?? parameters.otherName('job_name', { maxLength: 255 });
+  const other = parameters.job_name;
+  const job = parameters.job ?? (typeof other === 'string' ? other : undefined);
   return job === undefined ? jobs : [...jobs, { configName: job }];
 }
 

@@ -1,10 +1,9 @@
 import type { JsonObject, JsonValue } from '@batuta/contracts';
 import { SandboxBusyError } from '@batuta/sandbox';
 import type { Sandbox } from '@batuta/sandbox';
-import { RetryableError, TerminalError } from '@batuta/worker';
+import { defineAgent, RetryableError, TerminalError } from '@batuta/worker';
 import { isDeepStrictEqual } from 'node:util';
 import type { Agent } from '@batuta/worker';
-import { Parameters } from './parameters.js';
 import { INCIDENT_REPORT } from './report-template.js';
 
 const LONGEST_TEMPLATE = 100_000;
@@ -24,42 +23,68 @@ interface Section {
   readonly data: JsonValue;
 }
 
-/**
- * Puts the outputs of the steps before it together: `report` is Markdown from `template` (Liquid; a report of an incident
- * unless given), `summary` is the same for machines: status, findings, counts, sources, missing.
- */
-export const synthesizerAgent = (sandbox: Sandbox): Agent => ({
-  name: 'synthesizer',
-  version: '1',
-  async run(input, { executionName, tenantId }) {
-    const fields = isObject(input) ? input : { input };
-    const { parameters, inputs } = parted(fields);
-    const template = parameters.text('template', { maxLength: LONGEST_TEMPLATE });
-    const title = parameters.text('title', { maxLength: 500 }) ?? (executionName === '' ? 'Report' : executionName);
-    const material = materialOf(inputs);
-    const sections = sectionsOf(material);
-    const summary = summaryOf(material, sections);
-    const own = { title, inputs: fields, sections, summary };
-    // A step may have any name: what the input holds comes before what the agent adds, except in the agent's own report.
-    const report = await rendered(
-      sandbox,
-      tenantId,
-      template ?? INCIDENT_REPORT,
-      template === undefined ? own : { ...own, ...withoutNull(fields, 'title') },
-    );
-    return { report: report.replace(/\n{3,}/g, '\n\n').trim(), summary };
-  },
-});
+// An object or a list under a parameter's name is a step's output.
+const types = ['string', 'object', 'array'] as const;
 
-/** The agent's parameters, and the inputs to report on. An object or a list under a parameter's name is a step's output. */
-function parted(fields: JsonObject): { parameters: Parameters; inputs: JsonObject } {
+const input = {
+  properties: {
+    template: {
+      type: types,
+      maxLength: LONGEST_TEMPLATE,
+      description: 'Liquid over the fields of the input; default: a report of an incident',
+    },
+    title: { type: types, maxLength: 500, description: 'heads the report; default: the name of the execution' },
+  },
+} as const;
+
+const output = {
+  type: 'object',
+  properties: {
+    report: { type: 'string', description: 'Markdown' },
+    summary: {
+      type: 'object',
+      description:
+        '`status` (`ok`, `degraded` or `critical`), `findings`, `counts`, `sources`, and `missing`: the inputs that were null',
+    },
+  },
+} as const;
+
+export function synthesizerAgent(sandbox: Sandbox): Agent {
+  return defineAgent(
+    'synthesizer',
+    {
+      description: 'Puts the outputs of the steps before it together: a report for people and a summary for machines.',
+      input,
+      output,
+    },
+    async (parameters, { executionName, tenantId }, whole) => {
+      const fields = isObject(whole) ? whole : { input: whole };
+      const inputs = inputsOf(fields);
+      const template = parameterOf(parameters.template);
+      const title = parameterOf(parameters.title) ?? (executionName === '' ? 'Report' : executionName);
+      const material = materialOf(inputs);
+      const sections = sectionsOf(material);
+      const summary = summaryOf(material, sections);
+      const own = { title, inputs: fields, sections, summary };
+      // A step may have any name: what the input holds comes before what the agent adds, except in the agent's own report.
+      const report = await rendered(
+        sandbox,
+        tenantId,
+        template ?? INCIDENT_REPORT,
+        template === undefined ? own : { ...own, ...withoutNull(fields, 'title') },
+      );
+      return { report: report.replace(/\n{3,}/g, '\n\n').trim(), summary };
+    },
+  );
+}
+
+const parameterOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
+
+/** What is reported on: all but the parameters. An object or a list under a parameter's name is a step's output. */
+function inputsOf(fields: JsonObject): JsonObject {
   const isParameter = ([name, value]: [string, JsonValue]): boolean =>
     (name === 'template' || name === 'title') && (typeof value !== 'object' || value === null);
-  const entries = Object.entries(fields);
-  return {
-    parameters: new Parameters(Object.fromEntries(entries.filter(isParameter))),
-    inputs: Object.fromEntries(entries.filter((entry) => !isParameter(entry))),
-  };
+  return Object.fromEntries(Object.entries(fields).filter((entry) => !isParameter(entry)));
 }
 
 function withoutNull(fields: JsonObject, name: string): JsonObject {

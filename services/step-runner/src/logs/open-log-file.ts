@@ -3,8 +3,7 @@ import { constants } from 'node:fs';
 import { open, readlink, realpath } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { isAbsolute, relative, resolve, sep } from 'node:path';
-import { RetryableError, TerminalError } from '@batuta/worker';
-import { wrong } from '../agents/parameters.js';
+import { invalidInput, RetryableError, TerminalError } from '@batuta/worker';
 
 /** One setting: `<tenant>=<directory>` for one tenant, or a directory with `{tenant}` in its path, one for each tenant. */
 export const LOG_DIRECTORY = /^(?:[a-z0-9-]{1,40}=.+|.*\{tenant\}.*)$/;
@@ -29,7 +28,7 @@ export async function openLogFile(
   name: string,
   directories: readonly string[],
 ): Promise<{ handle: FileHandle; path: string }> {
-  if (name.includes('\0')) throw wrong('file', 'must not contain a NUL character');
+  if (name.includes('\0')) throw invalidInput('file', 'must not contain a NUL character');
   const roots = await Promise.all(directories.map((directory) => realpath(resolve(directory)).catch(() => undefined)));
   let refused = false;
   for (const root of roots) {

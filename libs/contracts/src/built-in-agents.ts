@@ -1,0 +1,276 @@
+// Written by `npm run agents` from what the agents of the step-runner say of themselves.
+import type { JsonObject } from './common.js';
+
+/** Agents that every step-runner of the pool `default` serves. */
+export const BUILT_IN_AGENTS = [
+  'status_handler',
+  'log_analyzer',
+  'rag_handler',
+  'synthesizer',
+  'http',
+  'echo',
+  'delay',
+  'fail',
+] as const;
+export type BuiltInAgent = (typeof BUILT_IN_AGENTS)[number];
+
+export interface AgentDescription {
+  readonly name: BuiltInAgent;
+  readonly description: string;
+  readonly inputSchema?: JsonObject;
+  readonly outputSchema?: JsonObject;
+}
+
+export const BUILT_IN_AGENT_DESCRIPTIONS: readonly AgentDescription[] = [
+  {
+    name: 'status_handler',
+    description:
+      'State of services (an HTTP endpoint each) and of jobs (the newest execution of a config). A service that is down is a finding, not a failure.',
+    inputSchema: {
+      properties: {
+        services: {
+          type: 'array',
+          items: {
+            type: 'object',
+            required: ['url'],
+            properties: { name: { type: 'string', maxLength: 200 }, url: { type: 'string', maxLength: 8000 } },
+          },
+          description: '`[{"name": "checkout", "url": "https://checkout.example/health"}]`',
+        },
+        url: { type: 'string', maxLength: 8000, description: 'of one service' },
+        name: { type: 'string', maxLength: 200, description: 'of one service; default: its URL' },
+        jobs: {
+          type: 'array',
+          items: {
+            type: ['object', 'string'],
+            properties: {
+              config_name: { type: 'string', maxLength: 255 },
+              config_id: { type: 'string', maxLength: 255 },
+              execution_id: { type: 'string', maxLength: 255 },
+            },
+          },
+          description: 'config names, or `[{"config_name" \\| "config_id" \\| "execution_id": "…"}]`',
+        },
+        job: { type: 'string', maxLength: 255, description: 'one config name' },
+        job_name: { maxLength: 255, description: 'a text: another name of `job`' },
+        check_timeout_ms: {
+          type: 'number',
+          minimum: 1,
+          maximum: 60000,
+          default: 4000,
+          description: 'milliseconds for each service',
+        },
+      },
+    },
+    outputSchema: {
+      type: 'object',
+      properties: {
+        status: { enum: ['ok', 'degraded', 'down'], description: 'of all together' },
+        checked_at: { type: 'string', format: 'date-time' },
+        counts: { type: 'object', description: '`services`, `down`, `degraded`, `jobs`, `jobs_failed`' },
+        services: {
+          type: 'array',
+          items: { type: 'object' },
+          description: '`name`, `url`, `status`, `code`, `latency_ms`, `body`, `error`',
+        },
+        jobs: { type: 'array', items: { type: 'object' }, description: '`name`, `status`, and what its execution has' },
+      },
+    },
+  },
+  {
+    name: 'log_analyzer',
+    description:
+      'Says what is in a log: levels, rates, patterns, first and last errors. Exactly one of `file`, `text` and `lines` is given.',
+    inputSchema: {
+      properties: {
+        file: { type: 'string', maxLength: 4096, description: "a file below one of the tenant's directories" },
+        text: { type: 'string', maxLength: 8388608, description: 'the log itself' },
+        lines: { type: 'array', items: { type: 'string' }, description: 'the log, as a list of texts' },
+        logs: { maxLength: 8388608, description: 'a text: another name of `text`' },
+        last_bytes: {
+          type: 'integer',
+          minimum: 1,
+          maximum: 9007199254740991,
+          description:
+            'only the end of a file; of a compressed one, of the text in it. A line that begins before it is left out',
+        },
+        max_patterns: {
+          type: 'integer',
+          minimum: 1,
+          maximum: 200,
+          default: 20,
+          description: 'patterns that are shown',
+        },
+        max_errors: {
+          type: 'integer',
+          minimum: 0,
+          maximum: 50,
+          default: 5,
+          description: 'first and last errors that are shown',
+        },
+      },
+    },
+    outputSchema: {
+      type: 'object',
+      properties: {
+        source: { type: 'string', description: 'the file, or `text` or `lines`' },
+        bytes: { type: 'integer', description: 'read of a file' },
+        lines: { type: 'integer', description: 'of the text' },
+        entries: { type: 'integer', description: 'in the lines' },
+        continuation_lines: { type: 'integer', description: 'that belong to the entry before, such as a stack trace' },
+        levels: {
+          type: 'object',
+          description: 'entries of each level: `fatal`, `error`, `warn`, `info`, `debug`, `trace`, `unknown`',
+        },
+        error_rate: { type: 'number', description: 'the share of `fatal` and `error`' },
+        time_range: { type: ['object', 'null'], description: '`from`, `to`, `seconds`; null in a log without times' },
+        rate: {
+          type: ['object', 'null'],
+          description:
+            '`lines_per_minute`, `bucket_seconds`, `buckets` (`from`, `lines`, `errors`), `spikes` (the same, and `times_the_median`). A log of up to three minutes is counted by seconds, a longer one by minutes',
+        },
+        patterns: {
+          type: 'array',
+          items: { type: 'object' },
+          description:
+            '`pattern`, `count`, `share`, `level` (what most of its entries have), `levels` (how many have which), `example`, `first_line`, `last_line`',
+        },
+        pattern_count: { type: 'integer', description: 'all patterns' },
+        lines_in_other_patterns: { type: 'integer', description: 'entries of those that are not shown' },
+        first_errors: { type: 'array', items: { type: 'object' }, description: '`line`, `time`, `level`, `message`' },
+        last_errors: { type: 'array', items: { type: 'object' }, description: 'the same' },
+      },
+    },
+  },
+  {
+    name: 'rag_handler',
+    description: "Searches the tenant's knowledge base, and returns the best passages with their sources.",
+    inputSchema: {
+      properties: {
+        query: { type: 'string', maxLength: 2000, description: 'what to search for, as in a web search' },
+        question: { type: 'string', maxLength: 2000, description: 'another name of `query`' },
+        limit: { type: 'integer', minimum: 1, maximum: 50, default: 5, description: 'passages at most' },
+      },
+    },
+    outputSchema: {
+      type: 'object',
+      properties: {
+        query: { type: 'string' },
+        count: { type: 'integer', description: 'of the passages' },
+        passages: {
+          type: 'array',
+          items: { type: 'object' },
+          description:
+            '`source`, `title`, `headings`, `text`, `highlight` with hits between `**`, `rank`, `passage`, `first_line`, `last_line`',
+        },
+        sources: { type: 'array', items: { type: 'object' }, description: '`source` and `title` of each document' },
+      },
+    },
+  },
+  {
+    name: 'synthesizer',
+    description: 'Puts the outputs of the steps before it together: a report for people and a summary for machines.',
+    inputSchema: {
+      properties: {
+        template: {
+          type: ['string', 'object', 'array'],
+          maxLength: 100000,
+          description: 'Liquid over the fields of the input; default: a report of an incident',
+        },
+        title: {
+          type: ['string', 'object', 'array'],
+          maxLength: 500,
+          description: 'heads the report; default: the name of the execution',
+        },
+      },
+    },
+    outputSchema: {
+      type: 'object',
+      properties: {
+        report: { type: 'string', description: 'Markdown' },
+        summary: {
+          type: 'object',
+          description:
+            '`status` (`ok`, `degraded` or `critical`), `findings`, `counts`, `sources`, and `missing`: the inputs that were null',
+        },
+      },
+    },
+  },
+  {
+    name: 'http',
+    description: 'Makes one HTTP call. Fails when the code of the answer is not an expected one.',
+    inputSchema: {
+      type: 'object',
+      required: ['url'],
+      properties: {
+        url: { type: 'string', maxLength: 8000, description: 'http or https' },
+        method: {
+          type: 'string',
+          maxLength: 16,
+          default: 'GET',
+          description: 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS',
+        },
+        headers: { type: 'object', description: 'texts by name; what is null is left out' },
+        query: {
+          type: 'object',
+          description: 'what is null is left out. It is added to what the URL has, which stays as it is written',
+        },
+        body: {
+          description:
+            'a text, sent as `text/plain`; anything else, sent as JSON, or as a form where the header `Content-Type` is `application/x-www-form-urlencoded`',
+        },
+        expected_codes: { type: 'array', default: ['2xx'], description: 'such as `[200, "2xx"]`' },
+        max_bytes: { type: 'integer', minimum: 1, maximum: 921600, default: 262144, description: 'of the answer' },
+        max_redirects: { type: 'integer', minimum: 0, maximum: 20, default: 5, description: 'that are followed' },
+      },
+    },
+    outputSchema: {
+      type: 'object',
+      properties: {
+        status: { type: 'integer', description: 'of the answer' },
+        url: { type: 'string', description: 'after redirects' },
+        redirects: { type: 'integer' },
+        latency_ms: { type: 'number' },
+        headers: {
+          type: 'object',
+          description:
+            'names in lower case; one that came several times has its values with commas between, and `set-cookie` is a list',
+        },
+        body: { description: 'JSON, text, `{"base64": "…"}` or null' },
+      },
+    },
+  },
+  { name: 'echo', description: 'Returns its input. For tests.' },
+  {
+    name: 'delay',
+    description: 'Waits, and returns its input. For tests.',
+    inputSchema: {
+      properties: {
+        ms: { type: 'number', minimum: 0, maximum: 86400000, default: 1000, description: 'milliseconds' },
+        heartbeat_every_ms: {
+          type: 'number',
+          minimum: 10,
+          maximum: 86400000,
+          description: 'milliseconds between reports of progress; without it there are none',
+        },
+      },
+    },
+  },
+  {
+    name: 'fail',
+    description: 'Fails as its input says. For tests. `_tokens` and `_cost` of the input are told as spent.',
+    inputSchema: {
+      properties: {
+        code: { type: 'string', maxLength: 64, default: 'failed_on_request', description: 'of the failure' },
+        message: { type: 'string', maxLength: 2000, description: 'of the failure' },
+        retryable: { type: 'boolean', default: true, description: 'whether another attempt may help' },
+        times: {
+          type: 'integer',
+          minimum: 0,
+          maximum: 1000000,
+          description: 'only the first so many attempts fail, and the next returns the input',
+        },
+      },
+    },
+  },
+];

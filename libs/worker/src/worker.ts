@@ -1,0 +1,152 @@
+import { connectNats, onLost } from '@batuta/messaging';
+import type { NatsConnection } from '@nats-io/nats-core';
+import { hostname } from 'node:os';
+import type { Agent, AgentContext } from './agent.js';
+import { defineAgent } from './define-agent.js';
+import type { AgentDefinition, Handler } from './define-agent.js';
+import type { JsonSchema } from './json-schema.js';
+import { jsonLogger } from './logger.js';
+import type { Logger } from './logger.js';
+import { registerAgents } from './register-agents.js';
+import type { Platform } from './register-agents.js';
+import { Runner } from './runner.js';
+
+export interface WorkerOptions {
+  /** The pool that it serves. Every worker of a pool serves all agents of it. */
+  readonly pool: string;
+  /** Default: `NATS_URL`, or `nats://127.0.0.1:4222`. */
+  readonly natsUrl?: string;
+  /** The file of the pool's credentials, from `POST /api/v1/pools/{pool}/credentials`. Default: `NATS_CREDS`. */
+  readonly credentials?: string;
+  /** Attempts that run at once, 1 to 10,000. Default 10. */
+  readonly concurrency?: number;
+  /** Milliseconds for running attempts when it stops; then they are handed back. Default 10,000. */
+  readonly drainMs?: number;
+  /** Milliseconds for an agent to heed its signal before its slot is given to another. Default 1,000. */
+  readonly graceMs?: number;
+  /** Names it in results. Default: host and process id. */
+  readonly workerId?: string;
+  /** Default: one JSON object a line on standard error. */
+  readonly logger?: Logger;
+  /** Where its agents are registered when it starts. Default: `BATUTA_URL` and `BATUTA_API_KEY`, when both are set. */
+  readonly platform?: Platform;
+}
+
+const ACK_WAIT_MS = 2_000;
+const WORKING_MS = 700;
+const RECHECK_MS = 10_000;
+const MOST_ABANDONED = 64;
+
+/**
+ * A program that serves agents of one pool.
+ *
+ * ```ts
+ * const worker = new Worker({ pool: 'text' });
+ * worker.agent('shout', { description: 'Shouts' }, (input) => String(input).toUpperCase());
+ * await worker.run();
+ * ```
+ */
+export class Worker {
+  readonly #options: WorkerOptions;
+  readonly #logger: Logger;
+  readonly #agents = new Map<string, Agent>();
+  #running: { readonly nc: NatsConnection; readonly runner: Runner } | undefined;
+  #started = false;
+  #lost: (error: Error) => void = () => undefined;
+
+  constructor(options: WorkerOptions) {
+    const { concurrency = 10 } = options;
+    if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > 10_000) {
+      throw new RangeError(`concurrency must be a whole number from 1 to 10000, not ${concurrency}`);
+    }
+    this.#options = options;
+    this.#logger = options.logger ?? jsonLogger();
+  }
+
+  /** Adds an agent. Throws when there is one of that name, and after the start. */
+  agent<const Input extends JsonSchema = JsonSchema, const Output extends JsonSchema = JsonSchema>(
+    name: string,
+    definition: AgentDefinition<Input, Output>,
+    handler: Handler<Input, Output, AgentContext>,
+  ): this {
+    if (this.#started) throw new Error('the worker has started: add its agents before');
+    if (this.#agents.has(name)) throw new Error(`two agents have the name "${name}"`);
+    this.#agents.set(name, defineAgent(name, definition, handler));
+    return this;
+  }
+
+  /** Registers its agents where it has the right, and begins to serve. Throws when it has none, and when NATS refuses it. */
+  async start(): Promise<void> {
+    if (this.#agents.size === 0) throw new Error('the worker has no agents');
+    if (this.#started) throw new Error('the worker has started already');
+    this.#started = true;
+    const { pool, concurrency = 10, graceMs = 1_000, workerId = `${hostname()}-${process.pid}` } = this.#options;
+    const { env } = process;
+    const agents = [...this.#agents.values()];
+    await registerAgents(agents, pool, this.#options.platform ?? platformOf(env), this.#logger);
+    const nc = await connectNats({
+      url: this.#options.natsUrl ?? env['NATS_URL'] ?? 'nats://127.0.0.1:4222',
+      credentials: this.#options.credentials ?? env['NATS_CREDS'],
+      name: `worker ${workerId}`,
+      logger: this.#logger,
+    });
+    onLost(nc, (error) => this.#lost(error));
+    const runner = new Runner({
+      nc,
+      agents,
+      logger: this.#logger,
+      pools: [pool],
+      slots: concurrency,
+      workerId,
+      ackWaitMs: ACK_WAIT_MS,
+      workingMs: WORKING_MS,
+      recheckMs: RECHECK_MS,
+      graceMs,
+      maxAbandoned: MOST_ABANDONED,
+    });
+    this.#running = { nc, runner };
+    try {
+      await runner.start();
+      this.#logger.info({ pool, agents: agents.map(({ name }) => name), concurrency, worker_id: workerId }, 'serving');
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /** Takes nothing new, finishes or hands back what runs, and closes its connection. */
+  async stop(): Promise<void> {
+    const running = this.#running;
+    this.#running = undefined;
+    if (running === undefined) return;
+    await running.runner.stop(this.#options.drainMs ?? 10_000);
+    await running.nc.close();
+  }
+
+  /**
+   * Serves until the process is told to end (SIGTERM, SIGINT), and resolves when it has stopped. Throws as `start` does, and when the
+   * connection to NATS is lost for good, as when its credentials were revoked.
+   */
+  async run(): Promise<void> {
+    let end: () => void = () => undefined;
+    const ended = new Promise<void>((resolve, reject) => {
+      end = resolve;
+      this.#lost = reject;
+    });
+    const signals = ['SIGTERM', 'SIGINT'] as const;
+    for (const signal of signals) process.once(signal, end);
+    try {
+      // It may be told to end while it waits for the stream of tasks.
+      await Promise.race([this.start(), ended]);
+      await ended;
+    } finally {
+      for (const signal of signals) process.removeListener(signal, end);
+      await this.stop();
+    }
+  }
+}
+
+function platformOf(env: NodeJS.ProcessEnv): Platform | undefined {
+  const { BATUTA_URL: url, BATUTA_API_KEY: apiKey } = env;
+  return url === undefined || apiKey === undefined ? undefined : { url, apiKey };
+}

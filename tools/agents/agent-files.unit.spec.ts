@@ -1,0 +1,27 @@
+import { describe, expect, it } from '@jest/globals';
+import { BUILT_IN_AGENT_DESCRIPTIONS } from '@batuta/contracts';
+import { Sandbox } from '@batuta/sandbox';
+import { builtInAgents } from '@batuta/step-runner';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { agentFiles } from './agent-files.mjs';
+
+const root = join(import.meta.dirname, '../..');
+
+describe('what is written of the built-in agents', () => {
+  it('is what they say of themselves: run `npm run agents` when it is not', async () => {
+    for (const [path, text] of Object.entries(await agentFiles(builtInAgents, Sandbox))) {
+      expect([path, readFileSync(join(root, path), 'utf8')]).toEqual([path, text]);
+    }
+  });
+
+  it('says of each agent and of each of its parameters what it is for', () => {
+    const silent = BUILT_IN_AGENT_DESCRIPTIONS.flatMap(({ name, description, inputSchema = {} }) => [
+      ...(description === '' ? [name] : []),
+      ...Object.entries((inputSchema['properties'] ?? {}) as Record<string, { description?: string }>)
+        .filter(([, schema]) => schema.description === undefined)
+        .map(([parameter]) => `${name}: ${parameter}`),
+    ]);
+    expect(silent).toEqual([]);
+  });
+});
