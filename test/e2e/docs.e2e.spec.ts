@@ -131,6 +131,12 @@ const NOT_RUN: readonly Exception[] = [
     check: scriptsExist,
   },
   {
+    document: 'docs/worker-protocol.md',
+    command: /^npm run conformance/,
+    reason: 'takes a minute; libs/worker/test/conformance.int.spec.ts runs it',
+    check: scriptsExist,
+  },
+  {
     document: 'bench/peers/README.md',
     command: /^cd bench|^apt-get|^node/,
     reason: 'installs and measures other engines',

@@ -108,7 +108,10 @@ function tableOf(title, { properties = {}, required = [] }) {
         title === 'parameter' ? limitsOf(schema) : '',
         required.includes(name) ? 'required' : '',
       ];
-      return `| \`${name}\` | ${said.filter((part) => part !== '').join('; ')} |`;
+      return `| \`${name}\` | ${said
+        .filter((part) => part !== '')
+        .join('; ')
+        .replaceAll('|', '\\|')} |`;
     }),
   ];
 }

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import { BUILT_IN_AGENT_DESCRIPTIONS } from '@batuta/contracts';
+import { BUILT_IN_AGENT_DESCRIPTIONS, BUILT_IN_AGENTS } from '@batuta/contracts';
 import { Sandbox } from '@batuta/sandbox';
 import { builtInAgents } from '@batuta/step-runner';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { agentFiles } from './agent-files.mjs';
 
@@ -13,6 +13,11 @@ describe('what is written of the built-in agents', () => {
     for (const [path, text] of Object.entries(await agentFiles(builtInAgents, Sandbox))) {
       expect([path, readFileSync(join(root, path), 'utf8')]).toEqual([path, text]);
     }
+  });
+
+  it('is of agents that have a file each, named as they are', () => {
+    const fileOf = (name: string): string => `services/step-runner/src/agents/${name.replaceAll('_', '-')}.ts`;
+    expect(BUILT_IN_AGENTS.map(fileOf).filter((path) => !existsSync(join(root, path)))).toEqual([]);
   });
 
   it('says of each agent and of each of its parameters what it is for', () => {

@@ -11,6 +11,7 @@ export const BUILT_IN_AGENTS = [
   'echo',
   'delay',
   'fail',
+  'ask_model',
 ] as const;
 export type BuiltInAgent = (typeof BUILT_IN_AGENTS)[number];
 
@@ -49,7 +50,7 @@ export const BUILT_IN_AGENT_DESCRIPTIONS: readonly AgentDescription[] = [
               execution_id: { type: 'string', maxLength: 255 },
             },
           },
-          description: 'config names, or `[{"config_name" \\| "config_id" \\| "execution_id": "…"}]`',
+          description: 'config names, or `[{"config_name" | "config_id" | "execution_id": "…"}]`',
         },
         job: { type: 'string', maxLength: 255, description: 'one config name' },
         job_name: { maxLength: 255, description: 'a text: another name of `job`' },
@@ -270,6 +271,75 @@ export const BUILT_IN_AGENT_DESCRIPTIONS: readonly AgentDescription[] = [
           maximum: 1000000,
           description: 'only the first so many attempts fail, and the next returns the input',
         },
+      },
+    },
+  },
+  {
+    name: 'ask_model',
+    description:
+      "Asks one of the tenant's models once. What the model wants called is in the output; nothing is called.",
+    inputSchema: {
+      type: 'object',
+      required: ['model'],
+      properties: {
+        model: { type: 'string', maxLength: 64, description: 'name of the model' },
+        system: { type: 'string', maxLength: 4000000, description: 'a text' },
+        prompt: { description: 'a text; anything else is sent as JSON' },
+        messages: {
+          type: 'array',
+          description:
+            'instead of `prompt`: `{"role": "system" | "user" | "assistant" | "tool", "content"}`; an assistant\'s may have `tool_calls: [{"id", "name", "input"}]`, and a tool\'s has `tool_call_id` and `name`',
+        },
+        output_schema: {
+          type: 'object',
+          description: 'JSON Schema that the answer has to fit. The provider is told, and the answer is checked',
+        },
+        tools: {
+          type: 'array',
+          maxItems: 64,
+          description:
+            '`[{"name", "agent", "description", "input_schema"}]`: what may be called. Description and schema of a registered `agent` need not be repeated',
+        },
+        tool_choice: {
+          type: 'string',
+          maxLength: 64,
+          description: '`auto`, `none`, `required`, or the name of a tool',
+        },
+        max_output_tokens: {
+          type: 'integer',
+          minimum: 1,
+          maximum: 100000000,
+          description: "of the answer; default: the model's",
+        },
+        temperature: { type: 'number', minimum: 0, maximum: 2, description: "default: the model's" },
+        on_invalid: {
+          enum: ['fail', 'report'],
+          default: 'fail',
+          description:
+            'an answer that does not fit `output_schema`: `fail` (another attempt may answer better) or `report` it as `problem`',
+        },
+        budget: { type: 'object', description: '`tokens` and `cost` that the call may spend at most' },
+      },
+    },
+    outputSchema: {
+      type: 'object',
+      required: ['text', 'finish_reason', 'model', 'price'],
+      properties: {
+        text: { type: 'string', description: 'the answer' },
+        output: { description: 'the answer as JSON, when `output_schema` is given' },
+        problem: { type: 'string', description: 'why the answer does not fit `output_schema`' },
+        tool_calls: {
+          type: 'array',
+          items: { type: 'object' },
+          description:
+            'what the model wants called: `id`, `name`, `input`, and `problem` when the tool is not there or its input does not fit',
+        },
+        finish_reason: { type: 'string', description: 'why the answer ended' },
+        model: {
+          type: 'object',
+          description: '`name`, `provider`, the `id` that answered, and the `revision` of the model',
+        },
+        price: { description: 'by which price the call was settled; null without one' },
       },
     },
   },

@@ -53,7 +53,8 @@ export function askModelAgent({ control, client, sandbox }: AskModelOptions): Ag
   return defineAgent(
     'ask_model',
     {
-      description: "Asks one of the tenant's models once. What the model wants called is in the output; nothing is called.",
+      description:
+        "Asks one of the tenant's models once. What the model wants called is in the output; nothing is called.",
       input: askModelInput,
       output,
     },

@@ -16,7 +16,7 @@ export const askModelInput = {
     messages: {
       type: 'array',
       description:
-        'instead of `prompt`: `{"role": "system" \\| "user" \\| "assistant" \\| "tool", "content"}`; an assistant\'s may have `tool_calls: [{"id", "name", "input"}]`, and a tool\'s has `tool_call_id` and `name`',
+        'instead of `prompt`: `{"role": "system" | "user" | "assistant" | "tool", "content"}`; an assistant\'s may have `tool_calls: [{"id", "name", "input"}]`, and a tool\'s has `tool_call_id` and `name`',
     },
     output_schema: {
       type: 'object',
@@ -96,7 +96,8 @@ export function toolsOf({ tools: listed = [] }: Parameters): NamedTool[] {
   const names = new Set<string>();
   return listed.map((tool) => {
     const { name, agent, description, input_schema: inputSchema } = isObject(tool) ? tool : {};
-    if (typeof name !== 'string' || !/^[A-Za-z0-9_-]{1,64}$/.test(name)) throw invalidInput('tools', 'has one without a name');
+    if (typeof name !== 'string' || !/^[A-Za-z0-9_-]{1,64}$/.test(name))
+      throw invalidInput('tools', 'has one without a name');
     if (names.has(name)) throw invalidInput('tools', `names "${name}" twice`);
     names.add(name);
     if (inputSchema !== undefined && !isObject(inputSchema)) throw invalidInput('tools', `has no schema for "${name}"`);
@@ -109,9 +110,7 @@ export function toolsOf({ tools: listed = [] }: Parameters): NamedTool[] {
   });
 }
 
-export function toolChoiceOf(
-  { tool_choice: choice }: Parameters,
-  tools: readonly NamedTool[]): ToolChoice | undefined {
+export function toolChoiceOf({ tool_choice: choice }: Parameters, tools: readonly NamedTool[]): ToolChoice | undefined {
   if (choice === undefined || choice === 'auto' || choice === 'none' || choice === 'required') return choice;
   if (!tools.some(({ name }) => name === choice)) {
     throw invalidInput('tool_choice', 'must be auto, none, required or the name of a tool');

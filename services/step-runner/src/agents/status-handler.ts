@@ -42,7 +42,7 @@ const input = {
         type: ['object', 'string'],
         properties: { config_name: text, config_id: text, execution_id: text },
       },
-      description: 'config names, or `[{"config_name" \\| "config_id" \\| "execution_id": "…"}]`',
+      description: 'config names, or `[{"config_name" | "config_id" | "execution_id": "…"}]`',
     },
     job: { ...text, description: 'one config name' },
     // Without a type: an output of an earlier step may stand under this name.
