@@ -39,7 +39,7 @@ export const BUILT_IN_AGENT_DESCRIPTIONS: readonly AgentDescription[] = [
           description: '`[{"name": "checkout", "url": "https://checkout.example/health"}]`',
         },
         url: { type: 'string', maxLength: 8000, description: 'of one service' },
-        name: { type: 'string', maxLength: 200, description: 'of one service; default: its URL' },
+        name: { maxLength: 200, description: 'a text: of the service at `url`; default: its URL' },
         jobs: {
           type: 'array',
           items: {
@@ -149,7 +149,7 @@ export const BUILT_IN_AGENT_DESCRIPTIONS: readonly AgentDescription[] = [
     inputSchema: {
       properties: {
         query: { type: 'string', maxLength: 2000, description: 'what to search for, as in a web search' },
-        question: { type: 'string', maxLength: 2000, description: 'another name of `query`' },
+        question: { maxLength: 2000, description: 'a text: another name of `query`' },
         limit: { type: 'integer', minimum: 1, maximum: 50, default: 5, description: 'passages at most' },
       },
     },

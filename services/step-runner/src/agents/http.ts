@@ -237,7 +237,7 @@ function headersOf(parameters: Call): Record<string, string> {
 
 /** What is sent, and its type when the headers name none: a text as it is, a form when the headers say so, else JSON. */
 function bodyOf({ body }: Call, headers: Readonly<Record<string, string>>): { body?: string; type?: string } {
-  if (body === undefined) return {};
+  if (body === undefined || body === null) return {};
   const given = headers['content-type'];
   if (typeof body === 'string') return { body, ...(given === undefined ? { type: 'text/plain; charset=utf-8' } : {}) };
   if (/^\s*application\/x-www-form-urlencoded\b/i.test(given ?? '')) return { body: searchOf(formOf(body), 'body') };

@@ -12,7 +12,8 @@ const words = { type: 'string', maxLength: KNOWLEDGE_LIMITS.query } as const;
 const input = {
   properties: {
     query: { ...words, description: 'what to search for, as in a web search' },
-    question: { ...words, description: 'another name of `query`' },
+    // Without a type: an output of an earlier step may stand under this name.
+    question: { maxLength: words.maxLength, description: 'a text: another name of `query`' },
     limit: {
       type: 'integer',
       minimum: 1,
@@ -48,7 +49,7 @@ export function ragHandlerAgent(control: ControlClient): Agent<PlatformContext> 
     },
     async (parameters, context: PlatformContext) => {
       const { tenantId } = context;
-      const query = (parameters.query ?? parameters.question ?? '').trim();
+      const query = (parameters.query ?? textOf(parameters.question) ?? '').trim();
       if (query === '') throw invalidInput('query', 'or "question" is missing: rag_handler needs words to search for');
       const request: SearchKnowledgeRequest = {
         tenantId,
@@ -99,6 +100,8 @@ export function refusalError({ code, message, violations = [] }: Refusal): Termi
     mistakes.length === 0 ? message : `${message.replace(/\.$/, '')}: ${mistakes.join('; ')}.`,
   );
 }
+
+const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 
 function passageOf(passage: Passage) {
   return {

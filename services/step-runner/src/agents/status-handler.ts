@@ -35,7 +35,8 @@ const input = {
       description: '`[{"name": "checkout", "url": "https://checkout.example/health"}]`',
     },
     url: { ...url, description: 'of one service' },
-    name: { ...name, description: 'of one service; default: its URL' },
+    // Without a type, as `job_name` below: an output of an earlier step may stand under this name.
+    name: { maxLength: 200, description: 'a text: of the service at `url`; default: its URL' },
     jobs: {
       type: 'array',
       items: {
@@ -45,7 +46,6 @@ const input = {
       description: 'config names, or `[{"config_name" | "config_id" | "execution_id": "…"}]`',
     },
     job: { ...text, description: 'one config name' },
-    // Without a type: an output of an earlier step may stand under this name.
     job_name: { maxLength: 255, description: 'a text: another name of `job`' },
     check_timeout_ms: {
       type: 'number',
@@ -112,10 +112,12 @@ export function statusHandlerAgent(client: GuardedClient, control: ControlClient
 }
 
 function servicesOf({ services = [], url, name }: Targets): Service[] {
-  return [...services, ...(url === undefined ? [] : [{ url, name }])].map((service) => ({
-    url: service.url,
-    name: service.name ?? service.url,
-  }));
+  return [...services, ...(url === undefined ? [] : [{ url, name: typeof name === 'string' ? name : undefined }])].map(
+    (service) => ({
+      url: service.url,
+      name: service.name ?? service.url,
+    }),
+  );
 }
 
 interface Job {
