@@ -181,6 +181,13 @@ describe('agents that ask the platform', () => {
       });
     });
 
+    it('passes over the output of an earlier step under another name of a parameter', async () => {
+      replies = { [subjects.config.knowledgeSearch]: { passages: [] } };
+      expect(await run('rag_handler', { query: 'why', question: { text: 'how' } })).toMatchObject({ query: 'why' });
+      const services = { url: `${url}/ready`, name: { of: 'a step' } };
+      expect(await run('status_handler', services)).toMatchObject({ services: [{ name: services.url, status: 'up' }] });
+    });
+
     it('says what the search has refused', async () => {
       const violations = [{ path: '/query', code: 'bad_query', message: 'may have at most 10 characters' }];
       const refused = { code: 'validation_failed', message: 'The request has one mistake.', violations };
