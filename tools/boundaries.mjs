@@ -113,31 +113,6 @@ function specifiersIn(node, found = []) {
   return found;
 }
 
-const decoratorNames = (node) =>
-  (node.decorators ?? []).map(({ expression }) => (expression.callee ?? expression).value).filter(Boolean);
-
-/**
- * DTO classes of @Body, @Query and @Param that are imported as types. Nothing else reports them: the validation pipe lets every
- * body pass. (A type import of an injected class needs no rule, as Nest then refuses to start.)
- */
-function erasedDtosIn(tree, isClass) {
-  const erased = new Map();
-  for (const node of tree.body) {
-    if (node.type !== 'ImportDeclaration') continue;
-    for (const one of node.specifiers) {
-      if (node.typeOnly || one.isTypeOnly) erased.set(one.local.value, [node.source.value, one.imported ?? one.local]);
-    }
-  }
-  const members = tree.body
-    .map((node) => node.declaration ?? node)
-    .flatMap((node) => (Array.isArray(node.body) ? node.body : []));
-  return members
-    .flatMap((member) => member.function?.params ?? [])
-    .filter((parameter) => decoratorNames(parameter).some((name) => ['Body', 'Query', 'Param'].includes(name)))
-    .map((parameter) => parameter.pat.typeAnnotation?.typeAnnotation?.typeName?.value)
-    .filter((name) => erased.has(name) && isClass(erased.get(name)[0], erased.get(name)[1].value));
-}
-
 const packageOf = (specifier) =>
   specifier
     .split('/')
@@ -252,14 +227,6 @@ export function findProblems(root) {
       decorators: true,
       target: 'es2023',
     });
-    const isClass = (specifier, name) => {
-      const file = join(root, dirname(path), specifier.replace(/\.js$/, '.ts'));
-      if (!specifier.startsWith('.') || !existsSync(file)) return false;
-      return new RegExp(`export (abstract )?class ${name}\\b`).test(readFileSync(file, 'utf8'));
-    };
-    for (const name of erasedDtosIn(tree, isClass)) {
-      problems.push(`${path}: the validation pipe needs the class ${name} when it runs, so import it without "type"`);
-    }
     for (const specifier of new Set(specifiersIn(tree.body))) {
       for (const problem of problemsOfImport({ root, path, specifier, owner, rootManifest, inTest })) {
         problems.push(`${path}: ${problem}`);
