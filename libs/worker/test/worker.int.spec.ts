@@ -26,7 +26,7 @@ describe('a worker of one pool', () => {
     const worker = new Worker({ pool: 'text', natsUrl: nats.url, logger: waiting });
     worker.agent('echo', { description: 'Returns its input' }, (input) => input);
     const started = worker.start();
-    const refused = expect(started).rejects.toThrow();
+    const refused = expect(started).rejects.toThrow('closed');
     await eventually(() => lines.some((line) => line.includes('the stream of tasks is not there yet')));
     await worker.stop();
     await refused;
