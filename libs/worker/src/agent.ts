@@ -19,7 +19,7 @@ export interface AgentContext {
   readonly signal: AbortSignal;
   readonly logger: Logger;
   /** Says that the attempt is alive, with progress from 0 to 1; cheap, so call it as often as you like. */
-  heartbeat(progress: number, message?: string): void;
+  readonly heartbeat: (progress: number, message?: string) => void;
 }
 
 /** One kind of work. `run` returns the step's output: JSON of at most 1 MiB. */

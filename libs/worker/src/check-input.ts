@@ -82,7 +82,8 @@ function expectationOf({ keyword, params, parentSchema = {}, message = 'does not
   }
 }
 
-function numberOf(type: string, { minimum, maximum }: JsonSchema): string {
+function numberOf(type: string, bounds: { readonly minimum?: number; readonly maximum?: number }): string {
+  const { minimum, maximum } = bounds;
   const kind = type === 'integer' ? 'a whole number' : 'a number';
   if (minimum !== undefined && maximum !== undefined) return `${kind} from ${minimum} to ${maximum}`;
   if (minimum !== undefined) return `${kind} of at least ${minimum}`;
