@@ -62,11 +62,11 @@ function expectationOf({ keyword, params, parentSchema = {}, message = 'does not
       return 'is nothing that this agent knows';
     case 'type': {
       const [type = ''] = [params['type'] as string | string[]].flat();
-      return TYPES[type] ?? `must be ${numberOf(type, parentSchema)}`;
+      return TYPES[type] ?? `must be ${numberOf(type, parentSchema as Bounds)}`;
     }
     case 'minimum':
     case 'maximum':
-      return `must be ${numberOf(String(parentSchema['type']), parentSchema)}`;
+      return `must be ${numberOf(String(parentSchema['type']), parentSchema as Bounds)}`;
     case 'maxLength':
       return `must have at most ${params['limit']} characters`;
     case 'minLength':
@@ -82,8 +82,12 @@ function expectationOf({ keyword, params, parentSchema = {}, message = 'does not
   }
 }
 
-function numberOf(type: string, bounds: { readonly minimum?: number; readonly maximum?: number }): string {
-  const { minimum, maximum } = bounds;
+interface Bounds {
+  readonly minimum?: number;
+  readonly maximum?: number;
+}
+
+function numberOf(type: string, { minimum, maximum }: Bounds): string {
   const kind = type === 'integer' ? 'a whole number' : 'a number';
   if (minimum !== undefined && maximum !== undefined) return `${kind} from ${minimum} to ${maximum}`;
   if (minimum !== undefined) return `${kind} of at least ${minimum}`;
