@@ -28,6 +28,8 @@ export interface Delivery {
   readonly data: Uint8Array;
   readonly headers: MsgHdrs | undefined;
   readonly priority: Priority;
+  /** Bytes of the task as it came; 0 where it takes no memory of its own. */
+  readonly bytes: number;
   /** 1 for the first; JetStream's count, which begins again when the consumer is made anew. */
   readonly deliveries: number;
   readonly settled: boolean;
@@ -45,6 +47,11 @@ export interface PoolOptions {
   readonly pool: string;
   /** Tasks run at once. */
   readonly slots: number;
+  /**
+   * Bytes of tasks that are run at once: an attempt costs several times the size of its task (text, value, result). What is larger
+   * runs alone. Default: no limit.
+   */
+  readonly maxBytes?: number;
   /** Runs one task; its slot is free again when the promise settles. It has to settle the delivery itself. */
   readonly run: (delivery: Delivery) => Promise<void>;
   readonly logger: Log;
@@ -180,6 +187,10 @@ class QueuedDelivery implements Delivery {
     return this.message.data;
   }
 
+  get bytes(): number {
+    return this.message.data.length;
+  }
+
   get headers(): MsgHdrs | undefined {
     return this.message.headers;
   }
@@ -217,6 +228,8 @@ class PoolLoop implements PoolConsumer {
   /** Tasks that have given their slots back and are not settled yet. */
   private ending = 0;
   private queued = 0;
+  /** Of the tasks in slots and of those that have given theirs back. */
+  private bytes = 0;
   private lastPull = 0;
   private draining = false;
   private paused = false;
@@ -268,7 +281,14 @@ class PoolLoop implements PoolConsumer {
   }
 
   get free(): number {
-    return this.draining || this.paused ? 0 : Math.max(0, this.options.slots - this.inSlots - this.queued);
+    return this.draining || this.paused || this.isFull
+      ? 0
+      : Math.max(0, this.options.slots - this.inSlots - this.queued);
+  }
+
+  /** Whether tasks as large as may be are run already, so that nothing is taken beside them. */
+  private get isFull(): boolean {
+    return this.bytes >= (this.options.maxBytes ?? Infinity);
   }
 
   get queueEmpty(): boolean {
@@ -430,7 +450,7 @@ class PoolLoop implements PoolConsumer {
 
   /** Gives free slots to what waits here, by weight. */
   private fillSlots(): void {
-    while (this.queued > 0 && this.inSlots < this.options.slots && !this.draining) {
+    while (this.queued > 0 && this.inSlots < this.options.slots && !this.draining && !this.isFull) {
       const lane = pickByWeight(this.lanes, hasWaiting);
       const delivery = lane?.waiting.shift();
       if (delivery === undefined) return;
@@ -442,6 +462,8 @@ class PoolLoop implements PoolConsumer {
 
   private runOne(delivery: QueuedDelivery | DirectDelivery): void {
     let inSlot = true;
+    const { bytes } = delivery;
+    this.bytes += bytes;
     const next = (): void => {
       this.fillSlots();
       this.scheduleRefill();
@@ -458,6 +480,7 @@ class PoolLoop implements PoolConsumer {
       if (inSlot) this.inSlots -= 1;
       else this.ending -= 1;
       inSlot = false;
+      this.bytes -= bytes;
       if (this.running === 0) {
         for (const resolve of this.idle.splice(0)) resolve();
       }
@@ -473,7 +496,7 @@ class PoolLoop implements PoolConsumer {
   private scheduleRefill(): void {
     if (this.planned !== undefined || this.draining || this.paused) return;
     const free = this.options.slots - this.inSlots - this.queued;
-    if (free <= 0) return;
+    if (free <= 0 || this.isFull) return;
     const plan = Symbol('refill');
     const run = (): void => {
       if (this.planned === plan) this.refill();
@@ -501,7 +524,7 @@ class PoolLoop implements PoolConsumer {
     this.cancelRefill();
     if (this.draining || this.paused || this.recovery !== undefined || !isConnected(this.nc)) return;
     const free = this.options.slots - this.inSlots - this.queued;
-    if (free <= 0) return;
+    if (free <= 0 || this.isFull) return;
     let toShare = free;
     let backlogs = 0;
     for (const lane of this.lanes) {

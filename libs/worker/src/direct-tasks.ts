@@ -41,6 +41,7 @@ export class HeldTask implements DirectDelivery {
   constructor(
     readonly key: string,
     readonly task: Task,
+    readonly bytes: number,
     private readonly settle: (held: HeldTask, givenUp: boolean) => void,
   ) {}
 
@@ -133,8 +134,10 @@ export class DirectTasks {
       const message: unknown = shared ? payload.value : JSON.parse(payload);
       const { pool: name, tasks = [] } = message as Partial<DirectTasksMessage>;
       const pool = name === ownPool ? consumer : undefined;
+      // Tasks of the engine's own process share its memory. Those of one message have the same size, near enough.
+      const bytes = shared ? 0 : payload.length / tasks.length;
       for (const one of tasks) {
-        if (pool === undefined || !this.#take(pool, one, shared)) break;
+        if (pool === undefined || !this.#take(pool, one, shared, bytes)) break;
         taken += 1;
       }
       open = pool !== undefined && this.#isOpen(pool);
@@ -149,7 +152,7 @@ export class DirectTasks {
   }
 
   /** `shared`: others read the task as well. */
-  #take(pool: PoolConsumer, value: unknown, shared: boolean): boolean {
+  #take(pool: PoolConsumer, value: unknown, shared: boolean, bytes: number): boolean {
     const task = taskOf(value);
     if (task === undefined) return false;
     const key = `${task.executionId}/${task.stepId}/${task.attempt}`;
@@ -158,7 +161,7 @@ export class DirectTasks {
     if (this.#leaving || this.options.closed() || this.#held.size >= MOST_HELD) return false;
     // Agents may do with their input what they like.
     if (shared && task.input !== undefined) task.input = copyJson(task.input);
-    const held = new HeldTask(key, task, (one, givenUp) => this.#settle(one, givenUp));
+    const held = new HeldTask(key, task, bytes, (one, givenUp) => this.#settle(one, givenUp));
     this.#held.set(key, held);
     if (pool.take(held)) return true;
     this.#held.delete(key);

@@ -30,6 +30,8 @@ export interface RunnerOptions {
   readonly pools: readonly string[];
   /** Attempts that run at once, for each pool. */
   readonly slots: number;
+  /** Bytes of tasks that are run at once in each pool; default: no limit. */
+  readonly bytesAtOnce?: number | undefined;
   /** Names this runner in results. */
   readonly workerId: string;
   /** Copies of the tasks' stream in a NATS cluster, when it may make one that is missing; default: it may not, and waits for it. */
@@ -103,7 +105,7 @@ export class Runner {
 
   /** Begins to serve; throws when the stream of tasks cannot be made. */
   async start(): Promise<void> {
-    const { nc, logger, slots, ackWaitMs, workingMs, streamReplicas } = this.options;
+    const { nc, logger, slots, bytesAtOnce, ackWaitMs, workingMs, streamReplicas } = this.options;
     this.stops = nc.subscribe(subjects.stop, {
       callback: (error, message) => {
         if (error === null) this.hearStop(message.data);
@@ -115,6 +117,7 @@ export class Runner {
         await consumePool(nc, {
           pool,
           slots,
+          ...(bytesAtOnce === undefined ? {} : { maxBytes: bytesAtOnce }),
           logger,
           workingMs,
           ...(streamReplicas === undefined ? { waitsForStream: true } : { stream: { replicas: streamReplicas } }),

@@ -67,6 +67,22 @@ describe('tasks straight from the engine', () => {
     expect(await lastSequence()).toBe(before);
   });
 
+  it('are taken up to the bytes that may be run at once, and a larger one alone', async () => {
+    const { incarnation } = await start({ slots: 50, bytesAtOnce: 25_000 });
+    const large = Array.from({ length: 5 }, (_, n) => gated(`l${n}`, { input: { text: 'x'.repeat(10_000) } }));
+    // The third reaches the limit, and nothing more is taken beside the three.
+    expect(await engine.give(incarnation, large)).toEqual({ taken: 3, open: true });
+    await beatWith(incarnation, ({ held, pools }) => held.length === 3 && pools[0]?.free === 0);
+    expect(await engine.give(incarnation, [gated('small')])).toEqual({ taken: 0, open: true });
+    gate.open();
+    await beatWith(incarnation, ({ held, pools }) => held.length === 0 && pools[0]?.free === 50);
+    const huge = gated('huge', { input: { text: 'x'.repeat(100_000) } });
+    expect(await engine.give(incarnation, [huge])).toEqual({ taken: 1, open: true });
+    expect(await engine.give(incarnation, [gated('beside')])).toEqual({ taken: 0, open: true });
+    gate.open();
+    await eventually(() => engine.resultOf(huge)?.ok === true);
+  });
+
   it('share nothing with agents, also when the engine is in the same process', async () => {
     const changer: Agent = {
       name: 'changer',

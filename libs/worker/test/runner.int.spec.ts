@@ -199,6 +199,21 @@ describe('the runner', () => {
     });
   });
 
+  it('runs no more bytes at once than it may, and everything in the end', async () => {
+    const runner = await start({ slots: 50, bytesAtOnce: 25_000 });
+    const tasks: Task[] = [];
+    for (let n = 0; n < 9; n += 1) {
+      tasks.push(await engine.dispatch({ agent: 'gate', stepId: `l${n}`, input: { text: 'x'.repeat(10_000) } }));
+    }
+    for (const most of [3, 6, 9]) {
+      await eventually(() => gate.entered.length === most, { timeoutMs: 60_000, describe: `${most} have begun` });
+      expect(runner.running).toBeLessThanOrEqual(3);
+      gate.open();
+    }
+    for (const task of tasks) expect(await resultOf(task)).toMatchObject({ ok: true });
+    await emptied();
+  });
+
   it('runs no more at once than it has slots', async () => {
     const runner = await start({ slots: 3 });
     await Promise.all(Array.from({ length: 10 }, (_, n) => engine.dispatch({ agent: 'gate', stepId: `s${n}` })));

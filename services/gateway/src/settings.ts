@@ -21,6 +21,13 @@ const schema = {
     min: 1024,
     max: LIMITS.natsMaxPayloadBytes / 2,
   }),
+  /** Bytes of large bodies (over 16 KiB) that are handled at a time; more of them wait unread. */
+  bodiesAtOnce: bytes({
+    env: 'BATUTA_GATEWAY_BODIES_AT_ONCE',
+    default: 16 * 1024 * 1024,
+    min: 1024,
+    max: 4 * 1024 * 1024 * 1024,
+  }),
   /** Receiving the headers of one request: a client slower than this is cut off. */
   headersTimeoutMs: milliseconds({
     env: 'BATUTA_GATEWAY_HEADERS_TIMEOUT',

@@ -1,6 +1,6 @@
 import { DEFAULT_POOL, TOKEN } from '@batuta/contracts';
 import { LOG_LEVELS } from '@batuta/observability';
-import { integer, list, loadSettings, milliseconds, oneOf, Secret, secret, text } from '@batuta/settings';
+import { bytes, Secret, integer, list, loadSettings, milliseconds, oneOf, secret, text } from '@batuta/settings';
 import type { SettingsOf } from '@batuta/settings';
 import { hostname } from 'node:os';
 import { LOG_DIRECTORY } from './logs/open-log-file.js';
@@ -20,6 +20,8 @@ const schema = {
   pools: list({ env: 'BATUTA_RUNNER_POOLS', default: [DEFAULT_POOL], pattern: TOKEN, describe: 'pool names' }),
   /** Attempts at once, for each pool. */
   slots: integer({ env: 'BATUTA_RUNNER_SLOTS', default: 256, min: 1, max: 10_000 }),
+  /** Bytes of tasks that are run at once in each pool; one that is larger runs alone. */
+  bytesAtOnce: bytes({ env: 'BATUTA_RUNNER_BYTES_AT_ONCE', default: 32 * 1024 * 1024, min: 1024, max: 64 * 1024 ** 3 }),
   /** Copies of the tasks' stream in a NATS cluster; the same as the execution service's, as both make it when it is missing. */
   streamReplicas: integer({ env: 'BATUTA_STREAM_REPLICAS', default: 1, min: 1, max: 5 }),
   /** A task without a sign of life for this long is delivered to another runner. */

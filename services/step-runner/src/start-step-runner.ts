@@ -74,7 +74,8 @@ export async function startStepRunner(options: StartStepRunnerOptions): Promise<
     });
     opened.push(() => builtIn.close());
     const agents = [...builtIn.agents, ...(options.agents ?? [])];
-    const { pools, slots, streamReplicas, ackWaitMs, workingMs, recheckMs, graceMs, maxAbandoned } = settings;
+    const { pools, slots, bytesAtOnce, streamReplicas, ackWaitMs, workingMs, recheckMs, graceMs, maxAbandoned } =
+      settings;
     const runner = new Runner({
       nc,
       agents,
@@ -82,6 +83,7 @@ export async function startStepRunner(options: StartStepRunnerOptions): Promise<
       workerId,
       pools,
       slots,
+      bytesAtOnce,
       streamReplicas,
       ackWaitMs,
       workingMs,

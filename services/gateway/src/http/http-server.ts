@@ -16,6 +16,7 @@ import type { Authenticator, Identity } from '../auth/authenticator.js';
 import { bearerOf } from '../auth/bearer.js';
 import type { AuthenticatedRequest } from '../auth/principal.js';
 import type { GatewaySettings } from '../settings.js';
+import { BodyRoom } from './body-room.js';
 import { allowOrigins } from './cross-origin.js';
 import { MERGE_PATCH } from './documented.js';
 import { EXECUTE_ROUTE } from './execute.controller.js';
@@ -100,6 +101,7 @@ export function createHttpAdapter(
     inSameScope((instance, _options, done) => {
       answerOptions(instance, routes);
       authenticateRequests(instance, authenticator, closing);
+      makeRoomForBodies(instance, settings);
       done();
     }),
   );
@@ -284,6 +286,36 @@ function authenticateRequests(
     } catch (error) {
       done(error as Error);
     }
+  });
+}
+
+/** Bytes of a body that anybody may send at any time. */
+const SMALL_BODY_BYTES = 16 * 1024;
+
+/** Large bodies wait unread until there is room for them, so that memory holds however many come at once. */
+function makeRoomForBodies(
+  fastify: FastifyInstance,
+  { bodiesAtOnce, bodyLimit, requestTimeoutMs }: GatewaySettings,
+): void {
+  // The time that a request may take to arrive goes on while it waits.
+  const room = new BodyRoom(bodiesAtOnce, requestTimeoutMs / 2);
+  fastify.addHook('onRequest', (request: AuthenticatedRequest, reply, done) => {
+    const { headers } = request.raw;
+    const length = headers['content-length'];
+    const bytes = length === undefined && headers['transfer-encoding'] !== undefined ? bodyLimit : Number(length ?? 0);
+    // What is too large is refused by its length, and what has no length that can be read as well.
+    if (!(bytes > SMALL_BODY_BYTES) || bytes > bodyLimit) {
+      done();
+      return;
+    }
+    const tenantId = request.principal?.tenantId ?? '';
+    const enter = (leave: () => void): void => {
+      if (reply.raw.destroyed) leave();
+      else reply.raw.once('close', leave);
+      done();
+    };
+    const giveUp = room.ask(tenantId, bytes, enter, (why) => done(why));
+    reply.raw.once('close', giveUp);
   });
 }
 
