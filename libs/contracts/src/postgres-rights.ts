@@ -44,7 +44,8 @@ export const POSTGRES_RIGHTS: Readonly<Record<PostgresService, Readonly<Record<s
     agents: CHANGE,
     checkpoints: APPEND,
     config_versions: APPEND,
-    events: APPEND,
+    // What retention removes goes; what stays is only ever locked, which needs the right to change some column.
+    events: ['SELECT', 'INSERT', 'UPDATE (version)', 'DELETE'],
     migrations: READ,
     // Read models and snapshots are made again from the events: rebuild.js removes what has none.
     orchestration_executions: ALL,
@@ -52,6 +53,8 @@ export const POSTGRES_RIGHTS: Readonly<Record<PostgresService, Readonly<Record<s
     owners: ALL,
     partitions: CHANGE,
     projection_cursors: CHANGE,
+    removed_links: APPEND,
+    retention_policies: ALL,
     settings: APPEND,
     snapshots: ALL,
     unprojected_executions: ['SELECT', 'INSERT', 'DELETE'],
