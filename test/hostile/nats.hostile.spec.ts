@@ -146,6 +146,7 @@ describe('the users of nats-server', () => {
     const known = [
       ...Object.values(subjects.config),
       ...Object.values(subjects.query),
+      ...Object.values(subjects.retention),
       ...Object.values(subjects.notifications),
       ...[subjects.command, subjects.result, subjects.check, subjects.heartbeat].map((of) =>
         of(1).replace('.1.', '.x1.'),

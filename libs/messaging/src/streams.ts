@@ -20,7 +20,7 @@ type DifferenceLog = Pick<Log, 'warn' | 'error'>;
 export interface StreamSettings {
   /** Copies of the stream in a NATS cluster: 1, 3 or 5. Default 1. */
   readonly replicas?: number;
-  /** Bytes; publishing more is refused (`discard: new`). Default: no limit but the server's own. */
+  /** Bytes, -1 for no limit but the server's own; publishing more is refused (`discard: new`). Default: as it is. */
   readonly maxBytes?: number;
   readonly logger?: DifferenceLog | undefined;
 }
@@ -73,7 +73,8 @@ export function ensureStepsStream(nc: NatsConnection, settings: StreamSettings =
       discard: DiscardPolicy.New,
       storage: StorageType.File,
       num_replicas: settings.replicas ?? 1,
-      max_bytes: settings.maxBytes ?? -1,
+      // Who does not say how large it may be leaves it as it is.
+      ...(settings.maxBytes === undefined ? {} : { max_bytes: settings.maxBytes }),
       // Long enough to catch the repeat of a publish whose acknowledgement was lost; the engine's own dispatch number
       // makes a deliberate repeat another message.
       duplicate_window: nanos(120_000),

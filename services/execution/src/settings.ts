@@ -81,6 +81,8 @@ const schema = {
   sandboxThreads: integer({ env: 'BATUTA_EXECUTION_SANDBOX_THREADS', default: 2, min: 1, max: 64 }),
   /** Copies of the JetStream streams in a NATS cluster. */
   streamReplicas: integer({ env: 'BATUTA_STREAM_REPLICAS', default: 1, min: 1, max: 5 }),
+  /** What tasks may take of JetStream's disk, on each server; 0: no limit but the server's own. What does not fit waits in the log. */
+  stepsBytes: bytes({ env: 'BATUTA_EXECUTION_STEPS_BYTES', default: 0, min: 0 }),
   logLevel: oneOf(LOG_LEVELS, { env: 'BATUTA_LOG_LEVEL', default: 'info' }),
   /** Bearer token for PUT /log-level; without it only this machine may change the level. */
   opsToken: secret({ env: 'BATUTA_OPS_TOKEN', optional: true }),

@@ -184,6 +184,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
       counters: messages,
       publishTimeoutMs: settings.publishTimeoutMs,
       replicas: settings.streamReplicas,
+      stepsBytes: settings.stepsBytes,
       direct: settings.direct === 'on',
     });
     opened.push(() => bus.close());

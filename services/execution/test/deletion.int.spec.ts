@@ -4,7 +4,7 @@ import { subjects } from '@batuta/contracts';
 import type { CommandReply, ExecutionIntegrity, Refusal, VerifyExecutionReply } from '@batuta/contracts';
 import { eventually } from '@batuta/testing';
 import { rebuildReadModels, verifyExecutions } from '../src/index.js';
-import type { Difference } from '../src/index.js';
+import type { Difference, RunningExecution } from '../src/index.js';
 import { TENANT, executionId, startRequest } from './fixtures.js';
 import { Platform } from './platform.js';
 
@@ -15,15 +15,18 @@ const PATIENCE = { timeoutMs: 30_000 };
 /** In every payload of these executions. */
 const MARK = 'only-in-the-payloads-of-what-is-deleted';
 
+const SETTINGS = {
+  BATUTA_EXECUTION_SEAL_KEYS: SEED.toString('base64'),
+  BATUTA_EXECUTION_SEAL: '50ms',
+  BATUTA_EXECUTION_SNAPSHOT_EVENTS: '5',
+};
+
 let platform: Platform;
+let engine: RunningExecution;
 
 beforeAll(async () => {
   platform = await Platform.start();
-  await platform.execution('one', {
-    BATUTA_EXECUTION_SEAL_KEYS: SEED.toString('base64'),
-    BATUTA_EXECUTION_SEAL: '50ms',
-    BATUTA_EXECUTION_SNAPSHOT_EVENTS: '5',
-  });
+  engine = await platform.execution('one', SETTINGS);
   await platform.run();
 });
 
@@ -191,5 +194,22 @@ describe('deletions', () => {
     const other = await finished();
     expect((await remove(other, { ifVersion: 1 })).rejected?.code).toBe('version_conflict');
     expect((await remove(executionId())).rejected?.code).toBe('not_found');
+  });
+
+  it('that an engine did not get to before it ended are completed by the next one', async () => {
+    const id = await finished();
+    expect(await remove(id)).toMatchObject({ accepted: {} });
+    await platform.stop(engine);
+    expect(await rows('orchestration_executions', 'id', id)).toBe(1);
+    expect(await rows('orchestration_step_runs', 'execution_id', id)).toBe(3);
+    engine = await platform.execution('two', SETTINGS);
+    const { refused } = await ask<{ refused?: Refusal }>(subjects.query.get, id);
+    expect(refused?.code).toBe('execution_deleted');
+    // Nothing that the one before has sent may arrive after it.
+    await eventually(async () => expect(await rows('orchestration_executions', 'id', id)).toBe(0), {
+      timeoutMs: 90_000,
+    });
+    expect(await rows('orchestration_step_runs', 'execution_id', id)).toBe(0);
+    expect(await differences(id)).toEqual([]);
   });
 });

@@ -79,6 +79,8 @@ export interface NatsBusOptions {
   readonly publishTimeoutMs?: number;
   /** Copies of the streams in a NATS cluster. */
   readonly replicas?: number;
+  /** What tasks may take of JetStream's disk; 0 for no limit but the server's own. Default: as it is. */
+  readonly stepsBytes?: number;
   /** Whether tasks may go straight to runners with free slots. Default true. */
   readonly direct?: boolean;
 }
@@ -405,7 +407,10 @@ export class NatsBus implements Bus, TaskQueue {
     const { logger, replicas } = this.options;
     const connection = this.#jetStream;
     const settings = { logger, ...(replicas === undefined ? {} : { replicas }) };
-    await ensureStepsStream(connection, settings);
+    const { stepsBytes } = this.options;
+    // What does not fit is refused and offered again: the log has it.
+    const room = stepsBytes === undefined ? {} : { maxBytes: stepsBytes === 0 ? -1 : stepsBytes };
+    await ensureStepsStream(connection, { ...settings, ...room });
     await ensureLifecycleStream(connection, settings);
   }
 
