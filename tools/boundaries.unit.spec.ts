@@ -121,18 +121,4 @@ describe('findProblems', () => {
     writePackage('libs/misc', [], []);
     expect(findProblems(root)).toEqual([expect.stringMatching(/^libs\/misc: not in the table/)]);
   });
-
-  it('refuses a type import of a class that the validation pipe needs', () => {
-    write('services/config/src/parts.ts', 'export class CreateConfig {}\nexport interface Shape {}\n');
-    const source = (imports: string) => `${imports}
-      @Controller()
-      export class Configs {
-        @Post() create(@Body() body: CreateConfig, @Query() query: Shape): void {}
-      }\n`;
-    write('services/config/src/a.ts', source("import type { CreateConfig, Shape } from './parts.js';"));
-    write('services/config/src/b.ts', source("import { CreateConfig, type Shape } from './parts.js';"));
-    expect(findProblems(root)).toEqual([
-      'services/config/src/a.ts: the validation pipe needs the class CreateConfig when it runs, so import it without "type"',
-    ]);
-  });
 });
