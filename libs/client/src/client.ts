@@ -26,6 +26,7 @@ export class BatutaClient {
   readonly operations: operations.OperationsOperations;
   readonly configs: operations.ConfigsOperations;
   readonly executions: Executions;
+  readonly schedules: operations.SchedulesOperations;
   readonly agents: operations.AgentsOperations;
   readonly pools: operations.PoolsOperations;
   readonly models: operations.ModelsOperations;
@@ -53,6 +54,7 @@ export class BatutaClient {
     this.operations = new operations.OperationsOperations(caller);
     this.configs = new operations.ConfigsOperations(caller);
     this.executions = new Executions(caller, () => webSocketOf(options.WebSocket));
+    this.schedules = new operations.SchedulesOperations(caller);
     this.agents = new operations.AgentsOperations(caller);
     this.pools = new operations.PoolsOperations(caller);
     this.models = new operations.ModelsOperations(caller);

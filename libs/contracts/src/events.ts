@@ -91,6 +91,7 @@ export type ExecutionStarted = Override<
     | 'forkedFromStepId'
     | 'createdBy'
     | 'budget'
+    | 'endTo'
   >,
   { priority?: Priority; budget?: Budget }
 >;

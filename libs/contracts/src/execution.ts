@@ -88,6 +88,7 @@ import type {
 import type { Budget, Failure, Principal, Refusal } from './common.js';
 import type { ConsensusMode } from './config.js';
 import type { BudgetExceeded, CompensationOutcome, Event, Omitted, Vote } from './events.js';
+import type { ScheduleCommand, ScheduleStatus } from './schedules.js';
 import type { Priority } from './subjects.js';
 import type { ExecutionStatus, StepStatus, Strategy } from './codes.js';
 import type { Override, Wire } from './wire.js';
@@ -106,6 +107,7 @@ export type StartExecution = Override<
     | 'fork'
     | 'priority'
     | 'budget'
+    | 'endTo'
   >,
   { fork?: ForkSource; priority?: Priority; budget?: Budget }
 >;
@@ -134,9 +136,13 @@ export type CommandRequest = Override<
     deleteExecution?: DeleteExecution;
     decideApproval?: DecideApproval;
     signal?: SendSignal;
+    schedule?: ScheduleCommand;
   }
 >;
-export type Accepted = Override<Wire<AcceptedJson, 'repeated' | 'enableMonitoring'>, { status: ExecutionStatus }>;
+export type Accepted = Override<
+  Wire<AcceptedJson, 'repeated' | 'enableMonitoring'>,
+  { status: ExecutionStatus | ScheduleStatus }
+>;
 export type CommandReply = Override<
   Wire<CommandReplyJson, keyof CommandReplyJson>,
   { accepted?: Accepted; rejected?: Refusal }

@@ -348,3 +348,53 @@ export {
 } from './generated/batuta/notifications/v1/service_pb.js';
 export { isoTime, LATEST_TIME_MS, parseTime } from './time.js';
 export { COMMAND_ROLE, DELETE_ROLE, TENANT_SECRET_ROLE, roleOf } from './roles.js';
+export { uuidV5 } from './uuid-v5.js';
+export {
+  MISSED_POLICIES,
+  OVERLAP_POLICIES,
+  SCHEDULE_EVENT_SCHEMAS,
+  SCHEDULE_LIMITS,
+  SCHEDULE_STATUSES,
+  TIMETABLE_KINDS,
+  WEEKDAYS,
+} from './schedules.js';
+export type {
+  BackfillSchedule,
+  CalendarSpec,
+  CreateSchedule,
+  DeleteSchedule,
+  EndMessage,
+  FiringCause,
+  GapRule,
+  GetScheduleReply,
+  GetScheduleRequest,
+  ListScheduleEventsReply,
+  ListScheduleEventsRequest,
+  ListSchedulesReply,
+  ListSchedulesRequest,
+  MissedPolicy,
+  OverlapHourRule,
+  OverlapPolicy,
+  PauseSchedule,
+  ResumeSchedule,
+  RunEnd,
+  ScheduleCommand,
+  ScheduleCounts,
+  ScheduleDefinition,
+  ScheduleDomainEvent,
+  ScheduleEvent,
+  ScheduleEventData,
+  ScheduleEventType,
+  ScheduleRun,
+  ScheduleStatus,
+  ScheduleStreamEvent,
+  ScheduleView,
+  SkipReason,
+  StreamMessage,
+  StreamMessageReply,
+  TimetableSpec,
+  TriggerSchedule,
+  UpdateSchedule,
+  Weekday,
+} from './schedules.js';
+export { ScheduleEventSchema, ScheduleViewSchema } from './generated/batuta/execution/v1/schedules_pb.js';

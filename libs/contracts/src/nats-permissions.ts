@@ -119,7 +119,11 @@ export function servicePermissions(service: NatsService, pools: readonly string[
           subjects.event('*', '*'),
           subjects.lifecycle('*', '*'),
           subjects.config.version,
+          subjects.config.resolve,
           subjects.config.agentGet,
+          // Streams start, stop and tell each other, whoever owns them.
+          'batuta.execution.*.command',
+          'batuta.execution.*.message',
           ...[STEPS_STREAM, LIFECYCLE_STREAM].flatMap((stream) =>
             ['INFO', 'CREATE', 'UPDATE'].map((operation) => `${API}.STREAM.${operation}.${stream}`),
           ),

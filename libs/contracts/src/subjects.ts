@@ -69,6 +69,9 @@ export const subjects = {
     versions: 'batuta.execution.query.versions',
     starts: 'batuta.execution.query.starts',
     log: 'batuta.execution.query.log',
+    schedule: 'batuta.execution.query.schedule',
+    schedules: 'batuta.execution.query.schedules',
+    scheduleHistory: 'batuta.execution.query.scheduleHistory',
   },
   retention: {
     list: 'batuta.execution.retention.list',
@@ -92,6 +95,8 @@ export const subjects = {
   /** Notices of one user's inbox. User ids may hold anything, so they are encoded to be a token. */
   inbox: (tenant: string, userId: string): string => `batuta.inbox.${tenant}.${base64Url(userId)}`,
   command: (partition: number): string => `batuta.execution.${partition}.command`,
+  /** What streams tell each other. */
+  message: (partition: number): string => `batuta.execution.${partition}.message`,
   result: (partition: number): string => `batuta.execution.${partition}.result`,
   /** Where one owner process takes results of all its partitions; `owner` is a token of this run of it. */
   ownerResult: (owner: string): string => `batuta.execution.owner.${owner}.result`,

@@ -30,10 +30,11 @@ export type {
   Snapshot,
   SnapshotStore,
   Start,
+  StreamRow,
 } from './port.js';
 export { DELETED_STATUS, LANE_STATEMENTS } from './port.js';
 export { encodeJson, mayHoldUnstorable, storableJson } from './encode-json.js';
-export { UnreadableEventError, upcast } from './upcast.js';
+export { UnreadableEventError, isExecutionEvent, upcast } from './upcast.js';
 export type { StoredEvent, Upcaster } from './upcast.js';
 export { MemoryEventStore } from './memory/memory-event-store.js';
 export { encodeExecutionRows } from './postgres/execution-row.js';

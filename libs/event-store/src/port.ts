@@ -1,5 +1,5 @@
 import type { ChainedEvent } from './chain.js';
-import type { Event, EventType, ExecutionStarted, JsonObject, JsonValue } from '@batuta/contracts';
+import type { Event, EventType, ExecutionStarted, JsonObject, JsonValue, ScheduleEventType } from '@batuta/contracts';
 
 /** An event about to be appended. Its position is given by the store: the partition's last one plus its rank here. */
 export interface NewEvent {
@@ -8,7 +8,7 @@ export interface NewEvent {
   readonly executionId: string;
   /** 1, 2, 3 … without gaps within the execution. */
   readonly version: number;
-  readonly type: EventType;
+  readonly type: EventType | ScheduleEventType;
   /** Not empty, without line breaks. */
   readonly commandId: string;
   /** Epoch ms. */
@@ -68,6 +68,24 @@ export interface ExecutionChange {
   readonly progress: ExecutionProgress;
 }
 
+/** The row of a stream that is no execution: what lists and wake-ups need of it, derived from its events. Times are epoch ms. */
+export interface StreamRow {
+  readonly id: string;
+  readonly partition: number;
+  readonly kind: 'schedule';
+  readonly tenantId: string;
+  readonly name: string;
+  /** The config that it is about. */
+  readonly configId: string;
+  readonly status: string;
+  readonly version: number;
+  /** Lower bound of its next deadline; null when there is none. */
+  readonly wakeAt: number | null;
+  readonly createdAt: number;
+  /** As it is shown. */
+  readonly view: JsonValue;
+}
+
 /** A partition of a commit. */
 export interface CommitPartition extends FencedPartition {
   /** Where its log has to end for the commit: what was sent before this one and did not come to be takes this one's part along. */
@@ -80,6 +98,8 @@ export interface CommitRequest {
   readonly events: readonly NewEvent[];
   readonly started: readonly ExecutionRow[];
   readonly changed: readonly ExecutionChange[];
+  /** Rows of other streams, written whole; absent for none. */
+  readonly streams?: readonly StreamRow[];
 }
 
 /**
@@ -189,7 +209,7 @@ export interface ChainEnd {
 /** How an execution began, without what may be large. */
 export type Start = Omit<ExecutionStarted, 'input' | 'metadata'>;
 
-/** Reading the log and what is derived from it. */
+/** Reading the log and what is derived from it. Where nothing else is said, an execution may be a stream of another kind. */
 export interface LogReader {
   /** All events of each execution, in order; an execution without events has no entry. */
   readExecutions(ids: readonly string[]): Promise<Map<string, Event[]>>;
@@ -204,7 +224,7 @@ export interface LogReader {
   /** How each execution began; an execution without events has no entry. */
   readStarts(ids: readonly string[]): Promise<Map<string, Start>>;
   /**
-   * For each cursor, in the order asked: its partition's events after its position, at most `limit` of them, of these types
+   * For each cursor, in the order asked: its partition's events of executions after its position, at most `limit` of them, of these types
    * only (empty: all); with `onlyCalledBackStarts`, of starts only those that name a callback_url.
    */
   readLogs(
@@ -215,11 +235,11 @@ export interface LogReader {
   ): Promise<LogPage[]>;
   /** Executions of a partition with events after a position, each once with the first of these, in that order. */
   executionsAfter(partition: number, position: number, limit: number): Promise<{ id: string; position: number }[]>;
-  /** Unfinished executions due at or before `until`, earliest first. */
+  /** Unfinished streams due at or before `until`, earliest first. */
   readDue(partitions: readonly number[], until: number, limit: number): Promise<DueExecution[]>;
   /** The earliest wake-up of these partitions. */
   nextDue(partitions: readonly number[]): Promise<number | undefined>;
-  /** Unfinished executions of a partition in id order, after `afterId`. */
+  /** Unfinished executions, and nothing else, of a partition in id order, after `afterId`. */
   readUnfinished(partition: number, afterId: string | undefined, limit: number): Promise<string[]>;
 }
 

@@ -1,4 +1,4 @@
-import { EVENT_SCHEMAS } from '@batuta/contracts';
+import { EVENT_SCHEMAS, SCHEDULE_EVENT_SCHEMAS } from '@batuta/contracts';
 import type { ConsensusFailed, ConsensusReached, EventType } from '@batuta/contracts';
 
 /** An event as some version of Batuta stored it. */
@@ -59,7 +59,7 @@ export function upcast(
     // A renamed event goes on with the upcasters of its new name.
     steps = event.type === type ? undefined : own(upcasters, event.type);
   }
-  if (!Object.hasOwn(EVENT_SCHEMAS, event.type)) {
+  if (!Object.hasOwn(EVENT_SCHEMAS, event.type) && !Object.hasOwn(SCHEDULE_EVENT_SCHEMAS, event.type)) {
     throw new Error(`event type ${event.type} is not one that this version of Batuta knows`);
   }
   return event as { readonly type: EventType; readonly data: unknown };
@@ -67,4 +67,9 @@ export function upcast(
 
 function own<T>(record: Readonly<Record<string, T>>, key: string): T | undefined {
   return Object.hasOwn(record, key) ? record[key] : undefined;
+}
+
+/** Whether an event is one of an execution, and not of a stream of another kind. */
+export function isExecutionEvent({ type }: { readonly type: string }): boolean {
+  return Object.hasOwn(EVENT_SCHEMAS, type);
 }

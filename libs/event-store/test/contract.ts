@@ -10,6 +10,7 @@ import type {
   LogPage,
   LogReader,
   NewEvent,
+  StreamRow,
 } from '../src/index.js';
 import { ChainWalk, canonicalJson, encodeJson, linkOf } from '../src/index.js';
 
@@ -615,6 +616,53 @@ export function eventStoreContract(name: string, setup: () => Promise<ContractSe
       const wakes = new Map(due.map(({ id, wakeAt }) => [id, wakeAt]));
       expect(known.map(({ id }) => wakes.get(id))).toEqual(known.map(() => (changes ? 7_000_000 : 9_000_000)));
       expect(fresh.map(({ id }) => wakes.get(id))).toEqual(fresh.map(() => (starts ? 8_000_000 : undefined)));
+    });
+
+    it('keeps rows of streams that are no executions, and finds them when they are due', async () => {
+      const partition = 7;
+      const fence = { partition, epoch: await take(partition), publishedPosition: 0 };
+      const [schedule, execution] = [newId(), newId()];
+      const stream = (version: number, wakeAt: number | null): StreamRow => ({
+        id: schedule,
+        partition,
+        kind: 'schedule',
+        tenantId: 'default',
+        name: `version ${version}`,
+        configId: 'config-1',
+        status: 'active',
+        version,
+        wakeAt,
+        createdAt: 1_000,
+        view: { version },
+      });
+      const created: NewEvent = { ...event(schedule, partition, 1), type: 'ScheduleCreated' };
+      await lane.commit({
+        ...(await request([fence], [created, event(execution, partition, 1)], {
+          started: [row(execution, partition, { wakeAt: 150 })],
+        })),
+        streams: [stream(1, 100.5)],
+      });
+      expect(await store.readDue([partition], 200, 10)).toEqual([
+        { id: schedule, partition, wakeAt: 100 },
+        { id: execution, partition, wakeAt: 150 },
+      ]);
+      expect(await store.nextDue([partition])).toBe(100);
+      // Who follows executions is told of nothing else, and who reads all unfinished executions gets no others.
+      const [page] = await store.readLogs([{ partition, after: 0 }], 100, []);
+      expect(page?.events.map(({ executionId }) => executionId)).not.toContain(schedule);
+      expect(page?.events.map(({ executionId }) => executionId)).toContain(execution);
+      expect(await store.readUnfinished(partition, undefined, 100)).not.toContain(schedule);
+      expect((await store.executionsAfter(partition, 0, 100)).map(({ id }) => id)).toContain(schedule);
+      expect((await store.readExecutions([schedule])).get(schedule)).toMatchObject([{ type: 'ScheduleCreated' }]);
+      const updated: NewEvent = { ...event(schedule, partition, 2), type: 'ScheduleUpdated' };
+      const fenced = await lane.commit({
+        ...(await request([{ ...fence, epoch: fence.epoch + 1 }], [updated])),
+        streams: [stream(2, null)],
+      });
+      expect(fenced).toEqual({ kind: 'committed', held: new Map() });
+      expect(await store.nextDue([partition])).toBe(100);
+      await lane.commit({ ...(await request([fence], [updated])), streams: [stream(2, null)] });
+      expect(await store.nextDue([partition])).toBe(150);
     });
   });
 }

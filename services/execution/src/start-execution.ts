@@ -36,6 +36,7 @@ import { HmacTokens } from './partitions/task-tokens.js';
 import { demandRoute } from './queries/demand-route.js';
 import { ExecutionQueries } from './queries/execution-queries.js';
 import { Queues } from './queries/queues.js';
+import { ScheduleQueries } from './queries/schedule-queries.js';
 import { COUNT_APPROVALS } from './queries/sql.js';
 import type { ExecutionSettings } from './settings.js';
 import { recordCommit } from './tracing/commit-spans.js';
@@ -230,9 +231,9 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
       ...(tracing.enabled ? { sampled: (traceId: string) => tracing.sampled(traceId) } : {}),
       onCommitted: (changes) => {
         readModels.projection?.committed(changes);
-        snapshots.committed(changes);
       },
       projected: (partition) => readModels.projection?.written(partition) ?? 0,
+      onStreamCommitted: (changes) => snapshots.committed(changes),
       onOwned: (partition) => {
         readModels.projection?.owned(partition);
         readModels.traces?.owned(partition);
@@ -347,6 +348,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
         queries,
         integrity: new Integrity(store, pool, sealKeys),
         retention: policies,
+        schedules: new ScheduleQueries(store, lookUps),
       }),
       {
         ...natsMicroservice({ url: natsUrl, queue: 'execution', credentials }),

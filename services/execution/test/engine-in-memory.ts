@@ -37,6 +37,11 @@ export class TestBus implements Bus {
       if (this.handlers.get(partition) === handler) this.handlers.delete(partition);
     };
   }
+  async askOwner(partition: number, kind: 'command' | 'message', text: string): Promise<string | undefined> {
+    const to = this.handlers.get(partition);
+    if (to === undefined) return undefined;
+    return new Promise((resolve) => to({ kind, payload: text, reply: resolve }));
+  }
   publishTask(task: OutgoingTask, done: (outcome: PublishOutcome) => void): void {
     const { queue } = this;
     if (queue === 'lost') return;
@@ -179,6 +184,7 @@ export async function engineInMemory(
               ? { kind: 'missing' }
               : { kind: 'found', definition: DEFINITIONS[configId] },
           ),
+        newest: (_tenantId, config) => Promise.resolve({ kind: 'found', configId: config, version: 1, leaseMs: 0 }),
         agent: () => Promise.resolve({ agent: undefined }),
         ...options.configs,
       },

@@ -29,7 +29,6 @@ beforeAll(async () => {
   store = new PostgresEventStore({ databaseUrl: platform.database.url, poolSize: 2 });
   const configs = new ConfigRegistry(store, {
     version: () => Promise.resolve({ kind: 'missing' }),
-    agent: () => Promise.resolve({ agent: undefined }),
   });
   source = { reader: store, configs, snapshots: store };
 });

@@ -6,9 +6,10 @@ import { createTestDatabase, eventually, templateFor } from '@batuta/testing';
 import type { TestDatabase } from '@batuta/testing';
 import pg from 'pg';
 import type { State } from '../src/domain/index.js';
-import { ExecutionChanges } from '../src/partitions/batch.js';
+import { StreamChanges } from '../src/partitions/batch.js';
 import type { DecidedEvent } from '../src/partitions/batch.js';
 import { Partition } from '../src/partitions/partition.js';
+import type { HotExecution } from '../src/partitions/partition.js';
 import type { Clock, EngineLog } from '../src/partitions/ports.js';
 import { PROJECT_STEP_RUNS } from '../src/projections/sql/step-runs.js';
 import { AS_STEP_RUNS } from '../src/projections/sql/verify.js';
@@ -408,9 +409,9 @@ describe('passes of the projection', () => {
       projection,
       commit(base: State | undefined, state: State, events: number): void {
         const execution = partition.executions.get(state.executionId) ?? partition.add(state.executionId);
-        const changes = new ExecutionChanges(execution, base, state);
+        const changes = new StreamChanges<State>(execution as HotExecution, base, state);
         for (let event = 1; event <= events; event += 1) {
-          changes.events.push({ position: partition.committedPosition + event } as DecidedEvent);
+          changes.events.push({ position: partition.committedPosition + event } as DecidedEvent<State>);
         }
         partition.committedPosition += events;
         projection.committed(changes);

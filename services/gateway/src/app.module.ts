@@ -21,6 +21,7 @@ import { OperationsController } from './http/operations.controller.js';
 import { PoolsController } from './http/pools.controller.js';
 import { RetentionController } from './http/retention.controller.js';
 import { SecretsController } from './http/secrets.controller.js';
+import { SchedulesController } from './schedules/schedules.controller.js';
 import { TraceLinks } from './http/trace-links.js';
 import { ExecutionHub } from './realtime/execution-hub.js';
 
@@ -54,6 +55,7 @@ export class GatewayModule {
         ApiKeysController,
         CallbacksController,
         NotificationsController,
+        SchedulesController,
       ],
       providers: [
         { provide: Backend, useValue: parts.backend },

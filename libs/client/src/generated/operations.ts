@@ -14,6 +14,7 @@ import type {
   ApiKeyPage,
   ApprovalPage,
   ApprovalSummary,
+  BackfillBody,
   Callback,
   CallbackBody,
   CallbackDelivery,
@@ -57,12 +58,20 @@ import type {
   PoolCredentialsBody,
   PoolCredentialsPage,
   PoolList,
+  PreviewBody,
   Readiness,
   ReasonBody,
   RedrivenDelivery,
   RetentionPolicies,
   RetentionPolicy,
   RetentionPolicyBody,
+  Schedule,
+  ScheduleBody,
+  ScheduleEvent,
+  ScheduleHistory,
+  SchedulePage,
+  SchedulePreview,
+  ScheduleReason,
   SecretBody,
   SecretInfo,
   SecretPage,
@@ -72,6 +81,7 @@ import type {
   StepDetail,
   StepOutput,
   StoredDocument,
+  TriggerBody,
 } from './schemas.js';
 
 export const OPERATIONS = {
@@ -513,6 +523,77 @@ export const OPERATIONS = {
     query: [],
     headers: ['Idempotency-Key'],
     media: 'application/json',
+  },
+  'schedules.create': {
+    method: 'POST',
+    path: '/api/v1/schedules',
+    query: [],
+    headers: ['Idempotency-Key'],
+    media: 'application/json',
+  },
+  'schedules.list': {
+    method: 'GET',
+    path: '/api/v1/schedules',
+    query: ['status', 'config_id', 'limit', 'cursor'],
+    headers: [],
+    items: 'schedules',
+  },
+  'schedules.previewOf': {
+    method: 'POST',
+    path: '/api/v1/schedules/preview',
+    query: ['count'],
+    headers: [],
+    media: 'application/json',
+  },
+  'schedules.get': { method: 'GET', path: '/api/v1/schedules/{id}', query: [], headers: ['If-None-Match'] },
+  'schedules.update': {
+    method: 'PUT',
+    path: '/api/v1/schedules/{id}',
+    query: [],
+    headers: ['If-Match', 'If-None-Match'],
+    media: 'application/json',
+  },
+  'schedules.delete': {
+    method: 'DELETE',
+    path: '/api/v1/schedules/{id}',
+    query: [],
+    headers: ['If-Match', 'If-None-Match'],
+  },
+  'schedules.pause': {
+    method: 'POST',
+    path: '/api/v1/schedules/{id}/pause',
+    query: [],
+    headers: ['Idempotency-Key'],
+    media: 'application/json',
+  },
+  'schedules.resume': {
+    method: 'POST',
+    path: '/api/v1/schedules/{id}/resume',
+    query: [],
+    headers: ['Idempotency-Key'],
+    media: 'application/json',
+  },
+  'schedules.trigger': {
+    method: 'POST',
+    path: '/api/v1/schedules/{id}/trigger',
+    query: [],
+    headers: ['Idempotency-Key'],
+    media: 'application/json',
+  },
+  'schedules.backfill': {
+    method: 'POST',
+    path: '/api/v1/schedules/{id}/backfill',
+    query: [],
+    headers: ['Idempotency-Key'],
+    media: 'application/json',
+  },
+  'schedules.preview': { method: 'GET', path: '/api/v1/schedules/{id}/preview', query: ['count'], headers: [] },
+  'schedules.history': {
+    method: 'GET',
+    path: '/api/v1/schedules/{id}/history',
+    query: ['limit', 'cursor'],
+    headers: [],
+    items: 'events',
   },
 } as const satisfies Record<string, OperationSpec>;
 
@@ -1448,6 +1529,142 @@ export class NotificationsOperations {
   }
 }
 
+export interface SchedulesCreateOptions extends CallOptions {
+  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+}
+
+export interface SchedulesListOptions extends CallOptions {
+  /** Only schedules with this status. */
+  status?: 'active' | 'paused' | 'finished' | undefined;
+  /** Only schedules of this config, by its id. */
+  config_id?: string | undefined;
+  /** Items on a page, 1 to 200. */
+  limit?: number | undefined;
+  /** `next_cursor` of the page before; leave out for the first page. */
+  cursor?: string | undefined;
+}
+
+export interface SchedulesPreviewOfOptions extends CallOptions {
+  /** How many times, 1 to 100. */
+  count?: number | undefined;
+}
+
+export interface SchedulesGetOptions extends CallOptions {
+  /** ETags that you have seen, or `*`: answered with 304 and without a body while one is that of now. */
+  ifNoneMatch?: string | undefined;
+}
+
+export interface SchedulesUpdateOptions extends CallOptions {
+  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  ifMatch?: string | undefined;
+  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  ifNoneMatch?: string | undefined;
+}
+
+export interface SchedulesDeleteOptions extends CallOptions {
+  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  ifMatch?: string | undefined;
+  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  ifNoneMatch?: string | undefined;
+}
+
+export interface SchedulesPauseOptions extends CallOptions {
+  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+}
+
+export interface SchedulesResumeOptions extends CallOptions {
+  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+}
+
+export interface SchedulesTriggerOptions extends CallOptions {
+  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+}
+
+export interface SchedulesBackfillOptions extends CallOptions {
+  /** Yours, 1 to 255 visible ASCII characters: the command takes effect once, and a repeat answers with `repeated`. With another request it is refused with 422 `idempotency_mismatch`. */
+  idempotencyKey?: string | undefined;
+}
+
+export interface SchedulesPreviewOptions extends CallOptions {
+  /** How many times, 1 to 100. */
+  count?: number | undefined;
+}
+
+export interface SchedulesHistoryOptions extends CallOptions {
+  /** Items on a page, 1 to 200. */
+  limit?: number | undefined;
+  /** `next_cursor` of the page before; leave out for the first page. */
+  cursor?: string | undefined;
+}
+
+export class SchedulesOperations {
+  constructor(protected readonly caller: Caller) {}
+
+  /** Make a schedule */
+  create(body: ScheduleBody, options?: SchedulesCreateOptions): Answer<Schedule> {
+    return this.caller.call<Schedule>('schedules.create', { path: {}, body, options });
+  }
+
+  /** List schedules */
+  list(options?: SchedulesListOptions): Pages<SchedulePage, Schedule> {
+    return this.caller.pages<SchedulePage, Schedule>('schedules.list', { path: {}, options });
+  }
+
+  /** Show the next times of a timetable */
+  previewOf(body: PreviewBody, options?: SchedulesPreviewOfOptions): Answer<SchedulePreview> {
+    return this.caller.call<SchedulePreview>('schedules.previewOf', { path: {}, body, options });
+  }
+
+  /** One schedule */
+  get(id: string, options?: SchedulesGetOptions): Answer<Schedule> {
+    return this.caller.call<Schedule>('schedules.get', { path: { id }, options });
+  }
+
+  /** Replace a schedule */
+  update(id: string, body: ScheduleBody, options?: SchedulesUpdateOptions): Answer<Schedule> {
+    return this.caller.call<Schedule>('schedules.update', { path: { id }, body, options });
+  }
+
+  /** Delete a schedule */
+  delete(id: string, options?: SchedulesDeleteOptions): Answer<Schedule> {
+    return this.caller.call<Schedule>('schedules.delete', { path: { id }, options });
+  }
+
+  /** Pause a schedule */
+  pause(id: string, body: ScheduleReason, options?: SchedulesPauseOptions): Answer<Schedule> {
+    return this.caller.call<Schedule>('schedules.pause', { path: { id }, body, options });
+  }
+
+  /** Resume a schedule */
+  resume(id: string, body: ScheduleReason, options?: SchedulesResumeOptions): Answer<Schedule> {
+    return this.caller.call<Schedule>('schedules.resume', { path: { id }, body, options });
+  }
+
+  /** Start an execution now */
+  trigger(id: string, body: TriggerBody, options?: SchedulesTriggerOptions): Answer<Schedule> {
+    return this.caller.call<Schedule>('schedules.trigger', { path: { id }, body, options });
+  }
+
+  /** Start executions for times of the past */
+  backfill(id: string, body: BackfillBody, options?: SchedulesBackfillOptions): Answer<Schedule> {
+    return this.caller.call<Schedule>('schedules.backfill', { path: { id }, body, options });
+  }
+
+  /** Show the next times of a schedule */
+  preview(id: string, options?: SchedulesPreviewOptions): Answer<SchedulePreview> {
+    return this.caller.call<SchedulePreview>('schedules.preview', { path: { id }, options });
+  }
+
+  /** What a schedule has done */
+  history(id: string, options?: SchedulesHistoryOptions): Pages<ScheduleHistory, ScheduleEvent> {
+    return this.caller.pages<ScheduleHistory, ScheduleEvent>('schedules.history', { path: { id }, options });
+  }
+}
+
 /** The methods of every namespace. */
 export const NAMESPACES = [
   'operations',
@@ -1462,4 +1679,5 @@ export const NAMESPACES = [
   'apiKeys',
   'callbacks',
   'notifications',
+  'schedules',
 ] as const;

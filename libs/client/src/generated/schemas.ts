@@ -1203,6 +1203,8 @@ export interface ExecutionStarted {
   forked_from_step_id?: string | undefined;
   /** What this start allows to be spent, beside the config’s own budget. */
   budget?: Budget | undefined;
+  /** The schedule that is told of the end. Absent when there is none. */
+  end_to?: string | undefined;
 }
 
 export interface StepScheduled {
@@ -3057,6 +3059,258 @@ export interface SecretPage {
   secrets: SecretInfo[];
   /** Ask for the next page with it; null on the last page. */
   next_cursor: string | null;
+}
+
+/** When something is due: exactly one of `cron`, `every_ms`, `calendar` and `at`. */
+export interface Timetable {
+  /** 5 fields, or 6 with seconds first, or 7 with years last; or `@hourly` and the like. */
+  cron?: string | undefined;
+  /** Elapsed time between two, counted from `start_at` or else from 1970. */
+  every_ms?: number | undefined;
+  /** Days and times of day that all have to fit. */
+  calendar?: CalendarDays | undefined;
+  /** One time: RFC 3339, or without an offset in `time_zone`. */
+  at?: string | undefined;
+  /** An IANA name; UTC without it. */
+  time_zone?: string | undefined;
+  /** A wall time that does not exist because clocks are set forward: the first instant after, or nothing. */
+  gap?: 'next' | 'skip' | undefined;
+  /** A wall time that comes twice because clocks are set back. Default `first`, but `both` for a cron expression of every hour. */
+  overlap_hour?: 'first' | 'both' | undefined;
+  /** Nothing is due before. */
+  start_at?: string | undefined;
+  /** Nothing is due after. */
+  end_at?: string | undefined;
+}
+
+/** Days and times of day that all have to fit. A list that is left out fits always; seconds, minutes and hours default to 0. */
+export interface CalendarDays {
+  /** Seconds. */
+  seconds?: number[] | undefined;
+  /** Minutes. */
+  minutes?: number[] | undefined;
+  /** Hours. */
+  hours?: number[] | undefined;
+  /** Days; -1 is the last one of the month. */
+  days_of_month?: number[] | undefined;
+  /** Weekdays. */
+  days_of_week?: ('mon' | 'tue' | 'wed' | 'thu' | 'fri' | 'sat' | 'sun')[] | undefined;
+  /** Which one of that weekday in its month; -1 is the last. */
+  weeks_of_month?: number[] | undefined;
+  /** Months. */
+  months?: number[] | undefined;
+  /** Years. */
+  years?: number[] | undefined;
+}
+
+export interface ScheduleBody {
+  /** What it is called. */
+  name: string;
+  /** The config whose executions it starts: its id or name. Answers have the id. */
+  config: string;
+  /** The version that it starts; without it, the newest one at each firing. */
+  config_version?: number | undefined;
+  /** When it is due. */
+  timetable: Timetable;
+  /** The input of its executions: a mapping over `schedule` (`id`, `name`), `nominal_time` and `cause`. */
+  input?: unknown | undefined;
+  /** The session of its executions. */
+  session_id?: string | undefined;
+  /** Goes to its executions, with `schedule_id` and `nominal_time` beside it. */
+  metadata?: Record<string, unknown> | undefined;
+  /** The priority of its executions. */
+  priority?: 'high' | 'normal' | 'low' | undefined;
+  /** Each start is delayed by less than this; the same time always by the same. */
+  jitter_ms?: number | undefined;
+  /** What to do with a time that comes while an execution runs. */
+  overlap?: 'skip' | 'buffer_one' | 'buffer_all' | 'cancel_other' | 'terminate_other' | 'allow' | undefined;
+  /** Of `buffer_all`: how many times wait at most. */
+  buffer_limit?: number | undefined;
+  /** What to do with times that passed while nobody could fire them. */
+  missed?:
+    | {
+        /** Which of them start. */
+        runs?: 'skip' | 'latest' | 'all' | undefined;
+        /** Times longer ago than this start nothing. */
+        window_ms?: number | undefined;
+        /** Of `all`: how many start at most. */
+        limit?: number | undefined;
+      }
+    | undefined;
+  /** It pauses when an execution fails or cannot be started. */
+  pause_on_failure?: boolean | undefined;
+  /** It has finished after so many. */
+  max_runs?: number | undefined;
+}
+
+export interface Schedule {
+  /** The schedule. */
+  id: string;
+  /** The tenant that it belongs to. */
+  tenant_id: string;
+  /** Where it stands. */
+  status: 'active' | 'paused' | 'finished' | 'deleted';
+  /** Grows by one with each change of what is said of it. */
+  version: number;
+  /** What it is called. */
+  name: string;
+  /** The config whose executions it starts: its id or name. Answers have the id. */
+  config: string;
+  /** The version that it starts; without it, the newest one at each firing. */
+  config_version?: number | undefined;
+  /** When it is due. */
+  timetable: Timetable;
+  /** The input of its executions: a mapping over `schedule` (`id`, `name`), `nominal_time` and `cause`. */
+  input?: unknown | undefined;
+  /** The session of its executions. */
+  session_id?: string | undefined;
+  /** Goes to its executions, with `schedule_id` and `nominal_time` beside it. */
+  metadata?: Record<string, unknown> | undefined;
+  /** The priority of its executions. */
+  priority?: 'high' | 'normal' | 'low' | undefined;
+  /** Each start is delayed by less than this; the same time always by the same. */
+  jitter_ms?: number | undefined;
+  /** What to do with a time that comes while an execution runs. */
+  overlap?: 'skip' | 'buffer_one' | 'buffer_all' | 'cancel_other' | 'terminate_other' | 'allow' | undefined;
+  /** Of `buffer_all`: how many times wait at most. */
+  buffer_limit?: number | undefined;
+  /** What to do with times that passed while nobody could fire them. */
+  missed?:
+    | {
+        /** Which of them start. */
+        runs?: 'skip' | 'latest' | 'all' | undefined;
+        /** Times longer ago than this start nothing. */
+        window_ms?: number | undefined;
+        /** Of `all`: how many start at most. */
+        limit?: number | undefined;
+      }
+    | undefined;
+  /** It pauses when an execution fails or cannot be started. */
+  pause_on_failure?: boolean | undefined;
+  /** It has finished after so many. */
+  max_runs?: number | undefined;
+  /** The user who made it. Its executions are this user’s. */
+  created_by: string;
+  /** When it was made. */
+  created_at: string;
+  /** When it was last changed. */
+  updated_at: string;
+  /** By whom and why it is paused; null when it is not. */
+  paused: {
+    /** The user who did it; empty when a failure did. */
+    by: string;
+    /** Why. */
+    reason: string;
+    /** Who paused it. */
+    cause: 'user' | 'failure';
+  } | null;
+  /** The next time of the timetable; null when there is none. */
+  next_at: string | null;
+  /** When it started something last. */
+  last_fired_at: string | null;
+  /** What it started last. */
+  last_execution_id: string | null;
+  /** Executions whose end it waits for. */
+  running: ScheduleRun[];
+  /** Times whose executions wait for one that runs. */
+  waiting: string[];
+  /** What became of its times and executions. */
+  counts: ScheduleCounts;
+  /** Of `max_runs`; null without it. */
+  remaining_runs: number | null;
+  /** True when this is the first answer to the same Idempotency-Key again; absent otherwise. */
+  repeated?: boolean | undefined;
+}
+
+export interface ScheduleRun {
+  /** The execution. */
+  execution_id: string;
+  /** The time that it was started for. */
+  nominal_at: string;
+  /** Why it was started. */
+  cause: 'schedule' | 'missed' | 'trigger' | 'backfill';
+}
+
+export interface ScheduleCounts {
+  /** Executions that it has asked for. */
+  fired: number;
+  /** Times that started nothing. */
+  skipped: number;
+  /** Executions that could not be started. */
+  refused: number;
+  /** Executions that completed. */
+  completed: number;
+  /** Executions that failed. */
+  failed: number;
+  /** Executions that were cancelled. */
+  cancelled: number;
+}
+
+export interface SchedulePage {
+  /** Schedules. */
+  schedules: Schedule[];
+  /** Ask for the next page with it; null on the last page. */
+  next_cursor: string | null;
+}
+
+export interface ScheduleHistory {
+  /** The events, in order. */
+  events: ScheduleEvent[];
+  /** Ask for the next page with it; null on the last page. */
+  next_cursor: string | null;
+}
+
+export interface ScheduleEvent {
+  /** Its place in the history. */
+  version: number;
+  /** What happened. */
+  type:
+    | 'ScheduleCreated'
+    | 'ScheduleUpdated'
+    | 'SchedulePaused'
+    | 'ScheduleResumed'
+    | 'ScheduleFired'
+    | 'ScheduleBuffered'
+    | 'ScheduleSkipped'
+    | 'ScheduleStartAnswered'
+    | 'ScheduleExecutionEnded'
+    | 'ScheduleOthersStopped'
+    | 'ScheduleRunsChecked'
+    | 'ScheduleFinished'
+    | 'ScheduleDeleted';
+  /** When it happened. */
+  at: string;
+  /** What belongs to it. */
+  data: Record<string, unknown>;
+}
+
+export interface SchedulePreview {
+  /** The next times. */
+  times: string[];
+}
+
+export interface PreviewBody {
+  /** When it is due. */
+  timetable: Timetable;
+}
+
+export interface ScheduleReason {
+  /** Why. */
+  reason?: string | undefined;
+}
+
+export interface TriggerBody {
+  /** What to do when others run. */
+  overlap?: 'skip' | 'buffer_one' | 'buffer_all' | 'cancel_other' | 'terminate_other' | 'allow' | undefined;
+}
+
+export interface BackfillBody {
+  /** The range begins here. */
+  from: string;
+  /** The range ends here, which belongs to it. */
+  to: string;
+  /** All at once, or one after the other. */
+  overlap?: 'allow' | 'buffer_all' | undefined;
 }
 
 export interface SecretBody {

@@ -2,6 +2,7 @@ import type { Event, EventType, ExecutionStarted, JsonObject } from '@batuta/con
 import type { ChainedEvent } from '../chain.js';
 import { encodeJson } from '../encode-json.js';
 import { DELETED_STATUS, LANE_STATEMENTS } from '../port.js';
+import { isExecutionEvent } from '../upcast.js';
 import type {
   AgentCopy,
   ChainEnd,
@@ -21,6 +22,7 @@ import type {
   PartitionRecord,
   RemovedLink,
   Start,
+  StreamRow,
 } from '../port.js';
 
 interface PartitionState {
@@ -51,6 +53,7 @@ export class MemoryEventStore implements EventStore {
   readonly #links = new Map<string, string[]>();
   readonly #lastRemoved = new Map<string, RemovedLink>();
   readonly #rows = new Map<string, StoredRow>();
+  readonly #streams = new Map<string, StreamRow>();
   readonly #configs = new Map<string, string>();
   readonly #agents = new Map<string, string>();
 
@@ -232,6 +235,7 @@ export class MemoryEventStore implements EventStore {
       const { lastPosition } = this.#state(partition);
       const matching = log
         .filter(({ position }) => position > after)
+        .filter(isExecutionEvent)
         .filter((event) => types.length === 0 || types.includes(event.type))
         .filter((event) => !onlyCalledBackStarts || event.type !== 'ExecutionStarted' || event.data.callbackUrl);
       const events = matching.slice(0, limit);
@@ -255,7 +259,7 @@ export class MemoryEventStore implements EventStore {
 
   async readDue(partitions: readonly number[], until: number, limit: number): Promise<DueExecution[]> {
     await Promise.resolve();
-    return this.#unfinished(partitions)
+    return [...this.#unfinished(partitions), ...this.#dueStreams(partitions)]
       .filter((due) => due.wakeAt <= until)
       .sort((a, b) => a.wakeAt - b.wakeAt)
       .slice(0, limit);
@@ -263,7 +267,7 @@ export class MemoryEventStore implements EventStore {
 
   async nextDue(partitions: readonly number[]): Promise<number | undefined> {
     await Promise.resolve();
-    const times = this.#unfinished(partitions).map((due) => due.wakeAt);
+    const times = [...this.#unfinished(partitions), ...this.#dueStreams(partitions)].map((due) => due.wakeAt);
     return times.length === 0 ? undefined : times.reduce((a, b) => Math.min(a, b));
   }
 
@@ -320,6 +324,16 @@ export class MemoryEventStore implements EventStore {
     this.#agents.set(`${tenantId}/${name}`, encodeJson(agent));
   }
 
+  /** A partition's events after a position, of streams of every kind, for what a simulation checks. */
+  eventsAfter(partition: number, position: number): readonly Event[] {
+    return (this.#logs.get(partition) ?? []).filter((event) => event.position > position);
+  }
+
+  /** The row of a stream that is no execution. */
+  streamRow(id: string): StreamRow | undefined {
+    return this.#streams.get(id);
+  }
+
   /** The row of an execution, for what a simulation checks. */
   executionRow(id: string): ExecutionRow | undefined {
     return this.#rows.get(id);
@@ -348,6 +362,9 @@ export class MemoryEventStore implements EventStore {
     for (const change of request.changed) {
       const row = this.#rows.get(change.id);
       if (held.has(change.partition) && row !== undefined) row.progress = change.progress;
+    }
+    for (const row of request.streams ?? []) {
+      if (held.has(row.partition)) this.#streams.set(row.id, row);
     }
     return { kind: 'committed', held };
   }
@@ -437,6 +454,12 @@ export class MemoryEventStore implements EventStore {
   #record(partition: number): PartitionRecord {
     const state = this.#state(partition);
     return { partition, ...state, ownerAlive: state.owner !== null && this.#alive(state.owner) };
+  }
+
+  #dueStreams(partitions: readonly number[]): DueExecution[] {
+    return [...this.#streams.values()].flatMap(({ id, partition, wakeAt }) =>
+      wakeAt !== null && partitions.includes(partition) ? [{ id, partition, wakeAt: Math.floor(wakeAt) }] : [],
+    );
   }
 
   #unfinished(partitions: readonly number[]): DueExecution[] {

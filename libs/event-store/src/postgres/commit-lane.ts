@@ -5,12 +5,13 @@ import { StatementConnection, classifyFailure } from './connection.js';
 import type { ConnectionOptions } from './connection.js';
 import { CHANGE_COLUMNS, STARTED_COLUMNS, columnValues, rowValues } from './execution-row.js';
 import type { Column } from './execution-row.js';
+import { encodeStreamRows } from './stream-row.js';
 import { commitOf, eventsOf } from './sql/commit.js';
 import type { CommitShape } from './sql/commit.js';
 import { HELD_EPOCHS } from './sql/held-epochs.js';
 
 /** A commit as the statement of its shape, with its parameters. */
-function commitQuery({ partitions, events, started, changed }: CommitRequest): QueryConfig {
+function commitQuery({ partitions, events, started, changed, streams = [] }: CommitRequest): QueryConfig {
   const [only] = partitions;
   const single = partitions.length === 1 && only !== undefined;
   const shape: CommitShape = {
@@ -18,6 +19,7 @@ function commitQuery({ partitions, events, started, changed }: CommitRequest): Q
     events: eventsOf(single, events.length),
     starts: rowsOf(single, started.length),
     changes: rowsOf(single, changed.length),
+    streams: streams.length > 0,
   };
   const values: unknown[] = [];
   if (single) {
@@ -27,6 +29,7 @@ function commitQuery({ partitions, events, started, changed }: CommitRequest): Q
   else for (const event of events) values.push(...eventValues(event));
   pushRows(values, shape.starts, STARTED_COLUMNS, started);
   pushRows(values, shape.changes, CHANGE_COLUMNS, changed);
+  if (shape.streams) values.push(encodeStreamRows(streams));
   return { ...commitOf(shape), values };
 }
 

@@ -12,6 +12,7 @@ import { chain } from './migrations/0008-chain.js';
 import { unprojectedExecutions } from './migrations/0009-unprojected-executions.js';
 import { deletedExecutions } from './migrations/0010-deleted-executions.js';
 import { retentionPolicies } from './migrations/0011-retention-policies.js';
+import { streams } from './migrations/0012-streams.js';
 import { NEW_LIST_INDEXES, buildListIndexes } from './list-indexes.js';
 
 interface Migration {
@@ -32,6 +33,7 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 9, statements: unprojectedExecutions },
   { version: 10, statements: deletedExecutions },
   { version: 11, statements: retentionPolicies },
+  { version: 12, statements: streams },
 ];
 
 /** A migration holds up commits for this long at most, then lets them pass for a pause and tries again, for a while. */

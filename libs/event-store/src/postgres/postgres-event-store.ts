@@ -20,7 +20,7 @@ import type {
   SnapshotStore,
   Start,
 } from '../port.js';
-import { UnreadableEventError, upcast } from '../upcast.js';
+import { UnreadableEventError, isExecutionEvent, upcast } from '../upcast.js';
 import { PostgresCommitLane } from './commit-lane.js';
 import { numericTypes } from './connection.js';
 import { READ_AGENT, READ_CONFIG, WRITE_AGENT, WRITE_CONFIG } from './sql/copies.js';
@@ -296,7 +296,8 @@ export class PostgresEventStore implements EventStore, SnapshotStore {
       page.rows += 1;
       page.read = row.position;
       try {
-        page.events.push(toEvent(row));
+        const event = toEvent(row);
+        if (isExecutionEvent(event)) page.events.push(event);
       } catch (error) {
         // It must not keep those who read the log from what comes after it.
         if (!(error instanceof UnreadableEventError)) throw error;

@@ -4,7 +4,9 @@ import type { CommitOutcome, ExecutionChange, ExecutionProgress, ExecutionRow, N
 import { isTerminal } from '../domain/index.js';
 import type { State } from '../domain/index.js';
 import type { Answer, Input } from './inputs.js';
-import type { HotExecution, Partition } from './partition.js';
+import type { HotStream, Partition } from './partition.js';
+import { isExecution } from './stream-state.js';
+import type { StreamDomainEvent, StreamState } from './stream-state.js';
 
 /** One input that was decided, and what to say when that is certain. */
 export interface Decided {
@@ -14,21 +16,21 @@ export interface Decided {
 }
 
 /** An event on its way, with what its effects are derived from. */
-export interface DecidedEvent {
-  readonly event: DomainEvent;
+export interface DecidedEvent<S extends StreamState = StreamState> {
+  readonly event: S extends State ? DomainEvent : StreamDomainEvent;
   /** It gets its link when its commit is sent. */
   readonly stored: Omit<NewEvent, 'link'> & { link: string };
   /** The partition under the epoch that it was decided for. */
   readonly partition: Partition;
   readonly position: number;
   /** The state after the decision that the event belongs to. */
-  readonly state: State;
+  readonly state: S;
 }
 
-/** All that one commit does to one execution. */
-export class ExecutionChanges {
-  readonly events: DecidedEvent[] = [];
-  state: State;
+/** All that one commit does to one stream. */
+export class StreamChanges<S extends StreamState = StreamState> {
+  readonly events: DecidedEvent<S>[] = [];
+  state: S;
   /** The row is written even when nothing of it changed but its wake-up. */
   touched = false;
   /** What the row holds as its wake-up when the commit holds; known when it is sent. */
@@ -37,17 +39,23 @@ export class ExecutionChanges {
   link = '';
 
   constructor(
-    readonly execution: HotExecution,
-    readonly base: State | undefined,
-    state: State,
+    readonly execution: HotStream<S>,
+    readonly base: S | undefined,
+    state: S,
   ) {
     this.state = state;
   }
 }
 
+export type ExecutionChanges = StreamChanges<State>;
+
+export function ofExecution(changes: StreamChanges): changes is ExecutionChanges {
+  return isExecution(changes.state);
+}
+
 /** A commit that holds, with what it did to executions that are still owned. */
 export interface Commit {
-  readonly changes: readonly ExecutionChanges[];
+  readonly changes: readonly StreamChanges[];
   /** Epoch ms. */
   readonly sentAt: number;
   readonly endedAt: number;
@@ -57,7 +65,7 @@ export interface Commit {
 /** A commit in the making. */
 export class Batch {
   /** One entry an execution. */
-  readonly executions: ExecutionChanges[] = [];
+  readonly executions: StreamChanges[] = [];
   readonly partitions = new Map<number, Partition>();
   readonly decided: Decided[] = [];
   /** In the order of deciding, which is that of positions within each partition. */
@@ -82,10 +90,10 @@ export class Batch {
     this.decided.push({ partition, input, answer });
   }
 
-  changesOf(execution: HotExecution, base: State | undefined, state: State): ExecutionChanges {
+  changesOf(execution: HotStream, base: StreamState | undefined, state: StreamState): StreamChanges {
     const known = execution.batch === this ? this.executions[execution.placeInBatch] : undefined;
     if (known !== undefined) return known;
-    const changes = new ExecutionChanges(execution, base, state);
+    const changes = new StreamChanges(execution, base, state);
     execution.batch = this;
     execution.placeInBatch = this.executions.push(changes) - 1;
     this.partitions.set(execution.partition.id, execution.partition);
@@ -119,7 +127,7 @@ function progressOf(state: State, wakeAt: number | null): ExecutionProgress {
 }
 
 /** Puts what this commit appends to the execution on its chain, which moves on to the new link. */
-export function addLink(changes: ExecutionChanges): void {
+export function addLink(changes: StreamChanges): void {
   const { execution, events } = changes;
   const last = events.at(-1);
   if (last !== undefined) {

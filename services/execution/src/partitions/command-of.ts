@@ -1,12 +1,12 @@
 import { commandIds } from '../domain/index.js';
-import type { Command } from '../domain/index.js';
+import type { Command, ScheduleCommandInput } from '../domain/index.js';
 import type { CommandInput, Input } from './inputs.js';
 
-/** The domain command of an input that has one; a check or a visit has none. */
+/** The command to an execution of an input that has one; a check or a visit has none. */
 export function commandOf(input: Input, at: number, seed: number): Command | undefined {
   switch (input.kind) {
     case 'command':
-      return outsideCommand(input, at, seed);
+      return input.request.schedule === undefined ? outsideCommand(input, at, seed) : undefined;
     case 'result': {
       const { result } = input;
       return { type: 'RecordResult', id: commandIds.result(result.stepId, result.attempt), at, seed, result };
@@ -47,10 +47,63 @@ export function commandOf(input: Input, at: number, seed: number): Command | und
         attempt: input.attempt,
         failure: input.failure,
       };
+    // No step of an execution waits for another stream.
+    case 'message':
+    case 'start_answer':
     case 'check':
     case 'visit':
       return undefined;
   }
+}
+
+/** The command to a schedule of an input that has one. */
+export function scheduleCommandOf(input: Input, at: number): ScheduleCommandInput | undefined {
+  switch (input.kind) {
+    case 'command':
+      return outsideScheduleCommand(input, at);
+    case 'wake':
+      return { type: 'WakeSchedule', id: commandIds.wake, at };
+    case 'message': {
+      const { ended, from } = input.message;
+      if (ended === undefined) return undefined;
+      return { type: 'RecordEnd', id: commandIds.ended(from), at, executionId: from, status: ended.status };
+    }
+    case 'start_answer': {
+      const { startedId, outcome, refusal, ended } = input;
+      return {
+        type: 'RecordStart',
+        id: commandIds.startAnswered(startedId),
+        at,
+        executionId: startedId,
+        outcome,
+        ...(refusal === undefined ? {} : { refusal }),
+        ...(ended === undefined ? {} : { ended }),
+      };
+    }
+    case 'result':
+    case 'heartbeat':
+    case 'evaluation':
+    case 'failed_effect':
+    case 'check':
+    case 'visit':
+      return undefined;
+  }
+}
+
+function outsideScheduleCommand({ request }: CommandInput, at: number): ScheduleCommandInput | undefined {
+  const { schedule, principal } = request;
+  if (schedule === undefined) return undefined;
+  const { create, update, pause, resume, trigger, backfill, expectedVersion = 0 } = schedule;
+  const base = { id: request.commandId, at, by: principal.userId, expectedVersion };
+  if (create !== undefined) {
+    return { ...base, type: 'CreateSchedule', scheduleId: request.executionId, principal, create };
+  }
+  if (update !== undefined) return { ...base, type: 'UpdateSchedule', update };
+  if (pause !== undefined) return { ...base, type: 'PauseSchedule', reason: pause.reason ?? '' };
+  if (resume !== undefined) return { ...base, type: 'ResumeSchedule', reason: resume.reason ?? '' };
+  if (trigger !== undefined) return { ...base, type: 'TriggerSchedule', trigger };
+  if (backfill !== undefined) return { ...base, type: 'BackfillSchedule', backfill };
+  return { ...base, type: 'DeleteSchedule' };
 }
 
 function outsideCommand(input: CommandInput, at: number, seed: number): Command {

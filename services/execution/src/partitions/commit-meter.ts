@@ -3,6 +3,7 @@ import { Tally, distributions, tallies } from '@batuta/observability';
 import type { Distribution } from '@batuta/observability';
 import { EVENTS } from '../domain/index.js';
 import type { Measure, Metric, State } from '../domain/index.js';
+import { ofExecution } from './batch.js';
 import type { Commit } from './batch.js';
 
 const COMMIT_EVENTS_BUCKETS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000];
@@ -65,9 +66,10 @@ export class CommitMeter {
 
   record({ changes, tookMs }: Commit): void {
     let events = 0;
-    for (const { events: own } of changes) {
-      events += own.length;
-      for (const { event, stored, state } of own) {
+    for (const change of changes) {
+      events += change.events.length;
+      if (!ofExecution(change)) continue;
+      for (const { event, stored, state } of change.events) {
         const { measures } = EVENTS[event.type];
         if (measures === undefined) continue;
         for (const { metric, labels, value } of (measures.of as Measures)(event.data, state, stored.at)) {

@@ -5,7 +5,7 @@ import type { Batch } from './batch.js';
 import { settle } from './inputs.js';
 import type { Input } from './inputs.js';
 import type { LaneParts } from './lane-parts.js';
-import type { HotExecution, Partition } from './partition.js';
+import type { HotStream, Partition } from './partition.js';
 import type { Clock } from './ports.js';
 
 /** An input that waits for its turn. Its partition may be another one, or nobody's, when that comes. */
@@ -25,8 +25,8 @@ interface RecoveringLane {
   readonly waitFirst: (inputs: readonly Held[]) => void;
   readonly drop: (input: Input) => void;
   /** False when only another version can read it. */
-  readonly load: (execution: HotExecution) => Promise<boolean>;
-  readonly decide: (execution: HotExecution, input: Input) => void;
+  readonly load: (execution: HotStream) => Promise<boolean>;
+  readonly decide: (execution: HotStream, input: Input) => void;
   readonly send: (batch: Batch) => Promise<CommitOutcome>;
   readonly committed: (batch: Batch, held: ReadonlyMap<number, number>) => void;
 }
@@ -130,7 +130,7 @@ export class CommitRecovery {
   }
 
   /** Whether a refused input is worth deciding once more, as something else. */
-  #anotherWay(input: Input, partition: Partition, execution: HotExecution, code: string): boolean {
+  #anotherWay(input: Input, partition: Partition, execution: HotStream, code: string): boolean {
     if (input.triedAlone === true) return false;
     input.triedAlone = true;
     if (code === UNIQUE_VIOLATION) {

@@ -1,15 +1,28 @@
 import { subjects } from '@batuta/contracts';
-import type { AgentReply, GetVersionReply } from '@batuta/contracts';
+import type { AgentReply, GetVersionReply, ResolveConfigReply } from '@batuta/contracts';
 import { storableJson } from '@batuta/event-store';
 import type { AgentCopy, ConfigCopies } from '@batuta/event-store';
 import type { ControlClient } from '@batuta/messaging';
-import type { ConfigCopy, ConfigService } from './ports.js';
+import type { ConfigCopy, ConfigService, NewestConfig } from './ports.js';
 
 const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** The config service over NATS; agents are kept so that they are known while it is away. */
 export function configClient(control: ControlClient, copies: ConfigCopies): ConfigService {
   return {
+    async newest(tenantId, config): Promise<NewestConfig> {
+      try {
+        const reply = await control.request<ResolveConfigReply>(subjects.config.resolve, { tenantId, id: config });
+        const { configId, version, leaseMs = 0, refused } = reply;
+        if (refused !== undefined) return { kind: 'refused', refusal: refused };
+        if (configId === undefined || version === undefined) {
+          return { kind: 'unavailable', message: 'a resolved config names no version' };
+        }
+        return { kind: 'found', configId, version, leaseMs };
+      } catch (error) {
+        return { kind: 'unavailable', message: reason(error) };
+      }
+    },
     async version(configId, version): Promise<ConfigCopy> {
       try {
         const reply = await control.request<GetVersionReply>(subjects.config.version, { configId, version });

@@ -20,7 +20,7 @@ export class ConfigRegistry {
 
   constructor(
     private readonly copies: ConfigCopies,
-    private readonly service: ConfigService,
+    private readonly service: Pick<ConfigService, 'version'>,
     private readonly capacity = 1_000,
   ) {}
 

@@ -9,8 +9,12 @@ import type {
   JsonValue,
   Principal,
   ResultRequest,
+  ScheduleCommand,
+  ScheduleDefinition,
+  StreamMessage,
 } from '@batuta/contracts';
-import { LATEST_TIME_MS, LIMITS, PRIORITIES, ROLES } from '@batuta/contracts';
+import { scheduleMistakes } from '@batuta/calendar';
+import { LATEST_TIME_MS, LIMITS, OVERLAP_POLICIES, PRIORITIES, ROLES } from '@batuta/contracts';
 import { spendingDetails } from '../domain/index.js';
 import { JsonMessage } from '@batuta/messaging';
 import { mayHoldUnstorable, storableJson } from '@batuta/event-store';
@@ -35,6 +39,7 @@ const COMMANDS = [
   'retry',
   'compensate',
   'deleteExecution',
+  'schedule',
 ] as const;
 const DELETION = new Set(['reason', 'ifVersion', 'policy']);
 const SIGNAL = new Set(['name', 'payload']);
@@ -151,6 +156,7 @@ const START = new Set([
   'fork',
   'priority',
   'budget',
+  'endTo',
 ]);
 const BUDGET = new Set(['maxTokens', 'maxCost']);
 const FORK = new Set(['executionId', 'fromStepId']);
@@ -192,6 +198,7 @@ function start(value: JsonValue): NonNullable<CommandRequest['start']> {
     ...optional('startAt', time(found.startAt, 'start.startAt')),
     ...(priority === undefined ? {} : { priority }),
     ...(found.budget === undefined ? {} : { budget: budget(found.budget) }),
+    ...(found.endTo === undefined ? {} : { endTo: id(found.endTo, 'start.endTo') }),
     ...(fork === undefined
       ? {}
       : {
@@ -258,6 +265,8 @@ export function decodeCommand(payload: Payload): CommandRequest {
           ...(body.payload === undefined ? {} : { payload: body.payload }),
         },
       };
+    case 'schedule':
+      return { ...base, schedule: scheduleCommand(body) };
     case 'resume':
       onlyKnown(body, command, new Set(['reason']));
       return { ...base, resume: reason };
@@ -280,6 +289,71 @@ export function decodeCommand(payload: Payload): CommandRequest {
       };
     }
   }
+}
+
+const SCHEDULE_COMMANDS = ['create', 'update', 'pause', 'resume', 'trigger', 'backfill', 'delete'] as const;
+const SCHEDULE = new Set<string>([...SCHEDULE_COMMANDS, 'expectedVersion']);
+
+function scheduleDefinition(value: JsonValue | undefined, path: string): ScheduleDefinition {
+  const [mistake] = scheduleMistakes(value);
+  if (mistake !== undefined) throw new MalformedRequest(`${path}${mistake.path} ${mistake.message}`);
+  return value as unknown as ScheduleDefinition;
+}
+
+function scheduleCommand(found: JsonObject): ScheduleCommand {
+  onlyKnown(found, 'schedule', SCHEDULE);
+  const given = SCHEDULE_COMMANDS.filter((command) => found[command] !== undefined);
+  const [command] = given;
+  if (command === undefined || given.length > 1)
+    return fail('schedule', `exactly one of ${SCHEDULE_COMMANDS.join(', ')}`);
+  const path = `schedule.${command}`;
+  const body = object(found[command], path);
+  const expectedVersion = int(found.expectedVersion, 'schedule.expectedVersion');
+  const base = expectedVersion === 0 ? {} : { expectedVersion };
+  switch (command) {
+    case 'create':
+    case 'update':
+      onlyKnown(body, path, new Set(['definition']));
+      return { ...base, [command]: { definition: scheduleDefinition(body.definition, `${path}.definition`) } };
+    case 'pause':
+    case 'resume':
+      onlyKnown(body, path, new Set(['reason']));
+      return { ...base, [command]: optional('reason', text(body.reason, `${path}.reason`).slice(0, 2_000)) };
+    case 'trigger': {
+      onlyKnown(body, path, new Set(['overlap']));
+      const overlap = OVERLAP_POLICIES.find((item) => item === body.overlap);
+      if (body.overlap !== undefined && overlap === undefined) fail(`${path}.overlap`, OVERLAP_POLICIES.join(', '));
+      return { ...base, trigger: overlap === undefined ? {} : { overlap } };
+    }
+    case 'backfill': {
+      onlyKnown(body, path, new Set(['fromAt', 'toAt', 'overlap']));
+      const overlap = (['allow', 'buffer_all'] as const).find((item) => item === body.overlap);
+      if (body.overlap !== undefined && overlap === undefined) fail(`${path}.overlap`, 'allow or buffer_all');
+      const range = { fromAt: time(body.fromAt, `${path}.fromAt`), toAt: time(body.toAt, `${path}.toAt`) };
+      return { ...base, backfill: { ...range, ...(overlap === undefined ? {} : { overlap }) } };
+    }
+    case 'delete':
+      onlyKnown(body, path, new Set());
+      return { ...base, delete: {} };
+  }
+}
+
+const MESSAGE = new Set(['streamId', 'messageId', 'from', 'ended']);
+const ENDED = new Set(['status', 'at']);
+
+/** Decodes a StreamMessage. Throws `MalformedRequest`. */
+export function decodeMessage(payload: Payload): StreamMessage {
+  const found = object(parse(payload), '');
+  onlyKnown(found, '', MESSAGE);
+  const ended = object(found.ended, 'ended');
+  onlyKnown(ended, 'ended', ENDED);
+  const status = (['completed', 'failed', 'cancelled'] as const).find((item) => item === ended.status);
+  return {
+    streamId: id(found.streamId, 'streamId'),
+    messageId: name(found.messageId, 'messageId', 100),
+    from: id(found.from, 'from'),
+    ended: { status: status ?? fail('ended.status', 'the status of an end'), at: time(ended.at, 'ended.at') },
+  };
 }
 
 /** An agent may tell as much of a failure as of an output. Of more than that only what was spent is kept. */

@@ -1,5 +1,5 @@
 import { DEFAULT_POOL, BUILT_IN_AGENTS, FAILURE_CODES, LIMITS, subjects } from '@batuta/contracts';
-import type { Event, JsonValue, Priority, StopAttempts, Task } from '@batuta/contracts';
+import type { Event, JsonValue, Priority, StopAttempts, StreamMessage, Task } from '@batuta/contracts';
 import { storableJson } from '@batuta/event-store';
 import type { AgentCopy } from '@batuta/event-store';
 import { spanIds, traceparentOf } from '@batuta/observability';
@@ -18,6 +18,7 @@ import type { Effect, State } from '../domain/index.js';
 import type { ExecutionChanges } from './batch.js';
 import type { EngineCounters } from './counters.js';
 import type { Answer, Input } from './inputs.js';
+import type { StreamSender } from './stream-sender.js';
 import { misfit } from './misfit.js';
 import type { EffectTicket, HotExecution, Partition } from './partition.js';
 import type {
@@ -38,6 +39,7 @@ export interface EffectParts {
   readonly tokens?: TaskTokens | undefined;
   readonly configs: ConfigService;
   readonly evaluator: Evaluator;
+  readonly sender: Pick<StreamSender, 'deliver'>;
   readonly log: EngineLog;
   readonly counters: EngineCounters;
   /** Hands an input back to the execution's partition. */
@@ -48,6 +50,7 @@ export interface EffectParts {
 
 type Dispatch = Extract<Effect, { type: 'dispatch' }> & { readonly lostRunners?: number };
 type Evaluate = Extract<Effect, { type: 'evaluate' }>;
+type Send = Extract<Effect, { type: 'send' }>;
 
 /** A dispatch on its way to the queue or a runner. */
 interface Sending {
@@ -302,8 +305,31 @@ export class EffectPerformer {
         });
         return;
       }
+      case 'send':
+        ticket.open += 1;
+        execution.pendingEffects += 1;
+        void this.#send(execution, effect, ticket);
+        return;
       default:
         return effect satisfies never;
+    }
+  }
+
+  /** Tells another stream. The end of an execution is the last of it: it leaves memory once that is told. */
+  async #send(execution: HotExecution, { to, message }: Send, ticket: EffectTicket): Promise<void> {
+    const { partition } = execution;
+    const version = execution.committed?.version ?? 0;
+    const told: StreamMessage = {
+      streamId: to,
+      messageId: `${execution.id}/${version}`,
+      from: execution.id,
+      ...message,
+    };
+    await this.parts.sender.deliver('message', to, told, () => partition.owned);
+    this.#done(execution, ticket);
+    const { committed } = execution;
+    if (partition.owned && execution.idle && committed !== undefined && isTerminal(committed.status)) {
+      partition.forgetEnded(execution);
     }
   }
 

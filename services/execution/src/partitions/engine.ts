@@ -1,15 +1,24 @@
 import { partitionOf } from '@batuta/contracts';
 import type { AttemptCheckRequest, CommandReply, CommandRequest } from '@batuta/contracts';
 import type { PartitionRecord } from '@batuta/event-store';
-import { deletedRejection, forkFrom, isTerminal } from '../domain/index.js';
-import type { Commit, ExecutionChanges } from './batch.js';
+import { deletedRejection, forkFrom } from '../domain/index.js';
+import type { ScheduleState } from '../domain/index.js';
+import { ofExecution } from './batch.js';
+import type { Commit, ExecutionChanges, StreamChanges } from './batch.js';
 import type { BusyPoll } from './busy-poll.js';
 import { ConfigRegistry } from './config-registry.js';
 import { newCounters } from './counters.js';
 import type { EngineCounters } from './counters.js';
-import { MalformedRequest, decodeCheck, decodeCommand, decodeHeartbeat, decodeResults } from './decode.js';
+import {
+  MalformedRequest,
+  decodeCheck,
+  decodeCommand,
+  decodeHeartbeat,
+  decodeMessage,
+  decodeResults,
+} from './decode.js';
 import { EffectPerformer } from './effects.js';
-import { ExecutionLoader } from './execution-loader.js';
+import { StreamLoader } from './execution-loader.js';
 import type { LoadedExecution } from './execution-loader.js';
 import { ResultGroup, WANTED } from './inputs.js';
 import type { CommandInput, Input } from './inputs.js';
@@ -19,9 +28,13 @@ import type { LaneLimits } from './lane-parts.js';
 import { OutputCheck } from './output-check.js';
 import { Ownership } from './ownership.js';
 import type { OwnershipSettings } from './ownership.js';
-import { Partition, timeOfId } from './partition.js';
-import type { HotExecution } from './partition.js';
+import { Partition, asExecution, timeOfId } from './partition.js';
+import type { HotExecution, HotStream } from './partition.js';
 import type { EnginePorts, PartitionRequest } from './ports.js';
+import { ScheduleEffects } from './schedule-effects.js';
+import { StreamSender } from './stream-sender.js';
+import { kindOf } from './streams.js';
+import { isExecution } from './stream-state.js';
 import { UnreadableExecutions } from './unreadable-executions.js';
 import { QueueWatch } from './queue-watch.js';
 import type { QueueWatchSettings } from './queue-watch.js';
@@ -62,6 +75,8 @@ export interface EngineOptions {
   readonly sampled?: (traceId: string) => boolean;
   /** Told of each commit's changes, for read models. */
   readonly onCommitted?: (changes: ExecutionChanges) => void;
+  /** The same of streams of every kind. */
+  readonly onStreamCommitted?: (changes: StreamChanges) => void;
   /** A partition was taken, or is not owned any more. */
   readonly onOwned?: (partition: Partition) => void;
   /** The position up to which projections have written a partition; default: they have written all. */
@@ -90,7 +105,8 @@ export class Engine {
   readonly #partitions = new Map<number, Partition>();
   readonly #serving = new Map<number, () => void>();
   readonly #lanes: Lane[];
-  readonly #loader: ExecutionLoader;
+  readonly #loader: StreamLoader;
+  readonly #schedules: ScheduleEffects;
   readonly #ownership: Ownership;
   readonly #outputs: OutputCheck;
   readonly #waker: Waker;
@@ -113,7 +129,7 @@ export class Engine {
     this.counters = options.counters ?? newCounters();
     this.configs = new ConfigRegistry(store, ports.configs);
     this.unreadable = new UnreadableExecutions({ clock, log });
-    this.#loader = new ExecutionLoader(
+    this.#loader = new StreamLoader(
       { reader: store, configs: this.configs, snapshots: ports.snapshots },
       (callback) => clock.soon(callback),
       READ_TOGETHER,
@@ -121,12 +137,32 @@ export class Engine {
       true,
       this.unreadable,
     );
+    const sender = new StreamSender({
+      clock,
+      bus,
+      partitionCount: () => this.#partitionCount,
+      own: (partition, request) => {
+        if (!this.#partitions.has(partition)) return false;
+        this.#request(partition, request);
+        return true;
+      },
+    });
+    this.#schedules = new ScheduleEffects({
+      clock,
+      configs: ports.configs,
+      registry: this.configs,
+      evaluator: ports.evaluator,
+      sender,
+      log,
+      submit,
+    });
     this.effects = new EffectPerformer({
       clock,
       bus,
       tokens: ports.tokens,
       configs: ports.configs,
       evaluator: ports.evaluator,
+      sender,
       log,
       counters: this.counters,
       submit,
@@ -266,9 +302,10 @@ export class Engine {
     await this.options.ports.bus.flush();
   }
 
-  /** An execution folded from the log; undefined when it has no events. */
-  load(id: string): Promise<LoadedExecution | undefined> {
-    return this.#loader.load(id);
+  /** An execution folded from the log; undefined when there is none with this id. */
+  async load(id: string): Promise<LoadedExecution | undefined> {
+    const loaded = await this.#loader.load(id);
+    return loaded === undefined || !isExecution(loaded.state) ? undefined : (loaded as LoadedExecution);
   }
 
   /** Looks at once whether partitions are free or too many. */
@@ -369,8 +406,10 @@ export class Engine {
                   this.submit(partition, {
                     kind: 'visit',
                     executionId: id,
-                    visit: (execution) => {
-                      this.effects.redo(execution, ticket);
+                    visit: (stream) => {
+                      const execution = asExecution(stream);
+                      if (execution === undefined) this.#schedules.redo(stream as HotStream<ScheduleState>, ticket);
+                      else this.effects.redo(execution, ticket);
                       resolve();
                     },
                     missed: (dropped) => {
@@ -457,21 +496,26 @@ export class Engine {
     for (const partition of this.#sorted) partition.graceUntil = until;
   }
 
-  #committed(changes: ExecutionChanges): void {
-    this.effects.committed(changes);
-    if (changes.state.deleted !== undefined) this.#deleted(changes.execution);
-    this.options.onCommitted?.(changes);
-  }
-
   /** Its id will not be in the log as that of a start: from now on one of that time is looked up. */
   #deleted({ id, partition }: HotExecution): void {
     partition.deletedUpTo = Math.max(partition.deletedUpTo, timeOfId(id));
     this.#remover.deleted();
   }
 
-  #changed(execution: HotExecution): void {
+  #committed(changes: StreamChanges): void {
+    if (ofExecution(changes)) {
+      this.effects.committed(changes);
+      if (changes.state.deleted !== undefined) this.#deleted(changes.execution);
+      this.options.onCommitted?.(changes);
+    } else {
+      this.#schedules.committed(changes as StreamChanges<ScheduleState>);
+    }
+    this.options.onStreamCommitted?.(changes);
+  }
+
+  #changed(execution: HotStream): void {
     const { committed, partition } = execution;
-    if (committed !== undefined && isTerminal(committed.status) && execution.idle) {
+    if (committed !== undefined && kindOf(committed).isOver(committed) && execution.idle) {
       // Questions are answered from the log, and hardly an input follows: kept, it would only be copied as garbage.
       partition.forgetEnded(execution);
       return;
@@ -544,6 +588,12 @@ export class Engine {
       switch (request.kind) {
         case 'command':
           return this.#command(partition, request);
+        case 'message': {
+          const message = decodeMessage(request.payload);
+          this.#expect(partition, message.streamId);
+          const { streamId: executionId } = message;
+          return this.submit(partition, { kind: 'message', executionId, message, reply: request.reply });
+        }
         case 'result':
           return this.#results(request, false, (executionId) => {
             this.#expect(partition, executionId);
@@ -686,7 +736,7 @@ export class Engine {
     const { fork, input: given } = input.request.start ?? {};
     if (fork === undefined) return [];
     try {
-      const source = await this.#loader.load(fork.executionId);
+      const source = await this.load(fork.executionId);
       const started = source?.state.started;
       const deleted = source === undefined ? undefined : deletedRejection(source.state);
       if (source === undefined || started?.tenantId !== input.request.principal.tenantId) {
@@ -710,6 +760,8 @@ function refusal(kind: PartitionRequest['kind'], message: string): string {
   switch (kind) {
     case 'command':
       return JSON.stringify({ rejected: { code: 'validation_failed', message } });
+    case 'message':
+      return '{"outcome":"unknown"}';
     case 'result':
       return '{"replies":[]}';
     case 'check':

@@ -1,24 +1,30 @@
 import type { Event } from '@batuta/contracts';
 import { UnreadableEventError } from '@batuta/event-store';
 import type { ChainEnd } from '@batuta/event-store';
-import { foldExecution, foldFromSnapshots } from './fold-execution.js';
-import type { ExecutionSource, FoldedExecution } from './fold-execution.js';
+import { foldFromSnapshots, foldStream } from './fold-execution.js';
+import type { ExecutionSource, FoldedStream } from './fold-execution.js';
+import type { State } from '../domain/index.js';
 import { estimateBytes } from './partition.js';
 import type { UnreadableExecutions } from './unreadable-executions.js';
 
-/** A folded execution and where its chain ends. */
-export interface LoadedExecution extends FoldedExecution {
+/** A folded stream and where its chain ends. */
+export interface LoadedStream extends FoldedStream {
   /** In hex, empty for none; undefined when nobody asked, or the log went on between the two readings. */
   readonly link: string | undefined;
 }
 
+/** An execution among them. */
+export interface LoadedExecution extends LoadedStream {
+  readonly state: State;
+}
+
 interface Waiting {
-  resolve(loaded: LoadedExecution | undefined): void;
+  resolve(loaded: LoadedStream | undefined): void;
   reject(error: unknown): void;
 }
 
-/** Reads executions from their snapshots and the log: those asked for at the same time come with one query, at most `batch` each. */
-export class ExecutionLoader {
+/** Reads streams from their snapshots and the log: those asked for at the same time come with one query, at most `batch` each. */
+export class StreamLoader {
   readonly #queue = new Map<string, Waiting[]>();
   #running = 0;
 
@@ -33,7 +39,7 @@ export class ExecutionLoader {
   ) {}
 
   /** The folded execution, undefined when it has no events. Rejects when the log or the config cannot be read. */
-  load(id: string): Promise<LoadedExecution | undefined> {
+  load(id: string): Promise<LoadedStream | undefined> {
     const unreadable = this.unreadable?.lately(id);
     if (unreadable !== undefined) return Promise.reject(unreadable);
     return new Promise((resolve, reject) => {
@@ -58,7 +64,7 @@ export class ExecutionLoader {
   }
 
   async #read(ids: readonly string[], waiting: ReadonlyMap<string, Waiting[]>): Promise<void> {
-    let folded: Map<string, FoldedExecution>;
+    let folded: Map<string, FoldedStream>;
     let found: Map<string, Event[]>;
     let ends: Map<string, ChainEnd>;
     try {
@@ -82,7 +88,7 @@ export class ExecutionLoader {
         const loaded =
           events === undefined
             ? folded.get(id)
-            : { state: await foldExecution(this.source.configs, events), bytes: estimateBytes(events) };
+            : { state: await foldStream(this.source.configs, events), bytes: estimateBytes(events) };
         this.unreadable?.readable(id);
         for (const item of waiting.get(id) ?? []) item.resolve(withLink(loaded, ends.get(id)));
       } catch (error) {
@@ -92,7 +98,7 @@ export class ExecutionLoader {
   }
 }
 
-function withLink(folded: FoldedExecution | undefined, end: ChainEnd | undefined): LoadedExecution | undefined {
+function withLink(folded: FoldedStream | undefined, end: ChainEnd | undefined): LoadedStream | undefined {
   if (folded === undefined) return undefined;
   return { ...folded, link: end?.version === folded.state.version ? end.link : undefined };
 }

@@ -1,12 +1,25 @@
-import type { Event } from '@batuta/contracts';
+import type { Event, ScheduleStreamEvent } from '@batuta/contracts';
+import { isExecutionEvent } from '@batuta/event-store';
 import type { LogReader, Snapshot, SnapshotStore } from '@batuta/event-store';
-import { REDUCER_VERSION, compile, decodeSnapshot, evolve, initialState } from '../domain/index.js';
-import type { CompiledConfig, State } from '../domain/index.js';
+import {
+  NO_SCHEDULE,
+  REDUCER_VERSION,
+  compile,
+  decodeScheduleSnapshot,
+  decodeSnapshot,
+  evolve,
+  evolveSchedule,
+  initialState,
+  isScheduleSnapshot,
+} from '../domain/index.js';
+import type { CompiledConfig, ScheduleState, State } from '../domain/index.js';
 import type { ConfigRegistry } from './config-registry.js';
 import { estimateBytes, estimateSnapshotBytes } from './partition.js';
+import { isExecution } from './stream-state.js';
+import type { StreamState } from './stream-state.js';
 
-export interface FoldedExecution {
-  readonly state: State;
+export interface FoldedStream {
+  readonly state: StreamState;
   /** Estimate of its memory. */
   readonly bytes: number;
 }
@@ -36,13 +49,13 @@ async function configOf(configs: ConfigRegistry, configId: string, version: numb
   return found.config;
 }
 
-function foldTail(state: State, events: readonly Event[]): State {
+function foldTail<S extends StreamState>(state: S, events: readonly Event[], fold: (state: S, event: Event) => S): S {
   let folded = state;
   for (const event of events) {
     if (event.version !== folded.version + 1) {
       throw new Error(`execution ${event.executionId} has version ${event.version} after ${folded.version}`);
     }
-    folded = evolve(folded, event);
+    folded = fold(folded, event);
   }
   return folded;
 }
@@ -54,7 +67,17 @@ export async function foldExecution(configs: ConfigRegistry, events: readonly Ev
   if (first?.type === 'ExecutionDeleted') return events.reduce(evolve, initialState(TOMBSTONE));
   if (first?.type !== 'ExecutionStarted') throw new Error(`execution ${first?.executionId ?? ''} has no start`);
   const { configId, configVersion } = first.data;
-  return foldTail(initialState(await configOf(configs, configId, configVersion)), events);
+  return foldTail(initialState(await configOf(configs, configId, configVersion)), events, evolve);
+}
+
+const evolveScheduleBy = (state: ScheduleState, event: Event): ScheduleState =>
+  evolveSchedule(state, event as unknown as ScheduleStreamEvent);
+
+/** Folds the events of a stream of any kind: its first event says which. Throws as `foldExecution`. */
+export async function foldStream(configs: ConfigRegistry, events: readonly Event[]): Promise<StreamState> {
+  const [first] = events;
+  if (first === undefined || isExecutionEvent(first)) return foldExecution(configs, events);
+  return foldTail(NO_SCHEDULE, events, evolveScheduleBy);
 }
 
 /** Events from a version on, up to `last`. */
@@ -75,23 +98,25 @@ async function foldFromSnapshot(
   { reader, configs }: ExecutionSource,
   snapshot: Snapshot,
   last: number,
-): Promise<FoldedExecution | undefined> {
-  const config = await configOf(configs, snapshot.configId, snapshot.configVersion);
-  const state = decodeSnapshot(config, snapshot.state);
+): Promise<FoldedStream | undefined> {
+  const state = isScheduleSnapshot(snapshot.state)
+    ? decodeScheduleSnapshot(snapshot.state)
+    : decodeSnapshot(await configOf(configs, snapshot.configId, snapshot.configVersion), snapshot.state);
   if (state === undefined || state.version !== snapshot.version) return undefined;
   // Its own last event is read again: a log that was set back to before it must not be folded on top of it.
   const [known, ...tail] = await readTail(reader, snapshot.executionId, snapshot.version, last);
   if (known?.version !== snapshot.version) return undefined;
-  return { state: foldTail(state, tail), bytes: estimateSnapshotBytes(snapshot.state) + estimateBytes(tail) };
+  const folded = isExecution(state) ? foldTail(state, tail, evolve) : foldTail(state, tail, evolveScheduleBy);
+  return { state: folded, bytes: estimateSnapshotBytes(snapshot.state) + estimateBytes(tail) };
 }
 
-/** Executions folded from their newest snapshots, by id; those without one that serves are missing. */
+/** Streams folded from their newest snapshots, by id; those without one that serves are missing. */
 export async function foldFromSnapshots(
   source: ExecutionSource,
   ids: readonly string[],
   last = Number.MAX_SAFE_INTEGER,
-): Promise<Map<string, FoldedExecution>> {
-  const loaded = new Map<string, FoldedExecution>();
+): Promise<Map<string, FoldedStream>> {
+  const loaded = new Map<string, FoldedStream>();
   const { snapshots } = source;
   if (snapshots === undefined) return loaded;
   for (const [id, snapshot] of await snapshots.readSnapshots(ids, REDUCER_VERSION)) {
@@ -102,14 +127,15 @@ export async function foldFromSnapshots(
   return loaded;
 }
 
-/** One execution as it was after its event `atVersion`, or as it is; undefined when it has no events. */
+/** One execution as it was after its event `atVersion`, or as it is; undefined when it has no events or is another stream. */
 export async function readExecution(
   source: ExecutionSource,
   id: string,
   atVersion = Number.MAX_SAFE_INTEGER,
 ): Promise<State | undefined> {
   const found = (await foldFromSnapshots(source, [id], atVersion)).get(id);
-  if (found !== undefined) return found.state;
+  if (found !== undefined) return isExecution(found.state) ? found.state : undefined;
   const events = await readTail(source.reader, id, 1, atVersion);
-  return events.length === 0 ? undefined : foldExecution(source.configs, events);
+  const [first] = events;
+  return first === undefined || !isExecutionEvent(first) ? undefined : foldExecution(source.configs, events);
 }

@@ -6,15 +6,20 @@ import type {
   CommandRequest,
   Failure,
   JsonValue,
+  Refusal,
+  RunEnd,
+  StreamMessage,
+  StreamMessageReply,
 } from '@batuta/contracts';
 import type { Outcome, Rejection, ReusedOutput } from '../domain/index.js';
-import type { State } from '../domain/index.js';
-import type { HotExecution } from './partition.js';
+import type { HotStream } from './partition.js';
 import type { PartitionRequest } from './ports.js';
+import { acceptedOf } from './stream-state.js';
+import type { StreamState } from './stream-state.js';
 
 /** What the engine says about an input once that is certain. */
 export type Answer =
-  | { readonly kind: 'accepted'; readonly outcome: Outcome; readonly state: State }
+  | { readonly kind: 'accepted'; readonly outcome: Outcome; readonly state: StreamState }
   | { readonly kind: 'rejected'; readonly rejection: Rejection }
   | { readonly kind: 'unknown_execution' }
   /** Nothing is certain: the sender asks again, and by then another owner may answer. */
@@ -23,6 +28,7 @@ export type Answer =
 export type Reply = PartitionRequest['reply'];
 
 interface InputBase {
+  /** Of an execution, or of a stream of another kind. */
   readonly executionId: string;
   /** Set when the store refused a commit made of this input alone; it is decided once more as what it became. */
   triedAlone?: boolean;
@@ -74,10 +80,27 @@ export interface FailedEffectInput extends InputBase {
   /** The effect that failed is done once that is committed. */
   settled(answer: Answer): void;
 }
-/** Looks at an execution's committed state; appends nothing. */
+/** Another stream tells something. */
+export interface MessageInput extends InputBase {
+  readonly kind: 'message';
+  readonly message: StreamMessage;
+  readonly reply: Reply;
+}
+/** What became of the start of an execution that a stream asked for. */
+export interface StartAnswerInput extends InputBase {
+  readonly kind: 'start_answer';
+  readonly startedId: string;
+  readonly outcome: 'started' | 'existed' | 'refused';
+  readonly refusal?: Refusal | undefined;
+  /** It has ended already. */
+  readonly ended?: RunEnd | undefined;
+  /** The effect that this came from is done once that is committed. */
+  settled(answer: Answer): void;
+}
+/** Looks at a stream's committed state; appends nothing. */
 export interface VisitInput extends InputBase {
   readonly kind: 'visit';
-  visit(execution: HotExecution): void;
+  visit(execution: HotStream): void;
   /** The execution does not exist; `dropped`: nobody knows, as it could not be read or its partition is gone. */
   missed(dropped: boolean): void;
 }
@@ -90,6 +113,8 @@ export type Input =
   | WakeInput
   | EvaluationInput
   | FailedEffectInput
+  | MessageInput
+  | StartAnswerInput
   | VisitInput;
 
 /** The results of one request, answered together in their order. */
@@ -130,15 +155,13 @@ export const WANTED = '{"wanted":true}';
 function commandReply(input: CommandInput, answer: Answer): CommandReply | undefined {
   switch (answer.kind) {
     case 'accepted': {
-      const { state } = answer;
+      const { state, outcome } = answer;
+      const { enableMonitoring, ...accepted } = acceptedOf(state);
       return {
         accepted: {
-          executionId: state.executionId,
-          traceId: state.started?.traceId ?? '',
-          status: state.status,
-          version: state.version,
-          ...(answer.outcome === 'repeated' ? { repeated: true } : {}),
-          ...(state.config.monitored ? {} : { enableMonitoring: false }),
+          ...accepted,
+          ...(outcome === 'repeated' ? { repeated: true } : {}),
+          ...(enableMonitoring === undefined ? {} : { enableMonitoring }),
         },
       };
     }
@@ -147,10 +170,14 @@ function commandReply(input: CommandInput, answer: Answer): CommandReply | undef
       return { rejected: { code, message, ...(details === undefined ? {} : { details }) } };
     }
     case 'unknown_execution':
-      return { rejected: { code: 'not_found', message: `There is no execution ${input.executionId}.` } };
+      return { rejected: { code: 'not_found', message: `There is no ${nameOf(input)} ${input.executionId}.` } };
     case 'dropped':
       return undefined;
   }
+}
+
+function nameOf({ request }: CommandInput): string {
+  return request.schedule === undefined ? 'execution' : 'schedule';
 }
 
 /** Tells the sender; a dropped input gets no answer, so that its sender asks again. */
@@ -181,12 +208,31 @@ export function settle(input: Input, answer: Answer): void {
     case 'visit':
       if (answer.kind !== 'accepted') input.missed(answer.kind === 'dropped');
       return;
+    case 'message': {
+      if (answer.kind === 'dropped') return;
+      const reply: StreamMessageReply = { outcome: messageOutcome(answer) };
+      input.reply?.(JSON.stringify(reply));
+      return;
+    }
     case 'evaluation':
     case 'failed_effect':
+    case 'start_answer':
       input.settled(answer);
       return;
     case 'wake':
       return;
+  }
+}
+
+function messageOutcome(answer: Answer): StreamMessageReply['outcome'] {
+  switch (answer.kind) {
+    case 'accepted':
+      return answer.outcome === 'recorded' ? 'recorded' : 'stale';
+    case 'unknown_execution':
+      return 'unknown';
+    case 'rejected':
+    case 'dropped':
+      return 'stale';
   }
 }
 

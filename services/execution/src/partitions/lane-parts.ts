@@ -1,10 +1,10 @@
 import type { CommitLane } from '@batuta/event-store';
-import type { Commit, ExecutionChanges } from './batch.js';
+import type { Commit, StreamChanges } from './batch.js';
 import type { BusyPoll } from './busy-poll.js';
 import type { ConfigRegistry } from './config-registry.js';
 import type { EngineCounters } from './counters.js';
-import type { ExecutionLoader } from './execution-loader.js';
-import type { HotExecution, Partition } from './partition.js';
+import type { StreamLoader } from './execution-loader.js';
+import type { HotStream, Partition } from './partition.js';
 import type { Clock, EngineLog, Random } from './ports.js';
 
 export interface LaneLimits {
@@ -28,10 +28,10 @@ export interface LaneOwner {
   reclaim(partitions: readonly Partition[]): Promise<void>;
   /** A commit holds. Called before `committed`. */
   stored(commit: Commit): void;
-  /** Performs what a commit asks for. Called once for each execution of a commit that holds. */
-  committed(changes: ExecutionChanges): void;
+  /** Performs what a commit asks for. Called once for each stream of a commit that holds. */
+  committed(changes: StreamChanges): void;
   /** The execution was loaded or changed: its memory counts, and it may have a new wake-up. */
-  changed(execution: HotExecution): void;
+  changed(execution: HotStream): void;
 }
 
 export interface LaneParts {
@@ -40,7 +40,7 @@ export interface LaneParts {
   readonly log: EngineLog;
   readonly commits: CommitLane;
   readonly configs: ConfigRegistry;
-  readonly loader: ExecutionLoader;
+  readonly loader: StreamLoader;
   readonly counters: EngineCounters;
   readonly limits: LaneLimits;
   readonly owner: LaneOwner;

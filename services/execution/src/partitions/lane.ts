@@ -1,10 +1,8 @@
 import { LANE_STATEMENTS, UnreadableEventError, canonicalJson } from '@batuta/event-store';
-import type { CommitOutcome, ExecutionChange, ExecutionRow } from '@batuta/event-store';
-import { decide, initialState, isAttemptWanted, isTerminal, nextWake } from '../domain/index.js';
-import type { Command, Decision, State } from '../domain/index.js';
-import { Batch, addLink, rowChange } from './batch.js';
-import type { ExecutionChanges } from './batch.js';
-import { commandOf } from './command-of.js';
+import type { CommitOutcome, ExecutionChange, ExecutionRow, StreamRow } from '@batuta/event-store';
+import { NO_SCHEDULE, initialState, isAttemptWanted, nextWake } from '../domain/index.js';
+import { Batch, addLink, ofExecution, rowChange } from './batch.js';
+import type { StreamChanges } from './batch.js';
 import { CommitRecovery, backoff, pause } from './commit-recovery.js';
 import type { Held } from './commit-recovery.js';
 import { settle } from './inputs.js';
@@ -12,7 +10,11 @@ import type { Answer, CommandInput, Input } from './inputs.js';
 import type { LaneParts } from './lane-parts.js';
 import { LaneState } from './lane-state.js';
 import { EXECUTION_BYTES, timeOfId } from './partition.js';
-import type { HotExecution, Partition } from './partition.js';
+import type { HotStream, Partition } from './partition.js';
+import { kindOf, streamRowOf } from './streams.js';
+import { isExecution } from './stream-state.js';
+import type { StreamDecision } from './streams.js';
+import type { StreamCommand, StreamState } from './stream-state.js';
 
 const DROPPED: Answer = { kind: 'dropped' };
 const UNKNOWN_EXECUTION: Answer = { kind: 'unknown_execution' };
@@ -38,7 +40,7 @@ export class Lane {
   readonly #state = new LaneState();
   readonly #waiting: Held[] = [];
   /** Inputs of executions that are being read. */
-  readonly #reading = new Map<HotExecution, Input[]>();
+  readonly #reading = new Map<HotStream, Input[]>();
   readonly #recovery: CommitRecovery;
   readonly #idleListeners: (() => void)[] = [];
 
@@ -110,7 +112,7 @@ export class Lane {
   }
 
   /** Reads the execution from the log; inputs wait for it meanwhile. False when only another version can read it. */
-  async #load(execution: HotExecution): Promise<boolean> {
+  async #load(execution: HotStream): Promise<boolean> {
     execution.reading = true;
     const { loader, log, clock, counters } = this.parts;
     for (let attempt = 1; execution.partition.owned && !this.#state.closed; attempt++) {
@@ -149,7 +151,7 @@ export class Lane {
   }
 
   /** Only another version can go on with it: nothing of it is kept, and nobody waits for it. */
-  #leaveAlone(execution: HotExecution): void {
+  #leaveAlone(execution: HotStream): void {
     const inputs = this.#endReading(execution);
     execution.partition.forget(execution);
     for (const input of inputs) {
@@ -158,7 +160,7 @@ export class Lane {
     }
   }
 
-  #waitingFor(execution: HotExecution): Input[] {
+  #waitingFor(execution: HotStream): Input[] {
     let waiting = this.#reading.get(execution);
     if (waiting === undefined) {
       waiting = [];
@@ -167,14 +169,14 @@ export class Lane {
     return waiting;
   }
 
-  #endReading(execution: HotExecution): Input[] {
+  #endReading(execution: HotStream): Input[] {
     const waiting = this.#reading.get(execution) ?? [];
     this.#reading.delete(execution);
     execution.reading = false;
     return waiting;
   }
 
-  #release(execution: HotExecution): void {
+  #release(execution: HotStream): void {
     for (const input of this.#endReading(execution)) {
       if (this.#state.closed) {
         this.#drop(input);
@@ -192,7 +194,7 @@ export class Lane {
     this.#drainWaiting();
   }
 
-  #decide(execution: HotExecution, input: Input): void {
+  #decide(execution: HotStream, input: Input): void {
     const { partition } = execution;
     const base = execution.current ?? this.#beforeStart(execution, input);
     if (base === 'waits') return;
@@ -204,7 +206,7 @@ export class Lane {
       return input.visit(execution);
     }
     if (input.kind === 'check') {
-      input.wanted = isAttemptWanted(base, input.check.stepId, input.check.attempt);
+      input.wanted = isExecution(base) && isAttemptWanted(base, input.check.stepId, input.check.attempt);
       return this.#answer(partition, input, { kind: 'accepted', outcome: 'done', state: base });
     }
     if (input.kind === 'command') {
@@ -212,13 +214,15 @@ export class Lane {
       if (refused !== undefined) return this.#answer(partition, input, refused);
     }
     const { clock, random, log } = this.parts;
+    const kind = kindOf(base);
     // Results that are on their way when the owner changes or wakes from a stall come before the deadlines they keep.
-    if (input.kind === 'wake' && base.running > 0 && partition.graceUntil > clock.elapsed()) return;
-    const command = commandOf(input, Math.max(clock.now(), base.at), random.seed());
-    if (command === undefined) return;
-    let decision: Decision;
+    if (input.kind === 'wake' && kind.awaitsResults(base) && partition.graceUntil > clock.elapsed()) return;
+    const command = kind.commandOf(input, Math.max(clock.now(), base.at), random.seed());
+    // It is meant for a stream of another kind.
+    if (command === undefined) return this.#answer(partition, input, UNKNOWN_EXECUTION);
+    let decision: StreamDecision;
     try {
-      decision = decide(command, base);
+      decision = kind.decide(command, base);
     } catch (error) {
       // The decider is total; should it not be, one execution suffers and the partition goes on.
       log.error({ err: error, ...execution.named, command: command.type }, 'the decider failed');
@@ -237,9 +241,10 @@ export class Lane {
 
   /** The state that a first event is decided on; `waits` when the input has been kept for later. */
   #beforeStart(
-    execution: HotExecution,
+    execution: HotStream,
     input: Input,
-  ): State | Extract<Answer, { kind: 'rejected' }> | 'waits' | undefined {
+  ): StreamState | Extract<Answer, { kind: 'rejected' }> | 'waits' | undefined {
+    if (input.kind === 'command' && input.request.schedule?.create !== undefined) return NO_SCHEDULE;
     const start = input.kind === 'command' ? input.request.start : undefined;
     if (start === undefined) return undefined;
     const config = this.parts.configs.cached(start.configId, start.configVersion);
@@ -274,7 +279,7 @@ export class Lane {
     this.#schedule();
   }
 
-  #nothingToAppend(execution: HotExecution, input: Input, base: State, answer: Answer): void {
+  #nothingToAppend(execution: HotStream, input: Input, base: StreamState, answer: Answer): void {
     switch (input.kind) {
       case 'wake': {
         // Its row says that it is due and its state says that it is not: the row is brought along.
@@ -296,15 +301,17 @@ export class Lane {
       // What is recorded already may be on its way only: the effect is done when that is certain.
       case 'evaluation':
       case 'failed_effect':
+      case 'message':
+      case 'start_answer':
         return this.#answer(execution.partition, input, answer);
     }
   }
 
   #append(
-    execution: HotExecution,
-    base: State,
-    command: Command,
-    decision: Extract<Decision, { accepted: unknown }>,
+    execution: HotStream,
+    base: StreamState,
+    command: StreamCommand,
+    decision: Extract<StreamDecision, { accepted: unknown }>,
     input: Input,
     answer: Answer,
   ): void {
@@ -391,15 +398,21 @@ export class Lane {
     const events = batch.events.filter(({ partition }) => partition.owned).map((event) => event.stored);
     const started: ExecutionRow[] = [];
     const changed: ExecutionChange[] = [];
+    const streams: StreamRow[] = [];
     const now = clock.now();
     for (const changes of batch.executions) {
       if (!changes.execution.partition.owned) continue;
       addLink(changes);
+      if (!ofExecution(changes)) {
+        const row = streamRow(changes);
+        if (row !== undefined) streams.push(row);
+        continue;
+      }
       const row = rowChange(changes, nextWake(changes.state), now);
       if (row.started !== undefined) started.push(row.started);
       if (row.changed !== undefined) changed.push(row.changed);
     }
-    if (events.length === 0 && started.length === 0 && changed.length === 0) {
+    if (events.length === 0 && started.length === 0 && changed.length === 0 && streams.length === 0) {
       counters.epochChecks += 1;
       try {
         const held = await commits.heldEpochs(partitions);
@@ -418,7 +431,13 @@ export class Lane {
     batch.sentAt = clock.now();
     const sent = clock.elapsed();
     if (batch.executions.length <= FEW_EXECUTIONS) busyPoll?.extend();
-    const outcome = await commits.commit({ partitions, events, started, changed });
+    const outcome = await commits.commit({
+      partitions,
+      events,
+      started,
+      changed,
+      ...(streams.length === 0 ? {} : { streams }),
+    });
     batch.endedAt = clock.now();
     batch.tookMs = clock.elapsed() - sent;
     return outcome;
@@ -441,7 +460,7 @@ export class Lane {
   #committed(batch: Batch, held: ReadonlyMap<number, number>): void {
     const { counters, owner } = this.parts;
     this.#recovery.commitHeld();
-    const kept: ExecutionChanges[] = [];
+    const kept: StreamChanges[] = [];
     for (const partition of batch.partitions.values()) {
       const base = held.get(partition.id);
       if (!partition.owned) continue;
@@ -539,8 +558,19 @@ export class Lane {
  * A bound above the wake-up in the row of an execution that was just folded: rows hold lower bounds of the state's next
  * wake-up, so a commit that moves it below this one must write it.
  */
-function wakeBound(state: State): number | null {
-  return isTerminal(state.status) ? null : Math.floor(nextWake(state) ?? Infinity);
+function wakeBound(state: StreamState): number | null {
+  const kind = kindOf(state);
+  return kind.isOver(state) ? null : Math.floor(kind.nextWake(state) ?? Infinity);
+}
+
+/** The row of a stream that is no execution, as it is written with each of its commits. */
+function streamRow(changes: StreamChanges): StreamRow | undefined {
+  const { execution, state } = changes;
+  if (isExecution(state)) return undefined;
+  const row = streamRowOf(execution.id, execution.partition.id, state);
+  execution.currentWake = row?.wakeAt ?? null;
+  changes.wakeAt = execution.currentWake;
+  return row;
 }
 
 /**
@@ -557,8 +587,9 @@ function startsNow(partition: Partition, input: Input): boolean {
 }
 
 /** What the domain does not decide: whose execution it is, and whether the forked one could be read. */
-function refusedAtTheDoor(input: CommandInput, current: State | undefined): Answer | undefined {
-  if (current?.started !== undefined && current.started.tenantId !== input.request.principal.tenantId) {
+function refusedAtTheDoor(input: CommandInput, current: StreamState | undefined): Answer | undefined {
+  const tenant = current === undefined ? undefined : kindOf(current).tenantOf(current);
+  if (tenant !== undefined && tenant !== input.request.principal.tenantId) {
     return { kind: 'unknown_execution' };
   }
   if (input.reused !== undefined && 'rejected' in input.reused) {

@@ -37,7 +37,9 @@ import { systemClock } from './system-ports.js';
 import { WaitingElsewhere } from './waiting-elsewhere.js';
 import { WorkerSightings } from './worker-sightings.js';
 
-const KINDS: ReadonlySet<string> = new Set<RequestKind>(['command', 'result', 'check', 'heartbeat']);
+/** A partition's owner answers after its commit; one that does not is asked again. */
+const ASK_TIMEOUT_MS = 5_000;
+const KINDS: ReadonlySet<string> = new Set<RequestKind>(['command', 'message', 'result', 'check', 'heartbeat']);
 /** JetStream error codes: https://github.com/nats-io/nats-server/blob/main/server/errors.json */
 const STREAM_NOT_FOUND = 10059;
 const CONSUMER_NOT_FOUND = 10014;
@@ -252,6 +254,21 @@ export class NatsBus implements Bus, TaskQueue {
       subscription.unsubscribe();
       for (const end of ends) end();
     };
+  }
+
+  async askOwner(partition: number, kind: 'command' | 'message', text: string): Promise<string | undefined> {
+    const { connection, counters } = this.options;
+    if (connection.isClosed()) return undefined;
+    counters.natsOut += 1;
+    try {
+      const subject = kind === 'command' ? subjects.command(partition) : subjects.message(partition);
+      const answer = await connection.request(subject, text, { timeout: ASK_TIMEOUT_MS });
+      counters.natsIn += 1;
+      return answer.string();
+    } catch {
+      // Nobody owns it now, or its owner is slow: the sender asks again.
+      return undefined;
+    }
   }
 
   serveOwner(handler: (request: PartitionRequest) => void): { subject: string; stop: () => void } {

@@ -7,6 +7,7 @@ import type { EffectPerformer } from './effects.js';
 import { settle } from './inputs.js';
 import type { Input, ResultInput } from './inputs.js';
 import { misfit } from './misfit.js';
+import { asExecution } from './partition.js';
 import type { Partition } from './partition.js';
 import type { EngineLog, Evaluator } from './ports.js';
 
@@ -35,20 +36,22 @@ export class OutputCheck {
     const { submit } = this.parts;
     if (!input.result.ok) return submit(partition, input);
     const hot = partition.executions.get(input.executionId);
-    const state = hot?.current ?? hot?.committed;
-    if (state !== undefined) return this.#take(partition, input, state, hot?.committed);
+    const execution = hot === undefined ? undefined : asExecution(hot);
+    const state = execution?.current ?? execution?.committed;
+    if (state !== undefined) return this.#take(partition, input, state, execution?.committed);
     submit(partition, {
       kind: 'visit',
       executionId: input.executionId,
-      visit: (execution) => {
-        const { current, committed } = execution;
+      visit: (stream) => {
+        const { current, committed } = asExecution(stream) ?? {};
         const loaded = current ?? committed;
-        if (loaded === undefined) submit(execution.partition, input);
-        else this.#take(execution.partition, input, loaded, committed);
+        if (loaded === undefined) submit(stream.partition, input);
+        else this.#take(stream.partition, input, loaded, committed);
       },
       missed: (dropped) => {
         if (dropped) return this.#drop(input);
-        const begun = partition.executions.get(input.executionId)?.current;
+        const found = partition.executions.get(input.executionId);
+        const begun = found === undefined ? undefined : asExecution(found)?.current;
         if (begun === undefined) submit(partition, input);
         else this.#take(partition, input, begun, undefined);
       },

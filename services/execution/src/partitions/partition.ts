@@ -1,14 +1,15 @@
 import { SlotMap } from '@batuta/collections';
-import type { Event } from '@batuta/contracts';
 import type { PartitionRecord } from '@batuta/event-store';
 import type { State } from '../domain/index.js';
+import { isExecution } from './stream-state.js';
+import type { StreamState } from './stream-state.js';
 
-/** An execution in memory. */
-export class HotExecution {
+/** A stream in memory. Which kind it is, its states say. */
+export class HotStream<S extends StreamState = StreamState> {
   /** Folded from what is committed; undefined when nothing is. */
-  committed: State | undefined;
+  committed: S | undefined;
   /** `committed` and every decision on its way to the log. */
-  current: State | undefined;
+  current: S | undefined;
   /** wake_at in the execution's row, or a bound above it; null when finished. The same pair as the states. */
   committedWake: number | null = null;
   currentWake: number | null = null;
@@ -40,12 +41,25 @@ export class HotExecution {
 
   /** The fields that name it in a log line. */
   get named(): { readonly execution_id: string; readonly trace_id: string | undefined } {
-    return { execution_id: this.id, trace_id: (this.committed ?? this.current)?.started?.traceId };
+    const state: StreamState | undefined = this.committed ?? this.current;
+    return {
+      execution_id: this.id,
+      trace_id: state !== undefined && isExecution(state) ? state.started?.traceId : undefined,
+    };
   }
 
   get idle(): boolean {
     return this.uncommitted === 0 && this.pendingEffects === 0 && !this.reading;
   }
+}
+
+/** An execution in memory. */
+export type HotExecution = HotStream<State>;
+
+/** The stream as an execution; undefined when it is of another kind. */
+export function asExecution(stream: HotStream): HotExecution | undefined {
+  const state = stream.committed ?? stream.current;
+  return state === undefined || isExecution(state) ? (stream as HotExecution) : undefined;
 }
 
 /** Effects of one commit: done when `open` is 0. */
@@ -61,7 +75,7 @@ const ENDED_KEPT = 250;
 export class Partition {
   readonly id: number;
   readonly epoch: number;
-  readonly executions = new SlotMap<string, HotExecution>();
+  readonly executions = new SlotMap<string, HotStream>();
   /** Last position in the log, where it ends once the commits in flight hold, and last position decided. */
   committedPosition: number;
   sentPosition: number;
@@ -124,8 +138,8 @@ export class Partition {
     return this.#tickets.length;
   }
 
-  add(id: string): HotExecution {
-    const execution = new HotExecution(id, this);
+  add(id: string): HotStream {
+    const execution = new HotStream(id, this);
     this.executions.set(id, execution);
     if (this.#endSubjects.size > 0) {
       execution.endSubject = this.#endSubjects.get(id);
@@ -135,7 +149,7 @@ export class Partition {
   }
 
   /** Forgets an execution that has ended; a start that comes again soon is known not to be new. */
-  forgetEnded(execution: HotExecution): void {
+  forgetEnded(execution: HotStream): void {
     this.forget(execution);
     this.#ended.add(execution.id);
     dropOldest(this.#ended, ENDED_KEPT);
@@ -147,14 +161,14 @@ export class Partition {
   }
 
   /** Forgets an execution and its memory for now; who waits for its end stays known for when it is read again. */
-  evict(execution: HotExecution): void {
+  evict(execution: HotStream): void {
     this.forget(execution);
     if (execution.endSubject === undefined) return;
     this.#endSubjects.set(execution.id, execution.endSubject);
     dropOldest(this.#endSubjects, MOST_END_SUBJECTS);
   }
 
-  forget(execution: HotExecution): void {
+  forget(execution: HotStream): void {
     if (this.executions.get(execution.id) !== execution) return;
     this.executions.delete(execution.id);
     this.bytes -= execution.bytes;
@@ -164,7 +178,7 @@ export class Partition {
     execution.current = undefined;
   }
 
-  grow(execution: HotExecution, bytes: number): void {
+  grow(execution: HotStream, bytes: number): void {
     execution.bytes += bytes;
     this.bytes += bytes;
   }
@@ -193,7 +207,7 @@ function dropOldest(entries: Map<string, unknown> | Set<string>, most: number): 
 export const EXECUTION_BYTES = 4_000;
 
 /** Estimate of the memory of events' data in a folded state. */
-export function estimateBytes(events: readonly Event[]): number {
+export function estimateBytes(events: readonly { readonly data: unknown }[]): number {
   let bytes = EXECUTION_BYTES;
   for (const event of events) bytes += 200 + estimateValue(event.data);
   return bytes;

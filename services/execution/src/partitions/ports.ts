@@ -1,5 +1,13 @@
 import type { AgentCopy, EventStore, SnapshotStore } from '@batuta/event-store';
-import type { JsonValue, LifecycleNotice, OrchestrationDefinition, Task, Violation, Priority } from '@batuta/contracts';
+import type {
+  JsonValue,
+  LifecycleNotice,
+  OrchestrationDefinition,
+  Priority,
+  Refusal,
+  Task,
+  Violation,
+} from '@batuta/contracts';
 import type { JsonMessage } from '@batuta/messaging';
 
 /** Time and timers of a process. A simulation gives its own. */
@@ -21,7 +29,7 @@ export interface Random {
   seed(): number;
 }
 
-export type RequestKind = 'command' | 'result' | 'check' | 'heartbeat';
+export type RequestKind = 'command' | 'message' | 'result' | 'check' | 'heartbeat';
 
 /** A request to a partition's owner. `reply` is undefined when the sender wants no answer; call it at most once. */
 export interface PartitionRequest {
@@ -57,6 +65,8 @@ export interface Bus {
    * A bus that has no such address is only asked by partition.
    */
   serveOwner?(handler: (request: PartitionRequest) => void): { readonly subject: string; readonly stop: () => void };
+  /** Asks the owner of another partition; undefined when nobody has answered in time. Rejects never. */
+  askOwner(partition: number, kind: 'command' | 'message', text: string): Promise<string | undefined>;
   /** Puts a task in the work queue; `done` is called exactly once, later. A repeat of `messageId` is dropped by the queue. */
   publishTask(task: OutgoingTask, done: (outcome: PublishOutcome) => void): void;
   /** Whether anybody wants an execution's events; without it, everybody does. */
@@ -169,8 +179,15 @@ export type ConfigCopy =
   | { readonly kind: 'missing' }
   | { readonly kind: 'unavailable'; readonly message: string };
 
+/** The newest version of a config, or why there is none. `leaseMs`: from the question on, it is the newest for so long. */
+export type NewestConfig =
+  | { readonly kind: 'found'; readonly configId: string; readonly version: number; readonly leaseMs: number }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+  | { readonly kind: 'unavailable'; readonly message: string };
+
 /** The config service, as the engine needs it. Never throws. */
 export interface ConfigService {
+  newest(tenantId: string, config: string): Promise<NewestConfig>;
   version(configId: string, version: number): Promise<ConfigCopy>;
   /** An agent; undefined when the tenant has no such agent; `unavailable` when nobody answers. */
   agent(

@@ -4,6 +4,7 @@ import { unitState } from '../domain/state/state.js';
 import { taskSubject } from './effects.js';
 import type { EffectPerformer } from './effects.js';
 import type { Input } from './inputs.js';
+import { asExecution } from './partition.js';
 import type { HotExecution, Partition } from './partition.js';
 import type { Bus, Clock, EngineLog, LostTask, StreamIdentity } from './ports.js';
 
@@ -239,8 +240,9 @@ export class QueueWatch {
         this.parts.submit(partition, {
           kind: 'visit',
           executionId: id,
-          visit: (execution) => {
-            visit(execution);
+          visit: (stream) => {
+            const execution = asExecution(stream);
+            if (execution !== undefined) visit(execution);
             resolve();
           },
           missed: (dropped) => {

@@ -1,8 +1,8 @@
 import type { LogReader } from '@batuta/event-store';
-import { nextWake } from '../domain/index.js';
 import type { Input } from './inputs.js';
-import type { HotExecution, Partition } from './partition.js';
+import type { HotStream, Partition } from './partition.js';
 import type { Clock, EngineLog } from './ports.js';
+import { kindOf } from './streams.js';
 import { TimeHeap } from './time-heap.js';
 
 export interface WakerSettings {
@@ -26,7 +26,7 @@ export interface WakerParts {
 const HORIZON_MS = 60_000;
 
 type Entry =
-  | { readonly kind: 'hot'; readonly execution: HotExecution; readonly at: number }
+  | { readonly kind: 'hot'; readonly execution: HotStream; readonly at: number }
   | { readonly kind: 'row'; readonly partition: number; readonly id: string; readonly at: number };
 
 /**
@@ -54,10 +54,10 @@ export class Waker {
   }
 
   /** The execution may have another next wake-up than before. */
-  note(execution: HotExecution): void {
+  note(execution: HotStream): void {
     const { committed } = execution;
     if (committed === undefined || this.#stopped) return;
-    const at = nextWake(committed);
+    const at = kindOf(committed).nextWake(committed);
     if (at === undefined || at >= execution.wakeEntry || at > this.parts.clock.now() + HORIZON_MS) return;
     execution.wakeEntry = at;
     this.#add({ kind: 'hot', execution, at });
@@ -94,7 +94,7 @@ export class Waker {
       const { execution } = entry;
       if (execution.wakeEntry === entry.at) execution.wakeEntry = Infinity;
       if (!execution.partition.owned || execution.committed === undefined) continue;
-      const next = nextWake(execution.committed);
+      const next = kindOf(execution.committed).nextWake(execution.committed);
       if (next === undefined) continue;
       if (next > now) this.note(execution);
       else this.parts.submit(execution.partition, { kind: 'wake', executionId: execution.id, rowWakeAt: undefined });

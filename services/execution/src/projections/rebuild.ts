@@ -38,7 +38,6 @@ export async function rebuildReadModels(
   const pool = new pg.Pool({ connectionString: databaseUrl, max: 1, application_name: 'batuta-rebuild' });
   const configs = new ConfigRegistry(store, {
     version: () => Promise.resolve({ kind: 'missing' }),
-    agent: () => Promise.resolve({ agent: undefined }),
   });
   let executions = 0;
   let stepRuns = 0;

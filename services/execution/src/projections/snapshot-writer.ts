@@ -1,8 +1,9 @@
 import { SlotMap } from '@batuta/collections';
 import type { SnapshotStore } from '@batuta/event-store';
-import { REDUCER_VERSION, encodeSnapshot } from '../domain/index.js';
-import type { State } from '../domain/index.js';
-import type { ExecutionChanges } from '../partitions/batch.js';
+import { REDUCER_VERSION, encodeScheduleSnapshot, encodeSnapshot } from '../domain/index.js';
+import type { StreamChanges } from '../partitions/batch.js';
+import { isExecution } from '../partitions/stream-state.js';
+import type { StreamState } from '../partitions/stream-state.js';
 import type { Clock, EngineLog } from '../partitions/ports.js';
 
 export interface SnapshotWriterParts {
@@ -20,7 +21,7 @@ const PAUSE_AFTER_FAILURE_MS = 2_000;
 
 /** Keeps the states of long executions, one at a time, so that writing them never holds up the commit loop for long. */
 export class SnapshotWriter {
-  readonly #pending = new SlotMap<string, State>();
+  readonly #pending = new SlotMap<string, StreamState>();
   #cancel: (() => void) | undefined;
   #running: Promise<void> = Promise.resolve();
   #idle = true;
@@ -29,9 +30,9 @@ export class SnapshotWriter {
   constructor(private readonly parts: SnapshotWriterParts) {}
 
   /** Told of each commit that holds. */
-  committed({ base, state, execution }: ExecutionChanges): void {
+  committed({ base, state, execution }: StreamChanges): void {
     const { everyEvents } = this.parts;
-    if (state.deleted !== undefined) return void this.#pending.delete(execution.id);
+    if (isExecution(state) && state.deleted !== undefined) return void this.#pending.delete(execution.id);
     const before = base?.version ?? 0;
     if (Math.floor(before / everyEvents) === Math.floor(state.version / everyEvents)) return;
     if (this.#stopped || (this.#pending.size >= MOST_PENDING && !this.#pending.has(execution.id))) return;
@@ -76,7 +77,18 @@ export class SnapshotWriter {
     else this.#idle = true;
   }
 
-  async #write(executionId: string, state: State): Promise<void> {
+  async #write(executionId: string, state: StreamState): Promise<void> {
+    if (!isExecution(state)) {
+      await this.parts.snapshots.writeSnapshot({
+        executionId,
+        version: state.version,
+        reducerVersion: REDUCER_VERSION,
+        configId: '',
+        configVersion: 0,
+        state: encodeScheduleSnapshot(state),
+      });
+      return;
+    }
     if (state.started === undefined) return;
     const { configId, configVersion } = state.started;
     await this.parts.snapshots.writeSnapshot({

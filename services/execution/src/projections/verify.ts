@@ -123,7 +123,6 @@ export async function verifyExecutions(
     pool,
     new ConfigRegistry(store, {
       version: () => Promise.resolve({ kind: 'missing' }),
-      agent: () => Promise.resolve({ agent: undefined }),
     }),
     report,
   );

@@ -44,7 +44,8 @@ import type {
 import type { Pool } from 'pg';
 import { deletedRejection, jsonBytes, nodeOutput, shownFailure, stepView, taskInput, view } from '../domain/index.js';
 import type { Failed, State } from '../domain/index.js';
-import { ExecutionLoader } from '../partitions/execution-loader.js';
+import { StreamLoader } from '../partitions/execution-loader.js';
+import { isExecution } from '../partitions/stream-state.js';
 import { readExecution } from '../partitions/fold-execution.js';
 import type { ExecutionSource } from '../partitions/fold-execution.js';
 import { decodeListCursor, encodeListCursor } from './cursor.js';
@@ -189,7 +190,7 @@ export interface QueryPools {
 
 /** Answers questions about executions, from PostgreSQL alone: any replica can. */
 export class ExecutionQueries {
-  readonly #loader: ExecutionLoader;
+  readonly #loader: StreamLoader;
 
   constructor(
     private readonly source: ExecutionSource,
@@ -197,7 +198,7 @@ export class ExecutionQueries {
     private readonly partitions: number,
     private readonly queues: Pick<Queues, 'marked' | 'pools'>,
   ) {
-    this.#loader = new ExecutionLoader(source, setImmediate, READ_TOGETHER, 2, false);
+    this.#loader = new StreamLoader(source, setImmediate, READ_TOGETHER, 2, false);
   }
 
   get topology(): { partitions: number } {
@@ -211,8 +212,7 @@ export class ExecutionQueries {
     if (id === undefined) return notFound;
     const version = request.atVersion || undefined;
     // Many ask at once when a gateway was lost: their executions are read together.
-    const state =
-      version === undefined ? (await this.#loader.load(id))?.state : await readExecution(this.source, id, version);
+    const state = version === undefined ? await this.#state(id) : await readExecution(this.source, id, version);
     if (state === undefined) return (await this.#deleted(request.tenantId, id)) ?? notFound;
     if (state?.started?.tenantId !== request.tenantId) return notFound;
     // As it was before is no more to be had than as it is.
@@ -229,10 +229,16 @@ export class ExecutionQueries {
     return { execution: fitView({ ...shown, steps }, REPLY_BYTES) };
   }
 
+  /** An execution as it is; undefined when there is none with this id, or it is a stream of another kind. */
+  async #state(id: string): Promise<State | undefined> {
+    const state = (await this.#loader.load(id))?.state;
+    return state !== undefined && isExecution(state) ? state : undefined;
+  }
+
   /** One step with what its agent got, as the log tells it, and every attempt. */
   async step(request: GetStepRequest): Promise<GetStepReply> {
     const { executionId, stepId } = request;
-    const state = UUID.test(executionId) ? (await this.#loader.load(executionId))?.state : undefined;
+    const state = UUID.test(executionId) ? await this.#state(executionId) : undefined;
     if (state?.started?.tenantId !== request.tenantId) return refused('not_found', 'There is no such execution.');
     const gone = deletedRejection(state);
     if (gone !== undefined) return { refused: gone };

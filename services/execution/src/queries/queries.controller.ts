@@ -8,6 +8,8 @@ import type {
   GetExecutionRequest,
   GetPayloadReply,
   GetPayloadRequest,
+  GetScheduleReply,
+  GetScheduleRequest,
   GetStartsReply,
   GetStartsRequest,
   GetStepReply,
@@ -20,6 +22,10 @@ import type {
   ListEventsRequest,
   ListExecutionsReply,
   ListExecutionsRequest,
+  ListScheduleEventsReply,
+  ListScheduleEventsRequest,
+  ListSchedulesReply,
+  ListSchedulesRequest,
   ListPoolsReply,
   ListPoolsRequest,
   ReadLogReply,
@@ -30,6 +36,7 @@ import { Controller } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import { Integrity } from '../integrity/integrity.js';
 import { ExecutionQueries } from './execution-queries.js';
+import { ScheduleQueries } from './schedule-queries.js';
 
 /** `batuta.execution.query.*`. */
 @Controller()
@@ -38,9 +45,12 @@ export class QueriesController {
 
   readonly #integrity: Integrity;
 
-  constructor(queries: ExecutionQueries, integrity: Integrity) {
+  readonly #schedules: ScheduleQueries;
+
+  constructor(queries: ExecutionQueries, integrity: Integrity, schedules: ScheduleQueries) {
     this.#queries = queries;
     this.#integrity = integrity;
+    this.#schedules = schedules;
   }
 
   @MessagePattern(subjects.query.topology)
@@ -101,6 +111,21 @@ export class QueriesController {
   @MessagePattern(subjects.query.starts)
   starts(@Payload() request: GetStartsRequest): Promise<GetStartsReply> {
     return this.#queries.starts(request);
+  }
+
+  @MessagePattern(subjects.query.schedule)
+  schedule(@Payload() request: GetScheduleRequest): Promise<GetScheduleReply> {
+    return this.#schedules.get(request);
+  }
+
+  @MessagePattern(subjects.query.schedules)
+  schedules(@Payload() request: ListSchedulesRequest): Promise<ListSchedulesReply> {
+    return this.#schedules.list(request);
+  }
+
+  @MessagePattern(subjects.query.scheduleHistory)
+  scheduleHistory(@Payload() request: ListScheduleEventsRequest): Promise<ListScheduleEventsReply> {
+    return this.#schedules.history(request);
   }
 
   @MessagePattern(subjects.query.log)

@@ -10,3 +10,15 @@ WHERE type = 'ExecutionDeleted' AND data->>'tenantId' = $1 AND data->>'traceId' 
 /** Approvals that wait, of all tenants: the size of a partial index. */
 export const COUNT_APPROVALS = `
 SELECT count(*)::int AS waiting FROM execution.orchestration_step_runs WHERE approval_requested_at IS NOT NULL`;
+
+/** $1 schedule id, $2 tenant. */
+export const READ_SCHEDULE = `
+SELECT view FROM execution.streams WHERE id = $1 AND tenant_id = $2 AND kind = 'schedule' AND status <> 'deleted'`;
+
+/** $1 tenant, $2 status or null, $3 config id or null, $4 and $5 creation time and id of the row before or null, $6 limit. */
+export const LIST_SCHEDULES = `
+SELECT id, created_at, view FROM execution.streams
+WHERE tenant_id = $1 AND kind = 'schedule' AND status <> 'deleted'
+  AND ($2::text IS NULL OR status = $2) AND ($3::text IS NULL OR config_id = $3)
+  AND ($4::bigint IS NULL OR (created_at, id) < ($4, $5::uuid))
+ORDER BY created_at DESC, id DESC LIMIT $6`;

@@ -1,5 +1,6 @@
 import { spanIdOf } from '@batuta/observability';
 import type { Tracing } from '@batuta/observability';
+import { ofExecution } from '../partitions/batch.js';
 import type { Commit } from '../partitions/batch.js';
 import { commandName } from './command-name.js';
 import { commandSpanId } from './execution-trace.js';
@@ -12,7 +13,9 @@ export function recordCommit(tracing: Tracing, commit: Commit): void {
   const { sentAt, endedAt, changes } = commit;
   let size = 0;
   for (const { events } of changes) size += events.length;
-  for (const { state, events } of changes) {
+  for (const change of changes) {
+    if (!ofExecution(change)) continue;
+    const { state, events } = change;
     const traceId = state.started?.traceId ?? '';
     if (!tracing.sampled(traceId)) continue;
     let last = '';

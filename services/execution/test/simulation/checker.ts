@@ -7,15 +7,17 @@ import type {
   Event,
   EventsPublished,
   OrchestrationDefinition,
+  ScheduleStreamEvent,
   StopAttempts,
 } from '@batuta/contracts';
-import { ChainWalk, DELETED_STATUS } from '@batuta/event-store';
+import { ChainWalk, DELETED_STATUS, isExecutionEvent } from '@batuta/event-store';
 import type { CommitRequest, MemoryEventStore } from '@batuta/event-store';
 import { compile, evolve, initialState, isTerminal, nextWake, view } from '../../src/domain/index.js';
 import type { State } from '../../src/domain/index.js';
 import type { OutgoingTask, RequestKind } from '../../src/partitions/ports.js';
 import { History } from './history.js';
 import { Reference, canonical } from './reference.js';
+import { ScheduleChecker } from './schedule-checker.js';
 import type { SimulatedProcess } from './simulated-process.js';
 import { short } from './simulated-store.js';
 import type { BusObserver } from './simulated-bus.js';
@@ -32,6 +34,7 @@ const LEAST_ENDED = 2;
 export class Checker implements BusObserver, CommitObserver {
   /** What is committed, as this checker saw it being committed. */
   readonly histories = new Map<string, History>();
+  readonly schedules: ScheduleChecker;
   readonly #states = new Map<string, State>();
   readonly #references = new Map<string, Reference>();
   readonly #positions = new Map<number, { last: number; epoch: number }>();
@@ -43,7 +46,9 @@ export class Checker implements BusObserver, CommitObserver {
     private readonly memory: () => MemoryEventStore,
     private readonly definitions: Definitions,
     private readonly partitions: number,
-  ) {}
+  ) {
+    this.schedules = new ScheduleChecker(world, memory, partitions);
+  }
 
   state(executionId: string): State | undefined {
     return this.#states.get(executionId);
@@ -59,8 +64,7 @@ export class Checker implements BusObserver, CommitObserver {
     const touched = new Set<string>(changed.map(({ id }) => id));
     for (const { partition, epoch } of request.partitions) {
       const seen = this.#positions.get(partition) ?? { last: 0, epoch: 0 };
-      const [page] = await this.memory().readLogs([{ partition, after: seen.last }], 1_000_000, []);
-      const { events = [] } = page ?? {};
+      const events = this.memory().eventsAfter(partition, seen.last);
       if (events.length > 0 && (epochs.get(partition) !== epoch || epoch < seen.epoch)) {
         this.world.violated(
           'nothing under an old epoch',
@@ -73,10 +77,14 @@ export class Checker implements BusObserver, CommitObserver {
           this.world.violated('positions without gaps', `${event.position} after ${seen.last + index}`);
         }
         touched.add(event.executionId);
-        this.#committed(event, partition);
+        if (isExecutionEvent(event)) this.#committed(event, partition);
+        else this.schedules.committed(event as unknown as ScheduleStreamEvent, partition);
       }
     }
-    for (const id of touched) this.#settled(id);
+    for (const id of touched) {
+      if (this.schedules.schedules.has(id)) this.schedules.settled(id);
+      else this.#settled(id);
+    }
   }
 
   #committed(event: Event, partition: number): void {
@@ -193,6 +201,8 @@ export class Checker implements BusObserver, CommitObserver {
           }
         };
       }
+      case 'message':
+        return (reply) => world.note(process.name, () => `answers a message: ${JSON.stringify(reply)}`);
       case 'check':
       case 'heartbeat': {
         const { executionId, stepId, attempt } = body as { executionId: string; stepId: string; attempt: number };
@@ -259,6 +269,16 @@ export class Checker implements BusObserver, CommitObserver {
 
   #command(process: SimulatedProcess, request: CommandRequest): (reply: unknown) => void {
     const { world } = this;
+    if (request.schedule !== undefined) {
+      return (reply) => {
+        world.note(process.name, () => `answers ${JSON.stringify(request.schedule)}: ${JSON.stringify(reply)}`);
+        const { accepted } = reply as CommandReply;
+        const logged = this.schedules.schedules.get(request.executionId)?.state.version ?? 0;
+        if (accepted !== undefined && accepted.version > logged) {
+          world.violated('reply after commit', `a schedule is accepted at version ${accepted.version}, log ${logged}`);
+        }
+      };
+    }
     const before = this.histories.get(request.executionId);
     const versionBefore = before?.version ?? 0;
     const kind = Object.keys(request).find((key) => !['commandId', 'executionId', 'principal'].includes(key)) ?? '';
@@ -381,6 +401,7 @@ export class Checker implements BusObserver, CommitObserver {
 
   /** At the end: the store still holds exactly what was committed. */
   async finish(): Promise<void> {
+    this.schedules.finish((id) => this.#states.get(id));
     const found = await this.memory().readExecutions([...this.histories.keys()]);
     for (const [id, history] of this.histories) {
       const left = found.get(id) ?? [];

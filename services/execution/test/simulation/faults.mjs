@@ -669,4 +669,40 @@ export const faults = [
       },
     ],
   },
+  {
+    name: 'a schedule fired by two owners',
+    what: 'the id of an execution follows from when it was fired, not from its time',
+    seed: 2,
+    patches: [
+      {
+        file: `${domain}/schedule/decide.ts`,
+        from: 'uuidV5(draft.state.scheduleId, key ?? String(nominalAt))',
+        to: 'uuidV5(draft.state.scheduleId, key ?? String(draft.at))',
+      },
+    ],
+  },
+  {
+    name: 'a firing lost in a takeover',
+    what: 'the next owner does not look at what a schedule has fired',
+    seed: 18,
+    patches: [
+      {
+        file: `${domain}/schedule/effects.ts`,
+        from: '  return state.running.flatMap(',
+        to: '  return state.running.slice(0, 0).flatMap(',
+      },
+    ],
+  },
+  {
+    name: 'an end that is told to nobody',
+    what: 'an execution does not tell its schedule that it has ended',
+    seed: 2,
+    patches: [
+      {
+        file: `${domain}/effects/effect.ts`,
+        from: 'if (to === undefined || !isTerminal(status)) return [];',
+        to: 'if (to === undefined || status !== undefined) return [];',
+      },
+    ],
+  },
 ];

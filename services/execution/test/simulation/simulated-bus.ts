@@ -32,6 +32,7 @@ interface Server {
 }
 
 const PUBLISH_TIMEOUT_MS = 2_000;
+const ASK_TIMEOUT_MS = 2_000;
 const encoder = new TextEncoder();
 
 /** NATS: requests to the owners of partitions, the work queue, and what is published; all of it may get lost. */
@@ -73,10 +74,15 @@ export class SimulatedBus {
     for (const delay of this.#delays()) this.world.after(delay, arrive);
   }
 
-  /** One request to the owner of an execution; `answered` is called for each answer that comes back. */
-  ask(kind: RequestKind, executionId: string, body: object, answered: (reply: unknown) => void): void {
-    const partition = partitionOf(executionId, this.partitions);
-    const payload = encoder.encode(JSON.stringify(body));
+  /** One request to the owner of a stream; `answered` is called for each answer that comes back. */
+  ask(kind: RequestKind, streamId: string, body: object, answered: (reply: unknown) => void): void {
+    const partition = partitionOf(streamId, this.partitions);
+    this.#askOwners(partition, kind, JSON.stringify(body), (text) => answered(JSON.parse(text) as unknown));
+  }
+
+  #askOwners(partition: number, kind: RequestKind, text: string, answered: (text: string) => void): void {
+    const payload = encoder.encode(text);
+    const body = JSON.parse(text) as object;
     this.travel(() => {
       for (const { process, handler } of this.#servers.get(partition) ?? []) {
         process.deliver(() => {
@@ -84,10 +90,9 @@ export class SimulatedBus {
           handler({
             kind,
             payload,
-            reply: (text) => {
+            reply: (reply) => {
               if (!process.alive) return;
-              const reply = JSON.parse(text) as unknown;
-              replied(reply);
+              replied(JSON.parse(reply) as unknown);
               this.travel(() => answered(reply));
             },
           });
@@ -156,6 +161,19 @@ export class SimulatedBus {
           servers.delete(server);
         };
       },
+      askOwner: (partition, kind, text) =>
+        new Promise((resolve) => {
+          if (!process.alive) return;
+          let open = true;
+          const answer = (reply: string | undefined): void =>
+            process.deliver(() => {
+              if (!open) return;
+              open = false;
+              resolve(reply);
+            });
+          this.#askOwners(partition, kind, text, answer);
+          world.after(ASK_TIMEOUT_MS, () => answer(undefined));
+        }),
       publishTask: (task, done) => {
         if (!process.alive) return;
         world.note(process.name, () => `dispatches ${task.messageId.slice(32)}`);

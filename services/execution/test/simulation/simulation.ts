@@ -5,7 +5,9 @@ import type {
   ExecutionView,
   JsonValue,
   OrchestrationDefinition,
+  ScheduleDefinition,
 } from '@batuta/contracts';
+import { OVERLAP_POLICIES, uuidV5 } from '@batuta/contracts';
 import { isTerminal, view } from '../../src/domain/index.js';
 import type { EngineSettings } from '../../src/partitions/engine.js';
 import type { ConfigService, Evaluator } from '../../src/partitions/ports.js';
@@ -29,7 +31,7 @@ import type { DirectPart } from './runner.js';
 import { SimulatedBus } from './simulated-bus.js';
 import { SimulatedDatabase, short } from './simulated-store.js';
 import { TaskQueue } from './task-queue.js';
-import { Violation, World } from './world.js';
+import { BEGIN, Violation, World } from './world.js';
 
 export interface SimulationResult {
   readonly seed: number;
@@ -71,6 +73,14 @@ const CHOICE_SHARE = 0.15;
 /** The same for steps that ask a model. */
 const MODEL_SALT = 2_000_215;
 const MODEL_SHARE = 0.15;
+/** The same for schedules: a quarter of the seeds has one. */
+const SCHEDULE_SALT = 771_313;
+/** What schedules start: it ends soon, however its agent fares. */
+const SCHEDULED: OrchestrationDefinition = {
+  name: 'scheduled',
+  strategy: 'sequential',
+  steps: [{ id: 'a', name: 'A', agent: 'worker', timeout_ms: 4_000, retry: { max_attempts: 2 } }],
+};
 /** An undoing that always fails must not keep a seed from its end. */
 const MOST_UNDOINGS = 3;
 const PRINCIPAL = { tenantId: 'default', userId: 'ann', role: 'operator', keyId: 'k' } as const;
@@ -223,12 +233,39 @@ class Simulation {
       world.note('config', () => JSON.stringify(definition));
       world.after(random.int(8_000), () => this.#start(`config-${index}`, index));
     }
+    this.#planSchedule();
     this.#planFaults();
     if (this.#humans !== undefined) this.#lookForApprovals(this.#humans);
     if (this.#signals !== undefined) this.#lookForSignals(this.#signals);
     this.#lookForUndone(new SeededRandom(textHash(`undone ${this.seed}`)));
     const deleting = new SeededRandom(textHash(`deleted ${this.seed}`));
     if (deleting.chance(0.4)) this.#deleteNowAndThen(deleting);
+  }
+
+  /** A schedule of a few times, and its triggers by hand. */
+  #planSchedule(): void {
+    const world = this.#world;
+    const random = new SeededRandom(this.seed + SCHEDULE_SALT * 2 ** 32);
+    if (!random.chance(0.25)) return;
+    this.#definitions.set('config-scheduled', SCHEDULED);
+    const executionId = uuidV5('0190a5b4-0000-7000-8000-000000000001', `schedule of ${this.seed}`);
+    const every = random.between(2_000, 6_000);
+    const from = random.int(5_000);
+    const definition: ScheduleDefinition = {
+      name: 'scheduled',
+      config: 'config-scheduled',
+      timetable: {
+        every_ms: every,
+        start_at: new Date(BEGIN).toISOString(),
+        end_at: new Date(BEGIN + from + 6_000 + every * 5).toISOString(),
+      },
+      overlap: random.pick(OVERLAP_POLICIES),
+      ...(random.chance(0.3) ? { jitter_ms: 1_000 } : {}),
+      ...(random.chance(0.3) ? { input: { at: '{% nominal_time %}' } } : {}),
+      ...(random.chance(0.3) ? { max_runs: 2 } : {}),
+    };
+    const command = { commandId: `create ${executionId}`, executionId, principal: PRINCIPAL };
+    world.after(from, () => this.#send({ ...command, schedule: { create: { definition } } }));
   }
 
   /** Most runners of a seed with direct dispatch take part in it, with few slots or more than are needed. */
@@ -261,6 +298,10 @@ class Simulation {
   }
 
   readonly #configs: ConfigService = {
+    newest: (_tenantId, config) => {
+      if (this.#world.strikes(0.1)) return Promise.resolve({ kind: 'unavailable', message: 'nobody answers' });
+      return Promise.resolve({ kind: 'found', configId: config, version: 1, leaseMs: 0 });
+    },
     version: (configId) => {
       if (this.#world.strikes(0.1)) return Promise.resolve({ kind: 'unavailable', message: 'nobody answers' });
       const definition = this.#definitions.get(configId);
@@ -585,7 +626,7 @@ class Simulation {
   }
 
   #done(): boolean {
-    if (this.#world.steps % 64 !== 0 || this.#unanswered.size > 0) return false;
+    if (this.#world.steps % 64 !== 0 || this.#unanswered.size > 0 || !this.#checker.schedules.done) return false;
     return this.#executions.every((id) => {
       const state = this.#checker.state(id);
       return state === undefined || isTerminal(state.status) || state.status === 'paused';

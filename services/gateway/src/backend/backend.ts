@@ -13,6 +13,7 @@ import type { RequestTracing } from '../http/request-tracing.js';
 const LISTS: ReadonlySet<string> = new Set([
   subjects.query.list,
   subjects.query.approvals,
+  subjects.query.schedules,
   subjects.notifications.deliveryList,
 ]);
 

@@ -36,6 +36,12 @@ export const FIELD_DESCRIPTIONS: Readonly<Record<string, string>> = {
   'ChainAnchor.checkpoint_at': 'When the checkpoint was signed.',
   'ChainAnchor.key_id': 'The key that signed it.',
   'ChainAnchor.message': 'What is broken.',
+  // Schedules
+  'ExecutionStarted.end_to': 'The schedule that is told of the end. Absent when there is none.',
+  'Timetable.calendar': 'Days and times of day that all have to fit.',
+  timetable: 'When it is due.',
+  'Schedule.counts': 'What became of its times and executions.',
+  'SchedulePage.schedules': 'Schedules.',
   // Who, where and when
   tenant_id: 'The tenant that it belongs to.',
   user_id: 'The user whose API key asked for it.',
@@ -603,6 +609,9 @@ export const ALWAYS_THERE: Readonly<Record<string, readonly string[]>> = {
   ModelList: ['models'],
   ModelPrices: ['input', 'output'],
   RetentionPolicy: ['name', 'statuses', 'action', 'version', 'created_at', 'updated_at', 'updated_by'],
+  ScheduleReason: [],
+  Timetable: [],
+  CalendarDays: [],
   SecretInfo: ['name', 'version', 'description', 'created_at', 'updated_at', 'updated_by'],
   KeptSignal: ['name', 'received_at'],
   KnowledgeDocument: ['id', 'tenant_id', 'source', 'title', 'passages', 'updated_at'],

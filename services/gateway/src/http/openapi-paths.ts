@@ -28,6 +28,7 @@ const PARAMETERS: readonly (readonly [RegExp, string, PathParameter])[] = [
   ],
   [/^\/api\/v1\/orchestrations\/callbacks\/deliveries\//, 'id', { description: 'The delivery.', schema: UUID }],
   [/^\/api\/v1\/orchestrations\/callbacks\//, 'id', { description: 'The callback.', schema: UUID }],
+  [/^\/api\/v1\/schedules\//, 'id', { description: 'The schedule.', schema: UUID }],
   [/^\/api\/v1\/knowledge\/documents\//, 'id', { description: 'The document.', schema: UUID }],
   [/^\/api\/v1\/api-keys\//, 'id', { description: 'The API key.', schema: UUID }],
   [/^\/api\/v1\/pools\//, 'id', { description: 'The credentials.', schema: UUID }],

@@ -1,3 +1,4 @@
+import { scheduleSchemas } from '../schedules/openapi-schedules.js';
 import type { DescField, DescMessage } from '@bufbuild/protobuf';
 import { ScalarType } from '@bufbuild/protobuf';
 import {
@@ -569,6 +570,7 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
       },
     },
     SecretPage: page('secrets', 'SecretInfo'),
+    ...scheduleSchemas(page, REPEATED),
     SecretBody: {
       type: 'object',
       required: ['value'],

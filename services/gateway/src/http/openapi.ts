@@ -43,6 +43,7 @@ const TAGS: Readonly<Record<string, string>> = {
   Operations: 'What operators and newcomers ask without a key.',
   Configs: 'Orchestration configs and their versions.',
   Executions: 'Start executions, follow them, steer them.',
+  Schedules: 'Executions that start by themselves.',
   Agents: 'The agents that steps run on.',
   Pools: 'The pools of workers that serve agents.',
   Models: 'The language models that steps ask.',

@@ -13,6 +13,8 @@ export interface CommitShape {
   readonly events: (typeof FEW_EVENTS)[number] | 'many';
   readonly starts: Rows;
   readonly changes: Rows;
+  /** It writes rows of streams that are no executions. */
+  readonly streams: boolean;
 }
 
 /**
@@ -22,13 +24,18 @@ export interface CommitShape {
  *
  * $1–$5 partition, epoch, last position, events appended, published position (arrays unless `single`); from $6 events: many of them as
  * nine columns, few of them one after the other; then, where there are any, rows started and rows changed, a parameter a
- * column: values of a single row, or those of `rowsSource`.
+ * column: values of a single row, or those of `rowsSource`; last, rows
+ * of other streams as one JSON.
  */
-function commitText({ single, events, starts, changes }: CommitShape): string {
+function commitText({ single, events, starts, changes, streams }: CommitShape): string {
   const startedAt = EVENTS_AT + (events === 'many' ? EVENT_COLUMNS : events * EVENT_TYPES.length);
   const changedAt = startedAt + (starts === 'none' ? 0 : STARTED_COLUMNS.length);
-  return `WITH ${single ? MOVE_ONE : MOVE}${events === 'many' ? APPEND : appendFew(events)}${INSERT_STARTED[starts](startedAt)}${UPDATE_CHANGED[changes](changedAt)}
+  return `WITH ${single ? MOVE_ONE : MOVE}${events === 'many' ? APPEND : appendFew(events)}${INSERT_STARTED[starts](startedAt)}${UPDATE_CHANGED[changes](changedAt)}${streams ? writeStreams(streamsAt(changedAt, changes)) : ''}
 SELECT id, base FROM moved`;
+}
+
+function streamsAt(changedAt: number, changes: Rows): number {
+  return changedAt + (changes === 'none' ? 0 : CHANGE_COLUMNS.length);
 }
 
 const EVENTS_AT = 6;
@@ -128,6 +135,17 @@ const UPDATE_CHANGED: RowsText = {
 )`,
 };
 
+const writeStreams = (parameter: number): string => `, streams AS (
+  INSERT INTO execution.streams AS s
+    (id, partition, kind, tenant_id, name, config_id, status, version, wake_at, created_at, view)
+  SELECT r.id, r.partition, r.kind, r.tenant_id, r.name, r.config_id, r.status, r.version, r.wake_at, r.created_at, r.view
+  FROM jsonb_to_recordset($${parameter}::jsonb) AS r(id uuid, partition int, kind text, tenant_id text, name text, config_id text,
+    status text, version int, wake_at bigint, created_at bigint, view jsonb)
+  JOIN moved m ON m.id = r.partition
+  ON CONFLICT (id) DO UPDATE SET name = excluded.name, config_id = excluded.config_id, status = excluded.status,
+    version = excluded.version, wake_at = excluded.wake_at, view = excluded.view
+)`;
+
 /** By shape, as they are met; a lane's connection prepares each once. */
 const COMMITS = new Map<string, { readonly name: string; readonly text: string }>();
 
@@ -138,8 +156,8 @@ export function eventsOf(single: boolean, count: number): CommitShape['events'] 
 
 /** The prepared statement of commits of a shape. */
 export function commitOf(shape: CommitShape): { readonly name: string; readonly text: string } {
-  const { single, events, starts, changes } = shape;
-  const name = `commit${single ? '-single' : ''}-${events}-starts-${starts}-changes-${changes}`;
+  const { single, events, starts, changes, streams } = shape;
+  const name = `commit${single ? '-single' : ''}-${events}-starts-${starts}-changes-${changes}${streams ? '-streams' : ''}`;
   let found = COMMITS.get(name);
   if (found === undefined) {
     found = { name, text: commitText(shape) };

@@ -65,14 +65,20 @@ GROUP BY execution_id ORDER BY 2 LIMIT $3`;
 
 /** $1 partitions, $2 epoch ms, $3 limit. */
 export const READ_DUE = `
-SELECT id, partition, wake_at FROM execution.orchestration_executions
-WHERE partition = ANY($1::int[]) AND wake_at <= $2
+(SELECT id, partition, wake_at FROM execution.orchestration_executions
+  WHERE partition = ANY($1::int[]) AND wake_at <= $2 ORDER BY wake_at LIMIT $3)
+UNION ALL
+(SELECT id, partition, wake_at FROM execution.streams
+  WHERE partition = ANY($1::int[]) AND wake_at <= $2 ORDER BY wake_at LIMIT $3)
 ORDER BY wake_at LIMIT $3`;
 
 /** $1 partitions. One index look-up a partition. */
 export const NEXT_DUE = `
-SELECT min((SELECT wake_at FROM execution.orchestration_executions x
-  WHERE x.partition = w.id AND x.wake_at IS NOT NULL ORDER BY x.wake_at LIMIT 1)) AS wake_at
+SELECT least(
+  min((SELECT wake_at FROM execution.orchestration_executions x
+    WHERE x.partition = w.id AND x.wake_at IS NOT NULL ORDER BY x.wake_at LIMIT 1)),
+  min((SELECT wake_at FROM execution.streams s
+    WHERE s.partition = w.id AND s.wake_at IS NOT NULL ORDER BY s.wake_at LIMIT 1))) AS wake_at
 FROM unnest($1::int[]) AS w(id)`;
 
 /** $1 partition, $2 the id before, $3 limit. */

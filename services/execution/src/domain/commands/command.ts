@@ -185,6 +185,8 @@ export const commandIds = {
   heartbeat: (stepId: string, attempt: number): string => `h:${stepId}:${attempt}`,
   evaluation: (key: string): string => `e:${key}`,
   failedEffect: (stepId: string, attempt: number): string => `f:${stepId}:${attempt}`,
+  startAnswered: (executionId: string): string => `a:${executionId}`,
+  ended: (executionId: string): string => `d:${executionId}`,
   wake: 'w:',
 } as const;
 

@@ -32,6 +32,7 @@ export function startExecution(draft: Draft, command: StartExecution): Outcome |
     configVersion: start.configVersion,
     createdBy: principal.userId,
     deadlineAt: startsAt + config.timeoutMs,
+    ...(start.endTo ? { endTo: start.endTo } : {}),
     ...(start.fork === undefined
       ? {}
       : { forkedFrom: start.fork.executionId, forkedFromStepId: start.fork.fromStepId }),

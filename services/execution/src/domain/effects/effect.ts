@@ -1,4 +1,4 @@
-import type { EventType, JsonValue, StoppedAttempt } from '@batuta/contracts';
+import type { EndMessage, EventType, JsonValue, StoppedAttempt } from '@batuta/contracts';
 import { evaluationOf } from '../expressions/evaluations.js';
 import { isTerminal, unitState, type State } from '../state/state.js';
 
@@ -7,6 +7,7 @@ import { isTerminal, unitState, type State } from '../state/state.js';
  * dispatch: put the attempt's task on the queue. stopAttempts: tell runners that these are not wanted any more.
  * evaluate: run the expressions over the context in the sandbox and answer with RecordEvaluation.
  * lifecycle: wake those who follow executions as a whole.
+ * send: tell another stream, until it has recorded it.
  */
 export type Effect =
   | { readonly type: 'dispatch'; readonly stepId: string; readonly attempt: number }
@@ -17,7 +18,8 @@ export type Effect =
       readonly expressions: readonly string[];
       readonly context: JsonValue;
     }
-  | { readonly type: 'lifecycle'; readonly event: EventType };
+  | { readonly type: 'lifecycle'; readonly event: EventType }
+  | { readonly type: 'send'; readonly to: string; readonly message: { readonly ended: EndMessage } };
 
 /** Whether an attempt is outstanding: its task should be on the queue or with a runner. */
 export function isAttemptWanted(state: State, stepId: string, attempt: number): boolean {
@@ -64,4 +66,11 @@ export function stopPlaces(
       : [];
   });
   return attempts.length === 0 ? [] : [{ type: 'stopAttempts', attempts }];
+}
+
+/** Tells the stream that asked for it how the execution has ended. */
+export function tellEnd({ status, started, completedAt }: State): Effect[] {
+  const to = started?.endTo;
+  if (to === undefined || !isTerminal(status)) return [];
+  return [{ type: 'send', to, message: { ended: { status: status as EndMessage['status'], at: completedAt } } }];
 }

@@ -1,11 +1,11 @@
 import { evaluationKey, pendingPurpose } from '../expressions/evaluations.js';
 import { isTerminal, unitState, type State } from '../state/state.js';
-import { evaluate, type Effect } from './effect.js';
+import { evaluate, tellEnd, type Effect } from './effect.js';
 
 /** Everything outstanding now: what has to be performed again after a takeover or when the queue lost its content. */
 export function wantedEffects(state: State): Effect[] {
   if (isTerminal(state.status)) {
-    return [];
+    return tellEnd(state);
   }
   const effects: Effect[] = [];
   for (const unit of state.config.units) {

@@ -1,4 +1,4 @@
-import { lifecycle, stopAll } from '../effects/effect.js';
+import { lifecycle, stopAll, tellEnd } from '../effects/effect.js';
 import { noteControl } from '../fold/controls.js';
 import { end } from '../fold/phases.js';
 import { executionsEnded } from './metrics.js';
@@ -12,7 +12,11 @@ export const executionCancelled: EventDefinition<'ExecutionCancelled'> = {
     }
     end(next, 'cancelled', event.at);
   },
-  effects: (event, stateAfter) => [...stopAll(event.executionId, stateAfter, 'cancelled'), ...lifecycle(event)],
+  effects: (event, stateAfter) => [
+    ...stopAll(event.executionId, stateAfter, 'cancelled'),
+    ...lifecycle(event),
+    ...tellEnd(stateAfter),
+  ],
   spans: () => [{ change: 'execution ended', status: 'cancelled' }],
   measures: executionsEnded('cancelled'),
   command: 'cancel',

@@ -1,4 +1,4 @@
-import { lifecycle } from '../effects/effect.js';
+import { lifecycle, tellEnd } from '../effects/effect.js';
 import { end } from '../fold/phases.js';
 import { defaultOutput } from '../state/results.js';
 import { executionsEnded } from './metrics.js';
@@ -9,7 +9,7 @@ export const executionCompleted: EventDefinition<'ExecutionCompleted'> = {
     next.output = data.output === undefined ? defaultOutput(next) : data.output;
     end(next, 'completed', event.at);
   },
-  effects: lifecycle,
+  effects: (event, stateAfter) => [...lifecycle(event), ...tellEnd(stateAfter)],
   spans: () => [{ change: 'execution ended', status: 'completed' }],
   measures: executionsEnded('completed'),
   command: undefined,

@@ -1,4 +1,4 @@
-import { lifecycle, stopAll } from '../effects/effect.js';
+import { lifecycle, stopAll, tellEnd } from '../effects/effect.js';
 import { end } from '../fold/phases.js';
 import { executionsEnded } from './metrics.js';
 import type { EventDefinition } from './definition.js';
@@ -10,7 +10,11 @@ export const executionFailed: EventDefinition<'ExecutionFailed'> = {
     next.failedStepId = data.stepId ?? '';
     end(next, 'failed', event.at);
   },
-  effects: (event, stateAfter) => [...stopAll(event.executionId, stateAfter, 'failed'), ...lifecycle(event)],
+  effects: (event, stateAfter) => [
+    ...stopAll(event.executionId, stateAfter, 'failed'),
+    ...lifecycle(event),
+    ...tellEnd(stateAfter),
+  ],
   spans: ({ data: { failure } }) => [{ change: 'execution ended', status: 'failed', failure }],
   measures: executionsEnded('failed'),
   command: undefined,

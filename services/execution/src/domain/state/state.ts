@@ -39,6 +39,8 @@ export interface KeptSignal {
 }
 
 export interface State {
+  /** States of other kinds of streams have one. */
+  readonly kind?: undefined;
   readonly config: CompiledConfig;
   readonly executionId: string;
   readonly version: number;

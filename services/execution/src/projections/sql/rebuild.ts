@@ -4,7 +4,7 @@ export const HOLD_PARTITION = `SELECT last_position FROM execution.partitions WH
 /** $1 partition, $2 the id before, $3 limit. */
 export const EXECUTIONS_OF_PARTITION = `
 SELECT execution_id AS id FROM execution.events
-WHERE partition = $1 AND version = 1 AND ($2::uuid IS NULL OR execution_id > $2::uuid)
+WHERE partition = $1 AND version = 1 AND type = 'ExecutionStarted' AND ($2::uuid IS NULL OR execution_id > $2::uuid)
 ORDER BY execution_id LIMIT $3`;
 
 /** $1 rows as JSON. */

@@ -4,7 +4,7 @@ import { SENT_STEP_RUNS } from './step-runs.js';
 export const IDS_AFTER = `
 SELECT id FROM (
   (SELECT execution_id AS id FROM execution.events
-    WHERE version = 1 AND ($1::uuid IS NULL OR execution_id > $1::uuid) ORDER BY execution_id LIMIT $2)
+    WHERE version = 1 AND type = 'ExecutionStarted' AND ($1::uuid IS NULL OR execution_id > $1::uuid) ORDER BY execution_id LIMIT $2)
   UNION
   (SELECT DISTINCT execution_id FROM execution.events
     WHERE type = 'ExecutionDeleted' AND ($1::uuid IS NULL OR execution_id > $1::uuid) ORDER BY execution_id LIMIT $2)
@@ -16,7 +16,7 @@ SELECT id FROM (
     WHERE $1::uuid IS NULL OR execution_id > $1::uuid ORDER BY execution_id LIMIT $2)
   UNION
   (SELECT execution_id FROM execution.snapshots
-    WHERE $1::uuid IS NULL OR execution_id > $1::uuid ORDER BY execution_id LIMIT $2)
+    WHERE config_id <> '' AND ($1::uuid IS NULL OR execution_id > $1::uuid) ORDER BY execution_id LIMIT $2)
 ) AS found ORDER BY id LIMIT $2`;
 
 /** $1 execution ids. */

@@ -1,0 +1,132 @@
+import { MISSED_POLICIES, OVERLAP_POLICIES, PRIORITIES, SCHEDULE_LIMITS, secretPointers } from '@batuta/contracts';
+import type { JsonValue } from '@batuta/contracts';
+import { timetableMistakes } from './mistakes.js';
+import type { TimetableMistake } from './mistakes.js';
+
+const FIELDS = new Set([
+  'name',
+  'config',
+  'config_version',
+  'timetable',
+  'input',
+  'session_id',
+  'metadata',
+  'priority',
+  'jitter_ms',
+  'overlap',
+  'buffer_limit',
+  'missed',
+  'pause_on_failure',
+  'max_runs',
+]);
+const MISSED = new Set(['runs', 'window_ms', 'limit']);
+const LARGEST_INT32 = 2_147_483_647;
+const LONGEST_TEXT = 200;
+
+type Report = (path: string, code: TimetableMistake['code'], message: string) => void;
+type Body = Readonly<Record<string, unknown>>;
+
+/** All that is wrong with a schedule from outside; with none, the value is a `ScheduleDefinition`. */
+export function scheduleMistakes(value: unknown): TimetableMistake[] {
+  const found: TimetableMistake[] = [];
+  const report: Report = (path, code, message) => found.push({ path, code, message });
+  if (!isObject(value)) {
+    report('', 'wrong_type', 'must be an object');
+    return found;
+  }
+  unknownFields(value, FIELDS, '', report);
+  text(value, 'name', report, true);
+  text(value, 'config', report, true);
+  text(value, 'session_id', report);
+  whole(value, 'config_version', [1, LARGEST_INT32], report);
+  if (value.timetable === undefined || value.timetable === null) report('/timetable', 'required', 'must be there');
+  else {
+    for (const mistake of timetableMistakes(value.timetable))
+      found.push({ ...mistake, path: `/timetable${mistake.path}` });
+  }
+  for (const path of value.input === undefined ? [] : secretPointers(value.input as JsonValue)) {
+    report(`/input${path}`, 'secret_not_allowed', 'refers to a secret; only the input of a step may');
+  }
+  if (value.metadata !== undefined && !isObject(value.metadata)) report('/metadata', 'wrong_type', 'must be an object');
+  word(value, 'priority', PRIORITIES, report);
+  word(value, 'overlap', OVERLAP_POLICIES, report);
+  whole(value, 'jitter_ms', [0, SCHEDULE_LIMITS.jitterMs], report);
+  whole(value, 'buffer_limit', [1, SCHEDULE_LIMITS.bufferLimit], report);
+  whole(value, 'max_runs', [1, SCHEDULE_LIMITS.maxRuns], report);
+  if (value.pause_on_failure !== undefined && typeof value.pause_on_failure !== 'boolean') {
+    report('/pause_on_failure', 'wrong_type', 'must be true or false');
+  }
+  missed(value.missed, report);
+  contradictions(value, report);
+  return found;
+}
+
+function missed(value: unknown, report: Report): void {
+  if (value === undefined) return;
+  if (!isObject(value)) return report('/missed', 'wrong_type', 'must be an object');
+  const inside: Report = (path, code, message) => report(`/missed${path}`, code, message);
+  unknownFields(value, MISSED, '', inside);
+  word(value, 'runs', MISSED_POLICIES, inside);
+  whole(value, 'window_ms', [0, SCHEDULE_LIMITS.longestMissedWindowMs], inside);
+  whole(value, 'limit', [1, SCHEDULE_LIMITS.missedLimit], inside);
+  if (value.limit !== undefined && value.runs !== 'all') {
+    inside('/limit', 'contradiction', 'has no effect unless runs is all');
+  }
+  if (value.window_ms !== undefined && value.runs === 'skip') {
+    inside('/window_ms', 'contradiction', 'has no effect: all missed times are skipped');
+  }
+}
+
+function contradictions(value: Body, report: Report): void {
+  if (value.buffer_limit !== undefined && value.overlap !== 'buffer_all') {
+    report('/buffer_limit', 'contradiction', 'has no effect unless overlap is buffer_all');
+  }
+  const { timetable, jitter_ms: jitter } = value;
+  if (!isObject(timetable)) return;
+  const { every_ms: every } = timetable;
+  if (typeof every === 'number' && typeof jitter === 'number' && jitter >= every) {
+    report('/jitter_ms', 'contradiction', 'must be shorter than the interval');
+  }
+  if (timetable.at !== undefined && typeof value.max_runs === 'number') {
+    report('/max_runs', 'contradiction', 'has no effect: a single time comes once');
+  }
+}
+
+function unknownFields(value: Body, known: ReadonlySet<string>, path: string, report: Report): void {
+  for (const key of Object.keys(value))
+    if (!known.has(key)) report(`${path}/${key}`, 'unknown_field', 'is not known here');
+}
+
+function text(value: Body, key: string, report: Report, required = false): void {
+  const found = value[key];
+  if (found === undefined || found === null) {
+    if (required) report(`/${key}`, 'required', 'must be there');
+  } else if (typeof found !== 'string') {
+    report(`/${key}`, 'wrong_type', 'must be a text');
+  } else if (found.trim() === '') {
+    report(`/${key}`, 'too_short', 'must not be empty');
+  } else if (found.length > LONGEST_TEXT) {
+    report(`/${key}`, 'too_long', `has more than ${LONGEST_TEXT} characters`);
+  } else if (/\p{Cc}/u.test(found)) {
+    report(`/${key}`, 'invalid_character', 'holds a control character');
+  }
+}
+
+function whole(value: Body, key: string, [low, high]: readonly [number, number], report: Report): void {
+  const found = value[key];
+  if (found === undefined) return;
+  if (typeof found !== 'number') report(`/${key}`, 'wrong_type', 'must be a number');
+  else if (!Number.isInteger(found) || found < low || found > high) {
+    report(`/${key}`, 'out_of_range', `must be a whole number from ${low} to ${high}`);
+  }
+}
+
+function word(value: Body, key: string, words: readonly string[], report: Report): void {
+  const found = value[key];
+  if (found === undefined || words.some((item) => item === found)) return;
+  report(`/${key}`, 'not_allowed', `must be one of ${words.join(', ')}`);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

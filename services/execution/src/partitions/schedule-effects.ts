@@ -1,0 +1,296 @@
+import { isoTime, uuidV5 } from '@batuta/contracts';
+import type {
+  CommandReply,
+  CommandRequest,
+  JsonObject,
+  JsonValue,
+  Principal,
+  Refusal,
+  RunEnd,
+  ScheduleDefinition,
+  ScheduleStreamEvent,
+  StartExecution,
+} from '@batuta/contracts';
+import { storableJson } from '@batuta/event-store';
+import {
+  isScheduleEffectWanted,
+  mappedValue,
+  parseTemplate,
+  sandboxed,
+  scheduleEffectsOf,
+  wantedScheduleEffects,
+} from '../domain/index.js';
+import type { ScheduleEffect, ScheduleState } from '../domain/index.js';
+import type { StreamChanges } from './batch.js';
+import type { ConfigRegistry } from './config-registry.js';
+import type { Answer, Input, StartAnswerInput } from './inputs.js';
+import { misfit } from './misfit.js';
+import type { EffectTicket, HotStream, Partition } from './partition.js';
+import type { Clock, ConfigService, EngineLog, Evaluator, NewestConfig } from './ports.js';
+import type { StreamSender } from './stream-sender.js';
+
+export interface ScheduleEffectParts {
+  readonly clock: Clock;
+  readonly configs: ConfigService;
+  readonly registry: ConfigRegistry;
+  readonly evaluator: Evaluator;
+  readonly sender: StreamSender;
+  readonly log: EngineLog;
+  readonly submit: (partition: Partition, input: Input) => void;
+}
+
+type HotSchedule = HotStream<ScheduleState>;
+type Start = Pick<StartAnswerInput, 'outcome' | 'refusal' | 'ended'>;
+
+/** What is tried again later, for a reason that goes into the log. */
+interface Unavailable {
+  readonly unavailable: string;
+}
+
+const RETRY_FIRST_MS = 100;
+const RETRY_LONGEST_MS = 5_000;
+/** Newest versions that are known while they are leased. */
+const MOST_NEWEST = 1_000;
+const TERMINAL: ReadonlySet<string> = new Set<RunEnd>(['completed', 'failed', 'cancelled']);
+/** Refusals that say nothing of the start itself. */
+const TRANSIENT: ReadonlySet<string> = new Set(['unavailable', 'internal']);
+
+/** Performs what schedules ask for: starts and ends of executions, whoever owns these. */
+export class ScheduleEffects {
+  readonly #newest = new Map<string, { readonly found: NewestConfig; readonly until: number }>();
+  readonly #asked = new Map<string, Promise<NewestConfig>>();
+
+  constructor(private readonly parts: ScheduleEffectParts) {}
+
+  /** Performs the effects of a commit's events of one schedule. */
+  committed(changes: StreamChanges<ScheduleState>): void {
+    const { execution: stream, state, events } = changes;
+    const last = events.at(-1);
+    if (last === undefined) return;
+    const ticket = stream.partition.openTicket(last.position);
+    for (const { event, stored, position, partition } of events) {
+      const full = { ...stored, type: event.type, data: event.data, position, partition: partition.id };
+      for (const effect of scheduleEffectsOf(full as unknown as ScheduleStreamEvent, state)) {
+        this.#perform(stream, effect, ticket);
+      }
+    }
+    stream.partition.close(ticket);
+  }
+
+  /** Performs again all that a schedule still wants, after a takeover. */
+  redo(stream: HotSchedule, ticket: EffectTicket): void {
+    const state = stream.committed;
+    if (state === undefined) return;
+    ticket.open += 1;
+    for (const effect of wantedScheduleEffects(state)) this.#perform(stream, effect, ticket);
+    stream.partition.close(ticket);
+  }
+
+  #perform(stream: HotSchedule, effect: ScheduleEffect, ticket: EffectTicket): void {
+    ticket.open += 1;
+    stream.pendingEffects += 1;
+    const done = (): void => {
+      stream.pendingEffects -= 1;
+      stream.partition.close(ticket);
+    };
+    if (effect.type === 'stop') void this.#stop(stream, effect).then(done);
+    else void this.#start(stream, effect).then((start) => this.#record(stream, effect, start, done));
+  }
+
+  #wanted(stream: HotSchedule, effect: ScheduleEffect): boolean {
+    const { committed, partition } = stream;
+    return partition.owned && committed !== undefined && isScheduleEffectWanted(committed, effect);
+  }
+
+  /** The effect is done when its outcome is committed: until then a next owner must find it past the published position. */
+  #record(stream: HotSchedule, effect: ScheduleEffect, start: Start | undefined, done: () => void): void {
+    if (start === undefined || !this.#wanted(stream, effect)) return done();
+    this.parts.submit(stream.partition, {
+      kind: 'start_answer',
+      executionId: stream.id,
+      startedId: effect.executionId,
+      ...start,
+      settled: (answer: Answer) => {
+        if (answer.kind !== 'dropped' || !stream.partition.owned) return done();
+        this.parts.clock.after(RETRY_FIRST_MS, () => this.#record(stream, effect, start, done));
+      },
+    });
+  }
+
+  /** Starts an execution; undefined when it is not wanted any more. */
+  async #start(stream: HotSchedule, effect: ScheduleEffect): Promise<Start | undefined> {
+    for (let attempt = 0; this.#wanted(stream, effect); attempt++) {
+      let tried: Start | Unavailable | undefined;
+      try {
+        tried = await this.#tryStart(stream, effect);
+      } catch (error) {
+        tried = { unavailable: error instanceof Error ? error.message : String(error) };
+      }
+      if (tried === undefined || !('unavailable' in tried)) return tried;
+      const fields = { schedule_id: stream.id, execution_id: effect.executionId, reason: tried.unavailable };
+      this.parts.log.warn(fields, 'an execution of a schedule cannot be started now');
+      await this.parts.sender.pause(Math.min(RETRY_LONGEST_MS, RETRY_FIRST_MS * 2 ** Math.min(attempt, 10)));
+    }
+    return undefined;
+  }
+
+  async #tryStart(stream: HotSchedule, effect: ScheduleEffect): Promise<Start | Unavailable | undefined> {
+    const { committed: state } = stream;
+    const run = state?.running.find((item) => item.executionId === effect.executionId);
+    const definition = state?.definition;
+    if (state === undefined || run === undefined || definition === undefined) return undefined;
+    const { executionId, nominalAt, cause } = run;
+    const about: JsonObject = {
+      schedule: { id: state.scheduleId, name: definition.name },
+      nominal_time: isoTime(nominalAt),
+      cause,
+    };
+    const made = run.started
+      ? // It is there already, whatever became of its config: only its status is asked for.
+        { config: { configId: definition.config, version: definition.config_version ?? 1 }, input: undefined }
+      : await this.#make(state.tenantId, definition, about);
+    if ('unavailable' in made) return made;
+    if ('refusal' in made) return { outcome: 'refused', refusal: made.refusal };
+    const { config, input } = made;
+    const start: StartExecution = {
+      configId: config.configId,
+      configVersion: config.version,
+      traceId: executionId.replaceAll('-', ''),
+      endTo: state.scheduleId,
+      metadata: { ...definition.metadata, schedule_id: state.scheduleId, nominal_time: isoTime(nominalAt) },
+      ...(input === undefined ? {} : { input }),
+      ...(definition.session_id === undefined ? {} : { sessionId: definition.session_id }),
+      ...(definition.priority === undefined ? {} : { priority: definition.priority }),
+    };
+    const command = { commandId: uuidV5(executionId, 'start'), executionId, principal: principalOf(state), start };
+    const reply = await this.#command(stream, effect, command);
+    if (reply === undefined) return undefined;
+    const { accepted, rejected } = reply;
+    if (accepted !== undefined) {
+      const { status, repeated = false } = accepted;
+      return {
+        outcome: repeated ? 'existed' : 'started',
+        ...(TERMINAL.has(status) ? { ended: status as RunEnd } : {}),
+      };
+    }
+    if (rejected === undefined) return { unavailable: 'the answer to a start says nothing' };
+    if (TRANSIENT.has(rejected.code)) return { unavailable: rejected.message };
+    return { outcome: 'refused', refusal: { code: rejected.code, message: rejected.message } };
+  }
+
+  /** The config version and the input of a start. */
+  async #make(
+    tenantId: string,
+    definition: ScheduleDefinition,
+    about: JsonObject,
+  ): Promise<
+    | { readonly config: { configId: string; version: number }; readonly input: JsonValue | undefined }
+    | { readonly refusal: Refusal }
+    | Unavailable
+  > {
+    const { config: asked, config_version: pinned } = definition;
+    const found = await this.#newestOf(tenantId, asked);
+    if (found.kind === 'unavailable') return { unavailable: found.message };
+    if (found.kind === 'refused') return { refusal: found.refusal };
+    const config = { configId: found.configId, version: pinned ?? found.version };
+    const compiled = await this.parts.registry.find(config.configId, config.version);
+    if (compiled.kind === 'unavailable') return { unavailable: compiled.message };
+    if (compiled.kind === 'missing') {
+      return { refusal: { code: 'not_found', message: `There is no version ${config.version} of config ${asked}.` } };
+    }
+    const mapped = await this.#inputOf(tenantId, definition, about);
+    if (!('input' in mapped)) return mapped;
+    const { input } = mapped;
+    const schema = compiled.config.definition.input_schema;
+    if (schema !== undefined) {
+      const outcome = await this.parts.evaluator.validate({ tenantId, schema, value: input ?? null });
+      if ('unavailable' in outcome) return outcome;
+      const problem = misfit('input', definition.name, outcome);
+      if (problem !== undefined) {
+        const message = storableJson(`The input does not fit the config's input_schema: ${problem}`).slice(0, 2_000);
+        return { refusal: { code: 'input_invalid', message } };
+      }
+    }
+    return { config, input };
+  }
+
+  async #inputOf(
+    tenantId: string,
+    { input }: ScheduleDefinition,
+    about: JsonObject,
+  ): Promise<{ readonly input: JsonValue | undefined } | { readonly refusal: Refusal } | Unavailable> {
+    if (input === undefined) return { input: undefined };
+    const template = parseTemplate(input);
+    const expressions = sandboxed(template).map(({ source }) => source);
+    let answers: readonly JsonValue[] | undefined;
+    if (expressions.length > 0) {
+      const outcome = await this.parts.evaluator.evaluate({ tenantId, expressions, scope: about });
+      if ('unavailable' in outcome) return outcome;
+      if ('failure' in outcome) {
+        const message = storableJson(`The input cannot be made: ${outcome.failure.message}`).slice(0, 2_000);
+        return { refusal: { code: 'input_invalid', message } };
+      }
+      answers = storableJson([...outcome.values]);
+    }
+    return { input: mappedValue(template, () => about, answers) };
+  }
+
+  /** Cancels or terminates an execution; ends when the engine has answered, or it is not wanted any more. */
+  async #stop(stream: HotSchedule, effect: ScheduleEffect): Promise<void> {
+    for (let attempt = 0; this.#wanted(stream, effect); attempt++) {
+      const state = stream.committed;
+      const run = state?.running.find((item) => item.executionId === effect.executionId);
+      if (state === undefined || run?.stopping === undefined) return;
+      const { executionId, stopping } = run;
+      const reason = `superseded by the next time of schedule ${state.scheduleId}`;
+      const base = { commandId: uuidV5(executionId, stopping), executionId, principal: principalOf(state) };
+      const reply = await this.#command(
+        stream,
+        effect,
+        stopping === 'cancel' ? { ...base, cancel: { reason } } : { ...base, terminate: { reason } },
+      );
+      // Its start is still on its way.
+      const early = reply?.rejected?.code === 'not_found' || TRANSIENT.has(reply?.rejected?.code ?? '');
+      if (reply === undefined || !early) return;
+      await this.parts.sender.pause(Math.min(RETRY_LONGEST_MS, RETRY_FIRST_MS * 2 ** Math.min(attempt, 10)));
+    }
+  }
+
+  async #command(
+    stream: HotSchedule,
+    effect: ScheduleEffect,
+    command: CommandRequest,
+  ): Promise<CommandReply | undefined> {
+    const wanted = (): boolean => this.#wanted(stream, effect);
+    const text = await this.parts.sender.deliver('command', command.executionId, command, wanted);
+    return text === undefined ? undefined : (JSON.parse(text) as CommandReply);
+  }
+
+  /** As long as its lease runs, one answer serves all; those who ask meanwhile share a question. */
+  #newestOf(tenantId: string, config: string): Promise<NewestConfig> {
+    const { clock, configs } = this.parts;
+    const key = `${tenantId}/${config}`;
+    const known = this.#newest.get(key);
+    if (known !== undefined && known.until > clock.elapsed()) return Promise.resolve(known.found);
+    const asked = this.#asked.get(key);
+    if (asked !== undefined) return asked;
+    const sentAt = clock.elapsed();
+    const asking = configs
+      .newest(tenantId, config)
+      .then((found) => {
+        if (found.kind === 'found' && found.leaseMs > 0) {
+          if (this.#newest.size >= MOST_NEWEST) this.#newest.clear();
+          this.#newest.set(key, { found, until: sentAt + found.leaseMs });
+        }
+        return found;
+      })
+      .finally(() => this.#asked.delete(key));
+    this.#asked.set(key, asking);
+    return asking;
+  }
+}
+
+/** Executions of a schedule are its creator's. */
+function principalOf({ tenantId, createdBy }: ScheduleState): Principal {
+  return { tenantId, userId: createdBy, role: 'operator', keyId: '' };
+}

@@ -1,0 +1,70 @@
+import { partitionOf } from '@batuta/contracts';
+import type { Bus, Clock, PartitionRequest } from './ports.js';
+
+export interface StreamSenderParts {
+  readonly clock: Clock;
+  readonly bus: Pick<Bus, 'askOwner'>;
+  readonly partitionCount: () => number;
+  /** Hands a request to the partition when this process owns it; false when it does not. */
+  readonly own: (partition: number, request: PartitionRequest) => boolean;
+}
+
+const RETRY_FIRST_MS = 50;
+const RETRY_LONGEST_MS = 2_000;
+/** A request of this process that was dropped gets no answer. */
+const ANSWER_MS = 5_000;
+
+/**
+ * Delivers what one stream has for another: until the other's owner has answered, which it does after its commit. It may arrive more
+ * than once, so its id is derived from the event that it comes from, and a repeat is answered from the log.
+ */
+export class StreamSender {
+  constructor(private readonly parts: StreamSenderParts) {}
+
+  /** The answer; undefined when it was not `wanted` any more before there was one. Never rejects. */
+  async deliver(
+    kind: 'command' | 'message',
+    streamId: string,
+    body: object,
+    wanted: () => boolean,
+  ): Promise<string | undefined> {
+    const partition = partitionOf(streamId, this.parts.partitionCount());
+    const text = JSON.stringify(body);
+    for (let attempt = 0; wanted(); attempt++) {
+      const answer = await this.#once(kind, partition, text);
+      if (answer !== undefined) return answer;
+      await this.pause(Math.min(RETRY_LONGEST_MS, RETRY_FIRST_MS * 2 ** Math.min(attempt, 10)));
+    }
+    return undefined;
+  }
+
+  pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.parts.clock.after(ms, resolve);
+    });
+  }
+
+  #once(kind: 'command' | 'message', partition: number, text: string): Promise<string | undefined> {
+    const { bus, clock, own } = this.parts;
+    return new Promise((resolve) => {
+      const cancel = clock.after(ANSWER_MS, () => resolve(undefined));
+      const answered = (answer: string | undefined): void => {
+        cancel();
+        resolve(answer);
+      };
+      // Not at once: what asks may be in the middle of a commit's end.
+      clock.soon(() => {
+        const here = own(partition, {
+          kind,
+          payload: text,
+          reply: (answer, problem) => {
+            answered(
+              problem === undefined ? answer : JSON.stringify({ rejected: { code: 'internal', message: problem } }),
+            );
+          },
+        });
+        if (!here) void bus.askOwner(partition, kind, text).then(answered);
+      });
+    });
+  }
+}

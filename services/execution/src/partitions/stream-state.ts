@@ -1,0 +1,28 @@
+import type { Accepted, DomainEvent, Event, ScheduleDomainEvent, ScheduleStreamEvent } from '@batuta/contracts';
+import type { Command, ScheduleCommandInput, ScheduleState, State } from '../domain/index.js';
+
+/** The folded state of a stream of any kind. An execution's has no `kind`, so that the hot path carries none. */
+export type StreamState = State | ScheduleState;
+export type StreamCommand = Command | ScheduleCommandInput;
+export type StreamDomainEvent = DomainEvent | ScheduleDomainEvent;
+/** An event of the log, of a stream of any kind. */
+export type StreamEvent = Event | ScheduleStreamEvent;
+
+export function isExecution(state: StreamState): state is State {
+  return state.kind === undefined;
+}
+
+/** What the sender of a command is told when it was accepted. */
+export function acceptedOf(state: StreamState): Accepted {
+  if (!isExecution(state)) {
+    return { executionId: state.scheduleId, traceId: '', status: state.status, version: state.version };
+  }
+  const { executionId, started, status, version, config } = state;
+  return {
+    executionId,
+    traceId: started?.traceId ?? '',
+    status,
+    version,
+    ...(config.monitored ? {} : { enableMonitoring: false }),
+  };
+}

@@ -1,0 +1,508 @@
+import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { scheduleMistakes, timetableMistakes, timetableOf, upcoming } from '@batuta/calendar';
+import {
+  COMMAND_ROLE,
+  OVERLAP_POLICIES,
+  encodeCursor,
+  SCHEDULE_LIMITS,
+  SCHEDULE_STATUSES,
+  isoTime,
+  parseTime,
+  subjects,
+} from '@batuta/contracts';
+import type {
+  GetScheduleReply,
+  GetVersionReply,
+  JsonObject,
+  JsonValue,
+  ListScheduleEventsReply,
+  ListSchedulesReply,
+  MistakeCode,
+  Preconditions,
+  Principal,
+  ResolveConfigReply,
+  ScheduleCommand,
+  ScheduleDefinition,
+  ScheduleView,
+  TagCondition,
+  TimetableSpec,
+  Violation,
+} from '@batuta/contracts';
+import type { FastifyReply } from 'fastify';
+import { Caller, Needs } from '../auth/principal.js';
+import { Backend } from '../backend/backend.js';
+import { objectBody } from '../http/checked.js';
+import { Answers, BodyIs, CommandKey, IfMatch, IfNoneMatch, OF_A_BODY, Queries, Refuses } from '../http/documented.js';
+import { createdAt, idempotencyKeyOf, tagged } from '../http/headers.js';
+import { commandIdOf, executionIdOfKey, isUuid, uuidV7 } from '../http/ids.js';
+import { Conditions } from '../http/preconditions.js';
+import { Problem, accepted, problemOfRefusal } from '../http/problem.js';
+import {
+  cursorParameter,
+  integerParameter,
+  limitParameter,
+  parseQuery,
+  textParameter,
+  versionOf,
+  wordParameter,
+} from '../http/query.js';
+import { shownCursor } from '../http/shown.js';
+import { definitionOf, shownSchedule, shownScheduleEvent } from './shown-schedule.js';
+
+const LIST = {
+  status: wordParameter(
+    'Only schedules with this status.',
+    SCHEDULE_STATUSES.filter((status) => status !== 'deleted'),
+  ),
+  config_id: textParameter('Only schedules of this config, by its id.'),
+  limit: limitParameter(200),
+  cursor: cursorParameter,
+} as const;
+const HISTORY = { limit: limitParameter(200), cursor: cursorParameter } as const;
+const PREVIEW_COUNT = 10;
+const PREVIEW = {
+  count: {
+    ...integerParameter(`How many times, 1 to ${SCHEDULE_LIMITS.preview}.`, 1, SCHEDULE_LIMITS.preview),
+    fallback: PREVIEW_COUNT,
+  },
+} as const;
+const HISTORY_LIST = 'schedule-history';
+
+/** Whoever sends a command, to which schedule, under which key. */
+interface Commander {
+  readonly principal: Principal;
+  readonly id: string;
+  readonly key: string | undefined;
+}
+
+@ApiTags('Schedules')
+@ApiBearerAuth()
+@Controller('api/v1/schedules')
+export class SchedulesController {
+  constructor(private readonly backend: Backend) {}
+
+  @Post()
+  @Needs(COMMAND_ROLE)
+  @ApiOperation({
+    summary: 'Make a schedule',
+    description: 'It starts an execution of its config at each time of its timetable, beginning now.',
+  })
+  @CommandKey
+  @BodyIs('ScheduleBody', 'What to start, and when.')
+  @Answers(201, 'Schedule', 'Made.', true)
+  @Refuses('idempotency_mismatch', ...OF_A_BODY)
+  async create(
+    @Caller() principal: Principal,
+    @Body(objectBody) body: JsonValue,
+    @Query() query: unknown,
+    @Headers('idempotency-key') header: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<JsonObject> {
+    parseQuery({}, query);
+    const key = idempotencyKeyOf(header);
+    const id = key === undefined ? uuidV7() : executionIdOfKey(principal.tenantId, `schedule ${key}`);
+    const definition = await this.#definition(principal, body);
+    const repeated = await this.#command({ principal, id, key }, { create: { definition } });
+    createdAt(reply, `/api/v1/schedules/${id}`);
+    return this.#answer(reply, principal, id, repeated);
+  }
+
+  @Get()
+  @ApiOperation({ summary: 'List schedules' })
+  @Queries(LIST)
+  @Answers(200, 'SchedulePage', 'A page, the newest first.')
+  @Refuses()
+  async list(@Caller() { tenantId }: Principal, @Query() raw: unknown): Promise<JsonObject> {
+    const { status, config_id: configId, limit, cursor } = parseQuery(LIST, raw);
+    const { schedules, nextCursor } = accepted(
+      await this.backend.ask<ListSchedulesReply>(subjects.query.schedules, {
+        tenantId,
+        status,
+        configId,
+        limit,
+        cursor,
+      }),
+    );
+    return { schedules: schedules.map(shownSchedule), next_cursor: shownCursor(nextCursor) };
+  }
+
+  @Post('preview')
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'Show the next times of a timetable',
+    description: 'Nothing is made. Jitter is left out.',
+  })
+  @Queries(PREVIEW)
+  @BodyIs('PreviewBody', 'The timetable.')
+  @Answers(200, 'SchedulePreview', 'Its next times.')
+  @Refuses(...OF_A_BODY)
+  previewOf(@Body(objectBody) body: JsonValue, @Query() raw: unknown): JsonObject {
+    const { count } = parseQuery(PREVIEW, raw);
+    const { timetable, ...rest } = body as JsonObject;
+    refuse([
+      ...Object.keys(rest).map((key) => violation(`/${key}`, 'unknown_field', 'is not known here')),
+      ...(timetable === undefined
+        ? [violation('/timetable', 'required', 'must be there')]
+        : timetableMistakes(timetable).map((found) => ({ ...found, path: `/timetable${found.path}` }))),
+    ]);
+    return timesOf(timetable as unknown as TimetableSpec, Date.now(), count);
+  }
+
+  @Get(':id')
+  @ApiOperation({ summary: 'One schedule' })
+  @IfNoneMatch
+  @Answers(200, 'Schedule', 'The schedule, with what it does now.', true)
+  @Refuses('not_found')
+  async get(
+    @Caller() principal: Principal,
+    @Param('id') id: string,
+    @Query() query: unknown,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<JsonObject> {
+    parseQuery({}, query);
+    const schedule = await this.#schedule(principal, id);
+    return tagged(reply, `${schedule.revision}-${schedule.version}`, shownSchedule(schedule));
+  }
+
+  @Put(':id')
+  @Needs(COMMAND_ROLE)
+  @ApiOperation({
+    summary: 'Replace a schedule',
+    description:
+      'Times count anew from now; what runs or waits is left alone. What a GET answered may be sent back: fields that the platform keeps are ignored.',
+  })
+  @IfMatch
+  @BodyIs('ScheduleBody', 'The whole schedule.')
+  @Answers(200, 'Schedule', 'Replaced.', true)
+  @Refuses('not_found', 'version_conflict', ...OF_A_BODY)
+  async update(
+    @Caller() principal: Principal,
+    @Param('id') id: string,
+    @Body(objectBody) body: JsonValue,
+    @Query() query: unknown,
+    @Conditions() preconditions: Preconditions | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<JsonObject> {
+    parseQuery({}, query);
+    const expectedVersion = await this.#expected(principal, id, preconditions);
+    const definition = await this.#definition(principal, definitionOf(body));
+    await this.#command({ principal, id, key: undefined }, { update: { definition }, ...expectedVersion });
+    return this.#answer(reply, principal, id, false);
+  }
+
+  @Delete(':id')
+  @Needs(COMMAND_ROLE)
+  @ApiOperation({
+    summary: 'Delete a schedule',
+    description: 'What it has started goes on; what waits is not started.',
+  })
+  @IfMatch
+  @Answers(200, 'Schedule', 'The deleted schedule.')
+  @Refuses('not_found', 'version_conflict')
+  async remove(
+    @Caller() principal: Principal,
+    @Param('id') id: string,
+    @Query() query: unknown,
+    @Conditions() preconditions: Preconditions | undefined,
+  ): Promise<JsonObject> {
+    parseQuery({}, query);
+    const schedule = await this.#schedule(principal, id);
+    const expectedVersion = await this.#expected(principal, id, preconditions);
+    await this.#command({ principal, id, key: undefined }, { delete: {}, ...expectedVersion });
+    return { ...shownSchedule(schedule), status: 'deleted', next_at: null };
+  }
+
+  @Post(':id/pause')
+  @Needs(COMMAND_ROLE)
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Pause a schedule', description: 'Times that come meanwhile start nothing.' })
+  @CommandKey
+  @BodyIs('ScheduleReason', 'Why.')
+  @Answers(200, 'Schedule', 'Paused.', true)
+  @Refuses('not_found', 'already_paused', 'not_applicable', 'idempotency_mismatch', ...OF_A_BODY)
+  async pause(
+    @Caller() principal: Principal,
+    @Param('id') id: string,
+    @Body() body: JsonValue | undefined,
+    @Query() query: unknown,
+    @Headers('idempotency-key') header: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<JsonObject> {
+    return this.#control(reply, { principal, id, header, query }, { pause: reasonOf(body) });
+  }
+
+  @Post(':id/resume')
+  @Needs(COMMAND_ROLE)
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Resume a schedule', description: 'It goes on with the times that come from now.' })
+  @CommandKey
+  @BodyIs('ScheduleReason', 'Why.')
+  @Answers(200, 'Schedule', 'Goes on.', true)
+  @Refuses('not_found', 'not_paused', 'idempotency_mismatch', ...OF_A_BODY)
+  async resume(
+    @Caller() principal: Principal,
+    @Param('id') id: string,
+    @Body() body: JsonValue | undefined,
+    @Query() query: unknown,
+    @Headers('idempotency-key') header: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<JsonObject> {
+    return this.#control(reply, { principal, id, header, query }, { resume: reasonOf(body) });
+  }
+
+  @Post(':id/trigger')
+  @Needs(COMMAND_ROLE)
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'Start an execution now',
+    description: 'Beside what the timetable says, also while the schedule is paused. It does not count for `max_runs`.',
+  })
+  @CommandKey
+  @BodyIs('TriggerBody', 'What to do when others run.')
+  @Answers(200, 'Schedule', 'Started, or waiting: see `running` and `waiting`.', true)
+  @Refuses('not_found', 'idempotency_mismatch', ...OF_A_BODY)
+  async trigger(
+    @Caller() principal: Principal,
+    @Param('id') id: string,
+    @Body() body: JsonValue | undefined,
+    @Query() query: unknown,
+    @Headers('idempotency-key') header: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<JsonObject> {
+    const { overlap } = fieldsOf(body, ['overlap']);
+    const policy = wordOf('/overlap', overlap, OVERLAP_POLICIES);
+    return this.#control(
+      reply,
+      { principal, id, header, query },
+      { trigger: policy === undefined ? {} : { overlap: policy } },
+    );
+  }
+
+  @Post(':id/backfill')
+  @Needs(COMMAND_ROLE)
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'Start executions for times of the past',
+    description: `One for each time of the timetable in the range, at most ${SCHEDULE_LIMITS.backfill}. A time that has an execution gets no second one.`,
+  })
+  @CommandKey
+  @BodyIs('BackfillBody', 'The range.')
+  @Answers(200, 'Schedule', 'Started, or waiting: see `running` and `waiting`.', true)
+  @Refuses('not_found', 'not_applicable', 'idempotency_mismatch', ...OF_A_BODY)
+  async backfill(
+    @Caller() principal: Principal,
+    @Param('id') id: string,
+    @Body(objectBody) body: JsonValue,
+    @Query() query: unknown,
+    @Headers('idempotency-key') header: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<JsonObject> {
+    const { from, to, overlap } = fieldsOf(body, ['from', 'to', 'overlap']);
+    const policy = wordOf('/overlap', overlap, ['allow', 'buffer_all'] as const);
+    const [fromAt, toAt] = [timeOf('/from', from), timeOf('/to', to)];
+    if (toAt < fromAt) refuse([violation('/to', 'contradiction', 'must not be before from')]);
+    const backfill = { fromAt, toAt, ...(policy === undefined ? {} : { overlap: policy }) };
+    return this.#control(reply, { principal, id, header, query }, { backfill });
+  }
+
+  @Get(':id/preview')
+  @ApiOperation({ summary: 'Show the next times of a schedule', description: 'Jitter is left out.' })
+  @Queries(PREVIEW)
+  @Answers(200, 'SchedulePreview', 'Its next times.')
+  @Refuses('not_found')
+  async preview(@Caller() principal: Principal, @Param('id') id: string, @Query() raw: unknown): Promise<JsonObject> {
+    const { count } = parseQuery(PREVIEW, raw);
+    const { definition, remainingRuns = count, status } = await this.#schedule(principal, id);
+    const left = status === 'finished' ? 0 : Math.min(count, remainingRuns);
+    return timesOf(definition.timetable, Date.now(), left);
+  }
+
+  @Get(':id/history')
+  @ApiOperation({
+    summary: 'What a schedule has done',
+    description: 'Each firing, each time that was left out with its reason, and each change, the oldest first.',
+  })
+  @Queries(HISTORY)
+  @Answers(200, 'ScheduleHistory', 'A page.')
+  @Refuses('not_found')
+  async history(
+    @Caller() { tenantId }: Principal,
+    @Param('id') id: string,
+    @Query() raw: unknown,
+  ): Promise<JsonObject> {
+    const { limit, cursor } = parseQuery(HISTORY, raw);
+    const fromVersion = versionOf(HISTORY_LIST, cursor) ?? 1;
+    const asked = { tenantId, scheduleId: id.toLowerCase(), fromVersion, limit: limit + 1 };
+    const { events } = accepted(await this.backend.ask<ListScheduleEventsReply>(subjects.query.scheduleHistory, asked));
+    const next = events[limit];
+    return {
+      events: events.slice(0, limit).map(shownScheduleEvent),
+      next_cursor: next === undefined ? null : encodeCursor(HISTORY_LIST, String(next.version)),
+    };
+  }
+
+  async #control(
+    reply: FastifyReply,
+    asked: { principal: Principal; id: string; header: string | undefined; query: unknown },
+    command: ScheduleCommand,
+  ): Promise<JsonObject> {
+    parseQuery({}, asked.query);
+    const { principal, header } = asked;
+    const id = idOf(asked.id);
+    const repeated = await this.#command({ principal, id, key: idempotencyKeyOf(header) }, command);
+    return this.#answer(reply, principal, id, repeated);
+  }
+
+  /** Whether it had taken effect before. @throws Problem of the refusal. */
+  async #command({ principal, id, key }: Commander, schedule: ScheduleCommand): Promise<boolean> {
+    const scheduleId = idOf(id);
+    const request = schedule as unknown as JsonObject;
+    const [what = ''] = Object.keys(request);
+    const reply = await this.backend.command({
+      commandId: commandIdOf(principal.tenantId, key, { route: ['schedule', scheduleId, what], request }),
+      executionId: scheduleId,
+      principal,
+      schedule,
+    });
+    const { rejected } = reply;
+    if (rejected !== undefined) {
+      const other = rejected.code === 'already_exists' && key !== undefined;
+      if (other) throw new Problem('idempotency_mismatch', 'The idempotency key was used for another schedule.');
+      throw problemOfRefusal(rejected);
+    }
+    return reply.accepted?.repeated === true;
+  }
+
+  async #answer(reply: FastifyReply, principal: Principal, id: string, repeated: boolean): Promise<JsonObject> {
+    const schedule = await this.#schedule(principal, id);
+    return tagged(reply, `${schedule.revision}-${schedule.version}`, {
+      ...shownSchedule(schedule),
+      ...(repeated ? { repeated } : {}),
+    });
+  }
+
+  async #schedule({ tenantId }: Principal, id: string): Promise<ScheduleView> {
+    const asked = { tenantId, scheduleId: idOf(id) };
+    const { schedule } = accepted(await this.backend.ask<GetScheduleReply>(subjects.query.schedule, asked));
+    if (schedule === undefined) throw notFound();
+    return schedule;
+  }
+
+  /** The revision that the change must find, by the conditions of the request. @throws Problem version_conflict. */
+  async #expected(
+    principal: Principal,
+    id: string,
+    conditions: Preconditions | undefined,
+  ): Promise<{ expectedVersion?: number }> {
+    if (conditions === undefined) return {};
+    const { revision } = await this.#schedule(principal, id);
+    const { ifMatch, ifNoneMatch } = conditions;
+    // Only what is said of the schedule counts: its firings must not make every change fail.
+    const names = ({ any, tags = [] }: TagCondition): boolean =>
+      any === true || tags.some((tag) => tag.split('-')[0] === String(revision));
+    const matches = ifMatch === undefined || names(ifMatch);
+    const excluded = ifNoneMatch !== undefined && names(ifNoneMatch);
+    if (!matches || excluded) throw new Problem('version_conflict', `The schedule has version ${revision}.`);
+    return { expectedVersion: revision };
+  }
+
+  /** The schedule of a body, with the config's id. @throws Problem validation_failed. */
+  async #definition({ tenantId }: Principal, body: JsonValue): Promise<ScheduleDefinition> {
+    refuse(scheduleMistakes(body));
+    const definition = body as unknown as ScheduleDefinition;
+    const { config, config_version: version, timetable } = definition;
+    if (timetableOf(timetable).next(Date.now()) === undefined) {
+      refuse([violation('/timetable', 'out_of_range', 'has no time that is still to come')]);
+    }
+    const resolved = await this.backend.ask<ResolveConfigReply>(subjects.config.resolve, { tenantId, id: config });
+    const { configId, refused } = resolved;
+    if (refused?.code === 'not_found')
+      refuse([violation('/config', 'unknown_config', `there is no config "${config}"`)]);
+    if (configId === undefined) throw problemOfRefusal(refused ?? { code: 'internal', message: '' });
+    if (version !== undefined) {
+      const found = await this.backend.ask<GetVersionReply>(subjects.config.version, { configId, version });
+      if (found.definition === undefined) {
+        refuse([violation('/config_version', 'unknown_config', `the config has no version ${version}`)]);
+      }
+    }
+    return { ...definition, config: configId };
+  }
+}
+
+const notFound = (): Problem => new Problem('not_found', 'There is no such schedule.');
+
+/** The id in a path: one that cannot exist is not found either. */
+function idOf(text: string): string {
+  const id = text.toLowerCase();
+  if (!isUuid(id)) throw notFound();
+  return id;
+}
+
+function violation(path: string, code: MistakeCode, message: string): Violation {
+  return { path, code, message };
+}
+
+/** @throws Problem validation_failed with these mistakes, when there are any. */
+function refuse(errors: readonly Violation[]): void {
+  if (errors.length === 0) return;
+  const detail = errors.map(({ path, message }) => `${path === '' ? 'The body' : path.slice(1)} ${message}`).join('; ');
+  throw new Problem('validation_failed', `${detail}.`, { errors: [...errors] });
+}
+
+/** The fields of an optional body. */
+function fieldsOf(body: JsonValue | undefined, known: readonly string[]): JsonObject {
+  if (body === undefined) return {};
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    throw new Problem('validation_failed', 'The body must be a JSON object.', {
+      errors: [violation('', 'wrong_type', 'must be an object')],
+    });
+  }
+  refuse(
+    Object.keys(body)
+      .filter((key) => !known.includes(key))
+      .map((key) => violation(`/${key}`, 'unknown_field', `is unknown; known are ${known.join(', ')}`)),
+  );
+  return body;
+}
+
+function reasonOf(body: JsonValue | undefined): { reason?: string } {
+  const { reason } = fieldsOf(body, ['reason']);
+  if (reason === undefined || reason === null) return {};
+  if (typeof reason !== 'string') {
+    refuse([violation('/reason', 'wrong_type', 'must be a text')]);
+    return {};
+  }
+  if (reason.length > 2_000) refuse([violation('/reason', 'too_long', 'has more than 2000 characters')]);
+  return { reason };
+}
+
+function wordOf<const T extends string>(
+  path: string,
+  value: JsonValue | undefined,
+  words: readonly T[],
+): T | undefined {
+  if (value === undefined || value === null) return undefined;
+  const found = words.find((word) => word === value);
+  if (found === undefined) refuse([violation(path, 'not_allowed', `must be one of ${words.join(', ')}`)]);
+  return found;
+}
+
+function timeOf(path: string, value: JsonValue | undefined): number {
+  if (value === undefined || value === null) refuse([violation(path, 'required', 'must be there')]);
+  const found = typeof value === 'string' ? parseTime(value) : undefined;
+  if (found === undefined) {
+    refuse([
+      violation(
+        path,
+        typeof value === 'string' ? 'bad_format' : 'wrong_type',
+        'must be a time such as 2026-12-31T09:00:00Z',
+      ),
+    ]);
+  }
+  return Math.max(0, found ?? 0);
+}
+
+function timesOf(timetable: TimetableSpec, after: number, count: number): JsonObject {
+  return { times: upcoming(timetableOf(timetable), after, count).map(isoTime) };
+}
