@@ -57,6 +57,8 @@ export const POSTGRES_RIGHTS: Readonly<Record<PostgresService, Readonly<Record<s
     retention_policies: ALL,
     settings: APPEND,
     snapshots: ALL,
+    // Of what has ended in them a row stays, as what is answered when they are asked for again.
+    streams: CHANGE,
     unprojected_executions: ['SELECT', 'INSERT', 'DELETE'],
   },
   notifications: {
