@@ -32,6 +32,7 @@ export class BatutaClient {
   readonly models: operations.ModelsOperations;
   readonly secrets: operations.SecretsOperations;
   readonly retentionPolicies: operations.RetentionPoliciesOperations;
+  readonly tenants: operations.TenantsOperations;
   readonly knowledge: operations.KnowledgeOperations;
   readonly apiKeys: operations.ApiKeysOperations;
   readonly callbacks: operations.CallbacksOperations;
@@ -60,6 +61,7 @@ export class BatutaClient {
     this.models = new operations.ModelsOperations(caller);
     this.secrets = new operations.SecretsOperations(caller);
     this.retentionPolicies = new operations.RetentionPoliciesOperations(caller);
+    this.tenants = new operations.TenantsOperations(caller);
     this.knowledge = new operations.KnowledgeOperations(caller);
     this.apiKeys = new operations.ApiKeysOperations(caller);
     this.callbacks = new operations.CallbacksOperations(caller);

@@ -49,6 +49,7 @@ export const REFUSALS = {
   upgrade_required: { status: 426, title: 'This is a WebSocket' },
   precondition_required: { status: 428, title: 'A precondition is required' },
   rate_limited: { status: 429, title: 'Too many requests' },
+  limit_reached: { status: 429, title: 'The tenant has reached one of its limits' },
   headers_too_large: { status: 431, title: 'The line and headers of the request are too large', mistake: 'too_large' },
   internal: { status: 500, title: 'Something went wrong on our side' },
   unavailable: { status: 503, title: 'The service is not available right now' },

@@ -38,6 +38,14 @@ import type {
   PoolCredentialsJson,
   PoolCredentialsReplyJson,
   RevokePoolCredentialsRequestJson,
+  GetTenantLimitsRequestJson,
+  ListTenantsReplyJson,
+  ListTenantsRequestJson,
+  PutTenantLimitsRequestJson,
+  TenantJson,
+  TenantLimitsJson,
+  TenantLimitsReplyJson,
+  TenantTermsReplyJson,
   DeleteSecretRequestJson,
   GetSecretRequestJson,
   KnownSecretsReplyJson,
@@ -222,7 +230,7 @@ export type DeleteAgentRequest = Override<
 export type AgentReply = Override<Wire<AgentReplyJson, keyof AgentReplyJson>, { agent?: Agent; refused?: Refusal }>;
 export type ListAgentsRequest = Wire<ListAgentsRequestJson>;
 export type ListAgentsReply = Override<Wire<ListAgentsReplyJson>, { agents: Agent[] }>;
-export type ConfigChanged = Override<Wire<ConfigChangedJson>, { kind: 'config' | 'agent' | 'key' }>;
+export type ConfigChanged = Override<Wire<ConfigChangedJson>, { kind: 'config' | 'agent' | 'key' | 'tenant' }>;
 
 export type AuthenticateRequest = Wire<AuthenticateRequestJson>;
 export type AuthenticateReply = Override<
@@ -351,4 +359,25 @@ export type Passage = Wire<PassageJson>;
 export type SearchKnowledgeReply = Override<
   Wire<SearchKnowledgeReplyJson, 'refused'>,
   { passages: Passage[]; refused?: Refusal }
+>;
+
+export type Tenant = Wire<TenantJson>;
+export type TenantLimits = Wire<TenantLimitsJson, keyof TenantLimitsJson>;
+export type ListTenantsRequest = Override<Wire<ListTenantsRequestJson, 'limit' | 'cursor'>, { principal: Principal }>;
+export type ListTenantsReply = Override<
+  Wire<ListTenantsReplyJson, 'refused' | 'nextCursor'>,
+  { tenants: Tenant[]; refused?: Refusal }
+>;
+export type GetTenantLimitsRequest = Override<Wire<GetTenantLimitsRequestJson>, { principal: Principal }>;
+export type PutTenantLimitsRequest = Override<
+  Wire<PutTenantLimitsRequestJson, 'preconditions'>,
+  { principal: Principal; preconditions?: Preconditions | undefined }
+>;
+export type TenantLimitsReply = Override<
+  Wire<TenantLimitsReplyJson, keyof TenantLimitsReplyJson>,
+  { own?: TenantLimits; limits?: TenantLimits; refused?: Refusal }
+>;
+export type TenantTermsReply = Override<
+  Wire<TenantTermsReplyJson>,
+  { defaults: TenantLimits; tenants: Record<string, TenantLimits> }
 >;

@@ -23,6 +23,12 @@ import type {
   ForkSourceJson,
 } from './generated/batuta/execution/v1/commands_pb.js';
 import type {
+  AdmitReplyJson,
+  AdmitRequestJson,
+  GetTenantUseReplyJson,
+  GetTenantUseRequestJson,
+  SocketsReplyJson,
+  SocketsRequestJson,
   ExecutionIntegrityJson,
   ExecutionTombstoneJson,
   ExportExecutionReplyJson,
@@ -419,3 +425,13 @@ export type ReadLogRequest = Override<
 >;
 export type ReadLogReply = Override<Wire<ReadLogReplyJson, 'pages'>, { events: Event[]; pages?: LogPage[] }>;
 export type LifecycleNotice = Override<Wire<LifecycleNoticeJson, 'others'>, { others?: LifecycleNotice[] }>;
+
+export type AdmitRequest = Wire<AdmitRequestJson>;
+export type AdmitReply = Override<Wire<AdmitReplyJson, keyof AdmitReplyJson>, { refused?: Refusal }>;
+export type SocketsRequest = Wire<SocketsRequestJson>;
+export type SocketsReply = Override<Wire<SocketsReplyJson, keyof SocketsReplyJson>, { refused?: Refusal }>;
+export type GetTenantUseRequest = Wire<GetTenantUseRequestJson>;
+export type GetTenantUseReply = Override<
+  Wire<GetTenantUseReplyJson, keyof GetTenantUseReplyJson>,
+  { refused?: Refusal }
+>;

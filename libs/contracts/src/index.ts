@@ -108,6 +108,14 @@ export type {
   ModelReply,
   ListModelsRequest,
   ListModelsReply,
+  Tenant,
+  TenantLimits,
+  ListTenantsRequest,
+  ListTenantsReply,
+  GetTenantLimitsRequest,
+  PutTenantLimitsRequest,
+  TenantLimitsReply,
+  TenantTermsReply,
   SecretInfo,
   PutSecretRequest,
   GetSecretRequest,
@@ -247,6 +255,12 @@ export type {
   VerifyExecutionRequest,
   GetVersionsRequest,
   GetVersionsReply,
+  AdmitReply,
+  AdmitRequest,
+  GetTenantUseReply,
+  GetTenantUseRequest,
+  SocketsReply,
+  SocketsRequest,
   GetStartsRequest,
   GetStartsReply,
   StartSummary,
@@ -285,6 +299,8 @@ export type {
   RotateSecretReply,
   RotateSecretRequest,
 } from './notifications.js';
+export { limitReached, TENANT_LIMITS, TENANT_LIMIT_NAMES, tenantLimitsOf } from './tenant-limits.js';
+export type { TenantLimitName } from './tenant-limits.js';
 export { KNOWLEDGE_LIMITS, LIMITS, DEFAULT_EXECUTION_TIMEOUT_MS, DEFAULT_STEP_TIMEOUT_MS } from './limits.js';
 export { copyJson, setOwn, storableText } from './json.js';
 export { LIQUID_TAGS, expressionIn, isLiquid, mappingTexts, templateField } from './mapping.js';
@@ -337,6 +353,7 @@ export {
   ModelSchema,
   ModelPricesSchema,
   SecretInfoSchema,
+  TenantSchema,
 } from './generated/batuta/config/v1/service_pb.js';
 export { KnowledgeDocumentSchema, PassageSchema } from './generated/batuta/config/v1/knowledge_pb.js';
 export { RefusalSchema } from './generated/batuta/common/v1/common_pb.js';

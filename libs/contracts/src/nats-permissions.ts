@@ -121,6 +121,7 @@ export function servicePermissions(service: NatsService, pools: readonly string[
           subjects.config.version,
           subjects.config.resolve,
           subjects.config.agentGet,
+          subjects.config.tenantTerms,
           // Streams start, stop and tell each other, whoever owns them.
           'batuta.execution.*.command',
           'batuta.execution.*.message',

@@ -38,9 +38,10 @@ export const POSTGRES_RIGHTS: Readonly<Record<PostgresService, Readonly<Record<s
     pool_tenants: APPEND,
     secrets: ALL,
     // Its row is locked by what must happen once at a time in a tenant.
-    tenants: ['SELECT', 'INSERT', 'UPDATE (id)'],
+    tenants: ['SELECT', 'INSERT', 'UPDATE (id, limits, revision)'],
   },
   execution: {
+    admissions: ['SELECT', 'INSERT', 'DELETE'],
     agents: CHANGE,
     checkpoints: APPEND,
     config_versions: APPEND,
@@ -59,6 +60,8 @@ export const POSTGRES_RIGHTS: Readonly<Record<PostgresService, Readonly<Record<s
     snapshots: ALL,
     // Of what has ended in them a row stays, as what is answered when they are asked for again.
     streams: CHANGE,
+    tenant_sockets: ALL,
+    tenant_use: CHANGE,
     unprojected_executions: ['SELECT', 'INSERT', 'DELETE'],
   },
   notifications: {

@@ -49,6 +49,10 @@ export const subjects = {
     /** The values themselves: only what needs them may ask. */
     secretResolve: 'batuta.config.secret.resolve',
     secretKnown: 'batuta.config.secret.known',
+    tenantList: 'batuta.config.tenant.list',
+    tenantLimitsGet: 'batuta.config.tenant.limits.get',
+    tenantLimitsPut: 'batuta.config.tenant.limits.put',
+    tenantTerms: 'batuta.config.tenant.terms',
     knowledgePut: 'batuta.config.knowledge.put',
     knowledgeList: 'batuta.config.knowledge.list',
     knowledgeGet: 'batuta.config.knowledge.get',
@@ -72,6 +76,9 @@ export const subjects = {
     schedule: 'batuta.execution.query.schedule',
     schedules: 'batuta.execution.query.schedules',
     scheduleHistory: 'batuta.execution.query.scheduleHistory',
+    admit: 'batuta.execution.query.admit',
+    sockets: 'batuta.execution.query.sockets',
+    use: 'batuta.execution.query.use',
   },
   retention: {
     list: 'batuta.execution.retention.list',

@@ -26,3 +26,5 @@ export { ensureLifecycleStream, ensurePoolConsumers, ensureStepsStream } from '.
 export type { PoolConsumerSettings, StreamSettings } from './streams.js';
 export { consumePool } from './work-queue.js';
 export type { Delivery, DirectDelivery, PoolConsumer, PoolOptions } from './work-queue.js';
+export { TenantTerms } from './tenant-terms.js';
+export type { TenantTermsOptions } from './tenant-terms.js';

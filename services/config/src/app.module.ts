@@ -1,4 +1,5 @@
 import { Sandbox } from '@batuta/sandbox';
+import type { TenantLimits } from '@batuta/contracts';
 import { IdempotencyKeys } from '@batuta/service';
 import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
@@ -14,7 +15,7 @@ import { PoolCredentials } from './credentials/pool-credentials.js';
 import { PoolCredentialsController } from './credentials/pool-credentials.controller.js';
 import { WORKER_USERS } from './credentials/worker-users.js';
 import type { WorkerUsers } from './credentials/worker-users.js';
-import { Definitions } from './definitions/definitions.service.js';
+import { Definitions, LongestStep } from './definitions/definitions.service.js';
 import { DefinitionsController } from './definitions/definitions.controller.js';
 import { KnowledgeController } from './knowledge/knowledge.controller.js';
 import { Knowledge } from './knowledge/knowledge.service.js';
@@ -26,6 +27,8 @@ import { SecretsController } from './secrets/secrets.controller.js';
 import { SecretVault } from './secrets/secret-vault.js';
 import { ApiKeysController } from './tenants/api-keys.controller.js';
 import { ApiKeys } from './tenants/api-keys.js';
+import { DEFAULT_LIMITS, TenantLimitsRegistry } from './tenants/limits.js';
+import { TenantsController } from './tenants/tenants.controller.js';
 
 export interface ConfigModuleOptions {
   /** Initialised and migrated; stays open when the application closes: whoever made it closes it. */
@@ -37,12 +40,16 @@ export interface ConfigModuleOptions {
   /** Undefined: the NATS server's users are not made here. */
   readonly workerUsers?: WorkerUsers | undefined;
   readonly vault: SecretVault;
+  /** Of tenants that have none of their own. */
+  readonly defaultLimits: TenantLimits;
+  readonly longestStepMs: number;
 }
 
 /** The config service: definitions, agents, tenants and their keys, and the knowledge base. */
 @Module({})
 export class ConfigModule {
-  static register({ dataSource, publisher, sandbox, pools, workerUsers, vault }: ConfigModuleOptions): DynamicModule {
+  static register(options: ConfigModuleOptions): DynamicModule {
+    const { dataSource, publisher, sandbox, pools, workerUsers, vault, defaultLimits, longestStepMs } = options;
     return {
       module: ConfigModule,
       controllers: [
@@ -53,6 +60,7 @@ export class ConfigModule {
         PoolCredentialsController,
         SecretsController,
         ModelsController,
+        TenantsController,
       ],
       providers: [
         { provide: DataSource, useValue: dataSource },
@@ -71,6 +79,9 @@ export class ConfigModule {
         { provide: SecretVault, useValue: vault },
         Secrets,
         Models,
+        { provide: DEFAULT_LIMITS, useValue: defaultLimits },
+        TenantLimitsRegistry,
+        { provide: LongestStep, useValue: new LongestStep(longestStepMs) },
       ],
     };
   }

@@ -1,7 +1,8 @@
-import { TOKEN } from '@batuta/contracts';
+import { DEFAULT_STEP_TIMEOUT_MS, TENANT_LIMIT_NAMES, tenantLimitsOf, TOKEN } from '@batuta/contracts';
+import type { TenantLimits } from '@batuta/contracts';
 import { LOG_LEVELS } from '@batuta/observability';
 import { encryptionKeysOf } from '@batuta/service';
-import { integer, list, loadSettings, oneOf, secret, text } from '@batuta/settings';
+import { integer, list, loadSettings, milliseconds, oneOf, secret, text } from '@batuta/settings';
 import type { SettingsOf } from '@batuta/settings';
 
 const schema = {
@@ -27,6 +28,20 @@ const schema = {
   secretsKeys: secret({ env: 'BATUTA_SECRETS_KEYS', optional: true }),
   /** A file with the same, instead. */
   secretsKeysFile: text({ env: 'BATUTA_SECRETS_KEYS_FILE', optional: true }),
+  /** What tenants may use that have no limits of their own, such as `starts_per_second=50,websockets=200`; 0 sets no limit. */
+  tenantLimits: list({
+    env: 'BATUTA_TENANT_LIMITS',
+    default: [],
+    pattern: /^[a-z_]+=\d+(\.\d+)?$/,
+    describe: `limits: ${TENANT_LIMIT_NAMES.join('=, ')}=`,
+  }),
+  /** The largest `timeout_ms` that a config may give a step; an attempt holds a slot of a runner for so long. */
+  longestStepMs: milliseconds({
+    env: 'BATUTA_MAX_STEP_TIMEOUT',
+    default: 2_147_483_647,
+    min: DEFAULT_STEP_TIMEOUT_MS,
+    max: 2_147_483_647,
+  }),
   /** Threads for users' schemas and as many for their expressions. */
   sandboxThreads: integer({ env: 'BATUTA_CONFIG_SANDBOX_THREADS', default: 2, min: 1, max: 64 }),
   /** File that gets the first admin key of an empty installation, readable by its owner only. */
@@ -40,7 +55,11 @@ export type ConfigSettings = SettingsOf<typeof schema>;
 
 /** The config service's settings from environment variables; throws a `SettingsError` that names each wrong variable. */
 export function loadConfigSettings(env: Readonly<Record<string, string | undefined>> = process.env): ConfigSettings {
-  return loadSettings(schema, env, ({ secretsKeys, secretsKeysFile }) => {
+  return loadSettings(schema, env, ({ secretsKeys, secretsKeysFile, tenantLimits }) => {
+    if (writtenLimits(tenantLimits) === undefined) {
+      const expected = `must be limits with numbers in their ranges: ${TENANT_LIMIT_NAMES.join(', ')}`;
+      return [{ variables: ['BATUTA_TENANT_LIMITS'], expected }];
+    }
     if (secretsKeys !== undefined && secretsKeysFile !== undefined) {
       return [{ variables: ['BATUTA_SECRETS_KEYS', 'BATUTA_SECRETS_KEYS_FILE'], expected: 'must not both be set' }];
     }
@@ -53,4 +72,15 @@ export function loadConfigSettings(env: Readonly<Record<string, string | undefin
         ]
       : [];
   });
+}
+
+function writtenLimits(written: readonly string[]): TenantLimits | undefined {
+  return tenantLimitsOf(
+    Object.fromEntries(written.map((entry) => entry.split('=', 2)).map(([name = '', value]) => [name, Number(value)])),
+  );
+}
+
+/** What holds for tenants without limits of their own. */
+export function defaultLimitsOf({ tenantLimits }: Pick<ConfigSettings, 'tenantLimits'>): TenantLimits {
+  return writtenLimits(tenantLimits) ?? {};
 }

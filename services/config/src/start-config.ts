@@ -15,6 +15,7 @@ import { configDataSource, migrate, migrateAsOwner } from './database/data-sourc
 import { PoolCredentials } from './credentials/pool-credentials.js';
 import { workerUsers } from './credentials/worker-users.js';
 import { DefinitionsController } from './definitions/definitions.controller.js';
+import { defaultLimitsOf } from './settings.js';
 import type { ConfigSettings } from './settings.js';
 import { SecretVault } from './secrets/secret-vault.js';
 import { Secrets } from './secrets/secrets.js';
@@ -122,7 +123,16 @@ export async function startConfig(options: StartConfigOptions): Promise<RunningC
     const users = settings.natsKeysFile === undefined ? undefined : await workerUsers(settings.natsKeysFile, natsUrl);
     const transport = natsMicroservice({ url: natsUrl, queue: 'config', credentials });
     const app = await NestFactory.createMicroservice<MicroserviceOptions>(
-      ConfigModule.register({ dataSource, publisher: nats, sandbox, pools, workerUsers: users, vault }),
+      ConfigModule.register({
+        dataSource,
+        publisher: nats,
+        sandbox,
+        pools,
+        workerUsers: users,
+        vault,
+        defaultLimits: defaultLimitsOf(settings),
+        longestStepMs: settings.longestStepMs,
+      }),
       {
         ...transport,
         options: { ...transport.options, gracefulShutdown: true, gracePeriod: GRACE_MS },

@@ -25,6 +25,8 @@ export function settingsFor(databaseUrl: string, natsUrl: string): ConfigSetting
     sharedPools: ['everybody'],
     secretsKeys: new Secret(Buffer.alloc(32, 7).toString('base64')),
     secretsKeysFile: undefined,
+    tenantLimits: [],
+    longestStepMs: 2_147_483_647,
     adminKeyFile: undefined,
     logLevel: 'error',
     opsToken: undefined,

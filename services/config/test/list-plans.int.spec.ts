@@ -90,7 +90,7 @@ describe('each filter of the lists', () => {
     ['a letter of no name', { nameContains: 'x' }, 'orchestration_configs_name_parts'],
     ['two letters of no name', { nameContains: 'me!' }, 'orchestration_configs_name_parts'],
   ])('has an index for configs of %s', async (_name, filters, index) => {
-    const definitions = new Definitions(dataSource, nothing, nothing, nothing, nothing, nothing);
+    const definitions = new Definitions(dataSource, nothing, nothing, nothing, nothing, nothing, nothing, nothing);
     const plan = await planOf(() => definitions.list(ME, { ...ANY, ...filters }));
     expect(plan).toContain(index);
     expect(plan).not.toContain('Seq Scan on orchestration_configs');
@@ -100,7 +100,7 @@ describe('each filter of the lists', () => {
   it.each([
     [
       'documents',
-      () => new Knowledge(dataSource, nothing).list(ME, { limit: 0, cursor: '' }),
+      () => new Knowledge(dataSource, nothing, nothing).list(ME, { limit: 0, cursor: '' }),
       'knowledge_documents_tenant',
     ],
     ['keys', () => new ApiKeys(dataSource, nothing, nothing).list(ME, { limit: 0, cursor: '' }), 'api_keys_tenant'],

@@ -1,7 +1,7 @@
 import { newId, subjects } from '@batuta/contracts';
 import { PostgresEventStore, SealKeys, migrateEventStore, sealKeysOf } from '@batuta/event-store';
 import { natsMicroservice, servePatternsLocally, tellDatabaseOutages, watchPatterns } from '@batuta/control';
-import { connectNats, controlClientOver, endProcess, isConnected, onLost } from '@batuta/messaging';
+import { connectNats, controlClientOver, endProcess, isConnected, onLost, TenantTerms } from '@batuta/messaging';
 import { nestLogger, startOpsServer, startTracing } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
 import { Sandbox } from '@batuta/sandbox';
@@ -39,6 +39,7 @@ import { Queues } from './queries/queues.js';
 import { ScheduleQueries } from './queries/schedule-queries.js';
 import { COUNT_APPROVALS } from './queries/sql.js';
 import type { ExecutionSettings } from './settings.js';
+import { Admissions } from './tenants/admissions.js';
 import { recordCommit } from './tracing/commit-spans.js';
 import { TraceProjection } from './tracing/trace-projection.js';
 
@@ -162,6 +163,8 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
     const lookUps = openPool('queries');
     // Nobody waits longer for a list: PostgreSQL ends what nobody waits for.
     const lists = openPool('lists', { statement_timeout: LIST_MS, query_timeout: LIST_MS + 1_000 });
+    // Of its own, so that starts of tenants with limits wait for nobody's look-up.
+    const admitting = openPool('admissions');
     const nats = await connectNats({ url: natsUrl, name: `execution ${settings.name}`, credentials, logger });
     opened.push(() => nats.close());
     onLost(nats, lost);
@@ -177,6 +180,15 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
     const sandbox = new Sandbox({ threads: settings.sandboxThreads });
     opened.push(() => sandbox.close());
     const messages = newCounters();
+    // Bus and terms know each other: a change of terms is felt by tasks that wait.
+    const dispatch: { bus?: NatsBus } = {};
+    const terms = new TenantTerms({
+      connection: nats,
+      control: controlClientOver(nats),
+      onChange: () => dispatch.bus?.direct.termsChanged(),
+      onFailure: (error) => logger.debug({ err: error }, 'limits of tenants are not known yet'),
+    });
+    opened.push(() => terms.close());
     const bus = new NatsBus({
       connection: nats,
       jetStream,
@@ -187,7 +199,12 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
       replicas: settings.streamReplicas,
       stepsBytes: settings.stepsBytes,
       direct: settings.direct === 'on',
+      terms: (tenantId) => {
+        const { weight = 1, runningAttempts = 0 } = terms.of(tenantId) ?? {};
+        return { weight, running: runningAttempts === 0 ? Infinity : runningAttempts };
+      },
     });
+    dispatch.bus = bus;
     opened.push(() => bus.close());
     const partitions = await partitionsOf(store, settings);
     // Engine and projection know each other.
@@ -349,6 +366,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
         integrity: new Integrity(store, pool, sealKeys),
         retention: policies,
         schedules: new ScheduleQueries(store, lookUps),
+        admissions: new Admissions(admitting, (tenantId) => bus.runningOf(tenantId)),
       }),
       {
         ...natsMicroservice({ url: natsUrl, queue: 'execution', credentials }),

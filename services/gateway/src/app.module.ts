@@ -7,6 +7,7 @@ import { Backend } from './backend/backend.js';
 import { ConfigSchemas } from './backend/config-schemas.js';
 import { ExecutionStarter } from './backend/execution-starter.js';
 import { Executions } from './backend/executions.js';
+import { TenantLimitGate } from './backend/tenant-limits.js';
 import { AgentsController } from './http/agents.controller.js';
 import { ApiKeysController } from './http/api-keys.controller.js';
 import { CallbacksController } from './http/callbacks.controller.js';
@@ -22,6 +23,7 @@ import { PoolsController } from './http/pools.controller.js';
 import { RetentionController } from './http/retention.controller.js';
 import { SecretsController } from './http/secrets.controller.js';
 import { SchedulesController } from './schedules/schedules.controller.js';
+import { TenantsController } from './http/tenants.controller.js';
 import { TraceLinks } from './http/trace-links.js';
 import { ExecutionHub } from './realtime/execution-hub.js';
 
@@ -32,6 +34,7 @@ export interface GatewayParts {
   readonly starter: ExecutionStarter;
   readonly hub: ExecutionHub;
   readonly executions: Executions;
+  readonly limits: TenantLimitGate;
   readonly traceLinks: TraceLinks;
 }
 
@@ -53,6 +56,7 @@ export class GatewayModule {
         ModelsController,
         RetentionController,
         ApiKeysController,
+        TenantsController,
         CallbacksController,
         NotificationsController,
         SchedulesController,
@@ -63,6 +67,7 @@ export class GatewayModule {
         { provide: ExecutionStarter, useValue: parts.starter },
         { provide: ExecutionHub, useValue: parts.hub },
         { provide: Executions, useValue: parts.executions },
+        { provide: TenantLimitGate, useValue: parts.limits },
         { provide: TraceLinks, useValue: parts.traceLinks },
         { provide: APP_GUARD, useClass: RoleGuard },
         { provide: APP_GUARD, useClass: PreconditionGuard },

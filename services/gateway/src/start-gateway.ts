@@ -1,9 +1,17 @@
 import 'reflect-metadata';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { subjects } from '@batuta/contracts';
+import { newId, subjects } from '@batuta/contracts';
 import type { AuthenticateReply, ConfigChanged } from '@batuta/contracts';
-import { connectNats, controlClientOver, endProcess, isConnected, onLost, onReconnect } from '@batuta/messaging';
+import {
+  connectNats,
+  controlClientOver,
+  endProcess,
+  isConnected,
+  onLost,
+  onReconnect,
+  TenantTerms,
+} from '@batuta/messaging';
 import { collectProcessMetrics, createLogger, nestLogger, startOpsServer, startTracing } from '@batuta/observability';
 import type { Logger, OpsServer } from '@batuta/observability';
 import { Sandbox } from '@batuta/sandbox';
@@ -17,6 +25,7 @@ import { Backend } from './backend/backend.js';
 import { ConfigSchemas } from './backend/config-schemas.js';
 import { ExecutionStarter } from './backend/execution-starter.js';
 import { Executions } from './backend/executions.js';
+import { TenantLimitGate } from './backend/tenant-limits.js';
 import { executeHandler } from './http/execute.controller.js';
 import { createHttpAdapter } from './http/http-server.js';
 import { serveOpenApi } from './http/openapi.js';
@@ -32,6 +41,9 @@ import { notificationsRoute } from './realtime/notifications-route.js';
 import { SocketServer } from './realtime/socket-server.js';
 import { loadGatewaySettings } from './settings.js';
 import type { GatewaySettings } from './settings.js';
+
+/** Gateways whose sockets were not told for three times as long count as gone. */
+const TELL_SOCKETS_MS = 5_000;
 
 export interface StartGatewayOptions {
   /** Default: from the environment. */
@@ -61,12 +73,32 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
   onLost(nats, options.onLost ?? endProcess(logger));
   const sandbox = new Sandbox({ threads: 1 });
   let ops: OpsServer | undefined;
+  let terms: TenantTerms | undefined;
+  let telling: NodeJS.Timeout | undefined;
+  const endTelling = (): void => {
+    clearInterval(telling);
+    terms?.close();
+  };
   const tracing = await startTracing('gateway', logger);
   const requestTracing = tracing.enabled ? new RequestTracing(tracing) : undefined;
   try {
-    const backend = new Backend({ nats, control: controlClientOver(nats), logger, requestTracing, ...settings });
+    const control = controlClientOver(nats);
+    const backend = new Backend({ nats, control, logger, requestTracing, ...settings });
+    // Gate and terms know each other: what a new limit counts is told at once.
+    const gate: { limits?: TenantLimitGate } = {};
+    terms = new TenantTerms({
+      connection: nats,
+      control,
+      onChange: () => void gate.limits?.tellSockets(),
+      onFailure: (error) => logger.debug({ err: error }, 'limits of tenants are not known yet'),
+    });
+    const { commandDeadlineMs } = settings;
+    const limits = new TenantLimitGate({ backend, terms, gateway: newId(), commandDeadlineMs });
+    gate.limits = limits;
+    telling = setInterval(() => void limits.tellSockets(), TELL_SOCKETS_MS);
+    telling.unref();
     const schemas = new ConfigSchemas(backend, sandbox);
-    const starter = new ExecutionStarter(backend, schemas);
+    const starter = new ExecutionStarter(backend, schemas, limits);
     const hub = new ExecutionHub({ backend, logger, compareEveryMs: settings.compareEveryMs });
     const executions = new Executions(backend, starter, hub);
     const authenticator = new Authenticator({
@@ -80,6 +112,7 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
       logger,
       bufferBytes: settings.socketBufferBytes,
       maxSockets: settings.maxSockets,
+      limits,
       origins: settings.corsOrigins,
       pingEveryMs: settings.pingEveryMs,
       routes: [
@@ -119,6 +152,7 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
         starter,
         hub,
         executions,
+        limits,
         traceLinks: new TraceLinks(settings.jaegerUrl),
       }),
       adapter,
@@ -162,6 +196,7 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
           await Promise.all([sockets.close(settings.shutdownLimitMs), app.close()]);
         } finally {
           clearTimeout(cut);
+          endTelling();
           await ops?.close();
           await hub.close();
           await sandbox.close();
@@ -171,6 +206,7 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
       }),
     };
   } catch (error) {
+    endTelling();
     await ops?.close();
     await tracing.shutdown();
     await sandbox.close();

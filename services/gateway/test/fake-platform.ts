@@ -178,6 +178,7 @@ export class FakePlatform {
   }
 
   #serve(): void {
+    this.#answer(subjects.config.tenantTerms, () => ({ defaults: {}, tenants: {} }));
     this.#answer(subjects.config.keyAuthenticate, ({ keyHash }: { keyHash: string }) => {
       const principal = this.#principal(keyHash);
       return principal === undefined ? {} : { principal, expiresAt: 0 };

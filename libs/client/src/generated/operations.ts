@@ -81,6 +81,10 @@ import type {
   StepDetail,
   StepOutput,
   StoredDocument,
+  Tenant,
+  TenantLimitValues,
+  TenantLimits,
+  TenantPage,
   TriggerBody,
 } from './schemas.js';
 
@@ -439,6 +443,15 @@ export const OPERATIONS = {
     path: '/api/v1/api-keys/{id}',
     query: [],
     headers: ['If-Match', 'If-None-Match'],
+  },
+  'tenants.list': { method: 'GET', path: '/api/v1/tenants', query: ['limit', 'cursor'], headers: [], items: 'tenants' },
+  'tenants.limits': { method: 'GET', path: '/api/v1/tenants/{tenant}/limits', query: [], headers: ['If-None-Match'] },
+  'tenants.setLimits': {
+    method: 'PUT',
+    path: '/api/v1/tenants/{tenant}/limits',
+    query: [],
+    headers: ['If-Match', 'If-None-Match'],
+    media: 'application/json',
   },
   'callbacks.create': {
     method: 'POST',
@@ -1368,6 +1381,44 @@ export class ApiKeysOperations {
   }
 }
 
+export interface TenantsListOptions extends CallOptions {
+  /** Items on a page, 1 to 200. */
+  limit?: number | undefined;
+  /** `next_cursor` of the page before; leave out for the first page. */
+  cursor?: string | undefined;
+}
+
+export interface TenantsLimitsOptions extends CallOptions {
+  /** ETags that you have seen, or `*`: answered with 304 and without a body while one is that of now. */
+  ifNoneMatch?: string | undefined;
+}
+
+export interface TenantsSetLimitsOptions extends CallOptions {
+  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  ifMatch?: string | undefined;
+  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  ifNoneMatch?: string | undefined;
+}
+
+export class TenantsOperations {
+  constructor(protected readonly caller: Caller) {}
+
+  /** List tenants */
+  list(options?: TenantsListOptions): Pages<TenantPage, Tenant> {
+    return this.caller.pages<TenantPage, Tenant>('tenants.list', { path: {}, options });
+  }
+
+  /** Get the limits of a tenant, with what it uses now */
+  limits(tenant: string, options?: TenantsLimitsOptions): Answer<TenantLimits> {
+    return this.caller.call<TenantLimits>('tenants.limits', { path: { tenant }, options });
+  }
+
+  /** Set the limits of a tenant */
+  setLimits(tenant: string, body: TenantLimitValues, options?: TenantsSetLimitsOptions): Answer<TenantLimits> {
+    return this.caller.call<TenantLimits>('tenants.setLimits', { path: { tenant }, body, options });
+  }
+}
+
 export interface CallbacksCreateOptions extends CallOptions {
   /** Yours, 1 to 255 visible ASCII characters: the request takes effect once, and for 24 hours a repeat answers as the first time, with `repeated` and without the secret, which is shown only once. With another request it is refused with 422 `idempotency_mismatch`. */
   idempotencyKey?: string | undefined;
@@ -1677,6 +1728,7 @@ export const NAMESPACES = [
   'models',
   'retentionPolicies',
   'apiKeys',
+  'tenants',
   'callbacks',
   'notifications',
   'schedules',

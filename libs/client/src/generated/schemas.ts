@@ -1049,6 +1049,15 @@ export interface RetentionPolicy {
   updated_by: string;
 }
 
+export interface Tenant {
+  /** Its id. */
+  id: string;
+  /** When it was made. */
+  created_at: string | null;
+  /** Grows by one with each change. */
+  revision: number;
+}
+
 export interface KnowledgeDocument {
   /** Its id. */
   id: string;
@@ -3320,6 +3329,84 @@ export interface SecretBody {
   description?: string | undefined;
 }
 
+export interface TenantPage {
+  /** The tenants. */
+  tenants: Tenant[];
+  /** Ask for the next page with it; null on the last page. */
+  next_cursor: string | null;
+}
+
+export interface TenantLimitValues {
+  /** Of two tenants whose steps wait, one with twice the weight has twice the slots of runners. */
+  weight?: number | null | undefined;
+  /** Attempts of steps that run at once, of all pools; further ones wait. */
+  running_attempts?: number | null | undefined;
+  /** Executions that begin or go on again in a second: starts, forks, retries and undoings. */
+  starts_per_second?: number | null | undefined;
+  /** Executions that have not ended. */
+  unfinished_executions?: number | null | undefined;
+  /** WebSockets that are open, of all gateways. */
+  websockets?: number | null | undefined;
+  /** Bytes of the events of executions. */
+  execution_bytes?: number | null | undefined;
+  /** Bytes of documents of the knowledge base and of versions of configs. */
+  document_bytes?: number | null | undefined;
+}
+
+export interface TenantLimits {
+  /** The tenant. */
+  tenant_id: string;
+  /** What was set for this tenant; null: nothing. */
+  own: {
+    /** Of two tenants whose steps wait, one with twice the weight has twice the slots of runners. */
+    weight: number | null;
+    /** Attempts of steps that run at once, of all pools; further ones wait. */
+    running_attempts: number | null;
+    /** Executions that begin or go on again in a second: starts, forks, retries and undoings. */
+    starts_per_second: number | null;
+    /** Executions that have not ended. */
+    unfinished_executions: number | null;
+    /** WebSockets that are open, of all gateways. */
+    websockets: number | null;
+    /** Bytes of the events of executions. */
+    execution_bytes: number | null;
+    /** Bytes of documents of the knowledge base and of versions of configs. */
+    document_bytes: number | null;
+  };
+  /** What holds: its own, or the default of the platform; 0: no limit. */
+  limits: {
+    /** Of two tenants whose steps wait, one with twice the weight has twice the slots of runners. */
+    weight: number;
+    /** Attempts of steps that run at once, of all pools; further ones wait. */
+    running_attempts: number;
+    /** Executions that begin or go on again in a second: starts, forks, retries and undoings. */
+    starts_per_second: number;
+    /** Executions that have not ended. */
+    unfinished_executions: number;
+    /** WebSockets that are open, of all gateways. */
+    websockets: number;
+    /** Bytes of the events of executions. */
+    execution_bytes: number;
+    /** Bytes of documents of the knowledge base and of versions of configs. */
+    document_bytes: number;
+  };
+  /** What it uses now; WebSockets are counted only where they are limited. */
+  used: {
+    /** Attempts of steps that run at once, of all pools; further ones wait. */
+    running_attempts: number | null;
+    /** Executions that begin or go on again in a second: starts, forks, retries and undoings. */
+    starts_per_second: number | null;
+    /** Executions that have not ended. */
+    unfinished_executions: number | null;
+    /** WebSockets that are open, of all gateways. */
+    websockets: number | null;
+    /** Bytes of the events of executions. */
+    execution_bytes: number | null;
+    /** Bytes of documents of the knowledge base and of versions of configs. */
+    document_bytes: number | null;
+  };
+}
+
 export interface PoolCredentialsPage {
   /** The credentials, without their files. */
   credentials: PoolCredentials[];
@@ -3461,6 +3548,7 @@ export interface Problem {
     | 'upgrade_required'
     | 'precondition_required'
     | 'rate_limited'
+    | 'limit_reached'
     | 'headers_too_large'
     | 'internal'
     | 'unavailable';

@@ -13,6 +13,7 @@ import { unprojectedExecutions } from './migrations/0009-unprojected-executions.
 import { deletedExecutions } from './migrations/0010-deleted-executions.js';
 import { retentionPolicies } from './migrations/0011-retention-policies.js';
 import { streams } from './migrations/0012-streams.js';
+import { admissions } from './migrations/0013-admissions.js';
 import { NEW_LIST_INDEXES, buildListIndexes } from './list-indexes.js';
 
 interface Migration {
@@ -34,6 +35,7 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 10, statements: deletedExecutions },
   { version: 11, statements: retentionPolicies },
   { version: 12, statements: streams },
+  { version: 13, statements: admissions },
 ];
 
 /** A migration holds up commits for this long at most, then lets them pass for a pause and tries again, for a while. */

@@ -17,6 +17,7 @@ import { CreatePoolCredentials1700000000050 } from './migrations/1700000000050-c
 import { IndexPartsOfNames1700000000060 } from './migrations/1700000000060-index-parts-of-names.js';
 import { CreateSecrets1700000000070 } from './migrations/1700000000070-create-secrets.js';
 import { CreateModels1700000000080 } from './migrations/1700000000080-create-models.js';
+import { TenantLimits1700000000090 } from './migrations/1700000000090-tenant-limits.js';
 import { IndexConfigFilters1700000000020 } from './migrations/1700000000020-index-config-filters.js';
 import { PoolTenants1700000000030 } from './migrations/1700000000030-pool-tenants.js';
 
@@ -56,6 +57,7 @@ export function configDataSource(options: { databaseUrl: Secret; connections: nu
       IndexPartsOfNames1700000000060,
       CreateSecrets1700000000070,
       CreateModels1700000000080,
+      TenantLimits1700000000090,
     ],
     migrationsTableName: 'migrations',
   });

@@ -41,6 +41,7 @@ import { mergePatch } from '../json/merge-patch.js';
 import { Report } from '../json/report.js';
 import { ConfigVersionEntity } from './config-version.entity.js';
 import { Secrets } from '../secrets/secrets.js';
+import { TenantLimitsRegistry } from '../tenants/limits.js';
 import { ConfigEntity } from './config.entity.js';
 import { isUuid } from './definition-shape.js';
 import { flatForm } from './flat-form.js';
@@ -66,6 +67,11 @@ interface Checked {
   readonly agents: readonly string[];
 }
 
+/** The largest `timeout_ms` of a step, by setting. */
+export class LongestStep {
+  constructor(readonly ms: number) {}
+}
+
 /** What a change of a config needs besides the change. */
 interface Write {
   readonly name: string;
@@ -84,6 +90,8 @@ export class Definitions {
   readonly #secrets: Secrets;
   readonly #changes: Changes;
   readonly #keys: IdempotencyKeys;
+  readonly #limits: TenantLimitsRegistry;
+  readonly #longestStep: LongestStep;
 
   constructor(
     dataSource: DataSource,
@@ -92,6 +100,8 @@ export class Definitions {
     secrets: Secrets,
     changes: Changes,
     keys: IdempotencyKeys,
+    limits: TenantLimitsRegistry,
+    longestStep: LongestStep,
   ) {
     this.#dataSource = dataSource;
     this.#sandbox = sandbox;
@@ -99,6 +109,8 @@ export class Definitions {
     this.#secrets = secrets;
     this.#changes = changes;
     this.#keys = keys;
+    this.#limits = limits;
+    this.#longestStep = longestStep;
   }
 
   async create(principal: Principal, document: unknown, idempotency?: Idempotency): Promise<ConfigReply> {
@@ -123,6 +135,7 @@ export class Definitions {
         deletedAt: null,
       });
       await manager.insert(ConfigEntity, config);
+      await this.#limits.requireRoom(manager, principal.tenantId, checked.bytes);
       return toConfig(config, await insertVersion(manager, config, checked, principal));
     });
   }
@@ -219,6 +232,7 @@ export class Definitions {
       const values = { ...columns(checked), version: config.version + 1 };
       await manager.update(ConfigEntity, { id: config.id }, { ...values, updatedAt: () => 'now()' });
       const changed = await manager.findOneByOrFail(ConfigEntity, { id: config.id });
+      await this.#limits.requireRoom(manager, principal.tenantId, checked.bytes);
       return toConfig(changed, await insertVersion(manager, changed, checked, principal));
     });
   }
@@ -375,6 +389,7 @@ export class Definitions {
     }
     try {
       const checked = await validateDefinition(document, {
+        longestStepMs: this.#longestStep.ms,
         registeredAgents: (names) => this.#agents.existing(principal.tenantId, names),
         agentNames: () => this.#agents.names(principal.tenantId),
         agentsWithSecrets: (names) => this.#agents.ofPlatformPools(principal.tenantId, names),

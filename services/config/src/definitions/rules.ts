@@ -182,6 +182,21 @@ export function reportLimits(outline: Outline, report: Report): void {
   }
 }
 
+/** An attempt holds a slot of a runner for as long as its timeout: the platform says how long that may be. */
+export function reportLongSteps(outline: Outline, longestMs: number, report: Report): void {
+  for (const { index, source } of outline.steps) {
+    const { timeout_ms: own, compensate } = source;
+    const undoing = isRecord(compensate) ? compensate['timeout_ms'] : undefined;
+    for (const [field, value] of [
+      ['timeout_ms', own],
+      ['compensate/timeout_ms', undoing],
+    ] as const) {
+      if (typeof value !== 'number' || value <= longestMs) continue;
+      report.add(`/steps/${index}/${field}`, 'out_of_range', `must be at most ${longestMs} on this platform`);
+    }
+  }
+}
+
 /** Others run a global config with their own input, which must reach nobody but the agents they can read in it. */
 export function reportGlobal(document: Readonly<Record<string, unknown>>, report: Report): void {
   const { is_global: isGlobal, settings } = document;

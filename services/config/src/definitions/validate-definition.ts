@@ -28,6 +28,7 @@ import {
   reportGroups,
   reportKinds,
   reportLimits,
+  reportLongSteps,
   reportOrder,
   reportOutputKeys,
   reportSignals,
@@ -141,6 +142,7 @@ export async function validateDefinition(sent: unknown, ports: ValidationPorts):
   reportOutputKeys(outline, report);
   reportLimits(outline, report);
   reportKinds(outline, report);
+  if (ports.longestStepMs !== undefined) reportLongSteps(outline, ports.longestStepMs, report);
   reportApprovals(outline, report);
   reportSignals(outline, report);
   reportChoices(outline, report);

@@ -3,6 +3,8 @@ import type { ExpressionReading, SandboxFailure } from '@batuta/sandbox';
 
 /** What validation asks others for. */
 export interface ValidationPorts {
+  /** The largest `timeout_ms` of a step; the shape's own limit when absent. */
+  readonly longestStepMs?: number;
   /** Of the given names, those in the tenant's registry. */
   registeredAgents(names: readonly string[]): Promise<ReadonlySet<string>>;
   /** All names in the tenant's registry; asked for when a config names an agent that is not there. */

@@ -26,7 +26,7 @@ import { IdempotencyKeys } from '@batuta/service';
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { EntityManager } from 'typeorm';
-import { invalid, invalidField, refuse } from '../access/refusals.js';
+import { invalid, invalidField, refuse, RefusedError } from '../access/refusals.js';
 import type { Refused } from '../access/refusals.js';
 import { findable, pageSize, textField } from '../access/requests.js';
 import { requireRole } from '../access/roles.js';
@@ -35,6 +35,7 @@ import { guardJson } from '../json/guard.js';
 import { Report } from '../json/report.js';
 import { metadata as metadataShape, name, oneOf, text } from '../json/shape.js';
 import { unstorable } from '../json/text.js';
+import { TenantLimitsRegistry } from '../tenants/limits.js';
 import { DocumentEntity } from './document.entity.js';
 import { highlighted } from './highlight.js';
 import { knowledgeQuery } from './query.js';
@@ -66,10 +67,12 @@ interface NewDocument {
 export class Knowledge {
   readonly #dataSource: DataSource;
   readonly #keys: IdempotencyKeys;
+  readonly #limits: TenantLimitsRegistry;
 
-  constructor(dataSource: DataSource, keys: IdempotencyKeys) {
+  constructor(dataSource: DataSource, keys: IdempotencyKeys, limits: TenantLimitsRegistry) {
     this.#dataSource = dataSource;
     this.#keys = keys;
+    this.#limits = limits;
   }
 
   /** Adds a document, or replaces the one of the same source. What is the same already stays untouched. */
@@ -104,6 +107,8 @@ export class Knowledge {
       const refused = preconditionRefusal(preconditions, before === null ? undefined : { etag: tagOf(before) });
       if (refused !== undefined) return { refused };
       if (before?.contentHash === hash) return { ...replyOf(before), unchanged: true };
+      const bytes = Buffer.byteLength(document.content);
+      await this.#limits.requireRoom(manager, tenantId, bytes - (before?.contentBytes ?? 0));
       const split = same ? splitPassages(document.content, document.contentType) : passages;
       const [row] = await manager.query<{ id: string }[]>(
         `INSERT INTO config.knowledge_documents
@@ -120,7 +125,7 @@ export class Knowledge {
           document.title,
           document.contentType,
           hash,
-          Buffer.byteLength(document.content),
+          bytes,
           split.length,
           JSON.stringify(document.metadata),
         ],
@@ -138,9 +143,14 @@ export class Knowledge {
       const saved = await manager.findOneByOrFail(DocumentEntity, where);
       return { ...replyOf(saved), unchanged: false };
     };
-    return this.#dataSource.transaction((manager) =>
-      this.#keys.once(manager, tenantId, idempotency, () => save(manager)),
-    );
+    try {
+      return await this.#dataSource.transaction((manager) =>
+        this.#keys.once(manager, tenantId, idempotency, () => save(manager)),
+      );
+    } catch (error) {
+      if (error instanceof RefusedError) return error.refusal;
+      throw error;
+    }
   }
 
   /** A page of documents, the newest first. */

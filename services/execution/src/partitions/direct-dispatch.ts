@@ -238,6 +238,15 @@ export class DirectDispatch {
     for (const [name, pool] of this.#pools) yield [name, pool.waiting];
   }
 
+  /** Attempts of each tenant that run, as far as this owner handed them out. */
+  *runningByTenant(): IterableIterator<[string, number]> {
+    for (const { id, running } of this.#tenants.values()) yield [id, running];
+  }
+
+  runningOf(tenantId: string): number {
+    return this.#tenants.get(tenantId)?.running ?? 0;
+  }
+
   /** Whether a runner that is alive holds the attempt; with `pool`: one of that pool, which is what a beat is believed for. */
   holds(attemptKey: string, pool?: string): boolean {
     if (this.#holders.has(attemptKey)) return true;

@@ -34,6 +34,7 @@ import type {
   TaskQueue,
 } from './ports.js';
 import { systemClock } from './system-ports.js';
+import type { TenantTerms } from './pool-queue.js';
 import { WaitingElsewhere } from './waiting-elsewhere.js';
 import { WorkerSightings } from './worker-sightings.js';
 
@@ -85,6 +86,8 @@ export interface NatsBusOptions {
   readonly stepsBytes?: number;
   /** Whether tasks may go straight to runners with free slots. Default true. */
   readonly direct?: boolean;
+  /** What a tenant may have of the runners. Default: the same for all, without a limit. */
+  readonly terms?: (tenantId: string) => TenantTerms;
 }
 
 const END = subjects.end('');
@@ -202,6 +205,7 @@ export class NatsBus implements Bus, TaskQueue {
       },
       enqueue: (task, done) => this.#enqueue(task, done),
       direct: this.options.direct !== false,
+      ...(this.options.terms === undefined ? {} : { terms: this.options.terms }),
       taken: (pool) => this.#takenOf(pool),
     });
     return direct;
@@ -363,7 +367,7 @@ export class NatsBus implements Bus, TaskQueue {
   }
 
   #tellWaiting(): void {
-    const text = this.#elsewhere.notice(this.direct.waitingByPool());
+    const text = this.#elsewhere.notice(this.direct.waitingByPool(), this.direct.runningByTenant());
     if (text !== undefined && !this.options.connection.isClosed()) this.#publish(subjects.waiting, text);
   }
 
@@ -443,6 +447,11 @@ export class NatsBus implements Bus, TaskQueue {
 
   waits(attemptKey: string): boolean {
     return this.direct.waits(attemptKey);
+  }
+
+  /** Attempts of a tenant that run now, with every owner. */
+  runningOf(tenantId: string): number {
+    return this.direct.runningOf(tenantId) + this.#elsewhere.runningOf(tenantId);
   }
 
   waitingIn(pool: string): number {

@@ -1,5 +1,11 @@
 import { subjects } from '@batuta/contracts';
 import type {
+  AdmitReply,
+  AdmitRequest,
+  GetTenantUseReply,
+  GetTenantUseRequest,
+  SocketsReply,
+  SocketsRequest,
   ExportExecutionReply,
   ExportExecutionRequest,
   VerifyExecutionReply,
@@ -35,6 +41,7 @@ import type {
 import { Controller } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import { Integrity } from '../integrity/integrity.js';
+import { Admissions } from '../tenants/admissions.js';
 import { ExecutionQueries } from './execution-queries.js';
 import { ScheduleQueries } from './schedule-queries.js';
 
@@ -47,10 +54,13 @@ export class QueriesController {
 
   readonly #schedules: ScheduleQueries;
 
-  constructor(queries: ExecutionQueries, integrity: Integrity, schedules: ScheduleQueries) {
+  readonly #admissions: Admissions;
+
+  constructor(queries: ExecutionQueries, integrity: Integrity, schedules: ScheduleQueries, admissions: Admissions) {
     this.#queries = queries;
     this.#integrity = integrity;
     this.#schedules = schedules;
+    this.#admissions = admissions;
   }
 
   @MessagePattern(subjects.query.topology)
@@ -126,6 +136,21 @@ export class QueriesController {
   @MessagePattern(subjects.query.scheduleHistory)
   scheduleHistory(@Payload() request: ListScheduleEventsRequest): Promise<ListScheduleEventsReply> {
     return this.#schedules.history(request);
+  }
+
+  @MessagePattern(subjects.query.admit)
+  admit(@Payload() request: AdmitRequest): Promise<AdmitReply> {
+    return this.#admissions.admit(request);
+  }
+
+  @MessagePattern(subjects.query.sockets)
+  sockets(@Payload() request: SocketsRequest): Promise<SocketsReply> {
+    return this.#admissions.sockets(request);
+  }
+
+  @MessagePattern(subjects.query.use)
+  use(@Payload() request: GetTenantUseRequest): Promise<GetTenantUseReply> {
+    return this.#admissions.use(request);
   }
 
   @MessagePattern(subjects.query.log)

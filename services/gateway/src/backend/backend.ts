@@ -16,10 +16,12 @@ const LISTS: ReadonlySet<string> = new Set([
   subjects.query.schedules,
   subjects.notifications.deliveryList,
 ]);
+/** An older number must not come after a newer one. */
+const ORDERED: ReadonlySet<string> = new Set([subjects.query.sockets]);
 
 /** Patterns that change nothing, so that asking twice is harmless. */
 const READS: ReadonlySet<string> = new Set([
-  ...Object.values(subjects.query).filter((pattern) => !LISTS.has(pattern)),
+  ...Object.values(subjects.query).filter((pattern) => !LISTS.has(pattern) && !ORDERED.has(pattern)),
   subjects.config.get,
   subjects.config.list,
   subjects.config.versions,
@@ -34,6 +36,8 @@ const READS: ReadonlySet<string> = new Set([
   subjects.config.modelList,
   subjects.config.secretGet,
   subjects.config.secretList,
+  subjects.config.tenantList,
+  subjects.config.tenantLimitsGet,
   subjects.config.knowledgeGet,
   subjects.config.credentialsGet,
   subjects.config.credentialsList,

@@ -14,8 +14,10 @@ import type {
 import { sessionIn } from '../http/start-options.js';
 import { canonicalJson, executionIdOfKey, newTraceId, sha256, uuidV7 } from '../http/ids.js';
 import { Problem, accepted, problemOfRefusal } from '../http/problem.js';
+import type { Admitted } from '../http/rate-limit.js';
 import type { Backend } from './backend.js';
 import type { ConfigSchemas } from './config-schemas.js';
+import type { TenantLimitGate } from './tenant-limits.js';
 import { StrictLookup } from './lookup.js';
 
 export interface StartRequest {
@@ -47,6 +49,9 @@ export interface Fork {
   readonly edited: boolean;
 }
 
+/** The engine's answer to a start, and what the tenant's limits leave. */
+export type AcceptedStart = Accepted & { readonly admitted?: Admitted | undefined };
+
 interface Target {
   readonly configId: string;
   readonly version: number;
@@ -63,6 +68,7 @@ export class ExecutionStarter {
   constructor(
     private readonly backend: Backend,
     private readonly schemas: ConfigSchemas,
+    private readonly limits: TenantLimitGate,
   ) {
     this.#versions = new StrictLookup(async (key) => {
       const [tenantId, id] = key.split(SEPARATOR);
@@ -81,9 +87,9 @@ export class ExecutionStarter {
   /**
    * Starts the execution and gives the engine's answer, which comes after the commit. `repeated` is true when the same
    * idempotency key has started it before.
-   * @throws Problem not_found, execution_deleted, input_invalid, idempotency_mismatch, payload_too_large, unavailable.
+   * @throws Problem not_found, execution_deleted, input_invalid, idempotency_mismatch, payload_too_large, limit_reached, unavailable.
    */
-  async start(executionId: string, request: StartRequest, endSubject?: string): Promise<Accepted> {
+  async start(executionId: string, request: StartRequest, endSubject?: string): Promise<AcceptedStart> {
     const { principal, idempotencyKey } = request;
     const target = await this.#target(executionId, request);
     const hash = idempotencyKey === undefined ? undefined : requestHash(target.configId, request);
@@ -105,10 +111,15 @@ export class ExecutionStarter {
         ? {}
         : { fork: { executionId: request.fork.executionId, fromStepId: request.fork.fromStepId } }),
     };
+    // With the hash in it, only a true repeat is answered as one; another body is another command, which is refused.
+    const commandId = hash === undefined ? uuidV7() : `${executionId}:start:${hash.slice(0, 32)}`;
+    const { tenantId } = principal;
+    const admitted = this.limits.limitsStarts(tenantId)
+      ? await this.limits.admit({ tenantId, commandId, executionId, start: true, input: request.input })
+      : undefined;
     const reply = await this.backend.command(
       {
-        // With the hash in it, only a true repeat is answered as one; another body is another command, which is refused.
-        commandId: hash === undefined ? uuidV7() : `${executionId}:start:${hash.slice(0, 32)}`,
+        commandId,
         executionId,
         principal,
         start,
@@ -117,7 +128,7 @@ export class ExecutionStarter {
     );
     if (reply.rejected !== undefined) throw problemOfRefusal(reply.rejected);
     if (reply.accepted === undefined) throw new Error('the engine answered a start with nothing');
-    return reply.accepted;
+    return admitted === undefined ? reply.accepted : { ...reply.accepted, admitted };
   }
 
   async #target(executionId: string, request: StartRequest): Promise<Target> {

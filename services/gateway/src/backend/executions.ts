@@ -1,6 +1,5 @@
 import { StepAttemptSchema, StepViewSchema, subjects, toUserJson } from '@batuta/contracts';
 import type {
-  Accepted,
   Event,
   ExecutionView,
   GetExecutionReply,
@@ -15,7 +14,7 @@ import { isFinished, queuedSteps, resultOfEnding, resultOfView } from '../http/r
 import type { ExecutionHub } from '../realtime/execution-hub.js';
 import type { Leaving } from '../http/leaving.js';
 import type { Backend } from './backend.js';
-import type { ExecutionStarter, StartRequest } from './execution-starter.js';
+import type { AcceptedStart, ExecutionStarter, StartRequest } from './execution-starter.js';
 import { linkedView, readPayload } from './payloads.js';
 
 export interface WaitOptions {
@@ -40,7 +39,7 @@ const WAITED: ViewOptions = { payloads: 'own' };
 /** A started execution, with its result when it ended within the wait. */
 export interface Started {
   readonly executionId: string;
-  readonly accepted: Accepted;
+  readonly accepted: AcceptedStart;
   readonly result: JsonObject | undefined;
   /** After a wait in vain: the steps that no worker has taken. */
   readonly queued?: readonly JsonObject[];

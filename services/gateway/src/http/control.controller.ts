@@ -7,6 +7,7 @@ import { Backend } from '../backend/backend.js';
 import type { Checked } from '../backend/config-schemas.js';
 import { ConfigSchemas } from '../backend/config-schemas.js';
 import { Executions } from '../backend/executions.js';
+import { TenantLimitGate } from '../backend/tenant-limits.js';
 import { checkedBody } from './checked.js';
 import { CommandRoute, DeleteRoute } from './command-route.js';
 import { Queries } from './documented.js';
@@ -83,6 +84,7 @@ export class ControlController {
     private readonly backend: Backend,
     private readonly executions: Executions,
     private readonly schemas: ConfigSchemas,
+    private readonly limits: TenantLimitGate,
   ) {}
 
   @CommandRoute('pause', {
@@ -161,7 +163,7 @@ export class ControlController {
     description: 'Completed steps are kept. The execution goes on under its id, with a new deadline.',
     body: ReasonBody,
     answers: 'It runs again.',
-    refuses: ['already_completed', 'not_retryable', 'already_compensated'],
+    refuses: ['already_completed', 'not_retryable', 'already_compensated', 'limit_reached'],
   })
   retry(
     @Caller() principal: Principal,
@@ -179,7 +181,7 @@ export class ControlController {
       'For a failed or cancelled execution: an undoing that had stopped goes on with the step that stopped it. The status is `compensation` meanwhile, then what it was.',
     body: ReasonBody,
     answers: 'Being undone (`compensation`), or the status it came to at once.',
-    refuses: ['already_completed', 'not_applicable', 'compensating', 'nothing_to_compensate'],
+    refuses: ['already_completed', 'not_applicable', 'compensating', 'nothing_to_compensate', 'limit_reached'],
   })
   compensate(
     @Caller() principal: Principal,
@@ -390,8 +392,14 @@ export class ControlController {
       { stepId?: string; name?: string; approved?: boolean },
     ][];
     const route = [executionId, kind ?? '', to?.stepId ?? to?.name ?? null, to?.approved ?? null];
+    const { tenantId } = principal;
+    const commandId = commandIdOf(tenantId, idempotencyKeyOf(key), { route, request: command });
+    const begins = control.retry !== undefined || control.compensate !== undefined;
+    if (begins && this.limits.limitsStarts(tenantId)) {
+      await this.limits.admit({ tenantId, commandId, executionId, start: false });
+    }
     const reply = await this.backend.command({
-      commandId: commandIdOf(principal.tenantId, idempotencyKeyOf(key), { route, request: command }),
+      commandId,
       executionId,
       principal,
       ...control,

@@ -17,7 +17,11 @@ export interface AnswerHeaders {
   /** Of a 201 it goes without saying. */
   readonly location?: boolean;
   readonly retryAfter?: boolean;
+  /** Where the tenant has a limit. */
+  readonly rateLimit?: boolean;
 }
+
+const RATE_LIMIT = { RateLimit: headerRef('RateLimit'), 'RateLimit-Policy': headerRef('RateLimitPolicy') };
 
 /** Documents an answer by the name of its schema. `true`: it has an ETag. */
 export function Answers(
@@ -30,6 +34,7 @@ export function Answers(
     etag = false,
     location = status === 201,
     retryAfter = false,
+    rateLimit = false,
   } = typeof headers === 'boolean' ? { etag: headers } : headers;
   return ApiResponse({
     status,
@@ -39,6 +44,7 @@ export function Answers(
       ...(etag ? ETAG : {}),
       ...(location ? { Location: headerRef('Location') } : {}),
       ...(retryAfter ? { 'Retry-After': headerRef('RetryAfter') } : {}),
+      ...(rateLimit ? RATE_LIMIT : {}),
     },
   } as ApiResponseOptions);
 }
@@ -77,6 +83,7 @@ export function RefusesOnly(...all: readonly RefusalCode[]): MethodDecorator {
         headers: {
           ...(status === 401 ? { 'WWW-Authenticate': headerRef('Authenticate') } : {}),
           ...(status === 429 || status === 503 ? { 'Retry-After': headerRef('RetryAfter') } : {}),
+          ...(same.includes('limit_reached') ? RATE_LIMIT : {}),
         },
       } as ApiResponseOptions),
     ),

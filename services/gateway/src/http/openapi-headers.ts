@@ -14,6 +14,17 @@ export const HEADERS = {
   },
   Location: { description: 'Path of what was made.', schema: { type: 'string', format: 'uri-reference' } },
   RetryAfter: { description: 'Seconds after which to try again.', schema: { type: 'integer', minimum: 0 } },
+  RateLimit: {
+    description:
+      'How much of a limit is left (`r`), and in how many seconds there is more (`t`), by draft-ietf-httpapi-ratelimit-headers.',
+    schema: { type: 'string' },
+    example: '"starts_per_second";r=0;t=1',
+  },
+  RateLimitPolicy: {
+    description: 'The limit: so many (`q`) in so many seconds (`w`), or at once, in the unit `qu`.',
+    schema: { type: 'string' },
+    example: '"starts_per_second";q=50;w=1',
+  },
   Authenticate: { description: 'How to authenticate.', schema: { type: 'string' }, example: 'Bearer realm="batuta"' },
 } as const satisfies Record<string, OpenApiSchema>;
 

@@ -1,4 +1,4 @@
-import { TOKEN } from '@batuta/contracts';
+import { TENANT_ID, TOKEN } from '@batuta/contracts';
 import type { OpenApiSchema } from './openapi-schema.js';
 
 /** What a parameter of a path is, with a value that it is filled in with. */
@@ -42,6 +42,11 @@ const PARAMETERS: readonly (readonly [RegExp, string, PathParameter])[] = [
   ],
   [/^\/api\/v1\/secrets\//, 'name', { description: 'Name of the secret.', schema: TOKENS, example: 'TICKET_TOKEN' }],
   [/^\/api\/v1\/orchestrations\/configs\//, 'version', { description: 'The version of the config.', schema: VERSION }],
+  [
+    /^\/api\/v1\/tenants\//,
+    'tenant',
+    { description: 'The tenant.', schema: { type: 'string', pattern: TENANT_ID.source }, example: 'acme' },
+  ],
   [/./, 'version', { description: 'The version of the event.', schema: VERSION }],
   [/./, 'config_id', { description: 'The config, by id or name.', schema: NAME, example: 'two-steps' }],
   [/./, 'step_id', { description: 'The step or consensus group.', schema: TOKENS, example: 'again' }],

@@ -26,6 +26,7 @@ const DETAILS: Readonly<Partial<Record<RefusalCode, string>>> = {
   not_an_approver: 'Only ada may decide about the step "again".',
   step_not_found: 'The config has no step "agian".',
   rate_limited: 'Too many wrong keys came from this address. Try again in 12 s.',
+  limit_reached: 'The tenant may begin 50 executions a second.',
   unavailable: 'The config service did not answer.',
   internal: 'Something went wrong on our side. The trace id finds it in the logs.',
 };

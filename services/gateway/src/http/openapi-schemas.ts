@@ -26,6 +26,9 @@ import {
   RETENTION_ACTIONS,
   RETENTION_LIMITS,
   ENDED_STATUSES,
+  TENANT_LIMIT_NAMES,
+  TENANT_LIMITS,
+  TenantSchema,
   SECRET_LIMITS,
   PRIORITIES,
   REFUSAL_CODES,
@@ -34,6 +37,7 @@ import {
   STRATEGIES,
   StepAttemptSchema,
 } from '@batuta/contracts';
+import type { TenantLimitName } from '@batuta/contracts';
 import { callbackSchemas, REPEATED } from './openapi-callbacks.js';
 import { DEFINITION_EXAMPLE } from './openapi-examples.js';
 import { describedSchema } from './openapi-fields.js';
@@ -266,6 +270,20 @@ function inOnePiece(schema: OpenApiSchema, all: Readonly<Record<string, OpenApiS
 const describedProperties = (name: string, schema: OpenApiSchema = {}): Record<string, OpenApiSchema> =>
   describedSchema(name, schema)['properties'] as Record<string, OpenApiSchema>;
 
+/** A number for each limit. */
+function numbersOf(names: readonly TenantLimitName[], mayBeNull: boolean, description: string): OpenApiSchema {
+  const number = (name: TenantLimitName): OpenApiSchema => ({
+    type: 'number',
+    description: TENANT_LIMITS[name].description,
+  });
+  return {
+    type: 'object',
+    description,
+    required: [...names],
+    properties: Object.fromEntries(names.map((name) => [name, mayBeNull ? nullable(number(name)) : number(name)])),
+  };
+}
+
 function undescribedSchemas(): Record<string, OpenApiSchema> {
   const messages = new MessageSchemas();
   for (const schema of [
@@ -283,6 +301,7 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
     ModelPricesSchema,
     SecretInfoSchema,
     RetentionPolicySchema,
+    TenantSchema,
     KnowledgeDocumentSchema,
     PassageSchema,
     CallbackDeliverySchema,
@@ -584,6 +603,36 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
           description: 'The secret itself. No answer has it.',
         },
         description: { type: 'string', maxLength: SECRET_LIMITS.description, description: 'What it is for.' },
+      },
+    },
+    TenantPage: page('tenants', 'Tenant'),
+    TenantLimitValues: {
+      type: 'object',
+      additionalProperties: false,
+      properties: Object.fromEntries(
+        TENANT_LIMIT_NAMES.map((name) => {
+          const { max, whole, description } = TENANT_LIMITS[name];
+          const type = whole ? 'integer' : 'number';
+          return [name, nullable({ type, minimum: 0, maximum: max, description })];
+        }),
+      ),
+    },
+    TenantLimits: {
+      type: 'object',
+      required: ['tenant_id', 'own', 'limits', 'used'],
+      properties: {
+        tenant_id: { type: 'string', description: 'The tenant.' },
+        own: numbersOf(TENANT_LIMIT_NAMES, true, 'What was set for this tenant; null: nothing.'),
+        limits: numbersOf(
+          TENANT_LIMIT_NAMES,
+          false,
+          'What holds: its own, or the default of the platform; 0: no limit.',
+        ),
+        used: numbersOf(
+          TENANT_LIMIT_NAMES.filter((name) => name !== 'weight'),
+          true,
+          'What it uses now; WebSockets are counted only where they are limited.',
+        ),
       },
     },
     PoolCredentialsPage: page('credentials', 'PoolCredentials'),

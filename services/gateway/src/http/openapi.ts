@@ -51,6 +51,7 @@ const TAGS: Readonly<Record<string, string>> = {
   'Retention policies': 'Which executions are deleted by themselves.',
   Knowledge: 'Documents that agents search.',
   'API keys': 'Who may do what.',
+  Tenants: 'Tenants, and what each may use.',
   Callbacks: 'Whom to tell about what happens.',
   Notifications: 'Your inbox.',
 };

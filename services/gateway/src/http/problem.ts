@@ -1,6 +1,7 @@
 import { REFUSALS } from '@batuta/contracts';
 import type { JsonObject, MistakeCode, Refusal, RefusalCode, RefusalMeaning, Violation } from '@batuta/contracts';
 import { HttpException } from '@nestjs/common';
+import { limitReachedHeaders } from './rate-limit.js';
 
 /** Status and title of a code. One that a newer service has added says that the request does not fit the present state. */
 function meaningOf(code: RefusalCode): RefusalMeaning {
@@ -76,6 +77,7 @@ export class Problem extends HttpException {
     if (this.code === 'unauthenticated') own['www-authenticate'] = 'Bearer realm="batuta"';
     if (this.code === 'upgrade_required') Object.assign(own, { upgrade: 'websocket', connection: 'Upgrade' });
     if (this.code === 'unavailable') own['retry-after'] = '1';
+    if (this.code === 'limit_reached') Object.assign(own, limitReachedHeaders(this.extra.details));
     return { ...own, ...this.extra.headers };
   }
 }

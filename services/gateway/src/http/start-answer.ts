@@ -8,6 +8,7 @@ import type { StartRequest } from '../backend/execution-starter.js';
 import type { Executions } from '../backend/executions.js';
 import { Answers, IdempotencyKey, Queries, Refuses, TraceParent } from './documented.js';
 import { leavingOf } from './leaving.js';
+import { admittedHeaders } from './rate-limit.js';
 import { waitParameter } from './query.js';
 
 /** The query of every route that starts an execution. */
@@ -28,9 +29,9 @@ export const StartRoute = (
   { operationId, summary, description, refuses }: StartRouteOptions,
 ): MethodDecorator =>
   applyDecorators(
-    Refuses(...refuses),
-    Answers(200, 'ExecutionResult', 'With `wait`: it has ended.', { location: true }),
-    Answers(202, 'Started', 'Started; it runs on.', { location: true }),
+    Refuses(...refuses, 'limit_reached'),
+    Answers(200, 'ExecutionResult', 'With `wait`: it has ended.', { location: true, rateLimit: true }),
+    Answers(202, 'Started', 'Started; it runs on.', { location: true, rateLimit: true }),
     IdempotencyKey,
     TraceParent,
     Queries(START_QUERY),
@@ -57,6 +58,7 @@ export async function answerStart(
     queued = [],
   } = await executions.start(request, waitMs === 0 ? { waitMs } : { waitMs, client: leavingOf(reply) });
   void reply.header('location', `/api/v1/orchestrations/executions/${executionId}`);
+  if (accepted.admitted !== undefined) void reply.headers(admittedHeaders(accepted.admitted));
   if (result !== undefined) {
     void reply.code(200);
     return accepted.repeated === true ? { ...result, repeated: true } : result;

@@ -6,6 +6,7 @@ import type { Logger } from '@batuta/observability';
 import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
 import { bearerOf, bearerOfProtocols, chosenProtocol, requireSubprotocol } from '../auth/bearer.js';
+import type { TenantLimitGate } from '../backend/tenant-limits.js';
 import type { Authenticator, Identity } from '../auth/authenticator.js';
 import { mayOpenSocket } from '../http/cross-origin.js';
 import { endWithProblem, requireHost, requireSingleHeaders } from '../http/http-server.js';
@@ -43,6 +44,7 @@ export interface SocketServerOptions {
   readonly routes: readonly SocketRoute[];
   readonly bufferBytes: number;
   readonly maxSockets: number;
+  readonly limits: Pick<TenantLimitGate, 'openSocket'>;
   /** Origins whose pages may open WebSockets, beside the gateway's own; `*` for all. */
   readonly origins: readonly string[];
   readonly pingEveryMs: number;
@@ -181,6 +183,10 @@ export class SocketServer {
       signal,
     });
     if (signal.aborted) return;
+    // Counted until the connection is gone, whatever becomes of the upgrade.
+    const close = await this.options.limits.openSocket(identity.principal.tenantId);
+    if (connection.closed) return close();
+    connection.once('close', close);
     this.#servers.get(found.route)?.handleUpgrade(request, connection, head, (ws) => {
       this.#serve(ws, connection, identity, run);
     });

@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file batuta/config/v1/service.proto.
  */
 export const file_batuta_config_v1_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5iYXR1dGEvY29uZmlnL3YxL3NlcnZpY2UucHJvdG8SEGJhdHV0YS5jb25maWcudjEi2AEKBkNvbmZpZxIKCgJpZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSEAoIb3duZXJfaWQYAyABKAkSDwoHdmVyc2lvbhgEIAEoBRIRCglpc19hY3RpdmUYBSABKAgSEgoKY3JlYXRlZF9hdBgGIAEoARISCgp1cGRhdGVkX2F0GAcgASgBEj0KCmRlZmluaXRpb24YCCABKAsyKS5iYXR1dGEuY29uZmlnLnYxLk9yY2hlc3RyYXRpb25EZWZpbml0aW9uEhIKCmRlbGV0ZWRfYXQYCSABKAEigwEKC0NvbmZpZ1JlcGx5EigKBmNvbmZpZxgBIAEoCzIYLmJhdHV0YS5jb25maWcudjEuQ29uZmlnEioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwSDAoEZXRhZxgDIAEoCRIQCghyZXBlYXRlZBgEIAEoCCKlAQoTQ3JlYXRlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIqCgpkZWZpbml0aW9uGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEjIKC2lkZW1wb3RlbmN5GAMgASgLMh0uYmF0dXRhLmNvbW1vbi52MS5JZGVtcG90ZW5jeSJ4ChBHZXRDb25maWdSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEg8KB3ZlcnNpb24YAyABKAUSFwoPaW5jbHVkZV9kZWxldGVkGAQgASgIItsBChJMaXN0Q29uZmlnc1JlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSFQoNbmFtZV9jb250YWlucxgCIAEoCRIQCghzdHJhdGVneRgDIAEoCRIQCghvd25lcl9pZBgEIAEoCRIXCg9pbmNsdWRlX2RlbGV0ZWQYBSABKAgSDQoFbGltaXQYBiABKAUSDgoGY3Vyc29yGAcgASgJEg4KBm9mZnNldBgIIAEoBRISCgp3aXRoX3RvdGFsGAkgASgIIo0BChBMaXN0Q29uZmlnc1JlcGx5EikKB2NvbmZpZ3MYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLkNvbmZpZxITCgtuZXh0X2N1cnNvchgCIAEoCRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEg0KBXRvdGFsGAQgASgBIsQBChNVcGRhdGVDb25maWdSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEioKCmRlZmluaXRpb24YAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSNgoNcHJlY29uZGl0aW9ucxgEIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucxINCgVtZXJnZRgFIAEoCCKJAQoTRGVsZXRlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRI2Cg1wcmVjb25kaXRpb25zGAMgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zIr4BChRSZXN0b3JlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRI2Cg1wcmVjb25kaXRpb25zGAMgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zEjIKC2lkZW1wb3RlbmN5GAQgASgLMh0uYmF0dXRhLmNvbW1vbi52MS5JZGVtcG90ZW5jeSKRAQoTTGlzdFZlcnNpb25zUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRINCgVsaW1pdBgDIAEoBRIWCg5iZWZvcmVfdmVyc2lvbhgEIAEoBRIXCg9pbmNsdWRlX2RlbGV0ZWQYBSABKAgiawoRTGlzdFZlcnNpb25zUmVwbHkSKgoIdmVyc2lvbnMYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLkNvbmZpZxIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIjUKFFJlc29sdmVDb25maWdSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIKCgJpZBgCIAEoCSKQAQoSUmVzb2x2ZUNvbmZpZ1JlcGx5EhEKCWNvbmZpZ19pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEhgKEGhhc19pbnB1dF9zY2hlbWEYAyABKAgSKgoHcmVmdXNlZBgEIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBIQCghsZWFzZV9tcxgFIAEoBSI3ChFHZXRWZXJzaW9uUmVxdWVzdBIRCgljb25maWdfaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBSKzAQoPR2V0VmVyc2lvblJlcGx5EhEKCWNvbmZpZ19pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEhEKCXRlbmFudF9pZBgDIAEoCRI9CgpkZWZpbml0aW9uGAQgASgLMikuYmF0dXRhLmNvbmZpZy52MS5PcmNoZXN0cmF0aW9uRGVmaW5pdGlvbhIqCgdyZWZ1c2VkGAUgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIuABCgVBZ2VudBIMCgRuYW1lGAEgASgJEgwKBHBvb2wYAiABKAkSEwoLZGVzY3JpcHRpb24YAyABKAkSLAoMaW5wdXRfc2NoZW1hGAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEi0KDW91dHB1dF9zY2hlbWEYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEAoIYnVpbHRfaW4YBiABKAgSEAoIcmV2aXNpb24YByABKAUSEgoKdXBkYXRlZF9hdBgIIAEoARIRCgl0ZW5hbnRfaWQYCSABKAkivAEKD1B1dEFnZW50UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRuYW1lGAIgASgJEiQKBGJvZHkYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSNgoNcHJlY29uZGl0aW9ucxgEIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucxINCgVtZXJnZRgFIAEoCCIyCg9HZXRBZ2VudFJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEgwKBG5hbWUYAiABKAkiigEKEkRlbGV0ZUFnZW50UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRuYW1lGAIgASgJEjYKDXByZWNvbmRpdGlvbnMYAyABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMifwoKQWdlbnRSZXBseRImCgVhZ2VudBgBIAEoCzIXLmJhdHV0YS5jb25maWcudjEuQWdlbnQSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBIMCgRldGFnGAMgASgJEg8KB2NyZWF0ZWQYBCABKAgiJgoRTGlzdEFnZW50c1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJIjoKD0xpc3RBZ2VudHNSZXBseRInCgZhZ2VudHMYASADKAsyFy5iYXR1dGEuY29uZmlnLnYxLkFnZW50Ip4CCgVNb2RlbBIMCgRuYW1lGAEgASgJEhAKCHByb3ZpZGVyGAIgASgJEg0KBW1vZGVsGAMgASgJEhAKCGJhc2VfdXJsGAQgASgJEg8KB2FwaV9rZXkYBSABKAkSEwoLZGVzY3JpcHRpb24YBiABKAkSGQoRbWF4X291dHB1dF90b2tlbnMYByABKAUSEwoLdGVtcGVyYXR1cmUYCCABKAESFgoOY29udGV4dF90b2tlbnMYCSABKAUSLQoGcHJpY2VzGAogASgLMh0uYmF0dXRhLmNvbmZpZy52MS5Nb2RlbFByaWNlcxIQCghyZXZpc2lvbhgLIAEoBRISCgp1cGRhdGVkX2F0GAwgASgBEhEKCXRlbmFudF9pZBgNIAEoCSIsCgtNb2RlbFByaWNlcxINCgVpbnB1dBgBIAEoARIOCgZvdXRwdXQYAiABKAEirQEKD1B1dE1vZGVsUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRuYW1lGAIgASgJEiQKBGJvZHkYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSNgoNcHJlY29uZGl0aW9ucxgEIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucyIyCg9HZXRNb2RlbFJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEgwKBG5hbWUYAiABKAkiigEKEkRlbGV0ZU1vZGVsUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRuYW1lGAIgASgJEjYKDXByZWNvbmRpdGlvbnMYAyABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMifwoKTW9kZWxSZXBseRImCgVtb2RlbBgBIAEoCzIXLmJhdHV0YS5jb25maWcudjEuTW9kZWwSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBIMCgRldGFnGAMgASgJEg8KB2NyZWF0ZWQYBCABKAgiJgoRTGlzdE1vZGVsc1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJIjoKD0xpc3RNb2RlbHNSZXBseRInCgZtb2RlbHMYASADKAsyFy5iYXR1dGEuY29uZmlnLnYxLk1vZGVsIjwKDUNvbmZpZ0NoYW5nZWQSDAoEa2luZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSCgoCaWQYAyABKAkiJwoTQXV0aGVudGljYXRlUmVxdWVzdBIQCghrZXlfaGFzaBgBIAEoCSJXChFBdXRoZW50aWNhdGVSZXBseRIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBISCgpleHBpcmVzX2F0GAIgASgBIqABCgZBcGlLZXkSCgoCaWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEg8KB3VzZXJfaWQYAyABKAkSDAoEcm9sZRgEIAEoCRIMCgRuYW1lGAUgASgJEhIKCmNyZWF0ZWRfYXQYBiABKAESEgoKZXhwaXJlc19hdBgHIAEoARISCgpyZXZva2VkX2F0GAggASgBEg4KBnByZWZpeBgJIAEoCSLNAQoTQ3JlYXRlQXBpS2V5UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIPCgd1c2VyX2lkGAIgASgJEgwKBHJvbGUYAyABKAkSDAoEbmFtZRgEIAEoCRISCgpleHBpcmVzX2F0GAUgASgBEhEKCXRlbmFudF9pZBgGIAEoCRIyCgtpZGVtcG90ZW5jeRgHIAEoCzIdLmJhdHV0YS5jb21tb24udjEuSWRlbXBvdGVuY3kilgEKEUNyZWF0ZUFwaUtleVJlcGx5EiUKA2tleRgBIAEoCzIYLmJhdHV0YS5jb25maWcudjEuQXBpS2V5Eg4KBnNlY3JldBgCIAEoCRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYBCABKAkSEAoIcmVwZWF0ZWQYBSABKAgiTgoQR2V0QXBpS2V5UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCSJuCgtBcGlLZXlSZXBseRIlCgNrZXkYASABKAsyGC5iYXR1dGEuY29uZmlnLnYxLkFwaUtleRIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYAyABKAkiYwoSTGlzdEFwaUtleXNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEg0KBWxpbWl0GAIgASgFEg4KBmN1cnNvchgDIAEoCSJ7ChBMaXN0QXBpS2V5c1JlcGx5EiYKBGtleXMYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLkFwaUtleRIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEhMKC25leHRfY3Vyc29yGAMgASgJIokBChNSZXZva2VBcGlLZXlSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEjYKDXByZWNvbmRpdGlvbnMYAyABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMiiQEKD1Bvb2xDcmVkZW50aWFscxIKCgJpZBgBIAEoCRIMCgRwb29sGAIgASgJEgwKBG5hbWUYAyABKAkSEgoKY3JlYXRlZF9ieRgEIAEoCRISCgpjcmVhdGVkX2F0GAUgASgBEhIKCmV4cGlyZXNfYXQYBiABKAESEgoKcmV2b2tlZF9hdBgHIAEoASJ+ChxDcmVhdGVQb29sQ3JlZGVudGlhbHNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBHBvb2wYAiABKAkSDAoEbmFtZRgDIAEoCRISCgpleHBpcmVzX2F0GAQgASgBIpwBChpDcmVhdGVQb29sQ3JlZGVudGlhbHNSZXBseRI2CgtjcmVkZW50aWFscxgBIAEoCzIhLmJhdHV0YS5jb25maWcudjEuUG9vbENyZWRlbnRpYWxzEgwKBGZpbGUYAiABKAkSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBIMCgRldGFnGAQgASgJImUKGUdldFBvb2xDcmVkZW50aWFsc1JlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSDAoEcG9vbBgCIAEoCRIKCgJpZBgDIAEoCSKIAQoUUG9vbENyZWRlbnRpYWxzUmVwbHkSNgoLY3JlZGVudGlhbHMYASABKAsyIS5iYXR1dGEuY29uZmlnLnYxLlBvb2xDcmVkZW50aWFscxIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYAyABKAkieQoaTGlzdFBvb2xDcmVkZW50aWFsc1JlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSDAoEcG9vbBgCIAEoCRINCgVsaW1pdBgDIAEoBRIOCgZjdXJzb3IYBCABKAkikwEKGExpc3RQb29sQ3JlZGVudGlhbHNSZXBseRI2CgtjcmVkZW50aWFscxgBIAMoCzIhLmJhdHV0YS5jb25maWcudjEuUG9vbENyZWRlbnRpYWxzEhMKC25leHRfY3Vyc29yGAIgASgJEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwioAEKHFJldm9rZVBvb2xDcmVkZW50aWFsc1JlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSDAoEcG9vbBgCIAEoCRIKCgJpZBgDIAEoCRI2Cg1wcmVjb25kaXRpb25zGAQgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zIpIBCgpTZWNyZXRJbmZvEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoBRITCgtkZXNjcmlwdGlvbhgDIAEoCRISCgpjcmVhdGVkX2F0GAQgASgBEhIKCnVwZGF0ZWRfYXQYBSABKAESFAoMbGFzdF91c2VkX2F0GAYgASgBEhIKCnVwZGF0ZWRfYnkYByABKAkirgEKEFB1dFNlY3JldFJlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSDAoEbmFtZRgCIAEoCRIkCgRib2R5GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEjYKDXByZWNvbmRpdGlvbnMYBCABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMiUAoQR2V0U2VjcmV0UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRuYW1lGAIgASgJIosBChNEZWxldGVTZWNyZXRSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBG5hbWUYAiABKAkSNgoNcHJlY29uZGl0aW9ucxgDIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucyKGAQoLU2VjcmV0UmVwbHkSLAoGc2VjcmV0GAEgASgLMhwuYmF0dXRhLmNvbmZpZy52MS5TZWNyZXRJbmZvEioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwSDAoEZXRhZxgDIAEoCRIPCgdjcmVhdGVkGAQgASgIImMKEkxpc3RTZWNyZXRzUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBINCgVsaW1pdBgCIAEoBRIOCgZjdXJzb3IYAyABKAkiggEKEExpc3RTZWNyZXRzUmVwbHkSLQoHc2VjcmV0cxgBIAMoCzIcLmJhdHV0YS5jb25maWcudjEuU2VjcmV0SW5mbxIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEhMKC25leHRfY3Vyc29yGAMgASgJInUKFVJlc29sdmVTZWNyZXRzUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSDQoFbmFtZXMYAiADKAkSFAoMZXhlY3V0aW9uX2lkGAMgASgJEg8KB3N0ZXBfaWQYBCABKAkSEwoLY2FsbGJhY2tfaWQYBSABKAkiswEKE1Jlc29sdmVTZWNyZXRzUmVwbHkSQQoGdmFsdWVzGAEgAygLMjEuYmF0dXRhLmNvbmZpZy52MS5SZXNvbHZlU2VjcmV0c1JlcGx5LlZhbHVlc0VudHJ5EioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwaLQoLVmFsdWVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASI3ChNLbm93blNlY3JldHNSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRINCgVuYW1lcxgCIAMoCSKPAQoRS25vd25TZWNyZXRzUmVwbHkSDQoFa25vd24YASADKAkSPQoFbWVhbnQYAiADKAsyLi5iYXR1dGEuY29uZmlnLnYxLktub3duU2VjcmV0c1JlcGx5Lk1lYW50RW50cnkaLAoKTWVhbnRFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBYgZwcm90bzM", [file_batuta_common_v1_common, file_batuta_config_v1_definition, file_google_protobuf_struct]);
+  fileDesc("Ch5iYXR1dGEvY29uZmlnL3YxL3NlcnZpY2UucHJvdG8SEGJhdHV0YS5jb25maWcudjEi2AEKBkNvbmZpZxIKCgJpZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSEAoIb3duZXJfaWQYAyABKAkSDwoHdmVyc2lvbhgEIAEoBRIRCglpc19hY3RpdmUYBSABKAgSEgoKY3JlYXRlZF9hdBgGIAEoARISCgp1cGRhdGVkX2F0GAcgASgBEj0KCmRlZmluaXRpb24YCCABKAsyKS5iYXR1dGEuY29uZmlnLnYxLk9yY2hlc3RyYXRpb25EZWZpbml0aW9uEhIKCmRlbGV0ZWRfYXQYCSABKAEigwEKC0NvbmZpZ1JlcGx5EigKBmNvbmZpZxgBIAEoCzIYLmJhdHV0YS5jb25maWcudjEuQ29uZmlnEioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwSDAoEZXRhZxgDIAEoCRIQCghyZXBlYXRlZBgEIAEoCCKlAQoTQ3JlYXRlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIqCgpkZWZpbml0aW9uGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEjIKC2lkZW1wb3RlbmN5GAMgASgLMh0uYmF0dXRhLmNvbW1vbi52MS5JZGVtcG90ZW5jeSJ4ChBHZXRDb25maWdSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEg8KB3ZlcnNpb24YAyABKAUSFwoPaW5jbHVkZV9kZWxldGVkGAQgASgIItsBChJMaXN0Q29uZmlnc1JlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSFQoNbmFtZV9jb250YWlucxgCIAEoCRIQCghzdHJhdGVneRgDIAEoCRIQCghvd25lcl9pZBgEIAEoCRIXCg9pbmNsdWRlX2RlbGV0ZWQYBSABKAgSDQoFbGltaXQYBiABKAUSDgoGY3Vyc29yGAcgASgJEg4KBm9mZnNldBgIIAEoBRISCgp3aXRoX3RvdGFsGAkgASgIIo0BChBMaXN0Q29uZmlnc1JlcGx5EikKB2NvbmZpZ3MYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLkNvbmZpZxITCgtuZXh0X2N1cnNvchgCIAEoCRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEg0KBXRvdGFsGAQgASgBIsQBChNVcGRhdGVDb25maWdSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEioKCmRlZmluaXRpb24YAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSNgoNcHJlY29uZGl0aW9ucxgEIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucxINCgVtZXJnZRgFIAEoCCKJAQoTRGVsZXRlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRI2Cg1wcmVjb25kaXRpb25zGAMgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zIr4BChRSZXN0b3JlQ29uZmlnUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRI2Cg1wcmVjb25kaXRpb25zGAMgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zEjIKC2lkZW1wb3RlbmN5GAQgASgLMh0uYmF0dXRhLmNvbW1vbi52MS5JZGVtcG90ZW5jeSKRAQoTTGlzdFZlcnNpb25zUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCRINCgVsaW1pdBgDIAEoBRIWCg5iZWZvcmVfdmVyc2lvbhgEIAEoBRIXCg9pbmNsdWRlX2RlbGV0ZWQYBSABKAgiawoRTGlzdFZlcnNpb25zUmVwbHkSKgoIdmVyc2lvbnMYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLkNvbmZpZxIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIjUKFFJlc29sdmVDb25maWdSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIKCgJpZBgCIAEoCSKQAQoSUmVzb2x2ZUNvbmZpZ1JlcGx5EhEKCWNvbmZpZ19pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEhgKEGhhc19pbnB1dF9zY2hlbWEYAyABKAgSKgoHcmVmdXNlZBgEIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBIQCghsZWFzZV9tcxgFIAEoBSI3ChFHZXRWZXJzaW9uUmVxdWVzdBIRCgljb25maWdfaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBSKzAQoPR2V0VmVyc2lvblJlcGx5EhEKCWNvbmZpZ19pZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgFEhEKCXRlbmFudF9pZBgDIAEoCRI9CgpkZWZpbml0aW9uGAQgASgLMikuYmF0dXRhLmNvbmZpZy52MS5PcmNoZXN0cmF0aW9uRGVmaW5pdGlvbhIqCgdyZWZ1c2VkGAUgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIuABCgVBZ2VudBIMCgRuYW1lGAEgASgJEgwKBHBvb2wYAiABKAkSEwoLZGVzY3JpcHRpb24YAyABKAkSLAoMaW5wdXRfc2NoZW1hGAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEi0KDW91dHB1dF9zY2hlbWEYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEAoIYnVpbHRfaW4YBiABKAgSEAoIcmV2aXNpb24YByABKAUSEgoKdXBkYXRlZF9hdBgIIAEoARIRCgl0ZW5hbnRfaWQYCSABKAkivAEKD1B1dEFnZW50UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRuYW1lGAIgASgJEiQKBGJvZHkYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSNgoNcHJlY29uZGl0aW9ucxgEIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucxINCgVtZXJnZRgFIAEoCCIyCg9HZXRBZ2VudFJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEgwKBG5hbWUYAiABKAkiigEKEkRlbGV0ZUFnZW50UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRuYW1lGAIgASgJEjYKDXByZWNvbmRpdGlvbnMYAyABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMifwoKQWdlbnRSZXBseRImCgVhZ2VudBgBIAEoCzIXLmJhdHV0YS5jb25maWcudjEuQWdlbnQSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBIMCgRldGFnGAMgASgJEg8KB2NyZWF0ZWQYBCABKAgiJgoRTGlzdEFnZW50c1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJIjoKD0xpc3RBZ2VudHNSZXBseRInCgZhZ2VudHMYASADKAsyFy5iYXR1dGEuY29uZmlnLnYxLkFnZW50Ip4CCgVNb2RlbBIMCgRuYW1lGAEgASgJEhAKCHByb3ZpZGVyGAIgASgJEg0KBW1vZGVsGAMgASgJEhAKCGJhc2VfdXJsGAQgASgJEg8KB2FwaV9rZXkYBSABKAkSEwoLZGVzY3JpcHRpb24YBiABKAkSGQoRbWF4X291dHB1dF90b2tlbnMYByABKAUSEwoLdGVtcGVyYXR1cmUYCCABKAESFgoOY29udGV4dF90b2tlbnMYCSABKAUSLQoGcHJpY2VzGAogASgLMh0uYmF0dXRhLmNvbmZpZy52MS5Nb2RlbFByaWNlcxIQCghyZXZpc2lvbhgLIAEoBRISCgp1cGRhdGVkX2F0GAwgASgBEhEKCXRlbmFudF9pZBgNIAEoCSIsCgtNb2RlbFByaWNlcxINCgVpbnB1dBgBIAEoARIOCgZvdXRwdXQYAiABKAEirQEKD1B1dE1vZGVsUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRuYW1lGAIgASgJEiQKBGJvZHkYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSNgoNcHJlY29uZGl0aW9ucxgEIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucyIyCg9HZXRNb2RlbFJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEgwKBG5hbWUYAiABKAkiigEKEkRlbGV0ZU1vZGVsUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRuYW1lGAIgASgJEjYKDXByZWNvbmRpdGlvbnMYAyABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMifwoKTW9kZWxSZXBseRImCgVtb2RlbBgBIAEoCzIXLmJhdHV0YS5jb25maWcudjEuTW9kZWwSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBIMCgRldGFnGAMgASgJEg8KB2NyZWF0ZWQYBCABKAgiJgoRTGlzdE1vZGVsc1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJIjoKD0xpc3RNb2RlbHNSZXBseRInCgZtb2RlbHMYASADKAsyFy5iYXR1dGEuY29uZmlnLnYxLk1vZGVsIjwKDUNvbmZpZ0NoYW5nZWQSDAoEa2luZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSCgoCaWQYAyABKAkiJwoTQXV0aGVudGljYXRlUmVxdWVzdBIQCghrZXlfaGFzaBgBIAEoCSJXChFBdXRoZW50aWNhdGVSZXBseRIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBISCgpleHBpcmVzX2F0GAIgASgBIqABCgZBcGlLZXkSCgoCaWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEg8KB3VzZXJfaWQYAyABKAkSDAoEcm9sZRgEIAEoCRIMCgRuYW1lGAUgASgJEhIKCmNyZWF0ZWRfYXQYBiABKAESEgoKZXhwaXJlc19hdBgHIAEoARISCgpyZXZva2VkX2F0GAggASgBEg4KBnByZWZpeBgJIAEoCSLNAQoTQ3JlYXRlQXBpS2V5UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIPCgd1c2VyX2lkGAIgASgJEgwKBHJvbGUYAyABKAkSDAoEbmFtZRgEIAEoCRISCgpleHBpcmVzX2F0GAUgASgBEhEKCXRlbmFudF9pZBgGIAEoCRIyCgtpZGVtcG90ZW5jeRgHIAEoCzIdLmJhdHV0YS5jb21tb24udjEuSWRlbXBvdGVuY3kilgEKEUNyZWF0ZUFwaUtleVJlcGx5EiUKA2tleRgBIAEoCzIYLmJhdHV0YS5jb25maWcudjEuQXBpS2V5Eg4KBnNlY3JldBgCIAEoCRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYBCABKAkSEAoIcmVwZWF0ZWQYBSABKAgiTgoQR2V0QXBpS2V5UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIKCgJpZBgCIAEoCSJuCgtBcGlLZXlSZXBseRIlCgNrZXkYASABKAsyGC5iYXR1dGEuY29uZmlnLnYxLkFwaUtleRIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYAyABKAkiYwoSTGlzdEFwaUtleXNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEg0KBWxpbWl0GAIgASgFEg4KBmN1cnNvchgDIAEoCSJ7ChBMaXN0QXBpS2V5c1JlcGx5EiYKBGtleXMYASADKAsyGC5iYXR1dGEuY29uZmlnLnYxLkFwaUtleRIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEhMKC25leHRfY3Vyc29yGAMgASgJIokBChNSZXZva2VBcGlLZXlSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgoKAmlkGAIgASgJEjYKDXByZWNvbmRpdGlvbnMYAyABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMiiQEKD1Bvb2xDcmVkZW50aWFscxIKCgJpZBgBIAEoCRIMCgRwb29sGAIgASgJEgwKBG5hbWUYAyABKAkSEgoKY3JlYXRlZF9ieRgEIAEoCRISCgpjcmVhdGVkX2F0GAUgASgBEhIKCmV4cGlyZXNfYXQYBiABKAESEgoKcmV2b2tlZF9hdBgHIAEoASJ+ChxDcmVhdGVQb29sQ3JlZGVudGlhbHNSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBHBvb2wYAiABKAkSDAoEbmFtZRgDIAEoCRISCgpleHBpcmVzX2F0GAQgASgBIpwBChpDcmVhdGVQb29sQ3JlZGVudGlhbHNSZXBseRI2CgtjcmVkZW50aWFscxgBIAEoCzIhLmJhdHV0YS5jb25maWcudjEuUG9vbENyZWRlbnRpYWxzEgwKBGZpbGUYAiABKAkSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBIMCgRldGFnGAQgASgJImUKGUdldFBvb2xDcmVkZW50aWFsc1JlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSDAoEcG9vbBgCIAEoCRIKCgJpZBgDIAEoCSKIAQoUUG9vbENyZWRlbnRpYWxzUmVwbHkSNgoLY3JlZGVudGlhbHMYASABKAsyIS5iYXR1dGEuY29uZmlnLnYxLlBvb2xDcmVkZW50aWFscxIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEgwKBGV0YWcYAyABKAkieQoaTGlzdFBvb2xDcmVkZW50aWFsc1JlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSDAoEcG9vbBgCIAEoCRINCgVsaW1pdBgDIAEoBRIOCgZjdXJzb3IYBCABKAkikwEKGExpc3RQb29sQ3JlZGVudGlhbHNSZXBseRI2CgtjcmVkZW50aWFscxgBIAMoCzIhLmJhdHV0YS5jb25maWcudjEuUG9vbENyZWRlbnRpYWxzEhMKC25leHRfY3Vyc29yGAIgASgJEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwioAEKHFJldm9rZVBvb2xDcmVkZW50aWFsc1JlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSDAoEcG9vbBgCIAEoCRIKCgJpZBgDIAEoCRI2Cg1wcmVjb25kaXRpb25zGAQgASgLMh8uYmF0dXRhLmNvbW1vbi52MS5QcmVjb25kaXRpb25zIpIBCgpTZWNyZXRJbmZvEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoBRITCgtkZXNjcmlwdGlvbhgDIAEoCRISCgpjcmVhdGVkX2F0GAQgASgBEhIKCnVwZGF0ZWRfYXQYBSABKAESFAoMbGFzdF91c2VkX2F0GAYgASgBEhIKCnVwZGF0ZWRfYnkYByABKAkirgEKEFB1dFNlY3JldFJlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSDAoEbmFtZRgCIAEoCRIkCgRib2R5GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEjYKDXByZWNvbmRpdGlvbnMYBCABKAsyHy5iYXR1dGEuY29tbW9uLnYxLlByZWNvbmRpdGlvbnMiUAoQR2V0U2VjcmV0UmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIMCgRuYW1lGAIgASgJIosBChNEZWxldGVTZWNyZXRSZXF1ZXN0Ei4KCXByaW5jaXBhbBgBIAEoCzIbLmJhdHV0YS5jb21tb24udjEuUHJpbmNpcGFsEgwKBG5hbWUYAiABKAkSNgoNcHJlY29uZGl0aW9ucxgDIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucyKGAQoLU2VjcmV0UmVwbHkSLAoGc2VjcmV0GAEgASgLMhwuYmF0dXRhLmNvbmZpZy52MS5TZWNyZXRJbmZvEioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwSDAoEZXRhZxgDIAEoCRIPCgdjcmVhdGVkGAQgASgIImMKEkxpc3RTZWNyZXRzUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBINCgVsaW1pdBgCIAEoBRIOCgZjdXJzb3IYAyABKAkiggEKEExpc3RTZWNyZXRzUmVwbHkSLQoHc2VjcmV0cxgBIAMoCzIcLmJhdHV0YS5jb25maWcudjEuU2VjcmV0SW5mbxIqCgdyZWZ1c2VkGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEhMKC25leHRfY3Vyc29yGAMgASgJInUKFVJlc29sdmVTZWNyZXRzUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSDQoFbmFtZXMYAiADKAkSFAoMZXhlY3V0aW9uX2lkGAMgASgJEg8KB3N0ZXBfaWQYBCABKAkSEwoLY2FsbGJhY2tfaWQYBSABKAkiswEKE1Jlc29sdmVTZWNyZXRzUmVwbHkSQQoGdmFsdWVzGAEgAygLMjEuYmF0dXRhLmNvbmZpZy52MS5SZXNvbHZlU2VjcmV0c1JlcGx5LlZhbHVlc0VudHJ5EioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwaLQoLVmFsdWVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASI3ChNLbm93blNlY3JldHNSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRINCgVuYW1lcxgCIAMoCSKPAQoRS25vd25TZWNyZXRzUmVwbHkSDQoFa25vd24YASADKAkSPQoFbWVhbnQYAiADKAsyLi5iYXR1dGEuY29uZmlnLnYxLktub3duU2VjcmV0c1JlcGx5Lk1lYW50RW50cnkaLAoKTWVhbnRFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIuACCgxUZW5hbnRMaW1pdHMSEwoGd2VpZ2h0GAEgASgBSACIAQESHQoQcnVubmluZ19hdHRlbXB0cxgCIAEoAUgBiAEBEh4KEXN0YXJ0c19wZXJfc2Vjb25kGAMgASgBSAKIAQESIgoVdW5maW5pc2hlZF9leGVjdXRpb25zGAQgASgBSAOIAQESFwoKd2Vic29ja2V0cxgFIAEoAUgEiAEBEhwKD2V4ZWN1dGlvbl9ieXRlcxgGIAEoAUgFiAEBEhsKDmRvY3VtZW50X2J5dGVzGAcgASgBSAaIAQFCCQoHX3dlaWdodEITChFfcnVubmluZ19hdHRlbXB0c0IUChJfc3RhcnRzX3Blcl9zZWNvbmRCGAoWX3VuZmluaXNoZWRfZXhlY3V0aW9uc0INCgtfd2Vic29ja2V0c0ISChBfZXhlY3V0aW9uX2J5dGVzQhEKD19kb2N1bWVudF9ieXRlcyI6CgZUZW5hbnQSCgoCaWQYASABKAkSEgoKY3JlYXRlZF9hdBgCIAEoARIQCghyZXZpc2lvbhgDIAEoBSJjChJMaXN0VGVuYW50c1JlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSDQoFbGltaXQYAiABKAUSDgoGY3Vyc29yGAMgASgJIn4KEExpc3RUZW5hbnRzUmVwbHkSKQoHdGVuYW50cxgBIAMoCzIYLmJhdHV0YS5jb25maWcudjEuVGVuYW50EioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwSEwoLbmV4dF9jdXJzb3IYAyABKAkiWwoWR2V0VGVuYW50TGltaXRzUmVxdWVzdBIuCglwcmluY2lwYWwYASABKAsyGy5iYXR1dGEuY29tbW9uLnYxLlByaW5jaXBhbBIRCgl0ZW5hbnRfaWQYAiABKAkiuQEKFlB1dFRlbmFudExpbWl0c1JlcXVlc3QSLgoJcHJpbmNpcGFsGAEgASgLMhsuYmF0dXRhLmNvbW1vbi52MS5QcmluY2lwYWwSEQoJdGVuYW50X2lkGAIgASgJEiQKBGJvZHkYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSNgoNcHJlY29uZGl0aW9ucxgEIAEoCzIfLmJhdHV0YS5jb21tb24udjEuUHJlY29uZGl0aW9ucyLaAQoRVGVuYW50TGltaXRzUmVwbHkSEQoJdGVuYW50X2lkGAEgASgJEisKA293bhgCIAEoCzIeLmJhdHV0YS5jb25maWcudjEuVGVuYW50TGltaXRzEi4KBmxpbWl0cxgDIAEoCzIeLmJhdHV0YS5jb25maWcudjEuVGVuYW50TGltaXRzEhsKE2RvY3VtZW50X2J5dGVzX3VzZWQYBCABKAESKgoHcmVmdXNlZBgFIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBIMCgRldGFnGAYgASgJIhQKElRlbmFudFRlcm1zUmVxdWVzdCLWAQoQVGVuYW50VGVybXNSZXBseRIwCghkZWZhdWx0cxgBIAEoCzIeLmJhdHV0YS5jb25maWcudjEuVGVuYW50TGltaXRzEkAKB3RlbmFudHMYAiADKAsyLy5iYXR1dGEuY29uZmlnLnYxLlRlbmFudFRlcm1zUmVwbHkuVGVuYW50c0VudHJ5Gk4KDFRlbmFudHNFbnRyeRILCgNrZXkYASABKAkSLQoFdmFsdWUYAiABKAsyHi5iYXR1dGEuY29uZmlnLnYxLlRlbmFudExpbWl0czoCOAFiBnByb3RvMw", [file_batuta_common_v1_common, file_batuta_config_v1_definition, file_google_protobuf_struct]);
 
 /**
  * A config with its newest (or the asked) version.
@@ -1927,7 +1927,7 @@ export const ListModelsReplySchema: GenMessage<ListModelsReply, {jsonType: ListM
  */
 export type ConfigChanged = Message<"batuta.config.v1.ConfigChanged"> & {
   /**
-   * config, agent or key.
+   * config, agent, key or tenant.
    *
    * @generated from field: string kind = 1;
    */
@@ -1951,7 +1951,7 @@ export type ConfigChanged = Message<"batuta.config.v1.ConfigChanged"> & {
  */
 export type ConfigChangedJson = {
   /**
-   * config, agent or key.
+   * config, agent, key or tenant.
    *
    * @generated from field: string kind = 1;
    */
@@ -3709,4 +3709,539 @@ export type KnownSecretsReplyJson = {
  */
 export const KnownSecretsReplySchema: GenMessage<KnownSecretsReply, {jsonType: KnownSecretsReplyJson}> = /*@__PURE__*/
   messageDesc(file_batuta_config_v1_service, 59);
+
+/**
+ * What a tenant may use. A number that is absent: the platform's default; 0: no limit.
+ *
+ * @generated from message batuta.config.v1.TenantLimits
+ */
+export type TenantLimits = Message<"batuta.config.v1.TenantLimits"> & {
+  /**
+   * Of two tenants whose steps wait, one with twice the weight has twice the slots of runners.
+   *
+   * @generated from field: optional double weight = 1;
+   */
+  weight?: number | undefined;
+
+  /**
+   * Attempts that run at once; further ones wait.
+   *
+   * @generated from field: optional double running_attempts = 2;
+   */
+  runningAttempts?: number | undefined;
+
+  /**
+   * @generated from field: optional double starts_per_second = 3;
+   */
+  startsPerSecond?: number | undefined;
+
+  /**
+   * Executions that have not ended.
+   *
+   * @generated from field: optional double unfinished_executions = 4;
+   */
+  unfinishedExecutions?: number | undefined;
+
+  /**
+   * @generated from field: optional double websockets = 5;
+   */
+  websockets?: number | undefined;
+
+  /**
+   * Of the events of executions.
+   *
+   * @generated from field: optional double execution_bytes = 6;
+   */
+  executionBytes?: number | undefined;
+
+  /**
+   * Of documents of the knowledge base and of versions of configs.
+   *
+   * @generated from field: optional double document_bytes = 7;
+   */
+  documentBytes?: number | undefined;
+};
+
+/**
+ * What a tenant may use. A number that is absent: the platform's default; 0: no limit.
+ *
+ * @generated from message batuta.config.v1.TenantLimits
+ */
+export type TenantLimitsJson = {
+  /**
+   * Of two tenants whose steps wait, one with twice the weight has twice the slots of runners.
+   *
+   * @generated from field: optional double weight = 1;
+   */
+  weight?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * Attempts that run at once; further ones wait.
+   *
+   * @generated from field: optional double running_attempts = 2;
+   */
+  runningAttempts?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: optional double starts_per_second = 3;
+   */
+  startsPerSecond?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * Executions that have not ended.
+   *
+   * @generated from field: optional double unfinished_executions = 4;
+   */
+  unfinishedExecutions?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: optional double websockets = 5;
+   */
+  websockets?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * Of the events of executions.
+   *
+   * @generated from field: optional double execution_bytes = 6;
+   */
+  executionBytes?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * Of documents of the knowledge base and of versions of configs.
+   *
+   * @generated from field: optional double document_bytes = 7;
+   */
+  documentBytes?: number | "NaN" | "Infinity" | "-Infinity";
+};
+
+/**
+ * Describes the message batuta.config.v1.TenantLimits.
+ * Use `create(TenantLimitsSchema)` to create a new message.
+ */
+export const TenantLimitsSchema: GenMessage<TenantLimits, {jsonType: TenantLimitsJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 60);
+
+/**
+ * @generated from message batuta.config.v1.Tenant
+ */
+export type Tenant = Message<"batuta.config.v1.Tenant"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: double created_at = 2;
+   */
+  createdAt: number;
+
+  /**
+   * Grows by one with every change.
+   *
+   * @generated from field: int32 revision = 3;
+   */
+  revision: number;
+};
+
+/**
+ * @generated from message batuta.config.v1.Tenant
+ */
+export type TenantJson = {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id?: string;
+
+  /**
+   * @generated from field: double created_at = 2;
+   */
+  createdAt?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * Grows by one with every change.
+   *
+   * @generated from field: int32 revision = 3;
+   */
+  revision?: number;
+};
+
+/**
+ * Describes the message batuta.config.v1.Tenant.
+ * Use `create(TenantSchema)` to create a new message.
+ */
+export const TenantSchema: GenMessage<Tenant, {jsonType: TenantJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 61);
+
+/**
+ * batuta.config.tenant.list
+ *
+ * @generated from message batuta.config.v1.ListTenantsRequest
+ */
+export type ListTenantsRequest = Message<"batuta.config.v1.ListTenantsRequest"> & {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: Principal | undefined;
+
+  /**
+   * 1 to 200; default 50.
+   *
+   * @generated from field: int32 limit = 2;
+   */
+  limit: number;
+
+  /**
+   * next_cursor of the page before.
+   *
+   * @generated from field: string cursor = 3;
+   */
+  cursor: string;
+};
+
+/**
+ * batuta.config.tenant.list
+ *
+ * @generated from message batuta.config.v1.ListTenantsRequest
+ */
+export type ListTenantsRequestJson = {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: PrincipalJson;
+
+  /**
+   * 1 to 200; default 50.
+   *
+   * @generated from field: int32 limit = 2;
+   */
+  limit?: number;
+
+  /**
+   * next_cursor of the page before.
+   *
+   * @generated from field: string cursor = 3;
+   */
+  cursor?: string;
+};
+
+/**
+ * Describes the message batuta.config.v1.ListTenantsRequest.
+ * Use `create(ListTenantsRequestSchema)` to create a new message.
+ */
+export const ListTenantsRequestSchema: GenMessage<ListTenantsRequest, {jsonType: ListTenantsRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 62);
+
+/**
+ * @generated from message batuta.config.v1.ListTenantsReply
+ */
+export type ListTenantsReply = Message<"batuta.config.v1.ListTenantsReply"> & {
+  /**
+   * @generated from field: repeated batuta.config.v1.Tenant tenants = 1;
+   */
+  tenants: Tenant[];
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 2;
+   */
+  refused?: Refusal | undefined;
+
+  /**
+   * Empty on the last page.
+   *
+   * @generated from field: string next_cursor = 3;
+   */
+  nextCursor: string;
+};
+
+/**
+ * @generated from message batuta.config.v1.ListTenantsReply
+ */
+export type ListTenantsReplyJson = {
+  /**
+   * @generated from field: repeated batuta.config.v1.Tenant tenants = 1;
+   */
+  tenants?: TenantJson[];
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 2;
+   */
+  refused?: RefusalJson;
+
+  /**
+   * Empty on the last page.
+   *
+   * @generated from field: string next_cursor = 3;
+   */
+  nextCursor?: string;
+};
+
+/**
+ * Describes the message batuta.config.v1.ListTenantsReply.
+ * Use `create(ListTenantsReplySchema)` to create a new message.
+ */
+export const ListTenantsReplySchema: GenMessage<ListTenantsReply, {jsonType: ListTenantsReplyJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 63);
+
+/**
+ * batuta.config.tenant.limits.get
+ *
+ * @generated from message batuta.config.v1.GetTenantLimitsRequest
+ */
+export type GetTenantLimitsRequest = Message<"batuta.config.v1.GetTenantLimitsRequest"> & {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: Principal | undefined;
+
+  /**
+   * @generated from field: string tenant_id = 2;
+   */
+  tenantId: string;
+};
+
+/**
+ * batuta.config.tenant.limits.get
+ *
+ * @generated from message batuta.config.v1.GetTenantLimitsRequest
+ */
+export type GetTenantLimitsRequestJson = {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: PrincipalJson;
+
+  /**
+   * @generated from field: string tenant_id = 2;
+   */
+  tenantId?: string;
+};
+
+/**
+ * Describes the message batuta.config.v1.GetTenantLimitsRequest.
+ * Use `create(GetTenantLimitsRequestSchema)` to create a new message.
+ */
+export const GetTenantLimitsRequestSchema: GenMessage<GetTenantLimitsRequest, {jsonType: GetTenantLimitsRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 64);
+
+/**
+ * batuta.config.tenant.limits.put: all of them; what is left out is the platform's default again.
+ *
+ * @generated from message batuta.config.v1.PutTenantLimitsRequest
+ */
+export type PutTenantLimitsRequest = Message<"batuta.config.v1.PutTenantLimitsRequest"> & {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: Principal | undefined;
+
+  /**
+   * @generated from field: string tenant_id = 2;
+   */
+  tenantId: string;
+
+  /**
+   * As the user sent them.
+   *
+   * @generated from field: google.protobuf.Value body = 3;
+   */
+  body?: Value | undefined;
+
+  /**
+   * @generated from field: batuta.common.v1.Preconditions preconditions = 4;
+   */
+  preconditions?: Preconditions | undefined;
+};
+
+/**
+ * batuta.config.tenant.limits.put: all of them; what is left out is the platform's default again.
+ *
+ * @generated from message batuta.config.v1.PutTenantLimitsRequest
+ */
+export type PutTenantLimitsRequestJson = {
+  /**
+   * @generated from field: batuta.common.v1.Principal principal = 1;
+   */
+  principal?: PrincipalJson;
+
+  /**
+   * @generated from field: string tenant_id = 2;
+   */
+  tenantId?: string;
+
+  /**
+   * As the user sent them.
+   *
+   * @generated from field: google.protobuf.Value body = 3;
+   */
+  body?: ValueJson;
+
+  /**
+   * @generated from field: batuta.common.v1.Preconditions preconditions = 4;
+   */
+  preconditions?: PreconditionsJson;
+};
+
+/**
+ * Describes the message batuta.config.v1.PutTenantLimitsRequest.
+ * Use `create(PutTenantLimitsRequestSchema)` to create a new message.
+ */
+export const PutTenantLimitsRequestSchema: GenMessage<PutTenantLimitsRequest, {jsonType: PutTenantLimitsRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 65);
+
+/**
+ * @generated from message batuta.config.v1.TenantLimitsReply
+ */
+export type TenantLimitsReply = Message<"batuta.config.v1.TenantLimitsReply"> & {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * What was set for this tenant.
+   *
+   * @generated from field: batuta.config.v1.TenantLimits own = 2;
+   */
+  own?: TenantLimits | undefined;
+
+  /**
+   * What holds: its own, or the platform's default.
+   *
+   * @generated from field: batuta.config.v1.TenantLimits limits = 3;
+   */
+  limits?: TenantLimits | undefined;
+
+  /**
+   * Bytes of its documents and versions of configs now.
+   *
+   * @generated from field: double document_bytes_used = 4;
+   */
+  documentBytesUsed: number;
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 5;
+   */
+  refused?: Refusal | undefined;
+
+  /**
+   * @generated from field: string etag = 6;
+   */
+  etag: string;
+};
+
+/**
+ * @generated from message batuta.config.v1.TenantLimitsReply
+ */
+export type TenantLimitsReplyJson = {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId?: string;
+
+  /**
+   * What was set for this tenant.
+   *
+   * @generated from field: batuta.config.v1.TenantLimits own = 2;
+   */
+  own?: TenantLimitsJson;
+
+  /**
+   * What holds: its own, or the platform's default.
+   *
+   * @generated from field: batuta.config.v1.TenantLimits limits = 3;
+   */
+  limits?: TenantLimitsJson;
+
+  /**
+   * Bytes of its documents and versions of configs now.
+   *
+   * @generated from field: double document_bytes_used = 4;
+   */
+  documentBytesUsed?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 5;
+   */
+  refused?: RefusalJson;
+
+  /**
+   * @generated from field: string etag = 6;
+   */
+  etag?: string;
+};
+
+/**
+ * Describes the message batuta.config.v1.TenantLimitsReply.
+ * Use `create(TenantLimitsReplySchema)` to create a new message.
+ */
+export const TenantLimitsReplySchema: GenMessage<TenantLimitsReply, {jsonType: TenantLimitsReplyJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 66);
+
+/**
+ * batuta.config.tenant.terms: what engines and gateways hold tenants to.
+ *
+ * @generated from message batuta.config.v1.TenantTermsRequest
+ */
+export type TenantTermsRequest = Message<"batuta.config.v1.TenantTermsRequest"> & {
+};
+
+/**
+ * batuta.config.tenant.terms: what engines and gateways hold tenants to.
+ *
+ * @generated from message batuta.config.v1.TenantTermsRequest
+ */
+export type TenantTermsRequestJson = {
+};
+
+/**
+ * Describes the message batuta.config.v1.TenantTermsRequest.
+ * Use `create(TenantTermsRequestSchema)` to create a new message.
+ */
+export const TenantTermsRequestSchema: GenMessage<TenantTermsRequest, {jsonType: TenantTermsRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 67);
+
+/**
+ * @generated from message batuta.config.v1.TenantTermsReply
+ */
+export type TenantTermsReply = Message<"batuta.config.v1.TenantTermsReply"> & {
+  /**
+   * Of tenants that are not listed.
+   *
+   * @generated from field: batuta.config.v1.TenantLimits defaults = 1;
+   */
+  defaults?: TenantLimits | undefined;
+
+  /**
+   * Of tenants with limits of their own: what holds for each.
+   *
+   * @generated from field: map<string, batuta.config.v1.TenantLimits> tenants = 2;
+   */
+  tenants: { [key: string]: TenantLimits };
+};
+
+/**
+ * @generated from message batuta.config.v1.TenantTermsReply
+ */
+export type TenantTermsReplyJson = {
+  /**
+   * Of tenants that are not listed.
+   *
+   * @generated from field: batuta.config.v1.TenantLimits defaults = 1;
+   */
+  defaults?: TenantLimitsJson;
+
+  /**
+   * Of tenants with limits of their own: what holds for each.
+   *
+   * @generated from field: map<string, batuta.config.v1.TenantLimits> tenants = 2;
+   */
+  tenants?: { [key: string]: TenantLimitsJson };
+};
+
+/**
+ * Describes the message batuta.config.v1.TenantTermsReply.
+ * Use `create(TenantTermsReplySchema)` to create a new message.
+ */
+export const TenantTermsReplySchema: GenMessage<TenantTermsReply, {jsonType: TenantTermsReplyJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_config_v1_service, 68);
 

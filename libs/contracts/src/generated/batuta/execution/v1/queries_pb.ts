@@ -18,7 +18,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/execution/v1/queries.proto.
  */
 export const file_batuta_execution_v1_queries: GenFile = /*@__PURE__*/
-  fileDesc("CiFiYXR1dGEvZXhlY3V0aW9uL3YxL3F1ZXJpZXMucHJvdG8SE2JhdHV0YS5leGVjdXRpb24udjEiEQoPVG9wb2xvZ3lSZXF1ZXN0IiMKDVRvcG9sb2d5UmVwbHkSEgoKcGFydGl0aW9ucxgBIAEoBSJ2ChNHZXRFeGVjdXRpb25SZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSEAoIdHJhY2VfaWQYAyABKAkSEgoKYXRfdmVyc2lvbhgEIAEoBRIQCghwYXlsb2FkcxgFIAEoCSJ2ChFHZXRFeGVjdXRpb25SZXBseRI1CglleGVjdXRpb24YASABKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV4ZWN1dGlvblZpZXcSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCLlCQoNRXhlY3V0aW9uVmlldxIKCgJpZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSFgoOY29uZmlnX3ZlcnNpb24YBSABKAUSEAoIc3RyYXRlZ3kYBiABKAkSDgoGc3RhdHVzGAcgASgJEiUKBWlucHV0GAggASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiYKBm91dHB1dBgJIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAogASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEg8KB3VzZXJfaWQYCyABKAkSEgoKc2Vzc2lvbl9pZBgMIAEoCRIRCgl0ZW5hbnRfaWQYDSABKAkSEgoKY3JlYXRlZF9hdBgOIAEoARISCgpzdGFydGVkX2F0GA8gASgBEhQKDGNvbXBsZXRlZF9hdBgQIAEoARIRCglwYXVzZWRfYXQYESABKAESKQoIbWV0YWRhdGEYEiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhgKEHRvdGFsX2xhdGVuY3lfbXMYEyABKAESFgoOZXN0aW1hdGVkX2Nvc3QYFCABKAESEwoLdG9rZW5fY291bnQYFSABKAUSEgoKY3JlYXRlZF9ieRgWIAEoCRIUCgxjYWxsYmFja191cmwYFyABKAkSDwoHdmVyc2lvbhgYIAEoBRIsCgVzdGVwcxgZIAMoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcFZpZXcSEAoIc3RhcnRfYXQYGiABKAESEwoLZm9ya2VkX2Zyb20YGyABKAkSEAoIcHJpb3JpdHkYHCABKAkSNQoJY29uc2Vuc3VzGB0gAygLMiIuYmF0dXRhLmV4ZWN1dGlvbi52MS5Db25zZW5zdXNWaWV3EjwKDWNvbXBlbnNhdGlvbnMYHiADKAsyJS5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvblZpZXcSEwoLZGVhZGxpbmVfYXQYHyABKAESPgoMY29tcGVuc2F0aW9uGCAgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25PdXRjb21lEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYISABKAkSLwoGYnVkZ2V0GCIgASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5CdWRnZXRWaWV3EjQKDm91dHB1dF9vbWl0dGVkGCMgASgLMhwuYmF0dXRhLmV4ZWN1dGlvbi52MS5PbWl0dGVkEhEKCXBhdXNlZF9ieRgkIAEoCRIUCgxwYXVzZV9yZWFzb24YJSABKAkSFAoMY2FuY2VsbGVkX2J5GCYgASgJEhUKDWNhbmNlbF9yZWFzb24YJyABKAkSEgoKdGVybWluYXRlZBgoIAEoCBIyCghjb250cm9scxgpIAMoCzIgLmJhdHV0YS5leGVjdXRpb24udjEuQ29udHJvbFZpZXcSGQoRZW5hYmxlX21vbml0b3JpbmcYKiABKAgSNQoMa2VwdF9zaWduYWxzGCsgAygLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5LZXB0U2lnbmFsIlcKC0NvbnRyb2xWaWV3Eg8KB2NvbW1hbmQYASABKAkSCgoCYXQYAiABKAESCgoCYnkYAyABKAkSDgoGcmVhc29uGAQgASgJEg8KB3N0ZXBfaWQYBSABKAkikwEKCkJ1ZGdldFZpZXcSEgoKbWF4X3Rva2VucxgBIAEoARIQCghtYXhfY29zdBgCIAEoARIUCgxzcGVudF90b2tlbnMYAyABKAESEgoKc3BlbnRfY29zdBgEIAEoARI1CghleGNlZWRlZBgFIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuQnVkZ2V0RXhjZWVkZWQiywIKDUNvbnNlbnN1c1ZpZXcSEAoIZ3JvdXBfaWQYASABKAkSDAoEbW9kZRgCIAEoCRIOCgZzdGF0dXMYAyABKAkSKAoFdm90ZXMYBCADKAsyGS5iYXR1dGEuZXhlY3V0aW9uLnYxLlZvdGUSDwoHd2lubmVycxgFIAMoCRIPCgdkaXNzZW50GAYgAygJEhIKCmRlY2lkZWRfYnkYByABKAkSDQoFc2hhcmUYCCABKAESKgoHZmFpbHVyZRgJIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRImCgZvdXRwdXQYCiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEQoJc2VydmVkX2J5GAsgASgJEjQKDm91dHB1dF9vbWl0dGVkGAwgASgLMhwuYmF0dXRhLmV4ZWN1dGlvbi52MS5PbWl0dGVkInAKEENvbXBlbnNhdGlvblZpZXcSDwoHc3RlcF9pZBgBIAEoCRIOCgZzdGF0dXMYAiABKAkSKgoHZmFpbHVyZRgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIPCgdhdHRlbXB0GAQgASgFIv4GCghTdGVwVmlldxISCgpzdGVwX2luZGV4GAEgASgFEg8KB3N0ZXBfaWQYAiABKAkSEQoJc3RlcF9uYW1lGAMgASgJEhAKCGFnZW50X2lkGAQgASgJEhUKDWFnZW50X3ZlcnNpb24YBSABKAkSDgoGc3RhdHVzGAYgASgJEiYKBm91dHB1dBgHIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAggASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhQKDGRlcGVuZGVuY2llcxgJIAMoCRIPCgdhdHRlbXB0GAogASgFEhMKC3JldHJ5X2NvdW50GAsgASgFEhIKCnN0YXJ0ZWRfYXQYDCABKAESFAoMY29tcGxldGVkX2F0GA0gASgBEhIKCmxhdGVuY3lfbXMYDiABKAESEwoLdG9rZW5fY291bnQYDyABKAUSFgoOZXN0aW1hdGVkX2Nvc3QYECABKAESEwoLc2tpcF9yZWFzb24YESABKAkSFAoMZmFsbGJhY2tfZm9yGBIgASgJEhEKCXNlcnZlZF9ieRgTIAEoCRISCgpvdXRwdXRfa2V5GBQgASgJEhAKCHByb2dyZXNzGBUgASgBEhgKEHByb2dyZXNzX21lc3NhZ2UYFiABKAkSFwoPY29uc2Vuc3VzX2dyb3VwGBcgASgJEg4KBnJldXNlZBgYIAEoCBIQCghyZXRyeV9hdBgZIAEoARIzCghhcHByb3ZhbBgaIAEoCzIhLmJhdHV0YS5leGVjdXRpb24udjEuQXBwcm92YWxWaWV3EikKA2xsbRgmIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuTGxtVmlldxI0Cg5vdXRwdXRfb21pdHRlZBgbIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuT21pdHRlZBISCgpza2lwcGVkX2J5GBwgASgJEhQKDHNraXBfY29tbWVudBgdIAEoCRIvCgZxdWV1ZWQYHiABKAsyHy5iYXR1dGEuZXhlY3V0aW9uLnYxLlF1ZXVlZFZpZXcSKwoEd2FpdBgfIAEoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuV2FpdFZpZXcSLwoGc2lnbmFsGCAgASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5TaWduYWxWaWV3InsKClNpZ25hbFZpZXcSDgoGc3RhdHVzGAEgASgJEgwKBG5hbWUYAiABKAkSEAoIc2luY2VfYXQYAyABKAESEwoLZGVhZGxpbmVfYXQYBCABKAESEwoLcmVjZWl2ZWRfYXQYBSABKAESEwoLcmVjZWl2ZWRfYnkYBiABKAkiRAoKS2VwdFNpZ25hbBIMCgRuYW1lGAEgASgJEhMKC3JlY2VpdmVkX2F0GAIgASgBEhMKC3JlY2VpdmVkX2J5GAMgASgJIj4KCFdhaXRWaWV3Eg4KBnN0YXR1cxgBIAEoCRIQCghzaW5jZV9hdBgCIAEoARIQCgh1bnRpbF9hdBgDIAEoASJdCgpRdWV1ZWRWaWV3EhAKCHNpbmNlX2F0GAEgASgBEgwKBHBvb2wYAiABKAkSDwoHd29ya2VycxgDIAEoBRINCgVzbG90cxgEIAEoBRIPCgdiYWNrbG9nGAUgASgFIiEKEExpc3RQb29sc1JlcXVlc3QSDQoFcG9vbHMYASADKAkiagoOTGlzdFBvb2xzUmVwbHkSLAoFcG9vbHMYASADKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLlBvb2xWaWV3EioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwidgoIUG9vbFZpZXcSDAoEcG9vbBgBIAEoCRIPCgd3b3JrZXJzGAIgASgFEg0KBXNsb3RzGAMgASgFEgwKBGZyZWUYBCABKAUSDwoHYmFja2xvZxgFIAEoBRINCgV0YWtlbhgGIAEoBRIOCgZhZ2VudHMYByADKAkiSgoHTGxtVmlldxINCgV0dXJucxgBIAEoBRIwCgVjYWxscxgCIAMoCzIhLmJhdHV0YS5leGVjdXRpb24udjEuVG9vbENhbGxWaWV3IjgKDFRvb2xDYWxsVmlldxIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEg4KBnN0YXR1cxgDIAEoCSLvAgoMQXBwcm92YWxWaWV3Eg4KBnN0YXR1cxgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEiUKBWlucHV0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCWFwcHJvdmVycxgEIAMoCRIUCgxyZXF1ZXN0ZWRfYXQYBSABKAESEwoLZGVhZGxpbmVfYXQYBiABKAESEgoKZGVjaWRlZF9hdBgHIAEoARISCgpkZWNpZGVkX2J5GAggASgJEg8KB2NvbW1lbnQYCSABKAkSJAoEZGF0YRgKIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCgl0aW1lZF9vdXQYCyABKAgSMwoNaW5wdXRfb21pdHRlZBgMIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuT21pdHRlZBIyCgxkYXRhX29taXR0ZWQYDSABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQiSgoOR2V0U3RlcFJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIPCgdzdGVwX2lkGAMgASgJIpgCCgxHZXRTdGVwUmVwbHkSDgoGc3RhdHVzGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSKwoEc3RlcBgDIAEoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcFZpZXcSJQoFaW5wdXQYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSMwoNaW5wdXRfb21pdHRlZBgFIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuT21pdHRlZBIyCghhdHRlbXB0cxgGIAMoCzIgLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcEF0dGVtcHQSKgoHcmVmdXNlZBgHIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCLvAQoLU3RlcEF0dGVtcHQSDwoHYXR0ZW1wdBgBIAEoBRIOCgZzdGF0dXMYAiABKAkSFAoMc2NoZWR1bGVkX2F0GAMgASgBEhIKCnN0YXJ0ZWRfYXQYBCABKAESEwoLZmluaXNoZWRfYXQYBSABKAESKgoHZmFpbHVyZRgGIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIQCghyZXRyeV9hdBgHIAEoARITCgt0b2tlbl9jb3VudBgIIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgJIAEoARIVCg1hZ2VudF92ZXJzaW9uGAogASgJIoABChFHZXRQYXlsb2FkUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJEhIKCmF0X3ZlcnNpb24YAyABKAUSDwoHc3RlcF9pZBgEIAEoCRIPCgdwYXlsb2FkGAUgASgJEgwKBGZyb20YBiABKAEiXgoPR2V0UGF5bG9hZFJlcGx5EgwKBHRleHQYASABKAkSEQoJbmV4dF9mcm9tGAIgASgBEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwimAEKFExpc3RBcHByb3ZhbHNSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRINCgVsaW1pdBgCIAEoBRIOCgZjdXJzb3IYAyABKAkSEAoIYXBwcm92ZXIYBCABKAkSEQoJY29uZmlnX2lkGAUgASgJEhQKDGV4ZWN1dGlvbl9pZBgGIAEoCRITCgtjb25maWdfbmFtZRgHIAEoCSKOAQoSTGlzdEFwcHJvdmFsc1JlcGx5EjcKCWFwcHJvdmFscxgBIAMoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuQXBwcm92YWxTdW1tYXJ5EhMKC25leHRfY3Vyc29yGAIgASgJEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwi0gEKD0FwcHJvdmFsU3VtbWFyeRIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIRCglzdGVwX25hbWUYAyABKAkSEQoJY29uZmlnX2lkGAQgASgJEhMKC2NvbmZpZ19uYW1lGAUgASgJEg8KB21lc3NhZ2UYBiABKAkSEQoJYXBwcm92ZXJzGAcgAygJEhQKDHJlcXVlc3RlZF9hdBgIIAEoARITCgtkZWFkbGluZV9hdBgJIAEoARIOCgZzdGF0dXMYCiABKAki9AEKFUxpc3RFeGVjdXRpb25zUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSEQoJY29uZmlnX2lkGAIgASgJEg4KBnN0YXR1cxgDIAMoCRIPCgd1c2VyX2lkGAQgASgJEhQKDGNyZWF0ZWRfZnJvbRgFIAEoARISCgpjcmVhdGVkX3RvGAYgASgBEhMKC2NvbmZpZ19uYW1lGAcgASgJEg0KBWxpbWl0GAggASgFEg4KBmN1cnNvchgJIAEoCRISCgpzZXNzaW9uX2lkGAogASgJEg4KBm9mZnNldBgLIAEoBRISCgp3aXRoX3RvdGFsGAwgASgIIqABChNMaXN0RXhlY3V0aW9uc1JlcGx5EjkKCmV4ZWN1dGlvbnMYASADKAsyJS5iYXR1dGEuZXhlY3V0aW9uLnYxLkV4ZWN1dGlvblN1bW1hcnkSEwoLbmV4dF9jdXJzb3IYAiABKAkSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBINCgV0b3RhbBgEIAEoASKxAwoQRXhlY3V0aW9uU3VtbWFyeRIKCgJpZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSDgoGc3RhdHVzGAUgASgJEg8KB3VzZXJfaWQYBiABKAkSEgoKc2Vzc2lvbl9pZBgHIAEoCRIRCgl0ZW5hbnRfaWQYCCABKAkSEgoKY3JlYXRlZF9hdBgJIAEoARISCgpzdGFydGVkX2F0GAogASgBEhQKDGNvbXBsZXRlZF9hdBgLIAEoARIRCglwYXVzZWRfYXQYDCABKAESGAoQdG90YWxfbGF0ZW5jeV9tcxgNIAEoARIWCg5lc3RpbWF0ZWRfY29zdBgOIAEoARISCgpjcmVhdGVkX2J5GA8gASgJEhMKC3Rva2VuX2NvdW50GBAgASgFEioKB2ZhaWx1cmUYESABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSNwoNY3VycmVudF9zdGVwcxgSIAMoCzIgLmJhdHV0YS5leGVjdXRpb24udjEuQ3VycmVudFN0ZXAifwoLQ3VycmVudFN0ZXASDwoHc3RlcF9pZBgBIAEoCRIRCglzdGVwX25hbWUYAiABKAkSEAoIYWdlbnRfaWQYAyABKAkSDgoGc3RhdHVzGAQgASgJEg8KB2F0dGVtcHQYBSABKAUSGQoRYXdhaXRpbmdfYXBwcm92YWwYBiABKAgiYQoRTGlzdEV2ZW50c1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIUCgxmcm9tX3ZlcnNpb24YAyABKAUSDQoFbGltaXQYBCABKAUifwoPTGlzdEV2ZW50c1JlcGx5EioKBmV2ZW50cxgBIAMoCzIaLmJhdHV0YS5leGVjdXRpb24udjEuRXZlbnQSFAoMbmV4dF92ZXJzaW9uGAIgASgFEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiQQoWVmVyaWZ5RXhlY3V0aW9uUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJIn4KFFZlcmlmeUV4ZWN1dGlvblJlcGx5EjoKCWludGVncml0eRgBIAEoCzInLmJhdHV0YS5leGVjdXRpb24udjEuRXhlY3V0aW9uSW50ZWdyaXR5EioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiuwIKEkV4ZWN1dGlvbkludGVncml0eRIOCgZpbnRhY3QYASABKAgSDgoGZXZlbnRzGAIgASgFEg4KBmxpbmtlZBgDIAEoBRIQCgh1bmxpbmtlZBgEIAEoBRIzCghwcm9ibGVtcxgFIAMoCzIhLmJhdHV0YS5leGVjdXRpb24udjEuQ2hhaW5Qcm9ibGVtEiwKBGhlYWQYBiABKAsyHi5iYXR1dGEuZXhlY3V0aW9uLnYxLkNoYWluSGVhZBIwCgZhbmNob3IYByABKAsyIC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNoYWluQW5jaG9yEhQKDGV4ZWN1dGlvbl9pZBgIIAEoCRI4CgdkZWxldGVkGAkgASgLMicuYmF0dXRhLmV4ZWN1dGlvbi52MS5FeGVjdXRpb25Ub21ic3RvbmUiZAoSRXhlY3V0aW9uVG9tYnN0b25lEhIKCmRlbGV0ZWRfYXQYASABKAESCgoCYnkYAiABKAkSDgoGcmVhc29uGAMgASgJEg4KBnBvbGljeRgEIAEoCRIOCgZldmVudHMYBSABKAUilgEKDENoYWluUHJvYmxlbRIMCgRraW5kGAEgASgJEhQKDGZyb21fdmVyc2lvbhgCIAEoBRISCgp0b192ZXJzaW9uGAMgASgFEhEKCXBhcnRpdGlvbhgEIAEoBRIVCg1mcm9tX3Bvc2l0aW9uGAUgASgBEhMKC3RvX3Bvc2l0aW9uGAYgASgBEg8KB21lc3NhZ2UYByABKAkiPAoJQ2hhaW5IZWFkEg8KB3ZlcnNpb24YASABKAUSEAoIcG9zaXRpb24YAiABKAESDAoEbGluaxgDIAEoCSKJAQoLQ2hhaW5BbmNob3ISDgoGc3RhdHVzGAEgASgJEhUKDXVwX3RvX3ZlcnNpb24YAiABKAUSGwoTY2hlY2twb2ludF9wb3NpdGlvbhgDIAEoARIVCg1jaGVja3BvaW50X2F0GAQgASgBEg4KBmtleV9pZBgFIAEoCRIPCgdtZXNzYWdlGAYgASgJIlcKFkV4cG9ydEV4ZWN1dGlvblJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIUCgxmcm9tX3ZlcnNpb24YAyABKAUiZwoURXhwb3J0RXhlY3V0aW9uUmVwbHkSDQoFbGluZXMYASADKAkSFAoMbmV4dF92ZXJzaW9uGAIgASgFEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiKwoSR2V0VmVyc2lvbnNSZXF1ZXN0EhUKDWV4ZWN1dGlvbl9pZHMYASADKAkiMwoQR2V0VmVyc2lvbnNSZXBseRIQCgh2ZXJzaW9ucxgBIAMoBRINCgVlbmRlZBgCIAMoCCIpChBHZXRTdGFydHNSZXF1ZXN0EhUKDWV4ZWN1dGlvbl9pZHMYASADKAkiQwoOR2V0U3RhcnRzUmVwbHkSMQoGc3RhcnRzGAEgAygLMiEuYmF0dXRhLmV4ZWN1dGlvbi52MS5TdGFydFN1bW1hcnkimAEKDFN0YXJ0U3VtbWFyeRIUCgxleGVjdXRpb25faWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEhAKCHRyYWNlX2lkGAMgASgJEhEKCWNvbmZpZ19pZBgEIAEoCRITCgtjb25maWdfbmFtZRgFIAEoCRIPCgd1c2VyX2lkGAYgASgJEhQKDGNhbGxiYWNrX3VybBgHIAEoCSKrAQoOUmVhZExvZ1JlcXVlc3QSEQoJcGFydGl0aW9uGAEgASgFEhYKDmFmdGVyX3Bvc2l0aW9uGAIgASgBEg0KBWxpbWl0GAMgASgFEg0KBXR5cGVzGAQgAygJEi8KB2N1cnNvcnMYBSADKAsyHi5iYXR1dGEuZXhlY3V0aW9uLnYxLkxvZ0N1cnNvchIfChdvbmx5X2NhbGxlZF9iYWNrX3N0YXJ0cxgGIAEoCCI2CglMb2dDdXJzb3ISEQoJcGFydGl0aW9uGAEgASgFEhYKDmFmdGVyX3Bvc2l0aW9uGAIgASgBInkKDFJlYWRMb2dSZXBseRIqCgZldmVudHMYASADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhAKCHBvc2l0aW9uGAIgASgBEisKBXBhZ2VzGAMgAygLMhwuYmF0dXRhLmV4ZWN1dGlvbi52MS5Mb2dQYWdlIlUKB0xvZ1BhZ2USKgoGZXZlbnRzGAEgAygLMhouYmF0dXRhLmV4ZWN1dGlvbi52MS5FdmVudBIQCghwb3NpdGlvbhgCIAEoARIMCgRtb3JlGAMgASgIIqMBCg9MaWZlY3ljbGVOb3RpY2USFAoMZXhlY3V0aW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIMCgR0eXBlGAMgASgJEhEKCXBhcnRpdGlvbhgEIAEoBRIQCghwb3NpdGlvbhgFIAEoARI0CgZvdGhlcnMYBiADKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLkxpZmVjeWNsZU5vdGljZWIGcHJvdG8z", [file_batuta_common_v1_common, file_batuta_execution_v1_events, file_google_protobuf_struct]);
+  fileDesc("CiFiYXR1dGEvZXhlY3V0aW9uL3YxL3F1ZXJpZXMucHJvdG8SE2JhdHV0YS5leGVjdXRpb24udjEiEQoPVG9wb2xvZ3lSZXF1ZXN0IiMKDVRvcG9sb2d5UmVwbHkSEgoKcGFydGl0aW9ucxgBIAEoBSJ2ChNHZXRFeGVjdXRpb25SZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSEAoIdHJhY2VfaWQYAyABKAkSEgoKYXRfdmVyc2lvbhgEIAEoBRIQCghwYXlsb2FkcxgFIAEoCSJ2ChFHZXRFeGVjdXRpb25SZXBseRI1CglleGVjdXRpb24YASABKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV4ZWN1dGlvblZpZXcSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCLlCQoNRXhlY3V0aW9uVmlldxIKCgJpZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSFgoOY29uZmlnX3ZlcnNpb24YBSABKAUSEAoIc3RyYXRlZ3kYBiABKAkSDgoGc3RhdHVzGAcgASgJEiUKBWlucHV0GAggASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiYKBm91dHB1dBgJIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAogASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEg8KB3VzZXJfaWQYCyABKAkSEgoKc2Vzc2lvbl9pZBgMIAEoCRIRCgl0ZW5hbnRfaWQYDSABKAkSEgoKY3JlYXRlZF9hdBgOIAEoARISCgpzdGFydGVkX2F0GA8gASgBEhQKDGNvbXBsZXRlZF9hdBgQIAEoARIRCglwYXVzZWRfYXQYESABKAESKQoIbWV0YWRhdGEYEiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhgKEHRvdGFsX2xhdGVuY3lfbXMYEyABKAESFgoOZXN0aW1hdGVkX2Nvc3QYFCABKAESEwoLdG9rZW5fY291bnQYFSABKAUSEgoKY3JlYXRlZF9ieRgWIAEoCRIUCgxjYWxsYmFja191cmwYFyABKAkSDwoHdmVyc2lvbhgYIAEoBRIsCgVzdGVwcxgZIAMoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcFZpZXcSEAoIc3RhcnRfYXQYGiABKAESEwoLZm9ya2VkX2Zyb20YGyABKAkSEAoIcHJpb3JpdHkYHCABKAkSNQoJY29uc2Vuc3VzGB0gAygLMiIuYmF0dXRhLmV4ZWN1dGlvbi52MS5Db25zZW5zdXNWaWV3EjwKDWNvbXBlbnNhdGlvbnMYHiADKAsyJS5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvblZpZXcSEwoLZGVhZGxpbmVfYXQYHyABKAESPgoMY29tcGVuc2F0aW9uGCAgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25PdXRjb21lEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYISABKAkSLwoGYnVkZ2V0GCIgASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5CdWRnZXRWaWV3EjQKDm91dHB1dF9vbWl0dGVkGCMgASgLMhwuYmF0dXRhLmV4ZWN1dGlvbi52MS5PbWl0dGVkEhEKCXBhdXNlZF9ieRgkIAEoCRIUCgxwYXVzZV9yZWFzb24YJSABKAkSFAoMY2FuY2VsbGVkX2J5GCYgASgJEhUKDWNhbmNlbF9yZWFzb24YJyABKAkSEgoKdGVybWluYXRlZBgoIAEoCBIyCghjb250cm9scxgpIAMoCzIgLmJhdHV0YS5leGVjdXRpb24udjEuQ29udHJvbFZpZXcSGQoRZW5hYmxlX21vbml0b3JpbmcYKiABKAgSNQoMa2VwdF9zaWduYWxzGCsgAygLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5LZXB0U2lnbmFsIlcKC0NvbnRyb2xWaWV3Eg8KB2NvbW1hbmQYASABKAkSCgoCYXQYAiABKAESCgoCYnkYAyABKAkSDgoGcmVhc29uGAQgASgJEg8KB3N0ZXBfaWQYBSABKAkikwEKCkJ1ZGdldFZpZXcSEgoKbWF4X3Rva2VucxgBIAEoARIQCghtYXhfY29zdBgCIAEoARIUCgxzcGVudF90b2tlbnMYAyABKAESEgoKc3BlbnRfY29zdBgEIAEoARI1CghleGNlZWRlZBgFIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuQnVkZ2V0RXhjZWVkZWQiywIKDUNvbnNlbnN1c1ZpZXcSEAoIZ3JvdXBfaWQYASABKAkSDAoEbW9kZRgCIAEoCRIOCgZzdGF0dXMYAyABKAkSKAoFdm90ZXMYBCADKAsyGS5iYXR1dGEuZXhlY3V0aW9uLnYxLlZvdGUSDwoHd2lubmVycxgFIAMoCRIPCgdkaXNzZW50GAYgAygJEhIKCmRlY2lkZWRfYnkYByABKAkSDQoFc2hhcmUYCCABKAESKgoHZmFpbHVyZRgJIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRImCgZvdXRwdXQYCiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEQoJc2VydmVkX2J5GAsgASgJEjQKDm91dHB1dF9vbWl0dGVkGAwgASgLMhwuYmF0dXRhLmV4ZWN1dGlvbi52MS5PbWl0dGVkInAKEENvbXBlbnNhdGlvblZpZXcSDwoHc3RlcF9pZBgBIAEoCRIOCgZzdGF0dXMYAiABKAkSKgoHZmFpbHVyZRgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIPCgdhdHRlbXB0GAQgASgFIv4GCghTdGVwVmlldxISCgpzdGVwX2luZGV4GAEgASgFEg8KB3N0ZXBfaWQYAiABKAkSEQoJc3RlcF9uYW1lGAMgASgJEhAKCGFnZW50X2lkGAQgASgJEhUKDWFnZW50X3ZlcnNpb24YBSABKAkSDgoGc3RhdHVzGAYgASgJEiYKBm91dHB1dBgHIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAggASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhQKDGRlcGVuZGVuY2llcxgJIAMoCRIPCgdhdHRlbXB0GAogASgFEhMKC3JldHJ5X2NvdW50GAsgASgFEhIKCnN0YXJ0ZWRfYXQYDCABKAESFAoMY29tcGxldGVkX2F0GA0gASgBEhIKCmxhdGVuY3lfbXMYDiABKAESEwoLdG9rZW5fY291bnQYDyABKAUSFgoOZXN0aW1hdGVkX2Nvc3QYECABKAESEwoLc2tpcF9yZWFzb24YESABKAkSFAoMZmFsbGJhY2tfZm9yGBIgASgJEhEKCXNlcnZlZF9ieRgTIAEoCRISCgpvdXRwdXRfa2V5GBQgASgJEhAKCHByb2dyZXNzGBUgASgBEhgKEHByb2dyZXNzX21lc3NhZ2UYFiABKAkSFwoPY29uc2Vuc3VzX2dyb3VwGBcgASgJEg4KBnJldXNlZBgYIAEoCBIQCghyZXRyeV9hdBgZIAEoARIzCghhcHByb3ZhbBgaIAEoCzIhLmJhdHV0YS5leGVjdXRpb24udjEuQXBwcm92YWxWaWV3EikKA2xsbRgmIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuTGxtVmlldxI0Cg5vdXRwdXRfb21pdHRlZBgbIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuT21pdHRlZBISCgpza2lwcGVkX2J5GBwgASgJEhQKDHNraXBfY29tbWVudBgdIAEoCRIvCgZxdWV1ZWQYHiABKAsyHy5iYXR1dGEuZXhlY3V0aW9uLnYxLlF1ZXVlZFZpZXcSKwoEd2FpdBgfIAEoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuV2FpdFZpZXcSLwoGc2lnbmFsGCAgASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5TaWduYWxWaWV3InsKClNpZ25hbFZpZXcSDgoGc3RhdHVzGAEgASgJEgwKBG5hbWUYAiABKAkSEAoIc2luY2VfYXQYAyABKAESEwoLZGVhZGxpbmVfYXQYBCABKAESEwoLcmVjZWl2ZWRfYXQYBSABKAESEwoLcmVjZWl2ZWRfYnkYBiABKAkiRAoKS2VwdFNpZ25hbBIMCgRuYW1lGAEgASgJEhMKC3JlY2VpdmVkX2F0GAIgASgBEhMKC3JlY2VpdmVkX2J5GAMgASgJIj4KCFdhaXRWaWV3Eg4KBnN0YXR1cxgBIAEoCRIQCghzaW5jZV9hdBgCIAEoARIQCgh1bnRpbF9hdBgDIAEoASJdCgpRdWV1ZWRWaWV3EhAKCHNpbmNlX2F0GAEgASgBEgwKBHBvb2wYAiABKAkSDwoHd29ya2VycxgDIAEoBRINCgVzbG90cxgEIAEoBRIPCgdiYWNrbG9nGAUgASgFIiEKEExpc3RQb29sc1JlcXVlc3QSDQoFcG9vbHMYASADKAkiagoOTGlzdFBvb2xzUmVwbHkSLAoFcG9vbHMYASADKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLlBvb2xWaWV3EioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwidgoIUG9vbFZpZXcSDAoEcG9vbBgBIAEoCRIPCgd3b3JrZXJzGAIgASgFEg0KBXNsb3RzGAMgASgFEgwKBGZyZWUYBCABKAUSDwoHYmFja2xvZxgFIAEoBRINCgV0YWtlbhgGIAEoBRIOCgZhZ2VudHMYByADKAkiSgoHTGxtVmlldxINCgV0dXJucxgBIAEoBRIwCgVjYWxscxgCIAMoCzIhLmJhdHV0YS5leGVjdXRpb24udjEuVG9vbENhbGxWaWV3IjgKDFRvb2xDYWxsVmlldxIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEg4KBnN0YXR1cxgDIAEoCSLvAgoMQXBwcm92YWxWaWV3Eg4KBnN0YXR1cxgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEiUKBWlucHV0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCWFwcHJvdmVycxgEIAMoCRIUCgxyZXF1ZXN0ZWRfYXQYBSABKAESEwoLZGVhZGxpbmVfYXQYBiABKAESEgoKZGVjaWRlZF9hdBgHIAEoARISCgpkZWNpZGVkX2J5GAggASgJEg8KB2NvbW1lbnQYCSABKAkSJAoEZGF0YRgKIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCgl0aW1lZF9vdXQYCyABKAgSMwoNaW5wdXRfb21pdHRlZBgMIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuT21pdHRlZBIyCgxkYXRhX29taXR0ZWQYDSABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQiSgoOR2V0U3RlcFJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIPCgdzdGVwX2lkGAMgASgJIpgCCgxHZXRTdGVwUmVwbHkSDgoGc3RhdHVzGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSKwoEc3RlcBgDIAEoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcFZpZXcSJQoFaW5wdXQYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSMwoNaW5wdXRfb21pdHRlZBgFIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuT21pdHRlZBIyCghhdHRlbXB0cxgGIAMoCzIgLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcEF0dGVtcHQSKgoHcmVmdXNlZBgHIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCLvAQoLU3RlcEF0dGVtcHQSDwoHYXR0ZW1wdBgBIAEoBRIOCgZzdGF0dXMYAiABKAkSFAoMc2NoZWR1bGVkX2F0GAMgASgBEhIKCnN0YXJ0ZWRfYXQYBCABKAESEwoLZmluaXNoZWRfYXQYBSABKAESKgoHZmFpbHVyZRgGIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIQCghyZXRyeV9hdBgHIAEoARITCgt0b2tlbl9jb3VudBgIIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgJIAEoARIVCg1hZ2VudF92ZXJzaW9uGAogASgJIoABChFHZXRQYXlsb2FkUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJEhIKCmF0X3ZlcnNpb24YAyABKAUSDwoHc3RlcF9pZBgEIAEoCRIPCgdwYXlsb2FkGAUgASgJEgwKBGZyb20YBiABKAEiXgoPR2V0UGF5bG9hZFJlcGx5EgwKBHRleHQYASABKAkSEQoJbmV4dF9mcm9tGAIgASgBEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwimAEKFExpc3RBcHByb3ZhbHNSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRINCgVsaW1pdBgCIAEoBRIOCgZjdXJzb3IYAyABKAkSEAoIYXBwcm92ZXIYBCABKAkSEQoJY29uZmlnX2lkGAUgASgJEhQKDGV4ZWN1dGlvbl9pZBgGIAEoCRITCgtjb25maWdfbmFtZRgHIAEoCSKOAQoSTGlzdEFwcHJvdmFsc1JlcGx5EjcKCWFwcHJvdmFscxgBIAMoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuQXBwcm92YWxTdW1tYXJ5EhMKC25leHRfY3Vyc29yGAIgASgJEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwi0gEKD0FwcHJvdmFsU3VtbWFyeRIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIRCglzdGVwX25hbWUYAyABKAkSEQoJY29uZmlnX2lkGAQgASgJEhMKC2NvbmZpZ19uYW1lGAUgASgJEg8KB21lc3NhZ2UYBiABKAkSEQoJYXBwcm92ZXJzGAcgAygJEhQKDHJlcXVlc3RlZF9hdBgIIAEoARITCgtkZWFkbGluZV9hdBgJIAEoARIOCgZzdGF0dXMYCiABKAki9AEKFUxpc3RFeGVjdXRpb25zUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSEQoJY29uZmlnX2lkGAIgASgJEg4KBnN0YXR1cxgDIAMoCRIPCgd1c2VyX2lkGAQgASgJEhQKDGNyZWF0ZWRfZnJvbRgFIAEoARISCgpjcmVhdGVkX3RvGAYgASgBEhMKC2NvbmZpZ19uYW1lGAcgASgJEg0KBWxpbWl0GAggASgFEg4KBmN1cnNvchgJIAEoCRISCgpzZXNzaW9uX2lkGAogASgJEg4KBm9mZnNldBgLIAEoBRISCgp3aXRoX3RvdGFsGAwgASgIIqABChNMaXN0RXhlY3V0aW9uc1JlcGx5EjkKCmV4ZWN1dGlvbnMYASADKAsyJS5iYXR1dGEuZXhlY3V0aW9uLnYxLkV4ZWN1dGlvblN1bW1hcnkSEwoLbmV4dF9jdXJzb3IYAiABKAkSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBINCgV0b3RhbBgEIAEoASKxAwoQRXhlY3V0aW9uU3VtbWFyeRIKCgJpZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSDgoGc3RhdHVzGAUgASgJEg8KB3VzZXJfaWQYBiABKAkSEgoKc2Vzc2lvbl9pZBgHIAEoCRIRCgl0ZW5hbnRfaWQYCCABKAkSEgoKY3JlYXRlZF9hdBgJIAEoARISCgpzdGFydGVkX2F0GAogASgBEhQKDGNvbXBsZXRlZF9hdBgLIAEoARIRCglwYXVzZWRfYXQYDCABKAESGAoQdG90YWxfbGF0ZW5jeV9tcxgNIAEoARIWCg5lc3RpbWF0ZWRfY29zdBgOIAEoARISCgpjcmVhdGVkX2J5GA8gASgJEhMKC3Rva2VuX2NvdW50GBAgASgFEioKB2ZhaWx1cmUYESABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSNwoNY3VycmVudF9zdGVwcxgSIAMoCzIgLmJhdHV0YS5leGVjdXRpb24udjEuQ3VycmVudFN0ZXAifwoLQ3VycmVudFN0ZXASDwoHc3RlcF9pZBgBIAEoCRIRCglzdGVwX25hbWUYAiABKAkSEAoIYWdlbnRfaWQYAyABKAkSDgoGc3RhdHVzGAQgASgJEg8KB2F0dGVtcHQYBSABKAUSGQoRYXdhaXRpbmdfYXBwcm92YWwYBiABKAgiYQoRTGlzdEV2ZW50c1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIUCgxmcm9tX3ZlcnNpb24YAyABKAUSDQoFbGltaXQYBCABKAUifwoPTGlzdEV2ZW50c1JlcGx5EioKBmV2ZW50cxgBIAMoCzIaLmJhdHV0YS5leGVjdXRpb24udjEuRXZlbnQSFAoMbmV4dF92ZXJzaW9uGAIgASgFEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiQQoWVmVyaWZ5RXhlY3V0aW9uUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJIn4KFFZlcmlmeUV4ZWN1dGlvblJlcGx5EjoKCWludGVncml0eRgBIAEoCzInLmJhdHV0YS5leGVjdXRpb24udjEuRXhlY3V0aW9uSW50ZWdyaXR5EioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiuwIKEkV4ZWN1dGlvbkludGVncml0eRIOCgZpbnRhY3QYASABKAgSDgoGZXZlbnRzGAIgASgFEg4KBmxpbmtlZBgDIAEoBRIQCgh1bmxpbmtlZBgEIAEoBRIzCghwcm9ibGVtcxgFIAMoCzIhLmJhdHV0YS5leGVjdXRpb24udjEuQ2hhaW5Qcm9ibGVtEiwKBGhlYWQYBiABKAsyHi5iYXR1dGEuZXhlY3V0aW9uLnYxLkNoYWluSGVhZBIwCgZhbmNob3IYByABKAsyIC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNoYWluQW5jaG9yEhQKDGV4ZWN1dGlvbl9pZBgIIAEoCRI4CgdkZWxldGVkGAkgASgLMicuYmF0dXRhLmV4ZWN1dGlvbi52MS5FeGVjdXRpb25Ub21ic3RvbmUiZAoSRXhlY3V0aW9uVG9tYnN0b25lEhIKCmRlbGV0ZWRfYXQYASABKAESCgoCYnkYAiABKAkSDgoGcmVhc29uGAMgASgJEg4KBnBvbGljeRgEIAEoCRIOCgZldmVudHMYBSABKAUilgEKDENoYWluUHJvYmxlbRIMCgRraW5kGAEgASgJEhQKDGZyb21fdmVyc2lvbhgCIAEoBRISCgp0b192ZXJzaW9uGAMgASgFEhEKCXBhcnRpdGlvbhgEIAEoBRIVCg1mcm9tX3Bvc2l0aW9uGAUgASgBEhMKC3RvX3Bvc2l0aW9uGAYgASgBEg8KB21lc3NhZ2UYByABKAkiPAoJQ2hhaW5IZWFkEg8KB3ZlcnNpb24YASABKAUSEAoIcG9zaXRpb24YAiABKAESDAoEbGluaxgDIAEoCSKJAQoLQ2hhaW5BbmNob3ISDgoGc3RhdHVzGAEgASgJEhUKDXVwX3RvX3ZlcnNpb24YAiABKAUSGwoTY2hlY2twb2ludF9wb3NpdGlvbhgDIAEoARIVCg1jaGVja3BvaW50X2F0GAQgASgBEg4KBmtleV9pZBgFIAEoCRIPCgdtZXNzYWdlGAYgASgJIlcKFkV4cG9ydEV4ZWN1dGlvblJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIUCgxmcm9tX3ZlcnNpb24YAyABKAUiZwoURXhwb3J0RXhlY3V0aW9uUmVwbHkSDQoFbGluZXMYASADKAkSFAoMbmV4dF92ZXJzaW9uGAIgASgFEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiKwoSR2V0VmVyc2lvbnNSZXF1ZXN0EhUKDWV4ZWN1dGlvbl9pZHMYASADKAkiMwoQR2V0VmVyc2lvbnNSZXBseRIQCgh2ZXJzaW9ucxgBIAMoBRINCgVlbmRlZBgCIAMoCCIpChBHZXRTdGFydHNSZXF1ZXN0EhUKDWV4ZWN1dGlvbl9pZHMYASADKAkiQwoOR2V0U3RhcnRzUmVwbHkSMQoGc3RhcnRzGAEgAygLMiEuYmF0dXRhLmV4ZWN1dGlvbi52MS5TdGFydFN1bW1hcnkimAEKDFN0YXJ0U3VtbWFyeRIUCgxleGVjdXRpb25faWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEhAKCHRyYWNlX2lkGAMgASgJEhEKCWNvbmZpZ19pZBgEIAEoCRITCgtjb25maWdfbmFtZRgFIAEoCRIPCgd1c2VyX2lkGAYgASgJEhQKDGNhbGxiYWNrX3VybBgHIAEoCSKrAQoOUmVhZExvZ1JlcXVlc3QSEQoJcGFydGl0aW9uGAEgASgFEhYKDmFmdGVyX3Bvc2l0aW9uGAIgASgBEg0KBWxpbWl0GAMgASgFEg0KBXR5cGVzGAQgAygJEi8KB2N1cnNvcnMYBSADKAsyHi5iYXR1dGEuZXhlY3V0aW9uLnYxLkxvZ0N1cnNvchIfChdvbmx5X2NhbGxlZF9iYWNrX3N0YXJ0cxgGIAEoCCI2CglMb2dDdXJzb3ISEQoJcGFydGl0aW9uGAEgASgFEhYKDmFmdGVyX3Bvc2l0aW9uGAIgASgBInkKDFJlYWRMb2dSZXBseRIqCgZldmVudHMYASADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhAKCHBvc2l0aW9uGAIgASgBEisKBXBhZ2VzGAMgAygLMhwuYmF0dXRhLmV4ZWN1dGlvbi52MS5Mb2dQYWdlIlUKB0xvZ1BhZ2USKgoGZXZlbnRzGAEgAygLMhouYmF0dXRhLmV4ZWN1dGlvbi52MS5FdmVudBIQCghwb3NpdGlvbhgCIAEoARIMCgRtb3JlGAMgASgIIqMBCg9MaWZlY3ljbGVOb3RpY2USFAoMZXhlY3V0aW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIMCgR0eXBlGAMgASgJEhEKCXBhcnRpdGlvbhgEIAEoBRIQCghwb3NpdGlvbhgFIAEoARI0CgZvdGhlcnMYBiADKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLkxpZmVjeWNsZU5vdGljZSLOAQoMQWRtaXRSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRISCgpjb21tYW5kX2lkGAIgASgJEhQKDGV4ZWN1dGlvbl9pZBgDIAEoCRINCgVzdGFydBgEIAEoCBIZChFzdGFydHNfcGVyX3NlY29uZBgFIAEoARIdChV1bmZpbmlzaGVkX2V4ZWN1dGlvbnMYBiABKAESFwoPZXhlY3V0aW9uX2J5dGVzGAcgASgBEhAKCGhvbGRzX21zGAggASgBEg0KBWJ5dGVzGAkgASgBIk0KCkFkbWl0UmVwbHkSKgoHcmVmdXNlZBgBIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBITCgtzdGFydHNfbGVmdBgCIAEoASJTCg5Tb2NrZXRzUmVxdWVzdBIPCgdnYXRld2F5GAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIPCgdzb2NrZXRzGAMgASgBEgwKBG1vc3QYBCABKAEiOgoMU29ja2V0c1JlcGx5EioKB3JlZnVzZWQYASABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiKAoTR2V0VGVuYW50VXNlUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAki1AEKEUdldFRlbmFudFVzZVJlcGx5EhgKEHJ1bm5pbmdfYXR0ZW1wdHMYASABKAESGQoRc3RhcnRzX3Blcl9zZWNvbmQYAiABKAESHQoVdW5maW5pc2hlZF9leGVjdXRpb25zGAMgASgBEhcKCndlYnNvY2tldHMYBCABKAFIAIgBARIXCg9leGVjdXRpb25fYnl0ZXMYBSABKAESKgoHcmVmdXNlZBgGIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbEINCgtfd2Vic29ja2V0c2IGcHJvdG8z", [file_batuta_common_v1_common, file_batuta_execution_v1_events, file_google_protobuf_struct]);
 
 /**
  * batuta.execution.query.topology
@@ -4748,4 +4748,386 @@ export type LifecycleNoticeJson = {
  */
 export const LifecycleNoticeSchema: GenMessage<LifecycleNotice, {jsonType: LifecycleNoticeJson}> = /*@__PURE__*/
   messageDesc(file_batuta_execution_v1_queries, 52);
+
+/**
+ * batuta.execution.query.admit: may this command begin an execution, by the limits of its tenant? Asked once more with the same
+ * command, it answers the same and counts it once.
+ *
+ * @generated from message batuta.execution.v1.AdmitRequest
+ */
+export type AdmitRequest = Message<"batuta.execution.v1.AdmitRequest"> & {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * @generated from field: string command_id = 2;
+   */
+  commandId: string;
+
+  /**
+   * @generated from field: string execution_id = 3;
+   */
+  executionId: string;
+
+  /**
+   * A start; otherwise an ended execution that is to go on.
+   *
+   * @generated from field: bool start = 4;
+   */
+  start: boolean;
+
+  /**
+   * The limits that hold; 0: none.
+   *
+   * @generated from field: double starts_per_second = 5;
+   */
+  startsPerSecond: number;
+
+  /**
+   * @generated from field: double unfinished_executions = 6;
+   */
+  unfinishedExecutions: number;
+
+  /**
+   * @generated from field: double execution_bytes = 7;
+   */
+  executionBytes: number;
+
+  /**
+   * Milliseconds after which the command can have no effect any more.
+   *
+   * @generated from field: double holds_ms = 8;
+   */
+  holdsMs: number;
+
+  /**
+   * Bytes that it brings.
+   *
+   * @generated from field: double bytes = 9;
+   */
+  bytes: number;
+};
+
+/**
+ * batuta.execution.query.admit: may this command begin an execution, by the limits of its tenant? Asked once more with the same
+ * command, it answers the same and counts it once.
+ *
+ * @generated from message batuta.execution.v1.AdmitRequest
+ */
+export type AdmitRequestJson = {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId?: string;
+
+  /**
+   * @generated from field: string command_id = 2;
+   */
+  commandId?: string;
+
+  /**
+   * @generated from field: string execution_id = 3;
+   */
+  executionId?: string;
+
+  /**
+   * A start; otherwise an ended execution that is to go on.
+   *
+   * @generated from field: bool start = 4;
+   */
+  start?: boolean;
+
+  /**
+   * The limits that hold; 0: none.
+   *
+   * @generated from field: double starts_per_second = 5;
+   */
+  startsPerSecond?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: double unfinished_executions = 6;
+   */
+  unfinishedExecutions?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: double execution_bytes = 7;
+   */
+  executionBytes?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * Milliseconds after which the command can have no effect any more.
+   *
+   * @generated from field: double holds_ms = 8;
+   */
+  holdsMs?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * Bytes that it brings.
+   *
+   * @generated from field: double bytes = 9;
+   */
+  bytes?: number | "NaN" | "Infinity" | "-Infinity";
+};
+
+/**
+ * Describes the message batuta.execution.v1.AdmitRequest.
+ * Use `create(AdmitRequestSchema)` to create a new message.
+ */
+export const AdmitRequestSchema: GenMessage<AdmitRequest, {jsonType: AdmitRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_queries, 53);
+
+/**
+ * @generated from message batuta.execution.v1.AdmitReply
+ */
+export type AdmitReply = Message<"batuta.execution.v1.AdmitReply"> & {
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 1;
+   */
+  refused?: Refusal | undefined;
+
+  /**
+   * Starts that may follow at once.
+   *
+   * @generated from field: double starts_left = 2;
+   */
+  startsLeft: number;
+};
+
+/**
+ * @generated from message batuta.execution.v1.AdmitReply
+ */
+export type AdmitReplyJson = {
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 1;
+   */
+  refused?: RefusalJson;
+
+  /**
+   * Starts that may follow at once.
+   *
+   * @generated from field: double starts_left = 2;
+   */
+  startsLeft?: number | "NaN" | "Infinity" | "-Infinity";
+};
+
+/**
+ * Describes the message batuta.execution.v1.AdmitReply.
+ * Use `create(AdmitReplySchema)` to create a new message.
+ */
+export const AdmitReplySchema: GenMessage<AdmitReply, {jsonType: AdmitReplyJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_queries, 54);
+
+/**
+ * batuta.execution.query.sockets: a gateway serves so many WebSockets of a tenant, or wants to serve one more.
+ *
+ * @generated from message batuta.execution.v1.SocketsRequest
+ */
+export type SocketsRequest = Message<"batuta.execution.v1.SocketsRequest"> & {
+  /**
+   * Of this run of the gateway.
+   *
+   * @generated from field: string gateway = 1;
+   */
+  gateway: string;
+
+  /**
+   * @generated from field: string tenant_id = 2;
+   */
+  tenantId: string;
+
+  /**
+   * @generated from field: double sockets = 3;
+   */
+  sockets: number;
+
+  /**
+   * Of all gateways; 0: none. With it the number is refused that is too large; without it, it is only told.
+   *
+   * @generated from field: double most = 4;
+   */
+  most: number;
+};
+
+/**
+ * batuta.execution.query.sockets: a gateway serves so many WebSockets of a tenant, or wants to serve one more.
+ *
+ * @generated from message batuta.execution.v1.SocketsRequest
+ */
+export type SocketsRequestJson = {
+  /**
+   * Of this run of the gateway.
+   *
+   * @generated from field: string gateway = 1;
+   */
+  gateway?: string;
+
+  /**
+   * @generated from field: string tenant_id = 2;
+   */
+  tenantId?: string;
+
+  /**
+   * @generated from field: double sockets = 3;
+   */
+  sockets?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * Of all gateways; 0: none. With it the number is refused that is too large; without it, it is only told.
+   *
+   * @generated from field: double most = 4;
+   */
+  most?: number | "NaN" | "Infinity" | "-Infinity";
+};
+
+/**
+ * Describes the message batuta.execution.v1.SocketsRequest.
+ * Use `create(SocketsRequestSchema)` to create a new message.
+ */
+export const SocketsRequestSchema: GenMessage<SocketsRequest, {jsonType: SocketsRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_queries, 55);
+
+/**
+ * @generated from message batuta.execution.v1.SocketsReply
+ */
+export type SocketsReply = Message<"batuta.execution.v1.SocketsReply"> & {
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 1;
+   */
+  refused?: Refusal | undefined;
+};
+
+/**
+ * @generated from message batuta.execution.v1.SocketsReply
+ */
+export type SocketsReplyJson = {
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 1;
+   */
+  refused?: RefusalJson;
+};
+
+/**
+ * Describes the message batuta.execution.v1.SocketsReply.
+ * Use `create(SocketsReplySchema)` to create a new message.
+ */
+export const SocketsReplySchema: GenMessage<SocketsReply, {jsonType: SocketsReplyJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_queries, 56);
+
+/**
+ * batuta.execution.query.use: what a tenant uses now.
+ *
+ * @generated from message batuta.execution.v1.GetTenantUseRequest
+ */
+export type GetTenantUseRequest = Message<"batuta.execution.v1.GetTenantUseRequest"> & {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+};
+
+/**
+ * batuta.execution.query.use: what a tenant uses now.
+ *
+ * @generated from message batuta.execution.v1.GetTenantUseRequest
+ */
+export type GetTenantUseRequestJson = {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.GetTenantUseRequest.
+ * Use `create(GetTenantUseRequestSchema)` to create a new message.
+ */
+export const GetTenantUseRequestSchema: GenMessage<GetTenantUseRequest, {jsonType: GetTenantUseRequestJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_queries, 57);
+
+/**
+ * @generated from message batuta.execution.v1.GetTenantUseReply
+ */
+export type GetTenantUseReply = Message<"batuta.execution.v1.GetTenantUseReply"> & {
+  /**
+   * @generated from field: double running_attempts = 1;
+   */
+  runningAttempts: number;
+
+  /**
+   * Started in the last second.
+   *
+   * @generated from field: double starts_per_second = 2;
+   */
+  startsPerSecond: number;
+
+  /**
+   * @generated from field: double unfinished_executions = 3;
+   */
+  unfinishedExecutions: number;
+
+  /**
+   * Absent while the gateways do not count them, because there is no limit.
+   *
+   * @generated from field: optional double websockets = 4;
+   */
+  websockets?: number | undefined;
+
+  /**
+   * @generated from field: double execution_bytes = 5;
+   */
+  executionBytes: number;
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 6;
+   */
+  refused?: Refusal | undefined;
+};
+
+/**
+ * @generated from message batuta.execution.v1.GetTenantUseReply
+ */
+export type GetTenantUseReplyJson = {
+  /**
+   * @generated from field: double running_attempts = 1;
+   */
+  runningAttempts?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * Started in the last second.
+   *
+   * @generated from field: double starts_per_second = 2;
+   */
+  startsPerSecond?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: double unfinished_executions = 3;
+   */
+  unfinishedExecutions?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * Absent while the gateways do not count them, because there is no limit.
+   *
+   * @generated from field: optional double websockets = 4;
+   */
+  websockets?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: double execution_bytes = 5;
+   */
+  executionBytes?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: batuta.common.v1.Refusal refused = 6;
+   */
+  refused?: RefusalJson;
+};
+
+/**
+ * Describes the message batuta.execution.v1.GetTenantUseReply.
+ * Use `create(GetTenantUseReplySchema)` to create a new message.
+ */
+export const GetTenantUseReplySchema: GenMessage<GetTenantUseReply, {jsonType: GetTenantUseReplyJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_queries, 58);
 

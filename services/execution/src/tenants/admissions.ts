@@ -1,0 +1,129 @@
+import { limitReached } from '@batuta/contracts';
+import type {
+  AdmitReply,
+  AdmitRequest,
+  GetTenantUseReply,
+  GetTenantUseRequest,
+  SocketsReply,
+  SocketsRequest,
+} from '@batuta/contracts';
+import type { Pool } from 'pg';
+import { ADMIT, ADMIT_SOCKETS, BYTES_OF_EXECUTIONS, USE } from './sql.js';
+
+/** A gateway tells its sockets several times in this time, or it has ended. */
+const SILENT_MS = 15_000;
+/** Bytes are added up this often at most, and in at most a twentieth of the time. */
+const MEASURE_MS = 5_000;
+const MEASURE_SHARE = 20;
+
+interface Measured {
+  bytes: number;
+  at: number;
+  tookMs: number;
+  measuring: Promise<void> | undefined;
+}
+
+interface AdmitRow {
+  readonly refusal: 'starts' | 'unfinished' | null;
+  readonly retryMs: number | null;
+  readonly startsLeft: number;
+  readonly held: number | null;
+}
+
+/**
+ * What tenants with limits may begin. PostgreSQL gives one after the other their turn, so that a limit holds exactly, whichever
+ * engine is asked. Tenants without limits are not asked for at all.
+ */
+export class Admissions {
+  readonly #measured = new Map<string, Measured>();
+
+  constructor(
+    private readonly pool: Pool,
+    /** Attempts of a tenant that run now, with every engine. */
+    private readonly runningOf: (tenantId: string) => number,
+  ) {}
+
+  async admit(request: AdmitRequest): Promise<AdmitReply> {
+    const { tenantId, commandId, executionId, start, startsPerSecond, unfinishedExecutions, executionBytes } = request;
+    if (executionBytes > 0) {
+      const measured = await this.#bytesOf(tenantId);
+      if (measured.bytes + request.bytes > executionBytes) {
+        const stored = `The executions of the tenant have ${measured.bytes} bytes of events; ${executionBytes} are allowed`;
+        return { refused: limitReached('execution_bytes', executionBytes, `${stored}.`) };
+      }
+      // What it brings counts at once; what it makes later counts when it is measured.
+      measured.bytes += request.bytes;
+    }
+    const { rows } = await this.pool.query<AdmitRow>({
+      ...ADMIT,
+      values: [tenantId, commandId, executionId, start, startsPerSecond, unfinishedExecutions, request.holdsMs],
+    });
+    const { refusal = null, retryMs = null, startsLeft = 0 } = rows[0] ?? {};
+    switch (refusal) {
+      case null:
+        return { startsLeft };
+      case 'starts': {
+        const reason = `The tenant may begin ${startsPerSecond} executions a second.`;
+        return { refused: limitReached('starts_per_second', startsPerSecond, reason, retryMs ?? 1_000) };
+      }
+      case 'unfinished': {
+        const reason = `The tenant may have ${unfinishedExecutions} executions that have not ended, and has them.`;
+        return { refused: limitReached('unfinished_executions', unfinishedExecutions, reason, retryMs ?? 1_000) };
+      }
+      default:
+        return refusal satisfies never;
+    }
+  }
+
+  async sockets({ gateway, tenantId, sockets, most }: SocketsRequest): Promise<SocketsReply> {
+    const { rows } = await this.pool.query<{ others: number }>({
+      ...ADMIT_SOCKETS,
+      values: [tenantId, gateway, sockets, most, SILENT_MS],
+    });
+    if ((rows[0]?.others ?? -1) < 0) return {};
+    return { refused: limitReached('websockets', most, `The tenant may have ${most} WebSockets open, and has them.`) };
+  }
+
+  async use({ tenantId }: GetTenantUseRequest): Promise<GetTenantUseReply> {
+    const [{ rows }, { bytes }] = await Promise.all([
+      this.pool.query<{ unfinished: number; starts: number; sockets: number | null }>(USE, [tenantId, SILENT_MS]),
+      this.#bytesOf(tenantId),
+    ]);
+    const { unfinished = 0, starts = 0, sockets = null } = rows[0] ?? {};
+    return {
+      runningAttempts: this.runningOf(tenantId),
+      startsPerSecond: starts,
+      unfinishedExecutions: unfinished,
+      ...(sockets === null ? {} : { websockets: sockets }),
+      executionBytes: bytes,
+    };
+  }
+
+  /** What was measured last; measured anew, beside whoever asks, when that is long ago. */
+  async #bytesOf(tenantId: string): Promise<Measured> {
+    let measured = this.#measured.get(tenantId);
+    if (measured === undefined) {
+      measured = { bytes: 0, at: -Infinity, tookMs: 0, measuring: undefined };
+      this.#measured.set(tenantId, measured);
+    }
+    const known = measured.at > -Infinity;
+    if (performance.now() - measured.at >= Math.max(MEASURE_MS, measured.tookMs * MEASURE_SHARE)) {
+      measured.measuring ??= this.#measure(tenantId, measured);
+      if (known) measured.measuring.catch(() => undefined);
+      else await measured.measuring;
+    }
+    return measured;
+  }
+
+  async #measure(tenantId: string, measured: Measured): Promise<void> {
+    const began = performance.now();
+    try {
+      const { rows } = await this.pool.query<{ bytes: number }>(BYTES_OF_EXECUTIONS, [tenantId]);
+      measured.bytes = rows[0]?.bytes ?? 0;
+      measured.at = began;
+      measured.tookMs = performance.now() - began;
+    } finally {
+      measured.measuring = undefined;
+    }
+  }
+}

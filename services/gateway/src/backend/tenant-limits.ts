@@ -1,0 +1,134 @@
+import { subjects } from '@batuta/contracts';
+import type { AdmitReply, AdmitRequest, SocketsReply, SocketsRequest, TenantLimits } from '@batuta/contracts';
+import type { TenantTerms } from '@batuta/messaging';
+import { Problem, accepted } from '../http/problem.js';
+import type { Admitted } from '../http/rate-limit.js';
+import type { Backend } from './backend.js';
+
+/** A command that begins an execution, or makes an ended one go on. */
+export interface Beginning {
+  readonly tenantId: string;
+  readonly commandId: string;
+  readonly executionId: string;
+  readonly start: boolean;
+  /** What it brings; measured only where bytes are limited. */
+  readonly input?: unknown;
+}
+
+export interface TenantLimitsOptions {
+  readonly backend: Pick<Backend, 'ask'>;
+  readonly terms: Pick<TenantTerms, 'of' | 'known' | 'asked'>;
+  /** Of this run of the gateway. */
+  readonly gateway: string;
+  /** After so long a command has no effect any more, milliseconds. */
+  readonly commandDeadlineMs: number;
+}
+
+/** A commit may come a little after the gateway has given up waiting for it. */
+const COMMIT_MS = 10_000;
+
+/** Holds tenants to their limits. A tenant that has none costs one look into a map. */
+export class TenantLimitGate {
+  /** Sockets of each tenant that this gateway serves. */
+  readonly #sockets = new Map<string, number>();
+  /** The last question about sockets of a tenant: a number is told after the one before it. */
+  readonly #telling = new Map<string, Promise<void>>();
+
+  constructor(private readonly options: TenantLimitsOptions) {}
+
+  /**
+   * Lets a command through, or not. Undefined when the tenant has no limit that it could reach.
+   * @throws Problem limit_reached, unavailable.
+   */
+  async admit({ tenantId, input, ...command }: Beginning): Promise<Admitted | undefined> {
+    const limits = await this.#limitsOf(tenantId);
+    const { startsPerSecond = 0, unfinishedExecutions = 0, executionBytes = 0 } = limits;
+    if (startsPerSecond + unfinishedExecutions + executionBytes === 0) return undefined;
+    const request: AdmitRequest = {
+      ...command,
+      tenantId,
+      startsPerSecond,
+      unfinishedExecutions,
+      executionBytes,
+      holdsMs: this.options.commandDeadlineMs + COMMIT_MS,
+      bytes: executionBytes > 0 && input !== undefined ? Buffer.byteLength(JSON.stringify(input)) : 0,
+    };
+    const { startsLeft = 0 } = accepted(await this.options.backend.ask<AdmitReply>(subjects.query.admit, request));
+    return { startsPerSecond, startsLeft };
+  }
+
+  /** Whether commands of the tenant have to be asked for. False is certain. */
+  limitsStarts(tenantId: string): boolean {
+    const { terms } = this.options;
+    const { startsPerSecond = 0, unfinishedExecutions = 0, executionBytes = 0 } = terms.of(tenantId) ?? {};
+    return !terms.known || startsPerSecond + unfinishedExecutions + executionBytes > 0;
+  }
+
+  /** Counts one more socket; call what it gives once, when the socket is gone. @throws Problem limit_reached, unavailable. */
+  async openSocket(tenantId: string): Promise<() => void> {
+    const { websockets: most = 0 } = await this.#limitsOf(tenantId);
+    if (most === 0) {
+      this.#count(tenantId, 1);
+    } else {
+      await this.#inTurn(tenantId, async () => {
+        accepted(await this.#tell(tenantId, 1, most));
+        this.#count(tenantId, 1);
+      });
+    }
+    return () => {
+      this.#count(tenantId, -1);
+      if (this.#socketsLimited(tenantId)) void this.#tellAgain(tenantId);
+    };
+  }
+
+  /** Tells the sockets of tenants that have a limit, so that other gateways know that this one lives. */
+  async tellSockets(): Promise<void> {
+    const limited = [...this.#sockets.keys()].filter((tenantId) => this.#socketsLimited(tenantId));
+    await Promise.all(limited.map((tenantId) => this.#tellAgain(tenantId)));
+  }
+
+  #socketsLimited(tenantId: string): boolean {
+    return (this.options.terms.of(tenantId)?.websockets ?? 0) > 0;
+  }
+
+  #count(tenantId: string, more: number): void {
+    const sockets = (this.#sockets.get(tenantId) ?? 0) + more;
+    if (sockets > 0) this.#sockets.set(tenantId, sockets);
+    else this.#sockets.delete(tenantId);
+  }
+
+  /** What is not told now is told within seconds. */
+  #tellAgain(tenantId: string): Promise<void> {
+    return this.#inTurn(tenantId, async () => {
+      await this.#tell(tenantId, 0, 0);
+    }).catch(() => undefined);
+  }
+
+  #tell(tenantId: string, more: number, most: number): Promise<SocketsReply> {
+    const { backend, gateway } = this.options;
+    const sockets = (this.#sockets.get(tenantId) ?? 0) + more;
+    const request: SocketsRequest = { gateway, tenantId, sockets, most };
+    return backend.ask<SocketsReply>(subjects.query.sockets, request);
+  }
+
+  /** One after the other for each tenant: an older number never comes after a newer one. */
+  #inTurn(tenantId: string, work: () => Promise<void>): Promise<void> {
+    const before = this.#telling.get(tenantId) ?? Promise.resolve();
+    const told = before.then(work, work);
+    this.#telling.set(tenantId, told);
+    const forget = (): void => {
+      if (this.#telling.get(tenantId) === told) this.#telling.delete(tenantId);
+    };
+    told.then(forget, forget);
+    return told;
+  }
+
+  async #limitsOf(tenantId: string): Promise<TenantLimits> {
+    const { terms } = this.options;
+    if (!terms.known) {
+      await terms.asked();
+      if (!terms.known) throw new Problem('unavailable', 'The config service does not answer right now; try again.');
+    }
+    return terms.of(tenantId) ?? {};
+  }
+}

@@ -1,0 +1,256 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { eventually } from '@batuta/testing';
+import { WebSocket } from 'ws';
+import { Api, expectStatus } from '../support/api.js';
+import type { Answer } from '../support/api.js';
+import { Cluster } from '../support/cluster.js';
+
+const CONFIGS = '/api/v1/orchestrations/configs';
+const EXECUTE = '/api/v1/orchestrations/execute';
+const EXECUTIONS = '/api/v1/orchestrations/executions';
+
+interface Limits {
+  readonly own: Readonly<Record<string, number | null>>;
+  readonly limits: Readonly<Record<string, number>>;
+  readonly used: Readonly<Record<string, number | null>>;
+}
+
+type Started = Answer<{ execution_id: string; code?: string; details?: Record<string, unknown> }>;
+
+/** Two gateways and two engines, a hostile and a quiet tenant. */
+describe('a tenant that tries to go past its limits', () => {
+  let cluster: Cluster;
+  let platform: Api;
+  let mallory: Api;
+  let elsewhere: Api;
+  let malloryAdmin: Api;
+  let quiet: Api;
+
+  beforeAll(async () => {
+    cluster = await Cluster.start({ instances: { gateway: 2, execution: 2 }, env: { BATUTA_RUNNER_SLOTS: '12' } });
+    platform = cluster.api();
+    const user = async (tenant: string, role: 'operator' | 'admin', gateway = 0): Promise<Api> => {
+      const body = { tenant_id: tenant, user_id: `${tenant}-${role}`, role, name: 'test' };
+      const { secret = '' } = await platform.client.apiKeys.create(body);
+      return new Api(cluster.process('gateway', gateway).url, secret);
+    };
+    mallory = await user('mallory', 'operator');
+    elsewhere = new Api(cluster.process('gateway', 1).url, mallory.key);
+    malloryAdmin = await user('mallory', 'admin');
+    quiet = await user('quiet', 'operator');
+    for (const api of [mallory, quiet]) {
+      const slow = [{ id: 'only', name: 'Only', agent: 'delay', timeout_ms: 600_000 }];
+      expectStatus(await api.post(CONFIGS, { name: 'slow', strategy: 'sequential', steps: slow }), 201);
+      const fail = [{ id: 'only', name: 'Only', agent: 'fail' }];
+      expectStatus(await api.post(CONFIGS, { name: 'fails', strategy: 'sequential', steps: fail }), 201);
+    }
+  }, 240_000);
+
+  afterAll(async () => {
+    await cluster?.stop();
+  }, 120_000);
+
+  beforeEach(async () => {
+    for (const api of [mallory, quiet]) await cancelAll(api);
+  }, 120_000);
+
+  const limits = async (body: Record<string, number | null>): Promise<void> => {
+    expectStatus(await platform.call('PUT', '/api/v1/tenants/mallory/limits', body), 200);
+  };
+  const limitsOf = async (api: Api): Promise<Limits> =>
+    expectStatus(await api.get<Limits>('/api/v1/tenants/mallory/limits'), 200);
+  const start = (api: Api, config = 'slow', headers?: Record<string, string>): Promise<Started> =>
+    api.post(`${EXECUTE}/${config}`, { input: { ms: 300_000 } }, headers);
+  const both = (n: number): Api => (n % 2 === 0 ? mallory : elsewhere);
+  const counted = (answers: readonly Started[]): { started: string[]; refused: Started[] } => ({
+    started: answers.filter(({ status }) => status === 202).map(({ body }) => body.execution_id),
+    refused: answers.filter(({ status }) => status !== 202),
+  });
+
+  async function cancelAll(api: Api): Promise<void> {
+    for (;;) {
+      const path = `${EXECUTIONS}?status=running&status=pending&limit=100`;
+      const { executions } = expectStatus(await api.get<{ executions: { id: string }[] }>(path), 200);
+      if (executions.length === 0) return;
+      await Promise.all(executions.map(({ id }) => api.post(`${EXECUTIONS}/${id}/terminate`, {})));
+    }
+  }
+
+  it('begins no more executions than it may have, from several gateways and over WebSockets', async () => {
+    await limits({ unfinished_executions: 4 });
+    // The change reaches both gateways.
+    await eventually(
+      async () => {
+        const answers = await Promise.all(Array.from({ length: 12 }, (_, n) => start(both(n))));
+        expect(counted(answers).refused.length).toBeGreaterThan(0);
+      },
+      { timeoutMs: 30_000 },
+    );
+    await cancelAll(mallory);
+    const sockets = Array.from({ length: 10 }, (_, n) => startOverSocket(both(n)));
+    const answers = await Promise.all([
+      ...Array.from({ length: 20 }, (_, n) => start(both(n))),
+      ...Array.from({ length: 10 }, (_, n) => start(both(n), 'slow', { 'idempotency-key': `key-${n}` })),
+    ]);
+    const overSockets = (await Promise.all(sockets)).filter((outcome) => outcome === 'started').length;
+    const { started, refused } = counted(answers);
+    expect(started.length + overSockets).toBe(4);
+    for (const { status, body, headers } of refused) {
+      expect([status, body.code, body.details?.['limit']]).toEqual([429, 'limit_reached', 'unfinished_executions']);
+      expect(headers.get('ratelimit-policy')).toBe('"unfinished_executions";q=4;qu="concurrent-requests"');
+      expect(headers.get('ratelimit')).toMatch(/^"unfinished_executions";r=0;t=\d+$/);
+      expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
+    }
+    // Its neighbour is not concerned, and the tenant's admin sees why.
+    const others = await Promise.all(Array.from({ length: 8 }, () => start(quiet)));
+    expect(counted(others).started).toHaveLength(8);
+    await eventually(async () => {
+      const { own, used } = await limitsOf(malloryAdmin);
+      expect([own['unfinished_executions'], used['unfinished_executions']]).toEqual([4, 4]);
+      expect(used['running_attempts']).toBe(4);
+    });
+  }, 180_000);
+
+  it('does not go round it by forks and retries, and has a place again when one ends', async () => {
+    await limits({});
+    const failed: string[] = [];
+    for (let n = 0; n < 6; n += 1) {
+      const answer = await mallory.post<{ execution_id: string }>(`${EXECUTE}/fails?wait=60s`, {});
+      failed.push(expectStatus(answer, 200).execution_id);
+    }
+    await limits({ unfinished_executions: 2 });
+    await eventually(
+      async () => {
+        const answers = await Promise.all(Array.from({ length: 8 }, (_, n) => start(both(n))));
+        expect(counted(answers).refused.length).toBeGreaterThan(0);
+      },
+      { timeoutMs: 30_000 },
+    );
+    await cancelAll(mallory);
+    await eventually(async () => expect((await start(mallory)).status).toBe(202), { timeoutMs: 30_000 });
+    const source = (await running(mallory))[0] ?? '';
+    const attempts = await Promise.all([
+      ...Array.from({ length: 10 }, (_, n) =>
+        both(n).post(`${EXECUTIONS}/${source}/fork`, { from_step_id: 'only', input: { ms: 300_000 } }),
+      ),
+      ...Array.from({ length: 10 }, (_, n) => start(both(n))),
+    ]);
+    expect(attempts.filter(({ status }) => status === 202)).toHaveLength(1);
+    const retries = await Promise.all(failed.map((id, n) => both(n).post(`${EXECUTIONS}/${id}/retry`, {})));
+    expect(retries.map(({ status }) => status)).toEqual(failed.map(() => 429));
+    expectStatus(await mallory.post(`${EXECUTIONS}/${source}/terminate`, {}), 200);
+    await eventually(async () => expect((await start(elsewhere)).status).toBe(202), { timeoutMs: 30_000 });
+  }, 180_000);
+
+  it('begins no more a second than it may', async () => {
+    await limits({ starts_per_second: 5 });
+    await eventually(async () => expect((await start(elsewhere)).headers.get('ratelimit')).not.toBeNull());
+    await eventually(async () => expect((await start(mallory)).headers.get('ratelimit')).not.toBeNull());
+    const began = performance.now();
+    const answers = await Promise.all(Array.from({ length: 100 }, (_, n) => start(both(n))));
+    const seconds = (performance.now() - began) / 1_000;
+    const { started, refused } = counted(answers);
+    expect(started.length).toBeLessThanOrEqual(5 + Math.ceil(5 * seconds));
+    expect(refused.length).toBeGreaterThan(0);
+    expect(refused[0]?.headers.get('ratelimit-policy')).toBe('"starts_per_second";q=5;w=1');
+    // A repeat starts nothing: it is answered whatever the limit is.
+    const once = { 'idempotency-key': 'the-first' };
+    let first: Started | undefined;
+    await eventually(async () => {
+      first = await start(mallory, 'slow', once);
+      expect(first.status).toBe(202);
+    });
+    const repeats = await Promise.all(Array.from({ length: 20 }, (_, n) => start(both(n), 'slow', once)));
+    expect(new Set(repeats.map(({ body }) => body.execution_id))).toEqual(new Set([first?.body.execution_id]));
+  }, 180_000);
+
+  it('opens no more WebSockets than it may, over both gateways', async () => {
+    await limits({});
+    const { execution_id: id } = expectStatus(await start(mallory), 202);
+    await limits({ websockets: 3 });
+    const open = async (api: Api): Promise<WebSocket | number> => {
+      const url = `${api.url.replace('http', 'ws')}/ws/executions/${id}/monitor`;
+      const socket = new WebSocket(url, { headers: { authorization: `Bearer ${api.key}` } });
+      return new Promise((resolve, reject) => {
+        socket.once('open', () => resolve(socket));
+        socket.once('unexpected-response', (_request, response) => {
+          resolve(response.statusCode ?? 0);
+          response.resume();
+        });
+        socket.once('error', reject);
+      });
+    };
+    const all: (WebSocket | number)[] = [];
+    await eventually(
+      async () => {
+        for (const socket of all.splice(0)) if (typeof socket !== 'number') socket.terminate();
+        all.push(...(await Promise.all(Array.from({ length: 12 }, (_, n) => open(both(n))))));
+        expect(all.filter((socket) => socket === 429)).toHaveLength(9);
+      },
+      { timeoutMs: 60_000 },
+    );
+    expect((await limitsOf(platform)).used['websockets']).toBe(3);
+    for (const socket of all) if (typeof socket !== 'number') socket.terminate();
+    await eventually(
+      async () => {
+        const again = await open(elsewhere);
+        expect(typeof again).not.toBe('number');
+        if (typeof again !== 'number') again.terminate();
+      },
+      { timeoutMs: 30_000 },
+    );
+  }, 180_000);
+
+  it('runs no more attempts at once than it may, and goes on when it may have more', async () => {
+    await limits({ running_attempts: 2 });
+    await eventually(
+      async () => {
+        const { limits: held } = await limitsOf(platform);
+        expect(held['running_attempts']).toBe(2);
+      },
+      { timeoutMs: 10_000 },
+    );
+    const many = Array.from({ length: 8 }, (_, n) => ({ id: `s${n}`, name: `S${n}`, agent: 'delay' }));
+    expectStatus(await mallory.post(CONFIGS, { name: 'wide', strategy: 'parallel', steps: many }), 201);
+    for (let n = 0; n < 3; n += 1) {
+      expectStatus(await mallory.post(`${EXECUTE}/wide`, { input: { ms: 300_000 } }), 202);
+    }
+    await eventually(async () => expect((await limitsOf(platform)).used['running_attempts']).toBe(2), {
+      timeoutMs: 30_000,
+    });
+    const answer = await quiet.post<{ status: string }>(`${EXECUTE}/fails?wait=60s`, {});
+    expect(expectStatus(answer, 200).status).toBe('failed');
+    expect((await limitsOf(platform)).used['running_attempts']).toBe(2);
+    await limits({ running_attempts: 8 });
+    await eventually(async () => expect((await limitsOf(platform)).used['running_attempts']).toBe(8), {
+      timeoutMs: 30_000,
+    });
+  }, 180_000);
+
+  it('does not set its limits itself, nor see those of others', async () => {
+    expect((await malloryAdmin.call('PUT', '/api/v1/tenants/mallory/limits', { weight: 100 })).status).toBe(403);
+    expect((await malloryAdmin.get('/api/v1/tenants/quiet/limits')).status).toBe(404);
+    expect((await malloryAdmin.get('/api/v1/tenants')).status).toBe(403);
+    expect((await mallory.get('/api/v1/tenants/mallory/limits')).status).toBe(403);
+  });
+
+  async function running(api: Api): Promise<string[]> {
+    const path = `${EXECUTIONS}?status=running&limit=100`;
+    const { executions } = expectStatus(await api.get<{ executions: { id: string }[] }>(path), 200);
+    return executions.map(({ id }) => id);
+  }
+
+  function startOverSocket(api: Api): Promise<string> {
+    const url = `${api.url.replace('http', 'ws')}/api/v1/orchestrations/ws/execute/slow`;
+    const socket = new WebSocket(url, { headers: { authorization: `Bearer ${api.key}` } });
+    return new Promise((resolve, reject) => {
+      socket.once('open', () => socket.send(JSON.stringify({ input: { ms: 300_000 } })));
+      socket.once('message', (data: Buffer) => {
+        const { type, problem } = JSON.parse(data.toString()) as { type: string; problem?: { code: string } };
+        resolve(type === 'error' ? (problem?.code ?? '') : 'started');
+        socket.terminate();
+      });
+      socket.once('error', reject);
+    });
+  }
+});
