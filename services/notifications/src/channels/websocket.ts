@@ -38,8 +38,9 @@ export function webSocketChannel({ dataSource, templates, publish }: WebSocketOp
         throw error;
       }
       const row = await inbox.add({ id, tenantId, userId, executionId, event, content });
-      if (row?.acked_at != null) return { result: 'delivered' };
-      const createdAt = row?.created_at.getTime() ?? Date.now();
+      if (row === undefined) return { result: 'refused', error: 'its execution was deleted' };
+      if (row.acked_at != null) return { result: 'delivered' };
+      const createdAt = row.created_at.getTime();
       announce(publish, { id, tenantId, userId, executionId, event, content, createdAt });
       return { result: 'sent' };
     },
@@ -54,12 +55,14 @@ interface Added {
   readonly acked_at: Date | null;
 }
 
-/** $1: JSON array. json, because its content is handed on as it is. */
+/** Not of a delivery that is deleted meanwhile, with its execution. $1: JSON array. json, because its content is handed on as it is. */
 const ADD = `
   INSERT INTO notifications.inbox (id, tenant_id, user_id, execution_id, event_type, content)
-  SELECT id, "tenantId", "userId", "executionId", event, content
+  SELECT r.id, r."tenantId", r."userId", r."executionId", r.event, r.content
   FROM json_to_recordset($1::json) AS r(id uuid, "tenantId" text, "userId" text, "executionId" text, event text,
     content json)
+  JOIN notifications.orchestration_callbacks AS c ON c.id = r.id
+  FOR KEY SHARE OF c
   ON CONFLICT (id) DO NOTHING`;
 
 async function addAll(dataSource: DataSource, additions: readonly Addition[]): Promise<(Added | undefined)[]> {
