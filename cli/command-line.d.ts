@@ -20,6 +20,7 @@ export interface Actions {
     },
   ): Promise<void>;
   removeRetention(name: string): Promise<void>;
+  eraseTenant(tenant: string, options: { readonly confirm?: string }): Promise<void>;
   rebuild(): Promise<void>;
   verify(which: string, options: { readonly tenant?: string }): Promise<void>;
 }

@@ -119,6 +119,12 @@ Environment:
     .argument('<name>')
     .action((name) => actions.removeRetention(name));
   program
+    .command('erase-tenant')
+    .argument('<tenant>')
+    .option('--confirm <tenant>', 'the tenant once more: everything of it is removed, for good')
+    .description('count every row of a tenant in every service; with --confirm, remove them')
+    .action((tenant, options) => actions.eraseTenant(tenant, options));
+  program
     .command('rebuild')
     .description('drop both read models and rebuild them from the event log')
     .action(() => actions.rebuild());

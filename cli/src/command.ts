@@ -3,6 +3,7 @@ import { mistakeOf } from '@batuta/program';
 import { commandLine } from '../command-line.js';
 import { clientOf, findPlatform, shownError } from './api-client.js';
 import { runDemo } from './demo.js';
+import { eraseTenantHere } from './erase-tenant.js';
 import { environmentLines } from './environment.js';
 import { addKnowledge } from './knowledge.js';
 import { dataDir } from './places.js';
@@ -92,6 +93,18 @@ const program = commandLine({
   async removeRetention(name) {
     await clientOf(await findPlatform(dataDir())).retentionPolicies.delete(name);
     out(`${name}  deleted`);
+  },
+
+  async eraseTenant(tenant, { confirm }) {
+    const { rows, open, active, erased } = await eraseTenantHere(dataDir(), tenant, confirm, (table, count) =>
+      out(`removed  ${table}  ${count}`),
+    );
+    if (erased) return out(`${tenant} is erased`);
+    for (const [table, count] of Object.entries(rows)) out(`${table}  ${count}`);
+    if (active > 0) out(`${counted(active, 'schedule')} of ${tenant} would start more: delete or pause them first`);
+    else if (open > 0) out(`${counted(open, 'execution')} of ${tenant} have not ended: end them, then run this again`);
+    if (confirm === undefined) out(`nothing was removed; to do it: batuta erase-tenant ${tenant} --confirm ${tenant}`);
+    else process.exitCode = 1;
   },
 
   async rebuild() {

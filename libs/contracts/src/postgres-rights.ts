@@ -45,6 +45,7 @@ export const POSTGRES_RIGHTS: Readonly<Record<PostgresService, Readonly<Record<s
     agents: CHANGE,
     checkpoints: APPEND,
     config_versions: APPEND,
+    erasures: READ,
     // What retention removes goes; what stays is only ever locked, which needs the right to change some column.
     events: ['SELECT', 'INSERT', 'UPDATE (version)', 'DELETE'],
     migrations: READ,

@@ -3,6 +3,8 @@ export type { ExecutionModuleOptions } from './app.module.js';
 export { sealKeysOf } from '@batuta/event-store';
 export { compile, evolve, initialState } from './domain/index.js';
 export type { EngineCounters } from './partitions/counters.js';
+export { eraseTenant, ErasureError } from './erasure/erase-tenant.js';
+export type { Erasure } from './erasure/erase-tenant.js';
 export { rebuildReadModels } from './projections/rebuild.js';
 export type { RebuildSummary } from './projections/rebuild.js';
 export { verifyExecutions } from './projections/verify.js';

@@ -14,6 +14,7 @@ import { deletedExecutions } from './migrations/0010-deleted-executions.js';
 import { retentionPolicies } from './migrations/0011-retention-policies.js';
 import { streams } from './migrations/0012-streams.js';
 import { admissions } from './migrations/0013-admissions.js';
+import { erasures } from './migrations/0014-erasures.js';
 import { NEW_LIST_INDEXES, buildListIndexes } from './list-indexes.js';
 
 interface Migration {
@@ -36,6 +37,7 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 11, statements: retentionPolicies },
   { version: 12, statements: streams },
   { version: 13, statements: admissions },
+  { version: 14, statements: erasures },
 ];
 
 /** A migration holds up commits for this long at most, then lets them pass for a pause and tries again, for a while. */

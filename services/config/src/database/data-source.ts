@@ -18,6 +18,7 @@ import { IndexPartsOfNames1700000000060 } from './migrations/1700000000060-index
 import { CreateSecrets1700000000070 } from './migrations/1700000000070-create-secrets.js';
 import { CreateModels1700000000080 } from './migrations/1700000000080-create-models.js';
 import { TenantLimits1700000000090 } from './migrations/1700000000090-tenant-limits.js';
+import { EraseVersions1700000000130 } from './migrations/1700000000130-erase-versions.js';
 import { IndexConfigFilters1700000000020 } from './migrations/1700000000020-index-config-filters.js';
 import { PoolTenants1700000000030 } from './migrations/1700000000030-pool-tenants.js';
 
@@ -58,6 +59,7 @@ export function configDataSource(options: { databaseUrl: Secret; connections: nu
       CreateSecrets1700000000070,
       CreateModels1700000000080,
       TenantLimits1700000000090,
+      EraseVersions1700000000130,
     ],
     migrationsTableName: 'migrations',
   });

@@ -1,0 +1,219 @@
+import { DEFAULT_TENANT } from '@batuta/contracts';
+import { migrateEventStore } from '@batuta/event-store';
+import pg from 'pg';
+import {
+  BEGIN_ERASURE,
+  COUNT_ACTIVE,
+  COUNT_CONFIG_COPIES,
+  COUNT_OPEN,
+  END_ERASURE,
+  ERASE_CONFIG_COPIES,
+  ERASE_EVENTS,
+  ERASE_ROWS,
+  IDS_OF_TENANT,
+  NOTE_ERASED,
+  SAY_WHOSE,
+  SOME_EXECUTIONS,
+  TABLES_OF_EXECUTIONS,
+  TABLES_OF_TENANTS,
+} from './sql.js';
+
+export interface Erasure {
+  /** Rows by `schema.table`: those that are there, or those that were removed. */
+  readonly rows: Readonly<Record<string, number>>;
+  /** Executions that have not ended, and schedules of which something comes. They keep an erasure from being finished. */
+  readonly open: number;
+  /** Schedules that are active, so that more would start. They keep an erasure from being begun. */
+  readonly active: number;
+  readonly erased: boolean;
+}
+
+/** What a table is called, and its SQL. */
+interface Table {
+  readonly name: string;
+  readonly sql: string;
+}
+
+/** Executions of one transaction. */
+const BATCH = 100;
+const FOREIGN_KEY_VIOLATION = '23503';
+
+/** A tenant that cannot be erased. */
+export class ErasureError extends Error {
+  override readonly name = 'ErasureError';
+}
+
+/**
+ * Counts every row of a tenant in every service's tables; with `confirmed`, removes them. A table belongs to it by its column `tenant_id` or
+ * by the executions that it speaks of, so tables that later versions add are in it too. Its keys go first, so that nobody starts anything
+ * more; where schedules are active nothing is removed, since only its keys can end them. While executions run the rest stays: call it again when they have ended, or after a crash; it goes on where it was. Of a
+ * log's events the links stay, which say nothing of what they were and which signed checkpoints count on. Removes nothing of others.
+ * @throws ErasureError for the platform's own tenant, and what PostgreSQL reports.
+ */
+export async function eraseTenant(
+  databaseUrl: string,
+  tenantId: string,
+  confirmed: boolean,
+  onProgress: (table: string, rows: number) => void = () => undefined,
+): Promise<Erasure> {
+  if (tenantId === DEFAULT_TENANT) {
+    throw new ErasureError(`the tenant "${DEFAULT_TENANT}" is that of the platform itself and cannot be erased`);
+  }
+  await migrateEventStore(databaseUrl);
+  const client = new pg.Client({ connectionString: databaseUrl, application_name: 'batuta-erase-tenant' });
+  await client.connect();
+  try {
+    const eraser = new Eraser(client, tenantId, onProgress);
+    return confirmed ? await eraser.erase() : await eraser.found();
+  } finally {
+    await client.end();
+  }
+}
+
+class Eraser {
+  constructor(
+    private readonly client: pg.Client,
+    private readonly tenantId: string,
+    private readonly onProgress: (table: string, rows: number) => void,
+  ) {}
+
+  /** What is there, as it is. */
+  async found(): Promise<Erasure> {
+    return {
+      rows: await this.#count(),
+      open: await this.#countOf(COUNT_OPEN),
+      active: await this.#countOf(COUNT_ACTIVE),
+      erased: false,
+    };
+  }
+
+  async #count(): Promise<Record<string, number>> {
+    const rows: Record<string, number> = {};
+    const note = (name: string, found: number): void => {
+      if (found > 0) rows[name] = found;
+    };
+    for (const { name, sql } of await this.#tables(TABLES_OF_TENANTS)) {
+      note(name, await this.#countOf(`SELECT count(*)::int AS n FROM ${sql} WHERE tenant_id = $1`));
+    }
+    for (const { name, sql } of await this.#tables(TABLES_OF_EXECUTIONS)) {
+      note(
+        name,
+        await this.#countOf(`SELECT count(*)::int AS n FROM ${sql} WHERE execution_id::text IN (${IDS_OF_TENANT})`),
+      );
+    }
+    if (await this.#has('config.orchestration_configs')) {
+      note('execution.config_versions', await this.#countOf(COUNT_CONFIG_COPIES));
+    }
+    if (await this.#has('config.tenants')) {
+      note('config.tenants', await this.#countOf('SELECT count(*)::int AS n FROM config.tenants WHERE id = $1'));
+    }
+    return rows;
+  }
+
+  async erase(): Promise<Erasure> {
+    if ((await this.#countOf(COUNT_ACTIVE)) > 0) return this.found();
+    await this.client.query(BEGIN_ERASURE, [this.tenantId]);
+    const tables = await this.#tables(TABLES_OF_TENANTS);
+    const keys = tables.find(({ name }) => name === 'config.api_keys');
+    if (keys !== undefined) await this.#eraseTable(keys);
+    while (await this.#eraseExecutions());
+    if ((await this.#countOf(COUNT_OPEN)) > 0) return this.found();
+    // Copies of configs say not whose they are, but the configs do, which go after them.
+    if (await this.#has('config.orchestration_configs')) {
+      await this.#inTransaction(async () => {
+        const { rowCount } = await this.client.query(ERASE_CONFIG_COPIES, [this.tenantId]);
+        await this.#note('execution.config_versions', rowCount ?? 0);
+      });
+    }
+    await this.#eraseTables(tables);
+    if (await this.#has('config.tenants'))
+      await this.#eraseTable({ name: 'config.tenants', sql: 'config.tenants' }, 'id');
+    const { rows } = await this.client.query<{ removed: Record<string, number> }>(END_ERASURE, [this.tenantId]);
+    return { rows: rows[0]?.removed ?? {}, open: 0, active: 0, erased: true };
+  }
+
+  /** Some executions, and schedules, with all that any service keeps of them, in one transaction. Whether there may be more. */
+  async #eraseExecutions(): Promise<boolean> {
+    const { rows } = await this.client.query<{ id: string }>(SOME_EXECUTIONS, [this.tenantId, BATCH]);
+    const ids = rows.map(({ id }) => id);
+    if (ids.length === 0) return false;
+    const others = (await this.#tables(TABLES_OF_EXECUTIONS)).filter(({ name }) => name !== 'execution.events');
+    await this.#inTransaction(async () => {
+      for (const { name, sql } of others) {
+        const found = await this.client.query(`DELETE FROM ${sql} WHERE execution_id::text = ANY($1::text[])`, [ids]);
+        await this.#note(name, found.rowCount ?? 0);
+      }
+      const events = await this.client.query<{ removed: number }>(ERASE_EVENTS, [ids]);
+      await this.#note('execution.events', events.rows[0]?.removed ?? 0);
+      for (const [name, statement] of Object.entries(ERASE_ROWS)) {
+        const found = await this.client.query(statement, [ids]);
+        await this.#note(name, found.rowCount ?? 0);
+      }
+    });
+    return true;
+  }
+
+  /** A table that others refer to comes after them. */
+  async #eraseTables(tables: readonly Table[]): Promise<void> {
+    for (let left = tables; left.length > 0;) {
+      const later: Table[] = [];
+      let last: unknown;
+      for (const table of left) {
+        try {
+          await this.#eraseTable(table);
+        } catch (error) {
+          if ((error as { code?: string }).code !== FOREIGN_KEY_VIOLATION) throw error;
+          last = error;
+          later.push(table);
+        }
+      }
+      if (later.length === left.length) throw last;
+      left = later;
+    }
+  }
+
+  async #eraseTable({ name, sql }: Table, column = 'tenant_id'): Promise<void> {
+    await this.#inTransaction(async () => {
+      const { rowCount } = await this.client.query(`DELETE FROM ${sql} WHERE ${column} = $1`, [this.tenantId]);
+      await this.#note(name, rowCount ?? 0);
+    });
+  }
+
+  async #note(table: string, rows: number): Promise<void> {
+    if (rows === 0) return;
+    await this.client.query(NOTE_ERASED, [this.tenantId, table, rows]);
+    this.onProgress(table, rows);
+  }
+
+  async #inTransaction(work: () => Promise<void>): Promise<void> {
+    await this.client.query('BEGIN');
+    try {
+      await this.client.query(SAY_WHOSE, [this.tenantId]);
+      await work();
+      await this.client.query('COMMIT');
+    } catch (error) {
+      await this.client.query('ROLLBACK').catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async #tables(statement: string): Promise<Table[]> {
+    const { rows } = await this.client.query<{ schema: string; name: string }>(statement);
+    return rows.map(({ schema, name }) => ({
+      name: `${schema}.${name}`,
+      sql: `${pg.escapeIdentifier(schema)}.${pg.escapeIdentifier(name)}`,
+    }));
+  }
+
+  async #countOf(statement: string): Promise<number> {
+    const { rows } = await this.client.query<{ n: number }>(statement, [this.tenantId]);
+    return rows[0]?.n ?? 0;
+  }
+
+  async #has(table: string): Promise<boolean> {
+    const { rows } = await this.client.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [
+      table,
+    ]);
+    return rows[0]?.there === true;
+  }
+}
