@@ -295,7 +295,7 @@ export const faults = [
   {
     name: 'a failed release',
     what: 'partitions whose release was not answered stay in memory',
-    seed: 52912,
+    seed: 8844,
     patches: [
       {
         file: `${partitions}/ownership.ts`,
