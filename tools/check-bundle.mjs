@@ -131,7 +131,9 @@ export async function checkBundle(lines, ownKey) {
       return problems.push(`there is no link of version ${found.leaf_version}, which the checkpoint holds`);
     if (root(leaf, found.path) !== signedRoot)
       problems.push(`the link of version ${found.leaf_version} is not in the checkpoint`);
-    const statement = ['batuta-checkpoint-1', partition, after, position, at, count, signedRoot, before].join('\n');
+    const signedParts = [partition, after, position, at, count, signedRoot, before];
+    if (signedParts.includes(undefined)) problems.push('the checkpoint lacks a part that is signed');
+    const statement = ['batuta-checkpoint-1', ...signedParts].join('\n');
     if (!signed('the checkpoint', found, statement)) return undefined;
     const whose = ownKey === undefined ? 'the key in the bundle; compare it with one that you had before' : 'your key';
     return say(`signed at ${new Date(at).toISOString()} up to version ${found.leaf_version} with ${whose}`);

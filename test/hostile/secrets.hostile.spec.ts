@@ -15,7 +15,7 @@ const CONFIGS = '/api/v1/orchestrations/configs';
 const EXECUTE = '/api/v1/orchestrations/execute';
 const EXECUTIONS = '/api/v1/orchestrations/executions';
 const CALLBACKS = '/api/v1/orchestrations/callbacks';
-const VALUE = 'Zq9!tök/en+7f3c"secret"value';
+const VALUE = 'Zq9!tök/en+q7xwz"secret"value';
 const REF = '{{secret:LEAKED}}';
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
@@ -28,7 +28,7 @@ const FORMS = [
   base64(`admin:${VALUE}`).slice(8, -4),
   Buffer.from(VALUE).toString('hex'),
   'Zq9!t',
-  '7f3c',
+  'q7xwz',
 ];
 
 interface Ended {
@@ -106,12 +106,12 @@ describe('the value of a secret', () => {
   it('reaches what a config sends it to', async () => {
     const target = `${url}/ok?key=${REF}`;
     const input = { url: target, method: 'POST', headers: { 'x-token': 'Bearer {{secret:ASCII}}' }, body: { a: REF } };
-    expectStatus(keep(await admin.call('PUT', '/api/v1/secrets/ASCII', { value: 'plain-ascii-7f3c' })), 201);
+    expectStatus(keep(await admin.call('PUT', '/api/v1/secrets/ASCII', { value: 'plain-ascii-q7xwz' })), 201);
     await save('sends', [{ id: 'call', name: 'Call', agent: 'http', input }]);
     const ended = await run('sends');
     expect(ended.status).toBe('completed');
     const last = received.at(-1);
-    expect(last?.token).toBe('Bearer plain-ascii-7f3c');
+    expect(last?.token).toBe('Bearer plain-ascii-q7xwz');
     expect(new URL(last?.url ?? '', url).searchParams.get('key')).toBe(VALUE.replace('+', ' '));
     expect(JSON.stringify(ended.output)).toContain('***');
   }, 300_000);
@@ -196,7 +196,7 @@ describe('the value of a secret', () => {
     );
     const { execution_id: id } = await run('called-back');
     await eventually(() =>
-      received.some((one) => one.url === '/hook/plain-ascii-7f3c' && one.token === 'plain-ascii-7f3c'),
+      received.some((one) => one.url === '/hook/plain-ascii-q7xwz' && one.token === 'plain-ascii-q7xwz'),
     );
     await eventually(async () => {
       const deliveries = keep(

@@ -68,6 +68,11 @@ async function sameBothWays(id: string, version?: number): Promise<unknown> {
   return encodeSnapshot(quick);
 }
 
+/** What a proxy gives: methods that read private fields need the object itself. */
+function boundTo(target: object, value: unknown): unknown {
+  return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+}
+
 describe('questions that come together', () => {
   it('are answered from one statement, each with its own execution, and to its own tenant only', async () => {
     const ids = await Promise.all([start('three'), start('three'), start('three')]);
@@ -80,7 +85,7 @@ describe('questions that come together', () => {
               statements.push(asked);
               return target.readExecutions(asked);
             }
-          : (Reflect.get(target, name) as unknown),
+          : boundTo(target, Reflect.get(target, name)),
     });
     const queries = new ExecutionQueries(
       { ...source, reader, snapshots: undefined },
@@ -130,7 +135,7 @@ describe('snapshots', () => {
               asked.push(from);
               return target.readEvents(execution, from, limit);
             }
-          : (Reflect.get(target, name) as unknown),
+          : boundTo(target, Reflect.get(target, name)),
     });
     await readExecution({ ...source, reader }, id);
     // A newer one may have been written since it was looked for.

@@ -113,6 +113,8 @@ describe('requests made from the OpenAPI document', () => {
       [subjects.notifications.secretRotate, { secret: 'new' }],
       [subjects.notifications.inboxList, { notifications: [] }],
       [subjects.query.pools, { pools: [] }],
+      [subjects.query.schedules, { schedules: [] }],
+      [subjects.config.tenantList, { tenants: [] }],
     ];
     for (const [pattern, reply] of replies) under.fake.handlers.set(pattern, () => reply);
     const { body: document } = await under.call('GET', '/docs-json', { key: null });

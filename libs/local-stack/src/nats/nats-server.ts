@@ -22,6 +22,7 @@ const STOP_SIGNALS: StopSignals = [
   ['SIGKILL', 5000],
 ];
 const MEBIBYTE = 1024 * 1024;
+const MAX_CONTROL_LINE = 32 * 1024;
 const MAX_PAYLOAD = 8 * MEBIBYTE;
 
 export interface NatsOptions extends LocalServerOptions {
@@ -77,6 +78,8 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
     await writeJson(configFile, {
       server_name: 'batuta-local',
       max_payload: MAX_PAYLOAD,
+      // A user's JWT names each subject that the user may use and comes as one line, for which the server takes 4 KiB by itself.
+      max_control_line: MAX_CONTROL_LINE,
       max_pending: 64 * MEBIBYTE,
       ping_interval: '20s',
       ping_max: 3,
