@@ -156,10 +156,10 @@ describe('the OpenAPI document', () => {
   async function expectPlace({ headers, body }: Answer): Promise<void> {
     const place = headers.get('location') ?? '';
     expect(place).toMatch(/^\/api\/v1\//);
-    // Credentials of a pool are shown in a list only; at their own place they are revoked.
+    // What GET says of credentials is not what POST says, which has the file itself.
     if (place.includes('/credentials/')) {
       const there = await fetch(`${api.url}${place}`, { method: 'OPTIONS' });
-      expect([there.status, there.headers.get('allow')]).toEqual([204, 'DELETE, OPTIONS']);
+      expect([there.status, there.headers.get('allow')]).toEqual([204, 'DELETE, GET, HEAD, OPTIONS']);
       expect(place).toContain(String(body['id']));
     } else {
       const there = await api.get(place);
@@ -220,6 +220,17 @@ describe('the OpenAPI document', () => {
     await send('put', '/api/v1/models/{name}');
     await send('put', '/api/v1/retention-policies/{name}');
     await send('post', '/api/v1/api-keys');
+    await send('put', '/api/v1/tenants/{tenant}/limits', { tenant: 'default' });
+    await send('post', '/api/v1/schedules/preview');
+    const { content = {} } = document.paths['/api/v1/schedules']?.['post']?.requestBody ?? {};
+    const { config } = content['application/json']?.example as { config: string };
+    const steps = [{ id: 'a', name: 'A', agent: 'echo' }];
+    expectStatus(await api.post(`${API}/configs`, { name: config, strategy: 'sequential', steps }), 201);
+    const schedule = { id: String((await send('post', '/api/v1/schedules')).body['id']) };
+    await send('put', '/api/v1/schedules/{id}', schedule);
+    for (const command of ['pause', 'resume', 'trigger', 'backfill']) {
+      await send('post', `/api/v1/schedules/{id}/${command}`, schedule);
+    }
     const callback = await send('post', `${API}/callbacks`);
     await send('post', `${API}/callbacks/{id}/secret/rotate`, { id: String(callback.body['id']) });
     await send('post', `${API}/callbacks/secret/rotate`);

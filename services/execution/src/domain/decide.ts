@@ -1,5 +1,5 @@
 import type { Command, Decision, Outcome, Rejection } from './commands/command.js';
-import { isOutsideCommand } from './commands/command.js';
+import { isOutsideCommand, keyOfCommand, OTHER_UNDER_KEY } from './commands/command.js';
 import { cancelExecution } from './commands/cancel.js';
 import { compensateExecution } from './commands/compensate.js';
 import { decideApproval } from './commands/decide-approval.js';
@@ -96,12 +96,9 @@ function control(draft: Draft, command: Control): Outcome | Rejection {
   }
 }
 
-/** Ids of commands under an idempotency key: the key with what it was sent to, a colon, and the hash of what was asked for. */
-const KEYED_COMMAND = /^[0-9a-f-]{36}:(?=[0-9a-f]{32}$)/;
-
 /** Whether another request under the same key has taken effect. */
 function isOtherUnderKey(commandId: string, state: State): boolean {
-  const key = KEYED_COMMAND.exec(commandId)?.[0];
+  const key = keyOfCommand(commandId);
   if (key === undefined) return false;
   for (let cell = state.commands; cell !== undefined; cell = cell.tail) {
     if (cell.head.startsWith(key)) return true;
@@ -130,8 +127,7 @@ export function decide(command: Command, state: State): Decision {
     return { accepted: [], outcome: 'repeated', next: state };
   }
   if (isOtherUnderKey(command.id, state)) {
-    const message = 'the idempotency key was used before with another request';
-    return { rejected: { code: 'idempotency_mismatch', message } };
+    return { rejected: OTHER_UNDER_KEY };
   }
   const draft = new Draft(command, state);
   const result = handle(draft, command);

@@ -129,7 +129,7 @@ export const faults = [
   {
     name: 'answers without a look at the epoch',
     what: 'rejections and stale results are answered at once',
-    seed: 5,
+    seed: 2,
     patches: [
       {
         file: `${partitions}/lane.ts`,
@@ -183,7 +183,7 @@ export const faults = [
   {
     name: 'evaluations are done before they are committed',
     what: 'the published position passes an evaluation whose outcome a crash can still lose',
-    seed: 71,
+    seed: 203,
     patches: [
       {
         file: `${partitions}/effects.ts`,
@@ -207,7 +207,7 @@ export const faults = [
   {
     name: 'lost queue not noticed',
     what: 'neither the identity of the tasks’ stream nor single tasks are looked at',
-    seed: 31,
+    seed: 2,
     patches: [
       { file: `${partitions}/queue-watch.ts`, from: '      if (lost) {\n', to: '      if (lost && this.#stopped) {\n' },
       { file: `${partitions}/queue-watch.ts`, from: 'let left = this.parts.settings.auditBatch;', to: 'let left = 0;' },
@@ -266,7 +266,7 @@ export const faults = [
   {
     name: 'a condition is asked for twice',
     what: 'a plain path in when is taken for a pending evaluation',
-    seed: 195,
+    seed: 223,
     patches: [
       {
         file: `${domain}/expressions/evaluations.ts`,
@@ -576,7 +576,7 @@ export const faults = [
   {
     name: 'a model is asked before its tools are done',
     what: 'the results of a turn are not waited for',
-    seed: 62,
+    seed: 104,
     patches: [
       {
         file: `${domain}/kinds/llm/turn.ts`,

@@ -194,3 +194,17 @@ export const commandIds = {
 export function isOutsideCommand(commandId: string): boolean {
   return commandId.length > 0 && commandId.charCodeAt(1) !== 58;
 }
+
+/** Ids of commands under an idempotency key: the key with what it was sent to, a colon, and the hash of what was asked for. */
+const KEYED_COMMAND = /^[0-9a-f-]{36}:(?=[0-9a-f]{32}$)/;
+
+/** What commands under one idempotency key, sent to the same thing, begin with; undefined for a command without a key. */
+export function keyOfCommand(commandId: string): string | undefined {
+  return KEYED_COMMAND.exec(commandId)?.[0];
+}
+
+/** The refusal of another request under a key that was used. */
+export const OTHER_UNDER_KEY: Rejection = {
+  code: 'idempotency_mismatch',
+  message: 'the idempotency key was used before with another request',
+};

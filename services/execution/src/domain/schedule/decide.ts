@@ -7,7 +7,7 @@ import type {
   ScheduleStreamEvent,
   SkipReason,
 } from '@batuta/contracts';
-import { isOutsideCommand } from '../commands/command.js';
+import { isOutsideCommand, keyOfCommand, OTHER_UNDER_KEY } from '../commands/command.js';
 import type { Outcome, Rejection } from '../commands/command.js';
 import type { ScheduleCommandInput } from './command.js';
 import { evolveSchedule } from './evolve.js';
@@ -358,6 +358,8 @@ export function decideSchedule(command: ScheduleCommandInput, state: ScheduleSta
   if (isOutsideCommand(command.id) && state.commands.includes(command.id)) {
     return { accepted: [], outcome: 'repeated', next: state };
   }
+  const key = keyOfCommand(command.id);
+  if (key !== undefined && state.commands.some((id) => id.startsWith(key))) return { rejected: OTHER_UNDER_KEY };
   const draft = new ScheduleDraft(command, state);
   const result = handle(draft, command);
   if (typeof result !== 'string') return { rejected: result };
