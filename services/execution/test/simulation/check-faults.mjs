@@ -47,16 +47,20 @@ let next = 0;
 async function worker() {
   for (let index = next++; index < chosen.length; index = next++) {
     const fault = chosen[index];
+    if (fault.seed === undefined && !values.find) continue;
     results[index] = values.find ? await run(fault, 1, Number(values.seeds)) : await run(fault, fault.seed, 1);
   }
 }
 await Promise.all(Array.from({ length: availableParallelism() }, worker));
-for (const [index, { name }] of chosen.entries()) {
+const skipped = chosen.filter(({ seed }) => seed === undefined && !values.find);
+for (const [index, fault] of chosen.entries()) {
   const found = results[index];
+  const missing = skipped.includes(fault) ? 'SKIPPED: no seed is known' : 'NOT FOUND';
   process.stdout.write(
-    `${name.padEnd(48)} ${found === undefined ? 'NOT FOUND' : `seed ${found.seed}: ${found.rule}`}\n`,
+    `${fault.name.padEnd(48)} ${found === undefined ? missing : `seed ${found.seed}: ${found.rule}`}\n`,
   );
 }
-const missed = chosen.filter((_, index) => results[index] === undefined).length;
-process.stdout.write(`${missed === 0 ? 'every fault is found' : `${missed} faults are not found`}\n`);
+const missed = chosen.filter((fault, index) => results[index] === undefined && !skipped.includes(fault)).length;
+const verdict = missed === 0 ? 'every fault is found' : `${missed} faults are not found`;
+process.stdout.write(`${verdict}${skipped.length === 0 ? '' : `, ${skipped.length} skipped`}\n`);
 process.exitCode = missed === 0 ? 0 : 1;

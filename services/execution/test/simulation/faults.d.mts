@@ -1,8 +1,8 @@
-/** One deliberate fault: a change of sources, and the seed that finds it. */
+/** One deliberate fault: a change of sources, and the seed that finds it, undefined when none is known. */
 export interface Fault {
   readonly name: string;
   readonly what: string;
-  readonly seed: number;
+  readonly seed: number | undefined;
   readonly patches: readonly { readonly file: string; readonly from: string; readonly to: string }[];
 }
 

@@ -295,7 +295,8 @@ export const faults = [
   {
     name: 'a failed release',
     what: 'partitions whose release was not answered stay in memory',
-    seed: 8844,
+    // The order of events has moved on from the seed that showed it, and no other was found yet.
+    seed: undefined,
     patches: [
       {
         file: `${partitions}/ownership.ts`,
@@ -379,7 +380,7 @@ export const faults = [
   {
     name: 'a start on its way has no effects',
     what: 'an execution whose start is being decided again counts as one whose effects were performed again',
-    seed: 69983,
+    seed: 9525,
     patches: [{ file: `${partitions}/lane.ts`, from: 'return input.missed(true);', to: 'return input.missed(false);' }],
   },
   {
