@@ -99,11 +99,18 @@ describe('callbacks, through the whole platform', () => {
       await eventually(() => messages.length === 2);
       const left = expectStatus(await api.get<{ notifications: object[] }>('/api/v1/notifications'), 200);
       expect(left.notifications).toEqual([]);
-      const { deliveries } = expectStatus(
-        await api.get<{ deliveries: { status: string }[] }>(`${BASE}/callbacks/deliveries?execution_id=${id}`),
-        200,
+      // That a delivery was taken is recorded after the one who took it knows.
+      await eventually(
+        async () => {
+          const { deliveries } = expectStatus(
+            await api.get<{ deliveries: { status: string }[] }>(`${BASE}/callbacks/deliveries?execution_id=${id}`),
+            200,
+          );
+          expect(deliveries.map(({ status }) => status)).toEqual(['delivered', 'delivered', 'delivered']);
+          return true;
+        },
+        { timeoutMs: 60_000, describe: 'all three are delivered' },
       );
-      expect(deliveries.map(({ status }) => status)).toEqual(['delivered', 'delivered', 'delivered']);
     } finally {
       socket.terminate();
     }
