@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 
 export interface Actions {
   start(options: { readonly port?: number }): Promise<void>;
-  demo(): Promise<void>;
+  demo(name: string): Promise<void>;
   env(options: { readonly pool?: string }): Promise<void>;
   addKnowledge(directory: string): Promise<void>;
   listKnowledge(): Promise<void>;

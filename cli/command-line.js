@@ -1,7 +1,7 @@
 // The commands of `batuta` with their options and descriptions. In plain JavaScript, so that help is there before a build and
 // without the program (cli/bin/batuta.mjs); what a command does is in cli/src/command.ts.
 import { readFileSync } from 'node:fs';
-import { Command, InvalidArgumentError } from 'commander';
+import { Argument, Command, InvalidArgumentError } from 'commander';
 
 const { version } = JSON.parse(readFileSync(new URL('./package.json', import.meta.url), 'utf8'));
 
@@ -58,8 +58,13 @@ Environment:
     .action((options) => actions.start(options));
   program
     .command('demo')
-    .description('run the incident orchestration of examples/incident on live data and show it')
-    .action(() => actions.demo());
+    .description('run an example on live data and show it')
+    .addArgument(
+      new Argument('[name]', 'incident: examples/incident. agents: examples/agents, a team that asks a language model')
+        .choices(['incident', 'agents'])
+        .default('incident'),
+    )
+    .action((name) => actions.demo(name));
   program
     .command('env')
     .description('print where the platform that runs here is, for a shell: eval "$(npm run -s batuta env)"')

@@ -2,7 +2,7 @@ import { createLogger } from '@batuta/observability';
 import { mistakeOf } from '@batuta/program';
 import { commandLine } from '../command-line.js';
 import { clientOf, findPlatform, shownError } from './api-client.js';
-import { runDemo } from './demo.js';
+import { runDemo } from './demo/demo.js';
 import { eraseTenantHere } from './erase-tenant.js';
 import { environmentLines } from './environment.js';
 import { addKnowledge } from './knowledge.js';
@@ -45,7 +45,7 @@ const program = commandLine({
     out('  Stopped.');
   },
 
-  demo: () => runDemo(out),
+  demo: (name) => runDemo(name, out),
 
   async env({ pool }) {
     for (const line of await environmentLines(dataDir(), pool)) out(line);

@@ -74,9 +74,25 @@ const hasTerminals = spawnSync('script', ['--version'], { stdio: 'ignore' }).sta
     await nothingRuns();
   });
 
-  it('npm start runs until Ctrl-C, which ends all of it', async () => {
+  it('npm run demo -- agents shows each turn of a scripted model and what it calls, and says that it is scripted', async () => {
+    const { code, shown } = await ended(type('npm run demo -- agents'));
+    expect({ code, shown }).toMatchObject({ code: 0, shown: expect.stringMatching(/^Model: SCRIPTED\. /m) });
+    expect(shown).toMatch(/◆ Investigate +turn 1: calls read_log, search_runbooks\n/);
+    expect(shown).toMatch(/✔ {3}read_log/);
+    expect(shown).toContain('# Checkouts fail since release 4.2.0');
+    expect(shown).toMatch(/ {2}Whole execution +completed +\d+ ms \(\d+ tokens\)/);
+    await nothingRuns();
+  });
+
+  it('npm start runs until Ctrl-C, which ends all of it, and a demonstration says what it may not do there', async () => {
     const start = type('npm start -- --port 0');
     await start.says(/Batuta is ready at http/);
+    const demo = await ended(type('npm run demo -- agents'));
+    expect(demo).toMatchObject({
+      code: 1,
+      shown: expect.stringMatching(/address_refused.*Stop it.*ALLOWED_ADDRESSES/s),
+    });
+    expect(demo.shown).not.toMatch(STACK);
     start.controlC();
     expect((await ended(start)).shown).toMatch(/SIGINT: stopping …\n\s+Stopped\.\s*$/);
     await nothingRuns();
