@@ -156,12 +156,10 @@ export class EffectPerformer {
   }
 
   /** Publishes a commit's events of one execution and performs their effects. */
-  committed(changes: ExecutionChanges): void {
+  committed(changes: ExecutionChanges, ticket: EffectTicket): void {
     const { execution, state, events } = changes;
-    const last = events.at(-1);
-    if (last === undefined) return;
+    if (events.length === 0) return;
     const { partition } = execution;
-    const ticket = partition.openTicket(last.position);
     this.#publish(changes);
     for (const { event, stored, position } of events) {
       if (!hasEffects(event.type)) continue;
@@ -177,7 +175,6 @@ export class EffectPerformer {
       } as Event;
       for (const effect of effectsOf(full, state)) this.#perform(execution, state, effect, ticket, full, 1, false);
     }
-    partition.close(ticket);
   }
 
   /**

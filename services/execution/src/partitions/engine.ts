@@ -29,7 +29,7 @@ import { OutputCheck } from './output-check.js';
 import { Ownership } from './ownership.js';
 import type { OwnershipSettings } from './ownership.js';
 import { Partition, asExecution, timeOfId } from './partition.js';
-import type { HotExecution, HotStream } from './partition.js';
+import type { EffectTicket, HotExecution, HotStream } from './partition.js';
 import type { EnginePorts, PartitionRequest } from './ports.js';
 import { ScheduleEffects } from './schedule-effects.js';
 import { StreamSender } from './stream-sender.js';
@@ -194,7 +194,7 @@ export class Engine {
             lost: (partition, reason) => this.#lost(partition, reason),
             reclaim: (partitions) => this.#reclaim(partitions),
             stored: (commit) => options.onCommit?.(commit),
-            committed: (changes) => this.#committed(changes),
+            committed: (changes, ticket) => this.#committed(changes, ticket),
             changed: (execution) => this.#changed(execution),
           },
         }),
@@ -502,13 +502,13 @@ export class Engine {
     this.#remover.deleted();
   }
 
-  #committed(changes: StreamChanges): void {
+  #committed(changes: StreamChanges, ticket: EffectTicket): void {
     if (ofExecution(changes)) {
-      this.effects.committed(changes);
+      this.effects.committed(changes, ticket);
       if (changes.state.deleted !== undefined) this.#deleted(changes.execution);
       this.options.onCommitted?.(changes);
     } else {
-      this.#schedules.committed(changes as StreamChanges<ScheduleState>);
+      this.#schedules.committed(changes as StreamChanges<ScheduleState>, ticket);
     }
     this.options.onStreamCommitted?.(changes);
   }

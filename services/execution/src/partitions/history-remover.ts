@@ -6,7 +6,7 @@ import type { Clock, EngineLog } from './ports.js';
 export interface HistoryRemoverParts {
   readonly clock: Clock;
   readonly log: EngineLog;
-  readonly store: HistoryStore;
+  readonly store: Pick<HistoryStore, 'readDeleted' | 'removeHistory'>;
   readonly counters: EngineCounters;
   readonly partitions: () => readonly Partition[];
   /** The position up to which everything that projections write of a partition is written. */
@@ -79,7 +79,8 @@ export class HistoryRemover {
       const found = await store.readDeleted([...settled.keys()], MOST_FOUND);
       const due = found.filter(({ partition, position }) => {
         const owned = settled.get(partition);
-        return owned !== undefined && position <= projected(owned);
+        // What its events asked for is read from them when the next owner has to do it again.
+        return owned !== undefined && position <= Math.min(projected(owned), owned.effectsDone);
       });
       this.#waiting = found.length;
       for (let from = 0; from < due.length && !this.#stopped; from += BATCH) {

@@ -4,7 +4,7 @@ import type { BusyPoll } from './busy-poll.js';
 import type { ConfigRegistry } from './config-registry.js';
 import type { EngineCounters } from './counters.js';
 import type { StreamLoader } from './execution-loader.js';
-import type { HotStream, Partition } from './partition.js';
+import type { EffectTicket, HotStream, Partition } from './partition.js';
 import type { Clock, EngineLog, Random } from './ports.js';
 
 export interface LaneLimits {
@@ -28,8 +28,8 @@ export interface LaneOwner {
   reclaim(partitions: readonly Partition[]): Promise<void>;
   /** A commit holds. Called before `committed`. */
   stored(commit: Commit): void;
-  /** Performs what a commit asks for. Called once for each stream of a commit that holds. */
-  committed(changes: StreamChanges): void;
+  /** Performs what a commit asks for. Called once for each stream of a commit that holds; `ticket` is the commit's in its partition. */
+  committed(changes: StreamChanges, ticket: EffectTicket): void;
   /** The execution was loaded or changed: its memory counts, and it may have a new wake-up. */
   changed(execution: HotStream): void;
 }

@@ -10,7 +10,7 @@ import type { Answer, CommandInput, Input } from './inputs.js';
 import type { LaneParts } from './lane-parts.js';
 import { LaneState } from './lane-state.js';
 import { EXECUTION_BYTES, timeOfId } from './partition.js';
-import type { HotStream, Partition } from './partition.js';
+import type { EffectTicket, HotStream, Partition } from './partition.js';
 import { kindOf, streamRowOf } from './streams.js';
 import { isExecution } from './stream-state.js';
 import type { StreamDecision } from './streams.js';
@@ -486,6 +486,7 @@ export class Lane {
     this.#goOn();
     if (kept.length > 0)
       owner.stored({ changes: kept, sentAt: batch.sentAt, endedAt: batch.endedAt, tookMs: batch.tookMs });
+    const tickets = openTickets(kept);
     for (const changes of kept) {
       const { execution } = changes;
       if (execution.bytes === 0) execution.partition.grow(execution, EXECUTION_BYTES);
@@ -494,8 +495,10 @@ export class Lane {
       counters.events += changes.events.length;
       counters.eventBytes += bytes - 200 * changes.events.length;
       execution.partition.grow(execution, bytes);
-      owner.committed(changes);
+      const ticket = tickets.get(execution.partition);
+      if (ticket !== undefined) owner.committed(changes, ticket);
     }
+    for (const [partition, ticket] of tickets) partition.close(ticket);
     for (const { partition, input, answer } of batch.decided) {
       if (partition.owned) settle(input, answer);
       else this.#drop(input);
@@ -552,6 +555,19 @@ export class Lane {
     if (this.#state.closed) this.#dropWaiting();
     this.#goOn();
   }
+}
+
+/**
+ * A ticket for all effects of a commit, one a partition. The events of its streams alternate in the log, so that one stream may be done
+ * with its last position while another's effect of an earlier one is still open.
+ */
+function openTickets(changes: readonly StreamChanges[]): Map<Partition, EffectTicket> {
+  const tickets = new Map<Partition, EffectTicket>();
+  for (const { execution } of changes) {
+    const { partition } = execution;
+    if (!tickets.has(partition)) tickets.set(partition, partition.openTicket(partition.committedPosition));
+  }
+  return tickets;
 }
 
 /**

@@ -64,7 +64,7 @@ export function asExecution(stream: HotStream): HotExecution | undefined {
 
 /** Effects of one commit: done when `open` is 0. */
 export interface EffectTicket {
-  readonly position: number;
+  position: number;
   open: number;
 }
 
@@ -118,8 +118,18 @@ export class Partition {
     this.graceUntil = graceUntil;
   }
 
-  /** Opens the effects of what was appended up to `position`; they count as open until `closeEffect` and `sealTicket`. */
+  /**
+   * Opens the effects of what was appended up to `position`, of whichever stream: what is opened later has no effects of an earlier
+   * position. The one that it counts at first is that of the opener, who closes it when all others are counted.
+   */
   openTicket(position: number): EffectTicket {
+    const last = this.#tickets.at(-1);
+    if (last?.open === 0) {
+      // It is done and waits for one before it: behind an effect that hangs, tickets must not pile up.
+      last.position = Math.max(last.position, position);
+      last.open = 1;
+      return last;
+    }
     const ticket: EffectTicket = { position, open: 1 };
     this.#tickets.push(ticket);
     return ticket;

@@ -2,6 +2,36 @@ import { describe, expect, it } from '@jest/globals';
 import { compile, initialState } from '../domain/index.js';
 import { Partition } from './partition.js';
 
+describe('what a partition says is done', () => {
+  const partition = (): Partition =>
+    new Partition(
+      { partition: 1, owner: 'one', ownerAlive: true, epoch: 1, lastPosition: 0, publishedPosition: 0 },
+      0,
+      0,
+    );
+
+  it('ends before the first commit with an effect that is open', () => {
+    const one = partition();
+    const first = one.openTicket(5);
+    first.open += 1;
+    one.close(first);
+    const second = one.openTicket(9);
+    one.close(second);
+    expect(one.effectsDone).toBe(0);
+    one.close(first);
+    expect([one.effectsDone, one.openTickets]).toEqual([9, 0]);
+  });
+
+  it('takes no more memory while an effect hangs and others come and go behind it', () => {
+    const one = partition();
+    const hanging = one.openTicket(1);
+    for (let position = 2; position <= 1_000; position++) one.close(one.openTicket(position));
+    expect([one.effectsDone, one.openTickets]).toEqual([0, 2]);
+    one.close(hanging);
+    expect([one.effectsDone, one.openTickets]).toEqual([1_000, 0]);
+  });
+});
+
 describe('executions that a partition evicts', () => {
   const evicted = (partition: Partition, id: string, endSubject?: string): void => {
     const execution = partition.add(id);

@@ -63,18 +63,14 @@ export class ScheduleEffects {
   constructor(private readonly parts: ScheduleEffectParts) {}
 
   /** Performs the effects of a commit's events of one schedule. */
-  committed(changes: StreamChanges<ScheduleState>): void {
+  committed(changes: StreamChanges<ScheduleState>, ticket: EffectTicket): void {
     const { execution: stream, state, events } = changes;
-    const last = events.at(-1);
-    if (last === undefined) return;
-    const ticket = stream.partition.openTicket(last.position);
     for (const { event, stored, position, partition } of events) {
       const full = { ...stored, type: event.type, data: event.data, position, partition: partition.id };
       for (const effect of scheduleEffectsOf(full as unknown as ScheduleStreamEvent, state)) {
         this.#perform(stream, effect, ticket);
       }
     }
-    stream.partition.close(ticket);
   }
 
   /** Performs again all that a schedule still wants, after a takeover. */

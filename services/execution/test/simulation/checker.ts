@@ -16,6 +16,7 @@ import { compile, evolve, initialState, isTerminal, nextWake, view } from '../..
 import type { State } from '../../src/domain/index.js';
 import type { OutgoingTask, RequestKind } from '../../src/partitions/ports.js';
 import { History } from './history.js';
+import { PublishedChecker } from './published-checker.js';
 import { Reference, canonical } from './reference.js';
 import { ScheduleChecker } from './schedule-checker.js';
 import type { SimulatedProcess } from './simulated-process.js';
@@ -35,6 +36,7 @@ export class Checker implements BusObserver, CommitObserver {
   /** What is committed, as this checker saw it being committed. */
   readonly histories = new Map<string, History>();
   readonly schedules: ScheduleChecker;
+  readonly #published: PublishedChecker;
   readonly #states = new Map<string, State>();
   readonly #references = new Map<string, Reference>();
   readonly #positions = new Map<number, { last: number; epoch: number }>();
@@ -48,6 +50,12 @@ export class Checker implements BusObserver, CommitObserver {
     private readonly partitions: number,
   ) {
     this.schedules = new ScheduleChecker(world, memory, partitions);
+    this.#published = new PublishedChecker({
+      world,
+      execution: (id) => this.#states.get(id),
+      hasCommand: (id, commandId) => this.histories.get(id)?.hasCommand(commandId) === true,
+      schedule: (id) => this.schedules.schedules.get(id)?.state,
+    });
   }
 
   state(executionId: string): State | undefined {
@@ -62,7 +70,8 @@ export class Checker implements BusObserver, CommitObserver {
   ): Promise<void> {
     const changed = request.changed.filter(({ partition }) => held.has(partition));
     const touched = new Set<string>(changed.map(({ id }) => id));
-    for (const { partition, epoch } of request.partitions) {
+    for (const { partition, epoch, publishedPosition } of request.partitions) {
+      if (held.has(partition)) this.#published.published(partition, publishedPosition);
       const seen = this.#positions.get(partition) ?? { last: 0, epoch: 0 };
       const events = this.memory().eventsAfter(partition, seen.last);
       if (events.length > 0 && (epochs.get(partition) !== epoch || epoch < seen.epoch)) {
@@ -77,14 +86,24 @@ export class Checker implements BusObserver, CommitObserver {
           this.world.violated('positions without gaps', `${event.position} after ${seen.last + index}`);
         }
         touched.add(event.executionId);
-        if (isExecutionEvent(event)) this.#committed(event, partition);
-        else this.schedules.committed(event as unknown as ScheduleStreamEvent, partition);
+        if (isExecutionEvent(event)) {
+          this.#committed(event, partition);
+          this.#published.executionCommitted(event, partition);
+        } else {
+          const own = event as unknown as ScheduleStreamEvent;
+          this.schedules.committed(own, partition);
+          this.#published.scheduleCommitted(own, partition);
+        }
       }
     }
     for (const id of touched) {
       if (this.schedules.schedules.has(id)) this.schedules.settled(id);
       else this.#settled(id);
     }
+  }
+
+  effectsDone(partition: number, position: number): void {
+    this.#published.published(partition, position);
   }
 
   #committed(event: Event, partition: number): void {

@@ -695,6 +695,23 @@ export const faults = [
     ],
   },
   {
+    name: 'a ticket for each stream',
+    what: 'what one stream of a commit is done with is published past an effect of another that is open',
+    seed: 1113,
+    patches: [
+      {
+        file: `${partitions}/lane.ts`,
+        from: 'const tickets = openTickets(kept);',
+        to: 'const tickets = new Map<Partition, EffectTicket>();',
+      },
+      {
+        file: `${partitions}/lane.ts`,
+        from: 'const ticket = tickets.get(execution.partition);\n      if (ticket !== undefined) owner.committed(changes, ticket);',
+        to: 'const ticket = execution.partition.openTicket(changes.events.at(-1)?.position ?? 0);\n      owner.committed(changes, ticket);\n      execution.partition.close(ticket);',
+      },
+    ],
+  },
+  {
     name: 'an end that is told to nobody',
     what: 'an execution does not tell its schedule that it has ended',
     seed: 2,

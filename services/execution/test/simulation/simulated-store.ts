@@ -12,6 +12,8 @@ export interface CommitObserver {
     epochs: ReadonlyMap<number, number>,
     held: ReadonlyMap<number, number>,
   ): Promise<void>;
+  /** The effects of everything up to this position are said to be done. */
+  effectsDone(partition: number, position: number): void;
 }
 
 /** A statement of a connection, for the one that is sent behind it. */
@@ -64,6 +66,9 @@ const FATES: Readonly<Record<CommitFate, number>> = {
   crash_sent: 2,
   crash_after: 3,
 };
+
+/** Calls that write published positions without a commit. */
+const PUBLISHING: ReadonlySet<string> = new Set(['publish', 'release']);
 
 /** Calls that decide who owns what: a timeline tells them. */
 const LEASING: ReadonlySet<string> = new Set(['register', 'renew', 'resign', 'claim', 'release']);
@@ -119,6 +124,7 @@ export class SimulatedDatabase {
         if (lost === 'before') return fail();
         work().then(
           (value) => {
+            if (PUBLISHING.has(name)) void this.#checkPublished();
             if (LEASING.has(name)) world.note(process.name, () => `${name}: ${JSON.stringify(value)}`);
             if (lost === 'after') return fail();
             world.after(this.#latency(), () => process.deliver(() => resolve(value)));
@@ -127,6 +133,13 @@ export class SimulatedDatabase {
         );
       });
     });
+  }
+
+  async #checkPublished(): Promise<void> {
+    const { partitions } = await this.memory.view();
+    for (const { partition, publishedPosition } of partitions) {
+      this.observer.effectsDone(partition, publishedPosition);
+    }
   }
 
   #lane(process: SimulatedProcess): CommitLane {

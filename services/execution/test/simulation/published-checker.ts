@@ -1,0 +1,108 @@
+import { uuidV5 } from '@batuta/contracts';
+import type { Event, ScheduleStreamEvent } from '@batuta/contracts';
+import { isTerminal, wantedEffects, wantedScheduleEffects } from '../../src/domain/index.js';
+import type { ScheduleState, State } from '../../src/domain/index.js';
+import { short } from './simulated-store.js';
+import type { World } from './world.js';
+
+export interface PublishedParts {
+  readonly world: World;
+  /** What the log has of an execution, and whether a command of it. */
+  readonly execution: (id: string) => State | undefined;
+  readonly hasCommand: (executionId: string, commandId: string) => boolean;
+  readonly schedule: (id: string) => ScheduleState | undefined;
+}
+
+interface Asked {
+  readonly streamId: string;
+  readonly position: number;
+  /** What is not done yet; undefined when it is done or not wanted any more. */
+  readonly open: () => string | undefined;
+}
+
+/**
+ * The next owner looks only at what was committed after the published position. So whatever an earlier event asked for is in the log, or
+ * not wanted any more, before the position passes that event. Dispatches are left out: the log does not say whether a task was taken.
+ */
+export class PublishedChecker {
+  readonly #asked = new Map<number, Map<string, Asked>>();
+
+  constructor(private readonly parts: PublishedParts) {}
+
+  executionCommitted(event: Event, partition: number): void {
+    const { executionId: id } = event;
+    if (event.type === 'EvaluationRequested') {
+      const { key } = event.data;
+      return this.#ask(partition, `${id} evaluates ${key}`, event, () => {
+        const state = this.parts.execution(id);
+        if (state === undefined) return undefined;
+        const wanted = wantedEffects(state).some((effect) => effect.type === 'evaluate' && effect.key === key);
+        return wanted ? `the evaluation of ${key}` : undefined;
+      });
+    }
+    const state = this.parts.execution(id);
+    const to = state?.started?.endTo;
+    if (to === undefined || state === undefined || !isTerminal(state.status)) return;
+    this.#ask(partition, `${id} tells its end`, event, () => {
+      const now = this.parts.execution(id);
+      if (now === undefined || !isTerminal(now.status)) return undefined;
+      const waits = this.parts.schedule(to)?.running.some(({ executionId }) => executionId === id) === true;
+      return waits ? `the message of its end` : undefined;
+    });
+  }
+
+  scheduleCommitted(event: ScheduleStreamEvent, partition: number): void {
+    const { executionId: id } = event;
+    const state = this.parts.schedule(id);
+    if (state === undefined) return;
+    for (const { type, executionId } of wantedScheduleEffects(state)) {
+      const name = `${id} ${type}s ${executionId}`;
+      // It was asked for by the first event after which it is wanted.
+      if (this.#asked.get(partition)?.has(name) === true) continue;
+      this.#ask(partition, name, event, () => {
+        const now = this.parts.schedule(id);
+        const wanted =
+          now !== undefined &&
+          wantedScheduleEffects(now).some((effect) => effect.type === type && effect.executionId === executionId);
+        if (!wanted || (type === 'stop' && this.#stopped(now, executionId))) return undefined;
+        return `the ${type} of ${short(executionId)}`;
+      });
+    }
+  }
+
+  /** A commit of this partition writes that everything up to `position` is done. */
+  published(partition: number, position: number): void {
+    const asked = this.#asked.get(partition);
+    if (asked === undefined) return;
+    for (const [name, { streamId, position: at, open }] of asked) {
+      const what = open();
+      if (what === undefined) {
+        asked.delete(name);
+      } else if (at <= position) {
+        this.parts.world.violated(
+          'published is done',
+          `${short(streamId)}: ${what} of position ${at} is open, and ${position} is published`,
+        );
+      }
+    }
+  }
+
+  /** Told to stop, or ended already. */
+  #stopped(schedule: ScheduleState, executionId: string): boolean {
+    const how = schedule.running.find((run) => run.executionId === executionId)?.stopping;
+    const execution = this.parts.execution(executionId);
+    if (how === undefined || execution === undefined) return false;
+    return isTerminal(execution.status) || this.parts.hasCommand(executionId, uuidV5(executionId, how));
+  }
+
+  #ask(
+    partition: number,
+    name: string,
+    { executionId: streamId, position }: Pick<Event | ScheduleStreamEvent, 'executionId' | 'position'>,
+    open: () => string | undefined,
+  ): void {
+    const asked = this.#asked.get(partition) ?? new Map<string, Asked>();
+    this.#asked.set(partition, asked);
+    asked.set(name, { streamId, position, open });
+  }
+}
