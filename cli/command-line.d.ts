@@ -20,6 +20,8 @@ export interface Actions {
     },
   ): Promise<void>;
   removeRetention(name: string): Promise<void>;
+  listTenants(): Promise<void>;
+  tenantSettings(tenant: string, options: { readonly globalConfigs?: 'on' | 'off' }): Promise<void>;
   eraseTenant(tenant: string, options: { readonly confirm?: string }): Promise<void>;
   rebuild(): Promise<void>;
   verify(which: string, options: { readonly tenant?: string }): Promise<void>;

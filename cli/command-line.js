@@ -1,7 +1,7 @@
 // The commands of `batuta` with their options and descriptions. In plain JavaScript, so that help is there before a build and
 // without the program (cli/bin/batuta.mjs); what a command does is in cli/src/command.ts.
 import { readFileSync } from 'node:fs';
-import { Argument, Command, InvalidArgumentError } from 'commander';
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 
 const { version } = JSON.parse(readFileSync(new URL('./package.json', import.meta.url), 'utf8'));
 
@@ -48,7 +48,7 @@ Environment:
   BATUTA_DATA_DIR             where the platform keeps everything; default: .batuta in the checkout
   DATABASE_URL, NATS_URL      servers to use instead of own ones
   NATS_CREDS                  with NATS_URL: a file of NATS credentials, {service} for a service's name
-  BATUTA_URL, BATUTA_API_KEY  a platform elsewhere, for the knowledge, secrets and retention commands and demo
+  BATUTA_URL, BATUTA_API_KEY  a platform elsewhere, for the knowledge, secrets, retention and tenants commands and demo
   NO_COLOR                    logs without colours`,
     );
   program
@@ -123,6 +123,19 @@ Environment:
     .description('delete a policy')
     .argument('<name>')
     .action((name) => actions.removeRetention(name));
+  const tenants = program.command('tenants').description('tenants, and what each has chosen for itself');
+  tenants
+    .command('list')
+    .description("list the tenants; takes a key of the platform's tenant")
+    .action(() => actions.listTenants());
+  tenants
+    .command('settings')
+    .description('show the settings of a tenant, or change them')
+    .argument('<tenant>')
+    .addOption(
+      new Option('--global-configs <switch>', 'whether global configs may be seen and run').choices(['on', 'off']),
+    )
+    .action((tenant, options) => actions.tenantSettings(tenant, options));
   program
     .command('erase-tenant')
     .argument('<tenant>')

@@ -95,6 +95,19 @@ const program = commandLine({
     out(`${name}  deleted`);
   },
 
+  async listTenants() {
+    for await (const { id } of clientOf(await findPlatform(dataDir())).tenants.list()) out(id);
+  },
+
+  async tenantSettings(tenant, { globalConfigs }) {
+    const { tenants } = clientOf(await findPlatform(dataDir()));
+    const settings =
+      globalConfigs === undefined
+        ? await tenants.settings(tenant)
+        : await tenants.setSettings(tenant, { global_configs: globalConfigs === 'on' });
+    out(`${tenant}  global configs ${settings.global_configs ? 'on' : 'off'}`);
+  },
+
   async eraseTenant(tenant, { confirm }) {
     const { rows, open, active, erased } = await eraseTenantHere(dataDir(), tenant, confirm, (table, count) =>
       out(`removed  ${table}  ${count}`),

@@ -39,12 +39,16 @@ import type {
   PoolCredentialsReplyJson,
   RevokePoolCredentialsRequestJson,
   GetTenantLimitsRequestJson,
+  GetTenantSettingsRequestJson,
   ListTenantsReplyJson,
   ListTenantsRequestJson,
   PutTenantLimitsRequestJson,
+  PutTenantSettingsRequestJson,
   TenantJson,
   TenantLimitsJson,
   TenantLimitsReplyJson,
+  TenantSettingsJson,
+  TenantSettingsReplyJson,
   TenantTermsReplyJson,
   DeleteSecretRequestJson,
   GetSecretRequestJson,
@@ -206,7 +210,7 @@ export type ListVersionsReply = Override<
   Wire<ListVersionsReplyJson, 'refused'>,
   { versions: Config[]; refused?: Refusal }
 >;
-export type ResolveConfigRequest = Wire<ResolveConfigRequestJson>;
+export type ResolveConfigRequest = Wire<ResolveConfigRequestJson, 'version' | 'includeDeleted'>;
 export type ResolveConfigReply = Override<
   Wire<ResolveConfigReplyJson, keyof ResolveConfigReplyJson>,
   { refused?: Refusal }
@@ -376,6 +380,16 @@ export type PutTenantLimitsRequest = Override<
 export type TenantLimitsReply = Override<
   Wire<TenantLimitsReplyJson, keyof TenantLimitsReplyJson>,
   { own?: TenantLimits; limits?: TenantLimits; refused?: Refusal }
+>;
+export type TenantSettings = Wire<TenantSettingsJson>;
+export type GetTenantSettingsRequest = Override<Wire<GetTenantSettingsRequestJson>, { principal: Principal }>;
+export type PutTenantSettingsRequest = Override<
+  Wire<PutTenantSettingsRequestJson, 'preconditions'>,
+  { principal: Principal; preconditions?: Preconditions | undefined }
+>;
+export type TenantSettingsReply = Override<
+  Wire<TenantSettingsReplyJson, keyof TenantSettingsReplyJson>,
+  { settings?: TenantSettings; refused?: Refusal }
 >;
 export type TenantTermsReply = Override<
   Wire<TenantTermsReplyJson>,

@@ -115,6 +115,10 @@ export type {
   GetTenantLimitsRequest,
   PutTenantLimitsRequest,
   TenantLimitsReply,
+  TenantSettings,
+  GetTenantSettingsRequest,
+  PutTenantSettingsRequest,
+  TenantSettingsReply,
   TenantTermsReply,
   SecretInfo,
   PutSecretRequest,
@@ -354,6 +358,7 @@ export {
   ModelPricesSchema,
   SecretInfoSchema,
   TenantSchema,
+  TenantSettingsSchema,
 } from './generated/batuta/config/v1/service_pb.js';
 export { KnowledgeDocumentSchema, PassageSchema } from './generated/batuta/config/v1/knowledge_pb.js';
 export { RefusalSchema } from './generated/batuta/common/v1/common_pb.js';

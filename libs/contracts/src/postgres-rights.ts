@@ -38,7 +38,7 @@ export const POSTGRES_RIGHTS: Readonly<Record<PostgresService, Readonly<Record<s
     pool_tenants: APPEND,
     secrets: ALL,
     // Its row is locked by what must happen once at a time in a tenant.
-    tenants: ['SELECT', 'INSERT', 'UPDATE (id, limits, revision)'],
+    tenants: ['SELECT', 'INSERT', 'UPDATE (id, limits, revision, settings)'],
   },
   execution: {
     admissions: ['SELECT', 'INSERT', 'DELETE'],

@@ -34,6 +34,9 @@ const ROLE_OF = {
   [config.tenantList]: 'admin',
   [config.tenantLimitsGet]: 'admin',
   [config.tenantLimitsPut]: 'admin',
+  // Whether what the platform's tenant publishes is run here is a decision for everybody in the tenant.
+  [config.tenantSettingsGet]: 'admin',
+  [config.tenantSettingsPut]: 'admin',
   [config.knowledgePut]: 'operator',
   [config.knowledgeDelete]: 'operator',
   [notifications.callbackCreate]: 'operator',

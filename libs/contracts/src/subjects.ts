@@ -52,6 +52,8 @@ export const subjects = {
     tenantList: 'batuta.config.tenant.list',
     tenantLimitsGet: 'batuta.config.tenant.limits.get',
     tenantLimitsPut: 'batuta.config.tenant.limits.put',
+    tenantSettingsGet: 'batuta.config.tenant.settings.get',
+    tenantSettingsPut: 'batuta.config.tenant.settings.put',
     tenantTerms: 'batuta.config.tenant.terms',
     knowledgePut: 'batuta.config.knowledge.put',
     knowledgeList: 'batuta.config.knowledge.list',

@@ -28,6 +28,7 @@ import { SecretVault } from './secrets/secret-vault.js';
 import { ApiKeysController } from './tenants/api-keys.controller.js';
 import { ApiKeys } from './tenants/api-keys.js';
 import { DEFAULT_LIMITS, TenantLimitsRegistry } from './tenants/limits.js';
+import { TenantSettingsRegistry } from './tenants/tenant-settings.js';
 import { TenantsController } from './tenants/tenants.controller.js';
 
 export interface ConfigModuleOptions {
@@ -81,6 +82,7 @@ export class ConfigModule {
         Models,
         { provide: DEFAULT_LIMITS, useValue: defaultLimits },
         TenantLimitsRegistry,
+        TenantSettingsRegistry,
         { provide: LongestStep, useValue: new LongestStep(longestStepMs) },
       ],
     };

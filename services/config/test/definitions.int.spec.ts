@@ -8,6 +8,7 @@ import type {
   ListVersionsReply,
   Principal,
   ResolveConfigReply,
+  TenantSettingsReply,
 } from '@batuta/contracts';
 import { eventually } from '@batuta/testing';
 import pg from 'pg';
@@ -25,6 +26,22 @@ const ask = <Reply = ConfigReply>(pattern: string, as: Principal, request: objec
   under.client.request<Reply>(pattern, { principal: as, ...request });
 const resolve = (tenantId: string, id: string) =>
   under.client.request<ResolveConfigReply>(on.resolve, { tenantId, id });
+
+/** Lets a tenant see global configs, or not. */
+async function allowGlobal(tenantId: string, globalConfigs: boolean): Promise<void> {
+  const client = new pg.Client({ connectionString: under.databaseUrl });
+  await client.connect();
+  await client.query('INSERT INTO config.tenants (id) VALUES ($1) ON CONFLICT DO NOTHING', [tenantId]);
+  await client.end();
+  const as = principal(tenantId, 'admin');
+  const body = { global_configs: globalConfigs };
+  const reply = await under.client.request<TenantSettingsReply>(on.tenantSettingsPut, {
+    principal: as,
+    tenantId,
+    body,
+  });
+  expect(reply).toMatchObject({ tenantId, settings: { globalConfigs } });
+}
 
 const ifMatch = (...tags: string[]) => ({ preconditions: { ifMatch: { tags } } });
 const tagOf = async (as: Principal, id: string, more: object = {}): Promise<string> =>
@@ -77,6 +94,7 @@ describe('create, get, resolve and version', () => {
 
   it('answers a change only when no lease holds what was before', async () => {
     const tenant = principal('leases');
+    await allowGlobal('leases', true);
     const owner = principal(DEFAULT_TENANT, 'admin');
     const global = await createConfig(under, owner, {
       ...simpleConfig('leased'),
@@ -105,6 +123,9 @@ describe('create, get, resolve and version', () => {
     await changed('owned', { version: 1 }, () => ask(on.update, tenant, version2));
     await changed(own.id, { version: 2 }, () => ask(on.delete, tenant, { id: own.id }));
     expect((await resolve('leases', 'owned')).refused?.code).toBe('not_found');
+    const forbidden = (): Promise<unknown> => allowGlobal('leases', false);
+    await changed('leased', { configId: global.id }, forbidden);
+    await allowGlobal('leases', true);
     await changed('leased', { configId: global.id }, () => createConfig(under, tenant, simpleConfig('leased')));
     // Every tenant would see it.
     await ask(on.delete, owner, { id: global.id });
@@ -434,8 +455,9 @@ describe('tenants and roles', () => {
     expect((await ask<ListConfigsReply>(on.list, stranger, { includeDeleted: true })).configs).toEqual([]);
   });
 
-  it('lets every tenant see and run a global config, and its owner alone change it', async () => {
+  it('lets tenants that allow it see and run a global config, and its owner alone change it', async () => {
     const publisher = principal(DEFAULT_TENANT);
+    await allowGlobal('stranger', true);
     const first = await createConfig(under, publisher, simpleConfig('shared', { description: 'secret draft' }));
     const shared = simpleConfig('shared', { is_global: true });
     await ask(on.update, publisher, { id: first.id, definition: shared });
@@ -458,6 +480,42 @@ describe('tenants and roles', () => {
 
     await ask(on.delete, publisher, { id: first.id });
     expect((await ask(on.get, stranger, { id: first.id, includeDeleted: true })).refused?.code).toBe('not_found');
+  });
+
+  it('shows and resolves no global config for a tenant that has not allowed them, by name or by id', async () => {
+    const publisher = principal(DEFAULT_TENANT);
+    const draft = await createConfig(under, publisher, simpleConfig('on request', { description: 'draft' }));
+    const definition = simpleConfig('on request', { is_global: true });
+    await ask(on.update, publisher, { id: draft.id, definition });
+    const reader = principal('reader', 'admin');
+    const ids = ['on request', draft.id];
+    const version = (id: string, asked: number, includeDeleted = false) =>
+      under.client.request<ResolveConfigReply>(on.resolve, { tenantId: 'reader', id, version: asked, includeDeleted });
+    const listed = async (): Promise<boolean> =>
+      (await ask<ListConfigsReply>(on.list, reader, {})).configs.some(({ id }) => id === draft.id);
+    for (const allowed of [undefined, true, false]) {
+      if (allowed !== undefined) await allowGlobal('reader', allowed);
+      const there = allowed === true ? undefined : 'not_found';
+      for (const id of ids) {
+        expect((await resolve('reader', id)).refused?.code).toBe(there);
+        expect((await ask(on.get, reader, { id })).refused?.code).toBe(there);
+        expect((await ask(on.versions, reader, { id })).refused?.code).toBe(there);
+        expect((await version(id, 2)).refused?.code).toBe(there);
+        // What was written before it was published is nobody's who only reads.
+        expect((await version(id, 1)).refused?.code).toBe('not_found');
+        expect((await version(id, 1, true)).refused?.code).toBe('not_found');
+        expect((await version(id, 3)).refused?.code).toBe('not_found');
+      }
+      expect((await version(draft.id, 2, true)).refused?.code).toBe(there);
+      expect(await listed()).toBe(allowed === true);
+    }
+    // Its own tenant has it whatever is set, each version, and after it was deleted too.
+    expect(await resolve(DEFAULT_TENANT, 'on request')).toMatchObject({ configId: draft.id, version: 2 });
+    await ask(on.delete, publisher, { id: draft.id });
+    const asked = { tenantId: DEFAULT_TENANT, id: draft.id, version: 1 };
+    expect((await under.client.request<ResolveConfigReply>(on.resolve, asked)).refused?.code).toBe('not_found');
+    const copied = { ...asked, includeDeleted: true };
+    expect(await under.client.request(on.resolve, copied)).toMatchObject({ configId: draft.id, version: 1 });
   });
 
   it("publishes nothing of another tenant than the platform's own", async () => {

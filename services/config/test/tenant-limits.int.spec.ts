@@ -6,6 +6,7 @@ import type {
   ListTenantsReply,
   Principal,
   TenantLimitsReply,
+  TenantSettingsReply,
   TenantTermsReply,
 } from '@batuta/contracts';
 import { eventually } from '@batuta/testing';
@@ -28,7 +29,7 @@ beforeAll(async () => {
 });
 
 beforeEach(async () => {
-  await sql.query(`UPDATE config.tenants SET limits = '{}'`);
+  await sql.query(`UPDATE config.tenants SET limits = '{}', settings = '{}'`);
 });
 
 afterAll(async () => {
@@ -41,6 +42,49 @@ const put = (body: unknown, as: Principal = platform, tenantId = 'acme', more: o
 const get = (as: Principal, tenantId = 'acme') =>
   under.client.request<TenantLimitsReply>(on.tenantLimitsGet, { principal: as, tenantId });
 const terms = () => under.client.request<TenantTermsReply>(on.tenantTerms, {});
+
+describe('settings of tenants', () => {
+  const set = (body: unknown, as: Principal, tenantId = 'acme', more: object = {}) =>
+    under.client.request<TenantSettingsReply>(on.tenantSettingsPut, { principal: as, tenantId, body, ...more });
+  const read = (as: Principal, tenantId = 'acme') =>
+    under.client.request<TenantSettingsReply>(on.tenantSettingsGet, { principal: as, tenantId });
+
+  it('are off at first, and set by admins of the tenant and of the platform', async () => {
+    expect((await read(acme)).settings).toEqual({ globalConfigs: false });
+    for (const as of [acme, platform]) {
+      const on = await set({ global_configs: true }, as);
+      expect(on.settings).toEqual({ globalConfigs: true });
+      expect(await read(acme)).toEqual(on);
+      // What is left out is off.
+      expect((await set({}, as)).settings).toEqual({ globalConfigs: false });
+    }
+  });
+
+  it('are read and set by nobody else', async () => {
+    for (const as of [principal('acme', 'operator'), principal('acme', 'viewer')]) {
+      expect((await set({ global_configs: true }, as)).refused?.code).toBe('forbidden');
+      expect((await read(as)).refused?.code).toBe('forbidden');
+    }
+    const other = principal('other', 'admin');
+    expect((await set({ global_configs: true }, other)).refused?.code).toBe('not_found');
+    expect((await read(other)).refused?.code).toBe('not_found');
+    expect((await set({}, platform, 'nobody')).refused?.code).toBe('not_found');
+    expect((await read(acme)).settings).toEqual({ globalConfigs: false });
+  });
+
+  it('name every mistake, and know the state that a change was meant for', async () => {
+    const { refused } = await set({ global_configs: 'yes', other: true }, acme);
+    expect(refused?.violations?.map(({ path, code }) => `${path} ${code}`).toSorted()).toEqual([
+      '/global_configs wrong_type',
+      '/other unknown_field',
+    ]);
+    const { etag = '' } = await read(acme);
+    await set({ global_configs: true }, acme);
+    const late = await set({}, acme, 'acme', { preconditions: { ifMatch: { tags: [etag] } } });
+    expect(late.refused?.code).toBe('version_conflict');
+    expect((await read(acme)).settings).toEqual({ globalConfigs: true });
+  });
+});
 
 describe('limits of tenants', () => {
   it('are set by an admin of the platform, read by admins of the tenant, and told to engines and gateways', async () => {

@@ -183,11 +183,11 @@ export class FakePlatform {
       const principal = this.#principal(keyHash);
       return principal === undefined ? {} : { principal, expiresAt: 0 };
     });
-    this.#answer(subjects.config.resolve, ({ id }: { id: string }) => {
+    this.#answer(subjects.config.resolve, ({ id, version }: { id: string; version?: number }) => {
       const config = this.configs.get(id);
-      if (config === undefined) return { refused: notFound };
+      if (config === undefined || (version ?? 0) > config.version) return { refused: notFound };
       const hasInputSchema = config.definition.input_schema !== undefined;
-      return { configId: config.id, version: config.version, hasInputSchema };
+      return { configId: config.id, version: version ?? config.version, hasInputSchema };
     });
     this.#answer(subjects.config.version, ({ configId, version }: { configId: string; version: number }) => {
       const config = this.configs.get(configId);

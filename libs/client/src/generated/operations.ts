@@ -85,6 +85,8 @@ import type {
   TenantLimitValues,
   TenantLimits,
   TenantPage,
+  TenantSettingValues,
+  TenantSettings,
   TriggerBody,
 } from './schemas.js';
 
@@ -449,6 +451,19 @@ export const OPERATIONS = {
   'tenants.setLimits': {
     method: 'PUT',
     path: '/api/v1/tenants/{tenant}/limits',
+    query: [],
+    headers: ['If-Match', 'If-None-Match'],
+    media: 'application/json',
+  },
+  'tenants.settings': {
+    method: 'GET',
+    path: '/api/v1/tenants/{tenant}/settings',
+    query: [],
+    headers: ['If-None-Match'],
+  },
+  'tenants.setSettings': {
+    method: 'PUT',
+    path: '/api/v1/tenants/{tenant}/settings',
     query: [],
     headers: ['If-Match', 'If-None-Match'],
     media: 'application/json',
@@ -1400,6 +1415,18 @@ export interface TenantsSetLimitsOptions extends CallOptions {
   ifNoneMatch?: string | undefined;
 }
 
+export interface TenantsSettingsOptions extends CallOptions {
+  /** ETags that you have seen, or `*`: answered with 304 and without a body while one is that of now. */
+  ifNoneMatch?: string | undefined;
+}
+
+export interface TenantsSetSettingsOptions extends CallOptions {
+  /** The ETag that you have seen, a list of them, or `*`: when it has changed since, the request is refused with 412 `version_conflict`. Weak tags (`W/`) match nothing (RFC 9110, 13.1.1). For example `"3-x7JqT0aZkQ1bS9-e"`. */
+  ifMatch?: string | undefined;
+  /** `*`: only when there is none yet; ETags: only when it has none of them. Else 412 `version_conflict`. */
+  ifNoneMatch?: string | undefined;
+}
+
 export class TenantsOperations {
   constructor(protected readonly caller: Caller) {}
 
@@ -1416,6 +1443,16 @@ export class TenantsOperations {
   /** Set the limits of a tenant */
   setLimits(tenant: string, body: TenantLimitValues, options?: TenantsSetLimitsOptions): Answer<TenantLimits> {
     return this.caller.call<TenantLimits>('tenants.setLimits', { path: { tenant }, body, options });
+  }
+
+  /** Get what a tenant has chosen for itself */
+  settings(tenant: string, options?: TenantsSettingsOptions): Answer<TenantSettings> {
+    return this.caller.call<TenantSettings>('tenants.settings', { path: { tenant }, options });
+  }
+
+  /** Set what a tenant chooses for itself */
+  setSettings(tenant: string, body: TenantSettingValues, options?: TenantsSetSettingsOptions): Answer<TenantSettings> {
+    return this.caller.call<TenantSettings>('tenants.setSettings', { path: { tenant }, body, options });
   }
 }
 

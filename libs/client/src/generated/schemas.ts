@@ -3353,6 +3353,18 @@ export interface TenantLimitValues {
   document_bytes?: number | null | undefined;
 }
 
+export interface TenantSettingValues {
+  /** Whether the global configs of the tenant `default` are there for this tenant, to be seen and to be run. */
+  global_configs?: boolean | undefined;
+}
+
+export interface TenantSettings {
+  /** The tenant. */
+  tenant_id: string;
+  /** Whether global configs are there for this tenant. */
+  global_configs: boolean;
+}
+
 export interface TenantLimits {
   /** The tenant. */
   tenant_id: string;

@@ -19,6 +19,7 @@ import { CreateSecrets1700000000070 } from './migrations/1700000000070-create-se
 import { CreateModels1700000000080 } from './migrations/1700000000080-create-models.js';
 import { TenantLimits1700000000090 } from './migrations/1700000000090-tenant-limits.js';
 import { EraseVersions1700000000130 } from './migrations/1700000000130-erase-versions.js';
+import { TenantSettings1700000000140 } from './migrations/1700000000140-tenant-settings.js';
 import { IndexConfigFilters1700000000020 } from './migrations/1700000000020-index-config-filters.js';
 import { PoolTenants1700000000030 } from './migrations/1700000000030-pool-tenants.js';
 
@@ -60,6 +61,7 @@ export function configDataSource(options: { databaseUrl: Secret; connections: nu
       CreateModels1700000000080,
       TenantLimits1700000000090,
       EraseVersions1700000000130,
+      TenantSettings1700000000140,
     ],
     migrationsTableName: 'migrations',
   });

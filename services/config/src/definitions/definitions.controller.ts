@@ -83,7 +83,7 @@ export class DefinitionsController {
 
   @MessagePattern(subjects.config.resolve)
   resolve(@Payload() request: ResolveConfigRequest): Promise<ResolveConfigReply> {
-    return this.#definitions.resolve(tenantOf(request), request.id);
+    return this.#definitions.resolve(tenantOf(request), request);
   }
 
   @MessagePattern(subjects.config.version)

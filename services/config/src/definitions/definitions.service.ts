@@ -25,7 +25,6 @@ import { Sandbox, SandboxBusyError } from '@batuta/sandbox';
 import { IdempotencyKeys } from '@batuta/service';
 import { Injectable } from '@nestjs/common';
 import { DataSource, IsNull } from 'typeorm';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import type { EntityManager, FindOptionsWhere, SelectQueryBuilder } from 'typeorm';
@@ -45,7 +44,8 @@ import { TenantLimitsRegistry } from '../tenants/limits.js';
 import { ConfigEntity } from './config.entity.js';
 import { isUuid } from './definition-shape.js';
 import { flatForm } from './flat-form.js';
-import { PUBLISHED, RESOLVE_ID, RESOLVE_NAME } from './resolve-sql.js';
+import { LEASE_MS, leasesEnded } from './lease.js';
+import { PUBLISHED, RESOLVE_ID, RESOLVE_NAME, RESOLVE_VERSION } from './resolve-sql.js';
 import type { ResolvedRow } from './resolve-sql.js';
 import { validateDefinition } from './validate-definition.js';
 
@@ -54,12 +54,8 @@ const PAGE_BYTES = LIMITS.natsMaxPayloadBytes / 2;
 const DEFAULT_PAGE = 50;
 const MAX_PAGE = 200;
 const MAX_VERSION = 2_147_483_647;
-/** How long starts may go on with the version that they were told (ADR 0014): each change is answered that much later. */
-const LEASE_MS = 200;
 /** Versions that others may make while one patch is applied. */
 const PATCH_TRIES = 10;
-/** Timers may be a little early. */
-const LEASE_MARGIN_MS = 5;
 
 interface Checked {
   readonly definition: OrchestrationDefinition;
@@ -81,7 +77,7 @@ interface Write {
 
 const NOT_FOUND = refuse('not_found', 'There is no such config.');
 
-/** Orchestration configs and their immutable versions. A tenant sees its own configs and those that are global. */
+/** Orchestration configs and their immutable versions. A tenant sees its own configs, and those that are global where it has allowed them. */
 @Injectable()
 export class Definitions {
   readonly #dataSource: DataSource;
@@ -183,7 +179,7 @@ export class Definitions {
     const query = this.#dataSource.manager
       .createQueryBuilder(ConfigEntity, 'config')
       .where(
-        `(config.tenantId = :tenant OR (${PUBLISHED('config', 'tenantId', 'isGlobal')} AND config.deletedAt IS NULL))`,
+        `(config.tenantId = :tenant OR (${PUBLISHED('config', ':tenant', 'tenantId', 'isGlobal')} AND config.deletedAt IS NULL))`,
         {
           tenant: principal.tenantId,
         },
@@ -351,15 +347,23 @@ export class Definitions {
   }
 
   /** What a start needs, always from the database, and for how long that holds, so that an answered update is seen. */
-  async resolve(tenantId: string, id: unknown): Promise<ResolveConfigReply> {
-    const text = findable(id);
+  async resolve(
+    tenantId: string,
+    request: { id: unknown; version?: unknown; includeDeleted?: boolean },
+  ): Promise<ResolveConfigReply> {
+    const { includeDeleted = false } = request;
+    const text = findable(request.id);
     if (text === undefined) return NOT_FOUND;
-    // Through the driver's pool, as only that prepares statements: planning took three quarters of this one's time.
-    const pool = (this.#dataSource.driver as PostgresDriver).master as Pool;
-    const statement = isUuid(text) ? RESOLVE_ID : RESOLVE_NAME;
-    const {
-      rows: [found],
-    } = await pool.query<ResolvedRow>({ ...statement, values: [text, tenantId] });
+    const asked = intField(request.version);
+    if (asked < 0 || asked > MAX_VERSION) return NOT_FOUND;
+    // What is deleted has no name any more.
+    let found = includeDeleted && asked > 0 && isUuid(text) ? undefined : await this.#resolved(text, tenantId);
+    if (asked > 0) {
+      const id = found?.config_id ?? text;
+      if (!isUuid(id)) return NOT_FOUND;
+      found = await this.#firstOf({ ...RESOLVE_VERSION, values: [id, tenantId, asked, includeDeleted] });
+      if (found === undefined) return refuse('not_found', `There is no such config with a version ${asked}.`);
+    }
     if (found === undefined) return NOT_FOUND;
     return {
       configId: found.config_id,
@@ -367,6 +371,18 @@ export class Definitions {
       hasInputSchema: found.has_input_schema,
       leaseMs: LEASE_MS,
     };
+  }
+
+  #resolved(text: string, tenantId: string): Promise<ResolvedRow | undefined> {
+    const statement = isUuid(text) ? RESOLVE_ID : RESOLVE_NAME;
+    return this.#firstOf({ ...statement, values: [text, tenantId] });
+  }
+
+  /** Through the driver's pool, as only that prepares statements: planning took three quarters of the time of a start's question. */
+  async #firstOf(query: { name: string; text: string; values: unknown[] }): Promise<ResolvedRow | undefined> {
+    const pool = (this.#dataSource.driver as PostgresDriver).master as Pool;
+    const { rows } = await pool.query<ResolvedRow>(query);
+    return rows[0];
   }
 
   /** One version for the execution service, of any tenant and also after a deletion. */
@@ -452,7 +468,7 @@ export class Definitions {
     const { config, repeated = false } = reply;
     if (config === undefined || repeated) return reply;
     this.#changes.announce({ kind: 'config', tenantId: principal.tenantId, id: config.id });
-    if (before === 'known' || (await this.#hidesGlobal(name))) await delay(LEASE_MS + LEASE_MARGIN_MS);
+    if (before === 'known' || (await this.#hidesGlobal(name))) await leasesEnded();
     return reply;
   }
 
@@ -474,7 +490,7 @@ export class Definitions {
       .createQueryBuilder(ConfigEntity, 'config')
       .where(isUuid(text) ? 'config.id = :text' : 'config.name = :text AND config.deletedAt IS NULL', { text })
       .andWhere(
-        `(config.tenantId = :tenantId OR (${PUBLISHED('config', 'tenantId', 'isGlobal')} AND config.deletedAt IS NULL))`,
+        `(config.tenantId = :tenantId OR (${PUBLISHED('config', ':tenantId', 'tenantId', 'isGlobal')} AND config.deletedAt IS NULL))`,
         {
           tenantId,
         },

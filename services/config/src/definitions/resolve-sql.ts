@@ -1,8 +1,20 @@
 import { DEFAULT_TENANT } from '@batuta/contracts';
 
-/** Whether others than its own tenant see a config: the platform's tenant alone publishes, and not what it deleted. */
-export const PUBLISHED = (config: string, tenantColumn = 'tenant_id', globalColumn = 'is_global'): string =>
-  `(${config}.${globalColumn} AND ${config}.${tenantColumn} = '${DEFAULT_TENANT}')`;
+/** Whether a tenant has allowed global configs. `tenant`: a parameter of the statement. One look-up, and none where no global config is met. */
+const ALLOWS_GLOBAL = (tenant: string): string =>
+  `(SELECT t.settings @> '{"globalConfigs": true}' FROM config.tenants t WHERE t.id = ${tenant})`;
+
+/**
+ * Whether another tenant than its own sees a config: the platform's tenant alone publishes, and only tenants that have allowed
+ * it see that. `tenant`: the parameter that names the one who asks.
+ */
+export const PUBLISHED = (
+  config: string,
+  tenant: string,
+  tenantColumn = 'tenant_id',
+  globalColumn = 'is_global',
+): string =>
+  `(${config}.${globalColumn} AND ${config}.${tenantColumn} = '${DEFAULT_TENANT}' AND ${ALLOWS_GLOBAL(tenant)})`;
 
 export interface ResolvedRow {
   readonly config_id: string;
@@ -15,7 +27,7 @@ const resolveBy = (condition: string): string => `
   SELECT c.id AS config_id, c.version, v.has_input_schema
   FROM config.orchestration_configs c
   JOIN config.orchestration_config_versions v ON v.config_id = c.id AND v.version = c.version
-  WHERE ${condition} AND c.deleted_at IS NULL AND (c.tenant_id = $2 OR ${PUBLISHED('c')})
+  WHERE ${condition} AND c.deleted_at IS NULL AND (c.tenant_id = $2 OR ${PUBLISHED('c', '$2')})
   ORDER BY c.tenant_id = $2 DESC
   LIMIT 1`;
 
@@ -24,3 +36,14 @@ export const RESOLVE_ID = { name: 'resolve-config-id', text: resolveBy('c.id = $
 
 /** $1: name, $2: tenant, whose own config comes before a global one. */
 export const RESOLVE_NAME = { name: 'resolve-config-name', text: resolveBy('c.name = $1') };
+
+/** $1: id, $2: tenant, $3: a version, $4: also of a config that was deleted. What was written before it was published is its tenant's own. */
+export const RESOLVE_VERSION = {
+  name: 'resolve-config-version',
+  text: `
+  SELECT v.config_id, v.version, v.has_input_schema
+  FROM config.orchestration_config_versions v
+  JOIN config.orchestration_configs c ON c.id = v.config_id
+  WHERE v.config_id = $1::uuid AND v.version = $3::int AND (c.deleted_at IS NULL OR $4::boolean)
+    AND (v.tenant_id = $2 OR (${PUBLISHED('v', '$2')} AND ${PUBLISHED('c', '$2')}))`,
+};

@@ -32,6 +32,7 @@ import { guardJson } from '../json/guard.js';
 import { Report } from '../json/report.js';
 import { isRecord, number, object } from '../json/shape.js';
 import type { Shape } from '../json/shape.js';
+import { visibleTo } from './visible-tenant.js';
 
 const DEFAULT_PAGE = 50;
 const MAX_PAGE = 200;
@@ -173,13 +174,6 @@ export class TenantLimitsRegistry {
 }
 
 const tagOf = ({ id, revision }: TenantRow): string => etagOf({ id, revision });
-
-/** The id of the tenant when the caller may know of it: its own, and any for the platform's admins. */
-function visibleTo(principal: Principal, tenantId: unknown): string | undefined {
-  const id = textField(tenantId);
-  if (!TENANT_ID.test(id)) return undefined;
-  return id === principal.tenantId || principal.tenantId === DEFAULT_TENANT ? id : undefined;
-}
 
 function ofPlatform({ tenantId }: Principal): Refused | undefined {
   if (tenantId === DEFAULT_TENANT) return undefined;

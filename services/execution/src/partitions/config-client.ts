@@ -10,9 +10,10 @@ const reason = (error: unknown): string => (error instanceof Error ? error.messa
 /** The config service over NATS; agents are kept so that they are known while it is away. */
 export function configClient(control: ControlClient, copies: ConfigCopies): ConfigService {
   return {
-    async newest(tenantId, config): Promise<NewestConfig> {
+    async newest(tenantId, config, pinned): Promise<NewestConfig> {
       try {
-        const reply = await control.request<ResolveConfigReply>(subjects.config.resolve, { tenantId, id: config });
+        const asked = { tenantId, id: config, ...(pinned === undefined ? {} : { version: pinned }) };
+        const reply = await control.request<ResolveConfigReply>(subjects.config.resolve, asked);
         const { configId, version, leaseMs = 0, refused } = reply;
         if (refused !== undefined) return { kind: 'refused', refusal: refused };
         if (configId === undefined || version === undefined) {

@@ -187,7 +187,8 @@ export type NewestConfig =
 
 /** The config service, as the engine needs it. Never throws. */
 export interface ConfigService {
-  newest(tenantId: string, config: string): Promise<NewestConfig>;
+  /** With `version`: that one, when the tenant may run it. */
+  newest(tenantId: string, config: string, version?: number): Promise<NewestConfig>;
   version(configId: string, version: number): Promise<ConfigCopy>;
   /** An agent; undefined when the tenant has no such agent; `unavailable` when nobody answers. */
   agent(

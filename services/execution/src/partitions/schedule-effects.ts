@@ -185,10 +185,10 @@ export class ScheduleEffects {
     | Unavailable
   > {
     const { config: asked, config_version: pinned } = definition;
-    const found = await this.#newestOf(tenantId, asked);
+    const found = await this.#newestOf(tenantId, asked, pinned);
     if (found.kind === 'unavailable') return { unavailable: found.message };
     if (found.kind === 'refused') return { refusal: found.refusal };
-    const config = { configId: found.configId, version: pinned ?? found.version };
+    const config = { configId: found.configId, version: found.version };
     const compiled = await this.parts.registry.find(config.configId, config.version);
     if (compiled.kind === 'unavailable') return { unavailable: compiled.message };
     if (compiled.kind === 'missing') {
@@ -263,16 +263,16 @@ export class ScheduleEffects {
   }
 
   /** As long as its lease runs, one answer serves all; those who ask meanwhile share a question. */
-  #newestOf(tenantId: string, config: string): Promise<NewestConfig> {
+  #newestOf(tenantId: string, config: string, pinned?: number): Promise<NewestConfig> {
     const { clock, configs } = this.parts;
-    const key = `${tenantId}/${config}`;
+    const key = `${tenantId}/${config}/${pinned ?? ''}`;
     const known = this.#newest.get(key);
     if (known !== undefined && known.until > clock.elapsed()) return Promise.resolve(known.found);
     const asked = this.#asked.get(key);
     if (asked !== undefined) return asked;
     const sentAt = clock.elapsed();
     const asking = configs
-      .newest(tenantId, config)
+      .newest(tenantId, config, pinned)
       .then((found) => {
         if (found.kind === 'found' && found.leaseMs > 0) {
           if (this.#newest.size >= MOST_NEWEST) this.#newest.clear();

@@ -148,7 +148,7 @@ export class OwnerProcess implements SimulatedProcess {
         void work.then((value) => world.after(world.random.between(1, 30), () => this.deliver(() => resolve(value))));
       });
     return {
-      newest: (tenantId, config) => travel(configs.newest(tenantId, config)),
+      newest: (tenantId, config, version) => travel(configs.newest(tenantId, config, version)),
       version: (configId, version) => travel(configs.version(configId, version)),
       agent: (tenantId, name) => travel(configs.agent(tenantId, name)),
     };

@@ -38,6 +38,7 @@ const READS: ReadonlySet<string> = new Set([
   subjects.config.secretList,
   subjects.config.tenantList,
   subjects.config.tenantLimitsGet,
+  subjects.config.tenantSettingsGet,
   subjects.config.knowledgeGet,
   subjects.config.credentialsGet,
   subjects.config.credentialsList,

@@ -132,21 +132,13 @@ export class ExecutionStarter {
   }
 
   async #target(executionId: string, request: StartRequest): Promise<Target> {
-    if (request.fork !== undefined) {
-      const { configId, configVersion: version, edited } = request.fork;
-      if (edited) {
-        await this.#checkInput(request.principal.tenantId, configId, version, request.input);
-        checkSize(request.input);
-      }
-      return { configId, version };
-    }
     try {
       const { tenantId } = request.principal;
+      if (request.fork !== undefined) return await this.#copied(tenantId, request.fork, request.input);
       const resolved = accepted(await this.#versions.get(`${tenantId}${SEPARATOR}${request.config}`));
       const { configId, version } = resolved;
       if (configId === undefined || version === undefined) throw new Error('a resolved config names no version');
-      if (resolved.hasInputSchema === true)
-        await this.#checkInput(request.principal.tenantId, configId, version, request.input);
+      if (resolved.hasInputSchema === true) await this.#checkInput(tenantId, configId, version, request.input);
       checkSize(request.input);
       return { configId, version };
     } catch (error) {
@@ -158,6 +150,18 @@ export class ExecutionStarter {
       if (earlier === undefined) throw error;
       return earlier;
     }
+  }
+
+  /** The version of the execution that is forked, as long as the tenant may still begin something with it. */
+  async #copied(tenantId: string, fork: Fork, input: JsonValue | undefined): Promise<Target> {
+    const { configId, configVersion: version, edited } = fork;
+    const asked = { tenantId, id: configId, version, includeDeleted: true };
+    accepted(await this.backend.ask<ResolveConfigReply>(subjects.config.resolve, asked));
+    if (edited) {
+      await this.#checkInput(tenantId, configId, version, input);
+      checkSize(input);
+    }
+    return { configId, version };
   }
 
   async #startedBefore(executionId: string, request: StartRequest): Promise<Target | undefined> {

@@ -464,6 +464,7 @@ export const ALWAYS_THERE: Readonly<Record<string, readonly string[]>> = {
   AgentList: ['agents'],
   Tenant: ['id', 'created_at', 'revision'],
   TenantLimitValues: [],
+  TenantSettingValues: [],
   ApiKey: ['id', 'tenant_id', 'user_id', 'role', 'name', 'prefix', 'created_at'],
   Approval: [],
   ApprovalDecided: ['step_id', 'approved'],

@@ -60,6 +60,7 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   },
   'put /api/v1/secrets/{name}': { value: 'not-a-real-token', description: 'For the ticket system' },
   'put /api/v1/retention-policies/{name}': { statuses: ['completed'], older_than_ms: 2_592_000_000 },
+  'put /api/v1/tenants/{tenant}/settings': { global_configs: true },
   'put /api/v1/tenants/{tenant}/limits': { weight: 2, starts_per_second: 50, unfinished_executions: 10_000 },
   'post /api/v1/knowledge/documents': {
     source: 'runbooks/import.md',

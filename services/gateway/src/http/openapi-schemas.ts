@@ -617,6 +617,29 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
         }),
       ),
     },
+    TenantSettingValues: {
+      type: 'object',
+      additionalProperties: false,
+      properties: {
+        global_configs: {
+          type: 'boolean',
+          default: false,
+          description:
+            'Whether the global configs of the tenant `default` are there for this tenant, to be seen and to be run.',
+        },
+      },
+    },
+    TenantSettings: {
+      type: 'object',
+      required: ['tenant_id', 'global_configs'],
+      properties: {
+        tenant_id: { type: 'string', description: 'The tenant.' },
+        global_configs: {
+          type: 'boolean',
+          description: 'Whether global configs are there for this tenant.',
+        },
+      },
+    },
     TenantLimits: {
       type: 'object',
       required: ['tenant_id', 'own', 'limits', 'used'],

@@ -1,7 +1,15 @@
 import { Body, Controller, Get, Param, Put, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { roleOf, subjects, TENANT_LIMIT_NAMES, TENANT_LIMITS, TenantSchema, toUserJson } from '@batuta/contracts';
+import {
+  roleOf,
+  subjects,
+  TENANT_LIMIT_NAMES,
+  TENANT_LIMITS,
+  TenantSchema,
+  TenantSettingsSchema,
+  toUserJson,
+} from '@batuta/contracts';
 import type {
   GetTenantUseReply,
   JsonObject,
@@ -11,6 +19,8 @@ import type {
   Principal,
   TenantLimits,
   TenantLimitsReply,
+  TenantSettings,
+  TenantSettingsReply,
 } from '@batuta/contracts';
 import { Caller, Needs } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
@@ -94,6 +104,52 @@ export class TenantsController {
     return tagged(reply, set.etag, await this.#shown(tenantId, set));
   }
 
+  @Get(':tenant/settings')
+  @Needs(roleOf(subjects.config.tenantSettingsGet))
+  @ApiOperation({
+    summary: 'Get what a tenant has chosen for itself',
+    description: 'For admins of the tenant and of the tenant `default`.',
+  })
+  @IfNoneMatch
+  @Answers(200, 'TenantSettings', 'The settings.', true)
+  @Refuses('not_found')
+  async settings(
+    @Caller() principal: Principal,
+    @Param('tenant') tenantId: string,
+    @Query() query: unknown,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<JsonObject> {
+    parseQuery({}, query);
+    const asked = { principal, tenantId };
+    const found = accepted(await this.backend.ask<TenantSettingsReply>(subjects.config.tenantSettingsGet, asked));
+    return tagged(reply, found.etag, shownSettings(tenantId, found));
+  }
+
+  @Put(':tenant/settings')
+  @Needs(roleOf(subjects.config.tenantSettingsPut))
+  @ApiOperation({
+    summary: 'Set what a tenant chooses for itself',
+    description:
+      'For admins of the tenant and of the tenant `default`. All of them at once: what is left out is off. No execution begins by what was allowed before once this is answered; what runs already goes on.',
+  })
+  @IfMatch
+  @BodyIs('TenantSettingValues', 'The settings.')
+  @Answers(200, 'TenantSettings', 'The settings that hold now.', true)
+  @Refuses('not_found', 'version_conflict', ...OF_A_BODY)
+  async setSettings(
+    @Caller() principal: Principal,
+    @Param('tenant') tenantId: string,
+    @Body(objectBody) body: JsonValue,
+    @Query() query: unknown,
+    @Conditions() preconditions: Preconditions | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<JsonObject> {
+    parseQuery({}, query);
+    const request = { principal, tenantId, body, preconditions };
+    const set = accepted(await this.backend.ask<TenantSettingsReply>(subjects.config.tenantSettingsPut, request));
+    return tagged(reply, set.etag, shownSettings(tenantId, set));
+  }
+
   async #shown(tenantId: string, { own, limits, documentBytesUsed }: TenantLimitsReply): Promise<JsonObject> {
     const use = accepted(await this.backend.ask<GetTenantUseReply>(subjects.query.use, { tenantId }));
     const used: Partial<Record<keyof TenantLimits, number>> = { ...use, documentBytes: documentBytesUsed ?? 0 };
@@ -103,4 +159,8 @@ export class TenantsController {
     const held = Object.entries(valuesOf(limits)).map(([name, value]) => [name, value ?? (name === 'weight' ? 1 : 0)]);
     return { tenant_id: tenantId, own: valuesOf(own), limits: Object.fromEntries(held) as JsonObject, used: usedNow };
   }
+}
+
+function shownSettings(tenantId: string, { settings = {} as TenantSettings }: TenantSettingsReply): JsonObject {
+  return { tenant_id: tenantId, ...toUserJson(TenantSettingsSchema, settings) };
 }

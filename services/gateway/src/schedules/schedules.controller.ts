@@ -13,7 +13,6 @@ import {
 } from '@batuta/contracts';
 import type {
   GetScheduleReply,
-  GetVersionReply,
   JsonObject,
   JsonValue,
   ListScheduleEventsReply,
@@ -421,10 +420,12 @@ export class SchedulesController {
       refuse([violation('/config', 'unknown_config', `there is no config "${config}"`)]);
     if (configId === undefined) throw problemOfRefusal(refused ?? { code: 'internal', message: '' });
     if (version !== undefined) {
-      const found = await this.backend.ask<GetVersionReply>(subjects.config.version, { configId, version });
-      if (found.definition === undefined) {
+      const pinned = { tenantId, id: configId, version };
+      const found = await this.backend.ask<ResolveConfigReply>(subjects.config.resolve, pinned);
+      if (found.refused?.code === 'not_found') {
         refuse([violation('/config_version', 'unknown_config', `the config has no version ${version}`)]);
       }
+      accepted(found);
     }
     return { ...definition, config: configId };
   }

@@ -1,0 +1,70 @@
+import { etagOf, preconditionRefusal, roleOf, subjects } from '@batuta/contracts';
+import type { Preconditions, Principal, TenantSettings, TenantSettingsReply } from '@batuta/contracts';
+import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { invalid, refuse } from '../access/refusals.js';
+import { requireRole } from '../access/roles.js';
+import { leasesEnded } from '../definitions/lease.js';
+import { guardJson } from '../json/guard.js';
+import { Report } from '../json/report.js';
+import { flag, isRecord, object } from '../json/shape.js';
+import { visibleTo } from './visible-tenant.js';
+
+interface SettingsRow {
+  readonly id: string;
+  readonly settings: Partial<TenantSettings>;
+}
+
+const NOT_FOUND = refuse('not_found', 'There is no such tenant.');
+const bodyShape = object({ global_configs: flag });
+
+/** What tenants have chosen for themselves: their admins say it, and those of the platform's tenant. */
+@Injectable()
+export class TenantSettingsRegistry {
+  constructor(private readonly dataSource: DataSource) {}
+
+  async get(principal: Principal, tenantId: unknown): Promise<TenantSettingsReply> {
+    const denied = requireRole(principal, roleOf(subjects.config.tenantSettingsGet), 'see settings of the tenant');
+    if (denied !== undefined) return denied;
+    const id = visibleTo(principal, tenantId);
+    const read = 'SELECT id, settings FROM config.tenants WHERE id = $1';
+    const [row] = id === undefined ? [] : await this.dataSource.query<SettingsRow[]>(read, [id]);
+    return row === undefined ? NOT_FOUND : replyOf(row);
+  }
+
+  /** Sets all of them; what is left out is off. Returns when no start holds what was allowed before. */
+  async put(
+    principal: Principal,
+    tenantId: unknown,
+    body: unknown,
+    preconditions?: Preconditions,
+  ): Promise<TenantSettingsReply> {
+    const denied = requireRole(principal, roleOf(subjects.config.tenantSettingsPut), 'change settings of the tenant');
+    if (denied !== undefined) return denied;
+    const id = visibleTo(principal, tenantId);
+    if (id === undefined) return NOT_FOUND;
+    const report = new Report();
+    guardJson(body, report);
+    bodyShape(body, '', report);
+    if (report.total > 0) return invalid('The settings', report.violations, report.total);
+    const settings: TenantSettings = { globalConfigs: isRecord(body) && body['global_configs'] === true };
+    const reply = await this.dataSource.transaction(async (manager): Promise<TenantSettingsReply> => {
+      const locked = 'SELECT id, settings FROM config.tenants WHERE id = $1 FOR UPDATE';
+      const [before] = await manager.query<SettingsRow[]>(locked, [id]);
+      if (before === undefined) return NOT_FOUND;
+      const refused = preconditionRefusal(preconditions, { etag: tagOf(before) });
+      if (refused !== undefined) return { refused };
+      await manager.query('UPDATE config.tenants SET settings = $2 WHERE id = $1', [id, JSON.stringify(settings)]);
+      return replyOf({ id, settings });
+    });
+    if (reply.refused === undefined) await leasesEnded();
+    return reply;
+  }
+}
+
+const held = ({ settings }: SettingsRow): TenantSettings => ({ globalConfigs: settings.globalConfigs === true });
+const tagOf = (row: SettingsRow): string => etagOf({ id: row.id, settings: { ...held(row) } });
+
+function replyOf(row: SettingsRow): TenantSettingsReply {
+  return { tenantId: row.id, settings: held(row), etag: tagOf(row) };
+}
