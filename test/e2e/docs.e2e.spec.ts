@@ -3,6 +3,8 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { parse, parseAllDocuments } from 'yaml';
+import { commandLine } from '../../cli/command-line.js';
+import type { Actions } from '../../cli/command-line.js';
 import type { Api } from '../support/api.js';
 import { BatutaCommand, ROOT } from '../support/command.js';
 import { DocumentSession } from '../support/document-session.js';
@@ -18,10 +20,13 @@ import { LocalPlatform } from '../support/local-platform.js';
 //         config; `answer` is compared with what the block of commands before it printed.
 //   js    runs as a module, with the variables that the shell exported. `part` says that it is a piece of a larger program.
 //   ts    is checked by the compiler as a file of the folder `in=<folder>`.
-//   text  is for people only.
+//   sql   runs in the platform's database, and is rolled back.
+//   text  is for people only, and holds no command.
 
 const documents = [
-  'README.md',
+  ...readdirSync(ROOT)
+    .filter((name) => name.endsWith('.md'))
+    .sort(),
   'bench/peers/README.md',
   ...['docs', 'examples'].flatMap((folder) =>
     readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
@@ -52,6 +57,30 @@ const scriptsExist = (command: string): string | undefined => {
   ];
   return named.map(([, name = '']) => name).find((name) => scripts[name] === undefined);
 };
+
+/** What begins a line that somebody is to type. */
+const COMMAND =
+  /^\s*(?:\$ |npm |npx |node |batuta |curl |docker |kubectl |kind |psql |git |cd |cp |export |eval |openssl |systemctl |sudo |apt|[A-Z_]+=\S* )|^\s*(?:SELECT|INSERT|UPDATE|DELETE|ALTER|CREATE|DROP|GRANT) .*;/m;
+
+/** The commands of `batuta`, also those of a group such as `retention list`. */
+const BATUTA_COMMANDS: readonly string[] = commandLine({} as Actions).commands.flatMap((command) => [
+  command.name(),
+  ...command.commands.map((each) => `${command.name()} ${each.name()}`),
+]);
+
+/** Scripts and commands of `batuta` that a piece of text names and that are not there. */
+function unknownCommands(text: string): string[] {
+  const script = scriptsExist(text);
+  const [, words = ''] =
+    /^(?:npm run (?:-s |--silent )?batuta(?: --)?|batuta) ((?:[a-z][a-z-]*(?= |$) ?)*)/.exec(text) ?? [];
+  const [first = '', second = ''] = words.trim().split(' ');
+  const isGroup = BATUTA_COMMANDS.some((name) => name.startsWith(`${first} `));
+  const command = isGroup && second !== '' ? `${first} ${second}` : first;
+  return [
+    ...(script === undefined ? [] : [`npm run ${script}`]),
+    ...(command === '' || BATUTA_COMMANDS.includes(command) ? [] : [`batuta ${command}`]),
+  ];
+}
 
 /** Services of docker-compose.yml and programs that a command names have to be there. */
 const composeKnows = (command: string): string | undefined => {
@@ -119,13 +148,19 @@ const NOT_RUN: readonly Exception[] = [
     check: scriptsExist,
   },
   {
-    document: 'docs/simulation.md',
+    document: 'CONTRIBUTING.md',
+    command: /^npm run jest/,
+    reason: 'takes a minute; a part of npm test',
+    check: (command) => scriptsExist(command) ?? programExists(command),
+  },
+  {
+    document: /^(docs\/simulation|CONTRIBUTING)\.md/,
     command: /^npm run simulate -- --seeds/,
     reason: 'so many seeds take minutes',
     instead: (command) => command.replace(/--seeds \d+/, '--seeds 3'),
   },
   {
-    document: 'docs/simulation.md',
+    document: /^(docs\/simulation|CONTRIBUTING)\.md/,
     command: /^npm run simulate:faults/,
     reason: 'takes minutes; a part of npm test',
     check: scriptsExist,
@@ -175,10 +210,29 @@ describe('the documents', () => {
   const blocks = documents.flatMap((document) => document.blocks().map((block) => ({ document, block })));
 
   it('give every block of code a language that says how it is checked', () => {
-    const known = new Set(['sh', 'json', 'js', 'ts', 'text']);
+    const known = new Set(['sh', 'json', 'js', 'ts', 'sql', 'text']);
     const wrong = blocks.filter(({ block }) => block.language === undefined || !known.has(block.language));
     expect(wrong.map(({ document, block }) => `${document.path}:${block.line}`)).toEqual([]);
     expect(blocks.length).toBeGreaterThan(40);
+  });
+
+  it('hide no command in a block that nothing runs', () => {
+    const hidden = blocks.filter(({ block }) => block.language === 'text' && COMMAND.test(block.text));
+    expect(hidden.map(({ document, block }) => `${document.path}:${block.line}`)).toEqual([]);
+    for (const text of ['npm run x', 'first\n  curl -s http://a', "DELETE FROM a.b WHERE c = 'd';", 'A=b node c']) {
+      expect(text).toMatch(COMMAND);
+    }
+  });
+
+  it('name commands in their sentences that exist', () => {
+    const named = documents.flatMap((document) =>
+      document.inlineCode().map(({ text, line }) => ({ place: `${document.path}:${line}`, text })),
+    );
+    const unknown = named.flatMap(({ place, text }) => unknownCommands(text).map((name) => `${place}: ${name}`));
+    expect(unknown).toEqual([]);
+    expect(unknownCommands('npm run nothing')).toEqual(['npm run nothing']);
+    expect(unknownCommands('npm run -s batuta -- retention lst')).toEqual(['batuta retention lst']);
+    expect(unknownCommands('batuta nothing <x>')).toEqual(['batuta nothing']);
   });
 
   it('link to files and headings that exist', () => {
@@ -381,6 +435,7 @@ describe('what the documents tell a reader to do works:', () => {
         );
         expect([status, stdout]).toEqual([0, '']);
       },
+      sql: (block) => platform.inDatabase(['BEGIN', block.text, 'ROLLBACK']),
       json: async (block) => {
         const value = JSON.parse(block.text) as Record<string, unknown>;
         const file = wordOf(block, 'file');

@@ -35,6 +35,25 @@ interface OpenApi {
   };
 }
 
+interface Shape {
+  readonly $ref?: string;
+  readonly type?: string | readonly string[];
+  readonly enum?: readonly unknown[];
+  readonly properties?: Readonly<Record<string, Shape>>;
+  readonly items?: Shape;
+  readonly allOf?: readonly Shape[];
+  readonly oneOf?: readonly Shape[];
+  readonly anyOf?: readonly Shape[];
+}
+
+/** Fields whose texts are no names: sentences, documents, expressions and templates, and what somebody else has named. */
+const FREE_TEXTS = new Set(
+  (
+    'description reason comment title content message prompt system when score vote_key model base_url api_key value ' +
+    'callback_body_template subject_template html_template callback_headers non_retryable ids'
+  ).split(' '),
+);
+
 const API = '/api/v1/orchestrations';
 const EXECUTION = `${API}/executions/{id}`;
 
@@ -125,6 +144,32 @@ describe('the OpenAPI document', () => {
     expect(examples).toBeGreaterThan(200);
   });
 
+  /** Paths of the texts of a schema that are no words of a list. */
+  function textsOf(schema: Shape | undefined, path: readonly (string | number)[] = []): (string | number)[][] {
+    if (schema === undefined || path.length > 6) return [];
+    if (schema.$ref !== undefined) {
+      return textsOf(document.components.schemas[schema.$ref.split('/').at(-1) ?? ''] as Shape | undefined, path);
+    }
+    const { type, properties = {}, items, allOf = [], oneOf = [], anyOf = [] } = schema;
+    const isText = schema.enum === undefined && [type].flat().includes('string');
+    return [
+      ...(isText ? [[...path]] : []),
+      ...[...allOf, ...oneOf, ...anyOf].flatMap((each) => textsOf(each, path)),
+      ...Object.entries(properties).flatMap(([name, each]) => textsOf(each, [...path, name])),
+      ...textsOf(items, [...path, 0]),
+    ];
+  }
+
+  /** A copy of a body with a value at a path; undefined when something else stands on the way. */
+  function withField(body: unknown, [key, ...rest]: readonly (string | number)[], value: unknown): unknown {
+    if (key === undefined) return value;
+    const holder = body ?? (typeof key === 'number' ? [] : {});
+    if (typeof holder !== 'object' || Array.isArray(holder) !== (typeof key === 'number')) return undefined;
+    const child = withField((holder as Record<string | number, unknown>)[key], rest, value);
+    if (child === undefined) return undefined;
+    return Array.isArray(holder) ? holder.with(0, child) : { ...holder, [key]: child };
+  }
+
   /** Sends what the document shows. `Api` compares the answer with what it says. */
   async function tryOut(method: string, path: string, parameters: Record<string, string> = {}): Promise<Answer> {
     const operation = document.paths[path]?.[method];
@@ -189,6 +234,33 @@ describe('the OpenAPI document', () => {
     await until(id, 'running', 'again');
     return id;
   };
+
+  it('has one rule for all names: none holds a space that only looks like one', async () => {
+    const taken: string[] = [];
+    let tried = 0;
+    for (const { method, path, operation } of operations()) {
+      const [media, content] = Object.entries(operation.requestBody?.content ?? {})[0] ?? [];
+      // What names an execution or a schedule that has to be made first takes no name but those of a start.
+      if (content === undefined || /\/(executions|schedules)\/\{id\}/.test(path)) continue;
+      const target = path.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
+        name === 'tenant' ? 'default' : (operation.parameters?.find((each) => each.name === name)?.example ?? 'none'),
+      );
+      for (const field of textsOf(content.schema)) {
+        if (FREE_TEXTS.has(String(field.at(-1)))) continue;
+        const body = withField(content.example ?? {}, field, 'a\u00a0b');
+        if (body === undefined) continue;
+        tried += 1;
+        const { status, body: answer } = await api.call(method.toUpperCase(), target, body, {
+          'content-type': media ?? '',
+        });
+        const errors = (answer['errors'] ?? []) as { path: string }[];
+        const told = errors.some((error) => error.path === `/${field.join('/')}`);
+        if (status !== 400 || !told) taken.push(`${method} ${path} ${field.join('.')}: ${status}`);
+      }
+    }
+    expect(tried).toBeGreaterThan(60);
+    expect(taken).toEqual([]);
+  });
 
   it('has bodies that a fresh platform takes, and answers that are as it says', async () => {
     // All that take a body, make something, or show a secret.

@@ -47,14 +47,22 @@ export class LocalPlatform {
   }
 
   /** Takes every pool of workers from its tenant, as docs/operations.md says it, so that another tenant may use its name. */
-  async releasePools(): Promise<void> {
+  releasePools(): Promise<void> {
+    return this.inDatabase(['DELETE FROM config.pool_tenants']);
+  }
+
+  /** Runs statements in its database, one after the other on one connection. */
+  async inDatabase(statements: readonly string[]): Promise<void> {
     const { database_url: connectionString } = JSON.parse(readFileSync(join(this.dir, 'run.json'), 'utf8')) as {
       database_url: string;
     };
     const client = new pg.Client({ connectionString });
     await client.connect();
-    await client.query('DELETE FROM config.pool_tenants');
-    await client.end();
+    try {
+      for (const statement of statements) await client.query(statement);
+    } finally {
+      await client.end();
+    }
   }
 
   /** Ends it as Ctrl-C does and removes its files. */

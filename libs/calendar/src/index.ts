@@ -1,7 +1,7 @@
 export { jitterOf } from './jitter.js';
 export { LONGEST_INTERVAL_MS, SHORTEST_INTERVAL_MS, timetableMistakes } from './mistakes.js';
 export type { TimetableMistake } from './mistakes.js';
-export { scheduleMistakes } from './schedule-mistakes.js';
+export { scheduleMistakes, withoutNulls } from './schedule-mistakes.js';
 export { TIMETABLE_KINDS, WEEKDAYS } from './spec.js';
 export type { CalendarSpec, GapRule, OverlapRule, TimetableSpec, Weekday } from './spec.js';
 export { timetableOf, upcoming } from './timetable.js';

@@ -1,4 +1,4 @@
-import { parseTime } from '@batuta/contracts';
+import { parseTime, unknownField } from '@batuta/contracts';
 import type { MistakeCode } from '@batuta/contracts';
 import { daysInMonth, parseWallTime } from './civil.js';
 import { TIMETABLE_KINDS, WEEKDAYS } from './spec.js';
@@ -31,9 +31,17 @@ const RANGES = {
   months: [1, 12],
   years: [1970, 2999],
 } as const;
+const CALENDAR_FIELDS = new Set([...Object.keys(RANGES), 'days_of_week']);
 const COUNTED_FROM_BOTH_ENDS = new Set<string>(['days_of_month', 'weeks_of_month']);
 
 type Report = (path: string, code: MistakeCode, message: string) => void;
+
+/** One mistake for each field of an object that is not known; `path` is the object's. */
+export function unknownFields(value: object, known: ReadonlySet<string>, path: string): TimetableMistake[] {
+  return Object.keys(value)
+    .filter((name) => !known.has(name))
+    .map((name) => unknownField(path, name, known));
+}
 
 /** All that is wrong with a timetable from outside; with none, the value is a `TimetableSpec`. */
 export function timetableMistakes(value: unknown): TimetableMistake[] {
@@ -43,7 +51,7 @@ export function timetableMistakes(value: unknown): TimetableMistake[] {
     report('', 'wrong_type', 'must be an object');
     return found;
   }
-  for (const key of Object.keys(value)) if (!FIELDS.has(key)) report(`/${key}`, 'unknown_field', 'is not known here');
+  found.push(...unknownFields(value, FIELDS, ''));
   const kinds = TIMETABLE_KINDS.filter((kind) => value[kind] !== undefined);
   const names = 'cron, every_ms, calendar and at';
   if (kinds.length === 0) report('', 'required', `must have one of ${names}`);
@@ -90,9 +98,7 @@ function checkCalendar(calendar: unknown, report: Report): void {
     sound = false;
     report(`/calendar${path}`, code, message);
   };
-  for (const key of Object.keys(calendar)) {
-    if (!(key in RANGES) && key !== 'days_of_week') add(`/${key}`, 'unknown_field', 'is not known here');
-  }
+  for (const { path, code, message } of unknownFields(calendar, CALENDAR_FIELDS, '')) add(path, code, message);
   for (const [key, [low, high]] of Object.entries(RANGES)) {
     checkList(calendar[key], `/${key}`, add, (item, path) => {
       const zero = item === 0 && COUNTED_FROM_BOTH_ENDS.has(key);

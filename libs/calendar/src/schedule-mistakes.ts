@@ -1,6 +1,14 @@
-import { MISSED_POLICIES, OVERLAP_POLICIES, PRIORITIES, SCHEDULE_LIMITS, secretPointers } from '@batuta/contracts';
+import {
+  MISSED_POLICIES,
+  OVERLAP_POLICIES,
+  PRIORITIES,
+  SCHEDULE_LIMITS,
+  nameMistake,
+  pointerToken,
+  secretPointers,
+} from '@batuta/contracts';
 import type { JsonValue } from '@batuta/contracts';
-import { timetableMistakes } from './mistakes.js';
+import { timetableMistakes, unknownFields } from './mistakes.js';
 import type { TimetableMistake } from './mistakes.js';
 
 const FIELDS = new Set([
@@ -19,6 +27,8 @@ const FIELDS = new Set([
   'pause_on_failure',
   'max_runs',
 ]);
+/** Fields whose values have fields of their own that are known here. */
+const HOLDING_FIELDS = new Set(['timetable', 'calendar', 'missed']);
 const MISSED = new Set(['runs', 'window_ms', 'limit']);
 const LARGEST_INT32 = 2_147_483_647;
 const LONGEST_TEXT = 200;
@@ -34,10 +44,10 @@ export function scheduleMistakes(value: unknown): TimetableMistake[] {
     report('', 'wrong_type', 'must be an object');
     return found;
   }
-  unknownFields(value, FIELDS, '', report);
-  text(value, 'name', report, true);
-  text(value, 'config', report, true);
-  text(value, 'session_id', report);
+  found.push(...unknownFields(value, FIELDS, ''));
+  name(value, 'name', report, true);
+  name(value, 'config', report, true);
+  name(value, 'session_id', report);
   whole(value, 'config_version', [1, LARGEST_INT32], report);
   if (value.timetable === undefined || value.timetable === null) report('/timetable', 'required', 'must be there');
   else {
@@ -47,7 +57,7 @@ export function scheduleMistakes(value: unknown): TimetableMistake[] {
   for (const path of value.input === undefined ? [] : secretPointers(value.input as JsonValue)) {
     report(`/input${path}`, 'secret_not_allowed', 'refers to a secret; only the input of a step may');
   }
-  if (value.metadata !== undefined && !isObject(value.metadata)) report('/metadata', 'wrong_type', 'must be an object');
+  metadata(value.metadata, report);
   word(value, 'priority', PRIORITIES, report);
   word(value, 'overlap', OVERLAP_POLICIES, report);
   whole(value, 'jitter_ms', [0, SCHEDULE_LIMITS.jitterMs], report);
@@ -65,7 +75,7 @@ function missed(value: unknown, report: Report): void {
   if (value === undefined) return;
   if (!isObject(value)) return report('/missed', 'wrong_type', 'must be an object');
   const inside: Report = (path, code, message) => report(`/missed${path}`, code, message);
-  unknownFields(value, MISSED, '', inside);
+  for (const { path, code, message } of unknownFields(value, MISSED, '')) inside(path, code, message);
   word(value, 'runs', MISSED_POLICIES, inside);
   whole(value, 'window_ms', [0, SCHEDULE_LIMITS.longestMissedWindowMs], inside);
   whole(value, 'limit', [1, SCHEDULE_LIMITS.missedLimit], inside);
@@ -92,23 +102,25 @@ function contradictions(value: Body, report: Report): void {
   }
 }
 
-function unknownFields(value: Body, known: ReadonlySet<string>, path: string, report: Report): void {
-  for (const key of Object.keys(value))
-    if (!known.has(key)) report(`${path}/${key}`, 'unknown_field', 'is not known here');
-}
-
-function text(value: Body, key: string, report: Report, required = false): void {
+/** A name, as all names are. */
+function name(value: Body, key: string, report: Report, required = false): void {
   const found = value[key];
   if (found === undefined || found === null) {
     if (required) report(`/${key}`, 'required', 'must be there');
-  } else if (typeof found !== 'string') {
-    report(`/${key}`, 'wrong_type', 'must be a text');
-  } else if (found.trim() === '') {
-    report(`/${key}`, 'too_short', 'must not be empty');
-  } else if (found.length > LONGEST_TEXT) {
-    report(`/${key}`, 'too_long', `has more than ${LONGEST_TEXT} characters`);
-  } else if (/\p{Cc}/u.test(found)) {
-    report(`/${key}`, 'invalid_character', 'holds a control character');
+    return;
+  }
+  if (typeof found !== 'string') return report(`/${key}`, 'wrong_type', 'must be a text');
+  const mistake = nameMistake(found, LONGEST_TEXT);
+  if (mistake !== undefined) report(`/${key}`, mistake.code, mistake.message);
+}
+
+/** The user's own fields, whose keys are names. */
+function metadata(value: unknown, report: Report): void {
+  if (value === undefined) return;
+  if (!isObject(value)) return report('/metadata', 'wrong_type', 'must be an object');
+  for (const key of Object.keys(value)) {
+    const mistake = nameMistake(key);
+    if (mistake !== undefined) report(`/metadata/${pointerToken(key)}`, mistake.code, `the key ${mistake.message}`);
   }
 }
 
@@ -125,6 +137,21 @@ function word(value: Body, key: string, words: readonly string[], report: Report
   const found = value[key];
   if (found === undefined || words.some((item) => item === found)) return;
   report(`/${key}`, 'not_allowed', `must be one of ${words.join(', ')}`);
+}
+
+/**
+ * A schedule as it was sent, without the fields that are null, which mean the same as absent ones. The nulls of `input` and
+ * `metadata` are the user's own.
+ */
+export function withoutNulls(value: JsonValue): JsonValue {
+  if (!isObject(value)) return value;
+  const fields = Object.entries(value).filter(([, field]) => field !== null);
+  return Object.fromEntries(
+    fields.map(([key, field]) => [
+      key,
+      HOLDING_FIELDS.has(key) ? withoutNulls(field as JsonValue) : (field as JsonValue),
+    ]),
+  );
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

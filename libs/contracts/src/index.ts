@@ -310,6 +310,7 @@ export { copyJson, setOwn, storableText } from './json.js';
 export { LIQUID_TAGS, expressionIn, isLiquid, mappingTexts, templateField } from './mapping.js';
 export type { MappingText } from './mapping.js';
 export { decodeCursor, encodeCursor } from './cursor.js';
+export { pointerToken, unknownField } from './unknown-field.js';
 export { characters, nameMistake } from './names.js';
 export type { NameMistake } from './names.js';
 export { NATS_SERVICES, inboxPrefix, poolPermissions, poolUser, servicePermissions } from './nats-permissions.js';

@@ -26,10 +26,13 @@ const NEEDED = new RegExp(
 );
 /**
  * Control characters with all ends of lines; separators of lines and paragraphs; what is not seen or turns the direction of the
- * text around; halves of surrogate pairs; code points that are no characters.
+ * text around, with three that Unicode does not count among them (an empty Braille cell, a placeholder for an object, a note
+ * without a head); halves of surrogate pairs; code points that are no characters.
  */
 const UNFIT =
-  /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\p{Bidi_Control}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\ufff9-\ufffb]/u;
+  /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\p{Bidi_Control}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\ufff9-\ufffc\u2800\u{1d159}]/u;
+/** Every space but U+0020, which they look like. */
+const OTHER_SPACE = /(?! )\p{Zs}/u;
 
 /** Length in characters (code points), as varchar(n) counts. */
 export function characters(text: string): number {
@@ -65,6 +68,11 @@ export function nameMistake(name: string, max = Infinity): NameMistake | undefin
       code: 'invalid_character',
       message: `must not hold ${shown(unfit)}: no control characters, ends of lines, invisible characters, marks of direction or half surrogate pairs`,
     };
+  }
+  const space = OTHER_SPACE.exec(name)?.[0];
+  if (space !== undefined) {
+    const message = `must not hold ${shown(space)}: the only space in a name is the one of the keyboard, U+0020`;
+    return { code: 'invalid_character', message };
   }
   if (name.trim() !== name) return { code: 'bad_format', message: 'must not begin or end with spaces' };
   if (name.normalize('NFC') !== name) {

@@ -12,7 +12,7 @@ describe('nameMistake', () => {
     'Constructor',
     'café',
     'Größe',
-    '注文　処理',
+    '注文 処理',
     'ネットワーク',
     'می\u200cخواهم',
     'क्\u200dष',
@@ -38,8 +38,18 @@ describe('nameMistake', () => {
     ['..', 'reserved_name'],
     [' a', 'bad_format'],
     ['a ', 'bad_format'],
-    ['a\u00a0', 'bad_format'],
-    ['\u3000a', 'bad_format'],
+    ['a\u00a0b', 'invalid_character'],
+    ['a\u00a0', 'invalid_character'],
+    ['\u3000a', 'invalid_character'],
+    ['注文\u3000処理', 'invalid_character'],
+    ['a\u1680b', 'invalid_character'],
+    ['a\u2007b', 'invalid_character'],
+    ['a\u2009b', 'invalid_character'],
+    ['a\u202fb', 'invalid_character'],
+    ['a\u205fb', 'invalid_character'],
+    ['a\u2800b', 'invalid_character'],
+    ['a\ufffcb', 'invalid_character'],
+    ['a\u{1d159}b', 'invalid_character'],
     ['cafe\u0301', 'bad_format'],
     ['\u212b', 'bad_format'],
     ['a\nb', 'invalid_character'],
@@ -70,6 +80,18 @@ describe('nameMistake', () => {
     ['a\uffff', 'invalid_character'],
   ])('refuses %j: %s', (name, code) => {
     expect(nameMistake(name)?.code).toBe(code);
+  });
+
+  it('takes no two names that differ in nothing that is seen', () => {
+    const blank = Array.from({ length: 0x110000 }, (_, code) => String.fromCodePoint(code)).filter(
+      (character) => /^[\p{White_Space}\p{Default_Ignorable_Code_Point}\u2800]$/u.test(character) && character !== ' ',
+    );
+    expect(blank.length).toBeGreaterThan(4_000);
+    const taken = blank.filter((character) => nameMistake(`a${character}b`) === undefined);
+    expect(taken).toEqual([]);
+    expect(nameMistake('a\u00a0b')?.message).toBe(
+      'must not hold U+00A0: the only space in a name is the one of the keyboard, U+0020',
+    );
   });
 
   it('counts characters, not UTF-16 units', () => {

@@ -1,3 +1,4 @@
+import { unknownField } from '@batuta/contracts';
 import type { Violation } from '@batuta/contracts';
 import { isRecord } from '../json/shape.js';
 
@@ -29,14 +30,7 @@ export function flatForm(sent: unknown, kind: 'config' | 'patch' = 'config'): Fl
   if (!isNested(sent)) return { document: sent, pathOf: (path) => path, mistakes: [] };
   const { steps: inner, ...outer } = sent;
   const { steps, settings, ...unknown } = inner;
-  const mistakes = Object.keys(unknown).map((name): Violation => {
-    const path = `/steps/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
-    return {
-      path,
-      code: 'unknown_field',
-      message: `"${name.slice(0, 100)}" is not a field of nested steps; known are ${INNER.join(', ')}`,
-    };
-  });
+  const mistakes: Violation[] = Object.keys(unknown).map((name) => unknownField('/steps', name, INNER));
   const own = isRecord(settings) ? settings : {};
   const document: Record<string, unknown> = { ...outer };
   if (steps !== undefined) document['steps'] = steps;

@@ -1,6 +1,5 @@
-import { expressionIn, mappingTexts } from '@batuta/contracts';
+import { expressionIn, mappingTexts, pointerToken } from '@batuta/contracts';
 import type { JsonValue, MappingText } from '@batuta/contracts';
-import { pointerToken } from '../json/report.js';
 import type { Report } from '../json/report.js';
 import { isRecord } from '../json/shape.js';
 import type { FallbackForest } from './fallback-forest.js';

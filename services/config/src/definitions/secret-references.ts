@@ -5,8 +5,8 @@ import {
   secretMistake,
   secretNames,
   templateField,
+  pointerToken,
 } from '@batuta/contracts';
-import { pointerToken } from '../json/report.js';
 import type { Report } from '../json/report.js';
 import { isRecord } from '../json/shape.js';
 import { textOf } from './outline.js';

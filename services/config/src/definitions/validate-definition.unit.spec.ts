@@ -1315,8 +1315,15 @@ describe('size', () => {
 describe('names that somebody may have meant', () => {
   it.each<[unknown, string]>([
     [config([step('a', { retrys: {} })]), '"retrys" is not a known field; did you mean "retry"?'],
-    [config([step('a', { dependson: [] })]), '"dependson" is not a known field'],
-    [config([step('a')], { stratgy: 'parallel' }), '"stratgy" is not a known field'],
+    [config([step('a', { timeout: 5 })]), '"timeout" is not a known field; did you mean "timeout_ms"?'],
+    [
+      config([step('a', { approval: undefined, retry: { max_attempts: 2, when: 'x' } })]),
+      '"when" is not a known field; known are max_attempts, backoff_ms, backoff_coefficient, max_backoff_ms, jitter, non_retryable, total_timeout_ms',
+    ],
+    [
+      config([step('a')], { stratgy: 'parallel' }),
+      '"stratgy" is not a known field; known are name, description, strategy, steps, settings, metadata, is_global, input_schema, consensus_groups, output',
+    ],
     [
       config([step('a')], { strategy: 'paralel' }),
       'must be one of sequential, parallel, consensus, fallback; did you mean "parallel"?',

@@ -1,5 +1,4 @@
-import { LIMITS } from '@batuta/contracts';
-import { pointerToken } from './report.js';
+import { LIMITS, pointerToken } from '@batuta/contracts';
 import type { Report } from './report.js';
 import { unstorable } from './text.js';
 

@@ -1,11 +1,6 @@
 import type { Violation } from '@batuta/contracts';
 import { Suggestions } from './suggestion.js';
 
-/** One token of a JSON Pointer, escaped (RFC 6901). */
-export function pointerToken(key: string | number): string {
-  return typeof key === 'number' ? String(key) : key.replaceAll('~', '~0').replaceAll('/', '~1');
-}
-
 /** Violations kept of one document; the rest are counted. A reply with all of them must fit a message. */
 const MAX_VIOLATIONS = 1000;
 

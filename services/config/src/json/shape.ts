@@ -1,6 +1,5 @@
-import { characters, nameMistake, TOKEN } from '@batuta/contracts';
+import { characters, nameMistake, TOKEN, pointerToken, unknownField } from '@batuta/contracts';
 import { FORBIDDEN_KEYS } from './guard.js';
-import { pointerToken } from './report.js';
 import type { Report } from './report.js';
 import { unstorable } from './text.js';
 
@@ -129,12 +128,12 @@ export function object(fields: Readonly<Record<string, Shape>>, required: readon
       const field = known.get(name);
       if (field === undefined) {
         const missing = Object.keys(fields).filter((known) => !Object.hasOwn(value, known));
-        const hint = report.suggestions.for(name, missing);
-        report.add(
-          `${path}/${pointerToken(name)}`,
-          'unknown_field',
-          `"${name.slice(0, 100)}" is not a known field${hint}`,
-        );
+        const {
+          path: at,
+          code,
+          message,
+        } = unknownField(path, name, report.suggestions.for(name, missing) || known.keys());
+        report.add(at, code, message);
       } else if (entry !== null) {
         field(entry, `${path}/${name}`, report);
       }

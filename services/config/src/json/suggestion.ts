@@ -21,7 +21,8 @@ export class Suggestions {
     for (const candidate of candidates) {
       if (this.#left <= 0) return undefined;
       this.#left -= 1;
-      if (lettersOf(candidate) === letters) return candidate;
+      // `timeout` is meant to be `timeout_ms`.
+      if (lettersOf(candidate) === letters || candidate.startsWith(`${name}_`)) return candidate;
       if (Math.abs(candidate.length - name.length) <= furthest) some.push(candidate);
     }
     return closestMatch(name, some, { maxDistance: furthest });

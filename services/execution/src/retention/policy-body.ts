@@ -1,4 +1,4 @@
-import { ENDED_STATUSES, RETENTION_ACTIONS, RETENTION_LIMITS } from '@batuta/contracts';
+import { ENDED_STATUSES, RETENTION_ACTIONS, RETENTION_LIMITS, unknownField } from '@batuta/contracts';
 import type { EndedStatus, JsonValue, RetentionAction, Violation } from '@batuta/contracts';
 
 /** What a user says of a policy. */
@@ -21,7 +21,7 @@ export function readPolicy(body: JsonValue): PolicyBody | { readonly violations:
   const violations: Violation[] = [];
   const wrong = (path: string, code: string, message: string): void => void violations.push({ path, code, message });
   for (const field of Object.keys(body)) {
-    if (!FIELDS.has(field)) wrong(`/${field}`, 'unknown_field', 'is not a field of a retention policy');
+    if (!FIELDS.has(field)) violations.push(unknownField('', field, FIELDS));
   }
   const whole = (field: string, least: number, most: number): number | undefined => {
     const value = body[field] ?? undefined;

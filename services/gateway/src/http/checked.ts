@@ -1,18 +1,11 @@
 import type { PipeTransform } from '@nestjs/common';
+import { pointerToken, unknownField } from '@batuta/contracts';
 import type { JsonObject, JsonValue, Violation } from '@batuta/contracts';
 import { getMetadataStorage, validateSync } from 'class-validator';
 import type { ValidationError } from 'class-validator';
 import { mistakesOf } from './dto/rules.js';
 import type { Rule } from './dto/rules.js';
 import { Problem } from './problem.js';
-
-const token = (key: string): string => key.replaceAll('~', '~0').replaceAll('/', '~1');
-
-const unknownField = (field: string, hint = ''): Violation => ({
-  path: `/${token(field)}`,
-  message: `"${field.slice(0, 100)}" is not a known field${hint}`,
-  code: 'unknown_field',
-});
 
 /** A DTO's class; `hintFor` may say where a field that it does not know belongs. */
 export type Dto<T> = (new () => T) & { hintFor?(field: string, body: JsonObject): string | undefined };
@@ -29,9 +22,9 @@ function violationsOf<T>(errors: readonly ValidationError[], dto: Dto<T>, body: 
   return errors.flatMap(({ property, value, constraints = {}, contexts = {} }) =>
     Object.keys(constraints).flatMap((name): readonly Violation[] => {
       const { rule } = (contexts[name] ?? {}) as { rule?: Rule };
-      if (rule === undefined) return [unknownField(property, hintOf(dto, property, body))];
+      if (rule === undefined) return [unknownField('', property, hintOf(dto, property, body))];
       return mistakesOf(rule, value as JsonValue | undefined).map(({ path = '', message, code }) => ({
-        path: `/${token(property)}${path}`,
+        path: `/${pointerToken(property)}${path}`,
         message,
         code,
       }));
@@ -110,7 +103,7 @@ export const emptyBody: PipeTransform<JsonValue | undefined, undefined> = {
   transform: (body) => {
     if (body === undefined) return undefined;
     requireObject(body, '');
-    const errors = Object.keys(body).map((field) => unknownField(field));
+    const errors = Object.keys(body).map((field) => unknownField('', field, ''));
     if (errors.length > 0) throw new Problem('validation_failed', 'This command takes no fields.', { errors });
     return undefined;
   },

@@ -1,4 +1,4 @@
-import { decodeCursor, parseTime } from '@batuta/contracts';
+import { decodeCursor, parseTime, pointerToken } from '@batuta/contracts';
 import type { MistakeCode, Violation } from '@batuta/contracts';
 import { mistake, Problem } from './problem.js';
 import { parseDuration } from './duration.js';
@@ -44,7 +44,7 @@ export function parseQuery<const S extends QuerySpec>(spec: S, query: unknown): 
     if (!Object.hasOwn(spec, name)) {
       const known = Object.keys(spec).join(', ');
       errors.push({
-        path: `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`,
+        path: `/${pointerToken(name)}`,
         message:
           known === ''
             ? `${name} is unknown: this takes no query parameters`

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { scheduleMistakes, timetableMistakes, timetableOf, upcoming } from '@batuta/calendar';
+import { scheduleMistakes, timetableMistakes, timetableOf, upcoming, withoutNulls } from '@batuta/calendar';
 import {
   COMMAND_ROLE,
   OVERLAP_POLICIES,
@@ -10,6 +10,7 @@ import {
   isoTime,
   parseTime,
   subjects,
+  unknownField,
 } from '@batuta/contracts';
 import type {
   GetScheduleReply,
@@ -138,9 +139,9 @@ export class SchedulesController {
   @Refuses(...OF_A_BODY)
   previewOf(@Body(objectBody) body: JsonValue, @Query() raw: unknown): JsonObject {
     const { count } = parseQuery(PREVIEW, raw);
-    const { timetable, ...rest } = body as JsonObject;
+    const { timetable, ...rest } = withoutNulls(body) as JsonObject;
     refuse([
-      ...Object.keys(rest).map((key) => violation(`/${key}`, 'unknown_field', 'is not known here')),
+      ...Object.keys(rest).map((key) => unknownField('', key, ['timetable'])),
       ...(timetable === undefined
         ? [violation('/timetable', 'required', 'must be there')]
         : timetableMistakes(timetable).map((found) => ({ ...found, path: `/timetable${found.path}` }))),
@@ -408,8 +409,9 @@ export class SchedulesController {
 
   /** The schedule of a body, with the config's id. @throws Problem validation_failed. */
   async #definition({ tenantId }: Principal, body: JsonValue): Promise<ScheduleDefinition> {
-    refuse(scheduleMistakes(body));
-    const definition = body as unknown as ScheduleDefinition;
+    const given = withoutNulls(body);
+    refuse(scheduleMistakes(given));
+    const definition = given as unknown as ScheduleDefinition;
     const { config, config_version: version, timetable } = definition;
     if (timetableOf(timetable).next(Date.now()) === undefined) {
       refuse([violation('/timetable', 'out_of_range', 'has no time that is still to come')]);
@@ -462,7 +464,7 @@ function fieldsOf(body: JsonValue | undefined, known: readonly string[]): JsonOb
   refuse(
     Object.keys(body)
       .filter((key) => !known.includes(key))
-      .map((key) => violation(`/${key}`, 'unknown_field', `is unknown; known are ${known.join(', ')}`)),
+      .map((key) => unknownField('', key, known)),
   );
   return body;
 }

@@ -3,8 +3,10 @@ import {
   CALLBACK_TYPES,
   mentionsSecret,
   nameMistake,
+  pointerToken,
   secretMistake,
   secretNames,
+  unknownField,
   withSecrets,
 } from '@batuta/contracts';
 import type { CallbackEvent, CallbackType, Violation } from '@batuta/contracts';
@@ -141,7 +143,7 @@ async function checkSecrets(body: unknown, context: ValidationContext, add: Add)
     const [path, value] = entry;
     if (typeof value === 'object' && value !== null) {
       for (const [key, item] of Object.entries(value)) {
-        const child = `${path}/${key.slice(0, 100).replaceAll('~', '~0').replaceAll('/', '~1')}`;
+        const child = `${path}/${pointerToken(key.slice(0, 100))}`;
         if (mentionsSecret(key)) add(child, 'secret_not_allowed', 'the name of a field cannot refer to a secret');
         pending.push([child, item]);
       }
@@ -217,12 +219,9 @@ function checkChannel(
   const allowed = ['type', 'max_retries', ...(isFallback ? ['after_ms'] : []), ...FIELDS_OF[kind]];
   for (const [name, field] of Object.entries(value)) {
     if (field !== undefined && !allowed.includes(name)) {
-      const token = name.replaceAll('~', '~0').replaceAll('/', '~1').slice(0, 100);
-      add(
-        `${path}/${token}`,
-        'unknown_field',
-        `"${name.slice(0, 100)}" is not a field of a ${kind} callback; known are ${allowed.join(', ')}`,
-      );
+      const hint = `; known of a ${kind} callback are ${allowed.join(', ')}`;
+      const { path: at, code, message } = unknownField(path, name.slice(0, 100), hint);
+      add(at, code, message);
     }
   }
   const whole = (name: string, min: number, max: number): number | undefined => {
@@ -344,7 +343,7 @@ function checkHeaders(value: unknown, path: string, add: Add): Record<string, st
   }
   const headers: [string, string][] = [];
   for (const [name, text] of entries) {
-    const at = `${path}/${name.slice(0, 100).replaceAll('~', '~0').replaceAll('/', '~1')}`;
+    const at = `${path}/${pointerToken(name.slice(0, 100))}`;
     if (!TOKEN_CHARACTERS.test(name)) add(at, 'bad_format', 'is not the name of a header');
     else if (OWN_HEADERS.test(name)) add(at, 'not_allowed', `the header ${name} is set by the platform`);
     else if (typeof text !== 'string' || !HEADER_VALUE.test(text)) {

@@ -1,4 +1,4 @@
-import { characters, mentionsSecret, nameMistake, parseTime } from '@batuta/contracts';
+import { characters, mentionsSecret, nameMistake, parseTime, pointerToken, unknownField } from '@batuta/contracts';
 import type { JsonValue, MistakeCode } from '@batuta/contracts';
 import { IsOptional, ValidateBy } from 'class-validator';
 
@@ -92,8 +92,6 @@ export const aFlag: Rule = (value) => {
 const isObject = (value: JsonValue): value is Record<string, JsonValue> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const token = (key: string): string => key.replaceAll('~', '~0').replaceAll('/', '~1');
-
 /** An object of the user's own fields, whose keys are names. */
 export const someMetadata: Rule = (value) => {
   if (value === undefined) return REQUIRED;
@@ -102,7 +100,7 @@ export const someMetadata: Rule = (value) => {
     const mistake = nameMistake(key);
     return mistake === undefined
       ? []
-      : [{ code: mistake.code, message: `the key ${mistake.message}`, path: `/${token(key)}` }];
+      : [{ code: mistake.code, message: `the key ${mistake.message}`, path: `/${pointerToken(key)}` }];
   });
 };
 
@@ -166,16 +164,10 @@ export const aBudget: Rule = (value) => {
   const given = Object.entries(value).filter(([, limit]) => limit !== null);
   if (given.length === 0) return { code: 'required', message: 'must have max_tokens, max_cost or both' };
   return given.flatMap(([name, limit]): readonly Mistake[] => {
-    const path = `/${token(name)}`;
+    const path = `/${pointerToken(name)}`;
     const whole = name === 'max_tokens';
     if (!LIMITS_OF_BUDGET.includes(name)) {
-      return [
-        {
-          path,
-          code: 'unknown_field',
-          message: `"${name.slice(0, 100)}" is not a known field; known are ${LIMITS_OF_BUDGET.join(', ')}`,
-        },
-      ];
+      return [unknownField('', name, LIMITS_OF_BUDGET)];
     }
     if (typeof limit !== 'number' || (whole && !Number.isInteger(limit))) {
       return [{ ...wrongType(whole ? 'a whole number' : 'a number', limit), path }];
