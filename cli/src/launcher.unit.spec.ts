@@ -1,11 +1,11 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -62,6 +62,35 @@ describe('the batuta command of a checkout', () => {
     });
     expect(existsSync(join(checkout, 'cli/dist'))).toBe(false);
   });
+
+  it.each(['--help', '--version', 'knowledge --help'])(
+    'loads nothing of the program for %s, whose time is then that of Node.js itself',
+    (line) => {
+      const [seen, hooks] = [join(checkout, 'loaded'), join(checkout, 'hooks.mjs')];
+      writeFileSync(
+        hooks,
+        `import { appendFileSync } from 'node:fs';
+         export async function load(url, context, next) {
+           appendFileSync(${JSON.stringify(seen)}, url + '\\n');
+           return next(url, context);
+         }`,
+      );
+      const register = `import { register } from 'node:module'; register(${JSON.stringify(pathToFileURL(hooks).href)});`;
+      const { status } = spawnSync(
+        process.execPath,
+        ['--import', `data:text/javascript,${register}`, join(ROOT, 'cli/bin/batuta.mjs'), ...line.split(' ')],
+        { encoding: 'utf8' },
+      );
+      expect(status).toBe(0);
+      const loaded = readFileSync(seen, 'utf8').trim().split('\n');
+      const own = loaded.filter((url) => !url.startsWith('node:') && !url.startsWith('data:'));
+      const expected = ['cli/bin/batuta.mjs', 'cli/command-line.js', 'cli/run-file.js'].map(
+        (path) => pathToFileURL(join(ROOT, path)).href,
+      );
+      expect(own.filter((url) => !url.includes('/node_modules/commander/')).toSorted()).toEqual(expected);
+      expect(own.length).toBeGreaterThan(expected.length);
+    },
+  );
 
   it('shows what a build that failed says, and ends', () => {
     needsNode('20.19.0');

@@ -37,7 +37,7 @@ import { metadata as metadataShape, name, oneOf, text } from '../json/shape.js';
 import { unstorable } from '../json/text.js';
 import { TenantLimitsRegistry } from '../tenants/limits.js';
 import { DocumentEntity } from './document.entity.js';
-import { highlighted } from './highlight.js';
+import { highlightOf } from './highlight.js';
 import { knowledgeQuery } from './query.js';
 import type { KnowledgeQuery } from './query.js';
 import { SEARCH_SQL } from './search-sql.js';
@@ -235,7 +235,7 @@ interface PassageRow {
   readonly title: string;
   readonly headings: string[];
   readonly text: string;
-  readonly highlight: string;
+  readonly headline: string;
   readonly rank: number;
   readonly passage_index: number;
   readonly first_line: number;
@@ -292,14 +292,13 @@ function passageRow(passage: SplitPassage, index: number): JsonObject {
 }
 
 function toPassage(row: PassageRow, { marks }: KnowledgeQuery): Passage {
-  const isMarked = row.highlight.includes('**');
   return {
     documentId: row.document_id,
     source: row.source,
     title: row.title,
     headings: row.headings,
     text: row.text,
-    highlight: isMarked ? row.highlight : (highlighted(row.text, marks) ?? row.highlight),
+    highlight: highlightOf(row.text, row.headline, marks),
     rank: Number(row.rank),
     passageIndex: row.passage_index,
     firstLine: row.first_line,

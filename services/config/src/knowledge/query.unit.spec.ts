@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { highlighted } from './highlight.js';
+import { HEADLINE, highlightOf } from './highlight.js';
 import { knowledgeQuery } from './query.js';
 
 describe('knowledgeQuery', () => {
@@ -40,13 +40,16 @@ describe('knowledgeQuery', () => {
   });
 });
 
-describe('highlighted', () => {
+/** What is shown when the database marks nothing: its headline is then the passage's beginning. */
+const highlighted = (text: string, marks: readonly string[]): string => highlightOf(text, text.slice(0, 20), marks);
+
+describe('highlightOf', () => {
   it('marks all of what was asked for, near the first of it', () => {
     const text = `${'x'.repeat(500)} the file error.log and Error.log ${'y'.repeat(500)}`;
     const piece = highlighted(text, ['error.log', 'file']);
     expect(piece).toContain('the **file** **error.log** and **Error.log**');
     expect(piece?.length).toBeLessThan(400);
-    expect(highlighted('nothing', ['else'])).toBeUndefined();
+    expect(highlighted('nothing', ['else'])).toBe('nothing');
     expect(highlighted('a (b) c', ['(b)'])).toBe('a **(b)** c');
   });
 
@@ -60,5 +63,28 @@ describe('highlighted', () => {
     expect(highlighted(`${words}error.log`, ['error.log'])).toMatch(/\*\*error\.log\*\*$/);
     // Where no word ends, the piece has its length all the same.
     expect(highlighted(`${'本'.repeat(500)}山${'本'.repeat(500)}`, ['山'])).toHaveLength(320 + 2 * 2 + 4);
+  });
+
+  it.each([
+    ['Nothing is lost', ['not'], 'Nothing is lost'],
+    ['Nothing is lost, but not all', ['not'], 'Nothing is lost, but **not** all'],
+    ['call getUserName first', ['user'], 'call get**User**Name first'],
+    ['see created_at', ['created'], 'see **created**_at'],
+    ['of foo.png', ['foo'], 'of **foo**.png'],
+    ['の接続が拒否', ['接続'], 'の**接続**が拒否'],
+  ])('in %j marks no piece of a word: %j', (text, marks, shown) => {
+    expect(highlightOf(text, text, marks)).toBe(shown);
+  });
+
+  it('says where a passage goes on around what the database shows of it', () => {
+    const { start, end, between } = HEADLINE;
+    const text = 'First of all, connections are refused. Much later the pooler says so, and that is **all**.';
+    const cut = `onnections are ${start}refused${end}. Much${between}the ${start}pooler${end} sa`;
+    expect(highlightOf(text, cut, [])).toBe('… connections are **refused**. Much … the **pooler** says …');
+    expect(highlightOf(text, `${start}First${end} of all, connections are refused`, [])).toBe(
+      '**First** of all, connections are refused …',
+    );
+    expect(highlightOf(text, `and ${start}that${end} is **all**.`, [])).toBe('… and **that** is **all**.');
+    expect(highlightOf('a <b>x</b> c', `a  ${start}x${end}  c`, [])).toBe('a  **x**  c');
   });
 });

@@ -1,3 +1,5 @@
+import { HEADLINE } from './highlight.js';
+
 /**
  * $1 words, $2 grams, $3 whether either is enough, $4 any words, $5 any grams, $6 exact identifiers (all of `KnowledgeQuery`),
  * $7 tenant, $8 limit. First the query as it reads; when that finds nothing and it uses no operators ("-not"), any of its
@@ -42,7 +44,8 @@ SELECT p.document_id, d.source, p.title, p.headings, p.text, p.passage_index, p.
   CASE WHEN hits.words = 0 THEN hits.rank
     ELSE hits.rank * hits.words / (SELECT cardinality(asked.words) FROM asked) END AS rank,
   ts_headline('english', p.text, hits.query,
-    'StartSel=**, StopSel=**, MaxFragments=2, MaxWords=40, MinWords=15, FragmentDelimiter=" … "') AS highlight
+    'StartSel="${HEADLINE.start}", StopSel="${HEADLINE.end}", MaxFragments=2, MaxWords=40, MinWords=15, FragmentDelimiter="${HEADLINE.between}"'
+  ) AS headline
 FROM hits
 JOIN config.knowledge_passages p USING (document_id, passage_index)
 JOIN config.knowledge_documents d ON d.id = p.document_id
