@@ -5,6 +5,7 @@ import type { TestDatabase } from '@batuta/testing';
 import pg from 'pg';
 import { countExecutions, listApprovals, listExecutions } from '../src/queries/list-sql.js';
 import type { ApprovalFilters, ExecutionFilters, Statement } from '../src/queries/list-sql.js';
+import { LIST_SCHEDULES } from '../src/queries/sql.js';
 
 jest.setTimeout(120_000);
 
@@ -39,7 +40,13 @@ beforeAll(async () => {
        'name-' || n % 400
      FROM generate_series(1, ${ROWS}) AS n`,
   );
-  await sql.query('ANALYZE execution.orchestration_executions, execution.orchestration_step_runs');
+  await sql.query(
+    `INSERT INTO execution.streams (id, partition, kind, tenant_id, name, config_id, status, version, created_at, view)
+     SELECT md5('t' || n)::uuid, n % 16, 'schedule', '${TENANT}', 'schedule-' || n, 'config-' || n % 400,
+       CASE WHEN n % 100 = 0 THEN 'paused' ELSE 'active' END, 1, n, '{}'
+     FROM generate_series(1, ${ROWS}) AS n`,
+  );
+  await sql.query('ANALYZE execution.orchestration_executions, execution.orchestration_step_runs, execution.streams');
 });
 
 afterAll(async () => {
@@ -183,6 +190,22 @@ describe('each filter of the list of approvals', () => {
   });
 });
 
+describe('each filter of the list of schedules', () => {
+  it.each<[string, string | null, string | null, string, number]>([
+    ['nothing', null, null, 'streams_listed', 51],
+    ['config_id', null, 'config-7', 'schedules_by_config_id', 51],
+    ['a config_id without any', null, RARE, 'schedules_by_config_id', 0],
+    ['status', 'paused', null, 'schedules_by_status', 51],
+    ['a status that none has', 'finished', null, 'schedules_by_status', 0],
+  ])('has an index for %s, and reads little beside what it shows', async (_name, status, configId, index, rows) => {
+    const found = await explain({ text: LIST_SCHEDULES, values: [TENANT, status, configId, null, null, 51] });
+    expect(found.indexes).toContain(index);
+    expect(found.scanned).toEqual([]);
+    expect(found.rows).toBe(rows);
+    expect(found.wasted).toBeLessThanOrEqual(ROWS / 200);
+  });
+});
+
 describe('the indexes of lists', () => {
   it('are built beside running work where tables are there already, and again where a build was cut short', async () => {
     const names = (): Promise<string[]> =>
@@ -194,7 +217,7 @@ describe('the indexes of lists', () => {
         )
         .then(({ rows }) => rows.map(({ name }) => name));
     const all = await names();
-    expect(all).toHaveLength(9);
+    expect(all).toHaveLength(11);
     await sql.query(
       'DROP INDEX execution.orchestration_executions_by_user, execution.orchestration_executions_by_status',
     );

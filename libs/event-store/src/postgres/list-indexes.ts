@@ -17,6 +17,11 @@ const approvals = (name: string, columns: string, more = ''): Index => ({
   on: `execution.orchestration_step_runs ${columns} WHERE approval_requested_at IS NOT NULL${more}`,
 });
 
+const schedules = (column: string): Index => ({
+  name: `schedules_by_${column}`,
+  on: `execution.streams (tenant_id, ${column}, created_at DESC, id DESC) WHERE kind = 'schedule'`,
+});
+
 /**
  * An index for each filter of a list. Of executions only the ended ones are in them (the others have a wake-up): a row comes in
  * once, with the commit that ends it, and no commit before that pays for them.
@@ -40,6 +45,8 @@ const LIST_INDEXES: readonly Index[] = [
   approvals('config_name', '(approval_tenant_id, approval_config_name, approval_requested_at, id)'),
   approvals('anybody', '(approval_tenant_id, approval_requested_at, id)', ' AND approval_approvers IS NULL'),
   approvals('approver', 'USING gin (approval_approvers)'),
+  schedules('config_id'),
+  schedules('status'),
 ];
 
 /** In the transaction that makes the tables: nothing else uses them yet. */
