@@ -167,7 +167,7 @@ describe('the OpenAPI document', () => {
     if (typeof holder !== 'object' || Array.isArray(holder) !== (typeof key === 'number')) return undefined;
     const child = withField((holder as Record<string | number, unknown>)[key], rest, value);
     if (child === undefined) return undefined;
-    return Array.isArray(holder) ? holder.with(0, child) : { ...holder, [key]: child };
+    return Array.isArray(holder) ? [child, ...holder.slice(1)] : { ...holder, [key]: child };
   }
 
   /** Sends what the document shows. `Api` compares the answer with what it says. */
