@@ -587,7 +587,7 @@ withKubectl.each(['laptop', 'production'])('the overlay %s', (overlay) => {
       expect(specOf<{ groups: unknown }>(named('PrometheusRule', 'batuta')).groups).toEqual(rules.groups);
     });
 
-    const published = ['/api', '/ws', '/docs', '/docs-json'];
+    const published = ['/api', '/ws', '/docs', '/docs-json', '/schemas'];
 
     it('publishes the API, its documentation and nothing for operators', () => {
       const { rules } = specOf<{ rules: { http: { paths: { path: string }[] } }[] }>(named('Ingress', 'gateway'));

@@ -421,3 +421,16 @@ export type {
   Weekday,
 } from './schedules.js';
 export { ScheduleEventSchema, ScheduleViewSchema } from './generated/batuta/execution/v1/schedules_pb.js';
+export {
+  CONFIG_SCHEMA,
+  FLAT_CONFIG_SCHEMA,
+  HINT,
+  ifThen,
+  isUuid,
+  METADATA_SCHEMA,
+  nameSchema,
+  objectOf,
+  RULE,
+  TOKEN_SCHEMA,
+} from './config-schema/index.js';
+export type { DocumentSchema, ValueMistake, ValueRule } from './config-schema/index.js';

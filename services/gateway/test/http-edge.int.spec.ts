@@ -3,6 +3,7 @@ import { request as httpRequest } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
+import { CONFIG_SCHEMA } from '@batuta/contracts';
 import { eventually } from '@batuta/testing';
 import WebSocket from 'ws';
 import { KEYS } from './fake-platform.js';
@@ -64,6 +65,20 @@ describe('headers that decide whose a request is', () => {
       expect(answer).toMatch(/^HTTP\/1\.1 400 /);
       expect(answer).toContain('"repeated_parameter"');
     }
+  });
+});
+
+describe('the schema of configs', () => {
+  it('is served to everybody, kept by caches, and not sent again', async () => {
+    const answer = await plain('GET', '/schemas/config.json');
+    expect([answer.status, answer.headers['content-type']]).toEqual([200, 'application/schema+json; charset=utf-8']);
+    expect(answer.headers['cache-control']).toBe('public, max-age=3600');
+    expect(JSON.parse(answer.body.toString())).toEqual(JSON.parse(JSON.stringify(CONFIG_SCHEMA)));
+    const known = await plain('GET', '/schemas/config.json', { 'if-none-match': String(answer.headers.etag) });
+    expect([known.status, known.body.length]).toEqual([304, 0]);
+    expect(
+      (await plain('GET', '/schemas/config.json', { 'accept-encoding': 'gzip' })).headers['content-encoding'],
+    ).toBe('gzip');
   });
 });
 

@@ -23,6 +23,7 @@ import type {
   Commanded,
   Config,
   ConfigBody,
+  ConfigJsonSchema,
   ConfigPage,
   ConfigPatch,
   ConfigVersions,
@@ -92,6 +93,7 @@ import type {
 
 export const OPERATIONS = {
   'operations.root': { method: 'GET', path: '/', query: [], headers: [] },
+  'operations.configSchema': { method: 'GET', path: '/schemas/config.json', query: [], headers: [] },
   'operations.live': { method: 'GET', path: '/health/live', query: [], headers: [] },
   'operations.ready': { method: 'GET', path: '/health/ready', query: [], headers: [] },
   'operations.metrics': { method: 'GET', path: '/metrics', query: [], headers: [] },
@@ -633,6 +635,11 @@ export class OperationsOperations {
   /** What this is and where its documentation is */
   root(options?: CallOptions): Answer<Links> {
     return this.caller.call<Links>('operations.root', { path: {}, options });
+  }
+
+  /** The JSON Schema of configs */
+  configSchema(options?: CallOptions): Answer<ConfigJsonSchema> {
+    return this.caller.call<ConfigJsonSchema>('operations.configSchema', { path: {}, options });
   }
 
   /** Whether the process runs */

@@ -1926,6 +1926,8 @@ export interface Acknowledged {
 }
 
 export interface OrchestrationDefinition {
+  /** Where the JSON Schema of configs is, for editors. It is not stored. */
+  $schema?: string | undefined;
   /** 1 to 255 characters, unique among the configs of the tenant. */
   name: string;
   /** What it is for, for people. */
@@ -1997,6 +1999,8 @@ export interface SettingsPatch {
 
 /** The same with the steps and the settings in one object. It is stored in the flat form, with `settings.default_input` `merged` unless it says otherwise. */
 export interface NestedDefinition {
+  /** Where the JSON Schema of configs is, for editors. It is not stored. */
+  $schema?: string | undefined;
   /** Its name. */
   name: string;
   /** What it is for, for people. */
@@ -3479,6 +3483,8 @@ export interface Links {
   documentation: string;
   /** Path of this document as JSON. */
   openapi: string;
+  /** Path of the JSON Schema of configs. */
+  config_schema: string;
   /** Paths of the health checks. */
   health: {
     /** Whether the process runs. */
@@ -3489,6 +3495,9 @@ export interface Links {
   /** Path of the metrics. */
   metrics: string;
 }
+
+/** A JSON Schema, draft 2020-12. */
+export type ConfigJsonSchema = Record<string, unknown>;
 
 export interface Liveness {
   /** Where it stands. */

@@ -6,6 +6,8 @@ import {
   TOKEN,
   roleOf,
   subjects,
+  objectOf,
+  TOKEN_SCHEMA,
 } from '@batuta/contracts';
 import type {
   Agent,
@@ -26,10 +28,10 @@ import type { Refused } from '../access/refusals.js';
 import { findable, textField } from '../access/requests.js';
 import { requireRole } from '../access/roles.js';
 import { Changes } from '../changes.js';
+import { documentCheck, isRecord } from '../json/check.js';
 import { guardJson } from '../json/guard.js';
 import { mergePatch } from '../json/merge-patch.js';
 import { Report } from '../json/report.js';
-import { anyJson, isRecord, object, text, token, withoutNulls } from '../json/shape.js';
 import { AgentEntity } from './agent.entity.js';
 import { PoolClaims } from './pool-claims.js';
 
@@ -43,9 +45,13 @@ const PATCH_TRIES = 10;
 /** Configs that a refusal names. */
 const NAMED_CONFIGS = 20;
 
-const bodyShape = object(
-  { pool: token, description: text({ max: 2000, min: 0 }), input_schema: anyJson, output_schema: anyJson },
-  ['pool'],
+const token = documentCheck(TOKEN_SCHEMA);
+const bodyShape = documentCheck(
+  objectOf(
+    'What is said of an agent.',
+    { pool: TOKEN_SCHEMA, description: { type: 'string', maxLength: 2000 }, input_schema: {}, output_schema: {} },
+    ['pool'],
+  ),
 );
 
 /** The agents of each tenant besides the built-in ones: which pool serves them, and the schemas of their data. */
@@ -71,7 +77,7 @@ export class AgentRegistry {
     if (checked !== undefined) return checked;
     const { tenantId } = principal;
     const agent = textField(name);
-    const given = withoutNulls(bodyShape, body) as Record<string, JsonValue>;
+    const given = bodyShape.withoutNulls(body) as Record<string, JsonValue>;
     const { pool, description = '', input_schema: input, output_schema: output } = given;
     const work = this.#dataSource.transaction(async (manager): Promise<AgentReply> => {
       // Counted under a lock of the tenant, so that two at once cannot pass the limit.

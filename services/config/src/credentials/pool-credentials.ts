@@ -9,6 +9,8 @@ import {
   preconditionRefusal,
   roleOf,
   subjects,
+  isUuid,
+  nameSchema,
 } from '@batuta/contracts';
 import type {
   CreatePoolCredentialsReply,
@@ -26,10 +28,9 @@ import type { Refused } from '../access/refusals.js';
 import { findable, pageSize, textField } from '../access/requests.js';
 import { requireRole } from '../access/roles.js';
 import { PoolClaims } from '../agents/pool-claims.js';
-import { isUuid } from '../definitions/definition-shape.js';
+import { documentCheck } from '../json/check.js';
 import { guardJson } from '../json/guard.js';
 import { Report } from '../json/report.js';
-import { name } from '../json/shape.js';
 import { PoolCredentialsEntity } from './pool-credentials.entity.js';
 import { WORKER_USERS } from './worker-users.js';
 import type { WorkerUsers } from './worker-users.js';
@@ -43,7 +44,7 @@ const MAX_VALID = 1_000;
 /** Identifies the lock under which revocations are told, so that an older list never follows a newer one. */
 const REVOCATION_LOCK = 7_205_771_002;
 
-const nameShape = name({ max: 255 });
+const nameShape = documentCheck(nameSchema(255));
 
 /** NATS credentials of workers: an admin makes them for pools that serve the tenant's agents and nobody else's. */
 @Injectable()

@@ -8,6 +8,7 @@ import {
   preconditionRefusal,
   roleOf,
   subjects,
+  isUuid,
 } from '@batuta/contracts';
 import type {
   Config,
@@ -42,7 +43,6 @@ import { ConfigVersionEntity } from './config-version.entity.js';
 import { Secrets } from '../secrets/secrets.js';
 import { TenantLimitsRegistry } from '../tenants/limits.js';
 import { ConfigEntity } from './config.entity.js';
-import { isUuid } from './definition-shape.js';
 import { flatForm } from './flat-form.js';
 import { LEASE_MS, leasesEnded } from './lease.js';
 import { PUBLISHED, RESOLVE_ID, RESOLVE_NAME, RESOLVE_VERSION } from './resolve-sql.js';

@@ -1,6 +1,6 @@
 import { unknownField } from '@batuta/contracts';
 import type { Violation } from '@batuta/contracts';
-import { isRecord } from '../json/shape.js';
+import { isRecord } from '../json/check.js';
 
 type Source = Readonly<Record<string, unknown>>;
 

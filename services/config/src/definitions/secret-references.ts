@@ -8,7 +8,7 @@ import {
   pointerToken,
 } from '@batuta/contracts';
 import type { Report } from '../json/report.js';
-import { isRecord } from '../json/shape.js';
+import { isRecord } from '../json/check.js';
 import { textOf } from './outline.js';
 import type { ValidationPorts } from './validation-ports.js';
 

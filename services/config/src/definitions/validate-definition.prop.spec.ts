@@ -1,6 +1,7 @@
 import { describe, it, expect } from '@jest/globals';
-import { nameMistake } from '@batuta/contracts';
+import { CONFIG_SCHEMA, nameMistake } from '@batuta/contracts';
 import { propertyRuns } from '@batuta/testing';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 import { validateDefinition } from './validate-definition.js';
 import type { ValidationPorts } from './validate-definition.js';
@@ -217,6 +218,17 @@ describe('validateDefinition', () => {
         expect(await validateDefinition(document, ports)).toMatchObject({ ok: true });
       }),
       { numRuns: propertyRuns(500) },
+    );
+  });
+
+  it('accepts nothing that the published schema refuses', async () => {
+    const published = new Ajv2020({ allErrors: true, allowUnionTypes: true }).compile(CONFIG_SCHEMA);
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(valid, tangled, nearlyConfig), async (document) => {
+        const { ok } = await validateDefinition(document, ports);
+        expect(ok && !published(document) ? published.errors : []).toEqual([]);
+      }),
+      { numRuns: propertyRuns(1000) },
     );
   });
 

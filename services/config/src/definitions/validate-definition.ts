@@ -2,7 +2,7 @@ import { BUILT_IN_AGENTS, LIMITS } from '@batuta/contracts';
 import type { OrchestrationDefinition, Violation } from '@batuta/contracts';
 import { guardJson } from '../json/guard.js';
 import { Report } from '../json/report.js';
-import { isRecord, withoutNulls } from '../json/shape.js';
+import { isRecord } from '../json/check.js';
 import { definitionShape } from './definition-shape.js';
 import { FallbackForest } from './fallback-forest.js';
 import { flatForm } from './flat-form.js';
@@ -118,6 +118,13 @@ async function reportSchemas(outline: Outline, ports: ValidationPorts, report: R
   }
 }
 
+/** Where a document's schema is, is for the editor that it was written in. */
+function withoutSchema(document: unknown): unknown {
+  if (!isRecord(document)) return document;
+  const { $schema: _place, ...config } = document;
+  return config;
+}
+
 /**
  * Checks a document that a user sent as an orchestration config and reports every mistake at once, each with the JSON
  * Pointer of its place. O(size of the document); never throws whatever the JSON is, but rejects when a port does.
@@ -127,7 +134,7 @@ export async function validateDefinition(sent: unknown, ports: ValidationPorts):
   const report = new Report(pathOf, mistakes);
   guardJson(flat, report);
   definitionShape(flat, '', report);
-  const document = withoutNulls(definitionShape, flat);
+  const document = withoutSchema(definitionShape.withoutNulls(flat));
   if (!isRecord(document) || report.violations.some(({ code }) => code === 'too_deep')) {
     return { ok: false, violations: report.violations, total: report.total };
   }

@@ -119,6 +119,16 @@ describe('a definition that is right', () => {
     expect(await validateDefinition(document, ports)).toEqual({ ok: true, definition: document, agents: ['mine'] });
   });
 
+  it('may name its schema, which is not stored', async () => {
+    const document = config([step('a')]);
+    const named = { $schema: 'http://127.0.0.1:3000/schemas/config.json', ...document };
+    expect(await validateDefinition(named, ports)).toEqual({ ok: true, definition: document, agents: [] });
+    expect(await mistakes({ ...document, $schema: 5 })).toEqual(['/$schema wrong_type']);
+    expect(await messages({ ...document, schema: 'x' })).toEqual([
+      '"schema" is not a known field; did you mean "$schema"?',
+    ]);
+  });
+
   it('takes a name of 255 characters of any script, counted as characters', async () => {
     expect(await mistakes(config([step('a')], { name: '😀'.repeat(255) }))).toEqual([]);
     expect(await mistakes(config([step('a')], { name: '😀'.repeat(256) }))).toEqual(['/name too_long']);

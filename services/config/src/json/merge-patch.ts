@@ -1,4 +1,4 @@
-import { isRecord } from './shape.js';
+import { isRecord } from './check.js';
 
 /**
  * A document changed by a JSON merge patch (RFC 7396): fields of the patch replace those of the document, objects field by

@@ -2,7 +2,7 @@ import type { Violation } from '@batuta/contracts';
 import { Suggestions } from './suggestion.js';
 
 /** Violations kept of one document; the rest are counted. A reply with all of them must fit a message. */
-const MAX_VIOLATIONS = 1000;
+export const MAX_VIOLATIONS = 1000;
 
 /** Collects every mistake of one document, in the order in which they are found. */
 export class Report {
@@ -26,6 +26,11 @@ export class Report {
   add(path: string, code: string, message: string): void {
     this.#total += 1;
     if (this.violations.length < MAX_VIOLATIONS) this.violations.push({ path: this.pathOf(path), message, code });
+  }
+
+  /** Counts mistakes that are not kept. */
+  count(mistakes: number): void {
+    this.#total += mistakes;
   }
 
   /** Mistakes found, kept or not. */

@@ -9,6 +9,9 @@ import {
   preconditionRefusal,
   roleOf,
   subjects,
+  isUuid,
+  nameSchema,
+  METADATA_SCHEMA,
 } from '@batuta/contracts';
 import type {
   DocumentReply,
@@ -30,10 +33,9 @@ import { invalid, invalidField, refuse, RefusedError } from '../access/refusals.
 import type { Refused } from '../access/refusals.js';
 import { findable, pageSize, textField } from '../access/requests.js';
 import { requireRole } from '../access/roles.js';
-import { isUuid } from '../definitions/definition-shape.js';
+import { documentCheck } from '../json/check.js';
 import { guardJson } from '../json/guard.js';
 import { Report } from '../json/report.js';
-import { metadata as metadataShape, name, oneOf, text } from '../json/shape.js';
 import { unstorable } from '../json/text.js';
 import { TenantLimitsRegistry } from '../tenants/limits.js';
 import { DocumentEntity } from './document.entity.js';
@@ -47,10 +49,11 @@ import type { ContentType, SplitPassage } from './split-passages.js';
 const DEFAULT_PAGE = 50;
 const MAX_PAGE = 200;
 
-const sourceShape = name({ max: KNOWLEDGE_LIMITS.source });
-const titleShape = text({ max: KNOWLEDGE_LIMITS.title, min: 0 });
-const typeShape = oneOf(['text/markdown', 'text/plain']);
-const contentShape = text({ max: LIMITS.payloadBytes });
+const sourceShape = documentCheck(nameSchema(KNOWLEDGE_LIMITS.source));
+const titleShape = documentCheck({ type: 'string', maxLength: KNOWLEDGE_LIMITS.title });
+const typeShape = documentCheck({ type: 'string', enum: ['text/markdown', 'text/plain'] });
+const contentShape = documentCheck({ type: 'string', minLength: 1, maxLength: LIMITS.payloadBytes });
+const metadataShape = documentCheck(METADATA_SCHEMA);
 
 const NOT_FOUND = refuse('not_found', 'There is no such document.');
 

@@ -1,6 +1,6 @@
-import { expressionIn, mentionsSecret, MODEL_PROVIDERS, secretMistake, secretNames } from '@batuta/contracts';
-import type { ModelProvider } from '@batuta/contracts';
-import { number, object, oneOf, text } from '../json/shape.js';
+import { expressionIn, mentionsSecret, MODEL_PROVIDERS, secretMistake, secretNames, objectOf } from '@batuta/contracts';
+import type { DocumentSchema, ModelProvider } from '@batuta/contracts';
+import { documentCheck } from '../json/check.js';
 import type { Report } from '../json/report.js';
 
 /** What a user says of a model. */
@@ -16,22 +16,26 @@ export interface ModelBody {
   readonly prices?: { readonly input: number; readonly output: number };
 }
 
-const price = number({ min: 0, max: 1_000_000 });
-const tokens = number({ min: 1, max: 100_000_000, whole: true });
+const price = { type: 'number', minimum: 0, maximum: 1_000_000 };
+const tokens = { type: 'integer', minimum: 1, maximum: 100_000_000 };
+const text = (most: number): DocumentSchema => ({ type: 'string', minLength: 1, maxLength: most });
 
-export const modelShape = object(
-  {
-    provider: oneOf(MODEL_PROVIDERS),
-    model: text({ max: 200 }),
-    base_url: text({ max: 2_048 }),
-    api_key: text({ max: 200 }),
-    description: text({ max: 2_000, min: 0 }),
-    max_output_tokens: tokens,
-    temperature: number({ min: 0, max: 2 }),
-    context_tokens: tokens,
-    prices: object({ input: price, output: price }, ['input', 'output']),
-  },
-  ['provider', 'model'],
+export const modelShape = documentCheck(
+  objectOf<Required<ModelBody>>(
+    'What is said of a model.',
+    {
+      provider: { type: 'string', enum: MODEL_PROVIDERS },
+      model: text(200),
+      base_url: text(2_048),
+      api_key: text(200),
+      description: { type: 'string', maxLength: 2_000 },
+      max_output_tokens: tokens,
+      temperature: { type: 'number', minimum: 0, maximum: 2 },
+      context_tokens: tokens,
+      prices: objectOf('Prices.', { input: price, output: price }, ['input', 'output']),
+    },
+    ['provider', 'model'],
+  ),
 );
 
 /** Reports what the fields of a model say together, and a key that is not a secret. */

@@ -1,4 +1,4 @@
-import { etagOf, preconditionRefusal, roleOf, secretNames, subjects } from '@batuta/contracts';
+import { etagOf, preconditionRefusal, roleOf, secretNames, subjects, TOKEN_SCHEMA } from '@batuta/contracts';
 import type { ListModelsReply, Model, ModelReply, Preconditions, Principal } from '@batuta/contracts';
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
@@ -6,13 +6,14 @@ import type { EntityManager } from 'typeorm';
 import { invalid, refuse } from '../access/refusals.js';
 import { findable, textField } from '../access/requests.js';
 import { requireRole } from '../access/roles.js';
+import { documentCheck, isRecord } from '../json/check.js';
 import { guardJson } from '../json/guard.js';
 import { Report } from '../json/report.js';
-import { isRecord, token, withoutNulls } from '../json/shape.js';
 import { Secrets } from '../secrets/secrets.js';
 import { modelShape, reportModel } from './model-shape.js';
 import type { ModelBody } from './model-shape.js';
 
+const token = documentCheck(TOKEN_SCHEMA);
 const MAX_MODELS = 200;
 const COLUMNS = 'tenant_id, name, said, revision, updated_at';
 
@@ -47,7 +48,7 @@ export class Models {
     modelShape(body, '', report);
     if (isRecord(body)) reportModel(body, report);
     if (report.total > 0) return invalid('The model', report.violations, report.total);
-    const said = withoutNulls(modelShape, body) as ModelBody;
+    const said = modelShape.withoutNulls(body) as ModelBody;
     const [key] = secretNames(said.api_key ?? '');
     if (key !== undefined) {
       const { known, meant } = await this.#secrets.known(tenantId, [key]);

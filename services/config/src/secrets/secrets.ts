@@ -8,6 +8,8 @@ import {
   SECRET_LIMITS,
   subjects,
   TOKEN,
+  objectOf,
+  TOKEN_SCHEMA,
 } from '@batuta/contracts';
 import type {
   KnownSecretsReply,
@@ -27,9 +29,9 @@ import type { Refused } from '../access/refusals.js';
 import { findable, pageSize, textField } from '../access/requests.js';
 import { requireRole } from '../access/roles.js';
 import { Suggestions } from '../json/suggestion.js';
+import { documentCheck, isRecord } from '../json/check.js';
 import { guardJson } from '../json/guard.js';
 import { Report } from '../json/report.js';
-import { isRecord, object, text, token, withoutNulls } from '../json/shape.js';
 import { SecretVault } from './secret-vault.js';
 
 const DEFAULT_PAGE = 50;
@@ -39,12 +41,16 @@ const MAX_NAMES = 200;
 /** Secrets that are encrypted anew in one statement. */
 const RENEWED_AT_ONCE = 200;
 
-const bodyShape = object(
-  {
-    value: text({ min: SECRET_LIMITS.least, max: SECRET_LIMITS.most }),
-    description: text({ min: 0, max: SECRET_LIMITS.description }),
-  },
-  ['value'],
+const token = documentCheck(TOKEN_SCHEMA);
+const bodyShape = documentCheck(
+  objectOf(
+    'What is said of a secret.',
+    {
+      value: { type: 'string', minLength: SECRET_LIMITS.least, maxLength: SECRET_LIMITS.most },
+      description: { type: 'string', maxLength: SECRET_LIMITS.description },
+    },
+    ['value'],
+  ),
 );
 
 const SHOWN = 'tenant_id, name, id, version, description, created_at, updated_at, updated_by, last_used_at';
@@ -98,7 +104,7 @@ export class Secrets {
       }
     }
     if (report.total > 0) return invalid('The secret', report.violations, report.total);
-    const { value, description = '' } = withoutNulls(bodyShape, body) as { value: string; description?: string };
+    const { value, description = '' } = bodyShape.withoutNulls(body) as { value: string; description?: string };
     const { tenantId, userId } = principal;
     return this.#dataSource.transaction(async (manager): Promise<SecretReply> => {
       // Counted under a lock of the tenant, so that two at once cannot pass the limit.

@@ -11,6 +11,8 @@ import {
   TENANT_ID,
   roleOf,
   subjects,
+  isUuid,
+  nameSchema,
 } from '@batuta/contracts';
 import type {
   ApiKey,
@@ -31,10 +33,9 @@ import { invalid, invalidField, refuse } from '../access/refusals.js';
 import { findable, pageSize, textField } from '../access/requests.js';
 import { requireRole } from '../access/roles.js';
 import { Changes } from '../changes.js';
-import { isUuid } from '../definitions/definition-shape.js';
+import { documentCheck } from '../json/check.js';
 import { guardJson } from '../json/guard.js';
 import { Report } from '../json/report.js';
-import { name, oneOf } from '../json/shape.js';
 import { ApiKeyEntity } from './api-key.entity.js';
 import { generateKey, hashKey, prefixOf } from './key-secret.js';
 
@@ -43,9 +44,9 @@ const DEFAULT_PAGE = 50;
 const MAX_PAGE = 200;
 const SHA_256 = /^[0-9a-f]{64}$/;
 
-const userShape = name({ max: 255 });
-const keyNameShape = name({ max: 255 });
-const roleShape = oneOf(ROLES);
+const userShape = documentCheck(nameSchema(255));
+const keyNameShape = documentCheck(nameSchema(255));
+const roleShape = documentCheck({ type: 'string', enum: ROLES });
 
 export interface NewKey {
   readonly tenantId: string;

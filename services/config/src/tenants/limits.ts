@@ -11,8 +11,12 @@ import {
   TENANT_LIMIT_NAMES,
   TENANT_LIMITS,
   tenantLimitsOf,
+  objectOf,
+  RULE,
 } from '@batuta/contracts';
 import type {
+  DocumentSchema,
+  TenantLimitName,
   ListTenantsReply,
   Preconditions,
   Principal,
@@ -28,10 +32,9 @@ import type { Refused } from '../access/refusals.js';
 import { pageSize, textField } from '../access/requests.js';
 import { requireRole } from '../access/roles.js';
 import { Changes } from '../changes.js';
+import { documentCheck, isRecord } from '../json/check.js';
 import { guardJson } from '../json/guard.js';
 import { Report } from '../json/report.js';
-import { isRecord, number, object } from '../json/shape.js';
-import type { Shape } from '../json/shape.js';
 import { visibleTo } from './visible-tenant.js';
 
 const DEFAULT_PAGE = 50;
@@ -42,12 +45,21 @@ const NOT_FOUND = refuse('not_found', 'There is no such tenant.');
 export const DEFAULT_LIMITS = Symbol('default limits');
 
 /** 0, or a number in the limit's range. */
-const limitShape =
-  ({ min, max, whole }: { min: number; max: number; whole: boolean }): Shape =>
-  (value, path, report) => {
-    if (value !== 0) number({ min, max, whole })(value, path, report);
-  };
-const bodyShape = object(Object.fromEntries(TENANT_LIMIT_NAMES.map((name) => [name, limitShape(TENANT_LIMITS[name])])));
+const limitSchema = ({ min, max, whole, description }: (typeof TENANT_LIMITS)[TenantLimitName]): DocumentSchema => ({
+  description,
+  type: whole ? 'integer' : 'number',
+  anyOf: [{ const: 0 }, { minimum: min, maximum: max }],
+  [RULE]: (value) =>
+    value === 0 || (Number(value) >= min && Number(value) <= max)
+      ? undefined
+      : { code: 'out_of_range', message: `must be from ${min} to ${max}` },
+});
+const bodyShape = documentCheck(
+  objectOf(
+    'The limits of a tenant.',
+    Object.fromEntries(TENANT_LIMIT_NAMES.map((name) => [name, limitSchema(TENANT_LIMITS[name])])),
+  ),
+);
 
 interface TenantRow {
   readonly id: string;

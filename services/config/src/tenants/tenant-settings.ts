@@ -1,13 +1,13 @@
-import { etagOf, preconditionRefusal, roleOf, subjects } from '@batuta/contracts';
+import { etagOf, objectOf, preconditionRefusal, roleOf, subjects } from '@batuta/contracts';
 import type { Preconditions, Principal, TenantSettings, TenantSettingsReply } from '@batuta/contracts';
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { invalid, refuse } from '../access/refusals.js';
 import { requireRole } from '../access/roles.js';
 import { leasesEnded } from '../definitions/lease.js';
+import { documentCheck, isRecord } from '../json/check.js';
 import { guardJson } from '../json/guard.js';
 import { Report } from '../json/report.js';
-import { flag, isRecord, object } from '../json/shape.js';
 import { visibleTo } from './visible-tenant.js';
 
 interface SettingsRow {
@@ -16,7 +16,11 @@ interface SettingsRow {
 }
 
 const NOT_FOUND = refuse('not_found', 'There is no such tenant.');
-const bodyShape = object({ global_configs: flag });
+const bodyShape = documentCheck(
+  objectOf('What tenants choose.', {
+    global_configs: { description: 'Whether global configs may be run.', type: 'boolean' },
+  }),
+);
 
 /** What tenants have chosen for themselves: their admins say it, and those of the platform's tenant. */
 @Injectable()

@@ -93,7 +93,7 @@ describe('the recipe for a step kind', () => {
       const [fields = ''] = step.split('\n}');
       expect(fields).toMatch(new RegExp(` ${kind} = \\d+`));
       for (const file of [
-        'services/config/src/definitions/definition-shape.ts',
+        'libs/contracts/src/config-schema/kinds/index.ts',
         'services/execution/test/simulation/random-config.ts',
         // What the reference does not name is an agent's step.
         ...(kind === 'agent' ? [] : ['services/execution/test/simulation/reference.ts']),

@@ -165,6 +165,13 @@ class MessageSchemas {
   }
 }
 
+/** What editors read in a config. */
+const EDITOR_SCHEMA: OpenApiSchema = {
+  type: 'string',
+  maxLength: 2048,
+  description: 'Where the JSON Schema of configs is, for editors. It is not stored.',
+};
+
 const NESTED_STEPS: OpenApiSchema = {
   type: 'object',
   required: ['steps'],
@@ -322,7 +329,12 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
   return {
     ...rest,
     ...callbackSchemas(),
-    OrchestrationDefinition: { ...definition, required: ['name', 'strategy', 'steps'], example: DEFINITION_EXAMPLE },
+    OrchestrationDefinition: {
+      ...definition,
+      properties: { $schema: EDITOR_SCHEMA, ...written },
+      required: ['name', 'strategy', 'steps'],
+      example: DEFINITION_EXAMPLE,
+    },
     ConfigBody: {
       description: 'The flat form or the nested one; `steps` is a list or an object.',
       anyOf: [ref('OrchestrationDefinition'), ref('NestedDefinition')],
@@ -349,7 +361,7 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
       type: 'object',
       description:
         'The same with the steps and the settings in one object. It is stored in the flat form, with `settings.default_input` `merged` unless it says otherwise.',
-      properties: { ...outside, steps: NESTED_STEPS },
+      properties: { $schema: EDITOR_SCHEMA, ...outside, steps: NESTED_STEPS },
       required: ['name', 'strategy', 'steps'],
     },
     Config: {
@@ -684,12 +696,13 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
     },
     Links: {
       type: 'object',
-      required: ['name', 'api', 'documentation', 'openapi', 'health', 'metrics'],
+      required: ['name', 'api', 'documentation', 'openapi', 'config_schema', 'health', 'metrics'],
       properties: {
         name: { type: 'string', const: 'Batuta' },
         api: { type: 'string', description: 'Path below which the API is.' },
         documentation: { type: 'string', description: 'Path of this document as a page.' },
         openapi: { type: 'string', description: 'Path of this document as JSON.' },
+        config_schema: { type: 'string', description: 'Path of the JSON Schema of configs.' },
         health: {
           type: 'object',
           required: ['live', 'ready'],
@@ -701,6 +714,11 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
         },
         metrics: { type: 'string', description: 'Path of the metrics.' },
       },
+    },
+    ConfigJsonSchema: {
+      type: 'object',
+      description: 'A JSON Schema, draft 2020-12.',
+      additionalProperties: true,
     },
     Liveness: {
       type: 'object',

@@ -1,17 +1,22 @@
+import { createHash } from 'node:crypto';
 import { Controller, Get, Res } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { checkReadiness, exposeMetrics } from '@batuta/observability';
 import { isConnected } from '@batuta/messaging';
-import { subjects } from '@batuta/contracts';
+import { CONFIG_SCHEMA, subjects } from '@batuta/contracts';
 import type { JsonObject } from '@batuta/contracts';
 import { Public } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
 import { Executions } from '../backend/executions.js';
 import { Answers, RefusesOnly } from './documented.js';
+import { headerRef } from './openapi-headers.js';
+import { ref } from './openapi-schemas.js';
 
 const NO_KEY = '0'.repeat(64);
 const CHECK_MS = 1_500;
+const CONFIG_SCHEMA_TEXT = JSON.stringify(CONFIG_SCHEMA);
+const CONFIG_SCHEMA_TAG = `"${createHash('sha1').update(CONFIG_SCHEMA_TEXT).digest('base64url')}"`;
 
 /** What operators and newcomers ask without a key. */
 @ApiTags('Operations')
@@ -33,9 +38,30 @@ export class OperationsController {
       api: '/api/v1',
       documentation: '/docs',
       openapi: '/docs-json',
+      config_schema: '/schemas/config.json',
       health: { live: '/health/live', ready: '/health/ready' },
       metrics: '/metrics',
     };
+  }
+
+  @Get('schemas/config.json')
+  @RefusesOnly('validation_failed')
+  @ApiOperation({
+    summary: 'The JSON Schema of configs',
+    description: 'JSON Schema, draft 2020-12. Editors that read a `$schema` in a config complete its fields with it.',
+  })
+  @ApiResponse({
+    status: 200,
+    description: 'The schema.',
+    headers: { ETag: headerRef('ETag') },
+    content: { 'application/schema+json': { schema: ref('ConfigJsonSchema') } },
+  })
+  configSchema(@Res({ passthrough: true }) reply: FastifyReply): string {
+    void reply
+      .header('content-type', 'application/schema+json')
+      .header('etag', CONFIG_SCHEMA_TAG)
+      .header('cache-control', 'public, max-age=3600');
+    return CONFIG_SCHEMA_TEXT;
   }
 
   @Get('health/live')

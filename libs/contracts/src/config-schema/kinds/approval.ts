@@ -1,0 +1,17 @@
+import type { Approval } from '../../config.js';
+import { lifetime } from '../limits.js';
+import { anyJson, list, objectOf, text, use, word } from '../schema.js';
+
+/** Longer ones are no message for a person; what an expression gives may be longer (LIMITS.approvalMessageBytes). */
+const MAX_MESSAGE = 4_096;
+
+export const approval = objectOf<Required<Approval>>('A human decides.', {
+  message: text('What the approver is asked: a text, or one expression `{% … %}`.', 1, MAX_MESSAGE),
+  approvers: list('The users who may decide; absent when every operator may.', use('Name', 'The id of a user.'), {
+    min: 1,
+    max: 1_000,
+  }),
+  timeout_ms: lifetime('Milliseconds to decide in.'),
+  on_timeout: word('What the passing of that time decides.', ['reject', 'approve'], 'reject'),
+  schema: anyJson('JSON Schema (draft 2020-12) that the data of whoever approves must fit.'),
+});

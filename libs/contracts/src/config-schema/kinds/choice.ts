@@ -1,0 +1,27 @@
+import type { Choice, ChoiceBranch } from '../../config.js';
+import { LIMITS } from '../../limits.js';
+import { list, objectOf, use, word } from '../schema.js';
+
+const step = use('Token', 'The id of a step that depends on the choice.');
+
+export const choiceBranch = objectOf<Required<ChoiceBranch>>(
+  'One way that a choice may go.',
+  {
+    when: use('Expression', 'JSONata condition.'),
+    steps: list('The steps that run when it is chosen.', step, { min: 1, max: LIMITS.steps }),
+  },
+  ['when', 'steps'],
+);
+
+export const choice = objectOf<Required<Choice>>(
+  'Chooses which of the steps that depend on it run.',
+  {
+    mode: word('`first`: the first branch whose condition is true; `all`: every one.', ['first', 'all'], 'first'),
+    branches: list('What it chooses among, in order.', use('ChoiceBranch', 'One way that it may go.'), {
+      min: 1,
+      max: 100,
+    }),
+    default: list('The steps that run when no condition is true.', step, { max: LIMITS.steps }),
+  },
+  ['branches', 'default'],
+);

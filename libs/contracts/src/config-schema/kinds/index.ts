@@ -1,0 +1,25 @@
+import { approval } from './approval.js';
+import { choice, choiceBranch } from './choice.js';
+import { llm, llmTool } from './llm.js';
+import { signal } from './signal.js';
+import { wait } from './wait.js';
+
+/** Definitions of the schema that kinds of steps bring, by their names in the contract. */
+export const KIND_DEFINITIONS = {
+  Approval: approval,
+  Wait: wait,
+  Signal: signal,
+  Choice: choice,
+  ChoiceBranch: choiceBranch,
+  Llm: llm,
+  LlmTool: llmTool,
+} as const;
+
+/** Kinds of steps that stand in a field of their own, in place of an agent, and what each is. */
+export const KIND_FIELDS = {
+  approval: 'In place of an agent: a human decides.',
+  wait: 'In place of an agent: the step is done when a time has come.',
+  signal: 'In place of an agent: the step is done when a signal of that name has come.',
+  choice: 'In place of an agent: chooses which of the steps that depend on it run.',
+  llm: 'In place of an agent: a model is asked, and what it wants called is called.',
+} as const;
