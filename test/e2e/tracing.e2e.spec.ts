@@ -60,6 +60,34 @@ const FAILING = {
   ],
 };
 const JAEGER = 'http://jaeger.example:16686';
+/** Asks a model, which wants one tool called and is then done. */
+const CONVERSATION = {
+  name: 'conversation',
+  strategy: 'sequential',
+  steps: [
+    { id: 'ask', name: 'Ask', llm: { model: 'scripted', prompt: SECRET, tools: [{ name: 'look', agent: 'echo' }] } },
+  ],
+};
+const TALK = '/v1/chat/completions';
+
+/** What the model answers, by how often it was asked before. */
+function answerOfModel(earlier: number): string {
+  const call = { id: 'c1', type: 'function', function: { name: 'look', arguments: '{"at":"the sky"}' } };
+  const message =
+    earlier === 0
+      ? { role: 'assistant', content: null, tool_calls: [call] }
+      : { role: 'assistant', content: `It rains. ${SECRET}` };
+  const finish_reason = earlier === 0 ? 'tool_calls' : 'stop';
+  const usage = { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 };
+  return JSON.stringify({
+    id: 'a',
+    object: 'chat.completion',
+    created: 1,
+    model: 'scripted-1',
+    choices: [{ index: 0, message, finish_reason }],
+    usage,
+  });
+}
 
 interface Row {
   readonly pattern: RegExp;
@@ -76,7 +104,8 @@ const PARENTS: Readonly<Record<string, RegExp>> = {
   execution: /^(execution |(retry|compensation) of execution$)/,
   request: /^(GET|POST) \//,
   command: /^command /,
-  step: /^step /,
+  step: /^(step|invoke_agent|execute_tool) /,
+  conversation: /^invoke_agent /,
   attempt: /^attempt /,
   run: /^run /,
   consensus: /^consensus /,
@@ -133,8 +162,10 @@ function checkTree(spans: readonly CollectedSpan[]): void {
 }
 
 describe('what a platform shows of itself', () => {
-  const called = new CalledServer((path, earlier) =>
-    path === '/broken' ? 400 : (path === '/flaky' || path === '/hook') && earlier === 0 ? 503 : 200,
+  const called = new CalledServer(
+    (path, earlier) =>
+      path === '/broken' ? 400 : (path === '/flaky' || path === '/hook') && earlier === 0 ? 503 : 200,
+    (path, earlier) => (path === TALK ? answerOfModel(earlier) : '{"said":"hello"}'),
   );
   let collector: OtlpCollector;
   let cluster: Cluster;
@@ -312,13 +343,11 @@ describe('what a platform shows of itself', () => {
     await eventually(
       () => {
         const names = collector.trace(execution.trace_id).map((span) => span.name);
-        for (const name of [
-          'execution traced',
-          'redelivery backoff',
-          'POST /api/v1/orchestrations/execute/:config_id',
-        ]) {
+        for (const name of ['execution traced', 'redelivery backoff']) {
           if (!names.includes(name)) throw new Error(`no span ${name}`);
         }
+        const ofCaller = collector.trace(CALLER.traceId).map((span) => span.name);
+        if (ofCaller.length < 2) throw new Error(`of the caller's trace only: ${ofCaller.join(', ')}`);
         if (names.filter((name) => name === 'callback webhook').length < 2) throw new Error('not both callbacks');
         // Each process exports on its own: what is there of one says nothing about another.
         if (names.filter((name) => name === 'GET').length < 4) throw new Error('not all calls');
@@ -337,12 +366,29 @@ describe('what a platform shows of itself', () => {
 
   it('gives one tree: one trace, one root, no orphan', () => {
     const traces = new Set(collector.spans.map((span) => span.traceId));
-    expect(traces).toEqual(new Set([execution.trace_id]));
+    expect(traces).toEqual(new Set([execution.trace_id, CALLER.traceId]));
     checkTree(spans);
-    expect(only('execution traced').links).toEqual([CALLER]);
     expect(new Set(spans.map((span) => span.attributes['batuta.execution.id']))).toEqual(
       new Set([execution.execution_id]),
     );
+  });
+
+  it('has the request in the trace of its caller, and each trace leads to the other', () => {
+    const root = only('execution traced');
+    const [request, command, ...more] = collector
+      .trace(CALLER.traceId)
+      .sort((one, other) => Number(one.start) - Number(other.start)) as [CollectedSpan, CollectedSpan];
+    expect(more).toEqual([]);
+    expect(request).toMatchObject({
+      name: 'POST /api/v1/orchestrations/execute/:config_id',
+      parentSpanId: CALLER.spanId,
+      links: [only('command start').spanId, root.spanId].map((spanId) => ({ traceId: execution.trace_id, spanId })),
+    });
+    expect(command).toMatchObject({
+      name: 'request batuta.execution.{partition}.command',
+      parentSpanId: request.spanId,
+    });
+    expect(root.links).toEqual([CALLER, { traceId: CALLER.traceId, spanId: request.spanId }]);
   });
 
   it('shows the retry, the fallback, the pause, the commands and the callback where they belong', () => {
@@ -394,9 +440,6 @@ describe('what a platform shows of itself', () => {
     expect(wait.attributes['batuta.delivery.id']).toBe(refused.attributes['batuta.delivery.id']);
     expect(wait.end).toBe(taken.start);
     expect(taken.attributes).toMatchObject({ 'batuta.attempt': 2, 'http.response.status_code': 200 });
-    const request = only('POST /api/v1/orchestrations/execute/:config_id');
-    expect(request.links.map(({ spanId }) => spanId)).toEqual([only('command start').spanId]);
-    expect(under(request).map((span) => span.name)).toEqual(['request batuta.execution.{partition}.command']);
     expect(under(only('command start')).map((span) => span.name)).toEqual(['commit']);
   });
 
@@ -464,6 +507,45 @@ describe('what a platform shows of itself', () => {
     expect(linked).toEqual(['command record_result', 'command wake']);
   }, 300_000);
 
+  it('shows a conversation with a model by the GenAI conventions, and nothing of what was said', async () => {
+    const model = { provider: 'openai_compatible', model: 'scripted', base_url: `${base}/v1` };
+    expectStatus(await api.call('PUT', '/api/v1/models/scripted', model), 201);
+    expectStatus(await api.post(CONFIGS, CONVERSATION), 201);
+    const route = '/api/v1/orchestrations/execute/conversation?wait=60s';
+    const { trace_id: traceId } = expectStatus(
+      await api.post<{ trace_id: string; status: string }>(route, { input: {} }),
+      200,
+    );
+    others.push(traceId);
+    await exported(() => {
+      const names = collector.trace(traceId).map((span) => span.name);
+      expect(names.filter((name) => name === 'chat scripted')).toHaveLength(2);
+      expect(names).toEqual(
+        expect.arrayContaining(['execution conversation', 'invoke_agent ask', 'execute_tool look', 'POST']),
+      );
+      checkTree(collector.trace(traceId));
+    });
+    const talk = collector.trace(traceId);
+    const chats = talk
+      .filter(({ name }) => name === 'chat scripted')
+      .sort((one, other) => Number(one.start) - Number(other.start));
+    expect(chats.map(({ attributes }) => attributes['gen_ai.response.finish_reasons'])).toEqual([
+      ['tool-calls'],
+      ['stop'],
+    ]);
+    expect(chats[0]?.attributes).toMatchObject({
+      'gen_ai.operation.name': 'chat',
+      'gen_ai.provider.name': 'openai_compatible',
+      'gen_ai.response.model': 'scripted-1',
+      'gen_ai.usage.input_tokens': 10,
+      'gen_ai.usage.output_tokens': 5,
+    });
+    expect(parentOf(chats[0] as CollectedSpan)?.name).toBe('run ask_model');
+    const tool = talk.find(({ name }) => name === 'execute_tool look') as CollectedSpan;
+    expect(tool.attributes).toMatchObject({ 'gen_ai.tool.name': 'look', 'gen_ai.tool.call.id': 'c1' });
+    expect(parentOf(tool)?.name).toBe('invoke_agent ask');
+  }, 300_000);
+
   it('exports exactly the spans and attributes that the documentation lists', async () => {
     await exported(() => {
       const { problems, unseen } = compareWithDocumentation();
@@ -475,7 +557,7 @@ describe('what a platform shows of itself', () => {
   function compareWithDocumentation(): { problems: string[]; unseen: string[] } {
     const rows = documentedSpans();
     const problems: string[] = [];
-    const all = [execution.trace_id, ...others].flatMap((id) => collector.trace(id));
+    const all = [execution.trace_id, CALLER.traceId, ...others].flatMap((id) => collector.trace(id));
     for (const span of all) {
       const row = rows.find((each) => each.service === span.service && each.pattern.test(span.name));
       if (row === undefined) {
@@ -483,7 +565,12 @@ describe('what a platform shows of itself', () => {
         continue;
       }
       const parent = parentOf(span);
-      if (!row.parents.some((name) => PARENTS[name]?.test(parent?.name ?? '')) && row.parents.length > 0) {
+      const isOfCaller = row.parents.includes('caller') && span.parentSpanId === CALLER.spanId;
+      if (
+        !isOfCaller &&
+        !row.parents.some((name) => PARENTS[name]?.test(parent?.name ?? '')) &&
+        row.parents.length > 0
+      ) {
         problems.push(`"${span.name}" is under "${parent?.name}", not under ${row.parents.join(' or ')}`);
       }
       if (row.kind !== span.kind) problems.push(`"${span.name}" is of the kind ${span.kind}, not ${row.kind}`);
@@ -530,10 +617,10 @@ describe('what a platform shows of itself', () => {
       }
       for (const [name] of types) {
         const documented = rows.some((row) => row['Metric'] === name && isOf(row, service));
-        if (name?.startsWith('batuta_') === true && !documented) problems.push(`${service}: ${name} is not documented`);
+        if (/^(batuta|gen_ai)_/.test(name ?? '') && !documented) problems.push(`${service}: ${name} is not documented`);
       }
       const labels = new Map(rows.map((row) => [row['Metric'], new Set((row['Labels'] ?? '').split(' '))]));
-      for (const [, name = '', found = ''] of text.matchAll(/^(batuta_\w+)\{([^}]*)\}/gm)) {
+      for (const [, name = '', found = ''] of text.matchAll(/^((?:batuta|gen_ai)_\w+)\{([^}]*)\}/gm)) {
         const metric = name.replace(/_(bucket|sum|count)$/, '');
         for (const [, label = ''] of found.matchAll(/(\w+)="/g)) {
           if (label !== 'le' && labels.get(metric)?.has(label) !== true && labels.get(name)?.has(label) !== true) {
@@ -548,7 +635,7 @@ describe('what a platform shows of itself', () => {
     expect(problems).toEqual([]);
     // The engine was started anew in the middle: it counts what happened since.
     const engine = texts.get('execution') ?? '';
-    expect(engine).toMatch(/^batuta_executions_total\{status="completed"\} 1$/m);
+    expect(engine).toMatch(/^batuta_executions_total\{status="completed"\} 2$/m);
     expect(engine).toMatch(/^batuta_tokens_total\{agent="echo"\} 42$/m);
     expect(engine).toMatch(/^batuta_cost_total\{agent="echo"\} 0\.25$/m);
     expect(engine).toMatch(/^batuta_step_run_seconds_count\{agent="echo"\} [1-9]\d*$/m);

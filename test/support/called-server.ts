@@ -24,7 +24,10 @@ export class CalledServer {
     this.#answer(request, response).catch((error: unknown) => response.destroy(error as Error));
   });
 
-  constructor(private readonly statusOf: AnswerOf = () => 200) {}
+  constructor(
+    private readonly statusOf: AnswerOf = () => 200,
+    private readonly bodyOf: (path: string, earlier: number) => string = () => '{"said":"hello"}',
+  ) {}
 
   /** Resolves with its URL. */
   async start(): Promise<string> {
@@ -49,6 +52,7 @@ export class CalledServer {
     const earlier = this.to(path).length;
     this.requests.push({ path, headers: request.headers, body });
     if (path === '/held') await this.#released;
-    response.writeHead(this.statusOf(path, earlier), { 'content-type': 'application/json' }).end('{"said":"hello"}');
+    response.writeHead(this.statusOf(path, earlier), { 'content-type': 'application/json' });
+    response.end(this.bodyOf(path, earlier));
   }
 }

@@ -19,6 +19,8 @@ const MOST_RUNS = 4_096;
 export const spanIds = {
   /** The root of an execution's trace. */
   execution: (traceId: string): string => spanIdOf(traceId, 'execution'),
+  /** The request that started an execution, by its command's id. It may be in another trace: that of its caller. */
+  request: (traceId: string, commandId: string): string => spanIdOf(traceId, 'request', commandId),
   /** A command from outside, by its id. */
   command: (traceId: string, commandId: string): string => spanIdOf(traceId, 'command', commandId),
   /**

@@ -226,7 +226,7 @@ export class Attempt implements PlatformContext {
 
   readonly redact = (text: string): string => this.shown(text);
 
-  beginCall(name: string, attributes: Readonly<Record<string, string | number>>): OutboundCall {
+  beginCall(name: string, attributes: Readonly<Record<string, string | number | readonly string[]>>): OutboundCall {
     const call = this.options.platform?.beginCall?.(this.task, name, attributes);
     return call ?? { traceparent: this.traceparent, end: () => undefined };
   }

@@ -6,7 +6,7 @@ export interface OutboundCall {
   /** W3C trace context to send along; empty when there is none. */
   readonly traceparent: string;
   /** The call is over; `error` says what kind of failure it was. */
-  end(attributes: Readonly<Record<string, string | number>>, error?: string): void;
+  end(attributes: Readonly<Record<string, string | number | readonly string[]>>, error?: string): void;
 }
 
 /** What the agents of the platform's own runner know besides. */
@@ -19,7 +19,7 @@ export interface PlatformContext extends AgentContext {
    */
   useSecrets(names: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** Begins a call to another system, so that the execution's trace shows it. */
-  beginCall(name: string, attributes: Readonly<Record<string, string | number>>): OutboundCall;
+  beginCall(name: string, attributes: Readonly<Record<string, string | number | readonly string[]>>): OutboundCall;
 }
 
 /** Takes values that nobody may see out of what is told. */
@@ -60,5 +60,9 @@ export interface PlatformPorts {
   /** Default: an agent that asks for secrets fails. */
   useSecrets?(task: Task, names: readonly string[], signal: AbortSignal): Promise<UsedSecrets>;
   /** Default: nothing is traced. */
-  beginCall?(task: Task, name: string, attributes: Readonly<Record<string, string | number>>): OutboundCall;
+  beginCall?(
+    task: Task,
+    name: string,
+    attributes: Readonly<Record<string, string | number | readonly string[]>>,
+  ): OutboundCall;
 }

@@ -1,6 +1,17 @@
 import { DEFAULT_POOL, TOKEN } from '@batuta/contracts';
 import { LOG_LEVELS } from '@batuta/observability';
-import { bytes, Secret, integer, list, loadSettings, milliseconds, oneOf, secret, text } from '@batuta/settings';
+import {
+  boolean,
+  bytes,
+  Secret,
+  integer,
+  list,
+  loadSettings,
+  milliseconds,
+  oneOf,
+  secret,
+  text,
+} from '@batuta/settings';
 import type { SettingsOf } from '@batuta/settings';
 import { hostname } from 'node:os';
 import { LOG_DIRECTORY } from './logs/open-log-file.js';
@@ -50,6 +61,8 @@ const schema = {
   statusAddresses: list({ env: 'BATUTA_RUNNER_STATUS_ADDRESSES', default: [] }),
   /** Name servers for the hosts that agents call: `10.0.0.53`, `[::1]:5353`; none: those of /etc/resolv.conf. */
   dnsServers: list({ env: 'BATUTA_DNS_SERVERS', default: [] }),
+  /** Whether spans of calls of models have what was said. It may be personal, and is kept by whoever keeps the traces. */
+  tracesContent: boolean({ env: 'OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT', default: false }),
   /** For the lookup of one host name. */
   dnsTimeoutMs: milliseconds({ env: 'BATUTA_DNS_TIMEOUT', default: 5_000, min: 50, max: 60_000 }),
 } as const;

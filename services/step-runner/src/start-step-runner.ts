@@ -71,6 +71,7 @@ export async function startStepRunner(options: StartStepRunnerOptions): Promise<
       statusAddresses: settings.statusAddresses,
       dnsServers: settings.dnsServers,
       dnsTimeoutMs: settings.dnsTimeoutMs,
+      tracesContent: settings.tracesContent,
     });
     opened.push(() => builtIn.close());
     const agents = [...builtIn.agents, ...(options.agents ?? [])];

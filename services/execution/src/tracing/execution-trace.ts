@@ -19,6 +19,8 @@ interface OpenStep {
   readonly startAt: number;
   readonly links: readonly SpanLink[];
   readonly unit: Unit | undefined;
+  /** Of a place for a tool: what the model calls its call. */
+  callId: string | undefined;
   attempt: OpenAttempt | undefined;
   attempts: number;
   /** What it waits for besides its attempts. */
@@ -94,7 +96,10 @@ export class ExecutionTrace {
         'batuta.tenant.id': data.tenantId,
         ...(data.forkedFrom === undefined ? {} : { 'batuta.forked_from': data.forkedFrom }),
       },
-      links: caller === undefined ? [] : [caller],
+      links:
+        caller === undefined
+          ? []
+          : [caller, { traceId: caller.traceId, spanId: spanIds.request(this.traceId, started.commandId) }],
     };
     if (data.startAt !== undefined && data.startAt > started.at) this.#startDelay = data.startAt;
   }
@@ -125,6 +130,9 @@ export class ExecutionTrace {
   #change(change: SpanChange, event: Event, spans: FinishedSpan[]): void {
     const { at, version } = event;
     switch (change.change) {
+      case 'tool called':
+        this.#openStep(change.stepId, at).callId = change.callId;
+        return;
       case 'attempt scheduled': {
         const { stepId, attempt } = change;
         const step = this.#openStep(stepId, at);
@@ -291,6 +299,7 @@ export class ExecutionTrace {
       startAt: at,
       links: failed === undefined ? [] : [{ traceId: this.traceId, spanId: failed }],
       unit,
+      callId: undefined,
       attempt: undefined,
       attempts: 0,
       wait: undefined,
@@ -376,7 +385,7 @@ export class ExecutionTrace {
     const fallbackFor = unit === undefined ? undefined : this.#nodeName(unit.fallbackFor);
     spans.push(
       this.#span(
-        `step ${stepId}`,
+        stepSpanName(stepId, unit),
         step.spanId,
         step.parentSpanId,
         step.startAt,
@@ -389,11 +398,31 @@ export class ExecutionTrace {
           ...(unit === undefined || unit.agent === '' ? {} : { 'batuta.agent': unit.agent }),
           ...(fallbackFor === undefined ? {} : { 'batuta.fallback.for': fallbackFor }),
           ...usage(step.tokens, step.cost),
+          ...this.#genAiOfStep(stepId, step),
           ...attributes,
         },
         { failure, links: step.links },
       ),
     );
+  }
+
+  /** Attributes of the GenAI conventions: of a conversation with a model, and of each call of a tool in it. */
+  #genAiOfStep(stepId: string, { unit, callId }: OpenStep): Attributes {
+    if (unit?.kind === 'tool') {
+      return {
+        'gen_ai.operation.name': 'execute_tool',
+        'gen_ai.tool.name': toolName(stepId),
+        'gen_ai.tool.type': 'function',
+        ...(callId === undefined ? {} : { 'gen_ai.tool.call.id': callId }),
+        'gen_ai.conversation.id': this.executionId,
+      };
+    }
+    if (unit?.work.kind !== 'llm') return {};
+    return {
+      'gen_ai.operation.name': 'invoke_agent',
+      'gen_ai.agent.name': stepId,
+      'gen_ai.conversation.id': this.executionId,
+    };
   }
 
   #endAttempt(
@@ -451,7 +480,10 @@ export class ExecutionTrace {
           'messaging.operation.name': 'process',
           'messaging.operation.type': 'process',
           'batuta.attempt.outcome': outcome,
-          ...genAi(agent, result),
+          // The call of a model has a span of its own below this one, and the conversation's is the step's.
+          ...(unit?.work.kind === 'llm' || unit?.kind === 'tool'
+            ? usage(result?.tokenCount ?? 0, result?.estimatedCost ?? 0)
+            : genAi(agent, result)),
         },
         { kind: 'consumer', failure },
       ),
@@ -586,6 +618,15 @@ export class ExecutionTrace {
       links: [this.#commandLink(event)],
     };
   }
+}
+
+/** The name that the model knows a tool by; places are units `<step>:<tool>:<number>`. */
+const toolName = (place: string): string => place.split(':').at(-2) ?? place;
+
+/** As the GenAI conventions name conversations and calls of tools. */
+function stepSpanName(stepId: string, unit: Unit | undefined): string {
+  if (unit?.kind === 'tool') return `execute_tool ${toolName(stepId)}`;
+  return unit?.work.kind === 'llm' ? `invoke_agent ${stepId}` : `step ${stepId}`;
 }
 
 function usage(tokens: number, cost: number): Attributes {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import type { Event, OrchestrationDefinition } from '@batuta/contracts';
+import { spanIds } from '@batuta/observability';
 import type { FinishedSpan } from '@batuta/observability';
 import { compile } from '../domain/index.js';
 import { ExecutionTrace } from './execution-trace.js';
@@ -40,6 +41,49 @@ test('a trace says what was exceeded in the run that it happened in, and sums wh
     'gen_ai.usage.input_tokens': 30,
     'gen_ai.usage.output_tokens': 10,
   });
+});
+
+test('a conversation with a model and its calls of tools have the names and attributes of the GenAI conventions', () => {
+  const spans = spansOf('conversations');
+  const asked = spans.find(({ name }) => name === 'invoke_agent ask');
+  expect(asked?.attributes).toMatchObject({
+    'gen_ai.operation.name': 'invoke_agent',
+    'gen_ai.agent.name': 'ask',
+    'gen_ai.conversation.id': asked?.attributes?.['batuta.execution.id'],
+    'batuta.step.id': 'ask',
+  });
+  const calls = spans.filter(({ name }) => name === 'execute_tool weather');
+  expect(calls.map(({ attributes }) => attributes?.['gen_ai.tool.call.id'])).toEqual(['c2', 'c1', 'c3']);
+  expect(calls.map(({ attributes, error }) => [attributes?.['gen_ai.tool.name'], error])).toEqual([
+    ['weather', undefined],
+    ['weather', undefined],
+    ['weather', 'unknown_city'],
+  ]);
+  expect(new Set(calls.map(({ parentSpanId }) => parentSpanId))).toEqual(new Set([asked?.spanId]));
+  // The call of the model has its own span, made by the runner: the tokens stand there, and are not counted twice.
+  const runs = spans.filter(({ name }) => name === 'run ask_model');
+  expect(runs.length).toBeGreaterThan(3);
+  expect(runs.filter(({ attributes = {} }) => 'gen_ai.operation.name' in attributes)).toEqual([]);
+});
+
+test('the root links to its caller and to the request in the trace of the caller', () => {
+  const history = JSON.parse(readFileSync(new URL('../../test/golden/budget.json', import.meta.url), 'utf8')) as {
+    definition: OrchestrationDefinition;
+    events: (Event & { type: 'ExecutionStarted' })[];
+  };
+  const [started] = history.events;
+  if (started === undefined) throw new Error('the history is empty');
+  const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+  const called = { ...started, data: { ...started.data, traceparent } };
+  const trace = new ExecutionTrace(called, compile(history.definition));
+  const spans = [called, ...history.events.slice(1)].flatMap((event) => trace.apply(event));
+  expect(spans.find(({ name }) => name === 'execution test')?.links).toEqual([
+    { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331' },
+    {
+      traceId: '0af7651916cd43dd8448eb211c80319c',
+      spanId: spanIds.request(started.data.traceId, started.commandId),
+    },
+  ]);
 });
 
 test('a trace shows how long humans took, what came of it, and the commands that asked and decided', () => {

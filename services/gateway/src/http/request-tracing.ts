@@ -2,14 +2,16 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import type { CommandReply, CommandRequest } from '@batuta/contracts';
 import { headers as headerNames } from '@batuta/contracts';
-import { spanIds, traceparentOf } from '@batuta/observability';
-import type { FinishedSpan, Tracing } from '@batuta/observability';
+import { parseTraceparent, spanIds, traceparentOf } from '@batuta/observability';
+import type { FinishedSpan, SpanLink, Tracing } from '@batuta/observability';
 import { headers as natsHeaders } from '@nats-io/nats-core';
 import type { MsgHdrs } from '@nats-io/nats-core';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
 interface Served {
-  readonly spanId: string;
+  spanId: string;
+  /** The caller's span: the request's is under it, in the caller's trace. */
+  readonly caller: SpanLink | undefined;
   readonly startAt: number;
   /** The command that the request became, once the engine has answered it. */
   command?: {
@@ -35,8 +37,8 @@ const newSpanId = (): string =>
 const COMMAND_SUBJECT = 'batuta.execution.{partition}.command';
 
 /**
- * Spans of the requests that became a command: the request under the execution's root, and the command's way to the engine and
- * back under the request. Requests that only read belong to no execution and have none.
+ * Spans of the requests that became a command: the request under the caller's span when it names one, and else under the execution's
+ * root; and the command's way to the engine and back under the request. Requests that only read belong to no execution and have none.
  */
 export class RequestTracing {
   readonly #current = new AsyncLocalStorage<Served>();
@@ -48,7 +50,8 @@ export class RequestTracing {
   install(fastify: FastifyInstance): void {
     // After the body was read: reading it would leave the context of what came before.
     fastify.addHook('preHandler', (request, reply, done) => {
-      const served: Served = { spanId: newSpanId(), startAt: Date.now() - reply.elapsedTime };
+      const caller = callerOf(request.headers['traceparent']);
+      const served: Served = { spanId: newSpanId(), caller, startAt: Date.now() - reply.elapsedTime };
       this.#served.set(request, served);
       this.#current.run(served, done);
     });
@@ -69,8 +72,8 @@ export class RequestTracing {
   }
 
   /** Follows what a WebSocket's message asks for. */
-  async socket<T>(route: string, work: () => Promise<T>): Promise<T> {
-    const served: Served = { spanId: newSpanId(), startAt: Date.now() };
+  async socket<T>(route: string, traceparent: string | undefined, work: () => Promise<T>): Promise<T> {
+    const served: Served = { spanId: newSpanId(), caller: callerOf(traceparent), startAt: Date.now() };
     try {
       return await this.#current.run(served, work);
     } finally {
@@ -89,7 +92,7 @@ export class RequestTracing {
     if (served === undefined) return undefined;
     const startAt = Date.now();
     const spanId = newSpanId();
-    const known = request.start?.traceId;
+    const known = served.caller?.traceId ?? request.start?.traceId;
     let headers: MsgHdrs | undefined;
     if (known !== undefined) {
       headers = natsHeaders();
@@ -100,12 +103,16 @@ export class RequestTracing {
       answered: ({ accepted }) => {
         const traceId = accepted?.traceId ?? '';
         if (accepted === undefined || traceId === '') return;
+        // The root of the execution's trace names the request that started it.
+        if (request.start !== undefined && accepted.repeated !== true) {
+          served.spanId = spanIds.request(traceId, request.commandId);
+        }
         served.command = {
           traceId,
           id: request.commandId,
           executionId: accepted.executionId,
           span: {
-            traceId,
+            traceId: served.caller?.traceId ?? traceId,
             spanId,
             parentSpanId: served.spanId,
             name: `request ${COMMAND_SUBJECT}`,
@@ -129,22 +136,30 @@ export class RequestTracing {
   }
 
   #record(served: Served, name: string, attributes: NonNullable<FinishedSpan['attributes']>): void {
-    const { command } = served;
+    const { command, caller } = served;
     if (command === undefined) return;
     const { traceId } = command;
+    const root = spanIds.execution(traceId);
     const failed = attributes['error.type'];
     this.tracing.record({
-      traceId,
+      traceId: caller?.traceId ?? traceId,
       spanId: served.spanId,
-      parentSpanId: spanIds.execution(traceId),
+      parentSpanId: caller?.spanId ?? root,
       name,
       kind: 'server',
       startAt: served.startAt,
       endAt: Date.now(),
       attributes: { 'batuta.execution.id': command.executionId, ...attributes },
-      links: [{ traceId, spanId: spanIds.command(traceId, command.id) }],
+      links: [
+        { traceId, spanId: spanIds.command(traceId, command.id) },
+        ...(caller === undefined ? [] : [{ traceId, spanId: root }]),
+      ],
       ...(typeof failed === 'string' ? { error: failed } : {}),
     });
     this.tracing.record(command.span);
   }
+}
+
+function callerOf(traceparent: string | string[] | undefined): SpanLink | undefined {
+  return typeof traceparent === 'string' ? parseTraceparent(traceparent) : undefined;
 }

@@ -87,8 +87,11 @@ async function run(
   const hold = hub.awaitEnd(tenantId, executionId);
   try {
     const start = () => starter.start(executionId, request);
-    const { enableMonitoring = true, repeated = false } = await (options.requestTracing?.socket(ROUTE, start) ??
-      start());
+    const { enableMonitoring = true, repeated = false } = await (options.requestTracing?.socket(
+      ROUTE,
+      traceparent,
+      start,
+    ) ?? start());
     const started = { executionId, tenantId, repeated };
     if (socket.closed) return;
     if (!enableMonitoring) {

@@ -3,6 +3,7 @@ import type { AgentReply, JsonObject, JsonValue, Model, ModelReply } from '@batu
 import type { ControlClient } from '@batuta/messaging';
 import type { GuardedClient } from '@batuta/outbound-http';
 import type { Sandbox } from '@batuta/sandbox';
+import { answerAttributes, countCall, prepareModelMetrics, requestAttributes } from '../models/gen-ai.js';
 import { guardedFetch } from '../models/guarded-fetch.js';
 import type { ModelAnswer, ModelRequest, ModelTool } from '../models/model-port.js';
 import { contextTokens, costOf, pricesOf } from '../models/prices.js';
@@ -25,6 +26,8 @@ export interface AskModelOptions {
   readonly control: ControlClient;
   readonly client: GuardedClient;
   readonly sandbox: Sandbox;
+  /** Whether spans have what models are told and what they answer. */
+  readonly tracesContent: boolean;
 }
 
 const output = {
@@ -49,7 +52,8 @@ const output = {
   },
 } as const;
 
-export function askModelAgent({ control, client, sandbox }: AskModelOptions): Agent<PlatformContext> {
+export function askModelAgent({ control, client, sandbox, tracesContent }: AskModelOptions): Agent<PlatformContext> {
+  prepareModelMetrics();
   return defineAgent(
     'ask_model',
     {
@@ -78,7 +82,7 @@ export function askModelAgent({ control, client, sandbox }: AskModelOptions): Ag
       const prices = pricesOf(model);
       const maxOutputTokens = withinLimits(model, prices, estimate(request), most, parameters.budget);
       const apiKey = await keyOf(model, context);
-      const answer = await asked(model, apiKey, { ...request, maxOutputTokens }, client, context);
+      const answer = await asked(model, apiKey, { ...request, maxOutputTokens }, client, context, tracesContent);
       const spent = spentOn(answer, prices);
       const toolCalls = await Promise.all(answer.toolCalls.map((call) => checkedCall(sandbox, context, tools, call)));
       const structured =
@@ -113,26 +117,22 @@ async function asked(
   request: ModelRequest,
   client: GuardedClient,
   context: PlatformContext,
+  tracesContent: boolean,
 ): Promise<ModelAnswer> {
-  const call = context.beginCall(`chat ${model.model}`, {
-    'gen_ai.operation.name': 'chat',
-    'gen_ai.provider.name': model.provider,
-    'gen_ai.request.model': model.model,
-    'gen_ai.conversation.id': context.executionId,
-    ...(request.maxOutputTokens === undefined ? {} : { 'gen_ai.request.max_tokens': request.maxOutputTokens }),
-  });
+  const attributes = requestAttributes(model, request, context.executionId, tracesContent);
+  const call = context.beginCall(`chat ${model.model}`, attributes);
+  const since = performance.now();
+  const seconds = (): number => (performance.now() - since) / 1_000;
   try {
     const answer = await providerModel(model, apiKey, guardedFetch(client, context))(request);
-    call.end({
-      'gen_ai.response.model': answer.modelId,
-      'gen_ai.usage.input_tokens': answer.inputTokens,
-      'gen_ai.usage.output_tokens': answer.outputTokens,
-      'gen_ai.response.finish_reasons': answer.finishReason,
-    });
+    countCall(model, seconds(), answer);
+    call.end(answerAttributes(answer, tracesContent));
     return answer;
   } catch (error) {
     const known = error instanceof RetryableError || error instanceof TerminalError;
-    call.end({}, known ? error.code : 'error');
+    const code = known ? error.code : 'error';
+    countCall(model, seconds(), undefined, code);
+    call.end({}, code);
     throw error;
   }
 }

@@ -27,6 +27,8 @@ export interface BuiltInAgentOptions {
   readonly dnsServers: readonly string[];
   /** Milliseconds for the lookup of a host name. */
   readonly dnsTimeoutMs: number;
+  /** Whether spans have what models are told and what they answer. */
+  readonly tracesContent: boolean;
 }
 
 export interface BuiltInAgents {
@@ -52,7 +54,7 @@ export function builtInAgents(options: BuiltInAgentOptions): BuiltInAgents {
       echoAgent,
       delayAgent,
       failAgent,
-      askModelAgent({ control, client: http, sandbox }),
+      askModelAgent({ control, client: http, sandbox, tracesContent: options.tracesContent }),
     ],
     async close() {
       await Promise.all([http.close(), status.close()]);

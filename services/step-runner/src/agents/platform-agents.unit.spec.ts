@@ -32,6 +32,7 @@ describe('agents that ask the platform', () => {
     statusAddresses: ['127.0.0.1'],
     dnsServers: [],
     dnsTimeoutMs: 5_000,
+    tracesContent: false,
   });
   const run = async (name: string, input: JsonObject, attempt = 1): Promise<JsonObject> => {
     const agent = builtIn.agents.find((one) => one.name === name);

@@ -10,6 +10,8 @@ export type SpanAttributes = Readonly<Record<string, string | number | boolean |
 
 /** What an event begins or ends in the trace of its execution, as data: `ExecutionTrace` makes the spans. */
 export type SpanChange =
+  /** A place for a tool makes the call that the model calls so. */
+  | { readonly change: 'tool called'; readonly stepId: string; readonly callId: string }
   | { readonly change: 'attempt scheduled'; readonly stepId: string; readonly attempt: number }
   | {
       readonly change: 'attempt ended';

@@ -25,7 +25,7 @@ export const toolCalled: EventDefinition<'ToolCalled'> = {
     putUnit(next, caller, { ...unit, conversation: { ...unit.conversation, calls } });
   },
   effects: undefined,
-  spans: undefined,
+  spans: ({ data }) => [{ change: 'tool called', stepId: data.stepId, callId: data.callId }],
   measures: undefined,
   command: undefined,
 };
