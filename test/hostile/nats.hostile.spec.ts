@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { NATS_SERVICES, partitionOf, subjects } from '@batuta/contracts';
+import { ALL_OPERATIONS, NATS_SERVICES, partitionOf, subjects } from '@batuta/contracts';
 import { connectNats } from '@batuta/messaging';
 import { writePoolCredentials } from '@batuta/nats-accounts';
 import { createLogger } from '@batuta/observability';
@@ -146,7 +146,7 @@ describe('the users of nats-server', () => {
     const known = [
       ...Object.values(subjects.config),
       ...Object.values(subjects.query),
-      ...Object.values(subjects.retention),
+      ...ALL_OPERATIONS.map(({ subject }) => subject),
       ...Object.values(subjects.notifications),
       ...[subjects.command, subjects.result, subjects.check, subjects.heartbeat].map((of) =>
         of(1).replace('.1.', '.x1.'),

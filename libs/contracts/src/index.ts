@@ -313,8 +313,10 @@ export { decodeCursor, encodeCursor } from './cursor.js';
 export { pointerToken, unknownField } from './unknown-field.js';
 export { characters, nameMistake } from './names.js';
 export type { NameMistake } from './names.js';
-export { NATS_SERVICES, inboxPrefix, poolPermissions, poolUser, servicePermissions } from './nats-permissions.js';
-export type { NatsPermissions, NatsService } from './nats-permissions.js';
+export { NATS_SERVICES } from './nats-services.js';
+export type { NatsService } from './nats-services.js';
+export { inboxPrefix, poolPermissions, poolUser, servicePermissions } from './nats-permissions.js';
+export type { NatsPermissions } from './nats-permissions.js';
 export { newId } from './new-id.js';
 export { partitionOf } from './partition.js';
 export {
@@ -370,7 +372,7 @@ export {
   InboxNotificationSchema,
 } from './generated/batuta/notifications/v1/service_pb.js';
 export { isoTime, LATEST_TIME_MS, parseTime } from './time.js';
-export { COMMAND_ROLE, DELETE_ROLE, TENANT_SECRET_ROLE, roleOf } from './roles.js';
+export { COMMAND_ROLE, DELETE_ROLE, TENANT_SECRET_ROLE, allows, roleOf } from './roles.js';
 export { uuidV5 } from './uuid-v5.js';
 export {
   MISSED_POLICIES,
@@ -434,3 +436,29 @@ export {
   TOKEN_SCHEMA,
 } from './config-schema/index.js';
 export type { DocumentSchema, ValueMistake, ValueRule } from './config-schema/index.js';
+export { ALL_OPERATIONS, operations } from './operations/table.js';
+export type {
+  AnswerSpec,
+  AnyOperation,
+  BodySpec,
+  HttpRoute,
+  OnceKind,
+  Operation,
+  ReplyOf,
+  RequestOf,
+  RouteTo,
+} from './operations/define.js';
+export { parseDuration } from './operations/duration.js';
+export {
+  MAX_WAIT_MS,
+  booleanParameter,
+  cursorParameter,
+  integerParameter,
+  limitParameter,
+  textParameter,
+  timeParameter,
+  waitParameter,
+  wordParameter,
+  wordsParameter,
+} from './operations/parameters.js';
+export type { Parameter, QueryOf, QuerySpec } from './operations/parameters.js';

@@ -1,8 +1,6 @@
+import type { NatsService } from './nats-services.js';
+import { subjectsAskedBy, subjectsServedBy } from './operations/table.js';
 import { LIFECYCLE_STREAM, PRIORITIES, STEPS_STREAM, subjects } from './subjects.js';
-
-/** The services of the platform that connect to NATS; each is a user of it. */
-export const NATS_SERVICES = ['gateway', 'config', 'execution', 'step-runner', 'notifications'] as const;
-export type NatsService = (typeof NATS_SERVICES)[number];
 
 /** What a user of NATS may do. Subjects may have wildcards. */
 export interface NatsPermissions {
@@ -25,8 +23,6 @@ export function poolUser(pool: string): string {
 const API = '$JS.API';
 const inbox = (user: string): string => `${inboxPrefix(user)}.>`;
 const { changed, ...configRequests } = subjects.config;
-/** Values of secrets go to what uses them, and not to the gateway. */
-const { secretResolve, secretKnown, ...askedByUsers } = configRequests;
 
 /** Consumers of a pool: its workers make them, look at them, delete stranded ones, and pull from them. */
 function queueOf(pool: string): readonly string[] {
@@ -80,9 +76,9 @@ export function servicePermissions(service: NatsService, pools: readonly string[
     case 'gateway':
       return {
         publish: [
-          ...Object.values(askedByUsers),
+          ...subjectsAskedBy(service),
+          ...Object.values(configRequests),
           ...Object.values(subjects.query),
-          ...Object.values(subjects.retention),
           ...Object.values(subjects.notifications),
           'batuta.execution.*.command',
           subjects.follow,
@@ -100,7 +96,7 @@ export function servicePermissions(service: NatsService, pools: readonly string[
     case 'config':
       return {
         publish: [changed, ...['gateway', 'execution', 'step-runner', 'notifications'].map(inbox)],
-        subscribe: [inbox(service), ...Object.values(configRequests)],
+        subscribe: [inbox(service), ...subjectsServedBy(service), ...Object.values(configRequests)],
         answers: false,
       };
     case 'execution':
@@ -118,6 +114,7 @@ export function servicePermissions(service: NatsService, pools: readonly string[
           subjects.end('*'),
           subjects.event('*', '*'),
           subjects.lifecycle('*', '*'),
+          ...subjectsAskedBy(service),
           subjects.config.version,
           subjects.config.resolve,
           subjects.config.agentGet,
@@ -145,10 +142,9 @@ export function servicePermissions(service: NatsService, pools: readonly string[
           // Whoever starts first makes it.
           `${API}.STREAM.INFO.${STEPS_STREAM}`,
           `${API}.STREAM.CREATE.${STEPS_STREAM}`,
+          ...subjectsAskedBy(service),
           subjects.config.knowledgeSearch,
-          subjects.config.modelGet,
           subjects.config.agentGet,
-          secretResolve,
           subjects.query.list,
           subjects.query.get,
         ],
@@ -161,15 +157,20 @@ export function servicePermissions(service: NatsService, pools: readonly string[
         publish: [
           ...['gateway'].map(inbox),
           'batuta.inbox.*.*',
+          ...subjectsAskedBy(service),
           subjects.config.get,
-          secretResolve,
-          secretKnown,
           subjects.query.topology,
           subjects.query.log,
           subjects.query.starts,
           subjects.query.versions,
         ],
-        subscribe: [inbox(service), ...Object.values(subjects.notifications), subjects.allLifecycle, subjects.taken],
+        subscribe: [
+          inbox(service),
+          ...subjectsServedBy(service),
+          ...Object.values(subjects.notifications),
+          subjects.allLifecycle,
+          subjects.taken,
+        ],
         answers: false,
       };
     default:

@@ -1,7 +1,13 @@
+import { ROLES } from './codes.js';
 import type { Role } from './codes.js';
 import { subjects } from './subjects.js';
 
-const { config, notifications, retention } = subjects;
+const { config, notifications } = subjects;
+
+/** Whether a role may do what needs another: viewer < operator < admin. A role that is none of them may do nothing. */
+export function allows(role: Role, needed: Role): boolean {
+  return ROLES.indexOf(role) >= ROLES.indexOf(needed);
+}
 
 /**
  * The least role that each operation takes; those that are not here take `viewer`. Written once: the service refuses by it, the
@@ -15,9 +21,6 @@ const ROLE_OF = {
   // Whose workers get a tenant's tasks is an admin's business.
   [config.agentPut]: 'admin',
   [config.agentDelete]: 'admin',
-  // Where a tenant's prompts and its key go is one too.
-  [config.modelPut]: 'admin',
-  [config.modelDelete]: 'admin',
   [config.keyCreate]: 'admin',
   [config.keyGet]: 'admin',
   [config.keyList]: 'admin',
@@ -26,11 +29,6 @@ const ROLE_OF = {
   [config.credentialsGet]: 'admin',
   [config.credentialsList]: 'admin',
   [config.credentialsRevoke]: 'admin',
-  // Operators write configs, so they may know which secrets there are; what one is, nobody is told.
-  [config.secretGet]: 'operator',
-  [config.secretList]: 'operator',
-  [config.secretPut]: 'admin',
-  [config.secretDelete]: 'admin',
   [config.tenantList]: 'admin',
   [config.tenantLimitsGet]: 'admin',
   [config.tenantLimitsPut]: 'admin',
@@ -45,11 +43,6 @@ const ROLE_OF = {
   // Of one callback; that of the whole tenant takes an admin.
   [notifications.secretRotate]: 'operator',
   [notifications.deliveryRedrive]: 'operator',
-  // Operators may know why an execution is gone; that it goes is an admin's business, as with one by hand.
-  [retention.list]: 'operator',
-  [retention.get]: 'operator',
-  [retention.put]: 'admin',
-  [retention.delete]: 'admin',
 } as const satisfies Readonly<Record<string, Role>>;
 
 /** The least role that may ask for an operation, by its subject. */

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { subjects } from '@batuta/contracts';
+import { operations } from '@batuta/contracts';
 import type { ResolveSecretsReply, ResolveSecretsRequest } from '@batuta/contracts';
 import { HiddenValues } from '@batuta/observability';
 import { UnavailableError } from '@batuta/messaging';
@@ -59,7 +59,7 @@ export function secretSource({ control, keptMs = 5_000, most = 500 }: SecretSour
       try {
         const request: ResolveSecretsRequest = { ...user, names: [...names] };
         const options = { timeoutMs: ANSWER_MS };
-        const reply = await control.request<ResolveSecretsReply>(subjects.config.secretResolve, request, options);
+        const reply = await control.request<ResolveSecretsReply>(operations.secrets.resolve.subject, request, options);
         if (reply.refused?.code !== 'unavailable') return reply;
       } catch (error) {
         if (!(error instanceof UnavailableError)) throw error;

@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { subjects } from '@batuta/contracts';
+import { operations } from '@batuta/contracts';
 import type { ListModelsReply, ModelReply, Principal } from '@batuta/contracts';
 import pg from 'pg';
 import { principal, startConfigUnderTest } from './harness.js';
 import type { ConfigUnderTest } from './harness.js';
 
-const { config: on } = subjects;
 const me = principal('default');
 const other = principal('other');
 const BODY = { provider: 'openai', model: 'gpt-4o-mini', api_key: '{{secret:OPENAI}}' };
@@ -13,9 +12,9 @@ const BODY = { provider: 'openai', model: 'gpt-4o-mini', api_key: '{{secret:OPEN
 let under: ConfigUnderTest;
 
 const put = (name: string, body: object, as: Principal = me, more: object = {}): Promise<ModelReply> =>
-  under.client.request<ModelReply>(on.modelPut, { principal: as, name, body, ...more });
+  under.client.request<ModelReply>(operations.models.put.subject, { principal: as, name, body, ...more });
 const get = (tenantId: string, name: string): Promise<ModelReply> =>
-  under.client.request<ModelReply>(on.modelGet, { tenantId, name });
+  under.client.request<ModelReply>(operations.models.get.subject, { tenantId, name });
 
 beforeAll(async () => {
   under = await startConfigUnderTest();
@@ -23,7 +22,11 @@ beforeAll(async () => {
   await database.connect();
   await database.query(`INSERT INTO config.tenants (id) VALUES ('default'), ('other') ON CONFLICT DO NOTHING`);
   await database.end();
-  await under.client.request(on.secretPut, { principal: me, name: 'OPENAI', body: { value: 'sk-0123456789' } });
+  await under.client.request(operations.secrets.put.subject, {
+    principal: me,
+    name: 'OPENAI',
+    body: { value: 'sk-0123456789' },
+  });
 });
 
 afterAll(() => under?.close());
@@ -54,13 +57,17 @@ describe('models', () => {
     expect(stale.refused?.code).toBe('version_conflict');
     await put('local', { provider: 'openai_compatible', model: 'llama', base_url: 'http://127.0.0.1:11434/v1' });
     const list = async (tenantId: string): Promise<string[]> =>
-      (await under.client.request<ListModelsReply>(on.modelList, { tenantId })).models.map(({ name }) => name);
+      (await under.client.request<ListModelsReply>(operations.models.list.subject, { tenantId })).models.map(
+        ({ name }) => name,
+      );
     expect(await list('default')).toEqual(['local', 'writer']);
     expect(await list('other')).toEqual([]);
     const gone = { principal: other, name: 'writer' };
-    expect((await under.client.request<ModelReply>(on.modelDelete, gone)).refused?.code).toBe('not_found');
+    expect((await under.client.request<ModelReply>(operations.models.delete.subject, gone)).refused?.code).toBe(
+      'not_found',
+    );
     const mine = { principal: me, name: 'writer' };
-    expect((await under.client.request<ModelReply>(on.modelDelete, mine)).model?.name).toBe('writer');
+    expect((await under.client.request<ModelReply>(operations.models.delete.subject, mine)).model?.name).toBe('writer');
     expect((await get('default', 'writer')).refused?.code).toBe('not_found');
   });
 
@@ -68,7 +75,9 @@ describe('models', () => {
     const operator = principal('default', 'operator');
     expect((await put('writer', BODY, operator)).refused?.code).toBe('forbidden');
     const request = { principal: operator, name: 'local' };
-    expect((await under.client.request<ModelReply>(on.modelDelete, request)).refused?.code).toBe('forbidden');
+    expect((await under.client.request<ModelReply>(operations.models.delete.subject, request)).refused?.code).toBe(
+      'forbidden',
+    );
   });
 
   it.each([

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startConfig } from '@batuta/config';
-import { subjects } from '@batuta/contracts';
+import { operations, subjects } from '@batuta/contracts';
 import type {
   AgentReply,
   ConfigReply,
@@ -27,9 +27,9 @@ let under: ConfigUnderTest;
 let database: pg.Client;
 
 const put = (name: string, body: object, as: Principal = me, more: object = {}): Promise<SecretReply> =>
-  under.client.request<SecretReply>(on.secretPut, { principal: as, name, body, ...more });
+  under.client.request<SecretReply>(operations.secrets.put.subject, { principal: as, name, body, ...more });
 const resolve = (tenantId: string, names: string[]): Promise<ResolveSecretsReply> =>
-  under.client.request<ResolveSecretsReply>(on.secretResolve, { tenantId, names });
+  under.client.request<ResolveSecretsReply>(operations.secrets.resolve.subject, { tenantId, names });
 
 async function dump(client: pg.Client): Promise<string> {
   const { rows: tables } = await client.query<{ name: string }>(
@@ -69,11 +69,14 @@ describe('secrets', () => {
     expect(await resolve('default', ['API_TOKEN', 'NONE'])).toEqual({ values: { API_TOKEN: `${VALUE}!` } });
     await put('B', { value: VALUE });
     const get = { principal: me, name: 'API_TOKEN' };
-    const got = await under.client.request<SecretReply>(on.secretGet, get);
+    const got = await under.client.request<SecretReply>(operations.secrets.get.subject, get);
     expect(got.secret?.lastUsedAt).toBeGreaterThan(Date.now() - 60_000);
     expect(got.etag).toBe(changed.etag);
-    const first = await under.client.request<ListSecretsReply>(on.secretList, { principal: me, limit: 1 });
-    const second = await under.client.request<ListSecretsReply>(on.secretList, {
+    const first = await under.client.request<ListSecretsReply>(operations.secrets.list.subject, {
+      principal: me,
+      limit: 1,
+    });
+    const second = await under.client.request<ListSecretsReply>(operations.secrets.list.subject, {
       principal: me,
       limit: 1,
       cursor: first.nextCursor,
@@ -86,7 +89,7 @@ describe('secrets', () => {
       preconditions: { ifMatch: { tags: [made.etag ?? ''] } },
     });
     expect(stale.refused?.code).toBe('version_conflict');
-    await under.client.request<SecretReply>(on.secretDelete, { principal: me, name: 'B' });
+    await under.client.request<SecretReply>(operations.secrets.delete.subject, { principal: me, name: 'B' });
     expect(await resolve('default', ['B'])).toEqual({ values: {} });
   });
 
@@ -94,13 +97,15 @@ describe('secrets', () => {
     await put('MINE', { value: VALUE });
     expect(await resolve('other', ['MINE'])).toEqual({ values: {} });
     const get = (as: Principal): Promise<SecretReply> =>
-      under.client.request<SecretReply>(on.secretGet, { principal: as, name: 'MINE' });
+      under.client.request<SecretReply>(operations.secrets.get.subject, { principal: as, name: 'MINE' });
     expect((await get(other)).refused?.code).toBe('not_found');
     expect((await get(principal('default', 'operator'))).secret?.name).toBe('MINE');
     expect((await get(principal('default', 'viewer'))).refused?.code).toBe('forbidden');
     expect((await put('MINE', { value: VALUE }, principal('default', 'operator'))).refused?.code).toBe('forbidden');
     const remove = { principal: other, name: 'MINE' };
-    expect((await under.client.request<SecretReply>(on.secretDelete, remove)).refused?.code).toBe('not_found');
+    expect((await under.client.request<SecretReply>(operations.secrets.delete.subject, remove)).refused?.code).toBe(
+      'not_found',
+    );
     expect((await resolve('default', ['MINE'])).values).toEqual({ MINE: VALUE });
   });
 
@@ -185,13 +190,20 @@ describe('the key of secrets', () => {
       }
     };
     const values = (): Promise<ResolveSecretsReply> =>
-      client.request<ResolveSecretsReply>(on.secretResolve, { tenantId: 'default', names: ['A', 'B'] });
+      client.request<ResolveSecretsReply>(operations.secrets.resolve.subject, {
+        tenantId: 'default',
+        names: ['A', 'B'],
+      });
     const rows = async (): Promise<string> => {
       const { rows: found } = await stored.query('SELECT wrapped_key, sealed FROM config.secrets ORDER BY name');
       return JSON.stringify(found);
     };
     const set = (name: string): Promise<SecretReply> =>
-      client.request<SecretReply>(on.secretPut, { principal: me, name, body: { value: `${VALUE} ${name}` } });
+      client.request<SecretReply>(operations.secrets.put.subject, {
+        principal: me,
+        name,
+        body: { value: `${VALUE} ${name}` },
+      });
     const both = { values: { A: `${VALUE} A`, B: `${VALUE} B` } };
     try {
       await running('', async () => {

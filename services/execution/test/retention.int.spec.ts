@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { subjects } from '@batuta/contracts';
+import { subjects, operations } from '@batuta/contracts';
 import type {
   CommandRequest,
   ListRetentionPoliciesReply,
@@ -39,7 +39,7 @@ let tenants = 0;
 const newTenant = (): string => `tenant-${(tenants += 1)}`;
 
 const put = (tenantId: string, name: string, body: object, more: object = {}): Promise<RetentionPolicyReply> =>
-  platform.control.request<RetentionPolicyReply>(subjects.retention.put, {
+  platform.control.request<RetentionPolicyReply>(operations.retentionPolicies.put.subject, {
     principal: who(tenantId),
     name,
     body,
@@ -181,7 +181,7 @@ describe('retention policies', () => {
     const [mine, other] = [newTenant(), newTenant()];
     const first = await put(mine, 'month', { older_than_ms: 30 * DAY });
     const list = (tenant: string, role: Role = 'operator'): Promise<ListRetentionPoliciesReply> =>
-      platform.control.request(subjects.retention.list, { principal: who(tenant, role) });
+      platform.control.request(operations.retentionPolicies.list.subject, { principal: who(tenant, role) });
     expect((await list(mine)).policies).toMatchObject([{ name: 'month', olderThanMs: 30 * DAY, updatedBy: 'ann' }]);
     expect((await list(other)).policies).toEqual([]);
     expect((await list(mine, 'viewer')).refused?.code).toBe('forbidden');
@@ -195,7 +195,7 @@ describe('retention policies', () => {
       policy: { version: 2, keepNewest: 5 },
     });
     const remove = (tenant: string): Promise<RetentionPolicyReply> =>
-      platform.control.request(subjects.retention.delete, { principal: who(tenant), name: 'month' });
+      platform.control.request(operations.retentionPolicies.delete.subject, { principal: who(tenant), name: 'month' });
     expect((await remove(other)).refused?.code).toBe('not_found');
     expect(await remove(mine)).toMatchObject({ policy: { name: 'month' } });
     expect((await remove(mine)).refused?.code).toBe('not_found');

@@ -1,4 +1,5 @@
 import type { DynamicModule } from '@nestjs/common';
+import { operations } from '@batuta/contracts';
 import { Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { RoleGuard } from './auth/role.guard.js';
@@ -16,16 +17,18 @@ import { ControlController } from './http/control.controller.js';
 import { ExecuteController } from './http/execute.controller.js';
 import { ExecutionsController } from './http/executions.controller.js';
 import { KnowledgeController } from './http/knowledge.controller.js';
-import { ModelsController } from './http/models.controller.js';
 import { NotificationsController } from './http/notifications.controller.js';
 import { OperationsController } from './http/operations.controller.js';
 import { PoolsController } from './http/pools.controller.js';
-import { RetentionController } from './http/retention.controller.js';
-import { SecretsController } from './http/secrets.controller.js';
 import { SchedulesController } from './schedules/schedules.controller.js';
 import { TenantsController } from './http/tenants.controller.js';
+import { featureController } from './http/feature-controller.js';
 import { TraceLinks } from './http/trace-links.js';
 import { ExecutionHub } from './realtime/execution-hub.js';
+
+const SecretsController = featureController('SecretsController', operations.secrets);
+const ModelsController = featureController('ModelsController', operations.models);
+const RetentionPoliciesController = featureController('RetentionPoliciesController', operations.retentionPolicies);
 
 /** What the gateway's handlers work with; made by `startGateway`, which also ends it. */
 export interface GatewayParts {
@@ -54,7 +57,7 @@ export class GatewayModule {
         KnowledgeController,
         SecretsController,
         ModelsController,
-        RetentionController,
+        RetentionPoliciesController,
         ApiKeysController,
         TenantsController,
         CallbacksController,

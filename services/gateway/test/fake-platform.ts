@@ -1,4 +1,10 @@
-import { headers as headerNames, isTerminalEventType, preconditionRefusal, subjects } from '@batuta/contracts';
+import {
+  ALL_OPERATIONS,
+  headers as headerNames,
+  isTerminalEventType,
+  preconditionRefusal,
+  subjects,
+} from '@batuta/contracts';
 import type {
   ApprovalSummary,
   CommandReply,
@@ -198,6 +204,9 @@ export class FakePlatform {
     for (const pattern of Object.values(subjects.config)) {
       if (this.handlers.has(pattern) || pattern === subjects.config.changed) continue;
       this.#answer(pattern, () => ({ refused: notFound }));
+    }
+    for (const { subject } of ALL_OPERATIONS) {
+      if (!this.handlers.has(subject)) this.#answer(subject, () => ({ refused: notFound }));
     }
     for (const pattern of Object.values(subjects.notifications)) {
       this.#answer(pattern, () => ({ refused: notFound }));

@@ -1,4 +1,4 @@
-import { MISTAKES, REFUSALS, subjects } from '@batuta/contracts';
+import { MISTAKES, REFUSALS, subjects, operations } from '@batuta/contracts';
 import type { RefusalCode, RefusalMeaning } from '@batuta/contracts';
 import { propertyRuns } from '@batuta/testing';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
@@ -107,7 +107,9 @@ describe('requests made from the OpenAPI document', () => {
       [subjects.config.knowledgeList, { documents: [] }],
       [subjects.config.knowledgeSearch, { passages: [] }],
       [subjects.config.keyList, { keys: [] }],
-      [subjects.config.secretList, { secrets: [] }],
+      [operations.secrets.list.subject, { secrets: [] }],
+      [operations.models.list.subject, { models: [] }],
+      [operations.retentionPolicies.list.subject, { policies: [] }],
       [subjects.notifications.callbackList, { callbacks: [] }],
       [subjects.notifications.deliveryList, { deliveries: [] }],
       [subjects.notifications.secretRotate, { secret: 'new' }],

@@ -4,9 +4,7 @@ import {
   etagOf,
   newId,
   preconditionRefusal,
-  roleOf,
   SECRET_LIMITS,
-  subjects,
   TOKEN,
   objectOf,
   TOKEN_SCHEMA,
@@ -27,7 +25,6 @@ import type { EntityManager } from 'typeorm';
 import { invalid, invalidField, refuse } from '../access/refusals.js';
 import type { Refused } from '../access/refusals.js';
 import { findable, pageSize, textField } from '../access/requests.js';
-import { requireRole } from '../access/roles.js';
 import { Suggestions } from '../json/suggestion.js';
 import { documentCheck, isRecord } from '../json/check.js';
 import { guardJson } from '../json/guard.js';
@@ -90,8 +87,6 @@ export class Secrets {
 
   /** Makes a secret or gives it a new value; each change raises its version by one. */
   async put(principal: Principal, name: unknown, body: unknown, preconditions?: Preconditions): Promise<SecretReply> {
-    const denied = requireRole(principal, roleOf(subjects.config.secretPut), 'set a secret');
-    if (denied !== undefined) return denied;
     if (!this.#vault.enabled) return noKey();
     const secret = textField(name);
     const report = new Report();
@@ -139,8 +134,6 @@ export class Secrets {
   }
 
   async get(principal: Principal, name: unknown): Promise<SecretReply> {
-    const denied = requireRole(principal, roleOf(subjects.config.secretGet), 'see secrets');
-    if (denied !== undefined) return denied;
     const [row] = await this.#dataSource.query<ShownRow[]>(
       `SELECT ${SHOWN} FROM config.secrets WHERE tenant_id = $1 AND name = $2`,
       [principal.tenantId, findable(name, 64) ?? ''],
@@ -150,8 +143,6 @@ export class Secrets {
 
   /** A page of the tenant's secrets, by name. */
   async list(principal: Principal, request: { limit?: unknown; cursor?: unknown }): Promise<ListSecretsReply> {
-    const denied = requireRole(principal, roleOf(subjects.config.secretList), 'list secrets');
-    if (denied !== undefined) return { secrets: [], ...denied };
     const cursor = textField(request.cursor);
     const after = cursor === '' ? '' : decodeCursor('secrets', cursor);
     if (after === undefined || (after !== '' && !TOKEN.test(after))) {
@@ -172,8 +163,6 @@ export class Secrets {
 
   /** Deletes a secret and its value. What still refers to it fails with `secret_missing` from then on. */
   async delete(principal: Principal, name: unknown, preconditions?: Preconditions): Promise<SecretReply> {
-    const denied = requireRole(principal, roleOf(subjects.config.secretDelete), 'delete a secret');
-    if (denied !== undefined) return denied;
     const { tenantId } = principal;
     const secret = findable(name, 64) ?? '';
     return this.#dataSource.transaction(async (manager): Promise<SecretReply> => {

@@ -1,4 +1,4 @@
-import { RETENTION_LIMITS, ROLES, TOKEN, etagOf, preconditionRefusal, roleOf, subjects } from '@batuta/contracts';
+import { RETENTION_LIMITS, TOKEN, etagOf, preconditionRefusal } from '@batuta/contracts';
 import type {
   JsonValue,
   ListRetentionPoliciesReply,
@@ -42,15 +42,12 @@ export class RetentionPolicies {
   }
 
   async list(principal: Principal): Promise<ListRetentionPoliciesReply> {
-    const refused = refusedTo(principal, roleOf(subjects.retention.list));
-    if (refused !== undefined) return { policies: [], refused };
     const { rows } = await this.pool.query<PolicyRow>(POLICIES_OF, [principal.tenantId]);
     return { policies: rows.map(policyOf) };
   }
 
   async get(principal: Principal, name: string): Promise<RetentionPolicyReply> {
-    const { policies, refused } = await this.list(principal);
-    if (refused !== undefined) return { refused };
+    const { policies } = await this.list(principal);
     const policy = policies.find((each) => each.name === name);
     return policy === undefined ? { refused: NOT_FOUND } : { policy, etag: tagOf(policy) };
   }
@@ -61,8 +58,6 @@ export class RetentionPolicies {
     body: JsonValue,
     preconditions: Preconditions | undefined,
   ): Promise<RetentionPolicyReply> {
-    const refused = refusedTo(principal, roleOf(subjects.retention.put));
-    if (refused !== undefined) return { refused };
     const read = readPolicy(body);
     const violations = 'violations' in read ? [...read.violations] : [];
     if (!TOKEN.test(name)) {
@@ -96,8 +91,6 @@ export class RetentionPolicies {
     name: string,
     preconditions: Preconditions | undefined,
   ): Promise<RetentionPolicyReply> {
-    const refused = refusedTo(principal, roleOf(subjects.retention.delete));
-    if (refused !== undefined) return { refused };
     return this.#changed(principal, name, preconditions, async (client) => {
       const { rows } = await client.query<PolicyRow>(DELETE_POLICY, [principal.tenantId, name]);
       const [row] = rows;
@@ -148,8 +141,3 @@ function policyOf(row: PolicyRow): RetentionPolicy {
 }
 
 const tagOf = (policy: RetentionPolicy): string => etagOf(policy, policy.version);
-
-function refusedTo({ role }: Principal, least: Principal['role']): Refusal | undefined {
-  if (ROLES.indexOf(role) >= ROLES.indexOf(least)) return undefined;
-  return { code: 'forbidden', message: `This takes the role ${least}.` };
-}

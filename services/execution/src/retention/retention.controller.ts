@@ -1,42 +1,15 @@
-import { subjects } from '@batuta/contracts';
-import type {
-  ListRetentionPoliciesReply,
-  ListRetentionPoliciesRequest,
-  PutRetentionPolicyRequest,
-  RetentionPolicyReply,
-  RetentionPolicyRequest,
-} from '@batuta/contracts';
-import { Controller } from '@nestjs/common';
-import { MessagePattern, Payload } from '@nestjs/microservices';
+import { operations } from '@batuta/contracts';
+import { operationsController } from '@batuta/control';
 import { RetentionPolicies } from './policies.js';
 
-/** `batuta.execution.retention.*`. */
-@Controller()
-export class RetentionController {
-  readonly #policies: RetentionPolicies;
-
-  constructor(policies: RetentionPolicies) {
-    this.#policies = policies;
-  }
-
-  @MessagePattern(subjects.retention.list)
-  list(@Payload() { principal }: ListRetentionPoliciesRequest): Promise<ListRetentionPoliciesReply> {
-    return this.#policies.list(principal);
-  }
-
-  @MessagePattern(subjects.retention.get)
-  get(@Payload() { principal, name }: RetentionPolicyRequest): Promise<RetentionPolicyReply> {
-    return this.#policies.get(principal, name);
-  }
-
-  @MessagePattern(subjects.retention.put)
-  put(@Payload() request: PutRetentionPolicyRequest): Promise<RetentionPolicyReply> {
-    const { principal, name, body, preconditions } = request;
-    return this.#policies.put(principal, name, body, preconditions);
-  }
-
-  @MessagePattern(subjects.retention.delete)
-  delete(@Payload() { principal, name, preconditions }: RetentionPolicyRequest): Promise<RetentionPolicyReply> {
-    return this.#policies.delete(principal, name, preconditions);
-  }
-}
+export const RetentionController = operationsController(
+  'RetentionController',
+  operations.retentionPolicies,
+  RetentionPolicies,
+  {
+    list: (policies, { principal }) => policies.list(principal),
+    get: (policies, { principal, name }) => policies.get(principal, name),
+    put: (policies, { principal, name, body, preconditions }) => policies.put(principal, name, body, preconditions),
+    delete: (policies, { principal, name, preconditions }) => policies.delete(principal, name, preconditions),
+  },
+);

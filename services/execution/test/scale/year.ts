@@ -8,7 +8,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { subjects } from '@batuta/contracts';
+import { operations } from '@batuta/contracts';
 import type { RetentionPolicyReply } from '@batuta/contracts';
 import { startPostgres } from '@batuta/testing';
 import { verifyExecutions } from '../../src/index.js';
@@ -99,7 +99,7 @@ try {
   for (const [name, bytes] of [...tables].sort((a, b) => b[1] - a[1]).slice(0, 4))
     out(`  ${name}: ${kib(bytes / live)}`);
 
-  const put = await platform.control.request<RetentionPolicyReply>(subjects.retention.put, {
+  const put = await platform.control.request<RetentionPolicyReply>(operations.retentionPolicies.put.subject, {
     principal,
     name: 'month',
     body: { older_than_ms: MONTH_MS },

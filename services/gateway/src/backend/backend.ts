@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isNoResponders, RemoteError, UnavailableError, requestUntilAnswered } from '@batuta/messaging';
 import type { ControlClient } from '@batuta/messaging';
-import { headers as headerNames, partitionOf, subjects } from '@batuta/contracts';
+import { headers as headerNames, partitionOf, subjects, ALL_OPERATIONS } from '@batuta/contracts';
 import type { CommandReply, CommandRequest, TopologyReply } from '@batuta/contracts';
 import type { Logger } from '@batuta/observability';
 import { headers } from '@nats-io/nats-core';
@@ -21,6 +21,7 @@ const ORDERED: ReadonlySet<string> = new Set([subjects.query.sockets]);
 
 /** Patterns that change nothing, so that asking twice is harmless. */
 const READS: ReadonlySet<string> = new Set([
+  ...ALL_OPERATIONS.filter(({ again }) => again).map(({ subject }) => subject),
   ...Object.values(subjects.query).filter((pattern) => !LISTS.has(pattern) && !ORDERED.has(pattern)),
   subjects.config.get,
   subjects.config.list,
@@ -32,10 +33,6 @@ const READS: ReadonlySet<string> = new Set([
   subjects.config.keyAuthenticate,
   subjects.config.keyGet,
   subjects.config.keyList,
-  subjects.config.modelGet,
-  subjects.config.modelList,
-  subjects.config.secretGet,
-  subjects.config.secretList,
   subjects.config.tenantList,
   subjects.config.tenantLimitsGet,
   subjects.config.tenantSettingsGet,
@@ -44,8 +41,6 @@ const READS: ReadonlySet<string> = new Set([
   subjects.config.credentialsList,
   subjects.config.knowledgeList,
   subjects.config.knowledgeSearch,
-  subjects.retention.list,
-  subjects.retention.get,
   subjects.notifications.callbackGet,
   subjects.notifications.callbackList,
   subjects.notifications.deliveryGet,

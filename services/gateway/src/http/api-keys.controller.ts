@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { parseTime, subjects, roleOf } from '@batuta/contracts';
+import { parseTime, subjects, roleOf, cursorParameter, limitParameter } from '@batuta/contracts';
 import type {
   ApiKeyReply,
   CreateApiKeyReply,
@@ -20,7 +20,7 @@ import { createdAt, secret, tagged } from './headers.js';
 import { Once } from './idempotency.js';
 import { Conditions } from './preconditions.js';
 import { accepted } from './problem.js';
-import { cursorParameter, limitParameter, parseQuery } from './query.js';
+import { parseQuery } from './query.js';
 import { shownCursor, shownKey } from './shown.js';
 
 const LIST = { limit: limitParameter(200), cursor: cursorParameter } as const;

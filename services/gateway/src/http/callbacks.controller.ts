@@ -1,6 +1,16 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { DELIVERY_STATUSES, isoTime, subjects, roleOf, TENANT_SECRET_ROLE } from '@batuta/contracts';
+import {
+  DELIVERY_STATUSES,
+  isoTime,
+  subjects,
+  roleOf,
+  TENANT_SECRET_ROLE,
+  cursorParameter,
+  limitParameter,
+  textParameter,
+  wordsParameter,
+} from '@batuta/contracts';
 import type {
   CallbackReply,
   DeliveryReply,
@@ -22,7 +32,7 @@ import { createdAt, secret, tagged } from './headers.js';
 import { Once } from './idempotency.js';
 import { Conditions } from './preconditions.js';
 import { accepted } from './problem.js';
-import { cursorParameter, limitParameter, parseQuery, textParameter, wordsParameter } from './query.js';
+import { parseQuery } from './query.js';
 import { shownCursor } from './shown.js';
 import { shownCallback, shownDelivery } from './shown-callback.js';
 

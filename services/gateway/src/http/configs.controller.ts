@@ -1,7 +1,17 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Put, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { encodeCursor, STRATEGIES, subjects, roleOf } from '@batuta/contracts';
+import {
+  encodeCursor,
+  STRATEGIES,
+  subjects,
+  roleOf,
+  booleanParameter,
+  cursorParameter,
+  limitParameter,
+  textParameter,
+  wordParameter,
+} from '@batuta/contracts';
 import type {
   ConfigReply,
   Idempotency,
@@ -21,15 +31,7 @@ import { Once } from './idempotency.js';
 import { Conditions } from './preconditions.js';
 import { countsOf, OFFSET, offsetOf } from './offset.js';
 import { accepted, Problem } from './problem.js';
-import {
-  booleanParameter,
-  cursorParameter,
-  limitParameter,
-  parseQuery,
-  textParameter,
-  versionOf,
-  wordParameter,
-} from './query.js';
+import { parseQuery, versionOf } from './query.js';
 import { definitionOf, patchOf, shownConfig, shownCursor } from './shown.js';
 
 const LIST = {

@@ -1,3 +1,4 @@
+import { integerParameter, textParameter } from '@batuta/contracts';
 import { Body, Controller, Headers, Param, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
@@ -15,7 +16,7 @@ import { CancelBody, DecisionBody, ForkBody, PauseBody, ReasonBody, SignalBody }
 import { idempotencyKeyOf, traceparentOf } from './headers.js';
 import { commandIdOf, executionIdOf, signalNameOf, stepIdOf } from './ids.js';
 import { problemOfRefusal } from './problem.js';
-import { integerParameter, parseQuery, textParameter } from './query.js';
+import { parseQuery } from './query.js';
 import { isFinished } from './result.js';
 import { answerStart, START_QUERY, StartRoute } from './start-answer.js';
 import { limitsOf, sessionIn, startOptionsOf } from './start-options.js';

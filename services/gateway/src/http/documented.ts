@@ -1,13 +1,12 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiHeader, ApiQuery, ApiResponse } from '@nestjs/swagger';
 import type { ApiQueryOptions, ApiResponseOptions } from '@nestjs/swagger';
-import type { RefusalCode } from '@batuta/contracts';
+import type { RefusalCode, QuerySpec } from '@batuta/contracts';
 import { ref } from './openapi-schemas.js';
 import { headerRef } from './openapi-headers.js';
 import { IDEMPOTENCY_KEY } from './headers.js';
 import { Compares } from './preconditions.js';
 import { statusOf } from './problem.js';
-import type { QuerySpec } from './query.js';
 
 const ETAG = { ETag: headerRef('ETag') };
 

@@ -12,6 +12,13 @@ import {
   eventToUserJson,
   subjects,
   toUserJson,
+  cursorParameter,
+  integerParameter,
+  limitParameter,
+  textParameter,
+  timeParameter,
+  waitParameter,
+  wordsParameter,
 } from '@batuta/contracts';
 import type {
   ExportExecutionReply,
@@ -31,17 +38,7 @@ import { leavingOf } from './leaving.js';
 import { executionIdOf, isTraceId, isUuid, stepIdOf } from './ids.js';
 import { countsOf, OFFSET, offsetOf } from './offset.js';
 import { accepted, Problem } from './problem.js';
-import {
-  cursorParameter,
-  integerParameter,
-  limitParameter,
-  parseQuery,
-  textParameter,
-  timeParameter,
-  versionOf,
-  waitParameter,
-  wordsParameter,
-} from './query.js';
+import { parseQuery, versionOf } from './query.js';
 import { statusOfView } from './result.js';
 import { shownCursor } from './shown.js';
 import { TraceLinks } from './trace-links.js';

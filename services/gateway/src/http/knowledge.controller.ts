@@ -1,7 +1,16 @@
 import { Body, Controller, Delete, Get, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { KNOWLEDGE_LIMITS, PassageSchema, roleOf, subjects, toUserJson } from '@batuta/contracts';
+import {
+  KNOWLEDGE_LIMITS,
+  PassageSchema,
+  roleOf,
+  subjects,
+  toUserJson,
+  cursorParameter,
+  limitParameter,
+  textParameter,
+} from '@batuta/contracts';
 import type {
   DocumentReply,
   Idempotency,
@@ -20,7 +29,7 @@ import { createdAt, tagged } from './headers.js';
 import { Once } from './idempotency.js';
 import { Conditions } from './preconditions.js';
 import { accepted, Problem } from './problem.js';
-import { cursorParameter, limitParameter, parseQuery, textParameter } from './query.js';
+import { parseQuery } from './query.js';
 import { shownCursor, shownDocument } from './shown.js';
 
 const LIST = { limit: limitParameter(200), cursor: cursorParameter } as const;

@@ -1,6 +1,6 @@
 import { Body, Controller, Get, HttpCode, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { decodeCursor, encodeCursor, subjects } from '@batuta/contracts';
+import { decodeCursor, encodeCursor, subjects, cursorParameter, limitParameter } from '@batuta/contracts';
 import type { AckInboxReply, Idempotency, JsonObject, ListInboxReply, Principal } from '@batuta/contracts';
 import { Caller, Needs } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
@@ -9,7 +9,7 @@ import { Answers, OnceKey, Queries, Refuses } from './documented.js';
 import { AckBody } from './dto/ack.dto.js';
 import { Once } from './idempotency.js';
 import { accepted, mistake } from './problem.js';
-import { cursorParameter, limitParameter, parseQuery } from './query.js';
+import { parseQuery } from './query.js';
 import { shownNotification } from './shown-callback.js';
 
 const LIST = {

@@ -1,6 +1,6 @@
+import { booleanParameter, integerParameter } from '@batuta/contracts';
 import type { JsonObject } from '@batuta/contracts';
 import { Problem } from './problem.js';
-import { booleanParameter, integerParameter } from './query.js';
 
 const MAX_OFFSET = 1_000_000;
 

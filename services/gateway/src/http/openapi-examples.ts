@@ -52,14 +52,6 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   'post /api/v1/schedules/{id}/backfill': { from: '2026-01-01T00:00:00Z', to: '2026-01-03T00:00:00Z' },
   'put /api/v1/agents/{name}': { pool: 'text', description: 'Counts words', input_schema: { type: 'object' } },
   'patch /api/v1/agents/{name}': { description: 'Counts words and characters', output_schema: null },
-  'put /api/v1/models/{name}': {
-    provider: 'openai_compatible',
-    model: 'llama3.2',
-    base_url: 'http://127.0.0.1:11434/v1',
-    max_output_tokens: 1_000,
-  },
-  'put /api/v1/secrets/{name}': { value: 'not-a-real-token', description: 'For the ticket system' },
-  'put /api/v1/retention-policies/{name}': { statuses: ['completed'], older_than_ms: 2_592_000_000 },
   'put /api/v1/tenants/{tenant}/settings': { global_configs: true },
   'put /api/v1/tenants/{tenant}/limits': { weight: 2, starts_per_second: 50, unfinished_executions: 10_000 },
   'post /api/v1/knowledge/documents': {

@@ -1,8 +1,8 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import type { OpenAPIObject } from '@nestjs/swagger';
-import { REFUSAL_CODES } from '@batuta/contracts';
-import type { Role } from '@batuta/contracts';
+import { ALL_OPERATIONS, REFUSAL_CODES } from '@batuta/contracts';
+import type { JsonObject, Role } from '@batuta/contracts';
 import { ROLE_EXTENSION } from '../auth/principal.js';
 import { unnamedRole } from '../auth/role.guard.js';
 import { ExecuteMessage } from './dto/execute.dto.js';
@@ -13,6 +13,7 @@ import { headerRef, HEADERS, REQUEST_ID_PARAMETER } from './openapi-headers.js';
 import { pathParameter } from './openapi-paths.js';
 import { problemExamples } from './openapi-problems.js';
 import { platformSchemas } from './openapi-schemas.js';
+import { camelCase, TAGS } from './openapi-tags.js';
 import { REQUEST_ID } from './request-id.js';
 
 type Schemas = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>;
@@ -38,24 +39,6 @@ as its first message, sends the same events and then \`{"type":"result", …}\`;
 \`/ws/notifications\` sends what waits in your inbox, then what comes, until you acknowledge it (docs/notifications.md). Close codes: 4008 too slow, 4401 key revoked
 or expired, otherwise 4000 + the HTTP status of the same mistake.`;
 
-/** What each tag is about. The tag of a controller, written in camel case, is also the namespace of its operations. */
-const TAGS: Readonly<Record<string, string>> = {
-  Operations: 'What operators and newcomers ask without a key.',
-  Configs: 'Orchestration configs and their versions.',
-  Executions: 'Start executions, follow them, steer them.',
-  Schedules: 'Executions that start by themselves.',
-  Agents: 'The agents that steps run on.',
-  Pools: 'The pools of workers that serve agents.',
-  Models: 'The language models that steps ask.',
-  Secrets: 'What configs and callbacks refer to and must not hold.',
-  'Retention policies': 'Which executions are deleted by themselves.',
-  Knowledge: 'Documents that agents search.',
-  'API keys': 'Who may do what.',
-  Tenants: 'Tenants, and what each may use.',
-  Callbacks: 'Whom to tell about what happens.',
-  Notifications: 'Your inbox.',
-};
-
 /** The API's OpenAPI document: routes from the controllers, schemas from the contract. */
 export function openApiDocument(app: INestApplication): OpenAPIObject {
   const builder = new DocumentBuilder()
@@ -70,6 +53,7 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
   const document = SwaggerModule.createDocument(app, builder.build(), {
     extraModels: [ExecuteMessage],
     operationIdFactory: (_controller, method) => method,
+    autoTagControllers: false,
   });
   document.info.contact = { name: 'Batuta' };
   // Bodies that are classes take no field that they do not have.
@@ -109,9 +93,6 @@ interface Operation {
 }
 
 type PathItem = Readonly<Partial<Record<'get' | 'post' | 'put' | 'patch' | 'delete', Operation>>>;
-
-const camelCase = (text: string): string =>
-  text.toLowerCase().replaceAll(/[^a-z0-9]+([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 
 /** `<namespace>.<method>`, as clients call it, unless the route names it itself. A `remove` is a `delete` to users. */
 function nameOperation(operation: Operation): void {
@@ -168,9 +149,13 @@ function describeHeaders(operation: Operation): void {
     response.headers = { [REQUEST_ID]: headerRef('RequestId'), ...response.headers };
 }
 
+const EXAMPLES: ReadonlyMap<string, JsonObject> = new Map(
+  ALL_OPERATIONS.flatMap(({ name, http }) => (http?.body === undefined ? [] : [[name, http.body.example] as const])),
+);
+
 /** Fills in what a reader would have to make up: bodies that work. */
 function showBody(path: string, method: string, operation: Operation): void {
-  const body = BODY_EXAMPLES[`${method} ${path}`];
+  const body = EXAMPLES.get(operation.operationId) ?? BODY_EXAMPLES[`${method} ${path}`];
   for (const content of Object.values(operation.requestBody?.content ?? {}))
     if (body !== undefined) content.example = body;
 }

@@ -85,7 +85,9 @@ describe('the OpenAPI document', () => {
       lacking(({ summary = '', tags = [], parameters }) => [
         ...(summary === '' ? ['give it a summary with @ApiOperation'] : []),
         ...(tags.length === 1 ? [] : ['give its controller one @ApiTags']),
-        ...tags.filter((tag) => !described.has(tag)).map((tag) => `describe the tag "${tag}" in TAGS of openapi.ts`),
+        ...tags
+          .filter((tag) => !described.has(tag))
+          .map((tag) => `describe the tag "${tag}" in TAGS of openapi-tags.ts`),
         ...parameters
           .filter(({ description = '' }) => description === '')
           .map(({ in: place, name }) => `describe the ${place} parameter ${name}, one of a path in openapi-paths.ts`),

@@ -1,16 +1,16 @@
-import { describe, expect, it } from '@jest/globals';
-import { parseDuration } from './duration.js';
-import { idempotencyKeyOf, traceparentOf } from './headers.js';
-import { canonicalJson, executionIdOfKey, isUuid, newTraceId, uuidV5, uuidV7 } from './ids.js';
 import {
   booleanParameter,
   limitParameter,
-  parseQuery,
+  parseDuration,
   textParameter,
   timeParameter,
   waitParameter,
   wordsParameter,
-} from './query.js';
+} from '@batuta/contracts';
+import { describe, expect, it } from '@jest/globals';
+import { idempotencyKeyOf, traceparentOf } from './headers.js';
+import { canonicalJson, executionIdOfKey, isUuid, newTraceId, uuidV5, uuidV7 } from './ids.js';
+import { parseQuery } from './query.js';
 import { RouteTable } from './route-table.js';
 import { bearerOf, bearerOfProtocols } from '../auth/bearer.js';
 import { problemOfRefusal, problemOfStatus } from './problem.js';

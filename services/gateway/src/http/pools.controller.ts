@@ -8,6 +8,8 @@ import {
   roleOf,
   subjects,
   toUserJson,
+  cursorParameter,
+  limitParameter,
 } from '@batuta/contracts';
 import type {
   CreatePoolCredentialsReply,
@@ -30,7 +32,7 @@ import { PoolCredentialsBody } from './dto/pool-credentials.dto.js';
 import { createdAt, secret, tagged } from './headers.js';
 import { Conditions } from './preconditions.js';
 import { Problem, accepted } from './problem.js';
-import { cursorParameter, limitParameter, parseQuery } from './query.js';
+import { parseQuery } from './query.js';
 import { shownCursor } from './shown.js';
 
 const CREDENTIALS_LIST = { limit: limitParameter(200), cursor: cursorParameter } as const;

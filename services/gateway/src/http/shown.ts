@@ -1,22 +1,5 @@
-import {
-  AgentSchema,
-  ApiKeySchema,
-  ConfigSchema,
-  KnowledgeDocumentSchema,
-  ModelSchema,
-  SecretInfoSchema,
-  toUserJson,
-} from '@batuta/contracts';
-import type {
-  Agent,
-  ApiKey,
-  Config,
-  JsonObject,
-  JsonValue,
-  KnowledgeDocument,
-  Model,
-  SecretInfo,
-} from '@batuta/contracts';
+import { AgentSchema, ApiKeySchema, ConfigSchema, KnowledgeDocumentSchema, toUserJson } from '@batuta/contracts';
+import type { Agent, ApiKey, Config, JsonObject, JsonValue, KnowledgeDocument } from '@batuta/contracts';
 import { Problem } from './problem.js';
 
 /** What the platform keeps beside a definition; shown with it, and left out when it comes back in a PUT. */
@@ -85,38 +68,6 @@ export function shownAgent(agent: Agent | undefined): JsonObject {
 export function shownKey(key: ApiKey | undefined): JsonObject {
   if (key === undefined) throw new Problem('not_found', 'There is no such API key.');
   return toUserJson(ApiKeySchema, key);
-}
-
-/** What the platform keeps beside what a user says of a model. */
-const KEPT_OF_MODEL = ['tenant_id', 'revision', 'updated_at'] as const;
-
-/** What is said of a model in a body that may be what a GET answered. */
-export function modelOf(name: string, body: JsonValue): JsonValue {
-  const model: JsonObject = { ...(body as JsonObject) };
-  for (const field of KEPT_OF_MODEL) delete model[field];
-  if (model['name'] === name) delete model['name'];
-  return model;
-}
-
-export function shownModel(model: Model | undefined): JsonObject {
-  if (model === undefined) throw new Problem('not_found', 'There is no such model.');
-  return toUserJson(ModelSchema, model);
-}
-
-/** What the platform keeps beside what a user says of a secret. */
-const KEPT_OF_SECRET = ['version', 'created_at', 'updated_at', 'last_used_at', 'updated_by'] as const;
-
-/** What is said of a secret in a body that may be what a GET answered, with a value. */
-export function secretOf(name: string, body: JsonValue): JsonValue {
-  const secret: JsonObject = { ...(body as JsonObject) };
-  for (const field of KEPT_OF_SECRET) delete secret[field];
-  if (secret['name'] === name) delete secret['name'];
-  return secret;
-}
-
-export function shownSecret(secret: SecretInfo | undefined): JsonObject {
-  if (secret === undefined) throw new Problem('not_found', 'There is no such secret.');
-  return toUserJson(SecretInfoSchema, secret);
 }
 
 export function shownDocument(document: KnowledgeDocument | undefined): JsonObject {

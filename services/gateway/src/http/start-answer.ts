@@ -1,6 +1,6 @@
 import { applyDecorators, HttpCode, Post } from '@nestjs/common';
 import { ApiOperation } from '@nestjs/swagger';
-import { COMMAND_ROLE } from '@batuta/contracts';
+import { COMMAND_ROLE, waitParameter } from '@batuta/contracts';
 import type { JsonObject, RefusalCode } from '@batuta/contracts';
 import type { FastifyReply } from 'fastify';
 import { Needs } from '../auth/principal.js';
@@ -9,7 +9,6 @@ import type { Executions } from '../backend/executions.js';
 import { Answers, IdempotencyKey, Queries, Refuses, TraceParent } from './documented.js';
 import { leavingOf } from './leaving.js';
 import { admittedHeaders } from './rate-limit.js';
-import { waitParameter } from './query.js';
 
 /** The query of every route that starts an execution. */
 export const START_QUERY = { wait: waitParameter } as const;

@@ -9,6 +9,8 @@ import {
   TenantSchema,
   TenantSettingsSchema,
   toUserJson,
+  cursorParameter,
+  limitParameter,
 } from '@batuta/contracts';
 import type {
   GetTenantUseReply,
@@ -29,7 +31,7 @@ import { Answers, BodyIs, IfMatch, IfNoneMatch, OF_A_BODY, Queries, Refuses } fr
 import { tagged } from './headers.js';
 import { Conditions } from './preconditions.js';
 import { accepted } from './problem.js';
-import { cursorParameter, limitParameter, parseQuery } from './query.js';
+import { parseQuery } from './query.js';
 import { shownCursor } from './shown.js';
 
 const LIST = { limit: limitParameter(200), cursor: cursorParameter } as const;

@@ -1,6 +1,7 @@
+import { integerParameter } from '@batuta/contracts';
 import { isUuid } from '../http/ids.js';
 import { Problem } from '../http/problem.js';
-import { integerParameter, parseQuery } from '../http/query.js';
+import { parseQuery } from '../http/query.js';
 import type { Executions } from '../backend/executions.js';
 import { CLOSE, closeCodeOf } from './close-codes.js';
 import { EventFollower } from './event-follower.js';

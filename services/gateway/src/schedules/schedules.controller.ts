@@ -11,6 +11,11 @@ import {
   parseTime,
   subjects,
   unknownField,
+  cursorParameter,
+  integerParameter,
+  limitParameter,
+  textParameter,
+  wordParameter,
 } from '@batuta/contracts';
 import type {
   GetScheduleReply,
@@ -38,15 +43,7 @@ import { createdAt, idempotencyKeyOf, tagged } from '../http/headers.js';
 import { commandIdOf, executionIdOfKey, isUuid, uuidV7 } from '../http/ids.js';
 import { Conditions } from '../http/preconditions.js';
 import { Problem, accepted, problemOfRefusal } from '../http/problem.js';
-import {
-  cursorParameter,
-  integerParameter,
-  limitParameter,
-  parseQuery,
-  textParameter,
-  versionOf,
-  wordParameter,
-} from '../http/query.js';
+import { parseQuery, versionOf } from '../http/query.js';
 import { shownCursor } from '../http/shown.js';
 import { definitionOf, shownSchedule, shownScheduleEvent } from './shown-schedule.js';
 

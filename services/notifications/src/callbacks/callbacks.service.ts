@@ -1,4 +1,12 @@
-import { etagOf, newId, preconditionRefusal, subjects, roleOf, TENANT_SECRET_ROLE } from '@batuta/contracts';
+import {
+  etagOf,
+  newId,
+  preconditionRefusal,
+  subjects,
+  roleOf,
+  TENANT_SECRET_ROLE,
+  operations,
+} from '@batuta/contracts';
 import type {
   Callback,
   CallbackChannel,
@@ -98,7 +106,7 @@ export class Callbacks {
         unavailable: this.#rules.unavailable,
         knownSecrets: async (names) => {
           const asked: KnownSecretsRequest = { tenantId: principal.tenantId, names: [...names] };
-          const reply = await this.#control.request<KnownSecretsReply>(subjects.config.secretKnown, asked);
+          const reply = await this.#control.request<KnownSecretsReply>(operations.secrets.known.subject, asked);
           return { known: new Set(reply.known ?? []), meant: new Map(Object.entries(reply.meant ?? {})) };
         },
       });

@@ -1,4 +1,4 @@
-import { FAILURE_CODES, secretNames, subjects } from '@batuta/contracts';
+import { FAILURE_CODES, secretNames, subjects, operations } from '@batuta/contracts';
 import type { AgentReply, JsonObject, JsonValue, Model, ModelReply } from '@batuta/contracts';
 import type { ControlClient } from '@batuta/messaging';
 import type { GuardedClient } from '@batuta/outbound-http';
@@ -139,7 +139,7 @@ async function asked(
 
 async function modelOf(control: ControlClient, name: string, context: PlatformContext): Promise<Model> {
   const request = { tenantId: context.tenantId, name };
-  const { model, refused } = await ask<ModelReply>(control, subjects.config.modelGet, request, context);
+  const { model, refused } = await ask<ModelReply>(control, operations.models.get.subject, request, context);
   if (model !== undefined) return model;
   if (refused !== undefined && refused.code !== 'not_found') throw refusalError(refused);
   const message = `There is no model "${name}". An admin makes it with PUT /api/v1/models/${name}.`;

@@ -1,0 +1,76 @@
+import { applyDecorators, RequestMapping, RequestMethod, HttpCode } from '@nestjs/common';
+import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { AnswerSpec, AnyOperation, BodySpec, OnceKind, RefusalCode } from '@batuta/contracts';
+import { Needs } from '../auth/principal.js';
+import {
+  Answers,
+  BodyIs,
+  CommandKey,
+  IdempotencyKey,
+  IfMatch,
+  IfNoneMatch,
+  OF_A_BODY,
+  OnceKey,
+  PatchIs,
+  Queries,
+  Refuses,
+  SecretOnceKey,
+} from './documented.js';
+import { DTOS } from './dto/dtos.js';
+import { tagOf } from './openapi-tags.js';
+
+const KEYS: Readonly<Record<OnceKind, MethodDecorator>> = {
+  once: OnceKey,
+  secret: SecretOnceKey,
+  command: CommandKey,
+  start: IdempotencyKey,
+};
+
+/** An operation that has a route. */
+export function routeOf(operation: AnyOperation): NonNullable<AnyOperation['http']> {
+  if (operation.http === undefined) throw new TypeError(`${operation.name} has no route`);
+  return operation.http;
+}
+
+/** Every code that a request to the operation may be refused with, beside those of any request. */
+function refusalsOf({ refuses, http }: AnyOperation): readonly RefusalCode[] {
+  return [
+    ...refuses,
+    ...(http?.once === undefined ? [] : (['idempotency_mismatch'] as const)),
+    ...(http?.compares === true ? (['version_conflict'] as const) : []),
+    ...(http?.body === undefined ? [] : OF_A_BODY),
+  ];
+}
+
+function bodyDecorator({ schema, says, merges = false, optional = false }: BodySpec): MethodDecorator {
+  if (merges) return PatchIs(schema, says);
+  const dto = DTOS[schema];
+  return dto === undefined ? BodyIs(schema, says) : ApiBody({ type: dto, ...(optional ? { required: false } : {}) });
+}
+
+const answer = ({ status, schema, says, ...headers }: AnswerSpec): MethodDecorator =>
+  Answers(status, schema, says, headers);
+
+/** Makes a method of a controller the route of an operation: its path, role and conditions, and what OpenAPI says of it. */
+export function RouteFor(operation: AnyOperation): MethodDecorator {
+  const { name, role } = operation;
+  const { method, path, summary, description, query, body, seen, compares, once, answers } = routeOf(operation);
+  const statuses = answers.map(({ status }) => status);
+  // A handler sets the other one, where there is one.
+  const usual = method === 'POST' ? Math.max(...statuses) : Math.min(...statuses);
+  return applyDecorators(
+    RequestMapping({ method: RequestMethod[method], path: path.slice(1) }),
+    HttpCode(usual),
+    Needs(role),
+    ApiTags(tagOf(name)),
+    ApiBearerAuth(),
+    ApiOperation({ operationId: name, summary, ...(description === undefined ? {} : { description }) }),
+    ...(query === undefined ? [] : [Queries(query)]),
+    ...(seen === true ? [IfNoneMatch] : []),
+    ...(compares === true ? [IfMatch] : []),
+    ...(once === undefined ? [] : [KEYS[once]]),
+    ...(body === undefined ? [] : [bodyDecorator(body)]),
+    ...answers.map(answer),
+    Refuses(...refusalsOf(operation)),
+  );
+}
