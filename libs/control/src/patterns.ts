@@ -1,45 +1,50 @@
 import { DATABASE_OUTAGE, isConnected, natsClientOptions, onLost, serveLocally, textOf } from '@batuta/messaging';
 import type { Log } from '@batuta/messaging';
-import type { NatsConnection, Subscription } from '@nats-io/nats-core';
+import type { NatsConnection } from '@nats-io/nats-core';
 import type { ArgumentsHost, INestMicroservice } from '@nestjs/common';
-import type { MessageHandler, NatsContext, NatsOptions, Transport } from '@nestjs/microservices';
+import type { MessageHandler, NatsContext } from '@nestjs/microservices';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isObservable, lastValueFrom, throwError } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { isDatabaseOutage } from './database-outage.js';
+import type { PatternServer } from './pattern-server.js';
 
-/** `Transport.NATS`; written out because importing the enum loads all of Nest's transports. */
-const NATS_TRANSPORT = 2 as Transport.NATS;
+/** Options for `NestFactory.createMicroservice`: the server of message patterns, as Nest's custom transporters are given. */
+export interface PatternMicroservice {
+  readonly strategy: PatternServer;
+}
 
 /**
- * Options for `app.connectMicroservice`: message patterns over core NATS request/reply. Replicas of one service share the
- * queue group `queue`, so that each request is answered once.
+ * Options for a microservice that answers message patterns over core NATS request/reply. Replicas of one service share the
+ * queue group `queue`, so that each request is answered once. `graceMs`: how long it still answers what has arrived after it was told to stop.
  */
-export function natsMicroservice(options: {
+export async function natsMicroservice(options: {
   url: string;
   queue: string;
   name?: string;
   credentials?: string | undefined;
-}): NatsOptions {
+  graceMs?: number;
+}): Promise<PatternMicroservice> {
+  const { url, queue, name = `${queue} patterns`, credentials, graceMs } = options;
+  // Not at the top: it loads all of Nest's transports, which those who only ask do not need.
+  const { PatternServer: Server } = await import('./pattern-server.js');
   return {
-    transport: NATS_TRANSPORT,
-    options: {
-      ...natsClientOptions(options.url, options.name ?? `${options.queue} patterns`, options.credentials),
-      queue: options.queue,
+    strategy: new Server({
+      ...natsClientOptions(url, name, credentials),
+      queue,
       // The service's own connection has found the server and was taken: a slow moment must not end the start.
       waitOnFirstConnect: true,
-    },
+      ...(graceMs === undefined ? {} : { gracefulShutdown: true, gracePeriod: graceMs }),
+    }),
   };
 }
 
-/** What of Nest's server of a microservice is used here. */
-interface PatternServer {
-  readonly subscriptions: readonly Subscription[];
-  getHandlers(): Map<string, MessageHandler>;
-}
-
-function patternServer(app: INestMicroservice): PatternServer {
-  return (app as unknown as { getTransportServer(): PatternServer }).getTransportServer();
+/** The server that `natsMicroservice` made for a microservice. @throws TypeError when another one serves it. */
+async function patternServer(app: INestMicroservice): Promise<PatternServer> {
+  const { PatternServer: Server } = await import('./pattern-server.js');
+  const server = app.getTransportServer();
+  if (!(server instanceof Server)) throw new TypeError('the microservice was not made with natsMicroservice');
+  return server;
 }
 
 export interface PatternsOptions {
@@ -64,7 +69,7 @@ export async function watchPatterns(app: INestMicroservice, options: PatternsOpt
     if (served) options.onLost(error);
   };
   onLost(nc, lose, options.refusedMs);
-  for (const subscription of patternServer(app).subscriptions) {
+  for (const subscription of (await patternServer(app)).bound) {
     void subscription.closed.then((error) => {
       // The client subscribes to it never again, also when it may.
       if (error instanceof Error) lose(error);
@@ -106,7 +111,7 @@ export async function servePatternsLocally(
 ): Promise<() => void> {
   // Not at the top: it loads all of Nest's transports, which those who only ask do not need.
   const { NatsContext: Context } = await import('@nestjs/microservices');
-  const handlers = patternServer(app).getHandlers();
+  const handlers = (await patternServer(app)).getHandlers();
   const ends = [...handlers]
     .filter(([, handler]) => handler.isEventHandler !== true)
     .map(([pattern, handler]) =>

@@ -129,7 +129,7 @@ describe('services in one process', () => {
     beforeAll(async () => {
       // Its own connection is to the other server: what is answered cannot have gone through this one.
       app = await NestFactory.createMicroservice(PatternsModule, {
-        ...natsMicroservice({ url: other.url, queue: 'test' }),
+        ...(await natsMicroservice({ url: other.url, queue: 'test' })),
         logger: false,
       });
       await app.listen();

@@ -111,7 +111,7 @@ describe('a connection', () => {
     });
     const serve = async (url: string, refusedMs = 60_000) => {
       const app = await NestFactory.createMicroservice(PatternsModule, {
-        ...natsMicroservice({ url, queue: 'test' }),
+        ...(await natsMicroservice({ url, queue: 'test' })),
         logger: false,
       });
       apps.push(app);

@@ -98,7 +98,7 @@ describe('messaging', () => {
     let client: ControlClient;
     beforeAll(async () => {
       app = await NestFactory.createMicroservice(PatternsModule, {
-        ...natsMicroservice({ url: server.url, queue: 'test' }),
+        ...(await natsMicroservice({ url: server.url, queue: 'test' })),
         logger: false,
       });
       await app.listen();

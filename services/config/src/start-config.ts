@@ -121,7 +121,7 @@ export async function startConfig(options: StartConfigOptions): Promise<RunningC
     const sandbox = new Sandbox({ threads: settings.sandboxThreads });
     opened.push(() => sandbox.close());
     const users = settings.natsKeysFile === undefined ? undefined : await workerUsers(settings.natsKeysFile, natsUrl);
-    const transport = natsMicroservice({ url: natsUrl, queue: 'config', credentials });
+    const transport = await natsMicroservice({ url: natsUrl, queue: 'config', credentials, graceMs: GRACE_MS });
     const app = await NestFactory.createMicroservice<MicroserviceOptions>(
       ConfigModule.register({
         dataSource,
@@ -135,7 +135,6 @@ export async function startConfig(options: StartConfigOptions): Promise<RunningC
       }),
       {
         ...transport,
-        options: { ...transport.options, gracefulShutdown: true, gracePeriod: GRACE_MS },
         logger: nestLogger(logger),
         abortOnError: false,
       },

@@ -369,7 +369,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
         admissions: new Admissions(admitting, (tenantId) => bus.runningOf(tenantId)),
       }),
       {
-        ...natsMicroservice({ url: natsUrl, queue: 'execution', credentials }),
+        ...(await natsMicroservice({ url: natsUrl, queue: 'execution', credentials })),
         logger: nestLogger(logger),
         abortOnError: false,
       },

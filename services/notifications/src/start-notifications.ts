@@ -131,7 +131,7 @@ export async function startNotifications(options: StartNotificationsOptions = {}
         templates,
       }),
       {
-        ...natsMicroservice({ url: natsUrl, queue: 'notifications', credentials }),
+        ...(await natsMicroservice({ url: natsUrl, queue: 'notifications', credentials })),
         logger: nestLogger(logger),
         abortOnError: false,
       },
