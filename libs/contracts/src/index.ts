@@ -323,12 +323,21 @@ export {
   POSTGRES_OWNER,
   POSTGRES_RIGHTS,
   POSTGRES_SERVICES,
-  grantRights,
   mayMigrate,
   outdatedSchema,
   postgresRole,
 } from './postgres-rights.js';
 export type { PostgresRight, PostgresService } from './postgres-rights.js';
+export { grantRights, isSecured, secureRows } from './postgres-grants.js';
+export {
+  POSTGRES_ROWS,
+  POSTGRES_TENANT_SETTING,
+  SEE_ALL_TENANTS,
+  SEE_ALL_TENANTS_LOCALLY,
+  postgresTenantRole,
+  tenantRights,
+} from './postgres-tenants.js';
+export type { PlatformRows, TenantRows } from './postgres-tenants.js';
 export { prepareRoles } from './postgres-roles.js';
 export type { PostgresPasswords } from './postgres-roles.js';
 export { TOKEN, TENANT_ID, STEPS_STREAM, LIFECYCLE_STREAM, PRIORITIES, subjects, headers } from './subjects.js';

@@ -80,25 +80,6 @@ export const POSTGRES_RIGHTS: Readonly<Record<PostgresService, Readonly<Record<s
   },
 };
 
-/**
- * One statement, run by the owner of the schema after its migrations, that gives the service's role the rights of the table above and takes every
- * other right on these tables. It does nothing where there is no such role: an installation may have one role for all.
- */
-export function grantRights(service: PostgresService): string {
-  const role = postgresRole(service);
-  const grants = Object.entries(POSTGRES_RIGHTS[service]).flatMap(([table, rights]) => [
-    `REVOKE ALL ON ${service}.${table} FROM PUBLIC, ${role};`,
-    `GRANT ${rights.join(', ')} ON ${service}.${table} TO ${role};`,
-  ]);
-  return `DO $grants$ BEGIN
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '${role}') THEN RETURN; END IF;
-    GRANT USAGE ON SCHEMA ${service} TO ${role};
-    REVOKE ALL ON ALL FUNCTIONS IN SCHEMA ${service} FROM PUBLIC;
-    GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA ${service} TO ${role};
-    ${grants.join('\n    ')}
-  END $grants$`;
-}
-
 /** A query that answers in `may` whether the user of this connection can bring a service's schema up to date. */
 export function mayMigrate(service: PostgresService): string {
   return `SELECT CASE WHEN to_regnamespace('${service}') IS NULL

@@ -1,6 +1,7 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
 import { POSTGRES_OWNER, POSTGRES_SERVICES, postgresRole } from './postgres-rights.js';
 import type { PostgresService } from './postgres-rights.js';
+import { postgresTenantRole } from './postgres-tenants.js';
 
 /** Passwords of the roles, by what they are for. */
 export type PostgresPasswords = Readonly<Record<PostgresService | 'owner', string>>;
@@ -80,8 +81,21 @@ export function prepareRoles(passwords: PostgresPasswords): readonly string[] {
           ALTER ROLE ${role} NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS;
         END IF;
       END $role$`,
-      `ALTER ROLE ${role} LOGIN PASSWORD '${scramVerifier(password)}'`,
+      // Without inheriting, the policies for tenants' requests do not concern the service itself.
+      `ALTER ROLE ${role} LOGIN NOINHERIT PASSWORD '${scramVerifier(password)}'`,
     ]),
+    // A service takes this role on for a tenant's request; nobody logs in as it.
+    ...POSTGRES_SERVICES.map((service) => {
+      const role = postgresTenantRole(service);
+      return `DO $role$ BEGIN
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '${role}') THEN CREATE ROLE ${role} NOLOGIN; END IF;
+        IF EXISTS (SELECT FROM pg_roles WHERE rolname = '${role}'
+          AND (rolcanlogin OR rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls)) THEN
+          ALTER ROLE ${role} NOLOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS;
+        END IF;
+        GRANT ${role} TO ${postgresRole(service)};
+      END $role$`;
+    }),
     // Whoever hands something over must be able to be the one who gets it.
     `DO $member$ BEGIN
       IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN

@@ -39,5 +39,5 @@ export type { StoredEvent, Upcaster } from './upcast.js';
 export { MemoryEventStore } from './memory/memory-event-store.js';
 export { encodeExecutionRows } from './postgres/execution-row.js';
 export { migrateEventStore } from './postgres/migrate.js';
-export { PostgresEventStore } from './postgres/postgres-event-store.js';
+export { PostgresEventStore, seeAllTenants } from './postgres/postgres-event-store.js';
 export type { PostgresEventStoreOptions } from './postgres/postgres-event-store.js';

@@ -1,4 +1,6 @@
 import type { Idempotency, Refusal } from '@batuta/contracts';
+import { seeingEverybody } from './tenant-rows.js';
+import type { Manager } from './tenant-rows.js';
 
 /** What this needs of a connection or a transaction. */
 export interface Queries {
@@ -66,7 +68,7 @@ export class IdempotencyKeys {
    * second waits for the first. `kept` leaves out what may be shown only once.
    */
   async once<R extends Reply>(
-    queries: Queries,
+    queries: Queries & Manager,
     tenantId: string,
     asked: Idempotency | undefined,
     work: () => Promise<R>,
@@ -83,7 +85,7 @@ export class IdempotencyKeys {
     return reply;
   }
 
-  async #keep(queries: Queries, tenantId: string, asked: Idempotency, reply: object): Promise<void> {
+  async #keep(queries: Queries & Manager, tenantId: string, asked: Idempotency, reply: object): Promise<void> {
     await queries.query(
       `INSERT INTO ${this.#table} AS k (tenant_id, route, key, request_hash, reply, expires_at)
        VALUES ($1, $2, $3, $4, $5, now() + ${KEPT})
@@ -91,11 +93,14 @@ export class IdempotencyKeys {
          expires_at = excluded.expires_at WHERE k.expires_at <= now()`,
       [tenantId, asked.route, asked.key, asked.requestHash, JSON.stringify(reply)],
     );
-    await queries.query(
-      `DELETE FROM ${this.#table} WHERE (tenant_id, route, key) IN (
+    const sweep = (): Promise<unknown> =>
+      queries.query(
+        `DELETE FROM ${this.#table} WHERE (tenant_id, route, key) IN (
          SELECT tenant_id, route, key FROM ${this.#table} WHERE expires_at <= now()
          ORDER BY expires_at LIMIT ${REMOVED_AT_ONCE} FOR UPDATE SKIP LOCKED)`,
-      [],
-    );
+        [],
+      );
+    // Also those of tenants that never come again.
+    await seeingEverybody(queries, sweep);
   }
 }

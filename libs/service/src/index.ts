@@ -7,3 +7,7 @@ export { runService } from './run-service.js';
 export { startWatchdog } from './watchdog.js';
 export type { RunServiceOptions, RunningService } from './run-service.js';
 export { SecretCipher, SecretCipherError, encryptionKeysOf } from './secret-cipher.js';
+export { tellUnsecured } from './tell-unsecured.js';
+export { tenantDriver, tenantPool } from './tenant-client.js';
+export type { Queryable, Sight, TenantPool, TenantQueries } from './tenant-client.js';
+export { TenantRows, seeingEverybody } from './tenant-rows.js';

@@ -1,11 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { grantRights, mayMigrate, outdatedSchema } from '@batuta/contracts';
+import { SEE_ALL_TENANTS_LOCALLY, grantRights, mayMigrate, outdatedSchema, secureRows } from '@batuta/contracts';
 import type { PostgresService } from '@batuta/contracts';
 import { Mistake } from '@batuta/program';
 
 /** What this needs of TypeORM, which libraries do not depend on. */
 interface Runner {
   startTransaction(...isolation: never[]): Promise<void>;
+  commitTransaction(): Promise<void>;
+  rollbackTransaction(): Promise<void>;
+  readonly isTransactionActive: boolean;
   query(sql: string): Promise<unknown>;
   release(): Promise<void>;
 }
@@ -63,12 +66,20 @@ export async function migrateInTurns<R extends Runner>(
       runner.startTransaction = async (...isolation) => {
         await begin(...isolation);
         await runner.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
+        // Or the owner would change no row of any tenant.
+        await runner.query(SEE_ALL_TENANTS_LOCALLY);
       };
       try {
         await options.run(runner);
         await runner.query(grantRights(options.schema));
+        for (const statement of secureRows(options.schema)) {
+          await runner.startTransaction();
+          await runner.query(statement);
+          await runner.commitTransaction();
+        }
         return;
       } catch (error) {
+        if (runner.isTransactionActive) await runner.rollbackTransaction();
         if (codeOf(error) !== LOCK_NOT_AVAILABLE || performance.now() > until) throw error;
       } finally {
         await runner.release();

@@ -4,13 +4,12 @@ import { IdempotencyKeys } from '@batuta/service';
 import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
-import { DataSource } from 'typeorm';
 import { AgentRegistry } from './agents/agent-registry.js';
 import { PoolClaims } from './agents/pool-claims.js';
 import { AgentsController } from './agents/agents.controller.js';
 import { Changes, PUBLISHER } from './changes.js';
 import type { Publisher } from './changes.js';
-import { SCHEMA } from './database/data-source.js';
+import { ConfigRows, SCHEMA } from './database/data-source.js';
 import { PoolCredentials } from './credentials/pool-credentials.js';
 import { PoolCredentialsController } from './credentials/pool-credentials.controller.js';
 import { WORKER_USERS } from './credentials/worker-users.js';
@@ -33,7 +32,7 @@ import { TenantsController } from './tenants/tenants.controller.js';
 
 export interface ConfigModuleOptions {
   /** Initialised and migrated; stays open when the application closes: whoever made it closes it. */
-  readonly dataSource: DataSource;
+  readonly rows: ConfigRows;
   readonly publisher: Publisher;
   /** Stays open when the application closes: whoever made it closes it. */
   readonly sandbox: Sandbox;
@@ -50,7 +49,7 @@ export interface ConfigModuleOptions {
 @Module({})
 export class ConfigModule {
   static register(options: ConfigModuleOptions): DynamicModule {
-    const { dataSource, publisher, sandbox, pools, workerUsers, vault, defaultLimits, longestStepMs } = options;
+    const { rows, publisher, sandbox, pools, workerUsers, vault, defaultLimits, longestStepMs } = options;
     return {
       module: ConfigModule,
       controllers: [
@@ -64,7 +63,7 @@ export class ConfigModule {
         TenantsController,
       ],
       providers: [
-        { provide: DataSource, useValue: dataSource },
+        { provide: ConfigRows, useValue: rows },
         { provide: PUBLISHER, useValue: publisher },
         { provide: Sandbox, useValue: sandbox },
         { provide: PoolClaims, useValue: pools },

@@ -6,12 +6,13 @@ import { connectNats, endProcess, isConnected, onLost } from '@batuta/messaging'
 import { nestLogger, startOpsServer } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
 import { Sandbox } from '@batuta/sandbox';
+import { tellUnsecured } from '@batuta/service';
 import { databaseUrlOf, natsCredentialsFile } from '@batuta/settings';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import { PoolClaims } from './agents/pool-claims.js';
 import { ConfigModule } from './app.module.js';
-import { configDataSource, migrate, migrateAsOwner } from './database/data-source.js';
+import { ConfigRows, configDataSource, migrate, migrateAsOwner, requestDriver } from './database/data-source.js';
 import { PoolCredentials } from './credentials/pool-credentials.js';
 import { workerUsers } from './credentials/worker-users.js';
 import { DefinitionsController } from './definitions/definitions.controller.js';
@@ -91,16 +92,19 @@ export async function startConfig(options: StartConfigOptions): Promise<RunningC
     const dataSource = configDataSource({
       databaseUrl: databaseUrlOf(settings, 'config'),
       connections: settings.databaseConnections,
+      driver: requestDriver,
     });
+    const rows = new ConfigRows(dataSource);
     await dataSource.initialize();
     opened.push(async () => {
       if (dataSource.isInitialized) await dataSource.destroy();
     });
     if (settings.databaseOwnerUrl !== undefined) await migrateAsOwner(settings.databaseOwnerUrl);
-    await migrate(dataSource);
+    await migrate(rows.everybody);
+    await tellUnsecured((sql) => rows.everybody.query(sql), 'config', logger);
     const vault = await vaultOf(settings);
     const pools = new PoolClaims(settings.sharedPools);
-    for (const { pool, tenants } of await pools.keepPresentUse(dataSource)) {
+    for (const { pool, tenants } of await pools.keepPresentUse(rows.everybody)) {
       logger.warn(
         { pool, count: tenants.length, tenant_id: tenants.slice(0, 20).join(', ') },
         'several tenants have agents in one pool: each gets answers of the workers of the others',
@@ -110,7 +114,7 @@ export async function startConfig(options: StartConfigOptions): Promise<RunningC
     const deliver = options.deliverAdminKey ?? (adminKeyFile === undefined ? undefined : writeKeyFile(adminKeyFile));
     if (deliver === undefined) {
       logger.debug('no first admin key is made: BATUTA_ADMIN_KEY_FILE is not set');
-    } else if ((await bootstrap(dataSource, deliver)) !== undefined) {
+    } else if ((await bootstrap(rows.everybody, deliver)) !== undefined) {
       logger.info({ file: adminKeyFile }, 'first admin key created');
     }
     const natsUrl = settings.natsUrl.reveal();
@@ -124,7 +128,7 @@ export async function startConfig(options: StartConfigOptions): Promise<RunningC
     const transport = await natsMicroservice({ url: natsUrl, queue: 'config', credentials, graceMs: GRACE_MS });
     const app = await NestFactory.createMicroservice<MicroserviceOptions>(
       ConfigModule.register({
-        dataSource,
+        rows,
         publisher: nats,
         sandbox,
         pools,
@@ -157,7 +161,7 @@ export async function startConfig(options: StartConfigOptions): Promise<RunningC
     opened.push(() => Promise.resolve(endLocal()));
     const checks: Record<string, ReadinessCheck> = {
       postgres: async () => {
-        await dataSource.query('SELECT 1');
+        await rows.everybody.query('SELECT 1');
       },
       nats: () => {
         if (!isConnected(nats)) throw new Error('not connected');

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { Principal } from '@batuta/contracts';
 import { Secret } from '@batuta/settings';
-import { createTestDatabase } from '@batuta/testing';
+import { createTestDatabase, urlAs } from '@batuta/testing';
 import type { TestDatabase } from '@batuta/testing';
+import pg from 'pg';
 import type { DataSource } from 'typeorm';
-import { configDataSource, migrate } from '../src/database/data-source.js';
+import { ConfigRows, configDataSource, migrate, migrateAsOwner, requestDriver } from '../src/database/data-source.js';
 import { PoolCredentials } from '../src/credentials/pool-credentials.js';
 import { Definitions } from '../src/definitions/definitions.service.js';
 import { Knowledge } from '../src/knowledge/knowledge.service.js';
@@ -24,13 +25,23 @@ const ANY = {
 };
 
 let database: TestDatabase;
+/** As every tenant's request is served, and what all of them share. */
+let rows: ConfigRows;
+let opened: DataSource;
 let dataSource: DataSource;
 let seen: { readonly query: string; readonly parameters: unknown[] }[];
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  dataSource = configDataSource({ databaseUrl: new Secret(database.url), connections: 3 });
-  await dataSource.initialize();
+  await migrateAsOwner(new Secret(database.url));
+  opened = configDataSource({
+    databaseUrl: new Secret(urlAs('config', database.url)),
+    connections: 3,
+    driver: requestDriver,
+  });
+  await opened.initialize();
+  rows = new ConfigRows(opened);
+  dataSource = rows.everybody;
   await migrate(dataSource);
   await dataSource.query(
     `INSERT INTO config.orchestration_configs (id, name, description, strategy, steps, settings, metadata, owner_id,
@@ -44,7 +55,10 @@ beforeAll(async () => {
        has_input_schema, created_by)
      SELECT id, version, tenant_id, is_global, '{}', 2, false, owner_id FROM config.orchestration_configs`,
   );
-  await dataSource.query('ANALYZE');
+  const admin = new pg.Client({ connectionString: database.url });
+  await admin.connect();
+  await admin.query('ANALYZE');
+  await admin.end();
   const logQuery = (query: string, parameters: unknown[] = []): void => void seen.push({ query, parameters });
   const rest = {
     logQueryError: ignore,
@@ -53,12 +67,12 @@ beforeAll(async () => {
     logMigration: ignore,
     log: ignore,
   };
-  dataSource.setOptions({ logging: ['query'] });
-  dataSource.logger = { ...rest, logQuery };
+  opened.setOptions({ logging: ['query'] });
+  opened.logger = { ...rest, logQuery };
 });
 
 afterAll(async () => {
-  await dataSource?.destroy();
+  await opened?.destroy();
   await database?.drop();
 });
 
@@ -67,15 +81,15 @@ function ignore(): void {
 }
 
 /** The plan of the first statement that a list runs, as it was sent. */
-async function planOf(list: () => Promise<unknown>, settings = ''): Promise<string> {
+async function planOf(list: () => Promise<unknown>, settings = '', as = rows.of(ME.tenantId)): Promise<string> {
   seen = [];
   expect(await list()).not.toHaveProperty('refused');
   const [sent] = seen.filter(({ query }) => query.startsWith('SELECT'));
   if (sent === undefined) throw new Error('the list sent no statement');
-  return dataSource.transaction(async (manager) => {
+  return as.transaction(async (manager) => {
     if (settings !== '') await manager.query(settings);
-    const rows = await manager.query<{ 'QUERY PLAN': string }[]>(`EXPLAIN ${sent.query}`, sent.parameters);
-    return rows.map((row) => row['QUERY PLAN']).join('\n');
+    const lines = await manager.query<{ 'QUERY PLAN': string }[]>(`EXPLAIN ${sent.query}`, sent.parameters);
+    return lines.map((row) => row['QUERY PLAN']).join('\n');
   });
 }
 
@@ -90,8 +104,10 @@ describe('each filter of the lists', () => {
     ['a letter of no name', { nameContains: 'x' }, 'orchestration_configs_name_parts'],
     ['two letters of no name', { nameContains: 'me!' }, 'orchestration_configs_name_parts'],
   ])('has an index for configs of %s', async (_name, filters, index) => {
-    const definitions = new Definitions(dataSource, nothing, nothing, nothing, nothing, nothing, nothing, nothing);
-    const plan = await planOf(() => definitions.list(ME, { ...ANY, ...filters }));
+    const definitions = new Definitions(rows, nothing, nothing, nothing, nothing, nothing, nothing, nothing);
+    // Parts of names are searched as what serves everybody, and what is found is read as the tenant sees it.
+    const as = 'nameContains' in filters ? rows.everybody : rows.of(ME.tenantId);
+    const plan = await planOf(() => definitions.list(ME, { ...ANY, ...filters }), '', as);
     expect(plan).toContain(index);
     expect(plan).not.toContain('Seq Scan on orchestration_configs');
   });
@@ -100,13 +116,13 @@ describe('each filter of the lists', () => {
   it.each([
     [
       'documents',
-      () => new Knowledge(dataSource, nothing, nothing).list(ME, { limit: 0, cursor: '' }),
+      () => new Knowledge(rows, nothing, nothing).list(ME, { limit: 0, cursor: '' }),
       'knowledge_documents_tenant',
     ],
-    ['keys', () => new ApiKeys(dataSource, nothing, nothing).list(ME, { limit: 0, cursor: '' }), 'api_keys_tenant'],
+    ['keys', () => new ApiKeys(rows, nothing, nothing).list(ME, { limit: 0, cursor: '' }), 'api_keys_tenant'],
     [
       'credentials of a pool',
-      () => new PoolCredentials(dataSource, nothing, nothing).list(ME, { pool: 'text', limit: 0, cursor: '' }),
+      () => new PoolCredentials(rows, nothing, nothing).list(ME, { pool: 'text', limit: 0, cursor: '' }),
       'pool_credentials_of_pool',
     ],
   ])('has an index for %s', async (_name, list, index) => {

@@ -5,6 +5,8 @@ import { connectNats, controlClientOver, endProcess, isConnected, onLost, Tenant
 import { nestLogger, startOpsServer, startTracing } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
 import { Sandbox } from '@batuta/sandbox';
+import { tellUnsecured, tenantPool } from '@batuta/service';
+import type { TenantPool } from '@batuta/service';
 import { databaseUrlOf, natsCredentialsFile } from '@batuta/settings';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
@@ -145,26 +147,30 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
       onConnectionError: (error) => logger.warn({ err: error }, 'a connection to PostgreSQL was lost'),
     });
     opened.push(() => store.close());
-    const openPool = (use: string, more: pg.PoolConfig = {}): pg.Pool => {
-      const opening = new pg.Pool({
-        connectionString: databaseUrl,
-        max: 2,
-        application_name: `batuta-execution-${use}`,
-        connectionTimeoutMillis: 5_000,
-        query_timeout: 30_000,
-        ...more,
-      });
+    const followed = <P extends pg.Pool>(opening: P): P => {
       opening.on('error', (error) => logger.warn({ err: error }, 'a connection to PostgreSQL was lost'));
       opened.push(() => opening.end());
       return opening;
     };
+    const poolConfig = (use: string, more: pg.PoolConfig = {}): pg.PoolConfig => ({
+      connectionString: databaseUrl,
+      max: 2,
+      application_name: `batuta-execution-${use}`,
+      connectionTimeoutMillis: 5_000,
+      query_timeout: 30_000,
+      ...more,
+    });
+    // For requests of tenants: each sees its tenant's rows only.
+    const openRequestPool = (use: string, more?: pg.PoolConfig): TenantPool =>
+      followed(tenantPool(pg, 'execution', poolConfig(use, more)));
     // Of their own each: a slow list must hold up neither who asks for one execution, nor what is projected.
-    const pool = openPool('projections');
-    const lookUps = openPool('queries');
+    const pool = followed(new pg.Pool(poolConfig('projections')));
+    await tellUnsecured(async (sql) => (await pool.query<{ secured: boolean }>(sql)).rows, 'execution', logger);
+    const lookUps = openRequestPool('queries', { max: 4 });
     // Nobody waits longer for a list: PostgreSQL ends what nobody waits for.
-    const lists = openPool('lists', { statement_timeout: LIST_MS, query_timeout: LIST_MS + 1_000 });
+    const lists = openRequestPool('lists', { statement_timeout: LIST_MS, query_timeout: LIST_MS + 1_000 });
     // Of its own, so that starts of tenants with limits wait for nobody's look-up.
-    const admitting = openPool('admissions');
+    const admitting = openRequestPool('admissions');
     const nats = await connectNats({ url: natsUrl, name: `execution ${settings.name}`, credentials, logger });
     opened.push(() => nats.close());
     onLost(nats, lost);
@@ -323,7 +329,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
       intervalMs: settings.sealMs,
     });
     opened.push(() => sealer.stop());
-    const policies = new RetentionPolicies(pool);
+    const policies = new RetentionPolicies(lookUps);
     const retention = new RetentionJob({
       clock,
       log: logger,
@@ -354,8 +360,14 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
       poolOf: (tenantId, agent) => engine.effects.pool(tenantId, agent),
       now: () => clock.now(),
     });
+    const storeOf = (tenantId: string): PostgresEventStore =>
+      new PostgresEventStore({ databaseUrl, queries: lookUps.seen({ tenantId }) });
     const queries = new ExecutionQueries(
       { reader: store, configs: engine.configs, snapshots: store },
+      (tenantId) => {
+        const seen = storeOf(tenantId);
+        return { reader: seen, configs: engine.configs, snapshots: seen };
+      },
       { lists, lookUps },
       engine.partitionCount,
       queues,
@@ -363,9 +375,13 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
     const app = await NestFactory.createMicroservice<MicroserviceOptions>(
       ExecutionModule.register({
         queries,
-        integrity: new Integrity(store, pool, sealKeys),
+        integrity: new Integrity(
+          (tenantId) => ({ store: storeOf(tenantId), queries: lookUps.seen({ tenantId }) }),
+          { store, queries: pool },
+          sealKeys,
+        ),
         retention: policies,
-        schedules: new ScheduleQueries(store, lookUps),
+        schedules: new ScheduleQueries(storeOf, lookUps),
         admissions: new Admissions(admitting, (tenantId) => bus.runningOf(tenantId)),
       }),
       {

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { AdmitReply, AdmitRequest } from '@batuta/contracts';
 import { migrateEventStore } from '@batuta/event-store';
-import { createTestDatabase, eventually, templateFor } from '@batuta/testing';
+import { tenantPool } from '@batuta/service';
+import { createTestDatabase, eventually, templateFor, urlAs } from '@batuta/testing';
 import type { TestDatabase } from '@batuta/testing';
 import pg from 'pg';
 import { Admissions } from '../src/tenants/admissions.js';
@@ -16,9 +17,11 @@ let sql: pg.Pool;
 
 beforeAll(async () => {
   database = await createTestDatabase({ template: await templateFor('execution', migrateEventStore) });
-  pools = [0, 1, 2].map(() => new pg.Pool({ connectionString: database.url, max: 4 }));
-  engines = pools.slice(0, 2).map((pool) => new Admissions(pool, () => 7));
-  sql = pools[2] as pg.Pool;
+  const connectionString = urlAs('execution', database.url);
+  const request = [0, 1].map(() => tenantPool(pg, 'execution', { connectionString, max: 4 }));
+  engines = request.map((pool) => new Admissions(pool, () => 7));
+  sql = new pg.Pool({ connectionString: database.url, max: 4 });
+  pools = [...request, sql];
 });
 
 afterAll(async () => {

@@ -87,15 +87,12 @@ describe('questions that come together', () => {
             }
           : boundTo(target, Reflect.get(target, name)),
     });
-    const queries = new ExecutionQueries(
-      { ...source, reader, snapshots: undefined },
-      { lists: platform.sql, lookUps: platform.sql },
-      1,
-      {
-        marked: (_state, steps) => Promise.resolve(steps),
-        pools: () => Promise.resolve([]),
-      },
-    );
+    const read = { ...source, reader, snapshots: undefined };
+    const unused = { seen: () => platform.sql };
+    const queries = new ExecutionQueries(read, () => read, { lists: unused, lookUps: unused }, 1, {
+      marked: (_state, steps) => Promise.resolve(steps),
+      pools: () => Promise.resolve([]),
+    });
     const unknown = executionId();
     const notFound = { refused: expect.objectContaining({ code: 'not_found' }) };
     const [first] = ids;
@@ -108,7 +105,8 @@ describe('questions that come together', () => {
       notFound,
     ]);
     expect(others).toEqual(notFound);
-    expect(statements.map((asked) => [...asked].sort())).toEqual([[...ids, unknown].sort()]);
+    // Those of one tenant together: no statement reads for two.
+    expect(statements.map((asked) => [...asked].sort())).toEqual([[first], [...ids, unknown].sort()]);
   });
 });
 

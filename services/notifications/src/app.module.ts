@@ -2,14 +2,13 @@ import type { ControlClient } from '@batuta/messaging';
 import { IdempotencyKeys } from '@batuta/service';
 import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
-import { DataSource } from 'typeorm';
 import { CallbacksController } from './callbacks/callbacks.controller.js';
 import { CALLBACK_RULES, Callbacks, CONTROL } from './callbacks/callbacks.service.js';
 import type { CallbackRules } from './callbacks/callbacks.service.js';
 import { CallbackHeaders } from './callbacks/callback-headers.js';
 import { SecretCipher } from '@batuta/service';
 import { SigningSecrets } from './callbacks/signing-secrets.js';
-import { SCHEMA } from './database/data-source.js';
+import { NotificationsRows, SCHEMA } from './database/data-source.js';
 import { DeliveriesController } from './deliveries/deliveries.controller.js';
 import { Deliveries } from './deliveries/deliveries.service.js';
 import { DELIVERY_RULES, DeliveryQueue } from './deliveries/delivery-queue.js';
@@ -20,7 +19,7 @@ import { Templates } from './templates/templates.js';
 
 export interface NotificationsModuleOptions {
   /** Initialised and migrated; stays open when the application closes: whoever made it closes it. */
-  readonly dataSource: DataSource;
+  readonly rows: NotificationsRows;
   readonly control: ControlClient;
   readonly callbackRules: CallbackRules;
   readonly deliveryRules: DeliveryRules;
@@ -32,12 +31,12 @@ export interface NotificationsModuleOptions {
 @Module({})
 export class NotificationsModule {
   static register(options: NotificationsModuleOptions): DynamicModule {
-    const { dataSource } = options;
+    const { rows } = options;
     return {
       module: NotificationsModule,
       controllers: [CallbacksController, DeliveriesController, InboxController],
       providers: [
-        { provide: DataSource, useValue: dataSource },
+        { provide: NotificationsRows, useValue: rows },
         { provide: CONTROL, useValue: options.control },
         { provide: CALLBACK_RULES, useValue: options.callbackRules },
         { provide: DELIVERY_RULES, useValue: options.deliveryRules },

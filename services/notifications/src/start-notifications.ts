@@ -19,14 +19,20 @@ import type { MicroserviceOptions } from '@nestjs/microservices';
 import type { DataSource } from 'typeorm';
 import { NotificationsModule } from './app.module.js';
 import { CallbackHeaders } from './callbacks/callback-headers.js';
-import { encryptionKeysOf, SecretCipher } from '@batuta/service';
+import { encryptionKeysOf, SecretCipher, tellUnsecured } from '@batuta/service';
 import { SigningSecrets } from './callbacks/signing-secrets.js';
 import type { Channel } from './channels/channel.js';
 import { emailChannel, emailOptions } from './channels/email.js';
 import { smsChannel, twilioProvider } from './channels/sms.js';
 import { webhookChannel } from './channels/webhook.js';
 import { webSocketChannel } from './channels/websocket.js';
-import { migrate, migrateAsOwner, notificationsDataSource } from './database/data-source.js';
+import {
+  NotificationsRows,
+  migrate,
+  migrateAsOwner,
+  notificationsDataSource,
+  requestDriver,
+} from './database/data-source.js';
 import { DeliveryQueue } from './deliveries/delivery-queue.js';
 import { exposeOverdue } from './deliveries/overdue.js';
 import { Sender } from './deliveries/sender.js';
@@ -77,14 +83,17 @@ export async function startNotifications(options: StartNotificationsOptions = {}
     const dataSource = notificationsDataSource({
       databaseUrl: databaseUrlOf(settings, 'notifications'),
       connections: settings.databaseConnections,
+      driver: requestDriver,
     });
+    const rows = new NotificationsRows(dataSource);
     await dataSource.initialize();
     opened.push(async () => {
       if (dataSource.isInitialized) await dataSource.destroy();
     });
     if (settings.databaseOwnerUrl !== undefined) await migrateAsOwner(settings.databaseOwnerUrl);
-    await migrate(dataSource);
-    const hideOverdue = exposeOverdue(dataSource);
+    await migrate(rows.everybody);
+    await tellUnsecured((sql) => rows.everybody.query(sql), 'notifications', logger);
+    const hideOverdue = exposeOverdue(rows.everybody);
     opened.push(() => {
       hideOverdue();
       return Promise.resolve();
@@ -102,12 +111,12 @@ export async function startNotifications(options: StartNotificationsOptions = {}
       variable: 'BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS',
       clearPrefix: 'whsec_',
     });
-    const secrets = new SigningSecrets(dataSource, secretCipher);
-    const headers = new CallbackHeaders(dataSource, secretCipher);
+    const secrets = new SigningSecrets(rows, secretCipher);
+    const headers = new CallbackHeaders(rows, secretCipher);
     await renewSecrets(secrets, headers, secretCipher, logger);
     const publish = (subject: string, payload: string): void => nats.publish(subject, payload);
     const channels = openChannels(settings, {
-      dataSource,
+      dataSource: rows.everybody,
       templates,
       secrets,
       secretSource: secretSource({ control }),
@@ -120,7 +129,7 @@ export async function startNotifications(options: StartNotificationsOptions = {}
     const types: readonly CallbackType[] = ['email', 'sms'];
     const app = await NestFactory.createMicroservice<MicroserviceOptions>(
       NotificationsModule.register({
-        dataSource,
+        rows,
         control,
         callbackRules: {
           unavailable: new Set(types.filter((type) => !channels.some((channel) => channel.type === type))),
@@ -147,7 +156,7 @@ export async function startNotifications(options: StartNotificationsOptions = {}
     const sender = new Sender({ queue, channels, publish, logger, concurrency, attemptTimeoutMs, dueMs, tracing });
     opened.push(() => sender.close());
     const reader = new LogReader({
-      dataSource,
+      dataSource: rows.everybody,
       control,
       queue,
       logger,
@@ -178,7 +187,7 @@ export async function startNotifications(options: StartNotificationsOptions = {}
     reader.start();
     const checks: Record<string, ReadinessCheck> = {
       postgres: async () => {
-        await dataSource.query('SELECT 1');
+        await rows.everybody.query('SELECT 1');
       },
       nats: () => {
         if (!isConnected(nats)) throw new Error('not connected');

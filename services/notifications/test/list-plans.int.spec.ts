@@ -1,11 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { ListDeliveriesRequest, Principal } from '@batuta/contracts';
 import { Secret } from '@batuta/settings';
-import { createTestDatabase } from '@batuta/testing';
+import { createTestDatabase, urlAs } from '@batuta/testing';
 import type { TestDatabase } from '@batuta/testing';
+import pg from 'pg';
 import type { DataSource } from 'typeorm';
 import { Callbacks } from '../src/callbacks/callbacks.service.js';
-import { migrate, notificationsDataSource } from '../src/database/data-source.js';
+import {
+  NotificationsRows,
+  migrate,
+  migrateAsOwner,
+  notificationsDataSource,
+  requestDriver,
+} from '../src/database/data-source.js';
 import { Deliveries } from '../src/deliveries/deliveries.service.js';
 import { Inbox } from '../src/inbox/inbox.service.js';
 
@@ -16,13 +23,22 @@ const ME: Principal = { tenantId: 'default', userId: 'ada', role: 'viewer', keyI
 const NONE = '00000000-0000-7000-8000-000000000001';
 
 let database: TestDatabase;
+let rows: NotificationsRows;
+let opened: DataSource;
 let dataSource: DataSource;
 let seen: { readonly query: string; readonly parameters: unknown[] }[];
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  dataSource = notificationsDataSource({ databaseUrl: new Secret(database.url), connections: 3 });
-  await dataSource.initialize();
+  await migrateAsOwner(new Secret(database.url));
+  opened = notificationsDataSource({
+    databaseUrl: new Secret(urlAs('notifications', database.url)),
+    connections: 3,
+    driver: requestDriver,
+  });
+  await opened.initialize();
+  rows = new NotificationsRows(opened);
+  dataSource = rows.everybody;
   await migrate(dataSource);
   await dataSource.query(
     `INSERT INTO notifications.orchestration_callbacks (id, execution_id, callback_type, callback_url, status, max_retries,
@@ -41,7 +57,10 @@ beforeAll(async () => {
     `INSERT INTO notifications.inbox (id, tenant_id, user_id, execution_id, event_type, content)
      SELECT md5(n::text)::uuid, 'default', 'user-' || n % 100, 'x', 'x', '{}' FROM generate_series(1, ${ROWS}) AS n`,
   );
-  await dataSource.query('ANALYZE');
+  const admin = new pg.Client({ connectionString: database.url });
+  await admin.connect();
+  await admin.query('ANALYZE');
+  await admin.end();
   const logger = { logQuery: (query: string, parameters: unknown[] = []) => seen.push({ query, parameters }) };
   const silent = {
     logQueryError: ignore,
@@ -50,12 +69,12 @@ beforeAll(async () => {
     logMigration: ignore,
     log: ignore,
   };
-  dataSource.setOptions({ logging: ['query'], logger: { ...silent, ...logger } });
-  dataSource.logger = { ...silent, ...logger };
+  opened.setOptions({ logging: ['query'], logger: { ...silent, ...logger } });
+  opened.logger = { ...silent, ...logger };
 });
 
 afterAll(async () => {
-  await dataSource?.destroy();
+  await opened?.destroy();
   await database?.drop();
 });
 
@@ -69,8 +88,8 @@ async function planOf(list: () => Promise<unknown>): Promise<string> {
   expect(await list()).not.toHaveProperty('refused');
   const [sent] = seen.filter(({ query }) => query.startsWith('SELECT'));
   if (sent === undefined) throw new Error('the list sent no statement');
-  const rows = await dataSource.query<{ 'QUERY PLAN': string }[]>(`EXPLAIN ${sent.query}`, sent.parameters);
-  return rows.map((row) => row['QUERY PLAN']).join('\n');
+  const lines = await rows.of(ME.tenantId).query<{ 'QUERY PLAN': string }[]>(`EXPLAIN ${sent.query}`, sent.parameters);
+  return lines.map((row) => row['QUERY PLAN']).join('\n');
 }
 
 describe('each filter of the lists', () => {
@@ -81,7 +100,7 @@ describe('each filter of the lists', () => {
     ['deliveries of an execution', { executionId: 'none' }, 'orchestration_callbacks_execution_id'],
     ['deliveries of a callback', { callbackId: NONE }, 'orchestration_callbacks_callback'],
   ])('has an index for %s', async (_name, filters, index) => {
-    const deliveries = new Deliveries(dataSource, undefined as never, undefined as never);
+    const deliveries = new Deliveries(rows, undefined as never, undefined as never);
     const plan = await planOf(() => deliveries.list({ principal: ME, ...filters }, ME));
     expect(plan).toContain(index);
     expect(plan).not.toContain('Seq Scan');
@@ -92,14 +111,14 @@ describe('each filter of the lists', () => {
     ['callbacks of an execution', { executionId: 'none' }, 'callbacks_execution'],
   ])('has an index for %s', async (_name, filters, index) => {
     const nothing = undefined as never;
-    const callbacks = new Callbacks(dataSource, nothing, nothing, nothing, nothing, nothing, nothing, nothing);
+    const callbacks = new Callbacks(rows, nothing, nothing, nothing, nothing, nothing, nothing, nothing);
     const plan = await planOf(() => callbacks.list({ principal: ME, ...filters }, ME));
     expect(plan).toContain(index);
     expect(plan).not.toContain('Seq Scan');
   });
 
   it('has an index for what waits in an inbox', async () => {
-    const plan = await planOf(() => new Inbox(dataSource, undefined as never).list(ME, 0, ''));
+    const plan = await planOf(() => new Inbox(rows, undefined as never).list(ME, 0, ''));
     expect(plan).toContain('inbox_waiting');
     expect(plan).not.toContain('Seq Scan');
   });

@@ -4,7 +4,7 @@ import type { CallbackReply } from '@batuta/contracts';
 import type { ControlClient } from '@batuta/messaging';
 import { Secret } from '@batuta/settings';
 import { eventually } from '@batuta/testing';
-import { migrate, notificationsDataSource } from '../src/database/data-source.js';
+import { NotificationsRows, migrate, notificationsDataSource } from '../src/database/data-source.js';
 import { DeliveryQueue } from '../src/deliveries/delivery-queue.js';
 import { LogReader } from '../src/log/log-reader.js';
 import * as sql from '../src/log/log-sql.js';
@@ -97,7 +97,7 @@ describe('while nobody wants to hear of anything', () => {
     const reader = new LogReader({
       dataSource,
       control,
-      queue: new DeliveryQueue(dataSource, settings),
+      queue: new DeliveryQueue(new NotificationsRows(dataSource), settings),
       logger,
       // Only what the test wakes it for is read.
       pollMs: 3_600_000,

@@ -2,7 +2,13 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { migrateAsOwner as migrateConfig } from '@batuta/config';
-import { POSTGRES_OWNER, POSTGRES_RIGHTS, POSTGRES_SERVICES, postgresRole } from '@batuta/contracts';
+import {
+  POSTGRES_OWNER,
+  POSTGRES_RIGHTS,
+  POSTGRES_SERVICES,
+  postgresRole,
+  postgresTenantRole,
+} from '@batuta/contracts';
 import { migrateEventStore } from '@batuta/event-store';
 import { startPostgres } from '@batuta/local-stack';
 import type { PostgresServer } from '@batuta/local-stack';
@@ -113,16 +119,20 @@ describe('the roles of PostgreSQL', () => {
     }
   }, 120_000);
 
-  it('have no attribute of an administrator, and belong to no other role', async () => {
+  it('have no attribute of an administrator, and belong to no role but that of their tenants’ requests', async () => {
     const { rows } = await admin.query(
       `SELECT rolname, rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls AS more,
          ARRAY(SELECT roleid::regrole::text FROM pg_auth_members m WHERE m.member = r.oid) AS member_of
        FROM pg_roles r WHERE rolname LIKE 'batuta\\_%' ORDER BY rolname`,
     );
     expect(rows).toEqual(
-      [POSTGRES_OWNER, ...POSTGRES_SERVICES.map(postgresRole)]
-        .toSorted()
-        .map((rolname) => ({ rolname, more: false, member_of: [] })),
+      [
+        { rolname: POSTGRES_OWNER, more: false, member_of: [] },
+        ...POSTGRES_SERVICES.flatMap((service) => [
+          { rolname: postgresRole(service), more: false, member_of: [postgresTenantRole(service)] },
+          { rolname: postgresTenantRole(service), more: false, member_of: [] },
+        ]),
+      ].toSorted((a, b) => (a.rolname < b.rolname ? -1 : 1)),
     );
   });
 
@@ -170,7 +180,8 @@ describe('a database of a version that had one role for all', () => {
       const before = new pg.Client({ connectionString: first.url });
       await before.connect();
       await before.query(`GRANT CONNECT ON DATABASE batuta TO PUBLIC`);
-      for (const role of [POSTGRES_OWNER, ...POSTGRES_SERVICES.map(postgresRole)]) {
+      const roles = POSTGRES_SERVICES.flatMap((service) => [postgresRole(service), postgresTenantRole(service)]);
+      for (const role of [POSTGRES_OWNER, ...roles]) {
         await before.query(`DROP OWNED BY ${role}`);
         await before.query(`DROP ROLE ${role}`);
       }

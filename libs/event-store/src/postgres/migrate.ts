@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { grantRights, mayMigrate, outdatedSchema } from '@batuta/contracts';
+import { SEE_ALL_TENANTS_LOCALLY, grantRights, mayMigrate, outdatedSchema, secureRows } from '@batuta/contracts';
 import pg from 'pg';
 import { engineTables } from './migrations/0001-engine.js';
 import { spendingAndSnapshots } from './migrations/0002-spending-and-snapshots.js';
@@ -70,6 +70,10 @@ export async function migrateEventStore(databaseUrl: string): Promise<void> {
       if (turn === 'locked') await delay(PAUSE_MS);
       else isNew ||= turn === 'began';
     }
+    for (const until = performance.now() + LONGEST_MS; ;) {
+      if (await securedAll(client, performance.now() < until)) break;
+      await delay(PAUSE_MS);
+    }
     // Outside any transaction and the lock: a build waits for every transaction that is under way.
     await buildListIndexes(client);
   } finally {
@@ -90,6 +94,24 @@ async function checkMigrated(client: pg.Client): Promise<void> {
   if (missing.length > 0) throw Object.assign(new Error(outdatedSchema('execution', missing)), { mistake: true });
 }
 
+/** Puts row level security in force; false when a table's lock was not to be had in time and the caller may wait. */
+async function securedAll(client: pg.Client, mayWait: boolean): Promise<boolean> {
+  try {
+    for (const statement of secureRows('execution')) {
+      await client.query('BEGIN');
+      await client.query('SELECT pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
+      await client.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
+      await client.query(statement);
+      await client.query('COMMIT');
+    }
+    return true;
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => undefined);
+    if (mayWait && (error as { code?: string }).code === LOCK_NOT_AVAILABLE) return false;
+    throw error;
+  }
+}
+
 /**
  * Applies the first migration that is missing, in a transaction of its own. It waits for a lock of a table for a moment only, since
  * whoever comes after it waits for that lock too: behind a reader that takes long, no commit would go on. `locked`: try again later,
@@ -102,6 +124,8 @@ async function migrateOnce(
 ): Promise<'done' | 'applied' | 'began' | 'locked'> {
   try {
     await client.query('BEGIN');
+    // Or the owner would change no row of any tenant.
+    await client.query(SEE_ALL_TENANTS_LOCALLY);
     await client.query('SELECT pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
     await client.query('CREATE SCHEMA IF NOT EXISTS execution');
     await client.query(

@@ -1,3 +1,4 @@
+import { SEE_ALL_TENANTS } from '@batuta/contracts';
 import pg from 'pg';
 import type { ChainedEvent } from '../chain.js';
 import type { Event, EventType, JsonObject, JsonValue } from '@batuta/contracts';
@@ -126,8 +127,22 @@ const fencedColumns = (partitions: readonly FencedPartition[]): number[][] => [
   partitions.map((item) => item.publishedPosition),
 ];
 
+/** For a connection that may be the owner's; what comes after it on the connection waits for it. */
+export function seeAllTenants(client: pg.ClientBase): void {
+  client.query(SEE_ALL_TENANTS).catch(() => undefined);
+}
+
+/** What the store needs of connections. */
+export interface Queries {
+  query<R extends pg.QueryResultRow>(text: string | pg.QueryConfig, values?: unknown[]): Promise<pg.QueryResult<R>>;
+}
+
 export interface PostgresEventStoreOptions {
   readonly databaseUrl: string;
+  /** Connections of somebody else's, for everything but commits: what they do not see is not there. Default: a pool of its own. */
+  readonly queries?: Queries;
+  /** For a command of an operator, which may be the owner of the tables. */
+  readonly everyTenant?: boolean;
   /** Connections for everything but commits; default 4. */
   readonly poolSize?: number;
   readonly connectTimeoutMs?: number;
@@ -139,10 +154,16 @@ export interface PostgresEventStoreOptions {
 
 /** The event store in schema `execution` of PostgreSQL 12 or newer; run `migrateEventStore` first. */
 export class PostgresEventStore implements EventStore, SnapshotStore {
-  readonly #pool: pg.Pool;
+  readonly #pool: Queries;
+  #own: pg.Pool | undefined;
 
   constructor(private readonly options: PostgresEventStoreOptions) {
-    this.#pool = new pg.Pool({
+    this.#pool = options.queries ?? (this.#own = this.#openPool());
+  }
+
+  #openPool(): pg.Pool {
+    const { options } = this;
+    const pool = new pg.Pool({
       connectionString: options.databaseUrl,
       max: options.poolSize ?? 4,
       application_name: 'batuta-execution',
@@ -151,7 +172,9 @@ export class PostgresEventStore implements EventStore, SnapshotStore {
       keepAlive: true,
       types: numericTypes,
     });
-    this.#pool.on('error', options.onConnectionError ?? (() => undefined));
+    if (options.everyTenant === true) pool.on('connect', seeAllTenants);
+    pool.on('error', options.onConnectionError ?? (() => undefined));
+    return pool;
   }
 
   openLane(): CommitLane {
@@ -168,7 +191,7 @@ export class PostgresEventStore implements EventStore, SnapshotStore {
   }
 
   async close(): Promise<void> {
-    await this.#pool.end();
+    await this.#own?.end();
   }
 
   async fixPartitionCount(wanted: number): Promise<number> {
@@ -428,7 +451,7 @@ export class PostgresEventStore implements EventStore, SnapshotStore {
   }
 
   async #rows<R extends pg.QueryResultRow>(name: string, text: string, values: unknown[]): Promise<R[]> {
-    const { rows } = await this.#pool.query<R>({ name, text, values });
+    const { rows } = await this.#pool.query<R>({ name, text, values, types: numericTypes });
     return rows;
   }
 }

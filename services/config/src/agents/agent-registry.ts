@@ -20,9 +20,10 @@ import type {
   Principal,
 } from '@batuta/contracts';
 import { Sandbox, SandboxBusyError } from '@batuta/sandbox';
+import { seeingEverybody } from '@batuta/service';
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
 import type { EntityManager } from 'typeorm';
+import { ConfigRows } from '../database/data-source.js';
 import { invalid, refuse, RefusedError } from '../access/refusals.js';
 import type { Refused } from '../access/refusals.js';
 import { findable, textField } from '../access/requests.js';
@@ -57,13 +58,13 @@ const bodyShape = documentCheck(
 /** The agents of each tenant besides the built-in ones: which pool serves them, and the schemas of their data. */
 @Injectable()
 export class AgentRegistry {
-  readonly #dataSource: DataSource;
+  readonly #rows: ConfigRows;
   readonly #sandbox: Sandbox;
   readonly #changes: Changes;
   readonly #pools: PoolClaims;
 
-  constructor(dataSource: DataSource, sandbox: Sandbox, changes: Changes, pools: PoolClaims) {
-    this.#dataSource = dataSource;
+  constructor(rows: ConfigRows, sandbox: Sandbox, changes: Changes, pools: PoolClaims) {
+    this.#rows = rows;
     this.#sandbox = sandbox;
     this.#changes = changes;
     this.#pools = pools;
@@ -79,7 +80,7 @@ export class AgentRegistry {
     const agent = textField(name);
     const given = bodyShape.withoutNulls(body) as Record<string, JsonValue>;
     const { pool, description = '', input_schema: input, output_schema: output } = given;
-    const work = this.#dataSource.transaction(async (manager): Promise<AgentReply> => {
+    const work = this.#rows.of(tenantId).transaction(async (manager): Promise<AgentReply> => {
       // Counted under a lock of the tenant, so that two at once cannot pass the limit.
       await manager.query('SELECT id FROM config.tenants WHERE id = $1 FOR UPDATE', [tenantId]);
       // Before the agent's row is locked: who waits for the pool must hold nothing that its holder needs.
@@ -127,7 +128,7 @@ export class AgentRegistry {
     guardJson(patch, guarded);
     if (guarded.total > 0) return invalid('The patch', guarded.violations, guarded.total);
     for (let tried = 1; ; tried += 1) {
-      const found = await this.#dataSource.manager.findOneBy(AgentEntity, {
+      const found = await this.#rows.of(principal.tenantId).manager.findOneBy(AgentEntity, {
         tenantId: principal.tenantId,
         name: agent,
       });
@@ -147,13 +148,15 @@ export class AgentRegistry {
     const described = agent === undefined ? undefined : BUILT_IN.get(agent);
     if (described !== undefined) return replyOf(builtIn(described, tenantId));
     const found =
-      agent === undefined ? null : await this.#dataSource.manager.findOneBy(AgentEntity, { tenantId, name: agent });
+      agent === undefined
+        ? null
+        : await this.#rows.of(tenantId).manager.findOneBy(AgentEntity, { tenantId, name: agent });
     return found === null ? refuse('not_found', 'There is no such agent.') : replyOf(toAgent(found));
   }
 
   /** The built-in agents, then the tenant's own by name. */
   async list(tenantId: string): Promise<ListAgentsReply> {
-    const own = await this.#dataSource.manager.find(AgentEntity, {
+    const own = await this.#rows.of(tenantId).manager.find(AgentEntity, {
       where: { tenantId },
       order: { name: 'ASC' },
       take: MAX_AGENTS,
@@ -171,18 +174,29 @@ export class AgentRegistry {
     if (BUILT_IN.has(agent)) return refuse('forbidden', `"${agent}" is built in and cannot be deleted.`);
     const { tenantId } = principal;
     try {
-      const gone = await this.#dataSource.transaction(async (manager) => {
+      const gone = await this.#rows.of(tenantId).transaction(async (manager) => {
         const where = { tenantId, name: agent };
         // Waits for every config that is just being saved with this agent, and makes later ones wait.
         const found = await manager.findOne(AgentEntity, { where, lock: { mode: 'pessimistic_write' } });
         if (found === null) throw new RefusedError(refuse('not_found', 'There is no such agent.'));
         const refused = preconditionRefusal(preconditions, tagged(found));
         if (refused !== undefined) throw new RefusedError({ refused });
-        const users = await manager.query<{ id: string; name: string; total: string }[]>(
-          `SELECT id, name, count(*) OVER () AS total FROM config.orchestration_configs
-           WHERE tenant_id = $1 AND deleted_at IS NULL AND agents @> ARRAY[$2]::text[] ORDER BY name LIMIT $3`,
-          [tenantId, agent, NAMED_CONFIGS],
+        // Found by an index that row level security keeps from use, and then read as the tenant sees them.
+        const named = await seeingEverybody(manager, () =>
+          manager.query<{ id: string; total: string }[]>(
+            `SELECT id, count(*) OVER () AS total FROM config.orchestration_configs
+             WHERE tenant_id = $1 AND deleted_at IS NULL AND agents @> ARRAY[$2]::text[] ORDER BY name LIMIT $3`,
+            [tenantId, agent, NAMED_CONFIGS],
+          ),
         );
+        const users =
+          named.length === 0
+            ? []
+            : await manager.query<{ id: string; name: string; total: string }[]>(
+                `SELECT id, name, $2::text AS total FROM config.orchestration_configs
+                 WHERE id = ANY($1::uuid[]) ORDER BY name`,
+                [named.map(({ id }) => id), named[0]?.total],
+              );
         if (users.length > 0) throw new RefusedError(inUse(agent, users));
         await manager.delete(AgentEntity, where);
         return found;
@@ -197,28 +211,34 @@ export class AgentRegistry {
 
   /** Of the given names, those in the tenant's registry. */
   async existing(tenantId: string, names: readonly string[]): Promise<ReadonlySet<string>> {
-    const found = await this.#dataSource.query<{ name: string }[]>(
-      'SELECT name FROM config.agents WHERE tenant_id = $1 AND name = ANY($2)',
-      [tenantId, names.filter((name) => TOKEN.test(name))],
-    );
+    const found = await this.#rows
+      .of(tenantId)
+      .query<{ name: string }[]>('SELECT name FROM config.agents WHERE tenant_id = $1 AND name = ANY($2)', [
+        tenantId,
+        names.filter((name) => TOKEN.test(name)),
+      ]);
     return new Set(found.map(({ name }) => name));
   }
 
   /** All names in the tenant's registry. */
   async names(tenantId: string): Promise<string[]> {
-    const found = await this.#dataSource.query<{ name: string }[]>(
-      'SELECT name FROM config.agents WHERE tenant_id = $1 ORDER BY name LIMIT $2',
-      [tenantId, MAX_AGENTS],
-    );
+    const found = await this.#rows
+      .of(tenantId)
+      .query<{ name: string }[]>('SELECT name FROM config.agents WHERE tenant_id = $1 ORDER BY name LIMIT $2', [
+        tenantId,
+        MAX_AGENTS,
+      ]);
     return found.map(({ name }) => name);
   }
 
   /** Of the given names, those of agents in pools that are the platform's: `default` and the shared ones. */
   async ofPlatformPools(tenantId: string, names: readonly string[]): Promise<ReadonlySet<string>> {
-    const found = await this.#dataSource.query<{ name: string; pool: string }[]>(
-      'SELECT name, pool FROM config.agents WHERE tenant_id = $1 AND name = ANY($2)',
-      [tenantId, names.filter((name) => TOKEN.test(name))],
-    );
+    const found = await this.#rows
+      .of(tenantId)
+      .query<{ name: string; pool: string }[]>(
+        'SELECT name, pool FROM config.agents WHERE tenant_id = $1 AND name = ANY($2)',
+        [tenantId, names.filter((name) => TOKEN.test(name))],
+      );
     return new Set(found.filter(({ pool }) => this.#pools.isShared(pool)).map(({ name }) => name));
   }
 

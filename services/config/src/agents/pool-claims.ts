@@ -1,4 +1,6 @@
 import { DEFAULT_POOL } from '@batuta/contracts';
+import { seeingEverybody } from '@batuta/service';
+import type { Queries } from '@batuta/service';
 import type { DataSource, EntityManager } from 'typeorm';
 import { refuse, RefusedError } from '../access/refusals.js';
 
@@ -25,8 +27,8 @@ export class PoolClaims {
   }
 
   /** The tenants that may have agents in a pool that is not shared. */
-  async tenantsOf(manager: EntityManager, pool: string): Promise<string[]> {
-    const users = await manager.query<{ tenant_id: string }[]>(
+  async tenantsOf(rows: Queries, pool: string): Promise<string[]> {
+    const users = await rows.query<{ tenant_id: string }[]>(
       'SELECT tenant_id FROM config.pool_tenants WHERE pool = $1',
       [pool],
     );
@@ -37,7 +39,7 @@ export class PoolClaims {
   async claim(manager: EntityManager, tenantId: string, pool: string): Promise<void> {
     if (this.#shared.has(pool)) return;
     await manager.query('SELECT pg_advisory_xact_lock($1, hashtext($2))', [CLAIM_LOCK, pool]);
-    const users = await this.tenantsOf(manager, pool);
+    const users = await seeingEverybody(manager, () => this.tenantsOf(manager, pool));
     if (users.includes(tenantId)) return;
     if (users.length > 0) {
       throw new RefusedError(

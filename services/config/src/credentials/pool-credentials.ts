@@ -20,9 +20,11 @@ import type {
   Preconditions,
   Principal,
 } from '@batuta/contracts';
+import { seeingEverybody } from '@batuta/service';
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { DataSource, LessThan } from 'typeorm';
+import { LessThan } from 'typeorm';
 import type { EntityManager } from 'typeorm';
+import { ConfigRows } from '../database/data-source.js';
 import { RefusedError, invalid, invalidField, refuse } from '../access/refusals.js';
 import type { Refused } from '../access/refusals.js';
 import { findable, pageSize, textField } from '../access/requests.js';
@@ -49,17 +51,17 @@ const nameShape = documentCheck(nameSchema(255));
 /** NATS credentials of workers: an admin makes them for pools that serve the tenant's agents and nobody else's. */
 @Injectable()
 export class PoolCredentials {
-  readonly #dataSource: DataSource;
+  readonly #rows: ConfigRows;
   readonly #logger = new Logger('PoolCredentials');
   readonly #pools: PoolClaims;
   readonly #users: WorkerUsers | undefined;
 
   constructor(
-    dataSource: DataSource,
+    rows: ConfigRows,
     pools: PoolClaims,
     @Inject(WORKER_USERS) users: { readonly users: WorkerUsers | undefined },
   ) {
-    this.#dataSource = dataSource;
+    this.#rows = rows;
     this.#pools = pools;
     this.#users = users.users;
   }
@@ -87,7 +89,7 @@ export class PoolCredentials {
     if (foreign !== undefined) return foreign;
     const until = Math.floor((expiresAt === 0 ? Date.now() + DEFAULT_VALID_MS : (expiresAt as number)) / 1_000) * 1_000;
     const { text, publicKey } = await this.#users.issue(pool, until);
-    const entity = await this.#dataSource.transaction(async (manager) => {
+    const entity = await this.#rows.of(principal.tenantId).transaction(async (manager) => {
       // Counted under a lock of the tenant, so that two at once cannot pass the limit.
       await manager.query('SELECT id FROM config.tenants WHERE id = $1 FOR UPDATE', [principal.tenantId]);
       const valid = await manager.query<{ count: number }[]>(
@@ -128,7 +130,7 @@ export class PoolCredentials {
     }
     const limit = pageSize(request.limit, DEFAULT_PAGE, MAX_PAGE);
     const pool = findable(request.pool, 64) ?? '';
-    const found = await this.#dataSource.manager.find(PoolCredentialsEntity, {
+    const found = await this.#rows.of(principal.tenantId).manager.find(PoolCredentialsEntity, {
       where: { tenantId: principal.tenantId, pool, ...(after === undefined ? {} : { id: LessThan(after) }) },
       order: { id: 'DESC' },
       take: limit + 1,
@@ -146,7 +148,8 @@ export class PoolCredentials {
     const denied = requireRole(principal, roleOf(subjects.config.credentialsGet), 'read credentials of a pool');
     if (denied !== undefined) return denied;
     const where = whereOf(principal, request);
-    const found = where === undefined ? null : await this.#dataSource.manager.findOneBy(PoolCredentialsEntity, where);
+    const { manager } = this.#rows.of(principal.tenantId);
+    const found = where === undefined ? null : await manager.findOneBy(PoolCredentialsEntity, where);
     return found === null ? NOT_FOUND : replyOf(found);
   }
 
@@ -170,14 +173,15 @@ export class PoolCredentials {
       found.revokedAt ??= new Date();
       await manager.update(PoolCredentialsEntity, where, { revokedAt: found.revokedAt });
       // Told before it is committed: what this answers holds at the servers. When they cannot be told, nothing is revoked.
-      await users.revoke(await revoked(manager)).catch((error: unknown) => {
+      const all = await seeingEverybody(manager, () => revoked(manager));
+      await users.revoke(all).catch((error: unknown) => {
         this.#logger.error(`NATS did not take the revocation of ${where.id}: ${String(error)}`);
         throw new RefusedError(refuse('unavailable', 'NATS did not take the revocation. Try again.'));
       });
       return replyOf(found);
     };
     try {
-      return await this.#dataSource.transaction(work);
+      return await this.#rows.of(principal.tenantId).transaction(work);
     } catch (error) {
       if (error instanceof RefusedError) return error.refusal;
       throw error;
@@ -188,7 +192,7 @@ export class PoolCredentials {
   async tellAgain(): Promise<void> {
     const users = this.#users;
     if (users === undefined) return;
-    await this.#dataSource.transaction(async (manager) => {
+    await this.#rows.everybody.transaction(async (manager) => {
       await manager.query('SELECT pg_advisory_xact_lock($1)', [REVOCATION_LOCK]);
       const all = await revoked(manager);
       if (all.size > 0) await users.revoke(all);
@@ -200,7 +204,7 @@ export class PoolCredentials {
     const none = refuse('not_found', 'No agent of this tenant is served by such a pool.');
     if (!TOKEN.test(pool)) return none;
     const shared = this.#pools.isShared(pool);
-    const tenants = await this.#pools.tenantsOf(this.#dataSource.manager, pool);
+    const tenants = await this.#pools.tenantsOf(this.#rows.everybody, pool);
     const mine = tenants.includes(tenantId);
     if (!shared && tenants.length < 2) return mine ? undefined : none;
     if (tenantId === DEFAULT_TENANT) return undefined;

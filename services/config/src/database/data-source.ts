@@ -1,4 +1,4 @@
-import { migrateInTurns } from '@batuta/service';
+import { TenantRows, migrateInTurns, tenantDriver } from '@batuta/service';
 import type { Secret } from '@batuta/settings';
 import pg from 'pg';
 import { DataSource, MigrationExecutor } from 'typeorm';
@@ -23,16 +23,26 @@ import { TenantSettings1700000000140 } from './migrations/1700000000140-tenant-s
 import { IndexConfigFilters1700000000020 } from './migrations/1700000000020-index-config-filters.js';
 import { PoolTenants1700000000030 } from './migrations/1700000000030-pool-tenants.js';
 
-export const SCHEMA = 'config';
+export const SCHEMA = 'config' as const;
 /** Identifies the lock under which this service's schema changes; any fixed number that no other service uses. */
 const MIGRATION_LOCK = 7_205_771_001;
 
-/** An unconnected data source of the config service's own schema. */
-export function configDataSource(options: { databaseUrl: Secret; connections: number }): DataSource {
+/** The service's tables as a tenant's request sees them, and as what serves every tenant does. */
+export class ConfigRows extends TenantRows<DataSource> {}
+
+/**
+ * An unconnected data source of the config service's own schema. `driver`: `requestDriver` for connections under row level security, of
+ * which `ConfigRows` says what they see.
+ */
+export function configDataSource(options: {
+  databaseUrl: Secret;
+  connections: number;
+  driver?: typeof pg;
+}): DataSource {
   return new DataSource({
     type: 'postgres',
     // TypeORM would look for it by name when it starts, past what a bundle has.
-    driver: pg,
+    driver: options.driver ?? pg,
     url: options.databaseUrl.reveal(),
     schema: SCHEMA,
     applicationName: 'batuta-config',
@@ -66,6 +76,8 @@ export function configDataSource(options: { databaseUrl: Secret; connections: nu
     migrationsTableName: 'migrations',
   });
 }
+
+export const requestDriver = tenantDriver(pg, SCHEMA);
 
 /** Brings the schema up to date as its owner, whose URL this is. */
 export async function migrateAsOwner(ownerUrl: Secret): Promise<void> {

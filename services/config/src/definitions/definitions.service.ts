@@ -24,18 +24,18 @@ import type {
 } from '@batuta/contracts';
 import { Sandbox, SandboxBusyError } from '@batuta/sandbox';
 import { IdempotencyKeys } from '@batuta/service';
+import type { TenantPool } from '@batuta/service';
 import { Injectable } from '@nestjs/common';
-import { DataSource, IsNull } from 'typeorm';
-import type { Pool } from 'pg';
+import { IsNull } from 'typeorm';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
-import type { EntityManager, FindOptionsWhere, SelectQueryBuilder } from 'typeorm';
+import type { DataSource, EntityManager, FindOptionsWhere, SelectQueryBuilder } from 'typeorm';
 import { invalid, invalidField, isRefused, refuse, RefusedError } from '../access/refusals.js';
 import type { Refused } from '../access/refusals.js';
 import { findable, intField, pageSize, textField } from '../access/requests.js';
 import { requireRole } from '../access/roles.js';
 import { AgentRegistry } from '../agents/agent-registry.js';
 import { Changes } from '../changes.js';
-import { isDuplicate } from '../database/data-source.js';
+import { ConfigRows, isDuplicate } from '../database/data-source.js';
 import { guardJson } from '../json/guard.js';
 import { mergePatch } from '../json/merge-patch.js';
 import { Report } from '../json/report.js';
@@ -80,7 +80,7 @@ const NOT_FOUND = refuse('not_found', 'There is no such config.');
 /** Orchestration configs and their immutable versions. A tenant sees its own configs, and those that are global where it has allowed them. */
 @Injectable()
 export class Definitions {
-  readonly #dataSource: DataSource;
+  readonly #rows: ConfigRows;
   readonly #sandbox: Sandbox;
   readonly #agents: AgentRegistry;
   readonly #secrets: Secrets;
@@ -90,7 +90,7 @@ export class Definitions {
   readonly #longestStep: LongestStep;
 
   constructor(
-    dataSource: DataSource,
+    rows: ConfigRows,
     sandbox: Sandbox,
     agents: AgentRegistry,
     secrets: Secrets,
@@ -99,7 +99,7 @@ export class Definitions {
     limits: TenantLimitsRegistry,
     longestStep: LongestStep,
   ) {
-    this.#dataSource = dataSource;
+    this.#rows = rows;
     this.#sandbox = sandbox;
     this.#agents = agents;
     this.#secrets = secrets;
@@ -112,7 +112,11 @@ export class Definitions {
   async create(principal: Principal, document: unknown, idempotency?: Idempotency): Promise<ConfigReply> {
     const denied = requireRole(principal, roleOf(subjects.config.create), 'create a config');
     if (denied !== undefined) return denied;
-    const earlier = await this.#keys.earlier<ConfigReply>(this.#dataSource, principal.tenantId, idempotency);
+    const earlier = await this.#keys.earlier<ConfigReply>(
+      this.#rows.of(principal.tenantId),
+      principal.tenantId,
+      idempotency,
+    );
     if (earlier !== undefined) return earlier;
     const checked = await this.#check(principal, document);
     if (isRefused(checked)) return checked;
@@ -146,7 +150,7 @@ export class Definitions {
     const asked = intField(request.version);
     if (asked < 0 || asked > MAX_VERSION) return NOT_FOUND;
     const where = { configId: config.id, version: asked === 0 ? config.version : asked };
-    const version = await this.#dataSource.manager.findOneBy(ConfigVersionEntity, where);
+    const version = await this.#rows.of(principal.tenantId).manager.findOneBy(ConfigVersionEntity, where);
     if (version === null || !isVisible(version, principal.tenantId)) return NOT_FOUND;
     const newest = asked === 0;
     const shown = toConfig(config, version, newest);
@@ -176,7 +180,10 @@ export class Definitions {
       return { configs: [], ...invalidField('/cursor', 'bad_cursor', 'is not a cursor of this list') };
     }
     const limit = pageSize(request.limit, DEFAULT_PAGE, MAX_PAGE);
-    const query = this.#dataSource.manager
+    // Parts of names are found by an index that row level security keeps from use; what is shown is read as the tenant sees it.
+    const rowsOf = this.#rows.of(principal.tenantId);
+    const searched = textField(request.nameContains) === '' ? rowsOf : this.#rows.everybody;
+    const query = searched.manager
       .createQueryBuilder(ConfigEntity, 'config')
       .where(
         `(config.tenantId = :tenant OR (${PUBLISHED('config', ':tenant', 'tenantId', 'isGlobal')} AND config.deletedAt IS NULL))`,
@@ -198,7 +205,10 @@ export class Definitions {
       .select(['config.id AS id', 'v.definitionBytes AS bytes'])
       .getRawMany<{ id: string; bytes: number }>();
     const page = cutPage(rows, limit);
-    const configs = await this.#read(page.map(({ id }) => id));
+    const configs = await this.#read(
+      rowsOf,
+      page.map(({ id }) => id),
+    );
     const last = page.at(-1);
     return {
       configs,
@@ -250,13 +260,14 @@ export class Definitions {
     if (guarded.total > 0) return invalid('The patch', guarded.violations, guarded.total);
     const { document: patch, pathOf, mistakes } = flatForm(request.document, 'patch');
     if (mistakes.length > 0) return invalid('The patch', mistakes, mistakes.length);
+    const { manager } = this.#rows.of(principal.tenantId);
     for (let tried = 1; ; tried += 1) {
-      const config = await this.#dataSource.manager.findOneBy(ConfigEntity, { id: found.id, deletedAt: IsNull() });
+      const config = await manager.findOneBy(ConfigEntity, { id: found.id, deletedAt: IsNull() });
       if (config === null) return NOT_FOUND;
       const conflict = conflictOf(config, request.preconditions);
       if (conflict !== undefined) return conflict;
       const where = { configId: config.id, version: config.version };
-      const newest = documentOf(await this.#dataSource.manager.findOneByOrFail(ConfigVersionEntity, where));
+      const newest = documentOf(await manager.findOneByOrFail(ConfigVersionEntity, where));
       const document = mergePatch(newest, patch);
       const preconditions = { ifMatch: { tags: [tagOf(config)] } };
       const reply = await this.update(principal, { id: config.id, document, preconditions });
@@ -298,10 +309,14 @@ export class Definitions {
     const id = findable(request.id);
     if (id === undefined || !isUuid(id)) return NOT_FOUND;
     const { idempotency } = request;
-    const earlier = await this.#keys.earlier<ConfigReply>(this.#dataSource, principal.tenantId, idempotency);
+    const earlier = await this.#keys.earlier<ConfigReply>(
+      this.#rows.of(principal.tenantId),
+      principal.tenantId,
+      idempotency,
+    );
     if (earlier !== undefined) return earlier;
     const { tenantId } = principal;
-    const found = await this.#dataSource.manager.findOneBy(ConfigEntity, { id, tenantId });
+    const found = await this.#rows.of(tenantId).manager.findOneBy(ConfigEntity, { id, tenantId });
     if (found === null) return NOT_FOUND;
     if (found.deletedAt === null) return refuse('conflict', 'The config is not deleted.');
     return this.#write(principal, { name: found.name, before: 'new', idempotency }, async (manager) => {
@@ -324,7 +339,7 @@ export class Definitions {
     if (config === undefined) return { versions: [], ...NOT_FOUND };
     const limit = pageSize(request.limit, DEFAULT_PAGE, MAX_PAGE);
     const before = intField(request.beforeVersion);
-    const manager = this.#dataSource.manager;
+    const { manager } = this.#rows.of(principal.tenantId);
     const query = manager
       .createQueryBuilder(ConfigVersionEntity, 'v')
       .select(['v.version AS version', 'v.definitionBytes AS bytes'])
@@ -361,7 +376,7 @@ export class Definitions {
     if (asked > 0) {
       const id = found?.config_id ?? text;
       if (!isUuid(id)) return NOT_FOUND;
-      found = await this.#firstOf({ ...RESOLVE_VERSION, values: [id, tenantId, asked, includeDeleted] });
+      found = await this.#firstOf(tenantId, { ...RESOLVE_VERSION, values: [id, tenantId, asked, includeDeleted] });
       if (found === undefined) return refuse('not_found', `There is no such config with a version ${asked}.`);
     }
     if (found === undefined) return NOT_FOUND;
@@ -375,13 +390,16 @@ export class Definitions {
 
   #resolved(text: string, tenantId: string): Promise<ResolvedRow | undefined> {
     const statement = isUuid(text) ? RESOLVE_ID : RESOLVE_NAME;
-    return this.#firstOf({ ...statement, values: [text, tenantId] });
+    return this.#firstOf(tenantId, { ...statement, values: [text, tenantId] });
   }
 
   /** Through the driver's pool, as only that prepares statements: planning took three quarters of the time of a start's question. */
-  async #firstOf(query: { name: string; text: string; values: unknown[] }): Promise<ResolvedRow | undefined> {
-    const pool = (this.#dataSource.driver as PostgresDriver).master as Pool;
-    const { rows } = await pool.query<ResolvedRow>(query);
+  async #firstOf(
+    tenantId: string,
+    query: { name: string; text: string; values: unknown[] },
+  ): Promise<ResolvedRow | undefined> {
+    const pool = (this.#rows.everybody.driver as PostgresDriver).master as TenantPool;
+    const { rows } = await pool.seen({ tenantId }).query<ResolvedRow>(query);
     return rows[0];
   }
 
@@ -390,7 +408,10 @@ export class Definitions {
     const id = findable(configId);
     const number = intField(version);
     if (id === undefined || !isUuid(id) || number < 1 || number > MAX_VERSION) return NOT_FOUND;
-    const found = await this.#dataSource.manager.findOneBy(ConfigVersionEntity, { configId: id, version: number });
+    const found = await this.#rows.everybody.manager.findOneBy(ConfigVersionEntity, {
+      configId: id,
+      version: number,
+    });
     if (found === null) return NOT_FOUND;
     return { configId: id, version: number, tenantId: found.tenantId, definition: documentOf(found) };
   }
@@ -449,7 +470,7 @@ export class Definitions {
   ): Promise<ConfigReply> {
     let reply: ConfigReply;
     try {
-      reply = await this.#dataSource.transaction((manager) =>
+      reply = await this.#rows.of(principal.tenantId).transaction((manager) =>
         this.#keys.once<ConfigReply>(manager, principal.tenantId, idempotency, async () => {
           const config = await change(manager);
           return { config, etag: tagOf(config) };
@@ -468,13 +489,13 @@ export class Definitions {
     const { config, repeated = false } = reply;
     if (config === undefined || repeated) return reply;
     this.#changes.announce({ kind: 'config', tenantId: principal.tenantId, id: config.id });
-    if (before === 'known' || (await this.#hidesGlobal(name))) await leasesEnded();
+    if (before === 'known' || (await this.#hidesGlobal(principal.tenantId, name))) await leasesEnded();
     return reply;
   }
 
   /** A tenant's own config comes before a global one of the same name. */
-  #hidesGlobal(name: string): Promise<boolean> {
-    return this.#dataSource.manager.existsBy(ConfigEntity, {
+  #hidesGlobal(tenantId: string, name: string): Promise<boolean> {
+    return this.#rows.of(tenantId).manager.existsBy(ConfigEntity, {
       name,
       isGlobal: true,
       tenantId: DEFAULT_TENANT,
@@ -486,8 +507,9 @@ export class Definitions {
   async #findVisible(tenantId: string, idOrName: unknown, deletedToo: boolean): Promise<ConfigEntity | undefined> {
     const text = findable(idOrName);
     if (text === undefined) return undefined;
-    const found = await this.#dataSource.manager
-      .createQueryBuilder(ConfigEntity, 'config')
+    const found = await this.#rows
+      .of(tenantId)
+      .manager.createQueryBuilder(ConfigEntity, 'config')
       .where(isUuid(text) ? 'config.id = :text' : 'config.name = :text AND config.deletedAt IS NULL', { text })
       .andWhere(
         `(config.tenantId = :tenantId OR (${PUBLISHED('config', ':tenantId', 'tenantId', 'isGlobal')} AND config.deletedAt IS NULL))`,
@@ -508,9 +530,9 @@ export class Definitions {
     return refuse('forbidden', 'This global config belongs to another tenant, which alone may change it.');
   }
 
-  async #read(ids: readonly string[]): Promise<Config[]> {
+  async #read(rows: DataSource, ids: readonly string[]): Promise<Config[]> {
     if (ids.length === 0) return [];
-    const found = await this.#dataSource.manager
+    const found = await rows.manager
       .createQueryBuilder(ConfigEntity, 'config')
       .innerJoinAndMapOne(
         'config.newest',

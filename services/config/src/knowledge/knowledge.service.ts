@@ -27,8 +27,8 @@ import type {
 } from '@batuta/contracts';
 import { IdempotencyKeys } from '@batuta/service';
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
 import type { EntityManager } from 'typeorm';
+import { ConfigRows } from '../database/data-source.js';
 import { invalid, invalidField, refuse, RefusedError } from '../access/refusals.js';
 import type { Refused } from '../access/refusals.js';
 import { findable, pageSize, textField } from '../access/requests.js';
@@ -68,12 +68,12 @@ interface NewDocument {
 /** The knowledge base of each tenant: documents split into passages, found by PostgreSQL's full text search. */
 @Injectable()
 export class Knowledge {
-  readonly #dataSource: DataSource;
+  readonly #rows: ConfigRows;
   readonly #keys: IdempotencyKeys;
   readonly #limits: TenantLimitsRegistry;
 
-  constructor(dataSource: DataSource, keys: IdempotencyKeys, limits: TenantLimitsRegistry) {
-    this.#dataSource = dataSource;
+  constructor(rows: ConfigRows, keys: IdempotencyKeys, limits: TenantLimitsRegistry) {
+    this.#rows = rows;
     this.#keys = keys;
     this.#limits = limits;
   }
@@ -94,14 +94,18 @@ export class Knowledge {
     const denied = requireRole(principal, roleOf(subjects.config.knowledgePut), 'add a document');
     if (denied !== undefined) return denied;
     const { preconditions, idempotency } = request;
-    const earlier = await this.#keys.earlier<DocumentReply>(this.#dataSource, principal.tenantId, idempotency);
+    const earlier = await this.#keys.earlier<DocumentReply>(
+      this.#rows.of(principal.tenantId),
+      principal.tenantId,
+      idempotency,
+    );
     if (earlier !== undefined) return earlier;
     const document = checkDocument(request);
     if ('refused' in document) return document;
     const hash = createHash('sha256').update(JSON.stringify(document)).digest('hex');
     const { tenantId } = principal;
     const where = { tenantId, source: document.source };
-    const same = await this.#dataSource.manager.existsBy(DocumentEntity, { ...where, contentHash: hash });
+    const same = await this.#rows.of(tenantId).manager.existsBy(DocumentEntity, { ...where, contentHash: hash });
     const passages = same ? [] : splitPassages(document.content, document.contentType);
     const save = async (manager: EntityManager): Promise<DocumentReply> => {
       // Writers of one source follow each other, so that what the preconditions were held against stays.
@@ -147,9 +151,9 @@ export class Knowledge {
       return { ...replyOf(saved), unchanged: false };
     };
     try {
-      return await this.#dataSource.transaction((manager) =>
-        this.#keys.once(manager, tenantId, idempotency, () => save(manager)),
-      );
+      return await this.#rows
+        .of(tenantId)
+        .transaction((manager) => this.#keys.once(manager, tenantId, idempotency, () => save(manager)));
     } catch (error) {
       if (error instanceof RefusedError) return error.refusal;
       throw error;
@@ -164,8 +168,9 @@ export class Knowledge {
       return { documents: [], ...invalidField('/cursor', 'bad_cursor', 'is not a cursor of this list') };
     }
     const limit = pageSize(request.limit, DEFAULT_PAGE, MAX_PAGE);
-    const query = this.#dataSource.manager
-      .createQueryBuilder(DocumentEntity, 'document')
+    const query = this.#rows
+      .of(principal.tenantId)
+      .manager.createQueryBuilder(DocumentEntity, 'document')
       .where('document.tenantId = :tenant', { tenant: principal.tenantId })
       .orderBy('document.id', 'DESC')
       .limit(limit + 1);
@@ -184,7 +189,7 @@ export class Knowledge {
     const documentId = findable(id, 36);
     if (documentId === undefined || !isUuid(documentId)) return NOT_FOUND;
     const { tenantId } = principal;
-    const found = await this.#dataSource.manager.findOneBy(DocumentEntity, { id: documentId, tenantId });
+    const found = await this.#rows.of(tenantId).manager.findOneBy(DocumentEntity, { id: documentId, tenantId });
     return found === null ? NOT_FOUND : replyOf(found);
   }
 
@@ -195,7 +200,7 @@ export class Knowledge {
     const documentId = findable(id, 36);
     if (documentId === undefined || !isUuid(documentId)) return NOT_FOUND;
     const where = { id: documentId, tenantId: principal.tenantId };
-    return this.#dataSource.transaction(async (manager) => {
+    return this.#rows.of(principal.tenantId).transaction(async (manager) => {
       const found = await manager.findOne(DocumentEntity, { where, lock: { mode: 'pessimistic_write' } });
       if (found === null) return NOT_FOUND;
       const refused = preconditionRefusal(preconditions, { etag: tagOf(found) });
@@ -218,8 +223,21 @@ export class Knowledge {
     const asked = knowledgeQuery(query);
     const { words, grams, isEither, anyWords, anyGrams, exact } = asked;
     const parameters = [words, grams, isEither, anyWords, anyGrams, exact, tenantId, limit];
-    const rows = await this.#dataSource.query<PassageRow[]>(SEARCH_SQL, parameters);
+    // Words are found by an index that row level security keeps from use, so what is found is looked for once more as the tenant sees it.
+    const found = await this.#rows.everybody.query<PassageRow[]>(SEARCH_SQL, parameters);
+    const rows = found.length === 0 ? [] : await this.#seen(tenantId, found);
     return { passages: rows.map((row) => toPassage(row, asked)) };
+  }
+
+  /** Those of the passages that the tenant sees. */
+  async #seen(tenantId: string, found: readonly PassageRow[]): Promise<PassageRow[]> {
+    const rows = await this.#rows.of(tenantId).query<{ document_id: string; passage_index: number }[]>(
+      `SELECT p.document_id, p.passage_index FROM unnest($1::uuid[], $2::integer[]) AS w(document_id, passage_index)
+       JOIN config.knowledge_passages p USING (document_id, passage_index)`,
+      [found.map((row) => row.document_id), found.map((row) => row.passage_index)],
+    );
+    const seen = new Set(rows.map((row) => `${row.document_id} ${row.passage_index}`));
+    return found.filter((row) => seen.has(`${row.document_id} ${row.passage_index}`));
   }
 }
 

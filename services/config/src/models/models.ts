@@ -1,8 +1,8 @@
 import { etagOf, preconditionRefusal, secretNames, TOKEN_SCHEMA } from '@batuta/contracts';
 import type { ListModelsReply, Model, ModelReply, Preconditions, Principal } from '@batuta/contracts';
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
 import type { EntityManager } from 'typeorm';
+import { ConfigRows } from '../database/data-source.js';
 import { invalid, refuse } from '../access/refusals.js';
 import { findable, textField } from '../access/requests.js';
 import { documentCheck, isRecord } from '../json/check.js';
@@ -27,11 +27,11 @@ interface Row {
 /** The models of each tenant: names for a provider, what it calls the model, and the secret with the key. */
 @Injectable()
 export class Models {
-  readonly #dataSource: DataSource;
+  readonly #rows: ConfigRows;
   readonly #secrets: Secrets;
 
-  constructor(dataSource: DataSource, secrets: Secrets) {
-    this.#dataSource = dataSource;
+  constructor(rows: ConfigRows, secrets: Secrets) {
+    this.#rows = rows;
     this.#secrets = secrets;
   }
 
@@ -56,7 +56,7 @@ export class Models {
         return invalid('The model', [{ path: '/api_key', code: 'unknown_secret', message }]);
       }
     }
-    return this.#dataSource.transaction(async (manager): Promise<ModelReply> => {
+    return this.#rows.of(tenantId).transaction(async (manager): Promise<ModelReply> => {
       // Counted under a lock of the tenant, so that two at once cannot pass the limit.
       await manager.query('SELECT id FROM config.tenants WHERE id = $1 FOR UPDATE', [tenantId]);
       const before = await lockedRow(manager, tenantId, model);
@@ -81,19 +81,23 @@ export class Models {
   }
 
   async get(tenantId: string, name: unknown): Promise<ModelReply> {
-    const [row] = await this.#dataSource.query<Row[]>(
-      `SELECT ${COLUMNS} FROM config.models WHERE tenant_id = $1 AND name = $2`,
-      [tenantId, findable(name, 64) ?? ''],
-    );
+    const [row] = await this.#rows
+      .of(tenantId)
+      .query<Row[]>(`SELECT ${COLUMNS} FROM config.models WHERE tenant_id = $1 AND name = $2`, [
+        tenantId,
+        findable(name, 64) ?? '',
+      ]);
     return row === undefined ? refuse('not_found', 'There is no such model.') : replyOf(row);
   }
 
   /** The tenant's models by name. */
   async list(tenantId: string): Promise<ListModelsReply> {
-    const rows = await this.#dataSource.query<Row[]>(
-      `SELECT ${COLUMNS} FROM config.models WHERE tenant_id = $1 ORDER BY name LIMIT $2`,
-      [tenantId, MAX_MODELS],
-    );
+    const rows = await this.#rows
+      .of(tenantId)
+      .query<Row[]>(`SELECT ${COLUMNS} FROM config.models WHERE tenant_id = $1 ORDER BY name LIMIT $2`, [
+        tenantId,
+        MAX_MODELS,
+      ]);
     return { models: rows.map(toModel) };
   }
 
@@ -101,7 +105,7 @@ export class Models {
   async delete(principal: Principal, name: unknown, preconditions?: Preconditions): Promise<ModelReply> {
     const { tenantId } = principal;
     const model = findable(name, 64) ?? '';
-    return this.#dataSource.transaction(async (manager): Promise<ModelReply> => {
+    return this.#rows.of(tenantId).transaction(async (manager): Promise<ModelReply> => {
       const found = await lockedRow(manager, tenantId, model);
       if (found === undefined) return refuse('not_found', 'There is no such model.');
       const refused = preconditionRefusal(preconditions, tagged(found));

@@ -20,8 +20,8 @@ import type {
 } from '@batuta/contracts';
 import { SecretCipherError } from '@batuta/service';
 import { Injectable, Logger } from '@nestjs/common';
-import { DataSource } from 'typeorm';
 import type { EntityManager } from 'typeorm';
+import { ConfigRows } from '../database/data-source.js';
 import { invalid, invalidField, refuse } from '../access/refusals.js';
 import type { Refused } from '../access/refusals.js';
 import { findable, pageSize, textField } from '../access/requests.js';
@@ -76,12 +76,12 @@ interface SealedRow {
 /** The named secrets of each tenant. Their values are given to runners and deliveries and to nobody else. */
 @Injectable()
 export class Secrets {
-  readonly #dataSource: DataSource;
+  readonly #rows: ConfigRows;
   readonly #vault: SecretVault;
   readonly #logger = new Logger('Secrets');
 
-  constructor(dataSource: DataSource, vault: SecretVault) {
-    this.#dataSource = dataSource;
+  constructor(rows: ConfigRows, vault: SecretVault) {
+    this.#rows = rows;
     this.#vault = vault;
   }
 
@@ -101,7 +101,7 @@ export class Secrets {
     if (report.total > 0) return invalid('The secret', report.violations, report.total);
     const { value, description = '' } = bodyShape.withoutNulls(body) as { value: string; description?: string };
     const { tenantId, userId } = principal;
-    return this.#dataSource.transaction(async (manager): Promise<SecretReply> => {
+    return this.#rows.of(tenantId).transaction(async (manager): Promise<SecretReply> => {
       // Counted under a lock of the tenant, so that two at once cannot pass the limit.
       await manager.query('SELECT id FROM config.tenants WHERE id = $1 FOR UPDATE', [tenantId]);
       const before = await lockedRow(manager, tenantId, secret);
@@ -134,10 +134,12 @@ export class Secrets {
   }
 
   async get(principal: Principal, name: unknown): Promise<SecretReply> {
-    const [row] = await this.#dataSource.query<ShownRow[]>(
-      `SELECT ${SHOWN} FROM config.secrets WHERE tenant_id = $1 AND name = $2`,
-      [principal.tenantId, findable(name, 64) ?? ''],
-    );
+    const [row] = await this.#rows
+      .of(principal.tenantId)
+      .query<ShownRow[]>(`SELECT ${SHOWN} FROM config.secrets WHERE tenant_id = $1 AND name = $2`, [
+        principal.tenantId,
+        findable(name, 64) ?? '',
+      ]);
     return row === undefined ? notFound() : replyOf(row);
   }
 
@@ -149,10 +151,12 @@ export class Secrets {
       return { secrets: [], ...invalidField('/cursor', 'bad_cursor', 'is not a cursor of this list') };
     }
     const limit = pageSize(request.limit, DEFAULT_PAGE, MAX_PAGE);
-    const found = await this.#dataSource.query<ShownRow[]>(
-      `SELECT ${SHOWN} FROM config.secrets WHERE tenant_id = $1 AND name > $2 ORDER BY name LIMIT $3`,
-      [principal.tenantId, after, limit + 1],
-    );
+    const found = await this.#rows
+      .of(principal.tenantId)
+      .query<ShownRow[]>(
+        `SELECT ${SHOWN} FROM config.secrets WHERE tenant_id = $1 AND name > $2 ORDER BY name LIMIT $3`,
+        [principal.tenantId, after, limit + 1],
+      );
     const page = found.slice(0, limit);
     const last = page.at(-1);
     return {
@@ -165,7 +169,7 @@ export class Secrets {
   async delete(principal: Principal, name: unknown, preconditions?: Preconditions): Promise<SecretReply> {
     const { tenantId } = principal;
     const secret = findable(name, 64) ?? '';
-    return this.#dataSource.transaction(async (manager): Promise<SecretReply> => {
+    return this.#rows.of(tenantId).transaction(async (manager): Promise<SecretReply> => {
       const found = await lockedRow(manager, tenantId, secret);
       if (found === undefined) return notFound();
       const refused = preconditionRefusal(preconditions, tagged(found));
@@ -179,7 +183,7 @@ export class Secrets {
   async resolve(tenantId: string, asked: unknown): Promise<ResolveSecretsReply> {
     const names = namesOf(asked);
     if (names === undefined) return invalidField('/names', 'invalid', `must be at most ${MAX_NAMES} names of secrets`);
-    const rows = await this.#dataSource.query<SealedRow[]>(
+    const rows = await this.#rows.of(tenantId).query<SealedRow[]>(
       `SELECT tenant_id, name, id, version, wrapped_key, sealed FROM config.secrets
        WHERE tenant_id = $1 AND name = ANY($2)`,
       [tenantId, names],
@@ -196,7 +200,7 @@ export class Secrets {
     }
     if (rows.length > 0) {
       // To the minute: a row that each attempt changes would be the bottleneck of all of them.
-      await this.#dataSource.query(
+      await this.#rows.of(tenantId).query(
         `UPDATE config.secrets SET last_used_at = now() WHERE tenant_id = $1 AND name = ANY($2)
            AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')`,
         [tenantId, rows.map(({ name }) => name)],
@@ -209,10 +213,12 @@ export class Secrets {
   async known(tenantId: string, asked: readonly string[]): Promise<Required<KnownSecretsReply>> {
     const names = asked.filter((name) => TOKEN.test(name));
     if (names.length === 0) return { known: [], meant: {} };
-    const rows = await this.#dataSource.query<{ name: string }[]>(
-      'SELECT name FROM config.secrets WHERE tenant_id = $1 LIMIT $2',
-      [tenantId, SECRET_LIMITS.ofTenant],
-    );
+    const rows = await this.#rows
+      .of(tenantId)
+      .query<{ name: string }[]>('SELECT name FROM config.secrets WHERE tenant_id = $1 LIMIT $2', [
+        tenantId,
+        SECRET_LIMITS.ofTenant,
+      ]);
     const all = rows.map(({ name }) => name);
     const there = new Set(all);
     const suggestions = new Suggestions();
@@ -230,13 +236,13 @@ export class Secrets {
   async renew(): Promise<{ readonly renewed: number; readonly unreadable: number }> {
     const count = { renewed: 0, unreadable: 0 };
     if (!this.#vault.enabled) {
-      const [row] = await this.#dataSource.query<{ count: number }[]>(
+      const [row] = await this.#rows.everybody.query<{ count: number }[]>(
         'SELECT count(*)::int AS count FROM config.secrets',
       );
       return { renewed: 0, unreadable: row?.count ?? 0 };
     }
     for (let after: readonly [string, string] = ['', '']; ;) {
-      const rows = await this.#dataSource.query<SealedRow[]>(
+      const rows = await this.#rows.everybody.query<SealedRow[]>(
         `SELECT tenant_id, name, id, version, wrapped_key, sealed FROM config.secrets
          WHERE (tenant_id, name) > ($1, $2) ORDER BY tenant_id, name LIMIT $3`,
         [...after, RENEWED_AT_ONCE],
@@ -249,7 +255,7 @@ export class Secrets {
         try {
           const place = placeOf(row);
           const fresh = this.#vault.seal(this.#vault.open(sealedOf(row), place), place);
-          const [, changed] = await this.#dataSource.query<[unknown, number]>(
+          const [, changed] = await this.#rows.everybody.query<[unknown, number]>(
             `UPDATE config.secrets SET wrapped_key = $4, sealed = $5
              WHERE tenant_id = $1 AND name = $2 AND wrapped_key = $3`,
             [row.tenant_id, row.name, row.wrapped_key, fresh.wrappedKey, fresh.sealed],

@@ -27,8 +27,9 @@ import type {
 } from '@batuta/contracts';
 import { IdempotencyKeys } from '@batuta/service';
 import { Injectable } from '@nestjs/common';
-import { DataSource, LessThan } from 'typeorm';
+import { LessThan } from 'typeorm';
 import type { EntityManager } from 'typeorm';
+import { ConfigRows } from '../database/data-source.js';
 import { invalid, invalidField, refuse } from '../access/refusals.js';
 import { findable, pageSize, textField } from '../access/requests.js';
 import { requireRole } from '../access/roles.js';
@@ -75,12 +76,12 @@ export async function insertKey(manager: EntityManager, key: NewKey): Promise<{ 
 /** API keys: who a key stands for, and the keys of a tenant. */
 @Injectable()
 export class ApiKeys {
-  readonly #dataSource: DataSource;
+  readonly #rows: ConfigRows;
   readonly #changes: Changes;
   readonly #idempotencyKeys: IdempotencyKeys;
 
-  constructor(dataSource: DataSource, changes: Changes, idempotencyKeys: IdempotencyKeys) {
-    this.#dataSource = dataSource;
+  constructor(rows: ConfigRows, changes: Changes, idempotencyKeys: IdempotencyKeys) {
+    this.#rows = rows;
     this.#changes = changes;
     this.#idempotencyKeys = idempotencyKeys;
   }
@@ -89,7 +90,8 @@ export class ApiKeys {
   async authenticate(keyHash: unknown): Promise<AuthenticateReply> {
     const hash = textField(keyHash).toLowerCase();
     if (!SHA_256.test(hash)) return {};
-    const key = await this.#dataSource.manager
+    // Whose it is, is what is asked.
+    const key = await this.#rows.everybody.manager
       .createQueryBuilder(ApiKeyEntity, 'key')
       .where('key.keyHash = :hash AND key.revokedAt IS NULL', { hash })
       .andWhere('(key.expiresAt IS NULL OR key.expiresAt > now())')
@@ -117,7 +119,11 @@ export class ApiKeys {
     const { userId, role, expiresAt = 0, idempotency } = request;
     const keyName = request.name ?? '';
     const keys = this.#idempotencyKeys;
-    const earlier = await keys.earlier<CreateApiKeyReply>(this.#dataSource, principal.tenantId, idempotency);
+    const earlier = await keys.earlier<CreateApiKeyReply>(
+      this.#rows.of(principal.tenantId),
+      principal.tenantId,
+      idempotency,
+    );
     if (earlier !== undefined) return earlier;
     const report = new Report();
     guardJson({ user_id: userId, name: keyName }, report);
@@ -141,7 +147,9 @@ export class ApiKeys {
     if (tenantId !== principal.tenantId && principal.tenantId !== DEFAULT_TENANT) {
       return refuse('forbidden', `Only an admin of the tenant "${DEFAULT_TENANT}" may create keys of other tenants.`);
     }
-    return this.#dataSource.transaction((manager) =>
+    // Of another tenant only for an admin of the platform.
+    const rows = tenantId === principal.tenantId ? this.#rows.of(tenantId) : this.#rows.everybody;
+    return rows.transaction((manager) =>
       keys.once<CreateApiKeyReply>(
         manager,
         principal.tenantId,
@@ -172,7 +180,7 @@ export class ApiKeys {
       return { keys: [], ...invalidField('/cursor', 'bad_cursor', 'is not a cursor of this list') };
     }
     const limit = pageSize(request.limit, DEFAULT_PAGE, MAX_PAGE);
-    const found = await this.#dataSource.manager.find(ApiKeyEntity, {
+    const found = await this.#rows.of(principal.tenantId).manager.find(ApiKeyEntity, {
       where: { tenantId: principal.tenantId, ...(after === undefined ? {} : { id: LessThan(after) }) },
       order: { id: 'DESC' },
       take: limit + 1,
@@ -191,8 +199,13 @@ export class ApiKeys {
     if (denied !== undefined) return denied;
     const keyId = findable(id, 36);
     if (keyId === undefined || !isUuid(keyId)) return NOT_FOUND;
-    const found = await this.#dataSource.manager.findOneBy(ApiKeyEntity, whereOf(principal, keyId));
+    const found = await this.#rowsOf(principal).manager.findOneBy(ApiKeyEntity, whereOf(principal, keyId));
     return found === null ? NOT_FOUND : replyOf(found);
+  }
+
+  /** The rows in which a principal may look for keys: its tenant's, and the platform's own tenant everybody's. */
+  #rowsOf({ tenantId }: Principal) {
+    return tenantId === DEFAULT_TENANT ? this.#rows.everybody : this.#rows.of(tenantId);
   }
 
   /** Revokes a key for good; once more changes nothing. */
@@ -202,7 +215,7 @@ export class ApiKeys {
     const keyId = findable(id, 36);
     if (keyId === undefined || !isUuid(keyId)) return NOT_FOUND;
     const where = whereOf(principal, keyId);
-    const reply = await this.#dataSource.transaction(async (manager): Promise<ApiKeyReply> => {
+    const reply = await this.#rowsOf(principal).transaction(async (manager): Promise<ApiKeyReply> => {
       const found = await manager.findOne(ApiKeyEntity, { where, lock: { mode: 'pessimistic_write' } });
       if (found === null) return NOT_FOUND;
       const refused = preconditionRefusal(preconditions, { etag: etagOf(toApiKey(found)) });

@@ -1,4 +1,4 @@
-import { DEFAULT_TENANT, nameMistake, TENANT_ID } from '@batuta/contracts';
+import { DEFAULT_TENANT, nameMistake, SEE_ALL_TENANTS_LOCALLY, TENANT_ID } from '@batuta/contracts';
 import { Secret } from '@batuta/settings';
 import type { DataSource } from 'typeorm';
 import { configDataSource, migrate } from '../database/data-source.js';
@@ -51,9 +51,12 @@ export async function createAdminKey(
   await dataSource.initialize();
   try {
     await migrate(dataSource);
-    const { secret } = await dataSource.transaction((manager) =>
-      insertKey(manager, { tenantId, userId, role: 'admin', name, createdBy: 'database access', expiresAt: null }),
-    );
+    const { secret } = await dataSource.transaction(async (manager) => {
+      // When it is the owner of the tables who asks.
+      await manager.query(SEE_ALL_TENANTS_LOCALLY);
+      const key = { tenantId, userId, role: 'admin', name, createdBy: 'database access', expiresAt: null } as const;
+      return insertKey(manager, key);
+    });
     return secret;
   } finally {
     await dataSource.destroy();

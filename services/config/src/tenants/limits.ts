@@ -25,8 +25,8 @@ import type {
   TenantTermsReply,
 } from '@batuta/contracts';
 import { Inject, Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
 import type { EntityManager } from 'typeorm';
+import { ConfigRows } from '../database/data-source.js';
 import { invalid, invalidField, refuse, RefusedError } from '../access/refusals.js';
 import type { Refused } from '../access/refusals.js';
 import { pageSize, textField } from '../access/requests.js';
@@ -80,7 +80,7 @@ const BYTES_OF_DOCUMENTS = `
 @Injectable()
 export class TenantLimitsRegistry {
   constructor(
-    private readonly dataSource: DataSource,
+    private readonly rows: ConfigRows,
     private readonly changes: Changes,
     @Inject(DEFAULT_LIMITS) private readonly defaults: TenantLimits,
   ) {}
@@ -95,7 +95,7 @@ export class TenantLimitsRegistry {
       return { tenants: [], ...invalidField('/cursor', 'bad_cursor', 'is not a cursor of this list') };
     }
     const limit = pageSize(request.limit, DEFAULT_PAGE, MAX_PAGE);
-    const rows = await this.dataSource.query<TenantRow[]>(
+    const rows = await this.rows.everybody.query<TenantRow[]>(
       `SELECT ${ROW} FROM config.tenants WHERE id > $1 ORDER BY id LIMIT $2`,
       [after, limit + 1],
     );
@@ -114,9 +114,11 @@ export class TenantLimitsRegistry {
     const [row] =
       id === undefined
         ? []
-        : await this.dataSource.query<TenantRow[]>(`SELECT ${ROW} FROM config.tenants WHERE id = $1`, [id]);
+        : await this.rows.of(id).query<TenantRow[]>(`SELECT ${ROW} FROM config.tenants WHERE id = $1`, [id]);
     if (row === undefined) return NOT_FOUND;
-    const [{ bytes } = { bytes: 0 }] = await this.dataSource.query<{ bytes: number }[]>(BYTES_OF_DOCUMENTS, [row.id]);
+    const [{ bytes } = { bytes: 0 }] = await this.rows
+      .of(row.id)
+      .query<{ bytes: number }[]>(BYTES_OF_DOCUMENTS, [row.id]);
     return { ...this.#replyOf(row), documentBytesUsed: bytes };
   }
 
@@ -138,7 +140,7 @@ export class TenantLimitsRegistry {
     if (report.total > 0) return invalid('The limits', report.violations, report.total);
     const limits = isRecord(body) ? tenantLimitsOf(body) : undefined;
     if (limits === undefined) return invalidField('', 'invalid', 'must be limits of a tenant');
-    const reply = await this.dataSource.transaction(async (manager): Promise<TenantLimitsReply> => {
+    const reply = await this.rows.of(id).transaction(async (manager): Promise<TenantLimitsReply> => {
       const before = await lockedTenant(manager, id);
       if (before === undefined) return NOT_FOUND;
       const refused = preconditionRefusal(preconditions, { etag: tagOf(before) });
@@ -156,7 +158,7 @@ export class TenantLimitsRegistry {
   }
 
   async terms(): Promise<TenantTermsReply> {
-    const rows = await this.dataSource.query<TenantRow[]>(
+    const rows = await this.rows.everybody.query<TenantRow[]>(
       `SELECT ${ROW} FROM config.tenants WHERE limits <> '{}'::jsonb`,
     );
     return {

@@ -1,9 +1,9 @@
 import { etagOf, objectOf, preconditionRefusal, roleOf, subjects } from '@batuta/contracts';
 import type { Preconditions, Principal, TenantSettings, TenantSettingsReply } from '@batuta/contracts';
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
 import { invalid, refuse } from '../access/refusals.js';
 import { requireRole } from '../access/roles.js';
+import { ConfigRows } from '../database/data-source.js';
 import { leasesEnded } from '../definitions/lease.js';
 import { documentCheck, isRecord } from '../json/check.js';
 import { guardJson } from '../json/guard.js';
@@ -25,14 +25,14 @@ const bodyShape = documentCheck(
 /** What tenants have chosen for themselves: their admins say it, and those of the platform's tenant. */
 @Injectable()
 export class TenantSettingsRegistry {
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(private readonly rows: ConfigRows) {}
 
   async get(principal: Principal, tenantId: unknown): Promise<TenantSettingsReply> {
     const denied = requireRole(principal, roleOf(subjects.config.tenantSettingsGet), 'see settings of the tenant');
     if (denied !== undefined) return denied;
     const id = visibleTo(principal, tenantId);
     const read = 'SELECT id, settings FROM config.tenants WHERE id = $1';
-    const [row] = id === undefined ? [] : await this.dataSource.query<SettingsRow[]>(read, [id]);
+    const [row] = id === undefined ? [] : await this.rows.of(id).query<SettingsRow[]>(read, [id]);
     return row === undefined ? NOT_FOUND : replyOf(row);
   }
 
@@ -52,7 +52,7 @@ export class TenantSettingsRegistry {
     bodyShape(body, '', report);
     if (report.total > 0) return invalid('The settings', report.violations, report.total);
     const settings: TenantSettings = { globalConfigs: isRecord(body) && body['global_configs'] === true };
-    const reply = await this.dataSource.transaction(async (manager): Promise<TenantSettingsReply> => {
+    const reply = await this.rows.of(id).transaction(async (manager): Promise<TenantSettingsReply> => {
       const locked = 'SELECT id, settings FROM config.tenants WHERE id = $1 FOR UPDATE';
       const [before] = await manager.query<SettingsRow[]>(locked, [id]);
       if (before === undefined) return NOT_FOUND;

@@ -1,4 +1,4 @@
-import { DEFAULT_TENANT } from '@batuta/contracts';
+import { DEFAULT_TENANT, SEE_ALL_TENANTS } from '@batuta/contracts';
 import { migrateEventStore } from '@batuta/event-store';
 import pg from 'pg';
 import {
@@ -62,6 +62,7 @@ export async function eraseTenant(
   await migrateEventStore(databaseUrl);
   const client = new pg.Client({ connectionString: databaseUrl, application_name: 'batuta-erase-tenant' });
   await client.connect();
+  await client.query(SEE_ALL_TENANTS);
   try {
     const eraser = new Eraser(client, tenantId, onProgress);
     return confirmed ? await eraser.erase() : await eraser.found();

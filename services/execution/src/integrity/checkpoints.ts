@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { merkleRoot, statementOf } from '@batuta/event-store';
 import type { Checkpoint, SealKeys } from '@batuta/event-store';
+import type { Queryable } from '@batuta/service';
 import type { Pool } from 'pg';
 import { CHECKPOINTS_AFTER, LINKS_BETWEEN } from './sql.js';
 
@@ -27,7 +28,7 @@ export function digestOf(checkpoint: Checkpoint): string {
 
 /** The links that a checkpoint speaks of, as they are stored now. */
 export async function linksOf(
-  pool: Pool,
+  pool: Queryable,
   { partition, afterPosition, position }: Pick<Checkpoint, 'partition' | 'afterPosition' | 'position'>,
 ): Promise<StoredLink[]> {
   const { rows } = await pool.query<StoredLink>(LINKS_BETWEEN, [partition, afterPosition, position]);

@@ -10,7 +10,7 @@ import type {
   VerifyExecutionReply,
   VerifyExecutionRequest,
 } from '@batuta/contracts';
-import type { Pool } from 'pg';
+import type { Queryable } from '@batuta/service';
 import { deletedRejection } from '../domain/index.js';
 import type { EventOf } from '../domain/index.js';
 import { checkpointOf, checkpointProblem, linksOf } from './checkpoints.js';
@@ -33,29 +33,37 @@ interface Anchored {
   readonly links: readonly StoredLink[];
 }
 
+interface Seen {
+  readonly store: LogReader & HistoryStore;
+  readonly queries: Queryable;
+}
+
 /** Whether an execution's events are those that were committed, and a bundle that says so elsewhere. */
 export class Integrity {
   constructor(
-    private readonly store: LogReader & HistoryStore & ConfigCopies,
-    private readonly pool: Pool,
+    /** What of the log a tenant's request sees. */
+    private readonly seenBy: (tenantId: string) => Seen,
+    /** Links that a checkpoint speaks of are of many tenants, and so are configs that one publishes and others run. */
+    private readonly everybody: { readonly store: ConfigCopies; readonly queries: Queryable },
     private readonly keys: SealKeys,
   ) {}
 
   async verify({ tenantId, executionId }: VerifyExecutionRequest): Promise<VerifyExecutionReply> {
-    if (!(await this.#isOf(tenantId, executionId))) return NOT_FOUND;
-    const tombstone = await this.#tombstone(executionId);
-    const removed = await this.#removed(executionId, tombstone);
+    const seen = this.seenBy(tenantId);
+    if (!(await this.#isOf(seen, tenantId, executionId))) return NOT_FOUND;
+    const tombstone = await this.#tombstone(seen, executionId);
+    const removed = await this.#removed(seen, executionId, tombstone);
     const walk = new ChainWalk(executionId, removed);
     // What comes while it is read is not waited for: the row that is read first says how far it must go.
-    const { rows } = await this.pool.query<{ version: number }>(ROW_OF, [executionId]);
+    const { rows } = await seen.queries.query<{ version: number }>(ROW_OF, [executionId]);
     for (let from = (removed?.version ?? 0) + 1; ;) {
-      const page = await this.store.readChain(executionId, from, PAGE);
+      const page = await seen.store.readChain(executionId, from, PAGE);
       for (const event of page) walk.add(event);
       if (page.length < PAGE) break;
       from = (page.at(-1)?.version ?? from) + 1;
     }
     walk.end(rows[0]?.version);
-    const anchored = await this.#anchored(executionId);
+    const anchored = await this.#anchored(seen, executionId);
     const anchor = anchorOf(anchored, this.keys);
     const { newest } = walk;
     const integrity: ExecutionIntegrity = {
@@ -74,25 +82,26 @@ export class Integrity {
 
   /** Lines of a bundle, from an event on: what it is of before the first, and what vouches for it after the last. */
   async export({ tenantId, executionId, fromVersion }: ExportExecutionRequest): Promise<ExportExecutionReply> {
-    const gone = await this.#tombstone(executionId);
+    const seen = this.seenBy(tenantId);
+    const gone = await this.#tombstone(seen, executionId);
     if (gone?.data.tenantId === tenantId) {
       const { at, commandId, data: facts } = gone;
       const refused = deletedRejection({ deleted: { at, commandId, facts } });
       return { lines: [], ...(refused === undefined ? NOT_FOUND : { refused }) };
     }
-    const start = await this.#startOf(executionId);
+    const start = await this.#startOf(seen, executionId);
     if (start === undefined || start.tenantId !== tenantId) return { lines: [], ...NOT_FOUND };
     const lines: string[] = [];
     const from = Math.max(1, fromVersion ?? 1);
     if (from === 1) {
       const { configId, configVersion } = start;
-      const definition = (await this.store.readConfig(configId, configVersion)) ?? null;
+      const definition = (await this.everybody.store.readConfig(configId, configVersion)) ?? null;
       const config = { id: configId, version: configVersion, definition };
       lines.push(JSON.stringify({ line: 'bundle', bundle: 1, execution_id: executionId, tenant_id: tenantId, config }));
     }
     let characters = 0;
     let last: ChainedEvent | undefined;
-    const page = await this.store.readChain(executionId, from, PAGE);
+    const page = await seen.store.readChain(executionId, from, PAGE);
     for (const event of page) {
       const { version, partition, position, at, type, commandId, data, link } = event;
       const line = { line: 'event', version, partition, position, at, type, command_id: commandId, data, link };
@@ -105,22 +114,22 @@ export class Integrity {
     if (last !== undefined && (last !== page.at(-1) || page.length === PAGE)) {
       return { lines, nextVersion: last.version + 1 };
     }
-    const [checkpoint, config] = [await this.#proof(executionId), await this.#signedConfig(start)];
+    const [checkpoint, config] = [await this.#proof(seen, executionId), await this.#signedConfig(start)];
     lines.push(JSON.stringify({ line: 'end', events: last?.version ?? from - 1, checkpoint, config }));
     return { lines };
   }
 
   /** No event holds a config's definition, so the platform signs it for the bundle. */
   async #signedConfig({ configId, configVersion }: Start): Promise<object | null> {
-    const definition = await this.store.readConfig(configId, configVersion);
+    const definition = await this.everybody.store.readConfig(configId, configVersion);
     if (definition === undefined || !this.keys.canSign) return null;
     const sha256 = hash('sha256', canonicalJson(definition), 'hex');
     const { keyId, signature } = this.keys.sign(`batuta-config-1\n${configId}\n${configVersion}\n${sha256}`);
     return { sha256, key_id: keyId, signature, public_key: this.keys.publicKey(keyId) };
   }
 
-  async #proof(executionId: string): Promise<object | null> {
-    const anchored = await this.#anchored(executionId);
+  async #proof(seen: Seen, executionId: string): Promise<object | null> {
+    const anchored = await this.#anchored(seen, executionId);
     if (anchored === undefined) return null;
     const { checkpoint, leafVersion, leafPosition, links } = anchored;
     const { keyId, signature, partition, afterPosition, position, at, root, previous } = checkpoint;
@@ -141,8 +150,8 @@ export class Integrity {
     };
   }
 
-  async #anchored(executionId: string): Promise<Anchored | undefined> {
-    const { rows } = await this.pool.query<SignedCheckpoint & { leafVersion: number; leafPosition: string }>(
+  async #anchored({ queries }: Seen, executionId: string): Promise<Anchored | undefined> {
+    const { rows } = await queries.query<SignedCheckpoint & { leafVersion: number; leafPosition: string }>(
       CHECKPOINT_OF,
       [executionId],
     );
@@ -150,45 +159,45 @@ export class Integrity {
     if (row === undefined) return undefined;
     const { leafVersion, leafPosition, ...stored } = row;
     const checkpoint = checkpointOf(stored);
-    const links = await linksOf(this.pool, checkpoint);
+    const links = await linksOf(this.everybody.queries, checkpoint);
     return { checkpoint, leafVersion, leafPosition: Number(leafPosition), links };
   }
 
   /** The event that says that the execution is deleted. */
-  async #tombstone(executionId: string): Promise<Tombstone | undefined> {
+  async #tombstone({ store }: Seen, executionId: string): Promise<Tombstone | undefined> {
     if (!UUID.test(executionId)) return undefined;
-    const [newest] = await this.store.readNewest([executionId]);
+    const [newest] = await store.readNewest([executionId]);
     if (newest?.type !== 'ExecutionDeleted') return undefined;
-    const [event] = await this.store.readEvents(executionId, newest.version, 1);
+    const [event] = await store.readEvents(executionId, newest.version, 1);
     return event?.type === 'ExecutionDeleted' ? event : undefined;
   }
 
   /** Where its chain goes on after what is removed; before that is done, all of it is walked like any other. */
-  async #removed(executionId: string, tombstone: Tombstone | undefined) {
+  async #removed({ store }: Seen, executionId: string, tombstone: Tombstone | undefined) {
     if (tombstone === undefined) return undefined;
-    const [first] = await this.store.readChain(executionId, 1, 1);
+    const [first] = await store.readChain(executionId, 1, 1);
     if (first?.version === 1) return undefined;
-    const last = await this.store.readLastRemoved(executionId);
+    const last = await store.readLastRemoved(executionId);
     const { version, partition, position } = tombstone;
     return { version: version - 1, partition, position: last?.position ?? position - 1, link: last?.link ?? '' };
   }
 
-  async #startOf(executionId: string) {
+  async #startOf({ store }: Seen, executionId: string) {
     if (!UUID.test(executionId)) return undefined;
-    return (await this.store.readStarts([executionId])).get(executionId);
+    return (await store.readStarts([executionId])).get(executionId);
   }
 
   /** Where the first event is gone, the read model still says whose execution it is. */
-  async #isOf(tenantId: string, executionId: string): Promise<boolean> {
+  async #isOf(seen: Seen, tenantId: string, executionId: string): Promise<boolean> {
     if (!UUID.test(executionId)) return false;
-    const { rows } = await this.pool.query<{ tenant: string }>(
+    const { rows } = await seen.queries.query<{ tenant: string }>(
       'SELECT tenant_id AS tenant FROM execution.orchestration_executions WHERE id = $1',
       [executionId],
     );
     const tenant =
       rows[0]?.tenant ??
-      (await this.#startOf(executionId))?.tenantId ??
-      (await this.#tombstone(executionId))?.data.tenantId;
+      (await this.#startOf(seen, executionId))?.tenantId ??
+      (await this.#tombstone(seen, executionId))?.data.tenantId;
     return tenant === tenantId;
   }
 }

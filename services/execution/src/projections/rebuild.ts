@@ -1,4 +1,4 @@
-import { PostgresEventStore, encodeExecutionRows, migrateEventStore } from '@batuta/event-store';
+import { PostgresEventStore, encodeExecutionRows, migrateEventStore, seeAllTenants } from '@batuta/event-store';
 import type { ExecutionRow } from '@batuta/event-store';
 import pg from 'pg';
 import { isTerminal, nextWake } from '../domain/index.js';
@@ -34,8 +34,13 @@ export async function rebuildReadModels(
   onProgress: (done: RebuildSummary) => void = () => undefined,
 ): Promise<RebuildSummary> {
   await migrateEventStore(databaseUrl);
-  const store = new PostgresEventStore({ databaseUrl, poolSize: 2 });
-  const pool = new pg.Pool({ connectionString: databaseUrl, max: 1, application_name: 'batuta-rebuild' });
+  const store = new PostgresEventStore({ databaseUrl, everyTenant: true, poolSize: 2 });
+  const pool = new pg.Pool({
+    connectionString: databaseUrl,
+    max: 1,
+    application_name: 'batuta-rebuild',
+  });
+  pool.on('connect', seeAllTenants);
   const configs = new ConfigRegistry(store, {
     version: () => Promise.resolve({ kind: 'missing' }),
   });

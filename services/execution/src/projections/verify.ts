@@ -8,6 +8,7 @@ import {
   encodeJson,
   migrateEventStore,
   upcast,
+  seeAllTenants,
 } from '@batuta/event-store';
 import pg from 'pg';
 import { REDUCER_VERSION, encodeSnapshot, evolve, initialState, isTerminal, nextWake } from '../domain/index.js';
@@ -117,8 +118,13 @@ export async function verifyExecutions(
   seals: readonly Buffer[] = [],
 ): Promise<VerifySummary> {
   await migrateEventStore(databaseUrl);
-  const store = new PostgresEventStore({ databaseUrl, poolSize: 1 });
-  const pool = new pg.Pool({ connectionString: databaseUrl, max: 1, application_name: 'batuta-verify' });
+  const store = new PostgresEventStore({ databaseUrl, everyTenant: true, poolSize: 1 });
+  const pool = new pg.Pool({
+    connectionString: databaseUrl,
+    max: 1,
+    application_name: 'batuta-verify',
+  });
+  pool.on('connect', seeAllTenants);
   const verifier = new Verifier(
     pool,
     new ConfigRegistry(store, {

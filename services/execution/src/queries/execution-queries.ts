@@ -41,11 +41,12 @@ import type {
   Refusal,
   StepAttempt,
 } from '@batuta/contracts';
-import type { Pool } from 'pg';
+import type { Queryable, TenantPool } from '@batuta/service';
 import { deletedRejection, jsonBytes, nodeOutput, shownFailure, stepView, taskInput, view } from '../domain/index.js';
 import type { Failed, State } from '../domain/index.js';
 import { StreamLoader } from '../partitions/execution-loader.js';
 import { isExecution } from '../partitions/stream-state.js';
+import type { StreamState } from '../partitions/stream-state.js';
 import { readExecution } from '../partitions/fold-execution.js';
 import type { ExecutionSource } from '../partitions/fold-execution.js';
 import { decodeListCursor, encodeListCursor } from './cursor.js';
@@ -182,24 +183,28 @@ function fittingAttempts(attempts: readonly StepAttempt[]): StepAttempt[] {
 /** Executions read with one statement; each of them may be large. */
 const READ_TOGETHER = 20;
 
+/** Connections under row level security, and for whom they are. */
+type Seen = Pick<TenantPool, 'seen'>;
+
 /** Connections of their own: whoever asks for one execution does not wait behind lists. */
 export interface QueryPools {
-  readonly lists: Pick<Pool, 'query'>;
-  readonly lookUps: Pick<Pool, 'query'>;
+  readonly lists: Seen;
+  readonly lookUps: Seen;
 }
 
 /** Answers questions about executions, from PostgreSQL alone: any replica can. */
 export class ExecutionQueries {
-  readonly #loader: StreamLoader;
+  /** Of those tenants that ask now: what comes together is read with one statement, which sees one tenant's rows. */
+  readonly #loaders = new Map<string, { readonly loader: StreamLoader; asking: number }>();
 
+  /** `source` sees every tenant's executions, and what it gives for one those of this tenant alone. */
   constructor(
     private readonly source: ExecutionSource,
+    private readonly sourceOf: (tenantId: string) => ExecutionSource,
     private readonly connections: QueryPools,
     private readonly partitions: number,
     private readonly queues: Pick<Queues, 'marked' | 'pools'>,
-  ) {
-    this.#loader = new StreamLoader(source, setImmediate, READ_TOGETHER, 2, false);
-  }
+  ) {}
 
   get topology(): { partitions: number } {
     return { partitions: this.partitions };
@@ -212,7 +217,10 @@ export class ExecutionQueries {
     if (id === undefined) return notFound;
     const version = request.atVersion || undefined;
     // Many ask at once when a gateway was lost: their executions are read together.
-    const state = version === undefined ? await this.#state(id) : await readExecution(this.source, id, version);
+    const state =
+      version === undefined
+        ? await this.#state(request.tenantId, id)
+        : await readExecution(this.sourceOf(request.tenantId), id, version);
     if (state === undefined) return (await this.#deleted(request.tenantId, id)) ?? notFound;
     if (state?.started?.tenantId !== request.tenantId) return notFound;
     // As it was before is no more to be had than as it is.
@@ -230,25 +238,38 @@ export class ExecutionQueries {
   }
 
   /** An execution as it is; undefined when there is none with this id, or it is a stream of another kind. */
-  async #state(id: string): Promise<State | undefined> {
-    const state = (await this.#loader.load(id))?.state;
+  async #state(tenantId: string, id: string): Promise<State | undefined> {
+    let entry = this.#loaders.get(tenantId);
+    if (entry === undefined) {
+      const loader = new StreamLoader(this.sourceOf(tenantId), setImmediate, READ_TOGETHER, 2, false);
+      this.#loaders.set(tenantId, (entry = { loader, asking: 0 }));
+    }
+    entry.asking += 1;
+    let state: StreamState | undefined;
+    try {
+      state = (await entry.loader.load(id))?.state;
+    } finally {
+      entry.asking -= 1;
+      if (entry.asking === 0) this.#loaders.delete(tenantId);
+    }
     return state !== undefined && isExecution(state) ? state : undefined;
   }
 
   /** One step with what its agent got, as the log tells it, and every attempt. */
   async step(request: GetStepRequest): Promise<GetStepReply> {
     const { executionId, stepId } = request;
-    const state = UUID.test(executionId) ? await this.#state(executionId) : undefined;
+    const source = this.sourceOf(request.tenantId);
+    const state = UUID.test(executionId) ? await this.#state(request.tenantId, executionId) : undefined;
     if (state?.started?.tenantId !== request.tenantId) return refused('not_found', 'There is no such execution.');
     const gone = deletedRejection(state);
     if (gone !== undefined) return { refused: gone };
     const index = state.config.unitIndex.get(stepId);
     const unit = index === undefined || index >= state.config.stepCount ? undefined : state.config.units[index];
     if (unit === undefined) return refused('step_not_found', `The execution has no step "${stepId}".`);
-    const attempts = await this.#attempts(executionId, stepId, state.version);
+    const attempts = await this.#attempts(source, executionId, stepId, state.version);
     const { scheduledVersion } = attempts;
     // Computed from the state in which it was sent: what came later may have changed what the mapping would give.
-    const then = scheduledVersion === 0 ? undefined : await readExecution(this.source, executionId, scheduledVersion);
+    const then = scheduledVersion === 0 ? undefined : await readExecution(source, executionId, scheduledVersion);
     const input = then === undefined ? undefined : taskInput(then, stepId);
     const inputBytes = input === undefined ? 0 : jsonBytes(input);
     const fits = inputBytes <= LARGEST_INLINE_INPUT;
@@ -285,9 +306,10 @@ export class ExecutionQueries {
     } else {
       const gone = await this.#deleted(request.tenantId, executionId);
       if (gone !== undefined) return gone;
-      const state = await readExecution(this.source, executionId, version);
+      const source = this.sourceOf(request.tenantId);
+      const state = await readExecution(source, executionId, version);
       if (state?.started?.tenantId !== request.tenantId) return notFound;
-      value = await this.#payload(state, stepId ?? '', payload);
+      value = await this.#payload(source, state, stepId ?? '', payload);
       if (value === undefined) return refused('step_not_found', `The execution has no step "${stepId ?? ''}".`);
     }
     const text = JSON.stringify(value);
@@ -297,9 +319,10 @@ export class ExecutionQueries {
 
   /** What a tenant is told of its execution that was deleted, whether its events are removed yet or not. */
   async #deleted(tenantId: string, executionId: string): Promise<{ refused: Refusal } | undefined> {
-    const [newest] = await this.source.reader.readNewest([executionId]);
+    const { reader } = this.sourceOf(tenantId);
+    const [newest] = await reader.readNewest([executionId]);
     if (newest?.type !== 'ExecutionDeleted') return undefined;
-    const [event] = await this.source.reader.readEvents(executionId, newest.version, 1);
+    const [event] = await reader.readEvents(executionId, newest.version, 1);
     if (event?.type !== 'ExecutionDeleted' || event.data.tenantId !== tenantId) return undefined;
     const { at, commandId, data: facts } = event;
     const refusal = deletedRejection({ deleted: { at, commandId, facts } });
@@ -308,28 +331,39 @@ export class ExecutionQueries {
 
   /** One event of an execution of the tenant; undefined when there is no such execution. */
   async #event(tenantId: string, executionId: string, version: number): Promise<Event | 'none' | undefined> {
+    const { reader } = this.sourceOf(tenantId);
     const [[first], [event]] = await Promise.all([
-      this.source.reader.readEvents(executionId, 1, 1),
-      this.source.reader.readEvents(executionId, version, 1),
+      reader.readEvents(executionId, 1, 1),
+      reader.readEvents(executionId, version, 1),
     ]);
     if (first?.type !== 'ExecutionStarted' || first.data.tenantId !== tenantId) return undefined;
     return event?.version === version ? event : 'none';
   }
 
-  async #payload(state: State, stepId: string, payload: 'output' | 'input'): Promise<JsonValue | undefined> {
+  async #payload(
+    source: ExecutionSource,
+    state: State,
+    stepId: string,
+    payload: 'output' | 'input',
+  ): Promise<JsonValue | undefined> {
     const { executionId } = state;
     if (stepId === '') return (payload === 'output' ? state.output : (state.started?.input as JsonValue)) ?? null;
     if (payload === 'output') return nodeOutput(state, stepId);
     if (!state.config.unitIndex.has(stepId)) return undefined;
-    const { scheduledVersion } = await this.#attempts(executionId, stepId, state.version);
-    const then = await readExecution(this.source, executionId, scheduledVersion);
+    const { scheduledVersion } = await this.#attempts(source, executionId, stepId, state.version);
+    const then = await readExecution(source, executionId, scheduledVersion);
     return then === undefined ? null : taskInput(then, stepId);
   }
 
-  async #attempts(executionId: string, stepId: string, version: number): Promise<StepAttempts> {
+  async #attempts(
+    source: ExecutionSource,
+    executionId: string,
+    stepId: string,
+    version: number,
+  ): Promise<StepAttempts> {
     const attempts = new StepAttempts(stepId);
     for (let from = 1; from <= version;) {
-      const page = await this.source.reader.readEvents(executionId, from, ATTEMPTS_PAGE);
+      const page = await source.reader.readEvents(executionId, from, ATTEMPTS_PAGE);
       for (const event of page) if (event.version <= version) attempts.add(event);
       if (page.length < ATTEMPTS_PAGE) break;
       from += page.length;
@@ -342,9 +376,10 @@ export class ExecutionQueries {
     if (!UUID.test(request.executionId)) return notFound;
     const limit = clamp(request.limit, 1_000, 1_000);
     const from = clamp(request.fromVersion, 1, Number.MAX_SAFE_INTEGER);
+    const { reader } = this.sourceOf(request.tenantId);
     const [[first], events, gone] = await Promise.all([
-      this.source.reader.readEvents(request.executionId, 1, 1),
-      this.source.reader.readEvents(request.executionId, from, limit),
+      reader.readEvents(request.executionId, 1, 1),
+      reader.readEvents(request.executionId, from, limit),
       this.#deleted(request.tenantId, request.executionId),
     ]);
     if (gone !== undefined) return { events: [], ...gone };
@@ -418,7 +453,8 @@ export class ExecutionQueries {
       limit: limit + 1,
       offset: clamp(request.offset, 0, MAX_OFFSET),
     };
-    const { rows } = await this.connections.lists.query<SummaryRow>(listExecutions(filters));
+    const { tenantId } = request;
+    const { rows } = await this.connections.lists.seen({ tenantId }).query<SummaryRow>(listExecutions(filters));
     const total = request.withTotal === true ? await this.#total(filters) : {};
     const page = rows.slice(0, limit);
     const last = page.at(-1);
@@ -432,7 +468,9 @@ export class ExecutionQueries {
   }
 
   async #total(filters: ExecutionFilters): Promise<{ total: number }> {
-    const { rows } = await this.connections.lists.query<{ total: number }>(countExecutions(filters));
+    const { tenantId } = filters;
+    const lists = this.connections.lists.seen({ tenantId });
+    const { rows } = await lists.query<{ total: number }>(countExecutions(filters));
     return { total: rows[0]?.total ?? 0 };
   }
 
@@ -444,9 +482,13 @@ export class ExecutionQueries {
     }
     if (request.executionId && !UUID.test(request.executionId)) return { approvals: [] };
     const limit = clamp(request.limit, 50, 200);
-    const { rows } = await this.connections.lists.query<ApprovalRow>(
+    const { tenantId } = request;
+    const lists = this.connections.lists.seen({ tenantId });
+    // Approvers are found by an index that row level security keeps from use, so what is found is looked for once more as the tenant sees it.
+    const searched = request.approver ? this.connections.lists.seen('everybody') : lists;
+    const found = await searched.query<ApprovalRow>(
       listApprovals({
-        tenantId: request.tenantId,
+        tenantId,
         configId: request.configId || undefined,
         configName: request.configName || undefined,
         executionId: request.executionId || undefined,
@@ -455,6 +497,7 @@ export class ExecutionQueries {
         limit: limit + 1,
       }),
     );
+    const rows = request.approver ? await seenBy(lists, found.rows) : found.rows;
     const approvals = fittingApprovals(rows.slice(0, limit).map(approvalSummary));
     const last = rows[approvals.length - 1];
     return {
@@ -491,19 +534,32 @@ export class ExecutionQueries {
   async #idOf(request: GetExecutionRequest): Promise<string | undefined> {
     if (request.executionId) return UUID.test(request.executionId) ? request.executionId : undefined;
     if (!request.traceId) return undefined;
-    const { rows } = await this.connections.lookUps.query<{ id: string }>({
+    const { tenantId } = request;
+    const { rows } = await this.connections.lookUps.seen({ tenantId }).query<{ id: string }>({
       name: 'execution-by-trace',
       text: EXECUTION_BY_TRACE,
       values: [request.tenantId, request.traceId],
     });
     if (rows[0] !== undefined) return rows[0].id;
-    const deleted = await this.connections.lookUps.query<{ id: string }>({
+    // By an index that row level security keeps from use; what is told of it is read as the tenant sees it.
+    const deleted = await this.connections.lookUps.seen('everybody').query<{ id: string }>({
       name: 'deleted-by-trace',
       text: DELETED_BY_TRACE,
       values: [request.tenantId, request.traceId],
     });
     return deleted.rows[0]?.id;
   }
+}
+
+/** Those whose execution the tenant sees. */
+async function seenBy(lists: Queryable, rows: readonly ApprovalRow[]): Promise<ApprovalRow[]> {
+  if (rows.length === 0) return [];
+  const seen = await lists.query<{ id: string }>(
+    'SELECT id FROM execution.orchestration_executions WHERE id = ANY($1::uuid[])',
+    [[...new Set(rows.map((row) => row.execution_id))]],
+  );
+  const ids = new Set(seen.rows.map(({ id }) => id));
+  return rows.filter((row) => ids.has(row.execution_id));
 }
 
 function approvalSummary(row: ApprovalRow): ApprovalSummary {

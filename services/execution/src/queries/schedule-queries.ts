@@ -12,7 +12,7 @@ import type {
   ScheduleView,
 } from '@batuta/contracts';
 import type { LogReader } from '@batuta/event-store';
-import type { Pool } from 'pg';
+import type { TenantPool } from '@batuta/service';
 import { decodeListCursor, encodeListCursor } from './cursor.js';
 import { LIST_SCHEDULES, READ_SCHEDULE } from './sql.js';
 
@@ -26,8 +26,8 @@ const refused = (code: Refusal['code'], message: string): { refused: Refusal } =
 /** Answers questions about schedules from their rows, which are written with their events. */
 export class ScheduleQueries {
   constructor(
-    private readonly reader: Pick<LogReader, 'readEvents'>,
-    private readonly pool: Pool,
+    private readonly readerOf: (tenantId: string) => Pick<LogReader, 'readEvents'>,
+    private readonly pool: Pick<TenantPool, 'seen'>,
   ) {}
 
   async get({ tenantId, scheduleId }: GetScheduleRequest): Promise<GetScheduleReply> {
@@ -43,14 +43,16 @@ export class ScheduleQueries {
       return { schedules: [], ...badCursor };
     }
     const size = limit === 0 ? DEFAULT_LIMIT : Math.min(limit, MOST);
-    const { rows } = await this.pool.query<{ id: string; created_at: string; view: ScheduleView }>(LIST_SCHEDULES, [
-      tenantId,
-      SCHEDULE_STATUSES.find((item) => item === status) ?? null,
-      configId === '' ? null : configId,
-      after?.createdAt ?? null,
-      after?.id ?? null,
-      size + 1,
-    ]);
+    const { rows } = await this.pool
+      .seen({ tenantId })
+      .query<{ id: string; created_at: string; view: ScheduleView }>(LIST_SCHEDULES, [
+        tenantId,
+        SCHEDULE_STATUSES.find((item) => item === status) ?? null,
+        configId === '' ? null : configId,
+        after?.createdAt ?? null,
+        after?.id ?? null,
+        size + 1,
+      ]);
     const page = rows.slice(0, size);
     const last = rows.length > size ? page.at(-1) : undefined;
     return {
@@ -65,7 +67,11 @@ export class ScheduleQueries {
   async history(request: ListScheduleEventsRequest): Promise<ListScheduleEventsReply> {
     const { tenantId, scheduleId, fromVersion, limit } = request;
     if ((await this.#schedule(tenantId, scheduleId)) === undefined) return { events: [], ...NOT_FOUND };
-    const events = await this.reader.readEvents(scheduleId, fromVersion, Math.min(limit || DEFAULT_LIMIT, MOST));
+    const events = await this.readerOf(tenantId).readEvents(
+      scheduleId,
+      fromVersion,
+      Math.min(limit || DEFAULT_LIMIT, MOST),
+    );
     return {
       events: events
         .filter(({ type }) => Object.hasOwn(SCHEDULE_EVENT_SCHEMAS, type))
@@ -80,7 +86,7 @@ export class ScheduleQueries {
 
   async #schedule(tenantId: string, id: string): Promise<ScheduleView | undefined> {
     if (!UUID.test(id)) return undefined;
-    const { rows } = await this.pool.query<{ view: ScheduleView }>(READ_SCHEDULE, [id, tenantId]);
+    const { rows } = await this.pool.seen({ tenantId }).query<{ view: ScheduleView }>(READ_SCHEDULE, [id, tenantId]);
     return rows[0]?.view;
   }
 }

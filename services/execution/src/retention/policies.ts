@@ -8,7 +8,8 @@ import type {
   RetentionPolicy,
   RetentionPolicyReply,
 } from '@batuta/contracts';
-import type { Pool, PoolClient } from 'pg';
+import type { TenantPool } from '@batuta/service';
+import type { PoolClient } from 'pg';
 import { readPolicy } from './policy-body.js';
 import { ALL_POLICIES, DELETE_POLICY, LOCK_POLICY, POLICIES_OF, PUT_POLICY } from './sql.js';
 
@@ -31,18 +32,20 @@ const NOT_FOUND: Refusal = { code: 'not_found', message: 'There is no such reten
 
 /** Retention policies as their tenants' admins keep them. */
 export class RetentionPolicies {
-  constructor(private readonly pool: Pick<Pool, 'query' | 'connect'>) {}
+  constructor(private readonly pool: Pick<TenantPool, 'seen'>) {}
 
   /** Of every tenant that has any. */
   async all(): Promise<ReadonlyMap<string, readonly RetentionPolicy[]>> {
-    const { rows } = await this.pool.query<PolicyRow>(ALL_POLICIES);
+    const { rows } = await this.pool.seen('everybody').query<PolicyRow>(ALL_POLICIES);
     const found = new Map<string, RetentionPolicy[]>();
     for (const row of rows) found.set(row.tenantId, [...(found.get(row.tenantId) ?? []), policyOf(row)]);
     return found;
   }
 
   async list(principal: Principal): Promise<ListRetentionPoliciesReply> {
-    const { rows } = await this.pool.query<PolicyRow>(POLICIES_OF, [principal.tenantId]);
+    const { rows } = await this.pool
+      .seen({ tenantId: principal.tenantId })
+      .query<PolicyRow>(POLICIES_OF, [principal.tenantId]);
     return { policies: rows.map(policyOf) };
   }
 
@@ -105,7 +108,7 @@ export class RetentionPolicies {
     preconditions: Preconditions | undefined,
     change: (client: PoolClient, known: boolean) => Promise<RetentionPolicyReply>,
   ): Promise<RetentionPolicyReply> {
-    const client = await this.pool.connect();
+    const client = await this.pool.seen({ tenantId }).connect();
     try {
       await client.query('BEGIN');
       const { rows } = await client.query<PolicyRow>(LOCK_POLICY, [tenantId, name]);

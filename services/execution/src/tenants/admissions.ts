@@ -7,7 +7,7 @@ import type {
   SocketsReply,
   SocketsRequest,
 } from '@batuta/contracts';
-import type { Pool } from 'pg';
+import type { TenantPool } from '@batuta/service';
 import { ADMIT, ADMIT_SOCKETS, BYTES_OF_EXECUTIONS, USE } from './sql.js';
 
 /** A gateway tells its sockets several times in this time, or it has ended. */
@@ -38,7 +38,7 @@ export class Admissions {
   readonly #measured = new Map<string, Measured>();
 
   constructor(
-    private readonly pool: Pool,
+    private readonly pool: Pick<TenantPool, 'seen'>,
     /** Attempts of a tenant that run now, with every engine. */
     private readonly runningOf: (tenantId: string) => number,
   ) {}
@@ -54,7 +54,7 @@ export class Admissions {
       // What it brings counts at once; what it makes later counts when it is measured.
       measured.bytes += request.bytes;
     }
-    const { rows } = await this.pool.query<AdmitRow>({
+    const { rows } = await this.pool.seen({ tenantId }).query<AdmitRow>({
       ...ADMIT,
       values: [tenantId, commandId, executionId, start, startsPerSecond, unfinishedExecutions, request.holdsMs],
     });
@@ -76,7 +76,7 @@ export class Admissions {
   }
 
   async sockets({ gateway, tenantId, sockets, most }: SocketsRequest): Promise<SocketsReply> {
-    const { rows } = await this.pool.query<{ others: number }>({
+    const { rows } = await this.pool.seen({ tenantId }).query<{ others: number }>({
       ...ADMIT_SOCKETS,
       values: [tenantId, gateway, sockets, most, SILENT_MS],
     });
@@ -86,7 +86,9 @@ export class Admissions {
 
   async use({ tenantId }: GetTenantUseRequest): Promise<GetTenantUseReply> {
     const [{ rows }, { bytes }] = await Promise.all([
-      this.pool.query<{ unfinished: number; starts: number; sockets: number | null }>(USE, [tenantId, SILENT_MS]),
+      this.pool
+        .seen({ tenantId })
+        .query<{ unfinished: number; starts: number; sockets: number | null }>(USE, [tenantId, SILENT_MS]),
       this.#bytesOf(tenantId),
     ]);
     const { unfinished = 0, starts = 0, sockets = null } = rows[0] ?? {};
@@ -118,7 +120,8 @@ export class Admissions {
   async #measure(tenantId: string, measured: Measured): Promise<void> {
     const began = performance.now();
     try {
-      const { rows } = await this.pool.query<{ bytes: number }>(BYTES_OF_EXECUTIONS, [tenantId]);
+      // A sum over all events of the tenant: to ask of each whose it is takes longer than to add them.
+      const { rows } = await this.pool.seen('everybody').query<{ bytes: number }>(BYTES_OF_EXECUTIONS, [tenantId]);
       measured.bytes = rows[0]?.bytes ?? 0;
       measured.at = began;
       measured.tookMs = performance.now() - began;

@@ -1,7 +1,7 @@
 import { HIDDEN } from '@batuta/observability';
 import { secretNames, withSecrets } from '@batuta/contracts';
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
+import { NotificationsRows } from '../database/data-source.js';
 import type { ChannelDefinition } from './channel-definition.js';
 import { SecretCipher, SecretCipherError } from '@batuta/service';
 
@@ -54,11 +54,11 @@ export function withoutHeaderValues(channel: ChannelDefinition): ChannelDefiniti
 /** The headers that users give their webhooks. They often carry credentials: each value is encrypted, bound to its place. */
 @Injectable()
 export class CallbackHeaders {
-  readonly #dataSource: DataSource;
+  readonly #rows: NotificationsRows;
   readonly #cipher: SecretCipher;
 
-  constructor(dataSource: DataSource, cipher: SecretCipher) {
-    this.#dataSource = dataSource;
+  constructor(rows: NotificationsRows, cipher: SecretCipher) {
+    this.#rows = rows;
     this.#cipher = cipher;
   }
 
@@ -85,10 +85,12 @@ export class CallbackHeaders {
    * deleted. Throws a `SecretCipherError` when a value cannot be read.
    */
   async sending(tenantId: string, callbackId: string, channelIndex: number): Promise<Headers | undefined> {
-    const [row] = await this.#dataSource.query<Pick<StoredCallback, 'channel' | 'fallback'>[]>(
-      'SELECT channel, fallback FROM notifications.callbacks WHERE id = $1 AND tenant_id = $2',
-      [callbackId, tenantId],
-    );
+    const [row] = await this.#rows
+      .of(tenantId)
+      .query<Pick<StoredCallback, 'channel' | 'fallback'>[]>(
+        'SELECT channel, fallback FROM notifications.callbacks WHERE id = $1 AND tenant_id = $2',
+        [callbackId, tenantId],
+      );
     const channel = row === undefined ? undefined : [row.channel, ...row.fallback][channelIndex];
     if (channel === undefined) return undefined;
     return mapped(channel, (stored, name) => this.#open(stored, placeOf(tenantId, callbackId, name))).callback_headers;
@@ -101,7 +103,7 @@ export class CallbackHeaders {
   async renew(): Promise<{ readonly renewed: number; readonly unreadable: number }> {
     const count = { renewed: 0, unreadable: 0 };
     for (let after = '00000000-0000-0000-0000-000000000000'; ;) {
-      const rows = await this.#dataSource.query<StoredCallback[]>(WITH_HEADERS, [after, PAGE]);
+      const rows = await this.#rows.everybody.query<StoredCallback[]>(WITH_HEADERS, [after, PAGE]);
       const last = rows.at(-1);
       if (last === undefined) break;
       after = last.id;
@@ -116,11 +118,11 @@ export class CallbackHeaders {
           count.unreadable += 1;
         }
       }
-      const [, renewed] = await this.#dataSource.query<[unknown, number]>(REPLACE, [JSON.stringify(changes)]);
+      const [, renewed] = await this.#rows.everybody.query<[unknown, number]>(REPLACE, [JSON.stringify(changes)]);
       count.renewed += renewed;
     }
     for (let hidden = PAGE; hidden > 0;) {
-      [, hidden] = await this.#dataSource.query<[unknown, number]>(HIDE_COPIES, [PAGE]);
+      [, hidden] = await this.#rows.everybody.query<[unknown, number]>(HIDE_COPIES, [PAGE]);
     }
     return count;
   }

@@ -30,8 +30,8 @@ import { UnavailableError } from '@batuta/messaging';
 import type { ControlClient } from '@batuta/messaging';
 import { IdempotencyKeys } from '@batuta/service';
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { DataSource } from 'typeorm';
 import type { EntityManager } from 'typeorm';
+import { NotificationsRows } from '../database/data-source.js';
 import { invalid, refuse, requireRole } from '../access/refusals.js';
 import type { Refused } from '../access/refusals.js';
 import { cutPage, pageAsked, textOf, uuidOf } from '../access/requests.js';
@@ -63,7 +63,7 @@ const NOT_FOUND = 'There is no such callback.';
 /** Definitions of callbacks: who is told about which events, and how. */
 @Injectable()
 export class Callbacks {
-  readonly #dataSource: DataSource;
+  readonly #rows: NotificationsRows;
   readonly #control: ControlClient;
   readonly #templates: Templates;
   readonly #secrets: SigningSecrets;
@@ -74,7 +74,7 @@ export class Callbacks {
   readonly #logger = new Logger(Callbacks.name);
 
   constructor(
-    dataSource: DataSource,
+    rows: NotificationsRows,
     @Inject(CONTROL) control: ControlClient,
     templates: Templates,
     secrets: SigningSecrets,
@@ -83,7 +83,7 @@ export class Callbacks {
     @Inject(CALLBACK_RULES) rules: CallbackRules,
     keys: IdempotencyKeys,
   ) {
-    this.#dataSource = dataSource;
+    this.#rows = rows;
     this.#control = control;
     this.#templates = templates;
     this.#secrets = secrets;
@@ -96,7 +96,11 @@ export class Callbacks {
   async create(principal: Principal, body: unknown, idempotency?: Idempotency): Promise<CallbackReply> {
     const denied = requireRole(principal, roleOf(subjects.notifications.callbackCreate), 'make a callback');
     if (denied !== undefined) return denied;
-    const earlier = await this.#keys.earlier<CallbackReply>(this.#dataSource, principal.tenantId, idempotency);
+    const earlier = await this.#keys.earlier<CallbackReply>(
+      this.#rows.of(principal.tenantId),
+      principal.tenantId,
+      idempotency,
+    );
     if (earlier !== undefined) return earlier;
     let checked: Awaited<ReturnType<typeof validateCallback>>;
     try {
@@ -154,7 +158,7 @@ export class Callbacks {
       const saved = await manager.findOneByOrFail(CallbackEntity, { id: entity.id });
       return { ...this.#replyOf(saved), ...(secret === undefined ? {} : { secret }) };
     };
-    const reply = await this.#dataSource.transaction((manager) =>
+    const reply = await this.#rows.of(principal.tenantId).transaction((manager) =>
       this.#keys.once(
         manager,
         tenantId,
@@ -163,12 +167,12 @@ export class Callbacks {
         ({ secret: _shownOnce, ...kept }) => kept,
       ),
     );
-    if (keptNew && owner.start !== undefined) await this.#noteEnd(owner.start.executionId);
+    if (keptNew && owner.start !== undefined) await this.#noteEnd(tenantId, owner.start.executionId);
     return reply;
   }
 
   async get(principal: Principal, id: unknown): Promise<CallbackReply> {
-    const found = await this.#find(this.#dataSource.manager, principal, id);
+    const found = await this.#find(this.#rows.of(principal.tenantId).manager, principal, id);
     return found === null ? refuse('not_found', NOT_FOUND) : this.#replyOf(found);
   }
 
@@ -176,8 +180,9 @@ export class Callbacks {
     const asked = pageAsked('callbacks', request);
     if ('refused' in asked) return asked;
     const { before, limit } = asked;
-    const query = this.#dataSource.manager
-      .createQueryBuilder(CallbackEntity, 'c')
+    const query = this.#rows
+      .of(principal.tenantId)
+      .manager.createQueryBuilder(CallbackEntity, 'c')
       .where('c.tenantId = :tenant', { tenant: principal.tenantId });
     if (before !== undefined) query.andWhere('c.id < :before', { before });
     if (textOf(request.configId) !== '') query.andWhere('c.configId = :config', { config: request.configId });
@@ -196,7 +201,7 @@ export class Callbacks {
   async delete(principal: Principal, id: unknown, preconditions?: Preconditions): Promise<CallbackReply> {
     const denied = requireRole(principal, roleOf(subjects.notifications.callbackDelete), 'delete a callback');
     if (denied !== undefined) return denied;
-    const reply = await this.#dataSource.transaction((manager) =>
+    const reply = await this.#rows.of(principal.tenantId).transaction((manager) =>
       this.#change(manager, principal, { id, preconditions }, async (found) => {
         await manager.delete(CallbackEntity, { id: found.id, tenantId: principal.tenantId });
         return { callback: this.#shown(found) };
@@ -214,7 +219,7 @@ export class Callbacks {
     const denied = requireRole(principal, roleOf(subjects.notifications.callbackEnable), 'enable a callback');
     if (denied !== undefined) return denied;
     const { tenantId } = principal;
-    return this.#dataSource.transaction((manager) =>
+    return this.#rows.of(tenantId).transaction((manager) =>
       this.#keys.once<CallbackReply>(manager, tenantId, request.idempotency, () =>
         this.#change(manager, principal, request, async ({ id }) => {
           const enabled = { enabled: true, disabledReason: null, updatedAt: () => 'now()' };
@@ -250,7 +255,7 @@ export class Callbacks {
     );
     if (denied !== undefined) return denied;
     const { tenantId } = principal;
-    return this.#dataSource.transaction((manager) =>
+    return this.#rows.of(tenantId).transaction((manager) =>
       this.#keys.once<RotateSecretReply>(
         manager,
         tenantId,
@@ -309,12 +314,12 @@ export class Callbacks {
    * Notes that an execution had ended before its callback was there for the reader to see, so that both are removed in their
    * time. Whoever ends it later is read of.
    */
-  async #noteEnd(executionId: string): Promise<void> {
+  async #noteEnd(tenantId: string, executionId: string): Promise<void> {
     try {
       const { ended } = await this.#control.request<GetVersionsReply>(subjects.query.versions, {
         executionIds: [executionId],
       });
-      if (ended?.[0] === true) await this.#dataSource.query(logSql.NOTE_END, [executionId]);
+      if (ended?.[0] === true) await this.#rows.of(tenantId).query(logSql.NOTE_END, [executionId]);
     } catch (error) {
       // The callback is made, and its secret is only in the answer. Should the execution have ended, both are kept longer.
       this.#logger.warn(`whether execution ${executionId} has ended cannot be noted: ${String(error)}`);

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { newId } from '@batuta/contracts';
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
 import type { EntityManager } from 'typeorm';
 import { SecretCipher, SecretCipherError } from '@batuta/service';
+import { NotificationsRows } from '../database/data-source.js';
 
 /** A new secret as Standard Webhooks writes them: 32 random bytes. */
 const newSecret = (): string => `whsec_${randomBytes(32).toString('base64')}`;
@@ -26,11 +26,11 @@ interface StoredSecret {
 /** What signs the webhooks: a secret of each callback, and one of each tenant for the short form; encrypted at rest. */
 @Injectable()
 export class SigningSecrets {
-  readonly #dataSource: DataSource;
+  readonly #rows: NotificationsRows;
   readonly #cipher: SecretCipher;
 
-  constructor(dataSource: DataSource, cipher: SecretCipher) {
-    this.#dataSource = dataSource;
+  constructor(rows: NotificationsRows, cipher: SecretCipher) {
+    this.#rows = rows;
     this.#cipher = cipher;
   }
 
@@ -41,7 +41,7 @@ export class SigningSecrets {
   async renew(): Promise<{ readonly renewed: number; readonly unreadable: number }> {
     const count = { renewed: 0, unreadable: 0 };
     for (let after = '00000000-0000-0000-0000-000000000000'; ;) {
-      const rows = await this.#dataSource.query<StoredSecret[]>(
+      const rows = await this.#rows.everybody.query<StoredSecret[]>(
         `SELECT id, tenant_id, callback_id, secret FROM notifications.signing_secrets
          WHERE id > $1 ORDER BY id LIMIT $2`,
         [after, PAGE],
@@ -60,7 +60,7 @@ export class SigningSecrets {
           count.unreadable += 1;
         }
       }
-      const [, renewed] = await this.#dataSource.query<[unknown, number]>(
+      const [, renewed] = await this.#rows.everybody.query<[unknown, number]>(
         `UPDATE notifications.signing_secrets AS s SET secret = r."is"
          FROM jsonb_to_recordset($1::jsonb) AS r(id uuid, was text, "is" text) WHERE s.id = r.id AND s.secret = r.was`,
         [JSON.stringify(changes)],
@@ -110,17 +110,19 @@ export class SigningSecrets {
   async signing(tenantId: string, callbackId: string | null): Promise<string[]> {
     const found = await this.#find(tenantId, callbackId);
     if (found.length > 0) return found;
-    await this.#dataSource.query(`${INSERT} ON CONFLICT DO NOTHING`, [
-      newId(),
-      tenantId,
-      callbackId,
-      this.#sealed(newSecret(), tenantId, callbackId),
-    ]);
+    await this.#rows
+      .of(tenantId)
+      .query(`${INSERT} ON CONFLICT DO NOTHING`, [
+        newId(),
+        tenantId,
+        callbackId,
+        this.#sealed(newSecret(), tenantId, callbackId),
+      ]);
     return this.#find(tenantId, callbackId);
   }
 
   async #find(tenantId: string, callbackId: string | null): Promise<string[]> {
-    const rows = await this.#dataSource.query<{ secret: string }[]>(
+    const rows = await this.#rows.of(tenantId).query<{ secret: string }[]>(
       `SELECT secret FROM notifications.signing_secrets
        WHERE tenant_id = $1 AND callback_id IS NOT DISTINCT FROM $2 AND (expires_at IS NULL OR expires_at > now())
        ORDER BY expires_at DESC NULLS FIRST LIMIT 2`,

@@ -1,4 +1,4 @@
-import { migrateInTurns } from '@batuta/service';
+import { TenantRows, migrateInTurns, tenantDriver } from '@batuta/service';
 import type { Secret } from '@batuta/settings';
 import pg from 'pg';
 import { DataSource, MigrationExecutor } from 'typeorm';
@@ -13,16 +13,26 @@ import { IndexDeliveryStatus1700000000010 } from './migrations/1700000000010-ind
 import { RememberIdempotencyKeys1700000000020 } from './migrations/1700000000020-remember-idempotency-keys.js';
 import { IndexInboxExecutions1700000000030 } from './migrations/1700000000030-index-inbox-executions.js';
 
-export const SCHEMA = 'notifications';
+export const SCHEMA = 'notifications' as const;
 /** Identifies the lock under which this service's schema changes; any fixed number that no other service uses. */
 const MIGRATION_LOCK = 7_205_771_004;
 
-/** An unconnected data source of the notifications service's own schema. */
-export function notificationsDataSource(options: { databaseUrl: Secret; connections: number }): DataSource {
+/** The service's tables as a tenant's request sees them, and as what serves every tenant does. */
+export class NotificationsRows extends TenantRows<DataSource> {}
+
+/**
+ * An unconnected data source of the notifications service's own schema. `driver`: `requestDriver` for connections under row level security,
+ * of which `NotificationsRows` says what they see.
+ */
+export function notificationsDataSource(options: {
+  databaseUrl: Secret;
+  connections: number;
+  driver?: typeof pg;
+}): DataSource {
   return new DataSource({
     type: 'postgres',
     // TypeORM would look for it by name when it starts, past what a bundle has.
-    driver: pg,
+    driver: options.driver ?? pg,
     url: options.databaseUrl.reveal(),
     schema: SCHEMA,
     applicationName: 'batuta-notifications',
@@ -41,6 +51,8 @@ export function notificationsDataSource(options: { databaseUrl: Secret; connecti
     migrationsTableName: 'migrations',
   });
 }
+
+export const requestDriver = tenantDriver(pg, SCHEMA);
 
 /** Brings the schema up to date as its owner, whose URL this is. */
 export async function migrateAsOwner(ownerUrl: Secret): Promise<void> {

@@ -9,7 +9,7 @@ import type {
 } from '@batuta/contracts';
 import { IdempotencyKeys } from '@batuta/service';
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
+import { NotificationsRows } from '../database/data-source.js';
 import { refuse, requireRole } from '../access/refusals.js';
 import type { Refused } from '../access/refusals.js';
 import { cutPage, pageAsked, textOf, uuidOf } from '../access/requests.js';
@@ -23,13 +23,13 @@ const SHOWN_ATTEMPTS = 200;
 /** What became of the deliveries, and the dead letters among them. */
 @Injectable()
 export class Deliveries {
-  readonly #dataSource: DataSource;
+  readonly #rows: NotificationsRows;
   readonly #queue: DeliveryQueue;
 
   readonly #keys: IdempotencyKeys;
 
-  constructor(dataSource: DataSource, queue: DeliveryQueue, keys: IdempotencyKeys) {
-    this.#dataSource = dataSource;
+  constructor(rows: NotificationsRows, queue: DeliveryQueue, keys: IdempotencyKeys) {
+    this.#rows = rows;
     this.#queue = queue;
     this.#keys = keys;
   }
@@ -38,8 +38,9 @@ export class Deliveries {
     const asked = pageAsked('deliveries', request);
     if ('refused' in asked) return asked;
     const { before, limit } = asked;
-    const query = this.#dataSource.manager
-      .createQueryBuilder(DeliveryEntity, 'd')
+    const query = this.#rows
+      .of(principal.tenantId)
+      .manager.createQueryBuilder(DeliveryEntity, 'd')
       .where('d.tenantId = :tenant', { tenant: principal.tenantId });
     if (before !== undefined) query.andWhere('d.id < :before', { before });
     if (textOf(request.executionId) !== '') {
@@ -62,7 +63,11 @@ export class Deliveries {
   }
 
   /** A delivery with its attempts. */
-  async get(principal: Principal, id: unknown, manager = this.#dataSource.manager): Promise<DeliveryReply> {
+  async get(
+    principal: Principal,
+    id: unknown,
+    manager = this.#rows.of(principal.tenantId).manager,
+  ): Promise<DeliveryReply> {
     const deliveryId = uuidOf(id);
     const found =
       deliveryId === undefined
@@ -96,7 +101,7 @@ export class Deliveries {
     const deliveryId = uuidOf(id);
     if (deliveryId === undefined) return refuse('not_found', NOT_FOUND);
     const { tenantId } = principal;
-    return this.#dataSource.transaction((manager) =>
+    return this.#rows.of(tenantId).transaction((manager) =>
       this.#keys.once<DeliveryReply>(manager, tenantId, idempotency, async () => {
         const result = await this.#queue.redrive(manager, tenantId, deliveryId);
         switch (result) {

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { newId } from '@batuta/contracts';
 import type { CallbackEvent, CallbackType, JsonValue } from '@batuta/contracts';
 import { Inject, Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
-import type { EntityManager } from 'typeorm';
+import type { DataSource, EntityManager } from 'typeorm';
+import { NotificationsRows } from '../database/data-source.js';
 import { GroupCommit } from '../database/group-commit.js';
 import { withoutHeaderValues } from '../callbacks/callback-headers.js';
 import type { ChannelDefinition } from '../callbacks/channel-definition.js';
@@ -146,8 +146,9 @@ export class DeliveryQueue {
   readonly #rules: DeliveryRules;
   readonly #finishes = new GroupCommit<Finish, Finished>((finishes) => this.#finishAll(finishes));
 
-  constructor(dataSource: DataSource, @Inject(DELIVERY_RULES) rules: DeliveryRules) {
-    this.#dataSource = dataSource;
+  constructor(rows: NotificationsRows, @Inject(DELIVERY_RULES) rules: DeliveryRules) {
+    // It delivers for every tenant.
+    this.#dataSource = rows.everybody;
     this.#rules = rules;
   }
 

@@ -1,8 +1,9 @@
 import type { AckInboxReply, Idempotency, InboxNotification, ListInboxReply, Principal } from '@batuta/contracts';
 import { IdempotencyKeys } from '@batuta/service';
 import { Injectable } from '@nestjs/common';
-import { DataSource, IsNull, MoreThan } from 'typeorm';
+import { IsNull, MoreThan } from 'typeorm';
 import type { EntityManager } from 'typeorm';
+import { NotificationsRows } from '../database/data-source.js';
 import { invalid } from '../access/refusals.js';
 import { pageSize, textOf, uuidOf } from '../access/requests.js';
 import { GroupCommit } from '../database/group-commit.js';
@@ -39,17 +40,23 @@ interface Acknowledgement {
   readonly ids: readonly string[];
 }
 
+interface AcknowledgedRow {
+  readonly id: string;
+  readonly tenant_id: string;
+  readonly user_id: string;
+}
+
 /** Each user's notifications, until they are acknowledged. */
 @Injectable()
 export class Inbox {
-  readonly #dataSource: DataSource;
+  readonly #rows: NotificationsRows;
   /** Users acknowledge one by one and many at a time: written together. */
   readonly #acknowledgements = new GroupCommit<Acknowledgement, string[]>((group) => this.#acknowledgeAll(group), 20);
 
   readonly #keys: IdempotencyKeys;
 
-  constructor(dataSource: DataSource, keys: IdempotencyKeys) {
-    this.#dataSource = dataSource;
+  constructor(rows: NotificationsRows, keys: IdempotencyKeys) {
+    this.#rows = rows;
     this.#keys = keys;
   }
 
@@ -61,7 +68,7 @@ export class Inbox {
       return { notifications: [], more: false, ...invalid('The request', [mistake]) };
     }
     const size = pageSize(limit, 100, 500);
-    const rows = await this.#dataSource.manager.find(InboxEntity, {
+    const rows = await this.#rows.of(principal.tenantId).manager.find(InboxEntity, {
       where: {
         tenantId: principal.tenantId,
         userId: principal.userId,
@@ -96,7 +103,7 @@ export class Inbox {
     const asked: Acknowledgement = { tenantId, userId, ids: known };
     if (idempotency === undefined) return { ids: await this.#acknowledgements.add(asked) };
     // Beside its key, so that of two different requests under one key one is refused.
-    return this.#dataSource.transaction(async (manager): Promise<AckInboxReply> => {
+    return this.#rows.of(tenantId).transaction(async (manager): Promise<AckInboxReply> => {
       const reply = await this.#keys.once<AckInboxReply>(manager, tenantId, idempotency, async () => {
         const [ids = []] = await this.#acknowledgeAll([asked], manager);
         return { ids };
@@ -105,16 +112,22 @@ export class Inbox {
     });
   }
 
-  async #acknowledgeAll(
-    group: readonly Acknowledgement[],
-    queries: DataSource | EntityManager = this.#dataSource,
-  ): Promise<string[][]> {
-    const rows = await queries.query<{ id: string; tenant_id: string; user_id: string }[]>(ACKNOWLEDGE, [
-      JSON.stringify(group.flatMap(({ tenantId, userId, ids }) => ids.map((id) => ({ id, tenantId, userId })))),
-    ]);
+  async #acknowledgeAll(group: readonly Acknowledgement[], manager?: EntityManager): Promise<string[][]> {
+    // A statement a tenant, which sees that tenant's rows only.
+    const tenants = [...new Set(group.map(({ tenantId }) => tenantId))];
+    const found = await Promise.all(
+      tenants.map((tenantId) => {
+        const own = group.filter((each) => each.tenantId === tenantId);
+        const parameters = [
+          JSON.stringify(own.flatMap(({ userId, ids }) => ids.map((id) => ({ id, tenantId, userId })))),
+        ];
+        return (manager ?? this.#rows.of(tenantId)).query<AcknowledgedRow[]>(ACKNOWLEDGE, parameters);
+      }),
+    );
+    const rows = found.flat();
     const keyOf = (...parts: string[]): string => JSON.stringify(parts);
-    const found = new Set(rows.map((row) => keyOf(row.tenant_id, row.user_id, row.id)));
-    return group.map(({ tenantId, userId, ids }) => ids.filter((id) => found.has(keyOf(tenantId, userId, id))));
+    const theirs = new Set(rows.map((row) => keyOf(row.tenant_id, row.user_id, row.id)));
+    return group.map(({ tenantId, userId, ids }) => ids.filter((id) => theirs.has(keyOf(tenantId, userId, id))));
   }
 }
 

@@ -1,0 +1,132 @@
+import { DEFAULT_TENANT } from './codes.js';
+import { POSTGRES_RIGHTS, postgresRole } from './postgres-rights.js';
+import type { PostgresRight, PostgresService } from './postgres-rights.js';
+
+/** The role that a service takes on for a tenant's request: it sees and writes that tenant's rows only. Nobody logs in as it. */
+export function postgresTenantRole(service: PostgresService): string {
+  return `${postgresRole(service)}_tenant`;
+}
+
+/** The setting of PostgreSQL that says whose request a transaction serves. Without it no tenant's row is seen. */
+export const POSTGRES_TENANT_SETTING = 'batuta.tenant';
+
+/**
+ * The setting with which the owner of the tables sees rows at all. Migrations and the erasure of a tenant set it; a person who looks
+ * around as the owner does not see anybody's data by accident.
+ */
+export const POSTGRES_ALL_TENANTS_SETTING = 'batuta.all_tenants';
+
+/** What a migration says in its transaction. */
+export const SEE_ALL_TENANTS_LOCALLY = `SET LOCAL ${POSTGRES_ALL_TENANTS_SETTING} = 'on'`;
+
+/** What a command of an operator says at the beginning of a connection, which may be the owner's. */
+export const SEE_ALL_TENANTS = `SET ${POSTGRES_ALL_TENANTS_SETTING} = 'on'`;
+
+/** Whose the rows of a table are. */
+export interface TenantRows {
+  /** Whether a row is of the tenant of the request, as SQL. */
+  readonly own: string;
+  /** Which rows every tenant may read besides its own, as SQL. */
+  readonly published?: string;
+  /** What the tenant role may do with its rows; default: what the service may do. */
+  readonly rights?: readonly PostgresRight[];
+}
+
+/** A table without data of any tenant, and what the tenant role may do with it. */
+export interface PlatformRows {
+  readonly platform: true;
+  readonly rights: readonly PostgresRight[];
+}
+
+const TENANT = `current_setting('${POSTGRES_TENANT_SETTING}', true)`;
+const BY_COLUMN: TenantRows = { own: `tenant_id = ${TENANT}` };
+/** What the platform's tenant has published, for tenants that have allowed it. */
+const PUBLISHED = {
+  ...BY_COLUMN,
+  published: `is_global AND tenant_id = '${DEFAULT_TENANT}'
+    AND EXISTS (SELECT FROM config.tenants t WHERE t.id = ${TENANT} AND t.settings @> '{"globalConfigs": true}')`,
+};
+const PLATFORM: PlatformRows = { platform: true, rights: [] };
+const READ: readonly PostgresRight[] = ['SELECT'];
+
+const ofExecution = (table: string): string =>
+  `EXISTS (SELECT FROM execution.orchestration_executions x WHERE x.id = ${table}.execution_id AND x.tenant_id = ${TENANT})`;
+const ofStream = (table: string): string =>
+  `EXISTS (SELECT FROM execution.streams s WHERE s.id = ${table}.execution_id AND s.tenant_id = ${TENANT})`;
+
+/**
+ * Whose the rows of each table are. Row level security holds requests to it behind the conditions of the statements. A table of a new
+ * migration needs its line here: a test fails without it.
+ */
+export const POSTGRES_ROWS: Readonly<Record<PostgresService, Readonly<Record<string, TenantRows | PlatformRows>>>> = {
+  config: {
+    agents: BY_COLUMN,
+    api_keys: BY_COLUMN,
+    idempotency_keys: BY_COLUMN,
+    knowledge_documents: BY_COLUMN,
+    knowledge_passages: BY_COLUMN,
+    migrations: PLATFORM,
+    models: BY_COLUMN,
+    orchestration_config_versions: PUBLISHED,
+    orchestration_configs: PUBLISHED,
+    pool_credentials: BY_COLUMN,
+    pool_tenants: BY_COLUMN,
+    secrets: BY_COLUMN,
+    tenants: { own: `id = ${TENANT}` },
+  },
+  execution: {
+    admissions: BY_COLUMN,
+    agents: { ...BY_COLUMN, rights: READ },
+    // Roots over links of many tenants, which say nothing of what they are links of.
+    checkpoints: { platform: true, rights: READ },
+    config_versions: { ...BY_COLUMN, rights: READ },
+    erasures: { ...BY_COLUMN, rights: [] },
+    events: {
+      // Of an execution that was deleted one event is left, and no row.
+      own: `${ofExecution('events')} OR ${ofStream('events')} OR (type = 'ExecutionDeleted' AND data->>'tenantId' = ${TENANT})`,
+      rights: READ,
+    },
+    migrations: PLATFORM,
+    orchestration_executions: { ...BY_COLUMN, rights: READ },
+    orchestration_step_runs: {
+      own: `approval_tenant_id = ${TENANT} OR ${ofExecution('orchestration_step_runs')}`,
+      rights: READ,
+    },
+    owners: PLATFORM,
+    partitions: PLATFORM,
+    projection_cursors: PLATFORM,
+    removed_links: { platform: true, rights: READ },
+    retention_policies: BY_COLUMN,
+    settings: PLATFORM,
+    snapshots: { own: `${ofExecution('snapshots')} OR ${ofStream('snapshots')}`, rights: READ },
+    streams: { ...BY_COLUMN, rights: READ },
+    tenant_sockets: BY_COLUMN,
+    tenant_use: BY_COLUMN,
+    unprojected_executions: { own: ofExecution('unprojected_executions'), rights: [] },
+  },
+  notifications: {
+    callback_attempts: {
+      own: `EXISTS (SELECT FROM notifications.orchestration_callbacks c WHERE c.id = callback_attempts.delivery_id AND c.tenant_id = ${TENANT})`,
+      rights: READ,
+    },
+    callbacks: BY_COLUMN,
+    cursors: PLATFORM,
+    // "webhook <tenant> <origin>"; the others are providers of the platform.
+    destinations: { own: `destination NOT LIKE 'webhook %' OR split_part(destination, ' ', 2) = ${TENANT}` },
+    events: {
+      own: `EXISTS (SELECT FROM notifications.executions x WHERE x.execution_id = events.execution_id AND x.tenant_id = ${TENANT})`,
+      rights: READ,
+    },
+    executions: BY_COLUMN,
+    idempotency_keys: BY_COLUMN,
+    inbox: BY_COLUMN,
+    migrations: PLATFORM,
+    orchestration_callbacks: BY_COLUMN,
+    signing_secrets: BY_COLUMN,
+  },
+};
+
+/** What the tenant role of a service may do with a table. */
+export function tenantRights(service: PostgresService, table: string): readonly PostgresRight[] {
+  return POSTGRES_ROWS[service][table]?.rights ?? POSTGRES_RIGHTS[service][table] ?? [];
+}
