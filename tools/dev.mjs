@@ -1,0 +1,76 @@
+// The platform for developing: `npm run dev` compiles what changes and starts the services anew that it belongs to, while the others run on.
+import { spawn } from 'node:child_process';
+import { watch } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createLogger } from '@batuta/observability';
+import { startPlatform } from '@batuta/standalone';
+
+const root = join(import.meta.dirname, '..');
+const SERVICES = ['gateway', 'config', 'execution', 'notifications', 'step-runner'];
+/** Milliseconds without a compiled file after which a change is whole. */
+const QUIET_MS = 400;
+
+const say = (text) => console.log(`dev: ${text}`);
+
+function run(command, args) {
+  return spawn(process.execPath, [join(root, 'node_modules', command), ...args], { cwd: root, stdio: 'inherit' });
+}
+
+/** Compiles everything once; a mistake does not end it, since it is mended while it runs. */
+function compile() {
+  return new Promise((resolve) => run('typescript/bin/tsc', ['-b']).once('exit', resolve));
+}
+
+say('compiling');
+await compile();
+const compiler = run('typescript/bin/tsc', ['-b', '--watch', '--preserveWatchOutput']);
+
+const platform = await startPlatform({
+  dataDir: process.env.BATUTA_DATA_DIR ?? join(root, '.batuta'),
+  logger: createLogger({ service: 'dev' }),
+  // A process a service, so that one can be started anew; bundles hold what was built before.
+  layout: SERVICES.join('|'),
+  env: { ...process.env, BATUTA_BUNDLES: 'off' },
+});
+say(`the platform is at ${platform.url}; its key is in ${platform.apiKeyFile}`);
+
+const changed = new Set();
+let timer;
+function restartChanged() {
+  for (const service of changed) {
+    const pid = platform.pids()[service];
+    say(`${service} changed and starts anew`);
+    // The supervisor starts again what has ended.
+    if (pid !== undefined) process.kill(pid, 'SIGTERM');
+  }
+  changed.clear();
+}
+function noteChange(services, file) {
+  if (file === null || !file.endsWith('.js')) return;
+  for (const service of services) changed.add(service);
+  clearTimeout(timer);
+  timer = setTimeout(restartChanged, QUIET_MS);
+}
+const watchers = SERVICES.map((service) =>
+  watch(join(root, 'services', service, 'dist'), { recursive: true }, (_event, file) => noteChange([service], file)),
+);
+for (const lib of await readdir(join(root, 'libs'))) {
+  // All services stand on the libraries.
+  watchers.push(
+    watch(join(root, 'libs', lib, 'dist'), { recursive: true }, (_event, file) => noteChange(SERVICES, file)),
+  );
+}
+
+let ending = false;
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.on(signal, () => {
+    if (ending) return;
+    ending = true;
+    say('stopping');
+    clearTimeout(timer);
+    for (const watcher of watchers) watcher.close();
+    compiler.kill();
+    void platform.stop().then(() => process.exit(0));
+  });
+}
