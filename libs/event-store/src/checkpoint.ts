@@ -1,4 +1,4 @@
-import { createHash, createPrivateKey, createPublicKey, hash, sign, verify } from 'node:crypto';
+import { createPrivateKey, createPublicKey, hash, sign, verify } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 
 /** What a partition's links came to between two positions. Digests and links are in hex. */
@@ -28,6 +28,12 @@ export interface MerkleLeaf {
   readonly link: string;
 }
 
+/**
+ * A digest with a character a byte. Each step of each execution is a leaf and a node, and this costs a fifth of what `Hash` objects and
+ * buffers do.
+ */
+type Digest = string;
+
 /** A neighbour on the way from a leaf to the root. */
 export interface MerkleStep {
   readonly side: 'left' | 'right';
@@ -38,7 +44,7 @@ export interface MerkleStep {
 export function merkleRoot(leaves: readonly MerkleLeaf[]): string {
   let level = leaves.map(leafHash);
   while (level.length > 1) level = above(level);
-  return (level[0] ?? hash('sha256', '', 'buffer')).toString('hex');
+  return hexOf(level[0] ?? hash('sha256', '', 'binary'));
 }
 
 /** The neighbours between the leaf at `place` and the root. */
@@ -49,27 +55,44 @@ export function merklePath(leaves: readonly MerkleLeaf[], place: number): Merkle
     const neighbour = level[at % 2 === 0 ? at + 1 : at - 1];
     // The last of an odd number goes up as it is.
     if (neighbour !== undefined) {
-      path.push({ side: at % 2 === 0 ? 'right' : 'left', hash: neighbour.toString('hex') });
+      path.push({ side: at % 2 === 0 ? 'right' : 'left', hash: hexOf(neighbour) });
     }
     at = Math.floor(at / 2);
   }
   return path;
 }
 
-function leafHash({ position, link }: MerkleLeaf): Buffer {
-  const place = Buffer.alloc(9);
-  place.writeBigUInt64BE(BigInt(position), 1);
-  return createHash('sha256').update(place).update(link, 'hex').digest();
+function hexOf(digest: Digest): string {
+  return Buffer.from(digest, 'latin1').toString('hex');
 }
 
-const NODE = Buffer.from([1]);
+const DIGEST_BYTES = 32;
+const UINT32 = 2 ** 32;
+/** A byte that tells leaves from nodes, then the position in 8 bytes and the link, or both digests below. */
+const leaf = Buffer.alloc(9 + DIGEST_BYTES);
+const node = Buffer.alloc(1 + 2 * DIGEST_BYTES);
+node[0] = 1;
 
-function above(level: readonly Buffer[]): Buffer[] {
-  const nodes: Buffer[] = [];
+function leafHash({ position, link }: MerkleLeaf): Digest {
+  leaf.writeUInt32BE(Math.floor(position / UINT32), 1);
+  leaf.writeUInt32BE(position % UINT32, 5);
+  const written = leaf.write(link, 9, 'hex');
+  if (written !== DIGEST_BYTES) throw new TypeError(`the link of position ${position} is no digest in hex`);
+  return hash('sha256', leaf, 'binary');
+}
+
+function above(level: readonly Digest[]): Digest[] {
+  const nodes: Digest[] = [];
   for (let index = 0; index < level.length; index += 2) {
     const [left, right] = [level[index], level[index + 1]];
     if (left === undefined) break;
-    nodes.push(right === undefined ? left : createHash('sha256').update(NODE).update(left).update(right).digest());
+    if (right === undefined) {
+      nodes.push(left);
+      continue;
+    }
+    node.write(left, 1, 'latin1');
+    node.write(right, 1 + DIGEST_BYTES, 'latin1');
+    nodes.push(hash('sha256', node, 'binary'));
   }
   return nodes;
 }

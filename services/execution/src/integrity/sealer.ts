@@ -61,14 +61,16 @@ export class Sealer {
     const { pool, keys, clock } = this.parts;
     const before = this.#sealed.get(partition) ?? (await this.#newest(partition));
     const afterPosition = before?.position ?? 0;
-    const { rows } = await pool.query<{ last: string; position: string | null; link: string | null }>(LINKS_AFTER, [
+    const { rows } = await pool.query<{ last: string; links: string | null }>(LINKS_AFTER, [
       partition,
       afterPosition,
       MOST_LINKS,
     ]);
-    const links = rows.flatMap(({ position, link }) =>
-      position === null || link === null ? [] : [{ position: Number(position), link }],
-    );
+    const lines = rows[0]?.links?.split('\n') ?? [];
+    const links = lines.map((line) => {
+      const blank = line.indexOf(' ');
+      return { position: Number(line.slice(0, blank)), link: line.slice(blank + 1) };
+    });
     const newest = links.at(-1);
     if (newest === undefined) return false;
     const full = links.length === MOST_LINKS;
