@@ -39,6 +39,20 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
       ]);
     },
   },
+  orchestration: {
+    input: { topics: ['otters', 'owls'] },
+    check: (execution, events) => {
+      const articles = ['Draft about otters', 'Draft about owls'];
+      expect(execution).toMatchObject({ status: 'completed', output: { articles } });
+      const children = execution.children ?? [];
+      expect(children.map(({ step_id: step, status }) => [step, status])).toEqual([
+        ['first', 'completed'],
+        ['second', 'completed'],
+      ]);
+      expect(stepOf(execution, 'first').child?.execution_id).toBe(children[0]?.execution_id);
+      expect(outline(events, 'ChildRequested', 'ChildEnded')).toHaveLength(4);
+    },
+  },
   parallel: completedWith({ mean: 3.5 }),
   approval: {
     input: { customer: 'ada', amount: 120 },

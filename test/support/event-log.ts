@@ -65,7 +65,7 @@ export async function checkLog(databaseUrl: string, executionIds: readonly strin
 }
 
 /** What steps that no agent works on begin with. */
-const ALONE = new Set(['ModelAnswered', 'WaitStarted', 'SignalAwaited', 'ChoiceMade']);
+const ALONE = new Set(['ModelAnswered', 'WaitStarted', 'SignalAwaited', 'ChoiceMade', 'ChildRequested']);
 
 function checkExecution(id: string, events: readonly LogRow[]): number {
   const outcomes = new Map<string, number>();
@@ -109,7 +109,9 @@ function checkExecution(id: string, events: readonly LogRow[]): number {
     // A human makes no attempts, nor does time.
     if (event.attempt === 0) {
       if (asked.get(step) !== true)
-        throw new Error(`execution ${id}: ${step} is completed without a decision, a wait, a signal or a choice`);
+        throw new Error(
+          `execution ${id}: ${step} is completed without a decision, a wait, a signal, a choice or a child`,
+        );
       asked.delete(step);
     } else if (OUTCOMES.has(event.type)) {
       outcomes.set(attempt, (outcomes.get(attempt) ?? 0) + 1);

@@ -109,6 +109,7 @@ export const MISTAKES = {
   unknown_agent: 'no such agent',
   agent_not_global: 'an agent that other tenants do not have',
   unknown_config: 'no such config',
+  config_not_global: 'a config that other tenants do not have',
   unknown_execution: 'no such execution',
   unknown_secret: 'a reference to no secret',
   secret_not_allowed: 'a reference to a secret where none is resolved',
@@ -146,6 +147,11 @@ export const FAILURE_CODES = {
   approvalTimeout: 'approval_timeout',
   waitInvalid: 'wait_invalid',
   signalTimeout: 'signal_timeout',
+  childFailed: 'child_failed',
+  childCancelled: 'child_cancelled',
+  childDeleted: 'child_deleted',
+  childRefused: 'child_refused',
+  nestedTooDeep: 'nested_too_deep',
   budgetExceeded: 'budget_exceeded',
   secretMissing: 'secret_missing',
   modelUnknown: 'model_unknown',
@@ -168,6 +174,10 @@ export const DEFAULT_TENANT = 'default';
 /** `settings.default_input`; the first is the default. */
 export const DEFAULT_INPUTS = ['keyed', 'merged'] as const;
 export type DefaultInput = (typeof DEFAULT_INPUTS)[number];
+
+/** What becomes of a child when its step ends before it; the first is the default. */
+export const ON_PARENT_CLOSE = ['cancel', 'terminate', 'abandon'] as const;
+export type OnParentClose = (typeof ON_PARENT_CLOSE)[number];
 
 export const STRATEGIES = ['sequential', 'parallel', 'consensus', 'fallback'] as const;
 export type Strategy = (typeof STRATEGIES)[number];

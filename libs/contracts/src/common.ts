@@ -3,6 +3,7 @@ import type {
   BudgetJson,
   FailureJson,
   IdempotencyJson,
+  ParentLinkJson,
   PreconditionsJson,
   PrincipalJson,
   RefusalJson,
@@ -17,6 +18,8 @@ export type { JsonObject, JsonValue };
 export type Failure = Wire<FailureJson, 'details' | 'trace' | 'stepId' | 'stepName' | 'agent' | 'attempts' | 'summary'>;
 /** What an execution may spend; an absent limit is none. */
 export type Budget = Wire<BudgetJson, keyof BudgetJson>;
+/** The execution that has another one as a step. */
+export type ParentLink = Wire<ParentLinkJson>;
 export type Violation = Wire<ViolationJson>;
 export type Refusal = Override<
   Wire<RefusalJson, 'violations' | 'details'>,

@@ -74,6 +74,7 @@ import type {
 } from './generated/batuta/config/v1/service_pb.js';
 import type {
   ApprovalJson,
+  OrchestrationJson,
   ChoiceBranchJson,
   ChoiceJson,
   BudgetJson,
@@ -101,7 +102,7 @@ import type {
   SearchKnowledgeRequestJson,
 } from './generated/batuta/config/v1/knowledge_pb.js';
 import type { Idempotency, Preconditions, Principal, Refusal } from './common.js';
-import type { DefaultInput, Role, Strategy } from './codes.js';
+import type { DefaultInput, OnParentClose, Role, Strategy } from './codes.js';
 import type { Priority } from './subjects.js';
 import type { Override, Wire } from './wire.js';
 
@@ -122,6 +123,11 @@ export type Choice = Override<
   Wire<ChoiceJson, Exclude<keyof ChoiceJson, 'branches'>>,
   { mode?: 'first' | 'all'; branches: ChoiceBranch[] }
 >;
+/** Instead of an agent: an execution of another config. */
+export type Orchestration = Override<
+  Wire<OrchestrationJson, 'config_version' | 'on_parent_close'>,
+  { on_parent_close?: OnParentClose }
+>;
 export type ConsensusMode = 'quorum' | 'majority' | 'weighted' | 'unanimous' | 'best' | 'judge';
 export type FailurePolicy = 'abort' | 'continue' | 'fallback';
 export type ConsensusGroup = Override<
@@ -141,6 +147,7 @@ export type StepDefinition = Override<
     wait?: Wait;
     signal?: Signal;
     choice?: Choice;
+    orchestration?: Orchestration;
     on_failure?: FailurePolicy;
     fallback_when?: ('error' | 'timeout' | 'no_consensus')[];
     require?: 'any' | 'all';

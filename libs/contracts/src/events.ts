@@ -3,6 +3,9 @@ import {
   ApprovalDecidedSchema,
   ApprovalRequestedSchema,
   BudgetExceededSchema,
+  ChildEndedSchema,
+  ChildRequestedSchema,
+  ChildStartedSchema,
   ChoiceMadeSchema,
   ExecutionCancelledSchema,
   ExecutionCompletedSchema,
@@ -27,6 +30,7 @@ import {
   ExecutionRetriedSchema,
   StepProgressedSchema,
   StepReusedSchema,
+  ParentCommandedSchema,
   SignalAwaitedSchema,
   SignalReceivedSchema,
   WaitStartedSchema,
@@ -35,6 +39,9 @@ import type {
   ApprovalDecidedJson,
   ApprovalRequestedJson,
   BudgetExceededJson,
+  ChildEndedJson,
+  ChildRequestedJson,
+  ChildStartedJson,
   ChoiceMadeJson,
   EventJson,
   EventsPublishedJson,
@@ -63,6 +70,7 @@ import type {
   ExecutionRetriedJson,
   StepProgressedJson,
   StepReusedJson,
+  ParentCommandedJson,
   SignalAwaitedJson,
   SignalReceivedJson,
   WaitStartedJson,
@@ -71,7 +79,7 @@ import type {
   OmittedJson,
   VoteJson,
 } from './generated/batuta/execution/v1/events_pb.js';
-import type { Budget, Failure } from './common.js';
+import type { Budget, Failure, ParentLink } from './common.js';
 import type { ConsensusMode, FailurePolicy } from './config.js';
 import type { Priority } from './subjects.js';
 import type { Override, Wire } from './wire.js';
@@ -92,8 +100,9 @@ export type ExecutionStarted = Override<
     | 'createdBy'
     | 'budget'
     | 'endTo'
+    | 'parent'
   >,
-  { priority?: Priority; budget?: Budget }
+  { priority?: Priority; budget?: Budget; parent?: ParentLink }
 >;
 export type StepScheduled = Override<Wire<StepScheduledJson, 'startDeadlineAt' | 'reserved'>, { reserved?: Budget }>;
 export type ModelToolCall = Wire<ModelToolCallJson, 'input' | 'problem'>;
@@ -151,6 +160,19 @@ export type WaitStarted = Wire<WaitStartedJson>;
 export type SignalAwaited = Wire<SignalAwaitedJson, 'deadlineAt' | 'taken'>;
 export type SignalReceived = Wire<SignalReceivedJson, 'payload' | 'by' | 'stepId'>;
 export type ChoiceMade = Wire<ChoiceMadeJson>;
+export type ChildRequested = Override<
+  Wire<ChildRequestedJson, 'configVersion' | 'resumed' | 'budget'>,
+  { budget?: Budget }
+>;
+export type ChildStarted = Wire<ChildStartedJson>;
+export type ChildEnded = Override<
+  Wire<ChildEndedJson, 'tokenCount' | 'estimatedCost'>,
+  { status: 'completed' | 'failed' | 'cancelled' | 'deleted' | 'refused' }
+>;
+export type ParentCommanded = Override<
+  Wire<ParentCommandedJson, 'refused'>,
+  { command: 'pause' | 'resume' | 'cancel' | 'terminate' | 'retry' }
+>;
 export type EvaluationRequested = Wire<EvaluationRequestedJson>;
 export type EvaluationRecorded = Override<Wire<EvaluationRecordedJson, 'values' | 'failure'>, { failure?: Failure }>;
 export type Vote = Wire<VoteJson, 'weight' | 'score' | 'excluded'>;
@@ -171,8 +193,8 @@ export type CompensationStarted = Override<
 export type BudgetExceeded = Override<Wire<BudgetExceededJson>, { resource: 'tokens' | 'cost' }>;
 export type ExecutionRetried = Wire<ExecutionRetriedJson, 'by' | 'reason' | 'askAgain'>;
 export type ExecutionDeleted = Override<
-  Wire<ExecutionDeletedJson, 'requestHash' | 'by' | 'reason' | 'policy'>,
-  { status: 'completed' | 'failed' | 'cancelled' }
+  Wire<ExecutionDeletedJson, 'requestHash' | 'by' | 'reason' | 'policy' | 'parent'>,
+  { parent?: ParentLink; status: 'completed' | 'failed' | 'cancelled' }
 >;
 export type ExecutionReopened = Override<Wire<ExecutionReopenedJson, 'by' | 'reason'>, { cause: 'failure' | 'cancel' }>;
 
@@ -192,6 +214,10 @@ export interface EventData {
   SignalAwaited: SignalAwaited;
   SignalReceived: SignalReceived;
   ChoiceMade: ChoiceMade;
+  ChildRequested: ChildRequested;
+  ChildStarted: ChildStarted;
+  ChildEnded: ChildEnded;
+  ParentCommanded: ParentCommanded;
   BudgetExceeded: BudgetExceeded;
   CompensationStarted: CompensationStarted;
   ConsensusFailed: ConsensusFailed;
@@ -250,6 +276,10 @@ export const EVENT_SCHEMAS: { readonly [T in EventType]: DescMessage } = {
   SignalAwaited: SignalAwaitedSchema,
   SignalReceived: SignalReceivedSchema,
   ChoiceMade: ChoiceMadeSchema,
+  ChildRequested: ChildRequestedSchema,
+  ChildStarted: ChildStartedSchema,
+  ChildEnded: ChildEndedSchema,
+  ParentCommanded: ParentCommandedSchema,
   BudgetExceeded: BudgetExceededSchema,
   CompensationStarted: CompensationStartedSchema,
   ConsensusFailed: ConsensusFailedSchema,

@@ -69,6 +69,7 @@ import type {
   ToolCallViewJson,
   StepViewJson,
   WaitViewJson,
+  ChildViewJson,
   SignalViewJson,
   KeptSignalJson,
   ControlViewJson,
@@ -91,10 +92,10 @@ import type {
   StoppedAttemptJson,
   TaskJson,
 } from './generated/batuta/task/v1/task_pb.js';
-import type { Budget, Failure, Principal, Refusal } from './common.js';
+import type { Budget, Failure, ParentLink, Principal, Refusal } from './common.js';
 import type { ConsensusMode } from './config.js';
 import type { BudgetExceeded, CompensationOutcome, Event, Omitted, Vote } from './events.js';
-import type { ScheduleCommand, ScheduleStatus } from './schedules.js';
+import type { ChildFacts, ScheduleCommand, ScheduleStatus } from './schedules.js';
 import type { Priority } from './subjects.js';
 import type { ExecutionStatus, StepStatus, Strategy } from './codes.js';
 import type { Override, Wire } from './wire.js';
@@ -114,8 +115,9 @@ export type StartExecution = Override<
     | 'priority'
     | 'budget'
     | 'endTo'
+    | 'parent'
   >,
-  { fork?: ForkSource; priority?: Priority; budget?: Budget }
+  { fork?: ForkSource; priority?: Priority; budget?: Budget; parent?: ParentLink }
 >;
 export type CancelExecution = Wire<CancelExecutionJson, 'reason' | 'compensate'>;
 export type PauseExecution = Wire<PauseExecutionJson, 'reason' | 'now'>;
@@ -146,8 +148,8 @@ export type CommandRequest = Override<
   }
 >;
 export type Accepted = Override<
-  Wire<AcceptedJson, 'repeated' | 'enableMonitoring'>,
-  { status: ExecutionStatus | ScheduleStatus }
+  Wire<AcceptedJson, 'repeated' | 'enableMonitoring' | 'child'>,
+  { child?: ChildFacts; status: ExecutionStatus | ScheduleStatus }
 >;
 export type CommandReply = Override<
   Wire<CommandReplyJson, keyof CommandReplyJson>,
@@ -211,6 +213,10 @@ export type SignalView = Override<
   Wire<SignalViewJson, 'deadlineAt' | 'receivedAt' | 'receivedBy'>,
   { status: 'waiting' | 'received' | 'timed_out' | 'withdrawn' }
 >;
+export type ChildView = Override<
+  Wire<ChildViewJson, 'configId' | 'configVersion' | 'closed'>,
+  { status: 'starting' | 'running' | 'completed' | 'failed' | 'cancelled' | 'deleted' | 'refused' }
+>;
 export type KeptSignal = Wire<KeptSignalJson, 'receivedBy'>;
 export type QueuedView = Wire<QueuedViewJson>;
 export type PoolView = Wire<PoolViewJson, 'agents'>;
@@ -240,6 +246,7 @@ export type StepView = Override<
     | 'approval'
     | 'wait'
     | 'signal'
+    | 'child'
     | 'llm'
     | 'skippedBy'
     | 'skipComment'
@@ -252,6 +259,7 @@ export type StepView = Override<
     approval?: ApprovalView;
     wait?: WaitView;
     signal?: SignalView;
+    child?: ChildView;
     llm?: LlmView;
     outputOmitted?: Omitted;
     queued?: QueuedView;
@@ -297,6 +305,8 @@ export type ExecutionView = Override<
     | 'forkedFromStepId'
     | 'enableMonitoring'
     | 'keptSignals'
+    | 'parent'
+    | 'children'
     | 'consensus'
     | 'compensations'
     | 'deadlineAt'
@@ -321,6 +331,8 @@ export type ExecutionView = Override<
     compensation?: CompensationOutcome;
     budget?: BudgetView;
     controls?: ControlView[];
+    parent?: ParentLink;
+    children?: ChildView[];
     outputOmitted?: Omitted;
   }
 >;
@@ -336,6 +348,7 @@ export type ExecutionSummary = Override<
     | 'tokenCount'
     | 'failure'
     | 'currentSteps'
+    | 'parentId'
   >,
   { status: ExecutionStatus; failure?: Failure; currentSteps?: CurrentStep[] }
 >;

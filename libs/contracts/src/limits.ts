@@ -19,6 +19,8 @@ export const LIMITS = {
   /** Nesting of any JSON that comes from outside. */
   jsonDepth: 64,
   steps: 10_000,
+  /** Executions within executions: the depth of the deepest child. */
+  executionDepth: 10,
 } as const;
 
 /** Of the knowledge base; lengths in characters (UTF-16 units). */

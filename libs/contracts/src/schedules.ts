@@ -16,6 +16,7 @@ import {
 } from './generated/batuta/execution/v1/schedules_pb.js';
 import type {
   BackfillScheduleJson,
+  ChildFactsJson,
   CreateScheduleJson,
   DeleteScheduleJson,
   EndMessageJson,
@@ -25,6 +26,7 @@ import type {
   ListScheduleEventsRequestJson,
   ListSchedulesReplyJson,
   ListSchedulesRequestJson,
+  ParentCommandJson,
   PauseScheduleJson,
   ResumeScheduleJson,
   ScheduleBufferedJson,
@@ -50,7 +52,7 @@ import type {
   TriggerScheduleJson,
   UpdateScheduleJson,
 } from './generated/batuta/execution/v1/schedules_pb.js';
-import type { JsonObject, JsonValue, Refusal } from './common.js';
+import type { Failure, JsonObject, JsonValue, Refusal } from './common.js';
 import type { Priority } from './subjects.js';
 import type { Override, Wire } from './wire.js';
 
@@ -284,7 +286,23 @@ export type ListScheduleEventsReply = Override<
 >;
 export type ScheduleEvent = Override<Wire<ScheduleEventJson>, { type: ScheduleEventType; data: JsonObject }>;
 
-export type EndMessage = Override<Wire<EndMessageJson>, { status: RunEnd }>;
+export type EndMessage = Override<
+  Wire<EndMessageJson, Exclude<keyof EndMessageJson, 'status' | 'at'>>,
+  { status: RunEnd; failure?: Failure }
+>;
+/** What an execution that has another one as a step wants of it. */
+export type ParentCommand = Override<
+  Wire<ParentCommandJson, Exclude<keyof ParentCommandJson, 'command' | 'order'>>,
+  { command: 'pause' | 'resume' | 'cancel' | 'terminate' | 'retry' | 'ask' }
+>;
+/** What that one is told. */
+export type ChildFacts = Override<Wire<ChildFactsJson, 'ended'>, { ended?: EndMessage }>;
 /** What one stream tells another. */
-export type StreamMessage = Override<Wire<StreamMessageJson, 'ended'>, { ended?: EndMessage }>;
-export type StreamMessageReply = Override<Wire<StreamMessageReplyJson>, { outcome: 'recorded' | 'stale' | 'unknown' }>;
+export type StreamMessage = Override<
+  Wire<StreamMessageJson, 'ended' | 'parent'>,
+  { ended?: EndMessage; parent?: ParentCommand }
+>;
+export type StreamMessageReply = Override<
+  Wire<StreamMessageReplyJson, 'child'>,
+  { outcome: 'recorded' | 'stale' | 'unknown' | 'later'; child?: ChildFacts }
+>;

@@ -189,7 +189,7 @@ export interface Step {
   id: string;
   /** 1 to 255 characters, for people. */
   name: string;
-  /** A built-in agent or one of the tenant’s; required unless the step has an `approval`, a `wait`, a `signal`, a `choice` or an `llm`. */
+  /** A built-in agent or one of the tenant’s; required unless the step has an `approval`, a `wait`, a `signal`, a `choice`, an `llm` or an `orchestration`. */
   agent?: string | undefined;
   /** Milliseconds that one attempt may take; default 60,000. */
   timeout_ms?: number | undefined;
@@ -235,6 +235,8 @@ export interface Step {
   choice?: Choice | undefined;
   /** In place of an agent: a model is asked, and what it wants called is called. */
   llm?: Llm | undefined;
+  /** In place of an agent: an execution of another config, whose output is the step’s. */
+  orchestration?: Orchestration | undefined;
 }
 
 export interface Retry {
@@ -362,6 +364,15 @@ export interface LlmTool {
   max_result_bytes?: number | undefined;
 }
 
+export interface Orchestration {
+  /** Name or id of the config; a tenant’s own comes before a global one of the same name. */
+  config: string;
+  /** Its version; default the newest when the step has its turn. */
+  config_version?: number | undefined;
+  /** What becomes of the child when its step ends before it: `cancel` (default), `terminate` or `abandon`. */
+  on_parent_close?: 'cancel' | 'terminate' | 'abandon' | undefined;
+}
+
 export interface Settings {
   /** How many steps run at once; 0: any number. */
   parallel_limit?: number | undefined;
@@ -450,6 +461,8 @@ export interface ExecutionSummary {
   failure?: Failure | undefined;
   /** Up to five steps that run now; a moment behind. */
   current_steps?: CurrentStep[] | undefined;
+  /** The execution that has this one as a step. */
+  parent_id?: string | undefined;
 }
 
 export interface Failure {
@@ -575,6 +588,10 @@ export interface ExecutionView {
   enable_monitoring?: boolean | undefined;
   /** Signals that no step has taken yet, oldest first. */
   kept_signals?: KeptSignal[] | undefined;
+  /** The execution that has this one as a step. */
+  parent?: ParentLink | undefined;
+  /** Executions that this one has as steps. */
+  children?: ChildView[] | undefined;
 }
 
 export interface StepView {
@@ -644,6 +661,8 @@ export interface StepView {
   wait?: WaitView | undefined;
   /** The signal for which it waits or waited. */
   signal?: SignalView | undefined;
+  /** The execution that is this step. */
+  child?: ChildView | undefined;
 }
 
 export interface ApprovalView {
@@ -733,6 +752,23 @@ export interface SignalView {
   received_at?: string | null | undefined;
   /** The user who sent the signal. */
   received_by?: string | undefined;
+}
+
+export interface ChildView {
+  /** The step that it is. */
+  step_id: string;
+  /** The child. */
+  execution_id: string;
+  /** Name of its config; until it is there, as the step asks for it. */
+  config: string;
+  /** Its config, once it is there. */
+  config_id?: string | undefined;
+  /** Version of its config, once it is there. */
+  config_version?: number | undefined;
+  /** As far as the parent was told. */
+  status: 'starting' | 'running' | 'completed' | 'failed' | 'cancelled' | 'deleted' | 'refused';
+  /** The step has ended without it. */
+  closed?: boolean | undefined;
 }
 
 export interface ConsensusView {
@@ -839,6 +875,15 @@ export interface KeptSignal {
   received_at: string | null;
   /** The user who sent the signal. */
   received_by?: string | undefined;
+}
+
+export interface ParentLink {
+  /** The parent. */
+  execution_id: string;
+  /** The step of the parent. */
+  step_id: string;
+  /** 1 for the child of an execution without a parent. */
+  depth: number;
 }
 
 export interface ExecutionIntegrity {
@@ -1214,6 +1259,8 @@ export interface ExecutionStarted {
   budget?: Budget | undefined;
   /** The schedule that is told of the end. Absent when there is none. */
   end_to?: string | undefined;
+  /** The execution that has this one as a step. */
+  parent?: ParentLink | undefined;
 }
 
 export interface StepScheduled {
@@ -1424,6 +1471,62 @@ export interface ChoiceMade {
   steps: string[];
 }
 
+export interface ChildRequested {
+  /** The step, by its id in the config. */
+  step_id: string;
+  /** The execution that is the step. */
+  child_id: string;
+  /** 1 for the first child of the step. */
+  number: number;
+  /** As the step asks for it: name or id. */
+  config: string;
+  /** The version that the step asks for; absent for the newest. */
+  config_version?: number | undefined;
+  /** Of its input: a retry takes the child up again when it is the same. */
+  input_key: string;
+  /** The child of an earlier run goes on where it failed. */
+  resumed?: boolean | undefined;
+  /** What is left of the parent’s. */
+  budget?: Budget | undefined;
+}
+
+export interface ChildStarted {
+  /** The step, by its id in the config. */
+  step_id: string;
+  /** The execution that is the step. */
+  child_id: string;
+  /** The config that is run. */
+  config_id: string;
+  /** Name of that config. */
+  config_name: string;
+  /** Version of the config with which the execution began. */
+  config_version: number;
+  /** The child’s version at that moment. */
+  child_version: number;
+}
+
+export interface ChildEnded {
+  /** The step, by its id in the config. */
+  step_id: string;
+  /** The execution that is the step. */
+  child_id: string;
+  /** How it ended. */
+  status: 'completed' | 'failed' | 'cancelled' | 'deleted' | 'refused';
+  /** Tokens that agents reported (`_tokens`). */
+  token_count?: number | undefined;
+  /** Cost that agents reported (`_cost`). */
+  estimated_cost?: number | undefined;
+}
+
+export interface ParentCommanded {
+  /** What the parent wants. */
+  command: 'pause' | 'resume' | 'cancel' | 'terminate' | 'retry';
+  /** Version of the parent’s event that asked for it. */
+  order: number;
+  /** Why the execution was in no state for it. */
+  refused?: string | undefined;
+}
+
 export interface CompensationStarted {
   /** Whether a failure or a cancel led to it. */
   cause: string;
@@ -1550,6 +1653,8 @@ export interface ExecutionDeleted {
   reason?: string | undefined;
   /** The retention policy that deleted it. */
   policy?: string | undefined;
+  /** The execution that has this one as a step. */
+  parent?: ParentLink | undefined;
 }
 
 export interface StepProgressed {
@@ -2234,6 +2339,10 @@ export interface ExecutionStatus {
   enable_monitoring?: boolean | undefined;
   /** Signals that no step has taken yet, oldest first. */
   kept_signals?: KeptSignal[] | undefined;
+  /** The execution that has this one as a step. */
+  parent?: ParentLink | undefined;
+  /** Executions that this one has as steps. */
+  children?: ChildView[] | undefined;
   /** The execution, a UUID that sorts by time of creation. */
   execution_id: string;
   /** The trace in Jaeger, where its address is set. */
@@ -2318,6 +2427,8 @@ export interface StepStatus {
   wait?: WaitView | undefined;
   /** The signal for which it waits or waited. */
   signal?: SignalView | undefined;
+  /** The execution that is this step. */
+  child?: ChildView | undefined;
   /** Why it failed; null when it did not. */
   error?: string | null | undefined;
 }
@@ -2418,6 +2529,8 @@ export interface StepDetail {
   wait?: WaitView | undefined;
   /** The signal for which it waits or waited. */
   signal?: SignalView | undefined;
+  /** The execution that is this step. */
+  child?: ChildView | undefined;
   /** The execution, a UUID that sorts by time of creation. */
   execution_id: string;
   /** Of the execution, when the step was read. */
@@ -2643,6 +2756,66 @@ export interface ChoiceMadeEvent {
   at: string;
   /** What happened. */
   data: ChoiceMade;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface ChildRequestedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'ChildRequested';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: ChildRequested;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface ChildStartedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'ChildStarted';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: ChildStarted;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface ChildEndedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'ChildEnded';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: ChildEnded;
+  /** In place of data that make the answer too large: where they are. */
+  data_omitted?: Omitted | undefined;
+}
+
+export interface ParentCommandedEvent {
+  /** The execution, a UUID that sorts by time of creation. */
+  execution_id: string;
+  /** 1, 2, 3 … without gaps. */
+  version: number;
+  /** What happened. */
+  type: 'ParentCommanded';
+  /** When it was recorded. */
+  at: string;
+  /** What happened. */
+  data: ParentCommanded;
   /** In place of data that make the answer too large: where they are. */
   data_omitted?: Omitted | undefined;
 }
@@ -2903,6 +3076,10 @@ export type Event =
   | SignalAwaitedEvent
   | SignalReceivedEvent
   | ChoiceMadeEvent
+  | ChildRequestedEvent
+  | ChildStartedEvent
+  | ChildEndedEvent
+  | ParentCommandedEvent
   | BudgetExceededEvent
   | CompensationStartedEvent
   | ConsensusFailedEvent

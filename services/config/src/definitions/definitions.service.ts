@@ -45,7 +45,7 @@ import { TenantLimitsRegistry } from '../tenants/limits.js';
 import { ConfigEntity } from './config.entity.js';
 import { flatForm } from './flat-form.js';
 import { LEASE_MS, leasesEnded } from './lease.js';
-import { PUBLISHED, RESOLVE_ID, RESOLVE_NAME, RESOLVE_VERSION } from './resolve-sql.js';
+import { CONFIG_NAMES, KNOWN_CONFIGS, PUBLISHED, RESOLVE_ID, RESOLVE_NAME, RESOLVE_VERSION } from './resolve-sql.js';
 import type { ResolvedRow } from './resolve-sql.js';
 import { validateDefinition } from './validate-definition.js';
 
@@ -416,6 +416,22 @@ export class Definitions {
     return { configId: id, version: number, tenantId: found.tenantId, definition: documentOf(found) };
   }
 
+  /** Of names and ids, those of configs that the tenant may start; its own come before global ones. */
+  async #knownConfigs(
+    tenantId: string,
+    asked: readonly string[],
+  ): Promise<ReadonlyMap<string, { readonly isGlobal: boolean }>> {
+    const rows = await this.#rows
+      .of(tenantId)
+      .manager.query<{ asked: string; is_global: boolean }[]>(KNOWN_CONFIGS, [asked, tenantId]);
+    return new Map(rows.map((row) => [row.asked, { isGlobal: row.is_global }]));
+  }
+
+  async #configNames(tenantId: string): Promise<readonly string[]> {
+    const rows = await this.#rows.of(tenantId).manager.query<{ name: string }[]>(CONFIG_NAMES, [tenantId]);
+    return rows.map(({ name }) => name);
+  }
+
   async #check(principal: Principal, document: unknown): Promise<Checked | Refused> {
     const bytes = Buffer.byteLength(JSON.stringify(document ?? null));
     if (bytes > LIMITS.requestBodyBytes) {
@@ -429,6 +445,8 @@ export class Definitions {
         longestStepMs: this.#longestStep.ms,
         registeredAgents: (names) => this.#agents.existing(principal.tenantId, names),
         agentNames: () => this.#agents.names(principal.tenantId),
+        knownConfigs: (names) => this.#knownConfigs(principal.tenantId, names),
+        configNames: () => this.#configNames(principal.tenantId),
         agentsWithSecrets: (names) => this.#agents.ofPlatformPools(principal.tenantId, names),
         knownSecrets: async (names) => {
           const { known, meant } = await this.#secrets.known(principal.tenantId, names);

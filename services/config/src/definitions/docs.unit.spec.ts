@@ -23,6 +23,8 @@ describe('docs/configs.md', () => {
         knownSecrets: () => Promise.resolve({ known: new Set(), meant: new Map() }),
         registeredAgents: () => Promise.resolve(new Set()),
         agentNames: () => Promise.resolve([]),
+        knownConfigs: (names) => Promise.resolve(new Map(names.map((name) => [name, { isGlobal: true }]))),
+        configNames: () => Promise.resolve([]),
         checkSchema: (schema) => sandbox.checkSchema(schema, { timeoutMs: 20_000 }),
         parseExpressions: (expressions) => sandbox.parseExpressions(expressions, { timeoutMs: 20_000 }),
         parseTemplates: (templates) => sandbox.parseTemplates(templates, { timeoutMs: 20_000 }),

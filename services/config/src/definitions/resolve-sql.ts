@@ -47,3 +47,20 @@ export const RESOLVE_VERSION = {
   WHERE v.config_id = $1::uuid AND v.version = $3::int AND (c.deleted_at IS NULL OR $4::boolean)
     AND (v.tenant_id = $2 OR (${PUBLISHED('v', '$2')} AND ${PUBLISHED('c', '$2')}))`,
 };
+
+/** $1: names and ids, $2: tenant. Of each that the tenant may start, whether it is published; its own comes before a global one. */
+export const KNOWN_CONFIGS = `
+  SELECT DISTINCT ON (asked.text) asked.text AS asked, (c.is_global AND c.tenant_id = '${DEFAULT_TENANT}') AS is_global
+  FROM unnest($1::text[]) AS asked(text)
+  JOIN config.orchestration_configs c ON (c.name = asked.text OR c.id::text = lower(asked.text))
+  WHERE c.deleted_at IS NULL AND (c.tenant_id = $2 OR ${PUBLISHED('c', '$2')})
+  ORDER BY asked.text, c.tenant_id = $2 DESC`;
+
+/** Names that a suggestion is looked for among. */
+const MOST_NAMES = 1_000;
+
+/** $1: tenant. */
+export const CONFIG_NAMES = `
+  SELECT c.name FROM config.orchestration_configs c
+  WHERE c.deleted_at IS NULL AND (c.tenant_id = $1 OR ${PUBLISHED('c', '$1')})
+  ORDER BY c.created_at DESC LIMIT ${MOST_NAMES}`;

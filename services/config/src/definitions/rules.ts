@@ -257,6 +257,16 @@ const KINDS_WITHOUT_AGENT: Readonly<Record<string, KindWithoutAgent>> = {
       input: 'nobody gets it',
     },
   },
+  orchestration: {
+    called: 'an orchestration',
+    without: {
+      timeout_ms: 'the time of the child is settings.timeout_ms of its config',
+      retry: 'the steps of the child have retries of their own, and a retry of this execution has the child go on',
+      heartbeat_ms: 'its steps have theirs',
+      schedule_to_start_ms: 'the child begins at once',
+      schedule_to_close_ms: 'the time of the child is settings.timeout_ms of its config',
+    },
+  },
   llm: {
     called: 'an llm',
     without: {
@@ -512,6 +522,14 @@ export function agentsOf(outline: Outline): AgentUse[] {
   }
   for (const { index, source } of outline.declaredGroups) use(source, 'judge', `/consensus_groups/${index ?? 0}`);
   return uses;
+}
+
+/** Configs that steps have executions of. */
+export function childConfigsOf(outline: Outline): AgentUse[] {
+  return outline.steps.flatMap(({ index, source: { orchestration } }) => {
+    const name = isRecord(orchestration) ? textOf(orchestration, 'config') : undefined;
+    return name === undefined ? [] : [{ name, path: `/steps/${index}/orchestration/config` }];
+  });
 }
 
 /** JSON Schemas that a model's answers and calls are checked by. */

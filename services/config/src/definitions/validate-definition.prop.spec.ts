@@ -11,6 +11,8 @@ const ports: ValidationPorts = {
   knownSecrets: () => Promise.resolve({ known: new Set(), meant: new Map() }),
   registeredAgents: () => Promise.resolve(new Set()),
   agentNames: () => Promise.resolve([]),
+  knownConfigs: () => Promise.resolve(new Map()),
+  configNames: () => Promise.resolve([]),
   checkSchema: () => Promise.resolve([]),
   parseExpressions: (expressions) => Promise.resolve(expressions.map(() => ({ ok: true, paths: [], unknown: [] }))),
   parseTemplates: (templates) => Promise.resolve(templates.map(() => undefined)),

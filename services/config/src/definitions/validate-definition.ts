@@ -16,6 +16,7 @@ import { reportWithoutEffect } from './without-effect.js';
 import { ReferenceCheck } from './references.js';
 import {
   agentsOf,
+  childConfigsOf,
   schemasOf,
   definitionTexts,
   reportApprovals,
@@ -78,6 +79,31 @@ async function reportAgents(
         path,
         'agent_not_global',
         `"${name}" is an agent of your tenant only; a global config may use built-in agents`,
+      );
+    }
+  }
+}
+
+/** What steps start has to be there already, but for the config itself, which is only being saved. */
+async function reportChildren(
+  document: Readonly<Record<string, unknown>>,
+  uses: readonly AgentUse[],
+  ports: ValidationPorts,
+  report: Report,
+): Promise<void> {
+  const others = uses.filter(({ name }) => name !== document['name']);
+  if (others.length === 0) return;
+  const known = await ports.knownConfigs([...new Set(others.map(({ name }) => name))]);
+  const all = others.every(({ name }) => known.has(name)) ? [] : await ports.configNames();
+  for (const { name, path } of others) {
+    const found = known.get(name);
+    if (found === undefined) {
+      report.add(path, 'unknown_config', `there is no config "${name}"${report.suggestions.for(name, all)}`);
+    } else if (!found.isGlobal && document['is_global'] === true) {
+      report.add(
+        path,
+        'config_not_global',
+        `"${name}" is a config of your tenant only; a global config may start global ones`,
       );
     }
   }
@@ -159,6 +185,7 @@ export async function validateDefinition(sent: unknown, ports: ValidationPorts):
   reportWithoutEffect(outline, forest, report);
   const uses = agentsOf(outline);
   await reportAgents(uses, document['is_global'] === true, ports, report);
+  await reportChildren(document, childConfigsOf(outline), ports, report);
   await reportSecrets(document, ports, report);
   if (document['input_schema'] !== undefined) {
     for (const { path, code, message } of await ports.checkSchema(document['input_schema'])) {

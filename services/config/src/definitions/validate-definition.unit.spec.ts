@@ -18,6 +18,14 @@ const ports: ValidationPorts = {
     }),
   registeredAgents: (names) => Promise.resolve(new Set(names.filter((name) => name === 'mine'))),
   agentNames: () => Promise.resolve(['mine', 'translator']),
+  knownConfigs: (names) => {
+    const known: [string, { isGlobal: boolean }][] = [
+      ['billing', { isGlobal: false }],
+      ['shared', { isGlobal: true }],
+    ];
+    return Promise.resolve(new Map(known.filter(([name]) => names.includes(name))));
+  },
+  configNames: () => Promise.resolve(['billing', 'shared']),
   checkSchema: (schema) => sandbox.checkSchema(schema, { timeoutMs: 20_000 }),
   parseExpressions: (expressions) => sandbox.parseExpressions(expressions, { timeoutMs: 20_000 }),
   parseTemplates: (templates) => sandbox.parseTemplates(templates, { timeoutMs: 20_000 }),
@@ -587,6 +595,51 @@ describe('choices', () => {
   it('suggest the step that was meant', async () => {
     const wrong = choice({ branches: [{ when: 'input.a', steps: ['examin'] }], default: [] });
     expect((await messages(config([wrong, after('examine')])))[0]).toContain('"examine"');
+  });
+});
+
+describe('orchestrations', () => {
+  const child = (rules: unknown, more: object = {}) => ({ id: 's', name: 'Child', orchestration: rules, ...more });
+
+  it.each<[string, object]>([
+    ['a config of the tenant', child({ config: 'billing' })],
+    ['a version and an end', child({ config: 'shared', config_version: 3, on_parent_close: 'abandon' })],
+    [
+      'an input and a way back',
+      child({ config: 'billing' }, { input: { n: '{% input.n %}' }, compensate: { agent: 'echo' } }),
+    ],
+    ['the config itself', child({ config: 'c' })],
+  ])('may have %s', async (_, step) => {
+    expect(await mistakes(config([step]))).toEqual([]);
+  });
+
+  it.each<[string, object, string[]]>([
+    ['no config', child({}), ['/steps/0/orchestration/config required']],
+    [
+      'another end',
+      child({ config: 'billing', on_parent_close: 'stop' }),
+      ['/steps/0/orchestration/on_parent_close not_allowed'],
+    ],
+    [
+      'a retry and a time',
+      child({ config: 'billing' }, { retry: { max_attempts: 2 }, timeout_ms: 5 }),
+      ['/steps/0/timeout_ms contradiction', '/steps/0/retry contradiction'],
+    ],
+    ['an agent', child({ config: 'billing' }, { agent: 'echo' }), ['/steps/0/agent contradiction']],
+    ['a config that is not there', child({ config: 'biling' }), ['/steps/0/orchestration/config unknown_config']],
+  ])('are refused with %s', async (_, step, expected) => {
+    expect(await mistakes(config([step]))).toEqual(expected);
+  });
+
+  it('suggest the config that was meant', async () => {
+    expect((await messages(config([child({ config: 'biling' })])))[0]).toContain('"billing"');
+  });
+
+  it('start only global configs in a global one', async () => {
+    const steps = [child({ config: 'billing' }), { ...child({ config: 'shared' }), id: 't' }];
+    expect(await mistakes(config(steps, { is_global: true }))).toEqual([
+      '/steps/0/orchestration/config config_not_global',
+    ]);
   });
 });
 

@@ -9,6 +9,10 @@ export interface ValidationPorts {
   registeredAgents(names: readonly string[]): Promise<ReadonlySet<string>>;
   /** All names in the tenant's registry; asked for when a config names an agent that is not there. */
   agentNames(): Promise<readonly string[]>;
+  /** Of the given names and ids, those of configs that the tenant may start, and whether each is global. */
+  knownConfigs(names: readonly string[]): Promise<ReadonlyMap<string, { readonly isGlobal: boolean }>>;
+  /** Names of configs that the tenant may start, the newest first; asked for when a config names one that is not there. */
+  configNames(): Promise<readonly string[]>;
   /** Of the given names of the tenant's registry, those of agents whose workers are the platform's own. */
   agentsWithSecrets(names: readonly string[]): Promise<ReadonlySet<string>>;
   /** Of the given names, those of the tenant's secrets; and which one may have been meant instead of another. */

@@ -45,8 +45,8 @@ function kindsIn(source: Source): string[] {
 /** How a step or group may fail. */
 function failuresOf(node: StepOutline | GroupOutline): FailureKind[] {
   if ('members' in node) return ['no_consensus'];
-  const { approval, choice, wait, signal } = node.source;
-  if (isRecord(wait) || isRecord(choice)) return ['error'];
+  const { approval, choice, orchestration, wait, signal } = node.source;
+  if (isRecord(wait) || isRecord(choice) || isRecord(orchestration)) return ['error'];
   if (isRecord(signal)) {
     const fails = signal['timeout_ms'] !== undefined && signal['on_timeout'] !== 'continue';
     return fails ? ['error', 'timeout'] : ['error'];
@@ -128,7 +128,7 @@ function reportKindsOfFailure(
   const own =
     'members' in target
       ? undefined
-      : ['approval', 'wait', 'signal', 'choice'].find((kind) => isRecord(target.source[kind]));
+      : ['approval', 'wait', 'signal', 'choice', 'orchestration'].find((kind) => isRecord(target.source[kind]));
   const which = 'members' in target ? 'a consensus group' : own === undefined ? 'a step' : `this ${own}`;
   report.add(path, 'contradiction', `has no effect: ${which} fails with ${possible.join(' or ')} only`);
 }

@@ -1,5 +1,6 @@
 import type { Command, Decision, Outcome, Rejection } from './commands/command.js';
 import { isOutsideCommand, keyOfCommand, OTHER_UNDER_KEY } from './commands/command.js';
+import { obeyParent, recordChildAnswer, recordChildEnd } from './commands/children.js';
 import { cancelExecution } from './commands/cancel.js';
 import { compensateExecution } from './commands/compensate.js';
 import { decideApproval } from './commands/decide-approval.js';
@@ -31,6 +32,12 @@ function handle(draft: Draft, command: Command): Outcome | Rejection {
       return recordEvaluation(draft, command);
     case 'FailAttempt':
       return failAttempt(draft, command);
+    case 'RecordChildAnswer':
+      return recordChildAnswer(draft, command);
+    case 'RecordChildEnd':
+      return recordChildEnd(draft, command);
+    case 'ObeyParent':
+      return obeyParent(draft, command);
     case 'Wake':
       return wake(draft);
     case 'CancelExecution':

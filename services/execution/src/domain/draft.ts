@@ -21,6 +21,11 @@ export class Draft {
     return this.command.at;
   }
 
+  /** A draft of its own from here, for a look at what a command would do. */
+  trial(): Draft {
+    return new Draft(this.command, this.state);
+  }
+
   /** Adds an event; what follows is decided on the state after it. */
   emit(event: DomainEvent): void {
     this.events.push(event);

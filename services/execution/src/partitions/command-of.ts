@@ -47,8 +47,22 @@ export function commandOf(input: Input, at: number, seed: number): Command | und
         attempt: input.attempt,
         failure: input.failure,
       };
-    // No step of an execution waits for another stream.
-    case 'message':
+    case 'message': {
+      const { ended, parent, from } = input.message;
+      if (parent !== undefined)
+        return { ...parent, type: 'ObeyParent', id: commandIds.parent(parent.order), at, seed, from };
+      if (ended === undefined) return undefined;
+      return { type: 'RecordChildEnd', id: commandIds.ended(from), at, seed, childId: from, end: ended };
+    }
+    case 'child_answer':
+      return {
+        type: 'RecordChildAnswer',
+        id: commandIds.startAnswered(input.childId),
+        at,
+        seed,
+        childId: input.childId,
+        ...input.answer,
+      };
     case 'start_answer':
     case 'check':
     case 'visit':
@@ -84,6 +98,7 @@ export function scheduleCommandOf(input: Input, at: number): ScheduleCommandInpu
     case 'heartbeat':
     case 'evaluation':
     case 'failed_effect':
+    case 'child_answer':
     case 'check':
     case 'visit':
       return undefined;

@@ -11,6 +11,8 @@ import type {
   ResultRequest,
   ScheduleCommand,
   ScheduleDefinition,
+  ParentCommand,
+  ParentLink,
   StreamMessage,
 } from '@batuta/contracts';
 import { scheduleMistakes } from '@batuta/calendar';
@@ -157,7 +159,9 @@ const START = new Set([
   'priority',
   'budget',
   'endTo',
+  'parent',
 ]);
+const PARENT = new Set(['executionId', 'stepId', 'depth']);
 const BUDGET = new Set(['maxTokens', 'maxCost']);
 const FORK = new Set(['executionId', 'fromStepId']);
 
@@ -172,6 +176,16 @@ function budget(value: JsonValue): Budget {
   return {
     ...optional('maxTokens', limit(found.maxTokens, 'start.budget.maxTokens')),
     ...optional('maxCost', limit(found.maxCost, 'start.budget.maxCost')),
+  };
+}
+
+function parentLink(value: JsonValue): ParentLink {
+  const found = object(value, 'start.parent');
+  onlyKnown(found, 'start.parent', PARENT);
+  return {
+    executionId: id(found.executionId, 'start.parent.executionId'),
+    stepId: name(found.stepId, 'start.parent.stepId'),
+    depth: int(found.depth, 'start.parent.depth'),
   };
 }
 
@@ -199,6 +213,7 @@ function start(value: JsonValue): NonNullable<CommandRequest['start']> {
     ...(priority === undefined ? {} : { priority }),
     ...(found.budget === undefined ? {} : { budget: budget(found.budget) }),
     ...(found.endTo === undefined ? {} : { endTo: id(found.endTo, 'start.endTo') }),
+    ...(found.parent === undefined ? {} : { parent: parentLink(found.parent) }),
     ...(fork === undefined
       ? {}
       : {
@@ -338,21 +353,50 @@ function scheduleCommand(found: JsonObject): ScheduleCommand {
   }
 }
 
-const MESSAGE = new Set(['streamId', 'messageId', 'from', 'ended']);
-const ENDED = new Set(['status', 'at']);
+const MESSAGE = new Set(['streamId', 'messageId', 'from', 'ended', 'parent']);
+const ENDED = new Set(['status', 'at', 'version', 'output', 'failure', 'tokenCount', 'estimatedCost', 'deleted']);
+const PARENT_COMMAND = new Set(['command', 'order', 'now', 'compensate', 'reason', 'by']);
+const PARENT_COMMANDS = ['pause', 'resume', 'cancel', 'terminate', 'retry', 'ask'] as const;
 
 /** Decodes a StreamMessage. Throws `MalformedRequest`. */
 export function decodeMessage(payload: Payload): StreamMessage {
   const found = object(parse(payload), '');
   onlyKnown(found, '', MESSAGE);
+  const base = {
+    streamId: id(found.streamId, 'streamId'),
+    messageId: name(found.messageId, 'messageId', 100),
+    from: id(found.from, 'from'),
+  };
+  if (found.parent !== undefined) return { ...base, parent: parentCommand(found.parent) };
   const ended = object(found.ended, 'ended');
   onlyKnown(ended, 'ended', ENDED);
   const status = (['completed', 'failed', 'cancelled'] as const).find((item) => item === ended.status);
   return {
-    streamId: id(found.streamId, 'streamId'),
-    messageId: name(found.messageId, 'messageId', 100),
-    from: id(found.from, 'from'),
-    ended: { status: status ?? fail('ended.status', 'the status of an end'), at: time(ended.at, 'ended.at') },
+    ...base,
+    ended: {
+      status: status ?? fail('ended.status', 'the status of an end'),
+      at: time(ended.at, 'ended.at'),
+      ...(ended.version === undefined ? {} : { version: int(ended.version, 'ended.version') }),
+      ...(ended.output === undefined ? {} : { output: ended.output }),
+      ...(ended.failure === undefined ? {} : { failure: failure(ended.failure, 'ended.failure') }),
+      ...(ended.tokenCount === undefined ? {} : { tokenCount: int(ended.tokenCount, 'ended.tokenCount') }),
+      ...optional('estimatedCost', limit(ended.estimatedCost, 'ended.estimatedCost')),
+      ...(flag(ended.deleted, 'ended.deleted') ? { deleted: true } : {}),
+    },
+  };
+}
+
+function parentCommand(value: JsonValue): ParentCommand {
+  const found = object(value, 'parent');
+  onlyKnown(found, 'parent', PARENT_COMMAND);
+  return {
+    command:
+      PARENT_COMMANDS.find((item) => item === found.command) ?? fail('parent.command', PARENT_COMMANDS.join(', ')),
+    order: int(found.order, 'parent.order'),
+    ...(flag(found.now, 'parent.now') ? { now: true } : {}),
+    ...(flag(found.compensate, 'parent.compensate') ? { compensate: true } : {}),
+    ...optional('reason', text(found.reason, 'parent.reason').slice(0, 2_000)),
+    ...optional('by', text(found.by, 'parent.by')),
   };
 }
 

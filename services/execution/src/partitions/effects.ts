@@ -15,6 +15,7 @@ import {
   wantedEffects,
 } from '../domain/index.js';
 import type { Effect, State } from '../domain/index.js';
+import type { ChildEffects } from './child-effects.js';
 import type { ExecutionChanges } from './batch.js';
 import type { EngineCounters } from './counters.js';
 import type { Answer, Input } from './inputs.js';
@@ -39,7 +40,8 @@ export interface EffectParts {
   readonly tokens?: TaskTokens | undefined;
   readonly configs: ConfigService;
   readonly evaluator: Evaluator;
-  readonly sender: Pick<StreamSender, 'deliver'>;
+  readonly sender: Pick<StreamSender, 'tell'>;
+  readonly children: ChildEffects;
   readonly log: EngineLog;
   readonly counters: EngineCounters;
   /** Hands an input back to the execution's partition. */
@@ -302,6 +304,12 @@ export class EffectPerformer {
         });
         return;
       }
+      case 'startChild':
+      case 'commandChild':
+        ticket.open += 1;
+        execution.pendingEffects += 1;
+        void this.parts.children.perform(execution, effect).then(() => this.#doneElsewhere(execution, ticket));
+        return;
       case 'send':
         ticket.open += 1;
         execution.pendingEffects += 1;
@@ -322,7 +330,13 @@ export class EffectPerformer {
       from: execution.id,
       ...message,
     };
-    await this.parts.sender.deliver('message', to, told, () => partition.owned);
+    await this.parts.sender.tell(told, () => partition.owned);
+    this.#doneElsewhere(execution, ticket);
+  }
+
+  /** Another stream has been told. An execution that has ended leaves memory with the last of that. */
+  #doneElsewhere(execution: HotExecution, ticket: EffectTicket): void {
+    const { partition } = execution;
     this.#done(execution, ticket);
     const { committed } = execution;
     if (partition.owned && execution.idle && committed !== undefined && isTerminal(committed.status)) {

@@ -6,6 +6,7 @@ import type { ScheduleState } from '../domain/index.js';
 import { ofExecution } from './batch.js';
 import type { Commit, ExecutionChanges, StreamChanges } from './batch.js';
 import type { BusyPoll } from './busy-poll.js';
+import { ChildEffects } from './child-effects.js';
 import { ConfigRegistry } from './config-registry.js';
 import { newCounters } from './counters.js';
 import type { EngineCounters } from './counters.js';
@@ -32,6 +33,7 @@ import { Partition, asExecution, timeOfId } from './partition.js';
 import type { EffectTicket, HotExecution, HotStream } from './partition.js';
 import type { EnginePorts, PartitionRequest } from './ports.js';
 import { ScheduleEffects } from './schedule-effects.js';
+import { StartableConfigs } from './startable-configs.js';
 import { StreamSender } from './stream-sender.js';
 import { kindOf } from './streams.js';
 import { isExecution } from './stream-state.js';
@@ -147,10 +149,15 @@ export class Engine {
         return true;
       },
     });
-    this.#schedules = new ScheduleEffects({
+    const startable = new StartableConfigs({
       clock,
       configs: ports.configs,
       registry: this.configs,
+      evaluator: ports.evaluator,
+    });
+    this.#schedules = new ScheduleEffects({
+      clock,
+      startable,
       evaluator: ports.evaluator,
       sender,
       log,
@@ -163,6 +170,7 @@ export class Engine {
       configs: ports.configs,
       evaluator: ports.evaluator,
       sender,
+      children: new ChildEffects({ clock, startable, sender, log, submit, sampled: options.sampled }),
       log,
       counters: this.counters,
       submit,

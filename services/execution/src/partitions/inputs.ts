@@ -2,6 +2,7 @@ import type {
   AttemptCheckRequest,
   AttemptHeartbeat,
   AttemptResult,
+  ChildFacts,
   CommandReply,
   CommandRequest,
   Failure,
@@ -14,7 +15,7 @@ import type {
 import type { Outcome, Rejection, ReusedOutput } from '../domain/index.js';
 import type { HotStream } from './partition.js';
 import type { PartitionRequest } from './ports.js';
-import { acceptedOf } from './stream-state.js';
+import { acceptedOf, childFactsOf } from './stream-state.js';
 import type { StreamState } from './stream-state.js';
 
 /** What the engine says about an input once that is certain. */
@@ -97,6 +98,18 @@ export interface StartAnswerInput extends InputBase {
   /** The effect that this came from is done once that is committed. */
   settled(answer: Answer): void;
 }
+/** What became of the start of a child, or of taking it up again; `gone`: that one cannot go on. */
+export type ChildAnswer =
+  | { readonly outcome: 'started'; readonly facts: ChildFacts }
+  | { readonly outcome: 'refused'; readonly refusal: Refusal }
+  | { readonly outcome: 'gone' };
+export interface ChildAnswerInput extends InputBase {
+  readonly kind: 'child_answer';
+  readonly childId: string;
+  readonly answer: ChildAnswer;
+  /** The effect that this came from is done once that is committed. */
+  settled(answer: Answer): void;
+}
 /** Looks at a stream's committed state; appends nothing. */
 export interface VisitInput extends InputBase {
   readonly kind: 'visit';
@@ -115,6 +128,7 @@ export type Input =
   | FailedEffectInput
   | MessageInput
   | StartAnswerInput
+  | ChildAnswerInput
   | VisitInput;
 
 /** The results of one request, answered together in their order. */
@@ -210,13 +224,18 @@ export function settle(input: Input, answer: Answer): void {
       return;
     case 'message': {
       if (answer.kind === 'dropped') return;
-      const reply: StreamMessageReply = { outcome: messageOutcome(answer) };
+      const child = answer.kind === 'accepted' ? childFactsOf(answer.state) : undefined;
+      const reply: StreamMessageReply = {
+        outcome: messageOutcome(answer),
+        ...(input.message.parent === undefined || child === undefined ? {} : { child }),
+      };
       input.reply?.(JSON.stringify(reply));
       return;
     }
     case 'evaluation':
     case 'failed_effect':
     case 'start_answer':
+    case 'child_answer':
       input.settled(answer);
       return;
     case 'wake':
@@ -227,7 +246,7 @@ export function settle(input: Input, answer: Answer): void {
 function messageOutcome(answer: Answer): StreamMessageReply['outcome'] {
   switch (answer.kind) {
     case 'accepted':
-      return answer.outcome === 'recorded' ? 'recorded' : 'stale';
+      return answer.outcome === 'recorded' || answer.outcome === 'later' ? answer.outcome : 'stale';
     case 'unknown_execution':
       return 'unknown';
     case 'rejected':

@@ -303,6 +303,7 @@ export class Lane {
       case 'failed_effect':
       case 'message':
       case 'start_answer':
+      case 'child_answer':
         return this.#answer(execution.partition, input, answer);
     }
   }

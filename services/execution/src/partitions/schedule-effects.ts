@@ -22,17 +22,15 @@ import {
 } from '../domain/index.js';
 import type { ScheduleEffect, ScheduleState } from '../domain/index.js';
 import type { StreamChanges } from './batch.js';
-import type { ConfigRegistry } from './config-registry.js';
 import type { Answer, Input, StartAnswerInput } from './inputs.js';
-import { misfit } from './misfit.js';
 import type { EffectTicket, HotStream, Partition } from './partition.js';
-import type { Clock, ConfigService, EngineLog, Evaluator, NewestConfig } from './ports.js';
+import type { Clock, EngineLog, Evaluator } from './ports.js';
+import type { StartableConfigs, Unavailable } from './startable-configs.js';
 import type { StreamSender } from './stream-sender.js';
 
 export interface ScheduleEffectParts {
   readonly clock: Clock;
-  readonly configs: ConfigService;
-  readonly registry: ConfigRegistry;
+  readonly startable: StartableConfigs;
   readonly evaluator: Evaluator;
   readonly sender: StreamSender;
   readonly log: EngineLog;
@@ -42,24 +40,14 @@ export interface ScheduleEffectParts {
 type HotSchedule = HotStream<ScheduleState>;
 type Start = Pick<StartAnswerInput, 'outcome' | 'refusal' | 'ended'>;
 
-/** What is tried again later, for a reason that goes into the log. */
-interface Unavailable {
-  readonly unavailable: string;
-}
-
 const RETRY_FIRST_MS = 100;
 const RETRY_LONGEST_MS = 5_000;
-/** Newest versions that are known while they are leased. */
-const MOST_NEWEST = 1_000;
 const TERMINAL: ReadonlySet<string> = new Set<RunEnd>(['completed', 'failed', 'cancelled']);
 /** Refusals that say nothing of the start itself. */
 const TRANSIENT: ReadonlySet<string> = new Set(['unavailable', 'internal']);
 
 /** Performs what schedules ask for: starts and ends of executions, whoever owns these. */
 export class ScheduleEffects {
-  readonly #newest = new Map<string, { readonly found: NewestConfig; readonly until: number }>();
-  readonly #asked = new Map<string, Promise<NewestConfig>>();
-
   constructor(private readonly parts: ScheduleEffectParts) {}
 
   /** Performs the effects of a commit's events of one schedule. */
@@ -184,29 +172,15 @@ export class ScheduleEffects {
     | { readonly refusal: Refusal }
     | Unavailable
   > {
-    const { config: asked, config_version: pinned } = definition;
-    const found = await this.#newestOf(tenantId, asked, pinned);
-    if (found.kind === 'unavailable') return { unavailable: found.message };
-    if (found.kind === 'refused') return { refusal: found.refusal };
-    const config = { configId: found.configId, version: found.version };
-    const compiled = await this.parts.registry.find(config.configId, config.version);
-    if (compiled.kind === 'unavailable') return { unavailable: compiled.message };
-    if (compiled.kind === 'missing') {
-      return { refusal: { code: 'not_found', message: `There is no version ${config.version} of config ${asked}.` } };
-    }
+    const { startable } = this.parts;
+    const found = await startable.resolve(tenantId, definition.config, definition.config_version);
+    if (!('config' in found)) return found;
     const mapped = await this.#inputOf(tenantId, definition, about);
     if (!('input' in mapped)) return mapped;
+    const { config } = found;
     const { input } = mapped;
-    const schema = compiled.config.definition.input_schema;
-    if (schema !== undefined) {
-      const outcome = await this.parts.evaluator.validate({ tenantId, schema, value: input ?? null });
-      if ('unavailable' in outcome) return outcome;
-      const problem = misfit('input', definition.name, outcome);
-      if (problem !== undefined) {
-        const message = storableJson(`The input does not fit the config's input_schema: ${problem}`).slice(0, 2_000);
-        return { refusal: { code: 'input_invalid', message } };
-      }
-    }
+    const problem = await startable.inputProblem(tenantId, config, definition.name, input);
+    if (problem !== undefined) return problem;
     return { config, input };
   }
 
@@ -260,29 +234,6 @@ export class ScheduleEffects {
     const wanted = (): boolean => this.#wanted(stream, effect);
     const text = await this.parts.sender.deliver('command', command.executionId, command, wanted);
     return text === undefined ? undefined : (JSON.parse(text) as CommandReply);
-  }
-
-  /** As long as its lease runs, one answer serves all; those who ask meanwhile share a question. */
-  #newestOf(tenantId: string, config: string, pinned?: number): Promise<NewestConfig> {
-    const { clock, configs } = this.parts;
-    const key = `${tenantId}/${config}/${pinned ?? ''}`;
-    const known = this.#newest.get(key);
-    if (known !== undefined && known.until > clock.elapsed()) return Promise.resolve(known.found);
-    const asked = this.#asked.get(key);
-    if (asked !== undefined) return asked;
-    const sentAt = clock.elapsed();
-    const asking = configs
-      .newest(tenantId, config, pinned)
-      .then((found) => {
-        if (found.kind === 'found' && found.leaseMs > 0) {
-          if (this.#newest.size >= MOST_NEWEST) this.#newest.clear();
-          this.#newest.set(key, { found, until: sentAt + found.leaseMs });
-        }
-        return found;
-      })
-      .finally(() => this.#asked.delete(key));
-    this.#asked.set(key, asking);
-    return asking;
   }
 }
 

@@ -1,4 +1,5 @@
 import { partitionOf } from '@batuta/contracts';
+import type { StreamMessage, StreamMessageReply } from '@batuta/contracts';
 import type { Bus, Clock, PartitionRequest } from './ports.js';
 
 export interface StreamSenderParts {
@@ -36,6 +37,16 @@ export class StreamSender {
       await this.pause(Math.min(RETRY_LONGEST_MS, RETRY_FIRST_MS * 2 ** Math.min(attempt, 10)));
     }
     return undefined;
+  }
+
+  /** Tells another stream something, and once more when that cannot say yet. Undefined as above. */
+  async tell(message: StreamMessage, wanted: () => boolean): Promise<StreamMessageReply | undefined> {
+    for (let attempt = 0; ; attempt++) {
+      const text = await this.deliver('message', message.streamId, message, wanted);
+      const reply = text === undefined ? undefined : (JSON.parse(text) as StreamMessageReply);
+      if (reply?.outcome !== 'later') return reply;
+      await this.pause(Math.min(RETRY_LONGEST_MS, RETRY_FIRST_MS * 2 ** Math.min(attempt, 10)));
+    }
   }
 
   pause(ms: number): Promise<void> {

@@ -1,4 +1,12 @@
-import type { Accepted, DomainEvent, Event, ScheduleDomainEvent, ScheduleStreamEvent } from '@batuta/contracts';
+import type {
+  ChildFacts,
+  Accepted,
+  DomainEvent,
+  Event,
+  ScheduleDomainEvent,
+  ScheduleStreamEvent,
+} from '@batuta/contracts';
+import { endOf } from '../domain/index.js';
 import type { Command, ScheduleCommandInput, ScheduleState, State } from '../domain/index.js';
 
 /** The folded state of a stream of any kind. An execution's has no `kind`, so that the hot path carries none. */
@@ -12,17 +20,33 @@ export function isExecution(state: StreamState): state is State {
   return state.kind === undefined;
 }
 
+/** What the execution that has this one as a step needs to know of it; undefined for any other. */
+export function childFactsOf(state: StreamState): ChildFacts | undefined {
+  if (!isExecution(state) || state.started?.parent === undefined) return undefined;
+  const { started, version } = state;
+  const ended = endOf(state);
+  return {
+    configId: started.configId,
+    configName: started.configName,
+    configVersion: started.configVersion,
+    version,
+    ...(ended === undefined ? {} : { ended }),
+  };
+}
+
 /** What the sender of a command is told when it was accepted. */
 export function acceptedOf(state: StreamState): Accepted {
   if (!isExecution(state)) {
     return { executionId: state.scheduleId, traceId: '', status: state.status, version: state.version };
   }
   const { executionId, started, status, version, config } = state;
+  const child = childFactsOf(state);
   return {
     executionId,
     traceId: started?.traceId ?? '',
     status,
     version,
+    ...(child === undefined ? {} : { child }),
     ...(config.monitored ? {} : { enableMonitoring: false }),
   };
 }

@@ -100,6 +100,7 @@ interface SummaryRow {
   failed_agent: string | null;
   failed_attempts: number | null;
   current_steps: CurrentStep[] | null;
+  parent_id: string | null;
 }
 
 interface ApprovalRow {
@@ -610,6 +611,7 @@ function summary(row: SummaryRow): ExecutionSummary {
     ...(row.paused_at === null ? {} : { pausedAt: row.paused_at.getTime() }),
     ...(row.total_latency_ms === null ? {} : { totalLatencyMs: row.total_latency_ms }),
     ...(row.failure_code === null ? {} : { failure: shownFailure(failedOf(row), failureOf(row, row.failure_code)) }),
+    ...(row.parent_id === null ? {} : { parentId: row.parent_id }),
     ...(row.current_steps === null ? {} : { currentSteps: row.current_steps }),
   };
 }

@@ -155,8 +155,13 @@ SELECT page.id, page.trace_id, page.config_id, page.config_name, page.status, pa
   page.estimated_cost, page.created_by, coalesce(page.token_count, 0) AS token_count,
   failed.step_id AS failed_step_id, failed.code AS failure_code, failed.message AS failure_message,
   failed.retryable AS failure_retryable, run.step_name AS failed_step_name, run.agent_id AS failed_agent,
-  run.retry_count + (run.started_at IS NOT NULL)::int AS failed_attempts, current.steps AS current_steps
+  run.retry_count + (run.started_at IS NOT NULL)::int AS failed_attempts, current.steps AS current_steps,
+  first.parent_id
 FROM page
+LEFT JOIN LATERAL (
+  SELECT e.data->'parent'->>'executionId' AS parent_id FROM execution.events e
+  WHERE e.execution_id = page.id AND e.version = 1
+) AS first ON true
 LEFT JOIN LATERAL (
   SELECT e.data->>'stepId' AS step_id, e.data->'failure'->>'code' AS code,
     left(e.data->'failure'->>'message', ${SHOWN_MESSAGE}) AS message, e.data->'failure'->'retryable' AS retryable

@@ -15,6 +15,7 @@ import type { CommitRequest, MemoryEventStore } from '@batuta/event-store';
 import { compile, evolve, initialState, isTerminal, nextWake, view } from '../../src/domain/index.js';
 import type { State } from '../../src/domain/index.js';
 import type { OutgoingTask, RequestKind } from '../../src/partitions/ports.js';
+import { ChildChecker } from './child-checker.js';
 import { History } from './history.js';
 import { PublishedChecker } from './published-checker.js';
 import { Reference, canonical } from './reference.js';
@@ -37,6 +38,7 @@ export class Checker implements BusObserver, CommitObserver {
   readonly histories = new Map<string, History>();
   readonly schedules: ScheduleChecker;
   readonly #published: PublishedChecker;
+  readonly #children: ChildChecker;
   readonly #states = new Map<string, State>();
   readonly #references = new Map<string, Reference>();
   readonly #positions = new Map<number, { last: number; epoch: number }>();
@@ -56,6 +58,12 @@ export class Checker implements BusObserver, CommitObserver {
       hasCommand: (id, commandId) => this.histories.get(id)?.hasCommand(commandId) === true,
       schedule: (id) => this.schedules.schedules.get(id)?.state,
     });
+    this.#children = new ChildChecker(world, (id) => this.#states.get(id));
+  }
+
+  /** Whether parents and children have told each other all that they have to. */
+  get childrenDone(): boolean {
+    return this.#children.done(this.histories.keys());
   }
 
   state(executionId: string): State | undefined {
@@ -124,6 +132,7 @@ export class Checker implements BusObserver, CommitObserver {
     }
     if (partitionOf(id, this.partitions) !== partition) world.violated('its own partition', `${id} in ${partition}`);
     history.add(event);
+    this.#children.committed(event);
     this.#compare(id, event);
     const state = this.#states.get(id) as State;
     try {
@@ -423,6 +432,7 @@ export class Checker implements BusObserver, CommitObserver {
   /** At the end: the store still holds exactly what was committed. */
   async finish(): Promise<void> {
     this.schedules.finish((id) => this.#states.get(id));
+    this.#children.finish(this.histories.keys());
     const found = await this.memory().readExecutions([...this.histories.keys()]);
     for (const [id, history] of this.histories) {
       const left = found.get(id) ?? [];

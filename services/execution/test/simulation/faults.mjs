@@ -717,8 +717,73 @@ export const faults = [
     patches: [
       {
         file: `${domain}/effects/effect.ts`,
-        from: 'if (to === undefined || !isTerminal(status)) return [];',
-        to: 'if (to === undefined || status !== undefined) return [];',
+        from: 'const ended = to === undefined ? undefined : endOf(state);',
+        to: 'const ended = to === undefined || state !== undefined ? undefined : endOf(state);',
+      },
+    ],
+  },
+  {
+    name: 'an end of a child that comes too early',
+    what: 'a parent throws away the end of a child whose start it has not recorded yet',
+    seed: 603,
+    patches: [
+      {
+        file: `${domain}/commands/children.ts`,
+        from: "phase === 'awaiting' ? 'later' : 'stale'",
+        to: "phase === 'awaiting' ? 'stale' : 'stale'",
+      },
+    ],
+  },
+  {
+    name: 'an end of a child that is told twice',
+    what: 'a parent records an end of a child as often as it arrives',
+    seed: 336,
+    patches: [
+      {
+        file: `${domain}/commands/children.ts`,
+        from: 'isTerminal(draft.state.status) || found.child.ended !== undefined',
+        to: 'isTerminal(draft.state.status)',
+      },
+      {
+        file: `${domain}/commands/children.ts`,
+        from: '(end.version ?? 0) <= child.started.since && end.deleted !== true',
+        to: '(end.version ?? 0) < 0',
+      },
+    ],
+  },
+  {
+    name: 'an old wish of a parent',
+    what: 'a child obeys what its parent wanted before',
+    seed: 1919,
+    patches: [
+      {
+        file: `${domain}/commands/children.ts`,
+        from: '  if (order < commanded) {',
+        to: '  if (order < 0) {',
+      },
+    ],
+  },
+  {
+    name: 'a child lost in a takeover',
+    what: 'the next owner does not start the children that were asked for',
+    seed: 14,
+    patches: [
+      {
+        file: `${domain}/effects/children.ts`,
+        from: '  return [...starts, ...commandsOfChildren(state)];',
+        to: '  return [...starts.slice(0, 0), ...commandsOfChildren(state)];',
+      },
+    ],
+  },
+  {
+    name: 'a retry that begins anew',
+    what: 'a retry of a parent starts another child instead of the one that failed',
+    seed: 290,
+    patches: [
+      {
+        file: `${domain}/kinds/orchestration/child.ts`,
+        from: "before.ended !== 'deleted' && before.inputKey === inputKey",
+        to: "before.ended !== 'deleted' && before.inputKey !== inputKey",
       },
     ],
   },

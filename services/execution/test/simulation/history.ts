@@ -25,6 +25,12 @@ export class History {
   readonly #made = new Set<string>();
   /** Steps that wait for a signal: until when, and whether it came. */
   readonly #signals = new Map<string, { readonly until: number; came: boolean }>();
+  /** Steps that wait for a child: its id. */
+  readonly #children = new Map<string, string>();
+  /** Children that have ended since they were asked for last. */
+  readonly #childEnds = new Map<string, string>();
+  /** Of the newest wish of its parent. */
+  #order = 0;
   /** Steps that wait for a time: until when. */
   readonly #waits = new Map<string, number>();
   /** Answers of the models of steps that ask one. */
@@ -233,6 +239,28 @@ export class History {
         if (this.#status === 'pending') this.#status = 'running';
         return;
       }
+      case 'ChildRequested': {
+        const { stepId, childId } = event.data;
+        const known = this.#children.get(stepId);
+        if (this.#status === 'paused' && known === undefined) this.#violated('nothing begins in a pause', stepId);
+        this.#children.set(stepId, childId);
+        this.#childEnds.delete(childId);
+        if (this.#status === 'pending') this.#status = 'running';
+        return;
+      }
+      case 'ChildStarted':
+        if (this.#childEnds.has(event.data.childId)) this.#violated('one end a child', event.data.childId);
+        return;
+      case 'ChildEnded': {
+        const { childId, status } = event.data;
+        if (this.#childEnds.has(childId)) this.#violated('one end a child', childId);
+        this.#childEnds.set(childId, status);
+        return;
+      }
+      case 'ParentCommanded':
+        if (event.data.order <= this.#order) this.#violated('the newest wish of a parent', `${event.data.order}`);
+        this.#order = event.data.order;
+        return;
       case 'ToolCalled': {
         const { stepId, callerId, turn } = event.data;
         if (this.#running.has(stepId)) this.#violated('one call a place', stepId);
@@ -263,6 +291,12 @@ export class History {
             return;
           }
           if (this.#made.delete(stepId)) return;
+          const child = this.#children.get(stepId);
+          if (child !== undefined) {
+            if (this.#childEnds.get(child) !== 'completed') this.#violated('done by its child', stepId);
+            this.#children.delete(stepId);
+            return;
+          }
           const signal = this.#signals.get(stepId);
           if (signal !== undefined) {
             const late = event.at >= signal.until && this.#status !== 'paused';
@@ -292,6 +326,7 @@ export class History {
         this.#asked.delete(event.data.stepId);
         this.#waits.delete(event.data.stepId);
         this.#signals.delete(event.data.stepId);
+        this.#children.delete(event.data.stepId);
         for (const id of this.#running.keys()) if (id.startsWith(`${event.data.stepId}:`)) this.#stop(id);
         return this.#stop(event.data.stepId);
       case 'ExecutionPaused':
@@ -308,6 +343,7 @@ export class History {
         this.#asked.clear();
         this.#waits.clear();
         this.#signals.clear();
+        this.#children.clear();
         return;
       case 'ExecutionReopened':
         this.#status = 'compensation';
@@ -356,6 +392,7 @@ export class History {
     this.#asked.clear();
     this.#waits.clear();
     this.#signals.clear();
+    this.#children.clear();
     this.#stopAll();
   }
 

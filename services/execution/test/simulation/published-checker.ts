@@ -40,6 +40,15 @@ export class PublishedChecker {
         return wanted ? `the evaluation of ${key}` : undefined;
       });
     }
+    if (event.type === 'ChildRequested') {
+      const { childId, stepId } = event.data;
+      return this.#ask(partition, `${id} starts ${childId}`, event, () => {
+        const state = this.parts.execution(id);
+        const effects = state === undefined ? [] : wantedEffects(state);
+        const wanted = effects.some((effect) => effect.type === 'startChild' && effect.childId === childId);
+        return wanted ? `the child of ${stepId}` : undefined;
+      });
+    }
     const state = this.parts.execution(id);
     const to = state?.started?.endTo;
     if (to === undefined || state === undefined || !isTerminal(state.status)) return;

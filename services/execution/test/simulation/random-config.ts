@@ -1,3 +1,4 @@
+import { ON_PARENT_CLOSE } from '@batuta/contracts';
 import type {
   ConsensusGroup,
   JsonValue,
@@ -404,8 +405,65 @@ function signalStep(step: StepDefinition, random: SeededRandom): StepDefinition 
   };
 }
 
-function isAgents({ approval, wait, signal, choice }: StepDefinition): boolean {
-  return approval === undefined && wait === undefined && signal === undefined && choice === undefined;
+/** Has some steps be executions of other configs instead of their agent's work. */
+export function withChildren(definition: OrchestrationDefinition, random: SeededRandom): OrchestrationDefinition {
+  return {
+    ...definition,
+    steps: definition.steps.map((step) => (isAgents(step) && random.chance(0.45) ? childStep(step, random) : step)),
+  };
+}
+
+function childStep(step: StepDefinition, random: SeededRandom): StepDefinition {
+  return {
+    ...withoutAgent(step),
+    orchestration: {
+      config: random.weighted({ [CHILDREN.plain]: 6, [CHILDREN.nested]: 2, [CHILDREN.endless]: 0.4, nothing: 0.3 }),
+      ...(random.chance(0.7) ? { on_parent_close: random.pick(ON_PARENT_CLOSE) } : {}),
+      ...(random.chance(0.1) ? { config_version: 1 } : {}),
+    },
+  };
+}
+
+/** Configs that steps have executions of: one that works, one that has a child itself, and one that is its own. */
+export const CHILDREN = { plain: 'config-child', nested: 'config-nested', endless: 'config-endless' } as const;
+
+export function childConfigs(random: SeededRandom): readonly (readonly [string, OrchestrationDefinition])[] {
+  const worker = { name: 'A', agent: 'worker', timeout_ms: 4_000, retry: { max_attempts: random.between(1, 3) } };
+  const ofPlain = { config: CHILDREN.plain, on_parent_close: random.pick(ON_PARENT_CLOSE) };
+  const steps = (...all: StepDefinition[]): StepDefinition[] => all;
+  return [
+    [
+      CHILDREN.plain,
+      {
+        name: 'child',
+        strategy: 'sequential',
+        steps: steps(
+          { id: 'a', ...worker, ...(random.chance(0.3) ? { compensate: { agent: 'worker' } } : {}) },
+          ...(random.chance(0.5) ? [{ id: 'b', ...worker, dependencies: ['a'] }] : []),
+        ),
+      },
+    ],
+    [
+      CHILDREN.nested,
+      {
+        name: 'nested',
+        strategy: 'parallel',
+        steps: steps({ id: 'n', name: 'N', orchestration: ofPlain }, { id: 'w', ...worker }),
+      },
+    ],
+    [
+      CHILDREN.endless,
+      {
+        name: 'endless',
+        strategy: 'sequential',
+        steps: steps({ id: 'e', name: 'E', orchestration: { config: CHILDREN.endless } }),
+      },
+    ],
+  ];
+}
+
+function isAgents({ approval, wait, signal, choice, orchestration }: StepDefinition): boolean {
+  return [approval, wait, signal, choice, orchestration].every((kind) => kind === undefined);
 }
 
 function approvalStep(step: StepDefinition, random: SeededRandom): StepDefinition {

@@ -1,3 +1,4 @@
+import { LIMITS, uuidV5 } from '@batuta/contracts';
 import type {
   Budget,
   BudgetExceeded,
@@ -56,6 +57,9 @@ interface Node {
   reserved: Budget | undefined;
   /** The place in `alternatives` of the one whose turn it is. */
   turn: number;
+  /** Of a step with a child: the latest. */
+  child:
+    { readonly id: string; readonly number: number; readonly given: string; ended: string | undefined } | undefined;
   servedBy: string | undefined;
   decided: Event | undefined;
 }
@@ -92,6 +96,14 @@ const TIMEOUTS = new Set([
   'schedule_to_start_timeout',
   'schedule_to_close_timeout',
 ]);
+/** The ends of children that fail their steps. */
+const CHILD_STATUS: Readonly<Record<string, string>> = {
+  child_failed: 'failed',
+  child_cancelled: 'cancelled',
+  child_deleted: 'deleted',
+  child_refused: 'refused',
+};
+const CHILD_FAILURES = new Set(Object.keys(CHILD_STATUS));
 /** Steps that time ends, and not one of their attempts. */
 const BY_TIME = new Set(['schedule_to_close_timeout', 'input_too_large']);
 
@@ -111,6 +123,7 @@ export class Reference {
   readonly #ends = new Set<string>();
   #starting = false;
   #input: JsonValue = null;
+  #depth = 0;
   #name = '';
   #output: JsonValue | undefined;
   #failure: Failure | undefined;
@@ -216,6 +229,7 @@ export class Reference {
         this.#limits = this.#limitsOf(event.data.budget);
         this.#input = event.data.input ?? null;
         this.#name = this.definition.name;
+        this.#depth = event.data.parent?.depth ?? 0;
         this.#starting = true;
         return true;
       case 'StepReused':
@@ -234,6 +248,15 @@ export class Reference {
       case 'WaitStarted':
         this.#waits(event);
         return false;
+      case 'ChildRequested':
+        this.#adopts(event);
+        return false;
+      case 'ChildStarted':
+      case 'ParentCommanded':
+        return false;
+      case 'ChildEnded':
+        this.#childEnded(event);
+        return false;
       case 'ModelAnswered':
         return this.#answered(event);
       case 'ToolCalled':
@@ -242,6 +265,7 @@ export class Reference {
       case 'StepCompleted':
         if (this.#nodes.get(event.data.stepId)?.step?.wait !== undefined) return this.#timeCame(event);
         if (this.#nodes.get(event.data.stepId)?.step?.signal !== undefined && this.#missed(event)) return true;
+        if (this.#nodes.get(event.data.stepId)?.step?.orchestration !== undefined) return this.#childGives(event);
         if (isFree(this.#nodes.get(event.data.stepId)?.step) || event.data.attempt === 0) {
           const node = this.#node(event.data.stepId);
           if (this.#awaitsEnd.delete(node)) {
@@ -297,6 +321,19 @@ export class Reference {
         // When an alternative has its turn is the engine's choice; that it does not apply is not.
         const passedOver = node.servesFor !== undefined && this.#reached(node) && this.#passedOver(node) !== undefined;
         const byTime = BY_TIME.has(event.data.failure.code) || tooSmall;
+        if (CHILD_FAILURES.has(event.data.failure.code)) {
+          const expected = CHILD_STATUS[event.data.failure.code];
+          this.#expect(node.waiting, `${node.id} fails with its child and does not wait: ${node.status}`);
+          this.#expect(node.child?.ended === expected, `${node.id} fails, and its child is ${node.child?.ended}`);
+          this.#fail(node, event.data.failure);
+          return true;
+        }
+        if (event.data.failure.code === 'nested_too_deep') {
+          this.#expect(this.#mayStart(node) && node.step?.orchestration !== undefined, `${node.id} nests nothing`);
+          this.#expect(this.#depth >= LIMITS.executionDepth, `${node.id} is said to be too deep at ${this.#depth}`);
+          this.#fail(node, event.data.failure);
+          return true;
+        }
         if (event.data.failure.code === 'signal_timeout') {
           this.#expectLate(node, event);
           this.#expect(node.step?.signal?.on_timeout !== 'continue', `${node.id} fails for want of a signal`);
@@ -538,6 +575,52 @@ export class Reference {
     });
   }
 
+  /** A step with a child has its turn, or has another child since the one before cannot go on. */
+  #adopts(event: Extract<Event, { type: 'ChildRequested' }>): void {
+    const { stepId, childId, number, config, resumed = false, budget } = event.data;
+    const node = this.#node(stepId);
+    const { child } = node;
+    this.#expect(config === node.step?.orchestration?.config, `${stepId} wants ${config}`);
+    this.#expect(childId === uuidV5(this.id, `${stepId}/${number}`), `${stepId} has a child of another name`);
+    const given = canonical(this.inputOf(stepId)?.value);
+    if (node.waiting) {
+      this.#expect(number === (child?.number ?? 0) + 1 && !resumed, `${stepId} has child ${number}`);
+    } else {
+      this.#expect(this.#mayStart(node) && !this.#paused, `${stepId} has a child, and it may not: ${node.status}`);
+      const same = child !== undefined && child.given === given && child.ended !== 'deleted';
+      this.#expect(resumed === same, `${stepId} takes up ${resumed}, expected ${same}`);
+      this.#expect(number === (child?.number ?? 0) + (same ? 0 : 1), `${stepId} has child ${number}`);
+    }
+    const left = (limit: number, spent: number, least: number): number | undefined =>
+      limit === Infinity ? undefined : Math.max(least, limit - spent);
+    this.#expect(
+      budget?.maxTokens === left(this.#limits.tokens, this.#spent.tokens, 1),
+      `${stepId}: other tokens left`,
+    );
+    const cost = left(this.#limits.cost, this.#spent.cost, 1e-9);
+    this.#expect(
+      Math.abs((budget?.maxCost ?? 0) - (cost ?? 0)) < 1e-6,
+      `${stepId}: ${budget?.maxCost}, not ${cost} left`,
+    );
+    node.child = { id: childId, number, given, ended: undefined };
+    node.waiting = true;
+    node.decideBy = undefined;
+  }
+
+  #childEnded({ data: { stepId, childId, status } }: Extract<Event, { type: 'ChildEnded' }>): void {
+    const { child } = this.#node(stepId);
+    this.#expect(child?.id === childId && child.ended === undefined, `${stepId} hears of ${childId}: ${status}`);
+    if (child !== undefined) child.ended = status;
+  }
+
+  #childGives({ data: { stepId, output = null } }: Extract<Event, { type: 'StepCompleted' }>): boolean {
+    const node = this.#node(stepId);
+    this.#expect(node.waiting, `${stepId} is given something and does not wait: ${node.status}`);
+    this.#expect(node.child?.ended === 'completed', `${stepId} completes, and its child is ${node.child?.ended}`);
+    this.#complete(node, output);
+    return true;
+  }
+
   /** The first step in the list that waits for the signal has it; what nothing waits for is kept. */
   #signalled(event: Extract<Event, { type: 'SignalReceived' }>): boolean {
     const { name, payload = null, stepId } = event.data;
@@ -625,6 +708,10 @@ export class Reference {
   /** What budgets forbid, whatever becomes of the event. */
   #audit(event: Event): void {
     switch (event.type) {
+      case 'ChildEnded':
+        this.#spent.tokens += event.data.tokenCount ?? 0;
+        this.#spent.cost += event.data.estimatedCost ?? 0;
+        return;
       case 'ModelAnswered':
       case 'StepCompleted':
       case 'StepAttemptFailed': {
@@ -702,7 +789,8 @@ export class Reference {
     return [...this.#nodes.values()].some((node) => {
       if (node.status !== 'open') return false;
       if (node.running) return true;
-      if (isFree(node.step)) return false;
+      // Its child has a budget of its own.
+      if (isFree(node.step) || node.waiting) return false;
       if (node.step === undefined) return node.members.length > 0 && node.members.every((member) => this.#done(member));
       if (!this.#reached(node)) return false;
       if (node.failedAttempts > 0) return true;
@@ -1406,6 +1494,7 @@ function newNode(
     question: undefined,
     talk: undefined,
     reserved: undefined,
+    child: undefined,
     turn: -1,
     servedBy: undefined,
     decided: undefined,

@@ -19,7 +19,9 @@ import {
   randomConfig,
   SIGNALS,
   textHash,
+  childConfigs,
   withApprovals,
+  withChildren,
   withChoices,
   withModels,
   withSignals,
@@ -73,6 +75,9 @@ const CHOICE_SHARE = 0.15;
 /** The same for steps that ask a model. */
 const MODEL_SALT = 2_000_215;
 const MODEL_SHARE = 0.15;
+/** The same for children. */
+const CHILD_SALT = 3_000_017;
+const CHILD_SHARE = 0.15;
 /** The same for schedules: a quarter of the seeds has one. */
 const SCHEDULE_SALT = 771_313;
 /** What schedules start: it ends soon, however its agent fares. */
@@ -120,6 +125,8 @@ class Simulation {
   readonly #choices: SeededRandom | undefined;
   /** The same for models. */
   readonly #models: SeededRandom | undefined;
+  /** The same for children. */
+  readonly #children: SeededRandom | undefined;
   /** How often operators asked for an undoing to go on, by execution. */
   readonly #undoings = new Map<string, number>();
   readonly #definitions = new Map<string, OrchestrationDefinition>();
@@ -155,6 +162,8 @@ class Simulation {
     this.#choices = choices.chance(CHOICE_SHARE) ? choices : undefined;
     const models = new SeededRandom(seed + MODEL_SALT * 2 ** 32);
     this.#models = models.chance(MODEL_SHARE) ? models : undefined;
+    const children = new SeededRandom(seed + CHILD_SALT * 2 ** 32);
+    this.#children = children.chance(CHILD_SHARE) ? children : undefined;
     this.#names = ['one', 'two', 'three'].slice(0, random.between(1, 3));
     this.#settings = {
       ...SETTINGS,
@@ -228,10 +237,15 @@ class Simulation {
       const waiting = this.#waits === undefined ? asking : withWaits(asking, this.#waits);
       const signalled = this.#signals === undefined ? waiting : withSignals(waiting, this.#signals);
       const chosen = this.#choices === undefined ? signalled : withChoices(signalled, this.#choices);
-      const definition = this.#models === undefined ? chosen : withModels(chosen, this.#models);
+      const nesting = this.#children === undefined ? chosen : withChildren(chosen, this.#children);
+      const definition = this.#models === undefined ? nesting : withModels(nesting, this.#models);
       this.#definitions.set(`config-${index}`, definition);
       world.note('config', () => JSON.stringify(definition));
       world.after(random.int(8_000), () => this.#start(`config-${index}`, index));
+    }
+    if (this.#children !== undefined) {
+      for (const [id, definition] of childConfigs(this.#children)) this.#definitions.set(id, definition);
+      this.#lookForChildren(this.#children);
     }
     this.#planSchedule();
     this.#planFaults();
@@ -543,6 +557,37 @@ class Simulation {
     if (random.chance(0.2)) this.#world.after(random.int(5_000), () => this.#send(request));
   }
 
+  /** Children get commands of their own now and then. */
+  #lookForChildren(random: SeededRandom): void {
+    const world = this.#world;
+    world.after(random.between(300, 3_000), () => this.#lookForChildren(random));
+    for (const id of this.#checker.histories.keys()) {
+      const state = this.#checker.state(id);
+      if (state?.started?.parent === undefined || state.deleted !== undefined) continue;
+      const request = (name: string) => ({
+        commandId: `${name}-${this.#newId()}`,
+        executionId: id,
+        principal: PRINCIPAL,
+      });
+      // A parent may wait for it, and nobody else would have it go on.
+      if (state.status === 'paused' && !world.faults) this.#send({ ...request('resume'), resume: {} });
+      if (!world.faults || !random.chance(0.06)) continue;
+      if (!isTerminal(state.status)) {
+        const command = random.weighted({ cancel: 1, pause: 2, terminate: 0.5 });
+        if (command === 'cancel') this.#send({ ...request('cancel'), cancel: { compensate: random.chance(0.3) } });
+        else if (command === 'terminate') this.#send({ ...request('terminate'), terminate: {} });
+        else {
+          this.#send({ ...request('pause'), pause: {} });
+          world.after(random.int(6_000), () => this.#send({ ...request('resume'), resume: {} }));
+        }
+      } else if (random.chance(0.5)) {
+        this.#send({ ...request('retry'), retry: {} });
+      } else {
+        this.#send({ ...request('delete'), deleteExecution: { reason: 'enough' } });
+      }
+    }
+  }
+
   /** Operators look now and then for undoings that stopped, and have some go on, with a generator of their own. */
   #lookForUndone(random: SeededRandom): void {
     const world = this.#world;
@@ -627,7 +672,8 @@ class Simulation {
 
   #done(): boolean {
     if (this.#world.steps % 64 !== 0 || this.#unanswered.size > 0 || !this.#checker.schedules.done) return false;
-    return this.#executions.every((id) => {
+    if (!this.#checker.childrenDone) return false;
+    return [...this.#executions, ...this.#checker.histories.keys()].every((id) => {
       const state = this.#checker.state(id);
       return state === undefined || isTerminal(state.status) || state.status === 'paused';
     });
@@ -637,7 +683,7 @@ class Simulation {
     const world = this.#world;
     await this.#checker.finish();
     for (const key of this.#unanswered) world.violated('every command is answered', key);
-    for (const id of this.#executions) {
+    for (const id of new Set([...this.#executions, ...this.#checker.histories.keys()])) {
       const state = this.#checker.state(id);
       // A start that is refused for good (a fork of nothing) leaves no execution.
       if (state === undefined) continue;

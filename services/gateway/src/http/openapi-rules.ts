@@ -48,6 +48,8 @@ export const FIELD_RULES: Readonly<Record<string, OpenApiSchema>> = {
   'Approval.approvers': { minItems: 1, maxItems: 1_000, items: TEXT_255 },
   'Approval.timeout_ms': LIFETIME,
   'Wait.duration_ms': LIFETIME,
+  'Orchestration.config': TEXT_255,
+  'Orchestration.config_version': { minimum: 1, maximum: 2_147_483_647 },
   'Signal.name': TOKENS,
   'Signal.timeout_ms': LIFETIME,
   'Choice.default': { maxItems: LIMITS.steps, items: TOKENS },

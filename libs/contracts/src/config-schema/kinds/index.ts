@@ -1,6 +1,7 @@
 import { approval } from './approval.js';
 import { choice, choiceBranch } from './choice.js';
 import { llm, llmTool } from './llm.js';
+import { orchestration } from './orchestration.js';
 import { signal } from './signal.js';
 import { wait } from './wait.js';
 
@@ -11,6 +12,7 @@ export const KIND_DEFINITIONS = {
   Signal: signal,
   Choice: choice,
   ChoiceBranch: choiceBranch,
+  Orchestration: orchestration,
   Llm: llm,
   LlmTool: llmTool,
 } as const;
@@ -21,5 +23,6 @@ export const KIND_FIELDS = {
   wait: 'In place of an agent: the step is done when a time has come.',
   signal: 'In place of an agent: the step is done when a signal of that name has come.',
   choice: 'In place of an agent: chooses which of the steps that depend on it run.',
+  orchestration: 'In place of an agent: an execution of another config, whose output is the step’s.',
   llm: 'In place of an agent: a model is asked, and what it wants called is called.',
 } as const;

@@ -1,10 +1,14 @@
 import type {
   AttemptResult,
+  ChildFacts,
+  EndMessage,
+  ParentCommand,
   DomainEvent,
   Failure,
   JsonObject,
   JsonValue,
   Principal,
+  Refusal,
   RefusalCode,
   ReusedApproval,
   StartExecution as StartRequest,
@@ -134,6 +138,26 @@ export interface FailAttempt extends CommandBase {
   readonly attempt: number;
   readonly failure: Failure;
 }
+/** What became of the start of a child; `gone`: the one of an earlier run cannot be taken up again. */
+export type RecordChildAnswer = CommandBase & {
+  readonly type: 'RecordChildAnswer';
+  readonly childId: string;
+} & (
+    | { readonly outcome: 'started'; readonly facts: ChildFacts }
+    | { readonly outcome: 'refused'; readonly refusal: Pick<Refusal, 'code' | 'message'> }
+    | { readonly outcome: 'gone' }
+  );
+/** A child tells its end. */
+export interface RecordChildEnd extends CommandBase {
+  readonly type: 'RecordChildEnd';
+  readonly childId: string;
+  readonly end: EndMessage;
+}
+/** The execution that has this one as a step wants something of it. */
+export interface ObeyParent extends CommandBase, ParentCommand {
+  readonly type: 'ObeyParent';
+  readonly from: string;
+}
 /** Time has passed: whatever is due by `at` happens. */
 export interface Wake extends CommandBase {
   readonly type: 'Wake';
@@ -148,6 +172,9 @@ export type Command =
   | SkipStep
   | DecideApproval
   | SendSignal
+  | RecordChildAnswer
+  | RecordChildEnd
+  | ObeyParent
   | RetryExecution
   | CompensateExecution
   | DeleteExecution
@@ -159,9 +186,10 @@ export type Command =
 
 /**
  * What became of an accepted command. `recorded`: its result is in the log, now or before. `stale`: nothing to record, the
- * world has moved on. `repeated`: this command id was accepted before. `unknown`: no such execution or step.
+ * world has moved on. `repeated`: this command id was accepted before. `unknown`: no such execution or step. `later`: what tells it
+ * is to tell it again in a moment.
  */
-export type Outcome = 'done' | 'repeated' | 'recorded' | 'stale' | 'unknown';
+export type Outcome = 'done' | 'repeated' | 'recorded' | 'stale' | 'unknown' | 'later';
 
 export interface Rejection {
   readonly code: RefusalCode;
@@ -187,6 +215,7 @@ export const commandIds = {
   failedEffect: (stepId: string, attempt: number): string => `f:${stepId}:${attempt}`,
   startAnswered: (executionId: string): string => `a:${executionId}`,
   ended: (executionId: string): string => `d:${executionId}`,
+  parent: (order: number): string => `p:${order}`,
   wake: 'w:',
 } as const;
 

@@ -34,6 +34,7 @@ export function deleteExecution(draft: Draft, command: DeleteExecution): Outcome
     createdAt: state.createdAt,
     endedAt: state.completedAt,
     events: version,
+    ...(started.parent === undefined ? {} : { parent: started.parent }),
     ...(command.policy === undefined ? {} : { policy: command.policy }),
     ...(started.requestHash ? { requestHash: started.requestHash } : {}),
     status,

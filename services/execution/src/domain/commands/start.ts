@@ -38,6 +38,7 @@ export function startExecution(draft: Draft, command: StartExecution): Outcome |
       : { forkedFrom: start.fork.executionId, forkedFromStepId: start.fork.fromStepId }),
     ...(start.input === undefined ? {} : { input: start.input }),
     ...(start.metadata === undefined ? {} : { metadata: start.metadata }),
+    ...(start.parent === undefined ? {} : { parent: start.parent }),
     ...(priority === 'normal' && config.priority === 'normal' ? {} : { priority }),
     ...(start.requestHash ? { requestHash: start.requestHash } : {}),
     ...(start.sessionId ? { sessionId: start.sessionId } : {}),

@@ -7,7 +7,8 @@ import { isTerminal, unitState, type State } from '../state/state.js';
  * dispatch: put the attempt's task on the queue. stopAttempts: tell runners that these are not wanted any more.
  * evaluate: run the expressions over the context in the sandbox and answer with RecordEvaluation.
  * lifecycle: wake those who follow executions as a whole.
- * send: tell another stream, until it has recorded it.
+ * send: tell another stream, until it has recorded it. startChild: start the child of a step, or take it up again, and answer with
+ * RecordChildAnswer. commandChild: tell the child what its parent wants, until it has recorded it.
  */
 export type Effect =
   | { readonly type: 'dispatch'; readonly stepId: string; readonly attempt: number }
@@ -18,6 +19,8 @@ export type Effect =
       readonly expressions: readonly string[];
       readonly context: JsonValue;
     }
+  | { readonly type: 'startChild'; readonly stepId: string; readonly childId: string }
+  | { readonly type: 'commandChild'; readonly stepId: string; readonly childId: string; readonly order: number }
   | { readonly type: 'lifecycle'; readonly event: EventType }
   | { readonly type: 'send'; readonly to: string; readonly message: { readonly ended: EndMessage } };
 
@@ -69,8 +72,26 @@ export function stopPlaces(
 }
 
 /** Tells the stream that asked for it how the execution has ended. */
-export function tellEnd({ status, started, completedAt }: State): Effect[] {
-  const to = started?.endTo;
-  if (to === undefined || !isTerminal(status)) return [];
-  return [{ type: 'send', to, message: { ended: { status: status as EndMessage['status'], at: completedAt } } }];
+export function tellEnd(state: State): Effect[] {
+  const to = state.started?.endTo;
+  const ended = to === undefined ? undefined : endOf(state);
+  return to === undefined || ended === undefined ? [] : [{ type: 'send', to, message: { ended } }];
+}
+
+/** How the execution has ended; undefined while it has not. The one that has it as a step is told all that it needs of it. */
+export function endOf(state: State): EndMessage | undefined {
+  const { status, started, completedAt, version, output, failure, tokenCount, cost } = state;
+  if (!isTerminal(status)) return undefined;
+  const end = { status: status as EndMessage['status'], at: completedAt };
+  if (started?.parent === undefined) return end;
+  return {
+    ...end,
+    version,
+    ...(status === 'completed' && output !== undefined ? { output } : {}),
+    ...(status === 'failed' && failure !== undefined ? { failure } : {}),
+    ...(tokenCount > 0 ? { tokenCount } : {}),
+    ...(cost > 0 ? { estimatedCost: cost } : {}),
+    // Of a deleted one whose events are removed nobody knows more than that.
+    ...(started.deadlineAt === 0 ? { deleted: true } : {}),
+  };
 }

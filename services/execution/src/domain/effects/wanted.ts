@@ -1,11 +1,12 @@
 import { evaluationKey, pendingPurpose } from '../expressions/evaluations.js';
 import { isTerminal, unitState, type State } from '../state/state.js';
+import { commandsOfChildren, wantedOfChildren } from './children.js';
 import { evaluate, tellEnd, type Effect } from './effect.js';
 
 /** Everything outstanding now: what has to be performed again after a takeover or when the queue lost its content. */
 export function wantedEffects(state: State): Effect[] {
   if (isTerminal(state.status)) {
-    return tellEnd(state);
+    return [...commandsOfChildren(state), ...tellEnd(state)];
   }
   const effects: Effect[] = [];
   for (const unit of state.config.units) {
@@ -22,5 +23,5 @@ export function wantedEffects(state: State): Effect[] {
   if (state.evaluatingOutput) {
     effects.push(...evaluate(state, evaluationKey('output', '')));
   }
-  return effects;
+  return state.config.childUnits.length === 0 ? effects : [...effects, ...wantedOfChildren(state)];
 }

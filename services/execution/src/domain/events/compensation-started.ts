@@ -1,3 +1,4 @@
+import { commandsOfChildren } from '../effects/children.js';
 import { lifecycle } from '../effects/effect.js';
 import { noteControl } from '../fold/controls.js';
 import { leaveOnlyRunning } from '../fold/phases.js';
@@ -16,9 +17,9 @@ export const compensationStarted: EventDefinition<'CompensationStarted'> = {
       next.failure = data.failure;
     }
     next.failedStepId = data.stepId ?? '';
-    leaveOnlyRunning(next);
+    leaveOnlyRunning(next, event);
   },
-  effects: lifecycle,
+  effects: (event, stateAfter) => [...lifecycle(event), ...commandsOfChildren(stateAfter, event.version)],
   spans: ({ data }) => [{ change: 'compensation began', attributes: { 'batuta.compensation.cause': data.cause } }],
   measures: executionsThat('compensation'),
   command: 'cancel',

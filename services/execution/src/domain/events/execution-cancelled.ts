@@ -1,3 +1,4 @@
+import { commandsOfChildren } from '../effects/children.js';
 import { lifecycle, stopAll, tellEnd } from '../effects/effect.js';
 import { noteControl } from '../fold/controls.js';
 import { end } from '../fold/phases.js';
@@ -10,11 +11,12 @@ export const executionCancelled: EventDefinition<'ExecutionCancelled'> = {
     if (data.terminated === true || next.status !== 'compensation') {
       noteControl(next, data.terminated === true ? 'terminate' : 'cancel', data, event);
     }
-    end(next, 'cancelled', event.at);
+    end(next, 'cancelled', event);
   },
   effects: (event, stateAfter) => [
     ...stopAll(event.executionId, stateAfter, 'cancelled'),
     ...lifecycle(event),
+    ...commandsOfChildren(stateAfter, event.version),
     ...tellEnd(stateAfter),
   ],
   spans: () => [{ change: 'execution ended', status: 'cancelled' }],

@@ -4,7 +4,16 @@ import { executionsThat } from './metrics.js';
 import type { EventDefinition } from './definition.js';
 
 /** The start as far as the tombstone tells it: where the events before are gone, there is nothing else. */
-function startOf({ tenantId, traceId, configId, configName, configVersion, userId, requestHash }: ExecutionDeleted) {
+function startOf({
+  tenantId,
+  traceId,
+  configId,
+  configName,
+  configVersion,
+  userId,
+  requestHash,
+  parent,
+}: ExecutionDeleted) {
   const started: ExecutionStarted = {
     tenantId,
     traceId,
@@ -15,6 +24,8 @@ function startOf({ tenantId, traceId, configId, configName, configVersion, userI
     createdBy: userId,
     deadlineAt: 0,
     ...(requestHash === undefined ? {} : { requestHash }),
+    // Whether it was told of the end nobody knows: it is told once more.
+    ...(parent === undefined ? {} : { parent, endTo: parent.executionId }),
   };
   return started;
 }

@@ -1,3 +1,4 @@
+import { commandsOfChildren } from '../effects/children.js';
 import { lifecycle, stopAll, tellEnd } from '../effects/effect.js';
 import { end } from '../fold/phases.js';
 import { executionsEnded } from './metrics.js';
@@ -8,11 +9,12 @@ export const executionFailed: EventDefinition<'ExecutionFailed'> = {
     next.failure = data.failure;
     // Only what the event names: after a compensation, a time-out may be what ended the execution.
     next.failedStepId = data.stepId ?? '';
-    end(next, 'failed', event.at);
+    end(next, 'failed', event);
   },
   effects: (event, stateAfter) => [
     ...stopAll(event.executionId, stateAfter, 'failed'),
     ...lifecycle(event),
+    ...commandsOfChildren(stateAfter, event.version),
     ...tellEnd(stateAfter),
   ],
   spans: ({ data: { failure } }) => [{ change: 'execution ended', status: 'failed', failure }],

@@ -1,3 +1,5 @@
+import { commandsOfChildren } from '../effects/children.js';
+import { pauseChildren } from '../fold/children.js';
 import { lifecycle, type Effect } from '../effects/effect.js';
 import { noteControl } from '../fold/controls.js';
 import { putUnit } from '../state/nodes.js';
@@ -19,6 +21,7 @@ export const executionPaused: EventDefinition<'ExecutionPaused'> = {
     next.status = 'paused';
     next.pausedAt = event.at;
     noteControl(next, 'pause', data, event);
+    pauseChildren(next, event, data.now === true);
     if (data.now !== true) {
       return;
     }
@@ -29,10 +32,11 @@ export const executionPaused: EventDefinition<'ExecutionPaused'> = {
       }
     }
   },
-  effects: (event, stateAfter) =>
-    event.data.now === true
-      ? [...stopInterrupted(event.executionId, stateAfter), ...lifecycle(event)]
-      : lifecycle(event),
+  effects: (event, stateAfter) => [
+    ...(event.data.now === true ? stopInterrupted(event.executionId, stateAfter) : []),
+    ...lifecycle(event),
+    ...commandsOfChildren(stateAfter, event.version),
+  ],
   spans: ({ data }) => [{ change: 'pause began', attributes: { 'batuta.pause.now': data.now === true } }],
   measures: executionsThat('paused'),
   command: 'pause',

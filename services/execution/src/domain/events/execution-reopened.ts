@@ -1,3 +1,4 @@
+import { commandsOfChildren } from '../effects/children.js';
 import { lifecycle } from '../effects/effect.js';
 import { noteControl } from '../fold/controls.js';
 import { leaveOnlyRunning } from '../fold/phases.js';
@@ -28,9 +29,9 @@ export const executionReopened: EventDefinition<'ExecutionReopened'> = {
         putUnit(next, index, { ...unit, phase: 'waiting', selected: false, unreported });
       }
     }
-    leaveOnlyRunning(next);
+    leaveOnlyRunning(next, event);
   },
-  effects: lifecycle,
+  effects: (event, stateAfter) => [...lifecycle(event), ...commandsOfChildren(stateAfter, event.version)],
   spans: () => [{ change: 'execution reopened', as: 'compensation' }],
   measures: undefined,
   command: 'compensate',

@@ -1,3 +1,5 @@
+import { commandsOfChildren } from '../effects/children.js';
+import { resumeChildren } from '../fold/children.js';
 import { lifecycle } from '../effects/effect.js';
 import { noteControl } from '../fold/controls.js';
 import { makeReady } from '../state/nodes.js';
@@ -8,6 +10,7 @@ import type { EventDefinition } from './definition.js';
 export const executionResumed: EventDefinition<'ExecutionResumed'> = {
   evolve(next, data, event) {
     noteControl(next, 'resume', data, event);
+    resumeChildren(next, event);
     next.pausedAt = 0;
     // A retry does not wait for start_at: what has begun goes on.
     next.status = next.startedAt === 0 && (next.started?.startAt ?? 0) > event.at ? 'pending' : 'running';
@@ -20,7 +23,7 @@ export const executionResumed: EventDefinition<'ExecutionResumed'> = {
       }
     }
   },
-  effects: lifecycle,
+  effects: (event, stateAfter) => [...lifecycle(event), ...commandsOfChildren(stateAfter, event.version)],
   spans: () => [{ change: 'pause ended' }],
   measures: executionsThat('resumed'),
   command: 'resume',

@@ -172,6 +172,7 @@ export const executionRetried: EventDefinition<'ExecutionRetried'> = {
           unreported: outstanding ? [...old.unreported, old.attempt] : old.unreported,
           tokenCount: old.tokenCount,
           cost: old.cost,
+          child: old.child,
           granted: asked.has(index) ? grantOf(old) : old.granted,
         });
       }

@@ -2,6 +2,9 @@ import type { EventType } from '@batuta/contracts';
 import { approvalDecided } from './approval-decided.js';
 import { approvalRequested } from './approval-requested.js';
 import { budgetExceeded } from './budget-exceeded.js';
+import { childEnded } from './child-ended.js';
+import { childRequested } from './child-requested.js';
+import { childStarted } from './child-started.js';
 import { choiceMade } from './choice-made.js';
 import { compensationStarted } from './compensation-started.js';
 import { consensusFailed } from './consensus-failed.js';
@@ -18,6 +21,7 @@ import { executionResumed } from './execution-resumed.js';
 import { executionRetried } from './execution-retried.js';
 import { executionStarted } from './execution-started.js';
 import { modelAnswered } from './model-answered.js';
+import { parentCommanded } from './parent-commanded.js';
 import { signalAwaited } from './signal-awaited.js';
 import { signalReceived } from './signal-received.js';
 import { stepAttemptFailed } from './step-attempt-failed.js';
@@ -55,6 +59,10 @@ export const EVENTS: { readonly [T in EventType]: EventDefinition<T> } = {
   SignalAwaited: signalAwaited,
   SignalReceived: signalReceived,
   ChoiceMade: choiceMade,
+  ChildRequested: childRequested,
+  ChildStarted: childStarted,
+  ChildEnded: childEnded,
+  ParentCommanded: parentCommanded,
   BudgetExceeded: budgetExceeded,
   CompensationStarted: compensationStarted,
   ExecutionCompleted: executionCompleted,

@@ -1,3 +1,5 @@
+import { commandsOfChildren } from '../effects/children.js';
+import { closeChild } from '../fold/children.js';
 import { stopOne, stopPlaces } from '../effects/effect.js';
 import { leavePlaces } from '../kinds/llm/places.js';
 import { noteControl } from '../fold/controls.js';
@@ -28,6 +30,7 @@ export const stepSkipped: EventDefinition<'StepSkipped'> = {
       return;
     }
     leavePlaces(next, index);
+    closeChild(next, index, event);
     const unit = unitState(next, index);
     const outstanding = unit.phase === 'running';
     putUnit(next, index, {
@@ -50,7 +53,7 @@ export const stepSkipped: EventDefinition<'StepSkipped'> = {
       unit !== undefined && unit.unreported.includes(unit.attempt)
         ? [stopOne(executionId, stepId, unit.attempt, reason)]
         : [];
-    return [...own, ...stopPlaces(event, stateAfter)];
+    return [...own, ...stopPlaces(event, stateAfter), ...commandsOfChildren(stateAfter, event.version)];
   },
   spans: ({ data: { stepId, reason } }) => [
     { change: 'node ended', id: stepId, status: 'skipped', attributes: { 'batuta.skip.reason': reason } },

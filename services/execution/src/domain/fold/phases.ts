@@ -1,3 +1,5 @@
+import type { Event } from '@batuta/contracts';
+import { closeChild, closeChildren } from './children.js';
 import { compiledUnit, isActive, putGroup, putUnit } from '../state/nodes.js';
 import { groupState, unitState, type Next } from '../state/state.js';
 
@@ -20,18 +22,20 @@ export function beginGroup(next: Next, index: number, at: number): void {
 }
 
 /** The execution has ended. */
-export function end(next: Next, status: 'completed' | 'failed' | 'cancelled', at: number): void {
+export function end(next: Next, status: 'completed' | 'failed' | 'cancelled', event: Event): void {
+  closeChildren(next, event);
   next.status = status;
-  next.completedAt = at;
+  next.completedAt = event.at;
   next.pausedAt = 0;
 }
 
 /** An undoing begins: only attempts in flight still matter. Everything else that was under way will not happen. */
-export function leaveOnlyRunning(next: Next): void {
+export function leaveOnlyRunning(next: Next, event: Event): void {
   for (const { index } of next.config.units) {
     const unit = unitState(next, index);
     if (unit.phase === 'ready' || (isActive(unit.phase) && unit.phase !== 'running')) {
-      putUnit(next, index, { ...unit, phase: 'waiting', selected: false });
+      closeChild(next, index, event, true);
+      putUnit(next, index, { ...unitState(next, index), phase: 'waiting', selected: false });
     }
   }
 }

@@ -387,6 +387,7 @@ export function compile(definition: OrchestrationDefinition): CompiledConfig {
     unitIndex,
     groupIndex,
     modelUnits: units.flatMap(({ index, work }) => (work.kind === 'llm' ? [index] : [])),
+    childUnits: units.flatMap(({ index, work }) => (work.kind === 'orchestration' ? [index] : [])),
     dependents,
     alternatives,
     sinks: mainNodes.filter((node) => !namedByMain.has(node)),

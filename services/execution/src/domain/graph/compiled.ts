@@ -109,6 +109,8 @@ export interface CompiledConfig {
   readonly groupIndex: ReadonlyMap<string, number>;
   /** Steps that ask a model. */
   readonly modelUnits: readonly number[];
+  /** Steps that have a child. */
+  readonly childUnits: readonly number[];
   /** Of each node: the units that wait for it. */
   readonly dependents: readonly (readonly number[])[];
   /** Of each node: its alternatives in listed order. */

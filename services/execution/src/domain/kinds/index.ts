@@ -7,6 +7,7 @@ import { approvalKind } from './approval/approval.js';
 import { choiceKind } from './choice/choice.js';
 import { llmKind } from './llm/llm.js';
 import type { StepKind } from './kind.js';
+import { orchestrationKind } from './orchestration/orchestration.js';
 import { signalKind } from './signal/signal.js';
 import { waitKind } from './wait/wait.js';
 
@@ -17,6 +18,7 @@ export const KINDS = {
   signal: signalKind,
   choice: choiceKind,
   llm: llmKind,
+  orchestration: orchestrationKind,
   agent: agentKind,
 };
 

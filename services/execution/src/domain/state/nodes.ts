@@ -33,9 +33,9 @@ export function isActive(phase: UnitPhase): boolean {
   }
 }
 
-/** A step that waits for its tools keeps its slot, and they take none. */
+/** A step that waits for its tools or its child keeps its slot, and they take none. Others that await something take none. */
 function holdsSlot(phase: UnitPhase, takesSlot: boolean): boolean {
-  return takesSlot && (phase === 'running' || phase === 'calling');
+  return takesSlot && (phase === 'running' || phase === 'calling' || phase === 'awaiting');
 }
 
 /** Replaces a unit's state and keeps the counters true. */

@@ -108,6 +108,8 @@ export interface State {
   readonly deleted: { readonly at: number; readonly commandId: string; readonly facts: ExecutionDeleted } | undefined;
   /** Signals that came before a step waited for them, newest first. */
   readonly keptSignals: List<KeptSignal> | undefined;
+  /** Order of the newest that its parent wanted of it; 0 for nothing yet. */
+  readonly commanded: number;
 }
 
 /** The state of an execution before its first event: version 0. */
@@ -155,6 +157,7 @@ export function initialState(config: CompiledConfig): State {
     controls: undefined,
     deleted: undefined,
     keptSignals: undefined,
+    commanded: 0,
   };
 }
 
@@ -206,6 +209,7 @@ export function copyState(state: State): Next {
     controls: state.controls,
     deleted: state.deleted,
     keptSignals: state.keptSignals,
+    commanded: state.commanded,
   };
 }
 

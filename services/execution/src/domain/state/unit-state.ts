@@ -1,3 +1,4 @@
+import type { ChildState } from '../kinds/orchestration/child-state.js';
 import type { ConversationState } from '../kinds/llm/conversation.js';
 import type { ConsensusReached, Failure, JsonValue, Vote } from '@batuta/contracts';
 
@@ -101,6 +102,8 @@ export interface UnitState {
   readonly granted: { readonly output: JsonValue; readonly approval: ApprovalState } | undefined;
   /** Of a step that waits for something else, from its start on. */
   readonly awaited: Awaited | undefined;
+  /** Of a step with a child, once it was asked for; that of the latest run. */
+  readonly child: ChildState | undefined;
   /** Of a step that asks a model, from its first call on. */
   readonly conversation: ConversationState | undefined;
   /** Of a place for calls of a tool: the one that it makes. `since` is its last attempt before. */
@@ -168,6 +171,7 @@ export function initialUnit(waitsFor: number, main: boolean): UnitState {
     approval: undefined,
     granted: undefined,
     awaited: undefined,
+    child: undefined,
     conversation: undefined,
     call: undefined,
   };

@@ -9,3 +9,15 @@ export function uniform(seed: number, ...salts: readonly number[]): number {
   }
   return mixed / 4294967296;
 }
+
+/** A short name of a text: equal texts have equal names, and others hardly ever (FNV-1a, twice 32 bits). */
+export function textName(text: string): string {
+  let low = 0x811c9dc5;
+  let high = 0x01000193;
+  for (let place = 0; place < text.length; place++) {
+    const code = text.charCodeAt(place);
+    low = Math.imul(low ^ code, 0x01000193);
+    high = Math.imul(high ^ code, 0x85ebca6b);
+  }
+  return `${(low >>> 0).toString(16).padStart(8, '0')}${(high >>> 0).toString(16).padStart(8, '0')}`;
+}

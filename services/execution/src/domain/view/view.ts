@@ -1,5 +1,6 @@
 import type {
   BudgetView,
+  ChildView,
   CompensationView,
   ConsensusView,
   ControlView,
@@ -11,6 +12,7 @@ import type {
 import { budgetOf, hasBudget } from '../budget/budget.js';
 import type { Unit } from '../graph/compiled.js';
 import { ofKinds } from '../kinds/index.js';
+import { childView } from '../kinds/orchestration/orchestration.js';
 import { failedNode, shownFailure } from './failures.js';
 import { compensationOutcome } from '../plan/compensation.js';
 import { nodeId, nodeResult, servingUnit } from '../state/results.js';
@@ -172,6 +174,7 @@ export function stepView(state: State, compiled: Unit): StepView {
     ...(unit.reused ? { reused: true } : {}),
     ...(unit.phase === 'backoff' ? { retryAt: unit.retryAt } : {}),
     ...ofKinds(state, unit),
+    ...(unit.child === undefined ? {} : { child: childView(compiled.id, unit.child, waitsForChild(state, unit)) }),
   };
 }
 
@@ -220,6 +223,20 @@ function budgetView(state: State): BudgetView {
   return { ...budgetOf(state), spentTokens, spentCost, ...(exceeded === undefined ? {} : { exceeded }) };
 }
 
+function waitsForChild(state: State, { phase }: UnitState): boolean {
+  return phase === 'awaiting' && !isTerminal(state.status);
+}
+
+function childrenOf(state: State): { children?: ChildView[] } {
+  const children = state.config.childUnits.flatMap((index) => {
+    const unit = unitState(state, index);
+    return unit.child === undefined
+      ? []
+      : [childView(state.config.units[index]?.id ?? '', unit.child, waitsForChild(state, unit))];
+  });
+  return children.length === 0 ? {} : { children };
+}
+
 /** The execution as its readers see it. Everything about it is in `state`; times are epoch milliseconds. */
 export function view(state: State): ExecutionView {
   const { started, config } = state;
@@ -265,6 +282,8 @@ export function view(state: State): ExecutionView {
     ...(started?.metadata === undefined ? {} : { metadata: started.metadata }),
     ...(started?.callbackUrl === undefined ? {} : { callbackUrl: started.callbackUrl }),
     ...(started?.startAt === undefined ? {} : { startAt: started.startAt }),
+    ...(started?.parent === undefined ? {} : { parent: started.parent }),
+    ...childrenOf(state),
     ...(started?.forkedFrom === undefined ? {} : { forkedFrom: started.forkedFrom }),
     ...(started?.forkedFromStepId === undefined ? {} : { forkedFromStepId: started.forkedFromStepId }),
     ...(state.pausedAt > 0 ? { pausedAt: state.pausedAt } : {}),

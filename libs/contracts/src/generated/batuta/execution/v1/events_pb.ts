@@ -6,7 +6,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Budget, BudgetJson, Failure, FailureJson } from "../../common/v1/common_pb.js";
+import type { Budget, BudgetJson, Failure, FailureJson, ParentLink, ParentLinkJson } from "../../common/v1/common_pb.js";
 import { file_batuta_common_v1_common } from "../../common/v1/common_pb.js";
 import type { StructJson, Value, ValueJson } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
@@ -16,7 +16,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/execution/v1/events.proto.
  */
 export const file_batuta_execution_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("CiBiYXR1dGEvZXhlY3V0aW9uL3YxL2V2ZW50cy5wcm90bxITYmF0dXRhLmV4ZWN1dGlvbi52MSLcAQoFRXZlbnQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSDAoEdHlwZRgDIAEoCRIKCgJhdBgEIAEoARISCgpjb21tYW5kX2lkGAUgASgJEhAKCHBvc2l0aW9uGAYgASgBEhEKCXBhcnRpdGlvbhgHIAEoBRIlCgRkYXRhGAggASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIyCgxkYXRhX29taXR0ZWQYCSABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQiJgoHT21pdHRlZBINCgVieXRlcxgBIAEoARIMCgRocmVmGAIgASgJIpUBCg9FdmVudHNQdWJsaXNoZWQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIqCgZldmVudHMYAyADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhcKD3dpdGhvdXRfcGF5bG9hZBgEIAEoCBIUCgxwbGFpbl9yZXN1bHQYBSABKAgiOQoQRm9sbG93RXhlY3V0aW9ucxIVCg1leGVjdXRpb25faWRzGAEgAygJEg4KBmZvcl9tcxgCIAEoBSLoAwoQRXhlY3V0aW9uU3RhcnRlZBIRCgl0ZW5hbnRfaWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAUgASgFEiUKBWlucHV0GAYgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEg8KB3VzZXJfaWQYByABKAkSEgoKc2Vzc2lvbl9pZBgIIAEoCRISCgpjcmVhdGVkX2J5GAkgASgJEhQKDGNhbGxiYWNrX3VybBgKIAEoCRIpCghtZXRhZGF0YRgLIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEwoLZGVhZGxpbmVfYXQYDCABKAESEAoIcHJpb3JpdHkYDSABKAkSEwoLdHJhY2VwYXJlbnQYDiABKAkSFAoMcmVxdWVzdF9oYXNoGA8gASgJEhAKCHN0YXJ0X2F0GBAgASgBEhMKC2ZvcmtlZF9mcm9tGBEgASgJEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYEiABKAkSKAoGYnVkZ2V0GBMgASgLMhguYmF0dXRhLmNvbW1vbi52MS5CdWRnZXQSDgoGZW5kX3RvGB4gASgJIo4BCgpTdGVwUmV1c2VkEg8KB3N0ZXBfaWQYASABKAkSJgoGb3V0cHV0GAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEjUKCGFwcHJvdmFsGAMgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5SZXVzZWRBcHByb3ZhbBIQCghpZl9lcXVhbBgEIAEoCCLbAQoOUmV1c2VkQXBwcm92YWwSDwoHbWVzc2FnZRgBIAEoCRIlCgVpbnB1dBgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCglhcHByb3ZlcnMYAyADKAkSFAoMcmVxdWVzdGVkX2F0GAQgASgBEhIKCmRlY2lkZWRfYXQYBSABKAESCgoCYnkYBiABKAkSDwoHY29tbWVudBgHIAEoCRIkCgRkYXRhGAggASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCXRpbWVkX291dBgJIAEoCCJ+Cg1TdGVwU2NoZWR1bGVkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIZChFzdGFydF9kZWFkbGluZV9hdBgEIAEoARIqCghyZXNlcnZlZBgFIAEoCzIYLmJhdHV0YS5jb21tb24udjEuQnVkZ2V0SgQIAxAEIqYDCg1Nb2RlbEFuc3dlcmVkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIMCgR0dXJuGAMgASgFEgwKBHRleHQYBCABKAkSNgoKdG9vbF9jYWxscxgFIAMoCzIiLmJhdHV0YS5leGVjdXRpb24udjEuTW9kZWxUb29sQ2FsbBIMCgRuZXh0GAYgASgJEhAKCGZlZWRiYWNrGAcgASgJEhUKDWZpbmlzaF9yZWFzb24YCCABKAkSJgoFbW9kZWwYCSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EiYKBXByaWNlGAogASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBISCgpzdGFydGVkX2F0GAsgASgBEhMKC2ZpbmlzaGVkX2F0GAwgASgBEhMKC3Rva2VuX2NvdW50GA0gASgFEhYKDmVzdGltYXRlZF9jb3N0GA4gASgBEhUKDWFnZW50X3ZlcnNpb24YDyABKAkSFAoMaW5wdXRfdG9rZW5zGBAgASgFEhUKDW91dHB1dF90b2tlbnMYESABKAUiYQoNTW9kZWxUb29sQ2FsbBIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEiUKBWlucHV0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEg8KB3Byb2JsZW0YBCABKAkiXgoKVG9vbENhbGxlZBIPCgdzdGVwX2lkGAEgASgJEhEKCWNhbGxlcl9pZBgCIAEoCRIMCgR0dXJuGAMgASgFEg0KBWluZGV4GAQgASgFEg8KB2NhbGxfaWQYBSABKAki8wEKDVN0ZXBDb21wbGV0ZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEiYKBm91dHB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRISCgpzdGFydGVkX2F0GAQgASgBEhMKC2ZpbmlzaGVkX2F0GAUgASgBEhMKC3Rva2VuX2NvdW50GAYgASgFEhYKDmVzdGltYXRlZF9jb3N0GAcgASgBEhUKDWFnZW50X3ZlcnNpb24YCCABKAkSFAoMaW5wdXRfdG9rZW5zGAkgASgFEhUKDW91dHB1dF90b2tlbnMYCiABKAUiiQIKEVN0ZXBBdHRlbXB0RmFpbGVkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIqCgdmYWlsdXJlGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhIKCnN0YXJ0ZWRfYXQYBCABKAESEwoLZmluaXNoZWRfYXQYBSABKAESEAoIcmV0cnlfYXQYBiABKAESEQoJYnlfZW5naW5lGAcgASgIEhMKC3Rva2VuX2NvdW50GAggASgFEhYKDmVzdGltYXRlZF9jb3N0GAkgASgBEhQKDGlucHV0X3Rva2VucxgKIAEoBRIVCg1vdXRwdXRfdG9rZW5zGAsgASgFInUKClN0ZXBGYWlsZWQSDwoHc3RlcF9pZBgBIAEoCRIqCgdmYWlsdXJlGAIgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhAKCGhhbmRsaW5nGAMgASgJEhgKEGZhbGxiYWNrX3N0ZXBfaWQYBCABKAkiSwoLU3RlcFNraXBwZWQSDwoHc3RlcF9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkSCgoCYnkYAyABKAkSDwoHY29tbWVudBgEIAEoCSKEAQoRQXBwcm92YWxSZXF1ZXN0ZWQSDwoHc3RlcF9pZBgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEiUKBWlucHV0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhMKC2RlYWRsaW5lX2F0GAQgASgBEhEKCWFwcHJvdmVycxgFIAMoCSIwCgtXYWl0U3RhcnRlZBIPCgdzdGVwX2lkGAEgASgJEhAKCHVudGlsX2F0GAIgASgBIlIKDVNpZ25hbEF3YWl0ZWQSDwoHc3RlcF9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEhMKC2RlYWRsaW5lX2F0GAMgASgBEg0KBXRha2VuGAQgASgFImQKDlNpZ25hbFJlY2VpdmVkEgwKBG5hbWUYASABKAkSJwoHcGF5bG9hZBgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIKCgJieRgDIAEoCRIPCgdzdGVwX2lkGAQgASgJIj4KCkNob2ljZU1hZGUSDwoHc3RlcF9pZBgBIAEoCRIQCghicmFuY2hlcxgCIAMoBRINCgVzdGVwcxgDIAMoCSKKAQoPQXBwcm92YWxEZWNpZGVkEg8KB3N0ZXBfaWQYASABKAkSEAoIYXBwcm92ZWQYAiABKAgSCgoCYnkYAyABKAkSDwoHY29tbWVudBgEIAEoCRIkCgRkYXRhGAUgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCXRpbWVkX291dBgGIAEoCCJVCg5TdGVwUHJvZ3Jlc3NlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSEAoIcHJvZ3Jlc3MYAyABKAESDwoHbWVzc2FnZRgEIAEoCSIiChNFdmFsdWF0aW9uUmVxdWVzdGVkEgsKA2tleRgBIAEoCSJ1ChJFdmFsdWF0aW9uUmVjb3JkZWQSCwoDa2V5GAEgASgJEiYKBnZhbHVlcxgCIAMoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlIlgKBFZvdGUSDwoHc3RlcF9pZBgBIAEoCRIOCgZvcHRpb24YAiABKAUSDgoGd2VpZ2h0GAMgASgBEg0KBXNjb3JlGAQgASgBEhAKCGV4Y2x1ZGVkGAUgASgJIqEBChBDb25zZW5zdXNSZWFjaGVkEhAKCGdyb3VwX2lkGAEgASgJEgwKBG1vZGUYAiABKAkSKAoFdm90ZXMYAyADKAsyGS5iYXR1dGEuZXhlY3V0aW9uLnYxLlZvdGUSDwoHd2lubmVycxgEIAMoCRIPCgdkaXNzZW50GAUgAygJEhIKCmRlY2lkZWRfYnkYBiABKAkSDQoFc2hhcmUYByABKAEiswEKD0NvbnNlbnN1c0ZhaWxlZBIQCghncm91cF9pZBgBIAEoCRIMCgRtb2RlGAIgASgJEigKBXZvdGVzGAMgAygLMhkuYmF0dXRhLmV4ZWN1dGlvbi52MS5Wb3RlEioKB2ZhaWx1cmUYBCABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSEAoIaGFuZGxpbmcYBSABKAkSGAoQZmFsbGJhY2tfc3RlcF9pZBgGIAEoCSI6Cg9FeGVjdXRpb25QYXVzZWQSDgoGcmVhc29uGAEgASgJEgoKAmJ5GAIgASgJEgsKA25vdxgDIAEoCCIuChBFeGVjdXRpb25SZXN1bWVkEgoKAmJ5GAEgASgJEg4KBnJlYXNvbhgCIAEoCSJ9ChNDb21wZW5zYXRpb25TdGFydGVkEg0KBWNhdXNlGAEgASgJEioKB2ZhaWx1cmUYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSDwoHc3RlcF9pZBgDIAEoCRIOCgZyZWFzb24YBCABKAkSCgoCYnkYBSABKAkihwEKE0NvbXBlbnNhdGlvbk91dGNvbWUSEwoLY29tcGVuc2F0ZWQYASADKAkSFwoPbm90X2NvbXBlbnNhdGVkGAIgAygJEhYKDmZhaWxlZF9zdGVwX2lkGAMgASgJEioKB2ZhaWx1cmUYBCABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUiQAoOQnVkZ2V0RXhjZWVkZWQSEAoIcmVzb3VyY2UYASABKAkSDQoFbGltaXQYAiABKAESDQoFc3BlbnQYAyABKAEiVgoQRXhlY3V0aW9uUmV0cmllZBIKCgJieRgBIAEoCRITCgtkZWFkbGluZV9hdBgCIAEoARIOCgZyZWFzb24YAyABKAkSEQoJYXNrX2FnYWluGAQgAygJIlMKEUV4ZWN1dGlvblJlb3BlbmVkEg0KBWNhdXNlGAEgASgJEgoKAmJ5GAIgASgJEg4KBnJlYXNvbhgDIAEoCRITCgtkZWFkbGluZV9hdBgEIAEoASKQAgoQRXhlY3V0aW9uRGVsZXRlZBIRCgl0ZW5hbnRfaWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAUgASgFEg8KB3VzZXJfaWQYBiABKAkSDgoGc3RhdHVzGAcgASgJEhIKCmNyZWF0ZWRfYXQYCCABKAESEAoIZW5kZWRfYXQYCSABKAESFAoMcmVxdWVzdF9oYXNoGAogASgJEg4KBmV2ZW50cxgLIAEoBRIKCgJieRgMIAEoCRIOCgZyZWFzb24YDSABKAkSDgoGcG9saWN5GA4gASgJIjwKEkV4ZWN1dGlvbkNvbXBsZXRlZBImCgZvdXRwdXQYASABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUijgEKD0V4ZWN1dGlvbkZhaWxlZBIqCgdmYWlsdXJlGAEgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEg8KB3N0ZXBfaWQYAiABKAkSPgoMY29tcGVuc2F0aW9uGAMgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25PdXRjb21lIoQBChJFeGVjdXRpb25DYW5jZWxsZWQSDgoGcmVhc29uGAEgASgJEgoKAmJ5GAIgASgJEj4KDGNvbXBlbnNhdGlvbhgDIAEoCzIoLmJhdHV0YS5leGVjdXRpb24udjEuQ29tcGVuc2F0aW9uT3V0Y29tZRISCgp0ZXJtaW5hdGVkGAQgASgIYgZwcm90bzM", [file_batuta_common_v1_common, file_google_protobuf_struct]);
+  fileDesc("CiBiYXR1dGEvZXhlY3V0aW9uL3YxL2V2ZW50cy5wcm90bxITYmF0dXRhLmV4ZWN1dGlvbi52MSLcAQoFRXZlbnQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSDAoEdHlwZRgDIAEoCRIKCgJhdBgEIAEoARISCgpjb21tYW5kX2lkGAUgASgJEhAKCHBvc2l0aW9uGAYgASgBEhEKCXBhcnRpdGlvbhgHIAEoBRIlCgRkYXRhGAggASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIyCgxkYXRhX29taXR0ZWQYCSABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQiJgoHT21pdHRlZBINCgVieXRlcxgBIAEoARIMCgRocmVmGAIgASgJIpUBCg9FdmVudHNQdWJsaXNoZWQSFAoMZXhlY3V0aW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIqCgZldmVudHMYAyADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhcKD3dpdGhvdXRfcGF5bG9hZBgEIAEoCBIUCgxwbGFpbl9yZXN1bHQYBSABKAgiOQoQRm9sbG93RXhlY3V0aW9ucxIVCg1leGVjdXRpb25faWRzGAEgAygJEg4KBmZvcl9tcxgCIAEoBSKWBAoQRXhlY3V0aW9uU3RhcnRlZBIRCgl0ZW5hbnRfaWQYASABKAkSEAoIdHJhY2VfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAUgASgFEiUKBWlucHV0GAYgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEg8KB3VzZXJfaWQYByABKAkSEgoKc2Vzc2lvbl9pZBgIIAEoCRISCgpjcmVhdGVkX2J5GAkgASgJEhQKDGNhbGxiYWNrX3VybBgKIAEoCRIpCghtZXRhZGF0YRgLIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEwoLZGVhZGxpbmVfYXQYDCABKAESEAoIcHJpb3JpdHkYDSABKAkSEwoLdHJhY2VwYXJlbnQYDiABKAkSFAoMcmVxdWVzdF9oYXNoGA8gASgJEhAKCHN0YXJ0X2F0GBAgASgBEhMKC2ZvcmtlZF9mcm9tGBEgASgJEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYEiABKAkSKAoGYnVkZ2V0GBMgASgLMhguYmF0dXRhLmNvbW1vbi52MS5CdWRnZXQSDgoGZW5kX3RvGB4gASgJEiwKBnBhcmVudBgfIAEoCzIcLmJhdHV0YS5jb21tb24udjEuUGFyZW50TGluayKOAQoKU3RlcFJldXNlZBIPCgdzdGVwX2lkGAEgASgJEiYKBm91dHB1dBgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRI1CghhcHByb3ZhbBgDIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuUmV1c2VkQXBwcm92YWwSEAoIaWZfZXF1YWwYBCABKAgi2wEKDlJldXNlZEFwcHJvdmFsEg8KB21lc3NhZ2UYASABKAkSJQoFaW5wdXQYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEQoJYXBwcm92ZXJzGAMgAygJEhQKDHJlcXVlc3RlZF9hdBgEIAEoARISCgpkZWNpZGVkX2F0GAUgASgBEgoKAmJ5GAYgASgJEg8KB2NvbW1lbnQYByABKAkSJAoEZGF0YRgIIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCgl0aW1lZF9vdXQYCSABKAgifgoNU3RlcFNjaGVkdWxlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSGQoRc3RhcnRfZGVhZGxpbmVfYXQYBCABKAESKgoIcmVzZXJ2ZWQYBSABKAsyGC5iYXR1dGEuY29tbW9uLnYxLkJ1ZGdldEoECAMQBCKmAwoNTW9kZWxBbnN3ZXJlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSDAoEdHVybhgDIAEoBRIMCgR0ZXh0GAQgASgJEjYKCnRvb2xfY2FsbHMYBSADKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLk1vZGVsVG9vbENhbGwSDAoEbmV4dBgGIAEoCRIQCghmZWVkYmFjaxgHIAEoCRIVCg1maW5pc2hfcmVhc29uGAggASgJEiYKBW1vZGVsGAkgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBImCgVwcmljZRgKIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEgoKc3RhcnRlZF9hdBgLIAEoARITCgtmaW5pc2hlZF9hdBgMIAEoARITCgt0b2tlbl9jb3VudBgNIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgOIAEoARIVCg1hZ2VudF92ZXJzaW9uGA8gASgJEhQKDGlucHV0X3Rva2VucxgQIAEoBRIVCg1vdXRwdXRfdG9rZW5zGBEgASgFImEKDU1vZGVsVG9vbENhbGwSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIlCgVpbnB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIPCgdwcm9ibGVtGAQgASgJIl4KClRvb2xDYWxsZWQSDwoHc3RlcF9pZBgBIAEoCRIRCgljYWxsZXJfaWQYAiABKAkSDAoEdHVybhgDIAEoBRINCgVpbmRleBgEIAEoBRIPCgdjYWxsX2lkGAUgASgJIvMBCg1TdGVwQ29tcGxldGVkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRImCgZvdXRwdXQYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEgoKc3RhcnRlZF9hdBgEIAEoARITCgtmaW5pc2hlZF9hdBgFIAEoARITCgt0b2tlbl9jb3VudBgGIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgHIAEoARIVCg1hZ2VudF92ZXJzaW9uGAggASgJEhQKDGlucHV0X3Rva2VucxgJIAEoBRIVCg1vdXRwdXRfdG9rZW5zGAogASgFIokCChFTdGVwQXR0ZW1wdEZhaWxlZBIPCgdzdGVwX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSKgoHZmFpbHVyZRgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRISCgpzdGFydGVkX2F0GAQgASgBEhMKC2ZpbmlzaGVkX2F0GAUgASgBEhAKCHJldHJ5X2F0GAYgASgBEhEKCWJ5X2VuZ2luZRgHIAEoCBITCgt0b2tlbl9jb3VudBgIIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgJIAEoARIUCgxpbnB1dF90b2tlbnMYCiABKAUSFQoNb3V0cHV0X3Rva2VucxgLIAEoBSJ1CgpTdGVwRmFpbGVkEg8KB3N0ZXBfaWQYASABKAkSKgoHZmFpbHVyZRgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIQCghoYW5kbGluZxgDIAEoCRIYChBmYWxsYmFja19zdGVwX2lkGAQgASgJIksKC1N0ZXBTa2lwcGVkEg8KB3N0ZXBfaWQYASABKAkSDgoGcmVhc29uGAIgASgJEgoKAmJ5GAMgASgJEg8KB2NvbW1lbnQYBCABKAkihAEKEUFwcHJvdmFsUmVxdWVzdGVkEg8KB3N0ZXBfaWQYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIlCgVpbnB1dBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRITCgtkZWFkbGluZV9hdBgEIAEoARIRCglhcHByb3ZlcnMYBSADKAkiuQEKDkNoaWxkUmVxdWVzdGVkEg8KB3N0ZXBfaWQYASABKAkSEAoIY2hpbGRfaWQYAiABKAkSDgoGbnVtYmVyGAMgASgFEg4KBmNvbmZpZxgEIAEoCRIWCg5jb25maWdfdmVyc2lvbhgFIAEoBRIRCglpbnB1dF9rZXkYBiABKAkSDwoHcmVzdW1lZBgHIAEoCBIoCgZidWRnZXQYCCABKAsyGC5iYXR1dGEuY29tbW9uLnYxLkJ1ZGdldCKIAQoMQ2hpbGRTdGFydGVkEg8KB3N0ZXBfaWQYASABKAkSEAoIY2hpbGRfaWQYAiABKAkSEQoJY29uZmlnX2lkGAMgASgJEhMKC2NvbmZpZ19uYW1lGAQgASgJEhYKDmNvbmZpZ192ZXJzaW9uGAUgASgFEhUKDWNoaWxkX3ZlcnNpb24YBiABKAUibAoKQ2hpbGRFbmRlZBIPCgdzdGVwX2lkGAEgASgJEhAKCGNoaWxkX2lkGAIgASgJEg4KBnN0YXR1cxgDIAEoCRITCgt0b2tlbl9jb3VudBgEIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgFIAEoASJCCg9QYXJlbnRDb21tYW5kZWQSDwoHY29tbWFuZBgBIAEoCRINCgVvcmRlchgCIAEoBRIPCgdyZWZ1c2VkGAMgASgJIjAKC1dhaXRTdGFydGVkEg8KB3N0ZXBfaWQYASABKAkSEAoIdW50aWxfYXQYAiABKAEiUgoNU2lnbmFsQXdhaXRlZBIPCgdzdGVwX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSEwoLZGVhZGxpbmVfYXQYAyABKAESDQoFdGFrZW4YBCABKAUiZAoOU2lnbmFsUmVjZWl2ZWQSDAoEbmFtZRgBIAEoCRInCgdwYXlsb2FkGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEgoKAmJ5GAMgASgJEg8KB3N0ZXBfaWQYBCABKAkiPgoKQ2hvaWNlTWFkZRIPCgdzdGVwX2lkGAEgASgJEhAKCGJyYW5jaGVzGAIgAygFEg0KBXN0ZXBzGAMgAygJIooBCg9BcHByb3ZhbERlY2lkZWQSDwoHc3RlcF9pZBgBIAEoCRIQCghhcHByb3ZlZBgCIAEoCBIKCgJieRgDIAEoCRIPCgdjb21tZW50GAQgASgJEiQKBGRhdGEYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEQoJdGltZWRfb3V0GAYgASgIIlUKDlN0ZXBQcm9ncmVzc2VkEg8KB3N0ZXBfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBRIQCghwcm9ncmVzcxgDIAEoARIPCgdtZXNzYWdlGAQgASgJIiIKE0V2YWx1YXRpb25SZXF1ZXN0ZWQSCwoDa2V5GAEgASgJInUKEkV2YWx1YXRpb25SZWNvcmRlZBILCgNrZXkYASABKAkSJgoGdmFsdWVzGAIgAygLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEioKB2ZhaWx1cmUYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUiWAoEVm90ZRIPCgdzdGVwX2lkGAEgASgJEg4KBm9wdGlvbhgCIAEoBRIOCgZ3ZWlnaHQYAyABKAESDQoFc2NvcmUYBCABKAESEAoIZXhjbHVkZWQYBSABKAkioQEKEENvbnNlbnN1c1JlYWNoZWQSEAoIZ3JvdXBfaWQYASABKAkSDAoEbW9kZRgCIAEoCRIoCgV2b3RlcxgDIAMoCzIZLmJhdHV0YS5leGVjdXRpb24udjEuVm90ZRIPCgd3aW5uZXJzGAQgAygJEg8KB2Rpc3NlbnQYBSADKAkSEgoKZGVjaWRlZF9ieRgGIAEoCRINCgVzaGFyZRgHIAEoASKzAQoPQ29uc2Vuc3VzRmFpbGVkEhAKCGdyb3VwX2lkGAEgASgJEgwKBG1vZGUYAiABKAkSKAoFdm90ZXMYAyADKAsyGS5iYXR1dGEuZXhlY3V0aW9uLnYxLlZvdGUSKgoHZmFpbHVyZRgEIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIQCghoYW5kbGluZxgFIAEoCRIYChBmYWxsYmFja19zdGVwX2lkGAYgASgJIjoKD0V4ZWN1dGlvblBhdXNlZBIOCgZyZWFzb24YASABKAkSCgoCYnkYAiABKAkSCwoDbm93GAMgASgIIi4KEEV4ZWN1dGlvblJlc3VtZWQSCgoCYnkYASABKAkSDgoGcmVhc29uGAIgASgJIn0KE0NvbXBlbnNhdGlvblN0YXJ0ZWQSDQoFY2F1c2UYASABKAkSKgoHZmFpbHVyZRgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIPCgdzdGVwX2lkGAMgASgJEg4KBnJlYXNvbhgEIAEoCRIKCgJieRgFIAEoCSKHAQoTQ29tcGVuc2F0aW9uT3V0Y29tZRITCgtjb21wZW5zYXRlZBgBIAMoCRIXCg9ub3RfY29tcGVuc2F0ZWQYAiADKAkSFgoOZmFpbGVkX3N0ZXBfaWQYAyABKAkSKgoHZmFpbHVyZRgEIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZSJACg5CdWRnZXRFeGNlZWRlZBIQCghyZXNvdXJjZRgBIAEoCRINCgVsaW1pdBgCIAEoARINCgVzcGVudBgDIAEoASJWChBFeGVjdXRpb25SZXRyaWVkEgoKAmJ5GAEgASgJEhMKC2RlYWRsaW5lX2F0GAIgASgBEg4KBnJlYXNvbhgDIAEoCRIRCglhc2tfYWdhaW4YBCADKAkiUwoRRXhlY3V0aW9uUmVvcGVuZWQSDQoFY2F1c2UYASABKAkSCgoCYnkYAiABKAkSDgoGcmVhc29uGAMgASgJEhMKC2RlYWRsaW5lX2F0GAQgASgBIr4CChBFeGVjdXRpb25EZWxldGVkEhEKCXRlbmFudF9pZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSFgoOY29uZmlnX3ZlcnNpb24YBSABKAUSDwoHdXNlcl9pZBgGIAEoCRIOCgZzdGF0dXMYByABKAkSEgoKY3JlYXRlZF9hdBgIIAEoARIQCghlbmRlZF9hdBgJIAEoARIUCgxyZXF1ZXN0X2hhc2gYCiABKAkSDgoGZXZlbnRzGAsgASgFEgoKAmJ5GAwgASgJEg4KBnJlYXNvbhgNIAEoCRIOCgZwb2xpY3kYDiABKAkSLAoGcGFyZW50GA8gASgLMhwuYmF0dXRhLmNvbW1vbi52MS5QYXJlbnRMaW5rIjwKEkV4ZWN1dGlvbkNvbXBsZXRlZBImCgZvdXRwdXQYASABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUijgEKD0V4ZWN1dGlvbkZhaWxlZBIqCgdmYWlsdXJlGAEgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEg8KB3N0ZXBfaWQYAiABKAkSPgoMY29tcGVuc2F0aW9uGAMgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25PdXRjb21lIoQBChJFeGVjdXRpb25DYW5jZWxsZWQSDgoGcmVhc29uGAEgASgJEgoKAmJ5GAIgASgJEj4KDGNvbXBlbnNhdGlvbhgDIAEoCzIoLmJhdHV0YS5leGVjdXRpb24udjEuQ29tcGVuc2F0aW9uT3V0Y29tZRISCgp0ZXJtaW5hdGVkGAQgASgIYgZwcm90bzM", [file_batuta_common_v1_common, file_google_protobuf_struct]);
 
 /**
  * One event as it travels and as it is read; in the log its fields are columns. Times are milliseconds since the Unix
@@ -439,6 +439,13 @@ export type ExecutionStarted = Message<"batuta.execution.v1.ExecutionStarted"> &
    * @generated from field: string end_to = 30;
    */
   endTo: string;
+
+  /**
+   * The execution that has this one as a step.
+   *
+   * @generated from field: batuta.common.v1.ParentLink parent = 31;
+   */
+  parent?: ParentLink | undefined;
 };
 
 /**
@@ -560,6 +567,13 @@ export type ExecutionStartedJson = {
    * @generated from field: string end_to = 30;
    */
   endTo?: string;
+
+  /**
+   * The execution that has this one as a step.
+   *
+   * @generated from field: batuta.common.v1.ParentLink parent = 31;
+   */
+  parent?: ParentLinkJson;
 };
 
 /**
@@ -1660,7 +1674,359 @@ export const ApprovalRequestedSchema: GenMessage<ApprovalRequested, {jsonType: A
 
 /**
  * The step waits for a time. Its StepCompleted (attempt 0) comes once the time has come.
+ * A step wants a child: an execution of another config. It is started after the commit.
  *
+ * @generated from message batuta.execution.v1.ChildRequested
+ */
+export type ChildRequested = Message<"batuta.execution.v1.ChildRequested"> & {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId: string;
+
+  /**
+   * Derived from the parent's id, the step and `number`.
+   *
+   * @generated from field: string child_id = 2;
+   */
+  childId: string;
+
+  /**
+   * 1 for the first child of the step.
+   *
+   * @generated from field: int32 number = 3;
+   */
+  number: number;
+
+  /**
+   * As the config says: name or id, and the version when it says one.
+   *
+   * @generated from field: string config = 4;
+   */
+  config: string;
+
+  /**
+   * @generated from field: int32 config_version = 5;
+   */
+  configVersion: number;
+
+  /**
+   * Of its input: a retry takes the child up again when it is the same.
+   *
+   * @generated from field: string input_key = 6;
+   */
+  inputKey: string;
+
+  /**
+   * The child of an earlier run is taken up again, where it failed.
+   *
+   * @generated from field: bool resumed = 7;
+   */
+  resumed: boolean;
+
+  /**
+   * What is left of the parent's.
+   *
+   * @generated from field: batuta.common.v1.Budget budget = 8;
+   */
+  budget?: Budget | undefined;
+};
+
+/**
+ * The step waits for a time. Its StepCompleted (attempt 0) comes once the time has come.
+ * A step wants a child: an execution of another config. It is started after the commit.
+ *
+ * @generated from message batuta.execution.v1.ChildRequested
+ */
+export type ChildRequestedJson = {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId?: string;
+
+  /**
+   * Derived from the parent's id, the step and `number`.
+   *
+   * @generated from field: string child_id = 2;
+   */
+  childId?: string;
+
+  /**
+   * 1 for the first child of the step.
+   *
+   * @generated from field: int32 number = 3;
+   */
+  number?: number;
+
+  /**
+   * As the config says: name or id, and the version when it says one.
+   *
+   * @generated from field: string config = 4;
+   */
+  config?: string;
+
+  /**
+   * @generated from field: int32 config_version = 5;
+   */
+  configVersion?: number;
+
+  /**
+   * Of its input: a retry takes the child up again when it is the same.
+   *
+   * @generated from field: string input_key = 6;
+   */
+  inputKey?: string;
+
+  /**
+   * The child of an earlier run is taken up again, where it failed.
+   *
+   * @generated from field: bool resumed = 7;
+   */
+  resumed?: boolean;
+
+  /**
+   * What is left of the parent's.
+   *
+   * @generated from field: batuta.common.v1.Budget budget = 8;
+   */
+  budget?: BudgetJson;
+};
+
+/**
+ * Describes the message batuta.execution.v1.ChildRequested.
+ * Use `create(ChildRequestedSchema)` to create a new message.
+ */
+export const ChildRequestedSchema: GenMessage<ChildRequested, {jsonType: ChildRequestedJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_events, 16);
+
+/**
+ * The child of a step is there.
+ *
+ * @generated from message batuta.execution.v1.ChildStarted
+ */
+export type ChildStarted = Message<"batuta.execution.v1.ChildStarted"> & {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId: string;
+
+  /**
+   * @generated from field: string child_id = 2;
+   */
+  childId: string;
+
+  /**
+   * @generated from field: string config_id = 3;
+   */
+  configId: string;
+
+  /**
+   * @generated from field: string config_name = 4;
+   */
+  configName: string;
+
+  /**
+   * @generated from field: int32 config_version = 5;
+   */
+  configVersion: number;
+
+  /**
+   * The child's version then: an end before it is of an earlier run.
+   *
+   * @generated from field: int32 child_version = 6;
+   */
+  childVersion: number;
+};
+
+/**
+ * The child of a step is there.
+ *
+ * @generated from message batuta.execution.v1.ChildStarted
+ */
+export type ChildStartedJson = {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId?: string;
+
+  /**
+   * @generated from field: string child_id = 2;
+   */
+  childId?: string;
+
+  /**
+   * @generated from field: string config_id = 3;
+   */
+  configId?: string;
+
+  /**
+   * @generated from field: string config_name = 4;
+   */
+  configName?: string;
+
+  /**
+   * @generated from field: int32 config_version = 5;
+   */
+  configVersion?: number;
+
+  /**
+   * The child's version then: an end before it is of an earlier run.
+   *
+   * @generated from field: int32 child_version = 6;
+   */
+  childVersion?: number;
+};
+
+/**
+ * Describes the message batuta.execution.v1.ChildStarted.
+ * Use `create(ChildStartedSchema)` to create a new message.
+ */
+export const ChildStartedSchema: GenMessage<ChildStarted, {jsonType: ChildStartedJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_events, 17);
+
+/**
+ * The child of a step has ended. What that does to the step is the next event.
+ *
+ * @generated from message batuta.execution.v1.ChildEnded
+ */
+export type ChildEnded = Message<"batuta.execution.v1.ChildEnded"> & {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId: string;
+
+  /**
+   * @generated from field: string child_id = 2;
+   */
+  childId: string;
+
+  /**
+   * completed, failed, cancelled, deleted, or refused: it could not be started.
+   *
+   * @generated from field: string status = 3;
+   */
+  status: string;
+
+  /**
+   * What it spent since its parent was told last.
+   *
+   * @generated from field: int32 token_count = 4;
+   */
+  tokenCount: number;
+
+  /**
+   * @generated from field: double estimated_cost = 5;
+   */
+  estimatedCost: number;
+};
+
+/**
+ * The child of a step has ended. What that does to the step is the next event.
+ *
+ * @generated from message batuta.execution.v1.ChildEnded
+ */
+export type ChildEndedJson = {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId?: string;
+
+  /**
+   * @generated from field: string child_id = 2;
+   */
+  childId?: string;
+
+  /**
+   * completed, failed, cancelled, deleted, or refused: it could not be started.
+   *
+   * @generated from field: string status = 3;
+   */
+  status?: string;
+
+  /**
+   * What it spent since its parent was told last.
+   *
+   * @generated from field: int32 token_count = 4;
+   */
+  tokenCount?: number;
+
+  /**
+   * @generated from field: double estimated_cost = 5;
+   */
+  estimatedCost?: number | "NaN" | "Infinity" | "-Infinity";
+};
+
+/**
+ * Describes the message batuta.execution.v1.ChildEnded.
+ * Use `create(ChildEndedSchema)` to create a new message.
+ */
+export const ChildEndedSchema: GenMessage<ChildEnded, {jsonType: ChildEndedJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_events, 18);
+
+/**
+ * The parent of this execution wants it to do something.
+ *
+ * @generated from message batuta.execution.v1.ParentCommanded
+ */
+export type ParentCommanded = Message<"batuta.execution.v1.ParentCommanded"> & {
+  /**
+   * pause, resume, cancel, terminate or retry.
+   *
+   * @generated from field: string command = 1;
+   */
+  command: string;
+
+  /**
+   * Version of the parent's event that asked for it: what was asked for earlier means nothing any more.
+   *
+   * @generated from field: int32 order = 2;
+   */
+  order: number;
+
+  /**
+   * Code of the refusal, when the execution was in no state for it; then nothing else follows.
+   *
+   * @generated from field: string refused = 3;
+   */
+  refused: string;
+};
+
+/**
+ * The parent of this execution wants it to do something.
+ *
+ * @generated from message batuta.execution.v1.ParentCommanded
+ */
+export type ParentCommandedJson = {
+  /**
+   * pause, resume, cancel, terminate or retry.
+   *
+   * @generated from field: string command = 1;
+   */
+  command?: string;
+
+  /**
+   * Version of the parent's event that asked for it: what was asked for earlier means nothing any more.
+   *
+   * @generated from field: int32 order = 2;
+   */
+  order?: number;
+
+  /**
+   * Code of the refusal, when the execution was in no state for it; then nothing else follows.
+   *
+   * @generated from field: string refused = 3;
+   */
+  refused?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.ParentCommanded.
+ * Use `create(ParentCommandedSchema)` to create a new message.
+ */
+export const ParentCommandedSchema: GenMessage<ParentCommanded, {jsonType: ParentCommandedJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_events, 19);
+
+/**
  * @generated from message batuta.execution.v1.WaitStarted
  */
 export type WaitStarted = Message<"batuta.execution.v1.WaitStarted"> & {
@@ -1678,8 +2044,6 @@ export type WaitStarted = Message<"batuta.execution.v1.WaitStarted"> & {
 };
 
 /**
- * The step waits for a time. Its StepCompleted (attempt 0) comes once the time has come.
- *
  * @generated from message batuta.execution.v1.WaitStarted
  */
 export type WaitStartedJson = {
@@ -1701,7 +2065,7 @@ export type WaitStartedJson = {
  * Use `create(WaitStartedSchema)` to create a new message.
  */
 export const WaitStartedSchema: GenMessage<WaitStarted, {jsonType: WaitStartedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 16);
+  messageDesc(file_batuta_execution_v1_events, 20);
 
 /**
  * The step waits for a signal. With `taken` its StepCompleted (attempt 0) follows at once.
@@ -1770,7 +2134,7 @@ export type SignalAwaitedJson = {
  * Use `create(SignalAwaitedSchema)` to create a new message.
  */
 export const SignalAwaitedSchema: GenMessage<SignalAwaited, {jsonType: SignalAwaitedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 17);
+  messageDesc(file_batuta_execution_v1_events, 21);
 
 /**
  * A signal came. The step that waited for it has its StepCompleted (attempt 0) after it; without one it is kept.
@@ -1835,7 +2199,7 @@ export type SignalReceivedJson = {
  * Use `create(SignalReceivedSchema)` to create a new message.
  */
 export const SignalReceivedSchema: GenMessage<SignalReceived, {jsonType: SignalReceivedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 18);
+  messageDesc(file_batuta_execution_v1_events, 22);
 
 /**
  * Which steps after a choice run. Its StepCompleted (attempt 0) follows at once.
@@ -1890,7 +2254,7 @@ export type ChoiceMadeJson = {
  * Use `create(ChoiceMadeSchema)` to create a new message.
  */
 export const ChoiceMadeSchema: GenMessage<ChoiceMade, {jsonType: ChoiceMadeJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 19);
+  messageDesc(file_batuta_execution_v1_events, 23);
 
 /**
  * The decision, a human's or that of time. What it does to the step is the event after it: StepCompleted or StepFailed.
@@ -1979,7 +2343,7 @@ export type ApprovalDecidedJson = {
  * Use `create(ApprovalDecidedSchema)` to create a new message.
  */
 export const ApprovalDecidedSchema: GenMessage<ApprovalDecided, {jsonType: ApprovalDecidedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 20);
+  messageDesc(file_batuta_execution_v1_events, 24);
 
 /**
  * A sign of life of a running attempt, recorded when it says something new or extends a deadline.
@@ -2044,7 +2408,7 @@ export type StepProgressedJson = {
  * Use `create(StepProgressedSchema)` to create a new message.
  */
 export const StepProgressedSchema: GenMessage<StepProgressed, {jsonType: StepProgressedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 21);
+  messageDesc(file_batuta_execution_v1_events, 25);
 
 /**
  * Expressions that a plain path cannot answer were sent to the sandbox.
@@ -2079,7 +2443,7 @@ export type EvaluationRequestedJson = {
  * Use `create(EvaluationRequestedSchema)` to create a new message.
  */
 export const EvaluationRequestedSchema: GenMessage<EvaluationRequested, {jsonType: EvaluationRequestedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 22);
+  messageDesc(file_batuta_execution_v1_events, 26);
 
 /**
  * What the sandbox answered; a replay reads it here and evaluates nothing.
@@ -2134,7 +2498,7 @@ export type EvaluationRecordedJson = {
  * Use `create(EvaluationRecordedSchema)` to create a new message.
  */
 export const EvaluationRecordedSchema: GenMessage<EvaluationRecorded, {jsonType: EvaluationRecordedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 23);
+  messageDesc(file_batuta_execution_v1_events, 27);
 
 /**
  * @generated from message batuta.execution.v1.Vote
@@ -2211,7 +2575,7 @@ export type VoteJson = {
  * Use `create(VoteSchema)` to create a new message.
  */
 export const VoteSchema: GenMessage<Vote, {jsonType: VoteJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 24);
+  messageDesc(file_batuta_execution_v1_events, 28);
 
 /**
  * @generated from message batuta.execution.v1.ConsensusReached
@@ -2310,7 +2674,7 @@ export type ConsensusReachedJson = {
  * Use `create(ConsensusReachedSchema)` to create a new message.
  */
 export const ConsensusReachedSchema: GenMessage<ConsensusReached, {jsonType: ConsensusReachedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 25);
+  messageDesc(file_batuta_execution_v1_events, 29);
 
 /**
  * @generated from message batuta.execution.v1.ConsensusFailed
@@ -2391,7 +2755,7 @@ export type ConsensusFailedJson = {
  * Use `create(ConsensusFailedSchema)` to create a new message.
  */
 export const ConsensusFailedSchema: GenMessage<ConsensusFailed, {jsonType: ConsensusFailedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 26);
+  messageDesc(file_batuta_execution_v1_events, 30);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionPaused
@@ -2442,7 +2806,7 @@ export type ExecutionPausedJson = {
  * Use `create(ExecutionPausedSchema)` to create a new message.
  */
 export const ExecutionPausedSchema: GenMessage<ExecutionPaused, {jsonType: ExecutionPausedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 27);
+  messageDesc(file_batuta_execution_v1_events, 31);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionResumed
@@ -2479,7 +2843,7 @@ export type ExecutionResumedJson = {
  * Use `create(ExecutionResumedSchema)` to create a new message.
  */
 export const ExecutionResumedSchema: GenMessage<ExecutionResumed, {jsonType: ExecutionResumedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 28);
+  messageDesc(file_batuta_execution_v1_events, 32);
 
 /**
  * The execution is being undone: attempts in flight report, then compensations run in reverse order of completion.
@@ -2554,7 +2918,7 @@ export type CompensationStartedJson = {
  * Use `create(CompensationStartedSchema)` to create a new message.
  */
 export const CompensationStartedSchema: GenMessage<CompensationStarted, {jsonType: CompensationStartedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 29);
+  messageDesc(file_batuta_execution_v1_events, 33);
 
 /**
  * What a compensation did.
@@ -2619,7 +2983,7 @@ export type CompensationOutcomeJson = {
  * Use `create(CompensationOutcomeSchema)` to create a new message.
  */
 export const CompensationOutcomeSchema: GenMessage<CompensationOutcome, {jsonType: CompensationOutcomeJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 30);
+  messageDesc(file_batuta_execution_v1_events, 34);
 
 /**
  * More was spent than the budget has, once in a run: with steps left the execution ends, else it completes.
@@ -2678,7 +3042,7 @@ export type BudgetExceededJson = {
  * Use `create(BudgetExceededSchema)` to create a new message.
  */
 export const BudgetExceededSchema: GenMessage<BudgetExceeded, {jsonType: BudgetExceededJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 31);
+  messageDesc(file_batuta_execution_v1_events, 35);
 
 /**
  * A finished execution runs again from its failed steps.
@@ -2743,7 +3107,7 @@ export type ExecutionRetriedJson = {
  * Use `create(ExecutionRetriedSchema)` to create a new message.
  */
 export const ExecutionRetriedSchema: GenMessage<ExecutionRetried, {jsonType: ExecutionRetriedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 32);
+  messageDesc(file_batuta_execution_v1_events, 36);
 
 /**
  * An ended execution is being undone (again): compensations run from where they stopped.
@@ -2808,7 +3172,7 @@ export type ExecutionReopenedJson = {
  * Use `create(ExecutionReopenedSchema)` to create a new message.
  */
 export const ExecutionReopenedSchema: GenMessage<ExecutionReopened, {jsonType: ExecutionReopenedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 33);
+  messageDesc(file_batuta_execution_v1_events, 37);
 
 /**
  * What is left of an execution whose other events are removed. It says all that anybody still has to know.
@@ -2899,6 +3263,13 @@ export type ExecutionDeleted = Message<"batuta.execution.v1.ExecutionDeleted"> &
    * @generated from field: string policy = 14;
    */
   policy: string;
+
+  /**
+   * The execution that has this one as a step.
+   *
+   * @generated from field: batuta.common.v1.ParentLink parent = 15;
+   */
+  parent?: ParentLink | undefined;
 };
 
 /**
@@ -2990,6 +3361,13 @@ export type ExecutionDeletedJson = {
    * @generated from field: string policy = 14;
    */
   policy?: string;
+
+  /**
+   * The execution that has this one as a step.
+   *
+   * @generated from field: batuta.common.v1.ParentLink parent = 15;
+   */
+  parent?: ParentLinkJson;
 };
 
 /**
@@ -2997,7 +3375,7 @@ export type ExecutionDeletedJson = {
  * Use `create(ExecutionDeletedSchema)` to create a new message.
  */
 export const ExecutionDeletedSchema: GenMessage<ExecutionDeleted, {jsonType: ExecutionDeletedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 34);
+  messageDesc(file_batuta_execution_v1_events, 38);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionCompleted
@@ -3028,7 +3406,7 @@ export type ExecutionCompletedJson = {
  * Use `create(ExecutionCompletedSchema)` to create a new message.
  */
 export const ExecutionCompletedSchema: GenMessage<ExecutionCompleted, {jsonType: ExecutionCompletedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 35);
+  messageDesc(file_batuta_execution_v1_events, 39);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionFailed
@@ -3075,7 +3453,7 @@ export type ExecutionFailedJson = {
  * Use `create(ExecutionFailedSchema)` to create a new message.
  */
 export const ExecutionFailedSchema: GenMessage<ExecutionFailed, {jsonType: ExecutionFailedJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 36);
+  messageDesc(file_batuta_execution_v1_events, 40);
 
 /**
  * @generated from message batuta.execution.v1.ExecutionCancelled
@@ -3136,5 +3514,5 @@ export type ExecutionCancelledJson = {
  * Use `create(ExecutionCancelledSchema)` to create a new message.
  */
 export const ExecutionCancelledSchema: GenMessage<ExecutionCancelled, {jsonType: ExecutionCancelledJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_events, 37);
+  messageDesc(file_batuta_execution_v1_events, 41);
 

@@ -6,7 +6,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Failure, FailureJson, Refusal, RefusalJson } from "../../common/v1/common_pb.js";
+import type { Failure, FailureJson, ParentLink, ParentLinkJson, Refusal, RefusalJson } from "../../common/v1/common_pb.js";
 import { file_batuta_common_v1_common } from "../../common/v1/common_pb.js";
 import type { BudgetExceeded, BudgetExceededJson, CompensationOutcome, CompensationOutcomeJson, Event, EventJson, Omitted, OmittedJson, Vote, VoteJson } from "./events_pb.js";
 import { file_batuta_execution_v1_events } from "./events_pb.js";
@@ -18,7 +18,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/execution/v1/queries.proto.
  */
 export const file_batuta_execution_v1_queries: GenFile = /*@__PURE__*/
-  fileDesc("CiFiYXR1dGEvZXhlY3V0aW9uL3YxL3F1ZXJpZXMucHJvdG8SE2JhdHV0YS5leGVjdXRpb24udjEiEQoPVG9wb2xvZ3lSZXF1ZXN0IiMKDVRvcG9sb2d5UmVwbHkSEgoKcGFydGl0aW9ucxgBIAEoBSJ2ChNHZXRFeGVjdXRpb25SZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSEAoIdHJhY2VfaWQYAyABKAkSEgoKYXRfdmVyc2lvbhgEIAEoBRIQCghwYXlsb2FkcxgFIAEoCSJ2ChFHZXRFeGVjdXRpb25SZXBseRI1CglleGVjdXRpb24YASABKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV4ZWN1dGlvblZpZXcSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCLlCQoNRXhlY3V0aW9uVmlldxIKCgJpZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSFgoOY29uZmlnX3ZlcnNpb24YBSABKAUSEAoIc3RyYXRlZ3kYBiABKAkSDgoGc3RhdHVzGAcgASgJEiUKBWlucHV0GAggASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiYKBm91dHB1dBgJIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAogASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEg8KB3VzZXJfaWQYCyABKAkSEgoKc2Vzc2lvbl9pZBgMIAEoCRIRCgl0ZW5hbnRfaWQYDSABKAkSEgoKY3JlYXRlZF9hdBgOIAEoARISCgpzdGFydGVkX2F0GA8gASgBEhQKDGNvbXBsZXRlZF9hdBgQIAEoARIRCglwYXVzZWRfYXQYESABKAESKQoIbWV0YWRhdGEYEiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhgKEHRvdGFsX2xhdGVuY3lfbXMYEyABKAESFgoOZXN0aW1hdGVkX2Nvc3QYFCABKAESEwoLdG9rZW5fY291bnQYFSABKAUSEgoKY3JlYXRlZF9ieRgWIAEoCRIUCgxjYWxsYmFja191cmwYFyABKAkSDwoHdmVyc2lvbhgYIAEoBRIsCgVzdGVwcxgZIAMoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcFZpZXcSEAoIc3RhcnRfYXQYGiABKAESEwoLZm9ya2VkX2Zyb20YGyABKAkSEAoIcHJpb3JpdHkYHCABKAkSNQoJY29uc2Vuc3VzGB0gAygLMiIuYmF0dXRhLmV4ZWN1dGlvbi52MS5Db25zZW5zdXNWaWV3EjwKDWNvbXBlbnNhdGlvbnMYHiADKAsyJS5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvblZpZXcSEwoLZGVhZGxpbmVfYXQYHyABKAESPgoMY29tcGVuc2F0aW9uGCAgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25PdXRjb21lEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYISABKAkSLwoGYnVkZ2V0GCIgASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5CdWRnZXRWaWV3EjQKDm91dHB1dF9vbWl0dGVkGCMgASgLMhwuYmF0dXRhLmV4ZWN1dGlvbi52MS5PbWl0dGVkEhEKCXBhdXNlZF9ieRgkIAEoCRIUCgxwYXVzZV9yZWFzb24YJSABKAkSFAoMY2FuY2VsbGVkX2J5GCYgASgJEhUKDWNhbmNlbF9yZWFzb24YJyABKAkSEgoKdGVybWluYXRlZBgoIAEoCBIyCghjb250cm9scxgpIAMoCzIgLmJhdHV0YS5leGVjdXRpb24udjEuQ29udHJvbFZpZXcSGQoRZW5hYmxlX21vbml0b3JpbmcYKiABKAgSNQoMa2VwdF9zaWduYWxzGCsgAygLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5LZXB0U2lnbmFsIlcKC0NvbnRyb2xWaWV3Eg8KB2NvbW1hbmQYASABKAkSCgoCYXQYAiABKAESCgoCYnkYAyABKAkSDgoGcmVhc29uGAQgASgJEg8KB3N0ZXBfaWQYBSABKAkikwEKCkJ1ZGdldFZpZXcSEgoKbWF4X3Rva2VucxgBIAEoARIQCghtYXhfY29zdBgCIAEoARIUCgxzcGVudF90b2tlbnMYAyABKAESEgoKc3BlbnRfY29zdBgEIAEoARI1CghleGNlZWRlZBgFIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuQnVkZ2V0RXhjZWVkZWQiywIKDUNvbnNlbnN1c1ZpZXcSEAoIZ3JvdXBfaWQYASABKAkSDAoEbW9kZRgCIAEoCRIOCgZzdGF0dXMYAyABKAkSKAoFdm90ZXMYBCADKAsyGS5iYXR1dGEuZXhlY3V0aW9uLnYxLlZvdGUSDwoHd2lubmVycxgFIAMoCRIPCgdkaXNzZW50GAYgAygJEhIKCmRlY2lkZWRfYnkYByABKAkSDQoFc2hhcmUYCCABKAESKgoHZmFpbHVyZRgJIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRImCgZvdXRwdXQYCiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEQoJc2VydmVkX2J5GAsgASgJEjQKDm91dHB1dF9vbWl0dGVkGAwgASgLMhwuYmF0dXRhLmV4ZWN1dGlvbi52MS5PbWl0dGVkInAKEENvbXBlbnNhdGlvblZpZXcSDwoHc3RlcF9pZBgBIAEoCRIOCgZzdGF0dXMYAiABKAkSKgoHZmFpbHVyZRgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIPCgdhdHRlbXB0GAQgASgFIv4GCghTdGVwVmlldxISCgpzdGVwX2luZGV4GAEgASgFEg8KB3N0ZXBfaWQYAiABKAkSEQoJc3RlcF9uYW1lGAMgASgJEhAKCGFnZW50X2lkGAQgASgJEhUKDWFnZW50X3ZlcnNpb24YBSABKAkSDgoGc3RhdHVzGAYgASgJEiYKBm91dHB1dBgHIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAggASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhQKDGRlcGVuZGVuY2llcxgJIAMoCRIPCgdhdHRlbXB0GAogASgFEhMKC3JldHJ5X2NvdW50GAsgASgFEhIKCnN0YXJ0ZWRfYXQYDCABKAESFAoMY29tcGxldGVkX2F0GA0gASgBEhIKCmxhdGVuY3lfbXMYDiABKAESEwoLdG9rZW5fY291bnQYDyABKAUSFgoOZXN0aW1hdGVkX2Nvc3QYECABKAESEwoLc2tpcF9yZWFzb24YESABKAkSFAoMZmFsbGJhY2tfZm9yGBIgASgJEhEKCXNlcnZlZF9ieRgTIAEoCRISCgpvdXRwdXRfa2V5GBQgASgJEhAKCHByb2dyZXNzGBUgASgBEhgKEHByb2dyZXNzX21lc3NhZ2UYFiABKAkSFwoPY29uc2Vuc3VzX2dyb3VwGBcgASgJEg4KBnJldXNlZBgYIAEoCBIQCghyZXRyeV9hdBgZIAEoARIzCghhcHByb3ZhbBgaIAEoCzIhLmJhdHV0YS5leGVjdXRpb24udjEuQXBwcm92YWxWaWV3EikKA2xsbRgmIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuTGxtVmlldxI0Cg5vdXRwdXRfb21pdHRlZBgbIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuT21pdHRlZBISCgpza2lwcGVkX2J5GBwgASgJEhQKDHNraXBfY29tbWVudBgdIAEoCRIvCgZxdWV1ZWQYHiABKAsyHy5iYXR1dGEuZXhlY3V0aW9uLnYxLlF1ZXVlZFZpZXcSKwoEd2FpdBgfIAEoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuV2FpdFZpZXcSLwoGc2lnbmFsGCAgASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5TaWduYWxWaWV3InsKClNpZ25hbFZpZXcSDgoGc3RhdHVzGAEgASgJEgwKBG5hbWUYAiABKAkSEAoIc2luY2VfYXQYAyABKAESEwoLZGVhZGxpbmVfYXQYBCABKAESEwoLcmVjZWl2ZWRfYXQYBSABKAESEwoLcmVjZWl2ZWRfYnkYBiABKAkiRAoKS2VwdFNpZ25hbBIMCgRuYW1lGAEgASgJEhMKC3JlY2VpdmVkX2F0GAIgASgBEhMKC3JlY2VpdmVkX2J5GAMgASgJIj4KCFdhaXRWaWV3Eg4KBnN0YXR1cxgBIAEoCRIQCghzaW5jZV9hdBgCIAEoARIQCgh1bnRpbF9hdBgDIAEoASJdCgpRdWV1ZWRWaWV3EhAKCHNpbmNlX2F0GAEgASgBEgwKBHBvb2wYAiABKAkSDwoHd29ya2VycxgDIAEoBRINCgVzbG90cxgEIAEoBRIPCgdiYWNrbG9nGAUgASgFIiEKEExpc3RQb29sc1JlcXVlc3QSDQoFcG9vbHMYASADKAkiagoOTGlzdFBvb2xzUmVwbHkSLAoFcG9vbHMYASADKAsyHS5iYXR1dGEuZXhlY3V0aW9uLnYxLlBvb2xWaWV3EioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwidgoIUG9vbFZpZXcSDAoEcG9vbBgBIAEoCRIPCgd3b3JrZXJzGAIgASgFEg0KBXNsb3RzGAMgASgFEgwKBGZyZWUYBCABKAUSDwoHYmFja2xvZxgFIAEoBRINCgV0YWtlbhgGIAEoBRIOCgZhZ2VudHMYByADKAkiSgoHTGxtVmlldxINCgV0dXJucxgBIAEoBRIwCgVjYWxscxgCIAMoCzIhLmJhdHV0YS5leGVjdXRpb24udjEuVG9vbENhbGxWaWV3IjgKDFRvb2xDYWxsVmlldxIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEg4KBnN0YXR1cxgDIAEoCSLvAgoMQXBwcm92YWxWaWV3Eg4KBnN0YXR1cxgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEiUKBWlucHV0GAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCWFwcHJvdmVycxgEIAMoCRIUCgxyZXF1ZXN0ZWRfYXQYBSABKAESEwoLZGVhZGxpbmVfYXQYBiABKAESEgoKZGVjaWRlZF9hdBgHIAEoARISCgpkZWNpZGVkX2J5GAggASgJEg8KB2NvbW1lbnQYCSABKAkSJAoEZGF0YRgKIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCgl0aW1lZF9vdXQYCyABKAgSMwoNaW5wdXRfb21pdHRlZBgMIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuT21pdHRlZBIyCgxkYXRhX29taXR0ZWQYDSABKAsyHC5iYXR1dGEuZXhlY3V0aW9uLnYxLk9taXR0ZWQiSgoOR2V0U3RlcFJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIPCgdzdGVwX2lkGAMgASgJIpgCCgxHZXRTdGVwUmVwbHkSDgoGc3RhdHVzGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSKwoEc3RlcBgDIAEoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcFZpZXcSJQoFaW5wdXQYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSMwoNaW5wdXRfb21pdHRlZBgFIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuT21pdHRlZBIyCghhdHRlbXB0cxgGIAMoCzIgLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcEF0dGVtcHQSKgoHcmVmdXNlZBgHIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCLvAQoLU3RlcEF0dGVtcHQSDwoHYXR0ZW1wdBgBIAEoBRIOCgZzdGF0dXMYAiABKAkSFAoMc2NoZWR1bGVkX2F0GAMgASgBEhIKCnN0YXJ0ZWRfYXQYBCABKAESEwoLZmluaXNoZWRfYXQYBSABKAESKgoHZmFpbHVyZRgGIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIQCghyZXRyeV9hdBgHIAEoARITCgt0b2tlbl9jb3VudBgIIAEoBRIWCg5lc3RpbWF0ZWRfY29zdBgJIAEoARIVCg1hZ2VudF92ZXJzaW9uGAogASgJIoABChFHZXRQYXlsb2FkUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJEhIKCmF0X3ZlcnNpb24YAyABKAUSDwoHc3RlcF9pZBgEIAEoCRIPCgdwYXlsb2FkGAUgASgJEgwKBGZyb20YBiABKAEiXgoPR2V0UGF5bG9hZFJlcGx5EgwKBHRleHQYASABKAkSEQoJbmV4dF9mcm9tGAIgASgBEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwimAEKFExpc3RBcHByb3ZhbHNSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRINCgVsaW1pdBgCIAEoBRIOCgZjdXJzb3IYAyABKAkSEAoIYXBwcm92ZXIYBCABKAkSEQoJY29uZmlnX2lkGAUgASgJEhQKDGV4ZWN1dGlvbl9pZBgGIAEoCRITCgtjb25maWdfbmFtZRgHIAEoCSKOAQoSTGlzdEFwcHJvdmFsc1JlcGx5EjcKCWFwcHJvdmFscxgBIAMoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuQXBwcm92YWxTdW1tYXJ5EhMKC25leHRfY3Vyc29yGAIgASgJEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwi0gEKD0FwcHJvdmFsU3VtbWFyeRIUCgxleGVjdXRpb25faWQYASABKAkSDwoHc3RlcF9pZBgCIAEoCRIRCglzdGVwX25hbWUYAyABKAkSEQoJY29uZmlnX2lkGAQgASgJEhMKC2NvbmZpZ19uYW1lGAUgASgJEg8KB21lc3NhZ2UYBiABKAkSEQoJYXBwcm92ZXJzGAcgAygJEhQKDHJlcXVlc3RlZF9hdBgIIAEoARITCgtkZWFkbGluZV9hdBgJIAEoARIOCgZzdGF0dXMYCiABKAki9AEKFUxpc3RFeGVjdXRpb25zUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSEQoJY29uZmlnX2lkGAIgASgJEg4KBnN0YXR1cxgDIAMoCRIPCgd1c2VyX2lkGAQgASgJEhQKDGNyZWF0ZWRfZnJvbRgFIAEoARISCgpjcmVhdGVkX3RvGAYgASgBEhMKC2NvbmZpZ19uYW1lGAcgASgJEg0KBWxpbWl0GAggASgFEg4KBmN1cnNvchgJIAEoCRISCgpzZXNzaW9uX2lkGAogASgJEg4KBm9mZnNldBgLIAEoBRISCgp3aXRoX3RvdGFsGAwgASgIIqABChNMaXN0RXhlY3V0aW9uc1JlcGx5EjkKCmV4ZWN1dGlvbnMYASADKAsyJS5iYXR1dGEuZXhlY3V0aW9uLnYxLkV4ZWN1dGlvblN1bW1hcnkSEwoLbmV4dF9jdXJzb3IYAiABKAkSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBINCgV0b3RhbBgEIAEoASKxAwoQRXhlY3V0aW9uU3VtbWFyeRIKCgJpZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSDgoGc3RhdHVzGAUgASgJEg8KB3VzZXJfaWQYBiABKAkSEgoKc2Vzc2lvbl9pZBgHIAEoCRIRCgl0ZW5hbnRfaWQYCCABKAkSEgoKY3JlYXRlZF9hdBgJIAEoARISCgpzdGFydGVkX2F0GAogASgBEhQKDGNvbXBsZXRlZF9hdBgLIAEoARIRCglwYXVzZWRfYXQYDCABKAESGAoQdG90YWxfbGF0ZW5jeV9tcxgNIAEoARIWCg5lc3RpbWF0ZWRfY29zdBgOIAEoARISCgpjcmVhdGVkX2J5GA8gASgJEhMKC3Rva2VuX2NvdW50GBAgASgFEioKB2ZhaWx1cmUYESABKAsyGS5iYXR1dGEuY29tbW9uLnYxLkZhaWx1cmUSNwoNY3VycmVudF9zdGVwcxgSIAMoCzIgLmJhdHV0YS5leGVjdXRpb24udjEuQ3VycmVudFN0ZXAifwoLQ3VycmVudFN0ZXASDwoHc3RlcF9pZBgBIAEoCRIRCglzdGVwX25hbWUYAiABKAkSEAoIYWdlbnRfaWQYAyABKAkSDgoGc3RhdHVzGAQgASgJEg8KB2F0dGVtcHQYBSABKAUSGQoRYXdhaXRpbmdfYXBwcm92YWwYBiABKAgiYQoRTGlzdEV2ZW50c1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIUCgxmcm9tX3ZlcnNpb24YAyABKAUSDQoFbGltaXQYBCABKAUifwoPTGlzdEV2ZW50c1JlcGx5EioKBmV2ZW50cxgBIAMoCzIaLmJhdHV0YS5leGVjdXRpb24udjEuRXZlbnQSFAoMbmV4dF92ZXJzaW9uGAIgASgFEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiQQoWVmVyaWZ5RXhlY3V0aW9uUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJIn4KFFZlcmlmeUV4ZWN1dGlvblJlcGx5EjoKCWludGVncml0eRgBIAEoCzInLmJhdHV0YS5leGVjdXRpb24udjEuRXhlY3V0aW9uSW50ZWdyaXR5EioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiuwIKEkV4ZWN1dGlvbkludGVncml0eRIOCgZpbnRhY3QYASABKAgSDgoGZXZlbnRzGAIgASgFEg4KBmxpbmtlZBgDIAEoBRIQCgh1bmxpbmtlZBgEIAEoBRIzCghwcm9ibGVtcxgFIAMoCzIhLmJhdHV0YS5leGVjdXRpb24udjEuQ2hhaW5Qcm9ibGVtEiwKBGhlYWQYBiABKAsyHi5iYXR1dGEuZXhlY3V0aW9uLnYxLkNoYWluSGVhZBIwCgZhbmNob3IYByABKAsyIC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNoYWluQW5jaG9yEhQKDGV4ZWN1dGlvbl9pZBgIIAEoCRI4CgdkZWxldGVkGAkgASgLMicuYmF0dXRhLmV4ZWN1dGlvbi52MS5FeGVjdXRpb25Ub21ic3RvbmUiZAoSRXhlY3V0aW9uVG9tYnN0b25lEhIKCmRlbGV0ZWRfYXQYASABKAESCgoCYnkYAiABKAkSDgoGcmVhc29uGAMgASgJEg4KBnBvbGljeRgEIAEoCRIOCgZldmVudHMYBSABKAUilgEKDENoYWluUHJvYmxlbRIMCgRraW5kGAEgASgJEhQKDGZyb21fdmVyc2lvbhgCIAEoBRISCgp0b192ZXJzaW9uGAMgASgFEhEKCXBhcnRpdGlvbhgEIAEoBRIVCg1mcm9tX3Bvc2l0aW9uGAUgASgBEhMKC3RvX3Bvc2l0aW9uGAYgASgBEg8KB21lc3NhZ2UYByABKAkiPAoJQ2hhaW5IZWFkEg8KB3ZlcnNpb24YASABKAUSEAoIcG9zaXRpb24YAiABKAESDAoEbGluaxgDIAEoCSKJAQoLQ2hhaW5BbmNob3ISDgoGc3RhdHVzGAEgASgJEhUKDXVwX3RvX3ZlcnNpb24YAiABKAUSGwoTY2hlY2twb2ludF9wb3NpdGlvbhgDIAEoARIVCg1jaGVja3BvaW50X2F0GAQgASgBEg4KBmtleV9pZBgFIAEoCRIPCgdtZXNzYWdlGAYgASgJIlcKFkV4cG9ydEV4ZWN1dGlvblJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIUCgxmcm9tX3ZlcnNpb24YAyABKAUiZwoURXhwb3J0RXhlY3V0aW9uUmVwbHkSDQoFbGluZXMYASADKAkSFAoMbmV4dF92ZXJzaW9uGAIgASgFEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiKwoSR2V0VmVyc2lvbnNSZXF1ZXN0EhUKDWV4ZWN1dGlvbl9pZHMYASADKAkiMwoQR2V0VmVyc2lvbnNSZXBseRIQCgh2ZXJzaW9ucxgBIAMoBRINCgVlbmRlZBgCIAMoCCIpChBHZXRTdGFydHNSZXF1ZXN0EhUKDWV4ZWN1dGlvbl9pZHMYASADKAkiQwoOR2V0U3RhcnRzUmVwbHkSMQoGc3RhcnRzGAEgAygLMiEuYmF0dXRhLmV4ZWN1dGlvbi52MS5TdGFydFN1bW1hcnkimAEKDFN0YXJ0U3VtbWFyeRIUCgxleGVjdXRpb25faWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEhAKCHRyYWNlX2lkGAMgASgJEhEKCWNvbmZpZ19pZBgEIAEoCRITCgtjb25maWdfbmFtZRgFIAEoCRIPCgd1c2VyX2lkGAYgASgJEhQKDGNhbGxiYWNrX3VybBgHIAEoCSKrAQoOUmVhZExvZ1JlcXVlc3QSEQoJcGFydGl0aW9uGAEgASgFEhYKDmFmdGVyX3Bvc2l0aW9uGAIgASgBEg0KBWxpbWl0GAMgASgFEg0KBXR5cGVzGAQgAygJEi8KB2N1cnNvcnMYBSADKAsyHi5iYXR1dGEuZXhlY3V0aW9uLnYxLkxvZ0N1cnNvchIfChdvbmx5X2NhbGxlZF9iYWNrX3N0YXJ0cxgGIAEoCCI2CglMb2dDdXJzb3ISEQoJcGFydGl0aW9uGAEgASgFEhYKDmFmdGVyX3Bvc2l0aW9uGAIgASgBInkKDFJlYWRMb2dSZXBseRIqCgZldmVudHMYASADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhAKCHBvc2l0aW9uGAIgASgBEisKBXBhZ2VzGAMgAygLMhwuYmF0dXRhLmV4ZWN1dGlvbi52MS5Mb2dQYWdlIlUKB0xvZ1BhZ2USKgoGZXZlbnRzGAEgAygLMhouYmF0dXRhLmV4ZWN1dGlvbi52MS5FdmVudBIQCghwb3NpdGlvbhgCIAEoARIMCgRtb3JlGAMgASgIIqMBCg9MaWZlY3ljbGVOb3RpY2USFAoMZXhlY3V0aW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIMCgR0eXBlGAMgASgJEhEKCXBhcnRpdGlvbhgEIAEoBRIQCghwb3NpdGlvbhgFIAEoARI0CgZvdGhlcnMYBiADKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLkxpZmVjeWNsZU5vdGljZSLOAQoMQWRtaXRSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRISCgpjb21tYW5kX2lkGAIgASgJEhQKDGV4ZWN1dGlvbl9pZBgDIAEoCRINCgVzdGFydBgEIAEoCBIZChFzdGFydHNfcGVyX3NlY29uZBgFIAEoARIdChV1bmZpbmlzaGVkX2V4ZWN1dGlvbnMYBiABKAESFwoPZXhlY3V0aW9uX2J5dGVzGAcgASgBEhAKCGhvbGRzX21zGAggASgBEg0KBWJ5dGVzGAkgASgBIk0KCkFkbWl0UmVwbHkSKgoHcmVmdXNlZBgBIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBITCgtzdGFydHNfbGVmdBgCIAEoASJTCg5Tb2NrZXRzUmVxdWVzdBIPCgdnYXRld2F5GAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIPCgdzb2NrZXRzGAMgASgBEgwKBG1vc3QYBCABKAEiOgoMU29ja2V0c1JlcGx5EioKB3JlZnVzZWQYASABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiKAoTR2V0VGVuYW50VXNlUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAki1AEKEUdldFRlbmFudFVzZVJlcGx5EhgKEHJ1bm5pbmdfYXR0ZW1wdHMYASABKAESGQoRc3RhcnRzX3Blcl9zZWNvbmQYAiABKAESHQoVdW5maW5pc2hlZF9leGVjdXRpb25zGAMgASgBEhcKCndlYnNvY2tldHMYBCABKAFIAIgBARIXCg9leGVjdXRpb25fYnl0ZXMYBSABKAESKgoHcmVmdXNlZBgGIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbEINCgtfd2Vic29ja2V0c2IGcHJvdG8z", [file_batuta_common_v1_common, file_batuta_execution_v1_events, file_google_protobuf_struct]);
+  fileDesc("CiFiYXR1dGEvZXhlY3V0aW9uL3YxL3F1ZXJpZXMucHJvdG8SE2JhdHV0YS5leGVjdXRpb24udjEiEQoPVG9wb2xvZ3lSZXF1ZXN0IiMKDVRvcG9sb2d5UmVwbHkSEgoKcGFydGl0aW9ucxgBIAEoBSJ2ChNHZXRFeGVjdXRpb25SZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSEAoIdHJhY2VfaWQYAyABKAkSEgoKYXRfdmVyc2lvbhgEIAEoBRIQCghwYXlsb2FkcxgFIAEoCSJ2ChFHZXRFeGVjdXRpb25SZXBseRI1CglleGVjdXRpb24YASABKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV4ZWN1dGlvblZpZXcSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCLFCgoNRXhlY3V0aW9uVmlldxIKCgJpZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSEwoLY29uZmlnX25hbWUYBCABKAkSFgoOY29uZmlnX3ZlcnNpb24YBSABKAUSEAoIc3RyYXRlZ3kYBiABKAkSDgoGc3RhdHVzGAcgASgJEiUKBWlucHV0GAggASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiYKBm91dHB1dBgJIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAogASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEg8KB3VzZXJfaWQYCyABKAkSEgoKc2Vzc2lvbl9pZBgMIAEoCRIRCgl0ZW5hbnRfaWQYDSABKAkSEgoKY3JlYXRlZF9hdBgOIAEoARISCgpzdGFydGVkX2F0GA8gASgBEhQKDGNvbXBsZXRlZF9hdBgQIAEoARIRCglwYXVzZWRfYXQYESABKAESKQoIbWV0YWRhdGEYEiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhgKEHRvdGFsX2xhdGVuY3lfbXMYEyABKAESFgoOZXN0aW1hdGVkX2Nvc3QYFCABKAESEwoLdG9rZW5fY291bnQYFSABKAUSEgoKY3JlYXRlZF9ieRgWIAEoCRIUCgxjYWxsYmFja191cmwYFyABKAkSDwoHdmVyc2lvbhgYIAEoBRIsCgVzdGVwcxgZIAMoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuU3RlcFZpZXcSEAoIc3RhcnRfYXQYGiABKAESEwoLZm9ya2VkX2Zyb20YGyABKAkSEAoIcHJpb3JpdHkYHCABKAkSNQoJY29uc2Vuc3VzGB0gAygLMiIuYmF0dXRhLmV4ZWN1dGlvbi52MS5Db25zZW5zdXNWaWV3EjwKDWNvbXBlbnNhdGlvbnMYHiADKAsyJS5iYXR1dGEuZXhlY3V0aW9uLnYxLkNvbXBlbnNhdGlvblZpZXcSEwoLZGVhZGxpbmVfYXQYHyABKAESPgoMY29tcGVuc2F0aW9uGCAgASgLMiguYmF0dXRhLmV4ZWN1dGlvbi52MS5Db21wZW5zYXRpb25PdXRjb21lEhsKE2ZvcmtlZF9mcm9tX3N0ZXBfaWQYISABKAkSLwoGYnVkZ2V0GCIgASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5CdWRnZXRWaWV3EjQKDm91dHB1dF9vbWl0dGVkGCMgASgLMhwuYmF0dXRhLmV4ZWN1dGlvbi52MS5PbWl0dGVkEhEKCXBhdXNlZF9ieRgkIAEoCRIUCgxwYXVzZV9yZWFzb24YJSABKAkSFAoMY2FuY2VsbGVkX2J5GCYgASgJEhUKDWNhbmNlbF9yZWFzb24YJyABKAkSEgoKdGVybWluYXRlZBgoIAEoCBIyCghjb250cm9scxgpIAMoCzIgLmJhdHV0YS5leGVjdXRpb24udjEuQ29udHJvbFZpZXcSGQoRZW5hYmxlX21vbml0b3JpbmcYKiABKAgSNQoMa2VwdF9zaWduYWxzGCsgAygLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5LZXB0U2lnbmFsEiwKBnBhcmVudBgsIAEoCzIcLmJhdHV0YS5jb21tb24udjEuUGFyZW50TGluaxIwCghjaGlsZHJlbhgtIAMoCzIeLmJhdHV0YS5leGVjdXRpb24udjEuQ2hpbGRWaWV3Io0BCglDaGlsZFZpZXcSDwoHc3RlcF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSDgoGY29uZmlnGAMgASgJEhEKCWNvbmZpZ19pZBgEIAEoCRIWCg5jb25maWdfdmVyc2lvbhgFIAEoBRIOCgZzdGF0dXMYBiABKAkSDgoGY2xvc2VkGAcgASgIIlcKC0NvbnRyb2xWaWV3Eg8KB2NvbW1hbmQYASABKAkSCgoCYXQYAiABKAESCgoCYnkYAyABKAkSDgoGcmVhc29uGAQgASgJEg8KB3N0ZXBfaWQYBSABKAkikwEKCkJ1ZGdldFZpZXcSEgoKbWF4X3Rva2VucxgBIAEoARIQCghtYXhfY29zdBgCIAEoARIUCgxzcGVudF90b2tlbnMYAyABKAESEgoKc3BlbnRfY29zdBgEIAEoARI1CghleGNlZWRlZBgFIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuQnVkZ2V0RXhjZWVkZWQiywIKDUNvbnNlbnN1c1ZpZXcSEAoIZ3JvdXBfaWQYASABKAkSDAoEbW9kZRgCIAEoCRIOCgZzdGF0dXMYAyABKAkSKAoFdm90ZXMYBCADKAsyGS5iYXR1dGEuZXhlY3V0aW9uLnYxLlZvdGUSDwoHd2lubmVycxgFIAMoCRIPCgdkaXNzZW50GAYgAygJEhIKCmRlY2lkZWRfYnkYByABKAkSDQoFc2hhcmUYCCABKAESKgoHZmFpbHVyZRgJIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRImCgZvdXRwdXQYCiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEQoJc2VydmVkX2J5GAsgASgJEjQKDm91dHB1dF9vbWl0dGVkGAwgASgLMhwuYmF0dXRhLmV4ZWN1dGlvbi52MS5PbWl0dGVkInAKEENvbXBlbnNhdGlvblZpZXcSDwoHc3RlcF9pZBgBIAEoCRIOCgZzdGF0dXMYAiABKAkSKgoHZmFpbHVyZRgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRIPCgdhdHRlbXB0GAQgASgFIq0HCghTdGVwVmlldxISCgpzdGVwX2luZGV4GAEgASgFEg8KB3N0ZXBfaWQYAiABKAkSEQoJc3RlcF9uYW1lGAMgASgJEhAKCGFnZW50X2lkGAQgASgJEhUKDWFnZW50X3ZlcnNpb24YBSABKAkSDgoGc3RhdHVzGAYgASgJEiYKBm91dHB1dBgHIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAggASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhQKDGRlcGVuZGVuY2llcxgJIAMoCRIPCgdhdHRlbXB0GAogASgFEhMKC3JldHJ5X2NvdW50GAsgASgFEhIKCnN0YXJ0ZWRfYXQYDCABKAESFAoMY29tcGxldGVkX2F0GA0gASgBEhIKCmxhdGVuY3lfbXMYDiABKAESEwoLdG9rZW5fY291bnQYDyABKAUSFgoOZXN0aW1hdGVkX2Nvc3QYECABKAESEwoLc2tpcF9yZWFzb24YESABKAkSFAoMZmFsbGJhY2tfZm9yGBIgASgJEhEKCXNlcnZlZF9ieRgTIAEoCRISCgpvdXRwdXRfa2V5GBQgASgJEhAKCHByb2dyZXNzGBUgASgBEhgKEHByb2dyZXNzX21lc3NhZ2UYFiABKAkSFwoPY29uc2Vuc3VzX2dyb3VwGBcgASgJEg4KBnJldXNlZBgYIAEoCBIQCghyZXRyeV9hdBgZIAEoARIzCghhcHByb3ZhbBgaIAEoCzIhLmJhdHV0YS5leGVjdXRpb24udjEuQXBwcm92YWxWaWV3EikKA2xsbRgmIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuTGxtVmlldxI0Cg5vdXRwdXRfb21pdHRlZBgbIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuT21pdHRlZBISCgpza2lwcGVkX2J5GBwgASgJEhQKDHNraXBfY29tbWVudBgdIAEoCRIvCgZxdWV1ZWQYHiABKAsyHy5iYXR1dGEuZXhlY3V0aW9uLnYxLlF1ZXVlZFZpZXcSKwoEd2FpdBgfIAEoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuV2FpdFZpZXcSLwoGc2lnbmFsGCAgASgLMh8uYmF0dXRhLmV4ZWN1dGlvbi52MS5TaWduYWxWaWV3Ei0KBWNoaWxkGCEgASgLMh4uYmF0dXRhLmV4ZWN1dGlvbi52MS5DaGlsZFZpZXciewoKU2lnbmFsVmlldxIOCgZzdGF0dXMYASABKAkSDAoEbmFtZRgCIAEoCRIQCghzaW5jZV9hdBgDIAEoARITCgtkZWFkbGluZV9hdBgEIAEoARITCgtyZWNlaXZlZF9hdBgFIAEoARITCgtyZWNlaXZlZF9ieRgGIAEoCSJECgpLZXB0U2lnbmFsEgwKBG5hbWUYASABKAkSEwoLcmVjZWl2ZWRfYXQYAiABKAESEwoLcmVjZWl2ZWRfYnkYAyABKAkiPgoIV2FpdFZpZXcSDgoGc3RhdHVzGAEgASgJEhAKCHNpbmNlX2F0GAIgASgBEhAKCHVudGlsX2F0GAMgASgBIl0KClF1ZXVlZFZpZXcSEAoIc2luY2VfYXQYASABKAESDAoEcG9vbBgCIAEoCRIPCgd3b3JrZXJzGAMgASgFEg0KBXNsb3RzGAQgASgFEg8KB2JhY2tsb2cYBSABKAUiIQoQTGlzdFBvb2xzUmVxdWVzdBINCgVwb29scxgBIAMoCSJqCg5MaXN0UG9vbHNSZXBseRIsCgVwb29scxgBIAMoCzIdLmJhdHV0YS5leGVjdXRpb24udjEuUG9vbFZpZXcSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCJ2CghQb29sVmlldxIMCgRwb29sGAEgASgJEg8KB3dvcmtlcnMYAiABKAUSDQoFc2xvdHMYAyABKAUSDAoEZnJlZRgEIAEoBRIPCgdiYWNrbG9nGAUgASgFEg0KBXRha2VuGAYgASgFEg4KBmFnZW50cxgHIAMoCSJKCgdMbG1WaWV3Eg0KBXR1cm5zGAEgASgFEjAKBWNhbGxzGAIgAygLMiEuYmF0dXRhLmV4ZWN1dGlvbi52MS5Ub29sQ2FsbFZpZXciOAoMVG9vbENhbGxWaWV3EgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSDgoGc3RhdHVzGAMgASgJIu8CCgxBcHByb3ZhbFZpZXcSDgoGc3RhdHVzGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSJQoFaW5wdXQYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEQoJYXBwcm92ZXJzGAQgAygJEhQKDHJlcXVlc3RlZF9hdBgFIAEoARITCgtkZWFkbGluZV9hdBgGIAEoARISCgpkZWNpZGVkX2F0GAcgASgBEhIKCmRlY2lkZWRfYnkYCCABKAkSDwoHY29tbWVudBgJIAEoCRIkCgRkYXRhGAogASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCXRpbWVkX291dBgLIAEoCBIzCg1pbnB1dF9vbWl0dGVkGAwgASgLMhwuYmF0dXRhLmV4ZWN1dGlvbi52MS5PbWl0dGVkEjIKDGRhdGFfb21pdHRlZBgNIAEoCzIcLmJhdHV0YS5leGVjdXRpb24udjEuT21pdHRlZCJKCg5HZXRTdGVwUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJEg8KB3N0ZXBfaWQYAyABKAkimAIKDEdldFN0ZXBSZXBseRIOCgZzdGF0dXMYASABKAkSDwoHdmVyc2lvbhgCIAEoBRIrCgRzdGVwGAMgASgLMh0uYmF0dXRhLmV4ZWN1dGlvbi52MS5TdGVwVmlldxIlCgVpbnB1dBgEIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIzCg1pbnB1dF9vbWl0dGVkGAUgASgLMhwuYmF0dXRhLmV4ZWN1dGlvbi52MS5PbWl0dGVkEjIKCGF0dGVtcHRzGAYgAygLMiAuYmF0dXRhLmV4ZWN1dGlvbi52MS5TdGVwQXR0ZW1wdBIqCgdyZWZ1c2VkGAcgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsIu8BCgtTdGVwQXR0ZW1wdBIPCgdhdHRlbXB0GAEgASgFEg4KBnN0YXR1cxgCIAEoCRIUCgxzY2hlZHVsZWRfYXQYAyABKAESEgoKc3RhcnRlZF9hdBgEIAEoARITCgtmaW5pc2hlZF9hdBgFIAEoARIqCgdmYWlsdXJlGAYgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhAKCHJldHJ5X2F0GAcgASgBEhMKC3Rva2VuX2NvdW50GAggASgFEhYKDmVzdGltYXRlZF9jb3N0GAkgASgBEhUKDWFnZW50X3ZlcnNpb24YCiABKAkigAEKEUdldFBheWxvYWRSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSEgoKYXRfdmVyc2lvbhgDIAEoBRIPCgdzdGVwX2lkGAQgASgJEg8KB3BheWxvYWQYBSABKAkSDAoEZnJvbRgGIAEoASJeCg9HZXRQYXlsb2FkUmVwbHkSDAoEdGV4dBgBIAEoCRIRCgluZXh0X2Zyb20YAiABKAESKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCKYAQoUTGlzdEFwcHJvdmFsc1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEg0KBWxpbWl0GAIgASgFEg4KBmN1cnNvchgDIAEoCRIQCghhcHByb3ZlchgEIAEoCRIRCgljb25maWdfaWQYBSABKAkSFAoMZXhlY3V0aW9uX2lkGAYgASgJEhMKC2NvbmZpZ19uYW1lGAcgASgJIo4BChJMaXN0QXBwcm92YWxzUmVwbHkSNwoJYXBwcm92YWxzGAEgAygLMiQuYmF0dXRhLmV4ZWN1dGlvbi52MS5BcHByb3ZhbFN1bW1hcnkSEwoLbmV4dF9jdXJzb3IYAiABKAkSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCLSAQoPQXBwcm92YWxTdW1tYXJ5EhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgdzdGVwX2lkGAIgASgJEhEKCXN0ZXBfbmFtZRgDIAEoCRIRCgljb25maWdfaWQYBCABKAkSEwoLY29uZmlnX25hbWUYBSABKAkSDwoHbWVzc2FnZRgGIAEoCRIRCglhcHByb3ZlcnMYByADKAkSFAoMcmVxdWVzdGVkX2F0GAggASgBEhMKC2RlYWRsaW5lX2F0GAkgASgBEg4KBnN0YXR1cxgKIAEoCSL0AQoVTGlzdEV4ZWN1dGlvbnNSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRIRCgljb25maWdfaWQYAiABKAkSDgoGc3RhdHVzGAMgAygJEg8KB3VzZXJfaWQYBCABKAkSFAoMY3JlYXRlZF9mcm9tGAUgASgBEhIKCmNyZWF0ZWRfdG8YBiABKAESEwoLY29uZmlnX25hbWUYByABKAkSDQoFbGltaXQYCCABKAUSDgoGY3Vyc29yGAkgASgJEhIKCnNlc3Npb25faWQYCiABKAkSDgoGb2Zmc2V0GAsgASgFEhIKCndpdGhfdG90YWwYDCABKAgioAEKE0xpc3RFeGVjdXRpb25zUmVwbHkSOQoKZXhlY3V0aW9ucxgBIAMoCzIlLmJhdHV0YS5leGVjdXRpb24udjEuRXhlY3V0aW9uU3VtbWFyeRITCgtuZXh0X2N1cnNvchgCIAEoCRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsEg0KBXRvdGFsGAQgASgBIsQDChBFeGVjdXRpb25TdW1tYXJ5EgoKAmlkGAEgASgJEhAKCHRyYWNlX2lkGAIgASgJEhEKCWNvbmZpZ19pZBgDIAEoCRITCgtjb25maWdfbmFtZRgEIAEoCRIOCgZzdGF0dXMYBSABKAkSDwoHdXNlcl9pZBgGIAEoCRISCgpzZXNzaW9uX2lkGAcgASgJEhEKCXRlbmFudF9pZBgIIAEoCRISCgpjcmVhdGVkX2F0GAkgASgBEhIKCnN0YXJ0ZWRfYXQYCiABKAESFAoMY29tcGxldGVkX2F0GAsgASgBEhEKCXBhdXNlZF9hdBgMIAEoARIYChB0b3RhbF9sYXRlbmN5X21zGA0gASgBEhYKDmVzdGltYXRlZF9jb3N0GA4gASgBEhIKCmNyZWF0ZWRfYnkYDyABKAkSEwoLdG9rZW5fY291bnQYECABKAUSKgoHZmFpbHVyZRgRIAEoCzIZLmJhdHV0YS5jb21tb24udjEuRmFpbHVyZRI3Cg1jdXJyZW50X3N0ZXBzGBIgAygLMiAuYmF0dXRhLmV4ZWN1dGlvbi52MS5DdXJyZW50U3RlcBIRCglwYXJlbnRfaWQYEyABKAkifwoLQ3VycmVudFN0ZXASDwoHc3RlcF9pZBgBIAEoCRIRCglzdGVwX25hbWUYAiABKAkSEAoIYWdlbnRfaWQYAyABKAkSDgoGc3RhdHVzGAQgASgJEg8KB2F0dGVtcHQYBSABKAUSGQoRYXdhaXRpbmdfYXBwcm92YWwYBiABKAgiYQoRTGlzdEV2ZW50c1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIUCgxmcm9tX3ZlcnNpb24YAyABKAUSDQoFbGltaXQYBCABKAUifwoPTGlzdEV2ZW50c1JlcGx5EioKBmV2ZW50cxgBIAMoCzIaLmJhdHV0YS5leGVjdXRpb24udjEuRXZlbnQSFAoMbmV4dF92ZXJzaW9uGAIgASgFEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiQQoWVmVyaWZ5RXhlY3V0aW9uUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJIn4KFFZlcmlmeUV4ZWN1dGlvblJlcGx5EjoKCWludGVncml0eRgBIAEoCzInLmJhdHV0YS5leGVjdXRpb24udjEuRXhlY3V0aW9uSW50ZWdyaXR5EioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiuwIKEkV4ZWN1dGlvbkludGVncml0eRIOCgZpbnRhY3QYASABKAgSDgoGZXZlbnRzGAIgASgFEg4KBmxpbmtlZBgDIAEoBRIQCgh1bmxpbmtlZBgEIAEoBRIzCghwcm9ibGVtcxgFIAMoCzIhLmJhdHV0YS5leGVjdXRpb24udjEuQ2hhaW5Qcm9ibGVtEiwKBGhlYWQYBiABKAsyHi5iYXR1dGEuZXhlY3V0aW9uLnYxLkNoYWluSGVhZBIwCgZhbmNob3IYByABKAsyIC5iYXR1dGEuZXhlY3V0aW9uLnYxLkNoYWluQW5jaG9yEhQKDGV4ZWN1dGlvbl9pZBgIIAEoCRI4CgdkZWxldGVkGAkgASgLMicuYmF0dXRhLmV4ZWN1dGlvbi52MS5FeGVjdXRpb25Ub21ic3RvbmUiZAoSRXhlY3V0aW9uVG9tYnN0b25lEhIKCmRlbGV0ZWRfYXQYASABKAESCgoCYnkYAiABKAkSDgoGcmVhc29uGAMgASgJEg4KBnBvbGljeRgEIAEoCRIOCgZldmVudHMYBSABKAUilgEKDENoYWluUHJvYmxlbRIMCgRraW5kGAEgASgJEhQKDGZyb21fdmVyc2lvbhgCIAEoBRISCgp0b192ZXJzaW9uGAMgASgFEhEKCXBhcnRpdGlvbhgEIAEoBRIVCg1mcm9tX3Bvc2l0aW9uGAUgASgBEhMKC3RvX3Bvc2l0aW9uGAYgASgBEg8KB21lc3NhZ2UYByABKAkiPAoJQ2hhaW5IZWFkEg8KB3ZlcnNpb24YASABKAUSEAoIcG9zaXRpb24YAiABKAESDAoEbGluaxgDIAEoCSKJAQoLQ2hhaW5BbmNob3ISDgoGc3RhdHVzGAEgASgJEhUKDXVwX3RvX3ZlcnNpb24YAiABKAUSGwoTY2hlY2twb2ludF9wb3NpdGlvbhgDIAEoARIVCg1jaGVja3BvaW50X2F0GAQgASgBEg4KBmtleV9pZBgFIAEoCRIPCgdtZXNzYWdlGAYgASgJIlcKFkV4cG9ydEV4ZWN1dGlvblJlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIUCgxmcm9tX3ZlcnNpb24YAyABKAUiZwoURXhwb3J0RXhlY3V0aW9uUmVwbHkSDQoFbGluZXMYASADKAkSFAoMbmV4dF92ZXJzaW9uGAIgASgFEioKB3JlZnVzZWQYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiKwoSR2V0VmVyc2lvbnNSZXF1ZXN0EhUKDWV4ZWN1dGlvbl9pZHMYASADKAkiMwoQR2V0VmVyc2lvbnNSZXBseRIQCgh2ZXJzaW9ucxgBIAMoBRINCgVlbmRlZBgCIAMoCCIpChBHZXRTdGFydHNSZXF1ZXN0EhUKDWV4ZWN1dGlvbl9pZHMYASADKAkiQwoOR2V0U3RhcnRzUmVwbHkSMQoGc3RhcnRzGAEgAygLMiEuYmF0dXRhLmV4ZWN1dGlvbi52MS5TdGFydFN1bW1hcnkimAEKDFN0YXJ0U3VtbWFyeRIUCgxleGVjdXRpb25faWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEhAKCHRyYWNlX2lkGAMgASgJEhEKCWNvbmZpZ19pZBgEIAEoCRITCgtjb25maWdfbmFtZRgFIAEoCRIPCgd1c2VyX2lkGAYgASgJEhQKDGNhbGxiYWNrX3VybBgHIAEoCSKrAQoOUmVhZExvZ1JlcXVlc3QSEQoJcGFydGl0aW9uGAEgASgFEhYKDmFmdGVyX3Bvc2l0aW9uGAIgASgBEg0KBWxpbWl0GAMgASgFEg0KBXR5cGVzGAQgAygJEi8KB2N1cnNvcnMYBSADKAsyHi5iYXR1dGEuZXhlY3V0aW9uLnYxLkxvZ0N1cnNvchIfChdvbmx5X2NhbGxlZF9iYWNrX3N0YXJ0cxgGIAEoCCI2CglMb2dDdXJzb3ISEQoJcGFydGl0aW9uGAEgASgFEhYKDmFmdGVyX3Bvc2l0aW9uGAIgASgBInkKDFJlYWRMb2dSZXBseRIqCgZldmVudHMYASADKAsyGi5iYXR1dGEuZXhlY3V0aW9uLnYxLkV2ZW50EhAKCHBvc2l0aW9uGAIgASgBEisKBXBhZ2VzGAMgAygLMhwuYmF0dXRhLmV4ZWN1dGlvbi52MS5Mb2dQYWdlIlUKB0xvZ1BhZ2USKgoGZXZlbnRzGAEgAygLMhouYmF0dXRhLmV4ZWN1dGlvbi52MS5FdmVudBIQCghwb3NpdGlvbhgCIAEoARIMCgRtb3JlGAMgASgIIqMBCg9MaWZlY3ljbGVOb3RpY2USFAoMZXhlY3V0aW9uX2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIMCgR0eXBlGAMgASgJEhEKCXBhcnRpdGlvbhgEIAEoBRIQCghwb3NpdGlvbhgFIAEoARI0CgZvdGhlcnMYBiADKAsyJC5iYXR1dGEuZXhlY3V0aW9uLnYxLkxpZmVjeWNsZU5vdGljZSLOAQoMQWRtaXRSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRISCgpjb21tYW5kX2lkGAIgASgJEhQKDGV4ZWN1dGlvbl9pZBgDIAEoCRINCgVzdGFydBgEIAEoCBIZChFzdGFydHNfcGVyX3NlY29uZBgFIAEoARIdChV1bmZpbmlzaGVkX2V4ZWN1dGlvbnMYBiABKAESFwoPZXhlY3V0aW9uX2J5dGVzGAcgASgBEhAKCGhvbGRzX21zGAggASgBEg0KBWJ5dGVzGAkgASgBIk0KCkFkbWl0UmVwbHkSKgoHcmVmdXNlZBgBIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbBITCgtzdGFydHNfbGVmdBgCIAEoASJTCg5Tb2NrZXRzUmVxdWVzdBIPCgdnYXRld2F5GAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIPCgdzb2NrZXRzGAMgASgBEgwKBG1vc3QYBCABKAEiOgoMU29ja2V0c1JlcGx5EioKB3JlZnVzZWQYASABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiKAoTR2V0VGVuYW50VXNlUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAki1AEKEUdldFRlbmFudFVzZVJlcGx5EhgKEHJ1bm5pbmdfYXR0ZW1wdHMYASABKAESGQoRc3RhcnRzX3Blcl9zZWNvbmQYAiABKAESHQoVdW5maW5pc2hlZF9leGVjdXRpb25zGAMgASgBEhcKCndlYnNvY2tldHMYBCABKAFIAIgBARIXCg9leGVjdXRpb25fYnl0ZXMYBSABKAESKgoHcmVmdXNlZBgGIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbEINCgtfd2Vic29ja2V0c2IGcHJvdG8z", [file_batuta_common_v1_common, file_batuta_execution_v1_events, file_google_protobuf_struct]);
 
 /**
  * batuta.execution.query.topology
@@ -430,6 +430,20 @@ export type ExecutionView = Message<"batuta.execution.v1.ExecutionView"> & {
    * @generated from field: repeated batuta.execution.v1.KeptSignal kept_signals = 43;
    */
   keptSignals: KeptSignal[];
+
+  /**
+   * The execution that has this one as a step.
+   *
+   * @generated from field: batuta.common.v1.ParentLink parent = 44;
+   */
+  parent?: ParentLink | undefined;
+
+  /**
+   * Executions that this one has as steps.
+   *
+   * @generated from field: repeated batuta.execution.v1.ChildView children = 45;
+   */
+  children: ChildView[];
 };
 
 /**
@@ -674,6 +688,20 @@ export type ExecutionViewJson = {
    * @generated from field: repeated batuta.execution.v1.KeptSignal kept_signals = 43;
    */
   keptSignals?: KeptSignalJson[];
+
+  /**
+   * The execution that has this one as a step.
+   *
+   * @generated from field: batuta.common.v1.ParentLink parent = 44;
+   */
+  parent?: ParentLinkJson;
+
+  /**
+   * Executions that this one has as steps.
+   *
+   * @generated from field: repeated batuta.execution.v1.ChildView children = 45;
+   */
+  children?: ChildViewJson[];
 };
 
 /**
@@ -682,6 +710,113 @@ export type ExecutionViewJson = {
  */
 export const ExecutionViewSchema: GenMessage<ExecutionView, {jsonType: ExecutionViewJson}> = /*@__PURE__*/
   messageDesc(file_batuta_execution_v1_queries, 4);
+
+/**
+ * An execution that another one has as a step.
+ *
+ * @generated from message batuta.execution.v1.ChildView
+ */
+export type ChildView = Message<"batuta.execution.v1.ChildView"> & {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId: string;
+
+  /**
+   * @generated from field: string execution_id = 2;
+   */
+  executionId: string;
+
+  /**
+   * As the step asks for it; its name once it is there.
+   *
+   * @generated from field: string config = 3;
+   */
+  config: string;
+
+  /**
+   * Once it is there.
+   *
+   * @generated from field: string config_id = 4;
+   */
+  configId: string;
+
+  /**
+   * @generated from field: int32 config_version = 5;
+   */
+  configVersion: number;
+
+  /**
+   * starting, running, completed, failed, cancelled, deleted or refused: as far as the parent was told.
+   *
+   * @generated from field: string status = 6;
+   */
+  status: string;
+
+  /**
+   * The step has ended without it.
+   *
+   * @generated from field: bool closed = 7;
+   */
+  closed: boolean;
+};
+
+/**
+ * An execution that another one has as a step.
+ *
+ * @generated from message batuta.execution.v1.ChildView
+ */
+export type ChildViewJson = {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId?: string;
+
+  /**
+   * @generated from field: string execution_id = 2;
+   */
+  executionId?: string;
+
+  /**
+   * As the step asks for it; its name once it is there.
+   *
+   * @generated from field: string config = 3;
+   */
+  config?: string;
+
+  /**
+   * Once it is there.
+   *
+   * @generated from field: string config_id = 4;
+   */
+  configId?: string;
+
+  /**
+   * @generated from field: int32 config_version = 5;
+   */
+  configVersion?: number;
+
+  /**
+   * starting, running, completed, failed, cancelled, deleted or refused: as far as the parent was told.
+   *
+   * @generated from field: string status = 6;
+   */
+  status?: string;
+
+  /**
+   * The step has ended without it.
+   *
+   * @generated from field: bool closed = 7;
+   */
+  closed?: boolean;
+};
+
+/**
+ * Describes the message batuta.execution.v1.ChildView.
+ * Use `create(ChildViewSchema)` to create a new message.
+ */
+export const ChildViewSchema: GenMessage<ChildView, {jsonType: ChildViewJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_queries, 5);
 
 /**
  * A command of a person that took effect.
@@ -764,7 +899,7 @@ export type ControlViewJson = {
  * Use `create(ControlViewSchema)` to create a new message.
  */
 export const ControlViewSchema: GenMessage<ControlView, {jsonType: ControlViewJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 5);
+  messageDesc(file_batuta_execution_v1_queries, 6);
 
 /**
  * The limits that hold for an execution, and what counts against them.
@@ -847,7 +982,7 @@ export type BudgetViewJson = {
  * Use `create(BudgetViewSchema)` to create a new message.
  */
 export const BudgetViewSchema: GenMessage<BudgetView, {jsonType: BudgetViewJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 6);
+  messageDesc(file_batuta_execution_v1_queries, 7);
 
 /**
  * How a consensus group voted.
@@ -996,7 +1131,7 @@ export type ConsensusViewJson = {
  * Use `create(ConsensusViewSchema)` to create a new message.
  */
 export const ConsensusViewSchema: GenMessage<ConsensusView, {jsonType: ConsensusViewJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 7);
+  messageDesc(file_batuta_execution_v1_queries, 8);
 
 /**
  * Undoing of one completed step.
@@ -1061,7 +1196,7 @@ export type CompensationViewJson = {
  * Use `create(CompensationViewSchema)` to create a new message.
  */
 export const CompensationViewSchema: GenMessage<CompensationView, {jsonType: CompensationViewJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 8);
+  messageDesc(file_batuta_execution_v1_queries, 9);
 
 /**
  * @generated from message batuta.execution.v1.StepView
@@ -1257,6 +1392,13 @@ export type StepView = Message<"batuta.execution.v1.StepView"> & {
    * @generated from field: batuta.execution.v1.SignalView signal = 32;
    */
   signal?: SignalView | undefined;
+
+  /**
+   * Of a step with an orchestration, once its child was asked for.
+   *
+   * @generated from field: batuta.execution.v1.ChildView child = 33;
+   */
+  child?: ChildView | undefined;
 };
 
 /**
@@ -1453,6 +1595,13 @@ export type StepViewJson = {
    * @generated from field: batuta.execution.v1.SignalView signal = 32;
    */
   signal?: SignalViewJson;
+
+  /**
+   * Of a step with an orchestration, once its child was asked for.
+   *
+   * @generated from field: batuta.execution.v1.ChildView child = 33;
+   */
+  child?: ChildViewJson;
 };
 
 /**
@@ -1460,7 +1609,7 @@ export type StepViewJson = {
  * Use `create(StepViewSchema)` to create a new message.
  */
 export const StepViewSchema: GenMessage<StepView, {jsonType: StepViewJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 9);
+  messageDesc(file_batuta_execution_v1_queries, 10);
 
 /**
  * The signal that a step waits for, and what became of it. Its payload is the step's output.
@@ -1549,7 +1698,7 @@ export type SignalViewJson = {
  * Use `create(SignalViewSchema)` to create a new message.
  */
 export const SignalViewSchema: GenMessage<SignalView, {jsonType: SignalViewJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 10);
+  messageDesc(file_batuta_execution_v1_queries, 11);
 
 /**
  * A signal that came before a step waited for it, without its payload.
@@ -1604,7 +1753,7 @@ export type KeptSignalJson = {
  * Use `create(KeptSignalSchema)` to create a new message.
  */
 export const KeptSignalSchema: GenMessage<KeptSignal, {jsonType: KeptSignalJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 11);
+  messageDesc(file_batuta_execution_v1_queries, 12);
 
 /**
  * What a step waits for, and what became of it.
@@ -1659,7 +1808,7 @@ export type WaitViewJson = {
  * Use `create(WaitViewSchema)` to create a new message.
  */
 export const WaitViewSchema: GenMessage<WaitView, {jsonType: WaitViewJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 12);
+  messageDesc(file_batuta_execution_v1_queries, 13);
 
 /**
  * A task that no worker has taken.
@@ -1746,7 +1895,7 @@ export type QueuedViewJson = {
  * Use `create(QueuedViewSchema)` to create a new message.
  */
 export const QueuedViewSchema: GenMessage<QueuedView, {jsonType: QueuedViewJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 13);
+  messageDesc(file_batuta_execution_v1_queries, 14);
 
 /**
  * batuta.execution.query.pools
@@ -1781,7 +1930,7 @@ export type ListPoolsRequestJson = {
  * Use `create(ListPoolsRequestSchema)` to create a new message.
  */
 export const ListPoolsRequestSchema: GenMessage<ListPoolsRequest, {jsonType: ListPoolsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 14);
+  messageDesc(file_batuta_execution_v1_queries, 15);
 
 /**
  * @generated from message batuta.execution.v1.ListPoolsReply
@@ -1818,7 +1967,7 @@ export type ListPoolsReplyJson = {
  * Use `create(ListPoolsReplySchema)` to create a new message.
  */
 export const ListPoolsReplySchema: GenMessage<ListPoolsReply, {jsonType: ListPoolsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 15);
+  messageDesc(file_batuta_execution_v1_queries, 16);
 
 /**
  * A pool of workers, as it is when it is read.
@@ -1929,7 +2078,7 @@ export type PoolViewJson = {
  * Use `create(PoolViewSchema)` to create a new message.
  */
 export const PoolViewSchema: GenMessage<PoolView, {jsonType: PoolViewJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 16);
+  messageDesc(file_batuta_execution_v1_queries, 17);
 
 /**
  * What a human was asked, and what became of it.
@@ -1980,7 +2129,7 @@ export type LlmViewJson = {
  * Use `create(LlmViewSchema)` to create a new message.
  */
 export const LlmViewSchema: GenMessage<LlmView, {jsonType: LlmViewJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 17);
+  messageDesc(file_batuta_execution_v1_queries, 18);
 
 /**
  * @generated from message batuta.execution.v1.ToolCallView
@@ -2031,7 +2180,7 @@ export type ToolCallViewJson = {
  * Use `create(ToolCallViewSchema)` to create a new message.
  */
 export const ToolCallViewSchema: GenMessage<ToolCallView, {jsonType: ToolCallViewJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 18);
+  messageDesc(file_batuta_execution_v1_queries, 19);
 
 /**
  * @generated from message batuta.execution.v1.ApprovalView
@@ -2194,7 +2343,7 @@ export type ApprovalViewJson = {
  * Use `create(ApprovalViewSchema)` to create a new message.
  */
 export const ApprovalViewSchema: GenMessage<ApprovalView, {jsonType: ApprovalViewJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 19);
+  messageDesc(file_batuta_execution_v1_queries, 20);
 
 /**
  * batuta.execution.query.step: one step with what its agent got, and its attempts.
@@ -2245,7 +2394,7 @@ export type GetStepRequestJson = {
  * Use `create(GetStepRequestSchema)` to create a new message.
  */
 export const GetStepRequestSchema: GenMessage<GetStepRequest, {jsonType: GetStepRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 20);
+  messageDesc(file_batuta_execution_v1_queries, 21);
 
 /**
  * @generated from message batuta.execution.v1.GetStepReply
@@ -2348,7 +2497,7 @@ export type GetStepReplyJson = {
  * Use `create(GetStepReplySchema)` to create a new message.
  */
 export const GetStepReplySchema: GenMessage<GetStepReply, {jsonType: GetStepReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 21);
+  messageDesc(file_batuta_execution_v1_queries, 22);
 
 /**
  * One attempt of a step, as the log tells it.
@@ -2481,7 +2630,7 @@ export type StepAttemptJson = {
  * Use `create(StepAttemptSchema)` to create a new message.
  */
 export const StepAttemptSchema: GenMessage<StepAttempt, {jsonType: StepAttemptJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 22);
+  messageDesc(file_batuta_execution_v1_queries, 23);
 
 /**
  * batuta.execution.query.payload: a part of one payload as JSON text, for those that no message holds whole.
@@ -2578,7 +2727,7 @@ export type GetPayloadRequestJson = {
  * Use `create(GetPayloadRequestSchema)` to create a new message.
  */
 export const GetPayloadRequestSchema: GenMessage<GetPayloadRequest, {jsonType: GetPayloadRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 23);
+  messageDesc(file_batuta_execution_v1_queries, 24);
 
 /**
  * @generated from message batuta.execution.v1.GetPayloadReply
@@ -2629,7 +2778,7 @@ export type GetPayloadReplyJson = {
  * Use `create(GetPayloadReplySchema)` to create a new message.
  */
 export const GetPayloadReplySchema: GenMessage<GetPayloadReply, {jsonType: GetPayloadReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 24);
+  messageDesc(file_batuta_execution_v1_queries, 25);
 
 /**
  * batuta.execution.query.approvals: those that wait now, the oldest first.
@@ -2728,7 +2877,7 @@ export type ListApprovalsRequestJson = {
  * Use `create(ListApprovalsRequestSchema)` to create a new message.
  */
 export const ListApprovalsRequestSchema: GenMessage<ListApprovalsRequest, {jsonType: ListApprovalsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 25);
+  messageDesc(file_batuta_execution_v1_queries, 26);
 
 /**
  * @generated from message batuta.execution.v1.ListApprovalsReply
@@ -2775,7 +2924,7 @@ export type ListApprovalsReplyJson = {
  * Use `create(ListApprovalsReplySchema)` to create a new message.
  */
 export const ListApprovalsReplySchema: GenMessage<ListApprovalsReply, {jsonType: ListApprovalsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 26);
+  messageDesc(file_batuta_execution_v1_queries, 27);
 
 /**
  * A step that waits for a human.
@@ -2900,7 +3049,7 @@ export type ApprovalSummaryJson = {
  * Use `create(ApprovalSummarySchema)` to create a new message.
  */
 export const ApprovalSummarySchema: GenMessage<ApprovalSummary, {jsonType: ApprovalSummaryJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 27);
+  messageDesc(file_batuta_execution_v1_queries, 28);
 
 /**
  * batuta.execution.query.list
@@ -3057,7 +3206,7 @@ export type ListExecutionsRequestJson = {
  * Use `create(ListExecutionsRequestSchema)` to create a new message.
  */
 export const ListExecutionsRequestSchema: GenMessage<ListExecutionsRequest, {jsonType: ListExecutionsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 28);
+  messageDesc(file_batuta_execution_v1_queries, 29);
 
 /**
  * @generated from message batuta.execution.v1.ListExecutionsReply
@@ -3118,7 +3267,7 @@ export type ListExecutionsReplyJson = {
  * Use `create(ListExecutionsReplySchema)` to create a new message.
  */
 export const ListExecutionsReplySchema: GenMessage<ListExecutionsReply, {jsonType: ListExecutionsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 29);
+  messageDesc(file_batuta_execution_v1_queries, 30);
 
 /**
  * One row of orchestration_executions.
@@ -3219,6 +3368,13 @@ export type ExecutionSummary = Message<"batuta.execution.v1.ExecutionSummary"> &
    * @generated from field: repeated batuta.execution.v1.CurrentStep current_steps = 18;
    */
   currentSteps: CurrentStep[];
+
+  /**
+   * The execution that has this one as a step.
+   *
+   * @generated from field: string parent_id = 19;
+   */
+  parentId: string;
 };
 
 /**
@@ -3320,6 +3476,13 @@ export type ExecutionSummaryJson = {
    * @generated from field: repeated batuta.execution.v1.CurrentStep current_steps = 18;
    */
   currentSteps?: CurrentStepJson[];
+
+  /**
+   * The execution that has this one as a step.
+   *
+   * @generated from field: string parent_id = 19;
+   */
+  parentId?: string;
 };
 
 /**
@@ -3327,7 +3490,7 @@ export type ExecutionSummaryJson = {
  * Use `create(ExecutionSummarySchema)` to create a new message.
  */
 export const ExecutionSummarySchema: GenMessage<ExecutionSummary, {jsonType: ExecutionSummaryJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 30);
+  messageDesc(file_batuta_execution_v1_queries, 31);
 
 /**
  * A step under way, as a list shows it.
@@ -3420,7 +3583,7 @@ export type CurrentStepJson = {
  * Use `create(CurrentStepSchema)` to create a new message.
  */
 export const CurrentStepSchema: GenMessage<CurrentStep, {jsonType: CurrentStepJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 31);
+  messageDesc(file_batuta_execution_v1_queries, 32);
 
 /**
  * batuta.execution.query.events
@@ -3489,7 +3652,7 @@ export type ListEventsRequestJson = {
  * Use `create(ListEventsRequestSchema)` to create a new message.
  */
 export const ListEventsRequestSchema: GenMessage<ListEventsRequest, {jsonType: ListEventsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 32);
+  messageDesc(file_batuta_execution_v1_queries, 33);
 
 /**
  * @generated from message batuta.execution.v1.ListEventsReply
@@ -3540,7 +3703,7 @@ export type ListEventsReplyJson = {
  * Use `create(ListEventsReplySchema)` to create a new message.
  */
 export const ListEventsReplySchema: GenMessage<ListEventsReply, {jsonType: ListEventsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 33);
+  messageDesc(file_batuta_execution_v1_queries, 34);
 
 /**
  * batuta.execution.query.verify: whether the stored events of an execution are those that were committed
@@ -3581,7 +3744,7 @@ export type VerifyExecutionRequestJson = {
  * Use `create(VerifyExecutionRequestSchema)` to create a new message.
  */
 export const VerifyExecutionRequestSchema: GenMessage<VerifyExecutionRequest, {jsonType: VerifyExecutionRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 34);
+  messageDesc(file_batuta_execution_v1_queries, 35);
 
 /**
  * @generated from message batuta.execution.v1.VerifyExecutionReply
@@ -3618,7 +3781,7 @@ export type VerifyExecutionReplyJson = {
  * Use `create(VerifyExecutionReplySchema)` to create a new message.
  */
 export const VerifyExecutionReplySchema: GenMessage<VerifyExecutionReply, {jsonType: VerifyExecutionReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 35);
+  messageDesc(file_batuta_execution_v1_queries, 36);
 
 /**
  * Whether the stored events of an execution are those that were committed
@@ -3749,7 +3912,7 @@ export type ExecutionIntegrityJson = {
  * Use `create(ExecutionIntegritySchema)` to create a new message.
  */
 export const ExecutionIntegritySchema: GenMessage<ExecutionIntegrity, {jsonType: ExecutionIntegrityJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 36);
+  messageDesc(file_batuta_execution_v1_queries, 37);
 
 /**
  * What is left of a deleted execution
@@ -3836,7 +3999,7 @@ export type ExecutionTombstoneJson = {
  * Use `create(ExecutionTombstoneSchema)` to create a new message.
  */
 export const ExecutionTombstoneSchema: GenMessage<ExecutionTombstone, {jsonType: ExecutionTombstoneJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 37);
+  messageDesc(file_batuta_execution_v1_queries, 38);
 
 /**
  * What is wrong with an execution's events, and with which
@@ -3931,7 +4094,7 @@ export type ChainProblemJson = {
  * Use `create(ChainProblemSchema)` to create a new message.
  */
 export const ChainProblemSchema: GenMessage<ChainProblem, {jsonType: ChainProblemJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 38);
+  messageDesc(file_batuta_execution_v1_queries, 39);
 
 /**
  * The newest link of an execution
@@ -3986,7 +4149,7 @@ export type ChainHeadJson = {
  * Use `create(ChainHeadSchema)` to create a new message.
  */
 export const ChainHeadSchema: GenMessage<ChainHead, {jsonType: ChainHeadJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 39);
+  messageDesc(file_batuta_execution_v1_queries, 40);
 
 /**
  * The signed checkpoint that holds a link of an execution
@@ -4083,7 +4246,7 @@ export type ChainAnchorJson = {
  * Use `create(ChainAnchorSchema)` to create a new message.
  */
 export const ChainAnchorSchema: GenMessage<ChainAnchor, {jsonType: ChainAnchorJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 40);
+  messageDesc(file_batuta_execution_v1_queries, 41);
 
 /**
  * batuta.execution.query.export: lines of a bundle that can be checked elsewhere
@@ -4138,7 +4301,7 @@ export type ExportExecutionRequestJson = {
  * Use `create(ExportExecutionRequestSchema)` to create a new message.
  */
 export const ExportExecutionRequestSchema: GenMessage<ExportExecutionRequest, {jsonType: ExportExecutionRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 41);
+  messageDesc(file_batuta_execution_v1_queries, 42);
 
 /**
  * @generated from message batuta.execution.v1.ExportExecutionReply
@@ -4193,7 +4356,7 @@ export type ExportExecutionReplyJson = {
  * Use `create(ExportExecutionReplySchema)` to create a new message.
  */
 export const ExportExecutionReplySchema: GenMessage<ExportExecutionReply, {jsonType: ExportExecutionReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 42);
+  messageDesc(file_batuta_execution_v1_queries, 43);
 
 /**
  * batuta.execution.query.versions: newest version of each watched execution, in the order asked; 0 when unknown.
@@ -4224,7 +4387,7 @@ export type GetVersionsRequestJson = {
  * Use `create(GetVersionsRequestSchema)` to create a new message.
  */
 export const GetVersionsRequestSchema: GenMessage<GetVersionsRequest, {jsonType: GetVersionsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 43);
+  messageDesc(file_batuta_execution_v1_queries, 44);
 
 /**
  * @generated from message batuta.execution.v1.GetVersionsReply
@@ -4265,7 +4428,7 @@ export type GetVersionsReplyJson = {
  * Use `create(GetVersionsReplySchema)` to create a new message.
  */
 export const GetVersionsReplySchema: GenMessage<GetVersionsReply, {jsonType: GetVersionsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 44);
+  messageDesc(file_batuta_execution_v1_queries, 45);
 
 /**
  * batuta.execution.query.starts: how executions began, from the log; those that are unknown are missing in the answer.
@@ -4300,7 +4463,7 @@ export type GetStartsRequestJson = {
  * Use `create(GetStartsRequestSchema)` to create a new message.
  */
 export const GetStartsRequestSchema: GenMessage<GetStartsRequest, {jsonType: GetStartsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 45);
+  messageDesc(file_batuta_execution_v1_queries, 46);
 
 /**
  * @generated from message batuta.execution.v1.GetStartsReply
@@ -4327,7 +4490,7 @@ export type GetStartsReplyJson = {
  * Use `create(GetStartsReplySchema)` to create a new message.
  */
 export const GetStartsReplySchema: GenMessage<GetStartsReply, {jsonType: GetStartsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 46);
+  messageDesc(file_batuta_execution_v1_queries, 47);
 
 /**
  * Of ExecutionStarted what a notification needs.
@@ -4418,7 +4581,7 @@ export type StartSummaryJson = {
  * Use `create(StartSummarySchema)` to create a new message.
  */
 export const StartSummarySchema: GenMessage<StartSummary, {jsonType: StartSummaryJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 47);
+  messageDesc(file_batuta_execution_v1_queries, 48);
 
 /**
  * batuta.execution.query.log: events of partitions after a position of each, for consumers with cursors of their own.
@@ -4515,7 +4678,7 @@ export type ReadLogRequestJson = {
  * Use `create(ReadLogRequestSchema)` to create a new message.
  */
 export const ReadLogRequestSchema: GenMessage<ReadLogRequest, {jsonType: ReadLogRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 48);
+  messageDesc(file_batuta_execution_v1_queries, 49);
 
 /**
  * @generated from message batuta.execution.v1.LogCursor
@@ -4552,7 +4715,7 @@ export type LogCursorJson = {
  * Use `create(LogCursorSchema)` to create a new message.
  */
 export const LogCursorSchema: GenMessage<LogCursor, {jsonType: LogCursorJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 49);
+  messageDesc(file_batuta_execution_v1_queries, 50);
 
 /**
  * @generated from message batuta.execution.v1.ReadLogReply
@@ -4607,7 +4770,7 @@ export type ReadLogReplyJson = {
  * Use `create(ReadLogReplySchema)` to create a new message.
  */
 export const ReadLogReplySchema: GenMessage<ReadLogReply, {jsonType: ReadLogReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 50);
+  messageDesc(file_batuta_execution_v1_queries, 51);
 
 /**
  * @generated from message batuta.execution.v1.LogPage
@@ -4662,7 +4825,7 @@ export type LogPageJson = {
  * Use `create(LogPageSchema)` to create a new message.
  */
 export const LogPageSchema: GenMessage<LogPage, {jsonType: LogPageJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 51);
+  messageDesc(file_batuta_execution_v1_queries, 52);
 
 /**
  * batuta.lifecycle.<tenant>.<type>: only a wake-up for those who read the log.
@@ -4747,7 +4910,7 @@ export type LifecycleNoticeJson = {
  * Use `create(LifecycleNoticeSchema)` to create a new message.
  */
 export const LifecycleNoticeSchema: GenMessage<LifecycleNotice, {jsonType: LifecycleNoticeJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 52);
+  messageDesc(file_batuta_execution_v1_queries, 53);
 
 /**
  * batuta.execution.query.admit: may this command begin an execution, by the limits of its tenant? Asked once more with the same
@@ -4876,7 +5039,7 @@ export type AdmitRequestJson = {
  * Use `create(AdmitRequestSchema)` to create a new message.
  */
 export const AdmitRequestSchema: GenMessage<AdmitRequest, {jsonType: AdmitRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 53);
+  messageDesc(file_batuta_execution_v1_queries, 54);
 
 /**
  * @generated from message batuta.execution.v1.AdmitReply
@@ -4917,7 +5080,7 @@ export type AdmitReplyJson = {
  * Use `create(AdmitReplySchema)` to create a new message.
  */
 export const AdmitReplySchema: GenMessage<AdmitReply, {jsonType: AdmitReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 54);
+  messageDesc(file_batuta_execution_v1_queries, 55);
 
 /**
  * batuta.execution.query.sockets: a gateway serves so many WebSockets of a tenant, or wants to serve one more.
@@ -4986,7 +5149,7 @@ export type SocketsRequestJson = {
  * Use `create(SocketsRequestSchema)` to create a new message.
  */
 export const SocketsRequestSchema: GenMessage<SocketsRequest, {jsonType: SocketsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 55);
+  messageDesc(file_batuta_execution_v1_queries, 56);
 
 /**
  * @generated from message batuta.execution.v1.SocketsReply
@@ -5013,7 +5176,7 @@ export type SocketsReplyJson = {
  * Use `create(SocketsReplySchema)` to create a new message.
  */
 export const SocketsReplySchema: GenMessage<SocketsReply, {jsonType: SocketsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 56);
+  messageDesc(file_batuta_execution_v1_queries, 57);
 
 /**
  * batuta.execution.query.use: what a tenant uses now.
@@ -5044,7 +5207,7 @@ export type GetTenantUseRequestJson = {
  * Use `create(GetTenantUseRequestSchema)` to create a new message.
  */
 export const GetTenantUseRequestSchema: GenMessage<GetTenantUseRequest, {jsonType: GetTenantUseRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 57);
+  messageDesc(file_batuta_execution_v1_queries, 58);
 
 /**
  * @generated from message batuta.execution.v1.GetTenantUseReply
@@ -5129,5 +5292,5 @@ export type GetTenantUseReplyJson = {
  * Use `create(GetTenantUseReplySchema)` to create a new message.
  */
 export const GetTenantUseReplySchema: GenMessage<GetTenantUseReply, {jsonType: GetTenantUseReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_queries, 58);
+  messageDesc(file_batuta_execution_v1_queries, 59);
 

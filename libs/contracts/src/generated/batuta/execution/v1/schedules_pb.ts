@@ -6,9 +6,9 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Refusal, RefusalJson } from "../../common/v1/common_pb.js";
+import type { Failure, FailureJson, Refusal, RefusalJson } from "../../common/v1/common_pb.js";
 import { file_batuta_common_v1_common } from "../../common/v1/common_pb.js";
-import type { StructJson } from "@bufbuild/protobuf/wkt";
+import type { StructJson, Value, ValueJson } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 
@@ -16,7 +16,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file batuta/execution/v1/schedules.proto.
  */
 export const file_batuta_execution_v1_schedules: GenFile = /*@__PURE__*/
-  fileDesc("CiNiYXR1dGEvZXhlY3V0aW9uL3YxL3NjaGVkdWxlcy5wcm90bxITYmF0dXRhLmV4ZWN1dGlvbi52MSK7AwoPU2NoZWR1bGVDb21tYW5kEjUKBmNyZWF0ZRgBIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuQ3JlYXRlU2NoZWR1bGVIABI1CgZ1cGRhdGUYAiABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLlVwZGF0ZVNjaGVkdWxlSAASMwoFcGF1c2UYAyABKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLlBhdXNlU2NoZWR1bGVIABI1CgZyZXN1bWUYBCABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLlJlc3VtZVNjaGVkdWxlSAASNwoHdHJpZ2dlchgFIAEoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuVHJpZ2dlclNjaGVkdWxlSAASOQoIYmFja2ZpbGwYBiABKAsyJS5iYXR1dGEuZXhlY3V0aW9uLnYxLkJhY2tmaWxsU2NoZWR1bGVIABI1CgZkZWxldGUYByABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLkRlbGV0ZVNjaGVkdWxlSAASGAoQZXhwZWN0ZWRfdmVyc2lvbhgKIAEoBUIJCgdjb21tYW5kIj0KDkNyZWF0ZVNjaGVkdWxlEisKCmRlZmluaXRpb24YASABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ij0KDlVwZGF0ZVNjaGVkdWxlEisKCmRlZmluaXRpb24YASABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ih8KDVBhdXNlU2NoZWR1bGUSDgoGcmVhc29uGAEgASgJIiAKDlJlc3VtZVNjaGVkdWxlEg4KBnJlYXNvbhgBIAEoCSIiCg9UcmlnZ2VyU2NoZWR1bGUSDwoHb3ZlcmxhcBgBIAEoCSJDChBCYWNrZmlsbFNjaGVkdWxlEg8KB2Zyb21fYXQYASABKAESDQoFdG9fYXQYAiABKAESDwoHb3ZlcmxhcBgDIAEoCSIQCg5EZWxldGVTY2hlZHVsZSJdCg9TY2hlZHVsZUNyZWF0ZWQSEQoJdGVuYW50X2lkGAEgASgJEgoKAmJ5GAIgASgJEisKCmRlZmluaXRpb24YAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0IkoKD1NjaGVkdWxlVXBkYXRlZBIKCgJieRgBIAEoCRIrCgpkZWZpbml0aW9uGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCI7Cg5TY2hlZHVsZVBhdXNlZBIKCgJieRgBIAEoCRIOCgZyZWFzb24YAiABKAkSDQoFY2F1c2UYAyABKAkiLQoPU2NoZWR1bGVSZXN1bWVkEgoKAmJ5GAEgASgJEg4KBnJlYXNvbhgCIAEoCSJICg1TY2hlZHVsZUZpcmVkEhIKCm5vbWluYWxfYXQYASABKAESFAoMZXhlY3V0aW9uX2lkGAIgASgJEg0KBWNhdXNlGAMgASgJIkIKEFNjaGVkdWxlQnVmZmVyZWQSEgoKbm9taW5hbF9hdBgBIAMoARINCgVjYXVzZRgCIAEoCRILCgNrZXkYAyABKAkicAoPU2NoZWR1bGVTa2lwcGVkEhAKCGZpcnN0X2F0GAEgASgBEg8KB2xhc3RfYXQYAiABKAESDQoFY291bnQYAyABKAUSDAoEbW9yZRgEIAEoCBIOCgZyZWFzb24YBSABKAkSDQoFY2F1c2UYBiABKAkiagoVU2NoZWR1bGVTdGFydEFuc3dlcmVkEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgdvdXRjb21lGAIgASgJEioKB3JlZnVzYWwYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiPgoWU2NoZWR1bGVFeGVjdXRpb25FbmRlZBIUCgxleGVjdXRpb25faWQYASABKAkSDgoGc3RhdHVzGAIgASgJIjsKFVNjaGVkdWxlT3RoZXJzU3RvcHBlZBIVCg1leGVjdXRpb25faWRzGAEgAygJEgsKA2hvdxgCIAEoCSIsChNTY2hlZHVsZVJ1bnNDaGVja2VkEhUKDWV4ZWN1dGlvbl9pZHMYASADKAkiIgoQU2NoZWR1bGVGaW5pc2hlZBIOCgZyZWFzb24YASABKAkiHQoPU2NoZWR1bGVEZWxldGVkEgoKAmJ5GAEgASgJIoEBCg1TdHJlYW1NZXNzYWdlEhEKCXN0cmVhbV9pZBgBIAEoCRISCgptZXNzYWdlX2lkGAIgASgJEgwKBGZyb20YAyABKAkSMAoFZW5kZWQYCiABKAsyHy5iYXR1dGEuZXhlY3V0aW9uLnYxLkVuZE1lc3NhZ2VIAEIJCgdtZXNzYWdlIigKCkVuZE1lc3NhZ2USDgoGc3RhdHVzGAEgASgJEgoKAmF0GAIgASgBIiUKElN0cmVhbU1lc3NhZ2VSZXBseRIPCgdvdXRjb21lGAEgASgJItsDCgxTY2hlZHVsZVZpZXcSCgoCaWQYASABKAkSDwoHdmVyc2lvbhgCIAEoBRIOCgZzdGF0dXMYAyABKAkSKwoKZGVmaW5pdGlvbhgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEgoKY3JlYXRlZF9ieRgFIAEoCRISCgpjcmVhdGVkX2F0GAYgASgBEhIKCnVwZGF0ZWRfYXQYByABKAESEAoIcmV2aXNpb24YCCABKAUSEQoJcGF1c2VkX2J5GAkgASgJEhQKDHBhdXNlX3JlYXNvbhgKIAEoCRITCgtwYXVzZV9jYXVzZRgLIAEoCRIPCgduZXh0X2F0GAwgASgBEhUKDWxhc3RfZmlyZWRfYXQYDSABKAESGQoRbGFzdF9leGVjdXRpb25faWQYDiABKAkSMQoHcnVubmluZxgPIAMoCzIgLmJhdHV0YS5leGVjdXRpb24udjEuU2NoZWR1bGVSdW4SDwoHd2FpdGluZxgQIAMoARIzCgZjb3VudHMYESABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLlNjaGVkdWxlQ291bnRzEhYKDnJlbWFpbmluZ19ydW5zGBIgASgFEhEKCXRlbmFudF9pZBgTIAEoCSJGCgtTY2hlZHVsZVJ1bhIUCgxleGVjdXRpb25faWQYASABKAkSEgoKbm9taW5hbF9hdBgCIAEoARINCgVjYXVzZRgDIAEoCSJ3Cg5TY2hlZHVsZUNvdW50cxINCgVmaXJlZBgBIAEoBRIPCgdza2lwcGVkGAIgASgFEg8KB3JlZnVzZWQYAyABKAUSEQoJY29tcGxldGVkGAQgASgFEg4KBmZhaWxlZBgFIAEoBRIRCgljYW5jZWxsZWQYBiABKAUiPAoSR2V0U2NoZWR1bGVSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRITCgtzY2hlZHVsZV9pZBgCIAEoCSJzChBHZXRTY2hlZHVsZVJlcGx5EjMKCHNjaGVkdWxlGAEgASgLMiEuYmF0dXRhLmV4ZWN1dGlvbi52MS5TY2hlZHVsZVZpZXcSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCJrChRMaXN0U2NoZWR1bGVzUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSDgoGc3RhdHVzGAIgASgJEhEKCWNvbmZpZ19pZBgDIAEoCRINCgVsaW1pdBgEIAEoBRIOCgZjdXJzb3IYBSABKAkiiwEKEkxpc3RTY2hlZHVsZXNSZXBseRI0CglzY2hlZHVsZXMYASADKAsyIS5iYXR1dGEuZXhlY3V0aW9uLnYxLlNjaGVkdWxlVmlldxITCgtuZXh0X2N1cnNvchgCIAEoCRIqCgdyZWZ1c2VkGAMgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5SZWZ1c2FsImgKGUxpc3RTY2hlZHVsZUV2ZW50c1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEhMKC3NjaGVkdWxlX2lkGAIgASgJEhQKDGZyb21fdmVyc2lvbhgDIAEoBRINCgVsaW1pdBgEIAEoBSJ5ChdMaXN0U2NoZWR1bGVFdmVudHNSZXBseRIyCgZldmVudHMYASADKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLlNjaGVkdWxlRXZlbnQSKgoHcmVmdXNlZBgCIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCJhCg1TY2hlZHVsZUV2ZW50Eg8KB3ZlcnNpb24YASABKAUSDAoEdHlwZRgCIAEoCRIKCgJhdBgDIAEoARIlCgRkYXRhGAQgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdGIGcHJvdG8z", [file_batuta_common_v1_common, file_google_protobuf_struct]);
+  fileDesc("CiNiYXR1dGEvZXhlY3V0aW9uL3YxL3NjaGVkdWxlcy5wcm90bxITYmF0dXRhLmV4ZWN1dGlvbi52MSK7AwoPU2NoZWR1bGVDb21tYW5kEjUKBmNyZWF0ZRgBIAEoCzIjLmJhdHV0YS5leGVjdXRpb24udjEuQ3JlYXRlU2NoZWR1bGVIABI1CgZ1cGRhdGUYAiABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLlVwZGF0ZVNjaGVkdWxlSAASMwoFcGF1c2UYAyABKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLlBhdXNlU2NoZWR1bGVIABI1CgZyZXN1bWUYBCABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLlJlc3VtZVNjaGVkdWxlSAASNwoHdHJpZ2dlchgFIAEoCzIkLmJhdHV0YS5leGVjdXRpb24udjEuVHJpZ2dlclNjaGVkdWxlSAASOQoIYmFja2ZpbGwYBiABKAsyJS5iYXR1dGEuZXhlY3V0aW9uLnYxLkJhY2tmaWxsU2NoZWR1bGVIABI1CgZkZWxldGUYByABKAsyIy5iYXR1dGEuZXhlY3V0aW9uLnYxLkRlbGV0ZVNjaGVkdWxlSAASGAoQZXhwZWN0ZWRfdmVyc2lvbhgKIAEoBUIJCgdjb21tYW5kIj0KDkNyZWF0ZVNjaGVkdWxlEisKCmRlZmluaXRpb24YASABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ij0KDlVwZGF0ZVNjaGVkdWxlEisKCmRlZmluaXRpb24YASABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ih8KDVBhdXNlU2NoZWR1bGUSDgoGcmVhc29uGAEgASgJIiAKDlJlc3VtZVNjaGVkdWxlEg4KBnJlYXNvbhgBIAEoCSIiCg9UcmlnZ2VyU2NoZWR1bGUSDwoHb3ZlcmxhcBgBIAEoCSJDChBCYWNrZmlsbFNjaGVkdWxlEg8KB2Zyb21fYXQYASABKAESDQoFdG9fYXQYAiABKAESDwoHb3ZlcmxhcBgDIAEoCSIQCg5EZWxldGVTY2hlZHVsZSJdCg9TY2hlZHVsZUNyZWF0ZWQSEQoJdGVuYW50X2lkGAEgASgJEgoKAmJ5GAIgASgJEisKCmRlZmluaXRpb24YAyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0IkoKD1NjaGVkdWxlVXBkYXRlZBIKCgJieRgBIAEoCRIrCgpkZWZpbml0aW9uGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCI7Cg5TY2hlZHVsZVBhdXNlZBIKCgJieRgBIAEoCRIOCgZyZWFzb24YAiABKAkSDQoFY2F1c2UYAyABKAkiLQoPU2NoZWR1bGVSZXN1bWVkEgoKAmJ5GAEgASgJEg4KBnJlYXNvbhgCIAEoCSJICg1TY2hlZHVsZUZpcmVkEhIKCm5vbWluYWxfYXQYASABKAESFAoMZXhlY3V0aW9uX2lkGAIgASgJEg0KBWNhdXNlGAMgASgJIkIKEFNjaGVkdWxlQnVmZmVyZWQSEgoKbm9taW5hbF9hdBgBIAMoARINCgVjYXVzZRgCIAEoCRILCgNrZXkYAyABKAkicAoPU2NoZWR1bGVTa2lwcGVkEhAKCGZpcnN0X2F0GAEgASgBEg8KB2xhc3RfYXQYAiABKAESDQoFY291bnQYAyABKAUSDAoEbW9yZRgEIAEoCBIOCgZyZWFzb24YBSABKAkSDQoFY2F1c2UYBiABKAkiagoVU2NoZWR1bGVTdGFydEFuc3dlcmVkEhQKDGV4ZWN1dGlvbl9pZBgBIAEoCRIPCgdvdXRjb21lGAIgASgJEioKB3JlZnVzYWwYAyABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiPgoWU2NoZWR1bGVFeGVjdXRpb25FbmRlZBIUCgxleGVjdXRpb25faWQYASABKAkSDgoGc3RhdHVzGAIgASgJIjsKFVNjaGVkdWxlT3RoZXJzU3RvcHBlZBIVCg1leGVjdXRpb25faWRzGAEgAygJEgsKA2hvdxgCIAEoCSIsChNTY2hlZHVsZVJ1bnNDaGVja2VkEhUKDWV4ZWN1dGlvbl9pZHMYASADKAkiIgoQU2NoZWR1bGVGaW5pc2hlZBIOCgZyZWFzb24YASABKAkiHQoPU2NoZWR1bGVEZWxldGVkEgoKAmJ5GAEgASgJIrcBCg1TdHJlYW1NZXNzYWdlEhEKCXN0cmVhbV9pZBgBIAEoCRISCgptZXNzYWdlX2lkGAIgASgJEgwKBGZyb20YAyABKAkSMAoFZW5kZWQYCiABKAsyHy5iYXR1dGEuZXhlY3V0aW9uLnYxLkVuZE1lc3NhZ2VIABI0CgZwYXJlbnQYCyABKAsyIi5iYXR1dGEuZXhlY3V0aW9uLnYxLlBhcmVudENvbW1hbmRIAEIJCgdtZXNzYWdlIssBCgpFbmRNZXNzYWdlEg4KBnN0YXR1cxgBIAEoCRIKCgJhdBgCIAEoARIPCgd2ZXJzaW9uGAMgASgFEiYKBm91dHB1dBgEIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIqCgdmYWlsdXJlGAUgASgLMhkuYmF0dXRhLmNvbW1vbi52MS5GYWlsdXJlEhMKC3Rva2VuX2NvdW50GAYgASgFEhYKDmVzdGltYXRlZF9jb3N0GAcgASgBEg8KB2RlbGV0ZWQYCCABKAgibAoNUGFyZW50Q29tbWFuZBIPCgdjb21tYW5kGAEgASgJEg0KBW9yZGVyGAIgASgFEgsKA25vdxgDIAEoCBISCgpjb21wZW5zYXRlGAQgASgIEg4KBnJlYXNvbhgFIAEoCRIKCgJieRgGIAEoCSKNAQoKQ2hpbGRGYWN0cxIRCgljb25maWdfaWQYASABKAkSEwoLY29uZmlnX25hbWUYAiABKAkSFgoOY29uZmlnX3ZlcnNpb24YAyABKAUSDwoHdmVyc2lvbhgEIAEoBRIuCgVlbmRlZBgFIAEoCzIfLmJhdHV0YS5leGVjdXRpb24udjEuRW5kTWVzc2FnZSJVChJTdHJlYW1NZXNzYWdlUmVwbHkSDwoHb3V0Y29tZRgBIAEoCRIuCgVjaGlsZBgCIAEoCzIfLmJhdHV0YS5leGVjdXRpb24udjEuQ2hpbGRGYWN0cyLbAwoMU2NoZWR1bGVWaWV3EgoKAmlkGAEgASgJEg8KB3ZlcnNpb24YAiABKAUSDgoGc3RhdHVzGAMgASgJEisKCmRlZmluaXRpb24YBCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhIKCmNyZWF0ZWRfYnkYBSABKAkSEgoKY3JlYXRlZF9hdBgGIAEoARISCgp1cGRhdGVkX2F0GAcgASgBEhAKCHJldmlzaW9uGAggASgFEhEKCXBhdXNlZF9ieRgJIAEoCRIUCgxwYXVzZV9yZWFzb24YCiABKAkSEwoLcGF1c2VfY2F1c2UYCyABKAkSDwoHbmV4dF9hdBgMIAEoARIVCg1sYXN0X2ZpcmVkX2F0GA0gASgBEhkKEWxhc3RfZXhlY3V0aW9uX2lkGA4gASgJEjEKB3J1bm5pbmcYDyADKAsyIC5iYXR1dGEuZXhlY3V0aW9uLnYxLlNjaGVkdWxlUnVuEg8KB3dhaXRpbmcYECADKAESMwoGY291bnRzGBEgASgLMiMuYmF0dXRhLmV4ZWN1dGlvbi52MS5TY2hlZHVsZUNvdW50cxIWCg5yZW1haW5pbmdfcnVucxgSIAEoBRIRCgl0ZW5hbnRfaWQYEyABKAkiRgoLU2NoZWR1bGVSdW4SFAoMZXhlY3V0aW9uX2lkGAEgASgJEhIKCm5vbWluYWxfYXQYAiABKAESDQoFY2F1c2UYAyABKAkidwoOU2NoZWR1bGVDb3VudHMSDQoFZmlyZWQYASABKAUSDwoHc2tpcHBlZBgCIAEoBRIPCgdyZWZ1c2VkGAMgASgFEhEKCWNvbXBsZXRlZBgEIAEoBRIOCgZmYWlsZWQYBSABKAUSEQoJY2FuY2VsbGVkGAYgASgFIjwKEkdldFNjaGVkdWxlUmVxdWVzdBIRCgl0ZW5hbnRfaWQYASABKAkSEwoLc2NoZWR1bGVfaWQYAiABKAkicwoQR2V0U2NoZWR1bGVSZXBseRIzCghzY2hlZHVsZRgBIAEoCzIhLmJhdHV0YS5leGVjdXRpb24udjEuU2NoZWR1bGVWaWV3EioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiawoUTGlzdFNjaGVkdWxlc1JlcXVlc3QSEQoJdGVuYW50X2lkGAEgASgJEg4KBnN0YXR1cxgCIAEoCRIRCgljb25maWdfaWQYAyABKAkSDQoFbGltaXQYBCABKAUSDgoGY3Vyc29yGAUgASgJIosBChJMaXN0U2NoZWR1bGVzUmVwbHkSNAoJc2NoZWR1bGVzGAEgAygLMiEuYmF0dXRhLmV4ZWN1dGlvbi52MS5TY2hlZHVsZVZpZXcSEwoLbmV4dF9jdXJzb3IYAiABKAkSKgoHcmVmdXNlZBgDIAEoCzIZLmJhdHV0YS5jb21tb24udjEuUmVmdXNhbCJoChlMaXN0U2NoZWR1bGVFdmVudHNSZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRITCgtzY2hlZHVsZV9pZBgCIAEoCRIUCgxmcm9tX3ZlcnNpb24YAyABKAUSDQoFbGltaXQYBCABKAUieQoXTGlzdFNjaGVkdWxlRXZlbnRzUmVwbHkSMgoGZXZlbnRzGAEgAygLMiIuYmF0dXRhLmV4ZWN1dGlvbi52MS5TY2hlZHVsZUV2ZW50EioKB3JlZnVzZWQYAiABKAsyGS5iYXR1dGEuY29tbW9uLnYxLlJlZnVzYWwiYQoNU2NoZWR1bGVFdmVudBIPCgd2ZXJzaW9uGAEgASgFEgwKBHR5cGUYAiABKAkSCgoCYXQYAyABKAESJQoEZGF0YRgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RiBnByb3RvMw", [file_batuta_common_v1_common, file_google_protobuf_struct]);
 
 /**
  * What is asked of a schedule: the field `schedule` of a CommandRequest, whose execution_id is then the schedule's id.
@@ -1003,6 +1003,12 @@ export type StreamMessage = Message<"batuta.execution.v1.StreamMessage"> & {
      */
     value: EndMessage;
     case: "ended";
+  } | {
+    /**
+     * @generated from field: batuta.execution.v1.ParentCommand parent = 11;
+     */
+    value: ParentCommand;
+    case: "parent";
   } | { case: undefined; value?: undefined };
 };
 
@@ -1035,6 +1041,11 @@ export type StreamMessageJson = {
    * @generated from field: batuta.execution.v1.EndMessage ended = 10;
    */
   ended?: EndMessageJson;
+
+  /**
+   * @generated from field: batuta.execution.v1.ParentCommand parent = 11;
+   */
+  parent?: ParentCommandJson;
 };
 
 /**
@@ -1059,6 +1070,40 @@ export type EndMessage = Message<"batuta.execution.v1.EndMessage"> & {
    * @generated from field: double at = 2;
    */
   at: number;
+
+  /**
+   * The rest only of an execution that another one has as a step.
+   *
+   * @generated from field: int32 version = 3;
+   */
+  version: number;
+
+  /**
+   * @generated from field: google.protobuf.Value output = 4;
+   */
+  output?: Value | undefined;
+
+  /**
+   * @generated from field: batuta.common.v1.Failure failure = 5;
+   */
+  failure?: Failure | undefined;
+
+  /**
+   * @generated from field: int32 token_count = 6;
+   */
+  tokenCount: number;
+
+  /**
+   * @generated from field: double estimated_cost = 7;
+   */
+  estimatedCost: number;
+
+  /**
+   * It was deleted before its parent was told, and its output with it.
+   *
+   * @generated from field: bool deleted = 8;
+   */
+  deleted: boolean;
 };
 
 /**
@@ -1076,6 +1121,40 @@ export type EndMessageJson = {
    * @generated from field: double at = 2;
    */
   at?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * The rest only of an execution that another one has as a step.
+   *
+   * @generated from field: int32 version = 3;
+   */
+  version?: number;
+
+  /**
+   * @generated from field: google.protobuf.Value output = 4;
+   */
+  output?: ValueJson;
+
+  /**
+   * @generated from field: batuta.common.v1.Failure failure = 5;
+   */
+  failure?: FailureJson;
+
+  /**
+   * @generated from field: int32 token_count = 6;
+   */
+  tokenCount?: number;
+
+  /**
+   * @generated from field: double estimated_cost = 7;
+   */
+  estimatedCost?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * It was deleted before its parent was told, and its output with it.
+   *
+   * @generated from field: bool deleted = 8;
+   */
+  deleted?: boolean;
 };
 
 /**
@@ -1086,17 +1165,192 @@ export const EndMessageSchema: GenMessage<EndMessage, {jsonType: EndMessageJson}
   messageDesc(file_batuta_execution_v1_schedules, 22);
 
 /**
+ * To an execution, from the one that has it as a step.
+ *
+ * @generated from message batuta.execution.v1.ParentCommand
+ */
+export type ParentCommand = Message<"batuta.execution.v1.ParentCommand"> & {
+  /**
+   * pause, resume, cancel, terminate or retry; ask: only to be told of it.
+   *
+   * @generated from field: string command = 1;
+   */
+  command: string;
+
+  /**
+   * Version of the parent's event that asks for it: goes up with each.
+   *
+   * @generated from field: int32 order = 2;
+   */
+  order: number;
+
+  /**
+   * With pause: also stop running attempts. With cancel: undo first.
+   *
+   * @generated from field: bool now = 3;
+   */
+  now: boolean;
+
+  /**
+   * @generated from field: bool compensate = 4;
+   */
+  compensate: boolean;
+
+  /**
+   * @generated from field: string reason = 5;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: string by = 6;
+   */
+  by: string;
+};
+
+/**
+ * To an execution, from the one that has it as a step.
+ *
+ * @generated from message batuta.execution.v1.ParentCommand
+ */
+export type ParentCommandJson = {
+  /**
+   * pause, resume, cancel, terminate or retry; ask: only to be told of it.
+   *
+   * @generated from field: string command = 1;
+   */
+  command?: string;
+
+  /**
+   * Version of the parent's event that asks for it: goes up with each.
+   *
+   * @generated from field: int32 order = 2;
+   */
+  order?: number;
+
+  /**
+   * With pause: also stop running attempts. With cancel: undo first.
+   *
+   * @generated from field: bool now = 3;
+   */
+  now?: boolean;
+
+  /**
+   * @generated from field: bool compensate = 4;
+   */
+  compensate?: boolean;
+
+  /**
+   * @generated from field: string reason = 5;
+   */
+  reason?: string;
+
+  /**
+   * @generated from field: string by = 6;
+   */
+  by?: string;
+};
+
+/**
+ * Describes the message batuta.execution.v1.ParentCommand.
+ * Use `create(ParentCommandSchema)` to create a new message.
+ */
+export const ParentCommandSchema: GenMessage<ParentCommand, {jsonType: ParentCommandJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_schedules, 23);
+
+/**
+ * What an execution tells the one that has it as a step.
+ *
+ * @generated from message batuta.execution.v1.ChildFacts
+ */
+export type ChildFacts = Message<"batuta.execution.v1.ChildFacts"> & {
+  /**
+   * @generated from field: string config_id = 1;
+   */
+  configId: string;
+
+  /**
+   * @generated from field: string config_name = 2;
+   */
+  configName: string;
+
+  /**
+   * @generated from field: int32 config_version = 3;
+   */
+  configVersion: number;
+
+  /**
+   * @generated from field: int32 version = 4;
+   */
+  version: number;
+
+  /**
+   * Set once it has ended.
+   *
+   * @generated from field: batuta.execution.v1.EndMessage ended = 5;
+   */
+  ended?: EndMessage | undefined;
+};
+
+/**
+ * What an execution tells the one that has it as a step.
+ *
+ * @generated from message batuta.execution.v1.ChildFacts
+ */
+export type ChildFactsJson = {
+  /**
+   * @generated from field: string config_id = 1;
+   */
+  configId?: string;
+
+  /**
+   * @generated from field: string config_name = 2;
+   */
+  configName?: string;
+
+  /**
+   * @generated from field: int32 config_version = 3;
+   */
+  configVersion?: number;
+
+  /**
+   * @generated from field: int32 version = 4;
+   */
+  version?: number;
+
+  /**
+   * Set once it has ended.
+   *
+   * @generated from field: batuta.execution.v1.EndMessage ended = 5;
+   */
+  ended?: EndMessageJson;
+};
+
+/**
+ * Describes the message batuta.execution.v1.ChildFacts.
+ * Use `create(ChildFactsSchema)` to create a new message.
+ */
+export const ChildFactsSchema: GenMessage<ChildFacts, {jsonType: ChildFactsJson}> = /*@__PURE__*/
+  messageDesc(file_batuta_execution_v1_schedules, 24);
+
+/**
  * The answer to a StreamMessage, after the commit.
  *
  * @generated from message batuta.execution.v1.StreamMessageReply
  */
 export type StreamMessageReply = Message<"batuta.execution.v1.StreamMessageReply"> & {
   /**
-   * recorded, stale (nothing to record) or unknown (no such stream).
+   * recorded, stale (nothing to record), unknown (no such stream) or later (tell it again in a moment).
    *
    * @generated from field: string outcome = 1;
    */
   outcome: string;
+
+  /**
+   * To a ParentCommand.
+   *
+   * @generated from field: batuta.execution.v1.ChildFacts child = 2;
+   */
+  child?: ChildFacts | undefined;
 };
 
 /**
@@ -1106,11 +1360,18 @@ export type StreamMessageReply = Message<"batuta.execution.v1.StreamMessageReply
  */
 export type StreamMessageReplyJson = {
   /**
-   * recorded, stale (nothing to record) or unknown (no such stream).
+   * recorded, stale (nothing to record), unknown (no such stream) or later (tell it again in a moment).
    *
    * @generated from field: string outcome = 1;
    */
   outcome?: string;
+
+  /**
+   * To a ParentCommand.
+   *
+   * @generated from field: batuta.execution.v1.ChildFacts child = 2;
+   */
+  child?: ChildFactsJson;
 };
 
 /**
@@ -1118,7 +1379,7 @@ export type StreamMessageReplyJson = {
  * Use `create(StreamMessageReplySchema)` to create a new message.
  */
 export const StreamMessageReplySchema: GenMessage<StreamMessageReply, {jsonType: StreamMessageReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_schedules, 23);
+  messageDesc(file_batuta_execution_v1_schedules, 25);
 
 /**
  * @generated from message batuta.execution.v1.ScheduleView
@@ -1345,7 +1606,7 @@ export type ScheduleViewJson = {
  * Use `create(ScheduleViewSchema)` to create a new message.
  */
 export const ScheduleViewSchema: GenMessage<ScheduleView, {jsonType: ScheduleViewJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_schedules, 24);
+  messageDesc(file_batuta_execution_v1_schedules, 26);
 
 /**
  * @generated from message batuta.execution.v1.ScheduleRun
@@ -1392,7 +1653,7 @@ export type ScheduleRunJson = {
  * Use `create(ScheduleRunSchema)` to create a new message.
  */
 export const ScheduleRunSchema: GenMessage<ScheduleRun, {jsonType: ScheduleRunJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_schedules, 25);
+  messageDesc(file_batuta_execution_v1_schedules, 27);
 
 /**
  * @generated from message batuta.execution.v1.ScheduleCounts
@@ -1469,7 +1730,7 @@ export type ScheduleCountsJson = {
  * Use `create(ScheduleCountsSchema)` to create a new message.
  */
 export const ScheduleCountsSchema: GenMessage<ScheduleCounts, {jsonType: ScheduleCountsJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_schedules, 26);
+  messageDesc(file_batuta_execution_v1_schedules, 28);
 
 /**
  * batuta.execution.query.schedule
@@ -1510,7 +1771,7 @@ export type GetScheduleRequestJson = {
  * Use `create(GetScheduleRequestSchema)` to create a new message.
  */
 export const GetScheduleRequestSchema: GenMessage<GetScheduleRequest, {jsonType: GetScheduleRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_schedules, 27);
+  messageDesc(file_batuta_execution_v1_schedules, 29);
 
 /**
  * @generated from message batuta.execution.v1.GetScheduleReply
@@ -1547,7 +1808,7 @@ export type GetScheduleReplyJson = {
  * Use `create(GetScheduleReplySchema)` to create a new message.
  */
 export const GetScheduleReplySchema: GenMessage<GetScheduleReply, {jsonType: GetScheduleReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_schedules, 28);
+  messageDesc(file_batuta_execution_v1_schedules, 30);
 
 /**
  * batuta.execution.query.schedules, newest first
@@ -1618,7 +1879,7 @@ export type ListSchedulesRequestJson = {
  * Use `create(ListSchedulesRequestSchema)` to create a new message.
  */
 export const ListSchedulesRequestSchema: GenMessage<ListSchedulesRequest, {jsonType: ListSchedulesRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_schedules, 29);
+  messageDesc(file_batuta_execution_v1_schedules, 31);
 
 /**
  * @generated from message batuta.execution.v1.ListSchedulesReply
@@ -1665,7 +1926,7 @@ export type ListSchedulesReplyJson = {
  * Use `create(ListSchedulesReplySchema)` to create a new message.
  */
 export const ListSchedulesReplySchema: GenMessage<ListSchedulesReply, {jsonType: ListSchedulesReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_schedules, 30);
+  messageDesc(file_batuta_execution_v1_schedules, 32);
 
 /**
  * batuta.execution.query.scheduleHistory
@@ -1726,7 +1987,7 @@ export type ListScheduleEventsRequestJson = {
  * Use `create(ListScheduleEventsRequestSchema)` to create a new message.
  */
 export const ListScheduleEventsRequestSchema: GenMessage<ListScheduleEventsRequest, {jsonType: ListScheduleEventsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_schedules, 31);
+  messageDesc(file_batuta_execution_v1_schedules, 33);
 
 /**
  * @generated from message batuta.execution.v1.ListScheduleEventsReply
@@ -1763,7 +2024,7 @@ export type ListScheduleEventsReplyJson = {
  * Use `create(ListScheduleEventsReplySchema)` to create a new message.
  */
 export const ListScheduleEventsReplySchema: GenMessage<ListScheduleEventsReply, {jsonType: ListScheduleEventsReplyJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_schedules, 32);
+  messageDesc(file_batuta_execution_v1_schedules, 34);
 
 /**
  * @generated from message batuta.execution.v1.ScheduleEvent
@@ -1820,5 +2081,5 @@ export type ScheduleEventJson = {
  * Use `create(ScheduleEventSchema)` to create a new message.
  */
 export const ScheduleEventSchema: GenMessage<ScheduleEvent, {jsonType: ScheduleEventJson}> = /*@__PURE__*/
-  messageDesc(file_batuta_execution_v1_schedules, 33);
+  messageDesc(file_batuta_execution_v1_schedules, 35);
 

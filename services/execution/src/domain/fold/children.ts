@@ -1,0 +1,55 @@
+import type { Event } from '@batuta/contracts';
+import type { ChildCommand } from '../kinds/orchestration/child-state.js';
+import { orchestrationOf } from '../kinds/orchestration/rules.js';
+import { compiledUnit, putUnit } from '../state/nodes.js';
+import { unitState, type Next } from '../state/state.js';
+
+function command(
+  next: Next,
+  index: number,
+  event: Event,
+  wanted: Pick<ChildCommand, 'command'> & Partial<ChildCommand>,
+): void {
+  const unit = unitState(next, index);
+  if (unit.child === undefined || unit.child.ended !== undefined) {
+    return;
+  }
+  const { by = '', reason = '' } = event.data as { by?: string; reason?: string };
+  const full: ChildCommand = { now: false, compensate: false, by, reason, ...wanted, order: event.version };
+  putUnit(next, index, { ...unit, child: { ...unit.child, command: full } });
+}
+
+/** The execution was paused: so are its children. */
+export function pauseChildren(next: Next, event: Event, now: boolean): void {
+  for (const index of next.config.childUnits) {
+    if (unitState(next, index).phase === 'awaiting') {
+      command(next, index, event, { command: 'pause', now });
+    }
+  }
+}
+
+/** It goes on: so do the children that it paused. */
+export function resumeChildren(next: Next, event: Event): void {
+  for (const index of next.config.childUnits) {
+    const { phase, child } = unitState(next, index);
+    if (phase === 'awaiting' && child?.command?.command === 'pause') {
+      command(next, index, event, { command: 'resume' });
+    }
+  }
+}
+
+/** The step ends without its child: what becomes of that is the step's own rule. Called while the step still waits for it. */
+export function closeChild(next: Next, index: number, event: Event, compensate = false): void {
+  const rules = orchestrationOf(compiledUnit(next, index));
+  if (rules === undefined || unitState(next, index).phase !== 'awaiting' || rules.onParentClose === 'abandon') {
+    return;
+  }
+  command(next, index, event, { command: rules.onParentClose, compensate });
+}
+
+/** The execution ends, or is undone, without the children that its steps still wait for. */
+export function closeChildren(next: Next, event: Event, compensate = false): void {
+  for (const index of next.config.childUnits) {
+    closeChild(next, index, event, compensate);
+  }
+}

@@ -1,0 +1,137 @@
+import { FAILURE_CODES, LIMITS, uuidV5 } from '@batuta/contracts';
+import type { Budget, EndMessage, Failure, JsonValue } from '@batuta/contracts';
+import { budgetOf } from '../../budget/budget.js';
+import type { Draft } from '../../draft.js';
+import type { Unit } from '../../graph/compiled.js';
+import { unitState, type State } from '../../state/state.js';
+import { canonicalJson, jsonBytesBeyond } from '../../structures/json.js';
+import { textName } from '../../structures/random.js';
+import type { ChildState } from './child-state.js';
+import type { OrchestrationRules } from './rules.js';
+
+/** What the execution's budget leaves for a child; undefined when nothing limits it. */
+function whatIsLeft(state: State): Budget | undefined {
+  const { maxTokens, maxCost } = budgetOf(state);
+  if (maxTokens === undefined && maxCost === undefined) {
+    return undefined;
+  }
+  // On the wire 0 says no limit: with nothing left the least that there is ends the child at its first cost.
+  return {
+    ...(maxTokens === undefined ? {} : { maxTokens: Math.max(1, maxTokens - state.spentTokens) }),
+    ...(maxCost === undefined ? {} : { maxCost: Math.max(1e-9, maxCost - state.spentCost) }),
+  };
+}
+
+/** The step has its turn: it wants a child. The one of an earlier run is taken up again when it would be given the same. */
+export function requestChild(draft: Draft, unit: Unit, rules: OrchestrationRules, input: JsonValue): void {
+  const { state } = draft;
+  const fail = (code: string, message: string): void => draft.failStep(unit.index, { code, message, retryable: false });
+  const bytes = jsonBytesBeyond(LIMITS.payloadBytes, input);
+  if (bytes !== undefined) {
+    return fail(
+      FAILURE_CODES.inputTooLarge,
+      `the child's input has ${bytes} bytes, the limit is ${LIMITS.payloadBytes}`,
+    );
+  }
+  if ((state.started?.parent?.depth ?? 0) >= LIMITS.executionDepth) {
+    return fail(
+      FAILURE_CODES.nestedTooDeep,
+      `executions are nested ${LIMITS.executionDepth} deep, which is the limit: does config ${rules.config} start itself, directly or through others?`,
+    );
+  }
+  const inputKey = textName(canonicalJson(input));
+  const before = unitState(state, unit.index).child;
+  const resumed = before !== undefined && before.ended !== 'deleted' && before.inputKey === inputKey;
+  emitRequest(draft, unit, rules, {
+    inputKey,
+    number: resumed ? before.number : (before?.number ?? 0) + 1,
+    resumed,
+  });
+}
+
+function emitRequest(
+  draft: Draft,
+  unit: Unit,
+  { config, configVersion }: OrchestrationRules,
+  { inputKey, number, resumed }: Pick<ChildState, 'inputKey' | 'number' | 'resumed'>,
+): void {
+  const budget = whatIsLeft(draft.state);
+  draft.emit({
+    type: 'ChildRequested',
+    data: {
+      ...(budget === undefined ? {} : { budget }),
+      childId: uuidV5(draft.state.executionId, `${unit.id}/${number}`),
+      config,
+      ...(configVersion === 0 ? {} : { configVersion }),
+      inputKey,
+      number,
+      ...(resumed ? { resumed } : {}),
+      stepId: unit.id,
+    },
+  });
+}
+
+/** The child of an earlier run cannot go on: another one begins in its place. */
+export function replaceChild(
+  draft: Draft,
+  unit: Unit,
+  rules: OrchestrationRules,
+  { inputKey, number }: ChildState,
+): void {
+  emitRequest(draft, unit, rules, { inputKey, number: number + 1, resumed: false });
+}
+
+/** The child has ended, and its parent is told: records that, and what it does to the step when that waits for it. */
+export function endChild(draft: Draft, unit: Unit, child: ChildState, end: EndMessage): void {
+  const tokens = Math.max(0, (end.tokenCount ?? 0) - child.counted.tokens);
+  const cost = Math.max(0, (end.estimatedCost ?? 0) - child.counted.cost);
+  draft.emit({
+    type: 'ChildEnded',
+    data: {
+      childId: child.id,
+      ...(cost > 0 ? { estimatedCost: cost } : {}),
+      status: end.deleted === true ? 'deleted' : end.status,
+      stepId: unit.id,
+      ...(tokens > 0 ? { tokenCount: tokens } : {}),
+    },
+  });
+  const { phase, startedAt } = unitState(draft.state, unit.index);
+  if (phase !== 'awaiting') {
+    return;
+  }
+  const failure = failureOf(child, end);
+  if (failure !== undefined) {
+    draft.failStep(unit.index, failure);
+    return;
+  }
+  draft.emit({
+    type: 'StepCompleted',
+    data: { attempt: 0, finishedAt: draft.at, output: end.output ?? null, startedAt, stepId: unit.id },
+  });
+}
+
+/** Why the step fails with its child; undefined when the child has completed. */
+function failureOf({ id, config, started }: ChildState, { status, failure, deleted }: EndMessage): Failure | undefined {
+  const name = started?.configName ?? config;
+  const named = `execution ${id} of config ${name}`;
+  const details = { execution_id: id, config: name };
+  if (deleted === true) {
+    const message = `${named} was deleted before its end was told`;
+    return { code: FAILURE_CODES.childDeleted, message, retryable: false, details };
+  }
+  switch (status) {
+    case 'completed':
+      return undefined;
+    case 'failed':
+      return {
+        code: FAILURE_CODES.childFailed,
+        message: `${named} failed (${failure?.code ?? 'unknown'}): ${failure?.message ?? ''}`,
+        retryable: false,
+        details: { ...details, ...(failure === undefined ? {} : { code: failure.code }) },
+      };
+    case 'cancelled':
+      return { code: FAILURE_CODES.childCancelled, message: `${named} was cancelled`, retryable: false, details };
+    default:
+      return status satisfies never;
+  }
+}

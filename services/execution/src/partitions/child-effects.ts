@@ -1,0 +1,222 @@
+import { uuidV5 } from '@batuta/contracts';
+import type {
+  CommandReply,
+  CommandRequest,
+  ParentCommand,
+  Principal,
+  Refusal,
+  StreamMessage,
+  StreamMessageReply,
+} from '@batuta/contracts';
+import { spanIdOf, traceparentOf } from '@batuta/observability';
+import {
+  CHILD_SPAN,
+  childOf,
+  commandOfChild,
+  isChildEffectWanted,
+  isTerminal,
+  orchestrationOf,
+  priorityOf,
+  taskInput,
+} from '../domain/index.js';
+import type { ChildEffect, State } from '../domain/index.js';
+import type { Answer, ChildAnswer, Input } from './inputs.js';
+import type { HotExecution, Partition } from './partition.js';
+import type { Clock, EngineLog } from './ports.js';
+import type { StartableConfigs, Unavailable } from './startable-configs.js';
+import type { StreamSender } from './stream-sender.js';
+
+export interface ChildEffectParts {
+  readonly clock: Clock;
+  readonly startable: StartableConfigs;
+  readonly sender: StreamSender;
+  readonly log: EngineLog;
+  readonly submit: (partition: Partition, input: Input) => void;
+  /** Whether spans of a trace are recorded; default: as the caller of the start says. */
+  readonly sampled?: ((traceId: string) => boolean) | undefined;
+}
+
+const RETRY_FIRST_MS = 100;
+const RETRY_LONGEST_MS = 5_000;
+/** Refusals that say nothing of the start itself. */
+const TRANSIENT: ReadonlySet<string> = new Set(['unavailable', 'internal']);
+const TRACE_ID = /^[0-9a-f]{32}$/;
+
+/**
+ * Starts the children of steps and tells them what their parents want, whoever owns them. Everything here may happen twice: a child's
+ * id is derived, a repeated start answers with what has become of it, and of a parent's wishes a child takes the newest.
+ */
+export class ChildEffects {
+  constructor(private readonly parts: ChildEffectParts) {}
+
+  /** Ends when the effect is done, or is not wanted any more. Never rejects. */
+  async perform(execution: HotExecution, effect: ChildEffect): Promise<void> {
+    for (let attempt = 0; this.#wanted(execution, effect); attempt++) {
+      let problem: string | undefined;
+      try {
+        const tried =
+          effect.type === 'startChild' ? await this.#start(execution, effect) : await this.#tell(execution, effect);
+        if (tried === undefined) return;
+        problem = tried.unavailable;
+      } catch (error) {
+        problem = error instanceof Error ? error.message : String(error);
+      }
+      const fields = { ...execution.named, step_id: effect.stepId, child_id: effect.childId, reason: problem };
+      if (attempt > 1) this.parts.log.warn(fields, 'a child cannot be reached now');
+      await this.parts.sender.pause(Math.min(RETRY_LONGEST_MS, RETRY_FIRST_MS * 2 ** Math.min(attempt, 10)));
+    }
+  }
+
+  #wanted({ committed, partition }: HotExecution, effect: ChildEffect): boolean {
+    return partition.owned && committed !== undefined && isChildEffectWanted(committed, effect);
+  }
+
+  /** Undefined when it is done. */
+  async #start(execution: HotExecution, effect: ChildEffect): Promise<Unavailable | undefined> {
+    const child = execution.committed === undefined ? undefined : childOf(execution.committed, effect.stepId);
+    if (child === undefined) return undefined;
+    const answer = child.resumed
+      ? await this.#takeUp(execution, effect, child.requested)
+      : await this.#ask(execution, effect);
+    if (answer === undefined) return undefined;
+    if ('unavailable' in answer) return answer;
+    await this.#record(execution, effect, answer);
+    return undefined;
+  }
+
+  /** Has the child of an earlier run go on where it failed. One that is not there is started. */
+  async #takeUp(
+    execution: HotExecution,
+    effect: ChildEffect,
+    order: number,
+  ): Promise<ChildAnswer | Unavailable | undefined> {
+    const reply = await this.#deliver(execution, effect, { command: 'retry', order });
+    if (reply === undefined) return undefined;
+    const { outcome, child } = reply;
+    if (outcome === 'unknown') return this.#ask(execution, effect);
+    if (child === undefined) return { outcome: 'gone' };
+    // It was in no state to be retried (it is deleted, or was undone) and has given nothing: a new one is needed.
+    const lost = outcome === 'stale' && child.ended?.status !== 'completed';
+    return lost || child.ended?.deleted === true ? { outcome: 'gone' } : { outcome: 'started', facts: child };
+  }
+
+  /** The start; a repeat is answered with what has become of the child. */
+  async #ask(execution: HotExecution, effect: ChildEffect): Promise<ChildAnswer | Unavailable | undefined> {
+    const state = execution.committed;
+    const made = state === undefined ? undefined : await this.#command(state, effect);
+    if (made === undefined || 'unavailable' in made) return made;
+    if ('refusal' in made) {
+      // A start may have arrived before its config went.
+      const known = await this.#deliver(execution, effect, { command: 'ask', order: 0 });
+      if (known === undefined) return undefined;
+      return known.child === undefined
+        ? { outcome: 'refused', refusal: made.refusal }
+        : { outcome: 'started', facts: known.child };
+    }
+    const { command } = made;
+    const text = await this.parts.sender.deliver('command', effect.childId, command, () =>
+      this.#wanted(execution, effect),
+    );
+    if (text === undefined) return undefined;
+    const { accepted, rejected } = JSON.parse(text) as CommandReply;
+    if (accepted?.child !== undefined) return { outcome: 'started', facts: accepted.child };
+    if (rejected === undefined) return { unavailable: 'the answer to a start says nothing' };
+    if (TRANSIENT.has(rejected.code)) return { unavailable: rejected.message };
+    return rejected.code === 'execution_deleted' ? { outcome: 'gone' } : { outcome: 'refused', refusal: rejected };
+  }
+
+  async #command(
+    state: State,
+    { stepId, childId }: ChildEffect,
+  ): Promise<{ readonly command: CommandRequest } | { readonly refusal: Refusal } | Unavailable | undefined> {
+    const { started, executionId, config } = state;
+    const child = childOf(state, stepId);
+    const unit = config.units[config.unitIndex.get(stepId) ?? -1];
+    const rules = unit === undefined ? undefined : orchestrationOf(unit);
+    if (started === undefined || child === undefined || rules === undefined) return undefined;
+    const { tenantId } = started;
+    const { startable } = this.parts;
+    const found = await startable.resolve(tenantId, rules.config, rules.configVersion || undefined);
+    if (!('config' in found)) return found;
+    const input = taskInput(state, stepId);
+    const problem = await startable.inputProblem(tenantId, found.config, found.config.name, input);
+    if (problem !== undefined) return problem;
+    const traceparent = this.#traceparent(state, stepId, child.requested);
+    const principal: Principal = { tenantId, userId: started.userId, role: 'operator', keyId: '' };
+    return {
+      command: {
+        commandId: uuidV5(childId, 'start'),
+        executionId: childId,
+        principal,
+        start: {
+          configId: found.config.configId,
+          configVersion: found.config.version,
+          input,
+          traceId: childId.replaceAll('-', ''),
+          priority: priorityOf(state),
+          endTo: executionId,
+          parent: { executionId, stepId, depth: (started.parent?.depth ?? 0) + 1 },
+          ...(traceparent === undefined ? {} : { traceparent }),
+          ...(child.budget === undefined ? {} : { budget: child.budget }),
+          ...(started.sessionId === undefined ? {} : { sessionId: started.sessionId }),
+        },
+      },
+    };
+  }
+
+  /** Where the child stands in its parent's trace: the wait for it. */
+  #traceparent({ started }: State, stepId: string, version: number): string | undefined {
+    if (started === undefined || !TRACE_ID.test(started.traceId)) return undefined;
+    const { sampled } = this.parts;
+    const recorded = sampled === undefined ? started.traceparent?.endsWith('-01') === true : sampled(started.traceId);
+    return traceparentOf(started.traceId, spanIdOf(started.traceId, CHILD_SPAN, stepId, version), recorded);
+  }
+
+  /** Tells the child what its parent wants; undefined when that is done. */
+  async #tell(execution: HotExecution, effect: ChildEffect): Promise<Unavailable | undefined> {
+    const state = execution.committed;
+    const command = state === undefined ? undefined : commandOfChild(state, effect.stepId);
+    if (state === undefined || command === undefined) return undefined;
+    const reply = await this.#deliver(execution, effect, command);
+    if (reply?.outcome !== 'unknown') return undefined;
+    // Its start may be on its way still, from here or from an owner before. Once it is there, nothing can start it unheard.
+    if (!isTerminal(state.status)) return { unavailable: 'the child is not there yet' };
+    const answer = await this.#ask(execution, effect);
+    if (answer !== undefined && 'unavailable' in answer) return answer;
+    return answer?.outcome === 'started' ? { unavailable: 'the child is there only now' } : undefined;
+  }
+
+  async #deliver(
+    execution: HotExecution,
+    effect: ChildEffect,
+    parent: ParentCommand,
+  ): Promise<StreamMessageReply | undefined> {
+    const message: StreamMessage = {
+      streamId: effect.childId,
+      messageId: `${execution.id}/${parent.order}`,
+      from: execution.id,
+      parent,
+    };
+    return this.parts.sender.tell(message, () => this.#wanted(execution, effect));
+  }
+
+  /** The effect is done when its outcome is committed: until then a next owner must find it past the published position. */
+  #record(execution: HotExecution, effect: ChildEffect, answer: ChildAnswer): Promise<void> {
+    return new Promise((resolve) => {
+      const submit = (): void => {
+        if (!this.#wanted(execution, effect)) return resolve();
+        this.parts.submit(execution.partition, {
+          kind: 'child_answer',
+          executionId: execution.id,
+          childId: effect.childId,
+          answer,
+          settled: (settled: Answer) => {
+            if (settled.kind !== 'dropped') return resolve();
+            this.parts.clock.after(RETRY_FIRST_MS, submit);
+          },
+        });
+      };
+      submit();
+    });
+  }
+}

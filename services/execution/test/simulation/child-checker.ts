@@ -1,0 +1,109 @@
+import type { Event } from '@batuta/contracts';
+import { isTerminal, orchestrationOf } from '../../src/domain/index.js';
+import type { State } from '../../src/domain/index.js';
+import { canonical } from './reference.js';
+import { short } from './simulated-store.js';
+import type { World } from './world.js';
+
+/** What the log has of an execution. */
+export type StateOf = (id: string) => State | undefined;
+
+/** Holds parents and children against each other, by what both logs say. */
+export class ChildChecker {
+  constructor(
+    private readonly world: World,
+    private readonly stateOf: StateOf,
+  ) {}
+
+  /** An event of any execution, before its state has it. */
+  committed(event: Event): void {
+    switch (event.type) {
+      case 'ExecutionStarted':
+        return this.#started(event);
+      case 'ChildEnded':
+        return this.#ended(event);
+      case 'StepCompleted':
+        return this.#given(event);
+      default:
+        return;
+    }
+  }
+
+  /** Whether nothing of parents and children is on its way any more. */
+  done(ids: Iterable<string>): boolean {
+    return this.#open(ids).length === 0;
+  }
+
+  finish(ids: Iterable<string>): void {
+    for (const [rule, message] of this.#open(ids)) this.#violated(rule, message);
+  }
+
+  #open(ids: Iterable<string>): (readonly [rule: string, message: string])[] {
+    return [...ids].flatMap((id) => {
+      const state = this.stateOf(id);
+      if (state === undefined) return [];
+      return state.config.childUnits.flatMap((index) => {
+        const problem = this.#finished(id, state, index);
+        return problem === undefined ? [] : [problem];
+      });
+    });
+  }
+
+  #violated(rule: string, message: string): void {
+    this.world.violated(rule, message);
+  }
+
+  #started({ executionId, data: { parent, tenantId } }: Extract<Event, { type: 'ExecutionStarted' }>): void {
+    if (parent === undefined) return;
+    const above = this.stateOf(parent.executionId);
+    const index = above?.config.unitIndex.get(parent.stepId) ?? -1;
+    const child = above?.units.get(index)?.child;
+    const asked = above !== undefined && child !== undefined && child.number >= 1;
+    if (!asked)
+      this.#violated('a child is asked for', `${short(executionId)} has no step of ${short(parent.executionId)}`);
+    if (above?.started?.tenantId !== tenantId) this.#violated('a child is its parent’s tenant’s', short(executionId));
+    if ((above?.started?.parent?.depth ?? 0) + 1 !== parent.depth)
+      this.#violated('a child is one deeper', short(executionId));
+  }
+
+  #ended({ executionId, data: { childId, status } }: Extract<Event, { type: 'ChildEnded' }>): void {
+    const child = this.stateOf(childId);
+    if (status === 'refused') return;
+    // It may have been retried since, by somebody else.
+    if (child === undefined) this.#violated('an end is of a child', `${short(executionId)} hears of ${short(childId)}`);
+  }
+
+  /** What a step gives is what its child gave. */
+  #given({ executionId, data: { stepId, output = null } }: Extract<Event, { type: 'StepCompleted' }>): void {
+    const state = this.stateOf(executionId);
+    const child = state?.units.get(state.config.unitIndex.get(stepId) ?? -1)?.child;
+    if (state === undefined || child === undefined || orchestrationOf(unitOf(state, stepId)) === undefined) return;
+    const given = this.stateOf(child.id);
+    if (given?.status !== 'completed') this.#violated('done by its child', `${stepId} of ${short(executionId)}`);
+    else if (canonical(given.output ?? null) !== canonical(output)) {
+      this.#violated('a step gives what its child gave', `${stepId} of ${short(executionId)}: ${canonical(output)}`);
+    }
+  }
+
+  #finished(id: string, state: State, index: number): readonly [rule: string, message: string] | undefined {
+    const unit = state.units.get(index);
+    const child = unit?.child;
+    if (unit === undefined || child === undefined || child.ended !== undefined) return undefined;
+    const below = this.stateOf(child.id);
+    const named = `${short(child.id)} of ${short(id)}`;
+    if (!isTerminal(state.status) && unit.phase === 'awaiting') {
+      if (below === undefined) return ['every child is started', named];
+      return isTerminal(below.status) ? ['no end of a child is lost', `${named} is ${below.status}`] : undefined;
+    }
+    const close = orchestrationOf(state.config.units[index] as never)?.onParentClose;
+    if (close === 'abandon' || below === undefined || state.deleted !== undefined) return undefined;
+    // Who retries a child by hand has it run without its parent.
+    const byHand = below.controls?.head.command === 'retry' || below.status === 'compensation';
+    const told = isTerminal(below.status) || byHand || below.commanded >= (child.command?.order ?? 0);
+    return told ? undefined : ['no child outlives its parent', `${named} is ${below.status}`];
+  }
+}
+
+function unitOf(state: State, stepId: string): never {
+  return state.config.units[state.config.unitIndex.get(stepId) ?? -1] as never;
+}
