@@ -23,6 +23,7 @@ export interface Actions {
   listTenants(): Promise<void>;
   tenantSettings(tenant: string, options: { readonly globalConfigs?: 'on' | 'off' }): Promise<void>;
   eraseTenant(tenant: string, options: { readonly confirm?: string }): Promise<void>;
+  doctor(options: { readonly service?: readonly string[]; readonly bundle?: string }): Promise<void>;
   rebuild(): Promise<void>;
   verify(which: string, options: { readonly tenant?: string }): Promise<void>;
 }

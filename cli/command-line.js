@@ -143,6 +143,17 @@ Environment:
     .description('count every row of a tenant in every service; with --confirm, remove them')
     .action((tenant, options) => actions.eraseTenant(tenant, options));
   program
+    .command('doctor')
+    .description(
+      'look for what is wrong with the platform here, or with services elsewhere; exits with 1 when something has failed',
+    )
+    .option('--service <name=url...>', 'services elsewhere, by the addresses of their /health and /metrics')
+    .option(
+      '--bundle <file>',
+      'write what was seen, with the ends of the logs and without secrets, as gzip-compressed JSON',
+    )
+    .action((options) => actions.doctor(options));
+  program
     .command('rebuild')
     .description('drop both read models and rebuild them from the event log')
     .action(() => actions.rebuild());

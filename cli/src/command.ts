@@ -2,6 +2,7 @@ import { createLogger } from '@batuta/observability';
 import { mistakeOf } from '@batuta/program';
 import { commandLine } from '../command-line.js';
 import { clientOf, findPlatform, shownError } from './api-client.js';
+import { examine } from './doctor/doctor.js';
 import { runDemo } from './demo/demo.js';
 import { eraseTenantHere } from './erase-tenant.js';
 import { environmentLines } from './environment.js';
@@ -118,6 +119,10 @@ const program = commandLine({
     else if (open > 0) out(`${counted(open, 'execution')} of ${tenant} have not ended: end them, then run this again`);
     if (confirm === undefined) out(`nothing was removed; to do it: batuta erase-tenant ${tenant} --confirm ${tenant}`);
     else process.exitCode = 1;
+  },
+
+  async doctor(options) {
+    if (!(await examine(dataDir(), options, out))) process.exitCode = 1;
   },
 
   async rebuild() {

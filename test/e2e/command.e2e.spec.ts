@@ -1,6 +1,7 @@
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually } from '@batuta/testing';
 import { Api, expectStatus } from '../support/api.js';
@@ -108,6 +109,7 @@ describe('the batuta command', () => {
     const rebuilt = batuta(['rebuild']);
     expect(await rebuilt.exited()).toBe(0);
     expect(rebuilt.output).toContain('rebuilt 1 executions and 4 step runs');
+    await doctorLooks(run);
 
     start.child.kill('SIGINT');
     expect(await start.exited()).toBe(0);
@@ -116,6 +118,44 @@ describe('the batuta command', () => {
     expect(await gone.exited()).toBe(1);
     expect(gone.output).toContain('No platform is running here');
   }, 300_000);
+
+  /** It finds nothing wrong, names what is, and keeps secrets to itself. */
+  async function doctorLooks(run: RunFile): Promise<void> {
+    const bundle = join(dir, 'support.json.gz');
+    const secret = 'a-token-of-somebody-else';
+    const well = batuta(['doctor', '--bundle', bundle], { BATUTA_OPS_TOKEN: secret });
+    expect({ code: await well.exited(), output: well.output }).toMatchObject({ code: 0 });
+    expect(well.output).toMatch(/, 0 failed, 0 unknown\n/);
+    for (const service of Object.keys(run.services))
+      expect(well.output).toMatch(new RegExp(`✔ service ${service} +It is`));
+    expect(statSync(bundle).mode & 0o077).toBe(0);
+    const text = gunzipSync(readFileSync(bundle)).toString('utf8');
+    const { services, logs } = JSON.parse(text) as Record<'services' | 'logs', Record<string, unknown>>;
+    expect(Object.keys(services).toSorted()).toEqual(Object.keys(run.services).toSorted());
+    expect(Object.keys(logs)).toContain('postgres.log');
+    const files = ['admin.key', 'notifications.key', 'seal.key', 'secrets.key', 'postgres/password'];
+    for (const folder of ['postgres/passwords', 'nats/creds']) {
+      files.push(...readdirSync(join(dir, folder)).map((name) => join(folder, name)));
+    }
+    const secrets = files.flatMap((file) =>
+      readFileSync(join(dir, file), 'utf8')
+        .split(/\s+/)
+        .filter((word) => word.length > 20 && /\w/.test(word)),
+    );
+    expect(secrets.length).toBeGreaterThan(10);
+    expect([secret, ...secrets].filter((value) => text.includes(value))).toEqual([]);
+
+    const ill = batuta(['doctor', '--service', 'execution=http://127.0.0.1:1'], {
+      DATABASE_URL: `postgres://me:${secret}@127.0.0.1:1/none`,
+    });
+    expect(await ill.exited()).toBe(1);
+    expect(ill.output).toMatch(/✘ service execution +It does not answer .*\n +docs\/runbooks\/BatutaServiceDown\.md/);
+    expect(ill.output).toMatch(/✘ PostgreSQL +It cannot be asked: .*\n +docs\/runbooks\/BatutaPostgresDown\.md/);
+    expect(ill.output).not.toContain(secret);
+    const wrong = batuta(['doctor', '--service', 'execution']);
+    expect(await wrong.exited()).toBe(1);
+    expect(wrong.output).toMatch(/--service is a name and an address/);
+  }
 
   it('start makes its data directory', async () => {
     const start = new BatutaCommand(['start', '--port', '0'], join(dir, 'of', 'its', 'own'));

@@ -1,0 +1,66 @@
+import { readRunFile } from '../../run-file.js';
+import { CliError } from '../api-client.js';
+import { writeBundle } from './bundle.js';
+import { seeDatabase } from './database.js';
+import { unknown } from './finding.js';
+import type { Finding } from './finding.js';
+import { seeMachine } from './machine.js';
+import { samplesOf } from './samples.js';
+import { seeService } from './services.js';
+import { readSigns } from './signs.js';
+
+export interface DoctorOptions {
+  /** `name=url` of services elsewhere; default: those of the platform here. */
+  readonly service?: readonly string[];
+  /** File for all that was seen. */
+  readonly bundle?: string;
+}
+
+const MARK = { ok: '✔', warning: '!', failed: '✘', unknown: '?' } as const;
+
+/**
+ * Looks at the platform that runs here, or at the services named, and says what is wrong and where to read on. Resolves with whether
+ * nothing has failed.
+ * @throws CliError for a service that is not given as `name=url`, and when the bundle cannot be written.
+ */
+export async function examine(dataDir: string, options: DoctorOptions, out: (line?: string) => void): Promise<boolean> {
+  const { service: named = [], bundle } = options;
+  const run = readRunFile(dataDir);
+  const services = named.length > 0 ? named.map(addressOf) : Object.entries(run?.services ?? {});
+  const databaseUrl = process.env['DATABASE_URL'] ?? (named.length > 0 ? undefined : run?.database_url);
+  const [machine, seen, database] = await Promise.all([
+    seeMachine(dataDir),
+    Promise.all(services.map(([name, url]) => seeService(name, url))),
+    databaseUrl === undefined ? undefined : seeDatabase(databaseUrl),
+  ]);
+  const samples = seen.flatMap(({ metrics = '' }) => samplesOf(metrics));
+  const findings = [
+    ...machine,
+    ...(services.length === 0 ? [unknown('platform', 'None is running here, and --service names none.')] : []),
+    ...seen.map(({ finding }) => finding),
+    ...(database?.findings ?? [unknown('PostgreSQL', 'DATABASE_URL is not set, and no platform is running here.')]),
+    ...(samples.length === 0 ? [] : readSigns(samples)),
+  ];
+  const width = Math.max(...findings.map(({ about }) => about.length));
+  for (const { status, about, text, runbook } of findings) {
+    out(`${MARK[status]} ${about.padEnd(width)}  ${text}`);
+    if (runbook !== undefined) out(`  ${' '.repeat(width)}  docs/runbooks/${runbook}.md`);
+  }
+  const count = (status: Finding['status']): number => findings.filter((finding) => finding.status === status).length;
+  out();
+  out(`${count('ok')} fine, ${count('warning')} to look at, ${count('failed')} failed, ${count('unknown')} unknown`);
+  if (bundle !== undefined) {
+    const tables = database?.tables ?? [];
+    const bytes = await writeBundle(bundle, dataDir, { findings, services: seen, tables });
+    out(`${bundle}  ${Math.ceil(bytes / 1024)} KiB: read it with gunzip -c, before you send it`);
+  }
+  return count('failed') === 0;
+}
+
+function addressOf(text: string): [name: string, url: string] {
+  const [, name, url] = /^([a-z][a-z0-9-]*)=(https?:\/\/\S+?)\/?$/.exec(text) ?? [];
+  if (name === undefined || url === undefined || !URL.canParse(url)) {
+    throw new CliError(`--service is a name and an address, such as execution=http://10.0.0.7:9103, not "${text}"`);
+  }
+  return [name, url];
+}
