@@ -92,6 +92,22 @@ describe('the batuta command of a checkout', () => {
     },
   );
 
+  it('says before a first build which disk has too little space, and how much is needed', () => {
+    needsNode('20.19.0');
+    install();
+    const full = `import fs from 'node:fs'; import { syncBuiltinESMExports } from 'node:module';
+      fs.statfsSync = () => ({ bavail: 10, bsize: 1024 * 1024 }); syncBuiltinESMExports();`;
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      ['--import', `data:text/javascript,${encodeURIComponent(full)}`, join(checkout, 'cli/bin/batuta.mjs'), 'start'],
+      { encoding: 'utf8' },
+    );
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+    expect(stderr).toBe(
+      `Batuta cannot be built: ${checkout} has 10 MiB of free space, and the build needs 120 MiB. Free some space.\n`,
+    );
+  });
+
   it('shows what a build that failed says, and ends', () => {
     needsNode('20.19.0');
     install();

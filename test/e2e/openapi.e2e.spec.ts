@@ -235,33 +235,6 @@ describe('the OpenAPI document', () => {
     return id;
   };
 
-  it('has one rule for all names: none holds a space that only looks like one', async () => {
-    const taken: string[] = [];
-    let tried = 0;
-    for (const { method, path, operation } of operations()) {
-      const [media, content] = Object.entries(operation.requestBody?.content ?? {})[0] ?? [];
-      // What names an execution or a schedule that has to be made first takes no name but those of a start.
-      if (content === undefined || /\/(executions|schedules)\/\{id\}/.test(path)) continue;
-      const target = path.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
-        name === 'tenant' ? 'default' : (operation.parameters?.find((each) => each.name === name)?.example ?? 'none'),
-      );
-      for (const field of textsOf(content.schema)) {
-        if (field.some((part) => FREE_TEXTS.has(String(part)))) continue;
-        const body = withField(content.example ?? {}, field, 'a\u00a0b');
-        if (body === undefined) continue;
-        tried += 1;
-        const { status, body: answer } = await api.call(method.toUpperCase(), target, body, {
-          'content-type': media ?? '',
-        });
-        const errors = (answer['errors'] ?? []) as { path: string }[];
-        const told = errors.some((error) => error.path === `/${field.join('/')}`);
-        if (status !== 400 || !told) taken.push(`${method} ${path} ${field.join('.')}: ${status}`);
-      }
-    }
-    expect(tried).toBeGreaterThan(60);
-    expect(taken).toEqual([]);
-  });
-
   it('has bodies that a fresh platform takes, and answers that are as it says', async () => {
     // All that take a body, make something, or show a secret.
     const left = new Set(
@@ -293,6 +266,7 @@ describe('the OpenAPI document', () => {
     await send('put', '/api/v1/retention-policies/{name}');
     await send('post', '/api/v1/api-keys');
     await send('put', '/api/v1/tenants/{tenant}/limits', { tenant: 'default' });
+    await send('put', '/api/v1/tenants/{tenant}/settings', { tenant: 'default' });
     await send('post', '/api/v1/schedules/preview');
     const schedule = { id: String((await send('post', '/api/v1/schedules')).body['id']) };
     await send('put', '/api/v1/schedules/{id}', schedule);
@@ -362,4 +336,31 @@ describe('the OpenAPI document', () => {
     }
     await tryOut('get', `${API}/configs/{id}`);
   }, 300_000);
+
+  it('has one rule for all names: none of what there is now is called by a space that only looks like one', async () => {
+    const taken: string[] = [];
+    let tried = 0;
+    for (const { method, path, operation } of operations()) {
+      const [media, content] = Object.entries(operation.requestBody?.content ?? {})[0] ?? [];
+      // What names an execution or a schedule that has to be made first takes no name but those of a start.
+      if (content === undefined || /\/(executions|schedules)\/\{id\}/.test(path)) continue;
+      const target = path.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
+        name === 'tenant' ? 'default' : (operation.parameters?.find((each) => each.name === name)?.example ?? 'none'),
+      );
+      for (const field of textsOf(content.schema)) {
+        if (field.some((part) => FREE_TEXTS.has(String(part)))) continue;
+        const body = withField(content.example ?? {}, field, 'a\u00a0b');
+        if (body === undefined) continue;
+        tried += 1;
+        const { status, body: answer } = await api.call(method.toUpperCase(), target, body, {
+          'content-type': media ?? '',
+        });
+        const errors = (answer['errors'] ?? []) as { path: string }[];
+        const told = errors.some((error) => error.path === `/${field.join('/')}`);
+        if (status !== 400 || !told) taken.push(`${method} ${path} ${field.join('.')}: ${status}`);
+      }
+    }
+    expect(tried).toBeGreaterThan(60);
+    expect(taken).toEqual([]);
+  });
 });

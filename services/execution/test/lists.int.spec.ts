@@ -68,6 +68,23 @@ describe('the list of executions', () => {
     expect(await list({ status: ['completed', 'cancelled', 'paused'], configName: 'retried' })).toEqual([]);
   });
 
+  it('shows why an execution failed while its step runs are not written yet', async () => {
+    const holder = await platform.sql.connect();
+    try {
+      await holder.query('BEGIN');
+      await holder.query('LOCK TABLE execution.orchestration_step_runs IN EXCLUSIVE MODE');
+      const id = await start('retried');
+      await eventually(async () => expect((await platform.get(id))?.status).toBe('failed'), { timeoutMs: 60_000 });
+      const { failure } = (await platform.get(id)) ?? {};
+      expect(failure?.summary).toBe('Step "a" failed after 3 attempts (agent_error): it broke');
+      const shown = (await list({ configName: 'retried' })).find((execution) => execution.id === id);
+      expect(shown?.failure).toEqual(failure);
+    } finally {
+      await holder.query('ROLLBACK');
+      holder.release();
+    }
+  });
+
   it('shows the steps under way, and those that wait for a human, of an execution that has not ended', async () => {
     const running = await start('long');
     const waiting = await start('gated');

@@ -17,7 +17,7 @@ export type { Metric } from './events/metrics.js';
 export { CHILD_SPAN } from './events/child-requested.js';
 export { orchestrationOf } from './kinds/orchestration/rules.js';
 export { evolve } from './evolve.js';
-export { failureSentence, shownFailure } from './view/failures.js';
+export { failedNode, failureSentence, shownFailure } from './view/failures.js';
 export type { Failed } from './view/failures.js';
 export { forkFrom } from './fork.js';
 export { taskInput } from './expressions/inputs.js';

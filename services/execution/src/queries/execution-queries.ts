@@ -42,7 +42,16 @@ import type {
   StepAttempt,
 } from '@batuta/contracts';
 import type { Queryable, TenantPool } from '@batuta/service';
-import { deletedRejection, jsonBytes, nodeOutput, shownFailure, stepView, taskInput, view } from '../domain/index.js';
+import {
+  deletedRejection,
+  failedNode,
+  jsonBytes,
+  nodeOutput,
+  shownFailure,
+  stepView,
+  taskInput,
+  view,
+} from '../domain/index.js';
 import type { Failed, State } from '../domain/index.js';
 import { StreamLoader } from '../partitions/execution-loader.js';
 import { isExecution } from '../partitions/stream-state.js';
@@ -92,6 +101,8 @@ interface SummaryRow {
   estimated_cost: string;
   created_by: string;
   token_count: number;
+  /** Whether step runs are those of the end: all of them are written again with it. */
+  failure_is_projected: boolean;
   failed_step_id: string | null;
   failure_code: string | null;
   failure_message: string | null;
@@ -460,12 +471,20 @@ export class ExecutionQueries {
     const page = rows.slice(0, limit);
     const last = page.at(-1);
     return {
-      executions: page.map(summary),
+      executions: await Promise.all(page.map(async (row) => summary(row, await this.#failed(row)))),
       ...total,
       ...(rows.length > limit && last !== undefined
         ? { nextCursor: encodeListCursor('executions', { createdAt: last.created_at.getTime(), id: last.id }) }
         : {}),
     };
+  }
+
+  /** What failed: by its step runs, or by its events while those are not written yet. */
+  async #failed(row: SummaryRow): Promise<Failed> {
+    if (row.failed_step_id === null || row.failure_is_projected) return failedOf(row);
+    // One that cannot be read does not keep the others from their list.
+    const state = await this.#state(row.tenant_id, row.id).catch(() => undefined);
+    return state === undefined ? failedOf(row) : failedNode(state, row.failed_step_id);
   }
 
   async #total(filters: ExecutionFilters): Promise<{ total: number }> {
@@ -584,7 +603,7 @@ const failureOf = (row: SummaryRow, code: string): Failure => ({
   retryable: row.failure_retryable ?? false,
 });
 
-/** What failed, as far as the projection of step runs tells by now: an id without a step run is that of a group. */
+/** What failed, as the projection of step runs tells: an id without a step run is that of a group. */
 function failedOf(row: SummaryRow): Failed {
   const { failed_step_id: id, failed_step_name: name, failed_agent: agent, failed_attempts: attempts } = row;
   if (id === null) return { kind: 'execution' };
@@ -592,7 +611,7 @@ function failedOf(row: SummaryRow): Failed {
   return { kind: 'step', id, name, agent: agent ?? '', attempts: agent === '' ? 0 : (attempts ?? 0) };
 }
 
-function summary(row: SummaryRow): ExecutionSummary {
+function summary(row: SummaryRow, failed: Failed): ExecutionSummary {
   return {
     id: row.id,
     traceId: row.trace_id,
@@ -610,7 +629,7 @@ function summary(row: SummaryRow): ExecutionSummary {
     ...(row.completed_at === null ? {} : { completedAt: row.completed_at.getTime() }),
     ...(row.paused_at === null ? {} : { pausedAt: row.paused_at.getTime() }),
     ...(row.total_latency_ms === null ? {} : { totalLatencyMs: row.total_latency_ms }),
-    ...(row.failure_code === null ? {} : { failure: shownFailure(failedOf(row), failureOf(row, row.failure_code)) }),
+    ...(row.failure_code === null ? {} : { failure: shownFailure(failed, failureOf(row, row.failure_code)) }),
     ...(row.parent_id === null ? {} : { parentId: row.parent_id }),
     ...(row.current_steps === null ? {} : { currentSteps: row.current_steps }),
   };

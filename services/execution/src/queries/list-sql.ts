@@ -156,7 +156,10 @@ SELECT page.id, page.trace_id, page.config_id, page.config_name, page.status, pa
   failed.step_id AS failed_step_id, failed.code AS failure_code, failed.message AS failure_message,
   failed.retryable AS failure_retryable, run.step_name AS failed_step_name, run.agent_id AS failed_agent,
   run.retry_count + (run.started_at IS NOT NULL)::int AS failed_attempts, current.steps AS current_steps,
-  first.parent_id
+  first.parent_id,
+  failed.step_id IS NULL OR EXISTS (
+    SELECT FROM execution.orchestration_step_runs s WHERE s.execution_id = page.id AND s.version >= page.version
+  ) AS failure_is_projected
 FROM page
 LEFT JOIN LATERAL (
   SELECT e.data->'parent'->>'executionId' AS parent_id FROM execution.events e
