@@ -9,7 +9,7 @@ import { ROOT } from '../support/command.js';
 import { LocalPlatform } from '../support/local-platform.js';
 
 interface Content {
-  readonly schema?: { readonly $ref?: string };
+  readonly schema?: Shape;
   readonly example?: unknown;
   readonly examples?: Readonly<Record<string, { readonly $ref: string }>>;
 }
@@ -24,23 +24,33 @@ interface Operation {
     readonly schema?: { readonly example?: unknown };
   }[];
   readonly requestBody?: { readonly content: Readonly<Record<string, Content>> };
-  readonly responses: Readonly<Record<string, { readonly content?: Readonly<Record<string, Content>> }>>;
+  readonly responses: Readonly<
+    Record<
+      string,
+      {
+        readonly content?: Readonly<Record<string, Content>>;
+        readonly headers?: Readonly<Record<string, { readonly description?: string; readonly $ref?: string }>>;
+      }
+    >
+  >;
 }
 
 interface OpenApi {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
   readonly components: {
-    readonly schemas: Readonly<Record<string, { properties?: Record<string, { description?: string }> }>>;
+    readonly schemas: Readonly<Record<string, Shape>>;
     readonly examples: Readonly<Record<string, { readonly value: unknown }>>;
   };
 }
 
 interface Shape {
   readonly $ref?: string;
+  readonly description?: string;
   readonly type?: string | readonly string[];
   readonly enum?: readonly unknown[];
   readonly properties?: Readonly<Record<string, Shape>>;
   readonly items?: Shape;
+  readonly additionalProperties?: Shape | boolean;
   readonly allOf?: readonly Shape[];
   readonly oneOf?: readonly Shape[];
   readonly anyOf?: readonly Shape[];
@@ -108,12 +118,33 @@ describe('the OpenAPI document', () => {
     expect(valid).toBe(true);
   });
 
-  it('describes every field of every schema', () => {
-    const missing = Object.entries(document.components.schemas).flatMap(([name, { properties = {} }]) =>
-      Object.entries(properties)
-        .filter(([, { description = '' }]) => description === '')
-        .map(([field]) => `${name}.${field}`),
-    );
+  it('describes every field, at any depth of bodies and answers, every parameter and every header', () => {
+    const missing: string[] = [];
+    let seen = 0;
+    const look = (place: string, { description = '', $ref }: { description?: string; $ref?: string }): void => {
+      seen += 1;
+      if (description === '' && $ref === undefined) missing.push(place);
+    };
+    const walk = (place: string, schema: Shape | undefined): void => {
+      if (typeof schema !== 'object') return;
+      const { properties = {}, items, additionalProperties, allOf = [], oneOf = [], anyOf = [] } = schema;
+      for (const [name, field] of Object.entries(properties)) {
+        look(`${place}.${name}`, field);
+        walk(`${place}.${name}`, field);
+      }
+      for (const each of [items, additionalProperties, ...allOf, ...oneOf, ...anyOf]) walk(place, each as Shape);
+    };
+    for (const [name, schema] of Object.entries(document.components.schemas)) walk(name, schema);
+    for (const { method, path, operation } of operations()) {
+      const place = `${method} ${path}`;
+      for (const parameter of operation.parameters ?? []) look(`${place} ?${parameter.name}`, parameter);
+      for (const { schema } of Object.values(operation.requestBody?.content ?? {})) walk(place, schema);
+      for (const { headers = {}, content = {} } of Object.values(operation.responses)) {
+        for (const [name, header] of Object.entries(headers)) look(`${place} ${name}`, header);
+        for (const { schema } of Object.values(content)) walk(place, schema);
+      }
+    }
+    expect(seen).toBeGreaterThan(1_000);
     expect(missing).toEqual([]);
   });
 
@@ -148,7 +179,7 @@ describe('the OpenAPI document', () => {
   function textsOf(schema: Shape | undefined, path: readonly (string | number)[] = []): (string | number)[][] {
     if (schema === undefined || path.length > 6) return [];
     if (schema.$ref !== undefined) {
-      return textsOf(document.components.schemas[schema.$ref.split('/').at(-1) ?? ''] as Shape | undefined, path);
+      return textsOf(document.components.schemas[schema.$ref.split('/').at(-1) ?? ''], path);
     }
     const { type, properties = {}, items, allOf = [], oneOf = [], anyOf = [] } = schema;
     const isText = schema.enum === undefined && [type].flat().includes('string');

@@ -371,6 +371,9 @@ describe('security headers', () => {
     expect(policy).toContain("script-src 'self'");
     const page = (await plain('GET', '/docs')).body.toString();
     expect(page).not.toMatch(/<script(?![^>]*\bsrc=)/);
+    // The key stays over a reload of the page.
+    const start = (await plain('GET', '/docs/swagger-ui-init.js')).body.toString();
+    expect(start).toMatch(/"persistAuthorization":\s*true/);
   });
 });
 
