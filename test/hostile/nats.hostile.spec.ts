@@ -144,10 +144,8 @@ describe('the users of nats-server', () => {
   it('documents every subject of the platform', () => {
     const documented = new Set(TABLE.map((row) => filled(row['subject'] ?? '', 'text')));
     const known = [
-      ...Object.values(subjects.config),
       ...Object.values(subjects.query),
       ...ALL_OPERATIONS.map(({ subject }) => subject),
-      ...Object.values(subjects.notifications),
       ...[subjects.command, subjects.result, subjects.check, subjects.heartbeat].map((of) =>
         of(1).replace('.1.', '.x1.'),
       ),

@@ -398,7 +398,7 @@ export {
   InboxNotificationSchema,
 } from './generated/batuta/notifications/v1/service_pb.js';
 export { isoTime, LATEST_TIME_MS, parseTime } from './time.js';
-export { COMMAND_ROLE, DELETE_ROLE, TENANT_SECRET_ROLE, allows, roleOf } from './roles.js';
+export { COMMAND_ROLE, DELETE_ROLE, allows, roleRefusal } from './roles.js';
 export { uuidV5 } from './uuid-v5.js';
 export {
   MISSED_POLICIES,
@@ -489,4 +489,6 @@ export {
   wordParameter,
   wordsParameter,
 } from './operations/parameters.js';
+export { DEFINITION_EXAMPLE } from './operations/configs.js';
+export { OFFSET } from './operations/offset.js';
 export type { Parameter, QueryOf, QuerySpec } from './operations/parameters.js';

@@ -22,7 +22,7 @@ export function poolUser(pool: string): string {
 
 const API = '$JS.API';
 const inbox = (user: string): string => `${inboxPrefix(user)}.>`;
-const { changed, ...configRequests } = subjects.config;
+const changed = subjects.configChanged;
 
 /** Consumers of a pool: its workers make them, look at them, delete stranded ones, and pull from them. */
 function queueOf(pool: string): readonly string[] {
@@ -77,9 +77,7 @@ export function servicePermissions(service: NatsService, pools: readonly string[
       return {
         publish: [
           ...subjectsAskedBy(service),
-          ...Object.values(configRequests),
           ...Object.values(subjects.query),
-          ...Object.values(subjects.notifications),
           'batuta.execution.*.command',
           subjects.follow,
         ],
@@ -96,7 +94,7 @@ export function servicePermissions(service: NatsService, pools: readonly string[
     case 'config':
       return {
         publish: [changed, ...['gateway', 'execution', 'step-runner', 'notifications'].map(inbox)],
-        subscribe: [inbox(service), ...subjectsServedBy(service), ...Object.values(configRequests)],
+        subscribe: [inbox(service), ...subjectsServedBy(service)],
         answers: false,
       };
     case 'execution':
@@ -115,10 +113,6 @@ export function servicePermissions(service: NatsService, pools: readonly string[
           subjects.event('*', '*'),
           subjects.lifecycle('*', '*'),
           ...subjectsAskedBy(service),
-          subjects.config.version,
-          subjects.config.resolve,
-          subjects.config.agentGet,
-          subjects.config.tenantTerms,
           // Streams start, stop and tell each other, whoever owns them.
           'batuta.execution.*.command',
           'batuta.execution.*.message',
@@ -143,8 +137,6 @@ export function servicePermissions(service: NatsService, pools: readonly string[
           `${API}.STREAM.INFO.${STEPS_STREAM}`,
           `${API}.STREAM.CREATE.${STEPS_STREAM}`,
           ...subjectsAskedBy(service),
-          subjects.config.knowledgeSearch,
-          subjects.config.agentGet,
           subjects.query.list,
           subjects.query.get,
         ],
@@ -158,19 +150,12 @@ export function servicePermissions(service: NatsService, pools: readonly string[
           ...['gateway'].map(inbox),
           'batuta.inbox.*.*',
           ...subjectsAskedBy(service),
-          subjects.config.get,
           subjects.query.topology,
           subjects.query.log,
           subjects.query.starts,
           subjects.query.versions,
         ],
-        subscribe: [
-          inbox(service),
-          ...subjectsServedBy(service),
-          ...Object.values(subjects.notifications),
-          subjects.allLifecycle,
-          subjects.taken,
-        ],
+        subscribe: [inbox(service), ...subjectsServedBy(service), subjects.allLifecycle, subjects.taken],
         answers: false,
       };
     default:

@@ -1,4 +1,4 @@
-import { ROLES, TENANT_ID, allows } from '@batuta/contracts';
+import { ROLES, TENANT_ID, roleRefusal } from '@batuta/contracts';
 import type { AnyOperation, Principal, Refusal, ReplyOf, RequestOf, RouteTo } from '@batuta/contracts';
 import { Controller, Inject } from '@nestjs/common';
 import type { Type } from '@nestjs/common';
@@ -36,11 +36,7 @@ function refusalOf({ request: { fields }, role, does }: AnyOperation, asked: Ask
       (principal.userId ?? '') !== '' &&
       ROLES.includes(principal.role);
     if (!complete) throw new TypeError('the request carries no complete principal');
-    if (allows(principal.role, role)) return undefined;
-    return {
-      code: 'forbidden',
-      message: `To ${does} takes the role ${role}; this key has the role ${principal.role}.`,
-    };
+    return roleRefusal(principal, role, does);
   }
   if (takes('tenant_id') && !TENANT_ID.test(asked.tenantId ?? '')) {
     throw new TypeError('the request carries no tenant id');

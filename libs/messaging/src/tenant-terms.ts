@@ -1,4 +1,4 @@
-import { subjects } from '@batuta/contracts';
+import { subjects, operations } from '@batuta/contracts';
 import type { ConfigChanged, TenantLimits, TenantTermsReply } from '@batuta/contracts';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { onReconnect } from './connection.js';
@@ -33,7 +33,7 @@ export class TenantTerms {
   readonly #forget: readonly (() => void)[];
 
   constructor(private readonly options: TenantTermsOptions) {
-    const changed = options.connection.subscribe(subjects.config.changed, {
+    const changed = options.connection.subscribe(subjects.configChanged, {
       callback: (error, message) => {
         if (error === null && message.json<ConfigChanged>().kind === 'tenant') this.#refresh();
       },
@@ -93,7 +93,11 @@ export class TenantTerms {
   async #ask(): Promise<void> {
     const { control, onChange } = this.options;
     const options = { timeoutMs: ANSWER_MS };
-    const { defaults, tenants } = await control.request<TenantTermsReply>(subjects.config.tenantTerms, {}, options);
+    const { defaults, tenants } = await control.request<TenantTermsReply>(
+      operations.tenants.terms.subject,
+      {},
+      options,
+    );
     const before = JSON.stringify([this.#defaults, [...this.#tenants]]);
     this.#answered = true;
     this.#defaults = defaults;

@@ -28,7 +28,7 @@ import { ApiKeysController } from './tenants/api-keys.controller.js';
 import { ApiKeys } from './tenants/api-keys.js';
 import { DEFAULT_LIMITS, TenantLimitsRegistry } from './tenants/limits.js';
 import { TenantSettingsRegistry } from './tenants/tenant-settings.js';
-import { TenantsController } from './tenants/tenants.controller.js';
+import { TenantsController, TenantSettingsController } from './tenants/tenants.controller.js';
 
 export interface ConfigModuleOptions {
   /** Initialised and migrated; stays open when the application closes: whoever made it closes it. */
@@ -61,6 +61,7 @@ export class ConfigModule {
         SecretsController,
         ModelsController,
         TenantsController,
+        TenantSettingsController,
       ],
       providers: [
         { provide: ConfigRows, useValue: rows },

@@ -18,6 +18,6 @@ export class Changes {
   }
 
   announce(change: ConfigChanged): void {
-    this.#publisher.publish(subjects.config.changed, JSON.stringify(change));
+    this.#publisher.publish(subjects.configChanged, JSON.stringify(change));
   }
 }

@@ -1,5 +1,5 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
-import { subjects } from '@batuta/contracts';
+import { operations } from '@batuta/contracts';
 import type { ResolveConfigRequest } from '@batuta/contracts';
 import { natsMicroservice, servePatternsLocally, tellDatabaseOutages, watchPatterns } from '@batuta/control';
 import { connectNats, endProcess, isConnected, onLost } from '@batuta/messaging';
@@ -15,7 +15,7 @@ import { ConfigModule } from './app.module.js';
 import { ConfigRows, configDataSource, migrate, migrateAsOwner, requestDriver } from './database/data-source.js';
 import { PoolCredentials } from './credentials/pool-credentials.js';
 import { workerUsers } from './credentials/worker-users.js';
-import { DefinitionsController } from './definitions/definitions.controller.js';
+import { Definitions } from './definitions/definitions.service.js';
 import { defaultLimitsOf } from './settings.js';
 import type { ConfigSettings } from './settings.js';
 import { SecretVault } from './secrets/secret-vault.js';
@@ -153,10 +153,11 @@ export async function startConfig(options: StartConfigOptions): Promise<RunningC
       .catch((error: unknown) => logger.error({ err: error }, 'revoked credentials of workers cannot be told to NATS'));
     opened.push(() => told);
     const requests = await watchPatterns(app, { onLost: lost });
-    const definitions = app.get(DefinitionsController);
+    const definitions = app.get(Definitions);
     const endLocal = await servePatternsLocally(nats, app, {
       // Every start of an execution asks it.
-      [subjects.config.resolve]: async (request: ResolveConfigRequest) => definitions.resolve(request),
+      [operations.configs.resolve.subject]: async (request: ResolveConfigRequest) =>
+        definitions.resolve(request.tenantId, request),
     });
     opened.push(() => Promise.resolve(endLocal()));
     const checks: Record<string, ReadinessCheck> = {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { BUILT_IN_AGENTS, subjects } from '@batuta/contracts';
+import { BUILT_IN_AGENTS, operations } from '@batuta/contracts';
 import type { AgentReply, ConfigReply, ListAgentsReply, Principal } from '@batuta/contracts';
 import { eventually } from '@batuta/testing';
 import pg from 'pg';
@@ -13,13 +13,13 @@ beforeAll(async () => {
 });
 afterAll(() => under.close());
 
-const { config: on } = subjects;
 const admin = principal('agents');
 const put = (name: string, body: unknown, as: Principal = admin) =>
-  under.client.request<AgentReply>(on.agentPut, { principal: as, name, body });
-const get = (name: string, tenantId = 'agents') => under.client.request<AgentReply>(on.agentGet, { tenantId, name });
+  under.client.request<AgentReply>(operations.agents.put.subject, { principal: as, name, body });
+const get = (name: string, tenantId = 'agents') =>
+  under.client.request<AgentReply>(operations.agents.get.subject, { tenantId, name });
 const remove = (name: string, as: Principal = admin) =>
-  under.client.request<AgentReply>(on.agentDelete, { principal: as, name });
+  under.client.request<AgentReply>(operations.agents.delete.subject, { principal: as, name });
 
 const using = (name: string, agent: string, more: object = {}) =>
   simpleConfig(name, { steps: [{ id: 'a', name: 'A', agent, ...more }] });
@@ -105,7 +105,13 @@ describe('the pool of an agent', () => {
 
 describe('a merge patch of an agent', () => {
   const patch = (name: string, body: unknown, more: object = {}, as: Principal = admin) =>
-    under.client.request<AgentReply>(on.agentPut, { principal: as, name, body, merge: true, ...more });
+    under.client.request<AgentReply>(operations.agents.put.subject, {
+      principal: as,
+      name,
+      body,
+      merge: true,
+      ...more,
+    });
 
   it('changes what it names, goes into schemas, and null takes a field away', async () => {
     await put('patched', {
@@ -206,9 +212,11 @@ describe('get and list', () => {
     expect((await get('echo', 'nobody')).agent).toMatchObject({ builtIn: true, pool: 'default' });
     expect((await get('mine', 'nobody')).refused?.code).toBe('not_found');
     expect((await get('a\0')).refused?.code).toBe('not_found');
-    const { agents } = await under.client.request<ListAgentsReply>(on.agentList, { tenantId: 'nobody' });
+    const { agents } = await under.client.request<ListAgentsReply>(operations.agents.list.subject, {
+      tenantId: 'nobody',
+    });
     expect(agents.map(({ name }) => name)).toEqual([...BUILT_IN_AGENTS]);
-    const own = await under.client.request<ListAgentsReply>(on.agentList, { tenantId: 'agents' });
+    const own = await under.client.request<ListAgentsReply>(operations.agents.list.subject, { tenantId: 'agents' });
     expect(own.agents.map(({ name }) => name)).toContain('mine');
   });
 });
@@ -217,12 +225,12 @@ describe('agents in configs', () => {
   it('takes a config with a registered agent of its own tenant only', async () => {
     await put('local', { pool: 'p' });
     await createConfig(under, admin, using('uses local', 'local'));
-    const other = await under.client.request<ConfigReply>(on.create, {
+    const other = await under.client.request<ConfigReply>(operations.configs.create.subject, {
       principal: principal('foreign'),
       definition: using('x', 'local'),
     });
     expect(other.refused?.violations?.[0]).toMatchObject({ path: '/steps/0/agent', code: 'unknown_agent' });
-    const published = await under.client.request<ConfigReply>(on.create, {
+    const published = await under.client.request<ConfigReply>(operations.configs.create.subject, {
       principal: admin,
       definition: { ...using('x', 'local'), is_global: true },
     });
@@ -236,11 +244,18 @@ describe('agents in configs', () => {
     const { refused } = await remove('needed');
     expect(refused).toMatchObject({ code: 'conflict', details: { total: 2 } });
     expect(refused?.message).toContain('"as step"');
-    await under.client.request(on.delete, { principal: admin, id: asStep.id });
-    await under.client.request(on.update, { principal: admin, id: asUndo.id, definition: using('as undo', 'echo') });
+    await under.client.request(operations.configs.delete.subject, { principal: admin, id: asStep.id });
+    await under.client.request(operations.configs.update.subject, {
+      principal: admin,
+      id: asUndo.id,
+      definition: using('as undo', 'echo'),
+    });
     expect((await remove('needed')).agent?.name).toBe('needed');
     expect((await get('needed')).refused?.code).toBe('not_found');
-    const restored = await under.client.request<ConfigReply>(on.restore, { principal: admin, id: asStep.id });
+    const restored = await under.client.request<ConfigReply>(operations.configs.restore.subject, {
+      principal: admin,
+      id: asStep.id,
+    });
     expect(restored.refused?.violations?.[0]?.code).toBe('unknown_agent');
   });
 
@@ -249,7 +264,10 @@ describe('agents in configs', () => {
       const name = `contested-${round}`;
       await put(name, { pool: 'p' });
       const [saved, gone] = await Promise.all([
-        under.client.request<ConfigReply>(on.create, { principal: admin, definition: using(name, name) }),
+        under.client.request<ConfigReply>(operations.configs.create.subject, {
+          principal: admin,
+          definition: using(name, name),
+        }),
         remove(name),
       ]);
       expect([saved.config !== undefined, gone.agent !== undefined].toSorted()).toEqual([false, true]);

@@ -1,6 +1,6 @@
 import { startConfig } from '@batuta/config';
 import type { ConfigSettings, RunningConfig } from '@batuta/config';
-import { subjects } from '@batuta/contracts';
+import { subjects, operations } from '@batuta/contracts';
 import type { ConfigChanged, ConfigReply, Principal, Role } from '@batuta/contracts';
 import { connectNats, controlClientOver } from '@batuta/messaging';
 import type { ControlClient } from '@batuta/messaging';
@@ -59,7 +59,7 @@ export async function startConfigUnderTest(replicas = 1): Promise<ConfigUnderTes
   );
   const connection = await connectNats({ url: nats.url, name: 'test', logger });
   const changes: ConfigChanged[] = [];
-  connection.subscribe(subjects.config.changed, {
+  connection.subscribe(subjects.configChanged, {
     callback: (_, message) => {
       changes.push(message.json<ConfigChanged>());
     },
@@ -103,7 +103,10 @@ export async function createConfig(
   as: Principal,
   definition: object,
 ): Promise<NonNullable<ConfigReply['config']>> {
-  const reply = await under.client.request<ConfigReply>(subjects.config.create, { principal: as, definition });
+  const reply = await under.client.request<ConfigReply>(operations.configs.create.subject, {
+    principal: as,
+    definition,
+  });
   if (reply.config === undefined) throw new Error(`refused: ${JSON.stringify(reply.refused)}`);
   return reply.config;
 }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { subjects } from '@batuta/contracts';
+import { operations } from '@batuta/contracts';
 import type { DocumentReply, ListDocumentsReply, Principal, SearchKnowledgeReply } from '@batuta/contracts';
 import { Secret } from '@batuta/settings';
 import pg from 'pg';
@@ -15,14 +15,13 @@ beforeAll(async () => {
 });
 afterAll(() => under.close());
 
-const { config: on } = subjects;
 const me = principal('library', 'operator');
 const put = (source: string, content: unknown, more: object = {}, as: Principal = me) =>
-  under.client.request<DocumentReply>(on.knowledgePut, { principal: as, source, content, ...more });
+  under.client.request<DocumentReply>(operations.knowledge.put.subject, { principal: as, source, content, ...more });
 const search = (query: string, limit = 5, tenantId = 'library') =>
-  under.client.request<SearchKnowledgeReply>(on.knowledgeSearch, { tenantId, query, limit });
+  under.client.request<SearchKnowledgeReply>(operations.knowledge.search.subject, { tenantId, query, limit });
 const list = (request: object = {}, as: Principal = me) =>
-  under.client.request<ListDocumentsReply>(on.knowledgeList, { principal: as, ...request });
+  under.client.request<ListDocumentsReply>(operations.knowledge.list.subject, { principal: as, ...request });
 
 const POSTGRES = `# PostgreSQL runbook
 
@@ -303,7 +302,7 @@ describe('documents', () => {
     expect(seen).toEqual(['d4', 'd3', 'd2', 'd1', 'd0']);
     const { documents } = await list({}, pager);
     const remove = (as: Principal) =>
-      under.client.request<DocumentReply>(on.knowledgeDelete, { principal: as, id: documents[0]?.id });
+      under.client.request<DocumentReply>(operations.knowledge.delete.subject, { principal: as, id: documents[0]?.id });
     expect((await remove(principal('elsewhere'))).refused?.code).toBe('not_found');
     expect((await remove(pager)).document?.source).toBe('d4');
     expect((await remove(pager)).refused?.code).toBe('not_found');

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { startConfig } from '@batuta/config';
 import type { RunningConfig } from '@batuta/config';
-import { subjects } from '@batuta/contracts';
+import { operations } from '@batuta/contracts';
 import type {
   AgentReply,
   CreateApiKeyReply,
@@ -20,7 +20,6 @@ import { createTestDatabase, eventually, startTestNats } from '@batuta/testing';
 import type { TestDatabase, TestNats } from '@batuta/testing';
 import { logger, principal, settingsFor } from './harness.js';
 
-const { config: on } = subjects;
 /** Workers are refused on purpose. */
 const silent = createLogger({ service: 'worker', level: 'silent' });
 let database: TestDatabase;
@@ -60,7 +59,7 @@ beforeAll(async () => {
   client = controlClientOver(connection);
   for (const tenant of ['acme', 'globex']) {
     const key = { principal: principal('default', 'admin'), userId: 'ada', role: 'admin', tenantId: tenant };
-    await client.request<CreateApiKeyReply>(on.keyCreate, key);
+    await client.request<CreateApiKeyReply>(operations.apiKeys.create.subject, key);
   }
   for (const [tenant, name, pool] of [
     ['acme', 'counts', 'text'],
@@ -70,7 +69,7 @@ beforeAll(async () => {
     ['default', 'renders', 'shared'],
   ] as const) {
     const put = { principal: principal(tenant, 'admin'), name, body: { pool } };
-    expect((await client.request<AgentReply>(on.agentPut, put)).refused).toBeUndefined();
+    expect((await client.request<AgentReply>(operations.agents.put.subject, put)).refused).toBeUndefined();
   }
 });
 
@@ -83,14 +82,21 @@ afterAll(async () => {
 });
 
 const create = (as: Principal, request: object): Promise<CreatePoolCredentialsReply> =>
-  client.request<CreatePoolCredentialsReply>(on.credentialsCreate, { principal: as, ...request });
+  client.request<CreatePoolCredentialsReply>(operations.poolCredentials.createCredentials.subject, {
+    principal: as,
+    ...request,
+  });
 /** A machine under load may not tell the server in time: then it is to be asked for again. */
 const revoke = (as: Principal, pool: string, id: string): Promise<PoolCredentialsReply> =>
   eventually(
     async () => {
       const request = { principal: as, pool, id };
       const options = { timeoutMs: 20_000 };
-      const reply = await client.request<PoolCredentialsReply>(on.credentialsRevoke, request, options);
+      const reply = await client.request<PoolCredentialsReply>(
+        operations.poolCredentials.revokeCredentials.subject,
+        request,
+        options,
+      );
       return reply.refused?.code === 'unavailable' ? false : reply;
     },
     { timeoutMs: 60_000 },
@@ -116,7 +122,11 @@ describe('credentials of a pool', () => {
     const worker = await connectWith(file);
     const info = await worker.request('$JS.API.CONSUMER.INFO.STEPS.text-high', '', { timeout: 30_000 });
     expect(info.json()).toMatchObject({ error: { code: 404 } });
-    for (const subject of ['$JS.API.CONSUMER.INFO.STEPS.shared-high', on.keyCreate, on.credentialsCreate]) {
+    for (const subject of [
+      '$JS.API.CONSUMER.INFO.STEPS.shared-high',
+      operations.apiKeys.create.subject,
+      operations.poolCredentials.createCredentials.subject,
+    ]) {
       await expect(worker.request(subject, '{}', { timeout: 30_000 })).rejects.toThrow(/permissions/i);
     }
     const [claims = ''] = /eyJ[\w-]+\.([\w-]+)\./.exec(file ?? '')?.slice(1) ?? [];
@@ -143,7 +153,11 @@ describe('credentials of a pool', () => {
   it('are listed without the file, newest first, to their own tenant', async () => {
     const made = await create(ADMIN, { pool: 'text', name: 'newest' });
     const list = (as: Principal, more: object = {}): Promise<ListPoolCredentialsReply> =>
-      client.request<ListPoolCredentialsReply>(on.credentialsList, { principal: as, pool: 'text', ...more });
+      client.request<ListPoolCredentialsReply>(operations.poolCredentials.listCredentials.subject, {
+        principal: as,
+        pool: 'text',
+        ...more,
+      });
     const first = await list(ADMIN, { limit: 1 });
     expect(first.credentials).toEqual([made.credentials]);
     const second = await list(ADMIN, { limit: 200, cursor: first.nextCursor });
@@ -157,16 +171,21 @@ describe('credentials of a pool', () => {
     const { file: _shownOnce, ...made } = await create(ADMIN, { pool: 'text' });
     const id = made.credentials?.id ?? '';
     const get = (as: Principal, pool = 'text'): Promise<PoolCredentialsReply> =>
-      client.request<PoolCredentialsReply>(on.credentialsGet, { principal: as, pool, id });
+      client.request<PoolCredentialsReply>(operations.poolCredentials.getCredentials.subject, {
+        principal: as,
+        pool,
+        id,
+      });
     expect(await get(ADMIN)).toEqual(made);
     expect((await get(principal('acme', 'operator'))).refused?.code).toBe('forbidden');
     for (const reply of [get(principal('globex', 'admin')), get(principal('default', 'admin')), get(ADMIN, 'shared')])
       expect((await reply).refused?.code).toBe('not_found');
     const preconditions = { ifMatch: { tags: ['another'] } };
     const stale = { principal: ADMIN, pool: 'text', id, preconditions };
-    expect((await client.request<PoolCredentialsReply>(on.credentialsRevoke, stale)).refused?.code).toBe(
-      'version_conflict',
-    );
+    expect(
+      (await client.request<PoolCredentialsReply>(operations.poolCredentials.revokeCredentials.subject, stale)).refused
+        ?.code,
+    ).toBe('version_conflict');
     const revoked = await revoke(ADMIN, 'text', id);
     expect(revoked.etag).not.toBe(made.etag);
     expect(await get(ADMIN)).toEqual(revoked);

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { startConfig } from '@batuta/config';
 import type { RunningConfig } from '@batuta/config';
-import { subjects } from '@batuta/contracts';
+import { operations } from '@batuta/contracts';
 import { connectNats } from '@batuta/messaging';
 import { createTestDatabase, eventually, NatsProxy, runFile, startTestNats } from '@batuta/testing';
 import type { Child, TestDatabase, TestNats } from '@batuta/testing';
@@ -43,7 +43,7 @@ const readiness = async (port: number): Promise<[number, Record<string, string>]
 };
 /** Asks by way of the server, as another process does. */
 const authenticate = (): Promise<unknown> => {
-  const pattern = subjects.config.keyAuthenticate;
+  const pattern = operations.apiKeys.authenticate.subject;
   return nc.request(pattern, JSON.stringify({ pattern, data: { keyHash: 'none' }, id: '1' }), { timeout: 10_000 });
 };
 
@@ -72,7 +72,7 @@ describe('the config service', () => {
   });
 
   it('says that it is lost when the server takes a subscription from it, and is not ready from then on', async () => {
-    const denied = `Permissions Violation for Subscription to "${subjects.config.keyAuthenticate}" using queue "config"`;
+    const denied = `Permissions Violation for Subscription to "${operations.apiKeys.authenticate.subject}" using queue "config"`;
     proxy.tell(PATTERNS, denied);
     await eventually(() => losses.length > 0, LIMIT);
     expect(await readiness(service.opsPort ?? 0)).toMatchObject([503, { requests: denied }]);
@@ -108,7 +108,10 @@ describe('the config service as a process', () => {
 
   it('ends with 1 and says why when nobody could ask it any more', async () => {
     const { child: process } = await start();
-    proxy.tell(PATTERNS, `Permissions Violation for Subscription to "${subjects.config.get}" using queue "config"`);
+    proxy.tell(
+      PATTERNS,
+      `Permissions Violation for Subscription to "${operations.configs.get.subject}" using queue "config"`,
+    );
     await eventually(() => process.ended() !== undefined, LIMIT);
     expect(process.process.exitCode).toBe(1);
     expect(process.output()).toContain('lost for good');

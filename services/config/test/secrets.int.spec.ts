@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startConfig } from '@batuta/config';
-import { operations, subjects } from '@batuta/contracts';
+import { operations } from '@batuta/contracts';
 import type {
   AgentReply,
   ConfigReply,
@@ -18,7 +18,6 @@ import pg from 'pg';
 import { logger, principal, settingsFor, startConfigUnderTest } from './harness.js';
 import type { ConfigUnderTest } from './harness.js';
 
-const { config: on } = subjects;
 const VALUE = 'correct horse battery staple';
 const me = principal('default');
 const other = principal('other');
@@ -143,11 +142,11 @@ describe('secrets', () => {
   it('are named by a config of their tenant when it is saved', async () => {
     await put('TICKET_TOKEN', { value: VALUE });
     const agent = { principal: me, name: 'own', body: { pool: 'own-pool' } };
-    expect((await under.client.request<AgentReply>(on.agentPut, agent)).refused).toBeUndefined();
+    expect((await under.client.request<AgentReply>(operations.agents.put.subject, agent)).refused).toBeUndefined();
     const shared = { principal: me, name: 'theirs', body: { pool: 'everybody' } };
-    expect((await under.client.request<AgentReply>(on.agentPut, shared)).refused).toBeUndefined();
+    expect((await under.client.request<AgentReply>(operations.agents.put.subject, shared)).refused).toBeUndefined();
     const save = (text: string, agentName: string, as = me): Promise<ConfigReply> =>
-      under.client.request<ConfigReply>(on.create, {
+      under.client.request<ConfigReply>(operations.configs.create.subject, {
         principal: as,
         definition: {
           name: `c-${agentName}-${as.tenantId}-${text.length}`,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { subjects } from '@batuta/contracts';
+import { operations } from '@batuta/contracts';
 import type {
   ConfigReply,
   DocumentReply,
@@ -14,7 +14,6 @@ import pg from 'pg';
 import { principal, simpleConfig, startConfigUnderTest } from './harness.js';
 import type { ConfigUnderTest } from './harness.js';
 
-const { config: on } = subjects;
 const platform = principal('default');
 const acme = principal('acme');
 
@@ -38,16 +37,26 @@ afterAll(async () => {
 });
 
 const put = (body: unknown, as: Principal = platform, tenantId = 'acme', more: object = {}) =>
-  under.client.request<TenantLimitsReply>(on.tenantLimitsPut, { principal: as, tenantId, body, ...more });
+  under.client.request<TenantLimitsReply>(operations.tenants.setLimits.subject, {
+    principal: as,
+    tenantId,
+    body,
+    ...more,
+  });
 const get = (as: Principal, tenantId = 'acme') =>
-  under.client.request<TenantLimitsReply>(on.tenantLimitsGet, { principal: as, tenantId });
-const terms = () => under.client.request<TenantTermsReply>(on.tenantTerms, {});
+  under.client.request<TenantLimitsReply>(operations.tenants.limits.subject, { principal: as, tenantId });
+const terms = () => under.client.request<TenantTermsReply>(operations.tenants.terms.subject, {});
 
 describe('settings of tenants', () => {
   const set = (body: unknown, as: Principal, tenantId = 'acme', more: object = {}) =>
-    under.client.request<TenantSettingsReply>(on.tenantSettingsPut, { principal: as, tenantId, body, ...more });
+    under.client.request<TenantSettingsReply>(operations.tenantSettings.setSettings.subject, {
+      principal: as,
+      tenantId,
+      body,
+      ...more,
+    });
   const read = (as: Principal, tenantId = 'acme') =>
-    under.client.request<TenantSettingsReply>(on.tenantSettingsGet, { principal: as, tenantId });
+    under.client.request<TenantSettingsReply>(operations.tenantSettings.settings.subject, { principal: as, tenantId });
 
   it('are off at first, and set by admins of the tenant and of the platform', async () => {
     expect((await read(acme)).settings).toEqual({ globalConfigs: false });
@@ -136,7 +145,7 @@ describe('limits of tenants', () => {
 
   it('list tenants to the platform alone, page by page', async () => {
     const list = (as: Principal, more: object = {}) =>
-      under.client.request<ListTenantsReply>(on.tenantList, { principal: as, ...more });
+      under.client.request<ListTenantsReply>(operations.tenants.list.subject, { principal: as, ...more });
     expect((await list(acme)).refused?.code).toBe('forbidden');
     const ids: string[] = [];
     for (let cursor = ''; ;) {
@@ -152,7 +161,7 @@ describe('limits of tenants', () => {
 
 describe('the bytes of documents', () => {
   const document = (source: string, bytes: number) =>
-    under.client.request<DocumentReply>(on.knowledgePut, {
+    under.client.request<DocumentReply>(operations.knowledge.put.subject, {
       principal: acme,
       source,
       content: 'x'.repeat(bytes),
@@ -175,15 +184,18 @@ describe('the bytes of documents', () => {
   it('are those of versions of configs too', async () => {
     await put({ document_bytes: 1_000 });
     const create = (name: string) =>
-      under.client.request<ConfigReply>(on.create, {
+      under.client.request<ConfigReply>(operations.configs.create.subject, {
         principal: acme,
         definition: simpleConfig(name, { description: 'x'.repeat(500) }),
       });
     expect((await create('first')).refused).toBeUndefined();
     const { refused } = await create('second');
     expect(refused?.code).toBe('limit_reached');
-    const { config } = await under.client.request<ConfigReply>(on.get, { principal: acme, id: 'first' });
-    const again = await under.client.request<ConfigReply>(on.update, {
+    const { config } = await under.client.request<ConfigReply>(operations.configs.get.subject, {
+      principal: acme,
+      id: 'first',
+    });
+    const again = await under.client.request<ConfigReply>(operations.configs.update.subject, {
       principal: acme,
       id: config?.id,
       definition: simpleConfig('first', { description: 'y'.repeat(500) }),

@@ -351,7 +351,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
     retention.start();
     if (sealKeys.canSign) sealer.start();
     else logger.info('no checkpoints are signed: BATUTA_EXECUTION_SEAL_KEYS is not set');
-    const changed = nats.subscribe(subjects.config.changed, { callback: () => engine.effects.forgetPools() });
+    const changed = nats.subscribe(subjects.configChanged, { callback: () => engine.effects.forgetPools() });
     opened.push(() => changed.unsubscribe());
     // What changed while this process was not connected was announced to others only.
     opened.push(bus.onReconnect(() => engine.effects.forgetPools()));

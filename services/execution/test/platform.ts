@@ -1,6 +1,6 @@
 import { createServer, connect } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
-import { partitionOf, subjects } from '@batuta/contracts';
+import { partitionOf, subjects, operations } from '@batuta/contracts';
 import type { CommandReply, CommandRequest, Event, ExecutionView, ResultReply, Task } from '@batuta/contracts';
 import { migrateEventStore } from '@batuta/event-store';
 import type { AgentCopy } from '@batuta/event-store';
@@ -47,7 +47,7 @@ export class Platform {
     const connection = await connectNats({ url: nats.url, name: 'test', logger });
     const sql = new pg.Pool({ connectionString: database.url, max: 2 });
     const platform = new Platform(database, nats, connection, controlClientOver(connection), sql);
-    const versions = connection.subscribe(subjects.config.version, {
+    const versions = connection.subscribe(operations.configs.definition.subject, {
       callback: (_error, message) => {
         const { id, data } = message.json<{ id: string; data: { configId: string } }>();
         const definition = DEFINITIONS[data.configId];
@@ -56,7 +56,7 @@ export class Platform {
         message.respond(JSON.stringify({ response, isDisposed: true, id }));
       },
     });
-    const agents = connection.subscribe(subjects.config.agentGet, {
+    const agents = connection.subscribe(operations.agents.get.subject, {
       callback: (_error, message) => {
         const { id, data } = message.json<{ id: string; data: { name: string } }>();
         const agent = platform.registry.get(data.name);

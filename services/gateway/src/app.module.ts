@@ -9,23 +9,24 @@ import { ConfigSchemas } from './backend/config-schemas.js';
 import { ExecutionStarter } from './backend/execution-starter.js';
 import { Executions } from './backend/executions.js';
 import { TenantLimitGate } from './backend/tenant-limits.js';
-import { AgentsController } from './http/agents.controller.js';
-import { ApiKeysController } from './http/api-keys.controller.js';
-import { CallbacksController } from './http/callbacks.controller.js';
-import { ConfigsController } from './http/configs.controller.js';
+import { ApiKeysController } from './api-keys/api-keys.controller.js';
+import { CallbacksController } from './callbacks/callbacks.controller.js';
+import { ConfigsController } from './configs/configs.controller.js';
 import { ControlController } from './http/control.controller.js';
 import { ExecuteController } from './http/execute.controller.js';
 import { ExecutionsController } from './http/executions.controller.js';
-import { KnowledgeController } from './http/knowledge.controller.js';
-import { NotificationsController } from './http/notifications.controller.js';
+import { KnowledgeController } from './knowledge/knowledge.controller.js';
+import { NotificationsController } from './notifications/notifications.controller.js';
 import { OperationsController } from './http/operations.controller.js';
-import { PoolsController } from './http/pools.controller.js';
+import { PoolsController } from './pools/pools.controller.js';
 import { SchedulesController } from './schedules/schedules.controller.js';
-import { TenantsController } from './http/tenants.controller.js';
+import { PoolCredentialsController } from './pools/pool-credentials.controller.js';
+import { TenantsController } from './tenants/tenants.controller.js';
 import { featureController } from './http/feature-controller.js';
 import { TraceLinks } from './http/trace-links.js';
 import { ExecutionHub } from './realtime/execution-hub.js';
 
+const AgentsController = featureController('AgentsController', operations.agents);
 const SecretsController = featureController('SecretsController', operations.secrets);
 const ModelsController = featureController('ModelsController', operations.models);
 const RetentionPoliciesController = featureController('RetentionPoliciesController', operations.retentionPolicies);
@@ -54,6 +55,7 @@ export class GatewayModule {
         ControlController,
         AgentsController,
         PoolsController,
+        PoolCredentialsController,
         KnowledgeController,
         SecretsController,
         ModelsController,

@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { newId, subjects } from '@batuta/contracts';
+import { newId, subjects, operations } from '@batuta/contracts';
 import type { AuthenticateReply, ConfigChanged } from '@batuta/contracts';
 import {
   connectNats,
@@ -105,7 +105,7 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
       knownForMs: settings.keyCacheMs,
       unknownForMs: settings.unknownKeyCacheMs,
       wrongKeys: new WrongKeys({ perMinute: settings.wrongKeysPerMinute, trustedProxies: settings.trustedProxies }),
-      ask: (keyHash) => backend.ask<AuthenticateReply>(subjects.config.keyAuthenticate, { keyHash }),
+      ask: (keyHash) => backend.ask<AuthenticateReply>(operations.apiKeys.authenticate.subject, { keyHash }),
     });
     const sockets = new SocketServer({
       authenticator,
@@ -124,7 +124,7 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
     const recheck = (): void => {
       sockets.recheckKeys().catch((error: unknown) => logger.warn({ err: error }, 'checking the keys of open sockets'));
     };
-    nats.subscribe(subjects.config.changed, {
+    nats.subscribe(subjects.configChanged, {
       callback: (error, message) => {
         if (error !== null) return;
         const change = message.json<ConfigChanged>();

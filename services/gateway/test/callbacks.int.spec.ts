@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { subjects } from '@batuta/contracts';
+import { subjects, operations } from '@batuta/contracts';
 import type {
   AckInboxRequest,
   Callback,
@@ -60,11 +60,11 @@ beforeEach(async () => {
   inbox = [];
   sockets = [];
   const { handlers } = under.fake;
-  handlers.set(subjects.notifications.inboxList, (({ limit = 100, afterId }: ListInboxRequest) => {
+  handlers.set(operations.notifications.list.subject, (({ limit = 100, afterId }: ListInboxRequest) => {
     const left = inbox.filter(({ id }) => afterId === undefined || id > afterId);
     return { notifications: left.slice(0, limit), more: left.length > limit };
   }) as never);
-  handlers.set(subjects.notifications.inboxAck, (({ ids }: AckInboxRequest) => {
+  handlers.set(operations.notifications.acknowledge.subject, (({ ids }: AckInboxRequest) => {
     const mine = inbox.filter(({ id }) => ids.includes(id)).map(({ id }) => id);
     inbox = inbox.filter(({ id }) => !ids.includes(id));
     return { ids: mine };
@@ -94,7 +94,7 @@ async function connect(): Promise<{ socket: WebSocket; messages: Message[]; clos
 }
 
 const publish = (one: InboxNotification | undefined): void => {
-  const { principal } = under.fake.asked.findLast(({ pattern }) => pattern === subjects.notifications.inboxList)!
+  const { principal } = under.fake.asked.findLast(({ pattern }) => pattern === operations.notifications.list.subject)!
     .data as unknown as ListInboxRequest;
   under.fake.nats.publish(
     subjects.inbox(principal.tenantId, principal.userId),
@@ -105,7 +105,7 @@ const publish = (one: InboxNotification | undefined): void => {
 describe('callbacks over REST', () => {
   it('are made by operators, who see the secret once, in the form in which they were written', async () => {
     const asked: CreateCallbackRequest[] = [];
-    under.fake.handlers.set(subjects.notifications.callbackCreate, ((request: CreateCallbackRequest) => {
+    under.fake.handlers.set(operations.callbacks.create.subject, ((request: CreateCallbackRequest) => {
       asked.push(request);
       return { callback, secret: 'whsec_c2VjcmV0' };
     }) as never);
@@ -136,7 +136,7 @@ describe('callbacks over REST', () => {
   });
 
   it('pass on every mistake with its path', async () => {
-    under.fake.handlers.set(subjects.notifications.callbackCreate, (() => ({
+    under.fake.handlers.set(operations.callbacks.create.subject, (() => ({
       refused: {
         code: 'validation_failed',
         message: 'The callback has one mistake.',
@@ -150,12 +150,12 @@ describe('callbacks over REST', () => {
 
   it('show deliveries, their attempts and the dead letters, which are driven again', async () => {
     const { handlers } = under.fake;
-    handlers.set(subjects.notifications.deliveryList, (({ deadLetter }: { deadLetter?: boolean }) => ({
+    handlers.set(operations.deliveries.deliveries.subject, (({ deadLetter }: { deadLetter?: boolean }) => ({
       deliveries: deadLetter === true ? [delivery] : [],
       nextCursor: 'next',
     })) as never);
-    handlers.set(subjects.notifications.deliveryGet, (() => ({ delivery })) as never);
-    handlers.set(subjects.notifications.deliveryRedrive, (() => ({
+    handlers.set(operations.deliveries.delivery.subject, (() => ({ delivery })) as never);
+    handlers.set(operations.deliveries.redrive.subject, (() => ({
       refused: { code: 'conflict', message: 'The delivery is no dead letter.' },
     })) as never);
     const base = '/api/v1/orchestrations/callbacks';
@@ -232,7 +232,7 @@ describe('/ws/notifications', () => {
 
   it('lists the inbox when a notice is too large to hold the notification', async () => {
     const { messages } = await connect();
-    await eventually(() => under.fake.count(subjects.notifications.inboxList) === 1);
+    await eventually(() => under.fake.count(operations.notifications.list.subject) === 1);
     inbox.push(notification(1));
     publish(undefined);
     await eventually(() => messages.length === 1);

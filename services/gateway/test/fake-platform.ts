@@ -4,6 +4,7 @@ import {
   isTerminalEventType,
   preconditionRefusal,
   subjects,
+  operations,
 } from '@batuta/contracts';
 import type {
   ApprovalSummary,
@@ -163,7 +164,7 @@ export class FakePlatform {
   }
 
   changed(kind: 'config' | 'agent' | 'key'): void {
-    this.nats.publish(subjects.config.changed, JSON.stringify({ kind, tenantId: 'default', id: 'x' }));
+    this.nats.publish(subjects.configChanged, JSON.stringify({ kind, tenantId: 'default', id: 'x' }));
   }
 
   async stop(): Promise<void> {
@@ -184,39 +185,35 @@ export class FakePlatform {
   }
 
   #serve(): void {
-    this.#answer(subjects.config.tenantTerms, () => ({ defaults: {}, tenants: {} }));
-    this.#answer(subjects.config.keyAuthenticate, ({ keyHash }: { keyHash: string }) => {
+    this.#answer(operations.tenants.terms.subject, () => ({ defaults: {}, tenants: {} }));
+    this.#answer(operations.apiKeys.authenticate.subject, ({ keyHash }: { keyHash: string }) => {
       const principal = this.#principal(keyHash);
       return principal === undefined ? {} : { principal, expiresAt: 0 };
     });
-    this.#answer(subjects.config.resolve, ({ id, version }: { id: string; version?: number }) => {
+    this.#answer(operations.configs.resolve.subject, ({ id, version }: { id: string; version?: number }) => {
       const config = this.configs.get(id);
       if (config === undefined || (version ?? 0) > config.version) return { refused: notFound };
       const hasInputSchema = config.definition.input_schema !== undefined;
       return { configId: config.id, version: version ?? config.version, hasInputSchema };
     });
-    this.#answer(subjects.config.version, ({ configId, version }: { configId: string; version: number }) => {
-      const config = this.configs.get(configId);
-      return config === undefined
-        ? { refused: notFound }
-        : { configId, version, tenantId: 'default', definition: config.definition };
-    });
-    for (const pattern of Object.values(subjects.config)) {
-      if (this.handlers.has(pattern) || pattern === subjects.config.changed) continue;
-      this.#answer(pattern, () => ({ refused: notFound }));
-    }
+    this.#answer(
+      operations.configs.definition.subject,
+      ({ configId, version }: { configId: string; version: number }) => {
+        const config = this.configs.get(configId);
+        return config === undefined
+          ? { refused: notFound }
+          : { configId, version, tenantId: 'default', definition: config.definition };
+      },
+    );
     for (const { subject } of ALL_OPERATIONS) {
       if (!this.handlers.has(subject)) this.#answer(subject, () => ({ refused: notFound }));
     }
-    for (const pattern of Object.values(subjects.notifications)) {
-      this.#answer(pattern, () => ({ refused: notFound }));
-    }
-    this.#answer(subjects.config.get, ({ id, version }: { id: string; version?: number }) => {
+    this.#answer(operations.configs.get.subject, ({ id, version }: { id: string; version?: number }) => {
       const config = this.configs.get(id);
       if (config === undefined || (version ?? 0) > config.version) return { refused: notFound };
       return { config: this.#shown(config, version), etag: String(version || config.version) };
     });
-    this.#answer(subjects.config.create, ({ definition }: { definition: OrchestrationDefinition }) => {
+    this.#answer(operations.configs.create.subject, ({ definition }: { definition: OrchestrationDefinition }) => {
       if (this.configs.has(definition.name)) return { refused: { code: 'name_taken', message: 'The name is taken.' } };
       if (definition.steps === undefined) {
         const violations = [{ path: '/steps', message: 'steps is required', code: 'required' }];
@@ -226,7 +223,7 @@ export class FakePlatform {
       return { config: this.#shown(this.configs.get(definition.name)), etag: '1' };
     });
     this.#answer(
-      subjects.config.update,
+      operations.configs.update.subject,
       (request: { id: string; definition: JsonValue; preconditions?: Preconditions }) => {
         const config = this.configs.get(request.id);
         if (config === undefined) return { refused: notFound };
@@ -236,7 +233,7 @@ export class FakePlatform {
         return { config: this.#shown(this.configs.get(request.id)), etag: String(config.version + 1) };
       },
     );
-    this.#answer(subjects.config.list, () => ({
+    this.#answer(operations.configs.list.subject, () => ({
       configs: [...this.configs.values()].map((config) => this.#shown(config)),
       nextCursor: '',
     }));

@@ -102,21 +102,22 @@ describe('requests made from the OpenAPI document', () => {
     under.fake.seed(SEEDED, 'default', 3);
     // What a service that has nothing yet answers.
     const replies: [string, object][] = [
-      [subjects.config.agentPut, { agent: { name: 'a', pool: 'default', revision: 1 } }],
-      [subjects.notifications.callbackCreate, { callback: { id: SEEDED, channel: { type: 'websocket' } } }],
-      [subjects.config.knowledgeList, { documents: [] }],
-      [subjects.config.knowledgeSearch, { passages: [] }],
-      [subjects.config.keyList, { keys: [] }],
+      [operations.agents.put.subject, { agent: { name: 'a', pool: 'default', revision: 1 } }],
+      [operations.callbacks.create.subject, { callback: { id: SEEDED, channel: { type: 'websocket' } } }],
+      [operations.knowledge.list.subject, { documents: [] }],
+      [operations.knowledge.search.subject, { passages: [] }],
+      [operations.apiKeys.list.subject, { keys: [] }],
       [operations.secrets.list.subject, { secrets: [] }],
+      [operations.agents.list.subject, { agents: [] }],
       [operations.models.list.subject, { models: [] }],
       [operations.retentionPolicies.list.subject, { policies: [] }],
-      [subjects.notifications.callbackList, { callbacks: [] }],
-      [subjects.notifications.deliveryList, { deliveries: [] }],
-      [subjects.notifications.secretRotate, { secret: 'new' }],
-      [subjects.notifications.inboxList, { notifications: [] }],
+      [operations.callbacks.list.subject, { callbacks: [] }],
+      [operations.deliveries.deliveries.subject, { deliveries: [] }],
+      [operations.callbacks.rotate.subject, { secret: 'new' }],
+      [operations.notifications.list.subject, { notifications: [] }],
       [subjects.query.pools, { pools: [] }],
       [subjects.query.schedules, { schedules: [] }],
-      [subjects.config.tenantList, { tenants: [] }],
+      [operations.tenants.list.subject, { tenants: [] }],
     ];
     for (const [pattern, reply] of replies) under.fake.handlers.set(pattern, () => reply);
     const { body: document } = await under.call('GET', '/docs-json', { key: null });

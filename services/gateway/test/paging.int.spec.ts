@@ -1,4 +1,4 @@
-import { encodeCursor, subjects } from '@batuta/contracts';
+import { encodeCursor, operations } from '@batuta/contracts';
 import type { ListInboxRequest, ListVersionsRequest } from '@batuta/contracts';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startUnderTest } from './gateway-under-test.js';
@@ -20,7 +20,7 @@ describe('paging', () => {
     under = await startUnderTest();
     under.fake.seed(EXECUTION, 'default', 7);
     const { handlers } = under.fake;
-    handlers.set(subjects.config.versions, (({ limit = 50, beforeVersion = 0 }: ListVersionsRequest) => {
+    handlers.set(operations.configs.versions.subject, (({ limit = 50, beforeVersion = 0 }: ListVersionsRequest) => {
       const newest = beforeVersion === 0 ? 7 : beforeVersion - 1;
       // Shorter than asked, as when the documents are large.
       const page = Array.from({ length: Math.min(newest, limit, 3) }, (_, index) => ({
@@ -30,7 +30,7 @@ describe('paging', () => {
       }));
       return { versions: page };
     }) as never);
-    handlers.set(subjects.notifications.inboxList, (({ limit = 100, afterId = '' }: ListInboxRequest) => {
+    handlers.set(operations.notifications.list.subject, (({ limit = 100, afterId = '' }: ListInboxRequest) => {
       const left = [1, 2, 3, 4, 5, 6, 7].map(idOf).filter((id) => id > afterId);
       const notifications = left.slice(0, limit).map((id) => ({ id, executionId: EXECUTION, createdAt: 1 }));
       return { notifications, more: left.length > limit };

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { subjects } from '@batuta/contracts';
+import { subjects, operations } from '@batuta/contracts';
 import type { ExecutionView, GetPayloadRequest } from '@batuta/contracts';
 import { KEYS } from './fake-platform.js';
 import { startUnderTest } from './gateway-under-test.js';
@@ -47,12 +47,12 @@ describe('the REST edge', () => {
   it('takes back what a GET answered, and ignores in every PUT what the platform keeps beside it', async () => {
     const shown = { name: 'gpu', pool: 'gpus', revision: 3, built_in: false, tenant_id: 'default', updated_at: 'x' };
     await under.call('PUT', '/api/v1/agents/gpu', { body: shown, key: KEYS.admin });
-    const sent = under.fake.asked.findLast(({ pattern }) => pattern === subjects.config.agentPut);
+    const sent = under.fake.asked.findLast(({ pattern }) => pattern === operations.agents.put.subject);
     expect(sent?.data).toMatchObject({ name: 'gpu', body: { pool: 'gpus' } });
     expect(Object.keys(sent?.data['body'] as object)).toEqual(['pool']);
     // Another name is a mistake, which the service names.
     await under.call('PUT', '/api/v1/agents/gpu', { body: { name: 'cpu', pool: 'gpus' }, key: KEYS.admin });
-    const other = under.fake.asked.findLast(({ pattern }) => pattern === subjects.config.agentPut);
+    const other = under.fake.asked.findLast(({ pattern }) => pattern === operations.agents.put.subject);
     expect(other?.data).toMatchObject({ body: { name: 'cpu', pool: 'gpus' } });
 
     const kept = {
@@ -66,7 +66,7 @@ describe('the REST edge', () => {
     };
     const definition = { name: 'greeting', strategy: 'parallel', steps: [{ id: 'a', name: 'A', agent: 'echo' }] };
     await under.call('PUT', '/api/v1/orchestrations/configs/greeting', { body: { ...definition, ...kept } });
-    const saved = under.fake.asked.findLast(({ pattern }) => pattern === subjects.config.update);
+    const saved = under.fake.asked.findLast(({ pattern }) => pattern === operations.configs.update.subject);
     expect(saved?.data['definition']).toEqual(definition);
     const patched = await under.call('PATCH', '/api/v1/orchestrations/configs/greeting', {
       body: { is_active: false },

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { subjects } from '@batuta/contracts';
+import { operations } from '@batuta/contracts';
 import { WebSocket } from 'ws';
 import { loadGatewaySettings } from '../src/index.js';
 import { startUnderTest } from './gateway-under-test.js';
@@ -23,7 +23,7 @@ describe('wrong keys at the edge', () => {
     under = await startUnderTest({ BATUTA_GATEWAY_WRONG_KEYS_PER_MINUTE: '3', BATUTA_GATEWAY_KEY_CACHE: '0' });
     expect((await under.call('GET', PATH)).status).toBe(200);
     for (const name of ['one', 'two', 'three']) expect((await wrong(name)).status).toBe(401);
-    const asked = under.fake.count(subjects.config.keyAuthenticate);
+    const asked = under.fake.count(operations.apiKeys.authenticate.subject);
     const refused = await wrong('four');
     expect(refused.status).toBe(429);
     expect(refused.headers.get('content-type')).toMatch(/^application\/problem\+json/);
@@ -33,7 +33,7 @@ describe('wrong keys at the edge', () => {
     expect(seconds).toBeLessThanOrEqual(20);
     // Remembered as wrong, it is no better.
     expect((await wrong('one')).status).toBe(429);
-    expect(under.fake.count(subjects.config.keyAuthenticate)).toBe(asked);
+    expect(under.fake.count(operations.apiKeys.authenticate.subject)).toBe(asked);
     expect((await under.call('GET', PATH)).status).toBe(200);
     expect((await under.call('GET', PATH, { key: null })).status).toBe(401);
     expect((await under.call('GET', '/health/live', { key: null })).status).toBe(200);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { AddressInfo } from 'node:net';
-import { subjects } from '@batuta/contracts';
+import { subjects, operations } from '@batuta/contracts';
 import type {
   AckInboxReply,
   CallbackReply,
@@ -89,21 +89,25 @@ afterEach(async () => {
 });
 
 async function create(body: object): Promise<CallbackReply> {
-  return test.client.request<CallbackReply>(subjects.notifications.callbackCreate, { principal: who, body }, PATIENT);
+  return test.client.request<CallbackReply>(operations.callbacks.create.subject, { principal: who, body }, PATIENT);
 }
 
 const deliveries = (executionId: string) =>
   test.client
-    .request<ListDeliveriesReply>(subjects.notifications.deliveryList, { principal: who, executionId }, PATIENT)
+    .request<ListDeliveriesReply>(operations.deliveries.deliveries.subject, { principal: who, executionId }, PATIENT)
     .then((reply) => reply.deliveries);
 
 const inbox = (principalOf: Principal = who) =>
   test.client
-    .request<ListInboxReply>(subjects.notifications.inboxList, { principal: principalOf }, PATIENT)
+    .request<ListInboxReply>(operations.notifications.list.subject, { principal: principalOf }, PATIENT)
     .then((reply) => reply.notifications);
 
 const acknowledge = (ids: readonly string[], principalOf: Principal = who) =>
-  test.client.request<AckInboxReply>(subjects.notifications.inboxAck, { principal: principalOf, ids }, PATIENT);
+  test.client.request<AckInboxReply>(
+    operations.notifications.acknowledge.subject,
+    { principal: principalOf, ids },
+    PATIENT,
+  );
 
 /** Waits until the deliveries of an execution are these, newest first, as far as they are given. */
 const expectDeliveries = (executionId: string, expected: readonly object[]): Promise<unknown> =>

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { subjects } from '@batuta/contracts';
+import { operations } from '@batuta/contracts';
 import type { CallbackReply } from '@batuta/contracts';
 import { eventually } from '@batuta/testing';
 import { principal, Receiver, startUnderTest } from './harness.js';
@@ -31,7 +31,7 @@ const kept = async (executionId: string): Promise<Record<string, number>> => {
 const NOTHING = Object.fromEntries(TABLES.map((table) => [table, 0]));
 
 async function create(body: object): Promise<void> {
-  const { refused } = await test.client.request<CallbackReply>(subjects.notifications.callbackCreate, {
+  const { refused } = await test.client.request<CallbackReply>(operations.callbacks.create.subject, {
     principal: principal(),
     body,
   });

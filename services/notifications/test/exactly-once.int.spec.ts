@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { subjects } from '@batuta/contracts';
+import { operations } from '@batuta/contracts';
 import type { CallbackReply, ListDeliveriesReply } from '@batuta/contracts';
 import { eventually, runFile } from '@batuta/testing';
 import type { Child } from '@batuta/testing';
@@ -29,14 +29,14 @@ async function startProcess(env: Record<string, string> = {}): Promise<Child> {
   });
   children.push(child);
   await eventually(
-    () => test.client.request(subjects.notifications.callbackList, { principal: principal() }, { timeoutMs: 5_000 }),
+    () => test.client.request(operations.callbacks.list.subject, { principal: principal() }, { timeoutMs: 5_000 }),
     { describe: 'the service answers', pointless: child.ended },
   );
   return child;
 }
 
 async function create(body: object): Promise<string> {
-  const reply = await test.client.request<CallbackReply>(subjects.notifications.callbackCreate, {
+  const reply = await test.client.request<CallbackReply>(operations.callbacks.create.subject, {
     principal: principal(),
     body: { type: 'webhook', ...body },
   });
@@ -125,7 +125,7 @@ describe('deliveries', () => {
     await Promise.all([test.start(), test.start()]);
     const configId = test.engine.addConfig();
     await create({ config_id: configId, events: ['failed', 'completed'], callback_url: `${receiver.url}/own` });
-    await test.client.request<CallbackReply>(subjects.notifications.callbackCreate, {
+    await test.client.request<CallbackReply>(operations.callbacks.create.subject, {
       principal: principal(),
       body: { type: 'websocket', config_id: configId, events: ['failed', 'completed'] },
     });
@@ -230,7 +230,7 @@ describe('a dead endpoint', () => {
 describe('addresses', () => {
   const failed = (executionId: string) =>
     eventually(async () => {
-      const { deliveries } = await test.client.request<ListDeliveriesReply>(subjects.notifications.deliveryList, {
+      const { deliveries } = await test.client.request<ListDeliveriesReply>(operations.deliveries.deliveries.subject, {
         principal: principal(),
         executionId,
         deadLetter: true,

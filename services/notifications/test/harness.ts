@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { IncomingHttpHeaders, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { CALLBACK_EVENTS, isTerminalEventType, subjects } from '@batuta/contracts';
+import { CALLBACK_EVENTS, isTerminalEventType, subjects, operations } from '@batuta/contracts';
 import type {
   CallbackEvent,
   Event,
@@ -66,7 +66,7 @@ export class FakeEngine {
         ended: ids.map((id) => isTerminalEventType(this.#eventsOf(id).at(-1)?.type ?? '')),
       };
     });
-    this.#serve(subjects.config.get, (data) => {
+    this.#serve(operations.configs.get.subject, (data) => {
       const id = String(data['id']);
       return this.configs.get(id) === (data['principal'] as Principal).tenantId
         ? { config: { id } }

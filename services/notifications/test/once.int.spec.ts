@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { subjects } from '@batuta/contracts';
+import { operations } from '@batuta/contracts';
 import type { AckInboxReply, CallbackReply, Idempotency, RotateSecretReply } from '@batuta/contracts';
 import { principal, startUnderTest } from './harness.js';
 import type { UnderTest } from './harness.js';
@@ -12,7 +12,6 @@ beforeAll(async () => {
 afterAll(() => test?.close());
 
 const who = principal();
-const { notifications: on } = subjects;
 const ask = <Reply>(pattern: string, request: object): Promise<Reply> =>
   test.client.request<Reply>(pattern, { principal: who, ...request });
 const keyed = (key: string, requestHash = 'h1'): { idempotency: Idempotency } => ({
@@ -30,23 +29,25 @@ const secrets = (): Promise<unknown[]> => test.rows('SELECT id FROM notification
 describe('a request under an idempotency key', () => {
   it('makes one callback, and shows its secret once', async () => {
     const request = { body: body(test.engine.addConfig()), ...keyed('make') };
-    const replies = await Promise.all(Array.from({ length: 4 }, () => ask<CallbackReply>(on.callbackCreate, request)));
+    const replies = await Promise.all(
+      Array.from({ length: 4 }, () => ask<CallbackReply>(operations.callbacks.create.subject, request)),
+    );
     expect(await callbacks()).toHaveLength(1);
     const first = replies.find(({ repeated }) => repeated === undefined);
     const { secret, ...shown } = first ?? {};
     expect(secret).toMatch(/^whsec_/);
     const repeats = replies.filter(({ repeated }) => repeated === true);
     expect(repeats).toEqual(Array.from({ length: 3 }, () => ({ ...shown, repeated: true })));
-    const other = await ask<CallbackReply>(on.callbackCreate, { ...request, ...keyed('make', 'h2') });
+    const other = await ask<CallbackReply>(operations.callbacks.create.subject, { ...request, ...keyed('make', 'h2') });
     expect(other.refused?.code).toBe('idempotency_mismatch');
     const stored = await test.rows<{ reply: unknown }>('SELECT reply FROM notifications.idempotency_keys');
     expect(JSON.stringify(stored)).not.toContain('whsec_');
   });
 
   it('rotates a secret once', async () => {
-    const first = await ask<RotateSecretReply>(on.secretRotate, keyed('rotate'));
+    const first = await ask<RotateSecretReply>(operations.callbacks.rotate.subject, keyed('rotate'));
     const before = (await secrets()).length;
-    const repeat = await ask<RotateSecretReply>(on.secretRotate, keyed('rotate'));
+    const repeat = await ask<RotateSecretReply>(operations.callbacks.rotate.subject, keyed('rotate'));
     expect(first.secret).toMatch(/^whsec_/);
     expect(repeat).toEqual({ previousExpiresAt: first.previousExpiresAt, repeated: true });
     expect(await secrets()).toHaveLength(before);
@@ -54,28 +55,36 @@ describe('a request under an idempotency key', () => {
 
   it('acknowledges once', async () => {
     const request = { ids: ['0193aaaa-0000-7000-8000-000000000000'], ...keyed('ack') };
-    expect(await ask<AckInboxReply>(on.inboxAck, request)).toEqual({ ids: [] });
-    expect(await ask<AckInboxReply>(on.inboxAck, request)).toEqual({ ids: [], repeated: true });
-    const other = await ask<AckInboxReply>(on.inboxAck, { ...request, ...keyed('ack', 'h2') });
+    expect(await ask<AckInboxReply>(operations.notifications.acknowledge.subject, request)).toEqual({ ids: [] });
+    expect(await ask<AckInboxReply>(operations.notifications.acknowledge.subject, request)).toEqual({
+      ids: [],
+      repeated: true,
+    });
+    const other = await ask<AckInboxReply>(operations.notifications.acknowledge.subject, {
+      ...request,
+      ...keyed('ack', 'h2'),
+    });
     expect(other.refused?.code).toBe('idempotency_mismatch');
   });
 });
 
 describe('a callback', () => {
   it('is changed and deleted only by who knows its newest entity tag', async () => {
-    const made = await ask<CallbackReply>(on.callbackCreate, { body: body(test.engine.addConfig()) });
+    const made = await ask<CallbackReply>(operations.callbacks.create.subject, { body: body(test.engine.addConfig()) });
     const id = made.callback?.id;
     const ifMatch = (tag = '') => ({ id, preconditions: { ifMatch: { tags: [tag] } } });
-    expect((await ask<CallbackReply>(on.callbackGet, { id })).etag).toBe(made.etag);
+    expect((await ask<CallbackReply>(operations.callbacks.get.subject, { id })).etag).toBe(made.etag);
     await test.rows(`UPDATE notifications.callbacks SET enabled = false, disabled_reason = '410' WHERE id = '${id}'`);
-    const disabled = await ask<CallbackReply>(on.callbackGet, { id });
+    const disabled = await ask<CallbackReply>(operations.callbacks.get.subject, { id });
     expect(disabled.etag).not.toBe(made.etag);
-    for (const pattern of [on.callbackEnable, on.callbackDelete]) {
+    for (const pattern of [operations.callbacks.enable.subject, operations.callbacks.delete.subject]) {
       expect((await ask<CallbackReply>(pattern, ifMatch(made.etag))).refused?.code).toBe('version_conflict');
     }
-    const enabled = await ask<CallbackReply>(on.callbackEnable, ifMatch(disabled.etag));
+    const enabled = await ask<CallbackReply>(operations.callbacks.enable.subject, ifMatch(disabled.etag));
     expect([enabled.callback?.enabled, enabled.etag === disabled.etag]).toEqual([true, false]);
-    expect((await ask<CallbackReply>(on.callbackDelete, ifMatch(enabled.etag))).callback?.id).toBe(id);
-    expect((await ask<CallbackReply>(on.callbackGet, { id })).refused?.code).toBe('not_found');
+    expect((await ask<CallbackReply>(operations.callbacks.delete.subject, ifMatch(enabled.etag))).callback?.id).toBe(
+      id,
+    );
+    expect((await ask<CallbackReply>(operations.callbacks.get.subject, { id })).refused?.code).toBe('not_found');
   });
 });

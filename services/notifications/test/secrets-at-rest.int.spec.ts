@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
-import { subjects } from '@batuta/contracts';
+import { operations } from '@batuta/contracts';
 import type { CallbackReply, ListDeliveriesReply, RotateSecretReply } from '@batuta/contracts';
 import { loadNotificationsSettings } from '@batuta/notifications';
 import { eventually } from '@batuta/testing';
@@ -62,12 +62,12 @@ describe('signing secrets in the database', () => {
   it('are in the clear without a key, as those of an installation before', async () => {
     await running([], async () => {
       configId = test.engine.addConfig();
-      const made = await test.client.request<CallbackReply>(subjects.notifications.callbackCreate, {
+      const made = await test.client.request<CallbackReply>(operations.callbacks.create.subject, {
         principal: who,
         body: { type: 'webhook', config_id: configId, events: ['completed'], callback_url: `${receiver.url}/own` },
       });
       [id, secret] = [made.callback?.id ?? '', made.secret ?? ''];
-      const rotated = await test.client.request<RotateSecretReply>(subjects.notifications.secretRotate, {
+      const rotated = await test.client.request<RotateSecretReply>(operations.callbacks.rotate.subject, {
         principal: who,
       });
       tenantSecret = rotated.secret ?? '';
@@ -81,7 +81,7 @@ describe('signing secrets in the database', () => {
       for (const each of await stored()) expect(each).toMatch(/^enc1\./);
       expect((await stored()).join()).not.toContain(secret.replace('whsec_', ''));
       await expectSigned();
-      const { secret: next } = await test.client.request<RotateSecretReply>(subjects.notifications.secretRotate, {
+      const { secret: next } = await test.client.request<RotateSecretReply>(operations.callbacks.rotate.subject, {
         principal: who,
         callbackId: id,
       });
@@ -106,10 +106,13 @@ describe('signing secrets in the database', () => {
       const started = test.engine.start(configId);
       test.engine.tell(started, 'completed');
       await eventually(async () => {
-        const { deliveries } = await test.client.request<ListDeliveriesReply>(subjects.notifications.deliveryList, {
-          principal: who,
-          executionId: started,
-        });
+        const { deliveries } = await test.client.request<ListDeliveriesReply>(
+          operations.deliveries.deliveries.subject,
+          {
+            principal: who,
+            executionId: started,
+          },
+        );
         expect(deliveries[0]).toMatchObject({ status: 'retrying' });
         expect(deliveries[0]?.error).toContain('BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS');
       });
@@ -143,7 +146,7 @@ describe('headers of callbacks in the database', () => {
     return rows.map(({ row }) => row).join('\n');
   };
   const shownHeaders = async (): Promise<unknown> => {
-    const { callback } = await test.client.request<CallbackReply>(subjects.notifications.callbackGet, {
+    const { callback } = await test.client.request<CallbackReply>(operations.callbacks.get.subject, {
       principal: who,
       id,
     });
@@ -170,7 +173,7 @@ describe('headers of callbacks in the database', () => {
     await running([], async () => {
       configId = test.engine.addConfig();
       const create = (body: object): Promise<CallbackReply> =>
-        test.client.request<CallbackReply>(subjects.notifications.callbackCreate, {
+        test.client.request<CallbackReply>(operations.callbacks.create.subject, {
           principal: who,
           body: { type: 'webhook', config_id: configId, events: ['completed'], ...body },
         });
@@ -249,10 +252,13 @@ describe('headers of callbacks in the database', () => {
       expect(await shownHeaders()).toEqual({ authorization: '***', 'x-team': '***' });
       const started = end();
       await eventually(async () => {
-        const { deliveries } = await test.client.request<ListDeliveriesReply>(subjects.notifications.deliveryList, {
-          principal: who,
-          executionId: started,
-        });
+        const { deliveries } = await test.client.request<ListDeliveriesReply>(
+          operations.deliveries.deliveries.subject,
+          {
+            principal: who,
+            executionId: started,
+          },
+        );
         const own = deliveries.find(({ callbackId }) => callbackId === id);
         expect(own).toMatchObject({ status: 'retrying' });
         expect(own?.error).toContain('BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS');

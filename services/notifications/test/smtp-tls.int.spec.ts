@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { subjects } from '@batuta/contracts';
+import { operations } from '@batuta/contracts';
 import type { CallbackReply, ListDeliveriesReply } from '@batuta/contracts';
 import { eventually } from '@batuta/testing';
 import { generate } from 'selfsigned';
@@ -96,7 +96,7 @@ async function tell(url: string, ca?: string, env: Record<string, string> = {}):
   });
   closing.push(() => service.close());
   const configId = test.engine.addConfig();
-  const reply = await test.client.request<CallbackReply>(subjects.notifications.callbackCreate, {
+  const reply = await test.client.request<CallbackReply>(operations.callbacks.create.subject, {
     principal: principal(),
     body: { config_id: configId, type: 'email', events: ['completed'], to: ['ops@example.org'], max_retries: 1 },
   });
@@ -109,7 +109,7 @@ async function tell(url: string, ca?: string, env: Record<string, string> = {}):
 async function ended(executionId: string, status: 'sent' | 'failed') {
   return eventually(
     async () => {
-      const { deliveries } = await test.client.request<ListDeliveriesReply>(subjects.notifications.deliveryList, {
+      const { deliveries } = await test.client.request<ListDeliveriesReply>(operations.deliveries.deliveries.subject, {
         principal: principal(),
         executionId,
       });

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { subjects } from '@batuta/contracts';
+import { subjects, operations } from '@batuta/contracts';
 import type { CallbackReply } from '@batuta/contracts';
 import type { ControlClient } from '@batuta/messaging';
 import { Secret } from '@batuta/settings';
@@ -26,7 +26,7 @@ afterEach(async () => {
 });
 
 async function create(body: object, tenantId = 'default'): Promise<string> {
-  const reply = await test.client.request<CallbackReply>(subjects.notifications.callbackCreate, {
+  const reply = await test.client.request<CallbackReply>(operations.callbacks.create.subject, {
     principal: principal(tenantId),
     body: { type: 'webhook', ...body },
   });
@@ -34,8 +34,7 @@ async function create(body: object, tenantId = 'default'): Promise<string> {
   return reply.callback.id;
 }
 
-const remove = (id: string) =>
-  test.client.request(subjects.notifications.callbackDelete, { principal: principal(), id });
+const remove = (id: string) => test.client.request(operations.callbacks.delete.subject, { principal: principal(), id });
 
 /** Waits until the log has been read to its end in these partitions, all of them by default. */
 const allRead = (partitions = [...test.engine.logs.keys()]): Promise<unknown> =>
@@ -345,7 +344,7 @@ describe('an execution of which nothing was kept', () => {
     const mine = test.engine.start(configId, { partition: 0 });
     await allRead();
     await create({ config_id: configId, events: ['completed'], callback_url: `${receiver.url}/mine` });
-    const refused = await test.client.request<CallbackReply>(subjects.notifications.callbackCreate, {
+    const refused = await test.client.request<CallbackReply>(operations.callbacks.create.subject, {
       principal: principal(),
       body: { type: 'webhook', execution_id: theirs, events: ['completed'], callback_url: receiver.url },
     });

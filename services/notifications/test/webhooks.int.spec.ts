@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { subjects } from '@batuta/contracts';
+import { operations } from '@batuta/contracts';
 import type { CallbackReply, DeliveryReply, ListDeliveriesReply, RotateSecretReply } from '@batuta/contracts';
 import { eventually } from '@batuta/testing';
 import { Webhook } from 'standardwebhooks';
@@ -29,7 +29,7 @@ afterAll(async () => {
 const who = principal();
 
 async function create(body: object): Promise<{ id: string; secret: string }> {
-  const reply = await test.client.request<CallbackReply>(subjects.notifications.callbackCreate, {
+  const reply = await test.client.request<CallbackReply>(operations.callbacks.create.subject, {
     principal: who,
     body: { type: 'webhook', ...body },
   });
@@ -39,7 +39,7 @@ async function create(body: object): Promise<{ id: string; secret: string }> {
 
 const deliveries = (executionId: string) =>
   test.client
-    .request<ListDeliveriesReply>(subjects.notifications.deliveryList, { principal: who, executionId })
+    .request<ListDeliveriesReply>(operations.deliveries.deliveries.subject, { principal: who, executionId })
     .then((reply) => reply.deliveries);
 
 const delivered = (executionId: string, count: number) =>
@@ -128,7 +128,7 @@ describe('webhooks', () => {
     const times = receiver.received.map(({ headers }) => Number(headers['webhook-timestamp']));
     expect(times[1]).toBeGreaterThan(times[0] ?? Infinity);
     expect(times[2]).toBeGreaterThan(times[1] ?? Infinity);
-    const { delivery: full } = await test.client.request<DeliveryReply>(subjects.notifications.deliveryGet, {
+    const { delivery: full } = await test.client.request<DeliveryReply>(operations.deliveries.delivery.subject, {
       principal: who,
       id: delivery?.id,
     });
@@ -163,7 +163,7 @@ describe('webhooks', () => {
   });
 
   it('calls the short form callback_url once an execution has ended, signed with the tenant’s secret', async () => {
-    const rotated = await test.client.request<RotateSecretReply>(subjects.notifications.secretRotate, {
+    const rotated = await test.client.request<RotateSecretReply>(operations.callbacks.rotate.subject, {
       principal: who,
     });
     const configId = test.engine.addConfig();
@@ -183,7 +183,7 @@ describe('webhooks', () => {
       callback_url: `${receiver.url}/rotate`,
     });
     const rotate = () =>
-      test.client.request<RotateSecretReply>(subjects.notifications.secretRotate, { principal: who, callbackId: id });
+      test.client.request<RotateSecretReply>(operations.callbacks.rotate.subject, { principal: who, callbackId: id });
     const second = await rotate();
     expect(second.previousExpiresAt).toBeGreaterThan(Date.now());
     const one = test.engine.start(configId);
@@ -223,7 +223,7 @@ describe('webhooks', () => {
     const execution = test.engine.start(configId);
     test.engine.tell(execution, 'completed');
     const dead = await eventually(async () => {
-      const reply = await test.client.request<ListDeliveriesReply>(subjects.notifications.deliveryList, {
+      const reply = await test.client.request<ListDeliveriesReply>(operations.deliveries.deliveries.subject, {
         principal: who,
         executionId: execution,
         deadLetter: true,
@@ -233,16 +233,16 @@ describe('webhooks', () => {
     });
     expect(dead).toMatchObject({ status: 'failed', retryCount: 1, responseStatus: 500, error: 'answered with 500' });
     expect(dead.responseBody).toHaveLength(4096);
-    const stranger = await test.client.request<DeliveryReply>(subjects.notifications.deliveryRedrive, {
+    const stranger = await test.client.request<DeliveryReply>(operations.deliveries.redrive.subject, {
       principal: principal('other'),
       id: dead.id,
     });
     expect(stranger.refused?.code).toBe('not_found');
     receiver.answer = () => ({ status: 200 });
-    await test.client.request<DeliveryReply>(subjects.notifications.deliveryRedrive, { principal: who, id: dead.id });
+    await test.client.request<DeliveryReply>(operations.deliveries.redrive.subject, { principal: who, id: dead.id });
     await delivered(execution, 1);
     expect(new Set(receiver.received.map(({ headers }) => headers['webhook-id']))).toEqual(new Set([dead.id]));
-    const again = await test.client.request<DeliveryReply>(subjects.notifications.deliveryRedrive, {
+    const again = await test.client.request<DeliveryReply>(operations.deliveries.redrive.subject, {
       principal: who,
       id: dead.id,
     });
@@ -260,7 +260,7 @@ describe('webhooks', () => {
     const execution = test.engine.start(configId);
     test.engine.tell(execution, 'completed');
     await eventually(async () => {
-      const { callback } = await test.client.request<CallbackReply>(subjects.notifications.callbackGet, {
+      const { callback } = await test.client.request<CallbackReply>(operations.callbacks.get.subject, {
         principal: who,
         id,
       });
@@ -270,7 +270,7 @@ describe('webhooks', () => {
     });
     expect(receiver.received).toHaveLength(1);
     receiver.answer = () => ({ status: 200 });
-    await test.client.request(subjects.notifications.callbackEnable, { principal: who, id });
+    await test.client.request(operations.callbacks.enable.subject, { principal: who, id });
     const next = test.engine.start(configId);
     await delivered(next, 1);
   });
@@ -325,7 +325,7 @@ describe('webhooks', () => {
     const mine = test.engine.addConfig('default');
     const theirs = test.engine.addConfig('other');
     await create({ config_id: mine, events: ['completed'], callback_url: `${receiver.url}/mine` });
-    const refused = await test.client.request<CallbackReply>(subjects.notifications.callbackCreate, {
+    const refused = await test.client.request<CallbackReply>(operations.callbacks.create.subject, {
       principal: who,
       body: { type: 'webhook', config_id: theirs, events: ['completed'], callback_url: receiver.url },
     });

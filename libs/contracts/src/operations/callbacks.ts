@@ -66,7 +66,7 @@ const get = defineOperation<GetCallbackRequest, CallbackReply>({
   },
 });
 
-const deliveries = defineOperation<ListDeliveriesRequest, ListDeliveriesReply>({
+const list = defineOperation<ListDeliveriesRequest, ListDeliveriesReply>({
   name: 'callbacks.deliveries',
   service: 'notifications',
   subject: 'batuta.notifications.delivery.list',
@@ -161,54 +161,6 @@ export const callbacks = {
       answers: [{ status: 200, schema: 'CallbackPage', says: 'A page, the newest first.' }],
     },
   }),
-  deliveries,
-  deadLetters: anotherRoute(deliveries, {
-    name: 'callbacks.deadLetters',
-    http: {
-      method: 'GET',
-      path: `${PATH}/dead-letters`,
-      summary: 'List the deliveries that were given up',
-      query: DEAD_LETTERS,
-      sets: { deadLetter: true },
-      answers: [{ status: 200, schema: 'DeliveryPage', says: 'A page, the newest first.' }],
-    },
-  }),
-  delivery: defineOperation<GetDeliveryRequest, DeliveryReply>({
-    name: 'callbacks.delivery',
-    service: 'notifications',
-    subject: 'batuta.notifications.delivery.get',
-    kind: 'read',
-    role: 'viewer',
-    does: 'see a delivery',
-    request: GetDeliveryRequestSchema,
-    reply: DeliveryReplySchema,
-    refuses: ['not_found'],
-    http: {
-      method: 'GET',
-      path: `${PATH}/deliveries/:id`,
-      summary: 'One delivery with its attempts',
-      answers: [{ status: 200, schema: 'CallbackDelivery', says: 'The delivery.' }],
-    },
-  }),
-  redrive: defineOperation<RedriveDeliveryRequest, DeliveryReply>({
-    name: 'callbacks.redrive',
-    service: 'notifications',
-    subject: 'batuta.notifications.delivery.redrive',
-    kind: 'command',
-    role: 'operator',
-    does: 'redrive a dead letter',
-    request: RedriveDeliveryRequestSchema,
-    reply: DeliveryReplySchema,
-    refuses: ['not_found', 'conflict'],
-    http: {
-      method: 'POST',
-      path: `${PATH}/deliveries/:id/redrive`,
-      summary: 'Try a dead letter again',
-      description: 'With the same `webhook-id` and all its retries.',
-      once: 'once',
-      answers: [{ status: 202, schema: 'RedrivenDelivery', says: 'It is on its way again.' }],
-    },
-  }),
   rotateTenant: anotherRoute(rotate, {
     name: 'callbacks.rotateTenant',
     // The service asks for the same where no callback is named.
@@ -264,4 +216,56 @@ export const callbacks = {
     },
   }),
   rotate,
+} as const;
+
+/** What callbacks have told, and what they could not. */
+export const deliveries = {
+  deliveries: list,
+  deadLetters: anotherRoute(list, {
+    name: 'callbacks.deadLetters',
+    http: {
+      method: 'GET',
+      path: `${PATH}/dead-letters`,
+      summary: 'List the deliveries that were given up',
+      query: DEAD_LETTERS,
+      sets: { deadLetter: true },
+      answers: [{ status: 200, schema: 'DeliveryPage', says: 'A page, the newest first.' }],
+    },
+  }),
+  delivery: defineOperation<GetDeliveryRequest, DeliveryReply>({
+    name: 'callbacks.delivery',
+    service: 'notifications',
+    subject: 'batuta.notifications.delivery.get',
+    kind: 'read',
+    role: 'viewer',
+    does: 'see a delivery',
+    request: GetDeliveryRequestSchema,
+    reply: DeliveryReplySchema,
+    refuses: ['not_found'],
+    http: {
+      method: 'GET',
+      path: `${PATH}/deliveries/:id`,
+      summary: 'One delivery with its attempts',
+      answers: [{ status: 200, schema: 'CallbackDelivery', says: 'The delivery.' }],
+    },
+  }),
+  redrive: defineOperation<RedriveDeliveryRequest, DeliveryReply>({
+    name: 'callbacks.redrive',
+    service: 'notifications',
+    subject: 'batuta.notifications.delivery.redrive',
+    kind: 'command',
+    role: 'operator',
+    does: 'redrive a dead letter',
+    request: RedriveDeliveryRequestSchema,
+    reply: DeliveryReplySchema,
+    refuses: ['not_found', 'conflict'],
+    http: {
+      method: 'POST',
+      path: `${PATH}/deliveries/:id/redrive`,
+      summary: 'Try a dead letter again',
+      description: 'With the same `webhook-id` and all its retries.',
+      once: 'once',
+      answers: [{ status: 202, schema: 'RedrivenDelivery', says: 'It is on its way again.' }],
+    },
+  }),
 } as const;

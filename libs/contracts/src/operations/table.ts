@@ -1,11 +1,33 @@
 import type { NatsService } from '../nats-services.js';
 import type { AnyOperation } from './define.js';
+import { agents } from './agents.js';
+import { apiKeys } from './api-keys.js';
+import { callbacks, deliveries } from './callbacks.js';
+import { configs } from './configs.js';
+import { knowledge } from './knowledge.js';
 import { models } from './models.js';
+import { notifications } from './notifications.js';
+import { poolCredentials } from './pools.js';
 import { retentionPolicies } from './retention-policies.js';
 import { secrets } from './secrets.js';
+import { tenants, tenantSettings } from './tenants.js';
 
 /** Every operation of the platform, by feature. */
-export const operations = { secrets, models, retentionPolicies } as const;
+export const operations = {
+  configs,
+  agents,
+  poolCredentials,
+  knowledge,
+  secrets,
+  models,
+  retentionPolicies,
+  apiKeys,
+  tenants,
+  tenantSettings,
+  callbacks,
+  deliveries,
+  notifications,
+} as const;
 
 export const ALL_OPERATIONS: readonly AnyOperation[] = Object.values(operations).flatMap((feature) =>
   Object.values(feature as Readonly<Record<string, AnyOperation>>),

@@ -1,17 +1,23 @@
 import type {
   GetTenantLimitsRequest,
+  GetTenantSettingsRequest,
   ListTenantsReply,
   ListTenantsRequest,
   PutTenantLimitsRequest,
+  PutTenantSettingsRequest,
   TenantLimitsReply,
+  TenantSettingsReply,
   TenantTermsReply,
 } from '../config.js';
 import {
   GetTenantLimitsRequestSchema,
+  GetTenantSettingsRequestSchema,
   ListTenantsReplySchema,
   ListTenantsRequestSchema,
   PutTenantLimitsRequestSchema,
+  PutTenantSettingsRequestSchema,
   TenantLimitsReplySchema,
+  TenantSettingsReplySchema,
   TenantTermsReplySchema,
   TenantTermsRequestSchema,
 } from '../generated/batuta/config/v1/service_pb.js';
@@ -101,5 +107,49 @@ export const tenants = {
     request: TenantTermsRequestSchema,
     reply: TenantTermsReplySchema,
     askedBy: ['gateway', 'execution'],
+  }),
+} as const;
+
+/** What a tenant has chosen for itself. Whether what the platform's tenant publishes is run there is decided for everybody in it. */
+export const tenantSettings = {
+  settings: defineOperation<GetTenantSettingsRequest, TenantSettingsReply>({
+    name: 'tenants.settings',
+    service: 'config',
+    subject: 'batuta.config.tenant.settings.get',
+    kind: 'read',
+    role: 'admin',
+    does: 'see settings of the tenant',
+    request: GetTenantSettingsRequestSchema,
+    reply: TenantSettingsReplySchema,
+    refuses: ['not_found'],
+    http: {
+      method: 'GET',
+      path: `${PATH}/:tenant/settings`,
+      summary: 'Get what a tenant has chosen for itself',
+      description: 'For admins of the tenant and of the tenant `default`.',
+      seen: true,
+      answers: [{ status: 200, schema: 'TenantSettings', says: 'The settings.', etag: true }],
+    },
+  }),
+  setSettings: defineOperation<PutTenantSettingsRequest, TenantSettingsReply>({
+    name: 'tenants.setSettings',
+    service: 'config',
+    subject: 'batuta.config.tenant.settings.put',
+    kind: 'command',
+    role: 'admin',
+    does: 'change settings of the tenant',
+    request: PutTenantSettingsRequestSchema,
+    reply: TenantSettingsReplySchema,
+    refuses: ['not_found'],
+    http: {
+      method: 'PUT',
+      path: `${PATH}/:tenant/settings`,
+      summary: 'Set what a tenant chooses for itself',
+      description:
+        'For admins of the tenant and of the tenant `default`. All of them at once: what is left out is off. No execution begins by what was allowed before once this is answered; what runs already goes on.',
+      compares: true,
+      body: { schema: 'TenantSettingValues', says: 'The settings.', example: { global_configs: true } },
+      answers: [{ status: 200, schema: 'TenantSettings', says: 'The settings that hold now.', etag: true }],
+    },
   }),
 } as const;

@@ -4,8 +4,6 @@ import {
   etagOf,
   preconditionRefusal,
   TOKEN,
-  roleOf,
-  subjects,
   objectOf,
   TOKEN_SCHEMA,
 } from '@batuta/contracts';
@@ -27,7 +25,6 @@ import { ConfigRows } from '../database/data-source.js';
 import { invalid, refuse, RefusedError } from '../access/refusals.js';
 import type { Refused } from '../access/refusals.js';
 import { findable, textField } from '../access/requests.js';
-import { requireRole } from '../access/roles.js';
 import { Changes } from '../changes.js';
 import { documentCheck, isRecord } from '../json/check.js';
 import { guardJson } from '../json/guard.js';
@@ -72,8 +69,6 @@ export class AgentRegistry {
 
   /** Makes or changes an agent; each change raises its revision by one. */
   async put(principal: Principal, name: unknown, body: unknown, preconditions?: Preconditions): Promise<AgentReply> {
-    const denied = requireRole(principal, roleOf(subjects.config.agentPut), 'register an agent');
-    if (denied !== undefined) return denied;
     const checked = await this.#check(principal, textField(name), body);
     if (checked !== undefined) return checked;
     const { tenantId } = principal;
@@ -120,8 +115,6 @@ export class AgentRegistry {
    * revision in particular, the patch is applied to that one.
    */
   async patch(principal: Principal, name: unknown, patch: unknown, preconditions?: Preconditions): Promise<AgentReply> {
-    const denied = requireRole(principal, roleOf(subjects.config.agentPut), 'change an agent');
-    if (denied !== undefined) return denied;
     const agent = findable(name, 64) ?? '';
     if (BUILT_IN.has(agent)) return refuse('forbidden', `"${agent}" is built in and cannot be changed.`);
     const guarded = new Report();
@@ -168,8 +161,6 @@ export class AgentRegistry {
 
   /** Refused while a config that is not deleted uses the agent. */
   async delete(principal: Principal, name: unknown, preconditions?: Preconditions): Promise<AgentReply> {
-    const denied = requireRole(principal, roleOf(subjects.config.agentDelete), 'delete an agent');
-    if (denied !== undefined) return denied;
     const agent = findable(name, 64) ?? '';
     if (BUILT_IN.has(agent)) return refuse('forbidden', `"${agent}" is built in and cannot be deleted.`);
     const { tenantId } = principal;

@@ -7,8 +7,6 @@ import {
   etagOf,
   newId,
   preconditionRefusal,
-  roleOf,
-  subjects,
   isUuid,
   nameSchema,
 } from '@batuta/contracts';
@@ -28,7 +26,6 @@ import { ConfigRows } from '../database/data-source.js';
 import { RefusedError, invalid, invalidField, refuse } from '../access/refusals.js';
 import type { Refused } from '../access/refusals.js';
 import { findable, pageSize, textField } from '../access/requests.js';
-import { requireRole } from '../access/roles.js';
 import { PoolClaims } from '../agents/pool-claims.js';
 import { documentCheck } from '../json/check.js';
 import { guardJson } from '../json/guard.js';
@@ -68,10 +65,8 @@ export class PoolCredentials {
 
   async create(
     principal: Principal,
-    request: { pool: unknown; name: unknown; expiresAt: unknown },
+    request: { pool: unknown; name?: unknown; expiresAt?: unknown },
   ): Promise<CreatePoolCredentialsReply> {
-    const denied = requireRole(principal, roleOf(subjects.config.credentialsCreate), 'make credentials of a pool');
-    if (denied !== undefined) return denied;
     const { expiresAt = 0, name: given = '' } = request;
     const report = new Report();
     guardJson({ name: given }, report);
@@ -119,10 +114,8 @@ export class PoolCredentials {
   /** A page of the tenant's credentials of a pool, newest first, revoked and expired ones too. */
   async list(
     principal: Principal,
-    request: { pool: unknown; limit: unknown; cursor: unknown },
+    request: { pool: unknown; limit?: unknown; cursor?: unknown },
   ): Promise<ListPoolCredentialsReply> {
-    const denied = requireRole(principal, roleOf(subjects.config.credentialsList), 'list credentials of a pool');
-    if (denied !== undefined) return { credentials: [], ...denied };
     const cursor = textField(request.cursor);
     const after = cursor === '' ? undefined : decodeCursor('pool-credentials', cursor);
     if (cursor !== '' && (after === undefined || !isUuid(after))) {
@@ -145,8 +138,6 @@ export class PoolCredentials {
 
   /** One of the tenant's credentials of a pool, also revoked ones, without the file. */
   async get(principal: Principal, request: { pool: unknown; id: unknown }): Promise<PoolCredentialsReply> {
-    const denied = requireRole(principal, roleOf(subjects.config.credentialsGet), 'read credentials of a pool');
-    if (denied !== undefined) return denied;
     const where = whereOf(principal, request);
     const { manager } = this.#rows.of(principal.tenantId);
     const found = where === undefined ? null : await manager.findOneBy(PoolCredentialsEntity, where);
@@ -158,8 +149,6 @@ export class PoolCredentials {
     principal: Principal,
     request: { pool: unknown; id: unknown; preconditions?: Preconditions | undefined },
   ): Promise<PoolCredentialsReply> {
-    const denied = requireRole(principal, roleOf(subjects.config.credentialsRevoke), 'revoke credentials of a pool');
-    if (denied !== undefined) return denied;
     const where = whereOf(principal, request);
     const users = this.#users;
     if (users === undefined) return noUsers();

@@ -6,8 +6,6 @@ import {
   LIMITS,
   newId,
   preconditionRefusal,
-  roleOf,
-  subjects,
   isUuid,
 } from '@batuta/contracts';
 import type {
@@ -110,8 +108,6 @@ export class Definitions {
   }
 
   async create(principal: Principal, document: unknown, idempotency?: Idempotency): Promise<ConfigReply> {
-    const denied = requireRole(principal, roleOf(subjects.config.create), 'create a config');
-    if (denied !== undefined) return denied;
     const earlier = await this.#keys.earlier<ConfigReply>(
       this.#rows.of(principal.tenantId),
       principal.tenantId,
@@ -143,7 +139,7 @@ export class Definitions {
   /** `version` 0 means the newest. */
   async get(
     principal: Principal,
-    request: { id: unknown; version: unknown; includeDeleted: boolean },
+    request: { id: unknown; version?: unknown; includeDeleted: boolean },
   ): Promise<ConfigReply> {
     const config = await this.#findVisible(principal.tenantId, request.id, request.includeDeleted);
     if (config === undefined) return NOT_FOUND;
@@ -164,12 +160,12 @@ export class Definitions {
   async list(
     principal: Principal,
     request: {
-      nameContains: unknown;
-      strategy: unknown;
-      ownerId: unknown;
+      nameContains?: unknown;
+      strategy?: unknown;
+      ownerId?: unknown;
       includeDeleted: boolean;
-      limit: unknown;
-      cursor: unknown;
+      limit?: unknown;
+      cursor?: unknown;
       offset?: unknown;
       withTotal?: boolean | undefined;
     },
@@ -222,8 +218,6 @@ export class Definitions {
     principal: Principal,
     request: { id: unknown; document: unknown; preconditions: Preconditions | undefined },
   ): Promise<ConfigReply> {
-    const denied = requireRole(principal, roleOf(subjects.config.update), 'change a config');
-    if (denied !== undefined) return denied;
     const found = await this.#findOwn(principal, request.id);
     if (isRefused(found)) return found;
     const checked = await this.#check(principal, request.document);
@@ -251,8 +245,6 @@ export class Definitions {
     principal: Principal,
     request: { id: unknown; document: unknown; preconditions: Preconditions | undefined },
   ): Promise<ConfigReply> {
-    const denied = requireRole(principal, 'operator', 'change a config');
-    if (denied !== undefined) return denied;
     const found = await this.#findOwn(principal, request.id);
     if (isRefused(found)) return found;
     const guarded = new Report();
@@ -285,8 +277,6 @@ export class Definitions {
     principal: Principal,
     request: { id: unknown; preconditions: Preconditions | undefined },
   ): Promise<ConfigReply> {
-    const denied = requireRole(principal, roleOf(subjects.config.delete), 'delete a config');
-    if (denied !== undefined) return denied;
     const found = await this.#findOwn(principal, request.id);
     if (isRefused(found)) return found;
     return this.#write(principal, { name: found.name, before: 'known' }, async (manager) => {
@@ -304,8 +294,6 @@ export class Definitions {
     principal: Principal,
     request: { id: unknown; preconditions: Preconditions | undefined; idempotency: Idempotency | undefined },
   ): Promise<ConfigReply> {
-    const denied = requireRole(principal, roleOf(subjects.config.restore), 'restore a config');
-    if (denied !== undefined) return denied;
     const id = findable(request.id);
     if (id === undefined || !isUuid(id)) return NOT_FOUND;
     const { idempotency } = request;
@@ -333,7 +321,7 @@ export class Definitions {
   /** Versions newest first, below `beforeVersion` when that is not 0; those of a deleted config when they are asked for. */
   async versions(
     principal: Principal,
-    request: { id: unknown; limit: unknown; beforeVersion: unknown; includeDeleted: boolean },
+    request: { id: unknown; limit?: unknown; beforeVersion?: unknown; includeDeleted: boolean },
   ): Promise<ListVersionsReply> {
     const config = await this.#findVisible(principal.tenantId, request.id, request.includeDeleted);
     if (config === undefined) return { versions: [], ...NOT_FOUND };
@@ -404,7 +392,7 @@ export class Definitions {
   }
 
   /** One version for the execution service, of any tenant and also after a deletion. */
-  async version(configId: unknown, version: unknown): Promise<GetVersionReply> {
+  async version(configId: unknown, version?: unknown): Promise<GetVersionReply> {
     const id = findable(configId);
     const number = intField(version);
     if (id === undefined || !isUuid(id) || number < 1 || number > MAX_VERSION) return NOT_FOUND;
@@ -579,7 +567,7 @@ const NAME_CONTAINS = `(
 /** False when a filter can match nothing. */
 function addFilters(
   query: SelectQueryBuilder<ConfigEntity>,
-  request: { nameContains: unknown; strategy: unknown; ownerId: unknown },
+  request: { nameContains?: unknown; strategy?: unknown; ownerId?: unknown },
 ): boolean {
   const filters = [
     [NAME_CONTAINS, request.nameContains],

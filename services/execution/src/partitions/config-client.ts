@@ -1,4 +1,4 @@
-import { subjects } from '@batuta/contracts';
+import { operations } from '@batuta/contracts';
 import type { AgentReply, GetVersionReply, ResolveConfigReply } from '@batuta/contracts';
 import { storableJson } from '@batuta/event-store';
 import type { AgentCopy, ConfigCopies } from '@batuta/event-store';
@@ -13,7 +13,7 @@ export function configClient(control: ControlClient, copies: ConfigCopies): Conf
     async newest(tenantId, config, pinned): Promise<NewestConfig> {
       try {
         const asked = { tenantId, id: config, ...(pinned === undefined ? {} : { version: pinned }) };
-        const reply = await control.request<ResolveConfigReply>(subjects.config.resolve, asked);
+        const reply = await control.request<ResolveConfigReply>(operations.configs.resolve.subject, asked);
         const { configId, version, leaseMs = 0, refused } = reply;
         if (refused !== undefined) return { kind: 'refused', refusal: refused };
         if (configId === undefined || version === undefined) {
@@ -26,7 +26,10 @@ export function configClient(control: ControlClient, copies: ConfigCopies): Conf
     },
     async version(configId, version): Promise<ConfigCopy> {
       try {
-        const reply = await control.request<GetVersionReply>(subjects.config.version, { configId, version });
+        const reply = await control.request<GetVersionReply>(operations.configs.definition.subject, {
+          configId,
+          version,
+        });
         return reply.definition === undefined ? { kind: 'missing' } : { kind: 'found', definition: reply.definition };
       } catch (error) {
         return { kind: 'unavailable', message: reason(error) };
@@ -34,7 +37,7 @@ export function configClient(control: ControlClient, copies: ConfigCopies): Conf
     },
     async agent(tenantId, name) {
       try {
-        const reply = await control.request<AgentReply>(subjects.config.agentGet, { tenantId, name });
+        const reply = await control.request<AgentReply>(operations.agents.get.subject, { tenantId, name });
         if (reply.agent === undefined) return { agent: undefined };
         const { pool, inputSchema, outputSchema } = reply.agent;
         const agent: AgentCopy = {

@@ -10,12 +10,7 @@ import { Problem } from '../http/problem.js';
 import type { RequestTracing } from '../http/request-tracing.js';
 
 /** Lists may be slow, and would be slower with repeats: each is asked for once. */
-const LISTS: ReadonlySet<string> = new Set([
-  subjects.query.list,
-  subjects.query.approvals,
-  subjects.query.schedules,
-  subjects.notifications.deliveryList,
-]);
+const LISTS: ReadonlySet<string> = new Set([subjects.query.list, subjects.query.approvals, subjects.query.schedules]);
 /** An older number must not come after a newer one. */
 const ORDERED: ReadonlySet<string> = new Set([subjects.query.sockets]);
 
@@ -23,30 +18,6 @@ const ORDERED: ReadonlySet<string> = new Set([subjects.query.sockets]);
 const READS: ReadonlySet<string> = new Set([
   ...ALL_OPERATIONS.filter(({ again }) => again).map(({ subject }) => subject),
   ...Object.values(subjects.query).filter((pattern) => !LISTS.has(pattern) && !ORDERED.has(pattern)),
-  subjects.config.get,
-  subjects.config.list,
-  subjects.config.versions,
-  subjects.config.resolve,
-  subjects.config.version,
-  subjects.config.agentGet,
-  subjects.config.agentList,
-  subjects.config.keyAuthenticate,
-  subjects.config.keyGet,
-  subjects.config.keyList,
-  subjects.config.tenantList,
-  subjects.config.tenantLimitsGet,
-  subjects.config.tenantSettingsGet,
-  subjects.config.knowledgeGet,
-  subjects.config.credentialsGet,
-  subjects.config.credentialsList,
-  subjects.config.knowledgeList,
-  subjects.config.knowledgeSearch,
-  subjects.notifications.callbackGet,
-  subjects.notifications.callbackList,
-  subjects.notifications.deliveryGet,
-  subjects.notifications.inboxList,
-  // Acknowledging again changes nothing.
-  subjects.notifications.inboxAck,
 ]);
 const READ_AGAIN_MS = 750;
 const READS_AT_MOST = 5;

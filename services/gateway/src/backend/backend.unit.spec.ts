@@ -1,5 +1,5 @@
 import { describe, expect, it, jest } from '@jest/globals';
-import { subjects } from '@batuta/contracts';
+import { subjects, operations } from '@batuta/contracts';
 import { UnavailableError } from '@batuta/messaging';
 import type { ControlClient } from '@batuta/messaging';
 import { createLogger } from '@batuta/observability';
@@ -46,7 +46,7 @@ describe('asking a service behind the gateway', () => {
     }
   });
 
-  it.each([subjects.query.list, subjects.query.approvals, subjects.notifications.deliveryList])(
+  it.each([subjects.query.list, subjects.query.approvals, operations.deliveries.deliveries.subject])(
     'asks for a list once (%s): what is slow would only be slower with repeats',
     async (pattern) => {
       jest.useFakeTimers();
@@ -76,11 +76,11 @@ describe('asking a service behind the gateway', () => {
   });
 
   it.each([
-    [subjects.config.create, 'config'],
-    [subjects.config.agentPut, 'config'],
+    [operations.configs.create.subject, 'config'],
+    [operations.agents.put.subject, 'config'],
     [subjects.query.get, 'execution'],
-    [subjects.notifications.callbackCreate, 'notifications'],
-    [subjects.notifications.inboxList, 'notifications'],
+    [operations.callbacks.create.subject, 'notifications'],
+    [operations.notifications.list.subject, 'notifications'],
   ])('names the service that did not answer %s', async (pattern, service) => {
     const { backend } = backendWith([new UnavailableError('no answer')]);
     await expect(backend.ask(pattern, {}, 500)).rejects.toMatchObject({
@@ -93,7 +93,7 @@ describe('asking a service behind the gateway', () => {
     jest.useFakeTimers();
     try {
       const { backend, asked } = backendWith(['silence', 'late']);
-      const answer = backend.ask(subjects.config.create, {}).catch((error: unknown) => error);
+      const answer = backend.ask(operations.configs.create.subject, {}).catch((error: unknown) => error);
       await jest.advanceTimersByTimeAsync(5_000);
       expect(await answer).toMatchObject({ code: 'unavailable' });
       expect(asked).toHaveLength(1);

@@ -1,4 +1,4 @@
-import { subjects } from '@batuta/contracts';
+import { operations } from '@batuta/contracts';
 import type { GetVersionReply, JsonValue, OrchestrationDefinition } from '@batuta/contracts';
 import { SandboxBusyError } from '@batuta/sandbox';
 import type { Sandbox } from '@batuta/sandbox';
@@ -86,7 +86,7 @@ export class ConfigSchemas {
     const known = this.#schemas.get(key);
     if (known !== undefined) return known;
     const asked = this.backend
-      .ask<GetVersionReply>(subjects.config.version, { configId, version })
+      .ask<GetVersionReply>(operations.configs.definition.subject, { configId, version })
       .then((reply) => schemasIn(accepted(reply).definition));
     this.#schemas.set(key, asked);
     // A failure is the asker's to report, and must not be remembered.

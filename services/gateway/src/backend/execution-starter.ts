@@ -1,4 +1,4 @@
-import { subjects, LIMITS } from '@batuta/contracts';
+import { subjects, LIMITS, operations } from '@batuta/contracts';
 import type {
   Accepted,
   Budget,
@@ -73,7 +73,7 @@ export class ExecutionStarter {
     this.#versions = new StrictLookup(async (key) => {
       const [tenantId, id] = key.split(SEPARATOR);
       const sentAt = performance.now();
-      const value = await backend.ask<ResolveConfigReply>(subjects.config.resolve, { tenantId, id });
+      const value = await backend.ask<ResolveConfigReply>(operations.configs.resolve.subject, { tenantId, id });
       return { value, until: value.leaseMs === undefined ? undefined : sentAt + value.leaseMs };
     }, KNOWN_VERSIONS);
   }
@@ -156,7 +156,7 @@ export class ExecutionStarter {
   async #copied(tenantId: string, fork: Fork, input: JsonValue | undefined): Promise<Target> {
     const { configId, configVersion: version, edited } = fork;
     const asked = { tenantId, id: configId, version, includeDeleted: true };
-    accepted(await this.backend.ask<ResolveConfigReply>(subjects.config.resolve, asked));
+    accepted(await this.backend.ask<ResolveConfigReply>(operations.configs.resolve.subject, asked));
     if (edited) {
       await this.#checkInput(tenantId, configId, version, input);
       checkSize(input);

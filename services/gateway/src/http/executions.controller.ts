@@ -19,6 +19,7 @@ import {
   timeParameter,
   waitParameter,
   wordsParameter,
+  OFFSET,
 } from '@batuta/contracts';
 import type {
   ExportExecutionReply,
@@ -36,7 +37,7 @@ import { linkedEvent } from '../backend/payloads.js';
 import { Answers, Queries, Refuses } from './documented.js';
 import { leavingOf } from './leaving.js';
 import { executionIdOf, isTraceId, isUuid, stepIdOf } from './ids.js';
-import { countsOf, OFFSET, offsetOf } from './offset.js';
+import { countsOf, offsetOf } from './offset.js';
 import { accepted, Problem } from './problem.js';
 import { parseQuery, versionOf } from './query.js';
 import { statusOfView } from './result.js';

@@ -1,7 +1,7 @@
 import { Controller, Inject, Param, Req, Res } from '@nestjs/common';
 import type { Type } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { toUserJson } from '@batuta/contracts';
+import { parseTime, toUserJson } from '@batuta/contracts';
 import type {
   AnyOperation,
   Idempotency,
@@ -35,13 +35,16 @@ export interface Asked {
   readonly body: JsonValue | undefined;
   readonly preconditions: Preconditions | undefined;
   readonly idempotency: Idempotency | undefined;
+  readonly headers: AuthenticatedRequest['headers'];
 }
 
 /** What of an operation is not as its messages say: both are left out where nothing is. */
 export interface Translation<Request, Reply> {
   /** Fields of the request beside those that the route says, or in their place. */
   readonly request?: (asked: Asked) => Partial<Request>;
-  readonly shown?: (reply: Reply, asked: Asked) => JsonObject;
+  /** Whether something new was made, where the reply does not say `created`. */
+  readonly makes?: (reply: Reply) => boolean;
+  readonly shown?: (reply: Reply, asked: Asked, backend: Backend) => JsonObject | Promise<JsonObject>;
 }
 
 type Feature = Readonly<Record<string, AnyOperation>>;
@@ -101,26 +104,34 @@ function askedOf(operation: AnyOperation, request: AuthenticatedRequest): Asked 
     query: parseQuery(query satisfies QuerySpec, request.query),
     preconditions: compares ? preconditionsOf(request.headers) : undefined,
     idempotency: once === undefined ? undefined : onceOf(request),
+    headers: request.headers,
   };
 }
 
 /** The request's message: each of its fields from where the route has it. */
-function messageOf(operation: AnyOperation, asked: Asked): Record<string, unknown> {
+function messageOf({ request: { fields }, http }: AnyOperation, asked: Asked): Record<string, unknown> {
   const { principal, params, query, body, preconditions, idempotency } = asked;
-  const { body: spec, sets = {} } = routeOf(operation);
-  const field = spec?.field ?? 'body';
+  const spec = http?.body;
+  // The service is told a body that is checked here by its fields, and any other as it is.
+  const said = spec !== undefined && DTOS[spec.schema] !== undefined ? (body as JsonObject) : {};
   const ofCaller: Readonly<Record<string, unknown>> = {
     principal,
-    tenant_id: principal.tenantId,
+    ...(fields.some(({ name }) => name === 'principal') ? {} : { tenant_id: principal.tenantId }),
     preconditions,
     idempotency,
-    [field]: body,
+    [spec?.field ?? 'body']: body,
   };
   const message: Record<string, unknown> = {};
-  for (const { name, jsonName } of operation.request.fields) {
-    message[jsonName] = Object.hasOwn(params, name) ? params[name] : (query[name] ?? ofCaller[name]);
+  for (const { name, jsonName } of fields) {
+    message[jsonName] = params[name] ?? query[name] ?? fieldOf(name, said) ?? ofCaller[name];
   }
-  return { ...message, ...sets };
+  return { ...message, ...http?.sets };
+}
+
+/** A field of a checked body, as messages have it; null stands for nothing. */
+function fieldOf(name: string, said: JsonObject): unknown {
+  const value = said[name] ?? undefined;
+  return typeof value === 'string' && name.endsWith('_at') ? parseTime(value) : value;
 }
 
 /** The thing in a reply, or the page of things, as users see it. */
@@ -159,10 +170,11 @@ async function answer(
   if (hidden) secret(response);
   const message = { ...messageOf(operation, asked), ...translation.request?.(asked) };
   const reply = accepted(await backend.ask<AnyReply>(operation.subject, message));
-  const shown = translation.shown?.(reply, asked) ?? shownReply(operation, reply);
+  const shown = (await translation.shown?.(reply, asked, backend)) ?? shownReply(operation, reply);
   const creates = answers.some(({ status }) => status === 201);
-  if (creates && (method === 'POST' || reply.created === true))
-    createdAt(response, locationOf(operation, asked, shown));
+  const made = creates && (translation.makes?.(reply) ?? (method === 'POST' || reply.created === true));
+  if (made) createdAt(response, locationOf(operation, asked, shown));
+  else if (creates) void response.code(200);
   return answers.some(({ etag }) => etag === true) ? tagged(response, reply.etag, shown) : shown;
 }
 
@@ -197,7 +209,8 @@ export function featureController<const F extends Feature>(
     Res({ passthrough: true })(Routes.prototype, key, 1);
     // For OpenAPI, which shows parameters of a path that a handler takes.
     const params = [...operation.http.path.matchAll(/:(\w+)/g)].map(([, param = '']) => param);
-    for (const [index, param] of params.entries()) Param(param)(Routes.prototype, key, 2 + index);
+    // From the last to the first, as decorators of parameters run: OpenAPI lists them in that order.
+    for (const [index, param] of [...params.entries()].reverse()) Param(param)(Routes.prototype, key, 2 + index);
     Reflect.defineMetadata('design:paramtypes', [Object, Object, ...params.map(() => String)], Routes.prototype, key);
     RouteFor(operation)(Routes.prototype, key, descriptor);
   }

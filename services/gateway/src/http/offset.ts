@@ -1,20 +1,7 @@
-import { booleanParameter, integerParameter } from '@batuta/contracts';
 import type { JsonObject } from '@batuta/contracts';
 import { Problem } from './problem.js';
 
-const MAX_OFFSET = 1_000_000;
-
-/** Query parameters of a list that can also be read by offset, and says how many items there are to who asks. */
-export const OFFSET = {
-  offset: integerParameter(
-    'Items to pass over, instead of `cursor`; the answer then has `total`, `limit` and `offset`. Items made meanwhile move the others; a cursor does not notice them.',
-    0,
-    MAX_OFFSET,
-  ),
-  with_total: booleanParameter('Says in `total` how many items match on all pages together.'),
-} as const;
-
-interface OffsetQuery {
+export interface OffsetQuery {
   readonly offset: number | undefined;
   readonly with_total: boolean | undefined;
   readonly cursor: string | undefined;

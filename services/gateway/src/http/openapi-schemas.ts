@@ -37,10 +37,10 @@ import {
   STEP_STATUSES,
   STRATEGIES,
   StepAttemptSchema,
+  DEFINITION_EXAMPLE,
 } from '@batuta/contracts';
 import type { TenantLimitName } from '@batuta/contracts';
 import { callbackSchemas, REPEATED } from './openapi-callbacks.js';
-import { DEFINITION_EXAMPLE } from './openapi-examples.js';
 import { describedSchema } from './openapi-fields.js';
 import type { OpenApiSchema } from './openapi-schema.js';
 

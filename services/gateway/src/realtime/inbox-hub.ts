@@ -1,4 +1,4 @@
-import { subjects } from '@batuta/contracts';
+import { subjects, operations } from '@batuta/contracts';
 import type { AckInboxReply, InboxNotice, InboxNotification, ListInboxReply, Principal } from '@batuta/contracts';
 import type { Logger } from '@batuta/observability';
 import type { Subscription } from '@nats-io/nats-core';
@@ -66,14 +66,18 @@ export class InboxHub {
   /** What the user has not acknowledged, after an id. @throws Problem. */
   async list(principal: Principal, limit: number, afterId: string | undefined): Promise<ListInboxReply> {
     return accepted(
-      await this.options.backend.ask<ListInboxReply>(subjects.notifications.inboxList, { principal, limit, afterId }),
+      await this.options.backend.ask<ListInboxReply>(operations.notifications.list.subject, {
+        principal,
+        limit,
+        afterId,
+      }),
     );
   }
 
   /** Gives the ids that are the user's. @throws Problem. */
   async acknowledge(principal: Principal, ids: readonly string[]): Promise<string[]> {
     const reply = accepted(
-      await this.options.backend.ask<AckInboxReply>(subjects.notifications.inboxAck, { principal, ids }),
+      await this.options.backend.ask<AckInboxReply>(operations.notifications.acknowledge.subject, { principal, ids }),
     );
     return reply.ids ?? [];
   }

@@ -1,11 +1,11 @@
 import type { InboxNotification, JsonObject, JsonValue } from '@batuta/contracts';
 import type { Logger } from '@batuta/observability';
 import { check } from '../http/checked.js';
-import { AckMessage, MAX_ACKS } from '../http/dto/ack.dto.js';
+import { AckMessage, MAX_ACKS } from '../notifications/ack.dto.js';
 import { parseJsonText } from '../http/json-text.js';
 import { Problem } from '../http/problem.js';
 import { parseQuery } from '../http/query.js';
-import { shownNotification } from '../http/shown-callback.js';
+import { shownNotification } from '../callbacks/shown-callback.js';
 import type { ClientSocket } from './client-socket.js';
 import { CLOSE, closeCodeOf } from './close-codes.js';
 import type { InboxFollower, InboxHub } from './inbox-hub.js';

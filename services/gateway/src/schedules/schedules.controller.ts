@@ -16,6 +16,7 @@ import {
   limitParameter,
   textParameter,
   wordParameter,
+  operations,
 } from '@batuta/contracts';
 import type {
   GetScheduleReply,
@@ -413,14 +414,17 @@ export class SchedulesController {
     if (timetableOf(timetable).next(Date.now()) === undefined) {
       refuse([violation('/timetable', 'out_of_range', 'has no time that is still to come')]);
     }
-    const resolved = await this.backend.ask<ResolveConfigReply>(subjects.config.resolve, { tenantId, id: config });
+    const resolved = await this.backend.ask<ResolveConfigReply>(operations.configs.resolve.subject, {
+      tenantId,
+      id: config,
+    });
     const { configId, refused } = resolved;
     if (refused?.code === 'not_found')
       refuse([violation('/config', 'unknown_config', `there is no config "${config}"`)]);
     if (configId === undefined) throw problemOfRefusal(refused ?? { code: 'internal', message: '' });
     if (version !== undefined) {
       const pinned = { tenantId, id: configId, version };
-      const found = await this.backend.ask<ResolveConfigReply>(subjects.config.resolve, pinned);
+      const found = await this.backend.ask<ResolveConfigReply>(operations.configs.resolve.subject, pinned);
       if (found.refused?.code === 'not_found') {
         refuse([violation('/config_version', 'unknown_config', `the config has no version ${version}`)]);
       }

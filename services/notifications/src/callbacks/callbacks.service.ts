@@ -1,12 +1,4 @@
-import {
-  etagOf,
-  newId,
-  preconditionRefusal,
-  subjects,
-  roleOf,
-  TENANT_SECRET_ROLE,
-  operations,
-} from '@batuta/contracts';
+import { etagOf, newId, preconditionRefusal, subjects, operations } from '@batuta/contracts';
 import type {
   Callback,
   CallbackChannel,
@@ -94,8 +86,6 @@ export class Callbacks {
   }
 
   async create(principal: Principal, body: unknown, idempotency?: Idempotency): Promise<CallbackReply> {
-    const denied = requireRole(principal, roleOf(subjects.notifications.callbackCreate), 'make a callback');
-    if (denied !== undefined) return denied;
     const earlier = await this.#keys.earlier<CallbackReply>(
       this.#rows.of(principal.tenantId),
       principal.tenantId,
@@ -199,8 +189,6 @@ export class Callbacks {
 
   /** Deletes a callback; what it still had to deliver is closed. */
   async delete(principal: Principal, id: unknown, preconditions?: Preconditions): Promise<CallbackReply> {
-    const denied = requireRole(principal, roleOf(subjects.notifications.callbackDelete), 'delete a callback');
-    if (denied !== undefined) return denied;
     const reply = await this.#rows.of(principal.tenantId).transaction((manager) =>
       this.#change(manager, principal, { id, preconditions }, async (found) => {
         await manager.delete(CallbackEntity, { id: found.id, tenantId: principal.tenantId });
@@ -216,8 +204,6 @@ export class Callbacks {
 
   /** Lets a callback that was disabled (410) work again, for events from now on. */
   async enable(principal: Principal, request: Omit<ChangeCallbackRequest, 'principal'>): Promise<CallbackReply> {
-    const denied = requireRole(principal, roleOf(subjects.notifications.callbackEnable), 'enable a callback');
-    if (denied !== undefined) return denied;
     const { tenantId } = principal;
     return this.#rows.of(tenantId).transaction((manager) =>
       this.#keys.once<CallbackReply>(manager, tenantId, request.idempotency, () =>
@@ -248,11 +234,8 @@ export class Callbacks {
 
   async rotate(principal: Principal, callbackId: unknown, idempotency?: Idempotency): Promise<RotateSecretReply> {
     const whole = textOf(callbackId) === '';
-    const denied = requireRole(
-      principal,
-      whole ? TENANT_SECRET_ROLE : roleOf(subjects.notifications.secretRotate),
-      'rotate a signing secret',
-    );
+    const { role, does } = operations.callbacks.rotateTenant;
+    const denied = whole ? requireRole(principal, role, does) : undefined;
     if (denied !== undefined) return denied;
     const { tenantId } = principal;
     return this.#rows.of(tenantId).transaction((manager) =>
@@ -284,7 +267,10 @@ export class Callbacks {
   ): Promise<{ configId?: string; start?: StartSummary } | Refused> {
     try {
       if (configId !== undefined) {
-        const reply = await this.#control.request<ConfigReply>(subjects.config.get, { principal, id: configId });
+        const reply = await this.#control.request<ConfigReply>(operations.configs.get.subject, {
+          principal,
+          id: configId,
+        });
         if (reply.config !== undefined) return { configId: reply.config.id };
         return reply.refused === undefined || reply.refused.code === 'not_found'
           ? invalid('The callback', [

@@ -1,4 +1,4 @@
-import { DELIVERY_STATUSES, roleOf, subjects } from '@batuta/contracts';
+import { DELIVERY_STATUSES } from '@batuta/contracts';
 import type {
   CallbackDelivery,
   DeliveryReply,
@@ -10,7 +10,7 @@ import type {
 import { IdempotencyKeys } from '@batuta/service';
 import { Injectable } from '@nestjs/common';
 import { NotificationsRows } from '../database/data-source.js';
-import { refuse, requireRole } from '../access/refusals.js';
+import { refuse } from '../access/refusals.js';
 import type { Refused } from '../access/refusals.js';
 import { cutPage, pageAsked, textOf, uuidOf } from '../access/requests.js';
 import { AttemptEntity } from './attempt.entity.js';
@@ -96,8 +96,6 @@ export class Deliveries {
 
   /** Tries a dead letter again, with the same `webhook-id` and all its retries. */
   async redrive(principal: Principal, id: unknown, idempotency?: Idempotency): Promise<DeliveryReply> {
-    const denied = requireRole(principal, roleOf(subjects.notifications.deliveryRedrive), 'redrive a dead letter');
-    if (denied !== undefined) return denied;
     const deliveryId = uuidOf(id);
     if (deliveryId === undefined) return refuse('not_found', NOT_FOUND);
     const { tenantId } = principal;

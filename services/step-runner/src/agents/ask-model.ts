@@ -1,4 +1,4 @@
-import { FAILURE_CODES, secretNames, subjects, operations } from '@batuta/contracts';
+import { FAILURE_CODES, secretNames, operations } from '@batuta/contracts';
 import type { AgentReply, JsonObject, JsonValue, Model, ModelReply } from '@batuta/contracts';
 import type { ControlClient } from '@batuta/messaging';
 import type { GuardedClient } from '@batuta/outbound-http';
@@ -152,7 +152,7 @@ async function toolOf(control: ControlClient, tool: NamedTool, context: Platform
   let { description, inputSchema } = tool;
   if (agent !== undefined && (description === undefined || inputSchema === undefined)) {
     const request = { tenantId: context.tenantId, name: agent };
-    const reply = await ask<AgentReply>(control, subjects.config.agentGet, request, context);
+    const reply = await ask<AgentReply>(control, operations.agents.get.subject, request, context);
     description ??= reply.agent?.description;
     const own = reply.agent?.inputSchema;
     if (inputSchema === undefined && typeof own === 'object' && own !== null && !Array.isArray(own)) inputSchema = own;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { BUILT_IN_AGENTS, subjects } from '@batuta/contracts';
+import { BUILT_IN_AGENTS, subjects, operations } from '@batuta/contracts';
 import type { JsonObject } from '@batuta/contracts';
 import { UnavailableError } from '@batuta/messaging';
 import type { ControlClient } from '@batuta/messaging';
@@ -161,7 +161,7 @@ describe('agents that ask the platform', () => {
     };
 
     it('searches for the query or the question and gives bounded passages with source and position', async () => {
-      replies = { [subjects.config.knowledgeSearch]: { passages: [passage] } };
+      replies = { [operations.knowledge.search.subject]: { passages: [passage] } };
       const output = await run('rag_handler', { question: ' duplicate key ', limit: 3 });
       expect(asked.at(-1)?.[1]).toEqual({ tenantId: 'default', query: 'duplicate key', limit: 3 });
       expect(output).toMatchObject({
@@ -174,7 +174,7 @@ describe('agents that ask the platform', () => {
     });
 
     it('takes a question as long as the search does, and names the limit beyond it', async () => {
-      replies = { [subjects.config.knowledgeSearch]: { passages: [] } };
+      replies = { [operations.knowledge.search.subject]: { passages: [] } };
       expect(await run('rag_handler', { query: 'w'.repeat(2_000) })).toMatchObject({ count: 0 });
       await expect(run('rag_handler', { query: 'w'.repeat(2_001) })).rejects.toMatchObject({
         code: 'input_invalid',
@@ -183,7 +183,7 @@ describe('agents that ask the platform', () => {
     });
 
     it('passes over the output of an earlier step under another name of a parameter', async () => {
-      replies = { [subjects.config.knowledgeSearch]: { passages: [] } };
+      replies = { [operations.knowledge.search.subject]: { passages: [] } };
       expect(await run('rag_handler', { query: 'why', question: { text: 'how' } })).toMatchObject({ query: 'why' });
       const services = { url: `${url}/ready`, name: { of: 'a step' } };
       expect(await run('status_handler', services)).toMatchObject({ services: [{ name: services.url, status: 'up' }] });
@@ -192,13 +192,15 @@ describe('agents that ask the platform', () => {
     it('says what the search has refused', async () => {
       const violations = [{ path: '/query', code: 'bad_query', message: 'may have at most 10 characters' }];
       const refused = { code: 'validation_failed', message: 'The request has one mistake.', violations };
-      replies = { [subjects.config.knowledgeSearch]: { passages: [], refused } };
+      replies = { [operations.knowledge.search.subject]: { passages: [], refused } };
       await expect(run('rag_handler', { query: 'why' })).rejects.toMatchObject({
         name: 'TerminalError',
         code: 'input_invalid',
         message: 'The request has one mistake: query may have at most 10 characters.',
       });
-      replies = { [subjects.config.knowledgeSearch]: { passages: [], refused: { code: 'forbidden', message: 'No.' } } };
+      replies = {
+        [operations.knowledge.search.subject]: { passages: [], refused: { code: 'forbidden', message: 'No.' } },
+      };
       await expect(run('rag_handler', { query: 'why' })).rejects.toMatchObject({ code: 'forbidden', message: 'No.' });
     });
 

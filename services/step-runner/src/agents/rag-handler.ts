@@ -1,4 +1,4 @@
-import { FAILURE_CODES, KNOWLEDGE_LIMITS, subjects } from '@batuta/contracts';
+import { FAILURE_CODES, KNOWLEDGE_LIMITS, operations } from '@batuta/contracts';
 import type { Passage, Refusal, SearchKnowledgeReply, SearchKnowledgeRequest } from '@batuta/contracts';
 import { UnavailableError } from '@batuta/messaging';
 import type { ControlClient } from '@batuta/messaging';
@@ -56,7 +56,7 @@ export function ragHandlerAgent(control: ControlClient): Agent<PlatformContext> 
         query,
         limit: parameters.limit ?? KNOWLEDGE_LIMITS.defaultResults,
       };
-      const reply = await ask<SearchKnowledgeReply>(control, subjects.config.knowledgeSearch, request, context);
+      const reply = await ask<SearchKnowledgeReply>(control, operations.knowledge.search.subject, request, context);
       if (reply.refused !== undefined) throw refusalError(reply.refused);
       const passages = reply.passages.map(passageOf);
       return { query, count: passages.length, passages, sources: sourcesOf(passages) };

@@ -1,5 +1,5 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
-import { aFutureTime, aName, Follows, Maybe } from './rules.js';
+import { aFutureTime, aName, Follows, Maybe } from '../http/dto/rules.js';
 
 export class PoolCredentialsBody {
   @ApiPropertyOptional({ description: 'To recognise the credentials by.', maxLength: 255, example: 'worker on host 7' })

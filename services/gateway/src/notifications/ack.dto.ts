@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { Follows, oneOf, someTexts } from './rules.js';
+import { Follows, oneOf, someTexts } from '../http/dto/rules.js';
 
 export const MAX_ACKS = 1_000;
 

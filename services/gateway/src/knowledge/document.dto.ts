@@ -1,7 +1,7 @@
 import { KNOWLEDGE_LIMITS } from '@batuta/contracts';
 import type { JsonObject } from '@batuta/contracts';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { aName, aText, Follows, Maybe, oneOf, someMetadata } from './rules.js';
+import { aName, aText, Follows, Maybe, oneOf, someMetadata } from '../http/dto/rules.js';
 
 const CONTENT_TYPES = ['text/markdown', 'text/plain'] as const;
 

@@ -1,7 +1,7 @@
 import { ROLES, TENANT_ID } from '@batuta/contracts';
 import type { Role } from '@batuta/contracts';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { aFutureTime, aName, aNameLike, Follows, Maybe, oneOf } from './rules.js';
+import { aFutureTime, aName, aNameLike, Follows, Maybe, oneOf } from '../http/dto/rules.js';
 
 export class ApiKeyBody {
   @ApiProperty({ description: 'Who the key acts as.', maxLength: 255, example: 'ada' })

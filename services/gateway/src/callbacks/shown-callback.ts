@@ -1,6 +1,6 @@
 import { CallbackDeliverySchema, CallbackSchema, InboxNotificationSchema, toUserJson } from '@batuta/contracts';
 import type { Callback, CallbackDelivery, InboxNotification, JsonObject } from '@batuta/contracts';
-import { Problem } from './problem.js';
+import { Problem } from '../http/problem.js';
 
 /** A callback as users write it: its channel's fields beside its own. */
 export function shownCallback(callback: Callback | undefined): JsonObject {

@@ -1,0 +1,13 @@
+import { operations } from '@batuta/contracts';
+import { featureController } from '../http/feature-controller.js';
+import { shownKey } from '../http/shown.js';
+
+export const ApiKeysController = featureController('ApiKeysController', operations.apiKeys, {
+  create: {
+    // A repeat has everything but the key, which is stored nowhere.
+    shown: ({ key, secret = '', repeated = false }) => ({
+      ...shownKey(key),
+      ...(repeated ? { repeated } : { secret }),
+    }),
+  },
+});
