@@ -171,6 +171,7 @@ export class DirectDispatch {
   #waitingCount = 0;
   #waitingLength = 0;
   #shelvedCount = 0;
+  #unshelving = false;
   /** Taken from the shelf, and not dispatched again yet. */
   readonly #called = new Map<string, { readonly share: Share; readonly since: number }>();
   /** The part of all partitions that this owner has. */
@@ -619,6 +620,8 @@ export class DirectDispatch {
 
   /** Has tasks made anew whose turn comes near. */
   #unshelve(share: Share): void {
+    // What is made anew may go back to the shelf at once, and would be taken from it again without end.
+    if (this.#unshelving) return;
     const { mark } = this.parts.sizes ?? SIZES;
     const lost: LostTask[] = [];
     while (share.waiting + share.called < mark) {
@@ -631,7 +634,13 @@ export class DirectDispatch {
       share.called += 1;
       lost.push(lostTask(attemptKey, lostRunners));
     }
-    if (lost.length > 0) this.#listener(lost);
+    if (lost.length === 0) return;
+    this.#unshelving = true;
+    try {
+      this.#listener(lost);
+    } finally {
+      this.#unshelving = false;
+    }
   }
 
   /** A task that was taken from the shelf has been dispatched again, or never will be. */

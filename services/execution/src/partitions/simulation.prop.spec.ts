@@ -5,7 +5,7 @@ import { simulate } from '../../test/simulation/simulation.js';
 const SEEDS = 300;
 
 /** Seeds that broke a rule once, of the engine or of the simulation itself. */
-const BROKE_ONCE = [4_540, 8_011, 8_181, 30_529, 32_855, 37_889, 69_983, 86_239, 14_334, 22_190, 94_059, 8_844];
+const BROKE_ONCE = [4_540, 8_011, 8_181, 30_529, 32_855, 37_889, 69_983, 86_239, 14_334, 22_190, 94_059, 8_844, 10_626];
 
 /** What went wrong, readable: the end of the timeline, the rule and the seed. */
 async function broken(seed: number): Promise<string | undefined> {
