@@ -4,6 +4,16 @@ export interface Actions {
   start(options: { readonly port?: number }): Promise<void>;
   demo(name: string): Promise<void>;
   env(options: { readonly pool?: string }): Promise<void>;
+  credentials(options: {
+    readonly out: string;
+    readonly pool?: readonly string[];
+    readonly natsName?: readonly string[];
+    readonly postgresName?: readonly string[];
+    readonly certificates: boolean;
+    readonly replace?: readonly string[];
+    readonly renewCertificates?: boolean;
+    readonly newAuthority?: boolean;
+  }): Promise<void>;
   addKnowledge(directory: string): Promise<void>;
   listKnowledge(): Promise<void>;
   setSecret(name: string, options: { readonly description?: string }): Promise<void>;

@@ -48,6 +48,7 @@ Environment:
   BATUTA_DATA_DIR             where the platform keeps everything; default: .batuta in the checkout
   DATABASE_URL, NATS_URL      servers to use instead of own ones
   NATS_CREDS                  with NATS_URL: a file of NATS credentials, {service} for a service's name
+  BATUTA_NATS_TLS_CA          with NATS_URL: a file of certificates that vouch for the server
   BATUTA_URL, BATUTA_API_KEY  a platform elsewhere, for the knowledge, secrets, retention and tenants commands and demo
   NO_COLOR                    logs without colours`,
     );
@@ -74,6 +75,23 @@ Environment:
       poolName,
     )
     .action((options) => actions.env(options));
+  program
+    .command('credentials')
+    .description(
+      'make what the containers of a deployment know each other by: NATS credentials, an authority, certificates',
+    )
+    .requiredOption('--out <directory>', 'gets a folder for each container; what is there and good stays')
+    .option('--pool <name...>', 'pools that the step-runner serves (default: default)', (text, before = []) => [
+      ...before,
+      poolName(text),
+    ])
+    .option('--nats-name <host...>', 'host names or addresses of nats-server besides nats, nats-0.nats, …')
+    .option('--postgres-name <host...>', 'those of PostgreSQL besides postgres')
+    .option('--no-certificates', 'no authority and no certificates: cert-manager makes them')
+    .option('--replace <service...>', 'new credentials for these services; those that they had are revoked')
+    .option('--renew-certificates', 'new certificates of servers, also for those that hold')
+    .option('--new-authority', 'a new authority, and certificates by it; the one before is trusted too')
+    .action((options) => actions.credentials(options));
   const knowledge = program.command('knowledge').description('the knowledge base that rag_handler searches');
   knowledge
     .command('add')

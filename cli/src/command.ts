@@ -1,7 +1,9 @@
+import { join } from 'node:path';
+import { writeDeployment } from '@batuta/nats-accounts';
 import { createLogger } from '@batuta/observability';
 import { mistakeOf } from '@batuta/program';
 import { commandLine } from '../command-line.js';
-import { clientOf, findPlatform, shownError } from './api-client.js';
+import { CliError, clientOf, findPlatform, shownError } from './api-client.js';
 import { examine } from './doctor/doctor.js';
 import { runDemo } from './demo/demo.js';
 import { eraseTenantHere } from './erase-tenant.js';
@@ -50,6 +52,15 @@ const program = commandLine({
 
   async env({ pool }) {
     for (const line of await environmentLines(dataDir(), pool)) out(line);
+  },
+
+  async credentials({ out: directory, pool, natsName, postgresName, ...options }) {
+    const names = { natsNames: natsName, postgresNames: postgresName };
+    const written = await writeDeployment({ directory, pools: pool, ...names, ...options }).catch((error: unknown) => {
+      throw error instanceof RangeError ? new CliError(error.message) : error;
+    });
+    for (const file of written) out(join(directory, file));
+    if (written.length === 0) out('everything is there already');
   },
 
   async addKnowledge(directory) {

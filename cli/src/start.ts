@@ -19,6 +19,7 @@ export async function startHere(options: StartOptions): Promise<Platform> {
     DATABASE_URL: databaseUrl = '',
     NATS_URL: natsUrl = '',
     NATS_CREDS: natsCredentials = '',
+    BATUTA_NATS_TLS_CA: natsTlsCa = '',
     BATUTA_LAYOUT: layout = '',
   } = process.env;
   try {
@@ -29,6 +30,7 @@ export async function startHere(options: StartOptions): Promise<Platform> {
       ...(databaseUrl === '' ? {} : { databaseUrl }),
       ...(natsUrl === '' ? {} : { natsUrl }),
       ...(natsCredentials === '' ? {} : { natsCredentials }),
+      ...(natsTlsCa === '' ? {} : { natsTlsCa }),
       ...(layout === '' ? {} : { layout }),
       ...(options.logFile === undefined ? {} : { logFile: options.logFile }),
     });

@@ -27,6 +27,8 @@ const nc = await connect({
     : url.username === ''
       ? {}
       : { user: decodeURIComponent(url.username), pass: decodeURIComponent(url.password) }),
+  // A server with TLS, and the file of those who may vouch for it: `tls_ca` of the answer that gave the credentials.
+  ...(process.env.BATUTA_NATS_TLS_CA ? { tls: { caFile: process.env.BATUTA_NATS_TLS_CA } } : {}),
   maxReconnectAttempts: -1,
   reconnectTimeWait: 250,
 }).catch((error) => giveUp(`The NATS server at ${url.host} cannot be used: ${error.message}. ${HOW}`));

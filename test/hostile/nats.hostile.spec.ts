@@ -1,15 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ALL_OPERATIONS, NATS_SERVICES, partitionOf, subjects } from '@batuta/contracts';
 import { connectNats } from '@batuta/messaging';
-import { writePoolCredentials } from '@batuta/nats-accounts';
+import { writeDeployment, writePoolCredentials } from '@batuta/nats-accounts';
+import type { NatsAccounts } from '@batuta/nats-accounts';
 import { createLogger } from '@batuta/observability';
 import { natsCredentialsFile } from '@batuta/settings';
-import { eventually, startTestNats } from '@batuta/testing';
-import type { TestNats } from '@batuta/testing';
+import { eventually, newerNatsServer, startTestNats } from '@batuta/testing';
 import { expectStatus } from '../support/api.js';
+import { DEPLOYED, DeployedNats } from '../support/deployed-nats.js';
 import { LocalPlatform } from '../support/local-platform.js';
 import { tableUnder } from '../support/markdown-table.js';
 
@@ -27,36 +29,54 @@ const filled = (subject: string, pool: string): string =>
 
 const CREDENTIALS = '/api/v1/pools/text/credentials';
 
-let nats: TestNats;
+/** A nats-server with users of its own, or several. */
+interface Servers {
+  readonly url: string;
+  /** The file of a service's credentials, `{service}` for its name. */
+  readonly credentials: string | undefined;
+  readonly tlsCa?: string;
+  readonly accounts: NatsAccounts | undefined;
+  close(): Promise<void>;
+}
+
+const newer = newerNatsServer();
+const local = (): Promise<Servers> => startTestNats({ users: { pools: ['default'] } });
+/** Whoever starts nats-servers, with the program that is there or undefined. */
+const STARTED: readonly [string, (() => Promise<Servers>) | undefined][] = [
+  ['npm start', local],
+  ...(Object.keys(DEPLOYED) as (keyof typeof DEPLOYED)[]).flatMap(
+    (name): [string, (() => Promise<Servers>) | undefined][] => [
+      [name, () => DeployedNats.start(name)],
+      [
+        `${name} with a newer nats-server`,
+        newer === undefined ? undefined : () => DeployedNats.start(name, { program: newer }),
+      ],
+    ],
+  ),
+];
+
+let nats: Servers;
 let directory: string;
 const connections = new Map<User, NatsConnection>();
 
-function connectAs(credentials: string | undefined): Promise<NatsConnection> {
+function connectAs(
+  credentials: string | undefined,
+  { url, tlsCa }: Pick<Servers, 'url' | 'tlsCa'> = nats,
+): Promise<NatsConnection> {
   return connectNats({
-    url: nats.url,
+    url,
     credentials,
+    tlsCa,
     name: 'test',
     logger: createLogger({ service: 'test', level: 'silent' }),
   });
 }
 
-beforeAll(async () => {
-  nats = await startTestNats({ users: { pools: ['default'] } });
+beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), 'batuta-creds-'));
-  if (nats.accounts === undefined) throw new Error('the server has one user');
-  for (const service of NATS_SERVICES) {
-    const file = natsCredentialsFile(nats.credentials, service) ?? '';
-    connections.set(service, await connectAs(file));
-  }
-  const file = await writePoolCredentials(nats.accounts, directory, 'text', 60_000);
-  connections.set('workers', await connectAs(file));
-}, 300_000);
-
-afterAll(async () => {
-  for (const connection of connections.values()) await connection.close();
-  await nats?.close();
-  rmSync(directory, { recursive: true, force: true });
 });
+
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 function as(user: User): NatsConnection {
   const connection = connections.get(user);
@@ -96,51 +116,102 @@ async function subscribable(user: User, wanted: readonly string[]): Promise<stri
   return wanted.filter((subject) => !refused.has(subject));
 }
 
-describe('the users of nats-server', () => {
-  it.each(USERS)('%s may publish and subscribe to what the documentation says, and to nothing else', async (user) => {
-    const pool = POOL[user] ?? FOREIGN;
-    const rows = TABLE.map((row) => ({
-      subject: filled(row['subject'] ?? '', pool),
-      publishes: namesIn(row['published by']).includes(user),
-      subscribes: namesIn(row['subscribed to by']).includes(user),
-    }));
-    const all = rows.map(({ subject }) => subject);
-    expect(await publishable(user, all)).toEqual(rows.filter((row) => row.publishes).map(({ subject }) => subject));
-    expect(await subscribable(user, all)).toEqual(rows.filter((row) => row.subscribes).map(({ subject }) => subject));
-  });
+for (const [name, start] of STARTED) {
+  (start === undefined ? describe.skip : describe)(`the users of nats-server (${name})`, () => {
+    beforeAll(async () => {
+      if (start === undefined) throw new Error('there is no such server');
+      nats = await start();
+      if (nats.accounts === undefined) throw new Error('the server has one user');
+      for (const service of NATS_SERVICES) {
+        connections.set(service, await connectAs(natsCredentialsFile(nats.credentials, service)));
+      }
+      const file = await writePoolCredentials(nats.accounts, directory, 'text', 3_600_000);
+      connections.set('workers', await connectAs(file));
+    }, 300_000);
 
-  it.each(['step-runner', 'workers'] as const)('%s has nothing of a pool that it does not serve', async (user) => {
-    const foreign = TABLE.map((row) => row['subject'] ?? '')
-      .filter((subject) => subject.includes('<pool>'))
-      .map((subject) => filled(subject, FOREIGN));
-    expect(foreign.length).toBeGreaterThan(8);
-    expect(await publishable(user, foreign)).toEqual([]);
-    expect(await subscribable(user, foreign)).toEqual([]);
-  });
+    afterAll(async () => {
+      for (const connection of connections.values()) await connection.close();
+      connections.clear();
+      await nats?.close();
+    }, 60_000);
 
-  it('lets nobody subscribe to everything, and nobody but the services to what spans pools or tenants', async () => {
-    const wide = [
-      '>',
-      '*',
-      'batuta.>',
-      '_INBOX.>',
-      '$JS.>',
-      '$SYS.>',
-      'batuta.step.>',
-      'batuta.runner.>',
-      'batuta.event.>',
-    ];
-    for (const user of USERS) expect(await subscribable(user, wide)).toEqual([]);
-    const tenants = ['batuta.event.*.*', 'batuta.inbox.*.*', 'batuta.lifecycle.>', 'batuta.end.*', 'batuta.config.>'];
-    for (const user of ['step-runner', 'workers'] as const) expect(await subscribable(user, tenants)).toEqual([]);
-  });
+    it.each(USERS)('%s may publish and subscribe to what the documentation says, and to nothing else', async (user) => {
+      const pool = POOL[user] ?? FOREIGN;
+      const rows = TABLE.map((row) => ({
+        subject: filled(row['subject'] ?? '', pool),
+        publishes: namesIn(row['published by']).includes(user),
+        subscribes: namesIn(row['subscribed to by']).includes(user),
+      }));
+      const all = rows.map(({ subject }) => subject);
+      expect(await publishable(user, all)).toEqual(rows.filter((row) => row.publishes).map(({ subject }) => subject));
+      expect(await subscribable(user, all)).toEqual(rows.filter((row) => row.subscribes).map(({ subject }) => subject));
+    });
 
-  it('knows nobody without credentials, and nobody whose credentials have expired', async () => {
-    await expect(connectAs(undefined)).rejects.toThrow(/authorization/i);
-    const file = await writePoolCredentials(nats.accounts!, directory, 'late', -60_000);
-    await expect(connectAs(file)).rejects.toThrow(/authorization|expired/i);
-  });
+    it.each(['step-runner', 'workers'] as const)('%s has nothing of a pool that it does not serve', async (user) => {
+      const foreign = TABLE.map((row) => row['subject'] ?? '')
+        .filter((subject) => subject.includes('<pool>'))
+        .map((subject) => filled(subject, FOREIGN));
+      expect(foreign.length).toBeGreaterThan(8);
+      expect(await publishable(user, foreign)).toEqual([]);
+      expect(await subscribable(user, foreign)).toEqual([]);
+    });
 
+    it('lets nobody subscribe to everything, and nobody but the services to what spans pools or tenants', async () => {
+      const wide = [
+        '>',
+        '*',
+        'batuta.>',
+        '_INBOX.>',
+        '$JS.>',
+        '$SYS.>',
+        'batuta.step.>',
+        'batuta.runner.>',
+        'batuta.event.>',
+      ];
+      for (const user of USERS) expect(await subscribable(user, wide)).toEqual([]);
+      const tenants = ['batuta.event.*.*', 'batuta.inbox.*.*', 'batuta.lifecycle.>', 'batuta.end.*', 'batuta.config.>'];
+      for (const user of ['step-runner', 'workers'] as const) expect(await subscribable(user, tenants)).toEqual([]);
+    });
+
+    it('knows nobody without credentials, and nobody whose credentials have expired', async () => {
+      await expect(connectAs(undefined)).rejects.toThrow(/authorization/i);
+      const file = await writePoolCredentials(nats.accounts!, directory, 'late', -60_000);
+      await expect(connectAs(file)).rejects.toThrow(/authorization|expired/i);
+    });
+
+    describe('the consumers of a pool', () => {
+      const create = async (
+        user: User,
+        config: Record<string, unknown>,
+      ): Promise<{ error?: { description: string } }> => {
+        const subject = `$JS.API.CONSUMER.CREATE.STEPS.text-high.${subjects.stepFilter('text', 'high')}`;
+        const answer = await as(user).request(subject, JSON.stringify({ stream_name: 'STEPS', config }), {
+          timeout: 30_000,
+        });
+        return answer.json();
+      };
+
+      it('never have a filter for tasks of another pool, nor another name', async () => {
+        const stream = { name: 'STEPS', subjects: [subjects.allSteps], retention: 'workqueue', storage: 'memory' };
+        await as('execution').request('$JS.API.STREAM.CREATE.STEPS', JSON.stringify(stream), { timeout: 30_000 });
+        const own = { name: 'text-high', durable_name: 'text-high', ack_policy: 'explicit' };
+        const filter = subjects.stepFilter('text', 'high');
+        for (const wrong of [
+          { ...own },
+          { ...own, filter_subject: subjects.allSteps },
+          { ...own, filter_subject: subjects.stepFilter('default', 'high') },
+          { ...own, filter_subject: subjects.stepFilter('text', 'normal') },
+          { ...own, name: 'default-high', durable_name: 'default-high', filter_subject: filter },
+        ]) {
+          expect((await create('workers', wrong)).error?.description).toMatch(/match/);
+        }
+        expect((await create('workers', { ...own, filter_subject: filter })).error).toBeUndefined();
+      });
+    });
+  });
+}
+
+describe('the table of subjects', () => {
   it('documents every subject of the platform', () => {
     const documented = new Set(TABLE.map((row) => filled(row['subject'] ?? '', 'text')));
     const known = [
@@ -162,30 +233,85 @@ describe('the users of nats-server', () => {
   });
 });
 
-describe('the consumers of a pool', () => {
-  const create = async (user: User, config: Record<string, unknown>): Promise<{ error?: { description: string } }> => {
-    const subject = `$JS.API.CONSUMER.CREATE.STEPS.text-high.${subjects.stepFilter('text', 'high')}`;
-    const answer = await as(user).request(subject, JSON.stringify({ stream_name: 'STEPS', config }), {
-      timeout: 30_000,
+/** What nats-server says to a client that does not encrypt; ends when the server hangs up. */
+function talkPlainly(url: string, credentials: string): Promise<string> {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve, reject) => {
+    let said = '';
+    const socket = connect(Number(port), hostname);
+    socket.setEncoding('utf8').setTimeout(60_000, () => socket.destroy(new Error('the server stays on the line')));
+    socket.once('data', () =>
+      socket.write(`CONNECT ${JSON.stringify({ jwt: credentials, verbose: true })}\r\nPING\r\n`),
+    );
+    socket.on('data', (text: string) => void (said += text));
+    // It hangs up with or without ceremony.
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ECONNRESET') reject(error);
     });
-    return answer.json();
-  };
+    socket.once('close', () => resolve(said));
+  });
+}
 
-  it('never have a filter for tasks of another pool, nor another name', async () => {
-    const stream = { name: 'STEPS', subjects: [subjects.allSteps], retention: 'workqueue', storage: 'memory' };
-    await as('execution').request('$JS.API.STREAM.CREATE.STEPS', JSON.stringify(stream), { timeout: 30_000 });
-    const own = { name: 'text-high', durable_name: 'text-high', ack_policy: 'explicit' };
-    const filter = subjects.stepFilter('text', 'high');
-    for (const wrong of [
-      { ...own },
-      { ...own, filter_subject: subjects.allSteps },
-      { ...own, filter_subject: subjects.stepFilter('default', 'high') },
-      { ...own, filter_subject: subjects.stepFilter('text', 'normal') },
-      { ...own, name: 'default-high', durable_name: 'default-high', filter_subject: filter },
-    ]) {
-      expect((await create('workers', wrong)).error?.description).toMatch(/match/);
+describe('the TLS of a deployment', () => {
+  let deployed: DeployedNats;
+  let other: string;
+
+  beforeAll(async () => {
+    deployed = await DeployedNats.start('Compose');
+    other = join(directory, 'elsewhere');
+    await writeDeployment({ directory: other });
+  }, 300_000);
+
+  afterAll(() => deployed?.close());
+
+  const gateway = (): string => natsCredentialsFile(deployed.credentials, 'gateway') ?? '';
+
+  it('lets in nobody who does not encrypt', async () => {
+    const said = await talkPlainly(deployed.url, readFileSync(gateway(), 'utf8'));
+    expect(said).toMatch(/^INFO .*"tls_required":true/);
+    expect(said).not.toContain('PONG');
+    expect(said).not.toContain('+OK');
+  });
+
+  it.each([
+    ['trusts no authority of this installation', undefined],
+    ['trusts the authority of another one', 'elsewhere'],
+  ])('is not talked to by a client that %s', async (_, elsewhere) => {
+    const tlsCa = elsewhere === undefined ? {} : { tlsCa: join(other, 'gateway', 'ca.crt') };
+    for (const url of [deployed.url, deployed.url.replace('tls:', 'nats:')]) {
+      await expect(connectAs(gateway(), { url, ...tlsCa })).rejects.toThrow(
+        /certificate of the NATS server at .*localhost.* is not trusted: .*BATUTA_NATS_TLS_CA/,
+      );
     }
-    expect((await create('workers', { ...own, filter_subject: filter })).error).toBeUndefined();
+  });
+
+  it('is asked for: a client with an authority takes no server without TLS', async () => {
+    const plain = await startTestNats();
+    try {
+      const url = new URL(plain.url);
+      for (const access of [{ url: plain.url, tlsCa: deployed.tlsCa }, { url: `tls://localhost:${url.port}` }]) {
+        await expect(connectAs(undefined, access)).rejects.toThrow(
+          /has no TLS, and "tls:\/\/" in NATS_URL or BATUTA_NATS_TLS_CA/,
+        );
+      }
+    } finally {
+      await plain.close();
+    }
+  });
+
+  it('says which file of certificates cannot be used', async () => {
+    const url = deployed.url;
+    await expect(connectAs(gateway(), { url, tlsCa: '/none/ca.crt' })).rejects.toThrow(
+      /BATUTA_NATS_TLS_CA.*\/none\/ca\.crt/,
+    );
+    await expect(connectAs(gateway(), { url, tlsCa: gateway() })).rejects.toThrow(/holds no certificate in PEM/);
+  });
+
+  it('is no reason to believe users of another installation', async () => {
+    for (const service of NATS_SERVICES) {
+      await expect(connectAs(join(other, service, 'nats.creds'), deployed)).rejects.toThrow(/authorization/i);
+    }
+    await expect(connectAs(undefined, deployed)).rejects.toThrow(/authorization/i);
   });
 });
 

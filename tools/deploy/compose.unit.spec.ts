@@ -65,6 +65,7 @@ describe('docker-compose.yml', () => {
 
   it('has a container for every service and for everything that they need', () => {
     expect(Object.keys(file.services)).toEqual([
+      'credentials',
       'database',
       ...ours,
       'nats',
@@ -125,12 +126,13 @@ describe('docker-compose.yml', () => {
   it('waits for what answers a health check', () => {
     for (const [name, { depends_on: needed = {} }] of entries) {
       for (const [other, { condition }] of Object.entries(needed)) {
-        const checked = ours.includes(other) || other === 'database' || serviceNamed(other).healthcheck !== undefined;
+        const ends = ['database', 'credentials'].includes(other);
+        const checked = ours.includes(other) || ends || serviceNamed(other).healthcheck !== undefined;
         expect({ name, other, condition, checked }).toEqual({
           name,
           other,
           // It ends when its work is done.
-          condition: other === 'database' ? 'service_completed_successfully' : 'service_healthy',
+          condition: ends ? 'service_completed_successfully' : 'service_healthy',
           checked: true,
         });
       }
@@ -175,6 +177,60 @@ describe('docker-compose.yml', () => {
     expect(files.filter((path) => !isRunnable(path))).toEqual([]);
   });
 
+  it('gives each container the credentials that are its own, and the authority to what makes them alone', () => {
+    const made = new Map(
+      (serviceNamed('credentials').volumes ?? []).map((volume) => {
+        const [name = '', place = ''] = volume.split(':');
+        return [name, place.replace('/out/', '')] as const;
+      }),
+    );
+    expect([...made.values()].toSorted()).toEqual(['authority', 'database', 'nats', 'postgres', ...ours].toSorted());
+    const users = new Map<string, string[]>();
+    for (const [name, { volumes = [] }] of entries) {
+      if (name === 'credentials') continue;
+      for (const volume of volumes) {
+        const [source = '', place, mode] = volume.split(':');
+        if (!made.has(source)) continue;
+        expect([name, place, mode]).toEqual([name, '/run/batuta', 'ro']);
+        users.set(made.get(source) ?? '', [...(users.get(made.get(source) ?? '') ?? []), name]);
+      }
+    }
+    expect(Object.fromEntries(users)).toEqual(
+      Object.fromEntries(['database', 'nats', 'postgres', ...ours].map((name) => [name, [name]])),
+    );
+    const { network_mode: network, ...maker } = serviceNamed('credentials') as ComposeService & {
+      network_mode?: string;
+      entrypoint?: string[];
+      user?: string;
+      cap_add?: string[];
+    };
+    expect({ network, networks: maker.networks, ports: maker.ports, caps: maker.cap_add }).toEqual({
+      network: 'none',
+      networks: undefined,
+      ports: undefined,
+      caps: ['CHOWN', 'DAC_OVERRIDE', 'FOWNER'],
+    });
+    expect(isRunnable(maker.entrypoint?.[2] ?? '')).toBe(true);
+    for (const name of ours) {
+      const env = environmentOf(serviceNamed(name));
+      expect([env['NATS_URL'], env['NATS_CREDS'], env['BATUTA_NATS_TLS_CA']]).toEqual([
+        'tls://nats:4222',
+        '/run/batuta/nats.creds',
+        '/run/batuta/ca.crt',
+      ]);
+      expect(env['BATUTA_NATS_KEYS']).toBe(name === 'config' ? '/run/batuta/keys.json' : undefined);
+    }
+  });
+
+  it('reaches PostgreSQL over TLS alone, with its name checked', () => {
+    const urls = entries
+      .flatMap(([, service]) => Object.values(environmentOf(service)))
+      .filter((value) => value.startsWith('postgres:'));
+    const encrypted = urls.filter((url) => url.endsWith('?sslmode=verify-full&sslrootcert=/run/batuta/ca.crt'));
+    expect(urls.length).toBeGreaterThan(3);
+    expect(encrypted).toEqual(urls);
+  });
+
   it('holds no password and no key, and asks for those that the example lists', () => {
     const example = read('deploy/compose/env.example');
     const asked = new Set([...text.matchAll(/\$\{(\w+):\?/g)].map((match) => match[1]));
@@ -185,7 +241,6 @@ describe('docker-compose.yml', () => {
         'POSTGRES_CONFIG_PASSWORD',
         'POSTGRES_EXECUTION_PASSWORD',
         'POSTGRES_NOTIFICATIONS_PASSWORD',
-        'NATS_PASSWORD',
         'GRAFANA_ADMIN_PASSWORD',
         'NOTIFICATIONS_ENCRYPTION_KEYS',
         'EXECUTION_SEAL_KEYS',
@@ -195,7 +250,7 @@ describe('docker-compose.yml', () => {
     for (const name of asked) expect(example).toMatch(new RegExp(`^${name}=$`, 'm'));
     for (const [, service] of entries) {
       for (const [name, value] of Object.entries(service.environment ?? {})) {
-        if (/PASSWORD$|_KEYS$/.test(name)) expect(value).toMatch(/^\$\{\w+:\?/);
+        if (/PASSWORD$|_KEYS$/.test(name) && !value.startsWith('/run/batuta/')) expect(value).toMatch(/^\$\{\w+:\?/);
       }
     }
     expect(read('.gitignore').split('\n')).toContain('.env');

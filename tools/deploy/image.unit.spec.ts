@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -7,7 +7,6 @@ import { describe, expect, it, jest } from '@jest/globals';
 import { DockerfileParser } from 'dockerfile-ast';
 import { validate } from 'dockerfile-utils';
 import { codeFile, linesFile, notesFile } from '@batuta/program';
-import { wholePath } from '../needed-programs.mjs';
 import { read, root } from './places.js';
 import { loadServices, variablesOf } from './services.js';
 
@@ -159,29 +158,5 @@ describe('the health check of the image', () => {
     }
     expect(asked).toEqual(['/health/live', '/health/live']);
     expect(await check(env)).toBe(1);
-  });
-});
-
-describe('the configurations of nats-server', () => {
-  const env = {
-    PATH: wholePath(process.env['PATH']),
-    POD_NAME: 'nats-0',
-    NATS_USER: 'batuta',
-    NATS_PASSWORD: 'p0123',
-    ...Object.fromEntries(
-      [0, 1, 2].map((index) => [`NATS_ROUTE_${index}`, `nats://batuta:p0123@nats-${index}.nats:6222`]),
-    ),
-  };
-
-  // Without it there is nothing that reads them.
-  const hasNatsServer = spawnSync('nats-server', ['--version'], { env }).status === 0;
-  (hasNatsServer ? it : it.skip).each([
-    'deploy/nats/nats.conf',
-    'deploy/k8s/base/nats.conf',
-    'deploy/k8s/overlays/laptop/nats.conf',
-  ])('%s is one that nats-server takes, with room for the largest message', (path) => {
-    const { status, stderr } = spawnSync('nats-server', ['-t', '-c', join(root, path)], { env, encoding: 'utf8' });
-    expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringContaining('is valid') });
-    expect(read(path)).toMatch(/^max_payload: 8MB$/m);
   });
 });

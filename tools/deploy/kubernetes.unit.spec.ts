@@ -13,6 +13,10 @@ import type { Environment } from './services.js';
 // Commands run and all services are loaded here, beside other tests on the same processors.
 jest.setTimeout(120_000);
 
+interface ComposeCommand {
+  readonly services: { readonly postgres: { readonly command: readonly string[] } };
+}
+
 interface Reference {
   readonly name: string;
   readonly key: string;
@@ -47,6 +51,23 @@ interface Container {
   readonly lifecycle?: { readonly preStop?: { readonly exec?: { readonly command: readonly string[] } } };
   readonly resources?: { readonly requests?: Record<string, string>; readonly limits?: Record<string, string> };
   readonly securityContext?: Record<string, unknown>;
+  readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string }[];
+}
+
+interface KeyOfSecret {
+  readonly key: string;
+  readonly path: string;
+}
+
+interface Volume {
+  readonly name: string;
+  readonly configMap?: { readonly name: string };
+  readonly secret?: { readonly secretName: string };
+  readonly projected?: {
+    readonly sources: readonly {
+      readonly secret?: { readonly name: string; readonly items?: readonly KeyOfSecret[] };
+    }[];
+  };
 }
 
 interface PodTemplate {
@@ -60,7 +81,7 @@ interface PodTemplate {
     readonly topologySpreadConstraints?: readonly unknown[];
     readonly containers: readonly Container[];
     readonly initContainers?: readonly Container[];
-    readonly volumes?: readonly { readonly configMap?: { readonly name: string } }[];
+    readonly volumes?: readonly Volume[];
   };
 }
 
@@ -97,7 +118,6 @@ const services = ['gateway', 'config', 'execution', 'step-runner', 'notification
 
 // What docs/operations.md tells the operator to create; the values are examples.
 const secrets: Readonly<Record<string, Environment>> = {
-  'batuta-nats': { user: 'batuta', password: 'p0', url: 'nats://batuta:p0@nats:4222' },
   'batuta-database-admin': { url: 'postgres://batuta:p0@postgres:5432/batuta', password: 'p0' },
   'batuta-database-owner': { url: 'postgres://batuta_owner:p1@postgres:5432/batuta', password: 'p1' },
   'batuta-database-config': { url: 'postgres://batuta_config:p2@postgres:5432/batuta', password: 'p2' },
@@ -138,6 +158,7 @@ const specOf = <T>(object: KubernetesObject | undefined): T => {
 };
 
 const moduleOf = ({ apiVersion, kind }: KubernetesObject): string => {
+  if (apiVersion.startsWith('cert-manager.io/')) return `@kubernetes-models/cert-manager/${apiVersion}/${kind}`;
   if (apiVersion.startsWith('keda.sh/')) return `@kubernetes-models/keda/${apiVersion}/${kind}`;
   if (apiVersion.startsWith('gateway.networking.k8s.io/'))
     return `@kubernetes-models/gateway-api/${apiVersion}/${kind}`;
@@ -150,7 +171,7 @@ interface Model {
   validate(): void;
 }
 
-/** What the schemas of Kubernetes, the Gateway API, KEDA and the Prometheus operator refuse: types, formats, ranges and required fields. */
+/** What the schemas of Kubernetes, cert-manager, the Gateway API, KEDA and the Prometheus operator refuse: types, formats, ranges and required fields. */
 async function refusedBySchema(objects: readonly KubernetesObject[]): Promise<string[]> {
   const refused: string[] = [];
   for (const object of objects) {
@@ -225,6 +246,15 @@ function environmentOf(container: Container, objects: readonly KubernetesObject[
   return env;
 }
 
+/** What of secrets lies in the files of a workload's containers, as `secret:key`. */
+const filesOf = ({ template }: Workload): string[] =>
+  (template.spec.volumes ?? []).flatMap(({ secret, projected }) => [
+    ...(secret === undefined ? [] : [`${secret.secretName}:*`]),
+    ...(projected?.sources ?? []).flatMap(({ secret: source }) =>
+      source === undefined ? [] : (source.items ?? [{ key: '*' }]).map(({ key }) => `${source.name}:${key}`),
+    ),
+  ]);
+
 /** Which pods may open a connection to which, as `from -> to:port`, when both sides' policies let them. */
 function arrowsOf(objects: readonly KubernetesObject[]): string[] {
   const pods = workloadsOf(objects).map(({ name, template }) => ({
@@ -287,7 +317,7 @@ withKubectl.each(['laptop', 'production'])('the overlay %s', (overlay) => {
     expect(workloads.map(({ name }) => name)).toEqual(expect.arrayContaining([...services, 'nats', 'migrate']));
   });
 
-  it('passes the schemas of Kubernetes, KEDA and the Prometheus operator', async () => {
+  it('passes the schemas of Kubernetes, cert-manager, KEDA and the Prometheus operator', async () => {
     expect(await refusedBySchema(objects)).toEqual([]);
   });
 
@@ -453,6 +483,42 @@ withKubectl.each(['laptop', 'production'])('the overlay %s', (overlay) => {
       expect(guide).toContain(`create secret generic ${name}`);
       expect(guide).toContain(`--from-literal=${key}=`);
     }
+    const files = workloads.flatMap(filesOf).map((file) => file.split(':')[0] ?? '');
+    expect(files.length).toBeGreaterThan(services.length);
+    for (const name of new Set(files)) {
+      const ofService = services.find((service) => name === `batuta-nats-${service}`);
+      expect(guide).toContain(
+        `create secret generic ${ofService === undefined ? `${name} ` : 'batuta-nats-$SERVICE --from-file=credentials/$SERVICE'}`,
+      );
+    }
+  });
+
+  it('gives each service its own credentials of NATS, and to config alone the keys that make users', () => {
+    for (const name of services) {
+      const own = [`batuta-nats-${name}:nats.creds`, ...(name === 'config' ? ['batuta-nats-config:keys.json'] : [])];
+      const database = ['config', 'execution', 'notifications'].includes(name) ? ['batuta-database-ca:ca.crt'] : [];
+      expect({ name, files: filesOf(workload(name)) }).toEqual({
+        name,
+        files: [...own, 'batuta-nats-tls:ca.crt', ...database],
+      });
+      const env = environmentOf(containerOf(name), objects);
+      const places = (workload(name).template.spec.volumes ?? [])
+        .flatMap(({ projected }) => projected?.sources ?? [])
+        .flatMap(({ secret }) => secret?.items ?? [])
+        .map(({ path }) => `/run/batuta/${path}`);
+      const needed = [env['NATS_CREDS'], env['BATUTA_NATS_TLS_CA']];
+      expect(env['BATUTA_NATS_KEYS']).toBe(name === 'config' ? '/run/batuta/keys.json' : undefined);
+      expect(places).toEqual(expect.arrayContaining(needed));
+      expect(env['NATS_URL']).toBe('tls://nats:4222');
+      expect(containerOf(name).volumeMounts).toEqual(
+        expect.arrayContaining([{ name: 'credentials', mountPath: '/run/batuta', readOnly: true }]),
+      );
+    }
+    expect(filesOf(workload('nats'))).toEqual([
+      'batuta-nats-accounts:accounts.conf',
+      ...['tls.crt', 'tls.key', 'ca.crt'].map((key) => `batuta-nats-tls:${key}`),
+    ]);
+    expect(filesOf(workload('migrate'))).toEqual(['batuta-database-ca:ca.crt']);
   });
 
   it('lets pods talk along the arrows of the architecture and nowhere else', () => {
@@ -515,21 +581,46 @@ withKubectl.each(['laptop', 'production'])('the overlay %s', (overlay) => {
     for (const name of ['execution', 'step-runner']) {
       expect(environmentOf(containerOf(name), objects)['BATUTA_STREAM_REPLICAS']).toBe(String(replicas));
     }
-    const routes = (containerOf('nats').env ?? []).filter(({ name }) => name.startsWith('NATS_ROUTE_'));
     const config = objects.find(
       ({ kind, metadata }) => kind === 'ConfigMap' && metadata.name.startsWith('nats-config'),
     );
     const text = (config?.['data'] as Record<string, string> | undefined)?.['nats.conf'] ?? '';
     if (replicas === 1) expect(text).not.toContain('cluster {');
     else {
-      expect(routes.map(({ value }) => /@(nats-\d)\.nats:6222$/.exec(value ?? '')?.[1])).toEqual(
-        Array.from({ length: replicas ?? 0 }, (_, index) => `nats-${index}`),
+      expect([...text.matchAll(/nats:\/\/(\S+)/g)].map((match) => match[1])).toEqual(
+        Array.from({ length: replicas ?? 0 }, (_, index) => `nats-${index}.nats:6222`),
       );
-      for (const { name } of routes) expect(text).toContain(`$${name}`);
     }
   });
 
+  if (overlay === 'laptop') {
+    it('offers PostgreSQL over TLS alone, as Compose does', () => {
+      expect(filesOf(workload('postgres'))).toEqual(['batuta-postgres-tls:*']);
+      const { args } = containerOf('postgres') as unknown as { args: string[] };
+      expect(args).toEqual((parse(read('docker-compose.yml')) as ComposeCommand).services.postgres.command);
+      expect(read('deploy/k8s/overlays/laptop/pg_hba.conf')).toBe(read('deploy/postgres/pg_hba.conf'));
+    });
+  }
+
   if (overlay === 'production') {
+    it('has cert-manager make the certificate of nats-server for each name that it is reached by', () => {
+      const { secretName, usages, dnsNames, issuerRef } = specOf<{
+        secretName: string;
+        usages: string[];
+        dnsNames: string[];
+        issuerRef: { name: string };
+      }>(named('Certificate', 'batuta-nats'));
+      expect(secretName).toBe('batuta-nats-tls');
+      expect(usages).toEqual(['digital signature', 'server auth', 'client auth']);
+      const servers = Array.from({ length: workload('nats').replicas ?? 0 }, (_, index) => `nats-${index}.nats`);
+      expect(dnsNames).toEqual(expect.arrayContaining(['nats', ...servers]));
+      const authority = specOf<{ ca: { secretName: string } }>(named('Issuer', issuerRef.name)).ca.secretName;
+      expect(specOf<{ secretName: string; isCA: boolean }>(named('Certificate', 'batuta-authority'))).toMatchObject({
+        secretName: authority,
+        isCA: true,
+      });
+    });
+
     it('scales runners by what an engine says that their pool wants', async () => {
       const { loadStepRunnerSettings } = await import('@batuta/step-runner');
       const { pools, slots } = loadStepRunnerSettings(environmentOf(containerOf('step-runner'), objects));

@@ -23,14 +23,15 @@ export async function natsMicroservice(options: {
   queue: string;
   name?: string;
   credentials?: string | undefined;
+  tlsCa?: string | undefined;
   graceMs?: number;
 }): Promise<PatternMicroservice> {
-  const { url, queue, name = `${queue} patterns`, credentials, graceMs } = options;
+  const { queue, name = `${queue} patterns`, graceMs } = options;
   // Not at the top: it loads all of Nest's transports, which those who only ask do not need.
   const { PatternServer: Server } = await import('./pattern-server.js');
   return {
     strategy: new Server({
-      ...natsClientOptions(url, name, credentials),
+      ...natsClientOptions({ ...options, name }),
       queue,
       // The service's own connection has found the server and was taken: a slow moment must not end the start.
       waitOnFirstConnect: true,

@@ -26,6 +26,8 @@ export interface LocalStackOptions {
   readonly natsUrl?: string | undefined;
   /** With `natsUrl`: a file of NATS credentials, `{service}` for a service's name. */
   readonly natsCredentials?: string | undefined;
+  /** With `natsUrl`: a file with certificates of those who may vouch for the server. */
+  readonly natsTlsCa?: string | undefined;
   /** Pools that the step-runner serves; default: `default`. */
   readonly pools?: readonly string[] | undefined;
   readonly logger?: StackLogger | undefined;
@@ -43,6 +45,8 @@ export interface LocalStack {
   readonly natsUrl: string;
   /** The file of a service's NATS credentials, `{service}` for its name; undefined when the URL has all. */
   readonly natsCredentials: string | undefined;
+  /** The file with certificates of those who may vouch for the NATS server; undefined for a server of our own, which has no TLS. */
+  readonly natsTlsCa: string | undefined;
   /** Absent when `databaseUrl` was given. */
   readonly postgres?: PostgresServer;
   /** Absent when `natsUrl` was given. */
@@ -81,7 +85,7 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
           logFile: path.join(logs, 'nats.log'),
           logger,
         })
-      : checkNats(natsUrl, options.natsCredentials?.replaceAll('{service}', 'config')),
+      : checkNats(natsUrl, options.natsCredentials?.replaceAll('{service}', 'config'), options.natsTlsCa),
   ]);
   const started = [postgres, nats].flatMap((result) =>
     result.status === 'fulfilled' && result.value !== undefined ? [result.value] : [],
@@ -106,6 +110,7 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
     databaseEnvironment: ownPostgres?.environment ?? { DATABASE_URL: options.databaseUrl ?? '' },
     natsUrl: ownNats?.url ?? natsUrl ?? '',
     natsCredentials: ownNats === undefined ? options.natsCredentials : ownNats.credentials,
+    natsTlsCa: ownNats === undefined ? options.natsTlsCa : undefined,
     ...(ownPostgres === undefined ? {} : { postgres: ownPostgres }),
     ...(ownNats === undefined ? {} : { nats: ownNats }),
     stop: () => (ended ??= end()),

@@ -13,6 +13,11 @@ export interface NatsConnectionOptions {
   readonly url: string;
   /** A file of NATS credentials (`NATS_CREDS`), read at each connect; default: what the URL says. */
   readonly credentials?: string | undefined;
+  /**
+   * A file with certificates, in PEM, of those who may vouch for the server (`BATUTA_NATS_TLS_CA`), read at each connect. Only a
+   * server with TLS is taken then. Default: the authorities that Node.js knows, for a server that wants TLS or a URL with `tls://`.
+   */
+  readonly tlsCa?: string | undefined;
   /** Shown by the server's monitoring. */
   readonly name: string;
   readonly logger: Log;
@@ -21,10 +26,12 @@ export interface NatsConnectionOptions {
 }
 
 /** Client options that every connection of the platform shares, Nest's own included. */
-export function natsClientOptions(url: string, name: string, credentials?: string) {
+export function natsClientOptions(options: Pick<NatsConnectionOptions, 'url' | 'name' | 'credentials' | 'tlsCa'>) {
+  const { url, name, credentials, tlsCa } = options;
   return {
     ...natsServers(url),
     ...(credentials === undefined ? {} : credentialsOptions(credentials)),
+    ...(tlsCa === undefined ? {} : { tls: { caFile: certificatesIn(tlsCa) } }),
     name,
     maxReconnectAttempts: -1,
     reconnectTimeWait: 250,
@@ -40,13 +47,30 @@ export function natsClientOptions(url: string, name: string, credentials?: strin
   };
 }
 
+/** An error that a program shows without a stack (`mistakeOf` of @batuta/program). */
+function mistake(message: string, cause?: unknown): Error {
+  return Object.assign(new Error(message, { cause }), { mistake: true });
+}
+
+/** The file, when there are certificates in it. Throws when not; what it says then is fit to be shown. */
+function certificatesIn(file: string): string {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw mistake(`The certificates for NATS cannot be read (BATUTA_NATS_TLS_CA): ${(error as Error).message}`, error);
+  }
+  if (!text.includes('-----BEGIN CERTIFICATE-----')) {
+    throw mistake(`${file} holds no certificate in PEM (BATUTA_NATS_TLS_CA).`);
+  }
+  return file;
+}
+
 /**
  * The authenticator for a credentials file, and the inbox prefix of its user. Throws when the file cannot be read or holds no
  * credentials; what it says then is fit to be shown.
  */
 function credentialsOptions(file: string) {
-  const mistake = (message: string, cause?: unknown): Error =>
-    Object.assign(new Error(message, { cause }), { mistake: true });
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -227,22 +251,20 @@ export function endProcess(logger: { readonly fatal: Line }): (error: Error) => 
 
 /**
  * Connects to NATS and stays connected: reconnects for ever, 250 ms apart, and pings every 5 s.
- * Throws when no server answers within `firstConnectMs`, when the credentials are refused, and when the server's
- * `max_payload` is below 8 MiB.
+ * Throws when no server answers within `firstConnectMs`, when the credentials are refused, when the server has no TLS and should
+ * have, or a certificate that nobody vouches for, and when its `max_payload` is below 8 MiB.
  */
 export async function connectNats(options: NatsConnectionOptions): Promise<NatsConnection> {
-  const { url, name, logger, credentials } = options;
+  const { logger } = options;
   const deadline = Date.now() + (options.firstConnectMs ?? 30_000);
-  const nc = await firstConnect(natsClientOptions(url, name, credentials), deadline, logger);
+  const nc = await firstConnect(natsClientOptions(options), deadline, logger);
   const maxPayload = nc.info?.max_payload ?? 0;
   if (maxPayload < LIMITS.natsMaxPayloadBytes) {
     await nc.close();
-    const error = new Error(
+    throw mistake(
       `nats-server allows messages of ${maxPayload} bytes, Batuta needs ${LIMITS.natsMaxPayloadBytes}: ` +
         'set "max_payload: 8MB" in the configuration file of nats-server.',
     );
-    // A program shows it without a stack (`mistakeOf` of @batuta/program).
-    throw Object.assign(error, { mistake: true });
   }
   const watch = newWatch();
   watches.set(nc, watch);
@@ -260,8 +282,10 @@ async function firstConnect(
 ): Promise<NatsConnection> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await connect(clientOptions);
+      return await connectOnce(clientOptions);
     } catch (error) {
+      const untrusted = distrust(error, clientOptions.servers);
+      if (untrusted !== undefined) throw untrusted;
       if (isRefusedForGood(error) || Date.now() >= deadline) throw error;
       if (attempt === 1) {
         logger.warn({ servers: clientOptions.servers, err: error }, 'nats does not answer yet, trying on');
@@ -269,6 +293,44 @@ async function firstConnect(
       await delay(250);
     }
   }
+}
+
+/** What OpenSSL and Node.js say of a certificate that they do not take: https://nodejs.org/api/tls.html#x509-certificate-error-codes. */
+const CERTIFICATE_CODES =
+  /^(?:UNABLE_TO_|CERT_|CRL_|INVALID_CA|INVALID_PURPOSE|SELF_SIGNED_|DEPTH_ZERO_|PATH_LENGTH_|HOSTNAME_MISMATCH|ERR_TLS_CERT_)/;
+
+/** Why the server is not one to talk to, as far as TLS tells; undefined when it is something else. Trying on changes nothing. */
+function distrust(error: unknown, servers: readonly string[]): Error | undefined {
+  const where = servers.join(', ');
+  let cause = error as NodeJS.ErrnoException | undefined;
+  for (; typeof cause === 'object'; cause = cause.cause as NodeJS.ErrnoException | undefined) {
+    const { code } = cause;
+    if (code !== undefined && CERTIFICATE_CODES.test(code)) {
+      return mistake(
+        `The certificate of the NATS server at ${where} is not trusted: ${cause.message} (${code}). ` +
+          "BATUTA_NATS_TLS_CA names the file with its authority's certificate, and NATS_URL a host that the certificate is for.",
+        error,
+      );
+    }
+    if (/server does not support 'tls'|'tls' is not available on this server/.test(cause.message)) {
+      return mistake(
+        `The NATS server at ${where} has no TLS, and "tls://" in NATS_URL or BATUTA_NATS_TLS_CA asks for it.`,
+        error,
+      );
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Connects to one of the servers. The client itself dials twice at once, and hangs, when one of several servers takes the
+ * connection and then refuses it: it takes the end of that for the loss of a connection and reconnects, while it goes on to the
+ * next. So it reconnects only from when it is connected.
+ */
+async function connectOnce(clientOptions: ReturnType<typeof natsClientOptions>): Promise<NatsConnection> {
+  const nc = await connect({ ...clientOptions, reconnect: false });
+  (nc as unknown as { options: { reconnect: boolean } }).options.reconnect = true;
+  return nc;
 }
 
 function isRefusedForGood(error: unknown): boolean {

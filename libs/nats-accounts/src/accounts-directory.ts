@@ -4,14 +4,22 @@ import { NATS_SERVICES, poolPermissions, poolUser, servicePermissions } from '@b
 import { NatsAccounts, newAccountKeys } from './nats-accounts.js';
 import type { AccountKeys } from './nats-accounts.js';
 
+/** The file in a directory that holds the keys. */
+export const KEYS_FILE = 'keys.json';
+
 /** The accounts whose keys lie in `<directory>/keys.json`, which is made at the first time, for its owner's eyes only. */
 export async function loadAccounts(directory: string): Promise<NatsAccounts> {
-  const file = path.join(directory, 'keys.json');
+  const file = path.join(directory, KEYS_FILE);
   const text = await textOf(file);
   if (text !== undefined) return new NatsAccounts(JSON.parse(text) as AccountKeys);
   const keys = await newAccountKeys();
+  return saveAccounts(directory, keys);
+}
+
+/** Writes the keys to `<directory>/keys.json`. */
+export async function saveAccounts(directory: string, keys: AccountKeys): Promise<NatsAccounts> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  await writeWhole(file, `${JSON.stringify(keys, null, 2)}\n`);
+  await writeWhole(path.join(directory, KEYS_FILE), `${JSON.stringify(keys, null, 2)}\n`);
   return new NatsAccounts(keys);
 }
 
@@ -23,20 +31,20 @@ export async function accountsIn(file: string): Promise<NatsAccounts> {
 }
 
 /**
- * Writes the credentials of every service to `<directory>/<service>.creds`. Those that are there stay, unless the service's
- * permissions are others now. `pools`: those that the step-runner serves.
+ * Writes the credentials of every service to a file, in whose name `{service}` stands for the service's. Those that are there
+ * stay, unless the service's permissions are others now. `pools`: those that the step-runner serves.
  */
 export async function writeServiceCredentials(
   accounts: NatsAccounts,
-  directory: string,
+  place: string,
   pools: readonly string[],
 ): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
   await Promise.all(
     NATS_SERVICES.map(async (service) => {
-      const file = path.join(directory, `${service}.creds`);
+      const file = place.replaceAll('{service}', service);
       const before = await textOf(file);
       const { text } = await accounts.renew(before, service, servicePermissions(service, pools));
+      await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
       if (text !== before) await writeWhole(file, text);
     }),
   );
@@ -60,7 +68,8 @@ export async function writePoolCredentials(
   return file;
 }
 
-async function textOf(file: string): Promise<string | undefined> {
+/** What a file holds; undefined when it is not there. */
+export async function textOf(file: string): Promise<string | undefined> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
@@ -69,7 +78,8 @@ async function textOf(file: string): Promise<string | undefined> {
   }
 }
 
-async function writeWhole(file: string, text: string): Promise<void> {
+/** Writes a file for its owner's eyes only, whole or not at all. */
+export async function writeWhole(file: string, text: string): Promise<void> {
   const draft = `${file}.${process.pid}.tmp`;
   await writeFile(draft, text, { mode: 0o600, flush: true });
   await rename(draft, file);

@@ -18,6 +18,8 @@ export interface AccountKeys {
   readonly accountJwt: string;
   /** Signs users of the account. */
   readonly signingSeed: string;
+  /** Services' users whose credentials were replaced: public keys, with the epoch seconds before which their JWTs are refused. */
+  readonly revoked?: Readonly<Record<string, number>>;
 }
 
 export interface IssuedCredentials {
@@ -64,17 +66,26 @@ export class NatsAccounts {
   constructor(readonly keys: AccountKeys) {}
 
   /**
-   * What nats-server needs to know, as keys of its configuration. `directory`: where it keeps the accounts' JWTs, so that a
-   * newer one needs no reload.
+   * What nats-server needs to know, as keys of its configuration, but for its `resolver`: where it keeps the accounts' JWTs, so
+   * that a newer one needs no reload.
    */
-  serverConfig(directory: string): Readonly<Record<string, unknown>> {
+  serverConfig(): Readonly<Record<string, unknown>> {
     const { operatorJwt, systemAccount, systemAccountJwt, account, accountJwt } = this.keys;
     return {
       operator: operatorJwt,
       system_account: systemAccount,
-      resolver: { type: 'full', dir: directory, allow_delete: false, interval: '2m' },
       resolver_preload: { [systemAccount]: systemAccountJwt, [account]: accountJwt },
     };
+  }
+
+  /** The keys after these users, by their public keys, were revoked. What the server knows already is told by `revoking`. */
+  async withoutUsers(publicKeys: readonly string[]): Promise<AccountKeys> {
+    // From the next second on, since the server compares whole seconds.
+    const now = Math.floor(Date.now() / 1_000) + 1;
+    const revoked = { ...this.keys.revoked, ...Object.fromEntries(publicKeys.map((key) => [key, now])) };
+    const { operatorSeed, account, signingSeed } = this.keys;
+    const accountJwtNow = await accountJwt(pairOf(operatorSeed), account, pairOf(signingSeed), revoked);
+    return { ...this.keys, revoked, accountJwt: accountJwtNow };
   }
 
   /** Credentials for a user with just these permissions. `expiresAt`: epoch seconds; default: never. */
@@ -97,12 +108,12 @@ export class NatsAccounts {
   }
 
   /**
-   * The account's JWT that refuses users whose JWTs are older than their time, in epoch seconds, by their public keys. A server
-   * takes it from `systemCredentials` with a request to `CLAIMS_UPDATE`.
+   * The account's JWT that refuses users whose JWTs are older than their time, in epoch seconds, by their public keys, and services'
+   * users that were revoked. A server takes it from `systemCredentials` with a request to `CLAIMS_UPDATE`.
    */
   async revoking(revoked: Readonly<Record<string, number>>): Promise<string> {
     const { operatorSeed, account, signingSeed } = this.keys;
-    return accountJwt(pairOf(operatorSeed), account, pairOf(signingSeed), revoked);
+    return accountJwt(pairOf(operatorSeed), account, pairOf(signingSeed), { ...this.keys.revoked, ...revoked });
   }
 
   /** Credentials for a minute of a user of the server's own account, who may tell it the account's JWT and nothing else. */
@@ -151,6 +162,12 @@ function userOf({ publish, subscribe, answers }: NatsPermissions): Permissions {
 
 function rightsOf({ pub, sub, resp }: Permissions): unknown {
   return [pub?.allow, pub?.deny ?? [], sub?.allow, sub?.deny ?? [], resp?.max ?? 0, resp?.ttl ?? 0];
+}
+
+/** The public key of the user of a credentials file; undefined when there is none in it. */
+export function userKeyOf(text: string): string | undefined {
+  const known = readCredentials(text);
+  return known === undefined ? undefined : pairOf(known.seed).getPublicKey();
 }
 
 function readCredentials(text: string): { readonly jwt: string; readonly seed: string } | undefined {

@@ -4,6 +4,6 @@ export { boolean, bytes, integer, list, milliseconds, oneOf, secret, text, url }
 export type { Field, FieldReading } from './fields.js';
 export { loadSettings, SettingsError } from './load-settings.js';
 export type { SettingsOf, SettingsProblem, SettingsSchema } from './load-settings.js';
-export { natsCredentialsFile, natsServers } from './nats-url.js';
-export type { NatsServers } from './nats-url.js';
+export { natsAccessOf, natsCredentialsFile, natsServers } from './nats-url.js';
+export type { NatsServers, NatsSettings } from './nats-url.js';
 export { Secret } from './secret.js';

@@ -18,6 +18,11 @@ export interface WorkerOptions {
   readonly natsUrl?: string;
   /** The file of the pool's credentials, from `POST /api/v1/pools/{pool}/credentials`. Default: `NATS_CREDS`. */
   readonly credentials?: string;
+  /**
+   * A file with certificates, in PEM, of those who may vouch for the NATS server: `tls_ca` of the same answer. Default:
+   * `BATUTA_NATS_TLS_CA`, or the authorities that Node.js knows.
+   */
+  readonly tlsCa?: string;
   /** Attempts that run at once, 1 to 10,000. Default 10. */
   readonly concurrency?: number;
   /** Milliseconds for running attempts when it stops; then they are handed back. Default 10,000. */
@@ -87,6 +92,7 @@ export class Worker {
     const nc = await connectNats({
       url: this.#options.natsUrl ?? env['NATS_URL'] ?? 'nats://127.0.0.1:4222',
       credentials: this.#options.credentials ?? env['NATS_CREDS'],
+      tlsCa: this.#options.tlsCa ?? (env['BATUTA_NATS_TLS_CA'] || undefined),
       name: `worker ${workerId}`,
       logger: this.#logger,
     });

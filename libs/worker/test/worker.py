@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import ssl
 import sys
 import time
 
@@ -99,9 +100,11 @@ async def serve(nc, message):
 
 async def main():
     credentials = os.environ.get("NATS_CREDS")
+    authority = os.environ.get("BATUTA_NATS_TLS_CA")
     nc = await nats.connect(
         os.environ.get("NATS_URL", "nats://127.0.0.1:4222"),
         user_credentials=credentials,
+        tls=ssl.create_default_context(cafile=authority) if authority else None,
         inbox_prefix=f"_INBOX.pool.{POOL}".encode() if credentials else b"_INBOX",
         max_reconnect_attempts=-1,
         reconnect_time_wait=0.25,

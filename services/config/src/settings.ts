@@ -13,10 +13,12 @@ const schema = {
   /** The same database as the owner of the schemas: a start then brings the schema up to date under this user. */
   databaseOwnerUrl: secret({ env: 'DATABASE_OWNER_URL', optional: true }),
   natsUrl: secret({ env: 'NATS_URL' }),
-  /** A file of NATS credentials, beside or instead of user and password in the URL; `{service}` stands for this service. */
   /** Keys that make users of the NATS server, for credentials of workers; without them nobody can have any from here. */
   natsKeysFile: text({ env: 'BATUTA_NATS_KEYS', optional: true }),
+  /** A file of NATS credentials, beside or instead of user and password in the URL; `{service}` stands for this service. */
   natsCredentials: text({ env: 'NATS_CREDS', optional: true }),
+  /** A file with certificates of those who may vouch for the NATS server; it must have TLS then. */
+  natsTlsCa: text({ env: 'BATUTA_NATS_TLS_CA', optional: true }),
   /** Connections to PostgreSQL, also while the schema is brought up to date (that takes two). */
   databaseConnections: integer({ env: 'BATUTA_CONFIG_DATABASE_CONNECTIONS', default: 10, min: 2, max: 200 }),
   /** Port of /health and /metrics; 0 takes a free one. */

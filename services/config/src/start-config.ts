@@ -2,12 +2,12 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { operations } from '@batuta/contracts';
 import type { ResolveConfigRequest } from '@batuta/contracts';
 import { natsMicroservice, servePatternsLocally, tellDatabaseOutages, watchPatterns } from '@batuta/control';
-import { connectNats, endProcess, isConnected, onLost } from '@batuta/messaging';
+import { connectNats, endProcess, isConnected, onLost, onReconnect } from '@batuta/messaging';
 import { nestLogger, startOpsServer } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
 import { Sandbox } from '@batuta/sandbox';
 import { tellUnsecured } from '@batuta/service';
-import { databaseUrlOf, natsCredentialsFile } from '@batuta/settings';
+import { databaseUrlOf, natsAccessOf } from '@batuta/settings';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import { PoolClaims } from './agents/pool-claims.js';
@@ -117,15 +117,14 @@ export async function startConfig(options: StartConfigOptions): Promise<RunningC
     } else if ((await bootstrap(rows.everybody, deliver)) !== undefined) {
       logger.info({ file: adminKeyFile }, 'first admin key created');
     }
-    const natsUrl = settings.natsUrl.reveal();
-    const credentials = natsCredentialsFile(settings.natsCredentials, 'config');
-    const nats = await connectNats({ url: natsUrl, name: 'config', credentials, logger });
+    const access = natsAccessOf(settings, 'config');
+    const nats = await connectNats({ ...access, name: 'config', logger });
     opened.push(() => nats.close());
     onLost(nats, lost);
     const sandbox = new Sandbox({ threads: settings.sandboxThreads });
     opened.push(() => sandbox.close());
-    const users = settings.natsKeysFile === undefined ? undefined : await workerUsers(settings.natsKeysFile, natsUrl);
-    const transport = await natsMicroservice({ url: natsUrl, queue: 'config', credentials, graceMs: GRACE_MS });
+    const users = settings.natsKeysFile === undefined ? undefined : await workerUsers(settings.natsKeysFile, access);
+    const transport = await natsMicroservice({ ...access, queue: 'config', graceMs: GRACE_MS });
     const app = await NestFactory.createMicroservice<MicroserviceOptions>(
       ConfigModule.register({
         rows,
@@ -147,11 +146,21 @@ export async function startConfig(options: StartConfigOptions): Promise<RunningC
     await renewSecrets(app.get(Secrets), vault, logger);
     await tellDatabaseOutages(app, logger);
     await app.listen();
-    const told = app
-      .get(PoolCredentials)
-      .tellAgain()
-      .catch((error: unknown) => logger.error({ err: error }, 'revoked credentials of workers cannot be told to NATS'));
-    opened.push(() => told);
+    let told: Promise<void> = Promise.resolve();
+    const tellRevocations = (): void => {
+      told = told
+        .then(() => app.get(PoolCredentials).tellAgain())
+        .catch((error: unknown) =>
+          logger.error({ err: error }, 'revoked credentials of workers cannot be told to NATS'),
+        );
+    };
+    tellRevocations();
+    // A server that has started again may have an older list, from its configuration.
+    const forget = onReconnect(nats, tellRevocations);
+    opened.push(async () => {
+      forget();
+      await told;
+    });
     const requests = await watchPatterns(app, { onLost: lost });
     const definitions = app.get(Definitions);
     const endLocal = await servePatternsLocally(nats, app, {

@@ -17,6 +17,7 @@ export function settingsFor(databaseUrl: string, natsUrl: string): ConfigSetting
     databaseOwnerUrl: new Secret(databaseUrl),
     natsUrl: new Secret(natsUrl),
     natsCredentials: undefined,
+    natsTlsCa: undefined,
     natsKeysFile: undefined,
     databaseConnections: 4,
     httpPort: 0,

@@ -15,6 +15,8 @@ const schema = {
   natsUrl: secret({ env: 'NATS_URL' }),
   /** A file of NATS credentials, beside or instead of user and password in the URL; `{service}` stands for this service. */
   natsCredentials: text({ env: 'NATS_CREDS', optional: true }),
+  /** A file with certificates of those who may vouch for the NATS server; it must have TLS then. */
+  natsTlsCa: text({ env: 'BATUTA_NATS_TLS_CA', optional: true }),
   /** Port of /health and /metrics; 0 takes a free one. */
   httpPort: integer({ env: 'BATUTA_EXECUTION_HTTP_PORT', default: 0, min: 0, max: 65_535 }),
   httpHost: text({ env: 'BATUTA_EXECUTION_HTTP_HOST', default: '127.0.0.1' }),

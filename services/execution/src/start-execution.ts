@@ -7,7 +7,7 @@ import type { Logger, ReadinessCheck } from '@batuta/observability';
 import { Sandbox } from '@batuta/sandbox';
 import { tellUnsecured, tenantPool } from '@batuta/service';
 import type { TenantPool } from '@batuta/service';
-import { databaseUrlOf, natsCredentialsFile } from '@batuta/settings';
+import { databaseUrlOf, natsAccessOf } from '@batuta/settings';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -134,8 +134,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
     });
   try {
     const databaseUrl = databaseUrlOf(settings, 'execution').reveal();
-    const natsUrl = settings.natsUrl.reveal();
-    const credentials = natsCredentialsFile(settings.natsCredentials, 'execution');
+    const access = natsAccessOf(settings, 'execution');
     const tracing = await startTracing('execution', logger);
     opened.push(() => tracing.shutdown());
     if (settings.databaseOwnerUrl !== undefined) await migrateEventStore(settings.databaseOwnerUrl.reveal());
@@ -171,15 +170,10 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
     const lists = openRequestPool('lists', { statement_timeout: LIST_MS, query_timeout: LIST_MS + 1_000 });
     // Of its own, so that starts of tenants with limits wait for nobody's look-up.
     const admitting = openRequestPool('admissions');
-    const nats = await connectNats({ url: natsUrl, name: `execution ${settings.name}`, credentials, logger });
+    const nats = await connectNats({ ...access, name: `execution ${settings.name}`, logger });
     opened.push(() => nats.close());
     onLost(nats, lost);
-    const jetStream = await connectNats({
-      url: natsUrl,
-      name: `execution ${settings.name} tasks`,
-      credentials,
-      logger,
-    });
+    const jetStream = await connectNats({ ...access, name: `execution ${settings.name} tasks`, logger });
     opened.push(() => jetStream.close());
     onLost(jetStream, lost);
     const clock = new StoreClock(logger);
@@ -385,7 +379,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
         admissions: new Admissions(admitting, (tenantId) => bus.runningOf(tenantId)),
       }),
       {
-        ...(await natsMicroservice({ url: natsUrl, queue: 'execution', credentials })),
+        ...(await natsMicroservice({ ...access, queue: 'execution' })),
         logger: nestLogger(logger),
         abortOnError: false,
       },

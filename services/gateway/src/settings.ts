@@ -12,6 +12,8 @@ const schema = {
   natsUrl: secret({ env: 'NATS_URL' }),
   /** A file of NATS credentials, beside or instead of user and password in the URL; `{service}` stands for this service. */
   natsCredentials: text({ env: 'NATS_CREDS', optional: true }),
+  /** A file with certificates of those who may vouch for the NATS server; it must have TLS then. */
+  natsTlsCa: text({ env: 'BATUTA_NATS_TLS_CA', optional: true }),
   logLevel: oneOf(LOG_LEVELS, { env: 'BATUTA_LOG_LEVEL', default: 'info' }),
   /** Bearer token for PUT /log-level; without it only this machine may change the level. */
   opsToken: secret({ env: 'BATUTA_OPS_TOKEN', optional: true }),

@@ -15,7 +15,7 @@ import {
 import { collectProcessMetrics, createLogger, nestLogger, startOpsServer, startTracing } from '@batuta/observability';
 import type { Logger, OpsServer } from '@batuta/observability';
 import { Sandbox } from '@batuta/sandbox';
-import { natsCredentialsFile } from '@batuta/settings';
+import { natsAccessOf } from '@batuta/settings';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { GatewayModule } from './app.module.js';
@@ -68,8 +68,7 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
   const settings = options.settings ?? loadGatewaySettings();
   const logger = options.logger ?? createLogger({ service: 'gateway', level: settings.logLevel });
   collectProcessMetrics();
-  const credentials = natsCredentialsFile(settings.natsCredentials, 'gateway');
-  const nats = await connectNats({ url: settings.natsUrl.reveal(), name: 'gateway', credentials, logger });
+  const nats = await connectNats({ ...natsAccessOf(settings, 'gateway'), name: 'gateway', logger });
   onLost(nats, options.onLost ?? endProcess(logger));
   const sandbox = new Sandbox({ threads: 1 });
   let ops: OpsServer | undefined;

@@ -13,6 +13,8 @@ const schema = {
   natsUrl: secret({ env: 'NATS_URL' }),
   /** A file of NATS credentials, beside or instead of user and password in the URL; `{service}` stands for this service. */
   natsCredentials: text({ env: 'NATS_CREDS', optional: true }),
+  /** A file with certificates of those who may vouch for the NATS server; it must have TLS then. */
+  natsTlsCa: text({ env: 'BATUTA_NATS_TLS_CA', optional: true }),
   databaseConnections: integer({ env: 'BATUTA_NOTIFICATIONS_DATABASE_CONNECTIONS', default: 10, min: 3, max: 200 }),
   /** Port of /health and /metrics; 0 takes a free one. */
   httpPort: integer({ env: 'BATUTA_NOTIFICATIONS_HTTP_PORT', default: 0, min: 0, max: 65_535 }),

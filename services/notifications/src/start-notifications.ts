@@ -41,7 +41,7 @@ import { loadNotificationsSettings } from './settings.js';
 import type { NotificationsSettings } from './settings.js';
 import { Templates } from './templates/templates.js';
 import { Sandbox } from '@batuta/sandbox';
-import { databaseUrlOf, natsCredentialsFile } from '@batuta/settings';
+import { databaseUrlOf, natsAccessOf } from '@batuta/settings';
 
 export interface StartNotificationsOptions {
   /** Default: from the environment. */
@@ -98,9 +98,8 @@ export async function startNotifications(options: StartNotificationsOptions = {}
       hideOverdue();
       return Promise.resolve();
     });
-    const natsUrl = settings.natsUrl.reveal();
-    const credentials = natsCredentialsFile(settings.natsCredentials, 'notifications');
-    const nats = await connectNats({ url: natsUrl, name: 'notifications', credentials, logger });
+    const access = natsAccessOf(settings, 'notifications');
+    const nats = await connectNats({ ...access, name: 'notifications', logger });
     opened.push(() => nats.close());
     onLost(nats, lost);
     const control = controlClientOver(nats);
@@ -140,7 +139,7 @@ export async function startNotifications(options: StartNotificationsOptions = {}
         templates,
       }),
       {
-        ...(await natsMicroservice({ url: natsUrl, queue: 'notifications', credentials })),
+        ...(await natsMicroservice({ ...access, queue: 'notifications' })),
         logger: nestLogger(logger),
         abortOnError: false,
       },

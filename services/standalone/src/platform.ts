@@ -22,6 +22,8 @@ export interface PlatformOptions {
   readonly natsUrl?: string;
   /** With `natsUrl`: a file of NATS credentials, `{service}` for a service's name. */
   readonly natsCredentials?: string;
+  /** With `natsUrl`: a file with certificates of those who may vouch for the server. */
+  readonly natsTlsCa?: string;
   /** See `parseLayout`. */
   readonly layout?: string;
   /** File for the services' logs; default: this process's own output. */
@@ -119,6 +121,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
         : { databaseUrl: options.databaseUrl, databasePasswordFile: inherited['DATABASE_PASSWORD_FILE'] }),
       ...(options.natsUrl === undefined ? {} : { natsUrl: options.natsUrl }),
       ...(options.natsCredentials === undefined ? {} : { natsCredentials: options.natsCredentials }),
+      ...(options.natsTlsCa === undefined ? {} : { natsTlsCa: options.natsTlsCa }),
       pools: (inherited['BATUTA_RUNNER_POOLS'] ?? '').split(',').flatMap((pool) => pool.trim() || []),
       logger: options.logger,
     });
@@ -129,6 +132,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       NATS_URL: stack.natsUrl,
       // Empty counts as none: what the shell says is for another server.
       NATS_CREDS: stack.natsCredentials ?? '',
+      BATUTA_NATS_TLS_CA: stack.natsTlsCa ?? '',
       // The services and nothing else of this machine: NATS and PostgreSQL listen on loopback too.
       BATUTA_RUNNER_STATUS_ADDRESSES:
         inherited['BATUTA_RUNNER_STATUS_ADDRESSES'] ??

@@ -4,7 +4,7 @@ import { connectNats, controlClientOver, endProcess, onLost } from '@batuta/mess
 import { nestLogger, startOpsServer, startTracing } from '@batuta/observability';
 import type { Logger, ReadinessCheck } from '@batuta/observability';
 import { Sandbox } from '@batuta/sandbox';
-import { natsCredentialsFile } from '@batuta/settings';
+import { natsAccessOf } from '@batuta/settings';
 import { Runner } from '@batuta/worker';
 import type { Agent } from '@batuta/worker';
 import { NestFactory } from '@nestjs/core';
@@ -45,11 +45,9 @@ export async function startStepRunner(options: StartStepRunnerOptions): Promise<
   try {
     const tracing = await startTracing('step-runner', logger);
     opened.push(() => tracing.shutdown());
-    const credentials = natsCredentialsFile(settings.natsCredentials, 'step-runner');
     const nc = await connectNats({
-      url: settings.natsUrl.reveal(),
+      ...natsAccessOf(settings, 'step-runner'),
       name: `step-runner ${workerId}`,
-      credentials,
       logger,
     });
     opened.push(() => nc.close());

@@ -3624,6 +3624,8 @@ export interface NewPoolCredentials {
   revoked_at?: string | null | undefined;
   /** The file that a NATS client takes (NATS_CREDS), shown only now. */
   file?: string | undefined;
+  /** Certificates, in PEM, of those who may vouch for the NATS server (a file for BATUTA_NATS_TLS_CA); absent where workers need none. */
+  tls_ca?: string | undefined;
 }
 
 export interface NewApiKey {

@@ -163,16 +163,19 @@ async function oneUser(home: string): Promise<Access> {
 
 async function ownUsers(home: string, pools: readonly string[]): Promise<Access> {
   const accounts = await loadAccounts(home);
-  const directory = path.join(home, 'creds');
-  await writeServiceCredentials(accounts, directory, pools.length === 0 ? [DEFAULT_POOL] : pools);
+  const credentials = path.join(home, 'creds', '{service}.creds');
+  await writeServiceCredentials(accounts, credentials, pools.length === 0 ? [DEFAULT_POOL] : pools);
   // What an earlier version let everybody in with.
   await rm(path.join(home, 'credentials.json'), { force: true });
   return {
-    config: accounts.serverConfig(path.join(home, 'accounts')),
+    config: {
+      ...accounts.serverConfig(),
+      resolver: { type: 'full', dir: path.join(home, 'accounts'), allow_delete: false, interval: '2m' },
+    },
     login: '',
     accounts,
-    credentials: path.join(directory, '{service}.creds'),
-    check: path.join(directory, 'config.creds'),
+    credentials,
+    check: credentials.replace('{service}', 'config'),
   };
 }
 
@@ -193,11 +196,12 @@ async function passwordIn(file: string): Promise<{ user: string; pass: string }>
 }
 
 /** Whether a NATS server answers and has JetStream. Throws when it answers but refuses us or has none. */
-async function answers(url: string, neededPayload = 0, credentials?: string): Promise<boolean> {
+async function answers(url: string, neededPayload = 0, credentials?: string, tlsCa?: string): Promise<boolean> {
   try {
     const connection = await connect({
       ...natsServers(url),
       ...(credentials === undefined ? {} : { authenticator: credsAuthenticator(() => readFileSync(credentials)) }),
+      ...(tlsCa === undefined ? {} : { tls: { caFile: tlsCa } }),
       reconnect: false,
       timeout: 5000,
     });
@@ -222,21 +226,27 @@ async function answers(url: string, neededPayload = 0, credentials?: string): Pr
     if (name === 'AuthorizationError' || /authorization/i.test(message)) {
       throw new LocalStackError(`The NATS server refuses us: ${message}`, { cause: error });
     }
+    // Whoever waits for it waits in vain.
+    if (/certificate|altnames|'tls'/i.test(message)) {
+      throw new LocalStackError(`The NATS server is not one to talk to (NATS_URL, BATUTA_NATS_TLS_CA): ${message}`, {
+        cause: error,
+      });
+    }
     return false;
   }
 }
 
 /**
- * Checks that the server of a NATS URL answers and has JetStream. `credentials`: a file for the client. Throws a
- * `LocalStackError` without the URL's credentials.
+ * Checks that the server of a NATS URL answers and has JetStream. `credentials`: a file for the client. `tlsCa`: a file
+ * with certificates of those who may vouch for the server. Throws a `LocalStackError` without the URL's credentials.
  */
-export async function checkNats(url: string, credentials?: string): Promise<void> {
+export async function checkNats(url: string, credentials?: string, tlsCa?: string): Promise<void> {
   try {
     natsServers(url);
   } catch (error) {
     throw new LocalStackError(`NATS_URL is no URL of NATS servers. ${(error as Error).message}`);
   }
-  if (!(await answers(url, MAX_PAYLOAD, credentials))) {
+  if (!(await answers(url, MAX_PAYLOAD, credentials, tlsCa))) {
     const { servers } = natsServers(url);
     throw new LocalStackError(
       `No NATS server answers at ${servers.join(', ')} (NATS_URL). Start it, or unset NATS_URL.`,

@@ -108,7 +108,8 @@ export class PoolCredentials {
     if (entity === undefined) {
       return refuse('conflict', `A tenant may have at most ${MAX_VALID} credentials that have not expired.`);
     }
-    return { ...replyOf(entity), file: text };
+    const tlsCa = await this.#users.authorities();
+    return { ...replyOf(entity), file: text, ...(tlsCa === undefined ? {} : { tlsCa }) };
   }
 
   /** A page of the tenant's credentials of a pool, newest first, revoked and expired ones too. */
@@ -184,7 +185,7 @@ export class PoolCredentials {
     await this.#rows.everybody.transaction(async (manager) => {
       await manager.query('SELECT pg_advisory_xact_lock($1)', [REVOCATION_LOCK]);
       const all = await revoked(manager);
-      if (all.size > 0) await users.revoke(all);
+      if (all.size > 0 || users.hasRevokedServices) await users.revoke(all);
     });
   }
 

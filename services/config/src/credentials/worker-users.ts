@@ -1,8 +1,9 @@
 import { poolPermissions, poolUser } from '@batuta/contracts';
 import { CLAIMS_UPDATE, accountsIn } from '@batuta/nats-accounts';
 import type { IssuedCredentials, NatsAccounts } from '@batuta/nats-accounts';
-import { natsServers } from '@batuta/settings';
+import { natsClientOptions } from '@batuta/messaging';
 import { connect, credsAuthenticator } from '@nats-io/transport-node';
+import { readFile } from 'node:fs/promises';
 
 /** Makes and ends users of NATS. */
 export interface WorkerUsers {
@@ -10,6 +11,16 @@ export interface WorkerUsers {
   issue(pool: string, expiresAt: number): Promise<IssuedCredentials>;
   /** From now on these users, and no others, are refused: public keys with the epoch milliseconds of their ends. Rejects when no server took it. */
   revoke(users: ReadonlyMap<string, number>): Promise<void>;
+  /** Whether users of services are revoked, which servers are told together with those of workers. */
+  readonly hasRevokedServices: boolean;
+  /** What else a client needs to trust the server: certificates in PEM; undefined where it needs nothing. */
+  authorities(): Promise<string | undefined>;
+}
+
+/** Where the servers are, and who vouches for them. */
+export interface ServersOfUsers {
+  readonly url: string;
+  readonly tlsCa?: string | undefined;
 }
 
 /** For Nest. */
@@ -19,22 +30,28 @@ export const WORKER_USERS = Symbol('WorkerUsers');
 const ANSWER_MS = 2_000;
 
 /** Users signed with the keys in a file. Throws when it has none. */
-export async function workerUsers(keysFile: string, natsUrl: string): Promise<WorkerUsers> {
+export async function workerUsers(keysFile: string, servers: ServersOfUsers): Promise<WorkerUsers> {
   const accounts = await accountsIn(keysFile);
+  const { tlsCa } = servers;
   return {
     issue: (pool, expiresAt) => accounts.issue(poolUser(pool), poolPermissions(pool), Math.floor(expiresAt / 1_000)),
     async revoke(users) {
       const times = [...users].map(([key, at]): [string, number] => [key, Math.ceil(at / 1_000)]);
-      await tell(accounts, natsUrl, await accounts.revoking(Object.fromEntries(times)));
+      await tell(accounts, servers, await accounts.revoking(Object.fromEntries(times)));
     },
+    hasRevokedServices: Object.keys(accounts.keys.revoked ?? {}).length > 0,
+    // Read each time: it changes while this runs.
+    authorities: async () => (tlsCa === undefined ? undefined : readFile(tlsCa, 'utf8')),
   };
 }
 
 /** Tells the servers the account's new JWT; each tells those of its cluster. */
-async function tell(accounts: NatsAccounts, natsUrl: string, jwt: string): Promise<void> {
+async function tell(accounts: NatsAccounts, { url, tlsCa }: ServersOfUsers, jwt: string): Promise<void> {
   const credentials = new TextEncoder().encode(await accounts.systemCredentials());
+  const { servers, tls } = natsClientOptions({ url, tlsCa, name: 'config revocations' });
   const connection = await connect({
-    servers: natsServers(natsUrl).servers,
+    servers,
+    ...(tls === undefined ? {} : { tls }),
     authenticator: credsAuthenticator(credentials),
     inboxPrefix: '_INBOX.system',
     name: 'config revocations',

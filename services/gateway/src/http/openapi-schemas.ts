@@ -691,6 +691,11 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
           type: 'object',
           properties: {
             file: { type: 'string', description: 'The file that a NATS client takes (NATS_CREDS), shown only now.' },
+            tls_ca: {
+              type: 'string',
+              description:
+                'Certificates, in PEM, of those who may vouch for the NATS server (a file for BATUTA_NATS_TLS_CA); absent where workers need none.',
+            },
           },
         },
       ],

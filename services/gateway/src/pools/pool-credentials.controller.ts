@@ -12,6 +12,10 @@ export const PoolCredentialsController = featureController('PoolCredentialsContr
         errors: [{ path: '/headers/idempotency-key', message, code: 'not_allowed' }],
       });
     },
-    shown: ({ credentials, file = '' }) => ({ ...toUserJson(PoolCredentialsSchema, credentials), file }),
+    shown: ({ credentials, file = '', tlsCa }) => ({
+      ...toUserJson(PoolCredentialsSchema, credentials),
+      file,
+      ...(tlsCa === undefined ? {} : { tls_ca: tlsCa }),
+    }),
   },
 });
