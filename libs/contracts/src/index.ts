@@ -475,6 +475,7 @@ export type {
   ReplyOf,
   RequestOf,
   RouteTo,
+  StreamCommand,
 } from './operations/define.js';
 export { parseDuration } from './operations/duration.js';
 export {
@@ -490,5 +491,7 @@ export {
   wordsParameter,
 } from './operations/parameters.js';
 export { DEFINITION_EXAMPLE } from './operations/configs.js';
+export { EXECUTION_QUERIES } from './operations/executions.js';
+export { SCHEDULE_QUERIES } from './operations/schedules.js';
 export { OFFSET } from './operations/offset.js';
 export type { Parameter, QueryOf, QuerySpec } from './operations/parameters.js';

@@ -75,12 +75,7 @@ export function servicePermissions(service: NatsService, pools: readonly string[
   switch (service) {
     case 'gateway':
       return {
-        publish: [
-          ...subjectsAskedBy(service),
-          ...Object.values(subjects.query),
-          'batuta.execution.*.command',
-          subjects.follow,
-        ],
+        publish: [...subjectsAskedBy(service), subjects.follow],
         subscribe: [
           inbox(service),
           subjects.end('*'),
@@ -137,8 +132,6 @@ export function servicePermissions(service: NatsService, pools: readonly string[
           `${API}.STREAM.INFO.${STEPS_STREAM}`,
           `${API}.STREAM.CREATE.${STEPS_STREAM}`,
           ...subjectsAskedBy(service),
-          subjects.query.list,
-          subjects.query.get,
         ],
         subscribe,
         answers,
@@ -146,15 +139,7 @@ export function servicePermissions(service: NatsService, pools: readonly string[
     }
     case 'notifications':
       return {
-        publish: [
-          ...['gateway'].map(inbox),
-          'batuta.inbox.*.*',
-          ...subjectsAskedBy(service),
-          subjects.query.topology,
-          subjects.query.log,
-          subjects.query.starts,
-          subjects.query.versions,
-        ],
+        publish: [...['gateway'].map(inbox), 'batuta.inbox.*.*', ...subjectsAskedBy(service)],
         subscribe: [inbox(service), ...subjectsServedBy(service), subjects.allLifecycle, subjects.taken],
         answers: false,
       };

@@ -16,27 +16,6 @@ function base64Url(text: string): string {
 export const subjects = {
   /** Something that is kept in caches has changed: ConfigChanged. */
   configChanged: 'batuta.config.changed',
-  query: {
-    topology: 'batuta.execution.query.topology',
-    get: 'batuta.execution.query.get',
-    step: 'batuta.execution.query.step',
-    payload: 'batuta.execution.query.payload',
-    pools: 'batuta.execution.query.pools',
-    list: 'batuta.execution.query.list',
-    approvals: 'batuta.execution.query.approvals',
-    events: 'batuta.execution.query.events',
-    verify: 'batuta.execution.query.verify',
-    export: 'batuta.execution.query.export',
-    versions: 'batuta.execution.query.versions',
-    starts: 'batuta.execution.query.starts',
-    log: 'batuta.execution.query.log',
-    schedule: 'batuta.execution.query.schedule',
-    schedules: 'batuta.execution.query.schedules',
-    scheduleHistory: 'batuta.execution.query.scheduleHistory',
-    admit: 'batuta.execution.query.admit',
-    sockets: 'batuta.execution.query.sockets',
-    use: 'batuta.execution.query.use',
-  },
   /** Notices of one user's inbox. User ids may hold anything, so they are encoded to be a token. */
   inbox: (tenant: string, userId: string): string => `batuta.inbox.${tenant}.${base64Url(userId)}`,
   command: (partition: number): string => `batuta.execution.${partition}.command`,

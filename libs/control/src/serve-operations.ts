@@ -1,5 +1,5 @@
 import { ROLES, TENANT_ID, roleRefusal } from '@batuta/contracts';
-import type { AnyOperation, Principal, Refusal, ReplyOf, RequestOf, RouteTo } from '@batuta/contracts';
+import type { AnyOperation, Principal, Refusal, ReplyOf, RequestOf, RouteTo, StreamCommand } from '@batuta/contracts';
 import { Controller, Inject } from '@nestjs/common';
 import type { Type } from '@nestjs/common';
 // Not from the package itself, which loads all of Nest's transports; those who only ask do not need them.
@@ -10,7 +10,7 @@ type Answer<O> = Promise<ReplyOf<O> | { readonly refused: Refusal }>;
 
 /** What answers each operation of a feature. The compiler refuses a feature of which one is missing. */
 export type Handlers<Service, F extends Feature> = {
-  readonly [K in keyof F as F[K] extends RouteTo<never, unknown> ? never : K]: (
+  readonly [K in keyof F as F[K] extends RouteTo<never, unknown> | StreamCommand ? never : K]: (
     service: Service,
     request: RequestOf<F[K]>,
   ) => Answer<F[K]>;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { encodeCursor, subjects } from '@batuta/contracts';
+import { encodeCursor, operations } from '@batuta/contracts';
 import type { ListApprovalsReply, ListApprovalsRequest } from '@batuta/contracts';
 import { eventually } from '@batuta/testing';
 import { rebuildReadModels, verifyExecutions } from '../src/index.js';
@@ -30,7 +30,7 @@ const start = async (config: string, input = { amount: 5 }): Promise<string> => 
 };
 
 const list = (more: Partial<ListApprovalsRequest> = {}): Promise<ListApprovalsReply> =>
-  platform.control.request<ListApprovalsReply>(subjects.query.approvals, { tenantId: TENANT, ...more });
+  platform.control.request<ListApprovalsReply>(operations.executions.approvals.subject, { tenantId: TENANT, ...more });
 
 /** Once the projection shows just these executions among the waiting ones. */
 const listed = (ids: readonly string[], more: Partial<ListApprovalsRequest> = {}): Promise<ListApprovalsReply> =>

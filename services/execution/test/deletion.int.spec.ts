@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { subjects } from '@batuta/contracts';
+import { operations } from '@batuta/contracts';
 import type { CommandReply, ExecutionIntegrity, Refusal, VerifyExecutionReply } from '@batuta/contracts';
 import { eventually } from '@batuta/testing';
 import { rebuildReadModels, verifyExecutions } from '../src/index.js';
@@ -61,7 +61,7 @@ const removed = (id: string): Promise<unknown> =>
   eventually(async () => (await rows('orchestration_executions', 'id', id)) === 0, PATIENCE);
 
 async function verify(id: string): Promise<ExecutionIntegrity> {
-  const { integrity } = await ask<VerifyExecutionReply>(subjects.query.verify, id);
+  const { integrity } = await ask<VerifyExecutionReply>(operations.executions.verify.subject, id);
   if (integrity === undefined) throw new Error('nothing was verified');
   return integrity;
 }
@@ -73,13 +73,13 @@ async function differences(which = 'all'): Promise<Difference[]> {
 }
 
 const READS = [
-  [subjects.query.get, {}],
-  [subjects.query.get, { atVersion: 1 }],
-  [subjects.query.step, { stepId: 'a' }],
-  [subjects.query.events, {}],
-  [subjects.query.payload, { payload: 'output' }],
-  [subjects.query.payload, { payload: 'event', atVersion: 1 }],
-  [subjects.query.export, {}],
+  [operations.executions.get.subject, {}],
+  [operations.executions.get.subject, { atVersion: 1 }],
+  [operations.executions.step.subject, { stepId: 'a' }],
+  [operations.executions.events.subject, {}],
+  [operations.executions.output.subject, { payload: 'output' }],
+  [operations.executions.output.subject, { payload: 'event', atVersion: 1 }],
+  [operations.executions.export.subject, {}],
 ] as const;
 
 describe('a deleted execution', () => {
@@ -94,10 +94,12 @@ describe('a deleted execution', () => {
         expect([subject, refused?.code]).toEqual([subject, 'execution_deleted']);
         expect(refused?.details).toMatchObject({ by: 'ann', reason: 'asked to', events: before, status: 'completed' });
       }
-      const other = await ask<{ refused?: Refusal }>(subjects.query.get, id, { tenantId: 'somebody-else' });
+      const other = await ask<{ refused?: Refusal }>(operations.executions.get.subject, id, {
+        tenantId: 'somebody-else',
+      });
       expect(other.refused?.code).toBe('not_found');
       const list = await platform.control.request<{ executions: { id: string }[]; total: number }>(
-        subjects.query.list,
+        operations.executions.list.subject,
         { tenantId: TENANT, withTotal: true },
       );
       expect(list.executions.map((each) => each.id)).not.toContain(id);
@@ -106,7 +108,7 @@ describe('a deleted execution', () => {
     await told();
     await removed(id);
     await told();
-    const byTrace = await platform.control.request<{ refused?: Refusal }>(subjects.query.get, {
+    const byTrace = await platform.control.request<{ refused?: Refusal }>(operations.executions.get.subject, {
       tenantId: TENANT,
       traceId,
     });
@@ -203,7 +205,7 @@ describe('deletions', () => {
     expect(await rows('orchestration_executions', 'id', id)).toBe(1);
     expect(await rows('orchestration_step_runs', 'execution_id', id)).toBe(3);
     engine = await platform.execution('two', SETTINGS);
-    const { refused } = await ask<{ refused?: Refusal }>(subjects.query.get, id);
+    const { refused } = await ask<{ refused?: Refusal }>(operations.executions.get.subject, id);
     expect(refused?.code).toBe('execution_deleted');
     // Nothing that the one before has sent may arrive after it.
     await eventually(async () => expect(await rows('orchestration_executions', 'id', id)).toBe(0), {

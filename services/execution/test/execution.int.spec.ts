@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { subjects } from '@batuta/contracts';
+import { subjects, operations } from '@batuta/contracts';
 import type { ListExecutionsReply, ReadLogReply, Task } from '@batuta/contracts';
 import { eventually } from '@batuta/testing';
 import { rebuildReadModels } from '../src/index.js';
@@ -65,15 +65,22 @@ describe('an execution', () => {
       'ExecutionCompleted',
     ]);
     expect(await platform.command(request)).toMatchObject({ accepted: { repeated: true, status: 'completed' } });
-    const byTrace = await platform.control.request(subjects.query.get, { tenantId: TENANT, traceId: view?.traceId });
+    const byTrace = await platform.control.request(operations.executions.get.subject, {
+      tenantId: TENANT,
+      traceId: view?.traceId,
+    });
     expect(byTrace).toMatchObject({ execution: { id } });
-    expect(await platform.control.request(subjects.query.get, { tenantId: 'other', executionId: id })).toMatchObject({
+    expect(
+      await platform.control.request(operations.executions.get.subject, { tenantId: 'other', executionId: id }),
+    ).toMatchObject({
       refused: { code: 'not_found' },
     });
-    const versions = await platform.control.request(subjects.query.versions, { executionIds: ['nonsense', id] });
+    const versions = await platform.control.request(operations.engine.versions.subject, {
+      executionIds: ['nonsense', id],
+    });
     expect(versions).toEqual({ versions: [0, 8], ended: [false, true] });
     const many = Array.from({ length: 1_001 }, () => id);
-    await expect(platform.control.request(subjects.query.starts, { executionIds: many })).rejects.toThrow(
+    await expect(platform.control.request(operations.engine.starts.subject, { executionIds: many })).rejects.toThrow(
       'batuta.execution.query.starts failed',
     );
   });
@@ -111,7 +118,7 @@ describe('an execution', () => {
     const seen: string[] = [];
     let cursor: string | undefined;
     do {
-      const page: ListExecutionsReply = await platform.control.request(subjects.query.list, {
+      const page: ListExecutionsReply = await platform.control.request(operations.executions.list.subject, {
         tenantId: TENANT,
         configName: 'three',
         status: ['completed'],
@@ -123,14 +130,18 @@ describe('an execution', () => {
     } while (cursor !== undefined);
     expect(new Set(seen).size).toBe(seen.length);
     expect(seen).toEqual(expect.arrayContaining(ids));
-    expect(await platform.control.request(subjects.query.list, { tenantId: 'other' })).toEqual({ executions: [] });
-    expect(await platform.control.request(subjects.query.list, { tenantId: TENANT, cursor: 'x' })).toMatchObject({
+    expect(await platform.control.request(operations.executions.list.subject, { tenantId: 'other' })).toEqual({
+      executions: [],
+    });
+    expect(
+      await platform.control.request(operations.executions.list.subject, { tenantId: TENANT, cursor: 'x' }),
+    ).toMatchObject({
       refused: { code: 'validation_failed' },
     });
     const found = new Set<string>();
     for (let partition = 0; partition < 8; partition++) {
       for (let position = 0, more = true; more;) {
-        const page: ReadLogReply = await platform.control.request(subjects.query.log, {
+        const page: ReadLogReply = await platform.control.request(operations.engine.log.subject, {
           partition,
           afterPosition: position,
           limit: 2,
@@ -178,7 +189,7 @@ describe('read models', () => {
     await platform.sql.query('TRUNCATE execution.orchestration_executions, execution.orchestration_step_runs');
     // How executions began is known all the same: notifications must not take one for unknown during a rebuild.
     const executionIds = ['nonsense', id, executionId()];
-    expect(await platform.control.request(subjects.query.starts, { executionIds })).toEqual({
+    expect(await platform.control.request(operations.engine.starts.subject, { executionIds })).toEqual({
       starts: [{ executionId: id, tenantId, traceId, configId, configName, userId }],
     });
     const { executions } = await rebuildReadModels(platform.database.url);

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { subjects } from '@batuta/contracts';
+import { operations } from '@batuta/contracts';
 import type { ExecutionIntegrity, ExportExecutionReply, VerifyExecutionReply } from '@batuta/contracts';
 import { eventually } from '@batuta/testing';
 import { loadExecutionSettings, verifyExecutions } from '../src/index.js';
@@ -48,7 +48,7 @@ const ask = <Reply>(subject: string, id: string, more: object = {}): Promise<Rep
   platform.control.request<Reply>(subject, { tenantId: TENANT, executionId: id, ...more });
 
 async function verify(id: string): Promise<ExecutionIntegrity> {
-  const { integrity } = await ask<VerifyExecutionReply>(subjects.query.verify, id);
+  const { integrity } = await ask<VerifyExecutionReply>(operations.executions.verify.subject, id);
   if (integrity === undefined) throw new Error('nothing was verified');
   return integrity;
 }
@@ -97,7 +97,7 @@ describe('the chain of an execution', () => {
 
   it('is told to its tenant only', async () => {
     const id = await finished();
-    for (const subject of [subjects.query.verify, subjects.query.export]) {
+    for (const subject of [operations.executions.verify.subject, operations.executions.export.subject]) {
       expect(await ask(subject, id, { tenantId: 'somebody-else' })).toMatchObject({ refused: { code: 'not_found' } });
       expect(await ask(subject, 'x')).toMatchObject({ refused: { code: 'not_found' } });
     }
@@ -273,7 +273,7 @@ describe('an exported bundle', () => {
     });
     const lines: string[] = [];
     for (let fromVersion = 1; fromVersion > 0;) {
-      const part = await ask<ExportExecutionReply>(subjects.query.export, id, { fromVersion });
+      const part = await ask<ExportExecutionReply>(operations.executions.export.subject, id, { fromVersion });
       lines.push(...part.lines);
       fromVersion = part.nextVersion ?? 0;
     }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { LIMITS, subjects } from '@batuta/contracts';
+import { LIMITS, operations } from '@batuta/contracts';
 import type {
   Event,
   ExecutionView,
@@ -38,7 +38,7 @@ const ask = <Reply>(pattern: string, request: object): Promise<Reply> =>
 async function whole(request: Partial<GetPayloadRequest>): Promise<unknown> {
   let text = '';
   for (let from = 0; ;) {
-    const part = await ask<GetPayloadReply>(subjects.query.payload, { ...request, from });
+    const part = await ask<GetPayloadReply>(operations.executions.output.subject, { ...request, from });
     expect(part.refused).toBeUndefined();
     text += part.text ?? '';
     if (part.nextFrom === undefined) return JSON.parse(text);
@@ -50,7 +50,7 @@ const outputOf = (step: string): JsonObject => ({ step, input: { v: TEXT } });
 
 describe('an execution whose outputs are more than a message holds', () => {
   it('is read with marks instead of its largest payloads, below the limit of a message', async () => {
-    const reply = await ask<GetExecutionReply>(subjects.query.get, {});
+    const reply = await ask<GetExecutionReply>(operations.executions.get.subject, {});
     const view = reply.execution as ExecutionView;
     expect(Buffer.byteLength(JSON.stringify(reply))).toBeLessThan(LIMITS.natsMaxPayloadBytes - 512 * 1024);
     expect(view.input).toEqual({ v: TEXT });
@@ -74,25 +74,31 @@ describe('an execution whose outputs are more than a message holds', () => {
     expect(await whole({ payload: 'output', atVersion: view?.version ?? 0 })).toEqual(expected);
     expect(await whole({ payload: 'output', stepId: 's3' })).toEqual(outputOf('s3'));
     expect(await whole({ payload: 'input', stepId: 's3' })).toEqual({ v: TEXT });
-    expect(await ask<GetPayloadReply>(subjects.query.payload, { payload: 'output', stepId: 's99' })).toMatchObject({
+    expect(
+      await ask<GetPayloadReply>(operations.executions.output.subject, { payload: 'output', stepId: 's99' }),
+    ).toMatchObject({
       refused: { code: 'step_not_found' },
     });
     expect(
-      await ask<GetPayloadReply>(subjects.query.payload, { payload: 'output', stepId: 's3', tenantId: 'other' }),
+      await ask<GetPayloadReply>(operations.executions.output.subject, {
+        payload: 'output',
+        stepId: 's3',
+        tenantId: 'other',
+      }),
     ).toMatchObject({ refused: { code: 'not_found' } });
   });
 
   it('gives only what is asked for: its own payloads, or how it began', async () => {
-    const own = (await ask<GetExecutionReply>(subjects.query.get, { payloads: 'own' })).execution;
+    const own = (await ask<GetExecutionReply>(operations.executions.get.subject, { payloads: 'own' })).execution;
     expect(own?.steps).toHaveLength(12);
     expect(own?.steps.some((step) => 'output' in step || 'outputOmitted' in step)).toBe(false);
-    const start = (await ask<GetExecutionReply>(subjects.query.get, { payloads: 'start' })).execution;
+    const start = (await ask<GetExecutionReply>(operations.executions.get.subject, { payloads: 'start' })).execution;
     expect(start).toMatchObject({ id, status: 'completed', input: { v: TEXT }, steps: [] });
     expect(start).not.toHaveProperty('outputOmitted');
   });
 
   it('shows a step with what its agent got and its attempts', async () => {
-    const reply = await ask<GetStepReply>(subjects.query.step, { stepId: 's5' });
+    const reply = await ask<GetStepReply>(operations.executions.step.subject, { stepId: 's5' });
     expect(reply).toMatchObject({
       status: 'completed',
       step: { stepId: 's5', status: 'completed', output: outputOf('s5') },
@@ -102,10 +108,12 @@ describe('an execution whose outputs are more than a message holds', () => {
     const [attempt] = reply.attempts ?? [];
     expect(attempt?.scheduledAt).toBeGreaterThan(0);
     expect(attempt?.finishedAt).toBeGreaterThanOrEqual(attempt?.startedAt ?? Infinity);
-    expect(await ask<GetStepReply>(subjects.query.step, { stepId: 'none' })).toMatchObject({
+    expect(await ask<GetStepReply>(operations.executions.step.subject, { stepId: 'none' })).toMatchObject({
       refused: { code: 'step_not_found' },
     });
-    expect(await ask<GetStepReply>(subjects.query.step, { stepId: 's5', tenantId: 'other' })).toMatchObject({
+    expect(
+      await ask<GetStepReply>(operations.executions.step.subject, { stepId: 's5', tenantId: 'other' }),
+    ).toMatchObject({
       refused: { code: 'not_found' },
     });
   });
@@ -113,7 +121,7 @@ describe('an execution whose outputs are more than a message holds', () => {
   it('gives its events page by page, each whole', async () => {
     const events: Event[] = [];
     for (let fromVersion = 1; fromVersion > 0;) {
-      const page = await ask<ListEventsReply>(subjects.query.events, { fromVersion, limit: 1_000 });
+      const page = await ask<ListEventsReply>(operations.executions.events.subject, { fromVersion, limit: 1_000 });
       events.push(...page.events);
       fromVersion = page.nextVersion ?? 0;
     }
@@ -122,7 +130,10 @@ describe('an execution whose outputs are more than a message holds', () => {
     const last = events.at(-1);
     expect(await whole({ payload: 'event', atVersion: last?.version ?? 0 })).toEqual(last);
     expect(
-      await ask<GetPayloadReply>(subjects.query.payload, { payload: 'event', atVersion: events.length + 1 }),
+      await ask<GetPayloadReply>(operations.executions.output.subject, {
+        payload: 'event',
+        atVersion: events.length + 1,
+      }),
     ).toMatchObject({ refused: { code: 'not_found' } });
   });
 
@@ -134,7 +145,7 @@ describe('an execution whose outputs are more than a message holds', () => {
        FROM execution.events WHERE execution_id = $1 ORDER BY version DESC LIMIT 1`,
       [id, JSON.stringify(data)],
     );
-    const all = await ask<ListEventsReply>(subjects.query.events, { fromVersion: 27 });
+    const all = await ask<ListEventsReply>(operations.executions.events.subject, { fromVersion: 27 });
     const [event] = all.events;
     expect(event).toMatchObject({ type: 'EvaluationRecorded', data: { key: 'input:s0' } });
     expect(event?.data).not.toHaveProperty('values');

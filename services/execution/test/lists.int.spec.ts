@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { subjects } from '@batuta/contracts';
+import { operations } from '@batuta/contracts';
 import type { ExecutionSummary, ListExecutionsReply, ListExecutionsRequest } from '@batuta/contracts';
 import { eventually } from '@batuta/testing';
 import { TENANT, cancelRequest, executionId, startRequest } from './fixtures.js';
@@ -19,7 +19,7 @@ beforeAll(async () => {
 afterAll(() => platform.end());
 
 async function list(filters: Partial<ListExecutionsRequest> = {}): Promise<ExecutionSummary[]> {
-  const reply = await platform.control.request<ListExecutionsReply>(subjects.query.list, {
+  const reply = await platform.control.request<ListExecutionsReply>(operations.executions.list.subject, {
     tenantId: TENANT,
     ...filters,
   });
@@ -122,7 +122,7 @@ describe('the list of executions', () => {
     );
     const found: string[] = [];
     for (let cursor: string | undefined; ;) {
-      const reply = await platform.control.request<ListExecutionsReply>(subjects.query.list, {
+      const reply = await platform.control.request<ListExecutionsReply>(operations.executions.list.subject, {
         tenantId: TENANT,
         sessionId: 'my session',
         limit: 2,
@@ -134,7 +134,7 @@ describe('the list of executions', () => {
     }
     expect(found).toEqual(ids.toReversed());
     expect(await list({ sessionId: 'none' })).toEqual([]);
-    const other = await platform.control.request<ListExecutionsReply>(subjects.query.list, {
+    const other = await platform.control.request<ListExecutionsReply>(operations.executions.list.subject, {
       tenantId: 'other',
       sessionId: 'my session',
     });

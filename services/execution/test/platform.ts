@@ -179,7 +179,7 @@ export class Platform {
   }
 
   async get(executionId: string): Promise<ExecutionView | undefined> {
-    const reply = await this.control.request<{ execution?: ExecutionView }>(subjects.query.get, {
+    const reply = await this.control.request<{ execution?: ExecutionView }>(operations.executions.get.subject, {
       tenantId: TENANT,
       executionId,
     });
@@ -187,7 +187,7 @@ export class Platform {
   }
 
   async events(executionId: string): Promise<Event[]> {
-    const reply = await this.control.request<{ events: Event[] }>(subjects.query.events, {
+    const reply = await this.control.request<{ events: Event[] }>(operations.executions.events.subject, {
       tenantId: TENANT,
       executionId,
     });

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { subjects } from '@batuta/contracts';
+import { subjects, operations } from '@batuta/contracts';
 import type { ListPoolsReply, PoolView, QueuedView, RunnerBeat, Task } from '@batuta/contracts';
 import { ensurePoolConsumers } from '@batuta/messaging';
 import { eventually } from '@batuta/testing';
@@ -29,7 +29,7 @@ async function queuedOf(id: string): Promise<(QueuedView | undefined)[]> {
 }
 
 async function pool(name: string): Promise<PoolView | undefined> {
-  const reply = await platform.control.request<ListPoolsReply>(subjects.query.pools, { pools: [name] });
+  const reply = await platform.control.request<ListPoolsReply>(operations.pools.list.subject, { pools: [name] });
   return reply.pools[0];
 }
 
@@ -82,7 +82,11 @@ describe('a step whose task no worker has taken', () => {
     });
     expect(await pool('default')).toEqual({ pool: 'default', workers: 1, slots: 8, free: 8, backlog: 1, taken: 0 });
     expect(
-      await platform.control.request(subjects.query.step, { tenantId: TENANT, executionId: id, stepId: 'a' }),
+      await platform.control.request(operations.executions.step.subject, {
+        tenantId: TENANT,
+        executionId: id,
+        stepId: 'a',
+      }),
     ).toMatchObject({
       step: { stepId: 'a', queued: { pool: 'default', workers: 1 } },
     });
@@ -108,11 +112,14 @@ describe('a step whose task no worker has taken', () => {
     const id = await start('three');
     await eventually(async () => expect((await queuedOf(id))[0]).toBeDefined(), { timeoutMs: 120_000 });
     for (const more of [{ atVersion: 2 }, { payloads: 'result' }]) {
-      const reply = await platform.control.request<{ execution: { steps: object[] } }>(subjects.query.get, {
-        tenantId: TENANT,
-        executionId: id,
-        ...more,
-      });
+      const reply = await platform.control.request<{ execution: { steps: object[] } }>(
+        operations.executions.get.subject,
+        {
+          tenantId: TENANT,
+          executionId: id,
+          ...more,
+        },
+      );
       expect(reply.execution.steps[0]).not.toHaveProperty('queued');
     }
   });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { subjects, operations } from '@batuta/contracts';
+import { operations } from '@batuta/contracts';
 import type {
   CommandRequest,
   ListRetentionPoliciesReply,
@@ -52,7 +52,7 @@ async function finished(tenantId: string, config = 'three', fails = false): Prom
   const request = { ...startRequest(id, config), principal: who(tenantId) };
   expect(await platform.command(request)).toMatchObject({ accepted: {} });
   const view = (): Promise<{ execution?: { status: string } }> =>
-    platform.control.request(subjects.query.get, { tenantId, executionId: id });
+    platform.control.request(operations.executions.get.subject, { tenantId, executionId: id });
   await eventually(async () => expect((await view()).execution?.status).toBe(fails ? 'failed' : 'completed'), PATIENCE);
   return id;
 }
@@ -66,7 +66,7 @@ const age = (id: string, days: number): Promise<unknown> =>
   );
 
 async function isDeleted(tenantId: string, id: string): Promise<Refusal | undefined> {
-  const { refused } = await platform.control.request<{ refused?: Refusal }>(subjects.query.get, {
+  const { refused } = await platform.control.request<{ refused?: Refusal }>(operations.executions.get.subject, {
     tenantId,
     executionId: id,
   });
@@ -135,10 +135,13 @@ describe('a retention policy', () => {
     for (const [place, id] of ids.entries()) {
       const code = replies[place]?.rejected?.code;
       if (code === undefined) {
-        const { execution } = await platform.control.request<{ execution?: { status: string } }>(subjects.query.get, {
-          tenantId: tenant,
-          executionId: id,
-        });
+        const { execution } = await platform.control.request<{ execution?: { status: string } }>(
+          operations.executions.get.subject,
+          {
+            tenantId: tenant,
+            executionId: id,
+          },
+        );
         expect(execution?.status).toBe('running');
       } else expect(code).toBe('execution_deleted');
     }

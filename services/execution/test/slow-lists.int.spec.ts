@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { subjects } from '@batuta/contracts';
+import { operations } from '@batuta/contracts';
 import type { ListExecutionsReply } from '@batuta/contracts';
 import { eventually } from '@batuta/testing';
 import pg from 'pg';
@@ -35,7 +35,11 @@ it('lists that are slow hold up nobody who asks for one execution, and PostgreSQ
     let ended = 0;
     const lists = Array.from({ length: 8 }, () =>
       platform.control
-        .request<ListExecutionsReply>(subjects.query.list, { tenantId: TENANT, limit: 10 }, { timeoutMs: WAIT_MS })
+        .request<ListExecutionsReply>(
+          operations.executions.list.subject,
+          { tenantId: TENANT, limit: 10 },
+          { timeoutMs: WAIT_MS },
+        )
         .catch((error: unknown) => error)
         .finally(() => (ended += 1)),
     );
@@ -48,10 +52,13 @@ it('lists that are slow hold up nobody who asks for one execution, and PostgreSQ
     };
     await eventually(async () => expect(await active()).toBe(2));
     for (let time = 0; time < 10; time++) {
-      const reply = await platform.control.request<{ execution?: { traceId: string } }>(subjects.query.get, {
-        tenantId: TENANT,
-        traceId,
-      });
+      const reply = await platform.control.request<{ execution?: { traceId: string } }>(
+        operations.executions.get.subject,
+        {
+          tenantId: TENANT,
+          traceId,
+        },
+      );
       expect(reply.execution?.traceId).toBe(traceId);
     }
     // Each was answered while the lists waited.

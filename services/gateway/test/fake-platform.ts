@@ -205,9 +205,6 @@ export class FakePlatform {
           : { configId, version, tenantId: 'default', definition: config.definition };
       },
     );
-    for (const { subject } of ALL_OPERATIONS) {
-      if (!this.handlers.has(subject)) this.#answer(subject, () => ({ refused: notFound }));
-    }
     this.#answer(operations.configs.get.subject, ({ id, version }: { id: string; version?: number }) => {
       const config = this.configs.get(id);
       if (config === undefined || (version ?? 0) > config.version) return { refused: notFound };
@@ -237,17 +234,20 @@ export class FakePlatform {
       configs: [...this.configs.values()].map((config) => this.#shown(config)),
       nextCursor: '',
     }));
-    this.#answer(subjects.query.topology, () => ({ partitions: PARTITIONS }));
-    this.#answer(subjects.query.get, (by: { tenantId: string; executionId?: string; traceId?: string }) => {
-      const found = [...this.executions].find(
-        ([id, execution]) =>
-          execution.tenantId === by.tenantId &&
-          (id === by.executionId || (by.traceId !== undefined && execution.traceId === by.traceId)),
-      );
-      return found === undefined ? { refused: notFound } : { execution: this.#view(...found) };
-    });
+    this.#answer(operations.engine.topology.subject, () => ({ partitions: PARTITIONS }));
     this.#answer(
-      subjects.query.events,
+      operations.executions.get.subject,
+      (by: { tenantId: string; executionId?: string; traceId?: string }) => {
+        const found = [...this.executions].find(
+          ([id, execution]) =>
+            execution.tenantId === by.tenantId &&
+            (id === by.executionId || (by.traceId !== undefined && execution.traceId === by.traceId)),
+        );
+        return found === undefined ? { refused: notFound } : { execution: this.#view(...found) };
+      },
+    );
+    this.#answer(
+      operations.executions.events.subject,
       (page: { tenantId: string; executionId: string; fromVersion: number; limit: number }) => {
         const execution = this.executions.get(page.executionId);
         if (execution === undefined || execution.tenantId !== page.tenantId) return { refused: notFound, events: [] };
@@ -256,13 +256,14 @@ export class FakePlatform {
         return { events, nextVersion: next <= execution.events.length ? next : 0 };
       },
     );
-    this.#answer(subjects.query.versions, ({ executionIds }: { executionIds: string[] }) => ({
+    this.#answer(operations.engine.versions.subject, ({ executionIds }: { executionIds: string[] }) => ({
       versions: executionIds.map((id) => this.executions.get(id)?.events.length ?? 0),
     }));
-    this.#answer(subjects.query.list, () => ({ executions: [], nextCursor: '' }));
-    this.#answer(subjects.query.approvals, () => ({ approvals: this.approvals, nextCursor: 'next' }));
-    for (const pattern of Object.values(subjects.query)) {
-      if (!this.handlers.has(pattern)) this.#answer(pattern, () => ({ refused: notFound }));
+    this.#answer(operations.executions.list.subject, () => ({ executions: [], nextCursor: '' }));
+    this.#answer(operations.executions.approvals.subject, () => ({ approvals: this.approvals, nextCursor: 'next' }));
+    for (const { subject } of ALL_OPERATIONS) {
+      if (subject.includes('*') || this.handlers.has(subject)) continue;
+      this.#answer(subject, () => ({ refused: notFound }));
     }
     for (let partition = 0; partition < PARTITIONS; partition += 1) {
       this.nats.subscribe(subjects.command(partition), {

@@ -1,4 +1,4 @@
-import { MISTAKES, REFUSALS, subjects, operations } from '@batuta/contracts';
+import { MISTAKES, REFUSALS, operations } from '@batuta/contracts';
 import type { RefusalCode, RefusalMeaning } from '@batuta/contracts';
 import { propertyRuns } from '@batuta/testing';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
@@ -115,8 +115,8 @@ describe('requests made from the OpenAPI document', () => {
       [operations.deliveries.deliveries.subject, { deliveries: [] }],
       [operations.callbacks.rotate.subject, { secret: 'new' }],
       [operations.notifications.list.subject, { notifications: [] }],
-      [subjects.query.pools, { pools: [] }],
-      [subjects.query.schedules, { schedules: [] }],
+      [operations.pools.list.subject, { pools: [] }],
+      [operations.schedules.list.subject, { schedules: [] }],
       [operations.tenants.list.subject, { tenants: [] }],
     ];
     for (const [pattern, reply] of replies) under.fake.handlers.set(pattern, () => reply);

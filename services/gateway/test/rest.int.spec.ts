@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { subjects, operations } from '@batuta/contracts';
+import { operations } from '@batuta/contracts';
 import type { ExecutionView, GetPayloadRequest } from '@batuta/contracts';
 import { KEYS } from './fake-platform.js';
 import { startUnderTest } from './gateway-under-test.js';
@@ -111,10 +111,10 @@ describe('the REST edge', () => {
 
   it('says after a wait in vain which steps no worker has taken, and looks at the queue only then', async () => {
     under.fake.finishAtOnce = false;
-    const get = under.fake.handlers.get(subjects.query.get);
+    const get = under.fake.handlers.get(operations.executions.get.subject);
     const asked: unknown[] = [];
     const queued = { sinceAt: 1_700_000_000_000, pool: 'text', workers: 0, slots: 0, backlog: 3 };
-    under.fake.handlers.set(subjects.query.get, (request: never) => {
+    under.fake.handlers.set(operations.executions.get.subject, (request: never) => {
       const { payloads } = request as { payloads?: string };
       asked.push(payloads);
       const reply = get?.(request) as { execution: { steps: object[] } };
@@ -136,10 +136,12 @@ describe('the REST edge', () => {
       expect((await under.call('POST', path, { body: {} })).body).not.toHaveProperty('queued');
       expect(asked).toEqual(['own', 'result', 'own', 'result']);
       // The execution was started, whatever becomes of the question.
-      under.fake.handlers.set(subjects.query.get, () => ({ refused: { code: 'unavailable', message: 'not now' } }));
+      under.fake.handlers.set(operations.executions.get.subject, () => ({
+        refused: { code: 'unavailable', message: 'not now' },
+      }));
       expect((await under.call('POST', `${path}?wait=50ms`, { body: {} })).status).toBe(202);
     } finally {
-      if (get !== undefined) under.fake.handlers.set(subjects.query.get, get);
+      if (get !== undefined) under.fake.handlers.set(operations.executions.get.subject, get);
     }
   });
 
@@ -232,11 +234,11 @@ describe('the REST edge', () => {
     const id = String(started.body['execution_id']);
     const { handlers } = under.fake;
     const before = new Map(handlers);
-    const get = before.get(subjects.query.get) as (request: unknown) => { execution: ExecutionView };
+    const get = before.get(operations.executions.get.subject) as (request: unknown) => { execution: ExecutionView };
     const output = { text: 'ü'.repeat(1_000), more: ['x'] };
     const text = JSON.stringify(output);
     try {
-      handlers.set(subjects.query.get, (request: unknown) => {
+      handlers.set(operations.executions.get.subject, (request: unknown) => {
         const { output: _output, ...execution } = get(request).execution;
         const [step] = execution.steps;
         return {
@@ -248,7 +250,7 @@ describe('the REST edge', () => {
           },
         };
       });
-      handlers.set(subjects.query.payload, ({ payload, stepId, from }: GetPayloadRequest) => {
+      handlers.set(operations.executions.output.subject, ({ payload, stepId, from }: GetPayloadRequest) => {
         if (payload === 'event') return { text: JSON.stringify(under.fake.executions.get(id)?.events[0]) };
         if (stepId === 'none') return { refused: { code: 'step_not_found', message: 'None.' } };
         const end = (from ?? 0) + 300;

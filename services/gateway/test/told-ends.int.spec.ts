@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { subjects } from '@batuta/contracts';
+import { subjects, operations } from '@batuta/contracts';
 import type { FollowExecutions } from '@batuta/contracts';
 import { eventually } from '@batuta/testing';
 import { startGatewayOn, startUnderTest } from './gateway-under-test.js';
@@ -122,8 +122,8 @@ describe('the end of an execution that a start waits for', () => {
     const waiting = startOn(under);
     const [id = ''] = await running(1);
     under.fake.ends.clear();
-    const view = under.fake.handlers.get(subjects.query.get) as (by: object) => object;
-    under.fake.handlers.set(subjects.query.get, (by: object) => {
+    const view = under.fake.handlers.get(operations.executions.get.subject) as (by: object) => object;
+    under.fake.handlers.set(operations.executions.get.subject, (by: object) => {
       const shown = view(by);
       // The end comes right after the gateway was told that the execution runs.
       if (under.fake.executions.get(id)?.events.length === 1) complete(id, 'unheard', false);
@@ -187,7 +187,7 @@ describe('the end of an execution that a start waits for', () => {
     const second = startOn(under, 'order-3');
     const result = under.call('GET', `/api/v1/orchestrations/executions/${id}/result?wait=60s`);
     await eventually(() => starts() === 2);
-    await eventually(() => under.fake.count(subjects.query.get) > 0);
+    await eventually(() => under.fake.count(operations.executions.get.subject) > 0);
     complete(id, 'for all');
     for (const { body } of await Promise.all([first, second, result])) {
       expect(body).toMatchObject({ status: 'completed', output: 'for all' });

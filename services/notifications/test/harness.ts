@@ -56,10 +56,10 @@ export class FakeEngine {
     readonly partitions = 4,
   ) {
     this.logs = Array.from({ length: partitions }, () => []);
-    this.#serve(subjects.query.topology, () => ({ partitions }));
-    this.#serve(subjects.query.log, (data) => this.#log(data));
+    this.#serve(operations.engine.topology.subject, () => ({ partitions }));
+    this.#serve(operations.engine.log.subject, (data) => this.#log(data));
     this.serveStarts('answer');
-    this.#serve(subjects.query.versions, (data) => {
+    this.#serve(operations.engine.versions.subject, (data) => {
       const ids = data['executionIds'] as string[];
       return {
         versions: ids.map((id) => this.executions.get(id)?.version ?? 0),
@@ -79,7 +79,7 @@ export class FakeEngine {
     this.#startsServed?.unsubscribe();
     this.#startsServed = undefined;
     if (how === 'silence') return;
-    this.#startsServed = this.#serve(subjects.query.starts, (data) => {
+    this.#startsServed = this.#serve(operations.engine.starts.subject, (data) => {
       if (how === 'error') throw new Error('the log cannot be read');
       return this.#starts(data);
     });

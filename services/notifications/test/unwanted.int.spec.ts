@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { subjects, operations } from '@batuta/contracts';
+import { operations } from '@batuta/contracts';
 import type { CallbackReply } from '@batuta/contracts';
 import type { ControlClient } from '@batuta/messaging';
 import { Secret } from '@batuta/settings';
@@ -108,7 +108,7 @@ describe('while nobody wants to hear of anything', () => {
       await eventually(async () => {
         expect(await test.rows('SELECT 1 FROM notifications.cursors')).toHaveLength(test.engine.partitions);
         reader.wake(0, 1);
-        expect(test.engine.asked).toContain(subjects.query.log);
+        expect(test.engine.asked).toContain(operations.engine.log.subject);
       });
       const first = start({ partition: 0 });
       reader.wake(0, test.engine.logs[0]!.length);

@@ -1,6 +1,8 @@
 import type { DescMessage } from '@bufbuild/protobuf';
 import type { RefusalCode, Role } from '../codes.js';
 import type { JsonObject } from '../common.js';
+import type { CommandReply, CommandRequest } from '../execution.js';
+import { CommandReplySchema, CommandRequestSchema } from '../generated/batuta/execution/v1/commands_pb.js';
 import type { NatsService } from '../nats-services.js';
 import type { QuerySpec } from './parameters.js';
 
@@ -24,8 +26,9 @@ export interface BodySpec {
 /** A success. */
 export interface AnswerSpec {
   readonly status: number;
-  /** Its schema in OpenAPI. */
-  readonly schema: string;
+  /** Its schema in OpenAPI; a text of the media type without one. */
+  readonly schema?: string;
+  readonly media?: string;
   readonly says: string;
   readonly etag?: boolean;
   /** Of a 201 it goes without saying. */
@@ -55,6 +58,8 @@ export interface HttpRoute {
   /** It takes `If-Match` and `If-None-Match`, and holds them against what it changes. */
   readonly compares?: boolean;
   readonly once?: OnceKind;
+  /** The execution's trace goes on with the caller's. */
+  readonly traceparent?: boolean;
   /** Its answer holds a secret, which no cache may keep. */
   readonly secret?: boolean;
   /** Fields of the request that this route sets, whatever it is asked. */
@@ -116,6 +121,26 @@ export function defineInternal<Request, Reply>(
   spec: Omit<OperationSpec, 'role' | 'does' | 'http' | 'askedBy'> & { readonly askedBy: readonly NatsService[] },
 ): Operation<Request, Reply> {
   return defineOperation({ ...spec, role: 'viewer', does: 'ask' });
+}
+
+/** A command to an event stream, which the owner of its partition answers after the commit; no controller serves it. */
+export interface StreamCommand extends Operation<CommandRequest, CommandReply> {
+  readonly stream: true;
+}
+
+/** Commands go to whichever process owns the partition of the stream. */
+export function defineCommand(
+  spec: Omit<OperationSpec, 'service' | 'subject' | 'kind' | 'request' | 'reply'>,
+): StreamCommand {
+  const operation = defineOperation<CommandRequest, CommandReply>({
+    ...spec,
+    service: 'execution',
+    subject: 'batuta.execution.*.command',
+    kind: 'command',
+    request: CommandRequestSchema,
+    reply: CommandReplySchema,
+  });
+  return { ...operation, stream: true };
 }
 
 export function anotherRoute<Request, Reply>(

@@ -16,10 +16,34 @@ import {
   PoolCredentialsReplySchema,
   RevokePoolCredentialsRequestSchema,
 } from '../generated/batuta/config/v1/service_pb.js';
+import type { ListPoolsReply, ListPoolsRequest } from '../execution.js';
+import { ListPoolsReplySchema, ListPoolsRequestSchema } from '../generated/batuta/execution/v1/queries_pb.js';
 import { defineOperation } from './define.js';
 import { cursorParameter, limitParameter } from './parameters.js';
 
-const PATH = '/api/v1/pools/:pool/credentials';
+const POOLS = '/api/v1/pools';
+const PATH = `${POOLS}/:pool/credentials`;
+
+/** The pools of workers that serve agents. */
+export const pools = {
+  list: defineOperation<ListPoolsRequest, ListPoolsReply>({
+    name: 'pools.list',
+    service: 'execution',
+    subject: 'batuta.execution.query.pools',
+    kind: 'read',
+    role: 'viewer',
+    does: 'list pools',
+    request: ListPoolsRequestSchema,
+    reply: ListPoolsReplySchema,
+    http: {
+      method: 'GET',
+      path: POOLS,
+      summary: 'List the pools of workers that serve your agents, and the built-in one',
+      description: 'As they are now: workers seen in the last 30 s, their slots, and tasks that wait for one.',
+      answers: [{ status: 200, schema: 'PoolList', says: 'All pools, by name.' }],
+    },
+  }),
+} as const;
 
 /** NATS credentials of the workers of a pool. */
 export const poolCredentials = {

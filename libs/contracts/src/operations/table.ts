@@ -4,18 +4,25 @@ import { agents } from './agents.js';
 import { apiKeys } from './api-keys.js';
 import { callbacks, deliveries } from './callbacks.js';
 import { configs } from './configs.js';
+import { engine } from './engine.js';
+import { executions } from './executions.js';
 import { knowledge } from './knowledge.js';
 import { models } from './models.js';
 import { notifications } from './notifications.js';
-import { poolCredentials } from './pools.js';
+import { poolCredentials, pools } from './pools.js';
 import { retentionPolicies } from './retention-policies.js';
+import { schedules } from './schedules.js';
 import { secrets } from './secrets.js';
 import { tenants, tenantSettings } from './tenants.js';
 
 /** Every operation of the platform, by feature. */
 export const operations = {
   configs,
+  executions,
+  schedules,
+  engine,
   agents,
+  pools,
   poolCredentials,
   knowledge,
   secrets,

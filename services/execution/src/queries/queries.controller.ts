@@ -1,160 +1,34 @@
-import { subjects } from '@batuta/contracts';
-import type {
-  AdmitReply,
-  AdmitRequest,
-  GetTenantUseReply,
-  GetTenantUseRequest,
-  SocketsReply,
-  SocketsRequest,
-  ExportExecutionReply,
-  ExportExecutionRequest,
-  VerifyExecutionReply,
-  VerifyExecutionRequest,
-  GetExecutionReply,
-  GetExecutionRequest,
-  GetPayloadReply,
-  GetPayloadRequest,
-  GetScheduleReply,
-  GetScheduleRequest,
-  GetStartsReply,
-  GetStartsRequest,
-  GetStepReply,
-  GetStepRequest,
-  GetVersionsReply,
-  GetVersionsRequest,
-  ListApprovalsReply,
-  ListApprovalsRequest,
-  ListEventsReply,
-  ListEventsRequest,
-  ListExecutionsReply,
-  ListExecutionsRequest,
-  ListScheduleEventsReply,
-  ListScheduleEventsRequest,
-  ListSchedulesReply,
-  ListSchedulesRequest,
-  ListPoolsReply,
-  ListPoolsRequest,
-  ReadLogReply,
-  ReadLogRequest,
-  TopologyReply,
-} from '@batuta/contracts';
-import { Controller } from '@nestjs/common';
-import { MessagePattern, Payload } from '@nestjs/microservices';
-import { Integrity } from '../integrity/integrity.js';
-import { Admissions } from '../tenants/admissions.js';
-import { ExecutionQueries } from './execution-queries.js';
-import { ScheduleQueries } from './schedule-queries.js';
+import { operations } from '@batuta/contracts';
+import { operationsController } from '@batuta/control';
+import { EngineParts } from './engine-parts.js';
 
-/** `batuta.execution.query.*`. */
-@Controller()
-export class QueriesController {
-  readonly #queries: ExecutionQueries;
+export const ExecutionsController = operationsController('ExecutionsController', operations.executions, EngineParts, {
+  list: ({ queries }, request) => queries.list(request),
+  approvals: ({ queries }, request) => queries.approvals(request),
+  get: ({ queries }, request) => queries.get(request),
+  events: ({ queries }, request) => queries.events(request),
+  step: ({ queries }, request) => queries.step(request),
+  output: ({ queries }, request) => queries.payload(request),
+  verify: ({ integrity }, request) => integrity.verify(request),
+  export: ({ integrity }, request) => integrity.export(request),
+});
 
-  readonly #integrity: Integrity;
+export const SchedulesController = operationsController('SchedulesController', operations.schedules, EngineParts, {
+  get: ({ schedules }, request) => schedules.get(request),
+  list: ({ schedules }, request) => schedules.list(request),
+  history: ({ schedules }, request) => schedules.history(request),
+});
 
-  readonly #schedules: ScheduleQueries;
+export const PoolsController = operationsController('PoolsController', operations.pools, EngineParts, {
+  list: ({ queries }, request) => queries.pools(request),
+});
 
-  readonly #admissions: Admissions;
-
-  constructor(queries: ExecutionQueries, integrity: Integrity, schedules: ScheduleQueries, admissions: Admissions) {
-    this.#queries = queries;
-    this.#integrity = integrity;
-    this.#schedules = schedules;
-    this.#admissions = admissions;
-  }
-
-  @MessagePattern(subjects.query.topology)
-  topology(): TopologyReply {
-    return this.#queries.topology;
-  }
-
-  @MessagePattern(subjects.query.get)
-  get(@Payload() request: GetExecutionRequest): Promise<GetExecutionReply> {
-    return this.#queries.get(request);
-  }
-
-  @MessagePattern(subjects.query.step)
-  step(@Payload() request: GetStepRequest): Promise<GetStepReply> {
-    return this.#queries.step(request);
-  }
-
-  @MessagePattern(subjects.query.payload)
-  payload(@Payload() request: GetPayloadRequest): Promise<GetPayloadReply> {
-    return this.#queries.payload(request);
-  }
-
-  @MessagePattern(subjects.query.pools)
-  pools(@Payload() request: ListPoolsRequest): Promise<ListPoolsReply> {
-    return this.#queries.pools(request);
-  }
-
-  @MessagePattern(subjects.query.list)
-  list(@Payload() request: ListExecutionsRequest): Promise<ListExecutionsReply> {
-    return this.#queries.list(request);
-  }
-
-  @MessagePattern(subjects.query.approvals)
-  approvals(@Payload() request: ListApprovalsRequest): Promise<ListApprovalsReply> {
-    return this.#queries.approvals(request);
-  }
-
-  @MessagePattern(subjects.query.events)
-  events(@Payload() request: ListEventsRequest): Promise<ListEventsReply> {
-    return this.#queries.events(request);
-  }
-
-  @MessagePattern(subjects.query.verify)
-  verify(@Payload() request: VerifyExecutionRequest): Promise<VerifyExecutionReply> {
-    return this.#integrity.verify(request);
-  }
-
-  @MessagePattern(subjects.query.export)
-  export(@Payload() request: ExportExecutionRequest): Promise<ExportExecutionReply> {
-    return this.#integrity.export(request);
-  }
-
-  @MessagePattern(subjects.query.versions)
-  versions(@Payload() request: GetVersionsRequest): Promise<GetVersionsReply> {
-    return this.#queries.versions(request);
-  }
-
-  @MessagePattern(subjects.query.starts)
-  starts(@Payload() request: GetStartsRequest): Promise<GetStartsReply> {
-    return this.#queries.starts(request);
-  }
-
-  @MessagePattern(subjects.query.schedule)
-  schedule(@Payload() request: GetScheduleRequest): Promise<GetScheduleReply> {
-    return this.#schedules.get(request);
-  }
-
-  @MessagePattern(subjects.query.schedules)
-  schedules(@Payload() request: ListSchedulesRequest): Promise<ListSchedulesReply> {
-    return this.#schedules.list(request);
-  }
-
-  @MessagePattern(subjects.query.scheduleHistory)
-  scheduleHistory(@Payload() request: ListScheduleEventsRequest): Promise<ListScheduleEventsReply> {
-    return this.#schedules.history(request);
-  }
-
-  @MessagePattern(subjects.query.admit)
-  admit(@Payload() request: AdmitRequest): Promise<AdmitReply> {
-    return this.#admissions.admit(request);
-  }
-
-  @MessagePattern(subjects.query.sockets)
-  sockets(@Payload() request: SocketsRequest): Promise<SocketsReply> {
-    return this.#admissions.sockets(request);
-  }
-
-  @MessagePattern(subjects.query.use)
-  use(@Payload() request: GetTenantUseRequest): Promise<GetTenantUseReply> {
-    return this.#admissions.use(request);
-  }
-
-  @MessagePattern(subjects.query.log)
-  log(@Payload() request: ReadLogRequest): Promise<ReadLogReply> {
-    return this.#queries.log(request);
-  }
-}
+export const EngineController = operationsController('EngineController', operations.engine, EngineParts, {
+  topology: async ({ queries }) => queries.topology,
+  versions: ({ queries }, request) => queries.versions(request),
+  starts: ({ queries }, request) => queries.starts(request),
+  log: ({ queries }, request) => queries.log(request),
+  admit: ({ admissions }, request) => admissions.admit(request),
+  sockets: ({ admissions }, request) => admissions.sockets(request),
+  use: ({ admissions }, request) => admissions.use(request),
+});

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isNoResponders, RemoteError, UnavailableError, requestUntilAnswered } from '@batuta/messaging';
 import type { ControlClient } from '@batuta/messaging';
-import { headers as headerNames, partitionOf, subjects, ALL_OPERATIONS } from '@batuta/contracts';
+import { headers as headerNames, partitionOf, subjects, ALL_OPERATIONS, operations } from '@batuta/contracts';
 import type { CommandReply, CommandRequest, TopologyReply } from '@batuta/contracts';
 import type { Logger } from '@batuta/observability';
 import { headers } from '@nats-io/nats-core';
@@ -9,16 +9,8 @@ import type { MsgHdrs, NatsConnection } from '@nats-io/nats-core';
 import { Problem } from '../http/problem.js';
 import type { RequestTracing } from '../http/request-tracing.js';
 
-/** Lists may be slow, and would be slower with repeats: each is asked for once. */
-const LISTS: ReadonlySet<string> = new Set([subjects.query.list, subjects.query.approvals, subjects.query.schedules]);
-/** An older number must not come after a newer one. */
-const ORDERED: ReadonlySet<string> = new Set([subjects.query.sockets]);
-
-/** Patterns that change nothing, so that asking twice is harmless. */
-const READS: ReadonlySet<string> = new Set([
-  ...ALL_OPERATIONS.filter(({ again }) => again).map(({ subject }) => subject),
-  ...Object.values(subjects.query).filter((pattern) => !LISTS.has(pattern) && !ORDERED.has(pattern)),
-]);
+/** Subjects that may be asked twice. */
+const READS: ReadonlySet<string> = new Set(ALL_OPERATIONS.filter(({ again }) => again).map(({ subject }) => subject));
 const READ_AGAIN_MS = 750;
 const READS_AT_MOST = 5;
 
@@ -142,7 +134,7 @@ export class Backend {
   /** The number of partitions, which never changes once the platform was started. */
   async partitions(): Promise<number> {
     if (this.#partitions !== undefined) return this.#partitions;
-    this.#partitionsAsked ??= this.ask<TopologyReply>(subjects.query.topology, {})
+    this.#partitionsAsked ??= this.ask<TopologyReply>(operations.engine.topology.subject, {})
       .then(({ partitions }) => {
         if (!Number.isInteger(partitions) || partitions < 1) throw new Error('the topology names no partitions');
         this.#partitions = partitions;

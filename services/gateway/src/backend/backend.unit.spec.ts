@@ -1,5 +1,5 @@
 import { describe, expect, it, jest } from '@jest/globals';
-import { subjects, operations } from '@batuta/contracts';
+import { operations } from '@batuta/contracts';
 import { UnavailableError } from '@batuta/messaging';
 import type { ControlClient } from '@batuta/messaging';
 import { createLogger } from '@batuta/observability';
@@ -36,7 +36,7 @@ describe('asking a service behind the gateway', () => {
     jest.useFakeTimers();
     try {
       const { backend, asked } = backendWith(['silence', 'silence', 'here']);
-      const answer = backend.ask(subjects.query.get, {});
+      const answer = backend.ask(operations.executions.get.subject, {});
       await jest.advanceTimersByTimeAsync(1_500);
       await expect(answer).resolves.toBe('here');
       await jest.advanceTimersByTimeAsync(10_000);
@@ -46,27 +46,28 @@ describe('asking a service behind the gateway', () => {
     }
   });
 
-  it.each([subjects.query.list, subjects.query.approvals, operations.deliveries.deliveries.subject])(
-    'asks for a list once (%s): what is slow would only be slower with repeats',
-    async (pattern) => {
-      jest.useFakeTimers();
-      try {
-        const { backend, asked } = backendWith([]);
-        const answer = backend.ask(pattern, {}).catch((error: unknown) => error);
-        await jest.advanceTimersByTimeAsync(5_000);
-        await answer;
-        expect(asked).toHaveLength(1);
-      } finally {
-        jest.useRealTimers();
-      }
-    },
-  );
+  it.each([
+    operations.executions.list.subject,
+    operations.executions.approvals.subject,
+    operations.deliveries.deliveries.subject,
+  ])('asks for a list once (%s): what is slow would only be slower with repeats', async (pattern) => {
+    jest.useFakeTimers();
+    try {
+      const { backend, asked } = backendWith([]);
+      const answer = backend.ask(pattern, {}).catch((error: unknown) => error);
+      await jest.advanceTimersByTimeAsync(5_000);
+      await answer;
+      expect(asked).toHaveLength(1);
+    } finally {
+      jest.useRealTimers();
+    }
+  });
 
   it('gives up on a read at its limit and says that the service does not answer', async () => {
     jest.useFakeTimers();
     try {
       const { backend, asked } = backendWith([]);
-      const answer = backend.ask(subjects.query.get, {}).catch((error: unknown) => error);
+      const answer = backend.ask(operations.executions.get.subject, {}).catch((error: unknown) => error);
       await jest.advanceTimersByTimeAsync(5_000);
       expect(await answer).toMatchObject({ code: 'unavailable' });
       expect(asked).toHaveLength(5);
@@ -78,7 +79,7 @@ describe('asking a service behind the gateway', () => {
   it.each([
     [operations.configs.create.subject, 'config'],
     [operations.agents.put.subject, 'config'],
-    [subjects.query.get, 'execution'],
+    [operations.executions.get.subject, 'execution'],
     [operations.callbacks.create.subject, 'notifications'],
     [operations.notifications.list.subject, 'notifications'],
   ])('names the service that did not answer %s', async (pattern, service) => {

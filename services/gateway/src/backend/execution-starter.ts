@@ -1,4 +1,4 @@
-import { subjects, LIMITS, operations } from '@batuta/contracts';
+import { LIMITS, operations } from '@batuta/contracts';
 import type {
   Accepted,
   Budget,
@@ -167,7 +167,7 @@ export class ExecutionStarter {
   async #startedBefore(executionId: string, request: StartRequest): Promise<Target | undefined> {
     const { tenantId } = request.principal;
     const asked: GetExecutionRequest = { tenantId, executionId, payloads: 'start' };
-    const { execution, refused } = await this.backend.ask<GetExecutionReply>(subjects.query.get, asked);
+    const { execution, refused } = await this.backend.ask<GetExecutionReply>(operations.executions.get.subject, asked);
     if (refused?.code === 'execution_deleted') throw problemOfRefusal(refused);
     return execution !== undefined && [execution.configId, execution.configName].includes(request.config)
       ? { configId: execution.configId, version: execution.configVersion }

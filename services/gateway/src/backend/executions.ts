@@ -1,4 +1,4 @@
-import { StepAttemptSchema, StepViewSchema, subjects, toUserJson } from '@batuta/contracts';
+import { StepAttemptSchema, StepViewSchema, toUserJson, operations } from '@batuta/contracts';
 import type {
   Event,
   ExecutionView,
@@ -136,7 +136,7 @@ export class Executions {
       ...(atVersion === undefined ? {} : { atVersion }),
       ...(payloads === undefined ? {} : { payloads }),
     };
-    const reply = accepted(await this.backend.ask<GetExecutionReply>(subjects.query.get, request));
+    const reply = accepted(await this.backend.ask<GetExecutionReply>(operations.executions.get.subject, request));
     if (reply.execution === undefined) throw new Problem('not_found', 'There is no such execution.');
     const { outputOmitted, ...execution } = reply.execution;
     const view = linkedView(execution);
@@ -149,7 +149,7 @@ export class Executions {
   /** One step with its input, output and attempts, whatever their size. @throws Problem not_found, step_not_found. */
   async step(tenantId: string, executionId: string, stepId: string): Promise<JsonObject> {
     const reply = accepted(
-      await this.backend.ask<GetStepReply>(subjects.query.step, { tenantId, executionId, stepId }),
+      await this.backend.ask<GetStepReply>(operations.executions.step.subject, { tenantId, executionId, stepId }),
     );
     const { version = 0, step, input, inputOmitted, attempts = [] } = reply;
     if (step === undefined) throw new Problem('step_not_found', `The execution has no step "${stepId}".`);

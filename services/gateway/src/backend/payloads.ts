@@ -1,4 +1,4 @@
-import { subjects } from '@batuta/contracts';
+import { operations } from '@batuta/contracts';
 import type { Event, ExecutionView, GetPayloadReply, GetPayloadRequest, JsonValue, StepView } from '@batuta/contracts';
 import { accepted } from '../http/problem.js';
 import type { Backend } from './backend.js';
@@ -13,7 +13,9 @@ export async function readPayload(
 ): Promise<JsonValue> {
   const parts: string[] = [];
   for (let from = 0; ;) {
-    const part = accepted(await backend.ask<GetPayloadReply>(subjects.query.payload, { ...request, from }));
+    const part = accepted(
+      await backend.ask<GetPayloadReply>(operations.executions.output.subject, { ...request, from }),
+    );
     parts.push(part.text ?? '');
     if ((part.nextFrom ?? 0) <= from) break;
     from = part.nextFrom ?? 0;

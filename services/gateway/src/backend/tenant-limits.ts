@@ -1,4 +1,4 @@
-import { subjects } from '@batuta/contracts';
+import { operations } from '@batuta/contracts';
 import type { AdmitReply, AdmitRequest, SocketsReply, SocketsRequest, TenantLimits } from '@batuta/contracts';
 import type { TenantTerms } from '@batuta/messaging';
 import { Problem, accepted } from '../http/problem.js';
@@ -53,7 +53,9 @@ export class TenantLimitGate {
       holdsMs: this.options.commandDeadlineMs + COMMIT_MS,
       bytes: executionBytes > 0 && input !== undefined ? Buffer.byteLength(JSON.stringify(input)) : 0,
     };
-    const { startsLeft = 0 } = accepted(await this.options.backend.ask<AdmitReply>(subjects.query.admit, request));
+    const { startsLeft = 0 } = accepted(
+      await this.options.backend.ask<AdmitReply>(operations.engine.admit.subject, request),
+    );
     return { startsPerSecond, startsLeft };
   }
 
@@ -108,7 +110,7 @@ export class TenantLimitGate {
     const { backend, gateway } = this.options;
     const sockets = (this.#sockets.get(tenantId) ?? 0) + more;
     const request: SocketsRequest = { gateway, tenantId, sockets, most };
-    return backend.ask<SocketsReply>(subjects.query.sockets, request);
+    return backend.ask<SocketsReply>(operations.engine.sockets.subject, request);
   }
 
   /** One after the other for each tenant: an older number never comes after a newer one. */

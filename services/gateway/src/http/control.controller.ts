@@ -1,6 +1,4 @@
-import { integerParameter, textParameter } from '@batuta/contracts';
 import { Body, Controller, Headers, Param, Query, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import type { CommandRequest, JsonObject, JsonValue, Principal } from '@batuta/contracts';
 import { Caller } from '../auth/principal.js';
@@ -10,16 +8,16 @@ import { ConfigSchemas } from '../backend/config-schemas.js';
 import { Executions } from '../backend/executions.js';
 import { TenantLimitGate } from '../backend/tenant-limits.js';
 import { checkedBody } from './checked.js';
-import { CommandRoute, DeleteRoute } from './command-route.js';
-import { Queries } from './documented.js';
 import { CancelBody, DecisionBody, ForkBody, PauseBody, ReasonBody, SignalBody } from './dto/execute.dto.js';
 import { idempotencyKeyOf, traceparentOf } from './headers.js';
 import { commandIdOf, executionIdOf, signalNameOf, stepIdOf } from './ids.js';
 import { problemOfRefusal } from './problem.js';
 import { parseQuery } from './query.js';
 import { isFinished } from './result.js';
-import { answerStart, START_QUERY, StartRoute } from './start-answer.js';
+import { answerStart } from './start-answer.js';
 import { limitsOf, sessionIn, startOptionsOf } from './start-options.js';
+import { RouteFor } from './operation-route.js';
+import { operations, EXECUTION_QUERIES } from '@batuta/contracts';
 
 type Control = Pick<
   CommandRequest,
@@ -46,26 +44,7 @@ interface Commander {
   readonly key: string | undefined;
 }
 
-const DELETE_QUERY = {
-  reason: textParameter('Why; it is kept.'),
-  if_version: integerParameter('Only while this is its newest version.', 1, 2_147_483_647),
-} as const;
-
-const ENDED = ['already_completed', 'already_failed', 'already_cancelled'] as const;
-
 const reasonOf = (body: ReasonBody): { reason?: string } => (body.reason == null ? {} : { reason: body.reason });
-
-const DECISION_REFUSES = [
-  'step_not_found',
-  'not_awaiting_approval',
-  'already_decided',
-  'not_an_approver',
-  ...ENDED,
-  'compensating',
-  'payload_too_large',
-  'too_deep',
-  'forbidden_key',
-] as const;
 
 const decisionOf = (stepId: string, approved: boolean, { comment, data }: DecisionBody): Control => ({
   decideApproval: {
@@ -77,9 +56,7 @@ const decisionOf = (stepId: string, approved: boolean, { comment, data }: Decisi
 });
 
 /** What can be done to an execution that was started. Every answer comes after the commit that it speaks of. */
-@ApiTags('Executions')
-@ApiBearerAuth()
-@Controller('api/v1/orchestrations/executions/:id')
+@Controller()
 export class ControlController {
   constructor(
     private readonly backend: Backend,
@@ -88,13 +65,7 @@ export class ControlController {
     private readonly limits: TenantLimitGate,
   ) {}
 
-  @CommandRoute('pause', {
-    summary: 'Pause an execution',
-    description: 'Running steps finish and nothing new starts; with `now`, running attempts are stopped too.',
-    body: PauseBody,
-    answers: 'Paused.',
-    refuses: [...ENDED, 'already_paused', 'compensating'],
-  })
+  @RouteFor(operations.executions.pause)
   pause(
     @Caller() principal: Principal,
     @Param('id') id: string,
@@ -106,13 +77,7 @@ export class ControlController {
     return this.#command({ principal, id, query, key }, { pause });
   }
 
-  @CommandRoute('resume', {
-    summary: 'Resume a paused execution',
-    description: 'What fell due meanwhile happens now.',
-    body: ReasonBody,
-    answers: 'Resumed; the status says what became of it.',
-    refuses: [...ENDED, 'not_paused'],
-  })
+  @RouteFor(operations.executions.resume)
   resume(
     @Caller() principal: Principal,
     @Param('id') id: string,
@@ -123,14 +88,7 @@ export class ControlController {
     return this.#command({ principal, id, query, key }, { resume: reasonOf(body) });
   }
 
-  @CommandRoute('cancel', {
-    summary: 'Cancel an execution',
-    description:
-      'Final when answered: later results are not recorded. With `compensate`, what was completed is undone first.',
-    body: CancelBody,
-    answers: 'Cancelled, or being undone (`compensation`).',
-    refuses: [...ENDED, 'compensating'],
-  })
+  @RouteFor(operations.executions.cancel)
   cancel(
     @Caller() principal: Principal,
     @Param('id') id: string,
@@ -142,13 +100,7 @@ export class ControlController {
     return this.#command({ principal, id, query, key }, { cancel });
   }
 
-  @CommandRoute('terminate', {
-    summary: 'End an execution at once',
-    description: 'Nothing is undone, and an undoing that is under way is stopped. The status is `cancelled`.',
-    body: ReasonBody,
-    answers: 'Ended.',
-    refuses: ENDED,
-  })
+  @RouteFor(operations.executions.terminate)
   terminate(
     @Caller() principal: Principal,
     @Param('id') id: string,
@@ -159,13 +111,7 @@ export class ControlController {
     return this.#command({ principal, id, query, key }, { terminate: reasonOf(body) });
   }
 
-  @CommandRoute('retry', {
-    summary: 'Run a failed or cancelled execution again from its failed steps',
-    description: 'Completed steps are kept. The execution goes on under its id, with a new deadline.',
-    body: ReasonBody,
-    answers: 'It runs again.',
-    refuses: ['already_completed', 'not_retryable', 'already_compensated', 'limit_reached'],
-  })
+  @RouteFor(operations.executions.retry)
   retry(
     @Caller() principal: Principal,
     @Param('id') id: string,
@@ -176,14 +122,7 @@ export class ControlController {
     return this.#command({ principal, id, query, key }, { retry: reasonOf(body) });
   }
 
-  @CommandRoute('compensate', {
-    summary: 'Undo what an ended execution has not undone',
-    description:
-      'For a failed or cancelled execution: an undoing that had stopped goes on with the step that stopped it. The status is `compensation` meanwhile, then what it was.',
-    body: ReasonBody,
-    answers: 'Being undone (`compensation`), or the status it came to at once.',
-    refuses: ['already_completed', 'not_applicable', 'compensating', 'nothing_to_compensate', 'limit_reached'],
-  })
+  @RouteFor(operations.executions.compensate)
   compensate(
     @Caller() principal: Principal,
     @Param('id') id: string,
@@ -194,21 +133,14 @@ export class ControlController {
     return this.#command({ principal, id, query, key }, { compensate: reasonOf(body) });
   }
 
-  @DeleteRoute({
-    summary: 'Delete an execution that has ended',
-    description:
-      'For good: its events, payloads and what was sent of it are removed, and only who deleted it, when and why is left. From then on it is answered with `execution_deleted`, also a start under its idempotency key.',
-    answers: 'Deleted. What is stored of it is removed within a minute.',
-    refuses: ['not_ended', 'version_conflict'],
-  })
-  @Queries(DELETE_QUERY)
+  @RouteFor(operations.executions.delete)
   delete(
     @Caller() principal: Principal,
     @Param('id') id: string,
     @Query() raw: unknown,
     @Headers('idempotency-key') key: string | undefined,
   ): Promise<JsonObject> {
-    const { reason, if_version: ifVersion } = parseQuery(DELETE_QUERY, raw);
+    const { reason, if_version: ifVersion } = parseQuery(EXECUTION_QUERIES.remove, raw);
     const deleteExecution = {
       ...(reason === undefined ? {} : { reason }),
       ...(ifVersion === undefined ? {} : { ifVersion }),
@@ -216,14 +148,7 @@ export class ControlController {
     return this.#command({ principal, id, query: {}, key }, { deleteExecution });
   }
 
-  @CommandRoute('steps/:step_id/skip', {
-    summary: 'Skip a step',
-    description:
-      'A running attempt is stopped; dependents go on and see null. Who is none of its approvers cannot skip an approval, nor what decides whether it is asked for.',
-    body: ReasonBody,
-    answers: 'Skipped.',
-    refuses: ['step_not_found', 'step_already_finished', 'not_applicable', 'not_an_approver', ...ENDED, 'compensating'],
-  })
+  @RouteFor(operations.executions.skip)
   skip(
     @Caller() principal: Principal,
     @Param('id') id: string,
@@ -235,14 +160,7 @@ export class ControlController {
     return this.#command({ principal, id, query, key }, { skipStep: { stepId: stepIdOf(stepId), ...reasonOf(body) } });
   }
 
-  @CommandRoute('steps/:step_id/approve', {
-    summary: 'Approve a step that waits for a human',
-    description:
-      'The step completes; `comment` and `data` are part of its output, and `data` must fit the schema of the approval. Also while the execution is paused: what follows then waits for the resume.',
-    body: DecisionBody,
-    answers: 'Approved.',
-    refuses: [...DECISION_REFUSES, 'input_invalid'],
-  })
+  @RouteFor(operations.executions.approve)
   async approve(
     @Caller() principal: Principal,
     @Param('id') id: string,
@@ -258,13 +176,7 @@ export class ControlController {
     return this.#command({ principal, id, query, key }, decisionOf(step, true, body));
   }
 
-  @CommandRoute('steps/:step_id/reject', {
-    summary: 'Reject a step that waits for a human',
-    description: 'The step fails with `approval_rejected`; its `on_failure` says what follows.',
-    body: DecisionBody,
-    answers: 'Rejected.',
-    refuses: DECISION_REFUSES,
-  })
+  @RouteFor(operations.executions.reject)
   reject(
     @Caller() principal: Principal,
     @Param('id') id: string,
@@ -276,23 +188,7 @@ export class ControlController {
     return this.#command({ principal, id, query, key }, decisionOf(stepIdOf(stepId), false, body));
   }
 
-  @CommandRoute('signals/:name', {
-    summary: 'Send a signal that a step waits for',
-    description:
-      'The first step in the list that waits for it takes it, and its payload is the output of that step. One that comes before a step waits is kept for it. Also while the execution is paused: what follows then waits for the resume.',
-    body: SignalBody,
-    answers: 'Received.',
-    refuses: [
-      'signal_not_found',
-      'not_awaiting_signal',
-      ...ENDED,
-      'compensating',
-      'input_invalid',
-      'payload_too_large',
-      'too_deep',
-      'forbidden_key',
-    ],
-  })
+  @RouteFor(operations.executions.signal)
   async signal(
     @Caller() principal: Principal,
     @Param('id') id: string,
@@ -309,24 +205,7 @@ export class ControlController {
     return this.#command({ principal, id, query, key }, { signal });
   }
 
-  @StartRoute('fork', {
-    operationId: 'executions.fork',
-    summary: 'Start a copy of an execution from one of its steps',
-    description:
-      'With the same config version and, unless given, the same input. Completed steps that do not depend on the step are taken over (`reused`) and do not run again; an approval only where the same is asked, else a human is asked again.',
-    refuses: [
-      'not_found',
-      'execution_deleted',
-      'step_not_found',
-      'input_invalid',
-      'idempotency_mismatch',
-      'too_deep',
-      'forbidden_key',
-      'payload_too_large',
-      'malformed_json',
-      'unsupported_media_type',
-    ],
-  })
+  @RouteFor(operations.executions.fork)
   async fork(
     @Caller() principal: Principal,
     @Param('id') id: string,
@@ -336,7 +215,7 @@ export class ControlController {
     @Body(checkedBody(ForkBody)) body: ForkBody,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    const { wait = 0 } = parseQuery(START_QUERY, rawQuery);
+    const { wait = 0 } = parseQuery(EXECUTION_QUERIES.wait, rawQuery);
     const by = { executionId: executionIdOf(id) };
     const source = await this.executions.view(principal.tenantId, by, { payloads: 'start' });
     return answerStart(

@@ -1,7 +1,5 @@
 import { Body, Controller, Headers, Param, Query, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiBody, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { COMMAND_ROLE } from '@batuta/contracts';
 import type { JsonObject, JsonValue, Principal } from '@batuta/contracts';
 import { Caller, principalOf } from '../auth/principal.js';
 import type { AuthenticatedRequest } from '../auth/principal.js';
@@ -12,35 +10,18 @@ import { ExecuteBody, PLAIN_EXECUTE_FIELDS } from './dto/execute.dto.js';
 import { idempotencyKeyOf, traceparentOf } from './headers.js';
 import { refusePreconditions } from './preconditions.js';
 import { parseQuery } from './query.js';
-import { answerStart, START_QUERY, StartRoute } from './start-answer.js';
+import { answerStart } from './start-answer.js';
 import { startOptionsOf } from './start-options.js';
+import { RouteFor } from './operation-route.js';
+import { operations, EXECUTION_QUERIES } from '@batuta/contracts';
 
 const BODY = checkedBody(ExecuteBody, { optional: true, plain: PLAIN_EXECUTE_FIELDS });
 
-@ApiTags('Executions')
-@ApiBearerAuth()
-@Controller('api/v1/orchestrations/execute')
+@Controller()
 export class ExecuteController {
   constructor(private readonly executions: Executions) {}
 
-  @ApiBody({ type: ExecuteBody, required: false })
-  @StartRoute(':config_id', {
-    operationId: 'executions.start',
-    summary: 'Start an execution of a config, by its id or name',
-    description:
-      'Answers when the start is committed: nothing that was answered is lost. With `wait`, answers 200 with the result when the execution ends in time, else 202.',
-    refuses: [
-      'not_found',
-      'execution_deleted',
-      'input_invalid',
-      'idempotency_mismatch',
-      'malformed_json',
-      'too_deep',
-      'forbidden_key',
-      'payload_too_large',
-      'unsupported_media_type',
-    ],
-  })
+  @RouteFor(operations.executions.start)
   execute(
     @Caller() principal: Principal,
     @Param('config_id') config: string,
@@ -64,7 +45,7 @@ export const EXECUTE_ROUTE = { method: 'POST', url: '/api/v1/orchestrations/exec
 export function executeHandler(executions: Executions) {
   return async (request: AuthenticatedRequest, reply: FastifyReply): Promise<JsonObject> => {
     const principal = principalOf(request);
-    requireRole(principal, COMMAND_ROLE);
+    requireRole(principal, operations.executions.start.role);
     const { headers } = request;
     refusePreconditions(headers);
     const key = headers['idempotency-key'];
@@ -96,7 +77,7 @@ interface ExecuteRequest {
 
 function execute(executions: Executions, request: ExecuteRequest, reply: FastifyReply): Promise<JsonObject> {
   const { principal, config, query, key, traceparent, body } = request;
-  const { wait = 0 } = parseQuery(START_QUERY, query);
+  const { wait = 0 } = parseQuery(EXECUTION_QUERIES.wait, query);
   return answerStart(
     executions,
     {

@@ -1,25 +1,16 @@
 import { Readable } from 'node:stream';
-import { Controller, Get, Param, Query, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { Controller, Param, Query, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import {
   ApprovalSummarySchema,
-  EXECUTION_STATUSES,
   ExecutionIntegritySchema,
   ExecutionSummarySchema,
   ExecutionViewSchema,
   encodeCursor,
   eventToUserJson,
-  subjects,
   toUserJson,
-  cursorParameter,
-  integerParameter,
-  limitParameter,
-  textParameter,
-  timeParameter,
-  waitParameter,
-  wordsParameter,
-  OFFSET,
+  operations,
+  EXECUTION_QUERIES,
 } from '@batuta/contracts';
 import type {
   ExportExecutionReply,
@@ -34,7 +25,6 @@ import { Caller } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
 import { Executions } from '../backend/executions.js';
 import { linkedEvent } from '../backend/payloads.js';
-import { Answers, Queries, Refuses } from './documented.js';
 import { leavingOf } from './leaving.js';
 import { executionIdOf, isTraceId, isUuid, stepIdOf } from './ids.js';
 import { countsOf, offsetOf } from './offset.js';
@@ -43,39 +33,9 @@ import { parseQuery, versionOf } from './query.js';
 import { statusOfView } from './result.js';
 import { shownCursor } from './shown.js';
 import { TraceLinks } from './trace-links.js';
+import { RouteFor } from './operation-route.js';
 
-const LIST = {
-  config_id: textParameter('Executions of this config: its id or name.'),
-  status: wordsParameter('Executions in this status; may be given several times.', EXECUTION_STATUSES),
-  user: textParameter('Executions that this user started.'),
-  session_id: textParameter('Executions of this session.'),
-  created_from: timeParameter('Created at this time or later.'),
-  created_to: timeParameter('Created before this time.'),
-  limit: limitParameter(200),
-  cursor: cursorParameter,
-  ...OFFSET,
-} as const;
-const APPROVALS = {
-  config_id: textParameter('Approvals of executions of this config: its id or name.'),
-  execution_id: textParameter('Approvals of this execution.'),
-  approver: textParameter('Those that this user may decide, by the `approvers` of the step.'),
-  limit: limitParameter(200),
-  cursor: cursorParameter,
-} as const;
 const NEWEST_VERSION = 2_147_483_647;
-const EVENTS = {
-  from_version: integerParameter('First version wanted; 1 when left out.', 1, NEWEST_VERSION),
-  limit: limitParameter(1000, 100),
-  cursor: cursorParameter,
-} as const;
-const RESULT = { wait: waitParameter } as const;
-const VIEW = {
-  at_version: integerParameter(
-    'The state after the event with this version, from 1; the newest when left out.',
-    1,
-    2_147_483_647,
-  ),
-} as const;
 
 /** A config as a list's parameter names it. */
 function configOf(config: string | undefined): { configId?: string; configName?: string } {
@@ -84,9 +44,7 @@ function configOf(config: string | undefined): { configId?: string; configName?:
   return isUuid(id) ? { configId: id } : { configName: config };
 }
 
-@ApiTags('Executions')
-@ApiBearerAuth()
-@Controller('api/v1/orchestrations')
+@Controller()
 export class ExecutionsController {
   constructor(
     private readonly backend: Backend,
@@ -94,10 +52,7 @@ export class ExecutionsController {
     private readonly traceLinks: TraceLinks,
   ) {}
 
-  @Get('status/:trace_id')
-  @ApiOperation({ summary: 'Where an execution stands, by its trace id' })
-  @Answers(200, 'ExecutionStatus', 'The execution without the payloads of its steps.')
-  @Refuses('not_found', 'execution_deleted')
+  @RouteFor(operations.executions.status)
   async status(
     @Caller() principal: Principal,
     @Param('trace_id') text: string,
@@ -111,15 +66,11 @@ export class ExecutionsController {
     return link === undefined ? status : { ...status, trace_url: link };
   }
 
-  @Get('executions')
-  @ApiOperation({ summary: 'List executions, newest first' })
-  @Queries(LIST)
-  @Answers(200, 'ExecutionPage', 'A page.')
-  @Refuses()
+  @RouteFor(operations.executions.list)
   async list(@Caller() principal: Principal, @Query() raw: unknown): Promise<JsonObject> {
-    const query = parseQuery(LIST, raw);
+    const query = parseQuery(EXECUTION_QUERIES.list, raw);
     const reply = accepted(
-      await this.backend.ask<ListExecutionsReply>(subjects.query.list, {
+      await this.backend.ask<ListExecutionsReply>(operations.executions.list.subject, {
         tenantId: principal.tenantId,
         ...configOf(query.config_id),
         status: query.status,
@@ -140,19 +91,11 @@ export class ExecutionsController {
     };
   }
 
-  @Get('approvals')
-  @ApiOperation({
-    summary: 'List approvals that wait for a decision, oldest first',
-    description:
-      'A projection, a moment behind: what was asked for just now may be missing, and what was decided may still be there.',
-  })
-  @Queries(APPROVALS)
-  @Answers(200, 'ApprovalPage', 'A page.')
-  @Refuses()
+  @RouteFor(operations.executions.approvals)
   async approvals(@Caller() principal: Principal, @Query() raw: unknown): Promise<JsonObject> {
-    const query = parseQuery(APPROVALS, raw);
+    const query = parseQuery(EXECUTION_QUERIES.approvals, raw);
     const reply = accepted(
-      await this.backend.ask<ListApprovalsReply>(subjects.query.approvals, {
+      await this.backend.ask<ListApprovalsReply>(operations.executions.approvals.subject, {
         tenantId: principal.tenantId,
         ...configOf(query.config_id),
         executionId: query.execution_id?.toLowerCase(),
@@ -167,31 +110,20 @@ export class ExecutionsController {
     };
   }
 
-  @Get('executions/:id')
-  @ApiOperation({
-    summary: 'Get an execution with its steps, as it is or as it was',
-    description: 'Folded from its events: never stale. A version that it does not have is `not_found`.',
-  })
-  @Queries(VIEW)
-  @Answers(200, 'ExecutionView', 'The execution.')
-  @Refuses('not_found', 'execution_deleted')
+  @RouteFor(operations.executions.get)
   async get(@Caller() principal: Principal, @Param('id') id: string, @Query() raw: unknown): Promise<JsonObject> {
-    const { at_version: atVersion } = parseQuery(VIEW, raw);
+    const { at_version: atVersion } = parseQuery(EXECUTION_QUERIES.view, raw);
     return toUserJson(
       ExecutionViewSchema,
       await this.executions.view(principal.tenantId, { executionId: executionIdOf(id) }, { atVersion }),
     );
   }
 
-  @Get('executions/:id/events')
-  @ApiOperation({ summary: "Read an execution's events" })
-  @Queries(EVENTS)
-  @Answers(200, 'EventPage', 'A page.')
-  @Refuses('not_found', 'execution_deleted')
+  @RouteFor(operations.executions.events)
   async events(@Caller() principal: Principal, @Param('id') id: string, @Query() raw: unknown): Promise<JsonObject> {
-    const query = parseQuery(EVENTS, raw);
+    const query = parseQuery(EXECUTION_QUERIES.events, raw);
     const reply = accepted(
-      await this.backend.ask<ListEventsReply>(subjects.query.events, {
+      await this.backend.ask<ListEventsReply>(operations.executions.events.subject, {
         tenantId: principal.tenantId,
         executionId: executionIdOf(id),
         fromVersion: versionOf('events', query.cursor) ?? query.from_version ?? 1,
@@ -203,13 +135,7 @@ export class ExecutionsController {
     return { events, next_cursor: next === 0 ? null : encodeCursor('events', String(next)) };
   }
 
-  @Get('executions/:id/events/:version')
-  @ApiOperation({
-    summary: 'Read one event with all of its data',
-    description: 'Also where a page leaves it out for its size.',
-  })
-  @Answers(200, 'Event', 'The event.')
-  @Refuses('not_found', 'execution_deleted')
+  @RouteFor(operations.executions.event)
   async event(
     @Caller() principal: Principal,
     @Param('id') id: string,
@@ -223,19 +149,12 @@ export class ExecutionsController {
     return eventToUserJson(await this.executions.event(principal.tenantId, executionIdOf(id), Number(version)));
   }
 
-  @Get('executions/:id/verify')
-  @ApiOperation({
-    summary: 'Verify that the stored events of an execution are those that were committed',
-    description:
-      'Walks the chain of its events and compares it with the newest signed checkpoint that holds a link of it. Of a deleted execution it says by whom it was deleted, and whether what is left of it still fits. What this finds and what it cannot find is described in the operations guide.',
-  })
-  @Answers(200, 'ExecutionIntegrity', 'What was found; `intact` says whether it is nothing.')
-  @Refuses('not_found')
+  @RouteFor(operations.executions.verify)
   async verify(@Caller() principal: Principal, @Param('id') id: string, @Query() query: unknown): Promise<JsonObject> {
     parseQuery({}, query);
     const executionId = executionIdOf(id);
     const { integrity } = accepted(
-      await this.backend.ask<VerifyExecutionReply>(subjects.query.verify, {
+      await this.backend.ask<VerifyExecutionReply>(operations.executions.verify.subject, {
         tenantId: principal.tenantId,
         executionId,
       }),
@@ -244,18 +163,7 @@ export class ExecutionsController {
     return toUserJson(ExecutionIntegritySchema, integrity);
   }
 
-  @Get('executions/:id/export')
-  @ApiOperation({
-    summary: 'Export an execution as a bundle that can be checked without the platform',
-    description:
-      'Lines of JSON: the config version, every event with its link, and the newest signed checkpoint with the way to it. `tools/check-bundle.mjs` checks it.',
-  })
-  @ApiResponse({
-    status: 200,
-    description: 'The bundle.',
-    content: { 'application/x-ndjson': { schema: { type: 'string' } } },
-  })
-  @Refuses('not_found', 'execution_deleted')
+  @RouteFor(operations.executions.export)
   async export(
     @Caller() principal: Principal,
     @Param('id') id: string,
@@ -266,7 +174,7 @@ export class ExecutionsController {
     const executionId = executionIdOf(id);
     const page = async (fromVersion: number): Promise<ExportExecutionReply> =>
       accepted(
-        await this.backend.ask<ExportExecutionReply>(subjects.query.export, {
+        await this.backend.ask<ExportExecutionReply>(operations.executions.export.subject, {
           tenantId: principal.tenantId,
           executionId,
           fromVersion,
@@ -283,10 +191,7 @@ export class ExecutionsController {
     await reply.type('application/x-ndjson').send(Readable.from(texts()));
   }
 
-  @Get('executions/:id/steps')
-  @ApiOperation({ summary: "Get an execution's steps with their outputs" })
-  @Answers(200, 'ExecutionSteps', 'The steps in the order of the config.')
-  @Refuses('not_found', 'execution_deleted')
+  @RouteFor(operations.executions.steps)
   async steps(@Caller() principal: Principal, @Param('id') id: string, @Query() query: unknown): Promise<JsonObject> {
     parseQuery({}, query);
     const view = await this.executions.view(principal.tenantId, { executionId: executionIdOf(id) });
@@ -294,13 +199,7 @@ export class ExecutionsController {
     return { execution_id: view.id, status: view.status, steps: steps ?? [] };
   }
 
-  @Get('executions/:id/steps/:step_id')
-  @ApiOperation({
-    summary: 'Get one step with what its agent got, its output and every attempt',
-    description: 'The input is that of the newest attempt, as its mapping gave it then.',
-  })
-  @Answers(200, 'StepDetail', 'The step.')
-  @Refuses('not_found', 'execution_deleted', 'step_not_found')
+  @RouteFor(operations.executions.step)
   step(
     @Caller() principal: Principal,
     @Param('id') id: string,
@@ -311,13 +210,7 @@ export class ExecutionsController {
     return this.executions.step(principal.tenantId, executionIdOf(id), stepIdOf(stepId));
   }
 
-  @Get('executions/:id/steps/:step_id/output')
-  @ApiOperation({
-    summary: 'Get the output of a step or consensus group',
-    description: 'Also where a view leaves it out for its size. Null while there is none.',
-  })
-  @Answers(200, 'StepOutput', 'The output.')
-  @Refuses('not_found', 'execution_deleted', 'step_not_found')
+  @RouteFor(operations.executions.output)
   async output(
     @Caller() principal: Principal,
     @Param('id') id: string,
@@ -330,22 +223,14 @@ export class ExecutionsController {
     return { execution_id: executionId, step_id: stepId, output };
   }
 
-  @Get('executions/:id/result')
-  @ApiOperation({
-    summary: "Get an execution's result",
-    description: 'Answers 202 with the status while it has none; with `wait`, only after that time.',
-  })
-  @Queries(RESULT)
-  @Answers(200, 'ExecutionResult', 'It has ended.')
-  @Answers(202, 'ExecutionResult', 'It has not ended yet.', { retryAfter: true })
-  @Refuses('not_found', 'execution_deleted')
+  @RouteFor(operations.executions.result)
   async result(
     @Caller() principal: Principal,
     @Param('id') id: string,
     @Query() raw: unknown,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    const { wait = 0 } = parseQuery(RESULT, raw);
+    const { wait = 0 } = parseQuery(EXECUTION_QUERIES.wait, raw);
     const { finished, body } = await this.executions.result(principal.tenantId, executionIdOf(id), {
       waitMs: wait,
       client: leavingOf(reply),

@@ -6,7 +6,6 @@ import type { JsonObject, Role } from '@batuta/contracts';
 import { ROLE_EXTENSION } from '../auth/principal.js';
 import { unnamedRole } from '../auth/role.guard.js';
 import { ExecuteMessage } from './dto/execute.dto.js';
-import { BODY_EXAMPLES } from './openapi-examples.js';
 import { describedSchema, withAnyJson } from './openapi-fields.js';
 import type { OpenApiSchema } from './openapi-schema.js';
 import { headerRef, HEADERS, REQUEST_ID_PARAMETER } from './openapi-headers.js';
@@ -74,7 +73,7 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
       describeParameters(path, operation);
       describeHeaders(operation);
       showRole(path, method, operation);
-      showBody(path, method, operation);
+      showBody(operation);
     }
   }
   document.tags = [...used].map((name) => ({ name, description: TAGS[name] ?? '' }));
@@ -154,8 +153,8 @@ const EXAMPLES: ReadonlyMap<string, JsonObject> = new Map(
 );
 
 /** Fills in what a reader would have to make up: bodies that work. */
-function showBody(path: string, method: string, operation: Operation): void {
-  const body = EXAMPLES.get(operation.operationId) ?? BODY_EXAMPLES[`${method} ${path}`];
+function showBody(operation: Operation): void {
+  const body = EXAMPLES.get(operation.operationId);
   for (const content of Object.values(operation.requestBody?.content ?? {}))
     if (body !== undefined) content.example = body;
 }

@@ -1,5 +1,5 @@
 import { applyDecorators, RequestMapping, RequestMethod, HttpCode } from '@nestjs/common';
-import { ApiBearerAuth, ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiBody, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { AnswerSpec, AnyOperation, BodySpec, OnceKind, RefusalCode } from '@batuta/contracts';
 import { Needs } from '../auth/principal.js';
 import {
@@ -15,6 +15,7 @@ import {
   Queries,
   Refuses,
   SecretOnceKey,
+  TraceParent,
 } from './documented.js';
 import { DTOS } from './dto/dtos.js';
 import { tagOf } from './openapi-tags.js';
@@ -35,8 +36,8 @@ export function routeOf(operation: AnyOperation): NonNullable<AnyOperation['http
 /** Every code that a request to the operation may be refused with, beside those of any request. */
 function refusalsOf({ refuses, http }: AnyOperation): readonly RefusalCode[] {
   return [
-    ...refuses,
     ...(http?.once === undefined ? [] : (['idempotency_mismatch'] as const)),
+    ...refuses,
     ...(http?.compares === true ? (['version_conflict'] as const) : []),
     ...(http?.body === undefined ? [] : OF_A_BODY),
   ];
@@ -48,13 +49,16 @@ function bodyDecorator({ schema, says, merges = false, optional = false }: BodyS
   return dto === undefined ? BodyIs(schema, says) : ApiBody({ type: dto, ...(optional ? { required: false } : {}) });
 }
 
-const answer = ({ status, schema, says, ...headers }: AnswerSpec): MethodDecorator =>
-  Answers(status, schema, says, headers);
+function answer({ status, schema, media = 'text/plain', says, ...headers }: AnswerSpec): MethodDecorator {
+  if (schema !== undefined) return Answers(status, schema, says, headers);
+  return ApiResponse({ status, description: says, content: { [media]: { schema: { type: 'string' } } } });
+}
 
 /** Makes a method of a controller the route of an operation: its path, role and conditions, and what OpenAPI says of it. */
 export function RouteFor(operation: AnyOperation): MethodDecorator {
   const { name, role } = operation;
-  const { method, path, summary, description, query, body, seen, compares, once, answers } = routeOf(operation);
+  const { method, path, summary, description, query, body, seen, compares, once, traceparent, answers } =
+    routeOf(operation);
   const statuses = answers.map(({ status }) => status);
   // A handler sets the other one, where there is one.
   const usual = method === 'POST' ? Math.max(...statuses) : Math.min(...statuses);
@@ -66,8 +70,9 @@ export function RouteFor(operation: AnyOperation): MethodDecorator {
     ApiBearerAuth(),
     ApiOperation({ operationId: name, summary, ...(description === undefined ? {} : { description }) }),
     ...(seen === true ? [IfNoneMatch] : []),
-    ...(query === undefined ? [] : [Queries(query)]),
     ...(once === undefined ? [] : [KEYS[once]]),
+    ...(traceparent === true ? [TraceParent] : []),
+    ...(query === undefined ? [] : [Queries(query)]),
     ...(compares === true ? [IfMatch] : []),
     ...(body === undefined ? [] : [bodyDecorator(body)]),
     ...answers.map(answer),

@@ -4,7 +4,7 @@ import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { checkReadiness, exposeMetrics } from '@batuta/observability';
 import { isConnected } from '@batuta/messaging';
-import { CONFIG_SCHEMA, subjects, operations } from '@batuta/contracts';
+import { CONFIG_SCHEMA, operations } from '@batuta/contracts';
 import type { JsonObject } from '@batuta/contracts';
 import { Public } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
@@ -89,7 +89,7 @@ export class OperationsController {
         await this.backend.probe(operations.apiKeys.authenticate.subject, { keyHash: NO_KEY }, CHECK_MS);
       },
       execution: async () => {
-        await this.backend.probe(subjects.query.topology, {}, CHECK_MS);
+        await this.backend.probe(operations.engine.topology.subject, {}, CHECK_MS);
       },
     });
     void reply.code(ready ? 200 : 503);

@@ -1,4 +1,4 @@
-import { COMMAND_ROLE } from '@batuta/contracts';
+import { operations } from '@batuta/contracts';
 import type { JsonObject, JsonValue } from '@batuta/contracts';
 import type { Logger } from '@batuta/observability';
 import { requireRole } from '../auth/role.guard.js';
@@ -43,7 +43,7 @@ export function executeRoute(options: ExecuteRouteOptions): SocketRoute {
     maxMessageBytes: options.maxMessageBytes,
     prepare({ identity, parameters, query, headers }) {
       parseQuery({}, queryObject(query));
-      requireRole(identity.principal, COMMAND_ROLE);
+      requireRole(identity.principal, operations.executions.start.role);
       const config = parameters[0] ?? '';
       const traceparent = traceparentOf(headers['traceparent']);
       return Promise.resolve((socket) => {

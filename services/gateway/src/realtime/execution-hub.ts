@@ -1,5 +1,5 @@
 import { SlotMap } from '@batuta/collections';
-import { subjects } from '@batuta/contracts';
+import { subjects, operations } from '@batuta/contracts';
 import type { EventsPublished, FollowExecutions, GetVersionsReply, ListEventsReply } from '@batuta/contracts';
 import { localHandler, onReconnect, onTaken, serveLocally, textOf } from '@batuta/messaging';
 import { gauge } from '@batuta/observability';
@@ -167,7 +167,7 @@ export class ExecutionHub {
       {
         readEvents: async (fromVersion, limit) => {
           const asked = { tenantId, executionId, fromVersion, limit };
-          const page = await backend.ask<ListEventsReply>(subjects.query.events, asked);
+          const page = await backend.ask<ListEventsReply>(operations.executions.events.subject, asked);
           return { ...page, events: await wholeEvents(backend, tenantId, page.events ?? []) };
         },
         newestVersion: async () => (await this.#versions([executionId])).versions[0] ?? 0,
@@ -271,7 +271,7 @@ export class ExecutionHub {
 
   #versions(executionIds: readonly string[]): Promise<GetVersionsReply> {
     const { backend } = this.options;
-    return backend.ask<GetVersionsReply>(subjects.query.versions, { executionIds });
+    return backend.ask<GetVersionsReply>(operations.engine.versions.subject, { executionIds });
   }
 
   /** Compares everything watched; a call during a comparison makes another one follow. */

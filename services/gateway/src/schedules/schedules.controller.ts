@@ -1,22 +1,13 @@
-import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Headers, Param, Query, Res } from '@nestjs/common';
 import { scheduleMistakes, timetableMistakes, timetableOf, upcoming, withoutNulls } from '@batuta/calendar';
 import {
-  COMMAND_ROLE,
   OVERLAP_POLICIES,
   encodeCursor,
-  SCHEDULE_LIMITS,
-  SCHEDULE_STATUSES,
   isoTime,
   parseTime,
-  subjects,
   unknownField,
-  cursorParameter,
-  integerParameter,
-  limitParameter,
-  textParameter,
-  wordParameter,
   operations,
+  SCHEDULE_QUERIES,
 } from '@batuta/contracts';
 import type {
   GetScheduleReply,
@@ -36,10 +27,9 @@ import type {
   Violation,
 } from '@batuta/contracts';
 import type { FastifyReply } from 'fastify';
-import { Caller, Needs } from '../auth/principal.js';
+import { Caller } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
 import { objectBody } from '../http/checked.js';
-import { Answers, BodyIs, CommandKey, IfMatch, IfNoneMatch, OF_A_BODY, Queries, Refuses } from '../http/documented.js';
 import { createdAt, idempotencyKeyOf, tagged } from '../http/headers.js';
 import { commandIdOf, executionIdOfKey, isUuid, uuidV7 } from '../http/ids.js';
 import { Conditions } from '../http/preconditions.js';
@@ -47,24 +37,8 @@ import { Problem, accepted, problemOfRefusal } from '../http/problem.js';
 import { parseQuery, versionOf } from '../http/query.js';
 import { shownCursor } from '../http/shown.js';
 import { definitionOf, shownSchedule, shownScheduleEvent } from './shown-schedule.js';
+import { RouteFor } from '../http/operation-route.js';
 
-const LIST = {
-  status: wordParameter(
-    'Only schedules with this status.',
-    SCHEDULE_STATUSES.filter((status) => status !== 'deleted'),
-  ),
-  config_id: textParameter('Only schedules of this config, by its id.'),
-  limit: limitParameter(200),
-  cursor: cursorParameter,
-} as const;
-const HISTORY = { limit: limitParameter(200), cursor: cursorParameter } as const;
-const PREVIEW_COUNT = 10;
-const PREVIEW = {
-  count: {
-    ...integerParameter(`How many times, 1 to ${SCHEDULE_LIMITS.preview}.`, 1, SCHEDULE_LIMITS.preview),
-    fallback: PREVIEW_COUNT,
-  },
-} as const;
 const HISTORY_LIST = 'schedule-history';
 
 /** Whoever sends a command, to which schedule, under which key. */
@@ -74,22 +48,11 @@ interface Commander {
   readonly key: string | undefined;
 }
 
-@ApiTags('Schedules')
-@ApiBearerAuth()
-@Controller('api/v1/schedules')
+@Controller()
 export class SchedulesController {
   constructor(private readonly backend: Backend) {}
 
-  @Post()
-  @Needs(COMMAND_ROLE)
-  @ApiOperation({
-    summary: 'Make a schedule',
-    description: 'It starts an execution of its config at each time of its timetable, beginning now.',
-  })
-  @CommandKey
-  @BodyIs('ScheduleBody', 'What to start, and when.')
-  @Answers(201, 'Schedule', 'Made.', true)
-  @Refuses('idempotency_mismatch', ...OF_A_BODY)
+  @RouteFor(operations.schedules.create)
   async create(
     @Caller() principal: Principal,
     @Body(objectBody) body: JsonValue,
@@ -106,15 +69,11 @@ export class SchedulesController {
     return this.#answer(reply, principal, id, repeated);
   }
 
-  @Get()
-  @ApiOperation({ summary: 'List schedules' })
-  @Queries(LIST)
-  @Answers(200, 'SchedulePage', 'A page, the newest first.')
-  @Refuses()
+  @RouteFor(operations.schedules.list)
   async list(@Caller() { tenantId }: Principal, @Query() raw: unknown): Promise<JsonObject> {
-    const { status, config_id: configId, limit, cursor } = parseQuery(LIST, raw);
+    const { status, config_id: configId, limit, cursor } = parseQuery(SCHEDULE_QUERIES.list, raw);
     const { schedules, nextCursor } = accepted(
-      await this.backend.ask<ListSchedulesReply>(subjects.query.schedules, {
+      await this.backend.ask<ListSchedulesReply>(operations.schedules.list.subject, {
         tenantId,
         status,
         configId,
@@ -125,18 +84,9 @@ export class SchedulesController {
     return { schedules: schedules.map(shownSchedule), next_cursor: shownCursor(nextCursor) };
   }
 
-  @Post('preview')
-  @HttpCode(200)
-  @ApiOperation({
-    summary: 'Show the next times of a timetable',
-    description: 'Nothing is made. Jitter is left out.',
-  })
-  @Queries(PREVIEW)
-  @BodyIs('PreviewBody', 'The timetable.')
-  @Answers(200, 'SchedulePreview', 'Its next times.')
-  @Refuses(...OF_A_BODY)
+  @RouteFor(operations.schedules.previewOf)
   previewOf(@Body(objectBody) body: JsonValue, @Query() raw: unknown): JsonObject {
-    const { count } = parseQuery(PREVIEW, raw);
+    const { count } = parseQuery(SCHEDULE_QUERIES.preview, raw);
     const { timetable, ...rest } = withoutNulls(body) as JsonObject;
     refuse([
       ...Object.keys(rest).map((key) => unknownField('', key, ['timetable'])),
@@ -147,11 +97,7 @@ export class SchedulesController {
     return timesOf(timetable as unknown as TimetableSpec, Date.now(), count);
   }
 
-  @Get(':id')
-  @ApiOperation({ summary: 'One schedule' })
-  @IfNoneMatch
-  @Answers(200, 'Schedule', 'The schedule, with what it does now.', true)
-  @Refuses('not_found')
+  @RouteFor(operations.schedules.get)
   async get(
     @Caller() principal: Principal,
     @Param('id') id: string,
@@ -163,17 +109,7 @@ export class SchedulesController {
     return tagged(reply, `${schedule.revision}-${schedule.version}`, shownSchedule(schedule));
   }
 
-  @Put(':id')
-  @Needs(COMMAND_ROLE)
-  @ApiOperation({
-    summary: 'Replace a schedule',
-    description:
-      'Times count anew from now; what runs or waits is left alone. What a GET answered may be sent back: fields that the platform keeps are ignored.',
-  })
-  @IfMatch
-  @BodyIs('ScheduleBody', 'The whole schedule.')
-  @Answers(200, 'Schedule', 'Replaced.', true)
-  @Refuses('not_found', 'version_conflict', ...OF_A_BODY)
+  @RouteFor(operations.schedules.update)
   async update(
     @Caller() principal: Principal,
     @Param('id') id: string,
@@ -189,15 +125,7 @@ export class SchedulesController {
     return this.#answer(reply, principal, id, false);
   }
 
-  @Delete(':id')
-  @Needs(COMMAND_ROLE)
-  @ApiOperation({
-    summary: 'Delete a schedule',
-    description: 'What it has started goes on; what waits is not started.',
-  })
-  @IfMatch
-  @Answers(200, 'Schedule', 'The deleted schedule.')
-  @Refuses('not_found', 'version_conflict')
+  @RouteFor(operations.schedules.delete)
   async remove(
     @Caller() principal: Principal,
     @Param('id') id: string,
@@ -211,14 +139,7 @@ export class SchedulesController {
     return { ...shownSchedule(schedule), status: 'deleted', next_at: null };
   }
 
-  @Post(':id/pause')
-  @Needs(COMMAND_ROLE)
-  @HttpCode(200)
-  @ApiOperation({ summary: 'Pause a schedule', description: 'Times that come meanwhile start nothing.' })
-  @CommandKey
-  @BodyIs('ScheduleReason', 'Why.')
-  @Answers(200, 'Schedule', 'Paused.', true)
-  @Refuses('not_found', 'already_paused', 'not_applicable', 'idempotency_mismatch', ...OF_A_BODY)
+  @RouteFor(operations.schedules.pause)
   async pause(
     @Caller() principal: Principal,
     @Param('id') id: string,
@@ -230,14 +151,7 @@ export class SchedulesController {
     return this.#control(reply, { principal, id, header, query }, { pause: reasonOf(body) });
   }
 
-  @Post(':id/resume')
-  @Needs(COMMAND_ROLE)
-  @HttpCode(200)
-  @ApiOperation({ summary: 'Resume a schedule', description: 'It goes on with the times that come from now.' })
-  @CommandKey
-  @BodyIs('ScheduleReason', 'Why.')
-  @Answers(200, 'Schedule', 'Goes on.', true)
-  @Refuses('not_found', 'not_paused', 'idempotency_mismatch', ...OF_A_BODY)
+  @RouteFor(operations.schedules.resume)
   async resume(
     @Caller() principal: Principal,
     @Param('id') id: string,
@@ -249,17 +163,7 @@ export class SchedulesController {
     return this.#control(reply, { principal, id, header, query }, { resume: reasonOf(body) });
   }
 
-  @Post(':id/trigger')
-  @Needs(COMMAND_ROLE)
-  @HttpCode(200)
-  @ApiOperation({
-    summary: 'Start an execution now',
-    description: 'Beside what the timetable says, also while the schedule is paused. It does not count for `max_runs`.',
-  })
-  @CommandKey
-  @BodyIs('TriggerBody', 'What to do when others run.')
-  @Answers(200, 'Schedule', 'Started, or waiting: see `running` and `waiting`.', true)
-  @Refuses('not_found', 'idempotency_mismatch', ...OF_A_BODY)
+  @RouteFor(operations.schedules.trigger)
   async trigger(
     @Caller() principal: Principal,
     @Param('id') id: string,
@@ -277,17 +181,7 @@ export class SchedulesController {
     );
   }
 
-  @Post(':id/backfill')
-  @Needs(COMMAND_ROLE)
-  @HttpCode(200)
-  @ApiOperation({
-    summary: 'Start executions for times of the past',
-    description: `One for each time of the timetable in the range, at most ${SCHEDULE_LIMITS.backfill}. A time that has an execution gets no second one.`,
-  })
-  @CommandKey
-  @BodyIs('BackfillBody', 'The range.')
-  @Answers(200, 'Schedule', 'Started, or waiting: see `running` and `waiting`.', true)
-  @Refuses('not_found', 'not_applicable', 'idempotency_mismatch', ...OF_A_BODY)
+  @RouteFor(operations.schedules.backfill)
   async backfill(
     @Caller() principal: Principal,
     @Param('id') id: string,
@@ -304,35 +198,26 @@ export class SchedulesController {
     return this.#control(reply, { principal, id, header, query }, { backfill });
   }
 
-  @Get(':id/preview')
-  @ApiOperation({ summary: 'Show the next times of a schedule', description: 'Jitter is left out.' })
-  @Queries(PREVIEW)
-  @Answers(200, 'SchedulePreview', 'Its next times.')
-  @Refuses('not_found')
+  @RouteFor(operations.schedules.preview)
   async preview(@Caller() principal: Principal, @Param('id') id: string, @Query() raw: unknown): Promise<JsonObject> {
-    const { count } = parseQuery(PREVIEW, raw);
+    const { count } = parseQuery(SCHEDULE_QUERIES.preview, raw);
     const { definition, remainingRuns = count, status } = await this.#schedule(principal, id);
     const left = status === 'finished' ? 0 : Math.min(count, remainingRuns);
     return timesOf(definition.timetable, Date.now(), left);
   }
 
-  @Get(':id/history')
-  @ApiOperation({
-    summary: 'What a schedule has done',
-    description: 'Each firing, each time that was left out with its reason, and each change, the oldest first.',
-  })
-  @Queries(HISTORY)
-  @Answers(200, 'ScheduleHistory', 'A page.')
-  @Refuses('not_found')
+  @RouteFor(operations.schedules.history)
   async history(
     @Caller() { tenantId }: Principal,
     @Param('id') id: string,
     @Query() raw: unknown,
   ): Promise<JsonObject> {
-    const { limit, cursor } = parseQuery(HISTORY, raw);
+    const { limit, cursor } = parseQuery(SCHEDULE_QUERIES.history, raw);
     const fromVersion = versionOf(HISTORY_LIST, cursor) ?? 1;
     const asked = { tenantId, scheduleId: id.toLowerCase(), fromVersion, limit: limit + 1 };
-    const { events } = accepted(await this.backend.ask<ListScheduleEventsReply>(subjects.query.scheduleHistory, asked));
+    const { events } = accepted(
+      await this.backend.ask<ListScheduleEventsReply>(operations.schedules.history.subject, asked),
+    );
     const next = events[limit];
     return {
       events: events.slice(0, limit).map(shownScheduleEvent),
@@ -382,7 +267,7 @@ export class SchedulesController {
 
   async #schedule({ tenantId }: Principal, id: string): Promise<ScheduleView> {
     const asked = { tenantId, scheduleId: idOf(id) };
-    const { schedule } = accepted(await this.backend.ask<GetScheduleReply>(subjects.query.schedule, asked));
+    const { schedule } = accepted(await this.backend.ask<GetScheduleReply>(operations.schedules.get.subject, asked));
     if (schedule === undefined) throw notFound();
     return schedule;
   }

@@ -1,11 +1,4 @@
-import {
-  operations,
-  subjects,
-  TENANT_LIMIT_NAMES,
-  TENANT_LIMITS,
-  TenantSettingsSchema,
-  toUserJson,
-} from '@batuta/contracts';
+import { operations, TENANT_LIMIT_NAMES, TENANT_LIMITS, TenantSettingsSchema, toUserJson } from '@batuta/contracts';
 import type {
   GetTenantUseReply,
   JsonObject,
@@ -25,7 +18,7 @@ const tenantIn = ({ params }: Asked): { tenantId: string } => ({ tenantId: param
 async function shownLimits(reply: TenantLimitsReply, asked: Asked, backend: Backend): Promise<JsonObject> {
   const { own, limits, documentBytesUsed = 0 } = reply;
   const { tenantId } = tenantIn(asked);
-  const use = accepted(await backend.ask<GetTenantUseReply>(subjects.query.use, { tenantId }));
+  const use = accepted(await backend.ask<GetTenantUseReply>(operations.engine.use.subject, { tenantId }));
   const used: Partial<Record<keyof TenantLimits, number>> = { ...use, documentBytes: documentBytesUsed };
   const valuesOf = (values: TenantLimits | typeof used | undefined): JsonObject =>
     Object.fromEntries(TENANT_LIMIT_NAMES.map((name) => [name, values?.[TENANT_LIMITS[name].field] ?? null]));

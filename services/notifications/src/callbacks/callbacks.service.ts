@@ -1,4 +1,4 @@
-import { etagOf, newId, preconditionRefusal, subjects, operations } from '@batuta/contracts';
+import { etagOf, newId, preconditionRefusal, operations } from '@batuta/contracts';
 import type {
   Callback,
   CallbackChannel,
@@ -278,7 +278,7 @@ export class Callbacks {
             ])
           : { refused: reply.refused };
       }
-      const { starts } = await this.#control.request<GetStartsReply>(subjects.query.starts, {
+      const { starts } = await this.#control.request<GetStartsReply>(operations.engine.starts.subject, {
         executionIds: [executionId],
       });
       const start = starts.find(({ tenantId }) => tenantId === principal.tenantId);
@@ -302,7 +302,7 @@ export class Callbacks {
    */
   async #noteEnd(tenantId: string, executionId: string): Promise<void> {
     try {
-      const { ended } = await this.#control.request<GetVersionsReply>(subjects.query.versions, {
+      const { ended } = await this.#control.request<GetVersionsReply>(operations.engine.versions.subject, {
         executionIds: [executionId],
       });
       if (ended?.[0] === true) await this.#rows.of(tenantId).query(logSql.NOTE_END, [executionId]);

@@ -1,4 +1,4 @@
-import { CALLBACK_EVENTS, isTerminalEventType, subjects } from '@batuta/contracts';
+import { CALLBACK_EVENTS, isTerminalEventType, operations } from '@batuta/contracts';
 import type { CallbackEvent, Event, EventType, ReadLogReply, ReadLogRequest, TopologyReply } from '@batuta/contracts';
 import { UnavailableError } from '@batuta/messaging';
 import type { ControlClient } from '@batuta/messaging';
@@ -183,7 +183,7 @@ export class LogReader {
 
   async #topology(): Promise<void> {
     const { control, dataSource } = this.#options;
-    const { partitions } = await control.request<TopologyReply>(subjects.query.topology, {});
+    const { partitions } = await control.request<TopologyReply>(operations.engine.topology.subject, {});
     if (!Number.isInteger(partitions) || partitions < 1) throw new Error('the topology names no partitions');
     await dataSource.query(sql.ADD_CURSORS, [partitions]);
     this.#partitions = partitions;
@@ -268,7 +268,7 @@ export class LogReader {
       ? { cursors, limit, types: CALLED_BACK, onlyCalledBackStarts: true }
       : { cursors, limit, types: TYPES };
     try {
-      const { pages = [] } = await this.#options.control.request<ReadLogReply>(subjects.query.log, request);
+      const { pages = [] } = await this.#options.control.request<ReadLogReply>(operations.engine.log.subject, request);
       return cursors.flatMap(({ partition, afterPosition: from }, place) => {
         const page = pages[place];
         if (page === undefined) return [];

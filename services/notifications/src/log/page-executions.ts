@@ -1,4 +1,4 @@
-import { subjects } from '@batuta/contracts';
+import { operations } from '@batuta/contracts';
 import type { Event, GetStartsReply, StartSummary } from '@batuta/contracts';
 import { UnavailableError } from '@batuta/messaging';
 import type { ControlClient } from '@batuta/messaging';
@@ -67,7 +67,7 @@ export async function executionsOf(
   for (let from = 0; from < missing.length; from += ASKED_AT_ONCE) {
     const executionIds = missing.slice(from, from + ASKED_AT_ONCE);
     try {
-      const { starts } = await control.request<GetStartsReply>(subjects.query.starts, { executionIds });
+      const { starts } = await control.request<GetStartsReply>(operations.engine.starts.subject, { executionIds });
       for (const start of starts) add(start);
     } catch (failure) {
       if (!(failure instanceof UnavailableError)) throw failure;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { BUILT_IN_AGENTS, subjects, operations } from '@batuta/contracts';
+import { BUILT_IN_AGENTS, operations } from '@batuta/contracts';
 import type { JsonObject } from '@batuta/contracts';
 import { UnavailableError } from '@batuta/messaging';
 import type { ControlClient } from '@batuta/messaging';
@@ -99,7 +99,7 @@ describe('agents that ask the platform', () => {
     });
 
     it('takes job_name for job', async () => {
-      replies = { [subjects.query.list]: { executions: [] } };
+      replies = { [operations.executions.list.subject]: { executions: [] } };
       const unknown = (name: string) => ({ jobs: [{ name, status: 'unknown' }], counts: { jobs: 1 } });
       expect(await run('status_handler', { job_name: 'nightly' })).toMatchObject(unknown('nightly'));
       expect(await run('status_handler', { job: 'daily', job_name: 'nightly' })).toMatchObject(unknown('daily'));
@@ -107,8 +107,8 @@ describe('agents that ask the platform', () => {
 
     it('tells the status of the newest execution of a config', async () => {
       replies = {
-        [subjects.query.list]: { executions: [{ id: 'e9' }] },
-        [subjects.query.get]: {
+        [operations.executions.list.subject]: { executions: [{ id: 'e9' }] },
+        [operations.executions.get.subject]: {
           execution: {
             id: 'e9',
             configName: 'nightly',
@@ -126,11 +126,14 @@ describe('agents that ask the platform', () => {
         status: 'degraded',
         jobs: [{ name: 'nightly', status: 'failed', execution_id: 'e9', steps: { completed: 2, failed: 1 } }],
       });
-      expect(asked.at(-2)).toEqual([subjects.query.list, { tenantId: 'default', limit: 1, configName: 'nightly' }]);
+      expect(asked.at(-2)).toEqual([
+        operations.executions.list.subject,
+        { tenantId: 'default', limit: 1, configName: 'nightly' },
+      ]);
     });
 
     it('says unknown of a job that never ran', async () => {
-      replies = { [subjects.query.list]: { executions: [] } };
+      replies = { [operations.executions.list.subject]: { executions: [] } };
       expect(await run('status_handler', { jobs: [{ config_name: 'never' }] })).toMatchObject({
         status: 'ok',
         jobs: [{ name: 'never', status: 'unknown' }],

@@ -1,4 +1,4 @@
-import { subjects } from '@batuta/contracts';
+import { operations } from '@batuta/contracts';
 import type {
   GetExecutionReply,
   GetExecutionRequest,
@@ -205,13 +205,18 @@ async function jobStatus(control: ControlClient, job: Job, context: PlatformCont
       ...(job.configName === undefined ? {} : { configName: job.configName }),
       ...(job.configId === undefined ? {} : { configId: job.configId }),
     };
-    const list = await ask<ListExecutionsReply>(control, subjects.query.list, request, context);
+    const list = await ask<ListExecutionsReply>(control, operations.executions.list.subject, request, context);
     if (list.refused !== undefined) throw refusalError(list.refused);
     executionId = list.executions[0]?.id;
   }
   if (executionId === undefined) return unknownJob(name);
   const request: GetExecutionRequest = { tenantId, executionId };
-  const { execution, refused } = await ask<GetExecutionReply>(control, subjects.query.get, request, context);
+  const { execution, refused } = await ask<GetExecutionReply>(
+    control,
+    operations.executions.get.subject,
+    request,
+    context,
+  );
   if (refused !== undefined && refused.code !== 'not_found') throw refusalError(refused);
   if (execution === undefined) return unknownJob(name);
   const steps: JsonObject = {};
