@@ -114,7 +114,7 @@ describe('the OpenAPI document', () => {
           ]),
           ...Object.values(requestBody?.content ?? {}).flatMap(({ schema, example }) => [
             ...(schema?.$ref === undefined ? ['name the schema of its body with @ApiBody or @BodyIs'] : []),
-            ...(example === undefined ? ['give its body an example in openapi-examples.ts'] : []),
+            ...(example === undefined ? ['give its body an example in its definition'] : []),
           ]),
           ...(route.startsWith('post /api/') && !hasHeader('Idempotency-Key') && !WITHOUT_KEY.has(route)
             ? ['document its Idempotency-Key with @OnceKey or one of its kin']

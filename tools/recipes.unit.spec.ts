@@ -1,0 +1,117 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { ALL_OPERATIONS, CALLBACK_TYPES, NATS_SERVICES, operations } from '@batuta/contracts';
+import { read, root } from './deploy/places.js';
+
+/** The files that a recipe of CONTRIBUTING.md names. */
+function filesOf(heading: string): string[] {
+  const [, text = ''] = read('CONTRIBUTING.md').split(`\n## ${heading}\n`);
+  const [chapter = ''] = text.split('\n## ');
+  return [...chapter.matchAll(/`((?:proto|libs|services|tools|docs|deploy)\/[^`]+|[\w.-]+\.(?:json|yml))`/g)].map(
+    ([, file = '']) => file,
+  );
+}
+
+const missing = (files: readonly string[]): string[] => files.filter((file) => !existsSync(join(root, file)));
+const words = (file: string): Set<string> => new Set(read(file).match(/[\w-]+/g));
+
+describe('the recipe for a route', () => {
+  const documented = JSON.parse(read('docs/openapi.json')) as {
+    paths: Record<string, Record<string, { operationId: string }>>;
+  };
+  const routes = new Set(
+    Object.entries(documented.paths).flatMap(([path, item]) =>
+      Object.entries(item).map(([method, { operationId }]) => `${operationId}: ${method.toUpperCase()} ${path}`),
+    ),
+  );
+
+  test('names files that are there', () => {
+    const features = Object.keys(operations).length;
+    const files = filesOf('Add a route').filter((file) => !file.includes('<feature>'));
+    expect(files.length).toBeGreaterThan(4);
+    expect(missing(files)).toEqual([]);
+    const own = new Set(['define.ts', 'table.ts', 'parameters.ts', 'offset.ts', 'duration.ts']);
+    const defining = readdirSync(join(root, 'libs/contracts/src/operations')).filter((name) => !own.has(name));
+    expect(defining.length).toBeLessThanOrEqual(features);
+    const table = read('libs/contracts/src/operations/table.ts');
+    expect(defining.filter((name) => !table.includes(`'./${name.replace(/ts$/, 'js')}'`))).toEqual([]);
+  });
+
+  test('was followed: each operation has a name of its own, which is that of its namespace and method', () => {
+    const names = ALL_OPERATIONS.map(({ name }) => name);
+    expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
+    for (const feature of Object.values(operations)) {
+      for (const [key, { name }] of Object.entries(feature)) expect(name.split('.')[1]).toBe(key);
+    }
+  });
+
+  test('was followed: the gateway serves each route and no other, and the document has it', () => {
+    const defined = ALL_OPERATIONS.flatMap(({ name, http }) =>
+      http === undefined ? [] : [`${name}: ${http.method} ${http.path.replaceAll(/:(\w+)/g, '{$1}')}`],
+    );
+    expect(defined.length).toBeGreaterThan(80);
+    expect(defined.filter((route) => !routes.has(route))).toEqual([]);
+    // What takes no key asks no service.
+    expect([...routes].filter((route) => route.includes(' /api/') && !defined.includes(route))).toEqual([]);
+  });
+
+  test('was followed: the documentation says who may publish on each subject, and who answers', () => {
+    const rows = new Map(
+      read('docs/operations.md')
+        .split('\n')
+        .flatMap((line) => {
+          const [, subject, asks, answers] = /^\| `(batuta\.[^`]+)` \| ([^|]+) \| ([^|]+) \|/.exec(line) ?? [];
+          return subject === undefined ? [] : [[subject, { asks, answers: answers?.trim() }] as const];
+        }),
+    );
+    const wrong = ALL_OPERATIONS.filter(({ subject, service, askedBy }) => {
+      const row = rows.get(subject.replace('.*.', '.<partition>.')) ?? rows.get(subject);
+      return row?.answers !== service || !askedBy.every((asker) => row.asks?.includes(asker));
+    });
+    expect(wrong.map(({ name, subject }) => `${name} (${subject})`)).toEqual([]);
+  });
+});
+
+describe('the recipe for a channel', () => {
+  test('names files that are there, for each channel', () => {
+    const files = filesOf('Add a channel');
+    expect(files.length).toBeGreaterThanOrEqual(6);
+    const each = files.flatMap((file) => CALLBACK_TYPES.map((type) => file.replace('<channel>', type)));
+    expect(missing([...new Set(each)])).toEqual([]);
+  });
+
+  test.each(CALLBACK_TYPES)('was followed: %s is checked, started, stored and documented', (type) => {
+    for (const file of [
+      'services/notifications/src/callbacks/validate-callback.ts',
+      'services/notifications/src/deliveries/delivery-queue.ts',
+      'services/notifications/src/start-notifications.ts',
+      'docs/notifications.md',
+      'docs/openapi.json',
+    ]) {
+      expect([file, read(file).includes(type)]).toEqual([file, true]);
+    }
+    const migrations = readdirSync(join(root, 'services/notifications/src/database/migrations'));
+    expect(
+      migrations.some((name) => read(`services/notifications/src/database/migrations/${name}`).includes(`'${type}'`)),
+    ).toBe(true);
+  });
+});
+
+describe('the recipe for a service', () => {
+  const files = filesOf('Add a service');
+
+  test('names files that are there, for each service', () => {
+    expect(files.length).toBeGreaterThanOrEqual(12);
+    const each = files.flatMap((file) => NATS_SERVICES.map((service) => file.replaceAll('<service>', service)));
+    expect(missing([...new Set(each)])).toEqual([]);
+  });
+
+  test.each(NATS_SERVICES)(
+    'was followed: %s is known to whatever builds, starts, checks and deploys services',
+    (service) => {
+      const shared = files.filter((file) => !file.includes('<service>') && !file.includes('/postgres-'));
+      expect(shared.filter((file) => !words(file).has(service))).toEqual([]);
+    },
+  );
+});
