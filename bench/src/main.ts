@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { DEFAULT_LAYOUT } from '@batuta/standalone';
 import { runBackoff } from './backoff.js';
 import { runCrashes } from './crash.js';
+import { runFair } from './fair.js';
 import { runLaunch } from './launch.js';
 import { runNotifications } from './notifications.js';
 import { PEERS, PeerBench } from './peers.js';
@@ -17,7 +18,8 @@ import { runWatchers } from './watchers.js';
 
 const USAGE = `npm run bench -- [--work W1,W2,…] [--rounds N] [--peers [names]] [--layout L] [--profile] [--smoke]
   --work W1..W8      what to run (default: W1,W2,W3); notifications: inbox and fallback to email;
-                     tracing: what it costs on, off and not configured
+                     tracing: what it costs on, off and not configured;
+                     fair: a quiet tenant alone and beside a hostile one; ends with code 1 over twice its p95
   --rounds N         measured rounds of each (default 5)
   --in-flight N      executions at a time (default: 64 and 256 for W2, the work's own for others)
   --executions N     executions a round      --warm-up N   executions before the first round
@@ -121,6 +123,17 @@ async function runOthers(works: readonly string[]): Promise<void> {
   if (works.includes('W6')) for (const clients of [1_000, 10_000]) await runWatchers(layout, clients, print);
   if (works.includes('W7')) await runBackoff(size ?? 100_000, print);
   if (works.includes('W8')) await runReplay(layout, size ?? 1_000_000, print);
+  if (works.includes('fair')) {
+    const fair = await runFair({
+      layout,
+      rounds: count('rounds') ?? 5,
+      executions: size,
+      print,
+      onEnd: (stop) => ends.push(stop),
+    });
+    if (!fair) process.exitCode = 1;
+    await end();
+  }
   if (works.includes('tracing')) {
     const rounds = count('rounds') ?? 5;
     await runTracing({ layout, rounds, version, executions: size, print, onEnd: (stop) => ends.push(stop) });
@@ -176,7 +189,7 @@ try {
     await runProfile();
   } else {
     const works = (flags.work ?? 'W1,W2,W3').split(',');
-    const unknown = works.filter((work) => !/^(W[1-8]|notifications|tracing)$/.test(work));
+    const unknown = works.filter((work) => !/^(W[1-8]|notifications|tracing|fair)$/.test(work));
     if (unknown.length > 0) throw new Error(`unknown work ${unknown.join(', ')}\n${USAGE}`);
     await runThroughput(works);
     await runOthers(works);

@@ -13,6 +13,10 @@ interface Waiting {
 
 export interface WorkerPoolOptions {
   readonly role: Role;
+  /**
+   * Jobs of one tenant that run at once. There is one thread more, started when it is first needed, so that a tenant that has all it may have leaves
+   * another one a thread.
+   */
   readonly threads: number;
   readonly memoryMb: number;
   /** Jobs of one tenant that may wait for a thread; more are refused with `SandboxBusyError`. */
@@ -22,8 +26,9 @@ export interface WorkerPoolOptions {
 }
 
 /**
- * Threads of one role, started when first needed and replaced when a job made one unusable. Tenants whose jobs wait take
- * turns, so that nobody waits for more than one job of each other tenant.
+ * Threads of one role, started when first needed and replaced when a job made one unusable. One tenant never has them all, so that beside one that
+ * asks without end another begins at once. Tenants whose jobs wait take turns, so that nobody waits for more than one job of
+ * each other tenant.
  */
 export class WorkerPool {
   readonly #options: WorkerPoolOptions;
@@ -31,6 +36,8 @@ export class WorkerPool {
   readonly #all = new Set<WorkerThread>();
   /** Jobs that wait, by tenant; the tenant whose turn is next comes first, and one without jobs is not in it. */
   readonly #queues = new Map<string, Set<Waiting>>();
+  /** Jobs that run, by tenant. */
+  readonly #running = new Map<string, number>();
   #closed = false;
 
   constructor(options: WorkerPoolOptions) {
@@ -43,8 +50,9 @@ export class WorkerPool {
    */
   async run(job: () => unknown, timeoutMs: number, tenantId: string): Promise<JobOutcome> {
     if (this.#closed) throw new SandboxClosedError();
-    const thread = this.#take();
-    if (thread !== undefined) return this.#runIn(thread, job, timeoutMs);
+    // Whoever waits goes first: a later job of the tenant may not pass it.
+    const thread = this.#queues.has(tenantId) ? undefined : this.#takeFor(tenantId);
+    if (thread !== undefined) return this.#runIn(thread, job, timeoutMs, tenantId);
     const queue = this.#queues.get(tenantId) ?? new Set<Waiting>();
     if (queue.size >= this.#options.maxQueued) throw new SandboxBusyError();
     return new Promise((resolve, reject) => {
@@ -77,19 +85,27 @@ export class WorkerPool {
     this.#idle.length = 0;
   }
 
+  #takeFor(tenantId: string): WorkerThread | undefined {
+    return (this.#running.get(tenantId) ?? 0) < this.#options.threads ? this.#take() : undefined;
+  }
+
   #take(): WorkerThread | undefined {
     for (let thread = this.#idle.pop(); thread !== undefined; thread = this.#idle.pop()) {
       if (thread.alive) return thread;
       this.#all.delete(thread);
     }
-    if (this.#all.size >= this.#options.threads) return undefined;
+    if (this.#all.size > this.#options.threads) return undefined;
     const thread = new WorkerThread(this.#options.role, this.#options.memoryMb);
     this.#all.add(thread);
     return thread;
   }
 
-  async #runIn(thread: WorkerThread, job: () => unknown, timeoutMs: number): Promise<JobOutcome> {
+  async #runIn(thread: WorkerThread, job: () => unknown, timeoutMs: number, tenantId: string): Promise<JobOutcome> {
+    this.#running.set(tenantId, (this.#running.get(tenantId) ?? 0) + 1);
     const outcome = await thread.run(job(), timeoutMs);
+    const others = (this.#running.get(tenantId) ?? 1) - 1;
+    if (others > 0) this.#running.set(tenantId, others);
+    else this.#running.delete(tenantId);
     if (thread.alive) this.#idle.push(thread);
     else this.#all.delete(thread);
     if (!this.#closed) this.#startNext();
@@ -97,18 +113,17 @@ export class WorkerPool {
   }
 
   #startNext(): void {
-    const [turn] = this.#queues;
-    if (turn === undefined) return;
-    const thread = this.#take();
-    if (thread === undefined) return;
-    const [tenantId, queue] = turn;
-    const [next] = queue;
-    this.#queues.delete(tenantId);
-    if (next === undefined) return;
-    queue.delete(next);
-    // Behind all others that wait.
-    if (queue.size > 0) this.#queues.set(tenantId, queue);
-    clearTimeout(next.timer);
-    this.#runIn(thread, next.job, next.timeoutMs).then(next.resolve, next.reject);
+    for (const [tenantId, queue] of this.#queues) {
+      const [next] = queue;
+      const thread = next === undefined ? undefined : this.#takeFor(tenantId);
+      if (next === undefined || thread === undefined) continue;
+      queue.delete(next);
+      // Behind all others that wait.
+      this.#queues.delete(tenantId);
+      if (queue.size > 0) this.#queues.set(tenantId, queue);
+      clearTimeout(next.timer);
+      this.#runIn(thread, next.job, next.timeoutMs, tenantId).then(next.resolve, next.reject);
+      return;
+    }
   }
 }
