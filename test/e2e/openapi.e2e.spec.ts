@@ -60,7 +60,7 @@ interface Shape {
 const FREE_TEXTS = new Set(
   (
     'description reason comment title content message prompt system when score vote_key model base_url api_key value ' +
-    'callback_url callback_body_template subject_template html_template callback_headers to fallback non_retryable ids'
+    'callback_url callback_body_template subject_template html_template callback_headers to fallback non_retryable ids $schema'
   ).split(' '),
 );
 

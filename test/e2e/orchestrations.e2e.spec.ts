@@ -443,6 +443,27 @@ describe('the examples of docs/orchestrations.md', () => {
     }
   }, 300_000);
 
+  it('fails a step that divides by zero, and has the Base64 of UTF-8 texts', async () => {
+    const run = async (
+      name: string,
+      input: object,
+    ): Promise<{ status: string; output: unknown; failure?: unknown }> => {
+      const steps = [{ id: 'only', name: 'only', agent: 'echo', input }];
+      await orchestrations.save({ name, strategy: 'sequential', steps });
+      const body = { input: { a: 1, b: 0 } };
+      return expectStatus(await api.post(`/api/v1/orchestrations/execute/${name}?wait=30s`, body), 200);
+    };
+    const texts = { encoded: '{% $base64encode("é😀") %}', decoded: '{% $base64decode("w6k=") %}' };
+    expect(await run('base64', texts)).toMatchObject({
+      status: 'completed',
+      output: { encoded: 'w6nwn5iA', decoded: 'é' },
+    });
+    expect(await run('divided', { share: '{% input.a / input.b %}' })).toMatchObject({
+      status: 'failed',
+      failure: { code: 'expression_failed', step_id: 'only', message: expect.stringContaining('division by zero') },
+    });
+  }, 300_000);
+
   it('answers a waiting start with votes, alternatives and what was undone, as it answers later', async () => {
     for (const name of ['example-consensus-unanimous', 'example-compensation', 'example-cost', 'example-mapping']) {
       const body = { input: { on_duty: 'Ada', customer: 'Ann', items: [] } };
