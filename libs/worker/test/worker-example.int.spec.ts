@@ -1,3 +1,6 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually, runFile, startTestNats } from '@batuta/testing';
 import type { Child, TestNats } from '@batuta/testing';
@@ -35,6 +38,19 @@ describe('the worker without an SDK', () => {
     });
     await eventually(async () => (await engine.queued()) === 0);
     expect(engine.results).toHaveLength(2);
+  });
+
+  it('ends when the npm that started it gets SIGTERM', async () => {
+    const cwd = fileURLToPath(new URL('../../../examples/worker-without-sdk', import.meta.url));
+    const npm = spawn('npm', ['start'], { cwd, env: { ...process.env, NATS_URL: nats.url } });
+    let said = '';
+    npm.stdout.on('data', (text: Buffer) => (said += text.toString()));
+    // Its pipes are closed once nobody has them any more, the worker neither.
+    const closed = once(npm, 'close');
+    await eventually(() => said.includes('serving the pool text'), { timeoutMs: 60_000 });
+    npm.kill('SIGTERM');
+    await closed;
+    expect(said).toContain('serving the pool text');
   });
 
   it('serves on after nats-server was killed and its store deleted', async () => {
