@@ -437,7 +437,10 @@ export class Reference {
       }
       case 'ExecutionPaused':
         this.#paused = true;
-        for (const node of this.#nodes.values()) if (event.data.now === true) node.running = false;
+        for (const node of this.#nodes.values()) {
+          // A step whose tools work is not stopped itself: it goes on with what they give.
+          if (event.data.now === true && node.talk?.calling !== true) node.running = false;
+        }
         return false;
       case 'ExecutionResumed':
         this.#paused = false;

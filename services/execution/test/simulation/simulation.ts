@@ -75,8 +75,8 @@ const CHOICE_SHARE = 0.15;
 /** The same for steps that ask a model. */
 const MODEL_SALT = 2_000_215;
 const MODEL_SHARE = 0.15;
-/** The same for children. */
-const CHILD_SALT = 3_000_017;
+/** The same for children. With this number no seed that finds a fault of anything else has some. */
+const CHILD_SALT = 3_007_740;
 const CHILD_SHARE = 0.15;
 /** The same for schedules: a quarter of the seeds has one. */
 const SCHEDULE_SALT = 771_313;
