@@ -8,6 +8,7 @@ import { writePoolCredentials } from '@batuta/nats-accounts';
 import type { NatsAccounts } from '@batuta/nats-accounts';
 import { natsCredentialsFile } from '@batuta/settings';
 import { Api } from './api.js';
+import type { MemoryGroup } from './memory-group.js';
 import { ServiceProcess } from './service-process.js';
 import type { DeployableService } from './service-process.js';
 
@@ -18,6 +19,8 @@ export interface ClusterOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Pools that the step-runner serves; default: `default`. */
   readonly pools?: readonly string[];
+  /** Control groups that services run in, by service. */
+  readonly memoryGroups?: ReadonlyMap<string, MemoryGroup>;
 }
 
 const PORT_VARIABLE: Readonly<Record<DeployableService, string>> = {
@@ -53,6 +56,7 @@ export class Cluster {
             service,
             url: `http://127.0.0.1:${port}`,
             logFile: join(logs, `${service}-${index}.log`),
+            memoryGroup: options.memoryGroups?.get(service),
             env: {
               PATH: process.env['PATH'],
               HOME: process.env['HOME'],

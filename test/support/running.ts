@@ -63,9 +63,14 @@ export function startSurely(api: Api, config: string, key: string, input: unknow
 }
 
 /** Waits until every execution has this status. */
-export async function allHaveStatus(api: Api, ids: readonly string[], status: string): Promise<void> {
+export async function allHaveStatus(
+  api: Api,
+  ids: readonly string[],
+  status: string,
+  timeoutMs = 90_000,
+): Promise<void> {
   const open = new Set(ids);
-  const until = performance.now() + 90_000;
+  const until = performance.now() + timeoutMs;
   for (const id of ids) {
     await surely(
       () => api.get<{ status: string }>(`/api/v1/orchestrations/executions/${id}`),

@@ -4,6 +4,7 @@ import { closeSync, openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { logTail } from '@batuta/local-stack';
 import { describeEnd, eventually } from '@batuta/testing';
+import type { MemoryGroup } from './memory-group.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -15,6 +16,8 @@ export interface ServiceProcessOptions {
   readonly logFile: string;
   /** Where it answers /health/ready. */
   readonly url: string;
+  /** The control group that it runs in. */
+  readonly memoryGroup?: MemoryGroup | undefined;
 }
 
 interface Run {
@@ -51,7 +54,12 @@ export class ServiceProcess {
       throw new Error(`${this.service} runs already`);
     }
     const log = openSync(this.options.logFile, 'a');
-    const child = spawn(process.execPath, ['--enable-source-maps', `${ROOT}services/${this.service}/dist/main.js`], {
+    const program = [process.execPath, '--enable-source-maps', `${ROOT}services/${this.service}/dist/main.js`];
+    // The shell joins the group and becomes the program: nothing of it has run outside.
+    const members = this.options.memoryGroup?.members;
+    const [file = '', ...values] =
+      members === undefined ? program : ['/bin/sh', '-c', 'echo $$ > "$0" && exec "$@"', members, ...program];
+    const child = spawn(file, values, {
       env: this.options.env,
       stdio: ['ignore', log, log],
     });

@@ -33,6 +33,8 @@ export interface Delivery {
   /** 1 for the first; JetStream's count, which begins again when the consumer is made anew. */
   readonly deliveries: number;
   readonly settled: boolean;
+  /** The task was read: `data` is not needed any more, and its memory is free. */
+  letGo(): void;
   /** The agent is done and only the engine's answer is waited for: another task may have the slot meanwhile. */
   freeSlot(): void;
   /** The task is done: the queue forgets it. */
@@ -105,6 +107,9 @@ const COALESCE_MS = 2;
 
 /** Milliseconds for nats-server to finish deleting a stream or consumer. */
 const DELETION_MS = 250;
+/** The client reads a larger message into a buffer that grows by doubling, most of which may be empty. */
+const LARGEST_UNCOPIED = 64 * 1024;
+const NO_DATA = new Uint8Array();
 const REMADE_LATELY_MS = 60_000;
 
 interface Pull {
@@ -157,18 +162,28 @@ class QueuedDelivery implements Delivery {
   onFreeSlot: (() => void) | undefined;
   /** `performance.now()` of the last sign of life sent for it. */
   touched = performance.now();
+  readonly subject: string;
+  readonly headers: MsgHdrs | undefined;
+  readonly bytes: number;
+  #data: Uint8Array;
 
   constructor(
     /** Of this process. */
     readonly id: number,
     private readonly loop: PoolLoop,
-    private readonly message: Msg,
+    { subject, headers, data }: Msg,
     readonly reply: string,
     private readonly lane: Lane,
     readonly deliveries: number,
     /** Of its lane: an acknowledgement must not reach a consumer or a stream made after the one it came from was lost. */
     private readonly generation: number,
-  ) {}
+  ) {
+    this.subject = subject;
+    this.headers = headers;
+    this.bytes = data.length;
+    // Of the message nothing is kept: its parts are views of the buffer that it was read into.
+    this.#data = data.length > LARGEST_UNCOPIED ? data.slice() : data;
+  }
 
   get priority(): Priority {
     return this.lane.priority;
@@ -179,20 +194,12 @@ class QueuedDelivery implements Delivery {
     return this.generation === this.lane.generation;
   }
 
-  get subject(): string {
-    return this.message.subject;
-  }
-
   get data(): Uint8Array {
-    return this.message.data;
+    return this.#data;
   }
 
-  get bytes(): number {
-    return this.message.data.length;
-  }
-
-  get headers(): MsgHdrs | undefined {
-    return this.message.headers;
+  letGo(): void {
+    this.#data = NO_DATA;
   }
 
   freeSlot(): void {

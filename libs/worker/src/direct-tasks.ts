@@ -45,6 +45,10 @@ export class HeldTask implements DirectDelivery {
     private readonly settle: (held: HeldTask, givenUp: boolean) => void,
   ) {}
 
+  letGo(): void {
+    // It came as a value, which is the task itself.
+  }
+
   freeSlot(): void {
     this.onFreeSlot?.();
   }

@@ -36,6 +36,12 @@ interface Queue {
 const REQUESTS_IN_FLIGHT = 4;
 const LARGEST_BATCH = 200;
 const LARGEST_BATCH_LENGTH = 1_500_000;
+/** Characters of results on their way at once: each costs several times its size until the server has it (text, frame, socket). */
+const LENGTH_IN_FLIGHT = 4 * 1024 * 1024;
+/** What is sent on its own at once, whatever else is on its way, is at most so long. */
+const LARGEST_AT_ONCE = 64 * 1024;
+/** An answer may take longer by this much for each character: sent again too early, a large result only adds to what is on its way. */
+const MS_A_CHARACTER = 0.005;
 /** Milliseconds after which a batch without an answer is sent one by one: one result must not hold back the others. */
 const SPLIT_AFTER_MS = 10_000;
 
@@ -49,6 +55,9 @@ export class ResultReporter {
   private readonly owners = new Map<number, string>();
   /** The last request held one result. */
   private alone = false;
+  private lengthInFlight = 0;
+  /** A queue has found no room and waits for the next answer. */
+  private crowded = false;
 
   constructor(
     private readonly nc: NatsConnection,
@@ -65,7 +74,7 @@ export class ResultReporter {
   report(partition: number, result: AttemptResult, length: number, atOnce = false): Promise<AttemptReply['outcome']> {
     return new Promise((resolve, reject) => {
       const owner = this.owners.get(partition);
-      if (atOnce) {
+      if (atOnce && length <= LARGEST_AT_ONCE) {
         const alone = [{ partition, result, length, resolve, reject }];
         const sent =
           owner === undefined ? this.send(subjects.result(partition), alone) : this.sendToOwner(owner, alone);
@@ -94,7 +103,7 @@ export class ResultReporter {
   }
 
   private schedule(subject: string, queue: Queue): void {
-    if (queue.scheduled || queue.inFlight >= REQUESTS_IN_FLIGHT) return;
+    if (queue.scheduled || queue.inFlight >= REQUESTS_IN_FLIGHT || !this.hasRoom(queue)) return;
     if (queue.waiting.length === 0) {
       // An owner's subject is another after each of its starts.
       if (queue.shared && queue.inFlight === 0) this.queues.delete(subject);
@@ -103,7 +112,11 @@ export class ResultReporter {
     queue.scheduled = true;
     const sendBatch = (): void => {
       queue.scheduled = false;
+      // What another queue has sent meanwhile may have taken the room; its answer looks at all queues again.
+      if (!this.hasRoom(queue)) return;
       const batch = takeBatch(queue.waiting);
+      const length = lengthOf(batch);
+      this.lengthInFlight += length;
       this.alone = batch.length === 1;
       queue.inFlight += 1;
       (queue.shared ? this.sendToOwner(subject, batch) : this.send(subject, batch))
@@ -112,7 +125,9 @@ export class ResultReporter {
         })
         .finally(() => {
           queue.inFlight -= 1;
-          this.schedule(subject, queue);
+          this.lengthInFlight -= length;
+          if (this.crowded) this.scheduleAll(subject, queue);
+          else this.schedule(subject, queue);
         })
         // Neither of the two above throws; the chain must end handled all the same.
         .catch((error: unknown) => this.options.logger.error({ err: error }, 'reporting results failed'));
@@ -123,6 +138,25 @@ export class ResultReporter {
     else setImmediate(sendBatch);
   }
 
+  /** Whether the first of what waits may be sent beside what is on its way; one that is larger than all may be goes alone. */
+  private hasRoom({ waiting }: Queue): boolean {
+    const [first] = waiting;
+    if (first === undefined || this.lengthInFlight === 0) return true;
+    const fits = this.lengthInFlight + first.length <= LENGTH_IN_FLIGHT;
+    if (!fits) this.crowded = true;
+    return fits;
+  }
+
+  /** Every queue, `last` after the others: it has had its turn. */
+  private scheduleAll(lastSubject: string, last: Queue): void {
+    this.crowded = false;
+    if (this.queues.get(lastSubject) === last) {
+      this.queues.delete(lastSubject);
+      this.queues.set(lastSubject, last);
+    }
+    for (const [subject, queue] of this.queues) this.schedule(subject, queue);
+  }
+
   /** Asks an owner once. Whatever it does not answer goes to its partition's subject, where somebody will. */
   private async sendToOwner(subject: string, batch: readonly Waiting[]): Promise<void> {
     const { signal, timeoutMs = 1_000, onRepeat } = this.options;
@@ -130,7 +164,7 @@ export class ResultReporter {
     try {
       const answer = await requestUntilAnswered(this.nc, subject, payloadOf(batch), {
         signal,
-        timeoutMs,
+        timeoutMs: timeoutMs + lengthOf(batch) * MS_A_CHARACTER,
         attempts: 1,
       });
       outcomes = replyOf(answer.string(), batch.length)?.replies;
@@ -152,13 +186,14 @@ export class ResultReporter {
   /** Asks a partition until it answers. */
   private async send(subject: string, batch: readonly Waiting[]): Promise<void> {
     const payload = payloadOf(batch);
-    const { signal, timeoutMs, onRepeat, logger } = this.options;
+    const { signal, timeoutMs = 1_000, onRepeat, logger } = this.options;
+    const answerMs = timeoutMs + lengthOf(batch) * MS_A_CHARACTER;
     for (;;) {
       let reply: ResultReply | undefined;
       try {
         const answer = await requestUntilAnswered(this.nc, subject, payload, {
           signal,
-          ...(timeoutMs === undefined ? {} : { timeoutMs }),
+          timeoutMs: answerMs,
           ...(batch.length > 1 ? { deadlineMs: SPLIT_AFTER_MS } : {}),
           ...(onRepeat === undefined ? {} : { onRepeat }),
         });
@@ -207,6 +242,12 @@ function replyOf(text: string, count: number): ResultReply | undefined {
   } catch {
     return undefined;
   }
+}
+
+function lengthOf(batch: readonly Waiting[]): number {
+  let total = 0;
+  for (const { length } of batch) total += length;
+  return total;
 }
 
 function takeBatch(waiting: Waiting[]): Waiting[] {

@@ -177,6 +177,7 @@ export class Runner {
       delivery.drop();
       return;
     }
+    delivery.letGo();
     const key = `${task.executionId}/${task.stepId}/${task.attempt}`;
     const same = this.attempts.get(key);
     if (same !== undefined) {

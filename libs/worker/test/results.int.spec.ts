@@ -141,6 +141,32 @@ describe('results', () => {
     expect(engine.results).toHaveLength(3);
   });
 
+  it('that are large wait for room, whatever their partitions, and all come', async () => {
+    const onTheWay = new Set<string>();
+    const waiting: (() => void)[] = [];
+    let most = 0;
+    engine.beforeAnswer = async ({ results }) => {
+      for (const { stepId } of results) onTheWay.add(stepId);
+      most = Math.max(most, onTheWay.size);
+      await new Promise<void>((resolve) => waiting.push(resolve));
+      for (const { stepId } of results) onTheWay.delete(stepId);
+    };
+    const input = { text: 'x'.repeat(900_000) };
+    const tasks = await Promise.all(
+      Array.from({ length: 12 }, (_, n) => engine.dispatch({ agent: 'echo', stepId: `s${n}`, partition: n, input })),
+    );
+    await eventually(() => onTheWay.size === 4, { describe: 'as many as there is room for' });
+    await eventually(
+      () => {
+        for (const resolve of waiting.splice(0)) resolve();
+        return tasks.every((task) => engine.resultOf(task));
+      },
+      { describe: 'all are answered' },
+    );
+    await done(tasks);
+    expect(most).toBe(4);
+  });
+
   it('of long attempts go alone, to the owner as to the partition', async () => {
     const long = (stepId: string, partition: number) =>
       engine.dispatch({ agent: 'delay', stepId, partition, input: { ms: 80 } });

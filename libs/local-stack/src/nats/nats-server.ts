@@ -223,7 +223,8 @@ async function answers(url: string, neededPayload = 0, credentials?: string, tls
   } catch (error) {
     if (error instanceof LocalStackError) throw error;
     const { name, message } = error as Error;
-    if (name === 'AuthorizationError' || /authorization/i.test(message)) {
+    // "Authentication Timeout" is what a server says to a client that a busy machine kept from speaking in time.
+    if ((name === 'AuthorizationError' && !/timeout/i.test(message)) || /authorization/i.test(message)) {
       throw new LocalStackError(`The NATS server refuses us: ${message}`, { cause: error });
     }
     // Whoever waits for it waits in vain.
