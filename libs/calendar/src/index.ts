@@ -1,5 +1,5 @@
 export { jitterOf } from './jitter.js';
-export { LONGEST_INTERVAL_MS, SHORTEST_INTERVAL_MS, timetableMistakes } from './mistakes.js';
+export { timetableMistakes } from './mistakes.js';
 export type { TimetableMistake } from './mistakes.js';
 export { scheduleMistakes, withoutNulls } from './schedule-mistakes.js';
 export { TIMETABLE_KINDS, WEEKDAYS } from './spec.js';

@@ -361,12 +361,6 @@ export { TOKEN, TENANT_ID, STEPS_STREAM, LIFECYCLE_STREAM, PRIORITIES, subjects,
 export type { Priority } from './subjects.js';
 export { toUserJson, eventToUserJson } from './user-json.js';
 export type { Wire, Override } from './wire.js';
-export {
-  AttemptResultSchema,
-  CommandReplySchema,
-  CommandRequestSchema,
-  ResultRequestSchema,
-} from './generated/batuta/execution/v1/commands_pb.js';
 export { EventSchema } from './generated/batuta/execution/v1/events_pb.js';
 export {
   ApprovalSummarySchema,
@@ -390,8 +384,6 @@ export {
   TenantSettingsSchema,
 } from './generated/batuta/config/v1/service_pb.js';
 export { KnowledgeDocumentSchema, PassageSchema } from './generated/batuta/config/v1/knowledge_pb.js';
-export { RefusalSchema } from './generated/batuta/common/v1/common_pb.js';
-export { TaskSchema } from './generated/batuta/task/v1/task_pb.js';
 export {
   CallbackDeliverySchema,
   CallbackSchema,

@@ -20,7 +20,7 @@ export { onAbort } from './on-abort.js';
 export { onTaken } from './on-taken.js';
 export { requestMux } from './request-mux.js';
 export type { Answer, RequestOutcome } from './request-mux.js';
-export { isNoResponders, isTimeout, requestUntilAnswered } from './request.js';
+export { isNoResponders, requestUntilAnswered } from './request.js';
 export type { ResendOptions } from './request.js';
 export { ensureLifecycleStream, ensurePoolConsumers, ensureStepsStream } from './streams.js';
 export type { PoolConsumerSettings, StreamSettings } from './streams.js';

@@ -1,13 +1,13 @@
-export { LOG_LEVELS, createLogger, nestLogger, setLogLevel } from './logger.js';
+export { LOG_LEVELS, createLogger, nestLogger } from './logger.js';
 export type { LogLevel, Logger, LoggerOptions } from './logger.js';
-export { DURATION_BUCKETS, collectProcessMetrics, counter, exposeMetrics, gauge, histogram } from './metrics.js';
+export { collectProcessMetrics, counter, exposeMetrics, gauge, histogram } from './metrics.js';
 export type { Counter, Gauge, Histogram } from './metrics.js';
 export { checkReadiness, startOpsServer } from './ops-server.js';
 export type { OpsRoute, OpsServer, OpsServerOptions, Readiness, ReadinessCheck } from './ops-server.js';
-export { HIDDEN, HiddenValues, hiddenNow, hideEverywhere } from './hidden-values.js';
-export { redactUrl } from './redact.js';
+export { HIDDEN, HiddenValues, hideEverywhere } from './hidden-values.js';
 export { spanIds } from './span-ids.js';
 export { Distribution, Tally, distributions, tallies } from './tally.js';
 export type { Labelled } from './tally.js';
 export { NO_TRACING, SpansRefusedError, parseTraceparent, spanIdOf, startTracing, traceparentOf } from './tracing.js';
 export type { FinishedSpan, SpanKindName, SpanLink, Tracing } from './tracing.js';
+export { redactUrl } from './redact.js';

@@ -1,4 +1,4 @@
-export { SandboxBusyError, SandboxClosedError } from './errors.js';
+export { SandboxBusyError } from './errors.js';
 export { Sandbox } from './sandbox.js';
 export type {
   Evaluation,
