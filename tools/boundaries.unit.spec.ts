@@ -50,6 +50,23 @@ describe('findProblems', () => {
     expect(findProblems(root)).toEqual([]);
   });
 
+  it('refuses folders of a package that import each other in a circle, whatever lies between them', () => {
+    write('libs/messaging/src/http/a.ts', "import { b } from '../backend/b.js';\n");
+    write('libs/messaging/src/backend/b.ts', "import type { C } from '../realtime/c.js';\n");
+    write('libs/messaging/src/realtime/c.ts', "import '../http/other.js';\n");
+    write('libs/messaging/src/index.ts', "export { b } from './backend/b.js';\n");
+    const folder = 'libs/messaging/src';
+    expect(findProblems(root)).toEqual([
+      `${folder}/backend: folders import each other in a circle: ${folder}/backend → ${folder}/realtime → ${folder}/http → ${folder}/backend`,
+    ]);
+  });
+
+  it('accepts folders of which one imports another, and specs that import back', () => {
+    write('libs/messaging/src/http/a.ts', "import { b } from '../backend/b.js';\n");
+    write('libs/messaging/src/backend/b.unit.spec.ts', "import { it } from '@jest/globals';\nimport '../http/a.js';\n");
+    expect(findProblems(root)).toEqual([]);
+  });
+
   it.each([
     ['import', "import { x } from '@batuta/config';"],
     ['type import', "import type { x } from '@batuta/config';"],

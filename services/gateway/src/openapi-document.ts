@@ -4,7 +4,7 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { GatewayModule } from './app.module.js';
 import type { GatewayParts } from './app.module.js';
-import { openApiDocument } from './http/openapi.js';
+import { openApiDocument } from './openapi/openapi.js';
 
 /** The API's OpenAPI document without a platform: Nest reads the routes and makes nothing of what serves them. */
 export async function writtenOpenApi(): Promise<OpenAPIObject> {

@@ -1,5 +1,5 @@
 import { operations } from '@batuta/contracts';
-import { featureController } from '../http/feature-controller.js';
+import { featureController } from '../routes/feature-controller.js';
 import { shownKey } from '../http/shown.js';
 
 export const ApiKeysController = featureController('ApiKeysController', operations.apiKeys, {

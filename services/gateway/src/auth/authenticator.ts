@@ -1,7 +1,7 @@
 import { hash as digest } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { AuthenticateReply, ConfigChanged, Principal } from '@batuta/contracts';
-import { BoundedCache } from '../backend/bounded-cache.js';
+import { BoundedCache } from '../caches/bounded-cache.js';
 import { Problem } from '../http/problem.js';
 import type { WrongKeys } from './wrong-keys.js';
 

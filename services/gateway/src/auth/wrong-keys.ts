@@ -3,7 +3,7 @@ import proxyAddress from '@fastify/proxy-addr';
 import { counter } from '@batuta/observability';
 import ipaddr from 'ipaddr.js';
 import type { IPv6 } from 'ipaddr.js';
-import { BoundedCache } from '../backend/bounded-cache.js';
+import { BoundedCache } from '../caches/bounded-cache.js';
 import { Problem } from '../http/problem.js';
 
 export interface WrongKeysOptions {

@@ -1,6 +1,6 @@
 import { isoTime, operations } from '@batuta/contracts';
 import type { CallbackReply, JsonObject, RotateSecretReply } from '@batuta/contracts';
-import { featureController } from '../http/feature-controller.js';
+import { featureController } from '../routes/feature-controller.js';
 import { shownCursor } from '../http/shown.js';
 import { shownCallback } from './shown-callback.js';
 

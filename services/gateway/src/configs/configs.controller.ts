@@ -1,6 +1,6 @@
 import { encodeCursor, operations } from '@batuta/contracts';
 import type { ConfigReply, JsonObject } from '@batuta/contracts';
-import { featureController } from '../http/feature-controller.js';
+import { featureController } from '../routes/feature-controller.js';
 import { countsOf, offsetOf } from '../http/offset.js';
 import type { OffsetQuery } from '../http/offset.js';
 import { Problem } from '../http/problem.js';

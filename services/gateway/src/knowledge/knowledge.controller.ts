@@ -1,8 +1,8 @@
 import { operations } from '@batuta/contracts';
-import { featureController } from '../http/feature-controller.js';
+import { featureController } from '../routes/feature-controller.js';
 import { Problem } from '../http/problem.js';
 import { shownDocument } from '../http/shown.js';
-import type { DocumentBody } from './document.dto.js';
+import type { DocumentBody } from '../dto/document.dto.js';
 
 export const KnowledgeController = featureController('KnowledgeController', operations.knowledge, {
   put: {

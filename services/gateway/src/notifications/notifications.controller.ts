@@ -1,6 +1,6 @@
 import { decodeCursor, encodeCursor, operations } from '@batuta/contracts';
 import { shownNotification } from '../callbacks/shown-callback.js';
-import { featureController } from '../http/feature-controller.js';
+import { featureController } from '../routes/feature-controller.js';
 import { mistake } from '../http/problem.js';
 
 export const NotificationsController = featureController('NotificationsController', operations.notifications, {

@@ -1,5 +1,5 @@
 import { operations, PoolCredentialsSchema, toUserJson } from '@batuta/contracts';
-import { featureController } from '../http/feature-controller.js';
+import { featureController } from '../routes/feature-controller.js';
 import { Problem } from '../http/problem.js';
 
 export const PoolCredentialsController = featureController('PoolCredentialsController', operations.poolCredentials, {

@@ -5,7 +5,7 @@ import { Caller } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
 import { accepted } from '../http/problem.js';
 import { parseQuery } from '../http/query.js';
-import { RouteFor } from '../http/operation-route.js';
+import { RouteFor } from '../routes/operation-route.js';
 
 @Controller()
 export class PoolsController {

@@ -9,7 +9,7 @@ import { bearerOf, bearerOfProtocols, chosenProtocol, requireSubprotocol } from 
 import type { TenantLimitGate } from '../backend/tenant-limits.js';
 import type { Authenticator, Identity } from '../auth/authenticator.js';
 import { mayOpenSocket } from '../http/cross-origin.js';
-import { endWithProblem, requireHost, requireSingleHeaders } from '../http/http-server.js';
+import { endWithProblem, requireHost, requireSingleHeaders } from '../http/bare-requests.js';
 import { pathOf } from '../http/problem.filter.js';
 import { badUrl, mistake, Problem } from '../http/problem.js';
 import { REQUEST_ID, requestIdOf } from '../http/request-id.js';

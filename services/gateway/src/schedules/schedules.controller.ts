@@ -29,7 +29,7 @@ import type {
 import type { FastifyReply } from 'fastify';
 import { Caller } from '../auth/principal.js';
 import { Backend } from '../backend/backend.js';
-import { objectBody } from '../http/checked.js';
+import { objectBody } from '../dto/checked.js';
 import { createdAt, idempotencyKeyOf, tagged } from '../http/headers.js';
 import { commandIdOf, executionIdOfKey, isUuid, uuidV7 } from '../http/ids.js';
 import { Conditions } from '../http/preconditions.js';
@@ -37,7 +37,7 @@ import { Problem, accepted, problemOfRefusal } from '../http/problem.js';
 import { parseQuery, versionOf } from '../http/query.js';
 import { shownCursor } from '../http/shown.js';
 import { definitionOf, shownSchedule, shownScheduleEvent } from './shown-schedule.js';
-import { RouteFor } from '../http/operation-route.js';
+import { RouteFor } from '../routes/operation-route.js';
 
 const HISTORY_LIST = 'schedule-history';
 

@@ -8,8 +8,8 @@ import type {
   TenantSettingsReply,
 } from '@batuta/contracts';
 import type { Backend } from '../backend/backend.js';
-import { featureController } from '../http/feature-controller.js';
-import type { Asked } from '../http/feature-controller.js';
+import { featureController } from '../routes/feature-controller.js';
+import type { Asked } from '../routes/feature-controller.js';
 import { accepted } from '../http/problem.js';
 
 const tenantIn = ({ params }: Asked): { tenantId: string } => ({ tenantId: params['tenant'] ?? '' });

@@ -1,0 +1,191 @@
+import { PRIORITIES, TOKEN } from '@batuta/contracts';
+import type { BudgetDefinition, JsonObject, JsonValue, Priority } from '@batuta/contracts';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { Allow } from 'class-validator';
+import type { PlainFields } from './checked.js';
+import { ANY_JSON } from './any-json.js';
+import { IDEMPOTENCY_KEY } from '../http/headers.js';
+import {
+  aBudget,
+  aFlag,
+  aHttpUrl,
+  aMatch,
+  aName,
+  aNameLike,
+  aText,
+  aTime,
+  Follows,
+  Maybe,
+  mistakesOf,
+  oneOf,
+  someMetadata,
+} from './rules.js';
+import type { Rule } from './rules.js';
+
+/** What starts an execution. */
+export class ExecuteBody {
+  /** Somebody who sends the input itself as the body is told so. */
+  static hintFor(field: string, body: JsonObject): string | undefined {
+    if (body['input'] !== undefined) return undefined;
+    return `the execution's input goes under "input": {"input": {${JSON.stringify(field.slice(0, 100))}: …}}`;
+  }
+
+  @ApiPropertyOptional({
+    description: "The execution's input: any JSON. Checked against the config's `input_schema` when it has one.",
+    ...ANY_JSON,
+    example: { service: 'checkout', since: '2025-01-31T12:00:00Z' },
+  })
+  @Allow()
+  input?: JsonValue;
+
+  @ApiPropertyOptional({
+    description: 'Your session, to find executions by; default `session_id` of the input, when that is a text.',
+    maxLength: 255,
+    example: 'session-42',
+  })
+  @Maybe()
+  @Follows(aName(255))
+  session_id?: string;
+
+  @ApiPropertyOptional({
+    description: 'Anything you want to keep with the execution.',
+    type: 'object',
+    additionalProperties: true,
+    example: { ticket: 'OPS-7' },
+  })
+  @Maybe()
+  @Follows(someMetadata)
+  metadata?: JsonObject;
+
+  @ApiPropertyOptional({ description: 'Called when the execution ends.', format: 'uri', maxLength: 2048 })
+  @Maybe()
+  @Follows(aHttpUrl)
+  callback_url?: string;
+
+  @ApiPropertyOptional({
+    description: 'Nothing runs before this time; a time in the past means at once.',
+    format: 'date-time',
+    example: '2030-01-31T12:00:00Z',
+  })
+  @Maybe()
+  @Follows(aTime)
+  start_at?: string;
+
+  @ApiPropertyOptional({
+    description: "Which of the queue's three lanes its tasks take; default `settings.priority` of the config.",
+    enum: [...PRIORITIES],
+  })
+  @Maybe()
+  @Follows(oneOf(PRIORITIES))
+  priority?: Priority;
+
+  @ApiPropertyOptional({
+    description:
+      'What it may spend at most, in tokens and cost that agents report; of this and `settings.budget` of the config the smaller limits count.',
+    type: 'object',
+    properties: {
+      max_tokens: { type: 'integer', minimum: 1, description: 'Tokens that may be spent.' },
+      max_cost: { type: 'number', minimum: 0, description: 'Cost that may be spent; above 0.' },
+    },
+    additionalProperties: false,
+    minProperties: 1,
+    example: { max_tokens: 20_000 },
+  })
+  @Maybe()
+  @Follows(aBudget)
+  budget?: BudgetDefinition;
+}
+
+const fits =
+  (rule: Rule) =>
+  (value: JsonValue | undefined): boolean =>
+    value !== null && mistakesOf(rule, value).length === 0;
+
+/** Values that the rules of `ExecuteBody` are sure to take; nearly all bodies have nothing else. */
+export const PLAIN_EXECUTE_FIELDS: PlainFields<ExecuteBody> = {
+  input: () => true,
+  session_id: fits(aName(255)),
+  metadata: fits(someMetadata),
+  priority: fits(oneOf(PRIORITIES)),
+};
+
+/** What continues another execution from one of its steps. */
+export class ForkBody extends ExecuteBody {
+  @ApiProperty({
+    description:
+      'Step or consensus group to run again, with all that depends on it. Completed steps that do not are taken over.',
+    minLength: 1,
+    maxLength: 64,
+    example: 'step_2',
+  })
+  @Follows(aNameLike(TOKEN, '1 to 64 letters, digits, "_" or "-"'))
+  from_step_id!: string;
+}
+
+/** The first message on an execute WebSocket: the same body, with the key in place of the header. */
+export class ExecuteMessage extends ExecuteBody {
+  @ApiPropertyOptional({
+    description: 'As the header `Idempotency-Key`.',
+    maxLength: 255,
+    pattern: IDEMPOTENCY_KEY.source,
+  })
+  @Maybe()
+  @Follows(aMatch(IDEMPOTENCY_KEY, '1 to 255 visible ASCII characters, without spaces'))
+  idempotency_key?: string;
+}
+
+/** Why something is asked for. */
+export class ReasonBody {
+  @ApiPropertyOptional({ description: 'Why, for people.', maxLength: 1000, example: 'not needed any more' })
+  @Maybe()
+  @Follows(aText(1000))
+  reason?: string;
+}
+
+export class CancelBody extends ReasonBody {
+  @ApiPropertyOptional({
+    description:
+      'Undo the completed steps that say how (`compensate`), newest first; the status is `compensation` meanwhile.',
+    default: false,
+  })
+  @Maybe()
+  @Follows(aFlag)
+  compensate?: boolean;
+}
+
+/** What a human says about a step that waits for an approval. */
+export class DecisionBody {
+  @ApiPropertyOptional({ description: 'Why, for people.', maxLength: 2000, example: 'checked with the customer' })
+  @Maybe()
+  @Follows(aText(2000))
+  comment?: string;
+
+  @ApiPropertyOptional({
+    description: "Any JSON: part of the step's output when it is approved, kept with the decision in any case.",
+    ...ANY_JSON,
+    example: { amount: 100 },
+  })
+  @Allow()
+  data?: JsonValue;
+}
+
+/** What a signal brings. */
+export class SignalBody {
+  @ApiPropertyOptional({
+    description: 'Any JSON that fits the schema of the signal: the output of the step that waits. Default null.',
+    ...ANY_JSON,
+    example: { amount: 100 },
+  })
+  @Allow()
+  payload?: JsonValue;
+}
+
+export class PauseBody extends ReasonBody {
+  @ApiPropertyOptional({
+    description: 'Also stop the attempts that run; they run again at the resume, without spending one.',
+    default: false,
+  })
+  @Maybe()
+  @Follows(aFlag)
+  now?: boolean;
+}

@@ -1,0 +1,36 @@
+import { CLOSE } from '../realtime/close-codes.js';
+import type { ClientSocket } from '../realtime/client-socket.js';
+import type { Follower } from './execution-watch.js';
+import type { ServedEvent } from './served-event.js';
+
+/** Sends an execution's events to one socket and ends with the terminal one. */
+export class EventFollower implements Follower {
+  nextVersion: number;
+
+  constructor(
+    private readonly socket: ClientSocket,
+    fromVersion: number,
+    /** Told about the terminal event, or undefined when it lies before the asked version. */
+    private readonly onFinished: (last: ServedEvent | undefined) => void = () =>
+      socket.close(CLOSE.finished, 'the execution has ended'),
+  ) {
+    this.nextVersion = fromVersion;
+  }
+
+  get closed(): boolean {
+    return this.socket.closed;
+  }
+
+  deliver(events: readonly ServedEvent[], ended: boolean): void {
+    this.socket.send(events.map(({ bytes }) => bytes));
+    if (ended) this.onFinished(events.at(-1));
+  }
+
+  nothingMore(): void {
+    this.onFinished(undefined);
+  }
+
+  drained(): Promise<void> {
+    return this.socket.drained();
+  }
+}

@@ -1,0 +1,207 @@
+import { LIMITS, operations } from '@batuta/contracts';
+import type {
+  Accepted,
+  Budget,
+  GetExecutionReply,
+  GetExecutionRequest,
+  JsonObject,
+  JsonValue,
+  Principal,
+  Priority,
+  ResolveConfigReply,
+  StartExecution,
+} from '@batuta/contracts';
+import { sessionIn } from './start-options.js';
+import { canonicalJson, executionIdOfKey, newTraceId, sha256, uuidV7 } from '../http/ids.js';
+import { Problem, accepted, problemOfRefusal } from '../http/problem.js';
+import type { Admitted } from '../http/rate-limit.js';
+import type { Backend } from '../backend/backend.js';
+import type { ConfigSchemas } from './config-schemas.js';
+import type { TenantLimitGate } from '../backend/tenant-limits.js';
+import { StrictLookup } from '../caches/lookup.js';
+
+export interface StartRequest {
+  readonly principal: Principal;
+  /** Id or name. */
+  readonly config: string;
+  readonly input?: JsonValue | undefined;
+  readonly sessionId?: string | undefined;
+  readonly metadata?: JsonObject | undefined;
+  readonly callbackUrl?: string | undefined;
+  readonly idempotencyKey?: string | undefined;
+  /** The caller's W3C traceparent. */
+  readonly traceparent?: string | undefined;
+  /** Epoch ms; nothing runs before it. */
+  readonly startAt?: number | undefined;
+  readonly priority?: Priority | undefined;
+  /** What it may spend; the config's own limits hold too. */
+  readonly budget?: Budget | undefined;
+  readonly fork?: Fork | undefined;
+}
+
+/** Another execution to continue from one of its steps, with the config version that it had. */
+export interface Fork {
+  readonly executionId: string;
+  readonly fromStepId: string;
+  readonly configId: string;
+  readonly configVersion: number;
+  /** The input is another one than the source's. */
+  readonly edited: boolean;
+}
+
+/** The engine's answer to a start, and what the tenant's limits leave. */
+export type AcceptedStart = Accepted & { readonly admitted?: Admitted | undefined };
+
+interface Target {
+  readonly configId: string;
+  readonly version: number;
+}
+
+const SEPARATOR = '\n';
+/** Configs whose newest version is held while it is leased. */
+const KNOWN_VERSIONS = 1_000;
+
+/** Turns a request to start into a command: newest config version, input check, ids, idempotency. */
+export class ExecutionStarter {
+  readonly #versions: StrictLookup<ResolveConfigReply>;
+
+  constructor(
+    private readonly backend: Backend,
+    private readonly schemas: ConfigSchemas,
+    private readonly limits: TenantLimitGate,
+  ) {
+    this.#versions = new StrictLookup(async (key) => {
+      const [tenantId, id] = key.split(SEPARATOR);
+      const sentAt = performance.now();
+      const value = await backend.ask<ResolveConfigReply>(operations.configs.resolve.subject, { tenantId, id });
+      return { value, until: value.leaseMs === undefined ? undefined : sentAt + value.leaseMs };
+    }, KNOWN_VERSIONS);
+  }
+
+  /** The id that the execution of this request has or will have. */
+  executionId(request: Pick<StartRequest, 'principal' | 'idempotencyKey'>): string {
+    const { principal, idempotencyKey } = request;
+    return idempotencyKey === undefined ? uuidV7() : executionIdOfKey(principal.tenantId, idempotencyKey);
+  }
+
+  /**
+   * Starts the execution and gives the engine's answer, which comes after the commit. `repeated` is true when the same
+   * idempotency key has started it before.
+   * @throws Problem not_found, execution_deleted, input_invalid, idempotency_mismatch, payload_too_large, limit_reached, unavailable.
+   */
+  async start(executionId: string, request: StartRequest, endSubject?: string): Promise<AcceptedStart> {
+    const { principal, idempotencyKey } = request;
+    const target = await this.#target(executionId, request);
+    const hash = idempotencyKey === undefined ? undefined : requestHash(target.configId, request);
+    const sessionId = request.sessionId ?? sessionIn(request.input);
+    const start: StartExecution = {
+      configId: target.configId,
+      configVersion: target.version,
+      traceId: newTraceId(),
+      ...(request.input === undefined ? {} : { input: request.input }),
+      ...(sessionId === undefined ? {} : { sessionId }),
+      ...(request.callbackUrl === undefined ? {} : { callbackUrl: request.callbackUrl }),
+      ...(request.metadata === undefined ? {} : { metadata: request.metadata }),
+      ...(request.traceparent === undefined ? {} : { traceparent: request.traceparent }),
+      ...(hash === undefined ? {} : { requestHash: hash }),
+      ...(request.startAt === undefined ? {} : { startAt: request.startAt }),
+      ...(request.priority === undefined ? {} : { priority: request.priority }),
+      ...(request.budget === undefined ? {} : { budget: request.budget }),
+      ...(request.fork === undefined
+        ? {}
+        : { fork: { executionId: request.fork.executionId, fromStepId: request.fork.fromStepId } }),
+    };
+    // With the hash in it, only a true repeat is answered as one; another body is another command, which is refused.
+    const commandId = hash === undefined ? uuidV7() : `${executionId}:start:${hash.slice(0, 32)}`;
+    const { tenantId } = principal;
+    const admitted = this.limits.limitsStarts(tenantId)
+      ? await this.limits.admit({ tenantId, commandId, executionId, start: true, input: request.input })
+      : undefined;
+    const reply = await this.backend.command(
+      {
+        commandId,
+        executionId,
+        principal,
+        start,
+      },
+      endSubject,
+    );
+    if (reply.rejected !== undefined) throw problemOfRefusal(reply.rejected);
+    if (reply.accepted === undefined) throw new Error('the engine answered a start with nothing');
+    return admitted === undefined ? reply.accepted : { ...reply.accepted, admitted };
+  }
+
+  async #target(executionId: string, request: StartRequest): Promise<Target> {
+    try {
+      const { tenantId } = request.principal;
+      if (request.fork !== undefined) return await this.#copied(tenantId, request.fork, request.input);
+      const resolved = accepted(await this.#versions.get(`${tenantId}${SEPARATOR}${request.config}`));
+      const { configId, version } = resolved;
+      if (configId === undefined || version === undefined) throw new Error('a resolved config names no version');
+      if (resolved.hasInputSchema === true) await this.#checkInput(tenantId, configId, version, request.input);
+      checkSize(request.input);
+      return { configId, version };
+    } catch (error) {
+      // A repeat must be answered as the first time, also when the config is gone or its schema has changed since.
+      const earlier =
+        request.idempotencyKey !== undefined && error instanceof Problem && error.code !== 'unavailable'
+          ? await this.#startedBefore(executionId, request)
+          : undefined;
+      if (earlier === undefined) throw error;
+      return earlier;
+    }
+  }
+
+  /** The version of the execution that is forked, as long as the tenant may still begin something with it. */
+  async #copied(tenantId: string, fork: Fork, input: JsonValue | undefined): Promise<Target> {
+    const { configId, configVersion: version, edited } = fork;
+    const asked = { tenantId, id: configId, version, includeDeleted: true };
+    accepted(await this.backend.ask<ResolveConfigReply>(operations.configs.resolve.subject, asked));
+    if (edited) {
+      await this.#checkInput(tenantId, configId, version, input);
+      checkSize(input);
+    }
+    return { configId, version };
+  }
+
+  async #startedBefore(executionId: string, request: StartRequest): Promise<Target | undefined> {
+    const { tenantId } = request.principal;
+    const asked: GetExecutionRequest = { tenantId, executionId, payloads: 'start' };
+    const { execution, refused } = await this.backend.ask<GetExecutionReply>(operations.executions.get.subject, asked);
+    if (refused?.code === 'execution_deleted') throw problemOfRefusal(refused);
+    return execution !== undefined && [execution.configId, execution.configName].includes(request.config)
+      ? { configId: execution.configId, version: execution.configVersion }
+      : undefined;
+  }
+
+  #checkInput(tenantId: string, configId: string, version: number, input: JsonValue | undefined): Promise<void> {
+    return this.schemas.checkInput({ tenantId, configId, version, value: input ?? null });
+  }
+}
+
+/** SHA-256 of what was asked for: another body under the same key gives another hash. */
+function requestHash(configId: string, request: StartRequest): string {
+  const { input, sessionId, metadata, callbackUrl, startAt, priority, fork, budget } = request;
+  const always = [configId, input ?? null, sessionId ?? null, metadata ?? null, callbackUrl ?? null];
+  // Added only where they are given: hashes of starts before these fields existed stay what they were.
+  const added =
+    startAt === undefined && priority === undefined && fork === undefined
+      ? []
+      : [startAt ?? null, priority ?? null, fork === undefined ? null : [fork.executionId, fork.fromStepId]];
+  const limits = budget === undefined ? [] : [{ budget: { ...budget } }];
+  return sha256(canonicalJson([...always, ...added, ...limits]));
+}
+
+function checkSize(input: JsonValue | undefined): void {
+  if (input === undefined || input === null || typeof input === 'number' || typeof input === 'boolean') return;
+  const bytes = Buffer.byteLength(JSON.stringify(input));
+  if (bytes > LIMITS.payloadBytes) {
+    throw new Problem(
+      'payload_too_large',
+      `The input has ${bytes} bytes as JSON; at most ${LIMITS.payloadBytes} are allowed.`,
+      {
+        errors: [{ path: '/input', message: `is larger than ${LIMITS.payloadBytes} bytes`, code: 'too_large' }],
+      },
+    );
+  }
+}

@@ -1,0 +1,297 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Logger } from '@batuta/observability';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import type {
+  FastifyError,
+  FastifyInstance,
+  FastifyPluginCallback,
+  FastifyReply,
+  FastifyRequest,
+  RouteHandlerMethod,
+} from 'fastify';
+import type { Authenticator, Identity } from './auth/authenticator.js';
+import { bearerOf } from './auth/bearer.js';
+import type { AuthenticatedRequest } from './auth/principal.js';
+import type { GatewaySettings } from './settings.js';
+import { endWithProblem, requireHost, requireSingleHeaders } from './http/bare-requests.js';
+import { BodyRoom } from './http/body-room.js';
+import { allowOrigins } from './http/cross-origin.js';
+import { MERGE_PATCH } from './routes/documented.js';
+import { EXECUTE_ROUTE } from './executions/execute.controller.js';
+import { parseJsonText } from './http/json-text.js';
+import { badUrl, mistake, Problem, problemOfStatus } from './http/problem.js';
+import { hasLeft, METHODS_OF_SERVER, pathOf } from './http/problem.filter.js';
+import { representAnswers } from './http/representation.js';
+import { REQUEST_ID, requestIdOf } from './http/request-id.js';
+import { measure } from './http/request-metrics.js';
+import { SECURITY_HEADERS, securityHeadersFor } from './http/security-headers.js';
+import type { RequestTracing } from './http/request-tracing.js';
+import type { RouteTable } from './http/route-table.js';
+
+/** Bytes of a request's line and headers together: the longest search takes 18,000 in a URL when it is Japanese. */
+const MAX_HEADER_BYTES = 32 * 1024;
+
+/** The Fastify instance under Nest with the edge's limits: sizes, times, JSON, keys. */
+export function createHttpAdapter(
+  settings: GatewaySettings,
+  authenticator: Authenticator,
+  routes: RouteTable,
+  logger: Logger,
+  execute: RouteHandlerMethod,
+  requestTracing?: RequestTracing,
+): FastifyAdapter {
+  const adapter = new FastifyAdapter({
+    logger: false,
+    genReqId: ({ headers }: IncomingMessage) => requestIdOf(headers),
+    requestIdHeader: false,
+    bodyLimit: settings.bodyLimit,
+    requestTimeout: settings.requestTimeoutMs,
+    keepAliveTimeout: 72_000,
+    // Its own answer is no problem document: see `authenticateRequests`.
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: 1024 },
+    http: {
+      // Node's own answer to a request without Host is empty: see `requireHost`.
+      requireHostHeader: false,
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: settings.headersTimeoutMs,
+      connectionsCheckingInterval: Math.max(100, Math.min(2_000, settings.headersTimeoutMs / 4)),
+    },
+    clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) => answerClientError(error, socket, logger),
+    frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
+      const problem = problemOfFramework(error);
+      const body = JSON.stringify(problem.body(pathOf(request.raw.url), request.id));
+      const headers = { ...SECURITY_HEADERS, [REQUEST_ID]: request.id, ...problem.headers() };
+      reply.raw.writeHead(problem.getStatus(), headers).end(body);
+    },
+  });
+  const fastify: FastifyInstance = adapter.getInstance();
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser(['application/json', MERGE_PATCH], { parseAs: 'buffer' }, (request, body, done) => {
+    // Clients that always send a content type send it without a body too.
+    if (body.length === 0) {
+      done(null, undefined);
+      return;
+    }
+    try {
+      requireUtf8(request.headers['content-type']);
+      requireJson(request);
+      done(null, parseJsonText(body as Buffer));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+  fastify.addHook('onRoute', (route) => {
+    routes.add(route.url, [route.method].flat());
+    if (route.url === EXECUTE_ROUTE.url && route.method === EXECUTE_ROUTE.method) route.handler = execute;
+  });
+  const closing = { now: false };
+  fastify.addHook('preClose', (done) => {
+    closing.now = true;
+    done();
+  });
+  answerBelowRoutes(fastify.server);
+  welcomeRequests(fastify);
+  // A plugin is loaded after those before it: who asks from another origin is told so also when the key is wrong.
+  allowOrigins(fastify, settings.corsOrigins);
+  void fastify.register(
+    inSameScope((instance, _options, done) => {
+      answerOptions(instance, routes);
+      authenticateRequests(instance, authenticator, closing);
+      makeRoomForBodies(instance, settings);
+      done();
+    }),
+  );
+  representAnswers(fastify);
+  measureRequests(fastify);
+  requestTracing?.install(fastify);
+  return adapter;
+}
+
+function problemOfFramework(error: FastifyError): Problem {
+  if (error.code === 'FST_ERR_BAD_URL') return badUrl();
+  // An id longer than any there can be is not found, like any other that is not there.
+  if (error.statusCode === 414) return new Problem('not_found', 'There is nothing at this path.');
+  return problemOfStatus(error.statusCode ?? 400, error.message);
+}
+
+/** A plugin whose hooks hold for all routes. */
+function inSameScope(plugin: FastifyPluginCallback): FastifyPluginCallback {
+  return Object.assign(plugin, { [Symbol.for('skip-override')]: true });
+}
+
+/** What every answer has, whatever it says. */
+function welcomeRequests(fastify: FastifyInstance): void {
+  fastify.addHook('onRequest', (request, reply, done) => {
+    void reply.headers(securityHeadersFor(request.raw.url ?? '/')).header(REQUEST_ID, request.id);
+    try {
+      requireSingleHeaders(request.raw);
+      done();
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+}
+
+/** OPTIONS says what a path takes, without a key: browsers ask so before they send one. */
+function answerOptions(fastify: FastifyInstance, routes: RouteTable): void {
+  fastify.addHook('onRequest', (request, reply, done) => {
+    if (request.method !== 'OPTIONS') {
+      done();
+      return;
+    }
+    const path = pathOf(request.raw.url);
+    const methods = routes.methodsOf(path);
+    if (methods.length === 0) done(new Problem('not_found', `There is nothing at ${path}.`));
+    else void reply.code(204).header('allow', methods.join(', ')).send();
+  });
+}
+
+const unsupported = (header: string, message: string): Problem =>
+  new Problem('unsupported_media_type', message, {
+    errors: [{ path: `/headers/${header}`, code: 'not_allowed', message }],
+  });
+
+function requireUtf8(contentType: string | undefined): void {
+  const charset = /;\s*charset="?([^";\s]+)/i.exec(contentType ?? '')?.[1]?.toLowerCase();
+  if (charset !== undefined && charset !== 'utf-8' && charset !== 'utf8') {
+    throw unsupported('content-type', 'JSON is UTF-8 (RFC 8259).');
+  }
+}
+
+/** A merge patch says how something that is there changes: it is no body of any other request. */
+function requireJson({ method, headers }: FastifyRequest): void {
+  if (method !== 'PATCH' && headers['content-type']?.toLowerCase().startsWith(MERGE_PATCH) === true) {
+    throw unsupported('content-type', `${MERGE_PATCH} is for PATCH; send application/json.`);
+  }
+}
+
+/** Whether the percent-encoding of a URL is right and gives UTF-8. */
+function isDecodable(url: string): boolean {
+  if (!url.includes('%')) return true;
+  try {
+    decodeURIComponent(url);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What Node would refuse without a body: expectations other than `100-continue`, and `CONNECT`. */
+function answerBelowRoutes(server: Server): void {
+  server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
+    const message = 'may only be 100-continue';
+    const problem = new Problem('expectation_failed', `Expect ${message}.`, {
+      errors: [{ path: '/headers/expect', code: 'not_allowed', message }],
+    });
+    const requestId = requestIdOf(request.headers);
+    const body = JSON.stringify(problem.body(pathOf(request.url), requestId));
+    // The body that would have come is not read.
+    response
+      .writeHead(problem.getStatus(), {
+        ...SECURITY_HEADERS,
+        [REQUEST_ID]: requestId,
+        ...problem.headers(),
+        'content-length': Buffer.byteLength(body),
+        connection: 'close',
+      })
+      .end(body);
+  });
+  server.on('connect', (request: IncomingMessage, connection: Duplex) => {
+    const problem = new Problem('method_not_allowed', 'CONNECT is not allowed: this is no proxy.', {
+      headers: { allow: METHODS_OF_SERVER },
+    });
+    endWithProblem(connection, problem, { requestId: requestIdOf(request.headers) });
+  });
+}
+
+/** Keys are checked before the body is read: who has none cannot make the gateway parse. */
+function authenticateRequests(
+  fastify: FastifyInstance,
+  authenticator: Authenticator,
+  closing: { readonly now: boolean },
+): void {
+  fastify.addHook('onRequest', (request: AuthenticatedRequest, _reply, done) => {
+    const { url = '/', headers } = request.raw;
+    try {
+      if (closing.now) throw new Problem('unavailable', 'The gateway is stopping.');
+      requireHost(request.raw);
+      if (/%00/.test(url)) throw mistake('/url', 'invalid_character', 'must not hold a NUL character (%00)');
+      if (!isDecodable(url)) throw badUrl();
+      const encoding = headers['content-encoding'];
+      if (encoding !== undefined && encoding !== 'identity') {
+        throw unsupported('content-encoding', `Content-Encoding ${encoding} is not supported; send the body as it is.`);
+      }
+      if (!url.startsWith('/api/')) {
+        done();
+        return;
+      }
+      const letIn = (identity: Identity): void => {
+        request.principal = identity.principal;
+        done();
+      };
+      const identity = authenticator.identify(bearerOf(headers.authorization), request.raw);
+      if (identity instanceof Promise) identity.then(letIn).catch((error: unknown) => done(error as Error));
+      else letIn(identity);
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+}
+
+/** Bytes of a body that anybody may send at any time. */
+const SMALL_BODY_BYTES = 16 * 1024;
+
+/** Large bodies wait unread until there is room for them, so that memory holds however many come at once. */
+function makeRoomForBodies(
+  fastify: FastifyInstance,
+  { bodiesAtOnce, bodyLimit, requestTimeoutMs }: GatewaySettings,
+): void {
+  // The time that a request may take to arrive goes on while it waits.
+  const room = new BodyRoom(bodiesAtOnce, requestTimeoutMs / 2);
+  fastify.addHook('onRequest', (request: AuthenticatedRequest, reply, done) => {
+    const { headers } = request.raw;
+    const length = headers['content-length'];
+    const bytes = length === undefined && headers['transfer-encoding'] !== undefined ? bodyLimit : Number(length ?? 0);
+    // What is too large is refused by its length, and what has no length that can be read as well.
+    if (!(bytes > SMALL_BODY_BYTES) || bytes > bodyLimit) {
+      done();
+      return;
+    }
+    const tenantId = request.principal?.tenantId ?? '';
+    const enter = (leave: () => void): void => {
+      if (reply.raw.destroyed) leave();
+      else reply.raw.once('close', leave);
+      done();
+    };
+    const giveUp = room.ask(tenantId, bytes, enter, (why) => done(why));
+    reply.raw.once('close', giveUp);
+  });
+}
+
+function measureRequests(fastify: FastifyInstance): void {
+  fastify.addHook('onResponse', (request, reply, done) => {
+    if (!hasLeft(request)) measure(request, reply);
+    done();
+  });
+}
+
+/** Answers what Node's parser refused before any handler: bad syntax, headers too large or too slow. */
+function answerClientError(error: NodeJS.ErrnoException, socket: Socket, logger: Logger): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  logger.debug({ err: error }, 'bad request');
+  const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
+  const detail =
+    status === 431
+      ? `The request line and headers may have at most ${MAX_HEADER_BYTES} bytes.`
+      : status === 408
+        ? 'The request did not arrive in time.'
+        : 'This is not a valid HTTP request.';
+  endWithProblem(socket, problemOfStatus(status, detail));
+}

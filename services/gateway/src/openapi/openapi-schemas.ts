@@ -1,0 +1,779 @@
+import { scheduleSchemas } from './openapi-schedules.js';
+import type { DescField, DescMessage } from '@bufbuild/protobuf';
+import { ScalarType } from '@bufbuild/protobuf';
+import {
+  AgentSchema,
+  ApiKeySchema,
+  ApprovalSummarySchema,
+  CallbackDeliverySchema,
+  ConfigSchema,
+  DEFAULT_INPUTS,
+  EVENT_SCHEMAS,
+  EXECUTION_STATUSES,
+  ON_PARENT_CLOSE,
+  ExecutionSummarySchema,
+  ExecutionViewSchema,
+  ExecutionIntegritySchema,
+  InboxNotificationSchema,
+  KnowledgeDocumentSchema,
+  PassageSchema,
+  PoolCredentialsSchema,
+  PoolViewSchema,
+  ModelSchema,
+  ModelPricesSchema,
+  MODEL_PROVIDERS,
+  SecretInfoSchema,
+  RetentionPolicySchema,
+  RETENTION_ACTIONS,
+  RETENTION_LIMITS,
+  ENDED_STATUSES,
+  TENANT_LIMIT_NAMES,
+  TENANT_LIMITS,
+  TenantSchema,
+  SECRET_LIMITS,
+  PRIORITIES,
+  REFUSAL_CODES,
+  ROLES,
+  STEP_STATUSES,
+  STRATEGIES,
+  StepAttemptSchema,
+  DEFINITION_EXAMPLE,
+} from '@batuta/contracts';
+import type { TenantLimitName } from '@batuta/contracts';
+import { callbackSchemas, REPEATED } from './openapi-callbacks.js';
+import { describedSchema } from './openapi-fields.js';
+import type { OpenApiSchema } from './openapi-schema.js';
+
+const REF = '#/components/schemas/';
+export const ref = (name: string): OpenApiSchema => ({ $ref: `${REF}${name}` });
+export const listOf = (name: string): OpenApiSchema => ({ type: 'array', items: ref(name) });
+
+/** The schema, or null. */
+export function nullable(schema: OpenApiSchema): OpenApiSchema {
+  const { type, enum: words, ...rest } = schema;
+  if (typeof type === 'string')
+    return {
+      ...rest,
+      type: [type, 'null'],
+      ...(Array.isArray(words) ? { enum: [...(words as unknown[]), null] } : {}),
+    };
+  // Without a type it is any JSON, and null is some.
+  return '$ref' in schema || 'oneOf' in schema ? { anyOf: [schema, { type: 'null' }] } : schema;
+}
+
+const WORDS: Readonly<Record<string, readonly string[]>> = {
+  'batuta.config.v1.OrchestrationDefinition.strategy': STRATEGIES,
+  'batuta.execution.v1.ExecutionView.strategy': STRATEGIES,
+  'batuta.execution.v1.ExecutionView.status': EXECUTION_STATUSES,
+  'batuta.execution.v1.ExecutionSummary.status': EXECUTION_STATUSES,
+  'batuta.execution.v1.StepView.status': STEP_STATUSES,
+  'batuta.execution.v1.CurrentStep.status': ['running', 'paused'],
+  'batuta.execution.v1.ControlView.command': ['pause', 'resume', 'cancel', 'terminate', 'skip', 'retry', 'compensate'],
+  'batuta.execution.v1.RetentionPolicy.statuses': ENDED_STATUSES,
+  'batuta.execution.v1.RetentionPolicy.action': RETENTION_ACTIONS,
+  'batuta.execution.v1.ChainProblem.kind': ['changed', 'missing', 'moved'],
+  'batuta.execution.v1.ChainAnchor.status': ['signed', 'none', 'unknown_key', 'broken'],
+  'batuta.execution.v1.StepAttempt.status': ['running', 'completed', 'failed', 'stopped'],
+  'batuta.config.v1.Step.on_failure': ['abort', 'continue', 'fallback'],
+  'batuta.config.v1.Step.require': ['any', 'all'],
+  'batuta.execution.v1.ApprovalSummary.status': EXECUTION_STATUSES,
+  'batuta.execution.v1.ApprovalView.status': ['waiting', 'approved', 'rejected', 'withdrawn'],
+  'batuta.execution.v1.ToolCallView.status': ['waiting', 'running', 'done'],
+  'batuta.execution.v1.ModelAnswered.next': ['tools', 'model', 'end'],
+  'batuta.execution.v1.WaitView.status': ['waiting', 'over', 'withdrawn'],
+  'batuta.execution.v1.SignalView.status': ['waiting', 'received', 'timed_out', 'withdrawn'],
+  'batuta.config.v1.Orchestration.on_parent_close': ON_PARENT_CLOSE,
+  'batuta.execution.v1.ChildView.status': [
+    'starting',
+    'running',
+    'completed',
+    'failed',
+    'cancelled',
+    'deleted',
+    'refused',
+  ],
+  'batuta.execution.v1.ChildEnded.status': ['completed', 'failed', 'cancelled', 'deleted', 'refused'],
+  'batuta.execution.v1.ParentCommanded.command': ['pause', 'resume', 'cancel', 'terminate', 'retry'],
+  'batuta.config.v1.Choice.mode': ['first', 'all'],
+  'batuta.config.v1.Signal.on_timeout': ['fail', 'continue'],
+  'batuta.config.v1.Approval.on_timeout': ['reject', 'approve'],
+  'batuta.config.v1.Settings.priority': PRIORITIES,
+  'batuta.config.v1.Settings.default_input': DEFAULT_INPUTS,
+  'batuta.execution.v1.BudgetExceeded.resource': ['tokens', 'cost'],
+  'batuta.config.v1.Retry.jitter': ['full', 'none'],
+  'batuta.config.v1.ApiKey.role': ROLES,
+};
+
+/** Fields that are no times, and null while there is no value. */
+const NULLABLE: ReadonlySet<string> = new Set(['batuta.execution.v1.StepView.latency_ms']);
+
+const isTime = (field: DescField): boolean => field.name.endsWith('_at') || field.name === 'at';
+
+function scalarSchema(scalar: ScalarType): OpenApiSchema {
+  switch (scalar) {
+    case ScalarType.BOOL:
+      return { type: 'boolean' };
+    case ScalarType.STRING:
+    case ScalarType.BYTES:
+      return { type: 'string' };
+    case ScalarType.DOUBLE:
+    case ScalarType.FLOAT:
+      return { type: 'number' };
+    default:
+      return { type: 'integer' };
+  }
+}
+
+/** OpenAPI schemas of the messages that users see, made from the contract itself, so that they cannot differ from it. */
+class MessageSchemas {
+  readonly all: Record<string, OpenApiSchema> = {};
+
+  refTo(message: DescMessage): OpenApiSchema {
+    if (message.typeName === 'google.protobuf.Struct') return { type: 'object', additionalProperties: true };
+    if (message.typeName.startsWith('google.protobuf.')) return { description: 'Any JSON.' };
+    const name = message.name;
+    if (!Object.hasOwn(this.all, name)) {
+      this.all[name] = {};
+      this.all[name] = {
+        type: 'object',
+        properties: Object.fromEntries(
+          message.fields
+            .filter((field) => field.name !== 'trace')
+            .map((field) => [field.name, this.#field(message, field)]),
+        ),
+      };
+    }
+    return ref(name);
+  }
+
+  #field(message: DescMessage, field: DescField): OpenApiSchema {
+    switch (field.fieldKind) {
+      case 'message':
+        return this.refTo(field.message);
+      case 'list':
+        return {
+          type: 'array',
+          items:
+            field.listKind === 'message'
+              ? this.refTo(field.message)
+              : field.listKind === 'scalar'
+                ? scalarSchema(field.scalar)
+                : {},
+        };
+      case 'map':
+        return {
+          type: 'object',
+          additionalProperties: field.mapKind === 'scalar' ? scalarSchema(field.scalar) : {},
+        };
+      case 'enum':
+        return { type: 'string' };
+      case 'scalar': {
+        if (isTime(field)) return nullable({ type: 'string', format: 'date-time' });
+        const words = WORDS[`${message.typeName}.${field.name}`];
+        const scalar = scalarSchema(field.scalar);
+        const schema = NULLABLE.has(`${message.typeName}.${field.name}`) ? nullable(scalar) : scalar;
+        return words === undefined ? schema : { ...schema, enum: [...words] };
+      }
+    }
+  }
+}
+
+/** What editors read in a config. */
+const EDITOR_SCHEMA: OpenApiSchema = {
+  type: 'string',
+  maxLength: 2048,
+  description: 'Where the JSON Schema of configs is, for editors. It is not stored.',
+};
+
+const NESTED_STEPS: OpenApiSchema = {
+  type: 'object',
+  required: ['steps'],
+  properties: { steps: listOf('Step'), settings: ref('Settings') },
+  additionalProperties: false,
+};
+
+const eventSchema = (type: string): string => `${type}Event`;
+
+/** An event of one type: what all have, and its own data. */
+const eventOf = (type: string): OpenApiSchema => ({
+  type: 'object',
+  required: ['execution_id', 'version', 'type', 'at', 'data'],
+  properties: {
+    execution_id: { type: 'string', format: 'uuid' },
+    version: { type: 'integer', description: '1, 2, 3 … without gaps.' },
+    type: { type: 'string', const: type, description: 'What happened.' },
+    at: { type: 'string', format: 'date-time', description: 'When it was recorded.' },
+    data: { ...ref(type), description: 'What happened.' },
+    data_omitted: ref('Omitted'),
+  },
+});
+
+const violation: OpenApiSchema = {
+  type: 'object',
+  required: ['path', 'message', 'code'],
+  properties: {
+    path: { type: 'string', description: 'JSON Pointer (RFC 6901) of the value, "" for the whole document.' },
+    message: { type: 'string' },
+    code: { type: 'string', description: 'Stable code of the rule that was broken.' },
+  },
+};
+
+const page = (name: string, items: string): OpenApiSchema => ({
+  type: 'object',
+  required: [name, 'next_cursor'],
+  properties: {
+    [name]: listOf(items),
+    next_cursor: nullable({ type: 'string', description: 'Ask for the next page with it; null on the last page.' }),
+  },
+});
+
+/** A page of a list that can also be read by offset. */
+const countedPage = (name: string, items: string): OpenApiSchema => {
+  const { properties, ...rest } = page(name, items);
+  return {
+    ...rest,
+    properties: {
+      ...(properties as Record<string, OpenApiSchema>),
+      total: { type: 'integer', description: 'Items on all pages; with `offset` or `with_total`.' },
+      limit: { type: 'integer', description: 'As asked for; with `offset`.' },
+      offset: { type: 'integer', description: 'As asked for; with `offset`.' },
+    },
+  };
+};
+
+const QUEUED_STEPS: OpenApiSchema = {
+  ...listOf('QueuedStep'),
+  description: 'After a wait in vain: the steps whose task no worker has taken, with what their pools have.',
+};
+
+const started: OpenApiSchema = {
+  type: 'object',
+  required: ['execution_id', 'trace_id', 'status'],
+  properties: {
+    execution_id: { type: 'string', format: 'uuid' },
+    trace_id: { type: 'string', pattern: '^[0-9a-f]{32}$' },
+    status: { type: 'string', enum: [...EXECUTION_STATUSES] },
+    repeated: { type: 'boolean', description: 'True when the same Idempotency-Key had started it before.' },
+    queued: QUEUED_STEPS,
+  },
+  example: {
+    execution_id: '01936f2e-5b7a-7cc0-98c8-3f6a1d2b4e5f',
+    trace_id: '4bf92f3577b34da6a3ce929d0e0e4736',
+    status: 'running',
+  },
+};
+
+/** Every named schema of the API's document, but those of bodies that are classes. */
+export function platformSchemas(): Record<string, OpenApiSchema> {
+  const described = Object.fromEntries(
+    Object.entries(undescribedSchemas()).map(([name, schema]) => [name, describedSchema(name, schema)]),
+  );
+  return Object.fromEntries(Object.entries(described).map(([name, schema]) => [name, inOnePiece(schema, described)]));
+}
+
+/** A schema that extends others, as one object: generated clients then have one class for it, without a base. */
+function inOnePiece(schema: OpenApiSchema, all: Readonly<Record<string, OpenApiSchema>>): OpenApiSchema {
+  const { allOf, ...rest } = schema as { allOf?: OpenApiSchema[] };
+  if (allOf === undefined) return schema;
+  const parts = allOf.map((part) => {
+    const name = (part['$ref'] as string | undefined)?.slice(REF.length);
+    return inOnePiece(name === undefined ? part : (all[name] ?? {}), all);
+  });
+  return {
+    type: 'object',
+    ...rest,
+    required: [...new Set(parts.flatMap(({ required = [] }) => required as string[]))],
+    properties: Object.assign({}, ...parts.map(({ properties = {} }) => properties)) as OpenApiSchema,
+  };
+}
+
+const describedProperties = (name: string, schema: OpenApiSchema = {}): Record<string, OpenApiSchema> =>
+  describedSchema(name, schema)['properties'] as Record<string, OpenApiSchema>;
+
+/** A number for each limit. */
+function numbersOf(names: readonly TenantLimitName[], mayBeNull: boolean, description: string): OpenApiSchema {
+  const number = (name: TenantLimitName): OpenApiSchema => ({
+    type: 'number',
+    description: TENANT_LIMITS[name].description,
+  });
+  return {
+    type: 'object',
+    description,
+    required: [...names],
+    properties: Object.fromEntries(names.map((name) => [name, mayBeNull ? nullable(number(name)) : number(name)])),
+  };
+}
+
+function undescribedSchemas(): Record<string, OpenApiSchema> {
+  const messages = new MessageSchemas();
+  for (const schema of [
+    AgentSchema,
+    ApiKeySchema,
+    ApprovalSummarySchema,
+    ConfigSchema,
+    ExecutionSummarySchema,
+    ExecutionViewSchema,
+    ExecutionIntegritySchema,
+    StepAttemptSchema,
+    PoolViewSchema,
+    PoolCredentialsSchema,
+    ModelSchema,
+    ModelPricesSchema,
+    SecretInfoSchema,
+    RetentionPolicySchema,
+    TenantSchema,
+    KnowledgeDocumentSchema,
+    PassageSchema,
+    CallbackDeliverySchema,
+    InboxNotificationSchema,
+  ]) {
+    messages.refTo(schema);
+  }
+  const eventTypes = Object.entries(EVENT_SCHEMAS).map(([type, schema]) => {
+    messages.refTo(schema);
+    return type;
+  });
+  const { Config: config, OrchestrationDefinition: definition, ...rest } = messages.all;
+  const { definition: _nested, ...own } = (config?.['properties'] ?? {}) as Record<string, OpenApiSchema>;
+  const written = (definition?.['properties'] ?? {}) as Record<string, OpenApiSchema>;
+  const { settings: _settings, ...outside } = written;
+  const settings = describedProperties('Settings', messages.all['Settings']);
+  const { id: _id, ...ofView } = (messages.all['ExecutionView']?.['properties'] ?? {}) as Record<string, OpenApiSchema>;
+  return {
+    ...rest,
+    ...callbackSchemas(),
+    OrchestrationDefinition: {
+      ...definition,
+      properties: { $schema: EDITOR_SCHEMA, ...written },
+      required: ['name', 'strategy', 'steps'],
+      example: DEFINITION_EXAMPLE,
+    },
+    ConfigBody: {
+      description: 'The flat form or the nested one; `steps` is a list or an object.',
+      anyOf: [ref('OrchestrationDefinition'), ref('NestedDefinition')],
+    },
+    ConfigPatch: {
+      type: 'object',
+      description: 'Any fields of a definition; null takes one away.',
+      properties: {
+        ...Object.fromEntries(
+          Object.entries(describedProperties('OrchestrationDefinition', definition)).map(([name, schema]) => [
+            name,
+            nullable(schema),
+          ]),
+        ),
+        settings: nullable(ref('SettingsPatch')),
+      },
+    },
+    SettingsPatch: {
+      type: 'object',
+      description: 'Any settings; null takes one away.',
+      properties: Object.fromEntries(Object.entries(settings).map(([name, schema]) => [name, nullable(schema)])),
+    },
+    NestedDefinition: {
+      type: 'object',
+      description:
+        'The same with the steps and the settings in one object. It is stored in the flat form, with `settings.default_input` `merged` unless it says otherwise.',
+      properties: { $schema: EDITOR_SCHEMA, ...outside, steps: NESTED_STEPS },
+      required: ['name', 'strategy', 'steps'],
+    },
+    Config: {
+      type: 'object',
+      description: 'A definition with what the platform keeps beside it. `version` grows by one with each change.',
+      properties: {
+        ...own,
+        steps_count: { type: 'integer', description: 'How many steps it has.' },
+        ...written,
+        repeated: REPEATED,
+      },
+    },
+    ConfigPage: countedPage('configs', 'Config'),
+    ConfigVersions: page('versions', 'Config'),
+    Started: started,
+    Commanded: {
+      type: 'object',
+      description: 'Where the execution stands after the command.',
+      required: ['execution_id', 'trace_id', 'status', 'version'],
+      properties: {
+        execution_id: { type: 'string', format: 'uuid' },
+        trace_id: { type: 'string', pattern: '^[0-9a-f]{32}$' },
+        status: { type: 'string', enum: [...EXECUTION_STATUSES] },
+        version: { type: 'integer', description: 'Version of its newest event.' },
+        repeated: { type: 'boolean', description: 'True when this command had taken effect before.' },
+      },
+    },
+    ExecutionResult: {
+      type: 'object',
+      required: ['execution_id', 'trace_id', 'status'],
+      properties: {
+        execution_id: { type: 'string', format: 'uuid' },
+        trace_id: { type: 'string' },
+        status: { type: 'string', enum: [...EXECUTION_STATUSES] },
+        queued: QUEUED_STEPS,
+        output: { description: 'Any JSON; null unless the execution completed.' },
+        failure: ref('Failure'),
+        completed_at: { type: 'string', format: 'date-time' },
+        repeated: REPEATED,
+        token_count: { type: 'integer', description: 'Tokens that the agents reported (`_tokens`).' },
+        estimated_cost: { type: 'number', description: 'Cost that the agents reported (`_cost`).' },
+        budget: ref('BudgetView'),
+        served_by: {
+          type: 'object',
+          additionalProperties: { type: 'string' },
+          description: 'Alternatives that stood in, by the step or group they stood in for.',
+        },
+        consensus: listOf('ConsensusView'),
+        compensation: ref('CompensationOutcome'),
+      },
+    },
+    ExecutionStatus: {
+      type: 'object',
+      description: 'An execution with its input and output, and without the payloads of its steps.',
+      properties: {
+        ...ofView,
+        execution_id: { type: 'string', format: 'uuid' },
+        trace_id: { type: 'string' },
+        trace_url: { type: 'string', format: 'uri', description: 'The trace in Jaeger, where its address is set.' },
+        config_id: { type: 'string' },
+        config_name: { type: 'string' },
+        status: { type: 'string', enum: [...EXECUTION_STATUSES] },
+        input: { description: 'Any JSON.' },
+        output: { description: 'Any JSON; null unless the execution completed.' },
+        metrics: {
+          type: 'object',
+          required: ['latency_ms', 'cost', 'tokens'],
+          properties: {
+            latency_ms: nullable({ type: 'number', description: 'From start to end; null before the end.' }),
+            cost: { type: 'number', description: 'Cost that the agents reported (`_cost`).' },
+            tokens: { type: 'integer', description: 'Tokens that the agents reported (`_tokens`).' },
+          },
+        },
+        step_counts: { type: 'object', additionalProperties: { type: 'integer' } },
+        steps: listOf('StepStatus'),
+        failure: ref('Failure'),
+        created_at: nullable({ type: 'string', format: 'date-time' }),
+        started_at: nullable({ type: 'string', format: 'date-time' }),
+        completed_at: nullable({ type: 'string', format: 'date-time' }),
+        total_latency_ms: { type: 'number' },
+        token_count: { type: 'integer' },
+        estimated_cost: { type: 'number' },
+        budget: ref('BudgetView'),
+      },
+    },
+    StepStatus: {
+      allOf: [
+        ref('StepView'),
+        {
+          type: 'object',
+          properties: { error: nullable({ type: 'string', description: 'Why it failed; null when it did not.' }) },
+        },
+      ],
+    },
+    ExecutionPage: countedPage('executions', 'ExecutionSummary'),
+    ApprovalPage: page('approvals', 'ApprovalSummary'),
+    ExecutionSteps: {
+      type: 'object',
+      properties: { execution_id: { type: 'string' }, status: { type: 'string' }, steps: listOf('StepView') },
+    },
+    StepDetail: {
+      allOf: [
+        ref('StepView'),
+        {
+          type: 'object',
+          required: ['execution_id', 'version', 'attempts'],
+          properties: {
+            execution_id: { type: 'string', format: 'uuid' },
+            version: { type: 'integer', description: 'Of the execution, when the step was read.' },
+            input: { description: 'What its agent got with the newest attempt. Absent before the first.' },
+            attempts: { ...listOf('StepAttempt'), description: 'In the order in which they were scheduled.' },
+          },
+        },
+      ],
+    },
+    StepOutput: {
+      type: 'object',
+      required: ['execution_id', 'step_id', 'output'],
+      properties: {
+        execution_id: { type: 'string', format: 'uuid' },
+        step_id: { type: 'string' },
+        output: { description: 'Any JSON; null while there is none.' },
+      },
+    },
+    ...Object.fromEntries(eventTypes.map((type) => [eventSchema(type), eventOf(type)])),
+    Event: {
+      description: 'One event of an execution. Its `type` says which.',
+      oneOf: eventTypes.map((type) => ref(eventSchema(type))),
+      discriminator: {
+        propertyName: 'type',
+        mapping: Object.fromEntries(eventTypes.map((type) => [type, `${REF}${eventSchema(type)}`])),
+      },
+    },
+    EventPage: page('events', 'Event'),
+    PoolList: { type: 'object', required: ['pools'], properties: { pools: listOf('PoolView') } },
+    AgentList: { type: 'object', properties: { agents: listOf('Agent') } },
+    ModelList: { type: 'object', properties: { models: listOf('Model') } },
+    ModelBody: {
+      type: 'object',
+      required: ['provider', 'model'],
+      properties: {
+        provider: {
+          type: 'string',
+          enum: [...MODEL_PROVIDERS],
+          description: 'Who answers. `openai_compatible` is any server that speaks as OpenAI does, at `base_url`.',
+        },
+        model: { type: 'string', maxLength: 200, description: 'What the provider calls it.' },
+        base_url: { type: 'string', maxLength: 2048, description: 'Where requests go.' },
+        api_key: {
+          type: 'string',
+          pattern: '^\\{\\{secret:[A-Za-z0-9_-]{1,64}\\}\\}$',
+          description: 'The secret with the key, as a reference.',
+        },
+        description: { type: 'string', maxLength: 2000, description: 'What it is for.' },
+        max_output_tokens: {
+          type: 'integer',
+          minimum: 1,
+          description: 'Most tokens of one answer, when a call does not say.',
+        },
+        temperature: { type: 'number', minimum: 0, maximum: 2, description: 'How much chance an answer has.' },
+        context_tokens: { type: 'integer', minimum: 1, description: 'Tokens that fit a call, its answer included.' },
+        prices: {
+          type: 'object',
+          required: ['input', 'output'],
+          description: 'Its own prices, instead of those of the price list.',
+          properties: {
+            input: { type: 'number', minimum: 0, description: 'US dollars a million input tokens.' },
+            output: { type: 'number', minimum: 0, description: 'US dollars a million output tokens.' },
+          },
+        },
+      },
+    },
+    AgentBody: {
+      type: 'object',
+      properties: {
+        pool: { type: 'string', pattern: '^[A-Za-z0-9_-]{1,64}$', description: "The workers' pool." },
+        description: { type: 'string' },
+        input_schema: { type: 'object', additionalProperties: true, description: 'JSON Schema of the input.' },
+        output_schema: { type: 'object', additionalProperties: true, description: 'JSON Schema of the output.' },
+      },
+      required: ['pool'],
+      example: { pool: 'python', description: 'Scores a text', input_schema: { type: 'object', required: ['text'] } },
+    },
+    AgentPatch: {
+      type: 'object',
+      description: 'Any fields of an agent; null takes one away.',
+      properties: {
+        pool: { type: 'string', pattern: '^[A-Za-z0-9_-]{1,64}$', description: "The workers' pool." },
+        description: nullable({ type: 'string', description: 'What it does, for people.' }),
+        input_schema: nullable({
+          type: 'object',
+          additionalProperties: true,
+          description: 'JSON Schema of the input.',
+        }),
+        output_schema: nullable({
+          type: 'object',
+          additionalProperties: true,
+          description: 'JSON Schema of the output.',
+        }),
+      },
+    },
+    QueuedStep: {
+      allOf: [
+        ref('QueuedView'),
+        { type: 'object', properties: { step_id: { type: 'string', description: 'The step.' } } },
+      ],
+    },
+    StoredDocument: {
+      allOf: [
+        ref('KnowledgeDocument'),
+        {
+          type: 'object',
+          properties: {
+            unchanged: { type: 'boolean', description: 'The same content was there.' },
+            repeated: REPEATED,
+          },
+        },
+      ],
+    },
+    DocumentPage: page('documents', 'KnowledgeDocument'),
+    Passages: { type: 'object', properties: { passages: listOf('Passage') } },
+    ApiKeyPage: page('keys', 'ApiKey'),
+    RetentionPolicies: {
+      type: 'object',
+      required: ['policies'],
+      properties: { policies: listOf('RetentionPolicy') },
+    },
+    RetentionPolicyBody: {
+      type: 'object',
+      description: 'With `older_than_ms`, `keep_newest` or both.',
+      properties: {
+        config_id: { type: 'string', format: 'uuid' },
+        statuses: { type: 'array', items: { type: 'string', enum: [...ENDED_STATUSES] } },
+        older_than_ms: { type: 'integer', minimum: 0, maximum: RETENTION_LIMITS.olderThanMs },
+        keep_newest: { type: 'integer', minimum: 0, maximum: RETENTION_LIMITS.keepNewest },
+        action: { type: 'string', enum: [...RETENTION_ACTIONS], default: 'delete' },
+      },
+    },
+    SecretPage: page('secrets', 'SecretInfo'),
+    ...scheduleSchemas(page, REPEATED),
+    SecretBody: {
+      type: 'object',
+      required: ['value'],
+      properties: {
+        value: {
+          type: 'string',
+          format: 'password',
+          writeOnly: true,
+          minLength: SECRET_LIMITS.least,
+          maxLength: SECRET_LIMITS.most,
+          description: 'The secret itself. No answer has it.',
+        },
+        description: { type: 'string', maxLength: SECRET_LIMITS.description, description: 'What it is for.' },
+      },
+    },
+    TenantPage: page('tenants', 'Tenant'),
+    TenantLimitValues: {
+      type: 'object',
+      additionalProperties: false,
+      properties: Object.fromEntries(
+        TENANT_LIMIT_NAMES.map((name) => {
+          const { max, whole, description } = TENANT_LIMITS[name];
+          const type = whole ? 'integer' : 'number';
+          return [name, nullable({ type, minimum: 0, maximum: max, description })];
+        }),
+      ),
+    },
+    TenantSettingValues: {
+      type: 'object',
+      additionalProperties: false,
+      properties: {
+        global_configs: {
+          type: 'boolean',
+          default: false,
+          description:
+            'Whether the global configs of the tenant `default` are there for this tenant, to be seen and to be run.',
+        },
+      },
+    },
+    TenantSettings: {
+      type: 'object',
+      required: ['tenant_id', 'global_configs'],
+      properties: {
+        tenant_id: { type: 'string', description: 'The tenant.' },
+        global_configs: {
+          type: 'boolean',
+          description: 'Whether global configs are there for this tenant.',
+        },
+      },
+    },
+    TenantLimits: {
+      type: 'object',
+      required: ['tenant_id', 'own', 'limits', 'used'],
+      properties: {
+        tenant_id: { type: 'string', description: 'The tenant.' },
+        own: numbersOf(TENANT_LIMIT_NAMES, true, 'What was set for this tenant; null: nothing.'),
+        limits: numbersOf(
+          TENANT_LIMIT_NAMES,
+          false,
+          'What holds: its own, or the default of the platform; 0: no limit.',
+        ),
+        used: numbersOf(
+          TENANT_LIMIT_NAMES.filter((name) => name !== 'weight'),
+          true,
+          'What it uses now; WebSockets are counted only where they are limited.',
+        ),
+      },
+    },
+    PoolCredentialsPage: page('credentials', 'PoolCredentials'),
+    NewPoolCredentials: {
+      allOf: [
+        ref('PoolCredentials'),
+        {
+          type: 'object',
+          properties: {
+            file: { type: 'string', description: 'The file that a NATS client takes (NATS_CREDS), shown only now.' },
+            tls_ca: {
+              type: 'string',
+              description:
+                'Certificates, in PEM, of those who may vouch for the NATS server (a file for BATUTA_NATS_TLS_CA); absent where workers need none.',
+            },
+          },
+        },
+      ],
+    },
+    NewApiKey: {
+      allOf: [
+        ref('ApiKey'),
+        {
+          type: 'object',
+          properties: {
+            secret: { type: 'string', description: 'The key itself, shown only now; absent in a repeat.' },
+            repeated: REPEATED,
+          },
+        },
+      ],
+    },
+    Links: {
+      type: 'object',
+      required: ['name', 'api', 'documentation', 'openapi', 'config_schema', 'health', 'metrics'],
+      properties: {
+        name: { type: 'string', const: 'Batuta' },
+        api: { type: 'string', description: 'Path below which the API is.' },
+        documentation: { type: 'string', description: 'Path of this document as a page.' },
+        openapi: { type: 'string', description: 'Path of this document as JSON.' },
+        config_schema: { type: 'string', description: 'Path of the JSON Schema of configs.' },
+        health: {
+          type: 'object',
+          required: ['live', 'ready'],
+          description: 'Paths of the health checks.',
+          properties: {
+            live: { type: 'string', description: 'Whether the process runs.' },
+            ready: { type: 'string', description: 'Whether requests can be served.' },
+          },
+        },
+        metrics: { type: 'string', description: 'Path of the metrics.' },
+      },
+    },
+    ConfigJsonSchema: {
+      type: 'object',
+      description: 'A JSON Schema, draft 2020-12.',
+      additionalProperties: true,
+    },
+    Liveness: {
+      type: 'object',
+      required: ['status'],
+      properties: { status: { type: 'string', const: 'live' } },
+    },
+    Readiness: {
+      type: 'object',
+      properties: {
+        status: { type: 'string', enum: ['ready', 'not_ready'] },
+        checks: { type: 'object', additionalProperties: { type: 'string' } },
+      },
+    },
+    Problem: {
+      type: 'object',
+      description: 'Problem details (RFC 9457).',
+      required: ['type', 'title', 'status', 'detail', 'code'],
+      properties: {
+        type: { type: 'string', description: '`urn:batuta:problem:<code>`' },
+        title: { type: 'string' },
+        status: { type: 'integer' },
+        detail: { type: 'string' },
+        code: { type: 'string', enum: [...REFUSAL_CODES], description: 'Stable: switch on this.' },
+        instance: { type: 'string', description: 'The path that was asked for.' },
+        errors: { type: 'array', items: violation },
+        trace_id: { type: 'string' },
+        request_id: { type: 'string', description: 'The `X-Request-Id` of the answer; it is in the logs too.' },
+        details: { type: 'object', additionalProperties: true },
+      },
+      example: {
+        type: 'urn:batuta:problem:not_found',
+        title: 'Not found',
+        status: 404,
+        detail: 'There is no such execution.',
+        code: 'not_found',
+        instance: '/api/v1/orchestrations/executions/none',
+      },
+    },
+  };
+}

@@ -1,0 +1,219 @@
+import { Controller, Inject, Param, Req, Res } from '@nestjs/common';
+import type { Type } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import { parseTime, toUserJson } from '@batuta/contracts';
+import type {
+  AnyOperation,
+  Idempotency,
+  JsonObject,
+  JsonValue,
+  Operation,
+  Preconditions,
+  Principal,
+  QuerySpec,
+  Refusal,
+} from '@batuta/contracts';
+import { principalOf } from '../auth/principal.js';
+import type { AuthenticatedRequest } from '../auth/principal.js';
+import { Backend } from '../backend/backend.js';
+import { checkedBody, objectBody } from '../dto/checked.js';
+import { DTOS } from '../dto/dtos.js';
+import { createdAt, secret, tagged } from '../http/headers.js';
+import { onceOf } from './idempotency.js';
+import { RouteFor, routeOf } from './operation-route.js';
+import { preconditionsOf } from '../http/preconditions.js';
+import { accepted, Problem } from '../http/problem.js';
+import { parseQuery } from '../http/query.js';
+import { shownCursor } from '../http/shown.js';
+
+/** A request as its operation describes it. */
+export interface Asked {
+  readonly principal: Principal;
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Readonly<Record<string, unknown>>;
+  /** Checked, where there is a DTO; without the fields that the platform keeps. */
+  readonly body: JsonValue | undefined;
+  readonly preconditions: Preconditions | undefined;
+  readonly idempotency: Idempotency | undefined;
+  readonly headers: AuthenticatedRequest['headers'];
+}
+
+/** What of an operation is not as its messages say: both are left out where nothing is. */
+export interface Translation<Request, Reply> {
+  /** Fields of the request beside those that the route says, or in their place. */
+  readonly request?: (asked: Asked) => Partial<Request>;
+  /** Whether something new was made, where the reply does not say `created`. */
+  readonly makes?: (reply: Reply) => boolean;
+  readonly shown?: (reply: Reply, asked: Asked, backend: Backend) => JsonObject | Promise<JsonObject>;
+}
+
+type Feature = Readonly<Record<string, AnyOperation>>;
+
+/** Translations of a feature's operations, by their names in it. */
+export type Translations<F extends Feature> = {
+  readonly [K in keyof F]?: F[K] extends Operation<infer Request, infer Reply> ? Translation<Request, Reply> : never;
+};
+
+/** A reply of any operation. */
+interface AnyReply {
+  readonly refused?: Refusal;
+  readonly etag?: string;
+  readonly created?: boolean;
+  readonly repeated?: boolean;
+  readonly nextCursor?: string;
+}
+
+/** What of a body the service is told: fields that the platform keeps are the user's to send back and not to set. */
+function bodyOf(operation: AnyOperation, request: AuthenticatedRequest): JsonValue | undefined {
+  const { body, method } = routeOf(operation);
+  if (body === undefined) return undefined;
+  const { schema, optional = false, kept = [], merges = false } = body;
+  const dto = DTOS[schema];
+  const sent = request.body as JsonValue | undefined;
+  if (dto !== undefined) return checkedBody(dto, { optional }).transform(sent, { type: 'body' }) as JsonValue;
+  const document: JsonObject = { ...(objectBody.transform(sent, { type: 'body' }) as JsonObject) };
+  const { name } = request.params as { name?: string };
+  if (merges) {
+    refuseKept(name === undefined ? kept : ['name', ...kept], document);
+    return document;
+  }
+  for (const field of kept) delete document[field];
+  if (method === 'PUT' && name !== undefined && document['name'] === name) delete document['name'];
+  return document;
+}
+
+/** Of a patch: what is kept beside the document is not the user's to change, and who names it expects that it is. */
+function refuseKept(kept: readonly string[], patch: JsonObject): void {
+  const errors = kept
+    .filter((field) => Object.hasOwn(patch, field))
+    .map((field) => ({
+      path: `/${field}`,
+      message: `${field} is kept by the platform and cannot be changed`,
+      code: 'read_only',
+    }));
+  if (errors.length === 0) return;
+  throw new Problem('validation_failed', 'The patch names fields that cannot be changed.', { errors });
+}
+
+function askedOf(operation: AnyOperation, request: AuthenticatedRequest): Asked {
+  const { query = {}, compares = false, once } = routeOf(operation);
+  return {
+    principal: principalOf(request),
+    params: request.params as Readonly<Record<string, string>>,
+    body: bodyOf(operation, request),
+    query: parseQuery(query satisfies QuerySpec, request.query),
+    preconditions: compares ? preconditionsOf(request.headers) : undefined,
+    idempotency: once === undefined ? undefined : onceOf(request),
+    headers: request.headers,
+  };
+}
+
+/** The request's message: each of its fields from where the route has it. */
+function messageOf({ request: { fields }, http }: AnyOperation, asked: Asked): Record<string, unknown> {
+  const { principal, params, query, body, preconditions, idempotency } = asked;
+  const spec = http?.body;
+  // The service is told a body that is checked here by its fields, and any other as it is.
+  const said = spec !== undefined && DTOS[spec.schema] !== undefined ? (body as JsonObject) : {};
+  const ofCaller: Readonly<Record<string, unknown>> = {
+    principal,
+    ...(fields.some(({ name }) => name === 'principal') ? {} : { tenant_id: principal.tenantId }),
+    preconditions,
+    idempotency,
+    [spec?.field ?? 'body']: body,
+  };
+  const message: Record<string, unknown> = {};
+  for (const { name, jsonName } of fields) {
+    message[jsonName] = params[name] ?? query[name] ?? fieldOf(name, said) ?? ofCaller[name];
+  }
+  return { ...message, ...http?.sets };
+}
+
+/** A field of a checked body, as messages have it; null stands for nothing. */
+function fieldOf(name: string, said: JsonObject): unknown {
+  const value = said[name] ?? undefined;
+  return typeof value === 'string' && name.endsWith('_at') ? parseTime(value) : value;
+}
+
+/** The thing in a reply, or the page of things, as users see it. */
+function shownReply({ name, reply }: AnyOperation, answer: AnyReply): JsonObject {
+  const values = answer as Readonly<Record<string, unknown>>;
+  for (const field of reply.fields) {
+    const value = values[field.jsonName];
+    if (field.fieldKind === 'list' && field.listKind === 'message') {
+      const items = ((value ?? []) as readonly unknown[]).map((item) => toUserJson(field.message, item));
+      const paged = reply.fields.some((other) => other.name === 'next_cursor');
+      return { [field.name]: items, ...(paged ? { next_cursor: shownCursor(answer.nextCursor) } : {}) };
+    }
+    if (field.fieldKind !== 'message' || field.name === 'refused') continue;
+    if (value === undefined) throw new Problem('not_found', 'There is nothing with this id.');
+    return { ...toUserJson(field.message, value), ...(answer.repeated === true ? { repeated: true } : {}) };
+  }
+  throw new TypeError(`${name}: its reply has nothing to show`);
+}
+
+/** Where what was made is: the path itself, or one below a collection. */
+function locationOf(operation: AnyOperation, { params }: Asked, shown: JsonObject): string {
+  const { method, path } = routeOf(operation);
+  const own = path.replaceAll(/:(\w+)/g, (_, name: string) => encodeURIComponent(params[name] ?? ''));
+  return method === 'POST' ? `${own}/${shown['id'] as string}` : own;
+}
+
+async function answer(
+  backend: Backend,
+  operation: AnyOperation,
+  translation: Translation<unknown, unknown>,
+  request: AuthenticatedRequest,
+  response: FastifyReply,
+): Promise<JsonObject> {
+  const asked = askedOf(operation, request);
+  const { answers, secret: hidden = false, method } = routeOf(operation);
+  if (hidden) secret(response);
+  const message = { ...messageOf(operation, asked), ...translation.request?.(asked) };
+  const reply = accepted(await backend.ask<AnyReply>(operation.subject, message));
+  const shown = (await translation.shown?.(reply, asked, backend)) ?? shownReply(operation, reply);
+  const creates = answers.some(({ status }) => status === 201);
+  const made = creates && (translation.makes?.(reply) ?? (method === 'POST' || reply.created === true));
+  if (made) createdAt(response, locationOf(operation, asked, shown));
+  else if (creates) void response.code(200);
+  return answers.some(({ etag }) => etag === true) ? tagged(response, reply.etag, shown) : shown;
+}
+
+/**
+ * A Nest controller with the routes of a feature's operations, each of which asks the operation's service. `name`: of the controller,
+ * as logs show it. What cannot be said by messages alone stands in `translations`.
+ */
+export function featureController<const F extends Feature>(
+  name: string,
+  feature: F,
+  translations: Translations<F> = {},
+): Type<object> {
+  class Routes {
+    constructor(readonly backend: Backend) {}
+  }
+  Inject(Backend)(Routes, undefined, 0);
+  Object.defineProperty(Routes, 'name', { value: name });
+  for (const [key, operation] of Object.entries(feature)) {
+    if (operation.http === undefined) continue;
+    const translation = (translations[key] ?? {}) as Translation<unknown, unknown>;
+    const handler = function (
+      this: Routes,
+      request: AuthenticatedRequest,
+      response: FastifyReply,
+    ): Promise<JsonObject> {
+      return answer(this.backend, operation, translation, request, response);
+    };
+    Object.defineProperty(handler, 'name', { value: key });
+    const descriptor = { value: handler, configurable: true, writable: true };
+    Object.defineProperty(Routes.prototype, key, descriptor);
+    Req()(Routes.prototype, key, 0);
+    Res({ passthrough: true })(Routes.prototype, key, 1);
+    // For OpenAPI, which shows parameters of a path that a handler takes.
+    const params = [...operation.http.path.matchAll(/:(\w+)/g)].map(([, param = '']) => param);
+    // From the last to the first, as decorators of parameters run: OpenAPI lists them in that order.
+    for (const [index, param] of [...params.entries()].reverse()) Param(param)(Routes.prototype, key, 2 + index);
+    Reflect.defineMetadata('design:paramtypes', [Object, Object, ...params.map(() => String)], Routes.prototype, key);
+    RouteFor(operation)(Routes.prototype, key, descriptor);
+  }
+  Controller()(Routes);
+  return Routes;
+}

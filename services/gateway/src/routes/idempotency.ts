@@ -1,0 +1,24 @@
+import type { Idempotency, JsonValue } from '@batuta/contracts';
+import { createParamDecorator } from '@nestjs/common';
+import type { ExecutionContext } from '@nestjs/common';
+import { principalOf } from '../auth/principal.js';
+import type { AuthenticatedRequest } from '../auth/principal.js';
+import { idempotencyKeyOf } from '../http/headers.js';
+import { canonicalJson, sha256 } from '../http/ids.js';
+
+/**
+ * Under which key a request is done once; undefined without an `Idempotency-Key`. The same words of another user are another
+ * request. @throws Problem validation_failed.
+ */
+export function onceOf(request: AuthenticatedRequest): Idempotency | undefined {
+  const key = idempotencyKeyOf(request.headers['idempotency-key']);
+  if (key === undefined) return undefined;
+  const path = (request.raw.url ?? '/').split('?', 1)[0] ?? '/';
+  const asked: JsonValue = [principalOf(request).userId, (request.body as JsonValue | undefined) ?? null];
+  return { key, route: `${request.method} ${path}`, requestHash: sha256(canonicalJson(asked)) };
+}
+
+/** The handler's parameter that takes `onceOf`. */
+export const Once = createParamDecorator((_: unknown, context: ExecutionContext): Idempotency | undefined =>
+  onceOf(context.switchToHttp().getRequest<AuthenticatedRequest>()),
+);
