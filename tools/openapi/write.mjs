@@ -1,8 +1,10 @@
-// Writes docs/openapi.json from the gateway's routes, and what libs/client has of it. `npm run openapi` compiles the gateway first.
-import { mkdirSync, writeFileSync } from 'node:fs';
+// Writes docs/openapi.json from the gateway's routes, what libs/client has of it, and the subjects of operations in docs/operations.md. `npm run openapi` compiles the gateway first.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ALL_OPERATIONS, NATS_SERVICES } from '../../libs/contracts/dist/index.js';
 import { writtenOpenApi } from '../../services/gateway/dist/openapi-document.js';
 import { clientFiles } from './client-files.mjs';
+import { withSubjectRows } from './subject-rows.mjs';
 
 const root = join(import.meta.dirname, '../..');
 // As a reader of the file gets it: what is undefined is not there.
@@ -12,5 +14,7 @@ for (const [path, text] of Object.entries(await clientFiles(document))) {
   mkdirSync(join(root, path, '..'), { recursive: true });
   writeFileSync(join(root, path), text);
 }
+const guide = join(root, 'docs/operations.md');
+writeFileSync(guide, withSubjectRows(readFileSync(guide, 'utf8'), ALL_OPERATIONS, NATS_SERVICES));
 const operations = Object.values(document.paths).flatMap((item) => Object.keys(item)).length;
 console.log(`docs/openapi.json and libs/client/src/generated have ${operations} operations.`);
