@@ -106,7 +106,11 @@ async function serve(message) {
       if (agents[agent] === undefined) throw new Error(`This worker has no agent ${agent}.`);
       const late =
         timeoutMs > 0 &&
-        pause(timeoutMs).then(() => Promise.reject(Object.assign(new Error('Out of time.'), { code: 'timeout' })));
+        new Promise((_, reject) => {
+          const end = () => reject(Object.assign(new Error('Out of time.'), { code: 'timeout' }));
+          // A worker that is told to end waits for its tasks, not for the time that they might have taken.
+          setTimeout(end, timeoutMs).unref();
+        });
       Object.assign(result, {
         ok: true,
         output: await Promise.race([agents[agent](input ?? {}), late].filter(Boolean)),
