@@ -369,6 +369,7 @@ export class Checker implements BusObserver, CommitObserver {
 
   dispatched(process: SimulatedProcess, outgoing: OutgoingTask): void {
     const { task } = outgoing;
+    this.#published.dispatched(`${task.executionId}/${task.stepId}/${task.attempt}`);
     const history = this.histories.get(task.executionId);
     if (history?.wasScheduled(task.stepId, task.attempt) !== true) {
       this.world.violated(

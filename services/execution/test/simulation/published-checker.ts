@@ -1,6 +1,13 @@
 import { uuidV5 } from '@batuta/contracts';
 import type { Event, ScheduleStreamEvent } from '@batuta/contracts';
-import { isTerminal, wantedEffects, wantedScheduleEffects } from '../../src/domain/index.js';
+import {
+  effectsOf,
+  hasEffects,
+  isAttemptWanted,
+  isTerminal,
+  wantedEffects,
+  wantedScheduleEffects,
+} from '../../src/domain/index.js';
 import type { ScheduleState, State } from '../../src/domain/index.js';
 import { short } from './simulated-store.js';
 import type { World } from './world.js';
@@ -22,15 +29,22 @@ interface Asked {
 
 /**
  * The next owner looks only at what was committed after the published position. So whatever an earlier event asked for is in the log, or
- * not wanted any more, before the position passes that event. Dispatches are left out: the log does not say whether a task was taken.
+ * not wanted any more, before the position passes that event. Of a dispatch the log says nothing: it has been sent once at least.
  */
 export class PublishedChecker {
   readonly #asked = new Map<number, Map<string, Asked>>();
+  readonly #dispatched = new Set<string>();
 
   constructor(private readonly parts: PublishedParts) {}
 
+  /** A task was sent. */
+  dispatched(attemptKey: string): void {
+    this.#dispatched.add(attemptKey);
+  }
+
   executionCommitted(event: Event, partition: number): void {
     const { executionId: id } = event;
+    this.#askDispatches(event, partition);
     if (event.type === 'EvaluationRequested') {
       const { key } = event.data;
       return this.#ask(partition, `${id} evaluates ${key}`, event, () => {
@@ -58,6 +72,22 @@ export class PublishedChecker {
       const waits = this.parts.schedule(to)?.running.some(({ executionId }) => executionId === id) === true;
       return waits ? `the message of its end` : undefined;
     });
+  }
+
+  #askDispatches(event: Event, partition: number): void {
+    const { executionId: id } = event;
+    const state = this.parts.execution(id);
+    if (state === undefined || !hasEffects(event.type)) return;
+    for (const effect of effectsOf(event, state)) {
+      if (effect.type !== 'dispatch') continue;
+      const { stepId, attempt } = effect;
+      const key = `${id}/${stepId}/${attempt}`;
+      this.#ask(partition, `${key} is sent`, event, () => {
+        const now = this.parts.execution(id);
+        const wanted = now !== undefined && isAttemptWanted(now, stepId, attempt);
+        return wanted && !this.#dispatched.has(key) ? `the dispatch of ${stepId}/${attempt}` : undefined;
+      });
+    }
   }
 
   scheduleCommitted(event: ScheduleStreamEvent, partition: number): void {
