@@ -1,5 +1,16 @@
 import type { Command } from 'commander';
 
+export interface AuditOptions {
+  readonly tenant?: string;
+  readonly user?: string;
+  readonly key?: string;
+  readonly action?: string;
+  readonly resource?: string;
+  readonly outcome?: 'succeeded' | 'refused' | 'failed';
+  readonly from?: string;
+  readonly before?: string;
+}
+
 export interface Actions {
   start(options: { readonly port?: number }): Promise<void>;
   demo(name: string): Promise<void>;
@@ -30,6 +41,10 @@ export interface Actions {
     },
   ): Promise<void>;
   removeRetention(name: string): Promise<void>;
+  listAudit(options: AuditOptions & { readonly limit?: number }): Promise<void>;
+  exportAudit(options: AuditOptions): Promise<void>;
+  verifyAudit(options: Pick<AuditOptions, 'tenant'>): Promise<void>;
+  pruneAudit(options: { readonly olderThan: number }): Promise<void>;
   listTenants(): Promise<void>;
   tenantSettings(tenant: string, options: { readonly globalConfigs?: 'on' | 'off' }): Promise<void>;
   eraseTenant(tenant: string, options: { readonly confirm?: string }): Promise<void>;

@@ -49,7 +49,7 @@ Environment:
   DATABASE_URL, NATS_URL      servers to use instead of own ones
   NATS_CREDS                  with NATS_URL: a file of NATS credentials, {service} for a service's name
   BATUTA_NATS_TLS_CA          with NATS_URL: a file of certificates that vouch for the server
-  BATUTA_URL, BATUTA_API_KEY  a platform elsewhere, for the knowledge, secrets, retention and tenants commands and demo
+  BATUTA_URL, BATUTA_API_KEY  a platform elsewhere, for the knowledge, secrets, retention, tenants and audit commands and demo
   NO_COLOR                    logs without colours`,
     );
   program
@@ -141,6 +141,33 @@ Environment:
     .description('delete a policy')
     .argument('<name>')
     .action((name) => actions.removeRetention(name));
+  const audit = program.command('audit').description('who has changed what, or was refused, and from where');
+  const filtered = (command) =>
+    command
+      .option('--tenant <tenant>', "the log of another tenant; takes a key of the platform's tenant")
+      .option('--user <id>', 'only what this user asked for')
+      .option('--key <id>', 'only what was asked for with this API key')
+      .option('--action <name>', 'only this operation, such as secrets.put')
+      .option('--resource <path>', 'only what was about this, such as secrets/TICKET_TOKEN')
+      .addOption(new Option('--outcome <outcome>', 'only these').choices(['succeeded', 'refused', 'failed']))
+      .option('--from <time>', 'only from this time on, such as 2030-01-31T12:00:00Z')
+      .option('--before <time>', 'only before this time');
+  filtered(audit.command('list').description('list the newest entries'))
+    .option('--limit <number>', 'how many (default: 50)', count)
+    .action((options) => actions.listAudit(options));
+  filtered(audit.command('export').description('print the entries as lines of JSON, the oldest first')).action(
+    (options) => actions.exportAudit(options),
+  );
+  audit
+    .command('verify')
+    .description('look whether an entry was changed, added or taken out; exits with 1 when one was')
+    .option('--tenant <tenant>', "the log of another tenant; takes a key of the platform's tenant")
+    .action((options) => actions.verifyAudit(options));
+  audit
+    .command('prune')
+    .description('remove old entries of all tenants, with access to the database as the owner of its tables')
+    .requiredOption('--older-than <age>', 'what is older, such as 400d', age)
+    .action((options) => actions.pruneAudit(options));
   const tenants = program.command('tenants').description('tenants, and what each has chosen for itself');
   tenants
     .command('list')

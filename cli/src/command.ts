@@ -1,9 +1,13 @@
+import { once } from 'node:events';
 import { join } from 'node:path';
+import { pruneAudit } from '@batuta/config';
 import { writeDeployment } from '@batuta/nats-accounts';
 import { createLogger } from '@batuta/observability';
 import { mistakeOf } from '@batuta/program';
 import { commandLine } from '../command-line.js';
 import { CliError, clientOf, findPlatform, shownError } from './api-client.js';
+import { auditLines, exportedAudit, verifyAudit } from './audit.js';
+import { withDatabase } from './database.js';
 import { examine } from './doctor/doctor.js';
 import { runDemo } from './demo/demo.js';
 import { eraseTenantHere } from './erase-tenant.js';
@@ -105,6 +109,33 @@ const program = commandLine({
   async removeRetention(name) {
     await clientOf(await findPlatform(dataDir())).retentionPolicies.delete(name);
     out(`${name}  deleted`);
+  },
+
+  async listAudit({ limit = 50, ...options }) {
+    const client = clientOf(await findPlatform(dataDir()));
+    for await (const line of auditLines(client, options, limit)) out(line);
+  },
+
+  async exportAudit(options) {
+    for await (const line of exportedAudit(clientOf(await findPlatform(dataDir())), options)) {
+      // As fast as whoever reads them.
+      if (!process.stdout.write(`${line}\n`)) await once(process.stdout, 'drain');
+    }
+  },
+
+  async verifyAudit(options) {
+    const client = clientOf(await findPlatform(dataDir()));
+    const { entries, wrong } = await verifyAudit(exportedAudit(client, options));
+    out(`${entries} ${entries === 1 ? 'entry holds' : 'entries hold'} together`);
+    if (wrong === undefined) return;
+    out(wrong);
+    process.exitCode = 1;
+  },
+
+  async pruneAudit({ olderThan }) {
+    const before = new Date(Date.now() - olderThan);
+    const removed = await withDatabase(dataDir(), (databaseUrl) => pruneAudit(databaseUrl, before));
+    out(`removed ${removed} from before ${before.toISOString()}`);
   },
 
   async listTenants() {

@@ -1,3 +1,4 @@
+import { recordCommand } from '@batuta/config';
 import { eraseTenant } from '@batuta/execution';
 import type { Erasure } from '@batuta/execution';
 import { CliError } from './api-client.js';
@@ -16,5 +17,12 @@ export function eraseTenantHere(
   if (confirm !== undefined && confirm !== tenantId) {
     throw new CliError(`--confirm ${confirm} is not the tenant that is to be erased, ${tenantId}: nothing was removed`);
   }
-  return withDatabase(dataDir, (databaseUrl) => eraseTenant(databaseUrl, tenantId, confirm !== undefined, onProgress));
+  return withDatabase(dataDir, async (databaseUrl) => {
+    const erasure = await eraseTenant(databaseUrl, tenantId, confirm !== undefined, onProgress);
+    if (confirm !== undefined) {
+      const outcome = erasure.erased ? 'succeeded' : 'refused';
+      await recordCommand(databaseUrl, { action: 'erase-tenant', resource: `tenants/${tenantId}`, outcome });
+    }
+    return erasure;
+  });
 }

@@ -33,6 +33,7 @@ export class BatutaClient {
   readonly secrets: operations.SecretsOperations;
   readonly retentionPolicies: operations.RetentionPoliciesOperations;
   readonly tenants: operations.TenantsOperations;
+  readonly audit: operations.AuditOperations;
   readonly knowledge: operations.KnowledgeOperations;
   readonly apiKeys: operations.ApiKeysOperations;
   readonly callbacks: operations.CallbacksOperations;
@@ -62,6 +63,7 @@ export class BatutaClient {
     this.secrets = new operations.SecretsOperations(caller);
     this.retentionPolicies = new operations.RetentionPoliciesOperations(caller);
     this.tenants = new operations.TenantsOperations(caller);
+    this.audit = new operations.AuditOperations(caller);
     this.knowledge = new operations.KnowledgeOperations(caller);
     this.apiKeys = new operations.ApiKeysOperations(caller);
     this.callbacks = new operations.CallbacksOperations(caller);

@@ -456,6 +456,7 @@ export {
   TOKEN_SCHEMA,
 } from './config-schema/index.js';
 export type { DocumentSchema, ValueMistake, ValueRule } from './config-schema/index.js';
+export { AUDIT_FILTERS } from './operations/audit.js';
 export { ALL_OPERATIONS, operations } from './operations/table.js';
 export type {
   AnswerSpec,
@@ -487,3 +488,14 @@ export { EXECUTION_QUERIES } from './operations/executions.js';
 export { SCHEDULE_QUERIES } from './operations/schedules.js';
 export { OFFSET } from './operations/offset.js';
 export type { Parameter, QueryOf, QuerySpec } from './operations/parameters.js';
+export { AUDIT_BATCH, AUDIT_OUTCOMES, AUDIT_TEXT, auditLink, FIRST_AUDIT_LINK } from './audit.js';
+export type {
+  AppendAuditReply,
+  AppendAuditRequest,
+  AuditEntry,
+  AuditOutcome,
+  ListAuditReply,
+  ListAuditRequest,
+  NewAuditEntry,
+} from './audit.js';
+export { AuditEntrySchema } from './generated/batuta/config/v1/audit_pb.js';

@@ -26,6 +26,9 @@ const ALL = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'] as const;
 export const POSTGRES_RIGHTS: Readonly<Record<PostgresService, Readonly<Record<string, readonly PostgresRight[]>>>> = {
   config: {
     agents: ALL,
+    // What was recorded stays as it is; the head of each tenant's chain moves on.
+    audit_entries: APPEND,
+    audit_heads: CHANGE,
     api_keys: ['SELECT', 'INSERT', 'UPDATE (revoked_at)'],
     idempotency_keys: ALL,
     knowledge_documents: ALL,

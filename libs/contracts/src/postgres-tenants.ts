@@ -62,6 +62,8 @@ export const POSTGRES_ROWS: Readonly<Record<PostgresService, Readonly<Record<str
   config: {
     agents: BY_COLUMN,
     api_keys: BY_COLUMN,
+    audit_entries: BY_COLUMN,
+    audit_heads: BY_COLUMN,
     idempotency_keys: BY_COLUMN,
     knowledge_documents: BY_COLUMN,
     knowledge_passages: BY_COLUMN,

@@ -7,6 +7,8 @@ import { APP_INTERCEPTOR } from '@nestjs/core';
 import { AgentRegistry } from './agents/agent-registry.js';
 import { PoolClaims } from './agents/pool-claims.js';
 import { AgentsController } from './agents/agents.controller.js';
+import { AuditController } from './audit/audit.controller.js';
+import { AuditLog } from './audit/audit-log.js';
 import { Changes, PUBLISHER } from './changes.js';
 import type { Publisher } from './changes.js';
 import { ConfigRows, SCHEMA } from './database/data-source.js';
@@ -62,6 +64,7 @@ export class ConfigModule {
         ModelsController,
         TenantsController,
         TenantSettingsController,
+        AuditController,
       ],
       providers: [
         { provide: ConfigRows, useValue: rows },
@@ -71,6 +74,7 @@ export class ConfigModule {
         { provide: APP_INTERCEPTOR, useClass: RequestMetrics },
         { provide: IdempotencyKeys, useValue: new IdempotencyKeys(SCHEMA) },
         Changes,
+        AuditLog,
         Definitions,
         AgentRegistry,
         ApiKeys,

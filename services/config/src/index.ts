@@ -1,5 +1,6 @@
 export { ConfigModule } from './app.module.js';
 export type { ConfigModuleOptions } from './app.module.js';
+export { pruneAudit, recordCommand } from './audit/maintenance.js';
 export { migrateAsOwner } from './database/data-source.js';
 export { loadConfigSettings } from './settings.js';
 export type { ConfigSettings } from './settings.js';

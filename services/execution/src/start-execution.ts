@@ -34,6 +34,7 @@ import { RetentionPolicies } from './retention/policies.js';
 import { RetentionJob } from './retention/retention-job.js';
 import { exposeRetention } from './retention/retention-metrics.js';
 import { StepRunProjection } from './projections/step-run-projection.js';
+import { RefusedReports } from './partitions/refused-reports.js';
 import { HmacTokens } from './partitions/task-tokens.js';
 import { demandRoute } from './queries/demand-route.js';
 import { ExecutionQueries } from './queries/execution-queries.js';
@@ -221,6 +222,8 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
     const asked = clock.elapsed();
     const time = await store.time();
     clock.heard(time, (clock.elapsed() - asked) / 2);
+    const refused = new RefusedReports(controlClientOver(nats), logger);
+    opened.push(() => refused.close());
     const engine = new Engine({
       ports: {
         clock,
@@ -229,6 +232,7 @@ export async function startExecution(options: StartExecutionOptions): Promise<Ru
         snapshots: store,
         bus,
         tokens: new HmacTokens(await store.taskKey(partitions)),
+        reportRefused: (executionId, stepId, attempt) => refused.record(executionId, stepId, attempt),
         configs: configClient(controlClientOver(nats), store),
         evaluator: sandboxEvaluator(sandbox),
         log: logger,

@@ -9,6 +9,7 @@ import { ConfigSchemas } from './executions/config-schemas.js';
 import { ExecutionStarter } from './executions/execution-starter.js';
 import { Executions } from './executions/executions.js';
 import { TenantLimitGate } from './backend/tenant-limits.js';
+import { AuditExportController } from './audit/audit-export.controller.js';
 import { ApiKeysController } from './api-keys/api-keys.controller.js';
 import { CallbacksController } from './callbacks/callbacks.controller.js';
 import { ConfigsController } from './configs/configs.controller.js';
@@ -31,6 +32,31 @@ const SecretsController = featureController('SecretsController', operations.secr
 const ModelsController = featureController('ModelsController', operations.models);
 const RetentionPoliciesController = featureController('RetentionPoliciesController', operations.retentionPolicies);
 
+const AuditController = featureController('AuditController', operations.audit);
+
+/** Every controller of the API. */
+export const CONTROLLERS = [
+  OperationsController,
+  ConfigsController,
+  ExecuteController,
+  ExecutionsController,
+  ControlController,
+  AgentsController,
+  PoolsController,
+  PoolCredentialsController,
+  KnowledgeController,
+  SecretsController,
+  ModelsController,
+  RetentionPoliciesController,
+  ApiKeysController,
+  TenantsController,
+  CallbacksController,
+  NotificationsController,
+  SchedulesController,
+  AuditController,
+  AuditExportController,
+] as const;
+
 /** What the gateway's handlers work with; made by `startGateway`, which also ends it. */
 export interface GatewayParts {
   readonly backend: Backend;
@@ -47,25 +73,7 @@ export class GatewayModule {
   static register(parts: GatewayParts): DynamicModule {
     return {
       module: GatewayModule,
-      controllers: [
-        OperationsController,
-        ConfigsController,
-        ExecuteController,
-        ExecutionsController,
-        ControlController,
-        AgentsController,
-        PoolsController,
-        PoolCredentialsController,
-        KnowledgeController,
-        SecretsController,
-        ModelsController,
-        RetentionPoliciesController,
-        ApiKeysController,
-        TenantsController,
-        CallbacksController,
-        NotificationsController,
-        SchedulesController,
-      ],
+      controllers: [...CONTROLLERS],
       providers: [
         { provide: Backend, useValue: parts.backend },
         { provide: ConfigSchemas, useValue: parts.schemas },

@@ -11,6 +11,7 @@ import type {
   FastifyRequest,
   RouteHandlerMethod,
 } from 'fastify';
+import type { AuditedRequests } from './audit/audited-requests.js';
 import type { Authenticator, Identity } from './auth/authenticator.js';
 import { bearerOf } from './auth/bearer.js';
 import type { AuthenticatedRequest } from './auth/principal.js';
@@ -40,6 +41,7 @@ export function createHttpAdapter(
   routes: RouteTable,
   logger: Logger,
   execute: RouteHandlerMethod,
+  audited: AuditedRequests,
   requestTracing?: RequestTracing,
 ): FastifyAdapter {
   const adapter = new FastifyAdapter({
@@ -101,6 +103,7 @@ export function createHttpAdapter(
     inSameScope((instance, _options, done) => {
       answerOptions(instance, routes);
       authenticateRequests(instance, authenticator, closing);
+      audited.install(instance);
       makeRoomForBodies(instance, settings);
       done();
     }),

@@ -1,6 +1,6 @@
 import { LIMITS } from '@batuta/contracts';
 import { LOG_LEVELS } from '@batuta/observability';
-import { bytes, integer, list, loadSettings, milliseconds, oneOf, secret, text, url } from '@batuta/settings';
+import { boolean, bytes, integer, list, loadSettings, milliseconds, oneOf, secret, text, url } from '@batuta/settings';
 import type { SettingsOf, SettingsProblem } from '@batuta/settings';
 import { areProxies } from './auth/wrong-keys.js';
 import { areOrigins } from './http/cross-origin.js';
@@ -66,6 +66,10 @@ const schema = {
   wrongKeysPerMinute: integer({ env: 'BATUTA_GATEWAY_WRONG_KEYS_PER_MINUTE', default: 60, min: 0, max: 1_000_000 }),
   /** Whose `X-Forwarded-For` says where a request came from: addresses, CIDR ranges, `loopback`, `uniquelocal`. */
   trustedProxies: list({ env: 'BATUTA_GATEWAY_TRUSTED_PROXIES', default: [] }),
+  /** Entries of the audit log that wait to be stored at most; then nothing may be changed until they are. */
+  auditBuffer: integer({ env: 'BATUTA_GATEWAY_AUDIT_BUFFER', default: 10_000, min: 100, max: 1_000_000 }),
+  /** Whether starts that were accepted are in the audit log too: they are events of their executions already. */
+  auditStarts: boolean({ env: 'BATUTA_GATEWAY_AUDIT_STARTS', default: false }),
   /** Origins whose pages may call the API from a browser, such as https://console.example; `*` for all. */
   corsOrigins: list({ env: 'BATUTA_GATEWAY_CORS_ORIGINS', default: [] }),
   /** How often the versions of everything watched are compared with the log. */

@@ -18,9 +18,12 @@ import { Sandbox } from '@batuta/sandbox';
 import { natsAccessOf } from '@batuta/settings';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { GatewayModule } from './app.module.js';
+import { CONTROLLERS, GatewayModule } from './app.module.js';
+import { AuditedRequests } from './audit/audited-requests.js';
+import { AuditWriter } from './audit/audit-writer.js';
+import { OperationNames } from './audit/operation-names.js';
 import { Authenticator } from './auth/authenticator.js';
-import { WrongKeys } from './auth/wrong-keys.js';
+import { clientAddresses, WrongKeys } from './auth/wrong-keys.js';
 import { Backend } from './backend/backend.js';
 import { ConfigSchemas } from './executions/config-schemas.js';
 import { ExecutionStarter } from './executions/execution-starter.js';
@@ -44,6 +47,8 @@ import type { GatewaySettings } from './settings.js';
 
 /** Gateways whose sockets were not told for three times as long count as gone. */
 const TELL_SOCKETS_MS = 5_000;
+/** What waits for the audit log when the gateway stops. */
+const AUDIT_LIMIT_MS = 5_000;
 
 export interface StartGatewayOptions {
   /** Default: from the environment. */
@@ -71,6 +76,7 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
   const nats = await connectNats({ ...natsAccessOf(settings, 'gateway'), name: 'gateway', logger });
   onLost(nats, options.onLost ?? endProcess(logger));
   const sandbox = new Sandbox({ threads: 1 });
+  const audit: { writer?: AuditWriter } = {};
   let ops: OpsServer | undefined;
   let terms: TenantTerms | undefined;
   let telling: NodeJS.Timeout | undefined;
@@ -106,8 +112,17 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
       wrongKeys: new WrongKeys({ perMinute: settings.wrongKeysPerMinute, trustedProxies: settings.trustedProxies }),
       ask: (keyHash) => backend.ask<AuthenticateReply>(operations.apiKeys.authenticate.subject, { keyHash }),
     });
+    const writer = new AuditWriter({ backend, logger, capacity: settings.auditBuffer });
+    audit.writer = writer;
+    const audited = new AuditedRequests({
+      writer,
+      names: new OperationNames(CONTROLLERS),
+      starts: settings.auditStarts,
+      addressOf: clientAddresses(settings.trustedProxies),
+    });
     const sockets = new SocketServer({
       authenticator,
+      audited,
       logger,
       bufferBytes: settings.socketBufferBytes,
       maxSockets: settings.maxSockets,
@@ -116,7 +131,15 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
       pingEveryMs: settings.pingEveryMs,
       routes: [
         monitorRoute(hub, executions),
-        executeRoute({ hub, starter, executions, logger, requestTracing, maxMessageBytes: settings.bodyLimit }),
+        executeRoute({
+          hub,
+          starter,
+          executions,
+          audited,
+          logger,
+          requestTracing,
+          maxMessageBytes: settings.bodyLimit,
+        }),
         notificationsRoute(new InboxHub({ backend, logger }), logger),
       ],
     });
@@ -142,6 +165,7 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
       routes,
       logger,
       executeHandler(executions),
+      audited,
       requestTracing,
     );
     const app = await NestFactory.create<NestFastifyApplication>(
@@ -196,6 +220,7 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
         } finally {
           clearTimeout(cut);
           endTelling();
+          await writer.close(AUDIT_LIMIT_MS);
           await ops?.close();
           await hub.close();
           await sandbox.close();
@@ -206,6 +231,7 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<G
     };
   } catch (error) {
     endTelling();
+    await audit.writer?.close(0);
     await ops?.close();
     await tracing.shutdown();
     await sandbox.close();

@@ -14,6 +14,8 @@ import type {
   ApiKeyPage,
   ApprovalPage,
   ApprovalSummary,
+  AuditEntry,
+  AuditPage,
   BackfillBody,
   Callback,
   CallbackBody,
@@ -624,6 +626,19 @@ export const OPERATIONS = {
     query: ['limit', 'cursor'],
     headers: [],
     items: 'events',
+  },
+  'audit.list': {
+    method: 'GET',
+    path: '/api/v1/audit',
+    query: ['tenant_id', 'user_id', 'key_id', 'action', 'resource', 'outcome', 'from', 'before', 'limit', 'cursor'],
+    headers: [],
+    items: 'entries',
+  },
+  'audit.export': {
+    method: 'GET',
+    path: '/api/v1/audit/export',
+    query: ['tenant_id', 'user_id', 'key_id', 'action', 'resource', 'outcome', 'from', 'before'],
+    headers: [],
   },
 } as const satisfies Record<string, OperationSpec>;
 
@@ -1760,6 +1775,62 @@ export class SchedulesOperations {
   }
 }
 
+export interface AuditListOptions extends CallOptions {
+  /** Whose log; default: your own. Other tenants are for admins of the tenant `default`. */
+  tenant_id?: string | undefined;
+  /** Only what this user asked for. */
+  user_id?: string | undefined;
+  /** Only what was asked for with this API key. */
+  key_id?: string | undefined;
+  /** Only this operation, by its name. */
+  action?: string | undefined;
+  /** Only what was about this resource: a path below /api/v1/. */
+  resource?: string | undefined;
+  /** Only what came to this. */
+  outcome?: 'succeeded' | 'refused' | 'failed' | undefined;
+  /** Only from this time on. */
+  from?: string | undefined;
+  /** Only before this time. */
+  before?: string | undefined;
+  /** Items on a page, 1 to 500. */
+  limit?: number | undefined;
+  /** `next_cursor` of the page before; leave out for the first page. */
+  cursor?: string | undefined;
+}
+
+export interface AuditExportOptions extends CallOptions {
+  /** Whose log; default: your own. Other tenants are for admins of the tenant `default`. */
+  tenant_id?: string | undefined;
+  /** Only what this user asked for. */
+  user_id?: string | undefined;
+  /** Only what was asked for with this API key. */
+  key_id?: string | undefined;
+  /** Only this operation, by its name. */
+  action?: string | undefined;
+  /** Only what was about this resource: a path below /api/v1/. */
+  resource?: string | undefined;
+  /** Only what came to this. */
+  outcome?: 'succeeded' | 'refused' | 'failed' | undefined;
+  /** Only from this time on. */
+  from?: string | undefined;
+  /** Only before this time. */
+  before?: string | undefined;
+}
+
+export class AuditOperations {
+  constructor(protected readonly caller: Caller) {}
+
+  /** List entries of the audit log, newest first */
+  list(options?: AuditListOptions): Pages<AuditPage, AuditEntry> {
+    return this.caller.pages<AuditPage, AuditEntry>('audit.list', { path: {}, options });
+  }
+
+  /** Export the audit log */
+  export(options?: AuditExportOptions): Answer<string> {
+    return this.caller.call<string>('audit.export', { path: {}, options });
+  }
+}
+
 /** The methods of every namespace. */
 export const NAMESPACES = [
   'operations',
@@ -1776,4 +1847,5 @@ export const NAMESPACES = [
   'callbacks',
   'notifications',
   'schedules',
+  'audit',
 ] as const;

@@ -1103,6 +1103,41 @@ export interface Tenant {
   revision: number;
 }
 
+export interface AuditEntry {
+  /** Its id, which is of the moment (UUIDv7). */
+  id: string;
+  /** Whose log it is in: the tenant of who asked; without a valid key, `default`. */
+  tenant_id: string;
+  /** Its place in the log of the tenant. */
+  seq: number;
+  /** When it was answered. */
+  at: string | null;
+  /** The API key; empty without a valid one. */
+  key_id?: string | undefined;
+  /** Who asked. */
+  user_id?: string | undefined;
+  /** With which role. */
+  role?: string | undefined;
+  /** How it came: `rest`, `websocket`, `nats`, or `command` for somebody with access to the database. */
+  channel: string;
+  /** Name of the operation. */
+  action: string;
+  /** What it was about: a path below /api/v1/. */
+  resource: string;
+  /** The `ETag` of what it has become, where it has one. */
+  revision?: string | undefined;
+  /** `succeeded`, `refused` or `failed`. */
+  outcome: string;
+  /** Code of the problem it was refused with. */
+  code?: string | undefined;
+  /** Address of the client. */
+  address?: string | undefined;
+  /** The `X-Request-Id` of the answer. */
+  request_id?: string | undefined;
+  /** SHA-256 over the link before and this entry, in hexadecimal digits. */
+  link: string;
+}
+
 export interface KnowledgeDocument {
   /** Its id. */
   id: string;
@@ -3513,6 +3548,13 @@ export interface SecretBody {
 export interface TenantPage {
   /** The tenants. */
   tenants: Tenant[];
+  /** Ask for the next page with it; null on the last page. */
+  next_cursor: string | null;
+}
+
+export interface AuditPage {
+  /** The entries. */
+  entries: AuditEntry[];
   /** Ask for the next page with it; null on the last page. */
   next_cursor: string | null;
 }

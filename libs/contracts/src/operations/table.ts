@@ -1,6 +1,7 @@
 import type { NatsService } from '../nats-services.js';
 import type { AnyOperation } from './define.js';
 import { agents } from './agents.js';
+import { audit } from './audit.js';
 import { apiKeys } from './api-keys.js';
 import { callbacks, deliveries } from './callbacks.js';
 import { configs } from './configs.js';
@@ -31,6 +32,7 @@ export const operations = {
   apiKeys,
   tenants,
   tenantSettings,
+  audit,
   callbacks,
   deliveries,
   notifications,

@@ -20,6 +20,7 @@ import { CreateModels1700000000080 } from './migrations/1700000000080-create-mod
 import { TenantLimits1700000000090 } from './migrations/1700000000090-tenant-limits.js';
 import { EraseVersions1700000000130 } from './migrations/1700000000130-erase-versions.js';
 import { TenantSettings1700000000140 } from './migrations/1700000000140-tenant-settings.js';
+import { CreateAudit1700000000150 } from './migrations/1700000000150-create-audit.js';
 import { IndexConfigFilters1700000000020 } from './migrations/1700000000020-index-config-filters.js';
 import { PoolTenants1700000000030 } from './migrations/1700000000030-pool-tenants.js';
 
@@ -72,6 +73,7 @@ export function configDataSource(options: {
       TenantLimits1700000000090,
       EraseVersions1700000000130,
       TenantSettings1700000000140,
+      CreateAudit1700000000150,
     ],
     migrationsTableName: 'migrations',
   });

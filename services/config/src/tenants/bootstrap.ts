@@ -1,6 +1,8 @@
 import { DEFAULT_TENANT, nameMistake, SEE_ALL_TENANTS_LOCALLY, TENANT_ID } from '@batuta/contracts';
 import { Secret } from '@batuta/settings';
 import type { DataSource } from 'typeorm';
+import { statementsOf } from '../audit/audit-log.js';
+import { recordMaintenance } from '../audit/maintenance.js';
 import { configDataSource, migrate } from '../database/data-source.js';
 import { ApiKeyEntity } from './api-key.entity.js';
 import { insertKey } from './api-keys.js';
@@ -25,6 +27,11 @@ export async function bootstrap(
       name: 'first key',
       createdBy: 'first start',
       expiresAt: null,
+    });
+    await recordMaintenance(statementsOf(manager), {
+      action: 'admin-key',
+      resource: `tenants/${DEFAULT_TENANT}`,
+      outcome: 'succeeded',
     });
     await deliver(secret);
     return secret;
@@ -51,13 +58,18 @@ export async function createAdminKey(
   await dataSource.initialize();
   try {
     await migrate(dataSource);
-    const { secret } = await dataSource.transaction(async (manager) => {
+    return await dataSource.transaction(async (manager) => {
       // When it is the owner of the tables who asks.
       await manager.query(SEE_ALL_TENANTS_LOCALLY);
       const key = { tenantId, userId, role: 'admin', name, createdBy: 'database access', expiresAt: null } as const;
-      return insertKey(manager, key);
+      const { secret } = await insertKey(manager, key);
+      await recordMaintenance(statementsOf(manager), {
+        action: 'admin-key',
+        resource: `tenants/${tenantId}`,
+        outcome: 'succeeded',
+      });
+      return secret;
     });
-    return secret;
   } finally {
     await dataSource.destroy();
   }

@@ -697,9 +697,10 @@ export class Engine {
     { executionId, stepId, attempt }: Pick<AttemptCheckRequest, 'executionId' | 'stepId' | 'attempt'>,
     token = '',
   ): boolean {
-    const { tokens, log } = this.options.ports;
+    const { tokens, log, reportRefused } = this.options.ports;
     if (tokens === undefined || tokens.isOf(`${executionId}/${stepId}/${attempt}`, token)) return true;
     this.counters.refusedReports += 1;
+    reportRefused?.(executionId, stepId, attempt);
     // One line for the first of a thousand: whoever forges may do so without end.
     if (this.counters.refusedReports % 1_000 === 1) {
       const fields = { execution_id: executionId, step_id: stepId, attempt, refused: this.counters.refusedReports };

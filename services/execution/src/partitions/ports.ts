@@ -249,6 +249,8 @@ export interface EnginePorts {
   readonly configs: ConfigService;
   /** Undefined: tasks have no tokens, and reports need none. */
   readonly tokens?: TaskTokens | undefined;
+  /** Told of reports that did not bring back the token of their task. */
+  readonly reportRefused?: (executionId: string, stepId: string, attempt: number) => void;
   readonly evaluator: Evaluator;
   readonly log: EngineLog;
 }

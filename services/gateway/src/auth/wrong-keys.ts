@@ -22,6 +22,16 @@ const IPV6_NETWORK_BITS = 64;
 
 const wrongKeys = counter('batuta_gateway_wrong_keys_total', 'API keys that were not let in, by why', ['reason']);
 
+/** Says from where a request came: behind proxies that are believed, what they say. `unknown` when its connection is gone. */
+export function clientAddresses(trustedProxies: readonly string[]): (request: IncomingMessage) => string {
+  const trusted = proxyAddress.compile([...trustedProxies]);
+  return (request) => {
+    // A connection that is gone already has no address any more, and cannot be answered either.
+    const text = request.socket.remoteAddress === undefined ? '' : proxyAddress(request, trusted);
+    return ipaddr.isValid(text) ? ipaddr.process(text).toString() : 'unknown';
+  };
+}
+
 /** Whether these name proxies as `WrongKeysOptions.trustedProxies` has them. */
 export function areProxies(names: readonly string[]): boolean {
   try {
@@ -39,13 +49,13 @@ export function areProxies(names: readonly string[]): boolean {
 export class WrongKeys {
   /** When each address has paid for what it did, ms. */
   readonly #paidAt: BoundedCache<string, number>;
-  readonly #trusted: (address: string, hop: number) => boolean;
+  readonly #addressOf: (request: IncomingMessage) => string;
   readonly #now: () => number;
 
   /** Throws a TypeError when a trusted proxy is none. */
   constructor(private readonly options: WrongKeysOptions) {
     this.#paidAt = new BoundedCache(options.capacity ?? 10_000);
-    this.#trusted = proxyAddress.compile([...(options.trustedProxies ?? [])]);
+    this.#addressOf = clientAddresses(options.trustedProxies ?? []);
     this.#now = options.now ?? (() => performance.now());
   }
 
@@ -81,11 +91,10 @@ export class WrongKeys {
 
   /** The client's address; of IPv6 the network of a subscriber, who has all the addresses in it. */
   #networkOf(request: IncomingMessage): string {
-    // A connection that is gone already has no address any more, and cannot be answered either.
-    const text = request.socket.remoteAddress === undefined ? '' : proxyAddress(request, this.#trusted);
-    if (!ipaddr.isValid(text)) return 'unknown';
-    const address = ipaddr.process(text);
-    if (address.kind() === 'ipv4') return address.toString();
+    const text = this.#addressOf(request);
+    if (text === 'unknown') return text;
+    const address = ipaddr.parse(text);
+    if (address.kind() === 'ipv4') return text;
     return (address as IPv6)
       .toByteArray()
       .slice(0, IPV6_NETWORK_BITS / 8)

@@ -1,6 +1,7 @@
 import { operations } from '@batuta/contracts';
 import type { JsonObject, JsonValue } from '@batuta/contracts';
 import type { Logger } from '@batuta/observability';
+import type { AuditedRequests, AuditedSocket } from '../audit/audited-requests.js';
 import { requireRole } from '../auth/role.guard.js';
 import type { ExecutionStarter } from './execution-starter.js';
 import type { Executions } from './executions.js';
@@ -24,6 +25,7 @@ export interface ExecuteRouteOptions {
   readonly hub: ExecutionHub;
   readonly starter: ExecutionStarter;
   readonly executions: Executions;
+  readonly audited: AuditedRequests;
   readonly logger: Logger;
   readonly maxMessageBytes: number;
   /** Undefined when nothing is traced. */
@@ -39,9 +41,10 @@ export interface ExecuteRouteOptions {
  */
 export function executeRoute(options: ExecuteRouteOptions): SocketRoute {
   return {
+    action: START,
     pattern: /^\/api\/v1\/orchestrations\/ws\/execute\/([^/]+)$/,
     maxMessageBytes: options.maxMessageBytes,
-    prepare({ identity, parameters, query, headers }) {
+    prepare({ identity, parameters, query, headers, request, requestId }) {
       parseQuery({}, queryObject(query));
       requireRole(identity.principal, operations.executions.start.role);
       const config = parameters[0] ?? '';
@@ -54,13 +57,18 @@ export function executeRoute(options: ExecuteRouteOptions): SocketRoute {
         socket.signal.addEventListener('abort', () => clearTimeout(tooLate), { once: true });
         socket.ws.once('message', (data: Buffer) => {
           clearTimeout(tooLate);
-          run(options, socket, config, data, traceparent).catch((error: unknown) => fail(options, socket, error));
+          const { principal } = identity;
+          const asked = { principal, action: START, url: request.url ?? '', request, requestId };
+          run(options, socket, config, data, traceparent, asked).catch((error: unknown) =>
+            fail(options, socket, error),
+          );
         });
       });
     },
   };
 }
 
+const START = 'executions.start';
 const ROUTE = '/api/v1/orchestrations/ws/execute/:config_id';
 
 async function run(
@@ -69,11 +77,13 @@ async function run(
   config: string,
   data: Buffer,
   traceparent: string | undefined,
+  asked: Omit<AuditedSocket, 'status'>,
 ): Promise<void> {
-  const { hub, starter } = options;
+  const { hub, starter, audited } = options;
   const { principal } = socket.identity;
   const { tenantId } = principal;
   const message = check(ExecuteMessage, parseJsonText(data));
+  audited.requireRoom();
   const request = {
     principal,
     config,
@@ -87,11 +97,12 @@ async function run(
   const hold = hub.awaitEnd(tenantId, executionId);
   try {
     const start = () => starter.start(executionId, request);
-    const { enableMonitoring = true, repeated = false } = await (options.requestTracing?.socket(
-      ROUTE,
-      traceparent,
-      start,
-    ) ?? start());
+    const { enableMonitoring = true, repeated = false } = await recorded(
+      options,
+      asked,
+      executionId,
+      () => options.requestTracing?.socket(ROUTE, traceparent, start) ?? start(),
+    );
     const started = { executionId, tenantId, repeated };
     if (socket.closed) return;
     if (!enableMonitoring) {
@@ -106,6 +117,24 @@ async function run(
     await hub.follow(tenantId, executionId, follower);
   } finally {
     hold.release();
+  }
+}
+
+/** Does what was asked for, and records what became of it. */
+async function recorded<T>(
+  { audited }: ExecuteRouteOptions,
+  asked: Omit<AuditedSocket, 'status'>,
+  executionId: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    const result = await work();
+    audited.socket({ ...asked, url: `/api/v1/orchestrations/executions/${executionId}`, status: 202 });
+    return result;
+  } catch (error) {
+    const problem = error instanceof Problem ? error : undefined;
+    audited.socket({ ...asked, status: problem?.getStatus() ?? 500, code: problem?.code });
+    throw error;
   }
 }
 

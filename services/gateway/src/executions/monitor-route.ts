@@ -16,6 +16,7 @@ const MAX_MESSAGE_BYTES = 1024;
 /** `/ws/executions/{id}/monitor?from_version=`: an execution's events from a version on, then live, until its end. */
 export function monitorRoute(hub: ExecutionHub, executions: Executions): SocketRoute {
   return {
+    action: 'executions.monitor',
     pattern: /^\/ws\/executions\/([^/]+)\/monitor$/,
     maxMessageBytes: MAX_MESSAGE_BYTES,
     async prepare({ identity, parameters, query }) {

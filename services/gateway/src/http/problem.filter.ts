@@ -4,6 +4,7 @@ import type { Logger } from '@batuta/observability';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Problem, problemOfStatus } from './problem.js';
 import { measure } from './request-metrics.js';
+import { noteRefusal } from './refusal-notes.js';
 import { REQUEST_ID } from './request-id.js';
 import { SECURITY_HEADERS } from './security-headers.js';
 import type { RouteTable } from './route-table.js';
@@ -50,6 +51,7 @@ export class ProblemFilter implements ExceptionFilter {
     const problem = this.#problemOf(error, method, path);
     if (problem.getStatus() === 500) this.logger.error({ err: error, ...about }, 'request failed');
     else if (problem.getStatus() === 503) this.logger.warn({ ...about, reason: problem.detail }, 'request not served');
+    noteRefusal(reply, problem.code);
     if (reply.sent || reply.raw.headersSent) return;
     void reply
       .code(problem.getStatus())

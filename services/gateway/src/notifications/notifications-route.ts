@@ -26,6 +26,7 @@ const MAX_WAITING = 10 * MAX_ACKS;
  */
 export function notificationsRoute(hub: InboxHub, logger: Logger): SocketRoute {
   return {
+    action: 'notifications.follow',
     pattern: /^\/ws\/notifications$/,
     maxMessageBytes: MAX_MESSAGE_BYTES,
     prepare({ query }) {

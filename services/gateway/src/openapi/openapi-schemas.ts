@@ -29,6 +29,7 @@ import {
   ENDED_STATUSES,
   TENANT_LIMIT_NAMES,
   TENANT_LIMITS,
+  AuditEntrySchema,
   TenantSchema,
   SECRET_LIMITS,
   PRIORITIES,
@@ -322,6 +323,7 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
     SecretInfoSchema,
     RetentionPolicySchema,
     TenantSchema,
+    AuditEntrySchema,
     KnowledgeDocumentSchema,
     PassageSchema,
     CallbackDeliverySchema,
@@ -631,6 +633,7 @@ function undescribedSchemas(): Record<string, OpenApiSchema> {
       },
     },
     TenantPage: page('tenants', 'Tenant'),
+    AuditPage: page('entries', 'AuditEntry'),
     TenantLimitValues: {
       type: 'object',
       additionalProperties: false,

@@ -11,6 +11,7 @@ export const TAGS: Readonly<Record<string, string>> = {
   'Retention policies': 'Which executions are deleted by themselves.',
   Knowledge: 'Documents that agents search.',
   'API keys': 'Who may do what.',
+  Audit: 'Who has changed what, or was refused.',
   Tenants: 'Tenants, and what each may use.',
   Callbacks: 'Whom to tell about what happens.',
   Notifications: 'Your inbox.',

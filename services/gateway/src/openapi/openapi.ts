@@ -6,13 +6,14 @@ import type { JsonObject, Role } from '@batuta/contracts';
 import { ROLE_EXTENSION } from '../auth/principal.js';
 import { unnamedRole } from '../auth/role.guard.js';
 import { ExecuteMessage } from '../dto/execute.dto.js';
+import { operationNameOf } from './operation-name.js';
 import { describedSchema, withAnyJson } from './openapi-fields.js';
 import type { OpenApiSchema } from './openapi-schema.js';
 import { headerRef, HEADERS, REQUEST_ID_PARAMETER } from './openapi-headers.js';
 import { pathParameter } from './openapi-paths.js';
 import { problemExamples } from './openapi-problems.js';
 import { platformSchemas } from './openapi-schemas.js';
-import { camelCase, TAGS } from './openapi-tags.js';
+import { TAGS } from './openapi-tags.js';
 import { REQUEST_ID } from '../http/request-id.js';
 
 type Schemas = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>;
@@ -95,10 +96,8 @@ type PathItem = Readonly<Partial<Record<'get' | 'post' | 'put' | 'patch' | 'dele
 
 /** `<namespace>.<method>`, as clients call it, unless the route names it itself. A `remove` is a `delete` to users. */
 function nameOperation(operation: Operation): void {
-  if (operation.operationId.includes('.')) return;
   const [tag = 'other'] = operation.tags ?? [];
-  const method = operation.operationId === 'remove' ? 'delete' : operation.operationId;
-  operation.operationId = `${camelCase(tag)}.${method}`;
+  operation.operationId = operationNameOf(tag, operation.operationId);
 }
 
 /** Says in every operation which role it takes: the one that the guard asks for. */

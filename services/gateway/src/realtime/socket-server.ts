@@ -1,12 +1,14 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
+import type { Principal } from '@batuta/contracts';
 import { counter, gauge } from '@batuta/observability';
 import type { Logger } from '@batuta/observability';
 import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
 import { bearerOf, bearerOfProtocols, chosenProtocol, requireSubprotocol } from '../auth/bearer.js';
 import type { TenantLimitGate } from '../backend/tenant-limits.js';
+import type { AuditedRequests } from '../audit/audited-requests.js';
 import type { Authenticator, Identity } from '../auth/authenticator.js';
 import { mayOpenSocket } from '../http/cross-origin.js';
 import { endWithProblem, requireHost, requireSingleHeaders } from '../http/bare-requests.js';
@@ -18,6 +20,8 @@ import { CLOSE } from './close-codes.js';
 
 /** One kind of WebSocket: what it needs before the upgrade and what it does after. */
 export interface SocketRoute {
+  /** Name of the operation in the audit log. */
+  readonly action: string;
   /** Matched against the path; its groups are the parameters, still percent-encoded. */
   readonly pattern: RegExp;
   /** Bytes of one message from the client. */
@@ -31,6 +35,8 @@ export interface SocketRoute {
 
 export interface SocketRequest {
   readonly identity: Identity;
+  readonly request: IncomingMessage;
+  readonly requestId: string;
   readonly parameters: readonly string[];
   readonly query: URLSearchParams;
   readonly headers: IncomingMessage['headers'];
@@ -40,6 +46,7 @@ export interface SocketRequest {
 
 export interface SocketServerOptions {
   readonly authenticator: Authenticator;
+  readonly audited: AuditedRequests;
   readonly logger: Logger;
   readonly routes: readonly SocketRoute[];
   readonly bufferBytes: number;
@@ -59,6 +66,7 @@ const LIVENESS_STEP_MS = 1_000;
 export class SocketServer {
   readonly #sockets = new Set<ClientSocket>();
   readonly #servers = new Map<SocketRoute, WebSocketServer>();
+  readonly #principals = new WeakMap<IncomingMessage, Principal>();
   readonly #sweep: NodeJS.Timeout;
   readonly #tooSlow = counter('batuta_gateway_websocket_slow_clients_total', 'WebSocket clients closed as too slow.');
   readonly #connected = gauge('batuta_gateway_websocket_clients', 'WebSocket clients connected now.');
@@ -113,7 +121,9 @@ export class SocketServer {
       this.#upgrade(request, connection, head, gone.signal)
         .catch((error: unknown) => {
           const place = this.#placeOf(request);
-          endWithProblem(connection, this.#problemOf(error, place.requestId), place);
+          const problem = this.#problemOf(error, place.requestId);
+          this.#recordRefusal(request, problem, place);
+          endWithProblem(connection, problem, place);
         })
         .finally(() => {
           this.#upgrading -= 1;
@@ -175,8 +185,11 @@ export class SocketServer {
     requireSubprotocol(headers['sec-websocket-protocol']);
     const key = bearerOf(headers.authorization) ?? bearerOfProtocols(headers['sec-websocket-protocol']);
     const identity = await this.options.authenticator.identify(key, request);
+    this.#principals.set(request, identity.principal);
     const run = await found.route.prepare({
       identity,
+      request,
+      requestId: this.#idOf(request),
       parameters: found.parameters,
       query: new URLSearchParams(query.join('?')),
       headers,
@@ -189,6 +202,22 @@ export class SocketServer {
     connection.once('close', close);
     this.#servers.get(found.route)?.handleUpgrade(request, connection, head, (ws) => {
       this.#serve(ws, connection, identity, run);
+    });
+  }
+
+  /** Who was refused is in the audit log: without a key, without the right, or past a limit. */
+  #recordRefusal(request: IncomingMessage, problem: Problem, place: { path: string; requestId: string }): void {
+    const status = problem.getStatus();
+    if (status !== 401 && status !== 403 && status !== 429) return;
+    const route = this.#route(place.path)?.route;
+    this.options.audited.socket({
+      principal: this.#principals.get(request),
+      action: route?.action ?? 'websocket',
+      url: place.path,
+      status,
+      code: problem.code,
+      request,
+      requestId: place.requestId,
     });
   }
 

@@ -1,0 +1,51 @@
+import { createHash } from 'node:crypto';
+import type { Principal, Refusal } from './common.js';
+import type {
+  AppendAuditReplyJson,
+  AppendAuditRequestJson,
+  AuditEntryJson,
+  ListAuditReplyJson,
+  ListAuditRequestJson,
+} from './generated/batuta/config/v1/audit_pb.js';
+import type { Override, Wire } from './wire.js';
+
+export const AUDIT_OUTCOMES = ['succeeded', 'refused', 'failed'] as const;
+export type AuditOutcome = (typeof AUDIT_OUTCOMES)[number];
+/** Entries that are sent and stored together at most, and on one page. */
+export const AUDIT_BATCH = 500;
+/** Characters of one text of an entry; longer ones are cut. */
+export const AUDIT_TEXT = 512;
+/** The link before the first entry of a tenant. */
+export const FIRST_AUDIT_LINK = '00'.repeat(32);
+
+export type AuditEntry = Override<
+  Wire<AuditEntryJson, 'keyId' | 'userId' | 'role' | 'revision' | 'code' | 'address' | 'requestId'>,
+  { outcome: AuditOutcome }
+>;
+/** An entry before it has its place in the log of its tenant. */
+export type NewAuditEntry = Omit<AuditEntry, 'seq' | 'link'>;
+export type AppendAuditRequest = Override<Wire<AppendAuditRequestJson>, { entries: readonly NewAuditEntry[] }>;
+export type AppendAuditReply = Wire<AppendAuditReplyJson>;
+export type ListAuditRequest = Override<
+  Wire<ListAuditRequestJson, Exclude<keyof ListAuditRequestJson, 'principal'>>,
+  { principal: Principal }
+>;
+export type ListAuditReply = Override<
+  Wire<ListAuditReplyJson, 'refused' | 'nextCursor'>,
+  { entries: AuditEntry[]; refused?: Refusal }
+>;
+
+/**
+ * The link of an entry: SHA-256, in hexadecimal digits, of the bytes of the link before and the entry's fields in this order as one
+ * JSON array; what is absent is "". `previous`: `FIRST_AUDIT_LINK` for the first.
+ */
+export function auditLink(previous: string, entry: Omit<AuditEntry, 'link'>): string {
+  const { keyId = '', userId = '', role = '', revision = '', code = '', address = '', requestId = '' } = entry;
+  const { seq, id, at, tenantId, channel, action, resource, outcome } = entry;
+  const who = [keyId, userId, role, channel, address, requestId];
+  const what = [action, resource, revision, outcome, code];
+  return createHash('sha256')
+    .update(Buffer.from(previous, 'hex'))
+    .update(JSON.stringify([seq, id, at, tenantId, ...who, ...what]))
+    .digest('hex');
+}

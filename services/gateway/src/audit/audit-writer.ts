@@ -1,0 +1,122 @@
+import { AUDIT_BATCH, newId, operations } from '@batuta/contracts';
+import type { AppendAuditReply, NewAuditEntry } from '@batuta/contracts';
+import { counter, gauge } from '@batuta/observability';
+import type { Logger } from '@batuta/observability';
+import type { Backend } from '../backend/backend.js';
+
+export type AuditRecord = Omit<NewAuditEntry, 'id' | 'at'>;
+
+export interface AuditWriterOptions {
+  readonly backend: Pick<Backend, 'probe'>;
+  readonly logger: Logger;
+  /** Entries that wait to be stored at most. */
+  readonly capacity: number;
+}
+
+/** How long an entry waits for others that go with it. */
+const GATHER_MS = 100;
+const ANSWER_MS = 5_000;
+const AGAIN_FIRST_MS = 250;
+const AGAIN_LONGEST_MS = 5_000;
+
+const written = counter('batuta_gateway_audit_entries_total', 'Entries of the audit log that were stored.');
+const failures = counter(
+  'batuta_gateway_audit_failures_total',
+  'Attempts to store entries of the audit log that failed.',
+);
+const dropped = counter(
+  'batuta_gateway_audit_dropped_total',
+  'Attempts without a valid key that are not in the audit log, since too many wait to be stored.',
+);
+const waiting = gauge('batuta_gateway_audit_waiting', 'Entries of the audit log that wait to be stored.');
+
+/**
+ * Brings entries of the audit log to the config service, many at a time and after the answer that they are about. While it cannot, they
+ * wait in memory; when as many wait as there may be, `full` says that nothing more may be changed (ADR 0038).
+ */
+export class AuditWriter {
+  readonly #waiting: NewAuditEntry[] = [];
+  /** Of these, how many name nobody. */
+  #nameless = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #sending: Promise<void> | undefined;
+  #againMs = AGAIN_FIRST_MS;
+  #closed = false;
+
+  constructor(private readonly options: AuditWriterOptions) {}
+
+  /** Whether there is no room for another entry: what would make one is to be refused. */
+  get full(): boolean {
+    return this.#waiting.length >= this.options.capacity;
+  }
+
+  record(record: AuditRecord): void {
+    const nameless = record.userId === undefined;
+    // Whoever has no key must not be able to stop those that have one.
+    if (nameless && this.#nameless * 4 >= this.options.capacity) {
+      dropped.inc();
+      return;
+    }
+    if (nameless) this.#nameless += 1;
+    this.#waiting.push({ ...record, id: newId(), at: Date.now() });
+    waiting.set(this.#waiting.length);
+    if (this.#waiting.length >= AUDIT_BATCH) this.#send();
+    else this.#later(GATHER_MS);
+  }
+
+  /** Stores what waits, for as long as `limitMs`. */
+  async close(limitMs: number): Promise<void> {
+    this.#closed = true;
+    const until = performance.now() + limitMs;
+    while (this.#waiting.length > 0 && performance.now() < until) {
+      this.#send();
+      await this.#sending;
+    }
+    clearTimeout(this.#timer);
+    if (this.#waiting.length > 0) {
+      this.options.logger.error(
+        { entries: this.#waiting.length },
+        'entries of the audit log are lost with this process',
+      );
+    }
+  }
+
+  #later(ms: number): void {
+    if (this.#closed || this.#sending !== undefined || this.#timer !== undefined) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#send();
+    }, ms);
+  }
+
+  #send(): void {
+    if (this.#sending !== undefined || this.#waiting.length === 0) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const entries = this.#waiting.slice(0, AUDIT_BATCH);
+    let pauseMs = 0;
+    this.#sending = this.options.backend
+      .probe<AppendAuditReply>(operations.audit.append.subject, { entries }, ANSWER_MS)
+      .then(() => {
+        this.#waiting.splice(0, entries.length);
+        this.#nameless -= entries.filter(({ userId }) => userId === undefined).length;
+        waiting.set(this.#waiting.length);
+        written.inc(entries.length);
+        this.#againMs = AGAIN_FIRST_MS;
+        pauseMs = this.#waiting.length >= AUDIT_BATCH ? 0 : GATHER_MS;
+      })
+      .catch((error: unknown) => {
+        failures.inc();
+        // One line for the first of a row: the metric counts the others.
+        if (this.#againMs === AGAIN_FIRST_MS) {
+          this.options.logger.error({ err: error, entries: this.#waiting.length }, 'the audit log takes no entries');
+        }
+        pauseMs = this.#againMs;
+        this.#againMs = Math.min(AGAIN_LONGEST_MS, this.#againMs * 2);
+      })
+      .finally(() => {
+        this.#sending = undefined;
+        if (this.#waiting.length > 0) this.#later(pauseMs);
+      });
+  }
+}
