@@ -16,6 +16,8 @@ export interface CallOptions {
   /** Names of headers that, as credentials do, go to the URL's own origin alone and are left out after a redirect to another one. */
   readonly originHeaders?: readonly string[];
   readonly body?: string | undefined;
+  /** Whether the body, as credentials, goes to the URL's own origin alone: a redirect that would take it to another one fails the call. */
+  readonly originBody?: boolean;
   readonly signal: AbortSignal;
   /** Bytes of the answer's body, also after decompression. */
   readonly maxBytes: number;
@@ -243,6 +245,11 @@ export class GuardedClient {
         method = 'GET';
         body = undefined;
         headers = withoutBodyHeaders(headers);
+      }
+      if (body !== undefined && options.originBody === true && next.origin !== url.origin) {
+        throw new InvalidCallError(
+          `${url.host} redirects to ${next.host}, which may not get the body: it holds a secret or is meant for one host`,
+        );
       }
       url = next;
     }

@@ -1,4 +1,4 @@
-import { startConfig } from '@batuta/config';
+import { loadConfigSettings, startConfig } from '@batuta/config';
 import type { ConfigSettings, RunningConfig } from '@batuta/config';
 import { subjects, operations } from '@batuta/contracts';
 import type { ConfigChanged, ConfigReply, Principal, Role } from '@batuta/contracts';
@@ -45,12 +45,17 @@ export interface ConfigUnderTest {
   close(): Promise<void>;
 }
 
-/** The config service on a database and a nats-server of its own; `replicas` of it start at the same moment. */
-export async function startConfigUnderTest(replicas = 1): Promise<ConfigUnderTest> {
+/** The config service on a database and a nats-server of its own; `replicas` of it start at the same moment. `env`: settings besides. */
+export async function startConfigUnderTest(
+  replicas = 1,
+  env: Readonly<Record<string, string>> = {},
+): Promise<ConfigUnderTest> {
   const database = await createTestDatabase();
   const nats = await startTestNats();
   const adminKeys: string[] = [];
-  const settings = settingsFor(database.url, nats.url);
+  const own = settingsFor(database.url, nats.url);
+  const written = loadConfigSettings({ DATABASE_URL: database.url, NATS_URL: nats.url, ...env });
+  const settings = 'BATUTA_MAX_STEP_TIMEOUT' in env ? { ...own, longestStepMs: written.longestStepMs } : own;
   const deliverAdminKey = (secret: string): Promise<void> => {
     adminKeys.push(secret);
     return Promise.resolve();

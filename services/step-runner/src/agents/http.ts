@@ -140,7 +140,10 @@ export async function callOrFail(
   const headers = traceparent === '' ? options.headers : { traceparent, ...options.headers };
   try {
     const originHeaders = secretHeaders(options.headers, context);
-    const answer = await client.call({ ...options, tenantId: context.tenantId, headers, originHeaders });
+    const { body } = options;
+    // As with headers: what the config wrote for one host is not for another one that this one names.
+    const originBody = options.originBody ?? (body !== undefined && context.redact(body) !== body);
+    const answer = await client.call({ ...options, tenantId: context.tenantId, headers, originHeaders, originBody });
     const code = String(answer.status);
     call.end({ 'http.response.status_code': answer.status }, answer.status >= 400 ? code : undefined);
     return answer;

@@ -431,6 +431,41 @@ describe('the http agent', () => {
     expect(told).toEqual([Object.keys(headers), Object.keys(headers), ['x-keep'], ['x-keep']]);
   });
 
+  it.each([
+    ['a text', { body: 'password=hunter2/hunter2' }],
+    ['JSON', { body: { deep: [{ password: 'hunter2/hunter2' }] } }],
+    [
+      'a form',
+      { body: { password: 'hunter2/hunter2' }, headers: { 'content-type': 'application/x-www-form-urlencoded' } },
+    ],
+  ])('sends no body that holds a secret, as %s, where a redirect leads to another origin', async (_what, sent) => {
+    for (const status of [307, 308]) {
+      seen.splice(0);
+      answer = (request, response) => {
+        const { url = '' } = request;
+        if (url === '/start') response.writeHead(status, { location: '/same' }).end();
+        else if (url === '/same') response.writeHead(status, { location: `http://localhost:${port}/other` }).end();
+        else json(response, 200, {});
+      };
+      const hidden = new HiddenValues(['hunter2/hunter2']);
+      const resolve: Resolve = (_host, _options, done) => done(null, [{ address: '127.0.0.1', family: 4 }]);
+      const more = { resolve, redact: (text: string) => hidden.text(text) };
+      const url = `http://127.0.0.1:${port}/start`;
+      expect(await codeOf(call({ url, method: 'POST', ...sent }, more))).toBe('input_invalid');
+      // On its own origin it goes where it is sent.
+      expect(seen.map((one) => one.url)).toEqual(['/start', '/same']);
+      expect(seen[1]?.body).not.toBe('');
+      // Without a secret in it, a body goes along (RFC 9110, 15.4.8).
+      seen.splice(0);
+      await call({ url, method: 'POST', body: 'harmless' }, more);
+      expect(seen.map((one) => [one.url, one.body])).toEqual([
+        ['/start', 'harmless'],
+        ['/same', 'harmless'],
+        ['/other', 'harmless'],
+      ]);
+    }
+  });
+
   it('stops after max_redirects', async () => {
     answer = (_request, response) => response.writeHead(302, { location: '/again' }).end();
     expect(await codeOf(call({ max_redirects: 3 }))).toBe('input_invalid');

@@ -21,6 +21,8 @@ export function guardedFetch(client: GuardedClient, context: PlatformContext): t
         method,
         headers,
         body: typeof body === 'string' ? body : undefined,
+        // A conversation is for the server of its model.
+        originBody: true,
         signal: signal ?? context.signal,
         maxBytes: LARGEST_ANSWER,
         maxRedirects: 3,
