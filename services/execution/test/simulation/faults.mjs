@@ -379,8 +379,7 @@ export const faults = [
   {
     name: 'a start on its way has no effects',
     what: 'an execution whose start is being decided again counts as one whose effects were performed again',
-    // Published positions have moved on from the seed that showed it, and no other was found yet.
-    seed: undefined,
+    seed: 10493,
     patches: [{ file: `${partitions}/lane.ts`, from: 'return input.missed(true);', to: 'return input.missed(false);' }],
   },
   {
