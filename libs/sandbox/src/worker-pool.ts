@@ -1,3 +1,4 @@
+import { cpuShares } from './cpu-shares.js';
 import { SandboxBusyError, SandboxClosedError } from './errors.js';
 import { WorkerThread } from './worker-thread.js';
 import type { JobOutcome, Role } from './worker-thread.js';
@@ -28,7 +29,7 @@ export interface WorkerPoolOptions {
 /**
  * Threads of one role, started when first needed and replaced when a job made one unusable. One tenant never has them all, so that beside one that
  * asks without end another begins at once. Tenants whose jobs wait take turns, so that nobody waits for more than one job of
- * each other tenant.
+ * each other tenant. All pools of a process share its cores (`CpuShares`).
  */
 export class WorkerPool {
   readonly #options: WorkerPoolOptions;
@@ -38,10 +39,12 @@ export class WorkerPool {
   readonly #queues = new Map<string, Set<Waiting>>();
   /** Jobs that run, by tenant. */
   readonly #running = new Map<string, number>();
+  readonly #leaveShares: () => void;
   #closed = false;
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
+    this.#leaveShares = cpuShares.add(() => this.#startNext());
   }
 
   /**
@@ -75,6 +78,7 @@ export class WorkerPool {
   /** Ends every thread; jobs that wait are rejected with `SandboxClosedError`. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#leaveShares();
     for (const waiting of [...this.#queues.values()].flatMap((queue) => [...queue])) {
       clearTimeout(waiting.timer);
       waiting.reject(new SandboxClosedError());
@@ -86,7 +90,8 @@ export class WorkerPool {
   }
 
   #takeFor(tenantId: string): WorkerThread | undefined {
-    return (this.#running.get(tenantId) ?? 0) < this.#options.threads ? this.#take() : undefined;
+    const mayRun = (this.#running.get(tenantId) ?? 0) < this.#options.threads && cpuShares.mayBegin(tenantId);
+    return mayRun ? this.#take() : undefined;
   }
 
   #take(): WorkerThread | undefined {
@@ -102,17 +107,25 @@ export class WorkerPool {
 
   async #runIn(thread: WorkerThread, job: () => unknown, timeoutMs: number, tenantId: string): Promise<JobOutcome> {
     this.#running.set(tenantId, (this.#running.get(tenantId) ?? 0) + 1);
-    const outcome = await thread.run(job(), timeoutMs);
-    const others = (this.#running.get(tenantId) ?? 1) - 1;
-    if (others > 0) this.#running.set(tenantId, others);
-    else this.#running.delete(tenantId);
-    if (thread.alive) this.#idle.push(thread);
-    else this.#all.delete(thread);
-    if (!this.#closed) this.#startNext();
-    return outcome;
+    cpuShares.began(tenantId);
+    let since = performance.now();
+    // What a thread takes to start says nothing of the job.
+    void thread.ready.then(() => (since = performance.now()));
+    try {
+      return await thread.run(job(), timeoutMs);
+    } finally {
+      const others = (this.#running.get(tenantId) ?? 1) - 1;
+      if (others > 0) this.#running.set(tenantId, others);
+      else this.#running.delete(tenantId);
+      if (thread.alive) this.#idle.push(thread);
+      else this.#all.delete(thread);
+      cpuShares.ended(tenantId, performance.now() - since);
+      this.#startNext();
+    }
   }
 
   #startNext(): void {
+    if (this.#closed) return;
     for (const [tenantId, queue] of this.#queues) {
       const [next] = queue;
       const thread = next === undefined ? undefined : this.#takeFor(tenantId);

@@ -41,7 +41,8 @@ export class WorkerThread {
   #nextId = 1;
   #threadId: number | undefined;
   #settle: ((outcome: JobOutcome) => void) | undefined;
-  readonly #ready: Promise<void>;
+  /** Resolves when it has started, or cannot. */
+  readonly ready: Promise<void>;
   readonly #exited: Promise<void>;
 
   constructor(role: Role, memoryMb: number) {
@@ -71,7 +72,7 @@ export class WorkerThread {
       );
     });
     let started: () => void = () => undefined;
-    this.#ready = new Promise((resolve) => {
+    this.ready = new Promise((resolve) => {
       started = resolve;
     });
     this.#port.on('message', (message: FromWorker) => {
@@ -98,7 +99,7 @@ export class WorkerThread {
   async run(job: unknown, timeoutMs: number): Promise<JobOutcome> {
     this.#worker.ref();
     this.#port.ref();
-    await this.#ready;
+    await this.ready;
     if (!this.#alive) return { kind: 'crash', message: 'the sandbox thread did not start' };
     const outcome = await new Promise<JobOutcome>((resolve) => {
       const began = performance.now();
