@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { eventually } from '@batuta/testing';
 import { WebSocket } from 'ws';
@@ -166,7 +167,9 @@ describe('a tenant that tries to go past its limits', () => {
 
   it('opens no more WebSockets than it may, over both gateways', async () => {
     await limits({});
-    const { execution_id: id } = expectStatus(await start(mallory), 202);
+    // The change reaches the gateways a little later.
+    const begun = await eventually(async () => expectStatus(await start(mallory), 202), { timeoutMs: 30_000 });
+    const { execution_id: id } = begun;
     await limits({ websockets: 3 });
     const open = async (api: Api): Promise<WebSocket | number> => {
       const url = `${api.url.replace('http', 'ws')}/ws/executions/${id}/monitor`;
@@ -203,21 +206,25 @@ describe('a tenant that tries to go past its limits', () => {
 
   it('runs no more attempts at once than it may, and goes on when it may have more', async () => {
     await limits({ running_attempts: 2 });
-    await eventually(
-      async () => {
-        const { limits: held } = await limitsOf(platform);
-        expect(held['running_attempts']).toBe(2);
-      },
-      { timeoutMs: 10_000 },
-    );
     const many = Array.from({ length: 8 }, (_, n) => ({ id: `s${n}`, name: `S${n}`, agent: 'delay' }));
     expectStatus(await mallory.post(CONFIGS, { name: 'wide', strategy: 'parallel', steps: many }), 201);
-    for (let n = 0; n < 3; n += 1) {
-      expectStatus(await mallory.post(`${EXECUTE}/wide`, { input: { ms: 300_000 } }), 202);
-    }
-    await eventually(async () => expect((await limitsOf(platform)).used['running_attempts']).toBe(2), {
-      timeoutMs: 30_000,
-    });
+    // So many that every engine has some: each has a part of the limit, by its part of the partitions.
+    const startMany = (): Promise<Started[]> =>
+      Promise.all(Array.from({ length: 16 }, (_, n) => start(both(n), 'wide')));
+    const running = async (): Promise<number> => (await limitsOf(platform)).used['running_attempts'] ?? 0;
+    // The change reaches the engines a little later: what they begin before that goes by the limit before.
+    await eventually(
+      async () => {
+        await cancelAll(mallory);
+        for (const answer of await startMany()) expectStatus(answer, 202);
+        await eventually(async () => expect(await running()).toBeGreaterThanOrEqual(2), { timeoutMs: 30_000 });
+        for (let look = 0; look < 10; look += 1) {
+          expect(await running()).toBe(2);
+          await delay(100);
+        }
+      },
+      { timeoutMs: 120_000 },
+    );
     const answer = await quiet.post<{ status: string }>(`${EXECUTE}/fails?wait=60s`, {});
     expect(expectStatus(answer, 200).status).toBe('failed');
     expect((await limitsOf(platform)).used['running_attempts']).toBe(2);

@@ -96,6 +96,26 @@ describe('a tenant whose host names nobody answers for', () => {
     }
   }, 300_000);
 
+  it("leaves another tenant's calls as they were when a server keeps its own waiting", async () => {
+    // More than one tenant may have connections to one place at once.
+    const held = 100;
+    for (let index = 0; index < held; index += 1) {
+      const input = { url: `http://good.test:${port}/held` };
+      expectStatus(await mallory.post(`${EXECUTE}/call`, { input }), 202);
+    }
+    await eventually(() => expect(called.to('/held').length).toBeGreaterThan(20), {
+      timeoutMs: 60_000,
+      describe: 'calls of the hostile tenant wait for the server',
+    });
+    for (let round = 0; round < 10; round += 1) {
+      const startedAt = performance.now();
+      expect(await call(quiet, `http://good.test:${port}/`)).toMatchObject({ status: 'completed' });
+      expect(performance.now() - startedAt).toBeLessThan(QUIET_MS);
+    }
+    expect(called.to('/held').length).toBeLessThan(held);
+    called.release();
+  }, 300_000);
+
   it('tells nothing of the addresses that names have inside', async () => {
     for (const host of ['inside.test', '10.11.12.13', '127.0.0.1', 'localhost', '[::1]', '169.254.169.254']) {
       const { status, failure } = await call(quiet, `http://${host}:9/`);

@@ -118,7 +118,9 @@ describe('tasks straight from the engine', () => {
       },
       { describe: 'the queue is done' },
     );
-    expect(queued.every((task) => engine.resultOf(task)?.ok === true)).toBe(true);
+    // A task that is no longer queued may have a result on its way.
+    await eventually(() => queued.every((task) => engine.resultOf(task) !== undefined));
+    expect(queued.filter((task) => engine.resultOf(task)?.ok !== true)).toEqual([]);
     expect(gate.entered).not.toContain('direct');
     await beatWith(incarnation, ({ pools }) => pools[0]?.open === true);
     expect(await engine.give(incarnation, [direct])).toEqual({ taken: 1, open: true });

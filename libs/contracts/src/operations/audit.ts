@@ -36,6 +36,8 @@ export const audit = {
     does: 'read the audit log',
     request: ListAuditRequestSchema,
     reply: ListAuditReplySchema,
+    // Of another tenant, where the caller may not know of one.
+    refuses: ['not_found'],
     http: {
       method: 'GET',
       path: '/api/v1/audit',

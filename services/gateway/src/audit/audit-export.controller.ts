@@ -30,7 +30,7 @@ export class AuditExportController {
     description: 'The entries.',
     content: { 'application/x-ndjson': { schema: { type: 'string' } } },
   })
-  @Refuses()
+  @Refuses('not_found')
   async export(@Caller() principal: Principal, @Query() raw: unknown, @Res() reply: FastifyReply): Promise<void> {
     const { tenant_id: tenantId, user_id: userId, key_id: keyId, ...same } = parseQuery(AUDIT_FILTERS, raw);
     const page = async (cursor?: string): Promise<ListAuditReply> => {

@@ -7,6 +7,7 @@ export class TenantSettings1700000000140 implements MigrationInterface {
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query('ALTER TABLE config.tenants DROP COLUMN settings');
+    // Policies of rows read it; the next migration of any version makes those that it has.
+    await queryRunner.query('ALTER TABLE config.tenants DROP COLUMN settings CASCADE');
   }
 }
