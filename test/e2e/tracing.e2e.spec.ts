@@ -546,6 +546,23 @@ describe('what a platform shows of itself', () => {
     expect(parentOf(tool)?.name).toBe('invoke_agent ask');
   }, 300_000);
 
+  it('shows how long a child took in the trace of its parent, and leads to the trace of the child', async () => {
+    const steps = [{ id: 'part', name: 'Part', orchestration: { config: 'conversation' } }];
+    expectStatus(await api.post(CONFIGS, { name: 'parent', strategy: 'sequential', steps }), 201);
+    const { trace_id: traceId, status } = expectStatus(
+      await api.post<{ trace_id: string; status: string }>('/api/v1/orchestrations/execute/parent?wait=60s', {}),
+      200,
+    );
+    expect(status).toBe('completed');
+    others.push(traceId);
+    await exported(() => {
+      const child = collector.trace(traceId).find(({ name }) => name === 'child execution');
+      expect(child?.attributes).toMatchObject({ 'batuta.step.id': 'part', 'batuta.child.status': 'completed' });
+      expect(parentOf(child as CollectedSpan)?.name).toBe('step part');
+      checkTree(collector.trace(traceId));
+    });
+  }, 300_000);
+
   it('exports exactly the spans and attributes that the documentation lists', async () => {
     await exported(() => {
       const { problems, unseen } = compareWithDocumentation();
@@ -635,7 +652,7 @@ describe('what a platform shows of itself', () => {
     expect(problems).toEqual([]);
     // The engine was started anew in the middle: it counts what happened since.
     const engine = texts.get('execution') ?? '';
-    expect(engine).toMatch(/^batuta_executions_total\{status="completed"\} 2$/m);
+    expect(engine).toMatch(/^batuta_executions_total\{status="completed"\} 4$/m);
     expect(engine).toMatch(/^batuta_tokens_total\{agent="echo"\} 42$/m);
     expect(engine).toMatch(/^batuta_cost_total\{agent="echo"\} 0\.25$/m);
     expect(engine).toMatch(/^batuta_step_run_seconds_count\{agent="echo"\} [1-9]\d*$/m);

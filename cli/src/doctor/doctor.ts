@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { readRunFile } from '../../run-file.js';
 import { CliError } from '../api-client.js';
 import { writeBundle } from './bundle.js';
@@ -7,6 +8,7 @@ import type { Finding } from './finding.js';
 import { seeMachine } from './machine.js';
 import { samplesOf } from './samples.js';
 import { seeService } from './services.js';
+import type { ServiceSeen } from './services.js';
 import { readSigns } from './signs.js';
 
 export interface DoctorOptions {
@@ -15,6 +17,10 @@ export interface DoctorOptions {
   /** File for all that was seen. */
   readonly bundle?: string;
 }
+
+/** What moves partitions or catches up is over after some seconds; what is still there then is told. */
+const LOOKS = 6;
+const LOOK_AGAIN_MS = 3_000;
 
 const MARK = { ok: '✔', warning: '!', failed: '✘', unknown: '?' } as const;
 
@@ -33,13 +39,13 @@ export async function examine(dataDir: string, options: DoctorOptions, out: (lin
     Promise.all(services.map(([name, url]) => seeService(name, url))),
     databaseUrl === undefined ? undefined : seeDatabase(databaseUrl),
   ]);
-  const samples = seen.flatMap(({ metrics = '' }) => samplesOf(metrics));
+  const signs = await lastingSigns(seen, services);
   const findings = [
     ...machine,
     ...(services.length === 0 ? [unknown('platform', 'None is running here, and --service names none.')] : []),
     ...seen.map(({ finding }) => finding),
     ...(database?.findings ?? [unknown('PostgreSQL', 'DATABASE_URL is not set, and no platform is running here.')]),
-    ...(samples.length === 0 ? [] : readSigns(samples)),
+    ...signs,
   ];
   const width = Math.max(...findings.map(({ about }) => about.length));
   for (const { status, about, text, runbook } of findings) {
@@ -55,6 +61,18 @@ export async function examine(dataDir: string, options: DoctorOptions, out: (lin
     out(`${bundle}  ${Math.ceil(bytes / 1024)} KiB: read it with gunzip -c, before you send it`);
   }
   return count('failed') === 0;
+}
+
+/** What the metrics tell, once it lasts. */
+async function lastingSigns(seen: readonly ServiceSeen[], services: readonly [string, string][]): Promise<Finding[]> {
+  let latest = seen;
+  for (let looks = 1; ; looks += 1) {
+    const samples = latest.flatMap(({ metrics = '' }) => samplesOf(metrics));
+    const signs = samples.length === 0 ? [] : readSigns(samples);
+    if (looks === LOOKS || signs.every(({ status }) => status === 'ok' || status === 'unknown')) return signs;
+    await delay(LOOK_AGAIN_MS);
+    latest = await Promise.all(services.map(([name, url]) => seeService(name, url)));
+  }
 }
 
 function addressOf(text: string): [name: string, url: string] {

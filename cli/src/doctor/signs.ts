@@ -24,7 +24,7 @@ export const SIGNS: readonly Sign[] = [
     severity: 'failed',
     alert: 'BatutaPartitionsWithoutOwner',
     about: 'partitions',
-    says: (value) => `${value} partitions have no owner: their executions stand still. For some seconds that is usual.`,
+    says: (value) => `${value} partitions have no owner: their executions stand still.`,
   },
   {
     metric: 'batuta_engine_undispatched_seconds',
