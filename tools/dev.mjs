@@ -13,8 +13,23 @@ const QUIET_MS = 400;
 
 const say = (text) => console.log(`dev: ${text}`);
 
+/** In a process group of its own: tsc is a program that another one starts, and both have to end. */
 function run(command, args) {
-  return spawn(process.execPath, [join(root, 'node_modules', command), ...args], { cwd: root, stdio: 'inherit' });
+  const program = join(root, 'node_modules', command);
+  return spawn(process.execPath, [program, ...args], {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    detached: true,
+  });
+}
+
+function end({ pid, exitCode, signalCode }) {
+  if (pid === undefined || exitCode !== null || signalCode !== null) return;
+  try {
+    process.kill(-pid, 'SIGTERM');
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error;
+  }
 }
 
 /** Compiles everything once; a mistake does not end it, since it is mended while it runs. */
@@ -32,6 +47,10 @@ const platform = await startPlatform({
   // A process a service, so that one can be started anew; bundles hold what was built before.
   layout: SERVICES.join('|'),
   env: { ...process.env, BATUTA_BUNDLES: 'off' },
+}).catch((error) => {
+  end(compiler);
+  say(`the platform does not start: ${error.message}`);
+  process.exit(1);
 });
 say(`the platform is at ${platform.url}; its key is in ${platform.apiKeyFile}`);
 
@@ -70,7 +89,7 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
     say('stopping');
     clearTimeout(timer);
     for (const watcher of watchers) watcher.close();
-    compiler.kill();
+    end(compiler);
     void platform.stop().then(() => process.exit(0));
   });
 }
