@@ -1,5 +1,6 @@
 // The platform for developing: `npm run dev` compiles what changes and starts the services anew that it belongs to, while the others run on.
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { watch } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -32,14 +33,26 @@ function end({ pid, exitCode, signalCode }) {
   }
 }
 
-/** Compiles everything once; a mistake does not end it, since it is mended while it runs. */
-function compile() {
-  return new Promise((resolve) => run('typescript/bin/tsc', ['-b']).once('exit', resolve));
+/** What has to end with this program, once it is there. */
+const running = { compiler: undefined, platform: undefined };
+let ending = false;
+// From the beginning: a compiler in a group of its own does not hear Ctrl-C.
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.on(signal, () => {
+    if (ending) return;
+    ending = true;
+    say('stopping');
+    end(running.compiler);
+    if (running.platform === undefined) process.exit(0);
+    void running.platform.stop().then(() => process.exit(0));
+  });
 }
 
 say('compiling');
-await compile();
-const compiler = run('typescript/bin/tsc', ['-b', '--watch', '--preserveWatchOutput']);
+// A mistake does not end it, since it is mended while it runs.
+running.compiler = run('typescript/bin/tsc', ['-b']);
+await once(running.compiler, 'exit');
+running.compiler = run('typescript/bin/tsc', ['-b', '--watch', '--preserveWatchOutput']);
 
 const platform = await startPlatform({
   dataDir: process.env.BATUTA_DATA_DIR ?? join(root, '.batuta'),
@@ -48,15 +61,17 @@ const platform = await startPlatform({
   layout: SERVICES.join('|'),
   env: { ...process.env, BATUTA_BUNDLES: 'off' },
 }).catch((error) => {
-  end(compiler);
+  end(running.compiler);
   say(`the platform does not start: ${error.message}`);
   process.exit(1);
 });
+running.platform = platform;
 say(`the platform is at ${platform.url}; its key is in ${platform.apiKeyFile}`);
 
 const changed = new Set();
 let timer;
 function restartChanged() {
+  if (ending) return;
   for (const service of changed) {
     const pid = platform.pids()[service];
     say(`${service} changed and starts anew`);
@@ -71,25 +86,10 @@ function noteChange(services, file) {
   clearTimeout(timer);
   timer = setTimeout(restartChanged, QUIET_MS);
 }
-const watchers = SERVICES.map((service) =>
-  watch(join(root, 'services', service, 'dist'), { recursive: true }, (_event, file) => noteChange([service], file)),
-);
+for (const service of SERVICES) {
+  watch(join(root, 'services', service, 'dist'), { recursive: true }, (_event, file) => noteChange([service], file));
+}
 for (const lib of await readdir(join(root, 'libs'))) {
   // All services stand on the libraries.
-  watchers.push(
-    watch(join(root, 'libs', lib, 'dist'), { recursive: true }, (_event, file) => noteChange(SERVICES, file)),
-  );
-}
-
-let ending = false;
-for (const signal of ['SIGINT', 'SIGTERM']) {
-  process.on(signal, () => {
-    if (ending) return;
-    ending = true;
-    say('stopping');
-    clearTimeout(timer);
-    for (const watcher of watchers) watcher.close();
-    end(compiler);
-    void platform.stop().then(() => process.exit(0));
-  });
+  watch(join(root, 'libs', lib, 'dist'), { recursive: true }, (_event, file) => noteChange(SERVICES, file));
 }

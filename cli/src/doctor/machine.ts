@@ -1,7 +1,4 @@
-import { statfs } from 'node:fs/promises';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { ROOT } from '../places.js';
+import { freeBytes } from '@batuta/local-stack';
 import { failed, ok, unknown, warning } from './finding.js';
 import type { Finding } from './finding.js';
 
@@ -11,25 +8,14 @@ const NONE_MIB = 256;
 
 /** Looks at Node.js and at the disk of the data directory. Never rejects. */
 export async function seeMachine(dataDir: string): Promise<Finding[]> {
-  return [nodeVersion(), await disk(dataDir)];
-}
-
-function nodeVersion(): Finding {
-  const { engines } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { engines: { node: string } };
-  const least = engines.node.replace('>=', '').split('.').map(Number);
-  const here = process.versions.node.split('.').map(Number);
-  const place = least.findIndex((part, index) => part !== here[index]);
-  const isOld = place >= 0 && (here[place] ?? 0) < (least[place] ?? 0);
-  return isOld
-    ? failed('Node.js', `${process.version} is too old: ${engines.node} is needed.`)
-    : ok('Node.js', `${process.version} (needed: ${engines.node}).`);
+  // The launcher refuses one that is too old.
+  return [ok('Node.js', `${process.version}.`), await disk(dataDir)];
 }
 
 async function disk(dataDir: string): Promise<Finding> {
   const about = 'disk';
   try {
-    const { bavail, bsize } = await statfs(dataDir);
-    const free = Math.floor((bavail * bsize) / MIB);
+    const free = Math.floor((await freeBytes(dataDir)) / MIB);
     const text = `${free} MiB are free on the disk of ${dataDir}.`;
     return free < NONE_MIB ? failed(about, text) : free < LITTLE_MIB ? warning(about, text) : ok(about, text);
   } catch (error) {

@@ -4,7 +4,7 @@ import { LocalStackError } from './errors.js';
 const MIB = 1024 * 1024;
 
 /** What can be written in a directory by who is not root: the part that file systems keep for root does not count. */
-async function freeBytes(directory: string): Promise<number> {
+export async function freeBytes(directory: string): Promise<number> {
   const { bavail, bsize } = await statfs(directory);
   return bavail * bsize;
 }

@@ -1,3 +1,4 @@
+export { freeBytes } from './free-space.js';
 export { LocalStackBusyError, LocalStackError } from './errors.js';
 export { prepareDataDirectory, startLocalStack } from './local-stack.js';
 export type { LocalStack, LocalStackOptions } from './local-stack.js';
