@@ -18,7 +18,7 @@ import { Inbox } from './inbox/inbox.service.js';
 import { Templates } from './templates/templates.js';
 
 export interface NotificationsModuleOptions {
-  /** Initialised and migrated; stays open when the application closes: whoever made it closes it. */
+  /** Initialised and migrated. The application does not close it; the caller that made it does. */
   readonly rows: NotificationsRows;
   readonly control: ControlClient;
   readonly callbackRules: CallbackRules;

@@ -4,16 +4,22 @@ import type { SettingsOf, SettingsProblem } from '@batuta/settings';
 import { encryptionKeysOf } from '@batuta/service';
 
 const schema = {
-  /** `postgres://user:password@host:5432/database`; its schema `notifications` is made when missing. */
+  /** `postgres://user:password@host:5432/database`. Its schema `notifications` is made when it is missing. */
   databaseUrl: secret({ env: 'DATABASE_URL' }),
   /** A file with the password of that URL's user; `{service}` in it and in the URL stands for this service. */
   databasePasswordFile: text({ env: 'DATABASE_PASSWORD_FILE', optional: true }),
-  /** The same database as the owner of the schemas: a start then brings the schema up to date under this user. */
+  /** The same database as the owner of the schemas. With it, a start brings the schema up to date as this user. */
   databaseOwnerUrl: secret({ env: 'DATABASE_OWNER_URL', optional: true }),
   natsUrl: secret({ env: 'NATS_URL' }),
-  /** A file of NATS credentials, beside or instead of user and password in the URL; `{service}` stands for this service. */
+  /**
+   * A file of NATS credentials, in addition to or instead of user and password in the URL; `{service}` stands for this
+   * service.
+   */
   natsCredentials: text({ env: 'NATS_CREDS', optional: true }),
-  /** A file with certificates of those who may vouch for the NATS server; it must have TLS then. */
+  /**
+   * A file with the certificates of authorities that may sign the NATS server's certificate. The server must use TLS
+   * then.
+   */
   natsTlsCa: text({ env: 'BATUTA_NATS_TLS_CA', optional: true }),
   databaseConnections: integer({ env: 'BATUTA_NOTIFICATIONS_DATABASE_CONNECTIONS', default: 10, min: 3, max: 200 }),
   /** Port of /health and /metrics; 0 takes a free one. */
@@ -22,11 +28,11 @@ const schema = {
   logLevel: oneOf(LOG_LEVELS, { env: 'BATUTA_LOG_LEVEL', default: 'info' }),
   /** Bearer token for PUT /log-level; without it only this machine may change the level. */
   opsToken: secret({ env: 'BATUTA_OPS_TOKEN', optional: true }),
-  /** How often each partition's log is read without a wake-up. */
+  /** How often it reads each partition's log without a wake-up. */
   pollMs: milliseconds({ env: 'BATUTA_NOTIFICATIONS_POLL', default: 5_000, min: 20, max: 600_000 }),
-  /** How often due deliveries and fallbacks are looked for without a wake-up. */
+  /** How often it looks for due deliveries and fallbacks without a wake-up. */
   dueMs: milliseconds({ env: 'BATUTA_NOTIFICATIONS_DUE', default: 500, min: 10, max: 60_000 }),
-  /** Deliveries under way at once, and of them to one destination. */
+  /** Most attempts at once, and most of them to one destination. */
   concurrency: integer({ env: 'BATUTA_NOTIFICATIONS_CONCURRENCY', default: 64, min: 1, max: 1_000 }),
   destinationConcurrency: integer({
     env: 'BATUTA_NOTIFICATIONS_DESTINATION_CONCURRENCY',
@@ -41,20 +47,20 @@ const schema = {
     min: 50,
     max: 120_000,
   }),
-  /** An attempt whose process has died is made again after this long. */
+  /** After this time, the attempt of a dead process is repeated. */
   leaseMs: milliseconds({ env: 'BATUTA_NOTIFICATIONS_LEASE', default: 45_000, min: 100, max: 600_000 }),
-  /** Retries wait for a random time up to this, doubled with each one, at most `retryMaxMs`. */
+  /** A retry waits for a random time up to this limit. The limit doubles with each retry, up to `retryMaxMs`. */
   retryBaseMs: milliseconds({ env: 'BATUTA_NOTIFICATIONS_RETRY_BASE', default: 5_000, min: 1, max: 600_000 }),
   retryMaxMs: milliseconds({ env: 'BATUTA_NOTIFICATIONS_RETRY_MAX', default: 3_600_000, min: 1, max: 86_400_000 }),
   maxRetries: integer({ env: 'BATUTA_NOTIFICATIONS_MAX_RETRIES', default: 16, min: 0, max: 50 }),
-  /** What has not been delivered by then is given up; older events are not told at all. */
+  /** A delivery that is not delivered by then is given up. Older events make no deliveries at all. */
   giveUpMs: milliseconds({ env: 'BATUTA_NOTIFICATIONS_GIVE_UP', default: 259_200_000, min: 1_000, max: 2_592_000_000 }),
-  /** Failures in a row after which a destination is left alone for a while. */
+  /** Failures in a row after which a destination gets a pause. */
   breakerFailures: integer({ env: 'BATUTA_NOTIFICATIONS_BREAKER_FAILURES', default: 5, min: 1, max: 1_000 }),
   breakerOpenMs: milliseconds({ env: 'BATUTA_NOTIFICATIONS_BREAKER_OPEN', default: 30_000, min: 10, max: 3_600_000 }),
   /** Finished deliveries and acknowledged notifications are kept this long. */
   keepMs: milliseconds({ env: 'BATUTA_NOTIFICATIONS_KEEP', default: 2_592_000_000, min: 60_000, max: 31_536_000_000 }),
-  /** How long the secret before the newest one signs too. */
+  /** How long the previous secret also signs. */
   secretOverlapMs: milliseconds({
     env: 'BATUTA_NOTIFICATIONS_SECRET_OVERLAP',
     default: 86_400_000,
@@ -62,15 +68,18 @@ const schema = {
     max: 2_592_000_000,
   }),
   /**
-   * What signing secrets are encrypted with in the database: 32 bytes in Base64. Several, separated by commas, while one is
-   * replaced: the first encrypts, all of them decrypt. Without it they are stored in the clear.
+   * Keys that encrypt signing secrets in the database: 32 bytes in Base64. While a key is replaced, several keys
+   * separated by commas: the first encrypts, all of them decrypt. Without a key, secrets are stored in the clear.
    */
   encryptionKeys: secret({ env: 'BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS', optional: true }),
   /** Private addresses that webhooks may reach: `10.1.0.0/16`, `127.0.0.1`, `[::1]:8080`. */
   allowedAddresses: list({ env: 'BATUTA_NOTIFICATIONS_ALLOWED_ADDRESSES', default: [] }),
-  /** Name servers for the hosts that webhooks, mail and SMS go to: `10.0.0.53`, `[::1]:5353`; none: those of /etc/resolv.conf. */
+  /**
+   * Name servers for the hosts of webhooks, mail and SMS: `10.0.0.53`, `[::1]:5353`. Default: those of
+   * /etc/resolv.conf.
+   */
   dnsServers: list({ env: 'BATUTA_DNS_SERVERS', default: [] }),
-  /** For the lookup of one host name. */
+  /** Time limit for the lookup of one host name. */
   dnsTimeoutMs: milliseconds({ env: 'BATUTA_DNS_TIMEOUT', default: 5_000, min: 50, max: 60_000 }),
   /** Threads that render users' templates. */
   sandboxThreads: integer({ env: 'BATUTA_NOTIFICATIONS_SANDBOX_THREADS', default: 2, min: 1, max: 64 }),
@@ -78,14 +87,16 @@ const schema = {
   smtpUrl: secret({ env: 'BATUTA_NOTIFICATIONS_SMTP_URL', optional: true }),
   /** `Batuta <batuta@example.org>` or a bare address. */
   smtpFrom: text({ env: 'BATUTA_NOTIFICATIONS_SMTP_FROM', optional: true }),
-  /** With `smtp://`: refuse to send when the server offers no STARTTLS. Default: unless the server is on this machine. */
+  /**
+   * With `smtp://`: refuse to send when the server has no STARTTLS. Default: true, except for a server on this machine.
+   */
   smtpRequireTls: boolean({ env: 'BATUTA_NOTIFICATIONS_SMTP_REQUIRE_TLS', optional: true }),
-  /** Off only for servers with a certificate that nobody signed. */
+  /** Switch it off only for servers with a self-signed certificate. */
   smtpVerifyTls: boolean({ env: 'BATUTA_NOTIFICATIONS_SMTP_VERIFY_TLS', default: true }),
-  /** File with the PEM certificates of authorities that the SMTP server may also be signed by, besides the usual ones. */
+  /** File with PEM certificates of additional authorities that may sign the SMTP server's certificate. */
   smtpCa: text({ env: 'BATUTA_NOTIFICATIONS_SMTP_CA', optional: true }),
   smtpConnections: integer({ env: 'BATUTA_NOTIFICATIONS_SMTP_CONNECTIONS', default: 5, min: 1, max: 100 }),
-  /** Base URL of an SMS provider with an API of Twilio's shape; without it there is no SMS. */
+  /** Base URL of an SMS provider with an API like Twilio's. Without it there is no SMS. */
   smsUrl: url({ env: 'BATUTA_NOTIFICATIONS_SMS_URL', protocols: ['https', 'http'], optional: true }),
   smsAccount: text({ env: 'BATUTA_NOTIFICATIONS_SMS_ACCOUNT', pattern: /^[A-Za-z0-9_-]{1,64}$/, optional: true }),
   smsToken: secret({ env: 'BATUTA_NOTIFICATIONS_SMS_TOKEN', optional: true }),
@@ -99,13 +110,13 @@ function contradictions(settings: NotificationsSettings): SettingsProblem[] {
   if (settings.leaseMs <= settings.attemptTimeoutMs) {
     problems.push({
       variables: ['BATUTA_NOTIFICATIONS_LEASE', 'BATUTA_NOTIFICATIONS_ATTEMPT_TIMEOUT'],
-      expected: 'must leave an attempt more time than it may take, or it is made twice',
+      expected: 'must be longer than an attempt may take, or attempts are made twice',
     });
   }
   if (settings.encryptionKeys !== undefined && encryptionKeysOf(settings.encryptionKeys.reveal()) === undefined) {
     problems.push({
       variables: ['BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS'],
-      expected: 'must be 32 bytes in Base64 (openssl rand -base64 32), or several of them with commas between',
+      expected: 'must be 32 bytes in Base64 (openssl rand -base64 32), or several of them separated by commas',
     });
   }
   if (settings.smtpUrl !== undefined && settings.smtpFrom === undefined) {
@@ -127,7 +138,9 @@ function contradictions(settings: NotificationsSettings): SettingsProblem[] {
   return problems;
 }
 
-/** The notifications service's settings from environment variables; throws a `SettingsError` that names each wrong one. */
+/**
+ * The notifications service's settings from environment variables. Throws a `SettingsError` that names each wrong one.
+ */
 export function loadNotificationsSettings(
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): NotificationsSettings {

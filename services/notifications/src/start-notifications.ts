@@ -49,25 +49,25 @@ export interface StartNotificationsOptions {
   readonly logger?: Logger;
   /** Whether to serve /health and /metrics on a port of its own; default true. */
   readonly opsServer?: boolean;
-  /** How host names become addresses; default: `HostNames`. */
+  /** Looks up host names; default: `HostNames`. */
   readonly resolve?: Resolve;
-  /** A connection to NATS is lost for good; default: the process ends. */
+  /** Called when a connection to NATS is lost for good; default: the process ends. */
   readonly onLost?: (error: Error) => void;
 }
 
 export interface RunningNotifications {
-  /** Port of /health and /metrics, when it serves them. */
+  /** Port of /health and /metrics, if it serves them. */
   readonly opsPort: number | undefined;
   readonly opsUrl: string | undefined;
-  /** What must hold for the service to be ready, by name. */
+  /** The readiness checks of the service, by name. */
   readonly checks: Readonly<Record<string, ReadinessCheck>>;
-  /** Finishes the attempts under way, then closes every connection. */
+  /** Finishes the running attempts, then closes every connection. */
   close(): Promise<void>;
 }
 
 /**
- * Starts the notifications service: brings its schema up to date, reads the log, delivers, and answers requests.
- * Throws when PostgreSQL or NATS cannot be reached or a setting is wrong; nothing stays open then.
+ * Starts the notifications service: brings its schema up to date, reads the log, delivers, and answers requests. Throws
+ * when PostgreSQL or NATS cannot be reached or a setting is wrong; nothing stays open then.
  */
 export async function startNotifications(options: StartNotificationsOptions = {}): Promise<RunningNotifications> {
   const settings = options.settings ?? loadNotificationsSettings();
@@ -164,14 +164,14 @@ export async function startNotifications(options: StartNotificationsOptions = {}
       onDeliveries: (added) => sender.added(added),
     });
     opened.push(() => reader.close());
-    // Notices of the LIFECYCLE stream as they are published, shared among the replicas. What is missed while nobody
-    // listens is read at the start, after a reconnect and by the poll, so that no consumer has to be kept.
+    // Notices of the stream LIFECYCLE as they are published, shared among the replicas. Missed notices do no harm: the
+    // log is read at the start, after a reconnect and by the poll. So no consumer is needed.
     const notices = nats.subscribe(subjects.allLifecycle, {
       queue: 'notifications',
       callback: (error, message) => {
         if (error !== null) return;
         const notice = noticeOf(message.data);
-        // proto-JSON leaves out a partition of 0.
+        // proto-JSON omits a partition of 0.
         if (notice === undefined) return reader.wake();
         reader.wake(notice.partition ?? 0, notice.position);
         for (const { partition, position } of notice.others ?? []) reader.wake(partition ?? 0, position);
@@ -218,7 +218,9 @@ export async function startNotifications(options: StartNotificationsOptions = {}
   }
 }
 
-/** Brings stored secrets under the newest key; a service that cannot read some of them starts, and says so. */
+/**
+ * Encrypts stored secrets with the newest key. If the service cannot read some of them, it starts anyway and logs this.
+ */
 async function renewSecrets(
   secrets: SigningSecrets,
   headers: CallbackHeaders,
@@ -245,12 +247,12 @@ async function renewSecrets(
   if (ofHeaders.unreadable > 0) {
     logger.error(
       { count: ofHeaders.unreadable },
-      'headers of callbacks cannot be read with BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS: their webhooks fail until the key is set or the callback is made anew',
+      'headers of callbacks cannot be read with BATUTA_NOTIFICATIONS_ENCRYPTION_KEYS: their webhooks fail until the key is set or the callback is made again',
     );
   }
 }
 
-/** Undefined for what is no notice. */
+/** Undefined when it is not a notice. */
 function noticeOf(data: Uint8Array): Partial<LifecycleNotice> | undefined {
   try {
     const notice = JSON.parse(Buffer.from(data).toString('utf8')) as Partial<LifecycleNotice> | null;

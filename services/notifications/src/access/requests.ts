@@ -4,12 +4,12 @@ import type { Refused } from './refusals.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
-/** The text when it is a UUID, which alone can be found; else undefined. */
+/** The text when it is a UUID, else undefined. Only UUIDs can be found. */
 export function uuidOf(value: unknown): string | undefined {
   return typeof value === 'string' && UUID.test(value) ? value : undefined;
 }
 
-/** proto-JSON leaves out default values: an absent text is "". */
+/** proto-JSON omits default values: an absent text is "". */
 export function textOf(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }
@@ -20,7 +20,7 @@ export function pageSize(value: unknown, fallback: number, max: number): number 
   return asked <= 0 ? fallback : Math.min(asked, max);
 }
 
-/** The page of a list that a request asks for, by its cursor and limit; refused when the cursor is none of ours. */
+/** The cursor and limit of the page that a request asks for. Refuses a cursor that is not of this list. */
 export function pageAsked(
   list: string,
   request: { readonly cursor?: unknown; readonly limit?: unknown },
@@ -33,7 +33,9 @@ export function pageAsked(
   return { before, limit: pageSize(request.limit, 50, 200) };
 }
 
-/** What is shown of rows of which one more than `limit` was asked for, and where the next page begins. */
+/**
+ * Cuts rows to `limit` and gives the cursor of the next page. The query must have asked for one row more than `limit`.
+ */
 export function cutPage<Row extends { readonly id: string }>(
   list: string,
   rows: readonly Row[],

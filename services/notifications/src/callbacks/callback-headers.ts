@@ -7,7 +7,7 @@ import { SecretCipher, SecretCipherError } from '@batuta/service';
 
 type Headers = Readonly<Record<string, string>>;
 
-/** Callbacks, and deliveries of the version before, that are changed in one statement. */
+/** How many callbacks, or deliveries of the version before, one statement changes. */
 const PAGE = 500;
 
 const WITH_HEADERS = `
@@ -21,7 +21,10 @@ const REPLACE = `
   FROM jsonb_to_recordset($1::jsonb) AS r(id uuid, channel jsonb, fallback jsonb, old_channel jsonb, old_fallback jsonb)
   WHERE c.id = r.id AND c.channel = r.old_channel AND c.fallback = r.old_fallback`;
 
-/** Deliveries once held copies of the values. $1: how many at most. The condition is that of the index which finds them. */
+/**
+ * Hides header values that the version before copied into deliveries. $1: how many at most. The condition equals that
+ * of the index that finds them.
+ */
 const HIDE_COPIES = `
   UPDATE notifications.orchestration_callbacks AS d
   SET callback_headers = (SELECT coalesce(jsonb_object_agg(name, '***'), '{}') FROM jsonb_object_keys(callback_headers) AS name),
@@ -46,12 +49,18 @@ interface StoredCallback {
   readonly fallback: readonly ChannelDefinition[];
 }
 
-/** A channel as its deliveries keep it: the names of its headers, which are read where they belong when they are sent. */
+/**
+ * A channel as its deliveries store it: with the names of its headers. Their values are read from the callback when it
+ * is sent.
+ */
 export function withoutHeaderValues(channel: ChannelDefinition): ChannelDefinition {
   return mapped(channel, () => HIDDEN);
 }
 
-/** The headers that users give their webhooks. They often carry credentials: each value is encrypted, bound to its place. */
+/**
+ * The headers that users give their webhooks. They often contain credentials, so each value is encrypted and bound to
+ * its place.
+ */
 @Injectable()
 export class CallbackHeaders {
   readonly #rows: NotificationsRows;
@@ -62,12 +71,15 @@ export class CallbackHeaders {
     this.#cipher = cipher;
   }
 
-  /** A channel as its callback keeps it. */
+  /** A channel as its callback stores it. */
   sealed(tenantId: string, callbackId: string, channel: ChannelDefinition): ChannelDefinition {
     return mapped(channel, (value, name) => this.#cipher.seal(value, placeOf(tenantId, callbackId, name)));
   }
 
-  /** A stored channel as users see it: of headers the references to secrets, and no value. Any header may carry a credential. */
+  /**
+   * A stored channel as users see it: with the headers' references to secrets, but no values. Any header may contain a
+   * credential.
+   */
   shown(tenantId: string, callbackId: string, channel: ChannelDefinition): ChannelDefinition {
     return mapped(channel, (stored, name) => {
       try {
@@ -81,8 +93,8 @@ export class CallbackHeaders {
   }
 
   /**
-   * What to send with a webhook of the callback's channel with this number, 0 for its own; undefined when the callback was
-   * deleted. Throws a `SecretCipherError` when a value cannot be read.
+   * The headers for a webhook. `channelIndex` is the channel's number in the callback, 0 for its own. Undefined when
+   * the callback was deleted. Throws a `SecretCipherError` when a value cannot be read.
    */
   async sending(tenantId: string, callbackId: string, channelIndex: number): Promise<Headers | undefined> {
     const [row] = await this.#rows
@@ -97,8 +109,8 @@ export class CallbackHeaders {
   }
 
   /**
-   * Encrypts with the newest key what is stored in the clear or under an older key. `unreadable` counts the callbacks with
-   * values that no key that is set can read; they stay as they are. Several replicas may do it at once.
+   * Encrypts values that are in the clear or under an older key with the newest key. `unreadable` counts the callbacks
+   * with values that no configured key can read; these stay unchanged. Several replicas may do this at once.
    */
   async renew(): Promise<{ readonly renewed: number; readonly unreadable: number }> {
     const count = { renewed: 0, unreadable: 0 };
@@ -127,7 +139,7 @@ export class CallbackHeaders {
     return count;
   }
 
-  /** The same object when all of it is as it would be stored today. */
+  /** Returns the same object when every value is already encrypted with the newest key. */
   #renewed(tenantId: string, callbackId: string, channel: ChannelDefinition): ChannelDefinition {
     let changed = false;
     const renewed = mapped(channel, (stored, name) => {
@@ -146,7 +158,10 @@ export class CallbackHeaders {
   }
 }
 
-/** A scheme such as `Bearer` may stand before a reference: it is a word of the protocol. */
+/**
+ * Removes references to secrets. A scheme such as `Bearer` may stand before a reference, because it is a word of the
+ * protocol.
+ */
 const withoutReferences = (value: string): string =>
   withSecrets(value, new Map()).replace(/^(?:Bearer|Basic|Token|ApiKey)\s/i, '');
 

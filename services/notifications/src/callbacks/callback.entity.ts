@@ -2,7 +2,7 @@ import type { CallbackEvent } from '@batuta/contracts';
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 import type { ChannelDefinition } from './channel-definition.js';
 
-/** Who is told about which events of a config's executions, or of one execution. */
+/** Who is notified of which events of a config's executions, or of one execution. */
 @Entity({ name: 'callbacks' })
 export class CallbackEntity {
   @PrimaryColumn({ type: 'uuid' })

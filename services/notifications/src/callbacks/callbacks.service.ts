@@ -46,13 +46,13 @@ export interface CallbackRules {
   readonly secretOverlapMs: number;
 }
 
-/** Callbacks of one config or execution, and of one tenant. */
+/** Most callbacks of one config or execution, and of one tenant. */
 const MAX_OF_OWNER = 50;
 const MAX_OF_TENANT = 10_000;
 
 const NOT_FOUND = 'There is no such callback.';
 
-/** Definitions of callbacks: who is told about which events, and how. */
+/** Definitions of callbacks: who is notified of which events, and how. */
 @Injectable()
 export class Callbacks {
   readonly #rows: NotificationsRows;
@@ -130,7 +130,7 @@ export class Callbacks {
     };
     let keptNew = false;
     const make = async (manager: EntityManager): Promise<CallbackReply> => {
-      // Counted under a lock of the tenant, so that two at once cannot pass a limit.
+      // Counted under a lock of the tenant, so that two concurrent requests cannot exceed a limit.
       await manager.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 6))', [tenantId]);
       const all = await manager.countBy(CallbackEntity, { tenantId });
       const own = await manager.countBy(CallbackEntity, {
@@ -187,7 +187,7 @@ export class Callbacks {
     return { callbacks: page.map((row) => this.#shown(row)), ...next };
   }
 
-  /** Deletes a callback; what it still had to deliver is closed. */
+  /** Deletes a callback and closes its open deliveries. */
   async delete(principal: Principal, id: unknown, preconditions?: Preconditions): Promise<CallbackReply> {
     const reply = await this.#rows.of(principal.tenantId).transaction((manager) =>
       this.#change(manager, principal, { id, preconditions }, async (found) => {
@@ -202,7 +202,7 @@ export class Callbacks {
     return reply;
   }
 
-  /** Lets a callback that was disabled (410) work again, for events from now on. */
+  /** Enables a callback that was disabled by a 410, for events from now on. */
   async enable(principal: Principal, request: Omit<ChangeCallbackRequest, 'principal'>): Promise<CallbackReply> {
     const { tenantId } = principal;
     return this.#rows.of(tenantId).transaction((manager) =>
@@ -216,7 +216,7 @@ export class Callbacks {
     );
   }
 
-  /** Changes a callback that is there while its preconditions hold; nobody else changes it meanwhile. */
+  /** Changes an existing callback if its preconditions hold. A lock keeps others from changing it meanwhile. */
   async #change(
     manager: EntityManager,
     principal: Principal,
@@ -259,7 +259,7 @@ export class Callbacks {
     return manager.findOneBy(CallbackEntity, { id: callbackId, tenantId: principal.tenantId });
   }
 
-  /** The config or execution that the callback is to belong to, if the principal may see it. */
+  /** The config or execution that the callback will belong to, if the principal may see it. */
   async #owner(
     principal: Principal,
     configId: string | undefined,
@@ -297,8 +297,8 @@ export class Callbacks {
   }
 
   /**
-   * Notes that an execution had ended before its callback was there for the reader to see, so that both are removed in their
-   * time. Whoever ends it later is read of.
+   * Records that an execution had ended before its callback was stored, so that both are removed in time. The reader
+   * notices later ends itself.
    */
   async #noteEnd(tenantId: string, executionId: string): Promise<void> {
     try {
@@ -307,7 +307,8 @@ export class Callbacks {
       });
       if (ended?.[0] === true) await this.#rows.of(tenantId).query(logSql.NOTE_END, [executionId]);
     } catch (error) {
-      // The callback is made, and its secret is only in the answer. Should the execution have ended, both are kept longer.
+      // The callback exists, and only the answer has its secret, so the request must not fail. If the execution has
+      // ended, both are only kept longer.
       this.#logger.warn(`whether execution ${executionId} has ended cannot be noted: ${String(error)}`);
     }
   }
@@ -344,8 +345,8 @@ export class Callbacks {
 }
 
 /**
- * Keeps the execution of a callback, whose end says when the callback may be removed. Gives whether nothing was kept of it
- * before.
+ * Stores the execution of a callback, because its end decides when the callback may be removed. Returns whether it was
+ * not stored before.
  */
 async function keepExecution(manager: EntityManager, start: StartSummary): Promise<boolean> {
   const { callback_url_gone: _gone, ...columns } = contextOf(start);

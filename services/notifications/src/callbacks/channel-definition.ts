@@ -1,6 +1,6 @@
 import type { CallbackType } from '@batuta/contracts';
 
-/** One way to tell somebody, as it is kept; field names are the user's. */
+/** One way to notify somebody, as it is stored. The field names are those of the API. */
 export interface ChannelDefinition {
   readonly type: CallbackType;
   readonly callback_url?: string;
@@ -11,6 +11,6 @@ export interface ChannelDefinition {
   readonly subject_template?: string;
   readonly html_template?: string;
   readonly max_retries?: number;
-  /** In a fallback: milliseconds that the channel before it has. */
+  /** In a fallback: milliseconds that the previous channel has. */
   readonly after_ms?: number;
 }

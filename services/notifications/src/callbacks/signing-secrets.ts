@@ -5,15 +5,15 @@ import type { EntityManager } from 'typeorm';
 import { SecretCipher, SecretCipherError } from '@batuta/service';
 import { NotificationsRows } from '../database/data-source.js';
 
-/** A new secret as Standard Webhooks writes them: 32 random bytes. */
+/** A new secret in the format of Standard Webhooks: 32 random bytes. */
 const newSecret = (): string => `whsec_${randomBytes(32).toString('base64')}`;
 
 const INSERT = `INSERT INTO notifications.signing_secrets (id, tenant_id, callback_id, secret) VALUES ($1, $2, $3, $4)`;
 
-/** Secrets that are encrypted anew in one statement. */
+/** How many secrets one statement encrypts again. */
 const PAGE = 500;
 
-/** Where a secret belongs: an encrypted one can be read nowhere else. */
+/** Where a secret belongs. An encrypted secret cannot be read in another place. */
 const placeOf = (tenantId: string, callbackId: string | null): string => `${tenantId}/${callbackId ?? ''}`;
 
 interface StoredSecret {
@@ -23,7 +23,10 @@ interface StoredSecret {
   readonly secret: string;
 }
 
-/** What signs the webhooks: a secret of each callback, and one of each tenant for the short form; encrypted at rest. */
+/**
+ * The secrets that sign webhooks: one for each callback, and one for each tenant for the short form. They are encrypted
+ * at rest.
+ */
 @Injectable()
 export class SigningSecrets {
   readonly #rows: NotificationsRows;
@@ -35,8 +38,8 @@ export class SigningSecrets {
   }
 
   /**
-   * Encrypts with the newest key what is stored in the clear or under an older key. `unreadable` counts what no key that is
-   * set can read; it stays as it is. Several replicas may do it at once.
+   * Encrypts secrets that are in the clear or under an older key with the newest key. `unreadable` counts the secrets
+   * that no configured key can read; these stay unchanged. Several replicas may do this at once.
    */
   async renew(): Promise<{ readonly renewed: number; readonly unreadable: number }> {
     const count = { renewed: 0, unreadable: 0 };
@@ -69,7 +72,7 @@ export class SigningSecrets {
     }
   }
 
-  /** The first secret of a callback that is being made. */
+  /** Stores the first secret of a new callback. */
   async create(manager: EntityManager, tenantId: string, callbackId: string): Promise<string> {
     const secret = newSecret();
     await manager.query(INSERT, [newId(), tenantId, callbackId, this.#sealed(secret, tenantId, callbackId)]);
@@ -77,8 +80,8 @@ export class SigningSecrets {
   }
 
   /**
-   * Makes a new secret; the one before it signs too for `overlapMs`, older ones no more. At most two sign at a time.
-   * `callbackId` null: the tenant's.
+   * Makes a new secret. The previous one also signs for `overlapMs`, and older ones no longer sign, so at most two sign
+   * at a time. `callbackId` null: the tenant's secret.
    */
   async rotate(
     manager: EntityManager,
@@ -87,7 +90,7 @@ export class SigningSecrets {
     overlapMs: number,
   ): Promise<{ secret: string; previousExpiresAt: number }> {
     const secret = newSecret();
-    // Two rotations at once: the second waits here and then finds the first one's secret.
+    // Of two concurrent rotations, the second waits here and then finds the first one's secret.
     await manager.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 5))', [`${tenantId}/${callbackId ?? ''}`]);
     await manager.query(
       `DELETE FROM notifications.signing_secrets
@@ -104,7 +107,7 @@ export class SigningSecrets {
   }
 
   /**
-   * The secrets that sign now, the newest first; a tenant's first one is made when it is needed. Throws a
+   * The secrets that sign now, the newest first. A tenant's first secret is made when it is needed. Throws a
    * `SecretCipherError` when one cannot be read.
    */
   async signing(tenantId: string, callbackId: string | null): Promise<string[]> {

@@ -27,11 +27,11 @@ export interface ValidCallback {
 export interface ValidationContext {
   readonly tenantId: string;
   readonly templates: Templates;
-  /** Of the given names, those of the tenant's secrets; and which one may have been meant instead of another. */
+  /** Which of the given names are secrets of the tenant, and which existing name is similar to an unknown one. */
   knownSecrets(
     names: readonly string[],
   ): Promise<{ readonly known: ReadonlySet<string>; readonly meant: ReadonlyMap<string, string> }>;
-  /** Channels that the settings give no way to. */
+  /** Channels that are not configured on this platform. */
   readonly unavailable: ReadonlySet<CallbackType>;
 }
 
@@ -39,7 +39,10 @@ const METHODS = ['POST', 'PUT', 'PATCH'];
 const MAX_FALLBACKS = 5;
 const MAX_RECIPIENTS = 20;
 const WEEK_MS = 7 * 24 * 3600 * 1000;
-/** Written by the sender itself; another value would forge a signature's parts or let two servers read one request differently. */
+/**
+ * Headers that the sender sets itself. A user's value could forge parts of the signature, or make two servers read one
+ * request differently.
+ */
 const OWN_HEADERS =
   /^(webhook-.*|host|content-length|transfer-encoding|connection|upgrade|expect|te|trailer|keep-alive|proxy-.*)$/i;
 const TOKEN_CHARACTERS = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/;
@@ -47,7 +50,7 @@ const HEADER_VALUE = /^[\t\x20-\x7e]{0,2000}$/;
 export const EMAIL_ADDRESS =
   /^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$/;
 const PHONE_NUMBER = /^\+[1-9]\d{6,14}$/;
-/** NUL cannot be stored, half a surrogate pair is no text. */
+/** PostgreSQL cannot store NUL, and half a surrogate pair is not valid text. */
 const UNSTORABLE = /\0|[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/;
 
 const FIELDS_OF: Readonly<Record<CallbackType, readonly string[]>> = {
@@ -60,11 +63,11 @@ const FIELDS_OF: Readonly<Record<CallbackType, readonly string[]>> = {
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** An optional field that is null is the same as one that is left out. */
+/** A null in an optional field means that the field is absent. */
 const withoutNulls = (fields: Record<string, unknown>): Record<string, unknown> =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
 
-/** A template that has the form of one, still to be tried in the sandbox. */
+/** A template whose form is valid and that the sandbox has not tested yet. */
 interface UntriedTemplate {
   readonly path: string;
   readonly source: string;
@@ -72,8 +75,8 @@ interface UntriedTemplate {
 }
 
 /**
- * Checks a callback as the user sent it; every mistake is reported with its path. Rejects with a `SandboxBusyError` when
- * the sandbox has too much to do to try its templates.
+ * Checks a callback as the user sent it, and reports every mistake with its path. Rejects with a `SandboxBusyError`
+ * when the sandbox has no capacity to test its templates.
  */
 export async function validateCallback(
   body: unknown,
@@ -132,10 +135,13 @@ export async function validateCallback(
 
 type Add = (path: string, code: string, message: string) => void;
 
-/** Behind scheme and host, so that everybody sees whom a webhook calls, and headers. */
+/**
+ * The places that may refer to secrets: headers, and the URL after scheme and host, so that the called host is always
+ * visible.
+ */
 const REFERRING = /^(?:\/fallback\/\d+)?\/(?:callback_url|callback_headers\/[^/]+)$/;
 
-/** Reports references to secrets that do not exist, or that stand where none is resolved. */
+/** Reports references to secrets that do not exist, or in places where secrets are not resolved. */
 async function checkSecrets(body: unknown, context: ValidationContext, add: Add): Promise<void> {
   const uses: { readonly path: string; readonly names: readonly string[] }[] = [];
   const pending: [string, unknown][] = [['', body]];
@@ -185,7 +191,7 @@ function checkEvents(events: unknown, add: Add): CallbackEvent[] {
   return [...names];
 }
 
-/** Renders a template over a sample of each event that the callback asks for; reports its first mistake. */
+/** Renders a template over a sample of each event that the callback asks for, and reports its first mistake. */
 async function tryTemplate(
   { path, source, as }: UntriedTemplate,
   events: readonly CallbackEvent[],
@@ -306,7 +312,7 @@ function checkUrl(value: unknown, path: string, add: Add): string {
     return '';
   }
   const refers = secretNames(value).length > 0;
-  // What stands in for a secret is of a form that no URL changes.
+  // The value that replaces a secret here has only characters that a URL keeps unchanged.
   const text = refers ? withSecrets(value, new Map(secretNames(value).map((name) => [name, STAND_IN]))) : value;
   const parsed = URL.canParse(text) ? new URL(text) : undefined;
   if (parsed === undefined || !['http:', 'https:'].includes(parsed.protocol)) {
@@ -318,7 +324,7 @@ function checkUrl(value: unknown, path: string, add: Add): string {
   }
   if (!refers) return parsed.href;
   if (parsed.origin.toLowerCase().includes(STAND_IN) || !value.toLowerCase().startsWith(`${parsed.origin}/`)) {
-    add(path, 'secret_not_allowed', 'may refer to secrets behind its host only, in the path and the query');
+    add(path, 'secret_not_allowed', 'may refer to secrets only after its host, in the path and the query');
   }
   return value;
 }
@@ -355,7 +361,7 @@ function checkHeaders(value: unknown, path: string, add: Add): Record<string, st
   return Object.fromEntries(headers);
 }
 
-/** A list of recipients of a form; without one they are names of users. */
+/** Checks a list of recipients. With `form` each must match it; without, they are user names. */
 function checkRecipients(
   value: unknown,
   path: string,

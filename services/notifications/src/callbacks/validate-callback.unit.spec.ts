@@ -60,7 +60,7 @@ describe('a callback', () => {
       'webhook with null in what may be left out',
       webhook({ execution_id: null, callback_method: null, callback_headers: null, max_retries: null, fallback: null }),
     ],
-    ['inbox of whoever started', { config_id: 'c', type: 'websocket', events: ['failed'] }],
+    ['inbox of the user who started it', { config_id: 'c', type: 'websocket', events: ['failed'] }],
   ])('may be a %s', async (_, body) => {
     expect(await mistakesOf(body)).toEqual([]);
   });
@@ -94,7 +94,7 @@ describe('a callback', () => {
       ['/callback_headers/a bad_format', '/callback_headers/x y bad_format'],
     ],
     [
-      'a header that passes for an encrypted one',
+      'a header that looks like an encrypted one',
       webhook({ callback_headers: { a: 'enc1.0123456789abcdef.AA' } }),
       ['/callback_headers/a not_allowed'],
     ],
@@ -157,7 +157,7 @@ describe('a callback', () => {
     expect(await mistakesOf(email({ subject_template: '{% if true %}\n\ta{% endif %}\n' }))).toEqual([]);
   });
 
-  it('may not use a channel that the platform has no way to', async () => {
+  it('may not use a channel that is not configured on the platform', async () => {
     expect(await mistakesOf(email(), ['email'])).toEqual(['/type not_available']);
   });
 });

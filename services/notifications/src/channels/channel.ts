@@ -3,9 +3,9 @@ import { networkReason } from '@batuta/outbound-http';
 import type { ChannelDefinition } from '../callbacks/channel-definition.js';
 import type { Message } from '../templates/message.js';
 
-/** One message on its way out. */
+/** One message to send. */
 export interface Outgoing {
-  /** The same on every attempt: receivers know repeats by it. */
+  /** The same on every attempt, so that receivers recognise repeats. */
   readonly id: string;
   readonly tenantId: string;
   readonly executionId: string;
@@ -14,10 +14,10 @@ export interface Outgoing {
   readonly event: CallbackEvent;
   /** 0 for the callback's own channel, then its fallbacks. */
   readonly channelIndex: number;
-  /** Without the values of headers. */
+  /** The channel's settings, without the values of headers. */
   readonly settings: ChannelDefinition;
   readonly message: Message;
-  /** W3C trace context of the attempt, to send along; undefined when nothing is traced. */
+  /** W3C trace context of the attempt, to send with it. Undefined when tracing is off. */
   readonly traceparent?: string | undefined;
   readonly signal: AbortSignal;
 }
@@ -28,37 +28,40 @@ interface Answer {
 }
 
 export interface Succeeded extends Answer {
-  /** `sent`: handed over, arrival unknown; `delivered`: the receiver said so. */
+  /** `sent`: handed over, arrival unknown. `delivered`: the receiver confirmed it. */
   readonly result: 'delivered' | 'sent';
 }
 
 export interface Failed extends Answer {
   readonly result: 'failed';
   readonly error: string;
-  /** The destination as a whole does not work: counts for its circuit breaker. */
+  /** Whether the destination as a whole does not work. Then it counts for the circuit breaker. */
   readonly unreachable: boolean;
-  /** Milliseconds that the destination asked to wait. */
+  /** Milliseconds that the destination asks to wait. */
   readonly retryAfterMs?: number | undefined;
 }
 
-/** Trying again cannot help. */
+/** Another attempt cannot help. */
 export interface RefusedForGood extends Answer {
   readonly result: 'refused';
   readonly error: string;
-  /** The destination wants nothing more of this callback. */
+  /** The destination wants no more messages of this callback. */
   readonly gone?: boolean;
 }
 
 export type Outcome = Succeeded | Failed | RefusedForGood;
 
-/** A way to tell somebody. Expected failures are outcomes; what `send` throws is a bug or an outage of ours. */
+/**
+ * A way to notify somebody. `send` returns expected failures as outcomes. It throws only for bugs and for outages of
+ * the platform.
+ */
 export interface Channel {
   readonly type: CallbackType;
   send(outgoing: Outgoing): Promise<Outcome>;
   close?(): Promise<void>;
 }
 
-/** Why something failed, in a few words, without addresses, credentials or payloads. */
+/** The cause of a failure in a few words, without addresses, credentials or payloads. */
 export function reasonOf(error: unknown): string {
   return networkReason(error).slice(0, 500);
 }

@@ -20,7 +20,7 @@ export interface EmailOptions {
   readonly from: string;
   readonly requireTls: boolean;
   readonly verifyTls: boolean;
-  /** PEM certificates of authorities besides the usual ones. */
+  /** PEM certificates of additional authorities. */
   readonly authorities: readonly string[];
   readonly connections: number;
   readonly timeoutMs: number;
@@ -34,7 +34,7 @@ const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
 LOOPBACK.addAddress('::1', 'ipv6');
 
-/** Mail to a server of this machine passes no network where somebody could read it. */
+/** Mail to a server on this machine does not pass a network where others could read it. */
 function isThisMachine(host: string): boolean {
   const version = isIP(host);
   return version === 0 ? host === 'localhost' : LOOPBACK.check(host, version === 6 ? 'ipv6' : 'ipv4');
@@ -95,7 +95,7 @@ export function emailChannel(options: EmailOptions): Channel {
     maxConnections: options.connections,
     host,
     port,
-    // Its own way asks DNS alone first, then blocks a thread of the process with the system's lookup.
+    // nodemailer's own lookup first asks DNS alone, and then blocks a thread of the process with the system's lookup.
     getSocket(_options: unknown, callback: (error: Error | null, found?: { connection: Socket }) => void) {
       connected(host, port, options).then(
         (connection) => callback(null, { connection }),
@@ -114,7 +114,7 @@ export function emailChannel(options: EmailOptions): Channel {
     connectionTimeout: options.timeoutMs,
     greetingTimeout: options.timeoutMs,
     socketTimeout: options.timeoutMs,
-    // Content is made here; nothing is to be fetched or read for a user.
+    // The content is made here, so the mail library must not fetch or read anything for a user.
     disableFileAccess: true,
     disableUrlAccess: true,
   } satisfies SMTPPoolOptions);
@@ -123,7 +123,7 @@ export function emailChannel(options: EmailOptions): Channel {
     async send({ id, settings, message, signal }) {
       const to = settings.to ?? [];
       if (to.length === 0 || to.some((address) => !EMAIL_ADDRESS.test(address))) {
-        return { result: 'refused', error: 'an address is not one that can be written to' };
+        return { result: 'refused', error: 'an address is not a valid recipient' };
       }
       let subject: string;
       let text: string;
@@ -134,7 +134,7 @@ export function emailChannel(options: EmailOptions): Channel {
           settings.subject_template === undefined
             ? ''
             : oneLine(await templates.render(settings.subject_template, 'text', values, message.execution.tenant_id));
-        // An email without a subject tells nobody what it is about.
+        // An email without a subject would not say what it is about.
         subject = own === '' ? oneLine(summaryOf(message)) : own;
         text =
           settings.callback_body_template === undefined
@@ -154,7 +154,7 @@ export function emailChannel(options: EmailOptions): Channel {
         subject: cutTo(subject, MAX_SUBJECT).toWellFormed(),
         text,
         ...(html === undefined ? {} : { html }),
-        // Receivers know repeats by it.
+        // The same on every attempt, so that receivers recognise repeats.
         messageId: `<${id}@batuta>`,
       });
       return Promise.race([

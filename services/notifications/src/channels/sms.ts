@@ -6,7 +6,7 @@ import type { Templates } from '../templates/templates.js';
 import { reasonOf } from './channel.js';
 import type { Channel, Outcome } from './channel.js';
 
-/** What an SMS provider does for us. */
+/** Sends text messages. */
 export interface SmsProvider {
   /** Hands one message over. Expected failures are outcomes. */
   send(to: string, text: string, signal: AbortSignal): Promise<Outcome>;
@@ -49,7 +49,7 @@ export function twilioProvider({ url, account, token, from, lookup }: TwilioOpti
         }
         await answer.body.dump({ limit: READ_BYTES });
         const error = `the SMS provider answered with ${responseStatus}`;
-        // 401 and 403 are about the platform's own account, which its operator repairs.
+        // 401 and 403 concern the platform's own account, which the operator must repair.
         const isFinal = responseStatus >= 400 && responseStatus < 500 && ![401, 403, 408, 429].includes(responseStatus);
         return isFinal
           ? { result: 'refused', error, responseStatus }
@@ -80,7 +80,7 @@ export function smsChannel(provider: SmsProvider, templates: Templates): Channel
                   message.execution.tenant_id,
                 ),
               );
-        // Providers refuse a message without text for good.
+        // Providers permanently refuse a message without text.
         text = own === '' ? lines(summaryOf(message)) : own;
       } catch (error) {
         if (error instanceof TemplateError) return { result: 'refused', error: `the template: ${error.message}` };
@@ -92,7 +92,7 @@ export function smsChannel(provider: SmsProvider, templates: Templates): Channel
   };
 }
 
-/** A text message has lines and nothing else of what controls a terminal: each other control character becomes a space. */
+/** A text message may have line breaks. Every other control character becomes a space. */
 function lines(text: string): string {
   return text
     .replaceAll(/\r\n?|[\u0085\u2028\u2029]/g, '\n')

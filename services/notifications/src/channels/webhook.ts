@@ -12,10 +12,10 @@ import type { Templates } from '../templates/templates.js';
 import { reasonOf } from './channel.js';
 import type { Channel, Outcome, Outgoing } from './channel.js';
 
-/** Bytes of an answer that are read, and characters of it that are kept. */
+/** How many bytes of an answer are read, and how many characters of it are stored. */
 const READ_BYTES = 64 * 1024;
 const KEPT_CHARACTERS = 4_096;
-/** Statuses that say something about the destination as a whole and not about this message. */
+/** Statuses that concern the destination as a whole and not this message. */
 const UNREACHABLE = new Set([408, 425, 429, 500, 502, 503, 504]);
 
 export interface WebhookOptions {
@@ -25,7 +25,7 @@ export interface WebhookOptions {
   readonly secrets: SecretSource;
   /** The secrets that sign now, the newest first. */
   readonly signing: (tenantId: string, callbackId: string | null) => Promise<readonly string[]>;
-  /** The headers that the user has set for a channel of a callback; undefined when the callback was deleted. */
+  /** The headers that the user has set for a channel of a callback. Undefined when the callback was deleted. */
   readonly headers: (
     tenantId: string,
     callbackId: string,
@@ -33,7 +33,7 @@ export interface WebhookOptions {
   ) => Promise<Readonly<Record<string, string>> | undefined>;
 }
 
-/** Webhooks as Standard Webhooks has them: https://github.com/standard-webhooks/standard-webhooks. */
+/** Webhooks according to Standard Webhooks: https://github.com/standard-webhooks/standard-webhooks. */
 export function webhookChannel({
   client,
   logger,
@@ -57,7 +57,7 @@ export function webhookChannel({
       const hasOwn = callbackId !== null && Object.keys(settings.callback_headers ?? {}).length > 0;
       const own = hasOwn ? await headers(tenantId, callbackId, channelIndex) : {};
       if (own === undefined) return { result: 'refused', error: 'the callback was deleted' };
-      // The short form comes with a start: what stands in it is never a reference.
+      // The short form comes with a start, and its URL never contains references.
       const written = { url: settings.callback_url ?? '', headers: own };
       const names = callbackId === null ? [] : secretNames([written.url, ...Object.values(own)].join('\n'));
       let filled: Filled = { ...written, hidden: undefined, release: () => undefined };
@@ -76,7 +76,7 @@ export function webhookChannel({
           headers: {
             'content-type': isJson(body) ? 'application/json' : 'text/plain; charset=utf-8',
             'user-agent': 'Batuta-Webhooks/1',
-            // What is cut off cannot be decompressed.
+            // The answer is cut off, and a part of compressed data cannot be decompressed.
             'accept-encoding': 'identity',
             ...(outgoing.traceparent === undefined ? {} : { traceparent: outgoing.traceparent }),
             ...filled.headers,
@@ -88,7 +88,7 @@ export function webhookChannel({
           signal: outgoing.signal,
           maxBytes: READ_BYTES,
           longBody: 'cut',
-          // Receivers know repeats by the id.
+          // Receivers recognise repeats by the id, so the call may be repeated.
           repeatable: true,
           maxRedirects: 0,
         });
@@ -98,7 +98,7 @@ export function webhookChannel({
         if (refusal !== undefined) {
           logger.warn(
             { tenant_id: tenantId, callback_id: callbackId, reason: refusal.detail },
-            'an address was refused to a webhook',
+            'a webhook was refused an address',
           );
         }
         const failure = failureOf(error, outgoing.signal);
@@ -115,11 +115,11 @@ interface Filled {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly hidden: HiddenValues | undefined;
-  /** To be called when nothing tells of them any more. */
+  /** Call it when the values do not need to be hidden any more. */
   readonly release: () => void;
 }
 
-/** Puts secrets in the place of references; what is wrong is an outcome. */
+/** Replaces references by the secrets' values. Returns an outcome when this is not possible. */
 async function fill(
   written: Pick<Filled, 'url' | 'headers'>,
   names: readonly string[],
@@ -183,7 +183,7 @@ function outcomeOf(answer: CallAnswer, hidden: HiddenValues | undefined): Outcom
   };
 }
 
-/** What PostgreSQL cannot store is shown as U+FFFD. */
+/** Shows characters that PostgreSQL cannot store as U+FFFD. */
 function shownBody(body: Buffer, hidden: HiddenValues | undefined): string {
   const text = body.toString('utf8');
   return (hidden?.text(text) ?? text).replaceAll('\0', '\uFFFD').slice(0, KEPT_CHARACTERS).toWellFormed();

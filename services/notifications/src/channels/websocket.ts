@@ -15,8 +15,8 @@ export interface WebSocketOptions {
 }
 
 /**
- * Notifications in a user's inbox: kept until the user's client acknowledges them, and told to the gateways at once. Most
- * are there already when their deliveries are made (`DeliveryQueue.add`); the rest come through here.
+ * Notifications in a user's inbox. They are kept until the user's client acknowledges them, and gateways hear of them
+ * at once. Most are stored already when their deliveries are made (`DeliveryQueue.add`); the others come through here.
  */
 export function webSocketChannel({ dataSource, templates, publish }: WebSocketOptions): Channel {
   const inbox = new GroupCommit<Addition, Added | undefined>((additions) => addAll(dataSource, additions));
@@ -24,8 +24,7 @@ export function webSocketChannel({ dataSource, templates, publish }: WebSocketOp
     type: 'websocket',
     async send({ id, tenantId, executionId, event, settings, message }) {
       const userId = settings.to?.[0] ?? message.execution.user_id;
-      if (userId === '')
-        return { result: 'refused', error: 'the execution was started by nobody whose inbox it could be' };
+      if (userId === '') return { result: 'refused', error: 'the execution was not started by a user with an inbox' };
       let content: JsonValue;
       try {
         const template = settings.callback_body_template;
@@ -55,7 +54,10 @@ interface Added {
   readonly acked_at: Date | null;
 }
 
-/** Not of a delivery that is deleted meanwhile, with its execution. $1: JSON array. json, because its content is handed on as it is. */
+/**
+ * Adds notifications, but not for a delivery that was deleted in the meantime with its execution. $1: JSON array. json
+ * and not jsonb, because the content is passed on unchanged.
+ */
 const ADD = `
   INSERT INTO notifications.inbox (id, tenant_id, user_id, execution_id, event_type, content)
   SELECT r.id, r."tenantId", r."userId", r."executionId", r.event, r.content
@@ -75,10 +77,10 @@ async function addAll(dataSource: DataSource, additions: readonly Addition[]): P
   return additions.map(({ id }) => added.get(id));
 }
 
-/** A template may write JSON or text. */
+/** A template may render JSON or text. */
 function contentOf(rendered: string): JsonValue {
   try {
-    // A bare null would be no content at all.
+    // A bare null would mean that there is no content.
     return (JSON.parse(rendered) as JsonValue) ?? rendered;
   } catch {
     return rendered.replaceAll('\0', '\uFFFD').toWellFormed();

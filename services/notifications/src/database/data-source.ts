@@ -14,15 +14,15 @@ import { RememberIdempotencyKeys1700000000020 } from './migrations/1700000000020
 import { IndexInboxExecutions1700000000030 } from './migrations/1700000000030-index-inbox-executions.js';
 
 export const SCHEMA = 'notifications' as const;
-/** Identifies the lock under which this service's schema changes; any fixed number that no other service uses. */
+/** Key of the lock for changes to this service's schema. Any fixed number that no other service uses. */
 const MIGRATION_LOCK = 7_205_771_004;
 
-/** The service's tables as a tenant's request sees them, and as what serves every tenant does. */
+/** The service's tables, as requests of one tenant see them and as work for all tenants sees them. */
 export class NotificationsRows extends TenantRows<DataSource> {}
 
 /**
- * An unconnected data source of the notifications service's own schema. `driver`: `requestDriver` for connections under row level security,
- * of which `NotificationsRows` says what they see.
+ * An unconnected data source of the notifications service's own schema. `driver`: `requestDriver` for connections under
+ * row level security; `NotificationsRows` says which rows these see.
  */
 export function notificationsDataSource(options: {
   databaseUrl: Secret;
@@ -31,7 +31,7 @@ export function notificationsDataSource(options: {
 }): DataSource {
   return new DataSource({
     type: 'postgres',
-    // TypeORM would look for it by name when it starts, past what a bundle has.
+    // TypeORM would load the driver by its name at start, but a bundle has no packages to load.
     driver: options.driver ?? pg,
     url: options.databaseUrl.reveal(),
     schema: SCHEMA,
@@ -54,7 +54,7 @@ export function notificationsDataSource(options: {
 
 export const requestDriver = tenantDriver(pg, SCHEMA);
 
-/** Brings the schema up to date as its owner, whose URL this is. */
+/** Brings the schema up to date as its owner. `ownerUrl` is the owner's URL. */
 export async function migrateAsOwner(ownerUrl: Secret): Promise<void> {
   const dataSource = notificationsDataSource({ databaseUrl: ownerUrl, connections: 2 });
   await dataSource.initialize();
@@ -65,7 +65,7 @@ export async function migrateAsOwner(ownerUrl: Secret): Promise<void> {
   }
 }
 
-/** Brings the schema up to date, beside running work. Takes two connections of the data source. */
+/** Brings the schema up to date while the service works. Uses two connections of the data source. */
 export function migrate(dataSource: DataSource): Promise<void> {
   return migrateInTurns(dataSource, {
     schema: SCHEMA,

@@ -5,21 +5,21 @@ interface Waiting<Item, Result> {
 }
 
 /**
- * Commits items in groups: while one commit is in flight the next items queue up, and the commit after takes them all, so
- * that the cost of a commit is shared when there is much to do and nobody waits when there is little. What fails together is
- * tried one by one, so that one bad item fails alone.
+ * Commits items in groups. While one commit is in flight, further items queue up, and the next commit takes all of
+ * them. So the cost of a commit is shared under load, and an item does not wait when there is little load. When a group
+ * fails, its items are tried one by one, so one bad item fails alone.
  */
 export class GroupCommit<Item, Result> {
   #waiting: Waiting<Item, Result>[] = [];
   #committing = false;
 
-  /** `commit` gives one result for each item, in their order. */
+  /** `commit` returns one result for each item, in their order. */
   constructor(
     private readonly commit: (items: readonly Item[]) => Promise<readonly Result[]>,
     private readonly maxItems = 200,
   ) {}
 
-  /** Resolves when the item is committed. Whoever calls bounds how many wait. */
+  /** Resolves when the item is committed. The caller must limit how many wait. */
   add(item: Item): Promise<Result> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ item, resolve, reject });
@@ -42,7 +42,7 @@ export class GroupCommit<Item, Result> {
     try {
       results = await this.commit(group.map(({ item }) => item));
     } catch {
-      // Each alone says what is wrong with it.
+      // Then each item is tried alone and reports its own error.
       return false;
     }
     for (const [index, { resolve }] of group.entries()) resolve(results[index] as Result);

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { GroupCommit } from './group-commit.js';
 
 describe('a group commit', () => {
-  it('commits at once when idle, and then everything that came meanwhile together', async () => {
+  it('commits at once when idle, and then all items together that arrived meanwhile', async () => {
     const commits: number[][] = [];
     const release: (() => void)[] = [];
     const group = new GroupCommit<number, number>(async (items) => {

@@ -5,13 +5,13 @@ import type { ClaimedDelivery } from './delivery-queue.js';
 
 const TRACE_ID = /^(?!0{32})[0-9a-f]{32}$/;
 
-/** What a span tells of an attempt. */
+/** The facts that a span shows about an attempt. */
 export type AttemptedDelivery = Pick<
   ClaimedDelivery,
   'id' | 'executionId' | 'type' | 'event' | 'settings' | 'message' | 'attempt'
 >;
 
-/** The trace of the execution that a delivery tells of; undefined when it has none. */
+/** The trace of the execution that a delivery is about. Undefined when it has none. */
 export function traceOf(delivery: Pick<AttemptedDelivery, 'message'>): string | undefined {
   const { trace_id: traceId } = delivery.message.execution;
   return TRACE_ID.test(traceId) ? traceId : undefined;
@@ -21,7 +21,10 @@ export function attemptSpanId(traceId: string, delivery: AttemptedDelivery): str
   return spanIdOf(traceId, 'delivery', delivery.id, delivery.attempt);
 }
 
-/** One attempt of a delivery, under the execution's root. Of the destination only the host: the rest may be secret. */
+/**
+ * A span for one attempt of a delivery, under the execution's root span. It shows only the host of the destination,
+ * because the rest may be secret.
+ */
 export function attemptSpan(
   traceId: string,
   delivery: AttemptedDelivery,
@@ -63,7 +66,7 @@ export function attemptSpan(
   };
 }
 
-/** The wait between two attempts of a delivery, until `endAt`; undefined when the attempt follows no failed one. */
+/** A span for the wait between two attempts, until `endAt`. Undefined when the attempt does not follow a failed one. */
 export function backoffSpan(traceId: string, delivery: ClaimedDelivery, endAt: number): FinishedSpan | undefined {
   const { backoff } = delivery;
   if (backoff === undefined) return undefined;
@@ -75,7 +78,7 @@ export function backoffSpan(traceId: string, delivery: ClaimedDelivery, endAt: n
     name: 'redelivery backoff',
     kind: 'internal',
     startAt: backoff.failedAt,
-    // The database measured the beginning, this process the end.
+    // The begin comes from the database's clock, and the end from this process's clock.
     endAt: Math.max(backoff.failedAt, endAt),
     attributes: {
       'batuta.execution.id': delivery.executionId,

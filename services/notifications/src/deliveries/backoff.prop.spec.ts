@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { backoffMs } from './delivery-queue.js';
 
 describe('the wait before a retry', () => {
-  it('is anything from nothing to the doubled base, and never more than the longest', () => {
+  it('is between zero and the doubled base, and never more than the maximum', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 60 }),

@@ -20,7 +20,7 @@ import { DeliveryQueue } from './delivery-queue.js';
 const NOT_FOUND = 'There is no such delivery.';
 const SHOWN_ATTEMPTS = 200;
 
-/** What became of the deliveries, and the dead letters among them. */
+/** Shows deliveries, their outcomes and the dead letters. */
 @Injectable()
 export class Deliveries {
   readonly #rows: NotificationsRows;
@@ -94,7 +94,7 @@ export class Deliveries {
     };
   }
 
-  /** Tries a dead letter again, with the same `webhook-id` and all its retries. */
+  /** Sends a dead letter again, with the same `webhook-id` and all its retries. */
   async redrive(principal: Principal, id: unknown, idempotency?: Idempotency): Promise<DeliveryReply> {
     const deliveryId = uuidOf(id);
     if (deliveryId === undefined) return refuse('not_found', NOT_FOUND);
@@ -108,7 +108,7 @@ export class Deliveries {
           case 'not_found':
             return refuse('not_found', NOT_FOUND);
           case 'not_dead':
-            return refuse('conflict', 'The delivery is no dead letter.');
+            return refuse('conflict', 'The delivery is not a dead letter.');
           case 'disabled':
             return refuse('conflict', 'The callback of this delivery is disabled or deleted: enable it first.');
           default:

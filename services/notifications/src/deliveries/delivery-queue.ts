@@ -27,7 +27,7 @@ export interface DeliveryRules {
   readonly keepMs: number;
 }
 
-/** What there is to deliver; the channel is the first of `channels`, the rest are its fallbacks. */
+/** A delivery to add. The first of `channels` is used first; the others are its fallbacks. */
 export interface NewDelivery {
   readonly executionId: string;
   readonly tenantId: string;
@@ -38,29 +38,29 @@ export interface NewDelivery {
   readonly position: number;
   readonly userId: string;
   readonly channels: readonly [ChannelDefinition, ...ChannelDefinition[]];
-  /** Place of the first of `channels` in the callback's list. */
+  /** Index of the first of `channels` in the callback's list. */
   readonly channelIndex: number;
   readonly message: Message;
 }
 
-/** A delivery that was complete when it was made: its notification is in the inbox, and only to be announced. */
+/** A delivery that was complete when it was added: its notification is in the inbox and must only be announced. */
 export interface DeliveredAtOnce {
   readonly entry: InboxEntry;
   readonly settings: ChannelDefinition;
   readonly message: Message;
 }
 
-/** What adding deliveries gave. */
+/** The result of adding deliveries. */
 export interface AddedDeliveries {
   /** How many are new. */
   readonly made: number;
-  /** How many of them are to be sent. */
+  /** How many of them must be sent. */
   readonly waiting: number;
-  /** To be announced when the caller's transaction is committed. */
+  /** To be announced after the caller's transaction is committed. */
   readonly atOnce: readonly DeliveredAtOnce[];
 }
 
-/** A delivery that this process attempts now. */
+/** A delivery that this process is attempting. */
 export interface ClaimedDelivery {
   readonly id: string;
   readonly executionId: string;
@@ -72,14 +72,14 @@ export interface ClaimedDelivery {
   readonly orderKey: string;
   /** 0 for the callback's own channel, then its fallbacks. */
   readonly channelIndex: number;
-  /** Without the values of headers. */
+  /** The channel's settings, without the values of headers. */
   readonly settings: ChannelDefinition;
   readonly message: Message;
-  /** 1 for the first; with `id` it says who may report the outcome. */
+  /** 1 for the first attempt. Together with `id` it decides who may report the outcome. */
   readonly attempt: number;
-  /** Retries made, this attempt included when it is one. */
+  /** Retries so far, including this attempt if it is a retry. */
   readonly retryCount: number;
-  /** For a retry when the attempt before failed and when this one was due, epoch milliseconds. */
+  /** Only for a retry: when the previous attempt failed and when this one was due, in epoch milliseconds. */
   readonly backoff?: { readonly failedAt: number; readonly dueAt: number } | undefined;
 }
 
@@ -97,7 +97,7 @@ interface ClaimedRow {
   message: Message;
   attempts: number;
   retry_count: number;
-  /** Null for a first attempt, and when the one before was cut off. */
+  /** Null for a first attempt, and when the previous attempt was cut off. */
   failed_at: number | null;
   due_at: number;
 }
@@ -106,11 +106,11 @@ export type FinishResult = 'delivered' | 'sent' | 'retrying' | 'dead' | 'stale';
 
 export interface Finished {
   readonly result: FinishResult;
-  /** Whether another delivery may go out because this one, or one recorded with it, is through. */
+  /** Whether another delivery may be sent now, because this one, or one recorded together with it, is finished. */
   readonly nextIsDue: boolean;
 }
 
-/** Where a channel leads, as a URL. */
+/** The destination of a channel, as a URL. */
 export function targetOf(channel: ChannelDefinition, userId: string): string {
   switch (channel.type) {
     case 'webhook':
@@ -126,7 +126,7 @@ export function targetOf(channel: ChannelDefinition, userId: string): string {
   }
 }
 
-/** What fails as a whole: one tenant's calls to one server, or a provider of the platform. */
+/** The unit of the circuit breaker: one tenant's calls to one server, or a provider of the platform. */
 function destinationOf(channel: ChannelDefinition, tenantId: string): string {
   if (channel.type !== 'webhook') return channel.type;
   const url = channel.callback_url ?? '';
@@ -139,7 +139,10 @@ export function backoffMs(retry: number, baseMs: number, maxMs: number, random: 
   return Math.round(random() * Math.min(maxMs, baseMs * 2 ** Math.min(retry - 1, 40)));
 }
 
-/** The deliveries in the database: made once, claimed by one process at a time, in order, with everything that failed known. */
+/**
+ * The deliveries in the database. Each is made once, claimed by one process at a time, and sent in order. Every failure
+ * is recorded.
+ */
 @Injectable()
 export class DeliveryQueue {
   readonly #dataSource: DataSource;
@@ -147,15 +150,15 @@ export class DeliveryQueue {
   readonly #finishes = new GroupCommit<Finish, Finished>((finishes) => this.#finishAll(finishes));
 
   constructor(rows: NotificationsRows, @Inject(DELIVERY_RULES) rules: DeliveryRules) {
-    // It delivers for every tenant.
+    // It delivers for all tenants.
     this.#dataSource = rows.everybody;
     this.#rules = rules;
   }
 
   /**
-   * Adds deliveries inside the caller's transaction; those that exist already stay as they are. A notification goes into
-   * its user's inbox in the same transaction, unless its content is a template's, which takes a user's time, or another
-   * delivery of its order is still open.
+   * Adds deliveries inside the caller's transaction. Existing ones stay unchanged. A notification goes into its user's
+   * inbox in the same transaction. It does not when a template must render its content, which takes time, or when an
+   * earlier delivery of its order is still open.
    */
   async add(manager: EntityManager, deliveries: readonly NewDelivery[]): Promise<AddedDeliveries> {
     if (deliveries.length === 0) return { made: 0, waiting: 0, atOnce: [] };
@@ -184,7 +187,10 @@ export class DeliveryQueue {
     return { made: added.length, waiting: waiting.size, atOnce };
   }
 
-  /** Takes due deliveries, at most `limit`; the maps say how many to each destination and of each tenant run here already. */
+  /**
+   * Takes due deliveries, at most `limit`. The maps say how many attempts to each destination and of each tenant
+   * already run here.
+   */
   async claim(
     limit: number,
     busy: ReadonlyMap<string, number>,
@@ -217,7 +223,9 @@ export class DeliveryQueue {
     }));
   }
 
-  /** Records what an attempt gave. `stale`: somebody else has the delivery by now, and only the attempt is recorded. */
+  /**
+   * Records the outcome of an attempt. `stale`: another process has the delivery now, so only the attempt is recorded.
+   */
   async finish(delivery: ClaimedDelivery, outcome: Outcome, durationMs: number): Promise<Finished> {
     const finished = await this.#finishes.add({ delivery, outcome, durationMs });
     if (finished.result === 'dead' && isGone(outcome)) {
@@ -227,7 +235,7 @@ export class DeliveryQueue {
     return finished;
   }
 
-  /** Ends everything open of a callback, or of the short form of an execution. */
+  /** Closes all open deliveries of a callback, or of the short form of an execution. */
   async closeAll(
     of: { readonly callbackId: string } | { readonly shortFormOf: string },
     reason: string,
@@ -251,8 +259,8 @@ export class DeliveryQueue {
   }
 
   /**
-   * Opens a dead letter again with all its retries. `not_dead` when it is none; `disabled` when its callback is deleted
-   * or disabled.
+   * Opens a dead letter again with all its retries. `not_dead` when it is not a dead letter; `disabled` when its
+   * callback is deleted or disabled.
    */
   async redrive(
     manager: EntityManager,
@@ -275,8 +283,8 @@ export class DeliveryQueue {
   }
 
   /**
-   * Lets the next channel take over where one was not successful in its time. Gives the deliveries of those that did, and
-   * in how many milliseconds the next is due: undefined when none is known.
+   * Starts the next channel of deliveries whose channel did not succeed in time. Returns the new deliveries, and the
+   * milliseconds until the next fallback is due, or undefined when none is known.
    */
   async fallBack(): Promise<AddedDeliveries & { readonly nextMs: number | undefined }> {
     return this.#dataSource.transaction(async (manager) => {
@@ -305,20 +313,20 @@ export class DeliveryQueue {
     });
   }
 
-  /** Makes dead letters of what could not be delivered in time. Gives how many. */
+  /** Makes dead letters of deliveries that could not be sent in time. Returns how many. */
   async giveUp(): Promise<number> {
     return this.#dataSource.transaction(async (manager) => {
       const rows = await manager.query<{ id: string; order_key: string }[]>(sql.TOO_OLD);
       if (rows.length === 0) return 0;
       const keys = rows.map((row) => row.order_key);
       await lockKeys(manager, keys);
-      await manager.query(sql.CLOSE, [rows.map((row) => row.id), 'not delivered in the time there was', true]);
+      await manager.query(sql.CLOSE, [rows.map((row) => row.id), 'not delivered in time', true]);
       await manager.query(sql.PROMOTE, [[...new Set(keys)]]);
       return rows.length;
     });
   }
 
-  /** Removes what is finished and older than it is kept, a bounded number of each at a time. */
+  /** Removes finished rows that are older than the retention time, a limited number of each kind per call. */
   async sweep(): Promise<void> {
     for (const statement of sql.SWEEPS) await this.#dataSource.query(statement, [this.#rules.keepMs]);
   }
@@ -365,7 +373,7 @@ export class DeliveryQueue {
       attempt: delivery.attempt,
       ms: durationMs,
       result: outcome.result,
-      // Only an inbox can still be answered by its user; a server that took an email has it.
+      // Only an inbox can still be acknowledged by its user. An email is done when the server has accepted it.
       waits: delivery.type === 'websocket' && outcome.result === 'sent',
       response_status: outcome.responseStatus ?? null,
       response_body: outcome.responseBody ?? null,
@@ -374,7 +382,7 @@ export class DeliveryQueue {
     };
   }
 
-  /** Disables callbacks whose destination is gone, before the next delivery of the same order would be scheduled. */
+  /** Disables callbacks whose destination is gone, before the next delivery of the same order is scheduled. */
   async #disable(manager: EntityManager, gone: readonly ClaimedDelivery[]): Promise<void> {
     for (const { callbackId, executionId, orderKey } of gone) {
       if (callbackId === null) await manager.query(sql.SHORT_FORM_GONE, [executionId]);
@@ -385,7 +393,7 @@ export class DeliveryQueue {
 
   #row(delivery: NewDelivery) {
     const [whole, ...others] = delivery.channels;
-    // Credentials stay in one place, where they are encrypted.
+    // Credentials are stored only in the callback, encrypted.
     const channel = withoutHeaderValues(whole);
     const fallback = others.map(withoutHeaderValues);
     const target = targetOf(channel, delivery.userId);
@@ -428,14 +436,14 @@ interface Finish {
   readonly durationMs: number;
 }
 
-/** What an attempt gave, by what became of its delivery. */
+/** The result for an attempt, depending on the new state of its delivery. */
 function resultOf(outcome: Outcome, row: { readonly open: boolean } | undefined): FinishResult {
   if (row === undefined) return 'stale';
   if (row.open) return 'retrying';
   return outcome.result === 'delivered' || outcome.result === 'sent' ? outcome.result : 'dead';
 }
 
-/** For each destination how many attempts could not reach it; 0 when one did. */
+/** How many attempts could not reach each destination; 0 when at least one reached it. */
 function failuresOf(finishes: readonly Finish[]): Map<string, number> {
   const failures = new Map<string, number>();
   const reached = new Set<string>();
@@ -461,7 +469,7 @@ interface FallbackRow {
   message: Message;
 }
 
-/** The inbox and the content of a notification that can be written at once; else none. */
+/** The columns of a notification that can be written to the inbox at once, else none. */
 function inboxColumns({ channels: [channel], userId, message }: NewDelivery): {
   readonly inbox_user: string | null;
   readonly content: JsonValue | null;
@@ -472,7 +480,10 @@ function inboxColumns({ channels: [channel], userId, message }: NewDelivery): {
     : { inbox_user: null, content: null };
 }
 
-/** Whoever opens or closes a delivery of an order holds its lock, so that exactly one of them schedules the next. */
+/**
+ * Every change that opens or closes a delivery holds the lock of its order, so that exactly one of them schedules the
+ * next delivery.
+ */
 async function lockKeys(manager: EntityManager, keys: readonly string[]): Promise<void> {
   await manager.query(sql.LOCK_ORDER, [[...new Set(keys)]]);
 }

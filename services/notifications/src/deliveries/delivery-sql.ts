@@ -1,13 +1,13 @@
-/** Locks orders, always in the same order. $1: order keys. */
+/** Locks orders, always in the same sequence. $1: order keys. */
 export const LOCK_ORDER = `
   SELECT pg_advisory_xact_lock(lock) FROM (
     SELECT DISTINCT hashtextextended(key, 7) AS lock FROM unnest($1::text[]) AS key ORDER BY 1
   ) AS locks`;
 
 /**
- * Adds deliveries, and in the inbox those with an `inbox_user` whose order has nothing open: they are through then, with one
- * attempt made. Gives the new ones. json, because the content is handed on as it is. $1: JSON array of rows, their orders
- * locked.
+ * Adds deliveries. Those with an `inbox_user` whose order has no open delivery also go into the inbox; they are
+ * finished then, with one attempt. Returns the new ones. json and not jsonb, because the content is passed on
+ * unchanged. $1: JSON array of rows, with their orders locked.
  */
 export const INSERT = `
   WITH r AS (
@@ -55,7 +55,7 @@ export const PROMOTE = `
   )`;
 
 /**
- * $1: destinations. A row that the sweep may remove is written, not only locked, so that the sweep looks at it again.
+ * $1: destinations. A row that the sweep may remove is written and not only locked, so that the sweep checks it again.
  */
 export const USE_DESTINATIONS = `
   INSERT INTO notifications.destinations (destination)
@@ -63,10 +63,12 @@ export const USE_DESTINATIONS = `
   ON CONFLICT (destination) DO UPDATE SET used_at = now() WHERE destinations.used_at < now() - interval '1 hour'`;
 
 /**
- * Takes due deliveries: of each destination as many as it has room for, one when it is tried again after a pause.
- * $1: how many in all, $2 and $3: destinations and how many run here, $4: how many may, $5: milliseconds of the lease,
- * $6 and $7: tenants and how many of theirs run here. A tenant may have four times as many places as are left free: one alone
- * gets most of them, and there is always room for one that comes now. The inbox is our own database and takes what there is.
+ * Takes due deliveries, as many for each destination as it has free places, or one when it is tried again after a
+ * pause. $1: how many in all. $2 and $3: destinations and how many attempts run here. $4: how many may run for each.
+ * $5: milliseconds of the lease. $6 and $7: tenants and how many of their attempts run here.
+ *
+ * A tenant may have four times as many places as are still free. So a single tenant gets most of them, and there is
+ * always room for another one. The inbox is our own database and has no limit.
  */
 export const CLAIM = `
   WITH places AS (
@@ -123,9 +125,9 @@ export const CLAIM = `
   ORDER BY c.id`;
 
 /**
- * Records attempts and what they mean for their deliveries; their rows are locked in order, as acknowledging does. A delivery that somebody else has by now stays as it is and is not
- * in the answer. A user may have acknowledged a notification before this is written. $1: JSON array; `waits`: its user is
- * still to acknowledge it.
+ * Records attempts and the new states of their deliveries. Rows are locked in order, as acknowledging does. A delivery
+ * that another process has claimed since stays unchanged and is not in the answer. A user may have acknowledged a
+ * notification before this statement. $1: JSON array; `waits`: the user must still acknowledge it.
  */
 export const FINISH = `
   WITH r AS (
@@ -157,8 +159,8 @@ export const FINISH = `
   RETURNING c.id, c.open, c.order_key`;
 
 /**
- * The circuit breakers, changed where there is something to change and locked in order. $1: destinations, $2: failures of
- * each, 0 when it was reached; $3: failures in a row that open one, $4: milliseconds for which.
+ * Updates the circuit breakers that change, locked in order. $1: destinations. $2: failures of each, 0 when it was
+ * reached. $3: failures in a row that open a breaker. $4: milliseconds that it stays open.
  */
 export const SETTLE_DESTINATIONS = `
   WITH changed AS (
@@ -173,13 +175,13 @@ export const SETTLE_DESTINATIONS = `
         THEN now() + $4::double precision * interval '1 ms' END
   FROM changed AS c WHERE d.destination = c.destination`;
 
-/** $1: callback, or null and $2: the execution whose short form it is. */
+/** $1: callback, or null and $2: the execution of the short form. */
 export const OPEN_OF_CALLBACK = `
   SELECT id, order_key FROM notifications.orchestration_callbacks
   WHERE open AND (callback_id = $1::uuid OR ($1::uuid IS NULL AND callback_id IS NULL AND execution_id = $2::text))
   LIMIT 500`;
 
-/** $1: deliveries, $2: why, $3: whether they become dead letters. */
+/** $1: deliveries, $2: reason, $3: whether they become dead letters. */
 export const CLOSE = `
   UPDATE notifications.orchestration_callbacks
   SET open = false, status = 'failed', error = coalesce(error || '; ', '') || $2::text, next_attempt_at = NULL,
@@ -187,7 +189,7 @@ export const CLOSE = `
       fallback_at = CASE WHEN $3::boolean AND fallback_at IS NOT NULL THEN now() END
   WHERE id = ANY($1::uuid[]) AND open`;
 
-/** Makes dead letters of what is open of a callback in an order that is locked. $1: order key, $2: callback, $3: why. */
+/** Makes dead letters of a callback's open deliveries in a locked order. $1: order key, $2: callback, $3: reason. */
 export const CLOSE_ORDER = `
   UPDATE notifications.orchestration_callbacks
   SET open = false, status = 'failed', error = $3, next_attempt_at = NULL, completed_at = now(), dead_at = now(),
@@ -202,14 +204,14 @@ export const REDRIVABLE = `
   LEFT JOIN notifications.callbacks AS c ON c.id = d.callback_id
   WHERE d.tenant_id = $1 AND d.id = $2`;
 
-/** $1: tenant, $2: delivery, $3: milliseconds that it has. */
+/** $1: tenant, $2: delivery, $3: milliseconds until it is given up. */
 export const REDRIVE = `
   UPDATE notifications.orchestration_callbacks
   SET open = true, status = 'pending', dead_at = NULL, completed_at = NULL, attempts_before = attempts, retry_count = 0,
       next_attempt_at = NULL, give_up_at = now() + $3::double precision * interval '1 ms'
   WHERE tenant_id = $1 AND id = $2 AND dead_at IS NOT NULL AND NOT open`;
 
-/** Takes those whose time for an acknowledgement is over, and the user of their execution. */
+/** Takes deliveries that were not acknowledged in time, with the user of their execution. */
 export const TAKE_FALLBACKS = `
   UPDATE notifications.orchestration_callbacks AS c SET fallback_at = NULL
   FROM (
@@ -223,7 +225,7 @@ export const TAKE_FALLBACKS = `
   RETURNING c.execution_id, c.tenant_id, c.callback_id, c.event_type, c.event_version, c.position, c.channel, c.fallback,
     due.user_id, due.message`;
 
-/** Milliseconds until the next fallback is due; negative when one is. */
+/** Milliseconds until the next fallback is due. Negative when one is due already. */
 export const NEXT_FALLBACK = `
   SELECT (extract(epoch FROM min(fallback_at) - clock_timestamp()) * 1000)::double precision AS ms
   FROM notifications.orchestration_callbacks WHERE fallback_at IS NOT NULL`;
@@ -237,7 +239,7 @@ export const SHORT_FORM_GONE = 'UPDATE notifications.executions SET callback_url
 export const DISABLE_CALLBACK = `
   UPDATE notifications.callbacks SET enabled = false, disabled_reason = $2, updated_at = now() WHERE id = $1 AND enabled`;
 
-/** Each removes a bounded number of old rows. $1: milliseconds that things are kept. */
+/** Each statement removes a limited number of old rows. $1: milliseconds that rows are kept. */
 export const SWEEPS = [
   `DELETE FROM notifications.orchestration_callbacks WHERE id IN (
      SELECT id FROM notifications.orchestration_callbacks
@@ -251,7 +253,7 @@ export const SWEEPS = [
        SELECT FROM notifications.orchestration_callbacks AS c
        WHERE c.execution_id = old.execution_id AND c.event_version = old.version) LIMIT 1000) AS gone
    WHERE e.execution_id = gone.execution_id AND e.version = gone.version`,
-  // Before executions, which say when they ended.
+  // Before executions, because their rows say when they ended.
   `DELETE FROM notifications.callbacks WHERE id IN (
      SELECT c.id FROM notifications.callbacks AS c JOIN notifications.executions AS x USING (execution_id)
      WHERE x.ended_at < now() - $1::double precision * interval '1 ms' LIMIT 1000)`,

@@ -89,22 +89,25 @@ export class DeliveryEntity {
   @Column({ type: 'text' })
   destination!: string;
 
-  /** Deliveries with the same key go out one after the other, by position. */
+  /** Deliveries with the same key are sent one after the other, by position. */
   @Column({ name: 'order_key', type: 'text' })
   orderKey!: string;
 
-  /** Whether something is still to be sent. */
+  /** Whether the delivery is still to be sent. */
   @Column({ type: 'boolean' })
   open!: boolean;
 
-  /** Null while one before it in its order is open, and when nothing is to be sent; while an attempt runs, the end of its lease. */
+  /**
+   * Null while an earlier delivery of its order is open, and when it is finished. While an attempt runs: the end of its
+   * lease.
+   */
   @Column({ name: 'next_attempt_at', type: 'timestamptz', nullable: true })
   nextAttemptAt!: Date | null;
 
   @Column({ type: 'integer' })
   attempts!: number;
 
-  /** Attempts made before it was driven again. */
+  /** Attempts before it was sent again as a dead letter. */
   @Column({ name: 'attempts_before', type: 'integer' })
   attemptsBefore!: number;
 
@@ -114,7 +117,7 @@ export class DeliveryEntity {
   @Column({ type: 'text', nullable: true })
   error!: string | null;
 
-  /** Set when it was given up: then it is a dead letter. */
+  /** Set when it was given up. It is a dead letter then. */
   @Column({ name: 'dead_at', type: 'timestamptz', nullable: true })
   deadAt!: Date | null;
 }

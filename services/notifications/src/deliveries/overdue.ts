@@ -2,7 +2,7 @@ import { gauge } from '@batuta/observability';
 import type { DataSource } from 'typeorm';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** More are not counted. */
+/** The count stops here. */
 const MOST = 10_000;
 const SCRAPE_MS = 2_000;
 
@@ -17,17 +17,17 @@ const sources = new Set<DataSource>();
 
 const seconds = gauge(
   'batuta_notifications_deliveries_overdue_seconds',
-  'For how long the oldest delivery that nobody has begun has been due',
+  'Time since the oldest due delivery without an attempt became due',
 );
 gauge(
   'batuta_notifications_deliveries_due',
-  `Deliveries whose time has come and that nobody has begun, up to ${MOST}; the same in every process`,
+  `Due deliveries without an attempt, counted up to ${MOST}; the same in every process`,
   [],
   async function collect() {
     const [source] = sources;
     if (source === undefined) return;
     const read = source.query<{ due: number; seconds: number }[]>(OVERDUE).catch(() => undefined);
-    // Readiness tells of an outage; a scrape must not wait for it.
+    // The readiness check reports an outage; a scrape must not wait for it.
     const [row] = (await Promise.race([read, delay(SCRAPE_MS, undefined, { ref: false })])) ?? [];
     if (row === undefined) return;
     this.set(row.due);
@@ -35,7 +35,7 @@ gauge(
   },
 );
 
-/** Shows deliveries that wait among the process's metrics until the result is called. */
+/** Adds overdue deliveries to the process's metrics until the result is called. */
 export function exposeOverdue(source: DataSource): () => void {
   sources.add(source);
   return () => sources.delete(source);

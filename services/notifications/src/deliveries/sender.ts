@@ -11,39 +11,40 @@ import type { AddedDeliveries, ClaimedDelivery, DeliveryQueue, FinishResult } fr
 
 const attempts = counter(
   'batuta_notifications_attempts_total',
-  'Attempts to deliver, by channel and what came of them (delivered, sent, retrying, dead or stale)',
+  'Attempts to deliver, by channel and outcome (delivered, sent, retrying, dead or stale)',
   ['channel', 'outcome'],
 );
-const duration = histogram('batuta_notifications_attempt_seconds', 'Time that one attempt took, by channel', [
-  'channel',
-]);
-const inFlight = gauge('batuta_notifications_deliveries_in_flight', 'Attempts under way now');
+const duration = histogram('batuta_notifications_attempt_seconds', 'Duration of an attempt, by channel', ['channel']);
+const inFlight = gauge('batuta_notifications_deliveries_in_flight', 'Attempts that run now');
 const fallbacks = counter('batuta_notifications_fallbacks_total', 'Times that a fallback channel took over');
 
 const SWEEP_MS = 60_000;
-/** Milliseconds from one taking of due fallbacks to the next. */
+/** Milliseconds between two checks for due fallbacks. */
 const FALLBACK_PAUSE_MS = 50;
 
 export interface SenderOptions {
   readonly queue: DeliveryQueue;
   readonly channels: readonly Channel[];
-  /** Tells the gateways. */
+  /** Notifies the gateways. */
   readonly publish: (subject: string, payload: string) => void;
   readonly logger: Logger;
   readonly concurrency: number;
   readonly attemptTimeoutMs: number;
-  /** How often due deliveries are looked for without a wake-up. */
+  /** How often it looks for due deliveries without a wake-up. */
   readonly dueMs: number;
-  /** Default: nothing is traced. */
+  /** Default: no tracing. */
   readonly tracing?: Tracing;
 }
 
-/** Attempts what is due: bounded in all and for each destination, so that a dead one delays no other. */
+/**
+ * Attempts due deliveries. The number of attempts is limited in all and for each destination, so that a dead
+ * destination does not delay others.
+ */
 export class Sender {
   readonly #options: SenderOptions;
   readonly #channels: ReadonlyMap<CallbackType, Channel>;
   readonly #running = new Set<Promise<void>>();
-  /** Attempts under way, by destination and by tenant. */
+  /** Running attempts, by destination and by tenant. */
   readonly #busy = new Map<string, number>();
   readonly #busyTenants = new Map<string, number>();
   readonly #stopping = new AbortController();
@@ -62,7 +63,7 @@ export class Sender {
     this.#loops = Promise.all([this.#loop(), this.#fallBackForEver()]);
   }
 
-  /** Sends what was added, and announces what is in an inbox already; both are committed. */
+  /** Sends new deliveries, and announces those that are in an inbox already. Both must be committed. */
   added({ waiting, atOnce }: AddedDeliveries): void {
     if (waiting > 0) this.wake();
     for (const { entry, settings, message } of atOnce) {
@@ -80,7 +81,7 @@ export class Sender {
     this.#wake();
   }
 
-  /** Claims nothing more and waits for the attempts under way; they are bounded by the attempt's time. */
+  /** Claims nothing more and waits for the running attempts, which have a time limit. */
   async close(): Promise<void> {
     this.#stopping.abort();
     this.wake();
@@ -88,7 +89,7 @@ export class Sender {
     await Promise.all(this.#running);
   }
 
-  /** Removes what is too old, every minute; also gives up what could not be delivered in its time. */
+  /** Every minute, removes old rows and gives up deliveries that could not be sent in time. */
   async #loop(): Promise<void> {
     let sweepAt = Date.now();
     while (!this.#stopping.signal.aborted) {
@@ -109,7 +110,7 @@ export class Sender {
     }
   }
 
-  /** Lets fallbacks take over when their time has come. */
+  /** Starts fallbacks when they are due. */
   async #fallBackForEver(): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
@@ -118,7 +119,8 @@ export class Sender {
         const { nextMs, ...added } = await this.#options.queue.fallBack();
         fallbacks.inc(added.made);
         this.added(added);
-        // Not one by one when many are due shortly after each other, and not too late for one that comes in meanwhile.
+        // Wait a little, so that fallbacks that become due shortly after each other are taken together, but not so long
+        // that a new one is late.
         if (nextMs !== undefined) pause = Math.min(pause, Math.max(nextMs, FALLBACK_PAUSE_MS));
       } catch (error) {
         this.#options.logger.error({ err: error }, 'letting fallbacks take over failed');
@@ -127,7 +129,7 @@ export class Sender {
     }
   }
 
-  /** Begins the attempts of what is due; whether there may be more that has room. */
+  /** Starts attempts of due deliveries. Returns whether there may be more that have free places. */
   async #claim(): Promise<boolean> {
     const { concurrency } = this.#options;
     const free = concurrency - this.#running.size;
@@ -137,7 +139,7 @@ export class Sender {
       count(this.#busy, delivery.destination, 1);
       count(this.#busyTenants, delivery.tenantId, 1);
       const attempt = this.#attempt(delivery).then((nextIsDue) => {
-        // An inbox has no limit of its own: nothing waited for one of its attempts to end.
+        // An inbox has no limit, so no delivery waited for the end of this attempt.
         if (nextIsDue || delivery.type !== 'websocket' || this.#running.size >= concurrency) this.wake();
         this.#running.delete(attempt);
         count(this.#busy, delivery.destination, -1);
@@ -150,7 +152,7 @@ export class Sender {
     return claimed.length === free;
   }
 
-  /** Never rejects; whether its end made another delivery due. */
+  /** Never rejects. Returns whether its end made another delivery due. */
   async #attempt(delivery: ClaimedDelivery): Promise<boolean> {
     const { logger, queue } = this.#options;
     const startedAt = performance.now();
@@ -177,7 +179,7 @@ export class Sender {
       else logger.debug(line, 'callback attempted');
       return nextIsDue;
     } catch (error) {
-      // Its lease ends and it is attempted again.
+      // Its lease expires, and another attempt follows.
       logger.error({ err: error, delivery_id: delivery.id }, 'an attempt could not be recorded');
       return false;
     }

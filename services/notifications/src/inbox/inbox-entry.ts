@@ -13,7 +13,10 @@ export interface InboxEntry {
   readonly createdAt: number;
 }
 
-/** Tells the gateways of an entry that is committed; one too large for a message makes them list the inbox. */
+/**
+ * Announces a committed entry to the gateways. If the entry is too large for a message, the gateways list the inbox
+ * instead.
+ */
 export function announce(publish: (subject: string, payload: string) => void, entry: InboxEntry): void {
   const { id, executionId, event: eventType, content, createdAt } = entry;
   const notice: InboxNotice = { notification: { id, executionId, eventType, content, createdAt } };

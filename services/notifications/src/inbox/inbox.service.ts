@@ -10,12 +10,12 @@ import { GroupCommit } from '../database/group-commit.js';
 import { InboxEntity } from './inbox.entity.js';
 
 const MAX_ACKS = 1_000;
-/** A page must fit a message, and contents may be large. */
+/** A page must fit into a message, and contents may be large. */
 const PAGE_BYTES = 2 * 1024 * 1024;
 
 /**
- * Acknowledges in the inbox and in the deliveries at once, both locked in order; gives those that are their user's. $1: JSON
- * array.
+ * Acknowledges in the inbox and in the deliveries together, both locked in order. Returns the ids that belong to their
+ * user. $1: JSON array.
  */
 const ACKNOWLEDGE = `
   WITH mine AS MATERIALIZED (
@@ -50,7 +50,7 @@ interface AcknowledgedRow {
 @Injectable()
 export class Inbox {
   readonly #rows: NotificationsRows;
-  /** Users acknowledge one by one and many at a time: written together. */
+  /** Many users acknowledge one by one at the same time, so their acknowledgements are written together. */
   readonly #acknowledgements = new GroupCommit<Acknowledgement, string[]>((group) => this.#acknowledgeAll(group), 20);
 
   readonly #keys: IdempotencyKeys;
@@ -60,7 +60,7 @@ export class Inbox {
     this.#keys = keys;
   }
 
-  /** What waits for the principal's acknowledgement, oldest first. */
+  /** The principal's open notifications, oldest first. */
   async list(principal: Principal, limit: unknown, afterId: unknown): Promise<ListInboxReply> {
     const after = uuidOf(afterId);
     if (after === undefined && textOf(afterId) !== '') {
@@ -89,7 +89,7 @@ export class Inbox {
     return { notifications, more: notifications.length < rows.length };
   }
 
-  /** Acknowledges; an id that is not one of the principal's is left out of the answer. */
+  /** Acknowledges notifications. The answer leaves out ids that do not belong to the principal. */
   async acknowledge(principal: Principal, ids: unknown, idempotency?: Idempotency): Promise<AckInboxReply> {
     const list = Array.isArray(ids) ? ids : [];
     if (list.length > MAX_ACKS) {
@@ -102,7 +102,7 @@ export class Inbox {
     const { tenantId, userId } = principal;
     const asked: Acknowledgement = { tenantId, userId, ids: known };
     if (idempotency === undefined) return { ids: await this.#acknowledgements.add(asked) };
-    // Beside its key, so that of two different requests under one key one is refused.
+    // In one transaction with its key, so that of two different requests with one key the second is refused.
     return this.#rows.of(tenantId).transaction(async (manager): Promise<AckInboxReply> => {
       const reply = await this.#keys.once<AckInboxReply>(manager, tenantId, idempotency, async () => {
         const [ids = []] = await this.#acknowledgeAll([asked], manager);
@@ -113,7 +113,7 @@ export class Inbox {
   }
 
   async #acknowledgeAll(group: readonly Acknowledgement[], manager?: EntityManager): Promise<string[][]> {
-    // A statement a tenant, which sees that tenant's rows only.
+    // One statement for each tenant, because it sees that tenant's rows only.
     const tenants = [...new Set(group.map(({ tenantId }) => tenantId))];
     const found = await Promise.all(
       tenants.map((tenantId) => {

@@ -14,28 +14,36 @@ import * as sql from './log-sql.js';
 import { executionsOf } from './page-executions.js';
 import type { PageExecution, PageExecutions } from './page-executions.js';
 
-/** These are told nobody, but their execution has not ended any more. */
+/** No callback gets these events, but after them the execution is running again. */
 const TAKEN_UP: readonly EventType[] = ['ExecutionRetried', 'ExecutionReopened'];
-/** Nobody is told of it: everything that is kept of its execution is deleted, and what was not delivered is not. */
+/**
+ * No callback gets this event. Everything stored about the execution is deleted, and its open deliveries are not sent.
+ */
 const DELETED: EventType = 'ExecutionDeleted';
 const TYPES: EventType[] = [...Object.values(CALLBACK_EVENTS), ...TAKEN_UP, DELETED];
-/** Events of one reading, over all its partitions; their payloads together must fit a message, which the execution service sees to. */
+/**
+ * Most events of one reading, over all its partitions. Their payloads together must fit into a message; the execution
+ * service ensures this.
+ */
 const READING = 3_200;
-/** Events of one partition in a reading. */
+/** Most events of one partition in a reading. */
 const PAGE = 200;
 /** Partitions that are read and committed together. */
 const ROUND = 64;
-/** Milliseconds from the beginning of one pass over what is new to that of the next. */
+/** Milliseconds between the starts of two passes while there are new events. */
 const BUSY_PAUSE_MS = 25;
-/** The same when the last passes found nothing that anybody wants to hear of: the first who does waits this long at most. */
+/** The same when the last passes found no wanted events. So the first wanted event waits this long at most. */
 const UNWANTED_PAUSE_MS = 75;
 /** Passes without a delivery before the longer pause. */
 const UNWANTED_PASSES = 4;
-/** Passes that read everything after one that read only whether anything is new to be kept, and was refused. */
+/** After a refused quick pass, this many full passes follow before the next quick pass. */
 const FULL_PASSES = 50;
-/** What is read while nobody wants to hear of anything: starts that name a callback_url, and what may need one of those again. */
+/**
+ * The events to read while no callback is enabled: starts that name a callback_url, and events after which such a start
+ * may matter again.
+ */
 const CALLED_BACK: EventType[] = ['ExecutionStarted', ...TAKEN_UP, DELETED];
-/** What the short form tells: that the execution has ended. */
+/** The events of the short form: the ends of an execution. */
 const SHORT_FORM_EVENTS: ReadonlySet<CallbackEvent> = new Set(['completed', 'failed', 'cancelled']);
 
 const NOTHING: AddedDeliveries = { made: 0, waiting: 0, atOnce: [] };
@@ -44,11 +52,11 @@ const eventsRead = counter('batuta_notifications_events_read_total', 'Events rea
 const deliveriesMade = counter('batuta_notifications_deliveries_created_total', 'Deliveries made from events');
 const unknownExecutions = counter(
   'batuta_notifications_events_without_execution_total',
-  'Events of executions whose start is not known any more',
+  'Events of executions whose start is unknown',
 );
 const lag = gauge(
   'batuta_notifications_cursor_lag_seconds',
-  'Age of the oldest event that the last reading of a partition found, the largest of all partitions; 0 when all is read',
+  'Age of the oldest event in the last reading, the largest of all partitions; 0 when everything is read',
 );
 
 export interface LogReaderOptions {
@@ -57,9 +65,9 @@ export interface LogReaderOptions {
   readonly queue: DeliveryQueue;
   readonly logger: Logger;
   readonly pollMs: number;
-  /** Events older than this are not told any more. */
+  /** Older events are not delivered any more. */
   readonly maxAgeMs: number;
-  /** Told when new deliveries are committed. */
+  /** Called when new deliveries are committed. */
   readonly onDeliveries: (added: AddedDeliveries) => void;
 }
 
@@ -81,34 +89,36 @@ interface CursorRow {
 type JudgedAll = Omit<Judged, 'configs'>;
 
 interface Judged {
-  /** Whether any config has an enabled callback: then events of every execution may be wanted. */
+  /** Whether any config has an enabled callback. Then events of every execution may be wanted. */
   readonly configs: boolean;
   readonly wanted: boolean;
   readonly moved: readonly number[];
 }
 
-/** What one reading of a partition gave. */
+/** The result of reading one partition. */
 interface Reading {
   readonly partition: number;
   readonly from: number;
   readonly to: number;
   readonly events: readonly Event[];
-  /** It may have been cut: there may be more. */
+  /** Whether the page may have been cut, so that there may be more. */
   readonly full: boolean;
 }
 
 /**
- * Reads every partition's log and makes the deliveries. Deliveries and the cursors' moves are one transaction, and a cursor
- * moves only from where the reading began: replicas that read the same make nothing twice. Partitions that have something
- * new at the same time share a transaction.
+ * Reads every partition's log and makes the deliveries. One transaction stores deliveries and moves the cursors. A
+ * cursor moves only if it is still where the reading began, so replicas that read the same events make nothing twice.
+ * Partitions with new events at the same time share a transaction.
  *
- * While nobody wants to hear of what was read, one statement asks so and moves the cursors, and nothing is kept of the
- * executions. After some such passes only starts that name a callback_url are read, as long as there is nobody at all. A callback hears of what happens after the answer of the request that made it: what was read then was committed after
- * it, and the statement that asks who wants to hear of it begins later still. Of what happened before, it may miss anything.
+ * While no callback wants the events, one statement checks this and moves the cursors, and nothing is stored about the
+ * executions. After some such passes, only starts that name a callback_url are read, as long as no callback is enabled.
+ *
+ * A callback gets every event after the answer to the request that made it: such an event was committed after the
+ * callback, and the check for callbacks runs later still. The callback may miss any earlier event.
  */
 export class LogReader {
   readonly #options: LogReaderOptions;
-  /** Partitions to read, each with the position that is known to be there. */
+  /** Partitions to read, each with a position that is known to exist. */
   readonly #dirty = new Map<number, number>();
   readonly #positions = new Map<number, number>();
   readonly #lag = new Map<number, number>();
@@ -118,9 +128,9 @@ export class LogReader {
   #reading: Promise<void> | undefined;
   #closing = false;
   #lastPass = -Infinity;
-  /** Passes since one made a delivery. */
+  /** Passes since the last one that made a delivery. */
   #unwanted = 0;
-  /** Passes that read everything before one may do with less. */
+  /** Full passes to make before a quick pass is allowed again. */
   #fullPasses = 0;
   readonly #stopping = new AbortController();
 
@@ -128,12 +138,12 @@ export class LogReader {
     this.#options = options;
   }
 
-  /** Asks for the partitions until the execution service answers, then reads; does not wait for any of it. */
+  /** Asks for the partitions until the execution service answers, then reads. Does not wait for any of this. */
   start(): void {
     this.#poll();
   }
 
-  /** Reads a partition soon, up to a position that is known to be there; all of them when none is named. */
+  /** Reads a partition soon, up to a position that is known to exist. Without a partition, reads all of them. */
   wake(partition?: number, position = 0): void {
     if (this.#closing || this.#partitions === 0) return;
     if (partition === undefined) {
@@ -147,7 +157,7 @@ export class LogReader {
     });
   }
 
-  /** Ends after the reading that is under way. */
+  /** Ends after the current reading. */
   async close(): Promise<void> {
     this.#closing = true;
     this.#stopping.abort();
@@ -164,7 +174,7 @@ export class LogReader {
   #poll(): void {
     const again = (ms: number): void => {
       if (this.#closing) return;
-      // Not all replicas at the same moment.
+      // A random delay, so that not all replicas read at the same moment.
       this.#timer = setTimeout(() => this.#poll(), ms * (0.75 + Math.random() / 2));
     };
     if (this.#partitions > 0) {
@@ -175,7 +185,7 @@ export class LogReader {
     this.#asking = this.#topology().then(
       () => again(0),
       (error: unknown) => {
-        this.#failed(error, 'the partitions cannot be asked for yet');
+        this.#failed(error, 'the partitions cannot be requested yet');
         again(Math.min(1_000, this.#options.pollMs));
       },
     );
@@ -202,12 +212,12 @@ export class LogReader {
       try {
         await this.#readRound(round);
       } catch (error) {
-        this.#failed(error, 'reading the log failed; the next poll reads on');
+        this.#failed(error, 'reading the log failed; the next poll continues');
       }
     }
   }
 
-  /** Passes that follow each other closely would each read next to nothing: a pause lets what is new gather. */
+  /** Waits a little between passes, so that each pass reads several events and not only one. */
   async #breathe(): Promise<void> {
     const pause = this.#unwanted < UNWANTED_PASSES ? BUSY_PAUSE_MS : UNWANTED_PAUSE_MS;
     this.#unwanted += 1;
@@ -225,7 +235,7 @@ export class LogReader {
       await this.#commit(news, round);
     } catch (error) {
       if (news.length === 1) throw error;
-      // So that one partition with something that cannot be kept stops no other.
+      // One by one, so that a partition with an event that cannot be stored does not stop the others.
       for (const one of news) {
         await this.#commit([one], round).catch((alone: unknown) =>
           this.#failed(alone, 'a partition could not be read', one.partition),
@@ -235,8 +245,8 @@ export class LogReader {
   }
 
   /**
-   * Moves the cursors without reading what passes, if there is nobody at all who may want to hear of it and no start that
-   * names a callback_url; whether that was all there was to do.
+   * Moves the cursors without reading the skipped events. This works only if no callback may want them and no start
+   * names a callback_url. Returns whether this was possible.
    */
   async #passQuietly(round: ReadonlyMap<number, number>): Promise<boolean> {
     if (this.#unwanted < UNWANTED_PASSES) return false;
@@ -259,7 +269,7 @@ export class LogReader {
 
   /**
    * Empty when the execution service does not answer; the next poll asks again. `onlyCalledBack`: of starts only those
-   * that name a callback_url, and nothing of how executions went on but retries.
+   * that name a callback_url, and of later events only retries.
    */
   async #read(partitions: readonly number[], onlyCalledBack = false): Promise<Reading[]> {
     const cursors = partitions.map((partition) => ({ partition, afterPosition: this.#positions.get(partition) ?? 0 }));
@@ -278,7 +288,7 @@ export class LogReader {
         return [{ partition, from, to: page.position, events: page.events, full }];
       });
     } catch (error) {
-      this.#failed(error, 'reading the log failed; the next poll reads on');
+      this.#failed(error, 'reading the log failed; the next poll continues');
       return [];
     }
   }
@@ -290,7 +300,8 @@ export class LogReader {
     const events = readings.flatMap((reading) => reading.events);
     const executions = await executionsOf(this.#options, events, judged.configs);
     const { unanswered, failure } = executions;
-    if (failure !== undefined) this.#failed(failure, 'how executions began cannot be asked; the next poll reads on');
+    if (failure !== undefined)
+      this.#failed(failure, 'the starts of executions cannot be requested; the next poll continues');
     const ready = readings.filter((reading) => !reading.events.some((event) => unanswered.has(event.executionId)));
     if (ready.length === 0) return;
     const { moved, added } = await dataSource.transaction(async (manager) => {
@@ -298,7 +309,7 @@ export class LogReader {
       const partitions = new Set(rows.map(({ partition }) => partition));
       const found = eventsOf(ready, partitions);
       const made = await this.#make(manager, found, executions);
-      // After the locks of deliveries' orders, as whoever ends a short form takes them.
+      // After the locks of the deliveries' orders: the same sequence as when a short form is closed.
       await this.#keep(manager, found, executions.known, judged.configs);
       await this.#forget(manager, found);
       return { moved: partitions, added: made };
@@ -309,7 +320,8 @@ export class LogReader {
   async #moveUnlessWanted(readings: readonly Reading[]): Promise<Judged> {
     const events = readings.flatMap((reading) => reading.events);
     const ids = new Set(events.map(({ executionId }) => executionId));
-    // What is taken up again is asked about, because what was kept of an execution that had ended may be gone.
+    // When an execution runs again, its start is requested again, because the stored facts of an ended execution may be
+    // removed.
     const itself = events.some(
       (event) =>
         event.type === DELETED ||
@@ -319,14 +331,14 @@ export class LogReader {
     return this.#judge<Judged>(sql.MOVE_UNLESS_WANTED, [...cursorMoves(readings), [...ids], itself]);
   }
 
-  /** Moves cursors by a statement that judges whether it may. */
+  /** Runs a statement that moves cursors only if its own check allows it. */
   async #judge<Row extends JudgedAll>(statement: string, parameters: unknown[]): Promise<Row> {
     const [judged] = await this.#options.dataSource.query<Row[]>(statement, parameters);
     if (judged === undefined) throw new Error('moving the cursors gave no answer');
     return judged;
   }
 
-  /** Puts down what became of readings; those that did not move, another replica has moved. */
+  /** Updates the state after readings. Another replica has moved the cursors that did not move here. */
   #settle(
     readings: readonly Reading[],
     moved: ReadonlySet<number>,
@@ -341,7 +353,8 @@ export class LogReader {
         continue;
       }
       this.#positions.set(partition, to);
-      // A poll knows of no position, and a page may be cut by its size: only an empty one is the end for it.
+      // A poll knows no position, and a page may be cut by its size. So only an empty page means that a partition is
+      // read to its end.
       if (full || to < target || (target === 0 && page.length > 0)) this.#mark(partition, target);
     }
     for (const event of eventsOf(readings, moved)) eventsRead.inc({ type: event.type });
@@ -369,7 +382,7 @@ export class LogReader {
     lag.set(Math.max(0, ...this.#lag.values()));
   }
 
-  /** Makes the deliveries of events. */
+  /** Makes the deliveries for events. */
   async #make(
     manager: EntityManager,
     events: readonly Event[],
@@ -402,7 +415,7 @@ export class LogReader {
     return this.#options.queue.add(manager, deliveries);
   }
 
-  /** Deletes all that is kept of executions that were deleted, what waits to be delivered included. */
+  /** Deletes everything stored about deleted executions, including open deliveries. */
   async #forget(manager: EntityManager, events: readonly Event[]): Promise<void> {
     const ids = events.filter(({ type }) => type === DELETED).map(({ executionId }) => executionId);
     if (ids.length === 0) return;
@@ -410,8 +423,8 @@ export class LogReader {
   }
 
   /**
-   * Keeps what will be needed when more is read of these executions: of every one while configs have callbacks, else of those
-   * that name a callback_url or have a callback of their own. Of what is kept it is noted when an execution ends or is retried.
+   * Stores what later events of these executions will need: for every execution while configs have callbacks, else for
+   * those that name a callback_url or have their own callback. For stored executions, it records ends and retries.
    */
   async #keep(
     manager: EntityManager,
@@ -459,7 +472,8 @@ function wantedBy(
   const wanted: Omit<NewDelivery, 'message'>[] = callbacks
     .filter(
       (callback) =>
-        // A global config has callbacks of several tenants: each hears of its own executions.
+        // A global config has callbacks of several tenants. Each callback gets only events of its own tenant's
+        // executions.
         callback.tenant_id === execution.tenant_id &&
         (callback.execution_id === event.executionId || callback.config_id === execution.config_id) &&
         callback.events.includes(name),

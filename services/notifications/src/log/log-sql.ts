@@ -15,8 +15,8 @@ const MOVE_LOCKED = `UPDATE notifications.cursors AS c SET position = r.upto, up
   WHERE c.partition = r.partition AND locked.position = r.since`;
 
 /**
- * Moves the cursors that stand where the reading began, all of them locked in the same order by everybody; gives those that
- * moved. $1: partitions, $2: where from, $3: where to.
+ * Moves the cursors that are still where the reading began. All processes lock them in the same order. Returns those
+ * that moved. $1: partitions, $2: old positions, $3: new positions.
  */
 export const MOVE = `
   WITH ${LOCKED}
@@ -31,18 +31,19 @@ const FIRST_EXECUTION_CALLBACK = `
 const FIRST_OPEN_EXECUTION = `
         SELECT execution_id FROM notifications.executions WHERE ended_at IS NULL ORDER BY execution_id LIMIT 1`;
 
-/** Moves the cursors like MOVE, where nothing is `wanted` by the one row of `judged`. */
+/** Moves the cursors like MOVE, if the one row of `judged` says that nothing is `wanted`. */
 const LOCKED_AND_MOVED = `${LOCKED}, moved AS (
   ${MOVE_LOCKED} AND NOT (SELECT wanted FROM judged)
   RETURNING c.partition
 )`;
 
 /**
- * Moves the cursors like MOVE, unless somebody may want to hear of what was read: then nothing moves. Gives one row:
- * `configs`, whether any config has an enabled callback; `wanted`; and the partitions whose cursor `moved`. $1: partitions,
- * $2: where from, $3: where to, $4: executions that were read of, $5: whether what was read says by itself that it is wanted.
+ * Moves the cursors like MOVE, unless a callback may want the events; then no cursor moves. Returns one row: `configs`,
+ * whether any config has an enabled callback; `wanted`; and the partitions whose cursor `moved`. $1: partitions, $2:
+ * old positions, $3: new positions, $4: the executions of the events, $5: whether the events themselves show that they
+ * are wanted.
  *
- * The first question of each pair is answered by one row of a partial index; the second is asked when there is any.
+ * One row of a partial index answers the first question of each pair. The second is asked only if there is such a row.
  */
 export const MOVE_UNLESS_WANTED = `
   WITH enabled AS MATERIALIZED (
@@ -72,9 +73,9 @@ export const MOVE_UNLESS_WANTED = `
   SELECT configs, wanted, ARRAY(SELECT partition FROM moved) AS moved FROM judged`;
 
 /**
- * Moves the cursors like MOVE, unless there is anybody at all who may want to hear of anything: an enabled callback, or an
- * execution that is kept and has not ended. Gives one row: `wanted`, whether there is, and the partitions whose cursor
- * `moved`. $1: partitions, $2: where from, $3: where to.
+ * Moves the cursors like MOVE, unless any callback is enabled or any stored execution has not ended. Returns one row:
+ * `wanted`, whether there is one, and the partitions whose cursor `moved`. $1: partitions, $2: old positions, $3: new
+ * positions.
  */
 export const MOVE_UNLESS_ANYBODY = `
   WITH judged AS MATERIALIZED (
@@ -85,8 +86,9 @@ export const MOVE_UNLESS_ANYBODY = `
   SELECT wanted, ARRAY(SELECT partition FROM moved) AS moved FROM judged`;
 
 /**
- * What is kept of executions, one row each: `tenant_id` is null where nothing is. `own`: whether it has an enabled callback
- * of its own. Each is looked up by itself, so that no statistics can make it a scan. $1: execution ids.
+ * What is stored about executions, one row each; `tenant_id` is null when nothing is stored. `own`: whether it has its
+ * own enabled callback. Each execution is looked up by itself, so that no statistics can turn this into a scan. $1:
+ * execution ids.
  */
 export const KEPT = `
   SELECT w.id AS execution_id, x.*, coalesce(c.own, false) AS own
@@ -100,7 +102,7 @@ export const KEPT = `
     SELECT true AS own FROM notifications.callbacks WHERE enabled AND execution_id = w.id LIMIT 1
   ) AS c ON true`;
 
-/** Keeps executions, and of those that are kept notes whether they have ended. $1: JSON array. */
+/** Stores executions, and updates whether stored ones have ended. $1: JSON array. */
 export const KEEP = `
   INSERT INTO notifications.executions AS x
     (execution_id, tenant_id, trace_id, config_id, config_name, user_id, callback_url, ended_at)
@@ -111,7 +113,7 @@ export const KEEP = `
   ON CONFLICT (execution_id) DO UPDATE SET ended_at = EXCLUDED.ended_at
   WHERE (x.ended_at IS NULL) <> (EXCLUDED.ended_at IS NULL)`;
 
-/** Keeps an execution of which nothing is kept yet; gives its id then. $1: JSON object. */
+/** Stores an execution if it is not stored yet, and returns its id then. $1: JSON object. */
 export const KEEP_NEW = `
   INSERT INTO notifications.executions
     (execution_id, tenant_id, trace_id, config_id, config_name, user_id, callback_url)
@@ -124,7 +126,7 @@ export const KEEP_NEW = `
 export const NOTE_END = `
   UPDATE notifications.executions SET ended_at = now() WHERE execution_id = $1 AND ended_at IS NULL`;
 
-/** Enabled callbacks, looked up one owner after the other as in KEPT. $1: execution ids, $2: config ids. */
+/** Enabled callbacks. Each owner is looked up by itself, as in KEPT. $1: execution ids, $2: config ids. */
 export const CALLBACKS = `
   SELECT c.id, c.tenant_id, c.config_id, c.execution_id, c.events, c.channel, c.fallback FROM (
     SELECT own.* FROM unnest($1::text[]) AS w(id) CROSS JOIN LATERAL (
@@ -142,7 +144,7 @@ export const KEEP_EVENTS = `
   SELECT execution_id, version, event FROM json_to_recordset($1::json) AS r(execution_id text, version int, event json)
   ON CONFLICT DO NOTHING`;
 
-/** All that is kept of executions, in the order in which others lock it. $1: execution ids. */
+/** Deletes everything about executions, in the order in which other statements lock the tables. $1: execution ids. */
 export const FORGET: readonly string[] = [
   `DELETE FROM notifications.orchestration_callbacks WHERE execution_id = ANY($1::text[])`,
   `DELETE FROM notifications.callbacks WHERE execution_id = ANY($1::text[])`,

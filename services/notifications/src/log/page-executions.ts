@@ -6,27 +6,27 @@ import type { DataSource } from 'typeorm';
 import type { ExecutionContext } from '../templates/message.js';
 import * as sql from './log-sql.js';
 
-/** Executions that are asked for in one request, at most as many as the execution service answers. */
+/** Executions in one request, at most as many as the execution service accepts. */
 const ASKED_AT_ONCE = 1_000;
 
-/** An execution that events were read of. */
+/** An execution with events in this reading. */
 export interface PageExecution extends ExecutionContext {
-  /** Null when its start names none. */
+  /** Null when its start has none. */
   readonly callback_url: string | null;
   readonly callback_url_gone: boolean;
-  /** What the database keeps of it: nothing, or also whether it has ended. */
+  /** What the database stores about it: nothing, or whether it runs or has ended. */
   readonly kept: 'not' | 'running' | 'ended';
-  /** Whether it had an enabled callback of its own. */
+  /** Whether it had its own enabled callback. */
   readonly own: boolean;
 }
 
 export interface PageExecutions {
   readonly known: ReadonlyMap<string, PageExecution>;
-  /** Asked for, and unknown to the execution service too. */
+  /** Requested, but the execution service does not know them. */
   readonly unknown: ReadonlySet<string>;
-  /** Those whose events nobody can judge yet, because the execution service does not answer. */
+  /** Their events cannot be handled yet, because the execution service does not answer. */
   readonly unanswered: ReadonlySet<string>;
-  /** Why. */
+  /** Why the execution service did not answer. */
   readonly failure?: UnavailableError;
 }
 
@@ -36,10 +36,10 @@ type KeptRow = { readonly execution_id: string; readonly own: boolean } & (
 );
 
 /**
- * What is known of the executions of these events: what is kept, else what their start says, which is among the events or
- * asked of the execution service. It is asked where somebody may want to hear of the execution: of any when `all`, else of those
- * with a callback of their own, and of those that were retried, whose start may name a callback_url. Throws what the
- * execution service answers instead of starts.
+ * What is known about the executions of these events: the stored facts, else their start, which is among the events or
+ * is requested from the execution service. Starts are requested for all executions when `all` is set. Otherwise only
+ * for those with their own callback, and for retried ones, whose start may name a callback_url. Throws the error that
+ * the execution service answers.
  */
 export async function executionsOf(
   { dataSource, control }: { readonly dataSource: DataSource; readonly control: ControlClient },
@@ -78,7 +78,7 @@ export async function executionsOf(
   return { known, unknown: notIn(known, missing), unanswered: new Set() };
 }
 
-/** Columns of notifications.executions. proto-JSON leaves out what is empty. */
+/** Columns of notifications.executions. proto-JSON omits empty values. */
 export function contextOf(
   start: Partial<StartSummary> & Pick<StartSummary, 'executionId'>,
 ): Omit<PageExecution, 'kept' | 'own'> {

@@ -1,7 +1,7 @@
 import { CALLBACK_EVENTS, eventToUserJson, isoTime } from '@batuta/contracts';
 import type { BudgetExceeded, CallbackEvent, Event, JsonObject } from '@batuta/contracts';
 
-/** What callbacks know of an execution besides the event itself. */
+/** What callbacks know about an execution, in addition to the event. */
 export interface ExecutionContext {
   readonly execution_id: string;
   readonly tenant_id: string;
@@ -11,7 +11,7 @@ export interface ExecutionContext {
   readonly user_id: string;
 }
 
-/** What a callback tells, as templates see it. */
+/** The message of a callback, as templates see it. */
 export interface Message {
   readonly event: {
     readonly name: CallbackEvent;
@@ -35,7 +35,7 @@ const NAMES: ReadonlyMap<string, CallbackEvent> = new Map(
   Object.entries(CALLBACK_EVENTS).map(([name, type]) => [type, name as CallbackEvent]),
 );
 
-/** The name under which callbacks ask for events of this type; undefined when none can. */
+/** The name of this event type in callbacks. Undefined when callbacks cannot ask for it. */
 export const callbackEventOf = (type: string): CallbackEvent | undefined => NAMES.get(type);
 
 export function messageOf(event: Event, name: CallbackEvent, execution: ExecutionContext): Message {
@@ -59,10 +59,10 @@ export function messageOf(event: Event, name: CallbackEvent, execution: Executio
   };
 }
 
-/** What a template is rendered over: plain JSON. */
+/** The values for a template, as plain JSON. */
 export const valuesOf = (message: Message): JsonObject => message as unknown as JsonObject;
 
-/** Types of what is told about a step; the others are about the execution. */
+/** Types of messages about a step. The others are about the execution. */
 const TYPES: Readonly<Partial<Record<CallbackEvent, string>>> = {
   step_failed: 'step.failed',
   approval_requested: 'approval.requested',
@@ -81,14 +81,15 @@ export function defaultContent({ event, execution }: Message): JsonObject {
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
 
 /**
- * The text as one line: each run of white space and control characters becomes one space. For what has no place for a line
- * break, such as an email's subject, where it would end the header and begin one that the user's data chose.
+ * The text as one line: each run of white space and control characters becomes one space. For places without line
+ * breaks, such as an email's subject: a line break there would end the header and let the user's data begin another
+ * one.
  */
 export function oneLine(text: string): string {
   return text.replaceAll(/[\s\p{Cc}]+/gu, ' ').trim();
 }
 
-/** The first `length` UTF-16 units, without the half of a character at the end. */
+/** The first `length` UTF-16 units, without half a character at the end. */
 export function cutTo(text: string, length: number): string {
   return text.length <= length ? text : text.slice(0, length).replace(/[\uD800-\uDBFF]$/, '');
 }
@@ -111,7 +112,7 @@ export function summaryOf({ event, execution }: Message): string {
   return `${config}: ${event.name} (execution ${id})`;
 }
 
-/** A message such as a template may meet, to try it on when it is saved. */
+/** A sample message to test a template when it is saved. */
 export function sampleMessage(name: CallbackEvent): Message {
   const failure = { code: 'timeout', message: 'no answer within 5000 ms', retryable: true };
   const data: Record<CallbackEvent, JsonObject> = {

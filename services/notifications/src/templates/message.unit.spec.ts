@@ -9,7 +9,7 @@ const summary = (name: CallbackEvent, data: object = {}): string => {
 };
 
 describe('the line for people', () => {
-  it('says what an approver is asked, on one line and not too long', () => {
+  it('shows the question to an approver, on one line and not too long', () => {
     const id = sampleMessage('started').execution.id;
     expect(summary('approval_requested')).toBe(
       `sample waits for an approval of step_1: Refund 120 EUR to ada? (execution ${id})`,

@@ -2,18 +2,18 @@ import type { JsonObject } from '@batuta/contracts';
 import type { Sandbox } from '@batuta/sandbox';
 
 export const MAX_TEMPLATE_BYTES = 64 * 1024;
-/** Characters of what a template may give. */
+/** Most characters of a rendered template. */
 const MAX_RENDERED = 1024 * 1024;
 
-/** The template is wrong, or gives more or takes longer than it may. */
+/** The template is wrong, or its result or its time exceeds a limit. */
 export class TemplateError extends Error {
   override readonly name = 'TemplateError';
 }
 
-/** How values are written: into JSON or text as they are, into HTML escaped. */
+/** How values are written: unchanged into JSON or text, escaped into HTML. */
 export type TemplateKind = 'text' | 'html';
 
-/** Users' Liquid templates, rendered in the sandbox's threads: whatever a template does, this process goes on. */
+/** Users' Liquid templates, rendered in the sandbox's threads. A template cannot block this process. */
 export class Templates {
   readonly #sandbox: Sandbox;
 
@@ -21,7 +21,10 @@ export class Templates {
     this.#sandbox = sandbox;
   }
 
-  /** Why a template is wrong, or undefined. It is tried on `sample` too. Rejects with a `SandboxBusyError`. */
+  /**
+   * The mistake in a template, or undefined. The template is also rendered over `sample`. Rejects with a
+   * `SandboxBusyError`.
+   */
   async problem(source: string, kind: TemplateKind, sample: JsonObject, tenantId: string): Promise<string | undefined> {
     try {
       await this.render(source, kind, sample, tenantId);

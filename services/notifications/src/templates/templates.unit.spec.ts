@@ -25,7 +25,7 @@ describe('templates', () => {
     ).toBe('failed timeout sample');
   });
 
-  it('say what was spent of which budget', async () => {
+  it('can show the spending and the budget', async () => {
     const exceeded = sampleMessage('budget_exceeded');
     const template = '{{ event.data.spent }} of {{ event.data.limit }} {{ event.data.resource }}';
     expect(await templates.render(template, 'text', valuesOf(exceeded))).toBe('10250 of 10000 tokens');

@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Callbacks, their deliveries and attempts, inboxes, and the place in each partition's log. */
+/** Callbacks, their deliveries and attempts, inboxes, and the cursor in each partition's log. */
 export class CreateNotificationsSchema1700000000001 implements MigrationInterface {
   readonly name = 'CreateNotificationsSchema1700000000001';
 
@@ -16,7 +16,7 @@ export class CreateNotificationsSchema1700000000001 implements MigrationInterfac
   }
 }
 
-// Ids of executions and configs are text: what the engine accepted must never stop a cursor.
+// Ids of executions and configs are text, so that an id that the engine accepted can never stop a cursor.
 const STATEMENTS = [
   `CREATE TABLE notifications.callbacks (
     id uuid PRIMARY KEY,
@@ -45,7 +45,7 @@ const STATEMENTS = [
     created_at timestamptz NOT NULL DEFAULT now(),
     expires_at timestamptz
   )`,
-  // One newest secret each: of a callback, and of a tenant for the short form.
+  // There is one newest secret for each callback, and one for each tenant for the short form.
   `CREATE UNIQUE INDEX signing_secrets_newest ON notifications.signing_secrets
     (tenant_id, coalesce(callback_id, '00000000-0000-0000-0000-000000000000')) WHERE expires_at IS NULL`,
   'CREATE INDEX signing_secrets_callback ON notifications.signing_secrets (tenant_id, callback_id)',
@@ -67,7 +67,7 @@ const STATEMENTS = [
     created_at timestamptz NOT NULL DEFAULT now(),
     ended_at timestamptz
   )`,
-  // json, not jsonb: it is only ever handed on.
+  // json and not jsonb, because it is only passed on.
   `CREATE TABLE notifications.events (
     execution_id text NOT NULL,
     version integer NOT NULL,
@@ -121,7 +121,8 @@ const STATEMENTS = [
     dead_at timestamptz,
     UNIQUE (execution_id, event_version, callback_key, channel)
   )`,
-  // Deliveries that may go out, by destination: what one destination has waiting is never read for another.
+  // Deliveries that may be sent, by destination. So the waiting deliveries of one destination are never read for
+  // another.
   `CREATE INDEX orchestration_callbacks_due ON notifications.orchestration_callbacks (destination, next_attempt_at)
     WHERE next_attempt_at IS NOT NULL`,
   `CREATE INDEX orchestration_callbacks_scheduled ON notifications.orchestration_callbacks (order_key)

@@ -1,6 +1,9 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Finds the deliveries that hold values of their callbacks' headers, as those of the version before: none of later ones do. */
+/**
+ * Finds the deliveries in which the version before stored header values of their callbacks. Later versions do not store
+ * them.
+ */
 export class FindCopiedHeaders1700000000002 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(`

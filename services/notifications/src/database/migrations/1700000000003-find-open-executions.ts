@@ -1,9 +1,10 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Answers from indexes who may want to hear of something, and what is old enough to be removed. */
+/** Indexes for two questions: whether any callback may want an event, and which rows are old enough to be removed. */
 export class FindOpenExecutions1700000000003 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
-    // The version before kept every execution: reading them all may take longer than a statement has otherwise.
+    // The version before stored every execution. Reading all of them may take longer than the usual limit of a
+    // statement.
     await queryRunner.query('SET LOCAL statement_timeout = 0');
     await queryRunner.query(`
       CREATE INDEX executions_open ON notifications.executions (execution_id) WHERE ended_at IS NULL`);

@@ -1,12 +1,12 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Lists deliveries of a status, however rare it is, without reading all others of the tenant. */
+/** Lists deliveries of a status, even a rare one, without reading all others of the tenant. */
 export class IndexDeliveryStatus1700000000010 implements MigrationInterface {
-  /** Deliveries are written meanwhile. */
+  /** No transaction, so that deliveries can be written meanwhile. */
   readonly transaction = false;
 
   async up(queryRunner: QueryRunner): Promise<void> {
-    // Left by a build that was cut short.
+    // An interrupted build leaves an invalid index.
     await queryRunner.query('DROP INDEX CONCURRENTLY IF EXISTS notifications.orchestration_callbacks_status');
     await queryRunner.query(`
       CREATE INDEX CONCURRENTLY orchestration_callbacks_status ON notifications.orchestration_callbacks (tenant_id, status, id DESC)`);

@@ -1,12 +1,12 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Finds what inboxes keep of an execution that was deleted. */
+/** Finds the inbox entries of a deleted execution. */
 export class IndexInboxExecutions1700000000030 implements MigrationInterface {
-  /** Inboxes are written meanwhile. */
+  /** No transaction, so that inboxes can be written meanwhile. */
   readonly transaction = false;
 
   async up(queryRunner: QueryRunner): Promise<void> {
-    // Left by a build that was cut short.
+    // An interrupted build leaves an invalid index.
     await queryRunner.query('DROP INDEX CONCURRENTLY IF EXISTS notifications.inbox_execution');
     await queryRunner.query('CREATE INDEX CONCURRENTLY inbox_execution ON notifications.inbox (execution_id)');
   }
