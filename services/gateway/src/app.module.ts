@@ -57,7 +57,7 @@ export const CONTROLLERS = [
   AuditExportController,
 ] as const;
 
-/** What the gateway's handlers work with; made by `startGateway`, which also ends it. */
+/** The parts that the gateway's handlers use. `startGateway` makes them and closes them. */
 export interface GatewayParts {
   readonly backend: Backend;
   readonly schemas: ConfigSchemas;

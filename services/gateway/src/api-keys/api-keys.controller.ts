@@ -4,7 +4,7 @@ import { shownKey } from '../http/shown.js';
 
 export const ApiKeysController = featureController('ApiKeysController', operations.apiKeys, {
   create: {
-    // A repeat has everything but the key, which is stored nowhere.
+    // A repeat has everything except the secret, which is not stored.
     shown: ({ key, secret = '', repeated = false }) => ({
       ...shownKey(key),
       ...(repeated ? { repeated } : { secret }),

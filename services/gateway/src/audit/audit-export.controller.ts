@@ -22,7 +22,7 @@ export class AuditExportController {
   @ApiOperation({
     summary: 'Export the audit log',
     description:
-      'Lines of JSON, one an entry, in the order of `seq`. Without filters each `link` is made from the one before, so that a changed or missing entry shows: `batuta audit verify` looks.',
+      'Lines of JSON, one for each entry, in the order of `seq`. Without filters each `link` is made from the one before, so a changed or missing entry can be detected with `batuta audit verify`.',
   })
   @Queries(AUDIT_FILTERS)
   @ApiResponse({
@@ -37,7 +37,7 @@ export class AuditExportController {
       const asked = { principal, tenantId, userId, keyId, ...same, limit: AUDIT_BATCH, oldestFirst: true, cursor };
       return accepted(await this.backend.ask<ListAuditReply>(operations.audit.list.subject, asked as ListAuditRequest));
     };
-    // A refusal must come before the status does.
+    // Read the first page now, because a refusal must come before the status line is sent.
     const first = await page();
     async function* texts(): AsyncGenerator<string> {
       for (let part = first; ; part = await page(part.nextCursor)) {

@@ -9,11 +9,11 @@ export type AuditRecord = Omit<NewAuditEntry, 'id' | 'at'>;
 export interface AuditWriterOptions {
   readonly backend: Pick<Backend, 'probe'>;
   readonly logger: Logger;
-  /** Entries that wait to be stored at most. */
+  /** How many entries may wait to be stored. */
   readonly capacity: number;
 }
 
-/** How long an entry waits for others that go with it. */
+/** How long an entry waits for others, so that they are stored together, in milliseconds. */
 const GATHER_MS = 100;
 const ANSWER_MS = 5_000;
 const AGAIN_FIRST_MS = 250;
@@ -26,17 +26,18 @@ const failures = counter(
 );
 const dropped = counter(
   'batuta_gateway_audit_dropped_total',
-  'Attempts without a valid key that are not in the audit log, since too many wait to be stored.',
+  'Attempts without a valid key that were not recorded, because too many entries wait to be stored.',
 );
 const waiting = gauge('batuta_gateway_audit_waiting', 'Entries of the audit log that wait to be stored.');
 
 /**
- * Brings entries of the audit log to the config service, many at a time and after the answer that they are about. While it cannot, they
- * wait in memory; when as many wait as there may be, `full` says that nothing more may be changed (ADR 0038).
+ * Sends entries of the audit log to the config service, many at a time, after the answers that they describe. While
+ * this is not possible, they wait in memory. When the memory is used up, `full` says that no further change is allowed
+ * (ADR 0038).
  */
 export class AuditWriter {
   readonly #waiting: NewAuditEntry[] = [];
-  /** Of these, how many name nobody. */
+  /** How many of the waiting entries come from requests without a valid key. */
   #nameless = 0;
   #timer: NodeJS.Timeout | undefined;
   #sending: Promise<void> | undefined;
@@ -45,14 +46,14 @@ export class AuditWriter {
 
   constructor(private readonly options: AuditWriterOptions) {}
 
-  /** Whether there is no room for another entry: what would make one is to be refused. */
+  /** Whether there is no room for another entry. Then every request that would make one must be refused. */
   get full(): boolean {
     return this.#waiting.length >= this.options.capacity;
   }
 
   record(record: AuditRecord): void {
     const nameless = record.userId === undefined;
-    // Whoever has no key must not be able to stop those that have one.
+    // Requests without a key must not be able to block those with a key.
     if (nameless && this.#nameless * 4 >= this.options.capacity) {
       dropped.inc();
       return;
@@ -64,7 +65,7 @@ export class AuditWriter {
     else this.#later(GATHER_MS);
   }
 
-  /** Stores what waits, for as long as `limitMs`. */
+  /** Stores the waiting entries, for at most `limitMs`. */
   async close(limitMs: number): Promise<void> {
     this.#closed = true;
     const until = performance.now() + limitMs;
@@ -107,7 +108,7 @@ export class AuditWriter {
       })
       .catch((error: unknown) => {
         failures.inc();
-        // One line for the first of a row: the metric counts the others.
+        // One line for the first failure of a series. The metric counts the others.
         if (this.#againMs === AGAIN_FIRST_MS) {
           this.options.logger.error({ err: error, entries: this.#waiting.length }, 'the audit log takes no entries');
         }

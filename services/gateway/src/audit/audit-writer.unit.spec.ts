@@ -15,7 +15,7 @@ const record = (resource: string, userId?: string): AuditRecord => ({
   ...(userId === undefined ? {} : { userId }),
 });
 
-/** A store of entries that can be away. */
+/** A store of entries that can be unavailable. */
 function store() {
   const stored: NewAuditEntry[] = [];
   const batches: number[] = [];
@@ -32,7 +32,7 @@ function store() {
 }
 
 describe('the writer of the audit log', () => {
-  it('stores entries together, in their order, each once', async () => {
+  it('stores entries together, in order and once each', async () => {
     const { stored, batches, backend } = store();
     const writer = new AuditWriter({ backend, logger, capacity: 10_000 });
     for (let n = 0; n < 1_200; n += 1) writer.record(record(`r${n}`, 'ada'));
@@ -43,7 +43,7 @@ describe('the writer of the audit log', () => {
     await writer.close(1_000);
   });
 
-  it('is full when what cannot be stored takes all room, and has room again', async () => {
+  it('is full while entries cannot be stored, and has room again afterwards', async () => {
     const { stored, state, backend } = store();
     state.away = true;
     const writer = new AuditWriter({ backend, logger, capacity: 100 });
@@ -57,7 +57,7 @@ describe('the writer of the audit log', () => {
     await writer.close(1_000);
   });
 
-  it('keeps room for those who have a key from those who have none', async () => {
+  it('reserves room for requests with a key', async () => {
     const { stored, state, backend } = store();
     state.away = true;
     const writer = new AuditWriter({ backend, logger, capacity: 100 });
@@ -70,7 +70,7 @@ describe('the writer of the audit log', () => {
     await writer.close(1_000);
   });
 
-  it('stores what waits before it is closed', async () => {
+  it('stores the waiting entries before it closes', async () => {
     const { stored, backend } = store();
     const writer = new AuditWriter({ backend, logger, capacity: 100 });
     writer.record(record('last words', 'ada'));

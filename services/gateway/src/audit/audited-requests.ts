@@ -11,12 +11,12 @@ import type { OperationNames } from './operation-names.js';
 const READS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 const API = '/api/v1/';
 const START = 'executions.start';
-/** Statuses that refuse the caller, which are recorded of reads too. */
+/** Statuses that refuse the caller. These are recorded for reads too. */
 const REFUSES_CALLER: ReadonlySet<number> = new Set([401, 403, 429]);
 
 const outcomeOf = (status: number): AuditOutcome => (status < 400 ? 'succeeded' : status < 499 ? 'refused' : 'failed');
 
-/** Who asked, as the audit log says it. Those without a valid key are in the log of the platform's tenant. */
+/** The user as the audit log shows it. Requests without a valid key go to the log of the platform's tenant. */
 function whoIs(principal: Principal | undefined): Pick<AuditRecord, 'tenantId' | 'keyId' | 'userId' | 'role'> {
   if (principal === undefined) return { tenantId: DEFAULT_TENANT };
   const { tenantId, keyId, userId, role } = principal;
@@ -29,7 +29,7 @@ function resourceOf(url: string): string {
   return (path.startsWith(API) ? path.slice(API.length) : path).slice(0, AUDIT_TEXT);
 }
 
-/** What was asked for over a WebSocket, and what became of it. */
+/** A request over a WebSocket, and its outcome. */
 export interface AuditedSocket {
   readonly principal: Principal | undefined;
   readonly action: string;
@@ -43,16 +43,16 @@ export interface AuditedSocket {
 export interface AuditedRequestsOptions {
   readonly writer: AuditWriter;
   readonly names: OperationNames;
-  /** Also starts that were accepted: they are events of their executions already. */
+  /** Whether to record accepted starts too. They are events of their executions already. */
   readonly starts: boolean;
   readonly addressOf: (request: IncomingMessage) => string;
 }
 
-/** Records what requests changed and which were refused, and lets nothing be changed that could not be recorded. */
+/** Records changes and refusals, and refuses changes that could not be recorded. */
 export class AuditedRequests {
   constructor(private readonly options: AuditedRequestsOptions) {}
 
-  /** Call after the hook that looks at keys. */
+  /** Call it after the hook that checks keys. */
   install(fastify: FastifyInstance): void {
     fastify.addHook('onRequest', (request, _reply, done) => {
       try {
@@ -68,13 +68,13 @@ export class AuditedRequests {
     });
   }
 
-  /** @throws Problem unavailable when what happens next could not be recorded. */
+  /** @throws Problem unavailable when the next change could not be recorded. */
   requireRoom(): void {
     if (!this.options.writer.full) return;
     throw new Problem('unavailable', 'The audit log takes no entries now, so nothing may be changed.');
   }
 
-  /** Records a WebSocket that was refused, or what was asked for over one. */
+  /** Records a refused WebSocket, or a request over one. */
   socket({ principal, action, url, status, code, request, requestId }: AuditedSocket): void {
     const { writer, starts, addressOf } = this.options;
     if (writer.full || (status < 400 && !starts)) return;
@@ -102,7 +102,7 @@ export class AuditedRequests {
       return;
     }
     if (!starts && status < 400 && action === START) return;
-    // Whatever comes while there is no room was refused for that.
+    // A request that came while there is no room was refused for that reason.
     if (writer.full) return;
     const location = reply.getHeader('location');
     const etag = reply.getHeader('etag');

@@ -4,7 +4,10 @@ import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
 import { ALL_OPERATIONS } from '@batuta/contracts';
 import { operationNameOf } from '../openapi/operation-name.js';
 
-/** Where @nestjs/swagger keeps what its decorators say; it exports no names of these. A test compares with the document. */
+/**
+ * The metadata keys of @nestjs/swagger's decorators, which it does not export. A test compares the result with the
+ * document.
+ */
 const TAGS_METADATA = 'swagger/apiUseTags';
 const OPERATION_METADATA = 'swagger/apiOperation';
 
@@ -14,7 +17,7 @@ const READS: ReadonlySet<string> = new Set([
   'schedules.preview',
 ]);
 
-/** The names of operations by method and route, as OpenAPI and clients have them. */
+/** The names of operations by method and route, the same as in OpenAPI and the clients. */
 export class OperationNames {
   readonly #names = new Map<string, string>();
 
@@ -40,12 +43,12 @@ export class OperationNames {
     }
   }
 
-  /** What is at no route is named by its method. */
+  /** A request without a route gets its method as its name. */
   of(method: string, route: string): string {
     return this.#names.get(`${method} ${route}`) ?? method;
   }
 
-  /** Whether an operation only reads, for all that it is a POST. */
+  /** Whether an operation only reads, although it is a POST. */
   reads(name: string): boolean {
     return READS.has(name);
   }

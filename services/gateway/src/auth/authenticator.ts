@@ -5,7 +5,7 @@ import { BoundedCache } from '../caches/bounded-cache.js';
 import { Problem } from '../http/problem.js';
 import type { WrongKeys } from './wrong-keys.js';
 
-/** Who a key belongs to, until when. */
+/** The owner of a key, and how long it is valid. */
 export interface Identity {
   readonly principal: Principal;
   readonly keyHash: string;
@@ -22,7 +22,7 @@ interface Entry {
 export interface AuthenticatorOptions {
   readonly knownForMs: number;
   readonly unknownForMs: number;
-  /** How long a known key stays believed while the config service cannot be asked. Default 60 s. */
+  /** How long a known key is still accepted while the config service does not answer, in milliseconds. Default 60 s. */
   readonly believedWithoutAnswerMs?: number;
   readonly capacity?: number;
   readonly now?: () => number;
@@ -32,14 +32,16 @@ export interface AuthenticatorOptions {
 
 const UNKNOWN = 'The API key is unknown, expired or revoked.';
 
-/** Knows who an API key belongs to; asks the config service with the key's SHA-256 and remembers the answer for a while. */
+/**
+ * Finds the owner of an API key. Asks the config service with the key's SHA-256 and caches the answer for a short time.
+ */
 export class Authenticator {
   readonly #entries: BoundedCache<string, Entry>;
   readonly #asked = new Map<string, Promise<Identity | undefined>>();
-  /** Hashes of keys that were good once: whoever has one of them is not guessing. */
+  /** Hashes of keys that were valid before. A sender of such a key is not guessing. */
   readonly #onceGood: BoundedCache<string, true>;
   readonly #now: () => number;
-  /** Answers to questions asked before the last forgetting are not kept. */
+  /** Answers to requests sent before the last `forget` are not cached. */
   #generation = 0;
 
   constructor(private readonly options: AuthenticatorOptions) {
@@ -53,9 +55,9 @@ export class Authenticator {
   }
 
   /**
-   * The identity of a key that came with a request: at once when it is remembered, else a promise.
-   * @throws Problem unauthenticated, or (rejecting) also rate_limited after too many wrong keys from there, or unavailable when
-   * the config service cannot be asked.
+   * The identity for a request's key: at once when it is cached, else a promise. @throws Problem unauthenticated. The
+   * promise may also reject with rate_limited after too many wrong keys from this address, or with unavailable when the
+   * config service does not answer.
    */
   identify(key: string | undefined, request: IncomingMessage): Identity | Promise<Identity> {
     if (key === undefined) {
@@ -67,7 +69,10 @@ export class Authenticator {
     return this.#identifyOther(hash, entry, request);
   }
 
-  /** The identity of a key by its hash, asked again unless the answer is fresh; undefined when the key is no good any more. */
+  /**
+   * The identity of a key by its hash. Asks again unless the cached answer is fresh. Undefined when the key is not
+   * valid any more.
+   */
   async recheck(keyHash: string): Promise<Identity | undefined> {
     try {
       const entry = this.#entries.get(keyHash);
@@ -79,7 +84,7 @@ export class Authenticator {
     }
   }
 
-  /** What is not remembered as good, so that nothing of this is on the way of those who are. */
+  /** The slow path for keys that are not cached as valid, so that valid keys do not pay for it. */
   async #identifyOther(hash: string, entry: Entry | undefined, request: IncomingMessage): Promise<Identity> {
     const { wrongKeys } = this.options;
     if (this.#onceGood.get(hash) === undefined) wrongKeys.check(request);
@@ -97,12 +102,12 @@ export class Authenticator {
     }
   }
 
-  /** Takes notice of a changed key: forgets everything, since a notice names the key's id and not its hash. */
+  /** Handles a notice of a changed key. Forgets everything, because a notice has the key's id and not its hash. */
   changed(change: Pick<ConfigChanged, 'kind'>): void {
     if (change.kind === 'key') this.forget();
   }
 
-  /** Forgets every answer; also called after a reconnect, when notices may have been missed. */
+  /** Forgets every answer. Also called after a reconnect, because notices may have been missed. */
   forget(): void {
     this.#generation += 1;
     this.#entries.clear();

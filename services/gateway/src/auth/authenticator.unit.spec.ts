@@ -72,7 +72,7 @@ describe('the authenticator', () => {
     expect(await identify(authenticator)).toBe('ada');
   });
 
-  it('asks once for many who come together', async () => {
+  it('asks once for many requests at the same time', async () => {
     const authenticator = build();
     expect(await Promise.all([identify(authenticator), identify(authenticator), identify(authenticator)])).toEqual([
       'ada',
@@ -90,7 +90,7 @@ describe('the authenticator', () => {
     expect(await identify(authenticator)).toBe('unauthenticated');
   });
 
-  it('forgets when a key has changed, also answers that are on their way', async () => {
+  it('forgets everything when a key has changed, also answers in transit', async () => {
     const authenticator = build();
     let reply: (value: AuthenticateReply) => void = () => undefined;
     answer = () => new Promise((resolve) => (reply = resolve));
@@ -102,7 +102,7 @@ describe('the authenticator', () => {
     expect(await identify(authenticator)).toBe('unauthenticated');
   });
 
-  it('keeps believing a known key for a minute while the config service cannot be asked', async () => {
+  it('accepts a known key for a minute while the config service does not answer', async () => {
     const authenticator = build();
     await identify(authenticator);
     answer = () => Promise.reject(new Problem('unavailable', 'down'));
@@ -113,7 +113,7 @@ describe('the authenticator', () => {
     expect(await identify(authenticator)).toBe('unavailable');
   });
 
-  it('holds no more keys than it may', async () => {
+  it('caches a limited number of keys', async () => {
     const authenticator = build(2);
     for (const key of ['key-one', 'key-two', 'key-one', 'key-three']) await identify(authenticator, key);
     expect(asked).toHaveLength(3);
@@ -123,7 +123,7 @@ describe('the authenticator', () => {
     expect(asked).toHaveLength(4);
   });
 
-  it('asks nothing for an address that sent too many wrong keys, be they new or remembered', async () => {
+  it('asks nothing for an address that sent too many wrong keys, new or cached', async () => {
     const authenticator = build();
     answer = () => Promise.resolve({});
     for (const key of ['wrong-1', 'wrong-2', 'wrong-2']) {
@@ -138,7 +138,7 @@ describe('the authenticator', () => {
     expect(await identify(authenticator, 'right')).toBe('ada');
   });
 
-  it('lets a key in that was good before, whatever else comes from its address and though its answer was forgotten', async () => {
+  it('accepts a key that was valid before, also after many wrong keys from its address and when its answer was forgotten', async () => {
     const authenticator = build();
     expect(await identify(authenticator, 'right')).toBe('ada');
     answer = () => Promise.resolve({});
@@ -147,14 +147,14 @@ describe('the authenticator', () => {
     authenticator.forget();
     answer = () => Promise.resolve(KNOWN);
     expect(await identify(authenticator, 'right')).toBe('ada');
-    // Revoked, it is a wrong key as any other.
+    // After it is revoked, it counts as a wrong key like any other.
     authenticator.forget();
     answer = () => Promise.resolve({});
     expect(await identify(authenticator, 'right')).toBe('unauthenticated');
     expect(await identify(authenticator, 'right')).toBe('rate_limited');
   });
 
-  it('counts only what is wrong: neither a missing key nor a question without an answer', async () => {
+  it('counts wrong keys only, not missing keys or lookups without an answer', async () => {
     const authenticator = build();
     answer = () => Promise.reject(new Problem('unavailable', 'no'));
     for (let times = 0; times < 5; times += 1) {

@@ -4,8 +4,8 @@ const KEY = /^[!-~]{8,256}$/;
 const BEARER = /^Bearer +([!-~]{8,256}) *$/i;
 
 /**
- * The key of an `Authorization: Bearer <key>` header; undefined when there is no such header.
- * @throws Problem unauthenticated, which says what is wrong, when the header has no key.
+ * The key of an `Authorization: Bearer <key>` header, or undefined when the header is absent. @throws Problem
+ * unauthenticated, with the mistake, when the header has no key.
  */
 export function bearerOf(authorization: string | undefined): string | undefined {
   if (authorization === undefined) return undefined;
@@ -15,7 +15,7 @@ export function bearerOf(authorization: string | undefined): string | undefined 
   if (scheme.toLowerCase() === 'bearer') {
     throw new Problem(
       'unauthenticated',
-      'What follows "Bearer" is no API key: a key has 8 to 256 visible ASCII characters.',
+      'The text after "Bearer" is not an API key: a key has 8 to 256 visible ASCII characters.',
       {
         headers: { 'www-authenticate': 'Bearer realm="batuta", error="invalid_token"' },
       },
@@ -27,29 +27,29 @@ export function bearerOf(authorization: string | undefined): string | undefined 
   );
 }
 
-/** Subprotocol that the gateway answers with, offered beside the one that carries the key. */
+/** The subprotocol that the gateway chooses. Clients offer it together with the one that carries the key. */
 export const SUBPROTOCOL = 'batuta.v1';
 const KEY_SUBPROTOCOL = 'batuta.bearer.';
 
-/** The subprotocol to answer with: never the one that is a key, which would stand in logs of answers. */
+/** The subprotocol to answer with. It is never the one with the key, because answers may be logged. */
 export function chosenProtocol(offered: ReadonlySet<string>): string | false {
   if (offered.has(SUBPROTOCOL)) return SUBPROTOCOL;
   return [...offered].find((protocol) => !protocol.startsWith(KEY_SUBPROTOCOL)) ?? false;
 }
 
 /**
- * A client that offers only its key has no subprotocol that could be chosen, and gives the connection up.
- * @throws Problem validation_failed, which says so before.
+ * Requires the subprotocol that can be chosen. A client that offers only its key would get none and close the
+ * connection. @throws Problem validation_failed with the reason.
  */
 export function requireSubprotocol(header: string | undefined): void {
   const offered = (header ?? '').split(',').map((protocol) => protocol.trim());
   if (!offered[0]?.startsWith(KEY_SUBPROTOCOL) || chosenProtocol(new Set(offered)) !== false) return;
-  throw mistake('/headers/sec-websocket-protocol', 'required', `must offer ${SUBPROTOCOL} beside the key`);
+  throw mistake('/headers/sec-websocket-protocol', 'required', `must offer ${SUBPROTOCOL} together with the key`);
 }
 
 /**
- * The key among the offered subprotocols, as `batuta.bearer.<key>`. Browsers cannot set headers on a WebSocket, and a key
- * in the URL would end up in access logs, proxies and the browser's history.
+ * The key among the offered subprotocols, as `batuta.bearer.<key>`. Browsers cannot set headers on a WebSocket, and a
+ * key in the URL would appear in access logs, proxies and the browser's history.
  */
 export function bearerOfProtocols(header: string | undefined): string | undefined {
   const offered = (header ?? '').split(',').map((protocol) => protocol.trim());

@@ -9,22 +9,22 @@ export interface AuthenticatedRequest extends FastifyRequest {
   principal?: Principal;
 }
 
-/** Who asks; set before the body is read. */
+/** The authenticated caller. It is set before the body is read. */
 export function principalOf(request: AuthenticatedRequest): Principal {
   if (request.principal === undefined) throw new Problem('unauthenticated', 'A valid API key is needed.');
   return request.principal;
 }
 
-/** The handler's parameter that takes who asks. */
+/** Parameter decorator: the authenticated caller. */
 export const Caller = createParamDecorator((_: unknown, context: ExecutionContext) =>
   principalOf(context.switchToHttp().getRequest<AuthenticatedRequest>()),
 );
 
-/** Where OpenAPI shows the role of an operation. */
+/** The OpenAPI extension that shows the role of an operation. */
 export const ROLE_EXTENSION = 'x-batuta-role';
 export const NEEDED_ROLE = 'batuta:needed-role';
 
-/** The least role that may call a handler. Without it, `viewer` for GET and `admin` for the rest. */
+/** The lowest role that may call a handler. Without it: `viewer` for GET and `admin` for the rest. */
 export const Needs = (role: Role): MethodDecorator & ClassDecorator =>
   applyDecorators(SetMetadata(NEEDED_ROLE, role), ApiExtension(ROLE_EXTENSION, role));
 

@@ -7,17 +7,17 @@ import { NEEDED_ROLE, PUBLIC, principalOf } from './principal.js';
 import type { AuthenticatedRequest } from './principal.js';
 import { allows } from './roles.js';
 
-/** @throws Problem forbidden when the key's role does not allow what needs this one. */
+/** @throws Problem forbidden when the key's role is below `needed`. */
 export function requireRole({ role }: Principal, needed: Role): void {
   if (!allows(role, needed)) {
     throw new Problem('forbidden', `This needs the role ${needed}; the key has the role ${role}.`);
   }
 }
 
-/** The role that a handler without one takes. */
+/** The role for a handler that names none. */
 export const unnamedRole = (method: string): Role => (method === 'GET' || method === 'HEAD' ? 'viewer' : 'admin');
 
-/** Lets a request through when its key's role allows the handler. */
+/** Accepts a request when its key's role allows the handler. */
 @Injectable()
 export class RoleGuard implements CanActivate {
   constructor(private readonly reflector: Reflector) {}

@@ -1,7 +1,7 @@
 import { ROLES } from '@batuta/contracts';
 import type { Role } from '@batuta/contracts';
 
-/** Whether a role may do what needs another: viewer < operator < admin. */
+/** Whether `role` includes `needed`: viewer < operator < admin. */
 export function allows(role: Role, needed: Role): boolean {
   return ROLES.indexOf(role) >= ROLES.indexOf(needed);
 }

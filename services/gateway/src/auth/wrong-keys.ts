@@ -7,32 +7,35 @@ import { BoundedCache } from '../caches/bounded-cache.js';
 import { Problem } from '../http/problem.js';
 
 export interface WrongKeysOptions {
-  /** Wrong keys that one address may send at once, and again within each minute; 0 sets no limit. */
+  /** How many wrong keys one address may send at once, and again within each minute. 0 means no limit. */
   readonly perMinute: number;
-  /** Proxies whose `X-Forwarded-For` is believed: addresses, CIDR ranges, `loopback`, `linklocal`, `uniquelocal`. */
+  /** Proxies whose `X-Forwarded-For` is trusted: addresses, CIDR ranges, `loopback`, `linklocal`, `uniquelocal`. */
   readonly trustedProxies?: readonly string[];
-  /** Addresses remembered at most. Default 10,000. */
+  /** How many addresses are remembered. Default 10,000. */
   readonly capacity?: number;
-  /** Running time, ms. */
+  /** A monotonic clock, in milliseconds. */
   readonly now?: () => number;
 }
 
 const MINUTE_MS = 60_000;
 const IPV6_NETWORK_BITS = 64;
 
-const wrongKeys = counter('batuta_gateway_wrong_keys_total', 'API keys that were not let in, by why', ['reason']);
+const wrongKeys = counter('batuta_gateway_wrong_keys_total', 'API keys that were refused, by reason', ['reason']);
 
-/** Says from where a request came: behind proxies that are believed, what they say. `unknown` when its connection is gone. */
+/**
+ * Finds the client's address of a request: the connection's address, or behind trusted proxies the address that they
+ * report. `unknown` when the connection is closed.
+ */
 export function clientAddresses(trustedProxies: readonly string[]): (request: IncomingMessage) => string {
   const trusted = proxyAddress.compile([...trustedProxies]);
   return (request) => {
-    // A connection that is gone already has no address any more, and cannot be answered either.
+    // A closed connection has no address, and cannot be answered either.
     const text = request.socket.remoteAddress === undefined ? '' : proxyAddress(request, trusted);
     return ipaddr.isValid(text) ? ipaddr.process(text).toString() : 'unknown';
   };
 }
 
-/** Whether these name proxies as `WrongKeysOptions.trustedProxies` has them. */
+/** Whether these are valid values of `WrongKeysOptions.trustedProxies`. */
 export function areProxies(names: readonly string[]): boolean {
   try {
     proxyAddress.compile([...names]);
@@ -43,29 +46,30 @@ export function areProxies(names: readonly string[]): boolean {
 }
 
 /**
- * Slows down who tries keys (ADR 0016). Each wrong key costs its address a share of a minute, and who owes a whole minute waits:
- * the generic cell rate algorithm (ITU-T I.371), a token bucket that needs one number.
+ * Slows down attempts to guess keys (ADR 0016). Each wrong key costs its address a share of a minute, and an address
+ * that owes a whole minute must wait. This is the generic cell rate algorithm (ITU-T I.371), a token bucket that needs
+ * one number.
  */
 export class WrongKeys {
-  /** When each address has paid for what it did, ms. */
+  /** The time, in milliseconds, at which each address has paid for its wrong keys. */
   readonly #paidAt: BoundedCache<string, number>;
   readonly #addressOf: (request: IncomingMessage) => string;
   readonly #now: () => number;
 
-  /** Throws a TypeError when a trusted proxy is none. */
+  /** Throws a TypeError when a trusted proxy is not valid. */
   constructor(private readonly options: WrongKeysOptions) {
     this.#paidAt = new BoundedCache(options.capacity ?? 10_000);
     this.#addressOf = clientAddresses(options.trustedProxies ?? []);
     this.#now = options.now ?? (() => performance.now());
   }
 
-  /** Call before a key is looked up that may be a guess. @throws Problem rate_limited when its address has to wait. */
+  /** Call it before looking up a key that may be a guess. @throws Problem rate_limited when the address must wait. */
   check(request: IncomingMessage): void {
     if (this.options.perMinute === 0) return;
     const paidAt = this.#paidAt.get(this.#networkOf(request));
     if (paidAt === undefined) return;
     const waitMs = paidAt + this.#costMs - MINUTE_MS - this.#now();
-    // Costs are fractions: what is missing by less than this is missing by rounding.
+    // Costs are fractions, so a difference below this is a rounding error.
     if (waitMs < 1) return;
     wrongKeys.inc({ reason: 'too_many' });
     const seconds = Math.ceil(waitMs / 1_000);
@@ -74,14 +78,14 @@ export class WrongKeys {
     });
   }
 
-  /** Counts a key that was wrong. */
+  /** Counts a wrong key. */
   count(request: IncomingMessage): void {
     wrongKeys.inc({ reason: 'wrong' });
     if (this.options.perMinute === 0) return;
     const network = this.#networkOf(request);
     const now = this.#now();
     const paidAt = Math.max(now, this.#paidAt.get(network) ?? now) + this.#costMs;
-    // Many that were looked up at the same time do not add up to a longer wait.
+    // Many concurrent lookups must not add up to a longer wait than a minute.
     this.#paidAt.set(network, Math.min(paidAt, now + MINUTE_MS));
   }
 
@@ -89,7 +93,7 @@ export class WrongKeys {
     return MINUTE_MS / this.options.perMinute;
   }
 
-  /** The client's address; of IPv6 the network of a subscriber, who has all the addresses in it. */
+  /** The client's address. For IPv6: the subscriber's network, because a subscriber has all addresses in it. */
   #networkOf(request: IncomingMessage): string {
     const text = this.#addressOf(request);
     if (text === 'unknown') return text;

@@ -35,7 +35,7 @@ const spend = (wrongKeys: WrongKeys, request: IncomingMessage, count = 3): void 
 };
 
 describe('wrong keys', () => {
-  it('may be so many at once from one address, and then as many within a minute', () => {
+  it('are limited for one address: a number at once, and the same number within each minute', () => {
     const wrongKeys = build();
     const request = from('192.0.2.1');
     spend(wrongKeys, request, 2);
@@ -54,7 +54,7 @@ describe('wrong keys', () => {
     expect(wait(wrongKeys, request)).toBe(0);
   });
 
-  it('do not become a debt when many were under way', () => {
+  it('do not add up to a longer wait when many were looked up at once', () => {
     const wrongKeys = build();
     spend(wrongKeys, from('192.0.2.1'), 1_000);
     expect(wait(wrongKeys, from('192.0.2.1'))).toBe(20);
@@ -70,7 +70,7 @@ describe('wrong keys', () => {
     expect(wait(wrongKeys, from('192.0.2.2'))).toBe(0);
   });
 
-  it('count for the address that a trusted proxy names, and never for one that the client made up', () => {
+  it('count for the address that a trusted proxy reports, and never for one that the client invents', () => {
     const wrongKeys = build({ trustedProxies: ['10.0.0.0/8'] });
     spend(wrongKeys, from('10.0.0.1', '203.0.113.9, 192.0.2.1'));
     expect(wait(wrongKeys, from('10.0.0.2', '203.0.113.10, 192.0.2.1'))).toBeGreaterThan(0);
@@ -79,7 +79,7 @@ describe('wrong keys', () => {
     expect(wait(wrongKeys, from('198.51.100.1', '192.0.2.4'))).toBeGreaterThan(0);
   });
 
-  it.each([1, 7, 60, 9_999])('may come again after the wait that was told, with %d a minute', (perMinute) => {
+  it.each([1, 7, 60, 9_999])('are accepted again after the announced wait, with %d a minute', (perMinute) => {
     const wrongKeys = build({ perMinute });
     const request = from('192.0.2.1');
     let spent = 0;
@@ -89,14 +89,14 @@ describe('wrong keys', () => {
     expect(wait(wrongKeys, request)).toBe(0);
   });
 
-  it('are remembered of so many addresses only', () => {
+  it('are remembered for a limited number of addresses', () => {
     const wrongKeys = build({ capacity: 2 });
     for (const last of [1, 2, 3]) spend(wrongKeys, from(`192.0.2.${last}`));
     expect(wait(wrongKeys, from('192.0.2.1'))).toBe(0);
     expect(wait(wrongKeys, from('192.0.2.3'))).toBeGreaterThan(0);
   });
 
-  it('of connections without an address share one', () => {
+  it('of connections without an address share one limit', () => {
     const wrongKeys = build();
     spend(wrongKeys, from(undefined));
     expect(wait(wrongKeys, from('not an address'))).toBeGreaterThan(0);
@@ -108,7 +108,7 @@ describe('wrong keys', () => {
     expect(wait(wrongKeys, from('192.0.2.1'))).toBe(0);
   });
 
-  it('know what names proxies', () => {
+  it('recognise valid names of proxies', () => {
     expect(areProxies(['10.0.0.0/8', '::1', 'uniquelocal'])).toBe(true);
     expect(areProxies([])).toBe(true);
     expect(areProxies(['ingress.example.org'])).toBe(false);

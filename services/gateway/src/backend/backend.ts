@@ -9,7 +9,7 @@ import type { MsgHdrs, NatsConnection } from '@nats-io/nats-core';
 import { Problem } from '../http/problem.js';
 import type { RequestTracing } from '../http/request-tracing.js';
 
-/** Subjects that may be asked twice. */
+/** Subjects of operations that only read, which may be asked twice. */
 const READS: ReadonlySet<string> = new Set(ALL_OPERATIONS.filter(({ again }) => again).map(({ subject }) => subject));
 const READ_AGAIN_MS = 750;
 const READS_AT_MOST = 5;
@@ -20,16 +20,19 @@ export interface BackendOptions {
   readonly logger: Logger;
   readonly queryTimeoutMs: number;
   readonly commandDeadlineMs: number;
-  /** Undefined when nothing is traced. */
+  /** Undefined when tracing is off. */
   readonly requestTracing?: RequestTracing | undefined;
 }
 
-/** The services behind the gateway: questions to config and execution, commands to the engine. */
+/** The services behind the gateway: queries to config and execution, commands to the engine. */
 export class Backend {
   readonly nats: NatsConnection;
   #partitions: number | undefined;
   #partitionsAsked: Promise<number> | undefined;
-  /** The headers of a command that says nothing but where its end is told, which is the same for all of one gateway. */
+  /**
+   * The headers of a command that only say where to report its end. They are the same for all commands of one gateway,
+   * so they are kept.
+   */
   #toldTo: { readonly endSubject: string; readonly headers: MsgHdrs } | undefined;
 
   constructor(private readonly options: BackendOptions) {
@@ -37,8 +40,8 @@ export class Backend {
   }
 
   /**
-   * Asks a Nest message pattern. Asked again while nobody serves it, since then nothing can have happened.
-   * @throws Problem unavailable when nobody answers in time, internal when the other side broke.
+   * Asks a Nest message pattern. Repeats the request while no service is subscribed, because nothing can have happened
+   * then. @throws Problem unavailable when no answer comes in time, internal when the other service failed.
    */
   async ask<Reply>(pattern: string, data: unknown, timeoutMs = this.options.queryTimeoutMs): Promise<Reply> {
     try {
@@ -48,7 +51,7 @@ export class Backend {
     }
   }
 
-  /** As `ask`, with the error as it came and without a line in the log: for health checks. */
+  /** Like `ask`, but throws the original error and does not log it. For health checks. */
   async probe<Reply>(pattern: string, data: unknown, timeoutMs: number): Promise<Reply> {
     const deadline = performance.now() + timeoutMs;
     for (let pause = 20; ; pause = Math.min(pause * 2, 250)) {
@@ -65,7 +68,10 @@ export class Backend {
     }
   }
 
-  /** Asks again every so often while there is no answer, and takes the first: the replica that got it may be frozen. */
+  /**
+   * Repeats a read at intervals until an answer comes, because the replica that got it may be frozen. Takes the first
+   * answer.
+   */
   #read<Reply>(pattern: string, data: unknown, timeoutMs: number): Promise<Reply> {
     return new Promise((resolve, reject) => {
       let open = 0;
@@ -95,10 +101,9 @@ export class Backend {
   }
 
   /**
-   * Sends a command to the owner of the execution's partition until it answers, which it does after the commit. The owner
-   * tells the end of an execution that is started to `endSubject` too.
-   * @throws Problem unavailable when the engine does not answer within the command deadline; the command may still
-   * take effect then, and a repeat with the same id is safe.
+   * Sends a command to the owner of the execution's partition until it answers, which it does after the commit. For a
+   * start, the owner also reports the execution's end to `endSubject`. @throws Problem unavailable when the engine does
+   * not answer within the command deadline. The command may still take effect then; a repeat with the same id is safe.
    */
   async command(request: CommandRequest, endSubject?: string): Promise<CommandReply> {
     const partitions = this.#partitions ?? (await this.partitions());
@@ -131,7 +136,7 @@ export class Backend {
     return this.#toldTo.headers;
   }
 
-  /** The number of partitions, which never changes once the platform was started. */
+  /** The number of partitions, which never changes after the first start of the platform. */
   async partitions(): Promise<number> {
     if (this.#partitions !== undefined) return this.#partitions;
     this.#partitionsAsked ??= this.ask<TopologyReply>(operations.engine.topology.subject, {})
@@ -148,7 +153,7 @@ export class Backend {
 
   #problem(target: string, error: unknown): unknown {
     if (error instanceof UnavailableError) {
-      this.options.logger.warn({ reason: error.message, target }, 'no answer from behind');
+      this.options.logger.warn({ reason: error.message, target }, 'no answer from a service behind the gateway');
       const [, service = 'execution'] = target.split('.');
       return new Problem('unavailable', `The ${service} service does not answer right now; try again.`);
     }

@@ -6,7 +6,7 @@ import { createLogger } from '@batuta/observability';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { Backend } from './backend.js';
 
-/** Answers of successive requests: a value, an error, or silence until the request's own time-out. */
+/** The answers to successive requests: a value, an error, or silence until the request's own timeout. */
 function backendWith(answers: readonly (string | Error)[]): { backend: Backend; asked: string[] } {
   const asked: string[] = [];
   const control = {
@@ -50,7 +50,7 @@ describe('asking a service behind the gateway', () => {
     operations.executions.list.subject,
     operations.executions.approvals.subject,
     operations.deliveries.deliveries.subject,
-  ])('asks for a list once (%s): what is slow would only be slower with repeats', async (pattern) => {
+  ])('asks for a list only once (%s), because repeats would make a slow query slower', async (pattern) => {
     jest.useFakeTimers();
     try {
       const { backend, asked } = backendWith([]);
@@ -90,7 +90,7 @@ describe('asking a service behind the gateway', () => {
     });
   });
 
-  it('never asks twice for what changes something', async () => {
+  it('never repeats a request that changes something', async () => {
     jest.useFakeTimers();
     try {
       const { backend, asked } = backendWith(['silence', 'late']);

@@ -5,40 +5,40 @@ import { Problem, accepted } from '../http/problem.js';
 import type { Admitted } from '../http/rate-limit.js';
 import type { Backend } from './backend.js';
 
-/** A command that begins an execution, or makes an ended one go on. */
+/** A command that begins an execution, or makes an ended one continue. */
 export interface Beginning {
   readonly tenantId: string;
   readonly commandId: string;
   readonly executionId: string;
   readonly start: boolean;
-  /** What it brings; measured only where bytes are limited. */
+  /** Its input. It is measured only when bytes are limited. */
   readonly input?: unknown;
 }
 
 export interface TenantLimitsOptions {
   readonly backend: Pick<Backend, 'ask'>;
   readonly terms: Pick<TenantTerms, 'of' | 'known' | 'asked'>;
-  /** Of this run of the gateway. */
+  /** An id of this process of the gateway. */
   readonly gateway: string;
-  /** After so long a command has no effect any more, milliseconds. */
+  /** A command has no effect after this time, in milliseconds. */
   readonly commandDeadlineMs: number;
 }
 
-/** A commit may come a little after the gateway has given up waiting for it. */
+/** A commit may come a little after the gateway has given up the command. */
 const COMMIT_MS = 10_000;
 
-/** Holds tenants to their limits. A tenant that has none costs one look into a map. */
+/** Enforces the limits of tenants. For a tenant without limits this is one lookup in a map. */
 export class TenantLimitGate {
-  /** Sockets of each tenant that this gateway serves. */
+  /** How many sockets of each tenant this gateway serves. */
   readonly #sockets = new Map<string, number>();
-  /** The last question about sockets of a tenant: a number is told after the one before it. */
+  /** The last report of a tenant's sockets, so that reports go out in order. */
   readonly #telling = new Map<string, Promise<void>>();
 
   constructor(private readonly options: TenantLimitsOptions) {}
 
   /**
-   * Lets a command through, or not. Undefined when the tenant has no limit that it could reach.
-   * @throws Problem limit_reached, unavailable.
+   * Accepts or refuses a command. Undefined when the tenant has no limit that it could reach. @throws Problem
+   * limit_reached, unavailable.
    */
   async admit({ tenantId, input, ...command }: Beginning): Promise<Admitted | undefined> {
     const limits = await this.#limitsOf(tenantId);
@@ -59,14 +59,17 @@ export class TenantLimitGate {
     return { startsPerSecond, startsLeft };
   }
 
-  /** Whether commands of the tenant have to be asked for. False is certain. */
+  /** Whether commands of the tenant must be checked. False is certain; true may be outdated. */
   limitsStarts(tenantId: string): boolean {
     const { terms } = this.options;
     const { startsPerSecond = 0, unfinishedExecutions = 0, executionBytes = 0 } = terms.of(tenantId) ?? {};
     return !terms.known || startsPerSecond + unfinishedExecutions + executionBytes > 0;
   }
 
-  /** Counts one more socket; call what it gives once, when the socket is gone. @throws Problem limit_reached, unavailable. */
+  /**
+   * Counts one more socket. Call the returned function once, when the socket is closed. @throws Problem limit_reached,
+   * unavailable.
+   */
   async openSocket(tenantId: string): Promise<() => void> {
     const { websockets: most = 0 } = await this.#limitsOf(tenantId);
     if (most === 0) {
@@ -83,7 +86,7 @@ export class TenantLimitGate {
     };
   }
 
-  /** Tells the sockets of tenants that have a limit, so that other gateways know that this one lives. */
+  /** Reports the sockets of tenants with a limit, so that other gateways know that this one is alive. */
   async tellSockets(): Promise<void> {
     const limited = [...this.#sockets.keys()].filter((tenantId) => this.#socketsLimited(tenantId));
     await Promise.all(limited.map((tenantId) => this.#tellAgain(tenantId)));
@@ -99,7 +102,7 @@ export class TenantLimitGate {
     else this.#sockets.delete(tenantId);
   }
 
-  /** What is not told now is told within seconds. */
+  /** A failed report is repeated within seconds. */
   #tellAgain(tenantId: string): Promise<void> {
     return this.#inTurn(tenantId, async () => {
       await this.#tell(tenantId, 0, 0);
@@ -113,7 +116,7 @@ export class TenantLimitGate {
     return backend.ask<SocketsReply>(operations.engine.sockets.subject, request);
   }
 
-  /** One after the other for each tenant: an older number never comes after a newer one. */
+  /** Runs one task after the other for each tenant, so that an older number never arrives after a newer one. */
   #inTurn(tenantId: string, work: () => Promise<void>): Promise<void> {
     const before = this.#telling.get(tenantId) ?? Promise.resolve();
     const told = before.then(work, work);

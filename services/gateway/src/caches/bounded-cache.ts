@@ -1,7 +1,7 @@
-/** A map of at most `capacity` entries; the one unused for longest makes room. */
+/** A map of at most `capacity` entries. A new entry replaces the one that was unused for longest. */
 export class BoundedCache<K, V> {
   readonly #entries = new Map<K, V>();
-  /** Used last, so that it need not be moved again. */
+  /** The entry used last, which does not need to be moved again. */
   #newest: K | undefined;
 
   constructor(private readonly capacity: number) {

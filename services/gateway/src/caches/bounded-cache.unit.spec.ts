@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { BoundedCache } from './bounded-cache.js';
 
 describe('BoundedCache', () => {
-  it('makes room by dropping what was unused for longest', () => {
+  it('removes the entry that was unused for longest', () => {
     const cache = new BoundedCache<string, number>(2);
     cache.set('a', 1);
     cache.set('b', 2);
@@ -11,7 +11,7 @@ describe('BoundedCache', () => {
     expect([cache.get('a'), cache.get('b'), cache.get('c')]).toEqual([1, undefined, 3]);
   });
 
-  it('counts every use, also of what was used last, deleted or forgotten before', () => {
+  it('counts every use, also of entries that were just used, deleted or removed before', () => {
     const cache = new BoundedCache<string, number>(2);
     cache.set('a', 1);
     cache.get('a');

@@ -9,16 +9,16 @@ interface Line<T> {
   waiting: Waiting<T>[];
 }
 
-/** An answer, and until when (`performance.now()`) it may be given to others; undefined when it may not. */
+/** An answer, and until when (`performance.now()`) it may be reused. Undefined when it may not. */
 export interface Leased<T> {
   readonly value: T;
   readonly until: number | undefined;
 }
 
 /**
- * Joins lookups of the same key without making anyone see the past: a lookup serves only callers that came before it was
- * sent. One lookup a key is under way at a time; those who come meanwhile share the next one. While an answer is leased,
- * whoever gave it sees to it that it is not the past.
+ * Joins lookups of the same key without returning outdated answers: a lookup serves only callers that came before it
+ * was sent. One lookup of a key runs at a time, and callers that come meanwhile share the next one. While an answer is
+ * leased, its source guarantees that it is current.
  */
 export class StrictLookup<T> {
   readonly #lines = new Map<string, Line<T>>();

@@ -21,17 +21,17 @@ function lookups(): { lookup: StrictLookup<string>; sent: Sent[] } {
 }
 
 describe('a strict lookup', () => {
-  it('is sent at once when none is under way', () => {
+  it('is sent at once when none is running', () => {
     const { lookup, sent } = lookups();
     void lookup.get('a');
     void lookup.get('b');
     expect(sent.map(({ key }) => key)).toEqual(['a', 'b']);
   });
 
-  it('never serves those who came after it was sent, and joins them in the next', async () => {
+  it('never serves callers that came after it was sent, and joins them in the next lookup', async () => {
     const { lookup, sent } = lookups();
     const first = lookup.get('a');
-    // The value changes here; whoever comes now must see the new one.
+    // The value changes here, so a later caller must see the new one.
     const second = lookup.get('a');
     const third = lookup.get('a');
     expect(sent).toHaveLength(1);
@@ -47,7 +47,7 @@ describe('a strict lookup', () => {
     expect(await fourth).toBe('newest');
   });
 
-  it('tells a failure to those it served only, and goes on', async () => {
+  it('reports a failure only to its own callers, and continues', async () => {
     const { lookup, sent } = lookups();
     const first = lookup.get('a');
     const second = lookup.get('a');
@@ -62,7 +62,7 @@ describe('a strict lookup', () => {
     expect(await later).toBe('again');
   });
 
-  it('gives an answer again while it is leased, and asks anew afterwards', async () => {
+  it('reuses an answer while it is leased, and asks again afterwards', async () => {
     const { lookup, sent } = lookups();
     const first = lookup.get('a');
     const meanwhile = lookup.get('a');
@@ -76,7 +76,7 @@ describe('a strict lookup', () => {
     expect(sent).toHaveLength(3);
   });
 
-  it('keeps the leases of so many keys at most', async () => {
+  it('keeps a limited number of leases', async () => {
     const { lookup, sent } = lookups();
     for (const [place, key] of ['a', 'b', 'c'].entries()) {
       const got = lookup.get(key);

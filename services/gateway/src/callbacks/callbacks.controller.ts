@@ -16,7 +16,7 @@ const shownSecret = ({ secret = '', previousExpiresAt = 0, repeated = false }: R
   previous_expires_at: previousExpiresAt === 0 ? null : isoTime(previousExpiresAt),
 });
 
-/** Callbacks and what they have told. */
+/** Callbacks and their deliveries. */
 export const CallbacksController = featureController(
   'CallbacksController',
   { create, list, ...operations.deliveries, ...others },

@@ -2,7 +2,7 @@ import { CallbackDeliverySchema, CallbackSchema, InboxNotificationSchema, toUser
 import type { Callback, CallbackDelivery, InboxNotification, JsonObject } from '@batuta/contracts';
 import { Problem } from '../http/problem.js';
 
-/** A callback as users write it: its channel's fields beside its own. */
+/** A callback in the form of the API: the fields of its channel are on the same level as its own. */
 export function shownCallback(callback: Callback | undefined): JsonObject {
   if (callback === undefined) throw new Problem('not_found', 'There is no such callback.');
   const { channel, ...own } = toUserJson(CallbackSchema, callback);

@@ -36,7 +36,7 @@ export const ConfigsController = featureController('ConfigsController', operatio
       return beforeVersion === undefined ? {} : { beforeVersion };
     },
     shown: ({ versions }) => {
-      // A page may be shorter than asked when its documents are large; the first version is the last one of the list.
+      // A page may be shorter than requested when its documents are large. Version 1 is the last one of the list.
       const oldest = versions.at(-1)?.version ?? 1;
       return {
         versions: versions.map(shownConfig),

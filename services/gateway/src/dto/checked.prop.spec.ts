@@ -39,7 +39,7 @@ const body: fc.Arbitrary<JsonValue> = fc.oneof(
   { weight: 1, arbitrary: value },
 );
 
-/** The checked body, or what was wrong with it. */
+/** The checked body, or its mistakes. */
 function outcome(checked: () => ExecuteBody): unknown {
   try {
     return checked();
@@ -53,7 +53,7 @@ describe('the body of a start', () => {
   const pipe = checkedBody(ExecuteBody, { optional: true, plain: PLAIN_EXECUTE_FIELDS });
   const piped = (given: JsonValue): unknown => outcome(() => pipe.transform(given, { type: 'body' }) as ExecuteBody);
 
-  it('is what class-validator makes of it, whether it was asked or not', () => {
+  it('has the same result with and without class-validator', () => {
     fc.assert(
       fc.property(body, (given) => {
         expect(piped(given)).toStrictEqual(outcome(() => check(ExecuteBody, given)));
@@ -66,7 +66,7 @@ describe('the body of a start', () => {
     ['session_id', value],
     ['metadata', value],
     ['priority', value],
-  ])('has a %s that class-validator takes, when it is plain', (name, values) => {
+  ])('has a %s that class-validator accepts, when it is plain', (name, values) => {
     fc.assert(
       fc.property(values, (given) => {
         fc.pre(PLAIN_EXECUTE_FIELDS[name]?.(given) === true);

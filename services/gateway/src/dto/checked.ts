@@ -7,17 +7,17 @@ import { mistakesOf } from './rules.js';
 import type { Rule } from './rules.js';
 import { Problem } from '../http/problem.js';
 
-/** A DTO's class; `hintFor` may say where a field that it does not know belongs. */
+/** A DTO's class. `hintFor` may say where an unknown field belongs. */
 export type Dto<T> = (new () => T) & { hintFor?(field: string, body: JsonObject): string | undefined };
 
-/** What to say of a field that the DTO does not know: where it belongs, or which fields there are. */
+/** The message for an unknown field: where it belongs, or which fields exist. */
 function hintOf<T>(dto: Dto<T>, field: string, body: JsonObject): string {
   const metadata = getMetadataStorage().getTargetValidationMetadatas(dto, '', false, false);
   const known = [...new Set(metadata.map(({ propertyName }) => propertyName))];
   return `; ${dto.hintFor?.(field, body) ?? `known are ${known.join(', ')}`}`;
 }
 
-/** Mistakes of fields of a DTO: each rule is asked for its own (dto/rules.ts); what has no rule is not a field. */
+/** The mistakes in fields of a DTO. Each rule reports its own (dto/rules.ts); a field without a rule is unknown. */
 function violationsOf<T>(errors: readonly ValidationError[], dto: Dto<T>, body: JsonObject): Violation[] {
   return errors.flatMap(({ property, value, constraints = {}, contexts = {} }) =>
     Object.keys(constraints).flatMap((name): readonly Violation[] => {
@@ -50,9 +50,9 @@ export const isJsonObject = (value: JsonValue | undefined): value is JsonObject 
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /**
- * A body as an instance of its DTO, checked by the DTO's class-validator rules; unknown fields are mistakes.
- * class-transformer is left out: it would copy, and partly reinterpret, the user's own documents.
- * @throws Problem validation_failed with every mistake and its path.
+ * A body as an instance of its DTO, checked by the DTO's class-validator rules. Unknown fields are mistakes.
+ * class-transformer is not used, because it would copy, and partly reinterpret, the user's own documents. @throws
+ * Problem validation_failed with every mistake and its path.
  */
 export function check<T extends object>(dto: Dto<T>, body: JsonValue | undefined): T {
   requireObject(body, 'A JSON body is required.');
@@ -70,9 +70,10 @@ export function check<T extends object>(dto: Dto<T>, body: JsonValue | undefined
 }
 
 /**
- * A pipe for `@Body()`: the body as a checked DTO. With `optional`, no body stands for an empty one, which must be right.
- * `plain`: of some fields, which values are right beyond doubt. A body of nothing else is not given to class-validator, which
- * costs more than the rest of a start's checks together; so these may refuse what is right, and must not let through what is not.
+ * A pipe for `@Body()`: the body as a checked DTO. With `optional`, a missing body counts as an empty one, which must
+ * be valid. `plain` says for some fields which values are certainly valid. A body with such values only is not given to
+ * class-validator, which costs more than all other checks of a start together. So `plain` may reject a valid value, but
+ * must not accept an invalid one.
  */
 export function checkedBody<T extends object>(
   dto: Dto<T>,
@@ -87,7 +88,7 @@ export function checkedBody<T extends object>(
   };
 }
 
-/** Of fields of `T`, whether a value is right beyond doubt. */
+/** For fields of `T`: whether a value is certainly valid. */
 export type PlainFields<T> = Readonly<Partial<Record<keyof T & string, (value: JsonValue | undefined) => boolean>>>;
 
 function isPlain<T>(body: JsonValue, plain: PlainFields<T>): boolean {
@@ -98,7 +99,10 @@ function isPlain<T>(body: JsonValue, plain: PlainFields<T>): boolean {
   return true;
 }
 
-/** A pipe for commands that take nothing: no body, or an empty object. (class-validator refuses to check a class without rules.) */
+/**
+ * A pipe for commands without fields: no body, or an empty object. (class-validator refuses to check a class without
+ * rules.)
+ */
 export const emptyBody: PipeTransform<JsonValue | undefined, undefined> = {
   transform: (body) => {
     if (body === undefined) return undefined;
@@ -109,7 +113,7 @@ export const emptyBody: PipeTransform<JsonValue | undefined, undefined> = {
   },
 };
 
-/** A pipe for a body that the service behind checks: any JSON object. */
+/** A pipe for a body that the service behind the gateway checks: any JSON object. */
 export const objectBody: PipeTransform<JsonValue | undefined, JsonValue> = {
   transform: (body) => {
     requireObject(body, 'A JSON body is required.');

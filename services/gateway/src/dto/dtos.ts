@@ -5,7 +5,10 @@ import { DocumentBody } from './document.dto.js';
 import { CancelBody, DecisionBody, ExecuteBody, ForkBody, PauseBody, ReasonBody, SignalBody } from './execute.dto.js';
 import { PoolCredentialsBody } from './pool-credentials.dto.js';
 
-/** Bodies that are checked here, by the name of their schema. Every other body is checked by the service that it goes to. */
+/**
+ * Bodies that the gateway checks, by the name of their schema. Every other body is checked by the service that receives
+ * it.
+ */
 export const DTOS: Readonly<Record<string, Dto<object>>> = {
   AckBody,
   ApiKeyBody,

@@ -22,9 +22,9 @@ import {
 } from './rules.js';
 import type { Rule } from './rules.js';
 
-/** What starts an execution. */
+/** The body of a start. */
 export class ExecuteBody {
-  /** Somebody who sends the input itself as the body is told so. */
+  /** A hint for users who send the input itself as the body. */
   static hintFor(field: string, body: JsonObject): string | undefined {
     if (body['input'] !== undefined) return undefined;
     return `the execution's input goes under "input": {"input": {${JSON.stringify(field.slice(0, 100))}: …}}`;
@@ -101,7 +101,7 @@ const fits =
   (value: JsonValue | undefined): boolean =>
     value !== null && mistakesOf(rule, value).length === 0;
 
-/** Values that the rules of `ExecuteBody` are sure to take; nearly all bodies have nothing else. */
+/** Values that the rules of `ExecuteBody` certainly accept. Nearly all bodies have only such values. */
 export const PLAIN_EXECUTE_FIELDS: PlainFields<ExecuteBody> = {
   input: () => true,
   session_id: fits(aName(255)),
@@ -109,7 +109,7 @@ export const PLAIN_EXECUTE_FIELDS: PlainFields<ExecuteBody> = {
   priority: fits(oneOf(PRIORITIES)),
 };
 
-/** What continues another execution from one of its steps. */
+/** Continues another execution from one of its steps. */
 export class ForkBody extends ExecuteBody {
   @ApiProperty({
     description:
@@ -122,7 +122,9 @@ export class ForkBody extends ExecuteBody {
   from_step_id!: string;
 }
 
-/** The first message on an execute WebSocket: the same body, with the key in place of the header. */
+/**
+ * The first message on an execute WebSocket: the same body, with the idempotency key as a field instead of a header.
+ */
 export class ExecuteMessage extends ExecuteBody {
   @ApiPropertyOptional({
     description: 'As the header `Idempotency-Key`.',
@@ -134,7 +136,7 @@ export class ExecuteMessage extends ExecuteBody {
   idempotency_key?: string;
 }
 
-/** Why something is asked for. */
+/** The reason for a command. */
 export class ReasonBody {
   @ApiPropertyOptional({ description: 'Why, for people.', maxLength: 1000, example: 'not needed any more' })
   @Maybe()
@@ -153,7 +155,7 @@ export class CancelBody extends ReasonBody {
   compensate?: boolean;
 }
 
-/** What a human says about a step that waits for an approval. */
+/** A human's decision about an approval. */
 export class DecisionBody {
   @ApiPropertyOptional({ description: 'Why, for people.', maxLength: 2000, example: 'checked with the customer' })
   @Maybe()
@@ -169,7 +171,7 @@ export class DecisionBody {
   data?: JsonValue;
 }
 
-/** What a signal brings. */
+/** The payload of a signal. */
 export class SignalBody {
   @ApiPropertyOptional({
     description: 'Any JSON that fits the schema of the signal: the output of the step that waits. Default null.',

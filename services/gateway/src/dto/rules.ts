@@ -2,14 +2,17 @@ import { characters, mentionsSecret, nameMistake, parseTime, pointerToken, unkno
 import type { JsonValue, MistakeCode } from '@batuta/contracts';
 import { IsOptional, ValidateBy } from 'class-validator';
 
-/** One mistake in a field, with a code of `MISTAKES`; `path` is the place in the field, where that is not the field itself. */
+/**
+ * One mistake in a field, with a code of `MISTAKES`. `path` is the place inside the field, if it is not the field
+ * itself.
+ */
 export interface Mistake {
   readonly code: MistakeCode;
   readonly message: string;
   readonly path?: string;
 }
 
-/** Looks at the value of a field, which is there and not null unless the field is required. */
+/** Checks the value of a field. The value is present and not null, unless the field is required. */
 export type Rule = (value: JsonValue | undefined) => Mistake | readonly Mistake[] | undefined;
 
 /** Every mistake that a rule finds. */
@@ -20,8 +23,8 @@ export function mistakesOf(rule: Rule, value: JsonValue | undefined): readonly M
 }
 
 /**
- * A rule as class-validator takes it. Its own rules have names and texts of their own; these say what is wrong in the words
- * that configs and callbacks are refused with too. `checked.ts` asks the rule again for the mistakes of what it refuses.
+ * Turns a rule into a class-validator decorator. class-validator's own rules have their own names and texts; these
+ * rules use the same words as refusals of configs and callbacks. `checked.ts` asks the rule again for the mistakes.
  */
 export function Follows(rule: Rule): PropertyDecorator {
   return ValidateBy(
@@ -29,7 +32,7 @@ export function Follows(rule: Rule): PropertyDecorator {
       name: 'follows',
       validator: {
         validate: (value: JsonValue | undefined) => mistakesOf(rule, value).length === 0,
-        // Without a text the context does not come with the error.
+        // Without a message, class-validator does not pass the context on.
         defaultMessage: () => 'does not follow its rule',
       },
     },
@@ -49,7 +52,7 @@ const wrongType = (expected: string, value: JsonValue): Mistake => ({
   message: `must be ${expected}, not ${kindOf(value)}`,
 });
 
-/** A rule for texts: others are of the wrong type. */
+/** A rule for texts. Other values have the wrong type. */
 const ofText =
   (look: (text: string) => Mistake | undefined): Rule =>
   (value) => {
@@ -57,10 +60,10 @@ const ofText =
     return typeof value === 'string' ? look(value) : wrongType('a text', value);
   };
 
-/** A name, as `nameMistake` has it. */
+/** A name, according to `nameMistake`. */
 export const aName = (max: number): Rule => ofText((text) => nameMistake(text, max));
 
-/** A text of so many characters (code points). */
+/** A text with a number of characters (code points) in this range. */
 export const aText = (max: number, min = 0): Rule =>
   ofText((text) => {
     const length = text.length > max ? characters(text) : text.length;
@@ -69,11 +72,11 @@ export const aText = (max: number, min = 0): Rule =>
     return undefined;
   });
 
-/** A text of a form; `expected` comes after "must be". */
+/** A text that matches a pattern. `expected` completes "must be". */
 export const aMatch = (pattern: RegExp, expected: string): Rule =>
   ofText((text) => (pattern.test(text) ? undefined : { code: 'bad_format', message: `must be ${expected}` }));
 
-/** A name of a form, such as an id. */
+/** A name that matches a pattern, such as an id. */
 export const aNameLike = (pattern: RegExp, expected: string): Rule => {
   const form = aMatch(pattern, expected);
   return ofText((text) => mistakesOf(form, text)[0] ?? nameMistake(text));
@@ -125,7 +128,7 @@ export const aHttpUrl: Rule = ofText((text) => {
   if (text.length > 2048) {
     return { code: 'too_long', message: `has ${text.length} characters; at most 2048 are allowed` };
   }
-  // It comes with a start, whose author may not see what the tenant's secrets are sent to.
+  // The URL comes with a start, whose author may not decide where the tenant's secrets are sent.
   if (mentionsSecret(text)) {
     return {
       code: 'secret_not_allowed',

@@ -9,13 +9,13 @@ import { BoundedCache } from '../caches/bounded-cache.js';
 /** The JSON Schemas of a config version, which never change. */
 interface Schemas {
   readonly input: JsonValue | undefined;
-  /** Of what approvers send, by step id. */
+  /** For the data of approvals, by step id. */
   readonly approvals: ReadonlyMap<string, JsonValue>;
-  /** By the name of the signal. */
+  /** For the payloads of signals, by the signal's name. */
   readonly signals: ReadonlyMap<string, JsonValue>;
 }
 
-/** A value that a user sent, and what it has to fit. */
+/** A value from a user, and the config version whose schema it must fit. */
 export interface Checked {
   readonly tenantId: string;
   readonly configId: string;
@@ -33,9 +33,9 @@ function schemasIn(definition: OrchestrationDefinition | undefined): Schemas {
   return { input: definition?.input_schema, approvals, signals };
 }
 
-/** Holds what users send to executions to the JSON Schemas of their configs. */
+/** Checks values that users send to executions against the JSON Schemas of their configs. */
 export class ConfigSchemas {
-  /** By config id and version; the promise, so that one fetch serves all. */
+  /** By config id and version. It stores the promise, so that concurrent requests share one fetch. */
   readonly #schemas = new BoundedCache<string, Promise<Schemas>>(500);
 
   constructor(
@@ -50,14 +50,19 @@ export class ConfigSchemas {
     await this.#check(input, checked, 'input', `The input does not fit the config's input_schema`);
   }
 
-  /** Nothing is said of a step that is no approval, or has no schema. @throws Problem input_invalid, unavailable. */
+  /**
+   * Accepts any data for a step that is not an approval or has no schema. @throws Problem input_invalid, unavailable.
+   */
   async checkDecision(stepId: string, checked: Checked): Promise<void> {
     const schema = (await this.#of(checked)).approvals.get(stepId);
     if (schema === undefined) return;
     await this.#check(schema, checked, 'data', `The data do not fit the schema of the approval ${stepId}`);
   }
 
-  /** Nothing is said of a signal without a schema, or that no step waits for. @throws Problem input_invalid, unavailable. */
+  /**
+   * Accepts any payload for a signal without a schema, or that no step waits for. @throws Problem input_invalid,
+   * unavailable.
+   */
   async checkSignal(name: string, checked: Checked): Promise<void> {
     const schema = (await this.#of(checked)).signals.get(name);
     if (schema === undefined) return;
@@ -89,7 +94,7 @@ export class ConfigSchemas {
       .ask<GetVersionReply>(operations.configs.definition.subject, { configId, version })
       .then((reply) => schemasIn(accepted(reply).definition));
     this.#schemas.set(key, asked);
-    // A failure is the asker's to report, and must not be remembered.
+    // The caller reports the failure, and a failure must not be cached.
     asked.catch(() => this.#schemas.delete(key));
     return asked;
   }

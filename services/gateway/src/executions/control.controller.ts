@@ -33,10 +33,10 @@ type Control = Pick<
   | 'deleteExecution'
 >;
 
-/** What every command says beside what it is to do. */
+/** What every command has in addition to its own fields. */
 interface Commander {
   readonly principal: Principal;
-  /** The execution's, as in the path. */
+  /** The execution's id from the path. */
   readonly id: string;
   /** Commands take no query parameters. */
   readonly query: unknown;
@@ -55,7 +55,7 @@ const decisionOf = (stepId: string, approved: boolean, { comment, data }: Decisi
   },
 });
 
-/** What can be done to an execution that was started. Every answer comes after the commit that it speaks of. */
+/** Commands to an execution that was started. Every answer comes after the commit of the command. */
 @Controller()
 export class ControlController {
   constructor(
@@ -247,7 +247,10 @@ export class ControlController {
     );
   }
 
-  /** Holds what was sent to the config of the execution. What has ended takes nothing, whether it fits or not: the engine says so. */
+  /**
+   * Checks the payload against the config of the execution. When the execution has ended, it is not checked: the engine
+   * refuses the command anyway.
+   */
   async #fits(
     { tenantId }: Principal,
     id: string,
@@ -263,7 +266,7 @@ export class ControlController {
   async #command({ principal, id, query, key }: Commander, control: Control): Promise<JsonObject> {
     parseQuery({}, query);
     const executionId = executionIdOf(id);
-    // Who says something is part of it: the same words of another user are not a repeat of it.
+    // The user is part of the command: the same words of another user are not a repeat.
     const said = control.decideApproval ?? control.signal;
     const sayer = said === undefined ? {} : { by: principal.userId };
     const command = { executionId, ...control, ...sayer } as JsonObject;

@@ -10,7 +10,7 @@ export class EventFollower implements Follower {
   constructor(
     private readonly socket: ClientSocket,
     fromVersion: number,
-    /** Told about the terminal event, or undefined when it lies before the asked version. */
+    /** Called with the terminal event, or undefined when that event is before the requested version. */
     private readonly onFinished: (last: ServedEvent | undefined) => void = () =>
       socket.close(CLOSE.finished, 'the execution has ended'),
   ) {

@@ -28,16 +28,16 @@ export interface ExecuteRouteOptions {
   readonly audited: AuditedRequests;
   readonly logger: Logger;
   readonly maxMessageBytes: number;
-  /** Undefined when nothing is traced. */
+  /** Undefined when tracing is off. */
   readonly requestTracing?: RequestTracing | undefined;
-  /** Milliseconds for the first message. Default 10,000. */
+  /** Time limit for the first message, in milliseconds. Default 10,000. */
   readonly firstMessageMs?: number;
 }
 
 /**
- * `/api/v1/orchestrations/ws/execute/{config_id}`: the first message is the start's body, then come the execution's events
- * as on the monitor, then `{"type":"result", …}`; with `enable_monitoring: false` only that. A mistake comes as `{"type":"error","problem":…}` before the close. The
- * execution goes on when the client leaves.
+ * `/api/v1/orchestrations/ws/execute/{config_id}`: the first message is the body of a start. Then come the execution's
+ * events as on the monitor, then `{"type":"result", …}`. With `enable_monitoring: false` only the result comes. A
+ * mistake arrives as `{"type":"error","problem":…}` before the close. The execution continues when the client leaves.
  */
 export function executeRoute(options: ExecuteRouteOptions): SocketRoute {
   return {
@@ -93,7 +93,7 @@ async function run(
     ...startOptionsOf(message),
   };
   const executionId = starter.executionId(request);
-  // Held from before the start, so that no event is missed and the subscription is not made twice.
+  // Listens from before the start, so that no event is missed and there is only one subscription.
   const hold = hub.awaitEnd(tenantId, executionId);
   try {
     const start = () => starter.start(executionId, request);
@@ -106,7 +106,7 @@ async function run(
     const started = { executionId, tenantId, repeated };
     if (socket.closed) return;
     if (!enableMonitoring) {
-      // It is kept out of live feeds: its client gets the result and no events.
+      // The config has no live feed: its client gets the result and no events.
       if (await endedBeforeClose(hold, socket)) await sendResult(options, socket, started);
       return;
     }
@@ -120,7 +120,7 @@ async function run(
   }
 }
 
-/** Does what was asked for, and records what became of it. */
+/** Does what the client asked for, and records the outcome. */
 async function recorded<T>(
   { audited }: ExecuteRouteOptions,
   asked: Omit<AuditedSocket, 'status'>,
@@ -138,7 +138,7 @@ async function recorded<T>(
   }
 }
 
-/** Whether the execution ended while its client was there. */
+/** Whether the execution ended while its client was connected. */
 function endedBeforeClose(end: AwaitedEnd, socket: ClientSocket): Promise<boolean> {
   return new Promise((resolve) => {
     void end.ended.then(() => resolve(true));
@@ -153,7 +153,7 @@ async function sendResult(
 ): Promise<void> {
   const { executionId, tenantId, repeated } = started;
   const result = resultOfView(await options.executions.view(tenantId, { executionId }, { payloads: 'own' }));
-  // The events before it may be large: a client that takes them is not too slow for one message more.
+  // The earlier events may be large. A client that has received them is not too slow for one more message.
   await socket.drained();
   sendJson(socket, { type: 'result', ...result, ...(repeated ? { repeated } : {}) });
   socket.close(CLOSE.finished, 'the execution has ended');

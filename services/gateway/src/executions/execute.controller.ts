@@ -39,8 +39,8 @@ export class ExecuteController {
 export const EXECUTE_ROUTE = { method: 'POST', url: '/api/v1/orchestrations/execute/:config_id' } as const;
 
 /**
- * Answers the route above as the controller does, without Nest's guards, pipes and interceptors, whose promises were a sixth
- * of the gateway's time for a start (docs/performance.md).
+ * Answers the route above like the controller, but without Nest's guards, pipes and interceptors. Their promises took a
+ * sixth of the gateway's time for a start (docs/performance.md).
  */
 export function executeHandler(executions: Executions) {
   return async (request: AuthenticatedRequest, reply: FastifyReply): Promise<JsonObject> => {

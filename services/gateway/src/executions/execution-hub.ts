@@ -23,31 +23,38 @@ interface Watched {
   readonly tenantId: string;
   readonly executionId: string;
   readonly watch: ExecutionWatch;
-  /** Undefined while nobody needs more than the end, which the owner tells by itself. */
+  /** Undefined while followers need only the end, which the owner reports by itself. */
   subscription: Subscription | undefined;
 }
 
 /** Ids in one comparison query. */
 const COMPARE_AT_ONCE = 1000;
 const RETIRE_AFTER_MS = 5;
-/** Owners publish what is followed for so long, and hear of it again this often. */
+/**
+ * Owners publish the events of a followed execution for this long, in milliseconds. They must be told again within this
+ * time.
+ */
 const FOLLOW_MS = 10_000;
 const FOLLOW_AGAIN_MS = 3_000;
-/** What was committed before its owner has heard of a new follower is looked for after this long. */
+/**
+ * After this time, in milliseconds, it looks for events that were committed before the owner knew of a new follower.
+ */
 const HEARD_AFTER_MS = 50;
 
-/** Waiting for the end of an execution. Release it in any case. */
+/** Waits for the end of an execution. It must always be released. */
 export interface AwaitedEnd {
   /** Never rejects; stays open until the execution ends. */
   readonly ended: Promise<Ending>;
-  /** The start was made before and the execution runs on: its end is told to somebody else. */
+  /**
+   * Call it when the start is a repeat and the execution still runs: its end is reported to the first caller's gateway.
+   */
   repeated(): void;
   release(): void;
 }
 
 /** Everything that is watched through this gateway: one NATS subscription and one state for each execution. */
 export class ExecutionHub {
-  /** Where owners tell the ends of executions whose starts name it. */
+  /** The subject on which owners report the ends of executions whose starts name it. */
   readonly endSubject: string;
   readonly #watched = new SlotMap<string, Watched>();
   readonly #limits: WatchLimits;
@@ -58,7 +65,7 @@ export class ExecutionHub {
   readonly #gauge = gauge('batuta_gateway_watched_executions', 'Executions watched by clients and waiting requests.');
   readonly #retired: Subscription[] = [];
   readonly #followTimer: NodeJS.Timeout;
-  /** Followed since, and not compared with the log yet. */
+  /** Executions that are followed, but were not compared with the log yet. */
   #newlyFollowed: Watched[] = [];
   #comparing: Promise<void> | undefined;
   #compareAgain = false;
@@ -86,14 +93,14 @@ export class ExecutionHub {
     });
   }
 
-  /** How many executions are watched now. */
+  /** How many executions are watched. */
   get size(): number {
     return this.#watched.size;
   }
 
   /**
-   * Gives a follower the events of an execution of the tenant; resolves when it is live or has got the last event.
-   * Rejects with the problem (not_found, unavailable) and has then let go of the follower.
+   * Gives a follower the events of an execution of the tenant. Resolves when it is live or has received the last event.
+   * Rejects with the problem (not_found, unavailable) and has then removed the follower.
    */
   async follow(tenantId: string, executionId: string, follower: Follower): Promise<void> {
     const watched = this.#open(tenantId, executionId);
@@ -115,7 +122,7 @@ export class ExecutionHub {
     this.#closeUnused(watched);
   }
 
-  /** Whether somebody follows the execution under this tenant, which says that it exists there and may be followed. */
+  /** Whether a client follows the execution under this tenant. If so, it exists there and may be followed. */
   isFollowed(tenantId: string, executionId: string): boolean {
     const watch = this.#watched.get(`${tenantId}/${executionId}`)?.watch;
     return watch?.isKnown === true && watch.isFollowed;
@@ -123,7 +130,7 @@ export class ExecutionHub {
 
   /**
    * Listens for the end of an execution from now on, also of one that is not started yet. With `told`, its start names
-   * `endSubject`, so that no subscription of its own is needed.
+   * `endSubject`, so it needs no subscription of its own.
    */
   awaitEnd(tenantId: string, executionId: string, { told = false } = {}): AwaitedEnd {
     const watched = this.#open(tenantId, executionId);
@@ -137,7 +144,7 @@ export class ExecutionHub {
       ended,
       repeated: () => {
         this.#listen(watched);
-        // Many that come at once, after a gateway was lost, are compared together.
+        // After the loss of a gateway many come at once, so they are compared together.
         this.#compareSoon();
       },
       release: () => {
@@ -202,7 +209,7 @@ export class ExecutionHub {
     }, HEARD_AFTER_MS).unref();
   }
 
-  /** Tells the owners, in this process or another, whose events are wanted. */
+  /** Tells the owners, in this process or in others, which events are wanted. */
   #sayFollowed(executionIds: string[]): void {
     const { nats } = this.options.backend;
     const follow: FollowExecutions = { executionIds, forMs: FOLLOW_MS };
@@ -220,7 +227,10 @@ export class ExecutionHub {
     }
   }
 
-  /** A new owner tells the ends of what was started before to nobody: from now on they are listened to. */
+  /**
+   * A new owner does not report the ends of executions that were started before. So from now on the hub subscribes to
+   * them.
+   */
   #ownersChanged(): void {
     this.#followAgain();
     let told = false;
@@ -229,11 +239,11 @@ export class ExecutionHub {
       told = true;
       this.#listen(watched);
     }
-    // What ended between the two.
+    // Finds executions that ended in between.
     if (told) this.#compareSoon();
   }
 
-  /** Takes the end of an execution that was started through this gateway. */
+  /** Handles the end of an execution that was started through this gateway. */
   #toldEnd(text: string): void {
     try {
       const { tenantId, executionId, events, withoutPayload, plainResult } = JSON.parse(text) as EventsPublished;
@@ -256,7 +266,7 @@ export class ExecutionHub {
     if (watched.subscription !== undefined) this.#retire(watched.subscription);
   }
 
-  /** Ends subscriptions a few at a time: one write to NATS then serves many that ended together. */
+  /** Ends subscriptions in groups, because one write to NATS then serves many that ended together. */
   #retire(subscription: Subscription): void {
     this.#retired.push(subscription);
     if (this.#retired.length > 1) return;
@@ -274,7 +284,7 @@ export class ExecutionHub {
     return backend.ask<GetVersionsReply>(operations.engine.versions.subject, { executionIds });
   }
 
-  /** Compares everything watched; a call during a comparison makes another one follow. */
+  /** Compares everything watched. A call during a comparison starts another one afterwards. */
   #compareSoon(): void {
     if (this.#comparing !== undefined) {
       this.#compareAgain = true;

@@ -31,25 +31,25 @@ export interface StartRequest {
   readonly idempotencyKey?: string | undefined;
   /** The caller's W3C traceparent. */
   readonly traceparent?: string | undefined;
-  /** Epoch ms; nothing runs before it. */
+  /** Epoch milliseconds. Nothing runs before this time. */
   readonly startAt?: number | undefined;
   readonly priority?: Priority | undefined;
-  /** What it may spend; the config's own limits hold too. */
+  /** What it may spend. The config's own limits also apply. */
   readonly budget?: Budget | undefined;
   readonly fork?: Fork | undefined;
 }
 
-/** Another execution to continue from one of its steps, with the config version that it had. */
+/** A source execution, to continue from one of its steps with the source's config version. */
 export interface Fork {
   readonly executionId: string;
   readonly fromStepId: string;
   readonly configId: string;
   readonly configVersion: number;
-  /** The input is another one than the source's. */
+  /** Whether the input differs from the source's. */
   readonly edited: boolean;
 }
 
-/** The engine's answer to a start, and what the tenant's limits leave. */
+/** The engine's answer to a start, and what remains of the tenant's limits. */
 export type AcceptedStart = Accepted & { readonly admitted?: Admitted | undefined };
 
 interface Target {
@@ -58,7 +58,7 @@ interface Target {
 }
 
 const SEPARATOR = '\n';
-/** Configs whose newest version is held while it is leased. */
+/** How many configs have a leased newest version in the cache. */
 const KNOWN_VERSIONS = 1_000;
 
 /** Turns a request to start into a command: newest config version, input check, ids, idempotency. */
@@ -85,9 +85,9 @@ export class ExecutionStarter {
   }
 
   /**
-   * Starts the execution and gives the engine's answer, which comes after the commit. `repeated` is true when the same
-   * idempotency key has started it before.
-   * @throws Problem not_found, execution_deleted, input_invalid, idempotency_mismatch, payload_too_large, limit_reached, unavailable.
+   * Starts the execution and returns the engine's answer, which comes after the commit. `repeated` is true when the
+   * same idempotency key started it before. @throws Problem not_found, execution_deleted, input_invalid,
+   * idempotency_mismatch, payload_too_large, limit_reached, unavailable.
    */
   async start(executionId: string, request: StartRequest, endSubject?: string): Promise<AcceptedStart> {
     const { principal, idempotencyKey } = request;
@@ -111,7 +111,8 @@ export class ExecutionStarter {
         ? {}
         : { fork: { executionId: request.fork.executionId, fromStepId: request.fork.fromStepId } }),
     };
-    // With the hash in it, only a true repeat is answered as one; another body is another command, which is refused.
+    // The id contains the hash, so only a true repeat is answered as one. A different body makes another command, which
+    // is refused.
     const commandId = hash === undefined ? uuidV7() : `${executionId}:start:${hash.slice(0, 32)}`;
     const { tenantId } = principal;
     const admitted = this.limits.limitsStarts(tenantId)
@@ -142,7 +143,7 @@ export class ExecutionStarter {
       checkSize(request.input);
       return { configId, version };
     } catch (error) {
-      // A repeat must be answered as the first time, also when the config is gone or its schema has changed since.
+      // A repeat must get the first answer, even when the config is gone or its schema has changed.
       const earlier =
         request.idempotencyKey !== undefined && error instanceof Problem && error.code !== 'unavailable'
           ? await this.#startedBefore(executionId, request)
@@ -152,7 +153,7 @@ export class ExecutionStarter {
     }
   }
 
-  /** The version of the execution that is forked, as long as the tenant may still begin something with it. */
+  /** The version of the source execution, if the tenant may still use it. */
   async #copied(tenantId: string, fork: Fork, input: JsonValue | undefined): Promise<Target> {
     const { configId, configVersion: version, edited } = fork;
     const asked = { tenantId, id: configId, version, includeDeleted: true };
@@ -179,11 +180,11 @@ export class ExecutionStarter {
   }
 }
 
-/** SHA-256 of what was asked for: another body under the same key gives another hash. */
+/** SHA-256 of the request: a different body with the same key has a different hash. */
 function requestHash(configId: string, request: StartRequest): string {
   const { input, sessionId, metadata, callbackUrl, startAt, priority, fork, budget } = request;
   const always = [configId, input ?? null, sessionId ?? null, metadata ?? null, callbackUrl ?? null];
-  // Added only where they are given: hashes of starts before these fields existed stay what they were.
+  // Added only when they are given, so that the hashes of starts before these fields existed stay the same.
   const added =
     startAt === undefined && priority === undefined && fork === undefined
       ? []

@@ -4,15 +4,18 @@ import type { Msg } from '@nats-io/nats-core';
 import { Problem, accepted } from '../http/problem.js';
 import { ServedEvent } from './served-event.js';
 
-/** Somebody who wants every event of an execution, in order, from a version on. */
+/** A consumer that wants every event of an execution, in order, from a version on. */
 export interface Follower {
-  /** First version not yet given to it; the watch moves it on. */
+  /** The first version that it has not received. The watch increases it. */
   nextVersion: number;
-  /** Takes events in order, without a gap. With `ended`, the last one ends the execution and nothing more will come. */
+  /** Receives events in order, without a gap. With `ended`, the last one ends the execution and no more follow. */
   deliver(events: readonly ServedEvent[], ended: boolean): void;
-  /** The execution ended before `nextVersion`: nothing more will come. */
+  /** The execution ended before `nextVersion`, so no events follow. */
   nothingMore(): void;
-  /** Resolves when what was delivered has left the process, so that history is read no faster than it is taken. */
+  /**
+   * Resolves when the delivered events have left the process, so that the history is not read faster than it is
+   * consumed.
+   */
   drained(): Promise<void>;
   readonly closed: boolean;
 }
@@ -20,26 +23,26 @@ export interface Follower {
 /** How an execution ended. */
 export interface Ending {
   readonly event: Event;
-  /** The event, with its payload, is the whole result; otherwise ask for the execution. */
+  /** Whether the event and its payload are the complete result. Otherwise the execution must be read. */
   readonly isResult: boolean;
 }
 
 export type EndListener = (ending: Ending) => void;
 
 export interface WatchSource {
-  /** A page of the log from a version on, at most `limit` events. */
+  /** A page of the log from a version on, with at most `limit` events. */
   readEvents(fromVersion: number, limit: number): Promise<ListEventsReply>;
   /** The newest version in the log; 0 when the execution is unknown. */
   newestVersion(): Promise<number>;
-  /** Reports what went wrong in the background; it is tried again at the next comparison. */
+  /** Reports a failure in the background. The next comparison tries again. */
   report(error: unknown): void;
 }
 
 export interface WatchLimits {
   readonly pageSize: number;
-  /** Events kept in memory for those who join late. */
+  /** Bytes of events that are kept in memory for late followers. */
   readonly recentBytes: number;
-  /** Events that may wait for a missing one before the log is read instead. */
+  /** How many events may wait for a missing one before the log is read instead. */
   readonly earlyEvents: number;
 }
 
@@ -48,13 +51,13 @@ interface Page {
   readonly last: boolean;
 }
 
-/** Takes an execution up again that had ended. */
+/** Events that make an ended execution continue. */
 const REOPENED: readonly string[] = ['ExecutionRetried', 'ExecutionReopened'];
 const END_MARKS = [...TERMINAL_EVENT_TYPES, ...REOPENED].map((type) => Buffer.from(`"${type}"`));
-/** All of them begin so, and most messages of a run hold nothing that does. */
+/** All these event types begin like this, and most messages of a run do not contain it. */
 const COMMON_MARK = Buffer.from('"Execution');
 
-/** Whether bytes of JSON may hold an event that ends an execution or takes it up again; false only when they hold none. */
+/** Whether bytes of JSON may contain an event that ends an execution or makes it continue. False is certain. */
 function mayEnd(data: Uint8Array): boolean {
   const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   const from = bytes.indexOf(COMMON_MARK);
@@ -62,15 +65,16 @@ function mayEnd(data: Uint8Array): boolean {
 }
 
 /**
- * All that this gateway knows of one watched execution: its newest version, the events in memory, and who wants them.
+ * Everything that this gateway knows about one watched execution: its newest version, the events in memory, and its
+ * followers.
  *
- * Events come from NATS, where any may be lost, doubled or late, and from the log, which has them all. `head` is the
- * newest version handed out; only `head + 1` moves it on, so followers see no gap and no duplicate. A gap is filled from
- * the log (DESIGN section 4).
+ * Events come from NATS, where any event may be lost, repeated or late, and from the log, which has all of them. `head`
+ * is the newest version that was handed out. Only `head + 1` increases it, so followers see no gap and no repeat. A gap
+ * is filled from the log.
  */
 export class ExecutionWatch {
   readonly #endListeners = new Set<EndListener>();
-  // Made when they are needed: most executions are only waited for, and nobody follows their events.
+  // Created only when needed: most executions are only waited for, and nobody follows their events.
   #followers: Set<Follower> | undefined;
   #early: Map<number, Event> | undefined;
   #pages: Map<number, Promise<Page>> | undefined;
@@ -79,9 +83,9 @@ export class ExecutionWatch {
   #joining = 0;
   /** Undefined until the log was read to its end once. */
   #head: number | undefined;
-  /** Newest version heard of, from NATS, the log or a comparison. */
+  /** The newest version known from NATS, the log or a comparison. */
   #highest = 0;
-  /** Newest version whose being the end was looked up for end listeners. */
+  /** The newest version that was checked for being the end, for the end listeners. */
   #lookedAt = 0;
   #healing = false;
   #ended: ServedEvent | undefined;
@@ -96,12 +100,12 @@ export class ExecutionWatch {
     return !this.isFollowed && this.#endListeners.size === 0;
   }
 
-  /** Whether anybody wants its events. */
+  /** Whether a follower wants its events. */
   get isFollowed(): boolean {
     return this.#joining > 0 || (this.#followers !== undefined && this.#followers.size > 0);
   }
 
-  /** Whether the log has shown this execution to this gateway. */
+  /** Whether this gateway has found the execution in the log. */
   get isKnown(): boolean {
     return this.#head !== undefined && this.#head > 0;
   }
@@ -118,14 +122,14 @@ export class ExecutionWatch {
 
   /**
    * Gives a follower everything from its `nextVersion` on: first from memory or the log, then live. Resolves when it is
-   * live or has got the terminal event; rejects with the problem when the log cannot be read.
+   * live or has received the terminal event. Rejects with the problem when the log cannot be read.
    */
   async join(follower: Follower): Promise<void> {
     this.#joining += 1;
     try {
       while (!follower.closed && !this.#closed) {
         if (this.#head !== undefined && follower.nextVersion > this.#head) {
-          // Nothing is awaited between this check and the joining, so that no event can slip through.
+          // There is no await between this check and the joining, so no event can be missed.
           if (this.#ended !== undefined) follower.nothingMore();
           else (this.#followers ??= new Set()).add(follower);
           return;
@@ -160,10 +164,10 @@ export class ExecutionWatch {
     this.#endListeners.delete(listener);
   }
 
-  /** Takes a message of the execution's event subject. */
+  /** Handles a message on the execution's event subject. */
   receive(message: Msg): void {
     if (!this.isFollowed) {
-      // Those who wait for the end only need the last message; looking for its mark is much cheaper than parsing all.
+      // End listeners need only the last message. Looking for its mark is much cheaper than parsing every message.
       if (!mayEnd(message.data)) return;
     }
     try {
@@ -192,7 +196,10 @@ export class ExecutionWatch {
     if (this.#head !== undefined && this.#highest > this.#head) this.#heal();
   }
 
-  /** Takes notice of the newest version in the log, and whether that is the end: it may be news when messages were lost. */
+  /**
+   * Handles the newest version in the log and whether it is the end. This may be new information when messages were
+   * lost.
+   */
   compare(version: number, ended = true): void {
     if (version === 0 || this.#closed) return;
     this.#highest = Math.max(this.#highest, version);
@@ -221,7 +228,7 @@ export class ExecutionWatch {
     for (const listener of listeners) listener(ending);
   }
 
-  /** Puts an event behind the head, aside for later, or away when it is old. */
+  /** Puts an event after the head, sets it aside for later, or drops it when it is old. */
   #place(event: Event, fresh: ServedEvent[]): void {
     if (this.#head !== undefined && event.version <= this.#head) return;
     if (this.#head !== undefined && event.version === this.#head + 1) {
@@ -230,7 +237,7 @@ export class ExecutionWatch {
       this.#early ??= new Map();
       if (this.#early.size < this.limits.earlyEvents) this.#early.set(event.version, event);
     }
-    // Otherwise nobody wants it now, and whoever joins later gets it from the log.
+    // Otherwise no follower wants it now, and a later follower gets it from the log.
   }
 
   #drainEarly(fresh: ServedEvent[]): void {
@@ -278,7 +285,7 @@ export class ExecutionWatch {
   #handOut(events: readonly ServedEvent[]): void {
     const last = events.at(-1);
     if (last === undefined || this.#followers === undefined) return;
-    // Behind an end that is not the newest version heard of, the execution was taken up again.
+    // If newer versions than this end are known, the execution continued.
     const ended = last.isTerminal && last.version >= this.#highest;
     for (const follower of this.#followers) {
       give(follower, events, ended);
@@ -286,7 +293,10 @@ export class ExecutionWatch {
     }
   }
 
-  /** Reads on for a joining follower; joins reads of the same page, and lets the live side learn from what was read. */
+  /**
+   * Reads the next page for a joining follower. Joins reads of the same page, and updates the live state with the
+   * result.
+   */
   async #readFor(follower: Follower): Promise<readonly ServedEvent[]> {
     const page = await this.#page(follower.nextVersion);
     const last = page.events.at(-1);
@@ -300,7 +310,7 @@ export class ExecutionWatch {
     return page.events;
   }
 
-  /** The log has nothing from the asked version on: where does it end, and is the execution over? */
+  /** The log has nothing from the requested version on. Finds where it ends, and whether the execution is over. */
   async #findEnd(): Promise<void> {
     const newest = await this.source.newestVersion();
     if (newest === 0) {
@@ -335,7 +345,7 @@ export class ExecutionWatch {
       this.#ended = last;
       if (version >= this.#highest) this.#tellEnd({ event: last.event, isResult: false });
     }
-    // No follower can be live yet, so what drains here reaches the joining ones from memory.
+    // No follower can be live yet, so these events reach the joining ones from memory.
     this.#drainEarly([]);
     if (this.#highest > version) this.#heal();
   }
@@ -356,7 +366,9 @@ export class ExecutionWatch {
     return page;
   }
 
-  /** Fills the gap behind the head from the log; one at a time, tried again at the next comparison when it fails. */
+  /**
+   * Fills the gap after the head from the log, one read at a time. After a failure, the next comparison tries again.
+   */
   #heal(): void {
     if (this.#healing || this.#closed) return;
     this.#healing = true;
@@ -373,13 +385,13 @@ export class ExecutionWatch {
       const page = await this.#page(before + 1);
       const last = page.events.at(-1);
       if (last !== undefined) this.#learn(page, last);
-      // The log shows no more than before: let the next comparison ask again instead of asking in circles.
+      // The log shows no more than before. Wait for the next comparison instead of reading again at once.
       if (this.#head === before) return;
     }
   }
 }
 
-/** Hands over the part of a run of events that a follower has not had. */
+/** Hands over the events that a follower has not received yet. */
 function give(follower: Follower, events: readonly ServedEvent[], ended: boolean): void {
   const first = events[0];
   const last = events.at(-1);

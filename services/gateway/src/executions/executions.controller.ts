@@ -37,7 +37,7 @@ import { RouteFor } from '../routes/operation-route.js';
 
 const NEWEST_VERSION = 2_147_483_647;
 
-/** A config as a list's parameter names it. */
+/** The value of a list's parameter as an id or a name of a config. */
 function configOf(config: string | undefined): { configId?: string; configName?: string } {
   if (config === undefined) return {};
   const id = config.toLowerCase();
@@ -77,7 +77,7 @@ export class ExecutionsController {
         userId: query.user,
         sessionId: query.session_id,
         createdFrom: query.created_from,
-        // Between services 0 is no limit; nothing was created in the first millisecond of 1970.
+        // Between services 0 means no limit. No execution was created in the first millisecond of 1970.
         createdTo: query.created_to === 0 ? 1 : query.created_to,
         limit: query.limit,
         cursor: query.cursor,
@@ -180,7 +180,7 @@ export class ExecutionsController {
           fromVersion,
         }),
       );
-    // A refusal must come before the status does.
+    // Read the first page now, because a refusal must come before the status line is sent.
     const first = await page(1);
     async function* texts(): AsyncGenerator<string> {
       for (let part = first; ; part = await page(part.nextVersion ?? 1)) {

@@ -18,36 +18,36 @@ import type { AcceptedStart, ExecutionStarter, StartRequest } from './execution-
 import { linkedView, readPayload } from './payloads.js';
 
 export interface WaitOptions {
-  /** Milliseconds; 0 does not wait. */
+  /** Milliseconds. 0 means not to wait. */
   readonly waitMs: number;
-  /** The client, who may leave before the end. */
+  /** The client, which may disconnect before the end. */
   readonly client?: Leaving;
 }
 
 export interface ViewOptions {
   /** The state after the event with this version; the newest when absent. */
   readonly atVersion?: number | undefined;
-  /** Which payloads are wanted; all when absent. */
+  /** The wanted payloads; all when absent. */
   readonly payloads?: GetExecutionRequest['payloads'];
 }
 
-/** What a result needs of a view. */
+/** The parts of a view that a result needs. */
 const RESULT: ViewOptions = { payloads: 'result' };
-/** The same with a look at the queue: somebody waited in vain, and may want to know for what. */
+/** The same, with the state of the queue, because a client that waited in vain may want the reason. */
 const WAITED: ViewOptions = { payloads: 'own' };
 
-/** A started execution, with its result when it ended within the wait. */
+/** A started execution, with its result if it ended within the wait. */
 export interface Started {
   readonly executionId: string;
   readonly accepted: AcceptedStart;
   readonly result: JsonObject | undefined;
-  /** After a wait in vain: the steps that no worker has taken. */
+  /** After a wait without a result: the steps that no worker has taken. */
   readonly queued?: readonly JsonObject[];
 }
 
-/** Starts executions, waits for their end and asks what became of them. */
+/** Starts executions, waits for their end and reads their outcome. */
 export class Executions {
-  /** Lets everybody go who waits. */
+  /** Ends every wait. */
   readonly #stop = new AbortController();
 
   constructor(
@@ -60,7 +60,7 @@ export class Executions {
     return this.#stop.signal.aborted;
   }
 
-  /** Answers everybody who waits at once, and from now on nobody waits. */
+  /** Answers all waiting requests at once. Later requests do not wait. */
   stopWaiting(): void {
     this.#stop.abort();
   }
@@ -72,7 +72,7 @@ export class Executions {
       return { executionId, accepted: await this.starter.start(executionId, request), result: undefined };
     }
     const { tenantId } = request.principal;
-    // Listened to before the start, so that the end cannot come unheard.
+    // Listens before the start, so that the end cannot be missed.
     const end = this.hub.awaitEnd(tenantId, executionId, { told: true });
     try {
       const started = performance.now();
@@ -98,7 +98,10 @@ export class Executions {
     }
   }
 
-  /** The result of an execution, waiting up to `waitMs` for its end; the state it is in when that does not come. */
+  /**
+   * The result of an execution, after waiting up to `waitMs` for its end. The current state when it does not end in
+   * time.
+   */
   async result(
     tenantId: string,
     executionId: string,
@@ -122,8 +125,8 @@ export class Executions {
   }
 
   /**
-   * One execution of the tenant, folded from its events (up to a version). Large payloads of its steps are left out, with a link
-   * to each; its own output always comes, whatever its size. @throws Problem not_found.
+   * One execution of the tenant, computed from its events (up to a version). Large payloads of its steps are replaced
+   * by links. Its own output is always included. @throws Problem not_found.
    */
   async view(
     tenantId: string,
@@ -166,7 +169,9 @@ export class Executions {
     };
   }
 
-  /** The output of a step or consensus group, null while it has none. @throws Problem not_found, step_not_found. */
+  /**
+   * The output of a step or consensus group, or null when there is none yet. @throws Problem not_found, step_not_found.
+   */
   output(tenantId: string, executionId: string, stepId: string): Promise<JsonValue> {
     return readPayload(this.backend, { tenantId, executionId, stepId, payload: 'output' });
   }
@@ -177,7 +182,7 @@ export class Executions {
     return (await readPayload(this.backend, request)) as unknown as Event;
   }
 
-  /** The steps that wait for a worker; none when that cannot be asked, as the execution was started all the same. */
+  /** The steps that wait for a worker. Empty when this cannot be read, because the execution has started anyway. */
   async #queued(tenantId: string, executionId: string): Promise<readonly JsonObject[]> {
     try {
       return queuedSteps(await this.view(tenantId, { executionId }, WAITED));
@@ -187,7 +192,9 @@ export class Executions {
     }
   }
 
-  /** The value of a promise (that never rejects) when it comes within `ms` milliseconds, while the client is there. */
+  /**
+   * The value of a promise (that never rejects) if it comes within `ms` milliseconds and the client is still connected.
+   */
   #within<T>(promise: Promise<T>, ms: number, client: Leaving | undefined): Promise<T | undefined> {
     if (this.stopping || client?.gone === true) return Promise.resolve(undefined);
     return new Promise((resolve) => {

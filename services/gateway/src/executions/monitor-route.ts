@@ -10,7 +10,7 @@ import type { SocketRoute } from '../realtime/socket-server.js';
 
 const QUERY = { from_version: integerParameter('First version wanted.', 1, 2_147_483_647) } as const;
 
-/** The client only listens; its messages are read and thrown away, and must be small. */
+/** The client only listens. Its messages are read and dropped, and must be small. */
 const MAX_MESSAGE_BYTES = 1024;
 
 /** `/ws/executions/{id}/monitor?from_version=`: an execution's events from a version on, then live, until its end. */
@@ -45,7 +45,7 @@ export function monitorRoute(hub: ExecutionHub, executions: Executions): SocketR
   };
 }
 
-/** Query parameters in the shape of Fastify's, repeated ones as a list. */
+/** Query parameters in Fastify's form: repeated ones become a list. */
 export function queryObject(query: URLSearchParams): Record<string, string | string[]> {
   const result: Record<string, string | string[]> = Object.create(null) as Record<string, string | string[]>;
   for (const name of new Set(query.keys())) {

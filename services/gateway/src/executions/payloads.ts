@@ -3,10 +3,10 @@ import type { Event, ExecutionView, GetPayloadReply, GetPayloadRequest, JsonValu
 import { accepted } from '../http/problem.js';
 import type { Backend } from '../backend/backend.js';
 
-/** The path of an execution, below which its payloads have links. */
+/** The path of an execution. The links to its payloads begin with it. */
 export const executionPath = (executionId: string): string => `/api/v1/orchestrations/executions/${executionId}`;
 
-/** A payload of any size, part by part. @throws Problem not_found, step_not_found, unavailable. */
+/** A payload of any size, read part by part. @throws Problem not_found, step_not_found, unavailable. */
 export async function readPayload(
   backend: Pick<Backend, 'ask'>,
   request: Omit<GetPayloadRequest, 'from'>,
@@ -23,7 +23,7 @@ export async function readPayload(
   return JSON.parse(parts.join('')) as JsonValue;
 }
 
-/** The events of a page with the data of those that were too large for it, which is read by itself. */
+/** The events of a page. Data that were too large for the page are read separately. */
 export async function wholeEvents(
   backend: Pick<Backend, 'ask'>,
   tenantId: string,
@@ -42,7 +42,7 @@ export async function wholeEvents(
   return whole;
 }
 
-/** An event whose mark says where its data can be read. */
+/** An event with a link to its data, if they were left out. */
 export function linkedEvent(event: Event): Event {
   if (event.dataOmitted === undefined) return event;
   const href = `${executionPath(event.executionId)}/events/${event.version}`;
@@ -69,7 +69,7 @@ function linkedStep(path: string, step: StepView): StepView {
   };
 }
 
-/** A view whose marks say where what was left out can be read. */
+/** A view with links to the payloads that were left out. */
 export function linkedView(view: ExecutionView): ExecutionView {
   const path = executionPath(view.id);
   return {

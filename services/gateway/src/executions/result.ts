@@ -3,7 +3,7 @@ import type { ExecutionView, JsonObject } from '@batuta/contracts';
 import { isJsonObject } from '../dto/checked.js';
 import type { Ending } from './execution-watch.js';
 
-/** The result of a finished execution from the event that ended it; undefined when that does not say all of it. */
+/** The result of a finished execution from its last event. Undefined when the event does not contain all of it. */
 export function resultOfEnding(executionId: string, traceId: string, ending: Ending): JsonObject | undefined {
   const { event, isResult } = ending;
   if (!isResult || event.type !== 'ExecutionCompleted' || event.data.output === undefined) return undefined;
@@ -22,14 +22,14 @@ const FINISHED: ReadonlySet<string> = new Set(['completed', 'failed', 'cancelled
 
 export const isFinished = (status: string): boolean => FINISHED.has(status);
 
-/** The result of an execution from its folded state, or where it stands when it is not finished. */
+/** The result of an execution from its state, or its progress when it has not finished. */
 export function resultOfView(view: ExecutionView): JsonObject {
   const base = { execution_id: view.id, trace_id: view.traceId, status: view.status };
   if (!isFinished(view.status)) {
     const queued = queuedSteps(view);
     return queued.length === 0 ? base : { ...base, queued };
   }
-  // The steps are most of a view, and no part of its result.
+  // The steps are the largest part of a view and do not belong to the result.
   const { steps: _steps, input: _input, output: _output, metadata: _metadata, ...rest } = view;
   const shown = toUserJson(ExecutionViewSchema, rest);
   return {
@@ -46,13 +46,13 @@ export function resultOfView(view: ExecutionView): JsonObject {
   };
 }
 
-/** The steps of a view that wait for a worker, each with what its pool has. */
+/** The steps of a view that wait for a worker, each with the numbers of its pool. */
 export const queuedSteps = ({ steps }: ExecutionView): JsonObject[] =>
   steps.flatMap(({ stepId, queued }) =>
     queued === undefined ? [] : [{ step_id: stepId, ...toUserJson(QueuedViewSchema, queued) }],
   );
 
-/** Which alternative stood in for which step or group; nothing when none did. */
+/** Which fallback served which step or group. Empty when there was none. */
 function servedBy(view: ExecutionView): { served_by?: JsonObject } {
   const served = [
     ...(view.steps ?? []).map(({ stepId, servedBy: by }) => [stepId, by]),
@@ -61,21 +61,21 @@ function servedBy(view: ExecutionView): { served_by?: JsonObject } {
   return served.length === 0 ? {} : { served_by: Object.fromEntries(served) as JsonObject };
 }
 
-/** A step without its payloads: what it gave, what an approver was shown, and what came with the decision. */
+/** A step without its payloads: its output, an approval's material, and the data of the decision. */
 function withoutPayloads({ output: _output, approval, ...step }: JsonObject): JsonObject {
   if (typeof approval !== 'object' || approval === null || Array.isArray(approval)) return step;
   const { input: _input, data: _data, ...shown } = approval;
   return { ...step, approval: shown };
 }
 
-/** A step of a status: what it took and why it failed come for every step, null where there is nothing to tell. */
+/** A step in a status. Its duration and its failure are there for every step, as null when there is none. */
 function statusOfStep(step: JsonObject): JsonObject {
   const { failure } = step;
   const error = isJsonObject(failure) ? (failure['message'] ?? null) : null;
   return { latency_ms: null, ...withoutPayloads(step), error };
 }
 
-/** Where an execution stands: its own input and output, and its steps without their payloads. */
+/** The progress of an execution: its own input and output, and its steps without their payloads. */
 export function statusOfView(view: ExecutionView): JsonObject {
   const shown = toUserJson(ExecutionViewSchema, view);
   const counts: Record<string, number> = { pending: 0, running: 0, completed: 0, failed: 0, skipped: 0, paused: 0 };

@@ -38,7 +38,7 @@ const VIEW = {
 } as unknown as ExecutionView;
 
 describe('the status of an execution', () => {
-  it('shows what waits and who decided, and no payload of steps or approvals', () => {
+  it('shows waiting steps and deciders, but no payloads of steps or approvals', () => {
     const status = statusOfView(VIEW);
     expect(status['steps']).toEqual([
       {

@@ -1,7 +1,7 @@
 import { eventToUserJson, isTerminalEventType } from '@batuta/contracts';
 import type { Event } from '@batuta/contracts';
 
-/** One event on its way to its watchers, written as JSON once for all of them. */
+/** One event for its followers. It is serialised to JSON once for all of them. */
 export class ServedEvent {
   #bytes: Buffer | undefined;
 
@@ -15,7 +15,7 @@ export class ServedEvent {
     return isTerminalEventType(this.event.type);
   }
 
-  /** The event as users meet it, as UTF-8 JSON. */
+  /** The event in the form of the API, as UTF-8 JSON. */
   get bytes(): Buffer {
     this.#bytes ??= Buffer.from(JSON.stringify(eventToUserJson(this.event)));
     return this.#bytes;

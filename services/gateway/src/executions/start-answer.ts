@@ -6,8 +6,8 @@ import { leavingOf } from '../http/leaving.js';
 import { admittedHeaders } from '../http/rate-limit.js';
 
 /**
- * Starts an execution and writes the answer of a `StartRoute`; `waitMs` 0 does not wait.
- * @throws Problem as `Executions.start` does.
+ * Starts an execution and writes the answer of a `StartRoute`. `waitMs` 0 means not to wait. @throws Problem as
+ * `Executions.start` does.
  */
 export async function answerStart(
   executions: Executions,

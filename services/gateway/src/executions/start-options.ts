@@ -2,7 +2,7 @@ import { nameMistake, parseTime } from '@batuta/contracts';
 import type { Budget, BudgetDefinition, ExecutionView, JsonObject, JsonValue, Priority } from '@batuta/contracts';
 import { isJsonObject } from '../dto/checked.js';
 
-/** What the checked body of a start says besides its input; null is the same as absent. */
+/** The fields of a checked start body besides its input. Null is the same as absent. */
 export function startOptionsOf(body: {
   readonly session_id?: string | null | undefined;
   readonly metadata?: JsonObject | null | undefined;
@@ -22,21 +22,24 @@ export function startOptionsOf(body: {
     sessionId: body.session_id ?? undefined,
     metadata: body.metadata ?? undefined,
     callbackUrl: body.callback_url ?? undefined,
-    // What the epoch began after is past like any other time: between services it is 0, at once.
+    // A time before 1970 is in the past like any other. Between services it is 0, which means at once.
     startAt: body.start_at == null ? undefined : Math.max(0, parseTime(body.start_at) ?? 0),
     priority: body.priority ?? undefined,
     budget: body.budget == null ? undefined : budgetOf(body.budget),
   };
 }
 
-/** The session that an input names, as clients without a field for it do; anything but a session's id there is only input. */
+/**
+ * The session named in an input, as clients without a field for it do. A value that is not a valid session id is only
+ * input.
+ */
 export function sessionIn(input: JsonValue | undefined): string | undefined {
   if (!isJsonObject(input) || !Object.hasOwn(input, 'session_id')) return undefined;
   const { session_id: id } = input;
   return typeof id === 'string' && nameMistake(id, 255) === undefined ? id : undefined;
 }
 
-/** The limits of another execution, for one that continues it; undefined when it has none. */
+/** The limits of the source execution, for one that continues it. Undefined when it has none. */
 export function limitsOf({ budget }: Pick<ExecutionView, 'budget'>): BudgetDefinition | undefined {
   if (budget === undefined) return undefined;
   const { maxTokens, maxCost } = budget;

@@ -1,8 +1,8 @@
-/** Where people see an execution's trace. */
+/** Links to the pages of traces. */
 export class TraceLinks {
   readonly #base: string | undefined;
 
-  /** `base`: address of Jaeger's UI; undefined when there is none. */
+  /** `base`: address of Jaeger's UI, or undefined. */
   constructor(base: string | undefined) {
     this.#base = base?.replace(/\/+$/, '');
   }

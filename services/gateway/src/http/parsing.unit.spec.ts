@@ -106,7 +106,7 @@ describe('headers', () => {
 
 describe('an Authorization header without a key', () => {
   it.each(['Bearer', 'bearer nope', 'Bearer two words', 'Bearer ' + 'k'.repeat(257)])('says so of "%s"', (header) => {
-    expect(() => bearerOf(header)).toThrow('What follows "Bearer" is no API key');
+    expect(() => bearerOf(header)).toThrow('The text after "Bearer" is not an API key');
     expect(() => bearerOf(header)).toThrow(
       expect.objectContaining({
         code: 'unauthenticated',
