@@ -4,10 +4,11 @@
 //                                       end-to-end tests and the smoke test on the next Node.js too
 // What the tests need and the machine lacks is installed first, as root on Debian. What needs more is skipped, and counted so.
 // A static check counts as one; a jest suite counts its tests. One failure does not stop the rest. Suites that mostly wait for
-// servers run two at a time; what they print comes when each has ended.
+// servers run three at a time; what they print comes when each has ended.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, delimiter, join } from 'node:path';
 import { countSpecFiles } from './boundaries.mjs';
 import { installNeeded, wholePath } from './needed-programs.mjs';
 
@@ -61,10 +62,10 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
 }
 
 /** Runs a command in its own process group. Resolves to its exit code, what it printed (if captured) and whether it hung. */
-function run(command, args, { limit, capture, on = env }) {
+function run(command, args, { limit, capture, on = env, cwd = root }) {
   return new Promise((resolve) => {
     const child = spawn(command, args, {
-      cwd: root,
+      cwd,
       env: on,
       detached: true,
       stdio: ['ignore', capture ? 'pipe' : 'inherit', capture ? 'pipe' : 'inherit'],
@@ -101,7 +102,7 @@ function skip(name, why, count = 1) {
 
 async function runStatic(
   script,
-  { on = env, name = script, needs = [], command = 'npm', args = ['run', '--silent', script] } = {},
+  { on = env, cwd = root, name = script, needs = [], command = 'npm', args = ['run', '--silent', script] } = {},
 ) {
   const absent = missing.find(({ program }) => needs.includes(program));
   if (absent !== undefined) {
@@ -109,7 +110,7 @@ async function runStatic(
     return true;
   }
   const start = performance.now();
-  const { code, hung, output } = await run(command, args, { limit: staticLimit, capture: true, on });
+  const { code, hung, output } = await run(command, args, { limit: staticLimit, capture: true, on, cwd });
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   const skipped = code === 0 && output.split('\n').some((line) => line.startsWith('skipped:'));
   console.log(`\n== ${name}: ${skipped ? 'skipped' : code === 0 ? 'ok' : 'FAILED'} (${seconds} s)`);
@@ -135,7 +136,10 @@ async function runStaticChecks() {
   await Promise.all(Array.from({ length: atOnce }, lane));
 }
 
-async function runSuite({ kind, limit, args, needsBuild, needs = [] }, { on = env, suffix = '', capture = true } = {}) {
+async function runSuite(
+  { kind, limit, args, needsBuild, needs = [] },
+  { on = env, cwd = root, suffix = '', capture = true } = {},
+) {
   const name = `test:${kind}${suffix}`;
   const files = countSpecFiles(root, kind);
   if (files === 0) {
@@ -160,6 +164,7 @@ async function runSuite({ kind, limit, args, needsBuild, needs = [] }, { on = en
     limit,
     capture,
     on,
+    cwd,
   });
   console.log(`\n== ${name}: ended (${((performance.now() - start) / 1000).toFixed(1)} s)`);
   if (capture) console.log(output.trimEnd());
@@ -180,7 +185,7 @@ async function runSuite({ kind, limit, args, needsBuild, needs = [] }, { on = en
     fail(name, why);
   };
   for (const file of result.testResults) {
-    const path = file.name.slice(root.length + 1);
+    const path = file.name.slice(cwd.length + 1);
     const failed = file.assertionResults.filter(({ status }) => status === 'failed');
     for (const test of failed) failures.push(`${name}: ${path}: ${test.fullName}`);
     if (file.status === 'failed' && failed.length === 0) wrong(`${path} could not run`);
@@ -212,14 +217,40 @@ async function nextNode() {
 
 const suite = (kind) => suites.find((one) => one.kind === kind);
 /** The counts of the smoke test with the bundles that are there: a build beside running tests would take them away. */
-const smoke = (on, suffix = '') =>
+const smoke = (on, { suffix = '', cwd = root } = {}) =>
   runStatic('bench:smoke', {
     on,
+    cwd,
     name: `bench:smoke${suffix}`,
     needs: ['nats-server'],
     command: 'node',
     args: ['--enable-source-maps', 'bench/dist/main.js', '--smoke'],
   });
+
+/**
+ * A copy of this checkout with nothing built, at a path of its own: a build replaces the bundles that running tests use. Its packages
+ * are the same files where the file system can do that.
+ */
+async function copyCheckout() {
+  const copy = mkdtempSync(join(tmpdir(), 'batuta-checks-'));
+  // PostgreSQL runs as a user of its own where this runs as root, with programs that are in here.
+  chmodSync(copy, 0o755);
+  const leftOut = new Set(['node_modules', 'dist', '.git', '.batuta', '.reports', 'coverage']);
+  cpSync(root, copy, { recursive: true, filter: (path) => !leftOut.has(basename(path)) });
+  const inside = ['libs', 'services'].flatMap((group) =>
+    readdirSync(join(root, group)).map((name) => join(group, name)),
+  );
+  for (const folder of ['.', 'cli', 'bench', ...inside]) {
+    const from = join(root, folder, 'node_modules');
+    const to = join(copy, folder, 'node_modules');
+    if (!existsSync(from)) continue;
+    const { code: unlinked } = await run('cp', ['-al', from, to], { limit: 10, capture: true });
+    if (unlinked === 0) continue;
+    const { code, output } = await run('cp', ['-aT', from, to], { limit: 10, capture: true });
+    if (code !== 0) throw new Error(`${from} cannot be copied: ${output}`);
+  }
+  return copy;
+}
 
 /** What users run, once more on the next Node.js: bundles are compiled for it, and native modules are loaded by it. */
 async function runOnNextNode() {
@@ -230,12 +261,17 @@ async function runOnNextNode() {
     skip(`test:e2e${suffix}`, 'npm could not install it', countSpecFiles(root, 'e2e'));
     return;
   }
-  if (!(await runStatic('build', { on, name: `build${suffix}` }))) {
-    fail(`test:e2e${suffix}`, 'not run, because the build failed');
-    return;
+  const cwd = await copyCheckout();
+  try {
+    if (!(await runStatic('build', { on, cwd, name: `build${suffix}` }))) {
+      fail(`test:e2e${suffix}`, 'not run, because the build failed');
+      return;
+    }
+    await runSuite({ ...suite('e2e'), needsBuild: false }, { on, cwd, suffix });
+    await smoke(on, { suffix, cwd });
+  } finally {
+    rmSync(cwd, { recursive: true, force: true });
   }
-  await runSuite({ ...suite('e2e'), needsBuild: false }, { on, suffix });
-  await smoke(on, suffix);
 }
 
 /** Runs lists of things side by side, each list in its order. */
@@ -253,9 +289,11 @@ await runSuite(suite('unit'), { capture: false });
 await runSuite(suite('prop'), { capture: false });
 if (mode === 'all') {
   const later = (kind) => () => runSuite(suite(kind));
-  await sideBySide([later('int'), later('e2e')], [later('hostile'), later('chaos'), () => smoke(env)]);
-  // Its build replaces the bundles that the suites before ran.
-  await sideBySide([runOnNextNode], [() => runStatic('simulate:faults')]);
+  await sideBySide(
+    [later('int'), later('e2e')],
+    [later('hostile'), later('chaos'), () => smoke(env)],
+    [runOnNextNode, () => runStatic('simulate:faults')],
+  );
 }
 
 if (failures.length > 0) console.log(`\nFailed:\n${failures.map((failure) => `  ${failure}`).join('\n')}`);
