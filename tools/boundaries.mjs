@@ -7,6 +7,7 @@ import { parseSync } from '@swc/core';
 const libs = [
   'contracts',
   'calendar',
+  'documents',
   'program',
   'settings',
   'observability',
@@ -31,6 +32,7 @@ export const mayImport = {
   settings: [],
   collections: [],
   calendar: ['contracts'],
+  documents: ['contracts'],
   observability: ['contracts', 'settings'],
   service: ['contracts', 'observability', 'program', 'settings'],
   // What workers stand on is without Nest, so that a worker is a small program.

@@ -1,4 +1,4 @@
-import { unstorable } from '../json/text.js';
+import { unstorable } from '@batuta/documents';
 
 /** proto-JSON leaves out default values: an absent text is "". */
 export function textField(value: unknown): string {

@@ -26,10 +26,8 @@ import { invalid, refuse, RefusedError } from '../access/refusals.js';
 import type { Refused } from '../access/refusals.js';
 import { findable, textField } from '../access/requests.js';
 import { Changes } from '../changes.js';
-import { documentCheck, isRecord } from '../json/check.js';
-import { guardJson } from '../json/guard.js';
+import { Report, documentCheck, guardJson, isRecord } from '@batuta/documents';
 import { mergePatch } from '../json/merge-patch.js';
-import { Report } from '../json/report.js';
 import { AgentEntity } from './agent.entity.js';
 import { PoolClaims } from './pool-claims.js';
 

@@ -27,9 +27,7 @@ import { RefusedError, invalid, invalidField, refuse } from '../access/refusals.
 import type { Refused } from '../access/refusals.js';
 import { findable, pageSize, textField } from '../access/requests.js';
 import { PoolClaims } from '../agents/pool-claims.js';
-import { documentCheck } from '../json/check.js';
-import { guardJson } from '../json/guard.js';
-import { Report } from '../json/report.js';
+import { Report, documentCheck, guardJson } from '@batuta/documents';
 import { PoolCredentialsEntity } from './pool-credentials.entity.js';
 import { WORKER_USERS } from './worker-users.js';
 import type { WorkerUsers } from './worker-users.js';

@@ -1,6 +1,6 @@
 import { unknownField } from '@batuta/contracts';
 import type { Violation } from '@batuta/contracts';
-import { isRecord } from '../json/check.js';
+import { isRecord } from '@batuta/documents';
 
 type Source = Readonly<Record<string, unknown>>;
 

@@ -1,4 +1,4 @@
-import type { Report } from '../json/report.js';
+import type { Report } from '@batuta/documents';
 import type { FallbackForest } from './fallback-forest.js';
 import type { Outline, StepOutline } from './outline.js';
 

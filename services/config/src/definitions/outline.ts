@@ -1,4 +1,4 @@
-import { isRecord } from '../json/check.js';
+import { isRecord } from '@batuta/documents';
 
 /** What the rules between fields need of a step. Fields of a wrong type count as absent: the shape reports those. */
 export interface StepOutline {

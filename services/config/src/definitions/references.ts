@@ -1,5 +1,5 @@
-import type { Report } from '../json/report.js';
-import { isRecord } from '../json/check.js';
+import { isRecord } from '@batuta/documents';
+import type { Report } from '@batuta/documents';
 import type { Outline, StepOutline } from './outline.js';
 import type { TextUse } from './rules.js';
 import { VisibleOutputs } from './visible-outputs.js';

@@ -1,7 +1,7 @@
 import { expressionIn, mappingTexts, pointerToken } from '@batuta/contracts';
 import type { JsonValue, MappingText } from '@batuta/contracts';
-import type { Report } from '../json/report.js';
-import { isRecord } from '../json/check.js';
+import { isRecord } from '@batuta/documents';
+import type { Report } from '@batuta/documents';
 import type { FallbackForest } from './fallback-forest.js';
 import { textOf } from './outline.js';
 import type { GroupOutline, Outline, StepOutline } from './outline.js';

@@ -7,8 +7,8 @@ import {
   templateField,
   pointerToken,
 } from '@batuta/contracts';
-import type { Report } from '../json/report.js';
-import { isRecord } from '../json/check.js';
+import { isRecord } from '@batuta/documents';
+import type { Report } from '@batuta/documents';
 import { textOf } from './outline.js';
 import type { ValidationPorts } from './validation-ports.js';
 

@@ -1,8 +1,6 @@
 import { BUILT_IN_AGENTS, LIMITS } from '@batuta/contracts';
 import type { OrchestrationDefinition, Violation } from '@batuta/contracts';
-import { guardJson } from '../json/guard.js';
-import { Report } from '../json/report.js';
-import { isRecord } from '../json/check.js';
+import { Report, guardJson, isRecord } from '@batuta/documents';
 import { definitionShape } from './definition-shape.js';
 import { FallbackForest } from './fallback-forest.js';
 import { flatForm } from './flat-form.js';

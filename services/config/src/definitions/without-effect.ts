@@ -1,6 +1,6 @@
 import { DEFAULT_EXECUTION_TIMEOUT_MS, DEFAULT_STEP_TIMEOUT_MS } from '@batuta/contracts';
-import type { Report } from '../json/report.js';
-import { isRecord } from '../json/check.js';
+import { isRecord } from '@batuta/documents';
+import type { Report } from '@batuta/documents';
 import type { FallbackForest } from './fallback-forest.js';
 import { textOf } from './outline.js';
 import type { GroupOutline, Outline, StepOutline } from './outline.js';

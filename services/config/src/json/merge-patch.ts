@@ -1,4 +1,4 @@
-import { isRecord } from './check.js';
+import { isRecord } from '@batuta/documents';
 
 /**
  * A document changed by a JSON merge patch (RFC 7396): fields of the patch replace those of the document, objects field by

@@ -1,7 +1,7 @@
 import { expressionIn, mentionsSecret, MODEL_PROVIDERS, secretMistake, secretNames, objectOf } from '@batuta/contracts';
 import type { DocumentSchema, ModelProvider } from '@batuta/contracts';
-import { documentCheck } from '../json/check.js';
-import type { Report } from '../json/report.js';
+import { documentCheck } from '@batuta/documents';
+import type { Report } from '@batuta/documents';
 
 /** What a user says of a model. */
 export interface ModelBody {

@@ -25,10 +25,7 @@ import { ConfigRows } from '../database/data-source.js';
 import { invalid, invalidField, refuse } from '../access/refusals.js';
 import type { Refused } from '../access/refusals.js';
 import { findable, pageSize, textField } from '../access/requests.js';
-import { Suggestions } from '../json/suggestion.js';
-import { documentCheck, isRecord } from '../json/check.js';
-import { guardJson } from '../json/guard.js';
-import { Report } from '../json/report.js';
+import { Report, Suggestions, documentCheck, guardJson, isRecord } from '@batuta/documents';
 import { SecretVault } from './secret-vault.js';
 
 const DEFAULT_PAGE = 50;

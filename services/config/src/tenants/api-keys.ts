@@ -31,9 +31,7 @@ import { ConfigRows } from '../database/data-source.js';
 import { invalid, invalidField, refuse } from '../access/refusals.js';
 import { findable, pageSize, textField } from '../access/requests.js';
 import { Changes } from '../changes.js';
-import { documentCheck } from '../json/check.js';
-import { guardJson } from '../json/guard.js';
-import { Report } from '../json/report.js';
+import { Report, documentCheck, guardJson } from '@batuta/documents';
 import { ApiKeyEntity } from './api-key.entity.js';
 import { generateKey, hashKey, prefixOf } from './key-secret.js';
 

@@ -29,9 +29,7 @@ import { invalid, invalidField, refuse, RefusedError } from '../access/refusals.
 import type { Refused } from '../access/refusals.js';
 import { pageSize, textField } from '../access/requests.js';
 import { Changes } from '../changes.js';
-import { documentCheck, isRecord } from '../json/check.js';
-import { guardJson } from '../json/guard.js';
-import { Report } from '../json/report.js';
+import { Report, documentCheck, guardJson, isRecord } from '@batuta/documents';
 import { visibleTo } from './visible-tenant.js';
 
 const DEFAULT_PAGE = 50;

@@ -4,9 +4,7 @@ import { Injectable } from '@nestjs/common';
 import { invalid, refuse } from '../access/refusals.js';
 import { ConfigRows } from '../database/data-source.js';
 import { leasesEnded } from '../definitions/lease.js';
-import { documentCheck, isRecord } from '../json/check.js';
-import { guardJson } from '../json/guard.js';
-import { Report } from '../json/report.js';
+import { Report, documentCheck, guardJson, isRecord } from '@batuta/documents';
 import { visibleTo } from './visible-tenant.js';
 
 interface SettingsRow {
