@@ -67,7 +67,7 @@ export async function allHaveStatus(
   api: Api,
   ids: readonly string[],
   status: string,
-  timeoutMs = 90_000,
+  timeoutMs = 600_000,
 ): Promise<void> {
   const open = new Set(ids);
   const until = performance.now() + timeoutMs;
